@@ -33,10 +33,11 @@ pub use camera::{Camera, cameras, formats};
 pub use decoder::FrameDecoder;
 pub use demo::Scene;
 pub use format::{CameraFormat, FrameInterval, PixelFormat};
-pub use orient::Rotation;
 pub use pixels::{Layout, Unusable};
 pub use problem::{CaptureError, CaptureEvent, CaptureProblem};
 pub use source::{CameraId, Source, SourceError};
+
+pub use crate::media::framing::Rotation;
 
 use crate::{
     frame::Frame,

@@ -22,6 +22,7 @@ use crate::{
     media::{
         encode::{DEFAULT_JPEG_QUALITY, Existing, Format},
         folder::Folder,
+        framing::Framing,
     },
     mode::ModelSize,
     weights::ALL_STYLES,
@@ -92,6 +93,10 @@ pub struct Job {
     pub batch: usize,
     /// Brush size, variant, precision, memory.
     pub paint: PaintSettings,
+    /// Whether all paintings of a photo go onto one sheet.
+    pub contact_sheet: bool,
+    /// Which side of the photos is up, and which part of them is painted.
+    pub framing: Framing,
     /// Size of the result.
     pub output_size: OutputSize,
     /// Strength and colours.
@@ -112,7 +117,12 @@ impl Job {
     /// [`CliError::WrongUse`] says which arguments do not fit.
     pub fn new(args: StylizeArgs, style_names: &[String]) -> Result<Self, CliError> {
         let mut styles = Vec::new();
-        for typed in args.styles {
+        let mut typed_styles = args.styles;
+        if args.contact_sheet && typed_styles.is_empty() && args.pictures.style_pictures.is_empty()
+        {
+            typed_styles.push(OsString::from(ALL_STYLES));
+        }
+        for typed in typed_styles {
             if typed == ALL_STYLES {
                 styles.extend(style_names.iter().map(|name| JobStyle {
                     typed: OsString::from(name),
@@ -130,7 +140,10 @@ impl Job {
             from_folder,
             notes,
         } = inputs(&args.inputs, &args.output)?;
-        let style_count = styles.len() + usize::from(!args.pictures.style_pictures.is_empty());
+        let style_count = match args.contact_sheet {
+            true => 1,
+            false => styles.len() + usize::from(!args.pictures.style_pictures.is_empty()),
+        };
         let several = sources.len() * style_count > 1 || from_folder;
         let destination = destination(&args.output, args.format, several)?;
         let paint = PaintSettings {
@@ -150,6 +163,11 @@ impl Job {
             device: args.painting.device,
             batch: usize::from(args.batch),
             paint,
+            contact_sheet: args.contact_sheet,
+            framing: Framing {
+                rotate: args.rotate,
+                crop: args.crop,
+            },
             output_size: args.output_size,
             look,
             jpeg_quality: args.jpeg_quality.unwrap_or(DEFAULT_JPEG_QUALITY),

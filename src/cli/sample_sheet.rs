@@ -25,7 +25,7 @@ use crate::{
         encode::{self, Encoding, Existing, Format},
         sample,
         scale::{scaled, size_within},
-        sheet,
+        sheet::{self, CELL_PX},
     },
     weights::StyleLibrary,
 };
@@ -34,8 +34,6 @@ use crate::{
 const STEM: &str = "styleforge-sample";
 /// Most names that are tried in one folder.
 const MOST_NAMES: usize = 1000;
-/// Most pixels a side of one picture on the sheet; the sample is painted at this size.
-const CELL_PX: usize = 480;
 
 /// Paints the sheet, says where it is and why there is no window.
 ///

@@ -29,6 +29,8 @@ use crate::{
 pub struct ChosenStyle {
     /// Its name in file names.
     pub label: String,
+    /// Its name for people.
+    pub title: String,
     /// The weights.
     pub network: Arc<Network>,
     /// Which of the style's sizes it is; unknown for a file.
@@ -168,6 +170,7 @@ fn measured_pictures(
     let code = network.transformer.made_up_code().map_err(failed)?;
     Ok(Some(ChosenStyle {
         network: Arc::new(network.transformer.network(&code).map_err(failed)?),
+        title: network.name.clone(),
         label: network.name,
         model: None,
         note: None,
@@ -207,6 +210,7 @@ fn mixed(network: &StyleNetwork, pictures: &[StylePicture]) -> Result<ChosenStyl
     let network = style_picture::network_of(transformer, &parts);
     Ok(ChosenStyle {
         label: names.join("+"),
+        title: names.join(" + "),
         network: network.map_err(|e| CliError::WrongUse(e.to_string()))?,
         model: None,
         note: None,
@@ -323,6 +327,7 @@ fn from_library(style: &Style, model: Option<ModelSize>) -> Result<ChosenStyle, 
     })?;
     Ok(ChosenStyle {
         label: style.id.clone(),
+        title: style.title.clone(),
         network: checkpoint.network,
         model: Some(size),
         note,
@@ -349,8 +354,10 @@ fn from_file(path: &Path, model: Option<ModelSize>) -> Result<ChosenStyle, CliEr
     let note = checkpoint.assumed();
     let note = note.map(|what| format!("{}: assumed {what}", path.display()));
     let label = path.file_stem().unwrap_or_default().to_string_lossy();
+    let label = label.into_owned();
     Ok(ChosenStyle {
-        label: label.into_owned(),
+        title: label.clone(),
+        label,
         network: checkpoint.network,
         model: None,
         note,

@@ -139,10 +139,11 @@ fn serve_job(
     (jobs, results): (&Reader<Option<ComposeJob>>, &mut Writer<Option<Composed>>),
     wake_up: &WakeUp,
 ) {
-    let size = match job.output {
-        OutputSize::Original => (job.photo.width(), job.photo.height()),
-        OutputSize::Working => (job.painting.painted.width(), job.painting.painted.height()),
-    };
+    let painted = &job.painting.painted;
+    let size = job.output.resolve(
+        (job.photo.width(), job.photo.height()),
+        (painted.width(), painted.height()),
+    );
     let (width, height) = size_within(size.0, size.1, PREVIEW_PX);
     let fits = pair.take().filter(|kept| {
         Arc::ptr_eq(&kept.photo, &job.photo)

@@ -22,6 +22,8 @@ use super::{
     background::{Background, Opened, Report},
     batch::Batch,
     choice::{Choice, DEFAULT_BRUSH, Recipe},
+    contact_sheet::ContactSheets,
+    crop::Cropping,
     focus::FocusFrame,
     full_screen::FullScreen,
     gallery::Gallery,
@@ -46,7 +48,7 @@ use crate::{
         compositor::Compositor,
         protocol::{Generation, TrialNumber},
     },
-    media::encode::Format,
+    media::{encode::Format, framing::Framing},
     mode::ModelSize,
     settings::Settings,
     terminal,
@@ -110,6 +112,8 @@ pub(super) struct PhotoPainting {
     /// The painting that is being made, or will be when its network is here.
     pub request: Option<PaintRequest>,
     pub composed: ComposeRequest,
+    /// The photo's number and the framing that it is being turned and cropped to.
+    pub framing: Option<(u64, Framing)>,
     /// The choice before the change that is still going on.
     pub before_change: Option<Choice>,
 }
@@ -230,6 +234,9 @@ pub struct App {
     pub(super) removals: Vec<Removal>,
     pub(super) swatches: Swatches,
     pub(super) readings: Readings,
+    pub(super) sheets: ContactSheets,
+    /// The crop that is being chosen.
+    pub(super) cropping: Option<Cropping>,
     pub(super) painting: PhotoPainting,
     pub(super) opening: PhotoOpening,
     pub(super) save: SaveFlow,
@@ -293,6 +300,8 @@ impl App {
             removals: Vec::new(),
             swatches: Swatches::default(),
             readings: Readings::default(),
+            sheets: ContactSheets::default(),
+            cropping: None,
             painting: PhotoPainting::default(),
             opening: PhotoOpening::default(),
             save: SaveFlow::default(),

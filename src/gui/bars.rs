@@ -1,6 +1,8 @@
 //! The bar above the picture (photos, camera, undo, window), the row at the picture's lower edge (which picture is
 //! seen, zoom), and the line of words below (device, sizes, time).
 
+use std::path::PathBuf;
+
 use eframe::egui::{self, Align, Layout, Popup};
 
 use super::{
@@ -8,6 +10,7 @@ use super::{
     intent::Intent,
     key_chips,
     live::{LiveIntent, LiveView},
+    recents,
     stage::{Compare, Stage, ViewStep},
     theme,
 };
@@ -17,6 +20,8 @@ use crate::settings::{Choices, ThemeChoice};
 pub struct TopView<'a> {
     /// The remembered choices.
     pub settings: &'a Choices,
+    /// The photos that were opened last.
+    pub recent: &'a [PathBuf],
     /// Whether there is a choice to go back to.
     pub can_undo: bool,
     /// Whether there is an undo to take back.
@@ -96,8 +101,12 @@ pub fn top(ui: &mut egui::Ui, view: &TopView<'_>, intents: &mut Vec<Intent>) {
                 Intent::Redo,
             ),
         ] {
-            if name == "Undo" {
-                ui.separator();
+            match name {
+                "Paste" => recents::button(ui, view.recent, intents),
+                "Undo" => {
+                    ui.separator();
+                }
+                _ => {}
             }
             let button = theme::icon_button(icon, name, has_words).frame_when_inactive(false);
             if key_chips::hint(ui.add_enabled(can, button), hint, keys)

@@ -5,6 +5,7 @@
 use crate::{
     compose::Look,
     engine::paint::{OutputSize, WorkingSize},
+    media::framing::Framing,
     mode::ModelSize,
     settings::Choices,
 };
@@ -23,6 +24,8 @@ pub const DEFAULT_BRUSH: usize = 6;
 pub struct Recipe {
     /// Number of the photo.
     pub photo: u64,
+    /// How it is turned and cropped.
+    pub framing: Framing,
     /// Id of the style.
     pub style: String,
     /// The styles of the mix; empty where nothing is mixed.
@@ -69,6 +72,8 @@ pub struct Choice {
     pub model: ModelSize,
     /// Brush size: place in [`BRUSHES_PX`].
     pub brush: usize,
+    /// How the photo is turned and cropped; another photo begins without.
+    pub framing: Framing,
     /// Size of the finished picture.
     pub output: OutputSize,
     /// Strength and colours.
@@ -87,6 +92,7 @@ impl Choice {
             mix: Mix::default(),
             model: choices.model,
             brush,
+            framing: Framing::default(),
             output: choices.output,
             look: choices.look,
         }

@@ -11,7 +11,17 @@ use super::{
     style_source::Card,
     theme,
 };
-use crate::{engine::paint::OutputSize, media::encode::Format, mode::ModelSize, settings::Choices};
+use crate::{
+    engine::paint::{MIN_WORKING_PX, OutputSize},
+    media::{encode::Format, framing::Rotation},
+    mode::ModelSize,
+    settings::Choices,
+};
+
+/// The long side of the saved picture that is offered first, in pixels.
+const USUAL_LONG_SIDE_PX: usize = 2048;
+/// The most that is offered without a photo, in pixels.
+const MOST_LONG_SIDE_PX: usize = 8192;
 
 /// The state that the controls show.
 pub struct View<'a> {
@@ -23,6 +33,10 @@ pub struct View<'a> {
     pub format: Format,
     /// Columns and rows of the photo, in pixels.
     pub photo_size: Option<(usize, usize)>,
+    /// Whether a crop is being chosen.
+    pub is_cropping: bool,
+    /// Columns and rows of all of the photo, before it is turned and cropped, in pixels.
+    pub whole_size: Option<(usize, usize)>,
     /// The model sizes of the chosen style; empty without one.
     pub models: &'a [ModelSize],
     /// The model size in use.
@@ -37,6 +51,12 @@ pub fn ui(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
         .auto_shrink([false, false])
         .show(ui, |ui| {
             let mut choice = view.choice.clone();
+            if let Some(whole) = view.whole_size {
+                theme::group_title(ui, "Photo");
+                framing(ui, whole, view.is_cropping, &mut choice, intents);
+                ui.add_space(theme::GROUP_GAP);
+            }
+
             theme::group_title(ui, "Painting");
             strength(ui, "0 % is the photo, 100 % the painting.", &mut choice);
             brush(ui, view, &mut choice);
@@ -55,6 +75,57 @@ pub fn ui(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
                 intents.push(Intent::Edit(choice));
             }
         });
+}
+
+/// Turns and crops the photo, of which all is `whole` columns and rows.
+fn framing(
+    ui: &mut egui::Ui,
+    whole: (usize, usize),
+    is_cropping: bool,
+    choice: &mut Choice,
+    intents: &mut Vec<Intent>,
+) {
+    ui.horizontal(|ui| {
+        for (icon, name, hint, rotate) in [
+            (
+                icons::TURN_LEFT,
+                "Turn left",
+                "Turn the photo to the left by 90°",
+                Rotation::ThreeQuarters,
+            ),
+            (
+                icons::TURN_RIGHT,
+                "Turn right",
+                "Turn the photo to the right by 90°",
+                Rotation::Quarter,
+            ),
+        ] {
+            if ui
+                .add(egui::Button::new(icon))
+                .on_hover_text(hint)
+                .accessible_name(name)
+                .clicked()
+            {
+                choice.framing = choice.framing.turned(rotate, whole);
+            }
+        }
+        let crop = egui::Button::selectable(is_cropping, format!("{} Crop", icons::CROP));
+        if ui
+            .add(crop.frame_when_inactive(true))
+            .on_hover_text("Paint only a part of the photo")
+            .accessible_name("Crop the photo")
+            .clicked()
+        {
+            intents.push(Intent::ToggleCrop);
+        }
+    });
+    if let Some(crop) = choice.framing.crop {
+        let (w, h) = choice.framing.rotate.size(whole);
+        theme::caption(
+            ui,
+            format!("{} × {} of {w} × {h} px", crop.width, crop.height),
+        );
+    }
 }
 
 fn brush(ui: &mut egui::Ui, view: &View<'_>, choice: &mut Choice) {
@@ -152,35 +223,64 @@ fn model(ui: &mut egui::Ui, view: &View<'_>, choice: &mut Choice) {
 }
 
 fn output(ui: &mut egui::Ui, view: &View<'_>, choice: &mut Choice) {
-    let name = |output: OutputSize| {
-        let size = view.photo_size.map(|(w, h)| match output {
-            OutputSize::Original => (w, h),
-            OutputSize::Working => choice.working_size().resolve(w, h),
-        });
-        let title = match output {
-            OutputSize::Original => "As the photo",
-            OutputSize::Working => "As painted",
-        };
-        match size {
-            Some((w, h)) => format!("{title}, {w} × {h}"),
-            None => title.to_owned(),
-        }
+    let long_side = view.photo_size.map_or(MOST_LONG_SIDE_PX, |(w, h)| w.max(h));
+    let chosen = match choice.output {
+        OutputSize::LongSide(px) => px,
+        OutputSize::Original | OutputSize::Working => USUAL_LONG_SIDE_PX.min(long_side),
     };
-    let names = [OutputSize::Original, OutputSize::Working].map(|o| (o, name(o)));
-    let current = name(choice.output);
+    let working = choice.working_size();
+    let size = |output: OutputSize| {
+        let (w, h) = view.photo_size?;
+        Some(output.resolve((w, h), working.resolve(w, h)))
+    };
+    let outputs = [
+        (OutputSize::Original, "As the photo"),
+        (OutputSize::Working, "As painted"),
+        (OutputSize::LongSide(chosen), "By the long side"),
+    ];
+    let current = outputs.iter().find(|(output, _)| *output == choice.output);
+    let current = current.map_or("", |(_, title)| title);
+    let mut output = choice.output;
     theme::row(ui, "Size", |ui, label| {
         ComboBox::from_id_salt("output size")
             .selected_text(current)
             .width(ui.available_width())
             .truncate()
             .show_ui(ui, |ui| {
-                for (output, name) in names {
-                    ui.selectable_value(&mut choice.output, output, name);
+                // A list is as narrow as its button, which would cut the sizes.
+                ui.style_mut().wrap_mode = Some(egui::TextWrapMode::Extend);
+                for (entry, title) in outputs {
+                    let name = match size(entry) {
+                        Some((w, h)) => format!("{title}, {w} × {h}"),
+                        None => title.to_owned(),
+                    };
+                    ui.selectable_value(&mut output, entry, name);
                 }
             })
             .response
             .labelled_by(label);
     });
+    if let OutputSize::LongSide(px) = &mut output {
+        theme::row(ui, "Long side", |ui, label| {
+            let least = MIN_WORKING_PX.min(long_side);
+            let usual = USUAL_LONG_SIDE_PX.min(long_side);
+            // A smaller photo between larger ones changes nothing for these.
+            let mut shown = (*px).min(long_side);
+            let response = theme::slider(ui, &mut shown, least..=long_side, usual, |slider| {
+                slider.suffix(" px")
+            });
+            let response = response.labelled_by(label).on_hover_text(
+                "The long side of the saved picture in pixels, at most the photo's. Stays for later photos.",
+            );
+            if response.changed() {
+                *px = shown;
+            }
+        });
+    }
+    choice.output = output;
+    if let Some((w, h)) = size(output) {
+        theme::caption(ui, format!("Saved with {w} × {h} px"));
+    }
 }
 
 fn format(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
@@ -219,6 +319,7 @@ pub fn save_buttons(
     ui: &mut egui::Ui,
     has_result: bool,
     is_saving: bool,
+    may_begin_sheet: bool,
     intents: &mut Vec<Intent>,
 ) {
     let why_not = if is_saving {
@@ -229,6 +330,7 @@ pub fn save_buttons(
     ui.horizontal(|ui| {
         let save = theme::main_button(ui, &format!("{} Save as…", icons::SAVE));
         let copy = egui::Button::new(format!("{} Copy", icons::COPY));
+        let sheet = egui::Button::new(format!("{} Contact sheet…", icons::GRID));
         for (button, name, [hint, keys], can, intent) in [
             (
                 save,
@@ -244,7 +346,20 @@ pub fn save_buttons(
                 has_result,
                 Intent::Copy,
             ),
+            (
+                sheet,
+                "Contact sheet…",
+                ["Save the photo in every style as one picture.", ""],
+                may_begin_sheet,
+                Intent::AskContactSheet,
+            ),
         ] {
+            let why_not = match intent {
+                Intent::AskContactSheet => {
+                    "Open a photo first, or wait for the sheet that is being painted."
+                }
+                _ => why_not,
+            };
             let button = ui.add_enabled(can, button.min_size(vec2(0.0, 32.0)));
             if key_chips::hint(button, hint, keys)
                 .on_disabled_hover_text(why_not)

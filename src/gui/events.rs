@@ -41,13 +41,16 @@ impl App {
 
     /// Columns and rows of the finished picture, in pixels. A draft counts as what it stands for.
     fn result_size(&self) -> Option<(usize, usize)> {
-        match self.workspace.choice.output {
-            OutputSize::Original => self.workspace.photo_size(),
-            OutputSize::Working => {
-                let painted = &self.workspace.shown()?.painting.painted;
-                Some((painted.width(), painted.height()))
-            }
+        let (photo, output) = (self.workspace.photo_size()?, self.workspace.choice.output);
+        let shown = self.workspace.shown();
+        if shown.is_none() && output == OutputSize::Working {
+            return None;
         }
+        let painted = shown.map_or(photo, |shown| {
+            let painted = &shown.painting.painted;
+            (painted.width(), painted.height())
+        });
+        Some(output.resolve(photo, painted))
     }
 
     fn handle_event(&mut self, ctx: &egui::Context, event: Event) {
@@ -108,7 +111,11 @@ impl App {
                     self.handle_tried(ctx, number, result);
                 }
             }
-            Event::Repainted { number, result } => self.handle_repainted(ctx, number, result),
+            Event::Repainted { number, result } => {
+                if !self.handle_sheet_painted(number, &result) {
+                    self.handle_repainted(ctx, number, result);
+                }
+            }
             Event::BatchPhoto {
                 done,
                 name,
@@ -151,6 +158,12 @@ impl App {
                     Err(error) => self.messages.error(error),
                 }
             }
+            Report::RecentGone { ticket, path } => self.handle_recent_gone(ctx, ticket, &path),
+            Report::Framed {
+                photo,
+                framing,
+                result,
+            } => self.handle_framed(ctx, (photo, framing), result),
             Report::NothingToPaste => {
                 self.opening.is_running = false;
                 self.messages.notice(
@@ -229,6 +242,9 @@ impl App {
                 self.messages.notice(format!("{name} is on the clipboard."));
             }
             Report::SnapshotSaved(Ok(saved)) => self.show_snapshot(ctx, saved),
+            Report::SheetRead { number, result } => self.handle_sheet_read(number, result),
+            Report::SheetCell { number, cell } => self.handle_sheet_cell(number, cell),
+            Report::SheetWritten { number, result } => self.handle_sheet_written(number, result),
             Report::Exported(Ok(path)) => {
                 self.tell_of_file(format!("Saved as {}", path_label(&path)), &path);
             }
@@ -278,6 +294,8 @@ impl App {
                 self.save.after_save = None;
                 self.opening.is_running = false;
                 self.arrivals.broke();
+                self.keep_framing();
+                self.sheets.broke();
                 self.postpone_swatch();
                 self.networks.mixed.broke();
                 self.ending.recordings = 0;
@@ -371,6 +389,11 @@ impl App {
                     self.background.export(path, bytes);
                 }
             }
+            Purpose::ContactSheet => {
+                state.save_folder = folder.or(state.save_folder.take());
+                self.settings_changed(ctx);
+                self.begin_contact_sheet(path);
+            }
             Purpose::Save => {
                 state.save_folder = folder.or(state.save_folder.take());
                 self.settings_changed(ctx);
@@ -423,10 +446,14 @@ impl App {
             && let Some(folder) = path.parent()
         {
             self.settings.state.open_folder = Some(folder.to_owned());
+            self.note_recent(ctx, path);
             self.settings_changed(ctx);
         }
         self.engine.cancel();
+        self.end_change();
         self.painting.request = None;
+        self.painting.framing = None;
+        self.cropping = None;
         name_window(ctx, Some(&opened.title()));
         self.stage
             .set_photo(ctx, &opened.preview, opened.photo.frame.clone());

@@ -57,6 +57,14 @@ pub mod icons {
     pub const SLIDERS: &str = "\u{E434}";
     /// The sample.
     pub const SPARKLE: &str = "\u{E6A2}";
+    /// Turn to the left.
+    pub const TURN_LEFT: &str = "\u{E038}";
+    /// Turn to the right.
+    pub const TURN_RIGHT: &str = "\u{E036}";
+    /// Crop.
+    pub const CROP: &str = "\u{E1D4}";
+    /// What was opened before.
+    pub const RECENT: &str = "\u{E1A0}";
 }
 
 /// The family of headings and strong words.

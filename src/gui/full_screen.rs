@@ -219,7 +219,11 @@ impl App {
         let has_result = self.workspace.finished().is_some();
         match &self.live {
             Some(live) => live.take_buttons(ui, false, intents),
-            None => controls::save_buttons(ui, has_result, self.save.is_running, intents),
+            None => {
+                let may_begin_sheet = self.workspace.photo().is_some() && !self.sheets.is_running();
+                let is_saving = self.save.is_running;
+                controls::save_buttons(ui, has_result, is_saving, may_begin_sheet, intents);
+            }
         }
         theme::at_the_right(ui, "full screen views", |ui| {
             ui.spacing_mut().item_spacing.x = 4.0;

@@ -25,6 +25,10 @@ pub enum Intent {
     AskOpen,
     /// Open these files: a photo, a checkpoint, a folder, or several photos.
     OpenFiles(Vec<PathBuf>),
+    /// Open a photo of the list of recent ones.
+    OpenRecent(PathBuf),
+    /// Forget which photos were opened.
+    ClearRecents,
     /// Open the built-in sample.
     OpenSample,
     /// Look what the clipboard holds.
@@ -63,6 +67,12 @@ pub enum Intent {
     AskMixName,
     /// Change the choice. Steps of one drag are undone together.
     Edit(Choice),
+    /// Begin cropping the photo, or leave it as it is.
+    ToggleCrop,
+    /// Take the part of the photo that was chosen.
+    ApplyCrop,
+    /// Leave the photo as it is.
+    CancelCrop,
     /// Go one choice back.
     Undo,
     /// Take the last undo back.
@@ -73,6 +83,10 @@ pub enum Intent {
     Cancel,
     /// Save the result.
     Save,
+    /// Ask where the photo in every style is to be saved.
+    AskContactSheet,
+    /// Give up painting the photo in every style.
+    StopContactSheet,
     /// Copy the result to the clipboard.
     Copy,
     /// Whether the full screen is filled, and not the whole picture fitted to it.

@@ -12,6 +12,9 @@
 //! | `gallery`, `style_card`, `controls`, `bars`, `welcome`, `empty` | what is drawn around and over the stage |
 //! | `focus` | the frame around the control that has the keyboard's focus |
 //! | `full_screen` | the picture alone, and what shows over it for a while |
+//! | `contact_sheet` | the photo in every style as one picture |
+//! | `crop` | the rectangle of a crop over the photo |
+//! | `recents` | the photos that were opened last |
 //! | `reading` | the question how a network is to be read whose file does not tell, and its small pictures |
 //! | `arrivals` | pictures that are dropped or pasted: to be painted, or to be a style |
 //! | `own_styles`, `naming`, `swatches` | a person's own styles: named, removed, and painted small |
@@ -35,7 +38,9 @@ pub mod background;
 mod bars;
 pub mod batch;
 pub mod choice;
+mod contact_sheet;
 mod controls;
+mod crop;
 mod empty;
 mod events;
 mod focus;
@@ -58,6 +63,7 @@ pub mod panel;
 pub mod platform;
 mod pointer;
 mod reading;
+mod recents;
 mod save_flow;
 pub mod shortcuts;
 mod shortcuts_list;

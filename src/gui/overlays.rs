@@ -322,6 +322,7 @@ fn path_ui(ui: &mut egui::Ui, path: &mut TypedPath, is_fresh: bool, intents: &mu
         Purpose::Folder => ("Paint which folder?", "Open"),
         Purpose::TargetFolder => ("Which folder for the paintings?", "Use"),
         Purpose::Save => ("Save the painting as", "Save"),
+        Purpose::ContactSheet => ("Save the contact sheet as", "Save"),
         Purpose::Export => ("Save the report as", "Save"),
     };
     let heading = ui.heading(heading);

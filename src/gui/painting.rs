@@ -3,13 +3,19 @@
 //!
 //! Runs on the window's thread: the engine paints, the compositor puts together.
 
-use super::app::{App, PaintRequest};
+use eframe::egui;
+
+use super::{
+    app::{App, PaintRequest},
+    background::Whole,
+};
 use crate::{
     engine::{
         compositor::ComposeJob,
         paint::{OutputSize, PaintSettings},
         protocol::PaintJob,
     },
+    media::framing::Framing,
     mode::ModelSize,
 };
 
@@ -32,6 +38,9 @@ impl App {
     pub(super) fn follow_choice(&mut self) {
         if self.live.is_some() {
             // Live pictures follow their own settings; the photo is painted when it is shown again.
+            return;
+        }
+        if self.follow_framing() {
             return;
         }
         let Some(recipe) = self.workspace.recipe(self.model()) else {
@@ -86,6 +95,60 @@ impl App {
             has_draft: false,
         });
         self.paint_requested();
+    }
+
+    /// Has the photo turned and cropped where the choice says otherwise than it is; whether that is so.
+    fn follow_framing(&mut self) -> bool {
+        let framing = self.workspace.choice.framing;
+        let open = self.workspace.photo();
+        let Some(photo) = open.filter(|photo| photo.framing != framing) else {
+            self.painting.framing = None;
+            return false;
+        };
+        let wanted = Some((photo.number, framing));
+        if self.painting.framing != wanted {
+            self.painting.framing = wanted;
+            self.background
+                .frame(photo.number, framing, photo.whole.clone());
+        }
+        self.engine.cancel();
+        self.painting.request = None;
+        true
+    }
+
+    /// The photo was turned and cropped, or could not be.
+    pub(super) fn handle_framed(
+        &mut self,
+        ctx: &egui::Context,
+        wanted: (u64, Framing),
+        result: Result<Whole, String>,
+    ) {
+        if self.painting.framing.take_if(|w| *w == wanted).is_none() {
+            return;
+        }
+        match result {
+            Ok(framed) => {
+                self.cropping = None;
+                self.stage
+                    .set_photo(ctx, &framed.preview, framed.frame.clone());
+                self.workspace.set_framed(wanted.1, framed);
+                self.recompose_anew();
+                self.follow_choice();
+            }
+            Err(error) => {
+                self.messages
+                    .error(format!("The photo stays as it is: {error}"));
+                self.keep_framing();
+            }
+        }
+    }
+
+    /// The choice goes back to how the photo is turned and cropped now.
+    pub(super) fn keep_framing(&mut self) {
+        self.painting.framing = None;
+        if let Some(photo) = self.workspace.photo() {
+            self.workspace.choice.framing = photo.framing;
+        }
     }
 
     /// Follows the choice when weights were dragged on while a draft was painted.

@@ -38,7 +38,8 @@ impl App {
             return;
         }
         if self.workspace.finished().is_none() {
-            self.messages.notice(if self.painting.request.is_some() {
+            let goes_on = self.painting.request.is_some() || self.painting.framing.is_some();
+            self.messages.notice(if goes_on {
                 "The painting is not finished yet. Save it when it is."
             } else {
                 "There is no painting to save yet. Open a photo and choose a style."
@@ -59,17 +60,7 @@ impl App {
             self.save.after_save = None;
             return;
         };
-        // An ending that was typed counts; without one, the chosen format's is added.
-        let (path, format) = match Format::from_path(&path) {
-            Some(format) => (path, format),
-            None => {
-                let format = self.format();
-                let mut name = path.into_os_string();
-                name.push(".");
-                name.push(format.extension());
-                (name.into(), format)
-            }
-        };
+        let (path, format) = self.with_format(path);
         let encoding = Encoding {
             format,
             jpeg_quality: self.settings.choices.jpeg_quality,
@@ -80,6 +71,21 @@ impl App {
             encoding,
         };
         self.save(Box::new(save), Existing::Keep);
+    }
+
+    /// A path for a picture and its format: an ending that was typed counts; without one, the chosen format's is
+    /// added.
+    pub(super) fn with_format(&self, path: PathBuf) -> (PathBuf, Format) {
+        match Format::from_path(&path) {
+            Some(format) => (path, format),
+            None => {
+                let format = self.format();
+                let mut name = path.into_os_string();
+                name.push(".");
+                name.push(format.extension());
+                (name.into(), format)
+            }
+        }
     }
 
     fn save(&mut self, save: Box<Save>, existing: Existing) {
@@ -264,6 +270,11 @@ impl App {
                 let name = format!("{}.{ending}", self.workspace.result_stem());
                 editable(&free_path(self.picture_folder().join(name)))
             }
+            Purpose::ContactSheet => {
+                let stem = self.workspace.photo_stem();
+                let name = format!("{stem}-styles.{}", self.format().extension());
+                editable(&free_path(self.picture_folder().join(name)))
+            }
             Purpose::Export => {
                 let name = self.export.as_ref().map_or("report", |(name, _)| name);
                 editable(&free_path(self.picture_folder().join(name)))
@@ -293,7 +304,9 @@ impl App {
                 Purpose::Open | Purpose::Style | Purpose::Folder => {
                     self.opened_folder().join(typed)
                 }
-                Purpose::TargetFolder | Purpose::Save | Purpose::Export => typed.to_owned(),
+                Purpose::TargetFolder | Purpose::Save | Purpose::ContactSheet | Purpose::Export => {
+                    typed.to_owned()
+                }
             },
         };
         if let (Some(problem), Some(field)) =
@@ -349,7 +362,7 @@ fn problem_of(purpose: Purpose, path: &Path) -> Option<String> {
         Purpose::Folder if !path.is_dir() => {
             Some(format!("There is no folder {name}. Check the path."))
         }
-        Purpose::Save | Purpose::Export => {
+        Purpose::Save | Purpose::Export | Purpose::ContactSheet => {
             let folder = path.parent().filter(|f| !f.as_os_str().is_empty())?;
             let folder_name = path_label(folder);
             (!folder.is_dir())
@@ -360,7 +373,7 @@ fn problem_of(purpose: Purpose, path: &Path) -> Option<String> {
 }
 
 /// The path itself, or one with a number behind its name that is not taken.
-fn free_path(path: PathBuf) -> PathBuf {
+pub(super) fn free_path(path: PathBuf) -> PathBuf {
     if !path.exists() {
         return path;
     }

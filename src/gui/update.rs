@@ -163,8 +163,12 @@ impl App {
                 .push(Intent::Live(LiveIntent::ToggleFullScreen));
         } else if let Some(intent) = self.live.as_ref().and_then(LiveView::to_close) {
             self.intents.push(Intent::Live(intent));
+        } else if self.live.is_none() && self.cropping.take().is_some() {
+            // The photo stays as it was.
         } else if self.painting.request.is_some() {
             self.stop_painting();
+        } else if self.sheets.is_running() {
+            self.stop_contact_sheet();
         } else if let Some(batch) = &self.batch {
             self.intents.push(match batch.is_running() {
                 true => Intent::StopBatch,
@@ -202,6 +206,8 @@ impl App {
                 self.ask(Purpose::TargetFolder, Dialog::TargetFolder);
             }
             Intent::OpenFiles(files) => self.sort(files, PictureUse::Photo),
+            Intent::OpenRecent(path) => self.open_recent(path),
+            Intent::ClearRecents => self.clear_recents(ctx),
             Intent::OpenSample => self.open(Origin::Sample),
             Intent::Paste => {
                 self.opening.newest = self.ticket();
@@ -260,6 +266,11 @@ impl App {
             // What is on screen is saved, not a painting that live pictures hide.
             Intent::Save if self.live.is_some() => self.perform_live(ctx, LiveIntent::Snapshot),
             Intent::Save => self.ask_target(),
+            Intent::ToggleCrop => self.toggle_crop(ctx),
+            Intent::ApplyCrop => self.apply_crop(),
+            Intent::CancelCrop => self.cropping = None,
+            Intent::AskContactSheet => self.ask_contact_sheet(),
+            Intent::StopContactSheet => self.stop_contact_sheet(),
             Intent::Copy => {
                 if let Some(finished) = self.workspace.finished() {
                     self.background.copy(finished);
@@ -357,7 +368,7 @@ impl App {
         let state = &self.settings.state;
         let folder = match purpose {
             Purpose::Open | Purpose::Folder | Purpose::Style => state.open_folder.clone(),
-            Purpose::Save | Purpose::TargetFolder | Purpose::Export => {
+            Purpose::Save | Purpose::TargetFolder | Purpose::Export | Purpose::ContactSheet => {
                 state.save_folder.clone().or(state.open_folder.clone())
             }
         };
@@ -406,7 +417,7 @@ impl App {
     }
 
     /// Commits a change that is still going on, before undo or redo.
-    fn end_change(&mut self) {
+    pub(super) fn end_change(&mut self) {
         if let Some(before) = self.painting.before_change.take() {
             self.workspace.commit(before);
         }

@@ -1,5 +1,7 @@
 //! The stage while there is no photo: three ways to begin, each on a card of its own.
 
+use std::path::PathBuf;
+
 use eframe::egui::{
     self, Align, Align2, Color32, FontId, Id, Label, Layout, Rect, Response, RichText, Role, Sense,
     Stroke, StrokeKind, UiBuilder, WidgetInfo, vec2,
@@ -12,7 +14,7 @@ use super::{
     key_chips::{chips, hint},
     label::remark,
     live::LiveIntent,
-    theme,
+    recents, theme,
 };
 use crate::capture::{Camera, Source};
 
@@ -90,12 +92,23 @@ fn ways(cameras: Cameras<'_>) -> [Way; 3] {
 }
 
 /// Draws the ways to begin into `ui`, or that a photo is being opened.
-pub fn ui(ui: &mut egui::Ui, opening: bool, cameras: Cameras<'_>, intents: &mut Vec<Intent>) {
+///
+/// Below them stand the photos that were opened before.
+pub fn ui(
+    ui: &mut egui::Ui,
+    opening: bool,
+    cameras: Cameras<'_>,
+    recent: &[PathBuf],
+    intents: &mut Vec<Intent>,
+) {
     let rect = ui.available_rect_before_wrap();
     ui.allocate_rect(rect, Sense::hover());
     let colors = theme::palette(ui.visuals());
     ui.painter().rect_filled(rect, 0.0, colors.stage);
-    let most = vec2(3.0 * CARD.x + 2.0 * BETWEEN + 56.0, HEIGHT);
+    let most = vec2(
+        3.0 * CARD.x + 2.0 * BETWEEN + 56.0,
+        HEIGHT + recents::height(recent),
+    );
     let inner = Rect::from_center_size(rect.center(), most.min(rect.size() - vec2(32.0, 24.0)));
     dashed(ui, inner, Stroke::new(1.5, colors.outline));
     let inside = inner.shrink2(vec2(20.0, 16.0));
@@ -134,6 +147,7 @@ pub fn ui(ui: &mut egui::Ui, opening: bool, cameras: Cameras<'_>, intents: &mut 
             }
         });
     });
+    recents::on_first_page(ui, recent, intents);
 }
 
 /// A card that does one thing when it is clicked, or chosen by Tab and Enter.

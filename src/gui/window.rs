@@ -6,7 +6,7 @@ use super::{
     app::App,
     bars,
     batch::below_card,
-    controls, empty,
+    controls, crop, empty,
     intent::Intent,
     label::{label, remark},
     live::{self, LiveView},
@@ -35,6 +35,7 @@ impl App {
         Panel::top("top bar").frame(side(ui, 12, 8)).show(ui, |ui| {
             let view = bars::TopView {
                 settings: &self.settings.choices,
+                recent: &self.settings.state.recent_photos,
                 can_undo: self.workspace.can_undo(),
                 can_redo: self.workspace.can_redo(),
                 live: self.live.as_ref(),
@@ -97,10 +98,12 @@ impl App {
             ui.spacing_mut().item_spacing.y = 4.0;
             match &self.live {
                 Some(live) => live.tool_bar(ui, intents),
+                None if self.cropping.is_some() => crop::buttons(ui, intents),
                 None => controls::save_buttons(
                     ui,
                     self.workspace.finished().is_some(),
                     self.save.is_running,
+                    self.workspace.photo().is_some() && !self.sheets.is_running(),
                     intents,
                 ),
             }
@@ -111,6 +114,7 @@ impl App {
     /// Which picture is seen, and zoom.
     fn view_row(&mut self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
         let is_grid = self.live.as_ref().is_some_and(LiveView::shows_previews);
+        let is_live = self.live.is_some();
         let stage = match &mut self.live {
             Some(live) => Some(&mut live.stage),
             None => self.workspace.photo().map(|_| &mut self.stage),
@@ -118,6 +122,7 @@ impl App {
         let Some(stage) = stage else {
             return;
         };
+        let cropping = self.cropping.as_mut().filter(|_| !is_live);
         // A part of the canvas, not a bar of its own.
         let canvas = Frame::new()
             .fill(theme::palette(ui.visuals()).stage)
@@ -125,13 +130,27 @@ impl App {
         Panel::bottom("view")
             .frame(canvas)
             .show_separator_line(false)
-            .show(ui, |ui| bars::view(ui, stage, !is_grid, intents));
+            .show(ui, |ui| match cropping {
+                Some(cropping) => cropping.ratio_row(ui),
+                None => bars::view(ui, stage, !is_grid, intents),
+            });
     }
 
     /// The photo, or the way to one.
     pub(super) fn photo_stage(&mut self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
         if self.workspace.photo().is_none() {
-            welcome::ui(ui, self.opening.is_running, self.cameras.as_ref(), intents);
+            let recent = &self.settings.state.recent_photos;
+            welcome::ui(
+                ui,
+                self.opening.is_running,
+                self.cameras.as_ref(),
+                recent,
+                intents,
+            );
+            return;
+        }
+        if let Some(cropping) = &mut self.cropping {
+            cropping.ui(ui);
             return;
         }
         let zoom_percent = self.stage.zoom_percent();
@@ -168,6 +187,8 @@ impl App {
             settings: &self.settings.choices,
             format: self.format(),
             photo_size: self.workspace.photo_size(),
+            is_cropping: self.cropping.is_some(),
+            whole_size: self.workspace.photo().map(|photo| photo.whole.size()),
             models,
             model: self.model(),
             cards,
@@ -204,6 +225,7 @@ impl App {
         } else if self.arrivals.importing > 0 {
             empty::hint(ui, area, "Adding the style…");
         } else if self.live.is_none()
+            && self.cropping.is_none()
             && self.workspace.photo().is_some()
             && self.workspace.choice.style.is_none()
         {
@@ -231,6 +253,7 @@ impl App {
             self.messages
                 .ui(ui, area, (Corner::Bottom, margin), is_alone, intents);
         }
+        self.sheets.ui(ui, area, intents);
         self.arrivals.ui(ui, area, self.live.is_some());
     }
 

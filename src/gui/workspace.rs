@@ -4,12 +4,16 @@
 use std::sync::Arc;
 
 use super::{
-    background::{Finished, Opened, Origin},
+    background::{Finished, Opened, Origin, Whole},
     choice::{Choice, Recipe, SavedKey},
     label::stem,
     mix::Mix,
 };
-use crate::{engine::paint::Painting, media::encode::Format, mode::ModelSize};
+use crate::{
+    engine::paint::Painting,
+    media::{encode::Format, framing::Framing},
+    mode::ModelSize,
+};
 
 /// Paintings kept for going back to them at once.
 const KEPT_PAINTINGS: usize = 12;
@@ -22,8 +26,12 @@ const KEPT_STEPS: usize = 200;
 pub struct OpenPhoto {
     /// Grows with every photo opened.
     pub number: u64,
-    /// The photo.
+    /// The photo as it is painted: turned and cropped.
     pub opened: Opened,
+    /// How it is turned and cropped.
+    pub framing: Framing,
+    /// All of the photo, as it was opened.
+    pub whole: Whole,
 }
 
 /// A finished painting and the choice that led to it.
@@ -67,18 +75,45 @@ impl Workspace {
         }
     }
 
-    /// Puts a photo in place of the one before, and gives that one.
+    /// Puts a photo in place of the one before, and gives that one. How the one before was turned and cropped is
+    /// in no step any more.
     pub fn put_photo(&mut self, opened: Opened) -> Option<Opened> {
         self.photos_opened += 1;
+        let (last, framing) = (self.choice.framing, opened.framing);
+        self.choice.framing = framing;
+        for steps in [&mut self.past, &mut self.future] {
+            steps.iter_mut().for_each(|step| step.framing = framing);
+            steps.dedup();
+            steps.pop_if(|step| *step == self.choice);
+        }
+        let (frame, preview) = (opened.photo.frame.clone(), opened.preview.clone());
         let before = self.photo.replace(OpenPhoto {
             number: self.photos_opened,
             opened,
+            framing: Framing::default(),
+            whole: Whole { frame, preview },
         });
         self.paintings.clear();
         self.saved.clear();
         self.shown = None;
         self.draft = None;
-        before.map(|photo| photo.opened)
+        before.map(|before| {
+            let mut opened = before.opened;
+            opened.photo.frame = before.whole.frame;
+            opened.preview = before.whole.preview;
+            opened.framing = last;
+            opened
+        })
+    }
+
+    /// Shows the photo turned and cropped so. Its paintings stay at hand; none is on the table.
+    pub fn set_framed(&mut self, framing: Framing, framed: Whole) {
+        if let Some(photo) = &mut self.photo {
+            photo.framing = framing;
+            photo.opened.photo.frame = framed.frame;
+            photo.opened.preview = framed.preview;
+            self.show_only_photo();
+        }
     }
 
     /// The photo.
@@ -98,6 +133,7 @@ impl Workspace {
         let (width, height) = self.photo_size()?;
         Some(Recipe {
             photo: photo.number,
+            framing: photo.framing,
             mix: self.choice.mix.parts(self.choice.style.as_deref()?),
             style: self.choice.style.clone()?,
             model,
@@ -178,9 +214,10 @@ impl Workspace {
                 ..self.choice.clone()
             },
         };
-        // Strength, colours and size need no network and are kept as they are now.
+        // Strength, colours, size and framing need no network and are kept as they are now.
         self.choice = Choice {
             look,
+            framing: self.choice.framing,
             output: self.choice.output,
             ..back
         };
@@ -257,7 +294,9 @@ impl Workspace {
 
     /// The finished picture on the table; `None` while only a draft or the photo is there.
     pub fn finished(&self) -> Option<Finished> {
-        let photo = &self.photo.as_ref()?.opened.photo;
+        let open = self.photo.as_ref();
+        let open = open.filter(|photo| photo.framing == self.choice.framing)?;
+        let photo = &open.opened.photo;
         let shown = self.shown.as_ref().filter(|_| self.draft.is_none())?;
         Some(Finished {
             key: self.saved_key()?,
@@ -293,13 +332,18 @@ impl Workspace {
                 .is_some_and(|key| !self.saved.contains(&key))
     }
 
-    /// A name to save the result under, without its ending: the photo's and the style's.
-    pub fn result_stem(&self) -> String {
-        let stem = match self.photo.as_ref().map(|p| &p.opened.origin) {
+    /// The photo's name without its ending.
+    pub fn photo_stem(&self) -> String {
+        match self.photo.as_ref().map(|p| &p.opened.origin) {
             Some(Origin::File(path)) => stem(path).into_owned(),
             Some(Origin::Sample) => "sample".to_owned(),
             _ => "painting".to_owned(),
-        };
+        }
+    }
+
+    /// A name to save the result under, without its ending: the photo's and the style's.
+    pub fn result_stem(&self) -> String {
+        let stem = self.photo_stem();
         match self.shown.as_ref() {
             Some(shown) => format!("{stem}-{}", shown.recipe.label()),
             None => stem,
@@ -319,13 +363,18 @@ impl Workspace {
 mod tests {
     use super::*;
     use crate::{
-        frame::Frame, media::decode::Photo, mode::Mode, settings::Choices, timing::RunTiming,
+        frame::Frame,
+        media::{decode::Photo, framing::Rotation},
+        mode::Mode,
+        settings::Choices,
+        timing::RunTiming,
     };
 
     fn opened(origin: Origin) -> Opened {
         let frame = Arc::new(Frame::from_fn(100, 50, |_, _| [1, 2, 3, 255]));
         Opened {
             preview: frame.clone(),
+            framing: Framing::default(),
             photo: Photo {
                 frame,
                 icc: None,
@@ -408,10 +457,32 @@ mod tests {
     }
 
     #[test]
+    fn turning_is_undone_and_ends_with_its_photo() {
+        let mut table = painted(Origin::Clipboard);
+        let plain = table.choice.clone();
+        table.choice.framing = plain.framing.turned(Rotation::Quarter, (100, 50));
+        table.commit(plain.clone());
+        assert!(table.finished().is_none(), "not as it is turned");
+        let frame = Arc::new(Frame::from_fn(50, 100, |_, _| [1, 2, 3, 255]));
+        let preview = frame.clone();
+        table.set_framed(table.choice.framing, Whole { frame, preview });
+        assert_eq!(table.photo_size(), Some((50, 100)));
+        let before = table.put_photo(opened(Origin::Sample)).expect("a photo");
+        assert_eq!(before.photo.frame.width(), 100, "as it was opened");
+        assert_eq!(before.framing.rotate, Rotation::Quarter);
+        assert_eq!(table.choice, plain);
+        assert!(!table.can_undo(), "the other photo's step is gone");
+        table.put_photo(before);
+        assert_eq!(table.choice.framing.rotate, Rotation::Quarter);
+        assert_eq!(table.photo_size(), Some((100, 50)), "until it is turned");
+    }
+
+    #[test]
     fn kept_paintings_are_bounded() {
         let mut table = painted(Origin::Clipboard);
         let recipe = |n: usize| Recipe {
             photo: 1,
+            framing: Framing::default(),
             style: format!("s{n}"),
             mix: vec![],
             model: ModelSize::Full,

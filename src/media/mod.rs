@@ -6,6 +6,7 @@ mod container;
 pub mod decode;
 pub mod encode;
 pub mod folder;
+pub mod framing;
 pub mod guard;
 mod header;
 mod in_place;

@@ -1,17 +1,88 @@
 //! Several pictures on one sheet, row by row, without holes.
 
 use super::scale::scaled;
-use crate::frame::Frame;
+use crate::{
+    frame::Frame,
+    measure::chart::canvas::{Anchor, Canvas, Letters},
+};
+
+/// Long side of a picture on a sheet that is shown to people, in pixels.
+pub const CELL_PX: usize = 480;
+/// What the photo itself is called beside its paintings.
+pub const ORIGINAL: &str = "Original";
 
 /// Width of the margins between and around the pictures, in pixels.
 const MARGIN_PX: usize = 8;
 /// Colour of the margins.
 const PAPER: [u8; 4] = [245, 245, 242, 255];
 
+/// Room for a title below its picture, in pixels.
+const TITLE_PX: usize = 34;
+/// How far a title's baseline lies below its picture, in pixels.
+const BASELINE_PX: f64 = 23.0;
+/// Titles.
+const TITLE: Letters = Letters {
+    size_px: 20.0,
+    color: [44, 42, 38, 255],
+    is_strong: true,
+};
+
 /// Lays `pictures` on a sheet, left to right and top to bottom, so that every row is as wide as the
 /// others: the first rows hold fewer and larger pictures, and of these the narrowest row is as wide as
 /// its pictures at `cell_px` on their long sides. `None` without pictures.
 pub fn sheet(pictures: &[Frame], cell_px: usize) -> Option<Frame> {
+    let pictures: Vec<&Frame> = pictures.iter().collect();
+    let arranged = arranged(&pictures, cell_px, 0)?;
+    let mut page = Frame::from_fn(arranged.size.0, arranged.size.1, |_, _| PAPER);
+    arranged.lay_on(&mut page);
+    Some(page)
+}
+
+/// As [`sheet`], with every picture's title below it. `None` without pictures, and where the page would have a side
+/// of more than 65,535 pixels.
+pub fn titled_sheet(pictures: &[(String, Frame)], cell_px: usize) -> Option<Frame> {
+    let (titles, pictures): (Vec<&String>, Vec<&Frame>) = pictures
+        .iter()
+        .map(|(title, picture)| (title, picture))
+        .unzip();
+    let arranged = arranged(&pictures, cell_px, TITLE_PX)?;
+    let side = |px: usize| u16::try_from(px).ok();
+    let mut canvas = Canvas::new((side(arranged.size.0)?, side(arranged.size.1)?), PAPER)?;
+    for (title, (picture, left, top)) in titles.iter().zip(&arranged.places) {
+        let (width, height) = (picture.width() as f64, picture.height() as f64);
+        let middle = *left as f64 + width / 2.0;
+        let baseline = *top as f64 + height + BASELINE_PX;
+        canvas.text_within(
+            (middle, baseline),
+            title,
+            TITLE,
+            Anchor::Middle,
+            width as f32,
+        );
+    }
+    let mut page = canvas.finish();
+    arranged.lay_on(&mut page);
+    Some(page)
+}
+
+/// Pictures at their sizes and places on a page.
+struct Arranged {
+    /// Columns and rows of the page.
+    size: (usize, usize),
+    /// Every picture, and the columns left of it and rows above it.
+    places: Vec<(Frame, usize, usize)>,
+}
+
+impl Arranged {
+    fn lay_on(&self, page: &mut Frame) {
+        for (picture, left, top) in &self.places {
+            lay(page, picture, *left, *top);
+        }
+    }
+}
+
+/// The pictures at their places, with `below_px` rows of pixels free below each.
+fn arranged(pictures: &[&Frame], cell_px: usize, below_px: usize) -> Option<Arranged> {
     let mut rest = pictures;
     let mut rows = Vec::new();
     for count in row_counts(pictures.len()) {
@@ -20,27 +91,26 @@ pub fn sheet(pictures: &[Frame], cell_px: usize) -> Option<Frame> {
         rest = others;
     }
     let width = rows.first().map(|row| {
-        let wide = |p: &Frame| cell_px as f64 * p.width() as f64 / longer_side(p);
+        let wide = |p: &&Frame| cell_px as f64 * p.width() as f64 / longer_side(p);
         let pictures: f64 = row.iter().map(wide).sum();
         pictures.round().max(1.0) as usize + margins(row.len())
     })?;
-    let rows: Vec<Vec<Frame>> = rows.iter().map(|row| fitted(row, width)).collect();
-    let heights: Vec<usize> = rows
-        .iter()
-        .map(|row| row.iter().map(Frame::height).max().unwrap_or(0))
-        .collect();
-    let height = heights.iter().sum::<usize>() + margins(rows.len());
-    let mut page = Frame::from_fn(width, height, |_, _| PAPER);
+    let mut places = Vec::new();
     let mut top = MARGIN_PX;
-    for (row, row_height) in rows.iter().zip(heights) {
-        let mut left = MARGIN_PX;
-        for picture in row {
-            lay(&mut page, picture, left, top);
-            left += picture.width() + MARGIN_PX;
+    for row in rows {
+        let (mut left, mut row_height) = (MARGIN_PX, 0);
+        for picture in fitted(row, width) {
+            row_height = row_height.max(picture.height());
+            let columns = picture.width();
+            places.push((picture, left, top));
+            left += columns + MARGIN_PX;
         }
-        top += row_height + MARGIN_PX;
+        top += row_height + below_px + MARGIN_PX;
     }
-    Some(page)
+    Some(Arranged {
+        size: (width, top),
+        places,
+    })
 }
 
 /// How many pictures each row holds: about as many rows as pictures in a row, the fuller rows last.
@@ -59,9 +129,9 @@ fn longer_side(picture: &Frame) -> f64 {
 }
 
 /// The pictures of one row at one height, which with their margins are `width` pixels wide.
-fn fitted(row: &[Frame], width: usize) -> Vec<Frame> {
+fn fitted(row: &[&Frame], width: usize) -> Vec<Frame> {
     let room = width.saturating_sub(margins(row.len())).max(row.len());
-    let ratio = |p: &Frame| p.width() as f64 / p.height().max(1) as f64;
+    let ratio = |p: &&Frame| p.width() as f64 / p.height().max(1) as f64;
     let height = room as f64 / row.iter().map(ratio).sum::<f64>();
     let rows = height.round().max(1.0) as usize;
     let (mut taken, mut edge) = (0, 0.0);
@@ -121,6 +191,37 @@ mod tests {
         assert_eq!(at(page.width() - 9, 60), 7, "up to the margin");
         assert_eq!(page.pixel(4, 4), PAPER);
         assert!(sheet(&[], 64).is_none());
+    }
+
+    #[test]
+    fn titles_stand_below_their_pictures() {
+        let picture = |level: u8| Frame::from_fn(90, 60, move |_, _| [level, 0, 0, 255]);
+        let cells: Vec<(String, Frame)> = (1..=4u8)
+            .map(|n| (format!("Style {n}"), picture(n)))
+            .collect();
+        let page = titled_sheet(&cells, 90).expect("pictures");
+        assert_eq!(page.width(), 2 * 90 + 3 * 8);
+        assert_eq!(page.height(), 2 * (60 + 34) + 3 * 8);
+        for (n, (x, y)) in [(8, 8), (106, 8), (8, 110), (106, 110)]
+            .into_iter()
+            .enumerate()
+        {
+            assert_eq!(page.crop(x, y, 90, 60), cells[n].1, "picture {n}");
+            let title = page.crop(x, y + 60, 90, 34);
+            let letters = title.rgba().chunks(4).filter(|p| p[0] < 120).count();
+            assert!(letters > 50, "title {n} has {letters} dark pixels");
+        }
+        let long = vec![(
+            "a title that is much too long for its picture ".repeat(9),
+            picture(1),
+        )];
+        let page = titled_sheet(&long, 90).expect("pictures");
+        let margin = page.crop(0, 0, 8, page.height());
+        assert!(
+            margin.rgba().chunks(4).all(|p| p == PAPER),
+            "cut to its picture"
+        );
+        assert!(titled_sheet(&[], 90).is_none());
     }
 
     #[test]

@@ -5,10 +5,10 @@ use std::{path::PathBuf, str::FromStr};
 use toml::{Table, Value};
 
 use super::{
-    Choices, LiveChoices, Refused, Settings, State, ThemeChoice,
+    Choices, LiveChoices, MOST_RECENT, Refused, Settings, State, ThemeChoice,
     table::{Complaints, Reader, put, take_part},
 };
-use crate::{engine::paint::OutputSize, media::encode::Format};
+use crate::media::encode::Format;
 
 /// The file's form that this version reads and writes; a larger number is a newer version's.
 const VERSION: i64 = 1;
@@ -31,7 +31,7 @@ impl Settings {
         };
         reader.text("style", &mut choices.style);
         reader.parsed("model", &mut choices.model, |s| s.parse().ok());
-        reader.parsed("output", &mut choices.output, output_from_name);
+        reader.parsed("output", &mut choices.output, |s| s.parse().ok());
         reader.parsed("theme", &mut choices.theme, |s| {
             ThemeChoice::ALL.into_iter().find(|t| t.name() == s)
         });
@@ -65,10 +65,17 @@ impl Settings {
         reader.boolean("is_maximized", &mut state.is_maximized);
         reader.boolean("shows_photos", &mut state.shows_photos);
         reader.boolean("has_seen_hint", &mut state.has_seen_hint);
-        reader.texts("style_order", &mut state.style_order);
-        reader.texts("style_keys", &mut state.style_keys);
+        reader.texts("style_order", |ids| state.style_order = ids);
+        reader.texts("style_keys", |ids| state.style_keys = ids);
         reader.text("open_folder", &mut open);
         reader.text("save_folder", &mut save);
+        reader.texts("recent_photos", |paths| {
+            state.recent_photos = paths
+                .into_iter()
+                .map(PathBuf::from)
+                .take(MOST_RECENT)
+                .collect();
+        });
         state.open_folder = open.map(PathBuf::from);
         state.save_folder = save.map(PathBuf::from);
         let mut sides = [0.0f32; 2];
@@ -112,7 +119,7 @@ impl Settings {
             Some(i64::from(c.look.strength_percent)),
         );
         put(choices, "keep_colors", Some(c.look.keep_colors));
-        put(choices, "output", Some(output_name(c.output)));
+        put(choices, "output", Some(c.output.to_string()));
         put(choices, "theme", Some(c.theme.name()));
         put(choices, "format", c.format.map(Format::name));
         put(choices, "jpeg_quality", Some(i64::from(c.jpeg_quality)));
@@ -129,6 +136,13 @@ impl Settings {
         let text = |p: &Option<PathBuf>| p.as_ref().and_then(|p| p.to_str()).map(str::to_owned);
         put(state, "open_folder", text(&s.open_folder));
         put(state, "save_folder", text(&s.save_folder));
+        let recent = s.recent_photos.iter().filter_map(|path| path.to_str());
+        let recent: Vec<Value> = recent.map(Value::from).collect();
+        put(
+            state,
+            "recent_photos",
+            (!recent.is_empty()).then_some(recent),
+        );
         put(state, "is_maximized", Some(s.is_maximized));
         put(state, "shows_photos", Some(s.shows_photos));
         put(state, "has_seen_hint", Some(s.has_seen_hint));
@@ -177,17 +191,4 @@ pub(super) fn parsed(text: &str) -> Result<Table, String> {
         Some(part) => Err(format!("{part} is not a table")),
         None => Ok(table),
     }
-}
-
-fn output_name(output: OutputSize) -> &'static str {
-    match output {
-        OutputSize::Original => "original",
-        OutputSize::Working => "working",
-    }
-}
-
-fn output_from_name(name: &str) -> Option<OutputSize> {
-    [OutputSize::Original, OutputSize::Working]
-        .into_iter()
-        .find(|o| output_name(*o) == name)
 }

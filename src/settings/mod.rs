@@ -30,6 +30,9 @@ use crate::{
     mode::ModelSize,
 };
 
+/// Photos opened before that are remembered.
+pub const MOST_RECENT: usize = 10;
+
 /// Largest file that is read, in bytes.
 const MAX_BYTES: u64 = 1 << 20;
 
@@ -106,6 +109,8 @@ impl Default for Choices {
 pub struct State {
     /// Folder of the photo opened last.
     pub open_folder: Option<PathBuf>,
+    /// The photos opened last, the newest first, at most [`MOST_RECENT`].
+    pub recent_photos: Vec<PathBuf>,
     /// Folder of the result saved last.
     pub save_folder: Option<PathBuf>,
     /// Width and height of the window, in points.
@@ -281,7 +286,7 @@ mod tests {
                     strength_percent: 35,
                     keep_colors: true,
                 },
-                output: OutputSize::Working,
+                output: OutputSize::LongSide(2048),
                 theme: ThemeChoice::Dark,
                 format: Some(Format::WebP),
                 jpeg_quality: 80,
@@ -290,6 +295,9 @@ mod tests {
             },
             state: State {
                 open_folder: Some(PathBuf::from("/photos")),
+                recent_photos: ["/photos/b.jpg", "/photos/a.jpg"]
+                    .map(PathBuf::from)
+                    .to_vec(),
                 save_folder: Some(PathBuf::from("/paintings")),
                 window_size: Some((1200.0, 800.0)),
                 is_maximized: true,

@@ -54,16 +54,14 @@ impl Reader<'_> {
         }
     }
 
-    pub fn texts(&mut self, key: &str, target: &mut Vec<String>) {
+    pub fn texts(&mut self, key: &str, set: impl FnOnce(Vec<String>)) {
         let Some(value) = self.table.get(key) else {
             return;
         };
-        let texts = value.as_array().and_then(|array| {
-            let texts = array.iter().map(|text| text.as_str().map(str::to_owned));
-            texts.collect::<Option<Vec<String>>>()
-        });
-        match texts {
-            Some(texts) => *target = texts,
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let texts = value.as_array().map(|all| all.iter().map(text).collect());
+        match texts.flatten() {
+            Some(texts) => set(texts),
             None => self.complain(key, "a list of texts"),
         }
     }

@@ -6,6 +6,7 @@ mod failing;
 #[cfg(target_os = "linux")]
 mod foreign_names;
 mod foreign_text;
+mod framing;
 #[cfg(target_os = "linux")]
 mod keeping;
 mod live;

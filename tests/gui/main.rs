@@ -6,6 +6,9 @@
 )]
 
 mod arrivals;
+mod contact_sheet;
+mod crop;
+mod framing;
 mod labels;
 mod live;
 mod mix;
@@ -17,6 +20,7 @@ mod own_styles;
 mod painting;
 mod panel;
 mod readings;
+mod recents;
 mod results;
 mod save_flow;
 mod scripted;

@@ -8,14 +8,14 @@ use super::{
     DeviceArgs,
     values::{
         StylePictureArgs, attentions, batch, byte_size, camera_size, formats, model_sizes,
-        output_sizes, precisions, seconds, source, variants, working_px, working_size,
+        precisions, seconds, source, variants, working_px, working_size,
     },
 };
 use crate::{
     capture::{PixelFormat, Rotation, Source},
     compose::Look,
     engine::paint::{OutputSize, WorkingSize},
-    media::encode::Format,
+    media::{encode::Format, framing::Crop},
     mode::{AttentionChoice, ModeChoice, ModelSize, PrecisionChoice, Variant},
 };
 
@@ -72,12 +72,13 @@ pub struct StylizeArgs {
     /// Photos, folders of photos (without the folders in them), or - for standard input
     #[arg(required = true, value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
-    /// Style by name, a file of weights, or "all"; may be given several times
+    /// Style by name, a file of weights, or "all"; may be given several times. A contact sheet has all where none
+    /// is named
     #[arg(
         short,
         long = "style",
         value_name = "STYLE",
-        required_unless_present = "style_pictures"
+        required_unless_present_any = ["style_pictures", "contact_sheet"]
     )]
     pub styles: Vec<OsString>,
     /// Pictures as a style.
@@ -96,9 +97,18 @@ pub struct StylizeArgs {
     /// strokes; a photo is never enlarged), or "original" [default: 1280]
     #[arg(long, value_name = "PX|original", value_parser = working_size)]
     pub working_size: Option<WorkingSize>,
-    /// Size of the result
-    #[arg(long, value_name = "SIZE", default_value = "original", value_parser = output_sizes())]
+    /// Size of the result: the photo's, the working size, or at most so many pixels on the long side
+    #[arg(long, value_name = "original|working|PX", default_value = "original")]
     pub output_size: OutputSize,
+    /// Write one picture for each photo: the photo and its paintings in every style, with their titles
+    #[arg(long, conflicts_with_all = ["output_size", "batch"])]
+    pub contact_sheet: bool,
+    /// Turn the photo clockwise by 0, 90, 180 or 270 degrees
+    #[arg(long, value_name = "DEGREES", default_value_t)]
+    pub rotate: Rotation,
+    /// Paint only this part of the photo, once it is turned: columns x rows + place of its top left, in pixels
+    #[arg(long, value_name = "WxH+X+Y")]
+    pub crop: Option<Crop>,
     /// Format of the result [default: by the output's name, else the photo's own]
     #[arg(long, value_name = "FORMAT", value_parser = formats())]
     pub format: Option<Format>,

@@ -6,7 +6,7 @@ use std::{ffi::OsString, path::PathBuf};
 
 use crate::{
     capture::Source,
-    engine::paint::{MIN_WORKING_PX, OutputSize, WorkingSize},
+    engine::paint::{MIN_WORKING_PX, WorkingSize},
     media::encode::Format,
     mode::{AttentionChoice, DeviceChoice, ModeChoice, ModelSize, PrecisionChoice, Variant},
 };
@@ -102,13 +102,6 @@ pub fn source() -> impl TypedValueParser<Value = Source> {
 /// Frames at once: more than any device gains from would only take memory.
 pub fn batch() -> impl TypedValueParser<Value = u16> {
     clap::value_parser!(u16).range(1..=64)
-}
-
-pub fn output_sizes() -> impl TypedValueParser<Value = OutputSize> {
-    PossibleValuesParser::new(["original", "working"]).map(|s| match s.as_str() {
-        "working" => OutputSize::Working,
-        _ => OutputSize::Original,
-    })
 }
 
 pub fn working_size(text: &str) -> Result<WorkingSize, String> {

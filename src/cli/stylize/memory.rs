@@ -3,7 +3,7 @@
 use super::{Closed, Opened, Run, failed, format_for};
 use crate::{
     cli::{CliError, job::Target},
-    engine::paint::{OutputSize, PROGRAM_BYTES, PaintError, PaintSettings, frame_bytes},
+    engine::paint::{PROGRAM_BYTES, PaintError, PaintSettings, frame_bytes},
     media::{decode::Photo, encode},
 };
 
@@ -69,10 +69,8 @@ impl Run<'_> {
         let files: u64 = opened.iter().map(Opened::file_bytes).sum();
         let all: u64 = opened.iter().map(own).sum();
         let saving = |photo: &Opened<'_>| {
-            let (width, height) = match job.output_size {
-                OutputSize::Original => photo.size(),
-                OutputSize::Working => resolved(photo.size()),
-            };
+            let size = photo.size();
+            let (width, height) = job.output_size.resolve(size, resolved(size));
             let saving = |target| saving_bytes(&photo.photo, target, width * height, true);
             photo.targets.iter().flatten().map(|&t| saving(t)).max()
         };

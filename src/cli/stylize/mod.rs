@@ -1,9 +1,10 @@
 //! `styleforge stylize`: paints every photo in every style; one bad file does not stop the others.
 
+mod contact_sheet;
 mod memory;
 mod output;
 
-use std::{borrow::Cow, cell::Cell, io::stdin, path::Path, sync::Arc};
+use std::{borrow::Cow, cell::Cell, fmt::Display, io::stdin, path::Path, sync::Arc};
 
 use memory::held_bytes;
 use output::{Finished, check, failed, format_for};
@@ -23,7 +24,7 @@ use super::{
 use crate::{
     backend::{Backend, RunControl},
     disk,
-    engine::paint::{PROGRAM_BYTES, PaintSettings, Painter},
+    engine::paint::{PROGRAM_BYTES, PaintSettings, Painter, frame_bytes},
     frame::Frame,
     media::{
         MediaError,
@@ -44,7 +45,10 @@ pub fn run(args: StylizeArgs) -> Result<(), CliError> {
     let names: Vec<String> = library.styles().iter().map(|s| s.id.clone()).collect();
     let job = Job::new(args, &names)?;
     let (styles, broken) = usable_styles(&library, &job)?;
-    let labels: Vec<String> = styles.iter().map(|s| s.label.clone()).collect();
+    let labels: Vec<String> = match job.contact_sheet {
+        true => vec![contact_sheet::LABEL.to_owned()],
+        false => styles.iter().map(|s| s.label.clone()).collect(),
+    };
     let targets = job.targets(&labels)?;
     if let Some(folder) = job.folder() {
         disk::check_folder(folder).map_err(|e| CliError::WrongUse(e.to_string()))?;
@@ -215,6 +219,9 @@ impl Run<'_> {
     /// Paints photos in every style.
     fn paint_opened(&mut self, opened: &[Opened<'_>]) -> Result<(), CliError> {
         let styles = self.styles;
+        if self.job.contact_sheet {
+            return opened.iter().try_for_each(|photo| self.paint_sheet(photo));
+        }
         for (index, style) in styles.iter().enumerate() {
             self.paint_style(opened, index, style)?;
         }
@@ -270,14 +277,27 @@ impl Run<'_> {
             targets,
         } = closed;
         let taken = PROGRAM_BYTES + held_bytes + bytes.len() as u64;
-        let paint = self.job.paint;
-        self.painter.make_room(taken + needs.bytes, paint);
+        let (paint, framing) = (self.job.paint, self.job.framing);
+        let copy = match framing.is_plain() {
+            true => 0,
+            false => 2 * frame_bytes(needs.width, needs.height),
+        };
+        self.painter.make_room(taken + copy + needs.bytes, paint);
         let limit = self.painter.program_limit_bytes(paint);
-        let left = limit.map_or(u64::MAX, |limit| limit.saturating_sub(taken));
-        match decode::from_bytes_within(&name, &bytes, left) {
+        let left = limit.map_or(u64::MAX, |limit| limit.saturating_sub(taken + copy));
+        let decoded = decode::from_bytes_within(&name, &bytes, left);
+        let framed = decoded.map_err(|e| e.to_string()).and_then(|mut photo| {
+            if !framing.is_plain() {
+                let framed = framing.applied(&photo.frame);
+                photo.frame = Arc::new(framed.map_err(|e| format!("{}: {e}", photo.name))?);
+            }
+            Ok(photo)
+        });
+        match framed {
             Ok(photo) => Some(Opened {
                 photo,
-                original: (self.job.look.strength_percent == 0).then_some(bytes),
+                original: (self.job.look.strength_percent == 0 && framing.is_plain())
+                    .then_some(bytes),
                 targets,
                 has_printed_notes: Cell::new(false),
             }),
@@ -289,7 +309,7 @@ impl Run<'_> {
     }
 
     /// Reports why a photo is painted in no style.
-    fn fail_all(&mut self, targets: &[Option<&Target>], error: &MediaError) {
+    fn fail_all(&mut self, targets: &[Option<&Target>], error: &dyn Display) {
         let writable = targets.iter().flatten().count();
         self.begun += writable;
         self.failures += writable;

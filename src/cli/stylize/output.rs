@@ -36,8 +36,22 @@ impl Run<'_> {
         finished: Finished<'_>,
     ) -> Result<(), CliError> {
         self.stop_if_cancelled()?;
+        let begun = self.begun;
+        self.deliver_sheet(opened, target, finished)?;
+        self.begun = begun + 1;
+        Ok(())
+    }
+
+    /// Writes a result of several paintings, which are counted already; a failure is reported. Only a stop is an
+    /// error.
+    pub(super) fn deliver_sheet(
+        &mut self,
+        opened: &Opened<'_>,
+        target: &Target,
+        finished: Finished<'_>,
+    ) -> Result<(), CliError> {
         match self.written(opened, target, finished) {
-            Ok(()) => self.begun += 1,
+            Ok(()) => {}
             Err(stop @ CliError::Stopped) => return Err(stop),
             Err(CliError::OutputClosed) => {
                 self.fail("standard output was closed before the picture was written");
@@ -79,21 +93,24 @@ impl Run<'_> {
         target: &Target,
         settings: PaintSettings,
     ) -> Result<Option<Finished<'a>>, CliError> {
-        let Some(original) = &opened.original else {
+        if self.job.look.strength_percent > 0 {
             return Ok(None);
-        };
+        }
         let frame = &opened.photo.frame;
         let format = format_for(&opened.photo, target);
         self.check_copy(opened, target, settings)?;
-        Ok(Some(match self.job.output_size {
-            OutputSize::Original if decode::format_of_bytes(original) == Some(format) => {
+        let output = self.job.output_size;
+        let painted = match output {
+            OutputSize::Working => self.working_size(opened, style, settings)?,
+            OutputSize::Original | OutputSize::LongSide(_) => opened.size(),
+        };
+        let (width, height) = output.resolve(opened.size(), painted);
+        let is_same = (width, height) == opened.size();
+        Ok(Some(match &opened.original {
+            Some(original) if is_same && decode::format_of_bytes(original) == Some(format) => {
                 Finished::Original(original)
             }
-            OutputSize::Original => Finished::Picture(Cow::Borrowed(frame), format),
-            OutputSize::Working => {
-                let (width, height) = self.working_size(opened, style, settings)?;
-                Finished::Picture(at_size(frame, width, height), format)
-            }
+            _ => Finished::Picture(at_size(frame, width, height), format),
         }))
     }
 }

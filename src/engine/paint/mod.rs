@@ -6,7 +6,11 @@
 mod limits;
 mod painter;
 
-use std::borrow::Cow;
+use std::{
+    borrow::Cow,
+    fmt::{Display, Formatter},
+    str::FromStr,
+};
 
 pub use painter::Painter;
 
@@ -59,6 +63,44 @@ pub enum OutputSize {
     Original,
     /// The working size.
     Working,
+    /// This many pixels on the long side, or the photo's size if that is less.
+    LongSide(usize),
+}
+
+impl OutputSize {
+    /// Columns and rows of the finished picture of a photo that was painted at the size `painted`.
+    pub fn resolve(self, photo: (usize, usize), painted: (usize, usize)) -> (usize, usize) {
+        match self {
+            Self::Original => photo,
+            Self::Working => painted,
+            Self::LongSide(px) => size_within(photo.0, photo.1, px.max(MIN_WORKING_PX)),
+        }
+    }
+}
+
+impl Display for OutputSize {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Original => f.write_str("original"),
+            Self::Working => f.write_str("working"),
+            Self::LongSide(px) => write!(f, "{px}"),
+        }
+    }
+}
+
+impl FromStr for OutputSize {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match (text, text.parse()) {
+            ("original", _) => Ok(Self::Original),
+            ("working", _) => Ok(Self::Working),
+            (_, Ok(px)) if px >= MIN_WORKING_PX => Ok(Self::LongSide(px)),
+            _ => Err(format!(
+                "give \"original\", \"working\" or the long side in pixels, {MIN_WORKING_PX} or more"
+            )),
+        }
+    }
 }
 
 /// Memory of the program by itself: its code, the styles in it, one network, threads. Where the
@@ -162,10 +204,8 @@ pub struct Painting {
 impl Painting {
     /// The finished picture for `photo`, which must be the photo that was painted.
     pub fn finished(&self, photo: &Frame, output: OutputSize, look: Look) -> Frame {
-        let (width, height) = match output {
-            OutputSize::Original => (photo.width(), photo.height()),
-            OutputSize::Working => (self.painted.width(), self.painted.height()),
-        };
+        let painted = (self.painted.width(), self.painted.height());
+        let (width, height) = output.resolve((photo.width(), photo.height()), painted);
         let base = at_size(photo, width, height);
         if look.strength_percent == 0 {
             return base.into_owned();
@@ -192,6 +232,27 @@ pub fn at_size(photo: &Frame, width: usize, height: usize) -> Cow<'_, Frame> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn sizes_of_results_are_written_and_read() {
+        for output in [
+            OutputSize::Original,
+            OutputSize::Working,
+            OutputSize::LongSide(2048),
+        ] {
+            assert_eq!(output.to_string().parse(), Ok(output));
+        }
+        for wrong in ["", "large", "15", "-3", "20.5"] {
+            assert!(wrong.parse::<OutputSize>().is_err(), "{wrong}");
+        }
+        let long = OutputSize::LongSide(400);
+        assert_eq!(long.resolve((1000, 500), (20, 10)), (400, 200));
+        assert_eq!(
+            long.resolve((300, 200), (20, 10)),
+            (300, 200),
+            "never enlarged"
+        );
+    }
 
     #[test]
     fn half_of_what_is_free_is_taken_and_never_more_than_four_gigabytes() {

@@ -8,8 +8,10 @@
 mod opening;
 mod report;
 mod settings;
+mod sheet;
 
 use std::{
+    io::ErrorKind,
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::{Arc, Mutex},
@@ -20,11 +22,12 @@ use crossbeam_channel::{Receiver, Sender, bounded, select};
 pub use opening::PAINTED;
 pub use report::{
     DrawnChart, Finished, Opened, Origin, Purpose, ReadNetwork, Report, Save, SavedSnapshot,
-    Sorted, StartedRecording, THUMBNAIL_PX,
+    Sorted, StartedRecording, THUMBNAIL_PX, Whole,
 };
+pub use sheet::SheetFile;
 
 use self::{
-    opening::{for_trials, from_clipboard, opened, sorted},
+    opening::{for_trials, framed, from_clipboard, opened, sorted},
     settings::SettingsFile,
 };
 use super::{
@@ -41,6 +44,7 @@ use crate::{
     media::{
         decode,
         encode::{self, Existing},
+        framing::Framing,
     },
     mode::ModelSize,
     settings::Settings,
@@ -131,6 +135,28 @@ impl Background {
         self.send(move || Report::Opened {
             ticket,
             result: opened(origin),
+        });
+    }
+
+    /// Opens a photo that was opened before; [`Report::Opened`] or [`Report::RecentGone`] carry `ticket`.
+    pub fn open_recent(&self, ticket: u64, path: PathBuf) {
+        self.send(move || match std::fs::metadata(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                Report::RecentGone { ticket, path }
+            }
+            _ => Report::Opened {
+                ticket,
+                result: opened(Origin::File(path)),
+            },
+        });
+    }
+
+    /// Turns and crops the photo of this number; [`Report::Framed`].
+    pub fn frame(&self, photo: u64, framing: Framing, whole: Whole) {
+        self.send(move || Report::Framed {
+            photo,
+            framing,
+            result: framed(whole, framing),
         });
     }
 

@@ -2,7 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use super::{Opened, Origin, Sorted};
+use super::{Opened, Origin, Sorted, Whole};
 use crate::{
     disk::words,
     engine::{compositor::PREVIEW_PX, trial::TRIAL_PX},
@@ -11,6 +11,7 @@ use crate::{
     media::{
         decode, encode,
         folder::Folder,
+        framing::Framing,
         sample::sample,
         scale::{scaled, size_within},
     },
@@ -29,7 +30,20 @@ pub fn opened(origin: Origin) -> Result<Box<Opened>, String> {
         preview: preview_of(&photo.frame),
         photo,
         origin,
+        framing: Framing::default(),
     }))
+}
+
+/// A photo turned and cropped.
+pub fn framed(whole: Whole, framing: Framing) -> Result<Whole, String> {
+    if framing.is_plain() {
+        return Ok(whole);
+    }
+    let frame = Arc::new(framing.applied(&whole.frame).map_err(|e| e.to_string())?);
+    Ok(Whole {
+        preview: preview_of(&frame),
+        frame,
+    })
 }
 
 pub fn from_clipboard(frame: Frame) -> Opened {
@@ -44,6 +58,7 @@ pub fn from_clipboard(frame: Frame) -> Opened {
             natural_format: encode::Format::Png,
         },
         origin: Origin::Clipboard,
+        framing: Framing::default(),
     }
 }
 
@@ -61,7 +76,7 @@ fn preview_of(frame: &Arc<Frame>) -> Arc<Frame> {
 }
 
 /// The frame with a long side of at most so many pixels.
-fn smaller(frame: &Arc<Frame>, long_side_px: usize) -> Arc<Frame> {
+pub fn smaller(frame: &Arc<Frame>, long_side_px: usize) -> Arc<Frame> {
     let size = size_within(frame.width(), frame.height(), long_side_px);
     if size == (frame.width(), frame.height()) {
         frame.clone()

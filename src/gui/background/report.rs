@@ -18,6 +18,7 @@ use crate::{
     media::{
         MediaError, decode,
         encode::Encoding,
+        framing::Framing,
         record::{FrameSink, Recorded, Recorder},
     },
     mode::ModelSize,
@@ -45,6 +46,8 @@ pub struct Opened {
     pub preview: Arc<Frame>,
     /// Where it comes from.
     pub origin: Origin,
+    /// How it is to be turned and cropped.
+    pub framing: Framing,
 }
 
 impl Opened {
@@ -55,6 +58,22 @@ impl Opened {
             Origin::Sample => "Sample photo".to_owned(),
             Origin::Clipboard => "Pasted picture".to_owned(),
         }
+    }
+}
+
+/// A photo without more about it.
+#[derive(Clone)]
+pub struct Whole {
+    /// The photo.
+    pub frame: Arc<Frame>,
+    /// The photo with a long side of at most [`PREVIEW_PX`](crate::engine::compositor::PREVIEW_PX).
+    pub preview: Arc<Frame>,
+}
+
+impl Whole {
+    /// Columns and rows, in pixels.
+    pub fn size(&self) -> (usize, usize) {
+        (self.frame.width(), self.frame.height())
     }
 }
 
@@ -73,6 +92,8 @@ pub enum Purpose {
     Save,
     /// To save a report.
     Export,
+    /// To save the photo in every style.
+    ContactSheet,
 }
 
 /// A chart and the same as a PNG file.
@@ -170,12 +191,28 @@ pub enum Report {
         /// The photo, or why there is none.
         result: Result<Box<Opened>, String>,
     },
+    /// A photo that was opened before is no longer there.
+    RecentGone {
+        /// The number of the request.
+        ticket: u64,
+        /// Where it was.
+        path: PathBuf,
+    },
     /// A picture was on the clipboard.
     Pasted {
         /// The number of the request.
         ticket: u64,
         /// The picture, as a photo.
         picture: Box<Opened>,
+    },
+    /// A photo was turned and cropped, or not.
+    Framed {
+        /// The photo's number.
+        photo: u64,
+        /// How.
+        framing: Framing,
+        /// The picture, or why there is none.
+        result: Result<Whole, String>,
     },
     /// The clipboard holds nothing of use.
     NothingToPaste,
@@ -279,6 +316,27 @@ pub enum Report {
     },
     /// The picture in this file was copied to the clipboard, or not.
     CopiedFile(Result<PathBuf, String>),
+    /// The network of a style was read for a contact sheet, or not.
+    SheetRead {
+        /// The sheet's number.
+        number: u64,
+        /// The network and the photo, or why there is none.
+        result: Result<ReadNetwork, String>,
+    },
+    /// A painting has its size on a contact sheet.
+    SheetCell {
+        /// The sheet's number.
+        number: u64,
+        /// The painting, small.
+        cell: Frame,
+    },
+    /// A contact sheet was written, or not.
+    SheetWritten {
+        /// The sheet's number.
+        number: u64,
+        /// Where it lies, or why it does not.
+        result: Result<PathBuf, String>,
+    },
     /// Files were looked at.
     Sorted {
         /// The number of the request.
@@ -333,6 +391,9 @@ impl Report {
             | Self::Exported(Err(error))
             | Self::SnapshotSaved(Err(error))
             | Self::SettingsFailed(error)
+            | Self::SheetWritten {
+                result: Err(error), ..
+            }
             | Self::Renamed {
                 result: Err(error), ..
             }

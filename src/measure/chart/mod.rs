@@ -1,7 +1,7 @@
 //! A comparison as a picture: for each candidate a bar as long as its median, every run a dot upon it, and
 //! what a number needs to mean something.
 
-mod canvas;
+pub(crate) mod canvas;
 
 use self::canvas::{Anchor, Canvas, Letters, Rgba};
 use super::{CandidateReport, MeasureError, MeasureReport};

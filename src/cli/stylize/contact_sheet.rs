@@ -1,0 +1,76 @@
+//! A photo and its paintings in every style on one sheet.
+
+use std::borrow::Cow;
+
+use super::{
+    Opened, Run, failed,
+    output::{Finished, format_for},
+};
+use crate::{
+    cli::CliError,
+    engine::paint::{OutputSize, at_size},
+    media::{
+        scale::size_within,
+        sheet::{CELL_PX, ORIGINAL, titled_sheet},
+    },
+};
+
+/// What a sheet is called in file names, behind the photo's name.
+pub(super) const LABEL: &str = "styles";
+
+impl Run<'_> {
+    /// Paints a photo in every style and writes the sheet. A style that fails is reported and left out; only a stop
+    /// is an error.
+    pub(super) fn paint_sheet(&mut self, opened: &Opened<'_>) -> Result<(), CliError> {
+        let Some(target) = opened.targets.first().copied().flatten() else {
+            return Ok(());
+        };
+        let settings = self.settings(std::slice::from_ref(opened));
+        let (job, styles) = (self.job, self.styles);
+        let photo = &opened.photo;
+        let (width, height) = opened.size();
+        let (width, height) = size_within(width, height, CELL_PX);
+        let small = at_size(&photo.frame, width, height).into_owned();
+        let mut cells = vec![(ORIGINAL.to_owned(), small)];
+        for style in styles {
+            self.stop_if_cancelled()?;
+            let (painter, control) = (&mut self.painter, &self.control);
+            let name = format!("{} in {}", photo.name, style.title);
+            let pieces = self.begun..self.begun + 1;
+            let painted = self.progress.during(pieces, &name, control, || {
+                painter.paint(&photo.frame, &style.network, settings, control)
+            });
+            for notice in self.painter.take_notices() {
+                self.progress.message(format!("note: {notice}"));
+            }
+            match painted {
+                Ok(painting) => {
+                    self.begun += 1;
+                    for note in &painting.notes {
+                        self.progress
+                            .message(format!("note: {}: {note}", photo.name));
+                    }
+                    let cell = OutputSize::LongSide(CELL_PX);
+                    let picture = painting.finished(&photo.frame, cell, job.look);
+                    cells.push((style.title.clone(), picture));
+                }
+                Err(error) if error.is_cancelled() => return Err(CliError::Stopped),
+                Err(error) => self.fail(&failed(photo, &error).to_string()),
+            }
+        }
+        if cells.len() == 1 {
+            // Every style was reported.
+            return Ok(());
+        }
+        match titled_sheet(&cells, CELL_PX) {
+            Some(page) => {
+                let finished = Finished::Picture(Cow::Owned(page), format_for(photo, target));
+                self.deliver_sheet(opened, target, finished)
+            }
+            None => {
+                self.fail(&failed(photo, &"these are too many styles for one sheet").to_string());
+                Ok(())
+            }
+        }
+    }
+}

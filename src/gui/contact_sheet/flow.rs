@@ -1,0 +1,209 @@
+//! From the question where a contact sheet is to lie to the file.
+
+use std::{path::PathBuf, sync::Arc};
+
+use super::ContactSheet;
+use crate::{
+    engine::{
+        error::EngineError,
+        paint::{PaintSettings, WorkingSize},
+        protocol::{RepaintJob, RepaintNumber, Repainted},
+    },
+    frame::Frame,
+    gui::{
+        app::App,
+        background::{Purpose, ReadNetwork, SheetFile},
+        intent::Intent,
+        label::{label, path_label},
+        live::LiveIntent,
+        messages::Offer,
+        platform::Dialog,
+        save_flow::free_path,
+    },
+    media::encode::Encoding,
+};
+
+impl App {
+    /// Asks where the sheet is to be saved.
+    pub(in crate::gui) fn ask_contact_sheet(&mut self) {
+        if self.sheets.is_running() {
+            return;
+        }
+        if self.workspace.photo().is_none() {
+            self.messages
+                .notice("There is no photo yet. Open one to paint it in every style.");
+            return;
+        }
+        let format = self.format();
+        let file_name = format!(
+            "{}-styles.{}",
+            self.workspace.photo_stem(),
+            format.extension()
+        );
+        self.ask(Purpose::ContactSheet, Dialog::Save { file_name, format });
+    }
+
+    /// Begins with the sheet that is to lie at `path`, or beside it where that is taken.
+    pub(in crate::gui) fn begin_contact_sheet(&mut self, path: PathBuf) {
+        let Some(photo) = self.workspace.photo().filter(|_| !self.sheets.is_running()) else {
+            return;
+        };
+        let photo = &photo.opened.photo;
+        let (path, format) = self.with_format(path);
+        let (width, height) = (self.workspace.choice.working_size())
+            .resolve(photo.frame.width(), photo.frame.height());
+        let cards = self.gallery.cards().iter();
+        self.sheets.begun += 1;
+        self.sheets.running = Some(ContactSheet {
+            number: self.sheets.begun,
+            photo: photo.frame.clone(),
+            long_side_px: width.max(height),
+            look: self.workspace.choice.look,
+            model: self.workspace.choice.model,
+            styles: cards
+                .map(|card| (card.id.clone(), label(&card.title)))
+                .collect(),
+            next: 0,
+            painting: None,
+            file: SheetFile {
+                path: free_path(path),
+                encoding: Encoding {
+                    format,
+                    jpeg_quality: self.settings.choices.jpeg_quality,
+                },
+                icc: photo.icc.clone(),
+                cells: Vec::new(),
+            },
+            failures: Vec::new(),
+        });
+        self.go_on_with_sheet();
+    }
+
+    /// Gives the sheet up.
+    pub(in crate::gui) fn stop_contact_sheet(&mut self) {
+        let sheet = self.sheets.running.take();
+        if let Some(number) = sheet.and_then(|sheet| sheet.painting) {
+            self.engine.cancel_repaint(number);
+        }
+    }
+
+    /// Reads the network of the next style, or writes the sheet when all are painted.
+    fn go_on_with_sheet(&mut self) {
+        let Some(sheet) = &mut self.sheets.running else {
+            return;
+        };
+        let (number, photo) = (sheet.number, sheet.photo.clone());
+        if let Some((id, _)) = sheet.styles.get(sheet.next) {
+            let (id, long_side_px) = (id.clone(), sheet.long_side_px);
+            self.background
+                .read_for_sheet(number, (id, sheet.model), photo, long_side_px);
+        } else if sheet.file.cells.is_empty() {
+            let why = sheet.failures.join(" ");
+            self.sheets.running = None;
+            self.messages
+                .error(format!("No contact sheet was made. {why}"));
+        } else {
+            let file = SheetFile {
+                cells: std::mem::take(&mut sheet.file.cells),
+                ..sheet.file.clone()
+            };
+            self.background.write_sheet(number, photo, file);
+        }
+    }
+
+    /// The network of a style was read for the sheet, or not.
+    pub(in crate::gui) fn handle_sheet_read(
+        &mut self,
+        number: u64,
+        result: Result<ReadNetwork, String>,
+    ) {
+        let Some(sheet) = self.sheets.of(number) else {
+            return;
+        };
+        match result {
+            Ok(ReadNetwork { network, photo }) => {
+                sheet.photo = photo.clone();
+                sheet.painting = Some(self.engine.repaint(RepaintJob {
+                    frame: photo,
+                    network,
+                    settings: PaintSettings {
+                        working_size: WorkingSize::Original,
+                        ..PaintSettings::default()
+                    },
+                    look: sheet.look,
+                }));
+            }
+            Err(error) => self.leave_off_sheet(error),
+        }
+    }
+
+    /// A style was painted for the sheet, or not; `false` when it was not one of these.
+    pub(in crate::gui) fn handle_sheet_painted(
+        &mut self,
+        painted: RepaintNumber,
+        result: &Result<Arc<Repainted>, EngineError>,
+    ) -> bool {
+        let sheet = self.sheets.running.as_mut();
+        let Some(sheet) = sheet.filter(|sheet| sheet.painting == Some(painted)) else {
+            return false;
+        };
+        sheet.painting = None;
+        match result {
+            Ok(repainted) => self
+                .background
+                .make_sheet_cell(sheet.number, repainted.clone()),
+            Err(error) => {
+                let title = sheet.styles.get(sheet.next).map_or("", |(_, title)| title);
+                let why = format!("{title} was not painted: {error}.");
+                self.leave_off_sheet(why);
+            }
+        }
+        true
+    }
+
+    /// A painting has its size on the sheet.
+    pub(in crate::gui) fn handle_sheet_cell(&mut self, number: u64, cell: Frame) {
+        if let Some(sheet) = self.sheets.of(number) {
+            if let Some((_, title)) = sheet.styles.get(sheet.next) {
+                sheet.file.cells.push((title.clone(), cell));
+            }
+            sheet.next += 1;
+            self.go_on_with_sheet();
+        }
+    }
+
+    fn leave_off_sheet(&mut self, why: String) {
+        if let Some(sheet) = &mut self.sheets.running {
+            sheet.failures.push(why);
+            sheet.next += 1;
+        }
+        self.go_on_with_sheet();
+    }
+
+    /// The sheet was written, or not.
+    pub(in crate::gui) fn handle_sheet_written(
+        &mut self,
+        number: u64,
+        result: Result<PathBuf, String>,
+    ) {
+        let ended = self.sheets.running.take_if(|sheet| sheet.number == number);
+        let failures = ended.map_or_else(Vec::new, |sheet| sheet.failures);
+        if !failures.is_empty() {
+            self.messages.error(format!(
+                "These styles are not on the contact sheet. {}",
+                failures.join(" ")
+            ));
+        }
+        match result {
+            Ok(path) => self.messages.offer(
+                format!("Saved as {}", path_label(&path)),
+                Offer {
+                    label: "Show in folder",
+                    intent: Intent::Live(LiveIntent::ShowSaved(path)),
+                    otherwise: None,
+                },
+            ),
+            Err(error) => self.messages.error(error),
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! The photo in every style as one picture: painted one style after the other beside everything else, then written.
+//!
+//! Networks are read, pictures made small and the sheet written in the background; the engine paints as it paints
+//! live frames once more. The photo may change meanwhile: the sheet keeps its own.
+
+mod flow;
+
+use std::sync::Arc;
+
+use eframe::egui::{self, Align2, ProgressBar, RichText, vec2};
+
+use super::{background::SheetFile, intent::Intent, theme};
+use crate::{compose::Look, engine::protocol::RepaintNumber, frame::Frame, mode::ModelSize};
+
+/// Width of the card, in points.
+const WIDTH: f32 = 300.0;
+
+/// A sheet that is being made.
+pub struct ContactSheet {
+    /// Distinguishes it from sheets before it, whose tasks may still report.
+    number: u64,
+    /// The photo, at the working size once the first network is read.
+    photo: Arc<Frame>,
+    long_side_px: usize,
+    look: Look,
+    model: ModelSize,
+    /// Ids and titles of the styles.
+    styles: Vec<(String, String)>,
+    /// Place of the style that is being painted.
+    next: usize,
+    painting: Option<RepaintNumber>,
+    file: SheetFile,
+    /// Styles that are not on the sheet, and why.
+    failures: Vec<String>,
+}
+
+/// The sheet that is being made, if there is one.
+#[derive(Default)]
+pub struct ContactSheets {
+    running: Option<ContactSheet>,
+    begun: u64,
+}
+
+impl ContactSheets {
+    /// Whether a sheet is being made.
+    pub fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+
+    /// Gives up, because a task came to no end.
+    pub fn broke(&mut self) {
+        self.running = None;
+    }
+
+    /// The sheet of this number, while it is being made.
+    fn of(&mut self, number: u64) -> Option<&mut ContactSheet> {
+        self.running.as_mut().filter(|sheet| sheet.number == number)
+    }
+
+    /// Draws the card over the stage.
+    pub fn ui(&self, ui: &egui::Ui, area: egui::Rect, intents: &mut Vec<Intent>) {
+        let Some(sheet) = &self.running else {
+            return;
+        };
+        let total = sheet.styles.len();
+        egui::Area::new(egui::Id::unique("contact sheet"))
+            .order(egui::Order::Foreground)
+            .pivot(Align2::LEFT_TOP)
+            .fixed_pos(area.left_top() + vec2(16.0, 16.0))
+            .constrain_to(area)
+            .show(ui.ctx(), |ui| {
+                egui::Frame::window(ui.style())
+                    .inner_margin(16)
+                    .show(ui, |ui| {
+                        ui.set_width(WIDTH.min(area.width() - 64.0));
+                        let (title, what) = match sheet.styles.get(sheet.next) {
+                            Some((_, style)) => (
+                                format!("Painting style {} of {total}", sheet.next + 1),
+                                style.as_str(),
+                            ),
+                            None => ("Writing the contact sheet…".to_owned(), ""),
+                        };
+                        ui.label(RichText::new(title).strong().size(16.0));
+                        theme::caption(ui, what);
+                        let share = sheet.next as f32 / total.max(1) as f32;
+                        ui.add(ProgressBar::new(share).desired_height(8.0));
+                        if ui.button("Stop the contact sheet").clicked() {
+                            intents.push(Intent::StopContactSheet);
+                        }
+                    });
+            });
+    }
+}

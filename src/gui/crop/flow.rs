@@ -1,0 +1,27 @@
+//! Begins and ends cropping.
+
+use eframe::egui;
+
+use super::Cropping;
+use crate::gui::{app::App, intent::Intent};
+
+impl App {
+    /// Shows the rectangle over the photo, or takes it away.
+    pub(in crate::gui) fn toggle_crop(&mut self, ctx: &egui::Context) {
+        if self.cropping.take().is_none()
+            && let Some(photo) = self.workspace.photo()
+        {
+            let framing = self.workspace.choice.framing;
+            self.cropping = Some(Cropping::new(ctx, &photo.whole, framing));
+        }
+    }
+
+    /// Takes the part that was chosen.
+    pub(in crate::gui) fn apply_crop(&mut self) {
+        if let Some(cropping) = self.cropping.take() {
+            let mut choice = self.workspace.choice.clone();
+            choice.framing = cropping.framing();
+            self.intents.push(Intent::Edit(choice));
+        }
+    }
+}

@@ -1,0 +1,296 @@
+//! Cropping the photo: a rectangle with handles over all of it, in a ratio or free.
+
+mod flow;
+mod shape;
+
+use eframe::egui::{
+    self, Color32, CursorIcon, Mesh, Pos2, Rect, Role, Sense, Stroke, TextureHandle,
+    TextureOptions, Vec2, WidgetInfo, pos2, vec2,
+};
+
+use self::shape::{Handle, dragged, with_ratio};
+use super::{background::Whole, intent::Intent, texture::image_of, theme};
+use crate::media::framing::{Crop, Framing, Rotation};
+
+/// Space around the photo, in points.
+const MARGIN: f32 = 28.0;
+/// Side of the place where a handle is taken hold of, in points.
+const REACH: f32 = 26.0;
+/// Length of the marks at the corners, in points.
+const MARK: f32 = 18.0;
+
+/// Width by height of the rectangle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ratio {
+    /// As it is dragged.
+    Free,
+    /// As many columns as rows.
+    Square,
+    /// 4:3, or 3:4 of a photo that is taller than wide.
+    FourThree,
+    /// 16:9, or 9:16.
+    SixteenNine,
+    /// As the photo's.
+    Photo,
+}
+
+/// A crop that is being chosen.
+pub struct Cropping {
+    texture: TextureHandle,
+    rotate: Rotation,
+    /// Columns and rows of the photo as it is turned.
+    size: (usize, usize),
+    /// In the turned photo, in pixels.
+    rect: Rect,
+    ratio: Ratio,
+    /// The rectangle when the drag began, and where the pointer was, on the screen.
+    drag: Option<(Rect, Pos2)>,
+}
+
+impl Cropping {
+    /// Begins with the crop that there is, else with all of the photo.
+    pub fn new(ctx: &egui::Context, whole: &Whole, framing: Framing) -> Self {
+        let size = framing.rotate.size(whole.size());
+        let (x, y, width, height) = match framing.crop {
+            Some(crop) => (crop.x, crop.y, crop.width, crop.height),
+            None => (0, 0, size.0, size.1),
+        };
+        let min = pos2(x as f32, y as f32);
+        Self {
+            texture: ctx.load_texture("crop", image_of(&whole.preview), TextureOptions::LINEAR),
+            rotate: framing.rotate,
+            size,
+            rect: Rect::from_min_size(min, vec2(width as f32, height as f32)),
+            ratio: Ratio::Free,
+            drag: None,
+        }
+    }
+
+    /// The framing with the crop in whole pixels; without one where all of the photo is taken.
+    pub fn framing(&self) -> Framing {
+        let (columns, rows) = self.size;
+        let along = |from: f32, to: f32, side: usize| {
+            let from = (from.round().max(0.0) as usize).min(side.saturating_sub(1));
+            let to = (to.round().max(0.0) as usize).clamp(from + 1, side.max(from + 1));
+            (from, to - from)
+        };
+        let (x, width) = along(self.rect.left(), self.rect.right(), columns);
+        let (y, height) = along(self.rect.top(), self.rect.bottom(), rows);
+        let crop = Crop {
+            x,
+            y,
+            width,
+            height,
+        };
+        Framing {
+            rotate: self.rotate,
+            crop: ((width, height) != self.size).then_some(crop),
+        }
+    }
+
+    fn size_points(&self) -> Vec2 {
+        vec2(self.size.0 as f32, self.size.1 as f32)
+    }
+
+    /// Every ratio that is offered and its name.
+    fn ratios(&self) -> [(Ratio, &'static str); 5] {
+        let is_tall = self.size.1 > self.size.0;
+        [
+            (Ratio::Free, "Free"),
+            (Ratio::Square, "1:1"),
+            (Ratio::FourThree, if is_tall { "3:4" } else { "4:3" }),
+            (Ratio::SixteenNine, if is_tall { "9:16" } else { "16:9" }),
+            (Ratio::Photo, "As the photo"),
+        ]
+    }
+
+    fn fixed(&self, ratio: Ratio) -> Option<f32> {
+        let size = self.size_points();
+        let upright = |ratio: f32| if size.y > size.x { 1.0 / ratio } else { ratio };
+        match ratio {
+            Ratio::Free => None,
+            Ratio::Square => Some(1.0),
+            Ratio::FourThree => Some(upright(4.0 / 3.0)),
+            Ratio::SixteenNine => Some(upright(16.0 / 9.0)),
+            Ratio::Photo => Some(size.x / size.y),
+        }
+    }
+
+    /// The row below the picture: ratios, and the crop's size.
+    pub fn ratio_row(&mut self, ui: &mut egui::Ui) {
+        ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = 4.0;
+            for (ratio, name) in self.ratios() {
+                let button = egui::Button::selectable(self.ratio == ratio, name);
+                if ui
+                    .add(button)
+                    .on_hover_text("Width by height of the crop")
+                    .accessible_name(format!("Ratio {name}"))
+                    .clicked()
+                {
+                    self.ratio = ratio;
+                    if let Some(ratio) = self.fixed(ratio) {
+                        self.rect = with_ratio(self.rect, ratio, self.size_points());
+                    }
+                }
+            }
+            ui.add_space(theme::GROUP_GAP);
+            let (w, h) = match self.framing().crop {
+                Some(crop) => (crop.width, crop.height),
+                None => self.size,
+            };
+            theme::caption(ui, format!("{w} × {h} px"));
+        });
+    }
+
+    /// The photo and the rectangle over it, in what is left of `ui`.
+    pub fn ui(&mut self, ui: &mut egui::Ui) {
+        let area = ui.available_rect_before_wrap();
+        ui.allocate_rect(area, Sense::hover());
+        let colors = theme::palette(ui.visuals());
+        let painter = ui.painter_at(area);
+        painter.rect_filled(area, 0.0, colors.stage);
+        let size = self.size_points();
+        let room = (area.size() - Vec2::splat(2.0 * MARGIN)).max(Vec2::splat(16.0));
+        let scale = (room.x / size.x).min(room.y / size.y).min(2.0);
+        let photo = Rect::from_center_size(area.center(), size * scale);
+        painter.add(self.picture(photo));
+        self.handles(ui, photo.min, scale);
+        let crop = Rect::from_min_max(
+            photo.min + self.rect.min.to_vec2() * scale,
+            photo.min + self.rect.max.to_vec2() * scale,
+        );
+        let shade = Color32::from_black_alpha(150);
+        for outside in [
+            Rect::from_min_max(photo.min, pos2(photo.right(), crop.top())),
+            Rect::from_min_max(pos2(photo.left(), crop.bottom()), photo.max),
+            Rect::from_min_max(pos2(photo.left(), crop.top()), crop.left_bottom()),
+            Rect::from_min_max(crop.right_top(), pos2(photo.right(), crop.bottom())),
+        ] {
+            painter.rect_filled(outside, 0.0, shade);
+        }
+        let thin = Stroke::new(1.0, Color32::from_white_alpha(110));
+        for third in [1.0 / 3.0, 2.0 / 3.0] {
+            painter.vline(crop.left() + crop.width() * third, crop.y_range(), thin);
+            painter.hline(crop.x_range(), crop.top() + crop.height() * third, thin);
+        }
+        let line = Stroke::new(1.5, Color32::WHITE);
+        painter.rect_stroke(crop, 0.0, line, egui::StrokeKind::Middle);
+        let thick = Stroke::new(4.0, Color32::WHITE);
+        for (handle, _) in Handle::ALL {
+            let at = handle.place(crop);
+            let inwards = vec2(-f32::from(handle.x), -f32::from(handle.y)) * MARK;
+            match (handle.x, handle.y) {
+                (0, 0) => {}
+                (0, _) => {
+                    painter.hline(at.x - MARK / 2.0..=at.x + MARK / 2.0, at.y, thick);
+                }
+                (_, 0) => {
+                    painter.vline(at.x, at.y - MARK / 2.0..=at.y + MARK / 2.0, thick);
+                }
+                _ => {
+                    painter.line_segment([at, at + vec2(inwards.x, 0.0)], thick);
+                    painter.line_segment([at, at + vec2(0.0, inwards.y)], thick);
+                }
+            }
+        }
+    }
+
+    /// All of the photo, turned.
+    fn picture(&self, rect: Rect) -> Mesh {
+        const CORNERS: [Pos2; 4] = [
+            pos2(0.0, 0.0),
+            pos2(1.0, 0.0),
+            pos2(1.0, 1.0),
+            pos2(0.0, 1.0),
+        ];
+        let quarters = usize::from(self.rotate.degrees() / 90);
+        let mut mesh = Mesh::with_texture(self.texture.id());
+        let places = [
+            rect.left_top(),
+            rect.right_top(),
+            rect.right_bottom(),
+            rect.left_bottom(),
+        ];
+        for (place, pos) in places.into_iter().enumerate() {
+            mesh.vertices.push(egui::epaint::Vertex {
+                pos,
+                uv: CORNERS[(place + 4 - quarters) % 4],
+                color: Color32::WHITE,
+            });
+        }
+        mesh.add_triangle(0, 1, 2);
+        mesh.add_triangle(0, 2, 3);
+        mesh
+    }
+
+    /// Lets the rectangle be dragged; the photo's top left lies at `origin`, `scale` points for a pixel.
+    fn handles(&mut self, ui: &egui::Ui, origin: Pos2, scale: f32) {
+        for (handle, name) in Handle::ALL {
+            let crop = Rect::from_min_max(
+                origin + self.rect.min.to_vec2() * scale,
+                origin + self.rect.max.to_vec2() * scale,
+            );
+            let along = |sign: i8, side: f32| match sign {
+                0 => (side - REACH).max(REACH / 2.0),
+                _ => REACH,
+            };
+            let reach = match (handle.x, handle.y) {
+                (0, 0) => crop,
+                (x, y) => Rect::from_center_size(
+                    handle.place(crop),
+                    vec2(along(x, crop.width()), along(y, crop.height())),
+                ),
+            };
+            let response = ui.interact(reach, egui::Id::unique(("crop", name)), Sense::drag());
+            response.widget_info(|| WidgetInfo::labeled(Role::Splitter, true, name));
+            let pointer = response.interact_pointer_pos();
+            if response.drag_started() {
+                let origin = ui.input(|i| i.pointer.press_origin()).or(pointer);
+                self.drag = origin.map(|at| (self.rect, at));
+            }
+            if let (true, Some((from, start)), Some(at)) = (response.dragged(), self.drag, pointer)
+            {
+                let by = (at - start) / scale;
+                let ratio = self.fixed(self.ratio);
+                self.rect = dragged(from, handle, by, self.size_points(), ratio);
+            }
+            if response.drag_stopped() {
+                self.drag = None;
+            }
+            if response.hovered() || response.dragged() {
+                ui.ctx().set_cursor_icon(match (handle.x, handle.y) {
+                    (0, 0) => CursorIcon::Move,
+                    (0, _) => CursorIcon::ResizeVertical,
+                    (_, 0) => CursorIcon::ResizeHorizontal,
+                    (x, y) if x == y => CursorIcon::ResizeNwSe,
+                    _ => CursorIcon::ResizeNeSw,
+                });
+            }
+        }
+    }
+}
+
+/// The buttons that end cropping.
+pub fn buttons(ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
+    ui.horizontal(|ui| {
+        let apply = theme::main_button(ui, "Apply the crop");
+        for (button, hint, intent) in [
+            (
+                apply,
+                "Paint only this part of the photo",
+                Intent::ApplyCrop,
+            ),
+            (
+                egui::Button::new("Cancel"),
+                "Leave the photo as it was. Esc",
+                Intent::CancelCrop,
+            ),
+        ] {
+            let button = button.min_size(vec2(0.0, 32.0));
+            if ui.add(button).on_hover_text(hint).clicked() {
+                intents.push(intent);
+            }
+        }
+    });
+}

@@ -1,0 +1,175 @@
+//! The rectangle of a crop: how it follows its handles and keeps its ratio, inside the photo. Rules only.
+
+use eframe::egui::{Pos2, Rect, Vec2, pos2, vec2};
+
+/// Least side of a crop, in pixels, where the photo has as much.
+const LEAST_PX: f32 = 16.0;
+
+/// What of the rectangle is dragged: -1 is its left or upper edge, 1 its right or lower one, 0 neither; both 0 is the
+/// whole of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Handle {
+    /// Left or right.
+    pub x: i8,
+    /// Above or below.
+    pub y: i8,
+}
+
+impl Handle {
+    /// Every handle and its name, the whole rectangle first: what is drawn later lies above.
+    pub const ALL: [(Self, &'static str); 9] = [
+        (Self { x: 0, y: 0 }, "Crop"),
+        (Self { x: 0, y: -1 }, "Upper edge of the crop"),
+        (Self { x: 1, y: 0 }, "Right edge of the crop"),
+        (Self { x: 0, y: 1 }, "Lower edge of the crop"),
+        (Self { x: -1, y: 0 }, "Left edge of the crop"),
+        (Self { x: -1, y: -1 }, "Upper left corner of the crop"),
+        (Self { x: 1, y: -1 }, "Upper right corner of the crop"),
+        (Self { x: 1, y: 1 }, "Lower right corner of the crop"),
+        (Self { x: -1, y: 1 }, "Lower left corner of the crop"),
+    ];
+
+    /// Its place on a rectangle.
+    pub fn place(self, rect: Rect) -> Pos2 {
+        rect.center() + vec2(f32::from(self.x), f32::from(self.y)) * rect.size() / 2.0
+    }
+}
+
+/// The rectangle `from` after `handle` was dragged by `by`, inside a photo of `size`; `ratio` is its width by its
+/// height, where that is fixed.
+pub fn dragged(from: Rect, handle: Handle, by: Vec2, size: Vec2, ratio: Option<f32>) -> Rect {
+    if (handle.x, handle.y) == (0, 0) {
+        return inside(from.translate(by), size);
+    }
+    // Where the rectangle stays as it is: the other corner, or the middle of the other edge.
+    let other = Handle {
+        x: -handle.x,
+        y: -handle.y,
+    };
+    let anchor = other.place(from);
+    let grown = |side: f32, sign: i8, by: f32| side + f32::from(sign) * by;
+    let wished = vec2(
+        grown(from.width(), handle.x, by.x),
+        grown(from.height(), handle.y, by.y),
+    );
+    // Room on the side to which the rectangle grows; to both where it grows about its middle.
+    let room = |sign: i8, anchor: f32, side: f32| match sign {
+        1 => side - anchor,
+        -1 => anchor,
+        _ => 2.0 * anchor.min(side - anchor),
+    };
+    let room = vec2(
+        room(handle.x, anchor.x, size.x),
+        room(handle.y, anchor.y, size.y),
+    );
+    let least = vec2(LEAST_PX.min(size.x), LEAST_PX.min(size.y));
+    let sides = match ratio {
+        None => vec2(
+            wished.x.min(room.x).max(least.x),
+            wished.y.min(room.y).max(least.y),
+        ),
+        Some(ratio) => {
+            let width = match (handle.x, handle.y) {
+                (_, 0) => wished.x,
+                (0, _) => wished.y * ratio,
+                _ => wished.x.max(wished.y * ratio),
+            };
+            let width = width.max(least.x).max(least.y * ratio);
+            let width = width.min(room.x).min(room.y * ratio);
+            vec2(width, width / ratio)
+        }
+    };
+    let start = |sign: i8, anchor: f32, side: f32| match sign {
+        1 => anchor,
+        -1 => anchor - side,
+        _ => anchor - side / 2.0,
+    };
+    let min = pos2(
+        start(handle.x, anchor.x, sides.x),
+        start(handle.y, anchor.y, sides.y),
+    );
+    inside(Rect::from_min_size(min, sides), size)
+}
+
+/// The rectangle with this ratio of width by height, about the same middle and as large as before, inside a photo of
+/// `size`.
+pub fn with_ratio(from: Rect, ratio: f32, size: Vec2) -> Rect {
+    let width = (from.area() * ratio).sqrt();
+    let width = width.min(size.x).min(size.y * ratio);
+    let sides = vec2(width, width / ratio);
+    inside(Rect::from_center_size(from.center(), sides), size)
+}
+
+/// The rectangle moved into a photo of `size`, which is not smaller.
+fn inside(rect: Rect, size: Vec2) -> Rect {
+    let sides = rect.size().min(size);
+    let most = (size - sides).max(Vec2::ZERO);
+    let min = rect.min.to_vec2().clamp(Vec2::ZERO, most);
+    Rect::from_min_size(min.to_pos2(), sides)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZE: Vec2 = vec2(400.0, 300.0);
+
+    fn rect(left: f32, top: f32, right: f32, bottom: f32) -> Rect {
+        Rect::from_min_max(pos2(left, top), pos2(right, bottom))
+    }
+
+    #[test]
+    fn handles_move_their_sides_and_no_others() {
+        let from = rect(100.0, 100.0, 200.0, 200.0);
+        let by = vec2(30.0, -20.0);
+        for (x, y, expected) in [
+            (1, 1, rect(100.0, 100.0, 230.0, 180.0)),
+            (-1, -1, rect(130.0, 80.0, 200.0, 200.0)),
+            (1, 0, rect(100.0, 100.0, 230.0, 200.0)),
+            (0, -1, rect(100.0, 80.0, 200.0, 200.0)),
+            (0, 0, rect(130.0, 80.0, 230.0, 180.0)),
+        ] {
+            assert_eq!(
+                dragged(from, Handle { x, y }, by, SIZE, None),
+                expected,
+                "{x}, {y}"
+            );
+        }
+    }
+
+    #[test]
+    fn the_rectangle_stays_inside_and_keeps_its_ratio_wherever_it_is_dragged() {
+        for ratio in [None, Some(1.0), Some(16.0 / 9.0), Some(0.75)] {
+            for (handle, name) in Handle::ALL {
+                let mut from = rect(100.0, 90.0, 180.0, 150.0);
+                if let Some(ratio) = ratio {
+                    from = with_ratio(from, ratio, SIZE);
+                }
+                for by in [
+                    vec2(9000.0, 9000.0),
+                    vec2(-9000.0, 9.0),
+                    vec2(33.0, -9000.0),
+                ] {
+                    let to = dragged(from, handle, by, SIZE, ratio);
+                    let what = format!("{name} by {by:?} at {ratio:?} gives {to:?}");
+                    assert!(to.left() >= 0.0 && to.top() >= 0.0, "{what}");
+                    assert!(to.right() <= 400.01 && to.bottom() <= 300.01, "{what}");
+                    assert!(to.width() >= 12.0 && to.height() >= 12.0 - 3.1, "{what}");
+                    if let Some(ratio) = ratio {
+                        assert!((to.width() / to.height() - ratio).abs() < 0.01, "{what}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_ratio_that_is_chosen_and_chosen_again_shrinks_nothing() {
+        let whole = rect(0.0, 0.0, 400.0, 300.0);
+        let square = with_ratio(whole, 1.0, SIZE);
+        assert_eq!(square, rect(50.0, 0.0, 350.0, 300.0));
+        let small = rect(10.0, 10.0, 90.0, 70.0);
+        let back = with_ratio(with_ratio(small, 16.0 / 9.0, SIZE), 80.0 / 60.0, SIZE);
+        assert!((back.area() - small.area()).abs() < 1.0, "{back:?}");
+    }
+}

@@ -1,0 +1,356 @@
+//! The part of a photo that is painted, and which side of it is up: turned by quarters, then cropped.
+
+use std::{
+    fmt::{Display, Formatter},
+    str::FromStr,
+};
+
+use crate::frame::Frame;
+
+/// How far a frame is turned, clockwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Rotation {
+    /// Not at all.
+    #[default]
+    None,
+    /// By 90 degrees.
+    Quarter,
+    /// By 180 degrees.
+    Half,
+    /// By 270 degrees.
+    ThreeQuarters,
+}
+
+impl Rotation {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::None, Self::Quarter, Self::Half, Self::ThreeQuarters];
+
+    /// Degrees, clockwise.
+    pub fn degrees(self) -> u16 {
+        90 * self.quarters() as u16
+    }
+
+    fn quarters(self) -> usize {
+        match self {
+            Self::None => 0,
+            Self::Quarter => 1,
+            Self::Half => 2,
+            Self::ThreeQuarters => 3,
+        }
+    }
+
+    /// Whether columns become rows.
+    pub fn swaps_sides(self) -> bool {
+        matches!(self, Self::Quarter | Self::ThreeQuarters)
+    }
+
+    /// Columns and rows of a frame of this size once it is turned.
+    pub fn size(self, (width, height): (usize, usize)) -> (usize, usize) {
+        match self.swaps_sides() {
+            true => (height, width),
+            false => (width, height),
+        }
+    }
+
+    /// This rotation and then another.
+    #[must_use]
+    pub fn then(self, other: Self) -> Self {
+        Self::ALL[(self.quarters() + other.quarters()) % 4]
+    }
+
+    /// The rotation that undoes this one.
+    #[must_use]
+    pub fn back(self) -> Self {
+        Self::ALL[(4 - self.quarters()) % 4]
+    }
+}
+
+impl Display for Rotation {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.degrees())
+    }
+}
+
+impl FromStr for Rotation {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let fits = |rotation: &Self| rotation.degrees().to_string() == text;
+        Self::ALL
+            .into_iter()
+            .find(fits)
+            .ok_or("give 0, 90, 180 or 270")
+    }
+}
+
+/// Bytes of a pixel in RGBA8.
+const PIXEL: usize = 4;
+/// Side of the squares in which columns become rows, in pixels: both sides stay in the cache.
+const BLOCK_PX: usize = 16;
+
+/// Turns `source` into `target`, then mirrors it. Takes memory only where `target` has never been as large.
+pub fn turn_into(source: &Frame, target: &mut Frame, rotate: Rotation, mirror: bool) {
+    let (width, height) = (source.width(), source.height());
+    let (turned_width, turned_height) = rotate.size((width, height));
+    target.resize(turned_width, turned_height);
+    let (from, _) = source.rgba().as_chunks::<PIXEL>();
+    let (to, _) = target.rgba_mut().as_chunks_mut::<PIXEL>();
+    // Mirroring once more is going backwards through the columns of the target.
+    let (right_to_left, bottom_to_top) = match rotate {
+        Rotation::None => (mirror, false),
+        Rotation::Half => (!mirror, true),
+        Rotation::Quarter => (!mirror, false),
+        Rotation::ThreeQuarters => (mirror, true),
+    };
+    if !rotate.swaps_sides() {
+        for (y, row) in to.chunks_exact_mut(width).enumerate() {
+            let source_y = if bottom_to_top { height - 1 - y } else { y };
+            row.copy_from_slice(&from[source_y * width..][..width]);
+            if right_to_left {
+                row.reverse();
+            }
+        }
+        return;
+    }
+    // Row y of the source is a column of the target, its column x a row.
+    for block_y in (0..height).step_by(BLOCK_PX) {
+        for block_x in (0..width).step_by(BLOCK_PX) {
+            for y in block_y..(block_y + BLOCK_PX).min(height) {
+                let column = if right_to_left { height - 1 - y } else { y };
+                for x in block_x..(block_x + BLOCK_PX).min(width) {
+                    let row = if bottom_to_top { width - 1 - x } else { x };
+                    to[row * height + column] = from[y * width + x];
+                }
+            }
+        }
+    }
+}
+
+/// A part of a picture, in pixels. Written as `640x480+10+20`: columns and rows, then the place of its top left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Crop {
+    /// Columns left of it.
+    pub x: usize,
+    /// Rows above it.
+    pub y: usize,
+    /// Columns, at least one.
+    pub width: usize,
+    /// Rows, at least one.
+    pub height: usize,
+}
+
+impl Crop {
+    /// Whether it lies inside a picture of this size.
+    pub fn fits(&self, (width, height): (usize, usize)) -> bool {
+        let inside = |from: usize, long: usize, side: usize| {
+            long > 0 && from.checked_add(long).is_some_and(|end| end <= side)
+        };
+        inside(self.x, self.width, width) && inside(self.y, self.height, height)
+    }
+
+    /// The same part after the picture of this size, in which it lies, was turned.
+    #[must_use]
+    pub fn turned(self, rotate: Rotation, (width, height): (usize, usize)) -> Self {
+        let from_right = width - self.x - self.width;
+        let from_bottom = height - self.y - self.height;
+        let (x, y) = match rotate {
+            Rotation::None => (self.x, self.y),
+            Rotation::Quarter => (from_bottom, self.x),
+            Rotation::Half => (from_right, from_bottom),
+            Rotation::ThreeQuarters => (self.y, from_right),
+        };
+        let (width, height) = rotate.size((self.width, self.height));
+        Self {
+            x,
+            y,
+            width,
+            height,
+        }
+    }
+}
+
+impl Display for Crop {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            x,
+            y,
+            width,
+            height,
+        } = self;
+        write!(f, "{width}x{height}+{x}+{y}")
+    }
+}
+
+impl FromStr for Crop {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let parts = || {
+            let (size, place) = text.split_once('+')?;
+            let (width, height) = size.split_once(['x', 'X'])?;
+            let (x, y) = place.split_once('+')?;
+            let number = |text: &str| {
+                let is_plain = text.bytes().all(|b| b.is_ascii_digit());
+                text.parse::<usize>().ok().filter(|_| is_plain)
+            };
+            Some(Self {
+                x: number(x)?,
+                y: number(y)?,
+                width: number(width).filter(|&w| w > 0)?,
+                height: number(height).filter(|&h| h > 0)?,
+            })
+        };
+        parts().ok_or(
+            "give columns and rows, and the place of the top left, for example 640x480+10+20",
+        )
+    }
+}
+
+/// A crop that reaches beyond its photo.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the crop {crop} reaches beyond the photo{turned}, which has {width} x {height} pixels; give a smaller one or \
+     another place",
+    turned = if *.is_turned { " as it is turned" } else { "" }
+)]
+pub struct BeyondPhoto {
+    crop: Crop,
+    is_turned: bool,
+    width: usize,
+    height: usize,
+}
+
+/// Which side of a photo is up, and which part of it is painted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Framing {
+    /// How far the photo is turned.
+    pub rotate: Rotation,
+    /// The part of the turned photo; all of it when `None`.
+    pub crop: Option<Crop>,
+}
+
+impl Framing {
+    /// Whether the photo stays as it is.
+    pub fn is_plain(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// The framing after the framed picture of a photo of this size (columns and rows) is turned once more.
+    #[must_use]
+    pub fn turned(self, rotate: Rotation, photo: (usize, usize)) -> Self {
+        let before = self.rotate.size(photo);
+        Self {
+            rotate: self.rotate.then(rotate),
+            crop: self.crop.map(|crop| crop.turned(rotate, before)),
+        }
+    }
+
+    /// The framed picture of a photo.
+    ///
+    /// # Errors
+    /// [`BeyondPhoto`] when the crop reaches beyond the photo.
+    pub fn applied(&self, photo: &Frame) -> Result<Frame, BeyondPhoto> {
+        let size = self.rotate.size((photo.width(), photo.height()));
+        let part = match self.crop {
+            None => None,
+            Some(crop) if crop.fits(size) => {
+                // Cropped first: less is turned then.
+                let Crop {
+                    x,
+                    y,
+                    width,
+                    height,
+                } = crop.turned(self.rotate.back(), size);
+                Some(photo.crop(x, y, width, height))
+            }
+            Some(crop) => {
+                return Err(BeyondPhoto {
+                    crop,
+                    is_turned: self.rotate != Rotation::None,
+                    width: size.0,
+                    height: size.1,
+                });
+            }
+        };
+        if let (Rotation::None, Some(part)) = (self.rotate, part.as_ref()) {
+            return Ok(part.clone());
+        }
+        let mut turned = Frame::from_fn(1, 1, |_, _| [0; 4]);
+        turn_into(
+            part.as_ref().unwrap_or(photo),
+            &mut turned,
+            self.rotate,
+            false,
+        );
+        Ok(turned)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn numbered(width: usize, height: usize) -> Frame {
+        Frame::from_fn(width, height, |x, y| [x as u8, y as u8, 9, 255])
+    }
+
+    #[test]
+    fn a_part_is_the_same_whether_it_is_cropped_or_turned_first() {
+        let photo = numbered(37, 20);
+        for rotate in Rotation::ALL {
+            let mut turned = numbered(1, 1);
+            turn_into(&photo, &mut turned, rotate, false);
+            let crop = Crop {
+                x: 3,
+                y: 5,
+                width: 11,
+                height: 7,
+            };
+            let framing = Framing {
+                rotate,
+                crop: Some(crop),
+            };
+            let framed = framing.applied(&photo).expect("inside");
+            assert_eq!(framed, turned.crop(3, 5, 11, 7), "{rotate}");
+            for further in Rotation::ALL {
+                let mut expected = numbered(1, 1);
+                turn_into(&framed, &mut expected, further, false);
+                let again = framing.turned(further, (37, 20));
+                assert_eq!(again.applied(&photo), Ok(expected), "{rotate} {further}");
+            }
+            assert_eq!(rotate.then(rotate.back()), Rotation::None);
+        }
+        assert_eq!(Framing::default().applied(&photo), Ok(photo));
+    }
+
+    #[test]
+    fn crops_are_written_and_read() {
+        let crop: Crop = "640x480+10+20".parse().expect("a crop");
+        assert_eq!(
+            (crop.width, crop.height, crop.x, crop.y),
+            (640, 480, 10, 20)
+        );
+        assert_eq!(crop.to_string(), "640x480+10+20");
+        for wrong in [
+            "", "640x480", "0x5+0+0", "5x5+1", "5x5+-1+0", "5x5++1+0", "axb+0+0",
+        ] {
+            assert!(wrong.parse::<Crop>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_crop_beyond_the_photo_is_told() {
+        let photo = numbered(30, 20);
+        let framed = |text: &str, rotate| {
+            let crop = Some(text.parse().expect("a crop"));
+            Framing { rotate, crop }.applied(&photo)
+        };
+        assert!(framed("30x20+0+0", Rotation::None).is_ok());
+        let error = framed("20x30+0+0", Rotation::None).expect_err("too tall");
+        assert!(error.to_string().contains("20x30+0+0"), "{error}");
+        assert!(framed("20x30+0+0", Rotation::Quarter).is_ok());
+        let huge = format!("5x5+{}+0", usize::MAX);
+        let error = framed(&huge, Rotation::Half).expect_err("far away");
+        assert!(error.to_string().contains("turned"), "{error}");
+    }
+}

@@ -1,0 +1,100 @@
+//! A crop is chosen by a rectangle over the photo.
+
+use eframe::egui::{Key, Modifiers, Pos2, vec2};
+use egui_kittest::kittest::Queryable;
+
+use crate::{
+    support::{inverted, photo},
+    window::Window,
+};
+
+/// A photo of 400 x 300 pixels that is painted, and cropping has begun.
+fn cropping() -> Window {
+    let mut w = Window::painted(400, 300);
+    w.click("Crop the photo");
+    w.until_label("400 × 300 px");
+    w
+}
+
+fn middle(w: &Window, name: &str) -> Pos2 {
+    w.harness.get_by_label(name).rect().center()
+}
+
+/// How many points of the screen a pixel of the photo takes.
+fn scale(w: &Window) -> f32 {
+    let right = middle(w, "Right edge of the crop").x;
+    (right - middle(w, "Left edge of the crop").x) / 400.0
+}
+
+#[test]
+fn a_part_is_chosen_by_its_handles_and_painted() {
+    let mut w = cropping();
+    let scale = scale(&w);
+    let from = middle(&w, "Upper left corner of the crop");
+    w.drag(from, from + vec2(100.0, 60.0) * scale);
+    w.until_label("300 × 240 px");
+    let from = middle(&w, "Right edge of the crop");
+    w.drag(from, from - vec2(50.0, 0.0) * scale);
+    w.until_label("250 × 240 px");
+    w.click("Apply the crop");
+    w.until_label("photo.png, 250 × 240 px");
+    w.until_painted();
+    assert!(w.has("250 × 240 of 400 × 300 px"));
+    let part = photo(400, 300).crop(100, 60, 250, 240);
+    assert_eq!(w.save_as("part.png"), inverted(&part));
+    // A part is turned as it is seen, and the next crop begins with it.
+    w.click("Turn right");
+    w.until_label("photo.png, 240 × 250 px");
+    w.click("Crop the photo");
+    w.until_label("240 × 250 px");
+    w.click("Cancel");
+    for _ in 0..2 {
+        w.key(Modifiers::COMMAND, Key::Z);
+    }
+    w.until_label("photo.png, 400 × 300 px");
+    w.until_painted();
+}
+
+#[test]
+fn ratios_are_kept_while_the_rectangle_is_dragged() {
+    let mut w = cropping();
+    let scale = scale(&w);
+    w.click("Ratio 1:1");
+    w.until_label("300 × 300 px");
+    let from = middle(&w, "Lower right corner of the crop");
+    w.drag(from, from - vec2(100.0, 100.0) * scale);
+    w.until_label("200 × 200 px");
+    // The whole rectangle is moved, and stays inside.
+    let from = middle(&w, "Crop");
+    w.drag(from, from + vec2(300.0, 300.0) * scale);
+    w.until_label("200 × 200 px");
+    w.click("Apply the crop");
+    w.until_label("photo.png, 200 × 200 px");
+    w.until_painted();
+    let part = photo(400, 300).crop(200, 100, 200, 200);
+    assert_eq!(w.save_as("part.png"), inverted(&part));
+    w.click("Crop the photo");
+    w.click("Ratio 16:9");
+    w.click("Ratio As the photo");
+    w.click("Ratio Free");
+    w.click("Ratio 4:3");
+    w.key(Modifiers::NONE, Key::Escape);
+    w.until("the end of cropping", |w| !w.has("Apply the crop"));
+    assert!(w.has("photo.png, 200 × 200 px"), "Esc leaves it as it was");
+}
+
+#[test]
+fn another_photo_ends_cropping() {
+    let mut w = cropping();
+    w.click("Cancel");
+    assert!(w.has("Picture, original and painted, 400 × 300 px"));
+    w.save_as("painted.png");
+    w.click("Crop the photo");
+    w.until_label("Apply the crop");
+    let next = w.photo_file("next.png", 50, 90);
+    w.drop_file(&next);
+    w.until_label("next.png, 50 × 90 px");
+    assert!(!w.has("Apply the crop"));
+    w.click("Crop the photo");
+    w.until_label("Ratio 3:4");
+}

@@ -1,0 +1,102 @@
+//! A photo is turned, and saved in a size of its own.
+
+use eframe::egui::{Key, Modifiers};
+use styleforge::{
+    frame::Frame,
+    media::framing::{Rotation, turn_into},
+};
+
+use crate::{
+    support::{inverted, photo},
+    window::Window,
+};
+
+fn turned(photo: &Frame, rotate: Rotation) -> Frame {
+    let mut turned = photo.clone();
+    turn_into(photo, &mut turned, rotate, false);
+    turned
+}
+
+#[test]
+fn a_photo_is_turned_painted_so_and_turned_back_by_undo() {
+    let mut w = Window::painted(40, 30);
+    w.click("Turn right");
+    w.until_label("photo.png, 30 × 40 px");
+    w.until_painted();
+    assert!(w.has("Picture, original and painted, 30 × 40 px"));
+    let expected = inverted(&turned(&photo(40, 30), Rotation::Quarter));
+    assert_eq!(w.save_as("turned.png"), expected);
+    w.click("Turn right");
+    w.until_label("photo.png, 40 × 30 px");
+    w.until_painted();
+    let expected = inverted(&turned(&photo(40, 30), Rotation::Half));
+    assert_eq!(w.save_as("over.png"), expected);
+    w.click("Turn left");
+    w.until_label("photo.png, 30 × 40 px");
+    w.until_painted();
+    let runs = w.script.runs().len();
+    for _ in 0..3 {
+        w.key(Modifiers::COMMAND, Key::Z);
+    }
+    w.until_label("photo.png, 40 × 30 px");
+    w.until_painted();
+    assert_eq!(w.save_as("back.png"), inverted(&photo(40, 30)));
+    assert_eq!(
+        w.script.runs().len(),
+        runs,
+        "known paintings are not painted again"
+    );
+}
+
+#[test]
+fn another_photo_begins_as_it_is() {
+    let mut w = Window::painted(40, 30);
+    w.click("Turn left");
+    w.until_label("photo.png, 30 × 40 px");
+    w.until_painted();
+    w.save_as("turned.png");
+    let next = w.photo_file("next.png", 50, 20);
+    w.drop_file(&next);
+    w.until_label("next.png, 50 × 20 px");
+    // What was dropped without a word can be made a style: the photo before comes back as it was turned.
+    w.click("Use it as the style instead");
+    w.until_label("photo.png, 30 × 40 px");
+}
+
+#[test]
+fn a_turn_while_the_device_works_begins_anew() {
+    let mut w = Window::with_photo(40, 30);
+    w.script.hold();
+    w.click("Candy");
+    w.until_label("Painting in Candy…");
+    w.click("Turn left");
+    w.until_label("photo.png, 30 × 40 px");
+    w.script.release();
+    w.until_painted();
+    let expected = inverted(&turned(&photo(40, 30), Rotation::ThreeQuarters));
+    assert_eq!(w.save_as("turned.png"), expected);
+}
+
+#[test]
+fn the_saved_picture_has_the_long_side_that_was_chosen() {
+    let mut w = Window::painted(600, 400);
+    assert!(w.has("Saved with 600 × 400 px"));
+    let runs = w.script.runs().len();
+    w.choose("Size", "By the long side, 600 × 400");
+    w.slider("Long side").set_value_accesskit(300.0);
+    w.until_label("Saved with 300 × 200 px");
+    w.until_label("Picture, original and painted, 300 × 200 px");
+    let saved = w.save_as("small.png");
+    assert_eq!((saved.width(), saved.height()), (300, 200));
+    assert_eq!(w.script.runs().len(), runs, "painted only once");
+    // It stays for other photos, which are never enlarged, and over a restart.
+    let small = w.photo_file("tiny.png", 40, 90);
+    w.drop_file(&small);
+    w.until_label("Saved with 40 × 90 px");
+    w.until_painted();
+    w.save_as("tiny-painted.png");
+    let mut w = w.reopened();
+    let photo = w.photo_file("again.png", 600, 600);
+    w.drop_file(&photo);
+    w.until_label("Saved with 300 × 300 px");
+}

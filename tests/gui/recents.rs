@@ -1,0 +1,60 @@
+//! The photos that were opened last: in the upper bar, on the first page, over restarts.
+
+use std::fs;
+
+use crate::window::Window;
+
+#[test]
+fn photos_that_were_opened_are_offered_over_a_restart_and_forgotten_when_asked() {
+    let mut w = Window::with_photo(40, 30);
+    let second = w.photo_file("second.png", 50, 20);
+    w.drop_file(&second);
+    w.until_label("second.png, 50 × 20 px");
+    let mut w = w.reopened();
+    w.until_label("Opened before");
+    w.click("photo.png");
+    w.until_label("photo.png, 40 × 30 px");
+    w.click("Recent photos");
+    w.click("second.png");
+    w.until_label("second.png, 50 × 20 px");
+    w.click("Recent photos");
+    w.click("Clear recent photos");
+    let w = w.reopened();
+    assert!(!w.has("Opened before"));
+    assert!(!w.has("photo.png"));
+}
+
+#[test]
+fn a_photo_that_is_gone_is_told_and_taken_off_the_list() {
+    let mut w = Window::with_photo(40, 30);
+    let second = w.photo_file("second.png", 50, 20);
+    w.drop_file(&second);
+    w.until_label("second.png, 50 × 20 px");
+    fs::remove_file(w.path("photo.png")).expect("removed");
+    w.click("Recent photos");
+    w.click("photo.png");
+    w.until_contains("is no longer there. It was taken off the list of recent photos.");
+    assert!(w.has("second.png, 50 × 20 px"), "the photo stays");
+    w.click("Recent photos");
+    w.until_label("Clear recent photos");
+    assert!(w.has("second.png"));
+    assert!(!w.has("photo.png"));
+}
+
+#[test]
+fn ten_photos_are_remembered_and_each_once() {
+    let mut w = Window::open();
+    w.until_label("Candy");
+    for number in [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 3] {
+        let name = format!("{number}.png");
+        let file = w.photo_file(&name, 20 + number, 20);
+        w.drop_file(&file);
+        w.until_label(&format!("{name}, {} × 20 px", 20 + number));
+    }
+    w.click("Recent photos");
+    w.until_label("Clear recent photos");
+    let texts = w.texts();
+    let listed = texts.iter().filter(|text| text.ends_with(".png")).count();
+    assert_eq!(listed, 10, "{texts:?}");
+    assert!(!w.has("1.png"), "the oldest has left");
+}
