@@ -68,8 +68,8 @@ impl Gallery {
         if self.order.shift(id, to, &listed) {
             self.order_changed = true;
             self.sort();
-            // It is shown where it stands now.
-            self.seen = None;
+            // The chosen one is shown where it stands now.
+            self.seen.take_if(|(seen, _)| seen.as_str() == id);
         }
     }
 

@@ -137,7 +137,7 @@ pub fn ui(
     if hint(ui.add(sample), "Try it with the built-in photo.", "Ctrl+E").clicked() {
         intents.push(Intent::OpenSample);
     }
-    let line = vec2(230.0, 18.0);
+    let line = vec2(280.0, 18.0);
     ui.allocate_ui(line, |ui| {
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = 6.0;
