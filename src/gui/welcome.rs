@@ -23,7 +23,7 @@ const CARD: egui::Vec2 = vec2(190.0, 164.0);
 /// Space between cards, in points.
 const BETWEEN: f32 = 12.0;
 /// Height of all that is shown, in points.
-const HEIGHT: f32 = 330.0;
+const HEIGHT: f32 = 356.0;
 
 /// The cameras as they were listed last; `None` while they are looked for.
 pub type Cameras<'a> = Option<&'a Result<Vec<Camera>, String>>;
