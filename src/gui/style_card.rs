@@ -29,7 +29,9 @@ pub fn card_ui(
         true => Sense::click(),
         false => Sense::click_and_drag(),
     };
-    let (rect, response) = ui.allocate_exact_size(size, sense);
+    let (_, rect) = ui.allocate_space(size);
+    // The focus stays on the style, wherever that goes in the list.
+    let response = ui.interact(rect, egui::Id::unique(("style", &card.id)), sense);
     response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, is_chosen, &card.title));
     if ui.is_rect_visible(rect) {
         let colors = theme::palette(ui.visuals());
