@@ -25,7 +25,7 @@ use super::{
     contact_sheet::ContactSheets,
     crop::Cropping,
     focus::FocusFrame,
-    full_screen::FullScreen,
+    full_screen::state::FullScreen,
     gallery::Gallery,
     intent::Intent,
     live::{LiveIntent, LiveView, Repaints},

@@ -279,7 +279,7 @@ fn output(ui: &mut egui::Ui, view: &View<'_>, choice: &mut Choice) {
     }
     choice.output = output;
     if let Some((w, h)) = size(output) {
-        theme::caption(ui, format!("Saved with {w} × {h} px"));
+        theme::caption(ui, format!("Saved at {w} × {h} px"));
     }
 }
 

@@ -8,8 +8,15 @@ use super::{
     theme,
 };
 
+/// Width of the list, in points.
+const WIDTH: f32 = 840.0;
+/// Space that is left beside it in a narrow window, in points.
+const WINDOW_MARGIN: f32 = 120.0;
+
 /// Draws the list into `ui`: the lines that hold the words in `wanted`, all of them while it is empty.
 pub fn ui(ui: &mut egui::Ui, groups: &[Group], wanted: &mut String, is_fresh: bool) {
+    // As wide whatever is found.
+    ui.set_min_width((ui.ctx().content_rect().width() - WINDOW_MARGIN).min(WIDTH));
     ui.heading("Shortcuts");
     ui.add_space(4.0);
     let field = TextEdit::singleline(wanted)

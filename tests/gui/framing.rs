@@ -80,11 +80,11 @@ fn a_turn_while_the_device_works_begins_anew() {
 #[test]
 fn the_saved_picture_has_the_long_side_that_was_chosen() {
     let mut w = Window::painted(600, 400);
-    assert!(w.has("Saved with 600 × 400 px"));
+    assert!(w.has("Saved at 600 × 400 px"));
     let runs = w.script.runs().len();
     w.choose("Size", "By the long side, 600 × 400");
     w.slider("Long side").set_value_accesskit(300.0);
-    w.until_label("Saved with 300 × 200 px");
+    w.until_label("Saved at 300 × 200 px");
     w.until_label("Picture, original and painted, 300 × 200 px");
     let saved = w.save_as("small.png");
     assert_eq!((saved.width(), saved.height()), (300, 200));
@@ -92,11 +92,11 @@ fn the_saved_picture_has_the_long_side_that_was_chosen() {
     // It stays for other photos, which are never enlarged, and over a restart.
     let small = w.photo_file("tiny.png", 40, 90);
     w.drop_file(&small);
-    w.until_label("Saved with 40 × 90 px");
+    w.until_label("Saved at 40 × 90 px");
     w.until_painted();
     w.save_as("tiny-painted.png");
     let mut w = w.reopened();
     let photo = w.photo_file("again.png", 600, 600);
     w.drop_file(&photo);
-    w.until_label("Saved with 300 × 300 px");
+    w.until_label("Saved at 300 × 300 px");
 }
