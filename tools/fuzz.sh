@@ -24,14 +24,14 @@ sanitizer=${SANITIZER:-none}
 programs=target/fuzz/$sanitizer/$(rustc --print host-tuple)/debug
 
 # One build of the library for all targets, in a folder of its own: its flags differ from those of
-# every other build. It is optimised and checks itself as tests do.
+# every other build. It checks itself as tests do, and is optimised less: it is built for longer than it runs.
 build() {
     local tool=target/tools/bin/cargo-fuzz
     if ! [ "$("$tool" --version 2>/dev/null)" = "cargo-fuzz $cargo_fuzz" ]; then
         CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
             cargo install --quiet --locked --root target/tools --version "$cargo_fuzz" cargo-fuzz
     fi
-    RUSTC_BOOTSTRAP=1 CARGO_INCREMENTAL=0 \
+    RUSTC_BOOTSTRAP=1 CARGO_INCREMENTAL=0 CARGO_PROFILE_DEV_OPT_LEVEL=1 \
         "$tool" fuzz build --dev --sanitizer "$sanitizer" --target-dir "target/fuzz/$sanitizer"
 }
 
