@@ -142,6 +142,8 @@ fn the_first_page() {
     everywhere(|theme, scale| {
         let mut w = window(theme, false);
         w.until_label("Candy");
+        // Cameras are listed beside the window.
+        w.until_contains("No camera was found");
         looks_as_before(&mut w, "first", theme, scale, &[]);
     });
 }
