@@ -318,10 +318,7 @@ impl App {
         let picture = SavedPicture {
             thumbnail: ctx.load_texture("snapshot", image, egui::TextureOptions::LINEAR),
             actions: vec![
-                (
-                    "Show in folder",
-                    Intent::Live(LiveIntent::ShowSaved(path.clone())),
-                ),
+                ("Show in folder", Intent::ShowInFolder(path.clone())),
                 ("Copy", Intent::Live(LiveIntent::CopySaved(path.clone()))),
             ],
         };

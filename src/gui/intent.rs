@@ -59,8 +59,8 @@ pub enum Intent {
     RemoveForGood(String),
     /// Show the file of this style.
     ShowFile(String),
-    /// Show this folder.
-    ShowFolder(PathBuf),
+    /// Show this file in its folder, or this folder.
+    ShowInFolder(PathBuf),
     /// Put this style elsewhere in the list.
     MoveStyle(String, Move),
     /// Ask what the mix is to be called as a style of its own.

@@ -236,7 +236,7 @@ impl App {
     pub(super) fn tell_of_file(&mut self, text: String, path: &Path) {
         let offer = Offer {
             label: "Show in folder",
-            intent: Intent::ShowFolder(path.to_owned()),
+            intent: Intent::ShowInFolder(path.to_owned()),
             otherwise: None,
         };
         self.messages.offer(text, offer);

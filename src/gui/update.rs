@@ -233,7 +233,7 @@ impl App {
             Intent::BringBack(id) => self.bring_back(&id),
             Intent::RemoveForGood(id) => self.remove_for_good(&id),
             Intent::ShowFile(id) => self.show_file(&id),
-            Intent::ShowFolder(path) => self.background.show(path),
+            Intent::ShowInFolder(path) => self.background.show(path),
             Intent::MoveStyle(id, to) => self.gallery.shift(&id, &to),
             Intent::StepStyle(by) => {
                 let chosen = self.workspace.choice.style.as_deref();

@@ -258,7 +258,7 @@ impl Batch {
                     .on_hover_text("Open the folder of the paintings.")
                     .clicked()
             {
-                intents.push(Intent::ShowFolder(self.target.clone()));
+                intents.push(Intent::ShowInFolder(self.target.clone()));
             }
             if !self.skipped.is_empty()
                 && ui

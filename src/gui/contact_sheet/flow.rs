@@ -13,10 +13,7 @@ use crate::{
     gui::{
         app::App,
         background::{Purpose, ReadNetwork, SheetFile},
-        intent::Intent,
         label::{label, path_label},
-        live::LiveIntent,
-        messages::Offer,
         platform::Dialog,
         save_flow::free_path,
     },
@@ -195,14 +192,7 @@ impl App {
             ));
         }
         match result {
-            Ok(path) => self.messages.offer(
-                format!("Saved as {}", path_label(&path)),
-                Offer {
-                    label: "Show in folder",
-                    intent: Intent::Live(LiveIntent::ShowSaved(path)),
-                    otherwise: None,
-                },
-            ),
+            Ok(path) => self.tell_of_file(format!("Saved as {}", path_label(&path)), &path),
             Err(error) => self.messages.error(error),
         }
     }

@@ -18,7 +18,7 @@ use crate::{
 
 /// Least width at which the buttons have words beside their icons, in points.
 const WORDS_WIDTH: f32 = 560.0;
-/// A recording's size is told from here on.
+/// Bytes from which on a recording's size is shown.
 const LEAST_BYTES_TOLD: u64 = 100_000;
 /// Across the round button that takes a snapshot, in points.
 const SHUTTER: f32 = 40.0;

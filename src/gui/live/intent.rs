@@ -25,8 +25,6 @@ pub enum LiveIntent {
     ToggleFreeze,
     /// Save the picture as it is now.
     Snapshot,
-    /// Show this file in the desktop's file manager.
-    ShowSaved(PathBuf),
     /// Copy the picture in this file to the clipboard.
     CopySaved(PathBuf),
     /// Begin or end a recording.
