@@ -10,18 +10,27 @@
 //
 // Launch: block 384, grid (ceil(query_tokens / 128), heads, images), dynamic shared memory = STAGES blocks of keys and of
 // values. Warpgroup 0 copies, 1 and 2 multiply, 64 queries each: the scores of the next block are under way while the
-// weights of this one meet their values, and the exponentials are computed meanwhile.
+// weights of this one meet their values, and the exponentials are computed meanwhile. With heads of 64 channels the
+// warpgroups take turns with their products (named barriers), so that one has exponentials while the other multiplies.
+//
+// Weights are powers of two of a score less a reference, which divides out in the end. Exactly, the reference is the
+// largest score so far, and has to be found before the first exponential. With heads of 64 channels there are registers
+// for the weights of two blocks: a block's weights are computed with the reference of the blocks before while its
+// largest score is looked for, and computed again in the rare case that one of them exceeds 2^8.
 //
 // Work: as attention_flash.cu. Operands of a block and warpgroup, D = 64: 16 KB of keys and 16 KB of values (the queries
 // and the weights stay in registers): 256 clocks beside 512 of products. The exponentials take 512.
 //
 // Roofline: the products and the exponentials, which take as long.
 // Measured: NVIDIA H200, driver 580.159, 2026-11-22, 3 to 10 launches in a graph, medians of 15, one image, 8 heads:
-//   D 64:  1024 tokens 15.7 us, 4096 95.0 us (362 TFLOP/s), 16384 1472 us (373 TFLOP/s)
-//   D 128: 1024 tokens 20.7 us, 4096 137 us (500 TFLOP/s), 16384 2309 us (476 TFLOP/s)
-// PyTorch's fastest in the same run (cuDNN): 13.9, 75.9 and 1197 us; 17.8, 111 and 1857 us; its flash backend: 16.8, 116
-// and 1832 us; 27.3, 205 and 3461 us. What did not pay: planes of 8 channels without exchange, whose copies fill the
-// load unit (127 us at D 64, 4096 tokens), the same with 16 bytes between planes, which products read in two halves
+//   D 64:  256 tokens 5.8 us, 1024 13.3, 4096 81.9 (419 TFLOP/s), 16384 1293 (425 TFLOP/s)
+//   D 128: 1024 tokens 20.0 us, 4096 132 (522 TFLOP/s), 16384 2190 (502 TFLOP/s)
+// PyTorch's fastest in the same run (cuDNN): 7.7, 14.7, 77.5 and 1134 us; 18.3, 108 and 1857 us; its flash backend at D 64:
+// 7.9, 16.9, 117 and 1828 us. At D 64, 4096 tokens: 95 us with the largest score first and without turns, 93 with turns,
+// 89 with the reference of the blocks before, 82 with both; 94 with a quarter of the exponentials as polynomials, whose
+// instructions cost more than the special function unit; 84 with the queries in shared memory (at 16384 tokens 1250,
+// a gain). Turns at D 128: 133. Other things that did not pay: planes of 8 channels without exchange, whose copies fill
+// the load unit (127 us at D 64, 4096 tokens), the same with 16 bytes between planes, which products read in two halves
 // (146 us), and a wait for the products that the compiler moves in front of the exponentials (no figure by itself: the
 // `nanosleep` that never runs keeps it behind).
 //
@@ -42,29 +51,17 @@ template <int HEAD> struct AttentionStages {
     static constexpr int COUNT = HEAD == 128 ? 2 : 3;
 };
 
-// A ring of blocks in shared memory.
-template <int STAGES> struct Place {
-    int stage = 0;
-    u32 parity = 0;
-    __device__ __forceinline__ void next() {
-        if (++stage == STAGES) {
-            stage = 0;
-            parity ^= 1u;
-        }
-    }
-};
-
-// The copies of this thread that are under way count as one arrival when they have come.
-__device__ __forceinline__ void arrive_behind_copies(u32 barrier) {
-    asm volatile("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];" ::"r"(barrier) : "memory");
-}
+// A weight may be as many powers of two above one before the reference follows: in 16 bits there is room, and sums are in
+// fp32.
+constexpr float MOST_ABOVE = 8.0f;
 
 // One warpgroup's 64 queries.
 template <class T, int HEAD> struct Attending {
     static constexpr int KEYS = ATTENTION_KEYS;
+    // The weights of a block, as fragments.
+    typedef u32 BlockWeights[KEYS / 16][4];
     u32 q[HEAD / 16][4];
     float s[KEYS / 2];
-    u32 w[KEYS / 16][4];
     float o[HEAD / 2];
     Softmax<KEYS / 2> softmax;
 
@@ -96,7 +93,7 @@ template <class T, int HEAD> struct Attending {
     }
 
     // Starts adding a block of values by the weights: 8 keys are 1024 bytes, 64 channels a panel.
-    __device__ __forceinline__ void begin_mixing(u32 values) {
+    __device__ __forceinline__ void begin_mixing(u32 values, const BlockWeights& w) {
         const u32 low = describe_low(values, ATTENTION_PANEL), high = describe_high(1024) | SWIZZLE_128;
         begin_products();
 #pragma unroll
@@ -104,11 +101,47 @@ template <class T, int HEAD> struct Attending {
         commit_products();
     }
 
-    __device__ __forceinline__ void keep_weights() {
+    __device__ __forceinline__ void keep_weights(BlockWeights& w) const {
 #pragma unroll
         for (int k = 0; k < KEYS / 16; ++k)
 #pragma unroll
             for (int i = 0; i < 4; ++i) w[k][i] = narrow_pair<T>(s[8 * k + 2 * i], s[8 * k + 2 * i + 1]);
+    }
+
+    // The weights of a block and their sum by the reference as it is; whether none of them is too large.
+    __device__ __forceinline__ bool weigh(BlockWeights& w, float scale, float (&sum)[2]) const {
+        float most[4] = {s[0], s[1], s[2], s[3]}, total[4] = {0.0f, 0.0f, 0.0f, 0.0f};
+        const float offset[2] = {softmax.largest[0] * scale, softmax.largest[1] * scale};
+#pragma unroll
+        for (int i = 0; i < KEYS / 4; ++i) {
+            const int r = i % 2;
+            const float low = power_of_two(fmaf(s[2 * i], scale, -offset[r])), high = power_of_two(fmaf(s[2 * i + 1], scale, -offset[r]));
+            most[2 * r] = fmaxf(most[2 * r], s[2 * i]);
+            most[2 * r + 1] = fmaxf(most[2 * r + 1], s[2 * i + 1]);
+            total[2 * r] += low;
+            total[2 * r + 1] += high;
+            w[i / 4][i % 4] = narrow_pair<T>(low, high);
+        }
+        bool fits = true;
+#pragma unroll
+        for (int r = 0; r < 2; ++r) {
+            sum[r] = total[2 * r] + total[2 * r + 1];
+            fits = fits && fmaf(fmaxf(most[2 * r], most[2 * r + 1]), scale, -offset[r]) <= MOST_ABOVE;
+        }
+        return fits;
+    }
+
+    // The same in the second go, if one was too large for any lane of the warp; whether there was one.
+    __device__ __forceinline__ bool weigh_ahead(BlockWeights& w, float scale, float (&factor)[2]) {
+        float sum[2];
+        const bool moves = __any_sync(0xffffffffu, !weigh(w, scale, sum));
+        if (moves) {
+            softmax.find_largest(s, scale, factor);
+            weigh(w, scale, sum);
+        }
+#pragma unroll
+        for (int r = 0; r < 2; ++r) softmax.sum[r] += sum[r];
+        return moves;
     }
 
     __device__ __forceinline__ void multiply(const float (&factor)[2]) {
@@ -120,6 +153,7 @@ template <class T, int HEAD> struct Attending {
 template <class T, int HEAD> __device__ __forceinline__ void attend_hopper(const AttentionParams& p) {
     constexpr int KEYS = ATTENTION_KEYS, STAGES = AttentionStages<HEAD>::COUNT;
     constexpr u32 BYTES = AttentionStages<HEAD>::BYTES;
+    constexpr bool IS_AHEAD = HEAD == 64;
     extern __shared__ __align__(1024) char memory[];
     __shared__ __align__(8) u64 barriers[4 * STAGES];
     const u32 shared = shared_address(memory);
@@ -158,7 +192,7 @@ template <class T, int HEAD> __device__ __forceinline__ void attend_hopper(const
                 at += stride;
             }
         };
-        Place<STAGES> place;
+        RingPlace<STAGES> place;
         for (int block = 0; block < blocks; ++block) {
             const u32 at = 8 * place.stage;
             wait_barrier(empty_keys + at, place.parity ^ 1u);
@@ -184,47 +218,81 @@ template <class T, int HEAD> __device__ __forceinline__ void attend_hopper(const
         __syncwarp();
         if (lane == 0) arrive(barrier);
     };
-    Place<STAGES> of_keys, of_values;
-    auto scores = [&]() {
+    RingPlace<STAGES> of_keys, of_values;
+    auto begin_scores = [&]() {
         wait_barrier(full_keys + 8 * of_keys.stage, of_keys.parity);
         // What ordinary copies wrote is read by products.
         publish_to_products();
         own.begin_scores(shared + of_keys.stage * BYTES);
     };
-    auto mixing = [&]() {
+    auto begin_mixing = [&](const typename Attending<T, HEAD>::BlockWeights& w) {
         wait_barrier(full_values + 8 * of_values.stage, of_values.parity);
         publish_to_products();
-        own.begin_mixing(shared + (STAGES + of_values.stage) * BYTES);
+        own.begin_mixing(shared + (STAGES + of_values.stage) * BYTES, w);
     };
-    auto weigh = [&](int block, float (&factor)[2]) {
-        if (block + 1 == blocks) leave_out(own.s, lane % 4 * 2, p.key_tokens - block * KEYS);
-        own.softmax.take(own.s, p.scale, factor);
-    };
-    float factor[2];
-    scores();
-    wait_for_products<0>();
-    release(empty_keys + 8 * of_keys.stage);
-    of_keys.next();
-    weigh(0, factor);
-    own.keep_weights();
-#pragma unroll 1
-    for (int block = 1; block < blocks; ++block) {
-        scores();
-        mixing();
-        wait_for_products<1>();
+    auto end_scores = [&](int block) {
         release(empty_keys + 8 * of_keys.stage);
         of_keys.next();
-        weigh(block, factor);
+        if (block + 1 == blocks) leave_out(own.s, lane % 4 * 2, p.key_tokens - block * KEYS);
+    };
+    auto end_mixing = [&]() {
         // Sums are never negative: this keeps the exponentials in front of the wait, while products run.
         asm volatile("{\n.reg .pred p;\nsetp.lt.f32 p, %0, 0f00000000;\n@p nanosleep.u32 1;\n}" ::"f"(own.softmax.sum[0] + own.softmax.sum[1])
                      : "memory");
         wait_for_products<0>();
         release(empty_values + 8 * of_values.stage);
         of_values.next();
-        own.multiply(factor);
-        own.keep_weights();
+    };
+    // Two of which one is read by products while the other is written; with large heads there is one.
+    typename Attending<T, HEAD>::BlockWeights w[IS_AHEAD ? 2 : 1];
+    float factor[2];
+    begin_scores();
+    wait_for_products<0>();
+    end_scores(0);
+    if constexpr (IS_AHEAD) {
+        // Warpgroups take turns: barrier 1 is the first one's, 2 the second one's. The first one begins.
+        if (group == 1) meet_later<256>(1);
+        own.softmax.find_largest(own.s, p.scale, factor);
+        own.weigh(w[0], p.scale, own.softmax.sum);
+        auto step = [&](int block, const typename Attending<T, HEAD>::BlockWeights& before, typename Attending<T, HEAD>::BlockWeights& now) {
+            meet<256>(1 + group);
+            begin_scores();
+            begin_mixing(before);
+            meet_later<256>(2 - group);
+            wait_for_products<1>();
+            end_scores(block);
+            const bool moves = own.weigh_ahead(now, p.scale, factor);
+            end_mixing();
+            if (moves) own.multiply(factor);
+        };
+        int block = 1;
+#pragma unroll 1
+        for (; block + 1 < blocks; block += 2) {
+            step(block, w[0], w[1]);
+            step(block + 1, w[1], w[0]);
+        }
+        if (block < blocks) {
+            step(block, w[0], w[1]);
+            begin_mixing(w[1]);
+        } else {
+            begin_mixing(w[0]);
+        }
+    } else {
+        own.softmax.take(own.s, p.scale, factor);
+        own.keep_weights(w[0]);
+#pragma unroll 1
+        for (int block = 1; block < blocks; ++block) {
+            begin_scores();
+            begin_mixing(w[0]);
+            wait_for_products<1>();
+            end_scores(block);
+            own.softmax.take(own.s, p.scale, factor);
+            end_mixing();
+            own.multiply(factor);
+            own.keep_weights(w[0]);
+        }
+        begin_mixing(w[0]);
     }
-    mixing();
     wait_for_products<0>();
 
     float largest = 0.0f;

@@ -47,6 +47,39 @@ __device__ __forceinline__ void bulk_copy(u32 to, const char* from, u32 bytes, u
                  : "memory");
 }
 
+// The copies (copy_16_or_zeros) of this thread that are under way count as one arrival when they have come.
+__device__ __forceinline__ void arrive_behind_copies(u32 barrier) {
+    asm volatile("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];" ::"r"(barrier) : "memory");
+}
+
+// A place in a ring of STAGES in shared memory, and the parity of its barriers' phase.
+template <int STAGES> struct RingPlace {
+    int stage = 0;
+    u32 parity = 0;
+    __device__ __forceinline__ void next() {
+        if (++stage == STAGES) {
+            stage = 0;
+            parity ^= 1u;
+        }
+    }
+};
+
+// Of a cluster of CTAs: the rank of this one, the meeting of all (what is written before it is seen behind it), and
+// the address of a place in another one's shared memory.
+__device__ __forceinline__ u32 cluster_rank() {
+    u32 rank;
+    asm volatile("mov.u32 %0, %%cluster_ctarank;" : "=r"(rank));
+    return rank;
+}
+__device__ __forceinline__ void meet_cluster() {
+    asm volatile("barrier.cluster.arrive.release.aligned;\nbarrier.cluster.wait.acquire.aligned;" ::: "memory");
+}
+__device__ __forceinline__ u32 place_of(u32 address, u32 rank) {
+    u32 there;
+    asm volatile("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(there) : "r"(address), "r"(rank));
+    return there;
+}
+
 // Makes ordinary writes to shared memory visible to the warpgroup products behind the next barrier.
 __device__ __forceinline__ void publish_to_products() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 
@@ -57,6 +90,14 @@ __device__ __forceinline__ void wait_for_launch_before() { asm volatile("griddep
 // Lets the launch behind begin as soon as there is room.
 __device__ __forceinline__ void let_next_launch_begin() {
     asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+}
+
+// A barrier of THREADS threads, one of 16: waits for the others, or is counted without waiting.
+template <int THREADS> __device__ __forceinline__ void meet(int barrier) {
+    asm volatile("bar.sync %0, %1;" ::"r"(barrier), "n"(THREADS) : "memory");
+}
+template <int THREADS> __device__ __forceinline__ void meet_later(int barrier) {
+    asm volatile("bar.arrive %0, %1;" ::"r"(barrier), "n"(THREADS) : "memory");
 }
 
 // A warpgroup that needs few registers gives the others some; COUNT is a multiple of 8.

@@ -35,9 +35,10 @@ template <int COUNT> struct Softmax {
         }
     }
 
-    __device__ __forceinline__ void take(float (&s)[COUNT], float scale, float (&factor)[2]) {
+    // Takes notice of the block's largest scores; what was summed so far is multiplied by `factor`.
+    __device__ __forceinline__ void find_largest(const float (&s)[COUNT], float scale, float (&factor)[2]) {
         // Two chains a row, so that few values wait for the one before.
-        float most[4], total[4];
+        float most[4];
 #pragma unroll
         for (int r = 0; r < 4; ++r) most[r] = r % 2 ? largest[r / 2] : s[2 * (r / 2)];
 #pragma unroll
@@ -45,7 +46,6 @@ template <int COUNT> struct Softmax {
             float& m = most[i / 2 % 2 * 2 + i % 2];
             m = fmaxf(m, s[i]);
         }
-        float offset[2];
 #pragma unroll
         for (int r = 0; r < 2; ++r) most[r] = fmaxf(most[2 * r], most[2 * r + 1]);
 #pragma unroll
@@ -56,10 +56,14 @@ template <int COUNT> struct Softmax {
         for (int r = 0; r < 2; ++r) {
             factor[r] = power_of_two((largest[r] - most[r]) * scale);
             largest[r] = most[r];
-            offset[r] = most[r] * scale;
-            total[2 * r] = sum[r] * factor[r];
-            total[2 * r + 1] = 0.0f;
+            sum[r] *= factor[r];
         }
+    }
+
+    __device__ __forceinline__ void take(float (&s)[COUNT], float scale, float (&factor)[2]) {
+        find_largest(s, scale, factor);
+        float total[4] = {sum[0], 0.0f, sum[1], 0.0f};
+        const float offset[2] = {largest[0] * scale, largest[1] * scale};
 #pragma unroll
         for (int i = 0; i < COUNT; ++i) {
             s[i] = power_of_two(fmaf(s[i], scale, -offset[i / 2 % 2]));

@@ -26,40 +26,12 @@
 //
 // Barriers: one a stage; around the norm.
 #include "core_mma.cuh"
-#include "general.cuh"
+#include "token_params.cuh"
 
 namespace sf {
 
-struct TokenLinearParams {
-    const void* from;  // map (tokens, from_pitch)
-    const void* weights;  // (out_stored, weight_pitch)
-    const void* residual;  // map (tokens, to_pitch), or null
-    void* to;  // map (tokens, to_pitch) to write; may be the residual
-    const float* bias;  // (out_stored)
-    u32* overflow;  // set where a value does not fit the map; unused for f32
-    int tokens;  // of all images
-    int channels;  // inputs that exist
-    int from_pitch;  // inputs, padding included
-    int weight_pitch;  // the same, up to a multiple of 32
-    int to_pitch;  // outputs, padding included
-    int is_gelu;  // whether the function is GELU
-    float eps;  // added to the variance
-    int spare;
-};
-static_assert(sizeof(TokenLinearParams) == 80, "mirrored in params");
-
-// x times the share of a normal distribution below x.
-__device__ __forceinline__ float gelu(float x) { return 0.5f * x * (1.0f + erff(x * 0.70710678118654752f)); }
-
 constexpr int TOKEN_DEPTH = 64;  // channels of a stage
 constexpr int TOKEN_PITCH = 2 * TOKEN_DEPTH + 16;
-
-// Sum over the eight lanes that share a row.
-__device__ __forceinline__ float sum_of_eight(float v) {
-#pragma unroll
-    for (int mask = 4; mask > 0; mask /= 2) v += __shfl_xor_sync(0xffffffffu, v, mask);
-    return v;
-}
 
 // The layer norm of rows in shared memory, in place: eight lanes a row, four rows a warp at once. Channels that do not
 // exist are zero before and behind it.

@@ -119,6 +119,21 @@ fn push_weights(to: &mut Vec<u8>, shape: &ConvWeights, weights: &[f32], format: 
                     }
                 }
             }
+            WeightOrder::Panels => {
+                let (rows, values) = ConvWeights::panel(format);
+                // Values of 16 bytes.
+                let piece = values / 8;
+                for first in (0..outputs).step_by(rows) {
+                    for panel in (0..inputs).step_by(values) {
+                        for row in 0..rows {
+                            for place in 0..values {
+                                let own = (place / piece ^ row % 8) * piece + place % piece;
+                                format.push(to, value(tap, first + row, panel + own));
+                            }
+                        }
+                    }
+                }
+            }
             WeightOrder::Grouped | WeightOrder::Depthwise => {
                 for input in 0..inputs {
                     for output in 0..outputs {
@@ -231,6 +246,37 @@ mod tests {
             plain[(5 * 4 + 2) * 6 + 3]
         );
         assert_eq!(packed[(3 * outputs + 5) * inputs + 4], 0.0);
+    }
+
+    /// The weight that a row of 128 bytes has where Hopper's products look for it, in blocks of 64 outputs and inputs.
+    #[test]
+    fn panels_lie_as_products_read_them() {
+        let (ins, outs) = (150, 72);
+        let shape = ConvWeights {
+            conv: Conv::square(ins, outs, 1, 1),
+            is_transposed: false,
+            order: WeightOrder::Panels,
+        };
+        // Small whole numbers are exact in 16 bits.
+        let plain: Vec<f32> = (0..ins * outs).map(|n| (n % 2039) as f32).collect();
+        let mut packed = Vec::new();
+        push_weights(&mut packed, &shape, &plain, NumberFormat::Fp16);
+        let (inputs, outputs) = shape.sides(NumberFormat::Fp16);
+        assert_eq!((inputs, outputs), (192, 128));
+        assert_eq!(packed.len(), 2 * inputs * outputs);
+        let packed = NumberFormat::Fp16.read(&packed);
+        for output in 0..outputs {
+            for input in 0..inputs {
+                let panel = output / 64 * (inputs / 64) + input / 64;
+                let (row, piece) = (output % 64, input % 64 / 8);
+                let at = panel * 4096 + row * 64 + (piece ^ (row % 8)) * 8 + input % 8;
+                let expected = match output < outs && input < ins {
+                    true => plain[output * ins + input],
+                    false => 0.0,
+                };
+                assert_eq!(packed[at], expected, "{output} {input}");
+            }
+        }
     }
 
     /// A layer behind a norm's scale and shift, as two steps and as one.

@@ -11,12 +11,19 @@ pub type ConstantId = usize;
 
 /// Bytes of a pixel or output channel that one step of the tiled convolution multiplies.
 const TILED_STEP_BYTES: usize = 64;
+/// Bytes of a row of a panel, and rows of a panel.
+const PANEL_BYTES: usize = 128;
+const PANEL_ROWS: usize = 64;
 
 /// How the weights of a general convolution are ordered; all channels as stored, all in the maps' format.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WeightOrder {
     /// `[tap][output][input]`, inputs padded to whole steps.
     Tiled,
+    /// `[output / 64][panel of inputs][output % 64][input]`: panels of 128 bytes of inputs, whose 16-byte pieces are
+    /// exchanged, piece p of row r at p ^ r % 8, as Hopper's products read them; both sides padded to whole panels. Of
+    /// convolutions of one pixel.
+    Panels,
     /// `[tap][input of a group][output]`
     Grouped,
     /// `[tap][channel]`
@@ -37,16 +44,23 @@ pub struct ConvWeights {
 impl ConvWeights {
     /// Inputs and outputs of a tap as they lie on the device.
     pub const fn sides(&self, format: NumberFormat) -> (usize, usize) {
-        let outputs = stored_channels(self.conv.out_channels);
+        let mut outputs = stored_channels(self.conv.out_channels);
+        let in_bytes = stored_channels(self.conv.in_channels) * format.bytes();
         let inputs = match self.order {
-            WeightOrder::Tiled => {
-                let bytes = stored_channels(self.conv.in_channels) * format.bytes();
-                bytes.next_multiple_of(TILED_STEP_BYTES) / format.bytes()
+            WeightOrder::Tiled => in_bytes.next_multiple_of(TILED_STEP_BYTES) / format.bytes(),
+            WeightOrder::Panels => {
+                outputs = outputs.next_multiple_of(PANEL_ROWS);
+                in_bytes.next_multiple_of(PANEL_BYTES) / format.bytes()
             }
             WeightOrder::Grouped => self.conv.in_channels / self.conv.groups,
             WeightOrder::Depthwise => 1,
         };
         (inputs, outputs)
+    }
+
+    /// Rows of a panel, and inputs of a row.
+    pub const fn panel(format: NumberFormat) -> (usize, usize) {
+        (PANEL_ROWS, PANEL_BYTES / format.bytes())
     }
 
     const fn bytes(&self, format: NumberFormat) -> usize {

@@ -39,16 +39,16 @@ params! {
     }
 
     /// Of `token_linear_*`.
-    TokenLinearParams = 80 in "token_linear.cu" {
+    TokenLinearParams = 80 in "token_params.cuh" {
         /// Map (tokens, from_pitch).
         from: u64,
-        /// (out_stored, weight_pitch).
+        /// In the order that the kernel says.
         weights: u64,
         /// Map (tokens, to_pitch), or 0.
         residual: u64,
         /// Map (tokens, to_pitch) to write; may be the residual.
         to: u64,
-        /// fp32 (out_stored).
+        /// fp32 (to_pitch).
         bias: u64,
         /// Set where a value does not fit the map; unused for f32.
         overflow: u64,
@@ -58,11 +58,11 @@ params! {
         channels: i32,
         /// Inputs, padding included.
         from_pitch: i32,
-        /// The same, up to a multiple of 32.
+        /// The same, up to a multiple of 32 or 64.
         weight_pitch: i32,
         /// Outputs, padding included.
         to_pitch: i32,
-        /// Whether the function is GELU.
+        /// Whether the function is GELU, where the entry does not say so.
         is_gelu: i32,
         /// Added to the variance.
         eps: f32,

@@ -149,18 +149,18 @@ impl Planner<'_, '_> {
         let covers = |tile: &usize| *tile >= stored;
         let tile = TILE_CHANNELS.into_iter().find(covers).unwrap_or(widest);
         let (entry, grid) = match order {
-            WeightOrder::Tiled => {
+            WeightOrder::Grouped => ("conv_grouped".to_owned(), self.grid(output, stored)),
+            WeightOrder::Depthwise => {
+                let packs = stored / self.pack_channels();
+                ("conv_depthwise".to_owned(), self.grid(output, packs))
+            }
+            _ => {
                 let tiles = (self.builder.batch * largest_phase).div_ceil(TILE_PIXELS);
                 let grid = (tiles, stored.div_ceil(tile), phase_count);
                 (
                     format!("conv_{TILE_PIXELS}x{tile}"),
                     (grid.0 as u32, grid.1 as u32, grid.2 as u32),
                 )
-            }
-            WeightOrder::Grouped => ("conv_grouped".to_owned(), self.grid(output, stored)),
-            WeightOrder::Depthwise => {
-                let packs = stored / self.pack_channels();
-                ("conv_depthwise".to_owned(), self.grid(output, packs))
             }
         };
         let products = conv.kernel[0] * conv.kernel[1] * conv.in_channels / conv.groups;

@@ -421,6 +421,9 @@ impl GeneralOp {
 
     /// Whether the kernel itself waits for the launch before, on Hopper.
     pub(in crate::plan::cuda) fn waits_for_launch_before(file: &str) -> bool {
-        matches!(file, "token_linear" | "attention_flash" | "attention_wgmma")
+        matches!(
+            file,
+            "token_linear" | "token_linear_wgmma" | "attention_flash" | "attention_wgmma"
+        )
     }
 }

@@ -320,9 +320,9 @@ fn the_shipped_transformer_runs_on_kernels_of_its_own() {
         entries.filter(|entry| entry.starts_with(begins)).count()
     };
     assert_eq!(counted("attention_flash_64x2_f16"), 6);
-    assert_eq!(counted("token_linear_norm_"), 12);
+    assert_eq!(counted("token_linear_wgmma_norm_"), 12);
     // Four a block, and the one around the tokens.
-    assert_eq!(counted("token_linear_"), 25);
+    assert_eq!(counted("token_linear_wgmma_"), 25);
     assert_eq!(counted("wgmma_"), 12);
     assert_eq!(plan.steps.len(), 6 + 25 + 12 + 6);
 }

@@ -11,12 +11,16 @@ use crate::{
     },
 };
 
-/// Channels of a stage of the kernels.
+/// Channels of a stage of the kernels, and of a panel.
 const DEPTH: usize = 64;
 /// Bytes between the rows of a stage in shared memory.
 const PITCH: usize = 2 * DEPTH + 16;
 /// Threads of a CTA.
 const THREADS: u32 = 256;
+/// Most panels of channels that Hopper's kernel takes the norm of.
+const HOPPER_NORM_PANELS: usize = 12;
+/// CTAs that share a tile's inputs in Hopper's kernel for few tokens.
+const HOPPER_SPLIT: usize = 8;
 
 /// A linear layer with the nodes that its launch computes as well.
 #[derive(Clone, Debug)]
@@ -34,6 +38,120 @@ pub(super) struct TokenLinear {
 
 /// Tokens and outputs of a CTA.
 type Tile = (usize, usize);
+
+/// A linear layer as kernels see it.
+#[derive(Clone, Copy, Debug)]
+struct Layer {
+    /// Of all images.
+    tokens: usize,
+    /// Channels that exist.
+    inputs: usize,
+    /// As stored.
+    outputs: usize,
+    has_norm: bool,
+    is_gelu: bool,
+    has_residual: bool,
+}
+
+/// The kernel of a linear layer, and how it is launched.
+#[derive(Clone, Debug, PartialEq)]
+struct LinearKernel {
+    file: &'static str,
+    /// Without the storage's ending.
+    entry: String,
+    tile: Tile,
+    threads: u32,
+    shared_bytes: usize,
+    /// CTAs that share the inputs of a tile.
+    split: u32,
+    order: WeightOrder,
+}
+
+/// Hopper's kernel, where there is one; `None`: the one of every device.
+fn hopper_kernel(layer: &Layer, limits: &DeviceLimits) -> Option<LinearKernel> {
+    let Layer {
+        tokens,
+        inputs,
+        outputs,
+        has_norm,
+        is_gelu,
+        has_residual,
+    } = *layer;
+    let all = limits.multiprocessors;
+    let panels = inputs.div_ceil(DEPTH);
+    let ctas = |(m, n): Tile| tokens.div_ceil(m) * outputs.div_ceil(n);
+    if limits.compute_capability != (9, 0) {
+        return None;
+    }
+    // The largest tiles of which there are enough to fill the device, with as many stages as kernels/token_linear_wgmma.cu
+    // says.
+    let (kind, tile, stages, split) = if has_norm {
+        if has_residual || !inputs.is_multiple_of(DEPTH) || panels > HOPPER_NORM_PANELS {
+            return None;
+        }
+        let (tile, stages) = match () {
+            () if ctas((64, 128)) >= all => ((64, 128), 2),
+            () if ctas((64, 64)) >= all => ((64, 64), 4),
+            () => ((64, 32), 6),
+        };
+        (
+            if is_gelu { "norm_gelu_" } else { "norm_" },
+            tile,
+            stages,
+            1,
+        )
+    } else {
+        let most = all * 9 / 10;
+        match () {
+            () if is_gelu => return None,
+            () if ctas((128, 128)) >= most => ("", (128, 128), 5, 1),
+            () if ctas((64, 64)) >= most => ("", (64, 64), 6, 1),
+            () if panels >= 2 * HOPPER_SPLIT && ctas((64, 64)) * HOPPER_SPLIT <= all => {
+                ("split_", (64, 64), 4, HOPPER_SPLIT)
+            }
+            () => ("", (64, 32), 8, 1),
+        }
+    };
+    let (m, n) = tile;
+    let row = 2 * DEPTH;
+    let shared_bytes = match has_norm {
+        true => stages * n * row + m * n * 2 + panels * m * row,
+        false => stages * (m + n) * row + if split > 1 { 0 } else { m * n * 2 },
+    };
+    Some(LinearKernel {
+        file: "token_linear_wgmma",
+        entry: format!("token_linear_wgmma_{kind}{m}x{n}"),
+        tile,
+        threads: 2 * m as u32 + if has_norm { 32 } else { 128 },
+        shared_bytes,
+        split: split as u32,
+        order: WeightOrder::Panels,
+    })
+}
+
+/// The kernel of every device.
+fn plain_kernel(layer: &Layer, weight_inputs: usize, limits: &DeviceLimits) -> LinearKernel {
+    let has_norm = layer.has_norm;
+    let wanted = tile(layer.tokens, layer.outputs, has_norm, limits);
+    let bytes = |tile: Tile| shared_bytes(tile, weight_inputs, has_norm, limits);
+    let fitting = [wanted, (64, 64), (32, 64)];
+    let fits = |tile: &Tile| bytes(*tile) <= limits.shared_bytes_per_cta;
+    let tile = fitting
+        .into_iter()
+        .filter(|tile| tile.0 <= wanted.0)
+        .find(fits);
+    let tile = tile.unwrap_or((32, 64));
+    let kind = if has_norm { "norm_" } else { "" };
+    LinearKernel {
+        file: "token_linear",
+        entry: format!("token_linear_{kind}{}x{}", tile.0, tile.1),
+        tile,
+        threads: THREADS,
+        shared_bytes: bytes(tile),
+        split: 1,
+        order: WeightOrder::Tiled,
+    }
+}
 
 /// The largest tile of which there are enough to fill the device; beside a norm, which every CTA of some tokens computes
 /// again, there have to be more.
@@ -95,7 +213,7 @@ impl Planner<'_, '_> {
             [only] => Some(only),
             _ => None,
         };
-        let inputs = self.weight_sides(conv).0;
+        let inputs = self.weight_sides(conv, WeightOrder::Tiled).0;
         let fits = |norm: bool| {
             let least = shared_bytes((32, 64), inputs, norm, self.builder.limits);
             least <= self.builder.limits.shared_bytes_per_cta
@@ -147,15 +265,15 @@ impl Planner<'_, '_> {
         Some(found)
     }
 
-    fn weight_sides(&self, conv: Conv) -> (usize, usize) {
-        Self::linear_weights(conv).sides(self.builder.format.storage)
+    fn weight_sides(&self, conv: Conv, order: WeightOrder) -> (usize, usize) {
+        Self::linear_weights(conv, order).sides(self.builder.format.storage)
     }
 
-    const fn linear_weights(conv: Conv) -> ConvWeights {
+    const fn linear_weights(conv: Conv, order: WeightOrder) -> ConvWeights {
         ConvWeights {
             conv,
             is_transposed: false,
-            order: WeightOrder::Tiled,
+            order,
         }
     }
 
@@ -173,9 +291,20 @@ impl Planner<'_, '_> {
             .map(|other| self.map(id, other))
             .transpose()?;
         let shape = self.shapes[id];
-        let weights = Self::linear_weights(linear.conv);
-        let (inputs, _) = self.weight_sides(linear.conv);
         let outputs = stored_channels(linear.conv.out_channels);
+        let layer = Layer {
+            tokens: self.builder.batch * shape.height * shape.width,
+            inputs: linear.conv.in_channels,
+            outputs,
+            has_norm: linear.norm.is_some(),
+            is_gelu: linear.is_gelu,
+            has_residual: residual.is_some(),
+        };
+        let tiled_inputs = self.weight_sides(linear.conv, WeightOrder::Tiled).0;
+        let kernel = hopper_kernel(&layer, self.builder.limits)
+            .unwrap_or_else(|| plain_kernel(&layer, tiled_inputs, self.builder.limits));
+        let weights = Self::linear_weights(linear.conv, kernel.order);
+        let (inputs, _) = self.weight_sides(linear.conv, kernel.order);
         let norm = linear.norm.map(|(norm, _)| name(norm));
         let (node, count) = (name(id), outputs);
         let weights = self.constant(ConstantValues::Linear {
@@ -200,23 +329,11 @@ impl Planner<'_, '_> {
             is_gelu: linear.is_gelu,
             eps: linear.norm.map(|(_, eps)| eps as f32),
         };
-        let tokens = self.builder.batch * shape.height * shape.width;
-        let (has_norm, limits) = (linear.norm.is_some(), self.builder.limits);
-        let wanted = tile(tokens, outputs, has_norm, limits);
-        let bytes = |tile: Tile| shared_bytes(tile, inputs, has_norm, limits);
-        let fitting = [wanted, (64, 64), (32, 64)];
-        let fits = |tile: &Tile| bytes(*tile) <= limits.shared_bytes_per_cta;
-        let tile = fitting
-            .into_iter()
-            .filter(|tile| tile.0 <= wanted.0)
-            .find(fits);
-        let tile = tile.unwrap_or((32, 64));
-        let kind = if has_norm { "norm_" } else { "" };
-        let entry = format!("token_linear_{kind}{}x{}{}", tile.0, tile.1, self.suffix());
+        let entry = format!("{}{}", kernel.entry, self.suffix());
         let grid = (
-            tokens.div_ceil(tile.0) as u32,
-            outputs.div_ceil(tile.1) as u32,
-            1,
+            layer.tokens.div_ceil(kernel.tile.0) as u32,
+            outputs.div_ceil(kernel.tile.1) as u32,
+            kernel.split,
         );
         let pixels = shape.height * shape.width;
         let (in_channels, out_channels) = (linear.conv.in_channels, linear.conv.out_channels);
@@ -224,9 +341,10 @@ impl Planner<'_, '_> {
             + in_channels * out_channels;
         self.launch(id, op, entry, grid, (read, shape.len()));
         if let Some(step) = self.builder.steps.last_mut() {
-            step.block = THREADS;
-            step.shared_bytes = bytes(tile) as u32;
-            step.flops = 2 * (tokens * in_channels * out_channels) as u64;
+            kernel.file.clone_into(&mut step.file);
+            step.block = kernel.threads;
+            step.shared_bytes = kernel.shared_bytes as u32;
+            step.flops = 2 * (layer.tokens * in_channels * out_channels) as u64;
         }
         if linear.last != id {
             self.is_folded[linear.last] = true;
@@ -254,6 +372,43 @@ mod tests {
         assert_eq!(tile(1024, 192, false, &h200), (32, 64));
         assert_eq!(tile(3600, 192, false, &h200), (64, 64));
         assert_eq!(tile(4096, 512, false, &h200), (128, 128));
+        let hopper = |tokens, inputs, outputs, has_norm| {
+            let layer = Layer {
+                tokens,
+                inputs,
+                outputs,
+                has_norm,
+                is_gelu: false,
+                has_residual: false,
+            };
+            let kernel = hopper_kernel(&layer, &h200).expect("a kernel");
+            assert!(kernel.shared_bytes + 1024 <= h200.shared_bytes_per_cta);
+            let entry = kernel.entry.trim_start_matches("token_linear_wgmma_");
+            (entry.to_owned(), kernel.shared_bytes)
+        };
+        let named = |entry: &str, bytes| (entry.to_owned(), bytes);
+        assert_eq!(
+            hopper(1024, 512, 2048, true),
+            named("norm_64x128", (32 + 16 + 64) << 10)
+        );
+        assert_eq!(
+            hopper(1024, 192, 576, true),
+            named("norm_64x64", (32 + 8 + 24) << 10)
+        );
+        assert_eq!(
+            hopper(64, 768, 3072, true),
+            named("norm_64x32", (24 + 4 + 96) << 10)
+        );
+        assert_eq!(
+            hopper(4096, 2048, 512, false),
+            named("128x128", (160 + 32) << 10)
+        );
+        assert_eq!(
+            hopper(1024, 2048, 512, false),
+            named("64x64", (96 + 8) << 10)
+        );
+        assert_eq!(hopper(64, 2048, 512, false), named("split_64x64", 64 << 10));
+        assert_eq!(hopper(64, 512, 512, false), named("64x32", (96 + 4) << 10));
         assert_eq!(shared_bytes((32, 64), 192, false, &h200), 4 * 96 * 144);
         assert_eq!(
             shared_bytes((64, 64), 192, true, &h200),

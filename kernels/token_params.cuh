@@ -1,0 +1,46 @@
+// What the linear layers on tokens share: their parameters and the function behind them.
+#pragma once
+#include "general.cuh"
+
+namespace sf {
+
+struct TokenLinearParams {
+    const void* from;  // map (tokens, from_pitch)
+    const void* weights;  // in the order that the kernel says
+    const void* residual;  // map (tokens, to_pitch), or null
+    void* to;  // map (tokens, to_pitch) to write; may be the residual
+    const float* bias;  // (to_pitch)
+    u32* overflow;  // set where a value does not fit the map; unused for f32
+    int tokens;  // of all images
+    int channels;  // inputs that exist
+    int from_pitch;  // inputs, padding included
+    int weight_pitch;  // the same, up to a multiple of 32 or 64
+    int to_pitch;  // outputs, padding included
+    int is_gelu;  // whether the function is GELU, where the entry does not say so
+    float eps;  // added to the variance
+    int spare;
+};
+static_assert(sizeof(TokenLinearParams) == 80, "mirrored in params");
+
+// x times the share of a normal distribution below x. The share beyond |x| is two to the power of a polynomial, fitted so
+// that the result is within 5e-7; the polynomial falls for ever, so that far out nothing is left.
+__device__ __forceinline__ float gelu(float x) {
+    const float away = fabsf(x);
+    float power = fmaf(away, -0.000473303766f, 0.00708453107f);
+    power = fmaf(away, power, -0.0518273459f);
+    power = fmaf(away, power, -0.459992452f);
+    power = fmaf(away, power, -1.15078786f);
+    power = fmaf(away, power, -1.00003762f);
+    float share;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(share) : "f"(power));
+    return fmaf(-away, share, fmaxf(x, 0.0f));
+}
+
+// Sum over the eight lanes that share a row.
+__device__ __forceinline__ float sum_of_eight(float v) {
+#pragma unroll
+    for (int mask = 4; mask > 0; mask /= 2) v += __shfl_xor_sync(0xffffffffu, v, mask);
+    return v;
+}
+
+}  // namespace sf
