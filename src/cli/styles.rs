@@ -191,8 +191,10 @@ fn weights(
         path: file.to_owned(),
         source,
     })?;
+    // First, so that nothing is kept when it is interrupted.
+    let color = only_color(&checkpoint);
     let style = library.keep(&checkpoint, file, name)?;
-    if let Some(color) = only_color(&checkpoint) {
+    if let Some(color) = color {
         write_message(format!(
             "warning: {} paints everything {color}: probably the output range is wrong; see --output-range",
             style.title

@@ -1,7 +1,12 @@
 //! Trials: a network that is no style yet paints a photo small, so that a person, or the program, sees whether its
 //! values are read rightly.
 
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, mpsc},
+    thread,
+    time::Duration,
+};
 
 use super::{
     events::{Events, caught, send_notices},
@@ -22,10 +27,16 @@ pub const TRIAL_PX: usize = 256;
 /// A trial with the number of its command.
 pub(super) type Trial = (TrialNumber, TrialJob, Arc<RunControl>);
 
-/// How a trial is painted.
+/// Most memory that a trial may take, in bytes: published networks take a fifth of it.
+const TRIAL_BYTES: u64 = 512 << 20;
+/// How long [`only_color`] paints at most.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How a trial is painted: small files may hold networks that would take much memory.
 fn settings() -> PaintSettings {
     PaintSettings {
         working_size: WorkingSize::LongSide(TRIAL_PX),
+        max_memory_bytes: Some(TRIAL_BYTES),
         ..PaintSettings::default()
     }
 }
@@ -127,7 +138,7 @@ fn median(picture: &Frame, channel: usize) -> u8 {
 
 /// The colour that a picture network makes of the sample photo, where it is a single one: then its values are probably
 /// read wrongly. Paints small on the processor, and blocks meanwhile. `None` for a picture of several colours, for
-/// networks of known models, and where the network does not run at such a size.
+/// networks of known models, and where the network does not run at such a size, or not in 20 seconds and 512 MB.
 pub fn only_color(checkpoint: &Checkpoint) -> Option<OneColor> {
     let network = &checkpoint.network;
     let fixed = network.graph().fixed_size();
@@ -139,7 +150,20 @@ pub fn only_color(checkpoint: &Checkpoint) -> Option<OneColor> {
     let processor = select(DeviceChoice::Cpu, &options).ok()?.backend;
     let mut painter = Painter::new(processor, opener(options));
     let photo = sample().ok()?.frame;
-    let painting = painter.paint(&photo, network, settings(), &RunControl::default());
+    let control = RunControl::default();
+    let painting = thread::scope(|scope| {
+        let (painted, waits) = mpsc::channel::<()>();
+        scope.spawn(|| {
+            // Nothing is ever sent: the channel closes when the painting is there.
+            let waits = waits;
+            if waits.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
+                control.cancel();
+            }
+        });
+        let painting = painter.paint(&photo, network, settings(), &control);
+        drop(painted);
+        painting
+    });
     OneColor::of(&painting.ok()?.painted)
 }
 

@@ -35,11 +35,11 @@ fn a_photo_is_turned_painted_so_and_turned_back_by_undo() {
     w.until_label("photo.png, 30 × 40 px");
     w.until_painted();
     let runs = w.script.runs().len();
-    for _ in 0..3 {
+    for turned in ["40 × 30", "30 × 40", "40 × 30"] {
         w.key(Modifiers::COMMAND, Key::Z);
+        w.until_label(&format!("photo.png, {turned} px"));
+        w.until_painted();
     }
-    w.until_label("photo.png, 40 × 30 px");
-    w.until_painted();
     assert_eq!(w.save_as("back.png"), inverted(&photo(40, 30)));
     assert_eq!(
         w.script.runs().len(),

@@ -381,15 +381,32 @@ impl Window {
 
     /// Clicks what has this name.
     pub fn click(&mut self, label: &str) {
+        self.click_resting(label, Self::clickable);
+    }
+
+    /// Clicks the last of those that have this name.
+    pub fn click_last(&mut self, label: &str) {
+        self.click_resting(label, Self::last_of);
+    }
+
+    fn last_of<'a>(&'a self, label: &'a str) -> Option<Node<'a>> {
+        self.harness.query_all_by_label(label).last()
+    }
+
+    fn click_resting(
+        &mut self,
+        label: &str,
+        find: impl for<'a> Fn(&'a Self, &'a str) -> Option<Node<'a>>,
+    ) {
         // A person clicks what rests: where a thing was in the frame before, another may be in the next.
         let mut place = None;
         self.until(label, |w| {
-            let now = w.clickable(label).map(|node| node.rect());
+            let now = find(w, label).map(|node| node.rect());
             let rests = now.is_some() && now == place;
             place = now;
             rests
         });
-        self.clickable(label).expect("found just now").click();
+        find(self, label).expect("found just now").click();
         self.step();
     }
 

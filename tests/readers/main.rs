@@ -167,6 +167,8 @@ fn corpus() -> Vec<(String, Vec<u8>)> {
         "checkpoints/hostile",
         "golden/published",
         "golden/style_networks",
+        "onnx/networks/networks",
+        "onnx/networks/refused",
     ] {
         let packed =
             std::fs::File::open(folder.join(format!("{kind}.tar.xz"))).expect("an archive");

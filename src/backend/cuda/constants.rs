@@ -127,7 +127,7 @@ fn push_weights(to: &mut Vec<u8>, shape: &ConvWeights, weights: &[f32], format: 
                     for panel in (0..inputs).step_by(values) {
                         for row in 0..rows {
                             for place in 0..values {
-                                let own = (place / piece ^ row % 8) * piece + place % piece;
+                                let own = ((place / piece) ^ (row % 8)) * piece + place % piece;
                                 format.push(to, value(tap, first + row, panel + own));
                             }
                         }
