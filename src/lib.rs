@@ -10,7 +10,7 @@
 //! | floor | module | what lives there |
 //! |---|---|---|
 //! | 7 | `main.rs` | starts the window or the command line and passes on its exit code |
-//! | 6 | [`gui`] | the window; the only egui |
+//! | 6 | [`gui`] | the window; the only egui. Left out of a build without the feature `window` |
 //! | 6 | [`cli`] | the command line; the only argument parser. It does everything that the window does; checks, benchmarks and `doctor` it has alone |
 //! | 5 | [`engine`] | photos, batches and live painting: threads, sessions, the way of a frame |
 //! | 5 | [`media`], [`capture`] | picture files and recordings; cameras, the demo scene and photos as live sources |
@@ -189,6 +189,7 @@ pub mod disk;
 pub mod engine;
 pub mod frame;
 pub mod graph;
+#[cfg(feature = "window")]
 pub mod gui;
 pub mod licences;
 pub mod mailbox;
