@@ -10,7 +10,7 @@
 //! | floor | module | what lives there |
 //! |---|---|---|
 //! | 7 | `main.rs` | starts the window or the command line and passes on its exit code |
-//! | 6 | [`gui`] | the window; the only egui |
+//! | 6 | [`gui`] | the window; the only egui. Left out of a build without the feature `window` |
 //! | 6 | [`cli`] | the command line; the only argument parser. It does everything that the window does; checks, benchmarks and `doctor` it has alone |
 //! | 5 | [`engine`] | photos, batches and live painting: threads, sessions, the way of a frame |
 //! | 5 | [`media`], [`capture`] | picture files and recordings; cameras, the demo scene and photos as live sources |
@@ -44,7 +44,8 @@
 //!
 //! - [`disk`] writes a picture or a settings file under a temporary name, syncs it and renames it. An existing
 //!   picture or report is replaced only with `--force` or after a question. Temporary files that a killed program left in
-//!   folders of ours are deleted at the next start. A recording's `frames.csv` alone grows line by line.
+//!   folders of ours are deleted at the next start; a video whose recording it left unfinished is given its name and told
+//!   of ([`media::record::Interrupted`]). A recording's `frames.csv` alone grows line by line.
 //! - A person reads words, never the system's error numbers ("os error 28"): [`disk::reason`].
 //! - Text from outside (titles, names of tensors, files and cameras) is shown as one line without control
 //!   characters and direction marks ([`text`]), on the terminal ([`terminal`]) as in the window's labels.
@@ -188,6 +189,7 @@ pub mod disk;
 pub mod engine;
 pub mod frame;
 pub mod graph;
+#[cfg(feature = "window")]
 pub mod gui;
 pub mod licences;
 pub mod mailbox;

@@ -1,8 +1,19 @@
-//! Removes, at the next start, temporary files that a killed program left in the program's own folders.
+//! What a killed program left: temporary files in the program's own folders are removed at the next start, and others
+//! can be taken over.
 
-use std::{fs, path::Path};
+use std::{
+    fs::{self, File},
+    path::Path,
+};
 
-use super::temporary::{Kind, remove_unowned};
+use super::temporary::{self, Kind, remove_unowned};
+
+/// Opens the file at `path`, made by [`create_owned`](super::create_owned), to be read; `None` while the process that
+/// made it lives, for links and all that is no plain file, and where the file system knows no locks. No other process
+/// takes it over as long as it is open.
+pub fn take_over(path: &Path) -> Option<File> {
+    temporary::claim(path, Kind::File)
+}
 
 /// Removes the temporaries directly in `folder` that no living process owns, and gives how many. Only for
 /// folders of the program's own. Links, and files that only look like temporaries, stay; so do those that

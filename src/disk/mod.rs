@@ -5,15 +5,18 @@
 //! Knows nothing of what is in a file. Calls block; any thread may call.
 
 mod leftovers;
+mod names;
 mod temporary;
 mod words;
 mod write;
 
-pub use leftovers::sweep;
+pub use leftovers::{sweep, take_over};
+pub use names::free_path;
 pub use words::{cannot_write, reason, without_number, words};
 pub use write::{
-    Existing, FolderSync, WriteError, check_folder, check_target, create_new, folder_of,
-    make_folder, make_new_folder, rename, sync_file, sync_folder, write_folder, write_whole,
+    Existing, FolderSync, WriteError, check_folder, check_target, create_new, create_owned,
+    folder_of, make_folder, make_new_folder, rename, sync_file, sync_folder, write_folder,
+    write_whole,
 };
 
 #[cfg(test)]

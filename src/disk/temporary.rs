@@ -98,7 +98,7 @@ fn builder(kind: Kind) -> Builder<'static, 'static> {
 }
 
 /// Makes temporaries until one is locked before another program sweeps it.
-fn owned<T>(mut make: impl FnMut() -> io::Result<Option<T>>) -> io::Result<T> {
+pub fn owned<T>(mut make: impl FnMut() -> io::Result<Option<T>>) -> io::Result<T> {
     for _ in 0..ATTEMPTS {
         if let Some(made) = make()? {
             return Ok(made);
@@ -109,8 +109,8 @@ fn owned<T>(mut make: impl FnMut() -> io::Result<Option<T>>) -> io::Result<T> {
     ))
 }
 
-/// Locks a temporary that was just made; `false` when a sweep was faster.
-fn own(file: &File, path: &Path) -> bool {
+/// Locks a file or folder that was just made at `path`; `false` when a sweep was faster.
+pub fn own(file: &File, path: &Path) -> bool {
     match file.try_lock() {
         Ok(()) => is_at(file, path),
         Err(TryLockError::WouldBlock) => false,
@@ -120,19 +120,22 @@ fn own(file: &File, path: &Path) -> bool {
 
 /// Removes the temporary at `path` when no living process owns it; whether it did.
 pub fn remove_unowned(path: &Path, kind: Kind) -> bool {
-    let Ok(file) = open(path, kind) else {
-        return false;
-    };
     // The lock is held until the temporary is removed, so that a program that made one of the same name
     // meanwhile sees that it is not its own.
-    if file.try_lock().is_err() || !is_at(&file, path) {
+    let Some(_file) = claim(path, kind) else {
         return false;
-    }
+    };
     let removed = match kind {
         Kind::File => fs::remove_file(path),
         Kind::Folder => fs::remove_dir_all(path),
     };
     removed.is_ok()
+}
+
+/// Opens what no living process owns, to be owned by this one as long as it is open.
+pub fn claim(path: &Path, kind: Kind) -> Option<File> {
+    let file = open(path, kind).ok()?;
+    (file.try_lock().is_ok() && is_at(&file, path)).then_some(file)
 }
 
 /// Opens what is of this kind; a link, a pipe or anything else never.

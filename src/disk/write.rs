@@ -174,15 +174,36 @@ pub fn rename(from: &Path, to: &Path) -> Result<(), WriteError> {
 /// # Errors
 /// [`WriteError::Exists`], or why the disk refuses.
 pub fn create_new(path: &Path) -> Result<File, WriteError> {
-    let name = || path.display().to_string();
-    let opened = OpenOptions::new().write(true).create_new(true).open(path);
-    opened.map_err(|e| match e.kind() {
-        ErrorKind::AlreadyExists => WriteError::Exists { name: name() },
+    new_file(path).map_err(|e| not_created(path, &e))
+}
+
+/// As [`create_new`]; while it is open, and this process lives, nobody can
+/// [take it over](super::take_over).
+///
+/// # Errors
+/// As [`create_new`].
+pub fn create_owned(path: &Path) -> Result<File, WriteError> {
+    let made = temporary::owned(|| {
+        let file = new_file(path)?;
+        let is_ours = temporary::own(&file, path);
+        Ok(is_ours.then_some(file))
+    });
+    made.map_err(|e| not_created(path, &e))
+}
+
+fn new_file(path: &Path) -> io::Result<File> {
+    OpenOptions::new().write(true).create_new(true).open(path)
+}
+
+fn not_created(path: &Path, error: &io::Error) -> WriteError {
+    let name = path.display().to_string();
+    match error.kind() {
+        ErrorKind::AlreadyExists => WriteError::Exists { name },
         _ => WriteError::Refused {
-            name: name(),
-            reason: cannot_write(folder_of(path), &e),
+            name,
+            reason: cannot_write(folder_of(path), error),
         },
-    })
+    }
 }
 
 /// Makes `folder`, never taking one that is there already.

@@ -10,7 +10,12 @@
 //! device is replaced, which is an event. The [`Engine`] handle belongs to one thread: the window's, or the
 //! main thread of `styleforge live`.
 
-use std::{collections::VecDeque, io, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    io,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
 
@@ -23,8 +28,8 @@ use super::{
         Preview, Snapshot, rate_control::first_source_px,
     },
     protocol::{
-        BatchJob, Command, Event, Generation, PaintJob, RepaintJob, RepaintNumber, TrialJob,
-        TrialNumber,
+        BatchJob, Command, Event, Generation, PaintJob, RepaintJob, RepaintNumber, Repainted,
+        TrialJob, TrialNumber,
     },
     thread::run,
 };
@@ -195,6 +200,13 @@ impl Engine {
     /// that no surface takes are recorded too. Never waits.
     pub fn record(&mut self, sink: FrameSink) {
         self.outbox.push_back(Command::Record(sink));
+        self.flush();
+    }
+
+    /// Records a finer picture of the frame that is held, which the surface shows from this time on; nothing where
+    /// none is recorded, or once the pictures go on. Never waits.
+    pub fn record_finer(&mut self, finer: Arc<Repainted>, at: Instant) {
+        self.outbox.push_back(Command::RecordFiner(finer, at));
         self.flush();
     }
 

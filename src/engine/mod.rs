@@ -29,4 +29,4 @@ pub mod trial;
 
 pub use bounded_thread::WakeUp;
 pub use handle::Engine;
-pub(crate) use panic::panic_message;
+pub use panic::panic_message;

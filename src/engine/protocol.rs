@@ -5,7 +5,7 @@
 //! ([`NumberedSettings`](super::live::NumberedSettings)), so that events of replaced ones can be dropped; of
 //! batches and measurements there is one at a time.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use super::{
     error::EngineError,
@@ -198,6 +198,8 @@ pub enum Command {
     },
     /// Records every live picture from now on, of whichever source.
     Record(FrameSink),
+    /// Records this picture of the held frame too, as shown from this time on.
+    RecordFiner(Arc<Repainted>, Instant),
     /// Ends live painting.
     StopLive,
 }

@@ -108,6 +108,11 @@ impl Work {
                 Some(live) => *live.recording() = Some(sink),
                 None => self.recording = Some(sink),
             },
+            Command::RecordFiner(finer, at) => {
+                if let Some(live) = &mut self.live {
+                    live.record_finer(&finer.picture, at);
+                }
+            }
             Command::StopLive => {
                 self.end_live();
                 if let Ok(painter) = painter {

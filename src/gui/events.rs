@@ -280,6 +280,7 @@ impl App {
                     Some(failure) => self.messages.error(failure),
                 }
             }
+            Report::Interrupted(recordings) => self.tell_of_interrupted(&recordings),
             Report::Cameras(cameras) => {
                 if let Some(live) = &mut self.live {
                     live.set_cameras(cameras.clone());

@@ -21,15 +21,12 @@ use super::{
     platform::Dialog,
 };
 use crate::{
-    disk::WriteError,
+    disk::{WriteError, free_path},
     media::{
         MediaError,
         encode::{Encoding, Existing, Format},
     },
 };
-
-/// Names that are tried for one that is not taken.
-const MOST_NAMES: u32 = 10_000;
 
 impl App {
     /// Asks where the result is to be saved.
@@ -370,24 +367,4 @@ fn problem_of(purpose: Purpose, path: &Path) -> Option<String> {
         }
         Purpose::Open | Purpose::Style | Purpose::Folder | Purpose::TargetFolder => None,
     }
-}
-
-/// The path itself, or one with a number behind its name that is not taken.
-pub(super) fn free_path(path: PathBuf) -> PathBuf {
-    if !path.exists() {
-        return path;
-    }
-    let name = |number: u32| {
-        let mut name = path.file_stem().unwrap_or_default().to_owned();
-        name.push(format!("-{number}"));
-        if let Some(ending) = path.extension() {
-            name.push(".");
-            name.push(ending);
-        }
-        path.with_file_name(name)
-    };
-    (2..MOST_NAMES)
-        .map(name)
-        .find(|path| !path.exists())
-        .unwrap_or_else(|| path.clone())
 }

@@ -58,7 +58,14 @@ fn a_crop_beyond_one_photo_does_not_stop_the_others() {
         ("--crop", "0x20+1+1", "640x480+10+20"),
         ("--rotate", "45", "give 0, 90, 180 or 270"),
         ("--output-size", "big", "the long side in pixels"),
-        ("--output-size", "3", "the long side in pixels"),
+        ("--output-size", "3", "the long side in pixels, 16 to 65535"),
+        ("--output-size", "9999999", "16 to 65535"),
+        (
+            "--working-size",
+            "3",
+            "the long side in pixels, 16 to 65535",
+        ),
+        ("--working-size", "9999999", "16 to 65535, or \"original\""),
     ] {
         s.stylize(&["photo.png", flag, wrong, "-o", "x.png"])
             .ends(2)

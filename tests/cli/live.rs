@@ -261,6 +261,63 @@ fn a_video_is_whole_when_a_signal_ends_it() {
     assert!(!s.path("clip.partial.mp4").exists() && !s.path("clip.partial.avi").exists());
 }
 
+/// Killed, it can tell nothing; the next recording into the folder does.
+#[cfg(unix)]
+#[test]
+fn an_interrupted_recording_is_named_and_told_at_the_next_one() {
+    let s = Sandbox::new();
+    let small = [&SCENE[..], &["--working-size", "64"]].concat();
+    let mut child = begun(&s, &[&small[..], &["--record", "deep/clip.mp4"]].concat());
+    // What is under this name while it is written, by this computer's ffmpeg or without one.
+    let partial = ["mp4", "avi"].map(|ending| s.path(format!("deep/clip.partial.{ending}")));
+    let bytes = || {
+        let lengths = partial.iter().flat_map(std::fs::metadata);
+        lengths.map(|about| about.len()).sum::<u64>()
+    };
+    // Its first second, whatever its pictures need: without its tables no part of it plays.
+    while bytes() < 100_000 && child.try_wait().expect("a child").is_none() {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    // Another one leaves it alone as long as its program lives.
+    let next = [
+        &small[..],
+        &["--seconds", "0.2", "--record", "deep/next.avi"],
+    ]
+    .concat();
+    let told = s.styleforge(&next).ends(0).stderr;
+    assert!(!told.contains("interrupted"), "{told}");
+    send("-KILL", &child);
+    child.wait().expect("ends");
+    let ending = if partial[0].exists() { "mp4" } else { "avi" };
+    let name = format!("clip.{ending}");
+    assert_eq!(
+        s.names("deep"),
+        [&format!("clip.partial.{ending}"), "next.avi"]
+    );
+
+    let third = [
+        &small[..],
+        &["--seconds", "0.2", "--record", "deep/third.avi"],
+    ]
+    .concat();
+    let told = s.styleforge(&third).ends(0).stderr;
+    let note = told.lines().find(|line| line.contains("interrupted"));
+    let note = note.expect("a note");
+    assert!(
+        note.starts_with("note: a recording was interrupted; what there is of it, ")
+            && note.ends_with(&format!(" lies in deep/{name}")),
+        "{note}"
+    );
+    assert_eq!(s.names("deep"), [&name[..], "next.avi", "third.avi"]);
+    let fourth = [
+        &small[..],
+        &["--seconds", "0.2", "--record", "deep/fourth.avi"],
+    ]
+    .concat();
+    let told = s.styleforge(&fourth).ends(0).stderr;
+    assert!(!told.contains("interrupted"), "{told}");
+}
+
 #[test]
 fn without_ffmpeg_a_video_is_an_avi_and_says_why() {
     let s = Sandbox::new();

@@ -66,6 +66,13 @@ fn a_picture_is_kept_as_a_style_and_paints_as_it_did_before() {
 }
 
 #[test]
+fn without_a_style_both_ways_to_name_one_are_told() {
+    let run = with_pictures().styleforge(&["stylize", "photo.png", "-o", "out.png"]);
+    run.ends(2)
+        .says("--style <STYLE>|--style-picture <FILE[:WEIGHT]>|--contact-sheet");
+}
+
+#[test]
 fn several_pictures_are_one_mix_by_their_weights() {
     let s = with_pictures();
     let painted = |name: &str, styles: &[&str]| {

@@ -1,6 +1,9 @@
 //! Pictures brought up to the source's size.
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use styleforge::{
     engine::live::{ModePair, Served},
@@ -111,6 +114,44 @@ fn a_comparison_judges_what_the_network_made() {
         assert_eq!((other.width(), other.height()), size);
         assert_ne!(other, &picture.painted);
     }
+}
+
+/// A held picture that is painted more finely is seen from then on, and recorded too; later pictures follow it.
+#[test]
+fn what_is_recorded_is_what_is_seen_while_the_picture_is_held() {
+    let home = tempfile::tempdir().expect("a folder");
+    let mut studio = studio((64, 48), 32);
+    let folder = home.path().to_owned();
+    let format = Format::Png;
+    let (recorder, sink) =
+        Recorder::start(&Destination::Pictures { folder, format }, Arc::new(|| {}))
+            .expect("a folder");
+    *studio.live.recording() = Some(sink);
+    let finer = edged(64, 48);
+    studio.paint();
+    // It goes on: nobody sees the finer picture.
+    studio.live.record_finer(&finer, studio.world.now());
+    studio.settings(|settings| settings.frozen = true);
+    assert_eq!(studio.serve(), Served::Picture);
+    let seen = studio.world.now() + Duration::from_secs(60);
+    studio.live.record_finer(&finer, seen);
+    studio.settings(|settings| settings.frozen = false);
+    studio.paint();
+    let Recorded { frames, length, .. } = recorder.finish();
+    assert_eq!(frames, 4);
+    let picture = |number: u32| {
+        let path = home.path().join(format!("frame-{number:06}.png"));
+        let picture = decode::from_path(&path).expect("a picture");
+        Frame::clone(&picture.frame)
+    };
+    let painted = studio.pictures.value.painted.clone();
+    assert_ne!(painted, finer);
+    assert_eq!(
+        [1, 2, 3, 4].map(picture),
+        [&painted, &painted, &finer, &painted].map(Frame::clone)
+    );
+    // Later ones are no older than what was seen.
+    assert!(length > Duration::from_secs(30), "{length:?}");
 }
 
 #[test]

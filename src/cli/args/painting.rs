@@ -2,7 +2,7 @@
 
 use std::{ffi::OsString, path::PathBuf};
 
-use clap::Args;
+use clap::{ArgGroup, Args};
 
 use super::{
     DeviceArgs,
@@ -68,18 +68,16 @@ impl PaintingArgs {
 
 /// `styleforge stylize`.
 #[derive(Debug, Args)]
+#[command(group(
+    ArgGroup::new("style").args(["styles", "style_pictures", "contact_sheet"]).required(true).multiple(true)
+))]
 pub struct StylizeArgs {
     /// Photos, folders of photos (without the folders in them), or - for standard input
     #[arg(required = true, value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
     /// Style by name, a file of weights, or "all"; may be given several times. A contact sheet has all where none
     /// is named
-    #[arg(
-        short,
-        long = "style",
-        value_name = "STYLE",
-        required_unless_present_any = ["style_pictures", "contact_sheet"]
-    )]
+    #[arg(short, long = "style", value_name = "STYLE")]
     pub styles: Vec<OsString>,
     /// Pictures as a style.
     #[command(flatten)]

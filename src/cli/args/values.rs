@@ -6,7 +6,7 @@ use std::{ffi::OsString, path::PathBuf};
 
 use crate::{
     capture::Source,
-    engine::paint::{MIN_WORKING_PX, WorkingSize},
+    engine::paint::{MAX_WORKING_PX, MIN_WORKING_PX, WorkingSize},
     media::encode::Format,
     mode::{AttentionChoice, DeviceChoice, ModeChoice, ModelSize, PrecisionChoice, Variant},
 };
@@ -109,9 +109,9 @@ pub fn working_size(text: &str) -> Result<WorkingSize, String> {
         return Ok(WorkingSize::Original);
     }
     match text.parse() {
-        Ok(px) if px >= MIN_WORKING_PX => Ok(WorkingSize::LongSide(px)),
+        Ok(px @ MIN_WORKING_PX..=MAX_WORKING_PX) => Ok(WorkingSize::LongSide(px)),
         _ => Err(format!(
-            "give the long side in pixels, {MIN_WORKING_PX} or more, or \"original\""
+            "give the long side in pixels, {MIN_WORKING_PX} to {MAX_WORKING_PX}, or \"original\""
         )),
     }
 }
@@ -198,6 +198,9 @@ mod tests {
         }
         assert_eq!(working_size("original"), Ok(WorkingSize::Original));
         assert_eq!(working_size("640"), Ok(WorkingSize::LongSide(640)));
-        assert!(working_size("3").is_err());
+        assert_eq!(working_size("65535"), Ok(WorkingSize::LongSide(65_535)));
+        for wrong in ["3", "65536", "-1", "9999999", ""] {
+            assert!(working_size(wrong).is_err(), "{wrong}");
+        }
     }
 }

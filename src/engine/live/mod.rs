@@ -34,13 +34,15 @@ mod sampler;
 mod scheduler;
 mod settings;
 mod snapshot;
+mod start;
 
 pub use clock::Clock;
 pub use input::{Input, LiveSource, SourceState};
 pub use picture::{Facts, LivePicture, ModePairTimes, Stages};
-pub use run::{Live, LiveStart, Served};
+pub use run::{Live, Served};
 pub use settings::{
     CandidateChoice, DEFAULT_TARGET_FPS, LiveEvent, LiveSample, LiveSettings, LiveSize, MeasureJob,
     ModePair, NumberedSettings, Preview, PreviewPicture,
 };
 pub use snapshot::{Preparing, Snapshot};
+pub use start::LiveStart;

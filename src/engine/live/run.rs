@@ -4,7 +4,7 @@
 //! loop, previews and sampler. It belongs to the engine's thread; time is handed to it, so that tests have
 //! their own.
 
-use std::{sync::Arc, time::Duration};
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::Receiver;
 
@@ -17,20 +17,22 @@ use super::{
     live_sessions::{LiveContext, LiveSessions},
     measuring::{measure, some_pictures},
     pace::Pace,
-    picture::{LivePicture, ModePairTimes, Stages},
+    picture::{ModePairTimes, Stages},
     previews::Previews,
     rate_control::{FrameCost, RateControl},
     render_target::{DeviceSlot, RenderTarget, SessionSlot},
     sampler::Sampler,
     scheduler::Next,
-    settings::{LiveEvent, LiveSettings, LiveSize, MeasureJob, NumberedSettings, Preview},
+    settings::{LiveEvent, LiveSettings, LiveSize, MeasureJob, Preview},
     snapshot::Snapshot,
+    start::LiveStart,
 };
 use crate::{
     backend::{BackendError, RunControl},
     capture::CaptureEvent,
-    engine::{WakeUp, paint::Painter},
-    mailbox::{Reader, Writer},
+    engine::paint::Painter,
+    frame::Frame,
+    mailbox::Writer,
     measure::{MeasureError, MeasureReport},
     media::{
         record::FrameSink,
@@ -44,26 +46,6 @@ fn size_for(settings: &LiveSettings, rate: &RateControl, source: (usize, usize))
     let size = size_within(source.0, source.1, rate.long_side_px());
     let network = settings.network.as_ref();
     size_inside(size, network.and_then(|n| n.graph().fixed_size()))
-}
-
-/// Live painting to be started.
-pub struct LiveStart {
-    /// Where frames come from.
-    pub input: Input,
-    /// Where pictures go.
-    pub output: Writer<LivePicture>,
-    /// Called after each picture, on the engine's thread.
-    pub wake_up: WakeUp,
-    /// Where snapshots go.
-    pub snapshot: Writer<Snapshot>,
-    /// How frames are painted at first.
-    pub settings: LiveSettings,
-    /// Number of these settings.
-    pub number: u64,
-    /// Where later settings come, with their numbers.
-    pub changes: Reader<Option<NumberedSettings>>,
-    /// Cancelled to stop.
-    pub control: Arc<RunControl>,
 }
 
 /// Live painting in progress.
@@ -160,6 +142,14 @@ impl Live {
     /// Where every picture is recorded; of whichever source, so it may be taken on to the next run.
     pub fn recording(&mut self) -> &mut Option<FrameSink> {
         self.frames.recording()
+    }
+
+    /// Records a finer picture of the held frame, seen from this time on; nothing once the pictures go on.
+    pub fn record_finer(&mut self, picture: &Frame, at: Instant) {
+        let sink = self.frames.recording().as_mut();
+        if let Some(sink) = sink.filter(|_| self.settings.current.frozen) {
+            sink.push(picture, at);
+        }
     }
 
     /// Handles an event of the source.

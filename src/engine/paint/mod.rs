@@ -31,6 +31,9 @@ use crate::{
 pub const DEFAULT_WORKING_PX: usize = 1280;
 /// Smallest working size that a person may choose, in pixels on the long side.
 pub const MIN_WORKING_PX: usize = 16;
+/// Largest size that a person may type, in pixels on the long side: no JPEG is larger. More would be a slip, since no
+/// photo is enlarged.
+pub const MAX_WORKING_PX: usize = 65_535;
 
 /// The size at which the network sees the photo: the brush size.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -95,9 +98,9 @@ impl FromStr for OutputSize {
         match (text, text.parse()) {
             ("original", _) => Ok(Self::Original),
             ("working", _) => Ok(Self::Working),
-            (_, Ok(px)) if px >= MIN_WORKING_PX => Ok(Self::LongSide(px)),
+            (_, Ok(px @ MIN_WORKING_PX..=MAX_WORKING_PX)) => Ok(Self::LongSide(px)),
             _ => Err(format!(
-                "give \"original\", \"working\" or the long side in pixels, {MIN_WORKING_PX} or more"
+                "give \"original\", \"working\" or the long side in pixels, {MIN_WORKING_PX} to {MAX_WORKING_PX}"
             )),
         }
     }
@@ -242,7 +245,15 @@ mod tests {
         ] {
             assert_eq!(output.to_string().parse(), Ok(output));
         }
-        for wrong in ["", "large", "15", "-3", "20.5"] {
+        for wrong in [
+            "",
+            "large",
+            "15",
+            "-3",
+            "20.5",
+            "65536",
+            "99999999999999999999",
+        ] {
             assert!(wrong.parse::<OutputSize>().is_err(), "{wrong}");
         }
         let long = OutputSize::LongSide(400);

@@ -19,7 +19,7 @@ use crate::{
         MediaError, decode,
         encode::Encoding,
         framing::Framing,
-        record::{FrameSink, Recorded, Recorder},
+        record::{FrameSink, Interrupted, Recorded, Recorder},
     },
     mode::ModelSize,
     network::Network,
@@ -361,6 +361,8 @@ pub enum Report {
     Recording(Result<Box<StartedRecording>, String>),
     /// A recording is written.
     Recorded(Recorded),
+    /// Recordings of a program that was killed were found, or none.
+    Interrupted(Vec<Interrupted>),
     /// The system's cameras, or why they are not known.
     Cameras(Result<Vec<Camera>, String>),
     /// The settings could not be written.

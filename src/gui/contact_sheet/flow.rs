@@ -4,6 +4,7 @@ use std::{path::PathBuf, sync::Arc};
 
 use super::ContactSheet;
 use crate::{
+    disk::free_path,
     engine::{
         error::EngineError,
         paint::{PaintSettings, WorkingSize},
@@ -15,7 +16,6 @@ use crate::{
         background::{Purpose, ReadNetwork, SheetFile},
         label::{label, path_label},
         platform::Dialog,
-        save_flow::free_path,
     },
     media::encode::Encoding,
 };

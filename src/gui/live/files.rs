@@ -19,7 +19,7 @@ use crate::{
     media::{
         MediaError,
         encode::{self, Existing, Format},
-        record::{Destination, Ffmpeg, Recorder},
+        record::{Destination, Ffmpeg, Interrupted, Recorder},
         scale::{scaled, size_within},
     },
     settings::RecordAs,
@@ -148,6 +148,14 @@ impl App {
         }
     }
 
+    /// Tells of recordings of a program that was killed.
+    pub(in crate::gui) fn tell_of_interrupted(&mut self, recordings: &[Interrupted]) {
+        for recording in recordings {
+            let text = recording.in_words(&path_label(&recording.path));
+            self.tell_of_file(text, &recording.path);
+        }
+    }
+
     /// Where snapshots and recordings go: where paintings were saved last, else to the pictures.
     pub(in crate::gui) fn picture_folder(&self) -> PathBuf {
         let chosen = self.settings.state.save_folder.clone();
@@ -234,7 +242,8 @@ impl Background {
         });
     }
 
-    /// Removes what a killed program left of snapshots and recordings below `folder`.
+    /// Removes what a killed program left of snapshots and recordings below `folder`, but for videos, which get their
+    /// names; [`Report::Interrupted`].
     pub fn sweep_pictures(&self, folder: PathBuf) {
         self.send(move || {
             let home = own_folder(&folder);
@@ -254,7 +263,7 @@ impl Background {
             for recording in recordings {
                 disk::sweep(&recording.path());
             }
-            Report::Quiet
+            Report::Interrupted(Interrupted::in_folder(&home))
         });
     }
 }

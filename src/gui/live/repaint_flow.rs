@@ -3,7 +3,7 @@
 //! The engine does so beside the live pictures. The held picture is replaced when the finer one is there; a snapshot
 //! waits for it and becomes the picture that was seen where it cannot be had.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use eframe::egui;
 
@@ -215,6 +215,10 @@ impl App {
             (Ok(repainted), Some(live)) => {
                 for note in &repainted.notes {
                     self.messages.notice(note.clone());
+                }
+                if live.recording.is_some() {
+                    // What is recorded is what is seen.
+                    self.engine.record_finer(repainted.clone(), Instant::now());
                 }
                 live.show_finer(ctx, repainted);
             }

@@ -20,6 +20,8 @@ use crate::{
     text::{cut, one_line},
 };
 
+/// What a recording names as the program that made it.
+pub(super) const MADE_BY: &str = "StyleForge";
 /// The encoder that recordings take.
 const ENCODER: &str = "libx264";
 /// How long an answer about itself is waited for.
@@ -122,6 +124,7 @@ impl Ffmpeg {
              -force_key_frames expr:gte(t,n_forced*2) \
              -color_range tv -colorspace bt709 -color_primaries bt709 -color_trc bt709 \
              -video_track_timescale {clock} \
+             -metadata encoding_tool={MADE_BY} \
              -movflags +frag_keyframe+empty_moov+default_base_moof -frag_duration 1000000 -flush_packets 1 \
              -f mp4 -protocol_whitelist pipe pipe:1"
         )

@@ -15,7 +15,8 @@
 //!
 //! A video has the size of its first frame; later ones of another size are brought to it (`fit`). While it is
 //! written it is called `NAME.partial.mp4` or `NAME.partial.avi`, and gets its name when it ends, also when it ends
-//! early: only a program that was killed leaves a file of that name, and that one can be played, too.
+//! early: only a program that was killed leaves a file of that name, and that one can be played, too. [`Interrupted`]
+//! finds it later, gives it its name and tells of it.
 
 mod avi;
 mod destination;
@@ -26,6 +27,7 @@ mod fake;
 mod ffmpeg;
 mod fit;
 mod fragments;
+mod interrupted;
 mod mp4;
 mod nut;
 mod output;
@@ -37,5 +39,6 @@ mod yuv;
 
 pub use destination::Destination;
 pub use ffmpeg::{Ffmpeg, NoFfmpeg};
+pub use interrupted::Interrupted;
 pub use recorded::{Recorded, length_in_words, pictures, size_in_words};
 pub use recorder::{FrameSink, Recorder};

@@ -2,6 +2,7 @@
 
 use std::{
     fs::File,
+    io,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -11,7 +12,9 @@ use crossbeam_channel::{Receiver, never};
 use super::{
     Ffmpeg,
     encoder::{Encoder, EncoderFailure},
+    ffmpeg::MADE_BY,
     fit::Fit,
+    fragments,
     nut::{NutMuxer, TICKS_PER_SECOND},
     output::{Ended, Output, Shot},
     partial::{self, Partial},
@@ -57,6 +60,16 @@ impl Mp4 {
     /// As [`Partial::create`].
     pub fn create(path: &Path, ffmpeg: Ffmpeg) -> Result<Self, MediaError> {
         Self::with_patience(path, ffmpeg, PATIENCE)
+    }
+
+    /// How long the recording in `file` is, as far as it can be played; `None` where nothing can, or another program
+    /// has made it.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn length_of(file: &mut File) -> io::Result<Option<Duration>> {
+        let ticks = fragments::ticks_in(file, MADE_BY.as_bytes())?;
+        Ok(ticks.map(|ticks| Duration::from_secs_f64(ticks as f64 / f64::from(TICKS_PER_SECOND))))
     }
 
     fn with_patience(path: &Path, ffmpeg: Ffmpeg, patience: Duration) -> Result<Self, MediaError> {

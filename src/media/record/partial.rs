@@ -6,14 +6,19 @@ use std::{
 };
 
 use crate::{
-    disk::{self, WriteError, cannot_write, folder_of},
+    disk::{self, WriteError, cannot_write, folder_of, reason},
     media::MediaError,
 };
+
+/// What such a name has before its ending.
+const MARK: &str = "partial";
 
 /// A file that becomes `target`.
 pub struct Partial {
     target: PathBuf,
     path: PathBuf,
+    /// Shows that this process lives, until the file has its name.
+    _owned: File,
 }
 
 impl Partial {
@@ -28,9 +33,16 @@ impl Partial {
             return Err(WriteError::Exists { name }.into());
         }
         let path = partial_name(target);
-        let file = disk::create_new(&path)?;
-        let target = target.to_owned();
-        Ok((Self { target, path }, file))
+        let file = disk::create_owned(&path)?;
+        let partial = Self {
+            target: target.to_owned(),
+            _owned: file.try_clone().map_err(|error| {
+                fs::remove_file(&path).ok();
+                refused(target, reason(&error))
+            })?,
+            path,
+        };
+        Ok((partial, file))
     }
 
     /// Gives the file its name.
@@ -86,12 +98,23 @@ impl Drop for Partial {
 
 fn partial_name(target: &Path) -> PathBuf {
     let mut name = target.file_stem().unwrap_or_default().to_owned();
-    name.push(".partial");
+    name.push(".");
+    name.push(MARK);
     if let Some(ending) = target.extension() {
         name.push(".");
         name.push(ending);
     }
     target.with_file_name(name)
+}
+
+/// The name that the file of this one gets in the end; `None` where it is none of a file that is being written.
+pub fn target_of(path: &Path) -> Option<PathBuf> {
+    let stem = Path::new(path.file_stem()?);
+    let (own, ending) = (stem.file_stem()?, path.extension()?);
+    let mut name = own.to_owned();
+    name.push(".");
+    name.push(ending);
+    (stem.extension()? == MARK).then(|| path.with_file_name(name))
 }
 
 #[cfg(test)]
@@ -107,6 +130,16 @@ mod tests {
         let (partial, _file) = Partial::create(&target).expect("made");
         assert!(partial.path().ends_with("deep/clip.one.partial.mp4"));
         assert!(partial.path().exists() && !target.exists());
+        assert_eq!(target_of(partial.path()).as_ref(), Some(&target));
+        assert_eq!(target_of(&target), None);
+        for other in [
+            ".partial.mp4",
+            "partial.mp4",
+            "clip.partial",
+            "clippartial.mp4",
+        ] {
+            assert_eq!(target_of(Path::new(other)), None, "{other}");
+        }
         let taken = Partial::create(&target).map(drop).expect_err("taken");
         assert!(
             matches!(taken, MediaError::Write(WriteError::Exists { .. })),

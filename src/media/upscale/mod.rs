@@ -9,11 +9,13 @@
 //! After the first frame of a size nothing is allocated, but for the queue into the threads. The result does not
 //! depend on the number of threads. Belongs to one thread at a time.
 
+mod models;
+mod pixels;
 mod rows;
 
 use rayon::{ThreadPool, ThreadPoolBuilder, prelude::*};
 
-use self::rows::{Between, Scratch, positions};
+use self::rows::{Between, Ranges, Scratch, positions};
 use crate::{
     compose::{Look, compose_rows},
     frame::Frame,
@@ -75,13 +77,14 @@ impl Upscaler {
         let row_bytes = 4 * large.0;
         let band_rows = large.1.div_ceil(self.scratch.len());
         let columns = &self.columns;
+        let ranges = Ranges::of(small, large);
         let bands = (self.scratch.par_iter_mut())
             .zip(to.rgba_mut().par_chunks_mut(band_rows * row_bytes))
             .zip(source.rgba().par_chunks(band_rows * row_bytes))
             .zip(self.rows.par_chunks(band_rows));
         let work = || {
             bands.for_each(|(((scratch, to), source), rows)| {
-                scratch.begin(small.0, large.0);
+                scratch.begin(small.0, large.0, ranges);
                 let lines = to.chunks_exact_mut(row_bytes);
                 for ((to, source), row) in lines.zip(source.chunks_exact(row_bytes)).zip(rows) {
                     scratch.spread(scaled, painting, row.first, columns);
@@ -226,13 +229,17 @@ mod tests {
     /// An edge in the middle of one of the painting's pixels becomes as sharp as the source's, without a halo.
     #[test]
     fn an_edge_of_the_source_becomes_one_of_the_painting() {
-        for (dark, light, inverts) in [(40, 200, false), (40, 200, true), (90, 140, false)] {
+        let looks = [(40, 200, false), (40, 200, true), (90, 140, false)];
+        // Far smaller than the source, and more than half as large.
+        let sizes = [(16, 8), (48, 24)];
+        for ((dark, light, inverts), size) in looks.into_iter().flat_map(|l| sizes.map(|s| (l, s)))
+        {
             let source = Frame::from_fn(80, 40, |x, _| match x < 42 {
                 true => [dark, dark, dark, 255],
                 false => [light, light, light, 255],
             });
-            let small = scaled(&source, (16, 8));
-            let painting = Frame::from_fn(16, 8, |x, y| {
+            let small = scaled(&source, size);
+            let painting = Frame::from_fn(size.0, size.1, |x, y| {
                 let [level, ..] = small.pixel(x, y);
                 match inverts {
                     true => [255 - level, 255 - level, 255 - level, 255],
@@ -249,7 +256,7 @@ mod tests {
                     expected(dark).max(expected(light)),
                 );
                 assert!((least..=most).contains(&level), "a halo at {x}: {level}");
-                // Interpolated, the edge would be ten pixels wide.
+                // Interpolated, the edge would be as wide as two of the painting's pixels.
                 assert!(
                     level.abs_diff(wanted) <= (most - least) / 8,
                     "{level} at {x} where {wanted} is expected"

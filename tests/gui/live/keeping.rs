@@ -1,10 +1,16 @@
 //! What is kept of live pictures is painted once more: the held picture, and snapshots.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use eframe::egui::Key;
 use egui_kittest::kittest::Queryable;
-use styleforge::{frame::Frame, media::decode};
+use styleforge::{
+    frame::Frame,
+    media::{
+        decode,
+        encode::{self, Encoding, Existing, Format},
+    },
+};
 
 use crate::{
     support::Behaviour,
@@ -82,6 +88,50 @@ fn the_held_picture_is_replaced_by_a_finer_one_and_kept_as_that() {
     // Another style, another picture.
     w.press(Key::Num2);
     w.until("the other style's", |w| w.large_runs()[1] > runs[1]);
+}
+
+#[test]
+fn a_recording_has_the_finer_picture_of_what_is_held() {
+    let mut w = Window::painting_small();
+    w.click("Advanced");
+    w.click("Record as: Pictures");
+    w.press(Key::R);
+    let folder = w.path("StyleForge/recording-0001");
+    let recorded = move || {
+        let table = std::fs::read_to_string(folder.join("frames.csv"));
+        let last = table.ok()?.lines().last()?.to_owned();
+        let name = last.split(',').nth(1)?.to_owned();
+        let number: u64 = last.split(',').next()?.parse().ok()?;
+        Some((number, folder.join(name)))
+    };
+    w.until("pictures", |_| recorded().is_some_and(|(n, _)| n >= 2));
+    w.script.hold();
+    w.press(Key::Space);
+    w.until_contains(AWAITED);
+    w.script.release();
+    w.until("the finer picture", |w| !w.has_containing(AWAITED));
+    // What is on the stage.
+    w.press(Key::S);
+    w.until_contains("snapshot-candy-0001.png");
+    let (shown, _) = w.saved(1, ["candy full", "Device"]);
+    let path = w.path("as recorded.jpg");
+    let encoding = Encoding::of(Format::Jpeg);
+    encode::save(&path, &shown, None, encoding, Existing::Keep).expect("saved");
+    let read = |path: &Path| decode::from_path(path).expect("a picture").frame;
+    let shown = read(&path);
+    let mut number = 0;
+    w.until("it in the recording", |_| {
+        recorded().is_some_and(|(n, last)| {
+            number = n;
+            read(&last) == shown
+        })
+    });
+    w.press(Key::Space);
+    w.until("it to go on", |_| {
+        recorded().is_some_and(|(n, _)| n > number + 2)
+    });
+    let (_, last) = recorded().expect("pictures");
+    assert_ne!(read(&last), shown);
 }
 
 #[test]

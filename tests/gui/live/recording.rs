@@ -1,9 +1,20 @@
 //! What is kept of live pictures: snapshots, recordings, and what closing would lose.
 
-use std::path::PathBuf;
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use eframe::egui::{Key, Modifiers};
-use styleforge::{media::decode, settings::Settings};
+use styleforge::{
+    frame::Frame,
+    media::{
+        decode,
+        record::{Destination, Recorder},
+    },
+    settings::Settings,
+};
 
 use crate::window::{Window, records_pictures, saves_there};
 
@@ -224,6 +235,47 @@ fn leftovers_of_a_kill_among_the_pictures_go_at_the_next_start() {
     w.until("the sweep", |w| !left("StyleForge/recording-0001")(w));
     assert!(!left("StyleForge")(&w) && !left("")(&w));
     assert!(left("StyleForge/mine")(&w), "no folder of ours");
+}
+
+/// Writes what a killed program leaves of a recording: all that was on the disk by then.
+fn killed_recording(partial: &Path) {
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let path = elsewhere.path().join("clip.avi");
+    let (recorder, mut sink) =
+        Recorder::start(&Destination::Avi { path }, Arc::new(|| {})).expect("a file");
+    let frame = Frame::from_fn(32, 24, |x, y| [x as u8, y as u8, 9, 255]);
+    let began = Instant::now();
+    for second in 0..=2 {
+        sink.push(&frame, began + Duration::from_secs(second));
+    }
+    while recorder.written() < 3 {
+        std::thread::yield_now();
+    }
+    std::fs::create_dir_all(partial.parent().expect("a folder")).expect("made");
+    std::fs::copy(elsewhere.path().join("clip.partial.avi"), partial).expect("copied");
+}
+
+#[test]
+fn an_interrupted_recording_gets_its_name_and_is_shown_at_the_next_start() {
+    let mut w = Window::open_after(|folder| {
+        saves_there(folder);
+        killed_recording(&folder.join("StyleForge/recording-0007.partial.avi"));
+        // No recording of ours, and no place of ours.
+        std::fs::write(folder.join("StyleForge/mine.partial.mp4"), "mine").expect("written");
+        killed_recording(&folder.join("elsewhere.partial.avi"));
+    });
+    w.until_contains("A recording was interrupted; what there is of it, 0:02, lies in ");
+    let video = w.path("StyleForge/recording-0007.avi");
+    assert!(w.has_containing("recording-0007.avi."), "{:#?}", w.texts());
+    assert!(video.exists() && !w.path("StyleForge/recording-0007.partial.avi").exists());
+    for untouched in ["StyleForge/mine.partial.mp4", "elsewhere.partial.avi"] {
+        assert!(w.path(untouched).exists(), "{untouched}");
+    }
+    w.click("Show in folder");
+    w.until("the file manager", |w| {
+        w.platform.shown() == [video.clone()]
+    });
+    assert!(!w.has_containing("interrupted"), "{:#?}", w.texts());
 }
 
 #[test]

@@ -13,8 +13,9 @@ mod riff;
 use std::{
     borrow::Cow,
     fs::File,
-    io::{self, Cursor, Seek, SeekFrom, Write},
+    io::{self, Cursor, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use self::riff::{Layout, MOST_PARTS};
@@ -40,6 +41,8 @@ const QUALITY: u8 = 95;
 const PART_BYTES: u64 = 1 << 30;
 /// Bytes that are gathered before they go to the system.
 const BUFFER_BYTES: usize = 1 << 16;
+/// Bytes that are read of a header, which has less.
+const MOST_HEADER_BYTES: u64 = 1 << 16;
 
 /// A file of Motion-JPEG.
 pub struct Avi {
@@ -72,6 +75,19 @@ impl Avi {
     /// As [`Partial::create`].
     pub fn create(path: &Path) -> Result<Self, MediaError> {
         Self::with_parts(path, PART_BYTES)
+    }
+
+    /// How long the recording in `file` is by its header; `None` where that is none of ours. The last second may be
+    /// missing there.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn length_of(file: &mut File) -> io::Result<Option<Duration>> {
+        let mut beginning = Vec::new();
+        file.rewind()?;
+        file.take(MOST_HEADER_BYTES).read_to_end(&mut beginning)?;
+        let places = Layout::told_places(&beginning);
+        Ok(places.map(|places| Duration::from_secs_f64(f64::from(places) / f64::from(RATE))))
     }
 
     fn with_parts(path: &Path, part_bytes: u64) -> Result<Self, MediaError> {
@@ -241,7 +257,7 @@ impl Video {
 
 #[cfg(test)]
 mod tests {
-    use std::{fs, time::Duration};
+    use std::fs;
 
     use super::{read_back::pictures_of, *};
     use crate::frame::Frame;

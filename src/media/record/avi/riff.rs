@@ -18,6 +18,9 @@ const KEY_FRAME: u32 = 0x10;
 /// The one stream's chunks: number 00, compressed picture.
 const CHUNK: &[u8; 4] = b"00dc";
 
+/// Bytes of the extended header: the count of all places, and nothing else.
+const DMLH_BYTES: usize = 248;
+
 /// What of a file is written so far.
 pub struct Layout {
     width: u32,
@@ -231,7 +234,7 @@ impl Layout {
             put_list(out, b"odml", |out| {
                 put_chunk(out, b"dmlh", |out| {
                     put_u32(out, self.places);
-                    out.extend_from_slice(&[0; 244]);
+                    out.extend_from_slice(&[0; DMLH_BYTES - 4]);
                 });
             });
         });
@@ -239,6 +242,20 @@ impl Layout {
         put_u32(&mut out, self.movi_bytes(first));
         out.extend_from_slice(b"movi");
         out
+    }
+
+    /// Places that a file of ours had when its header was written last; `None` where `beginning`, its first bytes, is
+    /// no header of ours.
+    pub fn told_places(beginning: &[u8]) -> Option<u32> {
+        let length = Self::new(1, 1, 1).header().len();
+        let beginning = beginning.get(..length)?;
+        // The last things before the pictures are the count and that many empty bytes behind it.
+        let count = length - 12 - DMLH_BYTES;
+        let has = |at: usize, name: &[u8]| beginning.get(at..at + name.len()) == Some(name);
+        let is_ours = has(0, b"RIFF") && has(8, b"AVI ") && has(length - 4, b"movi");
+        let is_ours = is_ours && has(count - 8, b"dmlh");
+        let (places, _) = beginning[count..].split_first_chunk()?;
+        is_ours.then(|| u32::from_le_bytes(*places))
     }
 
     fn put_main_header(&self, out: &mut Vec<u8>) {

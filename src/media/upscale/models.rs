@@ -1,0 +1,142 @@
+//! What a row of the working size says of the source's pixels around it: models and ranges of its pixels, each from its
+//! 3 x 3 neighbours.
+
+use std::array::from_fn;
+
+use super::pixels::{BLOCK, LUMA, Lanes, Pixels, lanes, levels, luma, whole};
+
+/// Variance of luma below which a neighbourhood counts as flat, in squared levels: noise of a camera must not
+/// become an edge.
+const FLAT: f32 = 60.0;
+/// Largest gain: a faint edge of the source does not make a strong one with all of the source's noise on it.
+const LARGEST_GAIN: f32 = 2.5;
+/// How strongly the painting's own strokes are sharpened.
+const STROKES: f32 = 0.4;
+/// Numbers of a pixel of the working size: the painting's colours, luma of the scaled source, and the products of all
+/// four with luma.
+pub const NUMBERS: usize = 8;
+/// The first product.
+const PRODUCTS: usize = 4;
+
+/// Those of some neighbouring pixels.
+pub type Numbers = [Pixels; NUMBERS];
+
+/// What one pixel of the working size says about the source's pixels around it.
+#[derive(Clone, Copy, Default)]
+pub struct Model {
+    /// The painting, and luma of the scaled source.
+    pub painting: Lanes,
+    /// By how much each colour changes with the source's luma.
+    pub gain: Lanes,
+}
+
+/// Reads a row of the scaled source and of the painting.
+pub fn read_row(scaled: &[u8], painting: &[u8], to: &mut [Numbers]) {
+    let (scaled, scaled_rest) = scaled.as_chunks::<{ 4 * BLOCK }>();
+    let (painting, painting_rest) = painting.as_chunks::<{ 4 * BLOCK }>();
+    let wholes = scaled.iter().zip(painting);
+    for (to, (scaled, painting)) in to.iter_mut().zip(wholes) {
+        *to = numbers(scaled, painting);
+    }
+    if let Some(to) = to.get_mut(scaled.len()) {
+        let [mut scaled, mut painting] = [[0; 4 * BLOCK]; 2];
+        scaled[..scaled_rest.len()].copy_from_slice(scaled_rest);
+        painting[..painting_rest.len()].copy_from_slice(painting_rest);
+        *to = numbers(&scaled, &painting);
+    }
+}
+
+/// The numbers of some neighbouring pixels.
+#[inline(always)]
+fn numbers(scaled: &[u8; 4 * BLOCK], painting: &[u8; 4 * BLOCK]) -> Numbers {
+    let luma = luma(&whole(scaled));
+    let painting = whole(painting);
+    let [red, green, blue] = from_fn(|c| levels(&painting, c));
+    let mut numbers = [red, green, blue, luma, luma, luma, luma, luma];
+    let (plain, products) = numbers.split_at_mut(PRODUCTS);
+    for (to, of) in products
+        .as_flattened_mut()
+        .iter_mut()
+        .zip(plain.as_flattened())
+    {
+        *to *= of;
+    }
+    numbers
+}
+
+/// Adds up three rows column by column; the outermost of the `width` columns are there once more.
+pub fn sum_rows(rows: [&[Numbers]; 3], width: usize, columns: &mut [Vec<f32>; NUMBERS]) {
+    let triples = rows[0].iter().zip(rows[1]).zip(rows[2]);
+    for (at, ((a, b), c)) in triples.enumerate() {
+        for (n, columns) in columns.iter_mut().enumerate() {
+            let sums: Pixels = from_fn(|i| a[n][i] + b[n][i] + c[n][i]);
+            columns[BLOCK * at + 1..][..BLOCK].copy_from_slice(&sums);
+        }
+    }
+    for columns in columns {
+        columns[0] = columns[1];
+        columns[width + 1] = columns[width];
+    }
+}
+
+/// The model of every pixel of a small row from its columns' sums.
+pub fn model(row: &[Numbers], columns: &[Vec<f32>; NUMBERS], models: &mut [Model]) {
+    let (models, _) = models.as_chunks_mut::<BLOCK>();
+    for (at, (to, own)) in models.iter_mut().zip(row).enumerate() {
+        let light = means(&columns[LUMA], at);
+        let mut scale = means(&columns[PRODUCTS + LUMA], at);
+        for i in 0..BLOCK {
+            // Rounding may make it less than nothing.
+            let variance = (scale[i] - light[i] * light[i]).clamp(0.0, f32::MAX);
+            scale[i] = 1.0 / (variance + FLAT);
+        }
+        let (mut painting, mut gain) = ([own[LUMA]; 4], [[0.0; BLOCK]; 4]);
+        for c in 0..3 {
+            let mean = means(&columns[c], at);
+            let products = means(&columns[PRODUCTS + c], at);
+            for i in 0..BLOCK {
+                let steep = (products[i] - mean[i] * light[i]) * scale[i];
+                gain[c][i] = steep.clamp(-LARGEST_GAIN, LARGEST_GAIN);
+                painting[c][i] = own[c][i] + STROKES * (own[c][i] - mean[i]);
+            }
+        }
+        for i in 0..BLOCK {
+            to[i].painting = lanes(|c| painting[c][i]);
+            to[i].gain = lanes(|c| gain[c][i]);
+        }
+    }
+}
+
+/// Means over the neighbourhoods of a block's pixels, from the sums of its columns.
+#[inline(always)]
+fn means(columns: &[f32], block: usize) -> Pixels {
+    const SHARE: f32 = 1.0 / 9.0;
+    let around = &columns[BLOCK * block..][..BLOCK + 2];
+    let mut means = [0.0; BLOCK];
+    for i in 0..BLOCK {
+        means[i] = (around[i] + around[i + 1] + around[i + 2]) * SHARE;
+    }
+    means
+}
+
+/// The outermost byte of each colour among a pixel's neighbours, which `further` chooses of two; of three rows of pixels,
+/// by way of their columns.
+#[inline(always)]
+pub fn outermost(
+    rows: [&[u8]; 3],
+    further: impl Fn(u8, u8) -> u8,
+    columns: &mut [u8],
+    pixels: &mut [u8],
+) {
+    let width = rows[1].len();
+    let triples = rows[0].iter().zip(rows[1]).zip(rows[2]);
+    for (((&a, &b), &c), to) in triples.zip(&mut columns[4..]) {
+        *to = further(further(a, b), c);
+    }
+    columns.copy_within(4..8, 0);
+    columns.copy_within(width..width + 4, width + 4);
+    let neighbours = columns.iter().zip(&columns[4..]).zip(&columns[8..]);
+    for (((&a, &b), &c), to) in neighbours.zip(pixels) {
+        *to = further(further(a, b), c);
+    }
+}
