@@ -35,9 +35,10 @@ impl App {
                 return;
             }
             Press::View(step) => {
-                match &mut self.live {
-                    Some(live) => live.step(step),
-                    None => self.stage.step(step),
+                match (&mut self.live, self.paintings.viewed_mut()) {
+                    (Some(live), _) => live.step(step),
+                    (None, Some(viewed)) => viewed.stage.step(step),
+                    (None, None) => self.stage.step(step),
                 }
                 return;
             }
@@ -163,6 +164,8 @@ impl App {
                 .push(Intent::Live(LiveIntent::ToggleFullScreen));
         } else if let Some(intent) = self.live.as_ref().and_then(LiveView::to_close) {
             self.intents.push(Intent::Live(intent));
+        } else if self.live.is_none() && self.paintings.close_view() {
+            // The photo is there again.
         } else if self.live.is_none() && self.cropping.take().is_some() {
             // The photo stays as it was.
         } else if self.painting.request.is_some() {
@@ -191,6 +194,9 @@ impl App {
     }
 
     fn perform(&mut self, ctx: &egui::Context, intent: Intent) {
+        if self.meet_viewed(&intent) {
+            return;
+        }
         match intent {
             // A dialog that is open already stands in front of the person.
             Intent::AskOpen => {
@@ -234,6 +240,14 @@ impl App {
             Intent::RemoveForGood(id) => self.remove_for_good(&id),
             Intent::ShowFile(id) => self.show_file(&id),
             Intent::ShowInFolder(path) => self.background.show(path),
+            Intent::CopyFile(path) => self.background.copy_file(path),
+            Intent::ShowPainting(path) => self.show_painting(path),
+            Intent::ClosePainting => {
+                self.paintings.close_view();
+            }
+            Intent::ForgetPainting(path) => self.forget_painting(ctx, &path),
+            Intent::ClearPaintings => self.clear_paintings(ctx),
+            Intent::FoldPaintings(folds) => self.fold_paintings(ctx, folds),
             Intent::MoveStyle(id, to) => self.gallery.shift(&id, &to),
             Intent::StepStyle(by) => {
                 let chosen = self.workspace.choice.style.as_deref();

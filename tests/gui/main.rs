@@ -18,6 +18,7 @@ mod opening;
 mod order;
 mod own_styles;
 mod painting;
+mod paintings;
 mod panel;
 mod readings;
 mod recents;

@@ -6,6 +6,7 @@
 //! The [`Background`] handle belongs to the window's thread and never waits. Knows no egui.
 
 mod opening;
+mod paintings;
 mod report;
 mod settings;
 mod sheet;
@@ -20,6 +21,7 @@ use std::{
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 
 pub use opening::PAINTED;
+pub use paintings::{SmallPicture, Stamp};
 pub use report::{
     DrawnChart, Finished, Opened, Origin, Purpose, ReadNetwork, Report, Save, SavedSnapshot,
     Sorted, StartedRecording, THUMBNAIL_PX, Whole,

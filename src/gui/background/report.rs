@@ -2,6 +2,7 @@
 
 use std::{path::PathBuf, sync::Arc};
 
+use super::paintings::SmallPicture;
 use crate::{
     capture::Camera,
     compose::Look,
@@ -316,6 +317,22 @@ pub enum Report {
     },
     /// The picture in this file was copied to the clipboard, or not.
     CopiedFile(Result<PathBuf, String>),
+    /// A small picture was made of a painting that was saved, or not.
+    Thumbnail {
+        /// The painting's file.
+        path: PathBuf,
+        /// The picture, or why there is none.
+        small: SmallPicture,
+    },
+    /// These files are others than those of which small pictures were made.
+    PaintingsChanged(Vec<PathBuf>),
+    /// A painting that was saved was opened to be seen, or not.
+    PaintingOpened {
+        /// Its file.
+        path: PathBuf,
+        /// The painting, `None` when it is no longer there, or why it cannot be opened.
+        result: Result<Option<Box<Opened>>, String>,
+    },
     /// The network of a style was read for a contact sheet, or not.
     SheetRead {
         /// The sheet's number.

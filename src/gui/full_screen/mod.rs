@@ -53,6 +53,9 @@ impl App {
 
     fn frame_pictures(&mut self, framing: Framing) {
         self.stage.framing = framing;
+        if let Some(viewed) = self.paintings.viewed_mut() {
+            viewed.stage.framing = framing;
+        }
         if let Some(live) = &mut self.live {
             live.stage.framing = framing;
         }
