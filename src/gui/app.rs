@@ -416,12 +416,8 @@ impl App {
     /// The requested model size where the chosen style has it, else the one that it has.
     pub(super) fn model_of_style(&self, requested: ModelSize) -> ModelSize {
         let style = self.workspace.choice.style.as_deref();
-        match style.and_then(|id| self.gallery.card(id)) {
-            Some(card) if !card.models.contains(&requested) => {
-                card.models.first().copied().unwrap_or(requested)
-            }
-            _ => requested,
-        }
+        let card = style.and_then(|id| self.gallery.card(id));
+        card.map_or(requested, |card| card.model(requested))
     }
 
     /// The format to save in.

@@ -217,8 +217,10 @@ impl App {
                     }
                     Err(error) => {
                         self.messages.error(error);
-                        self.networks.failed.push((id, requested));
-                        self.batch_waits = false;
+                        self.networks.failed.push((id.clone(), requested));
+                        self.leave_out_of_batch(ctx, |style| {
+                            style.parts.is_empty() && (&style.id, style.model) == (&id, requested)
+                        });
                         if is_requested {
                             self.revert_choice();
                         }

@@ -139,6 +139,8 @@ pub enum Intent {
     AskTargetFolder,
     /// Whether a batch replaces files that exist.
     SetBatchReplace(bool),
+    /// Paint a batch in the styles of these ids, or in the chosen one.
+    SetBatchStyles(Option<Vec<String>>),
     /// Start the batch.
     StartBatch,
     /// Stop the batch.

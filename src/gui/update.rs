@@ -6,24 +6,18 @@ use super::{
     app::App,
     arrivals::PictureUse,
     background::{Origin, Purpose},
-    batch::{Batch, BatchPhotos, Phase},
     choice::{BRUSHES_PX, Choice, finest_brush},
     intent::Intent,
     licences::Licences,
     live::{LiveIntent, LiveView},
-    mix::{self, Mix},
+    mix::Mix,
     overlays::Overlay,
     platform::Dialog,
     shortcuts::{self, Press},
     stage::ViewStep,
     theme,
 };
-use crate::{
-    engine::{paint::PaintSettings, protocol::BatchJob},
-    media::encode::Existing,
-    mode::ModelSize,
-    settings::ThemeChoice,
-};
+use crate::{mode::ModelSize, settings::ThemeChoice};
 
 impl App {
     /// Turns a key press into an intent, or changes the view.
@@ -339,12 +333,14 @@ impl App {
                     batch.replace = replace;
                 }
             }
-            Intent::StartBatch => {
-                self.batch_waits = true;
-                self.start_batch(ctx);
+            Intent::SetBatchStyles(several) => {
+                if let Some(batch) = &mut self.batch {
+                    batch.several = several;
+                }
             }
             Intent::StopBatch => self.stop_batch(),
             Intent::StopBatchAndClose => {
+            Intent::StartBatch => self.confirm_batch(ctx),
                 self.overlays.close();
                 self.stop_batch();
                 self.close(ctx);
@@ -356,11 +352,7 @@ impl App {
             }
             Intent::TakeReading(format) => self.take_reading(format),
             Intent::TakePath(purpose, text) => self.take_path(ctx, purpose, &text),
-            Intent::ReplaceSkipped => {
-                self.batch = self.batch.as_ref().map(Batch::of_skipped);
-                self.batch_waits = true;
-                self.start_batch(ctx);
-            }
+            Intent::ReplaceSkipped => self.replace_skipped(ctx),
             Intent::CloseBatch => {
                 self.batch = None;
                 self.batch_waits = false;
@@ -441,56 +433,5 @@ impl App {
         self.workspace.choice.remember(&mut self.settings.choices);
         self.settings_changed(ctx);
         self.follow_choice();
-    }
-
-    pub(super) fn stop_batch(&mut self) {
-        self.engine.cancel_batch();
-        if let Some(batch) = &mut self.batch {
-            batch.stop();
-        }
-    }
-
-    /// Starts the batch that was confirmed, when its network is here.
-    pub(super) fn start_batch(&mut self, ctx: &egui::Context) {
-        let (Some(batch), true) = (&mut self.batch, self.batch_waits) else {
-            return;
-        };
-        if batch.phase != Phase::Ready {
-            return;
-        }
-        let choice = self.workspace.choice.clone();
-        let Some(style) = choice.style.clone() else {
-            self.batch_waits = false;
-            return;
-        };
-        let (photos, target, replace) = (batch.photos.clone(), batch.target.clone(), batch.replace);
-        let parts = self.mixed_parts();
-        let Some(loaded) = self.chosen_network(&style, &parts, self.model()) else {
-            return;
-        };
-        let label = match parts.is_empty() {
-            true => style,
-            false => mix::label(&parts),
-        };
-        self.batch_waits = false;
-        let mut batch = BatchPhotos::new(photos, target, label);
-        batch.output = choice.output;
-        batch.look = choice.look;
-        batch.format = self.settings.choices.format;
-        batch.jpeg_quality = self.settings.choices.jpeg_quality;
-        if replace {
-            batch.existing = Existing::Replace;
-        }
-        let started = self.engine.start_batch(BatchJob {
-            source: Box::new(batch),
-            network: loaded.network,
-            settings: PaintSettings {
-                working_size: choice.working_size(),
-                ..PaintSettings::default()
-            },
-        });
-        if let (true, Some(batch)) = (started, &mut self.batch) {
-            batch.start(ctx.input(|i| i.time));
-        }
     }
 }

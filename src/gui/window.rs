@@ -239,7 +239,8 @@ impl App {
         if let Some(batch) = &self.batch {
             let style = self.workspace.choice.style.as_deref().map(title);
             let progress = self.engine.batch_progress().unwrap_or(0.0);
-            batch.ui(ui, area, style.as_deref(), progress, intents);
+            let styles = (style.as_deref(), self.gallery.cards());
+            batch.ui(ui, area, styles, progress, intents);
         }
         // The line about the running painting stands below the messages, not behind them.
         let has_chip = self.live.is_some()

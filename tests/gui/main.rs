@@ -6,6 +6,7 @@
 )]
 
 mod arrivals;
+mod batch;
 mod contact_sheet;
 mod crop;
 mod framing;
