@@ -132,6 +132,7 @@ impl Batch {
         let before = chosen.len();
         let mut has_all = before == cards.len();
         ui.indent("styles", |ui| {
+            ui.spacing_mut().item_spacing.y = 0.0;
             let all = egui::Checkbox::new(&mut has_all, "All styles")
                 .indeterminate(before > 0 && before < cards.len());
             if ui.add(all).clicked() {
@@ -144,6 +145,7 @@ impl Batch {
             ScrollArea::vertical()
                 .id_salt("styles")
                 .max_height(STYLES_HEIGHT)
+                .auto_shrink([false, true])
                 .show(ui, |ui| {
                     for card in cards {
                         let mut is_on = chosen.contains(&card.id);

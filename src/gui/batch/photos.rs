@@ -185,7 +185,7 @@ mod tests {
                 look,
                 format,
                 ..BatchPhotos::new(
-                    in_styles(&[photo.clone()], &["x"]),
+                    in_styles(std::slice::from_ref(&photo), &["x"]),
                     folder.path().join("to"),
                 )
             };
