@@ -246,11 +246,7 @@ impl Gallery {
                     // The picture that a style was made of stays in a corner.
                     let inset = own.filter(|_| card.is_picture() && painted.is_some());
                     let pictures = [painted.or(own), inset];
-                    let response = ui
-                        .push_id(&card.id, |ui| {
-                            card_ui(ui, card, pictures, is_chosen, (share, is_flipped))
-                        })
-                        .inner;
+                    let response = card_ui(ui, card, pictures, is_chosen, (share, is_flipped));
                     let is_end = [0, self.cards.len() - 1].map(|end| end == place);
                     menu(&response, card, is_end, intents);
                     drag.note(&response, card);
