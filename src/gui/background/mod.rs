@@ -21,10 +21,9 @@ use std::{
 use crossbeam_channel::{Receiver, Sender, bounded, select};
 
 pub use opening::PAINTED;
-pub use paintings::{SmallPicture, Stamp};
 pub use report::{
     DrawnChart, Finished, Opened, Origin, Purpose, ReadNetwork, Report, Save, SavedSnapshot,
-    Sorted, StartedRecording, THUMBNAIL_PX, Whole,
+    SmallPicture, Sorted, Stamp, StartedRecording, THUMBNAIL_PX, Whole,
 };
 pub use sheet::SheetFile;
 

@@ -5,43 +5,16 @@ use std::{
     fs,
     io::ErrorKind,
     path::{Path, PathBuf},
-    time::SystemTime,
 };
 
 use super::{
-    Background, Origin, Report, THUMBNAIL_PX,
+    Background, Origin, Report, SmallPicture, Stamp, THUMBNAIL_PX,
     opening::{opened, smaller},
 };
 use crate::{disk::words, frame::Frame, gui::label::path_label, media::decode};
 
 /// Largest file, and most memory to read it, of which a small picture is made, in bytes: nobody waits for one.
 const MOST_BYTES: u64 = 512 << 20;
-
-/// Size and time of a file, by which another one of its name is noticed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stamp {
-    bytes: u64,
-    modified: Option<SystemTime>,
-}
-
-impl Stamp {
-    /// That of the file as it is now; `None` where there is none.
-    fn of(path: &Path) -> Option<Self> {
-        let about = fs::metadata(path).ok()?;
-        Some(Self {
-            bytes: about.len(),
-            modified: about.modified().ok(),
-        })
-    }
-}
-
-/// A small picture of a file, or why there is none.
-pub struct SmallPicture {
-    /// The file as it was.
-    pub stamp: Option<Stamp>,
-    /// The picture, with a long side of at most [`THUMBNAIL_PX`], or a sentence for people.
-    pub picture: Result<Frame, String>,
-}
 
 impl Background {
     /// Makes a small picture of a file; [`Report::Thumbnail`].

@@ -1,8 +1,11 @@
 //! The data that background tasks take and the reports that they give.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::SystemTime,
+};
 
-use super::paintings::SmallPicture;
 use crate::{
     capture::Camera,
     compose::Look,
@@ -166,6 +169,32 @@ pub struct SavedSnapshot {
     pub size: (usize, usize),
     /// The picture, with a long side of at most [`THUMBNAIL_PX`].
     pub thumbnail: Frame,
+}
+
+/// Size and time of a file, by which another one of its name is noticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    bytes: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Stamp {
+    /// That of the file as it is now; `None` where there is none.
+    pub fn of(path: &Path) -> Option<Self> {
+        let about = std::fs::metadata(path).ok()?;
+        Some(Self {
+            bytes: about.len(),
+            modified: about.modified().ok(),
+        })
+    }
+}
+
+/// A small picture of a file, or why there is none.
+pub struct SmallPicture {
+    /// The file as it was.
+    pub stamp: Option<Stamp>,
+    /// The picture, with a long side of at most [`THUMBNAIL_PX`], or a sentence for people.
+    pub picture: Result<Frame, String>,
 }
 
 /// Files by their kind, as far as their names show it.
