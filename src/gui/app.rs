@@ -29,7 +29,7 @@ use super::{
     gallery::Gallery,
     intent::Intent,
     live::{LiveIntent, LiveView, Repaints},
-    messages::Messages,
+    messages::{Corner, Messages},
     mix::MixedNetworks,
     overlays::Overlays,
     paintings::Paintings,
@@ -337,7 +337,7 @@ impl App {
         self.follow_cameras(ctx);
         self.text_keys(ctx);
         self.follow_original(ctx);
-        let presses = shortcuts::pressed(ctx, &self.shortcuts, self.overlays.is_open());
+        let presses = shortcuts::pressed(ctx, &self.shortcuts, self.has_dialog());
         for press in presses {
             self.press(ctx, press);
             // One after the other: the next press builds on what this one changed.
@@ -360,10 +360,21 @@ impl App {
     /// Draws the window and performs the intents that arise.
     pub fn ui(&mut self, ui: &mut egui::Ui) {
         let mut intents = std::mem::take(&mut self.intents);
+        // What lies behind a dialog sees no pointer: a tooltip would stay, over the dialog, while that rests.
+        let take = |input: &mut egui::InputState| std::mem::take(&mut input.pointer);
+        let pointer = self.has_dialog().then(|| ui.ctx().input_mut(take));
         if self.full_screen.is_on() {
             self.full_screen_ui(ui, &mut intents);
         } else {
             self.window_ui(ui, &mut intents);
+        }
+        if let Some(pointer) = pointer {
+            ui.ctx().input_mut(|input| input.pointer = pointer);
+            let (window, corner) = (ui.ctx().content_rect(), (Corner::Top, 8.0));
+            self.messages.ui(ui, window, corner, false, &mut intents);
+        }
+        if let Some(live) = &mut self.live {
+            live.report_ui(ui.ctx(), &mut intents);
         }
         self.overlays.ui(
             ui.ctx(),
@@ -381,6 +392,11 @@ impl App {
         if self.live.is_none() && self.stage.wants_full() && !self.painting.composed.full {
             self.recompose(true);
         }
+    }
+
+    /// Whether a dialog lies over the window.
+    pub(super) fn has_dialog(&self) -> bool {
+        self.overlays.is_open() || self.live.as_ref().is_some_and(LiveView::has_report)
     }
 
     /// Stops the threads and writes what is not written yet. The window is gone by now, so this

@@ -142,7 +142,7 @@ impl App {
     /// Shows the original as long as its key is held.
     pub(super) fn follow_original(&mut self, ctx: &egui::Context) {
         let before = self.stage.shows_original;
-        let shows = shortcuts::holds_original(ctx, before, self.overlays.is_open());
+        let shows = shortcuts::holds_original(ctx, before, self.has_dialog());
         self.stage.shows_original = shows;
         if let Some(live) = &mut self.live {
             live.show_original(ctx, shows);
@@ -153,6 +153,8 @@ impl App {
     fn escape(&mut self) {
         if self.overlays.is_open() {
             self.close_overlay();
+        } else if self.has_dialog() {
+            self.intents.push(Intent::Live(LiveIntent::CloseReport));
         } else if self.full_screen.is_on() {
             self.intents
                 .push(Intent::Live(LiveIntent::ToggleFullScreen));
@@ -338,9 +340,9 @@ impl App {
                     batch.several = several;
                 }
             }
+            Intent::StartBatch => self.confirm_batch(ctx),
             Intent::StopBatch => self.stop_batch(),
             Intent::StopBatchAndClose => {
-            Intent::StartBatch => self.confirm_batch(ctx),
                 self.overlays.close();
                 self.stop_batch();
                 self.close(ctx);

@@ -87,7 +87,6 @@ impl App {
             if let Some(live) = &mut self.live {
                 let clear = below_card(ui.ctx(), area, self.batch.is_some());
                 live.over_stage(ui, area, clear, intents);
-                live.report_ui(ui.ctx(), intents);
             }
             self.over_stage(ui, area, intents);
         });
@@ -247,13 +246,8 @@ impl App {
             || self.painting.request.is_some()
             || self.arrivals.importing > 0
             || self.workspace.choice.style.is_none();
-        let has_dialog =
-            self.overlays.is_open() || self.live.as_ref().is_some_and(LiveView::has_report);
-        if has_dialog {
-            let window = ui.ctx().content_rect();
-            self.messages
-                .ui(ui, window, (Corner::Top, 8.0), false, intents);
-        } else {
+        // Over a dialog they stand elsewhere.
+        if !self.has_dialog() {
             let margin = if has_chip { 76.0 } else { 16.0 };
             let is_alone = self.full_screen.shows_only_pictures(ui.input(|i| i.time));
             self.messages

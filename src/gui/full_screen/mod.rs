@@ -80,7 +80,6 @@ impl App {
                     let clear = below_card(ui.ctx(), area, self.batch.is_some());
                     live.over_stage(ui, area, clear, intents);
                     live.capture_badge(ui, area);
-                    live.report_ui(ui.ctx(), intents);
                 }
                 None => {
                     self.stage.names_one = false;

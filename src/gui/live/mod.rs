@@ -146,7 +146,6 @@ impl LiveView {
     /// The intent that closes the part that Esc closes first, if any.
     pub fn to_close(&self) -> Option<LiveIntent> {
         let open = [
-            (self.report.is_some(), LiveIntent::CloseReport),
             (self.shows_difference, LiveIntent::ToggleDifference),
             (self.shows_previews, LiveIntent::TogglePreviews),
             (self.comparing, LiveIntent::ToggleCompare),
