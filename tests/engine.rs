@@ -269,6 +269,10 @@ impl PhotoSource for BatchPhotos {
         format!("photo-{index}")
     }
 
+    fn network(&self, _: usize) -> usize {
+        0
+    }
+
     fn open(&mut self, index: usize) -> Result<Frame, Unpainted> {
         if self.broken == Some(index) {
             return Err(Unpainted::Failed("not a picture".to_owned()));
@@ -298,7 +302,7 @@ fn batch(photos: usize) -> BatchJob {
             broken: Some(1),
             finished: Vec::new(),
         }),
-        network: network(),
+        networks: vec![network()],
         settings: PaintSettings {
             max_memory_bytes: Some(u64::MAX),
             ..PaintSettings::default()

@@ -81,10 +81,13 @@ pub(super) fn serve_batch(painter: &mut Painter, batch: &mut Batch, events: &Eve
     batch.control.set_progress(0.0);
     let BatchJob {
         source,
-        network,
+        networks,
         settings,
     } = &mut batch.job;
     let run = caught(|| -> Result<SavedPhoto, BatchStop> {
+        let network = networks.get(source.network(index));
+        let network = network
+            .ok_or_else(|| BatchStop::Unpainted("there is no network for it".to_owned().into()))?;
         let photo: Frame = source.open(index).map_err(BatchStop::Unpainted)?;
         let painting = painter
             .paint(&photo, network, *settings, &batch.control)

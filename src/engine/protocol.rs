@@ -82,14 +82,14 @@ pub struct Repainted {
     pub notes: Vec<String>,
 }
 
-/// Several photos to paint one after the other with the same network.
+/// Several photos to paint one after the other.
 ///
 /// The engine knows no files: [`PhotoSource`] hands it pictures and takes its paintings.
 pub struct BatchJob {
     /// Where the photos come from and the results go.
     pub source: Box<dyn PhotoSource>,
-    /// The style's network.
-    pub network: Arc<Network>,
+    /// The networks of the styles; [`PhotoSource::network`] tells which of them paints which photo.
+    pub networks: Vec<Arc<Network>>,
     /// Brush size, variant and memory limit.
     pub settings: PaintSettings,
 }
@@ -130,6 +130,9 @@ pub trait PhotoSource: Send {
 
     /// Name of photo `index`, for people.
     fn name(&self, index: usize) -> String;
+
+    /// Place of the network that paints photo `index` among those of the job.
+    fn network(&self, index: usize) -> usize;
 
     /// Opens photo `index`.
     ///

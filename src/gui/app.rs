@@ -29,9 +29,10 @@ use super::{
     gallery::Gallery,
     intent::Intent,
     live::{LiveIntent, LiveView, Repaints},
-    messages::Messages,
+    messages::{Corner, Messages},
     mix::MixedNetworks,
     overlays::Overlays,
+    paintings::Paintings,
     platform::Platform,
     reading::Readings,
     shortcuts::{self, Group},
@@ -56,8 +57,6 @@ use crate::{
 
 /// How often a frame is drawn while something is painted, for its progress.
 const PROGRESS_EVERY: Duration = Duration::from_millis(100);
-/// How long settings rest before they are written, in seconds.
-const SETTINGS_REST_SECONDS: f64 = 1.0;
 
 /// The parts that a window starts with.
 pub struct Launch {
@@ -235,6 +234,7 @@ pub struct App {
     pub(super) swatches: Swatches,
     pub(super) readings: Readings,
     pub(super) sheets: ContactSheets,
+    pub(super) paintings: Paintings,
     /// The crop that is being chosen.
     pub(super) cropping: Option<Cropping>,
     pub(super) painting: PhotoPainting,
@@ -301,6 +301,7 @@ impl App {
             swatches: Swatches::default(),
             readings: Readings::default(),
             sheets: ContactSheets::default(),
+            paintings: Paintings::default(),
             cropping: None,
             painting: PhotoPainting::default(),
             opening: PhotoOpening::default(),
@@ -336,7 +337,7 @@ impl App {
         self.follow_cameras(ctx);
         self.text_keys(ctx);
         self.follow_original(ctx);
-        let presses = shortcuts::pressed(ctx, &self.shortcuts, self.overlays.is_open());
+        let presses = shortcuts::pressed(ctx, &self.shortcuts, self.has_dialog());
         for press in presses {
             self.press(ctx, press);
             // One after the other: the next press builds on what this one changed.
@@ -349,6 +350,7 @@ impl App {
         self.guard_closing(ctx);
         self.serve_readings();
         self.serve_swatches();
+        self.serve_paintings(ctx);
         self.finish_changes(ctx);
         if self.painting.request.is_some() || self.batch.as_ref().is_some_and(Batch::is_running) {
             ctx.request_repaint_after(PROGRESS_EVERY);
@@ -358,10 +360,21 @@ impl App {
     /// Draws the window and performs the intents that arise.
     pub fn ui(&mut self, ui: &mut egui::Ui) {
         let mut intents = std::mem::take(&mut self.intents);
+        // What lies behind a dialog sees no pointer: a tooltip would stay, over the dialog, while that rests.
+        let take = |input: &mut egui::InputState| std::mem::take(&mut input.pointer);
+        let pointer = self.has_dialog().then(|| ui.ctx().input_mut(take));
         if self.full_screen.is_on() {
             self.full_screen_ui(ui, &mut intents);
         } else {
             self.window_ui(ui, &mut intents);
+        }
+        if let Some(pointer) = pointer {
+            ui.ctx().input_mut(|input| input.pointer = pointer);
+            let (window, corner) = (ui.ctx().content_rect(), (Corner::Top, 8.0));
+            self.messages.ui(ui, window, corner, false, &mut intents);
+        }
+        if let Some(live) = &mut self.live {
+            live.report_ui(ui.ctx(), &mut intents);
         }
         self.overlays.ui(
             ui.ctx(),
@@ -379,6 +392,11 @@ impl App {
         if self.live.is_none() && self.stage.wants_full() && !self.painting.composed.full {
             self.recompose(true);
         }
+    }
+
+    /// Whether a dialog lies over the window.
+    pub(super) fn has_dialog(&self) -> bool {
+        self.overlays.is_open() || self.live.as_ref().is_some_and(LiveView::has_report)
     }
 
     /// Stops the threads and writes what is not written yet. The window is gone by now, so this
@@ -414,12 +432,8 @@ impl App {
     /// The requested model size where the chosen style has it, else the one that it has.
     pub(super) fn model_of_style(&self, requested: ModelSize) -> ModelSize {
         let style = self.workspace.choice.style.as_deref();
-        match style.and_then(|id| self.gallery.card(id)) {
-            Some(card) if !card.models.contains(&requested) => {
-                card.models.first().copied().unwrap_or(requested)
-            }
-            _ => requested,
-        }
+        let card = style.and_then(|id| self.gallery.card(id));
+        card.map_or(requested, |card| card.model(requested))
     }
 
     /// The format to save in.
@@ -428,57 +442,6 @@ impl App {
             .choices
             .format
             .unwrap_or_else(|| self.workspace.natural_format())
-    }
-
-    /// Notes that a setting changed; it is written after a rest.
-    pub(super) fn settings_changed(&mut self, ctx: &egui::Context) {
-        self.settings_file.changed_at = Some(ctx.input(|i| i.time));
-        ctx.request_repaint_after_secs(SETTINGS_REST_SECONDS as f32 + 0.05);
-    }
-
-    /// Commits the change of a control that is no longer dragged as one step of undo, and writes settings that
-    /// have rested.
-    fn finish_changes(&mut self, ctx: &egui::Context) {
-        if !ctx.input(|i| i.pointer.any_down())
-            && let Some(before) = self.painting.before_change.take()
-        {
-            self.workspace.commit(before);
-            self.workspace.choice.remember(&mut self.settings.choices);
-            self.settings_changed(ctx);
-        }
-        if let Some((order, keys)) = self.gallery.take_changed_order() {
-            let state = &mut self.settings.state;
-            if (&state.style_order, &state.style_keys) != (&order, &keys) {
-                (state.style_order, state.style_keys) = (order, keys);
-                self.settings_changed(ctx);
-            }
-        }
-        let (size, maximized, is_full) = ctx.input(|i| {
-            let viewport = i.viewport();
-            let size = viewport.inner_rect.map(|r| r.size().round());
-            (size, viewport.maximized, viewport.fullscreen == Some(true))
-        });
-        if let Some(maximized) =
-            maximized.filter(|m| *m != self.settings.state.is_maximized && !is_full)
-        {
-            self.settings.state.is_maximized = maximized;
-            self.settings_changed(ctx);
-        }
-        let is_plain = maximized != Some(true) && !is_full;
-        if let Some(size) = size.filter(|_| is_plain).map(|s| (s.x, s.y))
-            && self.settings.state.window_size != Some(size)
-        {
-            self.settings.state.window_size = Some(size);
-            self.settings_changed(ctx);
-        }
-        let now = ctx.input(|i| i.time);
-        if let (Some(since), Some(path)) = (self.settings_file.changed_at, &self.settings_file.path)
-            && now - since >= SETTINGS_REST_SECONDS
-        {
-            self.settings_file.changed_at = None;
-            self.background
-                .write_settings(self.settings.clone(), path.clone());
-        }
     }
 }
 

@@ -122,6 +122,9 @@ impl App {
                 outcome,
                 ..
             } => {
+                if let Ok(saved) = &outcome {
+                    self.note_painting(ctx, &saved.path);
+                }
                 if let Some(batch) = &mut self.batch {
                     batch.note(done, name, outcome);
                 }
@@ -214,8 +217,10 @@ impl App {
                     }
                     Err(error) => {
                         self.messages.error(error);
-                        self.networks.failed.push((id, requested));
-                        self.batch_waits = false;
+                        self.networks.failed.push((id.clone(), requested));
+                        self.leave_out_of_batch(ctx, |style| {
+                            style.parts.is_empty() && (&style.id, style.model) == (&id, requested)
+                        });
                         if is_requested {
                             self.revert_choice();
                         }
@@ -237,6 +242,11 @@ impl App {
                 }
                 Err(error) => self.messages.error(error),
             },
+            Report::Thumbnail { path, small } => self.handle_thumbnail(ctx, path, small),
+            Report::PaintingsChanged(changed) => self.handle_paintings_changed(changed),
+            Report::PaintingOpened { path, result } => {
+                self.handle_painting_opened(ctx, path, result);
+            }
             Report::CopiedFile(Ok(path)) => {
                 let name = name_label(&path);
                 self.messages.notice(format!("{name} is on the clipboard."));
@@ -244,7 +254,9 @@ impl App {
             Report::SnapshotSaved(Ok(saved)) => self.show_snapshot(ctx, saved),
             Report::SheetRead { number, result } => self.handle_sheet_read(number, result),
             Report::SheetCell { number, cell } => self.handle_sheet_cell(number, cell),
-            Report::SheetWritten { number, result } => self.handle_sheet_written(number, result),
+            Report::SheetWritten { number, result } => {
+                self.handle_sheet_written(ctx, number, result)
+            }
             Report::Exported(Ok(path)) => {
                 self.tell_of_file(format!("Saved as {}", path_label(&path)), &path);
             }
@@ -297,6 +309,7 @@ impl App {
                 self.arrivals.broke();
                 self.keep_framing();
                 self.sheets.broke();
+                self.paintings.broke();
                 self.postpone_swatch();
                 self.networks.mixed.broke();
                 self.ending.recordings = 0;
@@ -320,9 +333,10 @@ impl App {
             thumbnail: ctx.load_texture("snapshot", image, egui::TextureOptions::LINEAR),
             actions: vec![
                 ("Show in folder", Intent::ShowInFolder(path.clone())),
-                ("Copy", Intent::Live(LiveIntent::CopySaved(path.clone()))),
+                ("Copy", Intent::CopyFile(path.clone())),
             ],
         };
+        self.note_painting(ctx, &path);
         let text = format!("Saved at {w} × {h} px as {}", path_label(&path));
         self.messages.saved(text, picture);
     }
@@ -452,6 +466,7 @@ impl App {
         self.painting.request = None;
         self.painting.framing = None;
         self.cropping = None;
+        self.paintings.close_view();
         name_window(ctx, Some(&opened.title()));
         self.stage
             .set_photo(ctx, &opened.preview, opened.photo.frame.clone());

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use eframe::egui::{self, Response, ScrollArea, TextureHandle, TextureOptions, vec2};
+use eframe::egui::{self, Response, ScrollArea, TextureHandle, vec2};
 
 use super::{
     fonts::icons,
@@ -13,19 +13,13 @@ use super::{
     style_drag::Drag,
     style_order::{Move, StyleOrder},
     style_source::Card,
-    texture::image_of,
+    texture::{MIPMAPPED, image_of},
     theme,
 };
 use crate::frame::Frame as PixelFrame;
 
 /// Width of a style's menu, in points.
 const MENU_WIDTH: f32 = 160.0;
-
-/// Thumbnails are shown smaller than they are.
-const MIPMAPPED: TextureOptions = TextureOptions {
-    mipmap_mode: Some(egui::TextureFilter::Linear),
-    ..TextureOptions::LINEAR
-};
 
 /// The styles that can be chosen.
 #[derive(Default)]
@@ -252,11 +246,7 @@ impl Gallery {
                     // The picture that a style was made of stays in a corner.
                     let inset = own.filter(|_| card.is_picture() && painted.is_some());
                     let pictures = [painted.or(own), inset];
-                    let response = ui
-                        .push_id(&card.id, |ui| {
-                            card_ui(ui, card, pictures, is_chosen, (share, is_flipped))
-                        })
-                        .inner;
+                    let response = card_ui(ui, card, pictures, is_chosen, (share, is_flipped));
                     let is_end = [0, self.cards.len() - 1].map(|end| end == place);
                     menu(&response, card, is_end, intents);
                     drag.note(&response, card);

@@ -61,6 +61,18 @@ pub enum Intent {
     ShowFile(String),
     /// Show this file in its folder, or this folder.
     ShowInFolder(PathBuf),
+    /// Copy the picture in this file to the clipboard.
+    CopyFile(PathBuf),
+    /// Show this painting, which was saved, large.
+    ShowPainting(PathBuf),
+    /// Show the photo again.
+    ClosePainting,
+    /// Take this painting off the list of those that were saved; its file stays.
+    ForgetPainting(PathBuf),
+    /// Take all of them off the list; their files stay.
+    ClearPaintings,
+    /// Whether the strip of these is folded away.
+    FoldPaintings(bool),
     /// Put this style elsewhere in the list.
     MoveStyle(String, Move),
     /// Ask what the mix is to be called as a style of its own.
@@ -127,6 +139,8 @@ pub enum Intent {
     AskTargetFolder,
     /// Whether a batch replaces files that exist.
     SetBatchReplace(bool),
+    /// Paint a batch in the styles of these ids, or in the chosen one.
+    SetBatchStyles(Option<Vec<String>>),
     /// Start the batch.
     StartBatch,
     /// Stop the batch.

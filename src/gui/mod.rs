@@ -4,7 +4,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`app`] | the window's state and its frame; `events` reads what threads report, `update` turns keys into intents and performs them, `painting` paints the photo, `window` is what is shown, `save_flow` saves and asks before something is lost |
+//! | [`app`] | the window's state and its frame; `events` reads what threads report, `update` turns keys into intents and performs them, `painting` paints the photo, `window` is what is shown, `save_flow` saves and asks before something is lost, `remembering` writes the settings |
 //! | [`workspace`] | photo, choice, paintings, undo, what is saved: rules without egui |
 //! | [`stage`], `texture` | the picture in the middle: zoom, divider, pixels on the graphics card |
 //! | [`live`] | live pictures: source, comparison, moving gallery, recording |
@@ -15,6 +15,7 @@
 //! | `contact_sheet` | the photo in every style as one picture |
 //! | `crop` | the rectangle of a crop over the photo |
 //! | `recents` | the photos that were opened last |
+//! | `paintings` | the strip of the paintings that were saved last, and one of them large |
 //! | `reading` | the question how a network is to be read whose file does not tell, and its small pictures |
 //! | `arrivals` | pictures that are dropped or pasted: to be painted, or to be a style |
 //! | `own_styles`, `naming`, `swatches` | a person's own styles: named, removed, and painted small |
@@ -59,11 +60,13 @@ mod naming;
 mod overlays;
 mod own_styles;
 mod painting;
+mod paintings;
 pub mod panel;
 pub mod platform;
 mod pointer;
 mod reading;
 mod recents;
+mod remembering;
 mod save_flow;
 pub mod shortcuts;
 mod shortcuts_list;

@@ -156,44 +156,55 @@ impl Overlays {
             Overlay::About => ("about", 560.0),
             Overlay::Licences(_) => ("licences", 760.0),
         };
-        let frame = egui::Frame::window(&ctx.global_style()).inner_margin(24);
-        let modal = Modal::new(Id::unique(id)).frame(frame);
-        let response = modal.show(ctx, |ui| {
-            let room = ctx.content_rect().size();
-            ui.set_width(f32::min(width, room.x - 80.0));
-            ui.set_max_height(room.y - 120.0);
-            match &mut self.open {
-                Overlay::None => {}
-                Overlay::Question(Question::TypePath(path)) => {
-                    path_ui(ui, path, is_fresh, intents);
-                }
-                Overlay::Question(Question::Reading(question)) => {
-                    reading::ui(ui, question, is_fresh, intents);
-                }
-                Overlay::Question(Question::PictureUse(arrived)) => {
-                    arrivals::question_ui(ui, arrived, is_fresh, intents);
-                }
-                Overlay::Question(Question::Name(naming)) => {
-                    naming::ui(ui, naming, is_fresh, intents);
-                }
-                Overlay::Question(question) => {
-                    question_ui(ui, question, is_fresh, asks_before_losing, intents);
-                }
-                Overlay::Shortcuts(wanted) => {
-                    shortcuts_list::ui(ui, shortcuts, wanted, is_fresh);
-                    close_button(ui, false, intents);
-                }
-                Overlay::About => about_ui(ui, cards, is_fresh, intents),
-                Overlay::Licences(licences) => {
-                    licences.ui(ui);
-                    close_button(ui, is_fresh, intents);
-                }
+        let closes = dialog(ctx, id, width, |ui| match &mut self.open {
+            Overlay::None => {}
+            Overlay::Question(Question::TypePath(path)) => {
+                path_ui(ui, path, is_fresh, intents);
+            }
+            Overlay::Question(Question::Reading(question)) => {
+                reading::ui(ui, question, is_fresh, intents);
+            }
+            Overlay::Question(Question::PictureUse(arrived)) => {
+                arrivals::question_ui(ui, arrived, is_fresh, intents);
+            }
+            Overlay::Question(Question::Name(naming)) => {
+                naming::ui(ui, naming, is_fresh, intents);
+            }
+            Overlay::Question(question) => {
+                question_ui(ui, question, is_fresh, asks_before_losing, intents);
+            }
+            Overlay::Shortcuts(wanted) => {
+                shortcuts_list::ui(ui, shortcuts, wanted, is_fresh);
+                close_button(ui, false, intents);
+            }
+            Overlay::About => about_ui(ui, cards, is_fresh, intents),
+            Overlay::Licences(licences) => {
+                licences.ui(ui);
+                close_button(ui, is_fresh, intents);
             }
         });
-        if response.should_close() && !is_fresh {
+        if closes && !is_fresh {
             intents.push(Intent::CloseOverlay);
         }
     }
+}
+
+/// Draws a dialog over the window, `width` points wide where there is room; whether it is to be closed.
+pub fn dialog(
+    ctx: &egui::Context,
+    id: &str,
+    width: f32,
+    contents: impl FnOnce(&mut egui::Ui),
+) -> bool {
+    let frame = egui::Frame::window(&ctx.global_style()).inner_margin(24);
+    let modal = Modal::new(Id::unique(id)).frame(frame);
+    let response = modal.show(ctx, |ui| {
+        let room = ctx.content_rect().size();
+        ui.set_width(f32::min(width, room.x - 80.0));
+        ui.set_max_height(room.y - 120.0);
+        contents(ui);
+    });
+    response.should_close()
 }
 
 fn question_ui(

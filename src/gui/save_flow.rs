@@ -109,6 +109,7 @@ impl App {
         match result {
             Ok(notes) => {
                 self.tell_of_file(format!("Saved as {}", path_label(&save.path)), &save.path);
+                self.note_painting(ctx, &save.path);
                 self.workspace.mark_saved(save.finished.key);
                 for note in notes {
                     self.messages.notice(note);

@@ -2,10 +2,14 @@
 
 use eframe::egui::{
     self, Align2, Color32, CornerRadius, FontId, Rect, Response, Role, Sense, Stroke, StrokeKind,
-    TextureHandle, Vec2, WidgetInfo, pos2, vec2,
+    TextureHandle, WidgetInfo, pos2, vec2,
 };
 
-use super::{style_source::Card, texture::mirrored, theme};
+use super::{
+    style_source::Card,
+    texture::{cover, mirrored},
+    theme,
+};
 
 /// Height of a thumbnail, in points.
 const THUMBNAIL_HEIGHT: f32 = 74.0;
@@ -118,13 +122,6 @@ pub fn card_ui(
     }
 }
 
-/// The part of a picture that covers `target` without being stretched.
-fn cover(picture: Vec2, target: Vec2) -> Rect {
-    let scale = (target.x / picture.x).max(target.y / picture.y);
-    let share = (target / scale) / picture;
-    Rect::from_center_size(pos2(0.5, 0.5), share)
-}
-
 /// In place of a thumbnail: the first letter on a colour that belongs to the name.
 fn swatch(ui: &egui::Ui, rect: Rect, radius: CornerRadius, title: &str) {
     let sum = title.bytes().fold(7u32, |sum, b| {
@@ -141,15 +138,4 @@ fn swatch(ui: &egui::Ui, rect: Rect, radius: CornerRadius, title: &str) {
         FontId::proportional(40.0),
         Color32::from_white_alpha(220),
     );
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn thumbnails_are_cut_not_stretched() {
-        let uv = cover(vec2(200.0, 200.0), vec2(200.0, 100.0));
-        assert_eq!(uv.size(), vec2(1.0, 0.5));
-    }
 }

@@ -60,6 +60,14 @@ impl Card {
         }
     }
 
+    /// This size where it is at hand, else the one that is.
+    pub fn model(&self, requested: ModelSize) -> ModelSize {
+        match self.models.contains(&requested) {
+            true => requested,
+            false => self.models.first().copied().unwrap_or(requested),
+        }
+    }
+
     /// Whether it was made of a picture.
     pub const fn is_picture(&self) -> bool {
         self.made_by.is_some()

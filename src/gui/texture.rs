@@ -7,7 +7,7 @@
 use std::{collections::HashMap, sync::Arc};
 
 use eframe::egui::{
-    self, Color32, ColorImage, Mesh, Pos2, Rect, TextureHandle, TextureOptions, pos2, vec2,
+    self, Color32, ColorImage, Mesh, Pos2, Rect, TextureHandle, TextureOptions, Vec2, pos2, vec2,
 };
 
 use crate::frame::Frame;
@@ -22,8 +22,8 @@ const KEPT_TILES: usize = 96;
 /// How long a finer picture takes to appear, in seconds.
 const FADE_SECONDS: f64 = 0.18;
 
-/// Small pictures are looked at closely: a smooth picture when shrunk, plain pixels when enlarged.
-const PREVIEW: TextureOptions = TextureOptions {
+/// Of pictures that are shown smaller than they are.
+pub const MIPMAPPED: TextureOptions = TextureOptions {
     mipmap_mode: Some(egui::TextureFilter::Linear),
     ..TextureOptions::LINEAR
 };
@@ -74,11 +74,11 @@ impl Picture {
         match &mut self.preview {
             Some((shown, _)) if Arc::ptr_eq(shown, preview) => {}
             Some((shown, texture)) => {
-                texture.set(image_of(preview), PREVIEW);
+                texture.set(image_of(preview), MIPMAPPED);
                 *shown = preview.clone();
             }
             None => {
-                let texture = ctx.load_texture(name, image_of(preview), PREVIEW);
+                let texture = ctx.load_texture(name, image_of(preview), MIPMAPPED);
                 self.preview = Some((preview.clone(), texture));
             }
         }
@@ -250,6 +250,13 @@ pub fn mirrored(uv: Rect, is_flipped: bool) -> Rect {
     }
 }
 
+/// The part of a picture that covers `target` without being stretched.
+pub fn cover(picture: Vec2, target: Vec2) -> Rect {
+    let scale = (target.x / picture.x).max(target.y / picture.y);
+    let share = (target / scale) / picture;
+    Rect::from_center_size(pos2(0.5, 0.5), share)
+}
+
 /// Every second, third, … pixel of a picture with a side beyond `side_px`.
 fn thinned(image: ColorImage, side_px: usize) -> ColorImage {
     let [width, height] = image.size;
@@ -292,6 +299,12 @@ mod tests {
             (flipped.min, flipped.max),
             (pos2(1.0, 0.0), pos2(0.75, 1.0))
         );
+    }
+
+    #[test]
+    fn thumbnails_are_cut_not_stretched() {
+        let uv = cover(vec2(200.0, 200.0), vec2(200.0, 100.0));
+        assert_eq!(uv.size(), vec2(1.0, 0.5));
     }
 
     #[test]

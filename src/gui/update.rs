@@ -6,24 +6,18 @@ use super::{
     app::App,
     arrivals::PictureUse,
     background::{Origin, Purpose},
-    batch::{Batch, BatchPhotos, Phase},
     choice::{BRUSHES_PX, Choice, finest_brush},
     intent::Intent,
     licences::Licences,
     live::{LiveIntent, LiveView},
-    mix::{self, Mix},
+    mix::Mix,
     overlays::Overlay,
     platform::Dialog,
     shortcuts::{self, Press},
     stage::ViewStep,
     theme,
 };
-use crate::{
-    engine::{paint::PaintSettings, protocol::BatchJob},
-    media::encode::Existing,
-    mode::ModelSize,
-    settings::ThemeChoice,
-};
+use crate::{mode::ModelSize, settings::ThemeChoice};
 
 impl App {
     /// Turns a key press into an intent, or changes the view.
@@ -35,9 +29,10 @@ impl App {
                 return;
             }
             Press::View(step) => {
-                match &mut self.live {
-                    Some(live) => live.step(step),
-                    None => self.stage.step(step),
+                match (&mut self.live, self.paintings.viewed_mut()) {
+                    (Some(live), _) => live.step(step),
+                    (None, Some(viewed)) => viewed.stage.step(step),
+                    (None, None) => self.stage.step(step),
                 }
                 return;
             }
@@ -147,7 +142,7 @@ impl App {
     /// Shows the original as long as its key is held.
     pub(super) fn follow_original(&mut self, ctx: &egui::Context) {
         let before = self.stage.shows_original;
-        let shows = shortcuts::holds_original(ctx, before, self.overlays.is_open());
+        let shows = shortcuts::holds_original(ctx, before, self.has_dialog());
         self.stage.shows_original = shows;
         if let Some(live) = &mut self.live {
             live.show_original(ctx, shows);
@@ -158,11 +153,15 @@ impl App {
     fn escape(&mut self) {
         if self.overlays.is_open() {
             self.close_overlay();
+        } else if self.has_dialog() {
+            self.intents.push(Intent::Live(LiveIntent::CloseReport));
         } else if self.full_screen.is_on() {
             self.intents
                 .push(Intent::Live(LiveIntent::ToggleFullScreen));
         } else if let Some(intent) = self.live.as_ref().and_then(LiveView::to_close) {
             self.intents.push(Intent::Live(intent));
+        } else if self.live.is_none() && self.paintings.close_view() {
+            // The photo is there again.
         } else if self.live.is_none() && self.cropping.take().is_some() {
             // The photo stays as it was.
         } else if self.painting.request.is_some() {
@@ -191,6 +190,9 @@ impl App {
     }
 
     fn perform(&mut self, ctx: &egui::Context, intent: Intent) {
+        if self.meet_viewed(&intent) {
+            return;
+        }
         match intent {
             // A dialog that is open already stands in front of the person.
             Intent::AskOpen => {
@@ -234,6 +236,14 @@ impl App {
             Intent::RemoveForGood(id) => self.remove_for_good(&id),
             Intent::ShowFile(id) => self.show_file(&id),
             Intent::ShowInFolder(path) => self.background.show(path),
+            Intent::CopyFile(path) => self.background.copy_file(path),
+            Intent::ShowPainting(path) => self.show_painting(path),
+            Intent::ClosePainting => {
+                self.paintings.close_view();
+            }
+            Intent::ForgetPainting(path) => self.forget_painting(ctx, &path),
+            Intent::ClearPaintings => self.clear_paintings(ctx),
+            Intent::FoldPaintings(folds) => self.fold_paintings(ctx, folds),
             Intent::MoveStyle(id, to) => self.gallery.shift(&id, &to),
             Intent::StepStyle(by) => {
                 let chosen = self.workspace.choice.style.as_deref();
@@ -325,10 +335,12 @@ impl App {
                     batch.replace = replace;
                 }
             }
-            Intent::StartBatch => {
-                self.batch_waits = true;
-                self.start_batch(ctx);
+            Intent::SetBatchStyles(several) => {
+                if let Some(batch) = &mut self.batch {
+                    batch.several = several;
+                }
             }
+            Intent::StartBatch => self.confirm_batch(ctx),
             Intent::StopBatch => self.stop_batch(),
             Intent::StopBatchAndClose => {
                 self.overlays.close();
@@ -342,11 +354,7 @@ impl App {
             }
             Intent::TakeReading(format) => self.take_reading(format),
             Intent::TakePath(purpose, text) => self.take_path(ctx, purpose, &text),
-            Intent::ReplaceSkipped => {
-                self.batch = self.batch.as_ref().map(Batch::of_skipped);
-                self.batch_waits = true;
-                self.start_batch(ctx);
-            }
+            Intent::ReplaceSkipped => self.replace_skipped(ctx),
             Intent::CloseBatch => {
                 self.batch = None;
                 self.batch_waits = false;
@@ -427,56 +435,5 @@ impl App {
         self.workspace.choice.remember(&mut self.settings.choices);
         self.settings_changed(ctx);
         self.follow_choice();
-    }
-
-    pub(super) fn stop_batch(&mut self) {
-        self.engine.cancel_batch();
-        if let Some(batch) = &mut self.batch {
-            batch.stop();
-        }
-    }
-
-    /// Starts the batch that was confirmed, when its network is here.
-    pub(super) fn start_batch(&mut self, ctx: &egui::Context) {
-        let (Some(batch), true) = (&mut self.batch, self.batch_waits) else {
-            return;
-        };
-        if batch.phase != Phase::Ready {
-            return;
-        }
-        let choice = self.workspace.choice.clone();
-        let Some(style) = choice.style.clone() else {
-            self.batch_waits = false;
-            return;
-        };
-        let (photos, target, replace) = (batch.photos.clone(), batch.target.clone(), batch.replace);
-        let parts = self.mixed_parts();
-        let Some(loaded) = self.chosen_network(&style, &parts, self.model()) else {
-            return;
-        };
-        let label = match parts.is_empty() {
-            true => style,
-            false => mix::label(&parts),
-        };
-        self.batch_waits = false;
-        let mut batch = BatchPhotos::new(photos, target, label);
-        batch.output = choice.output;
-        batch.look = choice.look;
-        batch.format = self.settings.choices.format;
-        batch.jpeg_quality = self.settings.choices.jpeg_quality;
-        if replace {
-            batch.existing = Existing::Replace;
-        }
-        let started = self.engine.start_batch(BatchJob {
-            source: Box::new(batch),
-            network: loaded.network,
-            settings: PaintSettings {
-                working_size: choice.working_size(),
-                ..PaintSettings::default()
-            },
-        });
-        if let (true, Some(batch)) = (started, &mut self.batch) {
-            batch.start(ctx.input(|i| i.time));
-        }
     }
 }

@@ -11,6 +11,7 @@ use super::{
     label::{label, remark},
     live::{self, LiveView},
     messages::Corner,
+    stage::Stage,
     theme, welcome,
 };
 use crate::engine::paint::Painting;
@@ -67,6 +68,7 @@ impl App {
         }
         egui::CentralPanel::no_frame().show(ui, |ui| {
             self.action_bar(ui, side(ui, 12, 8), intents);
+            self.paintings_ui(ui, side(ui, 12, 6), intents);
             self.live_panels(ui, side(ui, 12, 6), intents);
             self.view_row(ui, intents);
             let area = egui::CentralPanel::no_frame()
@@ -85,7 +87,6 @@ impl App {
             if let Some(live) = &mut self.live {
                 let clear = below_card(ui.ctx(), area, self.batch.is_some());
                 live.over_stage(ui, area, clear, intents);
-                live.report_ui(ui.ctx(), intents);
             }
             self.over_stage(ui, area, intents);
         });
@@ -98,6 +99,7 @@ impl App {
             ui.spacing_mut().item_spacing.y = 4.0;
             match &self.live {
                 Some(live) => live.tool_bar(ui, intents),
+                None if self.viewed_buttons(ui, intents) => {}
                 None if self.cropping.is_some() => crop::buttons(ui, intents),
                 None => controls::save_buttons(
                     ui,
@@ -115,14 +117,16 @@ impl App {
     fn view_row(&mut self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
         let is_grid = self.live.as_ref().is_some_and(LiveView::shows_previews);
         let is_live = self.live.is_some();
+        let viewed = self.paintings.viewed_mut().map(|viewed| &mut viewed.stage);
+        let cropping = self.cropping.as_mut();
+        let cropping = cropping.filter(|_| !is_live && viewed.is_none());
         let stage = match &mut self.live {
             Some(live) => Some(&mut live.stage),
-            None => self.workspace.photo().map(|_| &mut self.stage),
+            None => viewed.or_else(|| self.workspace.photo().map(|_| &mut self.stage)),
         };
         let Some(stage) = stage else {
             return;
         };
-        let cropping = self.cropping.as_mut().filter(|_| !is_live);
         // A part of the canvas, not a bar of its own.
         let canvas = Frame::new()
             .fill(theme::palette(ui.visuals()).stage)
@@ -138,6 +142,10 @@ impl App {
 
     /// The photo, or the way to one.
     pub(super) fn photo_stage(&mut self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
+        if let Some(viewed) = self.paintings.viewed_mut() {
+            draw_stage(ui, &mut viewed.stage);
+            return;
+        }
         if self.workspace.photo().is_none() {
             let recent = &self.settings.state.recent_photos;
             welcome::ui(
@@ -153,14 +161,9 @@ impl App {
             cropping.ui(ui);
             return;
         }
-        let zoom_percent = self.stage.zoom_percent();
-        self.stage.ui(ui);
+        draw_stage(ui, &mut self.stage);
         if let Some(pictures) = self.stage.pictures() {
             self.stage.pixel_ui(ui, ui.min_rect(), pictures);
-        }
-        if self.stage.zoom_percent() != zoom_percent {
-            // The line below was drawn before the zoom was known.
-            ui.ctx().request_repaint();
         }
     }
 
@@ -226,6 +229,7 @@ impl App {
             empty::hint(ui, area, "Adding the style…");
         } else if self.live.is_none()
             && self.cropping.is_none()
+            && self.paintings.viewed().is_none()
             && self.workspace.photo().is_some()
             && self.workspace.choice.style.is_none()
         {
@@ -234,20 +238,16 @@ impl App {
         if let Some(batch) = &self.batch {
             let style = self.workspace.choice.style.as_deref().map(title);
             let progress = self.engine.batch_progress().unwrap_or(0.0);
-            batch.ui(ui, area, style.as_deref(), progress, intents);
+            let styles = (style.as_deref(), self.gallery.cards());
+            batch.ui(ui, area, styles, progress, intents);
         }
         // The line about the running painting stands below the messages, not behind them.
         let has_chip = self.live.is_some()
             || self.painting.request.is_some()
             || self.arrivals.importing > 0
             || self.workspace.choice.style.is_none();
-        let has_dialog =
-            self.overlays.is_open() || self.live.as_ref().is_some_and(LiveView::has_report);
-        if has_dialog {
-            let window = ui.ctx().content_rect();
-            self.messages
-                .ui(ui, window, (Corner::Top, 8.0), false, intents);
-        } else {
+        // Over a dialog they stand elsewhere.
+        if !self.has_dialog() {
             let margin = if has_chip { 76.0 } else { 16.0 };
             let is_alone = self.full_screen.shows_only_pictures(ui.input(|i| i.time));
             self.messages
@@ -284,12 +284,29 @@ impl App {
                 last_run: pace,
             };
         }
+        if let Some(viewed) = self.paintings.viewed() {
+            return bars::StatusView {
+                device,
+                device_notice: self.device.notice.as_deref().map(remark),
+                photo: Some(viewed.words.clone()),
+                last_run: None,
+            };
+        }
         bars::StatusView {
             device,
             device_notice: self.device.notice.as_deref().map(remark),
             photo,
             last_run: self.workspace.shown().map(|s| run_in_words(&s.painting)),
         }
+    }
+}
+
+fn draw_stage(ui: &mut egui::Ui, stage: &mut Stage) {
+    let zoom_percent = stage.zoom_percent();
+    stage.ui(ui);
+    if stage.zoom_percent() != zoom_percent {
+        // The line below was drawn before the zoom was known.
+        ui.ctx().request_repaint();
     }
 }
 

@@ -1,11 +1,11 @@
 //! The form of the file: which table and key each value stands under.
 
-use std::{path::PathBuf, str::FromStr};
+use std::{collections::HashSet, path::PathBuf, str::FromStr};
 
 use toml::{Table, Value};
 
 use super::{
-    Choices, LiveChoices, MOST_RECENT, Refused, Settings, State, ThemeChoice,
+    Choices, LiveChoices, MOST_PAINTINGS, MOST_RECENT, Refused, Settings, State, ThemeChoice,
     table::{Complaints, Reader, put, take_part},
 };
 use crate::media::encode::Format;
@@ -70,12 +70,12 @@ impl Settings {
         reader.text("open_folder", &mut open);
         reader.text("save_folder", &mut save);
         reader.texts("recent_photos", |paths| {
-            state.recent_photos = paths
-                .into_iter()
-                .map(PathBuf::from)
-                .take(MOST_RECENT)
-                .collect();
+            state.recent_photos = newest(paths, MOST_RECENT);
         });
+        reader.texts("paintings", |paths| {
+            state.paintings = newest(paths, MOST_PAINTINGS);
+        });
+        reader.boolean("folds_paintings", &mut state.folds_paintings);
         state.open_folder = open.map(PathBuf::from);
         state.save_folder = save.map(PathBuf::from);
         let mut sides = [0.0f32; 2];
@@ -136,13 +136,9 @@ impl Settings {
         let text = |p: &Option<PathBuf>| p.as_ref().and_then(|p| p.to_str()).map(str::to_owned);
         put(state, "open_folder", text(&s.open_folder));
         put(state, "save_folder", text(&s.save_folder));
-        let recent = s.recent_photos.iter().filter_map(|path| path.to_str());
-        let recent: Vec<Value> = recent.map(Value::from).collect();
-        put(
-            state,
-            "recent_photos",
-            (!recent.is_empty()).then_some(recent),
-        );
+        put(state, "recent_photos", texts_of(&s.recent_photos));
+        put(state, "paintings", texts_of(&s.paintings));
+        put(state, "folds_paintings", Some(s.folds_paintings));
         put(state, "is_maximized", Some(s.is_maximized));
         put(state, "shows_photos", Some(s.shows_photos));
         put(state, "has_seen_hint", Some(s.has_seen_hint));
@@ -167,6 +163,21 @@ impl Settings {
         }
         table
     }
+}
+
+/// The first files of a list, each once.
+fn newest(paths: Vec<String>, most: usize) -> Vec<PathBuf> {
+    let mut seen = HashSet::new();
+    let paths = paths.into_iter().map(PathBuf::from);
+    let each_once = paths.filter(|path| seen.insert(path.clone()));
+    each_once.take(most).collect()
+}
+
+/// A list of files as it is written; one whose name is no text is left out.
+fn texts_of(paths: &[PathBuf]) -> Option<Vec<Value>> {
+    let texts = paths.iter().filter_map(|path| path.to_str());
+    let texts: Vec<Value> = texts.map(Value::from).collect();
+    (!texts.is_empty()).then_some(texts)
 }
 
 /// The table that a settings file's text is.

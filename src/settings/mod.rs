@@ -32,6 +32,8 @@ use crate::{
 
 /// Photos opened before that are remembered.
 pub const MOST_RECENT: usize = 10;
+/// Paintings saved before that are remembered.
+pub const MOST_PAINTINGS: usize = 24;
 
 /// Largest file that is read, in bytes.
 const MAX_BYTES: u64 = 1 << 20;
@@ -111,6 +113,10 @@ pub struct State {
     pub open_folder: Option<PathBuf>,
     /// The photos opened last, the newest first, at most [`MOST_RECENT`].
     pub recent_photos: Vec<PathBuf>,
+    /// The paintings saved last, the newest first, each once, at most [`MOST_PAINTINGS`].
+    pub paintings: Vec<PathBuf>,
+    /// Whether the strip of these is folded away.
+    pub folds_paintings: bool,
     /// Folder of the result saved last.
     pub save_folder: Option<PathBuf>,
     /// Width and height of the window, in points.
@@ -298,6 +304,8 @@ mod tests {
                 recent_photos: ["/photos/b.jpg", "/photos/a.jpg"]
                     .map(PathBuf::from)
                     .to_vec(),
+                paintings: vec![PathBuf::from("/paintings/a-candy.jpg")],
+                folds_paintings: true,
                 save_folder: Some(PathBuf::from("/paintings")),
                 window_size: Some((1200.0, 800.0)),
                 is_maximized: true,

@@ -6,6 +6,7 @@
 )]
 
 mod arrivals;
+mod batch;
 mod contact_sheet;
 mod crop;
 mod framing;
@@ -18,6 +19,7 @@ mod opening;
 mod order;
 mod own_styles;
 mod painting;
+mod paintings;
 mod panel;
 mod readings;
 mod recents;

@@ -551,3 +551,29 @@ fn one_frame_shows_the_focus_of_the_keyboard_and_none_that_of_the_mouse() {
     w.key(Modifiers::NONE, Key::Num3);
     assert!(w.is_chosen("Wave"));
 }
+
+/// Rests with the mouse on a button until its tooltip shows.
+fn rest_on(w: &mut Window, button: &str, tooltip: &str) {
+    let at = w.harness.get_by_label(button).rect().center();
+    w.harness.hover_at(at);
+    w.until(tooltip, |w| w.paints(tooltip));
+}
+
+#[test]
+fn no_tooltip_of_what_is_behind_lies_over_a_dialog() {
+    let mut w = Window::painted(40, 30);
+    rest_on(&mut w, "Settings", "Settings");
+    w.key(Modifiers::NONE, Key::F1);
+    w.until_label("Close");
+    // Nothing but the gear has this name, and that is drawn as an icon.
+    assert!(!w.paints("Settings"), "{:?}", w.painted_texts());
+    w.harness.hover_at(egui::pos2(700.0, 100.0));
+    w.key(Modifiers::NONE, Key::Escape);
+    w.until("the list to go", |w| !w.has("Close"));
+    // Back on the button it shows again, and a question takes it away as well.
+    rest_on(&mut w, "Settings", "Settings");
+    assert!(w.close_is_held_back());
+    w.until_label("Save the painting first?");
+    w.step();
+    assert!(!w.paints("Settings"), "{:?}", w.painted_texts());
+}

@@ -6,6 +6,7 @@
 //! The [`Background`] handle belongs to the window's thread and never waits. Knows no egui.
 
 mod opening;
+mod paintings;
 mod report;
 mod settings;
 mod sheet;
@@ -22,7 +23,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, select};
 pub use opening::PAINTED;
 pub use report::{
     DrawnChart, Finished, Opened, Origin, Purpose, ReadNetwork, Report, Save, SavedSnapshot,
-    Sorted, StartedRecording, THUMBNAIL_PX, Whole,
+    SmallPicture, Sorted, Stamp, StartedRecording, THUMBNAIL_PX, Whole,
 };
 pub use sheet::SheetFile;
 

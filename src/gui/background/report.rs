@@ -1,6 +1,10 @@
 //! The data that background tasks take and the reports that they give.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::SystemTime,
+};
 
 use crate::{
     capture::Camera,
@@ -167,6 +171,32 @@ pub struct SavedSnapshot {
     pub thumbnail: Frame,
 }
 
+/// Size and time of a file, by which another one of its name is noticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    bytes: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Stamp {
+    /// That of the file as it is now; `None` where there is none.
+    pub fn of(path: &Path) -> Option<Self> {
+        let about = std::fs::metadata(path).ok()?;
+        Some(Self {
+            bytes: about.len(),
+            modified: about.modified().ok(),
+        })
+    }
+}
+
+/// A small picture of a file, or why there is none.
+pub struct SmallPicture {
+    /// The file as it was.
+    pub stamp: Option<Stamp>,
+    /// The picture, with a long side of at most [`THUMBNAIL_PX`], or a sentence for people.
+    pub picture: Result<Frame, String>,
+}
+
 /// Files by their kind, as far as their names show it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sorted {
@@ -316,6 +346,22 @@ pub enum Report {
     },
     /// The picture in this file was copied to the clipboard, or not.
     CopiedFile(Result<PathBuf, String>),
+    /// A small picture was made of a painting that was saved, or not.
+    Thumbnail {
+        /// The painting's file.
+        path: PathBuf,
+        /// The picture, or why there is none.
+        small: SmallPicture,
+    },
+    /// These files are others than those of which small pictures were made.
+    PaintingsChanged(Vec<PathBuf>),
+    /// A painting that was saved was opened to be seen, or not.
+    PaintingOpened {
+        /// Its file.
+        path: PathBuf,
+        /// The painting, `None` when it is no longer there, or why it cannot be opened.
+        result: Result<Option<Box<Opened>>, String>,
+    },
     /// The network of a style was read for a contact sheet, or not.
     SheetRead {
         /// The sheet's number.

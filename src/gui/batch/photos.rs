@@ -1,10 +1,6 @@
 //! The engine's side of a batch: opens photos and saves results, on the engine's thread.
 
-use std::{
-    collections::HashSet,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::{collections::HashSet, fs, path::PathBuf, sync::Arc};
 
 use crate::{
     compose::Look,
@@ -21,14 +17,23 @@ use crate::{
     },
 };
 
+/// A photo to paint in a style.
+#[derive(Clone, Debug)]
+pub struct PhotoInStyle {
+    /// The photo.
+    pub photo: PathBuf,
+    /// The style's name, put behind the photo's.
+    pub label: Arc<str>,
+    /// The style's network among those of the job.
+    pub network: usize,
+}
+
 /// Photos to paint and where their paintings go.
 pub struct BatchPhotos {
-    /// The photos.
-    pub photos: Vec<PathBuf>,
+    /// The photos and their styles.
+    pub photos: Vec<PhotoInStyle>,
     /// The folder that the paintings go to; created when the first is saved.
     pub target: PathBuf,
-    /// Put behind the photo's name.
-    pub style: String,
     /// Size of the finished pictures.
     pub output: OutputSize,
     /// Strength and colours.
@@ -51,11 +56,10 @@ pub struct BatchPhotos {
 
 impl BatchPhotos {
     /// Photos of which nothing is painted yet.
-    pub fn new(photos: Vec<PathBuf>, target: PathBuf, style: String) -> Self {
+    pub fn new(photos: Vec<PhotoInStyle>, target: PathBuf) -> Self {
         Self {
             photos,
             target,
-            style,
             output: OutputSize::default(),
             look: Look::default(),
             format: None,
@@ -69,7 +73,11 @@ impl BatchPhotos {
         }
     }
 
-    fn target_of(&self, photo: &Path, format: Format) -> PathBuf {
+    fn target_of(
+        &self,
+        PhotoInStyle { photo, label, .. }: &PhotoInStyle,
+        format: Format,
+    ) -> PathBuf {
         let name = |number: usize| {
             let number = if number == 1 {
                 String::new()
@@ -77,7 +85,7 @@ impl BatchPhotos {
                 format!("-{number}")
             };
             let mut file = photo.file_stem().unwrap_or_default().to_owned();
-            file.push(format!("-{}{number}.{}", self.style, format.extension()));
+            file.push(format!("-{label}{number}.{}", format.extension()));
             self.target.join(file)
         };
         (1..)
@@ -93,17 +101,22 @@ impl PhotoSource for BatchPhotos {
     }
 
     fn name(&self, index: usize) -> String {
-        let path = self.photos.get(index);
-        path.map_or_else(String::new, |path| name_label(path))
+        let item = self.photos.get(index);
+        item.map_or_else(String::new, |item| name_label(&item.photo))
+    }
+
+    fn network(&self, index: usize) -> usize {
+        self.photos.get(index).map_or(0, |item| item.network)
     }
 
     fn open(&mut self, index: usize) -> Result<Frame, Unpainted> {
-        let path = (self.photos.get(index)).ok_or_else(|| "there is no such photo".to_owned())?;
+        let item = (self.photos.get(index)).ok_or_else(|| "there is no such photo".to_owned())?;
+        let path = &item.photo;
         let photo = decode::from_path(path).map_err(|e| e.to_string())?;
         let unchanged = self.look.strength_percent == 0 && self.output == OutputSize::Original;
         self.original = unchanged.then(|| fs::read(path).ok()).flatten();
         // A target that cannot be written is known before the painting is made.
-        let target = self.target_of(path, self.format.unwrap_or(photo.natural_format));
+        let target = self.target_of(item, self.format.unwrap_or(photo.natural_format));
         if target.exists() && self.existing == Existing::Keep {
             return Err(Unpainted::Exists(target));
         }
@@ -119,9 +132,9 @@ impl PhotoSource for BatchPhotos {
         photo: &Frame,
         painting: &Painting,
     ) -> Result<SavedPhoto, String> {
-        let path = self.photos.get(index).ok_or("there is no such photo")?;
+        let item = self.photos.get(index).ok_or("there is no such photo")?;
         let format = self.format.unwrap_or(self.natural);
-        let target = self.target_of(path, format);
+        let target = self.target_of(item, format);
         disk::make_folder(&self.target).map_err(|e| e.to_string())?;
         let saved = match self.original.take() {
             Some(bytes) if decode::format_of_bytes(&bytes) == Some(format) => {
@@ -151,6 +164,8 @@ impl PhotoSource for BatchPhotos {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use super::*;
     use crate::{mode::Mode, timing::RunTiming};
 
@@ -170,9 +185,8 @@ mod tests {
                 look,
                 format,
                 ..BatchPhotos::new(
-                    vec![photo.clone()],
+                    in_styles(std::slice::from_ref(&photo), &["x"]),
                     folder.path().join("to"),
-                    "x".to_owned(),
                 )
             };
             let opened = batch.open(0).expect("opened");
@@ -184,6 +198,21 @@ mod tests {
             let read = decode::from_path(&saved.path).expect("a picture");
             assert_eq!(*read.frame, opened);
         }
+    }
+
+    /// These photos in these styles, one style after the other.
+    fn in_styles(photos: &[PathBuf], styles: &[&str]) -> Vec<PhotoInStyle> {
+        let styles = styles.iter().enumerate();
+        let of_style = |(network, label): (usize, &&str)| {
+            let label: Arc<str> = Arc::from(*label);
+            let item = move |photo: &PathBuf| PhotoInStyle {
+                photo: photo.clone(),
+                label: label.clone(),
+                network,
+            };
+            photos.iter().map(item).collect::<Vec<_>>()
+        };
+        styles.flat_map(of_style).collect()
     }
 
     fn painting(frame: &Frame) -> Painting {
@@ -209,7 +238,7 @@ mod tests {
         let target = folder.path().join("painted");
         let mut batch = BatchPhotos {
             format: Some(Format::Png),
-            ..BatchPhotos::new(photos.clone(), target.clone(), "candy".to_owned())
+            ..BatchPhotos::new(in_styles(&photos, &["candy"]), target.clone())
         };
         let mut results = Vec::new();
         for index in 0..2 {
@@ -224,11 +253,35 @@ mod tests {
         );
         let mut again = BatchPhotos {
             format: Some(Format::Png),
-            ..BatchPhotos::new(photos, target.clone(), "candy".to_owned())
+            ..BatchPhotos::new(in_styles(&photos, &["candy"]), target.clone())
         };
         let refused = again.open(0).expect_err("exists");
         assert_eq!(refused, Unpainted::Exists(target.join("a-candy.png")));
         again.existing = Existing::Replace;
         assert!(again.open(0).is_ok());
+    }
+    #[test]
+    fn styles_do_not_overwrite_each_other_either() {
+        let folder = tempfile::tempdir().expect("a folder");
+        // In the styles b and sea-b both would be a-sea-b.png.
+        let photos = ["a-sea.png", "a.png"].map(|n| folder.path().join(n));
+        let frame = Frame::from_fn(6, 4, |x, _| [x as u8, 2, 3, 255]);
+        let png = Encoding::of(Format::Png);
+        for photo in &photos {
+            encode::save(photo, &frame, None, png, Existing::Keep).expect("saved");
+        }
+        let items = in_styles(&photos, &["b", "sea-b"]);
+        let mut batch = BatchPhotos {
+            existing: Existing::Replace,
+            ..BatchPhotos::new(items, folder.path().to_owned())
+        };
+        let names = (0..batch.len()).map(|index| {
+            assert_eq!(batch.network(index), index / 2);
+            let photo = batch.open(index).expect("opened");
+            let saved = batch.finish(index, &photo, &painting(&photo));
+            name_label(&saved.expect("finished").path)
+        });
+        let expected = ["a-sea-b.png", "a-b.png", "a-sea-sea-b.png", "a-sea-b-2.png"];
+        assert_eq!(names.collect::<Vec<_>>(), expected);
     }
 }

@@ -2,6 +2,8 @@
 
 use std::{path::PathBuf, sync::Arc};
 
+use eframe::egui;
+
 use super::ContactSheet;
 use crate::{
     disk::free_path,
@@ -180,6 +182,7 @@ impl App {
     /// The sheet was written, or not.
     pub(in crate::gui) fn handle_sheet_written(
         &mut self,
+        ctx: &egui::Context,
         number: u64,
         result: Result<PathBuf, String>,
     ) {
@@ -192,7 +195,10 @@ impl App {
             ));
         }
         match result {
-            Ok(path) => self.tell_of_file(format!("Saved as {}", path_label(&path)), &path),
+            Ok(path) => {
+                self.tell_of_file(format!("Saved as {}", path_label(&path)), &path);
+                self.note_painting(ctx, &path);
+            }
             Err(error) => self.messages.error(error),
         }
     }

@@ -73,14 +73,15 @@ impl ContactSheets {
                     .inner_margin(16)
                     .show(ui, |ui| {
                         ui.set_width(WIDTH.min(area.width() - 64.0));
-                        let (title, what) = match sheet.styles.get(sheet.next) {
-                            Some((_, style)) => (
-                                format!("Painting style {} of {total}", sheet.next + 1),
-                                style.as_str(),
+                        let what = match sheet.styles.get(sheet.next) {
+                            Some((_, style)) => format!(
+                                "Painting the photo in {style}, {} of {total} styles",
+                                sheet.next + 1
                             ),
-                            None => ("Writing the contact sheet…".to_owned(), ""),
+                            None => format!("{total} of {total} styles, writing the file…"),
                         };
-                        ui.label(RichText::new(title).strong().size(16.0));
+                        let title = RichText::new("Contact sheet").strong().size(16.0);
+                        ui.label(title);
                         theme::caption(ui, what);
                         let share = sheet.next as f32 / total.max(1) as f32;
                         ui.add(ProgressBar::new(share).desired_height(8.0));

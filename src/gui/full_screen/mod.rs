@@ -53,6 +53,9 @@ impl App {
 
     fn frame_pictures(&mut self, framing: Framing) {
         self.stage.framing = framing;
+        if let Some(viewed) = self.paintings.viewed_mut() {
+            viewed.stage.framing = framing;
+        }
         if let Some(live) = &mut self.live {
             live.stage.framing = framing;
         }
@@ -77,7 +80,6 @@ impl App {
                     let clear = below_card(ui.ctx(), area, self.batch.is_some());
                     live.over_stage(ui, area, clear, intents);
                     live.capture_badge(ui, area);
-                    live.report_ui(ui.ctx(), intents);
                 }
                 None => {
                     self.stage.names_one = false;

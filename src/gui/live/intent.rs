@@ -1,7 +1,5 @@
 //! Intents about live pictures.
 
-use std::path::PathBuf;
-
 use crate::{capture::Source, settings::LiveChoices};
 
 /// An action about live pictures that a person chose.
@@ -25,8 +23,6 @@ pub enum LiveIntent {
     ToggleFreeze,
     /// Save the picture as it is now.
     Snapshot,
-    /// Copy the picture in this file to the clipboard.
-    CopySaved(PathBuf),
     /// Begin or end a recording.
     ToggleRecording,
     /// Compare two modes, or stop it.

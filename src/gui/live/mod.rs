@@ -146,7 +146,6 @@ impl LiveView {
     /// The intent that closes the part that Esc closes first, if any.
     pub fn to_close(&self) -> Option<LiveIntent> {
         let open = [
-            (self.report.is_some(), LiveIntent::CloseReport),
             (self.shows_difference, LiveIntent::ToggleDifference),
             (self.shows_previews, LiveIntent::TogglePreviews),
             (self.comparing, LiveIntent::ToggleCompare),
@@ -208,9 +207,12 @@ impl LiveView {
     /// The folder or file of the recording in progress, and how much it holds.
     pub fn recording(&self) -> Option<(&Path, String)> {
         let recorder = self.recording.as_ref()?;
-        let taken = match recorder.is_video() {
-            true => length_in_words(recorder.length()),
-            false => pictures(recorder.written()),
+        let (length, written) = (recorder.length(), recorder.written());
+        let taken = match (written, recorder.is_video(), length.as_secs()) {
+            (0, ..) => "nothing".to_owned(),
+            (_, true, 0) => "less than a second".to_owned(),
+            (_, true, _) => length_in_words(length),
+            (_, false, _) => pictures(written),
         };
         Some((recorder.path(), taken))
     }

@@ -2,24 +2,36 @@
 
 use std::sync::Arc;
 
-use eframe::egui::{self, Align2, ScrollArea, TextureHandle, TextureOptions, vec2};
+use eframe::egui::{self, ScrollArea, TextureHandle, TextureOptions, vec2};
 
 use super::{LiveIntent, LiveView};
 use crate::{
     gui::{
         background::{Background, DrawnChart, Report},
         intent::Intent,
+        overlays::dialog,
         texture::image_of,
         theme,
     },
     measure::{MeasureError, MeasureReport, chart},
 };
 
+/// Width of the dialog, in points.
+const WIDTH: f32 = 760.0;
+/// Height of the words at most, in points; more of them are scrolled to.
+const WORDS_HEIGHT: f32 = 150.0;
+/// Height of the buttons and the space above them, in points.
+const BUTTONS_HEIGHT: f32 = 56.0;
+/// Least height of the chart, in points.
+const LEAST_CHART: f32 = 80.0;
+
 /// A report on the screen.
 pub struct ReportView {
     report: Arc<MeasureReport>,
     text: String,
     chart: Chart,
+    /// Whether it has just come.
+    is_fresh: bool,
 }
 
 /// The chart of a report.
@@ -66,6 +78,7 @@ impl LiveView {
             text: report.text(),
             report,
             chart: Chart::Drawing,
+            is_fresh: true,
         });
     }
 
@@ -96,68 +109,80 @@ impl LiveView {
         let Some(view) = &mut self.report else {
             return;
         };
-        let mut is_open = true;
-        egui::Window::new("Measured")
-            .open(&mut is_open)
-            .collapsible(false)
-            .resizable(false)
-            .anchor(Align2::CENTER_CENTER, vec2(0.0, 0.0))
-            .show(ctx, |ui| {
-                let width = 720.0f32.min(ctx.content_rect().width() - 120.0);
-                ui.set_width(width);
-                let (columns, rows) = chart::SIZE_PX;
-                let height = width * f32::from(rows) / f32::from(columns);
-                let most = ctx.content_rect().height() * 0.5;
-                let size = vec2(width, height) * (most / height).min(1.0);
-                match &view.chart {
-                    Chart::Here(texture, _) => {
-                        ui.add(egui::Image::from_texture((texture.id(), size)));
-                    }
-                    // The window keeps its size when the chart comes.
-                    Chart::Drawing => {
-                        ui.add_sized(size, egui::Label::new("The chart is being drawn…"));
-                    }
-                    Chart::None => {}
-                }
-                ScrollArea::vertical().max_height(150.0).show(ui, |ui| {
-                    ui.monospace(view.text.trim_end());
-                });
-                ui.add_space(theme::GAP);
-                ui.horizontal(|ui| {
-                    if ui
-                        .button("Copy")
-                        .on_hover_text("The words, to the clipboard.")
-                        .clicked()
-                    {
-                        ctx.copy_text(view.text.clone());
-                    }
-                    ui.separator();
-                    ui.label("Save as");
-                    for (name, ending, write) in WRITERS {
-                        if ui.button(name).clicked() {
-                            let file_name = format!("styleforge-comparison.{ending}");
-                            intents.push(Intent::Live(match write(&view.report) {
-                                Ok(bytes) => LiveIntent::Export { file_name, bytes },
-                                Err(error) => LiveIntent::ExportFailed(error.to_string()),
-                            }));
-                        }
-                    }
-                    let png = match &view.chart {
-                        Chart::Here(_, png) => Some(png),
-                        Chart::Drawing | Chart::None => None,
-                    };
-                    let button = ui
-                        .add_enabled(png.is_some(), egui::Button::new("Chart…"))
-                        .on_disabled_hover_text("The chart is not drawn yet.");
-                    if let Some(png) = png.filter(|_| button.clicked()) {
-                        intents.push(Intent::Live(LiveIntent::Export {
-                            file_name: "styleforge-comparison.png".to_owned(),
-                            bytes: png.clone(),
-                        }));
-                    }
-                });
+        let is_fresh = std::mem::take(&mut view.is_fresh);
+        let closes = dialog(ctx, "report", WIDTH, |ui| view.ui(ui, is_fresh, intents));
+        if closes && !is_fresh {
+            intents.push(Intent::Live(LiveIntent::CloseReport));
+        }
+    }
+}
+
+impl ReportView {
+    fn ui(&self, ui: &mut egui::Ui, is_fresh: bool, intents: &mut Vec<Intent>) {
+        ui.heading("Measured");
+        ui.add_space(4.0);
+        let (columns, rows) = chart::SIZE_PX;
+        let width = ui.available_width();
+        let height = width * f32::from(rows) / f32::from(columns);
+        let most = ui.available_height() - WORDS_HEIGHT - BUTTONS_HEIGHT;
+        let size = vec2(width, height) * (most.max(LEAST_CHART) / height).min(1.0);
+        match &self.chart {
+            Chart::Here(texture, _) => {
+                ui.add(egui::Image::from_texture((texture.id(), size)));
+            }
+            // The dialog keeps its size when the chart comes.
+            Chart::Drawing => {
+                ui.add_sized(size, egui::Label::new("The chart is being drawn…"));
+            }
+            Chart::None => {}
+        }
+        let words_height = (ui.available_height() - BUTTONS_HEIGHT).clamp(40.0, WORDS_HEIGHT);
+        ScrollArea::vertical()
+            .max_height(words_height)
+            .show(ui, |ui| {
+                ui.monospace(self.text.trim_end());
             });
-        if !is_open {
+        ui.add_space(theme::GAP);
+        ui.horizontal_wrapped(|ui| self.buttons(ui, is_fresh, intents));
+    }
+
+    fn buttons(&self, ui: &mut egui::Ui, is_fresh: bool, intents: &mut Vec<Intent>) {
+        let copy = ui
+            .button("Copy")
+            .on_hover_text("The words, to the clipboard.");
+        if copy.clicked() {
+            ui.ctx().copy_text(self.text.clone());
+        }
+        ui.separator();
+        ui.label("Save as");
+        for (name, ending, write) in WRITERS {
+            if ui.button(name).clicked() {
+                let file_name = format!("styleforge-comparison.{ending}");
+                intents.push(Intent::Live(match write(&self.report) {
+                    Ok(bytes) => LiveIntent::Export { file_name, bytes },
+                    Err(error) => LiveIntent::ExportFailed(error.to_string()),
+                }));
+            }
+        }
+        let png = match &self.chart {
+            Chart::Here(_, png) => Some(png),
+            Chart::Drawing | Chart::None => None,
+        };
+        let button = ui
+            .add_enabled(png.is_some(), egui::Button::new("Chart…"))
+            .on_disabled_hover_text("The chart is not drawn yet.");
+        if let Some(png) = png.filter(|_| button.clicked()) {
+            intents.push(Intent::Live(LiveIntent::Export {
+                file_name: "styleforge-comparison.png".to_owned(),
+                bytes: png.clone(),
+            }));
+        }
+        ui.separator();
+        let close = ui.button("Close");
+        if is_fresh {
+            close.request_focus();
+        }
+        if close.clicked() {
             intents.push(Intent::Live(LiveIntent::CloseReport));
         }
     }

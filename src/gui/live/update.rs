@@ -152,7 +152,6 @@ impl App {
                 self.change_view(LiveIntent::TogglePanel);
             }
             LiveIntent::Snapshot => self.snapshot(),
-            LiveIntent::CopySaved(path) => self.background.copy_file(path),
             LiveIntent::ToggleRecording => self.toggle_recording(),
             other => self.change_view(other),
         }

@@ -75,9 +75,9 @@ impl App {
                 self.start_batch(ctx);
             }
             Err(error) => {
-                mixed.failed = Some(parts);
+                mixed.failed = Some(parts.clone());
                 self.messages.error(error);
-                self.batch_waits = false;
+                self.leave_out_of_batch(ctx, |style| style.parts == parts);
                 if is_requested {
                     self.revert_choice();
                 } else if waits {

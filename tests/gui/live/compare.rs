@@ -113,6 +113,33 @@ fn a_measurement_gives_a_report_to_keep() {
     }
     w.press(Key::Escape);
     w.until("the report to go", |w| !w.has("JSON…"));
+    assert!(w.has_containing("times as fast"), "the comparison stays");
+}
+
+#[test]
+fn the_report_is_a_dialog_as_others_are() {
+    let mut w = Window::live_sized(720.0, 480.0);
+    w.until_live();
+    w.press(Key::B);
+    w.until_contains("times as fast");
+    w.click("Benchmark");
+    until_the_report(&mut w);
+    let window = eframe::egui::Rect::from_min_size(
+        eframe::egui::Pos2::ZERO,
+        eframe::egui::vec2(720.0, 480.0),
+    );
+    let rect = |w: &Window, name: &str| w.harness.get_by_label(name).rect();
+    for name in ["Measured", "Copy", "JSON…", "Chart…", "Close"] {
+        assert!(window.contains_rect(rect(&w, name)), "{name}");
+    }
+    assert!(rect(&w, "Measured").bottom() < rect(&w, "Copy").top());
+    // Keys of the window do nothing behind it.
+    let style = w.is_chosen("Candy");
+    w.press(Key::Num2);
+    assert_eq!(w.is_chosen("Candy"), style);
+    assert!(w.has("JSON…"));
+    w.click("Close");
+    w.until("the report to go", |w| !w.has("JSON…"));
 }
 
 #[test]

@@ -290,3 +290,19 @@ fn closing_live_pictures_says_which_painting_would_be_lost() {
     w.click("Close without saving");
     w.until("the window to close", |w| w.closes());
 }
+
+#[test]
+fn a_recording_that_holds_nothing_yet_is_asked_about_in_words() {
+    let mut w = Window::live_after(saves_there);
+    w.until_live();
+    // What is held is not recorded: however long this takes, nothing is in the video.
+    w.press(Key::Space);
+    w.until_contains("held, was ");
+    w.press(Key::R);
+    w.until_contains("Recording, ");
+    assert!(w.close_is_held_back());
+    w.until_label("Stop recording?");
+    assert!(w.has_containing(", nothing so far. What is recorded stays."));
+    w.click("Stop and close");
+    w.until("the window to close", |w| w.closes());
+}

@@ -1,0 +1,314 @@
+//! Draws the card of a batch.
+
+use eframe::egui::{self, Align2, ProgressBar, RichText, ScrollArea, vec2};
+
+use super::{Batch, Phase};
+use crate::gui::{
+    intent::Intent,
+    label::{name_label, path_label},
+    style_source::Card,
+    theme,
+};
+
+/// Width of the batch's card, in points.
+const WIDTH: f32 = 380.0;
+/// Least height below the card for something else, in points.
+const LEAST_REST: f32 = 110.0;
+/// Height of the list of styles at most, in points.
+const STYLES_HEIGHT: f32 = 120.0;
+
+impl Batch {
+    /// Draws the batch's card into the upper right of `area`. `style` is the title of the chosen style of all that
+    /// there are, `progress` the painted share of the present photo.
+    pub fn ui(
+        &self,
+        ui: &egui::Ui,
+        area: egui::Rect,
+        (style, cards): (Option<&str>, &[Card]),
+        progress: f32,
+        intents: &mut Vec<Intent>,
+    ) {
+        let width = WIDTH.min(area.width() - 32.0);
+        egui::Area::new(card_id())
+            .order(egui::Order::Foreground)
+            .pivot(Align2::RIGHT_TOP)
+            .fixed_pos(area.right_top() + vec2(-16.0, 16.0))
+            .constrain_to(area)
+            .show(ui.ctx(), |ui| {
+                egui::Frame::window(ui.style())
+                    .inner_margin(16)
+                    .show(ui, |ui| {
+                        ui.set_width(width - 34.0);
+                        match self.phase {
+                            Phase::Ready => self.ready_ui(ui, (style, cards), intents),
+                            Phase::Running => self.running_ui(ui, progress, intents),
+                            Phase::Ended { cancelled } => self.ended_ui(ui, cancelled, intents),
+                        }
+                    });
+            });
+    }
+
+    fn ready_ui(
+        &self,
+        ui: &mut egui::Ui,
+        (style, cards): (Option<&str>, &[Card]),
+        intents: &mut Vec<Intent>,
+    ) {
+        let count = counted(self.photos.len(), "photo");
+        ui.label(RichText::new(format!("Paint {count}")).strong().size(16.0));
+        let is_ready = self.styles_ui(ui, (style, cards), intents);
+        for note in &self.left_out {
+            ui.label(note);
+        }
+        ui.label("The paintings go to");
+        theme::caption(ui, path_label(&self.target));
+        if ui.button("Another folder…").clicked() {
+            intents.push(Intent::AskTargetFolder);
+        }
+        let mut replace = self.replace;
+        if ui
+            .checkbox(&mut replace, "Replace files that exist")
+            .clicked()
+        {
+            intents.push(Intent::SetBatchReplace(replace));
+        }
+        ui.horizontal(|ui| {
+            let start = theme::main_button(ui, "Start");
+            let start = ui
+                .add_enabled(is_ready, start)
+                .on_hover_text("Enter")
+                .on_disabled_hover_text("Choose a style first.");
+            let enters = ui.memory(|m| m.focused().is_none())
+                && ui.input(|i| i.key_pressed(egui::Key::Enter));
+            if start.clicked() || (enters && is_ready) {
+                intents.push(Intent::StartBatch);
+            }
+            if ui.button("Cancel").clicked() {
+                intents.push(Intent::CloseBatch);
+            }
+        });
+    }
+
+    /// In which styles it paints; `false` while there is none.
+    fn styles_ui(
+        &self,
+        ui: &mut egui::Ui,
+        (style, cards): (Option<&str>, &[Card]),
+        intents: &mut Vec<Intent>,
+    ) -> bool {
+        let is_ticked = |card: &&Card| {
+            let several = self.several.as_ref();
+            several.is_some_and(|ids| ids.contains(&card.id))
+        };
+        let ticked: Vec<&Card> = cards.iter().filter(is_ticked).collect();
+        match (&self.several, style, ticked.as_slice()) {
+            (None, Some(style), _) => ui.label(format!(
+                "In the style {style}, with the settings as they are."
+            )),
+            (None, None, _) => ui.label("Choose a style on the left first."),
+            (Some(_), _, []) => ui.label("Choose at least one style."),
+            (Some(_), _, [card]) => ui.label(format!(
+                "In the style {}, with the settings as they are.",
+                card.title
+            )),
+            (Some(_), _, several) => ui.label(format!(
+                "In {} styles, with the settings as they are: {}.",
+                several.len(),
+                counted(several.len() * self.photos.len(), "painting")
+            )),
+        };
+        let mut has_list = self.several.is_some();
+        if ui.checkbox(&mut has_list, "Several styles").clicked() {
+            intents.push(Intent::SetBatchStyles(has_list.then(|| {
+                // Begins with the style that is chosen.
+                let chosen = cards.iter().filter(|card| style == Some(&card.title));
+                chosen.map(|card| card.id.clone()).collect()
+            })));
+        }
+        if self.several.is_none() {
+            return style.is_some();
+        }
+        let mut chosen: Vec<String> = ticked.iter().map(|card| card.id.clone()).collect();
+        let before = chosen.len();
+        let mut has_all = before == cards.len();
+        ui.indent("styles", |ui| {
+            ui.spacing_mut().item_spacing.y = 0.0;
+            let all = egui::Checkbox::new(&mut has_all, "All styles")
+                .indeterminate(before > 0 && before < cards.len());
+            if ui.add(all).clicked() {
+                chosen.clear();
+                // From some to all, as from none.
+                if before < cards.len() {
+                    chosen.extend(cards.iter().map(|card| card.id.clone()));
+                }
+            }
+            ScrollArea::vertical()
+                .id_salt("styles")
+                .max_height(STYLES_HEIGHT)
+                .auto_shrink([false, true])
+                .show(ui, |ui| {
+                    for card in cards {
+                        let mut is_on = chosen.contains(&card.id);
+                        if ui.checkbox(&mut is_on, &card.title).clicked() {
+                            match is_on {
+                                true => chosen.push(card.id.clone()),
+                                false => chosen.retain(|id| *id != card.id),
+                            }
+                        }
+                    }
+                });
+        });
+        if chosen.len() != before {
+            intents.push(Intent::SetBatchStyles(Some(chosen)));
+        }
+        before > 0
+    }
+
+    fn running_ui(&self, ui: &mut egui::Ui, progress: f32, intents: &mut Vec<Intent>) {
+        let total = self.items.len();
+        let share = (self.done as f32 + progress) / total.max(1) as f32;
+        let title = format!("Painting {} of {total}", (self.done + 1).min(total));
+        ui.label(RichText::new(title).strong().size(16.0));
+        if let Some((photo, style)) = self.items.get(self.done) {
+            let photo = name_label(photo);
+            theme::caption(
+                ui,
+                match self.has_several_styles() {
+                    true => format!("{photo} in {}", style.title),
+                    false => photo,
+                },
+            );
+        }
+        ui.add(ProgressBar::new(share).desired_height(8.0));
+        let elapsed = ui.input(|i| i.time) - self.started_at;
+        // Always one line, and the remarks below: the button does not move away from under the pointer.
+        theme::caption(
+            ui,
+            if share > 0.02 && elapsed > 1.0 {
+                let left = elapsed * f64::from((1.0 - share) / share);
+                format!("About {} left", duration(left))
+            } else {
+                "Estimating the time left".to_owned()
+            },
+        );
+        let stop = egui::Button::new("Stop the folder");
+        if ui.add_enabled(!self.is_stopping, stop).clicked() {
+            intents.push(Intent::StopBatch);
+        }
+        self.remarks_ui(ui);
+    }
+
+    fn ended_ui(&self, ui: &mut egui::Ui, cancelled: bool, intents: &mut Vec<Intent>) {
+        let title = match (cancelled, self.saved) {
+            (true, _) => "Stopped",
+            (false, 0) if self.failures.is_empty() => "Everything was there already",
+            (false, 0) => "Nothing was painted",
+            (false, _) => "Done",
+        };
+        ui.label(RichText::new(title).strong().size(16.0));
+        if self.saved > 0 {
+            ui.label(format!("{} painted, in", counted(self.saved, self.unit())));
+            theme::caption(ui, path_label(&self.target));
+        }
+        self.remarks_ui(ui);
+        ui.horizontal(|ui| {
+            if ui.button("Close").clicked() {
+                intents.push(Intent::CloseBatch);
+            }
+            if self.saved > 0
+                && ui
+                    .button("Show folder")
+                    .on_hover_text("Open the folder of the paintings.")
+                    .clicked()
+            {
+                intents.push(Intent::ShowInFolder(self.target.clone()));
+            }
+            if !self.skipped.is_empty()
+                && ui
+                    .button("Replace them")
+                    .on_hover_text("Paint the skipped photos too, and replace their files.")
+                    .clicked()
+            {
+                intents.push(Intent::ReplaceSkipped);
+            }
+        });
+    }
+
+    /// What is counted.
+    fn unit(&self) -> &'static str {
+        match self.has_several_styles() {
+            true => "picture",
+            false => "photo",
+        }
+    }
+
+    /// Failures and notes, photo by photo.
+    fn remarks_ui(&self, ui: &mut egui::Ui) {
+        let color = theme::palette(ui.visuals()).error;
+        let failures = RichText::new(format!(
+            "{} not painted",
+            counted(self.failures.len(), self.unit())
+        ));
+        let skipped = RichText::new(format!("Skipped, already there ({})", self.skipped.len()));
+        let notes = RichText::new(format!(
+            "{} with a note",
+            counted(self.notes.len(), self.unit())
+        ));
+        for (title, remarks) in [
+            (failures.color(color), &self.failures),
+            (skipped, &self.skipped),
+            (notes, &self.notes),
+        ] {
+            if remarks.is_empty() {
+                continue;
+            }
+            let salt = title.text().to_owned();
+            ui.label(title);
+            ScrollArea::vertical()
+                .id_salt(salt)
+                .max_height(160.0)
+                .show(ui, |ui| {
+                    for (name, remark) in remarks {
+                        ui.label(name);
+                        theme::caption(ui, remark);
+                    }
+                });
+        }
+    }
+}
+
+fn card_id() -> egui::Id {
+    egui::Id::unique("batch")
+}
+
+/// The part of `area` below the card of a batch, which is `shown` or not; all of it where little would be
+/// left.
+pub fn below_card(ctx: &egui::Context, area: egui::Rect, shown: bool) -> egui::Rect {
+    let card = ctx
+        .memory(|memory| memory.area_rect(card_id()))
+        .filter(|_| shown);
+    let mut rest = area;
+    if let Some(card) = card {
+        *rest.top_mut() = card.bottom().max(area.top());
+    }
+    if rest.height() < LEAST_REST {
+        area
+    } else {
+        rest
+    }
+}
+
+fn counted(many: usize, what: &str) -> String {
+    match many {
+        1 => format!("1 {what}"),
+        n => format!("{n} {what}s"),
+    }
+}
+
+fn duration(seconds: f64) -> String {
+    if seconds < 90.0 {
+        format!("{:.0} s", seconds.ceil())
+    } else {
+        format!("{:.0} min", seconds / 60.0)
+    }
+}

@@ -1,0 +1,131 @@
+//! A batch is confirmed, started when its networks are here, and stopped.
+
+use std::sync::Arc;
+
+use eframe::egui;
+
+use super::{Batch, BatchPhotos, BatchStyle, Phase, PhotoInStyle};
+use crate::{
+    engine::{paint::PaintSettings, protocol::BatchJob},
+    gui::{app::App, style_source::Card},
+    media::encode::Existing,
+};
+
+impl App {
+    /// Paints what the card says, as soon as the networks are here.
+    pub(in crate::gui) fn confirm_batch(&mut self, ctx: &egui::Context) {
+        let several = self.batch.as_ref().and_then(|batch| batch.several.clone());
+        let styles = match several {
+            None => self.chosen_batch_style().into_iter().collect(),
+            Some(ids) => self.batch_styles(&ids),
+        };
+        if let Some(batch) = &mut self.batch {
+            batch.confirm(styles);
+            self.batch_waits = !batch.items.is_empty();
+            self.start_batch(ctx);
+        }
+    }
+
+    /// The style that is chosen in the window, which may be a mix.
+    fn chosen_batch_style(&self) -> Option<BatchStyle> {
+        let id = self.workspace.choice.style.clone()?;
+        Some(BatchStyle {
+            parts: self.mixed_parts(),
+            model: self.model(),
+            title: self.title_of(&id).to_owned(),
+            id,
+        })
+    }
+
+    /// These styles, in the order in which the window lists them.
+    fn batch_styles(&self, ids: &[String]) -> Vec<BatchStyle> {
+        let wanted = self.workspace.choice.model;
+        let cards = self.gallery.cards().iter();
+        let chosen = cards.filter(|card| ids.contains(&card.id));
+        let style = |card: &Card| BatchStyle {
+            id: card.id.clone(),
+            parts: Vec::new(),
+            model: card.model(wanted),
+            title: card.title.clone(),
+        };
+        chosen.map(style).collect()
+    }
+
+    /// Paints the photos too that the batch skipped, in the styles of then.
+    pub(in crate::gui) fn replace_skipped(&mut self, ctx: &egui::Context) {
+        self.batch = self.batch.as_ref().map(Batch::of_skipped);
+        self.batch_waits = self.batch.is_some();
+        self.start_batch(ctx);
+    }
+
+    pub(in crate::gui) fn stop_batch(&mut self) {
+        self.engine.cancel_batch();
+        if let Some(batch) = &mut self.batch {
+            batch.stop();
+        }
+    }
+
+    /// The batch that was confirmed goes on without a style whose network cannot be loaded; without any it waits to
+    /// be confirmed again.
+    pub(in crate::gui) fn leave_out_of_batch(
+        &mut self,
+        ctx: &egui::Context,
+        is_left_out: impl Fn(&BatchStyle) -> bool,
+    ) {
+        if let (Some(batch), true) = (&mut self.batch, self.batch_waits) {
+            batch.items.retain(|(_, style)| !is_left_out(style));
+            self.batch_waits = !batch.items.is_empty();
+            self.start_batch(ctx);
+        }
+    }
+
+    /// Starts the batch that was confirmed, when its networks are here.
+    pub(in crate::gui) fn start_batch(&mut self, ctx: &egui::Context) {
+        let (Some(batch), true) = (&self.batch, self.batch_waits) else {
+            return;
+        };
+        if batch.phase != Phase::Ready {
+            return;
+        }
+        let styles = batch.styles();
+        // All of them are asked for at once, and the last that comes starts the batch.
+        let loaded: Vec<_> = styles
+            .iter()
+            .map(|style| self.chosen_network(&style.id, &style.parts, style.model))
+            .collect();
+        let networks: Option<Vec<_>> = loaded.into_iter().map(|l| Some(l?.network)).collect();
+        let (Some(networks), Some(batch)) = (networks, &mut self.batch) else {
+            return;
+        };
+        self.batch_waits = false;
+        let labels: Vec<Arc<str>> = styles.iter().map(|s| s.label().into()).collect();
+        let items = batch.items.iter().filter_map(|(photo, style)| {
+            let network = styles.iter().position(|of| Arc::ptr_eq(of, style))?;
+            Some(PhotoInStyle {
+                photo: photo.clone(),
+                label: labels.get(network)?.clone(),
+                network,
+            })
+        });
+        let choice = &self.workspace.choice;
+        let mut photos = BatchPhotos::new(items.collect(), batch.target.clone());
+        photos.output = choice.output;
+        photos.look = choice.look;
+        photos.format = self.settings.choices.format;
+        photos.jpeg_quality = self.settings.choices.jpeg_quality;
+        if batch.replace {
+            photos.existing = Existing::Replace;
+        }
+        let started = self.engine.start_batch(BatchJob {
+            source: Box::new(photos),
+            networks,
+            settings: PaintSettings {
+                working_size: choice.working_size(),
+                ..PaintSettings::default()
+            },
+        });
+        if started {
+            batch.start(ctx.input(|i| i.time));
+        }
+    }
+}

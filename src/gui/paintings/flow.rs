@@ -1,0 +1,187 @@
+//! Paintings are noted when they are saved, shown again, and taken off the list.
+
+use std::path::{Path, PathBuf};
+
+use eframe::egui::{self, Event, Frame, Panel};
+
+use super::{Viewed, view};
+use crate::{
+    gui::{
+        app::App,
+        background::{Opened, SmallPicture},
+        intent::Intent,
+        label::path_label,
+        live::LiveIntent,
+    },
+    settings::MOST_PAINTINGS,
+};
+
+impl App {
+    /// Notes that a painting was written into this file.
+    pub(in crate::gui) fn note_painting(&mut self, ctx: &egui::Context, path: &Path) {
+        let listed = &mut self.settings.state.paintings;
+        if listed.first().is_none_or(|first| first != path) {
+            listed.retain(|other| other != path);
+            listed.insert(0, path.to_owned());
+            listed.truncate(MOST_PAINTINGS);
+            self.paintings.keep_only(listed);
+            self.settings_changed(ctx);
+        }
+        self.paintings.note_written(path);
+    }
+
+    /// Whether the strip stands below the photo.
+    fn has_strip(&self) -> bool {
+        self.live.is_none()
+            && !self.full_screen.is_on()
+            && !self.settings.state.paintings.is_empty()
+    }
+
+    /// Has the small pictures made that the strip lacks, and files looked at again when the window gets the focus.
+    pub(in crate::gui) fn serve_paintings(&mut self, ctx: &egui::Context) {
+        let state = &self.settings.state;
+        if !self.has_strip() || state.folds_paintings {
+            return;
+        }
+        if ctx.input(|i| i.events.contains(&Event::WindowFocused(true))) {
+            let seen = self.paintings.thumbnails.iter();
+            let stamps = seen.map(|(path, seen)| (path.clone(), seen.stamp));
+            self.background.look_at_paintings(stamps.collect());
+        }
+        if let Some(path) = self.paintings.begin_next(&state.paintings) {
+            self.background.make_thumbnail(path);
+        }
+    }
+
+    /// A small picture was made, or not.
+    pub(in crate::gui) fn handle_thumbnail(
+        &mut self,
+        ctx: &egui::Context,
+        path: PathBuf,
+        small: SmallPicture,
+    ) {
+        self.paintings.take_in(ctx, path, small);
+        self.paintings.keep_only(&self.settings.state.paintings);
+    }
+
+    /// These files are others by now.
+    pub(in crate::gui) fn handle_paintings_changed(&mut self, changed: Vec<PathBuf>) {
+        self.paintings.outdated.extend(changed);
+    }
+
+    /// Draws the strip, where there is one.
+    pub(in crate::gui) fn paintings_ui(
+        &mut self,
+        ui: &mut egui::Ui,
+        frame: Frame,
+        intents: &mut Vec<Intent>,
+    ) {
+        if self.has_strip() {
+            let state = &self.settings.state;
+            Panel::bottom("paintings").frame(frame).show(ui, |ui| {
+                let (listed, is_folded) = (&state.paintings, state.folds_paintings);
+                self.paintings.strip(ui, listed, is_folded, intents);
+            });
+        }
+    }
+
+    /// Opens a painting of the list, to be seen.
+    pub(in crate::gui) fn show_painting(&mut self, path: PathBuf) {
+        self.paintings.opening = Some(path.clone());
+        self.background.open_painting(path);
+    }
+
+    /// A painting was opened to be seen; not when its file is gone.
+    pub(in crate::gui) fn handle_painting_opened(
+        &mut self,
+        ctx: &egui::Context,
+        path: PathBuf,
+        result: Result<Option<Box<Opened>>, String>,
+    ) {
+        let was_awaited = self.paintings.opening.take_if(|opening| *opening == path);
+        if was_awaited.is_none() {
+            return;
+        }
+        match result {
+            Ok(Some(opened)) => {
+                let framing = self.stage.framing;
+                self.paintings.viewed = Some(Viewed::new(ctx, path, &opened, framing));
+            }
+            Ok(None) => {
+                self.forget_painting(ctx, &path);
+                self.messages.error(format!(
+                    "{} is no longer there. It was taken off the list of saved paintings.",
+                    path_label(&path)
+                ));
+            }
+            Err(error) => self.messages.error(error),
+        }
+    }
+
+    /// Takes a painting off the list; its file stays.
+    pub(in crate::gui) fn forget_painting(&mut self, ctx: &egui::Context, path: &Path) {
+        self.settings.state.paintings.retain(|p| p != path);
+        self.after_forgetting(ctx);
+    }
+
+    /// Takes all paintings off the list; their files stay.
+    pub(in crate::gui) fn clear_paintings(&mut self, ctx: &egui::Context) {
+        self.settings.state.paintings.clear();
+        self.after_forgetting(ctx);
+    }
+
+    fn after_forgetting(&mut self, ctx: &egui::Context) {
+        let listed = &self.settings.state.paintings;
+        self.paintings.keep_only(listed);
+        let viewed = &mut self.paintings.viewed;
+        viewed.take_if(|viewed| !listed.contains(&viewed.path));
+        self.settings_changed(ctx);
+    }
+
+    /// Folds the strip away, or unfolds it.
+    pub(in crate::gui) fn fold_paintings(&mut self, ctx: &egui::Context, folds: bool) {
+        self.settings.state.folds_paintings = folds;
+        self.settings_changed(ctx);
+    }
+
+    /// Lets what is meant for the painting that is seen large reach it, and shows the photo again before it changes;
+    /// `true` when nothing is left to do.
+    pub(in crate::gui) fn meet_viewed(&mut self, intent: &Intent) -> bool {
+        match (self.paintings.viewed(), intent) {
+            (Some(viewed), Intent::Copy) => self.background.copy_file(viewed.path.clone()),
+            (Some(viewed), Intent::Save) => {
+                let path = path_label(&viewed.path);
+                self.messages
+                    .notice(format!("This painting is saved already, as {path}"));
+            }
+            (
+                _,
+                Intent::PickStyle(_)
+                | Intent::StepStyle(_)
+                | Intent::Edit(_)
+                | Intent::Undo
+                | Intent::Redo
+                | Intent::ToggleCrop
+                | Intent::Live(LiveIntent::Enter),
+            ) => {
+                self.paintings.close_view();
+                return false;
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    /// Draws the buttons for the painting that is seen large; `false` when none is.
+    pub(in crate::gui) fn viewed_buttons(
+        &self,
+        ui: &mut egui::Ui,
+        intents: &mut Vec<Intent>,
+    ) -> bool {
+        let viewed = self.paintings.viewed().filter(|_| self.live.is_none());
+        if let Some(viewed) = viewed {
+            view::buttons(ui, &viewed.path, intents);
+        }
+        viewed.is_some()
+    }
+}

@@ -1,0 +1,114 @@
+//! The paintings that were saved last: a strip of small pictures below the photo, kept over restarts. A click shows one
+//! large, in the photo's place.
+//!
+//! Which files they are stands in the settings. Their small pictures are made in the background, one after the other,
+//! as long as the strip is seen.
+
+mod flow;
+mod strip;
+mod view;
+
+pub use view::Viewed;
+
+use std::{
+    collections::{HashMap, HashSet},
+    path::{Path, PathBuf},
+};
+
+use eframe::egui::{self, TextureHandle};
+
+use super::{
+    background::{SmallPicture, Stamp},
+    texture::{MIPMAPPED, image_of},
+};
+
+/// A painting's small picture, or why there is none.
+struct Thumbnail {
+    /// The file of which it was made.
+    stamp: Option<Stamp>,
+    picture: Result<TextureHandle, String>,
+}
+
+/// The small pictures of the strip, and the painting that is seen large.
+#[derive(Default)]
+pub struct Paintings {
+    thumbnails: HashMap<PathBuf, Thumbnail>,
+    /// Those whose file is another one by now.
+    outdated: HashSet<PathBuf>,
+    /// The one of which a small picture is being made.
+    running: Option<PathBuf>,
+    /// Whether the newest one is to be scrolled into view.
+    has_new: bool,
+    /// The one that is being opened.
+    opening: Option<PathBuf>,
+    viewed: Option<Viewed>,
+}
+
+impl Paintings {
+    /// Notes that this file was written.
+    fn note_written(&mut self, path: &Path) {
+        self.outdated.insert(path.to_owned());
+        self.has_new = true;
+    }
+
+    /// The next of these files of which a small picture is to be made; it counts as begun.
+    fn begin_next(&mut self, listed: &[PathBuf]) -> Option<PathBuf> {
+        if self.running.is_some() {
+            return None;
+        }
+        let (here, outdated) = (&self.thumbnails, &self.outdated);
+        let lacks = |path: &&PathBuf| !here.contains_key(*path) || outdated.contains(*path);
+        self.running = listed.iter().find(lacks).cloned();
+        // What is written from now on needs another one.
+        if let Some(path) = &self.running {
+            self.outdated.remove(path);
+        }
+        self.running.clone()
+    }
+
+    /// Takes a small picture in.
+    fn take_in(&mut self, ctx: &egui::Context, path: PathBuf, small: SmallPicture) {
+        self.running.take_if(|running| *running == path);
+        let texture = |frame| ctx.load_texture("painting small", image_of(&frame), MIPMAPPED);
+        let thumbnail = Thumbnail {
+            stamp: small.stamp,
+            picture: small.picture.map(texture),
+        };
+        self.thumbnails.insert(path, thumbnail);
+    }
+
+    /// Forgets the pictures of files that are not listed any more.
+    fn keep_only(&mut self, listed: &[PathBuf]) {
+        self.thumbnails.retain(|path, _| listed.contains(path));
+        self.outdated.retain(|path| listed.contains(path));
+    }
+
+    /// A task came to no end: its picture is not tried again.
+    pub fn broke(&mut self) {
+        self.opening = None;
+        if let Some(path) = self.running.take() {
+            let why = "No small picture could be made of it.".to_owned();
+            let thumbnail = Thumbnail {
+                stamp: None,
+                picture: Err(why),
+            };
+            self.thumbnails.insert(path, thumbnail);
+        }
+    }
+
+    /// The painting that is seen large in the photo's place.
+    pub fn viewed(&self) -> Option<&Viewed> {
+        self.viewed.as_ref()
+    }
+
+    /// As [`Self::viewed`], to be drawn and changed.
+    pub fn viewed_mut(&mut self) -> Option<&mut Viewed> {
+        self.viewed.as_mut()
+    }
+
+    /// Shows the photo again; `false` when no painting was seen or opened.
+    pub fn close_view(&mut self) -> bool {
+        let was_opening = self.opening.take().is_some();
+        self.viewed.take().is_some() || was_opening
+    }
+}

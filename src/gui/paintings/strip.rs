@@ -1,0 +1,169 @@
+//! Draws the strip of paintings.
+
+use std::path::{Path, PathBuf};
+
+use eframe::egui::{
+    self, Align2, Color32, FontId, Key, Modifiers, Response, Role, ScrollArea, Sense, Stroke,
+    StrokeKind, WidgetInfo, vec2,
+};
+
+use super::{Paintings, Thumbnail, view::actions};
+use crate::gui::{
+    fonts::icons,
+    intent::Intent,
+    label::{name_label, path_label},
+    texture::cover,
+    theme,
+};
+
+/// Width and height of a small picture, in points.
+const SIZE: egui::Vec2 = vec2(80.0, 56.0);
+/// Width of the menu, in points.
+const MENU_WIDTH: f32 = 160.0;
+
+impl Paintings {
+    /// Draws the strip of the `listed` files into `ui`, or only the button that unfolds it.
+    pub fn strip(
+        &mut self,
+        ui: &mut egui::Ui,
+        listed: &[PathBuf],
+        is_folded: bool,
+        intents: &mut Vec<Intent>,
+    ) {
+        ui.horizontal(|ui| {
+            let words = theme::icon_text(icons::SAVE, "Saved", true);
+            let button = egui::Button::selectable(!is_folded, words);
+            let response = ui
+                .add(button)
+                .on_hover_text("The paintings that were saved last");
+            let name = match is_folded {
+                true => "Show saved paintings",
+                false => "Hide saved paintings",
+            };
+            if response.accessible_name(name).clicked() {
+                intents.push(Intent::FoldPaintings(!is_folded));
+            }
+            if !is_folded {
+                self.pictures(ui, listed, intents);
+            }
+        });
+    }
+
+    fn pictures(&mut self, ui: &mut egui::Ui, listed: &[PathBuf], intents: &mut Vec<Intent>) {
+        // The wheel moves the strip: there is no other way to go.
+        ui.style_mut().always_scroll_the_only_direction = true;
+        let mut area = ScrollArea::horizontal().auto_shrink([false, true]);
+        if std::mem::take(&mut self.has_new) {
+            area = area.horizontal_scroll_offset(0.0);
+        }
+        area.show(ui, |ui| {
+            ui.horizontal(|ui| {
+                for path in listed {
+                    let thumbnail = self.thumbnails.get(path);
+                    let is_viewed = self.viewed.as_ref().is_some_and(|v| v.path == *path);
+                    let response = picture(ui, path, thumbnail, is_viewed);
+                    if response.gained_focus() {
+                        response.scroll_to_me(None);
+                    }
+                    let deletes =
+                        |i: &mut egui::InputState| i.consume_key(Modifiers::NONE, Key::Delete);
+                    if response.has_focus() && ui.input_mut(deletes) {
+                        intents.push(Intent::ForgetPainting(path.clone()));
+                    }
+                    menu(&response, path, intents);
+                    if response.clicked() {
+                        intents.push(Intent::ShowPainting(path.clone()));
+                    }
+                }
+            });
+        });
+    }
+}
+
+/// A painting of the strip.
+fn picture(
+    ui: &mut egui::Ui,
+    path: &Path,
+    thumbnail: Option<&Thumbnail>,
+    is_viewed: bool,
+) -> Response {
+    let name = name_label(path);
+    let (_, rect) = ui.allocate_space(SIZE);
+    // The focus stays on the painting, wherever that goes in the list.
+    let response = ui.interact(rect, egui::Id::unique(("painting", path)), Sense::click());
+    let problem = match thumbnail.map(|thumbnail| &thumbnail.picture) {
+        Some(Err(why)) => Some(why),
+        _ => None,
+    };
+    response.widget_info(|| {
+        let name = match problem {
+            Some(_) => format!("{name}, cannot be shown"),
+            None => name.clone(),
+        };
+        WidgetInfo::selected(Role::Button, true, is_viewed, name)
+    });
+    if ui.is_rect_visible(rect) {
+        let colors = theme::palette(ui.visuals());
+        ui.painter().rect_filled(rect, theme::RADIUS, colors.card);
+        match thumbnail.map(|thumbnail| &thumbnail.picture) {
+            Some(Ok(texture)) => egui::Image::from_texture(texture)
+                .uv(cover(texture.size_vec2(), rect.size()))
+                .corner_radius(theme::RADIUS)
+                .paint_at(ui, rect),
+            // Not there yet, or not to be had: its name.
+            _ => {
+                let color = match problem {
+                    Some(_) => colors.quiet.gamma_multiply(0.6),
+                    None => colors.quiet,
+                };
+                words(ui, rect, name, color);
+            }
+        }
+        let outline = match (is_viewed, response.hovered()) {
+            (true, _) => Stroke::new(2.5, colors.quiet),
+            (false, true) => Stroke::new(1.0, colors.quiet),
+            (false, false) => Stroke::new(1.0, colors.outline),
+        };
+        let inside = StrokeKind::Inside;
+        ui.painter()
+            .rect_stroke(rect, theme::RADIUS, outline, inside);
+    }
+    response
+        .on_hover_cursor(egui::CursorIcon::PointingHand)
+        .on_hover_text(problem.cloned().unwrap_or_else(|| path_label(path)))
+}
+
+/// Words within a small picture's place, cut where they do not fit.
+fn words(ui: &egui::Ui, rect: egui::Rect, text: String, color: Color32) {
+    let mut job =
+        egui::text::LayoutJob::simple(text, FontId::proportional(11.0), color, rect.width() - 8.0);
+    job.wrap.max_rows = 3;
+    job.wrap.break_anywhere = true;
+    let galley = ui.painter().layout_job(job);
+    let at = Align2::CENTER_CENTER.anchor_size(rect.center(), galley.size());
+    ui.painter().galley(at.min, galley, color);
+}
+
+fn menu(response: &Response, path: &Path, intents: &mut Vec<Intent>) {
+    response.context_menu(|ui| {
+        ui.set_min_width(MENU_WIDTH);
+        let last = [("Clear the list", Intent::ClearPaintings)];
+        for (name, intent) in actions(path).into_iter().chain(last) {
+            let keys = match intent {
+                Intent::ForgetPainting(_) => "Delete",
+                _ => "",
+            };
+            let button = match keys {
+                "" => egui::Button::new(name),
+                keys => egui::Button::new(name).shortcut_text(keys),
+            };
+            if matches!(intent, Intent::ForgetPainting(_)) {
+                ui.separator();
+            }
+            if ui.add(button).accessible_name(name).clicked() {
+                intents.push(intent);
+                ui.close();
+            }
+        }
+    });
+}

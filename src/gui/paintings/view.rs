@@ -1,0 +1,70 @@
+//! A painting of the strip in the photo's place, and the buttons for it.
+
+use std::path::{Path, PathBuf};
+
+use eframe::egui;
+
+use crate::gui::{
+    background::Opened,
+    intent::Intent,
+    stage::{Framing, Stage},
+    theme,
+};
+
+/// A painting that is seen large.
+pub struct Viewed {
+    /// Its file.
+    pub path: PathBuf,
+    /// Its name and size, in words.
+    pub words: String,
+    /// Its zoom.
+    pub stage: Stage,
+}
+
+impl Viewed {
+    /// Shows the painting that was opened, whole.
+    pub fn new(ctx: &egui::Context, path: PathBuf, opened: &Opened, framing: Framing) -> Self {
+        let mut stage = Stage::default();
+        stage.framing = framing;
+        stage.set_names("Saved painting", "Saved painting");
+        let frame = &opened.photo.frame;
+        stage.set_photo(ctx, &opened.preview, frame.clone());
+        let (width, height) = (frame.width(), frame.height());
+        Self {
+            words: format!("{}, {width} × {height} px", opened.title()),
+            path,
+            stage,
+        }
+    }
+}
+
+/// What can be done with a painting of the strip, in the order in which it is offered: names and intents.
+pub fn actions(path: &Path) -> [(&'static str, Intent); 4] {
+    let path = || path.to_owned();
+    [
+        ("Show in folder", Intent::ShowInFolder(path())),
+        ("Copy", Intent::CopyFile(path())),
+        ("Open as a photo", Intent::OpenFiles(vec![path()])),
+        ("Remove from the list", Intent::ForgetPainting(path())),
+    ]
+}
+
+/// The buttons below a painting that is seen large.
+pub fn buttons(ui: &mut egui::Ui, path: &Path, intents: &mut Vec<Intent>) {
+    ui.horizontal_wrapped(|ui| {
+        let size = egui::vec2(0.0, 32.0);
+        let back = theme::main_button(ui, "Back").min_size(size);
+        if ui.add(back).on_hover_text("Esc").clicked() {
+            intents.push(Intent::ClosePainting);
+        }
+        for (name, intent) in actions(path) {
+            let mut response = ui.add(egui::Button::new(name).min_size(size));
+            if matches!(intent, Intent::ForgetPainting(_)) {
+                response = response.on_hover_text("The file stays.");
+            }
+            if response.clicked() {
+                intents.push(intent);
+            }
+        }
+    });
+}

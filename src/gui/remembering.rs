@@ -1,0 +1,61 @@
+//! What is remembered over restarts: settings are noted as they change, and written after a rest.
+
+use eframe::egui;
+
+use super::app::App;
+
+/// How long settings rest before they are written, in seconds.
+const SETTINGS_REST_SECONDS: f64 = 1.0;
+
+impl App {
+    /// Notes that a setting changed; it is written after a rest.
+    pub(super) fn settings_changed(&mut self, ctx: &egui::Context) {
+        self.settings_file.changed_at = Some(ctx.input(|i| i.time));
+        ctx.request_repaint_after_secs(SETTINGS_REST_SECONDS as f32 + 0.05);
+    }
+
+    /// Commits the change of a control that is no longer dragged as one step of undo, and writes settings that
+    /// have rested.
+    pub(super) fn finish_changes(&mut self, ctx: &egui::Context) {
+        if !ctx.input(|i| i.pointer.any_down())
+            && let Some(before) = self.painting.before_change.take()
+        {
+            self.workspace.commit(before);
+            self.workspace.choice.remember(&mut self.settings.choices);
+            self.settings_changed(ctx);
+        }
+        if let Some((order, keys)) = self.gallery.take_changed_order() {
+            let state = &mut self.settings.state;
+            if (&state.style_order, &state.style_keys) != (&order, &keys) {
+                (state.style_order, state.style_keys) = (order, keys);
+                self.settings_changed(ctx);
+            }
+        }
+        let (size, maximized, is_full) = ctx.input(|i| {
+            let viewport = i.viewport();
+            let size = viewport.inner_rect.map(|r| r.size().round());
+            (size, viewport.maximized, viewport.fullscreen == Some(true))
+        });
+        if let Some(maximized) =
+            maximized.filter(|m| *m != self.settings.state.is_maximized && !is_full)
+        {
+            self.settings.state.is_maximized = maximized;
+            self.settings_changed(ctx);
+        }
+        let is_plain = maximized != Some(true) && !is_full;
+        if let Some(size) = size.filter(|_| is_plain).map(|s| (s.x, s.y))
+            && self.settings.state.window_size != Some(size)
+        {
+            self.settings.state.window_size = Some(size);
+            self.settings_changed(ctx);
+        }
+        let now = ctx.input(|i| i.time);
+        if let (Some(since), Some(path)) = (self.settings_file.changed_at, &self.settings_file.path)
+            && now - since >= SETTINGS_REST_SECONDS
+        {
+            self.settings_file.changed_at = None;
+            self.background
+                .write_settings(self.settings.clone(), path.clone());
+        }
+    }
+}
