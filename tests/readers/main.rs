@@ -13,6 +13,8 @@ mod generated;
 mod graphs;
 #[path = "../support/onnx_files/mod.rs"]
 mod onnx_files;
+#[path = "../support/real_time.rs"]
+mod real_time;
 mod shapes;
 
 use std::{
@@ -20,7 +22,7 @@ use std::{
     io::Read,
     path::Path,
     sync::{Arc, mpsc},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use counting::{Allocated, alone, counted};
@@ -191,10 +193,15 @@ fn guarded(name: String, file: Vec<u8>) -> Line {
     let (sender, receiver) = mpsc::channel();
     let file: Arc<[u8]> = file.into();
     let label = format!("{name} ({} bytes)", file.len());
+    // Reading and describing in a build for tests.
+    let limit = Duration::from_secs(1) + Duration::from_secs(2) * (file.len() >> 20) as u32;
+    let started = Instant::now();
     // Whoever waits may have given up.
     std::thread::spawn(move || sender.send(Line::of(name, &file)).is_ok());
-    let line = receiver.recv_timeout(Duration::from_secs(120));
-    line.unwrap_or_else(|_| panic!("{label}: the reader panicked or hangs"))
+    let line = receiver.recv_timeout(real_time::PATIENCE);
+    let line = line.unwrap_or_else(|_| panic!("{label}: the reader panicked or hangs"));
+    real_time::within(&label, started.elapsed(), limit);
+    line
 }
 
 /// Whether the work grew as it should from a file to a larger one of the same shape.
