@@ -105,30 +105,68 @@ fn take_over(
         Op::InstanceNorm { .. } | Op::Affine => None,
         _ => return Ok(false),
     };
-    budget.steps(own.weight.len() + own.bias.len())?;
-    let times = |value: f32, scale: f32| (f64::from(value) * f64::from(scale)) as f32;
-    match (outputs, *op) {
+    budget.steps(2 * (own.weight.len() + own.bias.len()))?;
+    // The step's channel that a weight belongs to.
+    let channel = |place: usize| match (outputs, *op) {
         (Some((one, groups, out_channels)), Op::ConvTranspose2d { conv, .. }) => {
             let outs = out_channels / groups;
-            let ins = conv.in_channels / groups;
-            for (place, weight) in own.weight.iter_mut().enumerate() {
-                let (input, output) = (place / one / outs, place / one % outs);
-                *weight = times(*weight, step.weight[input / ins * outs + output]);
-            }
+            let (input, output) = (place / one / outs, place / one % outs);
+            input / (conv.in_channels / groups) * outs + output
         }
-        (Some((one, ..)), _) => {
-            for (place, weight) in own.weight.iter_mut().enumerate() {
-                *weight = times(*weight, step.weight[place / one]);
-            }
-        }
-        (None, _) => {
-            for (weight, scale) in own.weight.iter_mut().zip(&step.weight) {
-                *weight = times(*weight, *scale);
-            }
-        }
+        (Some((one, ..)), _) => place / one,
+        (None, _) => place,
+    };
+    let times = |place: usize, value: f32| {
+        (f64::from(value) * f64::from(step.weight[channel(place)])) as f32
+    };
+    let moved = |channel: usize, value: f32| {
+        let (scale, shift) = (step.weight[channel], step.bias[channel]);
+        (f64::from(value) * f64::from(scale) + f64::from(shift)) as f32
+    };
+    // What is too large for a weight stays a step of its own.
+    let weights = own.weight.iter().enumerate();
+    let biases = own.bias.iter().enumerate();
+    let mut products = weights
+        .map(|(at, &v)| times(at, v))
+        .chain(biases.map(|(at, &v)| moved(at, v)));
+    if !products.all(f32::is_finite) {
+        return Ok(false);
     }
-    for ((bias, scale), shift) in own.bias.iter_mut().zip(&step.weight).zip(&step.bias) {
-        *bias = (f64::from(*bias) * f64::from(*scale) + f64::from(*shift)) as f32;
+    for (place, weight) in own.weight.iter_mut().enumerate() {
+        *weight = times(place, *weight);
+    }
+    for (channel, bias) in own.bias.iter_mut().enumerate() {
+        *bias = moved(channel, *bias);
     }
     Ok(true)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::Conv;
+
+    /// A convolution takes the step behind it over, but for one that makes a weight infinite.
+    #[test]
+    fn what_is_too_large_for_a_weight_stays_a_step() {
+        for (scale, nodes) in [(0.5, 2), (1e3, 3)] {
+            let mut graph = Graph::default();
+            let mut add =
+                |name, op, inputs: &[NodeId]| graph.add(name, "", op, inputs).expect("a node");
+            let input = add("input", Op::Input { channels: 1 }, &[]);
+            let conv = add("conv", Op::Conv2d(Conv::square(1, 1, 1, 1)), &[input]);
+            let last = add("step", Op::Affine, &[conv]);
+            let own = |weight: f32| {
+                Some(NodeWeights {
+                    weight: vec![weight],
+                    bias: vec![1.0],
+                })
+            };
+            let weights = vec![None, own(1e37), own(scale)];
+            let made = network(graph, weights, last, &Budget::for_file(1 << 20)).expect("read");
+            assert_eq!(made.graph().nodes().len(), nodes, "{scale}");
+            let kept = &made.weights().of("conv").weight;
+            assert_eq!(kept[..], [if nodes == 2 { 1e37 * scale } else { 1e37 }]);
+        }
+    }
 }
