@@ -71,6 +71,12 @@ impl App {
                 }
                 return;
             }
+            Press::RemoveStyle if self.shows_painting() => {
+                // What is seen is meant, not the style beside it.
+                let viewed = self.paintings.viewed().map(|v| v.path.clone());
+                self.intents.extend(viewed.map(Intent::ForgetPainting));
+                return;
+            }
             Press::RenameStyle | Press::RemoveStyle | Press::MoveStyle(_) => {
                 let intent = |id| match press {
                     Press::RenameStyle => Intent::AskName(id),

@@ -277,6 +277,26 @@ fn the_keyboard_reaches_the_strip() {
 }
 
 #[test]
+fn delete_means_the_painting_that_is_seen_and_not_the_style() {
+    let mut w = Window::painted(40, 30);
+    w.save_as("a.png");
+    w.until("the strip", |w| strip(w) == ["a.png"]);
+    w.click("a.png");
+    w.until_label("Picture, saved painting, 40 × 30 px");
+    // A click leaves the focus with the strip; the key alone is meant.
+    w.harness.ctx.memory_mut(|memory| {
+        if let Some(focused) = memory.focused() {
+            memory.surrender_focus(focused);
+        }
+    });
+    w.step();
+    w.press(Key::Delete);
+    w.until("it to go", |w| strip(w).is_empty());
+    assert!(w.path("a.png").exists() && w.has("Candy"));
+    assert!(!w.has_containing("comes with the program"));
+}
+
+#[test]
 fn a_full_strip_leaves_room_for_everything_in_a_small_window() {
     let size = vec2(1024.0, 640.0);
     let mut w = Window::sized_after(size.x, size.y, |folder| {

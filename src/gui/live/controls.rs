@@ -299,7 +299,7 @@ fn size(ui: &mut egui::Ui, view: &View<'_>, choices: &mut LiveChoices) {
     if let LiveSize::Auto { target_fps } = choices.size {
         let caption = match view.live.rate_warning.is_lost() {
             true => format!("Too slow here for {target_fps:.0} frames a second"),
-            false => format!("As fine as {target_fps:.0} frames a second allow"),
+            false => format!("Aims at {target_fps:.0} frames a second"),
         };
         theme::caption(ui, caption);
     }

@@ -172,6 +172,11 @@ impl App {
         true
     }
 
+    /// Whether a painting of the strip is seen large.
+    pub(in crate::gui) fn shows_painting(&self) -> bool {
+        self.live.is_none() && self.paintings.viewed().is_some()
+    }
+
     /// Draws the buttons for the painting that is seen large; `false` when none is.
     pub(in crate::gui) fn viewed_buttons(
         &self,
