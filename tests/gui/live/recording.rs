@@ -163,7 +163,9 @@ fn a_request_to_end_asks_nothing_and_loses_nothing_of_a_recording() {
     w.until_label("Candy");
     let photo = w.photo_file("photo.png", 40, 30);
     w.drop_file(&photo);
+    w.until_label("photo.png, 40 × 30 px");
     w.click("Candy");
+    w.until("the choice", |w| w.is_chosen("Candy"));
     w.until_painted();
     w.click("Live");
     w.until_live();
