@@ -278,13 +278,13 @@ fn an_interrupted_recording_is_named_and_told_at_the_next_one() {
     while bytes() < 100_000 && child.try_wait().expect("a child").is_none() {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
+    let told_by = |name: &str| {
+        let name = format!("deep/{name}");
+        let next = [&small[..], &["--seconds", "0.2", "--record", &name]].concat();
+        s.styleforge(&next).ends(0).stderr
+    };
     // Another one leaves it alone as long as its program lives.
-    let next = [
-        &small[..],
-        &["--seconds", "0.2", "--record", "deep/next.avi"],
-    ]
-    .concat();
-    let told = s.styleforge(&next).ends(0).stderr;
+    let told = told_by("next.avi");
     assert!(!told.contains("interrupted"), "{told}");
     send("-KILL", &child);
     child.wait().expect("ends");
@@ -295,12 +295,7 @@ fn an_interrupted_recording_is_named_and_told_at_the_next_one() {
         [&format!("clip.partial.{ending}"), "next.avi"]
     );
 
-    let third = [
-        &small[..],
-        &["--seconds", "0.2", "--record", "deep/third.avi"],
-    ]
-    .concat();
-    let told = s.styleforge(&third).ends(0).stderr;
+    let told = told_by("third.avi");
     let note = told.lines().find(|line| line.contains("interrupted"));
     let note = note.expect("a note");
     assert!(
@@ -309,12 +304,7 @@ fn an_interrupted_recording_is_named_and_told_at_the_next_one() {
         "{note}"
     );
     assert_eq!(s.names("deep"), [&name[..], "next.avi", "third.avi"]);
-    let fourth = [
-        &small[..],
-        &["--seconds", "0.2", "--record", "deep/fourth.avi"],
-    ]
-    .concat();
-    let told = s.styleforge(&fourth).ends(0).stderr;
+    let told = told_by("fourth.avi");
     assert!(!told.contains("interrupted"), "{told}");
 }
 

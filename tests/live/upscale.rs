@@ -1,6 +1,7 @@
 //! Pictures brought up to the source's size.
 
 use std::{
+    path::Path,
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -116,17 +117,21 @@ fn a_comparison_judges_what_the_network_made() {
     }
 }
 
+/// Records what is painted from now on as pictures in `folder`.
+fn record(studio: &mut Studio, folder: &Path) -> Recorder {
+    let (folder, format) = (folder.to_owned(), Format::Png);
+    let destination = Destination::Pictures { folder, format };
+    let (recorder, sink) = Recorder::start(&destination, Arc::new(|| {})).expect("a folder");
+    *studio.live.recording() = Some(sink);
+    recorder
+}
+
 /// A held picture that is painted more finely is seen from then on, and recorded too; later pictures follow it.
 #[test]
 fn what_is_recorded_is_what_is_seen_while_the_picture_is_held() {
     let home = tempfile::tempdir().expect("a folder");
     let mut studio = studio((64, 48), 32);
-    let folder = home.path().to_owned();
-    let format = Format::Png;
-    let (recorder, sink) =
-        Recorder::start(&Destination::Pictures { folder, format }, Arc::new(|| {}))
-            .expect("a folder");
-    *studio.live.recording() = Some(sink);
+    let recorder = record(&mut studio, home.path());
     let finer = edged(64, 48);
     studio.paint();
     // It goes on: nobody sees the finer picture.
@@ -158,12 +163,7 @@ fn what_is_recorded_is_what_is_seen_while_the_picture_is_held() {
 fn what_is_recorded_has_the_sources_size() {
     let home = tempfile::tempdir().expect("a folder");
     let mut studio = studio((64, 48), 32);
-    let folder = home.path().to_owned();
-    let format = Format::Png;
-    let (recorder, sink) =
-        Recorder::start(&Destination::Pictures { folder, format }, Arc::new(|| {}))
-            .expect("a folder");
-    *studio.live.recording() = Some(sink);
+    let recorder = record(&mut studio, home.path());
     studio.paint();
     let Recorded { frames, .. } = recorder.finish();
     assert_eq!(frames, 1);

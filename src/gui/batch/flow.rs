@@ -88,7 +88,7 @@ impl App {
             return;
         }
         let styles = batch.styles();
-        // All of them are asked for at once, and the last that comes starts the batch.
+        // All of them are requested at once, and the last that comes starts the batch.
         let loaded: Vec<_> = styles
             .iter()
             .map(|style| self.chosen_network(&style.id, &style.parts, style.model))
