@@ -5,7 +5,7 @@
 //   to[q, c] = sum over k of 2^(score[k] - m) * values[k, c], over the sum of 2^(score[k] - m)
 // where m is the largest score of the query's row.
 //
-// Entries, for heads of 32, 64 and 128 channels and maps of f32 and f16:
+// Entries, for heads of 32, 64 and 128 channels and maps of f32, f16 and (from sm_80 on) bf16:
 //   attention_tiled_SIZE_*    goes over the keys twice: first for m, then for the sums
 //   attention_online_SIZE_*   goes over the keys once: sums so far shrink when a larger score comes
 //
@@ -22,7 +22,7 @@
 // Roofline: the fp32 multipliers.
 // Measured: NOT MEASURED.
 //
-// Numerics: all arithmetic in fp32, in an order that does not depend on the launch; f16 is rounded once, at the end.
+// Numerics: all arithmetic in fp32, in an order that does not depend on the launch; 16 bits are rounded once, at the end.
 // Weighted means are no larger than the values; only what is no number sets `overflow`.
 //
 // Barriers: keys and values lie in the same rows of shared memory one after the other: they are there before they are
@@ -316,6 +316,15 @@ template <class T, int SIZE, bool IS_ONLINE> __device__ __forceinline__ void att
     ENTRY(online, true, SIZE, f32, float)                                                           \
     ENTRY(online, true, SIZE, f16, half_t)
 
+#define BFLOAT_ENTRIES(SIZE)                                                                        \
+    ENTRY(tiled, false, SIZE, bf16, bfloat_t)                                                       \
+    ENTRY(online, true, SIZE, bf16, bfloat_t)
+
 ENTRIES(32)
 ENTRIES(64)
 ENTRIES(128)
+#if __CUDA_ARCH__ >= 800
+BFLOAT_ENTRIES(32)
+BFLOAT_ENTRIES(64)
+BFLOAT_ENTRIES(128)
+#endif

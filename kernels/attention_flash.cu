@@ -5,7 +5,7 @@
 // the largest score, the sum of the weights and the weighted values of its queries, and multiplies what it has by
 // 2^(old largest - new largest) when a larger score comes (Milakov and Gimelshein 2018; Dao and others 2022).
 //
-// Entries: attention_flash_DxP_f16 for heads of D = 32, 64, 128 channels and P = 1, 2 parts of the warps: each part
+// Entries: attention_flash_DxP_f16 and _bf16 (from sm_80 on) for heads of D = 32, 64, 128 channels and P = 1, 2 parts of the warps: each part
 // has the same 64 queries and takes every P-th block of keys, and the parts merge at the end, in order: for few queries,
 // which would leave most of a multiprocessor idle. Layouts: maps as in element.cuh, a token a pixel; the channels of head
 // h begin at h * D. A token's channels of a head are read as 16-byte pieces.
@@ -208,7 +208,7 @@ template <class T, int HEAD, int KEYS, int PARTS> __device__ __forceinline__ voi
             *reinterpret_cast<u32*>(to + d * 8) = narrow_pair<T>(low, high);
         }
     }
-    if (p.overflow != nullptr) note_overflow<T>(p.overflow, largest);
+    note_overflow<T>(p.overflow, largest);
 }
 
 #define ENTRY(head, keys, parts, precision, T)                                                                           \
@@ -223,5 +223,15 @@ ENTRY(64, 64, 1, f16, half_t)
 ENTRY(64, 64, 2, f16, half_t)
 ENTRY(128, 32, 1, f16, half_t)
 ENTRY(128, 32, 2, f16, half_t)
+
+// Tensor cores multiply bf16 from sm_80 on.
+#if __CUDA_ARCH__ >= 800
+ENTRY(32, 64, 1, bf16, bfloat_t)
+ENTRY(32, 64, 2, bf16, bfloat_t)
+ENTRY(64, 64, 1, bf16, bfloat_t)
+ENTRY(64, 64, 2, bf16, bfloat_t)
+ENTRY(128, 32, 1, bf16, bfloat_t)
+ENTRY(128, 32, 2, bf16, bfloat_t)
+#endif
 
 }  // namespace sf

@@ -5,7 +5,7 @@
 //   attention_naive_softmax   score[k] becomes 2^(score[k] - m), m being the row's largest; their sum is kept beside
 //   attention_naive_product   to[q, c] = sum over k of score[k] * values[k, c], over that sum
 //
-// Entries: scores and product with _f32 and _f16, which is the type of the maps; attention_naive_softmax_f32, because
+// Entries: scores and product with _f32, _f16 and _bf16 (from sm_80 on), which is the type of the maps; attention_naive_softmax_f32, because
 // scores are fp32 for either.
 //
 // GEMMs of a head: scores M = queries, N = keys, K = head_size; product M = queries, N = head_size, K = keys.
@@ -22,7 +22,7 @@
 // Roofline: memory.
 // Measured: NOT MEASURED.
 //
-// Numerics: sums in fp32 (f16: products of halves on tensor cores, weights rounded to halves for them), one rounding
+// Numerics: sums in fp32 (16 bits: products on tensor cores, weights rounded to the type for them), one rounding
 // to the map's type. Only what is no number sets `overflow`.
 //
 // Barriers: a stage of shared memory before it is read, and its reads before it is written again.
@@ -282,3 +282,9 @@ ENTRY(scores, f16, scores<half_t>(p))
 ENTRY(softmax, f32, softmax(p))
 ENTRY(product, f32, product<float>(p))
 ENTRY(product, f16, product<half_t>(p))
+
+// Tensor cores multiply bf16 from sm_80 on.
+#if __CUDA_ARCH__ >= 800
+ENTRY(scores, bf16, scores<bfloat_t>(p))
+ENTRY(product, bf16, product<bfloat_t>(p))
+#endif

@@ -1,7 +1,7 @@
 // targets: sm_90a
 // Attention on Hopper's warpgroup products with a running softmax, for many queries.
 //
-// Computes what attention_flash.cu computes. Entries: attention_wgmma_D_f16 for heads of D = 64 and 128 channels.
+// Computes what attention_flash.cu computes. Entries: attention_wgmma_D_f16 and _bf16 for heads of D = 64 and 128 channels.
 //
 // Layout in shared memory: a block of 128 keys (or values) as [64 channels][key][channel], rows of 128 bytes with their
 // 16-byte pieces exchanged as the products' 128-byte swizzle has it: piece p of row r lies at p ^ r % 8. Neighbouring
@@ -309,7 +309,7 @@ template <class T, int HEAD> __device__ __forceinline__ void attend_hopper(const
             *reinterpret_cast<u32*>(row + d * 8) = narrow_pair<T>(low, high);
         }
     }
-    if (p.overflow != nullptr) note_overflow<T>(p.overflow, largest);
+    note_overflow<T>(p.overflow, largest);
 }
 
 #define ENTRY(head, precision, T)                                                                                        \
@@ -320,5 +320,7 @@ template <class T, int HEAD> __device__ __forceinline__ void attend_hopper(const
 
 ENTRY(64, f16, half_t)
 ENTRY(128, f16, half_t)
+ENTRY(64, bf16, bfloat_t)
+ENTRY(128, bf16, bfloat_t)
 
 }  // namespace sf

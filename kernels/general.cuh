@@ -52,12 +52,23 @@ __device__ __noinline__ float applied(int function, float x, float first, float 
     }
 }
 
-// Notes that a value cannot be kept in 16 bits: from 65520 on fp16 rounds to infinity. A NaN counts too.
+// From where on a type of 16 bits rounds to infinity, and the bits that are set in such a value and in no number. Maps in
+// fp32 have an end only where they are rounded to halves for products.
+template <class T> struct Range;
+template <> struct Range<float> { static constexpr float END = 65520.0f; };
+template <> struct Range<half_t> {
+    static constexpr float END = 65520.0f;
+    static constexpr u32 EXPONENT = 0x7c00u;
+};
+template <> struct Range<bfloat_t> {
+    static constexpr float END = 3.3961775e38f;
+    static constexpr u32 EXPONENT = 0x7f80u;
+};
+
+// Notes that a value cannot be kept in 16 bits, where anybody wants to know. A NaN counts too.
 template <class T> __device__ __forceinline__ void note_overflow(u32* overflow, float largest) {
-    if constexpr (sizeof(T) == 2) {
-        // All who write here write the same.
-        if (!(largest < 65520.0f)) *overflow = 1u;
-    }
+    // All who write here write the same.
+    if (overflow != nullptr && !(largest < Range<T>::END)) *overflow = 1u;
 }
 
 // The larger magnitude; a NaN stays one.

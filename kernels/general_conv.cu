@@ -10,7 +10,7 @@
 // rows and columns that fall onto input pixels (stride 1). Positions beyond the map are zeros, mirrored or
 // repeated (`edge`), so that padding needs no launch of its own.
 //
-// Entries, for maps of type f32 and f16:
+// Entries, for maps of type f32, f16 and (from sm_80 on) bf16:
 //   general_conv_128x64_*, _128x32_*, _128x16_*    all input channels; tiles of 128 pixels x so many channels
 //   general_conv_grouped_*                         `group_out` outputs from `group_in` inputs each
 //   general_conv_depthwise_*                       every channel by itself
@@ -32,7 +32,7 @@
 // Roofline: tiled, the multipliers; depthwise, memory.
 // Measured: NOT MEASURED.
 //
-// Numerics: sums in fp32 (f16: products of halves on tensor cores), one rounding to the map's type. What f16 cannot
+// Numerics: sums in fp32 (16 bits: products on tensor cores), one rounding to the map's type. What the type cannot
 // hold sets `overflow`.
 //
 // Barriers: a stage of shared memory before it is read, and its reads before it is written again.
@@ -311,3 +311,12 @@ ENTRY(conv_128x32, conv_tile, f16, half_t, 32)
 ENTRY(conv_128x16, conv_tile, f16, half_t, 16)
 ENTRY(conv_grouped, conv_grouped, f16, half_t)
 ENTRY(conv_depthwise, conv_depthwise, f16, half_t)
+
+// Tensor cores multiply bf16 from sm_80 on.
+#if __CUDA_ARCH__ >= 800
+ENTRY(conv_128x64, conv_tile, bf16, bfloat_t, 64)
+ENTRY(conv_128x32, conv_tile, bf16, bfloat_t, 32)
+ENTRY(conv_128x16, conv_tile, bf16, bfloat_t, 16)
+ENTRY(conv_grouped, conv_grouped, bf16, bfloat_t)
+ENTRY(conv_depthwise, conv_depthwise, bf16, bfloat_t)
+#endif

@@ -5,7 +5,7 @@
 //                       normalised(v) = (v - mean[n,c]) / sqrt(variance[n,c] + eps)
 //   general_combine     to = a + b, a - b, a * b or a / b; what has one channel, row or column stands for all
 //
-// Entries: each name above with _f32 and _f16, which is the type of the maps. Vectors of a channel are fp32; mean and
+// Entries: each name above with _f32, _f16 and _bf16 (from sm_80 on), which is the type of the maps. Vectors of a channel are fp32; mean and
 // variance are (n, channels), the others (channels).
 //
 // Layouts: maps and vectors start at 16 bytes; channels are a multiple of 16, of which the first `real` exist. `to`
@@ -18,7 +18,7 @@
 // Roofline: memory.
 // Measured: NOT MEASURED.
 //
-// Numerics: arithmetic in fp32, rounded once to the map's type, to nearest even. What f16 cannot hold sets `overflow`.
+// Numerics: arithmetic in fp32, rounded once to the map's type, to nearest even. What the type cannot hold sets `overflow`.
 //
 // Barriers: none; threads share nothing.
 #include "general.cuh"
@@ -137,15 +137,22 @@ template <class T> __device__ __forceinline__ void combine(const GeneralCombineP
     note_overflow<T>(p.overflow, largest);
 }
 
-// An operation's entry for one type, and for both.
+// An operation's entry for one type, and for all: bf16 is for tensor cores that have it.
 #define ENTRY(operation, Params, precision, T)                                                      \
     extern "C" __global__ void __launch_bounds__(256)                                               \
         general_##operation##_##precision(const __grid_constant__ Params p) {                       \
         operation<T>(p);                                                                            \
     }
+#if __CUDA_ARCH__ >= 800
+#define ENTRIES(operation, Params)                                                                  \
+    ENTRY(operation, Params, f32, float)                                                            \
+    ENTRY(operation, Params, f16, half_t)                                                           \
+    ENTRY(operation, Params, bf16, bfloat_t)
+#else
 #define ENTRIES(operation, Params)                                                                  \
     ENTRY(operation, Params, f32, float)                                                            \
     ENTRY(operation, Params, f16, half_t)
+#endif
 
 ENTRIES(pointwise, GeneralPointwiseParams)
 ENTRIES(combine, GeneralCombineParams)

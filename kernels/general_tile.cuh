@@ -40,8 +40,8 @@ template <int WARP_PIXELS, int WARP_CHANNELS> struct FmaTile {
     }
 };
 
-// On tensor cores: fragments of 16 pixels x 8 channels.
-template <int WARP_PIXELS, int WARP_CHANNELS> struct HalfTile {
+// On tensor cores, values of 16 bits: fragments of 16 pixels x 8 channels.
+template <class T, int WARP_PIXELS, int WARP_CHANNELS> struct MmaTile {
     static constexpr int DOWN = WARP_PIXELS / 16, ACROSS = WARP_CHANNELS / 8;
     static constexpr int ROWS = 2 * DOWN, COLUMNS = 2 * ACROSS;
     float acc[ROWS][COLUMNS];
@@ -70,7 +70,7 @@ template <int WARP_PIXELS, int WARP_CHANNELS> struct HalfTile {
 #pragma unroll
                 for (int j = 0; j < ACROSS; ++j) {
                     float c[4] = {acc[2 * i][2 * j], acc[2 * i][2 * j + 1], acc[2 * i + 1][2 * j], acc[2 * i + 1][2 * j + 1]};
-                    MultiplyStep<half_t>::run(c, a, b[j][0], b[j][1]);
+                    MultiplyStep<T>::run(c, a, b[j][0], b[j][1]);
                     acc[2 * i][2 * j] = c[0];
                     acc[2 * i][2 * j + 1] = c[1];
                     acc[2 * i + 1][2 * j] = c[2];
@@ -81,9 +81,9 @@ template <int WARP_PIXELS, int WARP_CHANNELS> struct HalfTile {
     }
 };
 
-template <class T, int WARP_PIXELS, int WARP_CHANNELS> struct TileOf { typedef FmaTile<WARP_PIXELS, WARP_CHANNELS> Type; };
-template <int WARP_PIXELS, int WARP_CHANNELS> struct TileOf<half_t, WARP_PIXELS, WARP_CHANNELS> {
-    typedef HalfTile<WARP_PIXELS, WARP_CHANNELS> Type;
+template <class T, int WARP_PIXELS, int WARP_CHANNELS> struct TileOf { typedef MmaTile<T, WARP_PIXELS, WARP_CHANNELS> Type; };
+template <int WARP_PIXELS, int WARP_CHANNELS> struct TileOf<float, WARP_PIXELS, WARP_CHANNELS> {
+    typedef FmaTile<WARP_PIXELS, WARP_CHANNELS> Type;
 };
 
 }  // namespace sf

@@ -6,7 +6,7 @@
 //   general_positions    to[c] = from[c] + table[y, c] in the first half of the channels,
 //                        from[c] + table[height + x, c - half] in the second
 //
-// Entries: each name above with _f32 and _f16, which is the type of the maps.
+// Entries: each name above with _f32, _f16 and _bf16 (from sm_80 on), which is the type of the maps.
 //
 // Layouts: channels are a multiple of 16, of which the first `real` exist and the others are and stay zero. Scales and
 // shifts are fp32 (channels), the table is fp32 (height + width, real / 2).
@@ -19,7 +19,7 @@
 // Measured: NOT MEASURED.
 //
 // Numerics: arithmetic in fp32, rounded once to the map's type. Means are taken of distances from the first channel,
-// which are small where the mean is large; variances of distances from the mean, in a second pass. What f16 cannot
+// which are small where the mean is large; variances of distances from the mean, in a second pass. What the type cannot
 // hold sets `overflow`.
 //
 // Barriers: none; the lanes of a warp exchange sums.
@@ -125,15 +125,22 @@ template <class T> __device__ __forceinline__ void positions(const GeneralPositi
     note_overflow<T>(p.overflow, largest);
 }
 
-// An operation's entry for one type, and for both.
+// An operation's entry for one type, and for all: bf16 is for tensor cores that have it.
 #define ENTRY(operation, Params, precision, T)                                                      \
     extern "C" __global__ void __launch_bounds__(256)                                               \
         general_##operation##_##precision(const __grid_constant__ Params p) {                       \
         operation<T>(p);                                                                            \
     }
+#if __CUDA_ARCH__ >= 800
+#define ENTRIES(operation, Params)                                                                  \
+    ENTRY(operation, Params, f32, float)                                                            \
+    ENTRY(operation, Params, f16, half_t)                                                           \
+    ENTRY(operation, Params, bf16, bfloat_t)
+#else
 #define ENTRIES(operation, Params)                                                                  \
     ENTRY(operation, Params, f32, float)                                                            \
     ENTRY(operation, Params, f16, half_t)
+#endif
 
 ENTRIES(layer_norm, GeneralLayerNormParams)
 ENTRIES(positions, GeneralPositionsParams)

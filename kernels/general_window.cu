@@ -8,7 +8,7 @@
 //   general_reduce_partial  of a strip of pixels: mean and sum of squared distances from it, or the largest value
 //   general_reduce_finish   of all strips: mean and biased variance (fp32), or the mean or largest value as a map
 //
-// Entries: each name above with _f32 and _f16, which is the type of the maps.
+// Entries: each name above with _f32, _f16 and _bf16 (from sm_80 on), which is the type of the maps.
 //
 // Layouts: channels are a multiple of 16, of which the first `real` exist. `rows` and `columns` have four pairs of
 // place (int) and weight (float) an output row or column. Parts of strips are (n, strip, channel) pairs of fp32; a
@@ -25,7 +25,7 @@
 // Measured: NOT MEASURED.
 //
 // Numerics: arithmetic in fp32; statistics as moments.cuh says, merged in a fixed order. A NaN in a window or channel
-// of a largest value may be lost. What f16 cannot hold (only cubic weights exceed what they read) sets `overflow`.
+// of a largest value may be lost. What the type cannot hold (only cubic weights exceed what they read) sets `overflow`.
 //
 // Barriers: parts of threads in shared memory before they are merged.
 #include "general.cuh"
@@ -269,15 +269,22 @@ template <class T> __device__ __forceinline__ void reduce_finish(const GeneralRe
     }
 }
 
-// An operation's entry for one type, and for both.
+// An operation's entry for one type, and for all: bf16 is for tensor cores that have it.
 #define ENTRY(operation, Params, precision, T)                                                      \
     extern "C" __global__ void __launch_bounds__(256)                                               \
         general_##operation##_##precision(const __grid_constant__ Params p) {                       \
         operation<T>(p);                                                                            \
     }
+#if __CUDA_ARCH__ >= 800
+#define ENTRIES(operation, Params)                                                                  \
+    ENTRY(operation, Params, f32, float)                                                            \
+    ENTRY(operation, Params, f16, half_t)                                                           \
+    ENTRY(operation, Params, bf16, bfloat_t)
+#else
 #define ENTRIES(operation, Params)                                                                  \
     ENTRY(operation, Params, f32, float)                                                            \
     ENTRY(operation, Params, f16, half_t)
+#endif
 
 ENTRIES(resize, GeneralResizeParams)
 ENTRIES(pool, GeneralPoolParams)

@@ -31,5 +31,7 @@ template <class O, int N, int TRANSPOSED> struct RegisterProduct;
 
 SF_REGISTER_PRODUCTS(half_t, "f16.f16", 0)
 SF_REGISTER_PRODUCTS(half_t, "f16.f16", 1)
+SF_REGISTER_PRODUCTS(bfloat_t, "bf16.bf16", 0)
+SF_REGISTER_PRODUCTS(bfloat_t, "bf16.bf16", 1)
 
 }  // namespace sf

@@ -4,7 +4,7 @@
 // g is the map, or its layer norm (a token's channels less their mean, over their deviation),
 // and f is GELU or nothing. The norm's scale and shift are in the weights and the bias already.
 //
-// Entries: token_linear_MxN_f16 for a map, token_linear_norm_MxN_f16 for its layer norm; MxN: tokens x outputs of a CTA.
+// Entries, of _f16 and, from sm_80 on, _bf16: token_linear_MxN for a map, token_linear_norm_MxN for its layer norm; MxN: tokens x outputs of a CTA.
 // GEMM: M = tokens of the batch, N = outputs, K = inputs. Weights lie as (N stored, K up to a multiple of 32), K together.
 //
 // Launch: block 32 * warps, grid (ceil(tokens / M), ceil(stored outputs / N)), dynamic shared memory: of a map a ring of
@@ -269,7 +269,7 @@ __device__ __forceinline__ void token_linear(const TokenLinearParams& p) {
                 largest = larger(larger(largest, low), high);
                 *reinterpret_cast<u32*>(static_cast<T*>(p.to) + at) = narrow_pair<T>(low, high);
             }
-    if (p.overflow != nullptr) note_overflow<T>(p.overflow, largest);
+    note_overflow<T>(p.overflow, largest);
 }
 
 #define ENTRY(name, m, n, warps_m, warps_n, warps_k, norm, precision, T)                                                          \
@@ -284,5 +284,15 @@ ENTRY(, 128, 128, 2, 4, 1, false, f16, half_t)
 ENTRY(norm_, 32, 64, 1, 4, 2, true, f16, half_t)
 ENTRY(norm_, 64, 64, 2, 2, 2, true, f16, half_t)
 ENTRY(norm_, 128, 128, 2, 4, 1, true, f16, half_t)
+
+// Tensor cores multiply bf16 from sm_80 on.
+#if __CUDA_ARCH__ >= 800
+ENTRY(, 32, 64, 1, 4, 2, false, bf16, bfloat_t)
+ENTRY(, 64, 64, 2, 2, 2, false, bf16, bfloat_t)
+ENTRY(, 128, 128, 2, 4, 1, false, bf16, bfloat_t)
+ENTRY(norm_, 32, 64, 1, 4, 2, true, bf16, bfloat_t)
+ENTRY(norm_, 64, 64, 2, 2, 2, true, bf16, bfloat_t)
+ENTRY(norm_, 128, 128, 2, 4, 1, true, bf16, bfloat_t)
+#endif
 
 }  // namespace sf

@@ -2,9 +2,9 @@
 // Linear layers on tokens by Hopper's warpgroup products, with what stands around them.
 //
 // Computes what token_linear.cu computes, GELU only behind a norm, a sum with another map only without one.
-// Entries: token_linear_wgmma_MxN_f16 for a map, token_linear_wgmma_norm_MxN_f16 for its layer norm,
-// token_linear_wgmma_norm_gelu_MxN_f16 with GELU behind; MxN: tokens x outputs of a CTA.
-// token_linear_wgmma_split_64x64_f16: eight CTAs of a cluster share the inputs of a tile, for few tokens and many inputs.
+// Entries, each with _f16 and _bf16: token_linear_wgmma_MxN for a map, token_linear_wgmma_norm_MxN for its layer norm,
+// token_linear_wgmma_norm_gelu_MxN with GELU behind; MxN: tokens x outputs of a CTA.
+// token_linear_wgmma_split_64x64: eight CTAs of a cluster share the inputs of a tile, for few tokens and many inputs.
 // GEMM: M = tokens of the batch, N = outputs, K = inputs.
 //
 // Weights: [block of 64 outputs][panel of 64 inputs][output][input], 8 KB a block and panel, which one bulk copy brings. A
@@ -234,13 +234,14 @@ __device__ __forceinline__ void token_linear_hopper(const TokenLinearParams& p) 
     // The ring is read, and the bias is there.
     meet<CONSUMERS>(3);
 
-    // Bits 15 and 31 are set by a half whose exponent says that it is infinite or no number.
+    // Bits 15 and 31 are set by a value whose exponent says that it is infinite or no number.
+    constexpr u32 EXPONENTS = Range<T>::EXPONENT * 0x10001u, LOWEST = EXPONENTS & ~(EXPONENTS << 1);
     u32 overflows = 0u;
     auto write = [&](int row, int chunk, uint4 v) {
         if (!is_there(row, chunk)) return;
         const u32 words[4] = {v.x, v.y, v.z, v.w};
 #pragma unroll
-        for (int i = 0; i < 4; ++i) overflows |= (words[i] & 0x7c007c00u) + 0x04000400u;
+        for (int i = 0; i < 4; ++i) overflows |= (words[i] & EXPONENTS) + LOWEST;
         *reinterpret_cast<uint4*>(static_cast<T*>(p.to) + place(row, chunk)) = v;
     };
     if constexpr (SPLIT == 1) {
@@ -338,21 +339,24 @@ __device__ __forceinline__ void token_linear_hopper(const TokenLinearParams& p) 
     if (p.overflow != nullptr && (overflows & 0x80008000u) != 0u) *p.overflow = 1u;
 }
 
-#define ENTRY(name, groups, n, split, stages, norm, gelu)                                                                        \
+#define ENTRY(name, groups, n, split, stages, norm, gelu, precision, T)                                                          \
     extern "C" __global__ void __launch_bounds__(128 * groups + (norm ? 32 : 128), 1) __cluster_dims__(1, 1, split)               \
-        token_linear_wgmma_##name##_f16(const __grid_constant__ TokenLinearParams p) {                                           \
-        token_linear_hopper<half_t, groups, n, split, stages, norm, gelu>(p);                                                    \
+        token_linear_wgmma_##name##_##precision(const __grid_constant__ TokenLinearParams p) {                                   \
+        token_linear_hopper<T, groups, n, split, stages, norm, gelu>(p);                                                         \
     }
+#define ENTRIES(precision, T)                                                                                                    \
+    ENTRY(64x32, 1, 32, 1, 8, false, false, precision, T)                                                                        \
+    ENTRY(64x64, 1, 64, 1, 6, false, false, precision, T)                                                                        \
+    ENTRY(128x128, 2, 128, 1, 5, false, false, precision, T)                                                                     \
+    ENTRY(split_64x64, 1, 64, 8, 4, false, false, precision, T)                                                                  \
+    ENTRY(norm_64x32, 1, 32, 1, 6, true, false, precision, T)                                                                    \
+    ENTRY(norm_64x64, 1, 64, 1, 4, true, false, precision, T)                                                                    \
+    ENTRY(norm_64x128, 1, 128, 1, 2, true, false, precision, T)                                                                  \
+    ENTRY(norm_gelu_64x32, 1, 32, 1, 6, true, true, precision, T)                                                                \
+    ENTRY(norm_gelu_64x64, 1, 64, 1, 4, true, true, precision, T)                                                                \
+    ENTRY(norm_gelu_64x128, 1, 128, 1, 2, true, true, precision, T)
 
-ENTRY(64x32, 1, 32, 1, 8, false, false)
-ENTRY(64x64, 1, 64, 1, 6, false, false)
-ENTRY(128x128, 2, 128, 1, 5, false, false)
-ENTRY(split_64x64, 1, 64, 8, 4, false, false)
-ENTRY(norm_64x32, 1, 32, 1, 6, true, false)
-ENTRY(norm_64x64, 1, 64, 1, 4, true, false)
-ENTRY(norm_64x128, 1, 128, 1, 2, true, false)
-ENTRY(norm_gelu_64x32, 1, 32, 1, 6, true, true)
-ENTRY(norm_gelu_64x64, 1, 64, 1, 4, true, true)
-ENTRY(norm_gelu_64x128, 1, 128, 1, 2, true, true)
+ENTRIES(f16, half_t)
+ENTRIES(bf16, bfloat_t)
 
 }  // namespace sf

@@ -10,7 +10,7 @@ struct TokenLinearParams {
     const void* residual;  // map (tokens, to_pitch), or null
     void* to;  // map (tokens, to_pitch) to write; may be the residual
     const float* bias;  // (to_pitch)
-    u32* overflow;  // set where a value does not fit the map; unused for f32
+    u32* overflow;  // set where a value does not fit the map; null: nothing is noted
     int tokens;  // of all images
     int channels;  // inputs that exist
     int from_pitch;  // inputs, padding included

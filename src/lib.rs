@@ -157,7 +157,7 @@
 //! | pixel range | the values that stand for black and white in what a network reads and makes: [`weights::PixelRange`] |
 //! | map | the numbers between two operations: channels x rows x columns |
 //! | norm | instance normalisation: every channel of a map by its own mean and variance |
-//! | general graph | one that the kernels made for Johnson's networks do not compute: on a GPU plain kernels run it node by node, in fp32 and fp16 (`plan/cuda/general`) |
+//! | general graph | one that the kernels made for Johnson's networks do not compute: on a GPU plain kernels run it node by node, and fused some of Johnson's (`plan/cuda/general`) |
 //! | launch | one start of a kernel on the device. A step of a plan may take several, and several steps may share one |
 //! | variant | how a network is cut into launches: `baseline` (every operation its own), `fused-norm` (norm, ReLU and residual sum in one), `fused` (all that surrounds a convolution in its kernel): [`mode::Variant`]. The processor has `baseline` and `fused` |
 //! | precision | the name of a set of number formats: [`mode::Precision`], [`numeric`]. The processor has fp32 |

@@ -1,6 +1,6 @@
 //! `styleforge check`: the backends against the oracle, as a table of verdicts.
 
-use std::sync::Arc;
+use std::ffi::OsString;
 
 use serde::Serialize;
 
@@ -49,9 +49,11 @@ pub fn run(args: &CheckArgs) -> Result<(), CliError> {
     )?;
     let batch = usize::from(args.batch);
     let mut checks = Vec::new();
-    let (subjects, left_out) = match checked_pictures(&args.pictures)? {
-        Some(chosen) => (vec![on_sample(&chosen.label, chosen.network)?], Vec::new()),
-        None => subjects()?,
+    let named = named_subjects(&args.styles, &args.pictures)?;
+    let is_everything = named.is_empty();
+    let (subjects, left_out) = match is_everything {
+        true => subjects()?,
+        false => (named, Vec::new()),
     };
     for note in &left_out {
         write_message(format!("note: {note}"));
@@ -69,7 +71,7 @@ pub fn run(args: &CheckArgs) -> Result<(), CliError> {
             &args.attentions,
         );
         let modes = runnable(selected.backend.as_ref(), &subject, &modes)?;
-        if modes.is_empty() && args.pictures.is_given() {
+        if modes.is_empty() && !is_everything {
             return Err(CliError::WrongUse(format!(
                 "{} runs in none of these modes on {}; choose another device or mode",
                 subject.name,
@@ -77,20 +79,19 @@ pub fn run(args: &CheckArgs) -> Result<(), CliError> {
             )));
         }
         write_message(format!("Checking {}…", subject.name));
-        let own = modes_of(selected.backend.as_ref(), &subject, &modes)?;
         verify::verify(
             selected.backend.as_ref(),
             &subject,
-            &own,
+            &modes,
             batch,
             |verdict| {
                 checks.push(verdict);
             },
         )?;
     }
-    let kernels = match args.pictures.is_given() {
-        true => Vec::new(),
-        false => kernels(selected.backend.as_ref(), &modes)?,
+    let kernels = match is_everything {
+        true => kernels(selected.backend.as_ref(), &modes)?,
+        false => Vec::new(),
     };
     let passed =
         left_out.is_empty() && checks.iter().all(|v| v.passed) && kernels.iter().all(|k| k.passed);
@@ -111,34 +112,6 @@ pub fn run(args: &CheckArgs) -> Result<(), CliError> {
     } else {
         Err(CliError::AlreadyReported)
     }
-}
-
-/// Those of `modes` in which the device runs a subject's network; a message names the others, of which networks of
-/// other kinds than Johnson's have some.
-///
-/// # Errors
-/// [`BackendError`] where the device cannot be used.
-fn modes_of(
-    backend: &dyn Backend,
-    subject: &Subject,
-    modes: &[Mode],
-) -> Result<Vec<Mode>, BackendError> {
-    let Some((_, picture)) = subject.pictures.first() else {
-        return Ok(modes.to_vec());
-    };
-    let mut own = Vec::new();
-    for &mode in modes {
-        let spec = SessionSpec::single(picture.width(), picture.height(), mode);
-        match backend.open(&subject.network, &spec) {
-            Ok(_) => own.push(mode),
-            Err(BackendError::Unsupported { reason, .. }) => {
-                let name = &subject.name;
-                write_message(format!("note: {name} is not checked in {mode}: {reason}"));
-            }
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(own)
 }
 
 /// Every kernel of the device by itself.
@@ -187,10 +160,30 @@ fn runnable(
     Ok(runnable)
 }
 
-/// A network on a small copy of the sample.
-fn on_sample(name: &str, network: Arc<Network>) -> Result<Subject, CliError> {
+/// The styles, or the network for style pictures, that alone are to be checked; none where none is named.
+///
+/// # Errors
+/// [`CliError`] when one cannot be loaded.
+fn named_subjects(
+    styles: &[OsString],
+    pictures: &StylePictureArgs,
+) -> Result<Vec<Subject>, CliError> {
     let photo = sample::sample().map_err(|e| CliError::Failed(e.to_string()))?;
-    Ok(verify::style_subject(name, network, &photo.frame))
+    let library = StyleLibrary::standard();
+    let mut named = Vec::new();
+    for typed in styles {
+        let chosen = choose(&library, typed, None)?;
+        let name = chosen.label_with_model();
+        named.push(verify::style_subject(&name, chosen.network, &photo.frame));
+    }
+    if let Some(chosen) = checked_pictures(pictures)? {
+        named.push(verify::style_subject(
+            &chosen.label,
+            chosen.network,
+            &photo.frame,
+        ));
+    }
+    Ok(named)
 }
 
 /// Random networks, those for style pictures among them, and every style that is installed, and which of these could not be loaded.

@@ -162,7 +162,7 @@ fn batch_failures(
     let mut failures = Vec::new();
     for (number, (painted, truth)) in (1..).zip(outputs.iter().zip(each())) {
         let part = format!("frame {number} of {count}");
-        let difference = PictureDifference::between(painted, &truth.painted);
+        let difference = PictureDifference::between(painted, &truth.beside(painted));
         let pixels = truth.picture.pixel_count();
         let rule = truth.rule(mode, bias_apart);
         failures.extend(rule.failure(&part, difference, pixels));
@@ -233,7 +233,7 @@ impl Evidence {
 
     /// The verdict, still without the names of network and picture.
     fn judged(&self, truth: &Truth<'_>, mode: Mode) -> Verdict {
-        let (picture, expected) = (&truth.picture, &truth.painted);
+        let (picture, expected) = (&truth.picture, &truth.beside(&self.painted));
         let rule = truth.rule(mode, self.bias_apart);
         let mut failures = Vec::new();
         let (worst_norm, worst) = compare_maps(truth, &self.maps, rule, &mut failures);

@@ -36,9 +36,12 @@ pub fn adversarial_subjects() -> Result<Vec<Subject>, NetworkError> {
     Ok(models::adversarial()?.into_iter().map(subject).collect())
 }
 
-/// A trained style on a small copy of `photo`.
+/// A trained style on a small copy of `photo`; of the size at which it runs, where that is a single one.
 pub fn style_subject(name: &str, network: Arc<Network>, photo: &Frame) -> Subject {
-    let (width, height) = size_within(photo.width(), photo.height(), SAMPLE_PX);
+    let (width, height) = match network.graph().fixed_size() {
+        Some([rows, columns]) => (columns, rows),
+        None => size_within(photo.width(), photo.height(), SAMPLE_PX),
+    };
     Subject {
         name: name.to_owned(),
         network,

@@ -17,6 +17,9 @@ use crate::{
 /// What reports call the network's output among its maps.
 pub const OUTPUT: &str = "output";
 
+/// How far from half-way between two levels a value may be to count as half-way: what sums in single precision are off.
+const HALF_WAY_LEVELS: f64 = 1e-3;
+
 /// A quarter-size map with fewer positions than this counts as small.
 const FEW_PIXELS: usize = 16;
 
@@ -64,6 +67,27 @@ impl<'a> Truth<'a> {
             *known
                 .entry((mode, bias_apart))
                 .or_insert_with(|| self.distance_of_naive(mode, bias_apart))
+        })
+    }
+
+    /// The oracle's painting to hold another one against: a value that lies half-way between two levels, as those of
+    /// networks without noise often do, may be rounded to either.
+    pub fn beside(&self, painted: &Frame) -> Frame {
+        let (width, height) = (self.painted.width(), self.painted.height());
+        if (painted.width(), painted.height()) != (width, height) {
+            return self.painted.clone();
+        }
+        let output = &self.judgement.output;
+        Frame::from_fn(width, height, |x, y| {
+            let (mut pixel, own) = (self.painted.pixel(x, y), painted.pixel(x, y));
+            for c in 0..3 {
+                let value = output.data[(c * output.height + y) * output.width + x];
+                let off = (value.clamp(0.0, 255.0) - f64::from(own[c])).abs();
+                if off <= 0.5 + HALF_WAY_LEVELS {
+                    pixel[c] = own[c];
+                }
+            }
+            pixel
         })
     }
 
@@ -130,7 +154,12 @@ fn is_low_contrast(picture: &Frame) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{mode::Variant, models::johnson::NetworkSpec};
+    use crate::{
+        graph::{Graph, Op},
+        mode::Variant,
+        models::johnson::NetworkSpec,
+        network::{NodeWeights, Weights},
+    };
 
     #[test]
     fn only_flat_pictures_have_rules_that_a_naive_run_makes() {
@@ -166,6 +195,35 @@ mod tests {
         assert!(!strong.low_contrast);
         let fused = Mode::new(Variant::Fused, Precision::Fp16);
         assert_eq!(strong.rule(fused, false), Rule::TEN_BITS);
+    }
+
+    /// Half of an odd level may be rounded up or down; whole levels away from it is wrong.
+    #[test]
+    fn a_value_half_way_between_two_levels_may_be_either() {
+        let mut graph = Graph::default();
+        let mut add = |name, op, inputs: &[usize]| graph.add(name, "", op, inputs).expect("a node");
+        add("photo", Op::Photo, &[]);
+        add("half", Op::Affine, &[0]);
+        add("picture", Op::Picture, &[1]);
+        let half = NodeWeights {
+            weight: vec![0.5; 3],
+            bias: vec![0.0; 3],
+        };
+        let weights: Weights = [("half".to_owned(), half)].into_iter().collect();
+        let network = Network::new(graph, weights).expect("a network");
+        let photo = Frame::from_fn(20, 12, |x, y| [(x * 11) as u8, (y * 20) as u8, 255, 255]);
+        let truth = Truth::new(&network, photo.clone());
+        let levels = |of: fn(u8) -> u8| {
+            Frame::from_fn(20, 12, |x, y| {
+                let [r, g, b, a] = photo.pixel(x, y);
+                [of(r), of(g), of(b), a]
+            })
+        };
+        for right in [levels(|v| v / 2), levels(|v| v.div_ceil(2))] {
+            assert_eq!(truth.beside(&right), right);
+        }
+        let wrong = levels(|v| v / 2 + 1 + v % 2);
+        assert_eq!(truth.beside(&wrong), truth.painted);
     }
 
     /// All pixels of a flat picture go through the same sums, so that a norm has nothing to enlarge:

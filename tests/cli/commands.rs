@@ -188,6 +188,48 @@ fn check_finds_the_backend_right() {
 }
 
 #[test]
+fn styles_that_are_named_are_checked_alone() {
+    let s = Sandbox::new();
+    let check = ["check", "--json", "--device", "cpu", "--variant", "fused"];
+    let report = s
+        .styleforge(
+            &[
+                &check[..],
+                &["--style", "candy", "--style", "tiny.safetensors"],
+            ]
+            .concat(),
+        )
+        .ends(0)
+        .json();
+    let checks = report["checks"].as_array().expect("checks");
+    let names: Vec<&Value> = checks.iter().map(|check| &check["network"]).collect();
+    assert_eq!(names.len(), 2, "{names:?}");
+    assert!(
+        names
+            .iter()
+            .any(|name| name.as_str().is_some_and(|n| n.starts_with("candy"))),
+        "{names:?}"
+    );
+    assert!(
+        checks.iter().all(|check| check["passed"] == true),
+        "{checks:?}"
+    );
+    assert_eq!(report["kernels"], serde_json::json!([]));
+    s.styleforge(&[&check[..], &["--style", "nosuch"]].concat())
+        .ends(2)
+        .says("nosuch");
+    s.styleforge(
+        &[
+            &check[..],
+            &["--style", "candy", "--style-picture", "photo.png"],
+        ]
+        .concat(),
+    )
+    .ends(2)
+    .says("--style-picture");
+}
+
+#[test]
 fn a_broken_style_is_reported_and_the_rest_is_checked() {
     let s = Sandbox::new();
     let folder = s.path("home/.local/share/styleforge/styles");

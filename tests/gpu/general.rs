@@ -23,9 +23,10 @@ use super::{
 
 /// Largest error in single precision, relative to the largest value.
 const FP32_LIMIT: f64 = 1e-4;
-/// Largest rms error of a map behind a norm, relative to its rms, in both precisions.
+/// Largest rms error of a map behind a norm, relative to its rms, by the bits of a fraction: 23, 10 and 7.
 const FP32_NORM_LIMIT: f64 = 1e-4;
-const FP16_NORM_LIMIT: f64 = 1e-2;
+const TEN_BITS_NORM_LIMIT: f64 = 1e-2;
+const SEVEN_BITS_NORM_LIMIT: f64 = 8e-2;
 /// Times the rms error of the naive run that are right in fewer bits, and times its largest error.
 const NAIVE_FACTORS: (f64, f64) = (2.0, 4.0);
 /// What sums in single precision may be off by, relative to the values: rms and largest.
@@ -99,7 +100,12 @@ pub fn what_fp16_cannot_hold_is_refused(backend: &dyn Backend) -> Result<(), Fai
     let flat = |level: u8| Frame::from_fn(20, 9, |_, _| [level, 0, 0, 255]);
     let (bright, dark) = (flat(255), flat(200));
     let control = RunControl::default();
-    for variant in [Variant::Baseline, Variant::Fused] {
+    let halves = [
+        (Variant::Baseline, Precision::Fp16),
+        (Variant::Fused, Precision::Fp16),
+        (Variant::Fused, Precision::Mixed),
+    ];
+    for (variant, precision) in halves {
         let spec = |precision| SessionSpec::single(20, 9, Mode::new(variant, precision));
         let mut session = backend.open(&network, &spec(Precision::Fp32))?;
         let mut painted = dark.clone();
@@ -107,17 +113,17 @@ pub fn what_fp16_cannot_hold_is_refused(backend: &dyn Backend) -> Result<(), Fai
         if painted != bright {
             return Err(format!("{variant} fp32 paints another picture").into());
         }
-        let mut session = backend.open(&network, &spec(Precision::Fp16))?;
+        let mut session = backend.open(&network, &spec(precision))?;
         for _ in 0..2 {
             match session.paint(&bright, &mut painted, &control) {
                 Err(BackendError::Unsupported { reason, .. }) if reason.contains("choose fp32") => {
                 }
-                other => return Err(format!("{variant} fp16: {other:?}").into()),
+                other => return Err(format!("{variant} {precision}: {other:?}").into()),
             }
             session.paint(&dark, &mut painted, &control)?;
             let is_near = |(a, b): (&u8, &u8)| a.abs_diff(*b) <= 1;
             if !painted.rgba().iter().zip(dark.rgba()).all(is_near) {
-                return Err(format!("{variant} fp16 paints another picture").into());
+                return Err(format!("{variant} {precision} paints another picture").into());
             }
         }
     }
@@ -132,12 +138,9 @@ pub fn judged_graphs(
 ) -> Result<Vec<String>, Vec<String>> {
     let (mut lines, mut wrong) = (Vec::new(), Vec::new());
     for case in cases().iter().filter(|case| wanted(&case.name)) {
-        let truth = oracle::judge(&case.network, &case.photo);
-        // General graphs store every map in any variant, as the baseline does.
-        let stored = Mode::new(Variant::Baseline, Precision::Fp16);
-        let naive = oracle::judge_rounded(&case.network, &case.photo, stored, false);
+        let truth = Truth::of(case);
         for mode in modes() {
-            match judged(backend, case, mode, (&truth, &naive)) {
+            match judged(backend, case, mode, &truth) {
                 Ok(line) => lines.push(format!("{}, {mode}: {line}", case.name)),
                 Err(error) => wrong.push(format!("{}, {mode}: {error}", case.name)),
             }
@@ -150,12 +153,44 @@ pub fn judged_graphs(
     }
 }
 
-/// A case in one mode, against the oracle's judgement and its naive run in fp16.
+/// The oracle's judgements of a case.
+pub struct Truth {
+    exact: Judgement,
+    /// Naive runs, which round where a precision does.
+    naive: Vec<(Precision, Judgement)>,
+}
+
+impl Truth {
+    /// Runs the oracle, once exactly and once for every precision in fewer bits.
+    pub fn of(case: &Case) -> Self {
+        let in_fewer_bits = [
+            Precision::Tf32,
+            Precision::Fp16,
+            Precision::Bf16,
+            Precision::Mixed,
+        ];
+        let naive = in_fewer_bits.map(|precision| {
+            // General graphs store every map in any variant, as the baseline does.
+            let stored = Mode::new(Variant::Baseline, precision);
+            let naive = oracle::judge_rounded(&case.network, &case.photo, stored, false);
+            (precision, naive)
+        });
+        Self {
+            exact: oracle::judge(&case.network, &case.photo),
+            naive: naive.into(),
+        }
+    }
+}
+
+/// A case in one mode, against the oracle.
 pub fn judged(
     backend: &dyn Backend,
     case: &Case,
     mode: Mode,
-    (truth, naive): (&Judgement, &Judgement),
+    Truth {
+        exact: truth,
+        naive,
+    }: &Truth,
 ) -> Result<String, String> {
     let Case { network, photo, .. } = case;
     let words = |error: styleforge::backend::BackendError| error.to_string();
@@ -218,7 +253,8 @@ pub fn judged(
     }
     let off_limit = match mode.precision {
         Precision::Fp32 => FP32_NORM_LIMIT,
-        _ => FP16_NORM_LIMIT,
+        Precision::Bf16 => SEVEN_BITS_NORM_LIMIT,
+        Precision::Tf32 | Precision::Fp16 | Precision::Mixed => TEN_BITS_NORM_LIMIT,
     };
     for (name, expected) in &truth.after_norms {
         let Some((_, map)) = norms.iter().find(|(norm, _)| norm == name) else {
@@ -242,6 +278,9 @@ pub fn judged(
             false => Err(format!("off by {relative:.1e} of {most:.2}")),
         };
     }
+    let (_, naive) = (naive.iter())
+        .find(|(precision, _)| *precision == mode.precision)
+        .ok_or("no naive run in this precision")?;
     let naive = from_truth(&mut naive.output.data.iter().copied());
     let scale = ours.reference_rms;
     let limits = (

@@ -4,19 +4,16 @@ use std::{sync::Arc, thread};
 
 use libtest_mimic::Failed;
 use styleforge::{
-    backend::{
-        Backend,
-        oracle::{self, Judgement},
-    },
+    backend::Backend,
     engine::style_picture,
     frame::Frame,
-    mode::{AttentionChoice, AttentionKernel, Mode, Precision, Variant},
+    mode::{AttentionChoice, AttentionKernel, Mode},
     verify::{self, Subject},
     weights::StyleNetwork,
 };
 
 use super::{
-    general::judged,
+    general::{Truth, judged},
     general_graphs::{Case, attention_case, modes},
     shipped::waves,
 };
@@ -25,6 +22,8 @@ use super::{
 const SIZES: [(usize, usize); 6] = [(1, 1), (1, 7), (8, 8), (5, 13), (1, 257), (32, 32)];
 /// Rows and columns of the map that the tokens of a photo attend to where it is not their own.
 const OTHER_SIZES: [(usize, usize); 6] = [(3, 3), (8, 8), (1, 1), (9, 31), (5, 13), (1, 7)];
+/// Heads and channels of each, and rows and columns of photos, of which every multiprocessor of a large GPU has some.
+const LARGE: [((usize, usize), (usize, usize)); 2] = [((4, 64), (48, 49)), ((3, 128), (40, 39))];
 /// Oracles at once.
 const ORACLES: usize = 12;
 
@@ -44,17 +43,13 @@ pub fn attention_is_right_in_every_way(backend: &dyn Backend) -> Result<(), Fail
             }
         }
     }
-    let stored = Mode::new(Variant::Baseline, Precision::Fp16);
-    let truths = |case: &Case| {
-        let truth = oracle::judge(&case.network, &case.photo);
-        let naive = oracle::judge_rounded(&case.network, &case.photo, stored, false);
-        (truth, naive)
-    };
-    let mut judgements: Vec<(Judgement, Judgement)> = Vec::new();
+    // As many as Hopper's own kernels ask for.
+    cases.extend(LARGE.map(|(heads, size)| attention_case(heads, size, None)));
+    let mut judgements: Vec<Truth> = Vec::new();
     for some in cases.chunks(ORACLES) {
         let together = thread::scope(|scope| {
             let threads: Vec<_> = (some.iter())
-                .map(|case| scope.spawn(move || truths(case)))
+                .map(|case| scope.spawn(move || Truth::of(case)))
                 .collect();
             let results = threads.into_iter().map(|thread| thread.join());
             results.collect::<Result<Vec<_>, _>>()
@@ -63,11 +58,11 @@ pub fn attention_is_right_in_every_way(backend: &dyn Backend) -> Result<(), Fail
     }
     let (mut count, mut wrong) = (0, Vec::new());
     for &way in AttentionKernel::ALL {
-        for (case, (truth, naive)) in cases.iter().zip(&judgements) {
+        for (case, truth) in cases.iter().zip(&judgements) {
             for mode in modes() {
                 count += 1;
                 let mode = mode.with_attention(AttentionChoice::Fixed(way));
-                if let Err(error) = judged(backend, case, mode, (truth, naive)) {
+                if let Err(error) = judged(backend, case, mode, truth) {
                     wrong.push(format!("{}, {mode}: {error}", case.name));
                 }
             }

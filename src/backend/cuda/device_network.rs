@@ -24,6 +24,7 @@ use super::{
 use crate::{
     backend::{BackendError, RunControl},
     network::Weights,
+    numeric::NumberFormat,
     plan::cuda::{CudaOp, CudaPlan, LibraryConv, MemoryLayout, suffix},
 };
 
@@ -418,14 +419,20 @@ impl DeviceNetwork {
         backend_error(self.driver.as_ref(), &self.plan, &self.device_name, failure)
     }
 
-    /// The error for a frame with values that the maps' format cannot hold.
+    /// The error for a frame with values that the maps' format, or that of the products, cannot hold.
     pub(super) fn overflow(&self) -> BackendError {
+        let format = self.plan.format().operand;
+        let largest = match format {
+            NumberFormat::Fp16 => half::f16::MAX.to_f32(),
+            NumberFormat::Bf16 => half::bf16::MAX.to_f32(),
+            NumberFormat::Fp32 | NumberFormat::Tf32 => f32::MAX,
+        };
         BackendError::Unsupported {
             mode: self.plan.mode.to_string(),
             device: self.device_name.clone(),
-            reason:
-                "this network makes values beyond 65504, the largest that fp16 holds; choose fp32"
-                    .to_owned(),
+            reason: format!(
+                "this network makes values beyond {largest:.5}, the largest that {format} holds; choose fp32"
+            ),
         }
     }
 

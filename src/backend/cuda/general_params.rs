@@ -374,7 +374,8 @@ impl ParamsMaker<'_> {
         let (out_height, out_width, out_stored) = self.size(op.to);
         let fill = match self.plan.format().storage {
             NumberFormat::Fp16 => u32::from(half::f16::from_f32(op.fill).to_bits()) * 0x1_0001,
-            _ => op.fill.to_bits(),
+            NumberFormat::Bf16 => u32::from(half::bf16::from_f32(op.fill).to_bits()) * 0x1_0001,
+            NumberFormat::Fp32 | NumberFormat::Tf32 => op.fill.to_bits(),
         };
         GeneralMoveParams {
             from: self.map(op.from),

@@ -138,6 +138,10 @@ pub struct CheckArgs {
     /// [default: auto, which is naive in baseline, else the fastest that there is]
     #[arg(long = "attention", value_name = "ATTENTION", value_parser = attentions())]
     pub attentions: Vec<AttentionChoice>,
+    /// Style by name or a file of weights; may be given several times [default: made-up networks, every installed style
+    /// and single kernels]
+    #[arg(long = "style", value_name = "STYLE", conflicts_with_all = ["style_pictures", "style_network"])]
+    pub styles: Vec<OsString>,
     /// Pictures as a style, which alone is checked then, or a network for them with random weights.
     #[command(flatten)]
     pub pictures: StylePictureArgs,

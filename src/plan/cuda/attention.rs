@@ -23,7 +23,7 @@ impl AttentionKernel {
     /// What computes heads of so many channels where this way is asked for: tensor cores multiply numbers of 16 bits.
     #[must_use]
     pub fn that_exists(self, precision: Precision, head_size: usize) -> Self {
-        let is_short = precision.format().operand == NumberFormat::Fp16;
+        let is_short = precision.format().storage != NumberFormat::Fp32;
         match (self, head_size) {
             (Self::Tiled, 32 | 64 | 128) => Self::Tiled,
             (Self::Flash, 32 | 64 | 128) if is_short => Self::Flash,

@@ -136,7 +136,7 @@ pub enum CudaPlanError {
         node: String,
     },
     /// What only the plain kernels compute, in a mode that they do not have.
-    #[error("{cause}; choose fp32 or fp16, in baseline or fused")]
+    #[error("{cause}; choose fused, or baseline in fp32, fp16 or bf16")]
     Mode {
         /// Why the mode's own kernels do not.
         cause: Box<CudaPlanError>,
@@ -258,7 +258,7 @@ impl CudaPlan {
                 builder.plan_general(graph, &shapes, photo, fast.as_ref())?;
                 let plan = builder.finish(mode, photo, extended);
                 Ok(Self {
-                    notes_overflow: mode.precision.format().storage.bytes() == 2,
+                    notes_overflow: mode.precision.format().operand.bytes() == 2,
                     conv_provider: leaves_convolutions(mode)
                         .then(|| ConvProvider::own(OWN_CONVOLUTIONS)),
                     ..plan

@@ -277,9 +277,12 @@ fn resized_like(interpolation: Interpolation) -> Op {
 
 /// The modes in which every graph runs.
 pub fn modes() -> impl Iterator<Item = Mode> {
-    [Variant::Baseline, Variant::Fused]
+    let stored = [Precision::Fp32, Precision::Fp16, Precision::Bf16];
+    let in_products = [Precision::Tf32, Precision::Mixed];
+    let baseline = stored.map(|precision| Mode::new(Variant::Baseline, precision));
+    let fused = stored
         .into_iter()
-        .flat_map(|variant| {
-            [Precision::Fp32, Precision::Fp16].map(|precision| Mode::new(variant, precision))
-        })
+        .chain(in_products)
+        .map(|precision| Mode::new(Variant::Fused, precision));
+    baseline.into_iter().chain(fused)
 }

@@ -1,6 +1,6 @@
 //! Plans of graphs that the specialised kernels do not compute: one plain launch for each node, or a few.
 //!
-//! Runs in fp32 and fp16. `baseline` gives every node a launch of its own; `fused` computes padding while a
+//! Runs in fp32, fp16 and bf16. `baseline` gives every node a launch of its own; `fused` computes padding while a
 //! convolution loads, and the affine step and the function behind a convolution, or the function behind a norm, while
 //! these store, where nothing else reads the map between; attention reads its channels out of a larger map. All maps lie
 //! as in the other plans, channels last and filled up with zeros to a multiple of 16, so that photo, picture and doubling
@@ -10,6 +10,10 @@
 //! fp16 holds them exactly. A convolution's sums over levels are divided by 256 where only a norm reads them, which
 //! takes the factor out again. What fp16 cannot hold all the same (65520 and more) is noticed by the launch that makes
 //! it, and the session refuses the frame.
+//!
+//! tf32 and mixed are `fused` alone: maps are stored in fp32, the convolutions and linear layers that the kernels of
+//! Johnson's networks take multiply in tf32 or fp16, and all else is computed in fp32. In mixed, these read what a launch
+//! made that notices values which fp16 cannot hold.
 
 mod convolution;
 mod fast_conv;
@@ -54,8 +58,11 @@ const MOST_ROWS: u32 = 65_535;
 
 /// Whether general graphs run in a mode.
 pub(super) const fn has_mode(mode: Mode) -> bool {
-    matches!(mode.precision, Precision::Fp32 | Precision::Fp16)
-        && !matches!(mode.variant, Variant::FusedNorm)
+    match mode.variant {
+        Variant::Baseline => !matches!(mode.precision, Precision::Tf32 | Precision::Mixed),
+        Variant::FusedNorm => false,
+        Variant::Fused => true,
+    }
 }
 
 impl Builder<'_> {

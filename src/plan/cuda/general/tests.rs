@@ -76,13 +76,13 @@ fn fused_folds_what_nobody_else_reads_into_convolutions() {
 #[test]
 fn modes_without_general_kernels_say_what_to_choose() {
     for mode in [
-        Mode::new(Variant::Fused, Precision::Bf16),
         Mode::new(Variant::Baseline, Precision::Tf32),
+        Mode::new(Variant::Baseline, Precision::Mixed),
         Mode::new(Variant::FusedNorm, Precision::Fp16),
     ] {
         let error = CudaPlan::new(&graph(), (37, 41), 1, mode, &DEVICES[4]);
         let error = error.expect_err("no such kernels").to_string();
-        let end = "; choose fp32 or fp16, in baseline or fused";
+        let end = "; choose fused, or baseline in fp32, fp16 or bf16";
         assert!(
             error.starts_with("no kernel computes n2") && error.ends_with(end),
             "{error}"
@@ -325,4 +325,28 @@ fn the_shipped_transformer_runs_on_kernels_of_its_own() {
     assert_eq!(counted("token_linear_wgmma_"), 25);
     assert_eq!(counted("wgmma_"), 12);
     assert_eq!(plan.steps.len(), 6 + 25 + 12 + 6);
+}
+
+/// In mixed, values that halves cannot hold are noticed before a convolution rounds them: it reads the photo, or what a
+/// launch made that looks at what it writes; behind another convolution, the plain kernel computes it in fp32.
+#[test]
+fn mixed_rounds_only_what_was_looked_at() {
+    let mut graph = Graph::default();
+    let photo = add(&mut graph, Op::Photo, &[]);
+    let conv = |inputs, outputs| Op::Conv2d(Conv::square(inputs, outputs, 1, 1));
+    let first = add(&mut graph, conv(3, 16), &[photo]);
+    let relu = add(&mut graph, Op::Relu, &[first]);
+    let second = add(&mut graph, conv(16, 16), &[relu]);
+    let gelu = add(&mut graph, Op::Function(Function::Gelu), &[second]);
+    let third = add(&mut graph, conv(16, 16), &[gelu]);
+    let norm = add(&mut graph, Op::LayerNorm { eps: 1e-5 }, &[third]);
+    let fourth = add(&mut graph, conv(16, 3), &[norm]);
+    add(&mut graph, Op::Picture, &[fourth]);
+    let mixed = entries(&graph, Mode::new(Variant::Fused, Precision::Mixed));
+    let of_mixed = |entry: &String| entry.ends_with("_mixed");
+    let is_plain = |entry: &String| entry.starts_with("general_conv_") && entry.ends_with("_f32");
+    assert_eq!(mixed.iter().filter(|e| of_mixed(e)).count(), 3, "{mixed:?}");
+    assert_eq!(mixed.iter().filter(|e| is_plain(e)).count(), 1, "{mixed:?}");
+    let tf32 = entries(&graph, Mode::new(Variant::Fused, Precision::Tf32));
+    assert_eq!(tf32.iter().filter(|e| is_plain(e)).count(), 0, "{tf32:?}");
 }

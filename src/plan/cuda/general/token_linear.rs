@@ -187,7 +187,7 @@ fn shared_bytes(
 impl Planner<'_, '_> {
     /// Finds the linear layers; the norms in front of them need no launch of their own.
     pub(super) fn choose_token_linears(&mut self) {
-        if self.builder.format.storage != NumberFormat::Fp16 {
+        if self.builder.format.storage == NumberFormat::Fp32 {
             return;
         }
         for id in 0..self.shapes.len() {

@@ -1,10 +1,10 @@
 //! What a graph does not need is taken out of it: operations that nothing reads, and affine steps that the operation
-//! before them can take over.
+//! before them can take over. GELU that is spelled out in its parts becomes one operation.
 
 use std::collections::HashMap;
 
 use crate::{
-    graph::{Graph, NodeId, Op},
+    graph::{Arithmetic, Function, Graph, Node, NodeId, Op},
     network::{Network, NodeWeights, Weights},
     weights::{Budget, WeightsError},
 };
@@ -16,7 +16,8 @@ pub(super) fn network(
     last: NodeId,
     budget: &Budget,
 ) -> Result<Network, WeightsError> {
-    let nodes = graph.nodes();
+    let nodes = with_gelu(&graph, &mut weights, budget)?;
+    let nodes = nodes.as_slice();
     let mut readers = vec![0usize; nodes.len()];
     let mut is_needed = vec![false; nodes.len()];
     is_needed[last] = true;
@@ -84,6 +85,84 @@ pub(super) fn network(
     Ok(Network::new(made, all)?)
 }
 
+/// How far the factors of a GELU that is spelled out may be from what they stand for.
+const GELU_TOLERANCE: f32 = 1e-6;
+
+/// The nodes of a graph, in which a product of some map x with `(1 + erf(x / sqrt(2))) / 2` is GELU. Frameworks halve
+/// x, the factor or the product; of the latter, the step behind it becomes twice as large.
+fn with_gelu(
+    graph: &Graph,
+    weights: &mut [Option<NodeWeights>],
+    budget: &Budget,
+) -> Result<Vec<Node>, WeightsError> {
+    budget.steps(graph.nodes().len())?;
+    let mut nodes = graph.nodes().to_vec();
+    let readers = graph.readers();
+    for (id, node) in graph.nodes().iter().enumerate() {
+        let (Op::Combine(Arithmetic::Product), &[a, b]) = (node.op, &node.inputs[..]) else {
+            continue;
+        };
+        let (x, scale) = match gelu_scale(graph, weights, (a, b), budget)? {
+            Some(scale) => (a, scale),
+            None => match gelu_scale(graph, weights, (b, a), budget)? {
+                Some(scale) => (b, scale),
+                None => continue,
+            },
+        };
+        if scale == 1.0 {
+            let behind = match readers[id][..] {
+                [only] if nodes[only].op == Op::Affine => weights[only].as_mut(),
+                _ => None,
+            };
+            let Some(behind) = behind else {
+                continue;
+            };
+            budget.steps(behind.weight.len())?;
+            behind.weight.iter_mut().for_each(|weight| *weight *= 2.0);
+        }
+        nodes[id].op = Op::Function(Function::Gelu);
+        nodes[id].inputs = vec![x];
+    }
+    Ok(nodes)
+}
+
+/// What `1 + erf(x / sqrt(2))` is multiplied by in a factor, where it is one or a half.
+fn gelu_scale(
+    graph: &Graph,
+    weights: &[Option<NodeWeights>],
+    (x, factor): (NodeId, NodeId),
+    budget: &Budget,
+) -> Result<Option<f32>, WeightsError> {
+    let nodes = graph.nodes();
+    let is_erf = |id: NodeId| nodes[id].op == Op::Function(Function::Erf);
+    let erf = match nodes[factor].inputs[..] {
+        [erf] if nodes[factor].op == Op::Affine && is_erf(erf) => erf,
+        _ => return Ok(None),
+    };
+    let inner = nodes[erf].inputs[0];
+    if nodes[inner].inputs != [x] {
+        return Ok(None);
+    }
+    let channels = |id: NodeId| weights[id].as_ref().map_or(0, |own| own.weight.len());
+    budget.steps(2 * (channels(factor) + channels(inner)))?;
+    // The number by which a step multiplies all channels, and what it adds to them.
+    let uniform = |id: NodeId| {
+        let own = weights[id]
+            .as_ref()
+            .filter(|_| nodes[id].op == Op::Affine)?;
+        let (&weight, &bias) = (own.weight.first()?, own.bias.first()?);
+        let is_uniform =
+            own.weight.iter().all(|w| *w == weight) && own.bias.iter().all(|b| *b == bias);
+        is_uniform.then_some((weight, bias))
+    };
+    let is_root = uniform(inner).is_some_and(|(weight, bias)| {
+        bias == 0.0 && (weight - std::f32::consts::FRAC_1_SQRT_2).abs() < GELU_TOLERANCE
+    });
+    let scale = uniform(factor).filter(|(scale, shift)| scale == shift);
+    let known = scale.filter(|(scale, _)| is_root && (*scale == 1.0 || *scale == 0.5));
+    Ok(known.map(|(scale, _)| scale))
+}
+
 /// Lets an operation do what an affine step behind it does; `false` for one that cannot.
 fn take_over(
     op: &Op,
@@ -145,6 +224,50 @@ fn take_over(
 mod tests {
     use super::*;
     use crate::graph::Conv;
+
+    /// GELU in its parts is one operation, whichever of them is halved; with another factor it stays as it is.
+    #[test]
+    fn gelu_in_its_parts_is_one_operation() {
+        let root = std::f32::consts::FRAC_1_SQRT_2;
+        // What multiplies x, what 1 + erf is multiplied by, what the product is, and what remains of that.
+        for (inner, factor, behind, left) in [
+            (root, 1.0, 0.5, Some(1.0)),
+            (root, 0.5, 3.0, Some(3.0)),
+            (0.7, 1.0, 0.5, None),
+            (root, 2.0, 0.25, None),
+        ] {
+            let mut graph = Graph::default();
+            let mut add =
+                |name, op, inputs: &[NodeId]| graph.add(name, "", op, inputs).expect("a node");
+            let x = add("x", Op::Input { channels: 2 }, &[]);
+            let scaled = add("scaled", Op::Affine, &[x]);
+            let erf = add("erf", Op::Function(Function::Erf), &[scaled]);
+            let gate = add("gate", Op::Affine, &[erf]);
+            let product = add("product", Op::Combine(Arithmetic::Product), &[gate, x]);
+            let last = add("last", Op::Affine, &[product]);
+            let own = |weight: f32, bias: f32| {
+                Some(NodeWeights {
+                    weight: vec![weight; 2],
+                    bias: vec![bias; 2],
+                })
+            };
+            let weights = vec![
+                None,
+                own(inner, 0.0),
+                None,
+                own(factor, factor),
+                None,
+                own(behind, 0.0),
+            ];
+            let made = network(graph, weights, last, &Budget::for_file(1 << 20)).expect("read");
+            let is_one =
+                (made.graph().nodes().iter()).any(|node| node.op == Op::Function(Function::Gelu));
+            assert_eq!(is_one, left.is_some(), "{inner} {factor}");
+            assert_eq!(made.graph().nodes().len(), if is_one { 3 } else { 6 });
+            let kept = made.weights().of("last").weight[0];
+            assert_eq!(kept, left.unwrap_or(behind));
+        }
+    }
 
     /// A convolution takes the step behind it over, but for one that makes a weight infinite.
     #[test]

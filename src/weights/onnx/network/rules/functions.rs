@@ -106,22 +106,17 @@ pub(super) fn gelu<'m>(
     node: &'m Node<'m>,
 ) -> Result<Vec<MapValue>, WeightsError> {
     let x = reader.map(node, 0)?;
-    let inner = match node.text("approximate", "none") {
-        "none" => {
-            let scaled = reader.scaled(&x, std::f32::consts::FRAC_1_SQRT_2, 0.0)?;
-            reader.add(Op::Function(Function::Erf), &[scaled.node], None)?
-        }
-        _ => {
-            let product = Op::Combine(Arithmetic::Product);
-            let square = reader.add(product, &[x.node, x.node], None)?;
-            let cubic = reader.scaled(&x.moved_to(square), 0.044_715, 1.0)?;
-            let inner = reader.add(product, &[x.node, cubic.node], None)?;
-            let inner = reader.scaled(&x.moved_to(inner), 0.797_884_6, 0.0)?;
-            reader.add(Op::Function(Function::Tanh), &[inner.node], None)?
-        }
-    };
-    let half = reader.scaled(&x.moved_to(inner), 0.5, 0.5)?;
+    if node.text("approximate", "none") == "none" {
+        let id = reader.add(Op::Function(Function::Gelu), &[x.node], None)?;
+        return Ok(vec![x.moved_to(id)]);
+    }
     let product = Op::Combine(Arithmetic::Product);
+    let square = reader.add(product, &[x.node, x.node], None)?;
+    let cubic = reader.scaled(&x.moved_to(square), 0.044_715, 1.0)?;
+    let inner = reader.add(product, &[x.node, cubic.node], None)?;
+    let inner = reader.scaled(&x.moved_to(inner), 0.797_884_6, 0.0)?;
+    let inner = reader.add(Op::Function(Function::Tanh), &[inner.node], None)?;
+    let half = reader.scaled(&x.moved_to(inner), 0.5, 0.5)?;
     let id = reader.add(product, &[x.node, half.node], None)?;
     Ok(vec![x.moved_to(id)])
 }
