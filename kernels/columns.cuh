@@ -96,6 +96,7 @@ template <class S, int BN, class Core, class Place>
 __device__ __forceinline__ void write_columns(const ConvParams& p, Core& core, ColumnStatistics<Core>& own, u32 turn, int image,
                                               int n_tile, int phase, Place place) {
     if (p.bias != nullptr) add_bias(p, core, n_tile * BN);
+    note_beyond_halves<S>(p, core);
     const int lane = threadIdx.x % 32, scale = p.phases == 4 ? 2 : 1;
     u32 valid = 0;
 #pragma unroll

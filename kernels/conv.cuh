@@ -77,6 +77,24 @@ template <class Core> __device__ __forceinline__ void add_bias(const ConvParams&
     }
 }
 
+// In mixed, what a map in fp32 holds and the halves that the next products are of do not, is noted where somebody asks.
+template <class S, class Core> __device__ __forceinline__ void note_beyond_halves(const ConvParams& p, Core& core) {
+    if constexpr (sizeof(S) == 4 && sizeof(typename Core::Operand) == 2) {
+        if (p.overflow == nullptr) return;
+        float largest = 0.0f;
+#pragma unroll
+        for (int c = 0; c < Core::COLUMNS; ++c)
+#pragma unroll
+            for (int r = 0; r < Core::ROWS; ++r) {
+                const float v = fabsf(core.value(r, c));
+                // A NaN stays one.
+                largest = v <= largest ? largest : v;
+            }
+        // All who write here write the same.
+        if (!(largest < 65520.0f)) *p.overflow = 1u;
+    }
+}
+
 // Stores a tile's values and takes them into the statistics, some columns after the others, so that few
 // registers are needed beside the values. `place(row, y, x)` says where they belong and returns where they
 // are kept in shared memory, or 0.
@@ -86,6 +104,7 @@ __device__ __forceinline__ void write_map(const ConvParams& p, void* output, Cor
     typedef LaneStatistics<Core> Lane;
     constexpr int COUNT = Lane::GROUP % 4 == 0 ? Lane::GROUP : Core::COLUMNS;
     if (p.bias != nullptr) add_bias(p, core, n_tile * BN);
+    note_beyond_halves<S>(p, core);
     u32 valid = 0;
     u32 pixel[Core::ROWS], cell[Core::ROWS];
     const int scale = p.phases == 4 ? 2 : 1;

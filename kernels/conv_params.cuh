@@ -26,7 +26,7 @@ struct ConvParams {
     const float* beta;  // one per output channel
     float* out_scale;  // (batch, out_channels): what the next layer applies; null: no statistics
     float* out_mean;  // (batch, out_channels)
-    u32* overflow;  // set where the picture is no number; null: nothing is noted
+    u32* overflow;  // set where the picture, or in mixed a map, is no number or no half; null: nothing is noted
     int in_height;  // rows of the stored input, or of the photo
     int in_width;  // columns of the stored input, or of the photo
     int in_channels;  // stored channels of the input

@@ -9,7 +9,7 @@ use styleforge::{
         oracle::{self, Judgement},
     },
     frame::Frame,
-    graph::{Graph, Op},
+    graph::{Conv, Graph, Op},
     mode::{Mode, Precision, Variant},
     network::{Network, NodeWeights, Weights},
     plan::ConvProvider,
@@ -83,48 +83,75 @@ pub fn random_graphs_are_right(backend: &dyn Backend) -> Result<(), Failed> {
 
 /// A map beyond 65504 is an error in fp16 and a picture in fp32; a frame after it is painted as usual.
 pub fn what_fp16_cannot_hold_is_refused(backend: &dyn Backend) -> Result<(), Failed> {
-    let mut graph = Graph::default();
-    let photo = graph.add("photo", "", Op::Photo, &[])?;
-    let large = graph.add("large", "", Op::Affine, &[photo])?;
-    let small = graph.add("small", "", Op::Affine, &[large])?;
-    graph.add("picture", "", Op::Picture, &[small])?;
-    let own = |weight: f32| NodeWeights {
-        weight: vec![weight; 3],
-        bias: vec![0.0; 3],
-    };
-    let weights: Weights = [("large", own(300.0)), ("small", own(1.0 / 300.0))]
-        .map(|(name, own)| (name.to_owned(), own))
-        .into_iter()
-        .collect();
-    let network = Arc::new(Network::new(graph, weights)?);
-    let flat = |level: u8| Frame::from_fn(20, 9, |_, _| [level, 0, 0, 255]);
-    let (bright, dark) = (flat(255), flat(200));
     let control = RunControl::default();
     let halves = [
         (Variant::Baseline, Precision::Fp16),
         (Variant::Fused, Precision::Fp16),
         (Variant::Fused, Precision::Mixed),
     ];
-    for (variant, precision) in halves {
-        let spec = |precision| SessionSpec::single(20, 9, Mode::new(variant, precision));
-        let mut session = backend.open(&network, &spec(Precision::Fp32))?;
-        let mut painted = dark.clone();
-        session.paint(&bright, &mut painted, &control)?;
-        if painted != bright {
-            return Err(format!("{variant} fp32 paints another picture").into());
+    for op in [Op::Affine, Op::Conv2d(Conv::square(3, 3, 1, 1))] {
+        let network = Arc::new(large_between(op)?);
+        for (variant, precision) in halves {
+            refused_where_bright(backend, &network, variant, precision)
+                .map_err(|error| format!("{op:?}, {variant} {precision}: {error}"))?;
         }
-        let mut session = backend.open(&network, &spec(precision))?;
-        for _ in 0..2 {
-            match session.paint(&bright, &mut painted, &control) {
-                Err(BackendError::Unsupported { reason, .. }) if reason.contains("choose fp32") => {
-                }
-                other => return Err(format!("{variant} {precision}: {other:?}").into()),
-            }
-            session.paint(&dark, &mut painted, &control)?;
-            let is_near = |(a, b): (&u8, &u8)| a.abs_diff(*b) <= 1;
-            if !painted.rgba().iter().zip(dark.rgba()).all(is_near) {
-                return Err(format!("{variant} {precision} paints another picture").into());
-            }
+    }
+    Ok(())
+}
+
+/// A network that multiplies the photo with 300 and then divides it, by an operation of three channels each.
+fn large_between(op: Op) -> Result<Network, Failed> {
+    let mut graph = Graph::default();
+    let photo = graph.add("photo", "", Op::Photo, &[])?;
+    let large = graph.add("large", "", op, &[photo])?;
+    let small = graph.add("small", "", op, &[large])?;
+    graph.add("picture", "", Op::Picture, &[small])?;
+    let own = |scale: f32| NodeWeights {
+        weight: match op {
+            Op::Affine => vec![scale; 3],
+            _ => (0..9)
+                .map(|at| if at % 4 == 0 { scale } else { 0.0 })
+                .collect(),
+        },
+        bias: vec![0.0; 3],
+    };
+    let weights: Weights = [("large", own(300.0)), ("small", own(1.0 / 300.0))]
+        .map(|(name, own)| (name.to_owned(), own))
+        .into_iter()
+        .collect();
+    Ok(Network::new(graph, weights)?)
+}
+
+/// Levels of 255 are refused, those of 200 painted; in fp32 both are painted.
+fn refused_where_bright(
+    backend: &dyn Backend,
+    network: &Arc<Network>,
+    variant: Variant,
+    precision: Precision,
+) -> Result<(), Failed> {
+    let flat = |level: u8| Frame::from_fn(20, 9, |_, _| [level, 0, 0, 255]);
+    let (bright, dark) = (flat(255), flat(200));
+    let control = RunControl::default();
+    let spec = |precision| SessionSpec::single(20, 9, Mode::new(variant, precision));
+    let is_near = |a: &Frame, b: &Frame| {
+        let mut pairs = a.rgba().iter().zip(b.rgba());
+        pairs.all(|(a, b)| a.abs_diff(*b) <= 1)
+    };
+    let mut session = backend.open(network, &spec(Precision::Fp32))?;
+    let mut painted = dark.clone();
+    session.paint(&bright, &mut painted, &control)?;
+    if !is_near(&painted, &bright) {
+        return Err("fp32 paints another picture".into());
+    }
+    let mut session = backend.open(network, &spec(precision))?;
+    for _ in 0..2 {
+        match session.paint(&bright, &mut painted, &control) {
+            Err(BackendError::Unsupported { reason, .. }) if reason.contains("choose fp32") => {}
+            other => return Err(format!("{other:?}").into()),
+        }
+        session.paint(&dark, &mut painted, &control)?;
+        if !is_near(&painted, &dark) {
+            return Err("it paints another picture".into());
         }
     }
     Ok(())
@@ -278,14 +305,20 @@ pub fn judged(
             false => Err(format!("off by {relative:.1e} of {most:.2}")),
         };
     }
-    let (_, naive) = (naive.iter())
-        .find(|(precision, _)| *precision == mode.precision)
-        .ok_or("no naive run in this precision")?;
-    let naive = from_truth(&mut naive.output.data.iter().copied());
+    // The worst of those that multiply in as many bits: where a picture has a few values, one is right by chance.
+    let is_short = |precision: Precision| precision == Precision::Bf16;
+    let (mut naive_rms, mut naive_largest) = (0.0f64, 0.0f64);
+    for (_, naive) in
+        (naive.iter()).filter(|(other, _)| is_short(*other) == is_short(mode.precision))
+    {
+        let naive = from_truth(&mut naive.output.data.iter().copied());
+        naive_rms = naive_rms.max(naive.rms);
+        naive_largest = naive_largest.max(naive.largest);
+    }
     let scale = ours.reference_rms;
     let limits = (
-        NAIVE_FACTORS.0 * naive.rms + FLOORS.0 * scale,
-        NAIVE_FACTORS.1 * naive.largest + FLOORS.1 * scale,
+        NAIVE_FACTORS.0 * naive_rms + FLOORS.0 * scale,
+        NAIVE_FACTORS.1 * naive_largest + FLOORS.1 * scale,
     );
     let line = format!(
         "rms {:.1e} (limit {:.1e}), largest {:.1e} (limit {:.1e})",

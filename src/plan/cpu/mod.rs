@@ -308,11 +308,37 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::models::johnson::{Kernels, NetworkSpec};
+    use crate::{
+        graph::{Op, SizeRule},
+        models::johnson::{Kernels, NetworkSpec},
+    };
 
     fn published() -> Graph {
         let spec = NetworkSpec::with_widths([32, 64, 128]);
         spec.graph().expect("a graph")
+    }
+
+    /// What only says of which sizes a photo may be copies nothing, unless the photo is read beside it.
+    #[test]
+    fn sizes_need_no_step() {
+        for reads_photo_too in [false, true] {
+            let mut graph = Graph::default();
+            let mut add =
+                |name, op, inputs: &[usize]| graph.add(name, "", op, inputs).expect("a node");
+            let photo = add("photo", Op::Photo, &[]);
+            let sized = add("size", Op::Sized(SizeRule::MultipleOf(4)), &[photo]);
+            let relu = add("relu", Op::Relu, &[sized]);
+            let other = if reads_photo_too { photo } else { sized };
+            let sum = add("sum", Op::Add, &[relu, other]);
+            add("picture", Op::Picture, &[sum]);
+            let plan = CpuPlan::new(&graph, 8, 12, CpuVariant::Fused).expect("a plan");
+            let copies = plan
+                .steps
+                .iter()
+                .filter(|step| step.kernel == "size")
+                .count();
+            assert_eq!(copies, usize::from(reads_photo_too));
+        }
     }
 
     #[test]

@@ -292,6 +292,10 @@ impl<'a> GeneralBuilder<'a> {
         if maps.iter().any(|&input| self.is_statistics(input)) {
             return None;
         }
+        if self.is_same_map(unit) {
+            self.kept[head] = self.kept[node.inputs[0]];
+            return Some(());
+        }
         match node.op {
             Op::Conv2d(_) | Op::ConvTranspose2d { .. } => return self.conv(unit),
             Op::Attention { heads } => return self.attention(unit, heads),
@@ -443,6 +447,16 @@ impl<'a> GeneralBuilder<'a> {
         let node = &self.graph.nodes()[pad];
         let of = self.shapes[*node.inputs.first()?];
         node.op.padding(of.height, of.width)
+    }
+
+    /// Whether a unit only says of which sizes a map may be that nothing else reads.
+    fn is_same_map(&self, unit: &Unit) -> bool {
+        let &[node] = unit.nodes.as_slice() else {
+            return false;
+        };
+        let nodes = self.graph.nodes();
+        let reads = |input: NodeId| nodes.iter().filter(move |n| n.inputs.contains(&input));
+        matches!(nodes[node].op, Op::Sized(_)) && reads(nodes[node].inputs[0]).count() == 1
     }
 
     fn index(&mut self, node: NodeId, from: MapId, index: Index) -> GeneralOp {

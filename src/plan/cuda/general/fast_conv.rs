@@ -5,7 +5,6 @@
 use super::{Planner, covers, specialised::has_tiles};
 use crate::{
     graph::{Graph, NodeId, Op},
-    numeric::NumberFormat,
     plan::{
         ConvLayer,
         cuda::{ConvId, CudaPlanError, MapId, Source, Target},
@@ -175,9 +174,7 @@ impl Planner<'_, '_> {
     pub(super) fn choose_fast_convs(&mut self, found: &FastConvs) {
         for (id, fast) in found.convs.iter().enumerate() {
             // A photo's levels are divided in fp16 where only a norm reads the sums: those are for the plain kernels.
-            let is_free = self.token_linears[id].is_none()
-                && self.factor(id) == 1.0
-                && (!self.narrows() || self.is_noted(found.convs[id].as_ref()));
+            let is_free = self.token_linears[id].is_none() && self.factor(id) == 1.0;
             let Some(fast) = fast.clone().filter(|_| is_free) else {
                 continue;
             };
@@ -191,37 +188,6 @@ impl Planner<'_, '_> {
                     self.is_folded[node] = true;
                 }
                 self.fast_convs[id] = Some(fast);
-            }
-        }
-    }
-
-    /// Whether convolutions round what they read to a format that cannot hold as much.
-    fn narrows(&self) -> bool {
-        let format = self.builder.format;
-        format.operand == NumberFormat::Fp16 && format.storage == NumberFormat::Fp32
-    }
-
-    /// Whether a convolution reads levels, or what a launch made that notices values beyond its format.
-    fn is_noted(&self, fast: Option<&FastConv>) -> bool {
-        let Some(fast) = fast else {
-            return false;
-        };
-        let mut at = fast.from;
-        loop {
-            let node = &self.graph.nodes()[at];
-            match node.op {
-                // Such a convolution may compute these, and looks at nothing.
-                Op::Affine | Op::Relu => at = node.inputs[0],
-                Op::Photo
-                | Op::Prelu
-                | Op::Function(_)
-                | Op::InstanceNorm { .. }
-                | Op::LayerNorm { .. }
-                | Op::Add
-                | Op::Combine(_)
-                | Op::Attention { .. }
-                | Op::Positions => return true,
-                _ => return false,
             }
         }
     }

@@ -12,8 +12,8 @@
 //! it, and the session refuses the frame.
 //!
 //! tf32 and mixed are `fused` alone: maps are stored in fp32, the convolutions and linear layers that the kernels of
-//! Johnson's networks take multiply in tf32 or fp16, and all else is computed in fp32. In mixed, these read what a launch
-//! made that notices values which fp16 cannot hold.
+//! Johnson's networks take multiply in tf32 or fp16, and all else is computed in fp32. In mixed, every launch notices
+//! values which fp16 cannot hold.
 
 mod convolution;
 mod fast_conv;
