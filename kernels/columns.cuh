@@ -96,7 +96,6 @@ template <class S, int BN, class Core, class Place>
 __device__ __forceinline__ void write_columns(const ConvParams& p, Core& core, ColumnStatistics<Core>& own, u32 turn, int image,
                                               int n_tile, int phase, Place place) {
     if (p.bias != nullptr) add_bias(p, core, n_tile * BN);
-    note_beyond_halves<S>(p, core);
     const int lane = threadIdx.x % 32, scale = p.phases == 4 ? 2 : 1;
     u32 valid = 0;
 #pragma unroll
@@ -105,6 +104,7 @@ __device__ __forceinline__ void write_columns(const ConvParams& p, Core& core, C
         place(Core::pixel(r), y, x);
         if (y < p.grid_height && x < p.grid_width) valid |= 1u << r;
     }
+    note_beyond_halves<S>(p, core, valid);
     auto pixel_at = [&](int y, int x) {
         return ((u32)image * p.out_height + y * scale + (phase >> 1)) * p.out_width + x * scale + (phase & 1);
     };

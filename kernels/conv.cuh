@@ -78,7 +78,8 @@ template <class Core> __device__ __forceinline__ void add_bias(const ConvParams&
 }
 
 // In mixed, what a map in fp32 holds and the halves that the next products are of do not, is noted where somebody asks.
-template <class S, class Core> __device__ __forceinline__ void note_beyond_halves(const ConvParams& p, Core& core) {
+// `valid`: which of the tile's pixels exist; the others are of anything.
+template <class S, class Core> __device__ __forceinline__ void note_beyond_halves(const ConvParams& p, Core& core, u32 valid) {
     if constexpr (sizeof(S) == 4 && sizeof(typename Core::Operand) == 2) {
         if (p.overflow == nullptr) return;
         float largest = 0.0f;
@@ -88,7 +89,7 @@ template <class S, class Core> __device__ __forceinline__ void note_beyond_halve
             for (int r = 0; r < Core::ROWS; ++r) {
                 const float v = fabsf(core.value(r, c));
                 // A NaN stays one.
-                largest = v <= largest ? largest : v;
+                largest = v <= largest || !(valid >> r & 1u) ? largest : v;
             }
         // All who write here write the same.
         if (!(largest < 65520.0f)) *p.overflow = 1u;
@@ -104,7 +105,6 @@ __device__ __forceinline__ void write_map(const ConvParams& p, void* output, Cor
     typedef LaneStatistics<Core> Lane;
     constexpr int COUNT = Lane::GROUP % 4 == 0 ? Lane::GROUP : Core::COLUMNS;
     if (p.bias != nullptr) add_bias(p, core, n_tile * BN);
-    note_beyond_halves<S>(p, core);
     u32 valid = 0;
     u32 pixel[Core::ROWS], cell[Core::ROWS];
     const int scale = p.phases == 4 ? 2 : 1;
@@ -119,6 +119,7 @@ __device__ __forceinline__ void write_map(const ConvParams& p, void* output, Cor
         }
         pixel[r] = ((u32)image * p.out_height + y * scale + (phase >> 1)) * p.out_width + x * scale + (phase & 1);
     }
+    note_beyond_halves<S>(p, core, valid);
     S* first_channel = static_cast<S*>(output) + n_tile * BN;
     int channels = p.out_channels - n_tile * BN;
     stay(channels);

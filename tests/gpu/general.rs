@@ -31,6 +31,8 @@ const SEVEN_BITS_NORM_LIMIT: f64 = 8e-2;
 const NAIVE_FACTORS: (f64, f64) = (2.0, 4.0);
 /// What sums in single precision may be off by, relative to the values: rms and largest.
 const FLOORS: (f64, f64) = (1e-5, 1e-4);
+/// What a rounded weight may be off by, relative to it, in products of ten bits.
+const WEIGHT_FLOOR: f64 = 1.0 / 4096.0;
 
 /// Every case of `tests/support/general_graphs`, or those whose name contains `STYLEFORGE_GRAPH`.
 pub fn any_graph_is_right(backend: &dyn Backend) -> Result<(), Failed> {
@@ -83,7 +85,6 @@ pub fn random_graphs_are_right(backend: &dyn Backend) -> Result<(), Failed> {
 
 /// A map beyond 65504 is an error in fp16 and a picture in fp32; a frame after it is painted as usual.
 pub fn what_fp16_cannot_hold_is_refused(backend: &dyn Backend) -> Result<(), Failed> {
-    let control = RunControl::default();
     let halves = [
         (Variant::Baseline, Precision::Fp16),
         (Variant::Fused, Precision::Fp16),
@@ -92,8 +93,12 @@ pub fn what_fp16_cannot_hold_is_refused(backend: &dyn Backend) -> Result<(), Fai
     for op in [Op::Affine, Op::Conv2d(Conv::square(3, 3, 1, 1))] {
         let network = Arc::new(large_between(op)?);
         for (variant, precision) in halves {
-            refused_where_bright(backend, &network, variant, precision)
-                .map_err(|error| format!("{op:?}, {variant} {precision}: {error}"))?;
+            refused_where_bright(backend, &network, variant, precision).map_err(|error| {
+                format!(
+                    "{op:?}, {variant} {precision}: {}",
+                    error.message().unwrap_or_default()
+                )
+            })?;
         }
     }
     Ok(())
@@ -316,8 +321,13 @@ pub fn judged(
         naive_largest = naive_largest.max(naive.largest);
     }
     let scale = ours.reference_rms;
+    // Steps that a plan takes into weights before it rounds them are rounded with them.
+    let floor_rms = match mode.precision {
+        Precision::Tf32 | Precision::Mixed => WEIGHT_FLOOR,
+        _ => FLOORS.0,
+    };
     let limits = (
-        NAIVE_FACTORS.0 * naive_rms + FLOORS.0 * scale,
+        NAIVE_FACTORS.0 * naive_rms + floor_rms * scale,
         NAIVE_FACTORS.1 * naive_largest + FLOORS.1 * scale,
     );
     let line = format!(

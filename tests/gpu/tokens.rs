@@ -14,7 +14,7 @@ use styleforge::{
 
 use super::{
     general::{Truth, judged},
-    general_graphs::{Case, attention_case, modes},
+    general_graphs::{attention_case, modes},
     shipped::waves,
 };
 

@@ -175,6 +175,14 @@ def table(cpu, cuda):
     """Markdown: a row for each network."""
     on_gpu = {row["name"]: row for row in cuda["networks"]}
     lines = [
+        "# The corpus of ONNX picture networks, measured",
+        "",
+        "Written by `measure_networks.py`, whose beginning says how. They are small on purpose, 4 to 32 channels, with every",
+        "operation somewhere: here time goes into what stands around the convolutions. Ratios of networks as people have them",
+        "are in the README. On the processor `fused` fp32 and ONNX Runtime with as many threads, in turn; \"equal to\" is the",
+        "agreement of the painted levels with ONNX Runtime's. On the GPU `fused`, device events, behind a warm-up; the last",
+        "column is the least agreement with the reference in float64, of fp32 and fp16.",
+        "",
         f"| network | opset | size | {cpu['machine']}, ms | ONNX Runtime, ms | ratio | equal to | {cuda['machine']}: fp32, fp16, ms | from the reference |",
         "| --- | ---: | --- | ---: | ---: | ---: | --- | --- | --- |",
     ]
