@@ -3,7 +3,7 @@
 use eframe::egui;
 
 use super::{
-    app::{App, PaintRequest},
+    app::{App, NextStep, PaintRequest},
     arrivals::PictureUse,
     background::{Opened, Origin, Purpose, Report, SavedSnapshot},
     batch::Phase,
@@ -103,7 +103,7 @@ impl App {
                 if self.is_requested(generation) {
                     self.messages
                         .error(format!("The photo was not painted: {error}"));
-                    self.revert_choice();
+                    self.revert_choice(ctx);
                 }
             }
             Event::Tried { number, result } => {
@@ -157,7 +157,7 @@ impl App {
                 }
                 self.opening.is_running = false;
                 match result {
-                    Ok(opened) => self.put_or_ask(ctx, opened),
+                    Ok(opened) => self.go_on_or_ask(ctx, NextStep::Put(opened)),
                     Err(error) => self.messages.error(error),
                 }
             }
@@ -222,7 +222,7 @@ impl App {
                             style.parts.is_empty() && (&style.id, style.model) == (&id, requested)
                         });
                         if is_requested {
-                            self.revert_choice();
+                            self.revert_choice(ctx);
                         }
                     }
                 }
@@ -462,7 +462,7 @@ impl App {
             self.settings_changed(ctx);
         }
         self.engine.cancel();
-        self.end_change();
+        self.end_change(ctx);
         self.painting.request = None;
         self.painting.framing = None;
         self.cropping = None;

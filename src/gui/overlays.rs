@@ -18,12 +18,23 @@ use super::{
     theme,
 };
 
+/// By what a result would be lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// Closing the window.
+    Closing,
+    /// Opening another photo.
+    Opening,
+    /// Removing the style that it is painted in.
+    Removing,
+}
+
 /// Something that has to be answered before the window goes on.
 pub enum Question {
     /// The result on the table would be lost.
     LoseResult {
-        /// Whether the window would close; else another photo would be opened.
-        closing: bool,
+        /// By what.
+        loss: Loss,
         /// Which result it is, in words.
         what: String,
     },
@@ -234,19 +245,15 @@ fn question_ui(
         });
     };
     match question {
-        Question::LoseResult { closing, what } => {
+        Question::LoseResult { loss, what } => {
             ui.heading("Save the painting first?");
             ui.add_space(4.0);
-            let loses = match closing {
-                true => "Closing the window loses it",
-                false => "Opening another photo loses it",
+            let (loses, lose) = match loss {
+                Loss::Closing => ("Closing the window", "Close without saving"),
+                Loss::Opening => ("Opening another photo", "Open without saving"),
+                Loss::Removing => ("Removing the style", "Remove without saving"),
             };
-            ui.label(format!("{what} is not saved. {loses}."));
-            let lose = if *closing {
-                "Close without saving"
-            } else {
-                "Open without saving"
-            };
+            ui.label(format!("{what} is not saved. {loses} loses it."));
             offer(
                 ui,
                 &[

@@ -97,7 +97,7 @@ impl App {
                 return;
             }
             Press::Escape => {
-                self.escape();
+                self.escape(ctx);
                 return;
             }
             Press::Brush(by) => {
@@ -156,7 +156,7 @@ impl App {
     }
 
     /// Closes what is open, else stops painting, else takes a message away.
-    fn escape(&mut self) {
+    fn escape(&mut self, ctx: &egui::Context) {
         if self.overlays.is_open() {
             self.close_overlay();
         } else if self.has_dialog() {
@@ -171,7 +171,7 @@ impl App {
         } else if self.live.is_none() && self.cropping.take().is_some() {
             // The photo stays as it was.
         } else if self.painting.request.is_some() {
-            self.stop_painting();
+            self.stop_painting(ctx);
         } else if self.sheets.is_running() {
             self.stop_contact_sheet();
         } else if let Some(batch) = &self.batch {
@@ -237,7 +237,7 @@ impl App {
             Intent::AskMixName => self.ask_mix_name(),
             Intent::AskName(id) => self.ask_name(&id),
             Intent::TakeName(name_for, name) => self.take_name(name_for, name),
-            Intent::RemoveStyle(id) => self.remove_style(&id),
+            Intent::RemoveStyle(id) => self.remove_style(ctx, &id),
             Intent::BringBack(id) => self.bring_back(&id),
             Intent::RemoveForGood(id) => self.remove_for_good(&id),
             Intent::ShowFile(id) => self.show_file(&id),
@@ -262,14 +262,16 @@ impl App {
                 self.edit(choice);
                 self.follow_choice();
             }
+            // A style that was removed comes back first, as long as it can.
+            Intent::Undo if self.undo_removal() => {}
             Intent::Undo => {
-                self.end_change();
+                self.end_change(ctx);
                 if self.workspace.undo() {
                     self.went_through_history(ctx);
                 }
             }
             Intent::Redo => {
-                self.end_change();
+                self.end_change(ctx);
                 if self.workspace.redo() {
                     self.went_through_history(ctx);
                 }
@@ -278,7 +280,7 @@ impl App {
                 Some(live) => live.look(compare),
                 None => self.stage.compare = compare,
             },
-            Intent::Cancel => self.stop_painting(),
+            Intent::Cancel => self.stop_painting(ctx),
             // What is on screen is saved, not a painting that live pictures hide.
             Intent::Save if self.live.is_some() => self.perform_live(ctx, LiveIntent::Snapshot),
             Intent::Save => self.ask_target(),
@@ -430,16 +432,8 @@ impl App {
         self.painting.before_change.get_or_insert(before);
     }
 
-    /// Commits a change that is still going on, before undo or redo.
-    pub(super) fn end_change(&mut self) {
-        if let Some(before) = self.painting.before_change.take() {
-            self.workspace.commit(before);
-        }
-    }
-
     fn went_through_history(&mut self, ctx: &egui::Context) {
-        self.workspace.choice.remember(&mut self.settings.choices);
-        self.settings_changed(ctx);
+        self.remember_choice(ctx);
         self.follow_choice();
     }
 }

@@ -37,7 +37,7 @@ impl App {
             let view = bars::TopView {
                 settings: &self.settings.choices,
                 recent: &self.settings.state.recent_photos,
-                can_undo: self.workspace.can_undo(),
+                can_undo: self.workspace.can_undo() || !self.removals.is_empty(),
                 can_redo: self.workspace.can_redo(),
                 live: self.live.as_ref(),
                 controls: may_fold.then_some(self.controls_open),

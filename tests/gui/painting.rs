@@ -332,3 +332,23 @@ fn a_brush_size_that_stays_says_so_and_can_be_taken_back() {
     w.until_painted();
     assert!(w.has("Strokes as at 700 × 500 px"));
 }
+
+#[test]
+fn arrow_keys_of_an_open_list_leave_the_style_alone() {
+    let mut w = Window::painted(40, 30);
+    w.open_list("Format");
+    w.until_label("WebP");
+    w.key(Modifiers::NONE, Key::ArrowDown);
+    w.key(Modifiers::NONE, Key::ArrowDown);
+    assert!(w.is_chosen("Candy"));
+    w.key(Modifiers::NONE, Key::Escape);
+    w.until("the list to close", |w| !w.has("WebP"));
+    w.click("Settings");
+    w.until_label("Match system");
+    w.key(Modifiers::NONE, Key::ArrowUp);
+    assert!(w.is_chosen("Candy"));
+    w.key(Modifiers::NONE, Key::Escape);
+    w.until("the menu to close", |w| !w.has("Match system"));
+    w.key(Modifiers::NONE, Key::ArrowDown);
+    w.until("the next style", |w| w.is_chosen("Udnie"));
+}
