@@ -130,7 +130,7 @@ impl App {
                 }
             }
             Event::Live(event) => self.handle_live_event(event),
-            Event::Measured(result) => self.handle_measured(result),
+            Event::Measured(result) => self.handle_measured(ctx, result),
             Event::BatchEnded { cancelled } => {
                 if let Some(batch) = &mut self.batch {
                     batch.phase = Phase::Ended { cancelled };
@@ -275,6 +275,9 @@ impl App {
             Report::Recording(result) => self.handle_recording(result),
             Report::Recorded(recorded) => {
                 self.recording_ended(ctx);
+                if recorded.is_video && recorded.frames > 0 {
+                    self.note_painting(ctx, &recorded.path);
+                }
                 match recorded.failure_in_words() {
                     None if recorded.frames == 0 => self.messages.notice(
                         "No picture came while it was recorded; nothing was kept.".to_owned(),

@@ -1,6 +1,9 @@
 //! Overlays, which lie over the window: a question, the list of shortcuts, credits and licences.
 
-use std::{mem::discriminant, path::PathBuf};
+use std::{
+    mem::discriminant,
+    path::{Path, PathBuf},
+};
 
 use eframe::egui::{self, Id, Modal, RichText, ScrollArea};
 
@@ -332,6 +335,21 @@ fn mark_file_name(ctx: &egui::Context, field: Id, path: &str) {
     mark_name(ctx, field, &path[..name], &path[..ending]);
 }
 
+/// Empties the field before a path from the root is pasted: behind what it holds that would be no path.
+fn take_whole_paths(ctx: &egui::Context, field: &mut String) {
+    ctx.input_mut(|input| {
+        for event in &mut input.events {
+            if let egui::Event::Paste(text) = event
+                && let pasted = text.trim()
+                && (Path::new(pasted).is_absolute() || pasted.starts_with("~/"))
+            {
+                *text = pasted.to_owned();
+                field.clear();
+            }
+        }
+    });
+}
+
 /// A field for a path in place of a file dialog.
 fn path_ui(ui: &mut egui::Ui, path: &mut TypedPath, is_fresh: bool, intents: &mut Vec<Intent>) {
     let (heading, button) = match path.purpose {
@@ -345,6 +363,9 @@ fn path_ui(ui: &mut egui::Ui, path: &mut TypedPath, is_fresh: bool, intents: &mu
     };
     let heading = ui.heading(heading);
     ui.add_space(4.0);
+    if ui.ctx().text_edit_focused() {
+        take_whole_paths(ui.ctx(), &mut path.text);
+    }
     let field = ui
         .add(egui::TextEdit::singleline(&mut path.text).desired_width(f32::INFINITY))
         .labelled_by(heading.id);

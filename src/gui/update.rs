@@ -28,6 +28,10 @@ impl App {
                 self.intents.push(intent);
                 return;
             }
+            Press::View(ViewStep::Wipe(by)) if self.shows_painting() => {
+                self.step_painting(if by < 0.0 { -1 } else { 1 });
+                return;
+            }
             Press::View(step) => {
                 match (&mut self.live, self.paintings.viewed_mut()) {
                     (Some(live), _) => live.step(step),
@@ -164,6 +168,8 @@ impl App {
         } else if self.full_screen.is_on() {
             self.intents
                 .push(Intent::Live(LiveIntent::ToggleFullScreen));
+        } else if self.live.is_some() && self.engine.measuring_progress().is_some() {
+            self.intents.push(Intent::Live(LiveIntent::ToggleMeasuring));
         } else if let Some(intent) = self.live.as_ref().and_then(LiveView::to_close) {
             self.intents.push(Intent::Live(intent));
         } else if self.live.is_none() && self.paintings.close_view() {

@@ -352,3 +352,10 @@ fn arrow_keys_of_an_open_list_leave_the_style_alone() {
     w.key(Modifiers::NONE, Key::ArrowDown);
     w.until("the next style", |w| w.is_chosen("Udnie"));
 }
+
+#[test]
+fn the_detail_is_what_the_photo_is_painted_at() {
+    let w = Window::with_photo(425, 300);
+    assert!(w.has("Strokes as at 425 × 300 px") && w.paints("425 px"));
+    assert!(!w.paints("512 px"), "{:?}", w.painted_texts());
+}
