@@ -218,7 +218,7 @@ pub fn groups() -> Vec<Group> {
             lines: vec![
                 line(
                     "Left, Right",
-                    "Move the divider",
+                    "Move the divider; next saved painting",
                     vec![
                         (NONE, Key::ArrowLeft, View(ViewStep::Wipe(-0.05))),
                         (NONE, Key::ArrowRight, View(ViewStep::Wipe(0.05))),

@@ -268,12 +268,13 @@ impl App {
                 self.edit(choice);
                 self.follow_choice();
             }
-            // A style that was removed comes back first, as long as it can.
-            Intent::Undo if self.undo_removal() => {}
             Intent::Undo => {
-                self.end_change(ctx);
-                if self.workspace.undo() {
-                    self.went_through_history(ctx);
+                // A style that was removed comes back first, as long as it can.
+                if !self.undo_removal() {
+                    self.end_change(ctx);
+                    if self.workspace.undo() {
+                        self.went_through_history(ctx);
+                    }
                 }
             }
             Intent::Redo => {

@@ -17,7 +17,9 @@ const LEAST_REST: f32 = 110.0;
 /// Height of the list of styles at least and at most, in points.
 const STYLES_HEIGHT: [f32; 2] = [96.0, 360.0];
 /// Height of the rest of the question, in points.
-const QUESTION_HEIGHT: f32 = 330.0;
+const QUESTION_HEIGHT: f32 = 340.0;
+/// Where the question begins, as a share of the height that there is.
+const QUESTION_TOP: f32 = 0.12;
 
 /// How a batch will paint, as the window says.
 pub struct Painting<'a> {
@@ -30,8 +32,8 @@ pub struct Painting<'a> {
 }
 
 impl Batch {
-    /// Draws the batch's card: in the middle of `area` while it asks, into its upper right when it paints. `progress`
-    /// is the painted share of the present photo.
+    /// Draws the batch's card: in the middle of `area` while it asks, into its upper right when it paints;
+    /// `progress` is the painted share of the present photo.
     pub fn ui(
         &self,
         ui: &egui::Ui,
@@ -42,10 +44,14 @@ impl Batch {
     ) {
         let width = WIDTH.min(area.width() - 32.0);
         let (pivot, at) = match self.phase {
-            Phase::Ready => (Align2::CENTER_CENTER, area.center()),
+            // It grows downwards: what is below the pointer stays there.
+            Phase::Ready => {
+                let top = vec2(0.0, QUESTION_TOP * area.height());
+                (Align2::CENTER_TOP, area.center_top() + top)
+            }
             _ => (Align2::RIGHT_TOP, area.right_top() + vec2(-16.0, 16.0)),
         };
-        let most = area.height() - QUESTION_HEIGHT;
+        let most = (1.0 - QUESTION_TOP) * area.height() - QUESTION_HEIGHT;
         let list_height = most.clamp(STYLES_HEIGHT[0], STYLES_HEIGHT[1]);
         egui::Area::new(card_id())
             .order(egui::Order::Foreground)

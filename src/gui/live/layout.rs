@@ -6,7 +6,7 @@ use super::LiveIntent;
 use crate::gui::{app::App, intent::Intent};
 
 /// Height of the Lab until it is changed, in points.
-const LAB_HEIGHT: f32 = 240.0;
+const LAB_HEIGHT: f32 = 220.0;
 
 impl App {
     /// What stands between live pictures and the buttons below them: the Lab.
