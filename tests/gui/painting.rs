@@ -83,7 +83,7 @@ fn frames_go_on_and_controls_answer_while_the_device_works() {
         slowest = slowest.max(started.elapsed());
     }
     within("a frame", slowest, Duration::from_millis(250));
-    assert!(w.has("Move the divider"), "the list of shortcuts is open");
+    assert!(w.has("Zoom in or out"), "the list of shortcuts is open");
     assert_eq!(w.value("Strength"), 40.0);
     assert!(w.has("Painting in Udnie…"), "and the device still works");
     w.script.release();
