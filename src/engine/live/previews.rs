@@ -134,7 +134,7 @@ impl Previews {
         let output = &mut self.previews[at].output;
         fit(&mut output.value.painted, size);
         let painted = session.paint(&self.input, &mut output.value.painted, control);
-        if painted.is_ok() {
+        if painted.is_ok() && look != Look::default() {
             compose_into(&self.input, &mut output.value.painted, look);
         }
         let ended = clock();
