@@ -228,11 +228,12 @@ impl Engine {
         self.flush();
     }
 
-    /// Cancels the measurement; [`Event::Measured`] follows.
-    pub fn cancel_measuring(&mut self) {
-        if let Some(control) = &self.measuring {
-            control.cancel();
-        }
+    /// Cancels the measurement, if one runs; [`Event::Measured`] follows. Gives the share of it that was done, 0 to 1,
+    /// unless it was cancelled before.
+    pub fn cancel_measuring(&mut self) -> Option<f32> {
+        let control = self.measuring.as_ref().filter(|c| !c.is_cancelled())?;
+        control.cancel();
+        Some(control.progress())
     }
 
     /// Share of the measurement that is done, 0 to 1; `None` when none runs.

@@ -30,8 +30,8 @@ use super::{
     intent::Intent,
     live::{LiveIntent, LiveView, Repaints},
     messages::{Corner, Messages},
-    mix::MixedNetworks,
-    overlays::Overlays,
+    mix::{Mix, MixedNetworks},
+    overlays::{Loss, Overlays},
     paintings::Paintings,
     platform::Platform,
     reading::Readings,
@@ -80,8 +80,21 @@ pub struct Launch {
 pub(super) enum NextStep {
     /// Put this photo on the table.
     Put(Box<Opened>),
+    /// Take the style of this id out of the gallery.
+    RemoveStyle(String),
     /// Close the window.
     Close,
+}
+
+impl NextStep {
+    /// How the result would be lost.
+    pub fn loss(&self) -> Loss {
+        match self {
+            Self::Put(_) => Loss::Opening,
+            Self::RemoveStyle(_) => Loss::Removing,
+            Self::Close => Loss::Closing,
+        }
+    }
 }
 
 /// The newest job of the compositor.
@@ -145,8 +158,8 @@ pub(super) struct PhotoOpening {
 pub(super) struct Removal {
     /// The style's id.
     pub id: String,
-    /// Whether it was the chosen one.
-    pub was_chosen: bool,
+    /// The chosen style and its mix before, and as the removal left them.
+    pub chosen: [(Option<String>, Mix); 2],
 }
 
 /// The small painted picture that is being made, and those that could not be.

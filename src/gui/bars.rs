@@ -253,70 +253,101 @@ fn shares(widths: &[f32], room: f32) -> Vec<f32> {
     given
 }
 
-/// Draws the row at the picture's lower edge: which picture is seen, and zoom. They do nothing while the picture is
-/// not what `is_seen`.
+/// Space between two buttons below the picture, and at each side of their letters, in points.
+const VIEW_GAP: f32 = 4.0;
+const VIEW_PADDING: f32 = 8.0;
+/// Width of the zoom in percent, in points.
+const PERCENT_WIDTH: f32 = 48.0;
+
+/// The buttons beside the zoom in percent: letters, spoken name, hint, keys; and what they do.
+const ZOOMS: [([&str; 4], ViewStep); 4] = [
+    (["−", "Zoom out", "Zoom out.", "−"], ViewStep::ZoomOut),
+    (["+", "Zoom in", "Zoom in.", "+"], ViewStep::ZoomIn),
+    (
+        ["Fit", "Fit", "The whole picture.", "Ctrl+0"],
+        ViewStep::Fit,
+    ),
+    (
+        [
+            "100 %",
+            "Actual size",
+            "One picture pixel on one screen pixel.",
+            "Ctrl+1",
+        ],
+        ViewStep::ActualSize,
+    ),
+];
+
+/// Draws the row at the picture's lower edge, or two where it is narrow: which picture is seen, and zoom. They do
+/// nothing while the picture is not what `is_seen`.
 pub fn view(ui: &mut egui::Ui, stage: &mut Stage, is_seen: bool, intents: &mut Vec<Intent>) {
-    ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = 4.0;
-        ui.spacing_mut().button_padding.x = 8.0;
-        let looks = if stage.has_painting() {
-            &stage.looks()[..]
-        } else {
-            &[]
+    ui.spacing_mut().item_spacing = egui::Vec2::splat(VIEW_GAP);
+    ui.spacing_mut().button_padding.x = VIEW_PADDING;
+    let mut offered = Vec::new();
+    if stage.has_painting() {
+        offered.extend(stage.looks());
+    }
+    let font = egui::TextStyle::Button.resolve(ui.style());
+    let width = |text: &str| {
+        let color = ui.visuals().text_color();
+        let letters = (ui.painter()).layout_no_wrap(text.to_owned(), font.clone(), color);
+        letters.size().x + 2.0 * VIEW_PADDING + VIEW_GAP
+    };
+    let names = offered.iter().map(|(_, name)| name.as_str());
+    let names = names.chain(ZOOMS.iter().map(|([letters, ..], _)| *letters));
+    let whole = names.map(width).sum::<f32>() + PERCENT_WIDTH;
+    if whole <= ui.available_width() {
+        ui.horizontal(|ui| {
+            looks(ui, &offered, stage.compare, is_seen, intents);
+            theme::at_the_right(ui, "zoom", |ui| zooms(ui, stage, is_seen));
+        });
+    } else {
+        ui.horizontal_wrapped(|ui| looks(ui, &offered, stage.compare, is_seen, intents));
+        ui.horizontal(|ui| zooms(ui, stage, is_seen));
+    }
+}
+
+/// The ways to look at the picture, and the one in use.
+fn looks(
+    ui: &mut egui::Ui,
+    offered: &[(Compare, String)],
+    current: Compare,
+    is_seen: bool,
+    intents: &mut Vec<Intent>,
+) {
+    for (compare, name) in offered {
+        let (hint, keys) = match compare {
+            Compare::Photo => ("See it alone; C shows it while it is held.", "V or C"),
+            Compare::Painting => ("See it alone.", "V"),
+            Compare::Both => ("See both, with a divider to drag.", "V"),
+            Compare::SideBySide => ("See both, one beside the other, at the same zoom.", ""),
         };
-        for (compare, name) in looks {
-            let (hint, keys) = match compare {
-                Compare::Photo => ("See it alone; C shows it while it is held.", "V or C"),
-                Compare::Painting => ("See it alone.", "V"),
-                Compare::Both => ("See both, with a divider to drag.", "V"),
-                Compare::SideBySide => ("See both, one beside the other, at the same zoom.", ""),
-            };
-            let is_on = is_seen && stage.compare == *compare;
-            let button = ui.add(egui::Button::selectable(is_on, name));
-            if key_chips::hint(button, hint, keys)
-                .accessible_name(format!("Show {}", name.to_lowercase()))
-                .clicked()
-            {
-                intents.push(Intent::Look(*compare));
-            }
+        let is_on = is_seen && current == *compare;
+        let button = ui.add(egui::Button::selectable(is_on, name));
+        if key_chips::hint(button, hint, keys)
+            .accessible_name(format!("Show {}", name.to_lowercase()))
+            .clicked()
+        {
+            intents.push(Intent::Look(*compare));
         }
-        theme::at_the_right(ui, "zoom", |ui| {
-            let mut step = None;
-            let mut zoom = |ui: &mut egui::Ui, [name, spoken, hint, keys]: [&str; 4], by| {
-                let button = egui::Button::new(name).frame_when_inactive(false);
-                let response = key_chips::hint(ui.add_enabled(is_seen, button), hint, keys);
-                if response.accessible_name(spoken).clicked() {
-                    step = Some(by);
-                }
-            };
-            zoom(ui, ["−", "Zoom out", "Zoom out.", "−"], ViewStep::ZoomOut);
+    }
+}
+
+/// The zoom, and the buttons that change it.
+fn zooms(ui: &mut egui::Ui, stage: &mut Stage, is_seen: bool) {
+    for ([letters, spoken, hint, keys], by) in ZOOMS {
+        let button = egui::Button::new(letters).frame_when_inactive(false);
+        let response = key_chips::hint(ui.add_enabled(is_seen, button), hint, keys);
+        if response.accessible_name(spoken).clicked() {
+            stage.step(by);
+        }
+        if by == ViewStep::ZoomOut {
             let percent = format!("{:.0} %", stage.zoom_percent());
             let words = egui::Label::new(egui::RichText::new(&percent).small());
-            ui.add_sized([48.0, 20.0], words)
+            ui.add_sized([PERCENT_WIDTH, 20.0], words)
                 .accessible_name(format!("Zoom {percent}"));
-            for (names, by) in [
-                (["+", "Zoom in", "Zoom in.", "+"], ViewStep::ZoomIn),
-                (
-                    ["Fit", "Fit", "The whole picture.", "Ctrl+0"],
-                    ViewStep::Fit,
-                ),
-                (
-                    [
-                        "100 %",
-                        "Actual size",
-                        "One picture pixel on one screen pixel.",
-                        "Ctrl+1",
-                    ],
-                    ViewStep::ActualSize,
-                ),
-            ] {
-                zoom(ui, names, by);
-            }
-            if let Some(step) = step {
-                stage.step(step);
-            }
-        });
-    });
+        }
+    }
 }
 
 #[cfg(test)]

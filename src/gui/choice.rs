@@ -89,7 +89,7 @@ impl Choice {
             .unwrap_or(DEFAULT_BRUSH);
         Self {
             style: choices.style.clone(),
-            mix: Mix::default(),
+            mix: Mix::remembered(choices.mix_own, &choices.mix, choices.style.as_deref()),
             model: choices.model,
             brush,
             framing: Framing::default(),
@@ -101,9 +101,10 @@ impl Choice {
     /// Writes the choice into a person's settings.
     pub fn remember(&self, choices: &mut Choices) {
         choices.style.clone_from(&self.style);
+        choices.mix.clone_from(&self.mix.others);
+        choices.mix_own = (self.mix != Mix::default()).then_some(self.mix.own);
         choices.model = self.model;
-        choices.working_px =
-            (self.brush != DEFAULT_BRUSH).then(|| BRUSHES_PX[self.brush.min(BRUSHES_PX.len() - 1)]);
+        choices.working_px = (self.brush != DEFAULT_BRUSH).then(|| self.brush_px());
         choices.output = self.output;
         choices.look = self.look;
     }
@@ -112,11 +113,20 @@ impl Choice {
     pub fn working_size(&self) -> WorkingSize {
         working_size_of(self.brush)
     }
+
+    /// The brush size: the long side at which photos are painted, where they are not smaller.
+    pub fn brush_px(&self) -> usize {
+        px_of(self.brush)
+    }
+}
+
+fn px_of(brush: usize) -> usize {
+    BRUSHES_PX[brush.min(BRUSHES_PX.len() - 1)]
 }
 
 /// The working size of a place in [`BRUSHES_PX`].
 pub fn working_size_of(brush: usize) -> WorkingSize {
-    WorkingSize::LongSide(BRUSHES_PX[brush.min(BRUSHES_PX.len() - 1)])
+    WorkingSize::LongSide(px_of(brush))
 }
 
 /// The finest brush that still differs from the next for a photo of this long side; finer ones

@@ -3,7 +3,7 @@
 use eframe::egui::{self, ComboBox, ScrollArea, vec2};
 
 use super::{
-    choice::{BRUSHES_PX, Choice, DEFAULT_BRUSH, finest_brush},
+    choice::{BRUSHES_PX, Choice, DEFAULT_BRUSH, finest_brush, working_size_of},
     fonts::icons,
     intent::Intent,
     key_chips, mix,
@@ -35,6 +35,8 @@ pub struct View<'a> {
     pub photo_size: Option<(usize, usize)>,
     /// Whether a crop is being chosen.
     pub is_cropping: bool,
+    /// Whether something else is seen in the photo's place.
+    pub is_hidden: bool,
     /// Columns and rows of all of the photo, before it is turned and cropped, in pixels.
     pub whole_size: Option<(usize, usize)>,
     /// The model sizes of the chosen style; empty without one.
@@ -51,6 +53,13 @@ pub fn ui(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
         .auto_shrink([false, false])
         .show(ui, |ui| {
             let mut choice = view.choice.clone();
+            if view.is_hidden {
+                theme::caption(
+                    ui,
+                    "A saved painting is seen. These are the photo's settings: a change shows the photo again.",
+                );
+                ui.add_space(theme::GAP);
+            }
             if let Some(whole) = view.whole_size {
                 theme::group_title(ui, "Photo");
                 framing(ui, whole, view.is_cropping, &mut choice, intents);
@@ -137,16 +146,24 @@ fn brush(ui: &mut egui::Ui, view: &View<'_>, choice: &mut Choice) {
         ui.add_enabled_ui(finest < last, |ui| {
             // Finer to the right, in pixels of the long side.
             let mut detail = last - place;
+            let photo_size = view.photo_size;
+            let px_of = move |place: usize| match photo_size {
+                Some((width, height)) => {
+                    let (w, h) = working_size_of(place).resolve(width, height);
+                    w.max(h)
+                }
+                None => BRUSHES_PX[place],
+            };
             let response =
                 theme::slider(ui, &mut detail, 0..=last - finest, last - usual, |slider| {
                     slider
                         .custom_formatter(move |v, _| {
-                            format!("{} px", BRUSHES_PX[last - (v as usize).min(last)])
+                            format!("{} px", px_of(last - (v as usize).min(last)))
                         })
                         .custom_parser(move |text| {
                             let typed = text.split_whitespace().next()?.parse::<usize>().ok()?;
                             let nearest =
-                                (finest..=last).min_by_key(|&i| BRUSHES_PX[i].abs_diff(typed))?;
+                                (finest..=last).min_by_key(|&i| px_of(i).abs_diff(typed))?;
                             Some((last - nearest) as f64)
                         })
                 })

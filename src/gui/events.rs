@@ -3,7 +3,7 @@
 use eframe::egui;
 
 use super::{
-    app::{App, PaintRequest},
+    app::{App, NextStep, PaintRequest},
     arrivals::PictureUse,
     background::{Opened, Origin, Purpose, Report, SavedSnapshot},
     batch::Phase,
@@ -103,7 +103,7 @@ impl App {
                 if self.is_requested(generation) {
                     self.messages
                         .error(format!("The photo was not painted: {error}"));
-                    self.revert_choice();
+                    self.revert_choice(ctx);
                 }
             }
             Event::Tried { number, result } => {
@@ -130,7 +130,7 @@ impl App {
                 }
             }
             Event::Live(event) => self.handle_live_event(event),
-            Event::Measured(result) => self.handle_measured(result),
+            Event::Measured(result) => self.handle_measured(ctx, result),
             Event::BatchEnded { cancelled } => {
                 if let Some(batch) = &mut self.batch {
                     batch.phase = Phase::Ended { cancelled };
@@ -157,7 +157,7 @@ impl App {
                 }
                 self.opening.is_running = false;
                 match result {
-                    Ok(opened) => self.put_or_ask(ctx, opened),
+                    Ok(opened) => self.go_on_or_ask(ctx, NextStep::Put(opened)),
                     Err(error) => self.messages.error(error),
                 }
             }
@@ -222,7 +222,7 @@ impl App {
                             style.parts.is_empty() && (&style.id, style.model) == (&id, requested)
                         });
                         if is_requested {
-                            self.revert_choice();
+                            self.revert_choice(ctx);
                         }
                     }
                 }
@@ -275,6 +275,9 @@ impl App {
             Report::Recording(result) => self.handle_recording(result),
             Report::Recorded(recorded) => {
                 self.recording_ended(ctx);
+                if recorded.is_video && recorded.frames > 0 {
+                    self.note_painting(ctx, &recorded.path);
+                }
                 match recorded.failure_in_words() {
                     None if recorded.frames == 0 => self.messages.notice(
                         "No picture came while it was recorded; nothing was kept.".to_owned(),
@@ -462,7 +465,7 @@ impl App {
             self.settings_changed(ctx);
         }
         self.engine.cancel();
-        self.end_change();
+        self.end_change(ctx);
         self.painting.request = None;
         self.painting.framing = None;
         self.cropping = None;

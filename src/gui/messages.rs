@@ -13,7 +13,7 @@ const MOST: usize = 4;
 const NOTICE_SECONDS: f64 = 7.0;
 /// How long a notice stays that offers something, in seconds.
 const OFFER_SECONDS: f64 = 15.0;
-/// Width of a message, in points.
+/// Width of a message at most, in points.
 const WIDTH: f32 = 420.0;
 /// Largest width and height of a picture that was saved, in points.
 const THUMBNAIL: egui::Vec2 = vec2(96.0, 72.0);
@@ -67,6 +67,27 @@ impl Message {
             (Kind::Notice, true) => Some(OFFER_SECONDS),
             (Kind::Notice, false) => Some(NOTICE_SECONDS),
         }
+    }
+
+    /// Width that its words and buttons need, at most `room`, in points.
+    fn words_width(&self, ui: &egui::Ui, room: f32) -> f32 {
+        let width = |text: &str, style: egui::TextStyle, most: f32| {
+            let font = style.resolve(ui.style());
+            let color = ui.visuals().text_color();
+            let words = ui.painter().layout(text.to_owned(), font, color, most);
+            // Rounded up: a hair too little would break the line.
+            words.size().x.ceil() + 1.0
+        };
+        let spacing = ui.spacing();
+        let button = |name: &str| {
+            let letters = width(name, egui::TextStyle::Button, f32::INFINITY);
+            letters + 2.0 * spacing.button_padding.x + spacing.item_spacing.x
+        };
+        let offer = self.offer.as_ref().map_or(0.0, |offer| button(offer.label));
+        let actions = self.picture.iter().flat_map(|picture| &picture.actions);
+        let actions: f32 = actions.map(|(name, _)| button(name)).sum();
+        let words = width(&self.text, egui::TextStyle::Body, room);
+        words.max(offer).max(actions).min(room)
     }
 
     /// Seconds until it leaves by itself.
@@ -212,7 +233,7 @@ impl Messages {
             .fixed_pos(at)
             .constrain_to(area)
             .show(ui.ctx(), |ui| {
-                ui.set_width(width);
+                ui.set_max_width(width);
                 for message in self.list.iter().filter(is_shown) {
                     show(ui, message, width, intents);
                 }
@@ -238,18 +259,17 @@ fn show(ui: &mut egui::Ui, message: &Message, width: f32, intents: &mut Vec<Inte
         })
         .shadow(ui.visuals().popup_shadow);
     let shown = frame.show(ui, |ui| {
-        ui.set_width(width - 26.0);
         ui.horizontal_top(|ui| {
-            let mut words_width = width - 26.0 - CLOSE_WIDTH;
+            let mut room = width - 26.0 - CLOSE_WIDTH;
             if let Some(picture) = &message.picture {
                 let thumbnail = egui::Image::from_texture(&picture.thumbnail)
                     .fit_to_exact_size(THUMBNAIL)
                     .corner_radius(4.0)
                     .alt_text("The saved picture");
-                words_width -= ui.add(thumbnail).rect.width() + theme::GAP;
+                room -= ui.add(thumbnail).rect.width() + theme::GAP;
             }
             ui.vertical(|ui| {
-                ui.set_width(words_width);
+                ui.set_width(message.words_width(ui, room));
                 ui.add_space(2.0);
                 ui.add(egui::Label::new(&message.text).wrap());
                 if let Some(picture) = &message.picture {

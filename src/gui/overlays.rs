@@ -1,6 +1,9 @@
 //! Overlays, which lie over the window: a question, the list of shortcuts, credits and licences.
 
-use std::{mem::discriminant, path::PathBuf};
+use std::{
+    mem::discriminant,
+    path::{Path, PathBuf},
+};
 
 use eframe::egui::{self, Id, Modal, RichText, ScrollArea};
 
@@ -18,12 +21,23 @@ use super::{
     theme,
 };
 
+/// By what a result would be lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// Closing the window.
+    Closing,
+    /// Opening another photo.
+    Opening,
+    /// Removing the style that it is painted in.
+    Removing,
+}
+
 /// Something that has to be answered before the window goes on.
 pub enum Question {
     /// The result on the table would be lost.
     LoseResult {
-        /// Whether the window would close; else another photo would be opened.
-        closing: bool,
+        /// By what.
+        loss: Loss,
         /// Which result it is, in words.
         what: String,
     },
@@ -234,19 +248,15 @@ fn question_ui(
         });
     };
     match question {
-        Question::LoseResult { closing, what } => {
+        Question::LoseResult { loss, what } => {
             ui.heading("Save the painting first?");
             ui.add_space(4.0);
-            let loses = match closing {
-                true => "Closing the window loses it",
-                false => "Opening another photo loses it",
+            let (loses, lose) = match loss {
+                Loss::Closing => ("Closing the window", "Close without saving"),
+                Loss::Opening => ("Opening another photo", "Open without saving"),
+                Loss::Removing => ("Removing the style", "Remove without saving"),
             };
-            ui.label(format!("{what} is not saved. {loses}."));
-            let lose = if *closing {
-                "Close without saving"
-            } else {
-                "Open without saving"
-            };
+            ui.label(format!("{what} is not saved. {loses} loses it."));
             offer(
                 ui,
                 &[
@@ -325,6 +335,21 @@ fn mark_file_name(ctx: &egui::Context, field: Id, path: &str) {
     mark_name(ctx, field, &path[..name], &path[..ending]);
 }
 
+/// Empties the field before a path from the root is pasted: behind what it holds that would be no path.
+fn take_whole_paths(ctx: &egui::Context, field: &mut String) {
+    ctx.input_mut(|input| {
+        for event in &mut input.events {
+            if let egui::Event::Paste(text) = event
+                && let pasted = text.trim()
+                && (Path::new(pasted).is_absolute() || pasted.starts_with("~/"))
+            {
+                *text = pasted.to_owned();
+                field.clear();
+            }
+        }
+    });
+}
+
 /// A field for a path in place of a file dialog.
 fn path_ui(ui: &mut egui::Ui, path: &mut TypedPath, is_fresh: bool, intents: &mut Vec<Intent>) {
     let (heading, button) = match path.purpose {
@@ -338,6 +363,9 @@ fn path_ui(ui: &mut egui::Ui, path: &mut TypedPath, is_fresh: bool, intents: &mu
     };
     let heading = ui.heading(heading);
     ui.add_space(4.0);
+    if ui.ctx().text_edit_focused() {
+        take_whole_paths(ui.ctx(), &mut path.text);
+    }
     let field = ui
         .add(egui::TextEdit::singleline(&mut path.text).desired_width(f32::INFINITY))
         .labelled_by(heading.id);

@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use eframe::egui::{self, Event};
 
 use super::{
-    app::{App, Removal},
+    app::{App, NextStep, Removal},
+    choice::Choice,
     intent::{Intent, NameFor},
     label::remark,
     messages::Offer,
@@ -90,8 +91,7 @@ impl App {
                         self.networks.loaded.insert((new.clone(), model), loaded);
                     }
                 }
-                self.workspace.choice.remember(&mut self.settings.choices);
-                self.settings_changed(ctx);
+                self.remember_choice(ctx);
                 self.background.list_styles();
             }
             Err(error) => {
@@ -102,24 +102,40 @@ impl App {
         }
     }
 
-    /// Takes a style out of the gallery; a message offers to undo that.
-    pub(super) fn remove_style(&mut self, id: &str) {
+    /// Takes a style out of the gallery, after asking when its painting would be lost.
+    pub(super) fn remove_style(&mut self, ctx: &egui::Context, id: &str) {
         let Some(card) = self.own_card(id, "removed") else {
             return;
         };
+        let choice = &self.workspace.choice;
+        let is_mixed = choice.mix.others.iter().any(|(other, _)| *other == card.id);
+        let step = NextStep::RemoveStyle(card.id.clone());
+        if choice.style.as_ref() == Some(&card.id) || is_mixed {
+            self.go_on_or_ask(ctx, step);
+        } else {
+            self.go_on(ctx, step);
+        }
+    }
+
+    /// Takes a style out of the gallery; a message offers to undo that.
+    pub(super) fn take_out(&mut self, id: &str) {
+        let Some(card) = self.gallery.card(id).cloned() else {
+            return;
+        };
         self.gallery.hide(&card.id);
+        let chosen = |choice: &Choice| (choice.style.clone(), choice.mix.clone());
+        let before = chosen(&self.workspace.choice);
         let choice = &mut self.workspace.choice;
         choice.mix.retain(|other| other != id);
-        let was_chosen = self.workspace.choice.style.as_deref() == Some(id);
-        self.removals.push(Removal {
-            id: card.id.clone(),
-            was_chosen,
-        });
-        if was_chosen {
-            self.workspace.choice.style = None;
-            self.workspace.choice.mix = Mix::default();
+        if choice.style.as_deref() == Some(id) {
+            choice.style = None;
+            choice.mix = Mix::default();
             self.choose_first_style();
         }
+        self.removals.push(Removal {
+            id: card.id.clone(),
+            chosen: [before, chosen(&self.workspace.choice)],
+        });
         self.follow_choice();
         let offer = Offer {
             label: "Undo",
@@ -130,15 +146,30 @@ impl App {
             .offer(format!("“{}” was removed.", card.title), offer);
     }
 
-    /// Puts a style into the gallery again that was removed.
+    /// Undoes the newest removal whose file is still there; `false` when there is none.
+    pub(super) fn undo_removal(&mut self) -> bool {
+        let Some(newest) = self.removals.last().map(|removal| removal.id.clone()) else {
+            return false;
+        };
+        let offered = Intent::BringBack(newest.clone());
+        self.messages.withdraw(|intent| *intent == offered);
+        self.bring_back(&newest);
+        true
+    }
+
+    /// Puts a style into the gallery again that was removed. What was chosen is chosen again, unless a person has
+    /// chosen something else meanwhile.
     pub(super) fn bring_back(&mut self, id: &str) {
         let removed = self.removals.iter().position(|removal| removal.id == id);
         let Some(removal) = removed.map(|at| self.removals.remove(at)) else {
             return;
         };
         self.gallery.unhide(id);
-        if removal.was_chosen {
-            self.intents.push(Intent::PickStyle(removal.id));
+        let [before, left] = removal.chosen;
+        let choice = &mut self.workspace.choice;
+        if (&choice.style, &choice.mix) == (&left.0, &left.1) {
+            (choice.style, choice.mix) = before;
+            self.follow_choice();
         }
     }
 

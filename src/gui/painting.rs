@@ -21,16 +21,18 @@ use crate::{
 
 impl App {
     /// Stops the run and goes back to the painting before it.
-    pub(super) fn stop_painting(&mut self) {
+    pub(super) fn stop_painting(&mut self, ctx: &egui::Context) {
         self.engine.cancel();
-        self.revert_choice();
+        self.revert_choice(ctx);
     }
 
-    /// The run came to nothing: the choice goes back to that of the painting on the table.
-    pub(super) fn revert_choice(&mut self) {
+    /// The run came to nothing: the choice goes back to that of the painting on the table, and what is remembered
+    /// with it.
+    pub(super) fn revert_choice(&mut self, ctx: &egui::Context) {
         self.painting.request = None;
         self.painting.before_change = None;
         self.workspace.revert_choice();
+        self.remember_choice(ctx);
         self.recompose_anew();
     }
 

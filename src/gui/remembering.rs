@@ -14,15 +14,25 @@ impl App {
         ctx.request_repaint_after_secs(SETTINGS_REST_SECONDS as f32 + 0.05);
     }
 
+    /// Writes the choice into the settings.
+    pub(super) fn remember_choice(&mut self, ctx: &egui::Context) {
+        self.workspace.choice.remember(&mut self.settings.choices);
+        self.settings_changed(ctx);
+    }
+
+    /// Commits a change that is still going on as one step of undo, and remembers it.
+    pub(super) fn end_change(&mut self, ctx: &egui::Context) {
+        if let Some(before) = self.painting.before_change.take() {
+            self.workspace.commit(before);
+            self.remember_choice(ctx);
+        }
+    }
+
     /// Commits the change of a control that is no longer dragged as one step of undo, and writes settings that
     /// have rested.
     pub(super) fn finish_changes(&mut self, ctx: &egui::Context) {
-        if !ctx.input(|i| i.pointer.any_down())
-            && let Some(before) = self.painting.before_change.take()
-        {
-            self.workspace.commit(before);
-            self.workspace.choice.remember(&mut self.settings.choices);
-            self.settings_changed(ctx);
+        if !ctx.input(|i| i.pointer.any_down()) {
+            self.end_change(ctx);
         }
         if let Some((order, keys)) = self.gallery.take_changed_order() {
             let state = &mut self.settings.state;

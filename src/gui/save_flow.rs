@@ -11,7 +11,7 @@ use eframe::egui::{self, ViewportCommand};
 
 use super::{
     app::{App, NextStep},
-    background::{Opened, Purpose, Save},
+    background::{Purpose, Save},
     batch::Batch,
     intent::Intent,
     label::{editable, path_label, remark},
@@ -115,8 +115,8 @@ impl App {
                     self.messages.notice(note);
                 }
                 match self.save.after_save.take() {
-                    Some(NextStep::Put(opened)) => self.put_or_ask(ctx, opened),
                     Some(NextStep::Close) => self.close(ctx),
+                    Some(step) => self.go_on_or_ask(ctx, step),
                     None => {}
                 }
             }
@@ -130,30 +130,41 @@ impl App {
         }
     }
 
-    /// Puts a photo on the table, after asking when a result would be lost.
-    pub(super) fn put_or_ask(&mut self, ctx: &egui::Context, opened: Box<Opened>) {
+    /// Performs a step that takes the result off the table, after asking when that would lose it.
+    pub(super) fn go_on_or_ask(&mut self, ctx: &egui::Context, step: NextStep) {
         if !self.workspace.is_unsaved() || !self.settings.choices.ask_before_losing {
-            self.put(ctx, *opened);
+            self.go_on(ctx, step);
         } else if self.save.is_running {
-            // Closing goes before another photo.
+            // Closing goes before all else.
             if !matches!(self.save.after_save, Some(NextStep::Close)) {
-                self.save.after_save = Some(NextStep::Put(opened));
+                self.save.after_save = Some(step);
             }
         } else {
-            let what = self.result_in_words();
-            let closing = false;
-            self.put_question(Question::LoseResult { closing, what });
-            self.save.after_question = Some(NextStep::Put(opened));
+            self.ask_before(step);
+        }
+    }
+
+    /// Asks whether the result is to be saved before it is lost.
+    fn ask_before(&mut self, step: NextStep) {
+        let (loss, what) = (step.loss(), self.result_in_words());
+        self.put_question(Question::LoseResult { loss, what });
+        self.save.after_question = Some(step);
+    }
+
+    /// Performs a step without a question.
+    pub(super) fn go_on(&mut self, ctx: &egui::Context, step: NextStep) {
+        match step {
+            NextStep::Put(opened) => self.put(ctx, *opened),
+            NextStep::RemoveStyle(id) => self.take_out(&id),
+            NextStep::Close => self.close_now(ctx),
         }
     }
 
     /// The person gives the result up: performs the step that waited for the answer.
     pub(super) fn lose_result(&mut self, ctx: &egui::Context) {
         self.overlays.close();
-        match self.save.after_question.take() {
-            Some(NextStep::Put(opened)) => self.put(ctx, *opened),
-            Some(NextStep::Close) => self.close_now(ctx),
-            None => {}
+        if let Some(step) = self.save.after_question.take() {
+            self.go_on(ctx, step);
         }
     }
 
@@ -199,10 +210,7 @@ impl App {
         } else if self.save.is_running {
             self.save.after_save = Some(NextStep::Close);
         } else if self.workspace.is_unsaved() && self.settings.choices.ask_before_losing {
-            let what = self.result_in_words();
-            let closing = true;
-            self.put_question(Question::LoseResult { closing, what });
-            self.save.after_question = Some(NextStep::Close);
+            self.ask_before(NextStep::Close);
         } else {
             return false;
         }

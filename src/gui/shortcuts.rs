@@ -218,7 +218,7 @@ pub fn groups() -> Vec<Group> {
             lines: vec![
                 line(
                     "Left, Right",
-                    "Move the divider",
+                    "Move the divider; next saved painting",
                     vec![
                         (NONE, Key::ArrowLeft, View(ViewStep::Wipe(-0.05))),
                         (NONE, Key::ArrowRight, View(ViewStep::Wipe(0.05))),
@@ -431,7 +431,8 @@ pub fn pressed(ctx: &egui::Context, table: &[Group], covered: bool) -> Vec<Press
                 return true;
             }
             let is_plain = modifiers.is_none() || *modifiers == Modifiers::ALT;
-            if has_focus && is_plain && belongs_to_focus(*key) {
+            // An open list has the focus, also where none of its lines has it.
+            if (has_focus || has_menu) && is_plain && belongs_to_focus(*key) {
                 return true;
             }
             presses.push(press.clone());

@@ -17,7 +17,7 @@ pub const GROUP_GAP: f32 = 16.0;
 /// Width of the name beside a control, in points.
 const NAME_WIDTH: f32 = 88.0;
 /// Width of the number beside a slider, in points.
-const NUMBER_WIDTH: f32 = 60.0;
+const NUMBER_WIDTH: f32 = 72.0;
 /// Roundness of cards and buttons, in points.
 pub const RADIUS: u8 = 6;
 
@@ -127,7 +127,8 @@ pub fn apply(ctx: &Context, choice: ThemeChoice) {
     });
 }
 
-fn visuals(theme: Theme) -> Visuals {
+/// All that egui is told about the looks of a theme.
+pub fn visuals(theme: Theme) -> Visuals {
     let (mut v, p) = match theme {
         Theme::Dark => (Visuals::dark(), DARK),
         Theme::Light => (Visuals::light(), LIGHT),

@@ -28,6 +28,10 @@ impl App {
                 self.intents.push(intent);
                 return;
             }
+            Press::View(ViewStep::Wipe(by)) if self.shows_painting() => {
+                self.step_painting(if by < 0.0 { -1 } else { 1 });
+                return;
+            }
             Press::View(step) => {
                 match (&mut self.live, self.paintings.viewed_mut()) {
                     (Some(live), _) => live.step(step),
@@ -97,7 +101,7 @@ impl App {
                 return;
             }
             Press::Escape => {
-                self.escape();
+                self.escape(ctx);
                 return;
             }
             Press::Brush(by) => {
@@ -156,7 +160,7 @@ impl App {
     }
 
     /// Closes what is open, else stops painting, else takes a message away.
-    fn escape(&mut self) {
+    fn escape(&mut self, ctx: &egui::Context) {
         if self.overlays.is_open() {
             self.close_overlay();
         } else if self.has_dialog() {
@@ -164,6 +168,8 @@ impl App {
         } else if self.full_screen.is_on() {
             self.intents
                 .push(Intent::Live(LiveIntent::ToggleFullScreen));
+        } else if self.live.is_some() && self.engine.measuring_progress().is_some() {
+            self.intents.push(Intent::Live(LiveIntent::ToggleMeasuring));
         } else if let Some(intent) = self.live.as_ref().and_then(LiveView::to_close) {
             self.intents.push(Intent::Live(intent));
         } else if self.live.is_none() && self.paintings.close_view() {
@@ -171,7 +177,7 @@ impl App {
         } else if self.live.is_none() && self.cropping.take().is_some() {
             // The photo stays as it was.
         } else if self.painting.request.is_some() {
-            self.stop_painting();
+            self.stop_painting(ctx);
         } else if self.sheets.is_running() {
             self.stop_contact_sheet();
         } else if let Some(batch) = &self.batch {
@@ -237,7 +243,7 @@ impl App {
             Intent::AskMixName => self.ask_mix_name(),
             Intent::AskName(id) => self.ask_name(&id),
             Intent::TakeName(name_for, name) => self.take_name(name_for, name),
-            Intent::RemoveStyle(id) => self.remove_style(&id),
+            Intent::RemoveStyle(id) => self.remove_style(ctx, &id),
             Intent::BringBack(id) => self.bring_back(&id),
             Intent::RemoveForGood(id) => self.remove_for_good(&id),
             Intent::ShowFile(id) => self.show_file(&id),
@@ -263,13 +269,16 @@ impl App {
                 self.follow_choice();
             }
             Intent::Undo => {
-                self.end_change();
-                if self.workspace.undo() {
-                    self.went_through_history(ctx);
+                // A style that was removed comes back first, as long as it can.
+                if !self.undo_removal() {
+                    self.end_change(ctx);
+                    if self.workspace.undo() {
+                        self.went_through_history(ctx);
+                    }
                 }
             }
             Intent::Redo => {
-                self.end_change();
+                self.end_change(ctx);
                 if self.workspace.redo() {
                     self.went_through_history(ctx);
                 }
@@ -278,7 +287,7 @@ impl App {
                 Some(live) => live.look(compare),
                 None => self.stage.compare = compare,
             },
-            Intent::Cancel => self.stop_painting(),
+            Intent::Cancel => self.stop_painting(ctx),
             // What is on screen is saved, not a painting that live pictures hide.
             Intent::Save if self.live.is_some() => self.perform_live(ctx, LiveIntent::Snapshot),
             Intent::Save => self.ask_target(),
@@ -430,16 +439,8 @@ impl App {
         self.painting.before_change.get_or_insert(before);
     }
 
-    /// Commits a change that is still going on, before undo or redo.
-    pub(super) fn end_change(&mut self) {
-        if let Some(before) = self.painting.before_change.take() {
-            self.workspace.commit(before);
-        }
-    }
-
     fn went_through_history(&mut self, ctx: &egui::Context) {
-        self.workspace.choice.remember(&mut self.settings.choices);
-        self.settings_changed(ctx);
+        self.remember_choice(ctx);
         self.follow_choice();
     }
 }

@@ -5,7 +5,7 @@ use eframe::egui::{self, Frame, Margin, Panel};
 use super::{
     app::App,
     bars,
-    batch::below_card,
+    batch::{Painting as BatchPainting, below_card},
     controls, crop, empty,
     intent::Intent,
     label::{label, remark},
@@ -37,7 +37,7 @@ impl App {
             let view = bars::TopView {
                 settings: &self.settings.choices,
                 recent: &self.settings.state.recent_photos,
-                can_undo: self.workspace.can_undo(),
+                can_undo: self.workspace.can_undo() || !self.removals.is_empty(),
                 can_redo: self.workspace.can_redo(),
                 live: self.live.as_ref(),
                 controls: may_fold.then_some(self.controls_open),
@@ -191,6 +191,7 @@ impl App {
             format: self.format(),
             photo_size: self.workspace.photo_size(),
             is_cropping: self.cropping.is_some(),
+            is_hidden: self.shows_painting(),
             whole_size: self.workspace.photo().map(|photo| photo.whole.size()),
             models,
             model: self.model(),
@@ -238,8 +239,12 @@ impl App {
         if let Some(batch) = &self.batch {
             let style = self.workspace.choice.style.as_deref().map(title);
             let progress = self.engine.batch_progress().unwrap_or(0.0);
-            let styles = (style.as_deref(), self.gallery.cards());
-            batch.ui(ui, area, styles, progress, intents);
+            let painting = BatchPainting {
+                style: style.as_deref(),
+                cards: self.gallery.cards(),
+                settings: &self.batch_settings_in_words(),
+            };
+            batch.ui(ui, area, &painting, progress, intents);
         }
         // The line about the running painting stands below the messages, not behind them.
         let has_chip = self.live.is_some()

@@ -30,6 +30,8 @@ impl Settings {
             complaints: &mut complaints,
         };
         reader.text("style", &mut choices.style);
+        reader.integer("mix_own", 0..=100, |v| choices.mix_own = Some(v as u8));
+        reader.weights("mix", &mut choices.mix);
         reader.parsed("model", &mut choices.model, |s| s.parse().ok());
         reader.parsed("output", &mut choices.output, |s| s.parse().ok());
         reader.parsed("theme", &mut choices.theme, |s| {
@@ -111,6 +113,12 @@ impl Settings {
         let mut part = take_part(&mut table, "choices");
         let choices = &mut part;
         put(choices, "style", c.style.clone());
+        put(choices, "mix_own", c.mix_own.map(i64::from));
+        let weights = c.mix.iter();
+        let weights: Vec<_> = weights
+            .map(|(id, weight)| format!("{id}={weight}"))
+            .collect();
+        put(choices, "mix", (!weights.is_empty()).then_some(weights));
         put(choices, "model", Some(c.model.name()));
         put(choices, "working_px", c.working_px.map(|px| px as i64));
         put(

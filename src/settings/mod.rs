@@ -69,6 +69,10 @@ impl ThemeChoice {
 pub struct Choices {
     /// Id of the style.
     pub style: Option<String>,
+    /// The style's own weight in a mix, 0 to 100; `None` for the usual one.
+    pub mix_own: Option<u8>,
+    /// Ids of the styles that are mixed with it and their weights, 0 to 100.
+    pub mix: Vec<(String, u8)>,
     /// Model size.
     pub model: ModelSize,
     /// Brush size as a working size in pixels on the long side; the default when `None`.
@@ -93,6 +97,8 @@ impl Default for Choices {
     fn default() -> Self {
         Self {
             style: None,
+            mix_own: None,
+            mix: Vec::new(),
             model: ModelSize::default(),
             working_px: None,
             look: Look::default(),
@@ -286,6 +292,8 @@ mod tests {
         let settings = Settings {
             choices: Choices {
                 style: Some("candy".to_owned()),
+                mix_own: Some(70),
+                mix: vec![("b=w".to_owned(), 0), ("barn".to_owned(), 100)],
                 model: ModelSize::Lite,
                 working_px: Some(640),
                 look: Look {

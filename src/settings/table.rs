@@ -66,6 +66,24 @@ impl Reader<'_> {
         }
     }
 
+    /// Names and their weights, 0 to 100: `name=weight` each.
+    pub fn weights(&mut self, key: &str, target: &mut Vec<(String, u8)>) {
+        let weight = |text: &String| {
+            let (name, weight) = text.rsplit_once('=')?;
+            let weight = weight.parse().ok().filter(|weight| *weight <= 100)?;
+            (!name.is_empty()).then(|| (name.to_owned(), weight))
+        };
+        let mut read = None;
+        self.texts(key, |all| read = Some(all));
+        let Some(texts) = read else {
+            return;
+        };
+        match texts.iter().map(weight).collect() {
+            Some(weights) => *target = weights,
+            None => self.complain(key, "a list of names with weights of 0 to 100"),
+        }
+    }
+
     pub fn parsed<T>(&mut self, key: &str, target: &mut T, parse: impl Fn(&str) -> Option<T>) {
         match self.table.get(key) {
             None => {}

@@ -226,8 +226,8 @@ fn text_is_pasted_into_a_field_and_copied_out_of_it() {
     w.click("Open…");
     w.until_label("Open which photo or style?");
     w.step();
-    w.key(Modifiers::COMMAND, Key::A);
-    w.platform.put_text(&file.display().to_string());
+    // In the place of the folder that stands there, not behind it.
+    w.platform.put_text(&format!("{}\n", file.display()));
     w.key(Modifiers::COMMAND, Key::V);
     let typed = file.display().to_string();
     w.until("the path", |w| w.has(&typed));

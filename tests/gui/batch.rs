@@ -47,11 +47,14 @@ fn asked(names: &[&str]) -> Window {
 #[test]
 fn a_folder_is_painted_in_several_styles_whose_names_are_in_those_of_the_files() {
     let mut w = asked(&["a.png", "c.png"]);
-    assert!(w.has("In the style Candy, with the settings as they are."));
+    assert!(w.has("In the style Candy."));
+    let settings = "Strength 100 %, detail 1280 px at most, as large as the photo, in the photo's format. \
+                    Change them on the right.";
+    assert!(w.has(settings), "{:?}", w.texts());
     w.click("Several styles");
     assert!(is_ticked(&w, "Candy") && !is_ticked(&w, "Wave"));
     tick(&mut w, "Wave");
-    w.until_label("In 2 styles, with the settings as they are: 4 paintings.");
+    w.until_label("In 2 styles: 4 paintings.");
     let folder = w.path("album");
     let path = |name: &str| folder.join("painted").join(name);
     fs::create_dir(folder.join("painted")).expect("made");
@@ -91,17 +94,17 @@ fn all_styles_or_none_are_ticked_at_once() {
     let mut w = asked(&["a.png"]);
     w.click("Several styles");
     tick(&mut w, "All styles");
-    w.until_label("In 3 styles, with the settings as they are: 3 paintings.");
+    w.until_label("In 3 styles: 3 paintings.");
     assert!(["Candy", "Udnie", "Wave"].iter().all(|s| is_ticked(&w, s)));
     tick(&mut w, "All styles");
     w.until_label("Choose at least one style.");
     assert!(!can_start(&w));
     tick(&mut w, "Udnie");
-    w.until_label("In the style Udnie, with the settings as they are.");
+    w.until_label("In the style Udnie.");
     assert!(can_start(&w));
     // The style of the window again.
     w.click("Several styles");
-    w.until_label("In the style Candy, with the settings as they are.");
+    w.until_label("In the style Candy.");
     w.click("Several styles");
     tick(&mut w, "All styles");
     w.click("Start");

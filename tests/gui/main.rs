@@ -13,6 +13,7 @@ mod framing;
 mod labels;
 mod live;
 mod mix;
+mod narrow;
 #[path = "../support/onnx_corpus.rs"]
 mod onnx_corpus;
 mod opening;

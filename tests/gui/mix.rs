@@ -2,7 +2,7 @@
 
 use eframe::egui::{Key, Modifiers};
 use egui_kittest::kittest::{NodeT, Queryable};
-use styleforge::weights::MadeBy;
+use styleforge::{settings::Settings, weights::MadeBy};
 
 use crate::{
     scripted::{ScriptedStyles, picture_card},
@@ -215,4 +215,28 @@ fn pictures_of_another_network_say_why_they_are_not_mixed() {
     // What was mixed leaves when another network has seen its picture since.
     seen_anew(&mut w, "Sea", "Dusk");
     w.until("one style", |w| !w.has("Take Sea out of the mix"));
+}
+
+#[test]
+fn a_mix_is_remembered() {
+    let mut w = window();
+    add(&mut w, "Night");
+    w.slider("Night").set_value_accesskit(25.0);
+    w.until("the settings", |w| {
+        let choices = Settings::load(&w.settings_path()).0.choices;
+        choices.mix == [("night".to_owned(), 25)]
+    });
+    let mut w = w.reopened();
+    let styles = w.style_source.clone();
+    w.until("the weights", |w| w.has("Take Night out of the mix"));
+    assert_eq!(w.value("Night"), 25.0);
+    let file = w.photo_file("photo.png", 40, 30);
+    w.drop_file(&file);
+    w.until("the mix", |_| newest(&styles) == "barn 50, night 25");
+    w.until_painted();
+    // One that is gone meanwhile is left out.
+    styles.change(|cards| cards.retain(|card| card.id != "night"));
+    let mut w = w.reopened();
+    w.until_label("Sea");
+    assert!(w.is_chosen("Barn") && !w.has("Take Night out of the mix"));
 }

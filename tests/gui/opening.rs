@@ -3,11 +3,12 @@
 use std::{fs, path::PathBuf};
 
 use eframe::egui::{Key, Modifiers};
-use egui_kittest::kittest::NodeT;
+use egui_kittest::kittest::{NodeT, Queryable};
 use styleforge::{
     capture::{Camera, CameraId},
     gui::platform::Dialog,
     media::encode::{self, Encoding, Existing, Format},
+    settings::{Settings, ThemeChoice},
 };
 
 use crate::{support::photo, window::Window};
@@ -234,4 +235,34 @@ fn a_camera_that_is_plugged_in_is_found_again() {
         w.has_containing("No camera was found")
     });
     assert!(w.has("Explore the demo"));
+}
+
+#[test]
+fn a_style_chosen_while_a_photo_opens_is_remembered_and_one_that_came_to_nothing_is_not() {
+    let mut w = Window::open();
+    w.until_label("Candy");
+    let file = w.photo_file("photo.png", 40, 30);
+    let at = w.harness.get_by_label("Styles").rect().center();
+    // While the pointer is down the change goes on: the photo comes in the midst of it.
+    w.harness.hover_at(at);
+    w.harness.drag_at(at);
+    w.step();
+    w.key(Modifiers::NONE, Key::Num1);
+    assert!(w.is_chosen("Candy"));
+    w.drop_file(&file);
+    w.until_label("photo.png, 40 × 30 px");
+    w.harness.drop_at(at);
+    w.until_painted();
+    let style = |w: &Window| Settings::load(&w.settings_path()).0.choices.style;
+    w.until("the settings", |w| style(w).as_deref() == Some("candy"));
+
+    w.style_source.refuse("The weights of Wave are damaged.");
+    w.click("Wave");
+    w.until_contains("The weights of Wave are damaged");
+    // Something else that is written with it.
+    w.key(Modifiers::NONE, Key::T);
+    w.until("the settings", |w| {
+        Settings::load(&w.settings_path()).0.choices.theme != ThemeChoice::System
+    });
+    assert_eq!(style(&w).as_deref(), Some("candy"));
 }

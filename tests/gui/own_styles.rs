@@ -39,6 +39,12 @@ fn open_menu(w: &mut Window, style: &str) {
     w.until_label("Show file");
 }
 
+/// Whether the gallery shows the style.
+fn is_listed(w: &Window, style: &str) -> bool {
+    let card = by().label(style).role(Role::RadioButton);
+    w.harness.query(card).is_some()
+}
+
 /// Whether the style is on the disk.
 fn is_kept(w: &Window, style: &str) -> bool {
     w.style_source
@@ -131,14 +137,18 @@ fn removing_can_be_undone_and_happens_when_the_message_goes() {
     w.click("Dismiss");
     w.click("Barn");
     w.until_painted();
+    // Its painting would be lost.
+    open_menu(&mut w, "Barn");
+    w.click("Remove");
+    w.until_contains("Removing the style loses it.");
+    w.click("Cancel");
+    w.until("the question gone", |w| !w.has("Cancel"));
+    assert!(is_listed(&w, "Barn") && w.is_painted());
+    w.save_as("saved.png");
     open_menu(&mut w, "Barn");
     w.click("Remove");
     w.until_label("“Barn” was removed.");
-    assert!(
-        w.harness
-            .query(by().label("Barn").role(Role::RadioButton))
-            .is_none()
-    );
+    assert!(!is_listed(&w, "Barn"));
     w.until_label("Picture, original, 40 × 30 px");
     // Another listing does not bring it back, and its file is still there.
     focus_window(&mut w);
@@ -161,6 +171,63 @@ fn removing_can_be_undone_and_happens_when_the_message_goes() {
     w.key(Modifiers::NONE, Key::Num4);
     w.step();
     assert!(w.is_chosen("Aquarium"), "key 4 means no style any more");
+}
+
+#[test]
+fn the_question_about_a_painting_goes_on_with_the_removal() {
+    let mut w = window();
+    let file = w.photo_file("photo.png", 40, 30);
+    w.drop_file(&file);
+    w.until_label("photo.png, 40 × 30 px");
+    w.click("Barn");
+    w.until_painted();
+    w.key(Modifiers::NONE, Key::Delete);
+    w.until_label("Save the painting first?");
+    let path = w.path("kept.png");
+    w.platform.answer(Some(path.clone()));
+    w.click_last("Save as…");
+    w.until_label("“Barn” was removed.");
+    assert!(path.exists() && !is_listed(&w, "Barn"));
+
+    w.click("Aquarium");
+    w.until_painted();
+    w.key(Modifiers::NONE, Key::Delete);
+    w.click("Remove without saving");
+    w.until_label("“Aquarium” was removed.");
+    assert!(!is_listed(&w, "Aquarium"));
+}
+
+#[test]
+fn undo_brings_a_removed_style_back_before_it_undoes_a_choice() {
+    let mut w = window();
+    w.click("Candy");
+    w.click("Barn");
+    w.key(Modifiers::NONE, Key::Delete);
+    w.until_label("“Barn” was removed.");
+    w.key(Modifiers::COMMAND, Key::Z);
+    w.until("the style", |w| w.is_chosen("Barn"));
+    assert!(!w.has("“Barn” was removed."));
+    assert!(is_kept(&w, "Barn"));
+    // Then it undoes choices, without a step for what came back.
+    w.key(Modifiers::COMMAND, Key::Z);
+    w.until("the choice before", |w| w.is_chosen("Candy"));
+
+    // What was chosen meanwhile stays chosen.
+    w.click("Barn");
+    w.key(Modifiers::NONE, Key::Delete);
+    w.until_label("“Barn” was removed.");
+    w.click("Udnie");
+    w.key(Modifiers::COMMAND, Key::Z);
+    w.until("the style", |w| is_listed(w, "Barn"));
+    assert!(w.is_chosen("Udnie"));
+    // A style that is gone for good does not come back.
+    w.click("Aquarium");
+    w.key(Modifiers::NONE, Key::Delete);
+    w.until_label("“Aquarium” was removed.");
+    w.click("Dismiss");
+    w.until("the file gone", |w| !is_kept(w, "Aquarium"));
+    w.key(Modifiers::COMMAND, Key::Z);
+    assert!(!is_listed(&w, "Aquarium"));
 }
 
 #[test]

@@ -83,7 +83,7 @@ fn frames_go_on_and_controls_answer_while_the_device_works() {
         slowest = slowest.max(started.elapsed());
     }
     within("a frame", slowest, Duration::from_millis(250));
-    assert!(w.has("Move the divider"), "the list of shortcuts is open");
+    assert!(w.has("Zoom in or out"), "the list of shortcuts is open");
     assert_eq!(w.value("Strength"), 40.0);
     assert!(w.has("Painting in Udnie…"), "and the device still works");
     w.script.release();
@@ -331,4 +331,31 @@ fn a_brush_size_that_stays_says_so_and_can_be_taken_back() {
     w.until_label("last.png, 700 × 500 px");
     w.until_painted();
     assert!(w.has("Strokes as at 700 × 500 px"));
+}
+
+#[test]
+fn arrow_keys_of_an_open_list_leave_the_style_alone() {
+    let mut w = Window::painted(40, 30);
+    w.open_list("Format");
+    w.until_label("WebP");
+    w.key(Modifiers::NONE, Key::ArrowDown);
+    w.key(Modifiers::NONE, Key::ArrowDown);
+    assert!(w.is_chosen("Candy"));
+    w.key(Modifiers::NONE, Key::Escape);
+    w.until("the list to close", |w| !w.has("WebP"));
+    w.click("Settings");
+    w.until_label("Match system");
+    w.key(Modifiers::NONE, Key::ArrowUp);
+    assert!(w.is_chosen("Candy"));
+    w.key(Modifiers::NONE, Key::Escape);
+    w.until("the menu to close", |w| !w.has("Match system"));
+    w.key(Modifiers::NONE, Key::ArrowDown);
+    w.until("the next style", |w| w.is_chosen("Udnie"));
+}
+
+#[test]
+fn the_detail_is_what_the_photo_is_painted_at() {
+    let w = Window::with_photo(425, 300);
+    assert!(w.has("Strokes as at 425 × 300 px") && w.paints("425 px"));
+    assert!(!w.paints("512 px"), "{:?}", w.painted_texts());
 }

@@ -140,6 +140,45 @@ fn a_painting_of_the_strip_is_seen_large_and_the_photo_comes_back() {
 }
 
 #[test]
+fn left_and_right_go_through_the_strip_while_one_is_seen() {
+    let mut w = Window::painted(40, 30);
+    for name in ["a.png", "b.png", "c.png"] {
+        w.save_as(name);
+    }
+    w.until("all of them", |w| small_pictures(w) == 3);
+    w.click("b.png");
+    w.until_label("b.png, 40 × 30 px");
+    assert!(w.has_containing("These are the photo's settings"));
+    w.key(Modifiers::NONE, Key::ArrowRight);
+    w.until_label("a.png, 40 × 30 px");
+    // Nothing is beyond the last.
+    w.key(Modifiers::NONE, Key::ArrowRight);
+    w.keys_at_once(&[Key::ArrowLeft, Key::ArrowLeft]);
+    w.until_label("c.png, 40 × 30 px");
+    w.key(Modifiers::NONE, Key::Escape);
+    w.until_painted();
+    assert!(!w.has_containing("These are the photo's settings"));
+    let divider = "Divider between original and painted";
+    w.key(Modifiers::NONE, Key::ArrowLeft);
+    assert!(w.value(divider) < 50.0, "the photo's divider again");
+}
+
+#[test]
+fn the_button_that_folds_the_strip_stays_below_the_pointer() {
+    let mut w = Window::painted(40, 30);
+    w.save_as("a.png");
+    w.until("its picture", |w| small_pictures(w) == 1);
+    let button = |w: &Window, name: &str| w.harness.get_by_label(name).rect();
+    let unfolded = button(&w, "Hide saved paintings");
+    w.click("Hide saved paintings");
+    w.until_label("Show saved paintings");
+    assert_eq!(button(&w, "Show saved paintings"), unfolded);
+    w.click("Show saved paintings");
+    w.until_label("a.png");
+    assert_eq!(button(&w, "Hide saved paintings"), unfolded);
+}
+
+#[test]
 fn paintings_leave_the_strip_and_their_files_stay() {
     let mut w = Window::painted(40, 30);
     for name in ["a.png", "b.png", "c.png", "d.png"] {

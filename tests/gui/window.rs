@@ -153,11 +153,12 @@ impl Window {
         Self::build_on(folder, size, true, seams, (script, styles))
     }
 
-    /// A window with the same settings file, after this one was closed.
+    /// A window with the same settings file and styles, after this one was closed.
     pub fn reopened(self) -> Self {
-        let folder = self.folder.clone();
+        let (folder, (cards, _)) = (self.folder.clone(), self.style_source.cards());
         drop(self.harness);
-        Self::build(folder, egui::vec2(1300.0, 850.0))
+        let style_source = ScriptedStyles::of(cards);
+        Self::build_with(folder, self.size, false, style_source)
     }
 
     /// The same, live.

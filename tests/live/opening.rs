@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use styleforge::{
     engine::live::{LiveSettings, ModePair, Preparing, Preview, PreviewPicture, Served},
     mailbox::mailbox,
-    mode::{Mode, Precision, Variant},
+    mode::{DeviceChoice, Mode, Precision, Variant},
 };
 
 use crate::{
@@ -325,4 +325,24 @@ fn the_wall_is_opened_beside_the_large_picture() {
     wait_until("the wall to be closed", || {
         studio.world.held_bytes() == 320 + 400
     });
+}
+
+#[test]
+fn the_wall_has_the_strength_and_colours_of_the_large_picture() {
+    let mut studio = Studio::new((640, 480), DeviceChoice::Cuda, fixed(320));
+    let (output, mut reader) = mailbox(PreviewPicture::empty);
+    let network = network();
+    let previews = vec![Preview { network, output }];
+    studio.live.set_previews(previews, &mut studio.painter);
+    // The made-up device inverts.
+    for (strength_percent, level) in [(100, 155), (0, 100)] {
+        studio.settings(|settings| settings.look.strength_percent = strength_percent);
+        wait_until("the small picture", || {
+            studio.world.pass_ms(100);
+            studio.frame(100);
+            studio.serve();
+            studio.pictures.take();
+            reader.take() && reader.value.painted.pixel(0, 0) == [level, level, level, 255]
+        });
+    }
 }

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     backend::{BackendError, RunControl, SessionSpec},
+    compose::{Look, compose_into},
     engine::{
         paint::{PaintSettings, Painter},
         sessions::{Loaded, Purpose, SessionKey},
@@ -88,14 +89,14 @@ impl Previews {
         }
     }
 
-    /// Paints the next preview from `frame`, if it is time to. Large pictures take `busy` of the time, from 0
+    /// Paints the next preview from `frame` in this look, if it is time to. Large pictures take `busy` of the time, from 0
     /// to 1. A session that is not open is requested if `may_load`, and its preview waits for another turn. A
     /// style that cannot be painted is left out: painting it large gives the reason.
     pub fn serve(
         &mut self,
         painter: &mut Painter,
         frame: &Frame,
-        mode: ModeChoice,
+        (mode, look): (ModeChoice, Look),
         (control, clock): (&RunControl, &Clock),
         (busy, may_load): (f64, bool),
     ) {
@@ -133,6 +134,9 @@ impl Previews {
         let output = &mut self.previews[at].output;
         fit(&mut output.value.painted, size);
         let painted = session.paint(&self.input, &mut output.value.painted, control);
+        if painted.is_ok() && look != Look::default() {
+            compose_into(&self.input, &mut output.value.painted, look);
+        }
         let ended = clock();
         if painted.is_ok() {
             output.value.painted_at_ms = (ended - self.began).as_millis() as u64;

@@ -450,10 +450,11 @@ impl Live {
     fn serve_previews(&mut self, painter: &mut Painter) {
         // The session that the large picture waits for is loaded first.
         let may_load = !self.sessions.is_loading();
+        let settings = &self.settings.current;
         self.previews.serve(
             painter,
             self.frames.scaled(),
-            self.settings.current.mode,
+            (settings.mode, settings.look),
             (self.frames.control(), &self.clock),
             (self.pace.busy(), may_load),
         );

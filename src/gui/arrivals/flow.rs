@@ -6,7 +6,7 @@ use eframe::egui::{self, Pos2};
 
 use super::{Arrived, Before, PictureUse, targets};
 use crate::gui::{
-    app::App,
+    app::{App, NextStep},
     background::{Opened, Origin, Sorted},
     batch::Batch,
     intent::Intent,
@@ -151,7 +151,7 @@ impl App {
                 self.arrivals.importing += 1;
                 self.background.import_picture(PASTED.to_owned(), frame);
             }
-            (Arrived::Picture(picture), _) => self.put_or_ask(ctx, picture),
+            (Arrived::Picture(picture), _) => self.go_on_or_ask(ctx, NextStep::Put(picture)),
             (Arrived::Files(files), _) => {
                 let ticket = self.ticket();
                 let photos = Sorted {

@@ -14,25 +14,49 @@ use crate::gui::{
 const WIDTH: f32 = 380.0;
 /// Least height below the card for something else, in points.
 const LEAST_REST: f32 = 110.0;
-/// Height of the list of styles at most, in points.
-const STYLES_HEIGHT: f32 = 120.0;
+/// Height of the list of styles at least and at most, in points.
+const STYLES_HEIGHT: [f32; 2] = [96.0, 360.0];
+/// Height of the rest of the question, in points.
+const QUESTION_HEIGHT: f32 = 340.0;
+/// Where the question begins, as a share of the height that there is.
+const QUESTION_TOP: f32 = 0.12;
+
+/// How a batch will paint, as the window says.
+pub struct Painting<'a> {
+    /// The title of the chosen style.
+    pub style: Option<&'a str>,
+    /// All styles.
+    pub cards: &'a [Card],
+    /// The settings that count for every photo, in words.
+    pub settings: &'a str,
+}
 
 impl Batch {
-    /// Draws the batch's card into the upper right of `area`. `style` is the title of the chosen style of all that
-    /// there are, `progress` the painted share of the present photo.
+    /// Draws the batch's card: in the middle of `area` while it asks, into its upper right when it paints;
+    /// `progress` is the painted share of the present photo.
     pub fn ui(
         &self,
         ui: &egui::Ui,
         area: egui::Rect,
-        (style, cards): (Option<&str>, &[Card]),
+        painting: &Painting<'_>,
         progress: f32,
         intents: &mut Vec<Intent>,
     ) {
         let width = WIDTH.min(area.width() - 32.0);
+        let (pivot, at) = match self.phase {
+            // It grows downwards: what is below the pointer stays there.
+            Phase::Ready => {
+                let top = vec2(0.0, QUESTION_TOP * area.height());
+                (Align2::CENTER_TOP, area.center_top() + top)
+            }
+            _ => (Align2::RIGHT_TOP, area.right_top() + vec2(-16.0, 16.0)),
+        };
+        let most = (1.0 - QUESTION_TOP) * area.height() - QUESTION_HEIGHT;
+        let list_height = most.clamp(STYLES_HEIGHT[0], STYLES_HEIGHT[1]);
         egui::Area::new(card_id())
             .order(egui::Order::Foreground)
-            .pivot(Align2::RIGHT_TOP)
-            .fixed_pos(area.right_top() + vec2(-16.0, 16.0))
+            .pivot(pivot)
+            .fixed_pos(at)
             .constrain_to(area)
             .show(ui.ctx(), |ui| {
                 egui::Frame::window(ui.style())
@@ -40,7 +64,7 @@ impl Batch {
                     .show(ui, |ui| {
                         ui.set_width(width - 34.0);
                         match self.phase {
-                            Phase::Ready => self.ready_ui(ui, (style, cards), intents),
+                            Phase::Ready => self.ready_ui(ui, painting, list_height, intents),
                             Phase::Running => self.running_ui(ui, progress, intents),
                             Phase::Ended { cancelled } => self.ended_ui(ui, cancelled, intents),
                         }
@@ -51,12 +75,14 @@ impl Batch {
     fn ready_ui(
         &self,
         ui: &mut egui::Ui,
-        (style, cards): (Option<&str>, &[Card]),
+        painting: &Painting<'_>,
+        list_height: f32,
         intents: &mut Vec<Intent>,
     ) {
         let count = counted(self.photos.len(), "photo");
         ui.label(RichText::new(format!("Paint {count}")).strong().size(16.0));
-        let is_ready = self.styles_ui(ui, (style, cards), intents);
+        let is_ready = self.styles_ui(ui, painting, list_height, intents);
+        theme::caption(ui, painting.settings);
         for note in &self.left_out {
             ui.label(note);
         }
@@ -93,7 +119,8 @@ impl Batch {
     fn styles_ui(
         &self,
         ui: &mut egui::Ui,
-        (style, cards): (Option<&str>, &[Card]),
+        &Painting { style, cards, .. }: &Painting<'_>,
+        list_height: f32,
         intents: &mut Vec<Intent>,
     ) -> bool {
         let is_ticked = |card: &&Card| {
@@ -102,17 +129,12 @@ impl Batch {
         };
         let ticked: Vec<&Card> = cards.iter().filter(is_ticked).collect();
         match (&self.several, style, ticked.as_slice()) {
-            (None, Some(style), _) => ui.label(format!(
-                "In the style {style}, with the settings as they are."
-            )),
+            (None, Some(style), _) => ui.label(format!("In the style {style}.")),
             (None, None, _) => ui.label("Choose a style on the left first."),
             (Some(_), _, []) => ui.label("Choose at least one style."),
-            (Some(_), _, [card]) => ui.label(format!(
-                "In the style {}, with the settings as they are.",
-                card.title
-            )),
+            (Some(_), _, [card]) => ui.label(format!("In the style {}.", card.title)),
             (Some(_), _, several) => ui.label(format!(
-                "In {} styles, with the settings as they are: {}.",
+                "In {} styles: {}.",
                 several.len(),
                 counted(several.len() * self.photos.len(), "painting")
             )),
@@ -144,7 +166,7 @@ impl Batch {
             }
             ScrollArea::vertical()
                 .id_salt("styles")
-                .max_height(STYLES_HEIGHT)
+                .max_height(list_height)
                 .auto_shrink([false, true])
                 .show(ui, |ui| {
                     for card in cards {

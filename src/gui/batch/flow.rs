@@ -6,9 +6,12 @@ use eframe::egui;
 
 use super::{Batch, BatchPhotos, BatchStyle, Phase, PhotoInStyle};
 use crate::{
-    engine::{paint::PaintSettings, protocol::BatchJob},
-    gui::{app::App, style_source::Card},
-    media::encode::Existing,
+    engine::{
+        paint::{OutputSize, PaintSettings},
+        protocol::BatchJob,
+    },
+    gui::{app::App, mix, platform::format_title, style_source::Card},
+    media::encode::{Existing, Format},
 };
 
 impl App {
@@ -24,6 +27,38 @@ impl App {
             self.batch_waits = !batch.items.is_empty();
             self.start_batch(ctx);
         }
+    }
+
+    /// The settings that every photo of a batch is painted with, in words.
+    pub(in crate::gui) fn batch_settings_in_words(&self) -> String {
+        let choice = &self.workspace.choice;
+        let mut words = String::new();
+        let parts = self.mixed_parts();
+        if !parts.is_empty() && self.batch.as_ref().is_some_and(|b| b.several.is_none()) {
+            let mix = mix::in_words(&parts, |style| self.title_of(style));
+            words = format!("Mixed: {mix}. ");
+        }
+        words.push_str(&format!(
+            "Strength {} %, detail {} px at most, ",
+            choice.look.strength_percent,
+            choice.brush_px()
+        ));
+        if choice.look.keep_colors {
+            words.push_str("the photo's colours, ");
+        }
+        words.push_str(&match choice.output {
+            OutputSize::Original => "as large as the photo".to_owned(),
+            OutputSize::Working => "as large as painted".to_owned(),
+            OutputSize::LongSide(px) => format!("long side {px} px at most"),
+        });
+        let choices = &self.settings.choices;
+        words.push_str(&match choices.format {
+            None => ", in the photo's format".to_owned(),
+            Some(Format::Jpeg) => format!(", as JPEG of quality {}", choices.jpeg_quality),
+            Some(format) => format!(", as {}", format_title(format)),
+        });
+        words.push_str(". Change them on the right.");
+        words
     }
 
     /// The style that is chosen in the window, which may be a mix.

@@ -128,6 +128,14 @@ impl App {
     ) {
         match (result, &mut self.live) {
             (Ok(started), Some(live)) if live.recording.is_none() && !self.ending.is_closing => {
+                // What is seen now is what it begins with; to be found again by.
+                if let Some((_, painted)) = live.picture() {
+                    let (width, height) =
+                        size_within(painted.width(), painted.height(), THUMBNAIL_PX);
+                    let small = scaled(painted, width, height);
+                    self.paintings
+                        .note_recording(started.recorder.path(), small);
+                }
                 self.engine.record(started.sink);
                 live.recording = Some(started.recorder);
                 if let Some(note) = started.note {

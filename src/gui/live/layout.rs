@@ -5,6 +5,9 @@ use eframe::egui::{self, Frame, Panel};
 use super::LiveIntent;
 use crate::gui::{app::App, intent::Intent};
 
+/// Height of the Lab until it is changed, in points.
+const LAB_HEIGHT: f32 = 220.0;
+
 impl App {
     /// What stands between live pictures and the buttons below them: the Lab.
     pub(in crate::gui) fn live_panels(
@@ -21,21 +24,13 @@ impl App {
         }
         let progress = self.engine.measuring_progress();
         let mut choices = self.settings.live.clone();
-        // A comparison is for the pictures: it takes the rows that it needs.
-        let lab = match live.panel.shows_comparison() {
-            true => Panel::bottom("lab's comparison"),
-            false => {
-                // The picture keeps the larger half.
-                let most = (0.5 * ui.available_height()).max(100.0);
-                let lab = Panel::bottom("lab").resizable(true);
-                lab.default_size(280.0).size_range(100.0..=most)
-            }
-        };
+        // The picture keeps the larger half.
+        let most = (0.5 * ui.available_height()).max(100.0);
+        let lab = Panel::bottom("lab").resizable(true);
+        let lab = lab.default_size(LAB_HEIGHT).size_range(100.0..=most);
         lab.frame(frame).show(ui, |ui| {
-            if !live.panel.shows_comparison() {
-                // As high with every tab.
-                ui.set_min_height(ui.available_height());
-            }
+            // As high with every tab.
+            ui.set_min_height(ui.available_height());
             live.lab_ui(ui, &mut choices, device, progress, intents);
         });
         if choices != self.settings.live {

@@ -27,7 +27,7 @@ pub use repaints::Repaints;
 
 use std::{path::Path, sync::Arc, time::Instant};
 
-use eframe::egui::{self, Color32, ColorImage};
+use eframe::egui::{self, Color32, ColorImage, ScrollArea};
 
 use self::{rate_warning::RateWarning, report::ReportView};
 use super::{
@@ -77,7 +77,8 @@ pub struct LiveView {
     /// The cameras as they were listed last; `None` before.
     cameras: Option<Result<Vec<Camera>, String>>,
     pub(super) stage: Stage,
-    compare_before: Compare,
+    /// How the picture was looked at before a comparison, and whether every style was seen.
+    before_comparison: (Compare, bool),
     frozen: bool,
     comparing: bool,
     shows_difference: bool,
@@ -114,7 +115,7 @@ impl LiveView {
             snapshot: Snapshot::default(),
             cameras: None,
             stage: Stage::default().filled(),
-            compare_before: Compare::Painting,
+            before_comparison: (Compare::Painting, false),
             frozen: false,
             comparing: false,
             shows_difference: false,
@@ -141,6 +142,30 @@ impl LiveView {
     fn has_attention(&self) -> bool {
         let network = self.sent.as_ref().and_then(|sent| sent.network.as_ref());
         network.is_some_and(|network| network.graph().has_attention())
+    }
+
+    /// Shows two modes side by side.
+    fn begin_comparison(&mut self) {
+        self.before_comparison = (self.stage.compare, self.shows_previews);
+        self.comparing = true;
+        self.shows_previews = false;
+        self.stage.compare = Compare::Both;
+        self.panel.enter_comparison();
+        self.opened_lab = !self.panel_open;
+        self.panel_open = true;
+        self.compare_ms = Default::default();
+    }
+
+    /// Shows what was shown before the comparison.
+    fn end_comparison(&mut self) {
+        self.comparing = false;
+        self.shows_difference = false;
+        (self.stage.compare, self.shows_previews) = self.before_comparison;
+        if self.opened_lab && self.panel.shows_comparison() {
+            self.panel_open = false;
+        }
+        self.panel.leave_comparison();
+        self.compare_ms = Default::default();
     }
 
     /// The intent that closes the part that Esc closes first, if any.
@@ -247,9 +272,15 @@ impl LiveView {
         intents: &mut Vec<Intent>,
     ) {
         let mut chosen = Vec::new();
+        self.panel.compares = self.comparing;
         self.panel.ui(ui, device, Instant::now(), &mut chosen);
         if self.panel.shows_comparison() {
-            self.comparison_ui(ui, choices, device, measuring, intents);
+            ScrollArea::vertical()
+                .id_salt("comparison")
+                .auto_shrink([false, false])
+                .show(ui, |ui| {
+                    self.comparison_ui(ui, choices, device, measuring, intents);
+                });
         }
         intents.extend(chosen.into_iter().map(|chosen| {
             Intent::Live(match chosen {
@@ -257,6 +288,7 @@ impl LiveView {
                     bytes, file_name, ..
                 } => LiveIntent::Export { file_name, bytes },
                 PanelIntent::Failed(why) => LiveIntent::ExportFailed(why),
+                PanelIntent::StopComparing => LiveIntent::ToggleCompare,
             })
         }));
     }

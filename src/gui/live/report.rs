@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use eframe::egui::{self, ScrollArea, TextureHandle, TextureOptions, vec2};
+use eframe::egui::{self, ScrollArea, TextureHandle, TextureOptions, Theme, vec2};
 
 use super::{LiveIntent, LiveView};
 use crate::{
@@ -13,7 +13,10 @@ use crate::{
         texture::image_of,
         theme,
     },
-    measure::{MeasureError, MeasureReport, chart},
+    measure::{
+        MeasureError, MeasureReport,
+        chart::{self, Colors},
+    },
 };
 
 /// Width of the dialog, in points.
@@ -45,11 +48,12 @@ enum Chart {
 }
 
 impl Background {
-    /// Draws the chart of a report; [`Report::Charted`].
-    pub fn draw_chart(&self, report: Arc<MeasureReport>) {
+    /// Draws the chart of a report, for the screen in the colours of this theme; [`Report::Charted`].
+    pub fn draw_chart(&self, report: Arc<MeasureReport>, theme: Theme) {
+        let colors = chart_colors(theme);
         self.send(move || {
-            let drawn = chart::draw(&report).and_then(|frame| {
-                let png = chart::encoded(&frame)?;
+            let drawn = chart::draw(&report, &colors).and_then(|frame| {
+                let png = chart::png(&report)?;
                 Ok((frame, png))
             });
             Report::Charted {
@@ -57,6 +61,30 @@ impl Background {
                 result: drawn.map_err(|e| e.to_string()),
             }
         });
+    }
+}
+
+/// The colours of a chart in the window.
+fn chart_colors(theme: Theme) -> Colors {
+    let visuals = theme::visuals(theme);
+    let palette = theme::palette(&visuals);
+    let [ground, ink, quiet, rule, wrong, reference, candidate] = [
+        visuals.window_fill,
+        visuals.strong_text_color(),
+        palette.quiet,
+        palette.outline,
+        palette.error,
+        palette.notice,
+        palette.accent,
+    ]
+    .map(|color| color.to_array());
+    Colors {
+        ground,
+        ink,
+        quiet,
+        rule,
+        wrong,
+        candidates: [reference, candidate],
     }
 }
 

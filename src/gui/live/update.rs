@@ -12,7 +12,7 @@ use crate::{
     engine::live::{LiveEvent, LiveSize, LiveSource, MeasureJob, ModePair, Snapshot},
     gui::{
         app::App, background::Purpose, choice::Choice, events::name_window, intent::Intent,
-        messages::Offer, mix, platform::Dialog, stage::Compare,
+        messages::Offer, platform::Dialog, stage::Compare,
     },
     measure::{MeasureError, MeasureReport},
     media::record::Recorder,
@@ -53,8 +53,8 @@ impl App {
             LiveEvent::Refused(error) => {
                 let text = format!("This cannot be painted live: {error}");
                 self.messages.error(text);
-                if let Some(live) = &mut self.live {
-                    live.comparing = false;
+                if let Some(live) = self.live.as_mut().filter(|live| live.comparing) {
+                    live.end_comparison();
                 }
             }
             LiveEvent::Notice(notice) => self.messages.notice(notice),
@@ -79,11 +79,12 @@ impl App {
     /// A measurement has ended.
     pub(in crate::gui) fn handle_measured(
         &mut self,
+        ctx: &egui::Context,
         result: Result<Arc<MeasureReport>, MeasureError>,
     ) {
         match (result, &mut self.live) {
             (Ok(report), Some(live)) => {
-                self.background.draw_chart(report.clone());
+                self.background.draw_chart(report.clone(), ctx.theme());
                 live.show_report(report);
             }
             (Ok(_), None) | (Err(MeasureError::Backend(BackendError::Cancelled)), _) => {}
@@ -141,15 +142,10 @@ impl App {
             }
             LiveIntent::ExportFailed(why) => self.messages.error(why),
             LiveIntent::ToggleMeasuring => self.toggle_measuring(),
-            LiveIntent::ToggleCompare => {
+            LiveIntent::ToggleCompare | LiveIntent::TogglePanel => {
                 // Nobody would see how far it is, or stop it.
-                self.engine.cancel_measuring();
-                self.change_view(LiveIntent::ToggleCompare);
-            }
-            LiveIntent::TogglePanel => {
-                // As above.
-                self.engine.cancel_measuring();
-                self.change_view(LiveIntent::TogglePanel);
+                self.stop_measuring();
+                self.change_view(intent);
             }
             LiveIntent::Snapshot => self.snapshot(),
             LiveIntent::ToggleRecording => self.toggle_recording(),
@@ -160,14 +156,17 @@ impl App {
     /// Measures the two modes by the fixed protocol, or stops.
     fn toggle_measuring(&mut self) {
         if self.engine.measuring_progress().is_some() {
-            self.engine.cancel_measuring();
+            self.stop_measuring();
             return;
         }
         let parts = self.mixed_parts();
-        let style = self.workspace.choice.style.as_deref().unwrap_or("none");
-        let style = match parts.is_empty() {
-            true => style.to_owned(),
-            false => mix::label(&parts),
+        let style = match (self.workspace.choice.style.as_deref(), parts.is_empty()) {
+            (None, _) => "none".to_owned(),
+            (Some(style), true) => self.title_of(style).to_owned(),
+            (Some(_), false) => {
+                let titles = parts.iter().map(|(style, _)| self.title_of(style));
+                titles.collect::<Vec<_>>().join(" + ")
+            }
         };
         self.engine.measure(MeasureJob {
             modes: ModePair {
@@ -177,6 +176,18 @@ impl App {
             frames: MEASURED_FRAMES,
             warmup: WARM_UP_FRAMES,
         });
+    }
+
+    /// Stops a measurement, and says how far it was.
+    fn stop_measuring(&mut self) {
+        let Some(share) = self.engine.cancel_measuring() else {
+            return;
+        };
+        let rounds = (share * (WARM_UP_FRAMES + MEASURED_FRAMES) as f32).round() as u32;
+        let measured = rounds.saturating_sub(WARM_UP_FRAMES);
+        self.messages.notice(format!(
+            "The benchmark was stopped after {measured} of {MEASURED_FRAMES} frames of each. There is no report."
+        ));
     }
 
     /// Performs an intent that only changes how live pictures are shown.
@@ -189,25 +200,10 @@ impl App {
                 live.frozen = !live.frozen;
                 live.panel.set_held(live.frozen, Instant::now());
             }
-            LiveIntent::ToggleCompare => {
-                live.comparing = !live.comparing;
-                live.shows_difference = false;
-                live.shows_previews = false;
-                if live.comparing {
-                    live.compare_before = live.stage.compare;
-                    live.stage.compare = Compare::Both;
-                    live.panel.enter_comparison();
-                    live.opened_lab = !live.panel_open;
-                    live.panel_open = true;
-                } else {
-                    live.stage.compare = live.compare_before;
-                    if live.opened_lab && live.panel.shows_comparison() {
-                        live.panel_open = false;
-                    }
-                    live.panel.leave_comparison();
-                }
-                live.compare_ms = Default::default();
-            }
+            LiveIntent::ToggleCompare => match live.comparing {
+                true => live.end_comparison(),
+                false => live.begin_comparison(),
+            },
             LiveIntent::ToggleDifference => {
                 live.shows_difference = live.comparing && !live.shows_difference;
             }
@@ -254,7 +250,7 @@ impl App {
             return;
         }
         self.end_recording();
-        self.engine.cancel_measuring();
+        self.stop_measuring();
         self.engine.stop_live();
         self.live = None;
         let photo = self.workspace.photo().map(|photo| photo.opened.title());
@@ -298,10 +294,10 @@ impl App {
 
     /// Starts the source in place of the one before.
     fn start_source(&mut self) {
+        self.stop_measuring();
         let Some(live) = &mut self.live else {
             return;
         };
-        self.engine.cancel_measuring();
         live.snapshot = Snapshot::default();
         live.frozen = false;
         let choices = &self.settings.live;

@@ -15,7 +15,8 @@ pub fn ui(ui: &mut egui::Ui, cards: &[Card], choice: &mut Choice, intents: &mut 
     ui.add_space(4.0);
     egui::CollapsingHeader::new(theme::heading("Mix"))
         .id_salt("mix")
-        .default_open(false)
+        // A mix that is remembered is seen.
+        .default_open(!choice.mix.others.is_empty())
         .show(ui, |ui| {
             ui.spacing_mut().slider_width = ui.available_width() - 60.0;
             let can_add = addable(cards, chosen, choice);

@@ -79,7 +79,7 @@ impl App {
                 self.messages.error(error);
                 self.leave_out_of_batch(ctx, |style| style.parts == parts);
                 if is_requested {
-                    self.revert_choice();
+                    self.revert_choice(ctx);
                 } else if waits {
                     self.paint_requested();
                 }

@@ -29,6 +29,23 @@ impl Default for Mix {
 }
 
 impl Mix {
+    /// The mix of this style that settings remember: each other style once, as many as a mix can have.
+    pub fn remembered(own: Option<u8>, others: &Parts, style: Option<&str>) -> Self {
+        let mut mix = Self::default();
+        if style.is_none() {
+            return mix;
+        }
+        mix.own = own.unwrap_or(USUAL_WEIGHT);
+        for other in others {
+            let is_there = |(id, _): &(String, u8)| *id == other.0;
+            if Some(other.0.as_str()) != style && !mix.others.iter().any(is_there) {
+                mix.others.push(other.clone());
+            }
+        }
+        mix.others.truncate(MOST_OTHERS);
+        mix
+    }
+
     /// The styles of the mix; empty where one alone is left, the chosen one.
     pub fn parts(&self, style: &str) -> Parts {
         if self.others.iter().all(|(_, weight)| *weight == 0) {
@@ -98,6 +115,19 @@ mod tests {
         assert_eq!(parts(&mix(0, &[("b", 0)])), "");
         assert_eq!(parts(&mix(0, &[("b", 1)])), "b");
         assert_eq!(parts(&mix(50, &[("b", 0), ("c", 9)])), "a+c");
+    }
+
+    #[test]
+    fn what_settings_remember_becomes_a_mix_that_can_be() {
+        let part = |id: &str| (id.to_owned(), 40);
+        let others = ["a", "b", "b", "c", "d", "e"].map(part).to_vec();
+        let remembered = Mix::remembered(Some(30), &others, Some("a"));
+        assert_eq!(remembered, mix(30, &[("b", 40), ("c", 40), ("d", 40)]));
+        assert_eq!(Mix::remembered(Some(30), &others, None), Mix::default());
+        assert_eq!(
+            Mix::remembered(None, &Parts::new(), Some("a")),
+            Mix::default()
+        );
     }
 
     #[test]

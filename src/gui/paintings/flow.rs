@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use eframe::egui::{self, Event, Frame, Panel};
 
-use super::{Viewed, view};
+use super::{Viewed, is_video, view};
 use crate::{
     gui::{
         app::App,
@@ -28,6 +28,7 @@ impl App {
             self.settings_changed(ctx);
         }
         self.paintings.note_written(path);
+        self.paintings.take_recorded(ctx, path);
     }
 
     /// Whether the strip stands below the photo.
@@ -44,9 +45,7 @@ impl App {
             return;
         }
         if ctx.input(|i| i.events.contains(&Event::WindowFocused(true))) {
-            let seen = self.paintings.thumbnails.iter();
-            let stamps = seen.map(|(path, seen)| (path.clone(), seen.stamp));
-            self.background.look_at_paintings(stamps.collect());
+            self.background.look_at_paintings(self.paintings.stamps());
         }
         if let Some(path) = self.paintings.begin_next(&state.paintings) {
             self.background.make_thumbnail(path);
@@ -91,6 +90,19 @@ impl App {
         self.background.open_painting(path);
     }
 
+    /// Shows the painting so many places to the right in the strip, if there is one.
+    pub(in crate::gui) fn step_painting(&mut self, by: isize) {
+        let listed = self.settings.state.paintings.iter();
+        let listed: Vec<&PathBuf> = listed.filter(|path| !is_video(path)).collect();
+        // The one that is on its way counts: keys come faster than files.
+        let from = self.paintings.opening.as_ref();
+        let from = from.or(self.paintings.viewed.as_ref().map(|v| &v.path));
+        let place = from.and_then(|path| listed.iter().position(|listed| *listed == path));
+        let next = place.and_then(|place| listed.get(place.checked_add_signed(by)?));
+        let next = next.map(|path| Intent::ShowPainting((*path).clone()));
+        self.intents.extend(next);
+    }
+
     /// A painting was opened to be seen; not when its file is gone.
     pub(in crate::gui) fn handle_painting_opened(
         &mut self,
@@ -105,6 +117,7 @@ impl App {
         match result {
             Ok(Some(opened)) => {
                 let framing = self.stage.framing;
+                self.paintings.scrolls_to_viewed = true;
                 self.paintings.viewed = Some(Viewed::new(ctx, path, &opened, framing));
             }
             Ok(None) => {

@@ -1,5 +1,5 @@
 //! The paintings that were saved last: a strip of small pictures below the photo, kept over restarts. A click shows one
-//! large, in the photo's place.
+//! large, in the photo's place; that of a video shows its file in the folder.
 //!
 //! Which files they are stands in the settings. Their small pictures are made in the background, one after the other,
 //! as long as the strip is seen.
@@ -21,6 +21,12 @@ use super::{
     background::{SmallPicture, Stamp},
     texture::{MIPMAPPED, image_of},
 };
+use crate::{frame::Frame, media::record::Destination};
+
+/// Whether this file of the list is a recorded video.
+fn is_video(path: &Path) -> bool {
+    Destination::has_video_ending(path)
+}
 
 /// A painting's small picture, or why there is none.
 struct Thumbnail {
@@ -39,6 +45,10 @@ pub struct Paintings {
     running: Option<PathBuf>,
     /// Whether the newest one is to be scrolled into view.
     has_new: bool,
+    /// Whether the one that is seen large is to be scrolled into view.
+    scrolls_to_viewed: bool,
+    /// The video that is recorded, and how it began.
+    recording: Option<(PathBuf, Frame)>,
     /// The one that is being opened.
     opening: Option<PathBuf>,
     viewed: Option<Viewed>,
@@ -57,13 +67,36 @@ impl Paintings {
             return None;
         }
         let (here, outdated) = (&self.thumbnails, &self.outdated);
-        let lacks = |path: &&PathBuf| !here.contains_key(*path) || outdated.contains(*path);
+        let lacks = |path: &&PathBuf| {
+            !is_video(path) && (!here.contains_key(*path) || outdated.contains(*path))
+        };
         self.running = listed.iter().find(lacks).cloned();
         // What is written from now on needs another one.
         if let Some(path) = &self.running {
             self.outdated.remove(path);
         }
         self.running.clone()
+    }
+
+    /// Notes the small picture with which the video in this file begins.
+    pub fn note_recording(&mut self, path: &Path, small: Frame) {
+        self.recording = Some((path.to_owned(), small));
+    }
+
+    /// Takes the picture in with which a video began that is listed now.
+    fn take_recorded(&mut self, ctx: &egui::Context, path: &Path) {
+        let began = self.recording.take_if(|(recorded, _)| recorded == path);
+        if let Some((path, small)) = began {
+            let picture = Ok(small);
+            self.take_in(
+                ctx,
+                path,
+                SmallPicture {
+                    stamp: None,
+                    picture,
+                },
+            );
+        }
     }
 
     /// Takes a small picture in.
@@ -75,6 +108,13 @@ impl Paintings {
             picture: small.picture.map(texture),
         };
         self.thumbnails.insert(path, thumbnail);
+    }
+
+    /// Files of which small pictures are here, with what is known of the files; a video's is not looked at again.
+    fn stamps(&self) -> Vec<(PathBuf, Option<Stamp>)> {
+        let seen = self.thumbnails.iter().filter(|(path, _)| !is_video(path));
+        seen.map(|(path, seen)| (path.clone(), seen.stamp))
+            .collect()
     }
 
     /// Forgets the pictures of files that are not listed any more.

@@ -7,7 +7,7 @@ use eframe::egui::{
     StrokeKind, WidgetInfo, vec2,
 };
 
-use super::{Paintings, Thumbnail, view::actions};
+use super::{Paintings, Thumbnail, is_video, view::actions};
 use crate::gui::{
     fonts::icons,
     intent::Intent,
@@ -30,11 +30,21 @@ impl Paintings {
         is_folded: bool,
         intents: &mut Vec<Intent>,
     ) {
-        ui.horizontal(|ui| {
+        // At the lower edge, which stays: folding does not take the button from under the pointer.
+        let id = ui.scope_id().with("height of the pictures");
+        let height: f32 = ui.data(|d| d.get_temp(id).unwrap_or(SIZE.y));
+        let button_height = ui.spacing().interact_size.y;
+        ui.horizontal_top(|ui| {
             let words = theme::icon_text(icons::SAVE, "Saved", true);
             let button = egui::Button::selectable(!is_folded, words);
             let response = ui
-                .add(button)
+                .vertical(|ui| {
+                    if !is_folded {
+                        ui.add_space(height - button_height);
+                    }
+                    ui.add(button)
+                })
+                .inner
                 .on_hover_text("The paintings that were saved last");
             let name = match is_folded {
                 true => "Show saved paintings",
@@ -44,7 +54,12 @@ impl Paintings {
                 intents.push(Intent::FoldPaintings(!is_folded));
             }
             if !is_folded {
-                self.pictures(ui, listed, intents);
+                let pictures = ui.scope(|ui| self.pictures(ui, listed, intents));
+                let now = pictures.response.rect.height();
+                if now != height {
+                    ui.data_mut(|d| d.insert_temp(id, now));
+                    ui.ctx().request_discard("the height of the pictures");
+                }
             }
         });
     }
@@ -62,7 +77,8 @@ impl Paintings {
                     let thumbnail = self.thumbnails.get(path);
                     let is_viewed = self.viewed.as_ref().is_some_and(|v| v.path == *path);
                     let response = picture(ui, path, thumbnail, is_viewed);
-                    if response.gained_focus() {
+                    let comes = is_viewed && std::mem::take(&mut self.scrolls_to_viewed);
+                    if response.gained_focus() || comes {
                         response.scroll_to_me(None);
                     }
                     let deletes =
@@ -72,7 +88,10 @@ impl Paintings {
                     }
                     menu(&response, path, intents);
                     if response.clicked() {
-                        intents.push(Intent::ShowPainting(path.clone()));
+                        intents.push(match is_video(path) {
+                            true => Intent::ShowInFolder(path.clone()),
+                            false => Intent::ShowPainting(path.clone()),
+                        });
                     }
                 }
             });
@@ -111,6 +130,9 @@ fn picture(
                 .corner_radius(theme::RADIUS)
                 .paint_at(ui, rect),
             // Not there yet, or not to be had: its name.
+            _ if is_video(path) => {
+                words(ui, rect, format!("{} {name}", icons::VIDEO), colors.quiet);
+            }
             _ => {
                 let color = match problem {
                     Some(_) => colors.quiet.gamma_multiply(0.6),
@@ -130,7 +152,13 @@ fn picture(
     }
     response
         .on_hover_cursor(egui::CursorIcon::PointingHand)
-        .on_hover_text(problem.cloned().unwrap_or_else(|| path_label(path)))
+        .on_hover_text(match problem {
+            Some(why) => why.clone(),
+            None if is_video(path) => {
+                format!("{}. A click shows it in its folder.", path_label(path))
+            }
+            None => path_label(path),
+        })
 }
 
 /// Words within a small picture's place, cut where they do not fit.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use eframe::egui;
 
+use super::is_video;
 use crate::gui::{
     background::Opened,
     intent::Intent,
@@ -39,14 +40,15 @@ impl Viewed {
 }
 
 /// What can be done with a painting of the strip, in the order in which it is offered: names and intents.
-pub fn actions(path: &Path) -> [(&'static str, Intent); 4] {
-    let path = || path.to_owned();
-    [
-        ("Show in folder", Intent::ShowInFolder(path())),
-        ("Copy", Intent::CopyFile(path())),
-        ("Open as a photo", Intent::OpenFiles(vec![path()])),
-        ("Remove from the list", Intent::ForgetPainting(path())),
-    ]
+pub fn actions(path: &Path) -> Vec<(&'static str, Intent)> {
+    let owned = || path.to_owned();
+    let mut actions = vec![("Show in folder", Intent::ShowInFolder(owned()))];
+    if !is_video(path) {
+        actions.push(("Copy", Intent::CopyFile(owned())));
+        actions.push(("Open as a photo", Intent::OpenFiles(vec![owned()])));
+    }
+    actions.push(("Remove from the list", Intent::ForgetPainting(owned())));
+    actions
 }
 
 /// The buttons below a painting that is seen large.

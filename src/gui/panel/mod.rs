@@ -53,6 +53,8 @@ pub enum PanelIntent {
     },
     /// Something could not be exported, in words.
     Failed(String),
+    /// Paint in one mode again.
+    StopComparing,
 }
 
 /// What the panel shows.
@@ -107,6 +109,8 @@ pub struct Panel {
     tab_before: Option<Tab>,
     /// Since when the picture is held.
     held_since: Option<Instant>,
+    /// Whether two modes are compared, of which no steps are timed.
+    pub compares: bool,
 }
 
 impl Panel {
@@ -247,12 +251,12 @@ impl Panel {
                         counters::ui(ui, &self.meters, self.steps.newest(), device, now);
                     });
             }
-            Tab::Steps | Tab::Timeline | Tab::Roofline => self.steps_ui(ui, no_roof),
+            Tab::Steps | Tab::Timeline | Tab::Roofline => self.steps_ui(ui, no_roof, out),
         }
     }
 
     /// Draws the steps; `no_roof` says why there is no roofline of them.
-    fn steps_ui(&mut self, ui: &mut Ui, no_roof: Option<&str>) {
+    fn steps_ui(&mut self, ui: &mut Ui, no_roof: Option<&str>, out: &mut Vec<PanelIntent>) {
         if let (Tab::Roofline, Some(why)) = (self.tab, no_roof) {
             ui.add_space(theme::GROUP_GAP);
             ui.vertical_centered(|ui| ui.label(why));
@@ -261,12 +265,10 @@ impl Panel {
         let Some(table) = self.steps.table() else {
             ui.add_space(theme::GROUP_GAP);
             ui.vertical_centered(|ui| {
-                ui.label("The steps are being timed…");
-                theme::caption(
-                    ui,
-                    "They appear when live pictures are painted in one mode, not in two that are \
-                     compared.",
-                );
+                ui.label(self.why_no_steps());
+                if self.compares && ui.button("Stop comparing").clicked() {
+                    out.push(PanelIntent::StopComparing);
+                }
             });
             return;
         };
@@ -274,6 +276,14 @@ impl Panel {
             Tab::Timeline => timeline::ui(ui, table),
             Tab::Roofline => roofline::ui(ui, table),
             Tab::Compare | Tab::Counters | Tab::Steps => table::ui(ui, table, &mut self.sorting),
+        }
+    }
+
+    /// Why no step has a time yet.
+    fn why_no_steps(&self) -> &'static str {
+        match self.compares {
+            true => "Steps are timed while one mode paints, not two that are compared.",
+            false => "The steps are being timed…",
         }
     }
 
@@ -295,7 +305,7 @@ impl Panel {
                 let entry = ui
                     .add_enabled(can, egui::Button::new(format.title()))
                     .on_hover_text(format.hint())
-                    .on_disabled_hover_text("The steps are being timed…");
+                    .on_disabled_hover_text(self.why_no_steps());
                 if entry.clicked() {
                     out.push(export::exported(
                         format,

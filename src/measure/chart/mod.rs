@@ -3,7 +3,8 @@
 
 pub(crate) mod canvas;
 
-use self::canvas::{Anchor, Canvas, Letters, Rgba};
+pub use self::canvas::Rgba;
+use self::canvas::{Anchor, Canvas, Letters};
 use super::{CandidateReport, MeasureError, MeasureReport};
 use crate::{
     frame::Frame,
@@ -14,13 +15,42 @@ use crate::{
 /// Columns and rows of a chart, in pixels.
 pub const SIZE_PX: (u16, u16) = (1200, 700);
 
-const GROUND: Rgba = [251, 250, 247, 255];
-const INK: Rgba = [40, 38, 35, 255];
-const QUIET: Rgba = [112, 108, 101, 255];
-const RULE: Rgba = [222, 218, 210, 255];
-const WRONG: Rgba = [184, 48, 40, 255];
-/// Of the reference, and of what is compared with it.
-const COLORS: [Rgba; 2] = [[92, 118, 145, 255], [186, 98, 34, 255]];
+/// The colours of a chart.
+#[derive(Clone, Copy, Debug)]
+pub struct Colors {
+    /// Behind everything.
+    pub ground: Rgba,
+    /// Letters.
+    pub ink: Rgba,
+    /// Quiet letters, and the axis.
+    pub quiet: Rgba,
+    /// Marks of the axis.
+    pub rule: Rgba,
+    /// Letters that say what is wrong.
+    pub wrong: Rgba,
+    /// Of the reference, and of what is compared with it.
+    pub candidates: [Rgba; 2],
+}
+
+impl Colors {
+    /// Those of a file, which is read on any ground.
+    pub const PAPER: Self = Self {
+        ground: [251, 250, 247, 255],
+        ink: [40, 38, 35, 255],
+        quiet: [112, 108, 101, 255],
+        rule: [222, 218, 210, 255],
+        wrong: [184, 48, 40, 255],
+        candidates: [[92, 118, 145, 255], [186, 98, 34, 255]],
+    };
+
+    /// Of the letters that say whether there is a ratio.
+    fn of_verdict(&self, report: &MeasureReport) -> Rgba {
+        match report.ratio {
+            Some(_) => self.ink,
+            None => self.wrong,
+        }
+    }
+}
 
 /// Left and right of what is drawn, in pixels.
 const MARGIN: f64 = 60.0;
@@ -35,30 +65,31 @@ const AXIS_TOP: f64 = 524.0;
 /// Runs beyond this many times the slower candidate's 95 % are counted, not drawn.
 const FARTHEST: f64 = 1.3;
 
-/// Draws the chart.
+/// Draws the chart in these colours.
 ///
 /// # Errors
 /// [`MeasureError::Report`] when there are no letters to write with.
-pub fn draw(report: &MeasureReport) -> Result<Frame, MeasureError> {
-    let mut canvas = Canvas::new(SIZE_PX, GROUND).ok_or_else(|| MeasureError::Report {
+pub fn draw(report: &MeasureReport, colors: &Colors) -> Result<Frame, MeasureError> {
+    let mut canvas = Canvas::new(SIZE_PX, colors.ground).ok_or_else(|| MeasureError::Report {
         format: "PNG",
         reason: "the letters cannot be read".to_owned(),
     })?;
-    head(&mut canvas, report);
+    head(&mut canvas, report, colors);
     let method = report.ratio_method;
     let longest = longest_ms(report.candidates(), method);
-    axis(&mut canvas, longest, method);
+    axis(&mut canvas, longest, method, colors);
     for (place, candidate) in report.candidates().into_iter().enumerate() {
         let row = Row {
             top: ROWS_TOP[place],
-            color: COLORS[place],
+            color: colors.candidates[place],
+            colors,
             label: report.label(candidate),
             longest_ms: longest,
             method,
         };
         row.draw(&mut canvas, candidate);
     }
-    foot(&mut canvas, report);
+    foot(&mut canvas, report, colors);
     Ok(canvas.finish())
 }
 
@@ -67,14 +98,14 @@ pub fn draw(report: &MeasureReport) -> Result<Frame, MeasureError> {
 /// # Errors
 /// As [`draw`] and [`encoded`].
 pub fn png(report: &MeasureReport) -> Result<Vec<u8>, MeasureError> {
-    encoded(&draw(report)?)
+    encoded(&draw(report, &Colors::PAPER)?)
 }
 
 /// A chart that was drawn, as a PNG file.
 ///
 /// # Errors
 /// [`MeasureError::Report`] when it cannot be encoded.
-pub fn encoded(chart: &Frame) -> Result<Vec<u8>, MeasureError> {
+fn encoded(chart: &Frame) -> Result<Vec<u8>, MeasureError> {
     let encoded = encode::to_bytes("the chart", chart, None, Encoding::of(Format::Png));
     let (bytes, _) = encoded.map_err(|error| MeasureError::Report {
         format: "PNG",
@@ -136,8 +167,8 @@ fn strong(size_px: f32, color: Rgba) -> Letters {
     }
 }
 
-fn head(canvas: &mut Canvas, report: &MeasureReport) {
-    let color = if report.ratio.is_some() { INK } else { WRONG };
+fn head(canvas: &mut Canvas, report: &MeasureReport, colors: &Colors) {
+    let color = colors.of_verdict(report);
     let width = (right() - MARGIN) as f32;
     let title = capitalised(&report.verdict());
     let at = (MARGIN, 84.0);
@@ -149,10 +180,10 @@ fn head(canvas: &mut Canvas, report: &MeasureReport) {
         report.size.replace('x', " × ")
     );
     let at = (MARGIN, 122.0);
-    canvas.text_within(at, &line, letters(20.0, QUIET), Anchor::Left, width);
+    canvas.text_within(at, &line, letters(20.0, colors.quiet), Anchor::Left, width);
 }
 
-fn axis(canvas: &mut Canvas, longest_ms: f64, method: TimingMethod) {
+fn axis(canvas: &mut Canvas, longest_ms: f64, method: TimingMethod, colors: &Colors) {
     let step = round_step(longest_ms, 8);
     let decimals = decimals_of(step);
     for mark in 0.. {
@@ -168,28 +199,32 @@ fn axis(canvas: &mut Canvas, longest_ms: f64, method: TimingMethod) {
             } else {
                 AXIS_TOP
             };
-            canvas.area([x - 0.5, top + BAR_BELOW - 8.0, x + 0.5, end], RULE);
+            canvas.area([x - 0.5, top + BAR_BELOW - 8.0, x + 0.5, end], colors.rule);
         }
         let text = format!("{ms:.decimals$}");
         let at = (x, AXIS_TOP + 24.0);
-        canvas.text(at, &text, letters(16.0, QUIET), Anchor::Middle);
+        canvas.text(at, &text, letters(16.0, colors.quiet), Anchor::Middle);
     }
-    canvas.area([MARGIN, AXIS_TOP - 0.5, right(), AXIS_TOP + 1.0], QUIET);
+    canvas.area(
+        [MARGIN, AXIS_TOP - 0.5, right(), AXIS_TOP + 1.0],
+        colors.quiet,
+    );
     let unit = format!("milliseconds a frame, {}", method.label());
     let at = (right(), AXIS_TOP + 50.0);
-    canvas.text(at, &unit, letters(16.0, QUIET), Anchor::Right);
+    canvas.text(at, &unit, letters(16.0, colors.quiet), Anchor::Right);
 }
 
 /// One candidate's place in the chart.
-struct Row {
+struct Row<'a> {
     top: f64,
     color: Rgba,
+    colors: &'a Colors,
     label: String,
     longest_ms: f64,
     method: TimingMethod,
 }
 
-impl Row {
+impl Row<'_> {
     fn draw(&self, canvas: &mut Canvas, candidate: &CandidateReport) {
         let p50 = candidate.p50_ms_by(self.method);
         let p95 = candidate.p95_ms_by(self.method);
@@ -209,7 +244,7 @@ impl Row {
             figures.push_str(&format!("  ·  {beyond} {runs} beyond the axis"));
         }
         let baseline = self.top + 28.0;
-        let quiet = letters(18.0, QUIET);
+        let quiet = letters(18.0, self.colors.quiet);
         canvas.text((right(), baseline), &figures, quiet, Anchor::Right);
         let figures_width = f64::from(canvas.width(&figures, 18.0));
         let median = milliseconds(p50);
@@ -217,7 +252,7 @@ impl Row {
         canvas.text(at, &median, strong(28.0, self.color), Anchor::Right);
         let median_width = f64::from(canvas.width(&median, 28.0));
         let free = right() - MARGIN - figures_width - median_width - 60.0;
-        let name = strong(22.0, INK);
+        let name = strong(22.0, self.colors.ink);
         canvas.text_within(
             (MARGIN, baseline),
             &self.label,
@@ -255,7 +290,7 @@ impl Row {
     }
 }
 
-fn foot(canvas: &mut Canvas, report: &MeasureReport) {
+fn foot(canvas: &mut Canvas, report: &MeasureReport, colors: &Colors) {
     let width = (right() - MARGIN) as f32;
     let equality = &report.equality;
     let check = match &equality.failure {
@@ -274,12 +309,18 @@ fn foot(canvas: &mut Canvas, report: &MeasureReport) {
          short line: 95 %  ·  {}, StyleForge {}",
         report.frames, report.warmup_frames, report.date, report.version
     );
-    let color = if report.ratio.is_some() { INK } else { WRONG };
+    let color = colors.of_verdict(report);
     let bottom = f64::from(SIZE_PX.1);
     let at = (MARGIN, bottom - 74.0);
     canvas.text_within(at, &check, letters(18.0, color), Anchor::Left, width);
     let at = (MARGIN, bottom - 44.0);
-    canvas.text_within(at, &protocol, letters(16.0, QUIET), Anchor::Left, width);
+    canvas.text_within(
+        at,
+        &protocol,
+        letters(16.0, colors.quiet),
+        Anchor::Left,
+        width,
+    );
 }
 
 fn milliseconds(ms: f64) -> String {
@@ -303,6 +344,8 @@ mod tests {
     use super::*;
     use crate::{measure::report::tests::report, media::decode};
 
+    const PAPER: Colors = Colors::PAPER;
+
     fn is_near(pixel: [u8; 4], color: Rgba) -> bool {
         (0..3).all(|c| pixel[c].abs_diff(color[c]) < 12)
     }
@@ -320,10 +363,10 @@ mod tests {
 
     #[test]
     fn medians_lie_where_their_times_put_them() {
-        let chart = draw(&report(0)).expect("letters");
+        let chart = draw(&report(0), &PAPER).expect("letters");
         assert_eq!((chart.width(), chart.height()), (1200, 700));
         let length = |place: usize| {
-            let x = last_column(&chart, row_of_median(place), COLORS[place]);
+            let x = last_column(&chart, row_of_median(place), PAPER.candidates[place]);
             x.expect("a line") as f64 - MARGIN
         };
         let ratio = length(0) / length(1);
@@ -333,14 +376,24 @@ mod tests {
     #[test]
     fn what_cannot_be_compared_is_written_in_red() {
         let red = |levels| {
-            let chart = draw(&report(levels)).expect("letters");
+            let chart = draw(&report(levels), &PAPER).expect("letters");
             let title = chart.crop(0, 40, 1200, 60);
             (0..title.pixel_count())
-                .filter(|i| is_near(title.pixel(i % 1200, i / 1200), WRONG))
+                .filter(|i| is_near(title.pixel(i % 1200, i / 1200), PAPER.wrong))
                 .count()
         };
         assert_eq!(red(0), 0);
         assert!(red(3) > 300, "{}", red(3));
+    }
+
+    #[test]
+    fn the_ground_is_as_asked() {
+        let dark = Colors {
+            ground: [20, 21, 23, 255],
+            ..PAPER
+        };
+        let chart = draw(&report(0), &dark).expect("letters");
+        assert_eq!(chart.pixel(3, 3), dark.ground);
     }
 
     #[test]
@@ -351,7 +404,7 @@ mod tests {
         let stretched = longest_ms(far.candidates(), TimingMethod::Device);
         assert!((8.0..9.5).contains(&usual), "{usual}");
         assert!((11.5..12.5).contains(&stretched), "{stretched}");
-        draw(&far).expect("letters");
+        draw(&far, &PAPER).expect("letters");
     }
 
     #[test]
@@ -359,16 +412,16 @@ mod tests {
         let report = report(0);
         let bytes = png(&report).expect("encoded");
         let photo = decode::from_bytes("chart", &bytes).expect("a picture");
-        assert_eq!(*photo.frame, draw(&report).expect("letters"));
+        assert_eq!(*photo.frame, draw(&report, &PAPER).expect("letters"));
     }
 
     #[test]
     fn long_names_are_cut() {
         let mut report = report(0);
         report.style = "a very long name ".repeat(40);
-        let chart = draw(&report).expect("letters");
+        let chart = draw(&report, &PAPER).expect("letters");
         let beyond = chart.crop(right() as usize + 4, 90, 40, 50);
-        assert!((0..beyond.pixel_count()).all(|i| beyond.pixel(i % 40, i / 40) == GROUND));
+        assert!((0..beyond.pixel_count()).all(|i| beyond.pixel(i % 40, i / 40) == PAPER.ground));
     }
 
     #[test]

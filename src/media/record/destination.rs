@@ -54,6 +54,11 @@ impl Destination {
         video_ending(path).is_some()
     }
 
+    /// Whether a file of this name is a video of ours, by its ending alone.
+    pub fn has_video_ending(path: &Path) -> bool {
+        ending_of(path).is_some()
+    }
+
     fn mp4_or_avi(path: &Path, ffmpeg: Result<Ffmpeg, String>) -> (Self, Option<String>) {
         let path = path.to_owned();
         match ffmpeg {
@@ -101,6 +106,10 @@ fn video_ending(path: &Path) -> Option<Ending> {
     if std::path::is_separator(char::from(*last)) || path.is_dir() {
         return None;
     }
+    ending_of(path)
+}
+
+fn ending_of(path: &Path) -> Option<Ending> {
     let ending = path.extension()?.to_str()?.to_ascii_lowercase();
     match ending.as_str() {
         "mp4" => Some(Ending::Mp4),

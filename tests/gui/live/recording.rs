@@ -216,6 +216,24 @@ fn a_recording_is_one_video_file() {
     let picture = folder.join("recording-0001/frame-000001.jpg");
     w.until("a picture", |_| picture.exists());
     w.press(Key::R);
+    // Videos stand on the strip of what was saved, with how they begin; a click leads to the file.
+    w.click("Photo");
+    let name = named(&folder, "recording-0001.").expect("a video");
+    let is_drawn = |w: &Window| {
+        let textured = w.textured().into_iter();
+        let videos = textured.filter(|(name, ..)| name == "painting small");
+        videos.count() == 2
+    };
+    w.until("both videos", |w| w.has(&name) && is_drawn(w));
+    w.click(&name);
+    let platform = w.platform.clone();
+    w.until("the folder", |_| platform.shown() == [folder.join(&name)]);
+    assert!(!w.has("Back"), "nothing else is shown");
+    // Later there is an icon, and no complaint.
+    let mut w = w.reopened();
+    w.until_label(&name);
+    w.step();
+    assert!(!is_drawn(&w) && !w.has_containing("cannot be shown"));
 }
 
 #[test]
