@@ -402,12 +402,21 @@ def settings():
 # -----------------------------------------------------------------------------
 
 
-def corpus(kind):
-    """Files of an archive of checkpoints: (name, bytes), the small ones."""
-    with tarfile.open(ROOT / f"tests/checkpoints/{kind}.tar.xz") as archive:
+# Archives of networks: of checkpoints of known families, of picture networks of any kind, and of networks for style
+# pictures.
+CORPORA = (
+    "checkpoints/good", "checkpoints/foreign", "checkpoints/hostile", "onnx/networks/networks", "onnx/networks/refused",
+    "golden/published", "golden/style_networks", "golden/transformer",
+)
+
+
+def corpus(place):
+    """Files of an archive of networks: (name, bytes), the small ones."""
+    with tarfile.open(ROOT / f"tests/{place}.tar.xz") as archive:
         for member in archive:
-            if member.isfile() and member.size <= MAX_BYTES:
-                yield f"{kind}_{Path(member.name).name}", archive.extractfile(member).read()
+            path = Path(member.name)
+            if member.isfile() and member.size <= MAX_BYTES and path.suffix in (".pth", ".pt", ".t7", ".onnx", ".safetensors"):
+                yield f"{Path(place).name}_{path.name}", archive.extractfile(member).read()
 
 
 def pickle_in(data):
@@ -484,8 +493,8 @@ def main(folder):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(data)
 
-    for kind in ("good", "foreign", "hostile"):
-        for name, data in corpus(kind):
+    for place in CORPORA:
+        for name, data in corpus(place):
             target = Path(name).suffix.lstrip(".")
             if target in ("safetensors", "onnx"):
                 write(target, name, data)
