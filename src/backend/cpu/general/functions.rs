@@ -106,7 +106,7 @@ unsafe fn erf<S: Simd>(x: S::V) -> S::V {
         -2.686_617_2e-2,
         1.128_379_2e-1,
         -3.761_263_8e-1,
-        1.128_379_2,
+        std::f32::consts::FRAC_2_SQRT_PI,
     ];
     // SAFETY: as above.
     unsafe {
