@@ -96,7 +96,7 @@ pub fn draw(report: &MeasureReport, colors: &Colors) -> Result<Frame, MeasureErr
 /// The chart as a PNG file.
 ///
 /// # Errors
-/// As [`draw`] and [`encoded`].
+/// As [`draw`] and `encoded`.
 pub fn png(report: &MeasureReport) -> Result<Vec<u8>, MeasureError> {
     encoded(&draw(report, &Colors::PAPER)?)
 }
