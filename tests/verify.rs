@@ -227,6 +227,9 @@ fn every_mistake_is_found_and_named() {
         (Flaw::Unsteady, "a second run gave another picture"),
     ] {
         for verdict in verdicts(flaw) {
+            if let Flaw::EverythingOffByOne = flaw {
+                assert!(verdict.differing_share > 0.99, "{verdict:?}");
+            }
             let failure = verdict.failure.unwrap_or_default();
             assert!(
                 !verdict.passed && failure.contains(words),

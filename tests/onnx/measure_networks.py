@@ -125,7 +125,8 @@ def measured(program, network, path, options, folder):
     try:
         program.import_style(network, path)
     except RuntimeError as error:
-        return {**row, "refused": str(error)}
+        # Without the folder, which is another one every time.
+        return {**row, "refused": str(error).replace(f"error: {path}: ", "")}
     where = ["--device", options.device] + (["--threads", str(options.threads)] if options.device == "cpu" else [])
     precisions = ["fp32"] if options.device == "cpu" else ["fp32", "fp16"]
     try:
