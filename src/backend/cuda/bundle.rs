@@ -281,7 +281,11 @@ mod tests {
             } else {
                 // The driver reads PTX up to its closing zero.
                 assert_eq!(image.bytes.last(), Some(&0), "{file} {}", image.target);
-                assert!(image.bytes.starts_with(b"//"), "{file} {}", image.target);
+                assert!(
+                    image.bytes.starts_with(b".version"),
+                    "{file} {}",
+                    image.target
+                );
             }
         }
         for capability in [(7, 5), (8, 0), (8, 6), (8, 9), (9, 0), (10, 0), (12, 0)] {

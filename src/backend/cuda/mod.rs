@@ -10,6 +10,7 @@ pub mod params;
 mod algorithm_timing;
 mod audit;
 mod backend;
+mod composer;
 mod constants;
 mod context;
 mod convolutions;
