@@ -12,15 +12,16 @@
 // Layouts: RGBA8, red in the lowest byte, 4-byte alignment. `painting` (small_height, small_width), `scaled`
 // (small_height, scaled_width), `picture` (height, width), read and written in place.
 //
-// Launch: a thread a pixel, block 256 (32 x 8 pixels), grid (ceil(width / 32), ceil(height / 8)), 640 bytes of
-// static shared memory. Any sizes of at least 1, of the painting larger ones than of the picture too.
+// Launch: a thread a pixel, block 256 (32 x 8 pixels), grid (ceil(width / 32), ceil(height / 8)), no dynamic shared
+// memory. Any sizes of at least 1; a side of the painting may be larger than the picture's.
 //
-// Work: at 1280x720 from 640x360, 9.2 MB at least and some 1.6 GFLOP: each thread makes its four models anew from 24
-// pixels, which level 1 has, rather than that a launch before writes them.
-// Roofline: instructions. NOT MEASURED.
+// Work: at 1280x720 from 640x360, 9.2 MB at least and some 2.4 GFLOP, 260 FLOP a byte: each thread makes its four models
+// anew for each colour, from pixels that level 1 has. Made once by a launch before, they would need memory of their own.
+// Roofline: instructions.
+// Measured: NOT MEASURED.
 //
 // Numerics: the processor's operations in its order, in fp32 and for places in fp64, each rounded by itself: no product
-// is fused with a sum. So the result is the processor's; the rule is one level.
+// is fused with a sum. So the result is the processor's to the bit; the rule is one level.
 //
 // Barriers: one, behind which the places of the block's columns and rows are in shared memory.
 #include "element.cuh"
