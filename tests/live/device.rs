@@ -1,6 +1,7 @@
 //! The made-up device: what it does, and the time that it takes, are the test's.
 
 use std::{
+    slice::from_ref,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
@@ -245,7 +246,7 @@ impl Session for Run {
             return Ok(None);
         }
         let mut painted = [input.clone()];
-        let timing = self.run(&[input.clone()], &mut painted, control, meanwhile)?;
+        let timing = self.run(from_ref(input), &mut painted, control, meanwhile)?;
         let [painted] = painted;
         let Composition {
             source,

@@ -10,11 +10,10 @@ use std::{
 };
 
 use super::{
-    device_network::DeviceNetwork,
     driver::{DevicePtr, Driver, DriverFailure, Event, Function, LaunchShape, Queue},
-    frame_slot::{EventList, Pinned},
     kernels::Kernels,
     params::ComposeParams,
+    transfers::{EventList, Pinned},
 };
 use crate::{backend::BackendError, compose::Look, frame::Frame};
 
@@ -55,6 +54,16 @@ pub(super) struct Composing<'a> {
     pub(super) with_painting: bool,
 }
 
+/// What a session paints, on the device.
+pub(super) struct OnDevice<'a> {
+    pub(super) driver: &'a Arc<dyn Driver>,
+    pub(super) painting: DevicePtr,
+    /// The session's input, and the pixels from one of its rows to the next.
+    pub(super) scaled: (DevicePtr, usize),
+    /// Rows and columns of both.
+    pub(super) size: (usize, usize),
+}
+
 impl Composer {
     /// Takes nothing yet.
     pub fn new(kernels: Arc<Kernels>) -> Self {
@@ -64,24 +73,24 @@ impl Composer {
         }
     }
 
-    /// Begins with `source` and what the network on `on` paints; `None` without memory for it.
+    /// Begins with `source` and what a session paints of it; `None` without memory for it.
     ///
     /// # Errors
-    /// [`BackendError::Kernel`], [`BackendError::DeviceLost`].
+    /// [`BackendError::Kernel`], and what `failed` makes of the driver's failures.
     pub(super) fn begin(
         &self,
-        on: &DeviceNetwork,
+        on: OnDevice<'_>,
         (source, look): (&Frame, Look),
         with_painting: bool,
+        failed: impl Fn(DriverFailure) -> BackendError,
     ) -> Result<Option<Composing<'_>>, BackendError> {
         let bytes = source.rgba().len();
         let mut room = self.room.lock().unwrap_or_else(PoisonError::into_inner);
         if room.as_ref().is_none_or(|room| room.bytes < bytes) {
             // What is too small goes first.
             *room = None;
-            let failed = |f| on.backend_error(f);
-            let function = self.kernels.function(KERNEL, KERNEL, 0, failed)?;
-            match Room::take(&on.driver, bytes, function) {
+            let function = self.kernels.function(KERNEL, KERNEL, 0, &failed)?;
+            match Room::take(on.driver, bytes, function) {
                 Ok(taken) => *room = Some(taken),
                 Err(failure) if failure.is_out_of_memory() => return Ok(None),
                 Err(failure) => return Err(failed(failure)),
@@ -91,18 +100,18 @@ impl Composer {
             return Ok(None);
         };
         pinned.halves(bytes).0.copy_from_slice(source.rgba());
-        let (small, large) = (on.plan.photo, (source.height(), source.width()));
+        let (small, large) = (on.size, (source.height(), source.width()));
         let params = ComposeParams {
             picture: memory.0,
-            painting: on.at(on.layout.painting).0,
-            scaled: on.at(on.layout.photo).0,
+            painting: on.painting.0,
+            scaled: on.scaled.0.0,
             across: small.1 as f64 / large.1 as f64,
             down: small.0 as f64 / large.0 as f64,
             width: large.1 as i32,
             height: large.0 as i32,
             small_width: small.1 as i32,
             small_height: small.0 as i32,
-            scaled_width: on.plan.extended.1 as i32,
+            scaled_width: on.scaled.1 as i32,
             nearest: i32::from(2 * small.1 >= large.1 && 2 * small.0 >= large.0),
             strength: i32::from(look.strength_percent.min(100)),
             keep_colours: i32::from(look.keep_colors),

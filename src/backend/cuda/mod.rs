@@ -30,6 +30,7 @@ mod nvtx;
 mod operation;
 mod pack;
 mod session;
+mod transfers;
 
 use std::sync::Arc;
 

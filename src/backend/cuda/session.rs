@@ -11,10 +11,11 @@ use std::{
 };
 
 use super::{
-    composer::Composer,
+    composer::{Composer, OnDevice},
     device_network::{DeviceNetwork, SessionDevice},
     driver::{Function, Purpose},
-    frame_slot::{EventList, FrameSlot},
+    frame_slot::FrameSlot,
+    transfers::EventList,
 };
 use crate::{
     backend::{BackendError, Composition, InspectSession, RunControl, Session},
@@ -222,7 +223,15 @@ impl Session for CudaSession {
             composer,
             ..
         } = self;
-        let begun = composer.begin(network, (source, look), !painting.is_empty())?;
+        let (plan, layout) = (&network.plan, &network.layout);
+        let on = OnDevice {
+            driver: &network.driver,
+            painting: network.at(layout.painting),
+            scaled: (network.at(layout.photo), plan.extended.1),
+            size: plan.photo,
+        };
+        let failed = |f| network.backend_error(f);
+        let begun = composer.begin(on, (source, look), !painting.is_empty(), failed)?;
         let Some(composing) = begun else {
             return Ok(None);
         };
