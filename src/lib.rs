@@ -20,6 +20,7 @@
 //! | 4 | [`backend`] | runs a plan on a device; the only `unsafe` and the only cudarc |
 //! | 3 | [`plan`] | turns a graph, a picture size and a mode into steps with buffers and costs; pure |
 //! | 2 | [`graph`], [`network`] | a network as operations, and how these are fused; a graph with its trained values |
+//! | 2 | [`quantisation`] | how a network's maps and weights become bytes |
 //! | 2 | [`models`] | one folder for each known network: builds its graph and recognises its checkpoints |
 //! | 2 | [`weights`] | checkpoint readers, the only parsers of untrusted weights; the style library |
 //! | 1 | [`tensor`], [`mode`], [`numeric`], [`frame`], [`timing`], [`compose`], [`mailbox`], [`text`] | values that all of it speaks of; opens no files, starts no threads, knows no devices |
@@ -200,6 +201,7 @@ pub mod models;
 pub mod network;
 pub mod numeric;
 pub mod plan;
+pub mod quantisation;
 pub mod settings;
 pub mod signals;
 pub mod tensor;

@@ -229,7 +229,7 @@ fn modes_that_the_processor_does_not_have_are_refused_with_advice() {
     let net = network([8, 16, 32], 1, Kernels::default(), 2);
     let backend = CpuBackend::new(Some(1)).expect("threads");
     let names: Vec<String> = backend.modes().iter().map(Mode::to_string).collect();
-    assert_eq!(names, ["baseline fp32", "fused fp32"]);
+    assert_eq!(names, ["baseline fp32", "fused fp32", "fused int8"]);
     for (variant, precision, advice) in [
         (
             Variant::FusedNorm,
@@ -237,6 +237,7 @@ fn modes_that_the_processor_does_not_have_are_refused_with_advice() {
             "the variants baseline and fused",
         ),
         (Variant::Fused, Precision::Bf16, "the precision fp32"),
+        (Variant::Baseline, Precision::Int8, "the variant fused"),
     ] {
         let mode = Mode::new(variant, precision);
         let spec = SessionSpec::single(20, 10, mode);
