@@ -160,7 +160,11 @@ impl Nvrtc {
         let finished = results
             .into_iter()
             .filter_map(|slot| slot.into_inner().ok());
-        let images = finished.flatten().collect::<Result<_, _>>()?;
+        let mut images = finished.flatten().collect::<Result<Vec<Image>, _>>()?;
+        let assembly = images
+            .iter_mut()
+            .filter(|i| i.target.starts_with("compute_"));
+        assembly.for_each(|image| image.bytes = bare(&image.bytes));
         if only.is_empty() {
             cache.forget_unused()?;
         }
@@ -248,6 +252,22 @@ impl Nvrtc {
             reason: reason.to_string_lossy().into_owned(),
         })
     }
+}
+
+/// PTX without comments and indentation, which would be a thirtieth of its bytes in the bundle.
+fn bare(ptx: &[u8]) -> Vec<u8> {
+    let text = String::from_utf8_lossy(ptx);
+    let mut bare = String::with_capacity(text.len());
+    for line in text.trim_end_matches('\0').lines() {
+        let code = line.split("//").next().unwrap_or_default();
+        let words: Vec<&str> = code.split_whitespace().collect();
+        if !words.is_empty() {
+            bare.push_str(&words.join(" "));
+            bare.push('\n');
+        }
+    }
+    bare.push('\0');
+    bare.into_bytes()
 }
 
 fn missing(error: libloading::Error) -> CompilerError {

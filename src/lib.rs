@@ -88,7 +88,7 @@
 //! - **Compositor** ([`engine::compositor`]) and **background** ([`gui`]): strength and colours of a finished
 //!   painting, files and dialogs, so that the window never waits for them.
 //! - **Workers** of the CPU backend, which share one frame; as many of [`media::upscale`] bring its picture up to the
-//!   source's size. With the GPU in a child process, one thread on each
+//!   source's size where the device does not ([`Session::run_composed`](backend::Session::run_composed)). With the GPU in a child process, one thread on each
 //!   side reads the pipe.
 //!
 //! One pool a device keeps all sessions within one memory budget: photos, the large live picture, previews and
@@ -107,7 +107,7 @@
 //!   decode, rotate, mirror             take the newest settings
 //!   feed::hand_over      --------->    take the newest frame
 //!                                      FrameLoop::begin, scale            App::logic
-//!                                      Session::run                         take the newest picture
+//!                                      Session::run_composed, or run        take the newest picture
 //!                                      FrameLoop::hand_over --------->      texture for the picture area
 //!                                        |   to the source's size         App::ui: draw
 //!                                        |   (media/upscale), compose,

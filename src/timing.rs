@@ -41,6 +41,8 @@ pub struct RunTiming {
     pub upload_ms: f64,
     /// Milliseconds of the transfer back; 0 as for [`RunTiming::upload_ms`].
     pub download_ms: f64,
+    /// Milliseconds in which the device composed the painting with its source; 0 where it did not.
+    pub compose_ms: f64,
     /// How all these times were taken.
     pub method: TimingMethod,
 }
@@ -52,6 +54,7 @@ impl RunTiming {
             total_ms,
             upload_ms: 0.0,
             download_ms: 0.0,
+            compose_ms: 0.0,
             method: TimingMethod::Host,
         }
     }
@@ -62,6 +65,7 @@ impl RunTiming {
         self.total_ms += later.total_ms;
         self.upload_ms += later.upload_ms;
         self.download_ms += later.download_ms;
+        self.compose_ms += later.compose_ms;
         self
     }
 }

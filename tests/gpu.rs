@@ -2,6 +2,8 @@
 //! with `STYLEFORGE_REQUIRE_GPU=1` that is a failure. The built test runs on a machine without Rust.
 #![allow(clippy::expect_used)]
 
+#[path = "gpu/composing.rs"]
+mod composing;
 #[path = "gpu/cudnn.rs"]
 mod cudnn;
 #[path = "gpu/cudnn_memory.rs"]
@@ -69,7 +71,7 @@ fn main() -> ExitCode {
     }
     let backend = backend.ok();
     type Test = fn(&dyn Backend) -> Result<(), Failed>;
-    let tests: [(&str, Test); 21] = [
+    let tests: [(&str, Test); 23] = [
         (
             "every_mode_paints_the_oracles_picture",
             every_mode_paints_the_oracles_picture,
@@ -137,6 +139,14 @@ fn main() -> ExitCode {
         (
             "live_pictures_are_fast_and_switch_at_once",
             live::live_pictures_are_fast_and_switch_at_once,
+        ),
+        (
+            "paintings_are_composed_as_by_the_processor",
+            composing::paintings_are_composed_as_by_the_processor,
+        ),
+        (
+            "live_pictures_are_composed_as_by_the_processor",
+            composing::live_pictures_are_composed_as_by_the_processor,
         ),
         (
             "bench_is_complete_and_sane",

@@ -49,19 +49,29 @@ fn images() -> &'static [Image] {
 /// The bundle as it is committed.
 fn packed(digest: &[u8; 32], images: &[Image]) -> Vec<u8> {
     let entries = compiler::entries(images);
+    let assembly = images.iter().filter(|i| i.target.starts_with("compute_"));
+    let lengths = assembly.map(|i| i.file.len() + i.target.len() + i.bytes.len());
+    // Assembly comes last.
+    let (code, assembly) = entries.split_at(entries.len() - lengths.sum::<usize>());
+    // Machine code comes in instructions of 16 bytes.
+    let [code, assembly] = [compressed(code, 0, 4), compressed(assembly, 4, 0)];
+    let length = (code.len() as u32).to_le_bytes();
+    compiler::bundle(digest, &[&length[..], &code, &assembly].concat(), true)
+}
+
+fn compressed(bytes: &[u8], lc: u32, pb: u32) -> Vec<u8> {
     let options = LzmaOptions {
-        // The whole bundle is in sight, so that what architectures share is kept once.
-        dict_size: entries.len().next_power_of_two().max(1 << 16) as u32,
+        // All of it is in sight, so that what architectures share is kept once.
+        dict_size: bytes.len().next_power_of_two().max(1 << 16) as u32,
         nice_len: LzmaOptions::NICE_LEN_MAX,
-        // Machine code comes in instructions of 16 bytes.
-        lc: 0,
-        pb: 4,
+        lc,
+        pb,
         ..LzmaOptions::with_preset(9)
     };
-    let size = Some(entries.len() as u64);
+    let size = Some(bytes.len() as u64);
     let mut writer = LzmaWriter::new_use_header(Vec::new(), &options, size).expect("options");
-    writer.write_all(&entries).expect("memory");
-    compiler::bundle(digest, &writer.finish().expect("memory"), true)
+    writer.write_all(bytes).expect("memory");
+    writer.finish().expect("memory")
 }
 
 #[test]

@@ -7,7 +7,7 @@
 #
 # PROGRAM is the built styleforge (target/release/styleforge); FOLDER gets a log of every run (a new
 # one in the system's temporary folder); TESTS is the built test `gpu`, for the kernel whose tiles take turns only on
-# larger pictures. SANITIZE_TOOLS and SANITIZE_PRECISIONS choose some of the runs, SANITIZE_LIMIT the seconds that one
+# larger pictures and for the one that composes. SANITIZE_TOOLS and SANITIZE_PRECISIONS choose some of the runs, SANITIZE_LIMIT the seconds that one
 # may take (300), SANITIZE_LAUNCHES how many launches of each kernel racecheck looks at (6), SANITIZE_JOBS how many
 # kernels it looks at side by side (6).
 set -euo pipefail
@@ -94,6 +94,9 @@ for tool in "${tools[@]}"; do
     done
     if [ -n "$tests" ]; then
         judge "$tool" turns 75x70 --kernel-name kns=wgmma_256x128 "$tests" --exact tiles_that_take_turns_are_right_too
+        # The first sizes, each in every look.
+        judge "$tool" compose 64x48 --kernel-name kne=compose --launch-count 120 "$tests" --exact \
+            paintings_are_composed_as_by_the_processor
     fi
 done
 echo "logs: $logs"

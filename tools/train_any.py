@@ -63,6 +63,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
+import torch.nn.functional as F
 
 from adain_teacher import Teacher
 from any_net import SPECS, AnyNet, Spec, read_any, save_any
@@ -81,6 +82,15 @@ REACH_PX = 16
 WATCH_S = 3.0
 
 PHASES = ("distill", "ramp", "paint", "large")
+
+#: Directions in RGB along which colours are compared: the axes, the diagonals of the faces and of the cube.
+COLOR_DIRECTIONS = (
+    (1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (1, -1, 0), (1, 0, 1), (1, 0, -1), (0, 1, 1), (0, 1, -1),
+    (1, 1, 1), (1, 1, -1), (1, -1, 1), (-1, 1, 1),
+)  # fmt: skip
+
+#: Colours are compared as means of so many pixels a side: patches of paint, not the grain.
+COLOR_PATCH_PX = 4
 
 
 @dataclass
@@ -123,6 +133,8 @@ class Recipe:
     steer_from: float = 0.5
     steer_rate: float = 30.0
     weave_weight: float = 20.0
+    color_weight: float = 0.0
+    coarse_share: float = 0.0
     range_weight: float = 20.0
     style_window: tuple[float, float] = (0.35, 0.9)
     large_style_window: tuple[float, float] = (0.8, 1.0)
@@ -148,6 +160,18 @@ def gram_errors(features: list[torch.Tensor], wanted: list[torch.Tensor]) -> tor
     """(layers, N) relative Gram distances, each picture by itself."""
     pairs = [(gram(x), gram(y)) for x, y in zip(features, wanted)]
     return torch.stack([(x - y).square().mean((1, 2)) / (y.square().mean((1, 2)) + 1e-12) for x, y in pairs])
+
+
+def color_errors(painting: torch.Tensor, style: torch.Tensor, directions: torch.Tensor) -> torch.Tensor:
+    """(N,) Wasserstein distances of the colours of two crops of one size, levels 0..255, as shares of 255.
+
+    Along each of the (D, 3) ``directions``, of length 1, the sorted patches are compared one by one. Gram matrices
+    are content with the right mean; this asks for the darkest and the brightest of the style as well."""
+    sorted_values = [
+        torch.einsum("dc,ncp->ndp", directions, F.avg_pool2d(x.float(), COLOR_PATCH_PX).flatten(2)).sort(2).values
+        for x in (painting, style)
+    ]
+    return (sorted_values[0] - sorted_values[1]).abs().mean((1, 2)) / 255
 
 
 def rate_share(done: float) -> float:
@@ -267,7 +291,7 @@ class Batches:
 class Losses:
     """The loss of one batch in one phase. ``weights`` lie on the device, so that captured steps see changes."""
 
-    NAMES = ("levels", "features", "style", "content", "noise", "move", "weave")
+    NAMES = ("levels", "features", "style", "color", "content", "noise", "move", "weave")
 
     def __init__(self, recipe: Recipe, net: AnyNet, vgg: Vgg16, teacher: Teacher, device, compiled: bool):
         self.recipe = recipe
@@ -277,6 +301,7 @@ class Losses:
                 setattr(self, name, torch.compile(getattr(self, name), dynamic=False))
         self.weights = {name: torch.zeros((), device=device) for name in self.NAMES}
         self.parts = torch.zeros(len(self.NAMES), device=device)
+        self.directions = F.normalize(torch.tensor(COLOR_DIRECTIONS, dtype=torch.float32, device=device), dim=1)
 
     def __call__(self, batches: Batches, phase: str) -> torch.Tensor:
         memory, count, pairs = batches.memory, batches.count, batches.pairs
@@ -303,6 +328,10 @@ class Losses:
                 parts["features"] = distances.mean()
             if phase != "distill":
                 parts["style"] = torch.log1p(gram_errors(features, wanted[1])).mean()
+                if self.recipe.coarse_share:
+                    coarse = self._coarse_errors(painting, styles)
+                    parts["style"] = parts["style"].lerp(coarse, self.recipe.coarse_share)
+                parts["color"] = color_errors(painting, styles, self.directions).mean()
                 content = [relative_errors(features[layer], wanted[0][layer]).mean() for layer in (2, 3)]
                 parts["content"] = 0.75 * content[0] + 0.25 * content[1]
             noisy, moved, shifted = views.float().split(pairs)
@@ -321,6 +350,14 @@ class Losses:
         with torch.no_grad():
             self.parts.lerp_(torch.stack([part.detach() for part in parts.values()]), 0.02)
         return total
+
+    def _coarse_errors(self, painting: torch.Tensor, styles: torch.Tensor) -> torch.Tensor:
+        """The style's distance at half the size, where VGG-16's layers see strokes twice as large."""
+        with torch.no_grad():
+            wanted = inner_features(self.vgg, F.avg_pool2d(styles, 2))
+        with torch.autocast(painting.device.type, torch.bfloat16, cache_enabled=False):
+            features = inner_features(self.vgg, F.avg_pool2d(painting, 2))
+        return torch.log1p(gram_errors(features, wanted)).mean()
 
     @staticmethod
     def _difference(memory: dict, group: str, still: torch.Tensor, moved: torch.Tensor) -> torch.Tensor:
@@ -467,6 +504,7 @@ class Training:
             "levels": recipe.distill_levels * (1 - ramp),
             "features": recipe.distill_features * (1 - ramp) * min(1.0, 0.1 + 2 * progress / first),
             "style": recipe.style_weight * ramp,
+            "color": recipe.color_weight * ramp,
             "content": self.steered["content"] * ramp,
             "noise": self.steered["noise"] * stability,
             "move": self.steered["move"] * stability,

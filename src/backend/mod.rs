@@ -29,6 +29,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    compose::Look,
     frame::Frame,
     graph::Graph,
     mode::{DeviceChoice, Mode, ModeChoice, Precision, Variant},
@@ -89,6 +90,18 @@ impl SessionSpec {
     }
 }
 
+/// A picture that a painting is brought up to the size of and laid over, as `media::upscale` does.
+pub struct Composition<'a> {
+    /// What the session's input was scaled from.
+    pub source: &'a Frame,
+    /// Strength and colours.
+    pub look: Look,
+    /// The result, of the source's size.
+    pub to: &'a mut Frame,
+    /// Gets the network's own picture, of the session's size, where that is wanted besides.
+    pub painting: Option<&'a mut Frame>,
+}
+
 /// A network prepared on a device for one picture size.
 pub trait Session: Send {
     /// What a run does and needs.
@@ -127,6 +140,22 @@ pub trait Session: Send {
         control: &RunControl,
     ) -> Result<RunTiming, BackendError> {
         self.run(from_ref(input), from_mut(output), control, None)
+    }
+
+    /// [`Session::run`] of one frame and its `composition` on the device; no level is further than one from what the
+    /// processor composes. `None`, and nothing is painted, where the device does not compose or has no memory for it:
+    /// then the caller does.
+    ///
+    /// # Errors
+    /// As [`Session::run`].
+    fn run_composed(
+        &mut self,
+        _input: &Frame,
+        _composition: Composition<'_>,
+        _control: &RunControl,
+        _meanwhile: Option<&mut dyn FnMut()>,
+    ) -> Result<Option<RunTiming>, BackendError> {
+        Ok(None)
     }
 
     /// The inspection for checks and measurements; `None` for a backend or session that only paints.

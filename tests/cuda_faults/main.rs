@@ -23,7 +23,7 @@ use fake::{
 use real_time::PATIENCE;
 use styleforge::{
     backend::{
-        Backend, BackendError, Inspect, RunControl, Session, SessionSpec,
+        Backend, BackendError, Composition, Inspect, RunControl, Session, SessionSpec,
         audit::Fill,
         cpu::CpuBackend,
         cuda::{CudaBackend, driver::DriverFailure},
@@ -314,6 +314,52 @@ fn whatever_fails_in_an_operation_everything_is_given_back() {
     }
     // But for the waits before something is given back, whose failures nobody is left to hear of.
     assert!(told > calls, "{told} of {} were told", 2 * calls);
+}
+
+/// Composes pictures of three sizes; gives how many.
+fn composed(gpu: &FakeGpu) -> Result<usize, BackendError> {
+    let (backend, photo) = (gpu.backend().expect("a GPU"), photo());
+    let spec = SessionSpec::single(photo.width(), photo.height(), FUSED);
+    let mut session = backend.open(&network(), &spec)?;
+    let mut count = 0;
+    for (width, height) in [(80, 56), (100, 70), (60, 42)] {
+        let source = Frame::from_fn(width, height, |x, _| [x as u8; 4]);
+        let (mut to, mut painting) = (source.clone(), photo.clone());
+        let composition = Composition {
+            source: &source,
+            look: Default::default(),
+            to: &mut to,
+            painting: (width > 60).then_some(&mut painting),
+        };
+        let control = RunControl::default();
+        let run = session.run_composed(&photo, composition, &control, None)?;
+        count += usize::from(run.is_some());
+    }
+    Ok(count)
+}
+
+/// Without memory for a picture it is not composed, which is no failure.
+#[test]
+fn whatever_fails_in_composing_everything_is_given_back() {
+    let gpu = FakeGpu::new();
+    assert_eq!(composed(&gpu), Ok(3));
+    let last = gpu.calls() - 1;
+    let codes = [INVALID_VALUE, OUT_OF_MEMORY, LAUNCH_FAILED];
+    let mut not_composed = 0;
+    for (failing, code) in (0..=last).flat_map(|n| codes.map(|code| (n, code))) {
+        let gpu = FakeGpu::new();
+        gpu.fail_any(failing, code);
+        let done = composed(&gpu);
+        assert_eq!(gpu.left_behind(), [""; 0], "call {failing} with {code}");
+        match done {
+            Ok(2) => {
+                assert_eq!(code, OUT_OF_MEMORY, "call {failing}");
+                not_composed += 1;
+            }
+            done => assert_eq!(done.is_ok(), failing == last, "call {failing}: {done:?}"),
+        }
+    }
+    assert!(not_composed >= 4, "pinned and device memory, twice");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The made-up device: what it does, and the time that it takes, are the test's.
 
 use std::{
+    slice::from_ref,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
@@ -10,11 +11,12 @@ use std::{
 
 use styleforge::{
     backend::{
-        Backend, BackendError, DeviceInfo, InspectSession, NormTap, RunControl, Session,
-        SessionSpec, run_one_by_one,
+        Backend, BackendError, Composition, DeviceInfo, InspectSession, NormTap, RunControl,
+        Session, SessionSpec, run_one_by_one,
     },
     frame::Frame,
     graph::Graph,
+    media::upscale::Upscaler,
     mode::{DeviceChoice, Mode, Precision, Variant},
     network::Network,
     plan::PlanSummary,
@@ -22,8 +24,13 @@ use styleforge::{
     timing::{RunTiming, StepTiming},
 };
 
+/// Milliseconds in which a GPU says that it composed.
+pub const COMPOSE_MS: f64 = 0.25;
+
 /// What the device does, and the time that it takes.
 pub struct World {
+    /// Pictures that it composed.
+    pub composed: AtomicUsize,
     pub start: Instant,
     pub now_ns: AtomicU64,
     pub ns_a_pixel: AtomicU64,
@@ -225,6 +232,37 @@ impl Session for Run {
         run_one_by_one(inputs, outputs, control, |input, output| {
             self.paint_frame(input, output)
         })
+    }
+
+    /// As a GPU: one that is not the processor.
+    fn run_composed(
+        &mut self,
+        input: &Frame,
+        composition: Composition<'_>,
+        control: &RunControl,
+        meanwhile: Option<&mut dyn FnMut()>,
+    ) -> Result<Option<RunTiming>, BackendError> {
+        if self.kind != DeviceChoice::Cuda {
+            return Ok(None);
+        }
+        let mut painted = [input.clone()];
+        let timing = self.run(from_ref(input), &mut painted, control, meanwhile)?;
+        let [painted] = painted;
+        let Composition {
+            source,
+            look,
+            to,
+            painting,
+        } = composition;
+        assert!(Upscaler::new(1).compose((input, &painted), source, look, to));
+        if let Some(painting) = painting {
+            *painting = painted;
+        }
+        self.world.composed.fetch_add(1, Ordering::SeqCst);
+        Ok(Some(RunTiming {
+            compose_ms: COMPOSE_MS,
+            ..timing
+        }))
     }
 
     fn inspect(&mut self) -> Option<&mut dyn InspectSession> {

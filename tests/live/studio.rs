@@ -95,6 +95,7 @@ impl Studio {
         prepare: impl FnOnce(&World),
     ) -> Self {
         let world = Arc::new(World {
+            composed: AtomicUsize::new(0),
             start: Instant::now(),
             now_ns: AtomicU64::new(0),
             ns_a_pixel: AtomicU64::new(10),

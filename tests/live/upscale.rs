@@ -17,7 +17,10 @@ use styleforge::{
     mode::DeviceChoice,
 };
 
-use crate::studio::{Studio, candidate, fixed};
+use crate::{
+    device::COMPOSE_MS,
+    studio::{Studio, candidate, fixed},
+};
 
 /// A source with an edge, in which no two pixels are equal.
 fn edged(width: usize, height: usize) -> Frame {
@@ -115,6 +118,45 @@ fn a_comparison_judges_what_the_network_made() {
         assert_eq!((other.width(), other.height()), size);
         assert_ne!(other, &picture.painted);
     }
+}
+
+/// What a GPU composes is handed over as it is, once a picture, and a comparison judges what its network made.
+#[test]
+fn a_device_that_composes_is_left_to() {
+    let made = [DeviceChoice::Cpu, DeviceChoice::Cuda].map(|kind| {
+        let mut studio = Studio::new((64, 48), kind, fixed(32));
+        studio.frames.value.frame = edged(64, 48);
+        studio.world.baseline_off.store(3, Ordering::SeqCst);
+        let composed = |studio: &Studio| studio.world.composed.swap(0, Ordering::SeqCst);
+        studio.settings(|settings| {
+            settings.look.strength_percent = 70;
+            settings.look.keep_colors = true;
+        });
+        studio.paint();
+        let alone = studio.pictures.value.painted.clone();
+        let ms = studio.facts().stages.compose_ms;
+        let mut counts = vec![composed(&studio)];
+        studio.settings(|settings| {
+            settings.compare = Some(ModePair {
+                candidates: [candidate("baseline fp32"), candidate("fused fp32")],
+            });
+        });
+        studio.paint();
+        let picture = &studio.pictures.value;
+        let equality = picture.equality.as_ref().expect("judged").to_string();
+        let pair = (picture.painted.clone(), picture.other.clone());
+        counts.push(composed(&studio));
+        // Nothing is left to compose so.
+        studio.settings(|settings| settings.upscale = false);
+        studio.paint();
+        counts.push(composed(&studio));
+        (alone, pair, equality, ms, counts)
+    });
+    let [cpu, gpu] = made;
+    assert!((&cpu.0, &cpu.1, &cpu.2) == (&gpu.0, &gpu.1, &gpu.2));
+    assert!(cpu.2.contains("largest 3"), "{}", cpu.2);
+    assert_eq!((cpu.3, gpu.3), (0.0, COMPOSE_MS as f32));
+    assert_eq!((cpu.4, gpu.4), (vec![0; 3], vec![1, 2, 0]));
 }
 
 /// Records what is painted from now on as pictures in `folder`.

@@ -14,7 +14,9 @@ def packed(files):
             member = tarfile.TarInfo(name)
             member.size = len(data)
             archive.addfile(member, io.BytesIO(data))
-    return lzma.compress(whole.getvalue(), preset=9 | lzma.PRESET_EXTREME)
+    # Most of it is numbers of four bytes.
+    numbers = {"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "lc": 0, "lp": 2, "pb": 2}
+    return lzma.compress(whole.getvalue(), filters=[numbers])
 
 
 def index_text(versions, **lists):

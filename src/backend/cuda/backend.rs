@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{
     SWEPT_BYTES,
+    composer::Composer,
     convolutions::Convolutions,
     device_network::{SessionDevice, backend_error, driver_error},
     driver::{DevicePtr, Driver, DriverFailure, Function, Purpose, Queue},
@@ -34,6 +35,7 @@ const TIMED_COPIES: usize = 9;
 pub struct CudaBackend {
     kernels: Arc<Kernels>,
     convolutions: Arc<Convolutions>,
+    composer: Arc<Composer>,
     driver: Arc<dyn Driver>,
     limits: DeviceLimits,
     name: String,
@@ -65,8 +67,10 @@ impl CudaBackend {
 
     /// A backend on any driver; for tests that let it fail.
     pub fn with_driver(driver: Arc<dyn Driver>, limits: DeviceLimits, name: &str) -> Self {
+        let kernels = Arc::new(Kernels::new(driver.clone(), limits.compute_capability));
         Self {
-            kernels: Arc::new(Kernels::new(driver.clone(), limits.compute_capability)),
+            composer: Arc::new(Composer::new(kernels.clone())),
+            kernels,
             convolutions: Arc::new(Convolutions::new(driver.clone())),
             driver,
             limits,
@@ -212,6 +216,7 @@ impl CudaBackend {
             driver: self.driver.clone(),
             kernels: self.kernels.clone(),
             convolutions: self.convolutions.clone(),
+            composer: self.composer.clone(),
             name: self.name.clone(),
         }
     }

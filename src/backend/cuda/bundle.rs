@@ -3,7 +3,12 @@
 //! `build.rs` embeds the bundle that `kernels/compiler.rs` describes and writes. It is decoded once, when the
 //! first kernel is needed. Knows no kernel by name and calls no driver. Any thread may call.
 
-use std::{borrow::Cow, io::Read, ops::Range, sync::OnceLock};
+use std::{
+    borrow::Cow,
+    io::{ErrorKind, Read},
+    ops::Range,
+    sync::OnceLock,
+};
 
 use lzma_rust2::LzmaReader;
 
@@ -11,7 +16,7 @@ use lzma_rust2::LzmaReader;
 static EMBEDDED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/kernels.bin"));
 
 const MAGIC: [u8; 4] = *b"SFKB";
-const FORMAT: u16 = 1;
+const FORMAT: u16 = 2;
 const HEADER_BYTES: usize = 40;
 /// Most that the entries may take once decoded; a damaged bundle must not take all memory.
 const MAX_ENTRIES_BYTES: u64 = 256 << 20;
@@ -135,15 +140,22 @@ pub fn image(file: &str, compute_capability: (i32, i32)) -> Option<KernelImage<'
     embedded().ok()?.image(file, compute_capability)
 }
 
-fn decoded(stream: &[u8]) -> Result<Vec<u8>, BundleError> {
+fn decoded(kept: &[u8]) -> Result<Vec<u8>, BundleError> {
     let damaged = |error: std::io::Error| BundleError::Damaged {
         what: error.to_string(),
     };
+    let first = kept.split_first_chunk().and_then(|(length, streams)| {
+        let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
+        streams.split_at_checked(length)
+    });
+    let (code, assembly) = first.ok_or_else(|| damaged(ErrorKind::UnexpectedEof.into()))?;
     let limit_kib = (MAX_ENTRIES_BYTES >> 10) as u32;
-    let reader = LzmaReader::new_mem_limit(stream, limit_kib, None).map_err(damaged)?;
     let mut bytes = Vec::new();
-    let mut limited = reader.take(MAX_ENTRIES_BYTES);
-    limited.read_to_end(&mut bytes).map_err(damaged)?;
+    for stream in [code, assembly] {
+        let reader = LzmaReader::new_mem_limit(stream, limit_kib, None).map_err(damaged)?;
+        let mut limited = reader.take(MAX_ENTRIES_BYTES);
+        limited.read_to_end(&mut bytes).map_err(damaged)?;
+    }
     Ok(bytes)
 }
 
@@ -281,7 +293,11 @@ mod tests {
             } else {
                 // The driver reads PTX up to its closing zero.
                 assert_eq!(image.bytes.last(), Some(&0), "{file} {}", image.target);
-                assert!(image.bytes.starts_with(b"//"), "{file} {}", image.target);
+                assert!(
+                    image.bytes.starts_with(b".version"),
+                    "{file} {}",
+                    image.target
+                );
             }
         }
         for capability in [(7, 5), (8, 0), (8, 6), (8, 9), (9, 0), (10, 0), (12, 0)] {

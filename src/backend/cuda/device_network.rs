@@ -8,6 +8,7 @@ use std::{borrow::Cow, sync::Arc};
 use rayon::prelude::*;
 
 use super::{
+    composer::Composer,
     constants,
     convolutions::{self, Convolutions, Found},
     driver::{
@@ -41,6 +42,8 @@ pub struct SessionDevice {
     pub kernels: Arc<Kernels>,
     /// A library's algorithms.
     pub convolutions: Arc<Convolutions>,
+    /// What composes.
+    pub composer: Arc<Composer>,
     /// What the device is called.
     pub name: String,
 }
@@ -101,6 +104,7 @@ impl DeviceNetwork {
             kernels,
             convolutions,
             name: device_name,
+            ..
         } = device;
         let failed = |plan: &CudaPlan, f| backend_error(driver.as_ref(), plan, &device_name, f);
         // The algorithms come before the session's memory, because they decide how much working memory it needs.

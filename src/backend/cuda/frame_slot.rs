@@ -11,8 +11,10 @@ use std::{
 };
 
 use super::{
+    composer::Composing,
     device_network::{DeviceNetwork, Launches},
     driver::{Driver, DriverFailure, Event, Graph, PinnedPtr, Queue},
+    transfers::{EventList, Pinned},
 };
 use crate::{
     backend::BackendError,
@@ -149,19 +151,34 @@ impl FrameSlot {
         on: &DeviceNetwork,
         queue: Queue,
     ) -> Result<(), DriverFailure> {
-        let to = PinnedPtr(self.pinned.start.0 + photo_bytes(&on.plan));
-        let (from, bytes) = (on.at(self.layout.painting), painting_bytes(&on.plan));
+        self.queue_download_from(on, 0, queue)
+    }
+
+    /// [`FrameSlot::queue_download`] from so many bytes on.
+    fn queue_download_from(
+        &self,
+        on: &DeviceNetwork,
+        begin: usize,
+        queue: Queue,
+    ) -> Result<(), DriverFailure> {
+        let to = PinnedPtr(self.pinned.start.0 + photo_bytes(&on.plan) + begin);
+        let from = on.at(self.layout.painting + begin);
+        let bytes = painting_bytes(&on.plan) - begin;
+        if bytes == 0 {
+            return Ok(());
+        }
         // SAFETY: as for the upload.
         unsafe { on.driver.download_pinned(to, from, bytes, queue) }
     }
 
     /// One run over what was staged, by its graph if it is to be `recorded`, else launch by launch. All in one
-    /// queue, which is fastest for a single batch; times are the device's. `meanwhile`, if there is something
-    /// to do, is called again and again until it is done.
+    /// queue, which is fastest for a single batch; times are the device's. What is `composing` is launched behind it.
+    /// `meanwhile`, if there is something to do, is called again and again until it is done.
     pub(super) fn run(
         &self,
         on: &DeviceNetwork,
         recorded: bool,
+        composing: Option<&Composing<'_>>,
         meanwhile: Option<&mut dyn FnMut()>,
     ) -> Result<RunTiming, DriverFailure> {
         let driver = on.driver.as_ref();
@@ -170,6 +187,9 @@ impl FrameSlot {
         let uploaded = sent.and_then(|()| self.queue_upload(on, Queue::Painting));
         let queued = uploaded.and_then(|()| {
             driver.record(self.event(FrameEvent::Uploaded), Queue::Painting)?;
+            if let Some(composing) = composing {
+                composing.queue_upload(driver)?;
+            }
             driver.record(self.event(FrameEvent::Begun), Queue::Painting)?;
             if recorded {
                 driver.replay(self.graph.graph)?;
@@ -177,7 +197,16 @@ impl FrameSlot {
                 on.step_by_step(&self.launches, |l| on.launch(l))?;
             }
             driver.record(self.event(FrameEvent::Painted), Queue::Painting)?;
-            self.queue_download(on, Queue::Painting)?;
+            let mut begin = 0;
+            if let Some(composing) = composing {
+                composing.queue(driver)?;
+                // Behind the paintings is the flag.
+                begin = match composing.with_painting {
+                    true => 0,
+                    false => on.plan.painting_bytes(),
+                };
+            }
+            self.queue_download_from(on, begin, Queue::Painting)?;
             driver.record(self.event(FrameEvent::Downloaded), Queue::Painting)?;
             match meanwhile {
                 Some(meanwhile) => self.look_up(driver, meanwhile),
@@ -187,7 +216,7 @@ impl FrameSlot {
         // Waits after a failure too: the pinned memory may be in use.
         let waited = driver.wait();
         queued.and(waited)?;
-        self.timing(driver)
+        self.timing(driver, composing)
     }
 
     /// Calls `meanwhile` again and again until the paintings are back.
@@ -227,18 +256,25 @@ impl FrameSlot {
     /// Waits for the batch that was sent; times as of [`FrameSlot::run`].
     pub(super) fn receive(&self, on: &DeviceNetwork) -> Result<RunTiming, DriverFailure> {
         on.driver.wait_for(self.event(FrameEvent::Downloaded))?;
-        self.timing(on.driver.as_ref())
+        self.timing(on.driver.as_ref(), None)
     }
 
-    fn timing(&self, driver: &dyn Driver) -> Result<RunTiming, DriverFailure> {
+    fn timing(
+        &self,
+        driver: &dyn Driver,
+        composing: Option<&Composing<'_>>,
+    ) -> Result<RunTiming, DriverFailure> {
         let ms = |from, to| {
             let ms = driver.elapsed_ms(self.event(from), self.event(to))?;
             Ok(f64::from(ms))
         };
+        let painted = self.event(FrameEvent::Painted);
+        let compose_ms = composing.map_or(Ok(0.0), |c| c.ms_since(driver, painted))?;
         Ok(RunTiming {
             total_ms: ms(FrameEvent::Begun, FrameEvent::Painted)?,
             upload_ms: ms(FrameEvent::Sent, FrameEvent::Uploaded)?,
-            download_ms: ms(FrameEvent::Painted, FrameEvent::Downloaded)?,
+            download_ms: ms(FrameEvent::Painted, FrameEvent::Downloaded)? - compose_ms,
+            compose_ms,
             method: TimingMethod::Device,
         })
     }
@@ -254,37 +290,6 @@ fn painting_bytes(plan: &CudaPlan) -> usize {
     plan.painting_bytes() + plan.flag_bytes()
 }
 
-/// Host memory that the device copies from and to; given back when dropped.
-struct Pinned {
-    start: PinnedPtr,
-    bytes: usize,
-    driver: Arc<dyn Driver>,
-}
-
-impl Pinned {
-    fn take(driver: &Arc<dyn Driver>, bytes: usize) -> Result<Self, DriverFailure> {
-        Ok(Self {
-            start: driver.allocate_pinned(bytes)?,
-            bytes,
-            driver: driver.clone(),
-        })
-    }
-
-    /// The first bytes and the rest: photos in, paintings out.
-    fn halves(&mut self, first_bytes: usize) -> (&mut [u8], &mut [u8]) {
-        // SAFETY: our own allocation of this many bytes. The device does not work on it now: the session waits
-        // for a slot's frames before it stages or takes out others.
-        let all = unsafe { std::slice::from_raw_parts_mut(self.start.0 as *mut u8, self.bytes) };
-        all.split_at_mut(first_bytes)
-    }
-}
-
-impl Drop for Pinned {
-    fn drop(&mut self) {
-        self.driver.free_pinned(self.start);
-    }
-}
-
 /// A recorded graph; given back when dropped.
 pub(super) struct Recording {
     pub(super) graph: Graph,
@@ -294,32 +299,5 @@ pub(super) struct Recording {
 impl Drop for Recording {
     fn drop(&mut self) {
         self.driver.free_graph(self.graph);
-    }
-}
-
-/// Events on the device's clock; given back when dropped.
-pub(super) struct EventList {
-    pub(super) list: Vec<Event>,
-    driver: Arc<dyn Driver>,
-}
-
-impl EventList {
-    pub(super) fn make(driver: &Arc<dyn Driver>, count: usize) -> Result<Self, DriverFailure> {
-        let mut made = Self {
-            list: Vec::with_capacity(count),
-            driver: driver.clone(),
-        };
-        for _ in 0..count {
-            made.list.push(driver.event()?);
-        }
-        Ok(made)
-    }
-}
-
-impl Drop for EventList {
-    fn drop(&mut self) {
-        for &event in &self.list {
-            self.driver.free_event(event);
-        }
     }
 }

@@ -8,9 +8,9 @@ use std::slice::{from_mut, from_ref};
 use super::{
     device_network::{DeviceNetwork, KernelLaunch, Prepared},
     driver::{DevicePtr, DriverFailure, Function, Queue},
-    frame_slot::EventList,
     params::KernelParams,
     session::CudaSession,
+    transfers::EventList,
 };
 use crate::{
     backend::{

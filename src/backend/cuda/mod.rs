@@ -10,6 +10,7 @@ pub mod params;
 mod algorithm_timing;
 mod audit;
 mod backend;
+mod composer;
 mod constants;
 mod context;
 mod convolutions;
@@ -29,6 +30,7 @@ mod nvtx;
 mod operation;
 mod pack;
 mod session;
+mod transfers;
 
 use std::sync::Arc;
 

@@ -10,7 +10,8 @@ use super::{
     SWEPT_BYTES,
     device_network::{DeviceNetwork, Launches, SessionDevice, driver_error},
     driver::{DevicePtr, Driver, DriverFailure, Queue},
-    frame_slot::{EventList, Recording},
+    frame_slot::Recording,
+    transfers::EventList,
 };
 use crate::{
     backend::{BackendError, RunControl},

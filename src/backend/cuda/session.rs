@@ -5,13 +5,20 @@
 //! their own, so that one batch travels while the other is painted. A session belongs to one thread at
 //! a time.
 
+use std::{
+    slice::{from_mut, from_ref},
+    sync::Arc,
+};
+
 use super::{
+    composer::{Composer, OnDevice},
     device_network::{DeviceNetwork, SessionDevice},
     driver::{Function, Purpose},
-    frame_slot::{EventList, FrameSlot},
+    frame_slot::FrameSlot,
+    transfers::EventList,
 };
 use crate::{
-    backend::{BackendError, InspectSession, RunControl, Session},
+    backend::{BackendError, Composition, InspectSession, RunControl, Session},
     frame::Frame,
     network::Weights,
     plan::{PlanSummary, cuda::CudaPlan},
@@ -28,6 +35,7 @@ pub struct CudaSession {
     /// Writes the output before rounding, in the variants that store the picture by itself.
     pub(super) store_floats: Function,
     pub(super) network: DeviceNetwork,
+    composer: Arc<Composer>,
 }
 
 impl CudaSession {
@@ -44,7 +52,7 @@ impl CudaSession {
         plan: CudaPlan,
         control: &RunControl,
     ) -> Result<Self, BackendError> {
-        let painting = device.driver.clone();
+        let (painting, composer) = (device.driver.clone(), device.composer.clone());
         let preparing = SessionDevice {
             driver: painting.with_queues_for(Purpose::Preparing),
             ..device
@@ -56,6 +64,7 @@ impl CudaSession {
             step_events: None,
             store_floats: network.store_floats()?,
             network,
+            composer,
         };
         // Uploads were waited for and recordings are only run where they are replayed.
         session.network.move_to(painting);
@@ -85,7 +94,7 @@ impl CudaSession {
         let Self { first, network, .. } = self;
         first.stage(&network.plan, inputs);
         let timing = first
-            .run(network, recorded, meanwhile)
+            .run(network, recorded, None, meanwhile)
             .map_err(|f| network.backend_error(f))?;
         first.unstage(network, outputs)?;
         Ok(timing)
@@ -190,6 +199,50 @@ impl Session for CudaSession {
         };
         control.set_progress(1.0);
         Ok(timing)
+    }
+
+    fn run_composed(
+        &mut self,
+        input: &Frame,
+        composition: Composition<'_>,
+        control: &RunControl,
+        meanwhile: Option<&mut dyn FnMut()>,
+    ) -> Result<Option<RunTiming>, BackendError> {
+        let Composition {
+            source,
+            look,
+            to,
+            painting,
+        } = composition;
+        let painting = painting.map_or(&mut [][..], from_mut);
+        self.check(from_ref(input), painting, control)?;
+        BackendError::check_size(to, (source.height(), source.width()))?;
+        let Self {
+            first,
+            network,
+            composer,
+            ..
+        } = self;
+        let (plan, layout) = (&network.plan, &network.layout);
+        let on = OnDevice {
+            driver: &network.driver,
+            painting: network.at(layout.painting),
+            scaled: (network.at(layout.photo), plan.extended.1),
+            size: plan.photo,
+        };
+        let failed = |f| network.backend_error(f);
+        let begun = composer.begin(on, (source, look), !painting.is_empty(), failed)?;
+        let Some(composing) = begun else {
+            return Ok(None);
+        };
+        first.stage(&network.plan, from_ref(input));
+        let timing = first
+            .run(network, true, Some(&composing), meanwhile)
+            .map_err(|f| network.backend_error(f))?;
+        first.unstage(network, painting)?;
+        composing.finish(to);
+        control.set_progress(1.0);
+        Ok(Some(timing))
     }
 
     fn inspect(&mut self) -> Option<&mut dyn InspectSession> {

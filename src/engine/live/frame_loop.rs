@@ -17,7 +17,7 @@ use super::{
     picture::{Facts, LivePicture, ModePairTimes, Stages},
 };
 use crate::{
-    backend::{BackendError, DeviceInfo, RunControl, Session},
+    backend::{BackendError, Composition, DeviceInfo, RunControl, Session},
     capture::Captured,
     compose::{Look, compose_into},
     engine::WakeUp,
@@ -89,6 +89,8 @@ pub struct FrameLoop {
     upscales: bool,
     /// The network's pictures where they are not handed over as they are.
     network: [Frame; 2],
+    /// Which of them the device composed already.
+    composed: [bool; 2],
     control: Arc<RunControl>,
     clock: Clock,
     painted: u64,
@@ -121,6 +123,7 @@ impl FrameLoop {
             upscaler: Upscaler::new(threads),
             upscales: false,
             network: [pixel(), pixel()],
+            composed: [false; 2],
             control,
             clock,
             painted: 0,
@@ -199,18 +202,40 @@ impl FrameLoop {
         self.scale_ms = ms((self.clock)() - began);
     }
 
-    /// Paints the scaled frame; `meanwhile` is called again and again.
+    /// Paints the scaled frame, and composes it with `look` where the device does; `meanwhile` is called again and again.
     ///
     /// # Errors
     /// As [`Session::run`].
     pub fn paint(
         &mut self,
         session: &mut dyn Session,
-        half: Half,
-        meanwhile: Option<&mut dyn FnMut()>,
+        (half, look): (Half, Look),
+        mut meanwhile: Option<&mut dyn FnMut()>,
     ) -> Result<RunTiming, BackendError> {
         let picture = &mut self.output.value;
         let [first, second] = &mut self.network;
+        self.composed[half as usize] = false;
+        if self.upscales {
+            let is_pair = picture.other.is_some();
+            let (to, painting) = match (half, &mut picture.other) {
+                (Half::Second, Some(other)) => (other, &mut *second),
+                _ => (&mut picture.painted, &mut *first),
+            };
+            fit(to, sides(&picture.original));
+            let composition = Composition {
+                source: &picture.original,
+                look,
+                to,
+                // A comparison judges the network's own pictures.
+                painting: is_pair.then_some(painting),
+            };
+            let meanwhile = meanwhile.as_mut().map(|m| &mut **m as &mut dyn FnMut());
+            let run = session.run_composed(&self.scaled, composition, &self.control, meanwhile)?;
+            if let Some(timing) = run {
+                self.composed[half as usize] = true;
+                return Ok(timing);
+            }
+        }
         let to = match (half, &mut picture.other, self.upscales) {
             (Half::First, _, true) => first,
             (Half::Second, Some(_), true) => second,
@@ -246,7 +271,10 @@ impl FrameLoop {
     fn compose(&mut self, look: Look) {
         let picture = &mut self.output.value;
         let pictures = std::iter::once(&mut picture.painted).chain(&mut picture.other);
-        for (to, network) in pictures.zip(&self.network) {
+        for ((to, network), composed) in pictures.zip(&self.network).zip(self.composed) {
+            if composed {
+                continue;
+            }
             if self.upscales {
                 let painting = (&self.scaled, network);
                 (self.upscaler).compose(painting, &picture.original, look, to);
@@ -284,7 +312,7 @@ impl FrameLoop {
                 upload_ms: painted.timing.upload_ms as f32,
                 network_ms: painted.timing.total_ms as f32,
                 download_ms: painted.timing.download_ms as f32,
-                compose_ms: ms(ready_at - composing),
+                compose_ms: painted.timing.compose_ms as f32 + ms(ready_at - composing),
                 ..begun.stages
             },
             working: sides(&self.scaled),

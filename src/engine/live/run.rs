@@ -371,12 +371,13 @@ impl Live {
         slot: &SessionSlot,
         half: Half,
     ) -> Result<RunTiming, BackendError> {
+        let look = self.settings.current.look;
         if slot.device == DeviceSlot::Other {
             let other = self.sessions.painter(painter, slot.device);
             let session = other.and_then(|other| other.pool_mut().session(&slot.key));
             // The scheduler gives only targets whose sessions are open.
             let session = session.ok_or(BackendError::EMPTY_BATCH)?;
-            return self.frames.paint(session, half, None);
+            return self.frames.paint(session, (half, look), None);
         }
         let taken = painter.pool_mut().take_out(&slot.key);
         let mut session = taken.ok_or(BackendError::EMPTY_BATCH)?;
@@ -396,7 +397,7 @@ impl Live {
             rate.set_size(next.size);
             sessions.prefetch(painter, next, size_for(next, &rate, source));
         };
-        let painted = frames.paint(session.as_mut(), half, Some(&mut prefetch));
+        let painted = frames.paint(session.as_mut(), (half, look), Some(&mut prefetch));
         painter.pool_mut().put_back(session);
         painted
     }

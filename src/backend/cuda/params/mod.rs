@@ -31,6 +31,7 @@ macro_rules! params {
 }
 
 mod block;
+mod compose;
 mod conv;
 mod elementwise;
 mod general;
@@ -38,6 +39,7 @@ mod instance_norm;
 mod tokens;
 
 pub use block::KernelParams;
+pub use compose::ComposeParams;
 pub use conv::{ChainLayer, ChainParams, ConvParams};
 pub use elementwise::{
     AddParams, AffineParams, BiasParams, LoadPhotoParams, MapParams, NormaliseParams, PadParams,
@@ -79,6 +81,7 @@ mod tests {
                     .expect("a type and a name");
                 let size = match kind {
                     pointer if pointer.ends_with('*') => 8,
+                    "double" => 8,
                     "int" | "float" | "u32" => 4,
                     "ConvParams" => size_of::<ConvParams>(),
                     "ChainLayer" => size_of::<ChainLayer>(),
@@ -100,6 +103,7 @@ mod tests {
     fn the_kernels_see_the_same_blocks() {
         let blocks = [
             tokens::BLOCKS,
+            compose::BLOCKS,
             conv::BLOCKS,
             elementwise::BLOCKS,
             general::BLOCKS,

@@ -1,0 +1,211 @@
+// Brings a painting up to the size of the picture that it was painted from, sharp where that has edges, and lays
+// it over it with a strength: what src/media/upscale and src/compose.rs do on the processor.
+//
+// Computes, for every pixel of `picture`, the source: its place between four pixels of the painting; of each of
+// these a linear model of the painting's colours by the source's luma, from 3 x 3 pixels of `painting` and `scaled`
+// (the source at the painting's size), and the painting's range there; all four mixed, the model at the source's
+// luma, within the range; the source's chroma instead of the painting's where `keep_colours` is 1; the blend with
+// the source by `strength` percent. Alpha stays the source's. Coordinates beyond a side are those of its end.
+//
+// Entry: compose.
+//
+// Layouts: RGBA8, red in the lowest byte, 4-byte alignment. `painting` (small_height, small_width), `scaled`
+// (small_height, scaled_width), `picture` (height, width), read and written in place.
+//
+// Launch: a thread a pixel, block 256 (32 x 8 pixels), grid (ceil(width / 32), ceil(height / 8)), no dynamic shared
+// memory. Any sizes of at least 1; a side of the painting may be larger than the picture's.
+//
+// Work: at 1280x720 from 640x360, 9.2 MB at least and some 2.4 GFLOP, 260 FLOP a byte: each thread makes its four models
+// anew for each colour, from pixels that level 1 has. Made once by a launch before, they would need memory of their own.
+// Roofline: instructions.
+// Measured: NOT MEASURED.
+//
+// Numerics: the processor's operations in its order, in fp32 and for places in fp64, each rounded by itself: no product
+// is fused with a sum. So the result is the processor's to the bit; the rule is one level.
+//
+// Barriers: one, behind which the places of the block's columns and rows are in shared memory.
+#include "element.cuh"
+
+using namespace sf;
+
+struct ComposeParams {
+    u32* picture;
+    const u32* painting;
+    const u32* scaled;
+    double across;  // small_width / width
+    double down;    // small_height / height
+    int width;
+    int height;
+    int small_width;
+    int small_height;
+    int scaled_width;
+    int nearest;  // 1: the range is that of the painting's nearest pixel alone
+    int strength;
+    int keep_colours;
+};
+static_assert(sizeof(ComposeParams) == 72, "mirrored in params.rs");
+
+enum { TILE_WIDTH = 32, TILE_HEIGHT = 8 };
+
+// A place between two pixels of the painting.
+struct Between {
+    int first;
+    float share;
+};
+
+// Three pixels of the painting below each other: sums of a colour, of the scaled source's luma and of luma's products with
+// both, and the colour's range; and colour and luma of the middle one.
+struct Column {
+    float colours, lights, products, squares, least, most, colour, light;
+};
+
+// What a pixel of the painting says of a colour of the source's around it.
+struct Model {
+    float colour, light, gain, least, most;
+};
+
+// Colour `c` of a pixel, by the bits of 2^23 and it: conversions would take longer.
+__device__ __forceinline__ float colour_of(u32 pixel, int c) {
+    return __uint_as_float(__byte_perm(pixel, 0x4b000000, 0x7440 + c)) - 8388608.0f;
+}
+
+__device__ __forceinline__ float luma(float red, float green, float blue) {
+    return __fmul_rn(0.299f, red) + __fmul_rn(0.587f, green) + __fmul_rn(0.114f, blue);
+}
+
+__device__ __forceinline__ float luma(u32 pixel) {
+    return luma(colour_of(pixel, 0), colour_of(pixel, 1), colour_of(pixel, 2));
+}
+
+__device__ __forceinline__ float mix(float a, float b, float share) { return a + __fmul_rn(share, b - a); }
+
+__device__ __forceinline__ int within(int at, int side) { return min(max(at, 0), side - 1); }
+
+__device__ __forceinline__ Between between(int at, double ratio, int side) {
+    const double last = side - 1;
+    double centre = __dmul_rn(at + 0.5, ratio) - 0.5;
+    centre = centre < 0.0 ? 0.0 : centre > last ? last : centre;
+    const int first = (int)centre;
+    return {first, (float)(centre - first)};
+}
+
+__device__ __forceinline__ Column column_at(const ComposeParams& p, int x, int y, int c) {
+    Column to = {0.0f, 0.0f, 0.0f, 0.0f, 255.0f, 0.0f, 0.0f, 0.0f};
+#pragma unroll 1
+    for (int i = -1; i < 2; i++) {
+        const u64 row = within(y + i, p.small_height);
+        const float colour = colour_of(p.painting[row * p.small_width + x], c);
+        const float light = luma(p.scaled[row * p.scaled_width + x]);
+        to.colours += colour;
+        to.lights += light;
+        to.products += __fmul_rn(light, colour);
+        to.squares += __fmul_rn(light, light);
+        to.least = fminf(to.least, colour);
+        to.most = fmaxf(to.most, colour);
+        if (i == 0) {
+            to.colour = colour;
+            to.light = light;
+        }
+    }
+    return to;
+}
+
+// Rounded as by a division, for numbers that are far from the ends of fp32.
+__device__ __forceinline__ float reciprocal(float of) {
+    float near;
+    asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(near) : "f"(of));
+    return __fmaf_rn(near, __fmaf_rn(-of, near, 1.0f), near);
+}
+
+__device__ __forceinline__ float mean(float a, float b, float c) { return __fmul_rn(a + b + c, 1.0f / 9.0f); }
+
+// The model of the pixel whose columns these are; the constants are those of media/upscale/models.rs.
+__device__ __forceinline__ Model model_of(const Column& a, const Column& b, const Column& c) {
+    constexpr float FLAT = 60.0f, LARGEST_GAIN = 2.5f, STROKES = 0.4f;
+    const float light = mean(a.lights, b.lights, c.lights), colour = mean(a.colours, b.colours, c.colours);
+    const float variance = mean(a.squares, b.squares, c.squares) - __fmul_rn(light, light);
+    const float covariance = mean(a.products, b.products, c.products) - __fmul_rn(colour, light);
+    const float gain = __fmul_rn(covariance, reciprocal(fmaxf(variance, 0.0f) + FLAT));
+    return {b.colour + __fmul_rn(STROKES, b.colour - colour),
+            b.light,
+            fminf(fmaxf(gain, -LARGEST_GAIN), LARGEST_GAIN),
+            fminf(fminf(a.least, b.least), c.least),
+            fmaxf(fmaxf(a.most, b.most), c.most)};
+}
+
+__device__ __forceinline__ Model mixed(const Model& a, const Model& b, float share, bool nearest) {
+    const float range_share = nearest ? (share < 0.5f ? 0.0f : 1.0f) : share;
+    return {mix(a.colour, b.colour, share), mix(a.light, b.light, share), mix(a.gain, b.gain, share),
+            mix(a.least, b.least, range_share), mix(a.most, b.most, range_share)};
+}
+
+// The colours of `source` (their distances from luma) at the luma of `painted`.
+__device__ __forceinline__ u32 keep_colours(u32 source, u32 painted) {
+    const float light = luma(source);
+    float distance[3], lowest = 0.0f, highest = 0.0f;
+#pragma unroll
+    for (int c = 0; c < 3; c++) {
+        distance[c] = colour_of(source, c) - light;
+        lowest = fminf(lowest, distance[c]);
+        highest = fmaxf(highest, distance[c]);
+    }
+    const float luma_kept = fminf(fmaxf(luma(painted), -lowest), 255.0f - highest);
+    u32 to = 0;
+#pragma unroll
+    for (int c = 0; c < 3; c++) {
+        // Rounded half away from zero: half of the number below 1 rounds as the processor does.
+        to |= (u32)fminf(fmaxf(luma_kept + distance[c], 0.0f) + 0.49999997f, 255.0f) << (8 * c);
+    }
+    return to;
+}
+
+extern "C" __global__ void __launch_bounds__(TILE_WIDTH * TILE_HEIGHT) compose(ComposeParams p) {
+    __shared__ Between places[TILE_WIDTH + TILE_HEIGHT];
+    const int thread = threadIdx.x, left = blockIdx.x * TILE_WIDTH, top = blockIdx.y * TILE_HEIGHT;
+    if (thread < TILE_WIDTH + TILE_HEIGHT) {
+        const bool is_row = thread >= TILE_WIDTH;
+        const int at = is_row ? top + thread - TILE_WIDTH : left + thread;
+        places[thread] = between(at, is_row ? p.down : p.across, is_row ? p.small_height : p.small_width);
+    }
+    __syncthreads();
+    const int x = thread % TILE_WIDTH, y = thread / TILE_WIDTH;
+    if (left + x >= p.width || top + y >= p.height) return;
+    const Between column = places[x], row = places[TILE_WIDTH + y];
+    u32& pixel = p.picture[(u64)(top + y) * p.width + left + x];
+    const u32 source = pixel;
+
+    u32 painted = 0;
+    // The loops stay loops: written out, they are many times the code.
+#pragma unroll 1
+    for (int c = 0; c < 3; c++) {
+        Model upper = {}, lower = {};
+#pragma unroll 1
+        for (int j = 0; j < 2; j++) {
+            Column left_of = {}, middle = {}, right_of = {};
+            Model before = {}, behind = {};
+#pragma unroll 1
+            for (int i = -1; i < 3; i++) {
+                left_of = middle;
+                middle = right_of;
+                right_of = column_at(p, within(column.first + i, p.small_width), row.first + j, c);
+                before = behind;
+                behind = model_of(left_of, middle, right_of);
+            }
+            upper = lower;
+            lower = mixed(before, behind, column.share, p.nearest);
+        }
+        const Model model = mixed(upper, lower, row.share, p.nearest);
+        const float colour = model.colour + __fmul_rn(model.gain, luma(source) - model.light);
+        const float kept = fminf(fmaxf(colour, model.least), model.most);
+        // The sum holds the level, rounded, in its last bits.
+        painted |= (__float_as_uint(kept + 12582912.0f) & 255) << (8 * c);
+    }
+    if (p.keep_colours) painted = keep_colours(source, painted);
+    u32 to = source & 0xff000000u;
+#pragma unroll 1
+    for (int shift = 0; shift < 24; shift += 8) {
+        const u32 blend = (source >> shift & 255) * (100 - p.strength) + (painted >> shift & 255) * p.strength;
+        to |= (blend + 50) / 100 << shift;
+    }
+    pixel = to;
+}

@@ -1,0 +1,63 @@
+//! What transfers of frames need: host memory that the device copies from and to, and events.
+
+use std::sync::Arc;
+
+use super::driver::{Driver, DriverFailure, Event, PinnedPtr};
+
+/// Host memory that the device copies from and to; given back when dropped.
+pub(super) struct Pinned {
+    pub(super) start: PinnedPtr,
+    bytes: usize,
+    driver: Arc<dyn Driver>,
+}
+
+impl Pinned {
+    pub(super) fn take(driver: &Arc<dyn Driver>, bytes: usize) -> Result<Self, DriverFailure> {
+        Ok(Self {
+            start: driver.allocate_pinned(bytes)?,
+            bytes,
+            driver: driver.clone(),
+        })
+    }
+
+    /// The first bytes and the rest: photos in, paintings out.
+    pub(super) fn halves(&mut self, first_bytes: usize) -> (&mut [u8], &mut [u8]) {
+        // SAFETY: our own allocation of this many bytes. The device does not work on it now: the session waits
+        // for a slot's frames before it stages or takes out others.
+        let all = unsafe { std::slice::from_raw_parts_mut(self.start.0 as *mut u8, self.bytes) };
+        all.split_at_mut(first_bytes)
+    }
+}
+
+impl Drop for Pinned {
+    fn drop(&mut self) {
+        self.driver.free_pinned(self.start);
+    }
+}
+
+/// Events on the device's clock; given back when dropped.
+pub(super) struct EventList {
+    pub(super) list: Vec<Event>,
+    driver: Arc<dyn Driver>,
+}
+
+impl EventList {
+    pub(super) fn make(driver: &Arc<dyn Driver>, count: usize) -> Result<Self, DriverFailure> {
+        let mut made = Self {
+            list: Vec::with_capacity(count),
+            driver: driver.clone(),
+        };
+        for _ in 0..count {
+            made.list.push(driver.event()?);
+        }
+        Ok(made)
+    }
+}
+
+impl Drop for EventList {
+    fn drop(&mut self) {
+        for &event in &self.list {
+            self.driver.free_event(event);
+        }
+    }
+}
