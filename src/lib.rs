@@ -161,7 +161,7 @@
 //! | general graph | one that the kernels made for Johnson's networks do not compute: on a GPU plain kernels run it node by node, and fused some of Johnson's (`plan/cuda/general`) |
 //! | launch | one start of a kernel on the device. A step of a plan may take several, and several steps may share one |
 //! | variant | how a network is cut into launches: `baseline` (every operation its own), `fused-norm` (norm, ReLU and residual sum in one), `fused` (all that surrounds a convolution in its kernel): [`mode::Variant`]. The processor has `baseline` and `fused` |
-//! | precision | the name of a set of number formats: [`mode::Precision`], [`numeric`]. The processor has fp32 |
+//! | precision | the name of a set of number formats: [`mode::Precision`], [`numeric`]. The processor has fp32, and int8 ([`quantisation`]) |
 //! | mode | variant, precision and, where it was chosen, a way to compute attention on a GPU: [`mode::AttentionKernel`] |
 //! | group | nodes of the graph that are computed together: what is gathered, an operation, its epilogue: [`graph::fusion`]. A planner may join groups into one launch (`plan/cuda/chain.rs`) or split one into several (`plan/cuda/unfused.rs`) |
 //! | gather, main loop, epilogue | the parts of a convolution kernel: it reads its input (norm, ReLU, residual sum, upsampling and padding on the way), multiplies, and writes (statistics of the next norm, or the picture) |
