@@ -20,6 +20,7 @@
 //! | 4 | [`backend`] | runs a plan on a device; the only `unsafe` and the only cudarc |
 //! | 3 | [`plan`] | turns a graph, a picture size and a mode into steps with buffers and costs; pure |
 //! | 2 | [`graph`], [`network`] | a network as operations, and how these are fused; a graph with its trained values |
+//! | 2 | [`quantisation`] | how a network's maps and weights become bytes |
 //! | 2 | [`models`] | one folder for each known network: builds its graph and recognises its checkpoints |
 //! | 2 | [`weights`] | checkpoint readers, the only parsers of untrusted weights; the style library |
 //! | 1 | [`tensor`], [`mode`], [`numeric`], [`frame`], [`timing`], [`compose`], [`mailbox`], [`text`] | values that all of it speaks of; opens no files, starts no threads, knows no devices |
@@ -160,7 +161,7 @@
 //! | general graph | one that the kernels made for Johnson's networks do not compute: on a GPU plain kernels run it node by node, and fused some of Johnson's (`plan/cuda/general`) |
 //! | launch | one start of a kernel on the device. A step of a plan may take several, and several steps may share one |
 //! | variant | how a network is cut into launches: `baseline` (every operation its own), `fused-norm` (norm, ReLU and residual sum in one), `fused` (all that surrounds a convolution in its kernel): [`mode::Variant`]. The processor has `baseline` and `fused` |
-//! | precision | the name of a set of number formats: [`mode::Precision`], [`numeric`]. The processor has fp32 |
+//! | precision | the name of a set of number formats: [`mode::Precision`], [`numeric`]. The processor has fp32, and int8 ([`quantisation`]) |
 //! | mode | variant, precision and, where it was chosen, a way to compute attention on a GPU: [`mode::AttentionKernel`] |
 //! | group | nodes of the graph that are computed together: what is gathered, an operation, its epilogue: [`graph::fusion`]. A planner may join groups into one launch (`plan/cuda/chain.rs`) or split one into several (`plan/cuda/unfused.rs`) |
 //! | gather, main loop, epilogue | the parts of a convolution kernel: it reads its input (norm, ReLU, residual sum, upsampling and padding on the way), multiplies, and writes (statistics of the next norm, or the picture) |
@@ -200,6 +201,7 @@ pub mod models;
 pub mod network;
 pub mod numeric;
 pub mod plan;
+pub mod quantisation;
 pub mod settings;
 pub mod signals;
 pub mod tensor;

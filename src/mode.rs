@@ -37,6 +37,9 @@ pub enum Precision {
     Bf16,
     /// Products in half precision, everything else in single precision.
     Mixed,
+    /// Products of bytes and small integers, with ranges that follow from the norms in front of them; everything else
+    /// in single precision.
+    Int8,
 }
 
 /// A precision, or the device's own choice.
@@ -185,7 +188,8 @@ named!(
     Tf32 = "tf32",
     Fp16 = "fp16",
     Bf16 = "bf16",
-    Mixed = "mixed"
+    Mixed = "mixed",
+    Int8 = "int8"
 );
 named!(
     AttentionKernel,
@@ -242,7 +246,7 @@ macro_rules! named_or_auto {
     };
 }
 
-named_or_auto!(PrecisionChoice of Precision, Fp32, Tf32, Fp16, Bf16, Mixed);
+named_or_auto!(PrecisionChoice of Precision, Fp32, Tf32, Fp16, Bf16, Mixed, Int8);
 named_or_auto!(AttentionChoice of AttentionKernel, Naive, Tiled, Online, Flash);
 
 impl AttentionChoice {
@@ -278,12 +282,13 @@ impl Mode {
     }
 
     /// Every mode, by variant and then by precision, whether or not a device has it; with attention as the variants
-    /// have it.
+    /// have it. Bytes are made while a fused convolution loads its input: no other variant has them.
     pub fn all() -> impl Iterator<Item = Self> {
-        Variant::ALL.iter().flat_map(|&variant| {
+        let all = Variant::ALL.iter().flat_map(|&variant| {
             let of = move |&precision: &Precision| Self::new(variant, precision);
             Precision::ALL.iter().map(of)
-        })
+        });
+        all.filter(|mode| mode.precision != Precision::Int8 || mode.variant == Variant::Fused)
     }
 }
 
@@ -470,10 +475,10 @@ mod tests {
     #[test]
     fn modes_are_named_by_variant_and_precision() {
         let names: Vec<String> = Mode::all().map(|m| m.to_string()).collect();
-        assert_eq!(names.len(), 15);
+        assert_eq!(names.len(), 16);
         assert_eq!(
-            (names[0].as_str(), names[14].as_str()),
-            ("baseline fp32", "fused mixed")
+            (names[0].as_str(), names[15].as_str()),
+            ("baseline fp32", "fused int8")
         );
         for mode in Mode::all() {
             let written = serde_json::to_string(&mode).expect("text");

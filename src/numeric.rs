@@ -17,6 +17,8 @@ pub enum NumberFormat {
     Fp16,
     /// bfloat16: the exponents of single precision and 7 bits of fraction.
     Bf16,
+    /// Whole numbers of one byte; what one stands for is [`crate::quantisation`]'s.
+    Int8,
 }
 
 impl NumberFormat {
@@ -25,6 +27,7 @@ impl NumberFormat {
         match self {
             Self::Fp32 | Self::Tf32 => 4,
             Self::Fp16 | Self::Bf16 => 2,
+            Self::Int8 => 1,
         }
     }
 
@@ -33,7 +36,7 @@ impl NumberFormat {
         match self {
             Self::Fp32 => 23,
             Self::Tf32 | Self::Fp16 => 10,
-            Self::Bf16 => 7,
+            Self::Bf16 | Self::Int8 => 7,
         }
     }
 
@@ -44,6 +47,7 @@ impl NumberFormat {
             Self::Tf32 => to.extend(round_to_tf32(value).to_le_bytes()),
             Self::Fp16 => to.extend(half::f16::from_f32(value).to_le_bytes()),
             Self::Bf16 => to.extend(half::bf16::from_f32(value).to_le_bytes()),
+            Self::Int8 => to.extend((value.round() as i8).to_le_bytes()),
         }
     }
 
@@ -54,6 +58,7 @@ impl NumberFormat {
             Self::Fp32 | Self::Tf32 => f32::from_le_bytes([b[0], b[1], b[2], b[3]]),
             Self::Fp16 => half::f16::from_le_bytes(two(b)).to_f32(),
             Self::Bf16 => half::bf16::from_le_bytes(two(b)).to_f32(),
+            Self::Int8 => f32::from(i8::from_le_bytes([b[0]])),
         };
         bytes.chunks_exact(self.bytes()).map(number).collect()
     }
@@ -66,6 +71,7 @@ impl fmt::Display for NumberFormat {
             Self::Tf32 => "tf32",
             Self::Fp16 => "fp16",
             Self::Bf16 => "bf16",
+            Self::Int8 => "int8",
         })
     }
 }
@@ -99,6 +105,7 @@ impl Precision {
             Self::Fp16 => (NumberFormat::Fp16, NumberFormat::Fp16),
             Self::Bf16 => (NumberFormat::Bf16, NumberFormat::Bf16),
             Self::Mixed => (NumberFormat::Fp16, NumberFormat::Fp32),
+            Self::Int8 => (NumberFormat::Int8, NumberFormat::Fp32),
         };
         NumericFormat {
             operand,

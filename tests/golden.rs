@@ -20,6 +20,7 @@ use styleforge::{
     },
     frame::Frame,
     graph::{NORM_EPS, Op},
+    mode::Precision,
     models::johnson::{Kernels, NetworkSpec, keys},
     network::{Network, NodeWeights},
 };
@@ -245,6 +246,10 @@ fn cpu_networks_match_after_every_norm() {
         let photo = g.photo("input");
         for backend in CpuBackend::for_each_instruction_set(Some(2)).expect("threads") {
             for mode in backend.modes() {
+                // Of bytes, tests/verify.rs judges each kernel.
+                if mode.precision == Precision::Int8 {
+                    continue;
+                }
                 let what = format!("{file} {mode} {}", backend.device().instructions);
                 let spec = SessionSpec::single(photo.width(), photo.height(), mode);
                 let mut session = backend.open(&network, &spec).expect("a session");

@@ -39,6 +39,12 @@ pub enum PlanError {
         /// The group's operation.
         node: String,
     },
+    /// A network whose maps have no range that is known in advance.
+    #[error(
+        "int8 needs a norm, and nothing but ReLU and sums, in front of every convolution, as TransformerNet has them; \
+         choose fp32"
+    )]
+    NoInt8,
 }
 
 /// A graph cut into groups, with every node's map at one size, from which all planners start.

@@ -7,6 +7,7 @@ use crate::{
     },
     network::Network,
     plan::ConvLayer,
+    quantisation::InputRange,
     tensor::Tensor,
 };
 
@@ -71,17 +72,15 @@ impl Task<'_> {
                 let conv = self.conv(conv)?;
                 let weights = self.network.weights().of(&conv.name);
                 let is_upsampled_3x3 = doubled && conv.kernel == 3;
-                let factors = self.rounding.weights(&weights.weight, is_upsampled_3x3);
                 let bias = self.bias(&conv).into_iter();
                 let bias: Vec<f64> = bias.map(|b| b * f64::from(bias_factor)).collect();
-                let input = self.gathered(whole, doubled, margin);
-                let sums = oracle::conv(
-                    &input.each(|v| self.rounding.factor(v)),
-                    &factors,
-                    &bias,
-                    conv.kernel,
-                    conv.stride,
+                let (input, factors) = self.rounding.factors(
+                    &self.gathered(whole, doubled, margin),
+                    || self.range(&conv),
+                    (&weights.weight, conv.out_channels),
+                    is_upsampled_3x3,
                 );
+                let sums = oracle::conv(&input, &factors, &bias, conv.kernel, conv.stride);
                 if conv.norm_name.is_some() {
                     stored(sums)
                 } else {
@@ -134,6 +133,16 @@ impl Task<'_> {
 
     fn conv(&self, conv: usize) -> Option<ConvLayer> {
         (ConvLayer::of_graph(self.network.graph()).into_iter()).nth(conv)
+    }
+
+    /// What a convolution's input becomes bytes by. With a norm behind it, records hold what lies above the lowest.
+    fn range(&self, conv: &ConvLayer) -> Option<InputRange> {
+        let (graph, weights) = (self.network.graph(), self.network.weights());
+        let range = InputRange::of_conv(graph, weights, &conv.name)?;
+        Some(match conv.norm_name {
+            Some(_) => range.from_zero(),
+            None => range,
+        })
     }
 
     fn bias(&self, conv: &ConvLayer) -> Vec<f64> {

@@ -21,6 +21,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("mailbox", 1),
     ("graph", 2),
     ("network", 2),
+    ("quantisation", 2),
     ("models", 2),
     ("text", 1),
     ("weights", 2),

@@ -294,7 +294,17 @@ fn pictures_are_clamped_rounded_and_cropped() {
     let photo = photo((7, 5));
     let judged = oracle::judge(&network, &photo).picture(&photo);
     let backend = CpuBackend::new(Some(1)).expect("a thread");
+    let refused = Mode::new(Variant::Fused, Precision::Int8);
+    let error = backend.open(&network, &SessionSpec::single(7, 5, refused));
+    let error = error.err().expect("no norms").to_string();
+    assert!(
+        error.contains("int8 needs a norm") && error.contains("choose fp32"),
+        "{error}"
+    );
     for mode in backend.modes() {
+        if mode == refused {
+            continue;
+        }
         let spec = SessionSpec::single(7, 5, mode);
         let mut session = backend.open(&network, &spec).expect("a session");
         let mut painted = photo.clone();

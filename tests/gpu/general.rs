@@ -289,6 +289,7 @@ pub fn judged(
         Precision::Fp32 => FP32_NORM_LIMIT,
         Precision::Bf16 => SEVEN_BITS_NORM_LIMIT,
         Precision::Tf32 | Precision::Fp16 | Precision::Mixed => TEN_BITS_NORM_LIMIT,
+        Precision::Int8 => return Err("no GPU computes in int8".to_owned()),
     };
     for (name, expected) in &truth.after_norms {
         let Some((_, map)) = norms.iter().find(|(norm, _)| norm == name) else {

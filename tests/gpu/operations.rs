@@ -43,6 +43,8 @@ fn rounding(precision: Precision) -> Rounding {
         f64::from(f32::from_bits(bits.wrapping_add(up) & !0x1fff))
     };
     let (factor, stored) = match precision {
+        // Not computed here: `supports` says so.
+        Precision::Int8 => (fp32, fp32),
         Precision::Fp32 => (fp32, fp32),
         Precision::Tf32 => (tf32, fp32),
         Precision::Fp16 => (fp16, fp16),

@@ -7,7 +7,7 @@ mod text;
 
 use styleforge::{
     graph::Graph,
-    mode::{Mode, Precision, Variant},
+    mode::{Mode, Variant},
     models::johnson::{Kernels, NetworkSpec},
     plan::{
         cpu::{CpuPlan, CpuVariant},
@@ -114,7 +114,7 @@ fn plans() -> Vec<(String, String)> {
                     continue;
                 }
                 for &variant in Variant::ALL {
-                    for &precision in Precision::ALL {
+                    for precision in cuda::PRECISIONS {
                         let mode = Mode::new(variant, precision);
                         for batch in if few { &[1][..] } else { &[1, 2, 4] } {
                             let name = format!("{device_name} {what} {mode} batch {batch}");

@@ -5,7 +5,7 @@
 
 use super::{
     given::Given,
-    session::{CpuSession, PictureTarget, Progress, Shared},
+    session::{CpuSession, Packed, PictureTarget, Progress, Shared},
 };
 use crate::{
     backend::{
@@ -173,10 +173,15 @@ impl CpuSession {
             relu,
             read: read.clone(),
         });
-        // With a norm behind it, the convolution reads how far each value is from its channel's first.
+        // With a norm behind it, the convolution reads how far each value is from its channel's first, or from the
+        // lowest that bytes can say.
         let is_centred = to.is_some() && !matches!(gather, Gather::Photo);
         let (read, relu) = if is_centred {
-            (vec![centred(read, relu)], false)
+            let low = match &self.weights[conv].packed {
+                Packed::Single(_) => None,
+                Packed::Bytes(weights) => Some(weights.low.as_slice()),
+            };
+            (vec![centred(read, relu, low)], false)
         } else {
             (read, relu)
         };
@@ -219,9 +224,9 @@ impl CpuSession {
     }
 }
 
-/// The ReLU of the first map, or the sum of both, less its first pixel: in single precision, as the
-/// layers load it.
-fn centred(read: Vec<Tensor>, relu: bool) -> Tensor {
+/// The ReLU of the first map, or the sum of both, less what `low` says of each channel, or its first pixel: in single
+/// precision, as the layers load it.
+fn centred(read: Vec<Tensor>, relu: bool, low: Option<&[f32]>) -> Tensor {
     let mut maps = read.into_iter();
     let mut map = maps
         .next()
@@ -232,11 +237,11 @@ fn centred(read: Vec<Tensor>, relu: bool) -> Tensor {
         }
     }
     let plane = map.shape.height * map.shape.width;
-    for values in map.data.chunks_exact_mut(plane.max(1)) {
+    for (c, values) in map.data.chunks_exact_mut(plane.max(1)).enumerate() {
         if relu {
             values.iter_mut().for_each(|v| *v = v.max(0.0));
         }
-        let first = values[0];
+        let first = low.map_or(values[0], |low| low[c]);
         values.iter_mut().for_each(|v| *v -= first);
     }
     map

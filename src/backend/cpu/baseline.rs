@@ -6,7 +6,7 @@ use super::{
     gather::reflected,
     passes::{self, Im2colConv},
     rows,
-    session::{CpuSession, PictureTarget, Progress, Shared},
+    session::{CpuSession, Packed, PictureTarget, Progress, Shared},
     statistics::{self, part_len},
 };
 use crate::plan::cpu::{CpuOp, MapBuffer, strip_rows};
@@ -69,6 +69,10 @@ impl CpuSession {
             }
             CpuOp::Im2col { conv, from, to } => {
                 let (from, to) = (maps[from], maps[to]);
+                let Packed::Single(panels) = &self.weights[conv].packed else {
+                    // Plans of single operations are in single precision.
+                    return;
+                };
                 let layer = Im2colConv {
                     // SAFETY: no task of this step writes the padded map.
                     padded: unsafe { base.slice(from.offset, from.len()) },
@@ -76,7 +80,7 @@ impl CpuSession {
                     channels: from.stored_channels,
                     kernel: self.plan.convs[conv].kernel,
                     stride: self.plan.convs[conv].stride,
-                    panels: &self.weights[conv].panels,
+                    panels,
                     bias: &self.weights[conv].bias,
                 };
                 let layer = &layer;

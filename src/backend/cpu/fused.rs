@@ -2,8 +2,8 @@
 
 use super::{
     gather::{Input, MapInput},
-    rows::{Output, RowConv},
-    session::{CpuSession, PictureTarget, Progress, Shared},
+    rows::{Output, RowConv, RowWeights},
+    session::{CpuSession, Packed, PictureTarget, Progress, Shared},
     statistics::{self, part_len},
     winograd::WinogradConv,
 };
@@ -62,10 +62,16 @@ impl CpuSession {
         let raw = to.map(|id| base.0.wrapping_add(self.plan.maps[id].offset));
         let mut parts = std::mem::take(&mut self.parts);
         let tasks;
-        if let (Algorithm::Winograd, Input::Map(map), Some(raw)) = (algorithm, input, raw) {
+        let weights = match &self.weights[conv].packed {
+            Packed::Single(panels) => RowWeights::Single(panels),
+            Packed::Bytes(weights) => RowWeights::Bytes(weights),
+        };
+        if let (Algorithm::Winograd, RowWeights::Single(panels), Input::Map(map), Some(raw)) =
+            (algorithm, weights, input, raw)
+        {
             let mut layer = WinogradConv {
                 input: map,
-                panels: &self.weights[conv].panels,
+                panels,
                 raw,
                 channels,
                 parts: std::ptr::null_mut(),
@@ -96,8 +102,8 @@ impl CpuSession {
                 kernel: spec.kernel,
                 stride: spec.stride,
                 upsample: spec.upsample,
-                staging: Staging::of(spec, algorithm),
-                panels: &self.weights[conv].panels,
+                staging: Staging::of(spec, algorithm, self.plan.variant),
+                weights,
                 grid,
                 output: Output::Picture {
                     rgba: target.rgba,

@@ -111,6 +111,42 @@ impl MapInput {
     }
 }
 
+impl MapInput {
+    /// Hands over the vectors of one padded row (pixel, first channel, values), and keeps those that are kept.
+    ///
+    /// # Safety
+    /// As [`Simd`]; the map valid.
+    #[inline(always)]
+    unsafe fn stage_each<S: Simd>(
+        &self,
+        staged: StagedRow,
+        border: Border,
+        each: impl Fn(usize, usize, S::V),
+    ) {
+        let row = border.source(staged.row, self.height) * self.width;
+        let kept = match staged.owned {
+            Some((first, end)) if !self.keep.is_null() => first as isize..end as isize,
+            _ => 0..0,
+        };
+        for i in 0..staged.columns {
+            let position = staged.first_column + i as isize;
+            let x = border.source(position, self.width);
+            let mut c = 0;
+            while c < self.channels {
+                // SAFETY: the pixel is inside by `Border::source`.
+                unsafe {
+                    let value = self.value::<S>(row + x, c);
+                    if kept.contains(&position) {
+                        S::store(self.keep.at((row + x) * self.channels + c), value);
+                    }
+                    each(i, c, value);
+                }
+                c += S::LANES;
+            }
+        }
+    }
+}
+
 /// A value of every stored channel that is subtracted from a convolution's input: the map's first pixel.
 ///
 /// A constant subtracted from a channel only adds a constant to every output channel, which the norm behind the
@@ -163,6 +199,43 @@ pub struct StagedRow {
 }
 
 impl Input {
+    /// Writes one padded row to `to` as bytes, pixel after pixel: `low` and `bytes_per_unit` by channel. Of the photo
+    /// its four bytes a pixel, as they are.
+    ///
+    /// # Safety
+    /// As [`Input::stage`].
+    #[inline(always)]
+    pub unsafe fn stage_bytes<S: Simd>(
+        &self,
+        to: *mut u8,
+        staged: StagedRow,
+        border: Border,
+        (low, bytes_per_unit): (*const f32, *const f32),
+    ) {
+        // SAFETY: sources are inside by `Border::source`, targets by contract.
+        unsafe {
+            match self {
+                Self::Photo {
+                    rgba,
+                    height,
+                    width,
+                } => {
+                    let row = rgba.at(border.source(staged.row, *height) * width * 4);
+                    for i in 0..staged.columns {
+                        let x = border.source(staged.first_column + i as isize, *width);
+                        let pixel = row.at(4 * x).cast::<[u8; 4]>().read_unaligned();
+                        to.at(4 * i).cast::<[u8; 4]>().write_unaligned(pixel);
+                    }
+                }
+                Self::Map(map) => map.stage_each::<S>(staged, border, |i, c, value| {
+                    let above = S::sub(value, S::load(low.at(c)));
+                    let byte = S::mul(above, S::load(bytes_per_unit.at(c)));
+                    S::store_bytes(to.at(i * map.channels + c), byte);
+                }),
+            }
+        }
+    }
+
     /// Writes one padded row to `to`, pixel after pixel.
     ///
     /// # Safety
@@ -191,29 +264,10 @@ impl Input {
                         }
                     }
                 }
-                Self::Map(map) => {
-                    let row = border.source(staged.row, map.height) * map.width;
-                    let kept = match staged.owned {
-                        Some((first, end)) if !map.keep.is_null() => first as isize..end as isize,
-                        _ => 0..0,
-                    };
-                    for i in 0..staged.columns {
-                        let position = staged.first_column + i as isize;
-                        let x = border.source(position, map.width);
-                        let mut c = 0;
-                        while c < map.channels {
-                            let value = map.value::<S>(row + x, c);
-                            if kept.contains(&position) {
-                                S::store(map.keep.at((row + x) * map.channels + c), value);
-                            }
-                            S::store(
-                                to.at(i * map.channels + c),
-                                S::sub(value, centre.at::<S>(c)),
-                            );
-                            c += S::LANES;
-                        }
-                    }
-                }
+                Self::Map(map) => map.stage_each::<S>(staged, border, |i, c, value| {
+                    let value = S::sub(value, centre.at::<S>(c));
+                    S::store(to.at(i * map.channels + c), value);
+                }),
             }
         }
     }

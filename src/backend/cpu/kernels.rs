@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::{
+    bytes::{self, ByteSegment, ByteTileSet, PlainDot},
     general::{
         attention,
         conv::{self, ConvStep},
@@ -12,7 +13,7 @@ use super::{
         windows, winograd as padded_winograd,
     },
     passes,
-    rows::{self, RowConv, TileSet},
+    rows::{self, RowConv, RowTiles, TileSet},
     simd::{self, Segment, Simd},
     statistics::Running,
     winograd::{self, WinogradConv},
@@ -115,7 +116,7 @@ unsafe fn statistics<S: Simd>(map: &[f32], channels: usize, scratch: &mut [f32],
 
 /// Compiles every kernel for one instruction set: `$rows` and `$few` rows of A per register tile.
 macro_rules! kernel_set {
-    ($set:ident, $module:ident, $name:expr, $simd:ty, $rows:literal, $few:literal
+    ($set:ident, $module:ident, $name:expr, $simd:ty, $rows:literal, $few:literal, $byte_tiles:path
      $(, #[$feature:meta])?) => {
         mod $module {
             use super::*;
@@ -123,7 +124,10 @@ macro_rules! kernel_set {
             $(#[$feature])?
             pub unsafe fn row_conv(layer: &RowConv<'_>, task: usize, scratch: &mut [f32]) {
                 // SAFETY: the instruction set is enabled here; the rest is the caller's promise.
-                unsafe { rows::row_conv_task::<$simd>(layer, task, scratch, &TILES) }
+                unsafe {
+                    let tiles = RowTiles { single: &TILES, bytes: $byte_tiles() };
+                    rows::row_conv_task::<$simd>(layer, task, scratch, tiles)
+                }
             }
             $(#[$feature])?
             pub unsafe fn winograd(layer: &WinogradConv<'_>, task: usize, scratch: &mut [f32]) {
@@ -297,15 +301,106 @@ macro_rules! kernel_set {
     };
 }
 
+/// Compiles the register tiles of bytes for one instruction set: `$rows` and `$few` rows of A per tile.
+macro_rules! byte_tile_set {
+    ($set:ident, $module:ident, $dot:ty, $rows:literal, $few:literal $(, #[$feature:meta])?) => {
+        mod $module {
+            use super::*;
+
+            /// A register tile of `R` rows and `V` vectors.
+            $(#[$feature])?
+            pub unsafe fn tile<const R: usize, const V: usize>(
+                segments: &[ByteSegment],
+                a_stride: usize,
+                c: *mut f32,
+                c_stride: usize,
+                scale: *const f32,
+            ) {
+                // SAFETY: the instruction set is enabled here; the rest is the caller's promise.
+                unsafe { bytes::byte_tile_product::<$dot, R, V>(segments, a_stride, c, c_stride, scale) }
+            }
+        }
+
+        static $set: ByteTileSet = ByteTileSet {
+            big_rows: $rows,
+            big: [$module::tile::<$rows, 1>, $module::tile::<$rows, 2>],
+            small_rows: $few,
+            small: [$module::tile::<$few, 1>, $module::tile::<$few, 2>],
+        };
+    };
+}
+
 #[cfg(target_arch = "x86_64")]
-kernel_set!(AVX512, avx512, "AVX-512", simd::Avx512, 12, 8, #[target_feature(enable = "avx512f,avx2,fma")]);
+byte_tile_set!(VNNI512, vnni512, bytes::Vnni512, 12, 8, #[target_feature(enable = "avx512f,avx512vnni")]);
 #[cfg(target_arch = "x86_64")]
-kernel_set!(AVX2, avx2, "AVX2", simd::Avx2, 6, 4, #[target_feature(enable = "avx2,fma")]);
+byte_tile_set!(PLAIN512, plain512, PlainDot<16>, 4, 2, #[target_feature(enable = "avx512f,avx2")]);
 #[cfg(target_arch = "x86_64")]
-kernel_set!(SSE2, sse2, "SSE2", simd::Sse2, 4, 4);
+byte_tile_set!(VNNI256, vnni256, bytes::Vnni256, 6, 4, #[target_feature(enable = "avx2,avxvnni")]);
+#[cfg(target_arch = "x86_64")]
+byte_tile_set!(PLAIN256, plain256, PlainDot<8>, 4, 2, #[target_feature(enable = "avx2")]);
+byte_tile_set!(PLAIN, plain, PlainDot<4>, 4, 2);
+
+#[cfg(target_arch = "x86_64")]
+fn avx512_byte_tiles() -> &'static ByteTileSet {
+    match is_x86_feature_detected!("avx512vnni") {
+        true => &VNNI512,
+        false => &PLAIN512,
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+fn avx2_byte_tiles() -> &'static ByteTileSet {
+    match is_x86_feature_detected!("avxvnni") {
+        true => &VNNI256,
+        false => &PLAIN256,
+    }
+}
+
+/// Every set of register tiles of bytes that this processor can run, with the columns of its vectors.
+#[cfg(test)]
+pub fn byte_tile_sets() -> Vec<(usize, &'static ByteTileSet)> {
+    let mut sets = vec![(4, &PLAIN)];
+    #[cfg(target_arch = "x86_64")]
+    {
+        let avx2 = is_x86_feature_detected!("avx2");
+        let avx512 = avx2 && is_x86_feature_detected!("avx512f");
+        let candidates = [
+            (avx2, 8, &PLAIN256),
+            (avx2 && is_x86_feature_detected!("avxvnni"), 8, &VNNI256),
+            (avx512, 16, &PLAIN512),
+            (
+                avx512 && is_x86_feature_detected!("avx512vnni"),
+                16,
+                &VNNI512,
+            ),
+        ];
+        let there = candidates.into_iter().filter(|(there, ..)| *there);
+        sets.extend(there.map(|(_, lanes, set)| (lanes, set)));
+    }
+    sets
+}
+
+fn four_byte_tiles() -> &'static ByteTileSet {
+    &PLAIN
+}
+
+#[cfg(target_arch = "x86_64")]
+kernel_set!(AVX512, avx512, "AVX-512", simd::Avx512, 12, 8, avx512_byte_tiles, #[target_feature(enable = "avx512f,avx2,fma")]);
+#[cfg(target_arch = "x86_64")]
+kernel_set!(AVX2, avx2, "AVX2", simd::Avx2, 6, 4, avx2_byte_tiles, #[target_feature(enable = "avx2,fma")]);
+#[cfg(target_arch = "x86_64")]
+kernel_set!(SSE2, sse2, "SSE2", simd::Sse2, 4, 4, four_byte_tiles);
 // Also in unit tests on x86-64, so that what aarch64 runs is judged there too.
 #[cfg(any(test, not(target_arch = "x86_64")))]
-kernel_set!(PORTABLE, portable, PORTABLE_NAME, simd::Portable, 8, 4);
+kernel_set!(
+    PORTABLE,
+    portable,
+    PORTABLE_NAME,
+    simd::Portable,
+    8,
+    4,
+    four_byte_tiles
+);
 
 #[cfg(any(test, not(target_arch = "x86_64")))]
 const PORTABLE_NAME: &str = if cfg!(target_arch = "aarch64") {

@@ -1,17 +1,22 @@
 //! Weights in the order in which the kernels read them.
 //!
 //! A packed matrix is cut into panels of two vectors of columns (the last may be one vector); a
-//! panel holds its groups (phases, Winograd points) one after another, each as rows of K.
+//! panel holds its groups (phases, Winograd points) one after another, each as rows of K; those of bytes hold
+//! four rows of K in each other, column by column.
 
-use crate::plan::{
-    ConvLayer,
-    cpu::{Algorithm, WINOGRAD_POINTS, padded_channels},
+use super::bytes::BYTES;
+use crate::{
+    plan::{
+        ConvLayer,
+        cpu::{Algorithm, WINOGRAD_POINTS, padded_channels},
+    },
+    quantisation::{InputRange, IntegerWeights},
 };
 
 /// Packed weights of one convolution.
 #[derive(Clone, Debug)]
-pub struct Panels {
-    data: Vec<f32>,
+pub struct Panels<T = f32> {
+    data: Vec<T>,
     /// Columns, a multiple of 16.
     pub columns: usize,
     /// Rows of K in every group.
@@ -39,6 +44,18 @@ impl Panels {
         lanes: usize,
         value: impl Fn(usize, usize, usize) -> f32,
     ) -> Self {
+        Self::interleaved((groups, depth, columns), lanes, 1, value)
+    }
+}
+
+impl<T: Copy + Default> Panels<T> {
+    /// As [`Panels::new`], with `rows` rows of K in each other; they divide the depth.
+    fn interleaved(
+        (groups, depth, columns): (usize, usize, usize),
+        lanes: usize,
+        rows: usize,
+        value: impl Fn(usize, usize, usize) -> T,
+    ) -> Self {
         let padded = columns.next_multiple_of(16);
         let mut packed = Self {
             data: Vec::with_capacity(groups * depth * padded),
@@ -49,10 +66,13 @@ impl Panels {
         };
         for panel in packed.panels() {
             for group in 0..groups {
-                for k in 0..depth {
+                for k in (0..depth).step_by(rows) {
                     for n in panel.first..panel.first + panel.vectors * lanes {
-                        let v = if n < columns { value(group, k, n) } else { 0.0 };
-                        packed.data.push(v);
+                        let own = (k..k + rows).map(|k| match n < columns {
+                            true => value(group, k, n),
+                            false => T::default(),
+                        });
+                        packed.data.extend(own);
                     }
                 }
             }
@@ -61,7 +81,7 @@ impl Panels {
     }
 
     /// The panels, left to right.
-    pub fn panels(&self) -> impl Iterator<Item = Panel> + use<> {
+    pub fn panels(&self) -> impl Iterator<Item = Panel> + use<T> {
         let (columns, width) = (self.columns, 2 * self.lanes);
         (0..columns).step_by(width).map(move |first| Panel {
             first,
@@ -75,7 +95,7 @@ impl Panels {
     }
 
     /// First value of a group of a panel.
-    pub fn group(&self, panel: Panel, group: usize) -> *const f32 {
+    pub fn group(&self, panel: Panel, group: usize) -> *const T {
         let start = panel.first * self.depth * self.groups
             + group * self.depth * panel.vectors * self.lanes;
         self.data[start..].as_ptr()
@@ -91,48 +111,126 @@ pub fn pack(
     stored_inputs: usize,
     lanes: usize,
 ) -> Panels {
-    let (k, inputs, outputs) = (conv.kernel, conv.in_channels, conv.out_channels);
-    let at = |o: usize, i: usize, ky: usize, kx: usize| {
+    if algorithm == Algorithm::Winograd {
+        let sides = (conv.in_channels, conv.out_channels);
+        return winograd_panels(sides, weights, &|_| 1.0, stored_inputs, lanes);
+    }
+    let sides = sides(conv, algorithm, stored_inputs);
+    let value = placed(conv, weights, algorithm, stored_inputs);
+    Panels::new(sides.0, sides.1, sides.2, lanes, |group, k, n| {
+        value(group, k, n) as f32
+    })
+}
+
+/// Groups, rows of K and columns of a convolution's packed weights, for all algorithms but Winograd's.
+fn sides(conv: &ConvLayer, algorithm: Algorithm, stored_inputs: usize) -> (usize, usize, usize) {
+    let k = conv.kernel;
+    match algorithm {
+        Algorithm::Direct | Algorithm::Winograd => (1, k * k * stored_inputs, conv.out_channels),
+        Algorithm::ShiftedColumns => (1, k * stored_inputs, 3 * k),
+        Algorithm::FourPhase => (4, 4 * stored_inputs, conv.out_channels),
+    }
+}
+
+/// What stands at `(group, row of K, column)` of a convolution's packed weights: one of its `[out][in][row][column]`,
+/// or the sum of several.
+fn placed<T: Copy + Into<f64>>(
+    conv: &ConvLayer,
+    weights: &[T],
+    algorithm: Algorithm,
+    stored_inputs: usize,
+) -> impl Fn(usize, usize, usize) -> f64 {
+    let (k, inputs) = (conv.kernel, conv.in_channels);
+    let at = move |o: usize, i: usize, ky: usize, kx: usize| -> f64 {
         if i < inputs {
-            weights[((o * inputs + i) * k + ky) * k + kx]
+            weights[((o * inputs + i) * k + ky) * k + kx].into()
         } else {
             0.0
         }
     };
-    match algorithm {
-        Algorithm::Direct => {
-            Panels::new(1, k * k * stored_inputs, outputs, lanes, |_, depth, o| {
-                let (tap, i) = (depth / stored_inputs, depth % stored_inputs);
-                at(o, i, tap / k, tap % k)
-            })
+    move |group, depth, n| {
+        let (tap, i) = (depth / stored_inputs, depth % stored_inputs);
+        match algorithm {
+            Algorithm::Direct | Algorithm::Winograd => at(n, i, tap / k, tap % k),
+            Algorithm::ShiftedColumns => at(n % 3, i, tap, n / 3),
+            Algorithm::FourPhase => {
+                // Big-map taps that fall on the first and second small-map pixel of a phase.
+                let taps = |phase: usize, half: usize| match (phase, half) {
+                    (0, 0) => 0..1,
+                    (0, _) => 1..3,
+                    (_, 0) => 0..2,
+                    _ => 2..3,
+                };
+                let rows = taps(group / 2, tap / 2);
+                rows.flat_map(|ky| taps(group % 2, tap % 2).map(move |kx| (ky, kx)))
+                    .map(|(ky, kx)| at(n, i, ky, kx))
+                    .sum()
+            }
         }
-        Algorithm::ShiftedColumns => {
-            Panels::new(1, k * stored_inputs, 3 * k, lanes, |_, depth, n| {
-                at(n % 3, depth % stored_inputs, depth / stored_inputs, n / 3)
-            })
-        }
-        Algorithm::FourPhase => {
-            // Big-map taps that fall on the first and second small-map pixel of a phase.
-            let taps = |phase: usize, half: usize| match (phase, half) {
-                (0, 0) => 0..1,
-                (0, _) => 1..3,
-                (_, 0) => 0..2,
-                _ => 2..3,
-            };
-            Panels::new(4, 4 * stored_inputs, outputs, lanes, |phase, depth, o| {
-                let (tap, i) = (depth / stored_inputs, depth % stored_inputs);
-                let mut sum = 0.0f64;
-                for ky in taps(phase / 2, tap / 2) {
-                    for kx in taps(phase % 2, tap % 2) {
-                        sum += f64::from(at(o, i, ky, kx));
-                    }
-                }
-                sum as f32
-            })
-        }
-        Algorithm::Winograd => {
-            winograd_panels((inputs, outputs), weights, &|_| 1.0, stored_inputs, lanes)
-        }
+    }
+}
+
+/// A convolution's weights as small integers, and what its input becomes bytes by.
+#[derive(Clone, Debug)]
+pub struct ByteWeights {
+    /// The integers.
+    pub panels: Panels<i8>,
+    /// What a column's sums are multiplied by; for every column as stored.
+    pub scale: Vec<f32>,
+    /// The value of byte 0, by channel as packed.
+    pub low: Vec<f32>,
+    /// Bytes for a value of one, by channel as packed; 0 where there is no channel.
+    pub bytes_per_unit: Vec<f32>,
+    /// What the constant part of the input adds to each output channel.
+    pub constant: Vec<f32>,
+}
+
+/// As [`pack`], for an input of a range.
+pub fn pack_bytes(
+    conv: &ConvLayer,
+    weights: &[f32],
+    range: &InputRange,
+    algorithm: Algorithm,
+    packed_inputs: usize,
+    lanes: usize,
+) -> ByteWeights {
+    let is_folded = algorithm == Algorithm::FourPhase;
+    let integers = IntegerWeights::new(weights, conv.out_channels, range, is_folded);
+    let sides = sides(conv, algorithm, packed_inputs);
+    let value = placed(conv, &integers.weight, algorithm, packed_inputs);
+    let panels = Panels::interleaved(sides, lanes, BYTES, |group, k, n| value(group, k, n) as i8);
+    let mut scale: Vec<f32> = match algorithm {
+        Algorithm::ShiftedColumns => integers.scale.repeat(conv.kernel),
+        Algorithm::Direct | Algorithm::FourPhase | Algorithm::Winograd => integers.scale.clone(),
+    };
+    scale.resize(panels.columns, 0.0);
+    let taps = conv.kernel * conv.kernel;
+    let constant = (integers.weight.chunks_exact(conv.in_channels * taps))
+        .zip(&integers.scale)
+        .map(|(own, &scale)| {
+            let inputs = own
+                .chunks_exact(taps)
+                .zip(range.low.iter().zip(&range.step));
+            let sum: f64 = inputs
+                .map(|(taps, (&low, &step))| {
+                    let sum: i32 = taps.iter().map(|&w| i32::from(w)).sum();
+                    f64::from(sum) * f64::from(low) / f64::from(step)
+                })
+                .sum();
+            (sum * f64::from(scale)) as f32
+        })
+        .collect();
+    let padded = |values: Vec<f32>| {
+        let mut values = values;
+        values.resize(packed_inputs, 0.0);
+        values
+    };
+    ByteWeights {
+        panels,
+        scale,
+        low: padded(range.low.clone()),
+        bytes_per_unit: padded(range.step.iter().map(|step| step.recip()).collect()),
+        constant,
     }
 }
 

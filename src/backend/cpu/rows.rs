@@ -6,8 +6,9 @@
 //! straight out of the ring: all kernel columns of a row are one contiguous stretch of K.
 
 use super::{
+    bytes::{ByteSegment, ByteTileSet},
     gather::{Border, Centre, Input, StagedRow},
-    pack::Panels,
+    pack::{ByteWeights, Panels},
     simd::{At, Segment, Simd},
     statistics::Running,
 };
@@ -46,6 +47,24 @@ pub enum Output {
     },
 }
 
+/// A convolution's packed weights, which say what is staged: values, or bytes.
+#[derive(Clone, Copy)]
+pub enum RowWeights<'a> {
+    /// In single precision.
+    Single(&'a Panels),
+    /// Small integers, for bytes.
+    Bytes(&'a ByteWeights),
+}
+
+/// The register tiles that a task uses.
+#[derive(Clone, Copy)]
+pub struct RowTiles {
+    /// Of floats.
+    pub single: &'static TileSet,
+    /// Of bytes.
+    pub bytes: &'static ByteTileSet,
+}
+
 /// One layer's convolution.
 pub struct RowConv<'a> {
     /// What is read.
@@ -62,7 +81,7 @@ pub struct RowConv<'a> {
     /// Sizes of the scratch.
     pub staging: Staging,
     /// Packed weights.
-    pub panels: &'a Panels,
+    pub weights: RowWeights<'a>,
     /// Rows and columns over which tasks are cut: the output's, or the small map's for four phases.
     pub grid: (usize, usize),
     /// Results.
@@ -74,6 +93,14 @@ pub struct RowConv<'a> {
 unsafe impl Sync for RowConv<'_> {}
 
 impl RowConv<'_> {
+    /// The ring's share of the scratch, in f32.
+    fn ring_floats(&self) -> usize {
+        match self.weights {
+            RowWeights::Single(_) => self.staging.ring_len(),
+            RowWeights::Bytes(_) => self.staging.ring_len().div_ceil(4),
+        }
+    }
+
     /// Number of tasks.
     pub fn tasks(&self) -> usize {
         let (height, width) = self.grid;
@@ -83,7 +110,7 @@ impl RowConv<'_> {
 
 /// Register tiles that cover `rows`: so many of `big` rows, then so many of `small`, with the least
 /// overshoot.
-fn tiles_for(rows: usize, big: usize, small: usize) -> (usize, usize) {
+pub(super) fn tiles_for(rows: usize, big: usize, small: usize) -> (usize, usize) {
     let mut best = (rows.div_ceil(big), 0);
     for smalls in 1..=3 {
         let bigs = rows.saturating_sub(smalls * small).div_ceil(big);
@@ -169,7 +196,7 @@ pub unsafe fn row_conv_task<S: Simd>(
     layer: &RowConv<'_>,
     task: usize,
     scratch: &mut [f32],
-    tiles: &TileSet,
+    tiles: RowTiles,
 ) {
     let (height, width) = layer.grid;
     let strip_height = strip_rows(height);
@@ -178,7 +205,7 @@ pub unsafe fn row_conv_task<S: Simd>(
     let end_row = (first_row + strip_height).min(height);
     let end_column = (first_column + TILE_COLUMNS).min(width);
 
-    let (ring, rest) = scratch.split_at_mut(layer.staging.ring_len());
+    let (ring, rest) = scratch.split_at_mut(layer.ring_floats());
     let (computed, rest) = rest.split_at_mut(layer.staging.out_len());
     let channels = match layer.output {
         Output::Map { channels, .. } => channels,
@@ -203,9 +230,11 @@ pub unsafe fn row_conv_task<S: Simd>(
     } else {
         (layer.kernel / 2, layer.kernel)
     };
-    let centre = match (&layer.input, &layer.output) {
+    let centre = match (&layer.input, &layer.output, layer.weights) {
+        // Sums of bytes are exact: a flat map stays flat.
+        (.., RowWeights::Bytes(_)) => Centre::NONE,
         // SAFETY: the map is valid by the caller's promise.
-        (Input::Map(map), Output::Map { .. }) => unsafe { Centre::of::<S>(map) },
+        (Input::Map(map), Output::Map { .. }, _) => unsafe { Centre::of::<S>(map) },
         _ => Centre::NONE,
     };
     let mut staged_until = isize::MIN;
@@ -276,10 +305,20 @@ unsafe fn stage_row<S: Simd>(
             - (TILE_COLUMNS - (strip.end_column - strip.first_column)) * layer.stride,
         owned: owned.then_some((strip.first_column, strip.end_column)),
     };
+    let start = slot(layer, row) * layer.staging.row_len();
     // SAFETY: the slot holds one staged row.
     unsafe {
-        let to = strip.ring.at(slot(layer, row) * layer.staging.row_len());
-        layer.input.stage::<S>(to, staged, border, centre);
+        match layer.weights {
+            RowWeights::Single(_) => {
+                let to = strip.ring.at(start);
+                layer.input.stage::<S>(to, staged, border, centre);
+            }
+            RowWeights::Bytes(weights) => {
+                let to = strip.ring.cast::<u8>().at(start);
+                let range = (weights.low.as_ptr(), weights.bytes_per_unit.as_ptr());
+                layer.input.stage_bytes::<S>(to, staged, border, range);
+            }
+        }
     }
 }
 
@@ -330,32 +369,51 @@ impl RowSum {
 ///
 /// # Safety
 /// The rows of the sum are staged; `tiles` may run here.
-unsafe fn compute_row(layer: &RowConv<'_>, strip: &Strip, sum: &RowSum, tiles: &TileSet) {
+unsafe fn compute_row(layer: &RowConv<'_>, strip: &Strip, sum: &RowSum, tiles: RowTiles) {
     let channels = layer.staging.channels;
-    let mut segments = [Segment::EMPTY; MAX_SEGMENTS];
-    let segments = &mut segments[..sum.rows];
-    for panel in layer.panels.panels() {
-        let b = layer.panels.group(panel, sum.group);
-        let width = layer.panels.width(panel);
-        // SAFETY: rows are staged, the group holds `rows * stretch` rows of K, and the computed
-        // row lies inside its scratch.
-        unsafe {
-            for (r, segment) in segments.iter_mut().enumerate() {
-                let row = slot(layer, sum.first + r as isize) * layer.staging.row_len();
-                *segment = Segment {
-                    a: strip.ring.at(row + sum.shift * channels),
-                    b: b.at(r * sum.stretch * width),
-                    len: sum.stretch,
-                };
+    let (a_stride, out_stride) = (layer.stride * channels, layer.staging.out_channels);
+    let staged = |r: usize| {
+        slot(layer, sum.first + r as isize) * layer.staging.row_len() + sum.shift * channels
+    };
+    // SAFETY: rows are staged, each group holds `rows * stretch` rows of K, and the computed row lies inside its
+    // scratch.
+    unsafe {
+        match layer.weights {
+            RowWeights::Single(panels) => {
+                let mut segments = [Segment::EMPTY; MAX_SEGMENTS];
+                let segments = &mut segments[..sum.rows];
+                for panel in panels.panels() {
+                    let (b, width) = (panels.group(panel, sum.group), panels.width(panel));
+                    for (r, segment) in segments.iter_mut().enumerate() {
+                        *segment = Segment {
+                            a: strip.ring.at(staged(r)),
+                            b: b.at(r * sum.stretch * width),
+                            len: sum.stretch,
+                        };
+                    }
+                    let c = strip.computed.at(panel.first);
+                    let (rows, vectors) = (sum.pixels, panel.vectors);
+                    (tiles.single).panel_product(segments, a_stride, rows, vectors, c, out_stride);
+                }
             }
-            tiles.panel_product(
-                segments,
-                layer.stride * channels,
-                sum.pixels,
-                panel.vectors,
-                strip.computed.at(panel.first),
-                layer.staging.out_channels,
-            );
+            RowWeights::Bytes(ByteWeights { panels, scale, .. }) => {
+                let mut segments = [ByteSegment::EMPTY; MAX_SEGMENTS];
+                let segments = &mut segments[..sum.rows];
+                for panel in panels.panels() {
+                    let (b, width) = (panels.group(panel, sum.group), panels.width(panel));
+                    for (r, segment) in segments.iter_mut().enumerate() {
+                        *segment = ByteSegment {
+                            a: strip.ring.cast::<u8>().at(staged(r)),
+                            b: b.at(r * sum.stretch * width),
+                            len: sum.stretch,
+                        };
+                    }
+                    let c = strip.computed.at(panel.first);
+                    let columns = (panel.vectors, scale.as_ptr().at(panel.first));
+                    let rows = sum.pixels;
+                    (tiles.bytes).panel_product(segments, a_stride, rows, columns, c, out_stride);
+                }
+            }
         }
     }
 }

@@ -15,7 +15,7 @@ use super::{
     general::weights::GeneralWeights,
     given::Given,
     kernels::KernelSet,
-    pack::{self, Panels},
+    pack::{self, ByteWeights, Panels},
     statistics::ScaleShift,
 };
 use crate::{
@@ -27,19 +27,23 @@ use crate::{
     frame::Frame,
     network::{Network, NodeWeights},
     plan::{
-        PlanSummary,
-        cpu::{
-            Algorithm, CpuOp, CpuPlan, CpuVariant, MapBuffer, algorithm_for, padded_channels,
-            stored_inputs,
-        },
+        ConvLayer, PlanError, PlanSummary,
+        cpu::{CpuOp, CpuPlan, CpuVariant, MapBuffer, padded_channels},
     },
+    quantisation::InputRange,
     tensor::{Shape, Tensor, maps_in_words},
     timing::{RunTiming, StepTiming},
 };
 
+/// Packed weights.
+pub(super) enum Packed {
+    Single(Panels),
+    Bytes(ByteWeights),
+}
+
 /// A convolution with packed weights.
 pub(super) struct PackedConv {
-    pub(super) panels: Panels,
+    pub(super) packed: Packed,
     /// One per stored output channel.
     pub(super) bias: Vec<f32>,
     /// Scale and shift of the norm behind it, and what that adds to the variance.
@@ -62,6 +66,45 @@ pub struct CpuSession {
     pub(super) parts: Vec<f32>,
     /// Milliseconds of every step of the last run.
     step_ms: Vec<f64>,
+}
+
+impl PackedConv {
+    /// Packs the weights of one convolution of a network.
+    ///
+    /// # Errors
+    /// [`PlanError::NoInt8`] when bytes are wanted and its input has no range.
+    fn new(
+        network: &Network,
+        conv: &ConvLayer,
+        variant: CpuVariant,
+        lanes: usize,
+    ) -> Result<Self, PlanError> {
+        let weights = network.weights().of(&conv.name);
+        let (algorithm, inputs) = (variant.algorithm(conv), variant.packed_inputs(conv));
+        let mut bias = weights.bias.clone();
+        let packed = match variant {
+            CpuVariant::Baseline | CpuVariant::Fused => {
+                Packed::Single(pack::pack(conv, &weights.weight, algorithm, inputs, lanes))
+            }
+            CpuVariant::FusedInt8 => {
+                let range = InputRange::of_conv(network.graph(), network.weights(), &conv.name);
+                let range = range.ok_or(PlanError::NoInt8)?;
+                let own = &weights.weight;
+                let packed = pack::pack_bytes(conv, own, &range, algorithm, inputs, lanes);
+                for (bias, constant) in bias.iter_mut().zip(&packed.constant) {
+                    *bias += constant;
+                }
+                Packed::Bytes(packed)
+            }
+        };
+        bias.resize(padded_channels(conv.out_channels), 0.0);
+        Ok(Self {
+            packed,
+            bias,
+            norm: (conv.norm_name.as_ref())
+                .map(|norm| (network.weights().of(norm).clone(), conv.norm_eps)),
+        })
+    }
 }
 
 /// `len` zeros that take physical memory only when touched; `None` when the system refuses.
@@ -129,13 +172,12 @@ impl CpuSession {
         kernels: &'static KernelSet,
         pool: Arc<rayon::ThreadPool>,
     ) -> Result<Self, BackendError> {
-        let plan = CpuPlan::new(network.graph(), height, width, variant).map_err(|error| {
-            BackendError::Unsupported {
-                mode: variant.mode().to_string(),
-                device: "the processor".to_owned(),
-                reason: error.to_string(),
-            }
-        })?;
+        let unsupported = |error: PlanError| BackendError::Unsupported {
+            mode: variant.mode().to_string(),
+            device: "the processor".to_owned(),
+            reason: error.to_string(),
+        };
+        let plan = CpuPlan::new(network.graph(), height, width, variant).map_err(unsupported)?;
         let refused = |len: usize| BackendError::OutOfMemory {
             needed_bytes: 4 * len as u64,
             width,
@@ -144,24 +186,10 @@ impl CpuSession {
         let weights = pool.install(|| {
             plan.convs
                 .par_iter()
-                .map(|conv| {
-                    let weights = network.weights().of(&conv.name);
-                    let algorithm = match variant {
-                        CpuVariant::Baseline => Algorithm::Direct,
-                        CpuVariant::Fused => algorithm_for(conv),
-                    };
-                    let inputs = stored_inputs(conv);
-                    let mut bias = weights.bias.clone();
-                    bias.resize(padded_channels(conv.out_channels), 0.0);
-                    PackedConv {
-                        panels: pack::pack(conv, &weights.weight, algorithm, inputs, kernels.lanes),
-                        bias,
-                        norm: (conv.norm_name.as_ref())
-                            .map(|norm| (network.weights().of(norm).clone(), conv.norm_eps)),
-                    }
-                })
-                .collect()
+                .map(|conv| PackedConv::new(network, conv, variant, kernels.lanes))
+                .collect::<Result<_, _>>()
         });
+        let weights: Vec<PackedConv> = weights.map_err(unsupported)?;
         let general_weights =
             pool.install(|| GeneralWeights::new(&plan.general, network, kernels.lanes));
         // After the packing, which takes memory of its own.

@@ -67,6 +67,8 @@ pub unsafe trait Simd: Copy {
     unsafe fn min(a: Self::V, b: Self::V) -> Self::V;
     /// Two to the power of `n`, a whole number from -126 to 127, of [`EXPONENT_BASE`]` + n`.
     unsafe fn power_of_two(based: Self::V) -> Self::V;
+    /// Stores each lane as a byte: rounded to nearest, ties to even, from 0 to 255; NaN becomes 0.
+    unsafe fn store_bytes(to: *mut u8, value: Self::V);
 }
 
 /// Four lanes in plain Rust, which the compiler turns into NEON on aarch64.
@@ -142,6 +144,13 @@ unsafe impl Simd for Portable {
     unsafe fn power_of_two(based: Self::V) -> Self::V {
         lanes4(|i| f32::from_bits((based[i].to_bits() << 23).wrapping_add(ONE_BITS as u32)))
     }
+    #[inline(always)]
+    unsafe fn store_bytes(to: *mut u8, value: Self::V) {
+        // The cast saturates.
+        let bytes = value.map(|v| v.round_ties_even() as u8);
+        // SAFETY: valid for four bytes by contract.
+        unsafe { to.cast::<[u8; 4]>().write_unaligned(bytes) }
+    }
 }
 
 /// Implements [`Simd`] with one x86-64 register type.
@@ -149,7 +158,7 @@ unsafe impl Simd for Portable {
 macro_rules! x86_simd {
     ($(#[$doc:meta])* $name:ident, $register:ty, $lanes:literal, $splat:path, $load:path,
      $store:path, $add:path, $sub:path, $mul:path, $fma:path, $div:path, $max:path, $min:path,
-     $power:path) => {
+     $power:path, $store_bytes:path) => {
         $(#[$doc])*
         #[derive(Clone, Copy)]
         pub struct $name;
@@ -219,6 +228,11 @@ macro_rules! x86_simd {
                 // SAFETY: the instruction set exists by contract.
                 unsafe { $power(based) }
             }
+            #[inline(always)]
+            unsafe fn store_bytes(to: *mut u8, value: Self::V) {
+                // SAFETY: instruction set and pointer are valid by contract.
+                unsafe { $store_bytes(to, value) }
+            }
         }
     };
 }
@@ -282,40 +296,86 @@ x86_power_of_two!(
     x86::_mm512_castsi512_ps
 );
 
+/// The four lanes as bytes in the lowest lane.
+///
+/// # Safety
+/// SSE2 exists on every x86-64 processor.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn sse2_store_bytes(to: *mut u8, value: x86::__m128) {
+    // SAFETY: as above; valid for four bytes by the caller's promise.
+    unsafe {
+        // NaN becomes 0 here: the second operand where the first is NaN.
+        let held = x86::_mm_min_ps(
+            x86::_mm_max_ps(value, x86::_mm_setzero_ps()),
+            x86::_mm_set1_ps(255.0),
+        );
+        let words = x86::_mm_cvtps_epi32(held);
+        let words = x86::_mm_packs_epi32(words, words);
+        let bytes = x86::_mm_cvtsi128_si32(x86::_mm_packus_epi16(words, words));
+        to.cast::<i32>().write_unaligned(bytes);
+    }
+}
+
+/// # Safety
+/// AVX2 exists; valid for eight bytes.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn avx2_store_bytes(to: *mut u8, value: x86::__m256) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        sse2_store_bytes(to, x86::_mm256_castps256_ps128(value));
+        sse2_store_bytes(to.at(4), x86::_mm256_extractf128_ps::<1>(value));
+    }
+}
+
+/// # Safety
+/// AVX-512F exists; valid for sixteen bytes.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+unsafe fn avx512_store_bytes(to: *mut u8, value: x86::__m512) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let held = x86::_mm512_max_ps(value, x86::_mm512_setzero_ps());
+        let bytes = x86::_mm512_cvtusepi32_epi8(x86::_mm512_cvtps_epi32(held));
+        x86::_mm_storeu_si128(to.cast(), bytes);
+    }
+}
+
 #[cfg(target_arch = "x86_64")]
 x86_simd!(
     /// Four lanes, on every x86-64 processor; multiply-add is rounded twice.
     Sse2, x86::__m128, 4, x86::_mm_set1_ps, x86::_mm_loadu_ps, x86::_mm_storeu_ps,
     x86::_mm_add_ps, x86::_mm_sub_ps, x86::_mm_mul_ps, sse2_mul_add, x86::_mm_div_ps, x86::_mm_max_ps,
-    x86::_mm_min_ps, sse2_power_of_two
+    x86::_mm_min_ps, sse2_power_of_two, sse2_store_bytes
 );
 #[cfg(target_arch = "x86_64")]
 x86_simd!(
     /// Eight lanes with fused multiply-add.
     Avx2, x86::__m256, 8, x86::_mm256_set1_ps, x86::_mm256_loadu_ps, x86::_mm256_storeu_ps, x86::_mm256_add_ps,
     x86::_mm256_sub_ps, x86::_mm256_mul_ps, x86::_mm256_fmadd_ps, x86::_mm256_div_ps,
-    x86::_mm256_max_ps, x86::_mm256_min_ps, avx2_power_of_two
+    x86::_mm256_max_ps, x86::_mm256_min_ps, avx2_power_of_two, avx2_store_bytes
 );
 #[cfg(target_arch = "x86_64")]
 x86_simd!(
     /// Sixteen lanes.
     Avx512, x86::__m512, 16, x86::_mm512_set1_ps, x86::_mm512_loadu_ps, x86::_mm512_storeu_ps, x86::_mm512_add_ps,
     x86::_mm512_sub_ps, x86::_mm512_mul_ps, x86::_mm512_fmadd_ps, x86::_mm512_div_ps,
-    x86::_mm512_max_ps, x86::_mm512_min_ps, avx512_power_of_two
+    x86::_mm512_max_ps, x86::_mm512_min_ps, avx512_power_of_two, avx512_store_bytes
 );
 
 /// One stretch of the sum over K: `len` values of every row of A against `len` rows of B.
 #[derive(Clone, Copy)]
-pub struct Segment {
+pub struct Segment<A = f32, B = f32> {
     /// First value of row 0.
-    pub a: *const f32,
+    pub a: *const A,
     /// First row of the packed panel, `NV * LANES` values a row.
-    pub b: *const f32,
+    pub b: *const B,
     /// Length of the stretch, at least 1.
     pub len: usize,
 }
 
-impl Segment {
+impl<A, B> Segment<A, B> {
     /// No stretch at all.
     pub const EMPTY: Self = Self {
         a: std::ptr::null(),
@@ -388,3 +448,5 @@ pub unsafe fn tile_product<S: Simd, const MR: usize, const NV: usize>(
         });
     }
 }
+
+pub(super) use unrolled;

@@ -430,6 +430,7 @@ impl DeviceNetwork {
             NumberFormat::Fp16 => half::f16::MAX.to_f32(),
             NumberFormat::Bf16 => half::bf16::MAX.to_f32(),
             NumberFormat::Fp32 | NumberFormat::Tf32 => f32::MAX,
+            NumberFormat::Int8 => f32::from(i8::MAX),
         };
         BackendError::Unsupported {
             mode: self.plan.mode.to_string(),

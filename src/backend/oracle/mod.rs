@@ -18,6 +18,7 @@ use crate::{
     graph::{Conv, Graph, GraphError, Node, NodeId, Op},
     mode::{Mode, Variant},
     network::{Network, Weights},
+    quantisation::InputRange,
 };
 
 pub use map::Map;
@@ -282,8 +283,12 @@ impl<'a> Interpreter<'a> {
             readers.any(|node| op(&node.op))
         };
         let has_norm = is_read_by(|op| matches!(op, Op::InstanceNorm { .. }));
-        let padded = padded.clone().each(|v| self.rounding.factor(v));
-        let factors = (self.rounding).weights(&own.weight, is_doubled && shape.kernel == [3, 3]);
+        let (padded, factors) = self.rounding.factors(
+            padded,
+            || InputRange::of(self.graph, self.weights, nodes[id].inputs[0]),
+            (&own.weight, shape.out_channels),
+            is_doubled && shape.kernel == [3, 3],
+        );
         let bias = self.rounding.bias(&own.bias, has_norm);
         let sums = self.rounding.biased(&bias, is_first, |bias| {
             operations::conv2d(&padded, &factors, bias, shape)

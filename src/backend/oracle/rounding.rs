@@ -7,6 +7,7 @@ use super::{Map, affine, doubles};
 use crate::{
     mode::{Mode, Variant},
     numeric::NumberFormat,
+    quantisation::{InputRange, IntegerWeights},
 };
 
 /// Where numbers lose bits.
@@ -19,7 +20,8 @@ use crate::{
 /// | the norm's result | yes | yes, with ReLU or residual sum | |
 /// | the residual sum | yes, once more | with the norm's result | yes |
 ///
-/// Wherever a product is taken, both its factors are rounded as well.
+/// Wherever a product is taken, both its factors are rounded as well; in int8 to the steps of their channels, which
+/// [`crate::quantisation`] defines.
 #[derive(Clone, Copy)]
 pub struct Rounding {
     /// The factors of a convolution's products.
@@ -28,6 +30,8 @@ pub struct Rounding {
     factor_bits: Option<i32>,
     /// Rounds maps that are stored between two operations.
     stored: fn(f64) -> f64,
+    /// Whether factors are bytes and small integers, each channel with a step of its own.
+    in_bytes: bool,
     /// Whether sums are stored before the bias is added to them.
     bias_apart: bool,
     variant: Variant,
@@ -40,6 +44,7 @@ impl Rounding {
             factor: |v| v,
             factor_bits: None,
             stored: |v| v,
+            in_bytes: false,
             bias_apart: false,
             variant,
         }
@@ -57,13 +62,17 @@ impl Rounding {
                 NumberFormat::Tf32 => tf32,
                 NumberFormat::Fp16 => |v| f16::from_f64(v).to_f64(),
                 NumberFormat::Bf16 => |v| bf16::from_f64(v).to_f64(),
+                // What is rounded depends on the channel: `byte_factors`.
+                NumberFormat::Int8 => |v| v,
             }
         };
         let bits = format.operand.fraction_bits() as i32;
+        let in_bytes = format.operand == NumberFormat::Int8;
         Self {
             factor: round(format.operand),
-            factor_bits: (format.operand != NumberFormat::Fp32).then_some(bits),
+            factor_bits: (format.operand != NumberFormat::Fp32 && !in_bytes).then_some(bits),
             stored: round(format.storage),
+            in_bytes,
             bias_apart: false,
             variant,
         }
@@ -81,6 +90,35 @@ impl Rounding {
     /// A value as a factor of products.
     pub fn factor(&self, value: f64) -> f64 {
         (self.factor)(value)
+    }
+
+    /// A convolution's input and weights as factors of products.
+    ///
+    /// `range`: that of its input in bytes, where there is one.
+    pub fn factors(
+        &self,
+        input: &Map,
+        range: impl FnOnce() -> Option<InputRange>,
+        (weights, outputs): (&[f32], usize),
+        is_upsampled_3x3: bool,
+    ) -> (Map, Vec<f64>) {
+        match self.in_bytes.then(range).flatten() {
+            None => (
+                input.clone().each(|v| self.factor(v)),
+                self.weights(weights, is_upsampled_3x3),
+            ),
+            Some(range) => {
+                let mut input = input.clone();
+                let plane = (input.height * input.width).max(1);
+                for (c, values) in input.data.chunks_mut(plane).enumerate() {
+                    for v in values {
+                        *v = f64::from(range.value(c, range.byte(c, *v as f32)));
+                    }
+                }
+                let integers = IntegerWeights::new(weights, outputs, &range, is_upsampled_3x3);
+                (input, integers.values(&range))
+            }
+        }
     }
 
     /// A value as it lies between two operations.

@@ -70,36 +70,60 @@ impl MapBuffer {
     }
 }
 
-/// The variants that the processor has, all in single precision: one pass per operation, or everything folded
-/// into the convolutions. There is no `fused-norm`: `fused` already gains what a pass for a whole norm would.
+/// The variants that the processor has: in single precision one pass per operation, or everything folded into the
+/// convolutions; and the latter with products of bytes. There is no `fused-norm`: `fused` already gains what a pass for a whole norm would.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CpuVariant {
     /// [`Variant::Baseline`]
     Baseline,
     /// [`Variant::Fused`]
     Fused,
+    /// [`Variant::Fused`] in [`Precision::Int8`]
+    FusedInt8,
 }
 
 impl CpuVariant {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Baseline, Self::Fused];
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Baseline, Self::Fused, Self::FusedInt8];
 
     /// The variant for a mode; `None` for a mode that the processor does not have.
     pub const fn of(mode: Mode) -> Option<Self> {
         match (mode.variant, mode.precision) {
             (Variant::Baseline, Precision::Fp32) => Some(Self::Baseline),
             (Variant::Fused, Precision::Fp32) => Some(Self::Fused),
+            (Variant::Fused, Precision::Int8) => Some(Self::FusedInt8),
             _ => None,
         }
     }
 
     /// What it is called.
     pub const fn mode(self) -> Mode {
-        let variant = match self {
-            Self::Baseline => Variant::Baseline,
-            Self::Fused => Variant::Fused,
-        };
-        Mode::new(variant, Precision::Fp32)
+        match self {
+            Self::Baseline => Mode::new(Variant::Baseline, Precision::Fp32),
+            Self::Fused => Mode::new(Variant::Fused, Precision::Fp32),
+            Self::FusedInt8 => Mode::new(Variant::Fused, Precision::Int8),
+        }
+    }
+
+    /// The algorithm of a layer.
+    pub fn algorithm(self, conv: &ConvLayer) -> Algorithm {
+        match (self, conv.kernel, conv.stride, conv.upsample) {
+            (Self::Baseline, ..) => Algorithm::Direct,
+            _ if conv.makes_picture => Algorithm::ShiftedColumns,
+            (_, 3, 1, true) => Algorithm::FourPhase,
+            // Winograd's sums of inputs and of weights need more bits than a byte has.
+            (Self::Fused, 3, 1, false) if !conv.reads_photo => Algorithm::Winograd,
+            _ => Algorithm::Direct,
+        }
+    }
+
+    /// Channels of a convolution's input as its weights are packed for: the picture is not padded, but bytes are
+    /// multiplied by fours.
+    pub fn packed_inputs(self, conv: &ConvLayer) -> usize {
+        match self {
+            Self::FusedInt8 if conv.reads_photo => stored_inputs(conv).next_multiple_of(4),
+            _ => stored_inputs(conv),
+        }
     }
 }
 
@@ -163,6 +187,9 @@ impl CpuPlan {
             plan.convs = convs;
             lifetimes
         } else {
+            if variant == CpuVariant::FusedInt8 {
+                return Err(PlanError::NoInt8);
+            }
             let builder = GeneralBuilder::plan(&grouped, variant == CpuVariant::Fused)?;
             let steps = builder.steps.into_iter();
             plan.steps = steps.map(|step| step.map(CpuOp::General)).collect();
@@ -197,7 +224,7 @@ impl CpuPlan {
             return 0;
         }
         let special = (self.convs.iter())
-            .filter(|conv| algorithm_for(conv) == Algorithm::Winograd)
+            .filter(|conv| self.variant.algorithm(conv) == Algorithm::Winograd)
             .map(|conv| WINOGRAD_POINTS * conv.in_channels * padded_channels(conv.out_channels));
         let general = self.general.convs.iter().map(|conv| conv.packing_len());
         let transformed = special.chain(general.filter(|&len| len > 0));
@@ -260,11 +287,11 @@ fn specialised<'a>(
     convs: &'a [ConvLayer],
     variant: CpuVariant,
 ) -> Option<Builder<'a>> {
-    let mut builder = Builder::new(grouped, convs);
+    let mut builder = Builder::new(grouped, convs, variant);
     for group in &grouped.groups {
         match variant {
             CpuVariant::Baseline => builder.plan_single(group)?,
-            CpuVariant::Fused => builder.plan_fused(group)?,
+            CpuVariant::Fused | CpuVariant::FusedInt8 => builder.plan_fused(group)?,
         }
     }
     Some(builder)
@@ -281,16 +308,6 @@ fn packed_len(conv: &ConvLayer) -> usize {
     let outputs = padded_channels(conv.out_channels).next_multiple_of(32);
     let taps = (conv.kernel * conv.kernel).max(WINOGRAD_POINTS);
     taps * inputs * outputs
-}
-
-/// The algorithm of a fused layer.
-pub fn algorithm_for(conv: &ConvLayer) -> Algorithm {
-    match (conv.kernel, conv.stride, conv.upsample) {
-        _ if conv.makes_picture => Algorithm::ShiftedColumns,
-        (3, 1, true) => Algorithm::FourPhase,
-        (3, 1, false) if !conv.reads_photo => Algorithm::Winograd,
-        _ => Algorithm::Direct,
-    }
 }
 
 /// Channels of a convolution's input as it lies in memory: the picture is not padded.

@@ -2,12 +2,12 @@
 //! computed row.
 
 use super::{
-    Algorithm, CHANNEL_ALIGNMENT, TILE_COLUMNS, WINOGRAD_POINTS, WINOGRAD_TILES, padded_channels,
-    stored_inputs,
+    Algorithm, CHANNEL_ALIGNMENT, CpuVariant, TILE_COLUMNS, WINOGRAD_POINTS, WINOGRAD_TILES,
+    padded_channels,
 };
 use crate::plan::ConvLayer;
 
-/// Floats of one staged row and of the ring of staged rows, and of the output row, for the
+/// Values (f32, or bytes in int8) of one staged row and of the ring of staged rows, and of the output row, for the
 /// algorithms that stage rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Staging {
@@ -28,8 +28,8 @@ pub const TILE_SLACK: usize = 12;
 
 impl Staging {
     /// Staging of a fused convolution.
-    pub fn of(conv: &ConvLayer, algorithm: Algorithm) -> Self {
-        let channels = stored_inputs(conv);
+    pub fn of(conv: &ConvLayer, algorithm: Algorithm, variant: CpuVariant) -> Self {
+        let channels = variant.packed_inputs(conv);
         let out_channels = padded_channels(conv.out_channels).next_multiple_of(32);
         let k = conv.kernel;
         match algorithm {
@@ -57,15 +57,23 @@ impl Staging {
         }
     }
 
-    /// Floats of one staged row.
+    /// Values of one staged row.
     pub const fn row_len(&self) -> usize {
         self.columns * self.channels
     }
 
-    /// Floats of the ring of staged rows.
+    /// Values of the ring of staged rows.
     pub const fn ring_len(&self) -> usize {
-        // Vectors are loaded and stored whole: a few floats behind the last pixel are touched.
+        // Vectors are loaded and stored whole: a few values behind the last pixel are touched.
         self.rows * self.row_len() + CHANNEL_ALIGNMENT
+    }
+
+    /// The ring's share of a task's working memory, in f32.
+    pub fn ring_floats(&self, variant: CpuVariant) -> usize {
+        match variant {
+            CpuVariant::Baseline | CpuVariant::Fused => self.ring_len(),
+            CpuVariant::FusedInt8 => self.ring_len().div_ceil(4),
+        }
     }
 
     /// Floats of one computed row.
@@ -75,7 +83,7 @@ impl Staging {
 }
 
 /// Scratch of one worker for a fused layer, in f32: its working memory and the running statistics.
-pub(super) fn fused_scratch(conv: &ConvLayer, algorithm: Algorithm) -> usize {
+pub(super) fn fused_scratch(conv: &ConvLayer, algorithm: Algorithm, variant: CpuVariant) -> usize {
     let (inputs, outputs) = (
         padded_channels(conv.in_channels),
         padded_channels(conv.out_channels),
@@ -84,8 +92,8 @@ pub(super) fn fused_scratch(conv: &ConvLayer, algorithm: Algorithm) -> usize {
     let work = match algorithm {
         Algorithm::Winograd => WINOGRAD_POINTS * WINOGRAD_TILES * (inputs + 32) + 16 * 32,
         _ => {
-            let staging = Staging::of(conv, algorithm);
-            staging.ring_len() + staging.out_len()
+            let staging = Staging::of(conv, algorithm, variant);
+            staging.ring_floats(variant) + staging.out_len()
         }
     };
     work + statistics

@@ -1,8 +1,8 @@
 //! From a graph's groups to the list of steps, and the lifetimes of their maps.
 
 use super::{
-    ConvId, CpuOp, Gather, MapBuffer, MapId, TILE_COLUMNS, TILE_SLACK, algorithm_for,
-    padded_channels, staging::fused_scratch, stored_inputs,
+    ConvId, CpuOp, CpuVariant, Gather, MapBuffer, MapId, TILE_COLUMNS, TILE_SLACK, padded_channels,
+    staging::fused_scratch, stored_inputs,
 };
 use crate::{
     graph::{NodeId, Op, fusion::Group},
@@ -19,6 +19,7 @@ use crate::{
 pub(super) struct Builder<'a> {
     grouped: &'a Grouped<'a>,
     convs: &'a [ConvLayer],
+    variant: CpuVariant,
     /// The buffer of every node's map, once it is kept.
     kept: Vec<Option<MapId>>,
     pub(super) steps: Vec<Step<CpuOp>>,
@@ -28,10 +29,15 @@ pub(super) struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    pub(super) fn new(grouped: &'a Grouped<'a>, convs: &'a [ConvLayer]) -> Self {
+    pub(super) fn new(
+        grouped: &'a Grouped<'a>,
+        convs: &'a [ConvLayer],
+        variant: CpuVariant,
+    ) -> Self {
         Self {
             grouped,
             convs,
+            variant,
             kept: vec![None; grouped.graph.nodes().len()],
             steps: Vec::new(),
             maps: Vec::new(),
@@ -269,12 +275,12 @@ impl<'a> Builder<'a> {
         };
         self.kept[gather.map] = keep;
         let shape = self.grouped.shapes[id];
-        let algorithm = algorithm_for(spec);
+        let algorithm = self.variant.algorithm(spec);
         let to = (group.writes.contains(&id)).then(|| self.map(shape, stored(shape)));
         self.kept[id] = to;
         let kept_elements = keep.map_or(0, |_| input.len());
         let elements = input.len() + spec.weight_count() + shape.len() + kept_elements;
-        self.scratch(fused_scratch(spec, algorithm));
+        self.scratch(fused_scratch(spec, algorithm, self.variant));
         let op = CpuOp::Fused {
             conv,
             algorithm,
@@ -282,7 +288,12 @@ impl<'a> Builder<'a> {
             to,
         };
         let flops = spec.flops(shape.height, shape.width);
-        self.step(id, &algorithm.label(spec.kernel), op, flops, elements);
+        let label = algorithm.label(spec.kernel);
+        let kernel = match self.variant {
+            CpuVariant::FusedInt8 => format!("{label} bytes"),
+            CpuVariant::Baseline | CpuVariant::Fused => label,
+        };
+        self.step(id, &kernel, op, flops, elements);
         Some(())
     }
 }

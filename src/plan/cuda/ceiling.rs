@@ -23,6 +23,8 @@ pub const fn flops_per_clock(compute_capability: (i32, i32), operand: NumberForm
         NumberFormat::Fp16 | NumberFormat::Bf16 => rates.0,
         NumberFormat::Tf32 => rates.1,
         NumberFormat::Fp32 => rates.2,
+        // No kernel multiplies bytes.
+        NumberFormat::Int8 => 0,
     };
     if rate == 0 { None } else { Some(rate) }
 }

@@ -38,7 +38,7 @@ pub use launch::{
 pub use library::leaves_convolutions;
 pub use memory_layout::{ConvMemory, MemoryLayout};
 pub use operations::{Operation, OperationKind, OperationPlan};
-pub use precision::precision_supported;
+pub use precision::{PRECISIONS, precision_supported};
 pub use row_partition::RowPartition;
 pub use tiles::*;
 
@@ -89,6 +89,11 @@ pub enum CudaPlanError {
         /// The device's, minor.
         minor: i32,
     },
+    /// There are no kernels for bytes.
+    #[error(
+        "int8 is computed on the processor only; choose fp16, which is faster here, or `--device cpu`"
+    )]
+    NoInt8,
     /// A layer does not fit.
     #[error(
         "{layer} ({kernel}x{kernel}, {channels} channels) does not fit the GPU's shared memory"

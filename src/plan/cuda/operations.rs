@@ -338,7 +338,7 @@ impl Builder<'_> {
 mod tests {
     use std::collections::HashSet;
 
-    use super::*;
+    use super::{super::PRECISIONS, *};
     use crate::models::johnson::{Kernels, NetworkSpec};
 
     const H200: DeviceLimits = DeviceLimits {
@@ -379,7 +379,7 @@ mod tests {
 
     #[test]
     fn no_kernel_exists_for_the_table_alone() {
-        for &precision in Precision::ALL {
+        for precision in PRECISIONS {
             let entries = entries_of_networks(precision);
             for size in [(512, 512), (64, 48)] {
                 for operation in Operation::of_network(&network(), size) {

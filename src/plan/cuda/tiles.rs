@@ -34,6 +34,7 @@ pub const fn suffix(storage: NumberFormat) -> &'static str {
         NumberFormat::Fp32 | NumberFormat::Tf32 => "f32",
         NumberFormat::Fp16 => "f16",
         NumberFormat::Bf16 => "bf16",
+        NumberFormat::Int8 => "s8",
     }
 }
 

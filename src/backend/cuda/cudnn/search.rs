@@ -11,7 +11,9 @@ use cudarc::cudnn::sys::{
     cudnnBackendHeurMode_t::CUDNN_HEUR_MODE_A,
     cudnnBackendNumericalNote_t::{self as Note, *},
     cudnnConvolutionMode_t::CUDNN_CROSS_CORRELATION,
-    cudnnDataType_t::{self as DataType, CUDNN_DATA_BFLOAT16, CUDNN_DATA_FLOAT, CUDNN_DATA_HALF},
+    cudnnDataType_t::{
+        self as DataType, CUDNN_DATA_BFLOAT16, CUDNN_DATA_FLOAT, CUDNN_DATA_HALF, CUDNN_DATA_INT8,
+    },
 };
 
 use super::{
@@ -51,6 +53,7 @@ const fn data_type(format: NumberFormat) -> DataType {
         NumberFormat::Fp32 | NumberFormat::Tf32 => CUDNN_DATA_FLOAT,
         NumberFormat::Fp16 => CUDNN_DATA_HALF,
         NumberFormat::Bf16 => CUDNN_DATA_BFLOAT16,
+        NumberFormat::Int8 => CUDNN_DATA_INT8,
     }
 }
 
