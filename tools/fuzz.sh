@@ -21,6 +21,9 @@ cargo_fuzz=0.13.2
 # Most bytes of the packed corpus.
 packed_bytes=$((320 << 10))
 sanitizer=${SANITIZER:-none}
+# Most memory of a program and seconds of an input. The address sanitizer keeps what was freed, and is slow.
+most_mb=1024 input_seconds=5
+[ "$sanitizer" = none ] || most_mb=2048 input_seconds=30
 programs=target/fuzz/$sanitizer/$(rustc --print host-tuple)/debug
 
 # One build of the library for all targets, in a folder of its own: its flags differ from those of
@@ -70,8 +73,8 @@ longest() {
 fuzzer() {
     local target=$1 most_seconds=$2
     shift 2
-    nice -n 19 timeout --kill-after 10 "$most_seconds" "$programs/$target" -rss_limit_mb=1024 -timeout=5 -max_len="$(longest "$target")" \
-        -artifact_prefix="fuzz/artifacts/$target/" -dict="fuzz/dictionaries/$target.dict" \
+    nice -n 19 timeout --kill-after 10 "$most_seconds" "$programs/$target" -rss_limit_mb="$most_mb" -timeout="$input_seconds" \
+        -max_len="$(longest "$target")" -artifact_prefix="fuzz/artifacts/$target/" -dict="fuzz/dictionaries/$target.dict" \
         -print_final_stats=1 "$@"
 }
 
