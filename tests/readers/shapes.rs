@@ -158,7 +158,7 @@ pub fn long_keys() -> [(&'static str, Vec<u8>); 2] {
     });
     let stored = (key.clone(), one_number().1);
     [
-        ("tensors", zip(&tensors, &[stored.clone()])),
+        ("tensors", zip(&tensors, std::slice::from_ref(&stored))),
         (
             "storages before 1.6",
             legacy(&storages, &[(stored.0, 1, stored.1)]),
