@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # Fuzzes the readers of untrusted bytes (fuzz/fuzz_targets) with cargo-fuzz on the Rust that builds
-# the program. Needs g++ for libFuzzer, and xz.
+# the program. Needs g++ for libFuzzer, and Python.
 #
 #   tools/fuzz.sh run TARGET SECONDS [OPTION...]  one target; options are libFuzzer's
 #   tools/fuzz.sh all SECONDS                     every target so long, two at a time
 #   tools/fuzz.sh replay                          every file of the corpus through its target, once
 #   tools/fuzz.sh seeds                           adds the seeds of fuzz/seeds.py to the corpus
 #   tools/fuzz.sh minimise TARGET                 leaves out of the corpus what adds no coverage
-#   tools/fuzz.sh pack                            writes the corpus to fuzz/corpus.tar.xz
+#   tools/fuzz.sh pack                            writes the corpus to fuzz/corpus.xz
 #
-# The corpus lies in fuzz/corpus, which git ignores; what is committed is fuzz/corpus.tar.xz. What makes
+# The corpus lies in fuzz/corpus, which git ignores; what is committed is fuzz/corpus.xz. What makes
 # a target fail lies in fuzz/artifacts/TARGET; mend it, and keep it as fuzz/corpus/TARGET/found-NAME.
 # SANITIZER=address builds with the address sanitizer.
 set -euo pipefail
@@ -21,6 +21,9 @@ cargo_fuzz=0.13.2
 # Most bytes of the packed corpus.
 packed_bytes=$((320 << 10))
 sanitizer=${SANITIZER:-none}
+# Most memory of a program and seconds of an input. The address sanitizer keeps what was freed, and is slow.
+most_mb=1024 input_seconds=5
+[ "$sanitizer" = none ] || most_mb=2048 input_seconds=30
 programs=target/fuzz/$sanitizer/$(rustc --print host-tuple)/debug
 
 # One build of the library for all targets, in a folder of its own: its flags differ from those of
@@ -37,10 +40,10 @@ build() {
 
 unpack() {
     local state
-    state=$(sha256sum fuzz/corpus.tar.xz)
+    state=$(sha256sum fuzz/corpus.xz)
     if [ "$(cat fuzz/corpus/.packed 2>/dev/null)" != "$state" ]; then
         mkdir -p fuzz/corpus
-        tar --extract --xz --file fuzz/corpus.tar.xz --directory fuzz/corpus
+        python3 fuzz/corpus.py unpack fuzz/corpus.xz fuzz/corpus
         echo "$state" >fuzz/corpus/.packed
     fi
     for target in "${targets[@]}"; do
@@ -70,8 +73,8 @@ longest() {
 fuzzer() {
     local target=$1 most_seconds=$2
     shift 2
-    nice -n 19 timeout --kill-after 10 "$most_seconds" "$programs/$target" -rss_limit_mb=1024 -timeout=5 -max_len="$(longest "$target")" \
-        -artifact_prefix="fuzz/artifacts/$target/" -dict="fuzz/dictionaries/$target.dict" \
+    nice -n 19 timeout --kill-after 10 "$most_seconds" "$programs/$target" -rss_limit_mb="$most_mb" -timeout="$input_seconds" \
+        -max_len="$(longest "$target")" -artifact_prefix="fuzz/artifacts/$target/" -dict="fuzz/dictionaries/$target.dict" \
         -print_final_stats=1 "$@"
 }
 
@@ -162,23 +165,9 @@ minimise)
     echo "$2: $(find "fuzz/corpus/$2" -type f | wc --lines) of $before files are left"
     ;;
 pack)
-    # libFuzzer names files by their hash, which does not compress: numbers, in the order of what the files hold.
-    python3 - "${targets[@]}" <<'END'
-import sys
-from pathlib import Path
-
-for target in sys.argv[1:]:
-    files = [f for f in Path("fuzz/corpus", target).iterdir() if not f.name.startswith(("found-", "shape-"))]
-    files.sort(key=lambda f: f.read_bytes())
-    for number, file in enumerate(files):
-        file.rename(file.with_name(f".{number:04}"))
-    for number in range(len(files)):
-        Path("fuzz/corpus", target, f".{number:04}").rename(Path("fuzz/corpus", target, f"{number:04}"))
-END
-    tar --create --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner --exclude=.packed \
-        --directory fuzz/corpus . | xz -9 --extreme >fuzz/corpus.tar.xz
-    bytes=$(stat --format %s fuzz/corpus.tar.xz)
-    echo "fuzz/corpus.tar.xz has $bytes bytes"
+    python3 fuzz/corpus.py pack fuzz/corpus fuzz/corpus.xz
+    bytes=$(stat --format %s fuzz/corpus.xz)
+    echo "fuzz/corpus.xz has $bytes bytes"
     ((bytes <= packed_bytes)) || { echo "that is more than $packed_bytes; minimise first" >&2; exit 1; }
     ;;
 *)

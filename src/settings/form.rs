@@ -1,6 +1,6 @@
 //! The form of the file: which table and key each value stands under.
 
-use std::{collections::HashSet, path::PathBuf, str::FromStr};
+use std::{collections::HashSet, path::PathBuf, str::FromStr, thread};
 
 use toml::{Table, Value};
 
@@ -8,7 +8,7 @@ use super::{
     Choices, LiveChoices, MOST_PAINTINGS, MOST_RECENT, Refused, Settings, State, ThemeChoice,
     table::{Complaints, Reader, put, take_part},
 };
-use crate::media::encode::Format;
+use crate::{disk::reason, media::encode::Format};
 
 /// The file's form that this version reads and writes; a larger number is a newer version's.
 const VERSION: i64 = 1;
@@ -16,6 +16,11 @@ const VERSION: i64 = 1;
 const PARTS: [&str; 3] = ["choices", "live", "state"];
 /// Smallest window side that is remembered, in points.
 const MIN_WINDOW_SIDE: f32 = 200.0;
+/// Most tables and lists of a file that lie in one another. What is written as one key may have 80 parts.
+const MOST_NESTED: usize = 64;
+/// Stack on which a text is read. Up to 80 inline tables may lie in one another, each under a key of up to 80 parts, which
+/// are tables too, and the reader goes into each.
+const STACK_BYTES: usize = 64 << 20;
 
 impl Settings {
     /// The settings in a file's table, and warnings about values that make no sense.
@@ -193,9 +198,15 @@ fn texts_of(paths: &[PathBuf]) -> Option<Vec<Value>> {
 /// # Errors
 /// Why the text cannot be read, in words.
 pub(super) fn parsed(text: &str) -> Result<Table, String> {
-    let table: Table = text
-        .parse()
-        .map_err(|error: toml::de::Error| error.message().trim_end_matches('.').to_owned())?;
+    let table = thread::scope(|scope| {
+        let thread = thread::Builder::new().name("settings".to_owned());
+        let reader = thread.stack_size(STACK_BYTES);
+        let reader = reader.spawn_scoped(scope, || table_of(text));
+        let reader = reader.map_err(|error| reason(&error))?;
+        reader
+            .join()
+            .unwrap_or_else(|_| Err("its reader failed".to_owned()))
+    })?;
     match table.get("version") {
         None => {}
         Some(Value::Integer(..=VERSION)) => {}
@@ -209,5 +220,69 @@ pub(super) fn parsed(text: &str) -> Result<Table, String> {
     match PARTS.iter().find(is_wrong) {
         Some(part) => Err(format!("{part} is not a table")),
         None => Ok(table),
+    }
+}
+
+/// The table of a text, none of whose values lies too deep to be written and read again.
+fn table_of(text: &str) -> Result<Table, String> {
+    let table: Table = text
+        .parse()
+        .map_err(|error: toml::de::Error| error.message().trim_end_matches('.').to_owned())?;
+    if table.values().any(|value| is_deeper(value, MOST_NESTED)) {
+        return Err(format!(
+            "more than {MOST_NESTED} tables or lists lie in one another"
+        ));
+    }
+    Ok(table)
+}
+
+/// Whether more than so many tables and lists lie in one another.
+fn is_deeper(value: &Value, most: usize) -> bool {
+    let Some(inner) = most.checked_sub(1) else {
+        return matches!(value, Value::Table(_) | Value::Array(_));
+    };
+    match value {
+        Value::Table(table) => table.values().any(|value| is_deeper(value, inner)),
+        Value::Array(list) => list.iter().any(|value| is_deeper(value, inner)),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_too_deep_to_be_written_and_read_again_are_refused() {
+        let key = |parts: usize| vec!["a"; parts].join(".");
+        let inline = |tables: usize, parts: usize| {
+            let open = format!("{{{}=", key(parts)).repeat(tables);
+            format!("b={open}1{}", "}".repeat(tables))
+        };
+        // Of these only what is written is longer than what can be read: the header and the key together.
+        let two = |header, parts| format!("[{}]\n{}=nan\n", key(header), key(parts));
+        for (text, is_read) in [
+            (two(1, MOST_NESTED), true),
+            (two(2, MOST_NESTED), false),
+            (two(79, 79), false),
+            (inline(MOST_NESTED, 1), true),
+            (inline(MOST_NESTED + 1, 1), false),
+            (inline(75, 79), false),
+            (format!("b={}{}", "[".repeat(64), "]".repeat(64)), true),
+            (format!("b={}{}", "[".repeat(65), "]".repeat(65)), false),
+        ] {
+            match Settings::from_text(&text) {
+                Ok((settings, _)) => {
+                    assert!(is_read, "{text}");
+                    let written = settings.to_text().expect("it can be written");
+                    let again = Settings::from_text(&written);
+                    assert!(again.is_ok(), "{written}: {again:?}");
+                }
+                Err(why) => {
+                    assert!(!is_read, "{text}: {why}");
+                    assert!(why.contains("lie in one another"), "{why}");
+                }
+            }
+        }
     }
 }

@@ -24,6 +24,19 @@ fn onnx_files_take_what_their_size_allows() {
     assert!(count > 500, "{count} files");
 }
 
+/// What an operator may do more often than a file's size allows is drawn where it is done.
+#[test]
+fn work_done_too_often_is_refused_for_what_it_takes() {
+    let _alone = alone();
+    let mut failures = Vec::new();
+    for (name, what, file) in onnx_files::costly() {
+        let line = guarded(name.to_owned(), file);
+        line.faults(&mut failures);
+        line.fails_for(what, &mut failures);
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
 #[test]
 fn well_formed_graphs_of_extreme_numbers_do_no_harm() {
     let _alone = alone();

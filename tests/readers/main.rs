@@ -26,7 +26,7 @@ use std::{
 };
 
 use counting::{Allocated, alone, counted};
-use shapes::{Growth, SHAPES};
+use shapes::{Growth, SHAPES, long_keys};
 use styleforge::weights::{
     Budget, Checkpoint, MAX_MESSAGE_BYTES, ReadCost, WeightsError, describe_within, style_network,
 };
@@ -111,6 +111,14 @@ impl Line {
     fn was_too_costly(&self) -> bool {
         self.refusals()
             .any(|reason| reason.contains("takes more than"))
+    }
+
+    /// Fails unless the file is refused for these: too many steps, or bytes of memory.
+    fn fails_for(&self, what: &str, failures: &mut Vec<String>) {
+        let reason = self.read.refused.as_deref().unwrap_or("it is read");
+        if !(reason.contains("takes more than") && reason.contains(what)) {
+            failures.push(format!("{} takes no more{what}: {reason}", self.name));
+        }
     }
 
     /// Where the file breaks the rule.
@@ -296,4 +304,16 @@ fn reading_costs_what_the_files_size_allows() {
         failures.len(),
         failures.join("\n")
     );
+}
+
+#[test]
+fn a_long_key_is_drawn_each_time_that_it_is_looked_at() {
+    let _alone = alone();
+    let mut failures = Vec::new();
+    for (name, file) in long_keys() {
+        let line = guarded(name.to_owned(), file);
+        line.faults(&mut failures);
+        line.fails_for(" steps", &mut failures);
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
 }

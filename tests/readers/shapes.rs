@@ -141,6 +141,31 @@ pub const SHAPES: &[Shape] = &[
     }),
 ];
 
+/// Files in which one long key is looked at more often than their size allows: name and file. Each is refused for the
+/// steps of that alone.
+pub fn long_keys() -> [(&'static str, Vec<u8>); 2] {
+    let key = "k".repeat(60_000);
+    let (mut tensors, mut storages) = (Pickle::new(), Pickle::new());
+    write_long_storage_key(&mut tensors, &key, 500);
+    storages.dict(|p| {
+        p.text("storage").put(0).global("torch", "FloatStorage");
+        p.put(1).text(&key).put(2).tuple(|p| {
+            p.raw(b"h\0h\x01h\x02h\x02K\x01");
+        });
+        p.put(3).raw(b"0000");
+        p.repeat(b"h\x03Q0", 500).text("in1.weight");
+        p.raw(b"N");
+    });
+    let stored = (key.clone(), one_number().1);
+    [
+        ("tensors", zip(&tensors, std::slice::from_ref(&stored))),
+        (
+            "storages before 1.6",
+            legacy(&storages, &[(stored.0, 1, stored.1)]),
+        ),
+    ]
+}
+
 /// A number of one storage.
 fn one_number() -> (String, Vec<u8>) {
     ("0".to_owned(), vec![0, 0, 0x80, 0x3f])
@@ -250,7 +275,7 @@ fn write_long_storage_key(p: &mut Pickle, key: &str, count: usize) {
             p.raw(b"h\0h\x01h\x02h\x02K\x01");
         });
         p.put(3).global("torch._utils", "_rebuild_tensor_v2").put(4);
-        p.raw(b"0000K\x01\x85").put(5);
+        p.raw(b"00000K\x01\x85").put(5);
         p.raw(b"0");
         for index in 0..count {
             p.text(&format!("{index}"));

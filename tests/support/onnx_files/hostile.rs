@@ -1,5 +1,6 @@
 //! Small files that ask for much.
 
+mod costly;
 mod messages;
 mod reshaped;
 
@@ -7,6 +8,7 @@ use super::{
     FLOAT, FLOAT16, Graph, INT32, INT64, Message, attribute, floats, ints, model, network::network,
     node, none, tensor,
 };
+pub use costly::costly;
 use messages::many_messages;
 use reshaped::{chains, wide_shapes};
 

@@ -14,7 +14,7 @@ mod network;
 mod random;
 
 pub use browser::browser_export;
-pub use hostile::hostile;
+pub use hostile::{costly, hostile};
 pub use random::random_graph;
 
 /// A protobuf message, written field by field.

@@ -53,12 +53,11 @@ impl Reader<'_> {
                     "Mul" => |a, b| a * b,
                     _ => |a, b| a / b,
                 };
-                let a = self.spread(&a, &b.sides, node)?;
+                let mut a = self.spread(&a, &b.sides, node)?;
                 let b = self.spread(&b, &a.sides, node)?;
-                let pairs = a.values.iter().zip(&b.values);
-                let values = pairs.map(|(&a, &b)| compute(a, b)).collect();
-                let sides = a.sides;
-                Ok(Some(Constant { sides, values }))
+                let pairs = a.values.iter_mut().zip(&b.values);
+                pairs.for_each(|(a, b)| *a = compute(*a, *b));
+                Ok(Some(a))
             }
             "Sqrt" | "Neg" | "Reciprocal" | "Exp" => {
                 let mut of = self.weights_at(node, 0)?;
@@ -134,8 +133,11 @@ impl Reader<'_> {
                     .collect();
                 self.budget()
                     .steps(of.values.len().saturating_mul(of.sides.len() + 1))?;
+                let count: usize = kept.iter().product();
+                self.budget()
+                    .bytes(count * (size_of::<f64>() + size_of::<f32>()))?;
                 let (from, to) = (strides(&of.sides), strides(&kept));
-                let mut sums = vec![0.0f64; kept.iter().product()];
+                let mut sums = vec![0.0f64; count];
                 for (place, value) in of.values.iter().enumerate() {
                     let at: usize = (0..of.sides.len())
                         .map(|side| place / from[side] % of.sides[side] % kept[side] * to[side])

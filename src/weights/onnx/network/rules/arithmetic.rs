@@ -168,6 +168,7 @@ impl Reader<'_> {
             ))
         };
         let Layout { factors, sides } = &x.layout;
+        self.budget().steps(channels * (1 + factors.len()))?;
         let more = constant.sides.len().saturating_sub(sides.len());
         if constant.sides[..more].iter().any(|&side| side != 1) {
             return Err(odd());
@@ -175,9 +176,10 @@ impl Reader<'_> {
         let own = &constant.sides[more..];
         let first = sides.len() - own.len();
         let mut values = Vec::with_capacity(channels);
+        let mut along = vec![0; factors.len()];
         for channel in 0..channels {
             // The index of this channel along each factor.
-            let (mut rest, mut along) = (channel, vec![0; factors.len()]);
+            let mut rest = channel;
             for factor in (0..factors.len()).rev() {
                 along[factor] = rest % factors[factor];
                 rest /= factors[factor];

@@ -1,0 +1,220 @@
+//! Files of one kind of work, done more often than their size allows: each is refused for the steps, or for the bytes,
+//! that this work draws, and would not be without them.
+
+use super::super::{FLOAT, Graph, Message, attribute, floats, ints, tensor};
+
+/// Name, what they take too much of, and the file.
+type Costly = (&'static str, &'static str, Vec<u8>);
+
+const STEPS: &str = " steps";
+const BYTES: &str = " bytes of memory";
+
+/// Channels of a wide map: as many as a graph may have.
+const WIDE: i64 = 4096;
+
+pub fn costly() -> Vec<Costly> {
+    [on_weights(), on_wide_maps(), on_pixels(), in_networks()].concat()
+}
+
+/// A graph that needs its last value. No model has its operators, and what it lacks it lacks at all sizes of pictures, so
+/// that it is read once.
+fn ended(graph: Graph, last: &str) -> Graph {
+    graph
+        .tensor(&floats("seven", &[7.0]))
+        .node("Gelu", &["x"], "own", &[])
+        .node("Pow", &["own", "seven"], "power", &[])
+        .node("Add", &["power", last], "y", &[])
+}
+
+/// So many nodes, each on the value before it.
+fn chain(
+    mut graph: Graph,
+    count: usize,
+    start: &str,
+    step: impl Fn(Graph, &str, &str) -> Graph,
+) -> Graph {
+    let mut last = start.to_owned();
+    for index in 0..count {
+        let next = format!("v{index}");
+        graph = step(graph, &last, &next);
+        last = next;
+    }
+    ended(graph, &last)
+}
+
+/// Operators on a list of weights.
+fn on_weights() -> Vec<Costly> {
+    let weights = |sides: &[i64]| {
+        let count: i64 = sides.iter().product();
+        let values = tensor("w", FLOAT, sides).packed_floats(4, &vec![0.5; count as usize]);
+        let graph = Graph::default().tensor(&values).tensor(&ints("s", sides));
+        graph.tensor(&ints("a", &[0]))
+    };
+    let file = |graph: Graph, count, operator: &str, inputs: &[&str], attributes: &[Message]| {
+        let step = |graph: Graph, last: &str, next: &str| {
+            graph.node(operator, &[&[last], inputs].concat(), next, attributes)
+        };
+        chain(graph, count, "w", step).file()
+    };
+    let list = || weights(&[60_000]);
+    let deep = || weights(&[1, 1, 1, 1, 1, 1, 1, 20_000]);
+    let axis = || [attribute("axis").int(3, 0)];
+    [
+        ("expanded", BYTES, file(list(), 60, "Expand", &["s"], &[])),
+        ("transposed", BYTES, file(list(), 60, "Transpose", &[], &[])),
+        ("joined", BYTES, file(list(), 60, "Concat", &[], &axis())),
+        (
+            "expanded, deep",
+            STEPS,
+            file(deep(), 40, "Expand", &["s"], &[]),
+        ),
+        (
+            "transposed, deep",
+            STEPS,
+            file(deep(), 40, "Transpose", &[], &[]),
+        ),
+        (
+            "summed, deep",
+            STEPS,
+            file(deep(), 40, "ReduceSum", &["a"], &[]),
+        ),
+        (
+            "joined often",
+            STEPS,
+            file(weights(&[10_000]), 140, "Concat", &[], &axis()),
+        ),
+    ]
+    .to_vec()
+}
+
+/// As many channels as there may be, by weights that take no place in the file.
+fn wide() -> Graph {
+    Graph::default()
+        .tensor(&floats("half", &[0.5]))
+        .tensor(&ints("kernel", &[WIDE, 3, 1, 1]))
+        .node("Expand", &["half", "kernel"], "k", &[])
+        .node("Conv", &["x", "k"], "wide", &[])
+}
+
+/// Operators that take a number for each channel.
+fn on_wide_maps() -> Vec<Costly> {
+    let scaled = chain(wide(), 750, "wide", |graph, last, next| {
+        graph.node("Mul", &[last, "half"], next, &[])
+    });
+    let halves = wide()
+        .tensor(&ints("halves", &[1, 2, WIDE / 2, -1]))
+        .tensor(&tensor("by half", FLOAT, &[2, 1, 1]).packed_floats(4, &[0.5, 0.25]))
+        .node("Reshape", &["wide", "halves"], "cut", &[]);
+    let spread = chain(halves, 300, "cut", |graph, last, next| {
+        graph.node("Mul", &[last, "by half"], next, &[])
+    });
+    // A larger file may take more steps, so that bytes run out first.
+    let normed = wide()
+        .tensor(&tensor("unused", FLOAT, &[75_000]).packed_floats(4, &[0.5; 75_000]))
+        .tensor(&floats("g", &[0.5; WIDE as usize]));
+    let normed = chain(normed, 560, "wide", |graph, last, next| {
+        graph.node("InstanceNormalization", &[last, "g", "g"], next, &[])
+    });
+    let bytes = [("scaled", scaled), ("normed", normed)];
+    let bytes = bytes.map(|(name, graph)| (name, BYTES, graph.file()));
+    let mut files = bytes.to_vec();
+    files.push(("spread by channel", STEPS, spread.file()));
+    files
+}
+
+/// Operators that go over the pixels of one size.
+fn on_pixels() -> Vec<Costly> {
+    let subtracted = |count, sides: &[i64; 4]| {
+        let values = vec![0.5; sides.iter().product::<i64>() as usize];
+        let noise = tensor("noise", FLOAT, &sides[1..]).packed_floats(4, &values);
+        let graph = Graph::default().tensor(&noise);
+        let graph = chain(graph, count, "x", |graph, last, next| {
+            graph.node("Sub", &["noise", last], next, &[])
+        });
+        graph.file_of_size(sides)
+    };
+    let grouped = wide()
+        .tensor(&floats("one", &[1.0]))
+        .tensor(&ints("all", &[1, 1, -1]))
+        .tensor(&ints("whole", &[1, WIDE, 32, 48]));
+    let grouped = chain(grouped, 330, "wide", |graph, last, next| {
+        let [flat, normed] = ["f", "n"].map(|part| format!("{part}{next}"));
+        graph
+            .node("Reshape", &[last, "all"], &flat, &[])
+            .node(
+                "InstanceNormalization",
+                &[&flat, "one", "one"],
+                &normed,
+                &[],
+            )
+            .node("Reshape", &[&normed, "whole"], next, &[])
+    });
+    [
+        (
+            "constants over pixels",
+            STEPS,
+            subtracted(180, &[1, 3, 32, 48]),
+        ),
+        (
+            "constants over many pixels",
+            BYTES,
+            subtracted(52, &[1, 3, 160, 192]),
+        ),
+        (
+            "norms of all channels",
+            BYTES,
+            grouped.file_of_size(&[1, 3, 32, 48]),
+        ),
+    ]
+    .to_vec()
+}
+
+/// What is looked at again when a network has been read.
+fn in_networks() -> Vec<Costly> {
+    let picture = |graph: Graph, last: &str| {
+        graph
+            .tensor(&ints("to picture", &[3, WIDE, 1, 1]))
+            .node("Expand", &["half", "to picture"], "l", &[])
+            .node("Conv", &[last, "l"], "painted", &[])
+            .node("Gelu", &["painted"], "y", &[])
+            .file()
+    };
+    // One gate of many products, none of which becomes GELU: nothing affine comes behind it.
+    let mut gates = wide()
+        .tensor(&floats("root", &[std::f32::consts::FRAC_1_SQRT_2]))
+        .tensor(&floats("one", &[1.0]))
+        .node("Mul", &["wide", "root"], "scaled", &[])
+        .node("Erf", &["scaled"], "erf", &[])
+        .node("Add", &["erf", "one"], "gate", &[]);
+    let mut sum = "wide".to_owned();
+    for index in 0..300 {
+        let [product, next] = ["p", "s"].map(|part| format!("{part}{index}"));
+        gates = gates.node("Mul", &["wide", "gate"], &product, &[]).node(
+            "Add",
+            &[&sum, &product],
+            &next,
+            &[],
+        );
+        sum = next;
+    }
+    // Steps behind a large kernel, which takes each of them over.
+    let kernel = tensor("w", FLOAT, &[3, 3, 32, 32]).packed_floats(4, &[0.5; 9 * 32 * 32]);
+    let pads = attribute("pads").packed_ints(8, &[16, 16, 15, 15]);
+    let steps = Graph::default()
+        .tensor(&kernel)
+        .tensor(&floats("near one", &[0.99]))
+        .node("Conv", &["x", "w"], "c", &[pads]);
+    let mut last = "c".to_owned();
+    let mut taken = steps;
+    for index in 0..400 {
+        let next = format!("v{index}");
+        taken = taken.node("Mul", &[&last, "near one"], &next, &[]);
+        last = next;
+    }
+    let taken = taken.node("Gelu", &[&last], "y", &[]).file();
+    [
+        ("one gate of many products", STEPS, picture(gates, &sum)),
+        ("steps behind a large kernel", STEPS, taken),
+    ]
+    .to_vec()
+}
