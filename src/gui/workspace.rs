@@ -327,10 +327,10 @@ impl Workspace {
     /// because its photo was opened and of which a person has changed nothing: opening the photo makes it again.
     pub fn is_unsaved(&self) -> bool {
         let origin = self.photo.as_ref().map(|photo| &photo.opened.origin);
-        let is_asked = self.unasked.as_ref() != Some(&self.choice);
         let key = self.saved_key().filter(|key| !self.saved.contains(key));
-        let is_seen = self.choice.look.strength_percent > 0;
-        is_asked && is_seen && key.is_some() && origin.is_some_and(|o| *o != Origin::Sample)
+        let is_asked = self.unasked.as_ref() != Some(&self.choice);
+        let is_own = origin.is_some_and(|origin| *origin != Origin::Sample);
+        is_own && is_asked && self.choice.look.strength_percent > 0 && key.is_some()
     }
 
     /// The photo's name without its ending.

@@ -207,7 +207,9 @@ fn a_picture_alone_has_no_name_on_it() {
 fn a_folders_card_does_not_lie_over_what_goes_wrong_live() {
     let mut w = Window::live_sized(1000.0, 640.0);
     w.until_live();
+    w.click("Controls");
     w.choose_absent_camera();
+    w.click("Controls");
     w.until_label("Show the demo scene");
     let names = ["a.png", "b.png", "c.png", "d.png", "e.png", "f.png"];
     let folder = w.folder_of_photos(&names);
