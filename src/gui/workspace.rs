@@ -326,10 +326,9 @@ impl Workspace {
     /// Whether the result on the table would be lost. Paintings of the sample never are, nor is one that was made
     /// because its photo was opened and of which a person has changed nothing: opening the photo makes it again.
     pub fn is_unsaved(&self) -> bool {
-        let origin = self.photo.as_ref().map(|photo| &photo.opened.origin);
+        let is_own = matches!(&self.photo, Some(p) if p.opened.origin != Origin::Sample);
         let key = self.saved_key().filter(|key| !self.saved.contains(key));
         let is_asked = self.unasked.as_ref() != Some(&self.choice);
-        let is_own = origin.is_some_and(|origin| *origin != Origin::Sample);
         is_own && is_asked && self.choice.look.strength_percent > 0 && key.is_some()
     }
 
@@ -435,8 +434,7 @@ mod tests {
         assert!(!table.is_unsaved(), "nobody has changed anything");
         table.choice.look.strength_percent = 70;
         assert!(table.is_unsaved());
-        let key = table.saved_key().expect("a result");
-        table.mark_saved(key);
+        table.mark_saved(table.saved_key().expect("a result"));
         assert!(!table.is_unsaved());
         table.choice.look.strength_percent = 50;
         assert!(table.is_unsaved());
