@@ -1,17 +1,13 @@
 //! What a killed program left: temporary files in the program's own folders are removed at the next start, and others
 //! can be taken over.
 
-use std::{
-    fs::{self, File},
-    path::Path,
-};
+use std::{fs, path::Path};
 
-use super::temporary::{self, Kind, remove_unowned};
+use super::temporary::{self, Claim, Kind, remove_unowned};
 
-/// Opens the file at `path`, made by [`create_owned`](super::create_owned), to be read; `None` while the process that
-/// made it lives, for links and all that is no plain file, and where the file system knows no locks. No other process
-/// takes it over as long as it is open.
-pub fn take_over(path: &Path) -> Option<File> {
+/// Opens the file at `path`, made by [`create_owned`](super::create_owned), to be read, unless the process that made
+/// it lives; never links, nor what is no plain file. No other process takes it over as long as it is open.
+pub fn take_over(path: &Path) -> Claim {
     temporary::claim(path, Kind::File)
 }
 

@@ -12,6 +12,7 @@ mod write;
 
 pub use leftovers::{sweep, take_over};
 pub use names::free_path;
+pub use temporary::Claim;
 pub use words::{cannot_write, reason, without_number, words};
 pub use write::{
     Existing, FolderSync, WriteError, check_folder, check_target, create_new, create_owned,

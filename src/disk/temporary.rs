@@ -49,6 +49,17 @@ impl Kind {
     }
 }
 
+/// Whose a temporary is.
+#[derive(Debug)]
+pub enum Claim {
+    /// This process's, as long as the file is open: nobody else's it was.
+    Ours(File),
+    /// Another's that lives, or one's that was killed a moment ago and that the system has not put away yet.
+    Held,
+    /// Nobody can say: it is gone, or none of the kind, or on a file system without locks.
+    Unknown,
+}
+
 /// A new file in `folder`, owned by this process until it is renamed or dropped.
 pub fn file_in(folder: &Path) -> io::Result<NamedTempFile> {
     let mut builder = builder(Kind::File);
@@ -122,7 +133,7 @@ pub fn own(file: &File, path: &Path) -> bool {
 pub fn remove_unowned(path: &Path, kind: Kind) -> bool {
     // The lock is held until the temporary is removed, so that a program that made one of the same name
     // meanwhile sees that it is not its own.
-    let Some(_file) = claim(path, kind) else {
+    let Claim::Ours(_file) = claim(path, kind) else {
         return false;
     };
     let removed = match kind {
@@ -133,9 +144,15 @@ pub fn remove_unowned(path: &Path, kind: Kind) -> bool {
 }
 
 /// Opens what no living process owns, to be owned by this one as long as it is open.
-pub fn claim(path: &Path, kind: Kind) -> Option<File> {
-    let file = open(path, kind).ok()?;
-    (file.try_lock().is_ok() && is_at(&file, path)).then_some(file)
+pub fn claim(path: &Path, kind: Kind) -> Claim {
+    let Ok(file) = open(path, kind) else {
+        return Claim::Unknown;
+    };
+    match file.try_lock() {
+        Ok(()) if is_at(&file, path) => Claim::Ours(file),
+        Err(TryLockError::WouldBlock) => Claim::Held,
+        Ok(()) | Err(TryLockError::Error(_)) => Claim::Unknown,
+    }
 }
 
 /// Opens what is of this kind; a link, a pipe or anything else never.

@@ -28,7 +28,7 @@ use super::{
     full_screen::state::FullScreen,
     gallery::Gallery,
     intent::Intent,
-    live::{LiveIntent, LiveView, Repaints},
+    live::{InterruptionLooks, LiveIntent, LiveView, Repaints},
     messages::{Corner, Messages},
     mix::{Mix, MixedNetworks},
     overlays::{Loss, Overlays},
@@ -229,6 +229,7 @@ pub struct App {
     pub(super) cameras: Option<Result<Vec<Camera>, String>>,
     /// Live frames that are painted once more.
     pub(super) repaints: Repaints,
+    pub(super) interruptions: InterruptionLooks,
     pub(super) full_screen: FullScreen,
     pub(super) focus_frame: FocusFrame,
     /// Whether the controls are seen where the window is too narrow for all of it.
@@ -301,6 +302,7 @@ impl App {
             live: None,
             cameras: None,
             repaints: Repaints::default(),
+            interruptions: InterruptionLooks::default(),
             full_screen: FullScreen::default(),
             focus_frame: FocusFrame::default(),
             controls_open: false,
@@ -360,6 +362,7 @@ impl App {
         self.perform_all(ctx);
         self.live_logic(ctx);
         self.follow_repaints();
+        self.follow_interruptions(ctx);
         self.guard_closing(ctx);
         self.serve_readings();
         self.serve_swatches();

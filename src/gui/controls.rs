@@ -12,7 +12,7 @@ use super::{
     theme,
 };
 use crate::{
-    engine::paint::{MIN_WORKING_PX, OutputSize},
+    engine::paint::{MIN_WORKING_PX, OutputSize, most_long_side_px},
     media::{encode::Format, framing::Rotation},
     mode::ModelSize,
     settings::Choices,
@@ -56,7 +56,7 @@ pub fn ui(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
             if view.is_hidden {
                 theme::caption(
                     ui,
-                    "A saved painting is seen. These are the photo's settings: a change shows the photo again.",
+                    "You are looking at a saved painting. These settings are those of the photo; changing one shows the photo again.",
                 );
                 ui.add_space(theme::GAP);
             }
@@ -241,6 +241,7 @@ fn model(ui: &mut egui::Ui, view: &View<'_>, choice: &mut Choice) {
 
 fn output(ui: &mut egui::Ui, view: &View<'_>, choice: &mut Choice) {
     let long_side = view.photo_size.map_or(MOST_LONG_SIDE_PX, |(w, h)| w.max(h));
+    let most = view.photo_size.map_or(MOST_LONG_SIDE_PX, most_long_side_px);
     let chosen = match choice.output {
         OutputSize::LongSide(px) => px,
         OutputSize::Original | OutputSize::Working => USUAL_LONG_SIDE_PX.min(long_side),
@@ -282,12 +283,12 @@ fn output(ui: &mut egui::Ui, view: &View<'_>, choice: &mut Choice) {
             let least = MIN_WORKING_PX.min(long_side);
             let usual = USUAL_LONG_SIDE_PX.min(long_side);
             // A smaller photo between larger ones changes nothing for these.
-            let mut shown = (*px).min(long_side);
-            let response = theme::slider(ui, &mut shown, least..=long_side, usual, |slider| {
+            let mut shown = (*px).min(most);
+            let response = theme::slider(ui, &mut shown, least..=most, usual, |slider| {
                 slider.suffix(" px")
             });
             let response = response.labelled_by(label).on_hover_text(
-                "The long side of the saved picture in pixels, at most the photo's. Stays for later photos.",
+                "The long side of the saved picture in pixels, at most four times the photo's. Stays for later photos.",
             );
             if response.changed() {
                 *px = shown;
@@ -296,7 +297,11 @@ fn output(ui: &mut egui::Ui, view: &View<'_>, choice: &mut Choice) {
     }
     choice.output = output;
     if let Some((w, h)) = size(output) {
-        theme::caption(ui, format!("Saved at {w} × {h} px"));
+        let enlarged = match w.max(h) > long_side {
+            true => format!(", enlarged {:.1} times", w.max(h) as f32 / long_side as f32),
+            false => String::new(),
+        };
+        theme::caption(ui, format!("Saved at {w} × {h} px{enlarged}"));
     }
 }
 

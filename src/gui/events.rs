@@ -177,7 +177,7 @@ impl App {
                 ticket,
                 picture_use,
                 sorted,
-            } => self.handle_sorted(ticket, picture_use, sorted),
+            } => self.handle_sorted(ctx, ticket, picture_use, sorted),
             Report::Pasted { ticket, picture } => self.handle_pasted(ticket, picture),
             Report::PastedText(text) => self.handle_pasted_text(ctx, text),
             Report::Pointer(place) => self.handle_pointer(ctx, place),
@@ -295,7 +295,7 @@ impl App {
                     Some(failure) => self.messages.error(failure),
                 }
             }
-            Report::Interrupted(recordings) => self.tell_of_interrupted(&recordings),
+            Report::Interrupted(found) => self.tell_of_interrupted(ctx, &found),
             Report::Cameras(cameras) => {
                 if let Some(live) = &mut self.live {
                     live.set_cameras(cameras.clone());
@@ -442,8 +442,8 @@ impl App {
         if kept != usual {
             self.announced_brush = brush;
             self.messages.notice(format!(
-                "The detail of before is kept: strokes as at {} × {} px. A double click on its slider takes the \
-                 usual one.",
+                "Painted with the detail you chose before: strokes as at {} × {} px. Double-click the Detail slider \
+                 for the usual one.",
                 kept.0, kept.1
             ));
         }

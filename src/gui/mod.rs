@@ -74,6 +74,7 @@ pub mod stage;
 mod style_card;
 mod style_drag;
 mod style_order;
+mod style_refusal;
 pub mod style_source;
 mod swatches;
 mod text_clipboard;

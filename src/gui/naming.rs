@@ -27,6 +27,16 @@ impl Naming {
             problem: None,
         }
     }
+
+    /// As typed before, and why that was not taken.
+    pub fn refused(name_for: NameFor, before: String, text: String, problem: String) -> Self {
+        Self {
+            name_for,
+            before,
+            text,
+            problem: Some(problem),
+        }
+    }
 }
 
 /// Draws the question into `ui`.

@@ -95,8 +95,8 @@ impl App {
                 self.background.list_styles();
             }
             Err(error) => {
-                let mut naming = Naming::new(NameFor::Style(id), name);
-                naming.problem = Some(remark(&error));
+                let before = self.title_of(&id).to_owned();
+                let naming = Naming::refused(NameFor::Style(id), before, name, remark(&error));
                 self.put_question(Question::Name(naming));
             }
         }

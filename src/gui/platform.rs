@@ -322,16 +322,24 @@ impl Desktop {
     }
 }
 
+/// The path that a line of text names, itself or as a `file://` address.
+pub fn path_in(line: &str) -> PathBuf {
+    let address = line.strip_prefix("file://");
+    // The host may be named: it is this one.
+    let address = address.map(|rest| rest.strip_prefix("localhost").unwrap_or(rest));
+    match address.filter(|rest| rest.starts_with('/')) {
+        Some(address) => PathBuf::from(&*percent_decode_str(address).decode_utf8_lossy()),
+        None => PathBuf::from(line),
+    }
+}
+
 /// The files that a copied text names: one path or `file://` address a line.
 fn files_in(text: &str) -> Clip {
     let files: Vec<PathBuf> = text
         .lines()
         .map(str::trim)
         .filter(|line| !line.is_empty())
-        .map(|line| match line.strip_prefix("file://") {
-            Some(address) => PathBuf::from(&*percent_decode_str(address).decode_utf8_lossy()),
-            None => PathBuf::from(line),
-        })
+        .map(path_in)
         .collect();
     if !files.is_empty() && files.iter().all(|f| f.is_absolute() && f.exists()) {
         Clip::Files(files)
@@ -383,6 +391,18 @@ mod tests {
         for text in [plain, &address, &format!("{plain}\r\n")] {
             assert_eq!(files_in(text), Clip::Files(vec![file.clone()]), "{text}");
         }
+        let here = PathBuf::from("/home/anna/My picture.png");
+        for line in [
+            "file:///home/anna/My%20picture.png",
+            "file://localhost/home/anna/My%20picture.png",
+            "/home/anna/My picture.png",
+        ] {
+            assert_eq!(path_in(line), here, "{line}");
+        }
+        assert_eq!(
+            path_in("file://else.where/x"),
+            PathBuf::from("file://else.where/x")
+        );
         for text in ["", "hello", "/no/such/file", "file:///no%2", "relative.png"] {
             assert_eq!(files_in(text), Clip::Nothing, "{text}");
         }

@@ -18,7 +18,7 @@ use super::{
     live::LiveView,
     messages::Offer,
     overlays::{Overlay, Question, TypedPath},
-    platform::Dialog,
+    platform::{Dialog, path_in},
 };
 use crate::{
     disk::{WriteError, free_path},
@@ -302,7 +302,7 @@ impl App {
 
     /// Goes on with a path that was typed, as with one from a dialog. No file is replaced without a question.
     pub(super) fn take_path(&mut self, ctx: &egui::Context, purpose: Purpose, text: &str) {
-        let typed = Path::new(text.trim());
+        let typed = &path_in(text.trim());
         let path = match (typed.strip_prefix("~"), std::env::home_dir()) {
             (Ok(below), Some(home)) => home.join(below),
             // A name alone is that of a file in the folder that was offered.

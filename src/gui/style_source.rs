@@ -11,6 +11,7 @@ use std::{
 use super::{
     label::stem,
     mix::{LastNetwork, MixedCodes, why_not_mixed},
+    style_refusal::{no_weights, not_added, not_renamed},
 };
 use crate::{
     engine::{style_picture, trial::only_color},
@@ -259,7 +260,7 @@ impl StyleSource for Library {
         let checkpoint = match Checkpoint::read_as(path, pixels) {
             Ok(checkpoint) => checkpoint,
             Err(WeightsError::PixelValues { known }) => return Ok(Import::Unclear(known)),
-            Err(error) => return Err(not_added(&error)),
+            Err(error) => return Err(no_weights(&error)),
         };
         if let Some(guessed) = checkpoint.guessed {
             let known = PixelChoice::from(guessed);
@@ -322,9 +323,10 @@ impl StyleSource for Library {
 
     fn rename(&self, id: &str, name: &str) -> Result<String, String> {
         let renamed = self.with(|library| library.rename(id, name));
+        let title_of = |id: &str| self.with(|library| library.find(id).map(|s| s.title.clone()));
         renamed
             .map(|style| style.id)
-            .map_err(|e| format!("The style was not renamed: {e}."))
+            .map_err(|e| not_renamed(&e, title_of))
     }
 
     fn remove(&self, id: &str) -> Result<(), String> {
@@ -361,11 +363,6 @@ fn or_numbered(
         result = keep(&name);
     }
     result
-}
-
-/// Why a file was not added.
-fn not_added(error: &dyn std::error::Error) -> String {
-    format!("This file was not added as a style: {error}.")
 }
 
 fn card_of(style: &Style) -> Card {

@@ -234,9 +234,20 @@ pub fn heading(text: &str) -> egui::RichText {
 
 /// Controls that few people need: folded away until they are opened.
 pub fn advanced(ui: &mut egui::Ui, contents: impl FnOnce(&mut egui::Ui)) {
-    egui::CollapsingHeader::new(heading("Advanced"))
+    let shown = egui::CollapsingHeader::new(heading("Advanced"))
         .id_salt("advanced")
         .show_unindented(ui, contents);
+    let is_open = shown.openness > 0.0;
+    ui.data_mut(|data| data.insert_temp(advanced_id(), is_open));
+}
+
+/// Whether a person has opened the controls that few people need.
+pub fn is_advanced_open(ctx: &egui::Context) -> bool {
+    ctx.data(|data| data.get_temp(advanced_id()).unwrap_or_default())
+}
+
+fn advanced_id() -> Id {
+    Id::unique("advanced is open")
 }
 
 /// A quiet line below a control.

@@ -219,7 +219,7 @@ impl App {
             Intent::AskTargetFolder => {
                 self.ask(Purpose::TargetFolder, Dialog::TargetFolder);
             }
-            Intent::OpenFiles(files) => self.sort(files, PictureUse::Photo),
+            Intent::OpenFiles(files) => self.sort(files, PictureUse::OneByOne),
             Intent::OpenRecent(path) => self.open_recent(path),
             Intent::ClearRecents => self.clear_recents(ctx),
             Intent::OpenSample => self.open(Origin::Sample),

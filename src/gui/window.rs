@@ -14,7 +14,7 @@ use super::{
     stage::Stage,
     theme, welcome,
 };
-use crate::engine::paint::Painting;
+use crate::{engine::paint::Painting, mode::DeviceChoice};
 
 /// Width of the gallery, in points.
 const GALLERY_WIDTH: f32 = 212.0;
@@ -86,7 +86,7 @@ impl App {
                 .inner;
             if let Some(live) = &mut self.live {
                 let clear = below_card(ui.ctx(), area, self.batch.is_some());
-                live.over_stage(ui, area, clear, intents);
+                live.over_stage(ui, (area, clear), false, intents);
             }
             self.over_stage(ui, area, intents);
         });
@@ -94,7 +94,7 @@ impl App {
 
     /// The buttons for the picture, and a line of words below them.
     fn action_bar(&mut self, ui: &mut egui::Ui, frame: Frame, intents: &mut Vec<Intent>) {
-        let status = self.status();
+        let status = self.status(ui.ctx());
         Panel::bottom("action bar").frame(frame).show(ui, |ui| {
             ui.spacing_mut().item_spacing.y = 4.0;
             match &self.live {
@@ -226,7 +226,7 @@ impl App {
             empty::progress(ui, area, &text.0, text.1, intents);
         } else if self.opening.is_running && self.workspace.photo().is_some() {
             empty::hint(ui, area, "Opening…");
-        } else if self.arrivals.importing > 0 {
+        } else if self.arrivals.importing > 0 || self.arriving.is_some() {
             empty::hint(ui, area, "Adding the style…");
         } else if self.live.is_none()
             && self.cropping.is_none()
@@ -239,10 +239,14 @@ impl App {
         if let Some(batch) = &self.batch {
             let style = self.workspace.choice.style.as_deref().map(title);
             let progress = self.engine.batch_progress().unwrap_or(0.0);
+            let style_in_words = self.batch_style_in_words();
+            let may_fold = ui.ctx().content_rect().width() < CONTROLS_FROM;
+            let seen = !self.full_screen.is_on() && (!may_fold || self.controls_open);
             let painting = BatchPainting {
                 style: style.as_deref(),
+                style_in_words: style_in_words.as_deref(),
                 cards: self.gallery.cards(),
-                settings: &self.batch_settings_in_words(),
+                settings: &self.batch_settings_in_words(seen),
             };
             batch.ui(ui, area, &painting, progress, intents);
         }
@@ -262,14 +266,21 @@ impl App {
         self.arrivals.ui(ui, area, self.live.is_some());
     }
 
-    fn status(&self) -> bars::StatusView {
+    /// The lower line; modes, and what a device can do, only for those who look at such things.
+    fn status(&self, ctx: &egui::Context) -> bars::StatusView {
+        let has_lab = self.live.as_ref().is_some_and(|live| live.panel_open);
+        let shows_details = has_lab || theme::is_advanced_open(ctx);
         let device = match &self.device.info {
-            Some(info) => [info.name.as_str(), &info.parallelism(), &info.instructions]
-                .into_iter()
-                .filter(|part| !part.is_empty())
-                .map(label)
-                .collect::<Vec<_>>()
-                .join(", "),
+            Some(info) if shows_details => {
+                [info.name.as_str(), &info.parallelism(), &info.instructions]
+                    .into_iter()
+                    .filter(|part| !part.is_empty())
+                    .map(label)
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            }
+            Some(info) if info.kind == DeviceChoice::Cpu => "Processor".to_owned(),
+            Some(info) => label(&info.name),
             None if self.device.notice.is_some() => "No device".to_owned(),
             None => "Looking for a device…".to_owned(),
         };
@@ -281,7 +292,7 @@ impl App {
             format!("{name}, {w} × {h} px")
         });
         if let Some(live) = &self.live {
-            let (source, pace) = live.in_words();
+            let (source, pace) = live.in_words(shows_details);
             return bars::StatusView {
                 device,
                 device_notice: self.device.notice.as_deref().map(remark),
@@ -301,7 +312,7 @@ impl App {
             device,
             device_notice: self.device.notice.as_deref().map(remark),
             photo,
-            last_run: self.workspace.shown().map(|s| run_in_words(&s.painting)),
+            last_run: (self.workspace.shown()).map(|s| run_in_words(&s.painting, shows_details)),
         }
     }
 }
@@ -315,11 +326,14 @@ fn draw_stage(ui: &mut egui::Ui, stage: &mut Stage) {
     }
 }
 
-/// Size, time and mode of a run.
-fn run_in_words(painting: &Painting) -> String {
+/// Size and time of a run, perhaps with its mode.
+fn run_in_words(painting: &Painting, with_mode: bool) -> String {
     let (w, h) = (painting.painted.width(), painting.painted.height());
     let seconds = painting.total_ms / 1e3;
     let digits = if seconds < 10.0 { 2 } else { 0 };
-    let mode = painting.mode;
-    format!("Painted at {w} × {h} px in {seconds:.digits$} s, {mode}")
+    let mode = match with_mode {
+        true => format!(", {}", painting.mode),
+        false => String::new(),
+    };
+    format!("Painted at {w} × {h} px in {seconds:.digits$} s{mode}")
 }

@@ -57,6 +57,8 @@ pub struct Workspace {
     draft: Option<Arc<Painting>>,
     saved: Vec<SavedKey>,
     photos_opened: u64,
+    /// The choice with which the photo was opened: nobody asked for the painting that follows from it.
+    unasked: Option<Choice>,
 }
 
 impl Workspace {
@@ -72,6 +74,7 @@ impl Workspace {
             draft: None,
             saved: Vec::new(),
             photos_opened: 0,
+            unasked: None,
         }
     }
 
@@ -97,6 +100,7 @@ impl Workspace {
         self.saved.clear();
         self.shown = None;
         self.draft = None;
+        self.unasked = Some(self.choice.clone());
         before.map(|before| {
             let mut opened = before.opened;
             opened.photo.frame = before.whole.frame;
@@ -255,7 +259,7 @@ impl Workspace {
             recipe.mix.iter_mut().for_each(|(style, _)| rename(style));
         }
         let steps = self.past.iter_mut().chain(&mut self.future);
-        let now = std::iter::once(&mut self.choice);
+        let now = std::iter::once(&mut self.choice).chain(&mut self.unasked);
         for choice in choices.into_iter().chain(steps).chain(now) {
             choice.style.as_mut().map(rename);
             let others = choice.mix.others.iter_mut();
@@ -319,17 +323,13 @@ impl Workspace {
         self.saved.push(key);
     }
 
-    /// Whether the result on the table would be lost. Paintings of the sample never are.
+    /// Whether the result on the table would be lost. Paintings of the sample never are, nor is one that was made
+    /// because its photo was opened and of which a person has changed nothing: opening the photo makes it again.
     pub fn is_unsaved(&self) -> bool {
-        let is_sample = self
-            .photo
-            .as_ref()
-            .is_none_or(|p| p.opened.origin == Origin::Sample);
-        !is_sample
-            && self.choice.look.strength_percent > 0
-            && self
-                .saved_key()
-                .is_some_and(|key| !self.saved.contains(&key))
+        let is_own = matches!(&self.photo, Some(p) if p.opened.origin != Origin::Sample);
+        let key = self.saved_key().filter(|key| !self.saved.contains(key));
+        let is_asked = self.unasked.as_ref() != Some(&self.choice);
+        is_own && is_asked && self.choice.look.strength_percent > 0 && key.is_some()
     }
 
     /// The photo's name without its ending.
@@ -431,9 +431,10 @@ mod tests {
     #[test]
     fn results_are_unsaved_until_saved_as_they_are() {
         let mut table = painted(Origin::Clipboard);
+        assert!(!table.is_unsaved(), "nobody has changed anything");
+        table.choice.look.strength_percent = 70;
         assert!(table.is_unsaved());
-        let key = table.saved_key().expect("a result");
-        table.mark_saved(key);
+        table.mark_saved(table.saved_key().expect("a result"));
         assert!(!table.is_unsaved());
         table.choice.look.strength_percent = 50;
         assert!(table.is_unsaved());

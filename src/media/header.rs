@@ -9,7 +9,10 @@ use image::{
 };
 
 use super::{MediaError, container};
-use crate::{disk::reason, text::cut};
+use crate::{
+    disk::reason,
+    text::{cut, is_unseen},
+};
 
 /// Most pixels that a picture may declare.
 pub const MAX_PIXELS: u64 = 200_000_000;
@@ -20,7 +23,7 @@ pub(super) const SIDE_BYTES: u64 = 256 << 20;
 /// Bytes of a pixel in RGBA8.
 pub(super) const RGBA_BYTES: u64 = 4;
 /// Longest reason of a decoder that is shown.
-const MAX_REASON_CHARS: usize = 300;
+const MAX_REASON_CHARS: usize = 120;
 
 /// Facts of a picture that its header gives before its pixels are decoded.
 pub(super) struct Header<'a> {
@@ -226,7 +229,7 @@ pub(super) fn from_image_error(name: &str, format: ImageFormat, error: ImageErro
         ImageError::Unsupported(e) => MediaError::Unsupported {
             name: name.to_owned(),
             format: format_name(format).to_owned(),
-            reason: in_short(&e),
+            reason: in_short(&e.to_string()),
         },
         ImageError::Limits(_) => damaged(
             name,
@@ -237,11 +240,21 @@ pub(super) fn from_image_error(name: &str, format: ImageFormat, error: ImageErro
             damaged(name, format, "it ends in the middle of the picture")
         }
         ImageError::IoError(e) => damaged(name, format, &reason(&e)),
-        other => damaged(name, format, &in_short(&other)),
+        other => {
+            // Without the decoder's own introduction, which names the format once more.
+            let detail = std::error::Error::source(&other).map(ToString::to_string);
+            let detail = in_short(&detail.unwrap_or_else(|| other.to_string()));
+            let why = format!("a part of it is missing or wrong (\u{201c}{detail}\u{201d})");
+            damaged(name, format, &why)
+        }
     }
 }
 
-/// A decoder's message, cut before text of the file.
-fn in_short(words: &impl std::fmt::Display) -> String {
-    cut(&words.to_string(), MAX_REASON_CHARS).into_owned()
+/// A decoder's message as a part of a sentence: without line breaks and control characters, cut before text of the
+/// file.
+fn in_short(words: &str) -> String {
+    let seen = words.replace(is_unseen, " ");
+    let words: Vec<&str> = seen.split_whitespace().collect();
+    let words = words.join(" ");
+    cut(words.trim_end_matches('.'), MAX_REASON_CHARS).into_owned()
 }

@@ -108,7 +108,9 @@ pub enum MediaError {
         reason: String,
     },
     /// Truncated, corrupt, or a bomb.
-    #[error("{name} is damaged and cannot be read as {format}: {reason}")]
+    #[error(
+        "{name} is damaged and cannot be read as {format}: {reason}; copy it again from where it came, or open another"
+    )]
     Damaged {
         /// The file as the person named it.
         name: String,

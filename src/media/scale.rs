@@ -59,10 +59,15 @@ fn nearest(frame: &Frame, width: usize, height: usize) -> Frame {
 
 /// The size with the long side brought to `long_side_px`, the aspect kept, never enlarged.
 pub fn size_within(width: usize, height: usize, long_side_px: usize) -> (usize, usize) {
-    let long = width.max(height);
-    if long <= long_side_px {
+    if width.max(height) <= long_side_px {
         return (width, height);
     }
+    size_with_long_side((width, height), long_side_px)
+}
+
+/// The size with the long side brought to `long_side_px`, the aspect kept, enlarged or not.
+pub fn size_with_long_side((width, height): (usize, usize), long_side_px: usize) -> (usize, usize) {
+    let long = width.max(height).max(1);
     let side = |s: usize| {
         let exact = s as f64 * long_side_px as f64 / long as f64;
         (exact.round() as usize).max(1)

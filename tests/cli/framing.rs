@@ -87,8 +87,15 @@ fn results_have_the_long_side_that_is_asked_for() {
     ])
     .ends(0);
     assert_eq!(size(&s.read("out/large-tiny.png")), (30, 20));
-    let never_enlarged = s.read("out/photo-tiny.png");
-    assert_eq!(size(&never_enlarged), (24, 16));
+    let enlarged = s.read("out/photo-tiny.png");
+    assert_eq!(size(&enlarged), (30, 20));
+    s.stylize(&["photo.png", "--output-size", "2000", "-o", "most.png"])
+        .ends(0);
+    assert_eq!(
+        size(&s.read("most.png")),
+        (96, 64),
+        "four times as long at most"
+    );
     s.stylize(&[
         "large.png",
         "--output-size",

@@ -51,7 +51,7 @@ fn after_some_pictures(s: &Sandbox, arguments: &[&str]) -> Run {
     let folder = s.path("recorded");
     let mut child = begun(s, &[arguments, &["--record", "recorded"]].concat());
     let pictures = || {
-        let table = std::fs::read_to_string(folder.join("frames.csv"));
+        let table = std::fs::read_to_string(folder.join("frames.partial.csv"));
         // The first line names the columns.
         table.map_or(0, |table| table.lines().count().saturating_sub(1))
     };

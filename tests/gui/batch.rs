@@ -48,9 +48,17 @@ fn asked(names: &[&str]) -> Window {
 fn a_folder_is_painted_in_several_styles_whose_names_are_in_those_of_the_files() {
     let mut w = asked(&["a.png", "c.png"]);
     assert!(w.has("In the style Candy."));
-    let settings = "Strength 100 %, detail 1280 px at most, as large as the photo, in the photo's format. \
-                    Change them on the right.";
-    assert!(w.has(settings), "{:?}", w.texts());
+    let settings = "Strength 100 %, detail 1280 px or the photo's own size where that is less, as large as the photo, \
+                    each in its photo's own format. ";
+    let with = |end: &str| format!("{settings}{end}");
+    assert!(w.has(&with("Change them on the right.")), "{:?}", w.texts());
+    // Live, other settings stand there.
+    w.click("Live");
+    w.until_label(&with(
+        "These are the settings of photos: “Photo” above shows them.",
+    ));
+    w.click("Photo");
+    w.until_label(&with("Change them on the right."));
     w.click("Several styles");
     assert!(is_ticked(&w, "Candy") && !is_ticked(&w, "Wave"));
     tick(&mut w, "Wave");
@@ -64,7 +72,7 @@ fn a_folder_is_painted_in_several_styles_whose_names_are_in_those_of_the_files()
     w.until_label("Painting 1 of 4");
     assert!(w.has("a.png in Candy"), "{:?}", w.texts());
     w.script.release();
-    w.until_label("3 pictures painted, in");
+    w.until_label("3 pictures painted into the folder");
     assert!(w.has("Skipped, already there (1)") && w.has("c.png in Wave"));
     let painted = inverted(&photo(16, 12));
     for name in ["a-candy.png", "a-wave.png", "c-candy.png"] {
@@ -77,7 +85,7 @@ fn a_folder_is_painted_in_several_styles_whose_names_are_in_those_of_the_files()
     w.click("Udnie");
     w.until_painted();
     w.click("Replace them");
-    w.until_label("1 photo painted, in");
+    w.until_label("1 photo painted into the folder");
     let read = decode::from_path(&path("c-wave.png")).expect("painted");
     assert_eq!(*read.frame, painted);
     assert_eq!(fs::read(path("a-candy.png")).expect("there"), b"mine now");
@@ -108,7 +116,7 @@ fn all_styles_or_none_are_ticked_at_once() {
     w.click("Several styles");
     tick(&mut w, "All styles");
     w.click("Start");
-    w.until_label("3 pictures painted, in");
+    w.until_label("3 pictures painted into the folder");
     for name in ["a-candy.png", "a-udnie.png", "a-wave.png"] {
         assert!(w.path("album/painted").join(name).exists(), "{name}");
     }
@@ -123,7 +131,7 @@ fn a_style_that_cannot_be_loaded_is_told_and_the_others_are_painted() {
     w.style_source.refuse("The weights of Wave are damaged.");
     w.click("Start");
     w.until_contains("The weights of Wave are damaged.");
-    w.until_label("1 photo painted, in");
+    w.until_label("1 photo painted into the folder");
     assert!(w.path("album/painted/a-candy.png").exists());
     assert!(!w.path("album/painted/a-wave.png").exists());
     w.click("Close");
@@ -139,6 +147,6 @@ fn a_style_that_cannot_be_loaded_is_told_and_the_others_are_painted() {
     w.until_contains("The weights of Udnie are damaged.");
     assert!(w.has("Start") && can_start(&w));
     w.click("Start");
-    w.until_label("1 photo painted, in");
+    w.until_label("1 photo painted into the folder");
     assert!(w.path("album/painted/a-udnie.png").exists());
 }

@@ -126,7 +126,7 @@ fn a_folder_of_photos_is_reported_in_plain_words() {
     w.click(&title.expect("the style"));
     w.until_plain("In the style ");
     w.click("Start");
-    w.until_plain("1 photo painted, in");
+    w.until_plain("1 photo painted into the folder");
     w.until_plain("1 photo not painted");
     w.until_plain("1 photo with a note");
     let empty = w.path(&format!("{HOSTILE} is empty"));
@@ -159,6 +159,5 @@ fn names_of_cameras_and_sources_are_plain() {
         .into_iter()
         .find(|text| text.starts_with("Camera x"));
     w.click(&name.expect("the camera"));
-    w.until_plain("Waiting for the camera");
     w.until_plain("here is no camera id x");
 }

@@ -9,7 +9,11 @@ mod recording;
 
 use eframe::egui::{Event, Key, Modifiers, PointerButton, Role, accesskit::Toggled, vec2};
 use egui_kittest::kittest::{NodeT, Queryable, by};
-use styleforge::{capture::Source, mode::ModelSize, settings::Settings};
+use styleforge::{
+    capture::{CameraId, Source},
+    mode::ModelSize,
+    settings::Settings,
+};
 
 use crate::{support::Behaviour, window::Window};
 
@@ -19,7 +23,9 @@ impl Window {
         let mut w = Self::live();
         w.until_live();
         // Until the style is loaded, the source is shown as it is.
-        w.until("the mode", |w| w.pace().contains("fused"));
+        w.until("the style", |w| {
+            !w.pace().is_empty() && !w.pace().contains("not painted")
+        });
         w
     }
 
@@ -50,12 +56,23 @@ fn the_first_start_shows_the_demo_scene_painted() {
         Some(&("candy".to_owned(), ModelSize::Lite)),
         "the automatic size takes the lite model on a processor"
     );
-    w.until("the mode", |w| w.pace().contains("fused fp32"));
     w.until("every style's picture", |w| {
         w.style_source.loads().len() == 3
     });
     w.click("Got it");
     w.until("the hint to go", |w| !w.has("Got it"));
+    // Modes, and what a processor can do, are for those who look at such things.
+    assert!(
+        w.has("Processor (CPU: no NVIDIA driver found)"),
+        "{:#?}",
+        w.texts()
+    );
+    assert!(!w.pace().contains("fp32"), "{}", w.pace());
+    w.click("Advanced");
+    w.until("the mode", |w| w.pace().contains("fused fp32"));
+    w.until_label("Scripted processor, 3 threads, AVX2 (CPU: no NVIDIA driver found)");
+    w.click("Advanced");
+    w.until("the plain line", |w| !w.pace().contains("fp32"));
 }
 
 #[test]
@@ -99,19 +116,47 @@ fn freezing_holds_the_picture() {
 }
 
 #[test]
-fn there_is_no_camera_and_a_way_back() {
+fn without_a_camera_the_demo_goes_on_and_the_choice_is_not_remembered() {
     let mut w = Window::painting_live();
     w.click("Use camera");
-    w.until_contains("no camera is connected".trim_start_matches("no "));
-    assert!(w.has("Waiting for the camera") && w.has("Turn off"));
+    w.until_contains("No camera was found. Connect one and press ");
+    w.until_live();
+    assert!(
+        w.has("Use camera") && !w.has("Turn off"),
+        "{:#?}",
+        w.texts()
+    );
+    assert!(w.paints("Demo scene"));
+    let ticked = w.harness.get(by().label("Mirror").role(Role::CheckBox));
+    assert_eq!(ticked.accesskit_node().toggled(), Some(Toggled::False));
+    let path = w.settings_path();
+    let mut again = w.reopened_live();
+    assert_eq!(Settings::load(&path).0.live.source, Source::Demo);
+    again.until_live();
+    assert!(again.has("Use camera") && !again.has_containing("No camera was found"));
+}
+
+#[test]
+fn a_camera_that_was_named_is_waited_for_and_nothing_can_be_saved_meanwhile() {
+    let mut w = Window::painting_live();
+    w.choose_absent_camera();
+    w.until_contains("here is no camera front");
+    assert!(w.has("Waiting for the camera") && w.has("No picture yet"));
     let told = |w: &Window, part: &str| w.texts().iter().filter(|l| l.contains(part)).count();
-    assert_eq!(told(&w, "camera is connected"), 1, "{:#?}", w.texts());
+    assert_eq!(told(&w, "here is no camera front"), 1, "{:#?}", w.texts());
     assert_eq!(told(&w, "Waiting for"), 1, "{:#?}", w.texts());
+    for button in ["Freeze", "Snapshot", "Record"] {
+        let node = w.harness.get(by().label(button).role(Role::Button));
+        assert!(node.accesskit_node().is_disabled(), "{button}");
+    }
+    w.press(Key::S);
+    w.press(Key::R);
+    w.until_contains("There is no live picture yet");
+    assert_eq!(told(&w, "no live picture"), 1, "{:#?}", w.texts());
     w.click("Show the demo scene");
     w.until_live();
     assert!(w.has("Use camera"));
-    w.click("Use camera");
-    w.until_label("Turn off");
+    w.choose_absent_camera();
     w.press(Key::X);
     w.until_label("Use camera");
     w.until_contains("The camera is off");
@@ -121,9 +166,9 @@ fn there_is_no_camera_and_a_way_back() {
 #[test]
 fn a_long_preparation_is_shown_and_another_choice_cancels_it() {
     let mut w = Window::painting_live();
+    w.click("Advanced");
     w.until("the style", |w| w.pace().contains("fused fp32"));
     w.script.search();
-    w.click("Advanced");
     w.choose("Engine: variant", "baseline");
     w.until_contains("Preparing baseline fp32 at ");
     assert!(w.has_containing("the library's algorithms are tried"));
@@ -139,18 +184,19 @@ fn a_long_preparation_is_shown_and_another_choice_cancels_it() {
 }
 
 #[test]
-fn the_choice_of_a_camera_is_remembered() {
-    let mut w = Window::painting_live();
-    w.click("Use camera");
-    w.until_label("Turn off");
-    let path = w.settings_path();
-    let source = || Settings::load(&path).0.live.source;
-    w.until("the settings file", |_| source() != Source::Demo);
-    let mut again = w.reopened_live();
-    again.until_label("Turn off");
-    assert!(!again.has("Use camera"));
-    again.press(Key::X);
-    again.until_label("Use camera");
+fn a_camera_that_is_gone_at_the_next_start_gives_way_to_the_demo_and_stays_remembered() {
+    let mut w = Window::live_after(|folder| {
+        let path = folder.join("settings.toml");
+        let (mut settings, _) = Settings::load(&path);
+        settings.live.source = Source::Camera(CameraId::new("front"));
+        settings.save(&path).expect("saved");
+    });
+    w.until_contains("No camera was found. Connect one and press ");
+    w.until_live();
+    assert!(w.has("Use camera"));
+    let folder = w.end();
+    let (settings, _) = Settings::load(&folder.path().join("settings.toml"));
+    assert_eq!(settings.live.source, Source::Camera(CameraId::new("front")));
 }
 
 #[test]
@@ -426,8 +472,7 @@ fn a_camera_is_a_mirror_and_what_is_saved_is_not_unless_that_is_asked() {
         node.accesskit_node().toggled() == Some(Toggled::True)
     };
     assert!(!ticked(&w, "Mirror") && !w.has("Mirror what is saved"));
-    w.click("Use camera");
-    w.until_label("Turn off");
+    w.choose_absent_camera();
     assert!(ticked(&w, "Mirror") && !ticked(&w, "Mirror what is saved"));
     w.click("Mirror");
     w.click("Mirror what is saved");

@@ -75,6 +75,7 @@ fn a_style_of_ones_own_is_renamed_and_stays_where_it_was() {
     w.step();
     w.key(Modifiers::NONE, Key::Enter);
     w.until_label("there is already a style named candy");
+    assert!(w.has("Rename Barn"), "it is still that one's question");
     w.harness
         .input_mut()
         .events

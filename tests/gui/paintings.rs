@@ -61,7 +61,7 @@ fn whatever_is_saved_stands_on_the_strip_also_after_a_restart() {
     w.drop_file(&folder);
     w.until_label("Paint 1 photo");
     w.click("Start");
-    w.until_label("1 photo painted, in");
+    w.until_label("1 photo painted into the folder");
     w.click("Close");
     let all = ["a-candy.png", "sheet.png", "first.png"];
     w.until("the batch's painting", |w| strip(w) == all);

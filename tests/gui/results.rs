@@ -134,14 +134,22 @@ fn an_unsaved_painting_is_asked_about_before_another_photo_opens() {
     w.until_label("next.png, 50 × 20 px");
     assert!(target.exists());
     w.until_painted();
-    // Without saving, and never asked again.
+    // Painted because it was opened, which opening it does again: nothing is asked.
     let last = w.photo_file("last.png", 20, 20);
+    w.drop_file(&last);
+    w.until_label("last.png, 20 × 20 px");
+    w.until_painted();
+    w.click("Udnie");
+    w.until("the choice", |w| w.is_chosen("Udnie"));
+    w.until_painted();
+    // Without saving, and never asked again.
+    let last = w.photo_file("last.png", 21, 20);
     w.drop_file(&last);
     w.until_label("Save the painting first?");
     w.click("Do not ask again");
     w.step();
     w.click("Open without saving");
-    w.until_label("last.png, 20 × 20 px");
+    w.until_label("last.png, 21 × 20 px");
     w.until_painted();
     w.drop_file(&next);
     w.until_label("next.png, 50 × 20 px");
@@ -184,7 +192,7 @@ fn a_folder_is_painted_and_the_bad_ones_are_named() {
     w.until_label("Paint 3 photos");
     assert!(w.has_containing("1 folder in it is left out"));
     w.click("Start");
-    w.until_label("2 photos painted, in");
+    w.until_label("2 photos painted into the folder");
     assert!(w.has("1 photo not painted"));
     assert!(w.has("b.png"));
     let painted = folder.join("painted").join("a-candy.png");
@@ -201,10 +209,10 @@ fn a_folder_is_painted_and_the_bad_ones_are_named() {
     w.until_label("Nothing was painted");
     assert!(w.has("Skipped, already there (2)"), "{:#?}", w.texts());
     assert!(w.has("1 photo not painted"));
-    assert!(!w.has("Done") && !w.has_containing("painted, in"));
+    assert!(!w.has("Done") && !w.has_containing("painted into the folder"));
     fs::write(&painted, "touched").expect("written");
     w.click("Replace them");
-    w.until_label("2 photos painted, in");
+    w.until_label("2 photos painted into the folder");
     let result = decode::from_path(&painted).expect("painted again");
     assert_eq!(*result.frame, inverted(&photo(16, 12)));
 }
@@ -218,7 +226,7 @@ fn a_folder_run_tells_what_has_to_be_known_about_its_photos() {
     w.drop_file(&folder);
     w.until_label("Paint 2 photos");
     w.click("Start");
-    w.until_label("2 photos painted, in");
+    w.until_label("2 photos painted into the folder");
     assert!(w.has("1 photo with a note"));
     assert!(w.has("moves.gif"));
     assert!(w.has_containing("the first is used"));

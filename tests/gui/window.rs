@@ -22,6 +22,7 @@ use egui_kittest::{
 };
 use styleforge::{
     backend::{DeviceOptions, OpenDevice, opener},
+    capture::{Camera, CameraId},
     frame::Frame,
     gui::{
         App, Launch,
@@ -150,7 +151,7 @@ impl Window {
             ScriptedBackend::opener(&script),
         );
         let size = egui::vec2(1300.0, 850.0);
-        Self::build_on(folder, size, true, seams, (script, styles))
+        Self::build_on(folder, size, (true, Vec::new()), seams, (script, styles))
     }
 
     /// A window with the same settings file and styles, after this one was closed.
@@ -206,7 +207,27 @@ impl Window {
             style_source.clone() as Arc<dyn StyleSource>,
             ScriptedBackend::opener(&script),
         );
-        Self::build_on(folder, size, live, seams, (script, style_source))
+        Self::build_on(
+            folder,
+            size,
+            (live, Vec::new()),
+            seams,
+            (script, style_source),
+        )
+    }
+
+    /// A window that was started with files, which `write` writes into its folder.
+    pub fn of_files<const COUNT: usize>(write: impl FnOnce(&Path) -> [PathBuf; COUNT]) -> Self {
+        let folder = Arc::new(tempfile::tempdir().unwrap());
+        let files = write(folder.path()).into();
+        let script = Arc::new(Script::default());
+        let style_source = Arc::new(ScriptedStyles::default());
+        let seams = (
+            style_source.clone() as Arc<dyn StyleSource>,
+            ScriptedBackend::opener(&script),
+        );
+        let size = egui::vec2(1300.0, 850.0);
+        Self::build_on(folder, size, (false, files), seams, (script, style_source))
     }
 
     /// An empty window with a library of styles in its folder and the real devices; nothing but its dialogs is
@@ -219,7 +240,7 @@ impl Window {
         Self::build_on(
             folder,
             egui::vec2(1300.0, 850.0),
-            false,
+            (false, Vec::new()),
             seams,
             Default::default(),
         )
@@ -228,7 +249,7 @@ impl Window {
     fn build_on(
         folder: Arc<tempfile::TempDir>,
         size: egui::Vec2,
-        live: bool,
+        (live, files): (bool, Vec<PathBuf>),
         (source, open_device): (Arc<dyn StyleSource>, OpenDevice),
         (script, style_source): (Arc<Script>, Arc<ScriptedStyles>),
     ) -> Self {
@@ -240,7 +261,7 @@ impl Window {
             open_device,
             settings: Settings::load(&settings_path),
             settings_path: Some(settings_path),
-            files: Vec::new(),
+            files,
             live,
         };
         let shown = Shown {
@@ -363,6 +384,26 @@ impl Window {
             }
             std::thread::sleep(Duration::from_millis(2));
         }
+    }
+
+    /// Chooses a camera from the list of sources that goes before it gives a picture: it is waited for.
+    pub fn choose_absent_camera(&mut self) {
+        self.platform.plug_in(vec![Camera {
+            id: CameraId::new("front"),
+            name: "Front".to_owned(),
+            description: String::new(),
+            problem: None,
+        }]);
+        let lists = self.harness.query_all(by().role(Role::ComboBox));
+        let source = lists.into_iter().find(|list| {
+            let node = list.accesskit_node();
+            let texts = [node.label(), node.value()];
+            texts.into_iter().flatten().any(|text| text == "Demo scene")
+        });
+        source.expect("the list of sources").click();
+        self.until_label("Front");
+        self.click("Front");
+        self.until_label("Turn off");
     }
 
     /// Draws frames until there is a widget of this name or text.

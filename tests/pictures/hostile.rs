@@ -256,6 +256,31 @@ fn a_jpeg_that_ends_early_is_opened_and_what_is_missing_is_reported() {
 }
 
 #[test]
+fn a_refusal_is_one_sentence_of_what_is_wrong_and_what_to_do() {
+    let whole = encoded(&scene(40, 30), Format::Jpeg);
+    let mut png = encoded(&scene(40, 30), Format::Png);
+    let middle = png.len() / 2;
+    png[middle] ^= 0x10;
+    for bytes in [&whole[..20], &whole[..100], &whole[..4], &png] {
+        let error = refused(bytes).to_string();
+        assert!(
+            error.contains(" is damaged and cannot be read as "),
+            "{error}"
+        );
+        assert!(
+            error.ends_with("; copy it again from where it came, or open another"),
+            "{error}"
+        );
+        assert!(
+            !error.contains(char::is_control) && !error.contains("\\n"),
+            "{error:?}"
+        );
+        assert!(!error.contains("Format error decoding"), "{error}");
+        assert!(error.chars().count() < 320, "{error}");
+    }
+}
+
+#[test]
 fn a_jpeg_that_is_grey_by_itself_misses_nothing() {
     let sky = Frame::from_fn(64, 64, |x, y| match y {
         0..24 => [(x * 4) as u8, 30, 200, 255],

@@ -95,7 +95,8 @@ pub struct StylizeArgs {
     /// strokes; a photo is never enlarged), or "original" [default: 1280]
     #[arg(long, value_name = "PX|original", value_parser = working_size)]
     pub working_size: Option<WorkingSize>,
-    /// Size of the result: the photo's, the working size, or at most so many pixels on the long side
+    /// Size of the result: the photo's, the working size, or so many pixels on the long side; a smaller
+    /// photo is painted at its own size and then enlarged, at most four times
     #[arg(long, value_name = "original|working|PX", default_value = "original")]
     pub output_size: OutputSize,
     /// Write one picture for each photo: the photo and its paintings in every style, with their titles

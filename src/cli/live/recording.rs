@@ -10,7 +10,7 @@ use crate::{
     media::{
         MediaError,
         encode::Format,
-        record::{Destination, FrameSink, Interrupted, Recorded, Recorder},
+        record::{Destination, FrameSink, Interruptions, Recorded, Recorder},
     },
     weights::bytes_in_hex,
 };
@@ -39,7 +39,7 @@ pub fn start(
     let Some(path) = &args.record else {
         return Ok(None);
     };
-    for recording in Interrupted::in_folder(folder_of(path)) {
+    for recording in Interruptions::in_folder(folder_of(path)).recordings {
         let told = recording.in_words(&recording.path.display().to_string());
         write_message(format!("note: {told}"));
     }

@@ -46,11 +46,12 @@ impl Run<'_> {
             match painted {
                 Ok(painting) => {
                     self.begun += 1;
+                    self.note_style(style);
                     for note in &painting.notes {
                         self.progress
                             .message(format!("note: {}: {note}", photo.name));
                     }
-                    let cell = OutputSize::LongSide(CELL_PX);
+                    let cell = OutputSize::LongSide(width.max(height));
                     let picture = painting.finished(&photo.frame, cell, job.look);
                     cells.push((style.title.clone(), picture));
                 }

@@ -71,7 +71,10 @@ impl Run<'_> {
         let saving = |photo: &Opened<'_>| {
             let size = photo.size();
             let (width, height) = job.output_size.resolve(size, resolved(size));
-            let saving = |target| saving_bytes(&photo.photo, target, width * height, true);
+            // Besides the painting at the photo's size, which is counted where it is made.
+            let enlarged = frame_bytes(width, height).saturating_sub(frame_bytes(size.0, size.1));
+            let saving =
+                |target| 2 * enlarged + saving_bytes(&photo.photo, target, width * height, true);
             photo.targets.iter().flatten().map(|&t| saving(t)).max()
         };
         PaintSettings {

@@ -58,9 +58,6 @@ pub fn run(args: StylizeArgs) -> Result<(), CliError> {
     }
     let selected = select_device(&job.device)?;
     announce_mode(selected.backend.as_ref(), &job, &styles)?;
-    for note in styles.iter().filter_map(|s| s.note.as_ref()) {
-        write_message(format!("note: {note}"));
-    }
 
     let control = Arc::new(RunControl::default());
     cancel_on_interrupt(&control);
@@ -72,6 +69,7 @@ pub fn run(args: StylizeArgs) -> Result<(), CliError> {
         control,
         begun: 0,
         failures: 0,
+        noted: Vec::new(),
     };
     let done = job
         .sources
@@ -177,6 +175,8 @@ struct Run<'a> {
     /// Paintings begun, failed ones included.
     begun: usize,
     failures: usize,
+    /// The notes about styles that were printed.
+    noted: Vec<&'a str>,
 }
 
 impl Opened<'_> {
@@ -191,7 +191,7 @@ impl Opened<'_> {
     }
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
     /// Paints some photos in every style, those of one working size at once. Failures are reported and counted;
     /// only a stop is an error.
     fn paint_sources(
@@ -230,11 +230,11 @@ impl Run<'_> {
 
     /// Reads one photo's file. A painting that cannot be written is not made, and when none can be, the photo
     /// is not even read. Only a stop is an error.
-    fn read<'a>(
+    fn read<'b>(
         &mut self,
         source: &PhotoInput,
-        row: &'a [Target],
-    ) -> Result<Option<Closed<'a>>, CliError> {
+        row: &'b [Target],
+    ) -> Result<Option<Closed<'b>>, CliError> {
         let mut targets = Vec::new();
         for target in row {
             let checked = check(target, self.job);
@@ -269,7 +269,7 @@ impl Run<'_> {
     }
 
     /// Decodes one photo while other photos hold `held_bytes`.
-    fn open<'a>(&mut self, closed: Closed<'a>, held_bytes: u64) -> Option<Opened<'a>> {
+    fn open<'b>(&mut self, closed: Closed<'b>, held_bytes: u64) -> Option<Opened<'b>> {
         let Closed {
             name,
             bytes,
@@ -321,7 +321,7 @@ impl Run<'_> {
         &mut self,
         opened: &[Opened<'_>],
         index: usize,
-        style: &ChosenStyle,
+        style: &'a ChosenStyle,
     ) -> Result<(), CliError> {
         let settings = self.settings(opened);
         let mut groups: Vec<Group<'_>> = Vec::new();
@@ -353,7 +353,7 @@ impl Run<'_> {
     }
 
     /// Paints photos of one working size and writes the results.
-    fn paint_group(&mut self, group: &Group<'_>, style: &ChosenStyle) -> Result<(), CliError> {
+    fn paint_group(&mut self, group: &Group<'_>, style: &'a ChosenStyle) -> Result<(), CliError> {
         self.stop_if_cancelled()?;
         let (job, painter, control) = (self.job, &mut self.painter, &self.control);
         let frames: Vec<&Frame> = group
@@ -385,6 +385,7 @@ impl Run<'_> {
                 return Ok(());
             }
         };
+        self.note_style(style);
         for ((opened, target), painting) in group.photos.iter().zip(paintings) {
             let photo = &opened.photo;
             for note in &painting.notes {
@@ -410,6 +411,16 @@ impl Run<'_> {
             .working_size(&style.network, &opened.photo.frame, settings)
             .map(|(size, _)| size)
             .map_err(|e| failed(&opened.photo, &e))
+    }
+
+    /// Prints the note about a style in which something was painted, once.
+    fn note_style(&mut self, style: &'a ChosenStyle) {
+        if let Some(note) = style.note.as_deref()
+            && !self.noted.contains(&note)
+        {
+            self.noted.push(note);
+            self.progress.message(format!("note: {note}"));
+        }
     }
 
     fn fail(&mut self, error: &str) {

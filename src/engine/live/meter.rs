@@ -73,16 +73,23 @@ impl Recent {
 
     /// Spread of the values of the last seconds; `None` without any.
     pub fn spread(&self, now: Instant) -> Option<Spread> {
-        let mut sorted = [0.0f32; KEPT];
+        let mut values = [0.0f32; KEPT];
         let mut len = 0;
         for (_, value) in self.of_window(now) {
-            sorted[len] = value;
+            values[len] = value;
             len += 1;
         }
-        let sorted = &mut sorted[..len];
-        sorted.sort_unstable_by(f32::total_cmp);
-        let rank = |percent: usize| sorted[((len * percent).div_ceil(100)).max(1) - 1];
-        (len > 0).then(|| Spread {
+        Spread::of(&mut values[..len])
+    }
+}
+
+impl Spread {
+    /// That of these values, which are sorted; `None` without any.
+    pub fn of(values: &mut [f32]) -> Option<Self> {
+        values.sort_unstable_by(f32::total_cmp);
+        let len = values.len();
+        let rank = |percent: usize| values[((len * percent).div_ceil(100)).max(1) - 1];
+        (len > 0).then(|| Self {
             p50: rank(50),
             p95: rank(95),
         })

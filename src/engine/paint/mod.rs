@@ -19,8 +19,8 @@ use crate::{
     compose::{Look, compose},
     frame::Frame,
     media::{
-        memory,
-        scale::{scaled, size_within},
+        decode, memory,
+        scale::{scaled, size_with_long_side, size_within},
     },
     mode::{AttentionChoice, Mode, ModeChoice, PrecisionChoice, Variant},
     timing::RunTiming,
@@ -31,8 +31,7 @@ use crate::{
 pub const DEFAULT_WORKING_PX: usize = 1280;
 /// Smallest working size that a person may choose, in pixels on the long side.
 pub const MIN_WORKING_PX: usize = 16;
-/// Largest size that a person may type, in pixels on the long side: no JPEG is larger. More would be a slip, since no
-/// photo is enlarged.
+/// Largest size that a person may type, in pixels on the long side: no JPEG is larger. More would be a slip.
 pub const MAX_WORKING_PX: usize = 65_535;
 
 /// The size at which the network sees the photo: the brush size.
@@ -66,8 +65,23 @@ pub enum OutputSize {
     Original,
     /// The working size.
     Working,
-    /// This many pixels on the long side, or the photo's size if that is less.
+    /// This many pixels on the long side; a smaller photo is enlarged, as far as [`most_long_side_px`] goes.
     LongSide(usize),
+}
+
+/// How many times as long the long side of a finished picture is as its photo's, at most: beyond that there would be
+/// nothing to see but larger pixels.
+pub const MOST_ENLARGED: usize = 4;
+
+/// The longest side of a finished picture of a photo of these columns and rows, in pixels: at most
+/// [`MOST_ENLARGED`] times the photo's, and no more pixels than a picture may have that is read again.
+pub fn most_long_side_px((width, height): (usize, usize)) -> usize {
+    let long = width.max(height);
+    let pixels = (width as f64 * height as f64).max(1.0);
+    let by_pixels = long as f64 * (decode::MAX_PIXELS as f64 / pixels).sqrt();
+    let most = (long.saturating_mul(MOST_ENLARGED)).min(MAX_WORKING_PX);
+    // Rounded down: the short side may be rounded up.
+    most.min((by_pixels * 0.9999) as usize).max(long)
 }
 
 impl OutputSize {
@@ -76,7 +90,11 @@ impl OutputSize {
         match self {
             Self::Original => photo,
             Self::Working => painted,
-            Self::LongSide(px) => size_within(photo.0, photo.1, px.max(MIN_WORKING_PX)),
+            Self::LongSide(px) => {
+                // Below the least a photo stays as it is.
+                let least = MIN_WORKING_PX.min(photo.0.max(photo.1));
+                size_with_long_side(photo, px.clamp(least, most_long_side_px(photo)))
+            }
         }
     }
 }
@@ -260,8 +278,20 @@ mod tests {
         assert_eq!(long.resolve((1000, 500), (20, 10)), (400, 200));
         assert_eq!(
             long.resolve((300, 200), (20, 10)),
-            (300, 200),
-            "never enlarged"
+            (400, 267),
+            "a smaller one is enlarged"
+        );
+        assert_eq!(
+            long.resolve((60, 30), (20, 10)),
+            (240, 120),
+            "four times at most"
+        );
+        assert_eq!(OutputSize::LongSide(9).resolve((12, 6), (12, 6)), (12, 6));
+        // No picture is made that could not be read again.
+        let large = OutputSize::LongSide(60_000).resolve((12_000, 10_000), (20, 10));
+        assert!(
+            (large.0 * large.1) as u64 <= decode::MAX_PIXELS && large.0 > 15_000,
+            "{large:?}"
         );
     }
 

@@ -13,6 +13,7 @@ use crate::gui::{
     messages::Offer,
     overlays::{Overlay, Question},
 };
+use crate::settings::MOST_RECENT;
 
 /// How often the pointer is asked for while files hover, in seconds.
 const ASK_EVERY_SECONDS: f64 = 0.04;
@@ -76,6 +77,7 @@ impl App {
     /// Goes on with files that were sorted by their kind.
     pub(in crate::gui) fn handle_sorted(
         &mut self,
+        ctx: &egui::Context,
         ticket: u64,
         picture_use: PictureUse,
         sorted: Sorted,
@@ -96,6 +98,7 @@ impl App {
                 self.put_question(Question::PictureUse(Arrived::Files(photos)));
             }
             PictureUse::Style if !sorted.has_folder => self.make_styles(photos),
+            PictureUse::OneByOne if !sorted.has_folder => self.open_one_by_one(ctx, ticket, photos),
             _ if photos.len() > 1 || sorted.has_folder => self.offer_batch(photos, sorted.notes),
             _ => {
                 for path in photos {
@@ -105,6 +108,28 @@ impl App {
                 }
             }
         }
+    }
+
+    /// Opens the first of these photos; the others wait in the list of recent photos, in their order.
+    fn open_one_by_one(&mut self, ctx: &egui::Context, ticket: u64, photos: Vec<PathBuf>) {
+        let mut photos = photos.into_iter();
+        let Some(first) = photos.next() else {
+            return;
+        };
+        let others: Vec<PathBuf> = photos.take(MOST_RECENT - 1).collect();
+        for other in others.iter().rev() {
+            self.note_recent(ctx, other);
+        }
+        match others.len() {
+            0 => {}
+            1 => self
+                .messages
+                .notice("The other photo is in the list of recent photos, above the picture."),
+            n => self.messages.notice(format!(
+                "The other photos ({n}) are in the list of recent photos, above the picture."
+            )),
+        }
+        self.open_file(ticket, first);
     }
 
     fn make_styles(&mut self, pictures: Vec<PathBuf>) {
@@ -158,7 +183,7 @@ impl App {
                     photos: files,
                     ..Sorted::default()
                 };
-                self.handle_sorted(ticket, picture_use, photos);
+                self.handle_sorted(ctx, ticket, picture_use, photos);
             }
         }
     }

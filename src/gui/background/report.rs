@@ -23,7 +23,7 @@ use crate::{
         MediaError, decode,
         encode::Encoding,
         framing::Framing,
-        record::{FrameSink, Interrupted, Recorded, Recorder},
+        record::{FrameSink, Interruptions, Recorded, Recorder},
     },
     mode::ModelSize,
     network::Network,
@@ -408,7 +408,7 @@ pub enum Report {
     /// A recording is written.
     Recorded(Recorded),
     /// Recordings of a program that was killed were found, or none.
-    Interrupted(Vec<Interrupted>),
+    Interrupted(Interruptions),
     /// The system's cameras, or why they are not known.
     Cameras(Result<Vec<Camera>, String>),
     /// The settings could not be written.

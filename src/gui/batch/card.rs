@@ -25,6 +25,8 @@ const QUESTION_TOP: f32 = 0.12;
 pub struct Painting<'a> {
     /// The title of the chosen style.
     pub style: Option<&'a str>,
+    /// That style, or the mix with it, in a sentence.
+    pub style_in_words: Option<&'a str>,
     /// All styles.
     pub cards: &'a [Card],
     /// The settings that count for every photo, in words.
@@ -119,7 +121,12 @@ impl Batch {
     fn styles_ui(
         &self,
         ui: &mut egui::Ui,
-        &Painting { style, cards, .. }: &Painting<'_>,
+        &Painting {
+            style,
+            style_in_words,
+            cards,
+            ..
+        }: &Painting<'_>,
         list_height: f32,
         intents: &mut Vec<Intent>,
     ) -> bool {
@@ -128,8 +135,8 @@ impl Batch {
             several.is_some_and(|ids| ids.contains(&card.id))
         };
         let ticked: Vec<&Card> = cards.iter().filter(is_ticked).collect();
-        match (&self.several, style, ticked.as_slice()) {
-            (None, Some(style), _) => ui.label(format!("In the style {style}.")),
+        match (&self.several, style_in_words, ticked.as_slice()) {
+            (None, Some(words), _) => ui.label(words),
             (None, None, _) => ui.label("Choose a style on the left first."),
             (Some(_), _, []) => ui.label("Choose at least one style."),
             (Some(_), _, [card]) => ui.label(format!("In the style {}.", card.title)),
@@ -229,7 +236,10 @@ impl Batch {
         };
         ui.label(RichText::new(title).strong().size(16.0));
         if self.saved > 0 {
-            ui.label(format!("{} painted, in", counted(self.saved, self.unit())));
+            ui.label(format!(
+                "{} painted into the folder",
+                counted(self.saved, self.unit())
+            ));
             theme::caption(ui, path_label(&self.target));
         }
         self.remarks_ui(ui);
@@ -267,10 +277,7 @@ impl Batch {
     /// Failures and notes, photo by photo.
     fn remarks_ui(&self, ui: &mut egui::Ui) {
         let color = theme::palette(ui.visuals()).error;
-        let failures = RichText::new(format!(
-            "{} not painted",
-            counted(self.failures.len(), self.unit())
-        ));
+        let failures = RichText::new(format!("{} not painted", counted(self.failed, self.unit())));
         let skipped = RichText::new(format!("Skipped, already there ({})", self.skipped.len()));
         let notes = RichText::new(format!(
             "{} with a note",

@@ -29,35 +29,49 @@ impl App {
         }
     }
 
-    /// The settings that every photo of a batch is painted with, in words.
-    pub(in crate::gui) fn batch_settings_in_words(&self) -> String {
-        let choice = &self.workspace.choice;
-        let mut words = String::new();
+    /// The style that a batch is painted in, or the mix, in words; `None` while none is chosen.
+    pub(in crate::gui) fn batch_style_in_words(&self) -> Option<String> {
+        let style = self.workspace.choice.style.as_deref()?;
         let parts = self.mixed_parts();
-        if !parts.is_empty() && self.batch.as_ref().is_some_and(|b| b.several.is_none()) {
-            let mix = mix::in_words(&parts, |style| self.title_of(style));
-            words = format!("Mixed: {mix}. ");
-        }
-        words.push_str(&format!(
-            "Strength {} %, detail {} px at most, ",
+        Some(match parts.is_empty() {
+            true => format!("In the style {}.", self.title_of(style)),
+            false => {
+                let mix = mix::in_words(&parts, |style| self.title_of(style));
+                format!("In a mix: {mix}.")
+            }
+        })
+    }
+
+    /// The settings that every photo of a batch is painted with, in words, and where they are changed: the controls
+    /// of photos are `seen` or folded away.
+    pub(in crate::gui) fn batch_settings_in_words(&self, seen: bool) -> String {
+        let choice = &self.workspace.choice;
+        let mut words = format!(
+            "Strength {} %, detail {} px or the photo's own size where that is less, ",
             choice.look.strength_percent,
             choice.brush_px()
-        ));
+        );
         if choice.look.keep_colors {
             words.push_str("the photo's colours, ");
         }
         words.push_str(&match choice.output {
             OutputSize::Original => "as large as the photo".to_owned(),
             OutputSize::Working => "as large as painted".to_owned(),
-            OutputSize::LongSide(px) => format!("long side {px} px at most"),
+            OutputSize::LongSide(px) => {
+                format!("long side {px} px, smaller photos enlarged four times at most")
+            }
         });
         let choices = &self.settings.choices;
         words.push_str(&match choices.format {
-            None => ", in the photo's format".to_owned(),
+            None => ", each in its photo's own format".to_owned(),
             Some(Format::Jpeg) => format!(", as JPEG of quality {}", choices.jpeg_quality),
             Some(format) => format!(", as {}", format_title(format)),
         });
-        words.push_str(". Change them on the right.");
+        words.push_str(match (self.live.is_some(), seen) {
+            (true, _) => ". These are the settings of photos: “Photo” above shows them.",
+            (false, true) => ". Change them on the right.",
+            (false, false) => ". The controls button above shows them.",
+        });
         words
     }
 

@@ -86,8 +86,10 @@ pub struct Batch {
     skipped_items: Vec<Item>,
     /// Names of these photos, and the paintings.
     skipped: Vec<(String, String)>,
-    /// Photos that were not painted, and why.
+    /// Photos that were not painted, and why: one that fails in several styles for the same reason once.
     failures: Vec<(String, String)>,
+    /// How many pictures were not painted.
+    failed: usize,
     /// Photos that were painted, and what has to be said about them.
     notes: Vec<(String, String)>,
     is_stopping: bool,
@@ -112,6 +114,7 @@ impl Batch {
             skipped_items: Vec::new(),
             skipped: Vec::new(),
             failures: Vec::new(),
+            failed: 0,
             notes: Vec::new(),
             is_stopping: false,
             started_at: 0.0,
@@ -159,7 +162,8 @@ impl Batch {
     pub fn note(&mut self, done: usize, name: String, outcome: Result<SavedPhoto, Unpainted>) {
         self.done = done;
         let item = self.items.get(done.saturating_sub(1));
-        let mut name = label(&name);
+        let photo = label(&name);
+        let mut name = photo.clone();
         if let (Some((_, style)), true) = (item, self.has_several_styles()) {
             name = format!("{name} in {}", style.title);
         }
@@ -175,7 +179,21 @@ impl Batch {
                 self.skipped_items.extend(item.cloned());
                 self.skipped.push((name, path_label(&target)));
             }
-            Err(Unpainted::Failed(reason)) => self.failures.push((name, remark(&reason))),
+            Err(Unpainted::Failed(reason)) => self.note_failure(&photo, name, remark(&reason)),
+        }
+    }
+
+    /// Notes that a photo failed, `name` being its own or that of the photo in a style.
+    fn note_failure(&mut self, photo: &str, name: String, reason: String) {
+        self.failed += 1;
+        let in_a_style = format!("{photo} in ");
+        let same = self.failures.iter_mut().find(|(before, why)| {
+            *why == reason && (before == photo || before.starts_with(&in_a_style))
+        });
+        match same {
+            // It is the photo's fault, not the style's.
+            Some((before, _)) => photo.clone_into(before),
+            None => self.failures.push((name, reason)),
         }
     }
 
@@ -202,5 +220,38 @@ impl Batch {
     /// Whether the engine works on it.
     pub fn is_running(&self) -> bool {
         self.phase == Phase::Running
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_photo_that_fails_in_every_style_for_one_reason_is_listed_once() {
+        let style = |title: &str| BatchStyle {
+            id: title.to_lowercase(),
+            parts: Vec::new(),
+            model: ModelSize::Full,
+            title: title.to_owned(),
+        };
+        let photos = vec![PathBuf::from("in/bad.png"), PathBuf::from("in/large.png")];
+        let mut batch = Batch::new(photos, Vec::new());
+        batch.confirm(vec![style("Candy"), style("Wave")]);
+        let failed = |why: &str| Err(Unpainted::Failed(why.to_owned()));
+        batch.note(1, "bad.png".to_owned(), failed("it is damaged"));
+        batch.note(2, "large.png".to_owned(), failed("no memory for Candy"));
+        batch.note(3, "bad.png".to_owned(), failed("it is damaged"));
+        batch.note(4, "large.png".to_owned(), failed("no memory for Wave"));
+        let listed = |name: &str, why: &str| (name.to_owned(), why.to_owned());
+        assert_eq!(
+            batch.failures,
+            [
+                listed("bad.png", "it is damaged"),
+                listed("large.png in Candy", "no memory for Candy"),
+                listed("large.png in Wave", "no memory for Wave"),
+            ]
+        );
+        assert_eq!(batch.failed, 4);
     }
 }

@@ -78,7 +78,7 @@ impl App {
                     live.stage.names_one = false;
                     live.stage_ui(ui, self.gallery.cards(), None, intents);
                     let clear = below_card(ui.ctx(), area, self.batch.is_some());
-                    live.over_stage(ui, area, clear, intents);
+                    live.over_stage(ui, (area, clear), true, intents);
                     live.capture_badge(ui, area);
                 }
                 None => {

@@ -208,13 +208,20 @@ impl LiveView {
             // As wide for both names: what stands beside it does not jump.
             width: has_words.then_some(84.0),
         };
-        if freeze.ui(ui, has_words) {
-            intents.push(Intent::Live(LiveIntent::ToggleFreeze));
-        }
-        if shutter(ui).clicked() {
-            intents.push(Intent::Live(LiveIntent::Snapshot));
-        }
-        self.record_button(ui, intents);
+        let has_picture = self.picture().is_some();
+        ui.add_enabled_ui(has_picture || self.frozen, |ui| {
+            if freeze.ui(ui, has_words) {
+                intents.push(Intent::Live(LiveIntent::ToggleFreeze));
+            }
+        });
+        ui.add_enabled_ui(has_picture, |ui| {
+            if shutter(ui).clicked() {
+                intents.push(Intent::Live(LiveIntent::Snapshot));
+            }
+        });
+        ui.add_enabled_ui(has_picture || self.recording.is_some(), |ui| {
+            self.record_button(ui, intents);
+        });
     }
 
     /// Starts a recording or ends it, and says how far it is.
@@ -249,19 +256,20 @@ impl LiveView {
         }
     }
 
-    /// Draws the parts that float over the stage; `clear` is the part of it that nothing else covers.
+    /// Draws the parts that float over the stage; `clear` is the part of it that nothing else covers. In the full
+    /// screen the picture `is_alone`.
     pub(in crate::gui) fn over_stage(
         &self,
         ui: &egui::Ui,
-        area: Rect,
-        clear: Rect,
+        (area, clear): (Rect, Rect),
+        is_alone: bool,
         intents: &mut Vec<Intent>,
     ) {
         if self.has_trouble() {
             self.problem(ui, clear, intents);
         } else {
             self.preparing(ui, clear);
-            self.repainting(ui, clear);
+            self.repainting(ui, clear, is_alone);
         }
         if let (false, Some(pictures)) = (self.shows_previews, self.picture()) {
             self.stage.pixel_ui(ui, area, pictures.into());
@@ -284,8 +292,9 @@ impl LiveView {
     }
 
     /// That the held picture or a snapshot is being painted once more.
-    fn repainting(&self, ui: &egui::Ui, area: Rect) {
-        if !self.is_repainting {
+    fn repainting(&self, ui: &egui::Ui, area: Rect, is_alone: bool) {
+        // Nothing lies over a picture that stands alone.
+        if !self.is_repainting || is_alone {
             return;
         }
         let at = area.center_top() + vec2(0.0, 16.0);

@@ -5,6 +5,7 @@ use eframe::egui::{self, RichText};
 use super::{
     CompareView, LiveIntent, LiveView,
     mode_choice::{Offers, candidate},
+    pair_times::LEAST_PAIRS,
 };
 use crate::{
     backend::DeviceInfo,
@@ -92,7 +93,7 @@ impl LiveView {
                 });
                 if let Some(time) = comparison.as_ref().map(|c| c.times[place]) {
                     ui.label(format!("{:.2} ms", time.p50))
-                        .on_hover_text("The median (p50) of the last seconds.");
+                        .on_hover_text("The median (p50) of the last frames.");
                     ui.label(quiet(ui, format!("p95 {:.2} ms", time.p95)))
                         .on_hover_text("95 of 100 frames took at most this long.");
                     ui.label(quiet(ui, format!("{:.0} fps", 1e3 / time.p50.max(1e-3))));
@@ -116,10 +117,16 @@ fn verdict(ui: &mut egui::Ui, comparison: &CompareView) {
         &comparison.equality.failure,
     ) {
         (Some(ratio), _) => {
-            ui.strong(format!(
-                "{} is {ratio:.2} times as fast",
-                comparison.names[1]
-            ));
+            if comparison.pairs < LEAST_PAIRS {
+                ui.label("Measuring…");
+            } else {
+                ui.strong(format!(
+                    "{} is {ratio:.1} times as fast",
+                    comparison.names[1]
+                ))
+                .on_hover_text("The ratio of both medians.");
+                ui.label(quiet(ui, format!("{} pairs of frames", comparison.pairs)));
+            }
             let same = format!("Same picture: {}", comparison.equality);
             ui.label(quiet(ui, same));
         }

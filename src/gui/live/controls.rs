@@ -292,7 +292,7 @@ fn size(ui: &mut egui::Ui, view: &View<'_>, choices: &mut LiveChoices) {
     pick(ui, "Detail", &mut choices.size, offered, name);
     // Always one line: what stands below it does not jump.
     let painted = view.live.painted_at().map_or_else(
-        || "Painted at –".to_owned(),
+        || "No picture yet".to_owned(),
         |(width, height)| format!("Painted at {width} × {height} px"),
     );
     theme::caption(ui, painted);

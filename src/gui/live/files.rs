@@ -6,7 +6,9 @@ use std::{
     sync::Arc,
 };
 
-use super::repaints::Snapped;
+use eframe::egui;
+
+use super::{interruptions::NextLook, repaints::Snapped};
 use crate::{
     capture::Rotation,
     disk::{self, WriteError},
@@ -19,12 +21,14 @@ use crate::{
     media::{
         MediaError,
         encode::{self, Existing, Format},
-        record::{Destination, Ffmpeg, Interrupted, Recorder},
+        record::{Destination, Ffmpeg, Interruptions, Recorder},
         scale::{scaled, size_within},
     },
     settings::RecordAs,
 };
 
+/// What is said where there is nothing to save or to record.
+const NO_PICTURE: &str = "There is no live picture yet.";
 /// Folder of snapshots and recordings, below the pictures.
 const OWN_FOLDER: &str = "StyleForge";
 /// How names of recordings begin.
@@ -40,7 +44,7 @@ impl App {
             return;
         };
         let Some((original, painted)) = live.picture() else {
-            self.messages.notice("There is no live picture yet.");
+            self.messages.notice(NO_PICTURE);
             return;
         };
         let is_finer = live.finer.clone();
@@ -107,8 +111,7 @@ impl App {
         if live.recording.is_some() {
             self.end_recording();
         } else if live.picture().is_none() {
-            self.messages
-                .notice("There is no live picture to record yet.");
+            self.messages.notice(NO_PICTURE);
         } else {
             if live.frozen {
                 let hint =
@@ -156,11 +159,26 @@ impl App {
         }
     }
 
-    /// Tells of recordings of a program that was killed.
-    pub(in crate::gui) fn tell_of_interrupted(&mut self, recordings: &[Interrupted]) {
-        for recording in recordings {
+    /// Tells of recordings of a program that was killed, and looks again later for those that a process still holds.
+    pub(in crate::gui) fn tell_of_interrupted(
+        &mut self,
+        ctx: &egui::Context,
+        found: &Interruptions,
+    ) {
+        for recording in &found.recordings {
             let text = recording.in_words(&path_label(&recording.path));
             self.tell_of_file(text, &recording.path);
+        }
+        let now = ctx.input(|input| input.time);
+        self.interruptions.note(found.undecided, now);
+    }
+
+    /// Looks again for interrupted recordings when it is time.
+    pub(in crate::gui) fn follow_interruptions(&mut self, ctx: &egui::Context) {
+        match self.interruptions.look(ctx.input(|input| input.time)) {
+            NextLook::Never => {}
+            NextLook::In(seconds) => ctx.request_repaint_after_secs(seconds as f32),
+            NextLook::Now => self.background.sweep_pictures(self.picture_folder()),
         }
     }
 
@@ -250,8 +268,8 @@ impl Background {
         });
     }
 
-    /// Removes what a killed program left of snapshots and recordings below `folder`, but for videos, which get their
-    /// names; [`Report::Interrupted`].
+    /// Removes what a killed program left of snapshots and recordings below `folder`, but for recordings, which get
+    /// their names; [`Report::Interrupted`].
     pub fn sweep_pictures(&self, folder: PathBuf) {
         self.send(move || {
             let home = own_folder(&folder);
@@ -271,7 +289,7 @@ impl Background {
             for recording in recordings {
                 disk::sweep(&recording.path());
             }
-            Report::Interrupted(Interrupted::in_folder(&home))
+            Report::Interrupted(Interruptions::in_folder(&home))
         });
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! [`LiveView`] shows the engine's pictures and snapshots and never waits for them. `update` carries out what a
 //! person does, `engine_sync` sends the engine the settings that follow from it; `files` saves snapshots
-//! (single pictures), recordings and reports; `repaint_flow` has what is kept painted more finely (`repaints`);
+//! (single pictures), recordings and reports; `interruptions` says when to look for recordings of a killed program; `repaint_flow` has what is kept painted more finely (`repaints`);
+//! `source_trial` says what is shown where a source gives nothing, and `pair_times` keeps the times of a comparison;
 //! `layout`, `controls`, `mode_choice`, `chrome`, `comparison`, `report` and `preview_grid` draw; `rate_warning` decides
 //! when the window says that a rate is not held.
 
@@ -12,16 +13,20 @@ pub(super) mod controls;
 mod engine_sync;
 mod files;
 mod intent;
+mod interruptions;
 mod layout;
 mod mode_choice;
+mod pair_times;
 mod preview_grid;
 mod rate_warning;
 mod repaint_flow;
 mod repaints;
 mod report;
+mod source_trial;
 mod update;
 
 pub use intent::LiveIntent;
+pub use interruptions::InterruptionLooks;
 pub use preview_grid::PreviewGrid;
 pub use repaints::Repaints;
 
@@ -29,7 +34,12 @@ use std::{path::Path, sync::Arc, time::Instant};
 
 use eframe::egui::{self, Color32, ColorImage, ScrollArea};
 
-use self::{rate_warning::RateWarning, report::ReportView};
+use self::{
+    pair_times::{Compared, PairTimes},
+    rate_warning::RateWarning,
+    report::ReportView,
+    source_trial::SourceTrial,
+};
 use super::{
     intent::Intent,
     label::label,
@@ -43,8 +53,7 @@ use crate::{
     capture::{Camera, Source},
     engine::{
         live::{
-            Facts, LivePicture, LiveSettings, Snapshot, SourceState,
-            meter::{Recent, Spread},
+            Facts, LivePicture, LiveSettings, Snapshot, SourceState, meter::Spread,
             rate_control::STEPS_PX,
         },
         protocol::Repainted,
@@ -65,6 +74,8 @@ pub struct CompareView {
     pub names: [String; 2],
     /// Spread of both device times, in milliseconds.
     pub times: [Spread; 2],
+    /// How many frames both have painted.
+    pub pairs: usize,
     /// Whether both make the same picture.
     pub equality: Arc<Equality>,
 }
@@ -72,6 +83,7 @@ pub struct CompareView {
 /// Live pictures in the window.
 pub struct LiveView {
     source: Source,
+    trial: SourceTrial,
     pictures: Option<Reader<LivePicture>>,
     snapshot: Snapshot,
     /// The cameras as they were listed last; `None` before.
@@ -99,7 +111,7 @@ pub struct LiveView {
     /// Whether the held picture or a snapshot is being painted once more.
     is_repainting: bool,
     facts: Option<Facts>,
-    compare_ms: [Recent; 2],
+    pairs: PairTimes,
     equality: Option<Arc<Equality>>,
     panel: Panel,
     rate_warning: RateWarning,
@@ -111,6 +123,7 @@ impl LiveView {
     pub fn new(source: Source) -> Self {
         Self {
             source,
+            trial: SourceTrial::default(),
             pictures: None,
             snapshot: Snapshot::default(),
             cameras: None,
@@ -130,7 +143,7 @@ impl LiveView {
             finer: None,
             is_repainting: false,
             facts: None,
-            compare_ms: Default::default(),
+            pairs: PairTimes::default(),
             equality: None,
             panel: Panel::new(),
             rate_warning: RateWarning::default(),
@@ -153,7 +166,7 @@ impl LiveView {
         self.panel.enter_comparison();
         self.opened_lab = !self.panel_open;
         self.panel_open = true;
-        self.compare_ms = Default::default();
+        self.pairs = PairTimes::default();
     }
 
     /// Shows what was shown before the comparison.
@@ -165,7 +178,7 @@ impl LiveView {
             self.panel_open = false;
         }
         self.panel.leave_comparison();
-        self.compare_ms = Default::default();
+        self.pairs = PairTimes::default();
     }
 
     /// The intent that closes the part that Esc closes first, if any.
@@ -293,8 +306,8 @@ impl LiveView {
         }));
     }
 
-    /// The source, and the pace of its pictures.
-    pub fn in_words(&self) -> (String, Option<String>) {
+    /// The source, and the pace of its pictures, perhaps with the mode that paints them.
+    pub fn in_words(&self, with_mode: bool) -> (String, Option<String>) {
         let source = match &self.snapshot.source {
             SourceState::Running { described, format } => match format {
                 Some(format) => format!("{}, {format}", label(described)),
@@ -308,8 +321,11 @@ impl LiveView {
         };
         let pace = self.pace().zip(self.facts).map(|((fps, delay_ms), facts)| {
             let (w, h) = facts.working;
-            let mode = facts.mode;
-            let mode = mode.map_or_else(String::new, |m| format!(", {m}"));
+            let mode = match facts.mode {
+                None => ", not painted".to_owned(),
+                Some(mode) if with_mode => format!(", {mode}"),
+                Some(_) => String::new(),
+            };
             let held = if self.frozen { "held, was " } else { "" };
             format!("{held}{fps:.0} fps at {w} × {h} px, {delay_ms:.0} ms latency{mode}")
         });
@@ -342,9 +358,12 @@ impl LiveView {
         };
         let now = Instant::now();
         if let Some(pair) = &facts.pair {
-            for (recent, ms) in self.compare_ms.iter_mut().zip(pair.ms) {
-                recent.note(now, ms as f32);
-            }
+            let of = Compared {
+                modes: pair.modes,
+                names: picture.names.clone(),
+                working: facts.working,
+            };
+            self.pairs.note(of, pair.ms);
         }
         self.equality.clone_from(&picture.equality);
         let dropped = pictures.counts().dropped;
@@ -394,14 +413,13 @@ impl LiveView {
     /// The comparison in numbers, once there are some.
     fn comparison(&self) -> Option<CompareView> {
         let pair = self.facts?.pair?;
-        let now = Instant::now();
-        let [a, b] = &self.compare_ms;
         Some(CompareView {
             names: match &self.pictures.as_ref()?.value.names {
                 Some(names) => names.as_ref().clone(),
                 None => pair.modes.map(|m| m.to_string()),
             },
-            times: [a.spread(now)?, b.spread(now)?],
+            times: self.pairs.spreads()?,
+            pairs: self.pairs.count(),
             equality: self.equality.clone()?,
         })
     }

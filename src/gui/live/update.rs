@@ -31,7 +31,23 @@ impl App {
         if let (Some(snapshot), true) = (self.engine.snapshot(), live.pictures.is_some()) {
             live.snapshot.clone_from(snapshot);
         }
-        live.take_picture(ctx);
+        let given_up = live.trial.give_up(&live.source, &live.snapshot.source);
+        if let Some((instead, why)) = given_up {
+            self.messages.notice(why);
+            live.source = instead;
+            self.start_source();
+            return;
+        }
+        if live.take_picture(ctx) && live.trial.deliver() {
+            let source = live.source.clone();
+            if self.settings.live.source != source {
+                self.settings.live.source = source;
+                self.settings_changed(ctx);
+            }
+        }
+        let Some(live) = &mut self.live else {
+            return;
+        };
         live.note_rate(match self.settings.live.size {
             LiveSize::Auto { target_fps } => Some(target_fps),
             LiveSize::LongSide(_) => None,
@@ -116,7 +132,8 @@ impl App {
             LiveIntent::Set(choices) => {
                 let before = std::mem::replace(&mut self.settings.live, *choices);
                 let now = &self.settings.live;
-                let source = &now.source;
+                let live = self.live.as_ref();
+                let source = live.map_or(&now.source, |live| &live.source);
                 let recaptured = before.captures_mirrored(source) != now.captures_mirrored(source)
                     || before.rotate != now.rotate
                     || before.camera_size != now.camera_size
@@ -216,13 +233,22 @@ impl App {
 
     /// Shows live pictures of the source that is remembered.
     pub(in crate::gui) fn enter_live(&mut self, ctx: &egui::Context) {
+        let source = self.settings.live.source.clone();
+        self.enter_live_with(ctx, source, false);
+    }
+
+    /// Shows live pictures of a source, which a person has just chosen or not.
+    fn enter_live_with(&mut self, ctx: &egui::Context, source: Source, is_chosen: bool) {
         if self.live.is_some() {
             return;
         }
         // The photo keeps its paintings; nothing is painted for it meanwhile.
         self.engine.cancel();
         self.painting.request = None;
-        let mut live = LiveView::new(self.settings.live.source.clone());
+        let mut live = LiveView::new(source);
+        if is_chosen {
+            live.trial.begin(&Source::Demo);
+        }
         live.stage.compare = Compare::Painting;
         live.stage.framing = self.stage.framing;
         live.cameras.clone_from(&self.cameras);
@@ -280,16 +306,18 @@ impl App {
     }
 
     fn use_source(&mut self, ctx: &egui::Context, source: Source) {
-        self.settings.live.source = source.clone();
-        self.settings_changed(ctx);
         match &mut self.live {
-            Some(live) => live.source = source,
-            None => {
-                self.enter_live(ctx);
-                return;
+            Some(live) => {
+                live.trial.begin(&live.source);
+                live.source = source;
+                // What the source before gave is no picture of this one.
+                live.facts = None;
+                live.finer = None;
+                live.stage.clear();
+                self.start_source();
             }
+            None => self.enter_live_with(ctx, source, true),
         }
-        self.start_source();
     }
 
     /// Starts the source in place of the one before.

@@ -18,7 +18,9 @@ use crate::{
     gui::{
         app::App,
         background::ReadNetwork,
+        intent::Intent,
         label::{name_label, remark},
+        messages::Offer,
         overlays::{Overlay, Question},
         style_source::Import,
         texture::image_of,
@@ -54,9 +56,15 @@ impl App {
                     // It paints as soon as it is listed.
                     self.load((id.clone(), ModelSize::Full));
                 }
-                self.arriving = Some(id);
+                self.arriving = Some(id.clone());
                 self.background.list_styles();
-                self.messages.notice("The style was added.");
+                let offer = Offer {
+                    label: "Rename…",
+                    intent: Intent::AskName(id),
+                    otherwise: None,
+                };
+                let text = "The style was added. Its name is that of its file.";
+                self.messages.offer(text, offer);
                 if let Some(warning) = warning {
                     self.messages.notice(warning);
                 }

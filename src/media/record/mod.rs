@@ -15,8 +15,9 @@
 //!
 //! A video has the size of its first frame; later ones of another size are brought to it (`fit`). While it is
 //! written it is called `NAME.partial.mp4` or `NAME.partial.avi`, and gets its name when it ends, also when it ends
-//! early: only a program that was killed leaves a file of that name, and that one can be played, too. [`Interrupted`]
-//! finds it later, gives it its name and tells of it.
+//! early: only a program that was killed leaves a file of that name, and that one can be played, too; so it is with the
+//! table of a folder, `frames.partial.csv`. [`Interruptions`] finds them later, gives them their names and tells of
+//! them.
 
 mod avi;
 mod destination;
@@ -39,6 +40,6 @@ mod yuv;
 
 pub use destination::Destination;
 pub use ffmpeg::{Ffmpeg, NoFfmpeg};
-pub use interrupted::Interrupted;
+pub use interrupted::{Interrupted, Interruptions};
 pub use recorded::{Recorded, length_in_words, pictures, size_in_words};
 pub use recorder::{FrameSink, Recorder};

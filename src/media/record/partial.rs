@@ -96,7 +96,8 @@ impl Drop for Partial {
     }
 }
 
-fn partial_name(target: &Path) -> PathBuf {
+/// The name of `target` while it is written.
+pub fn partial_name(target: &Path) -> PathBuf {
     let mut name = target.file_stem().unwrap_or_default().to_owned();
     name.push(".");
     name.push(MARK);

@@ -1,15 +1,20 @@
 //! A recording as a folder: a file for each frame, and a table of their times.
 //!
-//! Every picture is written whole or not at all; `frames.csv` gets a line for each, appended in place.
+//! Every picture is written whole or not at all; the table gets a line for each, appended in place. It is called
+//! `frames.partial.csv` until the recording ends, and `frames.csv` then.
 
 use std::{
     borrow::Cow,
     fs::{self, File},
-    io::Write,
+    io::{self, Read, Write},
     path::{Path, PathBuf},
+    time::Duration,
 };
 
-use super::output::{Ended, Output, Shot};
+use super::{
+    output::{Ended, Output, Shot},
+    partial::{self, Partial},
+};
 use crate::{
     disk::{self, FolderSync, WriteError, reason},
     media::{
@@ -21,12 +26,18 @@ use crate::{
 
 /// Name of the table.
 pub const TABLE: &str = "frames.csv";
+/// The table's first line.
+const TITLES: &str = "frame,file,seconds\n";
+/// Most bytes of a table that are read back: those of two days.
+const MOST_TABLE_BYTES: u64 = 1 << 28;
 
 /// A folder of pictures.
 pub struct Pictures {
     folder: PathBuf,
     format: Format,
     table: File,
+    /// Its name; `None` once the recording has ended.
+    partial: Option<Partial>,
     bytes: u64,
 }
 
@@ -43,31 +54,61 @@ impl Pictures {
             let name = folder.display().to_string();
             WriteError::Refused { name, reason }.into()
         };
-        let mut table = disk::create_new(&path).map_err(|error| match error {
-            WriteError::Exists { .. } => {
+        let (partial, mut table) = Partial::create(&path).map_err(|error| match error {
+            MediaError::Write(WriteError::Exists { .. }) => {
                 refused("it holds a recording already; choose another folder".to_owned())
             }
-            other => other.into(),
+            other => other,
         })?;
-        let titles = b"frame,file,seconds\n";
-        table.write_all(titles).map_err(|e| {
+        if let Err(error) = table.write_all(TITLES.as_bytes()) {
             // Nothing was recorded; another recording may begin here.
-            fs::remove_file(&path).ok();
-            refused(reason(&e))
-        })?;
+            partial.discard();
+            return Err(refused(reason(&error)));
+        }
         Ok(Self {
             folder: folder.to_owned(),
             format,
             table,
-            bytes: titles.len() as u64,
+            partial: Some(partial),
+            bytes: TITLES.len() as u64,
         })
+    }
+
+    /// How many pictures the table of a recording tells of that was not ended, and when the last one came after the
+    /// first; `None` where it is no such table.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn extent_of(table: &mut File) -> io::Result<Option<(u64, Duration)>> {
+        let mut text = String::new();
+        table.take(MOST_TABLE_BYTES).read_to_string(&mut text)?;
+        let Some(lines) = text.strip_prefix(TITLES) else {
+            return Ok(None);
+        };
+        // A line without its end was being written.
+        let whole = lines
+            .split_inclusive('\n')
+            .filter(|line| line.ends_with('\n'));
+        let mut extent = (0, Duration::ZERO);
+        for line in whole {
+            let seconds = line.trim_end().rsplit(',').next();
+            let seconds = seconds.and_then(|seconds| seconds.parse().ok());
+            let Some(Ok(at)) = seconds.map(Duration::try_from_secs_f64) else {
+                return Ok(None);
+            };
+            extent = (extent.0 + 1, at);
+        }
+        Ok(Some(extent))
     }
 
     /// Removes a folder in which no picture is, unless it holds other files.
     pub fn discard(folder: &Path) {
         // What cannot be removed stays, and does no harm.
-        let table = fs::remove_file(folder.join(TABLE));
-        table.and_then(|()| fs::remove_dir(folder)).ok();
+        let table = folder.join(TABLE);
+        for table in [partial::partial_name(&table), table] {
+            fs::remove_file(table).ok();
+        }
+        fs::remove_dir(folder).ok();
     }
 
     fn refused(&self, file: &str, reason: String) -> MediaError {
@@ -106,10 +147,11 @@ impl Output for Pictures {
 
     fn end(&mut self) -> Ended {
         let synced = disk::sync_file(&self.table, &self.folder.join(TABLE))
-            .and_then(|()| disk::sync_folder(&self.folder))
             .map_err(|e| self.refused(TABLE, reason(&e)));
+        // The name of the table brings those of all pictures to the disk, too.
+        let kept = self.partial.take().map_or(Ok(()), Partial::keep);
         Ended {
-            failure: synced.err(),
+            failure: synced.and(kept).err(),
             ..Ended::default()
         }
     }

@@ -12,8 +12,9 @@ const CHOICE: &str = "Engine: attention";
 fn attention_is_chosen_on_a_gpu_for_networks_that_have_it() {
     let folder = Arc::new(tempfile::tempdir().expect("a folder"));
     let mut w = Window::live_on_a_gpu(folder.clone());
-    w.until("candy", |w| w.pace().contains("fused fp32"));
+    w.until_label("Advanced");
     w.click("Advanced");
+    w.until("candy", |w| w.pace().contains("fused fp32"));
     assert!(
         w.has("Engine: variant") && !w.has(CHOICE),
         "Candy has no attention"
@@ -38,13 +39,15 @@ fn attention_is_chosen_on_a_gpu_for_networks_that_have_it() {
     });
     drop(w);
     let mut again = Window::live_on_a_gpu(folder);
+    again.until_label("Advanced");
+    again.click("Advanced");
     again.until("the mode", |w| w.pace().contains("tiled attention"));
 }
 
 #[test]
 fn each_side_of_a_comparison_has_an_attention_of_its_own() {
     let mut w = Window::live_on_a_gpu(Arc::new(tempfile::tempdir().expect("a folder")));
-    w.until("candy", |w| w.pace().contains("fused fp32"));
+    w.until_live();
     w.press(Key::B);
     w.until_contains("fused fp32 is ");
     assert!(!w.has("Left: attention") && !w.has("Right: attention"));

@@ -23,11 +23,14 @@ fn full_screen_shows_only_the_picture() {
 #[test]
 fn full_screen_hides_nothing_that_has_to_be_known() {
     let mut w = Window::painting_live();
-    w.click("Use camera");
-    w.until_contains("camera is connected");
+    w.choose_absent_camera();
+    w.until_contains("here is no camera front");
     w.press(Key::F);
     w.until("the rest to go", |w| !w.has("Settings"));
-    assert!(w.has_containing("camera is connected"), "why there is none");
+    assert!(
+        w.has_containing("here is no camera front"),
+        "why there is none"
+    );
     // A list that is opened is seen, closed by the first Esc; the second leaves the full screen.
     w.key(Modifiers::NONE, Key::Questionmark);
     w.until_label("Undo the last choice");
@@ -204,7 +207,9 @@ fn a_picture_alone_has_no_name_on_it() {
 fn a_folders_card_does_not_lie_over_what_goes_wrong_live() {
     let mut w = Window::live_sized(1000.0, 640.0);
     w.until_live();
-    w.click("Use camera");
+    w.click("Controls");
+    w.choose_absent_camera();
+    w.click("Controls");
     w.until_label("Show the demo scene");
     let names = ["a.png", "b.png", "c.png", "d.png", "e.png", "f.png"];
     let folder = w.folder_of_photos(&names);
@@ -219,7 +224,7 @@ fn a_folders_card_does_not_lie_over_what_goes_wrong_live() {
     w.step();
     // The card's edge, too.
     let card = w.harness.get_by_label("Close").rect().expand(16.0);
-    for part in ["Show the demo scene", "camera is connected"] {
+    for part in ["Show the demo scene", "here is no camera front"] {
         let rect = w.harness.get_by_label_contains(part).rect();
         assert!(
             rect.top() > card.bottom() && rect.bottom() < 560.0,

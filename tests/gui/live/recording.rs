@@ -284,7 +284,7 @@ fn an_interrupted_recording_gets_its_name_and_is_shown_at_the_next_start() {
         std::fs::write(folder.join("StyleForge/mine.partial.mp4"), "mine").expect("written");
         killed_recording(&folder.join("elsewhere.partial.avi"));
     });
-    w.until_contains("A recording was interrupted; what there is of it, 0:02, lies in ");
+    w.until_contains("A recording was interrupted; the part made before that (0:02) is saved as ");
     let video = w.path("StyleForge/recording-0007.avi");
     assert!(w.has_containing("recording-0007.avi."), "{:#?}", w.texts());
     assert!(video.exists() && !w.path("StyleForge/recording-0007.partial.avi").exists());
@@ -296,6 +296,26 @@ fn an_interrupted_recording_gets_its_name_and_is_shown_at_the_next_start() {
         w.platform.shown() == [video.clone()]
     });
     assert!(!w.has_containing("interrupted"), "{:#?}", w.texts());
+}
+
+#[test]
+fn a_recording_that_a_killed_program_still_holds_is_told_of_once_it_lets_go() {
+    let mut holds = None;
+    let mut w = Window::open_after(|folder| {
+        saves_there(folder);
+        let held = folder.join("StyleForge/recording-0002.partial.avi");
+        killed_recording(&folder.join("StyleForge/recording-0001.partial.avi"));
+        killed_recording(&held);
+        let file = std::fs::File::open(held).expect("there");
+        file.try_lock().expect("nobody else's");
+        holds = Some(file);
+    });
+    // The first look is over.
+    w.until_contains("recording-0001.avi.");
+    assert!(!w.has_containing("recording-0002"), "{:#?}", w.texts());
+    drop(holds);
+    w.until_contains("recording-0002.avi.");
+    assert!(w.path("StyleForge/recording-0002.avi").exists());
 }
 
 #[test]

@@ -1,0 +1,89 @@
+//! The times of two modes that paint the same frames in turn.
+
+use std::{collections::VecDeque, sync::Arc};
+
+use crate::{engine::live::meter::Spread, mode::Mode};
+
+/// Frames that count: the newest ones.
+const KEPT: usize = 120;
+/// Frames that both modes have painted before their ratio is told: one of a few alone is chance.
+pub const LEAST_PAIRS: usize = 8;
+
+/// What is compared.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Compared {
+    /// Both modes.
+    pub modes: [Mode; 2],
+    /// Their names, where these are not the modes': those of two devices.
+    pub names: Option<Arc<[String; 2]>>,
+    /// Columns and rows at which the network sees the frames, in pixels.
+    pub working: (usize, usize),
+}
+
+/// Device times of frames that both modes have painted, in milliseconds.
+#[derive(Default)]
+pub struct PairTimes {
+    of: Option<Compared>,
+    pairs: VecDeque<[f64; 2]>,
+}
+
+impl PairTimes {
+    /// Notes a frame that both have painted; times of something else do not count any more.
+    pub fn note(&mut self, of: Compared, ms: [f64; 2]) {
+        if self.of.as_ref() != Some(&of) {
+            self.of = Some(of);
+            self.pairs.clear();
+        }
+        if self.pairs.len() == KEPT {
+            self.pairs.pop_front();
+        }
+        self.pairs.push_back(ms);
+    }
+
+    /// How many frames count.
+    pub fn count(&self) -> usize {
+        self.pairs.len()
+    }
+
+    /// Spread of both modes' times; `None` before the first frame.
+    pub fn spreads(&self) -> Option<[Spread; 2]> {
+        let of = |side: usize| {
+            let mut times: Vec<f32> = self.pairs.iter().map(|pair| pair[side] as f32).collect();
+            Spread::of(&mut times)
+        };
+        Some([of(0)?, of(1)?])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn medians_are_those_of_the_newest_frames_of_the_same_comparison() {
+        let mut times = PairTimes::default();
+        assert_eq!(times.spreads(), None);
+        let of = Compared {
+            modes: [Mode::default(); 2],
+            names: None,
+            working: (640, 480),
+        };
+        // A first frame of each that takes long moves no median.
+        times.note(of.clone(), [900.0, 80.0]);
+        for _ in 0..LEAST_PAIRS {
+            times.note(of.clone(), [20.0, 10.0]);
+        }
+        assert_eq!(times.count(), LEAST_PAIRS + 1);
+        let medians = times.spreads().map(|both| both.map(|side| side.p50));
+        assert_eq!(medians, Some([20.0, 10.0]));
+        for _ in 0..2 * KEPT {
+            times.note(of.clone(), [40.0, 10.0]);
+        }
+        assert_eq!(times.count(), KEPT);
+        let medians = times.spreads().map(|both| both.map(|side| side.p50));
+        assert_eq!(medians, Some([40.0, 10.0]));
+        let working = (320, 240);
+        times.note(Compared { working, ..of }, [5.0, 2.0]);
+        assert_eq!(times.count(), 1, "another size is another comparison");
+    }
+}

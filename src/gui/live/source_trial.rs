@@ -1,0 +1,109 @@
+//! A source that was chosen and has given no picture yet: what is shown in its place where it cannot, and when it is
+//! remembered.
+
+use crate::{
+    capture::{CaptureProblem, Source},
+    engine::live::SourceState,
+};
+
+/// What is said where there is no camera at all.
+const NO_CAMERA: &str = "No camera was found. Connect one and press “Use camera” again.";
+
+/// How a source came, and whether it has given a picture.
+#[derive(Default)]
+pub struct SourceTrial {
+    /// The last source that gave pictures.
+    before: Option<Source>,
+    has_delivered: bool,
+    /// Whether a person chose it in this window.
+    is_chosen: bool,
+}
+
+impl SourceTrial {
+    /// A person chose another source than `present`.
+    pub fn begin(&mut self, present: &Source) {
+        if self.has_delivered {
+            self.before = Some(present.clone());
+        }
+        self.has_delivered = false;
+        self.is_chosen = true;
+    }
+
+    /// A picture came; whether the source is to be remembered from now on.
+    pub fn deliver(&mut self) -> bool {
+        !std::mem::replace(&mut self.has_delivered, true) && self.is_chosen
+    }
+
+    /// The source to show in place of `present`, which has given nothing and for now cannot, and what to say. A camera
+    /// that a person has just chosen by its name is waited for instead.
+    pub fn give_up(&mut self, present: &Source, state: &SourceState) -> Option<(Source, String)> {
+        let SourceState::Waiting(problem) = state else {
+            return None;
+        };
+        if self.has_delivered || !matches!(present, Source::Camera(_)) {
+            return None;
+        }
+        let text = match problem {
+            CaptureProblem::NoCamera => NO_CAMERA.to_owned(),
+            CaptureProblem::Unknown { known, .. } if !self.is_chosen => match known.is_empty() {
+                true => NO_CAMERA.to_owned(),
+                false => problem.to_string(),
+            },
+            _ => return None,
+        };
+        self.is_chosen = false;
+        Some((self.before.take().unwrap_or(Source::Demo), text))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::capture::CameraId;
+
+    fn waiting(problem: CaptureProblem) -> SourceState {
+        SourceState::Waiting(problem)
+    }
+
+    #[test]
+    fn without_a_camera_the_source_before_goes_on_and_nothing_is_remembered() {
+        let folder = Source::Folder("holiday".into());
+        let camera = Source::Camera(CameraId::first());
+        let mut trial = SourceTrial::default();
+        assert!(!trial.deliver(), "remembered already");
+        trial.begin(&folder);
+        assert_eq!(trial.give_up(&camera, &SourceState::Starting), None);
+        // Another program has it: it is used as soon as that lets go.
+        assert_eq!(trial.give_up(&camera, &waiting(CaptureProblem::Busy)), None);
+        let given_up = trial.give_up(&camera, &waiting(CaptureProblem::NoCamera));
+        assert_eq!(given_up, Some((folder, NO_CAMERA.to_owned())));
+        assert!(!trial.deliver(), "nobody chose it anew");
+        // One that has delivered is waited for, and remembered.
+        trial.begin(&Source::Demo);
+        assert!(trial.deliver());
+        assert_eq!(
+            trial.give_up(&camera, &waiting(CaptureProblem::NoCamera)),
+            None
+        );
+    }
+
+    #[test]
+    fn a_camera_by_name_is_waited_for_once_it_is_chosen_and_not_at_the_start() {
+        let camera = Source::Camera(CameraId::new("front"));
+        let gone = |known: &[&str]| {
+            waiting(CaptureProblem::Unknown {
+                name: "front".to_owned(),
+                known: known.iter().map(|name| (*name).to_owned()).collect(),
+            })
+        };
+        let mut trial = SourceTrial::default();
+        assert_eq!(
+            trial.give_up(&camera, &gone(&[])),
+            Some((Source::Demo, NO_CAMERA.to_owned()))
+        );
+        let given_up = trial.give_up(&camera, &gone(&["back"])).expect("the demo");
+        assert!(given_up.1.contains("choose one of: back"), "{}", given_up.1);
+        trial.begin(&Source::Demo);
+        assert_eq!(trial.give_up(&camera, &gone(&[])), None);
+    }
+}

@@ -1,0 +1,65 @@
+//! Why a file is no style, or a name none for it, in words of the window.
+
+use crate::weights::{LibraryError, WeightsError};
+
+/// Why a file was not added.
+pub fn not_added(error: &dyn std::error::Error) -> String {
+    format!("This file was not added as a style: {error}.")
+}
+
+/// Why a file of weights was not added; one that is no such file was perhaps meant to be a picture.
+pub fn no_weights(error: &WeightsError) -> String {
+    match error {
+        WeightsError::UnknownFormat { found } => format!(
+            "This file was not added as a style: {found}. A style is made of a picture (PNG, JPEG, WebP, BMP, TIFF \
+             or GIF), or of a network (safetensors, PyTorch or ONNX)."
+        ),
+        other => not_added(other),
+    }
+}
+
+/// Why a style was not renamed; `title_of` gives the title of the style that has the name.
+pub fn not_renamed(error: &LibraryError, title_of: impl Fn(&str) -> Option<String>) -> String {
+    let taken = match error {
+        LibraryError::Exists { id } => title_of(id),
+        _ => None,
+    };
+    match taken {
+        Some(title) => format!("There is already a style called “{title}”. Choose another name."),
+        None => format!("The style was not renamed: {error}."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_no_style_is_told_what_one_is() {
+        let found = "it is text".to_owned();
+        let told = no_weights(&WeightsError::UnknownFormat { found });
+        assert!(
+            told.contains("it is text. A style is made of a picture (PNG"),
+            "{told}"
+        );
+        let other = no_weights(&WeightsError::Onnx("cut off".to_owned()));
+        assert!(other.ends_with("broken ONNX file: cut off."), "{other}");
+    }
+
+    #[test]
+    fn a_name_that_is_taken_is_told_as_it_is_shown() {
+        let taken = LibraryError::Exists {
+            id: "red_barn".to_owned(),
+        };
+        let told = not_renamed(&taken, |id| {
+            (id == "red_barn").then(|| "Red barn".to_owned())
+        });
+        assert_eq!(
+            told,
+            "There is already a style called “Red barn”. Choose another name."
+        );
+        // A network has no title.
+        let told = not_renamed(&taken, |_| None);
+        assert!(told.contains("named red_barn"), "{told}");
+    }
+}
