@@ -46,7 +46,8 @@
 //! - [`disk`] writes a picture or a settings file under a temporary name, syncs it and renames it. An existing
 //!   picture or report is replaced only with `--force` or after a question. Temporary files that a killed program left in
 //!   folders of ours are deleted at the next start; a video whose recording it left unfinished is given its name and told
-//!   of ([`media::record::Interrupted`]). A recording's `frames.csv` alone grows line by line.
+//!   of ([`media::record::Interrupted`]). The table of a recording into a folder alone grows line by line, as
+//!   `frames.partial.csv` until its end.
 //! - A person reads words, never the system's error numbers ("os error 28"): [`disk::reason`].
 //! - Text from outside (titles, names of tensors, files and cameras) is shown as one line without control
 //!   characters and direction marks ([`text`]), on the terminal ([`terminal`]) as in the window's labels.

@@ -190,7 +190,16 @@ fn check_finds_the_backend_right() {
 #[test]
 fn styles_that_are_named_are_checked_alone() {
     let s = Sandbox::new();
-    let check = ["check", "--json", "--device", "cpu", "--variant", "fused"];
+    let check = [
+        "check",
+        "--json",
+        "--device",
+        "cpu",
+        "--variant",
+        "fused",
+        "--precision",
+        "fp32",
+    ];
     let report = s
         .styleforge(
             &[

@@ -299,8 +299,8 @@ fn an_interrupted_recording_is_named_and_told_at_the_next_one() {
     let note = told.lines().find(|line| line.contains("interrupted"));
     let note = note.expect("a note");
     assert!(
-        note.starts_with("note: a recording was interrupted; what there is of it, ")
-            && note.ends_with(&format!(" lies in deep/{name}")),
+        note.starts_with("note: a recording was interrupted; the part made before that (")
+            && note.ends_with(&format!(") is saved as deep/{name}")),
         "{note}"
     );
     assert_eq!(s.names("deep"), [&name[..], "next.avi", "third.avi"]);

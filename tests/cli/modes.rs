@@ -17,7 +17,7 @@ fn what_the_processor_does_not_have_is_refused_with_advice() {
     ];
     let norm =
         "in fused-norm fp32: it has the variants baseline and fused only; choose one of these";
-    let bits = "it computes in fp32 only; choose the precision fp32 or auto";
+    let bits = "it computes in fp32 and int8 only; choose the precision fp32, int8 or auto";
     for (command, words) in [
         (
             &[&stylize[..], &["--variant", "fused-norm"]].concat()[..],

@@ -148,7 +148,7 @@ fn left_and_right_go_through_the_strip_while_one_is_seen() {
     w.until("all of them", |w| small_pictures(w) == 3);
     w.click("b.png");
     w.until_label("b.png, 40 × 30 px");
-    assert!(w.has_containing("These are the photo's settings"));
+    assert!(w.has_containing("These settings are those of the photo"));
     w.key(Modifiers::NONE, Key::ArrowRight);
     w.until_label("a.png, 40 × 30 px");
     // Nothing is beyond the last.
@@ -157,7 +157,7 @@ fn left_and_right_go_through_the_strip_while_one_is_seen() {
     w.until_label("c.png, 40 × 30 px");
     w.key(Modifiers::NONE, Key::Escape);
     w.until_painted();
-    assert!(!w.has_containing("These are the photo's settings"));
+    assert!(!w.has_containing("These settings are those of the photo"));
     let divider = "Divider between original and painted";
     w.key(Modifiers::NONE, Key::ArrowLeft);
     assert!(w.value(divider) < 50.0, "the photo's divider again");

@@ -3,8 +3,8 @@
 //! same sums.
 
 use super::{
-    rows::{MAX_SEGMENTS, tiles_for},
     simd::{At, Segment, unrolled},
+    tiles::{MAX_SEGMENTS, tiles_for},
 };
 #[cfg(target_arch = "x86_64")]
 use std::arch::x86_64 as x86;
@@ -194,7 +194,7 @@ pub unsafe fn byte_tile_product<D: ByteDot, const MR: usize, const NV: usize>(
 /// [`byte_tile_product`] compiled for one instruction set, number of rows and number of vectors.
 pub type ByteTileProduct = unsafe fn(&[ByteSegment], usize, *mut f32, usize, *const f32);
 
-/// The register tiles of one instruction set; as [`TileSet`](super::rows::TileSet).
+/// The register tiles of one instruction set; as [`TileSet`](super::tiles::TileSet).
 #[derive(Clone, Copy)]
 pub struct ByteTileSet {
     /// Rows of the large tiles.

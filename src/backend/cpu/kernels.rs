@@ -13,9 +13,10 @@ use super::{
         windows, winograd as padded_winograd,
     },
     passes,
-    rows::{self, RowConv, RowTiles, TileSet},
+    rows::{self, RowConv, RowTiles},
     simd::{self, Segment, Simd},
     statistics::Running,
+    tiles::TileSet,
     winograd::{self, WinogradConv},
 };
 use crate::{

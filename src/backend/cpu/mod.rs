@@ -26,6 +26,7 @@ mod rows;
 mod session;
 mod simd;
 mod statistics;
+mod tiles;
 mod winograd;
 
 use std::{io, sync::Arc};

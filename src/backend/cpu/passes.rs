@@ -2,7 +2,7 @@
 //!
 //! Plain loops over slices; the compiler vectorises them for the instruction set of the caller.
 
-use super::{gather::reflected, pack::Panels, rows::TileSet, simd::Segment};
+use super::{gather::reflected, pack::Panels, simd::Segment, tiles::TileSet};
 use crate::plan::cpu::{TILE_COLUMNS, TILE_SLACK};
 
 /// One row of a padded map: `pad` reflected pixels left and right. `row` is the source row.

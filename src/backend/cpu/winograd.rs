@@ -8,9 +8,9 @@
 use super::{
     gather::{Centre, MapInput, reflected},
     pack::Panels,
-    rows::TileSet,
     simd::{At, Segment, Simd},
     statistics::{Running, part_len},
+    tiles::TileSet,
 };
 use crate::plan::cpu::{WINOGRAD_POINTS, WINOGRAD_TILES};
 

@@ -5,8 +5,8 @@
 //! a ring of staged rows, from which all phases read; elsewhere it stages the taps of each phase by themselves.
 
 use super::super::{
-    rows::MAX_SEGMENTS,
     simd::{At, Segment, Simd},
+    tiles::MAX_SEGMENTS,
 };
 use super::{pointwise, run::Run, staging::StagedInput, weights::PackedGeneral};
 use crate::plan::cpu::{

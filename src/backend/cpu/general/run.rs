@@ -1,6 +1,6 @@
 //! What the tasks of a general plan's steps share: maps, weights, the photo and the picture.
 
-use super::super::{gather, given::Given, rows::TileSet, simd::At};
+use super::super::{gather, given::Given, simd::At, tiles::TileSet};
 use super::weights::GeneralWeights;
 use crate::{
     graph::PadMode,
