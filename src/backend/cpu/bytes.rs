@@ -254,7 +254,7 @@ mod tests {
     fn every_instruction_set_has_the_same_sums() {
         let (lens, a_stride, rows) = ([36, 64], 16, 19);
         let byte = |at: usize| {
-            if at % 7 == 0 {
+            if at.is_multiple_of(7) {
                 255
             } else {
                 (at * 37 % 256) as u8
