@@ -26,7 +26,7 @@ use super::{
     crop::Cropping,
     focus::FocusFrame,
     full_screen::state::FullScreen,
-    gallery::Gallery,
+    gallery::{Gallery, Subject},
     intent::Intent,
     live::{InterruptionLooks, LiveIntent, LiveView, Repaints},
     messages::{Corner, Messages},
@@ -80,8 +80,6 @@ pub struct Launch {
 pub(super) enum NextStep {
     /// Put this photo on the table.
     Put(Box<Opened>),
-    /// Take the style of this id out of the gallery.
-    RemoveStyle(String),
     /// Close the window.
     Close,
 }
@@ -91,7 +89,6 @@ impl NextStep {
     pub fn loss(&self) -> Loss {
         match self {
             Self::Put(_) => Loss::Opening,
-            Self::RemoveStyle(_) => Loss::Removing,
             Self::Close => Loss::Closing,
         }
     }
@@ -154,19 +151,29 @@ pub(super) struct PhotoOpening {
     pub is_running: bool,
 }
 
-/// A style that has left the gallery, whose file is still there.
+/// A style that has left the gallery, whose file goes when the program ends.
 pub(super) struct Removal {
     /// The style's id.
     pub id: String,
     /// The chosen style and its mix before, and as the removal left them.
     pub chosen: [(Option<String>, Mix); 2],
+    /// How many steps of undo lay before it.
+    pub depth: usize,
+}
+
+/// A small painted picture that is being made.
+pub(super) struct Swatch {
+    /// Id of the style.
+    pub style: String,
+    pub subject: Subject,
+    /// `None` while the style's network is read.
+    pub trial: Option<TrialNumber>,
 }
 
 /// The small painted picture that is being made, and those that could not be.
 #[derive(Default)]
 pub(super) struct Swatches {
-    /// The style whose network is read, or that is painted.
-    pub running: Option<(String, Option<TrialNumber>)>,
+    pub running: Option<Swatch>,
     /// Styles that could not be painted.
     pub failed: HashSet<String>,
 }
@@ -386,7 +393,7 @@ impl App {
         }
         if let Some(pointer) = pointer {
             ui.ctx().input_mut(|input| input.pointer = pointer);
-            let (window, corner) = (ui.ctx().content_rect(), (Corner::Top, 8.0));
+            let (window, corner) = (ui.ctx().content_rect(), (Corner::Top, 0.0));
             self.messages.ui(ui, window, corner, false, &mut intents);
         }
         if let Some(live) = &mut self.live {

@@ -163,6 +163,14 @@ fn window_buttons(ui: &mut egui::Ui, view: &TopView<'_>, intents: &mut Vec<Inten
         {
             intents.push(Intent::SetAskBeforeLosing(asks));
         }
+        let mut shows = view.settings.styles_show_photo;
+        if ui
+            .checkbox(&mut shows, "Show the open photo in every style")
+            .on_hover_text("The list on the left paints it small, one style after the other.")
+            .clicked()
+        {
+            intents.push(Intent::SetStylesShowPhoto(shows));
+        }
     });
     let shortcuts = ui.add(icon(icons::KEYBOARD));
     if key_chips::hint(shortcuts, "What the keys do.", "F1 or ?")

@@ -6,7 +6,9 @@ use super::{
     choice::{BRUSHES_PX, Choice, DEFAULT_BRUSH, finest_brush, working_size_of},
     fonts::icons,
     intent::Intent,
-    key_chips, mix,
+    key_chips,
+    list::list,
+    mix,
     platform::format_title,
     style_source::Card,
     theme,
@@ -142,40 +144,35 @@ fn brush(ui: &mut egui::Ui, view: &View<'_>, choice: &mut Choice) {
     let last = BRUSHES_PX.len() - 1;
     let usual = DEFAULT_BRUSH.clamp(finest, last);
     let mut place = choice.brush.clamp(finest, last);
-    let response = theme::row(ui, "Detail", |ui, label| {
-        ui.add_enabled_ui(finest < last, |ui| {
-            // Finer to the right, in pixels of the long side.
-            let mut detail = last - place;
-            let photo_size = view.photo_size;
-            let px_of = move |place: usize| match photo_size {
-                Some((width, height)) => {
-                    let (w, h) = working_size_of(place).resolve(width, height);
-                    w.max(h)
-                }
-                None => BRUSHES_PX[place],
-            };
-            let response =
-                theme::slider(ui, &mut detail, 0..=last - finest, last - usual, |slider| {
-                    slider
-                        .custom_formatter(move |v, _| {
-                            format!("{} px", px_of(last - (v as usize).min(last)))
-                        })
-                        .custom_parser(move |text| {
-                            let typed = text.split_whitespace().next()?.parse::<usize>().ok()?;
-                            let nearest =
-                                (finest..=last).min_by_key(|&i| px_of(i).abs_diff(typed))?;
-                            Some((last - nearest) as f64)
-                        })
-                })
-                .labelled_by(label);
-            place = last - detail;
-            response
+    // Finer to the right, in pixels of the long side.
+    let mut detail = last - place;
+    let px_of = |place: usize| match view.photo_size {
+        Some((width, height)) => {
+            let (w, h) = working_size_of(place).resolve(width, height);
+            w.max(h)
+        }
+        None => BRUSHES_PX[place],
+    };
+    let words = |v: f64| format!("{} px", px_of(last - (v as usize).min(last)));
+    let parsed = |text: &str| {
+        let typed = text.split_whitespace().next()?.parse::<usize>().ok()?;
+        let nearest = (finest..=last).min_by_key(|&i| px_of(i).abs_diff(typed))?;
+        Some((last - nearest) as f64)
+    };
+    let number = theme::Number {
+        suffix: "",
+        words: Some((&words, &parsed)),
+    };
+    let response = ui
+        .add_enabled_ui(finest < last, |ui| {
+            let range = 0..=last - finest;
+            theme::slider(ui, "Detail", &mut detail, range, last - usual, &number)
         })
-        .inner
-    });
+        .inner;
+    place = last - detail;
     let response = response.on_hover_text(
         "The long side in pixels at which the photo is painted: broad strokes on the left, fine ones on the right. \
-         Stays for later photos; a double click takes the usual one.",
+         Stays for later photos until it is the usual one again, as after a double click.",
     );
     if response.changed() {
         // The usual one stays the usual one for photos of another size.
@@ -184,27 +181,31 @@ fn brush(ui: &mut egui::Ui, view: &View<'_>, choice: &mut Choice) {
             false => place,
         };
     }
-    if let Some((width, height)) = view.photo_size {
-        let (w, h) = choice.working_size().resolve(width, height);
-        theme::caption(ui, format!("Strokes as at {w} × {h} px"));
-    } else {
-        theme::caption(ui, "Broad strokes on the left, fine ones on the right");
+    let words = match view.photo_size {
+        Some((width, height)) => {
+            let (w, h) = choice.working_size().resolve(width, height);
+            format!("Strokes as at {w} × {h} px")
+        }
+        None => "Broad strokes on the left, fine ones on the right".to_owned(),
+    };
+    // One that was chosen stays: it is seen that it was, and how to take it back.
+    let is_chosen = choice.brush.clamp(finest, last) != usual;
+    let hint = "Paint with the usual detail again.";
+    if theme::caption_with_way_back(ui, &words, is_chosen, ["Usual", "Usual detail", hint]) {
+        choice.brush = DEFAULT_BRUSH;
     }
 }
 
 /// How much of the painting is seen.
 pub(super) fn strength(ui: &mut egui::Ui, hint: &str, choice: &mut Choice) {
-    theme::row(ui, "Strength", |ui, label| {
-        let strength = &mut choice.look.strength_percent;
-        theme::slider(ui, strength, 0..=100, 100, |slider| slider.suffix(" %"))
-            .labelled_by(label)
-            .on_hover_text(hint);
-    });
+    let strength = &mut choice.look.strength_percent;
+    let percent = theme::Number::with(" %");
+    theme::slider(ui, "Strength", strength, 0..=100, 100, &percent).on_hover_text(hint);
 }
 
 fn model(ui: &mut egui::Ui, view: &View<'_>, choice: &mut Choice) {
     let has = |size| view.models.is_empty() || view.models.contains(&size);
-    ui.horizontal(|ui| {
+    theme::row(ui, "Model", |ui, _| {
         let width = (ui.available_width() - theme::GAP) / 2.0;
         for (size, name, hint) in [
             (ModelSize::Full, "Full", "The finest picture."),
@@ -260,40 +261,34 @@ fn output(ui: &mut egui::Ui, view: &View<'_>, choice: &mut Choice) {
     let current = current.map_or("", |(_, title)| title);
     let mut output = choice.output;
     theme::row(ui, "Size", |ui, label| {
-        ComboBox::from_id_salt("output size")
-            .selected_text(current)
-            .width(ui.available_width())
-            .truncate()
-            .show_ui(ui, |ui| {
-                // A list is as narrow as its button, which would cut the sizes.
-                ui.style_mut().wrap_mode = Some(egui::TextWrapMode::Extend);
-                for (entry, title) in outputs {
-                    let name = match size(entry) {
-                        Some((w, h)) => format!("{title}, {w} × {h}"),
-                        None => title.to_owned(),
-                    };
-                    ui.selectable_value(&mut output, entry, name);
-                }
-            })
-            .response
-            .labelled_by(label);
+        let button = ComboBox::from_id_salt("output size").selected_text(current);
+        let button = button.width(ui.available_width()).truncate();
+        list(ui, button, |ui, entries| {
+            // A list is as narrow as its button, which would cut the sizes.
+            ui.style_mut().wrap_mode = Some(egui::TextWrapMode::Extend);
+            for (entry, title) in outputs {
+                let name = match size(entry) {
+                    Some((w, h)) => format!("{title}, {w} × {h}"),
+                    None => title.to_owned(),
+                };
+                entries.offer(ui, &mut output, entry, name);
+            }
+        })
+        .labelled_by(label);
     });
     if let OutputSize::LongSide(px) = &mut output {
-        theme::row(ui, "Long side", |ui, label| {
-            let least = MIN_WORKING_PX.min(long_side);
-            let usual = USUAL_LONG_SIDE_PX.min(long_side);
-            // A smaller photo between larger ones changes nothing for these.
-            let mut shown = (*px).min(most);
-            let response = theme::slider(ui, &mut shown, least..=most, usual, |slider| {
-                slider.suffix(" px")
-            });
-            let response = response.labelled_by(label).on_hover_text(
-                "The long side of the saved picture in pixels, at most four times the photo's. Stays for later photos.",
-            );
-            if response.changed() {
-                *px = shown;
-            }
-        });
+        let least = MIN_WORKING_PX.min(long_side);
+        let usual = USUAL_LONG_SIDE_PX.min(long_side);
+        // A smaller photo between larger ones changes nothing for these.
+        let mut shown = (*px).min(most);
+        let number = theme::Number::with(" px");
+        let response = theme::slider(ui, "Long side", &mut shown, least..=most, usual, &number);
+        let response = response.on_hover_text(
+            "The long side of the saved picture in pixels, at most four times the photo's. Stays for later photos.",
+        );
+        if response.changed() {
+            *px = shown;
+        }
     }
     choice.output = output;
     if let Some((w, h)) = size(output) {
@@ -308,31 +303,32 @@ fn output(ui: &mut egui::Ui, view: &View<'_>, choice: &mut Choice) {
 fn format(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
     let mut format = view.format;
     theme::row(ui, "Format", |ui, label| {
-        ComboBox::from_id_salt("format")
-            .selected_text(format_title(format))
-            .width(ui.available_width())
-            .show_ui(ui, |ui| {
-                for &f in Format::ALL {
-                    ui.selectable_value(&mut format, f, format_title(f));
-                }
-            })
-            .response
-            .labelled_by(label);
+        let button = ComboBox::from_id_salt("format").selected_text(format_title(format));
+        list(ui, button.width(ui.available_width()), |ui, entries| {
+            for &f in Format::ALL {
+                entries.offer(ui, &mut format, f, format_title(f));
+            }
+        })
+        .labelled_by(label);
     });
     if format != view.format {
         intents.push(Intent::SetFormat(format));
     }
     if view.format == Format::Jpeg {
         let mut quality = view.settings.jpeg_quality;
-        theme::row(ui, "JPEG quality", |ui, label| {
-            let usual = Choices::default().jpeg_quality;
-            theme::slider(ui, &mut quality, 1..=100, usual, |slider| slider)
-                .labelled_by(label)
-                .on_hover_text("Higher is finer and larger.");
-        });
+        let usual = Choices::default().jpeg_quality;
+        let number = theme::Number::with("");
+        theme::slider(ui, "JPEG quality", &mut quality, 1..=100, usual, &number)
+            .on_hover_text("Higher is finer and larger.");
         if quality != view.settings.jpeg_quality {
             intents.push(Intent::SetJpegQuality(quality));
         }
+    } else {
+        // Who looks for a quality here learns why there is none.
+        theme::caption(
+            ui,
+            "Nothing is lost in this format, so there is no quality to choose.",
+        );
     }
 }
 

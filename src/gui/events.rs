@@ -5,15 +5,14 @@ use eframe::egui;
 use super::{
     app::{App, NextStep, PaintRequest},
     arrivals::PictureUse,
-    background::{Opened, Origin, Purpose, Report, SavedSnapshot},
+    background::{Opened, Origin, Purpose, Report},
     batch::Phase,
     choice::{DEFAULT_BRUSH, working_size_of},
     intent::Intent,
     label::{name_label, path_label},
     live::LiveIntent,
-    messages::SavedPicture,
+    messages::Offer,
     platform::from_the_root,
-    texture::image_of,
 };
 use crate::engine::{
     paint::OutputSize,
@@ -183,7 +182,8 @@ impl App {
             Report::Pointer(place) => self.handle_pointer(ctx, place),
             Report::Styles { cards, problems } => self.handle_styles(ctx, cards, &problems),
             Report::Renamed { id, name, result } => self.handle_renamed(ctx, id, name, result),
-            Report::Removed { id, result } => self.handle_removed(&id, result),
+            // The program ends by then, and tells failures in the terminal.
+            Report::Removed(_) => {}
             Report::Mixed { parts, result } => self.handle_mixed(ctx, parts, result),
             Report::Kept {
                 parts,
@@ -324,26 +324,6 @@ impl App {
         }
     }
 
-    /// Says where a snapshot is, and shows it.
-    fn show_snapshot(&mut self, ctx: &egui::Context, saved: SavedSnapshot) {
-        let SavedSnapshot {
-            path,
-            size: (w, h),
-            thumbnail,
-        } = saved;
-        let image = image_of(&thumbnail);
-        let picture = SavedPicture {
-            thumbnail: ctx.load_texture("snapshot", image, egui::TextureOptions::LINEAR),
-            actions: vec![
-                ("Show in folder", Intent::ShowInFolder(path.clone())),
-                ("Copy", Intent::CopyFile(path.clone())),
-            ],
-        };
-        self.note_painting(ctx, &path);
-        let text = format!("Saved at {w} × {h} px as {}", path_label(&path));
-        self.messages.saved(text, picture);
-    }
-
     /// Goes on with the path that was chosen for a purpose.
     pub(super) fn handle_dialog(
         &mut self,
@@ -441,11 +421,16 @@ impl App {
             .into();
         if kept != usual {
             self.announced_brush = brush;
-            self.messages.notice(format!(
-                "Painted with the detail you chose before: strokes as at {} × {} px. Double-click the Detail slider \
-                 for the usual one.",
+            let text = format!(
+                "Painted with the detail you chose before: strokes as at {} × {} px.",
                 kept.0, kept.1
-            ));
+            );
+            let offer = Offer {
+                label: "Usual detail",
+                intent: Intent::UsualDetail,
+                otherwise: None,
+            };
+            self.messages.offer(text, offer);
         }
     }
 

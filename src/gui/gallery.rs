@@ -16,10 +16,13 @@ use super::{
     texture::{MIPMAPPED, image_of},
     theme,
 };
-use crate::frame::Frame as PixelFrame;
+use crate::{frame::Frame as PixelFrame, media::framing::Framing};
 
 /// Width of a style's menu, in points.
 const MENU_WIDTH: f32 = 160.0;
+
+/// The photo that small painted pictures show, by its number and how it is turned and cropped; `None` for the sample.
+pub type Subject = Option<(u64, Framing)>;
 
 /// The styles that can be chosen.
 #[derive(Default)]
@@ -34,8 +37,8 @@ pub struct Gallery {
     /// Whether that has changed since it was asked for.
     order_changed: bool,
     thumbnails: HashMap<String, TextureHandle>,
-    /// Painted pictures of the styles that were made of pictures.
-    swatches: HashMap<String, TextureHandle>,
+    /// Painted pictures of the styles, and what they show.
+    swatches: HashMap<String, (Subject, TextureHandle)>,
     listed: bool,
     problems: Vec<String>,
     /// The chosen style as it was drawn last, and the height of the list then.
@@ -130,6 +133,14 @@ impl Gallery {
             .extend(self.cards.extract_if(.., |card| card.id == id));
     }
 
+    /// Whether a style was taken out that has this title.
+    pub fn has_hidden(&self, title: &str) -> bool {
+        let title = title.trim().to_lowercase();
+        self.hidden
+            .iter()
+            .any(|card| card.title.to_lowercase() == title)
+    }
+
     /// Puts a style in again, at its place.
     pub fn unhide(&mut self, id: &str) {
         self.removed.remove(id);
@@ -152,28 +163,41 @@ impl Gallery {
     pub fn rename(&mut self, old: &str, new: &str) {
         self.order.rename(old, new);
         self.order_changed = true;
-        for textures in [&mut self.thumbnails, &mut self.swatches] {
-            if let Some(texture) = textures.remove(old) {
-                textures.insert(new.to_owned(), texture);
-            }
-        }
+        rename_key(&mut self.thumbnails, old, new);
+        rename_key(&mut self.swatches, old, new);
         for card in self.cards.iter_mut().filter(|card| card.id == old) {
             new.clone_into(&mut card.id);
         }
     }
 
-    /// A style made of a picture that has no painted one yet.
-    pub fn without_swatch(&self, is_wanted: impl Fn(&str) -> bool) -> Option<&str> {
+    /// A style that is wanted and has no painted picture of this yet.
+    pub fn without_swatch(
+        &self,
+        subject: Subject,
+        is_wanted: impl Fn(&Card) -> bool,
+    ) -> Option<&str> {
         let lacks = |card: &&Card| {
-            card.is_picture() && !self.swatches.contains_key(&card.id) && is_wanted(&card.id)
+            let swatch = self.swatches.get(&card.id);
+            swatch.is_none_or(|(of, _)| *of != subject) && is_wanted(card)
         };
         self.cards.iter().find(lacks).map(|card| card.id.as_str())
     }
 
     /// Shows a style's painted picture.
-    pub fn set_swatch(&mut self, ctx: &egui::Context, id: &str, painted: &PixelFrame) {
+    pub fn set_swatch(
+        &mut self,
+        ctx: &egui::Context,
+        id: &str,
+        subject: Subject,
+        painted: &PixelFrame,
+    ) {
         let texture = ctx.load_texture(format!("painted {id}"), image_of(painted), MIPMAPPED);
-        self.swatches.insert(id.to_owned(), texture);
+        self.swatches.insert(id.to_owned(), (subject, texture));
+    }
+
+    /// Forgets the painted pictures: the styles are shown otherwise from now on.
+    pub fn forget_swatches(&mut self) {
+        self.swatches.clear();
     }
 
     /// Every style, in the order in which they are shown.
@@ -241,7 +265,8 @@ impl Gallery {
                     let share = painting.and_then(|(id, share)| (id == card.id).then_some(share));
                     let moves = moving.and_then(|grid| grid.texture(&card.id));
                     let is_flipped = moves.is_some() && moving.is_some_and(|grid| grid.is_flipped);
-                    let painted = moves.or_else(|| self.swatches.get(&card.id));
+                    let swatch = self.swatches.get(&card.id).map(|(_, texture)| texture);
+                    let painted = moves.or(swatch);
                     let own = self.thumbnails.get(&card.id);
                     // The picture that a style was made of stays in a corner.
                     let inset = own.filter(|_| card.is_picture() && painted.is_some());
@@ -337,6 +362,13 @@ fn menu(
             theme::caption(ui, "This style comes with the program.");
         }
     });
+}
+
+/// What a map holds for one id belongs to another one from now on.
+fn rename_key<V>(map: &mut HashMap<String, V>, old: &str, new: &str) {
+    if let Some(value) = map.remove(old) {
+        map.insert(new.to_owned(), value);
+    }
 }
 
 #[cfg(test)]

@@ -55,8 +55,6 @@ pub enum Intent {
     RemoveStyle(String),
     /// Put a style into the gallery again.
     BringBack(String),
-    /// Remove the file of a style that has left the gallery.
-    RemoveForGood(String),
     /// Show the file of this style.
     ShowFile(String),
     /// Show this file in its folder, or this folder.
@@ -79,6 +77,8 @@ pub enum Intent {
     AskMixName,
     /// Change the choice. Steps of one drag are undone together.
     Edit(Choice),
+    /// Paint with the detail that nobody chose.
+    UsualDetail,
     /// Begin cropping the photo, or leave it as it is.
     ToggleCrop,
     /// Take the part of the photo that was chosen.
@@ -111,6 +111,8 @@ pub enum Intent {
     SetJpegQuality(u8),
     /// Whether to ask before an unsaved result is lost.
     SetAskBeforeLosing(bool),
+    /// Whether the list of styles shows the open photo.
+    SetStylesShowPhoto(bool),
     /// Show or hide the controls of the painting, where the window is too narrow for all of it.
     ToggleControls,
     /// Show or hide the list of shortcuts.

@@ -1,24 +1,31 @@
 //! The message area: what went wrong or should be known, over the stage, never in the way.
 //!
 //! Errors stay until they are dismissed; notices leave by themselves. A notice may offer something to do, or show a
-//! picture that was saved, and then stays longer.
+//! picture that was saved, and then stays longer. Two are seen at once: notices give way to newer ones, and errors
+//! wait behind these.
 
 use eframe::egui::{self, CornerRadius, Frame, Margin, Stroke, TextureHandle, vec2};
 
 use super::{fonts::icons, intent::Intent, label::remark, theme};
 
-/// Messages shown at a time; the oldest gives way.
-const MOST: usize = 4;
+/// Messages shown at a time, the newest; the oldest notice gives way.
+const MOST_SHOWN: usize = 2;
+/// Messages with those that wait; the oldest gives way.
+const MOST: usize = 6;
 /// How long a notice stays, in seconds.
 const NOTICE_SECONDS: f64 = 7.0;
 /// How long a notice stays that offers something, in seconds.
 const OFFER_SECONDS: f64 = 15.0;
 /// Width of a message at most, in points.
-const WIDTH: f32 = 420.0;
+const WIDTH: f32 = 372.0;
+/// Space between the messages and the edges of what they lie over, in points.
+const EDGE: f32 = 8.0;
 /// Largest width and height of a picture that was saved, in points.
-const THUMBNAIL: egui::Vec2 = vec2(96.0, 72.0);
+const THUMBNAIL: egui::Vec2 = vec2(84.0, 63.0);
 /// Width kept for the button that takes a message away, in points.
-const CLOSE_WIDTH: f32 = 44.0;
+const CLOSE_WIDTH: f32 = 40.0;
+/// Space within a message at its left and right, in points.
+const SIDES: [i8; 2] = [14, 6];
 
 /// How grave a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,24 +76,25 @@ impl Message {
         }
     }
 
-    /// Width that its words and buttons need, at most `room`, in points.
+    /// Whether its words and what it offers stand beside each other.
+    fn is_one_line(&self, ui: &egui::Ui, room: f32) -> bool {
+        let words = width_of(ui, &self.text, egui::TextStyle::Body, f32::INFINITY);
+        let offer = self
+            .offer
+            .as_ref()
+            .map_or(0.0, |offer| button_width(ui, offer.label));
+        self.picture.is_none() && words + offer <= room
+    }
+
+    /// Width that its words and buttons need below each other, at most `room`, in points.
     fn words_width(&self, ui: &egui::Ui, room: f32) -> f32 {
-        let width = |text: &str, style: egui::TextStyle, most: f32| {
-            let font = style.resolve(ui.style());
-            let color = ui.visuals().text_color();
-            let words = ui.painter().layout(text.to_owned(), font, color, most);
-            // Rounded up: a hair too little would break the line.
-            words.size().x.ceil() + 1.0
-        };
-        let spacing = ui.spacing();
-        let button = |name: &str| {
-            let letters = width(name, egui::TextStyle::Button, f32::INFINITY);
-            letters + 2.0 * spacing.button_padding.x + spacing.item_spacing.x
-        };
-        let offer = self.offer.as_ref().map_or(0.0, |offer| button(offer.label));
+        let offer = self
+            .offer
+            .as_ref()
+            .map_or(0.0, |offer| button_width(ui, offer.label));
         let actions = self.picture.iter().flat_map(|picture| &picture.actions);
-        let actions: f32 = actions.map(|(name, _)| button(name)).sum();
-        let words = width(&self.text, egui::TextStyle::Body, room);
+        let actions: f32 = actions.map(|(name, _)| button_width(ui, name)).sum();
+        let words = width_of(ui, &self.text, egui::TextStyle::Body, room);
         words.max(offer).max(actions).min(room)
     }
 
@@ -94,6 +102,21 @@ impl Message {
     fn left(&self, now: f64) -> Option<f64> {
         Some(self.since? + self.stays()? - now)
     }
+}
+
+/// Width of words in lines of at most so much, in points.
+fn width_of(ui: &egui::Ui, text: &str, style: egui::TextStyle, most: f32) -> f32 {
+    let font = style.resolve(ui.style());
+    let color = ui.visuals().text_color();
+    let words = ui.painter().layout(text.to_owned(), font, color, most);
+    // Rounded up: a hair too little would break the line.
+    words.size().x.ceil() + 1.0
+}
+
+/// Width of a button and the space before it, in points.
+fn button_width(ui: &egui::Ui, name: &str) -> f32 {
+    let letters = width_of(ui, name, egui::TextStyle::Button, f32::INFINITY);
+    letters + 2.0 * ui.spacing().button_padding.x + ui.spacing().item_spacing.x
 }
 
 /// Where messages stand, on the left.
@@ -110,6 +133,8 @@ pub enum Corner {
 pub struct Messages {
     list: Vec<Message>,
     newest: u64,
+    /// Numbers of those that were seen last.
+    seen: Vec<u64>,
     /// What follows because notices went whose offer nobody took.
     follows: Vec<Intent>,
 }
@@ -153,9 +178,17 @@ impl Messages {
             offer,
             picture,
         });
-        if let (true, Some(oldest)) = (self.list.len() > MOST, self.list.first()) {
-            let number = oldest.number;
-            self.dismiss(number);
+        let older = self.list.len() - 1;
+        if older >= MOST_SHOWN {
+            let notice = self
+                .list
+                .iter()
+                .take(older)
+                .find(|m| m.kind == Kind::Notice);
+            let oldest = self.list.first().filter(|_| older >= MOST);
+            if let Some(number) = notice.or(oldest).map(|m| m.number) {
+                self.dismiss(number);
+            }
         }
     }
 
@@ -183,6 +216,13 @@ impl Messages {
             .retain(|m| !m.offer.as_ref().is_some_and(|o| is_void(&o.intent)));
     }
 
+    /// Takes a button away that does what nobody can do again; its message stays.
+    pub fn forget_action(&mut self, done: &Intent) {
+        for picture in self.list.iter_mut().filter_map(|m| m.picture.as_mut()) {
+            picture.actions.retain(|(_, intent)| intent != done);
+        }
+    }
+
     /// Takes the newest message away; `false` when there is none.
     pub fn dismiss_newest(&mut self) -> bool {
         let newest = self.list.last().map(|m| m.number);
@@ -197,12 +237,13 @@ impl Messages {
         std::mem::take(&mut self.follows)
     }
 
-    /// Shows the messages, or `errors_only`, in the corner of `area` that is named, `margin` points from its edge.
+    /// Shows the newest messages, or `errors_only`, in the corner of `area` that is named, further in by so many
+    /// points.
     pub fn ui(
         &mut self,
         ui: &egui::Ui,
         area: egui::Rect,
-        (corner, margin): (Corner, f32),
+        (corner, further_in): (Corner, f32),
         errors_only: bool,
         intents: &mut Vec<Intent>,
     ) {
@@ -219,13 +260,14 @@ impl Messages {
         if !self.list.iter().any(|m| is_shown(&m)) {
             return;
         }
-        let width = WIDTH.min(area.width() - 32.0);
+        let width = WIDTH.min(area.width() - 2.0 * EDGE);
+        let margin = EDGE + further_in;
         let (pivot, at) = match corner {
             Corner::Bottom => (
                 egui::Align2::LEFT_BOTTOM,
-                area.left_bottom() + vec2(16.0, -margin),
+                area.left_bottom() + vec2(EDGE, -margin),
             ),
-            Corner::Top => (egui::Align2::LEFT_TOP, area.left_top() + vec2(16.0, margin)),
+            Corner::Top => (egui::Align2::LEFT_TOP, area.left_top() + vec2(EDGE, margin)),
         };
         egui::Area::new(egui::Id::unique("messages"))
             .order(egui::Order::Foreground)
@@ -234,8 +276,17 @@ impl Messages {
             .constrain_to(area)
             .show(ui.ctx(), |ui| {
                 ui.set_max_width(width);
-                for message in self.list.iter().filter(is_shown) {
+                ui.spacing_mut().item_spacing.y = 6.0;
+                let shown: Vec<&Message> = self.list.iter().filter(is_shown).collect();
+                let shown = &shown[shown.len().saturating_sub(MOST_SHOWN)..];
+                for message in shown {
                     show(ui, message, width, intents);
+                }
+                let seen: Vec<u64> = shown.iter().map(|m| m.number).collect();
+                if seen != self.seen {
+                    self.seen = seen;
+                    // Else they would stand for a frame where the height before left them.
+                    ui.ctx().request_discard("other messages are up");
                 }
             });
     }
@@ -252,15 +303,15 @@ fn show(ui: &mut egui::Ui, message: &Message, width: f32, intents: &mut Vec<Inte
         .stroke(Stroke::new(1.0, p.outline))
         .corner_radius(CornerRadius::same(theme::RADIUS))
         .inner_margin(Margin {
-            left: 16,
-            right: 8,
-            top: 8,
-            bottom: 8,
+            left: SIDES[0],
+            right: SIDES[1],
+            top: 5,
+            bottom: 5,
         })
         .shadow(ui.visuals().popup_shadow);
     let shown = frame.show(ui, |ui| {
         ui.horizontal_top(|ui| {
-            let mut room = width - 26.0 - CLOSE_WIDTH;
+            let mut room = width - SIDES.map(f32::from).iter().sum::<f32>() - CLOSE_WIDTH;
             if let Some(picture) = &message.picture {
                 let thumbnail = egui::Image::from_texture(&picture.thumbnail)
                     .fit_to_exact_size(THUMBNAIL)
@@ -268,25 +319,31 @@ fn show(ui: &mut egui::Ui, message: &Message, width: f32, intents: &mut Vec<Inte
                     .alt_text("The saved picture");
                 room -= ui.add(thumbnail).rect.width() + theme::GAP;
             }
-            ui.vertical(|ui| {
-                ui.set_width(message.words_width(ui, room));
-                ui.add_space(2.0);
-                ui.add(egui::Label::new(&message.text).wrap());
-                if let Some(picture) = &message.picture {
-                    ui.horizontal_wrapped(|ui| {
-                        for (name, intent) in &picture.actions {
-                            if ui.button(*name).clicked() {
-                                intents.push(intent.clone());
+            if message.is_one_line(ui, room) {
+                let line = vec2(0.0, ui.spacing().interact_size.y);
+                let layout = egui::Layout::left_to_right(egui::Align::Center);
+                ui.allocate_ui_with_layout(line, layout, |ui| {
+                    ui.set_min_height(line.y);
+                    ui.label(&message.text);
+                    offer_ui(ui, message, intents);
+                });
+            } else {
+                ui.vertical(|ui| {
+                    ui.set_width(message.words_width(ui, room));
+                    ui.add_space(4.0);
+                    ui.add(egui::Label::new(&message.text).wrap());
+                    if let Some(picture) = &message.picture {
+                        ui.horizontal_wrapped(|ui| {
+                            for (name, intent) in &picture.actions {
+                                if ui.button(*name).clicked() {
+                                    intents.push(intent.clone());
+                                }
                             }
-                        }
-                    });
-                }
-                if let Some(offer) = &message.offer
-                    && ui.button(offer.label).clicked()
-                {
-                    intents.push(Intent::TakeOffer(message.number));
-                }
-            });
+                        });
+                    }
+                    offer_ui(ui, message, intents);
+                });
+            }
             let close = egui::Button::new(icons::CLOSE).frame_when_inactive(false);
             let response = ui
                 .add(close)
@@ -308,6 +365,15 @@ fn show(ui: &mut egui::Ui, message: &Message, width: f32, intents: &mut Vec<Inte
         },
         mark,
     );
+}
+
+/// The button for what a message offers.
+fn offer_ui(ui: &mut egui::Ui, message: &Message, intents: &mut Vec<Intent>) {
+    if let Some(offer) = &message.offer
+        && ui.button(offer.label).clicked()
+    {
+        intents.push(Intent::TakeOffer(message.number));
+    }
 }
 
 /// Errors of the lower floors begin in lower case, as parts of sentences do; a message is a whole
@@ -340,14 +406,26 @@ mod tests {
 
     #[test]
     fn the_area_is_bounded_and_does_not_repeat_itself() {
+        let texts = |messages: &Messages| -> Vec<String> {
+            messages.list.iter().map(|m| m.text.clone()).collect()
+        };
         let mut messages = Messages::default();
         for n in 0..10 {
-            messages.error(format!("Number {n}"));
-            messages.error(format!("Number {n}"));
+            messages.notice(format!("Number {n}"));
+            messages.notice(format!("Number {n}"));
+        }
+        assert_eq!(texts(&messages), ["Number 8.", "Number 9."]);
+        // Errors wait behind what is newer, and no notice waits with them.
+        for n in 0..10 {
+            messages.error(format!("Wrong {n}"));
         }
         assert_eq!(messages.list.len(), MOST);
+        messages.notice("Saved");
+        assert_eq!(messages.list.len(), MOST);
+        messages.notice("Copied");
+        assert_eq!(texts(&messages)[MOST - 2..], ["Wrong 9.", "Copied."]);
         assert!(messages.dismiss_newest());
-        assert_eq!(messages.list.len(), MOST - 1);
+        assert_eq!(texts(&messages)[MOST - 3..], ["Wrong 8.", "Wrong 9."]);
     }
 
     #[test]
@@ -368,7 +446,7 @@ mod tests {
         messages.offer("Gone.", offer());
         messages.offer("Gone.", offer());
         assert_eq!(messages.take_follows(), [Intent::Quit]);
-        for n in 0..MOST {
+        for n in 0..MOST_SHOWN {
             messages.notice(format!("Number {n}"));
         }
         assert_eq!(messages.take_follows(), [Intent::Quit]);

@@ -28,8 +28,6 @@ pub enum Loss {
     Closing,
     /// Opening another photo.
     Opening,
-    /// Removing the style that it is painted in.
-    Removing,
 }
 
 /// Something that has to be answered before the window goes on.
@@ -254,7 +252,6 @@ fn question_ui(
             let (loses, lose) = match loss {
                 Loss::Closing => ("Closing the window", "Close without saving"),
                 Loss::Opening => ("Opening another photo", "Open without saving"),
-                Loss::Removing => ("Removing the style", "Remove without saving"),
             };
             ui.label(format!("{what} is not saved. {loses} loses it."));
             offer(

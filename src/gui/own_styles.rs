@@ -1,15 +1,15 @@
 //! A person's own styles: other names for them, removing them, showing their files, and what the command line did
 //! with them meanwhile.
 //!
-//! A style that was removed only leaves the gallery while its message offers to undo that; its file goes after that,
-//! or when the program ends. Whatever ends the program otherwise loses no style.
+//! A style that was removed only leaves the gallery, and undo brings it back; its file goes when the program ends.
+//! Whatever ends the program otherwise loses no style.
 
 use std::path::PathBuf;
 
 use eframe::egui::{self, Event};
 
 use super::{
-    app::{App, NextStep, Removal},
+    app::{App, Removal},
     choice::Choice,
     intent::{Intent, NameFor},
     label::remark,
@@ -96,32 +96,30 @@ impl App {
             }
             Err(error) => {
                 let before = self.title_of(&id).to_owned();
-                let naming = Naming::refused(NameFor::Style(id), before, name, remark(&error));
+                let why = self.why_not_named(&name, &error);
+                let naming = Naming::refused(NameFor::Style(id), before, name, why);
                 self.put_question(Question::Name(naming));
             }
         }
     }
 
-    /// Takes a style out of the gallery, after asking when its painting would be lost.
+    /// Why a style cannot have this name, in words: the style that has it may be one that nobody sees any more.
+    pub(super) fn why_not_named(&self, name: &str, error: &str) -> String {
+        let why = remark(error);
+        match self.gallery.has_hidden(name) {
+            true => format!("{why}; it was removed, and Undo still brings it back"),
+            false => why,
+        }
+    }
+
+    /// Takes a style out of the gallery, as a step of undo; a message offers that, too. Nobody is asked: undo brings the
+    /// painting back as well.
     pub(super) fn remove_style(&mut self, ctx: &egui::Context, id: &str) {
         let Some(card) = self.own_card(id, "removed") else {
             return;
         };
-        let choice = &self.workspace.choice;
-        let is_mixed = choice.mix.others.iter().any(|(other, _)| *other == card.id);
-        let step = NextStep::RemoveStyle(card.id.clone());
-        if choice.style.as_ref() == Some(&card.id) || is_mixed {
-            self.go_on_or_ask(ctx, step);
-        } else {
-            self.go_on(ctx, step);
-        }
-    }
-
-    /// Takes a style out of the gallery; a message offers to undo that.
-    pub(super) fn take_out(&mut self, id: &str) {
-        let Some(card) = self.gallery.card(id).cloned() else {
-            return;
-        };
+        self.end_change(ctx);
+        self.workspace.history.forget_future();
         self.gallery.hide(&card.id);
         let chosen = |choice: &Choice| (choice.style.clone(), choice.mix.clone());
         let before = chosen(&self.workspace.choice);
@@ -135,20 +133,24 @@ impl App {
         self.removals.push(Removal {
             id: card.id.clone(),
             chosen: [before, chosen(&self.workspace.choice)],
+            depth: self.workspace.history.depth(),
         });
         self.follow_choice();
         let offer = Offer {
             label: "Undo",
-            intent: Intent::BringBack(card.id.clone()),
-            otherwise: Some(Intent::RemoveForGood(card.id)),
+            intent: Intent::BringBack(card.id),
+            otherwise: None,
         };
         self.messages
             .offer(format!("“{}” was removed.", card.title), offer);
     }
 
-    /// Undoes the newest removal whose file is still there; `false` when there is none.
+    /// Undoes the newest removal where that is the last step; `false` where it is not.
     pub(super) fn undo_removal(&mut self) -> bool {
-        let Some(newest) = self.removals.last().map(|removal| removal.id.clone()) else {
+        let depth = self.workspace.history.depth();
+        let is_last = |removal: &&Removal| removal.depth >= depth || !self.workspace.can_undo();
+        let newest = self.removals.last().filter(is_last);
+        let Some(newest) = newest.map(|removal| removal.id.clone()) else {
             return false;
         };
         let offered = Intent::BringBack(newest.clone());
@@ -173,31 +175,15 @@ impl App {
         }
     }
 
-    /// Removes the file of a style that has left the gallery.
-    pub(super) fn remove_for_good(&mut self, id: &str) {
-        self.removals.retain(|removal| removal.id != id);
-        self.background.remove_style(id.to_owned());
-    }
-
-    /// Removes the files of all styles that have left the gallery, because the program ends.
+    /// Removes the files of all styles that have left the gallery, because the program ends; their places and keys
+    /// are forgotten.
     pub(super) fn end_removals(&mut self) {
         for removal in std::mem::take(&mut self.removals) {
+            self.gallery.forget(&removal.id);
             self.background.remove_style(removal.id);
         }
-    }
-
-    /// The file of a style is gone, or not.
-    pub(super) fn handle_removed(&mut self, id: &str, result: Result<(), String>) {
-        match result {
-            Ok(()) => {
-                self.gallery.forget(id);
-                self.networks.loaded.retain(|(style, _), _| style != id);
-                self.networks.mixed.forget(|style| style == id);
-            }
-            Err(error) => {
-                self.gallery.unhide(id);
-                self.messages.error(error);
-            }
+        if self.remember_order() {
+            self.settings_file.changed_at.get_or_insert_default();
         }
     }
 

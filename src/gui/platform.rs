@@ -353,7 +353,8 @@ pub fn format_title(format: Format) -> &'static str {
     match format {
         Format::Png => "PNG",
         Format::Jpeg => "JPEG",
-        Format::WebP => "WebP",
+        // What others write as WebP loses something.
+        Format::WebP => "WebP, lossless",
         Format::Bmp => "BMP",
         Format::Tiff => "TIFF",
     }

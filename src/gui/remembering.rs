@@ -28,18 +28,25 @@ impl App {
         }
     }
 
+    /// Takes places and keys of the styles into the settings; whether they have changed.
+    pub(super) fn remember_order(&mut self) -> bool {
+        let Some((order, keys)) = self.gallery.take_changed_order() else {
+            return false;
+        };
+        let state = &mut self.settings.state;
+        let are_new = (&state.style_order, &state.style_keys) != (&order, &keys);
+        (state.style_order, state.style_keys) = (order, keys);
+        are_new
+    }
+
     /// Commits the change of a control that is no longer dragged as one step of undo, and writes settings that
     /// have rested.
     pub(super) fn finish_changes(&mut self, ctx: &egui::Context) {
         if !ctx.input(|i| i.pointer.any_down()) {
             self.end_change(ctx);
         }
-        if let Some((order, keys)) = self.gallery.take_changed_order() {
-            let state = &mut self.settings.state;
-            if (&state.style_order, &state.style_keys) != (&order, &keys) {
-                (state.style_order, state.style_keys) = (order, keys);
-                self.settings_changed(ctx);
-            }
+        if self.remember_order() {
+            self.settings_changed(ctx);
         }
         let (size, maximized, is_full) = ctx.input(|i| {
             let viewport = i.viewport();

@@ -155,7 +155,6 @@ impl App {
     pub(super) fn go_on(&mut self, ctx: &egui::Context, step: NextStep) {
         match step {
             NextStep::Put(opened) => self.put(ctx, *opened),
-            NextStep::RemoveStyle(id) => self.take_out(&id),
             NextStep::Close => self.close_now(ctx),
         }
     }

@@ -1,4 +1,5 @@
-//! Small painted pictures of the styles that were made of pictures: what the others have in their folders.
+//! Small painted pictures of the styles: the open photo in each of them, or the sample. Where that is not wanted, the
+//! sample in those that were made of pictures; the others have one in their folders.
 //!
 //! One after the other, while no photo is painted and no question about a network is open.
 
@@ -6,7 +7,11 @@ use std::sync::Arc;
 
 use eframe::egui;
 
-use super::{app::App, background::ReadNetwork};
+use super::{
+    app::{App, Swatch},
+    background::ReadNetwork,
+    gallery::Subject,
+};
 use crate::engine::{
     error::EngineError,
     paint::Painting,
@@ -26,27 +31,45 @@ impl App {
         if has_other_work {
             return;
         }
-        let failed = &self.swatches.failed;
-        if let Some(id) = self.gallery.without_swatch(|id| !failed.contains(id)) {
-            let id = id.to_owned();
-            self.background.read_swatch(id.clone());
-            self.swatches.running = Some((id, None));
+        let (failed, subject) = (&self.swatches.failed, self.subject());
+        let of_all = self.settings.choices.styles_show_photo;
+        let lacks = self.gallery.without_swatch(subject, |card| {
+            (of_all || card.is_picture()) && !failed.contains(&card.id)
+        });
+        if let Some(id) = lacks.map(str::to_owned) {
+            let photo = self.workspace.photo().filter(|_| subject.is_some());
+            let photo = photo.map(|photo| photo.opened.photo.frame.clone());
+            self.background.read_swatch(id.clone(), photo);
+            self.swatches.running = Some(Swatch {
+                style: id,
+                subject,
+                trial: None,
+            });
         }
+    }
+
+    /// What the small pictures show.
+    fn subject(&self) -> Subject {
+        let photo = self.workspace.photo();
+        let photo = photo.filter(|_| self.settings.choices.styles_show_photo);
+        photo.map(|photo| (photo.number, photo.framing))
     }
 
     /// A network was read for its picture, or not.
     pub(super) fn handle_swatch_read(&mut self, id: String, result: Result<ReadNetwork, String>) {
-        let is_awaited = |(of, trial): &(String, Option<TrialNumber>)| *of == id && trial.is_none();
-        if !self.swatches.running.as_ref().is_some_and(is_awaited) {
+        let is_awaited = |running: &mut Swatch| running.style == id && running.trial.is_none();
+        let Some(awaited) = self.swatches.running.take_if(is_awaited) else {
             return;
-        }
-        self.swatches.running = None;
+        };
         match result {
             // The question about a network has the only place for a trial.
             Ok(_) if self.overlays.reading().is_some() => {}
             Ok(ReadNetwork { network, photo }) => {
                 let number = self.engine.try_out(TrialJob { photo, network });
-                self.swatches.running = Some((id, Some(number)));
+                self.swatches.running = Some(Swatch {
+                    trial: Some(number),
+                    ..awaited
+                });
             }
             // Painting in it gives the reason.
             Err(_) => {
@@ -62,12 +85,15 @@ impl App {
         number: TrialNumber,
         result: &Result<Arc<Painting>, EngineError>,
     ) -> bool {
-        let running = (self.swatches.running).take_if(|(_, trial)| *trial == Some(number));
-        let Some((id, _)) = running else {
+        let is_it = |running: &mut Swatch| running.trial == Some(number);
+        let Some(made) = self.swatches.running.take_if(is_it) else {
             return false;
         };
+        let id = made.style;
         match result {
-            Ok(painting) => self.gallery.set_swatch(ctx, &id, &painting.painted),
+            Ok(painting) => {
+                (self.gallery).set_swatch(ctx, &id, made.subject, &painting.painted);
+            }
             Err(_) => {
                 self.swatches.failed.insert(id);
             }

@@ -16,8 +16,10 @@ pub const GAP: f32 = 8.0;
 pub const GROUP_GAP: f32 = 16.0;
 /// Width of the name beside a control, in points.
 const NAME_WIDTH: f32 = 88.0;
-/// Width of the number beside a slider, in points.
-const NUMBER_WIDTH: f32 = 72.0;
+/// Width of the number of a slider, in points.
+const NUMBER_WIDTH: f32 = 64.0;
+/// Height of a slider, and of the line with its name and number above it, in points.
+const SLIDER_LINE: f32 = 22.0;
 /// Roundness of cards and buttons, in points.
 pub const RADIUS: u8 = 6;
 
@@ -256,6 +258,33 @@ pub fn caption(ui: &mut egui::Ui, text: impl Into<String>) {
     ui.label(egui::RichText::new(text).small().color(color));
 }
 
+/// A quiet line below a control that `has_way_back` to what is usual: then a small button stands behind it, with
+/// these words, spoken name and hint. Whether it was clicked. As high either way.
+pub fn caption_with_way_back(
+    ui: &mut egui::Ui,
+    text: &str,
+    has_way_back: bool,
+    [words, spoken, hint]: [&str; 3],
+) -> bool {
+    let height = ui.text_style_height(&TextStyle::Small) + 4.0;
+    let line = vec2(ui.available_width(), height);
+    let layout = egui::Layout::left_to_right(egui::Align::Center);
+    ui.allocate_ui_with_layout(line, layout, |ui| {
+        ui.set_min_height(height);
+        caption(ui, text);
+        if !has_way_back {
+            return false;
+        }
+        let letters = egui::RichText::new(words).small();
+        let button = egui::Button::new(letters.color(palette(ui.visuals()).accent)).small();
+        ui.add(button)
+            .on_hover_text(hint)
+            .accessible_name(spoken)
+            .clicked()
+    })
+    .inner
+}
+
 /// A small card over the picture, at a place within `area`; `name` is its own.
 pub fn floating(
     ui: &egui::Ui,
@@ -301,13 +330,48 @@ pub fn row<R>(
     .inner
 }
 
-/// A slider over the room that is left, with its number; `usual` is where a double click puts it.
+/// How the number of a slider is written.
+pub struct Number<'a> {
+    /// What stands behind it.
+    pub suffix: &'a str,
+    /// In other words than the value: from it, and back from what was typed.
+    pub words: Option<NumberWords<'a>>,
+}
+
+/// From a value to words, and back.
+pub type NumberWords<'a> = (&'a dyn Fn(f64) -> String, &'a dyn Fn(&str) -> Option<f64>);
+
+impl Number<'_> {
+    /// The value with this behind it.
+    pub const fn with(suffix: &str) -> Number<'_> {
+        Number {
+            suffix,
+            words: None,
+        }
+    }
+}
+
+/// A slider over the whole width, below its name and its number; `usual` is where a double click puts it.
 pub fn slider<N: Numeric>(
     ui: &mut egui::Ui,
+    name: &str,
     value: &mut N,
     range: RangeInclusive<N>,
     usual: N,
-    dress: impl FnOnce(egui::Slider<'_>) -> egui::Slider<'_>,
+    number: &Number<'_>,
+) -> egui::Response {
+    slider_beside(ui, name, value, range, usual, number, |_| {})
+}
+
+/// As [`slider`]; `beside` draws something at the right end of its name.
+pub fn slider_beside<N: Numeric>(
+    ui: &mut egui::Ui,
+    name: &str,
+    value: &mut N,
+    range: RangeInclusive<N>,
+    usual: N,
+    number: &Number<'_>,
+    beside: impl FnOnce(&mut egui::Ui),
 ) -> egui::Response {
     let id = ui.next_auto_id().with("is edited");
     if ui.data(|d| d.get_temp(id).unwrap_or(false)) {
@@ -319,26 +383,48 @@ pub fn slider<N: Numeric>(
             });
         });
     }
-    let mut response = ui
-        .scope(|ui| {
-            let accent = palette(ui.visuals()).accent;
-            ui.visuals_mut().selection.bg_fill = accent;
-            ui.spacing_mut().button_padding.x = 6.0;
-            ui.spacing_mut().interact_size.x = NUMBER_WIDTH;
-            ui.spacing_mut().slider_width = (ui.available_width() - NUMBER_WIDTH - GAP).max(40.0);
-            ui.add(dress(egui::Slider::new(value, range)))
-        })
-        .inner;
-    let has_focus = response.has_focus();
+    let lines = ui.vertical(|ui| {
+        ui.spacing_mut().item_spacing.y = 0.0;
+        ui.spacing_mut().interact_size = vec2(NUMBER_WIDTH, SLIDER_LINE);
+        ui.spacing_mut().button_padding.x = 6.0;
+        let steps = (range.end().to_f64() - range.start().to_f64()).abs();
+        let mut field = egui::DragValue::new(value)
+            .range(range.clone())
+            .speed(steps / f64::from(ui.available_width().max(1.0)))
+            .suffix(number.suffix);
+        if let Some((words, parsed)) = number.words {
+            field = field
+                .custom_formatter(|value, _| words(value))
+                .custom_parser(parsed);
+        }
+        let right_to_left = egui::Layout::right_to_left(egui::Align::Center);
+        let line = vec2(ui.available_width(), SLIDER_LINE);
+        let (field, name) = ui
+            .allocate_ui_with_layout(line, right_to_left, |ui| {
+                beside(ui);
+                let field = ui.add(field);
+                let left_to_right = egui::Layout::left_to_right(egui::Align::Center);
+                let name = ui.with_layout(left_to_right, |ui| {
+                    ui.add(egui::Label::new(name).truncate())
+                });
+                (field, name.inner.id)
+            })
+            .inner;
+        ui.visuals_mut().selection.bg_fill = palette(ui.visuals()).accent;
+        ui.spacing_mut().slider_width = ui.available_width();
+        let rail = ui.add(egui::Slider::new(value, range).show_value(false));
+        (rail.labelled_by(name), field.labelled_by(name))
+    });
+    let (rail, field) = lines.inner;
+    let has_focus = field.has_focus();
     ui.data_mut(|d| d.insert_temp(id, has_focus));
     // A slider only knows dragging. In the number a double click marks it.
     let is_double = ui.input(|i| {
         i.pointer
             .button_double_clicked(egui::PointerButton::Primary)
     });
-    let mut rail = response.rect;
-    rail.set_right(rail.right() - NUMBER_WIDTH);
-    let is_reset = is_double && response.contains_pointer() && ui.rect_contains_pointer(rail);
+    let is_reset = is_double && rail.contains_pointer();
+    let mut response = rail | field;
     if is_reset && *value != usual && response.enabled() {
         *value = usual;
         response.mark_changed();

@@ -6,7 +6,7 @@ use super::{
     app::App,
     arrivals::PictureUse,
     background::{Origin, Purpose},
-    choice::{BRUSHES_PX, Choice, finest_brush},
+    choice::{BRUSHES_PX, Choice, DEFAULT_BRUSH, finest_brush},
     intent::Intent,
     licences::Licences,
     live::{LiveIntent, LiveView},
@@ -245,7 +245,6 @@ impl App {
             Intent::TakeName(name_for, name) => self.take_name(name_for, name),
             Intent::RemoveStyle(id) => self.remove_style(ctx, &id),
             Intent::BringBack(id) => self.bring_back(&id),
-            Intent::RemoveForGood(id) => self.remove_for_good(&id),
             Intent::ShowFile(id) => self.show_file(&id),
             Intent::ShowInFolder(path) => self.background.show(path),
             Intent::CopyFile(path) => self.background.copy_file(path),
@@ -268,13 +267,17 @@ impl App {
                 self.edit(choice);
                 self.follow_choice();
             }
+            Intent::UsualDetail => {
+                let mut choice = self.workspace.choice.clone();
+                choice.brush = DEFAULT_BRUSH;
+                self.edit(choice);
+                self.follow_choice();
+            }
             Intent::Undo => {
-                // A style that was removed comes back first, as long as it can.
-                if !self.undo_removal() {
-                    self.end_change(ctx);
-                    if self.workspace.undo() {
-                        self.went_through_history(ctx);
-                    }
+                self.end_change(ctx);
+                // That a style was removed is a step as any other.
+                if !self.undo_removal() && self.workspace.undo() {
+                    self.went_through_history(ctx);
                 }
             }
             Intent::Redo => {
@@ -319,6 +322,11 @@ impl App {
             }
             Intent::SetAskBeforeLosing(asks) => {
                 self.settings.choices.ask_before_losing = asks;
+                self.settings_changed(ctx);
+            }
+            Intent::SetStylesShowPhoto(shows) => {
+                self.settings.choices.styles_show_photo = shows;
+                self.gallery.forget_swatches();
                 self.settings_changed(ctx);
             }
             Intent::ToggleControls => self.controls_open = !self.controls_open,
@@ -434,6 +442,10 @@ impl App {
     fn edit(&mut self, choice: Choice) {
         if choice == self.workspace.choice {
             return;
+        }
+        if choice.brush == DEFAULT_BRUSH {
+            self.messages
+                .withdraw(|offered| *offered == Intent::UsualDetail);
         }
         let before = std::mem::replace(&mut self.workspace.choice, choice);
         self.painting.before_change.get_or_insert(before);

@@ -20,6 +20,8 @@ use crate::{engine::paint::Painting, mode::DeviceChoice};
 const GALLERY_WIDTH: f32 = 212.0;
 /// Width of the controls, in points.
 const CONTROLS_WIDTH: f32 = 280.0;
+/// Height up to which a line over the picture's lower edge reaches, below which no message stands, in points.
+const CHIP_HEIGHT: f32 = 64.0;
 /// Least width at which the controls are always seen, in points.
 const CONTROLS_FROM: f32 = 1100.0;
 
@@ -158,7 +160,7 @@ impl App {
             return;
         }
         if let Some(cropping) = &mut self.cropping {
-            cropping.ui(ui);
+            cropping.ui(ui, self.stage.framing);
             return;
         }
         draw_stage(ui, &mut self.stage);
@@ -213,7 +215,10 @@ impl App {
                 .map_or(id, |card| &card.title)
                 .to_owned()
         };
+        // Whether something stands at the middle of the lower edge.
+        let mut has_chip = self.live.as_ref().is_some_and(LiveView::prepares_long);
         if let Some(request) = &self.painting.request {
+            has_chip = true;
             let text = if self.networks.loading.is_empty() {
                 let share = self.engine.progress().unwrap_or(0.0);
                 (
@@ -225,8 +230,10 @@ impl App {
             };
             empty::progress(ui, area, &text.0, text.1, intents);
         } else if self.opening.is_running && self.workspace.photo().is_some() {
+            has_chip = true;
             empty::hint(ui, area, "Opening…");
         } else if self.arrivals.importing > 0 || self.arriving.is_some() {
+            has_chip = true;
             empty::hint(ui, area, "Adding the style…");
         } else if self.live.is_none()
             && self.cropping.is_none()
@@ -234,6 +241,7 @@ impl App {
             && self.workspace.photo().is_some()
             && self.workspace.choice.style.is_none()
         {
+            has_chip = true;
             empty::hint(ui, area, "Choose a style on the left to paint this photo");
         }
         if let Some(batch) = &self.batch {
@@ -250,17 +258,12 @@ impl App {
             };
             batch.ui(ui, area, &painting, progress, intents);
         }
-        // The line about the running painting stands below the messages, not behind them.
-        let has_chip = self.live.is_some()
-            || self.painting.request.is_some()
-            || self.arrivals.importing > 0
-            || self.workspace.choice.style.is_none();
         // Over a dialog they stand elsewhere.
         if !self.has_dialog() {
-            let margin = if has_chip { 76.0 } else { 16.0 };
+            let above = if has_chip { CHIP_HEIGHT } else { 0.0 };
             let is_alone = self.full_screen.shows_only_pictures(ui.input(|i| i.time));
             self.messages
-                .ui(ui, area, (Corner::Bottom, margin), is_alone, intents);
+                .ui(ui, area, (Corner::Bottom, above), is_alone, intents);
         }
         self.sheets.ui(ui, area, intents);
         self.arrivals.ui(ui, area, self.live.is_some());

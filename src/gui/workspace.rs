@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::{
     background::{Finished, Opened, Origin, Whole},
     choice::{Choice, Recipe, SavedKey},
+    history::History,
     label::stem,
     mix::Mix,
 };
@@ -19,8 +20,6 @@ use crate::{
 const KEPT_PAINTINGS: usize = 12;
 /// Bytes that kept paintings may hold together.
 const KEPT_BYTES: usize = 256 << 20;
-/// Steps that can be undone.
-const KEPT_STEPS: usize = 200;
 
 /// The photo on the table.
 pub struct OpenPhoto {
@@ -50,8 +49,8 @@ pub struct Workspace {
     photo: Option<OpenPhoto>,
     /// How to paint it.
     pub choice: Choice,
-    past: Vec<Choice>,
-    future: Vec<Choice>,
+    /// What undo and redo go through.
+    pub history: History,
     paintings: Vec<(Recipe, Arc<Painting>)>,
     shown: Option<Shown>,
     draft: Option<Arc<Painting>>,
@@ -67,8 +66,7 @@ impl Workspace {
         Self {
             photo: None,
             choice,
-            past: Vec::new(),
-            future: Vec::new(),
+            history: History::default(),
             paintings: Vec::new(),
             shown: None,
             draft: None,
@@ -84,11 +82,7 @@ impl Workspace {
         self.photos_opened += 1;
         let (last, framing) = (self.choice.framing, opened.framing);
         self.choice.framing = framing;
-        for steps in [&mut self.past, &mut self.future] {
-            steps.iter_mut().for_each(|step| step.framing = framing);
-            steps.dedup();
-            steps.pop_if(|step| *step == self.choice);
-        }
+        self.history.reframe(framing, &self.choice);
         let (frame, preview) = (opened.photo.frame.clone(), opened.preview.clone());
         let before = self.photo.replace(OpenPhoto {
             number: self.photos_opened,
@@ -225,9 +219,7 @@ impl Workspace {
             output: self.choice.output,
             ..back
         };
-        if self.past.last() == Some(&self.choice) {
-            self.past.pop();
-        }
+        self.history.forget_step_from(&self.choice);
     }
 
     /// Notes that the choice was `before` until now.
@@ -235,11 +227,7 @@ impl Workspace {
         if before == self.choice {
             return;
         }
-        self.future.clear();
-        self.past.push(before);
-        if self.past.len() > KEPT_STEPS {
-            self.past.remove(0);
-        }
+        self.history.note(before);
     }
 
     /// Notes that a style has another id.
@@ -258,7 +246,7 @@ impl Workspace {
             rename(&mut recipe.style);
             recipe.mix.iter_mut().for_each(|(style, _)| rename(style));
         }
-        let steps = self.past.iter_mut().chain(&mut self.future);
+        let steps = self.history.steps_mut();
         let now = std::iter::once(&mut self.choice).chain(&mut self.unasked);
         for choice in choices.into_iter().chain(steps).chain(now) {
             choice.style.as_mut().map(rename);
@@ -269,31 +257,22 @@ impl Workspace {
 
     /// Goes one choice back; `false` when there is none.
     pub fn undo(&mut self) -> bool {
-        let Some(before) = self.past.pop() else {
-            return false;
-        };
-        self.future
-            .push(std::mem::replace(&mut self.choice, before));
-        true
+        self.history.undo(&mut self.choice)
     }
 
     /// Takes the last undo back; `false` when there is none.
     pub fn redo(&mut self) -> bool {
-        let Some(after) = self.future.pop() else {
-            return false;
-        };
-        self.past.push(std::mem::replace(&mut self.choice, after));
-        true
+        self.history.redo(&mut self.choice)
     }
 
     /// Whether there is a choice to go back to.
     pub fn can_undo(&self) -> bool {
-        !self.past.is_empty()
+        self.history.can_undo()
     }
 
     /// Whether there is an undo to take back.
     pub fn can_redo(&self) -> bool {
-        !self.future.is_empty()
+        self.history.can_redo()
     }
 
     /// The finished picture on the table; `None` while only a draft or the photo is there.

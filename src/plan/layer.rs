@@ -127,6 +127,18 @@ pub(super) fn conv_of_norm(graph: &Graph, norm: NodeId) -> Option<NodeId> {
     (nodes[raw].op.is_conv() && is_its_own && is_only_one).then_some(raw)
 }
 
+/// Which taps of a 3-kernel, in one direction, fall on tap `tap` of the small map, where an upsampling by two is folded
+/// into it: after doubling, the even phase reads the pixel before once and its own twice, the odd phase its own twice
+/// and the next once.
+pub fn phase_taps(phase: usize, tap: usize) -> std::ops::Range<usize> {
+    match (phase, tap) {
+        (0, 0) => 0..1,
+        (0, _) => 1..3,
+        (_, 0) => 0..2,
+        _ => 2..3,
+    }
+}
+
 #[cfg(test)]
 #[allow(clippy::expect_used)]
 mod tests {

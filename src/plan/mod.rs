@@ -22,7 +22,7 @@ use crate::{
     tensor::Shape,
 };
 
-pub use layer::{ConvLayer, MAX_LAYER_CHANNELS};
+pub use layer::{ConvLayer, MAX_LAYER_CHANNELS, phase_taps};
 
 /// Why a graph cannot be planned.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -55,6 +55,7 @@ impl Settings {
         reader.boolean("keep_colors", &mut choices.look.keep_colors);
         reader.boolean("ask_before_losing", &mut choices.ask_before_losing);
         reader.boolean("full_screen_fills", &mut choices.full_screen_fills);
+        reader.boolean("styles_show_photo", &mut choices.styles_show_photo);
 
         let live = LiveChoices::read(&mut Reader {
             part: "live",
@@ -138,6 +139,7 @@ impl Settings {
         put(choices, "jpeg_quality", Some(i64::from(c.jpeg_quality)));
         put(choices, "ask_before_losing", Some(c.ask_before_losing));
         put(choices, "full_screen_fills", Some(c.full_screen_fills));
+        put(choices, "styles_show_photo", Some(c.styles_show_photo));
         table.insert("choices".to_owned(), Value::Table(part));
         let mut part = take_part(&mut table, "live");
         self.live.write(&mut part);

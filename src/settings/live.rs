@@ -65,6 +65,8 @@ pub struct LiveChoices {
     pub moving_gallery: bool,
     /// What a recording becomes.
     pub record_as: RecordAs,
+    /// Whether held pictures and snapshots are painted once more, finely, and are not left as they were seen.
+    pub repaint_kept: bool,
 }
 
 impl Default for LiveChoices {
@@ -89,6 +91,7 @@ impl Default for LiveChoices {
             candidates: [fp32(Variant::Baseline), fp32(Variant::Fused)],
             moving_gallery: true,
             record_as: RecordAs::default(),
+            repaint_kept: true,
         }
     }
 }
@@ -141,6 +144,7 @@ impl LiveChoices {
         reader.parsed("record_as", &mut live.record_as, |s| {
             RecordAs::ALL.into_iter().find(|r| r.name() == s)
         });
+        reader.boolean("repaint_kept", &mut live.repaint_kept);
         live
     }
 
@@ -175,6 +179,7 @@ impl LiveChoices {
         }
         put(table, "moving_gallery", Some(self.moving_gallery));
         put(table, "record_as", Some(self.record_as.name()));
+        put(table, "repaint_kept", Some(self.repaint_kept));
     }
 }
 

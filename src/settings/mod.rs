@@ -91,6 +91,8 @@ pub struct Choices {
     pub ask_before_losing: bool,
     /// Whether the full screen is filled by the picture, and not the whole picture fitted to it.
     pub full_screen_fills: bool,
+    /// Whether the list of styles shows the open photo in each of them.
+    pub styles_show_photo: bool,
 }
 
 impl Default for Choices {
@@ -108,6 +110,7 @@ impl Default for Choices {
             jpeg_quality: DEFAULT_JPEG_QUALITY,
             ask_before_losing: true,
             full_screen_fills: false,
+            styles_show_photo: true,
         }
     }
 }
@@ -306,6 +309,7 @@ mod tests {
                 jpeg_quality: 80,
                 ask_before_losing: false,
                 full_screen_fills: true,
+                styles_show_photo: false,
             },
             state: State {
                 open_folder: Some(PathBuf::from("/photos")),
@@ -338,6 +342,7 @@ mod tests {
                 }),
                 upscale: false,
                 moving_gallery: false,
+                repaint_kept: false,
                 record_as: RecordAs::Pictures,
                 ..LiveChoices::default()
             },

@@ -66,7 +66,7 @@ impl Rule {
         min_psnr_db: Some(38.0),
         max_relative_rms: 8e-2,
     };
-    /// Products of bytes: int8. Trained networks reach 40 to 52 dB; what others lose depends on how they spread their
+    /// Products of bytes: int8. Trained networks reach 37 to 54 dB; what others lose depends on how they spread their
     /// values, so this is held beside a naive run.
     pub const BYTES: Self = Self {
         max_levels: 96,

@@ -7,7 +7,6 @@ use crate::{
     },
     network::Network,
     plan::ConvLayer,
-    quantisation::InputRange,
     tensor::Tensor,
 };
 
@@ -76,8 +75,8 @@ impl Task<'_> {
                 let bias: Vec<f64> = bias.map(|b| b * f64::from(bias_factor)).collect();
                 let (input, factors) = self.rounding.factors(
                     &self.gathered(whole, doubled, margin),
-                    || self.range(&conv),
-                    (&weights.weight, conv.out_channels),
+                    conv.reads_photo,
+                    (&weights.weight, conv.out_channels, conv.kernel),
                     is_upsampled_3x3,
                 );
                 let sums = oracle::conv(&input, &factors, &bias, conv.kernel, conv.stride);
@@ -133,16 +132,6 @@ impl Task<'_> {
 
     fn conv(&self, conv: usize) -> Option<ConvLayer> {
         (ConvLayer::of_graph(self.network.graph()).into_iter()).nth(conv)
-    }
-
-    /// What a convolution's input becomes bytes by. With a norm behind it, records hold what lies above the lowest.
-    fn range(&self, conv: &ConvLayer) -> Option<InputRange> {
-        let (graph, weights) = (self.network.graph(), self.network.weights());
-        let range = InputRange::of_conv(graph, weights, &conv.name)?;
-        Some(match conv.norm_name {
-            Some(_) => range.from_zero(),
-            None => range,
-        })
     }
 
     fn bias(&self, conv: &ConvLayer) -> Vec<f64> {

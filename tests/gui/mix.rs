@@ -66,8 +66,10 @@ fn pictures_are_mixed_by_sliders_and_undo_goes_back() {
     w.harness.check_accessibility();
     w.slider("Night").set_value_accesskit(25.0);
     w.step();
-    w.until("the mix", |_| newest(&styles) == "barn 50, night 25");
-    assert!(w.has("67 %") && w.has("33 %"));
+    // One scale: the shares add up, and the other style has the rest.
+    w.until("the mix", |_| newest(&styles) == "barn 75, night 25");
+    w.step();
+    assert_eq!((w.value("Barn"), w.value("Night")), (75.0, 25.0));
     w.until_painted();
     let runs = w.script.runs().len();
     w.key(Modifiers::COMMAND, Key::Z);
@@ -88,14 +90,49 @@ fn pictures_are_mixed_by_sliders_and_undo_goes_back() {
 }
 
 #[test]
-fn a_double_click_makes_a_weight_the_usual_one() {
+fn a_double_click_makes_a_share_an_equal_one() {
     let mut w = window();
     let styles = w.style_source.clone();
     add(&mut w, "Night");
     w.slider("Barn").set_value_accesskit(90.0);
-    w.until("the mix", |_| newest(&styles) == "barn 90, night 50");
+    w.until("the mix", |_| newest(&styles) == "barn 90, night 10");
     w.double_click_slider("Barn");
-    assert_eq!(w.value("Barn"), 50.0);
+    w.step();
+    assert_eq!((w.value("Barn"), w.value("Night")), (50.0, 50.0));
+}
+
+#[test]
+fn a_drag_to_the_end_and_back_leaves_the_ratio_of_the_others() {
+    let mut w = window();
+    add(&mut w, "Night");
+    add(&mut w, "Sea");
+    w.slider("Night").set_value_accesskit(60.0);
+    w.until("the shares", |w| w.value("Night") == 60.0);
+    w.step();
+    let others = (w.value("Night"), w.value("Sea"));
+    let rail = w.slider("Barn").rect();
+    let at = |share: f32| rail.lerp_inside(eframe::egui::vec2(share, 0.5));
+    let began = w.value("Barn") as f32 / 100.0;
+    w.harness.hover_at(at(began));
+    w.harness.drag_at(at(began));
+    w.step();
+    for share in [0.6, 1.0, 0.6, began] {
+        w.harness.hover_at(at(share));
+        w.step();
+        w.step();
+        if share == 1.0 {
+            assert_eq!((w.value("Night"), w.value("Sea")), (0.0, 0.0));
+        }
+    }
+    w.harness.drop_at(at(began));
+    w.step();
+    w.step();
+    let now = (w.value("Night"), w.value("Sea"));
+    let is_near = |(a, b): (f64, f64)| (a - b).abs() <= 3.0;
+    assert!(
+        is_near((now.0, others.0)) && is_near((now.1, others.1)),
+        "{now:?}, {others:?}"
+    );
 }
 
 #[test]
@@ -112,7 +149,7 @@ fn while_a_weight_is_dragged_one_network_is_made_at_a_time() {
         w.step();
     }
     drop(hold);
-    w.until("the newest", |_| newest(&styles) == "barn 50, night 90");
+    w.until("the newest", |_| newest(&styles) == "barn 10, night 90");
     w.until_painted();
     let made = styles.mixes().len() - before;
     assert!(made <= 3, "{made} networks for one drag");
@@ -125,7 +162,7 @@ fn a_mix_is_saved_by_its_styles_and_kept_as_one() {
     add(&mut w, "Night");
     add(&mut w, "Sea");
     w.until("the mix", |_| {
-        newest(&styles) == "barn 50, night 50, sea 50"
+        newest(&styles) == "barn 34, night 33, sea 33"
     });
     w.until_painted();
     w.platform.answer(None);
@@ -149,7 +186,7 @@ fn a_mix_is_saved_by_its_styles_and_kept_as_one() {
     w.key(Modifiers::NONE, Key::F1);
     w.key(Modifiers::NONE, Key::Escape);
     w.click("About");
-    w.until_label("mix of Barn 33 %, Night 34 %, Sea 33 %");
+    w.until_label("mix of Barn 34 %, Night 33 %, Sea 33 %");
 }
 
 #[test]
@@ -228,11 +265,11 @@ fn a_mix_is_remembered() {
     });
     let mut w = w.reopened();
     let styles = w.style_source.clone();
-    w.until("the weights", |w| w.has("Take Night out of the mix"));
+    w.until("the shares", |w| w.has("Take Night out of the mix"));
     assert_eq!(w.value("Night"), 25.0);
     let file = w.photo_file("photo.png", 40, 30);
     w.drop_file(&file);
-    w.until("the mix", |_| newest(&styles) == "barn 50, night 25");
+    w.until("the mix", |_| newest(&styles) == "barn 75, night 25");
     w.until_painted();
     // One that is gone meanwhile is left out.
     styles.change(|cards| cards.retain(|card| card.id != "night"));

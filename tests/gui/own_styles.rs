@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use eframe::egui::{Event, Key, Modifiers, Role};
 use egui_kittest::kittest::{Queryable, by};
-use styleforge::gui::style_source::StyleSource;
+use styleforge::{gui::style_source::StyleSource, settings::Settings};
 
 use crate::{
     scripted::{own_card, picture_card},
@@ -52,6 +52,14 @@ fn is_kept(w: &Window, style: &str) -> bool {
         .0
         .iter()
         .any(|card| card.title == style)
+}
+
+/// Gives the focus to a style of the list and presses Delete.
+fn remove_by_focus(w: &mut Window, style: &str) {
+    let card = w.harness.get(by().label(style).role(Role::RadioButton));
+    card.focus();
+    w.step();
+    w.key(Modifiers::NONE, Key::Delete);
 }
 
 #[test]
@@ -119,18 +127,13 @@ fn keys_rename_and_remove_the_chosen_style_and_only_ones_own() {
     w.key(Modifiers::NONE, Key::Escape);
     w.until("no question", |w| !w.has("Rename Barn"));
     // The one with the focus goes before the chosen one.
-    let card = w
-        .harness
-        .get(by().label("Aquarium").role(Role::RadioButton));
-    card.focus();
-    w.step();
-    w.key(Modifiers::NONE, Key::Delete);
+    remove_by_focus(&mut w, "Aquarium");
     w.until_label("“Aquarium” was removed.");
     assert!(w.is_chosen("Barn"));
 }
 
 #[test]
-fn removing_can_be_undone_and_happens_when_the_message_goes() {
+fn removing_can_be_undone_by_its_message_and_after_that() {
     let mut w = window();
     let file = w.photo_file("photo.png", 40, 30);
     w.drop_file(&file);
@@ -138,14 +141,7 @@ fn removing_can_be_undone_and_happens_when_the_message_goes() {
     w.click("Dismiss");
     w.click("Barn");
     w.until_painted();
-    // Its painting would be lost.
-    open_menu(&mut w, "Barn");
-    w.click("Remove");
-    w.until_contains("Removing the style loses it.");
-    w.click("Cancel");
-    w.until("the question gone", |w| !w.has("Cancel"));
-    assert!(is_listed(&w, "Barn") && w.is_painted());
-    w.save_as("saved.png");
+    // Its painting is not saved, but undo brings that back, too.
     open_menu(&mut w, "Barn");
     w.click("Remove");
     w.until_label("“Barn” was removed.");
@@ -164,42 +160,27 @@ fn removing_can_be_undone_and_happens_when_the_message_goes() {
 
     w.key(Modifiers::NONE, Key::Delete);
     w.until_label("“Barn” was removed.");
-    w.click("Dismiss");
-    w.until("the file gone", |w| !is_kept(w, "Barn"));
+    while w.has("Dismiss") {
+        w.click("Dismiss");
+    }
     // The others keep their keys.
     w.key(Modifiers::NONE, Key::Num5);
     w.until("the choice", |w| w.is_chosen("Aquarium"));
     w.key(Modifiers::NONE, Key::Num4);
     w.step();
     assert!(w.is_chosen("Aquarium"), "key 4 means no style any more");
+    // Long after the message: first what was done after it.
+    w.key(Modifiers::COMMAND, Key::Z);
+    w.until("no choice", |w| !w.is_chosen("Aquarium"));
+    assert!(!is_listed(&w, "Barn"));
+    w.click("Undo");
+    w.until("the style", |w| w.is_chosen("Barn"));
+    w.until_painted();
+    assert!(is_kept(&w, "Barn"));
 }
 
 #[test]
-fn the_question_about_a_painting_goes_on_with_the_removal() {
-    let mut w = window();
-    let file = w.photo_file("photo.png", 40, 30);
-    w.drop_file(&file);
-    w.until_label("photo.png, 40 × 30 px");
-    w.click("Barn");
-    w.until_painted();
-    w.key(Modifiers::NONE, Key::Delete);
-    w.until_label("Save the painting first?");
-    let path = w.path("kept.png");
-    w.platform.answer(Some(path.clone()));
-    w.click_last("Save as…");
-    w.until_label("“Barn” was removed.");
-    assert!(path.exists() && !is_listed(&w, "Barn"));
-
-    w.click("Aquarium");
-    w.until_painted();
-    w.key(Modifiers::NONE, Key::Delete);
-    w.click("Remove without saving");
-    w.until_label("“Aquarium” was removed.");
-    assert!(!is_listed(&w, "Aquarium"));
-}
-
-#[test]
-fn undo_brings_a_removed_style_back_before_it_undoes_a_choice() {
+fn undo_goes_through_removals_and_choices_in_their_order() {
     let mut w = window();
     w.click("Candy");
     w.click("Barn");
@@ -212,46 +193,59 @@ fn undo_brings_a_removed_style_back_before_it_undoes_a_choice() {
     // Then it undoes choices, without a step for what came back.
     w.key(Modifiers::COMMAND, Key::Z);
     w.until("the choice before", |w| w.is_chosen("Candy"));
+    // What follows a removal ends what could be redone: it may be in the style that is gone.
+    w.click("Aquarium");
+    w.key(Modifiers::COMMAND, Key::Z);
+    w.until("the choice before", |w| w.is_chosen("Candy"));
+    remove_by_focus(&mut w, "Aquarium");
+    w.until("it gone", |w| !is_listed(w, "Aquarium"));
+    w.key(Modifiers::COMMAND | Modifiers::SHIFT, Key::Z);
+    w.step();
+    assert!(w.is_chosen("Candy"));
 
-    // What was chosen meanwhile stays chosen.
+    // The button of a message brings back at once; what was chosen meanwhile stays chosen.
     w.click("Barn");
     w.key(Modifiers::NONE, Key::Delete);
     w.until_label("“Barn” was removed.");
     w.click("Udnie");
-    w.key(Modifiers::COMMAND, Key::Z);
+    let undo = w.harness.query_all_by_label("Undo").last();
+    undo.expect("a message").click();
+    w.step();
     w.until("the style", |w| is_listed(w, "Barn"));
     assert!(w.is_chosen("Udnie"));
-    // A style that is gone for good does not come back.
+}
+
+#[test]
+fn a_name_of_a_removed_style_says_where_it_is() {
+    let mut w = window();
     w.click("Aquarium");
     w.key(Modifiers::NONE, Key::Delete);
-    w.until_label("“Aquarium” was removed.");
-    w.click("Dismiss");
-    w.until("the file gone", |w| !is_kept(w, "Aquarium"));
-    w.key(Modifiers::COMMAND, Key::Z);
-    assert!(!is_listed(&w, "Aquarium"));
-}
-
-#[test]
-fn a_style_that_cannot_be_removed_comes_back() {
-    let mut w = window();
+    w.until("it gone", |w| !is_listed(w, "Aquarium"));
     w.click("Barn");
-    w.key(Modifiers::NONE, Key::Delete);
-    w.until_label("“Barn” was removed.");
-    w.style_source.refuse("The disk does not let it go.");
-    w.click("Dismiss");
-    w.until_contains("The disk does not let it go.");
-    w.until_label("Barn");
+    w.key(Modifiers::NONE, Key::F2);
+    w.until_label("Rename Barn");
+    let typed = Event::Text("Aquarium".to_owned());
+    w.harness.input_mut().events.push(typed);
+    w.step();
+    w.key(Modifiers::NONE, Key::Enter);
+    w.until_contains("it was removed, and Undo still brings it back");
 }
 
 #[test]
-fn the_end_of_the_program_removes_what_was_removed() {
+fn the_end_of_the_program_removes_what_was_removed_and_frees_its_key() {
     let mut w = window();
     w.click("Barn");
     w.key(Modifiers::NONE, Key::Delete);
     w.until_label("“Barn” was removed.");
     let styles = w.style_source.clone();
-    w.end();
+    assert!(is_kept(&w, "Barn"));
+    let folder = w.end();
     assert!(styles.cards().0.iter().all(|card| card.title != "Barn"));
+    let settings = Settings::load(&folder.path().join("settings.toml")).0;
+    let is_barn = |id: &String| id == "barn";
+    assert!(!settings.state.style_order.iter().any(is_barn));
+    assert!(!settings.state.style_keys.iter().any(is_barn));
+    assert!(settings.state.style_keys.iter().any(|id| id == "aquarium"));
 }
 
 #[test]
@@ -302,5 +296,50 @@ fn a_style_made_of_a_picture_shows_a_painting_and_its_picture() {
         ["painted zebra", "zebra"]
             .iter()
             .all(|name| textures.iter().any(|t| t == name))
+    });
+}
+
+#[test]
+fn every_style_shows_the_open_photo_where_that_is_wanted() {
+    let mut w = window();
+    let painted = |w: &Window| {
+        let textures = w.textured().into_iter();
+        textures
+            .filter(|(name, ..)| name.starts_with("painted "))
+            .count()
+    };
+    for _ in 0..20 {
+        w.step();
+    }
+    assert_eq!(
+        (painted(&w), w.script.runs().len()),
+        (0, 0),
+        "these tests do not want it"
+    );
+    w.click("Settings");
+    w.click("Show the open photo in every style");
+    w.key(Modifiers::NONE, Key::Escape);
+    // Without a photo it is the sample.
+    w.until("every style", |w| painted(w) == 5);
+    let before = w.script.runs().len();
+    let file = w.photo_file("photo.png", 40, 30);
+    w.drop_file(&file);
+    w.until_label("photo.png, 40 × 30 px");
+    let of_photo = |w: &Window| {
+        let runs = w.script.runs();
+        runs[before..]
+            .iter()
+            .filter(|size| **size == (40, 30))
+            .count()
+    };
+    w.until("the photo in every style", |w| of_photo(w) == 5);
+    // The same photo is not painted again for that.
+    for _ in 0..20 {
+        w.step();
+    }
+    assert_eq!(of_photo(&w), 5);
+    w.until("the settings", |w| {
+        let text = std::fs::read_to_string(w.settings_path()).unwrap_or_default();
+        text.contains("styles_show_photo = true")
     });
 }

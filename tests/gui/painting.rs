@@ -6,7 +6,7 @@ use std::{
 };
 
 use eframe::egui::{self, Key, Modifiers, Role};
-use egui_kittest::kittest::{Queryable, by};
+use egui_kittest::kittest::{NodeT, Queryable, by};
 use styleforge::compose::{Look, compose};
 
 use crate::{
@@ -320,6 +320,13 @@ fn a_brush_size_that_stays_says_so_and_can_be_taken_back() {
     w.until_painted();
     let kept_at = w.value("Detail");
     assert!(kept_at != usual);
+    assert!(w.paints("Usual"), "{:?}", w.painted_texts());
+    w.click("Usual detail");
+    w.until("the usual strokes", |w| w.has("Strokes as at 640 × 480 px"));
+    w.until_painted();
+    assert!(!w.has("Usual detail"));
+    w.key(Modifiers::COMMAND, Key::Z);
+    w.until("the strokes before", |w| w.value("Detail") == kept_at);
     w.double_click_slider("Detail");
     w.until("the usual strokes", |w| w.has("Strokes as at 640 × 480 px"));
     w.until_painted();
@@ -332,15 +339,51 @@ fn a_brush_size_that_stays_says_so_and_can_be_taken_back() {
 }
 
 #[test]
-fn arrow_keys_of_an_open_list_leave_the_style_alone() {
+fn arrow_keys_go_through_an_open_list_and_leave_the_style_alone() {
+    const WEBP: &str = "WebP, lossless";
+    let mut w = Window::painted(40, 30);
+    let focused = |w: &Window| {
+        let nodes = w.harness.root().children_recursive();
+        let mut focused = nodes.filter(|node| node.accesskit_node().is_focused());
+        focused.find_map(|node| node.accesskit_node().label())
+    };
+    w.open_list("Format");
+    w.until_label(WEBP);
+    // From the one in use, PNG, past its ends nowhere.
+    for (key, to) in [
+        (Key::ArrowDown, "JPEG"),
+        (Key::ArrowDown, WEBP),
+        (Key::ArrowUp, "JPEG"),
+        (Key::ArrowUp, "PNG"),
+        (Key::ArrowUp, "PNG"),
+        (Key::ArrowDown, "JPEG"),
+        (Key::ArrowDown, WEBP),
+    ] {
+        w.key(Modifiers::NONE, key);
+        assert_eq!(focused(&w).as_deref(), Some(to), "after {key:?}");
+    }
+    assert!(w.is_chosen("Candy"));
+    w.key(Modifiers::NONE, Key::Enter);
+    w.until("the list to close", |w| !w.has("BMP"));
+    let list = |w: &Window| {
+        let list = w.harness.get(by().label("Format").role(Role::ComboBox));
+        (
+            list.accesskit_node().value(),
+            list.accesskit_node().is_focused(),
+        )
+    };
+    w.step();
+    assert_eq!(list(&w), (Some(WEBP.to_owned()), true));
+    assert!(w.has_containing("there is no quality to choose") && !w.has("JPEG quality"));
+}
+
+#[test]
+fn arrow_keys_are_the_windows_again_once_a_list_is_closed() {
     let mut w = Window::painted(40, 30);
     w.open_list("Format");
-    w.until_label("WebP");
-    w.key(Modifiers::NONE, Key::ArrowDown);
-    w.key(Modifiers::NONE, Key::ArrowDown);
-    assert!(w.is_chosen("Candy"));
+    w.until_label("BMP");
     w.key(Modifiers::NONE, Key::Escape);
-    w.until("the list to close", |w| !w.has("WebP"));
+    w.until("the list to close", |w| !w.has("BMP"));
     w.click("Settings");
     w.until_label("Match system");
     w.key(Modifiers::NONE, Key::ArrowUp);

@@ -51,9 +51,11 @@ fn listed(w: &Window) -> Vec<std::path::PathBuf> {
 #[test]
 fn whatever_is_saved_stands_on_the_strip_also_after_a_restart() {
     let mut w = Window::painted(40, 30);
-    assert!(!w.has("Hide saved paintings"), "there is nothing to show");
+    assert!(strip(&w).is_empty() && w.has("Paintings that you save stand here."));
+    let before = w.picture("painting");
     w.save_as("first.png");
     w.until("its picture", |w| small_pictures(w) == 1);
+    assert_eq!(w.picture("painting"), before, "it stays where it was");
     w.platform.answer(Some(w.path("sheet.png")));
     w.click("Contact sheet…");
     w.until("the sheet", |w| strip(w) == ["sheet.png", "first.png"]);
@@ -66,6 +68,7 @@ fn whatever_is_saved_stands_on_the_strip_also_after_a_restart() {
     let all = ["a-candy.png", "sheet.png", "first.png"];
     w.until("the batch's painting", |w| strip(w) == all);
     w.until("their pictures", |w| small_pictures(w) == 3);
+    assert_eq!(w.picture("painting"), before, "also beside more of them");
     // One that is saved again comes first, and once.
     w.platform.answer(Some(w.path("first.png")));
     w.click("Save as…");
@@ -196,7 +199,7 @@ fn paintings_leave_the_strip_and_their_files_stay() {
     assert_eq!(strip(&w), ["d.png", "c.png"]);
     open_menu(&mut w, "c.png");
     w.click("Clear the list");
-    w.until("the strip to go", |w| !w.has("Hide saved paintings"));
+    w.until_label("Paintings that you save stand here.");
     for name in ["a.png", "b.png", "c.png", "d.png"] {
         assert!(w.path(name).exists(), "{name}");
     }

@@ -257,7 +257,7 @@ fn choices_are_remembered() {
     w.slider("Strength").set_value_accesskit(70.0);
     w.key(Modifiers::NONE, Key::T);
     w.step();
-    w.choose("Format", "WebP");
+    w.choose("Format", "WebP, lossless");
     let path = w.settings_path();
     w.until("the settings file", |_| {
         let (settings, warnings) = Settings::load(&path);

@@ -18,8 +18,10 @@ const SIZE: (f32, f32) = (1280.0, 800.0);
 const POINTS: usize = 4;
 /// Pixels of a small picture that are compared as one: letters may differ a little, a button may not be elsewhere.
 const BLOCK: usize = 8;
-/// By how many levels the mean of a block may differ; the pictures are kept as JPEG.
+/// By how many levels the mean of a block may differ.
 const LEVELS: f32 = 8.0;
+/// Quality of the JPEG files in which the pictures are kept.
+const QUALITY: u8 = 45;
 
 /// A window in a theme.
 fn window(theme: &str, live: bool) -> Window {
@@ -61,10 +63,10 @@ fn looks_as_before(w: &mut Window, screen: &str, theme: &str, scale: f32, hidden
     let kept = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/gui/snapshots")
         .join(&name);
+    let mut bytes = Vec::new();
+    let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, QUALITY);
+    now.write_with_encoder(encoder).expect("memory");
     if env::var_os("STYLEFORGE_WRITE_SNAPSHOTS").is_some() {
-        let mut bytes = Vec::new();
-        let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, 75);
-        now.write_with_encoder(encoder).expect("memory");
         std::fs::create_dir_all(kept.parent().expect("a folder")).expect("a folder");
         std::fs::write(kept, bytes).expect("a writable folder");
         return;
@@ -72,7 +74,11 @@ fn looks_as_before(w: &mut Window, screen: &str, theme: &str, scale: f32, hidden
     let before = image::open(&kept)
         .unwrap_or_else(|e| panic!("{name}: {e}"))
         .to_rgb8();
-    if let Some(difference) = difference(&before, &now) {
+    // With what the format loses on both sides.
+    let as_kept = image::load_from_memory(&bytes)
+        .expect("a picture")
+        .to_rgb8();
+    if let Some(difference) = difference(&before, &as_kept) {
         let shown = Path::new(env!("CARGO_TARGET_TMPDIR"))
             .join(&name)
             .with_extension("png");

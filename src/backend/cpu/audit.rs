@@ -5,7 +5,8 @@
 
 use super::{
     given::Given,
-    session::{CpuSession, Packed, PictureTarget, Progress, Shared},
+    pack::Packed,
+    session::{CpuSession, PictureTarget, Progress, Shared},
 };
 use crate::{
     backend::{
@@ -173,15 +174,12 @@ impl CpuSession {
             relu,
             read: read.clone(),
         });
-        // With a norm behind it, the convolution reads how far each value is from its channel's first, or from the
-        // lowest that bytes can say.
+        // With a norm behind it, the convolution reads how far each value is from its channel's first, or of
+        // bytes how far above its least.
         let is_centred = to.is_some() && !matches!(gather, Gather::Photo);
         let (read, relu) = if is_centred {
-            let low = match &self.weights[conv].packed {
-                Packed::Single(_) => None,
-                Packed::Bytes(weights) => Some(weights.low.as_slice()),
-            };
-            (vec![centred(read, relu, low)], false)
+            let above_least = matches!(self.weights[conv].packed, Packed::Bytes(_));
+            (vec![centred(read, relu, above_least)], false)
         } else {
             (read, relu)
         };
@@ -224,9 +222,9 @@ impl CpuSession {
     }
 }
 
-/// The ReLU of the first map, or the sum of both, less what `low` says of each channel, or its first pixel: in single
-/// precision, as the layers load it.
-fn centred(read: Vec<Tensor>, relu: bool, low: Option<&[f32]>) -> Tensor {
+/// The ReLU of the first map, or the sum of both, less the first pixel of each channel or, for bytes, its least value
+/// (`above_least`): in single precision, as the layers load it.
+fn centred(read: Vec<Tensor>, relu: bool, above_least: bool) -> Tensor {
     let mut maps = read.into_iter();
     let mut map = maps
         .next()
@@ -237,11 +235,14 @@ fn centred(read: Vec<Tensor>, relu: bool, low: Option<&[f32]>) -> Tensor {
         }
     }
     let plane = map.shape.height * map.shape.width;
-    for (c, values) in map.data.chunks_exact_mut(plane.max(1)).enumerate() {
+    for values in map.data.chunks_exact_mut(plane.max(1)) {
         if relu {
             values.iter_mut().for_each(|v| *v = v.max(0.0));
         }
-        let first = low.map_or(values[0], |low| low[c]);
+        let first = match above_least {
+            true => values.iter().copied().fold(f32::INFINITY, f32::min),
+            false => values[0],
+        };
         values.iter_mut().for_each(|v| *v -= first);
     }
     map

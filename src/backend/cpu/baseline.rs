@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use super::{
     gather::reflected,
+    pack::Packed,
     passes::{self, Im2colConv},
     rows,
-    session::{CpuSession, Packed, PictureTarget, Progress, Shared},
+    session::{CpuSession, PictureTarget, Progress, Shared},
     statistics::{self, part_len},
 };
 use crate::plan::cpu::{CpuOp, MapBuffer, strip_rows};
@@ -95,7 +96,7 @@ impl CpuSession {
                 let map = maps[map];
                 let strip = strip_rows(map.shape.height);
                 let tasks = map.shape.height.div_ceil(strip);
-                let len = part_len(map.stored_channels);
+                let len = part_len(map.stored_channels, false);
                 let mut parts = std::mem::take(&mut self.parts);
                 parts.resize(parts.len().max(tasks * len), 0.0);
                 let shared = Shared(parts.as_mut_ptr());
@@ -111,7 +112,12 @@ impl CpuSession {
                 });
                 if let Some(norm) = &self.weights[conv].norm {
                     let used = &parts[..tasks * len];
-                    statistics::finish(used, map.stored_channels, norm, &mut self.norms[conv]);
+                    statistics::finish(
+                        used,
+                        (map.stored_channels, false),
+                        norm,
+                        &mut self.norms[conv],
+                    );
                 }
                 self.parts = parts;
             }

@@ -1,13 +1,17 @@
 //! The fused variant: runs a whole layer, tasks of rows or tiles in parallel.
 
 use super::{
-    gather::{Input, MapInput},
-    rows::{Output, RowConv, RowWeights},
-    session::{CpuSession, Packed, PictureTarget, Progress, Shared},
-    statistics::{self, part_len},
+    gather::{Input, MapInput, PhotoInput},
+    pack::Packed,
+    rows::{Output, RowConv},
+    session::{CpuSession, PictureTarget, Progress, Shared},
+    statistics::{self, merged_extremes, part_len},
     winograd::WinogradConv,
 };
-use crate::plan::cpu::{Algorithm, Gather, Staging};
+use crate::{
+    plan::cpu::{Algorithm, Gather, Staging, strip_rows},
+    quantisation::InputRange,
+};
 
 impl CpuSession {
     /// The input of a fused layer.
@@ -28,11 +32,11 @@ impl CpuSession {
             })
         };
         match gather {
-            Gather::Photo => Input::Photo {
+            Gather::Photo => Input::Photo(PhotoInput {
                 rgba: photo.as_ptr(),
                 height,
                 width,
-            },
+            }),
             Gather::NormRelu { map, conv, keep } => map_input(map, conv, None, keep),
             Gather::NormAdd {
                 map,
@@ -41,6 +45,37 @@ impl CpuSession {
                 keep,
             } => map_input(map, conv, Some(skip), keep),
         }
+    }
+
+    /// The range of what a layer reads in this picture; `None` of the photo, whose levels are bytes.
+    fn range(
+        &mut self,
+        input: &Input,
+        gather: Gather,
+        progress: &Progress<'_>,
+    ) -> Option<InputRange> {
+        let Input::Map(map) = input else { return None };
+        if let Gather::NormRelu { conv, .. } = gather {
+            let extremes = self.norms[conv].extremes.iter();
+            let rectified = extremes.map(|&(low, high)| (low.max(0.0), high.max(0.0)));
+            return Some(InputRange::between(rectified));
+        }
+        // The extremes of a sum do not follow from those of its terms.
+        let strip = strip_rows(map.height);
+        let tasks = map.height.div_ceil(strip);
+        let len = 2 * map.channels;
+        let mut parts = std::mem::take(&mut self.parts);
+        parts.resize(parts.len().max(tasks * len), 0.0);
+        let (shared, kernels) = (Shared(parts.as_mut_ptr()), self.kernels);
+        self.for_each_task(tasks, progress, |task, _| {
+            let rows = task * strip..((task + 1) * strip).min(map.height);
+            // SAFETY: the set was chosen for this processor; nobody writes the maps; every task has its own part.
+            unsafe { (kernels.extremes_of_rows)(map, rows, shared.slice_mut(task * len, len)) }
+        });
+        let all = (parts[..tasks * len].chunks_exact(len)).map(|part| part.split_at(map.channels));
+        let range = InputRange::between(merged_extremes(all, map.channels).into_iter());
+        self.parts = parts;
+        Some(range)
     }
 
     /// A whole layer: gather, convolution, statistics.
@@ -56,17 +91,22 @@ impl CpuSession {
         to: Option<usize>,
     ) {
         let input = self.input(base, photo, gather);
+        let has_extremes = matches!(self.weights[conv].packed, Packed::Bytes(_));
+        let range = match has_extremes {
+            true => self.range(&input, gather, &progress.before()),
+            false => None,
+        };
+        if let (Some(range), Packed::Bytes(weights)) = (range, &mut self.weights[conv].packed) {
+            weights.fit(range);
+        }
         let spec = &self.plan.convs[conv];
         let kernels = self.kernels;
         let channels = to.map_or(0, |id| self.plan.maps[id].stored_channels);
         let raw = to.map(|id| base.0.wrapping_add(self.plan.maps[id].offset));
         let mut parts = std::mem::take(&mut self.parts);
         let tasks;
-        let weights = match &self.weights[conv].packed {
-            Packed::Single(panels) => RowWeights::Single(panels),
-            Packed::Bytes(weights) => RowWeights::Bytes(weights),
-        };
-        if let (Algorithm::Winograd, RowWeights::Single(panels), Input::Map(map), Some(raw)) =
+        let weights = &self.weights[conv].packed;
+        if let (Algorithm::Winograd, Packed::Single(panels), Input::Map(map), Some(raw)) =
             (algorithm, weights, input, raw)
         {
             let mut layer = WinogradConv {
@@ -77,7 +117,10 @@ impl CpuSession {
                 parts: std::ptr::null_mut(),
             };
             tasks = layer.tasks();
-            parts.resize(parts.len().max(tasks * part_len(channels)), 0.0);
+            parts.resize(
+                parts.len().max(tasks * part_len(channels, has_extremes)),
+                0.0,
+            );
             layer.parts = parts.as_mut_ptr();
             let layer = &layer;
             self.for_each_task(tasks, progress, |task, scratch| {
@@ -95,7 +138,12 @@ impl CpuSession {
                     (shape.height, shape.width)
                 }
             };
-            let bias = &self.weights[conv].bias;
+            let mut bias: [f32; 3] = std::array::from_fn(|c| self.weights[conv].bias[c]);
+            if let Packed::Bytes(weights) = weights {
+                bias.iter_mut()
+                    .zip(&weights.constant)
+                    .for_each(|(b, c)| *b += c);
+            }
             let mut layer = RowConv {
                 input,
                 algorithm,
@@ -108,14 +156,17 @@ impl CpuSession {
                 output: Output::Picture {
                     rgba: target.rgba,
                     floats: target.floats,
-                    bias: [bias[0], bias[1], bias[2]],
+                    bias,
                     height,
                     width,
                 },
             };
             tasks = layer.tasks();
             if let Some(raw) = raw {
-                parts.resize(parts.len().max(tasks * part_len(channels)), 0.0);
+                parts.resize(
+                    parts.len().max(tasks * part_len(channels, has_extremes)),
+                    0.0,
+                );
                 layer.output = Output::Map {
                     raw,
                     channels,
@@ -129,8 +180,8 @@ impl CpuSession {
             });
         }
         if let Some(norm) = &self.weights[conv].norm {
-            let used = &parts[..tasks * part_len(channels)];
-            statistics::finish(used, channels, norm, &mut self.norms[conv]);
+            let used = &parts[..tasks * part_len(channels, has_extremes)];
+            statistics::finish(used, (channels, has_extremes), norm, &mut self.norms[conv]);
         }
         self.parts = parts;
     }

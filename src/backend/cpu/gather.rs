@@ -25,18 +25,46 @@ pub struct MapInput {
     pub channels: usize,
 }
 
+// SAFETY: only addresses; each use says who writes what.
+unsafe impl Sync for MapInput {}
+
+/// RGBA bytes in memory.
+#[derive(Clone, Copy)]
+pub struct PhotoInput {
+    /// First byte.
+    pub rgba: *const u8,
+    /// Rows.
+    pub height: usize,
+    /// Columns.
+    pub width: usize,
+}
+
+impl PhotoInput {
+    /// Hands over the RGBA bytes of one padded row, pixel by pixel.
+    ///
+    /// # Safety
+    /// The photo valid.
+    #[inline(always)]
+    unsafe fn stage_each(&self, staged: StagedRow, border: Border, each: impl Fn(usize, [u8; 4])) {
+        let row = border.source(staged.row, self.height) * self.width;
+        for i in 0..staged.columns {
+            let x = border.source(staged.first_column + i as isize, self.width);
+            // SAFETY: the pixel is inside by `Border::source`.
+            each(i, unsafe {
+                self.rgba
+                    .at(4 * (row + x))
+                    .cast::<[u8; 4]>()
+                    .read_unaligned()
+            });
+        }
+    }
+}
+
 /// What a convolution reads.
 #[derive(Clone, Copy)]
 pub enum Input {
-    /// RGBA bytes.
-    Photo {
-        /// First byte.
-        rgba: *const u8,
-        /// Rows.
-        height: usize,
-        /// Columns.
-        width: usize,
-    },
+    /// A photo.
+    Photo(PhotoInput),
     /// A map of the layer before.
     Map(MapInput),
 }
@@ -45,7 +73,7 @@ impl Input {
     /// Rows and columns.
     pub fn size(&self) -> (usize, usize) {
         match self {
-            Self::Photo { height, width, .. } => (*height, *width),
+            Self::Photo(photo) => (photo.height, photo.width),
             Self::Map(map) => (map.height, map.width),
         }
     }
@@ -215,18 +243,9 @@ impl Input {
         // SAFETY: sources are inside by `Border::source`, targets by contract.
         unsafe {
             match self {
-                Self::Photo {
-                    rgba,
-                    height,
-                    width,
-                } => {
-                    let row = rgba.at(border.source(staged.row, *height) * width * 4);
-                    for i in 0..staged.columns {
-                        let x = border.source(staged.first_column + i as isize, *width);
-                        let pixel = row.at(4 * x).cast::<[u8; 4]>().read_unaligned();
-                        to.at(4 * i).cast::<[u8; 4]>().write_unaligned(pixel);
-                    }
-                }
+                Self::Photo(photo) => photo.stage_each(staged, border, |i, pixel| {
+                    to.at(4 * i).cast::<[u8; 4]>().write_unaligned(pixel);
+                }),
                 Self::Map(map) => map.stage_each::<S>(staged, border, |i, c, value| {
                     let above = S::sub(value, S::load(low.at(c)));
                     let byte = S::mul(above, S::load(bytes_per_unit.at(c)));
@@ -248,22 +267,14 @@ impl Input {
         border: Border,
         centre: &Centre,
     ) {
-        // SAFETY: sources are inside by `Border::source`, targets by contract.
+        // SAFETY: as above.
         unsafe {
             match self {
-                Self::Photo {
-                    rgba,
-                    height,
-                    width,
-                } => {
-                    let row = rgba.at(border.source(staged.row, *height) * width * 4);
-                    for i in 0..staged.columns {
-                        let x = border.source(staged.first_column + i as isize, *width);
-                        for c in 0..3 {
-                            *to.at(3 * i + c) = f32::from(*row.at(4 * x + c));
-                        }
+                Self::Photo(photo) => photo.stage_each(staged, border, |i, pixel| {
+                    for (c, &level) in pixel[..3].iter().enumerate() {
+                        *to.at(3 * i + c) = f32::from(level);
                     }
-                }
+                }),
                 Self::Map(map) => map.stage_each::<S>(staged, border, |i, c, value| {
                     let value = S::sub(value, centre.at::<S>(c));
                     S::store(to.at(i * map.channels + c), value);

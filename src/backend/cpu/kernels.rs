@@ -3,7 +3,8 @@
 use std::ops::Range;
 
 use super::{
-    bytes::{self, ByteSegment, ByteTileSet, PlainDot},
+    bytes::{self, ByteTileSet, PlainDot},
+    gather::MapInput,
     general::{
         attention,
         conv::{self, ConvStep},
@@ -14,9 +15,9 @@ use super::{
     },
     passes,
     rows::{self, RowConv, RowTiles},
-    simd::{self, Segment, Simd},
-    statistics::Running,
-    tiles::TileSet,
+    simd::{self, Simd},
+    statistics::{self, Running},
+    tiles::{Product, Segment, TileSet, tile_product},
     winograd::{self, WinogradConv},
 };
 use crate::{
@@ -55,6 +56,8 @@ pub struct KernelSet {
     /// Statistics of rows: pixels, stored channels, working memory of two values per channel, and
     /// the part to write.
     pub statistics: unsafe fn(&[f32], usize, &mut [f32], &mut [f32]),
+    /// See [`statistics::extremes_of_rows`].
+    pub extremes_of_rows: unsafe fn(&MapInput, Range<usize>, &mut [f32]),
     /// The kernels of general plans.
     pub general: GeneralKernels,
 }
@@ -98,11 +101,17 @@ pub struct GeneralKernels {
 
 /// Statistics of whole pixels of `channels` values.
 #[inline(always)]
-unsafe fn statistics<S: Simd>(map: &[f32], channels: usize, scratch: &mut [f32], part: &mut [f32]) {
+unsafe fn map_statistics_of<S: Simd>(
+    map: &[f32],
+    channels: usize,
+    scratch: &mut [f32],
+    part: &mut [f32],
+) {
     let (mean, squares) = scratch[..2 * channels].split_at_mut(channels);
     let mut running = Running {
         mean: mean.as_mut_ptr(),
         squares: squares.as_mut_ptr(),
+        extremes: None,
         count: 0,
     };
     // SAFETY: the slices have the lengths that the pixels and channels need.
@@ -113,6 +122,39 @@ unsafe fn statistics<S: Simd>(map: &[f32], channels: usize, scratch: &mut [f32],
         }
         running.write(part, channels);
     }
+}
+
+/// Compiles the register tiles of one [`Product`]: `$rows` and `$few` rows of A per tile.
+macro_rules! tile_set {
+    ($set:ident, $module:ident, $product:ty, $rows:literal, $few:literal $(, #[$feature:meta])?) => {
+        mod $module {
+            use super::*;
+
+            /// A register tile of `R` rows and `V` vectors.
+            $(#[$feature])?
+            pub unsafe fn tile<const R: usize, const V: usize>(
+                segments: &[Segment<<$product as Product>::A, <$product as Product>::B>],
+                a_stride: usize,
+                c: *mut f32,
+                c_stride: usize,
+                scale: <$product as Product>::Scale,
+            ) {
+                // SAFETY: the instruction set is enabled here; the rest is the caller's promise.
+                unsafe { tile_product::<$product, R, V>(segments, a_stride, c, c_stride, scale) }
+            }
+        }
+
+        pub static $set: TileSet<
+            <$product as Product>::A,
+            <$product as Product>::B,
+            <$product as Product>::Scale,
+        > = TileSet {
+            big_rows: $rows,
+            big: [$module::tile::<$rows, 1>, $module::tile::<$rows, 2>],
+            small_rows: $few,
+            small: [$module::tile::<$few, 1>, $module::tile::<$few, 2>],
+        };
+    };
 }
 
 /// Compiles every kernel for one instruction set: `$rows` and `$few` rows of A per register tile.
@@ -135,23 +177,7 @@ macro_rules! kernel_set {
                 // SAFETY: as above.
                 unsafe { winograd::winograd_task::<$simd>(layer, task, scratch, &TILES) }
             }
-            /// A register tile of `R` rows and `V` vectors.
-            $(#[$feature])?
-            unsafe fn tile<const R: usize, const V: usize>(
-                segments: &[Segment],
-                a_stride: usize,
-                c: *mut f32,
-                c_stride: usize,
-            ) {
-                // SAFETY: as above.
-                unsafe { simd::tile_product::<$simd, R, V>(segments, a_stride, c, c_stride) }
-            }
-            pub static TILES: TileSet = TileSet {
-                big_rows: $rows,
-                big: [tile::<$rows, 1>, tile::<$rows, 2>],
-                small_rows: $few,
-                small: [tile::<$few, 1>, tile::<$few, 2>],
-            };
+            tile_set!(TILES, floats, $simd, $rows, $few $(, #[$feature])?);
             $(#[$feature])?
             pub unsafe fn normalise_row(row: &mut [f32], scale: &[f32], shift: &[f32]) {
                 passes::normalise_row(row, scale, shift);
@@ -167,7 +193,12 @@ macro_rules! kernel_set {
             $(#[$feature])?
             pub unsafe fn map_statistics(m: &[f32], c: usize, s: &mut [f32], part: &mut [f32]) {
                 // SAFETY: as above.
-                unsafe { statistics::<$simd>(m, c, s, part) }
+                unsafe { map_statistics_of::<$simd>(m, c, s, part) }
+            }
+            $(#[$feature])?
+            pub unsafe fn extremes_of_rows(map: &MapInput, rows: Range<usize>, part: &mut [f32]) {
+                // SAFETY: as above.
+                unsafe { statistics::extremes_of_rows::<$simd>(map, rows, part) }
             }
 
             $(#[$feature])?
@@ -284,6 +315,7 @@ macro_rules! kernel_set {
             relu_row: $module::relu_row,
             add_row: $module::add_row,
             statistics: $module::map_statistics,
+            extremes_of_rows: $module::extremes_of_rows,
             general: GeneralKernels {
                 conv: $module::general_conv,
                 depthwise: $module::general_depthwise,
@@ -302,44 +334,15 @@ macro_rules! kernel_set {
     };
 }
 
-/// Compiles the register tiles of bytes for one instruction set: `$rows` and `$few` rows of A per tile.
-macro_rules! byte_tile_set {
-    ($set:ident, $module:ident, $dot:ty, $rows:literal, $few:literal $(, #[$feature:meta])?) => {
-        mod $module {
-            use super::*;
-
-            /// A register tile of `R` rows and `V` vectors.
-            $(#[$feature])?
-            pub unsafe fn tile<const R: usize, const V: usize>(
-                segments: &[ByteSegment],
-                a_stride: usize,
-                c: *mut f32,
-                c_stride: usize,
-                scale: *const f32,
-            ) {
-                // SAFETY: the instruction set is enabled here; the rest is the caller's promise.
-                unsafe { bytes::byte_tile_product::<$dot, R, V>(segments, a_stride, c, c_stride, scale) }
-            }
-        }
-
-        static $set: ByteTileSet = ByteTileSet {
-            big_rows: $rows,
-            big: [$module::tile::<$rows, 1>, $module::tile::<$rows, 2>],
-            small_rows: $few,
-            small: [$module::tile::<$few, 1>, $module::tile::<$few, 2>],
-        };
-    };
-}
-
 #[cfg(target_arch = "x86_64")]
-byte_tile_set!(VNNI512, vnni512, bytes::Vnni512, 12, 8, #[target_feature(enable = "avx512f,avx512vnni")]);
+tile_set!(VNNI512, vnni512, bytes::Vnni512, 12, 8, #[target_feature(enable = "avx512f,avx512vnni")]);
 #[cfg(target_arch = "x86_64")]
-byte_tile_set!(PLAIN512, plain512, PlainDot<16>, 4, 2, #[target_feature(enable = "avx512f,avx2")]);
+tile_set!(PLAIN512, plain512, PlainDot<16>, 4, 2, #[target_feature(enable = "avx512f,avx2")]);
 #[cfg(target_arch = "x86_64")]
-byte_tile_set!(VNNI256, vnni256, bytes::Vnni256, 6, 4, #[target_feature(enable = "avx2,avxvnni")]);
+tile_set!(VNNI256, vnni256, bytes::Vnni256, 6, 4, #[target_feature(enable = "avx2,avxvnni")]);
 #[cfg(target_arch = "x86_64")]
-byte_tile_set!(PLAIN256, plain256, PlainDot<8>, 4, 2, #[target_feature(enable = "avx2")]);
-byte_tile_set!(PLAIN, plain, PlainDot<4>, 4, 2);
+tile_set!(PLAIN256, plain256, PlainDot<8>, 4, 2, #[target_feature(enable = "avx2")]);
+tile_set!(PLAIN, plain, PlainDot<4>, 4, 2);
 
 #[cfg(target_arch = "x86_64")]
 fn avx512_byte_tiles() -> &'static ByteTileSet {

@@ -4,11 +4,14 @@
 //! panel holds its groups (phases, Winograd points) one after another, each as rows of K; those of bytes hold
 //! four rows of K in each other, column by column.
 
+use rayon::prelude::*;
+
 use super::bytes::BYTES;
 use crate::{
     plan::{
         ConvLayer,
         cpu::{Algorithm, WINOGRAD_POINTS, padded_channels},
+        phase_taps,
     },
     quantisation::{InputRange, IntegerWeights},
 };
@@ -44,40 +47,58 @@ impl Panels {
         lanes: usize,
         value: impl Fn(usize, usize, usize) -> f32,
     ) -> Self {
-        Self::interleaved((groups, depth, columns), lanes, 1, value)
-    }
-}
-
-impl<T: Copy + Default> Panels<T> {
-    /// As [`Panels::new`], with `rows` rows of K in each other; they divide the depth.
-    fn interleaved(
-        (groups, depth, columns): (usize, usize, usize),
-        lanes: usize,
-        rows: usize,
-        value: impl Fn(usize, usize, usize) -> T,
-    ) -> Self {
-        let padded = columns.next_multiple_of(16);
-        let mut packed = Self {
-            data: Vec::with_capacity(groups * depth * padded),
-            columns: padded,
-            depth,
-            groups,
-            lanes,
-        };
+        let mut packed = Self::empty((groups, depth, columns), lanes);
+        packed.data.reserve(groups * depth * packed.columns);
         for panel in packed.panels() {
             for group in 0..groups {
-                for k in (0..depth).step_by(rows) {
+                for k in 0..depth {
                     for n in panel.first..panel.first + panel.vectors * lanes {
-                        let own = (k..k + rows).map(|k| match n < columns {
-                            true => value(group, k, n),
-                            false => T::default(),
-                        });
-                        packed.data.extend(own);
+                        let own = if n < columns { value(group, k, n) } else { 0.0 };
+                        packed.data.push(own);
                     }
                 }
             }
         }
         packed
+    }
+}
+
+impl Panels<i8> {
+    /// Room for integers, with [`BYTES`] rows of K in each other; they divide the depth.
+    fn zeros(sides: (usize, usize, usize), lanes: usize) -> Self {
+        let mut packed = Self::empty(sides, lanes);
+        packed.data = vec![0; packed.groups * packed.depth * packed.columns];
+        packed
+    }
+
+    /// Packs `value(group, k, column)`: the integers of the rows of K from `k` on.
+    fn fill(&mut self, value: impl Fn(usize, usize, usize) -> [i8; BYTES] + Sync) {
+        let panels: Vec<Panel> = self.panels().collect();
+        let (depth, groups, lanes) = (self.depth, self.groups, self.lanes);
+        let data = self.data.par_chunks_mut(2 * lanes * depth * groups);
+        data.zip(panels).for_each(|(data, panel)| {
+            let columns = panel.first..panel.first + panel.vectors * lanes;
+            let mut rest = data.chunks_exact_mut(BYTES);
+            for group in 0..groups {
+                for k in (0..depth).step_by(BYTES) {
+                    for (n, to) in columns.clone().zip(&mut rest) {
+                        to.copy_from_slice(&value(group, k, n));
+                    }
+                }
+            }
+        });
+    }
+}
+
+impl<T> Panels<T> {
+    fn empty((groups, depth, columns): (usize, usize, usize), lanes: usize) -> Self {
+        Self {
+            data: Vec::new(),
+            columns: columns.next_multiple_of(16),
+            depth,
+            groups,
+            lanes,
+        }
     }
 
     /// The panels, left to right.
@@ -134,16 +155,16 @@ fn sides(conv: &ConvLayer, algorithm: Algorithm, stored_inputs: usize) -> (usize
 
 /// What stands at `(group, row of K, column)` of a convolution's packed weights: one of its `[out][in][row][column]`,
 /// or the sum of several.
-fn placed<T: Copy + Into<f64>>(
+fn placed(
     conv: &ConvLayer,
-    weights: &[T],
+    weights: &[f32],
     algorithm: Algorithm,
     stored_inputs: usize,
 ) -> impl Fn(usize, usize, usize) -> f64 {
     let (k, inputs) = (conv.kernel, conv.in_channels);
     let at = move |o: usize, i: usize, ky: usize, kx: usize| -> f64 {
         if i < inputs {
-            weights[((o * inputs + i) * k + ky) * k + kx].into()
+            f64::from(weights[((o * inputs + i) * k + ky) * k + kx])
         } else {
             0.0
         }
@@ -154,15 +175,8 @@ fn placed<T: Copy + Into<f64>>(
             Algorithm::Direct | Algorithm::Winograd => at(n, i, tap / k, tap % k),
             Algorithm::ShiftedColumns => at(n % 3, i, tap, n / 3),
             Algorithm::FourPhase => {
-                // Big-map taps that fall on the first and second small-map pixel of a phase.
-                let taps = |phase: usize, half: usize| match (phase, half) {
-                    (0, 0) => 0..1,
-                    (0, _) => 1..3,
-                    (_, 0) => 0..2,
-                    _ => 2..3,
-                };
-                let rows = taps(group / 2, tap / 2);
-                rows.flat_map(|ky| taps(group % 2, tap % 2).map(move |kx| (ky, kx)))
+                let rows = phase_taps(group / 2, tap / 2);
+                rows.flat_map(|ky| phase_taps(group % 2, tap % 2).map(move |kx| (ky, kx)))
                     .map(|(ky, kx)| at(n, i, ky, kx))
                     .sum()
             }
@@ -173,65 +187,107 @@ fn placed<T: Copy + Into<f64>>(
 /// A convolution's weights as small integers, and what its input becomes bytes by.
 #[derive(Clone, Debug)]
 pub struct ByteWeights {
+    integers: IntegerWeights,
+    algorithm: Algorithm,
+    kernel: usize,
+    outputs: usize,
+    /// Whether no norm behind the convolution subtracts what constants add.
+    is_last: bool,
     /// The integers.
     pub panels: Panels<i8>,
     /// What a column's sums are multiplied by; for every column as stored.
     pub scale: Vec<f32>,
     /// The value of byte 0, by channel as packed.
     pub low: Vec<f32>,
-    /// Bytes for a value of one, by channel as packed; 0 where there is no channel.
+    /// Bytes for a value of one, by channel as packed.
     pub bytes_per_unit: Vec<f32>,
-    /// What the constant part of the input adds to each output channel.
+    /// What the constant part of the input adds to each output channel; nothing where a norm follows.
     pub constant: Vec<f32>,
 }
 
-/// As [`pack`], for an input of a range.
-pub fn pack_bytes(
-    conv: &ConvLayer,
-    weights: &[f32],
-    range: &InputRange,
-    algorithm: Algorithm,
-    packed_inputs: usize,
-    lanes: usize,
-) -> ByteWeights {
-    let is_folded = algorithm == Algorithm::FourPhase;
-    let integers = IntegerWeights::new(weights, conv.out_channels, range, is_folded);
-    let sides = sides(conv, algorithm, packed_inputs);
-    let value = placed(conv, &integers.weight, algorithm, packed_inputs);
-    let panels = Panels::interleaved(sides, lanes, BYTES, |group, k, n| value(group, k, n) as i8);
-    let mut scale: Vec<f32> = match algorithm {
-        Algorithm::ShiftedColumns => integers.scale.repeat(conv.kernel),
-        Algorithm::Direct | Algorithm::FourPhase | Algorithm::Winograd => integers.scale.clone(),
-    };
-    scale.resize(panels.columns, 0.0);
-    let taps = conv.kernel * conv.kernel;
-    let constant = (integers.weight.chunks_exact(conv.in_channels * taps))
-        .zip(&integers.scale)
-        .map(|(own, &scale)| {
-            let inputs = own
-                .chunks_exact(taps)
-                .zip(range.low.iter().zip(&range.step));
-            let sum: f64 = inputs
-                .map(|(taps, (&low, &step))| {
-                    let sum: i32 = taps.iter().map(|&w| i32::from(w)).sum();
-                    f64::from(sum) * f64::from(low) / f64::from(step)
-                })
-                .sum();
-            (sum * f64::from(scale)) as f32
-        })
-        .collect();
-    let padded = |values: Vec<f32>| {
-        let mut values = values;
-        values.resize(packed_inputs, 0.0);
-        values
-    };
-    ByteWeights {
-        panels,
-        scale,
-        low: padded(range.low.clone()),
-        bytes_per_unit: padded(range.step.iter().map(|step| step.recip()).collect()),
-        constant,
+impl ByteWeights {
+    /// Of a convolution's `[out][in][row][column]`; fitted to levels where it reads the photo, else to nothing yet.
+    pub fn new(
+        conv: &ConvLayer,
+        weights: &[f32],
+        algorithm: Algorithm,
+        packed_inputs: usize,
+        lanes: usize,
+    ) -> Self {
+        let inputs = (conv.in_channels, packed_inputs);
+        let (kernel, outputs) = (conv.kernel, conv.out_channels);
+        let is_folded = algorithm == Algorithm::FourPhase;
+        let panels = Panels::zeros(sides(conv, algorithm, packed_inputs), lanes);
+        let mut own = Self {
+            integers: IntegerWeights::new(weights, outputs, kernel, inputs, is_folded),
+            algorithm,
+            kernel,
+            outputs,
+            is_last: conv.norm_name.is_none(),
+            scale: vec![0.0; panels.columns],
+            panels,
+            low: vec![0.0; packed_inputs],
+            bytes_per_unit: vec![0.0; packed_inputs],
+            constant: Vec::new(),
+        };
+        if conv.reads_photo {
+            own.fit(InputRange::levels(packed_inputs));
+        }
+        own
     }
+
+    /// Fits the weights to what the input holds, by channel as packed.
+    pub fn fit(&mut self, range: InputRange) {
+        self.integers.fit(&range.step);
+        let columns = match self.algorithm {
+            Algorithm::ShiftedColumns => self.kernel * self.outputs,
+            Algorithm::Direct | Algorithm::FourPhase | Algorithm::Winograd => self.outputs,
+        };
+        for (n, scale) in self.scale[..columns].iter_mut().enumerate() {
+            *scale = self.integers.scale[n % self.outputs];
+        }
+        if self.is_last {
+            let constants = (0..self.outputs).map(|o| self.integers.constant(o, &range));
+            self.constant = constants.collect();
+        }
+        let (integers, k, stored) = (&self.integers, self.kernel, range.step.len());
+        let algorithm = self.algorithm;
+        self.panels.fill(|group, depth, n| {
+            if n >= columns {
+                return [0; BYTES];
+            }
+            let (tap, input) = (depth / stored, depth % stored);
+            let fours = |output: usize, tap: usize| -> [i16; BYTES] {
+                let four = &integers.of_tap(output, tap)[input..input + BYTES];
+                std::array::from_fn(|at| four[at])
+            };
+            let factors = match algorithm {
+                Algorithm::Direct | Algorithm::Winograd => fours(n, tap),
+                Algorithm::ShiftedColumns => fours(n % 3, tap * k + n / 3),
+                Algorithm::FourPhase => {
+                    let mut sum = [0i16; BYTES];
+                    for row in phase_taps(group / 2, tap / 2) {
+                        for column in phase_taps(group % 2, tap % 2) {
+                            let parts = fours(n, row * k + column);
+                            sum = std::array::from_fn(|at| sum[at].saturating_add(parts[at]));
+                        }
+                    }
+                    sum
+                }
+            };
+            factors.map(|factor| factor.clamp(-127, 127) as i8)
+        });
+        self.low = range.low;
+        self.bytes_per_unit = range.step.iter().map(|step| step.recip()).collect();
+    }
+}
+
+/// A convolution's packed weights.
+pub enum Packed {
+    /// In single precision.
+    Single(Panels),
+    /// Small integers, for bytes.
+    Bytes(Box<ByteWeights>),
 }
 
 /// Packs a 3x3 convolution's `[out][in][row][column]`, each output channel's times its scale, for Winograd's
@@ -291,8 +347,10 @@ fn winograd_weights(
 }
 
 #[cfg(test)]
+#[allow(clippy::expect_used)]
 mod tests {
     use super::*;
+    use crate::models::johnson::NetworkSpec;
 
     #[test]
     fn a_last_narrow_panel_holds_one_vector() {
@@ -318,5 +376,44 @@ mod tests {
             (row[0], row[16], row[7], row[8]),
             (1032.0, 1132.0, 1039.0, 0.0)
         );
+    }
+
+    /// Also of kernels whose middle weight is no factor by itself: its neighbours take most of it back.
+    #[test]
+    fn all_phases_of_folded_integers_have_one_total() {
+        let network = NetworkSpec::with_widths([8, 16, 32]).random(3);
+        let convs = ConvLayer::of_graph(network.expect("a network").graph());
+        let conv = convs.iter().find(|conv| conv.upsample).expect("one");
+        let sharp = [0.1, -0.9, 0.1, -0.9, 3.6, -0.9, 0.1, -0.9, 0.1];
+        let pairs = conv.in_channels * conv.out_channels;
+        let weights: Vec<f32> = (0..pairs)
+            .flat_map(|pair| sharp.map(|w| w * (1.0 + (pair % 7) as f32)))
+            .collect();
+        let inputs = padded_channels(conv.in_channels);
+        let mut own = ByteWeights::new(conv, &weights, Algorithm::FourPhase, inputs, 8);
+        let steps = (0..inputs).map(|channel| (0.0, 1.0 + channel as f32));
+        own.fit(InputRange::between(steps));
+        let of = |group: usize, n: usize, input: usize| -> i32 {
+            let panel = own
+                .panels
+                .panels()
+                .find(|p| (p.first..p.first + 16).contains(&n));
+            let panel = panel.expect("a panel");
+            let (start, width) = (own.panels.group(panel, group), own.panels.width(panel));
+            let at = |tap: usize| {
+                let depth = tap * inputs + input;
+                let at = (depth / BYTES * width + n - panel.first) * BYTES + depth % BYTES;
+                // SAFETY: inside the group, which has four taps of all inputs and the panel's columns.
+                i32::from(unsafe { *start.add(at) })
+            };
+            (0..4).map(at).sum()
+        };
+        for n in 0..conv.out_channels {
+            for input in 0..conv.in_channels {
+                let totals = [0, 1, 2, 3].map(|group| of(group, n, input));
+                assert_eq!(totals, [totals[0]; 4], "{n} {input}");
+            }
+        }
+        assert!((0..4).any(|group| of(group, 0, conv.in_channels - 1) != 0));
     }
 }

@@ -2,7 +2,11 @@
 //!
 //! Plain loops over slices; the compiler vectorises them for the instruction set of the caller.
 
-use super::{gather::reflected, pack::Panels, simd::Segment, tiles::TileSet};
+use super::{
+    gather::reflected,
+    pack::Panels,
+    tiles::{Segment, TileSet},
+};
 use crate::plan::cpu::{TILE_COLUMNS, TILE_SLACK};
 
 /// One row of a padded map: `pad` reflected pixels left and right. `row` is the source row.
@@ -106,7 +110,7 @@ pub unsafe fn im2col_row(
             let c = computed[panel.first..].as_mut_ptr();
             // SAFETY: patches and computed rows have room for the overshoot of register tiles.
             unsafe {
-                tiles.panel_product(&[segment], depth, columns, panel.vectors, c, c_stride);
+                tiles.panel_product(&[segment], depth, columns, (panel.vectors, ()), c, c_stride);
             }
         }
         for (pixel, row) in pixels

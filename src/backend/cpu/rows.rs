@@ -6,12 +6,12 @@
 //! straight out of the ring: all kernel columns of a row are one contiguous stretch of K.
 
 use super::{
-    bytes::{ByteSegment, ByteTileSet},
+    bytes::ByteTileSet,
     gather::{Border, Centre, Input, StagedRow},
-    pack::{ByteWeights, Panels},
-    simd::{At, Segment, Simd},
+    pack::{ByteWeights, Packed, Panels},
+    simd::{At, Simd},
     statistics::Running,
-    tiles::{MAX_SEGMENTS, TileSet},
+    tiles::{MAX_SEGMENTS, Segment, TileSet},
 };
 use crate::plan::cpu::{Algorithm, Staging, TILE_COLUMNS, strip_rows};
 
@@ -42,15 +42,6 @@ pub enum Output {
     },
 }
 
-/// A convolution's packed weights, which say what is staged: values, or bytes.
-#[derive(Clone, Copy)]
-pub enum RowWeights<'a> {
-    /// In single precision.
-    Single(&'a Panels),
-    /// Small integers, for bytes.
-    Bytes(&'a ByteWeights),
-}
-
 /// The register tiles that a task uses.
 #[derive(Clone, Copy)]
 pub struct RowTiles {
@@ -75,8 +66,8 @@ pub struct RowConv<'a> {
     pub upsample: bool,
     /// Sizes of the scratch.
     pub staging: Staging,
-    /// Packed weights.
-    pub weights: RowWeights<'a>,
+    /// Packed weights, which say what is staged: values, or bytes.
+    pub weights: &'a Packed,
     /// Rows and columns over which tasks are cut: the output's, or the small map's for four phases.
     pub grid: (usize, usize),
     /// Results.
@@ -91,8 +82,8 @@ impl RowConv<'_> {
     /// The ring's share of the scratch, in f32.
     fn ring_floats(&self) -> usize {
         match self.weights {
-            RowWeights::Single(_) => self.staging.ring_len(),
-            RowWeights::Bytes(_) => self.staging.ring_len().div_ceil(4),
+            Packed::Single(_) => self.staging.ring_len(),
+            Packed::Bytes(_) => self.staging.ring_len().div_ceil(4),
         }
     }
 
@@ -136,11 +127,15 @@ pub unsafe fn row_conv_task<S: Simd>(
         Output::Map { channels, .. } => channels,
         Output::Picture { .. } => 0,
     };
-    let (mean, squares) = rest.split_at_mut(rest.len() / 2);
-    debug_assert!(mean.len() >= channels && squares.len() >= channels);
+    // The plan has room for four values of every channel.
+    let row = rest.len() / 4;
+    debug_assert!(row >= channels);
+    let statistics = rest.as_mut_ptr();
+    let has_extremes = matches!(layer.weights, Packed::Bytes(_));
     let mut running = Running {
-        mean: mean.as_mut_ptr(),
-        squares: squares.as_mut_ptr(),
+        mean: statistics,
+        squares: statistics.at(row),
+        extremes: has_extremes.then(|| (statistics.at(2 * row), statistics.at(3 * row))),
         count: 0,
     };
     let strip = Strip {
@@ -157,7 +152,7 @@ pub unsafe fn row_conv_task<S: Simd>(
     };
     let centre = match (&layer.input, &layer.output, layer.weights) {
         // Sums of bytes are exact: a flat map stays flat.
-        (.., RowWeights::Bytes(_)) => Centre::NONE,
+        (.., Packed::Bytes(_)) => Centre::NONE,
         // SAFETY: the map is valid by the caller's promise.
         (Input::Map(map), Output::Map { .. }, _) => unsafe { Centre::of::<S>(map) },
         _ => Centre::NONE,
@@ -191,7 +186,7 @@ pub unsafe fn row_conv_task<S: Simd>(
         parts, channels, ..
     } = layer.output
     {
-        let len = super::statistics::part_len(channels);
+        let len = super::statistics::part_len(channels, has_extremes);
         // SAFETY: every task has its own part.
         unsafe {
             let part = std::slice::from_raw_parts_mut(parts.at(task * len), len);
@@ -234,11 +229,11 @@ unsafe fn stage_row<S: Simd>(
     // SAFETY: the slot holds one staged row.
     unsafe {
         match layer.weights {
-            RowWeights::Single(_) => {
+            Packed::Single(_) => {
                 let to = strip.ring.at(start);
                 layer.input.stage::<S>(to, staged, border, centre);
             }
-            RowWeights::Bytes(weights) => {
+            Packed::Bytes(weights) => {
                 let to = strip.ring.cast::<u8>().at(start);
                 let range = (weights.low.as_ptr(), weights.bytes_per_unit.as_ptr());
                 layer.input.stage_bytes::<S>(to, staged, border, range);
@@ -295,51 +290,60 @@ impl RowSum {
 /// # Safety
 /// The rows of the sum are staged; `tiles` may run here.
 unsafe fn compute_row(layer: &RowConv<'_>, strip: &Strip, sum: &RowSum, tiles: RowTiles) {
-    let channels = layer.staging.channels;
-    let (a_stride, out_stride) = (layer.stride * channels, layer.staging.out_channels);
-    let staged = |r: usize| {
-        slot(layer, sum.first + r as isize) * layer.staging.row_len() + sum.shift * channels
-    };
-    // SAFETY: rows are staged, each group holds `rows * stretch` rows of K, and the computed row lies inside its
-    // scratch.
+    // SAFETY: the caller's promise; scales are as many as columns.
     unsafe {
         match layer.weights {
-            RowWeights::Single(panels) => {
-                let mut segments = [Segment::EMPTY; MAX_SEGMENTS];
-                let segments = &mut segments[..sum.rows];
-                for panel in panels.panels() {
-                    let (b, width) = (panels.group(panel, sum.group), panels.width(panel));
-                    for (r, segment) in segments.iter_mut().enumerate() {
-                        *segment = Segment {
-                            a: strip.ring.at(staged(r)),
-                            b: b.at(r * sum.stretch * width),
-                            len: sum.stretch,
-                        };
-                    }
-                    let c = strip.computed.at(panel.first);
-                    let (rows, vectors) = (sum.pixels, panel.vectors);
-                    (tiles.single).panel_product(segments, a_stride, rows, vectors, c, out_stride);
-                }
+            Packed::Single(panels) => {
+                multiply(
+                    layer,
+                    strip,
+                    sum,
+                    (strip.ring, panels, tiles.single),
+                    |_| (),
+                );
             }
-            RowWeights::Bytes(ByteWeights { panels, scale, .. }) => {
-                let mut segments = [ByteSegment::EMPTY; MAX_SEGMENTS];
-                let segments = &mut segments[..sum.rows];
-                for panel in panels.panels() {
-                    let (b, width) = (panels.group(panel, sum.group), panels.width(panel));
-                    for (r, segment) in segments.iter_mut().enumerate() {
-                        *segment = ByteSegment {
-                            a: strip.ring.cast::<u8>().at(staged(r)),
-                            b: b.at(r * sum.stretch * width),
-                            len: sum.stretch,
-                        };
-                    }
-                    let c = strip.computed.at(panel.first);
-                    let columns = (panel.vectors, scale.as_ptr().at(panel.first));
-                    let rows = sum.pixels;
-                    (tiles.bytes).panel_product(segments, a_stride, rows, columns, c, out_stride);
-                }
+            Packed::Bytes(weights) => {
+                let ByteWeights { panels, scale, .. } = &**weights;
+                let ring = strip.ring.cast::<u8>();
+                let scale = |column| scale.as_ptr().at(column);
+                multiply(layer, strip, sum, (ring, panels, tiles.bytes), scale);
             }
         }
+    }
+}
+
+/// Multiplies the staged rows of a sum with all panels; `scale` is that of the columns from the given one on.
+///
+/// # Safety
+/// As [`compute_row`]; the ring holds what the tiles multiply.
+unsafe fn multiply<A, B: Copy + Default, Scale: Copy>(
+    layer: &RowConv<'_>,
+    strip: &Strip,
+    sum: &RowSum,
+    (ring, panels, tiles): (*mut A, &Panels<B>, &TileSet<A, B, Scale>),
+    scale: impl Fn(usize) -> Scale,
+) {
+    let channels = layer.staging.channels;
+    let (a_stride, out_stride) = (layer.stride * channels, layer.staging.out_channels);
+    let mut segments = [Segment::EMPTY; MAX_SEGMENTS];
+    let segments = &mut segments[..sum.rows];
+    for panel in panels.panels() {
+        let (b, width) = (panels.group(panel, sum.group), panels.width(panel));
+        for (r, segment) in segments.iter_mut().enumerate() {
+            let row = slot(layer, sum.first + r as isize) * layer.staging.row_len();
+            *segment = Segment {
+                a: ring.at(row + sum.shift * channels).cast_const(),
+                b: b.at(r * sum.stretch * width),
+                len: sum.stretch,
+            };
+        }
+        let (c, columns) = (
+            strip.computed.at(panel.first),
+            (panel.vectors, scale(panel.first)),
+        );
+        // SAFETY: rows are staged, each group holds `rows * stretch` rows of K, and the computed row lies inside its
+        // scratch.
+        unsafe { tiles.panel_product(segments, a_stride, sum.pixels, columns, c, out_stride) };
     }
 }
 

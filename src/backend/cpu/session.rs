@@ -15,7 +15,7 @@ use super::{
     general::weights::GeneralWeights,
     given::Given,
     kernels::KernelSet,
-    pack::{self, ByteWeights, Panels},
+    pack::{self, ByteWeights, Packed},
     statistics::ScaleShift,
 };
 use crate::{
@@ -30,16 +30,9 @@ use crate::{
         ConvLayer, PlanError, PlanSummary,
         cpu::{CpuOp, CpuPlan, CpuVariant, MapBuffer, padded_channels},
     },
-    quantisation::InputRange,
     tensor::{Shape, Tensor, maps_in_words},
     timing::{RunTiming, StepTiming},
 };
-
-/// Packed weights.
-pub(super) enum Packed {
-    Single(Panels),
-    Bytes(ByteWeights),
-}
 
 /// A convolution with packed weights.
 pub(super) struct PackedConv {
@@ -70,15 +63,7 @@ pub struct CpuSession {
 
 impl PackedConv {
     /// Packs the weights of one convolution of a network.
-    ///
-    /// # Errors
-    /// [`PlanError::NoInt8`] when bytes are wanted and its input has no range.
-    fn new(
-        network: &Network,
-        conv: &ConvLayer,
-        variant: CpuVariant,
-        lanes: usize,
-    ) -> Result<Self, PlanError> {
+    fn new(network: &Network, conv: &ConvLayer, variant: CpuVariant, lanes: usize) -> Self {
         let weights = network.weights().of(&conv.name);
         let (algorithm, inputs) = (variant.algorithm(conv), variant.packed_inputs(conv));
         let mut bias = weights.bias.clone();
@@ -87,23 +72,18 @@ impl PackedConv {
                 Packed::Single(pack::pack(conv, &weights.weight, algorithm, inputs, lanes))
             }
             CpuVariant::FusedInt8 => {
-                let range = InputRange::of_conv(network.graph(), network.weights(), &conv.name);
-                let range = range.ok_or(PlanError::NoInt8)?;
                 let own = &weights.weight;
-                let packed = pack::pack_bytes(conv, own, &range, algorithm, inputs, lanes);
-                for (bias, constant) in bias.iter_mut().zip(&packed.constant) {
-                    *bias += constant;
-                }
-                Packed::Bytes(packed)
+                let packed = ByteWeights::new(conv, own, algorithm, inputs, lanes);
+                Packed::Bytes(Box::new(packed))
             }
         };
         bias.resize(padded_channels(conv.out_channels), 0.0);
-        Ok(Self {
+        Self {
             packed,
             bias,
             norm: (conv.norm_name.as_ref())
                 .map(|norm| (network.weights().of(norm).clone(), conv.norm_eps)),
-        })
+        }
     }
 }
 
@@ -183,13 +163,12 @@ impl CpuSession {
             width,
             height,
         };
-        let weights = pool.install(|| {
+        let weights: Vec<PackedConv> = pool.install(|| {
             plan.convs
                 .par_iter()
                 .map(|conv| PackedConv::new(network, conv, variant, kernels.lanes))
-                .collect::<Result<_, _>>()
+                .collect()
         });
-        let weights: Vec<PackedConv> = weights.map_err(unsupported)?;
         let general_weights =
             pool.install(|| GeneralWeights::new(&plan.general, network, kernels.lanes));
         // After the packing, which takes memory of its own.
@@ -408,6 +387,11 @@ impl<'a> Progress<'a> {
             here: 0,
             total: 0,
         }
+    }
+
+    /// Of what runs before a step's own tasks.
+    pub(super) fn before(&self) -> Progress<'a> {
+        Self { here: 0, ..*self }
     }
 
     fn report(&self, done: usize, tasks: usize) {

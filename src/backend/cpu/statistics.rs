@@ -4,7 +4,12 @@
 //! LeVeque 1983); sums of squares would cancel badly when a channel's mean is far from zero. Pieces
 //! are cut by the map's size alone and merged in their order, so the bits do not depend on threads.
 
-use super::simd::{At, Simd};
+use std::ops::Range;
+
+use super::{
+    gather::MapInput,
+    simd::{At, Simd},
+};
 use crate::network::NodeWeights;
 
 /// Running statistics of one task inside its scratch: means, then squared distances.
@@ -13,6 +18,8 @@ pub struct Running {
     pub mean: *mut f32,
     /// Sum of squared distances from the mean, of every stored channel.
     pub squares: *mut f32,
+    /// Least and largest value of every stored channel, where they are wanted.
+    pub extremes: Option<(*mut f32, *mut f32)>,
     /// Pixels so far.
     pub count: usize,
 }
@@ -67,34 +74,80 @@ impl Running {
                     let merged = S::mul_add(S::mul(delta, delta), cross, both);
                     S::store(self.squares.at(c), merged);
                 }
+                if let Some((low, high)) = self.extremes {
+                    let (low, high) = (low.at(c), high.at(c));
+                    let mut range = match self.count {
+                        0 => (first, first),
+                        _ => (S::load(low), S::load(high)),
+                    };
+                    for p in 0..pixels {
+                        let value = S::load(column.at(p * stride));
+                        range = (S::min(value, range.0), S::max(value, range.1));
+                    }
+                    S::store(low, range.0);
+                    S::store(high, range.1);
+                }
                 c += S::LANES;
             }
         }
         self.count += pixels;
     }
 
-    /// Writes the result into `part`: count, means, squared distances.
+    /// Writes the result into `part`: count, means, squared distances, and extremes where they are wanted.
     ///
     /// # Safety
-    /// `mean` and `squares` valid for `channels` values.
+    /// All pointers valid for `channels` values.
     #[inline(always)]
     pub unsafe fn write(&self, part: &mut [f32], channels: usize) {
-        // SAFETY: the caller's promise.
-        let (mean, squares) = unsafe {
-            (
-                std::slice::from_raw_parts(self.mean, channels),
-                std::slice::from_raw_parts(self.squares, channels),
-            )
-        };
-        part[0] = self.count as f32;
-        part[1..=channels].copy_from_slice(mean);
-        part[channels + 1..=2 * channels].copy_from_slice(squares);
+        let (part_count, values) = part.split_at_mut(1);
+        part_count[0] = self.count as f32;
+        let extremes = self
+            .extremes
+            .into_iter()
+            .flat_map(|(low, high)| [low, high]);
+        let rows = [self.mean, self.squares].into_iter().chain(extremes);
+        for (to, from) in values.chunks_exact_mut(channels).zip(rows) {
+            // SAFETY: the caller's promise.
+            to.copy_from_slice(unsafe { std::slice::from_raw_parts(from, channels) });
+        }
     }
 }
 
-/// Floats of one task's part for `channels` stored channels.
-pub const fn part_len(channels: usize) -> usize {
-    1 + 2 * channels
+/// The extremes of what a layer reads in some rows of its map: of every stored channel the least, then the largest.
+///
+/// # Safety
+/// As [`Simd`]; the map valid, `part` of twice its stored channels.
+#[inline(always)]
+pub unsafe fn extremes_of_rows<S: Simd>(map: &MapInput, rows: Range<usize>, part: &mut [f32]) {
+    let (low, high) = part.split_at_mut(map.channels);
+    low.fill(f32::INFINITY);
+    high.fill(f32::NEG_INFINITY);
+    let (first, end) = (rows.start * map.width, rows.end * map.width);
+    // So few pixels at once that their lines stay in cache while the channels are gone through.
+    for start in (first..end).step_by(CACHED_PIXELS) {
+        for c in (0..map.channels).step_by(S::LANES) {
+            // SAFETY: the caller's promise; stored channels are whole vectors.
+            unsafe {
+                let (low, high) = (low.as_mut_ptr().at(c), high.as_mut_ptr().at(c));
+                let (mut least, mut largest) = (S::load(low), S::load(high));
+                for pixel in start..(start + CACHED_PIXELS).min(end) {
+                    let value = map.value::<S>(pixel, c);
+                    least = S::min(value, least);
+                    largest = S::max(value, largest);
+                }
+                S::store(low, least);
+                S::store(high, largest);
+            }
+        }
+    }
+}
+
+/// Pixels whose channels are read in turn.
+const CACHED_PIXELS: usize = 16;
+
+/// Floats of one task's part for `channels` stored channels, with or without their extremes.
+pub const fn part_len(channels: usize, has_extremes: bool) -> usize {
+    1 + if has_extremes { 4 } else { 2 } * channels
 }
 
 /// What an instance norm does to each stored channel: `value * scale + shift`.
@@ -104,30 +157,57 @@ pub struct ScaleShift {
     pub scale: Vec<f32>,
     /// beta - mean * scale; zero for padding channels.
     pub shift: Vec<f32>,
+    /// The least and the largest value behind the norm; none where they were not gathered.
+    pub extremes: Vec<(f32, f32)>,
 }
 
 /// Merges the parts of all tasks, in order, into each channel's scale and shift in `result`, which keeps
 /// its memory from run to run.
 pub fn finish(
     parts: &[f32],
-    channels: usize,
+    (channels, has_extremes): (usize, bool),
     (norm, eps): &(NodeWeights, f64),
     result: &mut ScaleShift,
 ) {
+    let len = part_len(channels, has_extremes);
     result.scale.resize(channels, 0.0);
     result.shift.resize(channels, 0.0);
     for (c, (&gamma, &beta)) in norm.weight.iter().zip(&norm.bias).enumerate() {
-        let (mean, variance) = merged(parts, channels, c);
+        let (mean, variance) = merged(parts, (channels, len), c);
         let scale = f64::from(gamma) / (variance + eps).sqrt();
         result.scale[c] = scale as f32;
         result.shift[c] = (f64::from(beta) - mean * scale) as f32;
     }
+    if has_extremes {
+        let own = (parts.chunks_exact(len)).map(|part| part[1 + 2 * channels..].split_at(channels));
+        let raw = merged_extremes(own, channels);
+        let normed = raw.into_iter().zip(result.scale.iter().zip(&result.shift));
+        result.extremes.clear();
+        (result.extremes).extend(normed.map(|((low, high), (scale, shift))| {
+            let ends = [low.mul_add(*scale, *shift), high.mul_add(*scale, *shift)];
+            (ends[0].min(ends[1]), ends[0].max(ends[1]))
+        }));
+    }
 }
 
-/// Mean and biased variance of channel `c` over the parts of all tasks, in order.
-pub fn merged(parts: &[f32], channels: usize, c: usize) -> (f64, f64) {
+/// The extremes of every channel over the parts of all tasks, each the least and the largest values.
+pub fn merged_extremes<'a>(
+    parts: impl Iterator<Item = (&'a [f32], &'a [f32])>,
+    channels: usize,
+) -> Vec<(f32, f32)> {
+    let mut merged = vec![(f32::INFINITY, f32::NEG_INFINITY); channels];
+    for (low, high) in parts {
+        for (both, (low, high)) in merged.iter_mut().zip(low.iter().zip(high)) {
+            *both = (both.0.min(*low), both.1.max(*high));
+        }
+    }
+    merged
+}
+
+/// Mean and biased variance of channel `c` over the parts of all tasks, in order, each of `len` values.
+pub fn merged(parts: &[f32], (channels, len): (usize, usize), c: usize) -> (f64, f64) {
     let (mut count, mut mean, mut squares) = (0.0f64, 0.0f64, 0.0f64);
-    for part in parts.chunks_exact(part_len(channels)) {
+    for part in parts.chunks_exact(len) {
         let n = f64::from(part[0]);
         if n == 0.0 {
             continue;

@@ -8,9 +8,9 @@
 use super::{
     gather::{Centre, MapInput, reflected},
     pack::Panels,
-    simd::{At, Segment, Simd},
+    simd::{At, Simd},
     statistics::{Running, part_len},
-    tiles::TileSet,
+    tiles::{Segment, TileSet},
 };
 use crate::plan::cpu::{WINOGRAD_POINTS, WINOGRAD_TILES};
 
@@ -95,7 +95,7 @@ pub unsafe fn winograd_task<S: Simd>(
                     &[segment],
                     inputs,
                     WINOGRAD_TILES,
-                    panel.vectors,
+                    (panel.vectors, ()),
                     products.as_mut_ptr().at(point * WINOGRAD_TILES * MAX_PANEL),
                     MAX_PANEL,
                 );
@@ -104,6 +104,7 @@ pub unsafe fn winograd_task<S: Simd>(
             let mut running = Running {
                 mean: mean.as_mut_ptr().at(panel.first),
                 squares: squares.as_mut_ptr().at(panel.first),
+                extremes: None,
                 count: 0,
             };
             let channels = width.min(layer.channels - panel.first);
@@ -127,11 +128,12 @@ pub unsafe fn winograd_task<S: Simd>(
     let running = Running {
         mean: mean.as_mut_ptr(),
         squares: squares.as_mut_ptr(),
+        extremes: None,
         count,
     };
     // SAFETY: every task has its own part; means and squares of all channels are written.
     unsafe {
-        let len = part_len(layer.channels);
+        let len = part_len(layer.channels, false);
         let part = std::slice::from_raw_parts_mut(layer.parts.at(task * len), len);
         running.write(part, layer.channels);
     }

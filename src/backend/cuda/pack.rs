@@ -5,6 +5,7 @@ use crate::{
     plan::{
         ConvLayer,
         cuda::{ConvLaunch, MainLoop, Taps, step_channels},
+        phase_taps,
     },
 };
 
@@ -81,8 +82,8 @@ fn on_common_grid(weights: &[f32], fraction_bits: i32) -> Vec<f32> {
     let mut rounded = Vec::with_capacity(weights.len());
     for kernel in weights.chunks_exact(9) {
         let tap = |phase: usize, tap: usize| -> f32 {
-            let rows = merged(phase >> 1, tap >> 1);
-            rows.flat_map(|y| merged(phase & 1, tap & 1).map(move |x| kernel[3 * y + x]))
+            let rows = phase_taps(phase >> 1, tap >> 1);
+            rows.flat_map(|y| phase_taps(phase & 1, tap & 1).map(move |x| kernel[3 * y + x]))
                 .sum()
         };
         let largest = (0..16).map(|i| tap(i / 4, i % 4).abs()).fold(0.0, f32::max);
@@ -135,8 +136,8 @@ impl<'a> Kernel<'a> {
             Taps::Direct => self.at(out, channel, ty, tx),
             Taps::FourPhase => {
                 let mut sum = 0.0;
-                for y in merged(phase >> 1, ty) {
-                    for x in merged(phase & 1, tx) {
+                for y in phase_taps(phase >> 1, ty) {
+                    for x in phase_taps(phase & 1, tx) {
                         sum += self.at(out, channel, y, x);
                     }
                 }
@@ -156,17 +157,6 @@ impl<'a> Kernel<'a> {
     }
 }
 
-/// Which of a 3-kernel's taps fall on tap `tap` of the small map: after doubling, the even phase reads
-/// the pixel before once and its own twice, the odd phase its own twice and the next once.
-fn merged(phase: usize, tap: usize) -> std::ops::Range<usize> {
-    match (phase, tap) {
-        (0, 0) => 0..1,
-        (0, _) => 1..3,
-        (_, 0) => 0..2,
-        _ => 2..3,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,8 +171,8 @@ mod tests {
         for phase in 0..4 {
             let mut total = 0.0f32;
             for tap in 0..4 {
-                let sum: f32 = merged(phase >> 1, tap >> 1)
-                    .flat_map(|y| merged(phase & 1, tap & 1).map(move |x| (y, x)))
+                let sum: f32 = phase_taps(phase >> 1, tap >> 1)
+                    .flat_map(|y| phase_taps(phase & 1, tap & 1).map(move |x| (y, x)))
                     .map(|(y, x)| rounded[3 * y + x])
                     .sum();
                 assert_eq!(half::f16::from_f32(sum).to_f32(), sum, "not exact");
@@ -195,7 +185,7 @@ mod tests {
     #[test]
     fn phases_use_every_tap_once() {
         for phase in 0..2 {
-            let taps: Vec<usize> = (0..2).flat_map(|t| merged(phase, t)).collect();
+            let taps: Vec<usize> = (0..2).flat_map(|t| phase_taps(phase, t)).collect();
             assert_eq!(taps, [0, 1, 2]);
         }
     }

@@ -18,7 +18,6 @@ use crate::{
     graph::{Conv, Graph, GraphError, Node, NodeId, Op},
     mode::{Mode, Variant},
     network::{Network, Weights},
-    quantisation::InputRange,
 };
 
 pub use map::Map;
@@ -285,8 +284,8 @@ impl<'a> Interpreter<'a> {
         let has_norm = is_read_by(|op| matches!(op, Op::InstanceNorm { .. }));
         let (padded, factors) = self.rounding.factors(
             padded,
-            || InputRange::of(self.graph, self.weights, nodes[id].inputs[0]),
-            (&own.weight, shape.out_channels),
+            is_first,
+            (&own.weight, shape.out_channels, shape.kernel[0]),
             is_doubled && shape.kernel == [3, 3],
         );
         let bias = self.rounding.bias(&own.bias, has_norm);

@@ -92,33 +92,46 @@ impl Rounding {
         (self.factor)(value)
     }
 
-    /// A convolution's input and weights as factors of products.
-    ///
-    /// `range`: that of its input in bytes, where there is one.
+    /// A convolution's input and weights as factors of products. The levels of a photo (`reads_photo`) are bytes
+    /// already.
     pub fn factors(
         &self,
         input: &Map,
-        range: impl FnOnce() -> Option<InputRange>,
-        (weights, outputs): (&[f32], usize),
+        reads_photo: bool,
+        (weights, outputs, kernel): (&[f32], usize, usize),
         is_upsampled_3x3: bool,
     ) -> (Map, Vec<f64>) {
-        match self.in_bytes.then(range).flatten() {
-            None => (
+        if !self.in_bytes {
+            return (
                 input.clone().each(|v| self.factor(v)),
                 self.weights(weights, is_upsampled_3x3),
-            ),
-            Some(range) => {
-                let mut input = input.clone();
-                let plane = (input.height * input.width).max(1);
-                for (c, values) in input.data.chunks_mut(plane).enumerate() {
-                    for v in values {
-                        *v = f64::from(range.value(c, range.byte(c, *v as f32)));
-                    }
-                }
-                let integers = IntegerWeights::new(weights, outputs, &range, is_upsampled_3x3);
-                (input, integers.values(&range))
+            );
+        }
+        let mut input = input.clone();
+        let channels = input.channels;
+        let plane = (input.height * input.width).max(1);
+        let range = match reads_photo {
+            true => InputRange::levels(channels),
+            false => InputRange::between(input.data.chunks(plane).map(|values| {
+                let values = values.iter().map(|&v| v as f32);
+                let least = values.clone().fold(f32::INFINITY, f32::min);
+                (least, values.fold(f32::NEG_INFINITY, f32::max))
+            })),
+        };
+        for (c, values) in input.data.chunks_mut(plane).enumerate() {
+            for v in values {
+                *v = f64::from(range.value(c, range.byte(c, *v as f32)));
             }
         }
+        let mut integers = IntegerWeights::new(
+            weights,
+            outputs,
+            kernel,
+            (channels, channels),
+            is_upsampled_3x3,
+        );
+        integers.fit(&range.step);
+        (input, integers.values(&range.step))
     }
 
     /// A value as it lies between two operations.

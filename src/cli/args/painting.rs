@@ -111,7 +111,7 @@ pub struct StylizeArgs {
     /// Format of the result [default: by the output's name, else the photo's own]
     #[arg(long, value_name = "FORMAT", value_parser = formats())]
     pub format: Option<Format>,
-    /// Quality of JPEG files, 1 to 100 [default: 92]
+    /// Quality of JPEG files, 1 to 100; every other format is lossless, also WebP [default: 92]
     #[arg(long, value_name = "QUALITY", value_parser = clap::value_parser!(u8).range(1..=100))]
     pub jpeg_quality: Option<u8>,
     /// Most memory that the program may take, or the GPU's memory that painting may take, for example

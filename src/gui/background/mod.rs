@@ -239,20 +239,18 @@ impl Background {
     /// Removes a style of the person's own from the disk; [`Report::Removed`].
     pub fn remove_style(&self, id: String) {
         let style_source = self.style_source.clone();
-        self.send_writing(move || Report::Removed {
-            result: style_source.remove(&id),
-            id,
-        });
+        self.send_writing(move || Report::Removed(style_source.remove(&id)));
     }
 
-    /// Reads a style's network for its small picture of the sample; [`Report::SwatchRead`].
-    pub fn read_swatch(&self, id: String) {
+    /// Reads a style's network, the small one where there are two, for its small picture of `photo`, or else of the
+    /// sample; [`Report::SwatchRead`].
+    pub fn read_swatch(&self, id: String, photo: Option<Arc<Frame>>) {
         let style_source = self.style_source.clone();
         self.send(move || {
             let read = || {
                 Ok(ReadNetwork {
-                    photo: for_trials(None)?,
-                    network: style_source.load(&id, ModelSize::Full)?.network,
+                    photo: for_trials(photo)?,
+                    network: style_source.load(&id, ModelSize::Lite)?.network,
                 })
             };
             let result = read();

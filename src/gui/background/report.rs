@@ -15,6 +15,7 @@ use crate::{
         arrivals::PictureUse,
         choice::SavedKey,
         label::name_label,
+        live::Snapped,
         mix::Parts,
         style_source::{Card, Import, Loaded},
     },
@@ -161,7 +162,6 @@ pub struct StartedRecording {
 pub const THUMBNAIL_PX: usize = 192;
 
 /// A live picture in its file.
-#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SavedSnapshot {
     /// The file.
     pub path: PathBuf,
@@ -169,6 +169,8 @@ pub struct SavedSnapshot {
     pub size: (usize, usize),
     /// The picture, with a long side of at most [`THUMBNAIL_PX`].
     pub thumbnail: Frame,
+    /// The same as it was seen, where that is another picture.
+    pub seen: Option<Box<Snapped>>,
 }
 
 /// Size and time of a file, by which another one of its name is noticed.
@@ -257,13 +259,8 @@ pub enum Report {
         /// The style's id from now on, or why it has no other name.
         result: Result<String, String>,
     },
-    /// A style's files are gone, or not.
-    Removed {
-        /// The style's id.
-        id: String,
-        /// Why they are not.
-        result: Result<(), String>,
-    },
+    /// A style's files are gone, or why they are not.
+    Removed(Result<(), String>),
     /// The network of a mix was made, or not.
     Mixed {
         /// The mix.
@@ -445,9 +442,7 @@ impl Report {
             | Self::Renamed {
                 result: Err(error), ..
             }
-            | Self::Removed {
-                result: Err(error), ..
-            }
+            | Self::Removed(Err(error))
             | Self::Kept {
                 result: Err(error), ..
             } => Some(error.clone()),

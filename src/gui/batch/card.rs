@@ -7,7 +7,7 @@ use crate::gui::{
     intent::Intent,
     label::{name_label, path_label},
     style_source::Card,
-    theme,
+    theme, time_left,
 };
 
 /// Width of the batch's card, in points.
@@ -211,15 +211,7 @@ impl Batch {
         ui.add(ProgressBar::new(share).desired_height(8.0));
         let elapsed = ui.input(|i| i.time) - self.started_at;
         // Always one line, and the remarks below: the button does not move away from under the pointer.
-        theme::caption(
-            ui,
-            if share > 0.02 && elapsed > 1.0 {
-                let left = elapsed * f64::from((1.0 - share) / share);
-                format!("About {} left", duration(left))
-            } else {
-                "Estimating the time left".to_owned()
-            },
-        );
+        theme::caption(ui, time_left::in_words(elapsed, share));
         let stop = egui::Button::new("Stop the folder");
         if ui.add_enabled(!self.is_stopping, stop).clicked() {
             intents.push(Intent::StopBatch);
@@ -331,13 +323,5 @@ fn counted(many: usize, what: &str) -> String {
     match many {
         1 => format!("1 {what}"),
         n => format!("{n} {what}s"),
-    }
-}
-
-fn duration(seconds: f64) -> String {
-    if seconds < 90.0 {
-        format!("{:.0} s", seconds.ceil())
-    } else {
-        format!("{:.0} min", seconds / 60.0)
     }
 }

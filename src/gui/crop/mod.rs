@@ -9,7 +9,7 @@ use eframe::egui::{
 };
 
 use self::shape::{Handle, dragged, with_ratio};
-use super::{background::Whole, intent::Intent, texture::image_of, theme};
+use super::{background::Whole, intent::Intent, stage, texture::image_of, theme};
 use crate::media::framing::{Crop, Framing, Rotation};
 
 /// Space around the photo, in points.
@@ -143,13 +143,12 @@ impl Cropping {
         });
     }
 
-    /// The photo and the rectangle over it, in what is left of `ui`.
-    pub fn ui(&mut self, ui: &mut egui::Ui) {
+    /// The photo and the rectangle over it, in what is left of `ui`, framed like this.
+    pub fn ui(&mut self, ui: &mut egui::Ui, framing: stage::Framing) {
         let area = ui.available_rect_before_wrap();
         ui.allocate_rect(area, Sense::hover());
-        let colors = theme::palette(ui.visuals());
         let painter = ui.painter_at(area);
-        painter.rect_filled(area, 0.0, colors.stage);
+        painter.rect_filled(area, 0.0, framing.around(ui.visuals()));
         let size = self.size_points();
         let room = (area.size() - Vec2::splat(2.0 * MARGIN)).max(Vec2::splat(16.0));
         let scale = (room.x / size.x).min(room.y / size.y).min(2.0);
@@ -174,26 +173,13 @@ impl Cropping {
             painter.vline(crop.left() + crop.width() * third, crop.y_range(), thin);
             painter.hline(crop.x_range(), crop.top() + crop.height() * third, thin);
         }
-        let line = Stroke::new(1.5, Color32::WHITE);
-        painter.rect_stroke(crop, 0.0, line, egui::StrokeKind::Middle);
-        let thick = Stroke::new(4.0, Color32::WHITE);
-        for (handle, _) in Handle::ALL {
-            let at = handle.place(crop);
-            let inwards = vec2(-f32::from(handle.x), -f32::from(handle.y)) * MARK;
-            match (handle.x, handle.y) {
-                (0, 0) => {}
-                (0, _) => {
-                    painter.hline(at.x - MARK / 2.0..=at.x + MARK / 2.0, at.y, thick);
-                }
-                (_, 0) => {
-                    painter.vline(at.x, at.y - MARK / 2.0..=at.y + MARK / 2.0, thick);
-                }
-                _ => {
-                    painter.line_segment([at, at + vec2(inwards.x, 0.0)], thick);
-                    painter.line_segment([at, at + vec2(0.0, inwards.y)], thick);
-                }
-            }
-        }
+        // Dark below white: one of them is seen on every picture, and on what lies around it.
+        let dark = Color32::from_black_alpha(190);
+        let inside = egui::StrokeKind::Middle;
+        painter.rect_stroke(crop, 0.0, Stroke::new(3.5, dark), inside);
+        painter.rect_stroke(crop, 0.0, Stroke::new(1.5, Color32::WHITE), inside);
+        marks(&painter, crop, 1.5, Stroke::new(8.0, dark));
+        marks(&painter, crop, 0.0, Stroke::new(5.0, Color32::WHITE));
     }
 
     /// All of the photo, turned.
@@ -266,6 +252,32 @@ impl Cropping {
                     (x, y) if x == y => CursorIcon::ResizeNwSe,
                     _ => CursorIcon::ResizeNeSw,
                 });
+            }
+        }
+    }
+}
+
+/// Draws the marks of the handles, each `longer` at its ends, in points.
+fn marks(painter: &egui::Painter, crop: Rect, longer: f32, stroke: Stroke) {
+    for (handle, _) in Handle::ALL {
+        let at = handle.place(crop);
+        let (x, y) = (f32::from(handle.x), f32::from(handle.y));
+        let half = MARK / 2.0 + longer;
+        match (handle.x, handle.y) {
+            (0, 0) => {}
+            (0, _) => {
+                painter.hline(at.x - half..=at.x + half, at.y, stroke);
+            }
+            (_, 0) => {
+                painter.vline(at.x, at.y - half..=at.y + half, stroke);
+            }
+            _ => {
+                // From beyond the corner, which is full then.
+                let beyond = stroke.width / 2.0;
+                let ends = [beyond, -(MARK + longer)];
+                let [from, to] = ends.map(|along| vec2(x * along, y * along));
+                painter.line_segment([at + vec2(from.x, 0.0), at + vec2(to.x, 0.0)], stroke);
+                painter.line_segment([at + vec2(0.0, from.y), at + vec2(0.0, to.y)], stroke);
             }
         }
     }

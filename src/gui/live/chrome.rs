@@ -1,5 +1,7 @@
 //! Draws around live pictures (the camera, the buttons) and over them (a problem).
 
+use std::time::Duration;
+
 use eframe::egui::{self, Align2, Button, Color32, Rect, Stroke, vec2};
 
 use super::{LiveIntent, LiveView};
@@ -49,7 +51,7 @@ impl ToolButton<'_> {
 }
 
 /// The round button that takes a snapshot.
-fn shutter(ui: &mut egui::Ui) -> egui::Response {
+fn shutter(ui: &mut egui::Ui, is_finer: bool) -> egui::Response {
     let (rect, response) = ui.allocate_exact_size(vec2(SHUTTER, SHUTTER), egui::Sense::click());
     response
         .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, ui.is_enabled(), "Snapshot"));
@@ -73,7 +75,10 @@ fn shutter(ui: &mut egui::Ui) -> egui::Response {
     painter.circle(center, radius - 6.0, fill, rim);
     key_chips::hint(
         response,
-        "Snapshot: save this picture, painted finely.",
+        match is_finer {
+            true => "Snapshot: save this picture, painted finely.",
+            false => "Snapshot: save this picture as it is seen.",
+        },
         "S",
     )
 }
@@ -202,7 +207,10 @@ impl LiveView {
             icon,
             name,
             spoken: "Freeze",
-            hint: "Hold the picture and paint it finely; styles can still be changed.",
+            hint: match self.may_repaint {
+                true => "Hold the picture and paint it finely; styles can still be changed.",
+                false => "Hold the picture; styles can still be changed.",
+            },
             key: "Space",
             is_on: self.frozen,
             // As wide for both names: what stands beside it does not jump.
@@ -215,39 +223,68 @@ impl LiveView {
             }
         });
         ui.add_enabled_ui(has_picture, |ui| {
-            if shutter(ui).clicked() {
+            if shutter(ui, self.may_repaint && !self.stays_as_seen).clicked() {
                 intents.push(Intent::Live(LiveIntent::Snapshot));
             }
         });
-        ui.add_enabled_ui(has_picture || self.recording.is_some(), |ui| {
+        ui.add_enabled_ui(has_picture || self.is_recording(), |ui| {
             self.record_button(ui, intents);
         });
+        if self.frozen && self.may_repaint {
+            let button =
+                Button::selectable(self.stays_as_seen, "As seen").min_size(vec2(0.0, 32.0));
+            let hint = "The held picture as it was seen, with its broader strokes, and not painted once more.";
+            if ui.add(button).on_hover_text(hint).clicked() {
+                let stays = !self.stays_as_seen;
+                intents.push(Intent::Live(LiveIntent::LeaveAsSeen(stays)));
+            }
+        }
+    }
+
+    /// Whether a recording goes on or begins.
+    fn is_recording(&self) -> bool {
+        self.begins_recording || self.recording.is_some()
+    }
+
+    /// How long the recording is.
+    fn recorded_length(&self) -> String {
+        length_in_words(
+            self.recording
+                .as_ref()
+                .map_or(Duration::ZERO, Recorder::length),
+        )
     }
 
     /// Starts a recording or ends it, and says how far it is.
     fn record_button(&self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
         let colors = theme::palette(ui.visuals());
-        let (name, spoken) = match &self.recording {
-            Some(recording) => {
-                let progress = progress(recording);
-                let spoken = format!("Recording, {progress}");
-                (progress, spoken)
-            }
-            None => ("Record".to_owned(), "Record".to_owned()),
-        };
+        let is_recording = self.is_recording();
+        let mut name = "Record".to_owned();
+        let mut spoken = name.clone();
+        if is_recording {
+            let progress = match &self.recording {
+                Some(recording) => progress(recording),
+                None => self.recorded_length(),
+            };
+            name = format!("Stop  {progress}");
+            spoken = format!("Stop recording, {progress}");
+        }
         let mut text = egui::text::LayoutJob::default();
         let body = egui::TextStyle::Button.resolve(ui.style());
         let letters = ui.visuals().text_color();
         let dot = egui::TextFormat::simple(body.clone(), colors.recording);
         text.append(icons::RECORD, 0.0, dot);
         text.append(&name, 6.0, egui::TextFormat::simple(body, letters));
-        let mut button = Button::selectable(self.recording.is_some(), text);
-        if self.recording.is_some() {
+        let mut button = Button::selectable(is_recording, text);
+        if is_recording {
             // Seen from afar.
             let fill = colors.recording.gamma_multiply(0.45);
             button = button.fill(fill).stroke(Stroke::new(1.0, colors.recording));
         }
-        let does = "Save every picture, as a video or into a folder.";
+        let does = match is_recording {
+            true => "End the recording.",
+            false => "Save every picture, as a video or into a folder.",
+        };
         if key_chips::hint(ui.add(button), does, "R")
             .accessible_name(spoken)
             .clicked()
@@ -276,11 +313,21 @@ impl LiveView {
         }
     }
 
-    /// The session that is being prepared, where that takes long; the session before goes on painting.
-    fn preparing(&self, ui: &egui::Ui, area: Rect) {
+    /// What is being prepared, where that takes long.
+    fn long_preparation(&self) -> Option<Preparing> {
         let preparing = self.snapshot.preparing.filter(Preparing::searches);
         // The comparison's own line says so.
-        let Some(preparing) = preparing.filter(|_| !self.comparing) else {
+        preparing.filter(|_| !self.comparing)
+    }
+
+    /// Whether a line over the picture says that something is being prepared.
+    pub(in crate::gui) fn prepares_long(&self) -> bool {
+        !self.has_trouble() && self.long_preparation().is_some()
+    }
+
+    /// The session that is being prepared, where that takes long; the session before goes on painting.
+    fn preparing(&self, ui: &egui::Ui, area: Rect) {
+        let Some(preparing) = self.long_preparation() else {
             return;
         };
         let at = area.center_bottom() - vec2(0.0, 16.0);
@@ -308,7 +355,7 @@ impl LiveView {
 
     /// That a camera films and that pictures are recorded, over a picture that stands alone.
     pub(in crate::gui) fn capture_badge(&self, ui: &egui::Ui, area: Rect) {
-        if !self.films() && self.recording.is_none() {
+        if !self.films() && !self.is_recording() {
             return;
         }
         let at = area.right_bottom() - vec2(16.0, 16.0);
@@ -317,11 +364,8 @@ impl LiveView {
                 if self.films() {
                     red_dot(ui, "Camera on");
                 }
-                if let Some(recording) = &self.recording {
-                    red_dot(
-                        ui,
-                        &format!("Recording {}", length_in_words(recording.length())),
-                    );
+                if self.is_recording() {
+                    red_dot(ui, &format!("Recording {}", self.recorded_length()));
                 }
             });
         });

@@ -1,5 +1,7 @@
 //! The Lab's comparison: what is compared, both times, and their ratio only beside a check that holds.
 
+use std::time::Duration;
+
 use eframe::egui::{self, RichText};
 
 use super::{
@@ -9,7 +11,8 @@ use super::{
 };
 use crate::{
     backend::DeviceInfo,
-    gui::{intent::Intent, theme},
+    gui::{intent::Intent, theme, time_left},
+    media::record::length_in_words,
     settings::LiveChoices,
 };
 
@@ -38,10 +41,13 @@ impl LiveView {
                         .desired_width(160.0)
                         .desired_height(8.0),
                 );
-                ui.label("200 frames of each, in turn; the picture is held meanwhile");
+                let elapsed = ui.input(|i| i.time) - self.measuring_since.unwrap_or_default();
+                let passed = length_in_words(Duration::from_secs_f64(elapsed.max(0.0)));
+                ui.label(format!("{passed}. {}", time_left::in_words(elapsed, share)));
             });
-            ui.ctx()
-                .request_repaint_after(std::time::Duration::from_millis(100));
+            let what = "200 frames of each, in turn; the picture is held meanwhile";
+            ui.label(quiet(ui, what.to_owned()));
+            ui.ctx().request_repaint_after(Duration::from_millis(100));
         } else if !self.comparing {
             ui.horizontal_wrapped(|ui| {
                 if ui.add(theme::main_button(ui, "Start comparing")).clicked() {

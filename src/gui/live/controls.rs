@@ -16,6 +16,7 @@ use crate::{
         fonts::icons,
         intent::Intent,
         label::{label, name_label, remark},
+        list::list,
         mix,
         style_source::Card,
         theme,
@@ -66,6 +67,8 @@ pub fn ui(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
             ui.add_space(theme::GROUP_GAP);
 
             theme::advanced(ui, |ui| {
+                ui.checkbox(&mut choices.repaint_kept, "Repaint what is kept, finely")
+                    .on_hover_text("A held picture and snapshots are painted once more, as finely as photos, with finer strokes; else they stay as they are seen.");
                 target_rate(ui, &mut choices);
                 model(ui, view, &mut choices);
                 if !view.live.comparing {
@@ -114,35 +117,35 @@ fn source(
 ) {
     let live = view.live;
     let mut chosen = None;
-    let menu = ComboBox::from_id_salt("source")
-        .selected_text(source_name(live, &live.source))
-        .width(ui.available_width())
-        .show_ui(ui, |ui| {
-            let mut offer = |ui: &mut egui::Ui, source: Source, name: &str| {
-                if ui.selectable_label(live.source == source, name).clicked() {
-                    chosen = Some(source);
-                }
-            };
-            offer(ui, Source::Demo, "Demo scene");
-            match &live.cameras {
-                None => {
-                    theme::caption(ui, "Looking for cameras…");
-                }
-                Some(Err(error)) => {
-                    theme::caption(ui, remark(error));
-                }
-                Some(Ok(cameras)) if cameras.is_empty() => {
-                    theme::caption(ui, "No camera is connected");
-                }
-                Some(Ok(cameras)) => {
-                    for camera in cameras {
-                        let name = label(&camera.name);
-                        offer(ui, Source::Camera(camera.id.clone()), &name);
-                    }
+    let button = ComboBox::from_id_salt("source").selected_text(source_name(live, &live.source));
+    let response = list(ui, button.width(ui.available_width()), |ui, entries| {
+        let mut offer = |ui: &mut egui::Ui, source: Source, name: &str| {
+            let is_in_use = live.source == source;
+            let entry = ui.selectable_label(is_in_use, name);
+            entries.note(&entry, is_in_use);
+            if entry.clicked() {
+                chosen = Some(source);
+            }
+        };
+        offer(ui, Source::Demo, "Demo scene");
+        match &live.cameras {
+            None => {
+                theme::caption(ui, "Looking for cameras…");
+            }
+            Some(Err(error)) => {
+                theme::caption(ui, remark(error));
+            }
+            Some(Ok(cameras)) if cameras.is_empty() => {
+                theme::caption(ui, "No camera is connected");
+            }
+            Some(Ok(cameras)) => {
+                for camera in cameras {
+                    let name = label(&camera.name);
+                    offer(ui, Source::Camera(camera.id.clone()), &name);
                 }
             }
-        });
-    let response = menu.response;
+        }
+    });
     response
         .clone()
         .on_hover_text("Where live pictures come from.");
@@ -165,16 +168,16 @@ fn source(
             .on_hover_text(hint)
             .accessible_name("Mirror");
         let label = ui.label("Rotate");
-        ComboBox::from_id_salt("rotate")
+        let button = ComboBox::from_id_salt("rotate")
             .selected_text(format!("{}°", choices.rotate))
-            .width(64.0)
-            .show_ui(ui, |ui| {
-                for rotation in Rotation::ALL {
-                    ui.selectable_value(&mut choices.rotate, rotation, format!("{rotation}°"));
-                }
-            })
-            .response
-            .labelled_by(label.id);
+            .width(64.0);
+        list(ui, button, |ui, entries| {
+            for rotation in Rotation::ALL {
+                let name = format!("{rotation}°");
+                entries.offer(ui, &mut choices.rotate, rotation, name);
+            }
+        })
+        .labelled_by(label.id);
     });
     if is_camera {
         ui.checkbox(&mut choices.mirror_saved, "Mirror what is saved")
@@ -265,16 +268,13 @@ fn pick<T: Copy + PartialEq>(
     name: impl Fn(T) -> String,
 ) {
     theme::row(ui, title, |ui, label| {
-        ComboBox::from_id_salt(title)
-            .selected_text(name(*value))
-            .width(ui.available_width())
-            .show_ui(ui, |ui| {
-                for one in offered {
-                    ui.selectable_value(value, one, name(one));
-                }
-            })
-            .response
-            .labelled_by(label);
+        let button = ComboBox::from_id_salt(title).selected_text(name(*value));
+        list(ui, button.width(ui.available_width()), |ui, entries| {
+            for one in offered {
+                entries.offer(ui, value, one, name(one));
+            }
+        })
+        .labelled_by(label);
     });
 }
 
@@ -295,7 +295,16 @@ fn size(ui: &mut egui::Ui, view: &View<'_>, choices: &mut LiveChoices) {
         || "No picture yet".to_owned(),
         |(width, height)| format!("Painted at {width} × {height} px"),
     );
-    theme::caption(ui, painted);
+    let is_chosen = matches!(choices.size, LiveSize::LongSide(_));
+    let hint = "Let the program choose the detail that holds the frame rate.";
+    if theme::caption_with_way_back(
+        ui,
+        &painted,
+        is_chosen,
+        ["Automatic", "Automatic detail", hint],
+    ) {
+        choices.size = LiveSize::Auto { target_fps };
+    }
     if let LiveSize::Auto { target_fps } = choices.size {
         let caption = match view.live.rate_warning.is_lost() {
             true => format!("Too slow here for {target_fps:.0} frames a second"),
@@ -311,13 +320,9 @@ fn target_rate(ui: &mut egui::Ui, choices: &mut LiveChoices) {
         return;
     };
     let mut fps = target_fps.round() as u32;
-    theme::row(ui, "Target frame rate", |ui, label| {
-        theme::slider(ui, &mut fps, 5..=60, DEFAULT_TARGET_FPS as u32, |slider| {
-            slider
-        })
-        .labelled_by(label)
+    let (usual, number) = (DEFAULT_TARGET_FPS as u32, theme::Number::with(" fps"));
+    theme::slider(ui, "Target frame rate", &mut fps, 5..=60, usual, &number)
         .on_hover_text("The automatic detail holds so many frames a second.");
-    });
     *target_fps = f64::from(fps);
 }
 
@@ -328,14 +333,14 @@ fn model(ui: &mut egui::Ui, view: &View<'_>, choices: &mut LiveChoices) {
         Some(_) => "Automatic".to_owned(),
     };
     theme::row(ui, "Model", |ui, label| {
-        ComboBox::from_id_salt("model")
+        let button = ComboBox::from_id_salt("model")
             .selected_text(match choices.model {
                 None => automatic.clone(),
                 Some(size) if size == view.model => model_name(size).to_owned(),
                 Some(size) => format!("{}: no {size} here", model_name(view.model)),
             })
-            .width(ui.available_width())
-            .show_ui(ui, |ui| {
+            .width(ui.available_width());
+        list(ui, button, |ui, entries| {
                 for (size, name, hint) in [
                     (
                         None,
@@ -356,14 +361,14 @@ fn model(ui: &mut egui::Ui, view: &View<'_>, choices: &mut LiveChoices) {
                     let has =
                         size.is_none_or(|s| view.models.is_empty() || view.models.contains(&s));
                     ui.add_enabled_ui(has, |ui| {
-                        ui.selectable_value(&mut choices.model, size, name)
+                        entries
+                            .offer(ui, &mut choices.model, size, name)
                             .on_hover_text(hint)
                             .on_disabled_hover_text("This style has no such model here.");
                     });
                 }
-            })
-            .response
-            .labelled_by(label);
+        })
+        .labelled_by(label);
     });
 }
 

@@ -8,15 +8,18 @@ use std::{
 
 use eframe::egui;
 
-use super::{interruptions::NextLook, repaints::Snapped};
+use super::{LiveIntent, interruptions::NextLook, repaints::Snapped};
 use crate::{
     capture::Rotation,
     disk::{self, WriteError},
     gui::{
         app::App,
         background::{Background, Report, SavedSnapshot, StartedRecording, THUMBNAIL_PX},
+        intent::Intent,
         label::{path_label, remark},
+        messages::SavedPicture,
         mix,
+        texture::image_of,
     },
     media::{
         MediaError,
@@ -43,11 +46,12 @@ impl App {
         let Some(live) = &self.live else {
             return;
         };
-        let Some((original, painted)) = live.picture() else {
+        let Some((original, painted)) = live.seen_picture() else {
             self.messages.notice(NO_PICTURE);
             return;
         };
-        let is_finer = live.finer.clone();
+        let finer = finer.filter(|_| !live.stays_as_seen);
+        let is_finer = live.shown_finer().cloned();
         let (frame, picture) = (Arc::new(original.clone()), painted.clone());
         let choice = &self.workspace.choice;
         let mut texts = vec![(
@@ -97,19 +101,48 @@ impl App {
         };
         match (is_finer, finer) {
             (Some(repainted), Some(finer)) => {
-                let shown = shown.repainted(&repainted, finer.model());
-                self.background.save_snapshot(self.picture_folder(), shown);
+                let repainted = shown.clone().repainted(&repainted, finer.model());
+                self.save_snapped(repainted, Some(shown));
             }
             (_, finer) => self.keep(frame, finer, shown),
         }
     }
 
+    /// Says where a snapshot is, and shows it.
+    pub(in crate::gui) fn show_snapshot(&mut self, ctx: &egui::Context, saved: SavedSnapshot) {
+        let SavedSnapshot {
+            path,
+            size: (w, h),
+            thumbnail,
+            seen,
+        } = saved;
+        let image = image_of(&thumbnail);
+        let mut actions = vec![
+            ("Show in folder", Intent::ShowInFolder(path.clone())),
+            ("Copy", Intent::CopyFile(path.clone())),
+        ];
+        if let Some(seen) = seen {
+            let number = self.repaints.keep_seen(*seen);
+            let save = Intent::Live(LiveIntent::SaveAsSeen(number));
+            actions.push(("Save as seen", save));
+        }
+        let picture = SavedPicture {
+            thumbnail: ctx.load_texture("snapshot", image, egui::TextureOptions::LINEAR),
+            actions,
+        };
+        self.note_painting(ctx, &path);
+        let text = format!("Saved at {w} × {h} px as {}", path_label(&path));
+        self.messages.saved(text, picture);
+    }
+
     pub(super) fn toggle_recording(&mut self) {
-        let Some(live) = &self.live else {
+        let Some(live) = &mut self.live else {
             return;
         };
         if live.recording.is_some() {
             self.end_recording();
+        } else if std::mem::take(&mut live.begins_recording) {
+            // What begins meanwhile is given up.
         } else if live.picture().is_none() {
             self.messages.notice(NO_PICTURE);
         } else {
@@ -118,6 +151,7 @@ impl App {
                     "The picture is held: what is recorded begins when it moves again (Space).";
                 self.messages.notice(hint);
             }
+            live.begins_recording = true;
             let record_as = self.settings.live.record_as;
             self.background
                 .start_recording(self.picture_folder(), record_as);
@@ -130,7 +164,10 @@ impl App {
         result: Result<Box<StartedRecording>, String>,
     ) {
         match (result, &mut self.live) {
-            (Ok(started), Some(live)) if live.recording.is_none() && !self.ending.is_closing => {
+            (Ok(started), Some(live))
+                if live.recording.is_none() && !self.ending.is_closing && live.begins_recording =>
+            {
+                live.begins_recording = false;
                 // What is seen now is what it begins with; to be found again by.
                 if let Some((_, painted)) = live.picture() {
                     let (width, height) =
@@ -145,9 +182,14 @@ impl App {
                     self.messages.notice(note);
                 }
             }
-            // Live pictures ended meanwhile.
+            // Live pictures ended meanwhile, or nobody wants it any more.
             (Ok(started), _) => self.background.discard_recording(started.recorder),
-            (Err(error), _) => self.messages.error(error),
+            (Err(error), live) => {
+                if let Some(live) = live {
+                    live.begins_recording = false;
+                }
+                self.messages.error(error);
+            }
         }
     }
 
@@ -201,10 +243,10 @@ impl App {
 }
 
 impl Background {
-    /// Saves a live picture under a name of its own below `folder`, with how it was painted in it;
-    /// [`Report::SnapshotSaved`].
-    pub fn save_snapshot(&self, folder: PathBuf, snapped: Snapped) {
-        self.send_writing(move || Report::SnapshotSaved(snapshot(&folder, &snapped)));
+    /// Saves a live picture under a name of its own below `folder`, with how it was painted in it; hands back the same
+    /// as it was `seen`, where that is another picture; [`Report::SnapshotSaved`].
+    pub fn save_snapshot(&self, folder: PathBuf, snapped: Snapped, seen: Option<Box<Snapped>>) {
+        self.send_writing(move || Report::SnapshotSaved(snapshot(&folder, &snapped, seen)));
     }
 
     /// Writes a report; the person has agreed to replace what exists. [`Report::Exported`].
@@ -336,6 +378,7 @@ fn snapshot(
         picture,
         texts,
     }: &Snapped,
+    seen: Option<Box<Snapped>>,
 ) -> Result<SavedSnapshot, String> {
     let said = |e: MediaError| e.to_string();
     let bytes = encode::png_with_texts("the snapshot", picture, texts).map_err(said)?;
@@ -349,5 +392,6 @@ fn snapshot(
         path,
         size,
         thumbnail: scaled(picture, width, height),
+        seen,
     })
 }

@@ -21,8 +21,12 @@ pub enum LiveIntent {
     Set(Box<LiveChoices>),
     /// Hold the picture, or let it go on.
     ToggleFreeze,
+    /// Show the held picture as it was seen, or painted once more.
+    LeaveAsSeen(bool),
     /// Save the picture as it is now.
     Snapshot,
+    /// Save the picture of this snapshot too as it was seen.
+    SaveAsSeen(u64),
     /// Begin or end a recording.
     ToggleRecording,
     /// Compare two modes, or stop it.

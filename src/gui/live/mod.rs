@@ -28,7 +28,7 @@ mod update;
 pub use intent::LiveIntent;
 pub use interruptions::InterruptionLooks;
 pub use preview_grid::PreviewGrid;
-pub use repaints::Repaints;
+pub use repaints::{Repaints, Snapped};
 
 use std::{path::Path, sync::Arc, time::Instant};
 
@@ -102,14 +102,22 @@ pub struct LiveView {
     opened_lab: bool,
     previews: PreviewGrid,
     recording: Option<Recorder>,
+    /// Whether a recording is about to begin.
+    begins_recording: bool,
+    /// When a measurement was seen first that goes on, by egui's clock.
+    measuring_since: Option<f64>,
     /// The settings that the engine was sent last.
     sent: Option<LiveSettings>,
     /// Their number; 0 for those with which the source was started.
     sent_number: u64,
-    /// The held picture, painted once more, where that is on the stage.
+    /// The held picture, painted once more, where that is there.
     finer: Option<Arc<Repainted>>,
+    /// Whether the held picture stays as it was seen, whatever is there.
+    stays_as_seen: bool,
     /// Whether the held picture or a snapshot is being painted once more.
     is_repainting: bool,
+    /// Whether what is held is painted once more.
+    may_repaint: bool,
     facts: Option<Facts>,
     pairs: PairTimes,
     equality: Option<Arc<Equality>>,
@@ -138,10 +146,14 @@ impl LiveView {
             opened_lab: false,
             previews: PreviewGrid::default(),
             recording: None,
+            begins_recording: false,
+            measuring_since: None,
             sent: None,
             sent_number: 0,
             finer: None,
+            stays_as_seen: false,
             is_repainting: false,
+            may_repaint: false,
             facts: None,
             pairs: PairTimes::default(),
             equality: None,
@@ -269,7 +281,8 @@ impl LiveView {
         intents: &mut Vec<Intent>,
     ) {
         if self.shows_previews && !self.shows_original {
-            self.previews.ui(ui, cards, chosen, intents);
+            let around = self.stage.framing.around(ui.visuals());
+            self.previews.ui(ui, around, cards, chosen, intents);
         } else {
             self.stage.ui(ui);
         }
@@ -285,6 +298,8 @@ impl LiveView {
         intents: &mut Vec<Intent>,
     ) {
         let mut chosen = Vec::new();
+        let now = ui.input(|i| i.time);
+        self.measuring_since = measuring.map(|_| self.measuring_since.unwrap_or(now));
         self.panel.compares = self.comparing;
         self.panel.ui(ui, device, Instant::now(), &mut chosen);
         if self.panel.shows_comparison() {
@@ -339,7 +354,7 @@ impl LiveView {
 
     /// Columns and rows at which the network saw the picture on the stage, in pixels.
     fn painted_at(&self) -> Option<(usize, usize)> {
-        let finer = self.finer.as_ref().map(|finer| finer.working);
+        let finer = self.shown_finer().map(|finer| finer.working);
         finer.or(self.facts.map(|facts| facts.working))
     }
 
@@ -422,20 +437,6 @@ impl LiveView {
             pairs: self.pairs.count(),
             equality: self.equality.clone()?,
         })
-    }
-
-    /// The picture on the stage: the source's frame and the painting.
-    fn picture(&self) -> Option<(&Frame, &Frame)> {
-        let picture = &self.pictures.as_ref()?.value;
-        picture.facts?;
-        let finer = self.finer.as_ref().map(|finer| &finer.picture);
-        Some((&picture.original, finer.unwrap_or(&picture.painted)))
-    }
-
-    /// Puts a finer picture of what is held in the place of the one on the stage.
-    fn show_finer(&mut self, ctx: &egui::Context, finer: Arc<Repainted>) {
-        self.stage.fade_in(ctx, opaque_image_of(&finer.picture));
-        self.finer = Some(finer);
     }
 
     /// Pictures shown a second, and the median delay from the source to the screen in milliseconds.

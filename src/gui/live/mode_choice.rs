@@ -7,7 +7,7 @@ use super::LiveView;
 use crate::{
     backend::DeviceInfo,
     engine::live::CandidateChoice,
-    gui::theme,
+    gui::{list, theme},
     mode::{AttentionChoice, DeviceChoice, ModeChoice, PrecisionChoice, Variant},
 };
 
@@ -116,15 +116,14 @@ fn list<T: Copy + PartialEq>(
 ) {
     let offered: Vec<(T, &str)> = offered.into_iter().collect();
     let name = offered.iter().find(|(one, _)| one == value);
-    ComboBox::from_id_salt((title, what))
+    let button = ComboBox::from_id_salt((title, what))
         .selected_text(name.map_or("", |(_, name)| name))
-        .width(width)
-        .show_ui(ui, |ui| {
-            for (one, name) in offered {
-                ui.selectable_value(value, one, name);
-            }
-        })
-        .response
-        .accessible_name(format!("{title}: {what}"))
-        .on_hover_text(hint);
+        .width(width);
+    list::list(ui, button, |ui, entries| {
+        for (one, name) in offered {
+            entries.offer(ui, value, one, name);
+        }
+    })
+    .accessible_name(format!("{title}: {what}"))
+    .on_hover_text(hint);
 }

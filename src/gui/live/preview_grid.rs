@@ -93,10 +93,11 @@ impl PreviewGrid {
         self.textures.get(style)
     }
 
-    /// Draws every style into what is left of `ui`; a click chooses one.
+    /// Draws every style into what is left of `ui`, on what is `around` it; a click chooses one.
     pub fn ui(
         &self,
         ui: &mut egui::Ui,
+        around: Color32,
         cards: &[Card],
         chosen: Option<&str>,
         intents: &mut Vec<Intent>,
@@ -104,7 +105,7 @@ impl PreviewGrid {
         let area = ui.available_rect_before_wrap();
         ui.allocate_rect(area, Sense::hover());
         let colors = theme::palette(ui.visuals());
-        ui.painter().rect_filled(area, 0.0, colors.stage);
+        ui.painter().rect_filled(area, 0.0, around);
         let aspect = (self.textures.values().next()).map_or(4.0 / 3.0, TextureHandle::aspect_ratio);
         let area = area.shrink(GAP + 6.0);
         let (columns, width) = columns(area.size(), cards.len(), aspect);

@@ -7,7 +7,10 @@ use std::{sync::Arc, time::Instant};
 
 use eframe::egui;
 
-use super::repaints::{Finer, Held, Snapped, Waiting, Wanted};
+use super::{
+    LiveIntent,
+    repaints::{Finer, Held, Snapped, Waiting, Wanted},
+};
 use crate::{
     engine::{
         error::EngineError,
@@ -15,7 +18,7 @@ use crate::{
         protocol::{RepaintJob, RepaintNumber, Repainted},
     },
     frame::Frame,
-    gui::app::App,
+    gui::{app::App, intent::Intent},
     mode::{DeviceChoice, ModelSize},
 };
 
@@ -23,9 +26,12 @@ use crate::{
 const MOST_WAITING: usize = 4;
 
 impl App {
-    /// How a frame is painted once more in the chosen style; `None` where there is none, and while two modes are
-    /// compared, which are judged by what is seen.
+    /// How a frame is painted once more in the chosen style; `None` where there is none, where pictures are to be
+    /// left as they are seen, and while two modes are compared, which are judged by what is seen.
     pub(super) fn finer(&mut self) -> Option<Finer> {
+        if !self.settings.live.repaint_kept {
+            return None;
+        }
         let parts = self.mixed_parts();
         let live = self.live.as_ref().filter(|live| !live.comparing)?;
         let sent = live.sent.as_ref()?;
@@ -101,7 +107,9 @@ impl App {
             self.repaints.waiting.push(snapshot);
         }
         if let Some(live) = &mut self.live {
-            live.is_repainting = self.repaints.is_awaited();
+            let is_held = self.repaints.awaits_held() && !live.stays_as_seen;
+            live.is_repainting = is_held || !self.repaints.waiting.is_empty();
+            live.may_repaint = self.settings.live.repaint_kept && !live.comparing;
         }
     }
 
@@ -152,7 +160,7 @@ impl App {
     /// Saves a snapshot once its finer picture is there; what is `shown` where that cannot be had.
     pub(super) fn keep(&mut self, frame: Arc<Frame>, finer: Option<Finer>, shown: Snapped) {
         let Some(finer) = finer else {
-            self.save_snapped(shown);
+            self.save_snapped(shown, None);
             return;
         };
         if self.repaints.waiting.len() >= MOST_WAITING {
@@ -174,16 +182,34 @@ impl App {
         self.follow_repaints();
     }
 
-    fn save_snapped(&self, snapped: Snapped) {
+    /// Saves a snapshot; `seen` is the same as it was seen, where that is another picture.
+    pub(super) fn save_snapped(&self, snapped: Snapped, seen: Option<Snapped>) {
         self.background
-            .save_snapshot(self.picture_folder(), snapped);
+            .save_snapshot(self.picture_folder(), snapped, seen.map(Box::new));
+    }
+
+    /// Saves the picture of the snapshot with this number too as it was seen.
+    pub(super) fn save_seen(&mut self, number: u64) {
+        let done = Intent::Live(LiveIntent::SaveAsSeen(number));
+        self.messages.forget_action(&done);
+        if let Some(seen) = self.repaints.take_seen(number) {
+            self.save_snapped(seen, None);
+        }
+    }
+
+    /// Records what is on the stage now in place of the picture that is held.
+    pub(super) fn record_what_is_seen(&mut self, shown: Option<Arc<Repainted>>) {
+        let is_recording = self.live.as_ref().is_some_and(|l| l.recording.is_some());
+        if let Some(shown) = shown.filter(|_| is_recording) {
+            self.engine.record_finer(shown, Instant::now());
+        }
     }
 
     fn save_as_seen(&mut self, shown: Snapped, why: &str) {
         self.messages.notice(format!(
             "The snapshot is the picture that was seen: it could not be painted more finely ({why})"
         ));
-        self.save_snapped(shown);
+        self.save_snapped(shown, None);
     }
 
     /// A frame was painted once more, or could not be.
@@ -199,7 +225,8 @@ impl App {
         {
             match &result {
                 Ok(repainted) => {
-                    self.save_snapped(snapshot.shown.repainted(repainted, snapshot.finer.model()))
+                    let (seen, model) = (snapshot.shown, snapshot.finer.model());
+                    self.save_snapped(seen.clone().repainted(repainted, model), Some(seen));
                 }
                 Err(error) => self.save_as_seen(snapshot.shown, &error.to_string()),
             }
@@ -216,11 +243,9 @@ impl App {
                 for note in &repainted.notes {
                     self.messages.notice(note.clone());
                 }
-                if live.recording.is_some() {
-                    // What is recorded is what is seen.
-                    self.engine.record_finer(repainted.clone(), Instant::now());
-                }
                 live.show_finer(ctx, repainted);
+                let shown = live.shown_finer().cloned();
+                self.record_what_is_seen(shown);
             }
             (Err(error), _) => self.say_not_repainted(&error.to_string()),
             (Ok(_), None) => {}
@@ -230,7 +255,7 @@ impl App {
     /// Saves what waits as it was seen, because the window closes.
     pub(in crate::gui) fn end_repaints(&mut self) {
         for waiting in std::mem::take(&mut self.repaints.waiting) {
-            self.save_snapped(waiting.shown);
+            self.save_snapped(waiting.shown, None);
         }
     }
 }

@@ -2,10 +2,14 @@
 
 use std::sync::Arc;
 
+use eframe::egui;
+
+use super::LiveView;
 use crate::{
     compose::Look,
     engine::protocol::{RepaintNumber, Repainted},
     frame::Frame,
+    gui::texture::opaque_image_of,
     mode::{ModeChoice, ModelSize},
     network::Network,
 };
@@ -73,13 +77,35 @@ pub struct Repaints {
     pub(super) held: Option<Held>,
     /// Snapshots, in the order in which they were taken.
     pub(super) waiting: Vec<Waiting>,
+    /// Snapshots that were painted once more and saved, as they were seen, while a message offers to save that; the
+    /// newest last.
+    seen: Vec<(u64, Snapped)>,
+    newest_seen: u64,
 }
 
+/// Snapshots at most that are kept as they were seen: more messages are not up.
+const MOST_SEEN: usize = 2;
+
 impl Repaints {
-    /// Whether a finer picture is awaited.
-    pub fn is_awaited(&self) -> bool {
-        let held = self.held.as_ref().and_then(|held| held.number);
-        held.is_some() || !self.waiting.is_empty()
+    /// Whether a finer picture of what is held is awaited.
+    pub(super) fn awaits_held(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| held.number.is_some())
+    }
+
+    /// Keeps a snapshot as it was seen; gives its number.
+    pub fn keep_seen(&mut self, seen: Snapped) -> u64 {
+        self.newest_seen += 1;
+        self.seen.push((self.newest_seen, seen));
+        if self.seen.len() > MOST_SEEN {
+            self.seen.remove(0);
+        }
+        self.newest_seen
+    }
+
+    /// Gives that up again which has this number.
+    pub(super) fn take_seen(&mut self, number: u64) -> Option<Snapped> {
+        let at = self.seen.iter().position(|(n, _)| *n == number)?;
+        Some(self.seen.remove(at).1)
     }
 
     pub(super) fn is_awaited_by_a_snapshot(&self, number: RepaintNumber) -> bool {
@@ -88,6 +114,7 @@ impl Repaints {
 }
 
 /// A picture to be saved as a snapshot.
+#[derive(Clone)]
 pub struct Snapped {
     /// Its style, for the file's name.
     pub(super) style: String,
@@ -110,5 +137,57 @@ impl Snapped {
         }
         self.picture.clone_from(&repainted.picture);
         self
+    }
+}
+
+impl LiveView {
+    /// The picture on the stage: the source's frame and the painting.
+    pub(super) fn picture(&self) -> Option<(&Frame, &Frame)> {
+        let (original, seen) = self.seen_picture()?;
+        let finer = self.shown_finer().map(|finer| &finer.picture);
+        Some((original, finer.unwrap_or(seen)))
+    }
+
+    /// The same as it was painted live.
+    pub(super) fn seen_picture(&self) -> Option<(&Frame, &Frame)> {
+        let picture = &self.pictures.as_ref()?.value;
+        picture.facts?;
+        Some((&picture.original, &picture.painted))
+    }
+
+    /// The held picture, painted once more, where that is on the stage.
+    pub(super) fn shown_finer(&self) -> Option<&Arc<Repainted>> {
+        self.finer.as_ref().filter(|_| !self.stays_as_seen)
+    }
+
+    /// Takes a finer picture of what is held in the place of the one on the stage, unless that stays as it was seen.
+    pub(super) fn show_finer(&mut self, ctx: &egui::Context, finer: Arc<Repainted>) {
+        if !self.stays_as_seen {
+            self.stage.fade_in(ctx, opaque_image_of(&finer.picture));
+        }
+        self.finer = Some(finer);
+    }
+
+    /// Shows the held picture as it was seen, or painted once more; gives what is on the stage then, as far as it is
+    /// there.
+    pub(super) fn leave_as_seen(
+        &mut self,
+        ctx: &egui::Context,
+        stays: bool,
+    ) -> Option<Arc<Repainted>> {
+        self.stays_as_seen = stays;
+        if let Some(finer) = self.shown_finer().cloned() {
+            self.show_finer(ctx, finer.clone());
+            return Some(finer);
+        }
+        self.put_on_stage(ctx);
+        let facts = self.facts?;
+        let (_, seen) = self.seen_picture()?;
+        Some(Arc::new(Repainted {
+            picture: seen.clone(),
+            working: facts.working,
+            mode: facts.mode?,
+            notes: Vec::new(),
+        }))
     }
 }

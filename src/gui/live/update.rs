@@ -139,6 +139,11 @@ impl App {
                     || before.camera_size != now.camera_size
                     || before.camera_fps != now.camera_fps
                     || before.camera_format != now.camera_format;
+                if let (Some(live), false) = (&mut self.live, now.repaint_kept)
+                    && live.finer.take().is_some()
+                {
+                    live.put_on_stage(ctx);
+                }
                 self.settings_changed(ctx);
                 if recaptured {
                     self.start_source();
@@ -164,7 +169,13 @@ impl App {
                 self.stop_measuring();
                 self.change_view(intent);
             }
+            LiveIntent::LeaveAsSeen(stays) => {
+                let live = self.live.as_mut().filter(|live| live.frozen);
+                let shown = live.and_then(|live| live.leave_as_seen(ctx, stays));
+                self.record_what_is_seen(shown);
+            }
             LiveIntent::Snapshot => self.snapshot(),
+            LiveIntent::SaveAsSeen(number) => self.save_seen(number),
             LiveIntent::ToggleRecording => self.toggle_recording(),
             other => self.change_view(other),
         }
@@ -215,6 +226,7 @@ impl App {
         match intent {
             LiveIntent::ToggleFreeze => {
                 live.frozen = !live.frozen;
+                live.stays_as_seen = false;
                 live.panel.set_held(live.frozen, Instant::now());
             }
             LiveIntent::ToggleCompare => match live.comparing {
@@ -328,6 +340,7 @@ impl App {
         };
         live.snapshot = Snapshot::default();
         live.frozen = false;
+        live.stays_as_seen = false;
         let choices = &self.settings.live;
         let capture = CaptureSettings {
             size: choices.camera_size,

@@ -1,9 +1,11 @@
 //! The sliders of a mix.
 
-use eframe::egui::{self, Align, ComboBox, Layout, RichText};
+use eframe::egui::{self, ComboBox};
 
-use super::parts::{MOST_OTHERS, USUAL_WEIGHT, shares};
-use crate::gui::{choice::Choice, fonts::icons, intent::Intent, style_source::Card, theme};
+use super::parts::{MOST_OTHERS, usual_share, with_share};
+use crate::gui::{
+    choice::Choice, fonts::icons, intent::Intent, list::list, style_source::Card, theme,
+};
 
 /// Draws the mix below its heading where the chosen style was made of a picture.
 pub fn ui(ui: &mut egui::Ui, cards: &[Card], choice: &mut Choice, intents: &mut Vec<Intent>) {
@@ -18,7 +20,6 @@ pub fn ui(ui: &mut egui::Ui, cards: &[Card], choice: &mut Choice, intents: &mut 
         // A mix that is remembered is seen.
         .default_open(!choice.mix.others.is_empty())
         .show(ui, |ui| {
-            ui.spacing_mut().slider_width = ui.available_width() - 60.0;
             let can_add = addable(cards, chosen, choice);
             if choice.mix.others.is_empty() && can_add.is_empty() {
                 theme::caption(
@@ -51,52 +52,58 @@ fn addable<'a>(cards: &'a [Card], chosen: &Card, choice: &Choice) -> Vec<&'a Car
     pictures.filter(|card| !has(&card.id)).collect()
 }
 
-/// The weights of all styles of the mix.
+/// The shares of all styles of the mix, which add up to 100 %.
 fn sliders(ui: &mut egui::Ui, cards: &[Card], chosen: &Card, choice: &mut Choice) {
-    let mut weights = vec![choice.mix.own];
-    weights.extend(choice.mix.others.iter().map(|(_, weight)| *weight));
-    let shares = shares(&weights);
-    let share = |place: usize| shares.get(place).copied().unwrap_or_default();
-    slider(ui, &chosen.title, share(0), &mut choice.mix.own, false);
+    let now = choice.mix.shares();
+    // From where a drag begins: the others have their ratio again when it comes back.
+    let began = ui.scope_id().with("shares before the drag");
+    let before: Vec<u8> = ui
+        .data(|d| d.get_temp(began))
+        .unwrap_or_else(|| now.clone());
+    let mut is_dragged = false;
     let mut removed = None;
-    for (place, (style, weight)) in choice.mix.others.iter_mut().enumerate() {
+    let others = choice.mix.others.iter().map(|(style, _)| style.as_str());
+    let styles: Vec<String> = std::iter::once(chosen.id.as_str())
+        .chain(others)
+        .map(str::to_owned)
+        .collect();
+    for (place, style) in styles.iter().enumerate() {
         let card = cards.iter().find(|card| card.id == *style);
         let title = card.map_or(style.as_str(), |card| &card.title);
-        if slider(ui, title, share(place + 1), weight, true) {
-            removed = Some(place);
-        }
-    }
-    if let Some(place) = removed {
-        choice.mix.others.remove(place);
-    }
-}
-
-/// One weight, with its share of the mix; whether its style is to leave the mix.
-fn slider(ui: &mut egui::Ui, title: &str, share: u32, weight: &mut u8, can_leave: bool) -> bool {
-    let mut leaves = false;
-    let label = ui
-        .horizontal(|ui| {
-            ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                if can_leave {
+        let mut share = now.get(place).copied().unwrap_or_default();
+        let usual = usual_share(styles.len());
+        let percent = theme::Number::with(" %");
+        let response =
+            theme::slider_beside(ui, title, &mut share, 0..=100, usual, &percent, |ui| {
+                if place > 0 {
                     let cross = egui::Button::new(icons::CLOSE).small();
                     let name = format!("Take {title} out of the mix");
                     let cross = ui.add(cross).on_hover_text(&name).accessible_name(name);
-                    leaves = cross.clicked();
+                    removed = removed.or(cross.clicked().then_some(place - 1));
                 }
-                ui.label(RichText::new(format!("{share} %")).small());
-                let words = egui::Label::new(title).truncate();
-                ui.with_layout(Layout::left_to_right(Align::Center), |ui| ui.add(words))
-                    .inner
-            })
-            .inner
-        })
-        .inner;
-    theme::slider(ui, weight, 0..=100, USUAL_WEIGHT, |slider| slider)
-        .labelled_by(label.id)
-        .on_hover_text(
-            "How much of the mix is of this style. A double click makes it the usual weight.",
+            });
+        let response = response.on_hover_text(
+            "How much of the mix is of this style; the others share the rest. A double click makes it an equal part.",
         );
-    leaves
+        is_dragged |= response.dragged();
+        if response.changed() {
+            let from = match response.dragged() && before.len() == now.len() {
+                true => &before,
+                false => &now,
+            };
+            choice.mix.set_shares(&with_share(from, place, share));
+        }
+    }
+    ui.data_mut(|d| {
+        if is_dragged {
+            d.insert_temp(began, before);
+        } else {
+            d.remove::<Vec<u8>>(began);
+        }
+    });
+    if let Some(place) = removed {
+        choice.mix.remove(place);
+    }
 }
 
 /// The list of styles that can be added; others say why they cannot.
@@ -104,26 +111,26 @@ fn add(ui: &mut egui::Ui, can_add: &[&Card], chosen: &Card, choice: &mut Choice)
     if can_add.is_empty() {
         return;
     }
-    let list = ComboBox::from_id_salt("add to the mix")
+    let button = ComboBox::from_id_salt("add to the mix")
         .selected_text("Add a picture style…")
-        .width(ui.available_width())
-        .show_ui(ui, |ui| {
-            for card in can_add {
-                let why_not = chosen.why_not_mixed(card);
-                let entry = egui::Button::selectable(false, &card.title);
-                let mut entry = ui.add_enabled(why_not.is_none(), entry);
-                if let Some(why) = why_not {
-                    let title = &card.title;
-                    entry = entry.on_disabled_hover_text(format!(
-                        "{title} cannot be mixed with {}: {why}.",
-                        chosen.title
-                    ));
-                }
-                if entry.clicked() {
-                    let part = (card.id.clone(), USUAL_WEIGHT);
-                    choice.mix.others.push(part);
-                }
+        .width(ui.available_width());
+    let response = list(ui, button, |ui, entries| {
+        for card in can_add {
+            let why_not = chosen.why_not_mixed(card);
+            let entry = egui::Button::selectable(false, &card.title);
+            let mut entry = ui.add_enabled(why_not.is_none(), entry);
+            entries.note(&entry, false);
+            if let Some(why) = why_not {
+                let title = &card.title;
+                entry = entry.on_disabled_hover_text(format!(
+                    "{title} cannot be mixed with {}: {why}.",
+                    chosen.title
+                ));
             }
-        });
-    list.response.accessible_name("Add to the mix");
+            if entry.clicked() {
+                choice.mix.add(card.id.clone());
+            }
+        }
+    });
+    response.accessible_name("Add to the mix");
 }

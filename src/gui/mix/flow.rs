@@ -4,10 +4,7 @@ use eframe::egui;
 
 use super::{Parts, in_words};
 use crate::{
-    gui::{
-        app::App, intent::NameFor, label::remark, naming::Naming, overlays::Question,
-        style_source::Loaded,
-    },
+    gui::{app::App, intent::NameFor, naming::Naming, overlays::Question, style_source::Loaded},
     mode::ModelSize,
 };
 
@@ -148,8 +145,9 @@ impl App {
                 self.messages.notice("The mix was added as a style.");
             }
             Err(error) => {
+                let why = self.why_not_named(&name, &error);
                 let mut naming = Naming::new(NameFor::Mix(parts), name);
-                naming.problem = Some(remark(&error));
+                naming.problem = Some(why);
                 self.put_question(Question::Name(naming));
             }
         }

@@ -5,7 +5,7 @@ use std::fmt::Write;
 /// Other styles in a mix at most.
 pub const MOST_OTHERS: usize = 3;
 /// The weight of a style that nobody has weighted.
-pub const USUAL_WEIGHT: u8 = 50;
+const USUAL_WEIGHT: u8 = 50;
 
 /// The styles of a mix and their weights, above zero each; empty where nothing is mixed.
 pub type Parts = Vec<(String, u8)>;
@@ -56,6 +56,39 @@ impl Mix {
         all.filter(|(_, weight)| *weight > 0).collect()
     }
 
+    /// The weights of all its styles as shares in percent, the chosen one's first.
+    pub fn shares(&self) -> Vec<u8> {
+        let others = self.others.iter().map(|(_, weight)| *weight);
+        let weights: Vec<u8> = std::iter::once(self.own).chain(others).collect();
+        let shares = shares(&weights).into_iter();
+        shares.map(|share| share.min(100) as u8).collect()
+    }
+
+    /// Takes these shares, the chosen style's first.
+    pub fn set_shares(&mut self, shares: &[u8]) {
+        let weights = std::iter::once(&mut self.own);
+        let others = self.others.iter_mut().map(|(_, weight)| weight);
+        for (weight, share) in weights.chain(others).zip(shares) {
+            *weight = *share;
+        }
+    }
+
+    /// Adds a style with an equal share; the others keep their ratio.
+    pub fn add(&mut self, style: String) {
+        self.others.push((style, 0));
+        let (shares, last) = (self.shares(), self.others.len());
+        self.set_shares(&with_share(&shares, last, usual_share(shares.len())));
+    }
+
+    /// Takes the other style at this place out; the rest keep their ratio.
+    pub fn remove(&mut self, place: usize) {
+        self.others.remove(place);
+        match self.others.is_empty() {
+            true => self.own = USUAL_WEIGHT,
+            false => self.set_shares(&self.shares()),
+        }
+    }
+
     /// The others, without those that are gone.
     pub fn retain(&mut self, is_there: impl Fn(&str) -> bool) {
         self.others.retain(|(style, _)| is_there(style));
@@ -70,18 +103,45 @@ pub fn label(parts: &Parts) -> String {
 
 /// Shares in whole percent that add up to 100.
 pub fn shares(weights: &[u8]) -> Vec<u32> {
+    parts_of(100, weights)
+}
+
+/// `whole` in whole parts of these weights.
+fn parts_of(whole: u32, weights: &[u8]) -> Vec<u32> {
     let total: u32 = weights.iter().copied().map(u32::from).sum();
     let mut sum = 0;
     let mut given = 0;
     let share = |&weight: &u8| {
         // What was rounded off before is in the sum.
         sum += u32::from(weight);
-        let until = (200 * sum + total) / (2 * total.max(1));
+        let until = (2 * whole * sum + total) / (2 * total.max(1));
         let share = until - given;
         given = until;
         share
     };
     weights.iter().map(share).collect()
+}
+
+/// The share of each of so many styles that nobody has weighted, in percent.
+pub fn usual_share(styles: usize) -> u8 {
+    (100 / styles.max(1)) as u8
+}
+
+/// These shares, which add up to 100, with another one at `place`: the others share the rest in the ratio that they
+/// had, or equally where they had nothing.
+pub fn with_share(shares: &[u8], place: usize, share: u8) -> Vec<u8> {
+    let share = share.min(100);
+    let mut rest: Vec<u8> = shares.to_vec();
+    rest.remove(place);
+    if rest.iter().all(|weight| *weight == 0) {
+        rest.fill(1);
+    }
+    let mut others = parts_of(100 - u32::from(share), &rest).into_iter();
+    let shared = (0..shares.len()).map(|at| match at == place {
+        true => share,
+        false => others.next().unwrap_or_default() as u8,
+    });
+    shared.collect()
 }
 
 /// The mix in words, by the titles of its styles.
@@ -128,6 +188,24 @@ mod tests {
             Mix::remembered(None, &Parts::new(), Some("a")),
             Mix::default()
         );
+    }
+
+    #[test]
+    fn one_share_changes_and_the_others_keep_their_ratio() {
+        assert_eq!(with_share(&[50, 50], 1, 25), [75, 25]);
+        assert_eq!(with_share(&[20, 40, 40], 0, 50), [50, 25, 25]);
+        assert_eq!(with_share(&[100, 0, 0], 0, 40), [40, 30, 30]);
+        assert_eq!(with_share(&[10, 30, 60], 2, 100), [0, 0, 100]);
+        let mut mixed = mix(70, &[]);
+        mixed.add("b".to_owned());
+        assert_eq!(mixed, mix(50, &[("b", 50)]));
+        mixed.set_shares(&[80, 20]);
+        mixed.add("c".to_owned());
+        assert_eq!(mixed, mix(54, &[("b", 13), ("c", 33)]));
+        mixed.remove(0);
+        assert_eq!(mixed.shares().iter().sum::<u8>(), 100);
+        mixed.remove(0);
+        assert_eq!(mixed, mix(50, &[]));
     }
 
     #[test]

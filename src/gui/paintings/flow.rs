@@ -16,6 +16,9 @@ use crate::{
     settings::MOST_PAINTINGS,
 };
 
+/// Least height of the window in which an empty strip has its place, in points.
+const ROOM_FROM: f32 = 640.0;
+
 impl App {
     /// Notes that a painting was written into this file.
     pub(in crate::gui) fn note_painting(&mut self, ctx: &egui::Context, path: &Path) {
@@ -31,11 +34,13 @@ impl App {
         self.paintings.take_recorded(ctx, path);
     }
 
-    /// Whether the strip stands below the photo.
+    /// Whether the strip stands below the photo. It does before the first painting is saved where there is room: the
+    /// photo does not move then.
     fn has_strip(&self) -> bool {
+        let has_place = self.paintings.has_room && self.workspace.photo().is_some();
         self.live.is_none()
             && !self.full_screen.is_on()
-            && !self.settings.state.paintings.is_empty()
+            && (has_place || !self.settings.state.paintings.is_empty())
     }
 
     /// Has the small pictures made that the strip lacks, and files looked at again when the window gets the focus.
@@ -75,6 +80,7 @@ impl App {
         frame: Frame,
         intents: &mut Vec<Intent>,
     ) {
+        self.paintings.has_room = ui.ctx().content_rect().height() >= ROOM_FROM;
         if self.has_strip() {
             let state = &self.settings.state;
             Panel::bottom("paintings").frame(frame).show(ui, |ui| {

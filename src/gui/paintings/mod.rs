@@ -51,6 +51,8 @@ pub struct Paintings {
     recording: Option<(PathBuf, Frame)>,
     /// The one that is being opened.
     opening: Option<PathBuf>,
+    /// Whether the window is high enough for a strip without paintings.
+    has_room: bool,
     viewed: Option<Viewed>,
 }
 

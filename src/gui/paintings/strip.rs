@@ -67,6 +67,15 @@ impl Paintings {
     fn pictures(&mut self, ui: &mut egui::Ui, listed: &[PathBuf], intents: &mut Vec<Intent>) {
         // The wheel moves the strip: there is no other way to go.
         ui.style_mut().always_scroll_the_only_direction = true;
+        // As high with a bar as without: what lies above does not move when one comes.
+        ui.set_min_height(SIZE.y + ui.spacing().scroll.allocated_width());
+        if listed.is_empty() {
+            ui.set_width(ui.available_width());
+            // In a line with the button.
+            ui.add_space(SIZE.y - 16.0);
+            theme::caption(ui, "Paintings that you save stand here.");
+            return;
+        }
         let mut area = ScrollArea::horizontal().auto_shrink([false, true]);
         if std::mem::take(&mut self.has_new) {
             area = area.horizontal_scroll_offset(0.0);

@@ -10,7 +10,7 @@ use super::{
     words::{explanation, meaning, title},
 };
 use crate::{
-    gui::{intent::Intent, theme},
+    gui::{intent::Intent, list::list, theme},
     weights::{ChannelOrder, PixelFormat, PixelRange},
 };
 
@@ -131,16 +131,13 @@ fn pick<T: Copy + PartialEq + std::fmt::Display>(
 ) -> Response {
     ui.vertical(|ui| {
         let label = ui.label(title);
-        ComboBox::from_id_salt(title)
-            .selected_text(value.to_string())
-            .width(LIST_WIDTH)
-            .show_ui(ui, |ui| {
-                for &one in offered {
-                    ui.selectable_value(value, one, one.to_string());
-                }
-            })
-            .response
-            .labelled_by(label.id)
+        let button = ComboBox::from_id_salt(title).selected_text(value.to_string());
+        list(ui, button.width(LIST_WIDTH), |ui, entries| {
+            for &one in offered {
+                entries.offer(ui, value, one, one.to_string());
+            }
+        })
+        .labelled_by(label.id)
     })
     .inner
 }

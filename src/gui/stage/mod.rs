@@ -15,7 +15,7 @@ use eframe::egui::{
 
 use self::marks::name_chips;
 pub use self::view::{Compare, Framing, ViewStep};
-use super::{texture::Picture, theme};
+use super::texture::Picture;
 use crate::frame::Frame;
 
 /// Space around a picture that fits the stage, in points.
@@ -250,9 +250,8 @@ impl Stage {
     pub fn ui(&mut self, ui: &mut egui::Ui) {
         let rect = ui.available_rect_before_wrap();
         self.rect = rect;
-        let colors = theme::palette(ui.visuals());
         let painter = ui.painter_at(rect);
-        painter.rect_filled(rect, 0.0, colors.stage);
+        painter.rect_filled(rect, 0.0, self.framing.around(ui.visuals()));
         let response = ui.allocate_rect(rect, Sense::click_and_drag());
         response.widget_info(|| {
             WidgetInfo::labeled(Role::Image, true, format!("Picture, {}", self.described()))

@@ -1,5 +1,9 @@
 //! How the two pictures are looked at: which ones, how they are framed, and the steps that change it.
 
+use eframe::egui::{Color32, Visuals};
+
+use crate::gui::theme;
+
 /// Which of the two pictures is seen.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Compare {
@@ -34,6 +38,16 @@ pub enum Framing {
     Fit,
     /// Over all of the stage; what does not fit is cut off.
     Fill,
+}
+
+impl Framing {
+    /// What lies around the picture: nothing but black where it stands alone.
+    pub fn around(self, visuals: &Visuals) -> Color32 {
+        match self {
+            Self::Window => theme::palette(visuals).stage,
+            Self::Fit | Self::Fill => Color32::BLACK,
+        }
+    }
 }
 
 /// A change of the view.

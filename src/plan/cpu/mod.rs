@@ -233,18 +233,23 @@ impl CpuPlan {
         most * threads.clamp(1, count.max(1))
     }
 
-    /// Upper bound of the statistics of a step's tasks, in f32: count, mean and spread. A general plan keeps them
-    /// in a map.
+    /// Upper bound of the statistics of a step's tasks, in f32: count, mean and spread, with bytes also the extremes.
+    /// A general plan keeps them in a map.
     fn statistics_len(&self) -> usize {
         if self.convs.is_empty() {
             return 0;
         }
+        let values = if self.variant == CpuVariant::FusedInt8 {
+            4
+        } else {
+            2
+        };
         let of = |map: &MapBuffer| {
             let Shape { height, width, .. } = map.shape;
             let strips = height.div_ceil(strip_rows(height)) * width.div_ceil(TILE_COLUMNS);
             let tiles = height.div_ceil(4) * width.div_ceil(4);
             let tasks = strips.max(tiles.div_ceil(WINOGRAD_TILES));
-            tasks * (1 + 2 * map.stored_channels)
+            tasks * (1 + values * map.stored_channels)
         };
         self.maps.iter().map(of).max().unwrap_or(0)
     }

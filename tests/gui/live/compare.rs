@@ -164,6 +164,7 @@ fn a_measurement_can_be_stopped() {
     w.script.hold_opening();
     w.click("Benchmark");
     w.until_label("Cancel benchmark");
+    w.until_contains(". Estimating the time left");
     w.press(Key::Escape);
     w.until_label(stopped);
     w.script.release();

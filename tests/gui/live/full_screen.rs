@@ -108,6 +108,30 @@ fn the_picture_fits_the_screen_or_fills_it_and_that_is_remembered() {
 }
 
 #[test]
+fn around_the_picture_all_is_black() {
+    for theme in ["dark", "light"] {
+        let text = format!("[choices]\ntheme = \"{theme}\"\n");
+        let write = |folder: &std::path::Path| {
+            std::fs::write(folder.join("settings.toml"), text).expect("written");
+        };
+        let mut w = Window::live_after(write);
+        w.until_live();
+        let mut w = w.full_screen();
+        let is_black = |w: &Window| {
+            let pixels = w.pixels();
+            // The demo scene is less wide than the window.
+            let row = pixels.size[1] / 2;
+            let at = |x: usize| pixels.pixels[row * pixels.size[0] + x];
+            [12, pixels.size[0] - 13].map(at) == [eframe::egui::Color32::BLACK; 2]
+        };
+        assert!(is_black(&w), "{theme}");
+        w.press(Key::G);
+        w.until("every style", |w| !w.has_containing("Picture, "));
+        assert!(is_black(&w), "{theme}, every style");
+    }
+}
+
+#[test]
 fn the_controls_are_reached_by_tab() {
     let mut w = Window::painting_live().full_screen();
     w.press(Key::Tab);

@@ -10,6 +10,7 @@ use styleforge::{
         decode,
         encode::{self, Encoding, Existing, Format},
     },
+    settings::Settings,
 };
 
 use crate::{
@@ -88,6 +89,61 @@ fn the_held_picture_is_replaced_by_a_finer_one_and_kept_as_that() {
     // Another style, another picture.
     w.press(Key::Num2);
     w.until("the other style's", |w| w.large_runs()[1] > runs[1]);
+}
+
+#[test]
+fn a_snapshot_is_kept_as_it_was_seen_with_one_click() {
+    let mut w = Window::painting_small();
+    w.press(Key::S);
+    w.until_contains("snapshot-candy-0001.png");
+    assert_eq!(w.saved(1, ["candy full", "320 x 240 px"]).1, [true, false]);
+    w.click("Save as seen");
+    w.until_contains("snapshot-candy-0002.png");
+    let (seen, has) = w.saved(2, ["candy lite", "320 x 240 px"]);
+    assert_eq!(has, [true, true]);
+    assert!(seen.width() >= 640, "at the source's size");
+    assert!(!w.has("Save as seen"), "it is done");
+}
+
+#[test]
+fn the_held_picture_can_stay_as_it_was_seen() {
+    const SEEN: &str = "Painted at 320 × 240 px";
+    let mut w = Window::painting_small();
+    assert!(!w.has("As seen"), "nothing is held");
+    w.press(Key::Space);
+    w.until("the finer picture", |w| {
+        w.pace().starts_with("held") && !w.has(SEEN) && !w.has_containing(AWAITED)
+    });
+    let [_, finer] = w.large_runs();
+    w.click("As seen");
+    w.until_label(SEEN);
+    w.press(Key::S);
+    w.until_contains("snapshot-candy-0001.png");
+    assert_eq!(w.saved(1, ["candy lite", "320 x 240 px"]).1, [true, true]);
+    assert!(!w.has("Save as seen"), "it is saved like that");
+    w.click("As seen");
+    w.until("the finer picture again", |w| !w.has(SEEN));
+    assert_eq!(w.large_runs()[1], finer, "which was there");
+    w.press(Key::S);
+    w.until_contains("snapshot-candy-0002.png");
+    assert_eq!(w.saved(2, ["candy full", "320 x 240 px"]).1, [true, false]);
+    w.until_label("Save as seen");
+}
+
+#[test]
+fn nothing_is_painted_once_more_where_that_is_not_wanted() {
+    let mut w = Window::painting_small();
+    w.click("Advanced");
+    w.click("Repaint what is kept, finely");
+    w.press(Key::Space);
+    w.until("the picture to be held", |w| w.pace().starts_with("held"));
+    w.press(Key::S);
+    w.until_contains("snapshot-candy-0001.png");
+    assert_eq!(w.saved(1, ["candy lite", "320 x 240 px"]).1, [true, true]);
+    assert!(!w.has("As seen") && !w.has("Save as seen"));
+    assert_eq!(w.large_runs()[1], 0);
+    let is_kept = |w: &Window| !Settings::load(&w.settings_path()).0.live.repaint_kept;
+    w.until("the settings", is_kept);
 }
 
 #[test]

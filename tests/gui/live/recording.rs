@@ -100,6 +100,28 @@ fn pictures_stay_as_small_as_they_were_painted_if_that_is_wanted() {
 }
 
 #[test]
+fn a_recording_is_told_at_once_and_says_how_to_end_it() {
+    let mut w = Window::live_after(records_pictures);
+    w.until_live();
+    // In the frame of the key, before there is a file.
+    w.keys_at_once(&[Key::R]);
+    assert!(w.has_containing("Stop recording, 0:00"), "{:#?}", w.texts());
+    let painted = w.painted_texts();
+    assert!(
+        painted.iter().any(|text| text.contains("Stop  0:00")),
+        "{painted:?}"
+    );
+    // What is given up before it begins leaves nothing that goes on.
+    w.keys_at_once(&[Key::R]);
+    w.until_label("Record");
+    w.press(Key::R);
+    w.until_contains("Stop recording, 0:01");
+    w.press(Key::R);
+    w.until_contains("Recorded ");
+    assert!(w.has("Record"));
+}
+
+#[test]
 fn closing_while_recording_asks_and_keeps_what_was_recorded() {
     let mut w = Window::live_after(records_pictures);
     w.until_live();
@@ -333,13 +355,13 @@ fn closing_live_pictures_says_which_painting_would_be_lost() {
 
 #[test]
 fn a_recording_that_holds_nothing_yet_is_asked_about_in_words() {
-    let mut w = Window::live_after(saves_there);
+    let mut w = Window::live_after(records_pictures);
     w.until_live();
-    // What is held is not recorded: however long this takes, nothing is in the video.
+    // What is held is not recorded: however long this takes, no picture is written.
     w.press(Key::Space);
     w.until_contains("held, was ");
     w.press(Key::R);
-    w.until_contains("Recording, ");
+    w.until_contains("Stop recording, 0:00, ");
     assert!(w.close_is_held_back());
     w.until_label("Stop recording?");
     assert!(w.has_containing(", nothing so far. What is recorded stays."));

@@ -2,7 +2,10 @@
 //! time. The softmax is kept up to date from block to block, so that no score is stored for longer than its block.
 
 use super::{
-    super::simd::{At, Segment, Simd},
+    super::{
+        simd::{At, Simd},
+        tiles::Segment,
+    },
     functions::exp,
     run::Run,
 };
@@ -161,7 +164,7 @@ pub unsafe fn attend<S: Simd>(
             };
             let c = scores.as_mut_ptr().at(columns);
             // SAFETY: rows beyond the last query are scratch of their own; panels are whole.
-            unsafe { (run.tiles).panel_product(&[segment], size, count, 2, c, KEYS) };
+            unsafe { (run.tiles).panel_product(&[segment], size, count, (2, ()), c, KEYS) };
         }
         let vectors = here.next_multiple_of(S::LANES);
         for query in 0..count {
@@ -187,7 +190,7 @@ pub unsafe fn attend<S: Simd>(
             };
             let c = part.as_mut_ptr().at(column * panel);
             // SAFETY: as above.
-            unsafe { (run.tiles).panel_product(&[segment], KEYS, count, 2, c, wide) };
+            unsafe { (run.tiles).panel_product(&[segment], KEYS, count, (2, ()), c, wide) };
         }
         for (value, add) in made[..count * wide].iter_mut().zip(&*part) {
             *value += add;

@@ -5,8 +5,8 @@
 //! a ring of staged rows, from which all phases read; elsewhere it stages the taps of each phase by themselves.
 
 use super::super::{
-    simd::{At, Segment, Simd},
-    tiles::MAX_SEGMENTS,
+    simd::{At, Simd},
+    tiles::{MAX_SEGMENTS, Segment},
 };
 use super::{pointwise, run::Run, staging::StagedInput, weights::PackedGeneral};
 use crate::plan::cpu::{
@@ -247,7 +247,7 @@ unsafe fn multiply(
                 segments,
                 product.a_stride,
                 places + step.conv.shifted_px(),
-                panel.vectors,
+                (panel.vectors, ()),
                 computed.at(panel.first),
                 step.conv.computed_len(),
             );

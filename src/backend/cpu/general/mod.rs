@@ -238,7 +238,7 @@ fn join(run: &Run<'_>, reduction: Reduction, parts: MapId, to: MapId) {
     for c in 0..channels {
         match reduction {
             Reduction::Statistics | Reduction::Mean => {
-                let (mean, variance) = statistics::merged(parts, stored, c);
+                let (mean, variance) = statistics::merged(parts, (stored, len), c);
                 row[c] = mean as f32;
                 if reduction == Reduction::Statistics {
                     row[stored + c] = variance as f32;

@@ -1,7 +1,8 @@
 //! 3x3 convolutions at stride 1 with padding of any kind, by Winograd's F(4x4, 3x3), with their epilogue.
 
 use super::super::{
-    simd::{At, Segment, Simd},
+    simd::{At, Simd},
+    tiles::Segment,
     winograd::{MAX_PANEL, TILE_PIXELS, TileInput, transform_output, transform_tile},
 };
 use super::{
@@ -113,7 +114,7 @@ pub unsafe fn winograd_task<S: Simd>(
                     &[segment],
                     inputs,
                     WINOGRAD_TILES,
-                    panel.vectors,
+                    (panel.vectors, ()),
                     products.as_mut_ptr().at(point * WINOGRAD_TILES * MAX_PANEL),
                     MAX_PANEL,
                 );

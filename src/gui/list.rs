@@ -1,0 +1,101 @@
+//! Lists to choose from, which hang open below a button: arrow keys go through one, however it was opened.
+
+use eframe::egui::{self, ComboBox, EventFilter, FocusDirection, Id, Key, Modifiers, Response};
+
+/// The entries of an open list, in their order.
+#[derive(Default)]
+pub struct Entries {
+    /// Those that can be chosen, and whether each is the one in use.
+    all: Vec<(Response, bool)>,
+}
+
+impl Entries {
+    /// Notes an entry that was drawn.
+    pub fn note(&mut self, response: &Response, is_in_use: bool) {
+        if response.enabled() {
+            self.all.push((response.clone(), is_in_use));
+        }
+    }
+
+    /// Draws an entry that chooses `one`.
+    pub fn offer<T: PartialEq>(
+        &mut self,
+        ui: &mut egui::Ui,
+        value: &mut T,
+        one: T,
+        name: impl Into<String>,
+    ) -> Response {
+        let is_in_use = *value == one;
+        let response = ui.selectable_value(value, one, name.into());
+        self.note(&response, is_in_use);
+        response
+    }
+
+    /// Moves the focus by the arrow keys that were pressed; whether there were any. What is chosen by a key closes the
+    /// list, as a click does by itself.
+    fn follow_keys(&self, ui: &egui::Ui) -> bool {
+        if self.all.iter().any(|(entry, _)| entry.clicked()) {
+            ui.close();
+        }
+        let focused = ui.memory(|m| m.focused());
+        if let Some(id) = focused {
+            // Else the focus would go to whatever lies nearest.
+            let arrows = EventFilter {
+                vertical_arrows: true,
+                ..EventFilter::default()
+            };
+            ui.memory_mut(|m| m.set_focus_lock_filter(id, arrows));
+        }
+        let [up, down] = [Key::ArrowUp, Key::ArrowDown]
+            .map(|key| ui.input_mut(|i| i.count_and_consume_key(Modifiers::NONE, key)));
+        if up + down == 0 {
+            return false;
+        }
+        // The focus that is given here stays here.
+        ui.memory_mut(|m| m.move_focus(FocusDirection::None));
+        let has_focus = |(entry, _): &(Response, bool)| Some(entry.id) == focused;
+        let is_in_use = |(_, is_in_use): &(Response, bool)| *is_in_use;
+        let all = self.all.iter();
+        let from = (all.clone().position(has_focus)).or_else(|| all.clone().position(is_in_use));
+        let to = match from {
+            Some(from) => (from + down).saturating_sub(up),
+            None => 0,
+        };
+        if let Some((entry, _)) = self.all.get(to.min(self.all.len().saturating_sub(1))) {
+            entry.request_focus();
+            entry.scroll_to_me(None);
+        }
+        true
+    }
+}
+
+/// Draws the button of a list, and its entries while it is open.
+pub fn list(
+    ui: &mut egui::Ui,
+    list: ComboBox<'_>,
+    contents: impl FnOnce(&mut egui::Ui, &mut Entries),
+) -> Response {
+    let shown = list.show_ui(ui, |ui| {
+        let mut entries = Entries::default();
+        contents(ui, &mut entries);
+        entries.follow_keys(ui)
+    });
+    let response = shown.response;
+    let by_keys: Id = response.id.with("by keys");
+    match shown.inner {
+        Some(follows_keys) => {
+            if follows_keys {
+                ui.data_mut(|d| d.insert_temp(by_keys, true));
+            }
+        }
+        // Where keys went through the list, they go on from its button.
+        None => {
+            if ui.data_mut(|d| d.remove_temp::<bool>(by_keys)).is_some() {
+                response.request_focus();
+            } else if response.has_focus() {
+                ui.memory_mut(|m| m.set_focus_lock_filter(response.id, EventFilter::default()));
+            }
+        }
+    }
+    response
+}

@@ -1,0 +1,35 @@
+//! How long work still takes, in words.
+
+/// Share of the work, and seconds, after which the time left can be told.
+const LEAST: (f32, f64) = (0.02, 1.0);
+
+/// The time left of work of which this `share` was done in so many seconds. Always one line.
+pub fn in_words(elapsed: f64, share: f32) -> String {
+    if share > LEAST.0 && elapsed > LEAST.1 {
+        let left = elapsed * f64::from((1.0 - share) / share);
+        format!("About {} left", duration(left))
+    } else {
+        "Estimating the time left".to_owned()
+    }
+}
+
+fn duration(seconds: f64) -> String {
+    if seconds < 90.0 {
+        format!("{:.0} s", seconds.ceil())
+    } else {
+        format!("{:.0} min", seconds / 60.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_left_is_told_once_some_of_the_work_is_done() {
+        assert_eq!(in_words(0.5, 0.5), "Estimating the time left");
+        assert_eq!(in_words(5.0, 0.01), "Estimating the time left");
+        assert_eq!(in_words(10.0, 0.25), "About 30 s left");
+        assert_eq!(in_words(120.0, 0.5), "About 2 min left");
+    }
+}
