@@ -61,7 +61,9 @@ class Spec:
     the end); ``residuals`` blocks of two 3x3 stand after the map at stride 4. ``head_norm``: "instance" or "none".
     ``skip`` is the stride at which the stem's map is added in the head, through a 1x1 convolution, before the
     norm; 0 for none. ``style_blocks`` of 0 sends the style's tokens through the encoder's blocks. ``modulation`` is
-    the width of the layer from which the style code's scales and offsets come, 0 for none.
+    the width of the layer from which the style code's scales and offsets come, 0 for none. ``window`` above 0 leaves
+    a token only those of its square of so many tokens a side, in every second block of squares moved by half; ``pool``
+    above 1 averages keys and values over squares of so many tokens a side.
     """
 
     stride: int
@@ -79,6 +81,8 @@ class Spec:
     residuals: int = 1
     skip: int = 8
     modulation: int = 96
+    window: int = 0
+    pool: int = 1
     positions: str = "none"
     image: int = 0
 
@@ -102,35 +106,74 @@ SPECS = {
 
 
 class Attention(nn.Module):
-    """Self-attention; the projection's rows are all queries, then all keys, then all values."""
+    """Self-attention; the projection's rows are all queries, then all keys, then all values.
 
-    def __init__(self, dim: int, heads: int):
+    ``window``, ``moved`` and ``pool`` as in ``Spec``: fewer keys for a query, for pictures of many tokens."""
+
+    def __init__(self, dim: int, heads: int, window: int = 0, moved: bool = False, pool: int = 1):
         super().__init__()
-        self.heads = heads
+        self.heads, self.window, self.moved, self.pool = heads, window, moved, pool
         self.qkv = nn.Linear(dim, 3 * dim)
         self.out = nn.Linear(dim, dim)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, rows: int) -> torch.Tensor:
+        """(N, tokens, dim) to the same; the tokens are those of so many ``rows``."""
         count, tokens, dim = x.shape
-        query, key, value = self.qkv(x).view(count, tokens, 3, self.heads, dim // self.heads).permute(2, 0, 3, 1, 4)
-        mixed = F.scaled_dot_product_attention(query, key, value)
-        return self.out(mixed.transpose(1, 2).reshape(count, tokens, dim))
+        parts = self.qkv(x).view(count, tokens, 3, self.heads, dim // self.heads)
+        if self.window:
+            mixed = self._in_windows(parts, rows)
+        else:
+            query, key, value = parts.permute(2, 0, 3, 1, 4)
+            if self.pool > 1:
+                key, value = (self._pooled(part, rows) for part in (key, value))
+            mixed = F.scaled_dot_product_attention(query, key, value).transpose(1, 2)
+        return self.out(mixed.reshape(count, tokens, dim))
+
+    def _pooled(self, part: torch.Tensor, rows: int) -> torch.Tensor:
+        """(N, heads, tokens, size) with the mean of every square, what reaches over the edge left out."""
+        count, heads, tokens, size = part.shape
+        maps = part.transpose(2, 3).reshape(count, heads * size, rows, tokens // rows)
+        maps = F.avg_pool2d(maps, self.pool, ceil_mode=True, count_include_pad=False)
+        return maps.view(count, heads, size, -1).transpose(2, 3)
+
+    def _in_windows(self, parts: torch.Tensor, rows: int) -> torch.Tensor:
+        """(N, tokens, 3, heads, size) to (N, tokens, heads, size)."""
+        count, tokens, _, heads, size = parts.shape
+        columns, side = tokens // rows, self.window
+        before = side // 2 if self.moved else 0
+        high, wide = (-(-(length + before) // side) for length in (rows, columns))
+        after = (high * side - before - rows, wide * side - before - columns)
+        maps = parts.view(count, rows, columns, 3 * heads * size)
+        maps = F.pad(maps, (0, 0, before, after[1], before, after[0]))
+        squares = maps.view(count, high, side, wide, side, 3, heads, size)
+        squares = squares.permute(5, 0, 1, 3, 6, 2, 4, 7).reshape(3, count, high * wide * heads, side * side, size)
+        inside = torch.zeros(high * side, wide * side, dtype=torch.bool, device=parts.device)
+        inside[before : before + rows, before : before + columns] = True
+        inside = inside.view(high, side, wide, side).permute(0, 2, 1, 3).reshape(high * wide, 1, 1, side * side)
+        mask = inside.expand(-1, heads, side * side, -1).reshape(1, high * wide * heads, side * side, side * side)
+        mixed = F.scaled_dot_product_attention(*squares, attn_mask=mask.expand(count, -1, -1, -1))
+        maps = mixed.view(count, high, wide, heads, side, side, size).permute(0, 1, 4, 2, 5, 3, 6)
+        maps = maps.reshape(count, high * side, wide * side, heads, size)
+        return maps[:, before : before + rows, before : before + columns].reshape(count, tokens, heads, size)
 
 
 class Block(nn.Module):
     """Pre-norm; ``modulated`` norms take their scale and offset from the style code."""
 
-    def __init__(self, dim: int, heads: int, ffn: int, modulated: bool = False):
+    def __init__(self, spec: Spec, number: int, modulated: bool = False):
         super().__init__()
+        dim, ffn = spec.dim, spec.ffn
         self.norm1 = nn.LayerNorm(dim, EPS, elementwise_affine=not modulated)
-        self.attention = Attention(dim, heads)
+        self.attention = Attention(dim, spec.heads, spec.window, number % 2 == 1, spec.pool)
         self.norm2 = nn.LayerNorm(dim, EPS, elementwise_affine=not modulated)
         self.up = nn.Linear(dim, ffn)
         self.down = nn.Linear(ffn, dim)
 
-    def forward(self, x: torch.Tensor, norms: list[tuple[torch.Tensor, torch.Tensor]] | None = None) -> torch.Tensor:
+    def forward(
+        self, x: torch.Tensor, rows: int, norms: list[tuple[torch.Tensor, torch.Tensor]] | None = None
+    ) -> torch.Tensor:
         first, second = norms or (None, None)
-        x = x + self.attention(scaled(self.norm1(x), first))
+        x = x + self.attention(scaled(self.norm1(x), first), rows)
         return x + self.down(F.gelu(self.up(scaled(self.norm2(x), second))))
 
 
@@ -269,7 +312,7 @@ class AnyNet(nn.Module):
         modulated = spec.modulation > 0
 
         def blocks(number: int, modulated: bool = False) -> nn.ModuleList:
-            return nn.ModuleList(Block(spec.dim, spec.heads, spec.ffn, modulated) for _ in range(number))
+            return nn.ModuleList(Block(spec, place, modulated) for place in range(number))
 
         self.stem = Stem(spec)
         self.encoder = blocks(spec.encoder_blocks)
@@ -294,9 +337,9 @@ class AnyNet(nn.Module):
 
     def code(self, picture: torch.Tensor) -> torch.Tensor:
         """The style code of (N, 3, H, W) levels: means, standard deviations, then (scales, offsets) of every norm."""
-        x, _, _ = self._tokens(picture)
+        x, rows, _ = self._tokens(picture)
         for block in self.style_encoder if self.spec.style_blocks else self.encoder:
-            x = block(x)
+            x = block(x, rows)
         mean, std = token_statistics(self.style_norm(x))
         parts = [mean, std]
         if self.norm_widths:
@@ -311,14 +354,14 @@ class AnyNet(nn.Module):
         height, width = photo.shape[-2:]
         x, rows, skip = self._tokens(photo)
         for block in self.encoder:
-            x = block(x)
+            x = block(x, rows)
         mean, std = token_statistics(x)
         dim = self.spec.dim
         wanted_mean, wanted_std = code[:, :dim], code[:, dim : 2 * dim]
         x = (x - mean[:, None]) / std[:, None] * wanted_std[:, None] + wanted_mean[:, None]
         norms = self._norms(code)
         for number, block in enumerate(self.decoder):
-            x = block(x, norms[2 * number : 2 * number + 2])
+            x = block(x, rows, norms[2 * number : 2 * number + 2])
         last = 2 * len(self.decoder)
         x = scaled(self.decoder_norm(x), norms[last] if norms else None)
         painting = self.head(x, rows, skip, norms[last + 1 :])
@@ -441,7 +484,8 @@ def cost(spec: Spec, width: int, height: int) -> list[tuple[str, float, float]]:
     blocks = spec.encoder_blocks + spec.decoder_blocks
     weights = 4 * dim * dim + 2 * dim * spec.ffn
     add(f"{blocks} blocks: projections and FFN", blocks * block, blocks * (10 * tokens * dim + weights))
-    add(f"{blocks} blocks: attention", blocks * 2 * tokens * tokens * dim, blocks * 4 * tokens * dim)
+    keys = spec.window**2 or tokens / spec.pool**2
+    add(f"{blocks} blocks: attention", blocks * 2 * tokens * keys * dim, blocks * 4 * tokens * dim)
     add("AdaIN on tokens", tokens * dim, 3 * tokens * dim)
     if spec.head == "unpatch":
         weights = 3 * spec.stride**2 * dim

@@ -129,16 +129,18 @@ def grounds() -> list[torch.Tensor]:
     return pictures
 
 
-def measure(painter, vgg, teacher, paintings: list[Path], photos: list[Path], device) -> dict:
-    """The mean figures, and those of every style."""
+def measure(
+    painter, vgg, teacher, paintings: list[Path], photos: list[Path], device, side=SIDE_PX, seen=STYLE_SHORT_SIDE_PX
+) -> dict:
+    """The mean figures, and those of every style: photos of ``side`` pixels, style pictures given at ``seen``."""
     plain = [ground.to(device) for ground in grounds()]
-    shown = [read_picture(path, long_side=SIDE_PX).to(device) for path in photos]
+    shown = [read_picture(path, long_side=side).to(device) for path in photos]
     each = {}
     for path in paintings:
         picture = read_picture(path, short_side=STYLE_SHORT_SIDE_PX).to(device)
         targets = style_targets(vgg, teacher, picture)
         with torch.no_grad():
-            code = painter.code(picture)
+            code = painter.code(read_picture(path, short_side=seen).to(device))
             rows = [measure_pair(painter, code, vgg, teacher, targets, x, seed) for seed, x in enumerate(shown)]
             on_grounds = [float(weave_levels(painter.paint(x, code).float().clamp(0, 255), x)) for x in plain]
         values = [statistics.fmean(column) for column in zip(*rows)] + [statistics.fmean(on_grounds)]
@@ -227,6 +229,8 @@ def main() -> None:
     parser.add_argument("--photos-large", type=Path)
     parser.add_argument("--paintings", type=Path, required=True)
     parser.add_argument("--limit", type=int, nargs=2, default=(None, None), metavar=("PAINTINGS", "PHOTOS"))
+    parser.add_argument("--side", type=int, default=SIDE_PX, help="longer side of the photos, in pixels")
+    parser.add_argument("--seen", type=int, default=STYLE_SHORT_SIDE_PX, help="shorter side of the style pictures given")
     parser.add_argument("--sheet", type=Path, help="folder for contact sheets, NAME.webp and NAME_large.webp")
     parser.add_argument("--time", action="store_true", help="times PyTorch as well (CUDA)")
     parser.add_argument("--compile", action="store_true", help="times torch.compile max-autotune too: minutes")
@@ -245,7 +249,8 @@ def main() -> None:
     painters |= {path.stem: read_any(path)[0].to(device) for path in arguments.weights}
     results = {}
     for name, painter in painters.items():
-        results[name] = measure(painter, vgg, teacher, paintings, photos, device)
+        sizes = (arguments.side, arguments.seen)
+        results[name] = measure(painter, vgg, teacher, paintings, photos, device, *sizes)
         if arguments.sheet:
             arguments.sheet.mkdir(parents=True, exist_ok=True)
             on_sheet = find(held_out["sheet_paintings"], arguments.paintings)

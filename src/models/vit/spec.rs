@@ -91,6 +91,12 @@ struct Fields {
     skip: usize,
     modulation: usize,
     positions: String,
+    /// Tokens a side of the squares to which attention is kept, 0 for all tokens.
+    #[serde(default)]
+    window: usize,
+    /// Tokens a side over which keys and values are averaged, up to 1 for none.
+    #[serde(default)]
+    pool: usize,
 }
 
 impl Spec {
@@ -133,6 +139,11 @@ impl Spec {
             let got: String = got.chars().take(40).collect();
             SpecError::Text(format!("no network has the {what} {got:?}"))
         };
+        if fields.window != 0 || fields.pool > 1 {
+            return Err(SpecError::Text(
+                "attention in windows or with pooled keys is not run: train with window 0 and pool 1".to_owned(),
+            ));
+        }
         let spec = Self {
             stride: fields.stride,
             dim: fields.dim,
