@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn a_choice_without_effect_is_said_once() {
-        let candy = models::random(ModelSize::Lite).expect("a network");
+        let candy = models::random(ModelSize::Lite, 1).expect("a network");
         let any = with_attention();
         let said = |device, chosen: &[AttentionChoice], networks: &[(&str, &Network)]| {
             without_effect(device, chosen, networks).unwrap_or_default()
@@ -156,7 +156,7 @@ mod tests {
     fn every_way_is_run_where_there_is_a_choice() {
         let gpu = Gpu(CpuBackend::new(Some(1)).expect("threads"));
         let (candy, any) = (
-            models::random(ModelSize::Lite).expect("a network"),
+            models::random(ModelSize::Lite, 1).expect("a network"),
             with_attention(),
         );
         let modes = [Variant::Baseline, Variant::Fused].map(|v| Mode::new(v, Precision::Fp16));

@@ -8,7 +8,8 @@
 //! | [`kernels`] | times of single kernels: as rows, as a CSV file, as a trace for a timeline viewer |
 //! | [`comparison`] | two modes against each other |
 //! | [`report`] | what a comparison found, for people, programs and tables |
-//! | [`chart`] | the report as a picture |
+//! | [`sweep`] | one mode over sizes, blocks and frames at once |
+//! | [`chart`] | a comparison or a sweep as a picture |
 //!
 //! Blocks, on the caller's thread: the command line's main thread, for the window the engine's. Knows no
 //! arguments, no files and no window.
@@ -20,9 +21,10 @@ pub mod report;
 pub mod rounds;
 pub mod sample;
 pub mod setup;
+pub mod sweep;
 mod table;
 
-use crate::backend::BackendError;
+use crate::{backend::BackendError, network::NetworkError};
 
 pub use comparison::Comparison;
 pub use kernels::{KernelRow, KernelTable};
@@ -37,6 +39,9 @@ pub enum MeasureError {
     /// The device failed, does not have a mode, or the run was cancelled.
     #[error(transparent)]
     Backend(#[from] BackendError),
+    /// A network to measure with cannot be made.
+    #[error(transparent)]
+    Network(#[from] NetworkError),
     /// The measurement would not fit in memory.
     #[error(
         "{what} at {width} x {height} pixels needs {needed_mb} MB of memory, {limit_mb} MB may be \

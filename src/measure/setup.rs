@@ -13,7 +13,7 @@ use crate::{
     backend::{Backend, RunControl, SessionSpec},
     frame::Frame,
     mode::{Mode, ModelSize},
-    models,
+    models::{self, PUBLISHED_BLOCKS},
     network::{Network, NetworkError},
     timing::{Ceiling, OperationTiming},
 };
@@ -37,10 +37,18 @@ impl Subject {
     /// # Errors
     /// As [`models::random`].
     pub fn random(model: ModelSize) -> Result<Self, NetworkError> {
+        Self::random_with_blocks(model, PUBLISHED_BLOCKS)
+    }
+
+    /// As [`Subject::random`], with so many residual blocks.
+    ///
+    /// # Errors
+    /// As [`models::random`].
+    pub fn random_with_blocks(model: ModelSize, blocks: usize) -> Result<Self, NetworkError> {
         Ok(Self {
             name: "random weights".to_owned(),
             model: Some(model),
-            network: Arc::new(models::random(model)?),
+            network: Arc::new(models::random(model, blocks)?),
         })
     }
 

@@ -17,6 +17,7 @@ use crate::{
     mode::ModelSize,
     network::{Network, NetworkError},
 };
+pub use johnson::PUBLISHED_BLOCKS;
 use johnson::{Kernels, NetworkSpec};
 use rrmina::Published;
 
@@ -289,13 +290,14 @@ pub fn size(graph: &Graph) -> ModelSize {
     spec.map_or_else(ModelSize::default, |spec| ModelSize::of_widths(spec.widths))
 }
 
-/// The network of the styles that are shipped in this size, with random weights that are the same every
-/// time; for measuring.
+/// The network of the styles that are shipped in this size, with so many residual blocks and random weights that are
+/// the same every time; for measuring.
 ///
 /// # Errors
 /// As [`NetworkSpec::random`].
-pub fn random(size: ModelSize) -> Result<Network, NetworkError> {
-    NetworkSpec::with_widths(size.widths()).random(1)
+pub fn random(size: ModelSize, blocks: usize) -> Result<Network, NetworkError> {
+    let spec = NetworkSpec::with_widths(size.widths());
+    NetworkSpec { blocks, ..spec }.random(1)
 }
 
 /// Random networks of shapes that are hard on kernels, each with what reports call it; for checks.

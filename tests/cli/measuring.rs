@@ -132,6 +132,63 @@ fn bench_shows_ratios_beside_their_check_and_every_kernel() {
 }
 
 #[test]
+fn a_sweep_says_how_cost_grows_and_draws_it() {
+    let s = Sandbox::new();
+    let sweep = [
+        "bench",
+        "--sweep",
+        "--model",
+        "lite",
+        "--max-memory",
+        "45MB",
+        "--frames",
+        "1",
+        "--warmup",
+        "0",
+        "--device",
+        "cpu",
+        "--threads",
+        "1",
+        "--chart",
+        "sweep.png",
+    ];
+    let report = s
+        .styleforge(&[&sweep[..], &["--json"]].concat())
+        .ends(0)
+        .json();
+    let series = report["series"].as_array().expect("series");
+    let axes: Vec<_> = series
+        .iter()
+        .map(|series| series["axis"].as_str())
+        .collect();
+    assert_eq!(axes, [Some("size"), Some("blocks"), Some("batch")]);
+    let costs = |series: &Value| series["costs"].as_array().expect("costs").clone();
+    assert!(!costs(&series[0]).is_empty());
+    for cost in series.iter().flat_map(costs) {
+        let ms = |key: &str| cost[key].as_f64().expect("milliseconds");
+        assert!(ms("device_ms") > 0.0 && ms("host_ms") >= ms("device_ms"));
+        assert!(cost["peak_memory_bytes"].as_u64() < Some(45_000_000));
+    }
+    let end = series[0]["end"].as_str().expect("ends early");
+    assert!(end.contains("45 MB may be taken"), "{end}");
+    let chart = decode::from_path(&s.path("sweep.png")).expect("a picture");
+    assert!(chart.frame.width() >= 1200);
+    s.styleforge(&sweep).ends(2).says("sweep.png");
+    s.styleforge(&["bench", "--sweep", "--size", "64x64"])
+        .ends(2);
+    s.styleforge(&["bench", "--chart", "c.png"]).ends(2);
+    let two = [
+        "bench",
+        "--sweep",
+        "--variant",
+        "fused",
+        "--variant",
+        "baseline",
+    ];
+    s.styleforge(&two).ends(2).says("one --variant");
+}
+
+#[test]
 fn kernels_go_to_files_that_others_read() {
     let s = Sandbox::new();
     let files = ["bench", "--csv", "k.csv", "--trace", "k.json"];

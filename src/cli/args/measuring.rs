@@ -50,6 +50,13 @@ pub struct BenchArgs {
     /// Frames that are painted first and not counted
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(0..=10_000))]
     pub warmup: u32,
+    /// Measure how cost grows instead, in one mode: with the picture's size, with the residual blocks, with the frames at
+    /// once, in networks of both sizes with random weights
+    #[arg(long, conflicts_with_all = ["sizes", "style", "style_pictures", "style_network", "attentions", "batch", "kernels", "csv", "trace"])]
+    pub sweep: bool,
+    /// Draw the sweep as a PNG file
+    #[arg(long, value_name = "FILE", requires = "sweep")]
+    pub chart: Option<PathBuf>,
     /// Most memory that a run may take, for example 4GB [default: what is free]
     #[arg(long, value_name = "SIZE", value_parser = byte_size)]
     pub max_memory: Option<u64>,

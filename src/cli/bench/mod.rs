@@ -1,6 +1,7 @@
 //! `styleforge bench`: how fast a device paints, with everything a number needs to mean something.
 
 mod report;
+mod sweep;
 
 use std::{path::Path, sync::Arc};
 
@@ -147,15 +148,19 @@ impl Measurement {
 /// # Errors
 /// [`CliError`] when a style cannot be loaded, the device cannot be opened, or a run fails.
 pub fn run(args: &BenchArgs) -> Result<(), CliError> {
-    let subject = subject(args.style.as_deref(), &args.pictures, args.model)?;
     let existing = if args.force {
         Existing::Replace
     } else {
         Existing::Keep
     };
-    for path in args.csv.iter().chain(&args.trace) {
+    for path in [&args.csv, &args.trace, &args.chart].into_iter().flatten() {
         encode::check_target(path, existing).map_err(|e| CliError::WrongUse(e.to_string()))?;
     }
+    if args.sweep {
+        let selected = select_device(&args.device)?;
+        return sweep::run(args, selected.backend.as_ref(), existing);
+    }
+    let subject = subject(args.style.as_deref(), &args.pictures, args.model)?;
     let selected = select_device(&args.device)?;
     let backend = selected.backend.as_ref();
     let chosen = modes::chosen(

@@ -72,6 +72,20 @@ impl Canvas {
         self.context.fill_path(&path);
     }
 
+    /// Draws a line through the points.
+    pub fn line(&mut self, points: &[(f64, f64)], width: f64, color: Rgba) {
+        let mut path = BezPath::new();
+        for (number, &point) in points.iter().enumerate() {
+            match number {
+                0 => path.move_to(point),
+                _ => path.line_to(point),
+            }
+        }
+        self.context.set_paint(paint(color));
+        self.context.set_stroke(Stroke::new(width));
+        self.context.stroke_path(&path);
+    }
+
     /// Columns that a text takes, in pixels.
     pub fn width(&self, text: &str, size_px: f32) -> f32 {
         let metrics = self

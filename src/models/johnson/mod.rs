@@ -80,18 +80,21 @@ impl Kernels {
 pub struct NetworkSpec {
     /// Channels at full, half and quarter size (32, 64, 128 in the published networks).
     pub widths: [usize; 3],
-    /// Residual blocks (5 in the published networks).
+    /// Residual blocks.
     pub blocks: usize,
     /// Kernel sizes.
     pub kernels: Kernels,
 }
 
+/// Residual blocks of the published networks.
+pub const PUBLISHED_BLOCKS: usize = 5;
+
 impl NetworkSpec {
-    /// The published shape at given widths, with five blocks.
+    /// The published shape at given widths.
     pub fn with_widths(widths: [usize; 3]) -> Self {
         Self {
             widths,
-            blocks: 5,
+            blocks: PUBLISHED_BLOCKS,
             kernels: Kernels::default(),
         }
     }

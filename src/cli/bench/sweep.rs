@@ -1,0 +1,130 @@
+//! `styleforge bench --sweep`: how cost grows with the picture, the network and the frames at once.
+
+use std::sync::Arc;
+
+use super::save;
+use crate::{
+    backend::{Backend, RunControl},
+    cli::{
+        CliError,
+        args::BenchArgs,
+        interrupt::cancel_on_interrupt,
+        progress::Progress,
+        terminal::{print, print_json, table, write_message},
+    },
+    measure::{
+        chart,
+        sweep::{Axis, Cost, Series, Sweep, SweepReport},
+    },
+    media::encode::Existing,
+    mode::{Mode, ModeChoice, ModelSize, PrecisionChoice, Variant},
+};
+
+/// Measures the sweep on `backend`.
+///
+/// # Errors
+/// [`CliError`] when the device does not have the mode, a run fails, or the chart cannot be written.
+pub fn run(args: &BenchArgs, backend: &dyn Backend, existing: Existing) -> Result<(), CliError> {
+    let sweep = Sweep {
+        backend,
+        mode: mode(args, backend)?,
+        frames: args.frames,
+        warmup: args.warmup,
+        max_memory_bytes: args.max_memory,
+    };
+    let both = [ModelSize::Full, ModelSize::Lite];
+    let models = args.model.as_ref().map_or(&both[..], std::slice::from_ref);
+    let planned = sweep.plan(models)?;
+    for series in &planned {
+        if let Some(end) = &series.end {
+            write_message(format!("note: {} end before {end}", series.name()));
+        }
+    }
+    let control = Arc::new(RunControl::default());
+    cancel_on_interrupt(&control);
+    let progress = Progress::of_long_pieces(planned.len());
+    let measured: Result<Vec<Series>, _> = (planned.iter().enumerate())
+        .map(|(piece, series)| {
+            progress.during(piece..piece + 1, &series.name(), &control, || {
+                sweep.measure(series, &control)
+            })
+        })
+        .collect();
+    progress.finish();
+    let report = SweepReport::new(&sweep, measured?);
+    if let Some(path) = &args.chart {
+        let png = chart::sweep_png(&report).map_err(|e| CliError::Failed(e.to_string()))?;
+        save(path, &png, existing)?;
+    }
+    if args.json {
+        return print_json(&report);
+    }
+    print(&text(&report))
+}
+
+/// The one mode that is measured: what the device does best, as far as nothing else was chosen.
+fn mode(args: &BenchArgs, backend: &dyn Backend) -> Result<Mode, CliError> {
+    let (&[] | &[_], &[] | &[_]) = (&args.variants[..], &args.precisions[..]) else {
+        return Err(CliError::WrongUse(
+            "--sweep measures one mode: name one --variant and one --precision".to_owned(),
+        ));
+    };
+    let variant = args.variants.first().copied().unwrap_or(Variant::Fused);
+    let precision = args
+        .precisions
+        .first()
+        .copied()
+        .unwrap_or(PrecisionChoice::Auto);
+    let mode = backend.mode(ModeChoice::new(variant, precision));
+    backend.supports(mode)?;
+    Ok(mode)
+}
+
+/// The head, a table for every axis, and what the sizes say.
+fn text(report: &SweepReport) -> Vec<String> {
+    let mut lines = vec![format!(
+        "{}; {}, random weights; {}",
+        report.device,
+        report.mode,
+        report.protocol()
+    )];
+    for axis in Axis::ALL {
+        let mut rows = vec![head(axis)];
+        for series in report.series.iter().filter(|series| series.axis == axis) {
+            rows.extend(series.costs.iter().map(|cost| row(series, cost)));
+        }
+        lines.push(String::new());
+        lines.extend(table(&rows));
+    }
+    lines.extend(report.growth_in_words().map(|growth| format!("\n{growth}")));
+    lines
+}
+
+fn head(axis: Axis) -> Vec<String> {
+    let place = match axis {
+        Axis::Size => "Size",
+        Axis::Blocks => "Blocks",
+        Axis::Batch => "Frames at once",
+    };
+    [
+        "Model",
+        place,
+        "Median",
+        "Host clock",
+        "ms/megapixel",
+        "Memory",
+    ]
+    .map(str::to_owned)
+    .to_vec()
+}
+
+fn row(series: &Series, cost: &Cost) -> Vec<String> {
+    vec![
+        series.model.to_string(),
+        cost.place.name(series.axis),
+        format!("{:.3} ms", cost.device_ms),
+        format!("{:.3} ms", cost.host_ms),
+        format!("{:.3}", cost.ms_per_megapixel()),
+        format!("{:.1} MB", cost.peak_memory_bytes as f64 / 1e6),
+    ]
+}

@@ -1,0 +1,286 @@
+//! A sweep as a picture: for every axis how time and memory grow along it, both networks as lines.
+
+use super::{
+    Colors,
+    canvas::{Anchor, Canvas, Rgba},
+    encoded, letters, round_step, sheet, strong,
+};
+use crate::{
+    frame::Frame,
+    measure::{
+        MeasureError,
+        sweep::{Axis, COMMON_SIZE, Cost, Series, SweepReport},
+    },
+    mode::ModelSize,
+};
+
+/// Columns and rows, in pixels.
+const SIZE_PX: (u16, u16) = (1200, 720);
+/// Left and right of what is drawn.
+const MARGIN: f64 = 40.0;
+/// Where the panels begin, from the left, and how wide they are.
+const PANEL_LEFTS: [f64; 3] = [84.0, 500.0, 868.0];
+const PANEL_WIDTHS: [f64; 3] = [338.0, 290.0, 290.0];
+/// Where they begin, from the top, and how high they are: time, memory.
+const PANEL_TOPS: [f64; 2] = [150.0, 450.0];
+const PANEL_HEIGHT: f64 = 190.0;
+
+/// What a panel shows of a cost.
+struct Quantity {
+    name: &'static str,
+    /// The value, and one beside it that is drawn faintly.
+    of: fn(&Cost) -> (f64, Option<f64>),
+}
+
+const QUANTITIES: [Quantity; 2] = [
+    Quantity {
+        name: "milliseconds",
+        of: |cost| (cost.device_ms, Some(cost.host_ms)),
+    },
+    Quantity {
+        name: "megabytes of the plan",
+        of: |cost| (cost.peak_memory_bytes as f64 / 1e6, None),
+    },
+];
+
+/// From values to places between 0 and 1: by their logarithms where they span sizes, from 0 on elsewhere.
+struct Scale {
+    low: f64,
+    high: f64,
+    is_log: bool,
+}
+
+impl Scale {
+    fn over(values: impl Iterator<Item = f64> + Clone, is_log: bool) -> Self {
+        let low = values.clone().fold(f64::INFINITY, f64::min);
+        let high = values.fold(0.0, f64::max).max(1e-9);
+        Self {
+            low: if is_log { low.clamp(1e-9, high) } else { 0.0 },
+            high: high * if is_log { 1.2 } else { 1.06 },
+            is_log,
+        }
+    }
+
+    fn share(&self, value: f64) -> f64 {
+        if self.is_log {
+            let low = (self.low / 1.2).ln();
+            (value.max(1e-9).ln() - low) / (self.high.ln() - low)
+        } else {
+            value / self.high
+        }
+    }
+
+    /// Round values for marks: powers of ten, or equal steps.
+    fn marks(&self) -> Vec<f64> {
+        if self.is_log {
+            let first = (self.low / 1.2).log10().ceil() as i32;
+            let last = self.high.log10().floor() as i32;
+            return (first..=last).map(|power| 10f64.powi(power)).collect();
+        }
+        let step = round_step(self.high, 5);
+        let count = (self.high / step) as u32;
+        (0..=count).map(|mark| step * f64::from(mark)).collect()
+    }
+}
+
+/// The sweep as a PNG file.
+///
+/// # Errors
+/// [`MeasureError::Report`] when there are no letters to write with, or it cannot be encoded.
+pub fn png(report: &SweepReport) -> Result<Vec<u8>, MeasureError> {
+    encoded(&draw(report, &Colors::PAPER)?)
+}
+
+fn draw(report: &SweepReport, colors: &Colors) -> Result<Frame, MeasureError> {
+    let mut canvas = sheet(SIZE_PX, colors.ground)?;
+    head(&mut canvas, report, colors);
+    for (axis, (left, width)) in Axis::ALL
+        .into_iter()
+        .zip(PANEL_LEFTS.into_iter().zip(PANEL_WIDTHS))
+    {
+        let series: Vec<&Series> = (report.series.iter())
+            .filter(|series| series.axis == axis && !series.costs.is_empty())
+            .collect();
+        for (quantity, top) in QUANTITIES.iter().zip(PANEL_TOPS) {
+            let area = [left, top, left + width, top + PANEL_HEIGHT];
+            panel(&mut canvas, axis, quantity, &series, area, colors);
+        }
+    }
+    Ok(canvas.finish())
+}
+
+fn head(canvas: &mut Canvas, report: &SweepReport, colors: &Colors) {
+    let right = f64::from(SIZE_PX.0) - MARGIN;
+    let width = (right - MARGIN) as f32;
+    let title = format!("How cost grows: {} on {}", report.mode, report.device);
+    let at = (MARGIN, 56.0);
+    canvas.text_within(at, &title, strong(26.0, colors.ink), Anchor::Left, width);
+    let line = format!(
+        "random weights; {}; faint: on the host's clock, with transfers  ·  StyleForge {}",
+        report.protocol(),
+        report.version
+    );
+    let quiet = letters(16.0, colors.quiet);
+    canvas.text_within((MARGIN, 84.0), &line, quiet, Anchor::Left, width);
+    let mut x = MARGIN;
+    for model in [ModelSize::Full, ModelSize::Lite] {
+        canvas.area([x, 103.0, x + 26.0, 106.0], color_of(model, colors));
+        let name = model.to_string();
+        let at = (x + 34.0, 110.0);
+        canvas.text(at, &name, letters(16.0, colors.ink), Anchor::Left);
+        x += 34.0 + f64::from(canvas.width(&name, 16.0)) + 28.0;
+    }
+    let bottom = f64::from(SIZE_PX.1) - 14.0;
+    let text = report.growth_in_words().unwrap_or_default();
+    canvas.text_within((MARGIN, bottom), &text, quiet, Anchor::Left, width);
+}
+
+fn color_of(model: ModelSize, colors: &Colors) -> Rgba {
+    colors.candidates[usize::from(model == ModelSize::Lite)]
+}
+
+fn panel(
+    canvas: &mut Canvas,
+    axis: Axis,
+    quantity: &Quantity,
+    series: &[&Series],
+    [left, top, right, bottom]: [f64; 4],
+    colors: &Colors,
+) {
+    let is_log = axis == Axis::Size;
+    let costs = series.iter().flat_map(|series| &series.costs);
+    let x_scale = Scale::over(costs.clone().map(|cost| cost.place.along(axis)), is_log);
+    let values = costs.flat_map(|cost| {
+        let (value, beside) = (quantity.of)(cost);
+        [Some(value), beside].into_iter().flatten()
+    });
+    let y_scale = Scale::over(values, is_log);
+    let x = |along: f64| left + (right - left) * x_scale.share(along);
+    let y = |value: f64| bottom - (bottom - top) * y_scale.share(value);
+
+    let title = match axis {
+        Axis::Size => quantity.name.to_owned(),
+        Axis::Blocks | Axis::Batch => {
+            format!("{}, {}x{}", quantity.name, COMMON_SIZE.0, COMMON_SIZE.1)
+        }
+    };
+    let at = (left, top - 12.0);
+    canvas.text(at, &title, strong(15.0, colors.ink), Anchor::Left);
+    let quiet = letters(14.0, colors.quiet);
+    for mark in y_scale.marks() {
+        let at = y(mark);
+        canvas.area([left, at - 0.5, right, at + 0.5], colors.rule);
+        canvas.text((left - 8.0, at + 5.0), &number(mark), quiet, Anchor::Right);
+    }
+    canvas.area([left, bottom - 0.5, right, bottom + 0.5], colors.quiet);
+    let x_marks = match (axis, series.first()) {
+        (Axis::Size, _) | (_, None) => x_scale.marks(),
+        (_, Some(series)) => (series.costs.iter())
+            .map(|cost| cost.place.along(axis))
+            .collect(),
+    };
+    let mut free_from = f64::NEG_INFINITY;
+    for mark in x_marks {
+        let text = number(mark);
+        let half = f64::from(canvas.width(&text, 14.0)) / 2.0;
+        if x(mark) - half > free_from {
+            canvas.text((x(mark), bottom + 20.0), &text, quiet, Anchor::Middle);
+            free_from = x(mark) + half + 6.0;
+        }
+    }
+    let unit = match axis {
+        Axis::Size => "megapixels",
+        Axis::Blocks => "residual blocks",
+        Axis::Batch => "frames at once",
+    };
+    canvas.text((right, bottom + 40.0), unit, quiet, Anchor::Right);
+
+    for series in series {
+        let color = color_of(series.model, colors);
+        let [r, g, b, _] = color;
+        let points = |value: fn(&Quantity, &Cost) -> Option<f64>| -> Vec<(f64, f64)> {
+            let point = |cost: &Cost| {
+                let value = value(quantity, cost)?;
+                Some((x(cost.place.along(axis)), y(value)))
+            };
+            series.costs.iter().filter_map(point).collect()
+        };
+        let faint = points(|quantity, cost| (quantity.of)(cost).1);
+        canvas.line(&faint, 1.5, [r, g, b, 110]);
+        let strong = points(|quantity, cost| Some((quantity.of)(cost).0));
+        canvas.line(&strong, 2.5, color);
+        for point in strong {
+            canvas.dot(point, 3.5, color);
+        }
+    }
+}
+
+/// A mark without digits that say nothing.
+fn number(value: f64) -> String {
+    let text = format!("{value:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::measure::sweep::tests::{report_of, series};
+
+    fn report(factor: f64) -> SweepReport {
+        let all = Axis::ALL.into_iter().flat_map(|axis| {
+            [ModelSize::Full, ModelSize::Lite].map(|model| series(axis, model, factor))
+        });
+        let series: Vec<Series> = all.collect();
+        report_of(series)
+    }
+
+    #[test]
+    fn costs_that_grow_alone_change_their_panel_alone() {
+        let (plain, costly) = (report(1.0), report(2.0));
+        let [plain, costly] = [plain, costly].map(|r| draw(&r, &Colors::PAPER).expect("letters"));
+        let panel = |picture: &Frame, column: usize, row: usize| {
+            let (left, top) = (PANEL_LEFTS[column] as usize, PANEL_TOPS[row] as usize);
+            picture.crop(
+                left,
+                top,
+                PANEL_WIDTHS[column] as usize,
+                PANEL_HEIGHT as usize,
+            )
+        };
+        assert!(panel(&plain, 0, 0) != panel(&costly, 0, 0));
+        for (column, row) in [(1, 0), (2, 0), (0, 1), (1, 1), (2, 1)] {
+            assert!(
+                panel(&plain, column, row) == panel(&costly, column, row),
+                "{column} {row}"
+            );
+        }
+    }
+
+    #[test]
+    fn sizes_that_cost_more_than_their_pixels_are_named() {
+        let text = report(1.3).growth_in_words().expect("sizes");
+        assert!(
+            text.ends_with("smaller size: full 1.30x at 1280x720, lite 1.30x at 1280x720"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_sweep_that_ends_at_once_is_drawn() {
+        let mut short = report(1.0);
+        for series in &mut short.series {
+            series.costs.truncate(1);
+        }
+        draw(&short, &Colors::PAPER).expect("letters");
+        short.series.clear();
+        draw(&short, &Colors::PAPER).expect("letters");
+    }
+
+    #[test]
+    fn marks_are_round() {
+        let scale = |is_log| Scale::over([0.03, 40.0].into_iter(), is_log);
+        assert_eq!(scale(true).marks(), [0.1, 1.0, 10.0]);
+        assert_eq!(scale(false).marks(), [0.0, 10.0, 20.0, 30.0, 40.0]);
+        assert_eq!([0.1, 1.0, 10.0, 2.5].map(number), ["0.1", "1", "10", "2.5"]);
+    }
+}

@@ -1,0 +1,454 @@
+//! How cost grows: one mode over picture sizes, residual blocks and frames at once, one of the three at a time, in
+//! networks of both sizes. What does not fit into memory is known from the plans before anything runs.
+//!
+//! Knows no arguments and no files.
+
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+};
+
+use serde::Serialize;
+
+use super::{MeasureError, Setup, Subject};
+use crate::{
+    backend::{Backend, RunControl},
+    mode::{DeviceChoice, Mode, ModelSize},
+    models::PUBLISHED_BLOCKS,
+    timing::TimingMethod,
+};
+
+/// Columns and rows, in pixels, in the order of their areas.
+const SIZES: [(usize, usize); 12] = [
+    (128, 128),
+    (256, 256),
+    (512, 512),
+    (640, 480),
+    (960, 540),
+    (1280, 720),
+    (1920, 1080),
+    (2560, 1440),
+    (3840, 2160),
+    (5120, 2880),
+    (6400, 3600),
+    (7680, 4320),
+];
+/// Most pixels on a processor, where larger pictures take minutes.
+const MOST_PIXELS_ON_CPU: usize = 1920 * 1080;
+/// Residual blocks.
+const BLOCKS: [usize; 7] = [1, 2, 3, 5, 8, 12, 16];
+/// Frames that are painted at once.
+const BATCHES: [usize; 5] = [1, 2, 4, 8, 16];
+/// The size at which blocks and frames grow, and the one above which no size may cost much more per pixel.
+pub const COMMON_SIZE: (usize, usize) = (512, 512);
+
+/// What grows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Axis {
+    /// The picture.
+    Size,
+    /// The residual blocks.
+    Blocks,
+    /// The frames that are painted at once.
+    Batch,
+}
+
+impl Axis {
+    /// All, in the order in which they are measured.
+    pub const ALL: [Self; 3] = [Self::Size, Self::Blocks, Self::Batch];
+}
+
+/// One place of a series: everything that a run's cost depends on, besides the mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Place {
+    /// Columns, in pixels.
+    pub width: usize,
+    /// Rows, in pixels.
+    pub height: usize,
+    /// Residual blocks.
+    pub blocks: usize,
+    /// Frames of one run.
+    pub batch: usize,
+}
+
+impl Place {
+    /// The places of an axis on a device.
+    fn all(axis: Axis, device: DeviceChoice) -> Vec<Self> {
+        let place = |(width, height), blocks, batch| Self {
+            width,
+            height,
+            blocks,
+            batch,
+        };
+        match axis {
+            Axis::Size => (SIZES.iter())
+                .filter(|(w, h)| device != DeviceChoice::Cpu || w * h <= MOST_PIXELS_ON_CPU)
+                .map(|&size| place(size, PUBLISHED_BLOCKS, 1))
+                .collect(),
+            Axis::Blocks => BLOCKS.map(|blocks| place(COMMON_SIZE, blocks, 1)).to_vec(),
+            Axis::Batch => (BATCHES.iter())
+                .map(|&batch| place(COMMON_SIZE, PUBLISHED_BLOCKS, batch))
+                .collect(),
+        }
+    }
+
+    /// What an axis calls this place, for example `1280x720` or `16`.
+    pub fn name(&self, axis: Axis) -> String {
+        match axis {
+            Axis::Size => format!("{}x{}", self.width, self.height),
+            Axis::Blocks => self.blocks.to_string(),
+            Axis::Batch => self.batch.to_string(),
+        }
+    }
+
+    /// How far along an axis this place lies: megapixels, blocks or frames.
+    pub fn along(&self, axis: Axis) -> f64 {
+        match axis {
+            Axis::Size => self.megapixels(),
+            Axis::Blocks => self.blocks as f64,
+            Axis::Batch => self.batch as f64,
+        }
+    }
+
+    /// Megapixels of one frame.
+    fn megapixels(&self) -> f64 {
+        (self.width * self.height) as f64 / 1e6
+    }
+}
+
+/// What a run costs at one place.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Cost {
+    /// Where.
+    #[serde(flatten)]
+    pub place: Place,
+    /// Median milliseconds of a run as the device measures it.
+    pub device_ms: f64,
+    /// Median milliseconds of the same runs on the host's clock, transfers and waiting included.
+    pub host_ms: f64,
+    /// The peak of the plan, weights included.
+    pub peak_memory_bytes: u64,
+}
+
+impl Cost {
+    /// Milliseconds on the device for a megapixel.
+    pub fn ms_per_megapixel(&self) -> f64 {
+        self.device_ms / (self.place.megapixels() * self.place.batch as f64)
+    }
+}
+
+/// One network size along one axis.
+#[derive(Clone, Debug, Serialize)]
+pub struct Series {
+    /// What grows.
+    pub axis: Axis,
+    /// The network's size.
+    pub model: ModelSize,
+    /// How the device's times were taken.
+    pub method: TimingMethod,
+    /// What was measured, in the order of the axis.
+    pub costs: Vec<Cost>,
+    /// Why it ends before the axis does: the first place that does not fit into memory, in words.
+    pub end: Option<String>,
+}
+
+/// The sizes above [`COMMON_SIZE`] against the best smaller one.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Growth {
+    /// The size that costs most for its pixels.
+    #[serde(flatten)]
+    pub place: Place,
+    /// Its time per megapixel over that of the best smaller size.
+    pub ratio: f64,
+}
+
+impl Series {
+    /// The worst size above [`COMMON_SIZE`]; `None` where sizes do not grow, or none is so large.
+    pub fn growth(&self) -> Option<Growth> {
+        let mut best = f64::INFINITY;
+        let mut worst: Option<Growth> = None;
+        for cost in self.costs.iter().filter(|_| self.axis == Axis::Size) {
+            let here = cost.ms_per_megapixel();
+            let is_large = cost.place.width * cost.place.height > COMMON_SIZE.0 * COMMON_SIZE.1;
+            let ratio = here / best;
+            if is_large && worst.is_none_or(|worst| ratio > worst.ratio) {
+                let place = cost.place;
+                worst = Some(Growth { place, ratio });
+            }
+            best = best.min(here);
+        }
+        worst
+    }
+}
+
+/// A series before it is measured.
+pub struct Planned {
+    axis: Axis,
+    model: ModelSize,
+    places: Vec<(Place, Arc<Subject>)>,
+    /// As [`Series::end`].
+    pub end: Option<String>,
+}
+
+impl Planned {
+    /// How a message calls it.
+    pub fn name(&self) -> String {
+        let what = match self.axis {
+            Axis::Size => "sizes",
+            Axis::Blocks => "residual blocks",
+            Axis::Batch => "frames at once",
+        };
+        format!("{what}, {}", self.model)
+    }
+}
+
+/// One mode on one device.
+pub struct Sweep<'a> {
+    /// The device.
+    pub backend: &'a dyn Backend,
+    /// Variant and precision.
+    pub mode: Mode,
+    /// Measured runs at every place.
+    pub frames: u32,
+    /// Runs that come first and do not count.
+    pub warmup: u32,
+    /// Most memory that a run may take, in bytes; what is free where there is none.
+    pub max_memory_bytes: Option<u64>,
+}
+
+impl Sweep<'_> {
+    fn setup<'s>(&'s self, place: &Place, subject: &'s Subject) -> Setup<'s> {
+        Setup {
+            backend: self.backend,
+            subject,
+            size: (place.width, place.height),
+            batch: place.batch,
+            frames: self.frames,
+            warmup: self.warmup,
+        }
+    }
+
+    /// The places of every axis that fit into memory, for networks of these sizes.
+    ///
+    /// # Errors
+    /// [`MeasureError::Backend`] when the device does not have the mode.
+    pub fn plan(&self, models: &[ModelSize]) -> Result<Vec<Planned>, MeasureError> {
+        let device = self.backend.device().kind;
+        let mut all = Vec::new();
+        let mut subjects: HashMap<(ModelSize, usize), Arc<Subject>> = HashMap::new();
+        for axis in Axis::ALL {
+            for &model in models {
+                let mut planned = Planned {
+                    axis,
+                    model,
+                    places: Vec::new(),
+                    end: None,
+                };
+                for place in Place::all(axis, device) {
+                    let subject = match subjects.entry((model, place.blocks)) {
+                        Entry::Occupied(made) => made.get().clone(),
+                        Entry::Vacant(free) => {
+                            let made = Subject::random_with_blocks(model, place.blocks)?;
+                            free.insert(Arc::new(made)).clone()
+                        }
+                    };
+                    let setup = self.setup(&place, &subject);
+                    match setup.check(&[self.mode], self.max_memory_bytes) {
+                        Ok(()) => planned.places.push((place, subject)),
+                        // What is larger does not fit either.
+                        Err(error @ MeasureError::Memory { .. }) => {
+                            planned.end = Some(format!("{}: {error}", place.name(axis)));
+                            break;
+                        }
+                        Err(error) => return Err(error),
+                    }
+                }
+                all.push(planned);
+            }
+        }
+        Ok(all)
+    }
+
+    /// Measures what was planned.
+    ///
+    /// # Errors
+    /// [`MeasureError::Backend`] when a run fails or is stopped.
+    pub fn measure(&self, planned: &Planned, control: &RunControl) -> Result<Series, MeasureError> {
+        let mut series = Series {
+            axis: planned.axis,
+            model: planned.model,
+            method: TimingMethod::Host,
+            costs: Vec::new(),
+            end: planned.end.clone(),
+        };
+        for (place, subject) in &planned.places {
+            let measured = (self.setup(place, subject)).measure(&[self.mode], false, control)?;
+            let candidate = measured.candidates.first().ok_or(MeasureError::Nothing)?;
+            series.method = candidate.method;
+            series.costs.push(Cost {
+                place: *place,
+                device_ms: candidate.times.p50_ms,
+                host_ms: candidate.host_times.p50_ms,
+                peak_memory_bytes: candidate.summary.peak_bytes,
+            });
+        }
+        Ok(series)
+    }
+}
+
+/// A finished sweep, with what its numbers need to mean something.
+#[derive(Clone, Debug, Serialize)]
+pub struct SweepReport {
+    /// Of the program.
+    pub version: &'static str,
+    /// The device's name and, for a processor, its instructions and threads.
+    pub device: String,
+    /// As it was run.
+    pub mode: Mode,
+    /// Measured runs at every place.
+    pub frames: u32,
+    /// Runs that came first and did not count.
+    pub warmup_frames: u32,
+    /// Everything that was measured.
+    pub series: Vec<Series>,
+    /// The worst size of each network against the best smaller one.
+    pub growth: Vec<(ModelSize, Growth)>,
+}
+
+impl SweepReport {
+    /// The series of a sweep.
+    pub fn new(sweep: &Sweep<'_>, series: Vec<Series>) -> Self {
+        let device = sweep.backend.device();
+        let growth = |series: &Series| Some((series.model, series.growth()?));
+        Self {
+            version: env!("CARGO_PKG_VERSION"),
+            device: match device.kind {
+                DeviceChoice::Cpu => format!(
+                    "{} {}, {} threads",
+                    device.name, device.instructions, device.threads
+                ),
+                _ => device.name,
+            },
+            mode: sweep.mode,
+            frames: sweep.frames,
+            warmup_frames: sweep.warmup,
+            growth: series.iter().filter_map(growth).collect(),
+            series,
+        }
+    }
+
+    /// The protocol: `device events, median of 20 runs after 3 for warm-up`.
+    pub fn protocol(&self) -> String {
+        let method = (self.series.first()).map_or(TimingMethod::Host, |series| series.method);
+        format!(
+            "{}, median of {} runs after {} for warm-up",
+            method.label(),
+            self.frames,
+            self.warmup_frames
+        )
+    }
+
+    /// The worst sizes in words; `None` where none is large enough.
+    pub fn growth_in_words(&self) -> Option<String> {
+        let parts = self.growth.iter().map(|(model, growth)| {
+            let name = growth.place.name(Axis::Size);
+            format!("{model} {:.2}x at {name}", growth.ratio)
+        });
+        let parts: Vec<String> = parts.collect();
+        let (width, height) = COMMON_SIZE;
+        (!parts.is_empty()).then(|| {
+            format!(
+                "Most time per megapixel above {width}x{height}, over that of the best smaller size: {}",
+                parts.join(", ")
+            )
+        })
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::{backend::cpu::CpuBackend, mode::ModeChoice};
+
+    /// Costs that grow with the pixels, `factor` times as much at 1280x720.
+    pub fn series(axis: Axis, model: ModelSize, factor: f64) -> Series {
+        let costs = (Place::all(axis, DeviceChoice::Cpu).into_iter()).map(|place| {
+            let share = if place.width == 1280 { factor } else { 1.0 };
+            let work = place.megapixels() * place.batch as f64 * (place.blocks + 5) as f64;
+            Cost {
+                place,
+                device_ms: 10.0 * work * share,
+                host_ms: 11.0 * work * share,
+                peak_memory_bytes: (1e8 * work) as u64,
+            }
+        });
+        Series {
+            axis,
+            model,
+            method: TimingMethod::Device,
+            costs: costs.collect(),
+            end: None,
+        }
+    }
+
+    /// A report of these.
+    pub fn report_of(series: Vec<Series>) -> SweepReport {
+        let backend = CpuBackend::new(Some(1)).expect("threads");
+        SweepReport::new(&sweep(&backend, None), series)
+    }
+
+    fn sweep(backend: &CpuBackend, max_memory_bytes: Option<u64>) -> Sweep<'_> {
+        Sweep {
+            backend,
+            mode: backend.mode(ModeChoice::default()),
+            frames: 1,
+            warmup: 0,
+            max_memory_bytes,
+        }
+    }
+
+    #[test]
+    fn the_worst_size_is_compared_with_the_best_smaller_one() {
+        let worst = |factor| {
+            series(Axis::Size, ModelSize::Full, factor)
+                .growth()
+                .expect("sizes")
+        };
+        let found = worst(1.3);
+        assert_eq!(found.place.name(Axis::Size), "1280x720");
+        assert!((found.ratio - 1.3).abs() < 1e-9, "{found:?}");
+        // A size that costs less makes the larger ones costly.
+        let found = worst(0.5);
+        assert_eq!(found.place.name(Axis::Size), "1920x1080");
+        assert!((found.ratio - 2.0).abs() < 1e-9, "{found:?}");
+        assert_eq!(series(Axis::Batch, ModelSize::Full, 1.0).growth(), None);
+    }
+
+    #[test]
+    fn what_does_not_fit_is_known_before_anything_runs() {
+        let backend = CpuBackend::new(Some(1)).expect("threads");
+        let planned = sweep(&backend, Some(60_000_000))
+            .plan(&[ModelSize::Lite])
+            .expect("a plan");
+        let sizes = &planned[0];
+        assert_eq!(sizes.name(), "sizes, lite");
+        let end = sizes.end.as_deref().expect("an end");
+        assert!(end.contains("60 MB may be taken"), "{end}");
+        let last = sizes.places.last().expect("a place").0;
+        assert!(
+            last.width < 1920
+                && end.starts_with(
+                    &Place::all(Axis::Size, DeviceChoice::Cpu)[sizes.places.len()].name(Axis::Size)
+                ),
+            "{end}"
+        );
+        let all = sweep(&backend, Some(u64::MAX))
+            .plan(&[ModelSize::Lite, ModelSize::Full])
+            .expect("a plan");
+        assert_eq!(all.len(), 6);
+        assert!(all.iter().all(|series| series.end.is_none()));
+        let places = all.iter().map(|series| series.places.len());
+        assert_eq!(places.collect::<Vec<_>>(), [7, 7, 7, 7, 5, 5]);
+    }
+}
