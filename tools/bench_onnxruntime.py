@@ -8,7 +8,12 @@ They take turns in one run (ours, ONNX Runtime, ours, ...), so that a machine th
 slows down slows both. Reported is the median over the rounds of each round's
 median time for one picture. Ours is timed from RGBA bytes to RGBA bytes;
 ONNX Runtime is given and gives floats, so converting pixels counts against us only.
-A ratio stands only beside the PSNR between the two painted pictures.
+A ratio stands only beside the PSNR between the two painted pictures. Memory is the
+peak of a process: of ours all of it while it times, with eight pictures, and of ONNX
+Runtime's what painting one picture adds to Python and its packages.
+
+It ends with 1 where a ratio fell by more than a tenth below the recorded one
+(recorded_ratios.py).
 
 Without --style a network with random weights is timed (the time does not depend
 on their values). Needs the packages of tools/requirements.txt.
@@ -16,7 +21,9 @@ on their values). Needs the packages of tools/requirements.txt.
 
 import argparse
 import datetime
+import itertools
 import json
+import multiprocessing
 import os
 import platform
 import statistics
@@ -31,6 +38,7 @@ import onnxruntime
 from PIL import Image
 from safetensors.numpy import load_file, save_file
 
+import recorded_ratios
 from onnx_graph import StyleGraph
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -105,13 +113,26 @@ class OnnxRuntime:
         return times
 
 
+def peak_bytes():
+    """The most memory that this process had; on Linux only (ru_maxrss would be the parent's at first)."""
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(status.split("VmHWM:")[1].split()[0])
+
+
+def peak_growth(weights, picture, threads):
+    """Bytes that one picture in ONNX Runtime adds to the peak of this fresh process."""
+    before = peak_bytes()
+    OnnxRuntime(weights, picture.shape[1], picture.shape[0], threads).paint(picture)
+    return peak_bytes() - before
+
+
 class Ours:
     """The release binary, as a person would call it."""
 
-    def __init__(self, binary, style, variant, threads):
-        self.binary = binary
-        self.common = ["--device", "cpu", "--variant", variant, "--threads", str(threads),
-                       "--style", str(style)]
+    def __init__(self, binary, style, variant, precision, threads):
+        self.binary, self.precision = binary, precision
+        self.common = ["--device", "cpu", "--variant", variant, "--precision", precision,
+                       "--threads", str(threads), "--style", str(style)]
 
     def call(self, *arguments):
         command = [str(self.binary), *map(str, arguments)]
@@ -131,10 +152,12 @@ class Ours:
                   "--output-size", "working", "--force", "-o", painted)
         return np.asarray(Image.open(painted).convert("RGB"))
 
-    def median_ms(self, width, height, frames):
+    def measure(self, width, height, frames):
+        """Median milliseconds of a picture, and the process's peak in bytes."""
         report = self.call("bench", *self.common, "--size", f"{width}x{height}",
                            "--frames", frames, "--json")
-        return json.loads(report)["results"][0]["median_ms"]
+        result = json.loads(report)["results"][0]
+        return result["median_ms"], result["process_peak_bytes"]
 
 
 def decibels(a, b):
@@ -142,24 +165,37 @@ def decibels(a, b):
     return float("inf") if error == 0 else float(10 * np.log10(255**2 / error))
 
 
-def compare(width, height, threads, weights, ours, args, folder):
-    """One row: both sides in turn at one size."""
+def compare(width, height, threads, weights, all_ours, args, folder):
+    """One row for each of ours: all sides in turn at one size."""
     picture = test_picture(width, height)
     theirs = OnnxRuntime(weights, width, height, threads)
-    row = {"size": f"{width}x{height}", "threads": threads}
-    our_rounds, their_rounds = [], []
+    our_rounds, their_rounds = [[] for _ in all_ours], []
     for _ in range(args.rounds):
-        if ours:
-            our_rounds.append(ours.median_ms(width, height, args.frames))
+        for ours, rounds in zip(all_ours, our_rounds):
+            rounds.append(ours.measure(width, height, args.frames))
         their_rounds.append(statistics.median(theirs.times_ms(picture, args.frames)))
-    row["onnxruntime_median_ms"] = statistics.median(their_rounds)
-    row["onnxruntime_rounds_ms"] = their_rounds
-    if ours:
-        row["ours_median_ms"] = statistics.median(our_rounds)
-        row["ours_rounds_ms"] = our_rounds
-        row["ratio"] = row["onnxruntime_median_ms"] / row["ours_median_ms"]
-        row["psnr_db"] = decibels(ours.paint(picture, folder), theirs.paint(picture))
-    return row
+    with multiprocessing.get_context("spawn").Pool(1) as fresh:
+        their_bytes = fresh.apply(peak_growth, (weights, picture, threads))
+    common = {
+        "size": f"{width}x{height}",
+        "threads": threads,
+        "onnxruntime_median_ms": statistics.median(their_rounds),
+        "onnxruntime_rounds_ms": their_rounds,
+        "onnxruntime_peak_mb": their_bytes / 1e6,
+    }
+    rows = []
+    for ours, rounds in zip(all_ours, our_rounds):
+        times, peaks = zip(*rounds)
+        painted, median = ours.paint(picture, folder), statistics.median(times)
+        rows.append(common | {
+            "precision": ours.precision,
+            "ours_median_ms": median,
+            "ours_rounds_ms": times,
+            "ours_peak_mb": max(peaks) / 1e6,
+            "ratio": common["onnxruntime_median_ms"] / median,
+            "psnr_db": decibels(painted, theirs.paint(picture)),
+        })
+    return rows or [common]
 
 
 def machine():
@@ -178,17 +214,19 @@ def table(report):
     lines = [
         f"{report['cpu']}, {report['cores']} cores, {report['date']}, "
         f"ONNX Runtime {report['onnxruntime']}, {report['ours'] or 'ours not run'}, "
-        f"network {report['network']}, {report['rounds']} rounds of {report['frames']} frames, "
+        f"{report['rounds']} rounds of {report['frames']} frames, "
         f"load before the run {report['load']}", "",
-        "| size | threads | ours, median ms | ONNX Runtime, median ms | ratio | PSNR, dB |",
-        "|---|---|---|---|---|---|",
+        "| network | size | threads | precision | ours, median ms | ONNX Runtime, median ms | ratio | PSNR, dB | "
+        "ours, peak MB | ONNX Runtime, peak MB |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     cell = lambda row, key, digits: f"{row[key]:.{digits}f}" if key in row else ""
     for row in report["results"]:
         lines.append(
-            f"| {row['size']} | {row['threads']} | {cell(row, 'ours_median_ms', 1)} | "
-            f"{cell(row, 'onnxruntime_median_ms', 1)} | "
-            f"{cell(row, 'ratio', 2)}{'x' if 'ratio' in row else ''} | {cell(row, 'psnr_db', 1)} |"
+            f"| {row['network']} | {row['size']} | {row['threads']} | {row.get('precision', '')} | "
+            f"{cell(row, 'ours_median_ms', 1)} | {cell(row, 'onnxruntime_median_ms', 1)} | "
+            f"{cell(row, 'ratio', 2)}{'x' if 'ratio' in row else ''} | {cell(row, 'psnr_db', 1)} | "
+            f"{cell(row, 'ours_peak_mb', 0)} | {cell(row, 'onnxruntime_peak_mb', 0)} |"
         )
     return "\n".join(lines)
 
@@ -200,48 +238,50 @@ def size(text):
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("--style", type=Path, help="safetensors file, pytorch/examples names")
+    parser.add_argument("--style", type=Path, nargs="+", help="safetensors files, pytorch/examples names")
     parser.add_argument("--widths", default="32-64-128", help="of the random network")
     parser.add_argument("--blocks", type=int, default=5, help="of the random network")
     parser.add_argument("--sizes", type=size, nargs="+", default=[(512, 512), (1280, 720)])
     parser.add_argument("--threads", type=int, nargs="+", default=[os.cpu_count()])
     parser.add_argument("--variant", default="fused", help="of ours")
+    parser.add_argument("--precision", nargs="+", default=["fp32"], help="of ours, for example fp32 int8")
     parser.add_argument("--frames", type=int, default=10, help="per round and side")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--binary", type=Path, default=ROOT / "target/release/styleforge")
     parser.add_argument("--onnxruntime-only", action="store_true", help="do not run ours")
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    recorded_ratios.add_arguments(parser)
     return parser.parse_args()
 
 
 def main():
     args = arguments()
+    if not args.onnxruntime_only and not args.binary.exists():
+        sys.exit(f"{args.binary} is missing: run `cargo build --release` first")
+    report = machine() | {
+        "date": datetime.date.today().isoformat(), "onnxruntime": onnxruntime.__version__, "ours": None,
+        "frames": args.frames, "rounds": args.rounds, "results": [],
+    }
     with tempfile.TemporaryDirectory() as name:
-        folder, style = Path(name), args.style
-        if style:
-            weights, network = load_file(style), style.name
-        else:
-            weights = random_weights(map(int, args.widths.split("-")), args.blocks)
-            network = f"random {args.widths}, {args.blocks} blocks"
-            style = folder / "random.safetensors"
-            save_file(weights, style)
-        if not args.onnxruntime_only and not args.binary.exists():
-            sys.exit(f"{args.binary} is missing: run `cargo build --release` first")
-        report = machine() | {
-            "date": datetime.date.today().isoformat(), "network": network,
-            "onnxruntime": onnxruntime.__version__, "ours": None,
-            "frames": args.frames, "rounds": args.rounds, "results": [],
-        }
-        for threads in args.threads:
-            ours = None
-            if not args.onnxruntime_only:
-                ours = Ours(args.binary, style, args.variant, threads)
-                report["ours"] = f"{ours.version()} {args.variant}"
+        folder = Path(name)
+        styles = args.style or [folder / f"random {args.widths}, {args.blocks} blocks.safetensors"]
+        if not args.style:
+            save_file(random_weights(map(int, args.widths.split("-")), args.blocks), styles[0])
+        for style, threads in itertools.product(styles, args.threads):
+            weights = load_file(style)
+            precisions = [] if args.onnxruntime_only else args.precision
+            ours = [Ours(args.binary, style, args.variant, x, threads) for x in precisions]
+            if ours:
+                report["ours"] = f"{ours[0].version()} {args.variant}"
             for width, height in args.sizes:
-                report["results"].append(
-                    compare(width, height, threads, weights, ours, args, folder)
-                )
+                rows = compare(width, height, threads, weights, ours, args, folder)
+                report["results"] += [{"network": style.stem} | row for row in rows]
     print(json.dumps(report, indent=1) if args.json else table(report))
+    ratios = {
+        f"{x['network']} {x['precision']}, {x['size']}, {x['threads']} threads": x["ratio"]
+        for x in report["results"] if "ratio" in x
+    }
+    recorded_ratios.check(f"{report['cpu']}, {report['cores']} cores", ratios, args)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ before every frame.
 No ratio without equality: beside every time stands the difference (PSNR) to PyTorch's fp32 picture,
 and a claim of speed is only printed where both pictures agree as well as their precision allows.
 
+It ends with 1 where such a ratio fell by more than a tenth below the recorded one (recorded_ratios.py).
+
 With --operations it times single operations instead, beside the rows of `styleforge bench --kernels`.
 """
 
@@ -35,6 +37,7 @@ from pathlib import Path
 import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
+import recorded_ratios
 from pytorch_peers import Peer, allow_tf32, matmul_tflops, median_ms, operation_us, peers, sweep_caches
 from style_photos import read_picture, to_image
 
@@ -266,6 +269,7 @@ def main() -> None:
     parser.add_argument("--operations", action="store_true", help="times single operations instead of the network")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--markdown", type=Path)
+    recorded_ratios.add_arguments(parser)
     arguments = parser.parse_args()
     sizes = arguments.size or SIZES
     compile_sizes = sizes if arguments.compile_sizes is None else arguments.compile_sizes.split(",")
@@ -311,6 +315,8 @@ def main() -> None:
         arguments.json.write_text(json.dumps(record, indent=1) + "\n")
     if arguments.markdown and record["results"]:
         arguments.markdown.write_text(markdown(record))
+    found = {f"{c['size']} {c['claim']}": c["ratio"] for c in record["claims"]}
+    recorded_ratios.check(record["device"], found, arguments)
 
 
 if __name__ == "__main__":

@@ -338,12 +338,17 @@ impl SweepReport {
         }
     }
 
+    /// How the device's times were taken.
+    pub fn method(&self) -> TimingMethod {
+        let first = self.series.first();
+        first.map_or(TimingMethod::Host, |series| series.method)
+    }
+
     /// The protocol: `device events, median of 20 runs after 3 for warm-up`.
     pub fn protocol(&self) -> String {
-        let method = (self.series.first()).map_or(TimingMethod::Host, |series| series.method);
         format!(
             "{}, median of {} runs after {} for warm-up",
-            method.label(),
+            self.method().label(),
             self.frames,
             self.warmup_frames
         )

@@ -96,7 +96,9 @@ fn text(report: &SweepReport) -> Vec<String> {
         lines.push(String::new());
         lines.extend(table(&rows));
     }
-    lines.extend(report.growth_in_words().map(|growth| format!("\n{growth}")));
+    if let Some(growth) = report.growth_in_words() {
+        lines.extend([String::new(), growth]);
+    }
     lines
 }
 

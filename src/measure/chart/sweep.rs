@@ -12,6 +12,7 @@ use crate::{
         sweep::{Axis, COMMON_SIZE, Cost, Series, SweepReport},
     },
     mode::ModelSize,
+    timing::TimingMethod,
 };
 
 /// Columns and rows, in pixels.
@@ -116,8 +117,12 @@ fn head(canvas: &mut Canvas, report: &SweepReport, colors: &Colors) {
     let at = (MARGIN, 56.0);
     canvas.text_within(at, &title, strong(26.0, colors.ink), Anchor::Left, width);
     let line = format!(
-        "random weights; {}; faint: on the host's clock, with transfers  ·  StyleForge {}",
+        "random weights; {}{}  ·  StyleForge {}",
         report.protocol(),
+        match report.method() {
+            TimingMethod::Device => "; faint: on the host's clock, with transfers",
+            TimingMethod::Host => "",
+        },
         report.version
     );
     let quiet = letters(16.0, colors.quiet);
