@@ -19,7 +19,7 @@ use styleforge::{
         cpu::CpuBackend,
         cuda::{
             CudaBackend,
-            driver::{DevicePtr, DriverFailure},
+            driver::{DevicePtr, DriverFailure, LaunchShape},
         },
         remote::{self, RemoteBackend, Timer},
     },
@@ -43,6 +43,10 @@ pub const INVALID_VALUE: u32 = 1;
 pub const NO_BINARY: u32 = 209;
 /// `CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES`.
 pub const OUT_OF_RESOURCES: u32 = 701;
+/// `CUDA_ERROR_NOT_SUPPORTED`.
+pub const NOT_SUPPORTED: u32 = 801;
+/// `CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED`.
+pub const NOT_RECORDED: u32 = 900;
 /// `CUDA_ERROR_LAUNCH_FAILED`, what a kernel that traps leaves behind.
 pub const LAUNCH_FAILED: u32 = 719;
 
@@ -97,6 +101,10 @@ struct State {
     opened: usize,
     /// Entries that ran, in order.
     launched: Vec<String>,
+    /// CTAs of any kernel that the GPU holds at once.
+    resident_ctas: usize,
+    /// Which launches fail with which code, always.
+    refuses_launches: Option<(fn(LaunchShape) -> bool, u32)>,
     /// Whether a library of convolutions is installed.
     has_library: bool,
     /// The library's prepared algorithms.
@@ -173,6 +181,7 @@ impl FakeGpu {
             compute_capability,
             total_bytes: 1_000_000_000,
             last_ms: 1.0,
+            resident_ctas: 132,
             next: 0x1000,
             ..State::default()
         })))
@@ -193,6 +202,16 @@ impl FakeGpu {
     pub fn fail_any(&self, after: usize, code: u32) {
         let call = None;
         self.state().fault = Some(Fault { call, after, code });
+    }
+
+    /// From now on so many CTAs of a kernel run at once.
+    pub fn hold_at_once(&self, ctas: usize) {
+        self.state().resident_ctas = ctas;
+    }
+
+    /// From now on such launches fail with this code.
+    pub fn refuse_launches(&self, which: fn(LaunchShape) -> bool, code: u32) {
+        self.state().refuses_launches = Some((which, code));
     }
 
     /// Lets the call of this name hang, once `after` others of it succeeded, until all who wait for

@@ -18,7 +18,8 @@ use std::{
 };
 
 use fake::{
-    FakeGpu, INVALID_VALUE, LAUNCH_FAILED, LIBRARY, NO_BINARY, OUT_OF_MEMORY, OUT_OF_RESOURCES,
+    FakeGpu, INVALID_VALUE, LAUNCH_FAILED, LIBRARY, NO_BINARY, NOT_RECORDED, NOT_SUPPORTED,
+    OUT_OF_MEMORY, OUT_OF_RESOURCES,
 };
 use real_time::PATIENCE;
 use styleforge::{
@@ -26,7 +27,10 @@ use styleforge::{
         Backend, BackendError, Composition, Inspect, RunControl, Session, SessionSpec,
         audit::Fill,
         cpu::CpuBackend,
-        cuda::{CudaBackend, driver::DriverFailure},
+        cuda::{
+            CudaBackend,
+            driver::{DriverFailure, LaunchShape},
+        },
         opener,
     },
     engine::{
@@ -100,6 +104,54 @@ fn exercised(backend: &dyn Backend, mode: Mode) -> Result<(), BackendError> {
 }
 
 const FUSED: Mode = Mode::new(Variant::Fused, Precision::Fp16);
+
+/// What a photo in a network of the published widths launches, where so many CTAs run at once.
+fn launched_where_fit(gpu: &FakeGpu, ctas: usize) -> Vec<String> {
+    gpu.hold_at_once(ctas);
+    let backend = gpu.backend().expect("a GPU");
+    let photo = photo();
+    let mut painted = photo.clone();
+    let network = NetworkSpec::with_widths([32, 64, 128]).random(1);
+    let network = Arc::new(network.expect("a valid shape"));
+    let spec = SessionSpec::single(photo.width(), photo.height(), FUSED);
+    let mut session = backend.open(&network, &spec).expect("a session");
+    gpu.launched();
+    (session.paint(&photo, &mut painted, &RunControl::default())).expect("a painting");
+    let launched = gpu.launched();
+    let looked = session.inspect().expect("a look into it");
+    let profile = looked.profile(&photo, &mut painted, &RunControl::default());
+    assert_eq!(profile.expect("times").len(), launched.len());
+    drop(session);
+    drop(backend);
+    assert_eq!(gpu.left_behind(), [""; 0]);
+    launched
+}
+
+#[test]
+fn layers_whose_ctas_do_not_fit_at_once_are_launched_one_by_one() {
+    let chained = launched_where_fit(&FakeGpu::new(), 132);
+    let single = launched_where_fit(&FakeGpu::new(), 1);
+    assert_eq!(single.len(), 16, "one for each convolution: {single:?}");
+    assert_eq!(chained.len(), 16 - 9, "ten in one: {chained:?}");
+}
+
+#[test]
+fn a_driver_that_refuses_special_launches_gets_plain_ones() {
+    let special: [fn(LaunchShape) -> bool; 2] = [|shape| shape.early, |shape| shape.cooperative];
+    for (which, code) in special
+        .into_iter()
+        .flat_map(|s| [(s, NOT_SUPPORTED), (s, NOT_RECORDED)])
+    {
+        let gpu = FakeGpu::new();
+        gpu.refuse_launches(which, code);
+        assert_eq!(launched_where_fit(&gpu, 132).len(), 16);
+    }
+    let gpu = FakeGpu::new();
+    gpu.refuse_launches(|_| true, NOT_SUPPORTED);
+    let backend = gpu.backend().expect("a GPU");
+    let error = opened(&backend, FUSED).expect_err("nothing can be launched");
+    assert!(matches!(error, BackendError::Kernel { .. }), "{error}");
+}
 
 /// The error of the first painting after `call` was set to fail; everything is given back by then.
 fn error_of(call: &'static str, after: usize, code: u32) -> BackendError {

@@ -39,6 +39,7 @@ pub(super) fn failure(call: &'static str, error: DriverError) -> DriverFailure {
 /// A device's context and its streams; given back when dropped.
 pub(super) struct Context {
     device: sys::CUdevice,
+    multiprocessors: usize,
     raw: sys::CUcontext,
     streams: Streams,
     /// cuDNN on the launches' stream of each purpose, or why there is none; looked for at first use.
@@ -88,6 +89,7 @@ impl Context {
             Ok(streams) => Ok((
                 Self {
                     device,
+                    multiprocessors: limits.multiprocessors,
                     raw,
                     streams,
                     cudnn: OnceLock::new(),
@@ -101,6 +103,11 @@ impl Context {
                 Err(failure("cuStreamCreate", error))
             }
         }
+    }
+
+    /// Multiprocessors of the device.
+    pub(super) const fn multiprocessors(&self) -> usize {
+        self.multiprocessors
     }
 
     /// Makes the context current on this thread and runs `call`.

@@ -3,7 +3,14 @@
 //!
 //! Knows no frames and no transfers of them. Belongs to one session and its thread.
 
-use std::{borrow::Cow, sync::Arc};
+use std::{
+    borrow::Cow,
+    ops::Range,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
 
 use rayon::prelude::*;
 
@@ -52,8 +59,10 @@ pub struct SessionDevice {
 pub(super) struct Launches {
     /// Step by step.
     pub(super) single: Vec<Prepared>,
-    /// As the plan's launches, where several steps may be one.
+    /// As few as possible, several steps in one where the plan has it so and the device holds all their CTAs.
     pub(super) together: Vec<Prepared>,
+    /// The steps of each of those.
+    pub(super) steps: Vec<Range<usize>>,
 }
 
 /// One step, or several in one launch, ready to be launched.
@@ -88,6 +97,8 @@ pub(super) struct DeviceNetwork {
     /// launches name it; `None` for a step of our own kernels.
     by_library: Vec<Option<(LibraryConv, Found)>>,
     device_name: String,
+    /// Whether every step is launched by itself, behind the end of the one before: the driver refused more.
+    is_plain: AtomicBool,
 }
 
 impl DeviceNetwork {
@@ -139,6 +150,7 @@ impl DeviceNetwork {
             convolutions,
             by_library,
             device_name,
+            is_plain: AtomicBool::new(false),
         };
         network
             .driver
@@ -294,6 +306,7 @@ impl DeviceNetwork {
                         shared_bytes: step.shared_bytes,
                         cooperative: false,
                         early: self.plan.has_early_launches
+                            && !self.is_plain.load(Ordering::Relaxed)
                             && step.may_begin_early()
                             && !single.is_empty(),
                     },
@@ -302,25 +315,51 @@ impl DeviceNetwork {
                 (None, None) => continue,
             });
         }
-        let together = self.plan.launches.iter().map(|steps| {
-            let first = single[steps.start];
-            match (first, maker.chained(&self.plan.steps[steps.clone()])) {
-                (Prepared::Kernel(launch), Some(params)) if steps.len() > 1 => {
-                    Prepared::Kernel(KernelLaunch {
-                        shape: LaunchShape {
-                            // Its CTAs wait for each other.
-                            cooperative: true,
-                            ..launch.shape
-                        },
-                        params,
-                        ..launch
-                    })
-                }
-                _ => first,
+        let (mut together, mut ranges) = (Vec::new(), Vec::new());
+        for steps in &self.plan.launches {
+            if let Some(chain) = self.chain(&single, steps, &maker)? {
+                together.push(chain);
+                ranges.push(steps.clone());
+            } else {
+                together.extend(&single[steps.clone()]);
+                ranges.extend(steps.clone().map(|step| step..step + 1));
             }
-        });
-        let together = together.collect();
-        Ok(Launches { single, together })
+        }
+        Ok(Launches {
+            single,
+            together,
+            steps: ranges,
+        })
+    }
+
+    /// Several steps as one launch, whose CTAs wait for each other; `None` for a single step, and where the device
+    /// does not hold all CTAs at once, because it is shared or a part of one.
+    fn chain(
+        &self,
+        single: &[Prepared],
+        steps: &Range<usize>,
+        maker: &ParamsMaker<'_>,
+    ) -> Result<Option<Prepared>, BackendError> {
+        if steps.len() < 2 || self.is_plain.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let params = maker.chained(&self.plan.steps[steps.clone()]);
+        let (Prepared::Kernel(first), Some(params)) = (single[steps.start], params) else {
+            return Ok(None);
+        };
+        let shape = LaunchShape {
+            cooperative: true,
+            ..first.shape
+        };
+        let resident = self.driver.resident_ctas(first.function, shape);
+        let resident = resident.map_err(|f| self.backend_error(f))?;
+        Ok(
+            (shape.ctas() <= resident).then_some(Prepared::Kernel(KernelLaunch {
+                shape,
+                params,
+                ..first
+            })),
+        )
     }
 
     /// The launch of a convolution that the library computes.
@@ -387,7 +426,7 @@ impl DeviceNetwork {
         mut launch: impl FnMut(&Prepared) -> Result<(), DriverFailure>,
     ) -> Result<(), DriverFailure> {
         let _frame = nvtx::range(FRAME_RANGE);
-        (self.plan.launches.iter())
+        (launches.steps.iter())
             .zip(&launches.together)
             .try_for_each(|(steps, prepared)| {
                 let _layers = nvtx::range(&self.plan.layers(steps));
@@ -395,23 +434,38 @@ impl DeviceNetwork {
             })
     }
 
-    /// The launches as one graph, which the caller gives back.
-    pub(super) fn record(&self, launches: &Launches) -> Result<Graph, BackendError> {
-        self.driver
-            .begin_recording()
-            .map_err(|f| self.backend_error(f))?;
-        let launched = (self.plan.launches.iter())
+    /// The launches for photos and paintings in this layout, and all of them as one graph, which the caller gives
+    /// back. A driver that does not support some way to launch is asked for plain launches from then on.
+    pub(super) fn recorded(
+        &self,
+        layout: &MemoryLayout,
+    ) -> Result<(Launches, Graph), BackendError> {
+        let launches = self.prepare(layout)?;
+        match self.record(&launches) {
+            Ok(graph) => Ok((launches, graph)),
+            Err((_, failure))
+                if failure.is_unsupported() && !self.is_plain.swap(true, Ordering::Relaxed) =>
+            {
+                self.recorded(layout)
+            }
+            Err((Some(entry), failure)) => Err(refused(Refusal::Driver(failure), entry, |f| {
+                self.backend_error(f)
+            })),
+            Err((None, failure)) => Err(self.backend_error(failure)),
+        }
+    }
+
+    /// The launches as one graph, or the failure and the entry that could not be launched.
+    fn record(&self, launches: &Launches) -> Result<Graph, (Option<&str>, DriverFailure)> {
+        self.driver.begin_recording().map_err(|f| (None, f))?;
+        let launched = (launches.steps.iter())
             .zip(&launches.together)
             .try_for_each(|(steps, l)| {
-                let entry = &self.plan.steps[steps.start].entry;
-                self.launch(l)
-                    .map_err(|f| refused(Refusal::Driver(f), entry, |f| self.backend_error(f)))
+                let entry = self.plan.steps[steps.start].entry.as_str();
+                self.launch(l).map_err(|f| (Some(entry), f))
             });
         // Ends the recording after a failure too, or the stream could not be used any more.
-        let graph = self
-            .driver
-            .end_recording()
-            .map_err(|f| self.backend_error(f));
+        let graph = self.driver.end_recording().map_err(|f| (None, f));
         if let (Err(_), Ok(half)) = (&launched, &graph) {
             self.driver.free_graph(*half);
         }

@@ -86,6 +86,12 @@ impl DriverFailure {
         self.call.starts_with("cudnn")
     }
 
+    /// Whether the driver cannot do what was asked: too many CTAs that wait for each other, something that it does
+    /// not support, or that cannot be recorded (cuda.h).
+    pub const fn is_unsupported(&self) -> bool {
+        matches!(self.code, 720 | 801 | 900..=907)
+    }
+
     /// Whether the context is gone for good: every later call on it fails too.
     pub const fn is_lost(&self) -> bool {
         // Uncorrectable memory error, NVLink error, contained error, illegal address, launch
@@ -121,6 +127,13 @@ pub struct LaunchShape {
     /// Whether it may begin while the launch before still ends. The kernel itself waits before it
     /// touches what others write.
     pub early: bool,
+}
+
+impl LaunchShape {
+    /// CTAs of the whole grid.
+    pub const fn ctas(&self) -> usize {
+        self.grid.0 as usize * self.grid.1 as usize * self.grid.2 as usize
+    }
 }
 
 /// A way in which a library computes a convolution of one shape.
@@ -247,6 +260,9 @@ pub trait Driver: Send + Sync {
         entry: &str,
         shared_bytes: u32,
     ) -> Result<Function, DriverFailure>;
+    /// CTAs of this shape that the whole device holds at once.
+    fn resident_ctas(&self, function: Function, shape: LaunchShape)
+    -> Result<usize, DriverFailure>;
     /// Launches without waiting. `params` points to the kernel's parameter block, which is read before
     /// the call returns.
     ///

@@ -71,9 +71,9 @@ impl FrameSlot {
             false => network.backend_error(f),
         })?;
         let events = EventList::make(driver, 5).map_err(|f| network.backend_error(f))?;
-        let launches = network.prepare(&layout)?;
+        let (launches, graph) = network.recorded(&layout)?;
         let graph = Recording {
-            graph: network.record(&launches)?,
+            graph,
             driver: driver.clone(),
         };
         Ok(Self {

@@ -76,7 +76,7 @@ impl CudaSession {
         // Waits whatever happened: the pinned memory may be in use.
         let waited = driver.wait();
         queued.and(waited)?;
-        (network.plan.launches.iter())
+        (first.launches.steps.iter())
             .zip(events.windows(2))
             .map(|(steps, pair)| {
                 let all = &network.plan.steps[steps.clone()];

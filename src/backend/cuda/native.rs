@@ -275,6 +275,23 @@ impl Driver for NativeDriver {
         })
     }
 
+    fn resident_ctas(
+        &self,
+        function: Function,
+        shape: LaunchShape,
+    ) -> Result<usize, DriverFailure> {
+        let name = "cuOccupancyMaxActiveBlocksPerMultiprocessor";
+        let each = self.with(name, || {
+            let (threads, shared) = (shape.block as c_int, shape.shared_bytes as usize);
+            // SAFETY: the function is the driver's own.
+            unsafe {
+                let function = function.0 as sys::CUfunction;
+                result::occupancy::max_active_block_per_multiprocessor(function, threads, shared)
+            }
+        })?;
+        Ok(self.context.multiprocessors() * usize::try_from(each).unwrap_or_default())
+    }
+
     unsafe fn launch(
         &self,
         function: Function,
@@ -287,20 +304,22 @@ impl Driver for NativeDriver {
             pad: [0; 4],
             value,
         };
-        let mut attributes = [
-            attribute(
+        let mut attributes = Vec::with_capacity(2);
+        // An attribute that does not count is left out: older drivers refuse some whatever their value.
+        if shape.cooperative {
+            attributes.push(attribute(
                 sys::CUlaunchAttributeID::CU_LAUNCH_ATTRIBUTE_COOPERATIVE,
-                sys::CUlaunchAttributeValue {
-                    cooperative: i32::from(shape.cooperative),
-                },
-            ),
-            attribute(
+                sys::CUlaunchAttributeValue { cooperative: 1 },
+            ));
+        }
+        if shape.early {
+            attributes.push(attribute(
                 sys::CUlaunchAttributeID::CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION,
                 sys::CUlaunchAttributeValue {
-                    programmaticStreamSerializationAllowed: i32::from(shape.early),
+                    programmaticStreamSerializationAllowed: 1,
                 },
-            ),
-        ];
+            ));
+        }
         let (x, y, z) = shape.grid;
         let config = sys::CUlaunchConfig {
             gridDimX: x,

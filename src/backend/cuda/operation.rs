@@ -151,7 +151,10 @@ impl OperationSession {
     /// # Errors
     /// [`BackendError::DeviceLost`].
     pub fn timing(&mut self, rounds: u32) -> Result<OperationTiming, BackendError> {
-        let ranges = &self.plan.plan.launches;
+        let ranges = match self.copies.first() {
+            Some(copy) => copy.launches.steps.clone(),
+            None => Vec::new(),
+        };
         let all = ranges.len();
         let of_network = |range: &&Range<usize>| range.end <= self.plan.launches_of_network;
         let shared = ranges.iter().filter(of_network).count();
@@ -183,10 +186,7 @@ impl OperationSession {
             network_us: network_ms * each,
             flops: operation.flops(),
             bytes: operation.bytes(self.plan.plan.mode.precision),
-            launches: self
-                .plan
-                .plan
-                .launches
+            launches: ranges
                 .iter()
                 .map(|steps| self.plan.plan.steps[steps.start].entry.clone())
                 .collect(),

@@ -239,14 +239,33 @@ impl Driver for FakeDriver {
         Ok(Function(function))
     }
 
+    fn resident_ctas(&self, _: Function, _: LaunchShape) -> Result<usize, DriverFailure> {
+        let state = self.begin("cuOccupancyMaxActiveBlocksPerMultiprocessor")?;
+        Ok(state.resident_ctas)
+    }
+
     unsafe fn launch(
         &self,
         function: Function,
-        _: LaunchShape,
+        shape: LaunchShape,
         params: *const c_void,
     ) -> Result<(), DriverFailure> {
         let mut state = self.begin("cuLaunchKernel")?;
         assert!(!params.is_null(), "a kernel takes an argument");
+        if shape.cooperative && shape.ctas() > state.resident_ctas {
+            state
+                .misuse
+                .push("CTAs wait for each other that cannot".to_owned());
+        }
+        if let Some((is_refused, code)) = state.refuses_launches
+            && is_refused(shape)
+        {
+            return Err(DriverFailure {
+                call: "cuLaunchKernelEx",
+                code,
+                words: "as the test wished".to_owned(),
+            });
+        }
         match &mut *self.recording() {
             Some(recorded) => recorded.push(function.0),
             None => state.run(function.0),
