@@ -385,7 +385,9 @@ impl App {
         let mut intents = std::mem::take(&mut self.intents);
         // What lies behind a dialog sees no pointer: a tooltip would stay, over the dialog, while that rests.
         let take = |input: &mut egui::InputState| std::mem::take(&mut input.pointer);
-        let pointer = self.has_dialog().then(|| ui.ctx().input_mut(take));
+        let has_dialog = self.has_dialog();
+        self.messages.note_dialog(has_dialog);
+        let pointer = has_dialog.then(|| ui.ctx().input_mut(take));
         if self.full_screen.is_on() {
             self.full_screen_ui(ui, &mut intents);
         } else {

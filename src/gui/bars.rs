@@ -32,12 +32,16 @@ pub struct TopView<'a> {
     pub controls: Option<bool>,
 }
 
-/// Least width at which buttons of the upper bar have words beside their icons, in points.
-const WORDS_WIDTH: f32 = 1000.0;
+/// Least width at which buttons of the upper bar have words beside their icons, in points: for photos, for live
+/// pictures, and while a camera is in use.
+const WORDS_WIDTH: [f32; 3] = [800.0, 910.0, 1000.0];
 
 /// Draws the upper bar into `ui`.
 pub fn top(ui: &mut egui::Ui, view: &TopView<'_>, intents: &mut Vec<Intent>) {
-    let has_words = ui.available_width() >= WORDS_WIDTH;
+    let parts = view
+        .live
+        .map_or(0, |live| 1 + usize::from(live.uses_camera()));
+    let has_words = ui.available_width() >= WORDS_WIDTH[parts];
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
         ui.spacing_mut().button_padding.x = 8.0;
@@ -108,7 +112,13 @@ pub fn top(ui: &mut egui::Ui, view: &TopView<'_>, intents: &mut Vec<Intent>) {
                 }
                 _ => {}
             }
-            let button = theme::icon_button(icon, name, has_words).frame_when_inactive(false);
+            // The button that stands out is one that leads somewhere.
+            let is_main = intent == Intent::AskOpen
+                && (view.live).is_some_and(|live| !live.uses_camera() && !live.may_have_camera());
+            let button = match is_main {
+                true => theme::main_button(ui, &theme::icon_text(icon, name, has_words)),
+                false => theme::icon_button(icon, name, has_words).frame_when_inactive(false),
+            };
             if key_chips::hint(ui.add_enabled(can, button), hint, keys)
                 .accessible_name(name)
                 .clicked()

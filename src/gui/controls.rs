@@ -11,7 +11,7 @@ use super::{
     mix,
     platform::format_title,
     style_source::Card,
-    theme,
+    theme::{self, HintBeside},
 };
 use crate::{
     engine::paint::{MIN_WORKING_PX, OutputSize, most_long_side_px},
@@ -72,7 +72,7 @@ pub fn ui(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
             strength(ui, "0 % is the photo, 100 % the painting.", &mut choice);
             brush(ui, view, &mut choice);
             ui.checkbox(&mut choice.look.keep_colors, "Keep the photo's colours")
-                .on_hover_text("Brushwork of the style, colours of the photo.");
+                .hint_beside("Brushwork of the style, colours of the photo.");
             mix::ui(ui, view.cards, &mut choice, intents);
             ui.add_space(theme::GROUP_GAP);
 
@@ -113,7 +113,7 @@ fn framing(
         ] {
             if ui
                 .add(egui::Button::new(icon))
-                .on_hover_text(hint)
+                .hint_beside(hint)
                 .accessible_name(name)
                 .clicked()
             {
@@ -123,7 +123,7 @@ fn framing(
         let crop = egui::Button::selectable(is_cropping, format!("{} Crop", icons::CROP));
         if ui
             .add(crop.frame_when_inactive(true))
-            .on_hover_text("Paint only a part of the photo")
+            .hint_beside("Paint only a part of the photo")
             .accessible_name("Crop the photo")
             .clicked()
         {
@@ -170,7 +170,7 @@ fn brush(ui: &mut egui::Ui, view: &View<'_>, choice: &mut Choice) {
         })
         .inner;
     place = last - detail;
-    let response = response.on_hover_text(
+    let response = response.hint_beside(
         "The long side in pixels at which the photo is painted: broad strokes on the left, fine ones on the right. \
          Stays for later photos until it is the usual one again, as after a double click.",
     );
@@ -186,7 +186,7 @@ fn brush(ui: &mut egui::Ui, view: &View<'_>, choice: &mut Choice) {
             let (w, h) = choice.working_size().resolve(width, height);
             format!("Strokes as at {w} × {h} px")
         }
-        None => "Broad strokes on the left, fine ones on the right".to_owned(),
+        None => "Broad strokes left, fine ones right".to_owned(),
     };
     // One that was chosen stays: it is seen that it was, and how to take it back.
     let is_chosen = choice.brush.clamp(finest, last) != usual;
@@ -200,7 +200,7 @@ fn brush(ui: &mut egui::Ui, view: &View<'_>, choice: &mut Choice) {
 pub(super) fn strength(ui: &mut egui::Ui, hint: &str, choice: &mut Choice) {
     let strength = &mut choice.look.strength_percent;
     let percent = theme::Number::with(" %");
-    theme::slider(ui, "Strength", strength, 0..=100, 100, &percent).on_hover_text(hint);
+    theme::slider(ui, "Strength", strength, 0..=100, 100, &percent).hint_beside(hint);
 }
 
 fn model(ui: &mut egui::Ui, view: &View<'_>, choice: &mut Choice) {
@@ -225,7 +225,7 @@ fn model(ui: &mut egui::Ui, view: &View<'_>, choice: &mut Choice) {
                 .min_size(vec2(width, 28.0));
             let response = ui
                 .add_enabled(has(size), button)
-                .on_hover_text(hint)
+                .hint_beside(hint)
                 .on_disabled_hover_text(match size {
                     ModelSize::Full => {
                         "This style's full model is not installed: its file belongs in the \
@@ -283,7 +283,7 @@ fn output(ui: &mut egui::Ui, view: &View<'_>, choice: &mut Choice) {
         let mut shown = (*px).min(most);
         let number = theme::Number::with(" px");
         let response = theme::slider(ui, "Long side", &mut shown, least..=most, usual, &number);
-        let response = response.on_hover_text(
+        let response = response.hint_beside(
             "The long side of the saved picture in pixels, at most four times the photo's. Stays for later photos.",
         );
         if response.changed() {
@@ -319,7 +319,7 @@ fn format(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
         let usual = Choices::default().jpeg_quality;
         let number = theme::Number::with("");
         theme::slider(ui, "JPEG quality", &mut quality, 1..=100, usual, &number)
-            .on_hover_text("Higher is finer and larger.");
+            .hint_beside("Higher is finer and larger.");
         if quality != view.settings.jpeg_quality {
             intents.push(Intent::SetJpegQuality(quality));
         }

@@ -279,9 +279,6 @@ impl App {
                     self.note_painting(ctx, &recorded.path);
                 }
                 match recorded.failure_in_words() {
-                    None if recorded.frames == 0 => self.messages.notice(
-                        "No picture came while it was recorded; nothing was kept.".to_owned(),
-                    ),
                     None => {
                         let notes = recorded.notes.iter().map(|note| format!("; {note}"));
                         let notes: String = notes.collect();

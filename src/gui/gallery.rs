@@ -14,7 +14,7 @@ use super::{
     style_order::{Move, StyleOrder},
     style_source::Card,
     texture::{MIPMAPPED, image_of},
-    theme,
+    theme::{self, HintBeside},
 };
 use crate::{frame::Frame as PixelFrame, media::framing::Framing};
 
@@ -240,7 +240,7 @@ impl Gallery {
                 .min_size(vec2(ui.available_width(), 0.0));
             let hint = "A painting or any other picture becomes a style, and so does a file of trained weights \
                         (.safetensors, .pth or .onnx), also when it is dropped onto the window.";
-            let response = ui.add(button).on_hover_text(hint);
+            let response = ui.add(button).hint_beside(hint);
             if response.accessible_name("Add a style…").clicked() {
                 intents.push(Intent::AskStyle);
             }

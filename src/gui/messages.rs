@@ -98,6 +98,12 @@ impl Message {
         words.max(offer).max(actions).min(room)
     }
 
+    /// Whether it is seen over a picture that stands alone, too: what went wrong, and what became of a file.
+    fn is_for_all(&self) -> bool {
+        let offered = self.offer.as_ref().map(|offer| &offer.intent);
+        self.kind == Kind::Error || matches!(offered, Some(Intent::ShowInFolder(_)))
+    }
+
     /// Seconds until it leaves by itself.
     fn left(&self, now: f64) -> Option<f64> {
         Some(self.since? + self.stays()? - now)
@@ -124,7 +130,7 @@ fn button_width(ui: &egui::Ui, name: &str) -> f32 {
 pub enum Corner {
     /// Below, over the picture.
     Bottom,
-    /// Above, because a dialog is open: its buttons are at its lower edge.
+    /// Above, over a dialog, whose buttons are at its lower edge: what came since it opened.
     Top,
 }
 
@@ -133,8 +139,10 @@ pub enum Corner {
 pub struct Messages {
     list: Vec<Message>,
     newest: u64,
-    /// Numbers of those that were seen last.
-    seen: Vec<u64>,
+    /// Numbers of those that were seen last, below and above.
+    seen: [Vec<u64>; 2],
+    /// The newest of those that were up when the dialog opened that lies over the window.
+    before_dialog: Option<u64>,
     /// What follows because notices went whose offer nobody took.
     follows: Vec<Intent>,
 }
@@ -192,6 +200,16 @@ impl Messages {
         }
     }
 
+    /// Notes whether a dialog lies over the window: what was up before stays where it is, below it.
+    pub fn note_dialog(&mut self, is_open: bool) {
+        self.before_dialog = is_open.then(|| self.before_dialog.unwrap_or(self.newest));
+    }
+
+    /// Takes the notices away, because another page is shown.
+    pub fn turn_page(&mut self) {
+        self.remove(|m| m.kind == Kind::Notice);
+    }
+
     fn remove(&mut self, goes: impl Fn(&Message) -> bool) {
         for message in self.list.extract_if(.., |m| goes(m)) {
             let otherwise = message.offer.and_then(|offer| offer.otherwise);
@@ -237,14 +255,14 @@ impl Messages {
         std::mem::take(&mut self.follows)
     }
 
-    /// Shows the newest messages, or `errors_only`, in the corner of `area` that is named, further in by so many
-    /// points.
+    /// Shows the newest messages in the corner of `area` that is named, further in by so many points; over a picture
+    /// that `is_alone` only some.
     pub fn ui(
         &mut self,
         ui: &egui::Ui,
         area: egui::Rect,
         (corner, further_in): (Corner, f32),
-        errors_only: bool,
+        is_alone: bool,
         intents: &mut Vec<Intent>,
     ) {
         let now = ui.input(|i| i.time);
@@ -256,7 +274,9 @@ impl Messages {
         if let Some(seconds) = next_to_leave.min_by(f64::total_cmp) {
             ui.ctx().request_repaint_after_secs(seconds as f32 + 0.01);
         }
-        let is_shown = |m: &&Message| !errors_only || m.kind == Kind::Error;
+        let before = self.before_dialog.unwrap_or(u64::MAX);
+        let is_here = |m: &Message| (m.number <= before) == (corner == Corner::Bottom);
+        let is_shown = |m: &&Message| is_here(m) && (!is_alone || m.is_for_all());
         if !self.list.iter().any(|m| is_shown(&m)) {
             return;
         }
@@ -269,8 +289,13 @@ impl Messages {
             ),
             Corner::Top => (egui::Align2::LEFT_TOP, area.left_top() + vec2(EDGE, margin)),
         };
-        egui::Area::new(egui::Id::unique("messages"))
-            .order(egui::Order::Foreground)
+        // Dialogs lie in the foreground.
+        let order = match (corner, self.before_dialog) {
+            (Corner::Bottom, Some(_)) => egui::Order::Middle,
+            _ => egui::Order::Foreground,
+        };
+        egui::Area::new(egui::Id::unique(("messages", corner == Corner::Top)))
+            .order(order)
             .pivot(pivot)
             .fixed_pos(at)
             .constrain_to(area)
@@ -283,8 +308,9 @@ impl Messages {
                     show(ui, message, width, intents);
                 }
                 let seen: Vec<u64> = shown.iter().map(|m| m.number).collect();
-                if seen != self.seen {
-                    self.seen = seen;
+                let seen_here = &mut self.seen[usize::from(corner == Corner::Top)];
+                if *seen_here != seen {
+                    *seen_here = seen;
                     // Else they would stand for a frame where the height before left them.
                     ui.ctx().request_discard("other messages are up");
                 }

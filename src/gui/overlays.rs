@@ -213,7 +213,7 @@ pub fn dialog(
     let response = modal.show(ctx, |ui| {
         let room = ctx.content_rect().size();
         ui.set_width(f32::min(width, room.x - 80.0));
-        ui.set_max_height(room.y - 120.0);
+        ui.set_max_height(room.y - 88.0);
         contents(ui);
     });
     response.should_close()

@@ -120,15 +120,19 @@ impl App {
         };
         self.end_change(ctx);
         self.workspace.history.forget_future();
+        let cards = self.gallery.cards();
+        let place = cards.iter().position(|other| other.id == card.id);
+        // The one below it, or above it where it is the last.
+        let beside = place.and_then(|at| cards.get(at + 1).or(cards.get(at.checked_sub(1)?)));
+        let beside = beside.map(|card| card.id.clone());
         self.gallery.hide(&card.id);
         let chosen = |choice: &Choice| (choice.style.clone(), choice.mix.clone());
         let before = chosen(&self.workspace.choice);
         let choice = &mut self.workspace.choice;
         choice.mix.retain(|other| other != id);
         if choice.style.as_deref() == Some(id) {
-            choice.style = None;
+            choice.style = beside;
             choice.mix = Mix::default();
-            self.choose_first_style();
         }
         self.removals.push(Removal {
             id: card.id.clone(),
@@ -195,6 +199,21 @@ impl App {
         }
     }
 
+    /// Takes styles out of the choice that are not in the gallery.
+    pub(super) fn forget_absent(&mut self) {
+        let gallery = &self.gallery;
+        if !gallery.is_listed() {
+            return;
+        }
+        let choice = &mut self.workspace.choice;
+        choice.style.take_if(|id| gallery.card(id).is_none());
+        let chosen = choice.style.as_deref().and_then(|id| gallery.card(id));
+        choice.mix.retain(|id| {
+            let both = chosen.zip(gallery.card(id));
+            both.is_some_and(|(chosen, card)| chosen.why_not_mixed(card).is_none())
+        });
+    }
+
     /// The styles were listed.
     pub(super) fn handle_styles(
         &mut self,
@@ -217,15 +236,7 @@ impl App {
                 )),
             }
         }
-        let style = &mut self.workspace.choice.style;
-        style.take_if(|id| self.gallery.card(id).is_none());
-        let gallery = &self.gallery;
-        let choice = &mut self.workspace.choice;
-        let chosen = choice.style.as_deref().and_then(|id| gallery.card(id));
-        choice.mix.retain(|id| {
-            let both = chosen.zip(gallery.card(id));
-            both.is_some_and(|(chosen, card)| chosen.why_not_mixed(card).is_none())
-        });
+        self.forget_absent();
         self.networks.failed.clear();
         self.choose_first_style();
         let arrived = self.arriving.take();

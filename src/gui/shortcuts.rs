@@ -388,6 +388,13 @@ pub fn groups() -> Vec<Group> {
     ]
 }
 
+/// What this press does, in words.
+pub fn does(table: &[Group], press: &Press) -> Option<&'static str> {
+    let mut lines = table.iter().flat_map(|group| &group.lines);
+    let found = lines.find(|line| line.bindings.iter().any(|(.., bound)| bound == press));
+    found.map(|line| line.does)
+}
+
 /// The shortcuts that were pressed since the last frame. With `covered`, something lies over the window and
 /// only the keys that close it count.
 pub fn pressed(ctx: &egui::Context, table: &[Group], covered: bool) -> Vec<Press> {

@@ -30,16 +30,19 @@ pub fn ui(ui: &mut egui::Ui, groups: &[Group], wanted: &mut String, is_fresh: bo
     ui.add_space(4.0);
     let found = found(groups, wanted);
     ScrollArea::vertical()
-        .max_height(ui.available_height() - 60.0)
+        .max_height(ui.available_height() - 48.0)
         // As high whatever is found: the field stays where it is.
         .auto_shrink([false, false])
         .show(ui, |ui| {
+            ui.spacing_mut().item_spacing.y = 4.0;
             if found.is_empty() {
                 theme::caption(ui, "No shortcut has these words.");
             }
             ui.columns(2, |columns| {
-                for (place, (group, lines)) in found.iter().enumerate() {
-                    group_ui(&mut columns[place % 2], group, lines);
+                for (group, lines) in &found {
+                    // Into the shorter one.
+                    let [left, right] = [0, 1].map(|side| columns[side].cursor().top());
+                    group_ui(&mut columns[usize::from(right < left)], group, lines);
                 }
             });
             theme::caption(
@@ -57,7 +60,7 @@ fn group_ui(ui: &mut egui::Ui, group: &Group, lines: &[&Line]) {
         .min_col_width(130.0)
         // Lines of text need less height than buttons: more is seen at once.
         .min_row_height(0.0)
-        .spacing([12.0, 5.0])
+        .spacing([12.0, 4.0])
         .show(ui, |ui| {
             for line in lines {
                 chips(ui, line.keys);
@@ -65,7 +68,7 @@ fn group_ui(ui: &mut egui::Ui, group: &Group, lines: &[&Line]) {
                 ui.end_row();
             }
         });
-    ui.add_space(theme::GROUP_GAP);
+    ui.add_space(4.0);
 }
 
 /// The lines that hold every word of `wanted` in their keys, in what they do or in their group's title, by groups.

@@ -8,7 +8,7 @@ use eframe::egui::{
 use super::{
     style_source::Card,
     texture::{cover, mirrored},
-    theme,
+    theme::{self, HintBeside},
 };
 
 /// Height of a thumbnail, in points.
@@ -118,7 +118,7 @@ pub fn card_ui(
     if card.credit.is_empty() {
         response
     } else {
-        response.on_hover_text(&card.credit)
+        response.hint_beside(&card.credit)
     }
 }
 

@@ -4,6 +4,7 @@
 //! put a scripted one in its place. Knows no egui.
 
 use std::{
+    borrow::Cow,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -255,7 +256,7 @@ impl StyleSource for Library {
             let network = StyleNetwork::built_in().map_err(|e| not_added(&e))?;
             let read = style_picture::read_with(&network, path);
             let (code, thumbnail) = read.map_err(|e| not_added(&e))?;
-            return self.keep_picture(&code, &stem(path), &thumbnail);
+            return self.keep_picture(&code, &picture_name(path), &thumbnail);
         }
         let checkpoint = match Checkpoint::read_as(path, pixels) {
             Ok(checkpoint) => checkpoint,
@@ -345,6 +346,15 @@ impl StyleSource for Library {
     }
 }
 
+/// A name for the style of a picture: that of its file, with a word before one of digits alone.
+fn picture_name(path: &Path) -> Cow<'_, str> {
+    let stem = stem(path);
+    match stem.contains(char::is_alphabetic) {
+        true => stem,
+        false => format!("Style {stem}").into(),
+    }
+}
+
 /// A style that was kept; called `stem`, or with a number behind that, where its own name is taken or one that no
 /// style may have: a name is not asked for while styles are added.
 fn or_numbered(
@@ -404,6 +414,13 @@ fn thumbnail(bytes: &[u8]) -> Option<Arc<Frame>> {
 mod tests {
     use super::*;
     use crate::media::encode;
+
+    #[test]
+    fn a_style_of_a_numbered_picture_has_a_word_in_its_name() {
+        for (file, name) in [("0077.jpg", "Style 0077"), ("barn 2.jpg", "barn 2")] {
+            assert_eq!(picture_name(Path::new(file)), name);
+        }
+    }
 
     #[test]
     fn a_picture_is_added_as_a_style_and_shows_itself() {

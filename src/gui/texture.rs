@@ -250,11 +250,20 @@ pub fn mirrored(uv: Rect, is_flipped: bool) -> Rect {
     }
 }
 
+/// How much of what is cut off a picture that is higher than wide goes above what stays: heads are there.
+const CUT_ABOVE: f32 = 0.15;
+
 /// The part of a picture that covers `target` without being stretched.
 pub fn cover(picture: Vec2, target: Vec2) -> Rect {
     let scale = (target.x / picture.x).max(target.y / picture.y);
     let share = (target / scale) / picture;
-    Rect::from_center_size(pos2(0.5, 0.5), share)
+    let above = if picture.y > picture.x {
+        CUT_ABOVE
+    } else {
+        0.5
+    };
+    let cut = Vec2::splat(1.0) - share;
+    Rect::from_min_size(pos2(0.5 * cut.x, above * cut.y), share)
 }
 
 /// Every second, third, … pixel of a picture with a side beyond `side_px`.
@@ -304,7 +313,10 @@ mod tests {
     #[test]
     fn thumbnails_are_cut_not_stretched() {
         let uv = cover(vec2(200.0, 200.0), vec2(200.0, 100.0));
-        assert_eq!(uv.size(), vec2(1.0, 0.5));
+        assert_eq!((uv.min, uv.size()), (pos2(0.0, 0.25), vec2(1.0, 0.5)));
+        // The upper part of a portrait stays.
+        let uv = cover(vec2(300.0, 400.0), vec2(200.0, 80.0));
+        assert!(uv.top() < 0.15 && uv.width() == 1.0, "{uv:?}");
     }
 
     #[test]

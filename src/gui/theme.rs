@@ -4,7 +4,8 @@ use std::ops::RangeInclusive;
 
 use eframe::egui::{
     self, Align2, Color32, Context, CornerRadius, FontFamily, FontId, Frame, Id, Margin, Order,
-    Pos2, Rect, Stroke, TextStyle, Theme, ThemePreference, Visuals, emath::Numeric, vec2,
+    Pos2, Rect, RectAlign, Stroke, TextStyle, Theme, ThemePreference, Visuals, emath::Numeric,
+    vec2,
 };
 
 use super::fonts;
@@ -14,6 +15,10 @@ use crate::settings::ThemeChoice;
 pub const GAP: f32 = 8.0;
 /// Space between groups, in points.
 pub const GROUP_GAP: f32 = 16.0;
+/// Width of the gallery, in points.
+pub const GALLERY_WIDTH: f32 = 212.0;
+/// Width of the controls, in points.
+pub const CONTROLS_WIDTH: f32 = 280.0;
 /// Width of the name beside a control, in points.
 const NAME_WIDTH: f32 = 88.0;
 /// Width of the number of a slider, in points.
@@ -236,20 +241,43 @@ pub fn heading(text: &str) -> egui::RichText {
 
 /// Controls that few people need: folded away until they are opened.
 pub fn advanced(ui: &mut egui::Ui, contents: impl FnOnce(&mut egui::Ui)) {
-    let shown = egui::CollapsingHeader::new(heading("Advanced"))
+    egui::CollapsingHeader::new(heading("Advanced"))
         .id_salt("advanced")
         .show_unindented(ui, contents);
-    let is_open = shown.openness > 0.0;
-    ui.data_mut(|data| data.insert_temp(advanced_id(), is_open));
 }
 
-/// Whether a person has opened the controls that few people need.
-pub fn is_advanced_open(ctx: &egui::Context) -> bool {
-    ctx.data(|data| data.get_temp(advanced_id()).unwrap_or_default())
+/// A tooltip beside the column of styles or controls that a widget stands in.
+pub trait HintBeside {
+    /// As `on_hover_text`, whose tooltip would cover the next control below.
+    fn hint_beside(self, text: &str) -> Self;
 }
 
-fn advanced_id() -> Id {
-    Id::unique("advanced is open")
+impl HintBeside for egui::Response {
+    fn hint_beside(self, text: &str) -> Self {
+        let screen = self.ctx.content_rect();
+        let (align, edge) = match self.rect.center().x > screen.center().x {
+            true => (RectAlign::LEFT_START, screen.right() - CONTROLS_WIDTH),
+            false => (RectAlign::RIGHT_START, screen.left() + GALLERY_WIDTH),
+        };
+        let mut column = self.rect;
+        column.extend_with_x(edge);
+        let mut tooltip = egui::Tooltip::for_enabled(&self);
+        tooltip.popup = tooltip.popup.anchor(column).align(align);
+        tooltip.show(|ui| {
+            ui.set_max_width(ui.spacing().tooltip_width);
+            ui.label(text);
+        });
+        if self.ctx.has_accesskit_node(self.id) {
+            self.ctx.accesskit_node_builder(self.id, |node| {
+                node.set_description(text);
+                let has_name = node.label().is_some_and(|name| !name.is_empty());
+                if !has_name && node.labelled_by().is_empty() {
+                    node.set_label(text);
+                }
+            });
+        }
+        self
+    }
 }
 
 /// A quiet line below a control.
@@ -278,7 +306,7 @@ pub fn caption_with_way_back(
         let letters = egui::RichText::new(words).small();
         let button = egui::Button::new(letters.color(palette(ui.visuals()).accent)).small();
         ui.add(button)
-            .on_hover_text(hint)
+            .hint_beside(hint)
             .accessible_name(spoken)
             .clicked()
     })

@@ -55,10 +55,17 @@ impl App {
             }
             // Nothing happens once: the picture follows the key.
             Press::Original => return,
-            Press::Live(intent) => {
-                // Keys of live pictures do nothing to a photo, except the one that leads to them.
-                if self.live.is_some() || intent == LiveIntent::ToggleFullScreen {
-                    self.intents.push(Intent::Live(intent));
+            Press::Live(intent)
+                if self.live.is_some() || intent == LiveIntent::ToggleFullScreen =>
+            {
+                self.intents.push(Intent::Live(intent));
+                return;
+            }
+            Press::Live(_) => {
+                // It does nothing to a photo, and says why.
+                if let Some(does) = shortcuts::does(&self.shortcuts, &press) {
+                    let text = format!("“{does}” is for live pictures; L leads to them.");
+                    self.messages.notice(text);
                 }
                 return;
             }

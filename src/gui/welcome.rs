@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use eframe::egui::{
-    self, Align, Align2, Color32, FontId, Id, Label, Layout, Rect, Response, RichText, Role, Sense,
-    Stroke, StrokeKind, UiBuilder, WidgetInfo, vec2,
+    self, Align, Align2, Color32, FontId, Id, Label, Layout, Rect, Response, RichText, Role,
+    ScrollArea, Sense, Stroke, StrokeKind, UiBuilder, WidgetInfo, vec2,
 };
 
 use super::{
@@ -20,6 +20,8 @@ use crate::capture::{Camera, Source};
 
 /// Largest width and height of a card, in points.
 const CARD: egui::Vec2 = vec2(190.0, 164.0);
+/// Least height of a card, in points.
+const LEAST_CARD: f32 = 140.0;
 /// Space between cards, in points.
 const BETWEEN: f32 = 12.0;
 /// Height of all that is shown, in points.
@@ -114,6 +116,24 @@ pub fn ui(
     let inside = inner.shrink2(vec2(20.0, 16.0));
     let layout = Layout::top_down(Align::Center);
     let ui = &mut ui.new_child(UiBuilder::new().max_rect(inside).layout(layout));
+    // Where there is less room than all of it needs, it stays within its frame.
+    let card = (CARD.y + inner.height() - most.y).clamp(LEAST_CARD, CARD.y);
+    ScrollArea::vertical().show(ui, |ui| {
+        ui.set_width(inside.width());
+        contents(ui, opening, card, (cameras, recent), intents);
+    });
+}
+
+/// The ways to begin, on cards of this height.
+fn contents(
+    ui: &mut egui::Ui,
+    opening: bool,
+    card_height: f32,
+    (cameras, recent): (Cameras<'_>, &[PathBuf]),
+    intents: &mut Vec<Intent>,
+) {
+    let inside = ui.max_rect();
+    let colors = theme::palette(ui.visuals());
     ui.label(RichText::new("Drop a photo here").size(24.0).strong());
     let then = "or begin with one of these; a style on the left paints it";
     ui.label(RichText::new(then).color(colors.quiet));
@@ -127,12 +147,12 @@ pub fn ui(
     let top = ui.cursor().top();
     for (place, way) in ways(cameras).into_iter().enumerate() {
         let x = left + place as f32 * (width + BETWEEN);
-        let at = Rect::from_min_size(egui::pos2(x, top), vec2(width, CARD.y));
+        let at = Rect::from_min_size(egui::pos2(x, top), vec2(width, card_height));
         if card(ui, at, &way).clicked() {
             intents.push(way.intent);
         }
     }
-    ui.add_space(CARD.y + theme::GROUP_GAP);
+    ui.add_space(card_height + theme::GROUP_GAP);
     let sample = egui::Button::new("Try the sample photo").frame_when_inactive(false);
     if hint(ui.add(sample), "Try it with the built-in photo.", "Ctrl+E").clicked() {
         intents.push(Intent::OpenSample);

@@ -16,10 +16,6 @@ use super::{
 };
 use crate::{engine::paint::Painting, mode::DeviceChoice};
 
-/// Width of the gallery, in points.
-const GALLERY_WIDTH: f32 = 212.0;
-/// Width of the controls, in points.
-const CONTROLS_WIDTH: f32 = 280.0;
 /// Height up to which a line over the picture's lower edge reaches, below which no message stands, in points.
 const CHIP_HEIGHT: f32 = 64.0;
 /// Least width at which the controls are always seen, in points.
@@ -48,7 +44,7 @@ impl App {
         });
         Panel::left("gallery")
             .resizable(false)
-            .exact_size(GALLERY_WIDTH)
+            .exact_size(theme::GALLERY_WIDTH)
             .frame(side(ui, 12, 8))
             .show(ui, |ui| {
                 let share = self.engine.progress().unwrap_or(0.0);
@@ -64,7 +60,7 @@ impl App {
         if has_controls {
             Panel::right("controls")
                 .resizable(false)
-                .exact_size(CONTROLS_WIDTH)
+                .exact_size(theme::CONTROLS_WIDTH)
                 .frame(side(ui, 12, 8))
                 .show(ui, |ui| self.controls(ui, intents));
         }
@@ -96,7 +92,7 @@ impl App {
 
     /// The buttons for the picture, and a line of words below them.
     fn action_bar(&mut self, ui: &mut egui::Ui, frame: Frame, intents: &mut Vec<Intent>) {
-        let status = self.status(ui.ctx());
+        let status = self.status();
         Panel::bottom("action bar").frame(frame).show(ui, |ui| {
             ui.spacing_mut().item_spacing.y = 4.0;
             match &self.live {
@@ -258,21 +254,17 @@ impl App {
             };
             batch.ui(ui, area, &painting, progress, intents);
         }
-        // Over a dialog they stand elsewhere.
-        if !self.has_dialog() {
-            let above = if has_chip { CHIP_HEIGHT } else { 0.0 };
-            let is_alone = self.full_screen.shows_only_pictures(ui.input(|i| i.time));
-            self.messages
-                .ui(ui, area, (Corner::Bottom, above), is_alone, intents);
-        }
+        let above = if has_chip { CHIP_HEIGHT } else { 0.0 };
+        let is_alone = self.full_screen.shows_only_pictures(ui.input(|i| i.time));
+        self.messages
+            .ui(ui, area, (Corner::Bottom, above), is_alone, intents);
         self.sheets.ui(ui, area, intents);
         self.arrivals.ui(ui, area, self.live.is_some());
     }
 
-    /// The lower line; modes, and what a device can do, only for those who look at such things.
-    fn status(&self, ctx: &egui::Context) -> bars::StatusView {
-        let has_lab = self.live.as_ref().is_some_and(|live| live.panel_open);
-        let shows_details = has_lab || theme::is_advanced_open(ctx);
+    /// The lower line; modes, and what a device can do, only beside the Lab.
+    fn status(&self) -> bars::StatusView {
+        let shows_details = self.live.as_ref().is_some_and(|live| live.panel_open);
         let device = match &self.device.info {
             Some(info) if shows_details => {
                 [info.name.as_str(), &info.parallelism(), &info.instructions]
@@ -315,7 +307,7 @@ impl App {
             device,
             device_notice: self.device.notice.as_deref().map(remark),
             photo,
-            last_run: (self.workspace.shown()).map(|s| run_in_words(&s.painting, shows_details)),
+            last_run: (self.workspace.shown()).map(|s| run_in_words(&s.painting)),
         }
     }
 }
@@ -329,14 +321,10 @@ fn draw_stage(ui: &mut egui::Ui, stage: &mut Stage) {
     }
 }
 
-/// Size and time of a run, perhaps with its mode.
-fn run_in_words(painting: &Painting, with_mode: bool) -> String {
+/// Size and time of a run.
+fn run_in_words(painting: &Painting) -> String {
     let (w, h) = (painting.painted.width(), painting.painted.height());
     let seconds = painting.total_ms / 1e3;
     let digits = if seconds < 10.0 { 2 } else { 0 };
-    let mode = match with_mode {
-        true => format!(", {}", painting.mode),
-        false => String::new(),
-    };
-    format!("Painted at {w} × {h} px in {seconds:.digits$} s{mode}")
+    format!("Painted at {w} × {h} px in {seconds:.digits$} s")
 }

@@ -58,6 +58,10 @@ pub struct Workspace {
     photos_opened: u64,
     /// The choice with which the photo was opened: nobody asked for the painting that follows from it.
     unasked: Option<Choice>,
+    /// The choice of the page that is not seen, photos or live pictures, and what undo goes through there.
+    aside: Option<(Choice, History)>,
+    /// Whether that is the photo's.
+    is_photo_aside: bool,
 }
 
 impl Workspace {
@@ -73,7 +77,48 @@ impl Workspace {
             saved: Vec::new(),
             photos_opened: 0,
             unasked: None,
+            aside: None,
+            is_photo_aside: false,
         }
+    }
+
+    /// Goes to live pictures: they have a style, mix and look of their own, so that the photo keeps its painting. They
+    /// begin with the photo's; without a photo there is one choice for both.
+    pub fn go_live(&mut self) {
+        if self.photo.is_none() || self.is_photo_aside {
+            return;
+        }
+        let kept = self.aside.take();
+        let (own, history) = kept.unwrap_or_else(|| (self.choice.clone(), History::default()));
+        let live = Choice {
+            style: own.style,
+            mix: own.mix,
+            look: own.look,
+            ..self.choice.clone()
+        };
+        self.turn(live, history);
+        self.is_photo_aside = true;
+    }
+
+    /// Goes back to the photo, which is as it was left.
+    pub fn leave_live(&mut self) {
+        if std::mem::take(&mut self.is_photo_aside)
+            && let Some((choice, history)) = self.aside.take()
+        {
+            self.turn(choice, history);
+        }
+    }
+
+    fn turn(&mut self, choice: Choice, history: History) {
+        let choice = std::mem::replace(&mut self.choice, choice);
+        let history = std::mem::replace(&mut self.history, history);
+        self.aside = Some((choice, history));
+    }
+
+    /// The photo's choice, also while live pictures are seen.
+    fn photo_choice(&self) -> &Choice {
+        let aside = self.aside.as_ref().filter(|_| self.is_photo_aside);
+        aside.map_or(&self.choice, |(choice, _)| choice)
     }
 
     /// Puts a photo in place of the one before, and gives that one. How the one before was turned and cropped is
@@ -246,8 +291,12 @@ impl Workspace {
             rename(&mut recipe.style);
             recipe.mix.iter_mut().for_each(|(style, _)| rename(style));
         }
-        let steps = self.history.steps_mut();
-        let now = std::iter::once(&mut self.choice).chain(&mut self.unasked);
+        let aside = self.aside.iter_mut();
+        let (others, histories): (Vec<_>, Vec<_>) = aside.map(|(c, h)| (c, h)).unzip();
+        let histories = histories.into_iter().chain([&mut self.history]);
+        let steps = histories.flat_map(History::steps_mut);
+        let now = [&mut self.choice].into_iter().chain(&mut self.unasked);
+        let now = now.chain(others);
         for choice in choices.into_iter().chain(steps).chain(now) {
             choice.style.as_mut().map(rename);
             let others = choice.mix.others.iter_mut();
@@ -278,15 +327,16 @@ impl Workspace {
     /// The finished picture on the table; `None` while only a draft or the photo is there.
     pub fn finished(&self) -> Option<Finished> {
         let open = self.photo.as_ref();
-        let open = open.filter(|photo| photo.framing == self.choice.framing)?;
+        let choice = self.photo_choice();
+        let open = open.filter(|photo| photo.framing == choice.framing)?;
         let photo = &open.opened.photo;
         let shown = self.shown.as_ref().filter(|_| self.draft.is_none())?;
         Some(Finished {
             key: self.saved_key()?,
             photo: photo.frame.clone(),
             painting: shown.painting.clone(),
-            output: self.choice.output,
-            look: self.choice.look,
+            output: choice.output,
+            look: choice.look,
             icc: photo.icc.clone(),
         })
     }
@@ -294,7 +344,8 @@ impl Workspace {
     /// The key for [`Workspace::mark_saved`] of the result as it is now.
     fn saved_key(&self) -> Option<SavedKey> {
         let shown = self.shown.as_ref()?;
-        Some((shown.recipe.clone(), self.choice.look, self.choice.output))
+        let choice = self.photo_choice();
+        Some((shown.recipe.clone(), choice.look, choice.output))
     }
 
     /// Notes that a result was saved or copied.
@@ -307,8 +358,9 @@ impl Workspace {
     pub fn is_unsaved(&self) -> bool {
         let is_own = matches!(&self.photo, Some(p) if p.opened.origin != Origin::Sample);
         let key = self.saved_key().filter(|key| !self.saved.contains(key));
-        let is_asked = self.unasked.as_ref() != Some(&self.choice);
-        is_own && is_asked && self.choice.look.strength_percent > 0 && key.is_some()
+        let choice = self.photo_choice();
+        let is_asked = self.unasked.as_ref() != Some(choice);
+        is_own && is_asked && choice.look.strength_percent > 0 && key.is_some()
     }
 
     /// The photo's name without its ending.

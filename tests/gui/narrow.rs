@@ -1,7 +1,7 @@
 //! What fits where there is little room, and takes no more than it needs where there is much.
 
-use eframe::egui::{Key, Rect, pos2};
-use egui_kittest::kittest::Queryable;
+use eframe::egui::{Key, Rect, Role, Shape, pos2};
+use egui_kittest::kittest::{Queryable, by};
 
 use crate::{scripted::own_card, window::Window};
 
@@ -61,6 +61,10 @@ fn a_message_is_as_wide_as_its_words() {
 
 #[test]
 fn the_controls_keep_their_edges_whatever_they_show() {
+    let list = |w: &Window, name: &str| {
+        let list = w.harness.get(by().label(name).role(Role::ComboBox));
+        list.rect().right()
+    };
     let edges = |w: &Window| {
         let all = ["Strength", "Detail"].into_iter().flat_map(|name| {
             let controls = w.harness.query_all_by_label(name);
@@ -76,9 +80,91 @@ fn the_controls_keep_their_edges_whatever_they_show() {
     assert_eq!((before[0], before[1]), (before[2], before[3]));
     let rail = w.slider("Strength").rect().width();
     assert!(rail > 230.0, "of the 256 between the margins: {rail}");
+    // What stands below the words beneath a slider, too.
+    let right = w.slider("Strength").rect().right();
+    assert_eq!([list(&w, "Size"), list(&w, "Format")], [right; 2]);
     let file = w.photo_file("photo.png", 40, 30);
     w.drop_file(&file);
     w.until_label("photo.png, 40 × 30 px");
     w.step();
     assert_eq!(edges(&w), before);
+}
+
+#[test]
+fn no_line_of_the_first_page_crosses_its_frame() {
+    for height in [440.0, 500.0, 540.0] {
+        let mut w = Window::sized(960.0, height);
+        w.set_scale(2.0);
+        w.until_contains("No camera was found");
+        w.step();
+        // The margins of the buttons below, and of the frame.
+        let frame = w.harness.get_by_label("Save as…").rect().top() - 8.0 - 12.0;
+        for clipped in &w.harness.output().shapes {
+            if let Shape::Text(text) = &clipped.shape {
+                let place = text.visual_bounding_rect();
+                let seen = place.intersect(clipped.clip_rect);
+                let is_left_of_it = place.right() < 220.0;
+                let crosses = seen.top() < frame && seen.bottom() > frame;
+                assert!(
+                    is_left_of_it || !crosses,
+                    "{:?} at {height}",
+                    text.galley.text()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_list_of_keys_is_seen_whole_in_a_window_of_the_usual_size() {
+    let mut w = Window::sized(1280.0, 800.0);
+    w.until_label("Candy");
+    w.press(Key::F1);
+    w.step();
+    let close = w.harness.get_by_label("Close").rect().top();
+    let last = w.harness.get_by_label_contains("Tab goes through").rect();
+    assert!(last.bottom() < close, "{last:?} above {close}");
+}
+
+#[test]
+fn buttons_have_words_on_a_screen_of_960_points() {
+    let mut w = Window::sized(960.0, 540.0);
+    w.set_scale(2.0);
+    w.until_label("Candy");
+    let has_words = |w: &Window| {
+        w.painted_texts()
+            .iter()
+            .any(|text| text.ends_with(" Folder…"))
+    };
+    assert!(has_words(&w));
+    w.click("Live");
+    w.until_live();
+    assert!(has_words(&w), "{:?}", w.painted_texts());
+    for name in ["Use camera", "Controls", "About"] {
+        let right = w.harness.get_by_label(name).rect().right();
+        assert!(right < 960.0 - 8.0, "{name} ends at {right}");
+    }
+}
+
+#[test]
+fn a_tooltip_covers_no_control_below() {
+    let mut w = Window::open();
+    w.until_label("Candy");
+    let slider = w.slider("Strength").rect();
+    w.harness.hover_at(slider.center());
+    let place = |w: &Window| {
+        let shapes = w.harness.output().shapes.iter();
+        shapes.into_iter().find_map(|clipped| match &clipped.shape {
+            Shape::Text(text) if text.galley.text().starts_with("0 % is the photo") => {
+                Some(text.visual_bounding_rect())
+            }
+            _ => None,
+        })
+    };
+    w.until("the tooltip", |w| place(w).is_some());
+    for _ in 0..4 {
+        w.step();
+    }
+    let right = place(&w).expect("a tooltip").right();
+    assert!(right < slider.left(), "{right}");
 }

@@ -145,8 +145,11 @@ fn removing_can_be_undone_by_its_message_and_after_that() {
     open_menu(&mut w, "Barn");
     w.click("Remove");
     w.until_label("“Barn” was removed.");
-    assert!(!is_listed(&w, "Barn"));
-    w.until_label("Picture, original, 40 × 30 px");
+    assert!(
+        !is_listed(&w, "Barn") && w.is_chosen("Aquarium"),
+        "its neighbour"
+    );
+    w.until_painted();
     // Another listing does not bring it back, and its file is still there.
     focus_window(&mut w);
     assert!(is_kept(&w, "Barn"));
@@ -169,9 +172,10 @@ fn removing_can_be_undone_by_its_message_and_after_that() {
     w.key(Modifiers::NONE, Key::Num4);
     w.step();
     assert!(w.is_chosen("Aquarium"), "key 4 means no style any more");
+    w.click("Candy");
     // Long after the message: first what was done after it.
     w.key(Modifiers::COMMAND, Key::Z);
-    w.until("no choice", |w| !w.is_chosen("Aquarium"));
+    w.until("the choice before", |w| w.is_chosen("Aquarium"));
     assert!(!is_listed(&w, "Barn"));
     w.click("Undo");
     w.until("the style", |w| w.is_chosen("Barn"));

@@ -397,3 +397,15 @@ fn a_full_strip_leaves_room_for_everything_in_a_small_window() {
     });
     w.until("the strip to move", |w| left(w) < before - 20.0);
 }
+
+#[test]
+fn the_words_of_an_empty_strip_stand_beside_its_button() {
+    let w = Window::with_photo(40, 30);
+    let place = |name: &str| w.harness.get_by_label(name).rect();
+    let (words, button) = (
+        place("Paintings that you save stand here."),
+        place("Hide saved paintings"),
+    );
+    let apart = (words.center().y - button.center().y).abs();
+    assert!(apart < button.height(), "{words:?} beside {button:?}");
+}

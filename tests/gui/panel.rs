@@ -238,7 +238,6 @@ fn counters_say_what_was_noted() {
         "At the engine: 49.6 % (59)",
         "At the screen: 3.3 % (2)",
         "Working size: 640 × 360 px",
-        "Mode: fused fp16",
         "Device: A GPU",
         "Memory in use: 214 MB",
         "Memory free: 138.2 GB",
@@ -267,7 +266,10 @@ fn the_mode_says_who_computes_it() {
     let shown = w.harness.state_mut();
     shown.panel.note_sample(Arc::new(by_library));
     w.harness.run_steps(2);
-    w.says("Mode: fused fp16 (cuDNN 9.14)");
+    let device = w.harness.get_by_label("Device: A GPU");
+    let described = device.accesskit_node().description().unwrap_or_default();
+    let mode = "Mode: fused fp16 (cuDNN 9.14).";
+    assert!(described.contains(mode), "{described}");
 }
 
 #[test]

@@ -364,3 +364,31 @@ fn without_a_dialog_a_path_is_typed_and_nothing_is_replaced() {
         !w.has("Open which photo or style?")
     });
 }
+
+#[test]
+fn a_message_stays_where_it_is_when_a_dialog_opens_and_goes_with_its_page() {
+    let mut w = Window::painted(40, 30);
+    w.save_as("out.png");
+    w.until("one message", |w| {
+        w.harness.query_all_by_label("Dismiss").count() == 1
+    });
+    let place = |w: &Window| w.harness.get_by_label("Dismiss").rect();
+    let before = place(&w);
+    w.press(Key::F1);
+    w.until_label("Shortcuts");
+    w.step();
+    assert_eq!(place(&w), before);
+    w.press(Key::Escape);
+    w.until("the list to go", |w| !w.has("Search shortcuts"));
+    w.click("Live");
+    w.until_live();
+    assert!(!w.has_containing("Saved as "), "{:#?}", w.texts());
+}
+
+#[test]
+fn a_key_of_live_pictures_says_so_beside_a_photo() {
+    let mut w = Window::open();
+    w.until_label("Candy");
+    w.press(Key::P);
+    w.until_contains("is for live pictures; L leads to them");
+}

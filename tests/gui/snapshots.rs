@@ -21,7 +21,7 @@ const BLOCK: usize = 8;
 /// By how many levels the mean of a block may differ.
 const LEVELS: f32 = 8.0;
 /// Quality of the JPEG files in which the pictures are kept.
-const QUALITY: u8 = 45;
+const QUALITY: u8 = 25;
 
 /// A window in a theme.
 fn window(theme: &str, live: bool) -> Window {

@@ -5,13 +5,22 @@ use std::{
     fs,
     io::ErrorKind,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use super::{
     Background, Origin, Report, SmallPicture, Stamp, THUMBNAIL_PX,
     opening::{opened, smaller},
 };
-use crate::{disk::words, frame::Frame, gui::label::path_label, media::decode};
+use crate::{
+    disk::words,
+    frame::Frame,
+    gui::label::path_label,
+    media::{
+        decode,
+        record::{Destination, beginning_of},
+    },
+};
 
 /// Largest file, and most memory to read it, of which a small picture is made, in bytes: nobody waits for one.
 const MOST_BYTES: u64 = 512 << 20;
@@ -63,6 +72,10 @@ fn small(path: &Path) -> Result<Frame, String> {
     // Asked before opening: opening a pipe would wait for its writer.
     if !about.is_file() {
         return Err(format!("{name} is not a plain file."));
+    }
+    if Destination::has_video_ending(path) {
+        let first = Arc::new(beginning_of(path, THUMBNAIL_PX)?);
+        return Ok((*smaller(&first, THUMBNAIL_PX)).clone());
     }
     let too_large = || format!("{name} is too large for a small picture of it.");
     if about.len() > MOST_BYTES {

@@ -93,7 +93,7 @@ fn red_dot(ui: &mut egui::Ui, words: &str) {
 
 /// How far a recording is.
 fn progress(recorder: &Recorder) -> String {
-    let mut words = vec![length_in_words(recorder.length())];
+    let mut words = vec![length_in_words(recorder.lasts())];
     if !recorder.is_video() {
         words.push(pictures(recorder.written()));
     }
@@ -119,7 +119,11 @@ impl LiveView {
             }
             return;
         }
-        let button = theme::main_button(ui, &format!("{} Use camera", icons::VIDEO));
+        let words = format!("{} Use camera", icons::VIDEO);
+        let button = match self.may_have_camera() {
+            true => theme::main_button(ui, &words),
+            false => Button::new(words),
+        };
         if ui
             .add(button)
             .on_hover_text("Paints what your camera sees. Nothing leaves this computer.")
@@ -243,28 +247,27 @@ impl LiveView {
 
     /// Whether a recording goes on or begins.
     fn is_recording(&self) -> bool {
-        self.begins_recording || self.recording.is_some()
+        self.begins_recording.is_some() || self.recording.is_some()
     }
 
-    /// How long the recording is.
-    fn recorded_length(&self) -> String {
-        length_in_words(
-            self.recording
-                .as_ref()
-                .map_or(Duration::ZERO, Recorder::length),
-        )
+    /// How long it is recorded by now.
+    pub(super) fn recorded_length(&self) -> Option<Duration> {
+        let begins = self.begins_recording.as_ref();
+        let begins = begins.map(|(since, _)| since.elapsed());
+        self.recording.as_ref().map(Recorder::lasts).or(begins)
     }
 
     /// Starts a recording or ends it, and says how far it is.
     fn record_button(&self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
         let colors = theme::palette(ui.visuals());
-        let is_recording = self.is_recording();
+        let recorded = self.recorded_length();
+        let is_recording = recorded.is_some();
         let mut name = "Record".to_owned();
         let mut spoken = name.clone();
-        if is_recording {
+        if let Some(length) = recorded {
             let progress = match &self.recording {
                 Some(recording) => progress(recording),
-                None => self.recorded_length(),
+                None => length_in_words(length),
             };
             name = format!("Stop  {progress}");
             spoken = format!("Stop recording, {progress}");
@@ -364,8 +367,8 @@ impl LiveView {
                 if self.films() {
                     red_dot(ui, "Camera on");
                 }
-                if self.is_recording() {
-                    red_dot(ui, &format!("Recording {}", self.recorded_length()));
+                if let Some(length) = self.recorded_length() {
+                    red_dot(ui, &format!("Recording {}", length_in_words(length)));
                 }
             });
         });

@@ -16,6 +16,8 @@ use crate::{
     settings::LiveChoices,
 };
 
+/// Width of a figure, in points.
+const FIGURE_WIDTH: f32 = 104.0;
 /// The sides, as the picture shows them.
 const SIDES: [&str; 2] = ["Left", "Right"];
 
@@ -91,23 +93,37 @@ impl LiveView {
             });
         }
         let offers = Offers::of(self, Some(device));
-        egui::Grid::new("comparison").num_columns(5).show(ui, |ui| {
+        // A grid of its own with and without figures: else these lie over each other until it knows their widths.
+        let id = ("comparison", comparison.is_some());
+        egui::Grid::new(id).num_columns(5).show(ui, |ui| {
             for (place, side) in SIDES.into_iter().enumerate() {
                 ui.label(side);
                 ui.add_enabled_ui(measuring.is_none(), |ui| {
                     candidate(ui, side, &mut choices.candidates[place], offers);
                 });
                 if let Some(time) = comparison.as_ref().map(|c| c.times[place]) {
-                    ui.label(format!("{:.2} ms", time.p50))
+                    figure(ui, format!("{:.2} ms", time.p50).into())
                         .on_hover_text("The median (p50) of the last frames.");
-                    ui.label(quiet(ui, format!("p95 {:.2} ms", time.p95)))
+                    figure(ui, quiet(ui, format!("p95 {:.2} ms", time.p95)))
                         .on_hover_text("95 of 100 frames took at most this long.");
-                    ui.label(quiet(ui, format!("{:.0} fps", 1e3 / time.p50.max(1e-3))));
+                    let fps = 1e3 / time.p50.max(1e-3);
+                    figure(ui, quiet(ui, format!("{fps:.0} fps")));
                 }
                 ui.end_row();
             }
         });
     }
+}
+
+/// A figure in a place that is as wide however many digits it has.
+fn figure(ui: &mut egui::Ui, text: RichText) -> egui::Response {
+    let layout = egui::Layout::left_to_right(egui::Align::Center);
+    let size = egui::vec2(FIGURE_WIDTH, ui.spacing().interact_size.y);
+    let cell = ui.allocate_ui_with_layout(size, layout, |ui| {
+        ui.set_min_width(FIGURE_WIDTH);
+        ui.label(text)
+    });
+    cell.inner
 }
 
 fn quiet(ui: &egui::Ui, text: String) -> RichText {

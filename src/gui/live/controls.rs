@@ -19,7 +19,7 @@ use crate::{
         list::list,
         mix,
         style_source::Card,
-        theme,
+        theme::{self, HintBeside},
     },
     mode::ModelSize,
     settings::{LiveChoices, RecordAs},
@@ -59,7 +59,7 @@ pub fn ui(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
             strength(ui, hint, &mut choice);
             size(ui, view, &mut choices);
             ui.checkbox(&mut choice.look.keep_colors, "Keep the source's colours")
-                .on_hover_text("Brushwork of the style, colours of the source.");
+                .hint_beside("Brushwork of the style, colours of the source.");
             mix::ui(ui, view.cards, &mut choice, intents);
             ui.add_space(theme::GROUP_GAP);
 
@@ -68,7 +68,7 @@ pub fn ui(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
 
             theme::advanced(ui, |ui| {
                 ui.checkbox(&mut choices.repaint_kept, "Repaint what is kept, finely")
-                    .on_hover_text("A held picture and snapshots are painted once more, as finely as photos, with finer strokes; else they stay as they are seen.");
+                    .hint_beside("A held picture and snapshots are painted once more, as finely as photos, with finer strokes; else they stay as they are seen.");
                 target_rate(ui, &mut choices);
                 model(ui, view, &mut choices);
                 if !view.live.comparing {
@@ -76,9 +76,9 @@ pub fn ui(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
                     engine(ui, &mut choices.mode, offers);
                 }
                 ui.checkbox(&mut choices.upscale, "Sharpen to the source's size")
-                    .on_hover_text("The painting gets the source's size and follows its edges; else it stays as small as it was painted.");
+                    .hint_beside("The painting gets the source's size and follows its edges; else it stays as small as it was painted.");
                 ui.checkbox(&mut choices.moving_gallery, "Moving pictures of the styles")
-                    .on_hover_text("Every style on the left paints the live picture, small. Takes a twelfth of the time.");
+                    .hint_beside("Every style on the left paints the live picture, small. Takes a twelfth of the time.");
             });
             ui.add_space(theme::GROUP_GAP);
 
@@ -148,7 +148,7 @@ fn source(
     });
     response
         .clone()
-        .on_hover_text("Where live pictures come from.");
+        .hint_beside("Where live pictures come from.");
     if response.clicked() {
         intents.push(Intent::Live(LiveIntent::ListCameras));
     }
@@ -165,7 +165,7 @@ fn source(
             false => (&mut choices.mirror, "Swap left and right."),
         };
         ui.checkbox(mirror, format!("{} Mirror", icons::MIRROR))
-            .on_hover_text(hint)
+            .hint_beside(hint)
             .accessible_name("Mirror");
         let label = ui.label("Rotate");
         let button = ComboBox::from_id_salt("rotate")
@@ -181,7 +181,7 @@ fn source(
     });
     if is_camera {
         ui.checkbox(&mut choices.mirror_saved, "Mirror what is saved")
-            .on_hover_text("Snapshots and recordings, too, are as in a mirror.");
+            .hint_beside("Snapshots and recordings, too, are as in a mirror.");
         camera_format(ui, choices);
     }
 }
@@ -205,7 +205,7 @@ fn record_as(ui: &mut egui::Ui, choices: &mut LiveChoices) {
                 .frame_when_inactive(true);
             if ui
                 .add(button)
-                .on_hover_text(hint)
+                .hint_beside(hint)
                 .accessible_name(format!("Record as: {name}"))
                 .clicked()
             {
@@ -322,7 +322,7 @@ fn target_rate(ui: &mut egui::Ui, choices: &mut LiveChoices) {
     let mut fps = target_fps.round() as u32;
     let (usual, number) = (DEFAULT_TARGET_FPS as u32, theme::Number::with(" fps"));
     theme::slider(ui, "Target frame rate", &mut fps, 5..=60, usual, &number)
-        .on_hover_text("The automatic detail holds so many frames a second.");
+        .hint_beside("The automatic detail holds so many frames a second.");
     *target_fps = f64::from(fps);
 }
 
@@ -363,7 +363,7 @@ fn model(ui: &mut egui::Ui, view: &View<'_>, choices: &mut LiveChoices) {
                     ui.add_enabled_ui(has, |ui| {
                         entries
                             .offer(ui, &mut choices.model, size, name)
-                            .on_hover_text(hint)
+                            .hint_beside(hint)
                             .on_disabled_hover_text("This style has no such model here.");
                     });
                 }

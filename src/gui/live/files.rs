@@ -4,6 +4,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
+    time::Instant,
 };
 
 use eframe::egui;
@@ -141,20 +142,15 @@ impl App {
         };
         if live.recording.is_some() {
             self.end_recording();
-        } else if std::mem::take(&mut live.begins_recording) {
+        } else if live.begins_recording.take().is_some() {
             // What begins meanwhile is given up.
-        } else if live.picture().is_none() {
-            self.messages.notice(NO_PICTURE);
-        } else {
-            if live.frozen {
-                let hint =
-                    "The picture is held: what is recorded begins when it moves again (Space).";
-                self.messages.notice(hint);
-            }
-            live.begins_recording = true;
+        } else if let Some((_, seen)) = live.picture() {
+            live.begins_recording = Some((Instant::now(), seen.clone()));
             let record_as = self.settings.live.record_as;
             self.background
                 .start_recording(self.picture_folder(), record_as);
+        } else {
+            self.messages.notice(NO_PICTURE);
         }
     }
 
@@ -163,19 +159,12 @@ impl App {
         &mut self,
         result: Result<Box<StartedRecording>, String>,
     ) {
-        match (result, &mut self.live) {
-            (Ok(started), Some(live))
-                if live.recording.is_none() && !self.ending.is_closing && live.begins_recording =>
-            {
-                live.begins_recording = false;
-                // What is seen now is what it begins with; to be found again by.
-                if let Some((_, painted)) = live.picture() {
-                    let (width, height) =
-                        size_within(painted.width(), painted.height(), THUMBNAIL_PX);
-                    let small = scaled(painted, width, height);
-                    self.paintings
-                        .note_recording(started.recorder.path(), small);
-                }
+        let live = self.live.as_mut().filter(|live| live.recording.is_none());
+        let wanted = live.and_then(|live| live.begins_recording.take().map(|seen| (live, seen)));
+        match (result, wanted) {
+            (Ok(mut started), Some((live, (since, seen)))) if !self.ending.is_closing => {
+                // What was seen when it was asked for is what it begins with.
+                started.sink.push(&seen, since);
                 self.engine.record(started.sink);
                 live.recording = Some(started.recorder);
                 if let Some(note) = started.note {
@@ -184,18 +173,14 @@ impl App {
             }
             // Live pictures ended meanwhile, or nobody wants it any more.
             (Ok(started), _) => self.background.discard_recording(started.recorder),
-            (Err(error), live) => {
-                if let Some(live) = live {
-                    live.begins_recording = false;
-                }
-                self.messages.error(error);
-            }
+            (Err(error), _) => self.messages.error(error),
         }
     }
 
     pub(in crate::gui) fn end_recording(&mut self) {
         let recording = self.live.as_mut().and_then(|live| live.recording.take());
         if let Some(recorder) = recording {
+            recorder.hold_until(Instant::now());
             self.ending.recordings += 1;
             self.background.finish_recording(recorder);
         }

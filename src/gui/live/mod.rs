@@ -102,8 +102,8 @@ pub struct LiveView {
     opened_lab: bool,
     previews: PreviewGrid,
     recording: Option<Recorder>,
-    /// Whether a recording is about to begin.
-    begins_recording: bool,
+    /// A recording that is about to begin: since when, and what was seen then.
+    begins_recording: Option<(Instant, Frame)>,
     /// When a measurement was seen first that goes on, by egui's clock.
     measuring_since: Option<f64>,
     /// The settings that the engine was sent last.
@@ -146,7 +146,7 @@ impl LiveView {
             opened_lab: false,
             previews: PreviewGrid::default(),
             recording: None,
-            begins_recording: false,
+            begins_recording: None,
             measuring_since: None,
             sent: None,
             sent_number: 0,
@@ -249,6 +249,13 @@ impl LiveView {
         self.uses_camera() && matches!(self.snapshot.source, SourceState::Running { .. })
     }
 
+    /// Whether a camera can be used, as far as is known.
+    pub(super) fn may_have_camera(&self) -> bool {
+        let works = |camera: &Camera| camera.problem.is_none();
+        let listed = self.cameras.as_ref();
+        listed.is_none_or(|listed| listed.as_ref().is_ok_and(|all| all.iter().any(works)))
+    }
+
     /// Whether the source is a camera, with or without pictures.
     pub fn uses_camera(&self) -> bool {
         self.pictures.is_some() && matches!(self.source, Source::Camera(_))
@@ -257,12 +264,12 @@ impl LiveView {
     /// The folder or file of the recording in progress, and how much it holds.
     pub fn recording(&self) -> Option<(&Path, String)> {
         let recorder = self.recording.as_ref()?;
-        let (length, written) = (recorder.length(), recorder.written());
-        let taken = match (written, recorder.is_video(), length.as_secs()) {
-            (0, ..) => "nothing".to_owned(),
-            (_, true, 0) => "less than a second".to_owned(),
-            (_, true, _) => length_in_words(length),
-            (_, false, _) => pictures(written),
+        let length = recorder.lasts();
+        let taken = match (recorder.is_video(), length.as_secs()) {
+            (true, 0) => "less than a second".to_owned(),
+            (true, _) => length_in_words(length),
+            // The first is on its way from the beginning.
+            (false, _) => pictures(recorder.written().max(1)),
         };
         Some((recorder.path(), taken))
     }
@@ -341,7 +348,11 @@ impl LiveView {
                 Some(mode) if with_mode => format!(", {mode}"),
                 Some(_) => String::new(),
             };
-            let held = if self.frozen { "held, was " } else { "" };
+            let held = match self.shown_finer().map(|finer| finer.working) {
+                _ if !self.frozen => String::new(),
+                None => "held, was ".to_owned(),
+                Some((w, h)) => format!("held, now at {w} × {h} px, was "),
+            };
             format!("{held}{fps:.0} fps at {w} × {h} px, {delay_ms:.0} ms latency{mode}")
         });
         (source, pace)

@@ -58,6 +58,10 @@ impl App {
         live.previews.is_flipped = is_flipped;
         if live.recording.as_ref().is_some_and(Recorder::has_ended) {
             self.end_recording();
+        } else if let Some(length) = live.recorded_length() {
+            // The clock goes on while no picture comes.
+            let left = 1.0 - f64::from(length.subsec_micros()) / 1e6;
+            ctx.request_repaint_after_secs(left as f32 + 0.01);
         }
         self.sync_live();
         self.sync_previews();
@@ -254,9 +258,13 @@ impl App {
         if self.live.is_some() {
             return;
         }
-        // The photo keeps its paintings; nothing is painted for it meanwhile.
+        // The photo keeps its choice and its paintings; nothing is painted for it meanwhile.
         self.engine.cancel();
         self.painting.request = None;
+        self.end_change(ctx);
+        self.workspace.go_live();
+        self.messages.turn_page();
+        self.forget_absent();
         let mut live = LiveView::new(source);
         if is_chosen {
             live.trial.begin(&Source::Demo);
@@ -291,6 +299,10 @@ impl App {
         self.stop_measuring();
         self.engine.stop_live();
         self.live = None;
+        self.end_change(ctx);
+        self.workspace.leave_live();
+        self.messages.turn_page();
+        self.forget_absent();
         let photo = self.workspace.photo().map(|photo| photo.opened.title());
         name_window(ctx, photo.as_deref());
         self.settings.state.shows_photos = true;

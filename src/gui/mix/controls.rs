@@ -4,7 +4,12 @@ use eframe::egui::{self, ComboBox};
 
 use super::parts::{MOST_OTHERS, usual_share, with_share};
 use crate::gui::{
-    choice::Choice, fonts::icons, intent::Intent, list::list, style_source::Card, theme,
+    choice::Choice,
+    fonts::icons,
+    intent::Intent,
+    list::list,
+    style_source::Card,
+    theme::{self, HintBeside},
 };
 
 /// Draws the mix below its heading where the chosen style was made of a picture.
@@ -35,7 +40,7 @@ pub fn ui(ui: &mut egui::Ui, cards: &[Card], choice: &mut Choice, intents: &mut 
             if choice.mix.parts(&chosen.id).len() > 1 {
                 let keep = egui::Button::new("Keep this mix…");
                 let hint = "The mix becomes a style of its own.";
-                if ui.add(keep).on_hover_text(hint).clicked() {
+                if ui.add(keep).hint_beside(hint).clicked() {
                     intents.push(Intent::AskMixName);
                 }
             }
@@ -78,11 +83,11 @@ fn sliders(ui: &mut egui::Ui, cards: &[Card], chosen: &Card, choice: &mut Choice
                 if place > 0 {
                     let cross = egui::Button::new(icons::CLOSE).small();
                     let name = format!("Take {title} out of the mix");
-                    let cross = ui.add(cross).on_hover_text(&name).accessible_name(name);
+                    let cross = ui.add(cross).hint_beside(&name).accessible_name(name);
                     removed = removed.or(cross.clicked().then_some(place - 1));
                 }
             });
-        let response = response.on_hover_text(
+        let response = response.hint_beside(
             "How much of the mix is of this style; the others share the rest. A double click makes it an equal part.",
         );
         is_dragged |= response.dragged();

@@ -31,7 +31,6 @@ impl App {
             self.settings_changed(ctx);
         }
         self.paintings.note_written(path);
-        self.paintings.take_recorded(ctx, path);
     }
 
     /// Whether the strip stands below the photo. It does before the first painting is saved where there is room: the

@@ -21,7 +21,7 @@ use super::{
     background::{SmallPicture, Stamp},
     texture::{MIPMAPPED, image_of},
 };
-use crate::{frame::Frame, media::record::Destination};
+use crate::media::record::Destination;
 
 /// Whether this file of the list is a recorded video.
 fn is_video(path: &Path) -> bool {
@@ -47,8 +47,6 @@ pub struct Paintings {
     has_new: bool,
     /// Whether the one that is seen large is to be scrolled into view.
     scrolls_to_viewed: bool,
-    /// The video that is recorded, and how it began.
-    recording: Option<(PathBuf, Frame)>,
     /// The one that is being opened.
     opening: Option<PathBuf>,
     /// Whether the window is high enough for a strip without paintings.
@@ -69,36 +67,13 @@ impl Paintings {
             return None;
         }
         let (here, outdated) = (&self.thumbnails, &self.outdated);
-        let lacks = |path: &&PathBuf| {
-            !is_video(path) && (!here.contains_key(*path) || outdated.contains(*path))
-        };
+        let lacks = |path: &&PathBuf| !here.contains_key(*path) || outdated.contains(*path);
         self.running = listed.iter().find(lacks).cloned();
         // What is written from now on needs another one.
         if let Some(path) = &self.running {
             self.outdated.remove(path);
         }
         self.running.clone()
-    }
-
-    /// Notes the small picture with which the video in this file begins.
-    pub fn note_recording(&mut self, path: &Path, small: Frame) {
-        self.recording = Some((path.to_owned(), small));
-    }
-
-    /// Takes the picture in with which a video began that is listed now.
-    fn take_recorded(&mut self, ctx: &egui::Context, path: &Path) {
-        let began = self.recording.take_if(|(recorded, _)| recorded == path);
-        if let Some((path, small)) = began {
-            let picture = Ok(small);
-            self.take_in(
-                ctx,
-                path,
-                SmallPicture {
-                    stamp: None,
-                    picture,
-                },
-            );
-        }
     }
 
     /// Takes a small picture in.
@@ -112,9 +87,9 @@ impl Paintings {
         self.thumbnails.insert(path, thumbnail);
     }
 
-    /// Files of which small pictures are here, with what is known of the files; a video's is not looked at again.
+    /// Files of which small pictures are here, with what is known of the files.
     fn stamps(&self) -> Vec<(PathBuf, Option<Stamp>)> {
-        let seen = self.thumbnails.iter().filter(|(path, _)| !is_video(path));
+        let seen = self.thumbnails.iter();
         seen.map(|(path, seen)| (path.clone(), seen.stamp))
             .collect()
     }

@@ -9,6 +9,7 @@ use eframe::egui::{
 
 use super::{Paintings, Thumbnail, is_video, view::actions};
 use crate::gui::{
+    empty::dashed,
     fonts::icons,
     intent::Intent,
     label::{name_label, path_label},
@@ -71,9 +72,15 @@ impl Paintings {
         ui.set_min_height(SIZE.y + ui.spacing().scroll.allocated_width());
         if listed.is_empty() {
             ui.set_width(ui.available_width());
-            // In a line with the button.
-            ui.add_space(SIZE.y - 16.0);
-            theme::caption(ui, "Paintings that you save stand here.");
+            // The place of the first one.
+            let (place, _) = ui.allocate_exact_size(SIZE, Sense::hover());
+            let edge = Stroke::new(1.0, theme::palette(ui.visuals()).outline);
+            dashed(ui, place.shrink(0.5), edge);
+            let rest = egui::vec2(ui.available_width(), SIZE.y);
+            let layout = egui::Layout::left_to_right(egui::Align::Center);
+            ui.allocate_ui_with_layout(rest, layout, |ui| {
+                theme::caption(ui, "Paintings that you save stand here.");
+            });
             return;
         }
         let mut area = ScrollArea::horizontal().auto_shrink([false, true]);
@@ -120,7 +127,8 @@ fn picture(
     // The focus stays on the painting, wherever that goes in the list.
     let response = ui.interact(rect, egui::Id::unique(("painting", path)), Sense::click());
     let problem = match thumbnail.map(|thumbnail| &thumbnail.picture) {
-        Some(Err(why)) => Some(why),
+        // That of a video may need a program that is gone.
+        Some(Err(why)) if !is_video(path) => Some(why),
         _ => None,
     };
     response.widget_info(|| {

@@ -244,13 +244,12 @@ fn memory(ui: &mut Ui, meters: &Meters, sample: Option<&LiveSample>, device: &De
         (
             "Device",
             Some(device.name.clone()),
-            format!("{}, {}", device.parallelism(), device.instructions),
-        ),
-        (
-            "Mode",
-            mode,
+            // Words about engines are for those who look for them.
             format!(
-                "How the network is cut into passes, and in which numbers it is computed.{why}"
+                "{}, {}. Mode: {}.{why}",
+                device.parallelism(),
+                device.instructions,
+                mode.as_deref().unwrap_or("–")
             ),
         ),
         (

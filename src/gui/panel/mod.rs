@@ -25,7 +25,7 @@ use self::{
     meters::{Meters, Rates},
     steps::{Sorting, Steps},
 };
-use super::theme;
+use super::{fonts::icons, theme};
 use crate::{
     backend::DeviceInfo,
     engine::live::{Facts, LiveSample, meter::Spread},
@@ -71,14 +71,14 @@ enum Tab {
 impl Tab {
     const ALL: [(Self, &'static str, &'static str); 5] = [
         (
-            Self::Compare,
-            "Compare",
-            "Two modes paint the same frames: their pictures, their times, and a benchmark.",
-        ),
-        (
             Self::Counters,
             "Counters",
             "Frames per second, delay, what was left out, memory.",
+        ),
+        (
+            Self::Compare,
+            "Compare",
+            "Two modes paint the same frames: their pictures, their times, and a benchmark.",
         ),
         (
             Self::Steps,
@@ -232,13 +232,14 @@ impl Panel {
                     self.tab = tab;
                 }
             }
-            ui.add_space(4.0);
-            self.export_menu(ui, device, now, out);
             if is_held {
                 ui.add_space(4.0);
                 ui.label(RichText::new("Held").size(13.0))
                     .on_hover_text("The picture is held: these are the figures of before.");
             }
+            // No tab.
+            ui.separator();
+            self.export_menu(ui, device, now, out);
         });
         ui.add_space(2.0);
         match self.tab {
@@ -294,10 +295,11 @@ impl Panel {
         now: Instant,
         out: &mut Vec<PanelIntent>,
     ) {
-        let text = RichText::new("Export").size(13.0);
+        let text = RichText::new(format!("{} Export…", icons::SAVE)).size(13.0);
         let button = ui
             .add(egui::Button::new(text))
-            .on_hover_text("Save what the panel knows as a file.");
+            .on_hover_text("Save what the panel knows as a file.")
+            .accessible_name("Export");
         Popup::menu(&button).show(|ui| {
             ui.set_min_width(230.0);
             for format in ExportFormat::ALL {

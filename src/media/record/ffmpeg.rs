@@ -5,7 +5,7 @@
 
 use std::{
     env,
-    ffi::OsStr,
+    ffi::{OsStr, OsString},
     io::Read,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
@@ -133,6 +133,30 @@ impl Ffmpeg {
         .collect()
     }
 
+    /// How a video begins, as a PNG of this width.
+    ///
+    /// # Errors
+    /// Why it cannot be had.
+    pub(super) fn beginning_of(&self, video: &Path, width: usize) -> Result<Vec<u8>, String> {
+        let mut file = OsString::from("file:");
+        file.push(video);
+        let scale = format!("scale={width}:-2");
+        let mut command = piped(&self.program);
+        command.args("-nostdin -loglevel error -protocol_whitelist file,pipe -i".split(' '));
+        command.arg(file).args(["-frames:v", "1", "-vf", &scale]);
+        command.args("-c:v png -f image2pipe pipe:1".split(' '));
+        command.stderr(Stdio::null());
+        let mut child = command.spawn().map_err(|e| reason(&e))?;
+        let png = match child.stdout.take() {
+            Some(from) => in_background(Box::new(from)),
+            None => Ok(silent()),
+        };
+        let png = png.and_then(|png| png.recv_timeout(PATIENCE).map_err(|e| e.to_string()));
+        child.kill().ok();
+        child.wait().ok();
+        png
+    }
+
     /// Starts it with piped standard streams.
     pub(super) fn start(&self, clock: u32) -> std::io::Result<Child> {
         let mut command = piped(&self.program);
@@ -194,7 +218,9 @@ fn answers(program: &Path, patience: Duration) -> Result<(String, String), Strin
         .and_then(|(banner, list)| {
             let late = |_| format!("it does not answer within {} s", patience.as_secs_f64());
             let list = list.recv_timeout(patience).map_err(late)?;
-            Ok((banner.recv_timeout(patience).map_err(late)?, list))
+            let banner = banner.recv_timeout(patience).map_err(late)?;
+            let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+            Ok((text(banner), text(list)))
         });
     // It has ended, or it never will.
     child.kill().ok();
@@ -203,19 +229,19 @@ fn answers(program: &Path, patience: Duration) -> Result<(String, String), Strin
 }
 
 /// What comes from a stream that is not there.
-fn silent() -> Receiver<String> {
+fn silent() -> Receiver<Vec<u8>> {
     let (tell, told) = bounded(1);
-    tell.send(String::new()).ok();
+    tell.send(Vec::new()).ok();
     told
 }
 
 /// Reads all that comes; what is beyond the limit ends the program that writes it.
-fn in_background(from: Box<dyn Read + Send>) -> Result<Receiver<String>, String> {
+fn in_background(from: Box<dyn Read + Send>) -> Result<Receiver<Vec<u8>>, String> {
     let (tell, told) = bounded(1);
     let work = move || {
         let mut bytes = Vec::new();
         from.take(MOST_BYTES).read_to_end(&mut bytes).ok();
-        tell.send(String::from_utf8_lossy(&bytes).into_owned()).ok();
+        tell.send(bytes).ok();
     };
     let thread = thread::Builder::new().name("ffmpeg".to_owned()).spawn(work);
     thread.map(|_| told).map_err(|e| reason(&e))

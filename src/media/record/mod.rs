@@ -20,6 +20,7 @@
 //! them.
 
 mod avi;
+mod beginning;
 mod destination;
 mod encoder;
 #[cfg(test)]
@@ -38,6 +39,7 @@ mod recorded;
 mod recorder;
 mod yuv;
 
+pub use beginning::beginning_of;
 pub use destination::Destination;
 pub use ffmpeg::{Ffmpeg, NoFfmpeg};
 pub use interrupted::{Interrupted, Interruptions};

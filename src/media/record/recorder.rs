@@ -3,7 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::{
-        Arc,
+        Arc, OnceLock,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::JoinHandle,
@@ -25,6 +25,8 @@ use crate::{
 
 /// Frames that may wait to be written.
 const QUEUE: usize = 16;
+/// How long the last frame is seen beyond its own time before it is written once more at its end.
+const HELD_FROM: Duration = Duration::from_millis(50);
 
 /// A recording in progress. Dropped, it still writes the frames that wait, without reporting the result.
 pub struct Recorder {
@@ -45,8 +47,8 @@ pub struct FrameSink {
     /// Emptied frames come back to be filled again.
     empties: Receiver<Frame>,
     taken: u64,
-    /// Times of the first frame and the last.
-    span: Option<(Instant, Instant)>,
+    /// Time of the last frame.
+    last: Option<Instant>,
     progress: Arc<Progress>,
 }
 
@@ -58,6 +60,10 @@ struct Progress {
     bytes: AtomicU64,
     /// From the first frame to the last that was written, in microseconds.
     length_us: AtomicU64,
+    /// Time of the first frame.
+    began: OnceLock<Instant>,
+    /// Until when the last frame is seen, where that is told.
+    until: OnceLock<Instant>,
     /// Set once no frame is taken any more.
     has_ended: AtomicBool,
 }
@@ -110,7 +116,7 @@ impl Recorder {
             frames,
             empties,
             taken: 0,
-            span: None,
+            last: None,
             progress,
         };
         Ok((recorder, sink))
@@ -144,6 +150,21 @@ impl Recorder {
     /// From the first frame to the last that was written.
     pub fn length(&self) -> Duration {
         Duration::from_micros(self.progress.length_us.load(Ordering::Relaxed))
+    }
+
+    /// How long it goes on by now: since the first frame, until the time that was told.
+    pub fn lasts(&self) -> Duration {
+        let (began, until) = (self.progress.began.get(), self.progress.until.get());
+        let until = until.copied().unwrap_or_else(Instant::now);
+        began.map_or(Duration::ZERO, |began| {
+            until.saturating_duration_since(*began)
+        })
+    }
+
+    /// The last frame is seen until this time, at which the recording ends: it is written once more there.
+    pub fn hold_until(&self, at: Instant) {
+        // The first end is the end.
+        self.progress.until.set(at).ok();
     }
 
     /// Whether the recording has ended by itself, because writing failed or the thread is gone.
@@ -217,9 +238,9 @@ impl FrameSink {
             return;
         }
         // A picture that is painted again is newer than a frame that was captured before that.
-        let (began, last) = self.span.unwrap_or((at, at));
-        let at = at.max(last);
-        self.span = Some((began, at));
+        let at = at.max(self.last.unwrap_or(at));
+        self.last = Some(at);
+        let began = *self.progress.began.get_or_init(|| at);
         let mut copy = match self.empties.try_recv() {
             Ok(empty) if (empty.width(), empty.height()) == (frame.width(), frame.height()) => {
                 empty
@@ -247,16 +268,20 @@ fn write_all(
     back: &Sender<Frame>,
     progress: &Progress,
 ) -> Result<(), MediaError> {
-    let save = |output: &mut dyn Output, shot: Shot| -> Result<(), MediaError> {
-        output.add(&shot)?;
-        progress.written.fetch_add(1, Ordering::Relaxed);
-        progress.bytes.store(output.bytes(), Ordering::Relaxed);
-        let length = shot.at.as_micros().try_into().unwrap_or(u64::MAX);
-        progress.length_us.fetch_max(length, Ordering::Relaxed);
-        // The sink that would fill it may be dropped.
-        back.try_send(shot.frame).ok();
-        Ok(())
-    };
+    let mut last: Option<Shot> = None;
+    let save =
+        |output: &mut dyn Output, last: &mut Option<Shot>, shot: Shot| -> Result<(), MediaError> {
+            output.add(&shot)?;
+            progress.written.fetch_add(1, Ordering::Relaxed);
+            progress.bytes.store(output.bytes(), Ordering::Relaxed);
+            let length = shot.at.as_micros().try_into().unwrap_or(u64::MAX);
+            progress.length_us.fetch_max(length, Ordering::Relaxed);
+            if let Some(before) = last.replace(shot) {
+                // The sink that would fill it may be dropped.
+                back.try_send(before.frame).ok();
+            }
+            Ok(())
+        };
     loop {
         let broken = output.broken();
         select_biased! {
@@ -265,13 +290,23 @@ fn write_all(
             recv(stopped) -> _ => {
                 // Those that wait now and no later ones: a sink that is still fed faster than the disk
                 // writes would never leave the queue empty.
+                let end = progress.began.get().zip(progress.until.get());
+                let end = end.map(|(began, until)| until.saturating_duration_since(*began));
                 for shot in queue.try_iter().take(queue.len()) {
-                    save(output, shot)?;
+                    if end.is_none_or(|end| shot.at <= end) {
+                        save(output, &mut last, shot)?;
+                    }
                 }
-                return Ok(());
+                return match (last.take(), end) {
+                    (Some(shot), Some(end)) if shot.at + HELD_FROM < end => {
+                        let number = shot.number + 1;
+                        save(output, &mut last, Shot { number, at: end, ..shot })
+                    }
+                    _ => Ok(()),
+                };
             }
             recv(queue) -> shot => match shot {
-                Ok(shot) => save(output, shot)?,
+                Ok(shot) => save(output, &mut last, shot)?,
                 Err(_) => return Ok(()),
             },
         }
@@ -387,6 +422,22 @@ mod tests {
         fs::write(&other, "a person's own").expect("written");
         recorder.finish_or_discard();
         assert!(other.exists());
+    }
+
+    #[test]
+    fn the_last_frame_is_held_until_the_end_that_is_told() {
+        let home = tempfile::tempdir().expect("a folder");
+        let (recorder, mut sink) =
+            Recorder::start(&pictures(home.path(), Format::Bmp), Arc::new(|| {}))
+                .expect("a folder");
+        let began = Instant::now();
+        sink.push(&Frame::from_fn(8, 6, |_, _| [1, 2, 3, 255]), began);
+        recorder.hold_until(began + Duration::from_millis(2500));
+        assert_eq!(recorder.lasts(), Duration::from_millis(2500));
+        let recorded = recorder.finish();
+        assert_eq!((recorded.frames, recorded.length.as_millis()), (2, 2500));
+        let table = fs::read_to_string(home.path().join(TABLE)).expect("a table");
+        assert!(table.contains("2,frame-000002.bmp,2.5000"), "{table}");
     }
 
     #[test]

@@ -14,6 +14,7 @@ fn attention_is_chosen_on_a_gpu_for_networks_that_have_it() {
     let mut w = Window::live_on_a_gpu(folder.clone());
     w.until_label("Advanced");
     w.click("Advanced");
+    w.press(Key::P);
     w.until("candy", |w| w.pace().contains("fused fp32"));
     assert!(
         w.has("Engine: variant") && !w.has(CHOICE),
@@ -39,8 +40,8 @@ fn attention_is_chosen_on_a_gpu_for_networks_that_have_it() {
     });
     drop(w);
     let mut again = Window::live_on_a_gpu(folder);
-    again.until_label("Advanced");
-    again.click("Advanced");
+    again.until_live();
+    again.press(Key::P);
     again.until("the mode", |w| w.pace().contains("tiled attention"));
 }
 

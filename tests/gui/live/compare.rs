@@ -1,6 +1,6 @@
 //! Two modes side by side, their check, and the measurement of both.
 
-use eframe::egui::Key;
+use eframe::egui::{Key, Shape};
 
 use egui_kittest::kittest::Queryable;
 
@@ -257,4 +257,32 @@ fn a_chart_is_drawn_beside_the_window_and_comes_when_it_is_done() {
     w.platform.answer(Some(path.clone()));
     w.click("Chart…");
     w.until("the file", |_| path.exists());
+}
+
+#[test]
+fn figures_never_lie_over_each_other() {
+    let mut w = Window::painting_live();
+    w.press(Key::B);
+    w.until("the ratio", |w| {
+        let shapes = w.harness.output().shapes.iter();
+        let figures = shapes.filter_map(|clipped| match &clipped.shape {
+            Shape::Text(text) => Some(text),
+            _ => None,
+        });
+        let places: Vec<_> = figures
+            .filter(|text| {
+                [" ms", " fps"]
+                    .iter()
+                    .any(|unit| text.galley.text().ends_with(unit))
+            })
+            .map(|text| text.visual_bounding_rect().shrink(1.0))
+            .collect();
+        for (at, place) in places.iter().enumerate() {
+            assert!(
+                !places[..at].iter().any(|p| p.intersects(*place)),
+                "{places:?}"
+            );
+        }
+        w.has_containing("times as fast")
+    });
 }

@@ -157,21 +157,23 @@ fn a_photo_is_saved_from_the_full_screen() {
 }
 
 #[test]
-fn on_a_stage_a_recording_is_seen_and_notices_wait_for_the_mouse() {
+fn on_a_stage_a_recording_is_seen_and_told_of_and_other_notices_wait_for_the_mouse() {
     let mut w = Window::live_after(records_pictures);
     w.until_live();
     let mut w = w.full_screen();
     w.press(Key::R);
-    w.until_contains("Recording 0:01");
+    w.until_a_second_is_recorded();
     w.press(Key::R);
-    w.until("the recording to end", |w| {
-        !w.has_containing("Recording 0:0")
+    w.until_contains("Recorded ");
+    assert!(!w.has(LEAVE) && w.has("Show in folder"));
+    w.press(Key::S);
+    w.until("the snapshot", |w| {
+        w.path("StyleForge/snapshot-candy-0001.png").exists()
     });
-    // Errors do not wait, but there is none here: the notice comes as soon as somebody looks for it.
     let since = w.clock();
     w.until("time to pass", |w| w.clock() > since + 1.0);
-    assert!(!w.has_containing("Show in folder"));
+    assert!(!w.has_containing("snapshot-candy"));
     w.move_mouse(600.0, 200.0);
     w.move_mouse(640.0, 810.0);
-    w.until_label("Show in folder");
+    w.until_contains("snapshot-candy");
 }

@@ -114,6 +114,10 @@ fn the_held_picture_can_stay_as_it_was_seen() {
     w.until("the finer picture", |w| {
         w.pace().starts_with("held") && !w.has(SEEN) && !w.has_containing(AWAITED)
     });
+    // The line below tells both sizes apart.
+    let pace = w.pace();
+    assert!(pace.starts_with("held, now at "), "{pace}");
+    assert!(pace.contains(" fps at 320 × 240 px"), "{pace}");
     let [_, finer] = w.large_runs();
     w.click("As seen");
     w.until_label(SEEN);

@@ -1,0 +1,42 @@
+//! How a recorded video begins, for lists of videos.
+
+use std::{fs::File, io::Read, path::Path};
+
+use super::Ffmpeg;
+use crate::{disk::reason, frame::Frame, media::decode};
+
+/// Bytes of an AVI that hold its header and first picture.
+const MOST_BYTES: u64 = 32 << 20;
+
+/// The first picture of a video that was recorded, perhaps brought to a width; an MP4 needs ffmpeg.
+///
+/// # Errors
+/// Why it cannot be had, for people.
+pub fn beginning_of(video: &Path, width: usize) -> Result<Frame, String> {
+    let name = video.display().to_string();
+    let is_avi = |ending: &std::ffi::OsStr| ending.eq_ignore_ascii_case("avi");
+    let picture = match video.extension().is_some_and(is_avi) {
+        true => {
+            let mut bytes = Vec::new();
+            let file = File::open(video).map_err(|e| reason(&e))?;
+            let read = file.take(MOST_BYTES).read_to_end(&mut bytes);
+            read.map_err(|e| reason(&e))?;
+            let first = first_chunk(&bytes).map(<[u8]>::to_vec);
+            first.ok_or_else(|| format!("{name} is no video of StyleForge"))?
+        }
+        false => {
+            let ffmpeg = Ffmpeg::find().map_err(|e| e.to_string())?;
+            ffmpeg.beginning_of(video, width)?
+        }
+    };
+    let decoded = decode::from_bytes(&name, &picture).map_err(|e| e.to_string())?;
+    Ok((*decoded.frame).clone())
+}
+
+/// The JPEG at the first place of an AVI.
+fn first_chunk(avi: &[u8]) -> Option<&[u8]> {
+    let at = avi.windows(8).position(|word| word == b"movi00dc")? + 8;
+    let length = avi.get(at..at + 4)?.try_into().ok()?;
+    let length = usize::try_from(u32::from_le_bytes(length)).ok()?;
+    avi.get(at + 4..)?.get(..length)
+}
