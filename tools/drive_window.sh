@@ -7,12 +7,12 @@
 # shows are written to assets/screenshots; with it, all of them are written there. Needs xvfb,
 # xdotool and imagemagick. The program runs on a display of its own with empty settings and data
 # folders; file dialogs are answered by a stand-in for zenity. Ends with 1 and a reason when the
-# window does not do what it should.
+# window does not do what it should. STYLE_PICTURE=painting.jpg in the environment is painted with live, too.
 set -eu
 cd "$(dirname "$0")/.."
 program=$(realpath "${1:-target/release/styleforge}")
 shots=$(mkdir -p "${2:-assets/screenshots}" && realpath "${2:-assets/screenshots}")
-kept=" live gallery compare performance painted brush light folder "
+kept=" live dropped gallery compare performance painted brush light folder "
 [ -z "${2:-}" ] || kept=
 for tool in Xvfb xdotool import; do
     command -v "$tool" >/dev/null || { echo "$tool is missing: apt-get install xvfb xdotool imagemagick" >&2; exit 1; }
@@ -128,6 +128,12 @@ mkdir -p "$work/config/styleforge"
 printf '[live]\nworking_px = 448\n[state]\nhas_seen_hint = true\n' >"$work/config/styleforge/settings.toml"
 start_live
 shot live
+if [ -n "${STYLE_PICTURE:-}" ]; then
+    realpath "$STYLE_PICTURE" >"$work/answer"
+    keys ctrl+i
+    sleep 16
+    shot dropped
+fi
 keys 5
 sleep 3
 keys v

@@ -123,7 +123,8 @@ impl App {
         let cards = self.gallery.cards();
         let place = cards.iter().position(|other| other.id == card.id);
         // The one below it, or above it where it is the last.
-        let beside = place.and_then(|at| cards.get(at + 1).or(cards.get(at.checked_sub(1)?)));
+        let beside =
+            place.and_then(|at| cards.get(at + 1).or_else(|| cards.get(at.checked_sub(1)?)));
         let beside = beside.map(|card| card.id.clone());
         self.gallery.hide(&card.id);
         let chosen = |choice: &Choice| (choice.style.clone(), choice.mix.clone());

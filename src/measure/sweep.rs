@@ -257,8 +257,15 @@ impl Sweep<'_> {
                     match setup.check(&[self.mode], self.max_memory_bytes) {
                         Ok(()) => planned.places.push((place, subject)),
                         // What is larger does not fit either.
-                        Err(error @ MeasureError::Memory { .. }) => {
-                            planned.end = Some(format!("{}: {error}", place.name(axis)));
+                        Err(MeasureError::Memory {
+                            needed_mb,
+                            limit_mb,
+                            ..
+                        }) => {
+                            planned.end = Some(format!(
+                                "{}, which needs {needed_mb} MB of memory; {limit_mb} MB may be taken",
+                                place.name(axis)
+                            ));
                             break;
                         }
                         Err(error) => return Err(error),

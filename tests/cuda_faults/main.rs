@@ -18,8 +18,8 @@ use std::{
 };
 
 use fake::{
-    FakeGpu, INVALID_VALUE, LAUNCH_FAILED, LIBRARY, NO_BINARY, NOT_RECORDED, NOT_SUPPORTED,
-    OUT_OF_MEMORY, OUT_OF_RESOURCES,
+    FakeGpu, INVALID_VALUE, LAUNCH_FAILED, LIBRARY, Launches, NO_BINARY, NOT_RECORDED,
+    NOT_SUPPORTED, OUT_OF_MEMORY, OUT_OF_RESOURCES,
 };
 use real_time::PATIENCE;
 use styleforge::{
@@ -27,10 +27,7 @@ use styleforge::{
         Backend, BackendError, Composition, Inspect, RunControl, Session, SessionSpec,
         audit::Fill,
         cpu::CpuBackend,
-        cuda::{
-            CudaBackend,
-            driver::{DriverFailure, LaunchShape},
-        },
+        cuda::{CudaBackend, driver::DriverFailure},
         opener,
     },
     engine::{
@@ -137,7 +134,7 @@ fn layers_whose_ctas_do_not_fit_at_once_are_launched_one_by_one() {
 
 #[test]
 fn a_driver_that_refuses_special_launches_gets_plain_ones() {
-    let special: [fn(LaunchShape) -> bool; 2] = [|shape| shape.early, |shape| shape.cooperative];
+    let special: [Launches; 2] = [|shape| shape.early, |shape| shape.cooperative];
     for (which, code) in special
         .into_iter()
         .flat_map(|s| [(s, NOT_SUPPORTED), (s, NOT_RECORDED)])

@@ -14,8 +14,8 @@ import sys
 #: Where terms begin and end, the first and last line of which a copy keeps, and what it is called.
 TERMS = (
     (r"^[ \t]*Apache License\s+Version 2\.0, January 2004", r"^[ \t]*END OF TERMS AND CONDITIONS", "The terms", True),
-    (r"^[ \t]*APPENDIX: How to apply", r"limitations under the License\.", "The appendix", False),
-    (r"^[ \t]*Permission is hereby granted, free of charge", r"DEALINGS IN THE\s+SOFTWARE\.", "The permission", False),
+    (r"^[ \t]*APPENDIX: How to apply", r"limitations\s+under\s+the\s+License\.", "The appendix", False),
+    (r"^[ \t]*Permission is hereby granted, free of charge", r"DEALINGS\s+IN\s+THE\s+SOFTWARE\.", "The permission", False),
 )
 
 # The first part of those whose licence it is.

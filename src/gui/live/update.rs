@@ -296,12 +296,12 @@ impl App {
             return;
         }
         self.end_recording();
+        self.messages.turn_page();
         self.stop_measuring();
         self.engine.stop_live();
         self.live = None;
         self.end_change(ctx);
         self.workspace.leave_live();
-        self.messages.turn_page();
         self.forget_absent();
         let photo = self.workspace.photo().map(|photo| photo.opened.title());
         name_window(ctx, photo.as_deref());
