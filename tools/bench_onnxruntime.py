@@ -8,9 +8,10 @@ They take turns in one run (ours, ONNX Runtime, ours, ...), so that a machine th
 slows down slows both. Reported is the median over the rounds of each round's
 median time for one picture. Ours is timed from RGBA bytes to RGBA bytes;
 ONNX Runtime is given and gives floats, so converting pixels counts against us only.
-A ratio stands only beside the PSNR between the two painted pictures. Memory is the
-peak of a process: of ours all of it while it times, with eight pictures, and of ONNX
-Runtime's what painting one picture adds to Python and its packages.
+A ratio stands only beside the PSNR between the two painted pictures, and only where that
+is high enough to call them the same picture. Memory is the peak of a process, where the
+system tells it (Linux): of ours all of it while it times, with eight pictures, and of
+ONNX Runtime's what painting one picture adds to Python and its packages.
 
 It ends with 1 where a ratio fell by more than a tenth below the recorded one
 (recorded_ratios.py).
@@ -42,6 +43,10 @@ import recorded_ratios
 from onnx_graph import StyleGraph
 
 ROOT = Path(__file__).resolve().parents[1]
+
+# From how many decibels on two pictures are the same one: with products of bytes, and otherwise.
+SAME_PICTURE_DB = {"int8": 36.0}
+SAME_PICTURE_DB_OTHERWISE = 50.0
 
 
 def random_weights(widths, blocks):
@@ -114,16 +119,16 @@ class OnnxRuntime:
 
 
 def peak_bytes():
-    """The most memory that this process had; on Linux only (ru_maxrss would be the parent's at first)."""
-    status = Path("/proc/self/status").read_text()
-    return 1024 * int(status.split("VmHWM:")[1].split()[0])
+    """The most memory that this process had, where the system tells (ru_maxrss would be the parent's at first)."""
+    status = Path("/proc/self/status")
+    return 1024 * int(status.read_text().split("VmHWM:")[1].split()[0]) if status.exists() else None
 
 
 def peak_growth(weights, picture, threads):
     """Bytes that one picture in ONNX Runtime adds to the peak of this fresh process."""
     before = peak_bytes()
     OnnxRuntime(weights, picture.shape[1], picture.shape[0], threads).paint(picture)
-    return peak_bytes() - before
+    return None if before is None else peak_bytes() - before
 
 
 class Ours:
@@ -165,6 +170,10 @@ def decibels(a, b):
     return float("inf") if error == 0 else float(10 * np.log10(255**2 / error))
 
 
+def megabytes(count):
+    return None if count is None else count / 1e6
+
+
 def compare(width, height, threads, weights, all_ours, args, folder):
     """One row for each of ours: all sides in turn at one size."""
     picture = test_picture(width, height)
@@ -181,19 +190,21 @@ def compare(width, height, threads, weights, all_ours, args, folder):
         "threads": threads,
         "onnxruntime_median_ms": statistics.median(their_rounds),
         "onnxruntime_rounds_ms": their_rounds,
-        "onnxruntime_peak_mb": their_bytes / 1e6,
+        "onnxruntime_peak_mb": megabytes(their_bytes),
     }
     rows = []
     for ours, rounds in zip(all_ours, our_rounds):
         times, peaks = zip(*rounds)
         painted, median = ours.paint(picture, folder), statistics.median(times)
+        psnr_db = decibels(painted, theirs.paint(picture))
+        is_same = psnr_db >= SAME_PICTURE_DB.get(ours.precision, SAME_PICTURE_DB_OTHERWISE)
         rows.append(common | {
             "precision": ours.precision,
             "ours_median_ms": median,
             "ours_rounds_ms": times,
-            "ours_peak_mb": max(peaks) / 1e6,
-            "ratio": common["onnxruntime_median_ms"] / median,
-            "psnr_db": decibels(painted, theirs.paint(picture)),
+            "ours_peak_mb": megabytes(max(peaks, key=lambda peak: peak or 0)),
+            "ratio": common["onnxruntime_median_ms"] / median if is_same else None,
+            "psnr_db": psnr_db,
         })
     return rows or [common]
 
@@ -220,15 +231,21 @@ def table(report):
         "ours, peak MB | ONNX Runtime, peak MB |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
-    cell = lambda row, key, digits: f"{row[key]:.{digits}f}" if key in row else ""
+    cell = lambda row, key, digits: "" if row.get(key) is None else f"{row[key]:.{digits}f}"
     for row in report["results"]:
         lines.append(
             f"| {row['network']} | {row['size']} | {row['threads']} | {row.get('precision', '')} | "
             f"{cell(row, 'ours_median_ms', 1)} | {cell(row, 'onnxruntime_median_ms', 1)} | "
-            f"{cell(row, 'ratio', 2)}{'x' if 'ratio' in row else ''} | {cell(row, 'psnr_db', 1)} | "
+            f"{ratio(row)} | {cell(row, 'psnr_db', 1)} | "
             f"{cell(row, 'ours_peak_mb', 0)} | {cell(row, 'onnxruntime_peak_mb', 0)} |"
         )
     return "\n".join(lines)
+
+
+def ratio(row):
+    if "ratio" not in row:
+        return ""
+    return "another picture" if row["ratio"] is None else f"{row['ratio']:.2f}x"
 
 
 def size(text):
@@ -278,7 +295,7 @@ def main():
                 report["results"] += [{"network": style.stem} | row for row in rows]
     print(json.dumps(report, indent=1) if args.json else table(report))
     ratios = {
-        f"{x['network']} {x['precision']}, {x['size']}, {x['threads']} threads": x["ratio"]
+        f"{x['network']} {args.variant} {x['precision']}, {x['size']}, {x['threads']} threads": x["ratio"]
         for x in report["results"] if "ratio" in x
     }
     recorded_ratios.check(f"{report['cpu']}, {report['cores']} cores", ratios, args)

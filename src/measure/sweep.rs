@@ -149,7 +149,7 @@ pub struct Series {
     pub method: TimingMethod,
     /// What was measured, in the order of the axis.
     pub costs: Vec<Cost>,
-    /// Why it ends before the axis does: the first place that does not fit into memory, in words.
+    /// Why it ends before the axis does, in words: the first place that does not fit into memory, or whose run failed.
     pub end: Option<String>,
 }
 
@@ -232,10 +232,11 @@ impl Sweep<'_> {
     /// The places of every axis that fit into memory, for networks of these sizes.
     ///
     /// # Errors
-    /// [`MeasureError::Backend`] when the device does not have the mode.
+    /// [`MeasureError::Memory`] when none does, [`MeasureError::Backend`] when the device does not have the mode.
     pub fn plan(&self, models: &[ModelSize]) -> Result<Vec<Planned>, MeasureError> {
         let device = self.backend.device().kind;
-        let mut all = Vec::new();
+        let mut all: Vec<Planned> = Vec::new();
+        let mut refused = None;
         let mut subjects: HashMap<(ModelSize, usize), Arc<Subject>> = HashMap::new();
         for axis in Axis::ALL {
             for &model in models {
@@ -257,31 +258,37 @@ impl Sweep<'_> {
                     match setup.check(&[self.mode], self.max_memory_bytes) {
                         Ok(()) => planned.places.push((place, subject)),
                         // What is larger does not fit either.
-                        Err(MeasureError::Memory {
-                            needed_mb,
-                            limit_mb,
-                            ..
-                        }) => {
+                        Err(error) => {
+                            let MeasureError::Memory {
+                                needed_mb,
+                                limit_mb,
+                                ..
+                            } = &error
+                            else {
+                                return Err(error);
+                            };
                             planned.end = Some(format!(
-                                "{}, which needs {needed_mb} MB of memory; {limit_mb} MB may be taken",
+                                "{}, which needs {needed_mb} MB of memory with pictures and weights; \
+                                 {limit_mb} MB may be taken",
                                 place.name(axis)
                             ));
+                            refused.get_or_insert(error);
                             break;
                         }
-                        Err(error) => return Err(error),
                     }
                 }
                 all.push(planned);
             }
         }
-        Ok(all)
+        match refused {
+            Some(error) if all.iter().all(|series| series.places.is_empty()) => Err(error),
+            _ => Ok(all),
+        }
     }
 
-    /// Measures what was planned.
-    ///
-    /// # Errors
-    /// [`MeasureError::Backend`] when a run fails or is stopped.
-    pub fn measure(&self, planned: &Planned, control: &RunControl) -> Result<Series, MeasureError> {
+    /// Measures what was planned, up to the first place whose run fails or is stopped: nothing larger follows it, and
+    /// what came before it stays.
+    pub fn measure(&self, planned: &Planned, control: &RunControl) -> Series {
         let mut series = Series {
             axis: planned.axis,
             model: planned.model,
@@ -290,8 +297,17 @@ impl Sweep<'_> {
             end: planned.end.clone(),
         };
         for (place, subject) in &planned.places {
-            let measured = (self.setup(place, subject)).measure(&[self.mode], false, control)?;
-            let candidate = measured.candidates.first().ok_or(MeasureError::Nothing)?;
+            let setup = self.setup(place, subject);
+            let measured = match setup.measure(&[self.mode], false, control) {
+                Ok(measured) => measured,
+                Err(error) => {
+                    series.end = Some(format!("{}: {error}", place.name(series.axis)));
+                    break;
+                }
+            };
+            let Some(candidate) = measured.candidates.first() else {
+                break;
+            };
             series.method = candidate.method;
             series.costs.push(Cost {
                 place: *place,
@@ -300,7 +316,7 @@ impl Sweep<'_> {
                 peak_memory_bytes: candidate.summary.peak_bytes,
             });
         }
-        Ok(series)
+        series
     }
 }
 
@@ -435,6 +451,30 @@ pub(super) mod tests {
         assert_eq!(found.place.name(Axis::Size), "1920x1080");
         assert!((found.ratio - 2.0).abs() < 1e-9, "{found:?}");
         assert_eq!(series(Axis::Batch, ModelSize::Full, 1.0).growth(), None);
+    }
+
+    #[test]
+    fn a_sweep_that_is_stopped_keeps_what_it_has() {
+        let backend = CpuBackend::new(Some(1)).expect("threads");
+        let sweep = sweep(&backend, None);
+        let mut planned = sweep.plan(&[ModelSize::Lite]).expect("a plan").remove(0);
+        planned.places.truncate(2);
+        let control = RunControl::default();
+        assert_eq!(sweep.measure(&planned, &control).costs.len(), 2);
+        control.cancel();
+        let stopped = sweep.measure(&planned, &control);
+        assert_eq!(stopped.costs.len(), 0);
+        assert_eq!(stopped.end.as_deref(), Some("128x128: cancelled"));
+    }
+
+    #[test]
+    fn a_sweep_of_which_nothing_fits_is_refused() {
+        let backend = CpuBackend::new(Some(1)).expect("threads");
+        let refused = sweep(&backend, Some(5_000_000)).plan(&[ModelSize::Lite]);
+        assert!(matches!(
+            refused.map(|planned| planned.len()),
+            Err(MeasureError::Memory { limit_mb: 5, .. })
+        ));
     }
 
     #[test]

@@ -176,6 +176,16 @@ fn a_sweep_says_how_cost_grows_and_draws_it() {
     s.styleforge(&sweep).ends(2).says("sweep.png");
     s.styleforge(&["bench", "--sweep", "--size", "64x64"])
         .ends(2);
+    let none = [
+        "bench",
+        "--sweep",
+        "--max-memory",
+        "5MB",
+        "--chart",
+        "none.png",
+    ];
+    s.styleforge(&none).ends(2).says("5 MB may be taken");
+    assert!(!s.path("none.png").exists());
     s.styleforge(&["bench", "--chart", "c.png"]).ends(2);
     let two = [
         "bench",

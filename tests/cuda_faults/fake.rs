@@ -51,7 +51,7 @@ pub const NOT_RECORDED: u32 = 900;
 pub const LAUNCH_FAILED: u32 = 719;
 
 /// Some launches, by their shape.
-pub type Launches = fn(LaunchShape) -> bool;
+pub type LaunchFilter = fn(LaunchShape) -> bool;
 
 /// No code of the driver's: the call does not come back.
 const HANGS: u32 = u32::MAX;
@@ -107,7 +107,7 @@ struct State {
     /// CTAs of any kernel that the GPU holds at once.
     resident_ctas: usize,
     /// Which launches fail with which code, always.
-    refuses_launches: Option<(Launches, u32)>,
+    refuses_launches: Option<(LaunchFilter, u32)>,
     /// Whether a library of convolutions is installed.
     has_library: bool,
     /// The library's prepared algorithms.
@@ -213,7 +213,7 @@ impl FakeGpu {
     }
 
     /// From now on such launches fail with this code.
-    pub fn refuse_launches(&self, which: Launches, code: u32) {
+    pub fn refuse_launches(&self, which: LaunchFilter, code: u32) {
         self.state().refuses_launches = Some((which, code));
     }
 

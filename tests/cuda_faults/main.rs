@@ -18,7 +18,7 @@ use std::{
 };
 
 use fake::{
-    FakeGpu, INVALID_VALUE, LAUNCH_FAILED, LIBRARY, Launches, NO_BINARY, NOT_RECORDED,
+    FakeGpu, INVALID_VALUE, LAUNCH_FAILED, LIBRARY, LaunchFilter, NO_BINARY, NOT_RECORDED,
     NOT_SUPPORTED, OUT_OF_MEMORY, OUT_OF_RESOURCES,
 };
 use real_time::PATIENCE;
@@ -115,6 +115,8 @@ fn launched_where_fit(gpu: &FakeGpu, ctas: usize) -> Vec<String> {
     gpu.launched();
     (session.paint(&photo, &mut painted, &RunControl::default())).expect("a painting");
     let launched = gpu.launched();
+    let (steps, launched_count) = (session.summary().steps, launched.len());
+    assert_eq!(steps.len(), launched_count, "{steps:?}");
     let looked = session.inspect().expect("a look into it");
     let profile = looked.profile(&photo, &mut painted, &RunControl::default());
     assert_eq!(profile.expect("times").len(), launched.len());
@@ -134,7 +136,7 @@ fn layers_whose_ctas_do_not_fit_at_once_are_launched_one_by_one() {
 
 #[test]
 fn a_driver_that_refuses_special_launches_gets_plain_ones() {
-    let special: [Launches; 2] = [|shape| shape.early, |shape| shape.cooperative];
+    let special: [LaunchFilter; 2] = [|shape| shape.early, |shape| shape.cooperative];
     for (which, code) in special
         .into_iter()
         .flat_map(|s| [(s, NOT_SUPPORTED), (s, NOT_RECORDED)])
@@ -142,6 +144,11 @@ fn a_driver_that_refuses_special_launches_gets_plain_ones() {
         let gpu = FakeGpu::new();
         gpu.refuse_launches(which, code);
         assert_eq!(launched_where_fit(&gpu, 132).len(), 16);
+        let backend = gpu.backend().expect("a GPU");
+        let spec = SessionSpec::single(40, 28, FUSED);
+        let device = backend.inspect().expect("a look into it");
+        let timed = device.time_operations(network().graph(), &spec, 1);
+        assert!(!timed.expect("operations by themselves").is_empty());
     }
     let gpu = FakeGpu::new();
     gpu.refuse_launches(|_| true, NOT_SUPPORTED);

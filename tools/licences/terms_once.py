@@ -33,7 +33,7 @@ def once(whole, begin, end, name, keeps_ends):
         part = next(iter(PART.findall(above)), above.strip("= \n").split("\n")[0])
         if known.setdefault(words, part) == part:
             return found.group()
-        pointer = f"   [{name} in full: further above, under {known[words]}, word for word the same.]"
+        pointer = f"   [{name} in full: further above, under {known[words]}, with the same words.]"
         lines = found.group().split("\n")
         return "\n".join([*lines[:2], "", pointer, "", lines[-1]] if keeps_ends else [pointer])
 

@@ -292,7 +292,7 @@ impl DeviceNetwork {
     }
 
     /// Finds the kernels and fills in their parameters, for photos and paintings in this layout.
-    pub(super) fn prepare(&self, layout: &MemoryLayout) -> Result<Launches, BackendError> {
+    fn prepare(&self, layout: &MemoryLayout) -> Result<Launches, BackendError> {
         let maker = self.maker_for(layout);
         let mut single = Vec::with_capacity(self.plan.steps.len());
         for (step, by_library) in self.plan.steps.iter().zip(&self.by_library) {
@@ -332,8 +332,8 @@ impl DeviceNetwork {
         })
     }
 
-    /// Several steps as one launch, whose CTAs wait for each other; `None` for a single step, and where the device
-    /// does not hold all CTAs at once, because it is shared or a part of one.
+    /// Several steps as one launch, whose CTAs wait for each other; `None` for a single step, and where the driver
+    /// counts fewer CTAs at once than the plan does.
     fn chain(
         &self,
         single: &[Prepared],

@@ -181,7 +181,7 @@ impl Drop for CudaSession {
 
 impl Session for CudaSession {
     fn summary(&self) -> PlanSummary {
-        self.network.plan.summary()
+        self.network.plan.summary(&self.first.launches.steps)
     }
 
     fn run(

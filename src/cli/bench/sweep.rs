@@ -23,7 +23,8 @@ use crate::{
 /// Measures the sweep on `backend`.
 ///
 /// # Errors
-/// [`CliError`] when the device does not have the mode, a run fails, or the chart cannot be written.
+/// [`CliError`] when the device does not have the mode, nothing fits into memory, or the chart cannot be written. A run
+/// that fails or is stopped is one too, after what was measured before it is shown.
 pub fn run(args: &BenchArgs, backend: &dyn Backend, existing: Existing) -> Result<(), CliError> {
     let sweep = Sweep {
         backend,
@@ -43,23 +44,42 @@ pub fn run(args: &BenchArgs, backend: &dyn Backend, existing: Existing) -> Resul
     let control = Arc::new(RunControl::default());
     cancel_on_interrupt(&control);
     let progress = Progress::of_long_pieces(planned.len());
-    let measured: Result<Vec<Series>, _> = (planned.iter().enumerate())
-        .map(|(piece, series)| {
-            progress.during(piece..piece + 1, &series.name(), &control, || {
-                sweep.measure(series, &control)
-            })
-        })
-        .collect();
+    let mut measured = Vec::new();
+    let mut has_failed = false;
+    for (piece, planned) in planned.iter().enumerate() {
+        let name = planned.name();
+        let series = progress.during(piece..piece + 1, &name, &control, || {
+            sweep.measure(planned, &control)
+        });
+        let failure = series.end.as_ref().filter(|_| series.end != planned.end);
+        let is_stopped = control.is_cancelled();
+        if let Some(failure) = failure.filter(|_| !is_stopped) {
+            progress.message(format!("error: {name} end at {failure}"));
+            has_failed = true;
+        }
+        measured.push(series);
+        if is_stopped {
+            break;
+        }
+    }
     progress.finish();
-    let report = SweepReport::new(&sweep, measured?);
+    let report = SweepReport::new(&sweep, measured);
     if let Some(path) = &args.chart {
         let png = chart::sweep_png(&report).map_err(|e| CliError::Failed(e.to_string()))?;
         save(path, &png, existing)?;
     }
     if args.json {
-        return print_json(&report);
+        print_json(&report)?;
+    } else {
+        print(&text(&report))?;
     }
-    print(&text(&report))
+    if control.is_cancelled() {
+        return Err(CliError::Stopped);
+    }
+    if has_failed {
+        return Err(CliError::AlreadyReported);
+    }
+    Ok(())
 }
 
 /// The one mode that is measured: what the device does best, as far as nothing else was chosen.

@@ -71,16 +71,26 @@ impl Scale {
         }
     }
 
-    /// Round values for marks: powers of ten, or equal steps.
+    /// Round values for marks: by logarithms as few kinds of digits as give three marks, otherwise equal steps.
     fn marks(&self) -> Vec<f64> {
+        let low = if self.is_log { self.low / 1.2 } else { 0.0 };
         if self.is_log {
-            let first = (self.low / 1.2).log10().ceil() as i32;
-            let last = self.high.log10().floor() as i32;
-            return (first..=last).map(|power| 10f64.powi(power)).collect();
+            let decades = low.log10().floor() as i32..=self.high.log10().floor() as i32;
+            for digits in [&[1.0][..], &[1.0, 3.0], &[1.0, 2.0, 5.0]] {
+                let marks = decades
+                    .clone()
+                    .flat_map(|power| digits.iter().map(move |digit| digit * 10f64.powi(power)));
+                let marks: Vec<f64> = marks
+                    .filter(|mark| (low..=self.high).contains(mark))
+                    .collect();
+                if marks.len() >= 3 {
+                    return marks;
+                }
+            }
         }
-        let step = round_step(self.high, 5);
-        let count = (self.high / step) as u32;
-        (0..=count).map(|mark| step * f64::from(mark)).collect()
+        let step = round_step(self.high - low, 5);
+        let (first, last) = ((low / step).ceil() as u32, (self.high / step) as u32);
+        (first..=last).map(|mark| step * f64::from(mark)).collect()
     }
 }
 
@@ -172,15 +182,21 @@ fn panel(
     let at = (left, top - 12.0);
     canvas.text(at, &title, strong(15.0, colors.ink), Anchor::Left);
     let quiet = letters(14.0, colors.quiet);
-    for mark in y_scale.marks() {
-        let at = y(mark);
+    for mark in y_scale.marks().iter().filter(|_| !series.is_empty()) {
+        let at = y(*mark);
         canvas.area([left, at - 0.5, right, at + 0.5], colors.rule);
-        canvas.text((left - 8.0, at + 5.0), &number(mark), quiet, Anchor::Right);
+        canvas.text((left - 8.0, at + 5.0), &number(*mark), quiet, Anchor::Right);
     }
     canvas.area([left, bottom - 0.5, right, bottom + 0.5], colors.quiet);
-    let x_marks = match (axis, series.first()) {
-        (Axis::Size, _) | (_, None) => x_scale.marks(),
-        (_, Some(series)) => (series.costs.iter())
+    let longest = series.iter().max_by_key(|series| series.costs.len());
+    let Some(longest) = longest else {
+        let middle = ((left + right) / 2.0, (top + bottom) / 2.0);
+        canvas.text(middle, "nothing fits into memory", quiet, Anchor::Middle);
+        return;
+    };
+    let x_marks = match axis {
+        Axis::Size => x_scale.marks(),
+        Axis::Blocks | Axis::Batch => (longest.costs.iter())
             .map(|cost| cost.place.along(axis))
             .collect(),
     };
@@ -286,6 +302,11 @@ mod tests {
         let scale = |is_log| Scale::over([0.03, 40.0].into_iter(), is_log);
         assert_eq!(scale(true).marks(), [0.1, 1.0, 10.0]);
         assert_eq!(scale(false).marks(), [0.0, 10.0, 20.0, 30.0, 40.0]);
+        let log = |low, high| Scale::over([low, high].into_iter(), true).marks();
+        assert_eq!(log(0.5, 12.0), [1.0, 3.0, 10.0]);
+        assert_eq!(log(1.1, 7.0), [1.0, 2.0, 5.0]);
+        assert_eq!(log(3.0, 40.0), [3.0, 10.0, 30.0]);
+        assert_eq!(log(36.2, 36.2), [35.0, 40.0]);
         assert_eq!([0.1, 1.0, 10.0, 2.5].map(number), ["0.1", "1", "10", "2.5"]);
     }
 }

@@ -72,11 +72,10 @@ pub fn length_in_words(length: Duration) -> String {
 
 /// A size of a file, in units that people know.
 pub fn size_in_words(bytes: u64) -> String {
-    let tenths = |unit: u64| bytes.div_ceil(unit / 10) as f64 / 10.0;
     match bytes {
-        0..1_000_000 => format!("{} kB", bytes.div_ceil(1000)),
-        1_000_000..1_000_000_000 => format!("{:.1} MB", tenths(1_000_000)),
-        _ => format!("{:.1} GB", tenths(1_000_000_000)),
+        0..999_001 => format!("{} kB", bytes.div_ceil(1000)),
+        999_001..999_950_000 => format!("{:.1} MB", bytes as f64 / 1e6),
+        _ => format!("{:.1} GB", bytes as f64 / 1e9),
     }
 }
 
@@ -93,7 +92,9 @@ mod tests {
             (0, "0 kB"),
             (1, "1 kB"),
             (999_000, "999 kB"),
-            (3_400_000, "3.4 MB"),
+            (999_500, "1.0 MB"),
+            (2_339_673, "2.3 MB"),
+            (999_960_000, "1.0 GB"),
             (12_000_000_000, "12.0 GB"),
         ] {
             assert_eq!(size_in_words(bytes), words);

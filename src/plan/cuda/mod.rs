@@ -342,17 +342,15 @@ impl CudaPlan {
         MemoryLayout::of(self).total as u64
     }
 
-    /// The facts for reports.
-    pub fn summary(&self) -> PlanSummary {
+    /// The facts for reports, where these ranges of steps are launched together.
+    pub fn summary(&self, launches: &[Range<usize>]) -> PlanSummary {
         let (height, width) = self.photo;
         PlanSummary {
             mode: self.mode,
             batch: self.batch,
             width,
             height,
-            steps: self
-                .launches
-                .iter()
+            steps: (launches.iter())
                 .map(|steps| (self.layers(steps), self.steps[steps.start].entry.clone()))
                 .collect(),
             flops: self.steps.iter().map(|s| s.flops).sum(),

@@ -171,7 +171,7 @@ pub(super) fn cpu_text(plan: &CpuPlan) -> String {
 
 fn cuda_text(plan: &CudaPlan) -> String {
     let mut text = String::new();
-    summary_text(&mut text, &plan.summary());
+    summary_text(&mut text, &plan.summary(&plan.launches));
     let layout = MemoryLayout::of(plan);
     line(
         &mut text,

@@ -243,7 +243,7 @@ fn every_way_of_attention_can_be_chosen() {
         check(&plan, &DEVICES[0]);
         assert_eq!(of_attention(&plan)[0], entry);
         // What runs is told, and so is that it is not what was chosen.
-        let summary = plan.summary();
+        let summary = plan.summary(&plan.launches);
         let runs = *summary.attention_kernels.first().expect("attention");
         assert!(entry.contains(runs.name()), "{runs}");
         let as_run = format!("fused fp32, {runs} attention");
