@@ -3,16 +3,18 @@
 use std::{
     path::Path,
     sync::{Arc, atomic::Ordering},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use styleforge::{
+    compose::Look,
     engine::live::{ModePair, Served},
     frame::Frame,
     media::{
         decode,
         encode::Format,
         record::{Destination, Recorded, Recorder},
+        upscale::Upscaler,
     },
     mode::DeviceChoice,
 };
@@ -20,6 +22,7 @@ use styleforge::{
 use crate::{
     device::COMPOSE_MS,
     studio::{Studio, candidate, fixed},
+    support::real_time::{is_judged, within},
 };
 
 /// A source with an edge, in which no two pixels are equal.
@@ -117,6 +120,43 @@ fn a_comparison_judges_what_the_network_made() {
         let other = picture.other.as_ref().expect("two");
         assert_eq!((other.width(), other.height()), size);
         assert_ne!(other, &picture.painted);
+    }
+}
+
+/// On two cores; at each size twice, in a look that changes nothing and in one that changes all.
+#[test]
+fn composing_hardly_takes_time() {
+    let source = edged(1280, 720);
+    let looks = [
+        Look::default(),
+        Look {
+            strength_percent: 70,
+            keep_colors: true,
+        },
+    ];
+    for ((width, height), look) in [(256, 144), (384, 216), (640, 360)]
+        .into_iter()
+        .flat_map(|size| looks.map(|look| (size, look)))
+    {
+        let painting = edged(width, height);
+        let mut upscaler = Upscaler::new(2);
+        let mut to = source.clone();
+        let rounds = if is_judged() { 31 } else { 1 };
+        let mut times: Vec<Duration> = (0..rounds)
+            .map(|_| {
+                let started = Instant::now();
+                assert!(upscaler.compose((&painting, &painting), &source, look, &mut to));
+                started.elapsed()
+            })
+            .collect();
+        times.sort_unstable();
+        let what = format!("composing 1280 x 720 from {width} x {height}, {look:?},");
+        let median = times[times.len() / 2];
+        if is_judged() {
+            println!("{what} took {median:?}");
+        }
+        within(&what, median, Duration::from_millis(6));
+        assert_ne!(to, source);
     }
 }
 

@@ -9,10 +9,7 @@ use super::{
     models::{Model, NUMBERS, Numbers, model, outermost, read_row, sum_rows},
     pixels::{BLOCK, LUMA, Lanes, Pixels, levels, luma, mix, mix_pixels},
 };
-use crate::frame::Frame;
-
-/// A number whose sum with a level holds the level, rounded, in its last bits.
-const ROUNDING: f32 = (3 << 22) as f32;
+use crate::{compose::ROUNDING, frame::Frame};
 
 /// Where a position of the source lies between two of the working size.
 #[derive(Clone, Copy, Default)]
