@@ -255,6 +255,11 @@ pub trait Backend: Send + Sync {
         false
     }
 
+    /// The precision of moving pictures where none was chosen: the fastest in which nobody sees a difference.
+    fn live_precision(&self, variant: Variant, _network: &Arc<Network>) -> Precision {
+        self.auto_precision(variant)
+    }
+
     /// The mode that a choice stands for on this device, whether or not the device has it.
     fn mode(&self, choice: ModeChoice) -> Mode {
         choice.with_auto(|variant| self.auto_precision(variant))

@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 use crate::{
     backend::{Backend, BackendError, OpenDevice},
-    mode::{DeviceChoice, Mode, ModeChoice},
+    mode::{DeviceChoice, Mode, ModeChoice, PrecisionChoice},
+    network::Network,
 };
 
 /// The device in use, and the function that opens others.
@@ -53,6 +54,20 @@ impl Device {
         } else {
             requested
         }
+    }
+
+    /// [`Device::mode`] for moving pictures in a network.
+    pub fn live_mode(&self, choice: ModeChoice, network: &Arc<Network>) -> Mode {
+        let precision = match choice.precision {
+            PrecisionChoice::Auto => {
+                PrecisionChoice::Fixed(self.backend.live_precision(choice.variant, network))
+            }
+            fixed @ PrecisionChoice::Fixed(_) => fixed,
+        };
+        network.mode(self.mode(ModeChoice {
+            precision,
+            ..choice
+        }))
     }
 
     /// Puts another device in the place of the one that was lost with `error`, and says so in a sentence for

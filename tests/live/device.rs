@@ -57,6 +57,8 @@ pub struct World {
     pub lost_after: AtomicUsize,
     /// Everything that was painted: mode and nanoseconds.
     pub runs: Mutex<Vec<(Mode, u64)>>,
+    /// Whether it takes another precision for moving pictures.
+    pub hurries: AtomicBool,
     /// Whether the baseline is only opened after a search.
     pub searches: AtomicBool,
     /// Levels by which the baseline is off.
@@ -119,6 +121,13 @@ impl Backend for Device {
 
     fn auto_precision(&self, _: Variant) -> Precision {
         Precision::Fp32
+    }
+
+    fn live_precision(&self, variant: Variant, _: &Arc<Network>) -> Precision {
+        match self.world.hurries.load(Ordering::SeqCst) {
+            true => Precision::Int8,
+            false => self.auto_precision(variant),
+        }
     }
 
     fn predicted_bytes(&self, _: &Graph, spec: &SessionSpec) -> u64 {

@@ -143,6 +143,35 @@ fn the_automatic_size_follows_the_device() {
     assert_eq!(studio.refusals(), Vec::<String>::new());
 }
 
+/// A comparison is of equal work unless somebody wants something else.
+#[test]
+fn moving_pictures_have_a_precision_of_their_own_and_comparisons_the_usual_one() {
+    let mut studio = Studio::new((32, 32), DeviceChoice::Cpu, fixed(32));
+    studio.world.hurries.store(true, Ordering::SeqCst);
+    studio.run(1);
+    let modes = |studio: &Studio| -> Vec<String> {
+        let runs = studio.world.runs.lock().unwrap().split_off(0);
+        let mut modes: Vec<String> = runs.iter().map(|(mode, _)| mode.to_string()).collect();
+        modes.sort_unstable();
+        modes.dedup();
+        modes
+    };
+    assert_eq!(modes(&studio), ["fused int8"]);
+    studio.settings(|settings| {
+        settings.compare = Some(ModePair {
+            candidates: [candidate("baseline"), candidate("fused")],
+        });
+    });
+    studio.run(1);
+    assert_eq!(modes(&studio), ["baseline fp32", "fused fp32"]);
+    studio.settings(|settings| {
+        settings.compare = None;
+        settings.mode = mode("fused fp16");
+    });
+    studio.run(1);
+    assert_eq!(modes(&studio), ["fused fp16"]);
+}
+
 #[test]
 fn two_modes_take_turns_and_are_judged() {
     let mut studio = Studio::new((32, 32), DeviceChoice::Cpu, fixed(32));

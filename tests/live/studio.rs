@@ -112,6 +112,7 @@ impl Studio {
             opening_fails: Mutex::default(),
             lost_after: AtomicUsize::new(0),
             runs: Mutex::default(),
+            hurries: AtomicBool::new(false),
             searches: AtomicBool::new(false),
             baseline_off: AtomicUsize::new(0),
             while_painting: Mutex::default(),

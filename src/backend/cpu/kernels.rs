@@ -424,6 +424,17 @@ impl KernelSet {
         }
     }
 
+    /// Whether one instruction multiplies bytes and adds four products up.
+    pub fn multiplies_bytes(&self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        match self.lanes {
+            16 => return is_x86_feature_detected!("avx512vnni"),
+            8 => return is_x86_feature_detected!("avxvnni"),
+            _ => {}
+        }
+        false
+    }
+
     /// Every set that this processor can run, fastest first.
     pub fn available() -> Vec<&'static Self> {
         let mut sets = Vec::new();

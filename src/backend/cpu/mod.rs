@@ -29,7 +29,10 @@ mod statistics;
 mod tiles;
 mod winograd;
 
-use std::{io, sync::Arc};
+use std::{
+    io,
+    sync::{Arc, Mutex, PoisonError, Weak},
+};
 
 use self::{kernels::KernelSet, session::CpuSession};
 use super::{Backend, BackendError, DeviceInfo, Inspect, RunControl, Session, SessionSpec};
@@ -41,10 +44,15 @@ use crate::{
     plan::cpu::{CpuPlan, CpuVariant},
 };
 
+/// Rows and columns of a plan that only tells whether there is one.
+const SMALL_SIDE: usize = 64;
+
 /// The processor.
 pub struct CpuBackend {
     pool: Arc<rayon::ThreadPool>,
     kernels: &'static KernelSet,
+    /// Of networks that are painted live, whether int8 computes them.
+    known: Mutex<Vec<(Weak<Network>, bool)>>,
 }
 
 impl CpuBackend {
@@ -80,7 +88,24 @@ impl CpuBackend {
         Ok(Self {
             pool: Arc::new(pool),
             kernels,
+            known: Mutex::default(),
         })
+    }
+
+    /// Whether int8 computes this network: asked for with every picture, and a plan takes a while.
+    fn has_int8(&self, network: &Arc<Network>) -> bool {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = known
+            .iter()
+            .find(|(one, _)| one.as_ptr() == Arc::as_ptr(network));
+        if let Some(&(_, has)) = place {
+            return has;
+        }
+        known.retain(|(one, _)| one.strong_count() > 0);
+        let (side, variant) = (SMALL_SIDE, CpuVariant::FusedInt8);
+        let has = CpuPlan::new(network.graph(), side, side, variant).is_ok();
+        known.push((Arc::downgrade(network), has));
+        has
     }
 }
 
@@ -113,6 +138,14 @@ impl Backend for CpuBackend {
 
     fn auto_precision(&self, _: Variant) -> Precision {
         Precision::Fp32
+    }
+
+    fn live_precision(&self, variant: Variant, network: &Arc<Network>) -> Precision {
+        match variant == Variant::Fused && self.kernels.multiplies_bytes() && self.has_int8(network)
+        {
+            true => Precision::Int8,
+            false => self.auto_precision(variant),
+        }
     }
 
     fn mode(&self, choice: ModeChoice) -> Mode {
@@ -190,8 +223,45 @@ mod tests {
     use crate::{
         backend::oracle,
         frame::{Frame, PictureDifference},
+        graph::Op,
         models::johnson::NetworkSpec,
     };
+
+    #[test]
+    fn moving_pictures_are_painted_in_bytes_where_that_is_fast() {
+        let johnson = Arc::new(
+            NetworkSpec::with_widths([8, 16, 32])
+                .random(1)
+                .expect("valid"),
+        );
+        let mut graph = Graph::default();
+        let mut add = |name: &str, op, inputs: &[usize]| {
+            graph.add(name, "", op, inputs).expect("earlier nodes")
+        };
+        let photo = add("photo", Op::Photo, &[]);
+        let mixed = add("mixed", Op::Attention { heads: 1 }, &[photo; 3]);
+        add("picture", Op::Picture, &[mixed]);
+        let other = Arc::new(Network::random(graph, 1).expect("valid"));
+        let backends = CpuBackend::for_each_instruction_set(Some(1)).expect("threads");
+        for backend in &backends {
+            let precision = |variant, network| backend.live_precision(variant, network);
+            let fast = match backend.kernels.multiplies_bytes() {
+                true => Precision::Int8,
+                false => Precision::Fp32,
+            };
+            for _ in 0..2 {
+                assert_eq!(precision(Variant::Fused, &johnson), fast);
+                assert_eq!(precision(Variant::Fused, &other), Precision::Fp32);
+            }
+            assert_eq!(precision(Variant::Baseline, &johnson), Precision::Fp32);
+        }
+        // Those without vectors for bytes are among them everywhere.
+        assert!(
+            backends
+                .iter()
+                .any(|backend| !backend.kernels.multiplies_bytes())
+        );
+    }
 
     /// Here and not in `tests/`: only unit tests have the vectors that aarch64 runs.
     #[test]

@@ -36,7 +36,8 @@ pub fn goal(
     let mode_at = |painter: &Painter, mode| painter.mode_on(network, PaintSettings::of_mode(mode));
     let own = |mode| slot(DeviceSlot::Own, mode_at(painter, mode));
     let Some(pair) = settings.compare.filter(|_| compares) else {
-        return Goal::Target(RenderTarget::One(own(settings.mode)));
+        let mode = painter.live_mode(settings.mode, network);
+        return Goal::Target(RenderTarget::One(slot(DeviceSlot::Own, mode)));
     };
     let candidate = |CandidateChoice { device: kind, mode }: CandidateChoice| {
         if kind == DeviceChoice::Auto || kind == painter.backend().device().kind {

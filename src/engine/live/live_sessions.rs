@@ -17,8 +17,9 @@ use super::{
 use crate::{
     backend::{Backend, BackendError},
     engine::{
+        device::Device,
         error::EngineError,
-        paint::{PaintError, PaintSettings, Painter},
+        paint::{PaintError, Painter},
         sessions::{Lease, Loaded, Loader, Purpose, Requests},
     },
     mode::DeviceChoice,
@@ -480,7 +481,10 @@ impl LiveSessions {
         self.scheduler.forget_device();
         context.previews.forget_device();
         self.replaced += 1;
-        let mode = PaintSettings::of_mode(settings.mode);
+        let mode = |device: &Device| match &settings.network {
+            Some(network) => device.live_mode(settings.mode, network),
+            None => device.mode(settings.mode),
+        };
         if let Err(error) = context.painter.replace_device(error, mode) {
             self.refuse(context, sentence(error), target);
         }

@@ -15,7 +15,7 @@ use crate::{
     backend::{BackendError, RunControl, SessionSpec},
     compose::{Look, compose_into},
     engine::{
-        paint::{PaintSettings, Painter},
+        paint::Painter,
         sessions::{Loaded, Purpose, SessionKey},
     },
     frame::Frame,
@@ -109,7 +109,7 @@ impl Previews {
         let (width, height) = sides(frame);
         let size = size_within(width, height, PREVIEW_PX);
         let network = self.previews[at].network.clone();
-        let mode = painter.mode_on(&network, PaintSettings::of_mode(mode));
+        let mode = painter.live_mode(mode, &network);
         let key = SessionKey {
             network,
             spec: SessionSpec::single(size.0, size.1, mode),

@@ -16,7 +16,7 @@ use crate::{
     },
     frame::Frame,
     media::scale::scaled,
-    mode::{DeviceChoice, Mode},
+    mode::{DeviceChoice, Mode, ModeChoice},
     network::Network,
 };
 
@@ -115,6 +115,11 @@ impl Painter {
         network.mode(self.mode(settings))
     }
 
+    /// The mode in which this painter's device paints moving pictures in a network.
+    pub(in crate::engine) fn live_mode(&self, choice: ModeChoice, network: &Arc<Network>) -> Mode {
+        self.device.live_mode(choice, network)
+    }
+
     fn budget(&self, settings: PaintSettings) -> Budget<'_> {
         Budget {
             backend: self.backend().as_ref(),
@@ -192,7 +197,7 @@ impl Painter {
             match self.paint_alone(photo, network, settings, control) {
                 // Ends, because the processor comes last and its errors are passed on.
                 Err(PaintError::Backend(error)) if error.is_lost() => {
-                    self.replace_device(error, settings)?;
+                    self.replace_device(error, |device| device.mode(settings.mode()))?;
                 }
                 done => return done,
             }
@@ -218,7 +223,7 @@ impl Painter {
     ) -> Result<Vec<Painting>, PaintError> {
         match self.paint_together(photos, batch, network, settings, control) {
             Err(PaintError::Backend(error)) if error.is_lost() => {
-                self.replace_device(error, settings)?;
+                self.replace_device(error, |device| device.mode(settings.mode()))?;
             }
             Err(PaintError::Backend(BackendError::OutOfDeviceMemory { .. })) => {}
             done => return done,
@@ -351,17 +356,17 @@ impl Painter {
         Ok(paintings.collect())
     }
 
-    /// Puts another device in the place of the lost one. Its sessions go first, and what held its
+    /// Puts another device in the place of the lost one, and says so, with the `mode` in which it paints. Its sessions go first, and what held its
     /// context with them.
     pub(in crate::engine) fn replace_device(
         &mut self,
         error: BackendError,
-        settings: PaintSettings,
+        mode: impl Fn(&Device) -> Mode,
     ) -> Result<(), BackendError> {
-        let before = self.mode(settings);
+        let before = mode(&self.device);
         self.pool.forget();
         let mut notice = self.device.replace_lost(error)?;
-        let after = self.mode(settings);
+        let after = mode(&self.device);
         if before != after {
             // Writing to a string does not fail.
             write!(notice, "; painting in {after} instead of {before}").ok();
