@@ -425,6 +425,9 @@ impl App {
             &mut intents,
         );
         self.focus_frame.ui(ui.ctx());
+        if self.has_no_tooltips {
+            tooltips::put_away(ui.ctx());
+        }
         self.intents.append(&mut intents);
         self.intents.append(&mut self.messages.take_follows());
         self.perform_all(ui.ctx());

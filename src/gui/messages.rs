@@ -458,6 +458,19 @@ mod tests {
     }
 
     #[test]
+    fn the_time_of_a_message_begins_when_it_is_seen() {
+        let mut messages = Messages::default();
+        messages.notice("Number 1");
+        let (area, place) = (egui::Rect::EVERYTHING, (Corner::Bottom, 0.0));
+        let mut seen = |is_alone| {
+            egui::__run_test_ui(|ui| messages.ui(ui, area, place, is_alone, &mut Vec::new()));
+            messages.list.first().and_then(|message| message.since)
+        };
+        assert!(seen(true).is_none(), "the picture stands alone");
+        assert!(seen(false).is_some());
+    }
+
+    #[test]
     fn what_follows_an_offer_follows_however_its_notice_goes_but_by_its_button() {
         let mut messages = Messages::default();
         let offer = || Offer {

@@ -1,13 +1,10 @@
 //! When there are tooltips: only for a pointer that points at something, not while it drags or a person uses keys.
 
-use eframe::egui::{Context, Event, Theme};
+use eframe::egui::{Context, Event, Order, layers::PaintList};
 
-/// Longer than anybody waits, in seconds.
-const NEVER: f32 = 1e6;
-
-/// Puts tooltips away while a button of the mouse is down and after keys, until the pointer moves again.
+/// Notes whether tooltips are put away: while a button of the mouse is down and after keys, until the pointer moves
+/// again.
 pub fn follow(ctx: &Context, are_away: &mut bool) {
-    let was_away = *are_away;
     ctx.input(|i| {
         let moves = |event: &Event| matches!(event, Event::PointerMoved(_) | Event::PointerGone);
         let presses = |event: &Event| matches!(event, Event::Key { pressed: true, .. });
@@ -18,11 +15,12 @@ pub fn follow(ctx: &Context, are_away: &mut bool) {
             *are_away = false;
         }
     });
-    if *are_away != was_away {
-        let usual = eframe::egui::style::Interaction::default().tooltip_delay;
-        for theme in [Theme::Dark, Theme::Light] {
-            let delay = if *are_away { NEVER } else { usual };
-            ctx.style_mut_of(theme, |style| style.interaction.tooltip_delay = delay);
-        }
+}
+
+/// Draws none of those that were drawn: one that is open stays open by itself.
+pub fn put_away(ctx: &Context) {
+    let all: Vec<_> = ctx.memory(|memory| memory.layer_ids().collect());
+    for layer in all.into_iter().filter(|id| id.order == Order::Tooltip) {
+        ctx.graphics_mut(|graphics| *graphics.entry(layer) = PaintList::default());
     }
 }

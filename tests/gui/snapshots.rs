@@ -79,7 +79,9 @@ fn looks_as_before(w: &mut Window, screen: &str, theme: &str, scale: f32, hidden
     let as_kept = image::load_from_memory(&bytes)
         .expect("a picture")
         .to_rgb8();
-    if let Some(difference) = difference(&before, &as_kept) {
+    // Letters that have more pixels differ more.
+    let levels = scale * scale.sqrt() * LEVELS;
+    if let Some(difference) = difference(&before, &as_kept, levels) {
         let shown = Path::new(env!("CARGO_TARGET_TMPDIR"))
             .join(&name)
             .with_extension(format!("{scale}x.png"));
@@ -113,7 +115,7 @@ fn small(screen: ColorImage, scale: f32, hide: &[Rect]) -> RgbImage {
 }
 
 /// The worst block, where that is more than tolerated.
-fn difference(before: &RgbImage, now: &RgbImage) -> Option<String> {
+fn difference(before: &RgbImage, now: &RgbImage, most: f32) -> Option<String> {
     if before.dimensions() != now.dimensions() {
         return Some(format!("has another size, {:?}", now.dimensions()));
     }
@@ -140,7 +142,7 @@ fn difference(before: &RgbImage, now: &RgbImage) -> Option<String> {
         }
     }
     let (levels, place) = worst;
-    (levels > LEVELS).then(|| format!("differs by {levels:.0} levels at {place:?} points"))
+    (levels > most).then(|| format!("differs by {levels:.0} levels at {place:?} points"))
 }
 
 /// Every theme and scale.
