@@ -6,13 +6,13 @@
 //! intents while they are drawn; the intents are performed afterwards (`update.rs`).
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{HashMap, HashSet, VecDeque},
     path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use eframe::egui;
@@ -28,7 +28,7 @@ use super::{
     full_screen::state::FullScreen,
     gallery::{Gallery, Subject},
     intent::Intent,
-    live::{InterruptionLooks, LiveIntent, LiveView, Repaints},
+    live::{InterruptionLooks, LiveIntent, LiveView, Repaints, Unbegun},
     messages::{Corner, Messages},
     mix::{Mix, MixedNetworks},
     overlays::{Loss, Overlays},
@@ -38,8 +38,8 @@ use super::{
     shortcuts::{self, Group},
     stage::Stage,
     style_source::{Loaded, StyleSource},
-    theme,
-    workspace::Workspace,
+    theme, tooltips,
+    workspace::{Page, Workspace},
 };
 use crate::{
     backend::{DeviceInfo, OpenDevice},
@@ -155,9 +155,13 @@ pub(super) struct PhotoOpening {
 pub(super) struct Removal {
     /// The style's id.
     pub id: String,
+    /// The page on which it was removed.
+    pub page: Page,
+    /// The style as it was, so that one that was added later is not taken for it.
+    pub changed: Option<SystemTime>,
     /// The chosen style and its mix before, and as the removal left them.
     pub chosen: [(Option<String>, Mix); 2],
-    /// How many steps of undo lay before it.
+    /// How many steps of undo lay before it, on that page.
     pub depth: usize,
 }
 
@@ -192,8 +196,10 @@ pub(super) struct SaveFlow {
 /// The end of the window.
 #[derive(Default)]
 pub(super) struct Ending {
-    /// Recordings that are still being written.
+    /// Recordings that are still being written, those of `unbegun` with them.
     pub recordings: usize,
+    /// Recordings that were ended before there was a file for them.
+    pub unbegun: VecDeque<Unbegun>,
     /// Whether the window closes when they are.
     pub when_recorded: bool,
     pub is_closing: bool,
@@ -234,11 +240,15 @@ pub struct App {
     pub(super) live: Option<LiveView>,
     /// The cameras as they were listed last; `None` while they are looked for.
     pub(super) cameras: Option<Result<Vec<Camera>, String>>,
+    /// Whether a person waits for that, to see one.
+    pub(super) wants_camera: bool,
     /// Live frames that are painted once more.
     pub(super) repaints: Repaints,
     pub(super) interruptions: InterruptionLooks,
     pub(super) full_screen: FullScreen,
     pub(super) focus_frame: FocusFrame,
+    /// Whether tooltips are put away for now.
+    pub(super) has_no_tooltips: bool,
     /// Whether the controls are seen where the window is too narrow for all of it.
     pub(super) controls_open: bool,
     pub(super) batch: Option<Batch>,
@@ -295,7 +305,10 @@ impl App {
             engine: Engine::start(launch.open_device, wake_up.clone())?,
             compositor: Compositor::start(wake_up)?,
             background,
-            workspace: Workspace::new(Choice::from_settings(&settings.choices)),
+            workspace: Workspace::new(
+                Choice::from_settings(&settings.choices),
+                Choice::of_live(&settings.choices),
+            ),
             settings_file: SettingsFile {
                 path: launch.settings_path,
                 changed_at: None,
@@ -308,10 +321,12 @@ impl App {
             shortcuts: shortcuts::groups(),
             live: None,
             cameras: None,
+            wants_camera: false,
             repaints: Repaints::default(),
             interruptions: InterruptionLooks::default(),
             full_screen: FullScreen::default(),
             focus_frame: FocusFrame::default(),
+            has_no_tooltips: false,
             controls_open: false,
             batch: None,
             batch_waits: false,
@@ -351,6 +366,7 @@ impl App {
 
     /// Reads the events of threads and keyboard. Draws nothing.
     pub fn logic(&mut self, ctx: &egui::Context) {
+        tooltips::follow(ctx, &mut self.has_no_tooltips);
         self.handle_events(ctx);
         if self.ending.is_requested.load(Ordering::Relaxed) && !self.ending.is_closing {
             self.close_without_question(ctx);
@@ -409,6 +425,9 @@ impl App {
             &mut intents,
         );
         self.focus_frame.ui(ui.ctx());
+        if self.has_no_tooltips {
+            tooltips::put_away(ui.ctx());
+        }
         self.intents.append(&mut intents);
         self.intents.append(&mut self.messages.take_follows());
         self.perform_all(ui.ctx());
@@ -431,13 +450,19 @@ impl App {
         self.end_repaints();
         self.end_removals();
         // Nobody reads the messages any more, but a terminal may be there.
-        for failure in self
-            .background
-            .finish_writing()
-            .iter()
-            .filter_map(Report::failure)
-        {
-            terminal::write_message(format!("styleforge: {failure}"));
+        for report in self.background.finish_writing() {
+            let report = match (report, self.ending.unbegun.pop_front()) {
+                (Report::Recording(Ok(started)), Some(asked)) => {
+                    Report::Recorded(asked.ended(*started).finish_or_discard())
+                }
+                (other, asked) => {
+                    self.ending.unbegun.extend(asked);
+                    other
+                }
+            };
+            if let Some(failure) = report.failure() {
+                terminal::write_message(format!("styleforge: {failure}"));
+            }
         }
         if let (Some(path), true) = (
             &self.settings_file.path,
@@ -457,7 +482,7 @@ impl App {
     /// The requested model size where the chosen style has it, else the one that it has.
     pub(super) fn model_of_style(&self, requested: ModelSize) -> ModelSize {
         let style = self.workspace.choice.style.as_deref();
-        let card = style.and_then(|id| self.gallery.card(id));
+        let card = style.and_then(|id| self.gallery.known(id));
         card.map_or(requested, |card| card.model(requested))
     }
 

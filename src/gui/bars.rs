@@ -112,13 +112,7 @@ pub fn top(ui: &mut egui::Ui, view: &TopView<'_>, intents: &mut Vec<Intent>) {
                 }
                 _ => {}
             }
-            // The button that stands out is one that leads somewhere.
-            let is_main = intent == Intent::AskOpen
-                && (view.live).is_some_and(|live| !live.uses_camera() && !live.may_have_camera());
-            let button = match is_main {
-                true => theme::main_button(ui, &theme::icon_text(icon, name, has_words)),
-                false => theme::icon_button(icon, name, has_words).frame_when_inactive(false),
-            };
+            let button = theme::icon_button(icon, name, has_words).frame_when_inactive(false);
             if key_chips::hint(ui.add_enabled(can, button), hint, keys)
                 .accessible_name(name)
                 .clicked()

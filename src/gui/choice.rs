@@ -7,7 +7,7 @@ use crate::{
     engine::paint::{OutputSize, WorkingSize},
     media::framing::Framing,
     mode::ModelSize,
-    settings::Choices,
+    settings::{Choices, LiveStyle},
 };
 
 use super::mix::{self, Mix, Parts};
@@ -98,11 +98,32 @@ impl Choice {
         }
     }
 
+    /// As [`Self::from_settings`], of live pictures where they have one of their own.
+    pub fn of_live(choices: &Choices) -> Option<Self> {
+        let live = choices.live.as_ref()?;
+        Some(Self {
+            style: live.style.clone(),
+            mix: Mix::remembered(live.mix_own, &live.mix, live.style.as_deref()),
+            look: live.look,
+            ..Self::from_settings(choices)
+        })
+    }
+
+    /// Writes the choice of live pictures into a person's settings.
+    pub fn remember_live(&self, choices: &mut Choices) {
+        choices.live = Some(LiveStyle {
+            style: self.style.clone(),
+            mix_own: self.mix.own_weight(),
+            mix: self.mix.others.clone(),
+            look: self.look,
+        });
+    }
+
     /// Writes the choice into a person's settings.
     pub fn remember(&self, choices: &mut Choices) {
         choices.style.clone_from(&self.style);
         choices.mix.clone_from(&self.mix.others);
-        choices.mix_own = (self.mix != Mix::default()).then_some(self.mix.own);
+        choices.mix_own = self.mix.own_weight();
         choices.model = self.model;
         choices.working_px = (self.brush != DEFAULT_BRUSH).then(|| self.brush_px());
         choices.output = self.output;

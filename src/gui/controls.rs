@@ -58,7 +58,7 @@ pub fn ui(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
             if view.is_hidden {
                 theme::caption(
                     ui,
-                    "You are looking at a saved painting. These settings are those of the photo; changing one shows the photo again.",
+                    "You are looking at what was saved. These settings are those of the photo; changing one shows the photo again.",
                 );
                 ui.add_space(theme::GAP);
             }

@@ -10,7 +10,7 @@ use super::{
     choice::{DEFAULT_BRUSH, working_size_of},
     intent::Intent,
     label::{name_label, path_label},
-    live::LiveIntent,
+    live::{LiveIntent, NO_CAMERA},
     messages::Offer,
     platform::from_the_root,
 };
@@ -272,7 +272,7 @@ impl App {
                     live.set_chart(ctx, &report, result.ok());
                 }
             }
-            Report::Recording(result) => self.handle_recording(result),
+            Report::Recording(result) => self.handle_recording(ctx, result),
             Report::Recorded(recorded) => {
                 self.recording_ended(ctx);
                 if recorded.is_video && recorded.frames > 0 {
@@ -296,6 +296,11 @@ impl App {
             Report::Cameras(cameras) => {
                 if let Some(live) = &mut self.live {
                     live.set_cameras(cameras.clone());
+                } else if std::mem::take(&mut self.wants_camera) {
+                    match cameras.as_ref().is_ok_and(Vec::is_empty) {
+                        true => self.messages.notice(NO_CAMERA),
+                        false => self.intents.push(Intent::Live(LiveIntent::UseCamera)),
+                    }
                 }
                 self.cameras = Some(cameras);
             }
@@ -312,7 +317,7 @@ impl App {
                 self.paintings.broke();
                 self.postpone_swatch();
                 self.networks.mixed.broke();
-                self.ending.recordings = 0;
+                self.recording_broke();
                 self.reading_broke(&error);
                 self.messages.error(format!(
                     "A mistake in StyleForge stopped this ({error}). Please report it."

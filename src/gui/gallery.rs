@@ -106,6 +106,12 @@ impl Gallery {
                 self.thumbnails.insert(card.id.clone(), texture);
             }
         }
+        // Another one of the same name was not taken out.
+        self.removed.retain(|id| {
+            let is_it = |card: &&Card| card.id == *id;
+            let both = before.iter().find(is_it).zip(cards.iter().find(is_it));
+            both.is_some_and(|(old, new)| old.changed == new.changed)
+        });
         let removed = &self.removed;
         (self.hidden, self.cards) = cards
             .into_iter()
@@ -139,6 +145,16 @@ impl Gallery {
         self.hidden
             .iter()
             .any(|card| card.title.to_lowercase() == title)
+    }
+
+    /// The style of an id, taken out or not.
+    pub fn known(&self, id: &str) -> Option<&Card> {
+        self.card(id).or_else(|| self.hidden(id))
+    }
+
+    /// The style of this id that was taken out.
+    pub fn hidden(&self, id: &str) -> Option<&Card> {
+        self.hidden.iter().find(|card| card.id == id)
     }
 
     /// Puts a style in again, at its place.

@@ -59,6 +59,8 @@ pub enum Intent {
     ShowFile(String),
     /// Show this file in its folder, or this folder.
     ShowInFolder(PathBuf),
+    /// Play the video in this file.
+    Play(PathBuf),
     /// Copy the picture in this file to the clipboard.
     CopyFile(PathBuf),
     /// Show this painting, which was saved, large.

@@ -266,16 +266,19 @@ impl Messages {
         intents: &mut Vec<Intent>,
     ) {
         let now = ui.input(|i| i.time);
-        for message in &mut self.list {
+        self.remove(|m| m.left(now).is_some_and(|left| left <= 0.0));
+        let before = self.before_dialog.unwrap_or(u64::MAX);
+        let is_here = |m: &Message| (m.number <= before) == (corner == Corner::Bottom);
+        let is_shown = |m: &&mut Message| is_here(m) && (!is_alone || m.is_for_all());
+        // Its time begins when it is seen.
+        let newest = self.list.iter_mut().rev().filter(is_shown);
+        for message in newest.take(MOST_SHOWN) {
             message.since.get_or_insert(now);
         }
-        self.remove(|m| m.left(now).is_some_and(|left| left <= 0.0));
         let next_to_leave = self.list.iter().filter_map(|m| m.left(now));
         if let Some(seconds) = next_to_leave.min_by(f64::total_cmp) {
             ui.ctx().request_repaint_after_secs(seconds as f32 + 0.01);
         }
-        let before = self.before_dialog.unwrap_or(u64::MAX);
-        let is_here = |m: &Message| (m.number <= before) == (corner == Corner::Bottom);
         let is_shown = |m: &&Message| is_here(m) && (!is_alone || m.is_for_all());
         if !self.list.iter().any(|m| is_shown(&m)) {
             return;
@@ -452,6 +455,20 @@ mod tests {
         assert_eq!(texts(&messages)[MOST - 2..], ["Wrong 9.", "Copied."]);
         assert!(messages.dismiss_newest());
         assert_eq!(texts(&messages)[MOST - 3..], ["Wrong 8.", "Wrong 9."]);
+    }
+
+    #[test]
+    fn the_time_of_a_message_begins_when_it_is_seen() {
+        let mut messages = Messages::default();
+        messages.notice("Number 1");
+        let area = egui::Rect::from_min_size(egui::Pos2::ZERO, vec2(800.0, 600.0));
+        let place = (Corner::Bottom, 0.0);
+        let mut seen = |is_alone| {
+            egui::__run_test_ui(|ui| messages.ui(ui, area, place, is_alone, &mut Vec::new()));
+            messages.list.first().and_then(|message| message.since)
+        };
+        assert!(seen(true).is_none(), "the picture stands alone");
+        assert!(seen(false).is_some());
     }
 
     #[test]

@@ -83,6 +83,7 @@ mod text_clipboard;
 mod texture;
 mod theme;
 mod time_left;
+mod tooltips;
 mod update;
 mod welcome;
 mod window;

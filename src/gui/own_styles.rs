@@ -18,6 +18,7 @@ use super::{
     naming::Naming,
     overlays::Question,
     style_source::Card,
+    workspace::rename_in,
 };
 
 impl App {
@@ -76,11 +77,11 @@ impl App {
                 {
                     request.recipe.style.clone_from(&new);
                 }
-                let before = self.painting.before_change.as_mut();
-                if let Some(style) = before.and_then(|choice| choice.style.as_mut())
-                    && *style == id
-                {
-                    style.clone_from(&new);
+                if let Some(before) = &mut self.painting.before_change {
+                    rename_in(&mut before.style, &mut before.mix, &id, &new);
+                }
+                for (style, mix) in self.removals.iter_mut().flat_map(|r| &mut r.chosen) {
+                    rename_in(style, mix, &id, &new);
                 }
                 let models: Vec<_> = (self.networks.loaded.keys())
                     .filter(|(style, _)| *style == id)
@@ -137,6 +138,8 @@ impl App {
         }
         self.removals.push(Removal {
             id: card.id.clone(),
+            page: self.workspace.page(),
+            changed: card.changed,
             chosen: [before, chosen(&self.workspace.choice)],
             depth: self.workspace.history.depth(),
         });
@@ -150,11 +153,15 @@ impl App {
             .offer(format!("“{}” was removed.", card.title), offer);
     }
 
-    /// Undoes the newest removal where that is the last step; `false` where it is not.
+    /// Undoes the newest removal where that is the last step of this page, or none of its steps is left; `false` where
+    /// it is not.
     pub(super) fn undo_removal(&mut self) -> bool {
-        let depth = self.workspace.history.depth();
-        let is_last = |removal: &&Removal| removal.depth >= depth || !self.workspace.can_undo();
-        let newest = self.removals.last().filter(is_last);
+        let table = &self.workspace;
+        let (page, depth) = (table.page(), table.history.depth());
+        let is_last = |removal: &&Removal| {
+            (removal.page == page && removal.depth >= depth) || !table.can_undo()
+        };
+        let newest = self.removals.iter().rev().find(is_last);
         let Some(newest) = newest.map(|removal| removal.id.clone()) else {
             return false;
         };
@@ -185,7 +192,7 @@ impl App {
     pub(super) fn end_removals(&mut self) {
         for removal in std::mem::take(&mut self.removals) {
             self.gallery.forget(&removal.id);
-            self.background.remove_style(removal.id);
+            self.background.remove_style(removal.id, removal.changed);
         }
         if self.remember_order() {
             self.settings_file.changed_at.get_or_insert_default();
@@ -200,17 +207,23 @@ impl App {
         }
     }
 
-    /// Takes styles out of the choice that are not in the gallery.
+    /// Takes styles out of the choice that are not in the gallery. A photo keeps its painting in a style that was
+    /// removed from the other page: undo brings that style back.
     pub(super) fn forget_absent(&mut self) {
         let gallery = &self.gallery;
         if !gallery.is_listed() {
             return;
         }
+        let is_photo = self.live.is_none();
+        let card = |id: &str| match is_photo {
+            true => gallery.known(id),
+            false => gallery.card(id),
+        };
         let choice = &mut self.workspace.choice;
-        choice.style.take_if(|id| gallery.card(id).is_none());
-        let chosen = choice.style.as_deref().and_then(|id| gallery.card(id));
+        choice.style.take_if(|id| card(id).is_none());
+        let chosen = choice.style.as_deref().and_then(card);
         choice.mix.retain(|id| {
-            let both = chosen.zip(gallery.card(id));
+            let both = chosen.zip(card(id));
             both.is_some_and(|(chosen, card)| chosen.why_not_mixed(card).is_none())
         });
     }
@@ -223,6 +236,9 @@ impl App {
         problems: &[String],
     ) {
         let changed = self.gallery.set_cards(ctx, cards);
+        // The one that was removed is gone, and perhaps another one is there by its name.
+        let gallery = &self.gallery;
+        self.removals.retain(|r| gallery.hidden(&r.id).is_some());
         self.networks
             .loaded
             .retain(|(style, _), _| !changed.contains(style));
@@ -242,7 +258,16 @@ impl App {
         self.choose_first_style();
         let arrived = self.arriving.take();
         match arrived.filter(|id| self.gallery.card(id).is_some()) {
-            Some(id) => self.intents.push(Intent::PickStyle(id)),
+            Some(id) => {
+                let offer = Offer {
+                    label: "Rename…",
+                    intent: Intent::AskName(id.clone()),
+                    otherwise: None,
+                };
+                let text = format!("“{}” was added to the styles.", self.title_of(&id));
+                self.messages.offer(text, offer);
+                self.intents.push(Intent::PickStyle(id));
+            }
             None => self.follow_choice(),
         }
     }

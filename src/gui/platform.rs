@@ -96,6 +96,12 @@ pub trait Platform: Send + Sync {
     /// A sentence for people: where it lies instead.
     fn show(&self, path: &Path) -> Result<(), String>;
 
+    /// Plays a video in the person's player.
+    ///
+    /// # Errors
+    /// A sentence for people: where it lies instead.
+    fn play(&self, path: &Path) -> Result<(), String>;
+
     /// The system's cameras.
     ///
     /// # Errors
@@ -118,6 +124,8 @@ const CHECKPOINTS: [&str; 5] = ["safetensors", "pth", "pt", "onnx", "model"];
 /// No person answers a portal's dialog faster than this: then none was shown. Without the portal, failing takes a
 /// moment, on a busy computer a longer one.
 const FASTEST_PERSON: Duration = Duration::from_secs(1);
+/// A program that opens files and has not failed by then has opened one.
+const OPENS_WITHIN: Duration = Duration::from_secs(5);
 /// Why there is a field for the path instead of a dialog.
 const NO_DIALOG: &str = "No file dialog could be shown. Install zenity or a desktop portal (xdg-desktop-portal) to \
                          have one.";
@@ -276,25 +284,21 @@ impl Platform for Desktop {
         } else {
             path.parent().unwrap_or(path)
         };
-        let program = match std::env::consts::OS {
-            "windows" => "explorer",
-            "macos" => "open",
-            _ => "xdg-open",
-        };
-        let opened = Command::new(program)
-            .arg(folder)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
-        // Windows' program says nothing of use.
-        match opened {
-            Ok(status) if status.success() || program == "explorer" => Ok(()),
-            _ => Err(format!(
+        let why = || {
+            format!(
                 "No file manager could be opened. Look into {}",
                 path_label(path)
-            )),
-        }
+            )
+        };
+        opens(folder).then_some(()).ok_or_else(why)
+    }
+
+    fn play(&self, path: &Path) -> Result<(), String> {
+        let why = || {
+            let path = path_label(path);
+            format!("No player could be opened. The video is {path}; open it in a player.")
+        };
+        opens(path).then_some(()).ok_or_else(why)
     }
 
     fn cameras(&self) -> Result<Vec<Camera>, String> {
@@ -320,6 +324,33 @@ impl Desktop {
         };
         use_clipboard(clipboard)
     }
+}
+
+/// Has the desktop open a file or folder in the program for it; whether it does.
+fn opens(path: &Path) -> bool {
+    let program = match std::env::consts::OS {
+        "windows" => "explorer",
+        "macos" => "open",
+        _ => "xdg-open",
+    };
+    let mut command = Command::new(program);
+    command.arg(path).stdin(Stdio::null());
+    let started = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let Ok(mut child) = started else {
+        return false;
+    };
+    let began = Instant::now();
+    while began.elapsed() < OPENS_WITHIN {
+        match child.try_wait() {
+            Ok(None) => std::thread::sleep(OPENS_WITHIN / 50),
+            // Windows' program says nothing of use.
+            Ok(Some(status)) => return status.success() || program == "explorer",
+            Err(_) => return false,
+        }
+    }
+    // On some desktops it stays as long as what it has opened.
+    std::thread::spawn(move || child.wait());
+    true
 }
 
 /// The path that a line of text names, itself or as a `file://` address.

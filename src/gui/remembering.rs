@@ -2,7 +2,7 @@
 
 use eframe::egui;
 
-use super::app::App;
+use super::{app::App, workspace::Page};
 
 /// How long settings rest before they are written, in seconds.
 const SETTINGS_REST_SECONDS: f64 = 1.0;
@@ -14,9 +14,14 @@ impl App {
         ctx.request_repaint_after_secs(SETTINGS_REST_SECONDS as f32 + 0.05);
     }
 
-    /// Writes the choice into the settings.
+    /// Writes the choices of both pages into the settings.
     pub(super) fn remember_choice(&mut self, ctx: &egui::Context) {
-        self.workspace.choice.remember(&mut self.settings.choices);
+        let (table, choices) = (&self.workspace, &mut self.settings.choices);
+        let of = |page| table.choice_of(page);
+        of(Page::Photo).unwrap_or(&table.choice).remember(choices);
+        if let Some(live) = of(Page::Live) {
+            live.remember_live(choices);
+        }
         self.settings_changed(ctx);
     }
 

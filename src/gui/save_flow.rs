@@ -15,7 +15,7 @@ use super::{
     batch::Batch,
     intent::Intent,
     label::{editable, path_label, remark},
-    live::LiveView,
+    live::{LiveView, own_folder},
     messages::Offer,
     overlays::{Overlay, Question, TypedPath},
     platform::{Dialog, path_in},
@@ -202,7 +202,8 @@ impl App {
         if self.batch.as_ref().is_some_and(Batch::goes_on) {
             self.put_question(Question::StopBatch);
         } else if let Some((path, taken)) = self.live.as_ref().and_then(LiveView::recording) {
-            let path = path.to_owned();
+            let folder = || own_folder(&self.picture_folder());
+            let path = path.map_or_else(folder, Path::to_owned);
             self.put_question(Question::StopRecording { path, taken });
         } else if self.ending.recordings > 0 {
             self.ending.when_recorded = true;
@@ -225,10 +226,7 @@ impl App {
             Some(request) => Some(&request.recipe),
             None => self.workspace.shown().map(|shown| &shown.recipe),
         };
-        let style = recipe.map(|recipe| {
-            let id = recipe.style.as_str();
-            self.gallery.card(id).map_or(id, |card| &card.title)
-        });
+        let style = recipe.map(|recipe| self.title_of(&recipe.style));
         let style = style.map_or_else(String::new, |style| format!(" in “{style}”"));
         let place = match self.live {
             Some(_) => ", which waits under Photo,",

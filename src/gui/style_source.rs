@@ -7,6 +7,7 @@ use std::{
     borrow::Cow,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
+    time::SystemTime,
 };
 
 use super::{
@@ -47,6 +48,8 @@ pub struct Card {
     pub thumbnail: Option<Arc<Frame>>,
     /// Where it lies, if it is the person's own and can be renamed and removed.
     pub own: Option<PathBuf>,
+    /// When that was written.
+    pub changed: Option<SystemTime>,
     /// The network that made it of a picture, if it was made of one, which then is the thumbnail.
     pub made_by: Option<MadeBy>,
     /// Its number key, counted from 0, which it keeps; the gallery gives it.
@@ -398,6 +401,9 @@ fn card_of(style: &Style) -> Card {
         models: style.models(),
         thumbnail: style.thumbnail().and_then(|bytes| thumbnail(&bytes)),
         own: style.own_path().map(Path::to_owned),
+        changed: style
+            .own_path()
+            .and_then(|path| path.metadata().ok()?.modified().ok()),
         made_by: style.made_by.clone(),
         key: None,
     }

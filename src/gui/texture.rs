@@ -250,14 +250,14 @@ pub fn mirrored(uv: Rect, is_flipped: bool) -> Rect {
     }
 }
 
-/// How much of what is cut off a picture that is higher than wide goes above what stays: heads are there.
+/// How much of what is cut off a picture that is not wider than high goes above what stays: heads are there.
 const CUT_ABOVE: f32 = 0.15;
 
 /// The part of a picture that covers `target` without being stretched.
 pub fn cover(picture: Vec2, target: Vec2) -> Rect {
     let scale = (target.x / picture.x).max(target.y / picture.y);
     let share = (target / scale) / picture;
-    let above = if picture.y > picture.x {
+    let above = if picture.y >= picture.x {
         CUT_ABOVE
     } else {
         0.5
@@ -313,6 +313,8 @@ mod tests {
     #[test]
     fn thumbnails_are_cut_not_stretched() {
         let uv = cover(vec2(200.0, 200.0), vec2(200.0, 100.0));
+        assert_eq!((uv.min, uv.size()), (pos2(0.0, 0.075), vec2(1.0, 0.5)));
+        let uv = cover(vec2(300.0, 200.0), vec2(300.0, 100.0));
         assert_eq!((uv.min, uv.size()), (pos2(0.0, 0.25), vec2(1.0, 0.5)));
         // The upper part of a portrait stays.
         let uv = cover(vec2(300.0, 400.0), vec2(200.0, 80.0));

@@ -254,6 +254,7 @@ impl App {
             Intent::BringBack(id) => self.bring_back(&id),
             Intent::ShowFile(id) => self.show_file(&id),
             Intent::ShowInFolder(path) => self.background.show(path),
+            Intent::Play(path) => self.background.play(path),
             Intent::CopyFile(path) => self.background.copy_file(path),
             Intent::ShowPainting(path) => self.show_painting(path),
             Intent::ClosePainting => {

@@ -48,7 +48,7 @@ fn camera(cameras: Cameras<'_>) -> (String, Intent) {
         None => ("Looking for cameras…".to_owned(), uses),
         Some(Ok(found)) if found.is_empty() => (
             "No camera was found. Connect one and click here to look again.".to_owned(),
-            Intent::Live(LiveIntent::ListCameras),
+            Intent::Live(LiveIntent::LookForCamera),
         ),
         Some(Ok(found)) if found.iter().all(|camera| camera.problem.is_some()) => {
             let problem = found.iter().find_map(|camera| camera.problem.as_ref());
@@ -236,7 +236,7 @@ mod tests {
     fn what_is_unavailable_is_said_and_looked_for_again() {
         let (does, intent) = camera(Some(&Ok(Vec::new())));
         assert!(does.starts_with("No camera was found"), "{does}");
-        assert_eq!(intent, Intent::Live(LiveIntent::ListCameras));
+        assert_eq!(intent, Intent::Live(LiveIntent::LookForCamera));
         let refused = Err("cameras cannot be listed here".to_owned());
         let (does, intent) = camera(Some(&refused));
         assert!(does.contains("cannot be listed"), "{does}");

@@ -44,6 +44,16 @@ pub struct Shown {
     pub painting: Arc<Painting>,
 }
 
+/// What the window shows, each with a style, mix and look of its own.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Page {
+    /// A photo.
+    #[default]
+    Photo,
+    /// Live pictures.
+    Live,
+}
+
 /// The table.
 pub struct Workspace {
     photo: Option<OpenPhoto>,
@@ -58,15 +68,15 @@ pub struct Workspace {
     photos_opened: u64,
     /// The choice with which the photo was opened: nobody asked for the painting that follows from it.
     unasked: Option<Choice>,
-    /// The choice of the page that is not seen, photos or live pictures, and what undo goes through there.
+    /// Whose choice that is; the photo's as long as both pages have one in common.
+    page: Page,
+    /// The choice of the other page, and what undo goes through there; `None` while there is one choice for both.
     aside: Option<(Choice, History)>,
-    /// Whether that is the photo's.
-    is_photo_aside: bool,
 }
 
 impl Workspace {
-    /// An empty table.
-    pub fn new(choice: Choice) -> Self {
+    /// An empty table; live pictures may have a choice of their own.
+    pub fn new(choice: Choice, live: Option<Choice>) -> Self {
         Self {
             photo: None,
             choice,
@@ -77,15 +87,15 @@ impl Workspace {
             saved: Vec::new(),
             photos_opened: 0,
             unasked: None,
-            aside: None,
-            is_photo_aside: false,
+            page: Page::Photo,
+            aside: live.map(|live| (live, History::default())),
         }
     }
 
     /// Goes to live pictures: they have a style, mix and look of their own, so that the photo keeps its painting. They
-    /// begin with the photo's; without a photo there is one choice for both.
+    /// begin with the photo's; before the first photo there is one choice for both.
     pub fn go_live(&mut self) {
-        if self.photo.is_none() || self.is_photo_aside {
+        if self.page == Page::Live || (self.photo.is_none() && self.aside.is_none()) {
             return;
         }
         let kept = self.aside.take();
@@ -96,29 +106,40 @@ impl Workspace {
             look: own.look,
             ..self.choice.clone()
         };
-        self.turn(live, history);
-        self.is_photo_aside = true;
+        self.turn(Page::Live, live, history);
     }
 
     /// Goes back to the photo, which is as it was left.
     pub fn leave_live(&mut self) {
-        if std::mem::take(&mut self.is_photo_aside)
+        if self.page == Page::Live
             && let Some((choice, history)) = self.aside.take()
         {
-            self.turn(choice, history);
+            self.turn(Page::Photo, choice, history);
         }
     }
 
-    fn turn(&mut self, choice: Choice, history: History) {
+    fn turn(&mut self, page: Page, choice: Choice, history: History) {
         let choice = std::mem::replace(&mut self.choice, choice);
         let history = std::mem::replace(&mut self.history, history);
         self.aside = Some((choice, history));
+        self.page = page;
     }
 
-    /// The photo's choice, also while live pictures are seen.
+    /// Whose choice and history these are.
+    pub fn page(&self) -> Page {
+        self.page
+    }
+
+    /// The choice of a page, seen or not; `None` for live pictures as long as there is one choice for both.
+    pub fn choice_of(&self, page: Page) -> Option<&Choice> {
+        match page == self.page {
+            true => Some(&self.choice),
+            false => self.aside.as_ref().map(|(choice, _)| choice),
+        }
+    }
+
     fn photo_choice(&self) -> &Choice {
-        let aside = self.aside.as_ref().filter(|_| self.is_photo_aside);
-        aside.map_or(&self.choice, |(choice, _)| choice)
+        self.choice_of(Page::Photo).unwrap_or(&self.choice)
     }
 
     /// Puts a photo in place of the one before, and gives that one. How the one before was turned and cropped is
@@ -298,9 +319,7 @@ impl Workspace {
         let now = [&mut self.choice].into_iter().chain(&mut self.unasked);
         let now = now.chain(others);
         for choice in choices.into_iter().chain(steps).chain(now) {
-            choice.style.as_mut().map(rename);
-            let others = choice.mix.others.iter_mut();
-            others.for_each(|(style, _)| rename(style));
+            rename_in(&mut choice.style, &mut choice.mix, old, new);
         }
     }
 
@@ -390,6 +409,14 @@ impl Workspace {
     }
 }
 
+/// A style has another id: it is chosen and mixed by that.
+pub fn rename_in(style: &mut Option<String>, mix: &mut Mix, old: &str, new: &str) {
+    let others = mix.others.iter_mut().map(|(style, _)| style);
+    for id in style.iter_mut().chain(others).filter(|id| *id == old) {
+        new.clone_into(id);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -432,7 +459,7 @@ mod tests {
             style: Some("candy".to_owned()),
             ..Choice::from_settings(&Choices::default())
         };
-        let mut table = Workspace::new(choice);
+        let mut table = Workspace::new(choice, None);
         table.put_photo(opened(origin));
         let recipe = table.recipe(ModelSize::Full).expect("photo and style");
         table.show(recipe, painting());

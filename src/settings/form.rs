@@ -5,10 +5,11 @@ use std::{collections::HashSet, path::PathBuf, str::FromStr, thread};
 use toml::{Table, Value};
 
 use super::{
-    Choices, LiveChoices, MOST_PAINTINGS, MOST_RECENT, Refused, Settings, State, ThemeChoice,
+    Choices, LiveChoices, LiveStyle, MOST_PAINTINGS, MOST_RECENT, Refused, Settings, State,
+    ThemeChoice,
     table::{Complaints, Reader, put, take_part},
 };
-use crate::{disk::reason, media::encode::Format};
+use crate::{compose::Look, disk::reason, media::encode::Format};
 
 /// The file's form that this version reads and writes; a larger number is a newer version's.
 const VERSION: i64 = 1;
@@ -45,23 +46,29 @@ impl Settings {
         reader.parsed("format", &mut choices.format, |s| {
             Format::from_str(s).ok().map(Some)
         });
-        reader.integer("strength", 0..=100, |v| {
-            choices.look.strength_percent = v as u8;
-        });
+        reader.look(&mut choices.look);
         reader.integer("jpeg_quality", 1..=100, |v| choices.jpeg_quality = v as u8);
         reader.integer("working_px", 16..=100_000, |v| {
             choices.working_px = Some(v as usize);
         });
-        reader.boolean("keep_colors", &mut choices.look.keep_colors);
         reader.boolean("ask_before_losing", &mut choices.ask_before_losing);
         reader.boolean("full_screen_fills", &mut choices.full_screen_fills);
         reader.boolean("styles_show_photo", &mut choices.styles_show_photo);
 
-        let live = LiveChoices::read(&mut Reader {
+        let mut reader = Reader {
             part: "live",
             table: part("live"),
             complaints: &mut complaints,
-        });
+        };
+        let live = LiveChoices::read(&mut reader);
+        // Files of before have the same style for both.
+        if reader.table.contains_key("strength") {
+            let own = choices.live.insert(LiveStyle::default());
+            reader.text("style", &mut own.style);
+            reader.integer("mix_own", 0..=100, |v| own.mix_own = Some(v as u8));
+            reader.weights("mix", &mut own.mix);
+            reader.look(&mut own.look);
+        }
 
         let mut state = State::default();
         let mut reader = Reader {
@@ -73,6 +80,7 @@ impl Settings {
         reader.boolean("is_maximized", &mut state.is_maximized);
         reader.boolean("shows_photos", &mut state.shows_photos);
         reader.boolean("has_seen_hint", &mut state.has_seen_hint);
+        reader.boolean("has_seen_detail_hint", &mut state.has_seen_detail_hint);
         reader.texts("style_order", |ids| state.style_order = ids);
         reader.texts("style_keys", |ids| state.style_keys = ids);
         reader.text("open_folder", &mut open);
@@ -118,21 +126,9 @@ impl Settings {
         let c = &self.choices;
         let mut part = take_part(&mut table, "choices");
         let choices = &mut part;
-        put(choices, "style", c.style.clone());
-        put(choices, "mix_own", c.mix_own.map(i64::from));
-        let weights = c.mix.iter();
-        let weights: Vec<_> = weights
-            .map(|(id, weight)| format!("{id}={weight}"))
-            .collect();
-        put(choices, "mix", (!weights.is_empty()).then_some(weights));
+        put_style(choices, &c.style, (c.mix_own, &c.mix), c.look);
         put(choices, "model", Some(c.model.name()));
         put(choices, "working_px", c.working_px.map(|px| px as i64));
-        put(
-            choices,
-            "strength",
-            Some(i64::from(c.look.strength_percent)),
-        );
-        put(choices, "keep_colors", Some(c.look.keep_colors));
         put(choices, "output", Some(c.output.to_string()));
         put(choices, "theme", Some(c.theme.name()));
         put(choices, "format", c.format.map(Format::name));
@@ -143,6 +139,9 @@ impl Settings {
         table.insert("choices".to_owned(), Value::Table(part));
         let mut part = take_part(&mut table, "live");
         self.live.write(&mut part);
+        if let Some(live) = &c.live {
+            put_style(&mut part, &live.style, (live.mix_own, &live.mix), live.look);
+        }
         table.insert("live".to_owned(), Value::Table(part));
         let s = &self.state;
         let mut part = take_part(&mut table, "state");
@@ -157,6 +156,8 @@ impl Settings {
         put(state, "is_maximized", Some(s.is_maximized));
         put(state, "shows_photos", Some(s.shows_photos));
         put(state, "has_seen_hint", Some(s.has_seen_hint));
+        let told = s.has_seen_detail_hint;
+        put(state, "has_seen_detail_hint", told.then_some(true));
         let texts = |ids: &[String]| (!ids.is_empty()).then(|| ids.to_vec());
         put(state, "style_order", texts(&s.style_order));
         put(state, "style_keys", texts(&s.style_keys));
@@ -178,6 +179,22 @@ impl Settings {
         }
         table
     }
+}
+
+/// Writes what pictures are painted with.
+fn put_style(
+    part: &mut Table,
+    style: &Option<String>,
+    (own, mix): (Option<u8>, &[(String, u8)]),
+    look: Look,
+) {
+    put(part, "style", style.clone());
+    put(part, "mix_own", own.map(i64::from));
+    let weights = mix.iter().map(|(id, weight)| format!("{id}={weight}"));
+    let weights: Vec<_> = weights.collect();
+    put(part, "mix", (!weights.is_empty()).then_some(weights));
+    put(part, "strength", Some(i64::from(look.strength_percent)));
+    put(part, "keep_colors", Some(look.keep_colors));
 }
 
 /// The first files of a list, each once.

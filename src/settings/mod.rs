@@ -79,6 +79,8 @@ pub struct Choices {
     pub working_px: Option<usize>,
     /// Strength and colours.
     pub look: Look,
+    /// The same for live pictures, once they have a style of their own.
+    pub live: Option<LiveStyle>,
     /// Size of the finished picture.
     pub output: OutputSize,
     /// Dark or light.
@@ -95,6 +97,19 @@ pub struct Choices {
     pub styles_show_photo: bool,
 }
 
+/// What live pictures are painted with, where that is not what photos are.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LiveStyle {
+    /// As [`Choices::style`].
+    pub style: Option<String>,
+    /// As [`Choices::mix_own`].
+    pub mix_own: Option<u8>,
+    /// As [`Choices::mix`].
+    pub mix: Vec<(String, u8)>,
+    /// Strength and colours.
+    pub look: Look,
+}
+
 impl Default for Choices {
     fn default() -> Self {
         Self {
@@ -104,6 +119,7 @@ impl Default for Choices {
             model: ModelSize::default(),
             working_px: None,
             look: Look::default(),
+            live: None,
             output: OutputSize::default(),
             theme: ThemeChoice::default(),
             format: None,
@@ -136,6 +152,8 @@ pub struct State {
     pub shows_photos: bool,
     /// Whether the first-run hint was put away.
     pub has_seen_hint: bool,
+    /// Whether a person was told that a larger detail shows more of a style.
+    pub has_seen_detail_hint: bool,
     /// Ids of the styles, in the order in which they are listed.
     pub style_order: Vec<String>,
     /// Ids of the styles of the number keys from 1 on; empty for a key without one.
@@ -303,6 +321,11 @@ mod tests {
                     strength_percent: 35,
                     keep_colors: true,
                 },
+                live: Some(LiveStyle {
+                    style: Some("wave".to_owned()),
+                    mix: vec![("candy".to_owned(), 30)],
+                    ..LiveStyle::default()
+                }),
                 output: OutputSize::LongSide(2048),
                 theme: ThemeChoice::Dark,
                 format: Some(Format::WebP),
@@ -323,6 +346,7 @@ mod tests {
                 is_maximized: true,
                 shows_photos: true,
                 has_seen_hint: true,
+                has_seen_detail_hint: true,
                 style_order: vec!["wave".to_owned(), "candy".to_owned()],
                 style_keys: vec![String::new(), "candy".to_owned()],
             },

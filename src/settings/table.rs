@@ -2,6 +2,8 @@
 
 use toml::{Table, Value};
 
+use crate::compose::Look;
+
 /// Takes the table `name` out of `table`; a value of that name that is no table is dropped.
 pub fn take_part(table: &mut Table, name: &str) -> Table {
     match table.remove(name) {
@@ -111,6 +113,12 @@ impl Reader<'_> {
                 }
             },
         }
+    }
+
+    /// Strength and colours.
+    pub fn look(&mut self, look: &mut Look) {
+        self.integer("strength", 0..=100, |v| look.strength_percent = v as u8);
+        self.boolean("keep_colors", &mut look.keep_colors);
     }
 
     pub fn boolean(&mut self, key: &str, target: &mut bool) {

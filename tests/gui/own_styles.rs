@@ -220,6 +220,145 @@ fn undo_goes_through_removals_and_choices_in_their_order() {
 }
 
 #[test]
+fn a_painting_of_the_other_page_stays_when_its_style_is_removed() {
+    let mut w = window();
+    let file = w.photo_file("photo.png", 40, 30);
+    w.drop_file(&file);
+    w.until_label("photo.png, 40 × 30 px");
+    w.click("Barn");
+    w.until_painted();
+    let runs = w.script.runs().len();
+    w.click("Live");
+    w.until_live();
+    w.key(Modifiers::NONE, Key::Delete);
+    w.until_label("“Barn” was removed.");
+    assert!(w.is_chosen("Aquarium"));
+    w.click("Photo");
+    w.until_painted();
+    let of_photo = |w: &Window| w.script.runs().iter().filter(|r| **r == (40, 30)).count();
+    assert!(runs > 0 && of_photo(&w) == 1, "nothing is painted again");
+    focus_window(&mut w);
+    assert!(w.is_painted() && !is_listed(&w, "Barn"));
+    assert!(w.close_is_held_back());
+    w.until_contains("The painting of photo.png in “Barn” is not saved.");
+    w.click("Cancel");
+    w.key(Modifiers::COMMAND, Key::Z);
+    w.until("no style", |w| !w.is_painted());
+    w.key(Modifiers::COMMAND | Modifiers::SHIFT, Key::Z);
+    w.until_painted();
+    w.click("Live");
+    w.until_live();
+    w.key(Modifiers::COMMAND, Key::Z);
+    w.until("both", |w| w.is_chosen("Barn"));
+    w.click("Photo");
+    w.until_painted();
+    assert!(w.is_chosen("Barn"));
+}
+
+#[test]
+fn each_page_undoes_its_own_steps_first() {
+    let mut w = window();
+    let file = w.photo_file("photo.png", 40, 30);
+    w.drop_file(&file);
+    w.until_label("photo.png, 40 × 30 px");
+    for style in ["Candy", "Udnie", "Aquarium"] {
+        w.click(style);
+    }
+    w.key(Modifiers::NONE, Key::Delete);
+    w.until("it gone", |w| !is_listed(w, "Aquarium"));
+    w.click("Live");
+    w.until_live();
+    w.click("Candy");
+    w.click("Wave");
+    w.key(Modifiers::COMMAND, Key::Z);
+    w.until("the choice before", |w| w.is_chosen("Candy"));
+    assert!(!is_listed(&w, "Aquarium"));
+    w.click("Photo");
+    w.key(Modifiers::COMMAND, Key::Z);
+    w.until("the style", |w| w.is_chosen("Aquarium"));
+}
+
+#[test]
+fn undo_brings_a_style_back_though_its_neighbour_has_another_name_by_now() {
+    let mut w = window();
+    w.click("Barn");
+    w.key(Modifiers::NONE, Key::Delete);
+    w.until("its neighbour", |w| w.is_chosen("Aquarium"));
+    w.key(Modifiers::NONE, Key::F2);
+    w.until_label("Rename Aquarium");
+    let typed = Event::Text("Pond".to_owned());
+    w.harness.input_mut().events.push(typed);
+    w.step();
+    w.key(Modifiers::NONE, Key::Enter);
+    w.until("the name", |w| w.is_chosen("Pond"));
+    w.key(Modifiers::COMMAND, Key::Z);
+    w.until("both", |w| w.is_chosen("Barn"));
+}
+
+#[test]
+fn a_style_that_was_added_again_under_the_name_of_a_removed_one_stays() {
+    for is_listed_anew in [true, false] {
+        let mut w = window();
+        w.click("Barn");
+        w.key(Modifiers::NONE, Key::Delete);
+        w.until("it gone", |w| !is_listed(w, "Barn"));
+        w.style_source.change(|cards| {
+            let again = cards.iter_mut().find(|card| card.id == "barn");
+            again.expect("still on the disk").changed = Some(std::time::UNIX_EPOCH);
+        });
+        if is_listed_anew {
+            focus_window(&mut w);
+            w.until("the new one", |w| is_listed(w, "Barn"));
+        }
+        let styles = w.style_source.clone();
+        w.end();
+        assert!(styles.cards().0.iter().any(|card| card.title == "Barn"));
+    }
+}
+
+#[test]
+fn both_pages_keep_their_style_over_a_restart() {
+    let mut w = Window::painted(40, 30);
+    w.click("Live");
+    w.until_live();
+    w.click("Udnie");
+    w.key(Modifiers::NONE, Key::K);
+    w.until("the settings", |w| {
+        let choices = Settings::load(&w.settings_path()).0.choices;
+        let live = choices.live.as_ref();
+        choices.style.as_deref() == Some("candy")
+            && !choices.look.keep_colors
+            && live.is_some_and(|l| l.style.as_deref() == Some("udnie") && l.look.keep_colors)
+    });
+    let mut w = w.reopened();
+    w.until("the photo's", |w| w.is_chosen("Candy"));
+    w.click("Live");
+    w.until("that of live pictures", |w| w.is_chosen("Udnie"));
+    w.click("Photo");
+    w.until("the photo's", |w| w.is_chosen("Candy"));
+}
+
+#[test]
+fn a_style_of_a_picture_that_is_painted_small_hints_at_a_larger_detail_once() {
+    let mut w = Window::live();
+    w.style_source
+        .change(|cards| cards.push(picture_card("Zebra")));
+    w.until_live();
+    w.click("Got it");
+    focus_window(&mut w);
+    w.choose("Detail", "256 px");
+    w.click("Zebra");
+    let hint = "a larger Detail shows more of it";
+    w.until_contains(hint);
+    w.click("Dismiss");
+    for style in ["Candy", "Zebra"] {
+        w.click(style);
+        w.until("it", |w| w.is_chosen(style));
+    }
+    assert!(!w.has_containing(hint));
+}
+
+#[test]
 fn a_name_of_a_removed_style_says_where_it_is() {
     let mut w = window();
     w.click("Aquarium");

@@ -384,6 +384,7 @@ fn a_full_strip_leaves_room_for_everything_in_a_small_window() {
         let sixth = w.harness.get_by_label("5.png, cannot be shown");
         sixth.rect().left()
     };
+    w.until_label("5.png, cannot be shown");
     let before = left(&w);
     let first = w.harness.get_by_label("0.png, cannot be shown").rect();
     w.harness.hover_at(first.center());

@@ -40,6 +40,7 @@ pub struct ScriptedPlatform {
     text: Mutex<String>,
     pointer: Mutex<Option<(i32, i32)>>,
     shown: Mutex<Vec<PathBuf>>,
+    played: Mutex<Vec<PathBuf>>,
 }
 
 impl ScriptedPlatform {
@@ -86,6 +87,11 @@ impl ScriptedPlatform {
     /// Every file that was shown in a file manager.
     pub fn shown(&self) -> Vec<PathBuf> {
         self.shown.lock().unwrap().clone()
+    }
+
+    /// Every video that was played.
+    pub fn played(&self) -> Vec<PathBuf> {
+        self.played.lock().unwrap().clone()
     }
 
     /// Where the system says that the pointer is on the screen.
@@ -142,6 +148,12 @@ impl Platform for ScriptedPlatform {
     fn show(&self, path: &Path) -> Result<(), String> {
         self.check()?;
         self.shown.lock().unwrap().push(path.to_owned());
+        Ok(())
+    }
+
+    fn play(&self, path: &Path) -> Result<(), String> {
+        self.check()?;
+        self.played.lock().unwrap().push(path.to_owned());
         Ok(())
     }
 

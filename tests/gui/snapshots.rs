@@ -1,5 +1,5 @@
-//! How the window looks: its main screens in both themes, at one and at two pixels a point, beside small pictures of
-//! them in `tests/gui/snapshots`.
+//! How the window looks: its main screens in both themes, at one and at two pixels a point, beside a small picture of
+//! each in `tests/gui/snapshots`.
 //!
 //! With `STYLEFORGE_WRITE_SNAPSHOTS=1` the pictures are written instead of compared. Where one differs, what is
 //! shown now lies in the test's own folder, which the message names.
@@ -59,14 +59,15 @@ fn looks_as_before(w: &mut Window, screen: &str, theme: &str, scale: f32, hidden
     let whole_line = |place: Rect| Rect::from_x_y_ranges(0.0..=f32::INFINITY, place.y_range());
     hide.extend(hidden.lines.iter().flat_map(places).map(whole_line));
     let now = small(w.pixels(), scale, &hide);
-    let name = format!("{screen}-{theme}-{scale}x.jpg");
+    // As large in points at every scale.
+    let name = format!("{screen}-{theme}.jpg");
     let kept = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("tests/gui/snapshots")
         .join(&name);
     let mut bytes = Vec::new();
     let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, QUALITY);
     now.write_with_encoder(encoder).expect("memory");
-    if env::var_os("STYLEFORGE_WRITE_SNAPSHOTS").is_some() {
+    if scale == 1.0 && env::var_os("STYLEFORGE_WRITE_SNAPSHOTS").is_some() {
         std::fs::create_dir_all(kept.parent().expect("a folder")).expect("a folder");
         std::fs::write(kept, bytes).expect("a writable folder");
         return;
@@ -78,10 +79,12 @@ fn looks_as_before(w: &mut Window, screen: &str, theme: &str, scale: f32, hidden
     let as_kept = image::load_from_memory(&bytes)
         .expect("a picture")
         .to_rgb8();
-    if let Some(difference) = difference(&before, &as_kept) {
+    // Letters that have more pixels differ more.
+    let levels = scale * scale.sqrt() * LEVELS;
+    if let Some(difference) = difference(&before, &as_kept, levels) {
         let shown = Path::new(env!("CARGO_TARGET_TMPDIR"))
             .join(&name)
-            .with_extension("png");
+            .with_extension(format!("{scale}x.png"));
         now.save(&shown).expect("a writable folder");
         panic!(
             "{name} {difference}; now it is as {}. Look at both, and if that is meant: \
@@ -112,7 +115,7 @@ fn small(screen: ColorImage, scale: f32, hide: &[Rect]) -> RgbImage {
 }
 
 /// The worst block, where that is more than tolerated.
-fn difference(before: &RgbImage, now: &RgbImage) -> Option<String> {
+fn difference(before: &RgbImage, now: &RgbImage, most: f32) -> Option<String> {
     if before.dimensions() != now.dimensions() {
         return Some(format!("has another size, {:?}", now.dimensions()));
     }
@@ -139,7 +142,7 @@ fn difference(before: &RgbImage, now: &RgbImage) -> Option<String> {
         }
     }
     let (levels, place) = worst;
-    (levels > LEVELS).then(|| format!("differs by {levels:.0} levels at {place:?} points"))
+    (levels > most).then(|| format!("differs by {levels:.0} levels at {place:?} points"))
 }
 
 /// Every theme and scale.
@@ -167,9 +170,10 @@ fn a_painted_photo() {
     everywhere(|theme, scale| {
         let mut w = window(theme, false);
         w.until_label("Candy");
-        let file = w.photo_file("photo.png", 96, 64);
+        // Large enough to fill its place at every scale.
+        let file = w.photo_file("photo.png", 1920, 1280);
         w.drop_file(&file);
-        w.until_label("photo.png, 96 × 64 px");
+        w.until_label("photo.png, 1920 × 1280 px");
         w.click("Candy");
         w.until_painted();
         let hidden = Hidden {

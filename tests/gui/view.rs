@@ -577,3 +577,27 @@ fn no_tooltip_of_what_is_behind_lies_over_a_dialog() {
     w.step();
     assert!(!w.paints("Settings"), "{:?}", w.painted_texts());
 }
+
+#[test]
+fn tooltips_wait_for_a_pointer_that_points() {
+    let mut w = Window::painted(400, 300);
+    let hint = "Open a photo.";
+    rest_on(&mut w, "Open…", hint);
+    w.key(Modifiers::NONE, Key::V);
+    w.until("it to go", |w| !w.paints(hint));
+    let at = w.harness.get_by_label("Open…").rect().center();
+    w.harness.hover_at(at + egui::vec2(1.0, 0.0));
+    w.until(hint, |w| w.paints(hint));
+    w.drag(at + egui::vec2(300.0, 300.0), at);
+    for _ in 0..100 {
+        w.step();
+    }
+    assert!(!w.paints(hint), "it was dragged there");
+}
+
+#[test]
+fn a_photo_of_one_pixel_is_seen_and_painted() {
+    let w = Window::painted(1, 1);
+    assert_eq!(w.zoom(), 8000.0);
+    assert!(w.has_containing("Painted at 1 × 1 px"));
+}

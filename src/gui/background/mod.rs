@@ -16,6 +16,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
     sync::{Arc, Mutex},
+    time::SystemTime,
 };
 
 use crossbeam_channel::{Receiver, Sender, bounded, select};
@@ -35,7 +36,7 @@ use super::{
     arrivals::PictureUse,
     mix::Parts,
     platform::{Clip, Dialog, Platform},
-    style_source::StyleSource,
+    style_source::{Card, StyleSource},
 };
 use crate::{
     disk::reason,
@@ -207,6 +208,15 @@ impl Background {
         });
     }
 
+    /// Plays a video in the person's player; [`Report::NotDone`] when that fails.
+    pub fn play(&self, path: PathBuf) {
+        let platform = self.platform.clone();
+        self.send(move || match platform.play(&path) {
+            Ok(()) => Report::Quiet,
+            Err(error) => Report::NotDone(error),
+        });
+    }
+
     /// Gives a style of the person's own another name; [`Report::Renamed`].
     pub fn rename_style(&self, id: String, name: String) {
         let style_source = self.style_source.clone();
@@ -236,10 +246,18 @@ impl Background {
         });
     }
 
-    /// Removes a style of the person's own from the disk; [`Report::Removed`].
-    pub fn remove_style(&self, id: String) {
+    /// Removes a style of the person's own from the disk that was written at this time, not another one that has its
+    /// id by now; [`Report::Removed`].
+    pub fn remove_style(&self, id: String, changed: Option<SystemTime>) {
         let style_source = self.style_source.clone();
-        self.send_writing(move || Report::Removed(style_source.remove(&id)));
+        self.send_writing(move || {
+            let (cards, _) = style_source.cards();
+            let is_it = |card: &Card| card.id == id && card.changed == changed;
+            Report::Removed(match cards.iter().any(is_it) {
+                true => style_source.remove(&id),
+                false => Ok(()),
+            })
+        });
     }
 
     /// Reads a style's network, the small one where there are two, for its small picture of `photo`, or else of the

@@ -9,8 +9,8 @@ use std::{
 };
 
 use super::{
-    Background, Origin, Report, SmallPicture, Stamp, THUMBNAIL_PX,
-    opening::{opened, smaller},
+    Background, Opened, Origin, Report, SmallPicture, Stamp, THUMBNAIL_PX,
+    opening::{from_clipboard, opened, smaller},
 };
 use crate::{
     disk::words,
@@ -52,6 +52,14 @@ impl Background {
         self.send(move || Report::PaintingOpened {
             result: match fs::metadata(&path) {
                 Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+                Ok(about) if about.is_file() && Destination::has_video_ending(&path) => {
+                    beginning_of(&path, None).map(|frame| {
+                        Some(Box::new(Opened {
+                            origin: Origin::File(path.clone()),
+                            ..from_clipboard(frame)
+                        }))
+                    })
+                }
                 _ => opened(Origin::File(path.clone())).map(Some),
             },
             path,
@@ -74,7 +82,7 @@ fn small(path: &Path) -> Result<Frame, String> {
         return Err(format!("{name} is not a plain file."));
     }
     if Destination::has_video_ending(path) {
-        let first = Arc::new(beginning_of(path, THUMBNAIL_PX)?);
+        let first = Arc::new(beginning_of(path, Some(THUMBNAIL_PX))?);
         return Ok((*smaller(&first, THUMBNAIL_PX)).clone());
     }
     let too_large = || format!("{name} is too large for a small picture of it.");

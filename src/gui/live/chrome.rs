@@ -1,10 +1,10 @@
 //! Draws around live pictures (the camera, the buttons) and over them (a problem).
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use eframe::egui::{self, Align2, Button, Color32, Rect, Stroke, vec2};
 
-use super::{LiveIntent, LiveView};
+use super::{DIFFERENCE_GAIN, LiveIntent, LiveView};
 use crate::{
     capture::Source,
     engine::live::{Preparing, SourceState},
@@ -92,8 +92,8 @@ fn red_dot(ui: &mut egui::Ui, words: &str) {
 }
 
 /// How far a recording is.
-fn progress(recorder: &Recorder) -> String {
-    let mut words = vec![length_in_words(recorder.lasts())];
+fn progress(recorder: &Recorder, length: Duration) -> String {
+    let mut words = vec![length_in_words(length)];
     if !recorder.is_video() {
         words.push(pictures(recorder.written()));
     }
@@ -246,27 +246,28 @@ impl LiveView {
     }
 
     /// Whether a recording goes on or begins.
-    fn is_recording(&self) -> bool {
+    pub(super) fn is_recording(&self) -> bool {
         self.begins_recording.is_some() || self.recording.is_some()
     }
 
-    /// How long it is recorded by now.
-    pub(super) fn recorded_length(&self) -> Option<Duration> {
+    /// How long it is recorded by `now`.
+    pub(super) fn recorded_length(&self, now: Instant) -> Option<Duration> {
         let begins = self.begins_recording.as_ref();
-        let begins = begins.map(|(since, _)| since.elapsed());
-        self.recording.as_ref().map(Recorder::lasts).or(begins)
+        let begins = begins.map(|begins| now.saturating_duration_since(begins.since));
+        let recording = self.recording.as_ref();
+        recording.map(|recorder| recorder.lasts(now)).or(begins)
     }
 
     /// Starts a recording or ends it, and says how far it is.
     fn record_button(&self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
         let colors = theme::palette(ui.visuals());
-        let recorded = self.recorded_length();
+        let recorded = self.recorded_length(Instant::now());
         let is_recording = recorded.is_some();
         let mut name = "Record".to_owned();
         let mut spoken = name.clone();
         if let Some(length) = recorded {
             let progress = match &self.recording {
-                Some(recording) => progress(recording),
+                Some(recording) => progress(recording, length),
                 None => length_in_words(length),
             };
             name = format!("Stop  {progress}");
@@ -310,6 +311,7 @@ impl LiveView {
         } else {
             self.preparing(ui, clear);
             self.repainting(ui, clear, is_alone);
+            self.difference_words(ui, clear);
         }
         if let (false, Some(pictures)) = (self.shows_previews, self.picture()) {
             self.stage.pixel_ui(ui, area, pictures.into());
@@ -341,6 +343,21 @@ impl LiveView {
         });
     }
 
+    /// What the picture of the difference shows.
+    fn difference_words(&self, ui: &egui::Ui, area: Rect) {
+        if !self.shows_difference || self.shows_original {
+            return;
+        }
+        let at = area.center_top() + vec2(0.0, 16.0);
+        floating(ui, "difference", Align2::CENTER_TOP, at, area, |ui| {
+            let words = match self.largest_difference {
+                0 => "No difference: all is grey".to_owned(),
+                n => format!("Largest difference: {n} of 255, enlarged {DIFFERENCE_GAIN} times"),
+            };
+            ui.add(egui::Label::new(words).extend());
+        });
+    }
+
     /// That the held picture or a snapshot is being painted once more.
     fn repainting(&self, ui: &egui::Ui, area: Rect, is_alone: bool) {
         // Nothing lies over a picture that stands alone.
@@ -367,7 +384,7 @@ impl LiveView {
                 if self.films() {
                     red_dot(ui, "Camera on");
                 }
-                if let Some(length) = self.recorded_length() {
+                if let Some(length) = self.recorded_length(Instant::now()) {
                     red_dot(ui, &format!("Recording {}", length_in_words(length)));
                 }
             });

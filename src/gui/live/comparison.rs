@@ -81,16 +81,17 @@ impl LiveView {
                 {
                     intents.push(Intent::Live(LiveIntent::ToggleDifference));
                 }
-                match (&comparison, self.snapshot.preparing) {
-                    (Some(comparison), _) => verdict(ui, comparison),
-                    (None, Some(preparing)) => {
-                        ui.label(quiet(ui, format!("Preparing {preparing}")));
-                    }
-                    (None, None) => {
-                        ui.label("Both modes begin…");
-                    }
+                if let Some(comparison) = &comparison {
+                    verdict(ui, comparison);
                 }
             });
+            // A line of its own: the one above would break.
+            let why = match (&comparison, self.snapshot.preparing) {
+                (Some(comparison), _) => evidence(comparison),
+                (None, Some(preparing)) => format!("Preparing {preparing}"),
+                (None, None) => "Both modes begin…".to_owned(),
+            };
+            ui.label(quiet(ui, why));
         }
         let offers = Offers::of(self, Some(device));
         // A grid of its own with and without figures: else these lie over each other until it knows their widths.
@@ -133,31 +134,36 @@ fn quiet(ui: &egui::Ui, text: String) -> RichText {
 /// The ratio, only beside a check that holds; else why there is none.
 fn verdict(ui: &mut egui::Ui, comparison: &CompareView) {
     let colors = theme::palette(ui.visuals());
-    let [a, b] = comparison.times.map(|t| f64::from(t.p50));
-    match (
-        comparison.equality.ratio(a, b),
-        &comparison.equality.failure,
-    ) {
-        (Some(ratio), _) => {
-            if comparison.pairs < LEAST_PAIRS {
-                ui.label("Measuring…");
-            } else {
-                ui.strong(format!(
-                    "{} is {ratio:.1} times as fast",
-                    comparison.names[1]
-                ))
-                .on_hover_text("The ratio of both medians.");
-                ui.label(quiet(ui, format!("{} pairs of frames", comparison.pairs)));
-            }
-            let same = format!("Same picture: {}", comparison.equality);
-            ui.label(quiet(ui, same));
+    let failure = comparison.equality.failure.as_deref();
+    match ratio(comparison) {
+        Some(_) if comparison.pairs < LEAST_PAIRS => {
+            ui.label("Measuring…");
         }
-        (None, failure) => {
-            let why = failure.as_deref().unwrap_or("the pictures differ");
+        Some(ratio) => {
+            let name = &comparison.names[1];
+            ui.strong(format!("{name} is {ratio:.1} times as fast"))
+                .on_hover_text("The ratio of both medians.");
+        }
+        None => {
+            let why = failure.unwrap_or("the pictures differ");
             let text = format!("Not comparable: {why}");
             ui.label(RichText::new(text).color(colors.error));
-            let figures = comparison.equality.to_string();
-            ui.label(quiet(ui, figures));
         }
+    }
+}
+
+fn ratio(comparison: &CompareView) -> Option<f64> {
+    let [a, b] = comparison.times.map(|t| f64::from(t.p50));
+    comparison.equality.ratio(a, b)
+}
+
+/// What the verdict rests on.
+fn evidence(comparison: &CompareView) -> String {
+    let CompareView {
+        pairs, equality, ..
+    } = comparison;
+    match ratio(comparison) {
+        Some(_) => format!("{pairs} pairs of frames. Same picture: {equality}"),
+        None => equality.to_string(),
     }
 }

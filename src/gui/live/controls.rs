@@ -306,9 +306,13 @@ fn size(ui: &mut egui::Ui, view: &View<'_>, choices: &mut LiveChoices) {
         choices.size = LiveSize::Auto { target_fps };
     }
     if let LiveSize::Auto { target_fps } = choices.size {
-        let caption = match view.live.rate_warning.is_lost() {
-            true => format!("Too slow here for {target_fps:.0} frames a second"),
-            false => format!("Aims at {target_fps:.0} frames a second"),
+        let lost = view
+            .live
+            .pace()
+            .filter(|_| view.live.rate_warning.is_lost());
+        let caption = match lost {
+            Some((fps, _)) => format!("Paints {fps:.0} fps here; {target_fps:.0} were asked for"),
+            None => format!("Aims at {target_fps:.0} frames a second"),
         };
         theme::caption(ui, caption);
     }

@@ -13,6 +13,7 @@ use super::{LiveIntent, interruptions::NextLook, repaints::Snapped};
 use crate::{
     capture::Rotation,
     disk::{self, WriteError},
+    frame::Frame,
     gui::{
         app::App,
         background::{Background, Report, SavedSnapshot, StartedRecording, THUMBNAIL_PX},
@@ -39,6 +40,29 @@ const OWN_FOLDER: &str = "StyleForge";
 const RECORDING: &str = "recording";
 /// Snapshots or recordings in one folder at most.
 const MOST_NAMES: u32 = 100_000;
+
+/// A recording that was asked for, before there is a file for it.
+pub(super) struct Begins {
+    /// When it was asked for.
+    pub since: Instant,
+    /// What was seen then, with which it begins.
+    pub seen: Frame,
+}
+
+/// A recording that was ended before there was a file for it.
+pub(in crate::gui) struct Unbegun {
+    asked: Begins,
+    until: Instant,
+}
+
+impl Unbegun {
+    /// Records what it would hold into the file that is there by now; to be finished.
+    pub fn ended(self, mut started: StartedRecording) -> Recorder {
+        started.sink.push(&self.asked.seen, self.asked.since);
+        started.recorder.hold_until(self.until);
+        started.recorder
+    }
+}
 
 impl App {
     /// Saves what is on the stage, with how it was painted; painted once more, unless it is that already.
@@ -140,12 +164,13 @@ impl App {
         let Some(live) = &mut self.live else {
             return;
         };
-        if live.recording.is_some() {
+        if live.is_recording() {
             self.end_recording();
-        } else if live.begins_recording.take().is_some() {
-            // What begins meanwhile is given up.
         } else if let Some((_, seen)) = live.picture() {
-            live.begins_recording = Some((Instant::now(), seen.clone()));
+            live.begins_recording = Some(Begins {
+                since: Instant::now(),
+                seen: seen.clone(),
+            });
             let record_as = self.settings.live.record_as;
             self.background
                 .start_recording(self.picture_folder(), record_as);
@@ -157,32 +182,63 @@ impl App {
     /// A recording may begin.
     pub(in crate::gui) fn handle_recording(
         &mut self,
+        ctx: &egui::Context,
         result: Result<Box<StartedRecording>, String>,
     ) {
+        let ended = self.ending.unbegun.pop_front();
+        let note = result.as_ref().ok().and_then(|s| s.note.clone());
         let live = self.live.as_mut().filter(|live| live.recording.is_none());
-        let wanted = live.and_then(|live| live.begins_recording.take().map(|seen| (live, seen)));
-        match (result, wanted) {
-            (Ok(mut started), Some((live, (since, seen)))) if !self.ending.is_closing => {
+        match (result, ended) {
+            (Ok(started), Some(ended)) => {
+                self.background.finish_recording(ended.ended(*started));
+            }
+            (Ok(mut started), None) => {
+                let wanted = live.and_then(|l| l.begins_recording.take().map(|asked| (l, asked)));
+                let Some((live, asked)) = wanted else {
+                    self.background.discard_recording(started.recorder);
+                    return;
+                };
                 // What was seen when it was asked for is what it begins with.
-                started.sink.push(&seen, since);
+                started.sink.push(&asked.seen, asked.since);
                 self.engine.record(started.sink);
                 live.recording = Some(started.recorder);
-                if let Some(note) = started.note {
-                    self.messages.notice(note);
-                }
             }
-            // Live pictures ended meanwhile, or nobody wants it any more.
-            (Ok(started), _) => self.background.discard_recording(started.recorder),
-            (Err(error), _) => self.messages.error(error),
+            (Err(error), ended) => {
+                match (ended, live) {
+                    (Some(_), _) => self.recording_ended(ctx),
+                    (None, Some(live)) => live.begins_recording = None,
+                    (None, None) => {}
+                }
+                self.messages.error(error);
+            }
+        }
+        if let Some(note) = note {
+            self.messages.notice(note);
         }
     }
 
+    /// Ends the recording, also one that is about to begin: its time counts until now.
     pub(in crate::gui) fn end_recording(&mut self) {
-        let recording = self.live.as_mut().and_then(|live| live.recording.take());
-        if let Some(recorder) = recording {
-            recorder.hold_until(Instant::now());
+        let Some(live) = &mut self.live else {
+            return;
+        };
+        let until = Instant::now();
+        if let Some(recorder) = live.recording.take() {
+            recorder.hold_until(until);
             self.ending.recordings += 1;
             self.background.finish_recording(recorder);
+        } else if let Some(asked) = live.begins_recording.take() {
+            self.ending.recordings += 1;
+            self.ending.unbegun.push_back(Unbegun { asked, until });
+        }
+    }
+
+    /// Nothing may go on waiting for a task that has broken.
+    pub(in crate::gui) fn recording_broke(&mut self) {
+        self.ending.recordings = 0;
+        self.ending.unbegun.clear();
+        if let Some(live) = &mut self.live {
+            live.begins_recording = None;
         }
     }
 
@@ -245,7 +301,7 @@ impl Background {
     /// Makes a file or folder for a recording below `folder`; [`Report::Recording`].
     pub fn start_recording(&self, folder: PathBuf, record_as: RecordAs) {
         let wake_up = self.wake_up();
-        self.send(move || {
+        self.send_writing(move || {
             let ffmpeg = match record_as {
                 RecordAs::Video => Some(Ffmpeg::find()),
                 RecordAs::Pictures => None,
@@ -322,7 +378,7 @@ impl Background {
 }
 
 /// The program's own folder below the pictures.
-fn own_folder(folder: &Path) -> PathBuf {
+pub(in crate::gui) fn own_folder(folder: &Path) -> PathBuf {
     if folder.ends_with(OWN_FOLDER) {
         folder.to_owned()
     } else {

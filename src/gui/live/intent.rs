@@ -13,6 +13,8 @@ pub enum LiveIntent {
     Use(Source),
     /// Use the first camera, from wherever one is.
     UseCamera,
+    /// Look for a camera once more and show it, or say that there is none.
+    LookForCamera,
     /// Let go of the camera at once and show the demo scene.
     ReleaseCamera,
     /// Look which cameras there are.

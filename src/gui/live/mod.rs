@@ -25,16 +25,19 @@ mod report;
 mod source_trial;
 mod update;
 
+pub(super) use files::{Unbegun, own_folder};
 pub use intent::LiveIntent;
 pub use interruptions::InterruptionLooks;
 pub use preview_grid::PreviewGrid;
 pub use repaints::{Repaints, Snapped};
+pub(super) use source_trial::NO_CAMERA;
 
 use std::{path::Path, sync::Arc, time::Instant};
 
 use eframe::egui::{self, Color32, ColorImage, ScrollArea};
 
 use self::{
+    files::Begins,
     pair_times::{Compared, PairTimes},
     rate_warning::RateWarning,
     report::ReportView,
@@ -66,7 +69,7 @@ use crate::{
 };
 
 /// By how much differences are enlarged.
-const DIFFERENCE_GAIN: i32 = 16;
+const DIFFERENCE_GAIN: u8 = 16;
 
 /// The figures of a comparison.
 pub struct CompareView {
@@ -94,6 +97,8 @@ pub struct LiveView {
     frozen: bool,
     comparing: bool,
     shows_difference: bool,
+    /// The largest one of the picture on the stage, in levels.
+    largest_difference: u8,
     shows_previews: bool,
     /// Whether the source's picture is seen alone for now.
     shows_original: bool,
@@ -102,8 +107,8 @@ pub struct LiveView {
     opened_lab: bool,
     previews: PreviewGrid,
     recording: Option<Recorder>,
-    /// A recording that is about to begin: since when, and what was seen then.
-    begins_recording: Option<(Instant, Frame)>,
+    /// A recording that is about to begin.
+    begins_recording: Option<Begins>,
     /// When a measurement was seen first that goes on, by egui's clock.
     measuring_since: Option<f64>,
     /// The settings that the engine was sent last.
@@ -140,6 +145,7 @@ impl LiveView {
             frozen: false,
             comparing: false,
             shows_difference: false,
+            largest_difference: 0,
             shows_previews: false,
             shows_original: false,
             panel_open: false,
@@ -261,17 +267,18 @@ impl LiveView {
         self.pictures.is_some() && matches!(self.source, Source::Camera(_))
     }
 
-    /// The folder or file of the recording in progress, and how much it holds.
-    pub fn recording(&self) -> Option<(&Path, String)> {
-        let recorder = self.recording.as_ref()?;
-        let length = recorder.lasts();
-        let taken = match (recorder.is_video(), length.as_secs()) {
-            (true, 0) => "less than a second".to_owned(),
-            (true, _) => length_in_words(length),
+    /// The folder or file of the recording in progress, once there is one, and how much it holds.
+    pub fn recording(&self) -> Option<(Option<&Path>, String)> {
+        let length = self.recorded_length(Instant::now())?;
+        let recorder = self.recording.as_ref();
+        let folder = recorder.filter(|recorder| !recorder.is_video());
+        let taken = match (folder, length.as_secs()) {
             // The first is on its way from the beginning.
-            (false, _) => pictures(recorder.written().max(1)),
+            (Some(folder), _) => pictures(folder.written().max(1)),
+            (None, 0) => "less than a second".to_owned(),
+            (None, _) => length_in_words(length),
         };
-        Some((recorder.path(), taken))
+        Some((recorder.map(Recorder::path), taken))
     }
 
     /// The styles' moving pictures.
@@ -414,7 +421,8 @@ impl LiveView {
                 return;
             }
             Some(other) if self.shows_difference => {
-                let difference = difference(&picture.painted, other);
+                let (difference, largest) = difference(&picture.painted, other);
+                self.largest_difference = largest;
                 self.stage
                     .set_live_alone(ctx, difference, size, "Difference");
             }
@@ -487,19 +495,21 @@ impl LiveView {
     }
 }
 
-/// Where two pictures differ, enlarged; grey means equal.
-fn difference(a: &Frame, b: &Frame) -> ColorImage {
+/// Where two pictures differ, enlarged; grey means equal. And the largest difference, in levels.
+fn difference(a: &Frame, b: &Frame) -> (ColorImage, u8) {
+    let mut largest = 0;
     let pixels = a
         .rgba()
         .chunks_exact(4)
         .zip(b.rgba().chunks_exact(4))
         .map(|(p, q)| {
-            let c = |i: usize| {
+            let mut c = |i: usize| {
+                largest = largest.max(p[i].abs_diff(q[i]));
                 let d = i32::from(p[i]) - i32::from(q[i]);
-                (128 + d * DIFFERENCE_GAIN).clamp(0, 255) as u8
+                (128 + d * i32::from(DIFFERENCE_GAIN)).clamp(0, 255) as u8
             };
             Color32::from_rgb(c(0), c(1), c(2))
         })
         .collect();
-    ColorImage::new([a.width(), a.height()], pixels)
+    (ColorImage::new([a.width(), a.height()], pixels), largest)
 }

@@ -181,6 +181,18 @@ impl LiveView {
             return Some(finer);
         }
         self.put_on_stage(ctx);
+        self.as_seen()
+    }
+
+    /// Leaves the held picture as it was seen; gives that where another one was on the stage.
+    pub(super) fn forget_finer(&mut self, ctx: &egui::Context) -> Option<Arc<Repainted>> {
+        let was_shown = self.shown_finer().is_some();
+        self.finer = None;
+        self.put_on_stage(ctx);
+        self.as_seen().filter(|_| was_shown)
+    }
+
+    fn as_seen(&self) -> Option<Arc<Repainted>> {
         let facts = self.facts?;
         let (_, seen) = self.seen_picture()?;
         Some(Arc::new(Repainted {

@@ -12,12 +12,15 @@ use crate::{
     engine::live::{LiveEvent, LiveSize, LiveSource, MeasureJob, ModePair, Snapshot},
     gui::{
         app::App, background::Purpose, choice::Choice, events::name_window, intent::Intent,
-        messages::Offer, platform::Dialog, stage::Compare,
+        messages::Offer, platform::Dialog, stage::Compare, style_source::Card,
     },
     measure::{MeasureError, MeasureReport},
     media::record::Recorder,
+    mode::DeviceChoice,
 };
 
+/// Long side from which on strokes of a picture can be told, in pixels.
+const READABLE_PX: usize = 384;
 /// Measured frames of each mode, and those before that do not count: the fixed protocol.
 const MEASURED_FRAMES: u32 = 200;
 const WARM_UP_FRAMES: u32 = 10;
@@ -58,13 +61,35 @@ impl App {
         live.previews.is_flipped = is_flipped;
         if live.recording.as_ref().is_some_and(Recorder::has_ended) {
             self.end_recording();
-        } else if let Some(length) = live.recorded_length() {
+        } else if let Some(length) = live.recorded_length(Instant::now()) {
             // The clock goes on while no picture comes.
             let left = 1.0 - f64::from(length.subsec_micros()) / 1e6;
             ctx.request_repaint_after_secs(left as f32 + 0.01);
         }
         self.sync_live();
         self.sync_previews();
+        self.hint_at_detail(ctx);
+    }
+
+    /// Says once that a style that was made of a picture can be seen better than as small as a processor paints.
+    fn hint_at_detail(&mut self, ctx: &egui::Context) {
+        let style = self.workspace.choice.style.as_deref();
+        let card = style.and_then(|id| self.gallery.card(id));
+        let facts = self.live.as_ref().and_then(|live| live.facts.as_ref());
+        let painted = facts.filter(|facts| facts.mode.is_some());
+        let is_cpu = (self.device.info.as_ref()).is_some_and(|d| d.kind == DeviceChoice::Cpu);
+        let Some((w, h)) = painted.map(|facts| facts.working) else {
+            return;
+        };
+        let px = w.max(h);
+        let is_coarse = is_cpu && px < READABLE_PX && card.is_some_and(Card::is_picture);
+        if is_coarse && !self.settings.state.has_seen_detail_hint {
+            self.settings.state.has_seen_detail_hint = true;
+            self.settings_changed(ctx);
+            self.messages.notice(format!(
+                "At {px} px this style can hardly be told; a larger Detail shows more of it."
+            ));
+        }
     }
 
     /// Handles an event of live painting.
@@ -129,7 +154,8 @@ impl App {
                     self.messages.notice("The camera is off.");
                 }
             }
-            LiveIntent::ListCameras => {
+            LiveIntent::ListCameras | LiveIntent::LookForCamera => {
+                self.wants_camera = intent == LiveIntent::LookForCamera;
                 self.cameras = None;
                 self.background.list_cameras();
             }
@@ -143,11 +169,9 @@ impl App {
                     || before.camera_size != now.camera_size
                     || before.camera_fps != now.camera_fps
                     || before.camera_format != now.camera_format;
-                if let (Some(live), false) = (&mut self.live, now.repaint_kept)
-                    && live.finer.take().is_some()
-                {
-                    live.put_on_stage(ctx);
-                }
+                let live = self.live.as_mut().filter(|_| !now.repaint_kept);
+                let shown = live.and_then(|live| live.forget_finer(ctx));
+                self.record_what_is_seen(shown);
                 self.settings_changed(ctx);
                 if recaptured {
                     self.start_source();
@@ -272,6 +296,7 @@ impl App {
         live.stage.compare = Compare::Painting;
         live.stage.framing = self.stage.framing;
         live.cameras.clone_from(&self.cameras);
+        self.paintings.close_view();
         self.live = Some(live);
         name_window(ctx, None);
         self.settings.state.shows_photos = false;

@@ -120,7 +120,7 @@ impl App {
 
     /// The title of a style.
     pub(in crate::gui) fn title_of<'a>(&'a self, style: &'a str) -> &'a str {
-        self.gallery.card(style).map_or(style, |card| &card.title)
+        self.gallery.known(style).map_or(style, |card| &card.title)
     }
 
     /// Keeps a mix as a style of its own.
@@ -142,7 +142,6 @@ impl App {
             Ok(id) => {
                 self.arriving = Some(id);
                 self.background.list_styles();
-                self.messages.notice("The mix was added as a style.");
             }
             Err(error) => {
                 let why = self.why_not_named(&name, &error);

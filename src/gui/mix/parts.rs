@@ -46,6 +46,11 @@ impl Mix {
         mix
     }
 
+    /// The weight of the chosen style to remember; `None` for the usual one, where nothing is mixed.
+    pub fn own_weight(&self) -> Option<u8> {
+        (*self != Self::default()).then_some(self.own)
+    }
+
     /// The styles of the mix; empty where one alone is left, the chosen one.
     pub fn parts(&self, style: &str) -> Parts {
         if self.others.iter().all(|(_, weight)| *weight == 0) {

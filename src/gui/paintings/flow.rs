@@ -4,14 +4,15 @@ use std::path::{Path, PathBuf};
 
 use eframe::egui::{self, Event, Frame, Panel};
 
-use super::{Viewed, is_video, view};
+use super::{Viewed, is_video, kind, view};
 use crate::{
     gui::{
         app::App,
         background::{Opened, SmallPicture},
         intent::Intent,
-        label::path_label,
+        label::{name_label, path_label},
         live::LiveIntent,
+        messages::Offer,
     },
     settings::MOST_PAINTINGS,
 };
@@ -97,14 +98,13 @@ impl App {
 
     /// Shows the painting so many places to the right in the strip, if there is one.
     pub(in crate::gui) fn step_painting(&mut self, by: isize) {
-        let listed = self.settings.state.paintings.iter();
-        let listed: Vec<&PathBuf> = listed.filter(|path| !is_video(path)).collect();
+        let listed = &self.settings.state.paintings;
         // The one that is on its way counts: keys come faster than files.
         let from = self.paintings.opening.as_ref();
         let from = from.or(self.paintings.viewed.as_ref().map(|v| &v.path));
-        let place = from.and_then(|path| listed.iter().position(|listed| *listed == path));
+        let place = from.and_then(|path| listed.iter().position(|listed| listed == path));
         let next = place.and_then(|place| listed.get(place.checked_add_signed(by)?));
-        let next = next.map(|path| Intent::ShowPainting((*path).clone()));
+        let next = next.map(|path| Intent::ShowPainting(path.clone()));
         self.intents.extend(next);
     }
 
@@ -131,6 +131,17 @@ impl App {
                     "{} is no longer there. It was taken off the list of saved paintings.",
                     path_label(&path)
                 ));
+            }
+            // Its player may know more of it.
+            Err(error) if is_video(&path) => {
+                let name = name_label(&path);
+                let text = format!("How {name} begins cannot be shown: {error}");
+                let offer = Offer {
+                    label: "Play",
+                    intent: Intent::Play(path),
+                    otherwise: None,
+                };
+                self.messages.offer(text, offer);
             }
             Err(error) => self.messages.error(error),
         }
@@ -166,11 +177,15 @@ impl App {
     /// `true` when nothing is left to do.
     pub(in crate::gui) fn meet_viewed(&mut self, intent: &Intent) -> bool {
         match (self.paintings.viewed(), intent) {
+            (Some(viewed), Intent::Copy) if is_video(&viewed.path) => self
+                .messages
+                .notice("A video is not copied as a picture. “Show in folder” leads to its file."),
             (Some(viewed), Intent::Copy) => self.background.copy_file(viewed.path.clone()),
             (Some(viewed), Intent::Save) => {
                 let path = path_label(&viewed.path);
+                let what = kind(&viewed.path);
                 self.messages
-                    .notice(format!("This painting is saved already, as {path}"));
+                    .notice(format!("This {what} is saved already, as {path}"));
             }
             (
                 _,

@@ -1,5 +1,5 @@
 //! The paintings that were saved last: a strip of small pictures below the photo, kept over restarts. A click shows one
-//! large, in the photo's place; that of a video shows its file in the folder.
+//! large, in the photo's place; of a video its first picture, with a button that plays it.
 //!
 //! Which files they are stands in the settings. Their small pictures are made in the background, one after the other,
 //! as long as the strip is seen.
@@ -26,6 +26,14 @@ use crate::media::record::Destination;
 /// Whether this file of the list is a recorded video.
 fn is_video(path: &Path) -> bool {
     Destination::has_video_ending(path)
+}
+
+/// What a file of the list is called.
+fn kind(path: &Path) -> &'static str {
+    match is_video(path) {
+        true => "video",
+        false => "painting",
+    }
 }
 
 /// A painting's small picture, or why there is none.

@@ -55,7 +55,7 @@ impl Paintings {
                 intents.push(Intent::FoldPaintings(!is_folded));
             }
             if !is_folded {
-                let pictures = ui.scope(|ui| self.pictures(ui, listed, intents));
+                let pictures = ui.vertical(|ui| self.pictures(ui, listed, intents));
                 let now = pictures.response.rect.height();
                 if now != height {
                     ui.data_mut(|d| d.insert_temp(id, now));
@@ -69,16 +69,20 @@ impl Paintings {
         // The wheel moves the strip: there is no other way to go.
         ui.style_mut().always_scroll_the_only_direction = true;
         // As high with a bar as without: what lies above does not move when one comes.
-        ui.set_min_height(SIZE.y + ui.spacing().scroll.allocated_width());
+        let bar = ui.spacing().scroll.allocated_width();
+        ui.set_min_height(SIZE.y + bar);
+        let width = (SIZE.x + ui.spacing().item_spacing.x) * listed.len() as f32;
+        if width <= ui.available_width() {
+            // No bar lies between their lower edge and the button's.
+            ui.add_space(bar);
+        }
         if listed.is_empty() {
             ui.set_width(ui.available_width());
-            // The place of the first one.
-            let (place, _) = ui.allocate_exact_size(SIZE, Sense::hover());
-            let edge = Stroke::new(1.0, theme::palette(ui.visuals()).outline);
-            dashed(ui, place.shrink(0.5), edge);
-            let rest = egui::vec2(ui.available_width(), SIZE.y);
-            let layout = egui::Layout::left_to_right(egui::Align::Center);
-            ui.allocate_ui_with_layout(rest, layout, |ui| {
+            ui.horizontal(|ui| {
+                // The place of the first one.
+                let (place, _) = ui.allocate_exact_size(SIZE, Sense::hover());
+                let edge = Stroke::new(1.0, theme::palette(ui.visuals()).outline);
+                dashed(ui, place.shrink(0.5), edge);
                 theme::caption(ui, "Paintings that you save stand here.");
             });
             return;
@@ -104,10 +108,7 @@ impl Paintings {
                     }
                     menu(&response, path, intents);
                     if response.clicked() {
-                        intents.push(match is_video(path) {
-                            true => Intent::ShowInFolder(path.clone()),
-                            false => Intent::ShowPainting(path.clone()),
-                        });
+                        intents.push(Intent::ShowPainting(path.clone()));
                     }
                 }
             });
@@ -142,10 +143,19 @@ fn picture(
         let colors = theme::palette(ui.visuals());
         ui.painter().rect_filled(rect, theme::RADIUS, colors.card);
         match thumbnail.map(|thumbnail| &thumbnail.picture) {
-            Some(Ok(texture)) => egui::Image::from_texture(texture)
-                .uv(cover(texture.size_vec2(), rect.size()))
-                .corner_radius(theme::RADIUS)
-                .paint_at(ui, rect),
+            Some(Ok(texture)) => {
+                egui::Image::from_texture(texture)
+                    .uv(cover(texture.size_vec2(), rect.size()))
+                    .corner_radius(theme::RADIUS)
+                    .paint_at(ui, rect);
+                if is_video(path) {
+                    let (at, white) = (rect.center(), Color32::WHITE);
+                    let painter = ui.painter();
+                    painter.circle_filled(at, 13.0, Color32::from_black_alpha(150));
+                    let font = FontId::proportional(15.0);
+                    painter.text(at, Align2::CENTER_CENTER, icons::PLAY, font, white);
+                }
+            }
             // Not there yet, or not to be had: its name.
             _ if is_video(path) => {
                 words(ui, rect, format!("{} {name}", icons::VIDEO), colors.quiet);
@@ -171,9 +181,6 @@ fn picture(
         .on_hover_cursor(egui::CursorIcon::PointingHand)
         .on_hover_text(match problem {
             Some(why) => why.clone(),
-            None if is_video(path) => {
-                format!("{}. A click shows it in its folder.", path_label(path))
-            }
             None => path_label(path),
         })
 }

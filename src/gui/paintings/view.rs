@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use eframe::egui;
 
-use super::is_video;
+use super::{is_video, kind};
 use crate::gui::{
     background::Opened,
     intent::Intent,
@@ -27,7 +27,8 @@ impl Viewed {
     pub fn new(ctx: &egui::Context, path: PathBuf, opened: &Opened, framing: Framing) -> Self {
         let mut stage = Stage::default();
         stage.framing = framing;
-        stage.set_names("Saved painting", "Saved painting");
+        let name = format!("Saved {}", kind(&path));
+        stage.set_names(&name, &name);
         let frame = &opened.photo.frame;
         stage.set_photo(ctx, &opened.preview, frame.clone());
         let (width, height) = (frame.width(), frame.height());
@@ -43,7 +44,9 @@ impl Viewed {
 pub fn actions(path: &Path) -> Vec<(&'static str, Intent)> {
     let owned = || path.to_owned();
     let mut actions = vec![("Show in folder", Intent::ShowInFolder(owned()))];
-    if !is_video(path) {
+    if is_video(path) {
+        actions.insert(0, ("Play", Intent::Play(owned())));
+    } else {
         actions.push(("Copy", Intent::CopyFile(owned())));
         actions.push(("Open as a photo", Intent::OpenFiles(vec![owned()])));
     }

@@ -18,9 +18,7 @@ use crate::{
     gui::{
         app::App,
         background::ReadNetwork,
-        intent::Intent,
         label::{name_label, remark},
-        messages::Offer,
         overlays::{Overlay, Question},
         style_source::Import,
         texture::image_of,
@@ -56,15 +54,8 @@ impl App {
                     // It paints as soon as it is listed.
                     self.load((id.clone(), ModelSize::Full));
                 }
-                self.arriving = Some(id.clone());
+                self.arriving = Some(id);
                 self.background.list_styles();
-                let offer = Offer {
-                    label: "Rename…",
-                    intent: Intent::AskName(id),
-                    otherwise: None,
-                };
-                let text = "The style was added. Its name is that of its file.";
-                self.messages.offer(text, offer);
                 if let Some(warning) = warning {
                     self.messages.notice(warning);
                 }

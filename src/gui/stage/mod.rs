@@ -26,6 +26,8 @@ const HANDLE_REACH: f32 = 12.0;
 const ZOOM_STEP: f32 = 1.25;
 /// Largest zoom, in screen pixels per picture pixel.
 const MAX_SCALE: f32 = 16.0;
+/// Long side to which a tiny picture is enlarged at least, in screen pixels: the divider would cover it.
+const LEAST_SIDE: f32 = 80.0;
 /// How far one key press moves the picture, in points.
 const PAN_STEP: f32 = 80.0;
 
@@ -348,7 +350,10 @@ impl Stage {
         let room = (rect.size() - Vec2::splat(2.0 * margin)).max(Vec2::splat(16.0)) * ppp;
         let (x, y) = (room.x / self.size.0 as f32, room.y / self.size.1 as f32);
         match self.framing {
-            Framing::Window => x.min(y).min(self.fit_limit),
+            Framing::Window => {
+                let long_side = self.size.0.max(self.size.1) as f32;
+                x.min(y).min(self.fit_limit.max(LEAST_SIDE / long_side))
+            }
             Framing::Fit => x.min(y),
             Framing::Fill => x.max(y),
         }
@@ -365,7 +370,7 @@ impl Stage {
 
     fn zoom_about(&mut self, factor: f32, at: Pos2) {
         let before = self.scale;
-        let after = (before * factor).clamp(0.02, MAX_SCALE);
+        let after = (before * factor).clamp(0.02, MAX_SCALE.max(before));
         // The point below `at` stays below it.
         let offset = (self.in_left_pane(at) - self.panes()[0].center())
             / (vec2(self.size.0 as f32, self.size.1 as f32) * before).max(Vec2::splat(1.0));

@@ -8,11 +8,11 @@ use crate::{disk::reason, frame::Frame, media::decode};
 /// Bytes of an AVI that hold its header and first picture.
 const MOST_BYTES: u64 = 32 << 20;
 
-/// The first picture of a video that was recorded, perhaps brought to a width; an MP4 needs ffmpeg.
+/// The first picture of a video that was recorded, of an MP4 brought to this `width`; an MP4 needs ffmpeg.
 ///
 /// # Errors
 /// Why it cannot be had, for people.
-pub fn beginning_of(video: &Path, width: usize) -> Result<Frame, String> {
+pub fn beginning_of(video: &Path, width: Option<usize>) -> Result<Frame, String> {
     let name = video.display().to_string();
     let is_avi = |ending: &std::ffi::OsStr| ending.eq_ignore_ascii_case("avi");
     let picture = match video.extension().is_some_and(is_avi) {

@@ -133,14 +133,18 @@ impl Ffmpeg {
         .collect()
     }
 
-    /// How a video begins, as a PNG of this width.
+    /// How a video begins, as a PNG, perhaps of this width.
     ///
     /// # Errors
     /// Why it cannot be had.
-    pub(super) fn beginning_of(&self, video: &Path, width: usize) -> Result<Vec<u8>, String> {
+    pub(super) fn beginning_of(
+        &self,
+        video: &Path,
+        width: Option<usize>,
+    ) -> Result<Vec<u8>, String> {
         let mut file = OsString::from("file:");
         file.push(video);
-        let scale = format!("scale={width}:-2");
+        let scale = width.map_or_else(|| "null".to_owned(), |w| format!("scale={w}:-2"));
         let mut command = piped(&self.program);
         command.args("-nostdin -loglevel error -protocol_whitelist file,pipe -i".split(' '));
         command.arg(file).args(["-frames:v", "1", "-vf", &scale]);

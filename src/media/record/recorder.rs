@@ -152,16 +152,17 @@ impl Recorder {
         Duration::from_micros(self.progress.length_us.load(Ordering::Relaxed))
     }
 
-    /// How long it goes on by now: since the first frame, until the time that was told.
-    pub fn lasts(&self) -> Duration {
+    /// How long it goes on by `now`: since the first frame, until the time that was told.
+    pub fn lasts(&self, now: Instant) -> Duration {
         let (began, until) = (self.progress.began.get(), self.progress.until.get());
-        let until = until.copied().unwrap_or_else(Instant::now);
+        let until = until.copied().unwrap_or(now);
         began.map_or(Duration::ZERO, |began| {
             until.saturating_duration_since(*began)
         })
     }
 
-    /// The last frame is seen until this time, at which the recording ends: it is written once more there.
+    /// The last frame is seen until this time, at which the recording ends: it is written once more there, and later
+    /// frames are not taken.
     pub fn hold_until(&self, at: Instant) {
         // The first end is the end.
         self.progress.until.set(at).ok();
@@ -229,7 +230,8 @@ impl FrameSink {
     /// Takes a copy of `frame`, which is of this time; times in the recording count from the first frame's. Never
     /// waits. A recording that has ended takes nothing.
     pub fn push(&mut self, frame: &Frame, at: Instant) {
-        if self.has_ended() {
+        let is_late = self.progress.until.get().is_some_and(|until| at > *until);
+        if self.has_ended() || is_late {
             return;
         }
         if self.frames.is_full() {
@@ -282,6 +284,12 @@ fn write_all(
             }
             Ok(())
         };
+    // Asked anew each time: it may be told while frames wait.
+    let end = || {
+        let end = progress.began.get().zip(progress.until.get());
+        end.map(|(began, until)| until.saturating_duration_since(*began))
+    };
+    let in_time = |shot: &Shot| end().is_none_or(|end| shot.at <= end);
     loop {
         let broken = output.broken();
         select_biased! {
@@ -290,26 +298,25 @@ fn write_all(
             recv(stopped) -> _ => {
                 // Those that wait now and no later ones: a sink that is still fed faster than the disk
                 // writes would never leave the queue empty.
-                let end = progress.began.get().zip(progress.until.get());
-                let end = end.map(|(began, until)| until.saturating_duration_since(*began));
-                for shot in queue.try_iter().take(queue.len()) {
-                    if end.is_none_or(|end| shot.at <= end) {
-                        save(output, &mut last, shot)?;
-                    }
+                for shot in queue.try_iter().take(queue.len()).filter(in_time) {
+                    save(output, &mut last, shot)?;
                 }
-                return match (last.take(), end) {
-                    (Some(shot), Some(end)) if shot.at + HELD_FROM < end => {
-                        let number = shot.number + 1;
-                        save(output, &mut last, Shot { number, at: end, ..shot })
-                    }
-                    _ => Ok(()),
-                };
+                break;
             }
             recv(queue) -> shot => match shot {
-                Ok(shot) => save(output, &mut last, shot)?,
-                Err(_) => return Ok(()),
+                Ok(shot) if in_time(&shot) => save(output, &mut last, shot)?,
+                Ok(_) => {}
+                Err(_) => break,
             },
         }
+    }
+    match (last.take(), end()) {
+        (Some(shot), Some(end)) if shot.at + HELD_FROM < end => {
+            let number = shot.number + 1;
+            let at = end;
+            save(output, &mut last, Shot { number, at, ..shot })
+        }
+        _ => Ok(()),
     }
 }
 
@@ -432,12 +439,41 @@ mod tests {
                 .expect("a folder");
         let began = Instant::now();
         sink.push(&Frame::from_fn(8, 6, |_, _| [1, 2, 3, 255]), began);
-        recorder.hold_until(began + Duration::from_millis(2500));
-        assert_eq!(recorder.lasts(), Duration::from_millis(2500));
+        let end = began + Duration::from_millis(2500);
+        recorder.hold_until(end);
+        assert_eq!(recorder.lasts(began), Duration::from_millis(2500));
+        // Nobody has finished it yet; then its sink goes first.
+        sink.push(&Frame::from_fn(8, 6, |_, _| [9; 4]), end + HELD_FROM);
+        drop(sink);
+        while !recorder.has_ended() {
+            std::thread::yield_now();
+        }
         let recorded = recorder.finish();
         assert_eq!((recorded.frames, recorded.length.as_millis()), (2, 2500));
         let table = fs::read_to_string(home.path().join(TABLE)).expect("a table");
         assert!(table.contains("2,frame-000002.bmp,2.5000"), "{table}");
+    }
+
+    #[test]
+    fn frames_that_wait_when_the_end_is_told_count_up_to_it() {
+        let began = Instant::now();
+        let progress = Progress::default();
+        progress.began.set(began).expect("once");
+        let end = began + Duration::from_secs(1);
+        progress.until.set(end).expect("once");
+        let (frames, queue) = bounded(QUEUE);
+        for second in 0..3 {
+            let frame = Frame::from_fn(8, 6, |_, _| [1, 2, 3, 255]);
+            let (number, at) = (second + 1, Duration::from_secs(second));
+            frames.send(Shot { number, at, frame }).expect("room");
+        }
+        drop(frames);
+        let home = tempfile::tempdir().expect("a folder");
+        let mut output = pictures(home.path(), Format::Bmp).open().expect("opened");
+        let (_stop, stopped) = bounded(0);
+        let (back, _empties) = bounded(QUEUE);
+        write_all(&mut *output, &queue, &stopped, &back, &progress).expect("written");
+        assert_eq!(progress.written.load(Ordering::Relaxed), 2);
     }
 
     #[test]

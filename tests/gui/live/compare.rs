@@ -18,6 +18,7 @@ fn two_modes_are_compared_and_a_ratio_stands_beside_the_check() {
     w.click("Show side by side");
     w.click("Difference");
     w.until_contains("Picture, difference,");
+    assert!(w.has("No difference: all is grey"));
     w.press(Key::Escape);
     w.press(Key::Escape);
     w.until_contains("Picture, painted");

@@ -22,9 +22,23 @@ impl Window {
     /// Waits for the clock of a recording; it begins with the key, and goes on while an encoder starts.
     pub fn until_a_second_is_recorded(&mut self) {
         let is_told = |text: &String| {
-            text.contains("ecording") && text.contains(":") && !text.contains(" 0:00")
+            // On its button, or alone over the full screen.
+            let clock = ["Stop recording, ", "Recording "];
+            let length = clock.iter().find_map(|words| text.strip_prefix(words));
+            let length = length.and_then(|length| length.split(',').next());
+            length.is_some_and(|length| length.contains(':') && length != "0:00")
         };
         self.until("a second", |w| w.texts().iter().any(is_told));
+    }
+
+    /// Keeps every background task waiting while `waits` is run.
+    fn while_tasks_wait(&mut self, waits: impl FnOnce(&mut Self)) {
+        let styles = self.style_source.clone();
+        let loads = styles.hold_loads();
+        // The other model of every style: more than there are threads.
+        self.press(Key::M);
+        waits(self);
+        drop(loads);
     }
 
     /// Begins the first recording of a window; its folder, once frames are written there.
@@ -113,20 +127,93 @@ fn a_recording_is_told_at_once_and_says_how_to_end_it() {
     w.until_live();
     // In the frame of the key, before there is a file.
     w.keys_at_once(&[Key::R]);
-    assert!(w.has_containing("Stop recording, 0:00"), "{:#?}", w.texts());
+    assert!(w.has_containing("Stop recording, "), "{:#?}", w.texts());
     let painted = w.painted_texts();
     assert!(
-        painted.iter().any(|text| text.contains("Stop  0:00")),
+        painted.iter().any(|text| text.contains("Stop  0:")),
         "{painted:?}"
     );
-    // What is given up before it begins leaves nothing that goes on.
-    w.keys_at_once(&[Key::R]);
-    w.until_label("Record");
-    w.press(Key::R);
     w.until_a_second_is_recorded();
     w.press(Key::R);
     w.until_contains("Recorded ");
     assert!(w.has("Record"));
+}
+
+#[test]
+fn a_recording_that_ends_before_there_is_a_file_for_it_is_kept() {
+    let frames = |w: &Window| {
+        let table = w.path("StyleForge/recording-0001/frames.csv");
+        std::fs::read_to_string(table).map_or(0, |table| table.lines().count() - 1)
+    };
+    for key in [Key::R, Key::L] {
+        let mut w = Window::live_after(records_pictures);
+        w.until_live();
+        w.while_tasks_wait(|w| {
+            w.press(Key::R);
+            w.press(key);
+            assert!(!w.has_containing("Stop recording"), "{:#?}", w.texts());
+        });
+        w.until_contains("Recorded ");
+        assert!((1..=2).contains(&frames(&w)), "what was seen, held");
+    }
+    // Closing asks, and waits for it.
+    let mut w = Window::live_after(records_pictures);
+    w.until_live();
+    w.while_tasks_wait(|w| {
+        w.press(Key::R);
+        assert!(w.close_is_held_back());
+        w.until_label("Stop recording?");
+        w.click("Stop and close");
+        assert!(!w.closes(), "there is no file yet");
+    });
+    w.until("the window to close", |w| w.closes());
+    assert!(frames(&w) > 0);
+    // So does what asks nothing.
+    let mut w = Window::live_after(records_pictures);
+    w.until_live();
+    w.while_tasks_wait(|w| {
+        w.press(Key::R);
+        w.ask_to_end();
+    });
+    let folder = w.end();
+    let recording = folder.path().join("StyleForge/recording-0001");
+    assert!(recording.join("frames.csv").exists());
+}
+
+#[test]
+fn a_recording_that_cannot_begin_is_not_waited_for() {
+    let mut w = Window::live_after(records_pictures);
+    w.until_live();
+    w.while_tasks_wait(|w| {
+        while !w.has_containing("too many things at once") {
+            let focus = eframe::egui::Event::WindowFocused(true);
+            w.harness.input_mut().events.push(focus);
+            w.step();
+        }
+        w.press(Key::R);
+        w.until_label("Record");
+    });
+}
+
+#[test]
+fn a_held_picture_that_goes_back_to_what_was_seen_is_recorded() {
+    let mut w = Window::live_after(records_pictures);
+    w.until_live();
+    w.choose("Detail", "320 px");
+    w.until_label("Painted at 320 × 240 px");
+    w.click("Advanced");
+    w.press(Key::Space);
+    w.until("the finer picture", |w| {
+        w.has_containing("held, now at") && !w.has_containing("Painting it more finely…")
+    });
+    w.press(Key::R);
+    let frame = |w: &Window, n: usize| {
+        let name = format!("StyleForge/recording-0001/frame-{n:06}.jpg");
+        w.path(&name).exists()
+    };
+    w.until("the finer picture", |w| frame(w, 1));
+    w.click("Repaint what is kept, finely");
+    w.until("what was seen", |w| frame(w, 2));
 }
 
 #[test]
@@ -246,7 +333,7 @@ fn a_recording_is_one_video_file() {
     let picture = folder.join("recording-0001/frame-000001.jpg");
     w.until("a picture", |_| picture.exists());
     w.press(Key::R);
-    // Videos stand on the strip of what was saved, with how they begin; a click leads to the file.
+    // Videos stand on the strip of what was saved, with how they begin; a click shows that large.
     w.click("Photo");
     let name = named(&folder, "recording-0001.").expect("a video");
     let is_drawn = |w: &Window| {
@@ -256,9 +343,17 @@ fn a_recording_is_one_video_file() {
     };
     w.until("both videos", |w| w.has(&name) && is_drawn(w));
     w.click(&name);
+    w.until_contains("Picture, saved video, ");
+    w.click("Play");
     let platform = w.platform.clone();
+    w.until("the player", |_| platform.played() == [folder.join(&name)]);
+    w.click("Show in folder");
     w.until("the folder", |_| platform.shown() == [folder.join(&name)]);
-    assert!(!w.has("Back"), "nothing else is shown");
+    assert!(!w.has("Open as a photo"), "it is none");
+    w.press(Key::ArrowLeft);
+    let newer = named(&folder, "recording-0002.").expect("a video");
+    w.until_contains(&format!("{newer}, "));
+    w.press(Key::Escape);
     // Later, too.
     let mut w = w.reopened();
     w.until("both videos", |w| w.has(&name) && is_drawn(w));
@@ -276,7 +371,7 @@ fn an_avi_shows_how_it_begins() {
         sink.push(&frame, began + Duration::from_secs(second));
     }
     recorder.finish();
-    let begins = beginning_of(&path, 192).expect("a picture");
+    let begins = beginning_of(&path, None).expect("a picture");
     assert_eq!((begins.width(), begins.height()), (32, 24));
     assert!(
         begins.pixel(9, 9)[0].abs_diff(200) < 9,
@@ -284,7 +379,7 @@ fn an_avi_shows_how_it_begins() {
         begins.pixel(9, 9)
     );
     std::fs::write(&path, "no video").expect("written");
-    assert!(beginning_of(&path, 192).is_err());
+    assert!(beginning_of(&path, None).is_err());
 }
 
 #[test]

@@ -1,0 +1,26 @@
+//! When there are tooltips: only for a pointer that points at something, not while it drags or a person uses keys.
+
+use eframe::egui::{Context, Event, Order, layers::PaintList};
+
+/// Notes whether tooltips are put away: while a button of the mouse is down and after keys, until the pointer moves
+/// again.
+pub fn follow(ctx: &Context, are_away: &mut bool) {
+    ctx.input(|i| {
+        let moves = |event: &Event| matches!(event, Event::PointerMoved(_) | Event::PointerGone);
+        let presses = |event: &Event| matches!(event, Event::Key { pressed: true, .. });
+        let drags = i.pointer.any_down() || i.pointer.any_released();
+        if drags || i.events.iter().any(presses) {
+            *are_away = true;
+        } else if i.events.iter().any(moves) {
+            *are_away = false;
+        }
+    });
+}
+
+/// Draws none of those that were drawn: one that is open stays open by itself.
+pub fn put_away(ctx: &Context) {
+    let all: Vec<_> = ctx.memory(|memory| memory.layer_ids().collect());
+    for layer in all.into_iter().filter(|id| id.order == Order::Tooltip) {
+        ctx.graphics_mut(|graphics| *graphics.entry(layer) = PaintList::default());
+    }
+}
