@@ -28,7 +28,7 @@ use super::{
     full_screen::state::FullScreen,
     gallery::{Gallery, Subject},
     intent::Intent,
-    live::{InterruptionLooks, LiveIntent, LiveView, Repaints, Unbegun},
+    live::{EndedRecording, InterruptionLooks, LiveIntent, LiveView, Repaints},
     messages::{Corner, Messages},
     mix::{Mix, MixedNetworks},
     overlays::{Loss, Overlays},
@@ -199,7 +199,7 @@ pub(super) struct Ending {
     /// Recordings that are still being written, those of `unbegun` with them.
     pub recordings: usize,
     /// Recordings that were ended before there was a file for them.
-    pub unbegun: VecDeque<Unbegun>,
+    pub unbegun: VecDeque<EndedRecording>,
     /// Whether the window closes when they are.
     pub when_recorded: bool,
     pub is_closing: bool,
@@ -453,7 +453,7 @@ impl App {
         for report in self.background.finish_writing() {
             let report = match (report, self.ending.unbegun.pop_front()) {
                 (Report::Recording(Ok(started)), Some(asked)) => {
-                    Report::Recorded(asked.ended(*started).finish_or_discard())
+                    Report::Recorded(asked.recorded(*started).finish_or_discard())
                 }
                 (other, asked) => {
                     self.ending.unbegun.extend(asked);

@@ -13,7 +13,10 @@ use std::{
 
 use styleforge::{
     frame::{Frame, PictureDifference},
-    media::record::{Destination, Ffmpeg, Recorded, Recorder},
+    media::{
+        decode,
+        record::{Destination, Ffmpeg, Recorded, Recorder},
+    },
 };
 
 use self::read_back::pictures_of;
@@ -175,6 +178,46 @@ fn an_mp4_has_every_frame_at_its_time_and_looks_like_it() {
         result.bytes
     );
     assert!(least >= LEAST_DB, "{least}");
+}
+
+/// The brightness of a picture as a grey one.
+fn brightness(frame: &Frame) -> Frame {
+    Frame::from_fn(frame.width(), frame.height(), |x, y| {
+        let [r, g, b, _] = frame.pixel(x, y).map(f64::from);
+        let luma = (0.2126 * r + 0.7152 * g + 0.0722 * b).round() as u8;
+        [luma, luma, luma, 255]
+    })
+}
+
+/// Six styles side by side, moving. H.264 that every player shows has half the resolution in its colours, which saturated
+/// strokes lose something by.
+#[test]
+fn real_paintings_keep_their_brightness_and_nearly_all_of_their_colours() {
+    let Some(ffmpeg) = ffmpeg() else { return };
+    let here = tempfile::tempdir().expect("a folder");
+    let (path, destination) = mp4(here.path(), &ffmpeg);
+    let sheet = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/styles.webp");
+    let sheet = decode::from_path(&sheet).expect("a picture").frame;
+    let (width, height) = (640, 360);
+    let frames: Vec<_> = (times(24).into_iter().enumerate())
+        .map(|(n, at)| (sheet.crop(160 + 4 * n, 100 + 2 * n, width, height), at))
+        .collect();
+    let result = recorded(&destination, &frames);
+    assert_eq!(result.failure, None);
+    let again = decoded(&ffmpeg, &path, (width, height));
+    assert_eq!(again.len(), frames.len());
+    let all = least_db(&again, &frames);
+    let bright: Vec<_> = again.iter().map(brightness).collect();
+    let frames: Vec<_> = (frames.iter())
+        .map(|(frame, at)| (brightness(frame), *at))
+        .collect();
+    let bright = least_db(&bright, &frames);
+    println!(
+        "paintings: {all:.1} dB, in brightness {bright:.1} dB, {} bytes",
+        result.bytes
+    );
+    assert!(bright >= 45.0, "{bright}");
+    assert!(all >= 34.0, "{all}");
 }
 
 /// What is on the disk at any time can be played: here after the first fragments of a longer recording.

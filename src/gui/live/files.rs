@@ -9,11 +9,15 @@ use std::{
 
 use eframe::egui;
 
-use super::{LiveIntent, interruptions::NextLook, repaints::Snapped};
+use super::{
+    LiveIntent,
+    asked_recording::{AskedRecording, EndedRecording},
+    interruptions::NextLook,
+    repaints::Snapped,
+};
 use crate::{
     capture::Rotation,
     disk::{self, WriteError},
-    frame::Frame,
     gui::{
         app::App,
         background::{Background, Report, SavedSnapshot, StartedRecording, THUMBNAIL_PX},
@@ -40,29 +44,6 @@ const OWN_FOLDER: &str = "StyleForge";
 const RECORDING: &str = "recording";
 /// Snapshots or recordings in one folder at most.
 const MOST_NAMES: u32 = 100_000;
-
-/// A recording that was asked for, before there is a file for it.
-pub(super) struct Begins {
-    /// When it was asked for.
-    pub since: Instant,
-    /// What was seen then, with which it begins.
-    pub seen: Frame,
-}
-
-/// A recording that was ended before there was a file for it.
-pub(in crate::gui) struct Unbegun {
-    asked: Begins,
-    until: Instant,
-}
-
-impl Unbegun {
-    /// Records what it would hold into the file that is there by now; to be finished.
-    pub fn ended(self, mut started: StartedRecording) -> Recorder {
-        started.sink.push(&self.asked.seen, self.asked.since);
-        started.recorder.hold_until(self.until);
-        started.recorder
-    }
-}
 
 impl App {
     /// Saves what is on the stage, with how it was painted; painted once more, unless it is that already.
@@ -167,7 +148,7 @@ impl App {
         if live.is_recording() {
             self.end_recording();
         } else if let Some((_, seen)) = live.picture() {
-            live.begins_recording = Some(Begins {
+            live.begins_recording = Some(AskedRecording {
                 since: Instant::now(),
                 seen: seen.clone(),
             });
@@ -190,7 +171,7 @@ impl App {
         let live = self.live.as_mut().filter(|live| live.recording.is_none());
         match (result, ended) {
             (Ok(started), Some(ended)) => {
-                self.background.finish_recording(ended.ended(*started));
+                self.background.finish_recording(ended.recorded(*started));
             }
             (Ok(mut started), None) => {
                 let wanted = live.and_then(|l| l.begins_recording.take().map(|asked| (l, asked)));
@@ -229,7 +210,9 @@ impl App {
             self.background.finish_recording(recorder);
         } else if let Some(asked) = live.begins_recording.take() {
             self.ending.recordings += 1;
-            self.ending.unbegun.push_back(Unbegun { asked, until });
+            self.ending
+                .unbegun
+                .push_back(EndedRecording { asked, until });
         }
     }
 

@@ -7,6 +7,7 @@
 //! `layout`, `controls`, `mode_choice`, `chrome`, `comparison`, `report` and `preview_grid` draw; `rate_warning` decides
 //! when the window says that a rate is not held.
 
+mod asked_recording;
 mod chrome;
 mod comparison;
 pub(super) mod controls;
@@ -25,7 +26,8 @@ mod report;
 mod source_trial;
 mod update;
 
-pub(super) use files::{Unbegun, own_folder};
+pub(super) use asked_recording::EndedRecording;
+pub(super) use files::own_folder;
 pub use intent::LiveIntent;
 pub use interruptions::InterruptionLooks;
 pub use preview_grid::PreviewGrid;
@@ -37,7 +39,7 @@ use std::{path::Path, sync::Arc, time::Instant};
 use eframe::egui::{self, Color32, ColorImage, ScrollArea};
 
 use self::{
-    files::Begins,
+    asked_recording::AskedRecording,
     pair_times::{Compared, PairTimes},
     rate_warning::RateWarning,
     report::ReportView,
@@ -108,7 +110,7 @@ pub struct LiveView {
     previews: PreviewGrid,
     recording: Option<Recorder>,
     /// A recording that is about to begin.
-    begins_recording: Option<Begins>,
+    begins_recording: Option<AskedRecording>,
     /// When a measurement was seen first that goes on, by egui's clock.
     measuring_since: Option<f64>,
     /// The settings that the engine was sent last.
