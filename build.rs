@@ -17,6 +17,9 @@ mod compiler;
 
 use compiler::{Nvrtc, Sources};
 
+/// Set while kernels are worked on whose CTAs wait for each other.
+const BOUNDED_WAITS: &str = "STYLEFORGE_BOUNDED_WAITS";
+
 fn main() -> Result<(), Box<dyn Error>> {
     let root = PathBuf::from(env::var("CARGO_MANIFEST_DIR")?);
     let out = PathBuf::from(env::var("OUT_DIR")?);
@@ -47,7 +50,11 @@ fn kernels(folder: &Path, cache: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
     if nvrtc.is_ok() {
         println!("cargo::rustc-cfg=nvrtc");
     }
-    let sources = Sources::read(folder)?;
+    let mut sources = Sources::read(folder)?;
+    println!("cargo::rerun-if-env-changed={BOUNDED_WAITS}");
+    if env::var_os(BOUNDED_WAITS).is_some() {
+        sources.bound_waits();
+    }
     let digest = sources.digest();
     let committed = fs::read(folder.join("bundle.bin")).unwrap_or_default();
     if compiler::is_fresh(&committed, &digest) {

@@ -28,6 +28,7 @@
 // Barriers: keys and values lie in the same rows of shared memory one after the other: they are there before they are
 // read, and read before they are overwritten. So are weights.
 #include "attention_params.cuh"
+#include "entries.cuh"
 #include "general.cuh"
 #include "ring.cuh"
 
@@ -310,21 +311,10 @@ template <class T, int SIZE, bool IS_ONLINE> __device__ __forceinline__ void att
         attention_##way##_##SIZE##_##precision(const __grid_constant__ AttentionParams p) {         \
         attend<T, SIZE, IS_ONLINE>(p);                                                              \
     }
-#define ENTRIES(SIZE)                                                                               \
-    ENTRY(tiled, false, SIZE, f32, float)                                                           \
-    ENTRY(tiled, false, SIZE, f16, half_t)                                                          \
-    ENTRY(online, true, SIZE, f32, float)                                                           \
-    ENTRY(online, true, SIZE, f16, half_t)
+#define WAYS(SIZE)                                                                                  \
+    ENTRIES(ENTRY, tiled, false, SIZE)                                                              \
+    ENTRIES(ENTRY, online, true, SIZE)
 
-#define BFLOAT_ENTRIES(SIZE)                                                                        \
-    ENTRY(tiled, false, SIZE, bf16, bfloat_t)                                                       \
-    ENTRY(online, true, SIZE, bf16, bfloat_t)
-
-ENTRIES(32)
-ENTRIES(64)
-ENTRIES(128)
-#if __CUDA_ARCH__ >= 800
-BFLOAT_ENTRIES(32)
-BFLOAT_ENTRIES(64)
-BFLOAT_ENTRIES(128)
-#endif
+WAYS(32)
+WAYS(64)
+WAYS(128)

@@ -27,6 +27,7 @@
 //
 // Barriers: one a block and part: it has come, and the block before is read; two around the merge.
 #include "core_mma.cuh"
+#include "entries.cuh"
 #include "general.cuh"
 #include "running_softmax.cuh"
 
@@ -217,21 +218,11 @@ template <class T, int HEAD, int KEYS, int PARTS> __device__ __forceinline__ voi
         attend<T, head, keys, parts>(p);                                                                                 \
     }
 
-ENTRY(32, 64, 1, f16, half_t)
-ENTRY(32, 64, 2, f16, half_t)
-ENTRY(64, 64, 1, f16, half_t)
-ENTRY(64, 64, 2, f16, half_t)
-ENTRY(128, 32, 1, f16, half_t)
-ENTRY(128, 32, 2, f16, half_t)
-
-// Tensor cores multiply bf16 from sm_80 on.
-#if __CUDA_ARCH__ >= 800
-ENTRY(32, 64, 1, bf16, bfloat_t)
-ENTRY(32, 64, 2, bf16, bfloat_t)
-ENTRY(64, 64, 1, bf16, bfloat_t)
-ENTRY(64, 64, 2, bf16, bfloat_t)
-ENTRY(128, 32, 1, bf16, bfloat_t)
-ENTRY(128, 32, 2, bf16, bfloat_t)
-#endif
+HALF_ENTRIES(ENTRY, 32, 64, 1)
+HALF_ENTRIES(ENTRY, 32, 64, 2)
+HALF_ENTRIES(ENTRY, 64, 64, 1)
+HALF_ENTRIES(ENTRY, 64, 64, 2)
+HALF_ENTRIES(ENTRY, 128, 32, 1)
+HALF_ENTRIES(ENTRY, 128, 32, 2)
 
 }  // namespace sf

@@ -27,6 +27,7 @@
 //
 // Barriers: a stage of shared memory before it is read, and its reads before it is written again.
 #include "attention_params.cuh"
+#include "entries.cuh"
 #include "general.cuh"
 #include "general_tile.cuh"
 
@@ -271,20 +272,12 @@ template <class T> __device__ __forceinline__ void product(const AttentionParams
 }
 
 // An operation's entry for one type. A multiprocessor holds two blocks, so that one multiplies while the other waits.
-#define ENTRY(operation, precision, call)                                                           \
+#define ENTRY(operation, precision, T)                                                              \
     extern "C" __global__ void __launch_bounds__(256, 2)                                            \
         attention_naive_##operation##_##precision(const __grid_constant__ AttentionParams p) {      \
-        call;                                                                                       \
+        operation<T>(p);                                                                            \
     }
 
-ENTRY(scores, f32, scores<float>(p))
-ENTRY(scores, f16, scores<half_t>(p))
-ENTRY(softmax, f32, softmax(p))
-ENTRY(product, f32, product<float>(p))
-ENTRY(product, f16, product<half_t>(p))
-
-// Tensor cores multiply bf16 from sm_80 on.
-#if __CUDA_ARCH__ >= 800
-ENTRY(scores, bf16, scores<bfloat_t>(p))
-ENTRY(product, bf16, product<bfloat_t>(p))
-#endif
+ENTRIES(ENTRY, scores)
+ENTRIES(ENTRY, product)
+extern "C" __global__ void __launch_bounds__(256, 2) attention_naive_softmax_f32(const __grid_constant__ AttentionParams p) { softmax(p); }

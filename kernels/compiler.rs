@@ -151,6 +151,13 @@ impl Sources {
         Ok(sources)
     }
 
+    /// Makes waits that never end trap instead of hanging the device, which costs registers: for work on kernels.
+    pub fn bound_waits(&mut self) {
+        for header in &mut self.headers {
+            header.text.insert_str(0, "#define BOUNDED_WAITS\n");
+        }
+    }
+
     /// SHA-256 of all that goes into the compiled kernels: compiler, options, targets, texts.
     pub fn digest(&self) -> [u8; 32] {
         digest(self.programs.iter().chain(&self.headers), &TARGETS)

@@ -40,14 +40,8 @@ template <> __device__ __forceinline__ half_t narrow<half_t>(float v) {
 }
 template <> __device__ __forceinline__ bfloat_t narrow<bfloat_t>(float v) {
     bfloat_t b;
-#if __CUDA_ARCH__ >= 800
+    // From sm_80 on, as all entries for it.
     asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(b.bits) : "f"(v));
-#else
-    // Written out: sm_75 has no instruction for it. NaN stays NaN.
-    u32 u = (u32)__float_as_int(v);
-    u32 rounded = (u + 0x7fffu + ((u >> 16) & 1u)) >> 16;
-    b.bits = (v != v) ? (u16)0x7fffu : (u16)rounded;
-#endif
     return b;
 }
 

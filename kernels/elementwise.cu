@@ -43,6 +43,7 @@
 //
 // Barriers: none; threads share nothing.
 #include "element.cuh"
+#include "entries.cuh"
 
 using namespace sf;
 
@@ -330,24 +331,20 @@ template <class T> __device__ __forceinline__ void store_floats(const StoreFloat
     for (int c = 0; c < 3; ++c) to[c * plane] = rgb[c];
 }
 
-// An operation's entry for one type, and for all three.
+// An operation's entry for one type.
 #define ENTRY(operation, Params, precision, T)                                                      \
     extern "C" __global__ void __launch_bounds__(256)                                               \
         operation##_##precision(const __grid_constant__ Params p) {                                 \
         operation<T>(p);                                                                            \
     }
-#define ENTRIES(operation, Params)                                                                  \
-    ENTRY(operation, Params, f32, float)                                                            \
-    ENTRY(operation, Params, f16, half_t)                                                           \
-    ENTRY(operation, Params, bf16, bfloat_t)
 
-ENTRIES(load_photo, LoadPhotoParams)
-ENTRIES(pad, PadParams)
-ENTRIES(upsample, MapParams)
-ENTRIES(relu, MapParams)
-ENTRIES(add, AddParams)
-ENTRIES(bias, BiasParams)
-ENTRIES(normalise, NormaliseParams)
-ENTRIES(affine, AffineParams)
-ENTRIES(store_picture, StorePictureParams)
-ENTRIES(store_floats, StoreFloatsParams)
+ENTRIES(ENTRY, load_photo, LoadPhotoParams)
+ENTRIES(ENTRY, pad, PadParams)
+ENTRIES(ENTRY, upsample, MapParams)
+ENTRIES(ENTRY, relu, MapParams)
+ENTRIES(ENTRY, add, AddParams)
+ENTRIES(ENTRY, bias, BiasParams)
+ENTRIES(ENTRY, normalise, NormaliseParams)
+ENTRIES(ENTRY, affine, AffineParams)
+ENTRIES(ENTRY, store_picture, StorePictureParams)
+ENTRIES(ENTRY, store_floats, StoreFloatsParams)

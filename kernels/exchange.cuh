@@ -11,6 +11,7 @@
 // the groups' parts by every CTA for itself.
 #pragma once
 #include "chain_params.cuh"
+#include "hopper.cuh"
 #include "statistics.cuh"
 
 namespace sf {
@@ -105,6 +106,7 @@ template <int BN> struct Exchange {
         for (int first = 0; first < count; first += 2 * MOST) {
             Tagged seen[2 * MOST];
             bool waits;
+            Rounds rounds;
             do {
                 // All loads are under way together; past the end the last part is read again.
 #pragma unroll
@@ -112,6 +114,7 @@ template <int BN> struct Exchange {
                 waits = false;
 #pragma unroll
                 for (int k = 0; k < 2 * MOST; ++k) waits |= seen[k].tag != tag;
+                rounds.next();
             } while (waits);
             float n[2][MOST], m[2][MOST], q[2][MOST];
 #pragma unroll
@@ -144,7 +147,7 @@ template <int BN> struct Exchange {
         // Only few values are read again and again, or the traffic would slow down what is waited for.
         if (c < 32) {
             const uint4* some = at.of_groups + (long long)(c % at.groups) * BN + c * (BN / 32);
-            while (load_tagged(some).tag != tag) {}
+            for (Rounds rounds; load_tagged(some).tag != tag;) rounds.next();
             __syncwarp();
         }
         asm volatile("bar.sync 2, %0;" ::"n"(BN) : "memory");
@@ -166,8 +169,10 @@ template <int BN> struct Exchange {
         const Places at = places();
         for (int i = threadIdx.x % 32; i < at.ctas; i += 32) {
             u32 seen;
+            Rounds rounds;
             do {
                 asm volatile("ld.relaxed.gpu.global.u32 %0, [%1];" : "=r"(seen) : "l"(at.flags + i) : "memory");
+                rounds.next();
             } while ((int)(seen - tag) < 0);
         }
         asm volatile("fence.acq_rel.gpu;" ::: "memory");

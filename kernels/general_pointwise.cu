@@ -21,6 +21,7 @@
 // Numerics: arithmetic in fp32, rounded once to the map's type, to nearest even. What the type cannot hold sets `overflow`.
 //
 // Barriers: none; threads share nothing.
+#include "entries.cuh"
 #include "general.cuh"
 
 using namespace sf;
@@ -137,22 +138,5 @@ template <class T> __device__ __forceinline__ void combine(const GeneralCombineP
     note_overflow<T>(p.overflow, largest);
 }
 
-// An operation's entry for one type, and for all: bf16 is for tensor cores that have it.
-#define ENTRY(operation, Params, precision, T)                                                      \
-    extern "C" __global__ void __launch_bounds__(256)                                               \
-        general_##operation##_##precision(const __grid_constant__ Params p) {                       \
-        operation<T>(p);                                                                            \
-    }
-#if __CUDA_ARCH__ >= 800
-#define ENTRIES(operation, Params)                                                                  \
-    ENTRY(operation, Params, f32, float)                                                            \
-    ENTRY(operation, Params, f16, half_t)                                                           \
-    ENTRY(operation, Params, bf16, bfloat_t)
-#else
-#define ENTRIES(operation, Params)                                                                  \
-    ENTRY(operation, Params, f32, float)                                                            \
-    ENTRY(operation, Params, f16, half_t)
-#endif
-
-ENTRIES(pointwise, GeneralPointwiseParams)
-ENTRIES(combine, GeneralCombineParams)
+GENERAL_ENTRIES(pointwise, GeneralPointwiseParams)
+GENERAL_ENTRIES(combine, GeneralCombineParams)

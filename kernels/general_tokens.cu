@@ -23,6 +23,7 @@
 // hold sets `overflow`.
 //
 // Barriers: none; the lanes of a warp exchange sums.
+#include "entries.cuh"
 #include "general.cuh"
 
 using namespace sf;
@@ -125,22 +126,5 @@ template <class T> __device__ __forceinline__ void positions(const GeneralPositi
     note_overflow<T>(p.overflow, largest);
 }
 
-// An operation's entry for one type, and for all: bf16 is for tensor cores that have it.
-#define ENTRY(operation, Params, precision, T)                                                      \
-    extern "C" __global__ void __launch_bounds__(256)                                               \
-        general_##operation##_##precision(const __grid_constant__ Params p) {                       \
-        operation<T>(p);                                                                            \
-    }
-#if __CUDA_ARCH__ >= 800
-#define ENTRIES(operation, Params)                                                                  \
-    ENTRY(operation, Params, f32, float)                                                            \
-    ENTRY(operation, Params, f16, half_t)                                                           \
-    ENTRY(operation, Params, bf16, bfloat_t)
-#else
-#define ENTRIES(operation, Params)                                                                  \
-    ENTRY(operation, Params, f32, float)                                                            \
-    ENTRY(operation, Params, f16, half_t)
-#endif
-
-ENTRIES(layer_norm, GeneralLayerNormParams)
-ENTRIES(positions, GeneralPositionsParams)
+GENERAL_ENTRIES(layer_norm, GeneralLayerNormParams)
+GENERAL_ENTRIES(positions, GeneralPositionsParams)

@@ -28,6 +28,7 @@
 // of a largest value may be lost. What the type cannot hold (only cubic weights exceed what they read) sets `overflow`.
 //
 // Barriers: parts of threads in shared memory before they are merged.
+#include "entries.cuh"
 #include "general.cuh"
 #include "moments.cuh"
 
@@ -269,24 +270,7 @@ template <class T> __device__ __forceinline__ void reduce_finish(const GeneralRe
     }
 }
 
-// An operation's entry for one type, and for all: bf16 is for tensor cores that have it.
-#define ENTRY(operation, Params, precision, T)                                                      \
-    extern "C" __global__ void __launch_bounds__(256)                                               \
-        general_##operation##_##precision(const __grid_constant__ Params p) {                       \
-        operation<T>(p);                                                                            \
-    }
-#if __CUDA_ARCH__ >= 800
-#define ENTRIES(operation, Params)                                                                  \
-    ENTRY(operation, Params, f32, float)                                                            \
-    ENTRY(operation, Params, f16, half_t)                                                           \
-    ENTRY(operation, Params, bf16, bfloat_t)
-#else
-#define ENTRIES(operation, Params)                                                                  \
-    ENTRY(operation, Params, f32, float)                                                            \
-    ENTRY(operation, Params, f16, half_t)
-#endif
-
-ENTRIES(resize, GeneralResizeParams)
-ENTRIES(pool, GeneralPoolParams)
-ENTRIES(reduce_partial, GeneralReducePartialParams)
-ENTRIES(reduce_finish, GeneralReduceFinishParams)
+GENERAL_ENTRIES(resize, GeneralResizeParams)
+GENERAL_ENTRIES(pool, GeneralPoolParams)
+GENERAL_ENTRIES(reduce_partial, GeneralReducePartialParams)
+GENERAL_ENTRIES(reduce_finish, GeneralReduceFinishParams)

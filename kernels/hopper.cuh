@@ -27,8 +27,35 @@ __device__ __forceinline__ void arrive_expecting(u32 barrier, u32 bytes) {
                  : "memory");
 }
 
+// Counts the rounds of a loop that waits. Compiled with BOUNDED_WAITS, a wait that does not end within some seconds traps,
+// where it would otherwise hang the device.
+struct Rounds {
+#ifdef BOUNDED_WAITS
+    u32 count = 0;
+    __device__ __forceinline__ void next() {
+        if (++count == 1u << 26) __trap();
+    }
+#else
+    __device__ __forceinline__ void next() {}
+#endif
+};
+
 // Waits until the phase of this parity is over.
 __device__ __forceinline__ void wait_barrier(u32 barrier, u32 parity) {
+#ifdef BOUNDED_WAITS
+    u32 is_over;
+    Rounds rounds;
+    do {
+        asm volatile(
+            "{\n.reg .pred done;\n"
+            "mbarrier.try_wait.parity.shared::cta.b64 done, [%1], %2;\n"
+            "selp.u32 %0, 1, 0, done;\n}"
+            : "=r"(is_over)
+            : "r"(barrier), "r"(parity)
+            : "memory");
+        rounds.next();
+    } while (is_over == 0);
+#else
     asm volatile(
         "{\n.reg .pred done;\n"
         "again:\n"
@@ -38,6 +65,7 @@ __device__ __forceinline__ void wait_barrier(u32 barrier, u32 parity) {
         "over:\n}" ::"r"(barrier),
         "r"(parity)
         : "memory");
+#endif
 }
 
 // Copies `bytes` (a multiple of 16) and counts them in the barrier when they have come.

@@ -43,6 +43,7 @@
 // Barriers: in a block, partial results in shared memory before they are merged; norm_statistics:
 // the strips' moments, written and fenced by all blocks, before the ticket that lets the last block
 // of an image read them.
+#include "entries.cuh"
 #include "moments.cuh"
 
 using namespace sf;
@@ -465,19 +466,15 @@ template <class T> __device__ __forceinline__ void norm_plane(const NormPlanePar
     }
 }
 
-// An operation's entry for one type, and for all three.
+// An operation's entry for one type.
 #define ENTRY(operation, Params, threads, precision, T)                                             \
     extern "C" __global__ void __launch_bounds__(threads)                                           \
         operation##_##precision(const __grid_constant__ Params p) {                                 \
         operation<T>(p);                                                                            \
     }
-#define ENTRIES(operation, Params, threads)                                                         \
-    ENTRY(operation, Params, threads, f32, float)                                                   \
-    ENTRY(operation, Params, threads, f16, half_t)                                                  \
-    ENTRY(operation, Params, threads, bf16, bfloat_t)
 
-ENTRIES(mean_partial, PartialParams, 256)
-ENTRIES(variance_partial, PartialParams, 256)
-ENTRIES(norm_statistics, NormStatisticsParams, 512)
-ENTRIES(norm_apply, NormApplyParams, 256)
-ENTRIES(norm_plane, NormPlaneParams, 512)
+ENTRIES(ENTRY, mean_partial, PartialParams, 256)
+ENTRIES(ENTRY, variance_partial, PartialParams, 256)
+ENTRIES(ENTRY, norm_statistics, NormStatisticsParams, 512)
+ENTRIES(ENTRY, norm_apply, NormApplyParams, 256)
+ENTRIES(ENTRY, norm_plane, NormPlaneParams, 512)

@@ -26,6 +26,7 @@
 //
 // Barriers: one a stage; around the norm.
 #include "core_mma.cuh"
+#include "entries.cuh"
 #include "token_params.cuh"
 
 namespace sf {
@@ -278,21 +279,11 @@ __device__ __forceinline__ void token_linear(const TokenLinearParams& p) {
         token_linear<T, m, n, warps_m, warps_n, warps_k, norm>(p);                                                                \
     }
 
-ENTRY(, 32, 64, 1, 4, 2, false, f16, half_t)
-ENTRY(, 64, 64, 2, 2, 2, false, f16, half_t)
-ENTRY(, 128, 128, 2, 4, 1, false, f16, half_t)
-ENTRY(norm_, 32, 64, 1, 4, 2, true, f16, half_t)
-ENTRY(norm_, 64, 64, 2, 2, 2, true, f16, half_t)
-ENTRY(norm_, 128, 128, 2, 4, 1, true, f16, half_t)
-
-// Tensor cores multiply bf16 from sm_80 on.
-#if __CUDA_ARCH__ >= 800
-ENTRY(, 32, 64, 1, 4, 2, false, bf16, bfloat_t)
-ENTRY(, 64, 64, 2, 2, 2, false, bf16, bfloat_t)
-ENTRY(, 128, 128, 2, 4, 1, false, bf16, bfloat_t)
-ENTRY(norm_, 32, 64, 1, 4, 2, true, bf16, bfloat_t)
-ENTRY(norm_, 64, 64, 2, 2, 2, true, bf16, bfloat_t)
-ENTRY(norm_, 128, 128, 2, 4, 1, true, bf16, bfloat_t)
-#endif
+HALF_ENTRIES(ENTRY, , 32, 64, 1, 4, 2, false)
+HALF_ENTRIES(ENTRY, , 64, 64, 2, 2, 2, false)
+HALF_ENTRIES(ENTRY, , 128, 128, 2, 4, 1, false)
+HALF_ENTRIES(ENTRY, norm_, 32, 64, 1, 4, 2, true)
+HALF_ENTRIES(ENTRY, norm_, 64, 64, 2, 2, 2, true)
+HALF_ENTRIES(ENTRY, norm_, 128, 128, 2, 4, 1, true)
 
 }  // namespace sf

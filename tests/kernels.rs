@@ -96,6 +96,44 @@ fn every_kernel_compiles_for_every_architecture_without_warnings_or_spills() {
     }
 }
 
+/// Work on kernels compiles them so; each file has waits of its own kind.
+#[test]
+#[cfg_attr(
+    not(nvrtc),
+    ignore = "needs NVRTC 12.9: pip install --target target/nvrtc --no-deps \
+              -r kernels/requirements.txt, and STYLEFORGE_NVRTC=target/nvrtc"
+)]
+fn waits_can_be_bounded() {
+    let bounded = ["wgmma_tf32.cu", "token_linear_wgmma.cu"];
+    let mut sources = sources();
+    sources
+        .programs
+        .retain(|program| bounded.contains(&program.name.as_str()));
+    sources.bound_waits();
+    let nvrtc = Nvrtc::find().expect("the compiler");
+    let cache = Path::new(env!("OUT_DIR")).join("bounded");
+    let compiled = nvrtc
+        .compile_all(&sources, &cache, &["sm_90a"])
+        .expect("they compile");
+    assert_eq!(compiled.len(), bounded.len());
+    for image in compiled {
+        let plain = images()
+            .iter()
+            .find(|i| (&i.file, i.target) == (&image.file, image.target));
+        let plain = plain.expect("the same, unbounded");
+        assert_ne!(
+            image.bytes, plain.bytes,
+            "{}: it counts nothing",
+            image.file
+        );
+        let warnings = image
+            .complaints()
+            .into_iter()
+            .filter(|c| !c.contains("spills"));
+        assert_eq!(warnings.collect::<Vec<_>>(), [""; 0]);
+    }
+}
+
 #[test]
 #[cfg_attr(
     not(nvrtc),
