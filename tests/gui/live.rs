@@ -94,7 +94,7 @@ fn the_first_start_offers_the_ways_to_begin_until_a_key_is_pressed() {
     // Or one is taken.
     let mut w = Window::painting_live();
     w.click("Begin: Open a photo…");
-    assert_eq!(w.platform.asked().len(), 1);
+    w.until("the dialog", |w| w.platform.asked().len() == 1);
     w.until("them to go", |w| !w.has_containing("Begin: "));
 }
 

@@ -358,7 +358,7 @@ fn tab_goes_through_the_window_as_it_is_read() {
         node.and_then(|n| n.accesskit_node().label())
     };
     let mut reached = Vec::new();
-    for _ in 0..60 {
+    for _ in 0..80 {
         w.key(Modifiers::NONE, Key::Tab);
         reached.extend(focused(&w));
     }
