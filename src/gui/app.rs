@@ -151,17 +151,27 @@ pub(super) struct PhotoOpening {
     pub is_running: bool,
 }
 
-/// A style that has left the gallery, whose file goes when the program ends.
-pub(super) struct Removal {
+/// What was done to a style in the list.
+pub(super) enum ListChange {
+    /// It has left the gallery; its file goes when the program ends.
+    Removed {
+        /// The style as it was, so that one that was added later is not taken for it.
+        changed: Option<SystemTime>,
+        /// The chosen style and its mix before, and as the removal left them.
+        chosen: [(Option<String>, Mix); 2],
+    },
+    /// It stands elsewhere: in front of which style before, and then; at the end in front of none.
+    Moved([Option<String>; 2]),
+}
+
+/// A step of undo that changed the list of styles and not the choice.
+pub(super) struct ListStep {
     /// The style's id.
     pub id: String,
-    /// The page on which it was removed.
+    pub change: ListChange,
+    /// The page on which it was done.
     pub page: Page,
-    /// The style as it was, so that one that was added later is not taken for it.
-    pub changed: Option<SystemTime>,
-    /// The chosen style and its mix before, and as the removal left them.
-    pub chosen: [(Option<String>, Mix); 2],
-    /// How many steps of undo lay before it, on that page.
+    /// How many steps of choices lay before it, on that page.
     pub depth: usize,
 }
 
@@ -261,7 +271,11 @@ pub struct App {
     pub(super) arriving: Option<String>,
     /// Files of which the window asks how they are to be read.
     pub(super) arrivals: Arrivals,
-    pub(super) removals: Vec<Removal>,
+    pub(super) list_steps: Vec<ListStep>,
+    /// Moves of styles that were undone and can be redone.
+    pub(super) undone_moves: Vec<ListStep>,
+    /// The smallest size that the window may have, as it was set last, and the scale of the screen then.
+    pub(super) smallest_size: Option<(egui::Vec2, f32)>,
     pub(super) swatches: Swatches,
     pub(super) readings: Readings,
     pub(super) sheets: ContactSheets,
@@ -334,7 +348,9 @@ impl App {
             export: None,
             arriving: None,
             arrivals: Arrivals::default(),
-            removals: Vec::new(),
+            list_steps: Vec::new(),
+            undone_moves: Vec::new(),
+            smallest_size: None,
             swatches: Swatches::default(),
             readings: Readings::default(),
             sheets: ContactSheets::default(),
@@ -371,6 +387,8 @@ impl App {
         if self.ending.is_requested.load(Ordering::Relaxed) && !self.ending.is_closing {
             self.close_without_question(ctx);
         }
+        self.follow_monitor(ctx);
+        self.follow_first_keys(ctx);
         self.follow_disk(ctx);
         self.follow_cameras(ctx);
         self.text_keys(ctx);

@@ -265,6 +265,44 @@ fn shares(widths: &[f32], room: f32) -> Vec<f32> {
     given
 }
 
+/// A panel at the lower edge whose contents are drawn after those above it: Tab goes through the parts in the order in
+/// which they are drawn.
+pub struct LowerPanel {
+    ui: egui::Ui,
+    name: &'static str,
+    height: f32,
+}
+
+impl LowerPanel {
+    /// Takes the room that it needed before.
+    pub fn room(ui: &mut egui::Ui, name: &'static str, frame: egui::Frame, has_line: bool) -> Self {
+        let id = egui::Id::unique(name);
+        let height: f32 = ui.data(|d| d.get_temp(id)).unwrap_or(0.0);
+        let whole = height + frame.total_margin().sum().y;
+        let panel = egui::Panel::bottom(name).frame(frame).exact_size(whole);
+        let panel = panel.resizable(false).show_separator_line(has_line);
+        let room = panel.show(ui, |ui| {
+            ui.new_child(egui::UiBuilder::new().max_rect(ui.max_rect()))
+        });
+        Self {
+            ui: room.inner,
+            name,
+            height,
+        }
+    }
+
+    /// Draws its contents.
+    pub fn draw(mut self, contents: impl FnOnce(&mut egui::Ui)) {
+        contents(&mut self.ui);
+        let height = self.ui.min_rect().height();
+        if height != self.height {
+            let id = egui::Id::unique(self.name);
+            self.ui.data_mut(|d| d.insert_temp(id, height));
+            self.ui.ctx().request_discard("another height of a panel");
+        }
+    }
+}
+
 /// Space between two buttons below the picture, and at each side of their letters, in points.
 const VIEW_GAP: f32 = 4.0;
 const VIEW_PADDING: f32 = 8.0;
@@ -296,7 +334,7 @@ pub fn view(ui: &mut egui::Ui, stage: &mut Stage, is_seen: bool, intents: &mut V
     ui.spacing_mut().item_spacing = egui::Vec2::splat(VIEW_GAP);
     ui.spacing_mut().button_padding.x = VIEW_PADDING;
     let mut offered = Vec::new();
-    if stage.has_painting() {
+    if stage.has_painting() || stage.is_alone() {
         offered.extend(stage.looks());
     }
     let font = egui::TextStyle::Button.resolve(ui.style());
@@ -308,13 +346,15 @@ pub fn view(ui: &mut egui::Ui, stage: &mut Stage, is_seen: bool, intents: &mut V
     let names = offered.iter().map(|(_, name)| name.as_str());
     let names = names.chain(ZOOMS.iter().map(|([letters, ..], _)| *letters));
     let whole = names.map(width).sum::<f32>() + PERCENT_WIDTH;
+    // Where it does nothing, the switch stays in its place.
+    let can_look = is_seen && !stage.is_alone();
     if whole <= ui.available_width() {
         ui.horizontal(|ui| {
-            looks(ui, &offered, stage.compare, is_seen, intents);
+            looks(ui, &offered, stage.compare, can_look, intents);
             theme::at_the_right(ui, "zoom", |ui| zooms(ui, stage, is_seen));
         });
     } else {
-        ui.horizontal_wrapped(|ui| looks(ui, &offered, stage.compare, is_seen, intents));
+        ui.horizontal_wrapped(|ui| looks(ui, &offered, stage.compare, can_look, intents));
         ui.horizontal(|ui| zooms(ui, stage, is_seen));
     }
 }
@@ -324,7 +364,7 @@ fn looks(
     ui: &mut egui::Ui,
     offered: &[(Compare, String)],
     current: Compare,
-    is_seen: bool,
+    can: bool,
     intents: &mut Vec<Intent>,
 ) {
     for (compare, name) in offered {
@@ -334,8 +374,8 @@ fn looks(
             Compare::Both => ("See both, with a divider to drag.", "V"),
             Compare::SideBySide => ("See both, one beside the other, at the same zoom.", ""),
         };
-        let is_on = is_seen && current == *compare;
-        let button = ui.add(egui::Button::selectable(is_on, name));
+        let button = egui::Button::selectable(current == *compare, name);
+        let button = ui.add_enabled(can, button);
         if key_chips::hint(button, hint, keys)
             .accessible_name(format!("Show {}", name.to_lowercase()))
             .clicked()
@@ -352,6 +392,8 @@ fn zooms(ui: &mut egui::Ui, stage: &mut Stage, is_seen: bool) {
         let response = key_chips::hint(ui.add_enabled(is_seen, button), hint, keys);
         if response.accessible_name(spoken).clicked() {
             stage.step(by);
+            // It was drawn before.
+            ui.ctx().request_repaint();
         }
         if by == ViewStep::ZoomOut {
             let percent = format!("{:.0} %", stage.zoom_percent());

@@ -191,7 +191,7 @@ fn brush(ui: &mut egui::Ui, view: &View<'_>, choice: &mut Choice) {
     // One that was chosen stays: it is seen that it was, and how to take it back.
     let is_chosen = choice.brush.clamp(finest, last) != usual;
     let hint = "Paint with the usual detail again.";
-    if theme::caption_with_way_back(ui, &words, is_chosen, ["Usual", "Usual detail", hint]) {
+    if theme::caption_with_way_back(ui, &words, is_chosen, ["Reset", "Reset detail", hint]) {
         choice.brush = DEFAULT_BRUSH;
     }
 }
@@ -332,7 +332,7 @@ fn format(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
     }
 }
 
-/// The buttons that keep the painting.
+/// The buttons that keep the painting, one beside the other.
 pub fn save_buttons(
     ui: &mut egui::Ui,
     has_result: bool,
@@ -345,47 +345,49 @@ pub fn save_buttons(
     } else {
         "There is no finished painting yet."
     };
-    ui.horizontal(|ui| {
-        let save = theme::main_button(ui, &format!("{} Save as…", icons::SAVE));
-        let copy = egui::Button::new(format!("{} Copy", icons::COPY));
-        let sheet = egui::Button::new(format!("{} Contact sheet…", icons::GRID));
-        for (button, name, [hint, keys], can, intent) in [
-            (
-                save,
-                "Save as…",
-                ["Save the painting as a file.", "Ctrl+S"],
-                has_result && !is_saving,
-                Intent::Save,
-            ),
-            (
-                copy,
-                "Copy",
-                ["Put the painting on the clipboard.", "Ctrl+C"],
-                has_result,
-                Intent::Copy,
-            ),
-            (
-                sheet,
-                "Contact sheet…",
-                ["Save the photo in every style as one picture.", ""],
-                may_begin_sheet,
-                Intent::AskContactSheet,
-            ),
-        ] {
-            let why_not = match intent {
-                Intent::AskContactSheet => {
-                    "Open a photo first, or wait for the sheet that is being painted."
-                }
-                _ => why_not,
-            };
-            let button = ui.add_enabled(can, button.min_size(vec2(0.0, 32.0)));
-            if key_chips::hint(button, hint, keys)
-                .on_disabled_hover_text(why_not)
-                .accessible_name(name)
-                .clicked()
-            {
-                intents.push(intent);
+    let save = theme::main_button(
+        ui,
+        &format!("{} Save as…", icons::SAVE),
+        has_result && !is_saving,
+    );
+    let copy = egui::Button::new(format!("{} Copy", icons::COPY));
+    let sheet = egui::Button::new(format!("{} Contact sheet…", icons::GRID));
+    for (button, name, [hint, keys], can, intent) in [
+        (
+            save,
+            "Save as…",
+            ["Save the painting as a file.", "Ctrl+S"],
+            has_result && !is_saving,
+            Intent::Save,
+        ),
+        (
+            copy,
+            "Copy",
+            ["Put the painting on the clipboard.", "Ctrl+C"],
+            has_result,
+            Intent::Copy,
+        ),
+        (
+            sheet,
+            "Contact sheet…",
+            ["Save the photo in every style as one picture.", ""],
+            may_begin_sheet,
+            Intent::AskContactSheet,
+        ),
+    ] {
+        let why_not = match intent {
+            Intent::AskContactSheet => {
+                "Open a photo first, or wait for the sheet that is being painted."
             }
+            _ => why_not,
+        };
+        let button = ui.add_enabled(can, button.min_size(vec2(0.0, 32.0)));
+        if key_chips::hint(button, hint, keys)
+            .on_disabled_hover_text(why_not)
+            .accessible_name(name)
+            .clicked()
+        {
+            intents.push(intent);
         }
-    });
+    }
 }

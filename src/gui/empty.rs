@@ -14,7 +14,7 @@ pub fn hint(ui: &egui::Ui, area: Rect, text: &str) {
     });
 }
 
-/// The name of the running painting, its progress, and a button that stops it.
+/// The name of the running painting, its progress, and a button that cancels it.
 pub fn progress(ui: &egui::Ui, area: Rect, text: &str, share: f32, intents: &mut Vec<Intent>) {
     chip(ui, area, Id::unique("progress"), |ui| {
         ui.horizontal(|ui| {
@@ -26,7 +26,7 @@ pub fn progress(ui: &egui::Ui, area: Rect, text: &str, share: f32, intents: &mut
             );
             let percent = format!("{:.0} %", share * 100.0);
             ui.add_sized([40.0, 20.0], egui::Label::new(percent));
-            if ui.button("Stop").on_hover_text("Esc").clicked() {
+            if ui.button("Cancel").on_hover_text("Esc").clicked() {
                 intents.push(Intent::Cancel);
             }
         });

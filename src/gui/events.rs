@@ -428,7 +428,7 @@ impl App {
                 kept.0, kept.1
             );
             let offer = Offer {
-                label: "Usual detail",
+                label: "Reset detail",
                 intent: Intent::UsualDetail,
                 otherwise: None,
             };

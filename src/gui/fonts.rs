@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use eframe::egui::{Context, FontData, FontDefinitions, FontFamily, FontTweak};
 
+use crate::measure::chart::canvas;
+
 /// The name of the family for headings.
 const SEMIBOLD: &str = "Inter SemiBold";
 
@@ -79,10 +81,7 @@ pub fn install(ctx: &Context) {
     let mut fonts = FontDefinitions::default();
     let icons = FontData::from_static(include_bytes!("../../assets/fonts/Phosphor.ttf"));
     for (name, data) in [
-        (
-            INTER,
-            FontData::from_static(include_bytes!("../../assets/fonts/Inter-Regular.ttf")),
-        ),
+        (INTER, FontData::from_static(canvas::INTER)),
         (
             SEMIBOLD,
             FontData::from_static(include_bytes!("../../assets/fonts/Inter-SemiBold.ttf")),

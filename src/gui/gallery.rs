@@ -59,15 +59,18 @@ impl Gallery {
         std::mem::take(&mut self.order_changed).then(|| self.order.to_remember())
     }
 
-    /// Puts a style elsewhere.
-    pub fn shift(&mut self, id: &str, to: &Move) {
+    /// Puts a style elsewhere; gives the styles in front of which it stood and stands, `None` where it stays.
+    pub fn shift(&mut self, id: &str, to: &Move) -> Option<[Option<String>; 2]> {
         let listed: Vec<&str> = self.cards.iter().map(|card| card.id.as_str()).collect();
-        if self.order.shift(id, to, &listed) {
-            self.order_changed = true;
-            self.sort();
-            // The chosen one is shown where it stands now.
-            self.seen.take_if(|(seen, _)| seen.as_str() == id);
+        let before = self.order.next(id);
+        if !self.order.shift(id, to, &listed) {
+            return None;
         }
+        self.order_changed = true;
+        self.sort();
+        // The chosen one is shown where it stands now.
+        self.seen.take_if(|(seen, _)| seen.as_str() == id);
+        Some([before, self.order.next(id)])
     }
 
     fn sort(&mut self) {

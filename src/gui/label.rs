@@ -20,6 +20,13 @@ pub fn remark(text: &str) -> String {
     cut(&one_line(text), MAX_REMARK_CHARS).into_owned()
 }
 
+/// With a capital letter.
+pub fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|c| c.to_uppercase().to_string());
+    format!("{}{}", first.unwrap_or_default(), letters.as_str())
+}
+
 /// A file or folder by its whole path.
 pub fn path_label(path: &Path) -> String {
     remark(&path.to_string_lossy())

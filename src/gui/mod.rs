@@ -102,8 +102,6 @@ pub use app::{App, Launch};
 
 /// Size of the window when none is remembered, in points.
 const FIRST_SIZE: [f32; 2] = [1320.0, 860.0];
-/// Smallest size of the window, in points.
-const SMALLEST_SIZE: [f32; 2] = [720.0, 480.0];
 
 /// Why there is no window.
 #[derive(Debug, thiserror::Error)]
@@ -138,7 +136,6 @@ pub fn run(files: Vec<PathBuf>) -> Result<(), GuiError> {
             .with_inner_size(size)
             .with_clamp_size_to_monitor_size(true)
             .with_maximized(loaded.0.state.is_maximized)
-            .with_min_inner_size(SMALLEST_SIZE)
             .with_drag_and_drop(true)
             .with_icon(Arc::new(icon::icon())),
         // Ctrl+V brings pictures here, so the keys come to the window as they are.

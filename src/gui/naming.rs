@@ -61,7 +61,7 @@ pub fn ui(ui: &mut egui::Ui, naming: &mut Naming, is_fresh: bool, intents: &mut 
     ui.add_space(theme::GAP);
     ui.horizontal(|ui| {
         let has_text = !naming.text.trim().is_empty();
-        let take = theme::main_button(ui, button);
+        let take = theme::main_button(ui, button, has_text);
         if (ui.add_enabled(has_text, take).clicked() || is_entered) && has_text {
             let name = naming.text.trim().to_owned();
             intents.push(Intent::TakeName(naming.name_for.clone(), name));

@@ -231,7 +231,7 @@ fn question_ui(
         ui.horizontal(|ui| {
             for (place, (name, intent)) in choices.iter().enumerate() {
                 let button = if place == 0 {
-                    theme::main_button(ui, name)
+                    theme::main_button(ui, name, true)
                 } else {
                     egui::Button::new(*name)
                 };
@@ -291,14 +291,14 @@ fn question_ui(
             );
         }
         Question::StopBatch => {
-            ui.heading("Stop painting the folder?");
+            ui.heading("Cancel painting the folder?");
             ui.add_space(4.0);
             ui.label("Photos of the folder are still being painted. What is done stays.");
             offer(
                 ui,
                 &[
                     ("Go on painting", Intent::KeepResult),
-                    ("Stop and close", Intent::StopBatchAndClose),
+                    ("Cancel and close", Intent::StopBatchAndClose),
                 ],
             );
         }
@@ -385,7 +385,7 @@ fn path_ui(ui: &mut egui::Ui, path: &mut TypedPath, is_fresh: bool, intents: &mu
     ui.add_space(theme::GAP);
     ui.horizontal(|ui| {
         let has_text = !path.text.trim().is_empty();
-        let take = theme::main_button(ui, button);
+        let take = theme::main_button(ui, button, has_text);
         if (ui.add_enabled(has_text, take).clicked() || is_entered) && has_text {
             intents.push(Intent::TakePath(path.purpose, path.text.clone()));
         }

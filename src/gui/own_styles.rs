@@ -1,7 +1,7 @@
 //! A person's own styles: other names for them, removing them, showing their files, and what the command line did
 //! with them meanwhile.
 //!
-//! A style that was removed only leaves the gallery, and undo brings it back; its file goes when the program ends.
+//! A style that was removed only leaves the gallery, and undo brings it back, as it does with one that was moved; its file goes when the program ends.
 //! Whatever ends the program otherwise loses no style.
 
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use eframe::egui::{self, Event};
 
 use super::{
-    app::{App, Removal},
+    app::{App, ListChange, ListStep},
     choice::Choice,
     intent::{Intent, NameFor},
     label::remark,
@@ -17,6 +17,7 @@ use super::{
     mix::Mix,
     naming::Naming,
     overlays::Question,
+    style_order::Move,
     style_source::Card,
     workspace::rename_in,
 };
@@ -71,6 +72,9 @@ impl App {
         match result {
             Ok(new) => {
                 self.gallery.rename(&id, &new);
+                // It named the style as it was called, and offered to rename it.
+                let offered = Intent::AskName(id.clone());
+                self.messages.withdraw(|intent| *intent == offered);
                 self.workspace.rename_style(&id, &new);
                 if let Some(request) = &mut self.painting.request
                     && request.recipe.style == id
@@ -80,8 +84,8 @@ impl App {
                 if let Some(before) = &mut self.painting.before_change {
                     rename_in(&mut before.style, &mut before.mix, &id, &new);
                 }
-                for (style, mix) in self.removals.iter_mut().flat_map(|r| &mut r.chosen) {
-                    rename_in(style, mix, &id, &new);
+                for step in self.list_steps.iter_mut().chain(&mut self.undone_moves) {
+                    step.rename(&id, &new);
                 }
                 let models: Vec<_> = (self.networks.loaded.keys())
                     .filter(|(style, _)| *style == id)
@@ -120,7 +124,7 @@ impl App {
             return;
         };
         self.end_change(ctx);
-        self.workspace.history.forget_future();
+        self.forget_undone();
         let cards = self.gallery.cards();
         let place = cards.iter().position(|other| other.id == card.id);
         // The one below it, or above it where it is the last.
@@ -136,13 +140,11 @@ impl App {
             choice.style = beside;
             choice.mix = Mix::default();
         }
-        self.removals.push(Removal {
-            id: card.id.clone(),
-            page: self.workspace.page(),
+        let removed = ListChange::Removed {
             changed: card.changed,
             chosen: [before, chosen(&self.workspace.choice)],
-            depth: self.workspace.history.depth(),
-        });
+        };
+        self.note_list_step(card.id.clone(), removed);
         self.follow_choice();
         let offer = Offer {
             label: "Undo",
@@ -153,33 +155,95 @@ impl App {
             .offer(format!("“{}” was removed.", card.title), offer);
     }
 
-    /// Undoes the newest removal where that is the last step of this page, or none of its steps is left; `false` where
-    /// it is not.
-    pub(super) fn undo_removal(&mut self) -> bool {
+    /// Puts a style elsewhere in the list, as a step of undo.
+    pub(super) fn move_style(&mut self, ctx: &egui::Context, id: &str, to: &Move) {
+        self.end_change(ctx);
+        if let Some(places) = self.gallery.shift(id, to) {
+            self.forget_undone();
+            self.note_list_step(id.to_owned(), ListChange::Moved(places));
+        }
+    }
+
+    fn note_list_step(&mut self, id: String, change: ListChange) {
+        self.list_steps.push(ListStep {
+            id,
+            change,
+            page: self.workspace.page(),
+            depth: self.workspace.history.depth(),
+        });
+    }
+
+    /// Nothing can be redone any more: the list of styles was changed.
+    fn forget_undone(&mut self) {
+        self.workspace.history.forget_future();
+        self.undone_moves.clear();
+    }
+
+    /// Undoes the newest change of the list where that is the last step of this page, or none of its steps is left;
+    /// `false` where it is not.
+    pub(super) fn undo_list_step(&mut self) -> bool {
+        loop {
+            let table = &self.workspace;
+            let (page, depth) = (table.page(), table.history.depth());
+            let is_last =
+                |step: &ListStep| (step.page == page && step.depth >= depth) || !table.can_undo();
+            let Some(at) = self.list_steps.iter().rposition(is_last) else {
+                return false;
+            };
+            let step = &self.list_steps[at];
+            if let ListChange::Removed { .. } = step.change {
+                let id = step.id.clone();
+                let offered = Intent::BringBack(id.clone());
+                self.messages.withdraw(|intent| *intent == offered);
+                self.bring_back(&id);
+                return true;
+            }
+            let step = self.list_steps.remove(at);
+            if self.put_back(&step, 0) {
+                self.undone_moves.push(step);
+                return true;
+            }
+        }
+    }
+
+    /// Redoes the move that was undone last where that is the next step of this page, or none of its steps is left;
+    /// `false` where it is not.
+    pub(super) fn redo_move(&mut self) -> bool {
         let table = &self.workspace;
-        let (page, depth) = (table.page(), table.history.depth());
-        let is_last = |removal: &&Removal| {
-            (removal.page == page && removal.depth >= depth) || !table.can_undo()
-        };
-        let newest = self.removals.iter().rev().find(is_last);
-        let Some(newest) = newest.map(|removal| removal.id.clone()) else {
-            return false;
-        };
-        let offered = Intent::BringBack(newest.clone());
-        self.messages.withdraw(|intent| *intent == offered);
-        self.bring_back(&newest);
-        true
+        let (page, depth, is_alone) = (table.page(), table.history.depth(), !table.can_redo());
+        let is_next = |step: &mut ListStep| (step.page == page && step.depth <= depth) || is_alone;
+        while let Some(step) = self.undone_moves.pop_if(is_next) {
+            if self.put_back(&step, 1) {
+                self.list_steps.push(step);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Puts a style where it stood before (0) or after (1) its move; `false` where it is there, or no style any more.
+    fn put_back(&mut self, step: &ListStep, which: usize) -> bool {
+        match &step.change {
+            ListChange::Moved(places) => {
+                let to = Move::Before(places[which].clone());
+                self.gallery.shift(&step.id, &to).is_some()
+            }
+            ListChange::Removed { .. } => false,
+        }
     }
 
     /// Puts a style into the gallery again that was removed. What was chosen is chosen again, unless a person has
     /// chosen something else meanwhile.
     pub(super) fn bring_back(&mut self, id: &str) {
-        let removed = self.removals.iter().position(|removal| removal.id == id);
-        let Some(removal) = removed.map(|at| self.removals.remove(at)) else {
+        let is_removal = |step: &mut ListStep| {
+            step.id == id && matches!(step.change, ListChange::Removed { .. })
+        };
+        let removal = self.list_steps.extract_if(.., is_removal).next();
+        let Some(ListChange::Removed { chosen, .. }) = removal.map(|step| step.change) else {
             return;
         };
         self.gallery.unhide(id);
-        let [before, left] = removal.chosen;
+        let [before, left] = chosen;
         let choice = &mut self.workspace.choice;
         if (&choice.style, &choice.mix) == (&left.0, &left.1) {
             (choice.style, choice.mix) = before;
@@ -190,9 +254,11 @@ impl App {
     /// Removes the files of all styles that have left the gallery, because the program ends; their places and keys
     /// are forgotten.
     pub(super) fn end_removals(&mut self) {
-        for removal in std::mem::take(&mut self.removals) {
-            self.gallery.forget(&removal.id);
-            self.background.remove_style(removal.id, removal.changed);
+        for step in std::mem::take(&mut self.list_steps) {
+            if let ListChange::Removed { changed, .. } = step.change {
+                self.gallery.forget(&step.id);
+                self.background.remove_style(step.id, changed);
+            }
         }
         if self.remember_order() {
             self.settings_file.changed_at.get_or_insert_default();
@@ -238,7 +304,9 @@ impl App {
         let changed = self.gallery.set_cards(ctx, cards);
         // The one that was removed is gone, and perhaps another one is there by its name.
         let gallery = &self.gallery;
-        self.removals.retain(|r| gallery.hidden(&r.id).is_some());
+        let is_moved = |step: &ListStep| matches!(step.change, ListChange::Moved(_));
+        self.list_steps
+            .retain(|step| is_moved(step) || gallery.hidden(&step.id).is_some());
         self.networks
             .loaded
             .retain(|(style, _), _| !changed.contains(style));
@@ -269,6 +337,25 @@ impl App {
                 self.intents.push(Intent::PickStyle(id));
             }
             None => self.follow_choice(),
+        }
+    }
+}
+
+impl ListStep {
+    /// Notes that a style has another id.
+    fn rename(&mut self, old: &str, new: &str) {
+        match &mut self.change {
+            ListChange::Removed { chosen, .. } => {
+                for (style, mix) in chosen {
+                    rename_in(style, mix, old, new);
+                }
+            }
+            ListChange::Moved(places) => {
+                let ids = places.iter_mut().flatten().chain([&mut self.id]);
+                for id in ids.filter(|id| *id == old) {
+                    new.clone_into(id);
+                }
+            }
         }
     }
 }

@@ -28,7 +28,11 @@ impl App {
     /// Commits a change that is still going on as one step of undo, and remembers it.
     pub(super) fn end_change(&mut self, ctx: &egui::Context) {
         if let Some(before) = self.painting.before_change.take() {
+            let depth = self.workspace.history.depth();
             self.workspace.commit(before);
+            if self.workspace.history.depth() != depth {
+                self.undone_moves.clear();
+            }
             self.remember_choice(ctx);
         }
     }

@@ -208,7 +208,7 @@ pub fn groups() -> Vec<Group> {
                 ),
                 line(
                     "Esc",
-                    "Stop painting, close, dismiss",
+                    "Cancel painting, close, dismiss",
                     vec![(NONE, Key::Escape, Press::Escape)],
                 ),
             ],

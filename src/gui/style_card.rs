@@ -83,6 +83,8 @@ pub fn card_ui(
         } else {
             ui.visuals().text_color()
         };
+        // Quiet letters cannot be read on what is chosen.
+        let key_color = if is_chosen { text_color } else { colors.quiet };
         let room = rect.width() - 40.0;
         let mut job = egui::text::LayoutJob::simple_singleline(
             card.title.clone(),
@@ -102,7 +104,7 @@ pub fn card_ui(
                 Align2::RIGHT_CENTER,
                 (key + 1).to_string(),
                 FontId::proportional(12.0),
-                colors.quiet,
+                key_color,
             );
         }
         let outline = if is_chosen {

@@ -80,6 +80,11 @@ impl StyleOrder {
         place.unwrap_or(self.ids.len())
     }
 
+    /// The style that this one stands in front of, listed or not.
+    pub fn next(&self, id: &str) -> Option<String> {
+        self.ids.get(self.place(id) + 1).cloned()
+    }
+
     /// The style's number key, counted from 0.
     pub fn key(&self, id: &str) -> Option<usize> {
         self.keys.iter().position(|key| key.as_deref() == Some(id))

@@ -11,6 +11,9 @@ use eframe::egui::{
 use super::fonts;
 use crate::settings::ThemeChoice;
 
+#[cfg(test)]
+mod contrast;
+
 /// Space between things that belong together, in points.
 pub const GAP: f32 = 8.0;
 /// Space between groups, in points.
@@ -25,6 +28,8 @@ const NAME_WIDTH: f32 = 88.0;
 const NUMBER_WIDTH: f32 = 64.0;
 /// Height of a slider, and of the line with its name and number above it, in points.
 const SLIDER_LINE: f32 = 22.0;
+/// How much of the recording's colour lies on the button that ends it.
+pub const RECORDING_FILL: f32 = 0.45;
 /// Roundness of cards and buttons, in points.
 pub const RADIUS: u8 = 6;
 
@@ -63,23 +68,23 @@ const DARK: Palette = Palette {
     outline: Color32::from_rgb(62, 65, 70),
     selected: Color32::from_rgb(84, 87, 94),
     ring: Color32::from_rgb(222, 224, 228),
-    quiet: Color32::from_rgb(160, 164, 171),
-    recording: Color32::from_rgb(236, 76, 70),
-    error: Color32::from_rgb(232, 98, 88),
+    quiet: Color32::from_rgb(176, 180, 187),
+    recording: Color32::from_rgb(244, 104, 98),
+    error: Color32::from_rgb(243, 126, 116),
     notice: Color32::from_rgb(109, 168, 222),
 };
 
 const LIGHT: Palette = Palette {
     stage: Color32::from_rgb(222, 219, 213),
-    accent: Color32::from_rgb(176, 92, 30),
+    accent: Color32::from_rgb(150, 74, 20),
     on_accent: Color32::from_rgb(255, 250, 244),
     card: Color32::from_rgb(255, 254, 251),
     outline: Color32::from_rgb(208, 203, 194),
     selected: Color32::from_rgb(201, 196, 187),
     ring: Color32::from_rgb(52, 50, 46),
     quiet: Color32::from_rgb(92, 89, 84),
-    recording: Color32::from_rgb(200, 40, 34),
-    error: Color32::from_rgb(184, 48, 40),
+    recording: Color32::from_rgb(186, 36, 30),
+    error: Color32::from_rgb(172, 38, 32),
     notice: Color32::from_rgb(38, 98, 158),
 };
 
@@ -192,11 +197,14 @@ pub fn visuals(theme: Theme) -> Visuals {
     v
 }
 
-/// The button that a person most likely wants.
-pub fn main_button(ui: &egui::Ui, text: &str) -> egui::Button<'static> {
+/// The button that a person most likely wants; as any other while it `can` do nothing.
+pub fn main_button(ui: &egui::Ui, text: &str, can: bool) -> egui::Button<'static> {
     let p = palette(ui.visuals());
     let letters = egui::RichText::new(text).family(fonts::semibold());
-    egui::Button::new(letters.color(p.on_accent)).fill(p.accent)
+    match can {
+        true => egui::Button::new(letters.color(p.on_accent)).fill(p.accent),
+        false => egui::Button::new(letters),
+    }
 }
 
 /// A button with an icon, and its name beside it where there is room.
@@ -304,8 +312,7 @@ pub fn caption_with_way_back(
             return false;
         }
         let letters = egui::RichText::new(words).small();
-        let button = egui::Button::new(letters.color(palette(ui.visuals()).accent)).small();
-        ui.add(button)
+        ui.add(egui::Button::new(letters).small())
             .hint_beside(hint)
             .accessible_name(spoken)
             .clicked()

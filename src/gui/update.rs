@@ -263,7 +263,7 @@ impl App {
             Intent::ForgetPainting(path) => self.forget_painting(ctx, &path),
             Intent::ClearPaintings => self.clear_paintings(ctx),
             Intent::FoldPaintings(folds) => self.fold_paintings(ctx, folds),
-            Intent::MoveStyle(id, to) => self.gallery.shift(&id, &to),
+            Intent::MoveStyle(id, to) => self.move_style(ctx, &id, &to),
             Intent::StepStyle(by) => {
                 let chosen = self.workspace.choice.style.as_deref();
                 if let Some(card) = self.gallery.neighbour(chosen, by) {
@@ -283,14 +283,14 @@ impl App {
             }
             Intent::Undo => {
                 self.end_change(ctx);
-                // That a style was removed is a step as any other.
-                if !self.undo_removal() && self.workspace.undo() {
+                // That a style was removed or moved is a step as any other.
+                if !self.undo_list_step() && self.workspace.undo() {
                     self.went_through_history(ctx);
                 }
             }
             Intent::Redo => {
                 self.end_change(ctx);
-                if self.workspace.redo() {
+                if !self.redo_move() && self.workspace.redo() {
                     self.went_through_history(ctx);
                 }
             }

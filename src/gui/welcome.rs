@@ -31,14 +31,19 @@ const HEIGHT: f32 = 356.0;
 pub type Cameras<'a> = Option<&'a Result<Vec<Camera>, String>>;
 
 /// A way to begin.
-struct Way {
-    icon: &'static str,
-    title: &'static str,
-    does: String,
-    keys: &'static str,
+pub struct Way {
+    /// What stands for it.
+    pub icon: &'static str,
+    /// Its name.
+    pub title: &'static str,
+    /// What it does, or why it cannot.
+    pub does: String,
+    /// The keys that do the same.
+    pub keys: &'static str,
     /// Whether it is the one that a person most likely wants.
     is_main: bool,
-    intent: Intent,
+    /// What is done.
+    pub intent: Intent,
 }
 
 /// What the card of the camera says, and what it does.
@@ -63,7 +68,8 @@ fn camera(cameras: Cameras<'_>) -> (String, Intent) {
     }
 }
 
-fn ways(cameras: Cameras<'_>) -> [Way; 3] {
+/// The ways to begin, with the cameras as they are known.
+pub fn ways(cameras: Cameras<'_>) -> [Way; 3] {
     let (camera_does, camera_intent) = camera(cameras);
     [
         Way {

@@ -1,27 +1,56 @@
 //! Draws the window: the bars, the gallery, the controls, and the parts that float over the picture.
 
-use eframe::egui::{self, Frame, Margin, Panel};
+use eframe::egui::{self, Frame, Margin, Panel, Vec2, vec2};
 
 use super::{
     app::App,
-    bars,
+    bars::{self, LowerPanel},
     batch::{Painting as BatchPainting, below_card},
     controls, crop, empty,
     intent::Intent,
     label::{label, remark},
     live::{self, LiveView},
     messages::Corner,
-    stage::Stage,
     theme, welcome,
 };
 use crate::{engine::paint::Painting, mode::DeviceChoice};
 
 /// Height up to which a line over the picture's lower edge reaches, below which no message stands, in points.
 const CHIP_HEIGHT: f32 = 64.0;
+/// Smallest size of the window where the screen has room for it, in points.
+const SMALLEST_SIZE: Vec2 = vec2(720.0, 480.0);
 /// Least width at which the controls are always seen, in points.
 const CONTROLS_FROM: f32 = 1100.0;
 
+/// The smallest size of the window on a screen of this size, in points: never larger than the screen.
+fn smallest_size(screen: Vec2) -> Vec2 {
+    SMALLEST_SIZE.min(screen)
+}
+
 impl App {
+    /// Sets the smallest size of the window when the screen is known, is another one, or has another scale.
+    pub(super) fn follow_monitor(&mut self, ctx: &egui::Context) {
+        let (screen, scale) = ctx.input(|i| {
+            let viewport = i.viewport();
+            // The frame that the desktop draws around the window has to fit, too.
+            let frame = (viewport.outer_rect.zip(viewport.inner_rect))
+                .map_or(Vec2::ZERO, |(outer, inner)| outer.size() - inner.size());
+            (
+                viewport.monitor_size.map(|size| size - frame),
+                i.pixels_per_point,
+            )
+        });
+        // Some systems name a screen of nothing.
+        let Some(screen) = screen.filter(|size| size.min_elem() > 1.0) else {
+            return;
+        };
+        let now = (smallest_size(screen), scale);
+        if self.smallest_size != Some(now) {
+            self.smallest_size = Some(now);
+            ctx.send_viewport_cmd(egui::ViewportCommand::MinInnerSize(now.0));
+        }
+    }
+
     /// The picture with everything around it. Tab goes through the parts in the order in which they are drawn.
     pub(super) fn window_ui(&mut self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
         let side = |ui: &egui::Ui, x: i8, y: i8| {
@@ -35,8 +64,8 @@ impl App {
             let view = bars::TopView {
                 settings: &self.settings.choices,
                 recent: &self.settings.state.recent_photos,
-                can_undo: self.workspace.can_undo() || !self.removals.is_empty(),
-                can_redo: self.workspace.can_redo(),
+                can_undo: self.workspace.can_undo() || !self.list_steps.is_empty(),
+                can_redo: self.workspace.can_redo() || !self.undone_moves.is_empty(),
                 live: self.live.as_ref(),
                 controls: may_fold.then_some(self.controls_open),
             };
@@ -65,10 +94,14 @@ impl App {
                 .show(ui, |ui| self.controls(ui, intents));
         }
         egui::CentralPanel::no_frame().show(ui, |ui| {
-            self.action_bar(ui, side(ui, 12, 8), intents);
-            self.paintings_ui(ui, side(ui, 12, 6), intents);
-            self.live_panels(ui, side(ui, 12, 6), intents);
-            self.view_row(ui, intents);
+            let actions = LowerPanel::room(ui, "action bar", side(ui, 12, 8), true);
+            let strip = self.has_strip(ui.ctx());
+            let strip = strip.then(|| LowerPanel::room(ui, "paintings", side(ui, 12, 6), true));
+            let lab = self.lab_room(ui, side(ui, 12, 6));
+            // A part of the canvas, not a bar of its own.
+            let canvas = side(ui, 12, 4).fill(theme::palette(ui.visuals()).stage);
+            let view = self.has_view();
+            let view = view.then(|| LowerPanel::room(ui, "view", canvas, false));
             let area = egui::CentralPanel::no_frame()
                 .show(ui, |ui| {
                     if let Some(live) = &mut self.live {
@@ -82,6 +115,16 @@ impl App {
                     ui.min_rect()
                 })
                 .inner;
+            if let Some(view) = view {
+                view.draw(|ui| self.view_row(ui, intents));
+            }
+            if let Some(mut lab) = lab {
+                self.lab_ui(&mut lab, intents);
+            }
+            if let Some(strip) = strip {
+                strip.draw(|ui| self.strip_ui(ui, intents));
+            }
+            actions.draw(|ui| self.action_bar(ui, intents));
             if let Some(live) = &mut self.live {
                 let clear = below_card(ui.ctx(), area, self.batch.is_some());
                 live.over_stage(ui, (area, clear), false, intents);
@@ -91,24 +134,39 @@ impl App {
     }
 
     /// The buttons for the picture, and a line of words below them.
-    fn action_bar(&mut self, ui: &mut egui::Ui, frame: Frame, intents: &mut Vec<Intent>) {
-        let status = self.status();
-        Panel::bottom("action bar").frame(frame).show(ui, |ui| {
-            ui.spacing_mut().item_spacing.y = 4.0;
-            match &self.live {
-                Some(live) => live.tool_bar(ui, intents),
-                None if self.viewed_buttons(ui, intents) => {}
-                None if self.cropping.is_some() => crop::buttons(ui, intents),
-                None => controls::save_buttons(
-                    ui,
-                    self.workspace.finished().is_some(),
-                    self.save.is_running,
-                    self.workspace.photo().is_some() && !self.sheets.is_running(),
-                    intents,
-                ),
+    fn action_bar(&self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
+        ui.spacing_mut().item_spacing.y = 4.0;
+        match &self.live {
+            Some(live) => live.tool_bar(ui, intents),
+            None if self.viewed_buttons(ui, intents) => {}
+            None if self.cropping.is_some() => crop::buttons(ui, intents),
+            None => {
+                let has_words = ui.available_width() >= live::WORDS_WIDTH;
+                ui.horizontal(|ui| {
+                    self.save_buttons(ui, intents);
+                    theme::at_the_right(ui, "views of the photo", |ui| {
+                        live::full_screen_button(ui, has_words, intents);
+                    });
+                });
             }
-            bars::status(ui, &status);
-        });
+        }
+        bars::status(ui, &self.status());
+    }
+
+    /// The buttons that keep the painting.
+    pub(super) fn save_buttons(&self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
+        controls::save_buttons(
+            ui,
+            self.workspace.finished().is_some(),
+            self.save.is_running,
+            self.workspace.photo().is_some() && !self.sheets.is_running(),
+            intents,
+        );
+    }
+
+    /// Whether there is a picture to be looked at.
+    fn has_view(&self) -> bool {
+        self.live.is_some() || self.paintings.viewed().is_some() || self.workspace.photo().is_some()
     }
 
     /// Which picture is seen, and zoom.
@@ -125,23 +183,16 @@ impl App {
         let Some(stage) = stage else {
             return;
         };
-        // A part of the canvas, not a bar of its own.
-        let canvas = Frame::new()
-            .fill(theme::palette(ui.visuals()).stage)
-            .inner_margin(Margin::symmetric(12, 4));
-        Panel::bottom("view")
-            .frame(canvas)
-            .show_separator_line(false)
-            .show(ui, |ui| match cropping {
-                Some(cropping) => cropping.ratio_row(ui),
-                None => bars::view(ui, stage, !is_grid, intents),
-            });
+        match cropping {
+            Some(cropping) => cropping.ratio_row(ui),
+            None => bars::view(ui, stage, !is_grid, intents),
+        }
     }
 
     /// The photo, or the way to one.
     pub(super) fn photo_stage(&mut self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
         if let Some(viewed) = self.paintings.viewed_mut() {
-            draw_stage(ui, &mut viewed.stage);
+            viewed.stage.ui(ui);
             return;
         }
         if self.workspace.photo().is_none() {
@@ -159,7 +210,7 @@ impl App {
             cropping.ui(ui, self.stage.framing);
             return;
         }
-        draw_stage(ui, &mut self.stage);
+        self.stage.ui(ui);
         if let Some(pictures) = self.stage.pictures() {
             self.stage.pixel_ui(ui, ui.min_rect(), pictures);
         }
@@ -254,7 +305,8 @@ impl App {
             };
             batch.ui(ui, area, &painting, progress, intents);
         }
-        let above = if has_chip { CHIP_HEIGHT } else { 0.0 };
+        let mut above = if has_chip { CHIP_HEIGHT } else { 0.0 };
+        above += self.first_start_ui(ui, area, above, intents);
         let is_alone = self.full_screen.shows_only_pictures(ui.input(|i| i.time));
         self.messages
             .ui(ui, area, (Corner::Bottom, above), is_alone, intents);
@@ -312,19 +364,27 @@ impl App {
     }
 }
 
-fn draw_stage(ui: &mut egui::Ui, stage: &mut Stage) {
-    let zoom_percent = stage.zoom_percent();
-    stage.ui(ui);
-    if stage.zoom_percent() != zoom_percent {
-        // The line below was drawn before the zoom was known.
-        ui.ctx().request_repaint();
-    }
-}
-
 /// Size and time of a run.
 fn run_in_words(painting: &Painting) -> String {
     let (w, h) = (painting.painted.width(), painting.painted.height());
     let seconds = painting.total_ms / 1e3;
     let digits = if seconds < 10.0 { 2 } else { 0 };
     format!("Painted at {w} × {h} px in {seconds:.digits$} s")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_smallest_window_fits_its_screen() {
+        for (pixels, scale, smallest) in [
+            (vec2(1920.0, 1080.0), 1.0, vec2(720.0, 480.0)),
+            (vec2(3840.0, 2160.0), 2.0, vec2(720.0, 480.0)),
+            (vec2(1280.0, 800.0), 2.0, vec2(640.0, 400.0)),
+            (vec2(1024.0, 1366.0), 2.0, vec2(512.0, 480.0)),
+        ] {
+            assert_eq!(smallest_size(pixels / scale), smallest, "{pixels:?}");
+        }
+    }
 }

@@ -53,14 +53,14 @@ fn a_sheet_can_be_stopped_and_leaves_no_file() {
     w.script.hold();
     ask(&mut w, "sheet.png");
     w.until_label("Painting the photo in Candy, 1 of 3 styles");
-    w.click("Stop the contact sheet");
+    w.click("Cancel contact sheet");
     w.script.release();
-    w.until("the end", |w| !w.has("Stop the contact sheet"));
+    w.until("the end", |w| !w.has("Cancel contact sheet"));
     w.script.hold();
     ask(&mut w, "sheet.png");
     w.until_label("Painting the photo in Candy, 1 of 3 styles");
     w.key(Modifiers::NONE, Key::Escape);
-    w.until("the end", |w| !w.has("Stop the contact sheet"));
+    w.until("the end", |w| !w.has("Cancel contact sheet"));
     w.script.release();
     assert_eq!(w.save_as("painting.png"), inverted(&photo(60, 40)));
     assert!(!w.path("sheet.png").exists());

@@ -59,8 +59,8 @@ fn the_first_start_shows_the_demo_scene_painted() {
     w.until("every style's picture", |w| {
         w.style_source.loads().len() == 3
     });
-    w.click("Got it");
-    w.until("the hint to go", |w| !w.has("Got it"));
+    w.click("Begin: Explore the demo");
+    w.until("it to begin", |w| !w.has_containing("Begin: "));
     // Modes, and what a processor can do, are for those who look at such things.
     assert!(
         w.has("Processor (CPU: no NVIDIA driver found)"),
@@ -74,6 +74,28 @@ fn the_first_start_shows_the_demo_scene_painted() {
     w.until_label("Scripted processor, 3 threads, AVX2 (CPU: no NVIDIA driver found)");
     w.press(Key::P);
     w.until("the plain line", |w| !w.pace().contains("fp32"));
+}
+
+#[test]
+fn the_first_start_offers_the_ways_to_begin_until_a_key_is_pressed() {
+    let mut w = Window::painting_live();
+    let picture = w.harness.get_by_label_contains("Picture, ").rect();
+    for way in ["Use camera", "Open a photo…", "Explore the demo"] {
+        let card = w.harness.get_by_label(&format!("Begin: {way}")).rect();
+        assert!(picture.contains_rect(card), "{way} at {card:?}");
+        assert!(card.top() > picture.top() + picture.height() * 2.0 / 3.0);
+    }
+    w.press(Key::Num2);
+    assert!(!w.has_containing("Begin: ") && w.is_chosen("Udnie"));
+    w.until("the settings", |w| {
+        Settings::load(&w.settings_path()).0.state.has_seen_hint
+    });
+    assert!(!w.reopened_live().has_containing("Begin: "));
+    // Or one is taken.
+    let mut w = Window::painting_live();
+    w.click("Begin: Open a photo…");
+    w.until("the dialog", |w| w.platform.asked().len() == 1);
+    w.until("them to go", |w| !w.has_containing("Begin: "));
 }
 
 #[test]
@@ -179,13 +201,13 @@ fn a_long_preparation_is_shown_and_another_choice_cancels_it() {
     w.press(Key::P);
     w.until("the style", |w| w.pace().contains("fused fp32"));
     w.script.search();
-    w.choose("Engine: variant", "baseline");
+    w.choose("Engine: variant", "Baseline");
     w.until_contains("Preparing baseline fp32 at ");
     assert!(w.has_containing("the library's algorithms are tried"));
     assert!(w.pace().contains("fused fp32"), "the old goes on");
-    w.choose("Engine: variant", "fused");
+    w.choose("Engine: variant", "Fused");
     w.until("nothing", |w| !w.has_containing("Preparing "));
-    w.choose("Engine: variant", "baseline");
+    w.choose("Engine: variant", "Baseline");
     w.until_contains("Preparing baseline fp32 at ");
     w.script.release();
     w.until("the baseline", |w| {
@@ -226,7 +248,10 @@ fn every_style_paints_at_once() {
         w.is_chosen("Wave") && w.has("Paint live in Wave"),
         "still every style"
     );
-    // The ways to look lead to the picture alone.
+    // The ways to look at one picture do nothing here.
+    let split = w.harness.get_by_label("Show split");
+    assert!(split.accesskit_node().is_disabled());
+    w.click("Gallery");
     w.click("Show split");
     w.until_contains("Picture, original and painted");
     w.press(Key::G);
@@ -472,8 +497,11 @@ fn the_original_is_seen_while_its_key_is_held() {
     w.until_label("Paint live in Wave");
     w.press(Key::B);
     w.until_contains("Picture, baseline fp32 and fused fp32, ");
+    let place = |w: &Window| w.harness.get_by_label("Show baseline fp32").rect();
+    let switch = place(&w);
     w.harness.key_down(Key::C);
     w.until_contains("Picture, original, ");
+    assert_eq!(place(&w), switch, "the switch stays where it is");
     w.harness.key_up(Key::C);
     w.until_contains("Picture, baseline fp32 and fused fp32, ");
     // What is left by another window's gain of the focus is let go.

@@ -1,6 +1,6 @@
 //! What fits where there is little room, and takes no more than it needs where there is much.
 
-use eframe::egui::{Key, Rect, Role, Shape, pos2};
+use eframe::egui::{Key, Rect, Role, Shape, ViewportCommand, ViewportId, pos2, vec2};
 use egui_kittest::kittest::{Queryable, by};
 
 use crate::{scripted::own_card, window::Window};
@@ -167,4 +167,49 @@ fn a_tooltip_covers_no_control_below() {
     }
     let right = place(&w).expect("a tooltip").right();
     assert!(right < slider.left(), "{right}");
+}
+
+#[test]
+fn the_tooltip_of_a_list_of_the_column_stands_beside_it() {
+    let mut w = Window::live();
+    w.until_live();
+    w.click("Advanced");
+    w.until_label("Engine: variant");
+    w.step();
+    let list = w.harness.get_by_label("Engine: variant").rect();
+    w.harness.hover_at(list.center());
+    let place = |w: &Window| {
+        let shapes = w.harness.output().shapes.iter();
+        shapes.into_iter().find_map(|clipped| match &clipped.shape {
+            Shape::Text(text) if text.galley.text().starts_with("How the network is cut") => {
+                Some(text.visual_bounding_rect())
+            }
+            _ => None,
+        })
+    };
+    w.until("the tooltip", |w| place(w).is_some());
+    w.until("it to rest", |w| {
+        place(w).is_some_and(|tooltip| tooltip.right() < list.left())
+    });
+}
+
+#[test]
+fn the_smallest_size_follows_the_screen() {
+    let mut w = Window::open();
+    let mut smallest = |size, scale| {
+        w.set_scale(scale);
+        let viewports = &mut w.harness.input_mut().viewports;
+        let window = viewports.entry(ViewportId::ROOT).or_default();
+        window.monitor_size = Some(size);
+        w.harness.step();
+        let mut commands = w.commands().into_iter();
+        commands.find_map(|command| match command {
+            ViewportCommand::MinInnerSize(size) => Some(size),
+            _ => None,
+        })
+    };
+    let (large, small) = (vec2(1920.0, 1080.0), vec2(640.0, 400.0));
+    assert_eq!(smallest(large, 1.0), Some(vec2(720.0, 480.0)));
+    assert_eq!(smallest(large, 1.0), None, "it is set already");
+    assert_eq!(smallest(small, 2.0), Some(small));
 }

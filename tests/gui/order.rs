@@ -131,3 +131,46 @@ fn adding_and_removing_styles_shifts_no_key() {
     w.key(Modifiers::NONE, Key::Num2);
     assert!(w.is_chosen("Udnie"));
 }
+
+#[test]
+fn a_move_is_undone_and_redone_among_other_steps() {
+    let mut w = open();
+    let undo = |w: &mut Window| w.key(Modifiers::COMMAND, Key::Z);
+    let redo = |w: &mut Window| w.key(Modifiers::COMMAND | Modifiers::SHIFT, Key::Z);
+    w.click("Wave");
+    w.key(Modifiers::ALT, Key::ArrowUp);
+    w.step();
+    let (from, to) = (card_rect(&w, "Udnie").center(), card_rect(&w, "Candy"));
+    w.drag(from, to.center_top() + eframe::egui::vec2(0.0, 4.0));
+    w.click("Candy");
+    assert_eq!(order(&w), ["Udnie", "Candy", "Wave"]);
+    let steps = [
+        ("Candy", ["Udnie", "Candy", "Wave"]),
+        ("Wave", ["Udnie", "Candy", "Wave"]),
+        ("Wave", ["Candy", "Wave", "Udnie"]),
+        ("Wave", ["Candy", "Udnie", "Wave"]),
+    ];
+    for (style, styles) in &steps[1..] {
+        undo(&mut w);
+        w.step();
+        assert!(w.is_chosen(style), "{style}");
+        assert_eq!(order(&w), *styles);
+    }
+    undo(&mut w);
+    w.step();
+    assert!(!w.is_chosen("Wave"), "the choice before the moves");
+    for (style, styles) in steps.iter().rev() {
+        redo(&mut w);
+        w.step();
+        assert!(w.is_chosen(style), "{style}");
+        assert_eq!(order(&w), *styles);
+    }
+    // Another step ends what can be redone.
+    undo(&mut w);
+    undo(&mut w);
+    w.click("Udnie");
+    redo(&mut w);
+    w.step();
+    assert_eq!(order(&w), ["Candy", "Wave", "Udnie"]);
+    assert!(w.is_chosen("Udnie"));
+}

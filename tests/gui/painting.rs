@@ -40,7 +40,7 @@ fn the_previous_painting_stays_until_the_next_is_there_and_can_be_kept() {
     w.click("Udnie");
     w.until_label("Painting in Udnie…");
     assert!(w.has("Picture, original and painted, 40 × 30 px"));
-    w.click("Stop");
+    w.click("Cancel");
     w.until("the choice before", |w| w.is_chosen("Candy"));
     assert!(!w.has("Painting in Udnie…"));
     assert!(w.has("Picture, original and painted, 40 × 30 px"));
@@ -212,6 +212,17 @@ fn a_checkpoint_becomes_a_style() {
     w.until("it to be painted", |w| {
         w.is_chosen("Dots") && w.is_painted()
     });
+    // What says so goes when the style has another name.
+    w.until_label("“Dots” was added to the styles.");
+    w.key(Modifiers::NONE, Key::F2);
+    w.until_label("Rename Dots");
+    let typed = egui::Event::Text("Spots".to_owned());
+    w.harness.input_mut().events.push(typed);
+    w.step();
+    w.key(Modifiers::NONE, Key::Enter);
+    w.until("the name", |w| w.is_chosen("Spots"));
+    w.step();
+    assert!(!w.has_containing("was added to the styles"));
     let assumed = w.path("Lines.pth");
     fs::write(&assumed, "assumed").expect("written");
     w.drop_file(&assumed);
@@ -320,11 +331,11 @@ fn a_brush_size_that_stays_says_so_and_can_be_taken_back() {
     w.until_painted();
     let kept_at = w.value("Detail");
     assert!(kept_at != usual);
-    assert!(w.paints("Usual"), "{:?}", w.painted_texts());
-    w.click("Usual detail");
+    assert!(w.paints("Reset"), "{:?}", w.painted_texts());
+    w.click("Reset detail");
     w.until("the usual strokes", |w| w.has("Strokes as at 640 × 480 px"));
     w.until_painted();
-    assert!(!w.has("Usual detail"));
+    assert!(!w.has("Reset detail"));
     w.key(Modifiers::COMMAND, Key::Z);
     w.until("the strokes before", |w| w.value("Detail") == kept_at);
     w.double_click_slider("Detail");

@@ -243,7 +243,7 @@ fn counters_say_what_was_noted() {
         "Memory free: 138.2 GB",
         "Timing the steps: 1.5 ms",
         "Frames per second of the last minute",
-        "Delay of the last minute",
+        "Latency of the last minute",
     ] {
         w.says(part);
     }

@@ -238,13 +238,13 @@ fn a_folder_can_be_stopped_and_an_empty_one_is_explained() {
     w.close_during_a_folder_run();
     w.click("Go on painting");
     w.until("the question to go", |w| {
-        !w.has("Stop painting the folder?")
+        !w.has("Cancel painting the folder?")
     });
     w.key(Modifiers::NONE, Key::Escape);
-    w.until_label("Stopped");
+    w.until_label("Cancelled");
     w.script.release();
     w.key(Modifiers::NONE, Key::Escape);
-    w.until("the card to go", |w| !w.has("Stopped"));
+    w.until("the card to go", |w| !w.has("Cancelled"));
     let empty = w.path("empty");
     fs::create_dir(&empty).expect("created");
     w.drop_file(&empty);

@@ -97,10 +97,10 @@ fn only_what_was_copied_counts_as_kept() {
 fn closing_during_a_folder_run_still_asks_about_an_unsaved_painting() {
     let mut w = Window::painted(40, 30);
     w.close_during_a_folder_run();
-    w.click("Stop and close");
+    w.click("Cancel and close");
     w.until_label("Save the painting first?");
     assert!(!w.closes());
-    w.until_label("Stopped");
+    w.until_label("Cancelled");
     w.click("Close without saving");
     w.until("the window to close", |w| w.closes());
 }
@@ -116,7 +116,7 @@ fn stopping_a_folder_run_closes_at_once_when_nothing_else_would_be_lost() {
     w.click("Start");
     w.until_label("Painting 1 of 2");
     assert!(w.close_is_held_back());
-    w.until_label("Stop painting the folder?");
-    w.click("Stop and close");
+    w.until_label("Cancel painting the folder?");
+    w.click("Cancel and close");
     w.until("the window to close", |w| w.closes());
 }

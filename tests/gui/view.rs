@@ -358,7 +358,7 @@ fn tab_goes_through_the_window_as_it_is_read() {
         node.and_then(|n| n.accesskit_node().label())
     };
     let mut reached = Vec::new();
-    for _ in 0..60 {
+    for _ in 0..80 {
         w.key(Modifiers::NONE, Key::Tab);
         reached.extend(focused(&w));
     }
@@ -367,10 +367,13 @@ fn tab_goes_through_the_window_as_it_is_read() {
         "Settings",
         "Candy",
         "Strength",
-        "Save as…",
+        "Divider between original and painted",
         "Show split",
         "Zoom out",
         "Fit",
+        "Hide saved paintings",
+        "Save as…",
+        "Full screen",
     ];
     let place = |name: &str| reached.iter().position(|one| one == name);
     let places: Vec<_> = order.into_iter().map(place).collect();

@@ -357,7 +357,7 @@ impl Window {
         self.click("Start");
         self.until_label("Painting 1 of 3");
         assert!(self.close_is_held_back());
-        self.until_label("Stop painting the folder?");
+        self.until_label("Cancel painting the folder?");
     }
 
     /// Draws one frame for every event that waits, or one.

@@ -44,7 +44,7 @@ pub fn question_ui(
         let uses = [PictureUse::Photo, PictureUse::Style];
         for (place, ((name, key), picture_use)) in choices.into_iter().zip(uses).enumerate() {
             let button = match place {
-                0 => theme::main_button(ui, name),
+                0 => theme::main_button(ui, name, true),
                 _ => egui::Button::new(name),
             };
             let response = ui.add(button);

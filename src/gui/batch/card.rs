@@ -101,7 +101,7 @@ impl Batch {
             intents.push(Intent::SetBatchReplace(replace));
         }
         ui.horizontal(|ui| {
-            let start = theme::main_button(ui, "Start");
+            let start = theme::main_button(ui, "Start", is_ready);
             let start = ui
                 .add_enabled(is_ready, start)
                 .on_hover_text("Enter")
@@ -212,7 +212,7 @@ impl Batch {
         let elapsed = ui.input(|i| i.time) - self.started_at;
         // Always one line, and the remarks below: the button does not move away from under the pointer.
         theme::caption(ui, time_left::in_words(elapsed, share));
-        let stop = egui::Button::new("Stop the folder");
+        let stop = egui::Button::new("Cancel folder");
         if ui.add_enabled(!self.is_stopping, stop).clicked() {
             intents.push(Intent::StopBatch);
         }
@@ -221,7 +221,7 @@ impl Batch {
 
     fn ended_ui(&self, ui: &mut egui::Ui, cancelled: bool, intents: &mut Vec<Intent>) {
         let title = match (cancelled, self.saved) {
-            (true, _) => "Stopped",
+            (true, _) => "Cancelled",
             (false, 0) if self.failures.is_empty() => "Everything was there already",
             (false, 0) => "Nothing was painted",
             (false, _) => "Done",

@@ -85,7 +85,7 @@ impl ContactSheets {
                         theme::caption(ui, what);
                         let share = sheet.next as f32 / total.max(1) as f32;
                         ui.add(ProgressBar::new(share).desired_height(8.0));
-                        if ui.button("Stop the contact sheet").clicked() {
+                        if ui.button("Cancel contact sheet").clicked() {
                             intents.push(Intent::StopContactSheet);
                         }
                     });

@@ -286,7 +286,7 @@ fn marks(painter: &egui::Painter, crop: Rect, longer: f32, stroke: Stroke) {
 /// The buttons that end cropping.
 pub fn buttons(ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
     ui.horizontal(|ui| {
-        let apply = theme::main_button(ui, "Apply the crop");
+        let apply = theme::main_button(ui, "Apply the crop", true);
         for (button, hint, intent) in [
             (
                 apply,

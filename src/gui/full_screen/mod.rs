@@ -8,7 +8,6 @@ use eframe::egui::{self, Align2, Button, CursorIcon, Frame, Id, Margin, Order, R
 use super::{
     app::App,
     batch::below_card,
-    controls,
     intent::Intent,
     key_chips,
     live::LiveIntent,
@@ -149,14 +148,9 @@ impl App {
     }
 
     fn bar_contents(&self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
-        let has_result = self.workspace.finished().is_some();
         match &self.live {
             Some(live) => live.take_buttons(ui, false, intents),
-            None => {
-                let may_begin_sheet = self.workspace.photo().is_some() && !self.sheets.is_running();
-                let is_saving = self.save.is_running;
-                controls::save_buttons(ui, has_result, is_saving, may_begin_sheet, intents);
-            }
+            None => self.save_buttons(ui, intents),
         }
         theme::at_the_right(ui, "full screen views", |ui| {
             ui.spacing_mut().item_spacing.x = 4.0;

@@ -12,14 +12,14 @@ use crate::{
         fonts::icons,
         intent::Intent,
         key_chips,
-        label::remark,
+        label::{capital, remark},
         theme::{self, floating},
     },
     media::record::{Recorder, length_in_words, pictures, size_in_words},
 };
 
 /// Least width at which the buttons have words beside their icons, in points.
-const WORDS_WIDTH: f32 = 560.0;
+pub(in crate::gui) const WORDS_WIDTH: f32 = 560.0;
 /// Bytes from which on a recording's size is shown.
 const LEAST_BYTES_TOLD: u64 = 100_000;
 /// Across the round button that takes a snapshot, in points.
@@ -50,8 +50,29 @@ impl ToolButton<'_> {
     }
 }
 
-/// The round button that takes a snapshot.
-fn shutter(ui: &mut egui::Ui, is_finer: bool) -> egui::Response {
+/// The button that shows the picture alone.
+pub(in crate::gui) fn full_screen_button(
+    ui: &mut egui::Ui,
+    has_words: bool,
+    intents: &mut Vec<Intent>,
+) {
+    let name = "Full screen";
+    let button = ToolButton {
+        icon: icons::FULL_SCREEN,
+        name,
+        spoken: name,
+        hint: "Only the picture.",
+        key: "F",
+        is_on: false,
+        width: None,
+    };
+    if button.ui(ui, has_words) {
+        intents.push(Intent::Live(LiveIntent::ToggleFullScreen));
+    }
+}
+
+/// The round button that takes a snapshot; `is_main` as long as no other one is what a person most likely wants.
+fn shutter(ui: &mut egui::Ui, is_finer: bool, is_main: bool) -> egui::Response {
     let (rect, response) = ui.allocate_exact_size(vec2(SHUTTER, SHUTTER), egui::Sense::click());
     response
         .widget_info(|| egui::WidgetInfo::labeled(egui::Role::Button, ui.is_enabled(), "Snapshot"));
@@ -60,16 +81,15 @@ fn shutter(ui: &mut egui::Ui, is_finer: bool) -> egui::Response {
     let (center, radius) = (rect.center(), SHUTTER / 2.0);
     let ring = Stroke::new(2.0, colors.quiet);
     painter.circle_stroke(center, radius - 2.0, ring);
-    let fill = match (
-        response.is_pointer_button_down_on(),
-        ui.visuals().dark_mode,
-        response.hovered(),
-    ) {
-        (true, ..) => colors.quiet,
-        (false, true, false) => Color32::from_gray(225),
-        (false, true, true) => Color32::WHITE,
-        (false, false, false) => Color32::WHITE,
-        (false, false, true) => Color32::from_gray(240),
+    let plain = match (ui.visuals().dark_mode, response.hovered()) {
+        (true, false) => Color32::from_gray(225),
+        (false, true) => Color32::from_gray(240),
+        _ => Color32::WHITE,
+    };
+    let fill = match response.is_pointer_button_down_on() {
+        true => colors.quiet,
+        false if is_main && ui.is_enabled() => colors.accent,
+        false => plain,
     };
     let rim = Stroke::new(1.0, colors.outline);
     painter.circle(center, radius - 6.0, fill, rim);
@@ -120,12 +140,8 @@ impl LiveView {
             return;
         }
         let words = format!("{} Use camera", icons::VIDEO);
-        let button = match self.may_have_camera() {
-            true => theme::main_button(ui, &words),
-            false => Button::new(words),
-        };
         if ui
-            .add(button)
+            .button(words)
             .on_hover_text("Paints what your camera sees. Nothing leaves this computer.")
             .accessible_name("Use camera")
             .clicked()
@@ -170,13 +186,6 @@ impl LiveView {
                         self.panel_open,
                         LiveIntent::TogglePanel,
                     ),
-                    (
-                        icons::FULL_SCREEN,
-                        "Full screen",
-                        ["Only the picture.", "F"],
-                        false,
-                        LiveIntent::ToggleFullScreen,
-                    ),
                 ] {
                     let button = ToolButton {
                         icon,
@@ -191,8 +200,14 @@ impl LiveView {
                         intents.push(Intent::Live(intent));
                     }
                 }
+                full_screen_button(ui, has_words, intents);
             });
         });
+    }
+
+    /// Whether the button for a benchmark is seen, and can be clicked.
+    fn offers_benchmark(&self) -> bool {
+        self.comparing && self.panel_open && self.panel.shows_comparison()
     }
 
     /// The buttons that take the picture: hold it, save it, record it.
@@ -227,7 +242,8 @@ impl LiveView {
             }
         });
         ui.add_enabled_ui(has_picture, |ui| {
-            if shutter(ui, self.may_repaint && !self.stays_as_seen).clicked() {
+            let is_finer = self.may_repaint && !self.stays_as_seen;
+            if shutter(ui, is_finer, !self.offers_benchmark()).clicked() {
                 intents.push(Intent::Live(LiveIntent::Snapshot));
             }
         });
@@ -282,7 +298,7 @@ impl LiveView {
         let mut button = Button::selectable(is_recording, text);
         if is_recording {
             // Seen from afar.
-            let fill = colors.recording.gamma_multiply(0.45);
+            let fill = colors.recording.gamma_multiply(theme::RECORDING_FILL);
             button = button.fill(fill).stroke(Stroke::new(1.0, colors.recording));
         }
         let does = match is_recording {
@@ -418,7 +434,7 @@ impl LiveView {
                         ui.label(sentence(&remark(&problem.to_string())));
                     }
                 }
-                let way_out = theme::main_button(ui, "Show the demo scene");
+                let way_out = theme::main_button(ui, "Show the demo scene", true);
                 if self.source != Source::Demo
                     && matches!(
                         self.snapshot.source,
@@ -435,7 +451,5 @@ impl LiveView {
 
 /// With a capital letter and a full stop.
 fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    let first = letters.next().map(|c| c.to_uppercase().to_string());
-    format!("{}{}.", first.unwrap_or_default(), letters.as_str())
+    format!("{}.", capital(text))
 }

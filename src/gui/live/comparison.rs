@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     backend::DeviceInfo,
-    gui::{intent::Intent, theme, time_left},
+    gui::{intent::Intent, label::capital, theme, time_left},
     media::record::length_in_words,
     settings::LiveChoices,
 };
@@ -52,7 +52,7 @@ impl LiveView {
             ui.ctx().request_repaint_after(Duration::from_millis(100));
         } else if !self.comparing {
             ui.horizontal_wrapped(|ui| {
-                if ui.add(theme::main_button(ui, "Start comparing")).clicked() {
+                if ui.button("Start comparing").clicked() {
                     intents.push(Intent::Live(LiveIntent::ToggleCompare));
                 }
                 ui.label(quiet(
@@ -62,7 +62,7 @@ impl LiveView {
             });
         } else {
             ui.horizontal_wrapped(|ui| {
-                let button = theme::main_button(ui, "Benchmark");
+                let button = theme::main_button(ui, "Benchmark", comparison.is_some());
                 if ui
                     .add_enabled(comparison.is_some(), button)
                     .on_hover_text(
@@ -140,7 +140,7 @@ fn verdict(ui: &mut egui::Ui, comparison: &CompareView) {
             ui.label("Measuring…");
         }
         Some(ratio) => {
-            let name = &comparison.names[1];
+            let name = capital(&comparison.names[1]);
             ui.strong(format!("{name} is {ratio:.1} times as fast"))
                 .on_hover_text("The ratio of both medians.");
         }

@@ -9,21 +9,10 @@ use crate::gui::{app::App, intent::Intent, theme};
 const LAB_HEIGHT: f32 = 280.0;
 
 impl App {
-    /// What stands between live pictures and the buttons below them: the Lab.
-    pub(in crate::gui) fn live_panels(
-        &mut self,
-        ui: &mut egui::Ui,
-        frame: Frame,
-        intents: &mut Vec<Intent>,
-    ) {
-        let (Some(live), Some(device)) = (&mut self.live, &self.device.info) else {
-            return;
-        };
-        if !live.panel_open {
-            return;
-        }
-        let progress = self.engine.measuring_progress();
-        let mut choices = self.settings.live.clone();
+    /// Room for what stands between live pictures and the buttons below them: the Lab, where it is open.
+    pub(in crate::gui) fn lab_room(&self, ui: &mut egui::Ui, frame: Frame) -> Option<egui::Ui> {
+        let live = self.live.as_ref().filter(|live| live.panel_open);
+        live.zip(self.device.info.as_ref())?;
         // The picture keeps the larger half.
         let most = (0.5 * ui.available_height()).max(100.0);
         let lab = Panel::bottom("lab").resizable(true);
@@ -31,13 +20,24 @@ impl App {
         let shown = lab.frame(frame).show(ui, |ui| {
             // As high with every tab.
             ui.set_min_height(ui.available_height());
-            live.lab_ui(ui, &mut choices, device, progress, intents);
+            ui.new_child(egui::UiBuilder::new().max_rect(ui.max_rect()))
         });
         // The edge can be dragged.
         let grip = shown.response.rect.center_top() + vec2(0.0, 3.0);
         let grip = Rect::from_center_size(grip, vec2(36.0, 3.0));
         let color = theme::palette(ui.visuals()).quiet;
         ui.painter().rect_filled(grip, 1.5, color);
+        Some(shown.inner)
+    }
+
+    /// Draws the Lab.
+    pub(in crate::gui) fn lab_ui(&mut self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
+        let (Some(live), Some(device)) = (&mut self.live, &self.device.info) else {
+            return;
+        };
+        let progress = self.engine.measuring_progress();
+        let mut choices = self.settings.live.clone();
+        live.lab_ui(ui, &mut choices, device, progress, intents);
         if choices != self.settings.live {
             intents.push(Intent::Live(LiveIntent::Set(Box::new(choices))));
         }

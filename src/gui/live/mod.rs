@@ -4,7 +4,7 @@
 //! person does, `engine_sync` sends the engine the settings that follow from it; `files` saves snapshots
 //! (single pictures), recordings and reports; `interruptions` says when to look for recordings of a killed program; `repaint_flow` has what is kept painted more finely (`repaints`);
 //! `source_trial` says what is shown where a source gives nothing, and `pair_times` keeps the times of a comparison;
-//! `layout`, `controls`, `mode_choice`, `chrome`, `comparison`, `report` and `preview_grid` draw; `rate_warning` decides
+//! `first_start`, `layout`, `controls`, `mode_choice`, `chrome`, `comparison`, `report` and `preview_grid` draw; `rate_warning` decides
 //! when the window says that a rate is not held.
 
 mod asked_recording;
@@ -13,6 +13,7 @@ mod comparison;
 pub(super) mod controls;
 mod engine_sync;
 mod files;
+mod first_start;
 mod intent;
 mod interruptions;
 mod layout;
@@ -27,6 +28,7 @@ mod source_trial;
 mod update;
 
 pub(super) use asked_recording::EndedRecording;
+pub(super) use chrome::{WORDS_WIDTH, full_screen_button};
 pub(super) use files::own_folder;
 pub use intent::LiveIntent;
 pub use interruptions::InterruptionLooks;
@@ -47,7 +49,7 @@ use self::{
 };
 use super::{
     intent::Intent,
-    label::label,
+    label::{capital, label},
     panel::{Panel, PanelIntent},
     stage::{Compare, Stage, ViewStep},
     style_source::Card,
@@ -257,13 +259,6 @@ impl LiveView {
         self.uses_camera() && matches!(self.snapshot.source, SourceState::Running { .. })
     }
 
-    /// Whether a camera can be used, as far as is known.
-    pub(super) fn may_have_camera(&self) -> bool {
-        let works = |camera: &Camera| camera.problem.is_none();
-        let listed = self.cameras.as_ref();
-        listed.is_none_or(|listed| listed.as_ref().is_ok_and(|all| all.iter().any(works)))
-    }
-
     /// Whether the source is a camera, with or without pictures.
     pub fn uses_camera(&self) -> bool {
         self.pictures.is_some() && matches!(self.source, Source::Camera(_))
@@ -439,7 +434,7 @@ impl LiveView {
         match &facts.pair {
             Some(_) if self.shows_difference => {}
             Some(pair) => {
-                let [a, b] = pair.modes.map(|m| m.to_string());
+                let [a, b] = pair.modes.map(|m| capital(&m.to_string()));
                 self.stage.set_names(&a, &b);
             }
             None => self.stage.set_names("Original", "Painted"),

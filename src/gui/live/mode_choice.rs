@@ -7,7 +7,11 @@ use super::LiveView;
 use crate::{
     backend::DeviceInfo,
     engine::live::CandidateChoice,
-    gui::{list, theme},
+    gui::{
+        label::capital,
+        list,
+        theme::{self, HintBeside},
+    },
     mode::{AttentionChoice, DeviceChoice, ModeChoice, PrecisionChoice, Variant},
 };
 
@@ -31,6 +35,8 @@ impl Offers {
     }
 }
 
+/// The title of the lists for what paints live pictures.
+const ENGINE: &str = "Engine";
 /// Widths of the lists beside each other, in points: variant, precision, attention, device.
 const WIDTHS: [f32; 4] = [112.0, 72.0, 84.0, 64.0];
 
@@ -58,16 +64,15 @@ pub(super) fn candidate(
 
 /// Lists one below the other, each with its name, for what paints live pictures.
 pub(super) fn engine(ui: &mut egui::Ui, mode: &mut ModeChoice, offers: Offers) {
-    const TITLE: &str = "Engine";
-    theme::row(ui, TITLE, |ui, _| {
-        variant(ui, TITLE, ui.available_width(), mode);
+    theme::row(ui, ENGINE, |ui, _| {
+        variant(ui, ENGINE, ui.available_width(), mode);
     });
     theme::row(ui, "Precision", |ui, _| {
-        precision(ui, TITLE, ui.available_width(), mode);
+        precision(ui, ENGINE, ui.available_width(), mode);
     });
     if offers.attention {
         theme::row(ui, "Attention", |ui, _| {
-            attention(ui, TITLE, ui.available_width(), mode);
+            attention(ui, ENGINE, ui.available_width(), mode);
         });
     }
 }
@@ -79,7 +84,7 @@ fn variant(ui: &mut egui::Ui, title: &str, width: f32, mode: &mut ModeChoice) {
         width,
         &mut mode.variant,
         Variant::ALL.iter().map(|&v| (v, v.name())),
-        "How the network is cut into steps: baseline is each operation by itself, fused joins them.",
+        "How the network is cut into steps: Baseline is each operation by itself, Fused joins them.",
     );
 }
 
@@ -90,7 +95,7 @@ fn precision(ui: &mut egui::Ui, title: &str, width: f32, mode: &mut ModeChoice) 
         width,
         &mut mode.precision,
         PrecisionChoice::ALL.iter().map(|&p| (p, p.name())),
-        "In which numbers the network is computed; auto is the fastest that the device does well.",
+        "In which numbers the network is computed; Auto is the fastest that the device does well.",
     );
 }
 
@@ -101,8 +106,8 @@ fn attention(ui: &mut egui::Ui, title: &str, width: f32, mode: &mut ModeChoice) 
         width,
         &mut mode.attention,
         AttentionChoice::ALL.iter().map(|&a| (a, a.name())),
-        "How the GPU computes attention: naive keeps all scores in memory, tiled and online keep none, flash is \
-         online on tensor cores; auto is naive in baseline, else the fastest that there is.",
+        "How the GPU computes attention: Naive keeps all scores in memory, Tiled and Online keep none, Flash is \
+         Online on tensor cores; Auto is Naive in Baseline, else the fastest that there is.",
     );
 }
 
@@ -114,16 +119,29 @@ fn list<T: Copy + PartialEq>(
     offered: impl IntoIterator<Item = (T, &'static str)>,
     hint: &str,
 ) {
-    let offered: Vec<(T, &str)> = offered.into_iter().collect();
+    let words = |(one, name): (T, &str)| (one, in_words(name));
+    let offered: Vec<(T, String)> = offered.into_iter().map(words).collect();
     let name = offered.iter().find(|(one, _)| one == value);
     let button = ComboBox::from_id_salt((title, what))
-        .selected_text(name.map_or("", |(_, name)| name))
+        .selected_text(name.map_or("", |(_, name)| name.as_str()))
         .width(width);
-    list::list(ui, button, |ui, entries| {
+    let button = list::list(ui, button, |ui, entries| {
         for (one, name) in offered {
             entries.offer(ui, value, one, name);
         }
     })
-    .accessible_name(format!("{title}: {what}"))
-    .on_hover_text(hint);
+    .accessible_name(format!("{title}: {what}"));
+    match title {
+        // It stands in the column of controls.
+        ENGINE => button.hint_beside(hint),
+        _ => button.on_hover_text(hint),
+    };
+}
+
+/// A value as the window calls it: words begin with a capital letter, names of formats are as everywhere.
+fn in_words(name: &str) -> String {
+    match name.contains(|c: char| c.is_ascii_digit()) {
+        true => name.to_owned(),
+        false => capital(name),
+    }
 }

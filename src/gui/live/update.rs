@@ -11,8 +11,8 @@ use crate::{
     disk::words,
     engine::live::{LiveEvent, LiveSize, LiveSource, MeasureJob, ModePair, Snapshot},
     gui::{
-        app::App, background::Purpose, choice::Choice, events::name_window, intent::Intent,
-        messages::Offer, platform::Dialog, stage::Compare, style_source::Card,
+        app::App, background::Purpose, choice::Choice, events::name_window, platform::Dialog,
+        stage::Compare, style_source::Card,
     },
     measure::{MeasureError, MeasureReport},
     media::record::Recorder,
@@ -301,16 +301,6 @@ impl App {
         name_window(ctx, None);
         self.settings.state.shows_photos = false;
         self.settings_changed(ctx);
-        if !self.settings.state.has_seen_hint {
-            let seen = Intent::Live(LiveIntent::HideHint);
-            let offer = Offer {
-                label: "Got it",
-                intent: seen.clone(),
-                otherwise: Some(seen),
-            };
-            let hint = "Number keys change the style, ? shows all keys.";
-            self.messages.offer(hint, offer);
-        }
         self.choose_first_style();
         self.start_source();
         self.background.list_cameras();
@@ -331,6 +321,7 @@ impl App {
         let photo = self.workspace.photo().map(|photo| photo.opened.title());
         name_window(ctx, photo.as_deref());
         self.settings.state.shows_photos = true;
+        self.settings.state.has_seen_hint = true;
         self.settings_changed(ctx);
         self.follow_choice();
     }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use eframe::egui::{self, Event, Frame, Panel};
+use eframe::egui::{self, Event};
 
 use super::{Viewed, is_video, kind, view};
 use crate::{
@@ -36,8 +36,9 @@ impl App {
 
     /// Whether the strip stands below the photo. It does before the first painting is saved where there is room: the
     /// photo does not move then.
-    fn has_strip(&self) -> bool {
-        let has_place = self.paintings.has_room && self.workspace.photo().is_some();
+    pub(in crate::gui) fn has_strip(&self, ctx: &egui::Context) -> bool {
+        let has_room = ctx.content_rect().height() >= ROOM_FROM;
+        let has_place = has_room && self.workspace.photo().is_some();
         self.live.is_none()
             && !self.full_screen.is_on()
             && (has_place || !self.settings.state.paintings.is_empty())
@@ -46,7 +47,7 @@ impl App {
     /// Has the small pictures made that the strip lacks, and files looked at again when the window gets the focus.
     pub(in crate::gui) fn serve_paintings(&mut self, ctx: &egui::Context) {
         let state = &self.settings.state;
-        if !self.has_strip() || state.folds_paintings {
+        if !self.has_strip(ctx) || state.folds_paintings {
             return;
         }
         if ctx.input(|i| i.events.contains(&Event::WindowFocused(true))) {
@@ -74,20 +75,10 @@ impl App {
     }
 
     /// Draws the strip, where there is one.
-    pub(in crate::gui) fn paintings_ui(
-        &mut self,
-        ui: &mut egui::Ui,
-        frame: Frame,
-        intents: &mut Vec<Intent>,
-    ) {
-        self.paintings.has_room = ui.ctx().content_rect().height() >= ROOM_FROM;
-        if self.has_strip() {
-            let state = &self.settings.state;
-            Panel::bottom("paintings").frame(frame).show(ui, |ui| {
-                let (listed, is_folded) = (&state.paintings, state.folds_paintings);
-                self.paintings.strip(ui, listed, is_folded, intents);
-            });
-        }
+    pub(in crate::gui) fn strip_ui(&mut self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
+        let state = &self.settings.state;
+        let (listed, is_folded) = (&state.paintings, state.folds_paintings);
+        self.paintings.strip(ui, listed, is_folded, intents);
     }
 
     /// Opens a painting of the list, to be seen.

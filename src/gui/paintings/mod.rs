@@ -57,8 +57,6 @@ pub struct Paintings {
     scrolls_to_viewed: bool,
     /// The one that is being opened.
     opening: Option<PathBuf>,
-    /// Whether the window is high enough for a strip without paintings.
-    has_room: bool,
     viewed: Option<Viewed>,
 }
 

@@ -58,7 +58,7 @@ pub fn actions(path: &Path) -> Vec<(&'static str, Intent)> {
 pub fn buttons(ui: &mut egui::Ui, path: &Path, intents: &mut Vec<Intent>) {
     ui.horizontal_wrapped(|ui| {
         let size = egui::vec2(0.0, 32.0);
-        let back = theme::main_button(ui, "Back").min_size(size);
+        let back = theme::main_button(ui, "Back", true).min_size(size);
         if ui.add(back).on_hover_text("Esc").clicked() {
             intents.push(Intent::ClosePainting);
         }

@@ -1,4 +1,4 @@
-//! The counters: frames per second, delay and its parts, what was left out, memory and sizes.
+//! The counters: frames per second, latency and its parts, dropped frames, memory and sizes.
 
 use std::time::Instant;
 
@@ -32,10 +32,10 @@ pub fn ui(
 ) {
     let draw = |ui: &mut Ui, group: usize| match group {
         0 => rates(ui, meters, now),
-        1 => delay(ui, meters, now),
+        1 => latency(ui, meters, now),
         2 => stages(ui, meters, now),
         _ => {
-            left_out(ui, meters);
+            dropped(ui, meters);
             ui.add_space(theme::GROUP_GAP);
             memory(ui, meters, sample, device);
         }
@@ -108,9 +108,9 @@ fn rates(ui: &mut Ui, meters: &Meters, now: Instant) {
     );
 }
 
-fn delay(ui: &mut Ui, meters: &Meters, now: Instant) {
+fn latency(ui: &mut Ui, meters: &Meters, now: Instant) {
     let width = ui.available_width();
-    theme::group_title(ui, "Delay from capture to screen");
+    theme::group_title(ui, "Latency from capture to screen");
     let delay = meters.delay_ms(now);
     let palette = theme::palette(ui.visuals());
     let of = |value: fn(Spread) -> f32| delay.map_or_else(|| "–".to_owned(), |d| tenths(value(d)));
@@ -139,7 +139,7 @@ fn delay(ui: &mut Ui, meters: &Meters, now: Instant) {
     history_plot(
         ui,
         width,
-        "Delay of the last minute",
+        "Latency of the last minute",
         "ms",
         [
             ("95 % within", palette.quiet, line(|d| d.p95)),
@@ -192,8 +192,8 @@ fn stages(ui: &mut Ui, meters: &Meters, now: Instant) {
     });
 }
 
-fn left_out(ui: &mut Ui, meters: &Meters) {
-    theme::group_title(ui, "Frames left out");
+fn dropped(ui: &mut Ui, meters: &Meters) {
+    theme::group_title(ui, "Dropped frames");
     let newest = meters.newest();
     let engine = newest.map(|n| (n.facts.dropped, n.facts.captured));
     let screen = newest.map(|n| (n.dropped_before_screen, n.facts.painted));
@@ -201,7 +201,7 @@ fn left_out(ui: &mut Ui, meters: &Meters) {
         (
             "At the engine",
             engine,
-            "A newer frame came before the engine was ready: the newest is painted, so that the delay \
+            "A newer frame came before the engine was ready: the newest is painted, so that the latency \
              stays short.",
         ),
         (

@@ -58,7 +58,7 @@ impl ExportFormat {
     pub(super) const fn hint(self) -> &'static str {
         match self {
             Self::StepsCsv => "The time and work of every step, a line each.",
-            Self::CountersCsv => "Rates and delay of the last minute, a line for each moment.",
+            Self::CountersCsv => "Rates and latency of the last minute, a line for each moment.",
             Self::Json => "Steps, counters and history for other programs.",
             Self::Trace => "Steps and counters for ui.perfetto.dev or chrome://tracing.",
         }
@@ -175,8 +175,8 @@ fn counters(meters: &Meters, now: Instant) -> (Vec<Counter>, f64) {
         counter("Source, fps", |p| Some(p.rates.camera_fps)),
         counter("Engine, fps", |p| Some(p.rates.engine_fps)),
         counter("Shown, fps", |p| Some(p.rates.shown_fps)),
-        counter("Delay, median, ms", |p| p.delay_ms.map(|d| d.p50)),
-        counter("Delay, 95 %, ms", |p| p.delay_ms.map(|d| d.p95)),
+        counter("Latency, median, ms", |p| p.delay_ms.map(|d| d.p50)),
+        counter("Latency, 95 %, ms", |p| p.delay_ms.map(|d| d.p95)),
     ];
     (counters, since_s(now))
 }

@@ -36,7 +36,7 @@ pub const STAGES: [(&str, &str); 10] = [
     (
         "Capture",
         "From the request for a frame to the source's bytes, mostly waiting for the next exposure. It is \
-         not part of the delay, which begins when the source has the frame.",
+         not part of the latency, which begins when the source has the frame.",
     ),
     ("Decode", "From the source's format to pixels."),
     ("Wait", "Ready, until the engine took it."),

@@ -73,7 +73,7 @@ impl Tab {
         (
             Self::Counters,
             "Counters",
-            "Frames per second, delay, what was left out, memory.",
+            "Frames per second, latency, dropped frames, memory.",
         ),
         (
             Self::Compare,

@@ -176,7 +176,7 @@ fn head_cell(ui: &mut Ui, cell: Rect, shown: &Shown, sorted: Option<bool>) -> Re
             .rect_filled(response.rect, CornerRadius::same(3), fill);
     }
     let color = match sorted {
-        Some(_) => palette.accent,
+        Some(_) => ui.visuals().strong_text_color(),
         None => palette.quiet,
     };
     let anchor = match shown.align {

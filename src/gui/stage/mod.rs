@@ -58,6 +58,8 @@ pub struct Stage {
     pub framing: Framing,
     /// What the two pictures are called.
     names: [String; 2],
+    /// What the live picture is called that is there in place of the two.
+    alone: Option<String>,
     /// Whether a picture that is seen alone is named.
     pub names_one: bool,
     /// Whether live pictures are seen as in a mirror.
@@ -84,6 +86,7 @@ impl Default for Stage {
             fit_limit: 2.0,
             framing: Framing::default(),
             names: ["Original", "Painted"].map(str::to_owned),
+            alone: None,
             names_one: true,
             is_flipped: false,
             pointed_at: None,
@@ -131,11 +134,12 @@ impl Stage {
         size: (usize, usize),
     ) {
         self.set_size(size);
+        self.alone = None;
         self.photo.set_live(ctx, "live left", left);
         self.painting.set_live(ctx, "live right", right);
     }
 
-    /// Shows one live picture by itself; `size` is that of the view, in pixels.
+    /// Shows one live picture in place of the two; `size` is that of the view, in pixels.
     pub fn set_live_alone(
         &mut self,
         ctx: &egui::Context,
@@ -146,7 +150,7 @@ impl Stage {
         self.set_size(size);
         self.photo.set_live(ctx, "live left", picture);
         self.painting.clear();
-        self.set_names(name, name);
+        self.alone = Some(name.to_owned());
     }
 
     /// Lets a finer picture of the same live frame appear over the right one; it stays until the next live pictures.
@@ -182,8 +186,14 @@ impl Stage {
         })
     }
 
+    /// Whether there is one live picture in place of the two.
+    pub fn is_alone(&self) -> bool {
+        self.alone.is_some()
+    }
+
     /// Takes both pictures away.
     pub fn clear(&mut self) {
+        self.alone = None;
         self.photo.clear();
         self.painting.clear();
     }
@@ -311,7 +321,7 @@ impl Stage {
     fn described(&self) -> String {
         let [left, right] = self.names.each_ref().map(|n| n.to_lowercase());
         let what = match self.seen() {
-            Compare::Photo => left,
+            Compare::Photo => self.alone.as_ref().map_or(left, |name| name.to_lowercase()),
             Compare::Painting => right,
             Compare::Both | Compare::SideBySide => format!("{left} and {right}"),
         };

@@ -15,6 +15,9 @@ use vello_cpu::{
 
 use crate::frame::Frame;
 
+/// The letters: Inter, which the window has as well.
+pub const INTER: &[u8] = include_bytes!("../../../assets/fonts/Inter-Regular.ttf");
+
 /// Red, green, blue and alpha, straight.
 pub type Rgba = [u8; 4];
 
@@ -52,7 +55,7 @@ impl Canvas {
     pub fn new(size: (u16, u16), ground: Rgba) -> Option<Self> {
         let mut canvas = Self {
             context: RenderContext::new(size.0, size.1),
-            font: FontRef::new(epaint_default_fonts::UBUNTU_LIGHT).ok()?,
+            font: FontRef::new(INTER).ok()?,
             size,
         };
         canvas.area([0.0, 0.0, f64::from(size.0), f64::from(size.1)], ground);

@@ -23,7 +23,7 @@ fn attention_is_chosen_on_a_gpu_for_networks_that_have_it() {
     w.click("Tokens");
     w.until_label(CHOICE);
     assert!(!w.pace().contains("attention"), "{}", w.pace());
-    w.choose(CHOICE, "tiled");
+    w.choose(CHOICE, "Tiled");
     w.until("the mode", |w| {
         w.pace().contains("fused fp32, tiled attention")
     });
@@ -50,14 +50,14 @@ fn each_side_of_a_comparison_has_an_attention_of_its_own() {
     let mut w = Window::live_on_a_gpu(Arc::new(tempfile::tempdir().expect("a folder")));
     w.until_live();
     w.press(Key::B);
-    w.until_contains("fused fp32 is ");
+    w.until_contains("Fused fp32 is ");
     assert!(!w.has("Left: attention") && !w.has("Right: attention"));
     w.click("Tokens");
     w.until_label("Left: attention");
     assert!(!w.has(CHOICE));
-    w.choose("Left: attention", "naive");
-    w.choose("Right: attention", "flash");
-    w.until_contains("fused fp32, flash attention is ");
+    w.choose("Left: attention", "Naive");
+    w.choose("Right: attention", "Flash");
+    w.until_contains("Fused fp32, flash attention is ");
     assert!(w.has_containing("baseline fp32, naive attention"));
 }
 
@@ -67,6 +67,6 @@ fn a_processor_offers_no_choice_of_attention() {
     w.click("Advanced");
     assert!(w.has("Engine: variant") && !w.has(CHOICE));
     w.press(Key::B);
-    w.until_contains("fused fp32 is ");
+    w.until_contains("Fused fp32 is ");
     assert!(!w.has("Left: attention"));
 }

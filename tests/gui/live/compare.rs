@@ -10,11 +10,11 @@ use crate::{support::Behaviour, window::Window};
 fn two_modes_are_compared_and_a_ratio_stands_beside_the_check() {
     let mut w = Window::painting_live();
     w.press(Key::B);
-    w.until_contains("fused fp32 is ");
+    w.until_contains("Fused fp32 is ");
     assert!(w.has_containing("times as fast") && w.has_containing("Same picture: no byte differs"));
     assert!(w.has_containing("Picture, baseline fp32 and fused fp32"));
-    w.choose("Right: variant", "fused-norm");
-    w.until_contains("fused-norm fp32 is ");
+    w.choose("Right: variant", "Fused-norm");
+    w.until_contains("Fused-norm fp32 is ");
     w.click("Show side by side");
     w.click("Difference");
     w.until_contains("Picture, difference,");
@@ -61,8 +61,8 @@ fn pictures_that_differ_show_no_ratio() {
     std::thread::sleep(std::time::Duration::from_millis(700));
     w.step();
     assert!(w.has_containing("Not comparable: ") && !w.has_containing("times as fast"));
-    w.choose("Right: variant", "fused-norm");
-    w.until_contains("fused-norm fp32 is ");
+    w.choose("Right: variant", "Fused-norm");
+    w.until_contains("Fused-norm fp32 is ");
     assert!(!w.has_containing("Not comparable"));
 }
 
@@ -198,6 +198,7 @@ fn the_view_before_a_comparison_comes_back() {
     w.until_contains(compared);
     w.press(Key::Escape);
     w.until_label("Paint live in Wave");
+    w.click("Gallery");
     w.click("Show original");
     w.until_contains("Picture, original, ");
     w.press(Key::B);

@@ -41,6 +41,16 @@ impl Window {
 }
 
 #[test]
+fn a_button_of_the_photo_page_leads_there_too() {
+    let mut w = Window::painted(40, 30);
+    w.click("Full screen");
+    w.until("the rest to go", |w| !w.has("Settings"));
+    assert!(w.has_containing("Picture, original and painted"));
+    w.press(Key::Escape);
+    w.until_label("Settings");
+}
+
+#[test]
 fn the_controls_come_with_the_mouse_and_go_two_seconds_later() {
     let mut w = Window::painting_live().full_screen();
     assert!(!w.has(LEAVE), "nobody has moved the mouse");

@@ -1,6 +1,6 @@
 //! Where live pictures lie: full screen, small and large windows, zoom and divider.
 
-use eframe::egui::{Key, Modifiers, Pos2, Rect, vec2};
+use eframe::egui::{Color32, Key, Modifiers, Pos2, Rect, Shape, vec2};
 use egui_kittest::kittest::{NodeT, Queryable};
 
 use crate::window::Window;
@@ -231,4 +231,96 @@ fn a_folders_card_does_not_lie_over_what_goes_wrong_live() {
             "{part} is at {rect:?}, the card ends at {card:?}"
         );
     }
+}
+
+/// What is as large as a button and has the colour of the accent in the dark theme.
+fn accents(w: &Window) -> Vec<Rect> {
+    let accent = Color32::from_rgb(224, 152, 74);
+    let mut shapes: Vec<&Shape> = (w.harness.output().shapes.iter())
+        .map(|clipped| &clipped.shape)
+        .collect();
+    let mut found = Vec::new();
+    while let Some(shape) = shapes.pop() {
+        match shape {
+            Shape::Vec(more) => shapes.extend(more),
+            Shape::Circle(circle) if circle.fill == accent => {
+                found.push(circle.visual_bounding_rect());
+            }
+            Shape::Rect(rect) if rect.fill == accent => found.push(rect.rect),
+            _ => {}
+        }
+    }
+    found.retain(|rect| rect.size().min_elem() > 20.0);
+    found
+}
+
+#[test]
+fn one_button_has_the_accent() {
+    let has = |w: &Window, name: &str| {
+        let place = w.harness.get_by_label(name).rect();
+        let found = accents(w);
+        assert!(
+            found.len() == 1 && place.contains_rect(found[0]),
+            "{name} at {place:?}, {found:?}"
+        );
+    };
+    let mut w = Window::painting_live();
+    has(&w, "Snapshot");
+    w.press(Key::B);
+    w.until_contains("times as fast");
+    has(&w, "Benchmark");
+    w.click("Show counters");
+    has(&w, "Snapshot");
+    // Until a style is chosen, there is nothing to be saved.
+    let mut w = Window::with_photo(40, 30);
+    assert_eq!(accents(&w), []);
+    w.click("Candy");
+    w.until_painted();
+    has(&w, "Save as…");
+}
+
+#[test]
+fn the_window_speaks_the_words_of_its_field() {
+    fn speaks(w: &Window, place: &str) {
+        let mut texts = w.texts();
+        texts.extend(w.painted_texts());
+        for text in texts {
+            let lower = text.to_lowercase();
+            let banned = [
+                "left out",
+                "delay",
+                "usual",
+                "got it",
+                "not now",
+                "stop the ",
+            ];
+            let word = banned.into_iter().find(|word| lower.contains(word));
+            assert_eq!(word, None, "{place}: {text}");
+        }
+    }
+    let mut w = Window::painting_live();
+    speaks(&w, "live");
+    w.click("Advanced");
+    assert!(
+        w.paints("Fused") && w.paints("Auto"),
+        "{:?}",
+        w.painted_texts()
+    );
+    w.press(Key::P);
+    w.until_label("Show counters");
+    w.step();
+    assert!(w.paints("Dropped frames") && w.paints("Latency from capture to screen"));
+    speaks(&w, "the Lab");
+    w.press(Key::B);
+    w.until_contains("Fused fp32 is ");
+    speaks(&w, "the comparison");
+    w.click("Photo");
+    w.until_contains("Drop a photo here");
+    speaks(&w, "the first page");
+    w.click("Sample");
+    w.until_painted();
+    speaks(&w, "a photo");
+    w.press(Key::F1);
+    w.step();
+    speaks(&w, "the keys");
 }

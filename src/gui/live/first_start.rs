@@ -1,0 +1,71 @@
+//! What the very first start offers over the demo scene: the ways to begin, small, until one is taken or a key is
+//! pressed.
+
+use eframe::egui::{self, Align2, Button, Context, Event, Rect, vec2};
+
+use super::LiveIntent;
+use crate::gui::{
+    app::App,
+    intent::Intent,
+    key_chips,
+    theme::{self, floating},
+    welcome,
+};
+
+/// Height of a card, in points.
+const CARD_HEIGHT: f32 = 44.0;
+/// Height of all of it and the space below it, in points.
+const HEIGHT: f32 = 112.0;
+
+impl App {
+    /// Whether it is seen.
+    fn is_first_start(&self) -> bool {
+        let live = self.live.as_ref();
+        let is_free = live.is_some_and(|live| {
+            !(live.has_trouble() || live.comparing || live.shows_previews || live.panel_open)
+        });
+        is_free && !self.settings.state.has_seen_hint && !self.full_screen.is_on()
+    }
+
+    /// Ends it with the first key.
+    pub(in crate::gui) fn follow_first_keys(&mut self, ctx: &Context) {
+        let is_key = |event: &Event| matches!(event, Event::Key { pressed: true, .. });
+        if self.is_first_start() && ctx.input(|i| i.events.iter().any(is_key)) {
+            self.settings.state.has_seen_hint = true;
+            self.settings_changed(ctx);
+        }
+    }
+
+    /// Draws it so far `above` the lower edge of the picture; gives the height that it takes.
+    pub(in crate::gui) fn first_start_ui(
+        &self,
+        ui: &egui::Ui,
+        area: Rect,
+        above: f32,
+        intents: &mut Vec<Intent>,
+    ) -> f32 {
+        let Some(live) = self.live.as_ref().filter(|_| self.is_first_start()) else {
+            return 0.0;
+        };
+        let at = area.center_bottom() - vec2(0.0, 16.0 + above);
+        floating(ui, "first start", Align2::CENTER_BOTTOM, at, area, |ui| {
+            ui.horizontal(|ui| {
+                for way in welcome::ways(self.cameras.as_ref()) {
+                    let words = theme::icon_text(way.icon, way.title, true);
+                    let button = Button::new(words).min_size(vec2(0.0, CARD_HEIGHT));
+                    let card = key_chips::hint(ui.add(button), &way.does, way.keys);
+                    // The upper bar has a button of the same name.
+                    let spoken = format!("Begin: {}", way.title);
+                    if card.accessible_name(spoken).clicked() {
+                        intents.push(Intent::Live(LiveIntent::HideHint));
+                        // What is shown already does not begin anew.
+                        let shown = Intent::Live(LiveIntent::Use(live.source.clone()));
+                        intents.extend(Some(way.intent).filter(|intent| *intent != shown));
+                    }
+                }
+            });
+            theme::caption(ui, "Number keys change the style, ? shows all keys.");
+        });
+        HEIGHT
+    }
+}

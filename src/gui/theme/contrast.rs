@@ -1,0 +1,70 @@
+//! Whether letters can be read: their contrast with every ground that they stand on, by WCAG 2.
+
+use super::*;
+
+/// What WCAG demands of letters (level AA).
+const LEAST: f32 = 4.5;
+
+/// Relative luminance.
+fn luminance(color: Color32) -> f32 {
+    let [r, g, b] = [color.r(), color.g(), color.b()].map(|level| {
+        let share = f32::from(level) / 255.0;
+        match share <= 0.04045 {
+            true => share / 12.92,
+            false => ((share + 0.055) / 1.055).powf(2.4),
+        }
+    });
+    0.2126 * r + 0.7152 * g + 0.0722 * b
+}
+
+fn contrast(a: Color32, b: Color32) -> f32 {
+    let (a, b) = (luminance(a) + 0.05, luminance(b) + 0.05);
+    a.max(b) / a.min(b)
+}
+
+#[test]
+fn letters_can_be_read_on_every_ground_that_they_stand_on() {
+    assert!((contrast(Color32::BLACK, Color32::WHITE) - 21.0).abs() < 0.01);
+    let mut faint = Vec::new();
+    for theme in [Theme::Dark, Theme::Light] {
+        let v = visuals(theme);
+        let p = palette(&v);
+        let stage = ("the stage", p.stage);
+        let panel = ("a panel", v.panel_fill);
+        let card = ("a card", p.card);
+        let button = ("a button", v.widgets.inactive.weak_bg_fill);
+        let hovered = ("what is pointed at", v.widgets.hovered.weak_bg_fill);
+        let selected = ("what is chosen", p.selected);
+        let accent = ("the accent", p.accent);
+        let mark = p.recording.gamma_multiply(RECORDING_FILL);
+        let recording = ("what records", v.panel_fill.blend(mark));
+        for (name, letters, grounds) in [
+            (
+                "text",
+                v.text_color(),
+                &[stage, panel, card, button, recording][..],
+            ),
+            (
+                "strong",
+                v.strong_text_color(),
+                &[stage, panel, card, button, hovered, selected],
+            ),
+            ("quiet", p.quiet, &[stage, panel, card, button, hovered]),
+            ("error", p.error, &[stage, panel, card, button]),
+            ("link", p.notice, &[stage, panel, card]),
+            ("accent", p.accent, &[panel, card, button]),
+            ("on accent", p.on_accent, &[accent]),
+            ("recording", p.recording, &[stage, panel, card]),
+        ] {
+            let found = grounds
+                .iter()
+                .map(|(on, ground)| (*on, contrast(letters, *ground)));
+            faint.extend(
+                found
+                    .filter(|(_, contrast)| *contrast < LEAST)
+                    .map(|(on, contrast)| format!("{theme:?}: {name} on {on} {contrast:.2}")),
+            );
+        }
+    }
+    assert!(faint.is_empty(), "{faint:#?}");
+}
