@@ -32,7 +32,7 @@ const SNAPSHOT: Duration = Duration::from_secs(20);
 /// Where the window comes up.
 pub struct Setup {
     /// Size of the screen, in pixels.
-    pub screen: (u32, u32),
+    pub screen: [u32; 2],
     /// Pixels of a point.
     pub scale: &'static str,
     /// Whether file dialogs come; they answer with the path that was put into [`Window::answer`].
@@ -42,7 +42,7 @@ pub struct Setup {
 impl Default for Setup {
     fn default() -> Self {
         Self {
-            screen: (1600, 1000),
+            screen: [1600, 1000],
             scale: "1",
             has_dialogs: true,
         }
@@ -151,7 +151,7 @@ impl Window {
     }
 
     /// Left, top, width and height on the screen, in pixels.
-    pub fn geometry(&self) -> [i64; 4] {
+    pub fn geometry(&self) -> [u32; 4] {
         let told = self.xdotool(&["getwindowgeometry", "--shell", &self.id]);
         ["X=", "Y=", "WIDTH=", "HEIGHT="].map(|name| {
             let mut lines = told.lines();
@@ -295,10 +295,7 @@ impl Window {
     /// What the window shows.
     pub fn picture(&self) -> RgbImage {
         let [.., width, height] = self.geometry();
-        let (most_width, most_height) = self.setup.screen;
-        let size = [(width, most_width), (height, most_height)];
-        let [width, height] = size.map(|(of, most)| most.min(of as u32));
-        self.screen.picture((width, height))
+        self.screen.picture([width, height])
     }
 
     /// What a part of it shows.
@@ -316,16 +313,13 @@ impl Window {
     /// Leaves a screenshot of a step.
     pub fn shot(&self, step: &str) {
         let picture = self.picture();
+        let path = self.save(step, &picture);
         let colours: HashSet<_> = picture.pixels().collect();
-        let path = self.save_shot(step, &picture);
-        assert!(
-            colours.len() >= LEAST_COLOURS,
-            "{} is empty",
-            path.display()
-        );
+        let path = path.display();
+        assert!(colours.len() >= LEAST_COLOURS, "{path} is empty");
     }
 
-    fn save_shot(&self, step: &str, picture: &RgbImage) -> PathBuf {
+    fn save(&self, step: &str, picture: &RgbImage) -> PathBuf {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("window-tour");
         let number = self.shots.replace(self.shots.get() + 1);
         let path = folder.join(format!("{}-{number:02}-{step}.png", self.tour));
@@ -338,11 +332,10 @@ impl Window {
 impl Drop for Window {
     fn drop(&mut self) {
         if std::thread::panicking() && !self.tour.is_empty() {
-            let last = self.screen.picture(self.setup.screen);
-            let path = self.save_shot("failed", &last);
+            let last = self.save("failed", &self.screen.picture(self.setup.screen));
             println!(
-                "the screen at the end is {}; the steps before lie beside it",
-                path.display()
+                "{} shows the end; what was before lies beside it",
+                last.display()
             );
         }
     }

@@ -35,30 +35,6 @@ use driven::{Window, is_there};
 /// What minute three may hold more than minute one, in KiB.
 const GROWTH_KB: u64 = 8 * 1024;
 
-/// The scene is painted and moves, by key in another style, and the window closes.
-fn paints_live_and_closes() {
-    let mut window = Window::open();
-    let until_saved = |what: &str, is_wanted: &dyn Fn(&str, &[u8]) -> bool| {
-        let found = || {
-            let mut saved = window.snapshots().into_iter();
-            saved.find(|(name, png)| is_wanted(name, png))
-        };
-        window.wait_until(what, || {
-            window.keys(&["s"]);
-            found().is_some()
-        });
-        found().expect("it is there").1
-    };
-    let first = until_saved("a snapshot", &|name, _| name.contains("candy"));
-    until_saved("the scene to move", &|name, png| {
-        name.contains("candy") && png != first
-    });
-    window.keys(&["2"]);
-    until_saved("another style", &|name, _| !name.contains("candy"));
-    window.keys(&["ctrl+q"]);
-    window.wait_for_end();
-}
-
 fn live_for_minutes() {
     let minutes = std::env::var("STYLEFORGE_LIVE_MINUTES")
         .ok()
@@ -155,11 +131,10 @@ fn main() {
     let arguments = Arguments::from_args();
     let missing = ["Xvfb", "xdotool"].into_iter().find(|name| !is_there(name));
     // Whether it judges nothing but real time.
-    let tests: [(&str, bool, fn()); 7] = [
+    let tests: [(&str, bool, fn()); 6] = [
         ("first_day", false, first_day::tour),
         ("small_screen", false, ways::small_screen),
         ("keys_alone", false, ways::keys_alone),
-        ("paints_live_and_closes", false, paints_live_and_closes),
         ("a_signal_ends_it_whole", false, a_signal_ends_it_whole),
         ("live_for_minutes", true, live_for_minutes),
         ("rests_when_nothing_moves", true, rests_when_nothing_moves),

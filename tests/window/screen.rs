@@ -31,12 +31,12 @@ pub struct Screen {
 
 impl Screen {
     /// A screen of `size`, which keeps its pixels in `folder`.
-    pub fn open(size: (u32, u32), folder: &Path) -> Self {
+    pub fn open([width, height]: [u32; 2], folder: &Path) -> Self {
         let mut server = Command::new("Xvfb")
             // Without `-noreset` it begins anew, and refuses who comes meanwhile, as soon as its only client has
             // gone: the program looks whether a display answers before it opens its window.
             .args(["-displayfd", "1", "-noreset", "-screen", "0"])
-            .arg(format!("{}x{}x24", size.0, size.1))
+            .arg(format!("{width}x{height}x24"))
             .arg("-fbdir")
             .arg(folder)
             .stdout(Stdio::piped())
@@ -55,7 +55,7 @@ impl Screen {
     }
 
     /// What its upper left corner shows.
-    pub fn picture(&self, (width, height): (u32, u32)) -> RgbImage {
+    pub fn picture(&self, [width, height]: [u32; 2]) -> RgbImage {
         let file = fs::read(&self.pixels).expect("the screen's pixels");
         let number = |place: usize| {
             let bytes = file[4 * place..4 * place + 4].try_into().expect("four");

@@ -4,7 +4,7 @@ use crate::driven::{Setup, Window};
 use crate::screen::{apart, is_plain};
 
 /// The screen of a small computer, in pixels.
-const SMALL_SCREEN: (u32, u32) = (1920, 1080);
+const SMALL_SCREEN: [u32; 2] = [1920, 1080];
 /// The button there that takes a snapshot, in the lowest row.
 const SHUTTER: (u32, u32) = (663, 984);
 /// The button there that brings the controls, which are folded away.
@@ -25,10 +25,8 @@ pub fn small_screen() {
     };
     let mut window = Window::begin("small-screen", setup);
     let [left, top, width, height] = window.geometry();
-    let [most_width, most_height] = [SMALL_SCREEN.0, SMALL_SCREEN.1].map(i64::from);
-    println!("{width} x {height} px at {left}, {top}");
-    assert!(left >= 0 && left + width <= most_width, "{left} {width}");
-    assert!(top >= 0 && top + height <= most_height, "{top} {height}");
+    let is_seen = left + width <= SMALL_SCREEN[0] && top + height <= SMALL_SCREEN[1];
+    assert!(is_seen, "{width} x {height} px at {left}, {top}");
     let snapshot = || window.click(SHUTTER);
     window.until("a snapshot by a click", snapshot, || {
         !window.snapshots().is_empty()
