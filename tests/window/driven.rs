@@ -25,7 +25,6 @@ const LEAST_COLOURS: usize = 64;
 const BAR: [u32; 4] = [1140, 4, 20, 8];
 /// After that time a key or click that showed nothing is tried again: it may have come too early.
 const AGAIN: Duration = Duration::from_secs(4);
-
 /// The same for a snapshot, which is painted once more.
 const SNAPSHOT: Duration = Duration::from_secs(20);
 
