@@ -49,8 +49,14 @@ fn first_run(window: &Window) {
     window.wait_until("the first message", || {
         !is_plain(&window.part(BELOW_PICTURE))
     });
+    // The first pictures are not painted. The scene's sky is blue, Candy's is red.
     window.wait_until("the demo scene, painted", || {
-        place_of_picture(window).is_some_and(|place| !is_plain(&window.part(place)))
+        let place = place_of_picture(window);
+        place.is_some_and(|[x, y, width, height]| {
+            let sky = window.part([x, y, width / 2, height / 8]);
+            let sum = |of: usize| -> u64 { sky.pixels().map(|p| u64::from(p.0[of])).sum() };
+            sum(0) > sum(2)
+        })
     });
     window.shot("first-run");
     window.until(
