@@ -1,0 +1,157 @@
+//! The real program in a window of a virtual screen (Xvfb), driven by keys and clicks (xdotool), and ended by a
+//! signal. Listed as ignored where these tools are missing.
+//!
+//! Three tours do what a person does on a first day, on a small screen of high resolution, and without a mouse. Each of
+//! their steps leaves a screenshot in `target/tmp/window-tour`.
+//!
+//! Two tests take minutes and judge what only a machine with nothing else to do shows, so that only
+//! `tools/real_time.sh` runs them: the demo scene painted live for three minutes (`STYLEFORGE_LIVE_MINUTES=30`
+//! makes it longer), and a window in which nothing moves.
+
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "a test that fails by expect says why it expected otherwise"
+)]
+
+mod driven;
+mod first_day;
+#[path = "../support/real_time.rs"]
+mod real_time;
+mod screen;
+mod ways;
+
+use std::{
+    fs,
+    process::Command,
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use libtest_mimic::{Arguments, Trial};
+
+use driven::{Window, is_there};
+
+/// What minute three may hold more than minute one, in KiB.
+const GROWTH_KB: u64 = 8 * 1024;
+
+fn live_for_minutes() {
+    let minutes = std::env::var("STYLEFORGE_LIVE_MINUTES")
+        .ok()
+        .and_then(|minutes| minutes.parse().ok())
+        .unwrap_or(3);
+    let mut window = Window::open();
+    // Every style, every way to look, once, so that everything has been in memory.
+    sleep(Duration::from_secs(5));
+    window.keys(&["2", "3", "4", "5", "6", "1"]);
+    window.keys(&["c"]);
+    sleep(Duration::from_secs(6));
+    window.keys(&["d", "Escape", "Escape", "g"]);
+    sleep(Duration::from_secs(6));
+    window.keys(&["Escape", "v", "p"]);
+    window.resize("1024", "700");
+    sleep(Duration::from_secs(3));
+    window.keys(&["p", "space", "space", "s"]);
+    window.wait_until("the snapshot", || window.snapshots().len() == 1);
+    window.resize("1500", "950");
+    let began = Instant::now();
+    let at = |minute: u64| {
+        let due = Duration::from_secs(60 * minute);
+        sleep(due.saturating_sub(began.elapsed()));
+        (window.status("VmRSS"), window.status("Threads"))
+    };
+    let (first_kb, first_threads) = at(1);
+    let (last_kb, last_threads) = at(minutes);
+    println!(
+        "{first_kb} KiB after a minute, {last_kb} KiB after {minutes}; {last_threads} threads"
+    );
+    assert!(
+        last_kb <= first_kb + GROWTH_KB,
+        "{first_kb} KiB after a minute, {last_kb} KiB after {minutes}"
+    );
+    assert!(
+        last_threads <= first_threads,
+        "{first_threads} threads, then {last_threads}"
+    );
+    // It still paints: a frozen or dead picture would be saved as it was.
+    window.keys(&["s"]);
+    window.wait_until("another snapshot", || window.snapshots().len() == 2);
+    window.keys(&["ctrl+q"]);
+    window.wait_for_end();
+    let [a, b] = [1, 2].map(|n| {
+        let name = format!("StyleForge/snapshot-candy-{n:04}.png");
+        fs::read(window.home.path().join(name)).expect("a snapshot")
+    });
+    assert_ne!(a, b, "the scene moved between the two");
+}
+
+/// A photo that was painted, and a live picture that is held, take next to no processor time.
+fn rests_when_nothing_moves() {
+    let mut window = Window::open();
+    sleep(Duration::from_secs(3));
+    window.keys(&["l", "ctrl+e"]);
+    sleep(Duration::from_secs(2));
+    window.keys(&["1"]);
+    window.rests("with a painted photo");
+    window.keys(&["l"]);
+    sleep(Duration::from_secs(4));
+    window.keys(&["space"]);
+    window.rests("with a picture that is held");
+    window.keys(&["ctrl+q"]);
+    window.wait_for_end();
+}
+
+/// SIGTERM, SIGHUP and Ctrl-C end the window as closing it does, with what is recorded whole on the disk.
+fn a_signal_ends_it_whole() {
+    for signal in ["-TERM", "-HUP", "-INT"] {
+        let mut window = Window::open();
+        // Until the first picture is there a recording is refused; the key that starts one also ends it.
+        window.wait_until("a picture", || {
+            window.keys(&["s"]);
+            !window.snapshots().is_empty()
+        });
+        window.keys(&["r"]);
+        window.wait_until("a recording", || window.is_recording());
+        let pid = window.program.0.id().to_string();
+        let sent = Command::new("kill").args([signal, &pid]).status();
+        assert!(sent.expect("kill").success());
+        window.wait_for_end();
+        assert_eq!(window.recording(".partial"), None);
+        let video = fs::read(window.recording("").expect("a video")).expect("a file");
+        let has = |word: &[u8]| video.windows(word.len()).any(|w| w == word);
+        // The index of all frames stands at the end.
+        assert!(has(b"mfra") || has(b"idx1"), "{signal}");
+        let settings = window.settings();
+        assert!(settings.contains("window_width"), "{settings}");
+        println!("{signal} ended it with a video of {} bytes", video.len());
+    }
+}
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let missing = ["Xvfb", "xdotool"].into_iter().find(|name| !is_there(name));
+    // Whether it judges nothing but real time.
+    let tests: [(&str, bool, fn()); 6] = [
+        ("first_day", false, first_day::tour),
+        ("small_screen", false, ways::small_screen),
+        ("keys_alone", false, ways::keys_alone),
+        ("a_signal_ends_it_whole", false, a_signal_ends_it_whole),
+        ("live_for_minutes", true, live_for_minutes),
+        ("rests_when_nothing_moves", true, rests_when_nothing_moves),
+    ];
+    let trials = tests.map(|(name, in_real_time, test)| {
+        let waits = in_real_time && !real_time::is_judged();
+        let name = match missing {
+            Some(tool) => format!("{name} (needs {tool}: apt-get install xvfb xdotool)"),
+            None => name.to_owned(),
+        };
+        let trial = Trial::test(name, move || {
+            test();
+            Ok(())
+        });
+        trial
+            .with_kind(if waits { real_time::IGNORED } else { "" })
+            .with_ignored_flag(missing.is_some() || waits)
+    });
+    libtest_mimic::run(&arguments, trials.into()).exit();
+}

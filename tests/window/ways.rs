@@ -1,0 +1,118 @@
+//! Other ways to use the window: on a small screen of high resolution, and without a mouse.
+
+use crate::driven::{Setup, Window};
+use crate::screen::{apart, is_plain};
+
+/// The screen of a small computer, in pixels.
+const SMALL_SCREEN: [u32; 2] = [1920, 1080];
+/// The button there that takes a snapshot, in the lowest row.
+const SHUTTER: (u32, u32) = (663, 984);
+/// The button there that brings the controls, which are folded away.
+const CONTROLS: (u32, u32) = (1655, 45);
+/// Where they come up.
+const CONTROLS_AREA: [u32; 4] = [1660, 120, 240, 700];
+/// The buttons for photos in the upper bar.
+const BUTTONS: [u32; 4] = [0, 0, 480, 44];
+/// Where the list of shortcuts has its lines, and the words that are searched.
+const SHORTCUTS: [[u32; 4]; 2] = [[260, 130, 560, 500], [256, 88, 50, 18]];
+
+/// All of the window is on the screen and can be reached.
+pub fn small_screen() {
+    let setup = Setup {
+        screen: SMALL_SCREEN,
+        scale: "2",
+        ..Setup::default()
+    };
+    let mut window = Window::begin("small-screen", setup);
+    let [left, top, width, height] = window.geometry();
+    let is_seen = left + width <= SMALL_SCREEN[0] && top + height <= SMALL_SCREEN[1];
+    assert!(is_seen, "{width} x {height} px at {left}, {top}");
+    let snapshot = || window.click(SHUTTER);
+    window.until("a snapshot by a click", snapshot, || {
+        !window.snapshots().is_empty()
+    });
+    window.shot("snapshot");
+    window.wait_until("an empty stage beside the picture", || {
+        is_plain(&window.part(CONTROLS_AREA))
+    });
+    window.click(CONTROLS);
+    window.wait_until("the controls", || !is_plain(&window.part(CONTROLS_AREA)));
+    window.shot("controls");
+    window.keys(&["ctrl+q"]);
+    window.wait_for_end();
+}
+
+/// Everything is reached by keys: no pointer is ever moved. File dialogs are missing, too: the path is typed.
+pub fn keys_alone() {
+    let setup = Setup {
+        has_dialogs: false,
+        ..Setup::default()
+    };
+    let mut window = Window::begin("keys-alone", setup);
+    let digit = || window.keys(&["4"]);
+    window.until(
+        "a style by its digit",
+        digit,
+        window.remembers("style = \"rain_princess\""),
+    );
+    window.keys(&["Down"]);
+    window.wait_until(
+        "the style below it",
+        window.remembers("style = \"starry_night\""),
+    );
+    window.snapshot_in("starry_night");
+    window.shot("style");
+
+    window.keys(&["F1"]);
+    window.until_dialog(true, || {});
+    window.shot("shortcuts");
+    let all = SHORTCUTS.map(|place| window.part(place));
+    window.types("undo");
+    window.wait_until("what was searched", || {
+        let mut places = SHORTCUTS.iter().zip(&all);
+        places.all(|(place, before)| window.part(*place) != *before)
+    });
+    window.shot("shortcuts-found");
+    window.until_dialog(false, || window.keys(&["Escape"]));
+
+    // From control to control, each with the frame around it.
+    let tab = || {
+        let before = window.part(BUTTONS);
+        window.keys(&["Tab"]);
+        window.wait_until("the frame around the next control", || {
+            window.part(BUTTONS) != before
+        });
+    };
+    tab();
+    tab();
+    window.shot("focus-on-photo");
+    window.keys(&["space"]);
+    window.wait_until(
+        "the page of photos",
+        window.remembers("shows_photos = true"),
+    );
+    window.shot("photos");
+    // Open…, Paste, Sample.
+    for _ in 0..3 {
+        tab();
+    }
+    window.keys(&["Return"]);
+    window.wait_until("the sample", || window.title().contains("Sample photo"));
+    // Until it is painted, saving only says that it is not.
+    window.until_dialog(true, || window.keys(&["ctrl+s"]));
+    window.shot("saving");
+    // In place of the name that is proposed, and marked.
+    window.types("moon");
+    let saved = window.file("moon.jpg");
+    window.until_dialog(false, || window.keys(&["Return"]));
+    window.wait_until("the painting", || saved.exists());
+    window.shot("saved");
+    let photo = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/sample.jpg");
+    let [painting, photo] =
+        [saved, photo.into()].map(|path| image::open(path).expect("a picture").to_rgb8());
+    let distance = apart(&photo, &painting);
+    println!("the painting is {distance:.1} from its photo");
+    assert!(distance > 8.0, "the painting is {distance} from its photo");
+    window.keys(&["ctrl+q"]);
+    window.wait_for_end();
+}
