@@ -11,7 +11,7 @@ impl App {
     /// Notes that a setting changed; it is written after a rest.
     pub(super) fn settings_changed(&mut self, ctx: &egui::Context) {
         self.settings_file.changed_at = Some(ctx.input(|i| i.time));
-        ctx.request_repaint_after_secs(SETTINGS_REST_SECONDS as f32 + 0.05);
+        ctx.request_repaint();
     }
 
     /// Writes the choices of both pages into the settings.
@@ -76,9 +76,14 @@ impl App {
             self.settings_changed(ctx);
         }
         let now = ctx.input(|i| i.time);
-        if let (Some(since), Some(path)) = (self.settings_file.changed_at, &self.settings_file.path)
-            && now - since >= SETTINGS_REST_SECONDS
-        {
+        let Some(since) = self.settings_file.changed_at else {
+            return;
+        };
+        let rest = since + SETTINGS_REST_SECONDS - now;
+        if rest > 0.0 {
+            // Whatever draws a frame before then takes the wish for a later one away.
+            ctx.request_repaint_after_secs(rest as f32 + 0.05);
+        } else if let Some(path) = &self.settings_file.path {
             self.settings_file.changed_at = None;
             self.background
                 .write_settings(self.settings.clone(), path.clone());

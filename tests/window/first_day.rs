@@ -19,10 +19,10 @@ use crate::{
 const SCENE: (u32, u32) = (640, 480);
 /// Where the window has its stage, without the buttons at its lower edge, in pixels.
 const STAGE: [u32; 4] = [214, 48, 820, 690];
-/// A part of the stage below the picture that the first message covers.
+/// A part of the stage below the picture that the first start's cards cover.
 const BELOW_PICTURE: [u32; 4] = [400, 694, 100, 40];
-/// The button of the first message.
-const GOT_IT: (u32, u32) = (263, 727);
+/// The card that stays with the demo scene.
+const EXPLORE_DEMO: (u32, u32) = (760, 687);
 /// The third style of the list.
 const THIRD_STYLE: (u32, u32) = (100, 345);
 /// Where the question for a name has the beginning of it.
@@ -45,8 +45,7 @@ pub fn tour() {
 }
 
 fn first_run(window: &Window) {
-    // It goes by itself after a while.
-    window.wait_until("the first message", || {
+    window.wait_until("the ways to begin", || {
         !is_plain(&window.part(BELOW_PICTURE))
     });
     // The first pictures are not painted. The scene's sky is blue, Candy's is red.
@@ -60,12 +59,12 @@ fn first_run(window: &Window) {
     });
     window.shot("first-run");
     window.until(
-        "the first message to go",
-        || window.click(GOT_IT),
+        "the ways to begin to go",
+        || window.click(EXPLORE_DEMO),
         || is_plain(&window.part(BELOW_PICTURE)),
     );
     let put_away = window.remembers("has_seen_hint = true");
-    window.wait_until("the message not to come again", put_away);
+    window.wait_until("them not to come again", put_away);
     assert_eq!(window.snapshot_in("candy").dimensions(), SCENE);
 }
 

@@ -375,7 +375,9 @@ impl Stage {
 
     fn picture_rect(&self, rect: Rect, ppp: f32) -> Rect {
         let size = self.picture_points(ppp);
-        Rect::from_min_size(rect.center() - size * self.center, size)
+        // A picture that begins between two pixels of the screen would be blurred.
+        let corner = rect.center() - size * self.center;
+        Rect::from_min_size(((corner.to_vec2() * ppp).round() / ppp).to_pos2(), size)
     }
 
     fn zoom_about(&mut self, factor: f32, at: Pos2) {
