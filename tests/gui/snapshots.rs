@@ -174,6 +174,9 @@ fn a_painted_photo() {
         let file = w.photo_file("photo.png", 1920, 1280);
         w.drop_file(&file);
         w.until_label("photo.png, 1920 × 1280 px");
+        // Goes by itself after a while, which may be sooner or later than the painting is there.
+        w.until_label("Opened as a photo.");
+        w.click("Dismiss");
         w.click("Candy");
         w.until_painted();
         let hidden = Hidden {
