@@ -113,11 +113,16 @@ __device__ __forceinline__ void write_columns(const ConvParams& p, Core& core, C
     if constexpr (sizeof(S) == 2) {
 #pragma unroll
         for (int t = 0; t < Core::ROWS / 2; ++t) {
-            // A lane stores 16 bytes of one of the warp's 16 pixels, then the next 32 bytes further on.
-            int y, x;
-            place(Core::first_pixel(t) + lane % 16, y, x);
-            S* to = output + (long long)pixel_at(y, x) * p.out_channels + lane / 16 * 8;
-            const int left = y < p.grid_height && x < p.grid_width ? channels - lane / 16 * 8 : 0;
+            // Four lanes store 64 bytes side by side of one of the warp's first 8 pixels, then of one of the others.
+            S* to[2];
+            int left[2];
+#pragma unroll
+            for (int i = 0; i < 2; ++i) {
+                int y, x;
+                place(Core::first_pixel(t) + 8 * i + lane / 4, y, x);
+                to[i] = output + (long long)pixel_at(y, x) * p.out_channels + lane % 4 * 8;
+                left[i] = y < p.grid_height && x < p.grid_width ? channels - lane % 4 * 8 : 0;
+            }
 #pragma unroll
             for (int first = 0; first < Core::COLUMNS; first += 8) {
                 // What was there is read.
@@ -133,14 +138,20 @@ __device__ __forceinline__ void write_columns(const ConvParams& p, Core& core, C
                         // Rounded as they are stored, which the statistics are of.
                         widen_pair<S>(pairs[k], low, high);
                     }
-                    asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(turn + lane * 16 + (c - first) * 128),
+                    // Matrices of 8 pixels x 8 channels: the pixels' halves of 8 channels, then those of the next 8. In which
+                    // of its places a pixel lies depends on the channels, so that neither way two lanes meet in a bank.
+                    const int cell = (c - first) / 2 + lane / 16;
+                    asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(
+                                     turn + (2 * cell + lane / 8 % 2) * 128 + (lane % 8 ^ 2 * cell) * 16),
                                  "r"(pairs[0]), "r"(pairs[1]), "r"(pairs[2]), "r"(pairs[3])
                                  : "memory");
                 }
                 __syncwarp();
-                const uint4 near = load_shared(turn + lane * 16), far = load_shared(turn + lane * 16 + 512);
-                if (first * 4 < left) *reinterpret_cast<uint4*>(to + first * 4) = near;
-                if (first * 4 + 16 < left) *reinterpret_cast<uint4*>(to + first * 4 + 16) = far;
+                const int cell = lane % 4;
+                const u32 from = turn + cell * 256 + (lane / 4 ^ 2 * cell) * 16;
+                const uint4 some = load_shared(from), others = load_shared(from + 128);
+                if (first * 4 < left[0]) *reinterpret_cast<uint4*>(to[0] + first * 4) = some;
+                if (first * 4 < left[1]) *reinterpret_cast<uint4*>(to[1] + first * 4) = others;
             }
         }
     } else {

@@ -140,35 +140,43 @@ __device__ __forceinline__ void write_map(const ConvParams& p, void* output, Cor
 }
 
 // The last layer: column 3 * kx + colour of the product belongs to the pixel kx columns to the left;
-// the shifted columns are added here and become levels.
-template <class Core, int BM, int BN, int BW>
+// the shifted columns are added here and become levels. TOGETHER rows of the picture are columns of one product, those of
+// a row behind those of the one above.
+template <class Core, int BM, int BN, int BW, int TOGETHER = 1>
 __device__ __forceinline__ void write_picture(const ConvParams& p, Core& core, float* sums, int image, int y0, int x0) {
     // Row by row of the tile as [column of the product][pixel].
     constexpr int PITCH = BW + Core::SUMS_GAP;
     const int used = 3 * p.photo_kernel;
+    constexpr int MOST = (BM + Core::THREADS - 1) / Core::THREADS;  // pixels of a thread
+    const int columns = BW - p.photo_kernel + 1, pixels = columns * (BM / BW);
+    // The photo's alpha is on its way meanwhile.
+    u32 alpha[MOST];
+#pragma unroll
+    for (int k = 0; k < MOST; ++k) {
+        const int i = threadIdx.x + k * Core::THREADS, y = y0 + i / columns, x = x0 + i % columns;
+        alpha[k] = 0;
+        if (i < pixels && y < p.out_height && x < p.out_width && p.output_floats == nullptr) {
+            const u8* lender = p.photo + 4 * (((long long)image * p.photo_height + y) * p.photo_width + x) + 3;
+            asm volatile("ld.global.u8 %0, [%1];" : "=r"(alpha[k]) : "l"(lender));
+        }
+    }
     // The tile is read; its place is taken by the product.
     __syncthreads();
 #pragma unroll
     for (int c = 0; c < Core::COLUMNS; ++c) {
-        if (core.column(c) >= used) continue;
+        if (core.column(c) >= TOGETHER * used) continue;
         float* to = sums + core.column(c) * PITCH;
 #pragma unroll
         for (int r = 0; r < Core::ROWS; ++r) {
-            to[core.pixel(r) / BW * (used * PITCH) + core.pixel(r) % BW] = core.value(r, c);
+            to[core.pixel(r) / BW * (TOGETHER * used * PITCH) + core.pixel(r) % BW] = core.value(r, c);
         }
     }
     __syncthreads();
-    const int columns = BW - p.photo_kernel + 1;
-    for (int i = threadIdx.x; i < columns * (BM / BW); i += Core::THREADS) {
-        const int row = i / columns, column = i % columns;
+#pragma unroll
+    for (int k = 0; k < MOST; ++k) {
+        const int i = threadIdx.x + k * Core::THREADS, row = i / columns, column = i % columns;
         const int y = y0 + row, x = x0 + column;
-        if (y >= p.out_height || x >= p.out_width) continue;
-        u32 alpha = 0;
-        if (p.output_floats == nullptr) {
-            // On its way while the columns are added.
-            const u8* lender = p.photo + 4 * (((long long)image * p.photo_height + y) * p.photo_width + x) + 3;
-            asm volatile("ld.global.u8 %0, [%1];" : "=r"(alpha) : "l"(lender));
-        }
+        if (i >= pixels || y >= p.out_height || x >= p.out_width) continue;
         float rgb[3];
 #pragma unroll
         for (int c = 0; c < 3; ++c) rgb[c] = p.bias[c];
@@ -186,7 +194,7 @@ __device__ __forceinline__ void write_picture(const ConvParams& p, Core& core, f
 #pragma unroll
             for (int c = 0; c < 3; ++c) to[c * plane] = rgb[c];
         } else {
-            static_cast<u32*>(p.output)[at] = level(rgb[0]) | level(rgb[1]) << 8 | level(rgb[2]) << 16 | alpha << 24;
+            static_cast<u32*>(p.output)[at] = level(rgb[0]) | level(rgb[1]) << 8 | level(rgb[2]) << 16 | alpha[k] << 24;
         }
     }
 }

@@ -8,14 +8,16 @@
 //   wgmma_picture_PxN_*  map to picture
 //   wgmma_photo_PxN_*    photo to raw map
 //
-// GEMM: M = output pixels, N = output channels (BN at a time), K = taps x input channels; 9x9 from the
-// photo: K = 9 rows x 12 pixels (10 in tf32) x 4, of which 9 x 3 count; 9x9 to the picture: N = 27 of 32.
+// GEMM: M = output pixels, N = output channels (BN at a time), K = taps x input channels. From the photo and to the picture
+// two rows of the output are columns of one product, because a narrow product waits for its operands: of each step a product
+// of N columns reads 2 KB + 32 N bytes of shared memory at 128 a clock and takes N / 2 clocks, N = 32 so 24 instead of 16.
+// 9x9 from the photo: N = 2 rows x 32 channels, K = 9 columns x 32, of which 10 rows x 3 colours count; 9x9 to the picture:
+// N = 2 rows x 27 of 56, K = 10 rows x channels, of which a row of the output has 9.
 //
 // Layouts: maps as in element.cuh; weights as `src/backend/cuda/pack.rs` writes them, [cell][channel] of
 // 16 bytes; the input tile in shared memory as [cell plane][row][column] of 16 bytes, so that 8 pixels side
-// by side are a core matrix. Tiles are therefore 8 or 64 pixels wide. The photo lies as it is, four values
-// a pixel: a core matrix is 16 bytes from each of 8 pixels that are 16 bytes apart, that is every second one
-// in 16 bits, so one warpgroup takes the even and one the odd columns, from a copy that is moved by one.
+// by side are a core matrix. Tiles are therefore 8 or 64 pixels wide. The photo's tile has the colours of the 10 rows above one
+// another as a pixel's channels, once for each two rows of the output, so that a tap is a column.
 //
 // Launch: block 256; grid (CTAs of an image, channel tiles, images); dynamic shared memory = ring of weights
 // + input tile + list of its pixels. A CTA walks over the tiles of one image with a fixed stride.
@@ -38,15 +40,27 @@
 namespace sf {
 
 // What a CTA shares beside its ring and tile.
-template <class Core, int BN> struct ConvMemory {
+template <class Core, int BN, bool TO_MAPS> struct ConvMemory {
     StatisticsMemory<Core::SLOTS, BN> statistics;
     RingBarriers barriers;
     Asking asking;
+    int is_inner;  // what the gather's list is one of
     alignas(16) char turns[8 * TURN_BYTES];  // where the warps turn accumulators
 };
+template <class Core, int BN> struct ConvMemory<Core, BN, false> {
+    RingBarriers barriers;
+    Asking asking;
+    int is_inner;  // what the gather's list is one of
+};
 
-// The tiles of a CTA, one after another: bring(t) puts tile t into shared memory, use(t, ...) multiplies it and stores the
-// result. Here is what the kernels have in common beside: weights, statistics, when the launch before is over.
+// Row and column of a tile among the tiles. Divisions are dear: one for a tile.
+struct TilePlace {
+    int row, column;
+    __device__ __forceinline__ TilePlace(const ConvParams& p, int t) : row((u32)t / (u32)p.tiles_x), column(t - row * p.tiles_x) {}
+};
+
+// The tiles of a CTA, one after another: bring(t, place) puts tile t into shared memory, use(t, place, ...) multiplies it
+// and stores the result. Here is what the kernels have in common beside: weights, statistics, when the launch before is over.
 template <bool COUNTS, class Core, int BN, class Memory, class Bring, class Use>
 __device__ __forceinline__ void walk_tiles(const ConvParams& p, Memory& shared, char* memory, Bring bring, Use use) {
     typedef typename Core::Stream Stream;
@@ -63,11 +77,14 @@ __device__ __forceinline__ void walk_tiles(const ConvParams& p, Memory& shared, 
     for (int t = blockIdx.x; t < tiles; t += gridDim.x) {
         // The tile before is multiplied, or its sums are read.
         __syncthreads();
-        bring(t);
+        bring(t, TilePlace(p, t));
         publish_to_products();
         // The tile is there.
         __syncthreads();
-        use(t, core, own, stream);
+        // Divided again: kept, the place would take registers.
+        int again = t;
+        stay(again);
+        use(t, TilePlace(p, again), core, own, stream);
     }
     if constexpr (COUNTS) {
         if (p.out_scale != nullptr) finish_statistics(p, own, shared.statistics);
@@ -78,28 +95,29 @@ __device__ __forceinline__ void walk_tiles(const ConvParams& p, Memory& shared, 
 template <class S, class O, int TILES, int BN, int BW, int STEPS, int TO, int DEPTH, int PLAIN>
 __device__ __forceinline__ void convolve_wgmma(const ConvParams& p) {
     constexpr int BM = 128 * TILES, BH = BM / BW;
-    typedef WgmmaCore<O, TILES, BN, BW, STEPS> Core;
+    // Two rows of the picture are columns of one product.
+    constexpr int TOGETHER = TO == TO_PICTURE ? 2 : 1, PRODUCTS = TILES / TOGETHER;
+    typedef WgmmaCore<O, PRODUCTS, BN, BW, STEPS> Core;
     extern __shared__ __align__(128) char memory[];
-    __shared__ ConvMemory<Core, BN> shared;
+    __shared__ ConvMemory<Core, BN, TO == TO_MAP> shared;
 
     char* tile = memory + p.ring_stages * Core::Stream::BLOCK_BYTES;
     const int image = blockIdx.z, n_tile = blockIdx.y;
     const int block_columns = TO == TO_PICTURE ? BW - p.photo_kernel + 1 : BW;
     const ListedGather<S, O, Core::THREADS> gather(p, shared_address(tile), tile + p.tile_bytes);
-    auto first_y = [&](int t) { return t / p.tiles_x * BH * p.stride - p.origin; };
-    auto first_x = [&](int t) { return t % p.tiles_x * block_columns * p.stride - p.origin; };
-    auto bring = [&](int t) {
-        const int before = t - (int)gridDim.x;
-        gather.turn_to(first_y(t), first_x(t), before >= 0 && is_inner_tile(p, first_y(before), first_x(before)), BH, BW);
-        gather.template gather<DEPTH, PLAIN>(image, first_y(t), first_x(t), n_tile == 0);
+    if (threadIdx.x == 0) shared.is_inner = 0;
+    auto bring = [&](int, const TilePlace& place) {
+        const int first_y = place.row * BH * p.stride - p.origin, first_x = place.column * block_columns * p.stride - p.origin;
+        gather.turn_to(first_y, first_x, shared.is_inner, BH, BW);
+        gather.template gather<DEPTH, PLAIN>(image, first_y, first_x, n_tile == 0);
     };
-    auto use = [&](int t, Core& core, ColumnStatistics<Core>& own, typename Core::Stream& stream) {
-        const int y0 = t / p.tiles_x * BH, x0 = t % p.tiles_x * block_columns;
+    auto use = [&](int, const TilePlace& place, Core& core, ColumnStatistics<Core>& own, typename Core::Stream& stream) {
+        const int y0 = place.row * BH, x0 = place.column * block_columns;
         for (int phase = 0; phase < p.phases; ++phase) {
             core.clear();
-            core.run(p, shared_address(tile) + (phase >> 1) * p.walk_row + (phase & 1) * 16 + Core::warpgroup() * TILES * p.walk_tile, stream);
+            core.run(p, shared_address(tile) + (phase >> 1) * p.walk_row + (phase & 1) * 16 + Core::warpgroup() * PRODUCTS * p.walk_tile, stream);
             if constexpr (TO == TO_PICTURE) {
-                write_picture<Core, BM, BN, BW>(p, core, reinterpret_cast<float*>(tile), image, y0, x0);
+                write_picture<Core, BM, BN, BW, TOGETHER>(p, core, reinterpret_cast<float*>(tile), image, y0, x0);
             } else {
                 const u32 turn = shared_address(shared.turns) + threadIdx.x / 32 * TURN_BYTES;
                 write_columns<S, BN>(p, core, own, turn, image, n_tile, phase, [&](int pixel, int& y, int& x) {
@@ -112,71 +130,95 @@ __device__ __forceinline__ void convolve_wgmma(const ConvParams& p) {
     walk_tiles<TO == TO_MAP, Core, BN>(p, shared, memory, bring, use);
 }
 
-// TILES rows of 128 pixels, from the photo.
+// TILES rows of 128 pixels, from the photo. The rows of a kernel, for two rows of the output together, are channels.
 template <class S, class O, int TILES, int BN, int STEPS>
 __device__ __forceinline__ void convolve_photo_wgmma(const ConvParams& p) {
-    constexpr int WIDE = 128, PIXEL_BYTES = 4 * (int)sizeof(O);
-    // In 16 bits two pixels are a cell: odd columns start in the middle of one, and have a copy for it.
-    constexpr int COPIES = 16 / PIXEL_BYTES;
-    typedef WgmmaCore<O, TILES, BN, WIDE, STEPS> Core;
+    constexpr int WIDE = 128, PAIRS = TILES / 2, MOST_ROWS = 10, COLOURS = 3;
+    constexpr int PACK = 16 / (int)sizeof(O), MOST_PLANES = (COLOURS * MOST_ROWS + PACK - 1) / PACK;
+    typedef WgmmaCore<O, TILES, BN, WIDE, STEPS, false, 2> Core;
+    static_assert(PAIRS * WIDE == Core::THREADS, "a thread has a pixel of each tile, and some have one at its right edge");
     extern __shared__ __align__(128) char memory[];
-    __shared__ ConvMemory<Core, BN> shared;
+    __shared__ ConvMemory<Core, BN, true> shared;
 
-    char* tile = memory + p.ring_stages * Core::Stream::BLOCK_BYTES;
-    const int copy_bytes = p.tile_rows * p.pitch;
+    const u32 tile = shared_address(memory) + p.ring_stages * Core::Stream::BLOCK_BYTES, words = tile + p.tile_bytes;
     const u32* photo = static_cast<const u32*>(p.input) + (long long)blockIdx.z * p.in_height * p.in_width;
-    const int second = Core::warpgroup();
-    auto put = [&](char* to, int column, u32 levels) {
-        float value[4] = {0.0f, 0.0f, 0.0f, 0.0f};
-#pragma unroll
-        for (int c = 0; c < 3; ++c) value[c] = level_of(levels, c, p.photo_scale);
-        to += column * PIXEL_BYTES;
-        if constexpr (COPIES == 2) {
-            const uint2 half_cell = make_uint2(narrow_pair<O>(value[0], value[1]), narrow_pair<O>(value[2], value[3]));
-            *reinterpret_cast<uint2*>(to) = half_cell;
-            if (column > 0) *reinterpret_cast<uint2*>(to + copy_bytes - PIXEL_BYTES) = half_cell;
-            if (column == p.tile_columns - 1) *reinterpret_cast<uint2*>(to + copy_bytes) = half_cell;
-        } else {
-            *reinterpret_cast<uint4*>(to) = narrow_pack<O>(value);
-        }
-    };
-    auto bring = [&](int t) {
-        const int first_y = t / p.tiles_x * TILES - p.origin, first_x = t % p.tiles_x * WIDE - p.origin;
-        // A warp takes every eighth row, two of them together, a lane every 32nd pixel of it.
-        constexpr int ROWS = 2, ACROSS = 5, APART = Core::THREADS / 32;
+    const int rows = p.photo_kernel + 1, planes = p.chunk_channels / PACK, tiles = p.tiles_x * p.tiles_y;
+    // Zeros where no pixel's values come.
+    for (int at = 16 * threadIdx.x; at < p.tile_bytes; at += 16 * Core::THREADS) store_shared(tile + at, make_uint4(0u, 0u, 0u, 0u));
+    // The photo's words come while the tile before is multiplied. A warp takes every eighth row, a lane every 32nd pixel.
+    auto load = [&](const TilePlace& place) {
+        const int top = place.row * TILES - p.origin, left = place.column * WIDE - p.origin, all_rows = TILES - 2 + rows;
+        // Most tiles do not touch the photo's edges.
+        const bool inside = top >= 0 && left >= 0 && top + all_rows <= p.in_height && left + p.tile_columns <= p.in_width;
 #pragma unroll 1
-        for (int top = threadIdx.x / 32; top < p.tile_rows; top += ROWS * APART) {
+        for (int y = threadIdx.x / 32; y < all_rows; y += Core::THREADS / 32) {
+            const u32 to = words + 4 * y * p.tile_columns;
+            if (inside) {
+                const u32* from = photo + (long long)(top + y) * p.in_width + left;
+                for (int x = threadIdx.x % 32; x < p.tile_columns; x += 32) copy_async_word(to + 4 * x, from + x);
+                continue;
+            }
+            const u32* from = photo + (long long)source_index(top + y, p.in_height, EDGE_REFLECT) * p.in_width;
 #pragma unroll 1
-            for (int left = threadIdx.x % 32; left < p.tile_columns; left += 32 * ACROSS) {
-                u32 levels[ROWS][ACROSS];
-#pragma unroll
-                for (int r = 0; r < ROWS; ++r) {
-                    const u32* line = photo + (long long)source_index(first_y + top + r * APART, p.in_height, EDGE_REFLECT) * p.in_width;
-#pragma unroll
-                    for (int a = 0; a < ACROSS; ++a) levels[r][a] = line[source_index(first_x + left + 32 * a, p.in_width, EDGE_REFLECT)];
-                }
-#pragma unroll
-                for (int r = 0; r < ROWS; ++r) {
-                    if (top + r * APART >= p.tile_rows) break;
-#pragma unroll
-                    for (int a = 0; a < ACROSS; ++a) {
-                        if (left + 32 * a < p.tile_columns) put(tile + (top + r * APART) * p.pitch, left + 32 * a, levels[r][a]);
-                    }
-                }
+            for (int x = threadIdx.x % 32; x < p.tile_columns; x += 32) {
+                copy_async_word(to + 4 * x, from + source_index(left + x, p.in_width, EDGE_REFLECT));
             }
         }
     };
-    auto use = [&](int t, Core& core, ColumnStatistics<Core>& own, typename Core::Stream& stream) {
-        const int y0 = t / p.tiles_x * TILES, x0 = t % p.tiles_x * WIDE;
+    auto word_at = [&](int y, int x) { return load_shared_word(words + 4 * (y * p.tile_columns + x)); };
+    // As level_of, with one sum.
+    const float below = -8388608.0f * p.photo_scale;
+    auto value_of = [&](u32 word, int colour) {
+        return fmaf(__uint_as_float(__byte_perm(word, 0x4b000000u, 0x7540u + colour)), p.photo_scale, below);
+    };
+    auto bring = [&](int t, const TilePlace& place) {
+        if (t == (int)blockIdx.x) {
+            load(place);
+            wait_for_copies();
+            __syncthreads();
+        }
+        const int pair = threadIdx.x / WIDE, column = threadIdx.x % WIDE;
+        const u32 to = tile + pair * p.walk_tile + column * 16;
+        u32 levels[MOST_ROWS];
+#pragma unroll
+        for (int j = 0; j < MOST_ROWS; ++j) levels[j] = j < rows ? word_at(2 * pair + j, column) : 0u;
+#pragma unroll
+        for (int plane = 0; plane < MOST_PLANES; ++plane) {
+            float value[PACK];
+#pragma unroll
+            for (int k = 0; k < PACK; ++k) {
+                const int channel = plane * PACK + k;
+                value[k] = channel < COLOURS * MOST_ROWS ? value_of(levels[channel / COLOURS], channel % COLOURS) : 0.0f;
+            }
+            if (plane < planes) store_shared(to + plane * p.pitch, narrow_pack<O>(value));
+        }
+        // At the right edge a thread has a row of a column.
+        const int edge_columns = p.tile_columns - WIDE;
+        if ((int)threadIdx.x < PAIRS * rows * edge_columns) {
+            const int x = WIDE + (int)threadIdx.x % edge_columns, y = (int)threadIdx.x / edge_columns % rows;
+            const int edge_pair = (int)threadIdx.x / (edge_columns * rows);
+            const u32 word = word_at(2 * edge_pair + y, x);
+#pragma unroll
+            for (int c = 0; c < COLOURS; ++c) {
+                const int channel = COLOURS * y + c;
+                const u32 at = tile + edge_pair * p.walk_tile + x * 16 + channel / PACK * p.pitch + channel % PACK * (int)sizeof(O);
+                store_value(at, narrow<O>(value_of(word, c)));
+            }
+        }
+    };
+    auto use = [&](int t, const TilePlace& place, Core& core, ColumnStatistics<Core>& own, typename Core::Stream& stream) {
+        const int y0 = place.row * TILES, x0 = place.column * WIDE + Core::warpgroup() * 64;
         core.clear();
-        core.run(p, shared_address(tile) + second * (COPIES == 2 ? copy_bytes : WIDE / 2 * PIXEL_BYTES), stream);
-        // A warpgroup has every second pixel of TILES rows, or a half of each.
+        core.run(p, tile + Core::warpgroup() * (64 * 16), stream, [&] {
+            if (t + (int)gridDim.x < tiles) load(TilePlace(p, t + gridDim.x));
+        });
+        // A warpgroup has 64 columns of all rows.
         const u32 turn = shared_address(shared.turns) + threadIdx.x / 32 * TURN_BYTES;
         write_columns<S, BN>(p, core, own, turn, blockIdx.z, 0, 0, [&](int pixel, int& y, int& x) {
-            const int place = pixel % 64;
-            y = y0 + pixel / 64 - second * TILES;
-            x = x0 + (COPIES == 2 ? 2 * place + second : second * (WIDE / 2) + place);
+            y = y0 + pixel / 64 % TILES;
+            x = x0 + pixel % 64;
         });
+        wait_for_copies();
     };
     walk_tiles<true, Core, BN>(p, shared, memory, bring, use);
 }

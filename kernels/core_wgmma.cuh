@@ -190,16 +190,18 @@ template <bool CHAIN, int STEPS, int BN> struct StreamOf { typedef WeightStream<
 template <int STEPS, int BN> struct StreamOf<true, STEPS, BN> { typedef ChainStream<STEPS, BN> Type; };
 
 // TILES times 64 pixels for each of two warpgroups, BN channels, BW pixels side by side.
-template <class O, int TILES, int BN, int BW, int STEPS, bool CHAIN = false> struct WgmmaCore {
+// TOGETHER rows of the output are columns of one product, which then takes the rows of all their taps.
+template <class O, int TILES, int BN, int BW, int STEPS, bool CHAIN = false, int TOGETHER = 1> struct WgmmaCore {
     static constexpr int THREADS = 256;
     static constexpr int SLOTS = 8;                 // every warp has its own pixels
     static constexpr int ROWS = 2 * TILES, COLUMNS = BN / 4;
     static constexpr int FIRST_LANE_MASK = 4;       // lanes that differ from this bit on share columns
     static constexpr int SUMS_GAP = 4;              // spreads the picture's sums over the banks
-    typedef typename StreamOf<CHAIN, STEPS, BN>::Type Stream;
+    static constexpr int PRODUCTS = TILES / TOGETHER, WIDE = BN * TOGETHER;
+    typedef typename StreamOf<CHAIN, STEPS, WIDE>::Type Stream;
     typedef O Operand;
 
-    float acc[TILES][BN / 2];
+    float acc[PRODUCTS][WIDE / 2];
 
     __device__ __forceinline__ static int warpgroup() { return threadIdx.x / 128; }
     __device__ __forceinline__ static int slot() { return threadIdx.x / 32; }
@@ -211,13 +213,15 @@ template <class O, int TILES, int BN, int BW, int STEPS, bool CHAIN = false> str
     __device__ __forceinline__ static int first_pixel(int t) { return (warpgroup() * TILES + t) * 64 + threadIdx.x / 32 % 4 * 16; }
     __device__ __forceinline__ static int pixel(int row) { return (warpgroup() * TILES + row / 2) * 64 + place(row); }
     __device__ __forceinline__ static int column(int c) { return c / 2 * 8 + threadIdx.x % 4 * 2 + c % 2; }
-    __device__ __forceinline__ float& value(int row, int c) { return acc[row / 2][c / 2 * 4 + row % 2 * 2 + c % 2]; }
+    __device__ __forceinline__ float& value(int row, int c) {
+        return acc[row / 2 / TOGETHER][row / 2 % TOGETHER * (BN / 2) + c / 2 * 4 + row % 2 * 2 + c % 2];
+    }
 
     __device__ __forceinline__ void clear() {
 #pragma unroll
-        for (int t = 0; t < TILES; ++t)
+        for (int t = 0; t < PRODUCTS; ++t)
 #pragma unroll
-            for (int i = 0; i < BN / 2; ++i) acc[t][i] = 0.0f;
+            for (int i = 0; i < WIDE / 2; ++i) acc[t][i] = 0.0f;
     }
 
     // All taps of one phase. `first`: shared address of the first tap of this warpgroup's first pixel, the same
@@ -227,20 +231,25 @@ template <class O, int TILES, int BN, int BW, int STEPS, bool CHAIN = false> str
     // each wait for the one before. What they are told is computed for the warp as a whole: the places of the
     // steps come as parameters, and of a description only the lower half changes.
     template <class AnyStream> __device__ __forceinline__ void run(const ConvParams& p, u32 first, AnyStream& stream) {
+        run(p, first, stream, [] {});
+    }
+    // The same; `meanwhile()` is done while the last products are under way.
+    template <class AnyStream, class Meanwhile>
+    __device__ __forceinline__ void run(const ConvParams& p, u32 first, AnyStream& stream, Meanwhile meanwhile) {
         const int blocks = p.walk_blocks;
         const u32 pixels = describe_low(__shfl_sync(0xffffffffu, first, 0), p.walk_across);
         const u32 pixels_high = describe_high(p.walk_down), channels_high = describe_high(128);
         int before = -1;
 #pragma unroll 1
         for (int block = 0; block < blocks; ++block) {
-            const u32 weights = describe_low(stream.take(), 16 * BN);
+            const u32 weights = describe_low(stream.take(), 16 * WIDE);
             begin_products();
 #pragma unroll
             for (int s = 0; s < STEPS; ++s) {
                 const u32 at = pixels + p.walk[block * STEPS + s];
 #pragma unroll
-                for (int t = 0; t < TILES; ++t) {
-                    WarpgroupProduct<O, BN>::run(acc[t], at + (u32)(t * p.walk_tile >> 4), pixels_high,
+                for (int t = 0; t < PRODUCTS; ++t) {
+                    WarpgroupProduct<O, WIDE>::run(acc[t], at + (u32)(t * p.walk_tile >> 4), pixels_high,
                                                  weights + (s * Stream::STEP_BYTES >> 4), channels_high);
                 }
             }
@@ -251,6 +260,7 @@ template <class O, int TILES, int BN, int BW, int STEPS, bool CHAIN = false> str
             before = stream.stage;
             stream.advance();
         }
+        meanwhile();
         wait_for_products<0>();
         stream.release(before);
     }

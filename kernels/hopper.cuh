@@ -156,6 +156,7 @@ template <class O, int N> struct WarpgroupProduct;
 #define SF_F16(i) SF_F4(i), SF_F4(i + 4), SF_F4(i + 8), SF_F4(i + 12)
 #define SF_F32(i) SF_F16(i), SF_F16(i + 16)
 #define SF_LIST16 "%0,%1,%2,%3,%4,%5,%6,%7,%8,%9,%10,%11,%12,%13,%14,%15"
+#define SF_LIST28 SF_LIST16 ",%16,%17,%18,%19,%20,%21,%22,%23,%24,%25,%26,%27"
 #define SF_LIST32 SF_LIST16 ",%16,%17,%18,%19,%20,%21,%22,%23,%24,%25,%26,%27,%28,%29,%30,%31"
 #define SF_LIST64                                                                            \
     SF_LIST32 ",%32,%33,%34,%35,%36,%37,%38,%39,%40,%41,%42,%43,%44,%45,%46,%47,%48,%49,%50" \
@@ -174,6 +175,7 @@ template <class O, int N> struct WarpgroupProduct;
 
 #define SF_PRODUCTS(O, SHAPE, TAIL)                                            \
     SF_PRODUCT(O, 32, 16, SHAPE, TAIL, SF_LIST16, 16, 17, 18, 19, SF_F16(0))   \
+    SF_PRODUCT(O, 56, 28, SHAPE, TAIL, SF_LIST28, 28, 29, 30, 31, SF_F16(0), SF_F4(16), SF_F4(20), SF_F4(24)) \
     SF_PRODUCT(O, 64, 32, SHAPE, TAIL, SF_LIST32, 32, 33, 34, 35, SF_F32(0))   \
     SF_PRODUCT(O, 128, 64, SHAPE, TAIL, SF_LIST64, 64, 65, 66, 67, SF_F32(0), SF_F32(32))
 

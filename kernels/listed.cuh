@@ -25,14 +25,27 @@ __device__ __forceinline__ uint4 load_shared(u32 from) {
     asm volatile("ld.shared.v4.u32 {%0, %1, %2, %3}, [%4];" : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "r"(from) : "memory");
     return v;
 }
+__device__ __forceinline__ u32 load_shared_word(u32 from) {
+    u32 v;
+    asm volatile("ld.shared.u32 %0, [%1];" : "=r"(v) : "r"(from) : "memory");
+    return v;
+}
 __device__ __forceinline__ void store_shared(u32 to, const uint4& v) {
     asm volatile("st.shared.v4.u32 [%0], {%1, %2, %3, %4};" ::"r"(to), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w) : "memory");
 }
+// One operand.
+__device__ __forceinline__ void store_value(u32 to, half_t v) { asm volatile("st.shared.u16 [%0], %1;" ::"r"(to), "h"(v.bits) : "memory"); }
+__device__ __forceinline__ void store_value(u32 to, bfloat_t v) { asm volatile("st.shared.u16 [%0], %1;" ::"r"(to), "h"(v.bits) : "memory"); }
+__device__ __forceinline__ void store_value(u32 to, tfloat_t v) { asm volatile("st.shared.u32 [%0], %1;" ::"r"(to), "r"(v.bits) : "memory"); }
 
 // Says nothing of memory to the compiler, so that several can be under way: who reads the copy waits for it, and the
 // caller synchronises before it.
 __device__ __forceinline__ void copy_async(u32 to, const void* from) {
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(from));
+}
+// The same of a word that need not be aligned to more.
+__device__ __forceinline__ void copy_async_word(u32 to, const void* from) {
+    asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" ::"r"(to), "l"(from));
 }
 __device__ __forceinline__ void wait_for_copies() { asm volatile("cp.async.wait_all;" ::: "memory"); }
 
@@ -131,13 +144,14 @@ template <class S, class O, int THREADS> struct ListedGather {
     __device__ __forceinline__ ListedGather(const ConvParams& params, u32 at, char* behind)
         : p(params), tile(at), list(reinterpret_cast<uint2*>(behind)) {}
 
-    // Makes the list one for the tile at `first_y`, `first_x`; `after_inner`: it was last one for an inner tile. All
-    // threads call it while nobody reads the list; it may be read behind it.
-    __device__ __forceinline__ void turn_to(int first_y, int first_x, bool after_inner, int block_rows, int block_columns) const {
+    // Makes the list one for the tile at `first_y`, `first_x`. `is_inner`, in shared memory, where it takes no register: the
+    // list is one for an inner tile. All threads call it while nobody reads the list; it may be read behind it.
+    __device__ __forceinline__ void turn_to(int first_y, int first_x, volatile int& is_inner, int block_rows, int block_columns) const {
         const bool inner = is_inner_tile(p, first_y, first_x);
-        if (inner && after_inner) return;
+        if (inner && is_inner) return;
         list_tile<S, THREADS>(p, list, threadIdx.x, first_y, first_x, inner, block_rows, block_columns, [](const uint2&) {});
         __syncthreads();
+        if (threadIdx.x == 0) is_inner = inner;
     }
 
     // Which part of a tile is this thread's. Computed when it is needed: kept, it would take registers.
@@ -149,10 +163,11 @@ template <class S, class O, int THREADS> struct ListedGather {
     __device__ __forceinline__ Share share(int image, int first_y, int first_x) const {
         int thread = threadIdx.x;
         stay(thread);
-        const int packs = p.chunk_channels / PACK, pack = thread % packs;
+        const int packs = p.chunk_channels / PACK;
         Share mine;
-        mine.per_round = THREADS / packs;
-        mine.first = thread / packs;
+        mine.per_round = (u32)THREADS / (u32)packs;
+        mine.first = (u32)thread / (u32)packs;
+        const int pack = thread - mine.first * packs;
         mine.channel = pack * PACK;
         mine.total = mine.first < mine.per_round ? p.tile_rows * p.tile_columns : 0;
         mine.tile = tile + CellPlanes::channel(p, mine.channel * (int)sizeof(O));

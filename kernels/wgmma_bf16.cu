@@ -19,9 +19,9 @@ using namespace sf;
     }
 
 SF_CHAIN(wgmma_128x128_bf16, 12)
-SF_WGMMA(wgmma_128x64_bf16, 1, 64, 8, 8, TO_MAP, 2, 3, 2)
-SF_WGMMA(wgmma_128x32_bf16, 1, 32, 8, 8, TO_MAP, 2, 5, 2)
-SF_WGMMA(wgmma_picture_512x32_bf16, 4, 32, 64, 6, TO_PICTURE, 2, 4, 2)
+SF_WGMMA(wgmma_128x64_bf16, 1, 64, 8, 8, TO_MAP, 2, 4, 2)
+SF_WGMMA(wgmma_128x32_bf16, 1, 32, 8, 8, TO_MAP, 2, 7, 2)
+SF_WGMMA(wgmma_picture_512x56_bf16, 4, 56, 64, 5, TO_PICTURE, 2, 4, 2)
 
 extern "C" __global__ void __launch_bounds__(512, 1) wgmma_256x128_bf16(const __grid_constant__ ChainParams p) {
     convolve_deep<bfloat_t, 2, 4>(p);

@@ -21,7 +21,7 @@ using namespace sf;
 SF_CHAIN(wgmma_128x128_mixed, 6)
 SF_WGMMA(wgmma_128x64_mixed, 1, 64, 8, 8, TO_MAP, 2, 2, 2)
 SF_WGMMA(wgmma_128x32_mixed, 1, 32, 8, 8, TO_MAP, 3, 4, 2)
-SF_WGMMA(wgmma_picture_512x32_mixed, 4, 32, 64, 6, TO_PICTURE, 2, 3, 2)
+SF_WGMMA(wgmma_picture_512x56_mixed, 4, 56, 64, 5, TO_PICTURE, 2, 3, 2)
 
 extern "C" __global__ void __launch_bounds__(256, 2) wgmma_photo_512x32_mixed(const __grid_constant__ ConvParams p) {
     convolve_photo_wgmma<float, half_t, 4, 32, 9>(p);

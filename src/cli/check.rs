@@ -198,7 +198,7 @@ fn subjects() -> Result<(Vec<Subject>, Vec<String>), CliError> {
             ..StylePictureArgs::default()
         };
         if let Some(chosen) = checked_pictures(&pictures)? {
-            let name = format!("{name}, made-up style");
+            let name = format!("{name}, the sample as its style");
             subjects.push(verify::style_subject(&name, chosen.network, &photo.frame));
         }
     }

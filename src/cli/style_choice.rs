@@ -18,9 +18,8 @@ use crate::{
     disk::words,
     engine::style_picture,
     measure::Subject,
-    media::decode,
+    media::{decode, sample},
     mode::ModelSize,
-    models::vit::TransformerError,
     network::Network,
     weights::{Checkpoint, LibraryError, NO_STYLE, Style, StyleLibrary, StyleNetwork},
 };
@@ -152,7 +151,7 @@ pub fn of_pictures(
     mixed(&network, &pictures.style_pictures).map(Some)
 }
 
-/// As [`of_pictures`], for measuring: a network alone paints with a made-up code, and sizes are a network.
+/// As [`of_pictures`], for measuring: a network alone paints in the style of the sample, and sizes are a network.
 fn measured_pictures(
     pictures: &StylePictureArgs,
     model: Option<ModelSize>,
@@ -166,10 +165,13 @@ fn measured_pictures(
     if !pictures.style_pictures.is_empty() {
         return mixed(&network, &pictures.style_pictures).map(Some);
     }
-    let failed = |e: TransformerError| CliError::Failed(e.to_string());
-    let code = network.transformer.made_up_code().map_err(failed)?;
+    // No made-up numbers: a trained network makes of those what no picture's style would.
+    let failed = |e: &dyn std::fmt::Display| CliError::Failed(e.to_string());
+    let photo = sample::sample().map_err(|e| failed(&e))?;
+    let transformer = &network.transformer;
+    let code = style_picture::code_of(transformer, &photo.frame).map_err(|e| failed(&e))?;
     Ok(Some(ChosenStyle {
-        network: Arc::new(network.transformer.network(&code).map_err(failed)?),
+        network: Arc::new(transformer.network(&code).map_err(|e| failed(&e))?),
         title: network.name.clone(),
         label: network.name,
         model: None,

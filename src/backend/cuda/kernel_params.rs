@@ -372,7 +372,7 @@ impl ParamsMaker<'_> {
             edge: i32::from(launch.replicate),
             upsample: i32::from(launch.upsample),
             photo_kernel: match launch.taps {
-                Taps::PhotoRows | Taps::PhotoQuads | Taps::ShiftedColumns => int(conv.kernel),
+                Taps::PhotoRows | Taps::PhotoColumns | Taps::ShiftedColumns => int(conv.kernel),
                 Taps::Direct | Taps::FourPhase => 1,
             },
             photo_height: int(photo_height),

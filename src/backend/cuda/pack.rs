@@ -31,7 +31,7 @@ pub fn pack(
     let step = step_channels(operand);
     let steps_per_tap = launch.chunking.channels / step;
     let (steps, blocks) = (launch.steps(operand), launch.blocks(operand));
-    let (n, block_steps) = (launch.tile.channels, launch.block_steps());
+    let (n, block_steps) = (launch.product_columns(), launch.block_steps());
     let mut packed = Vec::with_capacity(launch.weight_bytes(operand));
     // One value of a step: output channel, which step of the chunk, which channel of the step.
     let value = |tile: usize, phase: usize, chunk: usize, at: usize, c: usize, out: usize| {
@@ -40,8 +40,20 @@ pub fn pack(
         }
         let (tap, inner) = (at / steps_per_tap, at % steps_per_tap);
         let (ty, tx) = (tap / launch.tap_grid.1, tap % launch.tap_grid.1);
+        let out = out + tile * n;
         let channel = chunk * launch.chunking.channels + inner * step + c;
-        kernel.value(tile * n + out, channel, phase, ty, tx)
+        match kernel.product_row(out, launch) {
+            // Columns that fill a product up.
+            (row, _) if row >= launch.taps.rows_together(launch.main_loop) => 0.0,
+            (row, out) if launch.taps == Taps::PhotoColumns => {
+                let y = (channel / 3).checked_sub(row);
+                y.map_or(0.0, |y| kernel.of_photo(out, y, tx, channel % 3))
+            }
+            (row, out) => {
+                let y = ty.checked_sub(row);
+                y.map_or(0.0, |y| kernel.value(out, channel, phase, y, tx))
+            }
+        }
     };
     for tile in 0..launch.ctas.1 {
         for phase in 0..launch.phases {
@@ -122,9 +134,19 @@ impl<'a> Kernel<'a> {
         self.weights[((out * self.inputs + input) * self.side + y) * self.side + x]
     }
 
+    /// Which of the rows that are multiplied together a column of a product belongs to, and which of its outputs it is.
+    fn product_row(&self, column: usize, launch: &ConvLaunch) -> (usize, usize) {
+        let of_row = match launch.taps {
+            Taps::PhotoColumns => launch.tile.channels,
+            Taps::ShiftedColumns if launch.main_loop == MainLoop::Wgmma => 3 * self.side,
+            _ => return (0, column),
+        };
+        (column / of_row, column % of_row)
+    }
+
     /// The weight of a colour of the pixel `x` columns from the kernel's left.
     fn of_photo(&self, out: usize, ty: usize, x: usize, colour: usize) -> f32 {
-        if x < self.side && colour < 3 {
+        if x < self.side && ty < self.side && colour < 3 {
             self.at(out, colour, ty, x)
         } else {
             0.0
@@ -144,10 +166,10 @@ impl<'a> Kernel<'a> {
                 sum
             }
             Taps::PhotoRows => self.of_photo(out, ty, channel / 3, channel % 3),
-            Taps::PhotoQuads => self.of_photo(out, ty, channel / 4, channel % 4),
+            Taps::PhotoColumns => self.of_photo(out, channel / 3, tx, channel % 3),
             Taps::ShiftedColumns => {
                 let (x, colour) = (out / 3, out % 3);
-                if x < self.side {
+                if x < self.side && ty < self.side {
                     self.at(colour, channel, ty, x)
                 } else {
                     0.0
@@ -160,6 +182,11 @@ impl<'a> Kernel<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        mode::{Mode, Precision, Variant},
+        models::johnson::NetworkSpec,
+        plan::cuda::{CudaOp, CudaPlan, DeviceLimits},
+    };
 
     #[test]
     fn phases_add_up_to_the_same_total() {
@@ -179,6 +206,62 @@ mod tests {
                 total += sum;
             }
             assert_eq!(total, rounded.iter().sum::<f32>());
+        }
+    }
+
+    /// On Hopper the first and the last layer have two rows of the output as columns of one product.
+    #[test]
+    fn rows_of_one_product_have_the_kernel_moved_by_a_row() {
+        const SIDE: usize = 9;
+        let limits = DeviceLimits {
+            compute_capability: (9, 0),
+            multiprocessors: 132,
+            shared_bytes_per_cta: 227 << 10,
+            shared_bytes_per_multiprocessor: 228 << 10,
+        };
+        let graph = NetworkSpec::with_widths([32, 64, 128])
+            .graph()
+            .expect("a graph");
+        let mode = Mode::new(Variant::Fused, Precision::Fp16);
+        let plan = CudaPlan::new(&graph, (128, 128), 1, mode, &limits).expect("a plan");
+        for at in [0, plan.steps.len() - 1] {
+            let CudaOp::Conv(launch) = &plan.steps[at].op else {
+                panic!("{at} is no convolution");
+            };
+            let conv = &plan.convs[launch.conv];
+            let inputs = conv.in_channels;
+            // Whole numbers that fp16 holds.
+            let weights: Vec<f32> = (0..conv.out_channels * inputs * SIDE * SIDE)
+                .map(|i| (i % 2039) as f32)
+                .collect();
+            let packed = pack(conv, &weights, launch, NumberFormat::Fp16);
+            let columns = launch.product_columns();
+            let channels = launch.chunking.channels;
+            let taps = if at == 0 { SIDE } else { SIDE + 1 };
+            assert_eq!(packed.len(), 2 * columns * channels * taps);
+            let packed_at = |tap: usize, channel: usize, column: usize| {
+                let k = tap * channels + channel;
+                let bytes = 2 * (k / 8 * columns * 8 + column * 8 + k % 8);
+                half::f16::from_le_bytes([packed[bytes], packed[bytes + 1]]).to_f32()
+            };
+            let weight = |out: usize, input: usize, y: usize, x: usize| {
+                weights[((out * inputs + input) * SIDE + y) * SIDE + x]
+            };
+            for (tap, channel, column) in (0..taps).flat_map(|tap| {
+                (0..channels).flat_map(move |c| (0..columns).map(move |column| (tap, c, column)))
+            }) {
+                let inside = |y: usize, row: usize| (row..row + SIDE).contains(&y);
+                let expected = if at == 0 {
+                    let (row, out, y) = (column / 32, column % 32, channel / 3);
+                    inside(y, row).then(|| weight(out, channel % 3, y - row, tap))
+                } else {
+                    let (row, of_row) = (column / 27, column % 27);
+                    (row < 2 && inside(tap, row))
+                        .then(|| weight(of_row % 3, channel, tap - row, of_row / 3))
+                };
+                let found = packed_at(tap, channel, column);
+                assert_eq!(found, expected.unwrap_or(0.0), "{tap} {channel} {column}");
+            }
         }
     }
 

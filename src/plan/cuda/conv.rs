@@ -5,7 +5,7 @@ use super::{
     Builder, Chunking, ConvLaunch, CudaOp, CudaPlanError, CudaStep, FLAT_SHARE, Fixed,
     MOST_SMEM_STEPS, MainLoop, SmemLayout, Source, Taps, Target, Tile, block_bytes, block_steps,
     chunking, merge_group, plane_bytes, resident_ctas, ring_bytes, ring_stages, static_bytes,
-    step_channels, stored_channels, sums_gap, wgmma_stages,
+    product_columns, step_channels, stored_channels, sums_gap, wgmma_stages,
 };
 use crate::{
     numeric::{NumberFormat, NumericFormat},
@@ -108,21 +108,39 @@ impl ConvLaunch {
     /// How Hopper's main loop walks over the input tile.
     pub const fn smem_layout(&self) -> SmemLayout {
         match self.taps {
-            Taps::PhotoQuads => SmemLayout::over_photo(self.chunking.pitch),
-            _ => SmemLayout::over_planes(
-                self.chunking.pitch,
-                self.input_tile.1,
-                self.tile.columns,
-                self.stride,
-            ),
+            Taps::PhotoColumns => {
+                let pitch = self.chunking.pitch;
+                SmemLayout::over_photo(pitch, self.chunking.tile_bytes / self.input_tile.0 / pitch)
+            }
+            _ => {
+                let mut layout = SmemLayout::over_planes(
+                    self.chunking.pitch,
+                    self.input_tile.1,
+                    self.tile.columns,
+                    self.stride,
+                );
+                layout.tile *= self.taps.rows_together(self.main_loop);
+                layout
+            }
         }
+    }
+
+    /// Rows and columns of taps of a product: of a kernel, or where several rows of the output are multiplied together of
+    /// all that one of them needs.
+    fn product_taps(&self) -> (usize, usize) {
+        let more = match self.taps {
+            Taps::ShiftedColumns => self.taps.rows_together(self.main_loop) - 1,
+            // There the rows are channels.
+            _ => 0,
+        };
+        (self.tap_grid.0 + more, self.tap_grid.1)
     }
 
     /// Where in the input tile each step of a phase begins for Hopper's main loop, in units of 16 bytes: tap
     /// after tap, each with all of its channels.
     pub fn smem_steps(&self, operand: NumberFormat) -> impl Iterator<Item = u32> {
         let layout = self.smem_layout();
-        let (down, across) = self.tap_grid;
+        let (down, across) = self.product_taps();
         let steps = self.chunking.channels / step_channels(operand);
         (0..down * across * steps).map(move |at| {
             let (tap, step) = (at / steps, at % steps);
@@ -133,7 +151,13 @@ impl ConvLaunch {
 
     /// Steps of the main loop for one chunk of channels.
     pub fn steps(&self, operand: NumberFormat) -> usize {
-        self.tap_grid.0 * self.tap_grid.1 * (self.chunking.channels / step_channels(operand))
+        let (down, across) = self.product_taps();
+        down * across * (self.chunking.channels / step_channels(operand))
+    }
+
+    /// Columns of a CTA's products, of which weights are packed.
+    pub const fn product_columns(&self) -> usize {
+        product_columns(self.taps, self.tile)
     }
 
     /// Steps whose weights come as one block.
@@ -149,7 +173,7 @@ impl ConvLaunch {
     /// Bytes of the packed weights.
     pub fn weight_bytes(&self, operand: NumberFormat) -> usize {
         let blocks = self.ctas.1 * self.phases * self.chunking.chunks * self.blocks(operand);
-        blocks * block_bytes(self.block_steps(), self.tile, operand)
+        blocks * block_bytes(self.block_steps(), self.product_columns(), operand)
     }
 
     /// CTAs that the kernel was compiled to let a multiprocessor hold (its launch bounds).
@@ -251,7 +275,7 @@ impl Builder<'_> {
         match shape.taps {
             Taps::PhotoRows => at_once(Tile::photo(main_loop)),
             Taps::ShiftedColumns => fit(Tile::picture(main_loop)),
-            Taps::PhotoQuads => None,
+            Taps::PhotoColumns => None,
             // On Hopper there are no other loops.
             Taps::Direct | Taps::FourPhase if is_hopper => fit(Tile::WIDE),
             Taps::Direct | Taps::FourPhase => {
@@ -327,7 +351,7 @@ impl Builder<'_> {
     fn wgmma_tiles(&self, conv: &ConvLayer, shape: &ConvShape) -> Vec<Tile> {
         let main_loop = MainLoop::Wgmma;
         let tile = match shape.taps {
-            Taps::PhotoQuads => Tile::photo(main_loop),
+            Taps::PhotoColumns => Tile::photo(main_loop),
             Taps::ShiftedColumns => Tile::picture(main_loop),
             Taps::Direct | Taps::FourPhase => Tile::for_channels(conv.out_channels, main_loop),
             Taps::PhotoRows => return Vec::new(),
@@ -376,16 +400,13 @@ impl Builder<'_> {
         let operand = self.format.operand.bytes();
         let step = step_channels(self.format.operand);
         let mut input_tile = shape.input_tile(tile);
-        let (channels, pitch, tile_bytes) = if shape.taps == Taps::PhotoQuads {
-            // Whole steps of pixels are read from the last pixel on.
-            let channels = (4 * conv.kernel).next_multiple_of(step);
-            input_tile.1 += channels / 4;
-            let pitch = input_tile.1 * 4 * operand;
-            // In 16 bits there is a copy that is moved by one pixel.
-            // compute-sanitizer takes an operand for one piece of 2 KiB, which here are the overlapping
-            // neighbourhoods of 64 pixels; the last one's piece ends behind the photo's rows.
-            let bytes = input_tile.0 * pitch * 4 / operand + 1024;
-            (channels, pitch, bytes)
+        let (channels, pitch, tile_bytes) = if shape.taps == Taps::PhotoColumns {
+            let together = shape.taps.rows_together(main_loop);
+            let channels = (3 * (conv.kernel + together - 1)).next_multiple_of(step);
+            // The rows of a kernel are channels, so there is one row for those that are multiplied together.
+            input_tile.0 = tile.rows() / together;
+            let pitch = 16 * input_tile.1;
+            (channels, pitch, input_tile.0 * channels * operand / 16 * pitch)
         } else {
             let channels = stored_channels(conv.in_channels);
             let pitch = plane_bytes(channels, input_tile.0 * input_tile.1, self.format.operand);
@@ -396,7 +417,8 @@ impl Builder<'_> {
         // Where each of the tile's pixels lies in the map and in shared memory; in a chain those of other CTAs
         // twice.
         let mut beside = match shape.taps {
-            Taps::PhotoQuads => 0,
+            // The photo's words.
+            Taps::PhotoColumns => 4 * (tile.rows() + conv.kernel - 1) * input_tile.1,
             _ if is_chain => 16 * input_tile.0 * input_tile.1,
             _ => 8 * input_tile.0 * input_tile.1,
         };
@@ -409,11 +431,16 @@ impl Builder<'_> {
             beside += tile.channels / 8 * (16 * tile.pixels + 16);
         }
         let steps = block_steps(shape.taps, tile, main_loop);
-        let total = shape.tap_grid.0 * shape.tap_grid.1 * (channels / step);
+        let more = match shape.taps {
+            Taps::ShiftedColumns => shape.taps.rows_together(main_loop) - 1,
+            _ => 0,
+        };
+        let total = (shape.tap_grid.0 + more) * shape.tap_grid.1 * (channels / step);
         if total.next_multiple_of(steps) > MOST_SMEM_STEPS {
             return None;
         }
-        let stage_bytes = block_bytes(steps, tile, self.format.operand);
+        let columns = product_columns(shape.taps, tile);
+        let stage_bytes = block_bytes(steps, columns, self.format.operand);
         let ring_stages = wgmma_stages(
             tile,
             shape.phases * total.div_ceil(steps),
@@ -440,7 +467,7 @@ impl Builder<'_> {
     /// How the layer that reads the photo takes its pixels.
     pub(super) fn photo_taps(&self) -> Taps {
         match MainLoop::of(self.format.operand, self.limits) {
-            MainLoop::Wgmma => Taps::PhotoQuads,
+            MainLoop::Wgmma => Taps::PhotoColumns,
             MainLoop::Fma | MainLoop::Mma => Taps::PhotoRows,
         }
     }

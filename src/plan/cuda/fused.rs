@@ -97,7 +97,10 @@ impl Builder<'_> {
         }
         let four_phase = conv.upsample && k == 3;
         let (taps, tap_grid, phases) = match () {
-            () if photo => (self.photo_taps(), (k, 1), 1),
+            () if photo => match self.photo_taps() {
+                Taps::PhotoColumns => (Taps::PhotoColumns, (1, k), 1),
+                taps => (taps, (k, 1), 1),
+            },
             () if picture => (Taps::ShiftedColumns, (k, 1), 1),
             () if four_phase => (Taps::FourPhase, (2, 2), 4),
             () => (Taps::Direct, (k, k), 1),

@@ -87,11 +87,22 @@ pub enum Taps {
     /// For the layer that reads the photo: the colours of a whole row of the kernel are the channels, three a
     /// pixel, and the kernel's rows are the taps.
     PhotoRows,
-    /// As [`Taps::PhotoRows`] with four channels a pixel, as RGBA lies in memory; alpha has no weight.
-    PhotoQuads,
+    /// For the layer that reads the photo: the colours of a whole column of the kernel are the channels, of one row more
+    /// than it has, and the kernel's columns are the taps. So two rows of the output are made of the same channels.
+    PhotoColumns,
     /// For the layer that makes the picture: each column of the kernel gives three output channels, its rows
     /// are the taps, and the columns' sums are added afterwards, each shifted by its column.
     ShiftedColumns,
+}
+
+impl Taps {
+    /// Rows of the output that are columns of one product, those of a row behind those of the one above.
+    pub const fn rows_together(self, main_loop: MainLoop) -> usize {
+        match (self, main_loop) {
+            (Self::PhotoColumns, _) | (Self::ShiftedColumns, MainLoop::Wgmma) => 2,
+            _ => 1,
+        }
+    }
 }
 
 /// Where a convolution reads.

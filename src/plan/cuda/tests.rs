@@ -389,4 +389,42 @@ proptest! {
             Err(error) => prop_assert!(false, "{error}"),
         }
     }
+
+    #[test]
+    fn no_multiprocessor_has_more_tiles_than_it_must(
+        tiles in 1usize..20_000,
+        shared_kib in 1usize..100,
+        per_multiprocessor in 1usize..3,
+        which in 0usize..DEVICES.len(),
+    ) {
+        let device = &DEVICES[which];
+        let ctas = tiles::resident_ctas(tiles, shared_kib * 1024, per_multiprocessor, device);
+        prop_assert!(ctas <= tiles);
+        prop_assert!(ctas <= per_multiprocessor * device.multiprocessors);
+        prop_assert_eq!(busiest(tiles, ctas, device), tiles.div_ceil(device.multiprocessors));
+    }
+}
+
+/// Tiles of the multiprocessor that has most: CTAs are dealt out in turn, and each takes every so many-th tile.
+fn busiest(tiles: usize, ctas: usize, device: &DeviceLimits) -> usize {
+    let mut of_multiprocessor = vec![0; device.multiprocessors];
+    for tile in 0..tiles {
+        of_multiprocessor[tile % ctas % device.multiprocessors] += 1;
+    }
+    of_multiprocessor.into_iter().max().unwrap_or(0)
+}
+
+#[test]
+fn layers_are_spread_evenly_at_640_by_480() {
+    let mode = Mode::new(Variant::Fused, Precision::Fp16);
+    let device = &DEVICES[4];
+    let plan = plan(&published(), (640, 480), mode, device);
+    for step in &plan.steps {
+        let CudaOp::Conv(conv) = &step.op else {
+            panic!("{} is no convolution", step.layer);
+        };
+        let tiles = conv.tiles.0 * conv.tiles.1;
+        let least = tiles.div_ceil(device.multiprocessors);
+        assert_eq!(busiest(tiles, conv.ctas.0, device), least, "{}", step.layer);
+    }
 }

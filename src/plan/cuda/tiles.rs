@@ -138,7 +138,8 @@ impl Tile {
     /// The tile of the layer that makes the picture: the kernel's columns times three colours.
     pub const fn picture(main_loop: MainLoop) -> Self {
         match main_loop {
-            MainLoop::Wgmma => Self::new(512, 32, 64),
+            // Of two rows.
+            MainLoop::Wgmma => Self::new(512, 56, 64),
             _ => Self::new(256, 32, 32),
         }
     }
@@ -178,8 +179,8 @@ pub const fn ring_stages(limits: &DeviceLimits) -> usize {
 /// Steps of the main loop that come as one block of weights.
 pub const fn block_steps(taps: Taps, tile: Tile, main_loop: MainLoop) -> usize {
     match (main_loop, taps, tile.channels) {
-        (MainLoop::Wgmma, Taps::PhotoQuads, _) => 9,
-        (MainLoop::Wgmma, Taps::ShiftedColumns, _) => 6,
+        (MainLoop::Wgmma, Taps::PhotoColumns, _) => 9,
+        (MainLoop::Wgmma, Taps::ShiftedColumns, _) => 5,
         (MainLoop::Wgmma, _, 128) if tile.pixels == Tile::DEEP.pixels => 2,
         (MainLoop::Wgmma, _, 128) => 4,
         (MainLoop::Wgmma, _, _) => 8,
@@ -187,9 +188,17 @@ pub const fn block_steps(taps: Taps, tile: Tile, main_loop: MainLoop) -> usize {
     }
 }
 
+/// Columns of the products of a CTA: its channels, of as many rows as are multiplied together.
+pub const fn product_columns(taps: Taps, tile: Tile) -> usize {
+    match taps {
+        Taps::PhotoColumns => 2 * tile.channels,
+        _ => tile.channels,
+    }
+}
+
 /// Bytes of a block of weights in memory.
-pub const fn block_bytes(steps: usize, tile: Tile, operand: NumberFormat) -> usize {
-    steps * step_channels(operand) * operand.bytes() * tile.channels
+pub const fn block_bytes(steps: usize, columns: usize, operand: NumberFormat) -> usize {
+    steps * step_channels(operand) * operand.bytes() * columns
 }
 
 /// Bytes of a block of weights in shared memory.
@@ -202,7 +211,7 @@ const fn stage_bytes(
     match main_loop {
         // Rows of two steps lie 16 bytes further apart, which spreads them over the banks.
         MainLoop::Mma => tile.channels * 80,
-        _ => block_bytes(steps, tile, operand),
+        _ => block_bytes(steps, tile.channels, operand),
     }
 }
 
@@ -236,6 +245,10 @@ pub const fn static_bytes(tile: Tile, main_loop: MainLoop) -> usize {
         MainLoop::Wgmma if tile.channels == Tile::CHAIN_CHANNELS => {
             statistics.next_multiple_of(128) + BARRIER_BYTES
         }
+        // Of the picture no statistics are gathered, and nothing is transposed.
+        MainLoop::Wgmma if tile.channels == Tile::picture(main_loop).channels => {
+            (BARRIER_BYTES + WEIGHT_LOADER_BYTES).next_multiple_of(128)
+        }
         MainLoop::Wgmma => {
             let beside = BARRIER_BYTES + WEIGHT_LOADER_BYTES + TRANSPOSE_BYTES;
             (statistics.next_multiple_of(16) + beside).next_multiple_of(128)
@@ -248,8 +261,8 @@ pub const fn static_bytes(tile: Tile, main_loop: MainLoop) -> usize {
 const BARRIER_BYTES: usize = 256;
 /// Bytes of the barriers of two tiles that are filled alternately, and of the layer that they belong to.
 const ALTERNATION_BARRIER_BYTES: usize = 48;
-/// Bytes of the state of the thread that loads weights.
-const WEIGHT_LOADER_BYTES: usize = 16;
+/// Bytes of the state of the thread that loads weights, and of what the list of a tile's pixels is one of.
+const WEIGHT_LOADER_BYTES: usize = 32;
 /// Bytes in which eight warps transpose accumulators into packs of channels.
 const TRANSPOSE_BYTES: usize = 8 * 1024;
 /// Most steps of a phase in the list of Hopper's loop (`walk`).
@@ -419,16 +432,16 @@ impl SmemLayout {
         column / 2 * (self.even as isize + self.odd) as usize + column % 2 * self.even
     }
 
-    /// Over the photo's rows, `pitch` bytes apart.
-    pub const fn over_photo(pitch: usize) -> Self {
+    /// Over the photo's columns, in `planes` planes of 16-byte cells, `plane` bytes apart, for two rows of the output.
+    pub const fn over_photo(plane: usize, planes: usize) -> Self {
         Self {
-            across: 16,
+            across: plane,
             down: 128,
-            step: 32,
-            row: pitch,
-            even: 0,
-            odd: 0,
-            tile: pitch,
+            step: 2 * plane,
+            row: 0,
+            even: 16,
+            odd: 16,
+            tile: planes * plane,
         }
     }
 }
@@ -443,8 +456,9 @@ pub const fn merge_group(ctas: usize) -> usize {
     if root * root < ctas { root + 1 } else { root }
 }
 
-/// CTAs that work on one image and one tile of channels: as many as the device holds at once, so that
-/// each keeps its statistics over all its tiles.
+/// CTAs that work on one image and one tile of channels, each on every so many-th tile: no more than the device holds
+/// at once, so that each keeps its statistics over all its tiles, and so many that no multiprocessor has more tiles
+/// than it must.
 pub fn resident_ctas(
     tiles: usize,
     shared_bytes: usize,
@@ -455,5 +469,16 @@ pub fn resident_ctas(
     let resident = limits.multiprocessors * per_multiprocessor.min(by_memory).max(1);
     // Equal shares: with 5 tiles for 4 places, 3 CTAs of 2 are as fast as 4 and merge less.
     let rounds = tiles.div_ceil(resident);
-    tiles.div_ceil(rounds.max(1))
+    let equal = tiles.div_ceil(rounds.max(1));
+    // Where multiprocessors hold several CTAs, equal shares can leave some with one of them; a full grid never does.
+    match busiest_tiles(tiles, equal, limits.multiprocessors) {
+        most if most <= tiles.div_ceil(limits.multiprocessors) => equal,
+        _ => resident,
+    }
+}
+
+/// Tiles of the multiprocessor that has most of them, CTAs being dealt out to one after the other: the first's.
+fn busiest_tiles(tiles: usize, ctas: usize, multiprocessors: usize) -> usize {
+    let of_cta = |cta: usize| tiles.saturating_sub(cta).div_ceil(ctas);
+    (0..ctas).step_by(multiprocessors).map(of_cta).sum()
 }

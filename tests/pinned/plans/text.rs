@@ -370,7 +370,7 @@ impl CudaNames<'_> {
             cuda::Taps::Direct => "direct",
             cuda::Taps::FourPhase => "four-phase",
             cuda::Taps::PhotoRows => "photo-rows",
-            cuda::Taps::PhotoQuads => "photo-quads",
+            cuda::Taps::PhotoColumns => "photo-columns",
             cuda::Taps::ShiftedColumns => "shifted-columns",
         };
         let main_loop = match launch.main_loop {
