@@ -38,7 +38,7 @@ pub const FOLDER_VARIABLE: &str = "STYLEFORGE_NVRTC";
 /// First bytes of a bundle.
 const MAGIC: [u8; 4] = *b"SFKB";
 /// Changes when a reader of the old layout would misread the new one.
-const FORMAT: u16 = 2;
+const FORMAT: u16 = 3;
 /// Bytes before a bundle's entries: magic, format, 1 when compressed, digest.
 const HEADER_BYTES: usize = 4 + 2 + 2 + 32;
 
@@ -332,8 +332,10 @@ pub fn entries(images: &[Image]) -> Vec<u8> {
 }
 
 /// A bundle: what its sources were, then the [`entries`], either as they are (what a build makes in
-/// passing) or compressed (what is committed): the length of the first of two LZMA streams with headers of their own, and
-/// both, of machine code and of assembly.
+/// passing) or compressed (what is committed): the lengths of the first two of three LZMA streams with headers of their own,
+/// and all three. Each holds what compresses best together: instructions, assembly, and first what else the entries of
+/// machine code are, behind a list of how both lie in turn: its length, then of each turn the bytes of the one and of the
+/// other.
 pub fn bundle(digest: &[u8; 32], entries: &[u8], are_compressed: bool) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEADER_BYTES + entries.len());
     bytes.extend(MAGIC);

@@ -25,9 +25,13 @@
 // Work and roofline: as conv.cuh.
 // What bounds them is neither: few warps that wait for each other. So tiles come by a list of places (listed.cuh), what
 // the products are told is computed for a warp as a whole, and statistics stay in their lanes to the end.
-// Measured: NVIDIA H200, driver 580.159, 2026-11-20, launches between device events, medians of 60, the network at
-// 512x512 in fp16: photo to 32 channels 34 us, to 64 25, doubled to 64 24, doubled to 32 29, to the picture 36; at
-// 1280x720 88, 68, 58, 78, 91. Slower there: copies that come while the tile before is stored, then normalised in place.
+// Measured: NVIDIA H200, driver 580.159, 2026-11-23, launches between device events, medians of 20, the network at
+// 512x512 in fp16: photo to 32 channels 28 us, to 64 23, doubled to 64 23, doubled to 32 27, to the picture 30; at
+// 1280x720 64, 62, 52, 70, 77. Of the pipe to shared memory that is half; of the clocks a third goes into bringing tiles, a
+// quarter to a third each into products and into what is behind them. Before two rows shared a product and four lanes a
+// line: 89, 66, 58, 77, 90. Slower there: asynchronous copies straight into the planes, then normalised in place (to the
+// picture 108, whether a copy's lanes write to 16 planes or side by side). No difference: more loads in flight, fewer
+// divisions.
 //
 // Barriers: before a tile, so that the tile before is read; after its list has changed; after it is gathered, for the
 // products, which see shared memory through another path (fence.proxy.async); around the statistics' merges; before the

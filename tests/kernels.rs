@@ -53,10 +53,54 @@ fn packed(digest: &[u8; 32], images: &[Image]) -> Vec<u8> {
     let lengths = assembly.map(|i| i.file.len() + i.target.len() + i.bytes.len());
     // Assembly comes last.
     let (code, assembly) = entries.split_at(entries.len() - lengths.sum::<usize>());
-    // Machine code comes in instructions of 16 bytes.
-    let [code, assembly] = [compressed(code, 0, 4), compressed(assembly, 4, 0)];
-    let length = (code.len() as u32).to_le_bytes();
-    compiler::bundle(digest, &[&length[..], &code, &assembly].concat(), true)
+    let (mut turns, mut around, mut instructions, mut end) =
+        (Vec::new(), Vec::new(), Vec::new(), 0);
+    for range in instruction_ranges(code, images) {
+        for bytes in [range.start - end, range.len()] {
+            turns.extend((bytes as u32).to_le_bytes());
+        }
+        around.extend(&code[end..range.start]);
+        instructions.extend(&code[range.clone()]);
+        end = range.end;
+    }
+    around.extend(&code[end..]);
+    let count = (turns.len() / 8) as u32;
+    let around = [&count.to_le_bytes()[..], &turns, &around].concat();
+    let streams = [
+        compressed(&around, 3, 2),
+        // 16 bytes each.
+        compressed(&instructions, 0, 4),
+        compressed(assembly, 4, 0),
+    ];
+    let lengths = [&streams[0], &streams[1]].map(|stream| (stream.len() as u32).to_le_bytes());
+    compiler::bundle(digest, &[lengths.concat(), streams.concat()].concat(), true)
+}
+
+/// Where in the entries of machine code instructions lie: the executable sections of each ELF file.
+fn instruction_ranges(code: &[u8], images: &[Image]) -> Vec<Range<usize>> {
+    let number = |bytes: &[u8], at: usize, length: usize| {
+        let digits = bytes[at..at + length].iter().rev();
+        digits.fold(0, |number, &digit| number << 8 | usize::from(digit))
+    };
+    let mut ranges = Vec::new();
+    let mut start = 4 + 12 * images.len();
+    for image in images {
+        start += image.file.len() + image.target.len();
+        let elf = &image.bytes;
+        if elf.starts_with(b"\x7fELF") && start + elf.len() <= code.len() {
+            let (table, row, rows) = (number(elf, 40, 8), number(elf, 58, 2), number(elf, 60, 2));
+            let sections = (0..rows).map(|i| &elf[table + row * i..]);
+            let executable = sections.filter(|section| number(section, 8, 8) & 4 != 0);
+            let mut of_image: Vec<Range<usize>> = executable
+                .map(|section| (start + number(section, 24, 8), number(section, 32, 8)))
+                .map(|(at, length)| at..at + length)
+                .collect();
+            of_image.sort_by_key(|range| range.start);
+            ranges.extend(of_image);
+        }
+        start += elf.len();
+    }
+    ranges
 }
 
 fn compressed(bytes: &[u8], lc: u32, pb: u32) -> Vec<u8> {

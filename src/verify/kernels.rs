@@ -192,7 +192,7 @@ impl Error {
         };
         let kernel = from_exact(&mut record.wrote.data.iter().map(|&v| f64::from(v)));
         let naive = from_exact(&mut naive.data.iter().copied());
-        let floor = Task {
+        let (rms_floor, largest_floor) = Task {
             record,
             network,
             rounding: Rounding::none(mode.variant),
@@ -206,8 +206,8 @@ impl Error {
             (NAIVE_RMS_FACTOR, f64::from(NAIVE_LARGEST_FACTOR))
         };
         let (rms, largest) = (
-            rms * naive.rms + floor,
-            largest * naive.largest + 4.0 * floor,
+            rms * naive.rms + rms_floor,
+            largest * naive.largest + largest_floor,
         );
         Some(Self {
             rms_share: share(kernel.rms, rms),
@@ -385,6 +385,46 @@ mod tests {
         };
         let error = Error::of(&record, &network, FP32).expect("within range");
         assert!(!error.is_right(), "{error:?}");
+    }
+
+    #[test]
+    fn a_mean_far_from_zero_may_be_off_by_its_own_last_places() {
+        // Of 64 channels one lies around 1000: the rms over all of them says little about it.
+        let mut map = values(Shape::new(64, 12, 10), 0.0, 1);
+        let plane = 12 * 10;
+        map.data[..plane].iter_mut().for_each(|v| *v += 1000.0);
+        let unit = 1000.0 * f32::EPSILON / 2.0;
+        let with_a_mean_off_by = |units: f32| {
+            let planes = map.data.chunks(plane).enumerate();
+            let normed = planes.flat_map(|(channel, values)| {
+                let of = |f: &dyn Fn(f64) -> f64| {
+                    values.iter().map(|&v| f(f64::from(v))).sum::<f64>() / plane as f64
+                };
+                let mean = of(&|v| v);
+                let deviation = (of(&|v| (v - mean) * (v - mean)) + 1e-5).sqrt();
+                let off = if channel == 0 {
+                    f64::from(units * unit)
+                } else {
+                    0.0
+                };
+                let norm = move |v: &f32| ((f64::from(*v) - mean - off) / deviation) as f32;
+                values.iter().map(norm).collect::<Vec<f32>>()
+            });
+            let record = KernelRecord {
+                layer: String::new(),
+                kernel: String::new(),
+                work: Work::Normalise { eps: 1e-5 },
+                wrote: Tensor {
+                    shape: map.shape,
+                    data: normed.collect(),
+                },
+                read: vec![map.clone()],
+            };
+            Error::of(&record, &network(), FP32).expect("within range")
+        };
+        let (slightly, much) = (with_a_mean_off_by(3.0), with_a_mean_off_by(40.0));
+        assert!(slightly.is_right(), "{slightly:?}");
+        assert!(!much.is_right(), "{much:?}");
     }
 
     #[test]

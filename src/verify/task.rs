@@ -89,15 +89,25 @@ impl Task<'_> {
         }
     }
 
-    /// The rms error that sums in single precision may have by themselves: a few units in the last
+    /// The rms and the largest error that sums in single precision may have by themselves: a few units in the last
     /// place of what is added up.
-    pub fn floor(&self, exact: &Map) -> f64 {
+    pub fn floor(&self, exact: &Map) -> (f64, f64) {
+        let (rms, of_a_channel) = self.rms_floor(exact);
+        (rms, (4.0 * rms).max(of_a_channel))
+    }
+
+    /// The rms error, and what the channel may be off whose mean is farthest from zero, where means are taken.
+    fn rms_floor(&self, exact: &Map) -> (f64, f64) {
         let rms = |values: &[f64]| {
             (values.iter().map(|v| v * v).sum::<f64>() / values.len().max(1) as f64).sqrt()
         };
         let own = 4.0 * SINGLE * rms(&exact.data);
         let Some(first) = self.record.read.first().map(map_of) else {
-            return own;
+            return (own, 0.0);
+        };
+        let of_means = |eps: f32, gamma: &[f64]| {
+            let (rms, largest) = mean_rounding(&first, eps, gamma);
+            (own + rms, own + largest)
         };
         match self.record.work {
             Work::Conv {
@@ -108,7 +118,7 @@ impl Task<'_> {
                 ..
             } => {
                 let Some(conv) = self.conv(conv) else {
-                    return own;
+                    return (own, 0.0);
                 };
                 let weights = self.network.weights().of(&conv.name);
                 let second = self.record.read.get(1).map(map_of);
@@ -118,15 +128,15 @@ impl Task<'_> {
                     weights.weight.iter().map(|&w| f64::from(w.abs())).collect();
                 let zeros = vec![0.0; weights.bias.len()];
                 let added = oracle::conv(&input, &factors, &zeros, conv.kernel, conv.stride);
-                4.0 * SINGLE * rms(&added.data)
+                (4.0 * SINGLE * rms(&added.data), 0.0)
             }
             // The mean itself is rounded, and every distance from it is off by that.
-            Work::Normalise { eps } => own + mean_rounding(&first, eps, &vec![1.0; first.channels]),
+            Work::Normalise { eps } => of_means(eps, &vec![1.0; first.channels]),
             Work::Norm { conv, eps, .. } | Work::Statistics { conv, eps } => {
                 let gamma = self.factors(conv).map_or_else(Vec::new, |(gamma, _)| gamma);
-                own + mean_rounding(&first, eps, &gamma)
+                of_means(eps, &gamma)
             }
-            _ => own,
+            _ => (own, 0.0),
         }
     }
 
@@ -188,16 +198,18 @@ fn before_conv(map: Map, second: Option<Map>, relu: bool) -> Map {
     if relu { oracle::relu(&map) } else { map }
 }
 
-/// How far a norm is off when every mean is off by four units in the last place: rms over the channels.
-fn mean_rounding(map: &Map, eps: f32, gamma: &[f64]) -> f64 {
+/// How far a norm is off when every mean is off by four units in the last place: rms over the channels, and the channel
+/// that is farthest off.
+fn mean_rounding(map: &Map, eps: f32, gamma: &[f64]) -> (f64, f64) {
     let count = (map.height * map.width) as f64;
-    let squares: f64 = (map.data.chunks(map.height * map.width).zip(gamma))
+    let off: Vec<f64> = (map.data.chunks(map.height * map.width).zip(gamma))
         .map(|(plane, gamma)| {
             let mean = plane.iter().sum::<f64>() / count;
             let variance = plane.iter().map(|v| (v - mean) * (v - mean)).sum::<f64>() / count;
-            let off = 4.0 * SINGLE * mean * gamma / (variance + f64::from(eps)).sqrt();
-            off * off
+            (4.0 * SINGLE * mean * gamma / (variance + f64::from(eps)).sqrt()).abs()
         })
-        .sum();
-    (squares / map.channels.max(1) as f64).sqrt()
+        .collect();
+    let squares: f64 = off.iter().map(|off| off * off).sum();
+    let rms = (squares / map.channels.max(1) as f64).sqrt();
+    (rms, off.into_iter().fold(0.0, f64::max))
 }

@@ -16,7 +16,7 @@ use lzma_rust2::LzmaReader;
 static EMBEDDED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/kernels.bin"));
 
 const MAGIC: [u8; 4] = *b"SFKB";
-const FORMAT: u16 = 2;
+const FORMAT: u16 = 3;
 const HEADER_BYTES: usize = 40;
 /// Most that the entries may take once decoded; a damaged bundle must not take all memory.
 const MAX_ENTRIES_BYTES: u64 = 256 << 20;
@@ -144,35 +144,60 @@ fn decoded(kept: &[u8]) -> Result<Vec<u8>, BundleError> {
     let damaged = |error: std::io::Error| BundleError::Damaged {
         what: error.to_string(),
     };
-    let first = kept.split_first_chunk().and_then(|(length, streams)| {
-        let length = usize::try_from(u32::from_le_bytes(*length)).ok()?;
-        streams.split_at_checked(length)
-    });
-    let (code, assembly) = first.ok_or_else(|| damaged(ErrorKind::UnexpectedEof.into()))?;
+    let ends_early = || damaged(ErrorKind::UnexpectedEof.into());
+    let streams = || {
+        let (lengths, streams) = kept.split_at_checked(8)?;
+        let (around, streams) = streams.split_at_checked(number(lengths, 0)?)?;
+        let (instructions, assembly) = streams.split_at_checked(number(lengths, 4)?)?;
+        Some([around, instructions, assembly])
+    };
     let limit_kib = (MAX_ENTRIES_BYTES >> 10) as u32;
-    let mut bytes = Vec::new();
-    for stream in [code, assembly] {
+    let decode = |stream: &[u8]| {
+        let mut bytes = Vec::new();
         let reader = LzmaReader::new_mem_limit(stream, limit_kib, None).map_err(damaged)?;
         let mut limited = reader.take(MAX_ENTRIES_BYTES);
         limited.read_to_end(&mut bytes).map_err(damaged)?;
-    }
+        Ok(bytes)
+    };
+    let [around, instructions, assembly] = streams().ok_or_else(ends_early)?.map(decode);
+    let mut bytes = joined(&around?, &instructions?).ok_or_else(ends_early)?;
+    bytes.extend(assembly?);
     Ok(bytes)
+}
+
+/// The number of four bytes at `at`.
+fn number(bytes: &[u8], at: usize) -> Option<usize> {
+    let four = bytes.get(at..at.checked_add(4)?)?;
+    usize::try_from(u32::from_le_bytes(four.try_into().ok()?)).ok()
+}
+
+/// Instructions where they belong in what lies around them: `None` when the list before that does not describe both.
+fn joined(around: &[u8], instructions: &[u8]) -> Option<Vec<u8>> {
+    let turns = number(around, 0)?;
+    let mut rest = around.get(turns.checked_mul(8)?.checked_add(4)?..)?;
+    let mut left = instructions;
+    let mut bytes = Vec::with_capacity(rest.len() + left.len());
+    for turn in 0..turns {
+        let (some, behind) = rest.split_at_checked(number(around, 4 + 8 * turn)?)?;
+        let (code, other) = left.split_at_checked(number(around, 8 + 8 * turn)?)?;
+        bytes.extend(some);
+        bytes.extend(code);
+        (rest, left) = (behind, other);
+    }
+    bytes.extend(rest);
+    left.is_empty().then_some(bytes)
 }
 
 /// The table at the start of a bundle's entries; `None` when it does not describe all that follows.
 fn entries(bytes: &[u8]) -> Option<Vec<Entry>> {
-    let number = |at: usize| -> Option<usize> {
-        let four = bytes.get(at..at.checked_add(4)?)?;
-        usize::try_from(u32::from_le_bytes(four.try_into().ok()?)).ok()
-    };
-    let count = number(0)?;
+    let count = number(bytes, 0)?;
     let mut end = count.checked_mul(12)?.checked_add(4)?;
     bytes.get(..end)?;
     let mut entries = Vec::with_capacity(count);
     for row in 0..count {
         let mut part = |column: usize| -> Option<Range<usize>> {
             let start = end;
-            end = end.checked_add(number(4 + 12 * row + 4 * column)?)?;
+            end = end.checked_add(number(bytes, 4 + 12 * row + 4 * column)?)?;
             bytes.get(start..end)?;
             Some(start..end)
         };

@@ -4,8 +4,8 @@
 use super::{
     Builder, Chunking, ConvLaunch, CudaOp, CudaPlanError, CudaStep, FLAT_SHARE, Fixed,
     MOST_SMEM_STEPS, MainLoop, SmemLayout, Source, Taps, Target, Tile, block_bytes, block_steps,
-    chunking, merge_group, plane_bytes, resident_ctas, ring_bytes, ring_stages, static_bytes,
-    product_columns, step_channels, stored_channels, sums_gap, wgmma_stages,
+    chunking, merge_group, plane_bytes, product_columns, resident_ctas, ring_bytes, ring_stages,
+    static_bytes, step_channels, stored_channels, sums_gap, wgmma_stages,
 };
 use crate::{
     numeric::{NumberFormat, NumericFormat},
@@ -406,7 +406,11 @@ impl Builder<'_> {
             // The rows of a kernel are channels, so there is one row for those that are multiplied together.
             input_tile.0 = tile.rows() / together;
             let pitch = 16 * input_tile.1;
-            (channels, pitch, input_tile.0 * channels * operand / 16 * pitch)
+            (
+                channels,
+                pitch,
+                input_tile.0 * channels * operand / 16 * pitch,
+            )
         } else {
             let channels = stored_channels(conv.in_channels);
             let pitch = plane_bytes(channels, input_tile.0 * input_tile.1, self.format.operand);
