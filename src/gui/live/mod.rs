@@ -411,8 +411,10 @@ impl LiveView {
         let picture = &pictures.value;
         // Zoom counts the source's pixels, whatever is laid over them and at which size.
         let size = (picture.original.width(), picture.original.height());
+        // Nothing may be called painted that is not.
+        let is_painted = facts.mode.is_some() || self.shown_finer().is_some();
         match &picture.other {
-            Some(_) if self.shows_original => {
+            other if !is_painted || (other.is_some() && self.shows_original) => {
                 let original = opaque_image_of(&picture.original);
                 self.stage.set_live_alone(ctx, original, size, "Original");
                 return;
