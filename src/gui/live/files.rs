@@ -23,7 +23,7 @@ use crate::{
         background::{Background, Report, SavedSnapshot, StartedRecording, THUMBNAIL_PX},
         intent::Intent,
         label::{path_label, remark},
-        messages::SavedPicture,
+        messages::{SavedPicture, Topic},
         mix,
         texture::image_of,
     },
@@ -138,7 +138,7 @@ impl App {
         };
         self.note_painting(ctx, &path);
         let text = format!("Saved at {w} × {h} px as {}", path_label(&path));
-        self.messages.saved(text, picture);
+        self.messages.about(Topic::Saving).saved(text, picture);
     }
 
     pub(super) fn toggle_recording(&mut self) {
