@@ -5,6 +5,8 @@ mod compare;
 mod full_screen;
 mod keeping;
 mod layout;
+#[cfg(target_os = "linux")]
+mod mirror;
 mod recording;
 
 use eframe::egui::{Event, Key, Modifiers, PointerButton, Role, accesskit::Toggled, vec2};
