@@ -313,12 +313,19 @@ impl LiveView {
         self.measuring_since = measuring.map(|_| self.measuring_since.unwrap_or(now));
         self.panel.compares = self.comparing;
         self.panel.ui(ui, device, Instant::now(), &mut chosen);
-        if self.panel.shows_comparison() {
+        let is_benchmark = self.panel.shows_benchmark();
+        if is_benchmark || self.panel.shows_comparison() {
             ScrollArea::vertical()
-                .id_salt("comparison")
+                .id_salt(("comparison", is_benchmark))
                 .auto_shrink([false, false])
                 .show(ui, |ui| {
-                    self.comparison_ui(ui, choices, device, measuring, intents);
+                    ui.spacing_mut().item_spacing.y = 4.0;
+                    match is_benchmark {
+                        true => self.benchmark_ui(ui, measuring, intents),
+                        false => self.comparison_ui(ui, intents),
+                    }
+                    let may_choose = measuring.is_none();
+                    self.candidates_ui(ui, choices, device, (may_choose, is_benchmark));
                 });
         }
         intents.extend(chosen.into_iter().map(|chosen| {
