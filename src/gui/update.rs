@@ -228,6 +228,7 @@ impl App {
             }
             Intent::OpenFiles(files) => self.sort(files, PictureUse::OneByOne),
             Intent::OpenRecent(path) => self.open_recent(path),
+            Intent::SeeRecents => self.serve_recents(),
             Intent::ClearRecents => self.clear_recents(ctx),
             Intent::OpenSample => self.open(Origin::Sample),
             Intent::Paste => {
