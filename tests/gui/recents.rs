@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use egui_kittest::kittest::Queryable;
+
 use crate::window::Window;
 
 #[test]
@@ -80,4 +82,6 @@ fn photos_that_were_opened_are_seen_small_and_damaged_ones_by_their_name_alone()
     w.until("it on the first page", |w| {
         small(w) == 1 && w.has("second.png")
     });
+    let line = w.harness.get_by_label("second.png").rect();
+    assert!(line.height() < 25.0, "all of them have room: {line:?}");
 }

@@ -53,7 +53,7 @@ impl App {
             return;
         };
         let Some((original, painted)) = live.seen_picture() else {
-            self.messages.notice(NO_PICTURE);
+            self.messages.about(Topic::Saving).notice(NO_PICTURE);
             return;
         };
         let finer = finer.filter(|_| !live.stays_as_seen);

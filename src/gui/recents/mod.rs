@@ -69,6 +69,7 @@ pub fn on_first_page(ui: &mut egui::Ui, recent: Recent<'_>, intents: &mut Vec<In
     ui.add_space(theme::GAP);
     ui.spacing_mut().item_spacing.y = 0.0;
     ui.spacing_mut().interact_size.y = LINE_HEIGHT;
+    ui.spacing_mut().button_padding.y = (LINE_HEIGHT - SIZE.y) / 2.0;
     theme::caption(ui, "Opened before");
     for path in recent.files.iter().take(ON_FIRST_PAGE) {
         entry(ui, path, recent.paintings, intents);
