@@ -110,7 +110,7 @@ def main() -> None:
         print(f"{path.stem}: {target.stat().st_size} bytes, fp16 against fp32 {figures[0]:.1f} and {figures[1]:.1f} dB")
         if model == "full":
             image = to_image(painted).resize((THUMBNAIL_PX, THUMBNAIL_PX), Image.Resampling.LANCZOS)
-            image.save(arguments.styles / style / "thumbnail.jpg", quality=90, optimize=True)
+            image.save(arguments.styles / style / "thumbnail.jpg", quality=90, optimize=True, progressive=True)
     if worst < LOWEST_PSNR_DB:
         sys.exit(f"rounding to fp16 costs too much: {worst:.1f} dB")
 

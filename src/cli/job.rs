@@ -166,6 +166,7 @@ impl Job {
             contact_sheet: args.contact_sheet,
             framing: Framing {
                 rotate: args.rotate,
+                mirror: false,
                 crop: args.crop,
             },
             output_size: args.output_size,

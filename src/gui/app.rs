@@ -151,14 +151,17 @@ pub(super) struct PhotoOpening {
     pub is_running: bool,
 }
 
+/// A style that is chosen, and what is mixed with it.
+pub(super) type Chosen = (Option<String>, Mix);
+
 /// What was done to a style in the list.
 pub(super) enum ListChange {
     /// It has left the gallery; its file goes when the program ends.
     Removed {
         /// The style as it was, so that one that was added later is not taken for it.
         changed: Option<SystemTime>,
-        /// The chosen style and its mix before, and as the removal left them.
-        chosen: [(Option<String>, Mix); 2],
+        /// What was chosen on each page before, and as the removal left it.
+        chosen: Vec<(Page, [Chosen; 2])>,
     },
     /// It stands elsewhere: in front of which style before, and then; at the end in front of none.
     Moved([Option<String>; 2]),

@@ -1,8 +1,6 @@
 //! The bar above the picture (photos, camera, undo, window), the row at the picture's lower edge (which picture is
 //! seen, zoom), and the line of words below (device, sizes, time).
 
-use std::path::PathBuf;
-
 use eframe::egui::{self, Align, Layout, Popup};
 
 use super::{
@@ -10,7 +8,7 @@ use super::{
     intent::Intent,
     key_chips,
     live::{LiveIntent, LiveView},
-    recents,
+    recents::{self, Recent},
     stage::{Compare, Stage, ViewStep},
     theme,
 };
@@ -21,7 +19,7 @@ pub struct TopView<'a> {
     /// The remembered choices.
     pub settings: &'a Choices,
     /// The photos that were opened last.
-    pub recent: &'a [PathBuf],
+    pub recent: Recent<'a>,
     /// Whether there is a choice to go back to.
     pub can_undo: bool,
     /// Whether there is an undo to take back.
@@ -35,6 +33,8 @@ pub struct TopView<'a> {
 /// Least width at which buttons of the upper bar have words beside their icons, in points: for photos, for live
 /// pictures, and while a camera is in use.
 const WORDS_WIDTH: [f32; 3] = [800.0, 910.0, 1000.0];
+/// How much more it takes for those that say enough without, in points.
+const ALL_WORDS: f32 = 230.0;
 
 /// Draws the upper bar into `ui`.
 pub fn top(ui: &mut egui::Ui, view: &TopView<'_>, intents: &mut Vec<Intent>) {
@@ -42,6 +42,7 @@ pub fn top(ui: &mut egui::Ui, view: &TopView<'_>, intents: &mut Vec<Intent>) {
         .live
         .map_or(0, |live| 1 + usize::from(live.uses_camera()));
     let has_words = ui.available_width() >= WORDS_WIDTH[parts];
+    let has_all = ui.available_width() >= WORDS_WIDTH[parts] + ALL_WORDS;
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
         ui.spacing_mut().button_padding.x = 8.0;
@@ -106,7 +107,7 @@ pub fn top(ui: &mut egui::Ui, view: &TopView<'_>, intents: &mut Vec<Intent>) {
             ),
         ] {
             match name {
-                "Paste" => recents::button(ui, view.recent, intents),
+                "Paste" => recents::button(ui, view.recent, has_all, intents),
                 "Undo" => {
                     ui.separator();
                 }
@@ -124,12 +125,19 @@ pub fn top(ui: &mut egui::Ui, view: &TopView<'_>, intents: &mut Vec<Intent>) {
             ui.separator();
             live.source_bar(ui, intents);
         }
-        theme::at_the_right(ui, "window buttons", |ui| window_buttons(ui, view, intents));
+        theme::at_the_right(ui, "window buttons", |ui| {
+            window_buttons(ui, view, has_all, intents);
+        });
     });
 }
 
 /// The buttons for the window itself.
-fn window_buttons(ui: &mut egui::Ui, view: &TopView<'_>, intents: &mut Vec<Intent>) {
+fn window_buttons(
+    ui: &mut egui::Ui,
+    view: &TopView<'_>,
+    has_words: bool,
+    intents: &mut Vec<Intent>,
+) {
     if let Some(is_on) = view.controls {
         let button = egui::Button::selectable(is_on, icons::SLIDERS);
         if ui
@@ -141,9 +149,9 @@ fn window_buttons(ui: &mut egui::Ui, view: &TopView<'_>, intents: &mut Vec<Inten
             intents.push(Intent::ToggleControls);
         }
     }
-    let icon = |icon| egui::Button::new(icon).frame_when_inactive(false);
+    let button = |icon, name| theme::icon_button(icon, name, has_words).frame_when_inactive(false);
     let settings = ui
-        .add(icon(icons::GEAR))
+        .add(button(icons::GEAR, "Settings"))
         .on_hover_text("Settings")
         .accessible_name("Settings");
     Popup::menu(&settings).show(|ui| {
@@ -176,7 +184,7 @@ fn window_buttons(ui: &mut egui::Ui, view: &TopView<'_>, intents: &mut Vec<Inten
             intents.push(Intent::SetStylesShowPhoto(shows));
         }
     });
-    let shortcuts = ui.add(icon(icons::KEYBOARD));
+    let shortcuts = ui.add(button(icons::KEYBOARD, "Shortcuts"));
     if key_chips::hint(shortcuts, "What the keys do.", "F1 or ?")
         .accessible_name("Shortcuts")
         .clicked()
@@ -184,7 +192,7 @@ fn window_buttons(ui: &mut egui::Ui, view: &TopView<'_>, intents: &mut Vec<Inten
         intents.push(Intent::ToggleShortcuts);
     }
     if ui
-        .add(icon(icons::INFO))
+        .add(button(icons::INFO, "About"))
         .on_hover_text("About StyleForge")
         .accessible_name("About")
         .clicked()

@@ -88,7 +88,7 @@ pub fn ui(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
         });
 }
 
-/// Turns and crops the photo, of which all is `whole` columns and rows.
+/// Turns, mirrors and crops the photo, of which all is `whole` columns and rows.
 fn framing(
     ui: &mut egui::Ui,
     whole: (usize, usize),
@@ -96,37 +96,41 @@ fn framing(
     choice: &mut Choice,
     intents: &mut Vec<Intent>,
 ) {
+    let framing = choice.framing;
     ui.horizontal(|ui| {
-        for (icon, name, hint, rotate) in [
+        ui.spacing_mut().item_spacing.x = 4.0;
+        ui.spacing_mut().button_padding.x = 5.0;
+        let mut offer = |icon, word, name: &str, hint, is_on| {
+            let words = theme::icon_text(icon, word, true);
+            let button = egui::Button::selectable(is_on, words).frame_when_inactive(true);
+            let response = ui.add(button).hint_beside(hint);
+            response.accessible_name(name).clicked()
+        };
+        for (icon, word, hint, rotate) in [
             (
                 icons::TURN_LEFT,
-                "Turn left",
+                "Left",
                 "Turn the photo to the left by 90°",
                 Rotation::ThreeQuarters,
             ),
             (
                 icons::TURN_RIGHT,
-                "Turn right",
+                "Right",
                 "Turn the photo to the right by 90°",
                 Rotation::Quarter,
             ),
         ] {
-            if ui
-                .add(egui::Button::new(icon))
-                .hint_beside(hint)
-                .accessible_name(name)
-                .clicked()
-            {
-                choice.framing = choice.framing.turned(rotate, whole);
+            let name = format!("Turn {}", word.to_lowercase());
+            if offer(icon, word, &name, hint, false) {
+                choice.framing = framing.turned(rotate, whole);
             }
         }
-        let crop = egui::Button::selectable(is_cropping, format!("{} Crop", icons::CROP));
-        if ui
-            .add(crop.frame_when_inactive(true))
-            .hint_beside("Paint only a part of the photo")
-            .accessible_name("Crop the photo")
-            .clicked()
-        {
+        let hint = "Swap left and right of the photo";
+        if offer(icons::MIRROR, "Mirror", "Mirror", hint, framing.mirror) {
+            choice.framing = framing.mirrored(whole);
+        }
+        let hint = "Paint only a part of the photo";
+        if offer(icons::CROP, "Crop", "Crop the photo", hint, is_cropping) {
             intents.push(Intent::ToggleCrop);
         }
     });

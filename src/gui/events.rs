@@ -11,7 +11,7 @@ use super::{
     intent::Intent,
     label::{name_label, path_label},
     live::{LiveIntent, NO_CAMERA},
-    messages::Offer,
+    messages::{Offer, Topic},
     platform::from_the_root,
 };
 use crate::engine::{
@@ -257,9 +257,7 @@ impl App {
             Report::SheetWritten { number, result } => {
                 self.handle_sheet_written(ctx, number, result)
             }
-            Report::Exported(Ok(path)) => {
-                self.tell_of_file(format!("Saved as {}", path_label(&path)), &path);
-            }
+            Report::Exported(Ok(path)) => self.tell_of_saved(&path),
             Report::SnapshotSaved(Err(error))
             | Report::CopiedFile(Err(error))
             | Report::Exported(Err(error))
@@ -287,6 +285,7 @@ impl App {
                             path_label(&recorded.path),
                             recorded.in_words()
                         );
+                        self.messages.about(Topic::Recording);
                         self.tell_of_file(text, &recorded.path);
                     }
                     Some(failure) => self.messages.error(failure),

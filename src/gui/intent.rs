@@ -27,6 +27,8 @@ pub enum Intent {
     OpenFiles(Vec<PathBuf>),
     /// Open a photo of the list of recent ones.
     OpenRecent(PathBuf),
+    /// The list of recent photos is seen, and shows them small.
+    SeeRecents,
     /// Forget which photos were opened.
     ClearRecents,
     /// Open the built-in sample.

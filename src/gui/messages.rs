@@ -1,8 +1,9 @@
 //! The message area: what went wrong or should be known, over the stage, never in the way.
 //!
 //! Errors stay until they are dismissed; notices leave by themselves. A notice may offer something to do, or show a
-//! picture that was saved, and then stays longer. Two are seen at once: notices give way to newer ones, and errors
-//! wait behind these.
+//! picture that was saved, and then stays longer. Two are seen at once where they leave three quarters of the picture
+//! free: notices give way to newer ones and to what is about the same, and errors wait behind these. Where there is
+//! little room, a message is a single line.
 
 use eframe::egui::{self, CornerRadius, Frame, Margin, Stroke, TextureHandle, vec2};
 
@@ -18,10 +19,18 @@ const NOTICE_SECONDS: f64 = 7.0;
 const OFFER_SECONDS: f64 = 15.0;
 /// Width of a message at most, in points.
 const WIDTH: f32 = 372.0;
+/// Part of the height of what messages lie over that they cover at most.
+const MOST_COVERED: f32 = 0.25;
+/// Space between two messages, in points.
+const BETWEEN: f32 = 6.0;
+/// Space within a message above and below, in points.
+const ABOVE: i8 = 5;
 /// Space between the messages and the edges of what they lie over, in points.
 const EDGE: f32 = 8.0;
 /// Largest width and height of a picture that was saved, in points.
 const THUMBNAIL: egui::Vec2 = vec2(84.0, 63.0);
+/// The same in a message of a single line.
+const SMALL_THUMBNAIL: egui::Vec2 = vec2(37.0, 28.0);
 /// Width kept for the button that takes a message away, in points.
 const CLOSE_WIDTH: f32 = 40.0;
 /// Space within a message at its left and right, in points.
@@ -34,6 +43,15 @@ pub enum Kind {
     Error,
     /// Something to know; leaves by itself.
     Notice,
+}
+
+/// What a message is about, where a newer one about the same takes its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topic {
+    /// What is saved, or could not be.
+    Saving,
+    /// A recording that has ended.
+    Recording,
 }
 
 /// What a notice offers to do.
@@ -63,6 +81,9 @@ struct Message {
     since: Option<f64>,
     offer: Option<Offer>,
     picture: Option<SavedPicture>,
+    topic: Option<Topic>,
+    /// Its height with all its lines, once it was drawn with them, in points.
+    height: Option<f32>,
 }
 
 impl Message {
@@ -76,26 +97,22 @@ impl Message {
         }
     }
 
-    /// Whether its words and what it offers stand beside each other.
-    fn is_one_line(&self, ui: &egui::Ui, room: f32) -> bool {
-        let words = width_of(ui, &self.text, egui::TextStyle::Body, f32::INFINITY);
-        let offer = self
-            .offer
-            .as_ref()
-            .map_or(0.0, |offer| button_width(ui, offer.label));
-        self.picture.is_none() && words + offer <= room
+    /// Width of each of its buttons, in points.
+    fn buttons<'a>(&'a self, ui: &'a egui::Ui) -> impl Iterator<Item = f32> + 'a {
+        let actions = self.picture.iter().flat_map(|picture| &picture.actions);
+        let names = actions.map(|(name, _)| *name);
+        let names = names.chain(self.offer.iter().map(|offer| offer.label));
+        names.map(|name| button_width(ui, name))
     }
 
-    /// Width that its words and buttons need below each other, at most `room`, in points.
-    fn words_width(&self, ui: &egui::Ui, room: f32) -> f32 {
-        let offer = self
-            .offer
-            .as_ref()
-            .map_or(0.0, |offer| button_width(ui, offer.label));
-        let actions = self.picture.iter().flat_map(|picture| &picture.actions);
-        let actions: f32 = actions.map(|(name, _)| button_width(ui, name)).sum();
-        let words = width_of(ui, &self.text, egui::TextStyle::Body, room);
-        words.max(offer).max(actions).min(room)
+    /// Width of its words in lines of at most so much, in points.
+    fn words(&self, ui: &egui::Ui, most: f32) -> f32 {
+        width_of(ui, &self.text, egui::TextStyle::Body, most)
+    }
+
+    /// Whether it has to be a single line so that it is at most so high.
+    fn is_low(&self, most: f32) -> bool {
+        self.height.is_some_and(|height| height > most)
     }
 
     /// Whether it is seen over a picture that stands alone, too: what went wrong, and what became of a file.
@@ -143,11 +160,19 @@ pub struct Messages {
     seen: [Vec<u64>; 2],
     /// The newest of those that were up when the dialog opened that lies over the window.
     before_dialog: Option<u64>,
+    /// What the next message is about.
+    topic: Option<Topic>,
     /// What follows because notices went whose offer nobody took.
     follows: Vec<Intent>,
 }
 
 impl Messages {
+    /// The message that follows is about this: it takes the place of those before about the same.
+    pub fn about(&mut self, topic: Topic) -> &mut Self {
+        self.topic = Some(topic);
+        self
+    }
+
     /// Shows an error: what went wrong and what to do.
     pub fn error(&mut self, text: impl Into<String>) {
         self.add(Kind::Error, text.into(), None, None);
@@ -176,7 +201,8 @@ impl Messages {
         picture: Option<SavedPicture>,
     ) {
         let text = sentence(&remark(&text));
-        self.remove(|m| m.text == text);
+        let topic = self.topic.take();
+        self.remove(|m| m.text == text || (topic.is_some() && m.topic == topic));
         self.newest += 1;
         self.list.push(Message {
             number: self.newest,
@@ -185,6 +211,8 @@ impl Messages {
             since: None,
             offer,
             picture,
+            topic,
+            height: None,
         });
         let older = self.list.len() - 1;
         if older >= MOST_SHOWN {
@@ -269,21 +297,34 @@ impl Messages {
         self.remove(|m| m.left(now).is_some_and(|left| left <= 0.0));
         let before = self.before_dialog.unwrap_or(u64::MAX);
         let is_here = |m: &Message| (m.number <= before) == (corner == Corner::Bottom);
-        let is_shown = |m: &&mut Message| is_here(m) && (!is_alone || m.is_for_all());
-        // Its time begins when it is seen.
-        let newest = self.list.iter_mut().rev().filter(is_shown);
-        for message in newest.take(MOST_SHOWN) {
+        let most = MOST_COVERED * area.height();
+        let mut room = most;
+        let line = ui.spacing().interact_size.y + 2.0 * f32::from(ABOVE);
+        let mut shown = Vec::new();
+        for message in self.list.iter_mut().rev().filter(|m| is_here(m)) {
+            if shown.len() == MOST_SHOWN || (is_alone && !message.is_for_all()) {
+                continue;
+            }
+            let height = match message.is_low(most) {
+                true => line,
+                false => message.height.unwrap_or(0.0),
+            };
+            if !shown.is_empty() && height > room {
+                break;
+            }
+            room -= height + BETWEEN;
+            // Its time begins when it is seen.
             message.since.get_or_insert(now);
+            shown.push(message.number);
         }
         let next_to_leave = self.list.iter().filter_map(|m| m.left(now));
         if let Some(seconds) = next_to_leave.min_by(f64::total_cmp) {
             ui.ctx().request_repaint_after_secs(seconds as f32 + 0.01);
         }
-        let is_shown = |m: &&Message| is_here(m) && (!is_alone || m.is_for_all());
-        if !self.list.iter().any(|m| is_shown(&m)) {
+        if shown.is_empty() {
             return;
         }
-        let width = WIDTH.min(area.width() - 2.0 * EDGE);
+        let widest = area.width() - 2.0 * EDGE;
         let margin = EDGE + further_in;
         let (pivot, at) = match corner {
             Corner::Bottom => (
@@ -303,17 +344,17 @@ impl Messages {
             .fixed_pos(at)
             .constrain_to(area)
             .show(ui.ctx(), |ui| {
-                ui.set_max_width(width);
-                ui.spacing_mut().item_spacing.y = 6.0;
-                let shown: Vec<&Message> = self.list.iter().filter(is_shown).collect();
-                let shown = &shown[shown.len().saturating_sub(MOST_SHOWN)..];
-                for message in shown {
-                    show(ui, message, width, intents);
+                ui.set_max_width(widest);
+                ui.spacing_mut().item_spacing.y = BETWEEN;
+                for message in self.list.iter_mut().filter(|m| shown.contains(&m.number)) {
+                    let is_low = message.is_low(most);
+                    let width = if is_low { widest } else { WIDTH.min(widest) };
+                    let height = show(ui, message, (width, is_low), intents);
+                    message.height = if is_low { message.height } else { Some(height) };
                 }
-                let seen: Vec<u64> = shown.iter().map(|m| m.number).collect();
                 let seen_here = &mut self.seen[usize::from(corner == Corner::Top)];
-                if *seen_here != seen {
-                    *seen_here = seen;
+                if *seen_here != shown {
+                    *seen_here = shown;
                     // Else they would stand for a frame where the height before left them.
                     ui.ctx().request_discard("other messages are up");
                 }
@@ -321,7 +362,13 @@ impl Messages {
     }
 }
 
-fn show(ui: &mut egui::Ui, message: &Message, width: f32, intents: &mut Vec<Intent>) {
+/// Draws a message of this width, as a single line where it `is_low`; its height, in points.
+fn show(
+    ui: &mut egui::Ui,
+    message: &Message,
+    (width, is_low): (f32, bool),
+    intents: &mut Vec<Intent>,
+) -> f32 {
     let p = theme::palette(ui.visuals());
     let mark = match message.kind {
         Kind::Error => p.error,
@@ -334,8 +381,8 @@ fn show(ui: &mut egui::Ui, message: &Message, width: f32, intents: &mut Vec<Inte
         .inner_margin(Margin {
             left: SIDES[0],
             right: SIDES[1],
-            top: 5,
-            bottom: 5,
+            top: ABOVE,
+            bottom: ABOVE,
         })
         .shadow(ui.visuals().popup_shadow);
     let shown = frame.show(ui, |ui| {
@@ -343,34 +390,35 @@ fn show(ui: &mut egui::Ui, message: &Message, width: f32, intents: &mut Vec<Inte
             let mut room = width - SIDES.map(f32::from).iter().sum::<f32>() - CLOSE_WIDTH;
             if let Some(picture) = &message.picture {
                 let thumbnail = egui::Image::from_texture(&picture.thumbnail)
-                    .fit_to_exact_size(THUMBNAIL)
+                    .fit_to_exact_size(if is_low { SMALL_THUMBNAIL } else { THUMBNAIL })
                     .corner_radius(4.0)
                     .alt_text("The saved picture");
                 room -= ui.add(thumbnail).rect.width() + theme::GAP;
             }
-            if message.is_one_line(ui, room) {
-                let line = vec2(0.0, ui.spacing().interact_size.y);
+            let buttons: f32 = message.buttons(ui).sum();
+            let words = message.words(ui, f32::INFINITY);
+            let is_one_line = message.picture.is_none() && words + buttons <= room;
+            if is_low || is_one_line {
+                let height = ui.spacing().interact_size.y;
                 let layout = egui::Layout::left_to_right(egui::Align::Center);
-                ui.allocate_ui_with_layout(line, layout, |ui| {
-                    ui.set_min_height(line.y);
-                    ui.label(&message.text);
-                    offer_ui(ui, message, intents);
+                ui.allocate_ui_with_layout(vec2(0.0, height), layout, |ui| {
+                    ui.set_min_height(height);
+                    let size = vec2(words.min((room - buttons).max(0.0)), height);
+                    ui.allocate_ui(size, |ui| {
+                        ui.add(egui::Label::new(&message.text).truncate())
+                    });
+                    buttons_ui(ui, message, intents);
                 });
             } else {
+                let widest = message.buttons(ui).fold(message.words(ui, room), f32::max);
+                let actions = message.picture.as_ref().map_or(0.0, |_| buttons);
                 ui.vertical(|ui| {
-                    ui.set_width(message.words_width(ui, room));
+                    ui.set_width(widest.max(actions).min(room));
                     ui.add_space(4.0);
                     ui.add(egui::Label::new(&message.text).wrap());
-                    if let Some(picture) = &message.picture {
-                        ui.horizontal_wrapped(|ui| {
-                            for (name, intent) in &picture.actions {
-                                if ui.button(*name).clicked() {
-                                    intents.push(intent.clone());
-                                }
-                            }
-                        });
+                    if buttons > 0.0 {
+                        ui.horizontal_wrapped(|ui| buttons_ui(ui, message, intents));
                     }
-                    offer_ui(ui, message, intents);
                 });
             }
             let close = egui::Button::new(icons::CLOSE).frame_when_inactive(false);
@@ -394,10 +442,16 @@ fn show(ui: &mut egui::Ui, message: &Message, width: f32, intents: &mut Vec<Inte
         },
         mark,
     );
+    shown.response.rect.height()
 }
 
-/// The button for what a message offers.
-fn offer_ui(ui: &mut egui::Ui, message: &Message, intents: &mut Vec<Intent>) {
+/// The buttons for what can be done with a picture, and for what a message offers.
+fn buttons_ui(ui: &mut egui::Ui, message: &Message, intents: &mut Vec<Intent>) {
+    for (name, intent) in message.picture.iter().flat_map(|picture| &picture.actions) {
+        if ui.button(*name).clicked() {
+            intents.push(intent.clone());
+        }
+    }
     if let Some(offer) = &message.offer
         && ui.button(offer.label).clicked()
     {

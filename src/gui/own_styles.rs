@@ -133,18 +133,22 @@ impl App {
         let beside = beside.map(|card| card.id.clone());
         self.gallery.hide(&card.id);
         let chosen = |choice: &Choice| (choice.style.clone(), choice.mix.clone());
-        let before = chosen(&self.workspace.choice);
-        let choice = &mut self.workspace.choice;
-        choice.mix.retain(|other| other != id);
-        if choice.style.as_deref() == Some(id) {
-            choice.style = beside;
-            choice.mix = Mix::default();
-        }
+        // Neither page goes on with a style that is not there.
+        let both = self.workspace.choices_mut().map(|(page, choice)| {
+            let before = chosen(choice);
+            choice.mix.retain(|other| other != id);
+            if choice.style.as_deref() == Some(id) {
+                choice.style.clone_from(&beside);
+                choice.mix = Mix::default();
+            }
+            (page, [before, chosen(choice)])
+        });
         let removed = ListChange::Removed {
             changed: card.changed,
-            chosen: [before, chosen(&self.workspace.choice)],
+            chosen: both.collect(),
         };
         self.note_list_step(card.id.clone(), removed);
+        self.remember_choice(ctx);
         self.follow_choice();
         let offer = Offer {
             label: "Undo",
@@ -181,7 +185,7 @@ impl App {
 
     /// Undoes the newest change of the list where that is the last step of this page, or none of its steps is left;
     /// `false` where it is not.
-    pub(super) fn undo_list_step(&mut self) -> bool {
+    pub(super) fn undo_list_step(&mut self, ctx: &egui::Context) -> bool {
         loop {
             let table = &self.workspace;
             let (page, depth) = (table.page(), table.history.depth());
@@ -195,7 +199,7 @@ impl App {
                 let id = step.id.clone();
                 let offered = Intent::BringBack(id.clone());
                 self.messages.withdraw(|intent| *intent == offered);
-                self.bring_back(&id);
+                self.bring_back(ctx, &id);
                 return true;
             }
             let step = self.list_steps.remove(at);
@@ -234,7 +238,7 @@ impl App {
 
     /// Puts a style into the gallery again that was removed. What was chosen is chosen again, unless a person has
     /// chosen something else meanwhile.
-    pub(super) fn bring_back(&mut self, id: &str) {
+    pub(super) fn bring_back(&mut self, ctx: &egui::Context, id: &str) {
         let is_removal = |step: &mut ListStep| {
             step.id == id && matches!(step.change, ListChange::Removed { .. })
         };
@@ -243,11 +247,25 @@ impl App {
             return;
         };
         self.gallery.unhide(id);
-        let [before, left] = chosen;
-        let choice = &mut self.workspace.choice;
-        if (&choice.style, &choice.mix) == (&left.0, &left.1) {
-            (choice.style, choice.mix) = before;
-            self.follow_choice();
+        for (page, choice) in self.workspace.choices_mut() {
+            let of_page = chosen.iter().find(|(of, _)| *of == page);
+            if let Some((_, [before, (style, mix)])) = of_page
+                && (&choice.style, &choice.mix) == (style, mix)
+            {
+                (choice.style, choice.mix) = before.clone();
+            }
+        }
+        self.remember_choice(ctx);
+        self.follow_choice();
+    }
+
+    /// Brings the styles of the choice back that were removed: a step of undo led to them again.
+    pub(super) fn bring_back_chosen(&mut self, ctx: &egui::Context) {
+        let choice = &self.workspace.choice;
+        let mixed = choice.mix.others.iter().map(|(style, _)| style);
+        let chosen: Vec<String> = choice.style.iter().chain(mixed).cloned().collect();
+        for id in chosen {
+            self.bring_back(ctx, &id);
         }
     }
 
@@ -273,18 +291,13 @@ impl App {
         }
     }
 
-    /// Takes styles out of the choice that are not in the gallery. A photo keeps its painting in a style that was
-    /// removed from the other page: undo brings that style back.
+    /// Takes styles out of the choice that are not in the gallery.
     pub(super) fn forget_absent(&mut self) {
         let gallery = &self.gallery;
         if !gallery.is_listed() {
             return;
         }
-        let is_photo = self.live.is_none();
-        let card = |id: &str| match is_photo {
-            true => gallery.known(id),
-            false => gallery.card(id),
-        };
+        let card = |id: &str| gallery.card(id);
         let choice = &mut self.workspace.choice;
         choice.style.take_if(|id| card(id).is_none());
         let chosen = choice.style.as_deref().and_then(card);
@@ -346,7 +359,7 @@ impl ListStep {
     fn rename(&mut self, old: &str, new: &str) {
         match &mut self.change {
             ListChange::Removed { chosen, .. } => {
-                for (style, mix) in chosen {
+                for (style, mix) in chosen.iter_mut().flat_map(|(_, both)| both) {
                     rename_in(style, mix, old, new);
                 }
             }

@@ -16,7 +16,7 @@ use super::{
     intent::Intent,
     label::{editable, path_label, remark},
     live::{LiveView, own_folder},
-    messages::Offer,
+    messages::{Offer, Topic},
     overlays::{Overlay, Question, TypedPath},
     platform::{Dialog, path_in},
 };
@@ -36,7 +36,7 @@ impl App {
         }
         if self.workspace.finished().is_none() {
             let goes_on = self.painting.request.is_some() || self.painting.framing.is_some();
-            self.messages.notice(if goes_on {
+            self.messages.about(Topic::Saving).notice(if goes_on {
                 "The painting is not finished yet. Save it when it is."
             } else {
                 "There is no painting to save yet. Open a photo and choose a style."
@@ -108,7 +108,7 @@ impl App {
         self.save.is_running = false;
         match result {
             Ok(notes) => {
-                self.tell_of_file(format!("Saved as {}", path_label(&save.path)), &save.path);
+                self.tell_of_saved(&save.path);
                 self.note_painting(ctx, &save.path);
                 self.workspace.mark_saved(save.finished.key);
                 for note in notes {
@@ -125,7 +125,7 @@ impl App {
             }
             Err(error) => {
                 self.save.after_save = None;
-                self.messages.error(error.to_string());
+                self.messages.about(Topic::Saving).error(error.to_string());
             }
         }
     }
@@ -233,6 +233,12 @@ impl App {
             None => "",
         };
         format!("The painting of {photo}{style}{place}")
+    }
+
+    /// Says that a picture or report was saved, and offers to show it.
+    pub(super) fn tell_of_saved(&mut self, path: &Path) {
+        self.messages.about(Topic::Saving);
+        self.tell_of_file(format!("Saved as {}", path_label(path)), path);
     }
 
     /// Says that a file was written, and offers to show it.

@@ -27,6 +27,10 @@ pub fn ui(ui: &mut egui::Ui, groups: &[Group], wanted: &mut String, is_fresh: bo
     if is_fresh {
         field.request_focus();
     }
+    if field.changed() {
+        // Else "Search" would stand there for a frame, and not what was typed.
+        ui.ctx().request_discard("another text is searched");
+    }
     ui.add_space(4.0);
     let found = found(groups, wanted);
     ScrollArea::vertical()

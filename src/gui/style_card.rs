@@ -1,8 +1,8 @@
 //! The card of a style in the list: its picture, its name, its number key.
 
 use eframe::egui::{
-    self, Align2, Color32, CornerRadius, FontId, Rect, Response, Role, Sense, Stroke, StrokeKind,
-    TextureHandle, WidgetInfo, pos2, vec2,
+    self, Align2, Color32, CornerRadius, FontId, LayerId, Order, Rect, Response, Role, Sense,
+    Stroke, StrokeKind, TextureHandle, UiBuilder, WidgetInfo, pos2, vec2,
 };
 
 use super::{
@@ -17,9 +17,12 @@ const THUMBNAIL_HEIGHT: f32 = 74.0;
 const INSET: f32 = 30.0;
 /// Height of the name below it, in points.
 const NAME_HEIGHT: f32 = 24.0;
+/// How much of a card is seen that is dragged.
+const GHOST_OPACITY: f32 = 0.7;
 
 /// Draws a style: its picture, and in a corner the one that it was made of; `painted` is the share of its painting that
-/// is done, while one is made, and the picture may be a live one as in a mirror.
+/// is done, while one is made, and the picture may be a live one as in a mirror. While it is dragged, it is seen below
+/// the pointer, too.
 pub fn card_ui(
     ui: &mut egui::Ui,
     card: &Card,
@@ -37,84 +40,24 @@ pub fn card_ui(
     // The focus stays on the style, wherever that goes in the list.
     let response = ui.interact(rect, egui::Id::unique(("style", &card.id)), sense);
     response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, is_chosen, &card.title));
+    let looks = Looks {
+        is_chosen,
+        is_hovered: response.hovered(),
+        painted,
+        is_flipped,
+    };
+    let pictures = [thumbnail, inset];
     if ui.is_rect_visible(rect) {
-        let colors = theme::palette(ui.visuals());
-        let painter = ui.painter();
-        let radius = CornerRadius::same(theme::RADIUS);
-        let fill = if is_chosen {
-            colors.selected
-        } else {
-            colors.card
-        };
-        painter.rect_filled(rect, radius, fill);
-        let mut top = rect;
-        top.set_height(THUMBNAIL_HEIGHT);
-        let rounded = CornerRadius {
-            sw: 0,
-            se: 0,
-            ..radius
-        };
-        match thumbnail {
-            Some(texture) => {
-                let uv = mirrored(cover(texture.size_vec2(), top.size()), is_flipped);
-                egui::Image::from_texture(texture)
-                    .uv(uv)
-                    .corner_radius(rounded)
-                    .paint_at(ui, top);
-            }
-            None => swatch(ui, top, rounded, &card.title),
-        }
-        if let Some(inset) = inset {
-            let at = top.right_bottom() - vec2(6.0, 6.0);
-            let place = Rect::from_min_max(at - vec2(INSET, INSET), at);
-            let corners = CornerRadius::same(4);
-            let frame = Stroke::new(1.5, colors.card);
-            egui::Image::from_texture(inset)
-                .uv(cover(inset.size_vec2(), place.size()))
-                .corner_radius(corners)
-                .paint_at(ui, place);
-            ui.painter()
-                .rect_stroke(place, corners, frame, StrokeKind::Outside);
-        }
-        let painter = ui.painter();
-        let name_at = pos2(rect.left() + 10.0, rect.bottom() - NAME_HEIGHT / 2.0);
-        let text_color = if is_chosen {
-            ui.visuals().strong_text_color()
-        } else {
-            ui.visuals().text_color()
-        };
-        // Quiet letters cannot be read on what is chosen.
-        let key_color = if is_chosen { text_color } else { colors.quiet };
-        let room = rect.width() - 40.0;
-        let mut job = egui::text::LayoutJob::simple_singleline(
-            card.title.clone(),
-            FontId::proportional(13.0),
-            text_color,
-        );
-        job.wrap = egui::text::TextWrapping::truncate_at_width(room);
-        let name = painter.layout_job(job);
-        let name_rect = Align2::LEFT_CENTER.anchor_size(name_at, name.size());
-        painter.galley(name_rect.min, name, text_color);
-        let end = pos2(rect.right() - 10.0, name_at.y);
-        if let Some(share) = painted {
-            theme::progress_ring(ui, end - vec2(7.0, 0.0), share);
-        } else if let Some(key) = card.key {
-            painter.text(
-                end,
-                Align2::RIGHT_CENTER,
-                (key + 1).to_string(),
-                FontId::proportional(12.0),
-                key_color,
-            );
-        }
-        let outline = if is_chosen {
-            Stroke::new(2.5, colors.quiet)
-        } else if response.hovered() {
-            Stroke::new(1.0, colors.quiet)
-        } else {
-            Stroke::new(1.0, colors.outline)
-        };
-        painter.rect_stroke(rect, radius, outline, StrokeKind::Inside);
+        paint(ui, rect, card, pictures, looks);
+    }
+    if let (true, Some(at)) = (response.dragged(), ui.input(|i| i.pointer.hover_pos())) {
+        // Seen through: the place where it would go lies below it.
+        let layer = LayerId::new(Order::Tooltip, response.id.with("ghost"));
+        let mut ghost = ui.new_child(UiBuilder::new().layer_id(layer));
+        ghost.set_clip_rect(ui.ctx().content_rect());
+        ghost.set_opacity(GHOST_OPACITY);
+        let place = Rect::from_center_size(at, rect.size());
+        paint(&ghost, place, card, pictures, looks);
     }
     let response = response.on_hover_cursor(egui::CursorIcon::PointingHand);
     if card.credit.is_empty() {
@@ -122,6 +65,103 @@ pub fn card_ui(
     } else {
         response.hint_beside(&card.credit)
     }
+}
+
+/// How a card is drawn.
+#[derive(Clone, Copy)]
+struct Looks {
+    is_chosen: bool,
+    is_hovered: bool,
+    painted: Option<f32>,
+    is_flipped: bool,
+}
+
+/// Draws a card at a place.
+fn paint(
+    ui: &egui::Ui,
+    rect: Rect,
+    card: &Card,
+    [thumbnail, inset]: [Option<&TextureHandle>; 2],
+    looks: Looks,
+) {
+    let is_chosen = looks.is_chosen;
+    let colors = theme::palette(ui.visuals());
+    let painter = ui.painter();
+    let radius = CornerRadius::same(theme::RADIUS);
+    let fill = if is_chosen {
+        colors.selected
+    } else {
+        colors.card
+    };
+    painter.rect_filled(rect, radius, fill);
+    let mut top = rect;
+    top.set_height(THUMBNAIL_HEIGHT);
+    let rounded = CornerRadius {
+        sw: 0,
+        se: 0,
+        ..radius
+    };
+    match thumbnail {
+        Some(texture) => {
+            let uv = mirrored(cover(texture.size_vec2(), top.size()), looks.is_flipped);
+            egui::Image::from_texture(texture)
+                .uv(uv)
+                .corner_radius(rounded)
+                .paint_at(ui, top);
+        }
+        None => swatch(ui, top, rounded, &card.title),
+    }
+    if let Some(inset) = inset {
+        let at = top.right_bottom() - vec2(6.0, 6.0);
+        let place = Rect::from_min_max(at - vec2(INSET, INSET), at);
+        let corners = CornerRadius::same(4);
+        let frame = Stroke::new(1.5, colors.card);
+        egui::Image::from_texture(inset)
+            .uv(cover(inset.size_vec2(), place.size()))
+            .corner_radius(corners)
+            .paint_at(ui, place);
+        ui.painter()
+            .rect_stroke(place, corners, frame, StrokeKind::Outside);
+    }
+    let painter = ui.painter();
+    let name_at = pos2(rect.left() + 10.0, rect.bottom() - NAME_HEIGHT / 2.0);
+    let text_color = if is_chosen {
+        ui.visuals().strong_text_color()
+    } else {
+        ui.visuals().text_color()
+    };
+    // Quiet letters cannot be read on what is chosen.
+    let key_color = if is_chosen { text_color } else { colors.quiet };
+    let room = rect.width() - 40.0;
+    let mut job = egui::text::LayoutJob::simple_singleline(
+        card.title.clone(),
+        FontId::proportional(13.0),
+        text_color,
+    );
+    job.wrap = egui::text::TextWrapping::truncate_at_width(room);
+    let name = painter.layout_job(job);
+    let name_rect = Align2::LEFT_CENTER.anchor_size(name_at, name.size());
+    painter.galley(name_rect.min, name, text_color);
+    let end = pos2(rect.right() - 10.0, name_at.y);
+    if let Some(share) = looks.painted {
+        theme::progress_ring(ui, end - vec2(7.0, 0.0), share);
+    } else if let Some(key) = card.key {
+        painter.text(
+            end,
+            Align2::RIGHT_CENTER,
+            (key + 1).to_string(),
+            FontId::proportional(12.0),
+            key_color,
+        );
+    }
+    let outline = if is_chosen {
+        Stroke::new(2.5, colors.quiet)
+    } else if looks.is_hovered {
+        Stroke::new(1.0, colors.quiet)
+    } else {
+        Stroke::new(1.0, colors.outline)
+    };
+    painter.rect_stroke(rect, radius, outline, StrokeKind::Inside);
 }
 
 /// In place of a thumbnail: the first letter on a colour that belongs to the name.

@@ -228,6 +228,7 @@ impl App {
             }
             Intent::OpenFiles(files) => self.sort(files, PictureUse::OneByOne),
             Intent::OpenRecent(path) => self.open_recent(path),
+            Intent::SeeRecents => self.serve_recents(),
             Intent::ClearRecents => self.clear_recents(ctx),
             Intent::OpenSample => self.open(Origin::Sample),
             Intent::Paste => {
@@ -251,7 +252,7 @@ impl App {
             Intent::AskName(id) => self.ask_name(&id),
             Intent::TakeName(name_for, name) => self.take_name(name_for, name),
             Intent::RemoveStyle(id) => self.remove_style(ctx, &id),
-            Intent::BringBack(id) => self.bring_back(&id),
+            Intent::BringBack(id) => self.bring_back(ctx, &id),
             Intent::ShowFile(id) => self.show_file(&id),
             Intent::ShowInFolder(path) => self.background.show(path),
             Intent::Play(path) => self.background.play(path),
@@ -284,7 +285,7 @@ impl App {
             Intent::Undo => {
                 self.end_change(ctx);
                 // That a style was removed or moved is a step as any other.
-                if !self.undo_list_step() && self.workspace.undo() {
+                if !self.undo_list_step(ctx) && self.workspace.undo() {
                     self.went_through_history(ctx);
                 }
             }
@@ -460,6 +461,7 @@ impl App {
     }
 
     fn went_through_history(&mut self, ctx: &egui::Context) {
+        self.bring_back_chosen(ctx);
         self.remember_choice(ctx);
         self.follow_choice();
     }

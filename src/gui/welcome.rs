@@ -1,7 +1,5 @@
 //! The stage while there is no photo: three ways to begin, each on a card of its own.
 
-use std::path::PathBuf;
-
 use eframe::egui::{
     self, Align, Align2, Color32, FontId, Id, Label, Layout, Rect, Response, RichText, Role,
     ScrollArea, Sense, Stroke, StrokeKind, UiBuilder, WidgetInfo, vec2,
@@ -14,7 +12,8 @@ use super::{
     key_chips::{chips, hint},
     label::remark,
     live::LiveIntent,
-    recents, theme,
+    recents::{self, Recent},
+    theme,
 };
 use crate::capture::{Camera, Source};
 
@@ -106,7 +105,7 @@ pub fn ui(
     ui: &mut egui::Ui,
     opening: bool,
     cameras: Cameras<'_>,
-    recent: &[PathBuf],
+    recent: Recent<'_>,
     intents: &mut Vec<Intent>,
 ) {
     let rect = ui.available_rect_before_wrap();
@@ -115,7 +114,7 @@ pub fn ui(
     ui.painter().rect_filled(rect, 0.0, colors.stage);
     let most = vec2(
         3.0 * CARD.x + 2.0 * BETWEEN + 56.0,
-        HEIGHT + recents::height(recent),
+        HEIGHT + recents::height(recent.files),
     );
     let inner = Rect::from_center_size(rect.center(), most.min(rect.size() - vec2(32.0, 24.0)));
     dashed(ui, inner, Stroke::new(1.5, colors.outline));
@@ -135,7 +134,7 @@ fn contents(
     ui: &mut egui::Ui,
     opening: bool,
     card_height: f32,
-    (cameras, recent): (Cameras<'_>, &[PathBuf]),
+    (cameras, recent): (Cameras<'_>, Recent<'_>),
     intents: &mut Vec<Intent>,
 ) {
     let inside = ui.max_rect();

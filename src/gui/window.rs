@@ -63,7 +63,7 @@ impl App {
         Panel::top("top bar").frame(side(ui, 12, 8)).show(ui, |ui| {
             let view = bars::TopView {
                 settings: &self.settings.choices,
-                recent: &self.settings.state.recent_photos,
+                recent: self.recent(),
                 can_undo: self.workspace.can_undo() || !self.list_steps.is_empty(),
                 can_redo: self.workspace.can_redo() || !self.undone_moves.is_empty(),
                 live: self.live.as_ref(),
@@ -196,12 +196,11 @@ impl App {
             return;
         }
         if self.workspace.photo().is_none() {
-            let recent = &self.settings.state.recent_photos;
             welcome::ui(
                 ui,
                 self.opening.is_running,
                 self.cameras.as_ref(),
-                recent,
+                self.recent(),
                 intents,
             );
             return;

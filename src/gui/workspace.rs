@@ -138,6 +138,19 @@ impl Workspace {
         }
     }
 
+    /// The choices of both pages, seen or not, to be changed.
+    pub fn choices_mut(&mut self) -> impl Iterator<Item = (Page, &mut Choice)> {
+        let other = match self.page {
+            Page::Photo => Page::Live,
+            Page::Live => Page::Photo,
+        };
+        let aside = self
+            .aside
+            .iter_mut()
+            .map(move |(choice, _)| (other, choice));
+        aside.chain([(self.page, &mut self.choice)])
+    }
+
     fn photo_choice(&self) -> &Choice {
         self.choice_of(Page::Photo).unwrap_or(&self.choice)
     }

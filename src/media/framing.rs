@@ -1,4 +1,4 @@
-//! The part of a photo that is painted, and which side of it is up: turned by quarters, then cropped.
+//! The part of a photo that is painted, and which side of it is up: turned by quarters, mirrored, then cropped.
 
 use std::{
     fmt::{Display, Formatter},
@@ -148,6 +148,15 @@ impl Crop {
         inside(self.x, self.width, width) && inside(self.y, self.height, height)
     }
 
+    /// The same part after the left and right of the picture of so many columns, in which it lies, were swapped.
+    #[must_use]
+    pub fn mirrored(self, width: usize) -> Self {
+        Self {
+            x: width - self.x - self.width,
+            ..self
+        }
+    }
+
     /// The same part after the picture of this size, in which it lies, was turned.
     #[must_use]
     pub fn turned(self, rotate: Rotation, (width, height): (usize, usize)) -> Self {
@@ -225,7 +234,9 @@ pub struct BeyondPhoto {
 pub struct Framing {
     /// How far the photo is turned.
     pub rotate: Rotation,
-    /// The part of the turned photo; all of it when `None`.
+    /// Whether left and right are swapped, once it is turned.
+    pub mirror: bool,
+    /// The part of the turned and mirrored photo; all of it when `None`.
     pub crop: Option<Crop>,
 }
 
@@ -240,8 +251,24 @@ impl Framing {
     pub fn turned(self, rotate: Rotation, photo: (usize, usize)) -> Self {
         let before = self.rotate.size(photo);
         Self {
-            rotate: self.rotate.then(rotate),
+            // In a mirror the other way round.
+            rotate: self.rotate.then(match self.mirror {
+                true => rotate.back(),
+                false => rotate,
+            }),
+            mirror: self.mirror,
             crop: self.crop.map(|crop| crop.turned(rotate, before)),
+        }
+    }
+
+    /// The framing after the left and right of the framed picture of a photo of this size are swapped.
+    #[must_use]
+    pub fn mirrored(self, photo: (usize, usize)) -> Self {
+        let (width, _) = self.rotate.size(photo);
+        Self {
+            mirror: !self.mirror,
+            crop: self.crop.map(|crop| crop.mirrored(width)),
+            ..self
         }
     }
 
@@ -255,6 +282,10 @@ impl Framing {
             None => None,
             Some(crop) if crop.fits(size) => {
                 // Cropped first: less is turned then.
+                let crop = match self.mirror {
+                    true => crop.mirrored(size.0),
+                    false => crop,
+                };
                 let Crop {
                     x,
                     y,
@@ -272,7 +303,7 @@ impl Framing {
                 });
             }
         };
-        if let (Rotation::None, Some(part)) = (self.rotate, part.as_ref()) {
+        if let (Rotation::None, false, Some(part)) = (self.rotate, self.mirror, part.as_ref()) {
             return Ok(part.clone());
         }
         let mut turned = Frame::from_fn(1, 1, |_, _| [0; 4]);
@@ -280,7 +311,7 @@ impl Framing {
             part.as_ref().unwrap_or(photo),
             &mut turned,
             self.rotate,
-            false,
+            self.mirror,
         );
         Ok(turned)
     }
@@ -306,17 +337,25 @@ mod tests {
                 width: 11,
                 height: 7,
             };
-            let framing = Framing {
+            let plain = Framing {
                 rotate,
+                mirror: false,
                 crop: Some(crop),
             };
-            let framed = framing.applied(&photo).expect("inside");
+            let framed = plain.applied(&photo).expect("inside");
             assert_eq!(framed, turned.crop(3, 5, 11, 7), "{rotate}");
-            for further in Rotation::ALL {
-                let mut expected = numbered(1, 1);
-                turn_into(&framed, &mut expected, further, false);
-                let again = framing.turned(further, (37, 20));
-                assert_eq!(again.applied(&photo), Ok(expected), "{rotate} {further}");
+            let mut mirrored = numbered(1, 1);
+            turn_into(&framed, &mut mirrored, Rotation::None, true);
+            let swapped = plain.mirrored((37, 20));
+            assert_eq!(swapped.mirrored((37, 20)), plain);
+            for (framing, framed) in [(plain, framed), (swapped, mirrored)] {
+                assert_eq!(framing.applied(&photo).as_ref(), Ok(&framed), "{framing:?}");
+                for further in Rotation::ALL {
+                    let mut expected = numbered(1, 1);
+                    turn_into(&framed, &mut expected, further, false);
+                    let again = framing.turned(further, (37, 20));
+                    assert_eq!(again.applied(&photo), Ok(expected), "{framing:?} {further}");
+                }
             }
             assert_eq!(rotate.then(rotate.back()), Rotation::None);
         }
@@ -343,7 +382,12 @@ mod tests {
         let photo = numbered(30, 20);
         let framed = |text: &str, rotate| {
             let crop = Some(text.parse().expect("a crop"));
-            Framing { rotate, crop }.applied(&photo)
+            let framing = Framing {
+                rotate,
+                crop,
+                ..Framing::default()
+            };
+            framing.applied(&photo)
         };
         assert!(framed("30x20+0+0", Rotation::None).is_ok());
         let error = framed("20x30+0+0", Rotation::None).expect_err("too tall");

@@ -17,6 +17,7 @@ fn a_photo_is_turned_and_then_cropped() {
     let photo = s.read("photo.png");
     let framing = Framing {
         rotate: Rotation::Quarter,
+        mirror: false,
         crop: Some(Crop {
             x: 2,
             y: 3,

@@ -1,6 +1,7 @@
 //! A photo is turned, and saved in a size of its own.
 
 use eframe::egui::{Key, Modifiers};
+use egui_kittest::kittest::{NodeT, Queryable};
 use styleforge::{
     frame::Frame,
     media::framing::{Rotation, turn_into},
@@ -46,6 +47,36 @@ fn a_photo_is_turned_painted_so_and_turned_back_by_undo() {
         runs,
         "known paintings are not painted again"
     );
+}
+
+#[test]
+fn a_photo_is_mirrored_saved_as_it_is_shown_and_mirrored_back_by_undo() {
+    let mut w = Window::painted(40, 30);
+    let until_it_can_be_saved = |w: &mut Window| {
+        w.until("the painting", |w| {
+            let save = w.harness.get_by_label("Save as…");
+            w.is_painted() && !save.accesskit_node().is_disabled()
+        });
+    };
+    let mirrored = |photo: &Frame| {
+        let mut mirrored = photo.clone();
+        turn_into(photo, &mut mirrored, Rotation::None, true);
+        mirrored
+    };
+    let once = mirrored(&photo(40, 30));
+    w.click("Mirror");
+    until_it_can_be_saved(&mut w);
+    assert_eq!(w.save_as("mirrored.png"), inverted(&once));
+    // What is seen is turned.
+    w.click("Turn right");
+    until_it_can_be_saved(&mut w);
+    let expected = inverted(&turned(&once, Rotation::Quarter));
+    assert_eq!(w.save_as("turned.png"), expected);
+    for _ in 0..2 {
+        w.key(Modifiers::COMMAND, Key::Z);
+        until_it_can_be_saved(&mut w);
+    }
+    assert_eq!(w.save_as("back.png"), inverted(&photo(40, 30)));
 }
 
 #[test]

@@ -5,6 +5,8 @@ mod compare;
 mod full_screen;
 mod keeping;
 mod layout;
+#[cfg(target_os = "linux")]
+mod mirror;
 mod recording;
 
 use eframe::egui::{Event, Key, Modifiers, PointerButton, Role, accesskit::Toggled, vec2};
@@ -74,6 +76,28 @@ fn the_first_start_shows_the_demo_scene_painted() {
     w.until_label("Scripted processor, 3 threads, AVX2 (CPU: no NVIDIA driver found)");
     w.press(Key::P);
     w.until("the plain line", |w| !w.pace().contains("fp32"));
+}
+
+#[test]
+fn nothing_is_called_painted_before_it_is() {
+    let mut w = Window::live_after(|folder| {
+        let text = "[live]\nmoving_gallery = false\n";
+        std::fs::write(folder.join("settings.toml"), text).expect("written");
+    });
+    w.until_live();
+    let styles = w.style_source.clone();
+    let loads = styles.hold_loads();
+    for key in [Key::Num2, Key::L, Key::L] {
+        w.press(key);
+    }
+    w.until_contains(", not painted");
+    assert!(w.has_containing("Picture, original, "), "{:#?}", w.texts());
+    // The button that shows it has the same name.
+    let named = |w: &Window| w.painted_texts().iter().filter(|t| *t == "Painted").count();
+    assert_eq!(named(&w), 1);
+    drop(loads);
+    w.until_live();
+    assert_eq!(named(&w), 2);
 }
 
 #[test]

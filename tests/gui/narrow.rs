@@ -3,7 +3,10 @@
 use eframe::egui::{Key, Rect, Role, Shape, ViewportCommand, ViewportId, pos2, vec2};
 use egui_kittest::kittest::{Queryable, by};
 
-use crate::{scripted::own_card, window::Window};
+use crate::{
+    scripted::own_card,
+    window::{Window, saves_there},
+};
 
 #[test]
 fn the_zoom_fits_beside_the_controls_of_a_narrow_window() {
@@ -212,4 +215,66 @@ fn the_smallest_size_follows_the_screen() {
     assert_eq!(smallest(large, 1.0), Some(vec2(720.0, 480.0)));
     assert_eq!(smallest(large, 1.0), None, "it is set already");
     assert_eq!(smallest(small, 2.0), Some(small));
+}
+
+#[test]
+fn messages_leave_three_quarters_of_the_picture_free() {
+    for (width, height) in [(720.0, 480.0), (640.0, 420.0), (1300.0, 850.0)] {
+        let mut w = Window::live_sized_after(width, height, saves_there);
+        w.set_scale(2.0);
+        w.until_live();
+        for name in ["candy-0001.png", "candy-0002.png"] {
+            w.press(Key::S);
+            w.until_contains(name);
+        }
+        assert!(!w.has_containing("candy-0001.png"), "the newest alone");
+        w.platform.refuse("No file manager could be opened.");
+        w.click("Show in folder");
+        w.until_contains("No file manager could be opened.");
+        let parts = ["Dismiss", "Show in folder", "The saved picture"];
+        let parts = parts.map(|part| w.harness.query_all_by_label(part));
+        let covered = parts.into_iter().flatten().map(|part| part.rect());
+        let covered = covered.reduce(Rect::union).expect("a message").expand(5.0);
+        let picture = w.harness.get_by_label_contains("Picture, ").rect();
+        let share = covered.height() / picture.height();
+        assert!(share < 0.27, "{share} of {picture:?} at {width} x {height}");
+    }
+}
+
+#[test]
+fn icons_have_words_on_a_screen_of_1280_points() {
+    let mut w = Window::sized(1280.0, 800.0);
+    w.until_label("Candy");
+    let file = w.photo_file("photo.png", 40, 30);
+    w.drop_file(&file);
+    w.until_label("photo.png, 40 × 30 px");
+    let has = |w: &Window, words: &[&str]| {
+        let texts = w.painted_texts();
+        for word in words {
+            assert!(texts.iter().any(|text| text.ends_with(word)), "no {word}");
+        }
+        let rect = |name: &str| w.harness.get_by_label(name).rect();
+        let (redo, settings) = (rect("Redo"), rect("Settings"));
+        assert!(redo.right() < settings.left(), "{redo:?}, {settings:?}");
+        assert!(rect("About").right() < 1280.0);
+    };
+    let above = [" Recent", " Settings", " Shortcuts", " About"];
+    let photo = [" Left", " Right", " Mirror", " Crop"];
+    has(&w, &[above, photo].concat());
+    let rects = ["Turn left", "Turn right", "Mirror", "Crop the photo"]
+        .map(|name| w.harness.get_by_label(name).rect());
+    assert!(
+        rects
+            .iter()
+            .all(|r| r.top() == rects[0].top() && r.right() < 1268.0),
+        "{rects:?}"
+    );
+    w.click("Live");
+    w.until_live();
+    has(&w, &above);
+    w.choose_absent_camera();
+    has(&w, &above);
+    let off = w.harness.get_by_label("Turn off").rect();
+    let settings = w.harness.get_by_label("Settings").rect();
+    assert!(off.right() < settings.left(), "{off:?}, {settings:?}");
 }

@@ -58,6 +58,31 @@ fn a_dragged_style_takes_its_key_along_and_stays_there_the_next_time() {
 }
 
 #[test]
+fn a_dragged_style_is_seen_below_the_pointer() {
+    let mut w = open();
+    let at = card_rect(&w, "Udnie").center();
+    let to = eframe::egui::pos2(600.0, 300.0);
+    let below = |w: &Window| {
+        let textured = w.textured().into_iter();
+        textured
+            .filter(|(name, place, _)| name == "candy" && place.contains(to))
+            .count()
+    };
+    let from = card_rect(&w, "Candy").center();
+    w.harness.hover_at(from);
+    w.harness.drag_at(from);
+    w.step();
+    for place in [at, to + eframe::egui::vec2(0.0, 12.0)] {
+        w.harness.hover_at(place);
+        w.step();
+    }
+    assert_eq!(below(&w), 1);
+    w.harness.drop_at(to);
+    w.step();
+    assert_eq!(below(&w), 0);
+}
+
+#[test]
 fn a_style_that_is_let_go_elsewhere_stays() {
     let mut w = open();
     let from = card_rect(&w, "Wave").center();

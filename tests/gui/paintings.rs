@@ -34,7 +34,10 @@ fn strip(w: &Window) -> Vec<String> {
 
 fn small_pictures(w: &Window) -> usize {
     let textured = w.textured();
-    textured.iter().filter(|(name, ..)| name == SMALL).count()
+    // Photos that were opened before are smaller.
+    let is_of_strip = |place: &Rect| place.width() > 40.0;
+    let small = textured.iter().filter(|(name, ..)| name == SMALL);
+    small.filter(|(_, place, _)| is_of_strip(place)).count()
 }
 
 /// Opens the menu of a painting of the strip.

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use egui_kittest::kittest::Queryable;
+
 use crate::window::Window;
 
 #[test]
@@ -57,4 +59,29 @@ fn ten_photos_are_remembered_and_each_once() {
     let listed = texts.iter().filter(|text| text.ends_with(".png")).count();
     assert_eq!(listed, 10, "{texts:?}");
     assert!(!w.has("1.png"), "the oldest has left");
+}
+
+#[test]
+fn photos_that_were_opened_are_seen_small_and_damaged_ones_by_their_name_alone() {
+    let mut w = Window::with_photo(40, 30);
+    let second = w.photo_file("second.png", 50, 20);
+    w.drop_file(&second);
+    w.until_label("second.png, 50 × 20 px");
+    fs::write(&second, "damaged").expect("written");
+    let small = |w: &Window| {
+        let textured = w.textured().into_iter();
+        textured
+            .filter(|(name, ..)| name == "painting small")
+            .count()
+    };
+    assert_eq!(small(&w), 0, "nobody sees the list");
+    w.click("Recent photos");
+    // The newest one comes first.
+    w.until("the other's picture", |w| small(w) == 1);
+    let mut w = w.reopened();
+    w.until("it on the first page", |w| {
+        small(w) == 1 && w.has("second.png")
+    });
+    let line = w.harness.get_by_label("second.png").rect();
+    assert!(line.height() < 25.0, "all of them have room: {line:?}");
 }

@@ -18,6 +18,23 @@ fn with_question_to_replace() -> Window {
 }
 
 #[test]
+fn a_newer_message_about_saving_takes_the_place_of_the_one_before() {
+    let mut w = Window::with_photo(40, 30);
+    w.script.hold();
+    w.click("Candy");
+    w.until_label("Painting in Candy…");
+    w.key(Modifiers::COMMAND, Key::S);
+    let not_yet = "The painting is not finished yet";
+    w.until_contains(not_yet);
+    w.script.release();
+    w.until_painted();
+    w.save_as("first.png");
+    assert!(!w.has_containing(not_yet));
+    w.save_as("second.png");
+    assert!(!w.has_containing("first.png."), "{:#?}", w.texts());
+}
+
+#[test]
 fn closing_in_the_middle_of_a_question_about_replacing_leaves_nothing_stuck() {
     let mut w = with_question_to_replace();
     assert!(w.close_is_held_back());

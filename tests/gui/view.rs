@@ -490,6 +490,8 @@ fn shortcuts_are_searched() {
     // Each key is drawn by itself.
     assert!(w.paints("Ctrl") && w.paints("Z") && !w.paints("Ctrl+Z"));
     w.harness.event(egui::Event::Text("UNDO".to_owned()));
+    w.harness.step();
+    assert!(w.paints("UNDO") && !w.paints("Search"), "at once");
     w.until("only that", |w| !w.has("Dark or light"));
     assert!(w.has("Undo the last choice"));
     w.harness.event(egui::Event::Text(" nothing".to_owned()));

@@ -16,7 +16,7 @@ use crate::{
     gui::{
         app::App,
         background::{Purpose, ReadNetwork, SheetFile},
-        label::{label, path_label},
+        label::label,
         platform::Dialog,
     },
     media::encode::Encoding,
@@ -196,7 +196,7 @@ impl App {
         }
         match result {
             Ok(path) => {
-                self.tell_of_file(format!("Saved as {}", path_label(&path)), &path);
+                self.tell_of_saved(&path);
                 self.note_painting(ctx, &path);
             }
             Err(error) => self.messages.error(error),

@@ -10,7 +10,7 @@ use eframe::egui::{
 
 use self::shape::{Handle, dragged, with_ratio};
 use super::{background::Whole, intent::Intent, stage, texture::image_of, theme};
-use crate::media::framing::{Crop, Framing, Rotation};
+use crate::media::framing::{Crop, Framing};
 
 /// Space around the photo, in points.
 const MARGIN: f32 = 28.0;
@@ -37,7 +37,8 @@ pub enum Ratio {
 /// A crop that is being chosen.
 pub struct Cropping {
     texture: TextureHandle,
-    rotate: Rotation,
+    /// The framing before.
+    before: Framing,
     /// Columns and rows of the photo as it is turned.
     size: (usize, usize),
     /// In the turned photo, in pixels.
@@ -58,7 +59,7 @@ impl Cropping {
         let min = pos2(x as f32, y as f32);
         Self {
             texture: ctx.load_texture("crop", image_of(&whole.preview), TextureOptions::LINEAR),
-            rotate: framing.rotate,
+            before: framing,
             size,
             rect: Rect::from_min_size(min, vec2(width as f32, height as f32)),
             ratio: Ratio::Free,
@@ -83,8 +84,8 @@ impl Cropping {
             height,
         };
         Framing {
-            rotate: self.rotate,
             crop: ((width, height) != self.size).then_some(crop),
+            ..self.before
         }
     }
 
@@ -182,7 +183,7 @@ impl Cropping {
         marks(&painter, crop, 0.0, Stroke::new(5.0, Color32::WHITE));
     }
 
-    /// All of the photo, turned.
+    /// All of the photo, turned and mirrored.
     fn picture(&self, rect: Rect) -> Mesh {
         const CORNERS: [Pos2; 4] = [
             pos2(0.0, 0.0),
@@ -190,7 +191,7 @@ impl Cropping {
             pos2(1.0, 1.0),
             pos2(0.0, 1.0),
         ];
-        let quarters = usize::from(self.rotate.degrees() / 90);
+        let quarters = usize::from(self.before.rotate.degrees() / 90);
         let mut mesh = Mesh::with_texture(self.texture.id());
         let places = [
             rect.left_top(),
@@ -199,6 +200,8 @@ impl Cropping {
             rect.left_bottom(),
         ];
         for (place, pos) in places.into_iter().enumerate() {
+            // Left and right corners are neighbours.
+            let place = place ^ usize::from(self.before.mirror);
             mesh.vertices.push(egui::epaint::Vertex {
                 pos,
                 uv: CORNERS[(place + 4 - quarters) % 4],

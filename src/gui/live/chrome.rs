@@ -207,7 +207,7 @@ impl LiveView {
 
     /// Whether the button for a benchmark is seen, and can be clicked.
     fn offers_benchmark(&self) -> bool {
-        self.comparing && self.panel_open && self.panel.shows_comparison()
+        self.panel_open && self.panel.shows_benchmark()
     }
 
     /// The buttons that take the picture: hold it, save it, record it.

@@ -1,4 +1,4 @@
-//! The Lab's comparison: what is compared, both times, and their ratio only beside a check that holds.
+//! The Lab's comparison and benchmark: what is compared, both times, and their ratio only beside a check that holds.
 
 use std::time::Duration;
 
@@ -22,35 +22,10 @@ const FIGURE_WIDTH: f32 = 104.0;
 const SIDES: [&str; 2] = ["Left", "Right"];
 
 impl LiveView {
-    /// Draws it; `choices` are changed in place.
-    pub(super) fn comparison_ui(
-        &self,
-        ui: &mut egui::Ui,
-        choices: &mut LiveChoices,
-        device: &DeviceInfo,
-        measuring: Option<f32>,
-        intents: &mut Vec<Intent>,
-    ) {
-        ui.spacing_mut().item_spacing.y = 4.0;
+    /// Draws the comparison's own lines.
+    pub(super) fn comparison_ui(&self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
         let comparison = self.comparison();
-        if let Some(share) = measuring {
-            ui.horizontal_wrapped(|ui| {
-                if ui.button("Cancel benchmark").clicked() {
-                    intents.push(Intent::Live(LiveIntent::ToggleMeasuring));
-                }
-                ui.add(
-                    egui::ProgressBar::new(share)
-                        .desired_width(160.0)
-                        .desired_height(8.0),
-                );
-                let elapsed = ui.input(|i| i.time) - self.measuring_since.unwrap_or_default();
-                let passed = length_in_words(Duration::from_secs_f64(elapsed.max(0.0)));
-                ui.label(format!("{passed}. {}", time_left::in_words(elapsed, share)));
-            });
-            let what = "200 frames of each, in turn; the picture is held meanwhile";
-            ui.label(quiet(ui, what.to_owned()));
-            ui.ctx().request_repaint_after(Duration::from_millis(100));
-        } else if !self.comparing {
+        if !self.comparing {
             ui.horizontal_wrapped(|ui| {
                 if ui.button("Start comparing").clicked() {
                     intents.push(Intent::Live(LiveIntent::ToggleCompare));
@@ -60,46 +35,86 @@ impl LiveView {
                     "Both modes paint the same frames, side by side.".to_owned(),
                 ));
             });
-        } else {
-            ui.horizontal_wrapped(|ui| {
-                let button = theme::main_button(ui, "Benchmark", comparison.is_some());
-                if ui
-                    .add_enabled(comparison.is_some(), button)
-                    .on_hover_text(
-                        "200 frames of each in turn after a warm-up, and a report to copy or save.",
-                    )
-                    .on_disabled_hover_text("Both modes begin…")
-                    .clicked()
-                {
-                    intents.push(Intent::Live(LiveIntent::ToggleMeasuring));
-                }
-                let mut shows = self.shows_difference;
-                if ui
-                    .checkbox(&mut shows, "Difference")
-                    .on_hover_text("Grey is equal; differences are enlarged sixteen times. D")
-                    .clicked()
-                {
-                    intents.push(Intent::Live(LiveIntent::ToggleDifference));
-                }
-                if let Some(comparison) = &comparison {
-                    verdict(ui, comparison);
-                }
-            });
-            // A line of its own: the one above would break.
-            let why = match (&comparison, self.snapshot.preparing) {
-                (Some(comparison), _) => evidence(comparison),
-                (None, Some(preparing)) => format!("Preparing {preparing}"),
-                (None, None) => "Both modes begin…".to_owned(),
-            };
-            ui.label(quiet(ui, why));
+            return;
         }
+        ui.horizontal_wrapped(|ui| {
+            let mut shows = self.shows_difference;
+            if ui
+                .checkbox(&mut shows, "Difference")
+                .on_hover_text("Grey is equal; differences are enlarged sixteen times. D")
+                .clicked()
+            {
+                intents.push(Intent::Live(LiveIntent::ToggleDifference));
+            }
+            if let Some(comparison) = &comparison {
+                verdict(ui, comparison);
+            }
+        });
+        // A line of its own: the one above would break.
+        let why = match (&comparison, self.snapshot.preparing) {
+            (Some(comparison), _) => evidence(comparison),
+            (None, Some(preparing)) => format!("Preparing {preparing}"),
+            (None, None) => "Both modes begin…".to_owned(),
+        };
+        ui.label(quiet(ui, why));
+    }
+
+    /// Draws the benchmark's own lines; `measuring` says how far one is.
+    pub(super) fn benchmark_ui(
+        &self,
+        ui: &mut egui::Ui,
+        measuring: Option<f32>,
+        intents: &mut Vec<Intent>,
+    ) {
+        let toggle = Intent::Live(LiveIntent::ToggleMeasuring);
+        let Some(share) = measuring else {
+            let can = self.facts.is_some_and(|facts| facts.mode.is_some());
+            let button = theme::main_button(ui, "Start benchmark", can);
+            let button = ui.add_enabled(can, button);
+            if button
+                .on_disabled_hover_text("Nothing is painted yet.")
+                .clicked()
+            {
+                intents.push(toggle);
+            }
+            let what = "200 frames of each in turn after a warm-up, and a report to copy or save.";
+            ui.label(quiet(ui, what.to_owned()));
+            return;
+        };
+        ui.horizontal_wrapped(|ui| {
+            if ui.button("Cancel benchmark").clicked() {
+                intents.push(toggle);
+            }
+            ui.add(
+                egui::ProgressBar::new(share)
+                    .desired_width(160.0)
+                    .desired_height(8.0),
+            );
+            let elapsed = ui.input(|i| i.time) - self.measuring_since.unwrap_or_default();
+            let passed = length_in_words(Duration::from_secs_f64(elapsed.max(0.0)));
+            ui.label(format!("{passed}. {}", time_left::in_words(elapsed, share)));
+        });
+        let what = "200 frames of each, in turn; the picture is held meanwhile";
+        ui.label(quiet(ui, what.to_owned()));
+        ui.ctx().request_repaint_after(Duration::from_millis(100));
+    }
+
+    /// Draws the two modes, to be changed in place where one `may_choose`, with their times unless for a benchmark.
+    pub(super) fn candidates_ui(
+        &self,
+        ui: &mut egui::Ui,
+        choices: &mut LiveChoices,
+        device: &DeviceInfo,
+        (may_choose, is_benchmark): (bool, bool),
+    ) {
+        let comparison = self.comparison().filter(|_| !is_benchmark);
         let offers = Offers::of(self, Some(device));
         // A grid of its own with and without figures: else these lie over each other until it knows their widths.
         let id = ("comparison", comparison.is_some());
         egui::Grid::new(id).num_columns(5).show(ui, |ui| {
             for (place, side) in SIDES.into_iter().enumerate() {
                 ui.label(side);
-                ui.add_enabled_ui(measuring.is_none(), |ui| {
+                ui.add_enabled_ui(may_choose, |ui| {
                     candidate(ui, side, &mut choices.candidates[place], offers);
                 });
                 if let Some(time) = comparison.as_ref().map(|c| c.times[place]) {

@@ -23,7 +23,7 @@ use crate::{
         background::{Background, Report, SavedSnapshot, StartedRecording, THUMBNAIL_PX},
         intent::Intent,
         label::{path_label, remark},
-        messages::SavedPicture,
+        messages::{SavedPicture, Topic},
         mix,
         texture::image_of,
     },
@@ -53,7 +53,7 @@ impl App {
             return;
         };
         let Some((original, painted)) = live.seen_picture() else {
-            self.messages.notice(NO_PICTURE);
+            self.messages.about(Topic::Saving).notice(NO_PICTURE);
             return;
         };
         let finer = finer.filter(|_| !live.stays_as_seen);
@@ -138,7 +138,7 @@ impl App {
         };
         self.note_painting(ctx, &path);
         let text = format!("Saved at {w} × {h} px as {}", path_label(&path));
-        self.messages.saved(text, picture);
+        self.messages.about(Topic::Saving).saved(text, picture);
     }
 
     pub(super) fn toggle_recording(&mut self) {

@@ -313,12 +313,19 @@ impl LiveView {
         self.measuring_since = measuring.map(|_| self.measuring_since.unwrap_or(now));
         self.panel.compares = self.comparing;
         self.panel.ui(ui, device, Instant::now(), &mut chosen);
-        if self.panel.shows_comparison() {
+        let is_benchmark = self.panel.shows_benchmark();
+        if is_benchmark || self.panel.shows_comparison() {
             ScrollArea::vertical()
-                .id_salt("comparison")
+                .id_salt(("comparison", is_benchmark))
                 .auto_shrink([false, false])
                 .show(ui, |ui| {
-                    self.comparison_ui(ui, choices, device, measuring, intents);
+                    ui.spacing_mut().item_spacing.y = 4.0;
+                    match is_benchmark {
+                        true => self.benchmark_ui(ui, measuring, intents),
+                        false => self.comparison_ui(ui, intents),
+                    }
+                    let may_choose = measuring.is_none();
+                    self.candidates_ui(ui, choices, device, (may_choose, is_benchmark));
                 });
         }
         intents.extend(chosen.into_iter().map(|chosen| {
@@ -411,8 +418,10 @@ impl LiveView {
         let picture = &pictures.value;
         // Zoom counts the source's pixels, whatever is laid over them and at which size.
         let size = (picture.original.width(), picture.original.height());
+        // Nothing may be called painted that is not.
+        let is_painted = facts.mode.is_some() || self.shown_finer().is_some();
         match &picture.other {
-            Some(_) if self.shows_original => {
+            other if !is_painted || (other.is_some() && self.shows_original) => {
                 let original = opaque_image_of(&picture.original);
                 self.stage.set_live_alone(ctx, original, size, "Original");
                 return;

@@ -162,10 +162,15 @@ impl LiveView {
 
     /// Takes a finer picture of what is held in the place of the one on the stage, unless that stays as it was seen.
     pub(super) fn show_finer(&mut self, ctx: &egui::Context, finer: Arc<Repainted>) {
-        if !self.stays_as_seen {
-            self.stage.fade_in(ctx, opaque_image_of(&finer.picture));
-        }
+        let image = (!self.stays_as_seen).then(|| opaque_image_of(&finer.picture));
         self.finer = Some(finer);
+        if let Some(image) = image {
+            if self.stage.is_alone() {
+                // What was held is not painted.
+                self.put_on_stage(ctx);
+            }
+            self.stage.fade_in(ctx, image);
+        }
     }
 
     /// Shows the held picture as it was seen, or painted once more; gives what is on the stage then, as far as it is

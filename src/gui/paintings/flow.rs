@@ -28,7 +28,7 @@ impl App {
             listed.retain(|other| other != path);
             listed.insert(0, path.to_owned());
             listed.truncate(MOST_PAINTINGS);
-            self.paintings.keep_only(listed);
+            self.paintings.keep_only(&self.settings.state);
             self.settings_changed(ctx);
         }
         self.paintings.note_written(path);
@@ -58,6 +58,14 @@ impl App {
         }
     }
 
+    /// Has the small pictures made that the list of recent photos lacks, which is seen.
+    pub(in crate::gui) fn serve_recents(&mut self) {
+        let recent = &self.settings.state.recent_photos;
+        if let Some(path) = self.paintings.begin_next(recent) {
+            self.background.make_thumbnail(path);
+        }
+    }
+
     /// A small picture was made, or not.
     pub(in crate::gui) fn handle_thumbnail(
         &mut self,
@@ -66,7 +74,7 @@ impl App {
         small: SmallPicture,
     ) {
         self.paintings.take_in(ctx, path, small);
-        self.paintings.keep_only(&self.settings.state.paintings);
+        self.paintings.keep_only(&self.settings.state);
     }
 
     /// These files are others by now.
@@ -151,8 +159,8 @@ impl App {
     }
 
     fn after_forgetting(&mut self, ctx: &egui::Context) {
+        self.paintings.keep_only(&self.settings.state);
         let listed = &self.settings.state.paintings;
-        self.paintings.keep_only(listed);
         let viewed = &mut self.paintings.viewed;
         viewed.take_if(|viewed| !listed.contains(&viewed.path));
         self.settings_changed(ctx);

@@ -1,8 +1,10 @@
 //! The paintings that were saved last: a strip of small pictures below the photo, kept over restarts. A click shows one
 //! large, in the photo's place; of a video its first picture, with a button that plays it.
 //!
+//! The photos that were opened last have small pictures of the same kind in their own list.
+//!
 //! Which files they are stands in the settings. Their small pictures are made in the background, one after the other,
-//! as long as the strip is seen.
+//! as long as the strip or that list is seen.
 
 mod flow;
 mod strip;
@@ -21,7 +23,7 @@ use super::{
     background::{SmallPicture, Stamp},
     texture::{MIPMAPPED, image_of},
 };
-use crate::media::record::Destination;
+use crate::{media::record::Destination, settings::State};
 
 /// Whether this file of the list is a recorded video.
 fn is_video(path: &Path) -> bool {
@@ -100,10 +102,20 @@ impl Paintings {
             .collect()
     }
 
-    /// Forgets the pictures of files that are not listed any more.
-    fn keep_only(&mut self, listed: &[PathBuf]) {
-        self.thumbnails.retain(|path, _| listed.contains(path));
-        self.outdated.retain(|path| listed.contains(path));
+    /// Forgets the pictures of files that are in no list any more.
+    fn keep_only(&mut self, state: &State) {
+        let is_listed = |path: &PathBuf| {
+            [&state.paintings, &state.recent_photos]
+                .iter()
+                .any(|list| list.contains(path))
+        };
+        self.thumbnails.retain(|path, _| is_listed(path));
+        self.outdated.retain(is_listed);
+    }
+
+    /// The small picture of a file of a list, once it is here.
+    pub fn small(&self, path: &Path) -> Option<&TextureHandle> {
+        self.thumbnails.get(path)?.picture.as_ref().ok()
     }
 
     /// A task came to no end: its picture is not tried again.

@@ -1,8 +1,8 @@
-//! The Lab: what is measured of live pictures, as a comparison of two modes, as counters, as a table of the
-//! network's steps, as their timeline and as a roofline.
+//! The Lab: what is measured of live pictures, as a comparison of two modes, as a benchmark of both, as a table of the
+//! network's steps, as their timeline, as a roofline and as counters.
 //!
 //! [`Panel`] notes every picture and every sample that the window hands it, and draws them; it requests nothing
-//! itself. The comparison's own part is drawn by who compares. Pictures are noted whether or not it is seen, so that its history is there when it opens; samples of
+//! itself. The parts of comparison and benchmark are drawn by who compares. Pictures are noted whether or not it is seen, so that its history is there when it opens; samples of
 //! steps come only while it is seen. Belongs to the window's thread.
 
 mod cells;
@@ -61,24 +61,25 @@ pub enum PanelIntent {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Tab {
     Compare,
-    #[default]
-    Counters,
+    Benchmark,
     Steps,
     Timeline,
     Roofline,
+    #[default]
+    Counters,
 }
 
 impl Tab {
-    const ALL: [(Self, &'static str, &'static str); 5] = [
-        (
-            Self::Counters,
-            "Counters",
-            "Frames per second, latency, dropped frames, memory.",
-        ),
+    const ALL: [(Self, &'static str, &'static str); 6] = [
         (
             Self::Compare,
             "Compare",
-            "Two modes paint the same frames: their pictures, their times, and a benchmark.",
+            "Two modes paint the same frames: their pictures and their times.",
+        ),
+        (
+            Self::Benchmark,
+            "Benchmark",
+            "Both modes by a fixed protocol, and a report to keep.",
         ),
         (
             Self::Steps,
@@ -94,6 +95,11 @@ impl Tab {
             Self::Roofline,
             "Roofline",
             "How near every step comes to what the device can do.",
+        ),
+        (
+            Self::Counters,
+            "Counters",
+            "Frames per second, latency, dropped frames, memory.",
         ),
     ];
 }
@@ -181,6 +187,11 @@ impl Panel {
         self.tab == Tab::Compare
     }
 
+    /// Whether the benchmark is to be seen in it.
+    pub fn shows_benchmark(&self) -> bool {
+        self.tab == Tab::Benchmark
+    }
+
     /// Shows the comparison, which begins.
     pub fn enter_comparison(&mut self) {
         if self.tab != Tab::Compare {
@@ -197,8 +208,8 @@ impl Panel {
         }
     }
 
-    /// Draws the panel into `ui` at the time `now` and adds what a person chose to `out`. Where the comparison is to
-    /// be seen, that is only the head, and who compares draws it below.
+    /// Draws the panel into `ui` at the time `now` and adds what a person chose to `out`. Where comparison or
+    /// benchmark are to be seen, that is only the head, and who compares draws them below.
     pub fn ui(
         &mut self,
         ui: &mut Ui,
@@ -243,7 +254,7 @@ impl Panel {
         });
         ui.add_space(2.0);
         match self.tab {
-            Tab::Compare => {}
+            Tab::Compare | Tab::Benchmark => {}
             Tab::Counters => {
                 ScrollArea::vertical()
                     .id_salt("counters")
@@ -276,7 +287,9 @@ impl Panel {
         match self.tab {
             Tab::Timeline => timeline::ui(ui, table),
             Tab::Roofline => roofline::ui(ui, table),
-            Tab::Compare | Tab::Counters | Tab::Steps => table::ui(ui, table, &mut self.sorting),
+            Tab::Compare | Tab::Benchmark | Tab::Counters | Tab::Steps => {
+                table::ui(ui, table, &mut self.sorting);
+            }
         }
     }
 

@@ -4,12 +4,21 @@ use std::path::{Path, PathBuf};
 
 use eframe::egui;
 
+use super::Recent;
 use crate::{
     gui::{app::App, label::path_label},
     settings::MOST_RECENT,
 };
 
 impl App {
+    /// The photos that were opened last.
+    pub(in crate::gui) fn recent(&self) -> Recent<'_> {
+        Recent {
+            files: &self.settings.state.recent_photos,
+            paintings: &self.paintings,
+        }
+    }
+
     /// Notes that the photo of this file was opened.
     pub(in crate::gui) fn note_recent(&mut self, ctx: &egui::Context, path: &Path) {
         let recent = &mut self.settings.state.recent_photos;

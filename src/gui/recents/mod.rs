@@ -4,31 +4,46 @@ mod flow;
 
 use std::path::{Path, PathBuf};
 
-use eframe::egui::{self, Popup};
+use eframe::egui::{self, Popup, Rect, vec2};
 
 use super::{
     fonts::icons,
     intent::Intent,
     label::{name_label, path_label},
+    paintings::Paintings,
+    texture::cover,
     theme,
 };
+
 /// Photos that the first page offers at most.
 const ON_FIRST_PAGE: usize = 4;
 /// Height of one of them on the first page, in points.
 const LINE_HEIGHT: f32 = 24.0;
+/// Width and height of the small picture of a photo, in points.
+const SIZE: egui::Vec2 = vec2(30.0, 20.0);
+
+/// The photos that were opened last.
+#[derive(Clone, Copy)]
+pub struct Recent<'a> {
+    /// Their files, the newest first.
+    pub files: &'a [PathBuf],
+    /// Has their small pictures.
+    pub paintings: &'a Paintings,
+}
 
 /// The button that opens the list.
-pub fn button(ui: &mut egui::Ui, recent: &[PathBuf], intents: &mut Vec<Intent>) {
-    let button = egui::Button::new(icons::RECENT).frame_when_inactive(false);
+pub fn button(ui: &mut egui::Ui, recent: Recent<'_>, has_word: bool, intents: &mut Vec<Intent>) {
+    let button = theme::icon_button(icons::RECENT, "Recent", has_word).frame_when_inactive(false);
     let response = ui
-        .add_enabled(!recent.is_empty(), button)
+        .add_enabled(!recent.files.is_empty(), button)
         .on_hover_text("Photos that were opened before")
         .on_disabled_hover_text("Photos that you open are listed here.")
         .accessible_name("Recent photos");
     Popup::menu(&response).show(|ui| {
         ui.set_min_width(220.0);
-        for path in recent {
-            entry(ui, path, intents);
+        intents.push(Intent::SeeRecents);
+        for path in recent.files {
+            entry(ui, path, recent.paintings, intents);
         }
         ui.separator();
         if ui.button("Clear recent photos").clicked() {
@@ -46,24 +61,36 @@ pub fn height(recent: &[PathBuf]) -> f32 {
 }
 
 /// The newest ones on the first page.
-pub fn on_first_page(ui: &mut egui::Ui, recent: &[PathBuf], intents: &mut Vec<Intent>) {
-    if recent.is_empty() {
+pub fn on_first_page(ui: &mut egui::Ui, recent: Recent<'_>, intents: &mut Vec<Intent>) {
+    if recent.files.is_empty() {
         return;
     }
+    intents.push(Intent::SeeRecents);
     ui.add_space(theme::GAP);
     ui.spacing_mut().item_spacing.y = 0.0;
     ui.spacing_mut().interact_size.y = LINE_HEIGHT;
+    ui.spacing_mut().button_padding.y = (LINE_HEIGHT - SIZE.y) / 2.0;
     theme::caption(ui, "Opened before");
-    for path in recent.iter().take(ON_FIRST_PAGE) {
-        entry(ui, path, intents);
+    for path in recent.files.iter().take(ON_FIRST_PAGE) {
+        entry(ui, path, recent.paintings, intents);
     }
 }
 
-fn entry(ui: &mut egui::Ui, path: &Path, intents: &mut Vec<Intent>) {
-    let button = egui::Button::new(name_label(path))
+fn entry(ui: &mut egui::Ui, path: &Path, paintings: &Paintings, intents: &mut Vec<Intent>) {
+    let room = egui::Atom::custom(egui::IdSalt::new("small"), SIZE);
+    let button = egui::Button::new((room, name_label(path)))
         .frame_when_inactive(false)
         .truncate();
-    if ui.add(button).on_hover_text(path_label(path)).clicked() {
+    let response = ui.add(button).on_hover_text(path_label(path));
+    if let Some(small) = paintings.small(path) {
+        let left = response.rect.left_center() + vec2(ui.spacing().button_padding.x, 0.0);
+        let place = Rect::from_center_size(left + vec2(SIZE.x / 2.0, 0.0), SIZE);
+        egui::Image::from_texture(small)
+            .uv(cover(small.size_vec2(), SIZE))
+            .corner_radius(2.0)
+            .paint_at(ui, place);
+    }
+    if response.clicked() {
         intents.push(Intent::OpenRecent(path.to_owned()));
     }
 }

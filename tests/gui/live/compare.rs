@@ -29,23 +29,23 @@ fn two_modes_are_compared_and_a_ratio_stands_beside_the_check() {
 fn the_lab_holds_the_comparison() {
     let mut w = Window::painting_live();
     w.press(Key::B);
-    w.until_label("Benchmark");
+    w.until_label("Difference");
     // What the comparison opened goes with it.
     w.press(Key::B);
     w.until("the Lab to go", |w| !w.has("Show counters"));
     w.press(Key::P);
     w.click("Show compare");
     w.until_label("Start comparing");
-    assert!(!w.has("Benchmark"));
+    assert!(!w.has("Difference"));
     w.click("Start comparing");
     w.until_contains("times as fast");
     // Seen or not, it goes on; it leaves a Lab that was there.
     w.click("Show counters");
-    w.until("the comparison to make room", |w| !w.has("Benchmark"));
+    w.until("the comparison to make room", |w| !w.has("Difference"));
     assert!(w.has_containing("Picture, baseline fp32 and fused fp32"));
     w.press(Key::B);
     w.until_contains("Picture, painted");
-    assert!(w.has("Show counters") && !w.has("Benchmark"));
+    assert!(w.has("Show counters") && !w.has("Difference"));
 }
 
 #[test]
@@ -66,7 +66,13 @@ fn pictures_that_differ_show_no_ratio() {
     assert!(!w.has_containing("Not comparable"));
 }
 
-/// Waits for a report, by a button that nothing else has: its words are in the tooltip of "Benchmark" too.
+/// Starts a benchmark in its tab of the Lab.
+fn start_benchmark(w: &mut Window) {
+    w.click("Show benchmark");
+    w.click("Start benchmark");
+}
+
+/// Waits for a report, by a button that nothing else has: its words are those of the tab, too.
 fn until_the_report(w: &mut Window) {
     w.until_label("JSON…");
     assert!(w.has_containing("200 frames of each in turn after"));
@@ -77,7 +83,7 @@ fn a_measurement_gives_a_report_to_keep() {
     let mut w = Window::painting_live();
     w.press(Key::B);
     w.until_contains("times as fast");
-    w.click("Benchmark");
+    start_benchmark(&mut w);
     until_the_report(&mut w);
     assert!(w.has_containing("Same picture by the rule for fp32"));
     w.until("the chart", |w| !w.has("The chart is being drawn…"));
@@ -115,7 +121,33 @@ fn a_measurement_gives_a_report_to_keep() {
     w.press(Key::Escape);
     w.until("the report to go", |w| !w.has("JSON…"));
     // The comparison goes on.
+    w.click("Show compare");
     w.until_contains("times as fast");
+}
+
+#[test]
+fn a_benchmark_has_a_tab_of_its_own_and_needs_no_comparison() {
+    let mut w = Window::painting_live();
+    w.press(Key::P);
+    w.until_label("Show counters");
+    let tabs = [
+        "compare",
+        "benchmark",
+        "steps",
+        "timeline",
+        "roofline",
+        "counters",
+    ];
+    let left = |tab| {
+        let name = format!("Show {tab}");
+        w.harness.get_by_label(&name).rect().left()
+    };
+    assert!(tabs.map(left).is_sorted());
+    start_benchmark(&mut w);
+    until_the_report(&mut w);
+    w.press(Key::Escape);
+    w.until_label("Start benchmark");
+    assert!(w.has_containing("Picture, painted"));
 }
 
 #[test]
@@ -124,7 +156,7 @@ fn the_report_is_a_dialog_as_others_are() {
     w.until_live();
     w.press(Key::B);
     w.until_contains("times as fast");
-    w.click("Benchmark");
+    start_benchmark(&mut w);
     until_the_report(&mut w);
     let window = eframe::egui::Rect::from_min_size(
         eframe::egui::Pos2::ZERO,
@@ -152,10 +184,11 @@ fn a_measurement_can_be_stopped() {
     // Live pictures go on until the measurement has the device, so that its button stays where it is; the
     // measurement then waits for its first session.
     w.script.hold_opening();
-    w.click("Benchmark");
+    start_benchmark(&mut w);
     w.click("Cancel benchmark");
     w.script.release();
     w.until("its end", |w| !w.has("Cancel benchmark"));
+    w.click("Show compare");
     w.until_contains("times as fast");
     assert!(!w.has_containing("Nothing was measured"));
     assert!(!w.has("JSON…"));
@@ -163,13 +196,14 @@ fn a_measurement_can_be_stopped() {
     w.until("the message to go", |w| !w.has(stopped));
     // Esc stops it, and says so; the comparison goes on.
     w.script.hold_opening();
-    w.click("Benchmark");
+    start_benchmark(&mut w);
     w.until_label("Cancel benchmark");
     w.until_contains(". Estimating the time left");
     w.press(Key::Escape);
     w.until_label(stopped);
     w.script.release();
     w.until("its end", |w| !w.has("Cancel benchmark"));
+    w.click("Show compare");
     w.until_contains("times as fast");
 }
 
@@ -225,6 +259,7 @@ fn the_lab_is_as_high_with_every_tab() {
     let before = top(&w);
     for tab in [
         "Show compare",
+        "Show benchmark",
         "Show steps",
         "Show timeline",
         "Show counters",
@@ -250,7 +285,7 @@ fn a_chart_is_drawn_beside_the_window_and_comes_when_it_is_done() {
         w.drop_file(&file);
     }
     w.until("both styles", |w| w.has("One") && w.has("Two"));
-    w.click("Benchmark");
+    start_benchmark(&mut w);
     until_the_report(&mut w);
     assert!(w.has("The chart is being drawn…"));
     drop(held);
