@@ -92,11 +92,11 @@ impl Task<'_> {
     /// The rms and the largest error that sums in single precision may have by themselves: a few units in the last
     /// place of what is added up.
     pub fn floor(&self, exact: &Map) -> (f64, f64) {
-        let (rms, of_a_channel) = self.rms_floor(exact);
-        (rms, (4.0 * rms).max(of_a_channel))
+        let (rms, of_a_value) = self.rms_floor(exact);
+        (rms, (4.0 * rms).max(2.0 * of_a_value))
     }
 
-    /// The rms error, and what the channel may be off whose mean is farthest from zero, where means are taken.
+    /// The rms error, and what the farthest value may be off by its channel's mean and factor, where there are such.
     fn rms_floor(&self, exact: &Map) -> (f64, f64) {
         let rms = |values: &[f64]| {
             (values.iter().map(|v| v * v).sum::<f64>() / values.len().max(1) as f64).sqrt()
@@ -107,7 +107,11 @@ impl Task<'_> {
         };
         let of_means = |eps: f32, gamma: &[f64]| {
             let (rms, largest) = mean_rounding(&first, eps, gamma);
-            (own + rms, own + largest)
+            let peak = exact
+                .data
+                .iter()
+                .fold(0.0, |peak: f64, v| peak.max(v.abs()));
+            (own + rms, 4.0 * SINGLE * peak + largest)
         };
         match self.record.work {
             Work::Conv {
