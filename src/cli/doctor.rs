@@ -350,7 +350,7 @@ fn dialogs() -> Finding {
         (false, true) => Finding::note(
             "File dialogs",
             "no session bus and no zenity",
-            "install zenity, or drop files onto the window and use the command line",
+            "install zenity; without it the window asks for a path in words, and takes files that are dropped onto it",
         ),
     }
 }

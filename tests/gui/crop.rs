@@ -84,6 +84,18 @@ fn ratios_are_kept_while_the_rectangle_is_dragged() {
 }
 
 #[test]
+fn enter_applies_the_crop() {
+    let mut w = cropping();
+    let scale = scale(&w);
+    let from = middle(&w, "Lower right corner of the crop");
+    w.drag(from, from - vec2(100.0, 75.0) * scale);
+    w.until_label("300 × 225 px");
+    w.key(Modifiers::NONE, Key::Enter);
+    w.until_label("photo.png, 300 × 225 px");
+    assert!(!w.has("Apply the crop"));
+}
+
+#[test]
 fn another_photo_ends_cropping() {
     let mut w = cropping();
     w.click("Cancel");

@@ -293,7 +293,7 @@ pub fn buttons(ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
         for (button, hint, intent) in [
             (
                 apply,
-                "Paint only this part of the photo",
+                "Paint only this part of the photo. Enter",
                 Intent::ApplyCrop,
             ),
             (
@@ -308,4 +308,9 @@ pub fn buttons(ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
             }
         }
     });
+    // What has the focus takes the key itself.
+    let is_free = ui.memory(|memory| memory.focused().is_none());
+    if is_free && ui.input_mut(|i| i.consume_key(egui::Modifiers::NONE, egui::Key::Enter)) {
+        intents.push(Intent::ApplyCrop);
+    }
 }

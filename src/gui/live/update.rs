@@ -86,9 +86,9 @@ impl App {
         if is_coarse && !self.settings.state.has_seen_detail_hint {
             self.settings.state.has_seen_detail_hint = true;
             self.settings_changed(ctx);
-            self.messages.notice(format!(
-                "At {px} px this style can hardly be told; a larger Detail shows more of it."
-            ));
+            self.messages.notice(
+                "At so small a size this style leaves little of the scene; a larger Detail shows more of it.",
+            );
         }
     }
 
