@@ -13,6 +13,9 @@ const WIDTH: f32 = 840.0;
 /// Space that is left beside it in a narrow window, in points.
 const WINDOW_MARGIN: f32 = 120.0;
 
+/// Width from which on two columns have room for their lines, in points.
+const TWO_COLUMNS: f32 = 640.0;
+
 /// Draws the list into `ui`: the lines that hold the words in `wanted`, all of them while it is empty.
 pub fn ui(ui: &mut egui::Ui, groups: &[Group], wanted: &mut String, is_fresh: bool) {
     // As wide whatever is found.
@@ -42,11 +45,19 @@ pub fn ui(ui: &mut egui::Ui, groups: &[Group], wanted: &mut String, is_fresh: bo
             if found.is_empty() {
                 theme::caption(ui, "No shortcut has these words.");
             }
-            ui.columns(2, |columns| {
+            let count = if ui.available_width() < TWO_COLUMNS {
+                1
+            } else {
+                2
+            };
+            ui.columns(count, |columns| {
                 for (group, lines) in &found {
                     // Into the shorter one.
-                    let [left, right] = [0, 1].map(|side| columns[side].cursor().top());
-                    group_ui(&mut columns[usize::from(right < left)], group, lines);
+                    let tops = columns.iter().map(|column| column.cursor().top());
+                    let shorter = tops.enumerate().min_by(|a, b| a.1.total_cmp(&b.1));
+                    if let Some((at, _)) = shorter {
+                        group_ui(&mut columns[at], group, lines);
+                    }
                 }
             });
             theme::caption(

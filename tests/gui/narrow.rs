@@ -32,6 +32,25 @@ fn the_zoom_fits_beside_the_controls_of_a_narrow_window() {
 }
 
 #[test]
+fn the_list_of_keys_fits_into_a_small_window() {
+    let mut w = Window::sized(720.0, 480.0);
+    w.until_label("Candy");
+    w.press(Key::F1);
+    w.until_label("Search shortcuts");
+    w.step();
+    let screen = Rect::from_min_max(pos2(0.0, 0.0), pos2(720.0, 480.0));
+    let first = "Keep the photo's colours";
+    for name in ["Search shortcuts", "Close", first] {
+        let rect = w.harness.get_by_label(name).rect();
+        assert!(screen.x_range().contains(rect.left()), "{name} at {rect:?}");
+        assert!(
+            screen.x_range().contains(rect.right()),
+            "{name} at {rect:?}"
+        );
+    }
+}
+
+#[test]
 fn one_row_holds_looks_and_zoom_where_there_is_room() {
     let w = Window::painted(40, 30);
     let center = |name: &str| w.harness.get_by_label(name).rect().center().y;
