@@ -359,10 +359,24 @@ mod tests {
         }
     }
 
+    /// How far a norm without gamma and beta is off that made `normed` of a map.
+    fn error_of_norm(map: Tensor, normed: Vec<f32>) -> Error {
+        let record = KernelRecord {
+            layer: String::new(),
+            kernel: String::new(),
+            work: Work::Normalise { eps: 1e-5 },
+            wrote: Tensor {
+                shape: map.shape,
+                data: normed,
+            },
+            read: vec![map],
+        };
+        Error::of(&record, &network(), FP32).expect("within range")
+    }
+
     #[test]
     fn sums_of_squares_would_be_found_where_the_mean_is_far_from_zero() {
         let map = values(Shape::new(4, 60, 50), 1000.0, 1);
-        let network = network();
         let plane = 60 * 50;
         // Mean and variance as a careless kernel takes them, in single precision.
         let careless = map.data.chunks(plane).flat_map(|values| {
@@ -373,17 +387,8 @@ mod tests {
                 .iter()
                 .map(move |v| (v - mean) / (variance + 1e-5).sqrt())
         });
-        let record = KernelRecord {
-            layer: String::new(),
-            kernel: String::new(),
-            work: Work::Normalise { eps: 1e-5 },
-            wrote: Tensor {
-                shape: map.shape,
-                data: careless.collect(),
-            },
-            read: vec![map],
-        };
-        let error = Error::of(&record, &network, FP32).expect("within range");
+        let careless = careless.collect();
+        let error = error_of_norm(map, careless);
         assert!(!error.is_right(), "{error:?}");
     }
 
@@ -410,17 +415,7 @@ mod tests {
                 let norm = move |v: &f32| ((f64::from(*v) - mean - off) / deviation) as f32;
                 values.iter().map(norm).collect::<Vec<f32>>()
             });
-            let record = KernelRecord {
-                layer: String::new(),
-                kernel: String::new(),
-                work: Work::Normalise { eps: 1e-5 },
-                wrote: Tensor {
-                    shape: map.shape,
-                    data: normed.collect(),
-                },
-                read: vec![map.clone()],
-            };
-            Error::of(&record, &network(), FP32).expect("within range")
+            error_of_norm(map.clone(), normed.collect())
         };
         let (slightly, much) = (with_a_mean_off_by(3.0), with_a_mean_off_by(40.0));
         assert!(slightly.is_right(), "{slightly:?}");

@@ -40,20 +40,8 @@ pub fn pack(
         }
         let (tap, inner) = (at / steps_per_tap, at % steps_per_tap);
         let (ty, tx) = (tap / launch.tap_grid.1, tap % launch.tap_grid.1);
-        let out = out + tile * n;
         let channel = chunk * launch.chunking.channels + inner * step + c;
-        match kernel.product_row(out, launch) {
-            // Columns that fill a product up.
-            (row, _) if row >= launch.taps.rows_together(launch.main_loop) => 0.0,
-            (row, out) if launch.taps == Taps::PhotoColumns => {
-                let y = (channel / 3).checked_sub(row);
-                y.map_or(0.0, |y| kernel.of_photo(out, y, tx, channel % 3))
-            }
-            (row, out) => {
-                let y = ty.checked_sub(row);
-                y.map_or(0.0, |y| kernel.value(out, channel, phase, y, tx))
-            }
-        }
+        kernel.value(tile * n + out, channel, phase, ty, tx)
     };
     for tile in 0..launch.ctas.1 {
         for phase in 0..launch.phases {
@@ -114,6 +102,8 @@ struct Kernel<'a> {
     outputs: usize,
     side: usize,
     taps: Taps,
+    rows_together: usize,
+    tile_channels: usize,
 }
 
 impl<'a> Kernel<'a> {
@@ -124,6 +114,8 @@ impl<'a> Kernel<'a> {
             outputs: conv.out_channels,
             side: conv.kernel,
             taps: launch.taps,
+            rows_together: launch.taps.rows_together(launch.main_loop),
+            tile_channels: launch.tile.channels,
         }
     }
 
@@ -132,16 +124,6 @@ impl<'a> Kernel<'a> {
             return 0.0;
         }
         self.weights[((out * self.inputs + input) * self.side + y) * self.side + x]
-    }
-
-    /// Which of the rows that are multiplied together a column of a product belongs to, and which of its outputs it is.
-    fn product_row(&self, column: usize, launch: &ConvLaunch) -> (usize, usize) {
-        let of_row = match launch.taps {
-            Taps::PhotoColumns => launch.tile.channels,
-            Taps::ShiftedColumns if launch.main_loop == MainLoop::Wgmma => 3 * self.side,
-            _ => return (0, column),
-        };
-        (column / of_row, column % of_row)
     }
 
     /// The weight of a colour of the pixel `x` columns from the kernel's left.
@@ -166,13 +148,18 @@ impl<'a> Kernel<'a> {
                 sum
             }
             Taps::PhotoRows => self.of_photo(out, ty, channel / 3, channel % 3),
-            Taps::PhotoColumns => self.of_photo(out, channel / 3, tx, channel % 3),
+            Taps::PhotoColumns => {
+                let (row, out) = (out / self.tile_channels, out % self.tile_channels);
+                let y = (channel / 3).checked_sub(row);
+                y.map_or(0.0, |y| self.of_photo(out, y, tx, channel % 3))
+            }
             Taps::ShiftedColumns => {
-                let (x, colour) = (out / 3, out % 3);
-                if x < self.side && ty < self.side {
-                    self.at(colour, channel, ty, x)
-                } else {
-                    0.0
+                let (row, of_row) = (out / (3 * self.side), out % (3 * self.side));
+                // The last columns only fill a product up.
+                let y = ty.checked_sub(row).filter(|&y| y < self.side);
+                match y.filter(|_| row < self.rows_together) {
+                    Some(y) => self.at(of_row % 3, channel, y, of_row / 3),
+                    None => 0.0,
                 }
             }
         }

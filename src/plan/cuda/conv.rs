@@ -125,22 +125,11 @@ impl ConvLaunch {
         }
     }
 
-    /// Rows and columns of taps of a product: of a kernel, or where several rows of the output are multiplied together of
-    /// all that one of them needs.
-    fn product_taps(&self) -> (usize, usize) {
-        let more = match self.taps {
-            Taps::ShiftedColumns => self.taps.rows_together(self.main_loop) - 1,
-            // There the rows are channels.
-            _ => 0,
-        };
-        (self.tap_grid.0 + more, self.tap_grid.1)
-    }
-
     /// Where in the input tile each step of a phase begins for Hopper's main loop, in units of 16 bytes: tap
     /// after tap, each with all of its channels.
     pub fn smem_steps(&self, operand: NumberFormat) -> impl Iterator<Item = u32> {
         let layout = self.smem_layout();
-        let (down, across) = self.product_taps();
+        let (down, across) = self.taps.of_product(self.tap_grid, self.main_loop);
         let steps = self.chunking.channels / step_channels(operand);
         (0..down * across * steps).map(move |at| {
             let (tap, step) = (at / steps, at % steps);
@@ -151,7 +140,7 @@ impl ConvLaunch {
 
     /// Steps of the main loop for one chunk of channels.
     pub fn steps(&self, operand: NumberFormat) -> usize {
-        let (down, across) = self.product_taps();
+        let (down, across) = self.taps.of_product(self.tap_grid, self.main_loop);
         down * across * (self.chunking.channels / step_channels(operand))
     }
 
@@ -435,11 +424,8 @@ impl Builder<'_> {
             beside += tile.channels / 8 * (16 * tile.pixels + 16);
         }
         let steps = block_steps(shape.taps, tile, main_loop);
-        let more = match shape.taps {
-            Taps::ShiftedColumns => shape.taps.rows_together(main_loop) - 1,
-            _ => 0,
-        };
-        let total = (shape.tap_grid.0 + more) * shape.tap_grid.1 * (channels / step);
+        let (down, across) = shape.taps.of_product(shape.tap_grid, main_loop);
+        let total = down * across * (channels / step);
         if total.next_multiple_of(steps) > MOST_SMEM_STEPS {
             return None;
         }

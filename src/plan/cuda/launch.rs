@@ -103,6 +103,20 @@ impl Taps {
             _ => 1,
         }
     }
+
+    /// Taps down and across of a product, where a row of the output has so many: where several rows are multiplied
+    /// together, of all that one of them needs.
+    pub const fn of_product(
+        self,
+        (down, across): (usize, usize),
+        main_loop: MainLoop,
+    ) -> (usize, usize) {
+        match self {
+            Self::ShiftedColumns => (down + self.rows_together(main_loop) - 1, across),
+            // Where the photo's rows are channels there is one row of taps.
+            _ => (down, across),
+        }
+    }
 }
 
 /// Where a convolution reads.
