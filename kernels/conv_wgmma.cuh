@@ -205,7 +205,7 @@ __device__ __forceinline__ void convolve_photo_wgmma(const ConvParams& p) {
 #pragma unroll
             for (int c = 0; c < COLOURS; ++c) {
                 const int channel = COLOURS * y + c;
-                const u32 at = tile + edge_pair * p.walk_tile + x * 16 + channel / PACK * p.pitch + channel % PACK * (int)sizeof(O);
+                const u32 at = tile + edge_pair * p.walk_tile + x * 16 + channel / PACK * p.pitch + channel % PACK * NEXT_BYTES<O>;
                 store_value(at, narrow<O>(value_of(word, c)));
             }
         }

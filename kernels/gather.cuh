@@ -18,6 +18,26 @@ template <> __device__ __forceinline__ tfloat_t narrow<tfloat_t>(float v) {
     return t;
 }
 
+// A number as the sum of two halves, the nearest one and what it leaves: 21 bits of fraction, within the range of halves.
+// A pack of four lies as the four nearest halves and the four others, and so do weights, whose packs
+// hold the same half twice: one product is over both of a pixel's.
+struct split_t { u16 high, low; };
+template <> __device__ __forceinline__ split_t narrow<split_t>(float v) {
+    const half_t high = narrow<half_t>(v);
+    return {high.bits, narrow<half_t>(v - widen(high)).bits};
+}
+template <> __device__ __forceinline__ uint4 narrow_pack<split_t>(const float (&v)[4]) {
+    u32 high[2], low[2];
+#pragma unroll
+    for (int i = 0; i < 2; ++i) {
+        float a, b;
+        high[i] = narrow_pair<half_t>(v[2 * i], v[2 * i + 1]);
+        widen_pair<half_t>(high[i], a, b);
+        low[i] = narrow_pair<half_t>(v[2 * i] - a, v[2 * i + 1] - b);
+    }
+    return make_uint4(high[0], high[1], low[0], low[1]);
+}
+
 __device__ __forceinline__ int clamped(int p, int side) { return max(0, min(p, side - 1)); }
 
 // A tile hangs over the map's end: what is read there counts for nothing, it only has to exist.

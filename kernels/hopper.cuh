@@ -181,6 +181,7 @@ template <class O, int N> struct WarpgroupProduct;
 
 SF_PRODUCTS(half_t, "k16.f32.f16.f16", ", 0, 0")
 SF_PRODUCTS(bfloat_t, "k16.f32.bf16.bf16", ", 0, 0")
+SF_PRODUCTS(split_t, "k16.f32.f16.f16", ", 0, 0")
 SF_PRODUCTS(tfloat_t, "k8.f32.tf32.tf32", "")
 
 }  // namespace sf

@@ -33,9 +33,15 @@ __device__ __forceinline__ u32 load_shared_word(u32 from) {
 __device__ __forceinline__ void store_shared(u32 to, const uint4& v) {
     asm volatile("st.shared.v4.u32 [%0], {%1, %2, %3, %4};" ::"r"(to), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w) : "memory");
 }
-// One operand.
+// Bytes from an operand to the next one of a pack.
+template <class O> constexpr int NEXT_BYTES = (int)sizeof(O);
+template <> constexpr int NEXT_BYTES<split_t> = (int)sizeof(half_t);
+// One operand; of two halves they are a half pack apart, as narrow_pack has them.
 __device__ __forceinline__ void store_value(u32 to, half_t v) { asm volatile("st.shared.u16 [%0], %1;" ::"r"(to), "h"(v.bits) : "memory"); }
 __device__ __forceinline__ void store_value(u32 to, bfloat_t v) { asm volatile("st.shared.u16 [%0], %1;" ::"r"(to), "h"(v.bits) : "memory"); }
+__device__ __forceinline__ void store_value(u32 to, const split_t& v) {
+    asm volatile("st.shared.u16 [%0], %1;\nst.shared.u16 [%0 + 8], %2;" ::"r"(to), "h"(v.high), "h"(v.low) : "memory");
+}
 __device__ __forceinline__ void store_value(u32 to, tfloat_t v) { asm volatile("st.shared.u32 [%0], %1;" ::"r"(to), "r"(v.bits) : "memory"); }
 
 // Says nothing of memory to the compiler, so that several can be under way: who reads the copy waits for it, and the

@@ -29,6 +29,9 @@ pub enum Precision {
     /// Single precision throughout.
     #[default]
     Fp32,
+    /// Products of numbers that are sums of two in half precision, 21 bits of fraction, stored in single precision: single
+    /// precision on tensor cores, for values that half precision reaches.
+    Fp16x2,
     /// Products of numbers rounded to 10 bits of fraction, stored in single precision.
     Tf32,
     /// Half precision: 10 bits of fraction, 5 of exponent; maps are stored so as well.
@@ -185,6 +188,7 @@ named!(
     Precision,
     "precision",
     Fp32 = "fp32",
+    Fp16x2 = "fp16x2",
     Tf32 = "tf32",
     Fp16 = "fp16",
     Bf16 = "bf16",
@@ -246,7 +250,7 @@ macro_rules! named_or_auto {
     };
 }
 
-named_or_auto!(PrecisionChoice of Precision, Fp32, Tf32, Fp16, Bf16, Mixed, Int8);
+named_or_auto!(PrecisionChoice of Precision, Fp32, Fp16x2, Tf32, Fp16, Bf16, Mixed, Int8);
 named_or_auto!(AttentionChoice of AttentionKernel, Naive, Tiled, Online, Flash);
 
 impl AttentionChoice {
@@ -282,13 +286,14 @@ impl Mode {
     }
 
     /// Every mode, by variant and then by precision, whether or not a device has it; with attention as the variants
-    /// have it. Bytes are made while a fused convolution loads its input: no other variant has them.
+    /// have it. Bytes and sums of two halves are made while a fused convolution loads its input: no other variant has them.
     pub fn all() -> impl Iterator<Item = Self> {
         let all = Variant::ALL.iter().flat_map(|&variant| {
             let of = move |&precision: &Precision| Self::new(variant, precision);
             Precision::ALL.iter().map(of)
         });
-        all.filter(|mode| mode.precision != Precision::Int8 || mode.variant == Variant::Fused)
+        let only_fused = |p| matches!(p, Precision::Int8 | Precision::Fp16x2);
+        all.filter(move |mode| mode.variant == Variant::Fused || !only_fused(mode.precision))
     }
 }
 
@@ -412,7 +417,10 @@ mod tests {
             "{error}"
         );
         let error = "int4".parse::<PrecisionChoice>().expect_err("no such");
-        assert!(error.to_string().contains("auto, fp32, tf32"), "{error}");
+        assert!(
+            error.to_string().contains("auto, fp32, fp16x2, tf32"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -475,9 +483,9 @@ mod tests {
     #[test]
     fn modes_are_named_by_variant_and_precision() {
         let names: Vec<String> = Mode::all().map(|m| m.to_string()).collect();
-        assert_eq!(names.len(), 16);
+        assert_eq!(names.len(), 17);
         assert_eq!(
-            (names[0].as_str(), names[15].as_str()),
+            (names[0].as_str(), names[16].as_str()),
             ("baseline fp32", "fused int8")
         );
         for mode in Mode::all() {

@@ -11,6 +11,9 @@ use crate::mode::Precision;
 pub enum NumberFormat {
     /// IEEE single precision.
     Fp32,
+    /// The sum of two numbers in half precision, the nearest one and the one nearest to the rest: 21 bits of fraction, but no
+    /// step below 2^-24; takes four bytes.
+    Fp16x2,
     /// NVIDIA's TF32: single precision whose fraction has 10 bits; takes four bytes.
     Tf32,
     /// IEEE half precision.
@@ -25,7 +28,7 @@ impl NumberFormat {
     /// Bytes of one number.
     pub const fn bytes(self) -> usize {
         match self {
-            Self::Fp32 | Self::Tf32 => 4,
+            Self::Fp32 | Self::Fp16x2 | Self::Tf32 => 4,
             Self::Fp16 | Self::Bf16 => 2,
             Self::Int8 => 1,
         }
@@ -35,6 +38,7 @@ impl NumberFormat {
     pub const fn fraction_bits(self) -> u32 {
         match self {
             Self::Fp32 => 23,
+            Self::Fp16x2 => 21,
             Self::Tf32 | Self::Fp16 => 10,
             Self::Bf16 | Self::Int8 => 7,
         }
@@ -44,6 +48,7 @@ impl NumberFormat {
     pub fn push(self, to: &mut Vec<u8>, value: f32) {
         match self {
             Self::Fp32 => to.extend(value.to_le_bytes()),
+            Self::Fp16x2 => to.extend(two_halves(value).map(half::f16::to_le_bytes).as_flattened()),
             Self::Tf32 => to.extend(round_to_tf32(value).to_le_bytes()),
             Self::Fp16 => to.extend(half::f16::from_f32(value).to_le_bytes()),
             Self::Bf16 => to.extend(half::bf16::from_f32(value).to_le_bytes()),
@@ -56,6 +61,10 @@ impl NumberFormat {
         let two = |b: &[u8]| [b[0], b[1]];
         let number = |b: &[u8]| match self {
             Self::Fp32 | Self::Tf32 => f32::from_le_bytes([b[0], b[1], b[2], b[3]]),
+            Self::Fp16x2 => {
+                let part = |b| half::f16::from_le_bytes(two(b)).to_f32();
+                part(b) + part(&b[2..])
+            }
             Self::Fp16 => half::f16::from_le_bytes(two(b)).to_f32(),
             Self::Bf16 => half::bf16::from_le_bytes(two(b)).to_f32(),
             Self::Int8 => f32::from(i8::from_le_bytes([b[0]])),
@@ -68,12 +77,19 @@ impl fmt::Display for NumberFormat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(match self {
             Self::Fp32 => "fp32",
+            Self::Fp16x2 => "fp16x2",
             Self::Tf32 => "tf32",
             Self::Fp16 => "fp16",
             Self::Bf16 => "bf16",
             Self::Int8 => "int8",
         })
     }
+}
+
+/// The nearest number in half precision, and the one nearest to the rest.
+pub fn two_halves(value: f32) -> [half::f16; 2] {
+    let nearest = half::f16::from_f32(value);
+    [nearest, half::f16::from_f32(value - nearest.to_f32())]
 }
 
 /// Nearest value with 10 bits of fraction, ties away from zero, as the GPU's `cvt.rna` does it.
@@ -101,6 +117,7 @@ impl Precision {
     pub const fn format(self) -> NumericFormat {
         let (operand, storage) = match self {
             Self::Fp32 => (NumberFormat::Fp32, NumberFormat::Fp32),
+            Self::Fp16x2 => (NumberFormat::Fp16x2, NumberFormat::Fp32),
             Self::Tf32 => (NumberFormat::Tf32, NumberFormat::Fp32),
             Self::Fp16 => (NumberFormat::Fp16, NumberFormat::Fp16),
             Self::Bf16 => (NumberFormat::Bf16, NumberFormat::Bf16),
@@ -140,6 +157,7 @@ mod tests {
     fn numbers_that_fit_come_back() {
         for format in [
             NumberFormat::Fp32,
+            NumberFormat::Fp16x2,
             NumberFormat::Tf32,
             NumberFormat::Fp16,
             NumberFormat::Bf16,
@@ -149,6 +167,16 @@ mod tests {
             values.iter().for_each(|&v| format.push(&mut bytes, v));
             assert_eq!(bytes.len(), values.len() * format.bytes());
             assert_eq!(format.read(&bytes), values, "{format}");
+        }
+    }
+
+    #[test]
+    fn two_halves_hold_21_bits() {
+        for value in [1.0 / 3.0, -255.9, 0.037_219, 1000.1] {
+            let sum: f32 = two_halves(value).iter().map(|part| part.to_f32()).sum();
+            // Halves have no steps below 2^-24.
+            let most = (value.abs() * 2f32.powi(-22)).max(2f32.powi(-25));
+            assert!((sum - value).abs() <= most, "{value} {sum}");
         }
     }
 

@@ -38,7 +38,7 @@ pub(super) const NAIVE_RMS_FACTOR: f64 = 2.0;
 pub(super) const NAIVE_LARGEST_FACTOR: u8 = 4;
 
 impl Rule {
-    /// Single precision by direct convolutions.
+    /// Single precision by direct convolutions, also of sums of two halves.
     pub const FP32_DIRECT: Self = Self {
         max_levels: 1,
         max_differing_share: 0.005,
@@ -86,7 +86,7 @@ impl Rule {
     /// The rule for a mode on a picture with some contrast.
     pub const fn for_mode(mode: Mode) -> Self {
         match (mode.precision, mode.variant) {
-            (Precision::Fp32, Variant::Fused) => Self::FP32_TRANSFORMED,
+            (Precision::Fp32 | Precision::Fp16x2, Variant::Fused) => Self::FP32_TRANSFORMED,
             (precision, _) => Self::for_precision(precision),
         }
     }
@@ -94,7 +94,7 @@ impl Rule {
     /// The rule for a precision on a picture with some contrast.
     pub const fn for_precision(precision: Precision) -> Self {
         match precision {
-            Precision::Fp32 => Self::FP32_DIRECT,
+            Precision::Fp32 | Precision::Fp16x2 => Self::FP32_DIRECT,
             Precision::Tf32 | Precision::Fp16 | Precision::Mixed => Self::TEN_BITS,
             Precision::Bf16 => Self::SEVEN_BITS,
             Precision::Int8 => Self::BYTES,

@@ -57,11 +57,11 @@ impl<'a> Truth<'a> {
     /// The rule for a mode on this picture. `bias_apart`: the mode's bias is a step of its own.
     pub fn rule(&self, mode: Mode, bias_apart: bool) -> Rule {
         let rule = match (self.low_contrast, mode.precision) {
-            (true, Precision::Fp32) => return Rule::FP32_LOW_CONTRAST,
+            (true, Precision::Fp32 | Precision::Fp16x2) => return Rule::FP32_LOW_CONTRAST,
             // What bytes lose depends on how a network spreads its values.
             (false, Precision::Int8) => Rule::for_mode(mode),
             (false, _) if !self.few_pixels => return Rule::for_mode(mode),
-            (false, Precision::Fp32) => return Rule::for_mode(mode),
+            (false, Precision::Fp32 | Precision::Fp16x2) => return Rule::for_mode(mode),
             _ => Rule::for_precision(mode.precision),
         };
         rule.beside_naive({

@@ -289,7 +289,9 @@ pub fn judged(
         Precision::Fp32 => FP32_NORM_LIMIT,
         Precision::Bf16 => SEVEN_BITS_NORM_LIMIT,
         Precision::Tf32 | Precision::Fp16 | Precision::Mixed => TEN_BITS_NORM_LIMIT,
-        Precision::Int8 => return Err("no GPU computes in int8".to_owned()),
+        Precision::Fp16x2 | Precision::Int8 => {
+            return Err(format!("no GPU runs general graphs in {}", mode.precision));
+        }
     };
     for (name, expected) in &truth.after_norms {
         let Some((_, map)) = norms.iter().find(|(norm, _)| norm == name) else {

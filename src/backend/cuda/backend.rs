@@ -22,7 +22,7 @@ use crate::{
         ConvProvider,
         cuda::{
             CudaPlan, CudaPlanError, DeviceLimits, Operation, flops_per_clock, leaves_convolutions,
-            precision_supported,
+            mode_supported,
         },
     },
     timing::{Ceiling, OperationTiming, Percentiles},
@@ -269,7 +269,7 @@ impl Backend for CudaBackend {
     }
 
     fn supports(&self, mode: Mode) -> Result<(), BackendError> {
-        precision_supported(mode.precision, &self.limits).map_err(|e| self.unsupported(mode, &e))
+        mode_supported(mode, &self.limits).map_err(|e| self.unsupported(mode, &e))
     }
 
     fn auto_precision(&self, _variant: Variant) -> Precision {

@@ -481,7 +481,7 @@ impl DeviceNetwork {
     pub(super) fn overflow(&self) -> BackendError {
         let format = self.plan.format().operand;
         let largest = match format {
-            NumberFormat::Fp16 => half::f16::MAX.to_f32(),
+            NumberFormat::Fp16 | NumberFormat::Fp16x2 => half::f16::MAX.to_f32(),
             NumberFormat::Bf16 => half::bf16::MAX.to_f32(),
             NumberFormat::Fp32 | NumberFormat::Tf32 => f32::MAX,
             NumberFormat::Int8 => f32::from(i8::MAX),

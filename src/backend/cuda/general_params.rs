@@ -375,7 +375,7 @@ impl ParamsMaker<'_> {
         let fill = match self.plan.format().storage {
             NumberFormat::Fp16 => u32::from(half::f16::from_f32(op.fill).to_bits()) * 0x1_0001,
             NumberFormat::Bf16 => u32::from(half::bf16::from_f32(op.fill).to_bits()) * 0x1_0001,
-            NumberFormat::Fp32 | NumberFormat::Tf32 => op.fill.to_bits(),
+            NumberFormat::Fp32 | NumberFormat::Fp16x2 | NumberFormat::Tf32 => op.fill.to_bits(),
             NumberFormat::Int8 => u32::from_ne_bytes([op.fill as i8 as u8; 4]),
         };
         GeneralMoveParams {

@@ -1,10 +1,10 @@
 //! Weights in the order in which the kernels' main loops read them, rounded to the operand type.
 
 use crate::{
-    numeric::NumberFormat,
+    numeric::{NumberFormat, two_halves},
     plan::{
         ConvLayer,
-        cuda::{ConvLaunch, MainLoop, Taps, step_channels},
+        cuda::{ConvLaunch, MainLoop, Taps, step_channels, step_products},
         phase_taps,
     },
 };
@@ -13,7 +13,9 @@ use crate::{
 ///
 /// Order: channel tile, phase, chunk, block of steps; within a block, on tensor cores
 /// `[output channel][step][channel]`, on Hopper's `[step][16 bytes of channels][output channel]`, else
-/// `[step and channel][output channel]`. What does not exist is zero.
+/// `[step and channel][output channel]`. What does not exist is zero. Sums of two halves come twice:
+/// what the nearest halves leave, for all steps, then the nearest halves; each pack of channels twice, as it multiplies both
+/// halves of the input.
 pub fn pack(
     conv: &ConvLayer,
     weights: &[f32],
@@ -31,6 +33,7 @@ pub fn pack(
     let step = step_channels(operand);
     let steps_per_tap = launch.chunking.channels / step;
     let (steps, blocks) = (launch.steps(operand), launch.blocks(operand));
+    let steps_once = steps / step_products(operand);
     let (n, block_steps) = (launch.product_columns(), launch.block_steps());
     let mut packed = Vec::with_capacity(launch.weight_bytes(operand));
     // One value of a step: output channel, which step of the chunk, which channel of the step.
@@ -38,6 +41,7 @@ pub fn pack(
         if at >= steps {
             return 0.0;
         }
+        let at = at % steps_once;
         let (tap, inner) = (at / steps_per_tap, at % steps_per_tap);
         let (ty, tx) = (tap / launch.tap_grid.1, tap % launch.tap_grid.1);
         let channel = chunk * launch.chunking.channels + inner * step + c;
@@ -47,10 +51,9 @@ pub fn pack(
         for phase in 0..launch.phases {
             for chunk in 0..launch.chunking.chunks {
                 for block in 0..blocks {
-                    let mut put = |k: usize, out: usize| {
+                    let value = |k: usize, out: usize| {
                         let at = block_steps * block + k / step;
-                        let v = value(tile, phase, chunk, at, k % step, out);
-                        operand.push(&mut packed, v);
+                        value(tile, phase, chunk, at, k % step, out)
                     };
                     // Channels of a block, one step's after the other.
                     let depth = block_steps * step;
@@ -61,7 +64,17 @@ pub fn pack(
                     };
                     for first in (0..depth).step_by(cell) {
                         for out in 0..n {
-                            (first..first + cell).for_each(|k| put(k, out));
+                            let values = (first..first + cell).map(|k| value(k, out));
+                            if operand == NumberFormat::Fp16x2 {
+                                // The nearest half, or what it leaves.
+                                let is_rest = block_steps * block + first / step < steps_once;
+                                let halves = values
+                                    .map(|v| two_halves(v)[usize::from(is_rest)].to_le_bytes());
+                                let halves: Vec<[u8; 2]> = halves.collect();
+                                packed.extend(halves.repeat(2).as_flattened());
+                            } else {
+                                values.for_each(|v| operand.push(&mut packed, v));
+                            }
                         }
                     }
                 }
@@ -248,6 +261,50 @@ mod tests {
                 };
                 let found = packed_at(tap, channel, column);
                 assert_eq!(found, expected.unwrap_or(0.0), "{tap} {channel} {column}");
+            }
+        }
+    }
+
+    /// Both halves of a number are multiplied by both halves of its weight.
+    #[test]
+    fn sums_of_two_halves_are_packed_rest_first() {
+        let limits = DeviceLimits {
+            compute_capability: (9, 0),
+            multiprocessors: 132,
+            shared_bytes_per_cta: 227 << 10,
+            shared_bytes_per_multiprocessor: 228 << 10,
+        };
+        let graph = NetworkSpec::with_widths([32, 64, 128]).graph();
+        let mode = Mode::new(Variant::Fused, Precision::Fp16x2);
+        let plan = CudaPlan::new(&graph.expect("a graph"), (128, 128), 1, mode, &limits);
+        let plan = plan.expect("a plan");
+        let CudaOp::Conv(launch) = &plan.steps[3].op else {
+            panic!("no convolution");
+        };
+        let conv = &plan.convs[launch.conv];
+        let channels = conv.in_channels;
+        let weights: Vec<f32> = (0..conv.out_channels * channels * 9)
+            .map(|i| (i as f32 * 0.37).sin())
+            .collect();
+        let packed = pack(conv, &weights, launch, NumberFormat::Fp16x2);
+        assert_eq!(packed.len(), launch.weight_bytes(NumberFormat::Fp16x2));
+        let half_at =
+            |bytes: usize| half::f16::from_le_bytes([packed[bytes], packed[bytes + 1]]).to_f32();
+        let columns = launch.product_columns();
+        for (tap, channel, out) in [(0, 0, 0), (4, 5, 77), (8, channels - 1, 127)] {
+            let pack_of = |part: usize| {
+                let k = (part * 9 + tap) * channels + channel;
+                (k / 4 * columns + out) * 16 + k % 4 * 2
+            };
+            let weight = weights[(out * channels + channel) * 9 + tap];
+            let [nearest, rest] = two_halves(weight).map(half::f16::to_f32);
+            for (part, expected) in [(0, rest), (1, nearest)] {
+                let at = pack_of(part);
+                assert_eq!(
+                    (half_at(at), half_at(at + 8)),
+                    (expected, expected),
+                    "{tap} {part}"
+                );
             }
         }
     }

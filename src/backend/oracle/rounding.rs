@@ -59,6 +59,10 @@ impl Rounding {
         let round = |to: NumberFormat| -> fn(f64) -> f64 {
             match to {
                 NumberFormat::Fp32 => |v| f64::from(v as f32),
+                NumberFormat::Fp16x2 => |v| {
+                    let nearest = f16::from_f64(v).to_f64();
+                    nearest + f16::from_f64(v - nearest).to_f64()
+                },
                 NumberFormat::Tf32 => tf32,
                 NumberFormat::Fp16 => |v| f16::from_f64(v).to_f64(),
                 NumberFormat::Bf16 => |v| bf16::from_f64(v).to_f64(),

@@ -22,6 +22,8 @@ pub const fn flops_per_clock(compute_capability: (i32, i32), operand: NumberForm
     let rate = match operand {
         NumberFormat::Fp16 | NumberFormat::Bf16 => rates.0,
         NumberFormat::Tf32 => rates.1,
+        // Four products for one.
+        NumberFormat::Fp16x2 => rates.0 / 4,
         NumberFormat::Fp32 => rates.2,
         // No kernel multiplies bytes.
         NumberFormat::Int8 => 0,

@@ -5,7 +5,7 @@ use super::{
     Builder, Chunking, ConvLaunch, CudaOp, CudaPlanError, CudaStep, FLAT_SHARE, Fixed,
     MOST_SMEM_STEPS, MainLoop, SmemLayout, Source, Taps, Target, Tile, block_bytes, block_steps,
     chunking, merge_group, plane_bytes, product_columns, resident_ctas, ring_bytes, ring_stages,
-    static_bytes, step_channels, stored_channels, sums_gap, wgmma_stages,
+    static_bytes, step_channels, step_products, stored_channels, sums_gap, wgmma_stages,
 };
 use crate::{
     numeric::{NumberFormat, NumericFormat},
@@ -126,12 +126,14 @@ impl ConvLaunch {
     }
 
     /// Where in the input tile each step of a phase begins for Hopper's main loop, in units of 16 bytes: tap
-    /// after tap, each with all of its channels.
+    /// after tap, each with all of its channels, as often as it is multiplied.
     pub fn smem_steps(&self, operand: NumberFormat) -> impl Iterator<Item = u32> {
         let layout = self.smem_layout();
         let (down, across) = self.taps.of_product(self.tap_grid, self.main_loop);
         let steps = self.chunking.channels / step_channels(operand);
-        (0..down * across * steps).map(move |at| {
+        let all = down * across * steps;
+        (0..all * step_products(operand)).map(move |product| {
+            let at = product % all;
             let (tap, step) = (at / steps, at % steps);
             let bytes = tap / across * layout.row + layout.tap(tap % across) + step * layout.step;
             (bytes / 16) as u32
@@ -141,7 +143,8 @@ impl ConvLaunch {
     /// Steps of the main loop for one chunk of channels.
     pub fn steps(&self, operand: NumberFormat) -> usize {
         let (down, across) = self.taps.of_product(self.tap_grid, self.main_loop);
-        down * across * (self.chunking.channels / step_channels(operand))
+        let steps = self.chunking.channels / step_channels(operand);
+        down * across * steps * step_products(operand)
     }
 
     /// Columns of a CTA's products, of which weights are packed.
@@ -254,6 +257,10 @@ impl Builder<'_> {
                 .find_map(|tile| self.fitting_wgmma(conv, shape, tile))
         {
             return Some(fit);
+        }
+        if self.format.operand == NumberFormat::Fp16x2 {
+            // No other loop multiplies sums.
+            return None;
         }
         let main_loop = match main_loop {
             MainLoop::Fma => MainLoop::Fma,
@@ -425,7 +432,7 @@ impl Builder<'_> {
         }
         let steps = block_steps(shape.taps, tile, main_loop);
         let (down, across) = shape.taps.of_product(shape.tap_grid, main_loop);
-        let total = down * across * (channels / step);
+        let total = down * across * (channels / step) * step_products(self.format.operand);
         if total.next_multiple_of(steps) > MOST_SMEM_STEPS {
             return None;
         }

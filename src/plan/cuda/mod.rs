@@ -38,7 +38,7 @@ pub use launch::{
 pub use library::leaves_convolutions;
 pub use memory_layout::{ConvMemory, MemoryLayout};
 pub use operations::{Operation, OperationKind, OperationPlan};
-pub use precision::{PRECISIONS, precision_supported};
+pub use precision::{PRECISIONS, mode_supported};
 pub use row_partition::RowPartition;
 pub use tiles::*;
 
@@ -94,6 +94,20 @@ pub enum CudaPlanError {
         "int8 is computed on the processor only; choose fp16, which is faster here, or `--device cpu`"
     )]
     NoInt8,
+    /// There are no kernels for sums of two halves.
+    #[error(
+        "fp16x2 is computed by fused alone, on GPUs of compute capability 9.0 (this one has {major}.{minor}); \
+         choose fp32 or tf32"
+    )]
+    NoFp16x2 {
+        /// The device's compute capability, major.
+        major: i32,
+        /// The device's, minor.
+        minor: i32,
+    },
+    /// A layer has no kernel for sums of two halves.
+    #[error("fp16x2 has no kernel for a layer of this network; choose fp32 or tf32")]
+    LayerInFp16x2,
     /// A layer does not fit.
     #[error(
         "{layer} ({kernel}x{kernel}, {channels} channels) does not fit the GPU's shared memory"
@@ -240,7 +254,7 @@ impl CudaPlan {
         limits: &DeviceLimits,
         library: Option<&str>,
     ) -> Result<Self, CudaPlanError> {
-        precision_supported(mode.precision, limits)?;
+        mode_supported(mode, limits)?;
         let is_source = |node: &&Node| matches!(node.op, Op::Input { .. } | Op::Constant(_));
         if let Some(Node { name: node, .. }) = graph.nodes().iter().find(is_source) {
             return Err(CudaPlanError::Source { node: node.clone() });
@@ -269,6 +283,7 @@ impl CudaPlan {
                     ..plan
                 })
             }
+            Err(_) if mode.precision == Precision::Fp16x2 => Err(CudaPlanError::LayerInFp16x2),
             Err(cause) => Err(CudaPlanError::Mode {
                 cause: Box::new(cause),
             }),

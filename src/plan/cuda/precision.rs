@@ -1,31 +1,34 @@
-//! Whether a device computes in a precision.
+//! Whether a device computes in a mode.
 
 use super::{CudaPlanError, DeviceLimits};
-use crate::{mode::Precision, numeric::NumberFormat};
+use crate::{
+    mode::{Mode, Precision, Variant},
+    numeric::NumberFormat,
+};
 
 /// The precisions that there are kernels for.
-pub const PRECISIONS: [Precision; 5] = [
+pub const PRECISIONS: [Precision; 6] = [
     Precision::Fp32,
     Precision::Tf32,
     Precision::Fp16,
     Precision::Bf16,
     Precision::Mixed,
+    Precision::Fp16x2,
 ];
 
-/// Whether a device computes in a precision.
+/// Whether a device computes in a mode.
 ///
 /// # Errors
-/// [`CudaPlanError::Precision`], and [`CudaPlanError::NoInt8`].
-pub fn precision_supported(
-    precision: Precision,
-    limits: &DeviceLimits,
-) -> Result<(), CudaPlanError> {
-    if !PRECISIONS.contains(&precision) {
-        return Err(CudaPlanError::NoInt8);
-    }
+/// [`CudaPlanError::Precision`], [`CudaPlanError::NoInt8`] and [`CudaPlanError::NoFp16x2`].
+pub fn mode_supported(mode: Mode, limits: &DeviceLimits) -> Result<(), CudaPlanError> {
+    let precision = mode.precision;
     let (major, minor) = limits.compute_capability;
     let (needed, least) = match precision.format().operand {
-        NumberFormat::Fp32 | NumberFormat::Fp16 | NumberFormat::Int8 => ("7.5", (7, 5)),
+        NumberFormat::Int8 => return Err(CudaPlanError::NoInt8),
+        NumberFormat::Fp16x2 if (mode.variant, major, minor) != (Variant::Fused, 9, 0) => {
+            return Err(CudaPlanError::NoFp16x2 { major, minor });
+        }
+        NumberFormat::Fp32 | NumberFormat::Fp16 | NumberFormat::Fp16x2 => ("7.5", (7, 5)),
         NumberFormat::Tf32 | NumberFormat::Bf16 => ("8.0", (8, 0)),
     };
     if (major, minor) >= least {

@@ -3,7 +3,10 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::models::johnson::{Kernels, NetworkSpec};
+use crate::{
+    mode::ModelSize,
+    models::johnson::{Kernels, NetworkSpec},
+};
 
 const fn device(
     compute_capability: (i32, i32),
@@ -59,6 +62,12 @@ fn fused_is_one_launch_a_convolution() {
         );
         assert_eq!(fused.steps.len(), CONVS);
         assert!(fused.steps.iter().all(|s| matches!(s.op, CudaOp::Conv(_))));
+        if precision == Precision::Fp16x2 {
+            // Baseline does not have it, and all layers have to fit.
+            let lite = NetworkSpec::with_widths(ModelSize::Lite.widths()).graph();
+            plan(&lite.expect("a graph"), (512, 512), fused.mode, &DEVICES[4]);
+            continue;
+        }
         let baseline = plan(
             &spec,
             (512, 512),
@@ -367,10 +376,10 @@ proptest! {
         size in (1usize..400, 1usize..400),
         batch in 1usize..4,
         which in 0usize..DEVICES.len(),
-        mode in 0usize..15,
+        mode in 0usize..16,
         by_library in any::<bool>(),
     ) {
-        let mode = gpu_modes().nth(mode).expect("fifteen modes");
+        let mode = gpu_modes().nth(mode).expect("sixteen modes");
         let spec = NetworkSpec {
             widths: widths.map(|w| 8 * w),
             blocks,
@@ -386,6 +395,12 @@ proptest! {
         match plan {
             Ok(plan) => check(&plan, device),
             Err(CudaPlanError::Precision { .. }) => prop_assert_eq!(which, 0),
+            Err(CudaPlanError::NoFp16x2 { major, .. }) => {
+                prop_assert!(mode.precision == Precision::Fp16x2 && major != 9);
+            }
+            Err(CudaPlanError::LayerInFp16x2) => {
+                prop_assert_eq!(mode.precision, Precision::Fp16x2);
+            }
             Err(error) => prop_assert!(false, "{error}"),
         }
     }

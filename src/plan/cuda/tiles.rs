@@ -31,7 +31,7 @@ pub const fn stored_channels(channels: usize) -> usize {
 /// Suffix of the entries that work on maps stored in a format.
 pub const fn suffix(storage: NumberFormat) -> &'static str {
     match storage {
-        NumberFormat::Fp32 | NumberFormat::Tf32 => "f32",
+        NumberFormat::Fp32 | NumberFormat::Fp16x2 | NumberFormat::Tf32 => "f32",
         NumberFormat::Fp16 => "f16",
         NumberFormat::Bf16 => "bf16",
         NumberFormat::Int8 => "s8",
@@ -43,6 +43,15 @@ pub const fn step_channels(operand: NumberFormat) -> usize {
     match operand {
         NumberFormat::Fp32 => 4,
         _ => 32 / operand.bytes(),
+    }
+}
+
+/// Products that a step takes: of weights that are sums of two numbers, what the nearest numbers leave comes first, for all
+/// steps. Tensor cores cut off what does not fit below a sum, so small numbers are added while it is small.
+pub const fn step_products(operand: NumberFormat) -> usize {
+    match operand {
+        NumberFormat::Fp16x2 => 2,
+        _ => 1,
     }
 }
 

@@ -50,7 +50,7 @@ pub(super) fn keeps_promise(operand: NumberFormat, notes: &[c_int]) -> bool {
 /// How cuDNN calls the type that a format is stored in.
 const fn data_type(format: NumberFormat) -> DataType {
     match format {
-        NumberFormat::Fp32 | NumberFormat::Tf32 => CUDNN_DATA_FLOAT,
+        NumberFormat::Fp32 | NumberFormat::Fp16x2 | NumberFormat::Tf32 => CUDNN_DATA_FLOAT,
         NumberFormat::Fp16 => CUDNN_DATA_HALF,
         NumberFormat::Bf16 => CUDNN_DATA_BFLOAT16,
         NumberFormat::Int8 => CUDNN_DATA_INT8,

@@ -4,7 +4,7 @@ use super::super::tests::{DEVICES, check};
 use crate::{
     graph::{Conv, Function, Graph, NodeId, Op, PadMode, Sides},
     mode::{AttentionChoice, AttentionKernel, Mode, Precision, Variant},
-    plan::cuda::{AttentionPart, CudaOp, CudaPlan, GeneralOp},
+    plan::cuda::{AttentionPart, CudaOp, CudaPlan, GeneralOp, PRECISIONS},
     tensor::Shape,
 };
 
@@ -114,7 +114,7 @@ fn maps_beside_the_photo_are_left_to_the_processor() {
     let sum = add(&mut with_constant, Op::Add, &[photo, constant]);
     add(&mut with_constant, Op::Picture, &[sum]);
     for (graph, node) in [(on_map, "n0"), (with_constant, "n1")] {
-        for mode in Mode::all().filter(|mode| mode.precision != Precision::Int8) {
+        for mode in Mode::all().filter(|mode| PRECISIONS.contains(&mode.precision)) {
             let error = CudaPlan::new(&graph, (9, 9), 1, mode, &DEVICES[4]).expect_err("a map");
             let text = "is a map that only the processor takes in; choose --device cpu";
             assert_eq!(error.to_string(), format!("{node} {text}"), "{mode}");
