@@ -13,7 +13,7 @@ use super::{
     driver::{DevicePtr, Driver, DriverFailure, Event, Function, LaunchShape, Queue},
     kernels::Kernels,
     params::ComposeParams,
-    transfers::{EventList, Pinned},
+    transfers::{EventList, Pinned, copy},
 };
 use crate::{backend::BackendError, compose::Look, frame::Frame};
 
@@ -99,7 +99,7 @@ impl Composer {
         let Some(Room { pinned, memory, .. }) = room.as_mut() else {
             return Ok(None);
         };
-        pinned.halves(bytes).0.copy_from_slice(source.rgba());
+        copy(pinned.halves(bytes).0, source.rgba());
         let (small, large) = (on.size, (source.height(), source.width()));
         let params = ComposeParams {
             picture: memory.0,
@@ -205,8 +205,7 @@ impl Composing<'_> {
     /// Copies the result; the device was waited for.
     pub(super) fn finish(mut self, to: &mut Frame) {
         if let Some(room) = self.room.as_mut() {
-            to.rgba_mut()
-                .copy_from_slice(room.pinned.halves(self.bytes).0);
+            copy(to.rgba_mut(), room.pinned.halves(self.bytes).0);
         }
     }
 }

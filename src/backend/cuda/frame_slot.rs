@@ -14,7 +14,7 @@ use super::{
     composer::Composing,
     device_network::{DeviceNetwork, Launches},
     driver::{Driver, DriverFailure, Event, Graph, PinnedPtr, Queue},
-    transfers::{EventList, Pinned},
+    transfers::{EventList, Pinned, copy},
 };
 use crate::{
     backend::BackendError,
@@ -100,9 +100,9 @@ impl FrameSlot {
                 return;
             };
             if extend {
-                to.copy_from_slice(frame.extended(width, height).rgba());
+                copy(to, frame.extended(width, height).rgba());
             } else {
-                to.copy_from_slice(frame.rgba());
+                copy(to, frame.rgba());
             }
         }
     }
@@ -127,7 +127,7 @@ impl FrameSlot {
         for output in outputs {
             let to = output.rgba_mut();
             let (painting, rest) = paintings.split_at_mut(to.len());
-            to.copy_from_slice(painting);
+            copy(to, painting);
             paintings = rest;
         }
         Ok(())
