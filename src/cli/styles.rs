@@ -92,6 +92,7 @@ pub fn run(args: StylesArgs) -> Result<(), CliError> {
             import(&mut library, &file, name.as_deref(), choice, style_network)
         }
         Some(StylesCommand::Remove { name }) => remove(&mut library, &name),
+        Some(StylesCommand::List { json }) => list(&library, json),
         None => list(&library, args.json),
     }
 }
