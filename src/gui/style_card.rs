@@ -205,26 +205,20 @@ mod tests {
     #[test]
     fn what_lies_below_the_pointer_is_not_taken_for_chosen() {
         for theme in [egui::Theme::Dark, egui::Theme::Light] {
-            let visuals = theme::visuals(theme);
-            let [plain, hovered, chosen] =
-                [(false, false), (false, true), (true, false)].map(|(is_chosen, is_hovered)| {
-                    let looks = Looks {
-                        is_chosen,
-                        is_hovered,
-                        painted: None,
-                        is_flipped: false,
-                        fade: 1.0,
-                    };
-                    looks.ground(&visuals)
-                });
-            let apart = |a: Color32, b: Color32| -> u32 {
-                let levels = a.to_array().into_iter().zip(b.to_array());
-                levels.map(|(a, b)| u32::from(a.abs_diff(b))).sum()
+            let looks = |is_chosen, is_hovered| Looks {
+                is_chosen,
+                is_hovered,
+                painted: None,
+                is_flipped: false,
+                fade: 1.0,
             };
-            let tint = apart(plain.0, hovered.0);
-            assert!(tint > 0 && 2 * tint < apart(plain.0, chosen.0), "{theme:?}");
-            assert_eq!(plain.1, hovered.1, "the frame tells what is chosen");
-            assert!(chosen.1.width > 2.0 * hovered.1.width);
+            let ground = |looks: Looks| looks.ground(&theme::visuals(theme));
+            let (plain, frame) = ground(looks(false, false));
+            let [hovered, chosen] =
+                [(false, true), (true, false)].map(|(a, b)| ground(looks(a, b)));
+            let apart = |color: Color32| i32::from(color.g().abs_diff(plain.g()));
+            assert!(apart(hovered.0) > 0 && 2 * apart(hovered.0) < apart(chosen.0));
+            assert!(hovered.1 == frame && chosen.1.width > 2.0 * frame.width);
         }
     }
 }
