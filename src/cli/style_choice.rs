@@ -204,6 +204,9 @@ fn mixed(network: &StyleNetwork, pictures: &[StylePicture]) -> Result<ChosenStyl
         let photo = decode::from_path(path).map_err(|e| CliError::Unusable(e.to_string()))?;
         let code =
             style_picture::code_of(transformer, &photo.frame).map_err(|e| unusable(path, &e))?;
+        if let Some(caution) = style_picture::caution(&path.display().to_string(), &photo.frame) {
+            write_message(format!("note: {caution}"));
+        }
         codes.push((code, *weight));
         let stem = path.file_stem().unwrap_or_default();
         names.push(stem.to_string_lossy().into_owned());

@@ -92,6 +92,7 @@ pub fn run(args: StylesArgs) -> Result<(), CliError> {
             import(&mut library, &file, name.as_deref(), choice, style_network)
         }
         Some(StylesCommand::Remove { name }) => remove(&mut library, &name),
+        Some(StylesCommand::List { json }) => list(&library, json),
         None => list(&library, args.json),
     }
 }
@@ -116,12 +117,15 @@ fn import(
         };
         CliError::Failed(format!("{e}{flag}"))
     };
+    let mut caution = None;
     let style = if has_picture_name(file) {
         let network = kept_network(library, style_network)?;
-        style_picture::import(library, file, name, &network).map_err(|e| match e {
+        let kept = style_picture::import(library, file, name, &network).map_err(|e| match e {
             ImportError::Library(e) => named(e),
             other => CliError::Failed(other.to_string()),
-        })?
+        })?;
+        caution = kept.1;
+        kept.0
     } else if style_network.is_some() {
         return Err(CliError::WrongUse(format!(
             "--style-network looks at a picture, which {} is not",
@@ -148,6 +152,9 @@ fn import(
     )])?;
     if let Some(what) = &style.assumed {
         write_message(format!("note: assumed {what}"));
+    }
+    if let Some(caution) = caution {
+        write_message(format!("note: {caution}"));
     }
     Ok(())
 }

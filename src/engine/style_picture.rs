@@ -2,6 +2,7 @@
 
 use std::{path::Path, sync::Arc};
 
+use super::trial::OneColor;
 use crate::{
     backend::{Backend, BackendError, SessionSpec, cpu::CpuBackend},
     frame::Frame,
@@ -25,6 +26,8 @@ const SHORT_SIDE_PX: usize = 512;
 const LONG_SIDE_PX: usize = 1024;
 /// Longer side of the picture that stands for the style in lists.
 const THUMBNAIL_PX: usize = 256;
+/// Least side of a picture that has strokes, in pixels.
+const LEAST_SIDE_PX: usize = 32;
 /// What stands behind transparent parts.
 const PAPER: u32 = 255;
 
@@ -86,15 +89,24 @@ pub enum ImportError {
     Library(#[from] LibraryError),
 }
 
-/// What is kept of the picture in a file: what a network makes of it, and a small picture as JPEG.
-///
-/// # Errors
-/// [`ImportError`] when it cannot be read, or the processor has too little memory.
-pub fn read_with(network: &StyleNetwork, file: &Path) -> Result<(CodeOf, Vec<u8>), ImportError> {
-    look_at(network, &decode::from_path(file)?.frame)
+/// What to expect of a style picture that has little to paint with, in a sentence; `None` for any other. Looks at every
+/// pixel.
+pub fn caution(name: &str, picture: &Frame) -> Option<String> {
+    let (width, height) = (picture.width(), picture.height());
+    let what = if OneColor::of(picture).is_some() {
+        "has only one colour".to_owned()
+    } else if width.min(height) < LEAST_SIDE_PX {
+        format!("is only {width} x {height} pixels large")
+    } else {
+        return None;
+    };
+    Some(format!(
+        "{name} {what}: there are no strokes in it to paint with, so expect flat colours; a larger \
+         picture of a painting makes a better style"
+    ))
 }
 
-/// What is kept of a picture, as [`read_with`] keeps it.
+/// What is kept of a picture: what a network makes of it, and a small picture as JPEG.
 ///
 /// # Errors
 /// [`ImportError`] when the processor has too little memory.
@@ -156,18 +168,21 @@ fn covering(picture: &Frame, width: usize, height: usize) -> Frame {
 }
 
 /// Keeps the picture in a file, as a network sees it, as a style of the person's own, under `name` or else the file's.
+/// Gives [`caution`], too.
 ///
 /// # Errors
-/// [`ImportError`] as [`read_with`], when the name is taken, and when the disk refuses.
+/// [`ImportError`] when it cannot be read, as [`look_at`], when the name is taken, and when the disk refuses.
 pub fn import(
     library: &mut StyleLibrary,
     file: &Path,
     name: Option<&str>,
     network: &StyleNetwork,
-) -> Result<Style, ImportError> {
-    let (code, thumbnail) = read_with(network, file)?;
+) -> Result<(Style, Option<String>), ImportError> {
+    let picture = decode::from_path(file)?.frame;
+    let (code, thumbnail) = look_at(network, &picture)?;
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
-    Ok(library.keep_style_picture(&code, name.unwrap_or(&stem), &thumbnail)?)
+    let style = library.keep_style_picture(&code, name.unwrap_or(&stem), &thumbnail)?;
+    Ok((style, caution(&file.display().to_string(), &picture)))
 }
 
 /// What a network makes of a style picture.
@@ -229,6 +244,29 @@ mod tests {
         assert!(level(0) > 200 && level(width * 7 / 10) > 200);
         assert!(level(width * 8 / 10) < 60 && level(width - 1) < 60);
         assert!(thumbnail_of_mix(&[]).is_err());
+    }
+
+    #[test]
+    fn pictures_without_strokes_are_told() {
+        let striped = |w, h| Frame::from_fn(w, h, |x, _| [[20, 220][x % 2], 90, 60, 255]);
+        let flat = Frame::from_fn(300, 200, |_, _| [20, 90, 60, 255]);
+        for (picture, words) in [
+            (striped(300, 200), None),
+            (striped(32, 32), None),
+            (
+                striped(31, 200),
+                Some("a.png is only 31 x 200 pixels large: "),
+            ),
+            (striped(1, 1), Some("a.png has only one colour: ")),
+            (flat, Some("a.png has only one colour: ")),
+        ] {
+            let told = caution("a.png", &picture);
+            assert_eq!(told.is_some(), words.is_some(), "{told:?}");
+            assert!(
+                told.unwrap_or_default()
+                    .starts_with(words.unwrap_or_default())
+            );
+        }
     }
 
     #[test]

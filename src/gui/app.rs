@@ -49,6 +49,7 @@ use crate::{
         compositor::Compositor,
         protocol::{Generation, TrialNumber},
     },
+    frame::Frame,
     media::{encode::Format, framing::Framing},
     mode::ModelSize,
     settings::Settings,
@@ -183,8 +184,8 @@ pub(super) struct Swatch {
     /// Id of the style.
     pub style: String,
     pub subject: Subject,
-    /// `None` while the style's network is read.
-    pub trial: Option<TrialNumber>,
+    /// The trial and what it paints; `None` while the style's network is read.
+    pub trial: Option<(TrialNumber, Arc<Frame>)>,
 }
 
 /// The small painted picture that is being made, and those that could not be.

@@ -336,6 +336,9 @@ fn format(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
     }
 }
 
+/// Least width at which the buttons that keep the painting have words beside their icons, in points.
+const SAVE_WORDS_WIDTH: f32 = 376.0;
+
 /// The buttons that keep the painting, one beside the other.
 pub fn save_buttons(
     ui: &mut egui::Ui,
@@ -349,13 +352,11 @@ pub fn save_buttons(
     } else {
         "There is no finished painting yet."
     };
-    let save = theme::main_button(
-        ui,
-        &format!("{} Save as…", icons::SAVE),
-        has_result && !is_saving,
-    );
-    let copy = egui::Button::new(format!("{} Copy", icons::COPY));
-    let sheet = egui::Button::new(format!("{} Contact sheet…", icons::GRID));
+    let has_words = ui.available_width() >= SAVE_WORDS_WIDTH;
+    let save = theme::icon_text(icons::SAVE, "Save as…", has_words);
+    let save = theme::main_button(ui, &save, has_result && !is_saving);
+    let copy = theme::icon_button(icons::COPY, "Copy", has_words);
+    let sheet = theme::icon_button(icons::GRID, "Contact sheet…", has_words);
     for (button, name, [hint, keys], can, intent) in [
         (
             save,

@@ -61,9 +61,11 @@ impl App {
                 }
                 self.device.info = Some(info);
                 self.device.notice = notice;
+                self.choose_first_style(ctx);
             }
             Event::NoDevice(error) => {
                 self.device.notice = Some(error.to_string());
+                self.choose_first_style(ctx);
                 self.messages.error(error.to_string());
             }
             Event::Painted {

@@ -1,6 +1,9 @@
 //! The gallery: every style with its thumbnail and name; a click paints.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use eframe::egui::{self, Response, ScrollArea, TextureHandle, vec2};
 
@@ -16,13 +19,56 @@ use super::{
     texture::{MIPMAPPED, image_of},
     theme::{self, HintBeside},
 };
-use crate::{frame::Frame as PixelFrame, media::framing::Framing};
+use crate::{
+    compose::{Look, compose_into},
+    engine::paint::Painting,
+    frame::Frame as PixelFrame,
+    media::framing::Framing,
+};
 
 /// Width of a style's menu, in points.
 const MENU_WIDTH: f32 = 160.0;
 
 /// The photo that small painted pictures show, by its number and how it is turned and cropped; `None` for the sample.
 pub type Subject = Option<(u64, Framing)>;
+
+/// A small painted picture of a style.
+pub struct PaintedPicture {
+    subject: Subject,
+    /// What was painted.
+    photo: Arc<PixelFrame>,
+    painting: Arc<Painting>,
+    /// The strength and colours in which it is shown.
+    look: Look,
+    texture: TextureHandle,
+}
+
+impl PaintedPicture {
+    /// A painting of `photo` in the style `id`, shown in a look.
+    pub fn new(
+        ctx: &egui::Context,
+        id: &str,
+        subject: Subject,
+        (photo, painting): (Arc<PixelFrame>, Arc<Painting>),
+        look: Look,
+    ) -> Self {
+        let image = image_in(look, &photo, &painting);
+        Self {
+            subject,
+            photo,
+            painting,
+            look,
+            texture: ctx.load_texture(format!("painted {id}"), image, MIPMAPPED),
+        }
+    }
+}
+
+/// A painting in a look.
+fn image_in(look: Look, photo: &PixelFrame, painting: &Painting) -> egui::ColorImage {
+    let mut painted = painting.painted.clone();
+    compose_into(photo, &mut painted, look);
+    image_of(&painted)
+}
 
 /// The styles that can be chosen.
 #[derive(Default)]
@@ -37,8 +83,8 @@ pub struct Gallery {
     /// Whether that has changed since it was asked for.
     order_changed: bool,
     thumbnails: HashMap<String, TextureHandle>,
-    /// Painted pictures of the styles, and what they show.
-    swatches: HashMap<String, (Subject, TextureHandle)>,
+    /// Painted pictures of the styles.
+    swatches: HashMap<String, PaintedPicture>,
     listed: bool,
     problems: Vec<String>,
     /// The chosen style as it was drawn last, and the height of the list then.
@@ -197,21 +243,23 @@ impl Gallery {
     ) -> Option<&str> {
         let lacks = |card: &&Card| {
             let swatch = self.swatches.get(&card.id);
-            swatch.is_none_or(|(of, _)| *of != subject) && is_wanted(card)
+            swatch.is_none_or(|swatch| swatch.subject != subject) && is_wanted(card)
         };
         self.cards.iter().find(lacks).map(|card| card.id.as_str())
     }
 
     /// Shows a style's painted picture.
-    pub fn set_swatch(
-        &mut self,
-        ctx: &egui::Context,
-        id: &str,
-        subject: Subject,
-        painted: &PixelFrame,
-    ) {
-        let texture = ctx.load_texture(format!("painted {id}"), image_of(painted), MIPMAPPED);
-        self.swatches.insert(id.to_owned(), (subject, texture));
+    pub fn set_swatch(&mut self, id: String, picture: PaintedPicture) {
+        self.swatches.insert(id, picture);
+    }
+
+    /// Shows the painted pictures in this strength and these colours.
+    pub fn follow_look(&mut self, look: Look) {
+        for swatch in self.swatches.values_mut().filter(|s| s.look != look) {
+            let image = image_in(look, &swatch.photo, &swatch.painting);
+            swatch.texture.set(image, MIPMAPPED);
+            swatch.look = look;
+        }
     }
 
     /// Forgets the painted pictures: the styles are shown otherwise from now on.
@@ -284,12 +332,10 @@ impl Gallery {
                     let share = painting.and_then(|(id, share)| (id == card.id).then_some(share));
                     let moves = moving.and_then(|grid| grid.texture(&card.id));
                     let is_flipped = moves.is_some() && moving.is_some_and(|grid| grid.is_flipped);
-                    let swatch = self.swatches.get(&card.id).map(|(_, texture)| texture);
+                    let swatch = self.swatches.get(&card.id).map(|swatch| &swatch.texture);
                     let painted = moves.or(swatch);
                     let own = self.thumbnails.get(&card.id);
-                    // The picture that a style was made of stays in a corner.
-                    let inset = own.filter(|_| card.is_picture() && painted.is_some());
-                    let pictures = [painted.or(own), inset];
+                    let pictures = [own, painted];
                     let response = card_ui(ui, card, pictures, is_chosen, (share, is_flipped));
                     let is_end = [0, self.cards.len() - 1].map(|end| end == place);
                     menu(&response, card, is_end, intents);

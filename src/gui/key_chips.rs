@@ -89,15 +89,29 @@ pub fn chips(ui: &mut Ui, keys: &str) -> Response {
         );
         let color = if is_key { letters } else { palette.quiet };
         if is_key {
-            let fill = ui.visuals().widgets.inactive.weak_bg_fill;
-            let edge = Stroke::new(1.0, palette.outline);
-            ui.painter()
-                .rect(place, 4.0, fill, edge, StrokeKind::Inside);
+            key_cap(ui, place);
         }
         let at = Align2::CENTER_CENTER.anchor_size(place.center(), galley.size());
         ui.painter().galley(at.min, galley, color);
     }
     response
+}
+
+/// The form of a key.
+fn key_cap(ui: &Ui, place: egui::Rect) {
+    let fill = ui.visuals().widgets.inactive.weak_bg_fill;
+    let edge = Stroke::new(1.0, theme::palette(ui.visuals()).outline);
+    (ui.painter()).rect(place, 4.0, fill, edge, StrokeKind::Inside);
+}
+
+/// Draws a single key whose right edge is in the middle of `end`.
+pub fn chip(ui: &Ui, end: egui::Pos2, key: &str) {
+    let font = TextStyle::Small.resolve(ui.style());
+    let side = font.size + 2.0 * PADDING.y + 3.0;
+    let place = Align2::RIGHT_CENTER.anchor_size(end, Vec2::splat(side));
+    key_cap(ui, place);
+    let letters = ui.visuals().text_color();
+    (ui.painter()).text(place.center(), Align2::CENTER_CENTER, key, font, letters);
 }
 
 /// Gives a widget a tooltip: what it does, and the keys that do the same, if any.

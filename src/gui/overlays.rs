@@ -325,7 +325,7 @@ fn question_ui(
     }
 }
 
-/// Marks a path's name without its ending, so that typing replaces it; behind a folder, the place for one.
+/// Marks a path's name without its ending, so that typing replaces it.
 fn mark_file_name(ctx: &egui::Context, field: Id, path: &str) {
     let name = path.rfind(std::path::is_separator).map_or(0, |at| at + 1);
     let ending = path[name..].rfind('.').map_or(path.len(), |at| name + at);
@@ -368,7 +368,13 @@ fn path_ui(ui: &mut egui::Ui, path: &mut TypedPath, is_fresh: bool, intents: &mu
         .labelled_by(heading.id);
     if is_fresh {
         field.request_focus();
-        mark_file_name(ui.ctx(), field.id, &path.text);
+        match path.purpose {
+            Purpose::Save | Purpose::ContactSheet | Purpose::Export => {
+                mark_file_name(ui.ctx(), field.id, &path.text);
+            }
+            // A path that is pasted takes the place of the folder.
+            _ => mark_name(ui.ctx(), field.id, "", &path.text),
+        }
     }
     let is_entered = field.lost_focus() && ui.input(|i| i.key_pressed(egui::Key::Enter));
     if is_entered {

@@ -336,7 +336,7 @@ impl App {
         }
         self.forget_absent();
         self.networks.failed.clear();
-        self.choose_first_style();
+        self.choose_first_style(ctx);
         let arrived = self.arriving.take();
         match arrived.filter(|id| self.gallery.card(id).is_some()) {
             Some(id) => {

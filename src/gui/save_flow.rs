@@ -265,7 +265,7 @@ impl App {
             why.push_str(" Dropping files onto the window works without one.");
         }
         let text = match purpose {
-            // So that a name can be typed behind it.
+            // A name alone is that of a file in it.
             Purpose::Open | Purpose::Style | Purpose::Folder => {
                 editable(&self.opened_folder().join(""))
             }
@@ -305,7 +305,7 @@ impl App {
 
     /// Goes on with a path that was typed, as with one from a dialog. No file is replaced without a question.
     pub(super) fn take_path(&mut self, ctx: &egui::Context, purpose: Purpose, text: &str) {
-        let typed = &path_in(text.trim());
+        let typed = &path_in(pasted(text.trim()));
         let path = match (typed.strip_prefix("~"), std::env::home_dir()) {
             (Ok(below), Some(home)) => home.join(below),
             // A name alone is that of a file in the folder that was offered.
@@ -358,6 +358,21 @@ impl App {
             | Overlay::Licences(_)
             | Overlay::None => {}
         }
+    }
+}
+
+/// The path that is meant where one from the root on was put behind a folder that ends with a separator: what is there
+/// counts, else the second one.
+fn pasted(text: &str) -> &str {
+    let Some(at) = text.rfind("//").filter(|&at| at > 0) else {
+        return text;
+    };
+    let second = &text[at + 1..];
+    let is_there = |path: &str| Path::new(path).exists();
+    let has_folder = Path::new(text).parent().is_some_and(Path::is_dir);
+    match is_there(text) || (has_folder && !is_there(second)) {
+        true => text,
+        false => second,
     }
 }
 

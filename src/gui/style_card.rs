@@ -2,10 +2,11 @@
 
 use eframe::egui::{
     self, Align2, Color32, CornerRadius, FontId, LayerId, Order, Rect, Response, Role, Sense,
-    Stroke, StrokeKind, TextureHandle, UiBuilder, WidgetInfo, pos2, vec2,
+    Stroke, StrokeKind, TextureHandle, UiBuilder, Visuals, WidgetInfo, pos2, vec2,
 };
 
 use super::{
+    key_chips,
     style_source::Card,
     texture::{cover, mirrored},
     theme::{self, HintBeside},
@@ -19,14 +20,16 @@ const INSET: f32 = 30.0;
 const NAME_HEIGHT: f32 = 24.0;
 /// How much of a card is seen that is dragged.
 const GHOST_OPACITY: f32 = 0.7;
+/// How long a painted picture takes to appear over the style's own, in seconds.
+const FADE_SECONDS: f32 = 0.18;
 
-/// Draws a style: its picture, and in a corner the one that it was made of; `painted` is the share of its painting that
-/// is done, while one is made, and the picture may be a live one as in a mirror. While it is dragged, it is seen below
-/// the pointer, too.
+/// Draws a style: its own picture and, over that, a painted one, beside which the picture that it was made of stays in a
+/// corner; `painted` is the share of its painting that is done, while one is made, and the painted picture may be a live
+/// one as in a mirror. While it is dragged, it is seen below the pointer, too.
 pub fn card_ui(
     ui: &mut egui::Ui,
     card: &Card,
-    [thumbnail, inset]: [Option<&TextureHandle>; 2],
+    pictures: [Option<&TextureHandle>; 2],
     is_chosen: bool,
     (painted, is_flipped): (Option<f32>, bool),
 ) -> Response {
@@ -40,13 +43,15 @@ pub fn card_ui(
     // The focus stays on the style, wherever that goes in the list.
     let response = ui.interact(rect, egui::Id::unique(("style", &card.id)), sense);
     response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, is_chosen, &card.title));
+    let fade = response.id.with("painted");
+    let has_painted = pictures[1].is_some();
     let looks = Looks {
         is_chosen,
         is_hovered: response.hovered(),
         painted,
         is_flipped,
+        fade: (ui.ctx()).animate_bool_with_time(fade, has_painted, FADE_SECONDS),
     };
-    let pictures = [thumbnail, inset];
     if ui.is_rect_visible(rect) {
         paint(ui, rect, card, pictures, looks);
     }
@@ -60,10 +65,13 @@ pub fn card_ui(
         paint(&ghost, place, card, pictures, looks);
     }
     let response = response.on_hover_cursor(egui::CursorIcon::PointingHand);
-    if card.credit.is_empty() {
-        response
-    } else {
-        response.hint_beside(&card.credit)
+    // A key stays with its style, wherever that stands: so it is shown as a key, not as a place.
+    let key = card.key.map(|key| format!("Press {}", key + 1));
+    let credit = Some(card.credit.clone()).filter(|credit| !credit.is_empty());
+    let hint: Vec<String> = credit.into_iter().chain(key).collect();
+    match hint.is_empty() {
+        true => response,
+        false => response.hint_beside(&hint.join("\n")),
     }
 }
 
@@ -74,6 +82,25 @@ struct Looks {
     is_hovered: bool,
     painted: Option<f32>,
     is_flipped: bool,
+    /// How much of the painted picture is seen.
+    fade: f32,
+}
+
+impl Looks {
+    /// The card's ground and its frame: what lies below the pointer is only tinted, so that it is not taken for chosen.
+    fn ground(self, visuals: &Visuals) -> (Color32, Stroke) {
+        let colors = theme::palette(visuals);
+        let plain = Stroke::new(1.0, colors.outline);
+        match self {
+            Self {
+                is_chosen: true, ..
+            } => (colors.selected, Stroke::new(2.5, colors.quiet)),
+            Self {
+                is_hovered: true, ..
+            } => (colors.card.lerp_to_gamma(colors.selected, 0.3), plain),
+            _ => (colors.card, plain),
+        }
+    }
 }
 
 /// Draws a card at a place.
@@ -81,18 +108,14 @@ fn paint(
     ui: &egui::Ui,
     rect: Rect,
     card: &Card,
-    [thumbnail, inset]: [Option<&TextureHandle>; 2],
+    [own, painted]: [Option<&TextureHandle>; 2],
     looks: Looks,
 ) {
     let is_chosen = looks.is_chosen;
     let colors = theme::palette(ui.visuals());
     let painter = ui.painter();
     let radius = CornerRadius::same(theme::RADIUS);
-    let fill = if is_chosen {
-        colors.selected
-    } else {
-        colors.card
-    };
+    let (fill, outline) = looks.ground(ui.visuals());
     painter.rect_filled(rect, radius, fill);
     let mut top = rect;
     top.set_height(THUMBNAIL_HEIGHT);
@@ -101,17 +124,25 @@ fn paint(
         se: 0,
         ..radius
     };
-    match thumbnail {
-        Some(texture) => {
-            let uv = mirrored(cover(texture.size_vec2(), top.size()), looks.is_flipped);
-            egui::Image::from_texture(texture)
-                .uv(uv)
-                .corner_radius(rounded)
-                .paint_at(ui, top);
-        }
+    let picture = |texture: &TextureHandle, is_flipped, seen| {
+        let uv = mirrored(cover(texture.size_vec2(), top.size()), is_flipped);
+        egui::Image::from_texture(texture)
+            .uv(uv)
+            .tint(Color32::WHITE.gamma_multiply(seen))
+            .corner_radius(rounded)
+            .paint_at(ui, top);
+    };
+    match own {
+        // What is below is not seen.
+        _ if painted.is_some() && looks.fade >= 1.0 => {}
+        Some(own) => picture(own, false, 1.0),
         None => swatch(ui, top, rounded, &card.title),
     }
-    if let Some(inset) = inset {
+    if let Some(painted) = painted {
+        picture(painted, looks.is_flipped, looks.fade);
+    }
+    // The picture that a style was made of.
+    if let Some(inset) = own.filter(|_| card.is_picture() && painted.is_some()) {
         let at = top.right_bottom() - vec2(6.0, 6.0);
         let place = Rect::from_min_max(at - vec2(INSET, INSET), at);
         let corners = CornerRadius::same(4);
@@ -130,8 +161,6 @@ fn paint(
     } else {
         ui.visuals().text_color()
     };
-    // Quiet letters cannot be read on what is chosen.
-    let key_color = if is_chosen { text_color } else { colors.quiet };
     let room = rect.width() - 40.0;
     let mut job = egui::text::LayoutJob::simple_singleline(
         card.title.clone(),
@@ -146,21 +175,8 @@ fn paint(
     if let Some(share) = looks.painted {
         theme::progress_ring(ui, end - vec2(7.0, 0.0), share);
     } else if let Some(key) = card.key {
-        painter.text(
-            end,
-            Align2::RIGHT_CENTER,
-            (key + 1).to_string(),
-            FontId::proportional(12.0),
-            key_color,
-        );
+        key_chips::chip(ui, end, &(key + 1).to_string());
     }
-    let outline = if is_chosen {
-        Stroke::new(2.5, colors.quiet)
-    } else if looks.is_hovered {
-        Stroke::new(1.0, colors.quiet)
-    } else {
-        Stroke::new(1.0, colors.outline)
-    };
     painter.rect_stroke(rect, radius, outline, StrokeKind::Inside);
 }
 
@@ -180,4 +196,29 @@ fn swatch(ui: &egui::Ui, rect: Rect, radius: CornerRadius, title: &str) {
         FontId::proportional(40.0),
         Color32::from_white_alpha(220),
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_below_the_pointer_is_not_taken_for_chosen() {
+        for theme in [egui::Theme::Dark, egui::Theme::Light] {
+            let looks = |is_chosen, is_hovered| Looks {
+                is_chosen,
+                is_hovered,
+                painted: None,
+                is_flipped: false,
+                fade: 1.0,
+            };
+            let ground = |looks: Looks| looks.ground(&theme::visuals(theme));
+            let (plain, frame) = ground(looks(false, false));
+            let [hovered, chosen] =
+                [(false, true), (true, false)].map(|(a, b)| ground(looks(a, b)));
+            let apart = |color: Color32| i32::from(color.g().abs_diff(plain.g()));
+            assert!(apart(hovered.0) > 0 && 2 * apart(hovered.0) < apart(chosen.0));
+            assert!(hovered.1 == frame && chosen.1.width > 2.0 * frame.width);
+        }
+    }
 }

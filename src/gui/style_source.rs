@@ -210,7 +210,13 @@ impl Library {
     }
 
     /// Keeps what was made of a picture under `name`, or with a number behind it.
-    fn keep_picture(&self, code: &CodeOf, name: &str, thumbnail: &[u8]) -> Result<Import, String> {
+    fn keep_picture(
+        &self,
+        code: &CodeOf,
+        name: &str,
+        thumbnail: &[u8],
+        warning: Option<String>,
+    ) -> Result<Import, String> {
         let kept = self.with(|library| {
             let first = library.keep_style_picture(code, name, thumbnail);
             or_numbered(name, first, |name| {
@@ -220,7 +226,7 @@ impl Library {
         let style = kept.map_err(|error| not_added(&error))?;
         Ok(Import::Added {
             id: style.id,
-            warning: None,
+            warning,
         })
     }
 }
@@ -256,10 +262,8 @@ impl StyleSource for Library {
     fn import(&self, path: &Path, pixels: PixelChoice) -> Result<Import, String> {
         // The library is not held while pictures and weights are read.
         if decode::has_picture_name(path) {
-            let network = StyleNetwork::built_in().map_err(|e| not_added(&e))?;
-            let read = style_picture::read_with(&network, path);
-            let (code, thumbnail) = read.map_err(|e| not_added(&e))?;
-            return self.keep_picture(&code, &picture_name(path), &thumbnail);
+            let photo = decode::from_path(path).map_err(|e| not_added(&e))?;
+            return self.import_picture(&photo.frame, &picture_name(path));
         }
         let checkpoint = match Checkpoint::read_as(path, pixels) {
             Ok(checkpoint) => checkpoint,
@@ -299,7 +303,8 @@ impl StyleSource for Library {
         let network = StyleNetwork::built_in().map_err(|e| not_added(&e))?;
         let seen = style_picture::look_at(&network, picture);
         let (code, thumbnail) = seen.map_err(|e| not_added(&e))?;
-        self.keep_picture(&code, name, &thumbnail)
+        let caution = style_picture::caution(name, picture);
+        self.keep_picture(&code, name, &thumbnail, caution)
     }
 
     fn mix(&self, parts: &[(String, u8)]) -> Result<Loaded, String> {
@@ -478,6 +483,25 @@ mod tests {
         std::fs::write(&file, "no picture").expect("written");
         let refused = style_source.import(&file, PixelChoice::default());
         assert!(refused.is_err_and(|why| why.contains("Red barn.png")));
+    }
+
+    #[test]
+    fn a_picture_without_strokes_is_kept_with_a_warning() {
+        let place = tempfile::tempdir().expect("a folder");
+        let style_source = Library::of(StyleLibrary::open(&[], place.path().join("user")));
+        for (side, is_told) in [(8, true), (40, false)] {
+            let picture = Frame::from_fn(side, side, |x, y| [(x * 6) as u8, (y * 6) as u8, 9, 255]);
+            let import = style_source.import_picture(&picture, "Dot");
+            let Ok(Import::Added { warning, .. }) = import else {
+                panic!("{import:?}");
+            };
+            let told = warning.unwrap_or_default();
+            assert_eq!(
+                told.starts_with("Dot is only 8 x 8 pixels large"),
+                is_told,
+                "{told}"
+            );
+        }
     }
 
     #[test]

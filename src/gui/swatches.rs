@@ -2,6 +2,9 @@
 //! sample in those that were made of pictures; the others have one in their folders.
 //!
 //! One after the other, while no photo is painted and no question about a network is open.
+//!
+//! Live and for photos the pictures in the list follow the same rule: the `lite` model, where a style has one, at a small
+//! size, in the strength and colours that are chosen. So they answer at once, and show what a click would give.
 
 use std::sync::Arc;
 
@@ -10,7 +13,7 @@ use eframe::egui;
 use super::{
     app::{App, Swatch},
     background::ReadNetwork,
-    gallery::Subject,
+    gallery::{PaintedPicture, Subject},
 };
 use crate::engine::{
     error::EngineError,
@@ -21,6 +24,7 @@ use crate::engine::{
 impl App {
     /// Begins with the next picture when there is time for it.
     pub(super) fn serve_swatches(&mut self) {
+        self.gallery.follow_look(self.workspace.choice.look);
         let has_other_work = self.swatches.running.is_some()
             || self.live.is_some()
             || self.painting.request.is_some()
@@ -65,9 +69,12 @@ impl App {
             // The question about a network has the only place for a trial.
             Ok(_) if self.overlays.reading().is_some() => {}
             Ok(ReadNetwork { network, photo }) => {
-                let number = self.engine.try_out(TrialJob { photo, network });
+                let job = TrialJob {
+                    photo: photo.clone(),
+                    network,
+                };
                 self.swatches.running = Some(Swatch {
-                    trial: Some(number),
+                    trial: Some((self.engine.try_out(job), photo)),
                     ..awaited
                 });
             }
@@ -85,17 +92,20 @@ impl App {
         number: TrialNumber,
         result: &Result<Arc<Painting>, EngineError>,
     ) -> bool {
-        let is_it = |running: &mut Swatch| running.trial == Some(number);
+        let is_it =
+            |running: &mut Swatch| running.trial.as_ref().is_some_and(|(n, _)| *n == number);
         let Some(made) = self.swatches.running.take_if(is_it) else {
             return false;
         };
-        let id = made.style;
-        match result {
-            Ok(painting) => {
-                (self.gallery).set_swatch(ctx, &id, made.subject, &painting.painted);
+        match (result, made.trial) {
+            (Ok(painting), Some((_, photo))) => {
+                let look = self.workspace.choice.look;
+                let pictures = (photo, painting.clone());
+                let picture = PaintedPicture::new(ctx, &made.style, made.subject, pictures, look);
+                self.gallery.set_swatch(made.style, picture);
             }
-            Err(_) => {
-                self.swatches.failed.insert(id);
+            _ => {
+                self.swatches.failed.insert(made.style);
             }
         }
         true

@@ -282,6 +282,12 @@ impl App {
                 self.edit(choice);
                 self.follow_choice();
             }
+            // A crop that is being chosen has steps of its own; those of the photo wait until it ends.
+            Intent::Undo | Intent::Redo if self.seen_crop().is_some() => {
+                if let Some(cropping) = self.seen_crop() {
+                    cropping.step(intent == Intent::Undo);
+                }
+            }
             Intent::Undo => {
                 self.end_change(ctx);
                 // That a style was removed or moved is a step as any other.

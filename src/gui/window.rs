@@ -60,12 +60,18 @@ impl App {
         };
         let may_fold = ui.available_width() < CONTROLS_FROM;
         let has_controls = !may_fold || self.controls_open;
+        let of_photo = [
+            self.workspace.can_undo() || !self.list_steps.is_empty(),
+            self.workspace.can_redo() || !self.undone_moves.is_empty(),
+        ];
+        let of_crop = self.seen_crop().map(|cropping| cropping.can_step());
+        let [can_undo, can_redo] = of_crop.unwrap_or(of_photo);
         Panel::top("top bar").frame(side(ui, 12, 8)).show(ui, |ui| {
             let view = bars::TopView {
                 settings: &self.settings.choices,
                 recent: self.recent(),
-                can_undo: self.workspace.can_undo() || !self.list_steps.is_empty(),
-                can_redo: self.workspace.can_redo() || !self.undone_moves.is_empty(),
+                can_undo,
+                can_redo,
                 live: self.live.as_ref(),
                 controls: may_fold.then_some(self.controls_open),
             };

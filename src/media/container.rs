@@ -247,6 +247,11 @@ fn jpeg_frame_pixels(bytes: &[u8]) -> impl Iterator<Item = u64> {
     })
 }
 
+pub(super) fn be_u16(bytes: &[u8], at: usize) -> Option<u16> {
+    let raw = bytes.get(at..at.checked_add(2)?)?;
+    Some(u16::from_be_bytes(raw.try_into().ok()?))
+}
+
 fn be_u32(bytes: &[u8], at: usize) -> Option<u32> {
     let raw = bytes.get(at..at.checked_add(4)?)?;
     Some(u32::from_be_bytes(raw.try_into().ok()?))

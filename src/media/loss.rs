@@ -3,7 +3,7 @@
 //! Where data is missing the decoder reports nothing: at the end of the file it paints the rest grey, and
 //! behind an end marker that comes too early it decodes zeros. So a picture whose last rows repeat is decoded
 //! once more, strictly and without the end marker: whole data still decodes to the end, and otherwise the rows
-//! without data are counted.
+//! without data are counted. What was overwritten is told by [`entropy`].
 
 use std::fmt::{self, Display, Formatter};
 
@@ -13,7 +13,7 @@ use zune_jpeg::{
     zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions},
 };
 
-use super::{container::JpegLook, in_place::in_place};
+use super::{container::JpegLook, entropy, in_place::in_place};
 
 /// The level that a decoder gives for missing data.
 const NO_DATA: [u8; 4] = [128, 128, 128, 255];
@@ -33,6 +33,8 @@ pub(super) enum Loss {
     Damaged(u64),
     /// The file ends early, but there is something in every row.
     Detail,
+    /// The file is as long as it should be, but something else was written over a part of it.
+    Garbled,
 }
 
 impl Display for Loss {
@@ -48,6 +50,7 @@ impl Display for Loss {
                 "the file is damaged: about {percent} % of the picture is missing"
             ),
             Self::Detail => f.write_str("the file ends early: some of the picture may be missing"),
+            Self::Garbled => f.write_str("the file is damaged: some of the picture may look wrong"),
         }
     }
 }
@@ -58,6 +61,16 @@ impl Display for Loss {
 /// # Errors
 /// The decoder's, when it does not decode a second time what it decoded before.
 pub(super) fn of_jpeg(
+    bytes: &[u8],
+    look: JpegLook,
+    picture: &mut RgbaImage,
+) -> Result<Option<Loss>, ImageError> {
+    let missing = missing(bytes, look, picture)?;
+    Ok(missing.or_else(|| entropy::is_garbled(bytes).then_some(Loss::Garbled)))
+}
+
+/// What is missing, by the rows at the bottom.
+fn missing(
     bytes: &[u8],
     look: JpegLook,
     picture: &mut RgbaImage,

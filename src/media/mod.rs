@@ -5,6 +5,7 @@
 mod container;
 pub mod decode;
 pub mod encode;
+mod entropy;
 pub mod folder;
 pub mod framing;
 pub mod guard;

@@ -63,7 +63,11 @@ fn an_imported_style_is_listed_and_paints() {
         (&"My Own".into(), &"user".into())
     );
     assert_eq!(own["models"], serde_json::json!(["lite"]), "by its widths");
-    assert!(s.styleforge(&["styles"]).ends(0).text().contains("my_own"));
+    let listed = s.styleforge(&["styles"]).ends(0).text();
+    assert!(listed.contains("my_own"));
+    assert_eq!(s.styleforge(&["styles", "list"]).ends(0).text(), listed);
+    let named = s.styleforge(&["styles", "list", "--json"]).ends(0).json();
+    assert_eq!(named, list);
     s.styleforge(&["stylize", "photo.png", "--style", "my own", "-o", "out.png"])
         .ends(0);
     s.styleforge(&["styles", "import", "tiny.safetensors", "--name", "My Own"])

@@ -82,6 +82,16 @@ fn after_a_line(s: &Sandbox, arguments: &[&str], words: &str) -> Vec<String> {
     told
 }
 
+#[test]
+fn a_run_ends_after_so_many_pictures() {
+    let s = Sandbox::new();
+    let frames = ["--working-size", "64", "--frames", "3", "--json"];
+    let report = s.styleforge(&[&SCENE[..], &frames].concat()).ends(0).json();
+    assert!(report["painted"].as_u64() >= Some(3), "{report}");
+    let none = ["live", "--source", "camera:None Such", "--frames", "3"];
+    s.styleforge(&none).ends(2);
+}
+
 /// The numbers agree with each other; which they are depends on the machine. That they are judged rightly is
 /// tested where they are.
 #[cfg(unix)]

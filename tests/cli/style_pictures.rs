@@ -66,6 +66,19 @@ fn a_picture_is_kept_as_a_style_and_paints_as_it_did_before() {
 }
 
 #[test]
+fn of_a_picture_without_strokes_it_is_told_what_to_expect() {
+    let s = with_pictures();
+    s.photo("dot.png", 1, 1);
+    let note = "note: dot.png has only one colour: there are no strokes in it";
+    s.styleforge(&["styles", "import", "dot.png"])
+        .ends(0)
+        .says(note);
+    s.styleforge(&["stylize", "photo.png", STYLE, "dot.png", "-o", "out.png"])
+        .ends(0)
+        .says(note);
+}
+
+#[test]
 fn without_a_style_both_ways_to_name_one_are_told() {
     let run = with_pictures().styleforge(&["stylize", "photo.png", "-o", "out.png"]);
     run.ends(2)

@@ -96,6 +96,32 @@ fn enter_applies_the_crop() {
 }
 
 #[test]
+fn a_new_rectangle_is_drawn_and_its_steps_are_its_own() {
+    let mut w = cropping();
+    let scale = scale(&w);
+    let from = middle(&w, "Crop") - vec2(50.0, 30.0) * scale;
+    w.drag(from, from + vec2(120.0, 90.0) * scale);
+    w.until_label("120 × 90 px");
+    w.click("Ratio 1:1");
+    w.until_label("104 × 104 px");
+    w.key(Modifiers::COMMAND, Key::Z);
+    w.until_label("120 × 90 px");
+    w.click("Undo");
+    w.until_label("400 × 300 px");
+    // The style of the photo is a step before, and stays.
+    w.key(Modifiers::COMMAND, Key::Z);
+    w.step();
+    assert!(w.has("Apply the crop") && w.is_chosen("Candy"));
+    w.key(Modifiers::COMMAND | Modifiers::SHIFT, Key::Z);
+    w.until_label("120 × 90 px");
+    w.click("Apply the crop");
+    w.until_label("photo.png, 120 × 90 px");
+    w.until_painted();
+    let part = photo(400, 300).crop(150, 120, 120, 90);
+    assert_eq!(w.save_as("part.png"), inverted(&part));
+}
+
+#[test]
 fn another_photo_ends_cropping() {
     let mut w = cropping();
     w.click("Cancel");

@@ -17,7 +17,7 @@ use styleforge::{
     settings::Settings,
 };
 
-use crate::{support::Behaviour, window::Window};
+use crate::{scripted::card, support::Behaviour, window::Window};
 
 impl Window {
     /// A live window that shows painted pictures.
@@ -554,4 +554,27 @@ fn a_camera_is_a_mirror_and_what_is_saved_is_not_unless_that_is_asked() {
     w.press(Key::X);
     w.until_label("Use camera");
     assert!(!ticked(&w, "Mirror"), "that of the demo scene is its own");
+}
+
+#[test]
+fn the_first_start_on_a_processor_shows_a_style_that_looks_well_when_small() {
+    for (text, on_gpu, first) in [
+        ("", false, "Starry_night"),
+        ("", true, "Candy"),
+        ("[state]\nhas_seen_hint = true\n", false, "Candy"),
+        ("[choices]\nstyle = \"candy\"\n", false, "Candy"),
+    ] {
+        let mut folder = std::sync::Arc::new(tempfile::tempdir().expect("a folder"));
+        std::fs::write(folder.path().join("settings.toml"), text).expect("written");
+        // It stays once the first start is over.
+        for _ in 0..2 {
+            let cards = ["Candy", "Starry_night"].map(card).to_vec();
+            let mut w = Window::live_showing(folder, cards, on_gpu);
+            w.until(first, |w| w.is_chosen(first));
+            w.press(Key::C);
+            w.until_live();
+            assert!(w.is_chosen(first), "{text}");
+            folder = w.end();
+        }
+    }
 }

@@ -32,6 +32,47 @@ fn the_zoom_fits_beside_the_controls_of_a_narrow_window() {
 }
 
 #[test]
+fn the_buttons_below_the_picture_fit_beside_the_controls_of_a_narrow_window() {
+    let fits = |w: &Window, names: &[&str]| {
+        let room = Rect::from_min_max(pos2(212.0, 0.0), pos2(720.0 - 280.0, 480.0));
+        for name in names {
+            let rect = w.harness.get_by_label(name).rect();
+            assert!(room.contains_rect(rect), "{name} is at {rect:?}");
+        }
+    };
+    let mut w = Window::sized(720.0, 480.0);
+    w.until_label("Candy");
+    let file = w.photo_file("photo.png", 40, 30);
+    w.drop_file(&file);
+    w.until_label("photo.png, 40 × 30 px");
+    w.click("Candy");
+    w.until_painted();
+    w.click("Controls");
+    w.until_label("Detail");
+    w.step();
+    fits(&w, &["Save as…", "Copy", "Contact sheet…", "Full screen"]);
+    w.click("Crop the photo");
+    w.step();
+    fits(&w, &["Apply the crop", "Cancel", "Ratio As the photo"]);
+
+    let mut w = Window::live_sized(720.0, 480.0);
+    w.until_contains("Picture, painted");
+    w.click("Controls");
+    w.until_label("Detail");
+    w.press(Key::R);
+    w.press(Key::Space);
+    w.until_contains("Stop recording, ");
+    w.step();
+    fits(&w, &["Freeze", "Snapshot", "More"]);
+    assert!(w.has("The picture is held"), "in place of its rate");
+    w.click("More");
+    w.until_label("Gallery");
+    assert!(w.has("As seen") && w.has("Compare") && w.has("Full screen"));
+    w.click("Lab");
+    w.until_label("Show counters");
+}
+
+#[test]
 fn the_list_of_keys_fits_into_a_small_window() {
     let mut w = Window::sized(720.0, 480.0);
     w.until_label("Candy");

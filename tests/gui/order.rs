@@ -1,7 +1,7 @@
 //! The order of the styles: dragged, moved by keys and by the menu, remembered; number keys stay with their styles.
 
 use eframe::egui::{Event, Key, Modifiers, Rect, Role};
-use egui_kittest::kittest::{Queryable, by};
+use egui_kittest::kittest::{NodeT, Queryable, by};
 use styleforge::settings::Settings;
 
 use crate::{
@@ -55,6 +55,17 @@ fn a_dragged_style_takes_its_key_along_and_stays_there_the_next_time() {
     assert_eq!(order(&w), ["Wave", "Udnie", "Candy"]);
     w.key(Modifiers::NONE, Key::Num3);
     assert!(w.is_chosen("Wave"));
+}
+
+#[test]
+fn a_style_says_which_key_is_its_own() {
+    let mut w = open();
+    w.key(Modifiers::NONE, Key::Num3);
+    w.key(Modifiers::ALT, Key::ArrowUp);
+    w.step();
+    let card = w.harness.get_by_label("Wave");
+    let hint = card.accesskit_node().description().unwrap_or_default();
+    assert!(hint.ends_with("Press 3"), "{hint}");
 }
 
 #[test]

@@ -502,10 +502,18 @@ fn every_style_shows_the_open_photo_where_that_is_wanted() {
             .count()
     };
     w.until("the photo in every style", |w| of_photo(w) == 5);
-    // The same photo is not painted again for that.
-    for _ in 0..20 {
-        w.step();
-    }
+    // The same photo is not painted again for that, nor for other colours, which the small pictures have, too.
+    let seen = |w: &mut Window| {
+        for _ in 0..20 {
+            w.step();
+        }
+        let card = w.harness.get_by_label("Candy").rect();
+        let at = [card.left() as usize + 8, card.top() as usize + 8];
+        w.pixels().region_by_pixels(at, [64, 32]).pixels
+    };
+    let before = seen(&mut w);
+    w.click("Keep the photo's colours");
+    assert!(before != seen(&mut w));
     assert_eq!(of_photo(&w), 5);
     w.until("the settings", |w| {
         let text = std::fs::read_to_string(w.settings_path()).unwrap_or_default();

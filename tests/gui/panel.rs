@@ -294,6 +294,24 @@ fn everything_is_seen_in_a_narrow_and_in_a_low_panel() {
 }
 
 #[test]
+fn the_marks_of_a_plot_keep_away_from_the_next_column() {
+    let w = Window::open(1400.0, 300.0);
+    w.says("Source: 60.0 fps");
+    let rect = |label: &str| w.harness.get_by_label(label).rect();
+    for (plot, next) in [
+        (
+            "Frames per second of the last minute",
+            "Latency from capture to screen",
+        ),
+        ("Latency of the last minute", "Latency by stage, ms"),
+    ] {
+        // Half of the last mark stands out.
+        let space = rect(next).left() - rect(plot).right();
+        assert!(space >= 12.0 + 14.0, "{space} behind {plot}");
+    }
+}
+
+#[test]
 fn rates_fall_when_no_picture_comes_and_restart_forgets() {
     let mut w = Window::open(420.0, 1200.0);
     w.harness.state_mut().now += Duration::from_secs(10);
@@ -318,7 +336,7 @@ fn steps_are_shown_and_sorted() {
     w.says("2. res1.in1 normalise: 0.050 ms, 5.0 %, 800.0 GB/s, 20.0 % of the limit");
     w.says("Sum of steps 1.000 ms, a whole run 0.900 ms, difference -0.100 ms (-11.1 %)");
     w.says(
-        "fused fp16 at 640 × 360, median of 1 sample, device events. A run replays one recorded",
+        "fused fp16 at 640 × 360, middle of 1 sample, device events. A run replays one recorded",
     );
     assert_eq!(w.rows(), ["conv1", "res1.in1", "conv2"]);
     w.click("Sort by time");
@@ -343,6 +361,11 @@ fn steps_are_shown_and_sorted() {
     shown.panel.set_ceiling(None);
     w.step();
     w.says("host clock. Steps are timed while a frame is painted");
+    assert!(
+        w.harness
+            .query_by_label("Sort by share of the limit")
+            .is_none()
+    );
     w.says("1. conv1 direct 9x9: 0.250 ms, 25.0 %, 160.0 GB/s, 200.0 TFLOP/s");
 }
 

@@ -363,6 +363,19 @@ fn without_a_dialog_a_path_is_typed_and_nothing_is_replaced() {
     w.until("the question to go", |w| {
         !w.has("Open which photo or style?")
     });
+    // A path that is pasted takes the place of the folder; behind it, it is meant all the same.
+    for (name, key) in [("third.png", None), ("fourth.png", Some(Key::End))] {
+        let path = w.photo_file(name, 30, 20).display().to_string();
+        w.click("Open…");
+        w.until_label("Open which photo or style?");
+        if let Some(key) = key {
+            w.key(Modifiers::NONE, key);
+        }
+        w.harness.event(eframe::egui::Event::Paste(path));
+        w.step();
+        w.key(Modifiers::NONE, Key::Enter);
+        w.until_label(&format!("{name}, 30 × 20 px"));
+    }
 }
 
 #[test]

@@ -143,9 +143,16 @@ impl Window {
     /// A live window on a GPU with the styles Candy and Tokens; only the latter's network has attention. Settings are
     /// those of `folder`.
     pub fn live_on_a_gpu(folder: Arc<tempfile::TempDir>) -> Self {
-        let styles = Arc::new(ScriptedStyles::of(["Candy", "Tokens"].map(card).to_vec()));
+        Self::live_showing(folder, ["Candy", "Tokens"].map(card).to_vec(), true)
+    }
+
+    /// A live window with these styles, on a processor or a GPU. Settings are those of `folder`.
+    pub fn live_showing(folder: Arc<tempfile::TempDir>, cards: Vec<Card>, on_gpu: bool) -> Self {
+        let styles = Arc::new(ScriptedStyles::of(cards));
         let script = Arc::new(Script::default());
-        script.be_a_gpu();
+        if on_gpu {
+            script.be_a_gpu();
+        }
         let seams = (
             styles.clone() as Arc<dyn StyleSource>,
             ScriptedBackend::opener(&script),

@@ -256,6 +256,29 @@ fn a_jpeg_that_ends_early_is_opened_and_what_is_missing_is_reported() {
 }
 
 #[test]
+fn a_jpeg_that_is_overwritten_in_its_middle_is_opened_with_a_note() {
+    let progressive = include_bytes!("../../assets/sample.jpg");
+    let sequential = encoded(&scene(640, 480), Format::Jpeg);
+    for whole in [&progressive[..], &sequential] {
+        assert_eq!(read(whole).notes, [""; 0]);
+        let start = scan_start(whole);
+        for share in [20, 50, 80] {
+            let mut damaged = whole.to_vec();
+            let at = start + (whole.len() - start) * share / 100;
+            for (place, byte) in damaged[at..at + 200].iter_mut().enumerate() {
+                *byte = (place * 37 % 251) as u8;
+            }
+            assert_eq!(
+                read(&damaged).notes,
+                ["the file is damaged: some of the picture may look wrong"],
+                "{} bytes, at {share} %",
+                whole.len()
+            );
+        }
+    }
+}
+
+#[test]
 fn a_refusal_is_one_sentence_of_what_is_wrong_and_what_to_do() {
     let whole = encoded(&scene(40, 30), Format::Jpeg);
     let mut png = encoded(&scene(40, 30), Format::Png);

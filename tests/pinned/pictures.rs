@@ -10,6 +10,7 @@ use styleforge::{
 use super::{
     digest, file,
     shipped::{STYLES, waves},
+    unpacked, write_packed,
 };
 
 /// Columns and rows, in pixels: odd sides, and one below what the network needs.
@@ -17,7 +18,7 @@ const SIZES: [(usize, usize); 3] = [(128, 96), (75, 61), (3, 9)];
 
 #[test]
 fn the_processors_pictures_are_the_pinned_ones() {
-    let pinned = std::fs::read_to_string(file("pictures.txt")).unwrap_or_default();
+    let pinned = unpacked("pictures.txt.xz");
     let mut lines: Vec<String> = Vec::new();
     let backends = CpuBackend::for_each_instruction_set(None).expect("threads");
     for backend in &backends {
@@ -52,7 +53,7 @@ fn the_processors_pictures_are_the_pinned_ones() {
         let others = pinned.lines().filter(|line| !own.contains(&name_of(line)));
         let mut all: Vec<String> = others.map(str::to_owned).chain(lines).collect();
         all.sort_unstable();
-        std::fs::write(file("pictures.txt"), all.join("\n") + "\n").expect("written");
+        write_packed("pictures.txt.xz", &(all.join("\n") + "\n"));
         return;
     }
     let mut held = 0;

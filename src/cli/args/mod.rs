@@ -114,9 +114,15 @@ pub struct StylesArgs {
     pub command: Option<StylesCommand>,
 }
 
-/// What can be done with the styles besides listing them.
+/// What can be done with the styles.
 #[derive(Debug, Subcommand)]
 pub enum StylesCommand {
+    /// List the styles, as without a command
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Make a style of your own of a picture, or of a file of weights, which is checked and copied
     ///
     /// Read are: pictures; .pth and safetensors of the pytorch/examples network, in its names or StyleForge's own; .pth

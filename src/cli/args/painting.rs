@@ -168,6 +168,9 @@ pub struct LiveArgs {
     /// Stop after so many seconds of pictures [default: when Ctrl-C or SIGTERM ends it]
     #[arg(long, value_name = "N", value_parser = seconds)]
     pub seconds: Option<f64>,
+    /// Stop once so many pictures are painted
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub frames: Option<u64>,
     /// Record every picture: NAME.mp4 becomes a video (by your ffmpeg; without one an AVI), NAME.avi a video of
     /// Motion-JPEG, any other name a folder of pictures, with their times in frames.csv
     #[arg(long, value_name = "NAME")]

@@ -44,7 +44,7 @@ use crate::{
 /// How long the end of the engine is waited for, and a source that reports that no frames come.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Runs until the time is over, the source ends or the command is stopped.
+/// Runs until the time is over, enough is painted, the source ends or the command is stopped.
 ///
 /// # Errors
 /// [`CliError`] when the device, the style or the source cannot be used, or a recording fails.
@@ -127,7 +127,7 @@ pub fn run(args: &LiveArgs) -> Result<(), CliError> {
         resident: None,
         last_line: started,
     };
-    run.until(args.seconds.map(Duration::from_secs_f64))?;
+    run.until(args.seconds.map(Duration::from_secs_f64), args.frames)?;
     let report = run.finish(started, args, &device, style.as_ref())?;
     if args.json {
         print_json(&report)
@@ -208,9 +208,13 @@ struct LiveRun {
 }
 
 impl LiveRun {
-    fn until(&mut self, length: Option<Duration>) -> Result<(), CliError> {
+    fn until(&mut self, length: Option<Duration>, frames: Option<u64>) -> Result<(), CliError> {
         loop {
             if self.control.is_cancelled() || self.ended {
+                return Ok(());
+            }
+            let painted = self.pictures.value.facts.map_or(0, |facts| facts.painted);
+            if frames.is_some_and(|frames| painted >= frames) {
                 return Ok(());
             }
             // Stops at once, because nothing more would be recorded; the recording's end gives the reason.
@@ -222,6 +226,11 @@ impl LiveRun {
             let from = (self.first.map(|(at, ..)| at))
                 .or_else(|| self.waiting_since.map(|since| since + PATIENCE));
             let over = |(from, length)| Instant::now().saturating_duration_since(from) >= length;
+            let length = match self.first {
+                // No picture will ever be the last one.
+                None => length.or(frames.map(|_| Duration::ZERO)),
+                Some(_) => length,
+            };
             if from.zip(length).is_some_and(over) {
                 return Ok(());
             }

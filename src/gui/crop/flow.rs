@@ -16,6 +16,12 @@ impl App {
         }
     }
 
+    /// The crop that is being chosen, while it is seen.
+    pub(in crate::gui) fn seen_crop(&mut self) -> Option<&mut Cropping> {
+        let is_hidden = self.live.is_some() || self.paintings.viewed().is_some();
+        self.cropping.as_mut().filter(|_| !is_hidden)
+    }
+
     /// Takes the part that was chosen.
     pub(in crate::gui) fn apply_crop(&mut self) {
         if let Some(cropping) = self.cropping.take() {

@@ -8,7 +8,7 @@ use eframe::egui::{
     TextureOptions, Vec2, WidgetInfo, pos2, vec2,
 };
 
-use self::shape::{Handle, dragged, with_ratio};
+use self::shape::{Handle, dragged, drawn, with_ratio};
 use super::{background::Whole, intent::Intent, stage, texture::image_of, theme};
 use crate::media::framing::{Crop, Framing};
 
@@ -46,6 +46,8 @@ pub struct Cropping {
     ratio: Ratio,
     /// The rectangle when the drag began, and where the pointer was, on the screen.
     drag: Option<(Rect, Pos2)>,
+    /// The rectangles and ratios before this one, and those that were undone.
+    steps: [Vec<(Rect, Ratio)>; 2],
 }
 
 impl Cropping {
@@ -64,7 +66,38 @@ impl Cropping {
             rect: Rect::from_min_size(min, vec2(width as f32, height as f32)),
             ratio: Ratio::Free,
             drag: None,
+            steps: Default::default(),
         }
+    }
+
+    /// Goes to the rectangle before this one, or forth again; nothing where there is none.
+    pub fn step(&mut self, is_back: bool) {
+        let [from, to] = match is_back {
+            true => [0, 1],
+            false => [1, 0],
+        };
+        if let Some(next) = self.steps[from].pop() {
+            self.steps[to].push((self.rect, self.ratio));
+            (self.rect, self.ratio) = next;
+        }
+    }
+
+    /// Whether there are rectangles before this one, and such that were undone.
+    pub fn can_step(&self) -> [bool; 2] {
+        self.steps.each_ref().map(|steps| !steps.is_empty())
+    }
+
+    /// Notes that the rectangle and its ratio were these until now.
+    fn note_step(&mut self, before: (Rect, Ratio)) {
+        if before != (self.rect, self.ratio) {
+            self.steps[0].push(before);
+            self.steps[1].clear();
+        }
+    }
+
+    /// Whether all of the photo is taken.
+    fn is_whole(&self) -> bool {
+        self.framing().crop.is_none()
     }
 
     /// The framing with the crop in whole pixels; without one where all of the photo is taken.
@@ -119,8 +152,8 @@ impl Cropping {
 
     /// The row below the picture: ratios, and the crop's size.
     pub fn ratio_row(&mut self, ui: &mut egui::Ui) {
-        ui.horizontal(|ui| {
-            ui.spacing_mut().item_spacing.x = 4.0;
+        ui.horizontal_wrapped(|ui| {
+            ui.spacing_mut().item_spacing = Vec2::splat(4.0);
             for (ratio, name) in self.ratios() {
                 let button = egui::Button::selectable(self.ratio == ratio, name);
                 if ui
@@ -129,10 +162,12 @@ impl Cropping {
                     .accessible_name(format!("Ratio {name}"))
                     .clicked()
                 {
+                    let before = (self.rect, self.ratio);
                     self.ratio = ratio;
                     if let Some(ratio) = self.fixed(ratio) {
                         self.rect = with_ratio(self.rect, ratio, self.size_points());
                     }
+                    self.note_step(before);
                 }
             }
             ui.add_space(theme::GROUP_GAP);
@@ -242,13 +277,22 @@ impl Cropping {
             {
                 let by = (at - start) / scale;
                 let ratio = self.fixed(self.ratio);
-                self.rect = dragged(from, handle, by, self.size_points(), ratio);
+                let size = self.size_points();
+                self.rect = match (handle.x, handle.y) {
+                    // All of the photo cannot be moved: a new rectangle begins there.
+                    (0, 0) if from.size() == size => {
+                        let start = ((start - origin) / scale).clamp(Vec2::ZERO, size);
+                        drawn(start.to_pos2(), by, size, ratio)
+                    }
+                    _ => dragged(from, handle, by, size, ratio),
+                };
             }
-            if response.drag_stopped() {
-                self.drag = None;
+            if let Some((from, _)) = self.drag.take_if(|_| response.drag_stopped()) {
+                self.note_step((from, self.ratio));
             }
             if response.hovered() || response.dragged() {
                 ui.ctx().set_cursor_icon(match (handle.x, handle.y) {
+                    (0, 0) if self.is_whole() => CursorIcon::Crosshair,
                     (0, 0) => CursorIcon::Move,
                     (0, _) => CursorIcon::ResizeVertical,
                     (_, 0) => CursorIcon::ResizeHorizontal,

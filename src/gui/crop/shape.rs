@@ -91,6 +91,17 @@ pub fn dragged(from: Rect, handle: Handle, by: Vec2, size: Vec2, ratio: Option<f
     inside(Rect::from_min_size(min, sides), size)
 }
 
+/// The rectangle that is drawn from `start` by a drag by `by`, inside a photo of `size`; `ratio` is its width by its
+/// height, where that is fixed.
+pub fn drawn(start: Pos2, by: Vec2, size: Vec2, ratio: Option<f32>) -> Rect {
+    let away = |by: f32| if by < 0.0 { -1 } else { 1 };
+    let corner = Handle {
+        x: away(by.x),
+        y: away(by.y),
+    };
+    dragged(Rect::from_min_max(start, start), corner, by, size, ratio)
+}
+
 /// The rectangle with this ratio of width by height, about the same middle and as large as before, inside a photo of
 /// `size`.
 pub fn with_ratio(from: Rect, ratio: f32, size: Vec2) -> Rect {

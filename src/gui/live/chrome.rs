@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use eframe::egui::{self, Align2, Button, Color32, Rect, Stroke, vec2};
+use eframe::egui::{self, Align2, Button, Color32, Popup, Rect, Stroke, vec2};
 
 use super::{DIFFERENCE_GAIN, LiveIntent, LiveView};
 use crate::{
@@ -20,8 +20,12 @@ use crate::{
 
 /// Least width at which the buttons have words beside their icons, in points.
 pub(in crate::gui) const WORDS_WIDTH: f32 = 560.0;
+/// Least width at which every button is seen, in points; with less, those that show the picture otherwise are in a menu.
+const BUTTONS_WIDTH: f32 = 380.0;
 /// Bytes from which on a recording's size is shown.
 const LEAST_BYTES_TOLD: u64 = 100_000;
+/// How long it is said of a held picture that it was painted once more, in seconds.
+const REPAINTED_SECONDS: f64 = 6.0;
 /// Across the round button that takes a snapshot, in points.
 const SHUTTER: f32 = 40.0;
 
@@ -150,59 +154,76 @@ impl LiveView {
         }
     }
 
-    /// The buttons for the picture: what takes it in the middle, what shows it otherwise around.
+    /// The buttons for the picture: what takes it, and at the right, or in a menu where there is no room, what shows it
+    /// otherwise.
     pub(in crate::gui) fn tool_bar(&self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
-        let has_words = ui.available_width() >= WORDS_WIDTH;
+        let width = ui.available_width();
+        let has_words = width >= WORDS_WIDTH;
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = 4.0;
             ui.spacing_mut().button_padding.x = 8.0;
-            self.take_buttons(ui, has_words, intents);
-            theme::at_the_right(ui, "views of live pictures", |ui| {
-                for (icon, name, [hint, key], is_on, intent) in [
-                    (
-                        icons::GRID,
-                        "Gallery",
-                        [
-                            "Every style paints at once; a double click shows one alone.",
-                            "G",
-                        ],
-                        self.shows_previews,
-                        LiveIntent::TogglePreviews,
-                    ),
-                    (
-                        icons::SPLIT,
-                        "Compare",
-                        ["Two modes paint the same frames.", "B"],
-                        self.comparing,
-                        LiveIntent::ToggleCompare,
-                    ),
-                    (
-                        icons::FLASK,
-                        "Lab",
-                        [
-                            "Comparison, rates, latencies and the time of every step.",
-                            "P",
-                        ],
-                        self.panel_open,
-                        LiveIntent::TogglePanel,
-                    ),
-                ] {
-                    let button = ToolButton {
-                        icon,
-                        name,
-                        spoken: name,
-                        hint,
-                        key,
-                        is_on,
-                        width: None,
-                    };
-                    if button.ui(ui, has_words) {
-                        intents.push(Intent::Live(intent));
-                    }
-                }
-                full_screen_button(ui, has_words, intents);
+            self.take_buttons(ui, [has_words; 2], intents);
+            if width >= BUTTONS_WIDTH {
+                self.as_seen_button(ui, intents);
+                theme::at_the_right(ui, "views of live pictures", |ui| {
+                    self.view_buttons(ui, has_words, intents);
+                });
+                return;
+            }
+            let more = Button::new("…").min_size(vec2(0.0, 32.0));
+            let more = ui.add(more).on_hover_text("More").accessible_name("More");
+            Popup::menu(&more).show(|ui| {
+                self.as_seen_button(ui, intents);
+                self.view_buttons(ui, true, intents);
             });
         });
+    }
+
+    /// The buttons that show the picture otherwise.
+    fn view_buttons(&self, ui: &mut egui::Ui, has_words: bool, intents: &mut Vec<Intent>) {
+        for (icon, name, [hint, key], is_on, intent) in [
+            (
+                icons::GRID,
+                "Gallery",
+                [
+                    "Every style paints at once; a double click shows one alone.",
+                    "G",
+                ],
+                self.shows_previews,
+                LiveIntent::TogglePreviews,
+            ),
+            (
+                icons::SPLIT,
+                "Compare",
+                ["Two modes paint the same frames.", "B"],
+                self.comparing,
+                LiveIntent::ToggleCompare,
+            ),
+            (
+                icons::FLASK,
+                "Lab",
+                [
+                    "Comparison, rates, latencies and the time of every step.",
+                    "P",
+                ],
+                self.panel_open,
+                LiveIntent::TogglePanel,
+            ),
+        ] {
+            let button = ToolButton {
+                icon,
+                name,
+                spoken: name,
+                hint,
+                key,
+                is_on,
+                width: None,
+            };
+            if button.ui(ui, has_words) {
+                intents.push(Intent::Live(intent));
+            }
+        }
+        full_screen_button(ui, has_words, intents);
     }
 
     /// Whether the button for a benchmark is seen, and can be clicked.
@@ -210,11 +231,11 @@ impl LiveView {
         self.panel_open && self.panel.shows_benchmark()
     }
 
-    /// The buttons that take the picture: hold it, save it, record it.
+    /// The buttons that take the picture: hold it, save it, record it; the first and the last one with words or without.
     pub(in crate::gui) fn take_buttons(
         &self,
         ui: &mut egui::Ui,
-        has_words: bool,
+        [has_words, records_in_words]: [bool; 2],
         intents: &mut Vec<Intent>,
     ) {
         ui.set_min_height(SHUTTER);
@@ -248,8 +269,12 @@ impl LiveView {
             }
         });
         ui.add_enabled_ui(has_picture || self.is_recording(), |ui| {
-            self.record_button(ui, intents);
+            self.record_button(ui, records_in_words, intents);
         });
+    }
+
+    /// The button that leaves the held picture as it was, while there is something to leave.
+    pub(in crate::gui) fn as_seen_button(&self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
         if self.frozen && self.may_repaint {
             let button =
                 Button::selectable(self.stays_as_seen, "As seen").min_size(vec2(0.0, 32.0));
@@ -275,7 +300,7 @@ impl LiveView {
     }
 
     /// Starts a recording or ends it, and says how far it is.
-    fn record_button(&self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
+    fn record_button(&self, ui: &mut egui::Ui, has_words: bool, intents: &mut Vec<Intent>) {
         let colors = theme::palette(ui.visuals());
         let recorded = self.recorded_length(Instant::now());
         let is_recording = recorded.is_some();
@@ -286,15 +311,22 @@ impl LiveView {
                 Some(recording) => progress(recording, length),
                 None => length_in_words(length),
             };
-            name = format!("Stop  {progress}");
+            name = match has_words {
+                true => format!("Stop  {progress}"),
+                false => length_in_words(length),
+            };
             spoken = format!("Stop recording, {progress}");
+        } else if !has_words {
+            name.clear();
         }
         let mut text = egui::text::LayoutJob::default();
         let body = egui::TextStyle::Button.resolve(ui.style());
         let letters = ui.visuals().text_color();
         let dot = egui::TextFormat::simple(body.clone(), colors.recording);
         text.append(icons::RECORD, 0.0, dot);
-        text.append(&name, 6.0, egui::TextFormat::simple(body, letters));
+        if !name.is_empty() {
+            text.append(&name, 6.0, egui::TextFormat::simple(body, letters));
+        }
         let mut button = Button::selectable(is_recording, text);
         if is_recording {
             // Seen from afar.
@@ -374,17 +406,39 @@ impl LiveView {
         });
     }
 
-    /// That the held picture or a snapshot is being painted once more.
+    /// That the held picture or a snapshot is being painted once more, and for a while that the held one was.
     fn repainting(&self, ui: &egui::Ui, area: Rect, is_alone: bool) {
+        let now = ui.input(|i| i.time);
+        let since = egui::Id::unique("repainted since");
+        let finer = self.shown_finer();
+        let seen_for = ui.data_mut(|d| match finer {
+            Some(_) => now - *d.get_temp_mut_or(since, now),
+            None => {
+                d.remove::<f64>(since);
+                0.0
+            }
+        });
+        let words = match finer {
+            _ if self.is_repainting => "Painting it more finely…".to_owned(),
+            Some(finer) if seen_for < REPAINTED_SECONDS => {
+                let left = (REPAINTED_SECONDS - seen_for) as f32;
+                ui.ctx().request_repaint_after_secs(left + 0.01);
+                let (width, height) = finer.working;
+                format!("Repainted at {width} × {height} px, with finer strokes")
+            }
+            _ => return,
+        };
         // Nothing lies over a picture that stands alone.
-        if !self.is_repainting || is_alone {
+        if is_alone {
             return;
         }
         let at = area.center_top() + vec2(0.0, 16.0);
         floating(ui, "repainting", Align2::CENTER_TOP, at, area, |ui| {
             ui.horizontal(|ui| {
-                ui.spinner();
-                ui.label("Painting it more finely…");
+                if self.is_repainting {
+                    ui.spinner();
+                }
+                ui.add(egui::Label::new(words).extend());
             });
         });
     }

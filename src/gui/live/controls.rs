@@ -311,6 +311,7 @@ fn size(ui: &mut egui::Ui, view: &View<'_>, choices: &mut LiveChoices) {
             .pace()
             .filter(|_| view.live.rate_warning.is_lost());
         let caption = match lost {
+            _ if view.live.frozen => "The picture is held".to_owned(),
             Some((fps, _)) => format!("Paints {fps:.0} fps here; {target_fps:.0} were asked for"),
             None => format!("Aims at {target_fps:.0} frames a second"),
         };

@@ -11,8 +11,8 @@ use crate::{
     disk::words,
     engine::live::{LiveEvent, LiveSize, LiveSource, MeasureJob, ModePair, Snapshot},
     gui::{
-        app::App, background::Purpose, choice::Choice, events::name_window, platform::Dialog,
-        stage::Compare, style_source::Card,
+        app::App, background::Purpose, events::name_window, platform::Dialog, stage::Compare,
+        style_source::Card,
     },
     measure::{MeasureError, MeasureReport},
     media::record::Recorder,
@@ -21,6 +21,8 @@ use crate::{
 
 /// Long side from which on strokes of a picture can be told, in pixels.
 const READABLE_PX: usize = 384;
+/// The style whose strokes are soft and not stair-stepped at 256 pixels, of those that come with the program.
+const FIRST_WHEN_SMALL: &str = "starry_night";
 /// Measured frames of each mode, and those before that do not count: the fixed protocol.
 const MEASURED_FRAMES: u32 = 200;
 const WARM_UP_FRAMES: u32 = 10;
@@ -301,7 +303,7 @@ impl App {
         name_window(ctx, None);
         self.settings.state.shows_photos = false;
         self.settings_changed(ctx);
-        self.choose_first_style();
+        self.choose_first_style(ctx);
         self.start_source();
         self.background.list_cameras();
     }
@@ -326,14 +328,25 @@ impl App {
         self.follow_choice();
     }
 
-    /// A live picture is painted from the start, in the first style where none was chosen.
-    pub(in crate::gui) fn choose_first_style(&mut self) {
-        if self.live.is_some() && self.workspace.choice.style.is_none() {
-            let first = self.gallery.cards().first();
-            self.workspace.choice = Choice {
-                style: first.map(|card| card.id.clone()),
-                ..self.workspace.choice.clone()
-            };
+    /// A live picture is painted from the start, in the first style where none was chosen, and at the very first start
+    /// on a processor in one that looks well as small as that paints; this one is remembered.
+    pub(in crate::gui) fn choose_first_style(&mut self, ctx: &egui::Context) {
+        if self.live.is_none() || self.workspace.choice.style.is_some() {
+            return;
+        }
+        let is_first_start = !self.settings.state.has_seen_hint;
+        let device = self.device.info.as_ref();
+        if is_first_start && device.is_none() && self.device.notice.is_none() {
+            // The device is told soon.
+            return;
+        }
+        let is_cpu = device.is_some_and(|device| device.kind == DeviceChoice::Cpu);
+        let kind = self.gallery.card(FIRST_WHEN_SMALL);
+        let kind = kind.filter(|_| is_first_start && is_cpu);
+        let first = kind.or(self.gallery.cards().first());
+        self.workspace.choice.style = first.map(|card| card.id.clone());
+        if kind.is_some() {
+            self.remember_choice(ctx);
         }
     }
 

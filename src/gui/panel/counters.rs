@@ -22,6 +22,9 @@ const COLUMN_WIDTH: f32 = 235.0;
 /// Height of a plot of the last minute, in points.
 const PLOT_HEIGHT: f32 = 84.0;
 
+/// Half of the mark at the right end of a plot's axis, which stands out, in points.
+const MARK_OUT: f32 = 14.0;
+
 /// Draws the counters into `ui`, in one column or, where there is room, in up to three.
 pub fn ui(
     ui: &mut Ui,
@@ -340,8 +343,8 @@ fn history_plot<const N: usize>(
 ) {
     let seconds = HISTORY.as_secs_f64();
     let quiet = theme::palette(ui.visuals()).quiet;
-    let response = Plot::new(name)
-        .width(width)
+    let plot = Plot::new(name)
+        .width(width - MARK_OUT)
         .height(PLOT_HEIGHT)
         .allow_drag(false)
         .allow_zoom(false)
@@ -381,8 +384,10 @@ fn history_plot<const N: usize>(
                 position.y, -position.x
             )),
             HoverPosition::Elsewhere { .. } => None,
-        })
-        .show(ui, |plot| {
+        });
+    // Columns make what stands in them as wide as themselves.
+    let shown = ui.horizontal(|ui| {
+        plot.show(ui, |plot| {
             for (name, color, pieces) in lines {
                 for (place, points) in pieces.into_iter().enumerate() {
                     let line = PlotLine::new(name, PlotPoints::from(points)).id((name, place));
@@ -390,7 +395,8 @@ fn history_plot<const N: usize>(
                 }
             }
         })
-        .response;
+    });
+    let response = shown.inner.response;
     response.widget_info(|| WidgetInfo::labeled(Role::Image, true, name));
 }
 

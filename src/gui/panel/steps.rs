@@ -1,5 +1,8 @@
-//! The steps of the network as the table, the timeline and the roofline show them: medians of the last samples,
-//! sorted by a column.
+//! The steps of the network as the table, the timeline and the roofline show them, sorted by a column.
+//!
+//! The times are the means of those of the last samples whose whole runs took neither long nor short: the middle third.
+//! Medians of every step by itself would leave out what delays now this step and now that one, such as other programs,
+//! and so their sum would be less than any run.
 //!
 //! Knows no egui.
 
@@ -10,13 +13,16 @@ use crate::{
     engine::live::LiveSample,
     measure::{KernelRow, KernelTable},
     mode::DeviceChoice,
-    timing::{Ceiling, Percentiles, StepTiming},
+    timing::{Ceiling, StepTiming, TimingMethod},
 };
 
-/// Samples that the medians are of, so that numbers do not jump.
+/// Samples that are kept, so that numbers do not jump.
 const KEPT: usize = 9;
+/// What is beside the steps on a processor: the copy of the picture's transparency, the picture's extension where its
+/// sides do not fit, and waking and awaiting the threads.
+const BETWEEN: [&str; 2] = ["Between steps", "copies, waiting for threads"];
 
-/// The last samples of one way to paint, and their medians.
+/// The last samples of one way to paint, and their times.
 #[derive(Default)]
 pub struct Steps {
     samples: VecDeque<Arc<LiveSample>>,
@@ -63,7 +69,7 @@ impl Steps {
         *self = Self::default();
     }
 
-    /// The medians, in the network's order; `None` before the first sample.
+    /// The times, in the network's order; `None` before the first sample.
     pub fn table(&self) -> Option<&KernelTable> {
         self.table.as_ref()
     }
@@ -77,13 +83,33 @@ impl Steps {
         let Some(last) = self.samples.back() else {
             return;
         };
-        let kernels = (last.steps.iter().enumerate()).map(|(at, step)| {
-            let median = StepTiming {
-                ms: self.median(|s| s.steps[at].ms),
+        let mut usual: Vec<&LiveSample> = self.samples.iter().map(Arc::as_ref).collect();
+        usual.sort_by(|a, b| a.total_ms.total_cmp(&b.total_ms));
+        let beside = usual.len() / 3;
+        let usual = &usual[beside..usual.len() - beside];
+        let mean = |of: &dyn Fn(&LiveSample) -> f64| {
+            usual.iter().map(|s| of(s)).sum::<f64>() / usual.len() as f64
+        };
+        let mut steps: Vec<StepTiming> = (last.steps.iter().enumerate())
+            .map(|(at, step)| StepTiming {
+                ms: mean(&|s| s.steps[at].ms),
                 ..step.clone()
-            };
-            KernelRow::of(&median, self.ceiling.as_ref())
-        });
+            })
+            .collect();
+        let total_ms = mean(&|s| s.total_ms);
+        // A device's steps are timed in runs of their own.
+        let rest_ms = total_ms - steps.iter().map(|step| step.ms).sum::<f64>();
+        if last.method == TimingMethod::Host && rest_ms > 0.0 {
+            let [layer, kernel] = BETWEEN.map(str::to_owned);
+            steps.push(StepTiming {
+                layer,
+                kernel,
+                ms: rest_ms,
+                flops: 0,
+                bytes: 0,
+            });
+        }
+        let kernels = (steps.iter()).map(|step| KernelRow::of(step, self.ceiling.as_ref()));
         self.table = Some(KernelTable {
             // The table's caller knows these.
             device_name: String::new(),
@@ -91,15 +117,10 @@ impl Steps {
             size: format!("{}x{}", last.width, last.height),
             method: last.method,
             frames: self.samples.len(),
-            total_ms: self.median(|s| s.total_ms),
+            total_ms,
             ceiling: self.ceiling.clone(),
             kernels: kernels.collect(),
         });
-    }
-
-    fn median(&self, of: impl Fn(&LiveSample) -> f64) -> f64 {
-        let values: Vec<f64> = self.samples.iter().map(|s| of(s)).collect();
-        Percentiles::of(&values).map_or(0.0, |p| p.p50_ms)
     }
 }
 
@@ -230,7 +251,21 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_medians_of_the_last_samples() {
+    fn the_rows_are_all_of_a_run_on_the_processor() {
+        let mut steps = Steps::default();
+        // Another program delays now one step and now the other.
+        for ms in [[9.0, 1.0], [1.0, 9.0], [1.0, 1.0], [9.0, 1.0], [1.0, 9.0]] {
+            steps.note(sample(&ms, ms[0] + ms[1] + 0.5, 10));
+        }
+        let table = steps.table().expect("samples");
+        assert_eq!(table.total_ms, 10.5);
+        let rest = table.kernels.last().expect("rows");
+        assert_eq!((rest.layer.as_str(), rest.ms), ("Between steps", 0.5));
+        assert_eq!(table.sum_ms(), table.total_ms);
+    }
+
+    #[test]
+    fn numbers_are_of_the_middle_of_the_last_samples() {
         let mut steps = Steps::default();
         for ms in [1.0, 9.0, 2.0] {
             steps.note(sample(&[ms, 2.0 * ms], 3.0 * ms, 10));
@@ -282,7 +317,7 @@ mod tests {
     #[test]
     fn rows_are_sorted_by_what_was_clicked() {
         let mut steps = Steps::default();
-        steps.note(sample(&[2.0, 3.0, 1.0, 3.0], 9.0, 10));
+        steps.note(sample(&[2.0, 3.0, 1.0, 3.0], 8.0, 10));
         let rows = &steps.table().expect("samples").kernels;
         let mut sorting = Sorting::default();
         assert_eq!(sorting.order(rows), [0, 1, 2, 3]);

@@ -59,7 +59,7 @@ const COLUMNS: [Shown; 8] = [
         column: Column::Time,
         title: "Time, ms",
         spoken: "time",
-        hint: "Median of the last samples, in milliseconds.",
+        hint: "Mean of the last samples, without the fastest and the slowest, in milliseconds.",
         width: 62.0,
         align: Align::Max,
     },
@@ -99,6 +99,14 @@ const COLUMNS: [Shown; 8] = [
     },
 ];
 
+/// The columns; without a limit that is known, there is no share of it.
+fn columns(table: &KernelTable) -> &'static [Shown] {
+    match table.ceiling {
+        Some(_) => &COLUMNS,
+        None => &COLUMNS[..COLUMNS.len() - 1],
+    }
+}
+
 /// Draws the table into `ui`.
 pub fn ui(ui: &mut Ui, table: &KernelTable, sorting: &mut Sorting) {
     let sum_ms = table.sum_ms();
@@ -109,9 +117,10 @@ pub fn ui(ui: &mut Ui, table: &KernelTable, sorting: &mut Sorting) {
         .auto_shrink([false, true])
         .max_height(height)
         .show(ui, |ui| {
-            let places = places(ui.available_width());
+            let columns = columns(table);
+            let places = places(columns, ui.available_width());
             ui.spacing_mut().item_spacing.y = 0.0;
-            head(ui, &places, sorting);
+            head(ui, (columns, &places), sorting);
             let order = sorting.order(&table.kernels);
             let longest_ms = table.kernels.iter().map(|k| k.ms).fold(0.0, f64::max);
             ScrollArea::vertical()
@@ -119,7 +128,13 @@ pub fn ui(ui: &mut Ui, table: &KernelTable, sorting: &mut Sorting) {
                 .auto_shrink([false, true])
                 .show_rows(ui, ROW_HEIGHT, order.len(), |ui, shown| {
                     for &at in &order[shown] {
-                        row(ui, &places, at, &table.kernels[at], [sum_ms, longest_ms]);
+                        row(
+                            ui,
+                            (columns, &places),
+                            at,
+                            &table.kernels[at],
+                            [sum_ms, longest_ms],
+                        );
                     }
                 });
         });
@@ -128,12 +143,12 @@ pub fn ui(ui: &mut Ui, table: &KernelTable, sorting: &mut Sorting) {
 }
 
 /// Where the columns lie: what is left over goes to layer, kernel and share.
-fn places(available: f32) -> Vec<Rangef> {
-    let least: f32 = COLUMNS.iter().map(|c| c.width + CELL_GAP).sum();
+fn places(columns: &[Shown], available: f32) -> Vec<Rangef> {
+    let least: f32 = columns.iter().map(|c| c.width + CELL_GAP).sum();
     let spare = ((available - least) / 3.0).clamp(0.0, 90.0);
     let mut left = 0.0;
-    let mut places = Vec::with_capacity(COLUMNS.len());
-    for shown in &COLUMNS {
+    let mut places = Vec::with_capacity(columns.len());
+    for shown in columns {
         let grows = matches!(shown.column, Column::Layer | Column::Kernel | Column::Share);
         let width = shown.width + if grows { spare } else { 0.0 };
         places.push(Rangef::new(left, left + width));
@@ -142,10 +157,10 @@ fn places(available: f32) -> Vec<Rangef> {
     places
 }
 
-fn head(ui: &mut Ui, places: &[Rangef], sorting: &mut Sorting) {
+fn head(ui: &mut Ui, (columns, places): (&[Shown], &[Rangef]), sorting: &mut Sorting) {
     let width = places[places.len() - 1].max;
     let (rect, _) = ui.allocate_exact_size(vec2(width, ROW_HEIGHT + 2.0), Sense::hover());
-    for (shown, place) in COLUMNS.iter().zip(places) {
+    for (shown, place) in columns.iter().zip(places) {
         let left = rect.left();
         let cell = Rect::from_x_y_ranges(left + place.min..=left + place.max, rect.y_range());
         // The network's own order needs no mark.
@@ -206,7 +221,7 @@ fn head_cell(ui: &mut Ui, cell: Rect, shown: &Shown, sorted: Option<bool>) -> Re
 
 fn row(
     ui: &mut Ui,
-    places: &[Rangef],
+    (columns, places): (&[Shown], &[Rangef]),
     at: usize,
     step: &KernelRow,
     [sum_ms, longest_ms]: [f64; 2],
@@ -215,7 +230,7 @@ fn row(
     let share = step.ms / sum_ms;
     let color = step_color(ui.visuals(), step.flops > 0);
     let (line, response) = Line::new(ui, width, in_words(at, step, share));
-    for (shown, &place) in COLUMNS.iter().zip(places) {
+    for (shown, &place) in columns.iter().zip(places) {
         let text = match shown.column {
             Column::Order => (at + 1).to_string(),
             Column::Layer => step.layer.clone(),
@@ -229,7 +244,7 @@ fn row(
                 line.text(number, &percent(share), Align::Max, line.plain());
                 continue;
             }
-            Column::Bandwidth => format!("{:.1}", step.gb_per_s),
+            Column::Bandwidth => or_dash((step.bytes > 0).then(|| format!("{:.1}", step.gb_per_s))),
             Column::Arithmetic => or_dash(step.tflops.map(teraflops)),
             Column::Ceiling => or_dash(step.ceiling_share.map(percent)),
         };
@@ -245,13 +260,14 @@ fn row(
 /// The facts of a step, for its tooltip.
 pub fn details(ui: &mut Ui, step: &KernelRow, share: f64) {
     ui.label(RichText::new(format!("{}: {}", step.layer, step.kernel)).strong());
-    let mut text = format!(
-        "{} ms, {} of all steps\n{:.2} MB read and written, {:.1} GB/s",
-        milliseconds(step.ms),
-        percent(share),
-        step.bytes as f64 / 1e6,
-        step.gb_per_s
-    );
+    let mut text = format!("{} ms, {} of all", milliseconds(step.ms), percent(share));
+    if step.bytes > 0 {
+        text.push_str(&format!(
+            "\n{:.2} MB read and written, {:.1} GB/s",
+            step.bytes as f64 / 1e6,
+            step.gb_per_s
+        ));
+    }
     if let Some(tflops) = step.tflops {
         text.push_str(&format!(
             "\n{:.3} GFLOP, {} TFLOP/s",
@@ -268,14 +284,16 @@ pub fn details(ui: &mut Ui, step: &KernelRow, share: f64) {
 /// A row, spoken.
 fn in_words(at: usize, step: &KernelRow, share: f64) -> String {
     let mut words = format!(
-        "{}. {} {}: {} ms, {}, {:.1} GB/s",
+        "{}. {} {}: {} ms, {}",
         at + 1,
         step.layer,
         step.kernel,
         milliseconds(step.ms),
         percent(share),
-        step.gb_per_s
     );
+    if step.bytes > 0 {
+        words.push_str(&format!(", {:.1} GB/s", step.gb_per_s));
+    }
     if let Some(tflops) = step.tflops {
         words.push_str(&format!(", {} TFLOP/s", teraflops(tflops)));
     }
@@ -289,16 +307,17 @@ fn in_words(at: usize, step: &KernelRow, share: f64) -> String {
 fn below(ui: &mut Ui, table: &KernelTable, sum_ms: f64) {
     let total_ms = table.total_ms;
     let difference = total_ms - sum_ms;
-    ui.label(
-        RichText::new(format!(
+    let whole = match table.method {
+        TimingMethod::Host => format!("A whole run {} ms", milliseconds(total_ms)),
+        TimingMethod::Device => format!(
             "Sum of steps {} ms, a whole run {} ms, difference {:+.3} ms ({:+.1} %)",
             milliseconds(sum_ms),
             milliseconds(total_ms),
             difference,
             100.0 * difference / total_ms.max(f64::MIN_POSITIVE)
-        ))
-        .size(13.0),
-    );
+        ),
+    };
+    ui.label(RichText::new(whole).size(13.0));
     let why = match table.method {
         TimingMethod::Device => {
             "A run replays one recorded graph, which is faster than its launches one by one, as they \
@@ -309,7 +328,7 @@ fn below(ui: &mut Ui, table: &KernelTable, sum_ms: f64) {
     theme::caption(
         ui,
         format!(
-            "{} at {}, median of {} {}, {}. {why}",
+            "{} at {}, middle of {} {}, {}. {why}",
             table.mode,
             table.size.replace('x', " × "),
             table.frames,
@@ -354,7 +373,7 @@ mod tests {
     #[test]
     fn columns_stand_side_by_side_and_grow() {
         for available in [300.0, 560.0, 700.0, 2000.0] {
-            let places = places(available);
+            let places = places(&COLUMNS, available);
             assert_eq!(places.len(), COLUMNS.len());
             for (place, shown) in places.iter().zip(&COLUMNS) {
                 assert!(place.span() >= shown.width, "{available}");
@@ -365,7 +384,7 @@ mod tests {
                     .all(|p| p[0].max + CELL_GAP <= p[1].min + 0.01)
             );
         }
-        assert!(places(700.0)[7].max <= 700.0);
+        assert!(places(&COLUMNS, 700.0)[7].max <= 700.0);
     }
 
     #[test]

@@ -70,6 +70,7 @@ fn the_held_picture_is_replaced_by_a_finer_one_and_kept_as_that() {
     w.script.release();
     w.until_contains("snapshot-candy-0001.png");
     w.until("the finer picture", |w| !w.has_containing(AWAITED));
+    w.until_contains("px, with finer strokes");
     assert!(!w.has("Painted at 320 × 240 px"), "{:#?}", w.texts());
     let runs = w.large_runs();
     assert_eq!(runs[1], 1, "one for both");
