@@ -1,12 +1,14 @@
 //! The GPU's pictures bit by bit: every shipped style, full and lite, in every mode, as they are
-//! pinned for this device in `tests/pinned/gpu.txt`.
+//! pinned for this device in `tests/pinned/gpu.txt.xz`.
 //!
 //! Pictures whose convolutions a library computes are left out: which algorithm it finds fastest may
-//! change from run to run. With `STYLEFORGE_PIN=FILE` the lines go to that file instead.
+//! change from run to run. With `STYLEFORGE_PIN=FILE` the lines go to that file instead, to be packed with
+//! `xz -9e --check=crc32`.
 
-use std::{fs, sync::Arc};
+use std::{fs, io::Read, sync::Arc};
 
 use libtest_mimic::Failed;
+use lzma_rust2::XzReader;
 use sha2::{Digest, Sha256};
 use styleforge::{
     backend::{Backend, RunControl, SessionSpec},
@@ -55,7 +57,7 @@ pub fn pictures_are_the_pinned_ones(backend: &dyn Backend) -> Result<(), Failed>
                     for picture in &painted {
                         hash.update(picture.rgba());
                     }
-                    let digest: String = hash.finalize()[..8]
+                    let digest: String = hash.finalize()[..4]
                         .iter()
                         .map(|byte| format!("{byte:02x}"))
                         .collect();
@@ -72,7 +74,9 @@ pub fn pictures_are_the_pinned_ones(backend: &dyn Backend) -> Result<(), Failed>
     if let Some(to) = std::env::var_os("STYLEFORGE_PIN") {
         return Ok(fs::write(to, lines.join("\n") + "\n")?);
     }
-    let pinned = fs::read_to_string(root().join("tests/pinned/gpu.txt"))?;
+    let packed = fs::File::open(root().join("tests/pinned/gpu.txt.xz"))?;
+    let mut pinned = String::new();
+    XzReader::new(packed, false).read_to_string(&mut pinned)?;
     let of_device = |line: &&str| line.starts_with(&format!("{device} "));
     let pinned: Vec<&str> = pinned.lines().filter(of_device).collect();
     if pinned.is_empty() {

@@ -47,9 +47,9 @@ fn write_packed(name: &str, text: &str) {
     writer.finish().expect("written");
 }
 
-/// The first 16 hexadecimal digits of the SHA-256.
+/// The first 8 hexadecimal digits of the SHA-256.
 fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)[..8]
+    Sha256::digest(bytes)[..4]
         .iter()
         .map(|byte| format!("{byte:02x}"))
         .collect()
