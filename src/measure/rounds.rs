@@ -22,8 +22,12 @@ use crate::{
 /// Most frames that are run step by step, for the times of the kernels and for what launching costs.
 pub(super) const MOST_PROFILED: u32 = 20;
 
-/// Runs that are painted in a row, to time a device that need not wait for the host.
-const IN_A_ROW: usize = 8;
+/// Runs of so many bytes of frames that are painted in a row, to time a device that need not wait for the host: as many as
+/// fit into this memory, so that the first upload and the last download, which nothing hides, count for little.
+fn in_a_row(run_bytes: u64) -> usize {
+    const BYTES: u64 = 512 << 20;
+    (BYTES / run_bytes.max(1)).clamp(8, 64) as usize
+}
 /// How often; the median counts.
 const ROWS: usize = 5;
 
@@ -108,7 +112,7 @@ pub(super) fn check_memory(
         } = spec(candidate.mode);
         let frame_bytes = 4 * width as u64 * height as u64;
         // The pictures, every mode's paintings of them, and the frames that are painted in a row.
-        let in_a_row = 2 * IN_A_ROW * batch;
+        let in_a_row = 2 * in_a_row(frame_bytes * batch as u64) * batch;
         let frames = pictures * (1 + candidates.len()) + in_a_row;
         let device = candidate.backend.device();
         let neighbours: Vec<&Candidate<'_>> = (candidates.iter())
@@ -254,7 +258,8 @@ impl Rounds<'_> {
         if timed.is_empty() {
             return Ok(());
         }
-        let count = IN_A_ROW * self.batch;
+        let frame_bytes = self.pictures.first().map_or(0, |frame| frame.rgba().len());
+        let count = in_a_row((frame_bytes * self.batch) as u64) * self.batch;
         let inputs: Vec<Frame> = (self.pictures.iter().cycle())
             .take(count)
             .cloned()

@@ -278,6 +278,30 @@ fn a_gpu_that_is_too_old_refuses_modes_and_has_no_kernels() {
     );
 }
 
+#[test]
+fn sums_of_two_halves_are_for_hopper_and_their_operations_are_timed_where_they_fit() {
+    let mode = Mode::new(Variant::Fused, Precision::Fp16x2);
+    let ampere = FakeGpu::of((8, 6)).backend().expect("a GPU");
+    assert_eq!(
+        ampere.supports(mode).expect_err("no kernels").to_string(),
+        "Fake GPU cannot paint in fused fp16x2: fp16x2 is computed by fused alone, on GPUs of compute capability 9.0 \
+         (this one has 8.6); choose fp32 or tf32"
+    );
+    let hopper = FakeGpu::of((9, 0)).backend().expect("a GPU");
+    let graph = NetworkSpec::with_widths([32, 64, 128]).graph();
+    let graph = graph.expect("a graph");
+    let inspect = hopper.inspect().expect("a GPU can be looked into");
+    let timed = |precision| {
+        let spec = SessionSpec::single(64, 48, Mode::new(Variant::Fused, precision));
+        inspect
+            .time_operations(&graph, &spec, 1)
+            .expect("times")
+            .len()
+    };
+    // The one of 9x9 with stride 2 does not fit.
+    assert_eq!(timed(Precision::Fp16x2) + 1, timed(Precision::Fp16));
+}
+
 /// Every call fails once, in three ways.
 #[test]
 fn whatever_fails_everything_is_given_back() {

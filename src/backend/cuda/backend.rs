@@ -381,10 +381,17 @@ impl Inspect for CudaBackend {
         if spec.mode.variant != Variant::Fused || self.planned(graph, spec).is_ok_and(is_general) {
             return Ok(Vec::new());
         }
+        let precision = spec.mode.precision;
+        // 9x9 over maps does not fit in fp16x2.
+        let fits = |operation: &&Operation| {
+            let plan = operation.plan(precision, &self.limits);
+            !matches!(plan, Err(CudaPlanError::Layer { .. }))
+        };
         Operation::of_network(graph, (spec.height, spec.width))
             .iter()
+            .filter(fits)
             .map(|operation| {
-                self.open_operation(operation, spec.mode.precision, true)?
+                self.open_operation(operation, precision, true)?
                     .timing(rounds)
             })
             .collect()
