@@ -281,7 +281,7 @@ fn compare_tells_which_modes_there_are_and_which_style_it_takes() {
     s.styleforge(&["compare", "faster", "fused"])
         .ends(2)
         .says("'faster'")
-        .says("variants are baseline, fused-norm, fused, precisions auto, fp32, tf32, fp16, bf16, mixed");
+        .says("variants are baseline, fused-norm, fused, precisions auto, fp32, fp16x2, tf32, fp16, bf16, mixed");
     s.styleforge(&["compare", "baseline", "fp32", "fused", "fp16"])
         .ends(2);
     s.styleforge(&["compare", "baseline", "fp32"])
