@@ -297,7 +297,8 @@ impl App {
             Report::Cameras(cameras) => {
                 if let Some(live) = &mut self.live {
                     live.set_cameras(cameras.clone());
-                } else if std::mem::take(&mut self.wants_camera) {
+                }
+                if std::mem::take(&mut self.wants_camera) {
                     match cameras.as_ref().is_ok_and(Vec::is_empty) {
                         true => self.messages.notice(NO_CAMERA),
                         false => self.intents.push(Intent::Live(LiveIntent::UseCamera)),

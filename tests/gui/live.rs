@@ -120,6 +120,10 @@ fn the_first_start_offers_the_ways_to_begin_until_a_key_is_pressed() {
     w.click("Begin: Open a photo…");
     w.until("the dialog", |w| w.platform.asked().len() == 1);
     w.until("them to go", |w| !w.has_containing("Begin: "));
+    // Without a camera the card looks for one, and says that there is none.
+    let mut w = Window::painting_live();
+    w.click("Begin: Use camera");
+    w.until_contains("No camera was found. Connect one and press ");
 }
 
 #[test]

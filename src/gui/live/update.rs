@@ -288,8 +288,12 @@ impl App {
         self.engine.cancel();
         self.painting.request = None;
         self.end_change(ctx);
+        let had_photo = self.workspace.photo().is_some();
         self.workspace.go_live();
-        self.messages.turn_page();
+        if had_photo {
+            // At the start there is no page to turn: what was told then is of now.
+            self.messages.turn_page();
+        }
         self.forget_absent();
         let mut live = LiveView::new(source);
         if is_chosen {
