@@ -44,6 +44,15 @@ __device__ __forceinline__ void copy_four(float* to, const float* from) {
     to[0] = four.x; to[1] = four.y; to[2] = four.z; to[3] = four.w;
 }
 
+// What the norm does to the channels from `channel` on, as the exchange left it.
+template <int PACK, class Memory> __device__ __forceinline__ void read_factors(Factors<PACK>& f, const Memory& statistics, int channel) {
+#pragma unroll
+    for (int k = 0; k < PACK; k += 4) {
+        copy_four(f.scale + k, statistics.reduce[0] + channel + k);
+        copy_four(f.shift + k, statistics.reduce[1] + channel + k);
+    }
+}
+
 // Brings an input tile into shared memory as gather.cuh does, in two steps where maps and operands are as
 // wide: the raw values are copied while something else is computed, then they are normalised in place, by
 // the thread that copied them. DEPTH loads of the residual stream are under way
@@ -58,10 +67,11 @@ struct TileGather {
     u32 tile;  // where this thread's channels lie
     int channel, per_round, first, total;
     long long start;  // bytes from a map's start to this thread's channels of the tile's first pixel
+    const char* input;  // that place in the input, where it is not copied
     uint2* pixels;
 
     __device__ __forceinline__ TileGather(const ConvParams& params, const ChainLayer& of_chain, u32 at, uint2* list)
-        : p(params), layer(of_chain), start(0), pixels(list) {
+        : p(params), layer(of_chain), start(0), input(nullptr), pixels(list) {
         const int packs = p.chunk_channels / PACK, pack = thread() % packs;
         per_round = THREADS / packs;
         first = thread() / packs;
@@ -70,12 +80,18 @@ struct TileGather {
         tile = at + CellPlanes::channel(p, channel * (int)sizeof(O));
     }
 
-    __device__ __forceinline__ static int thread() { return (int)threadIdx.x - FIRST; }
+    __device__ __forceinline__ static int thread() {
+        // Computed when it is needed: kept, what follows from it would take registers.
+        int all = threadIdx.x;
+        stay(all);
+        return all - FIRST;
+    }
     __device__ __forceinline__ static void sync() { asm volatile("bar.sync %0, %1;" ::"n"(BAR), "n"(THREADS) : "memory"); }
 
     __device__ __forceinline__ void start_at(int first_y, int first_x) {
         const long long pixel = ((long long)blockIdx.z * p.in_height + first_y) * p.in_width + first_x;
         start = (pixel * p.in_channels + channel) * (long long)sizeof(S);
+        if constexpr (!IN_PLACE) input = static_cast<const char*>(layer.input) + start;
     }
 
     // Makes the list one for the tile at `first_y`, `first_x`; `is_inner`: it is one for an inner tile. Behind it come
@@ -95,22 +111,19 @@ struct TileGather {
         sync();
     }
 
-    __device__ __forceinline__ S* of(const void* map, const uint2& pixel) const {
-        return reinterpret_cast<S*>(static_cast<char*>(const_cast<void*>(map)) + start + (int)pixel.x);
-    }
     __device__ __forceinline__ static u32 place(const uint2& pixel) { return pixel.y & ~OWNED; }
 
-    // Asks for the raw values of some of `count` listed pixels: those from `i` on that are `apart`. FOUR places are
+    // Asks for the raw values of some of `count` listed pixels: those from `i` on that are `apart`. Three places are
     // read together.
     __device__ __forceinline__ static void copy_some(u32 to, const char* from, const uint2* listed, int i, int apart, int count) {
-        constexpr int FOUR = 4;
+        constexpr int SOME = 3;
 #pragma unroll 1
-        for (; i + (FOUR - 1) * apart < count; i += FOUR * apart) {
-            uint2 pixel[FOUR];
+        for (; i + (SOME - 1) * apart < count; i += SOME * apart) {
+            uint2 pixel[SOME];
 #pragma unroll
-            for (int d = 0; d < FOUR; ++d) pixel[d] = listed[i + d * apart];
+            for (int d = 0; d < SOME; ++d) pixel[d] = listed[i + d * apart];
 #pragma unroll
-            for (int d = 0; d < FOUR; ++d) copy_async(to + place(pixel[d]), from + (int)pixel[d].x);
+            for (int d = 0; d < SOME; ++d) copy_async(to + place(pixel[d]), from + (int)pixel[d].x);
         }
 #pragma unroll 1
         for (; i < count; i += apart) {
@@ -119,9 +132,52 @@ struct TileGather {
         }
     }
 
-    // Asks for the raw values that this thread normalises.
-    __device__ __forceinline__ void copy_own() const {
-        if constexpr (IN_PLACE) copy_some(tile, static_cast<const char*>(layer.input) + start, pixels, first, per_round, total);
+    // Asks for the values of `map` that belong to what this thread normalises, `to` being where its channels go.
+    __device__ __forceinline__ void copy_own(u32 to, const void* map) const {
+        if constexpr (IN_PLACE) copy_some(to, static_cast<const char*>(map) + start, pixels, first, per_round, total);
+    }
+    // The raw values.
+    __device__ __forceinline__ void copy_own() const { copy_own(tile, layer.input); }
+    // Those of pixels that other CTAs have, of this thread's.
+    __device__ __forceinline__ void copy_around() const {
+        constexpr int FOUR = 4;
+        const char* from = static_cast<const char*>(layer.input) + start;
+#pragma unroll 1
+        for (int i = first; i < total; i += FOUR * per_round) {
+            uint2 pixel[FOUR];
+#pragma unroll
+            for (int d = 0; d < FOUR; ++d) pixel[d] = pixels[min(i + d * per_round, total - 1)];
+#pragma unroll
+            for (int d = 0; d < FOUR; ++d) {
+                if (!(pixel[d].y & OWNED)) copy_async(tile + pixel[d].y, from + (int)pixel[d].x);
+            }
+        }
+    }
+
+    // The raw values in GROUPS, the first ones of OF_GROUP pixels, that normalise_groups waits for one after another.
+    static constexpr int GROUPS = 4, OF_GROUP = 2 * TOGETHER;
+    __device__ __forceinline__ int end_of(int group) const {
+        return group + 1 < GROUPS ? min(total, first + (group + 1) * OF_GROUP * per_round) : total;
+    }
+    __device__ __forceinline__ void copy_groups() const {
+        int from = first;
+#pragma unroll 1
+        for (int group = 0; group < GROUPS; ++group, from += OF_GROUP * per_round) {
+            copy_some(tile, static_cast<const char*>(layer.input) + start, pixels, from, per_round, end_of(group));
+            commit_copies();
+        }
+    }
+    template <bool RELU> __device__ __forceinline__ void normalise_groups(const Factors<PACK>& f) const {
+        static_assert(GROUPS == 4, "as many are waited for");
+        int from = first;
+#pragma unroll 1
+        for (int group = 0; group < GROUPS; ++group, from += OF_GROUP * per_round) {
+            if (group == 0) wait_for_copies<3>();
+            if (group == 1) wait_for_copies<2>();
+            if (group == 2) wait_for_copies<1>();
+            if (group == 3) wait_for_copies<0>();
+            normalise_plain<RELU>(from, end_of(group), f);
+        }
     }
 
     // Asks for the raw values of `count` listed pixels, by the last half of the threads.
@@ -138,17 +194,18 @@ struct TileGather {
     // Asks for values of the residual stream.
     __device__ __forceinline__ void ask(uint4 (&stream)[DEPTH], int from) const {
         if (layer.skip == nullptr) return;
+        const char* skip = static_cast<const char*>(layer.skip) + start;
 #pragma unroll
         for (int d = 0; d < DEPTH; ++d) {
             const int i = from + d * per_round;
-            if (i < total) stream[d] = load_early(of(layer.skip, pixels[i]));
+            if (i < total) stream[d] = load_early(skip + (int)pixels[i].x);
         }
     }
 
     // The raw values of a pixel's channels.
     __device__ __forceinline__ uint4 raw(const uint2& pixel) const {
         if constexpr (IN_PLACE) return load_shared(tile + place(pixel));
-        return load_early(of(layer.input, pixel));
+        return load_early(input + (int)pixel.x);
     }
     // COUNT pixels from `from` on, all there.
     template <bool RELU, int COUNT> __device__ __forceinline__ void normalise_some(int from, const Factors<PACK>& f) const {
@@ -168,33 +225,46 @@ struct TileGather {
     }
 
     // Normalises what was copied, where nothing is added or kept.
-    template <bool RELU> __device__ __forceinline__ void normalise_plain(const Factors<PACK>& f) const {
-        int i = first;
+    template <bool RELU> __device__ __forceinline__ void normalise_plain(int i, int end, const Factors<PACK>& f) const {
 #pragma unroll 1
-        for (; i + (TOGETHER - 1) * per_round < total; i += TOGETHER * per_round) normalise_some<RELU, TOGETHER>(i, f);
+        for (; i + (TOGETHER - 1) * per_round < end; i += TOGETHER * per_round) normalise_some<RELU, TOGETHER>(i, f);
 #pragma unroll 1
-        for (; i < total; i += per_round) normalise_some<RELU, 1>(i, f);
+        for (; i < end; i += per_round) normalise_some<RELU, 1>(i, f);
+    }
+    __device__ __forceinline__ void normalise_plain(const Factors<PACK>& f) const {
+        if (layer.relu) {
+            normalise_plain<true>(first, total, f);
+        } else {
+            normalise_plain<false>(first, total, f);
+        }
     }
 
-    // What happens to a pixel's channels behind the norm.
-    __device__ __forceinline__ void finish(const uint2& pixel, float (&value)[PACK], const uint4& stream, bool owned) const {
-        if (layer.skip != nullptr) {
+    // What happens to a pixel's channels behind the norm, read once: a layer's parameters take their time.
+    struct Behind {
+        bool adds, relu;
+        char* keep;  // where the residual stream of this thread's channels begins, null where it is not this CTA that writes it
+    };
+    __device__ __forceinline__ Behind behind(bool owned) const {
+        return Behind{layer.skip != nullptr, layer.relu != 0, layer.keep != nullptr && owned ? static_cast<char*>(layer.keep) + start : nullptr};
+    }
+    __device__ __forceinline__ void finish(const uint2& pixel, float (&value)[PACK], const uint4& stream, const Behind& then) const {
+        if (then.adds) {
             float more[PACK];
             widen_pack<S>(stream, more);
 #pragma unroll
             for (int k = 0; k < PACK; ++k) value[k] += more[k];
         }
-        if (layer.relu) {
+        if (then.relu) {
 #pragma unroll
             for (int k = 0; k < PACK; ++k) value[k] = fmaxf(value[k], 0.0f);
         }
         put_pack<O, false>(tile + place(pixel), value);
         // The residual stream is written by the CTA in whose block a pixel lies.
-        if (layer.keep != nullptr && owned && pixel.y & OWNED) store_pack(of(layer.keep, pixel), value);
+        if (then.keep != nullptr && pixel.y & OWNED) store_pack(reinterpret_cast<S*>(then.keep + (int)pixel.x), value);
     }
 
     // DEPTH pixels from `from` on, where values are added or kept.
-    __device__ __forceinline__ void add_some(int from, const uint4 (&stream)[DEPTH], const Factors<PACK>& f, bool owned) const {
+    __device__ __forceinline__ void add_some(int from, const uint4 (&stream)[DEPTH], const Factors<PACK>& f, const Behind& then) const {
 #pragma unroll
         for (int d = 0; d < DEPTH; ++d) {
             if (from + d * per_round >= total) break;
@@ -202,55 +272,69 @@ struct TileGather {
             float value[PACK];
             widen_pack<S>(raw(pixel), value);
             f.apply(value);
-            finish(pixel, value, stream[d], owned);
+            finish(pixel, value, stream[d], then);
+        }
+    }
+
+    __device__ __forceinline__ bool is_plain() const { return layer.skip == nullptr && layer.keep == nullptr; }
+
+    // Normalises what was copied, and the residual stream with it, `beside` bytes behind the values that it is added to.
+    __device__ __forceinline__ void normalise_copied(u32 beside, const Factors<PACK>& f, bool owned) const {
+        if (is_plain()) return normalise_plain(f);
+        constexpr int COUNT = 3;
+        const Behind then = behind(owned);
+#pragma unroll 1
+        for (int from = first; from < total; from += COUNT * per_round) {
+            uint2 pixel[COUNT];
+            uint4 v[COUNT], stream[COUNT];
+#pragma unroll
+            for (int d = 0; d < COUNT; ++d) pixel[d] = pixels[min(from + d * per_round, total - 1)];
+#pragma unroll
+            for (int d = 0; d < COUNT; ++d) {
+                v[d] = raw(pixel[d]);
+                if (then.adds) stream[d] = load_shared(tile + beside + place(pixel[d]));
+            }
+#pragma unroll
+            for (int d = 0; d < COUNT; ++d) {
+                if (from + d * per_round >= total) break;
+                float value[PACK];
+                widen_pack<S>(v[d], value);
+                f.apply(value);
+                finish(pixel[d], value, stream[d], then);
+            }
         }
     }
 
     // Normalises what was copied. `stream` was asked for from `first` on.
     __device__ __forceinline__ void normalise(uint4 (&stream)[DEPTH], const Factors<PACK>& f, bool owned) const {
-        if (layer.skip == nullptr && layer.keep == nullptr) {
-            if (layer.relu) {
-                normalise_plain<true>(f);
-            } else {
-                normalise_plain<false>(f);
-            }
-            return;
-        }
+        if (is_plain()) return normalise_plain(f);
+        const Behind then = behind(owned);
         for (int from = first; from < total; from += DEPTH * per_round) {
             if (from != first) ask(stream, from);
-            add_some(from, stream, f, owned);
+            add_some(from, stream, f, then);
         }
     }
 };
 
-// Statistics as of LaneStatistics, gathered from rows of 8 pixels in shared memory: a thread has 8 channels.
+// Statistics as of LaneStatistics, gathered from rows of 8 pixels in shared memory: a thread has 8 channels. Values count by
+// their distance from the first one, which costs at most a factor of their number in rounding.
 struct RowStatistics {
     float count;
-    float mean[8];
+    float first[8];
+    float sum[8];
     float squares[8];
 
     __device__ __forceinline__ void clear() {
         count = 0.0f;
 #pragma unroll
-        for (int c = 0; c < 8; ++c) mean[c] = squares[c] = 0.0f;
+        for (int c = 0; c < 8; ++c) first[c] = sum[c] = squares[c] = 0.0f;
     }
 
     // Takes in the first `n` of some pixels, as they are stored.
     template <class S, int PIXELS> __device__ __forceinline__ void take(const uint4 (&row)[PIXELS], int n) {
         if (n <= 0) return;
-        float sum[8], q[8];
-#pragma unroll
-        for (int c = 0; c < 8; ++c) sum[c] = q[c] = 0.0f;
-#pragma unroll
-        for (int k = 0; k < PIXELS; ++k) {
-            if (k < n) {
-                float value[8];
-                widen_pack<S>(row[k], value);
-#pragma unroll
-                for (int c = 0; c < 8; ++c) sum[c] += value[c];
-            }
-        }
-        const float part = __fdividef(1.0f, (float)n);
+        if (count == 0.0f) widen_pack<S>(row[0], first);
+        count += (float)n;
 #pragma unroll
         for (int k = 0; k < PIXELS; ++k) {
             if (k < n) {
@@ -258,20 +342,27 @@ struct RowStatistics {
                 widen_pack<S>(row[k], value);
 #pragma unroll
                 for (int c = 0; c < 8; ++c) {
-                    const float d = fmaf(-part, sum[c], value[c]);
-                    q[c] = fmaf(d, d, q[c]);
+                    const float d = value[c] - first[c];
+                    sum[c] += d;
+                    squares[c] = fmaf(d, d, squares[c]);
                 }
             }
         }
-        const float share = chan_share(count, (float)n), weight = count * share;
-#pragma unroll
-        for (int c = 0; c < 8; ++c) {
-            const float delta = sum[c] * part - mean[c];
-            mean[c] = fmaf(delta, share, mean[c]);
-            squares[c] += fmaf(delta * delta, weight, q[c]);
-        }
-        count += (float)n;
     }
+
+    // Mean and sum of squared distances from it, of a channel; `part` is 1 / count.
+    __device__ __forceinline__ void channel(int c, float part, float& mean, float& squared) const {
+        const float move = sum[c] * part;
+        mean = first[c] + move;
+        squared = fmaxf(fmaf(-move, sum[c], squares[c]), 0.0f);
+    }
+};
+
+// Values of four channels.
+struct Four {
+    float4 all;
+    __device__ __forceinline__ float& of(int k) { return k == 0 ? all.x : k == 1 ? all.y : k == 2 ? all.z : all.w; }
+    __device__ __forceinline__ float of(int k) const { return k == 0 ? all.x : k == 1 ? all.y : k == 2 ? all.z : all.w; }
 };
 
 // Hands them over to the CTA; the caller synchronises behind it. The halves of a warp have the same channels. With
@@ -282,21 +373,30 @@ __device__ __forceinline__ void gather_warps(const RowStatistics& own, Statistic
     const int warp = threadIdx.x / 32 % SLOTS, first = threadIdx.x % 16 * 8;
     const float n = __shfl_down_sync(0xffffffffu, own.count, 16);
     const float share = chan_share(own.count, n), weight = own.count * share;
-    const float before = JOINS ? memory.count[warp] : 0.0f;
+    const float before = JOINS ? memory.count[warp] : 0.0f, part = own.count > 0.0f ? __fdividef(1.0f, own.count) : 0.0f;
     const float joining = JOINS ? chan_share(before, own.count + n) : 0.0f, joining_weight = before * joining;
+    // Four channels at a time, which lie side by side in shared memory.
 #pragma unroll
-    for (int c = 0; c < 8; ++c) {
-        const float m = __shfl_down_sync(0xffffffffu, own.mean[c], 16), q = __shfl_down_sync(0xffffffffu, own.squares[c], 16);
-        const float delta = m - own.mean[c];
-        float mean = fmaf(delta, share, own.mean[c]), squares = own.squares[c] + fmaf(delta * delta, weight, q);
+    for (int c = 0; c < 8; c += 4) {
+        float4* const means = reinterpret_cast<float4*>(memory.mean[warp] + first + c);
+        float4* const squares = reinterpret_cast<float4*>(memory.squares[warp] + first + c);
+        const Four means_there = {JOINS ? *means : float4{}}, squares_there = {JOINS ? *squares : float4{}};
+        Four mean, squared;
+#pragma unroll
+        for (int k = 0; k < 4; ++k) {
+            float m, q;
+            own.channel(c + k, part, m, q);
+            const float theirs = __shfl_down_sync(0xffffffffu, m, 16), more = __shfl_down_sync(0xffffffffu, q, 16);
+            const float delta = theirs - m;
+            m = fmaf(delta, share, m);
+            q += fmaf(delta * delta, weight, more);
+            const float there = means_there.of(k), step = m - there;
+            mean.of(k) = JOINS ? fmaf(step, joining, there) : m;
+            squared.of(k) = JOINS ? squares_there.of(k) + fmaf(step * step, joining_weight, q) : q;
+        }
         if (threadIdx.x % 32 < 16) {
-            if (JOINS) {
-                const float there = memory.mean[warp][first + c], step = mean - there;
-                mean = fmaf(step, joining, there);
-                squares = memory.squares[warp][first + c] + fmaf(step * step, joining_weight, squares);
-            }
-            memory.mean[warp][first + c] = mean;
-            memory.squares[warp][first + c] = squares;
+            *means = mean.all;
+            *squares = squared.all;
         }
     }
     // The count was read.
@@ -320,10 +420,19 @@ template <class S, class Core> __device__ __forceinline__ void stage_tile(Core& 
     }
 }
 
-// Stores PIXELS staged pixels side by side, from the one at `y`, `x` of the grid on, and takes them into the statistics:
-// 8 channels from `channel` on, which lie at `from` in shared memory.
+// Which of PIXELS pixels side by side in a tile of ROWS x COLUMNS, from the one in `row`, `column` on, other CTAs read, a bit for
+// each: those as near to the tile's border as a tap reaches.
+template <int PIXELS, int ROWS, int COLUMNS> __device__ __forceinline__ u32 shared_pixels(int reach, int row, int column) {
+    if (row < reach || row >= ROWS - reach) return ~0u;
+    const u32 from_left = (1u << max(0, min(PIXELS, reach - column))) - 1u;
+    return from_left | ~0u << max(0, min(PIXELS, COLUMNS - reach - column));
+}
+
+// Stores those of PIXELS staged pixels side by side, from the one at `y`, `x` of the grid on, that `stored` has a bit for, and
+// takes all of them into the statistics: 8 channels from `channel` on, which lie at `from` in shared memory.
 template <class S, int PIXELS>
-__device__ __forceinline__ void store_pixels(const ConvParams& p, void* output, u32 from, RowStatistics& own, int y, int x, int channel, int phase) {
+__device__ __forceinline__ void store_pixels(const ConvParams& p, void* output, u32 from, RowStatistics& own, int y, int x, int channel, int phase,
+                                             u32 stored = ~0u) {
     const int scale = p.phases == 4 ? 2 : 1, n = y < p.grid_height ? min(PIXELS, p.grid_width - x) : 0;
     uint4 row[PIXELS];
 #pragma unroll
@@ -333,7 +442,7 @@ __device__ __forceinline__ void store_pixels(const ConvParams& p, void* output, 
     if (channel < p.out_channels) {
 #pragma unroll
         for (int k = 0; k < PIXELS; ++k) {
-            if (k < n) *reinterpret_cast<uint4*>(to + (long long)(k * scale) * p.out_channels) = row[k];
+            if (k < n && stored >> k & 1u) *reinterpret_cast<uint4*>(to + (long long)(k * scale) * p.out_channels) = row[k];
         }
     }
     if (p.out_scale != nullptr) own.take<S>(row, n);
@@ -416,11 +525,7 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
                 wait_for_copies();
                 // What others copied is there, and what the norm does to it.
                 sync_team();
-#pragma unroll
-                for (int k = 0; k < PACK; k += 4) {
-                    copy_four(f.scale + k, statistics.reduce[0] + gather.channel + k);
-                    copy_four(f.shift + k, statistics.reduce[1] + gather.channel + k);
-                }
+                read_factors(f, statistics, gather.channel);
             }
             gather.normalise(skipped, f, n_tile == 0);
             publish_to_products();

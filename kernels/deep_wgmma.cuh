@@ -17,12 +17,19 @@
 // tiles lie in shared memory, so while one is multiplied the other one is stored and the next one brought. Between
 // layers the multipliers, who have registers to spare then, exchange the statistics. A block of weights serves 256
 // pixels: half of the traffic of tiles of 128.
+// Every second layer takes the tiles backwards: its first tile is the last one of the layer before, whose values stay in
+// shared memory. Only the pixels around it are read, only those at its border are stored, and what it adds of the residual
+// stream comes while its last products are under way. Otherwise all multiprocessors would read and write whole tiles at the
+// same time, while nothing is multiplied.
 //
 // Work: a layer of 128 to 128 channels, 3x3, 320x180: 17.0 GFLOP. Roofline: arithmetic, of the tensor cores.
-// Measured: NVIDIA H200, driver 580.159, 2026-11-21, launches between device events, medians of 20, the network in fp16:
-// ten residual layers at 1280x720 408 us (417 TFLOP/s), at 1920x1080 752 us (509). Without bringing the tiles they take
-// 316 and 560 us, without storing them either 282 and 513: what is left to gain lies before a layer's first tile and behind
-// its last one, where nothing else is done meanwhile. Slower: weights asked for by a thread that multiplies (537 us).
+// Measured: NVIDIA H200, driver 580.159, 2026-11-24, launches between device events, medians of 20, the network in fp16: ten
+// residual layers at 1280x720 358 us (475 TFLOP/s), at 1920x1080 692 us (553); before tiles stayed from layer to layer, 408
+// and 757. Of the 84,000 clocks of a layer with two tiles, at 1280x720, the products take 62,000 (31,000 a tile, 18,400 at
+// the tensor cores' rate; 25,000 where no weights come meanwhile, and no less than 24,000 where taps are aligned: the pipe to
+// shared memory is full), what is behind the last ones 7,000, the exchange 8,500, the pixels around and the norm 5,000 to 9,000.
+// No difference: the multipliers' help with a layer's first and last tile, because memory is what those wait for; normalising
+// in pairs of halves (0.3 %). Slower: weights asked for by a thread that multiplies (537 us).
 //
 // Barriers: of each tile in shared memory, that it is there (`ready`) and that it is multiplied and its values lie in
 // its place (`staged`); of a layer, that its tenders have gathered its statistics and stored its map (`gathered`) and
@@ -43,17 +50,23 @@ struct TurnBarriers {
     u64 merged;
 };
 
-// The multipliers' part of a tile's way out: puts their values, rounded as they are stored, into cell planes in shared
-// memory, `pitch` bytes apart; of a plane's rows of 8 pixels come the 16 of the left half first.
-template <class S, class Core> __device__ __forceinline__ void stage_halves(Core& core, u32 to, int pitch) {
-    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, row = warp / 4 * 16 + warp % 4 * 2 + lane / 8 % 2;
-    const u32 at = to + lane / 16 * pitch + row * 128 + lane % 8 * 16;
+// Where a tile's values lie on their way out, as cell planes in shared memory: the first one, and bytes from plane to plane,
+// from row to row and from the left half of a row to the right one.
+struct Staging {
+    u32 first;
+    int pitch, row, half;
+};
+
+// The multipliers' part of a tile's way out: puts their values there, rounded as they are stored.
+template <class S, class Core> __device__ __forceinline__ void stage_halves(Core& core, const Staging& to) {
+    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, pitch = to.pitch;
+    const u32 at = to.first + lane / 16 * pitch + (warp % 4 * 2 + lane / 8 % 2) * to.row + warp / 4 * to.half + lane % 8 * 16;
 #pragma unroll
     for (int t = 0; t < 2; ++t)
 #pragma unroll
         for (int plane = 0; plane < Core::COLUMNS / 2; plane += 2) {
             const float* v = core.acc[t] + 4 * plane;
-            asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(at + plane * pitch + t * 8 * 128),
+            asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(at + plane * pitch + t * 8 * to.row),
                          "r"(narrow_pair<S>(v[0], v[1])), "r"(narrow_pair<S>(v[2], v[3])), "r"(narrow_pair<S>(v[4], v[5])),
                          "r"(narrow_pair<S>(v[6], v[7]))
                          : "memory");
@@ -82,6 +95,7 @@ template <class S, int STEPS, int DEPTH> __device__ __forceinline__ void convolv
     const u32 ring_bytes = p.ring_stages * Stream::BLOCK_BYTES, tile = shared_address(memory) + ring_bytes;
     const u32 ready = shared_address(turns.ready), staged = shared_address(turns.staged);
     const u32 gathered = shared_address(&turns.gathered), merged = shared_address(&turns.merged);
+    uint2* const pixels = reinterpret_cast<uint2*>(memory + ring_bytes + 2 * p.tile_bytes);
     const int tiles = p.tiles_x * p.tiles_y, mine = (tiles - (int)blockIdx.x + (int)gridDim.x - 1) / (int)gridDim.x;
     Stream stream;
     stream.start(&barriers, memory, p.ring_stages, p.walk_blocks, chain.count);
@@ -100,26 +114,40 @@ template <class S, int STEPS, int DEPTH> __device__ __forceinline__ void convolv
     // The barriers are there.
     __syncthreads();
     let_next_launch_begin();
+    // Which of both places in shared memory a tile has, and the parity of its barriers, a bit for each place.
+    int which = 0;
+    u32 parity = 0;
+    const auto tile_at = [&](int at, int i) { return (int)(blockIdx.x + (at & 1 ? mine - 1 - i : i) * gridDim.x); };
+    const auto staging = [&](bool stays) {
+        const u32 here = tile + which * p.tile_bytes;
+        return stays ? Staging{here + p.origin * (16 * p.tile_columns + 16), p.pitch, 16 * p.tile_columns, 16 * HALF}
+                     : Staging{here, PITCH, 16 * HALF, 16 * HALF * SIDE};
+    };
+    const auto turn = [&](bool stays) {
+        parity ^= 1u << which;
+        if (!stays) which ^= 1;
+    };
     if (threadIdx.x < MULTIPLIERS) {
         take_registers<160>();
         wait_for_launch_before();
         Exchange<BN> exchange(chain);
         Core core;
-        int turn = 0;
 #pragma unroll 1
         for (int at = 0;; ++at) {
+            const bool is_last = at + 1 == chain.count;
 #pragma unroll 1
-            for (int i = 0; i < mine; ++i, ++turn) {
-                const u32 here = tile + (turn & 1) * p.tile_bytes;
+            for (int i = 0; i < mine; ++i) {
+                const bool stays = !is_last && i + 1 == mine;
                 core.clear();
-                wait_barrier(ready + 8 * (turn & 1), turn >> 1 & 1);
-                core.run(p, here + Core::warpgroup() * HALF * 16, stream);
+                wait_barrier(ready + 8 * which, parity >> which & 1u);
+                core.run(p, tile + which * p.tile_bytes + Core::warpgroup() * HALF * 16, stream);
                 // Both halves are multiplied, whose edges overlap.
                 sync_team();
-                stage_halves<S>(core, here, PITCH);
-                arrive(staged + 8 * (turn & 1));
+                stage_halves<S>(core, staging(stays));
+                arrive(staged + 8 * which);
+                turn(stays);
             }
-            if (at + 1 == chain.count) break;
+            if (is_last) break;
             wait_barrier(gathered, at & 1);
             exchange.tell(statistics);
             if (threadIdx.x < BN) exchange.merge(p, chain.layers[at], statistics);
@@ -139,71 +167,103 @@ template <class S, int STEPS, int DEPTH> __device__ __forceinline__ void convolv
         wait_for_launch_before();
         Exchange<BN> exchange(chain);
         bool is_inner = false;  // the listed tile does not touch the map's edges
-        int turn = 0, listed = -1;
 #pragma unroll 1
         for (int at = 0;; ++at) {
             const ChainLayer& layer = chain.layers[at];
-            Gather gather(p, layer, tile, reinterpret_cast<uint2*>(memory + ring_bytes + 2 * p.tile_bytes));
+            const bool is_last = at + 1 == chain.count;
+            Gather gather(p, layer, tile, pixels);
             const u32 channels = gather.tile - tile;
-            // Brings tile t to its turn. What the norm does is known behind its first tile's copy.
-            auto bring = [&](int t, int which, bool is_first) {
+            // Brings tile t to a place.
+            auto bring = [&](int t, int to) {
                 const int first_y = t / p.tiles_x * SIDE - p.origin, first_x = t % p.tiles_x * SIDE - p.origin;
                 gather.start_at(first_y, first_x);
-                if (t != listed) gather.list(first_y, first_x, SIDE, SIDE, is_inner, nullptr, false);
-                listed = t;
-                gather.tile = tile + (which & 1) * p.tile_bytes + channels;
-                gather.copy_own();
+                gather.list(first_y, first_x, SIDE, SIDE, is_inner, nullptr, false);
+                gather.tile = tile + to * p.tile_bytes + channels;
+                gather.copy_groups();
                 uint4 skipped[DEPTH];
                 Factors<PACK> f;
                 gather.ask(skipped, gather.first);
                 if (at > 0) {
-                    if (is_first) wait_barrier(merged, at - 1 & 1);
-#pragma unroll
-                    for (int k = 0; k < PACK; k += 4) {
-                        copy_four(f.scale + k, statistics.reduce[0] + gather.channel + k);
-                        copy_four(f.shift + k, statistics.reduce[1] + gather.channel + k);
-                    }
+                    read_factors(f, statistics, gather.channel);
                 } else {
                     f.read(p, image, gather.channel);
                 }
-                wait_for_copies();
-                gather.normalise(skipped, f, n_tile == 0);
+                if (!gather.is_plain()) {
+                    wait_for_copies();
+                    gather.normalise(skipped, f, n_tile == 0);
+                } else if (layer.relu) {
+                    gather.template normalise_groups<true>(f);
+                } else {
+                    gather.template normalise_groups<false>(f);
+                }
                 publish_to_products();
-                arrive(ready + 8 * (which & 1));
+                arrive(ready + 8 * to);
             };
-            if (at > 0) {
+            if (at == 0) {
+                bring(tile_at(at, 0), which);
+            } else {
+                // The first tile is here but for the pixels around it, and so is its list.
+                const int t = tile_at(at, 0);
+                gather.start_at(t / p.tiles_x * SIDE - p.origin, t % p.tiles_x * SIDE - p.origin);
+                gather.tile = tile + which * p.tile_bytes + channels;
+                const u32 beside = (which ? -1 : 1) * p.tile_bytes;
                 if (threadIdx.x / 32 == MULTIPLIERS / 32) exchange.wait_as_warp();
                 // The layer before is written.
                 Gather::sync();
+                gather.copy_around();
+                if (layer.skip != nullptr && layer.skip == chain.layers[at - 1].keep) gather.copy_own(gather.tile + beside, layer.skip);
+                wait_barrier(merged, at - 1 & 1);
+                Factors<PACK> f;
+                read_factors(f, statistics, gather.channel);
+                wait_for_copies();
+                gather.normalise_copied(beside, f, n_tile == 0);
+                publish_to_products();
+                arrive(ready + 8 * which);
             }
-            bring(blockIdx.x, turn, true);
 #pragma unroll 1
-            for (int t = blockIdx.x; t < tiles; t += gridDim.x, ++turn) {
+            for (int i = 0; i < mine; ++i) {
+                const int t = tile_at(at, i), y = t / p.tiles_x * SIDE, x = t % p.tiles_x * SIDE;
+                const bool stays = !is_last && i + 1 == mine;
                 // The list was read, and so was what lay where the next tile comes.
                 Gather::sync();
-                if (t + (int)gridDim.x < tiles) bring(t + gridDim.x, turn + 1, false);
-                wait_barrier(staged + 8 * (turn & 1), turn >> 1 & 1);
-                const u32 here = tile + (turn & 1) * p.tile_bytes;
-                const int y = t / p.tiles_x * SIDE, x = t % p.tiles_x * SIDE, pack = Gather::thread() % 16;
+                if (i + 1 < mine) {
+                    bring(tile_at(at, i + 1), which ^ 1);
+                } else if (stays) {
+                    // The residual stream of the tile that stays comes to where nothing is meanwhile, unless it is written only now.
+                    const void* skip = chain.layers[at + 1].skip;
+                    if (skip != nullptr && skip != layer.keep) {
+                        gather.start_at(y - p.origin, x - p.origin);
+                        gather.copy_own(tile + (which ^ 1) * p.tile_bytes + channels, skip);
+                    }
+                }
+                wait_barrier(staged + 8 * which, parity >> which & 1u);
+                const Staging from = staging(stays);
+                const int pack = Gather::thread() % 16;
+                // What stays here nobody reads from the map but neighbours, where no edge mirrors it.
+                const bool shares = stays && is_inner_tile(p, y - p.origin, x - p.origin);
+                void* const output = layer.output;
                 RowStatistics own;
                 own.clear();
                 // The rows of 8 pixels of both halves, some pixels at a time.
 #pragma unroll 1
-                for (int i = Gather::thread() / 16; i < 2 * SIDE * HALF / TOGETHER; i += TENDERS / 16) {
-                    const int row = i * TOGETHER / HALF, across = i * TOGETHER % HALF;
-                    store_pixels<S, TOGETHER>(p, layer.output, here + pack * PITCH + row * 128 + across * 16, own, y + row % SIDE,
-                                              x + row / SIDE * HALF + across, n_tile * BN + pack * 8, 0);
+                for (int k = Gather::thread() / 16; k < 2 * SIDE * HALF / TOGETHER; k += TENDERS / 16) {
+                    const int row = k * TOGETHER / HALF % SIDE, half = k * TOGETHER / HALF / SIDE, across = k * TOGETHER % HALF;
+                    const int column = half * HALF + across;
+                    store_pixels<S, TOGETHER>(p, output, from.first + pack * from.pitch + row * from.row + half * from.half + across * 16, own,
+                                              y + row, x + column, n_tile * BN + pack * 8, 0,
+                                              shares ? shared_pixels<TOGETHER, SIDE, SIDE>(p.origin, row, column) : ~0u);
                 }
                 // What a warp has gathered lies in shared memory: registers are needed for the next tile.
-                if (t == (int)blockIdx.x) {
+                if (i == 0) {
                     gather_warps(own, statistics);
                 } else {
                     gather_warps<true>(own, statistics);
                 }
+                turn(stays);
             }
             if (p.out_scale == nullptr) break;
             arrive(gathered);
-            if (at + 1 == chain.count) break;
+            if (is_last) break;
             ++exchange.tag;
         }
     }
