@@ -17,9 +17,10 @@
 // dynamic shared memory = ring of weights + input tile + list of its pixels (+ output tile in 16 bits).
 //
 // Work: a layer of 128 to 128 channels, 3x3, 128x128: 4.83 GFLOP. Roofline: arithmetic, of the tensor cores.
-// Measured: NVIDIA H200, driver 580.159, 2026-11-20, launches between device events, medians of 60, the network
-// at 512x512 in fp16: ten residual layers 147 us (330 TFLOP/s of 650 to 790), the layer to 128 channels before them 28. Of
-// a layer's 28,000 clocks the products take 10,600, the exchange 8,500, the norm 2,000. Where a multiprocessor has several
+// Measured: NVIDIA H200, driver 580.159, 2026-11-24, launches between device events, medians of 20, the network
+// at 512x512 in fp16: ten residual layers 142 us (339 TFLOP/s of 650 to 790), the layer to 128 channels before them 28. Of
+// a layer's 28,000 clocks the products take 13,100, the exchange 8,300, the norm 1,800 (3,700 where the residual stream is
+// added), storing and statistics 3,300. No difference: storing of a tile that stays only what neighbours read. Where a multiprocessor has several
 // tiles, deep_wgmma.cuh is faster in 16 bits: at 1280x720 the ten layers took 500 us here, of which the products took 39 %.
 // Slower there: two tiles in turn, the next one normalised by the same warps while one is multiplied (52 to 57 us a layer).
 //

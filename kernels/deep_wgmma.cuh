@@ -24,7 +24,7 @@
 //
 // Work: a layer of 128 to 128 channels, 3x3, 320x180: 17.0 GFLOP. Roofline: arithmetic, of the tensor cores.
 // Measured: NVIDIA H200, driver 580.159, 2026-11-24, launches between device events, medians of 20, the network in fp16: ten
-// residual layers at 1280x720 358 us (475 TFLOP/s), at 1920x1080 692 us (553); before tiles stayed from layer to layer, 408
+// residual layers at 1280x720 364 us (466 TFLOP/s), at 1920x1080 705 us (542); before tiles stayed from layer to layer, 408
 // and 757. Of the 84,000 clocks of a layer with two tiles, at 1280x720, the products take 62,000 (31,000 a tile, 18,400 at
 // the tensor cores' rate; 25,000 where no weights come meanwhile, and no less than 24,000 where taps are aligned: the pipe to
 // shared memory is full), what is behind the last ones 7,000, the exchange 8,500, the pixels around and the norm 5,000 to 9,000.

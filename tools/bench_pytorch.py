@@ -103,7 +103,8 @@ class StyleForge:
     def __init__(self, arguments: argparse.Namespace, folder: Path):
         self.binary, self.style, self.folder = arguments.binary.resolve(), arguments.style, folder
         self.frames = arguments.frames
-        self.variants, self.precisions = arguments.variant or VARIANTS, arguments.precision or PRECISIONS
+        variants, precisions = arguments.variant or VARIANTS, arguments.precision or PRECISIONS
+        self.modes = [(v, p) for v in variants for p in precisions if p != "fp16x2" or v == "fused"]
 
     def run(self, *words: object) -> str:
         done = subprocess.run([str(w) for w in (self.binary, *words)], capture_output=True, text=True)
@@ -112,10 +113,13 @@ class StyleForge:
         return done.stdout
 
     def bench(self, size: str, *more: object) -> list[dict]:
-        """The measurements of all modes at one size, from one process."""
-        modes = [f"--variant={v}" for v in self.variants] + [f"--precision={p}" for p in self.precisions]
-        words = ["bench", "--device=cuda", "--style", self.style, f"--size={size}", "--json", *modes, *more]
-        return json.loads(self.run(*words, f"--frames={self.frames}", "--warmup=10"))["results"]
+        """The measurements of all modes at one size, those of a variant from one process."""
+        results = []
+        for variant in dict.fromkeys(v for v, _ in self.modes):
+            modes = [f"--variant={variant}"] + [f"--precision={p}" for v, p in self.modes if v == variant]
+            words = ["bench", "--device=cuda", "--style", self.style, f"--size={size}", "--json", *modes, *more]
+            results += json.loads(self.run(*words, f"--frames={self.frames}", "--warmup=10"))["results"]
+        return results
 
     def paint(self, mode: tuple[str, str], photo: Path) -> torch.Tensor:
         """The picture of one mode, (1, 3, H, W) levels."""
@@ -128,9 +132,8 @@ class StyleForge:
 
     def paint_all(self, photo: Path) -> dict[tuple[str, str], torch.Tensor]:
         """The picture of every mode, several processes at a time."""
-        modes = [(v, p) for v in self.variants for p in self.precisions if p != "fp16x2" or v == "fused"]
         with ThreadPoolExecutor(PAINTERS) as pool:
-            return dict(zip(modes, pool.map(lambda mode: self.paint(mode, photo), modes)))
+            return dict(zip(self.modes, pool.map(lambda mode: self.paint(mode, photo), self.modes)))
 
 
 def measure(ours: StyleForge, size: str, compiled: bool, arguments: argparse.Namespace) -> list[Row]:
@@ -226,7 +229,7 @@ DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "fp16": torch.float16, "
 def operations(ours: StyleForge, size: str) -> list[dict]:
     """Single operations, ours beside PyTorch's in both layouts; prints as it goes."""
     found = []
-    for precision in (p for p in ours.precisions if p in DTYPES):
+    for precision in dict.fromkeys(p for _, p in ours.modes if p in DTYPES):
         allow_tf32(precision == "tf32")
         dtype = DTYPES[precision]
         words = ["bench", "--device=cuda", "--style", ours.style, f"--size={size}", "--json", "--kernels"]
