@@ -181,7 +181,7 @@ def db_text(db: float | None) -> str:
 
 
 def markdown(record: dict) -> str:
-    """The table for the README: a row for each way, a column for each size."""
+    """The table for BENCHMARKS.md: a row for each way, a column for each size."""
     sizes = list(dict.fromkeys(r["size"] for r in record["results"]))
     cells = {(r["name"], r["size"]): r for r in record["results"]}
     lines = [
