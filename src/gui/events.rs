@@ -237,13 +237,8 @@ impl App {
             } => self.handle_read((number, format), result),
             Report::Chosen { purpose, result } => self.handle_dialog(ctx, purpose, result),
             Report::Saved { save, result } => self.handle_saved(ctx, save, result),
-            Report::Copied { key, result } => match result {
-                Ok(()) => {
-                    self.workspace.mark_saved(key);
-                    self.messages.notice("The painting is on the clipboard.");
-                }
-                Err(error) => self.messages.error(error),
-            },
+            // Not kept: the clipboard ends with what is copied next.
+            Report::Copied(Ok(())) => self.messages.notice("The painting is on the clipboard."),
             Report::Thumbnail { path, small } => self.handle_thumbnail(ctx, path, small),
             Report::PaintingsChanged(changed) => self.handle_paintings_changed(changed),
             Report::PaintingOpened { path, result } => {
@@ -260,7 +255,8 @@ impl App {
                 self.handle_sheet_written(ctx, number, result)
             }
             Report::Exported(Ok(path)) => self.tell_of_saved(&path),
-            Report::SnapshotSaved(Err(error))
+            Report::Copied(Err(error))
+            | Report::SnapshotSaved(Err(error))
             | Report::CopiedFile(Err(error))
             | Report::Exported(Err(error))
             | Report::NotDone(error) => self.messages.error(error),

@@ -35,7 +35,6 @@ pub struct ScriptedPlatform {
     clipboard: Mutex<Option<Clip>>,
     copied: Mutex<Vec<Frame>>,
     refusal: Mutex<Option<String>>,
-    copying: Mutex<()>,
     cameras: Mutex<Vec<Camera>>,
     text: Mutex<String>,
     pointer: Mutex<Option<(i32, i32)>>,
@@ -62,11 +61,6 @@ impl ScriptedPlatform {
     /// Every picture that was copied.
     pub fn copied(&self) -> Vec<Frame> {
         self.copied.lock().unwrap().clone()
-    }
-
-    /// Nothing is copied while what this gives is alive.
-    pub fn hold_copies(&self) -> MutexGuard<'_, ()> {
-        self.copying.lock().unwrap()
     }
 
     /// The cameras that the system has from now on.
@@ -168,7 +162,6 @@ impl Platform for ScriptedPlatform {
 
     fn copy(&self, picture: &Frame) -> Result<(), String> {
         self.check()?;
-        let _wait = self.copying.lock().unwrap();
         self.copied.lock().unwrap().push(picture.clone());
         Ok(())
     }

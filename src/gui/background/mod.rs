@@ -385,10 +385,7 @@ impl Background {
     /// Copies the result to the clipboard; [`Report::Copied`].
     pub fn copy(&self, finished: Finished) {
         let platform = self.platform.clone();
-        self.send(move || Report::Copied {
-            result: platform.copy(&finished.frame()),
-            key: finished.key,
-        });
+        self.send(move || Report::Copied(platform.copy(&finished.frame())));
     }
 
     /// Copies the picture in a file to the clipboard; [`Report::CopiedFile`].

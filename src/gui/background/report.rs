@@ -107,7 +107,7 @@ pub type DrawnChart = (Frame, Vec<u8>);
 /// A finished picture in its parts; put together where it is needed, off the window's thread.
 #[derive(Clone)]
 pub struct Finished {
-    /// The key under which the workspace notes that it was saved or copied.
+    /// The key under which the workspace notes that it was saved.
     pub key: SavedKey,
     /// The photo.
     pub photo: Arc<Frame>,
@@ -335,12 +335,7 @@ pub enum Report {
         result: Result<Vec<String>, MediaError>,
     },
     /// The result was copied to the clipboard, or not.
-    Copied {
-        /// The key under which the workspace notes that it was copied.
-        key: SavedKey,
-        /// Why it was not.
-        result: Result<(), String>,
-    },
+    Copied(Result<(), String>),
     /// The picture in this file was copied to the clipboard, or not.
     CopiedFile(Result<PathBuf, String>),
     /// A small picture was made of a painting that was saved, or not.
