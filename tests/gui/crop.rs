@@ -84,6 +84,28 @@ fn ratios_are_kept_while_the_rectangle_is_dragged() {
 }
 
 #[test]
+fn a_ratio_is_turned_by_another_click_and_right_to_the_pixel() {
+    let mut w = Window::painted(401, 299);
+    w.click("Crop the photo");
+    for (ratio, size) in [
+        ("4:3", "399 × 299 px"),
+        ("4:3", "224 × 299 px"),
+        ("3:4", "399 × 299 px"),
+        ("16:9", "401 × 226 px"),
+        ("16:9", "168 × 299 px"),
+        ("3:2", "401 × 267 px"),
+        ("1:1", "299 × 299 px"),
+        ("1:1", "299 × 299 px"),
+    ] {
+        w.click(&format!("Ratio {ratio}"));
+        w.until_label(size);
+    }
+    assert!(w.has("Ratio 16:9"), "{:?}", w.texts());
+    w.click("Apply the crop");
+    w.until_label("photo.png, 299 × 299 px");
+}
+
+#[test]
 fn enter_applies_the_crop() {
     let mut w = cropping();
     let scale = scale(&w);

@@ -8,9 +8,9 @@ use eframe::egui::{
     TextureOptions, Vec2, WidgetInfo, pos2, vec2,
 };
 
-use self::shape::{Handle, dragged, drawn, with_ratio};
+use self::shape::{Handle, dragged, drawn, pixels, with_ratio};
 use super::{background::Whole, intent::Intent, stage, texture::image_of, theme};
-use crate::media::framing::{Crop, Framing};
+use crate::media::framing::Framing;
 
 /// Space around the photo, in points.
 const MARGIN: f32 = 28.0;
@@ -24,12 +24,8 @@ const MARK: f32 = 18.0;
 pub enum Ratio {
     /// As it is dragged.
     Free,
-    /// As many columns as rows.
-    Square,
-    /// 4:3, or 3:4 of a photo that is taller than wide.
-    FourThree,
-    /// 16:9, or 9:16.
-    SixteenNine,
+    /// So many columns to so many rows.
+    Sides(u8, u8),
     /// As the photo's.
     Photo,
 }
@@ -102,22 +98,9 @@ impl Cropping {
 
     /// The framing with the crop in whole pixels; without one where all of the photo is taken.
     pub fn framing(&self) -> Framing {
-        let (columns, rows) = self.size;
-        let along = |from: f32, to: f32, side: usize| {
-            let from = (from.round().max(0.0) as usize).min(side.saturating_sub(1));
-            let to = (to.round().max(0.0) as usize).clamp(from + 1, side.max(from + 1));
-            (from, to - from)
-        };
-        let (x, width) = along(self.rect.left(), self.rect.right(), columns);
-        let (y, height) = along(self.rect.top(), self.rect.bottom(), rows);
-        let crop = Crop {
-            x,
-            y,
-            width,
-            height,
-        };
+        let crop = pixels(self.rect, self.size, self.fixed(self.ratio));
         Framing {
-            crop: ((width, height) != self.size).then_some(crop),
+            crop: ((crop.width, crop.height) != self.size).then_some(crop),
             ..self.before
         }
     }
@@ -126,26 +109,28 @@ impl Cropping {
         vec2(self.size.0 as f32, self.size.1 as f32)
     }
 
-    /// Every ratio that is offered and its name.
-    fn ratios(&self) -> [(Ratio, &'static str); 5] {
+    /// Every ratio that is offered: upright for an upright photo, and the present one as it was turned.
+    fn ratios(&self) -> [Ratio; 6] {
         let is_tall = self.size.1 > self.size.0;
+        let sides = |a, b| match Ratio::Sides(b, a) {
+            turned if is_tall || turned == self.ratio => turned,
+            _ => Ratio::Sides(a, b),
+        };
         [
-            (Ratio::Free, "Free"),
-            (Ratio::Square, "1:1"),
-            (Ratio::FourThree, if is_tall { "3:4" } else { "4:3" }),
-            (Ratio::SixteenNine, if is_tall { "9:16" } else { "16:9" }),
-            (Ratio::Photo, "As the photo"),
+            Ratio::Free,
+            Ratio::Sides(1, 1),
+            sides(4, 3),
+            sides(3, 2),
+            sides(16, 9),
+            Ratio::Photo,
         ]
     }
 
     fn fixed(&self, ratio: Ratio) -> Option<f32> {
         let size = self.size_points();
-        let upright = |ratio: f32| if size.y > size.x { 1.0 / ratio } else { ratio };
         match ratio {
             Ratio::Free => None,
-            Ratio::Square => Some(1.0),
-            Ratio::FourThree => Some(upright(4.0 / 3.0)),
-            Ratio::SixteenNine => Some(upright(16.0 / 9.0)),
+            Ratio::Sides(a, b) => Some(f32::from(a) / f32::from(b)),
             Ratio::Photo => Some(size.x / size.y),
         }
     }
@@ -154,15 +139,24 @@ impl Cropping {
     pub fn ratio_row(&mut self, ui: &mut egui::Ui) {
         ui.horizontal_wrapped(|ui| {
             ui.spacing_mut().item_spacing = Vec2::splat(4.0);
-            for (ratio, name) in self.ratios() {
-                let button = egui::Button::selectable(self.ratio == ratio, name);
-                if ui
-                    .add(button)
-                    .on_hover_text("Width by height of the crop")
-                    .accessible_name(format!("Ratio {name}"))
-                    .clicked()
-                {
+            // By their places: one that is turned stays the same button.
+            for (place, ratio) in self.ratios().into_iter().enumerate() {
+                let is_on = self.ratio == ratio;
+                let (name, turned) = match ratio {
+                    Ratio::Free => ("Free".to_owned(), ratio),
+                    Ratio::Photo => ("As the photo".to_owned(), ratio),
+                    Ratio::Sides(a, b) => (format!("{a}:{b}"), Ratio::Sides(b, a)),
+                };
+                let hint = match is_on && turned != ratio {
+                    true => "Width by height of the crop. Another click turns it.",
+                    false => "Width by height of the crop",
+                };
+                let button = egui::Button::selectable(is_on, &name);
+                let button = ui.push_id(place, |ui| ui.add(button)).inner;
+                let button = button.on_hover_text(hint);
+                if button.accessible_name(format!("Ratio {name}")).clicked() {
                     let before = (self.rect, self.ratio);
+                    let ratio = if is_on { turned } else { ratio };
                     self.ratio = ratio;
                     if let Some(ratio) = self.fixed(ratio) {
                         self.rect = with_ratio(self.rect, ratio, self.size_points());

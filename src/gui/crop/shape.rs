@@ -2,6 +2,8 @@
 
 use eframe::egui::{Pos2, Rect, Vec2, pos2, vec2};
 
+use crate::media::framing::Crop;
+
 /// Least side of a crop, in pixels, where the photo has as much.
 const LEAST_PX: f32 = 16.0;
 
@@ -103,12 +105,45 @@ pub fn drawn(start: Pos2, by: Vec2, size: Vec2, ratio: Option<f32>) -> Rect {
 }
 
 /// The rectangle with this ratio of width by height, about the same middle and as large as before, inside a photo of
-/// `size`.
+/// `size`; as large as it gets where it was bounded by that.
 pub fn with_ratio(from: Rect, ratio: f32, size: Vec2) -> Rect {
-    let width = (from.area() * ratio).sqrt();
+    let is_bounded = from.width() + 0.5 > size.x || from.height() + 0.5 > size.y;
+    let area = if is_bounded { size.x * size.y } else { from.area() };
+    let width = (area * ratio).sqrt();
     let width = width.min(size.x).min(size.y * ratio);
     let sides = vec2(width, width / ratio);
     inside(Rect::from_center_size(from.center(), sides), size)
+}
+
+/// The rectangle in whole pixels of a photo of `columns` by `rows`; with a ratio of width by height that is fixed, as
+/// near to that as they allow.
+pub fn pixels(rect: Rect, (columns, rows): (usize, usize), ratio: Option<f32>) -> Crop {
+    let along = |from: f32, to: f32, side: usize| {
+        let from = (from.round().max(0.0) as usize).min(side.saturating_sub(1));
+        let to = (to.round().max(0.0) as usize).clamp(from + 1, side.max(from + 1));
+        (from, to - from)
+    };
+    let (mut x, mut width) = along(rect.left(), rect.right(), columns);
+    let (mut y, mut height) = along(rect.top(), rect.bottom(), rows);
+    if let Some(ratio) = ratio {
+        let whole = |side: f32, most: usize| (side.round() as usize).clamp(1, most.max(1));
+        // The shorter side follows the longer one: half a pixel of that is less than half a pixel of it.
+        if ratio >= 1.0 {
+            width = whole(rect.width(), columns);
+            height = whole(width as f32 / ratio, rows);
+        } else {
+            height = whole(rect.height(), rows);
+            width = whole(height as f32 * ratio, columns);
+        }
+        x = x.min(columns.saturating_sub(width));
+        y = y.min(rows.saturating_sub(height));
+    }
+    Crop {
+        x,
+        y,
+        width,
+        height,
+    }
 }
 
 /// The rectangle moved into a photo of `size`, which is not smaller.
@@ -169,6 +204,24 @@ mod tests {
                     if let Some(ratio) = ratio {
                         assert!((to.width() / to.height() - ratio).abs() < 0.01, "{what}");
                     }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn whole_pixels_keep_a_ratio_within_one_of_them() {
+        for (a, b) in [(4.0, 3.0), (3.0, 2.0), (16.0, 9.0), (9.0, 16.0), (1.0, 1.0)] {
+            for side in 97..300 {
+                let (columns, rows) = (side + 101, 400 - side);
+                let whole = rect(0.0, 0.0, columns as f32, rows as f32);
+                let most = with_ratio(whole, a / b, whole.size());
+                for part in [most, most.scale_from_center(0.71)] {
+                    let crop = pixels(part, (columns, rows), Some(a / b));
+                    let (w, h) = (crop.width as f32, crop.height as f32);
+                    let what = format!("{a}:{b} of {columns} x {rows}: {crop:?}");
+                    assert!((w * b / a - h).abs() < 1.0 && (h * a / b - w).abs() < 1.0, "{what}");
+                    assert!(crop.x + crop.width <= columns && crop.y + crop.height <= rows, "{what}");
                 }
             }
         }
