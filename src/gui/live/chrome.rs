@@ -400,7 +400,7 @@ impl LiveView {
         floating(ui, "difference", Align2::CENTER_TOP, at, area, |ui| {
             let words = match self.largest_difference {
                 0 => "No difference: all is grey".to_owned(),
-                n => format!("Largest difference: {n} of 255, enlarged {DIFFERENCE_GAIN} times"),
+                n => format!("This frame differs by {n} of 255 at most; enlarged {DIFFERENCE_GAIN} times"),
             };
             ui.add(egui::Label::new(words).extend());
         });

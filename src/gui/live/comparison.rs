@@ -178,7 +178,7 @@ fn evidence(comparison: &CompareView) -> String {
         pairs, equality, ..
     } = comparison;
     match ratio(comparison) {
-        Some(_) => format!("{pairs} pairs of frames. Same picture: {equality}"),
-        None => equality.to_string(),
+        Some(_) => format!("{pairs} pairs of frames. Same picture at the last check: {equality}"),
+        None => format!("At the worst check: {equality}"),
     }
 }

@@ -11,7 +11,7 @@ fn two_modes_are_compared_and_a_ratio_stands_beside_the_check() {
     let mut w = Window::painting_live();
     w.press(Key::B);
     w.until_contains("Fused fp32 is ");
-    assert!(w.has_containing("times as fast") && w.has_containing("Same picture: no byte differs"));
+    assert!(w.has_containing("times as fast") && w.has_containing("Same picture at the last check: no byte differs"));
     assert!(w.has_containing("Picture, baseline fp32 and fused fp32"));
     w.choose("Right: variant", "Fused-norm");
     w.until_contains("Fused-norm fp32 is ");
@@ -55,6 +55,10 @@ fn pictures_that_differ_show_no_ratio() {
     w.press(Key::B);
     w.until_contains("Not comparable: ");
     assert!(w.has_containing("off by 3"), "{:#?}", w.texts());
+    // What is said of the frame that is seen is not taken for what is said of the checks.
+    w.click("Difference");
+    w.until_contains("This frame differs by 3 of 255 at most");
+    assert!(w.has_containing("At the worst check: largest 3"));
     assert!(!w.has_containing("times as fast"));
     // Once unequal, unequal until something changes: a ratio must not flicker.
     w.script.let_the_baseline_be_off(0);
