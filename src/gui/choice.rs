@@ -130,6 +130,12 @@ impl Choice {
         choices.look = self.look;
     }
 
+    /// The styles of the mix; empty where one alone paints.
+    pub fn parts(&self) -> Parts {
+        let style = self.style.as_deref();
+        style.map_or_else(Parts::new, |style| self.mix.parts(style))
+    }
+
     /// The working size of the brush.
     pub fn working_size(&self) -> WorkingSize {
         working_size_of(self.brush)

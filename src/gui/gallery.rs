@@ -289,12 +289,12 @@ impl Gallery {
         self.cards.get(usize::try_from(next).ok()?)
     }
 
-    /// Draws the gallery into `ui`. The chosen style is scrolled into view, and stays there when the window
+    /// Draws the gallery into `ui`. The chosen style has the name of what paints, which may be a mix. It is scrolled into view, and stays there when the window
     /// becomes lower.
     pub fn ui(
         &mut self,
         ui: &mut egui::Ui,
-        chosen: Option<&str>,
+        (chosen, name): (Option<&str>, Option<&str>),
         painting: Option<(&str, f32)>,
         moving: Option<&PreviewGrid>,
         intents: &mut Vec<Intent>,
@@ -336,7 +336,8 @@ impl Gallery {
                     let painted = moves.or(swatch);
                     let own = self.thumbnails.get(&card.id);
                     let pictures = [own, painted];
-                    let response = card_ui(ui, card, pictures, is_chosen, (share, is_flipped));
+                    let name = name.filter(|_| is_chosen).unwrap_or(&card.title);
+                    let response = card_ui(ui, (card, name), pictures, is_chosen, (share, is_flipped));
                     let is_end = [0, self.cards.len() - 1].map(|end| end == place);
                     menu(&response, card, is_end, intents);
                     drag.note(&response, card);
@@ -346,7 +347,9 @@ impl Gallery {
                     let is_seen =
                         |(id, height): &(String, f32)| *id == card.id && *height == list_height;
                     if is_chosen && !self.seen.as_ref().is_some_and(is_seen) {
-                        response.scroll_to_me(None);
+                        // Clear of where the list fades.
+                        let fade = vec2(0.0, ui.spacing().scroll.fade.size);
+                        ui.scroll_to_rect(response.rect.expand2(fade), None);
                         self.seen = Some((card.id.clone(), list_height));
                     }
                     if response.clicked() {

@@ -226,7 +226,7 @@ impl App {
             Some(request) => Some(&request.recipe),
             None => self.workspace.shown().map(|shown| &shown.recipe),
         };
-        let style = recipe.map(|recipe| self.title_of(&recipe.style));
+        let style = recipe.map(|recipe| self.name_of(&recipe.style, &recipe.mix));
         let style = style.map_or_else(String::new, |style| format!(" in “{style}”"));
         let place = match self.live {
             Some(_) => ", which waits under Photo,",

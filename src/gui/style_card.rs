@@ -1,7 +1,9 @@
 //! The card of a style in the list: its picture, its name, its number key.
 
+use std::sync::Arc;
+
 use eframe::egui::{
-    self, Align2, Color32, CornerRadius, FontId, LayerId, Order, Rect, Response, Role, Sense,
+    self, Align2, Color32, CornerRadius, FontId, Galley, LayerId, Order, Rect, Response, Role, Sense,
     Stroke, StrokeKind, TextureHandle, UiBuilder, Visuals, WidgetInfo, pos2, vec2,
 };
 
@@ -23,12 +25,12 @@ const GHOST_OPACITY: f32 = 0.7;
 /// How long a painted picture takes to appear over the style's own, in seconds.
 const FADE_SECONDS: f32 = 0.18;
 
-/// Draws a style: its own picture and, over that, a painted one, beside which the picture that it was made of stays in a
+/// Draws a style by its `name` or that of a mix with it: its own picture and, over that, a painted one, beside which the picture that it was made of stays in a
 /// corner; `painted` is the share of its painting that is done, while one is made, and the painted picture may be a live
 /// one as in a mirror. While it is dragged, it is seen below the pointer, too.
 pub fn card_ui(
     ui: &mut egui::Ui,
-    card: &Card,
+    (card, name): (&Card, &str),
     pictures: [Option<&TextureHandle>; 2],
     is_chosen: bool,
     (painted, is_flipped): (Option<f32>, bool),
@@ -52,8 +54,16 @@ pub fn card_ui(
         is_flipped,
         fade: (ui.ctx()).animate_bool_with_time(fade, has_painted, FADE_SECONDS),
     };
+    let color = match is_chosen {
+        true => ui.visuals().strong_text_color(),
+        false => ui.visuals().text_color(),
+    };
+    let font = FontId::proportional(13.0);
+    let mut job = egui::text::LayoutJob::simple_singleline(name.to_owned(), font, color);
+    job.wrap = egui::text::TextWrapping::truncate_at_width(rect.width() - 40.0);
+    let letters = ui.painter().layout_job(job);
     if ui.is_rect_visible(rect) {
-        paint(ui, rect, card, pictures, looks);
+        paint(ui, rect, (card, &letters), pictures, looks);
     }
     if let (true, Some(at)) = (response.dragged(), ui.input(|i| i.pointer.hover_pos())) {
         // Seen through: the place where it would go lies below it.
@@ -62,13 +72,14 @@ pub fn card_ui(
         ghost.set_clip_rect(ui.ctx().content_rect());
         ghost.set_opacity(GHOST_OPACITY);
         let place = Rect::from_center_size(at, rect.size());
-        paint(&ghost, place, card, pictures, looks);
+        paint(&ghost, place, (card, &letters), pictures, looks);
     }
     let response = response.on_hover_cursor(egui::CursorIcon::PointingHand);
     // A key stays with its style, wherever that stands: so it is shown as a key, not as a place.
     let key = card.key.map(|key| format!("Press {}", key + 1));
     let credit = Some(card.credit.clone()).filter(|credit| !credit.is_empty());
-    let hint: Vec<String> = credit.into_iter().chain(key).collect();
+    let whole = letters.elided.then(|| name.to_owned());
+    let hint: Vec<String> = whole.into_iter().chain(credit).chain(key).collect();
     match hint.is_empty() {
         true => response,
         false => response.hint_beside(&hint.join("\n")),
@@ -107,11 +118,10 @@ impl Looks {
 fn paint(
     ui: &egui::Ui,
     rect: Rect,
-    card: &Card,
+    (card, name): (&Card, &Arc<Galley>),
     [own, painted]: [Option<&TextureHandle>; 2],
     looks: Looks,
 ) {
-    let is_chosen = looks.is_chosen;
     let colors = theme::palette(ui.visuals());
     let painter = ui.painter();
     let radius = CornerRadius::same(theme::RADIUS);
@@ -156,21 +166,8 @@ fn paint(
     }
     let painter = ui.painter();
     let name_at = pos2(rect.left() + 10.0, rect.bottom() - NAME_HEIGHT / 2.0);
-    let text_color = if is_chosen {
-        ui.visuals().strong_text_color()
-    } else {
-        ui.visuals().text_color()
-    };
-    let room = rect.width() - 40.0;
-    let mut job = egui::text::LayoutJob::simple_singleline(
-        card.title.clone(),
-        FontId::proportional(13.0),
-        text_color,
-    );
-    job.wrap = egui::text::TextWrapping::truncate_at_width(room);
-    let name = painter.layout_job(job);
     let name_rect = Align2::LEFT_CENTER.anchor_size(name_at, name.size());
-    painter.galley(name_rect.min, name, text_color);
+    painter.galley(name_rect.min, name.clone(), Color32::PLACEHOLDER);
     let end = pos2(rect.right() - 10.0, name_at.y);
     if let Some(share) = looks.painted {
         theme::progress_ring(ui, end - vec2(7.0, 0.0), share);

@@ -88,7 +88,8 @@ impl App {
                     .request
                     .as_ref()
                     .map(|request| (request.recipe.style.as_str(), share));
-                let chosen = self.workspace.choice.style.as_deref();
+                let name = self.chosen_name();
+                let chosen = (self.workspace.choice.style.as_deref(), name.as_deref());
                 let moving = self.live.as_ref().map(LiveView::previews);
                 self.gallery.ui(ui, chosen, painting, moving, intents);
             });
@@ -261,26 +262,16 @@ impl App {
         area: egui::Rect,
         intents: &mut Vec<Intent>,
     ) {
-        let title = |id: &str| {
-            self.gallery
-                .card(id)
-                .map_or(id, |card| &card.title)
-                .to_owned()
-        };
         // Whether something stands at the middle of the lower edge.
         let mut has_chip = self.live.as_ref().is_some_and(LiveView::prepares_long);
         if let Some(request) = &self.painting.request {
             has_chip = true;
-            let text = if self.networks.loading.is_empty() {
-                let share = self.engine.progress().unwrap_or(0.0);
-                (
-                    format!("Painting in {}…", title(&request.recipe.style)),
-                    share,
-                )
-            } else {
-                (format!("Loading {}…", title(&request.recipe.style)), 0.0)
+            let name = self.name_of(&request.recipe.style, &request.recipe.mix);
+            let (does, share) = match self.networks.loading.is_empty() {
+                true => ("Painting in", self.engine.progress().unwrap_or(0.0)),
+                false => ("Loading", 0.0),
             };
-            empty::progress(ui, area, &text.0, text.1, intents);
+            empty::progress(ui, area, &format!("{does} {name}…"), share, intents);
         } else if self.opening.is_running && self.workspace.photo().is_some() {
             has_chip = true;
             empty::hint(ui, area, "Opening…");
@@ -297,14 +288,13 @@ impl App {
             empty::hint(ui, area, "Choose a style on the left to paint this photo");
         }
         if let Some(batch) = &self.batch {
-            let style = self.workspace.choice.style.as_deref().map(title);
             let progress = self.engine.batch_progress().unwrap_or(0.0);
             let style_in_words = self.batch_style_in_words();
             let may_fold = ui.ctx().content_rect().width() < CONTROLS_FROM;
             let seen = !self.full_screen.is_on() && (!may_fold || self.controls_open);
             let painting = BatchPainting {
-                style: style.as_deref(),
-                style_in_words: style_in_words.as_deref(),
+                style: self.workspace.photo_choice().style.as_deref(),
+                style_in_words: &style_in_words,
                 cards: self.gallery.cards(),
                 settings: &self.batch_settings_in_words(seen),
             };

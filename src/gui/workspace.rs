@@ -151,7 +151,8 @@ impl Workspace {
         aside.chain([(self.page, &mut self.choice)])
     }
 
-    fn photo_choice(&self) -> &Choice {
+    /// How photos are painted, seen or not.
+    pub fn photo_choice(&self) -> &Choice {
         self.choice_of(Page::Photo).unwrap_or(&self.choice)
     }
 
@@ -380,7 +381,7 @@ impl Workspace {
         Some((shown.recipe.clone(), choice.look, choice.output))
     }
 
-    /// Notes that a result was saved or copied.
+    /// Notes that a result was saved.
     pub fn mark_saved(&mut self, key: SavedKey) {
         self.saved.push(key);
     }

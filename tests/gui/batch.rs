@@ -48,8 +48,8 @@ fn asked(names: &[&str]) -> Window {
 fn a_folder_is_painted_in_several_styles_whose_names_are_in_those_of_the_files() {
     let mut w = asked(&["a.png", "c.png"]);
     assert!(w.has("In the style Candy."));
-    let settings = "Strength 100 %, detail 1280 px or the photo's own size where that is less, as large as the photo, \
-                    each in its photo's own format. ";
+    let settings = "Strength 100 %, detail 1280 px or the photo's own size where that is less, the style's colours, as \
+                    large as the photo, each in its photo's own format. ";
     let with = |end: &str| format!("{settings}{end}");
     assert!(w.has(&with("Change them on the right.")), "{:?}", w.texts());
     // Live, other settings stand there.
@@ -57,7 +57,23 @@ fn a_folder_is_painted_in_several_styles_whose_names_are_in_those_of_the_files()
     w.until_label(&with(
         "These are the settings of photos: “Photo” above shows them.",
     ));
+    // What is chosen there changes nothing of it.
+    w.click("Wave");
+    w.until("the choice", |w| w.is_chosen("Wave"));
+    w.slider("Strength").set_value_accesskit(40.0);
+    w.step();
+    assert!(w.has("In the style Candy, as chosen under “Photo”."));
+    assert!(w.has_containing("Strength 100 %, detail"));
+    w.click("Start");
+    w.until_label("2 photos painted into the folder");
+    let folder = w.path("album/painted");
+    let read = decode::from_path(&folder.join("a-candy.png")).expect("painted");
+    assert_eq!(*read.frame, inverted(&photo(16, 12)));
+    fs::remove_dir_all(folder).expect("removed");
+    w.click("Close");
     w.click("Photo");
+    let folder = w.path("album");
+    w.drop_file(&folder);
     w.until_label(&with("Change them on the right."));
     w.click("Several styles");
     assert!(is_ticked(&w, "Candy") && !is_ticked(&w, "Wave"));

@@ -64,6 +64,10 @@ fn pictures_are_mixed_by_sliders_and_undo_goes_back() {
     w.until("the mix", |_| newest(&styles) == "barn 50, night 50");
     w.until_painted();
     w.harness.check_accessibility();
+    assert!(w.paints("Mix of Barn and Night"), "the card says that it is a mix");
+    assert!(w.close_is_held_back());
+    w.until_contains("in “Mix of Barn and Night”");
+    w.click("Cancel");
     w.slider("Night").set_value_accesskit(25.0);
     w.step();
     // One scale: the shares add up, and the other style has the rest.

@@ -23,10 +23,10 @@ const QUESTION_TOP: f32 = 0.12;
 
 /// How a batch will paint, as the window says.
 pub struct Painting<'a> {
-    /// The title of the chosen style.
+    /// The style that is chosen for photos.
     pub style: Option<&'a str>,
-    /// That style, or the mix with it, in a sentence.
-    pub style_in_words: Option<&'a str>,
+    /// That style, or the mix with it, in a sentence; or how one is chosen.
+    pub style_in_words: &'a str,
     /// All styles.
     pub cards: &'a [Card],
     /// The settings that count for every photo, in words.
@@ -135,12 +135,11 @@ impl Batch {
             several.is_some_and(|ids| ids.contains(&card.id))
         };
         let ticked: Vec<&Card> = cards.iter().filter(is_ticked).collect();
-        match (&self.several, style_in_words, ticked.as_slice()) {
-            (None, Some(words), _) => ui.label(words),
-            (None, None, _) => ui.label("Choose a style on the left first."),
-            (Some(_), _, []) => ui.label("Choose at least one style."),
-            (Some(_), _, [card]) => ui.label(format!("In the style {}.", card.title)),
-            (Some(_), _, several) => ui.label(format!(
+        match (&self.several, ticked.as_slice()) {
+            (None, _) => ui.label(style_in_words),
+            (Some(_), []) => ui.label("Choose at least one style."),
+            (Some(_), [card]) => ui.label(format!("In the style {}.", card.title)),
+            (Some(_), several) => ui.label(format!(
                 "In {} styles: {}.",
                 several.len(),
                 counted(several.len() * self.photos.len(), "painting")
@@ -150,7 +149,7 @@ impl Batch {
         if ui.checkbox(&mut has_list, "Several styles").clicked() {
             intents.push(Intent::SetBatchStyles(has_list.then(|| {
                 // Begins with the style that is chosen.
-                let chosen = cards.iter().filter(|card| style == Some(&card.title));
+                let chosen = cards.iter().filter(|card| style == Some(&card.id));
                 chosen.map(|card| card.id.clone()).collect()
             })));
         }

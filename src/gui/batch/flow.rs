@@ -10,7 +10,7 @@ use crate::{
         paint::{OutputSize, PaintSettings},
         protocol::BatchJob,
     },
-    gui::{app::App, mix, platform::format_title, style_source::Card},
+    gui::{app::App, mix, platform::format_title, style_source::Card, workspace::Page},
     media::encode::{Existing, Format},
 };
 
@@ -29,31 +29,40 @@ impl App {
         }
     }
 
-    /// The style that a batch is painted in, or the mix, in words; `None` while none is chosen.
-    pub(in crate::gui) fn batch_style_in_words(&self) -> Option<String> {
-        let style = self.workspace.choice.style.as_deref()?;
-        let parts = self.mixed_parts();
-        Some(match parts.is_empty() {
-            true => format!("In the style {}.", self.title_of(style)),
-            false => {
+    /// The style that a batch is painted in, or the mix, in words; or how one is chosen.
+    pub(in crate::gui) fn batch_style_in_words(&self) -> String {
+        let choice = self.workspace.photo_choice();
+        // Live pictures have another one, which is seen on the left.
+        let is_aside = self.workspace.page() == Page::Live;
+        let parts = choice.parts();
+        let words = match &choice.style {
+            None if is_aside => return "Choose a style under “Photo” first.".to_owned(),
+            None => return "Choose a style on the left first.".to_owned(),
+            Some(style) if parts.is_empty() => format!("In the style {}", self.title_of(style)),
+            Some(_) => {
                 let mix = mix::in_words(&parts, |style| self.title_of(style));
-                format!("In a mix: {mix}.")
+                format!("In a mix: {mix}")
             }
-        })
+        };
+        match is_aside {
+            true => format!("{words}, as chosen under “Photo”."),
+            false => format!("{words}."),
+        }
     }
 
     /// The settings that every photo of a batch is painted with, in words, and where they are changed: the controls
     /// of photos are `seen` or folded away.
     pub(in crate::gui) fn batch_settings_in_words(&self, seen: bool) -> String {
-        let choice = &self.workspace.choice;
+        let choice = self.workspace.photo_choice();
         let mut words = format!(
             "Strength {} %, detail {} px or the photo's own size where that is less, ",
             choice.look.strength_percent,
             choice.brush_px()
         );
-        if choice.look.keep_colors {
-            words.push_str("the photo's colours, ");
-        }
+        words.push_str(match choice.look.keep_colors {
+            true => "the photo's colours, ",
+            false => "the style's colours, ",
+        });
         words.push_str(&match choice.output {
             OutputSize::Original => "as large as the photo".to_owned(),
             OutputSize::Working => "as large as painted".to_owned(),
@@ -77,10 +86,12 @@ impl App {
 
     /// The style that is chosen in the window, which may be a mix.
     fn chosen_batch_style(&self) -> Option<BatchStyle> {
-        let id = self.workspace.choice.style.clone()?;
+        let choice = self.workspace.photo_choice();
+        let id = choice.style.clone()?;
+        let card = self.gallery.known(&id);
         Some(BatchStyle {
-            parts: self.mixed_parts(),
-            model: self.model(),
+            parts: choice.parts(),
+            model: card.map_or(choice.model, |card| card.model(choice.model)),
             title: self.title_of(&id).to_owned(),
             id,
         })
@@ -88,7 +99,7 @@ impl App {
 
     /// These styles, in the order in which the window lists them.
     fn batch_styles(&self, ids: &[String]) -> Vec<BatchStyle> {
-        let wanted = self.workspace.choice.model;
+        let wanted = self.workspace.photo_choice().model;
         let cards = self.gallery.cards().iter();
         let chosen = cards.filter(|card| ids.contains(&card.id));
         let style = |card: &Card| BatchStyle {
@@ -156,7 +167,7 @@ impl App {
                 network,
             })
         });
-        let choice = &self.workspace.choice;
+        let choice = self.workspace.photo_choice();
         let mut photos = BatchPhotos::new(items.collect(), batch.target.clone());
         photos.output = choice.output;
         photos.look = choice.look;

@@ -27,8 +27,8 @@ impl App {
     pub(super) fn toggle_full_screen(&mut self, ctx: &egui::Context) {
         let (is_full, now) = ctx.input(|i| (i.viewport().fullscreen == Some(true), i.time));
         let is_on = !(is_full || self.full_screen.is_on());
-        let style = self.workspace.choice.style.as_deref();
-        self.full_screen.set(is_on, now, style);
+        let style = self.chosen_name();
+        self.full_screen.set(is_on, now, style.as_deref());
         let framing = match (is_on, self.settings.choices.full_screen_fills) {
             (false, _) => Framing::Window,
             (true, false) => Framing::Fit,
@@ -64,8 +64,8 @@ impl App {
     pub(super) fn full_screen_ui(&mut self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
         let now = ui.input(|i| i.time);
         let is_used = is_used(ui.ctx(), self.full_screen.shows_controls(now));
-        let style = self.workspace.choice.style.as_deref();
-        self.full_screen.note(now, is_used, style);
+        let style = self.chosen_name();
+        self.full_screen.note(now, is_used, style.as_deref());
         egui::CentralPanel::no_frame().show(ui, |ui| {
             let mut area = ui.max_rect();
             let shows_controls = self.full_screen.shows_controls(now);
@@ -105,15 +105,11 @@ impl App {
     fn name_style(&self, ui: &egui::Ui, area: Rect, now: f64) {
         let shows = self.full_screen.shows_name(now);
         let share = fade(ui.ctx(), "style's name", shows);
-        let card = self.full_screen.style.as_deref();
-        let Some(card) = card.and_then(|id| self.gallery.card(id)) else {
-            return;
-        };
-        if share > 0.0 {
+        if let (true, Some(name)) = (share > 0.0, &self.full_screen.style) {
             let at = area.left_top() + vec2(24.0, 24.0);
             floating(ui, "style's name", Align2::LEFT_TOP, at, area, |ui| {
                 ui.multiply_opacity(share);
-                ui.heading(&card.title);
+                ui.heading(name);
             });
         }
     }

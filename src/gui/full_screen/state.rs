@@ -14,7 +14,7 @@ pub struct FullScreen {
     hint_until: f64,
     controls_until: f64,
     name_until: f64,
-    /// Id of the style that was chosen in the frame before.
+    /// The name of what painted in the frame before.
     pub(super) style: Option<String>,
     /// Height that the bar of controls took in the frame before, in points.
     pub(super) bar_height: f32,
@@ -26,7 +26,7 @@ impl FullScreen {
         self.is_on
     }
 
-    /// Begins or ends at `now`, while the style of this id is chosen.
+    /// Begins or ends at `now`, while what has this name paints.
     pub fn set(&mut self, is_on: bool, now: f64, style: Option<&str>) {
         *self = Self {
             is_on,
@@ -36,7 +36,7 @@ impl FullScreen {
         };
     }
 
-    /// Notes at `now` whether somebody uses the mouse or the controls, and which style is chosen.
+    /// Notes at `now` whether somebody uses the mouse or the controls, and what paints, by its name.
     pub(super) fn note(&mut self, now: f64, is_used: bool, style: Option<&str>) {
         if is_used {
             self.controls_until = now + CONTROLS_SECONDS;

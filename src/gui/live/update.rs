@@ -217,15 +217,7 @@ impl App {
             self.stop_measuring();
             return;
         }
-        let parts = self.mixed_parts();
-        let style = match (self.workspace.choice.style.as_deref(), parts.is_empty()) {
-            (None, _) => "none".to_owned(),
-            (Some(style), true) => self.title_of(style).to_owned(),
-            (Some(_), false) => {
-                let titles = parts.iter().map(|(style, _)| self.title_of(style));
-                titles.collect::<Vec<_>>().join(" + ")
-            }
-        };
+        let style = self.chosen_name().unwrap_or_else(|| "none".to_owned());
         self.engine.measure(MeasureJob {
             modes: ModePair {
                 candidates: self.settings.live.candidates,

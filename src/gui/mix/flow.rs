@@ -11,9 +11,7 @@ use crate::{
 impl App {
     /// The styles of the mix that the choice is; empty where nothing is mixed.
     pub(in crate::gui) fn mixed_parts(&self) -> Parts {
-        let choice = &self.workspace.choice;
-        let style = choice.style.as_deref();
-        style.map_or_else(Parts::new, |style| choice.mix.parts(style))
+        self.workspace.choice.parts()
     }
 
     /// The network of a mix, once it is here; until then it is requested, unless another one is being made.
@@ -110,17 +108,39 @@ impl App {
         if parts.is_empty() {
             return;
         }
-        let titles: Vec<&str> = parts
-            .iter()
-            .map(|(style, _)| self.title_of(style))
-            .collect();
-        let name = titles.join(" and ");
+        let name = self.titles(&parts);
         self.put_question(Question::Name(Naming::new(NameFor::Mix(parts), name)));
     }
 
     /// The title of a style.
     pub(in crate::gui) fn title_of<'a>(&'a self, style: &'a str) -> &'a str {
         self.gallery.known(style).map_or(style, |card| &card.title)
+    }
+
+    /// The titles of a mix's styles.
+    fn titles(&self, parts: &Parts) -> String {
+        let titles: Vec<&str> = parts.iter().map(|(id, _)| self.title_of(id)).collect();
+        match titles.split_last() {
+            Some((last, [first, others @ ..])) => {
+                let others: String = others.iter().map(|title| format!(", {title}")).collect();
+                format!("{first}{others} and {last}")
+            }
+            _ => titles.concat(),
+        }
+    }
+
+    /// What a style is called, or the mix of it.
+    pub(in crate::gui) fn name_of(&self, style: &str, parts: &Parts) -> String {
+        match parts.is_empty() {
+            true => self.title_of(style).to_owned(),
+            false => format!("Mix of {}", self.titles(parts)),
+        }
+    }
+
+    /// What paints, by its name; `None` while no style is chosen.
+    pub(in crate::gui) fn chosen_name(&self) -> Option<String> {
+        let style = self.workspace.choice.style.as_deref()?;
+        Some(self.name_of(style, &self.mixed_parts()))
     }
 
     /// Keeps a mix as a style of its own.
