@@ -45,6 +45,8 @@ pub struct View<'a> {
     pub models: &'a [ModelSize],
     /// The model size in use.
     pub model: ModelSize,
+    /// Whether live pictures are painted with settings of their own.
+    pub live_has_own: bool,
     /// Every style, for a mix.
     pub cards: &'a [Card],
 }
@@ -68,7 +70,7 @@ pub fn ui(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
                 ui.add_space(theme::GROUP_GAP);
             }
 
-            theme::group_title(ui, "Painting");
+            theme::painting_title(ui, "Live", view.live_has_own);
             strength(ui, "0 % is the photo, 100 % the painting.", &mut choice);
             brush(ui, view, &mut choice);
             ui.checkbox(&mut choice.look.keep_colors, "Keep the photo's colours")
@@ -337,7 +339,7 @@ fn format(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
 }
 
 /// Least width at which the buttons that keep the painting have words beside their icons, in points.
-const SAVE_WORDS_WIDTH: f32 = 376.0;
+const SAVE_WORDS_WIDTH: f32 = 430.0;
 
 /// The buttons that keep the painting, one beside the other.
 pub fn save_buttons(

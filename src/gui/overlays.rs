@@ -412,6 +412,28 @@ fn close_button(ui: &mut egui::Ui, is_fresh: bool, intents: &mut Vec<Intent>) {
     }
 }
 
+/// What is known of a style: who painted it, else where a person's own lies.
+fn credit(card: &Card) -> String {
+    let Some(path) = card.own.as_ref().filter(|_| card.credit.is_empty()) else {
+        return match card.credit.as_str() {
+            "" => "Its file names neither painter nor licence.".to_owned(),
+            credit => credit.to_owned(),
+        };
+    };
+    let since = card.changed.and_then(|at| at.elapsed().ok());
+    let when = match since.map(|since| since.as_secs() / (24 * 60 * 60)) {
+        None => String::new(),
+        Some(0) => ", saved within a day".to_owned(),
+        Some(1) => ", saved a day ago".to_owned(),
+        Some(days) => format!(", saved {days} days ago"),
+    };
+    let what = match card.is_picture() {
+        true => "Made of a picture of yours",
+        false => "Added by you",
+    };
+    format!("{what}{when}: {}", path_label(path))
+}
+
 fn about_ui(ui: &mut egui::Ui, cards: &[Card], is_fresh: bool, intents: &mut Vec<Intent>) {
     ui.heading(format!("StyleForge {}", env!("CARGO_PKG_VERSION")));
     theme::caption(
@@ -425,12 +447,7 @@ fn about_ui(ui: &mut egui::Ui, cards: &[Card], is_fresh: bool, intents: &mut Vec
             theme::group_title(ui, "Styles");
             for card in cards {
                 ui.label(RichText::new(&card.title).strong());
-                let credit = if card.credit.is_empty() {
-                    "The file tells nothing about its origin."
-                } else {
-                    &card.credit
-                };
-                theme::caption(ui, credit);
+                theme::caption(ui, credit(card));
             }
             ui.add_space(theme::GROUP_GAP);
             theme::group_title(ui, "Licences");

@@ -9,12 +9,14 @@ use super::{
 };
 
 /// Width of the list, in points.
-const WIDTH: f32 = 840.0;
+const WIDTH: f32 = 876.0;
 /// Space that is left beside it in a narrow window, in points.
 const WINDOW_MARGIN: f32 = 120.0;
 
 /// Width from which on two columns have room for their lines, in points.
-const TWO_COLUMNS: f32 = 640.0;
+const TWO_COLUMNS: f32 = 860.0;
+/// Width of the keys, in points: in every group what they do begins at the same place.
+const KEYS_WIDTH: f32 = 146.0;
 
 /// Draws the list into `ui`: the lines that hold the words in `wanted`, all of them while it is empty.
 pub fn ui(ui: &mut egui::Ui, groups: &[Group], wanted: &mut String, is_fresh: bool) {
@@ -72,7 +74,7 @@ fn group_ui(ui: &mut egui::Ui, group: &Group, lines: &[&Line]) {
     theme::group_title(ui, group.title);
     Grid::new(group.title)
         .num_columns(2)
-        .min_col_width(130.0)
+        .min_col_width(KEYS_WIDTH)
         // Lines of text need less height than buttons: more is seen at once.
         .min_row_height(0.0)
         .spacing([12.0, 4.0])

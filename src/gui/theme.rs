@@ -242,6 +242,19 @@ pub fn group_title(ui: &mut egui::Ui, text: &str) {
     ui.label(letters.color(ui.visuals().strong_text_color()));
 }
 
+/// The title of the controls of painting, on a page beside which another one `has_own` settings, and its name.
+pub fn painting_title(ui: &mut egui::Ui, other: &str, has_own: bool) {
+    ui.horizontal(|ui| {
+        ui.spacing_mut().interact_size.y = 0.0;
+        group_title(ui, "Painting");
+        if has_own {
+            at_the_right(ui, "what the other page has", |ui| {
+                caption(ui, format!("{other} has its own"));
+            });
+        }
+    });
+}
+
 /// The letters of a heading that is clicked to fold what is below it.
 pub fn heading(text: &str) -> egui::RichText {
     egui::RichText::new(text).family(fonts::semibold())
@@ -292,6 +305,13 @@ impl HintBeside for egui::Response {
 pub fn caption(ui: &mut egui::Ui, text: impl Into<String>) {
     let color = palette(ui.visuals()).quiet;
     ui.label(egui::RichText::new(text).small().color(color));
+}
+
+/// A quiet line that is cut where it is too long; its tooltip has all of it.
+pub fn cut_caption(ui: &mut egui::Ui, text: impl Into<String>) {
+    let color = palette(ui.visuals()).quiet;
+    let text = egui::RichText::new(text).small().color(color);
+    ui.add(egui::Label::new(text).truncate());
 }
 
 /// A quiet line below a control that `has_way_back` to what is usual: then a small button stands behind it, with

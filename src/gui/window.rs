@@ -11,6 +11,7 @@ use super::{
     label::{label, remark},
     live::{self, LiveView},
     messages::Corner,
+    paintings,
     theme, welcome,
 };
 use crate::{engine::paint::Painting, mode::DeviceChoice};
@@ -21,6 +22,8 @@ const CHIP_HEIGHT: f32 = 64.0;
 const SMALLEST_SIZE: Vec2 = vec2(720.0, 480.0);
 /// Least width at which the controls are always seen, in points.
 const CONTROLS_FROM: f32 = 1100.0;
+/// Least width at which styles and controls stand beside the picture, in points: with less, the one or the other.
+const BOTH_FROM: f32 = 860.0;
 
 /// The smallest size of the window on a screen of this size, in points: never larger than the screen.
 fn smallest_size(screen: Vec2) -> Vec2 {
@@ -51,6 +54,11 @@ impl App {
         }
     }
 
+    /// Whether the controls are seen in the place of the styles.
+    pub(super) fn controls_replace_styles(&self, ctx: &egui::Context) -> bool {
+        self.controls_open && ctx.content_rect().width() < BOTH_FROM
+    }
+
     /// The picture with everything around it. Tab goes through the parts in the order in which they are drawn.
     pub(super) fn window_ui(&mut self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
         let side = |ui: &egui::Ui, x: i8, y: i8| {
@@ -77,11 +85,10 @@ impl App {
             };
             bars::top(ui, &view, intents);
         });
-        Panel::left("gallery")
-            .resizable(false)
-            .exact_size(theme::GALLERY_WIDTH)
-            .frame(side(ui, 12, 8))
-            .show(ui, |ui| {
+        let gallery = Panel::left("gallery").resizable(false);
+        let gallery = gallery.exact_size(theme::GALLERY_WIDTH);
+        if !self.controls_replace_styles(ui.ctx()) {
+            gallery.frame(side(ui, 12, 8)).show(ui, |ui| {
                 let share = self.engine.progress().unwrap_or(0.0);
                 let painting = self
                     .painting
@@ -93,6 +100,7 @@ impl App {
                 let moving = self.live.as_ref().map(LiveView::previews);
                 self.gallery.ui(ui, chosen, painting, moving, intents);
             });
+        }
         if has_controls {
             Panel::right("controls")
                 .resizable(false)
@@ -107,7 +115,8 @@ impl App {
             let lab = self.lab_room(ui, side(ui, 12, 6));
             // A part of the canvas, not a bar of its own.
             let canvas = side(ui, 12, 4).fill(theme::palette(ui.visuals()).stage);
-            let view = self.has_view();
+            // In a low window the Lab takes its place; keys do the same.
+            let view = self.has_view() && !(lab.is_some() && paintings::is_low(ui.ctx()));
             let view = view.then(|| LowerPanel::room(ui, "view", canvas, false));
             let area = egui::CentralPanel::no_frame()
                 .show(ui, |ui| {
@@ -152,6 +161,7 @@ impl App {
                 ui.horizontal(|ui| {
                     self.save_buttons(ui, intents);
                     theme::at_the_right(ui, "views of the photo", |ui| {
+                        self.strip_button(ui, has_words, intents);
                         live::full_screen_button(ui, has_words, intents);
                     });
                 });
@@ -227,6 +237,7 @@ impl App {
         let card = style.and_then(|id| self.gallery.card(id));
         let models = card.map_or(&[][..], |card| card.models.as_slice());
         let cards = self.gallery.cards();
+        let has_own = self.workspace.has_two_choices();
         if let Some(live) = &self.live {
             let view = live::controls::View {
                 live,
@@ -234,6 +245,7 @@ impl App {
                 choice: &self.workspace.choice,
                 model: self.live_model(),
                 models,
+                photo_has_own: has_own,
                 cards,
                 device: self.device.info.as_ref(),
             };
@@ -250,6 +262,7 @@ impl App {
             whole_size: self.workspace.photo().map(|photo| photo.whole.size()),
             models,
             model: self.model(),
+            live_has_own: has_own,
             cards,
         };
         controls::ui(ui, &view, intents);

@@ -125,6 +125,11 @@ impl Workspace {
         self.page = page;
     }
 
+    /// Whether photos and live pictures have a choice of their own each.
+    pub fn has_two_choices(&self) -> bool {
+        self.aside.is_some()
+    }
+
     /// Whose choice and history these are.
     pub fn page(&self) -> Page {
         self.page

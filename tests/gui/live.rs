@@ -200,7 +200,7 @@ fn a_camera_that_was_named_is_waited_for_and_nothing_can_be_saved_meanwhile() {
     let mut w = Window::painting_live();
     w.choose_absent_camera();
     w.until_contains("here is no camera front");
-    assert!(w.has("Waiting for the camera") && w.has("No picture yet"));
+    assert!(w.has("Waiting for the camera") && w.has("Not painted yet"));
     let told = |w: &Window, part: &str| w.texts().iter().filter(|l| l.contains(part)).count();
     assert_eq!(told(&w, "here is no camera front"), 1, "{:#?}", w.texts());
     assert_eq!(told(&w, "Waiting for"), 1, "{:#?}", w.texts());

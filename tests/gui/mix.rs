@@ -1,7 +1,7 @@
 //! Mixes of styles that were made of pictures.
 
-use eframe::egui::{Key, Modifiers};
-use egui_kittest::kittest::{NodeT, Queryable};
+use eframe::egui::{Key, Modifiers, Role};
+use egui_kittest::kittest::{NodeT, Queryable, by};
 use styleforge::{settings::Settings, weights::MadeBy};
 
 use crate::{
@@ -64,6 +64,14 @@ fn pictures_are_mixed_by_sliders_and_undo_goes_back() {
     w.until("the mix", |_| newest(&styles) == "barn 50, night 50");
     w.until_painted();
     w.harness.check_accessibility();
+    // The cross takes nothing of the column of numbers.
+    let number = |name: &str| {
+        let field = by().label(name).role(Role::SpinButton);
+        w.harness.get(field).rect()
+    };
+    let cross = w.harness.get_by_label("Take Night out of the mix").rect();
+    assert_eq!(number("Barn").x_range(), number("Night").x_range());
+    assert!((cross.center().y - number("Night").center().y).abs() < 1.0);
     assert!(w.paints("Mix of Barn and Night"), "the card says that it is a mix");
     assert!(w.close_is_held_back());
     w.until_contains("in “Mix of Barn and Night”");
@@ -191,6 +199,7 @@ fn a_mix_is_saved_by_its_styles_and_kept_as_one() {
     w.key(Modifiers::NONE, Key::Escape);
     w.click("About");
     w.until_label("mix of Barn 34 %, Night 33 %, Sea 33 %");
+    assert!(w.has("Made of a picture of yours: /styles/barn"));
 }
 
 #[test]

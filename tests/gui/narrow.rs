@@ -21,20 +21,57 @@ fn the_zoom_fits_beside_the_controls_of_a_narrow_window() {
     w.click("Controls");
     w.until_label("Detail");
     w.step();
-    // Between the styles and the controls.
-    let room = Rect::from_min_max(pos2(212.0, 0.0), pos2(720.0 - 280.0, 480.0));
+    // The controls stand there in place of the styles.
+    assert!(!w.has("Styles"));
+    let room = Rect::from_min_max(pos2(0.0, 0.0), pos2(720.0 - 280.0, 480.0));
     let names = ["Zoom out", "Zoom in", "Fit", "Actual size"];
     let looks = ["Show original", "Show split", "Show painted"];
     for name in names.iter().chain(&looks) {
         let rect = w.harness.get_by_label(name).rect();
         assert!(room.contains_rect(rect), "{name} is at {rect:?}");
     }
+    w.press(Key::Escape);
+    w.until_label("Styles");
+    assert!(!w.has("Detail") && w.has("Controls"));
+}
+
+#[test]
+fn the_picture_keeps_most_of_a_low_window() {
+    let height = |w: &Window| {
+        let stage = w.harness.get_by_label_contains("Picture, ");
+        stage.rect().height()
+    };
+    let mut w = Window::sized_after(720.0, 480.0, saves_there);
+    w.until_label("Candy");
+    let file = w.photo_file("photo.png", 400, 300);
+    w.drop_file(&file);
+    w.click("Candy");
+    w.until_painted();
+    let before = height(&w);
+    assert!(before > 270.0, "{before}");
+    w.save_as("saved.png");
+    w.click("Dismiss");
+    w.step();
+    assert_eq!(height(&w), before, "nothing takes its room unasked");
+    w.click("Show saved paintings");
+    w.until_label("saved.png");
+    w.click("Hide saved paintings");
+    w.until("the strip to go", |w| !w.has("saved.png"));
+
+    let mut w = Window::live_sized(720.0, 480.0);
+    w.until_live();
+    w.press(Key::B);
+    w.until_contains("times as fast");
+    assert!(height(&w) > 160.0, "{}", height(&w));
+    let [tab, export] = ["Show compare", "Export"].map(|name| w.harness.get_by_label(name).rect());
+    assert_eq!(tab.center().y, export.center().y, "one row");
 }
 
 #[test]
 fn the_buttons_below_the_picture_fit_beside_the_controls_of_a_narrow_window() {
     let fits = |w: &Window, names: &[&str]| {
-        let room = Rect::from_min_max(pos2(212.0, 0.0), pos2(720.0 - 280.0, 480.0));
+        let right = w.harness.ctx.content_rect().width() - 280.0;
+        let room = Rect::from_min_max(pos2(0.0, 0.0), pos2(right, 480.0));
         for name in names {
             let rect = w.harness.get_by_label(name).rect();
             assert!(room.contains_rect(rect), "{name} is at {rect:?}");
@@ -55,7 +92,7 @@ fn the_buttons_below_the_picture_fit_beside_the_controls_of_a_narrow_window() {
     w.step();
     fits(&w, &["Apply the crop", "Cancel", "Ratio As the photo"]);
 
-    let mut w = Window::live_sized(720.0, 480.0);
+    let mut w = Window::live_sized(640.0, 480.0);
     w.until_contains("Picture, painted");
     w.click("Controls");
     w.until_label("Detail");
@@ -186,6 +223,12 @@ fn the_list_of_keys_is_seen_whole_in_a_window_of_the_usual_size() {
     w.step();
     let close = w.harness.get_by_label("Close").rect().top();
     let last = w.harness.get_by_label_contains("Tab goes through").rect();
+    // What keys do begins at the same place in every group of a column.
+    let left = |name: &str| w.harness.get_by_label(name).rect().left();
+    let [first, others @ ..] =
+        ["Open a photo", "More or less detail", "Quit"].map(left);
+    assert_eq!(others, [first; 2]);
+    assert_eq!(left("Add a style"), left("Save the painting"));
     assert!(last.bottom() < close, "{last:?} above {close}");
 }
 

@@ -406,9 +406,10 @@ fn the_chosen_style_is_in_view_however_it_was_chosen() {
     };
     let in_view = |w: &Window, title: &str| {
         let rect = chosen_at(w, title);
-        // Between the title above and the button below.
         let add = w.harness.get_by_label("Add a style…").rect();
-        rect.top() > 60.0 && rect.bottom() <= add.top()
+        let fade = w.harness.ctx.global_style().spacing.scroll.fade.size;
+        // Between the title above and the button below, and clear of where the list fades.
+        rect.top() > 60.0 && rect.bottom() + fade / 2.0 <= add.top()
     };
     let mut w = Window::sized(1000.0, 420.0);
     w.until_label("Wave");

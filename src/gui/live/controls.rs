@@ -37,6 +37,8 @@ pub struct View<'a> {
     pub model: ModelSize,
     /// The model sizes of the chosen style; empty without one.
     pub models: &'a [ModelSize],
+    /// Whether photos are painted with settings of their own.
+    pub photo_has_own: bool,
     /// Every style, for a mix.
     pub cards: &'a [Card],
     /// The device that paints.
@@ -54,7 +56,7 @@ pub fn ui(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
             source(ui, view, &mut choices, intents);
             ui.add_space(theme::GROUP_GAP);
 
-            theme::group_title(ui, "Painting");
+            theme::painting_title(ui, "Photo", view.photo_has_own);
             let hint = "0 % is the source, 100 % the painting.";
             strength(ui, hint, &mut choice);
             size(ui, view, &mut choices);
@@ -292,7 +294,7 @@ fn size(ui: &mut egui::Ui, view: &View<'_>, choices: &mut LiveChoices) {
     pick(ui, "Detail", &mut choices.size, offered, name);
     // Always one line: what stands below it does not jump.
     let painted = view.live.painted_at().map_or_else(
-        || "No picture yet".to_owned(),
+        || "Not painted yet".to_owned(),
         |(width, height)| format!("Painted at {width} × {height} px"),
     );
     let is_chosen = matches!(choices.size, LiveSize::LongSide(_));

@@ -234,6 +234,9 @@ impl App {
         for recording in &found.recordings {
             let text = recording.in_words(&path_label(&recording.path));
             self.tell_of_file(text, &recording.path);
+            if recording.pictures.is_none() && recording.kept.is_none() {
+                self.note_painting(ctx, &recording.path);
+            }
         }
         let now = ctx.input(|input| input.time);
         self.interruptions.note(found.undecided, now);

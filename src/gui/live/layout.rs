@@ -5,8 +5,10 @@ use eframe::egui::{self, Frame, Panel, Rect, vec2};
 use super::LiveIntent;
 use crate::gui::{app::App, intent::Intent, theme};
 
-/// Height of the Lab until it is changed, in points.
-const LAB_HEIGHT: f32 = 280.0;
+/// Height of the Lab until it is changed, in points, where there is as much.
+const LAB_HEIGHT: f32 = 300.0;
+/// Least height of it, in points.
+const LEAST_HEIGHT: f32 = 100.0;
 
 impl App {
     /// Room for what stands between live pictures and the buttons below them: the Lab, where it is open.
@@ -14,9 +16,10 @@ impl App {
         let live = self.live.as_ref().filter(|live| live.panel_open);
         live.zip(self.device.info.as_ref())?;
         // The picture keeps the larger half.
-        let most = (0.5 * ui.available_height()).max(100.0);
+        let most = (0.5 * ui.available_height()).max(LEAST_HEIGHT);
         let lab = Panel::bottom("lab").resizable(true);
-        let lab = lab.default_size(LAB_HEIGHT).size_range(100.0..=most);
+        let lab = lab.default_size(LAB_HEIGHT.min(most));
+        let lab = lab.size_range(LEAST_HEIGHT..=most);
         let shown = lab.frame(frame).show(ui, |ui| {
             // As high with every tab.
             ui.set_min_height(ui.available_height());

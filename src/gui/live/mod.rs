@@ -377,7 +377,8 @@ impl LiveView {
     /// Columns and rows at which the network saw the picture on the stage, in pixels.
     fn painted_at(&self) -> Option<(usize, usize)> {
         let finer = self.shown_finer().map(|finer| finer.working);
-        finer.or(self.facts.map(|facts| facts.working))
+        let painted = self.facts.filter(|facts| facts.mode.is_some());
+        finer.or(painted.map(|facts| facts.working))
     }
 
     /// Takes the newest picture onto the stage; `false` when there is no newer one.

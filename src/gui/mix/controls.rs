@@ -12,6 +12,9 @@ use crate::gui::{
     theme::{self, HintBeside},
 };
 
+/// Width and height of the button that takes a style out, in points.
+const CROSS: egui::Vec2 = egui::Vec2::splat(22.0);
+
 /// Draws the mix below its heading where the chosen style was made of a picture.
 pub fn ui(ui: &mut egui::Ui, cards: &[Card], choice: &mut Choice, intents: &mut Vec<Intent>) {
     let card = |id: &str| cards.iter().find(|card| card.id == id);
@@ -80,12 +83,17 @@ fn sliders(ui: &mut egui::Ui, cards: &[Card], chosen: &Card, choice: &mut Choice
         let percent = theme::Number::with(" %");
         let response =
             theme::slider_beside(ui, title, &mut share, 0..=100, usual, &percent, |ui| {
-                if place > 0 {
-                    let cross = egui::Button::new(icons::CLOSE).small();
-                    let name = format!("Take {title} out of the mix");
-                    let cross = ui.add(cross).hint_beside(&name).accessible_name(name);
-                    removed = removed.or(cross.clicked().then_some(place - 1));
+                if place == 0 {
+                    // As much room as a cross: the numbers stand in one column.
+                    ui.allocate_exact_size(CROSS, egui::Sense::hover());
+                    return;
                 }
+                ui.spacing_mut().button_padding = egui::Vec2::ZERO;
+                let cross = egui::Button::new(icons::CLOSE).frame_when_inactive(false);
+                let name = format!("Take {title} out of the mix");
+                let cross = ui.add_sized(CROSS, cross).hint_beside(&name);
+                let cross = cross.accessible_name(name);
+                removed = removed.or(cross.clicked().then_some(place - 1));
             });
         let response = response.hint_beside(
             "How much of the mix is of this style; the others share the rest. A double click makes it an equal part.",

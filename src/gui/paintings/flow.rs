@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use eframe::egui::{self, Event};
 
-use super::{Viewed, is_video, kind, view};
+use super::{Viewed, is_video, kind, strip, view};
 use crate::{
     gui::{
         app::App,
@@ -17,8 +17,13 @@ use crate::{
     settings::MOST_PAINTINGS,
 };
 
-/// Least height of the window in which an empty strip has its place, in points.
+/// Least height of the window in which the strip has its place, in points; in a lower one a button shows it.
 const ROOM_FROM: f32 = 640.0;
+
+/// Whether the window is so low that the picture needs the room.
+pub fn is_low(ctx: &egui::Context) -> bool {
+    ctx.content_rect().height() < ROOM_FROM
+}
 
 impl App {
     /// Notes that a painting was written into this file.
@@ -37,19 +42,41 @@ impl App {
     /// Whether the strip stands below the photo. It does before the first painting is saved where there is room: the
     /// photo does not move then.
     pub(in crate::gui) fn has_strip(&self, ctx: &egui::Context) -> bool {
-        let has_room = ctx.content_rect().height() >= ROOM_FROM;
-        let has_place = has_room && self.workspace.photo().is_some();
-        self.live.is_none()
-            && !self.full_screen.is_on()
-            && (has_place || !self.settings.state.paintings.is_empty())
+        let has_paintings = !self.settings.state.paintings.is_empty();
+        let has_place = match is_low(ctx) {
+            true => has_paintings && self.paintings.is_open_low,
+            false => has_paintings || self.workspace.photo().is_some(),
+        };
+        self.live.is_none() && !self.full_screen.is_on() && has_place
+    }
+
+    /// Whether only the strip's button is seen, or in a low window nothing of it.
+    fn folds_strip(&self, ctx: &egui::Context) -> bool {
+        match is_low(ctx) {
+            true => !self.paintings.is_open_low,
+            false => self.settings.state.folds_paintings,
+        }
+    }
+
+    /// The button that shows the strip in a low window, and hides it, where there is something in it.
+    pub(in crate::gui) fn strip_button(
+        &self,
+        ui: &mut egui::Ui,
+        has_words: bool,
+        intents: &mut Vec<Intent>,
+    ) {
+        if is_low(ui.ctx()) && !self.settings.state.paintings.is_empty() {
+            let folds = self.folds_strip(ui.ctx());
+            strip::button(ui, folds, has_words, intents);
+        }
     }
 
     /// Has the small pictures made that the strip lacks, and files looked at again when the window gets the focus.
     pub(in crate::gui) fn serve_paintings(&mut self, ctx: &egui::Context) {
-        let state = &self.settings.state;
-        if !self.has_strip(ctx) || state.folds_paintings {
+        if !self.has_strip(ctx) || self.folds_strip(ctx) {
             return;
         }
+        let state = &self.settings.state;
         if ctx.input(|i| i.events.contains(&Event::WindowFocused(true))) {
             self.background.look_at_paintings(self.paintings.stamps());
         }
@@ -84,9 +111,12 @@ impl App {
 
     /// Draws the strip, where there is one.
     pub(in crate::gui) fn strip_ui(&mut self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
-        let state = &self.settings.state;
-        let (listed, is_folded) = (&state.paintings, state.folds_paintings);
-        self.paintings.strip(ui, listed, is_folded, intents);
+        let folds = match is_low(ui.ctx()) {
+            true => None,
+            false => Some(self.settings.state.folds_paintings),
+        };
+        let listed = &self.settings.state.paintings;
+        self.paintings.strip(ui, listed, folds, intents);
     }
 
     /// Opens a painting of the list, to be seen.
@@ -168,8 +198,13 @@ impl App {
 
     /// Folds the strip away, or unfolds it.
     pub(in crate::gui) fn fold_paintings(&mut self, ctx: &egui::Context, folds: bool) {
-        self.settings.state.folds_paintings = folds;
-        self.settings_changed(ctx);
+        match is_low(ctx) {
+            true => self.paintings.is_open_low = !folds,
+            false => {
+                self.settings.state.folds_paintings = folds;
+                self.settings_changed(ctx);
+            }
+        }
     }
 
     /// Lets what is meant for the painting that is seen large reach it, and shows the photo again before it changes;

@@ -10,7 +10,7 @@ mod flow;
 mod strip;
 mod view;
 
-pub use view::Viewed;
+pub use {flow::is_low, view::Viewed};
 
 use std::{
     collections::{HashMap, HashSet},
@@ -60,6 +60,8 @@ pub struct Paintings {
     /// The one that is being opened.
     opening: Option<PathBuf>,
     viewed: Option<Viewed>,
+    /// Whether the strip is seen in a window that is low, where the picture needs the room.
+    is_open_low: bool,
 }
 
 impl Paintings {

@@ -23,37 +23,30 @@ const SIZE: egui::Vec2 = vec2(80.0, 56.0);
 const MENU_WIDTH: f32 = 160.0;
 
 impl Paintings {
-    /// Draws the strip of the `listed` files into `ui`, or only the button that unfolds it.
+    /// Draws the strip of the `listed` files into `ui`, or only the button that unfolds it; without that where it
+    /// stands elsewhere.
     pub fn strip(
         &mut self,
         ui: &mut egui::Ui,
         listed: &[PathBuf],
-        is_folded: bool,
+        folds: Option<bool>,
         intents: &mut Vec<Intent>,
     ) {
+        let Some(is_folded) = folds else {
+            self.pictures(ui, listed, intents);
+            return;
+        };
         // At the lower edge, which stays: folding does not take the button from under the pointer.
         let id = ui.scope_id().with("height of the pictures");
         let height: f32 = ui.data(|d| d.get_temp(id).unwrap_or(SIZE.y));
         let button_height = ui.spacing().interact_size.y;
         ui.horizontal_top(|ui| {
-            let words = theme::icon_text(icons::SAVE, "Saved", true);
-            let button = egui::Button::selectable(!is_folded, words);
-            let response = ui
-                .vertical(|ui| {
-                    if !is_folded {
-                        ui.add_space(height - button_height);
-                    }
-                    ui.add(button)
-                })
-                .inner
-                .on_hover_text("The paintings that were saved last");
-            let name = match is_folded {
-                true => "Show saved paintings",
-                false => "Hide saved paintings",
-            };
-            if response.accessible_name(name).clicked() {
-                intents.push(Intent::FoldPaintings(!is_folded));
-            }
+            ui.vertical(|ui| {
+                if !is_folded {
+                    ui.add_space(height - button_height);
+                }
+                button(ui, is_folded, true, intents);
+            });
             if !is_folded {
                 let pictures = ui.vertical(|ui| self.pictures(ui, listed, intents));
                 let now = pictures.response.rect.height();
@@ -113,6 +106,20 @@ impl Paintings {
                 }
             });
         });
+    }
+}
+
+/// The button that folds the strip, or unfolds it.
+pub fn button(ui: &mut egui::Ui, is_folded: bool, has_words: bool, intents: &mut Vec<Intent>) {
+    let words = theme::icon_text(icons::SAVE, "Saved", has_words);
+    let name = match is_folded {
+        true => "Show saved paintings",
+        false => "Hide saved paintings",
+    };
+    let response = ui.add(egui::Button::selectable(!is_folded, words));
+    let response = response.on_hover_text("The paintings that were saved last");
+    if response.accessible_name(name).clicked() {
+        intents.push(Intent::FoldPaintings(!is_folded));
     }
 }
 

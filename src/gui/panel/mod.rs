@@ -36,6 +36,8 @@ pub use export::ExportFormat;
 
 /// How often the panel is drawn for a while when no picture comes, so that rates are seen to fall.
 const FALLING_EVERY: Duration = Duration::from_millis(500);
+/// Least width at which its head has words beside the icon, in points.
+const WORDS_WIDTH: f32 = 560.0;
 /// How long.
 const FALLS_FOR: Duration = Duration::from_secs(5);
 
@@ -227,9 +229,10 @@ impl Panel {
                 ui.ctx().request_repaint_after(FALLING_EVERY);
             }
         }
+        let has_words = ui.available_width() >= WORDS_WIDTH;
         ui.horizontal_wrapped(|ui| {
             ui.spacing_mut().item_spacing.x = 4.0;
-            ui.spacing_mut().button_padding.x = 8.0;
+            ui.spacing_mut().button_padding.x = if has_words { 8.0 } else { 6.0 };
             for (tab, name, hint) in Tab::ALL {
                 let text = RichText::new(name).size(13.0);
                 let button = egui::Button::selectable(self.tab == tab, text);
@@ -250,7 +253,7 @@ impl Panel {
             }
             // No tab.
             ui.separator();
-            self.export_menu(ui, device, now, out);
+            self.export_menu(ui, (device, has_words), now, out);
         });
         ui.add_space(2.0);
         match self.tab {
@@ -304,11 +307,12 @@ impl Panel {
     fn export_menu(
         &self,
         ui: &mut Ui,
-        device: &DeviceInfo,
+        (device, has_words): (&DeviceInfo, bool),
         now: Instant,
         out: &mut Vec<PanelIntent>,
     ) {
-        let text = RichText::new(format!("{} Export…", icons::SAVE)).size(13.0);
+        let text = theme::icon_text(icons::SAVE, "Export…", has_words);
+        let text = RichText::new(text).size(13.0);
         let button = ui
             .add(egui::Button::new(text))
             .on_hover_text("Save what the panel knows as a file.")

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Height of the lines below the table, in points.
-const BELOW_HEIGHT: f32 = 84.0;
+const BELOW_HEIGHT: f32 = 46.0;
 
 /// A column as it is drawn.
 struct Shown {
@@ -325,7 +325,7 @@ fn below(ui: &mut Ui, table: &KernelTable, sum_ms: f64) {
         }
         TimingMethod::Host => "Steps are timed while a frame is painted.",
     };
-    theme::caption(
+    theme::cut_caption(
         ui,
         format!(
             "{} at {}, middle of {} {}, {}. {why}",

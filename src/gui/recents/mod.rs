@@ -4,7 +4,7 @@ mod flow;
 
 use std::path::{Path, PathBuf};
 
-use eframe::egui::{self, Popup, Rect, vec2};
+use eframe::egui::{self, Align, Color32, Layout, Popup, Rect, vec2};
 
 use super::{
     fonts::icons,
@@ -19,6 +19,8 @@ use super::{
 const ON_FIRST_PAGE: usize = 4;
 /// Height of one of them on the first page, in points.
 const LINE_HEIGHT: f32 = 24.0;
+/// Least width of a name there, in points.
+const LEAST_WIDTH: f32 = 60.0;
 /// Width and height of the small picture of a photo, in points.
 const SIZE: egui::Vec2 = vec2(30.0, 20.0);
 
@@ -70,10 +72,28 @@ pub fn on_first_page(ui: &mut egui::Ui, recent: Recent<'_>, intents: &mut Vec<In
     ui.spacing_mut().item_spacing.y = 0.0;
     ui.spacing_mut().interact_size.y = LINE_HEIGHT;
     ui.spacing_mut().button_padding.y = (LINE_HEIGHT - SIZE.y) / 2.0;
-    theme::caption(ui, "Opened before");
-    for path in recent.files.iter().take(ON_FIRST_PAGE) {
-        entry(ui, path, recent.paintings, intents);
-    }
+    let shown = &recent.files[..recent.files.len().min(ON_FIRST_PAGE)];
+    let font = egui::TextStyle::Button.resolve(ui.style());
+    let width = |path: &PathBuf| {
+        let letters = ui.painter();
+        let letters = letters.layout_no_wrap(name_label(path), font.clone(), Color32::WHITE);
+        letters.size().x.ceil()
+    };
+    let spacing = ui.spacing();
+    let beside = SIZE.x + spacing.icon_spacing + 2.0 * spacing.button_padding.x + 1.0;
+    let widest = shown.iter().map(width).fold(LEAST_WIDTH, f32::max) + beside;
+    // A block in the middle, whose lines begin at the same place.
+    let block = vec2(widest.min(ui.available_width()), 0.0);
+    ui.allocate_ui_with_layout(block, Layout::top_down(Align::Min), |ui| {
+        ui.set_width(block.x);
+        ui.horizontal(|ui| {
+            ui.add_space(ui.spacing().button_padding.x);
+            theme::caption(ui, "Opened before");
+        });
+        for path in shown {
+            entry(ui, path, recent.paintings, intents);
+        }
+    });
 }
 
 fn entry(ui: &mut egui::Ui, path: &Path, paintings: &Paintings, intents: &mut Vec<Intent>) {

@@ -442,6 +442,7 @@ fn an_interrupted_recording_gets_its_name_and_is_shown_at_the_next_start() {
     w.until_contains("A recording was interrupted; the part made before that (0:02) is saved as ");
     let video = w.path("StyleForge/recording-0007.avi");
     assert!(w.has_containing("recording-0007.avi."), "{:#?}", w.texts());
+    assert!(w.has("recording-0007.avi"), "it is among what was saved");
     assert!(video.exists() && !w.path("StyleForge/recording-0007.partial.avi").exists());
     for untouched in ["StyleForge/mine.partial.mp4", "elsewhere.partial.avi"] {
         assert!(w.path(untouched).exists(), "{untouched}");
