@@ -54,7 +54,12 @@ pub fn top(ui: &mut egui::Ui, view: &TopView<'_>, intents: &mut Vec<Intent>) {
                 "Paint a camera or the demo scene, with a style and settings of its own.",
                 LiveIntent::Enter,
             ),
-            ("Photo", !is_live, "Paint a photo, with a style and settings of its own.", LiveIntent::Leave),
+            (
+                "Photo",
+                !is_live,
+                "Paint a photo, with a style and settings of its own.",
+                LiveIntent::Leave,
+            ),
         ] {
             let button = egui::Button::selectable(is_on, name).frame_when_inactive(true);
             if key_chips::hint(ui.add(button), hint, "L").clicked() {

@@ -337,7 +337,8 @@ impl Gallery {
                     let own = self.thumbnails.get(&card.id);
                     let pictures = [own, painted];
                     let name = name.filter(|_| is_chosen).unwrap_or(&card.title);
-                    let response = card_ui(ui, (card, name), pictures, is_chosen, (share, is_flipped));
+                    let response =
+                        card_ui(ui, (card, name), pictures, is_chosen, (share, is_flipped));
                     let is_end = [0, self.cards.len() - 1].map(|end| end == place);
                     menu(&response, card, is_end, intents);
                     drag.note(&response, card);

@@ -27,6 +27,23 @@ pub fn capital(text: &str) -> String {
     format!("{}{}", first.unwrap_or_default(), letters.as_str())
 }
 
+/// Errors of the lower floors begin in lower case, as parts of sentences do; a message is a whole
+/// sentence. Paths and names keep their case.
+pub fn sentence(text: &str) -> String {
+    let text = text.trim();
+    let first_word = text.split_whitespace().next().unwrap_or_default();
+    let is_word = first_word.chars().all(|c| c.is_lowercase() || c == '-');
+    let mut chars = text.chars();
+    let mut sentence: String = match chars.next() {
+        Some(first) if is_word => first.to_uppercase().chain(chars).collect(),
+        _ => text.to_owned(),
+    };
+    if !sentence.ends_with(['.', '!', '?', '…']) {
+        sentence.push('.');
+    }
+    sentence
+}
+
 /// A file or folder by its whole path.
 pub fn path_label(path: &Path) -> String {
     remark(&path.to_string_lossy())
@@ -61,5 +78,12 @@ mod tests {
         assert_eq!(name_label(path), "x\\u{1b}[2J.png");
         assert_eq!(path_label(path), "far/away/x\\u{1b}[2J.png");
         assert_eq!(name_label(Path::new("/")), "/");
+    }
+
+    #[test]
+    fn messages_are_sentences() {
+        assert_eq!(sentence("the disk is full"), "The disk is full.");
+        assert_eq!(sentence("beach.jpg is damaged"), "beach.jpg is damaged.");
+        assert_eq!(sentence("/a/b is damaged."), "/a/b is damaged.");
     }
 }

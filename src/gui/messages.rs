@@ -7,7 +7,12 @@
 
 use eframe::egui::{self, CornerRadius, Frame, Margin, Stroke, TextureHandle, vec2};
 
-use super::{fonts::icons, intent::Intent, label::remark, theme};
+use super::{
+    fonts::icons,
+    intent::Intent,
+    label::{remark, sentence},
+    theme,
+};
 
 /// Messages shown at a time, the newest; the oldest notice gives way.
 const MOST_SHOWN: usize = 2;
@@ -459,33 +464,9 @@ fn buttons_ui(ui: &mut egui::Ui, message: &Message, intents: &mut Vec<Intent>) {
     }
 }
 
-/// Errors of the lower floors begin in lower case, as parts of sentences do; a message is a whole
-/// sentence. Paths and names keep their case.
-fn sentence(text: &str) -> String {
-    let text = text.trim();
-    let first_word = text.split_whitespace().next().unwrap_or_default();
-    let is_word = first_word.chars().all(|c| c.is_lowercase() || c == '-');
-    let mut chars = text.chars();
-    let mut sentence: String = match chars.next() {
-        Some(first) if is_word => first.to_uppercase().chain(chars).collect(),
-        _ => text.to_owned(),
-    };
-    if !sentence.ends_with(['.', '!', '?', '…']) {
-        sentence.push('.');
-    }
-    sentence
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn messages_are_sentences() {
-        assert_eq!(sentence("the disk is full"), "The disk is full.");
-        assert_eq!(sentence("beach.jpg is damaged"), "beach.jpg is damaged.");
-        assert_eq!(sentence("/a/b is damaged."), "/a/b is damaged.");
-    }
 
     #[test]
     fn the_area_is_bounded_and_does_not_repeat_itself() {

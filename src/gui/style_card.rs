@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use eframe::egui::{
-    self, Align2, Color32, CornerRadius, FontId, Galley, LayerId, Order, Rect, Response, Role, Sense,
-    Stroke, StrokeKind, TextureHandle, UiBuilder, Visuals, WidgetInfo, pos2, vec2,
+    self, Align2, Color32, CornerRadius, FontId, Galley, LayerId, Order, Rect, Response, Role,
+    Sense, Stroke, StrokeKind, TextureHandle, UiBuilder, Visuals, WidgetInfo, pos2, vec2,
 };
 
 use super::{

@@ -244,14 +244,17 @@ pub fn group_title(ui: &mut egui::Ui, text: &str) {
 
 /// The title of the controls of painting, on a page beside which another one `has_own` settings, and its name.
 pub fn painting_title(ui: &mut egui::Ui, other: &str, has_own: bool) {
-    ui.horizontal(|ui| {
+    ui.scope(|ui| {
+        // As high as a title alone.
         ui.spacing_mut().interact_size.y = 0.0;
-        group_title(ui, "Painting");
-        if has_own {
-            at_the_right(ui, "what the other page has", |ui| {
-                caption(ui, format!("{other} has its own"));
-            });
-        }
+        ui.horizontal(|ui| {
+            group_title(ui, "Painting");
+            if has_own {
+                at_the_right(ui, "what the other page has", |ui| {
+                    caption(ui, format!("{other} has its own"));
+                });
+            }
+        });
     });
 }
 

@@ -20,7 +20,7 @@ use crate::capture::{Camera, Source};
 /// Largest width and height of a card, in points.
 const CARD: egui::Vec2 = vec2(190.0, 164.0);
 /// Least height of a card, in points.
-const LEAST_CARD: f32 = 140.0;
+const LEAST_CARD: f32 = 156.0;
 /// Space between cards, in points.
 const BETWEEN: f32 = 12.0;
 /// Height of all that is shown, in points.

@@ -11,8 +11,7 @@ use super::{
     label::{label, remark},
     live::{self, LiveView},
     messages::Corner,
-    paintings,
-    theme, welcome,
+    paintings, theme, welcome,
 };
 use crate::{engine::paint::Painting, mode::DeviceChoice};
 
@@ -161,7 +160,7 @@ impl App {
                 ui.horizontal(|ui| {
                     self.save_buttons(ui, intents);
                     theme::at_the_right(ui, "views of the photo", |ui| {
-                        self.strip_button(ui, has_words, intents);
+                        self.strip_button(ui, intents);
                         live::full_screen_button(ui, has_words, intents);
                     });
                 });
@@ -339,35 +338,25 @@ impl App {
             None if self.device.notice.is_some() => "No device".to_owned(),
             None => "Looking for a device…".to_owned(),
         };
-        let photo = self.workspace.photo().map(|photo| {
-            let opened = &photo.opened;
-            let frame = &opened.photo.frame;
-            let (w, h) = (frame.width(), frame.height());
-            let name = opened.title();
-            format!("{name}, {w} × {h} px")
-        });
-        if let Some(live) = &self.live {
-            let (source, pace) = live.in_words(shows_details);
-            return bars::StatusView {
-                device,
-                device_notice: self.device.notice.as_deref().map(remark),
-                photo: Some(source),
-                last_run: pace,
-            };
-        }
-        if let Some(viewed) = self.paintings.viewed() {
-            return bars::StatusView {
-                device,
-                device_notice: self.device.notice.as_deref().map(remark),
-                photo: Some(viewed.words.clone()),
-                last_run: None,
-            };
-        }
+        let (photo, last_run) = match (&self.live, self.paintings.viewed()) {
+            (Some(live), _) => {
+                let (source, pace) = live.in_words(shows_details);
+                (Some(source), pace)
+            }
+            (None, Some(viewed)) => (Some(viewed.words.clone()), None),
+            (None, None) => {
+                let photo = self.workspace.photo().zip(self.workspace.photo_size());
+                let words =
+                    photo.map(|(photo, (w, h))| format!("{}, {w} × {h} px", photo.opened.title()));
+                let shown = self.workspace.shown();
+                (words, shown.map(|shown| run_in_words(&shown.painting)))
+            }
+        };
         bars::StatusView {
             device,
             device_notice: self.device.notice.as_deref().map(remark),
             photo,
-            last_run: (self.workspace.shown()).map(|s| run_in_words(&s.painting)),
+            last_run,
         }
     }
 }

@@ -72,7 +72,10 @@ fn pictures_are_mixed_by_sliders_and_undo_goes_back() {
     let cross = w.harness.get_by_label("Take Night out of the mix").rect();
     assert_eq!(number("Barn").x_range(), number("Night").x_range());
     assert!((cross.center().y - number("Night").center().y).abs() < 1.0);
-    assert!(w.paints("Mix of Barn and Night"), "the card says that it is a mix");
+    assert!(
+        w.paints("Mix of Barn and Night"),
+        "the card says that it is a mix"
+    );
     assert!(w.close_is_held_back());
     w.until_contains("in “Mix of Barn and Night”");
     w.click("Cancel");

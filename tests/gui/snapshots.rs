@@ -16,9 +16,9 @@ use crate::window::Window;
 /// Size of the window, in points.
 const SIZE: (f32, f32) = (1280.0, 800.0);
 /// Points to one pixel of a small picture.
-const POINTS: usize = 4;
+const POINTS: usize = 5;
 /// Pixels of a small picture that are compared as one: letters may differ a little, a button may not be elsewhere.
-const BLOCK: usize = 8;
+const BLOCK: usize = 6;
 /// By how many levels the mean of a block may differ.
 const LEVELS: f32 = 8.0;
 /// Quality of the JPEG files in which the pictures are kept.
@@ -172,7 +172,11 @@ fn a_painted_photo() {
         let mut w = window(theme, false);
         w.until_label("Candy");
         // Large enough to fill its place at every scale.
-        let file = w.photo_file("photo.png", 1920, 1280);
+        let file = w.path("photo.png");
+        let photo = RgbImage::from_fn(1920, 1280, |x, y| {
+            image::Rgb([(x / 8) as u8, (y / 6) as u8, 128])
+        });
+        photo.save(&file).expect("a writable folder");
         w.drop_file(&file);
         w.until_label("photo.png, 1920 × 1280 px");
         // Goes by itself after a while, which may be sooner or later than the painting is there.

@@ -108,7 +108,11 @@ pub fn drawn(start: Pos2, by: Vec2, size: Vec2, ratio: Option<f32>) -> Rect {
 /// `size`; as large as it gets where it was bounded by that.
 pub fn with_ratio(from: Rect, ratio: f32, size: Vec2) -> Rect {
     let is_bounded = from.width() + 0.5 > size.x || from.height() + 0.5 > size.y;
-    let area = if is_bounded { size.x * size.y } else { from.area() };
+    let area = if is_bounded {
+        size.x * size.y
+    } else {
+        from.area()
+    };
     let width = (area * ratio).sqrt();
     let width = width.min(size.x).min(size.y * ratio);
     let sides = vec2(width, width / ratio);
@@ -220,8 +224,14 @@ mod tests {
                     let crop = pixels(part, (columns, rows), Some(a / b));
                     let (w, h) = (crop.width as f32, crop.height as f32);
                     let what = format!("{a}:{b} of {columns} x {rows}: {crop:?}");
-                    assert!((w * b / a - h).abs() < 1.0 && (h * a / b - w).abs() < 1.0, "{what}");
-                    assert!(crop.x + crop.width <= columns && crop.y + crop.height <= rows, "{what}");
+                    assert!(
+                        (w * b / a - h).abs() < 1.0 && (h * a / b - w).abs() < 1.0,
+                        "{what}"
+                    );
+                    assert!(
+                        crop.x + crop.width <= columns && crop.y + crop.height <= rows,
+                        "{what}"
+                    );
                 }
             }
         }

@@ -12,7 +12,7 @@ use crate::{
         fonts::icons,
         intent::Intent,
         key_chips,
-        label::{capital, remark},
+        label::{remark, sentence},
         theme::{self, floating},
     },
     media::record::{Recorder, length_in_words, pictures, size_in_words},
@@ -400,7 +400,9 @@ impl LiveView {
         floating(ui, "difference", Align2::CENTER_TOP, at, area, |ui| {
             let words = match self.largest_difference {
                 0 => "No difference: all is grey".to_owned(),
-                n => format!("This frame differs by {n} of 255 at most; enlarged {DIFFERENCE_GAIN} times"),
+                n => format!(
+                    "This frame differs by {n} of 255 at most; enlarged {DIFFERENCE_GAIN} times"
+                ),
             };
             ui.add(egui::Label::new(words).extend());
         });
@@ -481,10 +483,7 @@ impl LiveView {
                             theme::caption(ui, format!("Preparing {preparing}"));
                         }
                     }
-                    SourceState::Waiting(problem) => {
-                        ui.label(sentence(&remark(&problem.to_string())));
-                    }
-                    SourceState::Ended(problem) => {
+                    SourceState::Waiting(problem) | SourceState::Ended(problem) => {
                         ui.label(sentence(&remark(&problem.to_string())));
                     }
                 }
@@ -501,9 +500,4 @@ impl LiveView {
             },
         );
     }
-}
-
-/// With a capital letter and a full stop.
-fn sentence(text: &str) -> String {
-    format!("{}.", capital(text))
 }

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// Width of a figure, in points.
-const FIGURE_WIDTH: f32 = 104.0;
+const FIGURE_WIDTH: f32 = 98.0;
 /// The sides, as the picture shows them.
 const SIDES: [&str; 2] = ["Left", "Right"];
 
@@ -111,7 +111,8 @@ impl LiveView {
         let offers = Offers::of(self, Some(device));
         // A grid of its own with and without figures: else these lie over each other until it knows their widths.
         let id = ("comparison", comparison.is_some());
-        egui::Grid::new(id).num_columns(5).show(ui, |ui| {
+        let grid = egui::Grid::new(id).num_columns(5).spacing([4.0, 4.0]);
+        grid.show(ui, |ui| {
             for (place, side) in SIDES.into_iter().enumerate() {
                 ui.label(side);
                 ui.add_enabled_ui(may_choose, |ui| {

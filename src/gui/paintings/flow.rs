@@ -25,14 +25,21 @@ pub fn is_low(ctx: &egui::Context) -> bool {
     ctx.content_rect().height() < ROOM_FROM
 }
 
+/// Puts a file first on a list of the newest ones, `most` of them; `false` where it is first already.
+pub fn put_first(listed: &mut Vec<PathBuf>, path: &Path, most: usize) -> bool {
+    let is_new = listed.first().is_none_or(|first| first != path);
+    if is_new {
+        listed.retain(|other| other != path);
+        listed.insert(0, path.to_owned());
+        listed.truncate(most);
+    }
+    is_new
+}
+
 impl App {
     /// Notes that a painting was written into this file.
     pub(in crate::gui) fn note_painting(&mut self, ctx: &egui::Context, path: &Path) {
-        let listed = &mut self.settings.state.paintings;
-        if listed.first().is_none_or(|first| first != path) {
-            listed.retain(|other| other != path);
-            listed.insert(0, path.to_owned());
-            listed.truncate(MOST_PAINTINGS);
+        if put_first(&mut self.settings.state.paintings, path, MOST_PAINTINGS) {
             self.paintings.keep_only(&self.settings.state);
             self.settings_changed(ctx);
         }
@@ -59,15 +66,10 @@ impl App {
     }
 
     /// The button that shows the strip in a low window, and hides it, where there is something in it.
-    pub(in crate::gui) fn strip_button(
-        &self,
-        ui: &mut egui::Ui,
-        has_words: bool,
-        intents: &mut Vec<Intent>,
-    ) {
+    pub(in crate::gui) fn strip_button(&self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
         if is_low(ui.ctx()) && !self.settings.state.paintings.is_empty() {
             let folds = self.folds_strip(ui.ctx());
-            strip::button(ui, folds, has_words, intents);
+            strip::button(ui, folds, false, intents);
         }
     }
 

@@ -10,7 +10,10 @@ mod flow;
 mod strip;
 mod view;
 
-pub use {flow::is_low, view::Viewed};
+pub use {
+    flow::{is_low, put_first},
+    view::Viewed,
+};
 
 use std::{
     collections::{HashMap, HashSet},

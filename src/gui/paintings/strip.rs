@@ -110,8 +110,11 @@ impl Paintings {
 }
 
 /// The button that folds the strip, or unfolds it.
-pub fn button(ui: &mut egui::Ui, is_folded: bool, has_words: bool, intents: &mut Vec<Intent>) {
-    let words = theme::icon_text(icons::SAVE, "Saved", has_words);
+pub fn button(ui: &mut egui::Ui, is_folded: bool, has_icon: bool, intents: &mut Vec<Intent>) {
+    let words = match has_icon {
+        true => theme::icon_text(icons::SAVE, "Saved", true),
+        false => "Saved".to_owned(),
+    };
     let name = match is_folded {
         true => "Show saved paintings",
         false => "Hide saved paintings",

@@ -6,7 +6,7 @@ use eframe::egui;
 
 use super::Recent;
 use crate::{
-    gui::{app::App, label::path_label},
+    gui::{app::App, label::path_label, paintings::put_first},
     settings::MOST_RECENT,
 };
 
@@ -21,11 +21,7 @@ impl App {
 
     /// Notes that the photo of this file was opened.
     pub(in crate::gui) fn note_recent(&mut self, ctx: &egui::Context, path: &Path) {
-        let recent = &mut self.settings.state.recent_photos;
-        if recent.first().is_none_or(|first| first != path) {
-            recent.retain(|other| other != path);
-            recent.insert(0, path.to_owned());
-            recent.truncate(MOST_RECENT);
+        if put_first(&mut self.settings.state.recent_photos, path, MOST_RECENT) {
             self.settings_changed(ctx);
         }
     }
