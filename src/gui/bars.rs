@@ -411,8 +411,8 @@ fn zooms(ui: &mut egui::Ui, stage: &mut Stage, is_seen: bool) {
         if by == ViewStep::ZoomOut {
             let percent = format!("{:.0} %", stage.zoom_percent());
             let words = egui::Label::new(egui::RichText::new(&percent).small());
-            ui.add_sized([PERCENT_WIDTH, 20.0], words)
-                .accessible_name(format!("Zoom {percent}"));
+            let words = ui.add_enabled_ui(is_seen, |ui| ui.add_sized([PERCENT_WIDTH, 20.0], words));
+            (words.inner).accessible_name(format!("Zoom {percent}"));
         }
     }
 }

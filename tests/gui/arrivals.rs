@@ -84,8 +84,7 @@ fn the_system_is_asked_for_the_pointer_that_the_window_does_not_get() {
 #[test]
 fn a_drop_beside_the_targets_is_a_photo_and_can_become_a_style_instead() {
     let mut w = Window::painted(40, 30);
-    let file = w.photo_file("barn.png", 30, 20);
-    w.drop_file(&file);
+    w.drop_photo("barn.png", 30, 20);
     w.until_label("Save the painting first?");
     w.click("Open without saving");
     w.until_label("barn.png, 30 × 20 px");
@@ -157,8 +156,7 @@ fn a_live_picture_takes_a_style_and_pauses_for_a_photo() {
     // Without a place it is a photo, too, and the way back leads to the live picture.
     let mut w = Window::live();
     w.until_contains(" fps at ");
-    let file = w.photo_file("barn.png", 30, 20);
-    w.drop_file(&file);
+    w.drop_photo("barn.png", 30, 20);
     // By its name: what is shown below the picture moves the message until the photo is painted, and how many frames
     // that takes, after which the message goes by itself, depends on the computer.
     let instead = "Use it as the style instead";

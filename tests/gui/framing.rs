@@ -121,8 +121,7 @@ fn the_saved_picture_has_the_long_side_that_was_chosen() {
     assert_eq!((saved.width(), saved.height()), (300, 200));
     assert_eq!(w.script.runs().len(), runs, "painted only once");
     // It stays for other photos, of which smaller ones are enlarged, and over a restart.
-    let small = w.photo_file("tiny.png", 40, 90);
-    w.drop_file(&small);
+    w.drop_photo("tiny.png", 40, 90);
     w.until_label("Saved at 133 × 300 px, enlarged 3.3 times");
     w.until_painted();
     assert_eq!(
@@ -133,7 +132,6 @@ fn the_saved_picture_has_the_long_side_that_was_chosen() {
     let saved = w.save_as("tiny-painted.png");
     assert_eq!((saved.width(), saved.height()), (133, 300));
     let mut w = w.reopened();
-    let photo = w.photo_file("again.png", 600, 600);
-    w.drop_file(&photo);
+    w.drop_photo("again.png", 600, 600);
     w.until_label("Saved at 300 × 300 px");
 }

@@ -92,8 +92,7 @@ fn titles_and_names_of_files_are_plain() {
     w.click("About");
     w.until_plain(&format!("by {SHOWN}"));
     w.key(Modifiers::NONE, Key::Escape);
-    let next = w.photo_file("next.png", 20, 20);
-    w.drop_file(&next);
+    w.drop_photo("next.png", 20, 20);
     w.until_plain("Save the painting first?");
     w.click("Cancel");
     fs::create_dir(w.path(HOSTILE)).expect("made");

@@ -312,9 +312,7 @@ fn every_style_paints_at_once() {
 #[test]
 fn photos_and_live_pictures_keep_out_of_each_others_way() {
     let mut w = Window::painting_live();
-    let photo = w.photo_file("photo.png", 300, 200);
-    w.drop_file(&photo);
-    w.until_contains("photo.png, 300 × 200 px");
+    w.open_photo(300, 200);
     w.until_painted();
     assert!(!w.has("Use camera"), "a dropped photo is seen at once");
     w.click("Live");

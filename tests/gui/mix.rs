@@ -13,9 +13,7 @@ use crate::{
 fn window() -> Window {
     let mut w = Window::showing(["Barn", "Night", "Sea"].map(picture_card).to_vec());
     w.until_label("Barn");
-    let file = w.photo_file("photo.png", 40, 30);
-    w.drop_file(&file);
-    w.until_label("photo.png, 40 × 30 px");
+    w.open_photo(40, 30);
     w.click("Barn");
     w.until_painted();
     // The small pictures are painted, too.
@@ -102,6 +100,20 @@ fn pictures_are_mixed_by_sliders_and_undo_goes_back() {
     w.key(Modifiers::NONE, Key::Num2);
     w.until("the choice", |w| w.is_chosen("Night"));
     assert!(!w.has("Take Sea out of the mix"));
+}
+
+#[test]
+fn the_full_screen_names_a_mix() {
+    let mut w = window();
+    add(&mut w, "Night");
+    w.until_painted();
+    w.press(Key::F);
+    w.until("the rest to go", |w| !w.has("Settings"));
+    // Each event by itself would be a frame of a quarter of a second.
+    w.keys_at_once(Modifiers::COMMAND, &[Key::Z]);
+    assert!(w.paints("Barn"));
+    w.keys_at_once(Modifiers::COMMAND | Modifiers::SHIFT, &[Key::Z]);
+    assert!(w.paints("Mix of Barn and Night"));
 }
 
 #[test]
@@ -283,8 +295,7 @@ fn a_mix_is_remembered() {
     let styles = w.style_source.clone();
     w.until("the shares", |w| w.has("Take Night out of the mix"));
     assert_eq!(w.value("Night"), 25.0);
-    let file = w.photo_file("photo.png", 40, 30);
-    w.drop_file(&file);
+    w.drop_photo("photo.png", 40, 30);
     w.until("the mix", |_| newest(&styles) == "barn 75, night 25");
     w.until_painted();
     // One that is gone meanwhile is left out.

@@ -13,9 +13,7 @@ fn the_zoom_fits_beside_the_controls_of_a_narrow_window() {
     let mut w = Window::sized(720.0, 480.0);
     w.set_scale(2.0);
     w.until_label("Candy");
-    let file = w.photo_file("photo.png", 40, 30);
-    w.drop_file(&file);
-    w.until_label("photo.png, 40 × 30 px");
+    w.open_photo(40, 30);
     w.click("Candy");
     w.until_painted();
     w.click("Controls");
@@ -43,8 +41,7 @@ fn the_picture_keeps_most_of_a_low_window() {
     };
     let mut w = Window::sized_after(720.0, 480.0, saves_there);
     w.until_label("Candy");
-    let file = w.photo_file("photo.png", 400, 300);
-    w.drop_file(&file);
+    w.drop_photo("photo.png", 400, 300);
     w.click("Candy");
     w.until_painted();
     let before = height(&w);
@@ -79,9 +76,7 @@ fn the_buttons_below_the_picture_fit_beside_the_controls_of_a_narrow_window() {
     };
     let mut w = Window::sized(720.0, 480.0);
     w.until_label("Candy");
-    let file = w.photo_file("photo.png", 40, 30);
-    w.drop_file(&file);
-    w.until_label("photo.png, 40 × 30 px");
+    w.open_photo(40, 30);
     w.click("Candy");
     w.until_painted();
     w.click("Controls");
@@ -183,9 +178,7 @@ fn the_controls_keep_their_edges_whatever_they_show() {
     // What stands below the words beneath a slider, too.
     let right = w.slider("Strength").rect().right();
     assert_eq!([list(&w, "Size"), list(&w, "Format")], [right; 2]);
-    let file = w.photo_file("photo.png", 40, 30);
-    w.drop_file(&file);
-    w.until_label("photo.png, 40 × 30 px");
+    w.open_photo(40, 30);
     w.step();
     assert_eq!(edges(&w), before);
 }
@@ -347,9 +340,7 @@ fn messages_leave_three_quarters_of_the_picture_free() {
 fn icons_have_words_on_a_screen_of_1280_points() {
     let mut w = Window::sized(1280.0, 800.0);
     w.until_label("Candy");
-    let file = w.photo_file("photo.png", 40, 30);
-    w.drop_file(&file);
-    w.until_label("photo.png, 40 × 30 px");
+    w.open_photo(40, 30);
     let has = |w: &Window, words: &[&str]| {
         let texts = w.painted_texts();
         for word in words {

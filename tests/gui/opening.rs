@@ -146,8 +146,7 @@ fn a_pipe_is_refused_and_the_next_photo_opens() {
         w.drop_file(&pipe);
         w.until_contains("pipe.png could not be read: it is not a plain file");
     }
-    let file = w.photo_file("after.png", 30, 20);
-    w.drop_file(&file);
+    w.drop_photo("after.png", 30, 20);
     w.until_label("after.png, 30 × 20 px");
 }
 

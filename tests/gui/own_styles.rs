@@ -65,9 +65,7 @@ fn remove_by_focus(w: &mut Window, style: &str) {
 #[test]
 fn a_style_of_ones_own_is_renamed_and_stays_where_it_was() {
     let mut w = window();
-    let file = w.photo_file("photo.png", 40, 30);
-    w.drop_file(&file);
-    w.until_label("photo.png, 40 × 30 px");
+    w.open_photo(40, 30);
     w.click("Barn");
     w.until_painted();
     let runs = w.script.runs().len();
@@ -135,9 +133,7 @@ fn keys_rename_and_remove_the_chosen_style_and_only_ones_own() {
 #[test]
 fn removing_can_be_undone_by_its_message_and_after_that() {
     let mut w = window();
-    let file = w.photo_file("photo.png", 40, 30);
-    w.drop_file(&file);
-    w.until_label("photo.png, 40 × 30 px");
+    w.open_photo(40, 30);
     w.click("Dismiss");
     w.click("Barn");
     w.until_painted();
@@ -234,9 +230,7 @@ fn until_both_remember(w: &mut Window, style: &str) {
 fn neither_page_keeps_a_style_that_was_removed_and_undo_brings_it_back_on_both() {
     for (there, other) in [("Photo", "Live"), ("Live", "Photo")] {
         let mut w = window();
-        let file = w.photo_file("photo.png", 40, 30);
-        w.drop_file(&file);
-        w.until_label("photo.png, 40 × 30 px");
+        w.open_photo(40, 30);
         w.click("Barn");
         w.until_painted();
         for page in [other, there] {
@@ -264,9 +258,7 @@ fn neither_page_keeps_a_style_that_was_removed_and_undo_brings_it_back_on_both()
 #[test]
 fn a_step_of_undo_that_leads_to_a_removed_style_brings_it_back() {
     let mut w = window();
-    let file = w.photo_file("photo.png", 40, 30);
-    w.drop_file(&file);
-    w.until_label("photo.png, 40 × 30 px");
+    w.open_photo(40, 30);
     w.click("Barn");
     w.click("Candy");
     w.click("Live");
@@ -284,9 +276,7 @@ fn a_step_of_undo_that_leads_to_a_removed_style_brings_it_back() {
 #[test]
 fn each_page_undoes_its_own_steps_first() {
     let mut w = window();
-    let file = w.photo_file("photo.png", 40, 30);
-    w.drop_file(&file);
-    w.until_label("photo.png, 40 × 30 px");
+    w.open_photo(40, 30);
     for style in ["Candy", "Udnie", "Aquarium"] {
         w.click(style);
     }
@@ -491,9 +481,7 @@ fn every_style_shows_the_open_photo_where_that_is_wanted() {
     // Without a photo it is the sample.
     w.until("every style", |w| painted(w) == 5);
     let before = w.script.runs().len();
-    let file = w.photo_file("photo.png", 40, 30);
-    w.drop_file(&file);
-    w.until_label("photo.png, 40 × 30 px");
+    w.open_photo(40, 30);
     let of_photo = |w: &Window| {
         let runs = w.script.runs();
         runs[before..]

@@ -115,8 +115,7 @@ fn a_key_that_finds_no_finer_brush_leaves_the_next_photo_alone() {
     let mut w = Window::with_photo(300, 200);
     w.key(Modifiers::NONE, Key::OpenBracket);
     w.step();
-    let larger = w.photo_file("larger.png", 1600, 800);
-    w.drop_file(&larger);
+    w.drop_photo("larger.png", 1600, 800);
     w.until_contains("Strokes as at 1280 × 640 px");
 }
 
@@ -141,7 +140,7 @@ fn strength_and_colours_answer_without_the_device() {
         w.key(Modifiers::NONE, Key::PageDown);
     }
     // Two presses that arrive together both count.
-    w.keys_at_once(&[Key::PageDown, Key::PageDown]);
+    w.keys_at_once(Modifiers::NONE, &[Key::PageDown, Key::PageDown]);
     w.key(Modifiers::NONE, Key::K);
     w.step();
     assert_eq!(w.value("Strength"), 0.0);
@@ -325,8 +324,7 @@ fn a_brush_size_that_stays_says_so_and_can_be_taken_back() {
     }
     w.until_painted();
     w.save_as("first.png");
-    let next = w.photo_file("next.png", 640, 480);
-    w.drop_file(&next);
+    w.drop_photo("next.png", 640, 480);
     w.until_contains(kept);
     w.until_painted();
     let kept_at = w.value("Detail");

@@ -159,7 +159,7 @@ fn left_and_right_go_through_the_strip_while_one_is_seen() {
     w.until_label("a.png, 40 × 30 px");
     // Nothing is beyond the last.
     w.key(Modifiers::NONE, Key::ArrowRight);
-    w.keys_at_once(&[Key::ArrowLeft, Key::ArrowLeft]);
+    w.keys_at_once(Modifiers::NONE, &[Key::ArrowLeft, Key::ArrowLeft]);
     w.until_label("c.png, 40 × 30 px");
     w.key(Modifiers::NONE, Key::Escape);
     w.until_painted();
@@ -271,8 +271,7 @@ fn the_newest_are_remembered_and_folding_too() {
     let names = strip(&w);
     assert_eq!(names[0], "0.png, cannot be shown");
     assert_eq!(names[1], "1.png, cannot be shown");
-    let file = w.photo_file("photo.png", 40, 30);
-    w.drop_file(&file);
+    w.drop_photo("photo.png", 40, 30);
     w.click("Candy");
     w.until_painted();
     w.save_as("new.png");
@@ -356,8 +355,7 @@ fn a_full_strip_leaves_room_for_everything_in_a_small_window() {
     w.until_label("Candy");
     let start = w.harness.get_by_label("Try the sample photo").rect();
     assert!(window.contains_rect(start), "{start:?}");
-    let file = w.photo_file("photo.png", 400, 300);
-    w.drop_file(&file);
+    w.drop_photo("photo.png", 400, 300);
     w.click("Candy");
     w.until_painted();
     for name in [

@@ -102,8 +102,7 @@ fn a_network_of_unknown_values_is_painted_four_ways_and_added_as_chosen() {
     assert_eq!(checkpoint.metadata["output_range"], "-1..1");
 
     // It is chosen, and paints.
-    let photo = w.photo_file("beach.png", 40, 30);
-    w.drop_file(&photo);
+    w.drop_photo("beach.png", 40, 30);
     w.until_label("beach.png, 40 × 30 px");
     assert!(w.is_chosen("mobilenet"));
     w.until_painted();
@@ -315,8 +314,7 @@ fn a_question_that_another_takes_the_place_of_is_asked_again() {
     let mut w = Window::painted(40, 30);
     w.drop_file(&unclear(&w, "mosaic.onnx"));
     w.until_label(QUESTION);
-    let next = w.photo_file("next.png", 50, 20);
-    w.drop_file(&next);
+    w.drop_photo("next.png", 50, 20);
     w.until_label("Save the painting first?");
     assert!(!w.has(QUESTION));
     w.click("Cancel");

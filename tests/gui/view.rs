@@ -193,7 +193,7 @@ fn dark_and_light_and_the_desktops_own() {
     assert!(!is_dark(&w) && !drawn_dark(&w));
     w.key(Modifiers::NONE, Key::T);
     assert!(is_dark(&w) && drawn_dark(&w));
-    w.keys_at_once(&[Key::T, Key::T, Key::T]);
+    w.keys_at_once(Modifiers::NONE, &[Key::T, Key::T, Key::T]);
     assert!(!is_dark(&w) && !drawn_dark(&w));
     w.click("Settings");
     w.until("the menu", |w| w.has("Match system"));
@@ -294,9 +294,7 @@ fn an_idle_window_does_not_draw() {
 #[test]
 fn everything_fits_a_small_window() {
     let mut w = Window::sized(1024.0, 700.0);
-    let file = w.photo_file("photo.png", 40, 30);
-    w.drop_file(&file);
-    w.until_label("photo.png, 40 × 30 px");
+    w.open_photo(40, 30);
     w.click("Candy");
     w.until_painted();
     let window = egui::Rect::from_min_size(egui::Pos2::ZERO, egui::vec2(1024.0, 700.0));
@@ -328,9 +326,7 @@ fn everything_fits_a_small_window() {
 #[test]
 fn a_narrow_window_folds_the_controls_away() {
     let mut w = Window::sized(1000.0, 640.0);
-    let file = w.photo_file("photo.png", 40, 30);
-    w.drop_file(&file);
-    w.until_label("photo.png, 40 × 30 px");
+    w.open_photo(40, 30);
     assert!(!w.has("Strength"));
     w.click("Controls");
     w.until_label("Strength");

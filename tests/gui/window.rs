@@ -91,9 +91,7 @@ impl Window {
 
     /// An empty window; `prepare` may put files into its folder first.
     pub fn open_after(prepare: impl FnOnce(&Path)) -> Self {
-        let folder = Arc::new(tempfile::tempdir().unwrap());
-        prepare(folder.path());
-        Self::build(folder, egui::vec2(1300.0, 850.0))
+        Self::sized_after(1300.0, 850.0, prepare)
     }
 
     /// An empty window, tall enough for these styles.
@@ -105,15 +103,14 @@ impl Window {
 
     /// An empty window of this size, in points.
     pub fn sized(width: f32, height: f32) -> Self {
-        let folder = Arc::new(tempfile::tempdir().unwrap());
-        Self::build(folder, egui::vec2(width, height))
+        Self::sized_after(width, height, |_| {})
     }
 
     /// An empty window of this size, in points; `prepare` may put files into its folder first.
     pub fn sized_after(width: f32, height: f32, prepare: impl FnOnce(&Path)) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         prepare(folder.path());
-        Self::build(folder, egui::vec2(width, height))
+        Self::build_for(folder, egui::vec2(width, height), false)
     }
 
     /// A window as at the first start: the demo scene, painted live.
@@ -135,9 +132,7 @@ impl Window {
 
     /// A live window; `prepare` may put files into its folder first.
     pub fn live_after(prepare: impl FnOnce(&Path)) -> Self {
-        let folder = Arc::new(tempfile::tempdir().unwrap());
-        prepare(folder.path());
-        Self::build_for(folder, egui::vec2(1300.0, 850.0), true)
+        Self::live_sized_after(1300.0, 850.0, prepare)
     }
 
     /// A live window on a GPU with the styles Candy and Tokens; only the latter's network has attention. Settings are
@@ -180,10 +175,20 @@ impl Window {
     pub fn with_photo(width: usize, height: usize) -> Self {
         let mut window = Self::open();
         window.until_label("Candy");
-        let file = window.photo_file("photo.png", width, height);
-        window.drop_file(&file);
-        window.until_label(&format!("photo.png, {width} × {height} px"));
+        window.open_photo(width, height);
         window
+    }
+
+    /// Opens a photo of this size, `photo.png`.
+    pub fn open_photo(&mut self, width: usize, height: usize) {
+        self.drop_photo("photo.png", width, height);
+        self.until_label(&format!("photo.png, {width} × {height} px"));
+    }
+
+    /// Lets the file of a photo go over the window.
+    pub fn drop_photo(&mut self, name: &str, width: usize, height: usize) {
+        let file = self.photo_file(name, width, height);
+        self.drop_file(&file);
     }
 
     /// A window with `photo.png` painted in Candy.
@@ -192,10 +197,6 @@ impl Window {
         window.click("Candy");
         window.until_painted();
         window
-    }
-
-    fn build(folder: Arc<tempfile::TempDir>, size: egui::Vec2) -> Self {
-        Self::build_for(folder, size, false)
     }
 
     fn build_for(folder: Arc<tempfile::TempDir>, size: egui::Vec2, live: bool) -> Self {
@@ -509,13 +510,13 @@ impl Window {
     }
 
     /// Presses keys so fast that one frame hears them all.
-    pub fn keys_at_once(&mut self, keys: &[Key]) {
+    pub fn keys_at_once(&mut self, modifiers: Modifiers, keys: &[Key]) {
         let events = keys.iter().map(|&key| egui::Event::Key {
             key,
             physical_key: None,
             pressed: true,
             repeat: false,
-            modifiers: Modifiers::NONE,
+            modifiers,
         });
         self.harness.input_mut().events.extend(events);
         self.step();

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use eframe::egui::{self, Align2, Button, Color32, Popup, Rect, Stroke, vec2};
 
-use super::{DIFFERENCE_GAIN, LiveIntent, LiveView};
+use super::{LiveIntent, LiveView, comparison::DIFFERENCE_GAIN};
 use crate::{
     capture::Source,
     engine::live::{Preparing, SourceState},

@@ -1,27 +1,59 @@
 //! The Lab's comparison and benchmark: what is compared, both times, and their ratio only beside a check that holds.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use eframe::egui::{self, RichText};
+use eframe::egui::{self, Color32, ColorImage, RichText};
 
 use super::{
-    CompareView, LiveIntent, LiveView,
+    LiveIntent, LiveView,
     mode_choice::{Offers, candidate},
     pair_times::LEAST_PAIRS,
 };
 use crate::{
     backend::DeviceInfo,
+    engine::live::meter::Spread,
+    frame::Frame,
     gui::{intent::Intent, label::capital, theme, time_left},
     media::record::length_in_words,
     settings::LiveChoices,
+    verify::Equality,
 };
+
+/// By how much differences are enlarged.
+pub(super) const DIFFERENCE_GAIN: u8 = 16;
 
 /// Width of a figure, in points.
 const FIGURE_WIDTH: f32 = 98.0;
 /// The sides, as the picture shows them.
 const SIDES: [&str; 2] = ["Left", "Right"];
 
+/// The figures of a comparison.
+struct CompareView {
+    /// Both modes' names.
+    pub names: [String; 2],
+    /// Spread of both device times, in milliseconds.
+    pub times: [Spread; 2],
+    /// How many frames both have painted.
+    pub pairs: usize,
+    /// Whether both make the same picture.
+    pub equality: Arc<Equality>,
+}
+
 impl LiveView {
+    /// The comparison in numbers, once there are some.
+    fn comparison(&self) -> Option<CompareView> {
+        let pair = self.facts?.pair?;
+        Some(CompareView {
+            names: match &self.pictures.as_ref()?.value.names {
+                Some(names) => names.as_ref().clone(),
+                None => pair.modes.map(|m| m.to_string()),
+            },
+            times: self.pairs.spreads()?,
+            pairs: self.pairs.count(),
+            equality: self.equality.clone()?,
+        })
+    }
+
     /// Draws the comparison's own lines.
     pub(super) fn comparison_ui(&self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
         let comparison = self.comparison();
@@ -182,4 +214,23 @@ fn evidence(comparison: &CompareView) -> String {
         Some(_) => format!("{pairs} pairs of frames. Same picture at the last check: {equality}"),
         None => format!("At the worst check: {equality}"),
     }
+}
+
+/// Where two pictures differ, enlarged; grey means equal. And the largest difference, in levels.
+pub(super) fn difference(a: &Frame, b: &Frame) -> (ColorImage, u8) {
+    let mut largest = 0;
+    let pixels = a
+        .rgba()
+        .chunks_exact(4)
+        .zip(b.rgba().chunks_exact(4))
+        .map(|(p, q)| {
+            let mut c = |i: usize| {
+                largest = largest.max(p[i].abs_diff(q[i]));
+                let d = i32::from(p[i]) - i32::from(q[i]);
+                (128 + d * i32::from(DIFFERENCE_GAIN)).clamp(0, 255) as u8
+            };
+            Color32::from_rgb(c(0), c(1), c(2))
+        })
+        .collect();
+    (ColorImage::new([a.width(), a.height()], pixels), largest)
 }

@@ -38,10 +38,11 @@ pub(super) use source_trial::NO_CAMERA;
 
 use std::{path::Path, sync::Arc, time::Instant};
 
-use eframe::egui::{self, Color32, ColorImage, ScrollArea};
+use eframe::egui::{self, ScrollArea};
 
 use self::{
     asked_recording::AskedRecording,
+    comparison::difference,
     pair_times::{Compared, PairTimes},
     rate_warning::RateWarning,
     report::ReportView,
@@ -59,33 +60,14 @@ use crate::{
     backend::DeviceInfo,
     capture::{Camera, Source},
     engine::{
-        live::{
-            Facts, LivePicture, LiveSettings, Snapshot, SourceState, meter::Spread,
-            rate_control::STEPS_PX,
-        },
+        live::{Facts, LivePicture, LiveSettings, Snapshot, SourceState, rate_control::STEPS_PX},
         protocol::Repainted,
     },
-    frame::Frame,
     mailbox::Reader,
     media::record::{Recorder, length_in_words, pictures},
     settings::LiveChoices,
     verify::Equality,
 };
-
-/// By how much differences are enlarged.
-const DIFFERENCE_GAIN: u8 = 16;
-
-/// The figures of a comparison.
-pub struct CompareView {
-    /// Both modes' names.
-    pub names: [String; 2],
-    /// Spread of both device times, in milliseconds.
-    pub times: [Spread; 2],
-    /// How many frames both have painted.
-    pub pairs: usize,
-    /// Whether both make the same picture.
-    pub equality: Arc<Equality>,
-}
 
 /// Live pictures in the window.
 pub struct LiveView {
@@ -451,20 +433,6 @@ impl LiveView {
         }
     }
 
-    /// The comparison in numbers, once there are some.
-    fn comparison(&self) -> Option<CompareView> {
-        let pair = self.facts?.pair?;
-        Some(CompareView {
-            names: match &self.pictures.as_ref()?.value.names {
-                Some(names) => names.as_ref().clone(),
-                None => pair.modes.map(|m| m.to_string()),
-            },
-            times: self.pairs.spreads()?,
-            pairs: self.pairs.count(),
-            equality: self.equality.clone()?,
-        })
-    }
-
     /// Pictures shown a second, and the median delay from the source to the screen in milliseconds.
     pub fn pace(&self) -> Option<(f32, f32)> {
         let now = Instant::now();
@@ -500,23 +468,4 @@ impl LiveView {
                 SourceState::Waiting(_) | SourceState::Ended(_)
             )
     }
-}
-
-/// Where two pictures differ, enlarged; grey means equal. And the largest difference, in levels.
-fn difference(a: &Frame, b: &Frame) -> (ColorImage, u8) {
-    let mut largest = 0;
-    let pixels = a
-        .rgba()
-        .chunks_exact(4)
-        .zip(b.rgba().chunks_exact(4))
-        .map(|(p, q)| {
-            let mut c = |i: usize| {
-                largest = largest.max(p[i].abs_diff(q[i]));
-                let d = i32::from(p[i]) - i32::from(q[i]);
-                (128 + d * i32::from(DIFFERENCE_GAIN)).clamp(0, 255) as u8
-            };
-            Color32::from_rgb(c(0), c(1), c(2))
-        })
-        .collect();
-    (ColorImage::new([a.width(), a.height()], pixels), largest)
 }

@@ -75,12 +75,12 @@ fn another_styles_name_is_shown_for_a_second() {
     assert!(!w.paints("Candy"), "it was chosen before");
     let since = w.clock();
     // Each event by itself would be a frame of a quarter of a second.
-    w.keys_at_once(&[Key::Num2]);
+    w.keys_at_once(Modifiers::NONE, &[Key::Num2]);
     assert!(w.paints("Udnie"));
     w.until("the name to go", |w| !w.paints("Udnie"));
     let stayed = w.clock() - since;
     assert!((1.0..2.5).contains(&stayed), "{stayed} s");
-    w.keys_at_once(&[Key::ArrowDown]);
+    w.keys_at_once(Modifiers::NONE, &[Key::ArrowDown]);
     assert!(w.paints("Wave"));
 }
 

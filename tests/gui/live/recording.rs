@@ -126,7 +126,7 @@ fn a_recording_is_told_at_once_and_says_how_to_end_it() {
     let mut w = Window::live_after(records_pictures);
     w.until_live();
     // In the frame of the key, before there is a file.
-    w.keys_at_once(&[Key::R]);
+    w.keys_at_once(Modifiers::NONE, &[Key::R]);
     assert!(w.has_containing("Stop recording, "), "{:#?}", w.texts());
     let painted = w.painted_texts();
     assert!(
@@ -278,9 +278,7 @@ fn a_recording_that_fails_ends_at_once_and_is_reported() {
 fn a_request_to_end_asks_nothing_and_loses_nothing_of_a_recording() {
     let mut w = Window::open_after(records_pictures);
     w.until_label("Candy");
-    let photo = w.photo_file("photo.png", 40, 30);
-    w.drop_file(&photo);
-    w.until_label("photo.png, 40 × 30 px");
+    w.open_photo(40, 30);
     w.click("Candy");
     w.until("the choice", |w| w.is_chosen("Candy"));
     w.until_painted();

@@ -1,0 +1,66 @@
+use super::*;
+
+#[test]
+fn the_area_is_bounded_and_does_not_repeat_itself() {
+    let texts = |messages: &Messages| -> Vec<String> {
+        messages.list.iter().map(|m| m.text.clone()).collect()
+    };
+    let mut messages = Messages::default();
+    for n in 0..10 {
+        messages.notice(format!("Number {n}"));
+        messages.notice(format!("Number {n}"));
+    }
+    assert_eq!(texts(&messages), ["Number 8.", "Number 9."]);
+    // Errors wait behind what is newer, and no notice waits with them.
+    for n in 0..10 {
+        messages.error(format!("Wrong {n}"));
+    }
+    assert_eq!(messages.list.len(), MOST);
+    messages.notice("Saved");
+    assert_eq!(messages.list.len(), MOST);
+    messages.notice("Copied");
+    assert_eq!(texts(&messages)[MOST - 2..], ["Wrong 9.", "Copied."]);
+    assert!(messages.dismiss_newest());
+    assert_eq!(texts(&messages)[MOST - 3..], ["Wrong 8.", "Wrong 9."]);
+}
+
+#[test]
+fn the_time_of_a_message_begins_when_it_is_seen() {
+    let mut messages = Messages::default();
+    messages.notice("Number 1");
+    let area = egui::Rect::from_min_size(egui::Pos2::ZERO, vec2(800.0, 600.0));
+    let place = (Corner::Bottom, 0.0);
+    let mut seen = |is_alone| {
+        egui::__run_test_ui(|ui| messages.ui(ui, area, place, is_alone, &mut Vec::new()));
+        messages.list.first().and_then(|message| message.since)
+    };
+    assert!(seen(true).is_none(), "the picture stands alone");
+    assert!(seen(false).is_some());
+}
+
+#[test]
+fn what_follows_an_offer_follows_however_its_notice_goes_but_by_its_button() {
+    let mut messages = Messages::default();
+    let offer = || Offer {
+        label: "Undo",
+        intent: Intent::Undo,
+        otherwise: Some(Intent::Quit),
+    };
+    messages.offer("Gone.", offer());
+    assert_eq!(messages.take_offer(1), Some(Intent::Undo));
+    assert_eq!((messages.list.len(), messages.take_follows()), (0, vec![]));
+    messages.offer("Gone.", offer());
+    messages.dismiss_newest();
+    assert_eq!(messages.take_follows(), [Intent::Quit]);
+    // The same words again, and too many messages.
+    messages.offer("Gone.", offer());
+    messages.offer("Gone.", offer());
+    assert_eq!(messages.take_follows(), [Intent::Quit]);
+    for n in 0..MOST_SHOWN {
+        messages.notice(format!("Number {n}"));
+    }
+    assert_eq!(messages.take_follows(), [Intent::Quit]);
+    messages.offer("Gone.", offer());
+    messages.withdraw(|intent| *intent == Intent::Undo);
+    assert!(messages.take_follows().is_empty());
+}

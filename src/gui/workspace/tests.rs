@@ -1,0 +1,135 @@
+use super::*;
+use crate::{
+    frame::Frame,
+    media::{decode::Photo, framing::Rotation},
+    mode::Mode,
+    settings::Choices,
+    timing::RunTiming,
+};
+
+fn opened(origin: Origin) -> Opened {
+    let frame = Arc::new(Frame::from_fn(100, 50, |_, _| [1, 2, 3, 255]));
+    Opened {
+        preview: frame.clone(),
+        framing: Framing::default(),
+        photo: Photo {
+            frame,
+            icc: None,
+            notes: Vec::new(),
+            name: "a".to_owned(),
+            natural_format: Format::Jpeg,
+        },
+        origin,
+    }
+}
+
+fn painting() -> Arc<Painting> {
+    Arc::new(Painting {
+        painted: Frame::from_fn(100, 50, |_, _| [9, 9, 9, 255]),
+        notes: Vec::new(),
+        mode: Mode::default(),
+        run: RunTiming::host(0.0),
+        total_ms: 1.0,
+    })
+}
+
+fn painted(origin: Origin) -> Workspace {
+    let choice = Choice {
+        style: Some("candy".to_owned()),
+        ..Choice::from_settings(&Choices::default())
+    };
+    let mut table = Workspace::new(choice, None);
+    table.put_photo(opened(origin));
+    let recipe = table.recipe(ModelSize::Full).expect("photo and style");
+    table.show(recipe, painting());
+    table
+}
+
+#[test]
+fn undo_and_redo_go_through_choices() {
+    let mut table = painted(Origin::Clipboard);
+    let first = table.choice.clone();
+    table.choice.look.strength_percent = 40;
+    table.commit(first.clone());
+    table.commit(table.choice.clone());
+    assert!(table.undo());
+    assert_eq!(table.choice, first);
+    assert!(!table.undo());
+    assert!(table.redo());
+    assert_eq!(table.choice.look.strength_percent, 40);
+    assert!(!table.redo());
+    table.undo();
+    let before = table.choice.clone();
+    table.choice.brush = 2;
+    table.commit(before);
+    assert!(!table.can_redo(), "a new choice ends the old future");
+}
+
+#[test]
+fn results_are_unsaved_until_saved_as_they_are() {
+    let mut table = painted(Origin::Clipboard);
+    assert!(!table.is_unsaved(), "nobody has changed anything");
+    table.choice.look.strength_percent = 70;
+    assert!(table.is_unsaved());
+    table.mark_saved(table.saved_key().expect("a result"));
+    assert!(!table.is_unsaved());
+    table.choice.look.strength_percent = 50;
+    assert!(table.is_unsaved());
+    table.choice.look.strength_percent = 0;
+    assert!(!table.is_unsaved(), "strength 0 is the photo");
+    assert!(!painted(Origin::Sample).is_unsaved());
+}
+
+#[test]
+fn a_stopped_run_goes_back_to_the_painting_before_it() {
+    let mut table = painted(Origin::Clipboard);
+    let before = table.choice.clone();
+    table.choice.style = Some("mosaic".to_owned());
+    table.commit(before.clone());
+    table.set_draft(Some(painting()));
+    assert!(table.finished().is_none(), "a draft is not saved");
+    table.revert_choice();
+    assert_eq!(table.choice, before);
+    assert!(!table.can_undo());
+    assert!(table.finished().is_some());
+}
+
+#[test]
+fn turning_is_undone_and_ends_with_its_photo() {
+    let mut table = painted(Origin::Clipboard);
+    let plain = table.choice.clone();
+    table.choice.framing = plain.framing.turned(Rotation::Quarter, (100, 50));
+    table.commit(plain.clone());
+    assert!(table.finished().is_none(), "not as it is turned");
+    let frame = Arc::new(Frame::from_fn(50, 100, |_, _| [1, 2, 3, 255]));
+    let preview = frame.clone();
+    table.set_framed(table.choice.framing, Whole { frame, preview });
+    assert_eq!(table.photo_size(), Some((50, 100)));
+    let before = table.put_photo(opened(Origin::Sample)).expect("a photo");
+    assert_eq!(before.photo.frame.width(), 100, "as it was opened");
+    assert_eq!(before.framing.rotate, Rotation::Quarter);
+    assert_eq!(table.choice, plain);
+    assert!(!table.can_undo(), "the other photo's step is gone");
+    table.put_photo(before);
+    assert_eq!(table.choice.framing.rotate, Rotation::Quarter);
+    assert_eq!(table.photo_size(), Some((100, 50)), "until it is turned");
+}
+
+#[test]
+fn kept_paintings_are_bounded() {
+    let mut table = painted(Origin::Clipboard);
+    let recipe = |n: usize| Recipe {
+        photo: 1,
+        framing: Framing::default(),
+        style: format!("s{n}"),
+        mix: vec![],
+        model: ModelSize::Full,
+        working: (100, 50),
+    };
+    for n in 0..50 {
+        table.show(recipe(n), painting());
+    }
+    assert!(table.kept(&recipe(49)).is_some());
+    assert!(table.kept(&recipe(3)).is_none());
+    assert_eq!(table.result_stem(), "painting-s49");
+}
