@@ -169,7 +169,10 @@ impl Cropping {
                 Some(crop) => (crop.width, crop.height),
                 None => self.size,
             };
-            theme::caption(ui, format!("{w} × {h} px"));
+            let color = theme::palette(ui.visuals()).quiet;
+            let size = egui::RichText::new(format!("{w} × {h} px")).small();
+            // On one line, here or below.
+            ui.add(egui::Label::new(size.color(color)).extend());
         });
     }
 
