@@ -92,7 +92,7 @@ def measure(
 
 
 def as_markdown(results: list[dict]) -> str:
-    """The table for the README."""
+    """The table for tools/README.md."""
     lines = [
         "| style | weights | style | content | noise flicker | move flicker |",
         "| --- | --- | ---: | ---: | ---: | ---: |",

@@ -180,7 +180,7 @@ def table(cpu, cuda):
         "",
         "Written by `measure_networks.py`, whose beginning says how. They are small on purpose, a few channels, with every",
         "operation somewhere: here time goes into what stands around the convolutions. Ratios of networks as people have them",
-        "are in the README. On the processor `fused` fp32 and ONNX Runtime with as many threads, in turn; \"equal to\" is the",
+        "are in BENCHMARKS.md. On the processor `fused` fp32 and ONNX Runtime with as many threads, in turn; \"equal to\" is the",
         "agreement of the painted levels with ONNX Runtime's. On the GPU `fused`, device events, behind a warm-up; the last",
         "column is the least agreement with the reference in float64, of fp32 and fp16.",
         "",
