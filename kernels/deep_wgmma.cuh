@@ -25,11 +25,17 @@
 // Work: a layer of 128 to 128 channels, 3x3, 320x180: 17.0 GFLOP. Roofline: arithmetic, of the tensor cores.
 // Measured: NVIDIA H200, driver 580.159, 2026-11-24, launches between device events, medians of 20, the network in fp16: ten
 // residual layers at 1280x720 364 us (466 TFLOP/s), at 1920x1080 705 us (542); before tiles stayed from layer to layer, 408
-// and 757. Of the 84,000 clocks of a layer with two tiles, at 1280x720, the products take 62,000 (31,000 a tile, 18,400 at
-// the tensor cores' rate; 25,000 where no weights come meanwhile, and no less than 24,000 where taps are aligned: the pipe to
-// shared memory is full), what is behind the last ones 7,000, the exchange 8,500, the pixels around and the norm 5,000 to 9,000.
+// and 757. Alone, with weights that stay, the products of a tile take 19,000 clocks (18,400 at the tensor cores' rate); of a
+// layer with two tiles, 72,000 at 1280x720, they are somewhat more than half. Without weights on the way and without a next tile
+// that is brought, which gives wrong results, the ten layers take 6 % less. The rest is what nothing is multiplied in: what is
+// behind the last products 5,000 to 7,000, the exchange 8,500, the pixels around and the norm 5,000 to 8,000. Notes of the clock
+// in this kernel make the compiler serialise the products (C7510): it looks as if those took 31,000 then.
 // No difference: the multipliers' help with a layer's first and last tile, because memory is what those wait for; normalising
-// in pairs of halves (0.3 %). Slower: weights asked for by a thread that multiplies (537 us).
+// in pairs of halves (0.3 %); named barriers for those that poll (0.5 %). Slower: weights asked for by a thread that multiplies
+// (537 us); weights as the first operand, from registers, which halves what products read of shared memory, but leaves the tenders
+// 88 registers (364 us where they bring tiles by plain loads, 4 % more at 1920x1080; 410 where they spill); with it tiles of 10
+// rows, three in turn for two of 16 (424, because bringing a tile takes longer than multiplying it, where the residual stream is
+// added), though with one of them for each multiprocessor a picture of 640x480 takes 0.366 ms in place of 0.392.
 //
 // Barriers: of each tile in shared memory, that it is there (`ready`) and that it is multiplied and its values lie in
 // its place (`staged`); of a layer, that its tenders have gathered its statistics and stored its map (`gathered`) and
