@@ -7,7 +7,6 @@
 //! `first_start`, `layout`, `controls`, `mode_choice`, `chrome`, `comparison`, `report` and `preview_grid` draw; `rate_warning` decides
 //! when the window says that a rate is not held.
 
-mod asked_recording;
 mod chrome;
 mod comparison;
 pub(super) mod controls;
@@ -27,7 +26,6 @@ mod report;
 mod source_trial;
 mod update;
 
-pub(super) use asked_recording::EndedRecording;
 pub(super) use chrome::{WORDS_WIDTH, full_screen_button};
 pub(super) use files::own_folder;
 pub use intent::LiveIntent;
@@ -41,7 +39,6 @@ use std::{path::Path, sync::Arc, time::Instant};
 use eframe::egui::{self, ScrollArea};
 
 use self::{
-    asked_recording::AskedRecording,
     comparison::difference,
     pair_times::{Compared, PairTimes},
     rate_warning::RateWarning,
@@ -64,7 +61,7 @@ use crate::{
         protocol::Repainted,
     },
     mailbox::Reader,
-    media::record::{Recorder, length_in_words, pictures},
+    media::record::{Recorder, TakenFrames, length_in_words, pictures},
     settings::LiveChoices,
     verify::Equality,
 };
@@ -93,8 +90,8 @@ pub struct LiveView {
     opened_lab: bool,
     previews: PreviewGrid,
     recording: Option<Recorder>,
-    /// A recording that is about to begin.
-    begins_recording: Option<AskedRecording>,
+    /// The frames of a recording for which there is no file yet.
+    begins_recording: Option<TakenFrames>,
     /// When a measurement was seen first that goes on, by egui's clock.
     measuring_since: Option<f64>,
     /// The settings that the engine was sent last.
