@@ -30,7 +30,12 @@ fn bench_reports_everything_a_number_needs() {
         "--threads",
         "1",
     ]);
-    let report = run.ends(0).json();
+    let report = run
+        .ends(0)
+        .says(
+            "Measuring 2 modes at 2 sizes, 3 frames of each after 1 to warm up, and every kernel.",
+        )
+        .json();
     let results = report["results"].as_array().expect("results");
     assert_eq!(results.len(), 4, "two sizes, two variants");
     for result in results {

@@ -78,6 +78,8 @@ pub struct LiveView {
     /// How the picture was looked at before a comparison, and whether every style was seen.
     before_comparison: (Compare, bool),
     frozen: bool,
+    /// Whether a key in this frame leads to the cards of the first start.
+    leads_to_cards: bool,
     comparing: bool,
     shows_difference: bool,
     /// The largest one of the picture on the stage, in levels.
@@ -126,6 +128,7 @@ impl LiveView {
             stage: Stage::default().filled(),
             before_comparison: (Compare::Painting, false),
             frozen: false,
+            leads_to_cards: false,
             comparing: false,
             shows_difference: false,
             largest_difference: 0,
@@ -332,18 +335,16 @@ impl LiveView {
             }
         };
         let pace = self.pace().zip(self.facts).map(|((fps, delay_ms), facts)| {
-            let (w, h) = facts.working;
+            let (w, h) = self.painted_at().unwrap_or(facts.working);
             let mode = match facts.mode {
                 None => ", not painted".to_owned(),
                 Some(mode) if with_mode => format!(", {mode}"),
                 Some(_) => String::new(),
             };
-            let held = match self.shown_finer().map(|finer| finer.working) {
-                _ if !self.frozen => String::new(),
-                None => "held, was ".to_owned(),
-                Some((w, h)) => format!("held, now at {w} × {h} px, was "),
-            };
-            format!("{held}{fps:.0} fps at {w} × {h} px, {delay_ms:.0} ms latency{mode}")
+            match self.frozen {
+                true => format!("Held · {w} × {h} px{mode}"),
+                false => format!("{fps:.0} fps at {w} × {h} px, {delay_ms:.0} ms latency{mode}"),
+            }
         });
         (source, pace)
     }
