@@ -51,7 +51,7 @@ use crate::{
     },
     frame::Frame,
     media::{encode::Format, framing::Framing},
-    mode::ModelSize,
+    mode::{DeviceChoice, ModelSize},
     settings::Settings,
     terminal,
 };
@@ -489,7 +489,8 @@ impl App {
         {
             terminal::write_message(format!("styleforge: {error}"));
         }
-        self.engine.shutdown(Duration::from_secs(2));
+        let device = self.device.info.as_ref().map(|device| device.kind);
+        self.engine.shutdown(last_patience(device));
     }
 
     /// The model size in use for photos: the chosen one where the style has it.
@@ -513,6 +514,15 @@ impl App {
     }
 }
 
+/// How long the engine's thread is waited for at the end, when all is saved: a GPU has memory to give back, and a
+/// processor's work ends with the program.
+fn last_patience(device: Option<DeviceChoice>) -> Duration {
+    match device {
+        Some(DeviceChoice::Cpu) => Duration::from_millis(100),
+        _ => Duration::from_secs(2),
+    }
+}
+
 impl eframe::App for App {
     fn logic(&mut self, ctx: &egui::Context, _: &mut eframe::Frame) {
         App::logic(self, ctx);
@@ -528,5 +538,16 @@ impl eframe::App for App {
 
     fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {
         visuals.panel_fill.to_normalized_gamma_f32()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_processor_that_computes_does_not_hold_up_the_end() {
+        assert!(last_patience(Some(DeviceChoice::Cpu)) < Duration::from_millis(200));
+        assert!(last_patience(Some(DeviceChoice::Cuda)) >= Duration::from_secs(2));
     }
 }
