@@ -489,8 +489,10 @@ impl App {
         {
             terminal::write_message(format!("styleforge: {error}"));
         }
-        let device = self.device.info.as_ref().map(|device| device.kind);
-        self.engine.shutdown(last_patience(device));
+        // A GPU has memory to give back; a processor's work ends with the program.
+        let is_cpu = (self.device.info.as_ref()).is_some_and(|d| d.kind == DeviceChoice::Cpu);
+        let patience = if is_cpu { 100 } else { 2000 };
+        self.engine.shutdown(Duration::from_millis(patience));
     }
 
     /// The model size in use for photos: the chosen one where the style has it.
@@ -514,15 +516,6 @@ impl App {
     }
 }
 
-/// How long the engine's thread is waited for at the end, when all is saved: a GPU has memory to give back, and a
-/// processor's work ends with the program.
-fn last_patience(device: Option<DeviceChoice>) -> Duration {
-    match device {
-        Some(DeviceChoice::Cpu) => Duration::from_millis(100),
-        _ => Duration::from_secs(2),
-    }
-}
-
 impl eframe::App for App {
     fn logic(&mut self, ctx: &egui::Context, _: &mut eframe::Frame) {
         App::logic(self, ctx);
@@ -538,16 +531,5 @@ impl eframe::App for App {
 
     fn clear_color(&self, visuals: &egui::Visuals) -> [f32; 4] {
         visuals.panel_fill.to_normalized_gamma_f32()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_processor_that_computes_does_not_hold_up_the_end() {
-        assert!(last_patience(Some(DeviceChoice::Cpu)) < Duration::from_millis(200));
-        assert!(last_patience(Some(DeviceChoice::Cuda)) >= Duration::from_secs(2));
     }
 }

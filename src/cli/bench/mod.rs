@@ -26,7 +26,7 @@ use crate::{
         kernels::{csv, trace},
     },
     media::encode::{self, Existing},
-    mode::{AttentionKernel, DeviceChoice, Mode, ModelSize, Precision, PrecisionChoice, Variant},
+    mode::{AttentionKernel, Mode, ModelSize, Precision, PrecisionChoice, Variant},
     plan::ConvProvider,
     timing::{Ceiling, OperationTiming, TimingMethod},
     verify::Equality,
@@ -198,11 +198,12 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
     }
     let profile = args.kernels || args.csv.is_some() || args.trace.is_some();
     let device = backend.device();
-    write_message(announcement(
-        (chosen.len(), setups.len()),
-        (args.frames, args.warmup),
-        args.kernels,
-        device.kind,
+    write_message(format!(
+        "Measuring {} frames of each mode and size ({} in all) after {} to warm up. On a processor this may take \
+         minutes; Ctrl-C stops it.",
+        args.frames,
+        args.frames as usize * chosen.len() * setups.len(),
+        args.warmup
     ));
     let progress = Progress::of_long_pieces(setups.len());
     let mut results = Vec::new();
@@ -251,29 +252,6 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
         });
     }
     print(&text(&results))
-}
-
-/// What is measured, and whether that takes long; told before it begins.
-fn announcement(
-    (modes, sizes): (usize, usize),
-    (frames, warmup): (u32, u32),
-    kernels: bool,
-    device: DeviceChoice,
-) -> String {
-    let counted = |count: usize, what: &str| match count {
-        1 => format!("1 {what}"),
-        count => format!("{count} {what}s"),
-    };
-    let (modes, sizes) = (counted(modes, "mode"), counted(sizes, "size"));
-    let kernels = if kernels { ", and every kernel" } else { "" };
-    let long = match device {
-        DeviceChoice::Cpu => " On a processor this may take minutes;",
-        _ => "",
-    };
-    format!(
-        "Measuring {modes} at {sizes}, {frames} frames of each after {warmup} to warm up{kernels}.{long} Ctrl-C \
-         stops it."
-    )
 }
 
 fn measurements(

@@ -165,14 +165,11 @@ impl App {
         result: Result<Box<StartedRecording>, String>,
     ) {
         let has_end = taken.has_end();
-        let begins = match has_end {
-            // Another one may have been asked for since.
-            true => None,
-            false => self.live.as_mut().map(|live| {
-                live.begins_recording = None;
-                live
-            }),
-        };
+        // Another one may have been asked for since.
+        let mut begins = self.live.as_mut().filter(|_| !has_end);
+        if let Some(live) = &mut begins {
+            live.begins_recording = None;
+        }
         match (result, begins) {
             (Ok(started), begins) => {
                 if let Some(note) = started.note {

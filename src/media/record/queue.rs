@@ -1,8 +1,7 @@
 //! Frames between the thread that makes them and the one that writes them, and how far a recording is.
 //!
-//! The queue is there before the file: finding and starting an encoder takes from a tenth of a second to several, and
-//! frames wait meanwhile. It is bounded by memory, [`MOST_WAITING_BYTES`]: at 640 x 480 px and 25 frames a second that
-//! is seventeen seconds, at 1920 x 1080 px two and a half. A frame that finds no room is left out and counted.
+//! The queue is there before the file, and frames wait while an encoder starts: at most [`MOST_WAITING_BYTES`], which
+//! is 17 s of 640 x 480 px at 25 frames a second. A frame that finds no room is left out and counted.
 
 use std::{
     sync::{

@@ -427,17 +427,6 @@ mod tests {
     }
 
     #[test]
-    fn a_sink_whose_frames_nobody_will_write_takes_no_more() {
-        let (mut sink, taken) = FrameSink::open();
-        let frame = Frame::from_fn(8, 6, |_, _| [1, 2, 3, 255]);
-        sink.push(&frame, Instant::now());
-        assert!(!sink.has_ended());
-        drop(taken);
-        sink.push(&frame, Instant::now());
-        assert!(sink.has_ended());
-    }
-
-    #[test]
     fn a_recording_without_a_frame_may_leave_nothing() {
         let home = tempfile::tempdir().expect("a folder");
         let start = |name: &str| {
