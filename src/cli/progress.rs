@@ -1,7 +1,7 @@
 //! A bar on standard error that shows how much of the work is done and how long the rest takes.
 
 use std::{
-    fmt::Display,
+    fmt::{Display, Write},
     ops::Range,
     sync::{
         Arc,
@@ -11,7 +11,7 @@ use std::{
     time::Duration,
 };
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
 
 use super::{
     CliError,
@@ -26,6 +26,9 @@ use crate::{
 const STEPS: u64 = 1000;
 /// Most characters of a name that stands behind the bar.
 const MAX_NAME_CHARS: usize = 60;
+/// Share of the work, and time, after which the time left can be told.
+const LEAST_SHARE: f32 = 0.02;
+const LEAST_TIME: Duration = Duration::from_secs(1);
 /// How often the bar reads the run's progress.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
@@ -51,10 +54,15 @@ impl Progress {
     pub fn of_long_pieces(pieces: usize) -> Self {
         let bar = is_watched().then(|| {
             let bar = ProgressBar::new(pieces as u64 * STEPS);
-            if let Ok(style) =
-                ProgressStyle::with_template("{wide_bar} {percent}%  {eta} left  {msg}")
-            {
-                bar.set_style(style);
+            if let Ok(style) = ProgressStyle::with_template("{wide_bar} {percent}%  {left}{msg}") {
+                bar.set_style(style.with_key(
+                    "left",
+                    |state: &ProgressState, to: &mut dyn Write| {
+                        let left = left(state.elapsed(), state.fraction(), state.eta());
+                        // Only memory is written to.
+                        to.write_str(&left).ok();
+                    },
+                ));
             }
             bar
         });
@@ -125,6 +133,14 @@ impl Progress {
     }
 }
 
+/// The time left, once enough is done to tell it; nothing before that.
+fn left(elapsed: Duration, share: f32, left: Duration) -> String {
+    match share > LEAST_SHARE && elapsed > LEAST_TIME {
+        true => format!("{left:#} left  ", left = HumanDuration(left)),
+        false => String::new(),
+    }
+}
+
 /// Ends the watcher at once when the work ends, by a panic as well: the scope waits for it.
 struct End<'a> {
     ended: &'a AtomicBool,
@@ -156,6 +172,17 @@ mod tests {
             bar: Some(ProgressBar::hidden()),
             look_every: 10 * PATIENCE,
         }
+    }
+
+    #[test]
+    fn the_time_left_is_told_once_some_of_the_work_is_done() {
+        let told = |seconds, share, left_s| {
+            let of = Duration::from_secs;
+            left(of(seconds), share, of(left_s))
+        };
+        assert_eq!(told(0, 0.0, 0), "");
+        assert_eq!(told(9, 0.01, 0), "");
+        assert_eq!(told(20, 0.25, 60), "60s left  ");
     }
 
     #[test]

@@ -6,7 +6,7 @@
 //! intents while they are drawn; the intents are performed afterwards (`update.rs`).
 
 use std::{
-    collections::{HashMap, HashSet, VecDeque},
+    collections::{HashMap, HashSet},
     path::PathBuf,
     sync::{
         Arc,
@@ -28,7 +28,7 @@ use super::{
     full_screen::state::FullScreen,
     gallery::{Gallery, Subject},
     intent::Intent,
-    live::{EndedRecording, InterruptionLooks, LiveIntent, LiveView, Repaints},
+    live::{InterruptionLooks, LiveIntent, LiveView, Repaints},
     messages::{Corner, Messages},
     mix::{Mix, MixedNetworks},
     overlays::{Loss, Overlays},
@@ -51,7 +51,7 @@ use crate::{
     },
     frame::Frame,
     media::{encode::Format, framing::Framing},
-    mode::ModelSize,
+    mode::{DeviceChoice, ModelSize},
     settings::Settings,
     terminal,
 };
@@ -210,10 +210,8 @@ pub(super) struct SaveFlow {
 /// The end of the window.
 #[derive(Default)]
 pub(super) struct Ending {
-    /// Recordings that are still being written, those of `unbegun` with them.
+    /// Recordings that were ended and are not written yet; for some there may be no file yet.
     pub recordings: usize,
-    /// Recordings that were ended before there was a file for them.
-    pub unbegun: VecDeque<EndedRecording>,
     /// Whether the window closes when they are.
     pub when_recorded: bool,
     pub is_closing: bool,
@@ -473,14 +471,12 @@ impl App {
         self.end_removals();
         // Nobody reads the messages any more, but a terminal may be there.
         for report in self.background.finish_writing() {
-            let report = match (report, self.ending.unbegun.pop_front()) {
-                (Report::Recording(Ok(started)), Some(asked)) => {
-                    Report::Recorded(asked.recorded(*started).finish_or_discard())
-                }
-                (other, asked) => {
-                    self.ending.unbegun.extend(asked);
-                    other
-                }
+            let report = match report {
+                Report::Recording {
+                    result: Ok(started),
+                    ..
+                } => Report::Recorded(started.recorder.finish_or_discard()),
+                other => other,
             };
             if let Some(failure) = report.failure() {
                 terminal::write_message(format!("styleforge: {failure}"));
@@ -493,7 +489,10 @@ impl App {
         {
             terminal::write_message(format!("styleforge: {error}"));
         }
-        self.engine.shutdown(Duration::from_secs(2));
+        // A GPU has memory to give back; a processor's work ends with the program.
+        let is_cpu = (self.device.info.as_ref()).is_some_and(|d| d.kind == DeviceChoice::Cpu);
+        let patience = if is_cpu { 100 } else { 2000 };
+        self.engine.shutdown(Duration::from_millis(patience));
     }
 
     /// The model size in use for photos: the chosen one where the style has it.

@@ -70,7 +70,7 @@ pub fn ui(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
                 ui.add_space(theme::GROUP_GAP);
             }
 
-            theme::painting_title(ui, "Live", view.live_has_own);
+            theme::painting_title(ui, "photos", view.live_has_own);
             strength(ui, "0 % is the photo, 100 % the painting.", &mut choice);
             brush(ui, view, &mut choice);
             ui.checkbox(&mut choice.look.keep_colors, "Keep the photo's colours")
@@ -329,12 +329,6 @@ fn format(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
         if quality != view.settings.jpeg_quality {
             intents.push(Intent::SetJpegQuality(quality));
         }
-    } else {
-        // Who looks for a quality here learns why there is none.
-        theme::caption(
-            ui,
-            "Nothing is lost in this format, so there is no quality to choose.",
-        );
     }
 }
 

@@ -268,7 +268,7 @@ impl App {
                     live.set_chart(ctx, &report, result.ok());
                 }
             }
-            Report::Recording(result) => self.handle_recording(ctx, result),
+            Report::Recording { taken, result } => self.handle_recording(ctx, &taken, result),
             Report::Recorded(recorded) => {
                 self.recording_ended(ctx);
                 if recorded.is_video && recorded.frames > 0 {

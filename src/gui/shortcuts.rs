@@ -26,8 +26,8 @@ pub enum Press {
     RemoveStyle,
     /// The chosen style elsewhere in the list.
     MoveStyle(Move),
-    /// A finer (-1) or broader (1) brush.
-    Brush(isize),
+    /// More detail (1) or less (-1).
+    Detail(isize),
     /// More or less strength, in percent.
     Strength(i16),
     /// The photo's colours, kept or not.
@@ -182,10 +182,10 @@ pub fn groups() -> Vec<Group> {
             lines: vec![
                 line(
                     "[ and ]",
-                    "More or less detail",
+                    "Less or more detail",
                     vec![
-                        (NONE, Key::OpenBracket, Press::Brush(-1)),
-                        (NONE, Key::CloseBracket, Press::Brush(1)),
+                        (NONE, Key::OpenBracket, Press::Detail(-1)),
+                        (NONE, Key::CloseBracket, Press::Detail(1)),
                     ],
                 ),
                 line(

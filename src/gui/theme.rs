@@ -242,16 +242,16 @@ pub fn group_title(ui: &mut egui::Ui, text: &str) {
     ui.label(letters.color(ui.visuals().strong_text_color()));
 }
 
-/// The title of the controls of painting, on a page beside which another one `has_own` settings, and its name.
-pub fn painting_title(ui: &mut egui::Ui, other: &str, has_own: bool) {
+/// The title of the controls of painting; where the other page has settings of its own, with what these are for.
+pub fn painting_title(ui: &mut egui::Ui, what_for: &str, other_has_own: bool) {
     ui.scope(|ui| {
         // As high as a title alone.
         ui.spacing_mut().interact_size.y = 0.0;
         ui.horizontal(|ui| {
             group_title(ui, "Painting");
-            if has_own {
-                at_the_right(ui, "what the other page has", |ui| {
-                    caption(ui, format!("{other} has its own"));
+            if other_has_own {
+                at_the_right(ui, "what these settings are for", |ui| {
+                    caption(ui, format!("Settings for {what_for} only"));
                 });
             }
         });

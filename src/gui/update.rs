@@ -111,14 +111,18 @@ impl App {
                 self.escape(ctx);
                 return;
             }
-            Press::Brush(by) => {
+            Press::Detail(by) if self.live.is_some() => {
+                self.step_live_detail(by);
+                return;
+            }
+            Press::Detail(by) => {
                 let finest = self
                     .workspace
                     .photo_size()
                     .map_or(0, |(w, h)| finest_brush(w.max(h)));
                 let last = BRUSHES_PX.len() - 1;
                 let place = choice.brush.clamp(finest, last);
-                let next = place.saturating_add_signed(by).clamp(finest, last);
+                let next = place.saturating_add_signed(-by).clamp(finest, last);
                 // A key that changes nothing chooses nothing for later photos either.
                 if next != place {
                     choice.brush = next;

@@ -52,9 +52,11 @@ impl Folder {
         let is_target = |f: &PathBuf| target.is_some() && fs::canonicalize(f).ok() == target;
         match self.folders.iter().filter(|f| !is_target(f)).count() {
             0 => None,
-            1 => Some("1 folder in it is left out; choose it to paint what is in it".to_owned()),
+            1 => Some(
+                "1 folder in it is not painted; choose that folder to paint its photos".to_owned(),
+            ),
             n => Some(format!(
-                "{n} folders in it are left out; choose them to paint what is in them"
+                "{n} folders in it are not painted; choose each of them to paint its photos"
             )),
         }
     }

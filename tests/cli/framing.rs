@@ -140,6 +140,14 @@ fn every_style_of_a_photo_stands_on_one_sheet() {
     ])
     .ends(0);
     assert_eq!(s.names("sheets"), ["photo-styles.png", "second-styles.png"]);
+    // Photos are counted, not the paintings on their sheets.
+    std::fs::write(s.path("bad.png"), "no picture").expect("written");
+    let all = ["photo.png", "bad.png", "second.png"];
+    let others = [&styles[..], &["-o", "more/"]].concat();
+    s.stylize(&[&all[..], &others[..]].concat())
+        .ends(1)
+        .says("1 of 3 photos failed");
+    assert_eq!(s.names("more"), ["photo-styles.png", "second-styles.png"]);
     s.stylize(&["photo.png", "--contact-sheet", "-o", "sheet.png"])
         .ends(1)
         .says("sheet.png");

@@ -30,7 +30,10 @@ fn bench_reports_everything_a_number_needs() {
         "--threads",
         "1",
     ]);
-    let report = run.ends(0).json();
+    let report = run
+        .ends(0)
+        .says("Measuring 3 frames of each mode and size (12 in all) after 1 to warm up.")
+        .json();
     let results = report["results"].as_array().expect("results");
     assert_eq!(results.len(), 4, "two sizes, two variants");
     for result in results {

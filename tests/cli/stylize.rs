@@ -273,7 +273,7 @@ fn a_folder_is_painted_by_name_one_level_deep() {
     let run = s
         .stylize(&["in", "-o", "new/out"])
         .ends(0)
-        .says("in: 1 folder in it is left out");
+        .says("in: 1 folder in it is not painted");
     let separator = std::path::MAIN_SEPARATOR;
     assert_eq!(
         run.text(),

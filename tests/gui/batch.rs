@@ -57,7 +57,7 @@ fn a_folder_is_painted_in_several_styles_whose_names_are_in_those_of_the_files()
     w.until_label(&with(
         "These are the settings of photos: “Photo” above shows them.",
     ));
-    assert!(w.has("Photo has its own"));
+    assert!(w.has("Settings for live only"));
     // What is chosen there changes nothing of it.
     w.click("Wave");
     w.until("the choice", |w| w.is_chosen("Wave"));

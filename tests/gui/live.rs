@@ -13,6 +13,7 @@ use eframe::egui::{Event, Key, Modifiers, PointerButton, Role, accesskit::Toggle
 use egui_kittest::kittest::{NodeT, Queryable, by};
 use styleforge::{
     capture::{CameraId, Source},
+    engine::live::LiveSize,
     mode::ModelSize,
     settings::Settings,
 };
@@ -39,7 +40,10 @@ impl Window {
 
     /// The line about the pictures' pace.
     fn pace(&self) -> String {
-        let line = self.texts().into_iter().find(|l| l.contains(" fps at "));
+        let line = self
+            .texts()
+            .into_iter()
+            .find(|l| l.contains(" fps at ") || l.starts_with("Held · "));
         line.unwrap_or_default()
     }
 
@@ -127,6 +131,58 @@ fn the_first_start_offers_the_ways_to_begin_until_a_key_is_pressed() {
 }
 
 #[test]
+fn the_first_tab_leads_to_the_ways_to_begin() {
+    let mut w = Window::painting_live();
+    let has_focus = |w: &Window, way: &str| {
+        let name = format!("Begin: {way}");
+        let card = w.harness.query_by_label(&name);
+        card.is_some_and(|card| card.accesskit_node().is_focused())
+    };
+    w.press(Key::Tab);
+    w.step();
+    assert!(has_focus(&w, "Use camera"), "{:#?}", w.texts());
+    w.press(Key::Tab);
+    w.step();
+    assert!(has_focus(&w, "Open a photo…"), "{:#?}", w.texts());
+    w.press(Key::Enter);
+    w.until("the dialog", |w| w.platform.asked().len() == 1);
+    w.until("them to go", |w| !w.has_containing("Begin: "));
+}
+
+#[test]
+fn brackets_change_the_detail_of_live_pictures_too() {
+    let mut w = Window::painting_live();
+    let size = |w: &Window| Settings::load(&w.settings_path()).0.live.size;
+    assert!(matches!(size(&w), LiveSize::Auto { .. }));
+    w.press(Key::CloseBracket);
+    w.until(
+        "a size of its own",
+        |w| matches!(size(w), LiveSize::LongSide(px) if px > 256),
+    );
+    w.choose("Detail", "320 px");
+    w.until_label("Painted at 320 × 240 px");
+    w.press(Key::CloseBracket);
+    w.until_label("Painted at 384 × 288 px");
+    for painted in ["320 × 240", "288 × 216", "256 × 192"] {
+        w.press(Key::OpenBracket);
+        w.until_label(&format!("Painted at {painted} px"));
+    }
+    w.press(Key::OpenBracket);
+    w.until_contains("Less detail than this there is not for live pictures.");
+}
+
+#[test]
+fn the_first_photo_says_what_it_has_from_live_pictures() {
+    let mut w = Window::painting_live();
+    w.press(Key::K);
+    w.press(Key::PageDown);
+    w.open_photo(300, 200);
+    w.until_contains(
+        "The photo begins with what you chose for live pictures: strength 95 %, the photo's colours kept.",
+    );
+}
+
+#[test]
 fn styles_change_by_key_and_by_hand() {
     let mut w = Window::painting_live();
     w.press(Key::Num2);
@@ -144,7 +200,9 @@ fn styles_change_by_key_and_by_hand() {
 fn freezing_holds_the_picture() {
     let mut w = Window::painting_live();
     w.press(Key::Space);
-    w.until("the picture to be held", |w| w.pace().starts_with("held"));
+    w.until("the picture to be held", |w| {
+        w.pace().starts_with("Held · ")
+    });
     // The small pictures of the gallery do not count.
     let large = |w: &Window| {
         w.script
@@ -163,7 +221,7 @@ fn freezing_holds_the_picture() {
     w.press(Key::Num2);
     w.until("the other style", |w| large(w) > runs);
     w.click("Freeze");
-    w.until("it to go on", |w| !w.pace().starts_with("held"));
+    w.until("it to go on", |w| !w.pace().starts_with("Held · "));
 }
 
 #[test]
@@ -376,7 +434,9 @@ fn failures_are_shown_and_the_window_lives() {
 fn the_pixel_below_the_pointer_is_read() {
     let mut w = Window::painting_live();
     w.press(Key::Space);
-    w.until("the picture to be held", |w| w.pace().starts_with("held"));
+    w.until("the picture to be held", |w| {
+        w.pace().starts_with("Held · ")
+    });
     let picture = w.harness.get_by_label_contains("Picture, ").rect();
     // Empty sky, where a neighbour has nearly the same colour: the working size may lie a pixel beside.
     w.harness.hover_at(picture.lerp_inside(vec2(0.1, 0.3)));
@@ -453,7 +513,9 @@ fn while_the_picture_is_held_the_figures_of_before_stay() {
         w.has_containing("Network: median 1.0") && !shows_zero(w) && !w.pace().starts_with("0 ")
     });
     w.press(Key::Space);
-    w.until("the picture to be held", |w| w.pace().starts_with("held"));
+    w.until("the picture to be held", |w| {
+        w.pace().starts_with("Held · ")
+    });
     // A slow machine may have lost the rate before.
     let was_lost = w.has_containing(" were asked for");
     // Longer than the seconds that figures are taken over.
@@ -461,7 +523,7 @@ fn while_the_picture_is_held_the_figures_of_before_stay() {
     w.step();
     let pace = w.pace();
     assert!(
-        pace.starts_with("held, ") && pace.contains("was ") && !pace.contains("was 0 fps"),
+        pace.starts_with("Held · ") && !pace.contains("fps"),
         "{pace}"
     );
     assert!(!shows_zero(&w), "{:#?}", w.texts());
@@ -469,7 +531,7 @@ fn while_the_picture_is_held_the_figures_of_before_stay() {
     assert!(w.has("Held"), "the panel says so");
     assert!(!w.has_containing("Network: median –"));
     w.press(Key::Space);
-    w.until("it to go on", |w| !w.pace().starts_with("held"));
+    w.until("it to go on", |w| !w.pace().starts_with("Held · "));
     assert!(!w.has("Held"));
 }
 

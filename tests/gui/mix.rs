@@ -103,6 +103,19 @@ fn pictures_are_mixed_by_sliders_and_undo_goes_back() {
 }
 
 #[test]
+fn delete_drops_a_mix_that_is_not_kept_and_no_style() {
+    let mut w = window();
+    add(&mut w, "Night");
+    w.until_painted();
+    w.press(Key::Delete);
+    w.until("one style", |w| !w.has("Take Night out of the mix"));
+    w.step();
+    assert!(w.is_chosen("Barn") && !w.has_containing("was removed"));
+    w.key(Modifiers::COMMAND, Key::Z);
+    w.until_label("Take Night out of the mix");
+}
+
+#[test]
 fn the_full_screen_names_a_mix() {
     let mut w = window();
     add(&mut w, "Night");

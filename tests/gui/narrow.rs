@@ -218,7 +218,7 @@ fn the_list_of_keys_is_seen_whole_in_a_window_of_the_usual_size() {
     let last = w.harness.get_by_label_contains("Tab goes through").rect();
     // What keys do begins at the same place in every group of a column.
     let left = |name: &str| w.harness.get_by_label(name).rect().left();
-    let [first, others @ ..] = ["Open a photo", "More or less detail", "Quit"].map(left);
+    let [first, others @ ..] = ["Open a photo", "Less or more detail", "Quit"].map(left);
     assert_eq!(others, [first; 2]);
     assert_eq!(left("Add a style"), left("Save the painting"));
     assert!(last.bottom() < close, "{last:?} above {close}");

@@ -95,7 +95,7 @@ fn frames_go_on_and_controls_answer_while_the_device_works() {
 fn a_finer_brush_shows_a_draft_first() {
     let mut w = Window::painted(1000, 500);
     w.script.hold();
-    w.key(Modifiers::NONE, Key::CloseBracket);
+    w.key(Modifiers::NONE, Key::OpenBracket);
     w.until("the draft's run", |w| {
         w.script.runs().last() == Some(&(266, 133))
     });
@@ -103,7 +103,7 @@ fn a_finer_brush_shows_a_draft_first() {
     w.until_contains("Painted at 800 × 400 px");
     let runs = w.script.runs();
     assert_eq!(runs[runs.len() - 2..], [(266, 133), (800, 400)]);
-    w.key(Modifiers::NONE, Key::OpenBracket);
+    w.key(Modifiers::NONE, Key::CloseBracket);
     w.until_contains("Strokes as at 1000 × 500 px");
     // The slider does the same.
     w.slider("Detail").set_value_accesskit(4.0);
@@ -113,7 +113,7 @@ fn a_finer_brush_shows_a_draft_first() {
 #[test]
 fn a_key_that_finds_no_finer_brush_leaves_the_next_photo_alone() {
     let mut w = Window::with_photo(300, 200);
-    w.key(Modifiers::NONE, Key::OpenBracket);
+    w.key(Modifiers::NONE, Key::CloseBracket);
     w.step();
     w.drop_photo("larger.png", 1600, 800);
     w.until_contains("Strokes as at 1280 × 640 px");
@@ -320,7 +320,7 @@ fn a_brush_size_that_stays_says_so_and_can_be_taken_back() {
     assert!(!w.has_containing(kept));
     let usual = w.value("Detail");
     for _ in 0..3 {
-        w.key(Modifiers::NONE, Key::CloseBracket);
+        w.key(Modifiers::NONE, Key::OpenBracket);
     }
     w.until_painted();
     w.save_as("first.png");
@@ -383,7 +383,7 @@ fn arrow_keys_go_through_an_open_list_and_leave_the_style_alone() {
     };
     w.step();
     assert_eq!(list(&w), (Some(WEBP.to_owned()), true));
-    assert!(w.has_containing("there is no quality to choose") && !w.has("JPEG quality"));
+    assert!(!w.has("JPEG quality"));
 }
 
 #[test]

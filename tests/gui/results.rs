@@ -190,7 +190,7 @@ fn a_folder_is_painted_and_the_bad_ones_are_named() {
     w.platform.answer(Some(folder.clone()));
     w.click("Folder…");
     w.until_label("Paint 3 photos");
-    assert!(w.has_containing("1 folder in it is left out"));
+    assert!(w.has_containing("1 folder in it is not painted"));
     w.click("Start");
     w.until_label("2 photos painted into the folder");
     assert!(w.has("1 photo not painted"));

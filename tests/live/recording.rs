@@ -180,6 +180,46 @@ fn an_mp4_has_every_frame_at_its_time_and_looks_like_it() {
     assert!(least >= LEAST_DB, "{least}");
 }
 
+/// An encoder that starts only once every picture has come, as one that the disk must read first.
+#[cfg(unix)]
+#[test]
+fn an_mp4_has_every_frame_however_long_its_encoder_takes_to_start() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let Some(mut ffmpeg) = ffmpeg() else { return };
+    let here = tempfile::tempdir().expect("a folder");
+    let slow = here.path().join("slow");
+    let go = here.path().join("go");
+    let script = format!(
+        "#!/bin/sh\nwhile [ ! -e {go:?} ]; do sleep 0.01; done\nexec {:?} \"$@\"\n",
+        ffmpeg.program
+    );
+    fs::write(&slow, script).expect("written");
+    fs::set_permissions(&slow, fs::Permissions::from_mode(0o755)).expect("a program");
+    let program = std::mem::replace(&mut ffmpeg.program, slow);
+    let (path, destination) = mp4(here.path(), &ffmpeg);
+    let (recorder, mut sink) = Recorder::start(&destination, Arc::new(|| {})).expect("a file");
+    let began = Instant::now();
+    let frames = film(320, 180, 75);
+    for (frame, at) in &frames {
+        sink.push(frame, began + *at);
+    }
+    fs::write(go, "").expect("written");
+    let result = recorder.finish();
+    assert_eq!(
+        (result.failure, result.frames, result.left_out),
+        (None, 75, 0)
+    );
+    assert_eq!(result.length, frames[74].1);
+    ffmpeg.program = program;
+    let seconds = probed(&ffmpeg, &path, "frame=pts_time");
+    let second: f64 = seconds[1].parse().expect("a time");
+    assert!(
+        (second - frames[1].1.as_secs_f64()).abs() <= 1e-3,
+        "{seconds:?}"
+    );
+}
+
 /// The brightness of a picture as a grey one.
 fn brightness(frame: &Frame) -> Frame {
     Frame::from_fn(frame.width(), frame.height(), |x, y| {

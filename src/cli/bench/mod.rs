@@ -17,7 +17,7 @@ use super::{
     progress::Progress,
     select_device,
     style_choice::subject,
-    terminal::{print, print_json},
+    terminal::{print, print_json, write_message},
 };
 use crate::{
     backend::{DeviceInfo, RunControl},
@@ -198,6 +198,13 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
     }
     let profile = args.kernels || args.csv.is_some() || args.trace.is_some();
     let device = backend.device();
+    write_message(format!(
+        "Measuring {} frames of each mode and size ({} in all) after {} to warm up. On a processor this may take \
+         minutes; Ctrl-C stops it.",
+        args.frames,
+        args.frames as usize * chosen.len() * setups.len(),
+        args.warmup
+    ));
     let progress = Progress::of_long_pieces(setups.len());
     let mut results = Vec::new();
     let mut measure = |piece: usize, setup: &Setup<'_>| -> Result<(), CliError> {

@@ -7,7 +7,7 @@ use super::{
     output::{Finished, format_for},
 };
 use crate::{
-    cli::CliError,
+    cli::{CliError, job::Target},
     engine::paint::{OutputSize, at_size},
     media::{
         scale::size_within,
@@ -25,6 +25,14 @@ impl Run<'_> {
         let Some(target) = opened.targets.first().copied().flatten() else {
             return Ok(());
         };
+        let before = self.failures;
+        let painted = self.paint_cells(opened, target);
+        // One photo failed, in however many styles.
+        self.failures = self.failures.min(before + 1);
+        painted
+    }
+
+    fn paint_cells(&mut self, opened: &Opened<'_>, target: &Target) -> Result<(), CliError> {
         let settings = self.settings(std::slice::from_ref(opened));
         let (job, styles) = (self.job, self.styles);
         let photo = &opened.photo;

@@ -78,9 +78,12 @@ pub fn run(args: StylizeArgs) -> Result<(), CliError> {
         .try_for_each(|(sources, rows)| run.paint_sources(sources, rows));
     run.progress.finish();
     done?;
-    let all = job.sources.len() * styles.len();
+    let (all, what) = match job.contact_sheet {
+        true => (job.sources.len(), "photos"),
+        false => (job.sources.len() * styles.len(), "paintings"),
+    };
     if run.failures > 0 && all > 1 {
-        write_message(format!("{} of {all} paintings failed", run.failures));
+        write_message(format!("{} of {all} {what} failed", run.failures));
     }
     if run.failures + broken > 0 {
         return Err(CliError::AlreadyReported);
@@ -174,6 +177,7 @@ struct Run<'a> {
     control: Arc<RunControl>,
     /// Paintings begun, failed ones included.
     begun: usize,
+    /// Paintings that failed; of contact sheets, the photos of which anything did.
     failures: usize,
     /// The notes about styles that were printed.
     noted: Vec<&'a str>,
@@ -311,7 +315,10 @@ impl<'a> Run<'a> {
     /// Reports why a photo is painted in no style.
     fn fail_all(&mut self, targets: &[Option<&Target>], error: &dyn Display) {
         let writable = targets.iter().flatten().count();
-        self.begun += writable;
+        self.begun += match self.job.contact_sheet {
+            true => writable * self.styles.len(),
+            false => writable,
+        };
         self.failures += writable;
         self.progress.message(format!("error: {error}"));
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use eframe::egui::{self, Pos2};
 
 use super::{Arrived, Before, PictureUse, targets};
+use crate::compose::Look;
 use crate::gui::{
     app::{App, NextStep},
     background::{Opened, Origin, Sorted},
@@ -195,6 +196,9 @@ impl App {
         let unsaid = self.arrivals.unsaid.take();
         let unsaid = unsaid.filter(|path| opened.origin == Origin::File(path.clone()));
         let photo = self.workspace.put_photo(opened);
+        if was_live && photo.is_none() && !self.workspace.has_two_choices() {
+            self.tell_of_inherited_look();
+        }
         self.arrivals.before = None;
         let Some(path) = unsaid else {
             return;
@@ -210,6 +214,23 @@ impl App {
             otherwise: Some(Intent::ForgetBefore),
         };
         self.messages.offer(text, offer);
+    }
+
+    /// The first photo is painted as live pictures were: says what of that is not usual.
+    fn tell_of_inherited_look(&mut self) {
+        let (look, usual) = (self.workspace.choice.look, Look::default());
+        let mut parts = Vec::new();
+        if look.strength_percent != usual.strength_percent {
+            parts.push(format!("strength {} %", look.strength_percent));
+        }
+        if look.keep_colors {
+            parts.push("the photo's colours kept".to_owned());
+        }
+        if !parts.is_empty() {
+            let parts = parts.join(", ");
+            let text = format!("The photo begins with what you chose for live pictures: {parts}.");
+            self.messages.notice(text);
+        }
     }
 
     /// Makes a style of a photo that was opened, and shows what was there before.

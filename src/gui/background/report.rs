@@ -24,7 +24,7 @@ use crate::{
         MediaError, decode,
         encode::Encoding,
         framing::Framing,
-        record::{FrameSink, Interruptions, Recorded, Recorder},
+        record::{Interruptions, Recorded, Recorder, TakenFrames},
     },
     mode::ModelSize,
     network::Network,
@@ -152,8 +152,6 @@ pub struct ReadNetwork {
 pub struct StartedRecording {
     /// Ends it.
     pub recorder: Recorder,
-    /// Takes its frames.
-    pub sink: FrameSink,
     /// Why it is not what was asked for, in a sentence.
     pub note: Option<String>,
 }
@@ -396,7 +394,12 @@ pub enum Report {
     /// A live picture was saved, or not.
     SnapshotSaved(Result<SavedSnapshot, String>),
     /// A recording may begin, or not.
-    Recording(Result<Box<StartedRecording>, String>),
+    Recording {
+        /// Its frames.
+        taken: TakenFrames,
+        /// The recording, or why there is none.
+        result: Result<Box<StartedRecording>, String>,
+    },
     /// A recording is written.
     Recorded(Recorded),
     /// Recordings of a program that was killed were found, or none.
@@ -438,6 +441,9 @@ impl Report {
                 result: Err(error), ..
             }
             | Self::Removed(Err(error))
+            | Self::Recording {
+                result: Err(error), ..
+            }
             | Self::Kept {
                 result: Err(error), ..
             } => Some(error.clone()),

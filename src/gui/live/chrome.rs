@@ -294,7 +294,7 @@ impl LiveView {
     /// How long it is recorded by `now`.
     pub(super) fn recorded_length(&self, now: Instant) -> Option<Duration> {
         let begins = self.begins_recording.as_ref();
-        let begins = begins.map(|begins| now.saturating_duration_since(begins.since));
+        let begins = begins.map(|taken| taken.lasts(now));
         let recording = self.recording.as_ref();
         recording.map(|recorder| recorder.lasts(now)).or(begins)
     }

@@ -56,7 +56,7 @@ pub fn ui(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
             source(ui, view, &mut choices, intents);
             ui.add_space(theme::GROUP_GAP);
 
-            theme::painting_title(ui, "Photo", view.photo_has_own);
+            theme::painting_title(ui, "live", view.photo_has_own);
             let hint = "0 % is the source, 100 % the painting.";
             strength(ui, hint, &mut choice);
             size(ui, view, &mut choices);
@@ -314,6 +314,10 @@ fn size(ui: &mut egui::Ui, view: &View<'_>, choices: &mut LiveChoices) {
             .filter(|_| view.live.rate_warning.is_lost());
         let caption = match lost {
             _ if view.live.frozen => "The picture is held".to_owned(),
+            // Nobody asked for the usual rate.
+            Some((fps, _)) if (target_fps - DEFAULT_TARGET_FPS).abs() < 0.5 => {
+                format!("Paints {fps:.0} frames a second here")
+            }
             Some((fps, _)) => format!("Paints {fps:.0} fps here; {target_fps:.0} were asked for"),
             None => format!("Aims at {target_fps:.0} frames a second"),
         };

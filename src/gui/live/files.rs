@@ -9,12 +9,7 @@ use std::{
 
 use eframe::egui;
 
-use super::{
-    LiveIntent,
-    asked_recording::{AskedRecording, EndedRecording},
-    interruptions::NextLook,
-    repaints::Snapped,
-};
+use super::{LiveIntent, interruptions::NextLook, repaints::Snapped};
 use crate::{
     capture::Rotation,
     disk::{self, WriteError},
@@ -30,7 +25,7 @@ use crate::{
     media::{
         MediaError,
         encode::{self, Existing, Format},
-        record::{Destination, Ffmpeg, Interruptions, Recorder},
+        record::{Destination, Ffmpeg, FrameSink, Interruptions, Recorder, TakenFrames},
         scale::{scaled, size_within},
     },
     settings::RecordAs,
@@ -148,13 +143,15 @@ impl App {
         if live.is_recording() {
             self.end_recording();
         } else if let Some((_, seen)) = live.picture() {
-            live.begins_recording = Some(AskedRecording {
-                since: Instant::now(),
-                seen: seen.clone(),
-            });
+            // Frames are taken from now on, whatever a file and an encoder take to be there. What is seen now is
+            // what it begins with.
+            let (mut sink, taken) = FrameSink::open();
+            sink.push(seen, Instant::now());
+            live.begins_recording = Some(taken.clone());
+            self.engine.record(sink);
             let record_as = self.settings.live.record_as;
             self.background
-                .start_recording(self.picture_folder(), record_as);
+                .start_recording(self.picture_folder(), record_as, taken);
         } else {
             self.messages.notice(NO_PICTURE);
         }
@@ -164,41 +161,36 @@ impl App {
     pub(in crate::gui) fn handle_recording(
         &mut self,
         ctx: &egui::Context,
+        taken: &TakenFrames,
         result: Result<Box<StartedRecording>, String>,
     ) {
-        let ended = self.ending.unbegun.pop_front();
-        let note = result.as_ref().ok().and_then(|s| s.note.clone());
-        let live = self.live.as_mut().filter(|live| live.recording.is_none());
-        match (result, ended) {
-            (Ok(started), Some(ended)) => {
-                self.background.finish_recording(ended.recorded(*started));
+        let has_end = taken.has_end();
+        // Another one may have been asked for since.
+        let mut begins = self.live.as_mut().filter(|_| !has_end);
+        if let Some(live) = &mut begins {
+            live.begins_recording = None;
+        }
+        match (result, begins) {
+            (Ok(started), begins) => {
+                if let Some(note) = started.note {
+                    self.messages.notice(note);
+                }
+                match begins {
+                    Some(live) => live.recording = Some(started.recorder),
+                    None if has_end => self.background.finish_recording(started.recorder),
+                    None => self.background.discard_recording(started.recorder),
+                }
             }
-            (Ok(mut started), None) => {
-                let wanted = live.and_then(|l| l.begins_recording.take().map(|asked| (l, asked)));
-                let Some((live, asked)) = wanted else {
-                    self.background.discard_recording(started.recorder);
-                    return;
-                };
-                // What was seen when it was asked for is what it begins with.
-                started.sink.push(&asked.seen, asked.since);
-                self.engine.record(started.sink);
-                live.recording = Some(started.recorder);
-            }
-            (Err(error), ended) => {
-                match (ended, live) {
-                    (Some(_), _) => self.recording_ended(ctx),
-                    (None, Some(live)) => live.begins_recording = None,
-                    (None, None) => {}
+            (Err(error), _) => {
+                if has_end {
+                    self.recording_ended(ctx);
                 }
                 self.messages.error(error);
             }
         }
-        if let Some(note) = note {
-            self.messages.notice(note);
-        }
     }
 
-    /// Ends the recording, also one that is about to begin: its time counts until now.
+    /// Ends the recording, also one for which there is no file yet: its time counts until now.
     pub(in crate::gui) fn end_recording(&mut self) {
         let Some(live) = &mut self.live else {
             return;
@@ -208,18 +200,15 @@ impl App {
             recorder.hold_until(until);
             self.ending.recordings += 1;
             self.background.finish_recording(recorder);
-        } else if let Some(asked) = live.begins_recording.take() {
+        } else if let Some(taken) = live.begins_recording.take() {
+            taken.hold_until(until);
             self.ending.recordings += 1;
-            self.ending
-                .unbegun
-                .push_back(EndedRecording { asked, until });
         }
     }
 
     /// Nothing may go on waiting for a task that has broken.
     pub(in crate::gui) fn recording_broke(&mut self) {
         self.ending.recordings = 0;
-        self.ending.unbegun.clear();
         if let Some(live) = &mut self.live {
             live.begins_recording = None;
         }
@@ -284,8 +273,9 @@ impl Background {
         });
     }
 
-    /// Makes a file or folder for a recording below `folder`; [`Report::Recording`].
-    pub fn start_recording(&self, folder: PathBuf, record_as: RecordAs) {
+    /// Makes a file or folder for a recording below `folder`, and writes the frames that are taken;
+    /// [`Report::Recording`].
+    pub fn start_recording(&self, folder: PathBuf, record_as: RecordAs, taken: TakenFrames) {
         let wake_up = self.wake_up();
         self.send_writing(move || {
             let ffmpeg = match record_as {
@@ -313,14 +303,13 @@ impl Background {
                         }
                     }
                 };
-                Recorder::start(&destination, wake_up.clone())
+                Recorder::of_taken(&taken, &destination, wake_up.clone())
             });
-            let started = started.map(|(recorder, sink)| StartedRecording {
-                recorder,
-                sink,
-                note,
-            });
-            Report::Recording(started.map(Box::new))
+            let started = started.map(|recorder| Box::new(StartedRecording { recorder, note }));
+            Report::Recording {
+                taken,
+                result: started,
+            }
         });
     }
 

@@ -1,7 +1,7 @@
 //! What the very first start offers over the demo scene: the ways to begin, small, until one is taken or a key is
 //! pressed.
 
-use eframe::egui::{self, Align2, Button, Context, Event, Rect, vec2};
+use eframe::egui::{self, Align2, Button, Context, Event, Key, Rect, vec2};
 
 use super::LiveIntent;
 use crate::gui::{
@@ -27,10 +27,30 @@ impl App {
         is_free && !self.settings.state.has_seen_hint && !self.full_screen.is_on()
     }
 
-    /// Ends it with the first key.
+    /// Ends it with the first key, but for those that lead to the cards and press them. The first Tab leads to the
+    /// cards, before all else.
     pub(in crate::gui) fn follow_first_keys(&mut self, ctx: &Context) {
-        let is_key = |event: &Event| matches!(event, Event::Key { pressed: true, .. });
-        if self.is_first_start() && ctx.input(|i| i.events.iter().any(is_key)) {
+        let is_first_start = self.is_first_start();
+        let has_focus = ctx.memory(|memory| memory.focused().is_some());
+        let pressed: Vec<Key> = ctx.input(|input| {
+            let keys = input.events.iter().filter_map(|event| match event {
+                Event::Key {
+                    key, pressed: true, ..
+                } => Some(*key),
+                _ => None,
+            });
+            keys.collect()
+        });
+        let may_stay = |key: &Key| match key {
+            Key::Tab => true,
+            Key::Enter | Key::Space => has_focus,
+            _ => false,
+        };
+        let leads = is_first_start && !has_focus && pressed.contains(&Key::Tab);
+        if let Some(live) = &mut self.live {
+            live.leads_to_cards = leads;
+        }
+        if is_first_start && !pressed.iter().all(may_stay) {
             self.settings.state.has_seen_hint = true;
             self.settings_changed(ctx);
         }
@@ -50,10 +70,14 @@ impl App {
         let at = area.center_bottom() - vec2(0.0, 16.0 + above);
         floating(ui, "first start", Align2::CENTER_BOTTOM, at, area, |ui| {
             ui.horizontal(|ui| {
-                for way in welcome::ways(self.cameras.as_ref()) {
+                let ways = welcome::ways(self.cameras.as_ref());
+                for (place, way) in ways.into_iter().enumerate() {
                     let words = theme::icon_text(way.icon, way.title, true);
                     let button = Button::new(words).min_size(vec2(0.0, CARD_HEIGHT));
                     let card = key_chips::hint(ui.add(button), &way.does, way.keys);
+                    if place == 0 && live.leads_to_cards {
+                        card.request_focus();
+                    }
                     // The upper bar has a button of the same name.
                     let spoken = format!("Begin: {}", way.title);
                     if card.accessible_name(spoken).clicked() {

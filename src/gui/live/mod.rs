@@ -7,7 +7,6 @@
 //! `first_start`, `layout`, `controls`, `mode_choice`, `chrome`, `comparison`, `report` and `preview_grid` draw; `rate_warning` decides
 //! when the window says that a rate is not held.
 
-mod asked_recording;
 mod chrome;
 mod comparison;
 pub(super) mod controls;
@@ -27,7 +26,6 @@ mod report;
 mod source_trial;
 mod update;
 
-pub(super) use asked_recording::EndedRecording;
 pub(super) use chrome::{WORDS_WIDTH, full_screen_button};
 pub(super) use files::own_folder;
 pub use intent::LiveIntent;
@@ -41,7 +39,6 @@ use std::{path::Path, sync::Arc, time::Instant};
 use eframe::egui::{self, ScrollArea};
 
 use self::{
-    asked_recording::AskedRecording,
     comparison::difference,
     pair_times::{Compared, PairTimes},
     rate_warning::RateWarning,
@@ -64,7 +61,7 @@ use crate::{
         protocol::Repainted,
     },
     mailbox::Reader,
-    media::record::{Recorder, length_in_words, pictures},
+    media::record::{Recorder, TakenFrames, length_in_words, pictures},
     settings::LiveChoices,
     verify::Equality,
 };
@@ -81,6 +78,8 @@ pub struct LiveView {
     /// How the picture was looked at before a comparison, and whether every style was seen.
     before_comparison: (Compare, bool),
     frozen: bool,
+    /// Whether a key in this frame leads to the cards of the first start.
+    leads_to_cards: bool,
     comparing: bool,
     shows_difference: bool,
     /// The largest one of the picture on the stage, in levels.
@@ -93,8 +92,8 @@ pub struct LiveView {
     opened_lab: bool,
     previews: PreviewGrid,
     recording: Option<Recorder>,
-    /// A recording that is about to begin.
-    begins_recording: Option<AskedRecording>,
+    /// The frames of a recording for which there is no file yet.
+    begins_recording: Option<TakenFrames>,
     /// When a measurement was seen first that goes on, by egui's clock.
     measuring_since: Option<f64>,
     /// The settings that the engine was sent last.
@@ -129,6 +128,7 @@ impl LiveView {
             stage: Stage::default().filled(),
             before_comparison: (Compare::Painting, false),
             frozen: false,
+            leads_to_cards: false,
             comparing: false,
             shows_difference: false,
             largest_difference: 0,
@@ -335,18 +335,16 @@ impl LiveView {
             }
         };
         let pace = self.pace().zip(self.facts).map(|((fps, delay_ms), facts)| {
-            let (w, h) = facts.working;
+            let (w, h) = self.painted_at().unwrap_or(facts.working);
             let mode = match facts.mode {
                 None => ", not painted".to_owned(),
                 Some(mode) if with_mode => format!(", {mode}"),
                 Some(_) => String::new(),
             };
-            let held = match self.shown_finer().map(|finer| finer.working) {
-                _ if !self.frozen => String::new(),
-                None => "held, was ".to_owned(),
-                Some((w, h)) => format!("held, now at {w} × {h} px, was "),
-            };
-            format!("{held}{fps:.0} fps at {w} × {h} px, {delay_ms:.0} ms latency{mode}")
+            match self.frozen {
+                true => format!("Held · {w} × {h} px{mode}"),
+                false => format!("{fps:.0} fps at {w} × {h} px, {delay_ms:.0} ms latency{mode}"),
+            }
         });
         (source, pace)
     }

@@ -144,7 +144,11 @@ impl PreviewGrid {
                     ui.painter().text(at, align, "Loading…", font, colors.quiet);
                 }
             }
-            name_tag(ui, rect, card.key, &card.title);
+            let is_cut = name_tag(ui, rect, card.key, &card.title);
+            let response = match is_cut {
+                true => response.on_hover_text(&card.title),
+                false => response,
+            };
             let outline = if is_chosen {
                 Stroke::new(3.0, colors.quiet)
             } else if response.hovered() {
@@ -164,19 +168,25 @@ impl PreviewGrid {
     }
 }
 
-fn name_tag(ui: &egui::Ui, rect: Rect, key: Option<usize>, title: &str) {
+/// Gives whether the name did not fit.
+fn name_tag(ui: &egui::Ui, rect: Rect, key: Option<usize>, title: &str) -> bool {
     let text = match key {
         Some(key) => format!("{}  {title}", key + 1),
         None => title.to_owned(),
     };
     let painter = ui.painter_at(rect);
-    let letters = painter.layout_no_wrap(text, FontId::proportional(13.0), Color32::WHITE);
+    let font = FontId::proportional(13.0);
+    let mut job = egui::text::LayoutJob::simple_singleline(text, font, Color32::WHITE);
+    job.wrap = egui::text::TextWrapping::truncate_at_width(rect.width() - 2.0 * 8.0 - 14.0);
+    let letters = painter.layout_job(job);
+    let is_cut = letters.elided;
     let size = letters.size() + vec2(14.0, 6.0);
     let corner = pos2(rect.left() + 8.0, rect.bottom() - 8.0);
     let tag = Align2::LEFT_BOTTOM.anchor_size(corner, size);
     let radius = CornerRadius::same(theme::RADIUS);
     painter.rect_filled(tag, radius, Color32::from_black_alpha(150));
     painter.galley(tag.min + vec2(7.0, 3.0), letters, Color32::WHITE);
+    is_cut
 }
 
 /// The number of columns that makes the pictures largest, and their width.
@@ -197,6 +207,16 @@ fn columns(area: egui::Vec2, count: usize, aspect: f32) -> (usize, f32) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_that_does_not_fit_is_cut_where_its_picture_ends() {
+        egui::__run_test_ui(|ui| {
+            let rect = Rect::from_min_size(Pos2::ZERO, vec2(160.0, 120.0));
+            assert!(!name_tag(ui, rect, Some(1), "Candy"));
+            let long = "A night over the river and the hills behind it";
+            assert!(name_tag(ui, rect, Some(1), long));
+        });
+    }
 
     #[test]
     fn pictures_are_as_large_as_they_can_be() {

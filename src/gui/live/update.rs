@@ -9,10 +9,12 @@ use crate::{
     backend::BackendError,
     capture::{CameraId, CaptureEvent, CaptureSettings, Source},
     disk::words,
-    engine::live::{LiveEvent, LiveSize, LiveSource, MeasureJob, ModePair, Snapshot},
+    engine::live::{
+        LiveEvent, LiveSize, LiveSource, MeasureJob, ModePair, Snapshot, rate_control::STEPS_PX,
+    },
     gui::{
-        app::App, background::Purpose, events::name_window, platform::Dialog, stage::Compare,
-        style_source::Card,
+        app::App, background::Purpose, events::name_window, intent::Intent, platform::Dialog,
+        stage::Compare, style_source::Card,
     },
     measure::{MeasureError, MeasureReport},
     media::record::Recorder,
@@ -226,6 +228,34 @@ impl App {
             frames: MEASURED_FRAMES,
             warmup: WARM_UP_FRAMES,
         });
+    }
+
+    /// Paints live pictures with more detail, or less: from the automatic size on, that size is left.
+    pub(in crate::gui) fn step_live_detail(&mut self, by: isize) {
+        let mut choices = self.settings.live.clone();
+        let painted = self.live.as_ref().and_then(LiveView::painted_at);
+        let painted = painted.map(|(width, height)| width.max(height));
+        let present = match choices.size {
+            LiveSize::Auto { .. } => painted,
+            LiveSize::LongSide(px) => Some(px),
+        };
+        let next = match (present, by > 0) {
+            (None, _) => {
+                Err("Nothing is painted yet. The detail can be changed once something is.")
+            }
+            (Some(now), true) => (STEPS_PX.into_iter().find(|&px| px > now))
+                .ok_or("More detail than this there is not for live pictures."),
+            (Some(now), false) => (STEPS_PX.into_iter().rev().find(|&px| px < now))
+                .ok_or("Less detail than this there is not for live pictures."),
+        };
+        match next {
+            Ok(px) => {
+                choices.size = LiveSize::LongSide(px);
+                let intent = LiveIntent::Set(Box::new(choices));
+                self.intents.push(Intent::Live(intent));
+            }
+            Err(why) => self.messages.notice(why),
+        }
     }
 
     /// Stops a measurement, and says how far it was.

@@ -1,14 +1,15 @@
 //! Recordings of live pictures: one video file, or a folder of pictures.
 //!
 //! Frames come through a [`FrameSink`] on the thread that makes them; the [`Recorder`] starts and ends the
-//! recording from another. Encoding and writing happen on a thread of the recorder's own. Frames wait in a short
-//! queue; when it is full a frame is left out and counted, because painting must not wait for a disk. No file that
-//! exists is replaced. The first failure to write ends the recording: the thread calls the recorder's `wake_up`
+//! recording from another. Encoding and writing happen on a thread of the recorder's own. Frames wait in a queue of at
+//! most 512 MiB, also before there is a file and while an encoder starts; when it is full a frame is left out and
+//! counted, because painting must not wait for a disk. No file that exists is replaced. The first failure to write ends the recording: the thread calls the recorder's `wake_up`
 //! at once and takes no more frames; what was written by then stays, and can be played.
 //!
 //! | module | |
 //! | --- | --- |
-//! | `recorder` | the queue and the thread, the same for all |
+//! | `queue` | the frames that wait, the same for all |
+//! | `recorder` | the thread that writes them |
 //! | `pictures` | a folder: a file for each frame, and a table (`frames.csv`) of when each came |
 //! | `mp4` | H.264 in fragmented MP4, encoded by the person's own `ffmpeg` (`ffmpeg`, `encoder`) |
 //! | `avi` | Motion-JPEG in AVI, written by this program alone, where there is no such ffmpeg |
@@ -35,6 +36,7 @@ mod nut;
 mod output;
 mod partial;
 mod pictures;
+mod queue;
 mod recorded;
 mod recorder;
 mod yuv;
@@ -43,5 +45,6 @@ pub use beginning::beginning_of;
 pub use destination::Destination;
 pub use ffmpeg::{Ffmpeg, NoFfmpeg};
 pub use interrupted::{Interrupted, Interruptions};
+pub use queue::{FrameSink, TakenFrames};
 pub use recorded::{Recorded, length_in_words, pictures, size_in_words};
-pub use recorder::{FrameSink, Recorder};
+pub use recorder::Recorder;

@@ -15,6 +15,8 @@ pub struct Recorded {
     pub frames: u64,
     /// Frames left out because encoder or disk were too slow.
     pub left_out: u64,
+    /// Those of them that were left out before anything was written: the encoder was still starting.
+    pub left_out_at_start: u64,
     /// Size of its files, in bytes.
     pub bytes: u64,
     /// From the first frame to the last.
@@ -44,10 +46,22 @@ impl Recorded {
         };
         let seconds = self.length.as_secs_f64();
         let size = size_in_words(self.bytes);
-        let left_out = match self.left_out {
-            0 => String::new(),
-            n => format!("; {n} were left out because they came faster than they could be written"),
-        };
+        let at_start = self.left_out_at_start;
+        let reasons = [
+            (at_start, "while the encoder was starting"),
+            (
+                self.left_out.saturating_sub(at_start),
+                "because frames came faster than they could be written",
+            ),
+        ];
+        let left_out: String = reasons
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, why)| {
+                let were = if count == 1 { "was" } else { "were" };
+                format!("; {count} {were} left out {why}")
+            })
+            .collect();
         format!("{frames}, {seconds:.1} s, {size}{left_out}")
     }
 }

@@ -1,11 +1,8 @@
-//! The recorder: the queue between the thread that makes frames and the one that writes them.
+//! The recorder: the thread that writes frames.
 
 use std::{
     path::{Path, PathBuf},
-    sync::{
-        Arc, OnceLock,
-        atomic::{AtomicBool, AtomicU64, Ordering},
-    },
+    sync::{Arc, atomic::Ordering},
     thread::JoinHandle,
     time::{Duration, Instant},
 };
@@ -13,18 +10,16 @@ use std::{
 use crossbeam_channel::{Receiver, Sender, bounded, select_biased};
 
 use super::{
-    Destination, Recorded,
+    Destination, FrameSink, Recorded, TakenFrames,
     output::{Ended, Output, Shot},
     pictures::Pictures,
+    queue::Progress,
 };
 use crate::{
     disk::{WriteError, reason},
-    frame::Frame,
     media::MediaError,
 };
 
-/// Frames that may wait to be written.
-const QUEUE: usize = 16;
 /// How long the last frame is seen beyond its own time before it is written once more at its end.
 const HELD_FROM: Duration = Duration::from_millis(50);
 
@@ -40,34 +35,6 @@ pub struct Recorder {
     progress: Arc<Progress>,
 }
 
-/// The sink for a recording's frames; belongs to the thread that makes them. The recording goes on without it
-/// and takes no more frames.
-pub struct FrameSink {
-    frames: Sender<Shot>,
-    /// Emptied frames come back to be filled again.
-    empties: Receiver<Frame>,
-    taken: u64,
-    /// Time of the last frame.
-    last: Option<Instant>,
-    progress: Arc<Progress>,
-}
-
-/// How far a recording is.
-#[derive(Default)]
-struct Progress {
-    written: AtomicU64,
-    left_out: AtomicU64,
-    bytes: AtomicU64,
-    /// From the first frame to the last that was written, in microseconds.
-    length_us: AtomicU64,
-    /// Time of the first frame.
-    began: OnceLock<Instant>,
-    /// Until when the last frame is seen, where that is told.
-    until: OnceLock<Instant>,
-    /// Set once no frame is taken any more.
-    has_ended: AtomicBool,
-}
-
 impl Recorder {
     /// Records the frames of the sink into `destination`, which is made: a video, or a folder in which files are
     /// named `frame-000001.png` and so on. `wake_up` is called, on the recorder's thread, when the recording has
@@ -79,16 +46,37 @@ impl Recorder {
         destination: &Destination,
         wake_up: Arc<dyn Fn() + Send + Sync>,
     ) -> Result<(Self, FrameSink), MediaError> {
+        let (sink, taken) = FrameSink::open();
+        let recorder = Self::of_taken(&taken, destination, wake_up)?;
+        Ok((recorder, sink))
+    }
+
+    /// As [`Self::start`], of frames that are taken already.
+    ///
+    /// # Errors
+    /// As [`Self::start`]; the frames may go to another destination then.
+    pub fn of_taken(
+        taken: &TakenFrames,
+        destination: &Destination,
+        wake_up: Arc<dyn Fn() + Send + Sync>,
+    ) -> Result<Self, MediaError> {
+        Self::writing(taken, destination, destination.open()?, wake_up)
+    }
+
+    fn writing(
+        taken: &TakenFrames,
+        destination: &Destination,
+        mut output: Box<dyn Output>,
+        wake_up: Arc<dyn Fn() + Send + Sync>,
+    ) -> Result<Self, MediaError> {
         let path = destination.path();
-        let mut output = destination.open()?;
-        let (frames, queue) = bounded::<Shot>(QUEUE);
-        let (back, empties) = bounded(QUEUE);
         let (stop, stopped) = bounded(0);
         let (tell_end, ended) = bounded(1);
-        let progress = Arc::<Progress>::default();
-        let seen = progress.clone();
+        let progress = taken.progress.clone();
+        let taken = taken.clone();
         let work = move || {
-            let written = write_all(&mut *output, &queue, &stopped, &back, &seen);
+            let written = write_all(&mut *output, &taken, &stopped);
+            let seen = &taken.progress;
             seen.has_ended.store(true, Ordering::Relaxed);
             let mut end = output.end();
             seen.bytes.store(output.bytes(), Ordering::Relaxed);
@@ -104,22 +92,14 @@ impl Recorder {
             let reason = reason(&e);
             WriteError::Refused { name, reason }
         })?;
-        let recorder = Self {
+        Ok(Self {
             path: path.to_owned(),
             is_video: destination.is_video(),
             stop: Some(stop),
             thread: Some(thread),
             ended,
-            progress: progress.clone(),
-        };
-        let sink = FrameSink {
-            frames,
-            empties,
-            taken: 0,
-            last: None,
             progress,
-        };
-        Ok((recorder, sink))
+        })
     }
 
     /// The folder, or the file that the video becomes.
@@ -139,7 +119,7 @@ impl Recorder {
 
     /// Frames that were left out so far.
     pub fn left_out(&self) -> u64 {
-        self.progress.left_out.load(Ordering::Relaxed)
+        self.progress.left_out().0
     }
 
     /// Bytes that are written so far. An encoder holds some back.
@@ -154,18 +134,13 @@ impl Recorder {
 
     /// How long it goes on by `now`: since the first frame, until the time that was told.
     pub fn lasts(&self, now: Instant) -> Duration {
-        let (began, until) = (self.progress.began.get(), self.progress.until.get());
-        let until = until.copied().unwrap_or(now);
-        began.map_or(Duration::ZERO, |began| {
-            until.saturating_duration_since(*began)
-        })
+        self.progress.lasts(now)
     }
 
     /// The last frame is seen until this time, at which the recording ends: it is written once more there, and later
     /// frames are not taken.
     pub fn hold_until(&self, at: Instant) {
-        // The first end is the end.
-        self.progress.until.set(at).ok();
+        self.progress.hold_until(at);
     }
 
     /// Whether the recording has ended by itself, because writing failed or the thread is gone.
@@ -189,6 +164,7 @@ impl Recorder {
             is_video: self.is_video,
             frames: ended.frames.unwrap_or_else(|| self.written()),
             left_out: self.left_out(),
+            left_out_at_start: self.progress.left_out().1,
             bytes: self.bytes(),
             length: self.length(),
             notes: ended.notes,
@@ -221,55 +197,13 @@ impl Drop for Recorder {
     }
 }
 
-impl FrameSink {
-    /// Whether the recording has ended and takes no more frames.
-    pub fn has_ended(&self) -> bool {
-        self.progress.has_ended.load(Ordering::Relaxed)
-    }
-
-    /// Takes a copy of `frame`, which is of this time; times in the recording count from the first frame's. Never
-    /// waits. A recording that has ended takes nothing.
-    pub fn push(&mut self, frame: &Frame, at: Instant) {
-        let is_late = self.progress.until.get().is_some_and(|until| at > *until);
-        if self.has_ended() || is_late {
-            return;
-        }
-        if self.frames.is_full() {
-            // Only this thread fills the queue, so there is no need to copy the frame first.
-            self.progress.left_out.fetch_add(1, Ordering::Relaxed);
-            return;
-        }
-        // A picture that is painted again is newer than a frame that was captured before that.
-        let at = at.max(self.last.unwrap_or(at));
-        self.last = Some(at);
-        let began = *self.progress.began.get_or_init(|| at);
-        let mut copy = match self.empties.try_recv() {
-            Ok(empty) if (empty.width(), empty.height()) == (frame.width(), frame.height()) => {
-                empty
-            }
-            _ => Frame::from_fn(frame.width(), frame.height(), |_, _| [0; 4]),
-        };
-        copy.rgba_mut().copy_from_slice(frame.rgba());
-        let shot = Shot {
-            number: self.taken + 1,
-            at: at.saturating_duration_since(began),
-            frame: copy,
-        };
-        // Fails only when the recording has just ended.
-        if self.frames.try_send(shot).is_ok() {
-            self.taken += 1;
-        }
-    }
-}
-
 /// Writes frames until the recording is stopped, the sink is dropped, a write fails or the output ends by itself.
 fn write_all(
     output: &mut dyn Output,
-    queue: &Receiver<Shot>,
+    taken: &TakenFrames,
     stopped: &Receiver<()>,
-    back: &Sender<Frame>,
-    progress: &Progress,
 ) -> Result<(), MediaError> {
+    let (queue, progress) = (&taken.queue, &*taken.progress);
     let mut last: Option<Shot> = None;
     let save =
         |output: &mut dyn Output, last: &mut Option<Shot>, shot: Shot| -> Result<(), MediaError> {
@@ -280,7 +214,7 @@ fn write_all(
             progress.length_us.fetch_max(length, Ordering::Relaxed);
             if let Some(before) = last.replace(shot) {
                 // The sink that would fill it may be dropped.
-                back.try_send(before.frame).ok();
+                taken.back.try_send(before.frame).ok();
             }
             Ok(())
         };
@@ -298,14 +232,21 @@ fn write_all(
             recv(stopped) -> _ => {
                 // Those that wait now and no later ones: a sink that is still fed faster than the disk
                 // writes would never leave the queue empty.
-                for shot in queue.try_iter().take(queue.len()).filter(in_time) {
-                    save(output, &mut last, shot)?;
+                for shot in queue.try_iter().take(queue.len()) {
+                    taken.is_out(&shot);
+                    if in_time(&shot) {
+                        save(output, &mut last, shot)?;
+                    }
                 }
                 break;
             }
             recv(queue) -> shot => match shot {
-                Ok(shot) if in_time(&shot) => save(output, &mut last, shot)?,
-                Ok(_) => {}
+                Ok(shot) => {
+                    taken.is_out(&shot);
+                    if in_time(&shot) {
+                        save(output, &mut last, shot)?;
+                    }
+                }
                 Err(_) => break,
             },
         }
@@ -325,7 +266,7 @@ mod tests {
     use std::fs;
 
     use super::{super::pictures::TABLE, *};
-    use crate::media::encode::Format;
+    use crate::{frame::Frame, media::encode::Format};
 
     fn pictures(folder: &Path, format: Format) -> Destination {
         let folder = folder.to_owned();
@@ -372,7 +313,7 @@ mod tests {
         }
         rung.recv_timeout(Duration::from_secs(60)).expect("a ring");
         assert!(recorder.has_ended());
-        for _ in 0..2 * QUEUE {
+        for _ in 0..32 {
             sink.push(&frame, Instant::now());
         }
         assert_eq!((recorder.written(), recorder.left_out()), (2, 0));
@@ -389,22 +330,97 @@ mod tests {
         assert_eq!(table.lines().count(), 3, "{table}");
     }
 
-    #[test]
-    fn a_recording_ends_although_its_sink_is_fed_faster_than_the_disk_writes() {
-        let home = tempfile::tempdir().expect("a folder");
-        let (mut recorder, mut sink) =
-            Recorder::start(&pictures(home.path(), Format::Bmp), Arc::new(|| {}))
-                .expect("a folder");
-        let frame = Frame::from_fn(8, 6, |_, _| [1, 2, 3, 255]);
-        while recorder.written() == 0 {
-            sink.push(&frame, Instant::now());
+    /// As an encoder that takes a picture only when it is told to, however fast the computer is.
+    struct Slow {
+        asks: Sender<()>,
+        goes: Receiver<()>,
+        bytes: u64,
+    }
+
+    impl Output for Slow {
+        fn add(&mut self, _: &Shot) -> Result<(), MediaError> {
+            self.asks.send(()).ok();
+            self.goes.recv().ok();
+            self.bytes += 100;
+            Ok(())
         }
+
+        fn end(&mut self) -> Ended {
+            Ended::default()
+        }
+
+        fn bytes(&self) -> u64 {
+            self.bytes
+        }
+    }
+
+    /// A recording by such an encoder, with room for so many frames of 8 x 6 px.
+    fn slow(room: u64) -> (Recorder, FrameSink, Receiver<()>, Sender<()>) {
+        let (asks, asked) = crossbeam_channel::unbounded();
+        let (go, goes) = crossbeam_channel::unbounded();
+        let (sink, taken) = FrameSink::with_room(room * 8 * 6 * 4);
+        let path = "clip.avi".into();
+        let output = Box::new(Slow {
+            asks,
+            goes,
+            bytes: 0,
+        });
+        let destination = Destination::Avi { path };
+        let recorder = Recorder::writing(&taken, &destination, output, Arc::new(|| {}));
+        (recorder.expect("a thread"), sink, asked, go)
+    }
+
+    #[test]
+    fn frames_wait_while_an_encoder_starts_and_those_without_room_are_counted_with_the_reason() {
+        let began = Instant::now();
+        let frame = Frame::from_fn(8, 6, |_, _| [1, 2, 3, 255]);
+        let mut seconds = 0..;
+        let mut push = |sink: &mut FrameSink, count: usize| {
+            for second in seconds.by_ref().take(count) {
+                sink.push(&frame, began + Duration::from_secs(second));
+            }
+        };
+        // Longer than any encoder starts, and nothing is lost.
+        let (recorder, mut sink, _asked, go) = slow(250);
+        push(&mut sink, 250);
+        drop(go);
+        let recorded = recorder.finish();
+        assert_eq!((recorded.frames, recorded.left_out), (250, 0));
+        assert_eq!(recorded.length, Duration::from_secs(249));
+
+        let (recorder, mut sink, asked, go) = slow(10);
+        push(&mut sink, 1);
+        asked.recv().expect("the first is on its way");
+        push(&mut sink, 10 + 5);
+        assert_eq!((recorder.written(), recorder.left_out()), (0, 5));
+        go.send(()).expect("the encoder");
+        asked.recv().expect("the second");
+        // In the place of the second.
+        push(&mut sink, 1 + 1);
+        drop(go);
+        let recorded = recorder.finish();
+        assert_eq!((recorded.frames, recorded.left_out), (12, 6));
+        assert_eq!(recorded.left_out_at_start, 5);
+        let told = recorded.in_words();
+        let end = "; 5 were left out while the encoder was starting; \
+                   1 was left out because frames came faster than they could be written";
+        assert!(told.ends_with(end), "{told}");
+    }
+
+    #[test]
+    fn a_recording_ends_although_its_sink_is_fed_faster_than_it_is_written() {
+        let (mut recorder, mut sink, asked, go) = slow(16);
+        let frame = Frame::from_fn(8, 6, |_, _| [1, 2, 3, 255]);
+        sink.push(&frame, Instant::now());
+        asked.recv().expect("the first is on its way");
         recorder.stop = None;
-        // The one that is being written, and those that wait when the end is noticed.
-        let most = recorder.written() + 1 + QUEUE as u64;
+        // The one that is being written, those that wait when the end is noticed, and one before that.
+        let most = 1 + 16 + 1;
         while !recorder.has_ended() && recorder.written() <= most {
             sink.push(&frame, Instant::now());
+            go.send(()).ok();
         }
+        drop(go);
         let recorded = recorder.finish();
         assert!(recorded.frames <= most, "{recorded:?}, at most {most}");
         assert_eq!(recorded.failure, None);
@@ -457,23 +473,16 @@ mod tests {
     #[test]
     fn frames_that_wait_when_the_end_is_told_count_up_to_it() {
         let began = Instant::now();
-        let progress = Progress::default();
-        progress.began.set(began).expect("once");
-        let end = began + Duration::from_secs(1);
-        progress.until.set(end).expect("once");
-        let (frames, queue) = bounded(QUEUE);
+        let (mut sink, taken) = FrameSink::open();
+        let frame = Frame::from_fn(8, 6, |_, _| [1, 2, 3, 255]);
         for second in 0..3 {
-            let frame = Frame::from_fn(8, 6, |_, _| [1, 2, 3, 255]);
-            let (number, at) = (second + 1, Duration::from_secs(second));
-            frames.send(Shot { number, at, frame }).expect("room");
+            sink.push(&frame, began + Duration::from_secs(second));
         }
-        drop(frames);
+        taken.hold_until(began + Duration::from_secs(1));
         let home = tempfile::tempdir().expect("a folder");
-        let mut output = pictures(home.path(), Format::Bmp).open().expect("opened");
-        let (_stop, stopped) = bounded(0);
-        let (back, _empties) = bounded(QUEUE);
-        write_all(&mut *output, &queue, &stopped, &back, &progress).expect("written");
-        assert_eq!(progress.written.load(Ordering::Relaxed), 2);
+        let destination = pictures(home.path(), Format::Bmp);
+        let recorder = Recorder::of_taken(&taken, &destination, Arc::new(|| {})).expect("made");
+        assert_eq!(recorder.finish().frames, 2);
     }
 
     #[test]
@@ -482,7 +491,7 @@ mod tests {
         let (recorder, mut sink) =
             Recorder::start(&pictures(home.path(), Format::Bmp), Arc::new(|| {}))
                 .expect("a folder");
-        for _ in 0..QUEUE {
+        for _ in 0..16 {
             let frame = Frame::from_fn(8, 6, |_, _| [1, 2, 3, 255]);
             sink.push(&frame, Instant::now());
         }

@@ -180,6 +180,26 @@ fn a_recording_that_ends_before_there_is_a_file_for_it_is_kept() {
     assert!(recording.join("frames.csv").exists());
 }
 
+/// Finding an encoder and starting it may take seconds.
+#[test]
+fn pictures_are_recorded_from_the_key_on_although_there_is_no_file_yet() {
+    let mut w = Window::live_after(records_pictures);
+    w.until_live();
+    w.while_tasks_wait(|w| {
+        w.press(Key::R);
+        for (size, painted) in [("320 px", "320 × 240 px"), ("256 px", "256 × 192 px")] {
+            w.choose("Detail", size);
+            w.until_label(&format!("Painted at {painted}"));
+        }
+    });
+    let table = w.path("StyleForge/recording-0001/frames.csv");
+    w.press(Key::R);
+    w.until_contains("Recorded ");
+    let table = std::fs::read_to_string(table).expect("a table");
+    // What was seen, a picture of each size, and the last one held.
+    assert!(table.lines().count() > 1 + 2, "{table}");
+}
+
 #[test]
 fn a_recording_that_cannot_begin_is_not_waited_for() {
     let mut w = Window::live_after(records_pictures);
@@ -204,7 +224,7 @@ fn a_held_picture_that_goes_back_to_what_was_seen_is_recorded() {
     w.click("Advanced");
     w.press(Key::Space);
     w.until("the finer picture", |w| {
-        w.has_containing("held, now at") && !w.has_containing("Painting it more finely…")
+        w.has_containing("Held · ") && !w.has_containing("Painting it more finely…")
     });
     w.press(Key::R);
     let frame = |w: &Window, n: usize| {
@@ -490,7 +510,7 @@ fn a_recording_lasts_from_key_to_key_also_of_a_picture_that_is_held() {
     let mut w = Window::live_after(records_pictures);
     w.until_live();
     w.press(Key::Space);
-    w.until_contains("held, ");
+    w.until_contains("Held · ");
     w.press(Key::R);
     // The clock runs although no other picture comes.
     w.until_a_second_is_recorded();
