@@ -285,9 +285,12 @@ fn what_is_confined_stays_in_its_place() {
     assert!(wrong.is_empty(), "out of place:\n{}", wrong.join("\n"));
 }
 
-/// The code of a file without its tests, which stand at its end.
-fn without_tests(code: &str) -> &str {
-    code.split("mod tests {").next().unwrap_or(code)
+/// The code of a file without its tests, which stand at its end or in a file of their own.
+fn without_tests(source: &Source) -> &str {
+    match source.path.ends_with("/tests.rs") {
+        true => "",
+        false => source.code.split("mod tests {").next().unwrap_or_default(),
+    }
 }
 
 /// Files are written whole and brought to the disk, and their temporaries can be distinguished from others'.
@@ -308,7 +311,7 @@ fn files_are_written_in_one_place() {
     for source in sources() {
         // Asks the kernel to count anew; that is no file.
         let counts_anew = |way: &str| source.path == "cli/bench/mod.rs" && way == "fs::write";
-        let code = without_tests(&source.code);
+        let code = without_tests(&source);
         for way in ways.into_iter().filter(|way| !counts_anew(way)) {
             if !source.path.starts_with("disk/") && names(code, way) {
                 wrong.push(format!(
@@ -326,7 +329,7 @@ fn files_are_written_in_one_place() {
 fn errors_of_the_system_are_shown_in_words() {
     let mut seen = 0;
     for source in sources() {
-        let code = without_tests(&source.code);
+        let code = without_tests(&source);
         let fields = [
             "source: io::Error",
             "source: std::io::Error",
