@@ -159,12 +159,12 @@ settle
 shot starry
 
 # A closer look with a broader brush and the photo's colours.
-keys v v bracketright bracketright k
+keys v v bracketleft bracketleft k
 settle
 keys plus plus
 settle
 shot brush
-keys bracketleft bracketleft k ctrl+0
+keys bracketright bracketright k ctrl+0
 settle
 
 # Light.
