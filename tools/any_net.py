@@ -14,7 +14,8 @@ becomes one vector, the *code*, which is computed once and kept; codes of severa
 
 `any` is the one that is shipped; why it is built so:
 
-- Stride 16: attention over 1280x720 is over 3,600 tokens. Stride 8 has 14,400, sixteen times the attention.
+- Stride 16: attention over 1280x720 is over 3,600 tokens. Stride 8 has 14,400, sixteen times the attention
+  (windows: train_any.py).
 - A stem of convolutions without norms. Linear patches leave the patch grid in the painting. An instance norm
   would take from the style picture what its colours and contrasts are (photo and style share the stem), would
   enlarge the noise of a plain picture, and needs the whole picture before the next layer starts.

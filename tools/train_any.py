@@ -58,11 +58,23 @@ of the first (mix_weights.py) brings it below both: 0.244, 1.35, 2.35, 3.72. Str
 ``style_weight=20, color_weight=25, content_share=1.12, move_share=0.5``: 0.246, 1.46, 2.58, 4.43) were bolder, and
 faces hard to read.
 
-Stride 8 within the same time, for finer strokes: ``--net stride=8 --net stem_widths=[32,64,128] --net
-head_widths=[128,64,32] --net skip=0 --net window=16`` costs PyTorch 7.2 ms at 1280x720 (``any``: 5.6) and fell to a grey
-relief within 6.2 minutes: style 0.708, content 1.19, where stride 16 has 0.352, 1.13, 1.24, 3.08 (same minutes,
-``move_share=0.39``, 37 paintings x 8 photos). Without a map around the tokens (``skip``) the photo was lost when the
-teacher left. Keys and values can be averaged as well (``pool=4``).
+Stride 8, for finer strokes, so far paints none. ``--net stride=8 --net stem_widths=[32,64,128] --net
+head_widths=[128,64,32]`` and ``--set move_share=0.39``, one training each, 37 paintings x 8 photos; ms at 1280x720 in
+PyTorch fp16 as a CUDA graph, in brackets compiled:
+
+| network, 256 wide | minutes | style | content | noise | move | ms |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: |
+| stride 16 | 6.2 | 0.352 | 1.13 | 1.24 | 3.08 | 5.7 (2.6) |
+| stride 8, ``window=16``, ``skip=0`` | 6.2 | 0.708 | 1.19 | | | 7.2 |
+| stride 8, ``window=16``, ``skip=4`` | 7.6 | 0.593 | 0.97 | 0.58 | 3.36 | 7.2 (3.3) |
+| stride 8, ``pool=4``; full attention | | | | | | 11.6; 9.3 |
+| as shipped, stride 16, 192 wide | 27 | 0.245 | 1.35 | 2.35 | 3.71 | 4.5 (2.4) |
+
+Without a map around the tokens (``skip``) the photo was lost when the teacher left. With it photo, faces and letters
+stay sharp and the style is lost: after 221 s style 0.43 and content 0.79 on unseen pairs, then, as stability's weight
+reached its full value, the style code's scales and offsets ran away (5 to 40 at the end, as shipped 0.2 to 0.6), and
+every style is painted in one brown and green, with the windows' edges on plain grounds. Untried: a lower rate, bounded
+scales, or ``head_norm="none"`` and 192 wide as shipped (5.8 ms, compiled 2.9).
 
 The weave on plain grounds: photo and style being plain there, all tokens are equal, and a network without positions
 can only paint what repeats with its stride. ``weave_weight`` charges that pattern where the photo is plain, and
