@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use vello_cpu::{PixmapMut, RenderContext, Resources, kurbo::Rect};
 
-use super::brush::{Brush, Canvas, Colour, Placing, Shape, TILE_ROWS, flat};
+use super::brush::{Brush, Paint, Part, Placing, Shape, TILE_ROWS, blend, flat};
 
 /// What is this many pixels beyond an edge of a band does not touch it, however positions are rounded.
 const BEYOND_PX: f64 = 1.0;
@@ -35,7 +35,18 @@ impl Band {
             return;
         };
         self.context.reset();
-        brush.show(self);
+        for part in &brush.parts {
+            match part {
+                Part::Made(at, placing) => self.shape(&brush.made[*at], *placing),
+                Part::Kept(shapes, placing) => {
+                    shapes.iter().for_each(|shape| self.shape(shape, *placing));
+                }
+                Part::Tiles(rows, [first, second]) => {
+                    let share = |row| f32::from(row - rows.start) / rows.len() as f32;
+                    self.tiles(rows, |row| flat(blend(*first, *second, share(row))));
+                }
+            }
+        }
         self.context.flush();
         self.context.render(pixels, &mut self.resources);
         // Blending rounds, and what was painted over the ground is opaque all the same.
@@ -43,9 +54,7 @@ impl Band {
             pixel[3] = 255;
         }
     }
-}
 
-impl Canvas for Band {
     fn shape(&mut self, shape: &Shape, placing: Placing) {
         let down = (0.0, -f64::from(self.top));
         let to_pixels = placing.to_pixels.then_translate(down.into());
@@ -60,7 +69,8 @@ impl Canvas for Band {
         }
     }
 
-    fn tiles(&mut self, rows: Range<u16>, colour: impl Fn(u16) -> Colour) {
+    /// Fills rows of tiles, each with its paint.
+    fn tiles(&mut self, rows: &Range<u16>, paint: impl Fn(u16) -> Paint) {
         let width = f64::from(self.context.width());
         let first = self.top / TILE_ROWS;
         let end = first + self.context.height().div_ceil(TILE_ROWS);
@@ -68,7 +78,7 @@ impl Canvas for Band {
         for row in rows.start.max(first)..rows.end.min(end) {
             let [above, below] =
                 [row, row + 1].map(|row| f64::from(row - first) * f64::from(TILE_ROWS));
-            self.context.set_paint(flat(colour(row)).0);
+            self.context.set_paint(paint(row).0);
             self.context.fill_rect(&Rect::new(0.0, above, width, below));
         }
     }

@@ -1,7 +1,7 @@
 //! Shapes with soft edges, painted over each other. Lengths are in heights of the picture: (0, 0) is its top
 //! left, y = 1 its bottom edge.
 
-use std::{ops::Range, sync::Arc};
+use std::{mem, ops::Range, sync::Arc};
 
 use vello_cpu::{
     PaintType,
@@ -94,7 +94,7 @@ impl Outline {
 
     /// Adds a line through `points`, `widths` thick at its beginning and end, with round ends.
     pub fn stroke(&mut self, points: impl IntoIterator<Item = Point>, widths: (f32, f32)) {
-        let mut kept = std::mem::take(&mut self.points);
+        let mut kept = mem::take(&mut self.points);
         kept.clear();
         kept.extend(points);
         let last = kept.len() - 1;
@@ -158,19 +158,17 @@ pub struct Shape {
 impl Shape {
     /// What `draw` draws, filled with `paint`.
     pub fn new(paint: Paint, draw: impl FnOnce(&mut Outline)) -> Self {
-        let mut shape = Self {
-            outline: Outline::default(),
-            paint,
-            bounds: kurbo::Rect::ZERO,
-        };
-        shape.draw(draw);
-        shape
+        Self::of(Outline::default(), paint, draw)
     }
 
-    fn draw(&mut self, draw: impl FnOnce(&mut Outline)) {
-        self.outline.path.truncate(0);
-        draw(&mut self.outline);
-        self.bounds = self.outline.path.control_box();
+    fn of(mut outline: Outline, paint: Paint, draw: impl FnOnce(&mut Outline)) -> Self {
+        outline.path.truncate(0);
+        draw(&mut outline);
+        Self {
+            bounds: outline.path.control_box(),
+            outline,
+            paint,
+        }
     }
 }
 
@@ -183,7 +181,7 @@ pub struct Placing {
 }
 
 /// What lies in the picture, one over the other.
-enum Part {
+pub(super) enum Part {
     /// One of the shapes that were made for this picture.
     Made(usize, Placing),
     /// Shapes that were made once.
@@ -192,22 +190,13 @@ enum Part {
     Tiles(Range<u16>, [Colour; 2]),
 }
 
-/// What takes the parts of a picture and makes pixels of them.
-pub trait Canvas {
-    /// Fills a shape.
-    fn shape(&mut self, shape: &Shape, placing: Placing);
-    /// Fills the whole width of `rows` of tiles, each with its colour.
-    fn tiles(&mut self, rows: Range<u16>, colour: impl Fn(u16) -> Colour);
-}
-
-/// Paints shapes over each other: makes all parts of a picture, for canvases that show it.
+/// Paints shapes over each other: makes the parts of a picture, which its bands draw.
 pub struct Brush {
     /// Of the picture, in pixels.
     size: (u16, u16),
-    parts: Vec<Part>,
-    /// Shapes of this picture and, behind them, what earlier ones had more. They keep their memory.
-    made: Vec<Shape>,
-    /// Of `made`, those of this picture.
+    pub(super) parts: Vec<Part>,
+    /// Shapes of this picture, and more of earlier ones behind them, whose memory is kept.
+    pub(super) made: Vec<Shape>,
     used: usize,
     placing: Placing,
 }
@@ -243,24 +232,6 @@ impl Brush {
         self.used = 0;
     }
 
-    /// Shows the picture on `canvas`.
-    pub fn show(&self, canvas: &mut impl Canvas) {
-        for part in &self.parts {
-            match part {
-                Part::Made(at, placing) => canvas.shape(&self.made[*at], *placing),
-                Part::Kept(shapes, placing) => {
-                    for shape in shapes.iter() {
-                        canvas.shape(shape, *placing);
-                    }
-                }
-                Part::Tiles(rows, [first, second]) => canvas.tiles(rows.clone(), |row| {
-                    let share = f32::from(row - rows.start) / f32::from(rows.end - rows.start);
-                    blend(*first, *second, share)
-                }),
-            }
-        }
-    }
-
     /// Paints what `draw` paints upside down, as water with its far edge at `level` shows it.
     pub fn mirrored(&mut self, level: f32, opacity: f32, draw: impl FnOnce(&mut Self)) {
         let upright = self.placing;
@@ -276,10 +247,7 @@ impl Brush {
     /// Fills what `draw` draws.
     pub fn fill(&mut self, paint: Paint, draw: impl FnOnce(&mut Outline)) {
         match self.made.get_mut(self.used) {
-            Some(shape) => {
-                shape.paint = paint;
-                shape.draw(draw);
-            }
+            Some(shape) => *shape = Shape::of(mem::take(&mut shape.outline), paint, draw),
             None => self.made.push(Shape::new(paint, draw)),
         }
         self.parts.push(Part::Made(self.used, self.placing));

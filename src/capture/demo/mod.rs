@@ -2,9 +2,9 @@
 //! for tests.
 //!
 //! A function of time and size alone: the same moment gives the same picture. Shapes of the landscape are
-//! made once; all of them are painted for each frame by vello ([`brush`]), large pictures in bands by several
-//! threads ([`scene`]). It keeps its buffers from frame to frame, but for rows of pixels and tables of gradients,
-//! which are small.
+//! made once; all of them are painted for each frame ([`brush`]) and drawn by vello ([`band`]), in large pictures
+//! by several threads ([`scene`]). It keeps its buffers from frame to frame, but for rows of pixels and tables of
+//! gradients, which are small.
 
 mod band;
 mod brush;
@@ -107,42 +107,6 @@ fn size_for(settings: &CaptureSettings) -> (usize, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::{Frame, PictureDifference};
-
-    fn drawn(scene: &mut Scene, time_s: f64) -> Frame {
-        let (width, height) = scene.size();
-        let mut rgba = vec![0; width * height * 4];
-        scene.draw(time_s, &mut rgba);
-        Frame::from_rgba(width, height, rgba).expect("fits")
-    }
-
-    #[test]
-    fn a_moment_is_a_function_of_time_and_size() {
-        let mut scene = Scene::new(160, 120);
-        let first = drawn(&mut scene, 1.25);
-        let later = drawn(&mut scene, 2.5);
-        assert!(first.rgba().chunks(4).all(|p| p[3] == 255), "opaque");
-        let apart = PictureDifference::between(&first, &later).expect("one size");
-        assert!(apart.mean > 0.5, "it moves: {}", apart.mean);
-        assert!(first == drawn(&mut scene, 1.25));
-        assert!(first == drawn(&mut Scene::new(160, 120), 1.25));
-        // Hours later it still moves and nothing has run away.
-        let night = drawn(&mut scene, 40_000.0);
-        let apart = PictureDifference::between(&night, &drawn(&mut scene, 40_000.5));
-        assert!(apart.expect("one size").mean > 0.1);
-    }
-
-    #[test]
-    fn any_size_is_drawn() {
-        for (width, height) in [(1, 1), (2, 90), (90, 2), (33, 17), (121, 240)] {
-            let mut scene = Scene::new(width, height);
-            let frame = drawn(&mut scene, 7.0);
-            assert!(frame.rgba().chunks(4).all(|p| p[3] == 255));
-        }
-        let mut untouched = [9; 12];
-        Scene::new(2, 2).draw(0.0, &mut untouched);
-        assert_eq!(untouched, [9; 12], "a wrong length is left alone");
-    }
 
     #[test]
     fn the_clock_keeps_its_beat() {
