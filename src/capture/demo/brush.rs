@@ -1,8 +1,10 @@
-//! Shapes with soft edges, painted by vello. Lengths are in heights of the picture: (0, 0) is its top
+//! Shapes with soft edges, painted over each other. Lengths are in heights of the picture: (0, 0) is its top
 //! left, y = 1 its bottom edge.
 
+use std::{mem, ops::Range, sync::Arc};
+
 use vello_cpu::{
-    PaintType, PixmapMut, RenderContext, Resources,
+    PaintType,
     kurbo::{self, Affine, BezPath, CubicBez, Ellipse, ParamCurve as _, Shape as _},
     peniko::{Color, Gradient},
 };
@@ -17,7 +19,7 @@ pub type Point = [f32; 2];
 
 /// What a shape is filled with.
 #[derive(Clone)]
-pub struct Paint(PaintType);
+pub struct Paint(pub(super) PaintType);
 
 impl Paint {
     /// The same, seen through.
@@ -51,7 +53,7 @@ pub fn glow(colour: Colour, centre: Point, radius: f32) -> Paint {
 /// Shapes that are filled together.
 #[derive(Default)]
 pub struct Outline {
-    path: BezPath,
+    pub(super) path: BezPath,
     /// Of the curve that is being added.
     points: Vec<Point>,
 }
@@ -59,7 +61,7 @@ pub struct Outline {
 /// Points between two of a line that is drawn.
 const STROKE_POINTS: usize = 6;
 /// Rows of pixels of vello's tiles.
-const TILE_ROWS: u32 = 4;
+pub const TILE_ROWS: u16 = 4;
 /// How far a curve may be from a circle, in heights.
 const TOLERANCE: f64 = 0.0001;
 
@@ -92,7 +94,7 @@ impl Outline {
 
     /// Adds a line through `points`, `widths` thick at its beginning and end, with round ends.
     pub fn stroke(&mut self, points: impl IntoIterator<Item = Point>, widths: (f32, f32)) {
-        let mut kept = std::mem::take(&mut self.points);
+        let mut kept = mem::take(&mut self.points);
         kept.clear();
         kept.extend(points);
         let last = kept.len() - 1;
@@ -145,122 +147,127 @@ impl Outline {
     }
 }
 
-/// A shape that is made once and painted in every frame.
+/// An outline that is filled.
 pub struct Shape {
-    outline: Outline,
-    paint: Paint,
+    pub(super) outline: Outline,
+    pub(super) paint: Paint,
+    /// Around it.
+    pub(super) bounds: kurbo::Rect,
 }
 
 impl Shape {
     /// What `draw` draws, filled with `paint`.
     pub fn new(paint: Paint, draw: impl FnOnce(&mut Outline)) -> Self {
-        let mut outline = Outline::default();
+        Self::of(Outline::default(), paint, draw)
+    }
+
+    fn of(mut outline: Outline, paint: Paint, draw: impl FnOnce(&mut Outline)) -> Self {
+        outline.path.truncate(0);
         draw(&mut outline);
-        Self { outline, paint }
+        Self {
+            bounds: outline.path.control_box(),
+            outline,
+            paint,
+        }
     }
 }
 
-/// Paints shapes over each other, and renders them into pixels.
-pub struct Brush {
-    context: RenderContext,
-    resources: Resources,
-    outline: Outline,
+/// How shapes are painted.
+#[derive(Clone, Copy)]
+pub struct Placing {
     /// From heights to pixels.
-    to_pixels: Affine,
-    opacity: f32,
+    pub(super) to_pixels: Affine,
+    pub(super) opacity: f32,
+}
+
+/// What lies in the picture, one over the other.
+pub(super) enum Part {
+    /// One of the shapes that were made for this picture.
+    Made(usize, Placing),
+    /// Shapes that were made once.
+    Kept(Arc<[Shape]>, Placing),
+    /// Rows of tiles, from a colour to another.
+    Tiles(Range<u16>, [Colour; 2]),
+}
+
+/// Paints shapes over each other: makes the parts of a picture, which its bands draw.
+pub struct Brush {
+    /// Of the picture, in pixels.
+    size: (u16, u16),
+    pub(super) parts: Vec<Part>,
+    /// Shapes of this picture, and more of earlier ones behind them, whose memory is kept.
+    pub(super) made: Vec<Shape>,
+    used: usize,
+    placing: Placing,
 }
 
 impl Brush {
     /// A brush for pictures of this size, in pixels.
     pub fn new(width: u16, height: u16) -> Self {
         Self {
-            context: RenderContext::new(width, height),
-            resources: Resources::new(),
-            outline: Outline::default(),
-            to_pixels: Affine::scale(f64::from(height)),
-            opacity: 1.0,
+            size: (width, height),
+            parts: Vec::new(),
+            made: Vec::new(),
+            used: 0,
+            placing: Placing {
+                to_pixels: Affine::scale(f64::from(height)),
+                opacity: 1.0,
+            },
         }
     }
 
     /// Columns and rows, in pixels.
     pub fn size(&self) -> (u16, u16) {
-        (self.context.width(), self.context.height())
+        self.size
     }
 
     /// Width of the picture, in its heights.
     pub fn right(&self) -> f32 {
-        f32::from(self.context.width()) / f32::from(self.context.height())
+        f32::from(self.size.0) / f32::from(self.size.1)
     }
 
     /// Begins a picture.
     pub fn begin(&mut self) {
-        self.context.reset();
-        self.context.set_transform(self.to_pixels);
+        self.parts.clear();
+        self.used = 0;
     }
 
     /// Paints what `draw` paints upside down, as water with its far edge at `level` shows it.
     pub fn mirrored(&mut self, level: f32, opacity: f32, draw: impl FnOnce(&mut Self)) {
-        let upright = self.to_pixels;
+        let upright = self.placing;
         let flip = Affine::new([1.0, 0.0, 0.0, -1.0, 0.0, 2.0 * f64::from(level)]);
-        (self.to_pixels, self.opacity) = (upright * flip, opacity);
-        self.context.set_transform(self.to_pixels);
+        self.placing = Placing {
+            to_pixels: upright.to_pixels * flip,
+            opacity,
+        };
         draw(self);
-        (self.to_pixels, self.opacity) = (upright, 1.0);
-        self.context.set_transform(upright);
-    }
-
-    /// Ends the picture and writes it into RGBA pixels, row by row; `None` where their number does not
-    /// fit.
-    pub fn finish(&mut self, rgba: &mut [u8]) -> Option<()> {
-        let (width, height) = self.size();
-        let pixels = PixmapMut::new(width, height, rgba)?;
-        self.context.flush();
-        self.context.render(pixels, &mut self.resources);
-        // Blending rounds, and what was painted over the ground is opaque all the same.
-        for pixel in rgba.as_chunks_mut::<4>().0 {
-            pixel[3] = 255;
-        }
-        Some(())
-    }
-
-    fn set_paint(&mut self, paint: Paint) {
-        self.context.set_paint(paint.faint(self.opacity).0);
+        self.placing = upright;
     }
 
     /// Fills what `draw` draws.
     pub fn fill(&mut self, paint: Paint, draw: impl FnOnce(&mut Outline)) {
-        self.outline.path.truncate(0);
-        draw(&mut self.outline);
-        self.set_paint(paint);
-        self.context.fill_path(&self.outline.path);
+        match self.made.get_mut(self.used) {
+            Some(shape) => *shape = Shape::of(mem::take(&mut shape.outline), paint, draw),
+            None => self.made.push(Shape::new(paint, draw)),
+        }
+        self.parts.push(Part::Made(self.used, self.placing));
+        self.used += 1;
     }
 
     /// Fills the picture's whole width from one height to another, with colours from one to the other: in
     /// steps, because vello fills whole tiles with one colour much faster than pixels with a gradient.
     pub fn band(&mut self, (top, first): (f32, Colour), (bottom, second): (f32, Colour)) {
-        let (width, height) = self.size();
-        let row = |y: f32| (y * f32::from(height) / TILE_ROWS as f32).round() as u32;
-        let (top, bottom) = (row(top), row(bottom));
-        self.context.reset_transform();
-        for at in top..bottom {
-            let share = (at - top) as f32 / (bottom - top) as f32;
-            self.set_paint(flat(blend(first, second, share)));
-            let [above, below] = [at, at + 1].map(|at| f64::from(at * TILE_ROWS));
-            let tiles = kurbo::Rect::new(0.0, above, f64::from(width), below);
-            self.context.fill_rect(&tiles);
-        }
-        self.context.set_transform(self.to_pixels);
+        let tiles = f32::from(self.size.1) / f32::from(TILE_ROWS);
+        let row = |y: f32| (y * tiles).round() as u16;
+        let part = Part::Tiles(row(top)..row(bottom), [first, second]);
+        self.parts.push(part);
     }
 
     /// Fills shapes, moved by `by`.
-    pub fn shapes(&mut self, shapes: &[Shape], by: Point) {
-        let shift = Affine::translate(place(by).to_vec2());
-        self.context.set_transform(self.to_pixels * shift);
-        for shape in shapes {
-            self.set_paint(shape.paint.clone());
-            self.context.fill_path(&shape.outline.path);
-        }
-        self.context.set_transform(self.to_pixels);
+    pub fn shapes(&mut self, shapes: &Arc<[Shape]>, by: Point) {
+        let mut placing = self.placing;
+        placing.to_pixels *= Affine::translate(place(by).to_vec2());
+        self.parts.push(Part::Kept(shapes.clone(), placing));
     }
 
     /// Fills a polygon.

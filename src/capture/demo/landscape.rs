@@ -1,6 +1,6 @@
 //! Everything that is not a figure: sky, clouds, mountains, hills, water, the meadow in front.
 
-use std::f32::consts::TAU;
+use std::{f32::consts::TAU, sync::Arc};
 
 use super::{
     brush::{Brush, Colour, Outline, Point, Shape, blend, flat, glow, gradient},
@@ -25,15 +25,15 @@ const WAVE_ROWS: usize = 34;
 const GLITTER: usize = 170;
 
 /// Its place on the way that clouds take, 0 to 1, and its shapes beside x = 0.
-type Cloud = (f32, Vec<Shape>);
+type Cloud = (f32, Arc<[Shape]>);
 
 /// The parts that are made once, at their places when the viewer stands in the middle.
 pub struct Landscape {
     high_clouds: Vec<Cloud>,
     low_clouds: Vec<Cloud>,
-    mountains: Vec<Shape>,
-    hills: Vec<Shape>,
-    meadow: Vec<Shape>,
+    mountains: Arc<[Shape]>,
+    hills: Arc<[Shape]>,
+    meadow: Arc<[Shape]>,
 }
 
 impl Landscape {
@@ -42,15 +42,16 @@ impl Landscape {
         let right = right.min(MOST_DETAIL);
         let clouds = |per_height: f32, make: fn(usize) -> Vec<Shape>| {
             let count = (per_height * (right + 1.0)) as usize;
-            let cloud = |i| ((i as f32 + 0.6 * random(i, 1)) / count as f32, make(i));
+            let place = |i| (i as f32 + 0.6 * random(i, 1)) / count as f32;
+            let cloud = |i| (place(i), make(i).into());
             (0..count).map(cloud).collect()
         };
         Self {
             high_clouds: clouds(6.0, high_cloud),
             low_clouds: clouds(3.6, low_cloud),
-            mountains: mountains(right),
-            hills: hills(right),
-            meadow: meadow(right),
+            mountains: mountains(right).into(),
+            hills: hills(right).into(),
+            meadow: meadow(right).into(),
         }
     }
 

@@ -2,14 +2,17 @@
 //! for tests.
 //!
 //! A function of time and size alone: the same moment gives the same picture. Shapes of the landscape are
-//! made once; all of them are painted for each frame, on one thread, by vello ([`brush`]). It keeps its
-//! buffers from frame to frame, but for rows of pixels and tables of gradients, which are small.
+//! made once; all of them are painted for each frame ([`brush`]) and drawn by vello ([`band`]), in large pictures
+//! by several threads ([`scene`]). It keeps its buffers from frame to frame, but for rows of pixels and tables of
+//! gradients, which are small.
 
+mod band;
 mod brush;
 mod figures;
 mod landscape;
 mod noise;
 mod person;
+mod scene;
 
 use std::{
     convert::Infallible,
@@ -22,8 +25,8 @@ use super::{
     orient::Orient,
 };
 use crate::mailbox::Writer;
-use brush::Brush;
-use landscape::Landscape;
+
+pub use scene::Scene;
 
 /// Frames per second when none are chosen, and at most.
 const FPS: (u32, u32) = (30, 240);
@@ -31,52 +34,6 @@ const FPS: (u32, u32) = (30, 240);
 const ASPECT: (usize, usize) = (4, 3);
 /// Shortest long side that is chosen for [`CaptureSettings::source_px`], in pixels.
 const SHORTEST_PX: usize = 320;
-
-/// The demo scene at one size.
-pub struct Scene {
-    landscape: Landscape,
-    brush: Brush,
-}
-
-impl Scene {
-    /// The scene at `width` x `height` pixels. Sides of 0 count as 1, and none is beyond 65,535.
-    pub fn new(width: usize, height: usize) -> Self {
-        let side = |px: usize| u16::try_from(px.max(1)).unwrap_or(u16::MAX);
-        let brush = Brush::new(side(width), side(height));
-        Self {
-            landscape: Landscape::new(brush.right()),
-            brush,
-        }
-    }
-
-    /// Columns and rows, in pixels.
-    pub fn size(&self) -> (usize, usize) {
-        let (width, height) = self.brush.size();
-        (width.into(), height.into())
-    }
-
-    /// Draws the moment `time_s` seconds after the beginning into `rgba`: `width * height * 4`
-    /// bytes, row by row. Does nothing when their number does not fit.
-    pub fn draw(&mut self, time_s: f64, rgba: &mut [u8]) {
-        let Self { landscape, brush } = self;
-        brush.begin();
-        let draw_far = |brush: &mut Brush| {
-            landscape.draw_far(brush, time_s);
-            figures::lighthouse(brush, time_s);
-        };
-        landscape.draw_sky(brush, time_s);
-        landscape.draw_water(brush, time_s, draw_far);
-        draw_far(brush);
-        // Balloon and birds are too high above the water to be mirrored; the boat draws its own image.
-        figures::balloon(brush, time_s);
-        figures::birds(brush, time_s);
-        figures::boat(brush, time_s);
-        landscape.draw_near(brush, time_s);
-        figures::flowers(brush, time_s);
-        person::draw(brush, time_s);
-        brush.finish(rgba);
-    }
-}
 
 /// Hands the scene on at the rate of `settings`. It grows with the requested size and never shrinks, so that it
 /// does not change while that size goes up and down.
@@ -150,42 +107,6 @@ fn size_for(settings: &CaptureSettings) -> (usize, usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::frame::{Frame, PictureDifference};
-
-    fn drawn(scene: &mut Scene, time_s: f64) -> Frame {
-        let (width, height) = scene.size();
-        let mut rgba = vec![0; width * height * 4];
-        scene.draw(time_s, &mut rgba);
-        Frame::from_rgba(width, height, rgba).expect("fits")
-    }
-
-    #[test]
-    fn a_moment_is_a_function_of_time_and_size() {
-        let mut scene = Scene::new(160, 120);
-        let first = drawn(&mut scene, 1.25);
-        let later = drawn(&mut scene, 2.5);
-        assert!(first.rgba().chunks(4).all(|p| p[3] == 255), "opaque");
-        let apart = PictureDifference::between(&first, &later).expect("one size");
-        assert!(apart.mean > 0.5, "it moves: {}", apart.mean);
-        assert!(first == drawn(&mut scene, 1.25));
-        assert!(first == drawn(&mut Scene::new(160, 120), 1.25));
-        // Hours later it still moves and nothing has run away.
-        let night = drawn(&mut scene, 40_000.0);
-        let apart = PictureDifference::between(&night, &drawn(&mut scene, 40_000.5));
-        assert!(apart.expect("one size").mean > 0.1);
-    }
-
-    #[test]
-    fn any_size_is_drawn() {
-        for (width, height) in [(1, 1), (2, 90), (90, 2), (33, 17), (121, 240)] {
-            let mut scene = Scene::new(width, height);
-            let frame = drawn(&mut scene, 7.0);
-            assert!(frame.rgba().chunks(4).all(|p| p[3] == 255));
-        }
-        let mut untouched = [9; 12];
-        Scene::new(2, 2).draw(0.0, &mut untouched);
-        assert_eq!(untouched, [9; 12], "a wrong length is left alone");
-    }
 
     #[test]
     fn the_clock_keeps_its_beat() {

@@ -192,32 +192,13 @@ fn scarf_end(on: &mut Brush, neck: Point, time_s: f64) {
 
 fn hair_behind(on: &mut Brush, head: Point, time_s: f64) {
     let blow = 0.014 * wave(time_s, 0.6, 0.1);
+    let (left, low) = (-0.125 - blow, 0.135 + blow * 0.5);
     on.smooth(
         around(
             head,
             &[
-                -0.02,
-                -0.115,
-                0.06,
-                -0.1,
-                0.098,
-                -0.03,
-                0.098,
-                0.05,
-                0.075,
-                0.125,
-                0.0,
-                0.115,
-                -0.085,
-                0.15,
-                -0.125 - blow,
-                0.135 + blow * 0.5,
-                -0.112,
-                0.06,
-                -0.102,
-                -0.03,
-                -0.075,
-                -0.09,
+                -0.02, -0.115, 0.06, -0.1, 0.098, -0.03, 0.098, 0.05, 0.075, 0.125, 0.0, 0.115,
+                -0.085, 0.15, left, low, -0.112, 0.06, -0.102, -0.03, -0.075, -0.09,
             ],
         ),
         lit(HAIR, HAIR_SHADE, head, 0.11),
@@ -300,26 +281,13 @@ fn face(on: &mut Brush, head: Point, time_s: f64) {
         flat(SKIN_SHADE).faint(0.85),
     );
     let glad = 0.004 * wave(time_s, 0.1, 0.1);
+    let (corner, low, lowest) = (0.048 - glad, 0.07 + glad, 0.076 + glad);
     on.smooth(
         around(
             head,
             &[
-                -0.033,
-                0.048 - glad,
-                -0.016,
-                0.056,
-                0.0,
-                0.058,
-                0.016,
-                0.056,
-                0.033,
-                0.048 - glad,
-                0.018,
-                0.07 + glad,
-                0.0,
-                0.076 + glad,
-                -0.018,
-                0.07 + glad,
+                -0.033, corner, -0.016, 0.056, 0.0, 0.058, 0.016, 0.056, 0.033, corner, 0.018, low,
+                0.0, lowest, -0.018, low,
             ],
         ),
         flat(0x922430),
