@@ -486,11 +486,21 @@ fn shortcuts_are_searched() {
     assert!(w.has("Ctrl+Z"), "keys have a name");
     // Each key is drawn by itself.
     assert!(w.paints("Ctrl") && w.paints("Z") && !w.paints("Ctrl+Z"));
+    w.step();
+    let whole = ["Search shortcuts", "Close"].map(|name| w.harness.get_by_label(name).rect().top());
     w.harness.event(egui::Event::Text("UNDO".to_owned()));
     w.harness.step();
     assert!(w.paints("UNDO") && !w.paints("Search"), "at once");
     w.until("only that", |w| !w.has("Dark or light"));
     assert!(w.has("Undo the last choice"));
+    // Little is found, so the dialog is low, and the field stays where it is.
+    let line = w.harness.get_by_label("Undo the last choice").rect();
+    let places = |w: &Window| {
+        ["Search shortcuts", "Close"].map(|name| w.harness.get_by_label(name).rect().top())
+    };
+    w.until("a low dialog", |w| places(w)[1] - line.bottom() < 80.0);
+    assert_eq!(places(&w)[0], whole[0]);
+    assert!(places(&w)[1] < whole[1] - 200.0, "{whole:?}");
     w.harness.event(egui::Event::Text(" nothing".to_owned()));
     w.until_label("No shortcut has these words.");
     // The key that has opened the list closes it, also out of the field.
