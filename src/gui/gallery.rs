@@ -90,6 +90,8 @@ pub struct Gallery {
     problems: Vec<String>,
     /// The chosen style as it was drawn last, and the height of the list then.
     seen: Option<(String, f32)>,
+    /// The style that the program chose by itself, while that is chosen.
+    unasked: Option<String>,
 }
 
 impl Gallery {
@@ -290,6 +292,11 @@ impl Gallery {
         self.cards.get(usize::try_from(next).ok()?)
     }
 
+    /// Lets the list begin at its top although this style is chosen, because nobody has chosen it.
+    pub fn begin_at_top(&mut self, id: &str) {
+        self.unasked = Some(id.to_owned());
+    }
+
     /// Draws the gallery into `ui`. What paints is the chosen style, or a mix that is not kept, which stands first. It is
     /// scrolled into view, and stays there when the window becomes lower.
     pub fn ui(
@@ -328,10 +335,11 @@ impl Gallery {
                     theme::caption(ui, text);
                 }
                 let chosen = mix.map(|_| UnkeptMix::ID).or(chosen);
+                self.unasked.take_if(|id| chosen != Some(id.as_str()));
                 let mut show = |ui: &egui::Ui, id: &str, rect: egui::Rect| {
                     let is_seen =
                         |(seen, height): &(String, f32)| *seen == id && *height == list_height;
-                    if !self.seen.as_ref().is_some_and(is_seen) {
+                    if self.unasked.is_none() && !self.seen.as_ref().is_some_and(is_seen) {
                         // Clear of where the list fades.
                         let fade = vec2(0.0, ui.spacing().scroll.fade.size);
                         ui.scroll_to_rect(rect.expand2(fade), None);
