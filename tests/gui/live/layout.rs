@@ -65,7 +65,7 @@ fn live_pictures_fill_a_large_window_and_a_fine_one() {
         w.until_label("Show counters");
         let window = Rect::from_min_size(Pos2::ZERO, vec2(width, height));
         if width < 1100.0 {
-            w.click("Controls");
+            w.click("Adjust");
         }
         let buttons = [
             "Live",
@@ -140,7 +140,7 @@ fn live_pictures_fit_a_small_window() {
         "Export",
         "Candy",
         "Show side by side",
-        "Controls",
+        "Adjust",
         "Fit",
         "Show split",
     ] {
@@ -240,9 +240,9 @@ fn a_picture_alone_has_no_name_on_it() {
 fn a_folders_card_does_not_lie_over_what_goes_wrong_live() {
     let mut w = Window::live_sized(1000.0, 640.0);
     w.until_live();
-    w.click("Controls");
+    w.click("Adjust");
     w.choose_absent_camera();
-    w.click("Controls");
+    w.click("Adjust");
     w.until_label("Show the demo scene");
     let names = ["a.png", "b.png", "c.png", "d.png", "e.png", "f.png"];
     let folder = w.folder_of_photos(&names);
