@@ -7,6 +7,7 @@ use super::{
     arrivals::PictureUse,
     background::{Origin, Purpose},
     choice::{BRUSHES_PX, Choice, DEFAULT_BRUSH, finest_brush},
+    file_list::FileList,
     intent::Intent,
     licences::Licences,
     live::{LiveIntent, LiveView},
@@ -248,8 +249,8 @@ impl App {
             }
             Intent::OpenFiles(files) => self.sort(files, PictureUse::OneByOne),
             Intent::OpenRecent(path) => self.open_recent(path),
-            Intent::SeeRecents => self.serve_recents(),
-            Intent::ClearRecents => self.clear_recents(ctx),
+            Intent::SeeRecents => self.make_small_picture(FileList::Recent),
+            Intent::ClearRecents => self.clear_files(ctx, FileList::Recent),
             Intent::OpenSample => self.open(Origin::Sample),
             Intent::Paste => {
                 self.opening.newest = self.ticket();
