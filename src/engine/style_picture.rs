@@ -28,6 +28,10 @@ const LONG_SIDE_PX: usize = 1024;
 const THUMBNAIL_PX: usize = 256;
 /// Least side of a picture that has strokes, in pixels.
 const LEAST_SIDE_PX: usize = 32;
+/// Mean brightness, 0 to 255, below which paintings in the style become dark.
+const DARK_BELOW: f64 = 40.0;
+/// Spread of every channel (standard deviation, of 0 to 255) below which a picture is nearly flat.
+const FLAT_BELOW: f64 = 8.0;
 /// What stands behind transparent parts.
 const PAPER: u32 = 255;
 
@@ -89,8 +93,8 @@ pub enum ImportError {
     Library(#[from] LibraryError),
 }
 
-/// What to expect of a style picture that has little to paint with, in a sentence; `None` for any other. Looks at every
-/// pixel.
+/// What to expect of a style picture that has little to paint with, or little light, in a sentence; `None` for any
+/// other. Looks at every pixel.
 pub fn caution(name: &str, picture: &Frame) -> Option<String> {
     let (width, height) = (picture.width(), picture.height());
     let what = if OneColor::of(picture).is_some() {
@@ -98,12 +102,38 @@ pub fn caution(name: &str, picture: &Frame) -> Option<String> {
     } else if width.min(height) < LEAST_SIDE_PX {
         format!("is only {width} x {height} pixels large")
     } else {
-        return None;
+        return dark_or_flat(&small(picture)).map(|what| format!("{name} {what}"));
     };
     Some(format!(
         "{name} {what}: there are no strokes in it to paint with, so expect flat colours; a larger \
          picture of a painting makes a better style"
     ))
+}
+
+/// The picture that stands for a style picture in lists.
+fn small(picture: &Frame) -> Frame {
+    let (width, height) = size_within(picture.width(), picture.height(), THUMBNAIL_PX);
+    on_paper(scaled(picture, width, height))
+}
+
+/// What to expect of a dark or nearly flat picture, by the mean brightness and the spread of its channels.
+fn dark_or_flat(small: &Frame) -> Option<&'static str> {
+    let count = small.pixel_count().max(1) as f64;
+    let mean_of = |value: &dyn Fn(&[u8]) -> f64| {
+        let pixels = small.rgba().chunks_exact(4);
+        pixels.map(value).sum::<f64>() / count
+    };
+    let means = [0, 1, 2].map(|channel| mean_of(&|pixel| f64::from(pixel[channel])));
+    // Rec. 709.
+    let luma = 0.2126 * means[0] + 0.7152 * means[1] + 0.0722 * means[2];
+    if luma < DARK_BELOW {
+        return Some("is very dark, so expect dark paintings");
+    }
+    let is_flat = (0..3).all(|channel| {
+        let variance = mean_of(&|pixel| (f64::from(pixel[channel]) - means[channel]).powi(2));
+        variance.sqrt() < FLAT_BELOW
+    });
+    is_flat.then_some("is nearly the same everywhere, so expect paintings with little in them")
 }
 
 /// What is kept of a picture: what a network makes of it, and a small picture as JPEG.
@@ -115,8 +145,7 @@ pub fn look_at(network: &StyleNetwork, picture: &Frame) -> Result<(CodeOf, Vec<u
         code: code_of(&network.transformer, picture)?,
         network: network.name.clone(),
     };
-    let (width, height) = size_within(picture.width(), picture.height(), THUMBNAIL_PX);
-    let small = on_paper(scaled(picture, width, height));
+    let small = small(picture);
     let (thumbnail, _) = encode::to_bytes("thumbnail", &small, None, Encoding::of(Format::Jpeg))?;
     Ok((code, thumbnail))
 }
@@ -248,7 +277,7 @@ mod tests {
 
     #[test]
     fn pictures_without_strokes_are_told() {
-        let striped = |w, h| Frame::from_fn(w, h, |x, _| [[20, 220][x % 2], 90, 60, 255]);
+        let striped = |w, h| Frame::from_fn(w, h, |x, _| [[20, 220][x / 8 % 2], 90, 60, 255]);
         let flat = Frame::from_fn(300, 200, |_, _| [20, 90, 60, 255]);
         for (picture, words) in [
             (striped(300, 200), None),
@@ -267,6 +296,37 @@ mod tests {
                     .starts_with(words.unwrap_or_default())
             );
         }
+    }
+
+    #[test]
+    fn dark_and_nearly_flat_pictures_are_told() {
+        // Nine levels in three columns and three rows, around a middle.
+        let levels = |middle: usize, apart: usize| {
+            Frame::from_fn(600, 300, |x, y| {
+                let level = (middle + (3 * (y / 100) + x / 200) * apart - 4 * apart) as u8;
+                [level, level, level, 255]
+            })
+        };
+        for (picture, words) in [
+            (levels(128, 20), None),
+            (levels(60, 10), None),
+            (levels(230, 6), None),
+            (levels(24, 5), Some("a.png is very dark, so ")),
+            (
+                levels(128, 2),
+                Some("a.png is nearly the same everywhere, so "),
+            ),
+        ] {
+            let told = caution("a.png", &picture);
+            assert_eq!(told.is_some(), words.is_some(), "{told:?}");
+            assert!(
+                told.unwrap_or_default()
+                    .starts_with(words.unwrap_or_default())
+            );
+        }
+        // What is seen through is white.
+        let clear = Frame::from_fn(64, 64, |x, y| [0, 2 * y as u8, 0, [0, 255][x / 32]]);
+        assert_eq!(caution("a.png", &clear), None);
     }
 
     #[test]

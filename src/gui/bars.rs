@@ -36,6 +36,9 @@ const WORDS_WIDTH: [f32; 3] = [800.0, 910.0, 1000.0];
 /// How much more it takes for those that say enough without, in points.
 const ALL_WORDS: f32 = 230.0;
 
+/// The button that shows the controls where they are put away.
+const ADJUST: &str = "Adjust";
+
 /// Draws the upper bar into `ui`.
 pub fn top(ui: &mut egui::Ui, view: &TopView<'_>, intents: &mut Vec<Intent>) {
     let parts = view
@@ -144,11 +147,13 @@ fn window_buttons(
     intents: &mut Vec<Intent>,
 ) {
     if let Some(is_on) = view.controls {
-        let button = egui::Button::selectable(is_on, icons::SLIDERS);
+        // Strength and Detail are looked for, so it has its word however narrow the bar is.
+        let words = theme::icon_text(icons::SLIDERS, ADJUST, true);
+        let button = egui::Button::selectable(is_on, words);
         if ui
             .add(button)
-            .on_hover_text("The controls of the painting")
-            .accessible_name("Controls")
+            .on_hover_text("How to paint: strength, detail and more")
+            .accessible_name(ADJUST)
             .clicked()
         {
             intents.push(Intent::ToggleControls);

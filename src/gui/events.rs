@@ -8,6 +8,7 @@ use super::{
     background::{Opened, Origin, Purpose, Report},
     batch::Phase,
     choice::{DEFAULT_BRUSH, working_size_of},
+    file_list::FileList,
     intent::Intent,
     label::{name_label, path_label},
     live::{LiveIntent, NO_CAMERA},
@@ -446,7 +447,7 @@ impl App {
             && let Some(folder) = path.parent()
         {
             self.settings.state.open_folder = Some(folder.to_owned());
-            self.note_recent(ctx, path);
+            self.note_file(ctx, FileList::Recent, path);
             self.settings_changed(ctx);
         }
         self.engine.cancel();

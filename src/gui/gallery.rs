@@ -12,7 +12,8 @@ use super::{
     intent::Intent,
     label::{label, remark},
     live::PreviewGrid,
-    style_card::card_ui,
+    mix::UnkeptMix,
+    style_card::{Tile, card_ui},
     style_drag::Drag,
     style_order::{Move, StyleOrder},
     style_source::Card,
@@ -89,6 +90,8 @@ pub struct Gallery {
     problems: Vec<String>,
     /// The chosen style as it was drawn last, and the height of the list then.
     seen: Option<(String, f32)>,
+    /// The style that the program chose by itself, while that is chosen.
+    unasked: Option<String>,
 }
 
 impl Gallery {
@@ -289,12 +292,17 @@ impl Gallery {
         self.cards.get(usize::try_from(next).ok()?)
     }
 
-    /// Draws the gallery into `ui`. The chosen style has the name of what paints, which may be a mix. It is scrolled into view, and stays there when the window
-    /// becomes lower.
+    /// Lets the list begin at its top although this style is chosen, because nobody has chosen it.
+    pub fn begin_at_top(&mut self, id: &str) {
+        self.unasked = Some(id.to_owned());
+    }
+
+    /// Draws the gallery into `ui`. What paints is the chosen style, or a mix that is not kept, which stands first. It is
+    /// scrolled into view, and stays there when the window becomes lower.
     pub fn ui(
         &mut self,
         ui: &mut egui::Ui,
-        (chosen, name): (Option<&str>, Option<&str>),
+        (chosen, mix): (Option<&str>, Option<&UnkeptMix>),
         painting: Option<(&str, f32)>,
         moving: Option<&PreviewGrid>,
         intents: &mut Vec<Intent>,
@@ -326,32 +334,52 @@ impl Gallery {
                     };
                     theme::caption(ui, text);
                 }
+                let chosen = mix.map(|_| UnkeptMix::ID).or(chosen);
+                self.unasked.take_if(|id| chosen != Some(id.as_str()));
+                let mut show = |ui: &egui::Ui, id: &str, rect: egui::Rect| {
+                    let is_seen =
+                        |(seen, height): &(String, f32)| *seen == id && *height == list_height;
+                    if self.unasked.is_none() && !self.seen.as_ref().is_some_and(is_seen) {
+                        // Clear of where the list fades.
+                        let fade = vec2(0.0, ui.spacing().scroll.fade.size);
+                        ui.scroll_to_rect(rect.expand2(fade), None);
+                        self.seen = Some((id.to_owned(), list_height));
+                    }
+                };
+                if let Some(mix) = mix {
+                    let share = painting.map(|(_, share)| share);
+                    let picture = |id: &str| self.thumbnails.get(id);
+                    let response = mix.ui(ui, picture, share, intents);
+                    show(ui, UnkeptMix::ID, response.rect);
+                }
                 let mut drag = Drag::default();
                 for (place, card) in self.cards.iter().enumerate() {
                     let is_chosen = chosen == Some(card.id.as_str());
-                    let share = painting.and_then(|(id, share)| (id == card.id).then_some(share));
+                    let share = painting.filter(|(id, _)| mix.is_none() && *id == card.id);
+                    let share = share.map(|(_, share)| share);
                     let moves = moving.and_then(|grid| grid.texture(&card.id));
                     let is_flipped = moves.is_some() && moving.is_some_and(|grid| grid.is_flipped);
                     let swatch = self.swatches.get(&card.id).map(|swatch| &swatch.texture);
                     let painted = moves.or(swatch);
-                    let own = self.thumbnails.get(&card.id);
-                    let pictures = [own, painted];
-                    let name = name.filter(|_| is_chosen).unwrap_or(&card.title);
-                    let response =
-                        card_ui(ui, (card, name), pictures, is_chosen, (share, is_flipped));
+                    let own = self.thumbnails.get(&card.id).map(|own| (own, 1));
+                    let tile = Tile {
+                        card,
+                        note: None,
+                        own: own.as_slice(),
+                        painted,
+                        is_flipped,
+                        is_chosen,
+                        share,
+                    };
+                    let response = card_ui(ui, &tile);
                     let is_end = [0, self.cards.len() - 1].map(|end| end == place);
                     menu(&response, card, is_end, intents);
                     drag.note(&response, card);
                     if response.has_focus() {
                         focused_keys(ui, card, intents);
                     }
-                    let is_seen =
-                        |(id, height): &(String, f32)| *id == card.id && *height == list_height;
-                    if is_chosen && !self.seen.as_ref().is_some_and(is_seen) {
-                        // Clear of where the list fades.
-                        let fade = vec2(0.0, ui.spacing().scroll.fade.size);
-                        ui.scroll_to_rect(response.rect.expand2(fade), None);
-                        self.seen = Some((card.id.clone(), list_height));
+                    if is_chosen {
+                        show(ui, &card.id, response.rect);
                     }
                     if response.clicked() {
                         intents.push(Intent::PickStyle(card.id.clone()));

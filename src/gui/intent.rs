@@ -77,6 +77,8 @@ pub enum Intent {
     FoldPaintings(bool),
     /// Put this style elsewhere in the list.
     MoveStyle(String, Move),
+    /// Go on with the style alone that is mixed with others.
+    DropMix,
     /// Ask what the mix is to be called as a style of its own.
     AskMixName,
     /// Change the choice. Steps of one drag are undone together.

@@ -15,6 +15,7 @@
 //! | `contact_sheet` | the photo in every style as one picture |
 //! | `crop` | the rectangle of a crop over the photo |
 //! | `recents` | the photos that were opened last |
+//! | `file_list` | what the lists of these and of saved paintings have in common |
 //! | `paintings` | the strip of the paintings that were saved last, and one of them large |
 //! | `reading` | the question how a network is to be read whose file does not tell, and its small pictures |
 //! | `arrivals` | pictures that are dropped or pasted: to be painted, or to be a style |
@@ -44,6 +45,7 @@ mod controls;
 mod crop;
 mod empty;
 mod events;
+mod file_list;
 mod focus;
 pub mod fonts;
 mod full_screen;

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use eframe::egui::{self, Id, Modal, RichText, ScrollArea};
+use eframe::egui::{self, Align2, Id, Modal, RichText, ScrollArea, vec2};
 
 use super::{
     arrivals::{self, Arrived},
@@ -20,6 +20,11 @@ use super::{
     style_source::Card,
     theme,
 };
+
+/// Space between a dialog's edge and what it holds, in points.
+const DIALOG_MARGIN: i8 = 24;
+/// Space above and below a dialog at least, in points.
+const LEAST_ABOVE: f32 = 20.0;
 
 /// By what a result would be lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -168,7 +173,9 @@ impl Overlays {
             Overlay::About => ("about", 560.0),
             Overlay::Licences(_) => ("licences", 760.0),
         };
-        let closes = dialog(ctx, id, width, |ui| match &mut self.open {
+        // What becomes lower while a person types in it stays where it is.
+        let hangs = matches!(self.open, Overlay::Shortcuts(_));
+        let closes = dialog_at(ctx, (id, hangs), width, |ui| match &mut self.open {
             Overlay::None => {}
             Overlay::Question(Question::TypePath(path)) => {
                 path_ui(ui, path, is_fresh, intents);
@@ -208,12 +215,27 @@ pub fn dialog(
     width: f32,
     contents: impl FnOnce(&mut egui::Ui),
 ) -> bool {
-    let frame = egui::Frame::window(&ctx.global_style()).inner_margin(24);
-    let modal = Modal::new(Id::unique(id)).frame(frame);
-    let response = modal.show(ctx, |ui| {
+    dialog_at(ctx, (id, false), width, contents)
+}
+
+/// As [`dialog`], in the middle of the window or, where it `hangs`, at its top.
+fn dialog_at(
+    ctx: &egui::Context,
+    (id, hangs): (&str, bool),
+    width: f32,
+    contents: impl FnOnce(&mut egui::Ui),
+) -> bool {
+    let style = egui::Frame::window(&ctx.global_style());
+    let frame = style.inner_margin(DIALOG_MARGIN);
+    let id = Id::unique(id);
+    let mut area = Modal::default_area(id);
+    if hangs {
+        area = area.anchor(Align2::CENTER_TOP, vec2(0.0, LEAST_ABOVE));
+    }
+    let response = Modal::new(id).area(area).frame(frame).show(ctx, |ui| {
         let room = ctx.content_rect().size();
         ui.set_width(f32::min(width, room.x - 80.0));
-        ui.set_max_height(room.y - 88.0);
+        ui.set_max_height(room.y - 2.0 * (LEAST_ABOVE + f32::from(DIALOG_MARGIN)));
         contents(ui);
     });
     response.should_close()

@@ -119,16 +119,7 @@ impl App {
 
     /// Takes a style out of the gallery, as a step of undo; a message offers that, too. Nobody is asked: undo brings the
     /// painting back as well.
-    ///
-    /// Where the card stands for a mix that is not kept, the mix is what goes, and the style stays.
     pub(super) fn remove_style(&mut self, ctx: &egui::Context, id: &str) {
-        let is_mix = self.workspace.choice.style.as_deref() == Some(id);
-        if is_mix && !self.mixed_parts().is_empty() {
-            let mut choice = self.workspace.choice.clone();
-            choice.mix = Mix::default();
-            self.intents.push(Intent::Edit(choice));
-            return;
-        }
         let Some(card) = self.own_card(id, "removed") else {
             return;
         };

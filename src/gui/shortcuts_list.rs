@@ -18,6 +18,21 @@ const TWO_COLUMNS: f32 = 860.0;
 /// Width of the keys, in points: in every group what they do begins at the same place.
 const KEYS_WIDTH: f32 = 146.0;
 
+/// Other words by which lines are found, by what the lines do.
+const ALSO: [(&str, &str); 8] = [
+    ("Live pictures or photos", "camera webcam demo"),
+    (
+        "Hold the live picture; photo, painting, or both",
+        "camera freeze pause",
+    ),
+    ("Save a snapshot", "camera picture shutter"),
+    ("Begin or end a recording", "camera video film"),
+    ("Turn the camera off at once", "webcam privacy"),
+    ("Every style at once", "gallery previews"),
+    ("Save the painting", "export"),
+    ("Undo the last choice", "back"),
+];
+
 /// Draws the list into `ui`: the lines that hold the words in `wanted`, all of them while it is empty.
 pub fn ui(ui: &mut egui::Ui, groups: &[Group], wanted: &mut String, is_fresh: bool) {
     // As wide whatever is found.
@@ -40,8 +55,8 @@ pub fn ui(ui: &mut egui::Ui, groups: &[Group], wanted: &mut String, is_fresh: bo
     let found = found(groups, wanted);
     ScrollArea::vertical()
         .max_height(ui.available_height() - 48.0)
-        // As high whatever is found: the field stays where it is.
-        .auto_shrink([false, false])
+        // As high as what is found: the dialog hangs by its top, and the field stays where it is.
+        .auto_shrink([false, true])
         .show(ui, |ui| {
             ui.spacing_mut().item_spacing.y = 4.0;
             if found.is_empty() {
@@ -88,12 +103,16 @@ fn group_ui(ui: &mut egui::Ui, group: &Group, lines: &[&Line]) {
     ui.add_space(4.0);
 }
 
-/// The lines that hold every word of `wanted` in their keys, in what they do or in their group's title, by groups.
+/// The lines that hold every word of `wanted` in their keys, in what they do, in other words for that or in their
+/// group's title, by groups.
 fn found<'a>(groups: &'a [Group], wanted: &str) -> Vec<(&'a Group, Vec<&'a Line>)> {
     let words: Vec<String> = wanted.split_whitespace().map(str::to_lowercase).collect();
     let of_group = |group: &'a Group| {
         let holds = |line: &&Line| {
-            let text = format!("{} {} {}", group.title, line.keys, line.does).to_lowercase();
+            let also = ALSO.iter().find(|(does, _)| *does == line.does);
+            let also = also.map_or("", |(_, words)| words);
+            let text = format!("{} {} {} {also}", group.title, line.keys, line.does);
+            let text = text.to_lowercase();
             words.iter().all(|word| text.contains(word))
         };
         let lines: Vec<&Line> = group.lines.iter().filter(holds).collect();
@@ -119,6 +138,19 @@ mod tests {
         };
         assert_eq!(of("full SCREEN  only").len(), 0);
         assert_eq!(of("undo"), ["Undo the last choice"]);
+        assert_eq!(
+            of("cam"),
+            [
+                "Hold the live picture; photo, painting, or both",
+                "Live pictures or photos",
+                "Save a snapshot",
+                "Begin or end a recording",
+                "Turn the camera off at once",
+            ]
+        );
+        for (does, _) in ALSO {
+            assert!(of("").contains(&does), "{does} is no line");
+        }
         assert_eq!(of("ctrl+z"), ["Undo the last choice"]);
         assert!(of("live").contains(&"Save a snapshot"), "{:?}", of("live"));
         let all: usize = groups.iter().map(|group| group.lines.len()).sum();

@@ -20,50 +20,65 @@ const THUMBNAIL_HEIGHT: f32 = 74.0;
 const INSET: f32 = 30.0;
 /// Height of the name below it, in points.
 const NAME_HEIGHT: f32 = 24.0;
+/// Space around the letters of a note, in points.
+const NOTE_MARGIN: egui::Vec2 = vec2(5.0, 2.0);
 /// How much of a card is seen that is dragged.
 const GHOST_OPACITY: f32 = 0.7;
 /// How long a painted picture takes to appear over the style's own, in seconds.
 const FADE_SECONDS: f32 = 0.18;
 
-/// Draws a style by its `name` or that of a mix with it: its own picture and, over that, a painted one, beside which the picture that it was made of stays in a
-/// corner; `painted` is the share of its painting that is done, while one is made, and the painted picture may be a live
-/// one as in a mirror. While it is dragged, it is seen below the pointer, too.
-pub fn card_ui(
-    ui: &mut egui::Ui,
-    (card, name): (&Card, &str),
-    pictures: [Option<&TextureHandle>; 2],
-    is_chosen: bool,
-    (painted, is_flipped): (Option<f32>, bool),
-) -> Response {
+/// What a tile of the list shows.
+pub struct Tile<'a> {
+    /// The style.
+    pub card: &'a Card,
+    /// What stands over its picture where it is a mix that is not kept, and cannot be moved then.
+    pub note: Option<&'a str>,
+    /// Its own pictures and how much of the width each has.
+    pub own: &'a [(&'a TextureHandle, u8)],
+    /// A painted picture over these, which may be a live one; the picture that the style was made of stays in a corner.
+    pub painted: Option<&'a TextureHandle>,
+    /// Whether that is seen as in a mirror.
+    pub is_flipped: bool,
+    /// Whether it is what paints.
+    pub is_chosen: bool,
+    /// The share of its painting that is done, while one is made.
+    pub share: Option<f32>,
+}
+
+/// Draws a tile. While it is dragged, it is seen below the pointer, too.
+pub fn card_ui(ui: &mut egui::Ui, tile: &Tile<'_>) -> Response {
+    let card = tile.card;
     let size = vec2(ui.available_width() - 4.0, THUMBNAIL_HEIGHT + NAME_HEIGHT);
     // Where fingers drag, they scroll.
-    let sense = match ui.input(egui::InputState::has_touch_screen) {
+    let is_fixed = tile.note.is_some() || ui.input(egui::InputState::has_touch_screen);
+    let sense = match is_fixed {
         true => Sense::click(),
         false => Sense::click_and_drag(),
     };
     let (_, rect) = ui.allocate_space(size);
     // The focus stays on the style, wherever that goes in the list.
     let response = ui.interact(rect, egui::Id::unique(("style", &card.id)), sense);
-    response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, is_chosen, &card.title));
-    let fade = response.id.with("painted");
-    let has_painted = pictures[1].is_some();
-    let looks = Looks {
-        is_chosen,
-        is_hovered: response.hovered(),
-        painted,
-        is_flipped,
-        fade: (ui.ctx()).animate_bool_with_time(fade, has_painted, FADE_SECONDS),
+    let spoken = match tile.note {
+        Some(note) => format!("{}, {note}", card.title),
+        None => card.title.clone(),
     };
-    let color = match is_chosen {
+    response.widget_info(|| WidgetInfo::selected(Role::RadioButton, true, tile.is_chosen, &spoken));
+    let fade = response.id.with("painted");
+    let looks = Looks {
+        is_chosen: tile.is_chosen,
+        is_hovered: response.hovered(),
+        fade: (ui.ctx()).animate_bool_with_time(fade, tile.painted.is_some(), FADE_SECONDS),
+    };
+    let color = match tile.is_chosen {
         true => ui.visuals().strong_text_color(),
         false => ui.visuals().text_color(),
     };
     let font = FontId::proportional(13.0);
-    let mut job = egui::text::LayoutJob::simple_singleline(name.to_owned(), font, color);
+    let mut job = egui::text::LayoutJob::simple_singleline(card.title.clone(), font, color);
     job.wrap = egui::text::TextWrapping::truncate_at_width(rect.width() - 40.0);
     let letters = ui.painter().layout_job(job);
     if ui.is_rect_visible(rect) {
-        paint(ui, rect, (card, &letters), pictures, looks);
+        paint(ui, rect, (tile, &letters), looks);
     }
     if let (true, Some(at)) = (response.dragged(), ui.input(|i| i.pointer.hover_pos())) {
         // Seen through: the place where it would go lies below it.
@@ -72,13 +87,13 @@ pub fn card_ui(
         ghost.set_clip_rect(ui.ctx().content_rect());
         ghost.set_opacity(GHOST_OPACITY);
         let place = Rect::from_center_size(at, rect.size());
-        paint(&ghost, place, (card, &letters), pictures, looks);
+        paint(&ghost, place, (tile, &letters), looks);
     }
     let response = response.on_hover_cursor(egui::CursorIcon::PointingHand);
     // A key stays with its style, wherever that stands: so it is shown as a key, not as a place.
     let key = card.key.map(|key| format!("Press {}", key + 1));
     let credit = Some(card.credit.clone()).filter(|credit| !credit.is_empty());
-    let whole = letters.elided.then(|| name.to_owned());
+    let whole = letters.elided.then(|| card.title.clone());
     let hint: Vec<String> = whole.into_iter().chain(credit).chain(key).collect();
     match hint.is_empty() {
         true => response,
@@ -91,8 +106,6 @@ pub fn card_ui(
 struct Looks {
     is_chosen: bool,
     is_hovered: bool,
-    painted: Option<f32>,
-    is_flipped: bool,
     /// How much of the painted picture is seen.
     fade: f32,
 }
@@ -115,13 +128,8 @@ impl Looks {
 }
 
 /// Draws a card at a place.
-fn paint(
-    ui: &egui::Ui,
-    rect: Rect,
-    (card, name): (&Card, &Arc<Galley>),
-    [own, painted]: [Option<&TextureHandle>; 2],
-    looks: Looks,
-) {
+fn paint(ui: &egui::Ui, rect: Rect, (tile, name): (&Tile<'_>, &Arc<Galley>), looks: Looks) {
+    let (card, painted) = (tile.card, tile.painted);
     let colors = theme::palette(ui.visuals());
     let painter = ui.painter();
     let radius = CornerRadius::same(theme::RADIUS);
@@ -134,30 +142,29 @@ fn paint(
         se: 0,
         ..radius
     };
-    let picture = |texture: &TextureHandle, is_flipped, seen| {
-        let uv = mirrored(cover(texture.size_vec2(), top.size()), is_flipped);
-        egui::Image::from_texture(texture)
-            .uv(uv)
-            .tint(Color32::WHITE.gamma_multiply(seen))
-            .corner_radius(rounded)
-            .paint_at(ui, top);
-    };
-    match own {
-        // What is below is not seen.
-        _ if painted.is_some() && looks.fade >= 1.0 => {}
-        Some(own) => picture(own, false, 1.0),
-        None => swatch(ui, top, rounded, &card.title),
+    // What is below is not seen.
+    if painted.is_none() || looks.fade < 1.0 {
+        match tile.own {
+            [] => swatch(ui, top, rounded, &card.title),
+            own => strips(ui, top, rounded, own),
+        }
     }
     if let Some(painted) = painted {
-        picture(painted, looks.is_flipped, looks.fade);
+        let uv = mirrored(cover(painted.size_vec2(), top.size()), tile.is_flipped);
+        egui::Image::from_texture(painted)
+            .uv(uv)
+            .tint(Color32::WHITE.gamma_multiply(looks.fade))
+            .corner_radius(rounded)
+            .paint_at(ui, top);
     }
     // The picture that a style was made of.
-    if let Some(inset) = own.filter(|_| card.is_picture() && painted.is_some()) {
+    let made_of = tile.own.first().filter(|_| card.is_picture());
+    if let Some((inset, _)) = made_of.filter(|_| painted.is_some()) {
         let at = top.right_bottom() - vec2(6.0, 6.0);
         let place = Rect::from_min_max(at - vec2(INSET, INSET), at);
         let corners = CornerRadius::same(4);
         let frame = Stroke::new(1.5, colors.card);
-        egui::Image::from_texture(inset)
+        egui::Image::from_texture(*inset)
             .uv(cover(inset.size_vec2(), place.size()))
             .corner_radius(corners)
             .paint_at(ui, place);
@@ -165,16 +172,49 @@ fn paint(
             .rect_stroke(place, corners, frame, StrokeKind::Outside);
     }
     let painter = ui.painter();
+    if let Some(note) = tile.note {
+        let letters =
+            painter.layout_no_wrap(note.to_owned(), FontId::proportional(11.0), Color32::WHITE);
+        let at = top.right_top() + vec2(-6.0, 6.0);
+        let place = Align2::RIGHT_TOP.anchor_size(at, letters.size() + 2.0 * NOTE_MARGIN);
+        painter.rect_filled(place, CornerRadius::same(4), Color32::from_black_alpha(150));
+        painter.galley(place.min + NOTE_MARGIN, letters, Color32::WHITE);
+    }
     let name_at = pos2(rect.left() + 10.0, rect.bottom() - NAME_HEIGHT / 2.0);
     let name_rect = Align2::LEFT_CENTER.anchor_size(name_at, name.size());
     painter.galley(name_rect.min, name.clone(), Color32::PLACEHOLDER);
     let end = pos2(rect.right() - 10.0, name_at.y);
-    if let Some(share) = looks.painted {
+    if let Some(share) = tile.share {
         theme::progress_ring(ui, end - vec2(7.0, 0.0), share);
     } else if let Some(key) = card.key {
         key_chips::chip(ui, end, &(key + 1).to_string());
     }
     painter.rect_stroke(rect, radius, outline, StrokeKind::Inside);
+}
+
+/// Pictures beside each other, each cut out of one that fills all of `rect`, as wide as their shares.
+fn strips(ui: &egui::Ui, rect: Rect, radius: CornerRadius, pictures: &[(&TextureHandle, u8)]) {
+    let total: f32 = pictures.iter().map(|(_, share)| f32::from(*share)).sum();
+    let mut from = 0.0;
+    for (place, (texture, share)) in pictures.iter().enumerate() {
+        let until = from + f32::from(*share) / total.max(1.0);
+        let part = |whole: Rect| {
+            let across = egui::lerp(whole.x_range().min..=whole.x_range().max, from)
+                ..=egui::lerp(whole.x_range().min..=whole.x_range().max, until);
+            Rect::from_x_y_ranges(across, whole.y_range())
+        };
+        let is_last = place + 1 == pictures.len();
+        let corners = CornerRadius {
+            nw: if place == 0 { radius.nw } else { 0 },
+            ne: if is_last { radius.ne } else { 0 },
+            ..CornerRadius::ZERO
+        };
+        egui::Image::from_texture(*texture)
+            .uv(part(cover(texture.size_vec2(), rect.size())))
+            .corner_radius(corners)
+            .paint_at(ui, part(rect));
+        from = until;
+    }
 }
 
 /// In place of a thumbnail: the first letter on a colour that belongs to the name.
@@ -205,8 +245,6 @@ mod tests {
             let looks = |is_chosen, is_hovered| Looks {
                 is_chosen,
                 is_hovered,
-                painted: None,
-                is_flipped: false,
                 fade: 1.0,
             };
             let ground = |looks: Looks| looks.ground(&theme::visuals(theme));

@@ -7,6 +7,7 @@ use super::{
     arrivals::PictureUse,
     background::{Origin, Purpose},
     choice::{BRUSHES_PX, Choice, DEFAULT_BRUSH, finest_brush},
+    file_list::FileList,
     intent::Intent,
     licences::Licences,
     live::{LiveIntent, LiveView},
@@ -86,6 +87,20 @@ impl App {
                 // What is seen is meant, not the style beside it.
                 let viewed = self.paintings.viewed().map(|v| v.path.clone());
                 self.intents.extend(viewed.map(Intent::ForgetPainting));
+                return;
+            }
+            // What paints is the mix and no style of the list.
+            Press::RenameStyle if !self.mixed_parts().is_empty() => {
+                self.intents.push(Intent::AskMixName);
+                return;
+            }
+            Press::RemoveStyle if !self.mixed_parts().is_empty() => {
+                self.intents.push(Intent::DropMix);
+                return;
+            }
+            Press::MoveStyle(_) if !self.mixed_parts().is_empty() => {
+                let why = "A mix that is not kept stays first; once it is kept, it is moved.";
+                self.messages.notice(why);
                 return;
             }
             Press::RenameStyle | Press::RemoveStyle | Press::MoveStyle(_) => {
@@ -234,8 +249,8 @@ impl App {
             }
             Intent::OpenFiles(files) => self.sort(files, PictureUse::OneByOne),
             Intent::OpenRecent(path) => self.open_recent(path),
-            Intent::SeeRecents => self.serve_recents(),
-            Intent::ClearRecents => self.clear_recents(ctx),
+            Intent::SeeRecents => self.make_small_picture(FileList::Recent),
+            Intent::ClearRecents => self.clear_files(ctx, FileList::Recent),
             Intent::OpenSample => self.open(Origin::Sample),
             Intent::Paste => {
                 self.opening.newest = self.ticket();
@@ -247,7 +262,8 @@ impl App {
             Intent::ForgetBefore => self.forget_before(),
             Intent::PickStyle(id) => {
                 let mut choice = self.workspace.choice.clone();
-                if choice.style.as_ref() != Some(&id) {
+                // A mix has a tile of its own.
+                if choice.style.as_ref() != Some(&id) || !choice.parts().is_empty() {
                     choice.mix = Mix::default();
                 }
                 choice.style = Some(id);
@@ -255,6 +271,7 @@ impl App {
                 self.follow_choice();
             }
             Intent::AskMixName => self.ask_mix_name(),
+            Intent::DropMix => self.drop_mix(),
             Intent::AskName(id) => self.ask_name(&id),
             Intent::TakeName(name_for, name) => self.take_name(name_for, name),
             Intent::RemoveStyle(id) => self.remove_style(ctx, &id),
@@ -272,7 +289,10 @@ impl App {
             Intent::FoldPaintings(folds) => self.fold_paintings(ctx, folds),
             Intent::MoveStyle(id, to) => self.move_style(ctx, &id, &to),
             Intent::StepStyle(by) => {
+                // A mix stands in front of all styles.
+                let is_mix = !self.mixed_parts().is_empty();
                 let chosen = self.workspace.choice.style.as_deref();
+                let chosen = chosen.filter(|_| !is_mix);
                 if let Some(card) = self.gallery.neighbour(chosen, by) {
                     let id = card.id.clone();
                     self.perform(ctx, Intent::PickStyle(id));

@@ -94,8 +94,8 @@ impl App {
                     .request
                     .as_ref()
                     .map(|request| (request.recipe.style.as_str(), share));
-                let name = self.chosen_name();
-                let chosen = (self.workspace.choice.style.as_deref(), name.as_deref());
+                let mix = self.unkept_mix();
+                let chosen = (self.workspace.choice.style.as_deref(), mix.as_ref());
                 let moving = self.live.as_ref().map(LiveView::previews);
                 self.gallery.ui(ui, chosen, painting, moving, intents);
             });
@@ -120,7 +120,10 @@ impl App {
             let area = egui::CentralPanel::no_frame()
                 .show(ui, |ui| {
                     if let Some(live) = &mut self.live {
-                        let chosen = self.workspace.choice.style.as_deref();
+                        // While a mix paints, no style does so alone.
+                        let choice = &self.workspace.choice;
+                        let is_mix = !choice.parts().is_empty();
+                        let chosen = choice.style.as_deref().filter(|_| !is_mix);
                         live.stage.names_one = true;
                         live.stage_ui(ui, self.gallery.cards(), chosen, intents);
                     } else {

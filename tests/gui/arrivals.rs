@@ -241,3 +241,15 @@ fn text_is_pasted_into_a_field_and_copied_out_of_it() {
     w.key(Modifiers::NONE, Key::Enter);
     w.until_label("typed.png, 30 × 20 px");
 }
+
+#[test]
+fn a_dark_style_picture_is_added_with_a_hint() {
+    let mut w = Window::real();
+    let file = w.path("night.png");
+    let night = image::RgbImage::from_fn(64, 48, |x, y| image::Rgb([x as u8, y as u8, 40]));
+    night.save(&file).expect("written");
+    w.platform.answer(Some(file));
+    w.key(Modifiers::COMMAND, Key::I);
+    w.until_label("Night is very dark, so expect dark paintings.");
+    w.until_label("night");
+}

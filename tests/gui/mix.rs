@@ -102,6 +102,74 @@ fn pictures_are_mixed_by_sliders_and_undo_goes_back() {
     assert!(!w.has("Take Sea out of the mix"));
 }
 
+/// The name of the tile of the mix of Barn and Night.
+const TILE: &str = "Mix of Barn and Night, not kept";
+
+#[test]
+fn a_mix_that_is_not_kept_has_a_tile_of_its_own() {
+    let mut w = window();
+    let tile = by().label(TILE).role(Role::RadioButton);
+    let barn = by().label("Barn").role(Role::RadioButton);
+    assert!(w.is_chosen("Barn") && w.harness.query(tile.clone()).is_none());
+    add(&mut w, "Night");
+    w.until("the tile", |w| w.is_chosen(TILE) && !w.is_chosen("Barn"));
+    w.until_painted();
+    w.harness.check_accessibility();
+    let place = w.harness.get(tile.clone()).rect();
+    assert!(place.bottom() <= w.harness.get(barn.clone()).rect().top());
+    assert!(w.paints("not kept"));
+    // The pictures of its styles stand beside each other, as wide as their shares.
+    w.slider("Night").set_value_accesskit(25.0);
+    w.until("the weights", |w| w.value("Barn") == 75.0);
+    w.step();
+    let on_tile = w.textured().into_iter();
+    let on_tile = on_tile.filter(|(_, at, _)| place.expand(1.0).contains_rect(*at));
+    let mut strips: Vec<_> = on_tile.map(|(name, at, _)| (name, at.width())).collect();
+    strips.sort_by(|a, b| a.0.cmp(&b.0));
+    let [(first, wide), (second, narrow)] = &strips[..] else {
+        panic!("{strips:?} in {place:?} of {:?}", w.textured());
+    };
+    assert_eq!((first.as_str(), second.as_str()), ("barn", "night"));
+    // They end at whole pixels.
+    assert!((wide - 3.0 * narrow).abs() < 3.0, "{strips:?}");
+    // One of the list paints alone, also the one that is mixed, and the tile goes.
+    w.harness.get(barn.clone()).click();
+    w.until("one style", |w| w.is_chosen("Barn") && !w.has(TILE));
+    assert!(!w.has("Take Night out of the mix"));
+    w.key(Modifiers::COMMAND, Key::Z);
+    w.until("the tile", |w| w.is_chosen(TILE));
+    // It stands in front of all: the next one is the first.
+    w.press(Key::ArrowDown);
+    w.until("the first", |w| w.is_chosen("Barn") && !w.has(TILE));
+    w.key(Modifiers::COMMAND, Key::Z);
+    w.until("the tile", |w| w.is_chosen(TILE));
+    // Keys of the tile that has the focus.
+    w.harness.get(tile.clone()).focus();
+    w.step();
+    w.key(Modifiers::NONE, Key::F2);
+    w.until_label("Keep this mix as");
+    w.key(Modifiers::NONE, Key::Escape);
+    w.harness.get(tile).focus();
+    w.step();
+    w.key(Modifiers::NONE, Key::Delete);
+    w.until("one style", |w| w.is_chosen("Barn") && !w.has(TILE));
+}
+
+#[test]
+fn a_style_that_is_mixed_can_be_removed_from_the_list() {
+    let mut w = window();
+    add(&mut w, "Night");
+    w.until("the tile", |w| w.is_chosen(TILE));
+    let barn = by().label("Barn").role(Role::RadioButton);
+    w.harness.get(barn).focus();
+    w.step();
+    w.key(Modifiers::NONE, Key::Delete);
+    w.until_contains("“Barn” was removed");
+    w.until("another style", |w| w.is_chosen("Night") && !w.has(TILE));
+    w.key(Modifiers::COMMAND, Key::Z);
+    w.until("the mix", |w| w.is_chosen(TILE));
+}
+
 #[test]
 fn delete_drops_a_mix_that_is_not_kept_and_no_style() {
     let mut w = window();

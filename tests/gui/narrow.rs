@@ -16,7 +16,7 @@ fn the_zoom_fits_beside_the_controls_of_a_narrow_window() {
     w.open_photo(40, 30);
     w.click("Candy");
     w.until_painted();
-    w.click("Controls");
+    w.click("Adjust");
     w.until_label("Detail");
     w.step();
     // The controls stand there in place of the styles.
@@ -30,7 +30,7 @@ fn the_zoom_fits_beside_the_controls_of_a_narrow_window() {
     }
     w.press(Key::Escape);
     w.until_label("Styles");
-    assert!(!w.has("Detail") && w.has("Controls"));
+    assert!(!w.has("Detail") && w.has("Adjust"));
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn the_buttons_below_the_picture_fit_beside_the_controls_of_a_narrow_window() {
     w.open_photo(40, 30);
     w.click("Candy");
     w.until_painted();
-    w.click("Controls");
+    w.click("Adjust");
     w.until_label("Detail");
     w.step();
     fits(&w, &["Save as…", "Copy", "Contact sheet…", "Full screen"]);
@@ -89,7 +89,7 @@ fn the_buttons_below_the_picture_fit_beside_the_controls_of_a_narrow_window() {
 
     let mut w = Window::live_sized(640.0, 480.0);
     w.until_contains("Picture, painted");
-    w.click("Controls");
+    w.click("Adjust");
     w.until_label("Detail");
     w.press(Key::R);
     w.press(Key::Space);
@@ -238,7 +238,7 @@ fn buttons_have_words_on_a_screen_of_960_points() {
     w.click("Live");
     w.until_live();
     assert!(has_words(&w), "{:?}", w.painted_texts());
-    for name in ["Use camera", "Controls", "About"] {
+    for name in ["Use camera", "Adjust", "About"] {
         let right = w.harness.get_by_label(name).rect().right();
         assert!(right < 960.0 - 8.0, "{name} ends at {right}");
     }

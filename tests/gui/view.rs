@@ -311,7 +311,7 @@ fn everything_fits_a_small_window() {
         "Candy",
         "Udnie",
         "Add a style…",
-        "Controls",
+        "Adjust",
         "Save as…",
         "Copy",
         "Fit",
@@ -324,13 +324,32 @@ fn everything_fits_a_small_window() {
 }
 
 #[test]
+fn the_way_to_strength_and_detail_is_a_word() {
+    for (mut w, before) in [
+        (Window::sized(1024.0, 700.0), "Redo"),
+        (Window::live_sized(1024.0, 700.0), "Use camera"),
+        (Window::live_sized(960.0, 540.0), "Use camera"),
+    ] {
+        w.until_label("Candy");
+        w.until_label("Adjust");
+        let texts = w.painted_texts();
+        assert!(
+            texts.iter().any(|text| text.ends_with(" Adjust")),
+            "{texts:?}"
+        );
+        let place = |name: &str| w.harness.get_by_label(name).rect();
+        assert!(place("Adjust").left() > place(before).right());
+    }
+}
+
+#[test]
 fn a_narrow_window_folds_the_controls_away() {
     let mut w = Window::sized(1000.0, 640.0);
     w.open_photo(40, 30);
     assert!(!w.has("Strength"));
-    w.click("Controls");
+    w.click("Adjust");
     w.until_label("Strength");
-    w.click("Controls");
+    w.click("Adjust");
     w.until("them to go", |w| !w.has("Strength"));
 }
 
@@ -486,11 +505,21 @@ fn shortcuts_are_searched() {
     assert!(w.has("Ctrl+Z"), "keys have a name");
     // Each key is drawn by itself.
     assert!(w.paints("Ctrl") && w.paints("Z") && !w.paints("Ctrl+Z"));
+    w.step();
+    let whole = ["Search shortcuts", "Close"].map(|name| w.harness.get_by_label(name).rect().top());
     w.harness.event(egui::Event::Text("UNDO".to_owned()));
     w.harness.step();
     assert!(w.paints("UNDO") && !w.paints("Search"), "at once");
     w.until("only that", |w| !w.has("Dark or light"));
     assert!(w.has("Undo the last choice"));
+    // Little is found, so the dialog is low, and the field stays where it is.
+    let line = w.harness.get_by_label("Undo the last choice").rect();
+    let places = |w: &Window| {
+        ["Search shortcuts", "Close"].map(|name| w.harness.get_by_label(name).rect().top())
+    };
+    w.until("a low dialog", |w| places(w)[1] - line.bottom() < 80.0);
+    assert_eq!(places(&w)[0], whole[0]);
+    assert!(places(&w)[1] < whole[1] - 200.0, "{whole:?}");
     w.harness.event(egui::Event::Text(" nothing".to_owned()));
     w.until_label("No shortcut has these words.");
     // The key that has opened the list closes it, also out of the field.

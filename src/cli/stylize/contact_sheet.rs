@@ -7,7 +7,7 @@ use super::{
     output::{Finished, format_for},
 };
 use crate::{
-    cli::{CliError, job::Target},
+    cli::CliError,
     engine::paint::{OutputSize, at_size},
     media::{
         scale::size_within,
@@ -25,14 +25,6 @@ impl Run<'_> {
         let Some(target) = opened.targets.first().copied().flatten() else {
             return Ok(());
         };
-        let before = self.failures;
-        let painted = self.paint_cells(opened, target);
-        // One photo failed, in however many styles.
-        self.failures = self.failures.min(before + 1);
-        painted
-    }
-
-    fn paint_cells(&mut self, opened: &Opened<'_>, target: &Target) -> Result<(), CliError> {
         let settings = self.settings(std::slice::from_ref(opened));
         let (job, styles) = (self.job, self.styles);
         let photo = &opened.photo;
@@ -64,7 +56,7 @@ impl Run<'_> {
                     cells.push((style.title.clone(), picture));
                 }
                 Err(error) if error.is_cancelled() => return Err(CliError::Stopped),
-                Err(error) => self.fail(&failed(photo, &error).to_string()),
+                Err(error) => self.fail_in(opened, &failed(photo, &error).to_string()),
             }
         }
         if cells.len() == 1 {
@@ -77,7 +69,8 @@ impl Run<'_> {
                 self.deliver_sheet(opened, target, finished)
             }
             None => {
-                self.fail(&failed(photo, &"these are too many styles for one sheet").to_string());
+                let why = "these are too many styles for one sheet";
+                self.fail_in(opened, &failed(photo, &why).to_string());
                 Ok(())
             }
         }

@@ -160,6 +160,8 @@ struct Opened<'a> {
     targets: Vec<Option<&'a Target>>,
     /// Whether the notes about the photo have been printed.
     has_printed_notes: Cell<bool>,
+    /// Whether anything of it failed.
+    has_failed: Cell<bool>,
 }
 
 /// Photos of one working size, and the target of each in the present style.
@@ -304,6 +306,7 @@ impl<'a> Run<'a> {
                     .then_some(bytes),
                 targets,
                 has_printed_notes: Cell::new(false),
+                has_failed: Cell::new(false),
             }),
             Err(error) => {
                 self.fail_all(&targets, &error);
@@ -349,9 +352,9 @@ impl<'a> Run<'a> {
                             photos: vec![(photo, target)],
                         }),
                     },
-                    Err(error) => self.fail(&error.to_string()),
+                    Err(error) => self.fail_in(photo, &error.to_string()),
                 },
-                Err(error) => self.fail(&error.to_string()),
+                Err(error) => self.fail_in(photo, &error.to_string()),
             }
         }
         groups
@@ -387,7 +390,7 @@ impl<'a> Run<'a> {
             Err(error) if error.is_cancelled() => return Err(CliError::Stopped),
             Err(error) => {
                 for (opened, _) in &group.photos {
-                    self.fail(&failed(&opened.photo, &error).to_string());
+                    self.fail_in(opened, &failed(&opened.photo, &error).to_string());
                 }
                 return Ok(());
             }
@@ -430,9 +433,18 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Reports what failed before its photo was opened, and counts it.
     fn fail(&mut self, error: &str) {
         self.begun += 1;
         self.failures += 1;
+        self.progress.message(format!("error: {error}"));
+    }
+
+    /// Reports what failed of an opened photo, and counts it: each painting, but of contact sheets each photo once.
+    fn fail_in(&mut self, opened: &Opened<'_>, error: &str) {
+        let has_failed = opened.has_failed.replace(true);
+        self.begun += 1;
+        self.failures += usize::from(!(self.job.contact_sheet && has_failed));
         self.progress.message(format!("error: {error}"));
     }
 

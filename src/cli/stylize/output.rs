@@ -54,9 +54,10 @@ impl Run<'_> {
             Ok(()) => {}
             Err(stop @ CliError::Stopped) => return Err(stop),
             Err(CliError::OutputClosed) => {
-                self.fail("standard output was closed before the picture was written");
+                let why = "standard output was closed before the picture was written";
+                self.fail_in(opened, why);
             }
-            Err(error) => self.fail(&error.to_string()),
+            Err(error) => self.fail_in(opened, &error.to_string()),
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use crate::gui::{
     app::{App, NextStep},
     background::{Opened, Origin, Sorted},
     batch::Batch,
+    file_list::FileList,
     intent::Intent,
     messages::Offer,
     overlays::{Overlay, Question},
@@ -119,7 +120,7 @@ impl App {
         };
         let others: Vec<PathBuf> = photos.take(MOST_RECENT - 1).collect();
         for other in others.iter().rev() {
-            self.note_recent(ctx, other);
+            self.note_file(ctx, FileList::Recent, other);
         }
         match others.len() {
             0 => {}

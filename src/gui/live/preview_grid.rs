@@ -23,6 +23,11 @@ use crate::{
 /// Space between pictures, in points.
 const GAP: f32 = 10.0;
 
+/// Space between a picture's edge and its name, in points.
+const TAG_MARGIN: f32 = 8.0;
+/// Space between the edge of the name's ground and its letters, in points.
+const TAG_PADDING: egui::Vec2 = vec2(7.0, 3.0);
+
 struct Tile {
     style: String,
     network: Arc<Network>,
@@ -177,15 +182,16 @@ fn name_tag(ui: &egui::Ui, rect: Rect, key: Option<usize>, title: &str) -> bool 
     let painter = ui.painter_at(rect);
     let font = FontId::proportional(13.0);
     let mut job = egui::text::LayoutJob::simple_singleline(text, font, Color32::WHITE);
-    job.wrap = egui::text::TextWrapping::truncate_at_width(rect.width() - 2.0 * 8.0 - 14.0);
+    let room = rect.width() - 2.0 * (TAG_MARGIN + TAG_PADDING.x);
+    job.wrap = egui::text::TextWrapping::truncate_at_width(room);
     let letters = painter.layout_job(job);
     let is_cut = letters.elided;
-    let size = letters.size() + vec2(14.0, 6.0);
-    let corner = pos2(rect.left() + 8.0, rect.bottom() - 8.0);
+    let size = letters.size() + 2.0 * TAG_PADDING;
+    let corner = rect.left_bottom() + vec2(TAG_MARGIN, -TAG_MARGIN);
     let tag = Align2::LEFT_BOTTOM.anchor_size(corner, size);
     let radius = CornerRadius::same(theme::RADIUS);
     painter.rect_filled(tag, radius, Color32::from_black_alpha(150));
-    painter.galley(tag.min + vec2(7.0, 3.0), letters, Color32::WHITE);
+    painter.galley(tag.min + TAG_PADDING, letters, Color32::WHITE);
     is_cut
 }
 

@@ -370,8 +370,13 @@ impl App {
         let kind = self.gallery.card(FIRST_WHEN_SMALL);
         let kind = kind.filter(|_| is_first_start && is_cpu);
         let first = kind.or(self.gallery.cards().first());
-        self.workspace.choice.style = first.map(|card| card.id.clone());
-        if kind.is_some() {
+        let first = first.map(|card| card.id.clone());
+        let is_chosen_for_good = kind.is_some();
+        if let Some(id) = &first {
+            self.gallery.begin_at_top(id);
+        }
+        self.workspace.choice.style = first;
+        if is_chosen_for_good {
             self.remember_choice(ctx);
         }
     }

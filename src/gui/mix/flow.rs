@@ -2,9 +2,15 @@
 
 use eframe::egui;
 
-use super::{Parts, in_words};
+use super::{Mix, Parts, UnkeptMix, in_words};
 use crate::{
-    gui::{app::App, intent::NameFor, naming::Naming, overlays::Question, style_source::Loaded},
+    gui::{
+        app::App,
+        intent::{Intent, NameFor},
+        naming::Naming,
+        overlays::Question,
+        style_source::Loaded,
+    },
     mode::ModelSize,
 };
 
@@ -12,6 +18,20 @@ impl App {
     /// The styles of the mix that the choice is; empty where nothing is mixed.
     pub(in crate::gui) fn mixed_parts(&self) -> Parts {
         self.workspace.choice.parts()
+    }
+
+    /// The mix that paints, which is a style of its own only once it is kept.
+    pub(in crate::gui) fn unkept_mix(&self) -> Option<UnkeptMix> {
+        let parts = self.mixed_parts();
+        let name = self.chosen_name().filter(|_| !parts.is_empty())?;
+        Some(UnkeptMix::new(parts, name))
+    }
+
+    /// Goes on with the chosen style alone.
+    pub(in crate::gui) fn drop_mix(&mut self) {
+        let mut choice = self.workspace.choice.clone();
+        choice.mix = Mix::default();
+        self.intents.push(Intent::Edit(choice));
     }
 
     /// The network of a mix, once it is here; until then it is requested, unless another one is being made.

@@ -10,8 +10,10 @@ mod controls;
 mod flow;
 mod networks;
 mod parts;
+mod tile;
 
 pub use codes::{LastNetwork, MixedCodes, why_not_mixed};
 pub use controls::ui;
 pub use networks::MixedNetworks;
 pub use parts::{Mix, Parts, in_words, label};
+pub use tile::UnkeptMix;

@@ -5,16 +5,14 @@ use std::path::{Path, PathBuf};
 use eframe::egui::{self, Event};
 
 use super::{Viewed, is_video, kind, strip, view};
-use crate::{
-    gui::{
-        app::App,
-        background::{Opened, SmallPicture},
-        intent::Intent,
-        label::{name_label, path_label},
-        live::LiveIntent,
-        messages::Offer,
-    },
-    settings::MOST_PAINTINGS,
+use crate::gui::{
+    app::App,
+    background::{Opened, SmallPicture},
+    file_list::FileList,
+    intent::Intent,
+    label::{name_label, path_label},
+    live::LiveIntent,
+    messages::Offer,
 };
 
 /// Least height of the window in which the strip has its place, in points; in a lower one a button shows it.
@@ -25,24 +23,10 @@ pub fn is_low(ctx: &egui::Context) -> bool {
     ctx.content_rect().height() < ROOM_FROM
 }
 
-/// Puts a file first on a list of the newest ones, `most` of them; `false` where it is first already.
-pub fn put_first(listed: &mut Vec<PathBuf>, path: &Path, most: usize) -> bool {
-    let is_new = listed.first().is_none_or(|first| first != path);
-    if is_new {
-        listed.retain(|other| other != path);
-        listed.insert(0, path.to_owned());
-        listed.truncate(most);
-    }
-    is_new
-}
-
 impl App {
     /// Notes that a painting was written into this file.
     pub(in crate::gui) fn note_painting(&mut self, ctx: &egui::Context, path: &Path) {
-        if put_first(&mut self.settings.state.paintings, path, MOST_PAINTINGS) {
-            self.paintings.keep_only(&self.settings.state);
-            self.settings_changed(ctx);
-        }
+        self.note_file(ctx, FileList::Paintings, path);
         self.paintings.note_written(path);
     }
 
@@ -78,21 +62,10 @@ impl App {
         if !self.has_strip(ctx) || self.folds_strip(ctx) {
             return;
         }
-        let state = &self.settings.state;
         if ctx.input(|i| i.events.contains(&Event::WindowFocused(true))) {
             self.background.look_at_paintings(self.paintings.stamps());
         }
-        if let Some(path) = self.paintings.begin_next(&state.paintings) {
-            self.background.make_thumbnail(path);
-        }
-    }
-
-    /// Has the small pictures made that the list of recent photos lacks, which is seen.
-    pub(in crate::gui) fn serve_recents(&mut self) {
-        let recent = &self.settings.state.recent_photos;
-        if let Some(path) = self.paintings.begin_next(recent) {
-            self.background.make_thumbnail(path);
-        }
+        self.make_small_picture(FileList::Paintings);
     }
 
     /// A small picture was made, or not.
@@ -157,11 +130,8 @@ impl App {
                 self.paintings.viewed = Some(Viewed::new(ctx, path, &opened, framing));
             }
             Ok(None) => {
-                self.forget_painting(ctx, &path);
-                self.messages.error(format!(
-                    "{} is no longer there. It was taken off the list of saved paintings.",
-                    path_label(&path)
-                ));
+                self.forget_gone(ctx, FileList::Paintings, &path);
+                self.close_forgotten();
             }
             // Its player may know more of it.
             Err(error) if is_video(&path) => {
@@ -180,22 +150,21 @@ impl App {
 
     /// Takes a painting off the list; its file stays.
     pub(in crate::gui) fn forget_painting(&mut self, ctx: &egui::Context, path: &Path) {
-        self.settings.state.paintings.retain(|p| p != path);
-        self.after_forgetting(ctx);
+        self.forget_file(ctx, FileList::Paintings, path);
+        self.close_forgotten();
     }
 
     /// Takes all paintings off the list; their files stay.
     pub(in crate::gui) fn clear_paintings(&mut self, ctx: &egui::Context) {
-        self.settings.state.paintings.clear();
-        self.after_forgetting(ctx);
+        self.clear_files(ctx, FileList::Paintings);
+        self.close_forgotten();
     }
 
-    fn after_forgetting(&mut self, ctx: &egui::Context) {
-        self.paintings.keep_only(&self.settings.state);
+    /// Shows the photo again where the painting that is seen large is in the list no more.
+    fn close_forgotten(&mut self) {
         let listed = &self.settings.state.paintings;
         let viewed = &mut self.paintings.viewed;
         viewed.take_if(|viewed| !listed.contains(&viewed.path));
-        self.settings_changed(ctx);
     }
 
     /// Folds the strip away, or unfolds it.

@@ -10,10 +10,7 @@ mod flow;
 mod strip;
 mod view;
 
-pub use {
-    flow::{is_low, put_first},
-    view::Viewed,
-};
+pub use {flow::is_low, view::Viewed};
 
 use std::{
     collections::{HashMap, HashSet},
@@ -75,7 +72,7 @@ impl Paintings {
     }
 
     /// The next of these files of which a small picture is to be made; it counts as begun.
-    fn begin_next(&mut self, listed: &[PathBuf]) -> Option<PathBuf> {
+    pub(super) fn begin_next(&mut self, listed: &[PathBuf]) -> Option<PathBuf> {
         if self.running.is_some() {
             return None;
         }
@@ -108,7 +105,7 @@ impl Paintings {
     }
 
     /// Forgets the pictures of files that are in no list any more.
-    fn keep_only(&mut self, state: &State) {
+    pub(super) fn keep_only(&mut self, state: &State) {
         let is_listed = |path: &PathBuf| {
             [&state.paintings, &state.recent_photos]
                 .iter()

@@ -1,14 +1,11 @@
-//! Photos are noted when they are opened, and opened again.
+//! Photos of the list are opened again.
 
 use std::path::{Path, PathBuf};
 
 use eframe::egui;
 
 use super::Recent;
-use crate::{
-    gui::{app::App, label::path_label, paintings::put_first},
-    settings::MOST_RECENT,
-};
+use crate::gui::{app::App, file_list::FileList};
 
 impl App {
     /// The photos that were opened last.
@@ -16,13 +13,6 @@ impl App {
         Recent {
             files: &self.settings.state.recent_photos,
             paintings: &self.paintings,
-        }
-    }
-
-    /// Notes that the photo of this file was opened.
-    pub(in crate::gui) fn note_recent(&mut self, ctx: &egui::Context, path: &Path) {
-        if put_first(&mut self.settings.state.recent_photos, path, MOST_RECENT) {
-            self.settings_changed(ctx);
         }
     }
 
@@ -44,17 +34,6 @@ impl App {
         if ticket == self.opening.newest {
             self.opening.is_running = false;
         }
-        self.settings.state.recent_photos.retain(|p| p != path);
-        self.settings_changed(ctx);
-        self.messages.error(format!(
-            "{} is no longer there. It was taken off the list of recent photos.",
-            path_label(path)
-        ));
-    }
-
-    /// Forgets which photos were opened.
-    pub(in crate::gui) fn clear_recents(&mut self, ctx: &egui::Context) {
-        self.settings.state.recent_photos.clear();
-        self.settings_changed(ctx);
+        self.forget_gone(ctx, FileList::Recent, path);
     }
 }

@@ -1,9 +1,11 @@
 //! Where live pictures lie: full screen, small and large windows, zoom and divider.
 
+use std::sync::Arc;
+
 use eframe::egui::{Color32, Key, Modifiers, Pos2, Rect, Shape, vec2};
 use egui_kittest::kittest::{NodeT, Queryable};
 
-use crate::window::Window;
+use crate::{scripted::card, window::Window};
 
 #[test]
 fn full_screen_shows_only_the_picture() {
@@ -63,7 +65,7 @@ fn live_pictures_fill_a_large_window_and_a_fine_one() {
         w.until_label("Show counters");
         let window = Rect::from_min_size(Pos2::ZERO, vec2(width, height));
         if width < 1100.0 {
-            w.click("Controls");
+            w.click("Adjust");
         }
         let buttons = [
             "Live",
@@ -82,6 +84,37 @@ fn live_pictures_fill_a_large_window_and_a_fine_one() {
         let share = picture.area() / window.area();
         assert!(share > 0.15, "the picture has {share} of the window");
     }
+}
+
+#[test]
+fn the_list_begins_at_its_top_at_the_first_start() {
+    let titles = (0..20).map(|n| format!("Style {n}"));
+    let titles = titles.chain(["Starry_Night".to_owned()]);
+    let cards = titles.map(|title| card(&title)).collect();
+    let mut w = Window::live_showing(
+        Arc::new(tempfile::tempdir().expect("a folder")),
+        cards,
+        false,
+    );
+    w.set_scale(2.0);
+    w.until_live();
+    for _ in 0..8 {
+        w.step();
+    }
+    assert!(
+        w.is_chosen("Starry_Night"),
+        "chosen without being asked for"
+    );
+    let place = |w: &Window, name: &str| w.harness.get_by_label(name).rect();
+    let heading = place(&w, "Styles").bottom();
+    let top = place(&w, "Style 0").top();
+    assert!((heading..heading + 20.0).contains(&top), "{top}");
+    // What a person chooses is shown.
+    w.key(Modifiers::NONE, Key::ArrowUp);
+    let window = Rect::from_min_size(Pos2::ZERO, vec2(1300.0, 850.0));
+    w.until("the one above", |w| {
+        w.is_chosen("Style 19") && window.contains_rect(place(w, "Style 19"))
+    });
 }
 
 #[test]
@@ -107,7 +140,7 @@ fn live_pictures_fit_a_small_window() {
         "Export",
         "Candy",
         "Show side by side",
-        "Controls",
+        "Adjust",
         "Fit",
         "Show split",
     ] {
@@ -207,9 +240,9 @@ fn a_picture_alone_has_no_name_on_it() {
 fn a_folders_card_does_not_lie_over_what_goes_wrong_live() {
     let mut w = Window::live_sized(1000.0, 640.0);
     w.until_live();
-    w.click("Controls");
+    w.click("Adjust");
     w.choose_absent_camera();
-    w.click("Controls");
+    w.click("Adjust");
     w.until_label("Show the demo scene");
     let names = ["a.png", "b.png", "c.png", "d.png", "e.png", "f.png"];
     let folder = w.folder_of_photos(&names);
