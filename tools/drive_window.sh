@@ -90,7 +90,10 @@ settle() {
 keys() { xdotool windowfocus "$window" key --delay 60 "$@"; sleep 0.3; }
 shot() {
     case "${kept:- $1 }" in *" $1 "*) ;; *) return ;; esac
-    import -window "$window" -strip -resize 75% -define webp:method=6 -quality 18 "$shots/$1.webp"
+    # Those that the README shows in a column of three are smaller.
+    size=75%
+    case $1 in brush | folder | light) size=58% ;; esac
+    import -window "$window" -strip -resize "$size" -define webp:method=6 -quality 18 "$shots/$1.webp"
     echo "took $shots/$1.webp"
 }
 saved() { [ -s "$1" ] || fail "$1 was not saved"; }
