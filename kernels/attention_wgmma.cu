@@ -12,6 +12,9 @@
 // values. Warpgroup 0 copies, 1 and 2 multiply, 64 queries each: the scores of the next block are under way while the
 // weights of this one meet their values, and the exponentials are computed meanwhile. With heads of 64 channels the
 // warpgroups take turns with their products (named barriers), so that one has exponentials while the other multiplies.
+// Where that leaves multiprocessors idle, the grid has ceil(query_tokens / 64) instead: both warpgroups have the same
+// queries then, each every second block of keys, of which there are two at least, and the second one's sums are added to
+// the first one's in the end.
 //
 // Weights are powers of two of a score less a reference, which divides out in the end. Exactly, the reference is the
 // largest score so far, and has to be found before the first exponential. With heads of 64 channels there are registers
@@ -156,16 +159,19 @@ template <class T, int HEAD> __device__ __forceinline__ void attend_hopper(const
     constexpr bool IS_AHEAD = HEAD == 64;
     extern __shared__ __align__(1024) char memory[];
     __shared__ __align__(8) u64 barriers[4 * STAGES];
+    __shared__ float2 merged[2][128];
     const u32 shared = shared_address(memory);
     const u32 full_keys = shared_address(barriers), full_values = full_keys + 8 * STAGES;
     const u32 empty_keys = full_keys + 16 * STAGES, empty_values = full_keys + 24 * STAGES;
     const int n = blockIdx.z, channel = (int)blockIdx.y * HEAD;
     const int blocks = (p.key_tokens + KEYS - 1) / KEYS;
+    // Whether both warpgroups have the same queries.
+    const bool is_shared = (int)gridDim.x * 128 >= p.query_tokens + 128;
     if (threadIdx.x == 0) {
         for (int i = 0; i < 2 * STAGES; ++i) {
             init_barrier(full_keys + 8 * i, 128);
-            // Every warp that multiplies.
-            init_barrier(empty_keys + 8 * i, 8);
+            // Every warp that multiplies it.
+            init_barrier(empty_keys + 8 * i, is_shared ? 4 : 8);
         }
     }
     // The barriers are initialised.
@@ -208,7 +214,9 @@ template <class T, int HEAD> __device__ __forceinline__ void attend_hopper(const
 
     take_registers<224>();
     const int group = (int)threadIdx.x / 128 - 1, lane = (int)threadIdx.x % 32, warp = (int)threadIdx.x / 32 % 4;
-    const int first = (int)blockIdx.x * 128 + group * 64 + warp * 16;
+    const int first = (is_shared ? (int)blockIdx.x * 64 : (int)blockIdx.x * 128 + group * 64) + warp * 16;
+    // The blocks of keys of this warpgroup.
+    const int stride = is_shared ? 2 : 1, begin = is_shared ? group : 0;
     wait_for_launch_before();
     let_next_launch_begin();
     Attending<T, HEAD> own;
@@ -219,6 +227,10 @@ template <class T, int HEAD> __device__ __forceinline__ void attend_hopper(const
         if (lane == 0) arrive(barrier);
     };
     RingPlace<STAGES> of_keys, of_values;
+    if (begin == 1) {
+        of_keys.next();
+        of_values.next();
+    }
     auto begin_scores = [&]() {
         wait_barrier(full_keys + 8 * of_keys.stage, of_keys.parity);
         // What ordinary copies wrote is read by products.
@@ -233,6 +245,7 @@ template <class T, int HEAD> __device__ __forceinline__ void attend_hopper(const
     auto end_scores = [&](int block) {
         release(empty_keys + 8 * of_keys.stage);
         of_keys.next();
+        if (is_shared) of_keys.next();
         if (block + 1 == blocks) leave_out(own.s, lane % 4 * 2, p.key_tokens - block * KEYS);
     };
     auto end_mixing = [&]() {
@@ -242,13 +255,14 @@ template <class T, int HEAD> __device__ __forceinline__ void attend_hopper(const
         wait_for_products<0>();
         release(empty_values + 8 * of_values.stage);
         of_values.next();
+        if (is_shared) of_values.next();
     };
     // Two of which one is read by products while the other is written; with large heads there is one.
     typename Attending<T, HEAD>::BlockWeights w[IS_AHEAD ? 2 : 1];
     float factor[2];
     begin_scores();
     wait_for_products<0>();
-    end_scores(0);
+    end_scores(begin);
     if constexpr (IS_AHEAD) {
         // Warpgroups take turns: barrier 1 is the first one's, 2 the second one's. The first one begins.
         if (group == 1) meet_later<256>(1);
@@ -265,11 +279,11 @@ template <class T, int HEAD> __device__ __forceinline__ void attend_hopper(const
             end_mixing();
             if (moves) own.multiply(factor);
         };
-        int block = 1;
+        int block = begin + stride;
 #pragma unroll 1
-        for (; block + 1 < blocks; block += 2) {
+        for (; block + stride < blocks; block += 2 * stride) {
             step(block, w[0], w[1]);
-            step(block + 1, w[1], w[0]);
+            step(block + stride, w[1], w[0]);
         }
         if (block < blocks) {
             step(block, w[0], w[1]);
@@ -281,7 +295,7 @@ template <class T, int HEAD> __device__ __forceinline__ void attend_hopper(const
         own.softmax.take(own.s, p.scale, factor);
         own.keep_weights(w[0]);
 #pragma unroll 1
-        for (int block = 1; block < blocks; ++block) {
+        for (int block = begin + stride; block < blocks; block += stride) {
             begin_scores();
             begin_mixing(w[0]);
             wait_for_products<1>();
@@ -294,6 +308,35 @@ template <class T, int HEAD> __device__ __forceinline__ void attend_hopper(const
         begin_mixing(w[0]);
     }
     wait_for_products<0>();
+    if (is_shared) {
+        // The second warpgroup's last block is multiplied, and nothing comes behind it.
+        const int last = (blocks - 2) / 2 * 2 + 1;
+        const u32 sums = shared + (u32)(last % STAGES) * BYTES + (threadIdx.x % 128) * 4;
+        if (group == 1) {
+#pragma unroll
+            for (int i = 0; i < HEAD / 2; ++i) asm volatile("st.shared.f32 [%0], %1;" ::"r"(sums + i * 512), "f"(own.o[i]) : "memory");
+#pragma unroll
+            for (int r = 0; r < 2; ++r) merged[r][threadIdx.x % 128] = make_float2(own.softmax.largest[r], own.softmax.sum[r]);
+            meet_later<256>(3);
+            return;
+        }
+        meet<256>(3);
+        float parts[2][2];
+#pragma unroll
+        for (int r = 0; r < 2; ++r) {
+            const float2 other = merged[r][threadIdx.x % 128];
+            const float most = fmaxf(own.softmax.largest[r], other.x);
+            parts[r][0] = power_of_two((own.softmax.largest[r] - most) * p.scale);
+            parts[r][1] = power_of_two((other.x - most) * p.scale);
+            own.softmax.sum[r] = own.softmax.sum[r] * parts[r][0] + other.y * parts[r][1];
+        }
+#pragma unroll
+        for (int i = 0; i < HEAD / 2; ++i) {
+            float other;
+            asm volatile("ld.shared.f32 %0, [%1];" : "=f"(other) : "r"(sums + i * 512) : "memory");
+            own.o[i] = own.o[i] * parts[i / 2 % 2][0] + other * parts[i / 2 % 2][1];
+        }
+    }
 
     float largest = 0.0f;
 #pragma unroll

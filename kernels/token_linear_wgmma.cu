@@ -2,33 +2,42 @@
 // Linear layers on tokens by Hopper's warpgroup products, with what stands around them.
 //
 // Computes what token_linear.cu computes, GELU only behind a norm, a sum with another map only without one.
-// Entries, each with _f16 and _bf16: token_linear_wgmma_MxN for a map, token_linear_wgmma_norm_MxN for its layer norm,
-// token_linear_wgmma_norm_gelu_MxN with GELU behind; MxN: tokens x outputs of a CTA.
+// Entries, each with _f16 and _bf16: token_linear_wgmma_MxN for a map, token_linear_wgmma_norm_MxN for its layer norm;
+// MxN: tokens x outputs of a CTA.
 // token_linear_wgmma_split_64x64: eight CTAs of a cluster share the inputs of a tile, for few tokens and many inputs.
 // GEMM: M = tokens of the batch, N = outputs, K = inputs.
+//
+// A norm is folded into the products: they take the tokens x as they are, and behind them
+// W ((x - mean) * factor) = factor * (W x - mean * the sums of W's rows). The sums are of the weights as stored, so that
+// what is subtracted is what was added. Mean and factor come from the warps that copy, which look at every panel.
 //
 // Weights: [block of 64 outputs][panel of 64 inputs][output][input], 8 KB a block and panel, which one bulk copy brings. A
 // row of a panel is 128 bytes, whose 16-byte pieces are exchanged as the products' 128-byte swizzle has it: piece p of
 // row r lies at p ^ r % 8. Tokens lie likewise in shared memory.
 //
-// Launch: block 128 * M / 64 consumers and 32 (norm) or 128 producers, grid (ceil(tokens / M), ceil(outputs / N), 1, or 8 of a
-// split), dynamic shared memory: a ring of STAGES panels of weights and, but for a norm, of tokens; the tile; of a norm
-// all panels of the tokens. The inputs of a norm are whole panels, at most NORM_PANELS.
+// Launch: block 128 * M / 64 consumers and 128 producers, grid (ceil(tokens / M), ceil(outputs / N), 1, or 8 of a split),
+// dynamic shared memory: a ring of STAGES panels of weights and tokens, and but for a norm or a split the tile. The inputs
+// of a norm are whole panels.
 //
 // Work: as token_linear.cu. Operand bytes of a warpgroup's k-step of 16: 2 KB of tokens and 32 * N of weights beside N / 2
 // clocks of products.
 //
-// Roofline: latency up to some thousand tokens; beyond, the copies of the tokens (64 GB/s a CTA were seen).
-// Measured: NVIDIA H200, driver 580.159, 2026-11-22, 20 launches in a graph, medians of 30, microseconds:
-//   64 tokens: norm 512 to 2048 and GELU 5.2 (64x32), 2048 to 512 and sum 3.9 (split), both in turn 9.1
-//   1024 tokens: 11.5 (64x128) and 8.2 (64x64), both 21.6; norm 192 to 576 4.8, 192 to 192 and sum 2.2, norm 192 to 768
-//   and GELU 5.3, 768 to 192 and sum 3.8
-//   4096 tokens: 42.5 (64x128) and 18.3 (128x128)
-// PyTorch in the same run, norm, both layers, GELU and sum: 14.6 (64 tokens), 22.4 (1024) and 55.3 (4096); with 192 and 768
-// channels 15.1 (1024 tokens). What did not pay: a whole tile of 128x128 with a norm (5 % at 1024 and 4096 tokens; it
-// leaves no room for the next launch's CTA), clusters of four (at 1024 tokens not all of them fit the device at once:
-// 17.8 for 2048 to 512), values written straight from the fragments (5 us more for a tile of 128x128: thousands of
-// instructions that run once), channels' guards inside the norm (6 us for four rounds; 3 without).
+// Roofline: latency up to some thousand tokens; beyond, what comes into a multiprocessor (64 bytes a clock), and GELU.
+// Measured: NVIDIA H200, driver 580.159, 2026-11-24, 20 launches in a graph, medians of 30, microseconds:
+//   64 tokens: norm 512 to 2048 and GELU 4.1 (64x32), 2048 to 512 and sum 4.0 (split), both in turn 7.5
+//   1024 tokens: 9.3 (128x128) and 7.7 (64x64), both 19.7; norm 192 to 576 3.4, 192 to 192 and sum 2.1, norm 192 to 768
+//   and GELU 3.8, 768 to 192 and sum 3.6, the last two in turn 8.3 (3600 tokens: 13.9)
+//   4096 tokens: 36.8 (128x128) and 18.0 (128x128), both 54.6
+// PyTorch in the same run, norm, both layers, GELU and sum: 14.6 (64 tokens), 22.3 (1024) and 55.7 (4096); with 192 and 768
+// channels 15.3 (1024 tokens) and 23.4 (3600). A panel takes what the level-2 cache gives: 44 bytes a clock and
+// multiprocessor at 2048 inputs.
+// What did not pay: the norm by itself before the products, in shared memory (the layer with norm took twice as long);
+// mean and factor by the warps that multiply (1024 tokens 9.0 of 9.3, few tokens slower); CTAs that take several tiles
+// (128x128 at 4096 tokens 15.5 of 18.7 for 512 to 1536, 21 of 18 for 2048 to 512: what asks for panels must be short);
+// a warp that copies for each fourth panel (10.6 of 7.7); weights that two or four CTAs of a cluster fetch for each other
+// (21 and 26 of 7.6 for 2048 to 512); two CTAs sharing the inputs of 128x64 (9.1 of 7.7); the next launch let in before
+// the one before is done (14 of 7.7); values written straight from the fragments (5 us more for a tile of 128x128:
+// thousands of instructions that run once).
 //
 // Numerics: as token_linear.cu; a split sum is added up in the order of the inputs.
 //
@@ -42,80 +51,75 @@ namespace sf {
 // Channels of a panel: rows of 128 bytes.
 constexpr int PANEL = 64;
 constexpr u32 PANEL_BYTES = 64 * 128;
-// Most panels of a layer norm.
-constexpr int NORM_PANELS = 12;
+constexpr int PRODUCERS = 128;
 
-// A tile of 64 * GROUPS tokens and BN outputs, of whose inputs one of SPLIT CTAs takes its share.
-template <int GROUPS, int BN, int SPLIT, bool NORM> struct LinearTile {
-    static constexpr int PRODUCERS = NORM ? 32 : 128;
-    static constexpr u32 WEIGHT_BYTES = 128 * BN, TOKEN_BYTES = PANEL_BYTES * GROUPS;
-    static constexpr u32 STAGE_BYTES = WEIGHT_BYTES + (NORM ? 0 : TOKEN_BYTES);
-    // What is written; the sums of a split take the ring's place.
-    static constexpr u32 BYTES = SPLIT > 1 ? 0 : 64 * GROUPS * BN * 2;
+// A tile of 64 * GROUPS tokens and BN outputs.
+template <int GROUPS, int BN> struct LinearTile {
+    static constexpr u32 WEIGHT_BYTES = 128 * BN, TOKEN_BYTES = PANEL_BYTES * GROUPS, STAGE_BYTES = WEIGHT_BYTES + TOKEN_BYTES;
 };
 
-// The layer norm of a warp's 16 rows, into the panels: eight lanes a row, four rows at once, the next four on their way.
-template <class T> __device__ __forceinline__ void norm_rows(const TokenLinearParams& p, int first, u32 to, u32 panel_bytes) {
-    const int lane = (int)threadIdx.x % 32, part = lane % 8, panels = p.from_pitch / PANEL;
-    const float share = 1.0f / (float)p.channels;
-    uint4 next[NORM_PANELS];
-    auto fetch = [&](int round) {
-        const int token = min(first + round * 4 + lane / 8, p.tokens - 1);
-        const uint4* row = reinterpret_cast<const uint4*>(static_cast<const T*>(p.from) + (u64)(u32)token * (u32)p.from_pitch) + part;
+// Mean and variance of the rows of a tile, each row by 128 / ROWS threads side by side, from panels of 64 values as they
+// come. Values count from the thread's first one, so that a large mean costs no digits.
+template <class T, int ROWS> struct RowStatistics {
+    static constexpr int SHARED = PRODUCERS / ROWS, PIECES = 8 / SHARED;
+    float first = 0.0f, sum = 0.0f, squares = 0.0f;
+
+    // `tokens`: a panel of the rows in shared memory.
+    __device__ __forceinline__ void take(u32 tokens, int thread, bool is_first) {
+        const int row = thread / SHARED, part = thread % SHARED * PIECES;
+        uint4 pieces[PIECES];
 #pragma unroll
-        for (int i = 0; i < NORM_PANELS; ++i)
-            if (i < panels) next[i] = row[i * 8];
-    };
-    fetch(0);
-#pragma unroll 1
-    for (int round = 0; round < 4; ++round) {
-        float x[NORM_PANELS][8];
-        float sums[2] = {0.0f, 0.0f};
+        for (int i = 0; i < PIECES; ++i)
+            asm volatile("ld.shared.v4.u32 {%0, %1, %2, %3}, [%4];"
+                         : "=r"(pieces[i].x), "=r"(pieces[i].y), "=r"(pieces[i].z), "=r"(pieces[i].w)
+                         : "r"(tokens + (u32)(row * 128 + ((part + i) ^ row % 8) * 16)));
+        float unused;
+        if (is_first) widen_pair<T>(pieces[0].x, first, unused);
+        float sums[2] = {sum, 0.0f}, of_squares[2] = {squares, 0.0f};
 #pragma unroll
-        for (int i = 0; i < NORM_PANELS; ++i)
-            if (i < panels) {
-                widen_pair<T>(next[i].x, x[i][0], x[i][1]);
-                widen_pair<T>(next[i].y, x[i][2], x[i][3]);
-                widen_pair<T>(next[i].z, x[i][4], x[i][5]);
-                widen_pair<T>(next[i].w, x[i][6], x[i][7]);
+        for (int i = 0; i < PIECES; ++i) {
+            const u32 words[4] = {pieces[i].x, pieces[i].y, pieces[i].z, pieces[i].w};
 #pragma unroll
-                for (int j = 0; j < 8; ++j) sums[j % 2] += x[i][j];
-            }
-        if (round < 3) fetch(round + 1);
-        const float mean = sum_of_eight(sums[0] + sums[1]) * share;
-        float squares[2] = {0.0f, 0.0f};
+            for (int j = 0; j < 4; ++j) {
+                float x[2];
+                widen_pair<T>(words[j], x[0], x[1]);
 #pragma unroll
-        for (int i = 0; i < NORM_PANELS; ++i)
-            if (i < panels) {
-#pragma unroll
-                for (int j = 0; j < 8; ++j) {
-                    x[i][j] -= mean;
-                    squares[j % 2] = fmaf(x[i][j], x[i][j], squares[j % 2]);
+                for (int k = 0; k < 2; ++k) {
+                    x[k] -= first;
+                    sums[k] += x[k];
+                    of_squares[k] = fmaf(x[k], x[k], of_squares[k]);
                 }
             }
-        const float factor = rsqrtf(fmaf(sum_of_eight(squares[0] + squares[1]), share, p.eps));
-        const int row = round * 4 + lane / 8;
-        const u32 place = to + (u32)row * 128 + (u32)((part ^ row) % 8) * 16;
-#pragma unroll
-        for (int i = 0; i < NORM_PANELS; ++i)
-            if (i < panels) {
-                u32 words[4];
-#pragma unroll
-                for (int j = 0; j < 4; ++j) words[j] = narrow_pair<T>(x[i][2 * j] * factor, x[i][2 * j + 1] * factor);
-                asm volatile("st.shared.v4.u32 [%0], {%1, %2, %3, %4};" ::"r"(place + (u32)i * panel_bytes), "r"(words[0]), "r"(words[1]),
-                             "r"(words[2]), "r"(words[3])
-                             : "memory");
-            }
+        }
+        sum = sums[0] + sums[1];
+        squares = of_squares[0] + of_squares[1];
     }
-}
 
-template <class T, int GROUPS, int BN, int SPLIT, int STAGES, bool NORM, bool GELU>
+    // What a row's values are multiplied by, and their mean: `channels` of the whole row.
+    __device__ __forceinline__ float2 factor_and_mean(int channels, float eps) const {
+        const float share = (float)SHARED / (float)channels;
+        float mean = sum * share;
+        float spread = squares - sum * mean;
+        mean += first;
+        if constexpr (SHARED == 2) {
+            const float other = __shfl_xor_sync(0xffffffffu, mean, 1), away = mean - other;
+            spread += __shfl_xor_sync(0xffffffffu, spread, 1);
+            spread = fmaf(away * away, 0.25f * (float)channels, spread);
+            mean = 0.5f * (mean + other);
+        }
+        return make_float2(rsqrtf(fmaf(fmaxf(spread, 0.0f), 1.0f / (float)channels, eps)), mean);
+    }
+};
+
+// Of the inputs of a tile one of SPLIT CTAs takes its share.
+template <class T, int GROUPS, int BN, int SPLIT, int STAGES, bool NORM>
 __device__ __forceinline__ void token_linear_hopper(const TokenLinearParams& p) {
-    typedef LinearTile<GROUPS, BN, SPLIT, NORM> Tile;
+    typedef LinearTile<GROUPS, BN> Tile;
     constexpr int BM = 64 * GROUPS, CONSUMERS = 128 * GROUPS, CHUNKS = BN / 8, EXCHANGED = CHUNKS < 8 ? CHUNKS : 8;
     extern __shared__ __align__(1024) char memory[];
     __shared__ __align__(8) u64 barriers[2 * STAGES + 1];
-    __shared__ __align__(16) float bias[BN];
+    __shared__ __align__(16) float bias[BN], weight_sums[NORM ? BN : 4];
+    __shared__ __align__(8) float2 of_rows[NORM ? BM : 1];
     const u32 shared = shared_address(memory), full = shared_address(barriers), empty = full + 8 * STAGES;
     const u32 residual_here = full + 16 * STAGES;
     const int first_token = (int)blockIdx.x * BM, first_output = (int)blockIdx.y * BN;
@@ -125,14 +129,14 @@ __device__ __forceinline__ void token_linear_hopper(const TokenLinearParams& p) 
     // Of eight values of the tile: whether they exist, and where in a map.
     auto is_there = [&](int row, int chunk) { return first_token + row < p.tokens && first_output + chunk * 8 < p.to_pitch; };
     auto place = [&](int row, int chunk) { return (u64)(u32)(first_token + row) * (u32)p.to_pitch + (u32)(first_output + chunk * 8); };
-    // Behind the ring: the tile; behind it all channels of the tokens.
-    const u32 tile = shared + STAGES * Tile::STAGE_BYTES, panels = tile + Tile::BYTES;
+    // Behind the ring, where the map that is added comes early; else in the ring, when it is read.
+    const u32 tile = shared + (NORM ? 0 : STAGES * Tile::STAGE_BYTES);
     if (threadIdx.x == 0) {
         for (int i = 0; i < STAGES; ++i) {
-            init_barrier(full + 8 * i, NORM ? 1 : 129);
-            init_barrier(empty + 8 * i, 4 * GROUPS);
+            init_barrier(full + 8 * i, PRODUCERS + 1);
+            init_barrier(empty + 8 * i, 4 * GROUPS + (NORM ? PRODUCERS / 32 : 0));
         }
-        init_barrier(residual_here, 128);
+        init_barrier(residual_here, PRODUCERS);
         publish_barriers();
     }
     // The barriers are initialised.
@@ -170,41 +174,56 @@ __device__ __forceinline__ void token_linear_hopper(const TokenLinearParams& p) 
         // Weights are not of the launch before.
         const int early = min(steps, STAGES);
         for (int step = 0; step < early; ++step) load_weights(step, shared + (u32)step * Tile::STAGE_BYTES, full + 8 * step);
-        if constexpr (!NORM) {
-            wait_for_launch_before();
-            const u32 tokens = shared + Tile::WEIGHT_BYTES;
-            for (int step = 0; step < early; ++step) load_tokens(step, tokens + (u32)step * Tile::STAGE_BYTES, full + 8 * step);
-            if (SPLIT == 1 && p.residual != nullptr) {
-                for (int at = thread; at < BM * CHUNKS; at += 128) {
-                    const int r = at / CHUNKS, chunk = at % CHUNKS;
-                    const bool reads = is_there(r, chunk);
-                    const T* from = static_cast<const T*>(p.residual) + place(r, chunk);
-                    copy_16_or_zeros(tile + (u32)(r * BN * 2 + (chunk ^ r % EXCHANGED) * 16), reads ? from : p.residual, reads);
-                }
-                arrive_behind_copies(residual_here);
+        wait_for_launch_before();
+        const u32 tokens = shared + Tile::WEIGHT_BYTES;
+        for (int step = 0; step < early; ++step) load_tokens(step, tokens + (u32)step * Tile::STAGE_BYTES, full + 8 * step);
+        if (!NORM && SPLIT == 1 && p.residual != nullptr) {
+            for (int at = thread; at < BM * CHUNKS; at += PRODUCERS) {
+                const int r = at / CHUNKS, chunk = at % CHUNKS;
+                const bool reads = is_there(r, chunk);
+                const T* from = static_cast<const T*>(p.residual) + place(r, chunk);
+                copy_16_or_zeros(tile + (u32)(r * BN * 2 + (chunk ^ r % EXCHANGED) * 16), reads ? from : p.residual, reads);
             }
+            arrive_behind_copies(residual_here);
         }
+        RowStatistics<T, BM> statistics;
+        RingPlace<STAGES> seen;
+        auto look = [&](int step) {
+            wait_barrier(full + 8 * seen.stage, seen.parity);
+            statistics.take(tokens + (u32)seen.stage * Tile::STAGE_BYTES, thread, step == 0);
+            __syncwarp();
+            if (thread % 32 == 0) arrive(empty + 8 * seen.stage);
+            seen.next();
+        };
         RingPlace<STAGES> ring;
 #pragma unroll 1
         for (int step = STAGES; step < steps; ++step) {
             const u32 stage = shared + (u32)ring.stage * Tile::STAGE_BYTES;
+            if constexpr (NORM) look(step - STAGES);
             wait_barrier(empty + 8 * ring.stage, ring.parity);
             load_weights(step, stage, full + 8 * ring.stage);
-            if constexpr (!NORM) load_tokens(step, stage + Tile::WEIGHT_BYTES, full + 8 * ring.stage);
+            load_tokens(step, stage + Tile::WEIGHT_BYTES, full + 8 * ring.stage);
             ring.next();
+        }
+        if constexpr (NORM) {
+#pragma unroll 1
+            for (int step = steps - early; step < steps; ++step) look(step);
+            const float2 found = statistics.factor_and_mean(p.channels, p.eps);
+            if (thread % (PRODUCERS / BM) == 0) of_rows[thread / (PRODUCERS / BM)] = found;
+            meet_later<CONSUMERS + PRODUCERS>(4);
         }
         return;
     }
 
     const int group = (int)threadIdx.x / 128, lane = (int)threadIdx.x % 32, warp = (int)threadIdx.x / 32 % 4;
-    if (threadIdx.x < BN) bias[threadIdx.x] = first_output + (int)threadIdx.x < p.to_pitch ? __ldg(p.bias + first_output + threadIdx.x) : 0.0f;
+    if (threadIdx.x < BN) {
+        const int output = first_output + (int)threadIdx.x;
+        bias[threadIdx.x] = output < p.to_pitch ? __ldg(p.bias + output) : 0.0f;
+        if (NORM) weight_sums[threadIdx.x] = output < p.to_pitch ? __ldg(p.bias + p.to_pitch + output) : 0.0f;
+    }
+    // A launch that began before the one before is done would only take room and bandwidth.
     wait_for_launch_before();
     let_next_launch_begin();
-    if constexpr (NORM) {
-        norm_rows<T>(p, first_token + group * 64 + warp * 16, panels + (u32)(group * 64 + warp * 16) * 128, Tile::TOKEN_BYTES);
-        publish_to_products();
-        meet<128>(1 + group);
-    }
     float acc[BN / 2];
 #pragma unroll
     for (int i = 0; i < BN / 2; ++i) acc[i] = 0.0f;
@@ -214,9 +233,9 @@ __device__ __forceinline__ void token_linear_hopper(const TokenLinearParams& p) 
 #pragma unroll 1
     for (int step = 0; step < steps; ++step) {
         const u32 stage = shared + (u32)ring.stage * Tile::STAGE_BYTES;
-        const u32 tokens = (NORM ? panels + (u32)step * Tile::TOKEN_BYTES : stage + Tile::WEIGHT_BYTES) + (u32)group * PANEL_BYTES;
+        const u32 tokens = stage + Tile::WEIGHT_BYTES + (u32)group * PANEL_BYTES;
         wait_barrier(full + 8 * ring.stage, ring.parity);
-        if constexpr (!NORM) publish_to_products();
+        publish_to_products();
         const u32 a = describe_low(tokens, 16), b = describe_low(stage, 16);
         begin_products();
 #pragma unroll
@@ -231,8 +250,11 @@ __device__ __forceinline__ void token_linear_hopper(const TokenLinearParams& p) 
         ring.next();
     }
     wait_for_products<0>();
-    // The ring is read, and the bias is there.
-    meet<CONSUMERS>(3);
+    // The ring is read, and what is needed of rows and outputs is there.
+    if constexpr (NORM)
+        meet<CONSUMERS + PRODUCERS>(4);
+    else
+        meet<CONSUMERS>(3);
 
     // Bits 15 and 31 are set by a value whose exponent says that it is infinite or no number.
     constexpr u32 EXPONENTS = Range<T>::EXPONENT * 0x10001u, LOWEST = EXPONENTS & ~(EXPONENTS << 1);
@@ -245,33 +267,54 @@ __device__ __forceinline__ void token_linear_hopper(const TokenLinearParams& p) 
         *reinterpret_cast<uint4*>(static_cast<T*>(p.to) + place(row, chunk)) = v;
     };
     if constexpr (SPLIT == 1) {
-        if (!NORM && p.residual != nullptr) wait_barrier(residual_here, 0);
         const int row = group * 64 + warp * 16 + lane / 4;
         // Row and row + 8 lie alike.
         const u32 own = tile + (u32)(row * BN * 2 + lane % 4 * 4);
-        const bool sums = !NORM && p.residual != nullptr;
+        if constexpr (NORM) {
+            const float2 of_row[2] = {of_rows[row], of_rows[row + 8]};
 #pragma unroll
-        for (int c = 0; c < CHUNKS; ++c) {
-            const float2 b = *reinterpret_cast<const float2*>(bias + c * 8 + lane % 4 * 2);
+            for (int c = 0; c < CHUNKS; ++c) {
+                const float2 b = *reinterpret_cast<const float2*>(bias + c * 8 + lane % 4 * 2);
+                const float2 w = *reinterpret_cast<const float2*>(weight_sums + c * 8 + lane % 4 * 2);
 #pragma unroll
-            for (int half = 0; half < 2; ++half) {
-                const u32 at = own + (u32)(half * 8 * BN * 2 + (c ^ row % EXCHANGED) * 16);
-                float low = acc[4 * c + 2 * half] + b.x, above = acc[4 * c + 2 * half + 1] + b.y;
-                if (GELU) {
-                    low = gelu(low);
-                    above = gelu(above);
+                for (int half = 0; half < 2; ++half) {
+                    float &low = acc[4 * c + 2 * half], &above = acc[4 * c + 2 * half + 1];
+                    low = fmaf(of_row[half].x, fmaf(-of_row[half].y, w.x, low), b.x);
+                    above = fmaf(of_row[half].x, fmaf(-of_row[half].y, w.y, above), b.y);
                 }
-                if (sums) {
+            }
+            if (p.is_gelu) {
+#pragma unroll
+                for (int i = 0; i < BN / 2; ++i) acc[i] = gelu(acc[i]);
+            }
+        } else {
+#pragma unroll
+            for (int c = 0; c < CHUNKS; ++c) {
+                const float2 b = *reinterpret_cast<const float2*>(bias + c * 8 + lane % 4 * 2);
+#pragma unroll
+                for (int half = 0; half < 2; ++half) {
+                    acc[4 * c + 2 * half] += b.x;
+                    acc[4 * c + 2 * half + 1] += b.y;
+                }
+            }
+            if (p.residual != nullptr) {
+                wait_barrier(residual_here, 0);
+#pragma unroll
+                for (int i = 0; i < BN / 4; ++i) {
                     u32 pair;
                     float x, y;
-                    asm volatile("ld.shared.u32 %0, [%1];" : "=r"(pair) : "r"(at));
+                    asm volatile("ld.shared.u32 %0, [%1];" : "=r"(pair) : "r"(own + (u32)(i % 2 * 8 * BN * 2 + (i / 2 ^ row % EXCHANGED) * 16)));
                     widen_pair<T>(pair, x, y);
-                    low += x;
-                    above += y;
+                    acc[2 * i] += x;
+                    acc[2 * i + 1] += y;
                 }
-                asm volatile("st.shared.u32 [%0], %1;" ::"r"(at), "r"(narrow_pair<T>(low, above)) : "memory");
             }
         }
+#pragma unroll
+        for (int i = 0; i < BN / 4; ++i)
+            asm volatile("st.shared.u32 [%0], %1;" ::"r"(own + (u32)(i % 2 * 8 * BN * 2 + (i / 2 ^ row % EXCHANGED) * 16)),
+                         "r"(narrow_pair<T>(acc[2 * i], acc[2 * i + 1]))
+                         : "memory");
         __syncwarp();
         // A warp writes its own 16 rows.
 #pragma unroll 4
@@ -324,10 +367,6 @@ __device__ __forceinline__ void token_linear_hopper(const TokenLinearParams& p) 
                 float x, y;
                 widen_pair<T>(others[i], x, y);
                 float low = v[2 * i] + bias[chunk * 8 + 2 * i], above = v[2 * i + 1] + bias[chunk * 8 + 2 * i + 1];
-                if (GELU) {
-                    low = gelu(low);
-                    above = gelu(above);
-                }
                 words[i] = narrow_pair<T>(low + x, above + y);
             }
             write(row, chunk, make_uint4(words[0], words[1], words[2], words[3]));
@@ -339,22 +378,20 @@ __device__ __forceinline__ void token_linear_hopper(const TokenLinearParams& p) 
     if (p.overflow != nullptr && (overflows & 0x80008000u) != 0u) *p.overflow = 1u;
 }
 
-#define ENTRY(name, groups, n, split, stages, norm, gelu, precision, T)                                                          \
-    extern "C" __global__ void __launch_bounds__(128 * groups + (norm ? 32 : 128), 1) __cluster_dims__(1, 1, split)               \
-        token_linear_wgmma_##name##_##precision(const __grid_constant__ TokenLinearParams p) {                                   \
-        token_linear_hopper<T, groups, n, split, stages, norm, gelu>(p);                                                         \
+#define ENTRY(name, groups, n, split, stages, norm, precision, T)                                                          \
+    extern "C" __global__ void __launch_bounds__(128 * groups + 128, 1) __cluster_dims__(1, 1, split)                     \
+        token_linear_wgmma_##name##_##precision(const __grid_constant__ TokenLinearParams p) {                           \
+        token_linear_hopper<T, groups, n, split, stages, norm>(p);                                                       \
     }
-#define ENTRIES(precision, T)                                                                                                    \
-    ENTRY(64x32, 1, 32, 1, 8, false, false, precision, T)                                                                        \
-    ENTRY(64x64, 1, 64, 1, 6, false, false, precision, T)                                                                        \
-    ENTRY(128x128, 2, 128, 1, 5, false, false, precision, T)                                                                     \
-    ENTRY(split_64x64, 1, 64, 8, 4, false, false, precision, T)                                                                  \
-    ENTRY(norm_64x32, 1, 32, 1, 6, true, false, precision, T)                                                                    \
-    ENTRY(norm_64x64, 1, 64, 1, 4, true, false, precision, T)                                                                    \
-    ENTRY(norm_64x128, 1, 128, 1, 2, true, false, precision, T)                                                                  \
-    ENTRY(norm_gelu_64x32, 1, 32, 1, 6, true, true, precision, T)                                                                \
-    ENTRY(norm_gelu_64x64, 1, 64, 1, 4, true, true, precision, T)                                                                \
-    ENTRY(norm_gelu_64x128, 1, 128, 1, 2, true, true, precision, T)
+#define ENTRIES(precision, T)                                                                                            \
+    ENTRY(64x32, 1, 32, 1, 8, false, precision, T)                                                                       \
+    ENTRY(64x64, 1, 64, 1, 6, false, precision, T)                                                                       \
+    ENTRY(128x128, 2, 128, 1, 5, false, precision, T)                                                                    \
+    ENTRY(split_64x64, 1, 64, 8, 4, false, precision, T)                                                                 \
+    ENTRY(norm_64x32, 1, 32, 1, 8, true, precision, T)                                                                   \
+    ENTRY(norm_64x64, 1, 64, 1, 6, true, precision, T)                                                                   \
+    ENTRY(norm_128x64, 2, 64, 1, 3, true, precision, T)                                                                  \
+    ENTRY(norm_128x128, 2, 128, 1, 5, true, precision, T)
 
 ENTRIES(f16, half_t)
 ENTRIES(bf16, bfloat_t)

@@ -9,14 +9,14 @@ struct TokenLinearParams {
     const void* weights;  // in the order that the kernel says
     const void* residual;  // map (tokens, to_pitch), or null
     void* to;  // map (tokens, to_pitch) to write; may be the residual
-    const float* bias;  // (to_pitch)
+    const float* bias;  // (to_pitch); behind them, for a norm on Hopper, the sums of every output's weights
     u32* overflow;  // set where a value does not fit the map; null: nothing is noted
     int tokens;  // of all images
     int channels;  // inputs that exist
     int from_pitch;  // inputs, padding included
     int weight_pitch;  // the same, up to a multiple of 32 or 64
     int to_pitch;  // outputs, padding included
-    int is_gelu;  // whether the function is GELU, where the entry does not say so
+    int is_gelu;  // whether GELU follows
     float eps;  // added to the variance
     int spare;
 };

@@ -29,9 +29,15 @@ pub fn bytes(constant: &Constant, weights: &Weights, format: NumberFormat) -> Ve
             norm,
             inputs,
             count,
+            has_sums,
         } => {
             let own = folded((node, *inputs), [norm.as_deref(), None], 1.0, weights);
             push_channels(&mut bytes, &own.bias, *count);
+            if *has_sums {
+                let rows = own.weight.chunks_exact(*inputs);
+                let sums = rows.map(|row| stored_sum(row, format));
+                push_channels(&mut bytes, &sums.collect::<Vec<_>>(), *count);
+            }
         }
         ConstantValues::Channels { node, part, count } => {
             let own = weights.of(node);
@@ -67,6 +73,14 @@ pub fn bytes(constant: &Constant, weights: &Weights, format: NumberFormat) -> Ve
         }
     }
     bytes
+}
+
+/// The sum of values as `format` stores them.
+fn stored_sum(values: &[f32], format: NumberFormat) -> f32 {
+    let mut stored = Vec::with_capacity(values.len() * format.bytes());
+    values.iter().for_each(|&v| format.push(&mut stored, v));
+    let sum: f64 = format.read(&stored).into_iter().map(f64::from).sum();
+    sum as f32
 }
 
 /// What a row or column adds to a channel of its half: pairs of sine and cosine.
@@ -313,6 +327,7 @@ mod tests {
             norm,
             inputs: 2,
             count: 16,
+            has_sums: true,
         });
         let (inputs, _) = shape.sides(NumberFormat::Fp32);
         let normed = [0.5f32, -2.0];
@@ -326,6 +341,9 @@ mod tests {
                 "{output}"
             );
         }
-        assert!(biases[2..].iter().all(|&bias| bias == 0.0));
+        assert!(biases[2..16].iter().all(|&bias| bias == 0.0));
+        let sums = [0, 1].map(|output| packed[output * inputs..][..2].iter().sum::<f32>());
+        assert_eq!(biases[16..18], sums);
+        assert_eq!(biases.len(), 32);
     }
 }

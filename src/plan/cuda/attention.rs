@@ -37,8 +37,9 @@ impl AttentionKernel {
 const QUERIES: usize = 64;
 /// Threads of the warps that share them.
 const THREADS: usize = 128;
-/// Queries of a CTA of Hopper's.
+/// Queries of a CTA of Hopper's, and where its two warpgroups share them.
 const HOPPER_QUERIES: usize = 128;
+const HOPPER_SHARED_QUERIES: usize = 64;
 /// Its threads: two warpgroups that multiply, one that copies.
 const HOPPER_THREADS: usize = 384;
 /// Keys of a block of Hopper's.
@@ -60,11 +61,11 @@ pub(super) struct AttentionLaunch {
 }
 
 impl AttentionLaunch {
-    /// That of a kernel but the naive one, for so many queries and heads of all images on a device.
+    /// That of a kernel but the naive one, for so many queries, keys, and heads of all images on a device.
     pub(super) fn new(
         kernel: AttentionKernel,
         head_size: usize,
-        (queries, heads): (usize, usize),
+        [queries, keys, heads]: [usize; 3],
         limits: &DeviceLimits,
     ) -> Self {
         let plain = Self {
@@ -84,11 +85,21 @@ impl AttentionLaunch {
             128 => limits.multiprocessors / 4,
             _ => usize::MAX,
         };
-        if limits.compute_capability == (9, 0) && ctas(HOPPER_QUERIES) >= least {
+        // Warpgroups that share the queries of a CTA take every second block of keys, of which there have to be two. They
+        // pay as long as all CTAs run at once.
+        let is_shared = matches!(head_size, 64 | 128)
+            && queries > HOPPER_SHARED_QUERIES
+            && keys > HOPPER_KEYS
+            && ctas(HOPPER_SHARED_QUERIES) <= limits.multiprocessors;
+        if limits.compute_capability == (9, 0) && (is_shared || ctas(HOPPER_QUERIES) >= least) {
             return Self {
                 file: "attention_wgmma",
                 entry: format!("attention_wgmma_{head_size}"),
-                queries: HOPPER_QUERIES,
+                queries: if is_shared {
+                    HOPPER_SHARED_QUERIES
+                } else {
+                    HOPPER_QUERIES
+                },
                 threads: HOPPER_THREADS,
                 shared_bytes: hopper_bytes(head_size),
             };
@@ -181,14 +192,22 @@ mod tests {
             shared_bytes_per_cta: 64 << 10,
             shared_bytes_per_multiprocessor: 64 << 10,
         };
-        let entry = |head_size, size, limits| {
-            AttentionLaunch::new(AttentionKernel::Flash, head_size, size, limits).entry
+        let launch = |head_size, (queries, heads), limits| {
+            let size = [queries, queries, heads];
+            AttentionLaunch::new(AttentionKernel::Flash, head_size, size, limits)
         };
-        assert_eq!(entry(64, (1024, 3), &h200), "attention_flash_64x2");
+        let entry = |head_size, size, limits| launch(head_size, size, limits).entry;
+        assert_eq!(entry(64, (64, 3), &h200), "attention_flash_64x2");
+        assert_eq!(entry(64, (1024, 3), &h200), "attention_wgmma_64");
+        let queries = |size| launch(64, size, &h200).queries;
+        assert_eq!(
+            [(1024, 3), (1024, 8), (3600, 3)].map(queries),
+            [64, 64, 128]
+        );
         assert_eq!(entry(64, (3600, 3), &h200), "attention_wgmma_64");
         assert_eq!(entry(64, (4096, 8), &h200), "attention_wgmma_64");
         assert_eq!(entry(32, (4096, 8), &h200), "attention_flash_32x1");
-        assert_eq!(entry(128, (256, 3), &h200), "attention_flash_128x2");
+        assert_eq!(entry(128, (128, 3), &h200), "attention_flash_128x2");
         assert_eq!(entry(64, (256, 3), &t4), "attention_flash_64x1");
         assert_eq!(entry(32, (256, 3), &t4), "attention_flash_32x2");
     }

@@ -107,6 +107,8 @@ pub enum ConstantValues {
         inputs: usize,
         /// How many, as stored.
         count: usize,
+        /// Whether the sums of every output's weights follow, of the weights as they are stored.
+        has_sums: bool,
     },
     /// A value of a node for each channel as stored, in fp32, zero where a channel only fills up.
     Channels {
@@ -158,9 +160,10 @@ impl Constant {
             ConstantValues::Conv { weights, .. } | ConstantValues::Linear { weights, .. } => {
                 weights.bytes(format)
             }
-            ConstantValues::Channels { count, .. } | ConstantValues::LinearBias { count, .. } => {
-                4 * count
-            }
+            ConstantValues::Channels { count, .. } => 4 * count,
+            ConstantValues::LinearBias {
+                count, has_sums, ..
+            } => 4 * count * if *has_sums { 2 } else { 1 },
             ConstantValues::Integers(all) => 4 * all.len(),
             ConstantValues::Positions {
                 half,

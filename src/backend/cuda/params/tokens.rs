@@ -48,7 +48,7 @@ params! {
         residual: u64,
         /// Map (tokens, to_pitch) to write; may be the residual.
         to: u64,
-        /// fp32 (to_pitch).
+        /// fp32 (to_pitch); behind them, for a norm on Hopper, the sums of every output's weights.
         bias: u64,
         /// Set where a value does not fit the map; unused for f32.
         overflow: u64,
@@ -62,7 +62,7 @@ params! {
         weight_pitch: i32,
         /// Outputs, padding included.
         to_pitch: i32,
-        /// Whether the function is GELU, where the entry does not say so.
+        /// Whether GELU follows.
         is_gelu: i32,
         /// Added to the variance.
         eps: f32,

@@ -205,7 +205,7 @@ fn attention_reads_its_channels_where_they_lie_when_fused() {
     ];
     assert_eq!(of_attention(&baseline), naive);
     let fused = planned(Variant::Fused);
-    assert_eq!(of_attention(&fused), ["attention_flash_64x2_f16"]);
+    assert_eq!(of_attention(&fused), ["attention_wgmma_64_f16"]);
     assert!(fused.steps.len() < baseline.steps.len() - 4);
     let flops = |plan: &CudaPlan| plan.steps.iter().map(|step| step.flops).sum::<u64>();
     assert_eq!(flops(&fused), flops(&baseline));
@@ -319,7 +319,7 @@ fn the_shipped_transformer_runs_on_kernels_of_its_own() {
         let entries = plan.steps.iter().map(|step| &step.entry);
         entries.filter(|entry| entry.starts_with(begins)).count()
     };
-    assert_eq!(counted("attention_flash_64x2_f16"), 6);
+    assert_eq!(counted("attention_wgmma_64_f16"), 6);
     assert_eq!(counted("token_linear_wgmma_norm_"), 12);
     // Four a block, and the one around the tokens.
     assert_eq!(counted("token_linear_wgmma_"), 25);

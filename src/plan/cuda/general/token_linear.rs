@@ -17,8 +17,6 @@ const DEPTH: usize = 64;
 const PITCH: usize = 2 * DEPTH + 16;
 /// Threads of a CTA.
 const THREADS: u32 = 256;
-/// Most panels of channels that Hopper's kernel takes the norm of.
-const HOPPER_NORM_PANELS: usize = 12;
 /// CTAs that share a tile's inputs in Hopper's kernel for few tokens.
 const HOPPER_SPLIT: usize = 8;
 
@@ -84,22 +82,18 @@ fn hopper_kernel(layer: &Layer, limits: &DeviceLimits) -> Option<LinearKernel> {
         return None;
     }
     // The largest tiles of which there are enough to fill the device, with as many stages as kernels/token_linear_wgmma.cu
-    // says.
+    // says. Behind few inputs a tile of 128x128 would take as long to write as to compute.
     let (kind, tile, stages, split) = if has_norm {
-        if has_residual || !inputs.is_multiple_of(DEPTH) || panels > HOPPER_NORM_PANELS {
+        if has_residual || !inputs.is_multiple_of(DEPTH) {
             return None;
         }
         let (tile, stages) = match () {
-            () if ctas((64, 128)) >= all => ((64, 128), 2),
-            () if ctas((64, 64)) >= all => ((64, 64), 4),
-            () => ((64, 32), 6),
+            () if panels > 4 && ctas((128, 128)) >= all * 9 / 10 => ((128, 128), 5),
+            () if ctas((128, 64)) >= all * 3 / 2 => ((128, 64), 3),
+            () if ctas((64, 64)) >= all * 9 / 10 => ((64, 64), 6),
+            () => ((64, 32), 8),
         };
-        (
-            if is_gelu { "norm_gelu_" } else { "norm_" },
-            tile,
-            stages,
-            1,
-        )
+        ("norm_", tile, stages, 1)
     } else {
         let most = all * 9 / 10;
         match () {
@@ -114,16 +108,16 @@ fn hopper_kernel(layer: &Layer, limits: &DeviceLimits) -> Option<LinearKernel> {
     };
     let (m, n) = tile;
     let row = 2 * DEPTH;
-    let shared_bytes = match has_norm {
-        true => stages * n * row + m * n * 2 + panels * m * row,
-        false => stages * (m + n) * row + if split > 1 { 0 } else { m * n * 2 },
+    let tile_bytes = match has_norm || split > 1 {
+        true => 0,
+        false => m * n * 2,
     };
     Some(LinearKernel {
         file: "token_linear_wgmma",
         entry: format!("token_linear_wgmma_{kind}{m}x{n}"),
         tile,
-        threads: 2 * m as u32 + if has_norm { 32 } else { 128 },
-        shared_bytes,
+        threads: 2 * m as u32 + 128,
+        shared_bytes: stages * (m + n) * row + tile_bytes,
         split: split as u32,
         order: WeightOrder::Panels,
     })
@@ -317,6 +311,7 @@ impl Planner<'_, '_> {
             norm,
             inputs: linear.conv.in_channels,
             count,
+            has_sums: linear.norm.is_some() && kernel.order == WeightOrder::Panels,
         });
         let to = self.made(linear.last, shape);
         let op = GeneralOp::TokenLinear {
@@ -389,16 +384,11 @@ mod tests {
         let named = |entry: &str, bytes| (entry.to_owned(), bytes);
         assert_eq!(
             hopper(1024, 512, 2048, true),
-            named("norm_64x128", (32 + 16 + 64) << 10)
+            named("norm_128x128", 160 << 10)
         );
-        assert_eq!(
-            hopper(1024, 192, 576, true),
-            named("norm_64x64", (32 + 8 + 24) << 10)
-        );
-        assert_eq!(
-            hopper(64, 768, 3072, true),
-            named("norm_64x32", (24 + 4 + 96) << 10)
-        );
+        assert_eq!(hopper(1024, 192, 576, true), named("norm_64x64", 96 << 10));
+        assert_eq!(hopper(3600, 192, 768, true), named("norm_128x64", 72 << 10));
+        assert_eq!(hopper(64, 768, 3072, true), named("norm_64x32", 96 << 10));
         assert_eq!(
             hopper(4096, 2048, 512, false),
             named("128x128", (160 + 32) << 10)

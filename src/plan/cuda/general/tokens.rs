@@ -100,7 +100,7 @@ impl Planner<'_, '_> {
         }
         let to = self.made(id, self.shapes[id]);
         let op = GeneralOp::Attention(read, AttentionPart::Whole { to });
-        let all = (asking, self.builder.batch * heads);
+        let all = [asking, answering, self.builder.batch * heads];
         let launch = AttentionLaunch::new(kernel, head_size, all, self.builder.limits);
         let grid = (
             asking.div_ceil(launch.queries) as u32,
