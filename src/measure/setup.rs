@@ -103,6 +103,12 @@ impl Setup<'_> {
         modes.iter().map(candidate).collect()
     }
 
+    /// Whether the device has kernels for the network in a mode; [`Backend::open`] says why not.
+    pub fn is_possible(&self, mode: Mode) -> bool {
+        let graph = self.subject.network.graph();
+        self.backend.predicted_bytes(graph, &self.spec(mode)) > 0
+    }
+
     /// Refuses a measurement that would not fit, before anything is measured. All modes are held at
     /// once.
     ///

@@ -143,6 +143,22 @@ impl Measurement {
     }
 }
 
+/// Those of the modes in which the device can compute the network, where nobody asked for them by name. Says what was left
+/// out; where nothing is left, opening says why.
+fn possible(setups: &[Setup<'_>], modes: Vec<Mode>) -> Vec<Mode> {
+    let all_can = |mode: &Mode| setups.iter().all(|setup| setup.is_possible(*mode));
+    let (possible, others): (Vec<Mode>, Vec<Mode>) = modes.iter().copied().partition(all_can);
+    if possible.is_empty() || others.is_empty() {
+        return modes;
+    }
+    let names: Vec<String> = others.iter().map(Mode::to_string).collect();
+    write_message(format!(
+        "note: left out, because this device has no kernels for the network there: {}",
+        names.join(", ")
+    ));
+    possible
+}
+
 /// Measures the chosen modes and sizes.
 ///
 /// # Errors
@@ -193,6 +209,11 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
             warmup: args.warmup,
         })
         .collect();
+    let chosen = if args.variants.is_empty() {
+        possible(&setups, chosen)
+    } else {
+        chosen
+    };
     for setup in &setups {
         setup.check(&chosen, args.max_memory)?;
     }
