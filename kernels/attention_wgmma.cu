@@ -26,8 +26,9 @@
 //
 // Roofline: the products and the exponentials, which take as long.
 // Measured: NVIDIA H200, driver 580.159, 2026-11-22, 3 to 10 launches in a graph, medians of 15, one image, 8 heads:
-//   D 64:  256 tokens 5.8 us, 1024 13.3, 4096 81.9 (419 TFLOP/s), 16384 1293 (425 TFLOP/s)
-//   D 128: 1024 tokens 20.0 us, 4096 132 (522 TFLOP/s), 16384 2190 (502 TFLOP/s)
+//   D 64:  256 tokens 4.1 us, 1024 9.4, 4096 81.9 (419 TFLOP/s), 16384 1293 (425 TFLOP/s)
+//   D 128: 256 tokens 5.7 us, 1024 17.6, 4096 132 (522 TFLOP/s), 16384 2190 (502 TFLOP/s)
+// Up to 1024 tokens with queries shared by keys, 2026-11-24; before, D 64: 4.8 and 12.9, D 128: 8.2 and 19.7.
 // PyTorch's fastest in the same run (cuDNN): 7.7, 14.7, 77.5 and 1134 us; 18.3, 108 and 1857 us; its flash backend at D 64:
 // 7.9, 16.9, 117 and 1828 us. At D 64, 4096 tokens: 95 us with the largest score first and without turns, 93 with turns,
 // 89 with the reference of the blocks before, 82 with both; 94 with a quarter of the exponentials as polynomials, whose

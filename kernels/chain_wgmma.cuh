@@ -10,13 +10,13 @@
 //
 // Between layers nothing goes back to the driver: the CTAs tell each other their statistics and that their
 // maps are written (exchange.cuh). Meanwhile the next layer's weights come. A CTA that has a single tile
-// leaves its values where they are, in shared memory, and reads only the pixels around it.
+// leaves its values where they are, in shared memory, and reads only its halo.
 //
-// Launch: block 384: two warpgroups compute and one gives its registers away and asks for weights; grid (CTAs of
+// Launch: block 384: two warpgroups compute and one gives its registers away and prefetches weights; grid (CTAs of
 // an image, channel tiles, images), all of them on the device at once where there are several layers;
 // dynamic shared memory = ring of weights + input tile + list of its pixels (+ output tile in 16 bits).
 //
-// Work: a layer of 128 to 128 channels, 3x3, 128x128: 4.83 GFLOP. Roofline: arithmetic, of the tensor cores.
+// Work: a layer of 128 to 128 channels, 3x3, 128x128: 4.83 GFLOP. Operands: 96 of 128 bytes a clock (core_wgmma.cuh). Roofline: arithmetic, of the tensor cores.
 // Measured: NVIDIA H200, driver 580.159, 2026-11-24, launches between device events, medians of 20, the network
 // at 512x512 in fp16: ten residual layers 142 us (339 TFLOP/s of 650 to 790), the layer to 128 channels before them 28. Of
 // a layer's 28,000 clocks the products take 13,100, the exchange 8,300, the norm 1,800 (3,700 where the residual stream is
@@ -54,7 +54,7 @@ template <int PACK, class Memory> __device__ __forceinline__ void read_factors(F
     }
 }
 
-// Brings an input tile into shared memory as gather.cuh does, in two steps where maps and operands are as
+// Loads an input tile into shared memory as gather.cuh does, in two steps where maps and operands are as
 // wide: the raw values are copied while something else is computed, then they are normalised in place, by
 // the thread that copied them. DEPTH loads of the residual stream are under way
 // together, and TOGETHER values are normalised at once where there is none. The CTA's threads from
@@ -96,18 +96,18 @@ struct TileGather {
     }
 
     // Makes the list one for the tile at `first_y`, `first_x`; `is_inner`: it is one for an inner tile. Behind it come
-    // the pixels of other CTAs `again`, `around` of them. All threads call it while nobody reads the list; it may be
+    // the pixels of other CTAs `again`, `halo` of them. All threads call it while nobody reads the list; it may be
     // read behind it.
-    __device__ __forceinline__ void list(int first_y, int first_x, int block_rows, int block_columns, bool& is_inner, int* around, bool again) const {
+    __device__ __forceinline__ void list(int first_y, int first_x, int block_rows, int block_columns, bool& is_inner, int* halo, bool again) const {
         const bool inner = !again && is_inner_tile(p, first_y, first_x);
         if (inner && is_inner) return;
         is_inner = inner;
         if (again) {
-            if (thread() == 0) *around = 0;
+            if (thread() == 0) *halo = 0;
             sync();
         }
         list_tile<S, THREADS>(p, pixels, thread(), first_y, first_x, inner, block_rows, block_columns, [&](const uint2& pixel) {
-            if (again && !(pixel.y & OWNED)) pixels[p.tile_rows * p.tile_columns + atomicAdd(around, 1)] = pixel;
+            if (again && !(pixel.y & OWNED)) pixels[p.tile_rows * p.tile_columns + atomicAdd(halo, 1)] = pixel;
         });
         sync();
     }
@@ -140,7 +140,7 @@ struct TileGather {
     // The raw values.
     __device__ __forceinline__ void copy_own() const { copy_own(tile, layer.input); }
     // Those of pixels that other CTAs have, of this thread's.
-    __device__ __forceinline__ void copy_around() const {
+    __device__ __forceinline__ void copy_halo() const {
         constexpr int FOUR = 4;
         const char* from = static_cast<const char*>(layer.input) + start;
 #pragma unroll 1
@@ -193,7 +193,7 @@ struct TileGather {
     }
 
     // Asks for values of the residual stream.
-    __device__ __forceinline__ void ask(uint4 (&stream)[DEPTH], int from) const {
+    __device__ __forceinline__ void prefetch(uint4 (&stream)[DEPTH], int from) const {
         if (layer.skip == nullptr) return;
         const char* skip = static_cast<const char*>(layer.skip) + start;
 #pragma unroll
@@ -311,7 +311,7 @@ struct TileGather {
         if (is_plain()) return normalise_plain(f);
         const Behind then = behind(owned);
         for (int from = first; from < total; from += DEPTH * per_round) {
-            if (from != first) ask(stream, from);
+            if (from != first) prefetch(stream, from);
             add_some(from, stream, f, then);
         }
     }
@@ -463,7 +463,7 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
     extern __shared__ __align__(128) char memory[];
     __shared__ StatisticsMemory<Core::SLOTS, BN> statistics;
     __shared__ RingBarriers barriers;
-    __shared__ int around;  // pixels of the tile that other CTAs have
+    __shared__ int halo;  // pixels of the tile that other CTAs have
 
     const int image = blockIdx.z, n_tile = blockIdx.y;
     const ConvParams& p = chain.all;
@@ -480,7 +480,7 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
     let_next_launch_begin();
     if (threadIdx.x >= Core::THREADS) {
         give_registers<24>();
-        if (threadIdx.x == Core::THREADS) stream.ask(chain.layers, chain.count, n_tile, mine);
+        if (threadIdx.x == Core::THREADS) stream.prefetch(chain.layers, chain.count, n_tile, mine);
     } else {
         take_registers<240>();
         wait_for_launch_before();
@@ -503,14 +503,14 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
                 const int first_y = t / p.tiles_x * BH * p.stride - p.origin, first_x = t % p.tiles_x * BW * p.stride - p.origin;
                 gather.start_at(first_y, first_x);
                 // A single tile stays the same from layer to layer.
-                if (at == 0 || mine > 1) gather.list(first_y, first_x, BH, BW, is_inner, &around, mine == 1 && chain.count > 1);
+                if (at == 0 || mine > 1) gather.list(first_y, first_x, BH, BW, is_inner, &halo, mine == 1 && chain.count > 1);
             };
             own.clear();
 
             // The first tile, and what the norm does.
             turn_to(blockIdx.x);
             uint4 skipped[DEPTH];
-            gather.ask(skipped, gather.first);
+            gather.prefetch(skipped, gather.first);
             Factors<PACK> f;
             if (at == 0) {
                 gather.copy_own();
@@ -521,7 +521,7 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
                     exchange.merge(p, chain.layers[at - 1], statistics);
                 } else {
                     exchange.wait_for_maps();
-                    gather.copy_by_half(tile, kept ? pixels + listed : pixels, kept ? around : listed);
+                    gather.copy_by_half(tile, kept ? pixels + listed : pixels, kept ? halo : listed);
                 }
                 wait_for_copies();
                 // What others copied is there, and what the norm does to it.
@@ -567,7 +567,7 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
                 }
                 if (next >= tiles) break;
                 t = next;
-                gather.ask(skipped, gather.first);
+                gather.prefetch(skipped, gather.first);
                 wait_for_copies();
                 gather.normalise(skipped, f, n_tile == 0);
                 publish_to_products();

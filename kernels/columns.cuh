@@ -87,13 +87,13 @@ __device__ __forceinline__ void gather_warps(const ColumnStatistics<Core>& own, 
     if (threadIdx.x % 32 == 0) memory.count[Core::slot()] = n;
 }
 
-// Bytes of shared memory in which a warp turns 16 pixels x 32 channels from accumulators into packs of 16 bytes.
-constexpr int TURN_BYTES = 1024;
+// Bytes of shared memory in which a warp transposes 16 pixels x 32 channels from accumulators into packs of 16 bytes.
+constexpr int TRANSPOSE_BYTES = 1024;
 
 // Stores a tile's values and takes them into the statistics. `place(pixel, y, x)` says where a pixel of the
-// tile, counted as Core::pixel does, belongs. `turn`: this warp's TURN_BYTES.
+// tile, counted as Core::pixel does, belongs. `transpose`: this warp's TRANSPOSE_BYTES.
 template <class S, int BN, class Core, class Place>
-__device__ __forceinline__ void write_columns(const ConvParams& p, Core& core, ColumnStatistics<Core>& own, u32 turn, int image,
+__device__ __forceinline__ void write_columns(const ConvParams& p, Core& core, ColumnStatistics<Core>& own, u32 transpose, int image,
                                               int n_tile, int phase, Place place) {
     if (p.bias != nullptr) add_bias(p, core, n_tile * BN);
     const int lane = threadIdx.x % 32, scale = p.phases == 4 ? 2 : 1;
@@ -142,13 +142,13 @@ __device__ __forceinline__ void write_columns(const ConvParams& p, Core& core, C
                     // of its places a pixel lies depends on the channels, so that neither way two lanes meet in a bank.
                     const int cell = (c - first) / 2 + lane / 16;
                     asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(
-                                     turn + (2 * cell + lane / 8 % 2) * 128 + (lane % 8 ^ 2 * cell) * 16),
+                                     transpose + (2 * cell + lane / 8 % 2) * 128 + (lane % 8 ^ 2 * cell) * 16),
                                  "r"(pairs[0]), "r"(pairs[1]), "r"(pairs[2]), "r"(pairs[3])
                                  : "memory");
                 }
                 __syncwarp();
                 const int cell = lane % 4;
-                const u32 from = turn + cell * 256 + (lane / 4 ^ 2 * cell) * 16;
+                const u32 from = transpose + cell * 256 + (lane / 4 ^ 2 * cell) * 16;
                 const uint4 some = load_shared(from), others = load_shared(from + 128);
                 if (first * 4 < left[0]) *reinterpret_cast<uint4*>(to[0] + first * 4) = some;
                 if (first * 4 < left[1]) *reinterpret_cast<uint4*>(to[1] + first * 4) = others;

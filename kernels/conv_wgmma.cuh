@@ -27,7 +27,7 @@
 // the products are told is computed for a warp as a whole, and statistics stay in their lanes to the end.
 // Measured: NVIDIA H200, driver 580.159, 2026-11-23, launches between device events, medians of 20, the network at
 // 512x512 in fp16: photo to 32 channels 28 us, to 64 23, doubled to 64 23, doubled to 32 27, to the picture 30; at
-// 1280x720 64, 62, 52, 70, 77. Of the pipe to shared memory that is half; of the clocks a third goes into bringing tiles, a
+// 1280x720 64, 62, 52, 70, 77. Of the pipe to shared memory that is half; of the clocks a third goes into loading tiles, a
 // quarter to a third each into products and into what is behind them. Before two rows shared a product and four lanes a
 // line: 89, 66, 58, 77, 90. Slower there: asynchronous copies straight into the planes, then normalised in place (to the
 // picture 108, whether a copy's lanes write to 16 planes or side by side). No difference: more loads in flight, fewer
@@ -47,13 +47,13 @@ namespace sf {
 template <class Core, int BN, bool TO_MAPS> struct ConvMemory {
     StatisticsMemory<Core::SLOTS, BN> statistics;
     RingBarriers barriers;
-    Asking asking;
+    Prefetch prefetch;
     int is_inner;  // what the gather's list is one of
-    alignas(16) char turns[8 * TURN_BYTES];  // where the warps turn accumulators
+    alignas(16) char transposes[8 * TRANSPOSE_BYTES];  // where the warps transpose accumulators
 };
 template <class Core, int BN> struct ConvMemory<Core, BN, false> {
     RingBarriers barriers;
-    Asking asking;
+    Prefetch prefetch;
     int is_inner;  // what the gather's list is one of
 };
 
@@ -63,15 +63,15 @@ struct TilePlace {
     __device__ __forceinline__ TilePlace(const ConvParams& p, int t) : row((u32)t / (u32)p.tiles_x), column(t - row * p.tiles_x) {}
 };
 
-// The tiles of a CTA, one after another: bring(t, place) puts tile t into shared memory, use(t, place, ...) multiplies it
+// The tiles of a CTA, one after another: load_tile(t, place) puts tile t into shared memory, use(t, place, ...) multiplies it
 // and stores the result. Here is what the kernels have in common beside: weights, statistics, when the launch before is over.
-template <bool COUNTS, class Core, int BN, class Memory, class Bring, class Use>
-__device__ __forceinline__ void walk_tiles(const ConvParams& p, Memory& shared, char* memory, Bring bring, Use use) {
+template <bool COUNTS, class Core, int BN, class Memory, class LoadTile, class Use>
+__device__ __forceinline__ void walk_tiles(const ConvParams& p, Memory& shared, char* memory, LoadTile load_tile, Use use) {
     typedef typename Core::Stream Stream;
     const int tiles = p.tiles_x * p.tiles_y, mine = (tiles - (int)blockIdx.x + (int)gridDim.x - 1) / (int)gridDim.x;
     const int blocks = p.phases * p.walk_blocks;
     Stream stream;
-    stream.start(&shared.barriers, &shared.asking, memory,
+    stream.start(&shared.barriers, &shared.prefetch, memory,
                  static_cast<const char*>(p.weights) + (long long)blockIdx.y * blocks * Stream::BLOCK_BYTES, p.ring_stages, blocks, mine);
     ColumnStatistics<Core> own;
     own.clear();
@@ -81,7 +81,7 @@ __device__ __forceinline__ void walk_tiles(const ConvParams& p, Memory& shared, 
     for (int t = blockIdx.x; t < tiles; t += gridDim.x) {
         // The tile before is multiplied, or its sums are read.
         __syncthreads();
-        bring(t, TilePlace(p, t));
+        load_tile(t, TilePlace(p, t));
         publish_to_products();
         // The tile is there.
         __syncthreads();
@@ -110,7 +110,7 @@ __device__ __forceinline__ void convolve_wgmma(const ConvParams& p) {
     const int block_columns = TO == TO_PICTURE ? BW - p.photo_kernel + 1 : BW;
     const ListedGather<S, O, Core::THREADS> gather(p, shared_address(tile), tile + p.tile_bytes);
     if (threadIdx.x == 0) shared.is_inner = 0;
-    auto bring = [&](int, const TilePlace& place) {
+    auto load_tile = [&](int, const TilePlace& place) {
         const int first_y = place.row * BH * p.stride - p.origin, first_x = place.column * block_columns * p.stride - p.origin;
         gather.turn_to(first_y, first_x, shared.is_inner, BH, BW);
         gather.template gather<DEPTH, PLAIN>(image, first_y, first_x, n_tile == 0);
@@ -123,15 +123,15 @@ __device__ __forceinline__ void convolve_wgmma(const ConvParams& p) {
             if constexpr (TO == TO_PICTURE) {
                 write_picture<Core, BM, BN, BW, TOGETHER>(p, core, reinterpret_cast<float*>(tile), image, y0, x0);
             } else {
-                const u32 turn = shared_address(shared.turns) + threadIdx.x / 32 * TURN_BYTES;
-                write_columns<S, BN>(p, core, own, turn, image, n_tile, phase, [&](int pixel, int& y, int& x) {
+                const u32 transpose = shared_address(shared.transposes) + threadIdx.x / 32 * TRANSPOSE_BYTES;
+                write_columns<S, BN>(p, core, own, transpose, image, n_tile, phase, [&](int pixel, int& y, int& x) {
                     y = y0 + pixel / BW;
                     x = x0 + pixel % BW;
                 });
             }
         }
     };
-    walk_tiles<TO == TO_MAP, Core, BN>(p, shared, memory, bring, use);
+    walk_tiles<TO == TO_MAP, Core, BN>(p, shared, memory, load_tile, use);
 }
 
 // TILES rows of 128 pixels, from the photo. The rows of a kernel, for two rows of the output together, are channels.
@@ -175,7 +175,7 @@ __device__ __forceinline__ void convolve_photo_wgmma(const ConvParams& p) {
     auto value_of = [&](u32 word, int colour) {
         return fmaf(__uint_as_float(__byte_perm(word, 0x4b000000u, 0x7540u + colour)), p.photo_scale, below);
     };
-    auto bring = [&](int t, const TilePlace& place) {
+    auto load_tile = [&](int t, const TilePlace& place) {
         if (t == (int)blockIdx.x) {
             load(place);
             wait_for_copies();
@@ -217,14 +217,14 @@ __device__ __forceinline__ void convolve_photo_wgmma(const ConvParams& p) {
             if (t + (int)gridDim.x < tiles) load(TilePlace(p, t + gridDim.x));
         });
         // A warpgroup has 64 columns of all rows.
-        const u32 turn = shared_address(shared.turns) + threadIdx.x / 32 * TURN_BYTES;
-        write_columns<S, BN>(p, core, own, turn, blockIdx.z, 0, 0, [&](int pixel, int& y, int& x) {
+        const u32 transpose = shared_address(shared.transposes) + threadIdx.x / 32 * TRANSPOSE_BYTES;
+        write_columns<S, BN>(p, core, own, transpose, blockIdx.z, 0, 0, [&](int pixel, int& y, int& x) {
             y = y0 + pixel / 64 % TILES;
             x = x0 + pixel % 64;
         });
         wait_for_copies();
     };
-    walk_tiles<true, Core, BN>(p, shared, memory, bring, use);
+    walk_tiles<true, Core, BN>(p, shared, memory, load_tile, use);
 }
 
 }  // namespace sf

@@ -2,8 +2,10 @@
 //
 // A step is 32 bytes of channels: 16 fp16 or bf16 values, 8 tf32 values. Both operands come straight out
 // of shared memory, without swizzle: a core matrix is 8 pixels (or output channels) x 16 bytes, a cell a
-// piece. So a tap is only another start address. Weights stream through a ring of blocks of STEPS steps,
-// by bulk copies that one thread asks for; a ring that holds all of them keeps them for all tiles.
+// piece. So a tap is only another start address. A product of 64 pixels x BN channels reads 2 KB of pixels and 32 * BN bytes
+// of weights in the BN / 2 clocks that it takes: 128 bytes a clock, all that shared memory has, with 64 channels, 96 with
+// 128, 192 with 32, which therefore takes 24 clocks instead of 16. Weights stream through a ring of blocks of STEPS steps,
+// by bulk copies that one thread prefetches; a ring that holds all of them keeps them for all tiles.
 #pragma once
 #include "chain_params.cuh"
 #include "fragment.cuh"
@@ -20,8 +22,8 @@ struct RingBarriers {
     u64 empty[MOST_STAGES];
 };
 
-// What thread 0 has to know to ask for the next block: in shared memory, where it takes no registers.
-struct Asking {
+// What thread 0 has to know to prefetch the next block: in shared memory, where it takes no registers.
+struct Prefetch {
     int next;   // block of the tile
     int stage;  // where it goes
     int parity;
@@ -35,19 +37,19 @@ template <int STEPS, int BN> struct WeightStream {
     static constexpr int BLOCK_BYTES = STEPS * STEP_BYTES;
     u32 full, empty;  // the stages' barriers
     u32 ring;
-    Asking* asking;
+    Prefetch* next_block;
     const char* weights;
     int stages;
     int blocks;     // of all phases of a tile
     bool resident;  // the ring holds all blocks
     int stage, parity, seen;
 
-    __device__ __forceinline__ void start(RingBarriers* shared, Asking* of_first, char* memory, const void* from, int ring_stages,
+    __device__ __forceinline__ void start(RingBarriers* shared, Prefetch* of_first, char* memory, const void* from, int ring_stages,
                                           int blocks_of_tile, int tiles) {
         full = shared_address(shared->full);
         empty = shared_address(shared->empty);
         ring = shared_address(memory);
-        asking = of_first;
+        next_block = of_first;
         weights = static_cast<const char*>(from);
         stages = ring_stages;
         blocks = blocks_of_tile;
@@ -60,14 +62,14 @@ template <int STEPS, int BN> struct WeightStream {
             }
             publish_barriers();
             const int all = resident ? blocks : blocks * tiles, now = min(stages, all);
-            for (int s = 0; s < now; ++s) ask(s % blocks, s);
-            *asking = Asking{now % blocks, 0, 0, all - now};
+            for (int s = 0; s < now; ++s) prefetch(s % blocks, s);
+            *next_block = Prefetch{now % blocks, 0, 0, all - now};
         }
         // Nobody waits on a barrier before it is initialised.
         __syncthreads();
     }
 
-    __device__ __forceinline__ void ask(int block, int at) {
+    __device__ __forceinline__ void prefetch(int block, int at) {
         arrive_expecting(full + 8 * at, BLOCK_BYTES);
         bulk_copy(ring + at * BLOCK_BYTES, weights + (long long)block * BLOCK_BYTES, BLOCK_BYTES, full + 8 * at);
     }
@@ -76,17 +78,17 @@ template <int STEPS, int BN> struct WeightStream {
     // warp is most likely done with it.
     __device__ __forceinline__ void refill() {
         if (threadIdx.x == 0 && !resident && seen >= 2) {
-            Asking now = *asking;
+            Prefetch now = *next_block;
             if (now.left > 0) {
                 wait_barrier(empty + 8 * now.stage, now.parity);
-                ask(now.next, now.stage);
+                prefetch(now.next, now.stage);
                 now.next = now.next + 1 == blocks ? 0 : now.next + 1;
                 --now.left;
                 if (++now.stage == stages) {
                     now.stage = 0;
                     now.parity ^= 1;
                 }
-                *asking = now;
+                *next_block = now;
             }
         }
         // The products are the whole warp's.
@@ -116,7 +118,7 @@ template <int STEPS, int BN> struct WeightStream {
     }
 };
 
-// The same stream where a warp of its own asks for the blocks, of the layers of a chain one after another.
+// The same stream where a warp of its own prefetches the blocks, of the layers of a chain one after another.
 template <int STEPS, int BN> struct ChainStream {
     static constexpr int STEP_BYTES = 32 * BN;
     static constexpr int BLOCK_BYTES = STEPS * STEP_BYTES;
@@ -146,7 +148,7 @@ template <int STEPS, int BN> struct ChainStream {
     }
 
     // Asks for all blocks, each as soon as its place is empty. One thread calls it, which does nothing else.
-    __device__ __forceinline__ void ask(const ChainLayer* layers, int count, int channel_tile, int tiles) {
+    __device__ __forceinline__ void prefetch(const ChainLayer* layers, int count, int channel_tile, int tiles) {
         int at = 0, phase = 0;
         bool is_first = true;
         for (int layer = 0; layer < count; ++layer) {

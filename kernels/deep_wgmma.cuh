@@ -7,40 +7,40 @@
 //
 // GEMM: M = output pixels, N = output channels (128 at a time), K = taps x input channels.
 //
-// Launch: block 512: two warpgroups multiply; of two others, which give them registers, seven warps tend the tiles and
-// one asks for weights; grid (CTAs of an image,
+// Launch: block 512: two warpgroups multiply; of two others, which give them registers, seven warps load and store the tiles and
+// one prefetches weights; grid (CTAs of an image,
 // channel tiles, images), all of them on the device at once where there are several layers; dynamic shared memory =
 // ring of weights + two input tiles + list of a tile's pixels.
 //
-// A tile goes round: its tenders copy and normalise the input, the multipliers multiply it and put their values, rounded
-// as they are stored, into the place of the input, from where the tenders store them and gather the statistics. Two
-// tiles lie in shared memory, so while one is multiplied the other one is stored and the next one brought. Between
-// layers the multipliers, who have registers to spare then, exchange the statistics. A block of weights serves 256
+// A tile goes round: its producers copy and normalise the input, the consumers multiply it and put their values, rounded
+// as they are stored, into the place of the input, from where the producers store them and gather the statistics. Two
+// tiles lie in shared memory, so while one is multiplied the other one is stored and the next one loaded. Between
+// layers the consumers, who have registers to spare then, exchange the statistics. A block of weights serves 256
 // pixels: half of the traffic of tiles of 128.
 // Every second layer takes the tiles backwards: its first tile is the last one of the layer before, whose values stay in
-// shared memory. Only the pixels around it are read, only those at its border are stored, and what it adds of the residual
+// shared memory. Only its halo is read, only those at its border are stored, and what it adds of the residual
 // stream comes while its last products are under way. Otherwise all multiprocessors would read and write whole tiles at the
 // same time, while nothing is multiplied.
 //
-// Work: a layer of 128 to 128 channels, 3x3, 320x180: 17.0 GFLOP. Roofline: arithmetic, of the tensor cores.
+// Work: a layer of 128 to 128 channels, 3x3, 320x180: 17.0 GFLOP. Operands: 96 of 128 bytes a clock (core_wgmma.cuh). Roofline: arithmetic, of the tensor cores.
 // Measured: NVIDIA H200, driver 580.159, 2026-11-24, launches between device events, medians of 20, the network in fp16: ten
 // residual layers at 1280x720 364 us (466 TFLOP/s), at 1920x1080 705 us (542); before tiles stayed from layer to layer, 408
 // and 757. Alone, with weights that stay, the products of a tile take 19,000 clocks (18,400 at the tensor cores' rate); of a
 // layer with two tiles, 72,000 at 1280x720, they are somewhat more than half. Without weights on the way and without a next tile
-// that is brought, which gives wrong results, the ten layers take 6 % less. The rest is what nothing is multiplied in: what is
-// behind the last products 5,000 to 7,000, the exchange 8,500, the pixels around and the norm 5,000 to 8,000. Notes of the clock
+// that is loaded, which gives wrong results, the ten layers take 6 % less. The rest is what nothing is multiplied in: what is
+// behind the last products 5,000 to 7,000, the exchange 8,500, the halo and the norm 5,000 to 8,000. Notes of the clock
 // in this kernel make the compiler serialise the products (C7510): it looks as if those took 31,000 then.
-// No difference: the multipliers' help with a layer's first and last tile, because memory is what those wait for; normalising
+// No difference: the consumers' help with a layer's first and last tile, because memory is what those wait for; normalising
 // in pairs of halves (0.3 %); named barriers for those that poll (0.5 %). Slower: weights asked for by a thread that multiplies
-// (537 us); weights as the first operand, from registers, which halves what products read of shared memory, but leaves the tenders
-// 88 registers (364 us where they bring tiles by plain loads, 4 % more at 1920x1080; 410 where they spill); with it tiles of 10
-// rows, three in turn for two of 16 (424, because bringing a tile takes longer than multiplying it, where the residual stream is
+// (537 us); weights as the first operand, from registers, which halves what products read of shared memory, but leaves the producers
+// 88 registers (364 us where they load tiles by plain loads, 4 % more at 1920x1080; 410 where they spill); with it tiles of 10
+// rows, three in turn for two of 16 (424, because loading a tile takes longer than multiplying it, where the residual stream is
 // added), though with one of them for each multiprocessor a picture of 640x480 takes 0.366 ms in place of 0.392.
 //
 // Barriers: of each tile in shared memory, that it is there (`ready`) and that it is multiplied and its values lie in
-// its place (`staged`); of a layer, that its tenders have gathered its statistics and stored its map (`gathered`) and
-// that it is known what the next norm does (`merged`); of the multipliers (sync_team) when both have multiplied a tile,
-// and in the exchange; bar 4 of the tenders after a tile is stored and around its list. All threads of a kind arrive:
+// its place (`staged`); of a layer, that its producers have gathered its statistics and stored its map (`gathered`) and
+// that it is known what the next norm does (`merged`); of the consumers (sync_team) when both have multiplied a tile,
+// and in the exchange; bar 4 of the producers after a tile is stored and around its list. All threads of a kind arrive:
 // one for its warp takes longer, and compute-sanitizer follows barriers thread by thread. The ring's own are in
 // core_wgmma.cuh.
 #pragma once
@@ -48,8 +48,8 @@
 
 namespace sf {
 
-// Barriers between multipliers and tenders: of the two tiles in shared memory, and of a layer.
-struct TurnBarriers {
+// Barriers between consumers and producers: of the two tiles in shared memory, and of a layer.
+struct TileBarriers {
     u64 ready[2];
     u64 staged[2];
     u64 gathered;
@@ -63,7 +63,7 @@ struct Staging {
     int pitch, row, half;
 };
 
-// The multipliers' part of a tile's way out: puts their values there, rounded as they are stored.
+// The consumers' part of a tile's way out: puts their values there, rounded as they are stored.
 template <class S, class Core> __device__ __forceinline__ void stage_halves(Core& core, const Staging& to) {
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, pitch = to.pitch;
     const u32 at = to.first + lane / 16 * pitch + (warp % 4 * 2 + lane / 8 % 2) * to.row + warp / 4 * to.half + lane % 8 * 16;
@@ -79,8 +79,8 @@ template <class S, class Core> __device__ __forceinline__ void stage_halves(Core
         }
 }
 
-// Threads of each kind, the multipliers first; the last warp asks for weights.
-constexpr int MULTIPLIERS = 256, TENDERS = 224;
+// Threads of each kind, the consumers first; the last warp prefetches weights.
+constexpr int CONSUMERS = 256, PRODUCERS = 224;
 
 // 16 x 16 pixels, 128 channels, from maps; the parameters say which layers. DEPTH loads of the residual stream are
 // under way together.
@@ -88,19 +88,19 @@ template <class S, int STEPS, int DEPTH> __device__ __forceinline__ void convolv
     constexpr int BN = 128, SIDE = 16, HALF = 8, PITCH = 16 * SIDE * SIDE + 16, TOGETHER = 4;
     typedef WgmmaCore<S, 2, BN, SIDE, STEPS, true> Core;
     typedef typename Core::Stream Stream;
-    typedef TileGather<S, S, TENDERS, DEPTH, 3, MULTIPLIERS, 4> Gather;
+    typedef TileGather<S, S, PRODUCERS, DEPTH, 3, CONSUMERS, 4> Gather;
     constexpr int PACK = Gather::PACK;
     static_assert(sizeof(S) == 2, "values lie in the place of the input");
     extern __shared__ __align__(128) char memory[];
     __shared__ StatisticsMemory<Core::SLOTS, BN> statistics;
     __shared__ RingBarriers barriers;
-    __shared__ TurnBarriers turns;
+    __shared__ TileBarriers of_tiles;
 
     const int image = blockIdx.z, n_tile = blockIdx.y;
     const ConvParams& p = chain.all;
     const u32 ring_bytes = p.ring_stages * Stream::BLOCK_BYTES, tile = shared_address(memory) + ring_bytes;
-    const u32 ready = shared_address(turns.ready), staged = shared_address(turns.staged);
-    const u32 gathered = shared_address(&turns.gathered), merged = shared_address(&turns.merged);
+    const u32 ready = shared_address(of_tiles.ready), staged = shared_address(of_tiles.staged);
+    const u32 gathered = shared_address(&of_tiles.gathered), merged = shared_address(&of_tiles.merged);
     uint2* const pixels = reinterpret_cast<uint2*>(memory + ring_bytes + 2 * p.tile_bytes);
     const int tiles = p.tiles_x * p.tiles_y, mine = (tiles - (int)blockIdx.x + (int)gridDim.x - 1) / (int)gridDim.x;
     Stream stream;
@@ -110,11 +110,11 @@ template <class S, int STEPS, int DEPTH> __device__ __forceinline__ void convolv
     if (threadIdx.x == 0) {
         statistics.count[Core::SLOTS - 1] = 0.0f;
         for (int b = 0; b < 2; ++b) {
-            init_barrier(ready + 8 * b, TENDERS);
-            init_barrier(staged + 8 * b, MULTIPLIERS);
+            init_barrier(ready + 8 * b, PRODUCERS);
+            init_barrier(staged + 8 * b, CONSUMERS);
         }
-        init_barrier(gathered, TENDERS);
-        init_barrier(merged, MULTIPLIERS);
+        init_barrier(gathered, PRODUCERS);
+        init_barrier(merged, CONSUMERS);
         publish_barriers();
     }
     // The barriers are there.
@@ -129,11 +129,11 @@ template <class S, int STEPS, int DEPTH> __device__ __forceinline__ void convolv
         return stays ? Staging{here + p.origin * (16 * p.tile_columns + 16), p.pitch, 16 * p.tile_columns, 16 * HALF}
                      : Staging{here, PITCH, 16 * HALF, 16 * HALF * SIDE};
     };
-    const auto turn = [&](bool stays) {
+    const auto next_stage = [&](bool stays) {
         parity ^= 1u << which;
         if (!stays) which ^= 1;
     };
-    if (threadIdx.x < MULTIPLIERS) {
+    if (threadIdx.x < CONSUMERS) {
         take_registers<160>();
         wait_for_launch_before();
         Exchange<BN> exchange(chain);
@@ -151,7 +151,7 @@ template <class S, int STEPS, int DEPTH> __device__ __forceinline__ void convolv
                 sync_team();
                 stage_halves<S>(core, staging(stays));
                 arrive(staged + 8 * which);
-                turn(stays);
+                next_stage(stays);
             }
             if (is_last) break;
             wait_barrier(gathered, at & 1);
@@ -167,8 +167,8 @@ template <class S, int STEPS, int DEPTH> __device__ __forceinline__ void convolv
         return;
     }
     give_registers<96>();
-    if (threadIdx.x >= MULTIPLIERS + TENDERS) {
-        if (threadIdx.x == MULTIPLIERS + TENDERS) stream.ask(chain.layers, chain.count, n_tile, mine);
+    if (threadIdx.x >= CONSUMERS + PRODUCERS) {
+        if (threadIdx.x == CONSUMERS + PRODUCERS) stream.prefetch(chain.layers, chain.count, n_tile, mine);
     } else {
         wait_for_launch_before();
         Exchange<BN> exchange(chain);
@@ -179,8 +179,8 @@ template <class S, int STEPS, int DEPTH> __device__ __forceinline__ void convolv
             const bool is_last = at + 1 == chain.count;
             Gather gather(p, layer, tile, pixels);
             const u32 channels = gather.tile - tile;
-            // Brings tile t to a place.
-            auto bring = [&](int t, int to) {
+            // Loads tile t to a place.
+            auto load_tile = [&](int t, int to) {
                 const int first_y = t / p.tiles_x * SIDE - p.origin, first_x = t % p.tiles_x * SIDE - p.origin;
                 gather.start_at(first_y, first_x);
                 gather.list(first_y, first_x, SIDE, SIDE, is_inner, nullptr, false);
@@ -188,7 +188,7 @@ template <class S, int STEPS, int DEPTH> __device__ __forceinline__ void convolv
                 gather.copy_groups();
                 uint4 skipped[DEPTH];
                 Factors<PACK> f;
-                gather.ask(skipped, gather.first);
+                gather.prefetch(skipped, gather.first);
                 if (at > 0) {
                     read_factors(f, statistics, gather.channel);
                 } else {
@@ -206,17 +206,17 @@ template <class S, int STEPS, int DEPTH> __device__ __forceinline__ void convolv
                 arrive(ready + 8 * to);
             };
             if (at == 0) {
-                bring(tile_at(at, 0), which);
+                load_tile(tile_at(at, 0), which);
             } else {
-                // The first tile is here but for the pixels around it, and so is its list.
+                // The first tile is here but for its halo, and so is its list.
                 const int t = tile_at(at, 0);
                 gather.start_at(t / p.tiles_x * SIDE - p.origin, t % p.tiles_x * SIDE - p.origin);
                 gather.tile = tile + which * p.tile_bytes + channels;
                 const u32 beside = (which ? -1 : 1) * p.tile_bytes;
-                if (threadIdx.x / 32 == MULTIPLIERS / 32) exchange.wait_as_warp();
+                if (threadIdx.x / 32 == CONSUMERS / 32) exchange.wait_as_warp();
                 // The layer before is written.
                 Gather::sync();
-                gather.copy_around();
+                gather.copy_halo();
                 if (layer.skip != nullptr && layer.skip == chain.layers[at - 1].keep) gather.copy_own(gather.tile + beside, layer.skip);
                 wait_barrier(merged, at - 1 & 1);
                 Factors<PACK> f;
@@ -233,7 +233,7 @@ template <class S, int STEPS, int DEPTH> __device__ __forceinline__ void convolv
                 // The list was read, and so was what lay where the next tile comes.
                 Gather::sync();
                 if (i + 1 < mine) {
-                    bring(tile_at(at, i + 1), which ^ 1);
+                    load_tile(tile_at(at, i + 1), which ^ 1);
                 } else if (stays) {
                     // The residual stream of the tile that stays comes to where nothing is meanwhile, unless it is written only now.
                     const void* skip = chain.layers[at + 1].skip;
@@ -252,7 +252,7 @@ template <class S, int STEPS, int DEPTH> __device__ __forceinline__ void convolv
                 own.clear();
                 // The rows of 8 pixels of both halves, some pixels at a time.
 #pragma unroll 1
-                for (int k = Gather::thread() / 16; k < 2 * SIDE * HALF / TOGETHER; k += TENDERS / 16) {
+                for (int k = Gather::thread() / 16; k < 2 * SIDE * HALF / TOGETHER; k += PRODUCERS / 16) {
                     const int row = k * TOGETHER / HALF % SIDE, half = k * TOGETHER / HALF / SIDE, across = k * TOGETHER % HALF;
                     const int column = half * HALF + across;
                     store_pixels<S, TOGETHER>(p, output, from.first + pack * from.pitch + row * from.row + half * from.half + across * 16, own,
@@ -265,7 +265,7 @@ template <class S, int STEPS, int DEPTH> __device__ __forceinline__ void convolv
                 } else {
                     gather_warps<true>(own, statistics);
                 }
-                turn(stays);
+                next_stage(stays);
             }
             if (p.out_scale == nullptr) break;
             arrive(gathered);

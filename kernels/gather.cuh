@@ -1,4 +1,4 @@
-// Gather: brings the input tile of one CTA into shared memory, ready to be multiplied.
+// Gather: loads the input tile of one CTA into shared memory, ready to be multiplied.
 //
 // The tile holds every input pixel that the CTA's output pixels touch, one chunk of channels at a
 // time. On the way the norm before is applied, then ReLU or the residual add; positions outside the map are
@@ -53,7 +53,7 @@ struct PixelRows {
     static __device__ __forceinline__ int channel(const ConvParams&, int byte) { return byte; }
 };
 
-// Brings a tile into shared memory: storage type S in memory, operand type O in shared memory; DEPTH loads are in
+// Loads a tile into shared memory: storage type S in memory, operand type O in shared memory; DEPTH loads are in
 // flight. All of the CTA's THREADS call it; the caller synchronises before and after. `first_y`, `first_x`: the
 // tile's first pixel in the (possibly doubled) input. `owned`: this CTA writes the residual stream.
 template <class S, class O, int THREADS, int DEPTH>

@@ -44,7 +44,7 @@
 // the strips' moments, written and fenced by all blocks, before the ticket that lets the last block
 // of an image read them.
 #include "entries.cuh"
-#include "moments.cuh"
+#include "instance_norm.cuh"
 
 using namespace sf;
 
@@ -102,56 +102,6 @@ struct NormApplyParams {
     int relu;
 };
 static_assert(sizeof(NormApplyParams) == 64, "mirrored in params.rs");
-
-struct NormPlaneParams {
-    const void* from;
-    const void* residual;
-    void* to;
-    const float* gamma;
-    const float* beta;
-    int pixels;
-    int channels;
-    int group_packs;
-    int relu;
-    float eps;
-};
-static_assert(sizeof(NormPlaneParams) == 64, "mirrored in params.rs");
-
-// The pixels of a strip: from `first` to before `last`.
-struct Strip {
-    int first;
-    int last;
-};
-
-__device__ __forceinline__ Strip strip(int at, int strip_pixels, int pixels) {
-    int first = at * strip_pixels;
-    return {first, min(first + strip_pixels, pixels)};
-}
-
-// Element at which this thread's channels of image n begin.
-__device__ __forceinline__ u64 image(int n, int pixels, int channels, int channel) {
-    return (u64)n * (u32)pixels * (u32)channels + (u32)channel;
-}
-
-// Calls visit(pixel[4], raw[4]) or visit(pixel[1], raw[1]) for the pixels of a strip that are this
-// row's: four at a time, so that four loads are on their way together.
-template <class T, class Visit4, class Visit1>
-__device__ __forceinline__ void walk(const T* from, const Strip& s, const Seat& at, int channels,
-                                     Visit4 visit4, Visit1 visit1) {
-    int p = s.first + at.row;
-    // Unrolled no further than the four: registers would run out.
-#pragma unroll 1
-    for (; p + 3 * at.rows < s.last; p += 4 * at.rows) {
-        uint4 raw[4];
-#pragma unroll
-        for (int k = 0; k < 4; ++k)
-            raw[k] = *reinterpret_cast<const uint4*>(from + (u64)(u32)(p + k * at.rows) * (u32)channels);
-        visit4(p, raw);
-    }
-#pragma unroll 1
-    for (; p < s.last; p += at.rows)
-        visit1(p, *reinterpret_cast<const uint4*>(from + (u64)(u32)p * (u32)channels));
-}
 
 // ---- the baseline's reductions -----------------------------------------------------------------
 
@@ -245,29 +195,6 @@ extern "C" __global__ void __launch_bounds__(256)
 
 // ---- fused: statistics, then normalise with ReLU or residual ------------------------------------
 
-// Gathers the pixels of a strip that are this row's.
-template <class T, class Keep>
-__device__ __forceinline__ void gather(const T* from, const Strip& s, const Seat& at, int channels,
-                                       Gathered<T>& own, Keep keep) {
-    constexpr int COUNT = Pack<T>::COUNT;
-    walk(from, s, at, channels,
-         [&](int pixel, const uint4(&raw)[4]) {
-             float v[4][COUNT];
-#pragma unroll
-             for (int k = 0; k < 4; ++k) {
-                 widen_pack<T>(raw[k], v[k]);
-                 keep(pixel + k * at.rows, raw[k]);
-             }
-             own.take(v);
-         },
-         [&](int pixel, const uint4& raw) {
-             float v[COUNT];
-             widen_pack<T>(raw, v);
-             keep(pixel, raw);
-             own.take(v);
-         });
-}
-
 template <class T> __device__ __forceinline__ void norm_statistics(const NormStatisticsParams& p) {
     constexpr int COUNT = Pack<T>::COUNT, THREADS = 512;
     __shared__ Moments slots[THREADS * COUNT];
@@ -350,36 +277,6 @@ template <class T> __device__ __forceinline__ void norm_statistics(const NormSta
     }
 }
 
-// What is done with the values of a lane.
-template <class T> struct Factors {
-    float scale[Pack<T>::COUNT];
-    float mean[Pack<T>::COUNT];
-    float beta[Pack<T>::COUNT];
-};
-
-// Writes (v - mean) * scale + beta, with ReLU or a residual, for one pixel of a lane.
-template <class T>
-__device__ __forceinline__ void write_normalised(T* to, const uint4& raw, const uint4& residual,
-                                                 bool has_residual, bool has_relu,
-                                                 const Factors<T>& f) {
-    constexpr int COUNT = Pack<T>::COUNT;
-    float v[COUNT];
-    widen_pack<T>(raw, v);
-#pragma unroll
-    for (int i = 0; i < COUNT; ++i) {
-        v[i] = (v[i] - f.mean[i]) * f.scale[i] + f.beta[i];
-        // Written so that a NaN stays one.
-        if (has_relu) v[i] = v[i] < 0.0f ? 0.0f : v[i];
-    }
-    if (has_residual) {
-        float r[COUNT];
-        widen_pack<T>(residual, r);
-#pragma unroll
-        for (int i = 0; i < COUNT; ++i) v[i] += r[i];
-    }
-    store_pack(to, v);
-}
-
 template <class T> __device__ __forceinline__ void norm_apply(const NormApplyParams& p) {
     constexpr int COUNT = Pack<T>::COUNT;
     int n = (int)blockIdx.y;
@@ -418,52 +315,7 @@ template <class T> __device__ __forceinline__ void norm_apply(const NormApplyPar
 }
 
 template <class T> __device__ __forceinline__ void norm_plane(const NormPlaneParams& p) {
-    constexpr int COUNT = Pack<T>::COUNT, THREADS = 512;
-    extern __shared__ uint4 kept[];
-    // A group has at most 2 * COUNT channels, and each warp one slot for them.
-    __shared__ Moments slots[THREADS / 32 * 2 * COUNT];
-    __shared__ float counts[THREADS / 32];
-    __shared__ float scales[2 * COUNT], means[2 * COUNT];
-    int n = (int)blockIdx.y, packs = p.group_packs;
-    Seat at = seat(packs, THREADS);
-    int group = (int)blockIdx.x * packs * COUNT;
-    u64 base = image(n, p.pixels, p.channels, group + at.lane * COUNT);
-    Gathered<T> own;
-    gather(static_cast<const T*>(p.from) + base, Strip{0, p.pixels}, at, p.channels, own,
-           [&](int pixel, const uint4& raw) { kept[pixel * packs + at.lane] = raw; });
-    merge_block<THREADS>(own, at, packs, slots, counts, [&](int c, float count, const Moments& m) {
-        scales[c] = scale_of(m, count, p.eps, p.gamma[group + c]);
-        means[c] = m.mean;
-    });
-    // Orders the factors before their use. The kept pixels are read by the threads that wrote them.
-    __syncthreads();
-    Factors<T> factors;
-#pragma unroll
-    for (int i = 0; i < COUNT; ++i) {
-        factors.scale[i] = scales[at.lane * COUNT + i];
-        factors.mean[i] = means[at.lane * COUNT + i];
-        factors.beta[i] = p.beta[group + at.lane * COUNT + i];
-    }
-    const T* residual = p.residual ? static_cast<const T*>(p.residual) + base : nullptr;
-    T* to = static_cast<T*>(p.to) + base;
-#pragma unroll 1
-    for (int first = at.row; first < p.pixels; first += 2 * at.rows) {
-        uint4 others[2];
-#pragma unroll
-        for (int k = 0; k < 2; ++k) {
-            int pixel = first + k * at.rows;
-            others[k] = residual && pixel < p.pixels
-                            ? *reinterpret_cast<const uint4*>(residual + (u64)(u32)pixel * (u32)p.channels)
-                            : make_uint4(0u, 0u, 0u, 0u);
-        }
-#pragma unroll
-        for (int k = 0; k < 2; ++k) {
-            int pixel = first + k * at.rows;
-            if (pixel < p.pixels)
-                write_normalised(to + (u64)(u32)pixel * (u32)p.channels, kept[pixel * packs + at.lane],
-                                 others[k], residual != nullptr, p.relu != 0, factors);
-        }
-    }
+    norm_plane<T, 1>(p);
 }
 
 // An operation's entry for one type.

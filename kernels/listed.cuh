@@ -139,7 +139,7 @@ __device__ __forceinline__ void list_tile(const ConvParams& p, uint2* list, int 
     }
 }
 
-// Brings the input tiles of a CTA into shared memory one after another, as gather.cuh does.
+// Loads the input tiles of a CTA into shared memory one after another, as gather.cuh does.
 template <class S, class O, int THREADS> struct ListedGather {
     static constexpr int PACK = Pack<S>::COUNT;
     const ConvParams& p;

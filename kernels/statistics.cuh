@@ -12,7 +12,7 @@
 
 namespace sf {
 
-// All of the CTA's threads that compute; where a warp brings weights, it takes no part.
+// All of the CTA's threads that compute; where a warp loads weights, it takes no part.
 __device__ __forceinline__ void sync_team() { asm volatile("bar.sync 1, 256;" ::: "memory"); }
 
 // The same, and tells all of them whether one of them says so.

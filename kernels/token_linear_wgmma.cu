@@ -11,7 +11,7 @@
 // W ((x - mean) * factor) = factor * (W x - mean * the sums of W's rows). The sums are of the weights as stored, so that
 // what is subtracted is what was added. Mean and factor come from the warps that copy, which look at every panel.
 //
-// Weights: [block of 64 outputs][panel of 64 inputs][output][input], 8 KB a block and panel, which one bulk copy brings. A
+// Weights: [block of 64 outputs][panel of 64 inputs][output][input], 8 KB a block and panel, which one bulk copy loads. A
 // row of a panel is 128 bytes, whose 16-byte pieces are exchanged as the products' 128-byte swizzle has it: piece p of
 // row r lies at p ^ r % 8. Tokens lie likewise in shared memory.
 //

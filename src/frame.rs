@@ -45,9 +45,28 @@ impl Frame {
     /// The frame with `width` x `height` pixels, neither less than its own: extended to the right and
     /// below by reflection, as often as needed; a side of one pixel repeats it.
     pub fn extended(&self, width: usize, height: usize) -> Self {
-        Self::from_fn(width, height, |x, y| {
-            self.pixel(folded(x, self.width), folded(y, self.height))
-        })
+        let (width, height) = (width.max(1), height.max(1));
+        let mut rgba = vec![0; 4 * width * height];
+        self.extend_into(width, &mut rgba);
+        Self {
+            width,
+            height,
+            rgba,
+        }
+    }
+
+    /// [`Frame::extended`] as rows of `width` pixels in memory for RGBA that is there already; as many rows as it holds.
+    pub fn extend_into(&self, width: usize, to: &mut [u8]) {
+        let own = 4 * self.width.min(width);
+        for (y, to) in to.chunks_exact_mut(4 * width).enumerate() {
+            let begin = 4 * self.width * folded(y, self.height);
+            let from = &self.rgba[begin..][..4 * self.width];
+            let (kept, behind) = to.split_at_mut(own);
+            kept.copy_from_slice(&from[..own]);
+            for (x, pixel) in (self.width..).zip(behind.chunks_exact_mut(4)) {
+                pixel.copy_from_slice(&from[4 * folded(x, self.width)..][..4]);
+            }
+        }
     }
 
     /// Takes `width * height * 4` bytes of RGBA.
@@ -248,6 +267,27 @@ fn folded(position: usize, side: usize) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_frame_is_extended_by_reflection() {
+        for (width, height) in [(1, 1), (2, 1), (3, 4), (16, 5)] {
+            let frame = Frame::from_fn(width, height, |x, y| [x as u8, y as u8, 7, 255]);
+            for (wide, high) in [
+                (width, height),
+                (width + 1, height),
+                (width + 40, height + 9),
+            ] {
+                let wanted = Frame::from_fn(wide, high, |x, y| {
+                    frame.pixel(folded(x, width), folded(y, height))
+                });
+                let extended = frame.extended(wide, high);
+                assert_eq!(extended, wanted, "{width}x{height} to {wide}x{high}");
+            }
+        }
+        let row = Frame::from_fn(3, 1, |x, _| [x as u8; 4]).extended(8, 1);
+        let places: Vec<u8> = row.rgba().iter().copied().step_by(4).collect();
+        assert_eq!(places, [0, 1, 2, 1, 0, 1, 2, 1]);
+    }
 
     #[test]
     fn a_resized_frame_is_whole() {

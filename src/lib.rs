@@ -201,6 +201,7 @@ pub mod mode;
 pub mod models;
 pub mod network;
 pub mod numeric;
+pub mod parallel_copy;
 pub mod plan;
 pub mod quantisation;
 pub mod settings;

@@ -111,7 +111,8 @@ impl Ceiling {
 /// Time and work of a single operation, as it would be called by itself.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct OperationTiming {
-    /// For programs: `instance-norm`, `conv-norm-relu`, `conv-norm`, `conv-pad`, `residual-block`.
+    /// For programs: `instance-norm`, `conv-norm-relu`, `conv-norm`, `conv-pad`, `residual-block`,
+    /// `attention`, `attention-layer`, `feed-forward`.
     pub operation: &'static str,
     /// For people: `conv 3x3 + norm + ReLU`.
     pub name: String,
@@ -143,7 +144,8 @@ pub struct OperationTiming {
     pub launches_of_network: usize,
     /// How the operation is done, and what the fused network does instead, in words.
     pub how: &'static str,
-    /// Copies of the input that are worked on in turn, so that none is left in a cache.
+    /// Copies of the input that are worked on in turn, so that none is left in a cache; 1 for parts of a network for
+    /// style pictures, which work on the same tokens again and again.
     pub copies: usize,
 }
 

@@ -71,7 +71,7 @@ fn main() -> ExitCode {
     }
     let backend = backend.ok();
     type Test = fn(&dyn Backend) -> Result<(), Failed>;
-    let tests: [(&str, Test); 23] = [
+    let tests: [(&str, Test); 24] = [
         (
             "every_mode_paints_the_oracles_picture",
             every_mode_paints_the_oracles_picture,
@@ -83,6 +83,10 @@ fn main() -> ExitCode {
         (
             "tiles_that_take_turns_are_right_too",
             tiles_that_take_turns_are_right_too,
+        ),
+        (
+            "older_gpus_kernels_are_right_too",
+            older_gpus_kernels_are_right_too,
         ),
         (
             "thousand_frames_and_two_hundred_sessions_leave_memory_as_it_was",
@@ -232,6 +236,45 @@ fn every_kernel_computes_what_it_should(backend: &dyn Backend) -> Result<(), Fai
         return Err(format!("only {count} kernels were looked at").into());
     }
     Ok(())
+}
+
+/// What the driver makes of the kernels for Ampere paints as they should, in plans for its shared memory and for that of
+/// consumers' cards.
+fn older_gpus_kernels_are_right_too(_: &dyn Backend) -> Result<(), Failed> {
+    let (mut wrong, mut kernels) = (Vec::new(), Vec::new());
+    for older in [(8, 0), (8, 6)] {
+        let as_older = cuda::open_as(None, older)?;
+        let fused = |mode: &Mode| mode.variant == Variant::Fused;
+        let modes: Vec<Mode> = as_older.modes().into_iter().filter(fused).collect();
+        let subject = Subject {
+            name: format!("random 32-64-128 as {older:?}"),
+            network: network(),
+            pictures: vec![("75x70".to_owned(), picture(75, 70))],
+        };
+        verify::verify(as_older.as_ref(), &subject, &modes, 1, |verdict| {
+            if !verdict.passed {
+                wrong.push(format!("{verdict:?}"));
+            }
+        })?;
+        verify::verify_kernels(as_older.as_ref(), &subject, &modes, |verdict| {
+            if !verdict.passed {
+                wrong.push(format!("{verdict:?}"));
+            }
+            kernels.push(verdict.kernel);
+        })?;
+    }
+    println!("{} kernels, {} wrong", kernels.len(), wrong.len());
+    if kernels.iter().any(|kernel| kernel.contains("wgmma")) {
+        return Err("Hopper's own kernels ran".into());
+    }
+    if !wrong.is_empty() {
+        wrong.truncate(60);
+        return Err(wrong.join("\n").into());
+    }
+    match kernels.len() {
+        0 => Err("no kernel was looked at".into()),
+        _ => Ok(()),
+    }
 }
 
 /// Where a multiprocessor has several tiles, which the whole device has only of pictures too large for the oracle,

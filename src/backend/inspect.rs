@@ -9,8 +9,8 @@ use super::{
 };
 use crate::{
     frame::Frame,
-    graph::Graph,
     mode::Precision,
+    network::Network,
     tensor::{Shape, Tensor, maps_in_words},
     timing::{Ceiling, OperationTiming, RunTiming, StepTiming},
 };
@@ -41,14 +41,14 @@ pub trait Inspect {
         Ok(None)
     }
 
-    /// Times the single operations that a network is made of, each on the maps that it has in
-    /// `graph` at the size of `spec`; for tables. Empty on a device that has no such launches.
+    /// Times the single operations that a network is made of, each on the maps that it has at the size of
+    /// `spec`; for tables. Empty on a device that has no such launches.
     ///
     /// # Errors
     /// [`BackendError`] when the device cannot hold or run them.
     fn time_operations(
         &self,
-        _graph: &Graph,
+        _network: &Network,
         _spec: &SessionSpec,
         _rounds: u32,
     ) -> Result<Vec<OperationTiming>, BackendError> {

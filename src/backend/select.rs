@@ -20,6 +20,8 @@ pub struct DeviceOptions {
     pub threads: Option<usize>,
     /// Number of the GPU, in the driver's order; the first when `None`.
     pub gpu: Option<usize>,
+    /// Compute capability of an older GPU whose kernels and plans are used; the GPU's own when `None`.
+    pub kernels_of: Option<(i32, i32)>,
 }
 
 /// Opens a device by choice: once at the start, and again when a device was lost, then by its own
@@ -46,10 +48,14 @@ pub fn select(choice: DeviceChoice, options: &DeviceOptions) -> Result<Selected,
     };
     let falls_back = match choice {
         DeviceChoice::Cpu => return cpu(None),
-        DeviceChoice::Auto => options.gpu.is_none(),
+        DeviceChoice::Auto => options.gpu.is_none() && options.kernels_of.is_none(),
         DeviceChoice::Cuda => false,
     };
-    match cuda::open(options.gpu) {
+    let opened = match options.kernels_of {
+        None => cuda::open(options.gpu),
+        Some(older) => cuda::open_as(options.gpu, older),
+    };
+    match opened {
         Ok(backend) => Ok(Selected {
             backend,
             notice: None,

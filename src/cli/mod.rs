@@ -260,6 +260,7 @@ fn device_options(args: &DeviceArgs) -> DeviceOptions {
     DeviceOptions {
         threads: args.threads.map(usize::from),
         gpu: args.gpu.map(usize::from),
+        kernels_of: args.kernels_of,
     }
 }
 
@@ -277,6 +278,11 @@ fn select_device(args: &DeviceArgs) -> Result<Selected, CliError> {
     if let (DeviceChoice::Cpu, Some(gpu)) = (args.device, args.gpu) {
         return Err(CliError::WrongUse(format!(
             "--device cpu uses no GPU; leave out --gpu {gpu}, or choose --device cuda"
+        )));
+    }
+    if let (DeviceChoice::Cpu, Some((major, minor))) = (args.device, args.kernels_of) {
+        return Err(CliError::WrongUse(format!(
+            "--device cpu uses no GPU; leave out --kernels-of {major}.{minor}, or choose --device cuda"
         )));
     }
     let selected =

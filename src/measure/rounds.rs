@@ -25,7 +25,7 @@ pub(super) const MOST_PROFILED: u32 = 20;
 /// Runs of so many bytes of frames that are painted in a row, to time a device that need not wait for the host: as many as
 /// fit into this memory, so that the first upload and the last download, which nothing hides, count for little.
 fn in_a_row(run_bytes: u64) -> usize {
-    const BYTES: u64 = 512 << 20;
+    const BYTES: u64 = 1 << 30;
     (BYTES / run_bytes.max(1)).clamp(8, 64) as usize
 }
 /// How often; the median counts.

@@ -132,12 +132,12 @@ impl Setup<'_> {
     /// # Errors
     /// [`MeasureError::Backend`] when the device refuses.
     pub fn kernels(&self, mode: Mode, operations: bool) -> Result<KernelFacts, MeasureError> {
-        let (graph, spec) = (self.subject.network.graph(), self.spec(mode));
+        let (network, spec) = (&self.subject.network, self.spec(mode));
         let rounds = self.frames.min(MOST_PROFILED);
         Ok(KernelFacts {
             ceiling: ceiling(self.backend, mode.precision)?,
             operations: match self.backend.inspect().filter(|_| operations) {
-                Some(device) => device.time_operations(graph, &spec, rounds)?,
+                Some(device) => device.time_operations(network, &spec, rounds)?,
                 None => Vec::new(),
             },
         })

@@ -14,6 +14,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("disk", 0),
     ("tensor", 1),
     ("frame", 1),
+    ("parallel_copy", 1),
     ("mode", 1),
     ("numeric", 1),
     ("timing", 1),

@@ -146,6 +146,12 @@ fn a_gpu_that_is_chosen_paints_or_is_refused() {
     s.styleforge(&["bench", "--size", "8x8", "--device", "cpu", "--gpu", "0"])
         .ends(2)
         .says("--device cpu uses no GPU");
+    s.styleforge(&["check", "--device", "cpu", "--kernels-of", "8.6"])
+        .ends(2)
+        .says("leave out --kernels-of 8.6");
+    s.styleforge(&["check", "--kernels-of", "9.0"])
+        .ends(2)
+        .says("it is 8.0, 8.6 or 8.9");
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod painting;
 #[path = "../support/real_time.rs"]
 mod real_time;
 mod remote;
+mod token_parts;
 
 use std::{
     sync::Arc,
@@ -147,7 +148,7 @@ fn a_driver_that_refuses_special_launches_gets_plain_ones() {
         let backend = gpu.backend().expect("a GPU");
         let spec = SessionSpec::single(40, 28, FUSED);
         let device = backend.inspect().expect("a look into it");
-        let timed = device.time_operations(network().graph(), &spec, 1);
+        let timed = device.time_operations(&network(), &spec, 1);
         assert!(!timed.expect("operations by themselves").is_empty());
     }
     let gpu = FakeGpu::new();
@@ -288,13 +289,13 @@ fn sums_of_two_halves_are_for_hopper_and_their_operations_are_timed_where_they_f
          (this one has 8.6); choose fp32 or tf32"
     );
     let hopper = FakeGpu::of((9, 0)).backend().expect("a GPU");
-    let graph = NetworkSpec::with_widths([32, 64, 128]).graph();
-    let graph = graph.expect("a graph");
+    let network = NetworkSpec::with_widths([32, 64, 128]).random(5);
+    let network = network.expect("a valid shape");
     let inspect = hopper.inspect().expect("a GPU can be looked into");
     let timed = |precision| {
         let spec = SessionSpec::single(64, 48, Mode::new(Variant::Fused, precision));
         inspect
-            .time_operations(&graph, &spec, 1)
+            .time_operations(&network, &spec, 1)
             .expect("times")
             .len()
     };

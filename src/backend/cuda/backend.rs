@@ -12,6 +12,7 @@ use super::{
     native::NativeDriver,
     operation::OperationSession,
     session::CudaSession,
+    token_timing,
 };
 use crate::{
     backend::{Backend, BackendError, DeviceInfo, Inspect, RunControl, Session, SessionSpec},
@@ -65,9 +66,37 @@ impl CudaBackend {
         self
     }
 
+    /// The GPU with this number, with plans and kernels of an older one, which the driver compiles for it: seconds for
+    /// each file of kernels.
+    ///
+    /// # Errors
+    /// As [`CudaBackend::open`].
+    pub(super) fn open_as(
+        ordinal: usize,
+        name: &str,
+        (major, minor): (i32, i32),
+    ) -> Result<Self, BackendError> {
+        let (driver, limits) = NativeDriver::open(ordinal).map_err(|f| driver_error(f, name))?;
+        let (driver, limits): (Arc<dyn Driver>, _) =
+            (Arc::new(driver), limits.as_of((major, minor)));
+        let kernels = Kernels::portable(driver.clone(), limits.compute_capability);
+        let name = format!("{name} as compute capability {major}.{minor}");
+        Ok(Self::with_kernels(driver, kernels, limits, &name))
+    }
+
     /// A backend on any driver; for tests that let it fail.
     pub fn with_driver(driver: Arc<dyn Driver>, limits: DeviceLimits, name: &str) -> Self {
-        let kernels = Arc::new(Kernels::new(driver.clone(), limits.compute_capability));
+        let kernels = Kernels::new(driver.clone(), limits.compute_capability);
+        Self::with_kernels(driver, kernels, limits, name)
+    }
+
+    fn with_kernels(
+        driver: Arc<dyn Driver>,
+        kernels: Kernels,
+        limits: DeviceLimits,
+        name: &str,
+    ) -> Self {
+        let kernels = Arc::new(kernels);
         Self {
             composer: Arc::new(Composer::new(kernels.clone())),
             kernels,
@@ -372,13 +401,18 @@ impl Inspect for CudaBackend {
 
     fn time_operations(
         &self,
-        graph: &Graph,
+        network: &Network,
         spec: &SessionSpec,
         rounds: u32,
     ) -> Result<Vec<OperationTiming>, BackendError> {
-        // The operations consist of the fused network's launches; those of a general graph are in its own times.
-        let is_general = |plan: CudaPlan| plan.is_general();
-        if spec.mode.variant != Variant::Fused || self.planned(graph, spec).is_ok_and(is_general) {
+        let graph = network.graph();
+        if let Ok(plan) = self.planned(graph, spec)
+            && plan.is_general()
+        {
+            return token_timing::timed(&self.shared(), network, plan, rounds);
+        }
+        // The operations consist of the fused network's launches.
+        if spec.mode.variant != Variant::Fused {
             return Ok(Vec::new());
         }
         let precision = spec.mode.precision;

@@ -140,6 +140,13 @@ pub fn image(file: &str, compute_capability: (i32, i32)) -> Option<KernelImage<'
     embedded().ok()?.image(file, compute_capability)
 }
 
+/// The embedded image of a file that the driver compiles for the GPU at hand, whatever that is.
+pub fn portable_image(file: &str) -> Option<KernelImage<'static>> {
+    let mut images = embedded().ok()?.images();
+    let is_it = |(name, image): &(&str, KernelImage<'_>)| *name == file && !image.is_machine_code();
+    images.find(is_it).map(|(_, image)| image)
+}
+
 fn decoded(kept: &[u8]) -> Result<Vec<u8>, BundleError> {
     let damaged = |error: std::io::Error| BundleError::Damaged {
         what: error.to_string(),

@@ -13,9 +13,9 @@ use super::{
     driver::{DevicePtr, Driver, DriverFailure, Event, Function, LaunchShape, Queue},
     kernels::Kernels,
     params::ComposeParams,
-    transfers::{EventList, Pinned, copy},
+    transfers::{EventList, Pinned},
 };
-use crate::{backend::BackendError, compose::Look, frame::Frame};
+use crate::{backend::BackendError, compose::Look, frame::Frame, parallel_copy};
 
 /// File and entry of the kernel.
 const KERNEL: &str = "compose";
@@ -99,7 +99,7 @@ impl Composer {
         let Some(Room { pinned, memory, .. }) = room.as_mut() else {
             return Ok(None);
         };
-        copy(pinned.halves(bytes).0, source.rgba());
+        parallel_copy::copy(pinned.halves(bytes).0, source.rgba());
         let (small, large) = (on.size, (source.height(), source.width()));
         let params = ComposeParams {
             picture: memory.0,
@@ -205,7 +205,7 @@ impl Composing<'_> {
     /// Copies the result; the device was waited for.
     pub(super) fn finish(mut self, to: &mut Frame) {
         if let Some(room) = self.room.as_mut() {
-            copy(to.rgba_mut(), room.pinned.halves(self.bytes).0);
+            parallel_copy::copy(to.rgba_mut(), room.pinned.halves(self.bytes).0);
         }
     }
 }

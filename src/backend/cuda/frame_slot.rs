@@ -14,11 +14,12 @@ use super::{
     composer::Composing,
     device_network::{DeviceNetwork, Launches},
     driver::{Driver, DriverFailure, Event, Graph, PinnedPtr, Queue},
-    transfers::{EventList, Pinned, copy},
+    transfers::{EventList, Pinned},
 };
 use crate::{
     backend::BackendError,
     frame::Frame,
+    parallel_copy,
     plan::cuda::{CudaPlan, MemoryLayout},
     timing::{RunTiming, TimingMethod},
 };
@@ -100,9 +101,9 @@ impl FrameSlot {
                 return;
             };
             if extend {
-                copy(to, frame.extended(width, height).rgba());
+                frame.extend_into(width, to);
             } else {
-                copy(to, frame.rgba());
+                parallel_copy::copy(to, frame.rgba());
             }
         }
     }
@@ -127,7 +128,7 @@ impl FrameSlot {
         for output in outputs {
             let to = output.rgba_mut();
             let (painting, rest) = paintings.split_at_mut(to.len());
-            copy(to, painting);
+            parallel_copy::copy(to, painting);
             paintings = rest;
         }
         Ok(())

@@ -27,6 +27,8 @@ pub enum Refusal {
 pub struct Kernels {
     driver: Arc<dyn Driver>,
     compute_capability: (i32, i32),
+    /// Whether only images are taken that the driver compiles for the device at hand.
+    is_portable: bool,
     /// Loaded images by the name of their source file.
     modules: Mutex<HashMap<String, Module>>,
 }
@@ -37,8 +39,16 @@ impl Kernels {
         Self {
             driver,
             compute_capability,
+            is_portable: false,
             modules: Mutex::default(),
         }
+    }
+
+    /// Those of an older device, compiled by the driver for the one at hand.
+    pub fn portable(driver: Arc<dyn Driver>, compute_capability: (i32, i32)) -> Self {
+        let mut kernels = Self::new(driver, compute_capability);
+        kernels.is_portable = true;
+        kernels
     }
 
     /// The entry `entry` of the source file `file`, allowed to use `shared_bytes` of dynamic shared
@@ -61,6 +71,9 @@ impl Kernels {
     /// Loads every image and every entry that this device takes, so that no change of the mode has to. An image
     /// that fails here gives its error when a session needs it.
     pub fn load_all(&self) {
+        if self.is_portable {
+            return;
+        }
         for file in bundle::files(self.compute_capability) {
             // An image that the driver has to compile takes seconds: too long for a kernel that may never be
             // used.
@@ -87,7 +100,11 @@ impl Kernels {
             return Ok(module);
         }
         let (major, minor) = self.compute_capability;
-        let image = bundle::image(file, (major, minor)).ok_or(Refusal::NoImage(major, minor))?;
+        let image = match self.is_portable {
+            true => bundle::portable_image(file),
+            false => bundle::image(file, (major, minor)),
+        };
+        let image = image.ok_or(Refusal::NoImage(major, minor))?;
         let module = self.driver.load(image.bytes).map_err(Refusal::Driver)?;
         modules.insert(file.to_owned(), module);
         Ok(module)

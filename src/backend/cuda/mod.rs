@@ -30,6 +30,7 @@ mod nvtx;
 mod operation;
 mod pack;
 mod session;
+mod token_timing;
 mod transfers;
 
 use std::sync::Arc;
@@ -138,6 +139,30 @@ pub fn open_narrow(
     let (number, device) = usable(&found, gpu)?;
     let whole = CudaBackend::open(number, &device.name)?;
     Ok(Arc::new(whole.narrowed(multiprocessors)))
+}
+
+/// Compute capabilities of older GPUs whose kernels newer ones run as well, because the driver compiles them.
+pub const OLDER_CAPABILITIES: [(i32, i32); 3] = [(8, 0), (8, 6), (8, 9)];
+
+/// [`open_here`] with plans and kernels of an older GPU, of [`OLDER_CAPABILITIES`]: what is seen there says how right
+/// they are, and what Hopper's own kernels gain.
+///
+/// # Errors
+/// As [`open`], and [`BackendError::Unavailable`] for a GPU that is not newer.
+pub fn open_as(gpu: Option<usize>, older: (i32, i32)) -> Result<Arc<dyn Backend>, BackendError> {
+    let found = probe();
+    let (number, device) = usable(&found, gpu)?;
+    let (major, minor) = device.compute_capability;
+    if (major, minor) <= older {
+        return Err(BackendError::Unavailable {
+            device: device.name.clone(),
+            reason: format!(
+                "its compute capability is {major}.{minor}, and kernels are taken of older GPUs only"
+            ),
+        });
+    }
+    let backend = CudaBackend::open_as(number, &device.name, older)?;
+    Ok(Arc::new(backend))
 }
 
 /// The backend that was opened in this process; where this process cannot open the device any more, the one

@@ -216,13 +216,17 @@ fn operations(r: &Measurement) -> Vec<String> {
         notes.push(format!("  {}, {}: {}", o.name, o.shape, o.how));
     }
     let copies = r.operations.iter().map(|o| o.copies);
-    let head = format!(
-        "Single operations of {} at {}, each a graph of {} to {} copies that together exceed the \
-         caches; \"In network\" is the part that the fused network launches too",
-        r.mode,
-        r.size,
-        copies.clone().min().unwrap_or(0),
-        copies.max().unwrap_or(0),
-    );
+    let (least, most) = (copies.clone().min().unwrap_or(0), copies.max().unwrap_or(0));
+    let head = match most {
+        0 | 1 => format!(
+            "Parts of the first block of {} at {}, each a graph that runs it again and again on the same tokens",
+            r.mode, r.size
+        ),
+        _ => format!(
+            "Single operations of {} at {}, each a graph of {least} to {most} copies that together exceed the \
+             caches; \"In network\" is the part that the fused network launches too",
+            r.mode, r.size
+        ),
+    };
     [vec![String::new(), head], table(&rows), notes].concat()
 }

@@ -25,6 +25,7 @@ use crate::{
     mailbox::Writer,
     media::{record::FrameSink, resample::Resampler, upscale::Upscaler},
     mode::{DeviceChoice, Mode},
+    parallel_copy,
     timing::RunTiming,
     verify::Equality,
 };
@@ -81,7 +82,10 @@ pub struct FrameLoop {
     output: Writer<LivePicture>,
     wake_up: WakeUp,
     recording: Option<FrameSink>,
+    /// The source's frame at the working size, where that is another than its own.
     scaled: Frame,
+    /// The working size.
+    working: (usize, usize),
     scale_ms: f32,
     resampler: Resampler,
     upscaler: Upscaler,
@@ -118,6 +122,7 @@ impl FrameLoop {
             wake_up,
             recording: None,
             scaled: pixel(),
+            working: (1, 1),
             scale_ms: 0.0,
             resampler: Resampler::default(),
             upscaler: Upscaler::new(threads),
@@ -135,9 +140,12 @@ impl FrameLoop {
         &mut self.recording
     }
 
-    /// The frame at the working size.
-    pub fn scaled(&self) -> &Frame {
-        &self.scaled
+    /// The source's frame at the working size; `source` is the one that was scaled.
+    pub fn scaled<'a>(&'a self, source: &'a Frame) -> &'a Frame {
+        match self.working == sides(source) {
+            true => source,
+            false => &self.scaled,
+        }
     }
 
     /// Ends a run.
@@ -160,7 +168,7 @@ impl FrameLoop {
         let size = sides(&captured.frame);
         let original = &mut self.output.value.original;
         fit(original, size);
-        original.rgba_mut().copy_from_slice(captured.frame.rgba());
+        parallel_copy::copy(original.rgba_mut(), captured.frame.rgba());
         Begun {
             at,
             captured_at: if fresh { captured.captured_at } else { at },
@@ -180,8 +188,11 @@ impl FrameLoop {
     ) {
         let began = (self.clock)();
         self.upscales = upscaled && (size.0 < frame.width() || size.1 < frame.height());
-        fit(&mut self.scaled, size);
-        self.resampler.resample(frame, &mut self.scaled);
+        self.working = size;
+        if size != sides(frame) {
+            fit(&mut self.scaled, size);
+            self.resampler.resample(frame, &mut self.scaled);
+        }
         let picture = &mut self.output.value;
         let [first, second] = &mut self.network;
         let nothing = || Frame::from_fn(1, 1, |_, _| [0; 4]);
@@ -202,18 +213,24 @@ impl FrameLoop {
         self.scale_ms = ms((self.clock)() - began);
     }
 
-    /// Paints the scaled frame, and composes it with `look` where the device does; `meanwhile` is called again and again.
+    /// Paints the frame at the working size, of the source's `source`, and composes it with `look` where the device does;
+    /// `meanwhile` is called again and again.
     ///
     /// # Errors
     /// As [`Session::run`].
     pub fn paint(
         &mut self,
         session: &mut dyn Session,
+        source: &Frame,
         (half, look): (Half, Look),
         mut meanwhile: Option<&mut dyn FnMut()>,
     ) -> Result<RunTiming, BackendError> {
         let picture = &mut self.output.value;
         let [first, second] = &mut self.network;
+        let scaled = match self.working == sides(source) {
+            true => source,
+            false => &self.scaled,
+        };
         self.composed[half as usize] = false;
         if self.upscales {
             let is_pair = picture.other.is_some();
@@ -230,7 +247,7 @@ impl FrameLoop {
                 painting: is_pair.then_some(painting),
             };
             let meanwhile = meanwhile.as_mut().map(|m| &mut **m as &mut dyn FnMut());
-            let run = session.run_composed(&self.scaled, composition, &self.control, meanwhile)?;
+            let run = session.run_composed(scaled, composition, &self.control, meanwhile)?;
             if let Some(timing) = run {
                 self.composed[half as usize] = true;
                 return Ok(timing);
@@ -242,14 +259,17 @@ impl FrameLoop {
             (Half::Second, Some(other), false) => other,
             _ => &mut picture.painted,
         };
-        let (inputs, outputs) = (from_ref(&self.scaled), from_mut(to));
+        let (inputs, outputs) = (from_ref(scaled), from_mut(to));
         session.run(inputs, outputs, &self.control, meanwhile)
     }
 
-    /// Shows the scaled frame as it is.
-    pub fn show_source(&mut self) -> Painted {
-        let painted = &mut self.output.value.painted;
-        painted.rgba_mut().copy_from_slice(self.scaled.rgba());
+    /// Shows the frame at the working size as it is, of the source's `source`.
+    pub fn show_source(&mut self, source: &Frame) -> Painted {
+        let scaled = match self.working == sides(source) {
+            true => source,
+            false => &self.scaled,
+        };
+        parallel_copy::copy(self.output.value.painted.rgba_mut(), scaled.rgba());
         Painted {
             mode: None,
             timing: RunTiming::host(0.0),
@@ -279,7 +299,11 @@ impl FrameLoop {
                 let painting = (&self.scaled, network);
                 (self.upscaler).compose(painting, &picture.original, look, to);
             } else if look != Look::default() {
-                compose_into(&self.scaled, to, look);
+                let at_size = match self.working == sides(&picture.original) {
+                    true => &picture.original,
+                    false => &self.scaled,
+                };
+                compose_into(at_size, to, look);
             }
         }
     }
@@ -315,7 +339,7 @@ impl FrameLoop {
                 compose_ms: painted.timing.compose_ms as f32 + ms(ready_at - composing),
                 ..begun.stages
             },
-            working: sides(&self.scaled),
+            working: self.working,
             mode: painted.mode,
             method: painted.timing.method,
             pair: painted.pair,
@@ -336,15 +360,22 @@ impl FrameLoop {
         facts
     }
 
-    /// The scaled frame and memory for a picture that is not shown, at the working size: the last picture was
-    /// handed over already.
-    pub fn unseen(&mut self) -> (&Frame, &mut Frame, &RunControl) {
+    /// The frame at the working size, of the source's `source`, and memory for a picture of that size that is not shown:
+    /// the last picture was handed over already.
+    pub fn unseen<'a>(
+        &'a mut self,
+        source: &'a Frame,
+    ) -> (&'a Frame, &'a mut Frame, &'a RunControl) {
         let unseen = match self.upscales {
             true => &mut self.network[0],
             false => &mut self.output.value.painted,
         };
-        fit(unseen, sides(&self.scaled));
-        (&self.scaled, unseen, &self.control)
+        fit(unseen, self.working);
+        let scaled = match self.working == sides(source) {
+            true => source,
+            false => &self.scaled,
+        };
+        (scaled, unseen, &self.control)
     }
 }
 

@@ -259,7 +259,7 @@ impl Live {
                     let size = if upscales { begun.size } else { size };
                     let frame = &self.input.frames.value.frame;
                     self.frames.scale(frame, size, (false, false));
-                    break self.frames.show_source();
+                    break self.frames.show_source(frame);
                 }
                 Next::Nothing => {
                     self.changed = true;
@@ -287,7 +287,8 @@ impl Live {
         let work = self.hand_over(&begun, &painted);
         if self.settings.current.sample {
             if let Some(RenderTarget::One(slot)) = self.sessions.serving() {
-                let frames = (&mut self.frames, &painted);
+                let source = &self.input.frames.value.frame;
+                let frames = (&mut self.frames, source, &painted);
                 (self.sampler).sample(painter, &slot.key, frames, &self.clock, send);
             }
         } else {
@@ -377,7 +378,8 @@ impl Live {
             let session = other.and_then(|other| other.pool_mut().session(&slot.key));
             // The scheduler gives only targets whose sessions are open.
             let session = session.ok_or(BackendError::EMPTY_BATCH)?;
-            return self.frames.paint(session, (half, look), None);
+            let source = &self.input.frames.value.frame;
+            return self.frames.paint(session, source, (half, look), None);
         }
         let taken = painter.pool_mut().take_out(&slot.key);
         let mut session = taken.ok_or(BackendError::EMPTY_BATCH)?;
@@ -387,6 +389,7 @@ impl Live {
             rate,
             sessions,
             frames,
+            input,
             ..
         } = &mut *self;
         let mut prefetch = || {
@@ -397,7 +400,12 @@ impl Live {
             rate.set_size(next.size);
             sessions.prefetch(painter, next, size_for(next, &rate, source));
         };
-        let painted = frames.paint(session.as_mut(), (half, look), Some(&mut prefetch));
+        let painted = frames.paint(
+            session.as_mut(),
+            &input.frames.value.frame,
+            (half, look),
+            Some(&mut prefetch),
+        );
         painter.pool_mut().put_back(session);
         painted
     }
@@ -454,7 +462,7 @@ impl Live {
         let settings = &self.settings.current;
         self.previews.serve(
             painter,
-            self.frames.scaled(),
+            self.frames.scaled(&self.input.frames.value.frame),
             (settings.mode, settings.look),
             (self.frames.control(), &self.clock),
             (self.pace.busy(), may_load),

@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     engine::{paint::Painter, sessions::SessionKey},
+    frame::Frame,
     measure::sample,
     mode::Precision,
 };
@@ -48,7 +49,7 @@ impl Sampler {
         &mut self,
         painter: &mut Painter,
         key: &SessionKey,
-        (frames, painted): (&mut FrameLoop, &Painted),
+        (frames, source, painted): (&mut FrameLoop, &Frame, &Painted),
         clock: &Clock,
         send: &mut dyn FnMut(LiveEvent),
     ) {
@@ -71,7 +72,7 @@ impl Sampler {
             return;
         };
         let conv_provider = session.summary().conv_provider;
-        let (scaled, unseen, control) = frames.unseen();
+        let (scaled, unseen, control) = frames.unseen(source);
         // A failure returns with the next frame, where it is handled.
         let steps = sample::step_times(session, scaled, unseen, control).unwrap_or_default();
         let cost = clock() - began;

@@ -19,6 +19,7 @@ mod operations;
 mod precision;
 mod row_partition;
 mod tiles;
+mod token_parts;
 mod unfused;
 
 #[cfg(test)]
@@ -41,6 +42,7 @@ pub use operations::{Operation, OperationKind, OperationPlan};
 pub use precision::{PRECISIONS, mode_supported};
 pub use row_partition::RowPartition;
 pub use tiles::*;
+pub use token_parts::{TokenPart, TokenPartKind};
 
 use std::ops::Range;
 

@@ -429,17 +429,67 @@ fn busiest(tiles: usize, ctas: usize, device: &DeviceLimits) -> usize {
     of_multiprocessor.into_iter().max().unwrap_or(0)
 }
 
+/// On Hopper, a T4, an RTX 3060, an RTX 4090 and the largest consumer Blackwell.
 #[test]
-fn layers_are_spread_evenly_at_640_by_480() {
+fn layers_are_spread_evenly() {
     let mode = Mode::new(Variant::Fused, Precision::Fp16);
-    let device = &DEVICES[4];
-    let plan = plan(&published(), (640, 480), mode, device);
-    for step in &plan.steps {
-        let CudaOp::Conv(conv) = &step.op else {
-            panic!("{} is no convolution", step.layer);
+    let small_ampere = device((8, 6), 28, (99, 100));
+    let [t4, _, _, ada, hopper, _, blackwell] = &DEVICES;
+    for device in [hopper, t4, &small_ampere, ada, blackwell] {
+        for size in [(512, 512), (480, 640), (720, 1280)] {
+            let plan = plan(&published(), size, mode, device);
+            check(&plan, device);
+            for step in &plan.steps {
+                let CudaOp::Conv(conv) = &step.op else {
+                    panic!("{} is no convolution", step.layer);
+                };
+                let tiles = conv.tiles.0 * conv.tiles.1;
+                let least = tiles.div_ceil(device.multiprocessors);
+                assert_eq!(
+                    busiest(tiles, conv.ctas.0, device),
+                    least,
+                    "{} at {size:?} on {device:?}",
+                    step.layer
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_newer_device_as_an_older_one_has_its_shared_memory() {
+    let [_, ampere, small_ampere, ada, hopper, ..] = DEVICES;
+    for older in [ampere, small_ampere, ada] {
+        let as_older = hopper.as_of(older.compute_capability);
+        let wanted = DeviceLimits {
+            multiprocessors: hopper.multiprocessors,
+            ..older
         };
-        let tiles = conv.tiles.0 * conv.tiles.1;
-        let least = tiles.div_ceil(device.multiprocessors);
-        assert_eq!(busiest(tiles, conv.ctas.0, device), least, "{}", step.layer);
+        assert_eq!(as_older, wanted);
+    }
+    assert_eq!(hopper.as_of(hopper.compute_capability), hopper);
+}
+
+/// Where the pixels of some channels fit the shared memory of a cluster; on other devices they do not fit one CTA's.
+#[test]
+fn a_norm_is_shared_by_a_cluster_on_hopper() {
+    let mode = Mode::new(Variant::FusedNorm, Precision::Fp32);
+    let count = |device: &DeviceLimits, entry: &str| {
+        let plan = plan(&published(), (512, 512), mode, device);
+        check(&plan, device);
+        let is_it = |step: &&CudaStep| step.entry == entry;
+        for step in plan.steps.iter().filter(is_it) {
+            let is_shared = entry.starts_with("norm_cluster");
+            assert_eq!(step.grid.2, if is_shared { 8 } else { 1 }, "{}", step.layer);
+            assert_eq!(step.file == "instance_norm_cluster", is_shared);
+        }
+        plan.steps.iter().filter(is_it).count()
+    };
+    let hopper = &DEVICES[4];
+    assert_eq!(count(hopper, "norm_cluster_f32"), 13);
+    assert_eq!(count(hopper, "norm_statistics_f32"), 2);
+    for device in DEVICES.iter().filter(|device| *device != hopper) {
+        assert_eq!(count(device, "norm_cluster_f32"), 0);
+        assert_eq!(count(device, "norm_statistics_f32"), 15);
     }
 }

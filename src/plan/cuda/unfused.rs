@@ -19,6 +19,9 @@ const ELEMENTWISE_THREADS: u32 = 256;
 const NORM_THREADS: u32 = 512;
 /// Static shared memory of `norm_plane`, at most, in bytes.
 const NORM_PLANE_STATIC_BYTES: usize = 5 * 1024;
+/// CTAs of a cluster that share the pixels of a norm on Hopper, and the least pixels for which they do.
+const NORM_CLUSTER: usize = 8;
+const NORM_CLUSTER_PIXELS: usize = 1024;
 impl Builder<'_> {
     /// One launch for every operation, or, where groups hold whole norms, for every norm with what
     /// follows it.
@@ -294,8 +297,8 @@ impl Builder<'_> {
         }
     }
 
-    /// The whole norm: one launch with one pass over memory where a group of channels fits a CTA, else
-    /// one for the statistics and one that applies them.
+    /// The whole norm: one launch with one pass over memory where a group of channels fits a CTA, or on
+    /// Hopper a cluster of them, else one for the statistics and one that applies them.
     pub(super) fn fused_norm(&mut self, id: usize, map: MapId, residual: Option<MapId>, eps: f32) {
         let layer = &self.convs[id].name;
         let shape = self.maps[map].shape;
@@ -306,9 +309,15 @@ impl Builder<'_> {
         let whole = shape.len();
         let added = residual.map_or(0, |_| whole);
         let room = self.limits.shared_bytes_per_cta - NORM_PLANE_STATIC_BYTES;
+        let is_shared = self.limits.compute_capability == (9, 0) && pixels >= NORM_CLUSTER_PIXELS;
+        let (kernel, ctas) = match is_shared {
+            true => ("norm_cluster", NORM_CLUSTER),
+            false => ("norm_plane", 1),
+        };
+        let kept_pixels = pixels.div_ceil(ctas);
         let group = [2, 1]
             .into_iter()
-            .find(|g| packs.is_multiple_of(*g) && pixels * g * 16 <= room);
+            .find(|g| packs.is_multiple_of(*g) && kept_pixels * g * 16 <= room);
         let relu = residual.is_none();
         self.reads(map);
         if let Some(addend) = residual {
@@ -323,11 +332,14 @@ impl Builder<'_> {
                 group_packs,
                 eps,
             };
-            let grid = ((packs / group_packs) as u32, batch, 1);
-            self.plain_step(layer, "norm_plane", op, grid, whole + added, whole);
+            let grid = ((packs / group_packs) as u32, batch, ctas as u32);
+            self.plain_step(layer, kernel, op, grid, whole + added, whole);
             if let Some(step) = self.steps.last_mut() {
                 step.block = NORM_THREADS;
-                step.shared_bytes = (pixels * group_packs * 16) as u32;
+                step.shared_bytes = (kept_pixels * group_packs * 16) as u32;
+                if is_shared {
+                    "instance_norm_cluster".clone_into(&mut step.file);
+                }
             }
             return;
         }

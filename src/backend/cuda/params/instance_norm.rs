@@ -89,8 +89,8 @@ params! {
         relu: i32,
     }
 
-    /// Of `norm_plane_*`.
-    NormPlaneParams = 64 in "instance_norm.cu" {
+    /// Of `norm_plane_*` and `norm_cluster_*`.
+    NormPlaneParams = 64 in "instance_norm.cuh" {
         /// Map (n, pixels, channels).
         from: u64,
         /// Map that is added, or 0 for none.

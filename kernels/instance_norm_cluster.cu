@@ -1,0 +1,28 @@
+// targets: sm_90a
+// InstanceNorm in one launch and one pass over memory, where the pixels of a group of channels fit the shared memory of
+// a cluster of 8 CTAs: Hopper's norm_plane.
+//
+// Computes what norm_plane of instance_norm.cu does, with its parameters.
+// Entries, for maps of type f32, f16, bf16: norm_cluster_*
+//
+// Launch: block 512, grid (packs / group_packs, n, 8), clusters of 8 along the last; dynamic shared memory
+// ceil(pixels / 8) * group_packs * 16 bytes. Each CTA has an eighth of the pixels.
+//
+// Work: at 128x128x128 fp32, 8.4 MB are read and 8.4 written, for 15 MFLOP. Roofline: memory.
+// Measured: NOT MEASURED
+//
+// Numerics: as norm_plane; the CTAs' moments are merged in the order of their pixels by all of them alike.
+//
+// Barriers: those of norm_plane; of the cluster before the others' moments are read, and before a CTA ends.
+#include "entries.cuh"
+#include "instance_norm.cuh"
+
+using namespace sf;
+
+#define ENTRY(operation, Params, threads, precision, T)                                             \
+    extern "C" __global__ void __launch_bounds__(threads) __cluster_dims__(1, 1, 8)                 \
+        operation##_##precision(const __grid_constant__ Params p) {                                 \
+        norm_plane<T, 8>(p);                                                                        \
+    }
+
+ENTRIES(ENTRY, norm_cluster, NormPlaneParams, 512)

@@ -1,0 +1,158 @@
+//! Times the attention and the linear layers of a network by themselves, as kernels of frameworks are timed: one graph
+//! of the same launches many times over, on maps that the caches may hold.
+
+use std::sync::Arc;
+
+use super::{
+    device_network::{DeviceNetwork, Launches, SessionDevice, driver_error},
+    driver::{Driver, DriverFailure, Queue},
+    frame_slot::Recording,
+    transfers::EventList,
+};
+use crate::{
+    backend::{BackendError, RunControl},
+    network::Network,
+    plan::cuda::{CudaPlan, TokenPart, TokenPartKind},
+    timing::{OperationTiming, Percentiles},
+};
+
+/// How often a graph runs a part.
+const RUNS_IN_A_GRAPH: usize = 20;
+/// Replays that come first and do not count.
+const WARMUP: u32 = 3;
+
+/// Times the parts of a network's first block over `rounds` replays; none of a plan without attention.
+pub(super) fn timed(
+    device: &SessionDevice,
+    network: &Network,
+    plan: CudaPlan,
+    rounds: u32,
+) -> Result<Vec<OperationTiming>, BackendError> {
+    let parts = plan.token_parts();
+    if parts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let control = RunControl::default();
+    let on_device = DeviceNetwork::new(device.clone(), network.weights(), plan, &control)?;
+    let (launches, graph) = on_device.recorded(&on_device.layout)?;
+    device.driver.free_graph(graph);
+    let measured = measure(&device.driver, &on_device, &launches, &parts, rounds);
+    // The memory is given back next.
+    let waited = device.driver.wait();
+    measured
+        .and_then(|times| waited.map(|()| times))
+        .map_err(|failure| driver_error(failure, &device.name))
+}
+
+fn measure(
+    driver: &Arc<dyn Driver>,
+    network: &DeviceNetwork,
+    launches: &Launches,
+    parts: &[TokenPart],
+    rounds: u32,
+) -> Result<Vec<OperationTiming>, DriverFailure> {
+    // A photo of noise: kernels run faster on zeros.
+    let (height, width) = network.plan.extended;
+    let photo: Vec<u8> = (0..4 * height * width)
+        .map(|at| ((at as u32).wrapping_mul(0x9e37_79b9) >> 24) as u8)
+        .collect();
+    driver.upload(network.at(network.layout.photo), &photo)?;
+    network.step_by_step(launches, |l| network.launch(l))?;
+    let events = EventList::make(driver, 2)?;
+    (parts.iter())
+        .map(|part| {
+            let us = median_us(driver, network, launches, part, &events, rounds)?;
+            Ok(timing(&network.plan, part, us))
+        })
+        .collect()
+}
+
+/// Median microseconds of a part.
+fn median_us(
+    driver: &Arc<dyn Driver>,
+    network: &DeviceNetwork,
+    launches: &Launches,
+    part: &TokenPart,
+    events: &EventList,
+    rounds: u32,
+) -> Result<f64, DriverFailure> {
+    let own = || {
+        let all = launches.steps.iter().zip(&launches.together);
+        all.filter(|(steps, _)| part.steps.contains(&steps.start))
+    };
+    driver.begin_recording()?;
+    let recorded = (0..RUNS_IN_A_GRAPH).try_for_each(|run| {
+        own().enumerate().try_for_each(|(at, (_, launch))| {
+            // There is no launch before the very first.
+            match run == 0 && at == 0 {
+                true => network.launch_alone(launch),
+                false => network.launch(launch),
+            }
+        })
+    });
+    // Ends the recording after a failure too, or the stream could not be used any more.
+    let graph = Recording {
+        graph: driver.end_recording()?,
+        driver: driver.clone(),
+    };
+    recorded?;
+    let [before, after] = events.list[..] else {
+        return Ok(0.0);
+    };
+    let mut times_ms = Vec::new();
+    for round in 0..WARMUP + rounds {
+        driver.record(before, Queue::Painting)?;
+        driver.replay(graph.graph)?;
+        driver.record(after, Queue::Painting)?;
+        driver.wait()?;
+        if round >= WARMUP {
+            times_ms.push(f64::from(driver.elapsed_ms(before, after)?));
+        }
+    }
+    let median_ms = Percentiles::of(&times_ms).map_or(0.0, |p| p.p50_ms);
+    Ok(1e3 * median_ms / RUNS_IN_A_GRAPH as f64)
+}
+
+fn timing(plan: &CudaPlan, part: &TokenPart, us: f64) -> OperationTiming {
+    let steps = &plan.steps[part.steps.clone()];
+    let tokens = part.tokens;
+    let shape = format!("{}x{}x{}", tokens.channels, tokens.height, tokens.width);
+    let heads = format!(
+        "{} heads of {}",
+        part.heads,
+        tokens.channels / part.heads.max(1)
+    );
+    let (name, how) = match part.kind {
+        TokenPartKind::Attention => (
+            format!("attention, {heads}"),
+            "of queries, keys and values that are there",
+        ),
+        TokenPartKind::AttentionLayer => (
+            format!("attention layer, {heads}"),
+            "norm, projections, attention, projection and sum",
+        ),
+        TokenPartKind::FeedForward => (
+            "feed-forward part".to_owned(),
+            "norm, linear layer, GELU, linear layer and sum",
+        ),
+    };
+    OperationTiming {
+        operation: part.kind.name(),
+        name,
+        shape: format!("{shape} -> {shape}"),
+        in_channels: tokens.channels,
+        out_channels: tokens.channels,
+        height: tokens.height,
+        width: tokens.width,
+        kernel: 1,
+        stride: 1,
+        us,
+        network_us: us,
+        flops: steps.iter().map(|step| step.flops).sum(),
+        bytes: steps.iter().map(|step| step.bytes).sum(),
+        launches: steps.iter().map(|step| step.entry.clone()).collect(),
+        launches_of_network: steps.len(),
+        how,
+        copies: 1,
+    }
+}

@@ -1,0 +1,166 @@
+#!/usr/bin/env python3
+"""Times attention, attention layers and feed-forward parts in PyTorch and in StyleForge, on one GPU and in one run.
+
+    python tools/bench_attention.py --binary target/release/styleforge
+
+8 heads, one picture, random weights. Both run 20 times in a CUDA graph on the same tokens; reported are medians of
+replays, in microseconds. StyleForge's are the operations of `styleforge bench --kernels` in a network of 8 heads that
+is written for it; `styleforge check` says that they are right. PyTorch's are scaled_dot_product_attention with each
+of its backends by itself, and norm, nn.MultiheadAttention or two linear layers with GELU, and sum: the same work. It
+ends with 1 where a ratio to the fastest backend fell by more than a tenth below the recorded one (recorded_ratios.py).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Callable
+
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import nn
+from torch.nn.attention import SDPBackend, sdpa_kernel
+
+sys.path.insert(0, str(Path(__file__).parent))
+import recorded_ratios
+from any_net import AnyNet, Spec, save_any
+from pytorch_peers import allow_tf32, in_graph
+
+HEADS = 8
+#: Pixels of a token's side: small, so that a picture of many tokens is no large one.
+STRIDE = 8
+RUNS_IN_A_GRAPH = 20
+TOKENS = (64, 256, 1024, 4096, 16384)
+#: Names of the backends as in PyTorch's documentation.
+BACKENDS = {
+    "cuDNN": SDPBackend.CUDNN_ATTENTION,
+    "flash": SDPBackend.FLASH_ATTENTION,
+    "efficient": SDPBackend.EFFICIENT_ATTENTION,
+    "math": SDPBackend.MATH,
+}
+#: Scores of the math backend that are still computed, in bytes.
+MOST_SCORE_BYTES = 1 << 34
+
+
+def graph_us(run: Callable[[], torch.Tensor], replays: int) -> float:
+    """Median microseconds of one of many runs in a graph."""
+
+    def many() -> torch.Tensor:
+        for _ in range(RUNS_IN_A_GRAPH):
+            out = run()
+        return out
+
+    replay = in_graph(many)
+    times = []
+    for _ in range(3 + replays):
+        before, after = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        before.record()
+        replay()
+        after.record()
+        torch.cuda.synchronize()
+        times.append(before.elapsed_time(after))
+    return 1e3 * statistics.median(times[3:]) / RUNS_IN_A_GRAPH
+
+
+def theirs(tokens: int, head: int, dtype: torch.dtype, replays: int) -> dict[str, float]:
+    """Microseconds of attention by backend; those that do not take it are left out."""
+    query, key, value = (torch.randn(1, HEADS, tokens, head, device="cuda", dtype=dtype) for _ in range(3))
+    found = {}
+    for name, backend in BACKENDS.items():
+        if name == "math" and HEADS * tokens**2 * query.element_size() > MOST_SCORE_BYTES:
+            continue
+        try:
+            with sdpa_kernel(backend):
+                found[name] = graph_us(lambda: F.scaled_dot_product_attention(query, key, value), replays)
+        except RuntimeError:
+            torch.cuda.synchronize()
+    return found
+
+
+def their_layers(tokens: int, dim: int, ffn: int, dtype: torch.dtype, replays: int) -> dict[str, float]:
+    """Microseconds of what stands around attention."""
+    x = torch.randn(1, tokens, dim, device="cuda", dtype=dtype)
+    norm, attention = nn.LayerNorm(dim), nn.MultiheadAttention(dim, HEADS, batch_first=True)
+    feed = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, ffn), nn.GELU(), nn.Linear(ffn, dim))
+    for module in (norm, attention, feed):
+        module.cuda().to(dtype).eval()
+
+    def attend(y: torch.Tensor) -> torch.Tensor:
+        return attention(y, y, y, need_weights=False)[0]
+
+    runs = {
+        "nn.MultiheadAttention": lambda: attend(x),
+        "the same with norm and sum": lambda: x + attend(norm(x)),
+        "feed-forward": lambda: x + feed(x),
+    }
+    return {name: graph_us(run, replays) for name, run in runs.items()}
+
+
+def ours(binary: Path, folder: Path, head: int, precision: str, ways: list[str], replays: int) -> list[dict]:
+    """The results of `styleforge bench`."""
+    network, picture = folder / f"heads_of_{head}.safetensors", folder / "style.png"
+    if not network.exists():
+        torch.manual_seed(1)
+        save_any(network, AnyNet(Spec.plain(64, HEADS * head, HEADS, 1, 4 * HEADS * head, STRIDE)), {"name": network.stem})
+    Image.effect_noise((64, 64), 80).convert("RGB").save(picture)
+    sides = [STRIDE * math.isqrt(tokens) for tokens in TOKENS]
+    words = [binary, "bench", "--device=cuda", "--variant=fused", f"--precision={precision}", "--kernels", "--json"]
+    words += [f"--frames={replays}", f"--style-picture={picture}", f"--style-network={network}"]
+    words += [f"--size={side}x{side}" for side in sides] + [f"--attention={way}" for way in ways]
+    done = subprocess.run([str(word) for word in words], capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(f"styleforge bench failed: {done.stderr.strip()}")
+    return json.loads(done.stdout)["results"]
+
+
+@torch.no_grad()
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--binary", type=Path, required=True)
+    parser.add_argument("--replays", type=int, default=20)
+    recorded_ratios.add_arguments(parser)
+    arguments = parser.parse_args()
+    allow_tf32(False)
+    ratios: dict[str, float | None] = {}
+    print(f"{torch.cuda.get_device_name()}, PyTorch {torch.__version__}, medians of {arguments.replays}, microseconds")
+    plans = [(64, "fp16", ["flash", "naive"]), (128, "fp16", ["flash"]), (64, "fp32", ["online", "tiled", "naive"])]
+    with tempfile.TemporaryDirectory() as folder:
+        for head, precision, ways in plans:
+            dtype = torch.float16 if precision == "fp16" else torch.float32
+            of_network = ours(arguments.binary, Path(folder), head, precision, ways, arguments.replays)
+            for tokens in TOKENS:
+                side = STRIDE * math.isqrt(tokens)
+                peers = theirs(tokens, head, dtype, arguments.replays)
+                shown = ", ".join(f"{name} {us:.1f}" for name, us in peers.items())
+                print(f"{precision} heads of {head}, {tokens} tokens: PyTorch {shown}", flush=True)
+                layers = their_layers(tokens, HEADS * head, 4 * HEADS * head, dtype, arguments.replays)
+                print("  " + ", ".join(f"{name} {us:.1f}" for name, us in layers.items()), flush=True)
+                for result in of_network:
+                    if result["width"] != side:
+                        continue
+                    way = "/".join(result["attention"])
+                    found = {row["operation"]: row["us"] for row in result["operations"]}
+                    print(f"  StyleForge {way}: " + ", ".join(f"{name} {us:.1f}" for name, us in found.items()), flush=True)
+                    rival = peers.get("math") if way == "naive" else min(peers.values())
+                    if rival is not None:
+                        ratios[f"{precision} heads of {head}, {tokens} tokens, attention {way}"] = rival / found["attention"]
+                    if way in ("flash", "online"):
+                        whole = layers["nn.MultiheadAttention"] / found["attention-layer"]
+                        ratios[f"{precision} heads of {head}, {tokens} tokens, attention layer"] = whole
+                        ratios[f"{precision} heads of {head}, {tokens} tokens, feed-forward"] = (
+                            layers["feed-forward"] / found["feed-forward"]
+                        )
+    for name, ratio in ratios.items():
+        print(f"{ratio:6.2f}x {name}")
+    recorded_ratios.check(torch.cuda.get_device_name(), ratios, arguments)
+
+
+if __name__ == "__main__":
+    main()
