@@ -35,7 +35,7 @@ THUMBNAIL_PX = 192
 THUMBNAIL_PAINTED_PX = 300
 
 #: Height and width of the test's picture: no multiple of 4, so that cropping is tested too.
-TEST_SIZE = (86, 119)
+TEST_SIZE = (58, 81)
 LOSSLESS = {"lossless": True, "quality": 100, "method": 6}
 LOWEST_PSNR_DB = 50.0
 
