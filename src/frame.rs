@@ -264,6 +264,47 @@ fn folded(position: usize, side: usize) -> usize {
     if p < side { p } else { period - p }
 }
 
+/// The size with the long side brought to `long_side_px`, the aspect kept, never enlarged.
+pub fn size_within(width: usize, height: usize, long_side_px: usize) -> (usize, usize) {
+    if width.max(height) <= long_side_px {
+        return (width, height);
+    }
+    size_with_long_side((width, height), long_side_px)
+}
+
+/// The size with the long side brought to `long_side_px`, the aspect kept, enlarged or not.
+pub fn size_with_long_side((width, height): (usize, usize), long_side_px: usize) -> (usize, usize) {
+    let long = width.max(height).max(1);
+    let side = |s: usize| {
+        let exact = s as f64 * long_side_px as f64 / long as f64;
+        (exact.round() as usize).max(1)
+    };
+    (side(width), side(height))
+}
+
+/// The longest side below `too_long` that `fits`; 0 where none does. What fits has to fit when it is shorter.
+pub fn longest_side(too_long: usize, mut fits: impl FnMut(usize) -> bool) -> usize {
+    let (mut longest, mut too_long) = (0, too_long);
+    while too_long.saturating_sub(longest) > 1 {
+        let middle = longest + (too_long - longest) / 2;
+        match fits(middle) {
+            true => longest = middle,
+            false => too_long = middle,
+        }
+    }
+    longest
+}
+
+/// The largest columns and rows of the aspect of `size`, not above it, that `fits`, as [`longest_side`] finds them.
+pub fn largest_size(
+    (width, height): (usize, usize),
+    mut fits: impl FnMut((usize, usize)) -> bool,
+) -> Option<(usize, usize)> {
+    let within = |long_side_px| size_within(width, height, long_side_px);
+    let side = longest_side(width.max(height) + 1, |side| fits(within(side)));
+    (side > 0).then(|| within(side))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -325,5 +366,21 @@ mod tests {
         let c = a.crop(3, 2, 10, 10);
         assert_eq!((c.width(), c.height()), (2, 2));
         assert_eq!(c.pixel(1, 1), [4, 3, 0, 255]);
+    }
+
+    #[test]
+    fn the_largest_size_that_fits_is_found() {
+        let pixels = |most: usize| largest_size((300, 200), |(w, h)| w * h <= most);
+        assert_eq!(pixels(60_000), Some((300, 200)));
+        assert_eq!(pixels(59_999), Some((299, 199)));
+        assert_eq!(pixels(1_000_000), Some((300, 200)));
+        assert_eq!(pixels(1), Some((1, 1)));
+        assert_eq!(pixels(0), None);
+        let mut asked = 0;
+        let found = longest_side(4096, |side| {
+            asked += 1;
+            side <= 1234
+        });
+        assert_eq!((found, asked), (1234, 12));
     }
 }

@@ -247,8 +247,9 @@ fn modes_that_the_processor_does_not_have_are_refused_with_advice() {
     ] {
         let mode = Mode::new(variant, precision);
         let spec = SessionSpec::single(20, 10, mode);
-        assert_eq!(backend.predicted_bytes(net.graph(), &spec), 0);
         let refused = backend.supports(mode).expect_err("not there");
+        let predicted = backend.predicted_bytes(net.graph(), &spec);
+        assert_eq!(predicted, Err(refused.clone()));
         assert_eq!(backend.open(&net, &spec).err(), Some(refused.clone()));
         let words = refused.to_string();
         assert!(

@@ -8,6 +8,8 @@ mod composing;
 mod cudnn;
 #[path = "gpu/cudnn_memory.rs"]
 mod cudnn_memory;
+#[path = "gpu/dropped.rs"]
+mod dropped;
 #[path = "gpu/general.rs"]
 mod general;
 #[path = "support/general_graphs/mod.rs"]
@@ -71,7 +73,7 @@ fn main() -> ExitCode {
     }
     let backend = backend.ok();
     type Test = fn(&dyn Backend) -> Result<(), Failed>;
-    let tests: [(&str, Test); 24] = [
+    let tests: [(&str, Test); 27] = [
         (
             "every_mode_paints_the_oracles_picture",
             every_mode_paints_the_oracles_picture,
@@ -129,9 +131,18 @@ fn main() -> ExitCode {
             tokens::attention_is_right_in_every_way,
         ),
         (
+            "attention_of_long_sequences_is_right",
+            tokens::attention_of_long_sequences_is_right,
+        ),
+        (
+            "attention_of_a_long_sequence_to_itself_is_right",
+            tokens::attention_of_a_long_sequence_to_itself_is_right,
+        ),
+        (
             "any_style_picture_is_right",
             tokens::any_style_picture_is_right,
         ),
+        ("plain_networks_are_right", tokens::plain_networks_are_right),
         (
             "every_style_is_right_in_every_mode",
             styles::every_style_is_right_in_every_mode,

@@ -62,6 +62,7 @@ fn sessions_take_what_is_predicted_and_not_more() {
             {
                 let spec = SessionSpec::single(width, height, mode);
                 let predicted = backend.predicted_bytes(network.graph(), &spec);
+                let predicted = predicted.expect("a prediction");
                 let ((), counted) = peak_of(|| {
                     let input = photo(width, height, 255);
                     let mut painted = input.clone();
@@ -149,6 +150,7 @@ fn sessions_of_any_graph_take_what_is_predicted_and_not_more() {
             for (width, height) in [(1, 1), (100, 80), (338, 531)] {
                 let spec = SessionSpec::single(width, height, mode);
                 let predicted = backend.predicted_bytes(network.graph(), &spec);
+                let predicted = predicted.expect("a prediction");
                 let ((), counted) = peak_of(|| {
                     let input = photo(width, height, 255);
                     let mut painted = input.clone();

@@ -209,6 +209,38 @@ fn plain_networks_paint_what_pytorch_paints() {
     }
 }
 
+/// As many tokens as nano is meant for, where the golden pictures of whole networks have four.
+#[test]
+fn nano_paints_what_the_oracle_paints_at_its_own_size() {
+    let [(_, image, spec), ..] = Spec::plain_ones();
+    assert_eq!((image / spec.stride).pow(2), 64);
+    let transformer = Transformer::made_up(spec).expect("sizes that go together");
+    let picture = |red: usize, green: usize| {
+        Frame::from_fn(image, image, |x, y| {
+            let wave = |a: usize, b: usize| ((x * a + y * b + x * y / 16) % 256) as u8;
+            [wave(red, 1), wave(1, green), wave(2, 3), 255]
+        })
+    };
+    let (style, photo) = (picture(3, 5), picture(7, 2));
+    let made = processed_code(&transformer, &style, Variant::Fused);
+    let expected = code(&transformer, &style);
+    let own = made.values().iter().map(|&v| f64::from(v));
+    let off = largest(own, expected.values());
+    assert!(off < ORACLE_LIMIT, "the code is off by {off:.1e}");
+
+    let network = Arc::new(transformer.network(&expected).expect("a network"));
+    let judged = oracle::judge(&network, &photo).output;
+    let judged: Vec<f32> = judged.data.iter().map(|&v| v as f32).collect();
+    for variant in [Variant::Baseline, Variant::Fused] {
+        let off = largest(doubles(&processed(&network, &photo, variant)), &judged);
+        println!("{variant} is off by {off:.1e} levels");
+        assert!(
+            off < PROCESSOR_LIMIT,
+            "{variant} is off by {off:.1e} levels"
+        );
+    }
+}
+
 /// The code of a picture as the processor computes its tokens.
 fn processed_code(transformer: &Transformer, picture: &Frame, variant: Variant) -> StyleCode {
     let map = transformer.style_map(picture);
@@ -319,9 +351,40 @@ fn names_and_sides_are_pytorchs() {
     let [(name, _, nano), ..] = Spec::plain_ones();
     let own: BTreeMap<String, Vec<usize>> = nano.weights().into_iter().collect();
     assert_eq!(own, keys[name]);
-    for (_, image, spec) in Spec::plain_ones() {
+    for (larger, image, spec) in Spec::plain_ones() {
         spec.check().expect("sizes that go together");
         assert!(image.is_multiple_of(spec.stride));
+        // As nano's, whose sides of 128, 384 and 512 are a token's channels, those of queries, keys and values together,
+        // and those of a feed-forward part; 3072 are the values of a patch.
+        let side = |px: &usize| match px {
+            128 => spec.dim,
+            384 => 3 * spec.dim,
+            512 => spec.ffn,
+            3 | 32 | 3072 => *px,
+            other => panic!("{other} is no side of nano"),
+        };
+        let mut expected = BTreeMap::new();
+        for (key, shape) in &keys[name] {
+            let shape: Vec<usize> = shape.iter().map(side).collect();
+            let parts: Vec<&str> = key.splitn(3, '.').collect();
+            match parts[..] {
+                [coder @ ("encoder" | "decoder"), "0", rest] => {
+                    let blocks = match coder {
+                        "encoder" => spec.encoder_blocks,
+                        _ => spec.decoder_blocks,
+                    };
+                    for block in 0..blocks {
+                        expected.insert(format!("{coder}.{block}.{rest}"), shape.clone());
+                    }
+                }
+                ["encoder" | "decoder", ..] => {}
+                _ => {
+                    expected.insert(key.clone(), shape);
+                }
+            }
+        }
+        let own: BTreeMap<String, Vec<usize>> = spec.weights().into_iter().collect();
+        assert_eq!(own, expected, "{larger}");
     }
 }
 

@@ -73,9 +73,29 @@ pub enum BackendError {
         /// Why not, and what to choose instead.
         reason: String,
     },
+    /// The network is not computed at this size, however much memory there is.
+    #[error(
+        "{device} cannot paint {width} x {height} pixels in {mode}: {reason}{}",
+        at_most(*fits, "; ", " pixels fit")
+    )]
+    TooLarge {
+        /// The mode, for example `baseline fp16`.
+        mode: String,
+        /// What the device is called.
+        device: String,
+        /// Columns, in pixels.
+        width: usize,
+        /// Rows, in pixels.
+        height: usize,
+        /// What is too large, and what to choose instead.
+        reason: String,
+        /// The largest columns and rows of this aspect that fit the device, where they were looked for.
+        fits: Option<(usize, usize)>,
+    },
     /// The device's own memory could not be had.
     #[error(
-        "{width} x {height} pixels need {needed_mb} MB of the GPU's memory, {free_mb} MB are free; choose a smaller working size or close other programs that use the GPU",
+        "{width} x {height} pixels need {needed_mb} MB of the GPU's memory, {free_mb} MB are free; choose a smaller working size{} or close other programs that use the GPU",
+        at_most(*fits, " (at most ", ")"),
         needed_mb = needed_bytes.div_ceil(1_000_000),
         free_mb = free_bytes / 1_000_000
     )]
@@ -88,6 +108,8 @@ pub enum BackendError {
         width: usize,
         /// Rows, in pixels.
         height: usize,
+        /// The largest columns and rows of this aspect that fit, where they were looked for.
+        fits: Option<(usize, usize)>,
     },
     /// The device stopped answering; every session that was open on it is dead.
     #[error("{device} was lost ({reason}); it has to be opened again")]
@@ -132,6 +154,13 @@ pub enum BackendError {
     /// The device could not start its workers.
     #[error("the worker threads could not be started: {0}")]
     Threads(String),
+}
+
+/// A size that fits, in words between `before` and `behind`; nothing where none is known.
+pub(crate) fn at_most(fits: Option<(usize, usize)>, before: &str, behind: &str) -> String {
+    fits.map_or_else(String::new, |(width, height)| {
+        format!("{before}{width} x {height}{behind}")
+    })
 }
 
 impl BackendError {

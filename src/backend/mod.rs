@@ -18,6 +18,7 @@ mod select;
 
 pub use control::RunControl;
 pub use error::BackendError;
+pub(crate) use error::at_most;
 pub use inspect::{Inspect, InspectSession, NormTap};
 pub use select::{DeviceOptions, OpenDevice, Selected, opener, select};
 
@@ -207,8 +208,12 @@ pub trait Backend: Send + Sync {
     fn auto_precision(&self, variant: Variant) -> Precision;
 
     /// Most memory that one run would hold, in bytes, weights included: of the device, where it has
-    /// its own. Zero for a mode that the device does not have; [`Backend::open`] says so.
-    fn predicted_bytes(&self, graph: &Graph, spec: &SessionSpec) -> u64;
+    /// its own.
+    ///
+    /// # Errors
+    /// Those of planning: [`BackendError::TooLarge`] where only a smaller picture can be painted, whatever memory there
+    /// is, without a size that fits; [`BackendError::Unsupported`].
+    fn predicted_bytes(&self, graph: &Graph, spec: &SessionSpec) -> Result<u64, BackendError>;
 
     /// Bytes of the device's own memory that are free now; `None` for a device that works in the
     /// system's memory.

@@ -138,8 +138,12 @@ mod tests {
             Precision::Fp16
         }
 
-        fn predicted_bytes(&self, _: &crate::graph::Graph, _: &crate::backend::SessionSpec) -> u64 {
-            0
+        fn predicted_bytes(
+            &self,
+            _: &crate::graph::Graph,
+            _: &crate::backend::SessionSpec,
+        ) -> Result<u64, crate::backend::BackendError> {
+            Ok(0)
         }
 
         fn open_unless_cancelled(

@@ -14,8 +14,8 @@ use super::{
 use crate::{
     backend::{Backend, BackendError, SessionSpec},
     media::sample,
-    mode::{Mode, PrecisionChoice},
-    models::johnson::NetworkSpec,
+    mode::{DeviceChoice, Mode, PrecisionChoice},
+    models::{johnson::NetworkSpec, vit::Spec},
     network::Network,
     verify::{self, KernelVerdict, Subject, Verdict},
     weights::{BUILT_IN_NETWORK, StyleLibrary},
@@ -48,11 +48,12 @@ pub fn run(args: &CheckArgs) -> Result<(), CliError> {
         &PrecisionChoice::ALL[1..],
     )?;
     let batch = usize::from(args.batch);
+    let device = selected.backend.device().kind;
     let mut checks = Vec::new();
     let named = named_subjects(&args.styles, &args.pictures)?;
     let is_everything = named.is_empty();
     let (subjects, left_out) = match is_everything {
-        true => subjects()?,
+        true => subjects(device)?,
         false => (named, Vec::new()),
     };
     for note in &left_out {
@@ -61,7 +62,6 @@ pub fn run(args: &CheckArgs) -> Result<(), CliError> {
     let networks: Vec<(&str, &Network)> = (subjects.iter())
         .map(|subject| (subject.name.as_str(), subject.network.as_ref()))
         .collect();
-    let device = selected.backend.device().kind;
     attention::announce(device, &args.attentions, &networks);
     for subject in subjects {
         let modes = attention::in_every_way(
@@ -150,7 +150,7 @@ fn runnable(
                 }
                 runnable.push(mode);
             }
-            Err(error @ BackendError::Unsupported { .. }) => {
+            Err(error @ (BackendError::Unsupported { .. } | BackendError::TooLarge { .. })) => {
                 let name = &subject.name;
                 write_message(format!("note: {name} is not checked in {mode}: {error}"));
             }
@@ -186,12 +186,24 @@ fn named_subjects(
     Ok(named)
 }
 
+/// The plain networks for style pictures that a device is judged by: on a processor only the small ones, which take
+/// seconds there.
+fn plain_networks(device: DeviceChoice) -> impl Iterator<Item = &'static str> {
+    let count = match device {
+        DeviceChoice::Cuda => usize::MAX,
+        DeviceChoice::Cpu | DeviceChoice::Auto => 2,
+    };
+    (Spec::plain_ones().into_iter())
+        .map(|(name, ..)| name)
+        .take(count)
+}
+
 /// Random networks, those for style pictures among them, and every style that is installed, and which of these could not be loaded.
-fn subjects() -> Result<(Vec<Subject>, Vec<String>), CliError> {
+fn subjects(device: DeviceChoice) -> Result<(Vec<Subject>, Vec<String>), CliError> {
     let failed = |e: &dyn std::fmt::Display| CliError::Failed(e.to_string());
     let mut subjects = verify::adversarial_subjects().map_err(|e| failed(&e))?;
     let photo = sample::sample().map_err(|e| failed(&e))?;
-    for name in [BUILT_IN_NETWORK, "nano"] {
+    for name in [BUILT_IN_NETWORK].into_iter().chain(plain_networks(device)) {
         let network = Some(name.into());
         let pictures = StylePictureArgs {
             style_network: network,

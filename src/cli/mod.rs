@@ -93,9 +93,9 @@ impl From<BackendError> for CliError {
     fn from(error: BackendError) -> Self {
         match error {
             BackendError::Cancelled => Self::Stopped,
-            BackendError::Unavailable { .. } | BackendError::Unsupported { .. } => {
-                Self::WrongUse(error.to_string())
-            }
+            BackendError::Unavailable { .. }
+            | BackendError::Unsupported { .. }
+            | BackendError::TooLarge { .. } => Self::WrongUse(error.to_string()),
             other => Self::Failed(other.to_string()),
         }
     }
@@ -111,11 +111,15 @@ impl From<MeasureError> for CliError {
                 height,
                 needed_mb,
                 limit_mb,
-            } => Self::WrongUse(format!(
-                "{what} at {width}x{height} needs {needed_mb} MB of memory, {limit_mb} MB may be \
-                 taken; choose a smaller --size or fewer modes, raise --max-memory or close other \
-                 programs"
-            )),
+                fits,
+            } => {
+                let at_most = fits.map_or_else(String::new, |(w, h)| format!(" (at most {w}x{h})"));
+                Self::WrongUse(format!(
+                    "{what} at {width}x{height} needs {needed_mb} MB of memory, {limit_mb} MB may be \
+                     taken; choose a smaller --size{at_most} or fewer modes, raise --max-memory or \
+                     close other programs"
+                ))
+            }
             other => Self::Failed(other.to_string()),
         }
     }

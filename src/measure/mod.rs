@@ -24,7 +24,10 @@ pub mod setup;
 pub mod sweep;
 mod table;
 
-use crate::{backend::BackendError, network::NetworkError};
+use crate::{
+    backend::{BackendError, at_most},
+    network::NetworkError,
+};
 
 pub use comparison::Comparison;
 pub use kernels::{KernelRow, KernelTable};
@@ -45,7 +48,8 @@ pub enum MeasureError {
     /// The measurement would not fit in memory.
     #[error(
         "{what} at {width} x {height} pixels needs {needed_mb} MB of memory, {limit_mb} MB may be \
-         taken; choose a smaller size or fewer modes, or close other programs"
+         taken; choose a smaller size{} or fewer modes, or close other programs",
+        at_most(*fits, " (at most ", ")")
     )]
     Memory {
         /// The modes.
@@ -58,6 +62,8 @@ pub enum MeasureError {
         needed_mb: u64,
         /// Megabytes that may be taken.
         limit_mb: u64,
+        /// The largest columns and rows of this aspect that fit, if any do.
+        fits: Option<(usize, usize)>,
     },
     /// The frames to paint differ in size, or there are none.
     #[error("the frames to measure with have to be of one size; choose another source")]

@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Instant};
 use super::MeasureError;
 use crate::{
     backend::{Backend, BackendError, Inspect, RunControl, Session, SessionSpec},
-    frame::Frame,
+    frame::{Frame, largest_size},
     graph::Graph,
     media::memory,
     mode::Mode,
@@ -110,35 +110,50 @@ pub(super) fn check_memory(
             batch,
             ..
         } = spec(candidate.mode);
-        let frame_bytes = 4 * width as u64 * height as u64;
-        // The pictures, every mode's paintings of them, and the frames that are painted in a row.
-        let in_a_row = 2 * in_a_row(frame_bytes * batch as u64) * batch;
-        let frames = pictures * (1 + candidates.len()) + in_a_row;
         let device = candidate.backend.device();
         let neighbours: Vec<&Candidate<'_>> = (candidates.iter())
             .filter(|e| e.backend.device() == device)
             .collect();
-        let runs = neighbours
-            .iter()
-            .map(|e| e.backend.predicted_bytes(graph, &spec(e.mode)));
-        let needed = runs.fold(
-            frame_bytes.saturating_mul(frames as u64),
-            u64::saturating_add,
-        );
+        let needed_at = |(width, height): (usize, usize)| {
+            let frame_bytes = 4 * width as u64 * height as u64;
+            // The pictures, every mode's paintings of them, and the frames that are painted in a row.
+            let in_a_row = 2 * in_a_row(frame_bytes * batch as u64) * batch;
+            let frames = pictures * (1 + candidates.len()) + in_a_row;
+            let frames_bytes = frame_bytes.saturating_mul(frames as u64);
+            neighbours.iter().try_fold(frames_bytes, |sum, e| {
+                let spec = SessionSpec {
+                    width,
+                    height,
+                    ..spec(e.mode)
+                };
+                let run = e.backend.predicted_bytes(graph, &spec)?;
+                Ok::<u64, BackendError>(sum.saturating_add(run))
+            })
+        };
         let limit = max_memory_bytes
             .or_else(|| candidate.backend.free_bytes())
             .or_else(memory::available_bytes);
-        if let Some(limit) = limit
-            && needed > limit
-        {
-            let names: Vec<String> = neighbours.iter().map(|e| e.mode.to_string()).collect();
-            return Err(MeasureError::Memory {
-                what: names.join(" and "),
-                width,
-                height,
-                needed_mb: needed.div_ceil(1_000_000),
-                limit_mb: limit / 1_000_000,
-            });
+        let is_enough = |needed: u64| limit.is_none_or(|limit| needed <= limit);
+        let largest = || largest_size((width, height), |size| needed_at(size).is_ok_and(is_enough));
+        match (needed_at((width, height)), limit) {
+            (Ok(needed), Some(limit)) if needed > limit => {
+                let names: Vec<String> = neighbours.iter().map(|e| e.mode.to_string()).collect();
+                return Err(MeasureError::Memory {
+                    what: names.join(" and "),
+                    width,
+                    height,
+                    needed_mb: needed.div_ceil(1_000_000),
+                    limit_mb: limit / 1_000_000,
+                    fits: largest(),
+                });
+            }
+            (Ok(_), _) => {}
+            (Err(mut error), _) => {
+                if let BackendError::TooLarge { fits, .. } = &mut error {
+                    *fits = largest();
+                }
+                return Err(error.into());
+            }
         }
     }
     Ok(())

@@ -10,7 +10,7 @@ use super::{
     sample::ceiling,
 };
 use crate::{
-    backend::{Backend, RunControl, SessionSpec},
+    backend::{Backend, BackendError, RunControl, SessionSpec},
     frame::Frame,
     mode::{Mode, ModelSize},
     models::{self, PUBLISHED_BLOCKS},
@@ -103,10 +103,11 @@ impl Setup<'_> {
         modes.iter().map(candidate).collect()
     }
 
-    /// Whether the device has kernels for the network in a mode; [`Backend::open`] says why not.
-    pub fn is_possible(&self, mode: Mode) -> bool {
+    /// Why the device cannot compute the network in a mode at this size, whatever memory there is.
+    pub fn refusal(&self, mode: Mode) -> Option<BackendError> {
         let graph = self.subject.network.graph();
-        self.backend.predicted_bytes(graph, &self.spec(mode)) > 0
+        let predicted = self.backend.predicted_bytes(graph, &self.spec(mode));
+        predicted.err()
     }
 
     /// Refuses a measurement that would not fit, before anything is measured. All modes are held at

@@ -7,6 +7,7 @@ use fast_image_resize::{
 };
 
 use crate::frame::Frame;
+pub use crate::frame::{size_with_long_side, size_within};
 
 /// `frame` at `width` x `height` pixels: Lanczos of radius 3, alpha respected (colours of
 /// transparent pixels do not bleed). A copy when the size already fits. Sides of 0 count as 1.
@@ -55,24 +56,6 @@ fn nearest(frame: &Frame, width: usize, height: usize) -> Frame {
     Frame::from_fn(width, height, |x, y| {
         frame.pixel(x * frame.width() / width, y * frame.height() / height)
     })
-}
-
-/// The size with the long side brought to `long_side_px`, the aspect kept, never enlarged.
-pub fn size_within(width: usize, height: usize, long_side_px: usize) -> (usize, usize) {
-    if width.max(height) <= long_side_px {
-        return (width, height);
-    }
-    size_with_long_side((width, height), long_side_px)
-}
-
-/// The size with the long side brought to `long_side_px`, the aspect kept, enlarged or not.
-pub fn size_with_long_side((width, height): (usize, usize), long_side_px: usize) -> (usize, usize) {
-    let long = width.max(height).max(1);
-    let side = |s: usize| {
-        let exact = s as f64 * long_side_px as f64 / long as f64;
-        (exact.round() as usize).max(1)
-    };
-    (side(width), side(height))
 }
 
 /// The size brought inside the rows and columns of a network that only runs at these, the aspect kept, never

@@ -176,6 +176,14 @@ fn check_finds_the_backend_right() {
                 .any(|c| c["mode"] == format!("{variant} fp32") && c["picture"] == "noise 1 x 1")
         );
     }
+    // Of the plain networks for style pictures, a processor is judged by those that take no long time.
+    let is_checked = |name: &str| {
+        let name = format!("{name}, the sample as its style");
+        checks.iter().any(|check| check["network"] == name)
+    };
+    let plain = ["nano", "small", "base", "large"].map(is_checked);
+    assert_eq!(plain, [true, true, false, false]);
+    assert!(is_checked("any"));
     let kernels = report["kernels"].as_array().expect("kernels");
     for (variant, work) in [("baseline", "norm"), ("fused", "statistics")] {
         assert!(

@@ -127,17 +127,8 @@ fn no_folder_is_made_for_nothing() {
 #[test]
 fn a_photo_too_large_for_the_memory_is_refused_by_its_header() {
     let s = Sandbox::new();
-    // A BMP of 190 megapixels whose pixels are a hole in the file.
-    let (width, height) = (14_000u32, 13_572u32);
-    let mut head = vec![0u8; 54];
-    head[..2].copy_from_slice(b"BM");
-    head[10] = 54;
-    head[14] = 40;
-    head[18..22].copy_from_slice(&width.to_le_bytes());
-    head[22..26].copy_from_slice(&height.to_le_bytes());
-    head[26] = 1;
-    head[28] = 24;
-    fs::write(s.path("huge.bmp"), head).expect("file");
+    // 190 megapixels.
+    s.hole("huge.bmp", 14_000, 13_572);
     let line = "ulimit -v 1200000; exec $STYLEFORGE stylize huge.bmp photo.png --threads 1 \
                 --style ./tiny.safetensors --device cpu -o out/";
     s.shell(line)

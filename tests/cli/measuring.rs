@@ -87,6 +87,17 @@ fn bench_reports_everything_a_number_needs() {
     s.styleforge(&small)
         .ends(2)
         .says("1 MB may be taken; choose a smaller --size");
+    // The size that is said to fit does.
+    let narrow = ["bench", "--max-memory", "6MB", "--frames", "1", "--size"];
+    let narrow = |size: &str| s.styleforge(&[&narrow[..], &[size], &BRIEF[..2]].concat());
+    let refused = narrow("300x200").ends(2).stderr;
+    let (_, after) = (refused.split_once("choose a smaller --size (at most ")).expect(&refused);
+    let (fits, _) = after.split_once(')').expect("a size");
+    let (width, height) = fits.split_once('x').expect("two sides");
+    let [width, height] = [width, height].map(|side| side.parse::<usize>().expect("pixels"));
+    assert!(width < 300 && width.abs_diff(height * 3 / 2) <= 1, "{fits}");
+    narrow(fits).ends(0);
+    narrow(&format!("{}x{}", width + 3, height + 2)).ends(2);
     let whole = ["bench", "--size", "20000x20000"];
     s.styleforge(&whole).ends(2).says("at 20000x20000 needs");
 }
@@ -132,6 +143,38 @@ fn bench_shows_ratios_beside_their_check_and_every_kernel() {
         one.contains("2 runs of 3 frames") && !one.contains("same picture"),
         "{one}"
     );
+}
+
+/// Of a network for style pictures, attention and the linear layers have rows of their own.
+#[test]
+fn bench_shows_attention_and_linear_layers() {
+    let s = Sandbox::new();
+    let style = ["bench", "--kernels", "--json", "--style-picture"];
+    let small = ["--size", "64x48", "--frames", "1", "--warmup", "0"];
+    let threads = ["photo.png", "--device", "cpu", "--threads", "1"];
+    let report = s.styleforge(&[&style[..], &threads, &small].concat());
+    let report = report.ends(0).json();
+    let results = report["results"].as_array().expect("results");
+    assert_eq!(results.len(), 2, "baseline and fused");
+    for result in results {
+        let kernels = result["kernels"].as_array().expect("kernels");
+        // Rows that compute something, by their kernel, of the blocks.
+        let computing = |begins: &str| {
+            let is_one = |kernel: &&Value| {
+                let text = |key: &str| kernel[key].as_str().expect("text");
+                let (layer, kernel_name) = (text("layer"), text("kernel"));
+                (layer.starts_with("encoder") || layer.starts_with("decoder"))
+                    && kernel_name.starts_with(begins)
+                    && kernel["flops"].as_u64() > Some(0)
+                    && kernel["ms"].as_f64() > Some(0.0)
+            };
+            kernels.iter().filter(is_one).count()
+        };
+        // A block has queries, keys and values together, what follows attention, and the two of a feed-forward part.
+        let attention = computing("attention");
+        assert!(attention > 0, "{result}");
+        assert_eq!(computing("direct 1x1"), 4 * attention, "{result}");
+    }
 }
 
 #[test]

@@ -65,11 +65,29 @@ impl Sandbox {
         let frame = Frame::from_fn(width, height, |x, y| {
             [(x * 9) as u8, (y * 11) as u8, 130, 255 - (x * y % 60) as u8]
         });
+        self.picture(name, &frame);
+        frame
+    }
+
+    pub fn picture(&self, name: &str, frame: &Frame) {
         let path = self.path(name);
         fs::create_dir_all(path.parent().expect("a folder")).expect("folder");
         let format = Format::from_path(&path).expect("a format");
-        encode::save(&path, &frame, None, Encoding::of(format), Existing::Keep).expect("saved");
-        frame
+        encode::save(&path, frame, None, Encoding::of(format), Existing::Keep).expect("saved");
+    }
+
+    /// A BMP of any size in a few bytes: its pixels are a hole in the file.
+    #[cfg(target_os = "linux")]
+    pub fn hole(&self, name: &str, width: u32, height: u32) {
+        let mut head = vec![0u8; 54];
+        head[..2].copy_from_slice(b"BM");
+        head[10] = 54;
+        head[14] = 40;
+        head[18..22].copy_from_slice(&width.to_le_bytes());
+        head[22..26].copy_from_slice(&height.to_le_bytes());
+        head[26] = 1;
+        head[28] = 24;
+        fs::write(self.path(name), head).expect("file");
     }
 
     pub fn command(&self, program: impl AsRef<OsStr>) -> Command {

@@ -375,11 +375,14 @@ fn networks_are_measured_and_checked_by_their_sizes_alone() {
     let bench = [
         "bench", "--size", "64x40", "--frames", "1", "--warmup", "0", NETWORK,
     ];
-    let report = s
-        .styleforge(&[&bench[..], &["nano"], &small].concat())
-        .ends(0)
-        .json();
-    assert!(report.to_string().contains("nano"), "{report}");
+    let fused = ["--variant", "fused"];
+    for name in ["nano", "small", "base", "large"] {
+        let report = s
+            .styleforge(&[&bench[..], &[name], &fused, &small].concat())
+            .ends(0)
+            .json();
+        assert_eq!(report["results"][0]["style"], name, "{report}");
+    }
     s.styleforge(&[&bench[..], &["nano", "--model", "lite"], &small].concat())
         .ends(2)
         .says("--model");

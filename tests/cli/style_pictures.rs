@@ -3,6 +3,8 @@
 use std::{collections::HashMap, fs};
 
 use safetensors::{SafeTensors, tensor::TensorView};
+use serde_json::Value;
+use styleforge::frame::Frame;
 
 use crate::sandbox::Sandbox;
 
@@ -163,6 +165,108 @@ fn pictures_of_one_pixel_and_transparent_ones_are_styles() {
         ])
         .ends(0);
     }
+}
+
+/// A style picture is read as a photo is: too large a one is refused by its header, before memory is taken.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_style_picture_too_large_is_refused_by_its_header() {
+    let s = Sandbox::new();
+    // 190 megapixels, of which a computer with little memory takes none; and more than any takes.
+    s.hole("huge.bmp", 14_000, 13_572);
+    s.hole("larger.bmp", 20_000, 10_001);
+    let paint = "$STYLEFORGE stylize photo.png --device cpu --threads 1 -o out.png --style-picture";
+    s.shell(&format!("ulimit -v 1200000; exec {paint} huge.bmp"))
+        .ends(2)
+        .says("huge.bmp has 14000 x 13572 pixels and needs 1521 MB of memory");
+    s.shell(&format!("exec {paint} larger.bmp"))
+        .ends(2)
+        .says("larger.bmp declares 20000 x 10001 pixels; the limit is 200 megapixels");
+    s.shell("ulimit -v 1200000; exec $STYLEFORGE styles import huge.bmp")
+        .ends(1)
+        .says("needs 1521 MB of memory");
+    assert!(!s.path("out.png").exists());
+}
+
+#[test]
+fn flat_transparent_and_grey_pictures_are_styles() {
+    let s = Sandbox::new();
+    let grey = |x: usize, y: usize| ((x * 5) ^ (y * 3)) as u8;
+    s.picture(
+        "flat.png",
+        &Frame::from_fn(64, 64, |_, _| [180, 60, 20, 255]),
+    );
+    // What lies behind full transparency is paper, whatever colours the file keeps there.
+    s.picture(
+        "clear.png",
+        &Frame::from_fn(64, 48, |x, y| [grey(x, y), 9, 200, 0]),
+    );
+    s.picture("paper.png", &Frame::from_fn(64, 48, |_, _| [255; 4]));
+    let levels: Vec<u8> = (0..64 * 48).map(|at| grey(at % 64, at / 64)).collect();
+    let file = fs::File::create(s.path("grey.png")).expect("a file");
+    let mut png = png::Encoder::new(file, 64, 48);
+    png.set_color(png::ColorType::Grayscale);
+    png.set_depth(png::BitDepth::Eight);
+    let mut png = png.write_header().expect("a header");
+    png.write_image_data(&levels).expect("pixels");
+    png.finish().expect("written");
+    s.picture(
+        "grey in colour.png",
+        &Frame::from_fn(64, 48, |x, y| {
+            let level = grey(x, y);
+            [level, level, level, 255]
+        }),
+    );
+    let photo = s.read("photo.png");
+    let painted = |style: &str| {
+        let arguments = ["--style-picture", style, "-o", "out.png", "--force"];
+        s.styleforge(&[&["stylize", "photo.png"], &arguments[..]].concat())
+            .ends(0);
+        let painted = s.read("out.png");
+        assert_eq!((painted.width(), painted.height()), (24, 16), "{style}");
+        assert!(painted != photo, "{style}");
+        painted
+    };
+    let flat = painted("flat.png");
+    let clear = painted("clear.png");
+    assert!(clear == painted("paper.png") && clear != flat);
+    let grey = painted("grey.png");
+    assert!(grey == painted("grey in colour.png") && grey != clear);
+}
+
+/// Every command that takes a style takes a mix of pictures by their weights, and names it by its pictures.
+#[test]
+fn every_command_takes_a_mix_of_pictures() {
+    let s = with_pictures();
+    let mix = [STYLE, "Wide one.png:70", STYLE, "other.png:30"];
+    let brief = ["--device", "cpu", "--threads", "1"];
+    let small = ["--size", "32x24", "--frames", "1", "--warmup", "0"];
+    let run = |command: &[&str]| {
+        s.styleforge(&[command, &mix[..], &brief[..]].concat())
+            .ends(0)
+    };
+    run(&["stylize", "photo.png", "-o", "out.png"]);
+    assert!(s.read("out.png") != s.read("photo.png"));
+    let live = ["live", "--working-size", "64", "--frames", "2", "--json"];
+    let report = run(&live).json();
+    assert!(report["painted"].as_u64() >= Some(2), "{report}");
+    let report = run(&[&["bench", "--json"], &small[..]].concat()).json();
+    let names = |report: &Value, key: &str| -> Vec<String> {
+        let rows = report[key].as_array().expect("rows").iter();
+        let named = rows.map(|row| {
+            let name = row.get("style").or_else(|| row.get("network"));
+            name.and_then(Value::as_str).expect("a name").to_owned()
+        });
+        named.collect()
+    };
+    assert_eq!(names(&report, "results"), ["Wide one+other"; 2]);
+    let compare = ["compare", "baseline fp32", "fused fp32", "--json"];
+    let report = run(&[&compare, &small[..]].concat()).json();
+    assert_eq!(report["style"], "Wide one+other");
+    assert!(report["equality"]["failure"].is_null(), "{report}");
+    let report = run(&["check", "--variant", "fused", "--json"]).json();
+    assert_eq!(names(&report, "checks"), ["Wide one+other"]);
+    assert_eq!(report["passed"], true);
 }
 
 /// The kept file of a style with one thing about it changed.

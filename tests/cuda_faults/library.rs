@@ -58,6 +58,7 @@ fn the_baseline_leaves_its_convolutions_to_the_fastest_of_the_library() {
     // The prediction reserves the most that the library may take.
     let spec = SessionSpec::single(40, 28, BASELINE);
     let predicted = backend.predicted_bytes(network().graph(), &spec);
+    let predicted = predicted.expect("a prediction");
     assert!(predicted > summary.peak_bytes && summary.peak_bytes > 1 << 20);
     drop(backend);
     assert_eq!(gpu.left_behind(), [""; 0]);

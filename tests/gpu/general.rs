@@ -231,7 +231,7 @@ pub fn judged(
     let spec = SessionSpec::single(photo.width(), photo.height(), mode);
     let mut session = backend.open(network, &spec).map_err(words)?;
     let summary = session.summary();
-    let predicted = backend.predicted_bytes(network.graph(), &spec);
+    let predicted = (backend.predicted_bytes(network.graph(), &spec)).map_err(words)?;
     // Of a library only the most that its algorithms may take is known before they are searched.
     let is_library = (summary.conv_provider.as_ref()).is_some_and(ConvProvider::is_library);
     let fits = match is_library {

@@ -32,7 +32,7 @@ use styleforge::{
     weights::Checkpoint,
 };
 
-use crate::{real_time, shipped::STYLES, styles::root};
+use crate::{dropped, real_time, shipped::STYLES, styles::root};
 
 /// Rate of the source: more than any screen shows.
 const SOURCE_FPS: u32 = 200;
@@ -119,10 +119,10 @@ fn source(stop: Arc<AtomicBool>) -> Reader<Captured> {
     reader
 }
 
-struct Studio {
-    engine: Engine,
+pub struct Studio {
+    pub engine: Engine,
     pictures: Reader<LivePicture>,
-    settings: LiveSettings,
+    pub settings: LiveSettings,
     latency: Recent,
     sample_ms: Vec<f64>,
     /// When the newest picture was ready.
@@ -136,7 +136,7 @@ struct Studio {
 
 impl Studio {
     /// Takes pictures until `done`; panics are the caller's timeouts.
-    fn until(
+    pub fn until(
         &mut self,
         what: &str,
         mut done: impl FnMut(&LivePicture) -> bool,
@@ -253,8 +253,12 @@ impl Studio {
 /// Style, variant, precision and size, there and back, from every kind of mode, each when the one before has
 /// settled; and several wishes at once.
 fn switch_everything(studio: &mut Studio, full: &[Arc<Network>]) -> Result<(), Failed> {
-    for network in full[1..]
-        .iter()
+    // Two style pictures, and a mix of them.
+    let [first, second, mix] = &dropped::networks()?;
+    let pictures = [first, second, mix, &full[0], mix, first, &full[0]];
+    for network in pictures
+        .into_iter()
+        .chain(&full[1..])
         .chain([&full[4], &full[0], &full[5], &full[0]])
     {
         studio.switch_style(network)?;
@@ -352,6 +356,7 @@ fn run(stop: &Arc<AtomicBool>) -> Result<(), Failed> {
         delay.p50, delay.p95
     );
 
+    let dropped_s = dropped::seconds_to_first_picture(&mut studio)?;
     switch_everything(&mut studio, &full)?;
 
     studio.settings.sample = true;
@@ -419,6 +424,10 @@ fn run(stop: &Arc<AtomicBool>) -> Result<(), Failed> {
         format!("the first picture took {first_s:.2} s"),
     );
     check(alone > 100.0, format!("only {alone:.1} fps"));
+    check(
+        dropped_s < 1.0,
+        format!("a dropped style picture took {dropped_s:.2} s"),
+    );
     for switch in studio
         .switches
         .iter()

@@ -168,7 +168,7 @@ impl Backend for Trapping {
         self.0.auto_precision(variant)
     }
 
-    fn predicted_bytes(&self, network: &Graph, spec: &SessionSpec) -> u64 {
+    fn predicted_bytes(&self, network: &Graph, spec: &SessionSpec) -> Result<u64, BackendError> {
         self.0.predicted_bytes(network, spec)
     }
 

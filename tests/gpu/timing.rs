@@ -7,9 +7,12 @@ use std::{
 
 use libtest_mimic::Failed;
 use serde_json::Value;
-use styleforge::backend::{Backend, Inspect};
+use styleforge::{
+    backend::{Backend, Inspect},
+    media::encode::{self, Encoding, Existing, Format},
+};
 
-use crate::{real_time, styles::root};
+use crate::{real_time, shipped::waves, styles::root};
 
 /// The program: the one built with this test, or, for a test that was carried to another computer, the
 /// one that `STYLEFORGE_BINARY` names.
@@ -37,6 +40,57 @@ fn number(row: &Value, name: &str) -> Result<f64, Failed> {
     row[name]
         .as_f64()
         .ok_or_else(|| format!("{name} is {}", row[name]).into())
+}
+
+/// A network for style pictures has its rows: attention and the linear layers, with what they compute.
+fn style_pictures_have_rows() -> Result<(), Failed> {
+    let pictures = tempfile::tempdir()?;
+    let file = pictures.path().join("style.png");
+    let encoding = Encoding::of(Format::Png);
+    encode::save(&file, &waves(300, 200, 7), None, encoding, Existing::Keep)?;
+    let style = file.to_str().ok_or("a path in other letters")?;
+    let variants = ["--variant", "baseline", "--variant", "fused"];
+    let words = [
+        &["--kernels", "--json", "--style-picture", style],
+        &variants[..],
+    ]
+    .concat();
+    let report: Value = serde_json::from_str(&bench(&words)?)?;
+    let rows = report["results"].as_array().ok_or("no results")?;
+    if rows.len() != variants.len() / 2 {
+        return Err(format!("{} results", rows.len()).into());
+    }
+    for row in rows {
+        let kernels = row["kernels"].as_array().ok_or("no kernels")?;
+        // Attention by its kernels, linear layers by their names: which kernel multiplies depends on the device.
+        for (name, word) in [
+            ("kernel", "attention"),
+            ("layer", ".qkv"),
+            ("layer", ".up"),
+            ("layer", ".down"),
+        ] {
+            let is_named = |kernel: &&Value| {
+                let text = kernel[name].as_str();
+                text.is_some_and(|text| text.starts_with(word) || text.ends_with(word))
+            };
+            let found = kernels.iter().filter(is_named);
+            let (mut flops, mut ms) = (0.0, 0.0);
+            for kernel in found {
+                flops += number(kernel, "flops")?;
+                ms += number(kernel, "ms")?;
+            }
+            if flops <= 0.0 || ms <= 0.0 {
+                return Err(format!("no row for {word} in {}: {kernels:?}", row["mode"]).into());
+            }
+        }
+        let ways = row["attention"].as_array().map_or(0, Vec::len);
+        if ways == 0 {
+            return Err(
+                format!("{}: it is not said how attention is computed", row["mode"]).into(),
+            );
+        }
+    }
+    Ok(())
 }
 
 /// The sum of the kernels' times stands beside the graph's with the difference, and is near it; the
@@ -101,6 +155,7 @@ pub fn bench_is_complete_and_sane(backend: &dyn Backend) -> Result<(), Failed> {
             return Err(format!("no row for {kind}").into());
         }
     }
+    style_pictures_have_rows()?;
     let text = bench(&["--kernels", "--variant", "fused"])?;
     for shown in ["sum of steps", "a whole frame", "difference", "MHz before"] {
         if !text.contains(shown) {

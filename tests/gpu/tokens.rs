@@ -7,14 +7,15 @@ use styleforge::{
     backend::Backend,
     engine::style_picture,
     frame::Frame,
-    mode::{AttentionChoice, AttentionKernel, Mode},
+    mode::{AttentionChoice, AttentionKernel, Mode, Precision, Variant},
+    models::vit::{Spec, Transformer},
     verify::{self, Subject},
     weights::StyleNetwork,
 };
 
 use super::{
     general::{Truth, judged},
-    general_graphs::{attention_case, modes},
+    general_graphs::{Case, attention_case, far_attention_case, modes, sampled_attention_cases},
     shipped::waves,
 };
 
@@ -22,8 +23,18 @@ use super::{
 const SIZES: [(usize, usize); 6] = [(1, 1), (1, 7), (8, 8), (5, 13), (1, 257), (32, 32)];
 /// Rows and columns of the map that the tokens of a photo attend to where it is not their own.
 const OTHER_SIZES: [(usize, usize); 6] = [(3, 3), (8, 8), (1, 1), (9, 31), (5, 13), (1, 7)];
-/// Heads and channels of each, and rows and columns of photos, of which every multiprocessor of a large GPU has some.
-const LARGE: [((usize, usize), (usize, usize)); 2] = [((4, 64), (48, 49)), ((3, 128), (40, 39))];
+/// Heads and channels of each, and rows and columns of photos and of the map that they attend to, of which every
+/// multiprocessor of a large GPU has some.
+const LARGE: [Large; 4] = [
+    ((4, 64), (48, 49), None),
+    ((3, 128), (40, 39), None),
+    ((4, 64), (48, 49), Some([33, 32])),
+    ((3, 128), (40, 39), Some([9, 31])),
+];
+type Large = ((usize, usize), (usize, usize), Option<[usize; 2]>);
+/// Rows and columns of the longest sequences, 32,768 tokens, and of short ones that attend to them or are attended to.
+const LONG: (usize, usize) = (128, 256);
+const SHORT: (usize, usize) = (8, 8);
 /// Oracles at once.
 const ORACLES: usize = 12;
 
@@ -44,7 +55,50 @@ pub fn attention_is_right_in_every_way(backend: &dyn Backend) -> Result<(), Fail
         }
     }
     // As many as Hopper's own kernels ask for.
-    cases.extend(LARGE.map(|(heads, size)| attention_case(heads, size, None)));
+    cases.extend(LARGE.map(|(heads, size, other)| attention_case(heads, size, other)));
+    judged_in_every_way(backend, &cases)
+}
+
+/// Every way of attention of few tokens to 32,768, and of so many to few.
+pub fn attention_of_long_sequences_is_right(backend: &dyn Backend) -> Result<(), Failed> {
+    let pixels = |(height, width): (usize, usize)| [height, width];
+    let cases: Vec<Case> = [32, 64, 128]
+        .into_iter()
+        .flat_map(|head_size| {
+            [(SHORT, LONG), (LONG, SHORT)]
+                .map(|(size, other)| far_attention_case(head_size, size, pixels(other)))
+        })
+        .collect();
+    judged_in_every_way(backend, &cases)
+}
+
+/// 32,768 tokens that attend to each other, of which the oracle computes a sample.
+pub fn attention_of_a_long_sequence_to_itself_is_right(
+    backend: &dyn Backend,
+) -> Result<(), Failed> {
+    let mut wrong = Vec::new();
+    for head_size in [32, 64, 128] {
+        let [whole, seen] = sampled_attention_cases(head_size, LONG, [SHORT.0, SHORT.1]);
+        let truth = truths(std::slice::from_ref(&seen))?;
+        for way in [AttentionKernel::Online, AttentionKernel::Flash] {
+            for precision in [Precision::Fp32, Precision::Fp16] {
+                let mode = Mode::new(Variant::Fused, precision);
+                let mode = mode.with_attention(AttentionChoice::Fixed(way));
+                match judged(backend, &whole, mode, &truth[0]) {
+                    Ok(line) => println!("{}, {mode}: {line}", whole.name),
+                    Err(error) => wrong.push(format!("{}, {mode}: {error}", whole.name)),
+                }
+            }
+        }
+    }
+    match wrong.is_empty() {
+        true => Ok(()),
+        false => Err(wrong.join("\n").into()),
+    }
+}
+
+/// What the oracle says of the cases, several at once.
+fn truths(cases: &[Case]) -> Result<Vec<Truth>, Failed> {
     let mut judgements: Vec<Truth> = Vec::new();
     for some in cases.chunks(ORACLES) {
         let together = thread::scope(|scope| {
@@ -56,6 +110,12 @@ pub fn attention_is_right_in_every_way(backend: &dyn Backend) -> Result<(), Fail
         });
         judgements.extend(together.map_err(|_| "the oracle failed")?);
     }
+    Ok(judgements)
+}
+
+/// Cases in every way of attention and every mode, against the oracle.
+fn judged_in_every_way(backend: &dyn Backend, cases: &[Case]) -> Result<(), Failed> {
+    let judgements = truths(cases)?;
     let (mut count, mut wrong) = (0, Vec::new());
     for &way in AttentionKernel::ALL {
         for (case, truth) in cases.iter().zip(&judgements) {
@@ -91,21 +151,51 @@ pub fn any_style_picture_is_right(backend: &dyn Backend) -> Result<(), Failed> {
         network: Arc::clone(&network),
         pictures: vec![photo(64, 48), photo(160, 128), photo(107, 83)],
     };
-    let modes: Vec<Mode> = modes().collect();
+    verified(backend, &[subject], &modes().collect::<Vec<_>>(), 2)
+}
+
+/// The plain networks, with made-up weights, in the style of a picture, by the rules for pictures.
+pub fn plain_networks_are_right(backend: &dyn Backend) -> Result<(), Failed> {
+    let modes: Vec<Mode> = modes()
+        .filter(|mode| matches!(mode.precision, Precision::Fp32 | Precision::Fp16))
+        .collect();
+    let mut subjects = Vec::new();
+    for (name, _, spec) in Spec::plain_ones() {
+        let transformer = Transformer::made_up(spec)?;
+        let code = style_picture::code_of(&transformer, &waves(96, 80, 7))?;
+        subjects.push(Subject {
+            name: name.to_owned(),
+            network: style_picture::network_of(&transformer, &[(&code, 1.0)])?,
+            pictures: vec![("96x64".to_owned(), waves(96, 64, 3))],
+        });
+    }
+    verified(backend, &subjects, &modes, 1)
+}
+
+/// Judges every subject in these modes and prints how near it is to the oracle.
+fn verified(
+    backend: &dyn Backend,
+    subjects: &[Subject],
+    modes: &[Mode],
+    batch: usize,
+) -> Result<(), Failed> {
     let (mut lines, mut is_wrong) = (Vec::new(), false);
-    verify::verify(backend, &subject, &modes, 2, |verdict| {
-        is_wrong |= !verdict.passed;
-        lines.push(format!(
-            "{} {}: largest {}, {:.1} dB, worst map {} {:.1e} {}",
-            verdict.picture,
-            verdict.mode,
-            verdict.largest_levels,
-            verdict.psnr_db.unwrap_or(f64::INFINITY),
-            verdict.worst_norm,
-            verdict.worst_relative_rms.unwrap_or(f64::NAN),
-            verdict.failure.unwrap_or_default()
-        ));
-    })?;
+    for subject in subjects {
+        verify::verify(backend, subject, modes, batch, |verdict| {
+            is_wrong |= !verdict.passed;
+            lines.push(format!(
+                "{} {} {}: largest {}, {:.1} dB, worst map {} {:.1e} {}",
+                verdict.network,
+                verdict.picture,
+                verdict.mode,
+                verdict.largest_levels,
+                verdict.psnr_db.unwrap_or(f64::INFINITY),
+                verdict.worst_norm,
+                verdict.worst_relative_rms.unwrap_or(f64::NAN),
+                verdict.failure.unwrap_or_default()
+            ));
+        })?;
+    }
     println!("{}", lines.join("\n"));
     match is_wrong {
         false => Ok(()),

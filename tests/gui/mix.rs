@@ -1,5 +1,7 @@
 //! Mixes of styles that were made of pictures.
 
+use std::sync::Arc;
+
 use eframe::egui::{Key, Modifiers, Role};
 use egui_kittest::kittest::{NodeT, Queryable, by};
 use styleforge::{settings::Settings, weights::MadeBy};
@@ -261,6 +263,52 @@ fn while_a_weight_is_dragged_one_network_is_made_at_a_time() {
     w.until_painted();
     let made = styles.mixes().len() - before;
     assert!(made <= 3, "{made} networks for one drag");
+}
+
+/// Live, four pictures are one mix, each change of its sliders another network, and pictures go on meanwhile.
+#[test]
+fn four_pictures_are_mixed_live_and_a_slider_changes_what_paints() {
+    let folder = Arc::new(tempfile::tempdir().expect("a folder"));
+    let cards = ["Barn", "Night", "Sea", "Storm"].map(picture_card).to_vec();
+    let mut w = Window::live_showing(folder, cards, false);
+    let styles = w.style_source.clone();
+    w.until_live();
+    w.until("the first style", |w| w.is_chosen("Barn"));
+    for style in ["Night", "Sea", "Storm"] {
+        add(&mut w, style);
+    }
+    // The shares of the newest mix, in whole percents, of which the last style has so many and the others equal parts.
+    let is_mixed = |storm: u8| {
+        let mixes = styles.mixes();
+        let shares: Vec<u8> = mixes
+            .last()
+            .into_iter()
+            .flatten()
+            .map(|(_, w)| *w)
+            .collect();
+        let equal = (100 - storm) / 3;
+        shares.len() == 4
+            && shares[3].abs_diff(storm) <= 1
+            && shares[..3].iter().all(|share| share.abs_diff(equal) <= 2)
+            && shares.iter().sum::<u8>() == 100
+    };
+    w.until("the mix", |_| is_mixed(25));
+    let equal = styles.mixed_network().expect("a network");
+    w.until("its pictures", |w| w.script.paints_with(&equal));
+    w.until_live();
+    // The network before paints until the new one is made.
+    let hold = styles.hold_loads();
+    w.slider("Storm").set_value_accesskit(70.0);
+    w.until("the shares", |w| w.value("Storm") == 70.0);
+    let runs = w.script.runs().len();
+    w.until("more pictures", |w| w.script.runs().len() > runs + 3);
+    assert!(w.script.paints_with(&equal));
+    drop(hold);
+    w.until("the new mix", |_| is_mixed(70));
+    let other = styles.mixed_network().expect("a network");
+    assert!(!Arc::ptr_eq(&equal, &other));
+    w.until("its pictures", |w| w.script.paints_with(&other));
+    assert!(w.has_containing("Picture, painted"));
 }
 
 #[test]

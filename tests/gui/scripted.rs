@@ -174,7 +174,7 @@ pub struct ScriptedStyles {
     refusal: Mutex<Option<String>>,
     loading: Mutex<()>,
     imports: Mutex<Vec<(String, PixelChoice)>>,
-    mixes: Mutex<Vec<Parts>>,
+    mixes: Mutex<Vec<(Parts, Arc<Network>)>>,
 }
 
 /// Styles of a mix and their weights.
@@ -262,7 +262,14 @@ impl ScriptedStyles {
 
     /// Every mix of which a network was made.
     pub fn mixes(&self) -> Vec<Parts> {
-        self.mixes.lock().unwrap().clone()
+        let mixes = self.mixes.lock().unwrap();
+        mixes.iter().map(|(parts, _)| parts.clone()).collect()
+    }
+
+    /// The network of the last mix.
+    pub fn mixed_network(&self) -> Option<Arc<Network>> {
+        let mixes = self.mixes.lock().unwrap();
+        mixes.last().map(|(_, network)| network.clone())
     }
 
     /// No network is loaded while what this gives is alive.
@@ -336,9 +343,11 @@ impl StyleSource for ScriptedStyles {
     fn mix(&self, parts: &[(String, u8)]) -> Result<Loaded, String> {
         let _wait = self.loading.lock().unwrap();
         self.check()?;
-        self.mixes.lock().unwrap().push(parts.to_vec());
+        let network = network();
+        let mixed = (parts.to_vec(), network.clone());
+        self.mixes.lock().unwrap().push(mixed);
         Ok(Loaded {
-            network: network(),
+            network,
             note: None,
         })
     }

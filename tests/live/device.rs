@@ -130,8 +130,8 @@ impl Backend for Device {
         }
     }
 
-    fn predicted_bytes(&self, _: &Graph, spec: &SessionSpec) -> u64 {
-        spec.width as u64
+    fn predicted_bytes(&self, _: &Graph, spec: &SessionSpec) -> Result<u64, BackendError> {
+        Ok(spec.width as u64)
     }
 
     fn free_bytes(&self) -> Option<u64> {
@@ -154,6 +154,7 @@ impl Backend for Device {
             free_bytes,
             width: spec.width,
             height: spec.height,
+            fits: None,
         };
         if spec.width > world.widest.load(Ordering::SeqCst) {
             return Err(no_memory(2_000_000, 1_000_000));

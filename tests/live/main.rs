@@ -15,4 +15,5 @@ mod frames;
 mod opening;
 mod recording;
 mod studio;
+mod style_picture;
 mod upscale;

@@ -147,7 +147,8 @@ impl Studio {
         };
         let spec = SessionSpec::single(px, px * 9 / 16, mode);
         let needed = backend.predicted_bytes(network.graph(), &spec);
-        (backend.free_bytes()).is_none_or(|free_bytes| 2 * needed < free_bytes)
+        let free_bytes = backend.free_bytes();
+        needed.is_ok_and(|needed| free_bytes.is_none_or(|free| 2 * needed < free))
     }
 
     /// What the program holds now.

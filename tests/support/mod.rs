@@ -56,6 +56,8 @@ pub struct Script {
     searches: AtomicBool,
     behaviour: Mutex<Behaviour>,
     runs: Mutex<Vec<(usize, usize)>>,
+    /// What the latest run painted with.
+    painting: Mutex<Option<Arc<Network>>>,
     is_gpu: AtomicBool,
     /// Levels by which the baseline is off.
     baseline_off: AtomicUsize,
@@ -127,6 +129,12 @@ impl Script {
     pub fn runs(&self) -> Vec<(usize, usize)> {
         self.runs.lock().unwrap().clone()
     }
+
+    /// Whether the latest run was this network's.
+    pub fn paints_with(&self, network: &Arc<Network>) -> bool {
+        let painting = self.painting.lock().unwrap();
+        painting.as_ref().is_some_and(|p| Arc::ptr_eq(p, network))
+    }
 }
 
 /// The scripted device.
@@ -150,6 +158,7 @@ impl ScriptedBackend {
 
 struct ScriptedSession {
     script: Arc<Script>,
+    network: Arc<Network>,
     spec: SessionSpec,
 }
 
@@ -174,8 +183,8 @@ impl Backend for ScriptedBackend {
         Precision::Fp32
     }
 
-    fn predicted_bytes(&self, _: &Graph, spec: &SessionSpec) -> u64 {
-        (spec.width * spec.height) as u64
+    fn predicted_bytes(&self, _: &Graph, spec: &SessionSpec) -> Result<u64, BackendError> {
+        Ok((spec.width * spec.height) as u64)
     }
 
     fn open_unless_cancelled(
@@ -194,6 +203,7 @@ impl Backend for ScriptedBackend {
         }
         Ok(Box::new(ScriptedSession {
             script: self.0.clone(),
+            network: network.clone(),
             spec: *spec,
         }))
     }
@@ -246,6 +256,7 @@ impl ScriptedSession {
             .lock()
             .unwrap()
             .push((input.width(), input.height()));
+        *script.painting.lock().unwrap() = Some(self.network.clone());
         control.set_progress(0.5);
         let concerns = || input.width() >= script.from_px.load(Ordering::SeqCst);
         while script.held.load(Ordering::SeqCst) && concerns() {

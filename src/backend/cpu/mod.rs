@@ -34,7 +34,10 @@ use std::{
     sync::{Arc, Mutex, PoisonError, Weak},
 };
 
-use self::{kernels::KernelSet, session::CpuSession};
+use self::{
+    kernels::KernelSet,
+    session::{CpuSession, unplannable},
+};
 use super::{Backend, BackendError, DeviceInfo, Inspect, RunControl, Session, SessionSpec};
 use crate::{
     disk::reason,
@@ -154,12 +157,11 @@ impl Backend for CpuBackend {
         mode.with_attention(AttentionChoice::Auto)
     }
 
-    fn predicted_bytes(&self, graph: &Graph, spec: &SessionSpec) -> u64 {
-        CpuVariant::of(spec.mode).map_or(0, |variant| {
-            CpuPlan::new(graph, spec.height, spec.width, variant).map_or(0, |plan| {
-                plan.summary(self.pool.current_num_threads()).peak_bytes
-            })
-        })
+    fn predicted_bytes(&self, graph: &Graph, spec: &SessionSpec) -> Result<u64, BackendError> {
+        let variant = supported(spec.mode)?;
+        let plan = CpuPlan::new(graph, spec.height, spec.width, variant);
+        let plan = plan.map_err(|error| unplannable(spec.mode, &error))?;
+        Ok(plan.summary(self.pool.current_num_threads()).peak_bytes)
     }
 
     fn open_unless_cancelled(

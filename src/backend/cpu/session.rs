@@ -25,6 +25,7 @@ use crate::{
         run_one_by_one,
     },
     frame::Frame,
+    mode::Mode,
     network::{Network, NodeWeights},
     plan::{
         ConvLayer, PlanError, PlanSummary,
@@ -140,6 +141,15 @@ pub(super) struct PictureTarget {
 // SAFETY: only addresses; tasks write disjoint rows.
 unsafe impl Sync for PictureTarget {}
 
+/// A network that is not planned in a mode, as this backend's error.
+pub(super) fn unplannable(mode: Mode, error: &PlanError) -> BackendError {
+    BackendError::Unsupported {
+        mode: mode.to_string(),
+        device: "the processor".to_owned(),
+        reason: error.to_string(),
+    }
+}
+
 impl CpuSession {
     /// Packs the weights and takes the memory.
     ///
@@ -152,12 +162,8 @@ impl CpuSession {
         kernels: &'static KernelSet,
         pool: Arc<rayon::ThreadPool>,
     ) -> Result<Self, BackendError> {
-        let unsupported = |error: PlanError| BackendError::Unsupported {
-            mode: variant.mode().to_string(),
-            device: "the processor".to_owned(),
-            reason: error.to_string(),
-        };
-        let plan = CpuPlan::new(network.graph(), height, width, variant).map_err(unsupported)?;
+        let plan = CpuPlan::new(network.graph(), height, width, variant);
+        let plan = plan.map_err(|error| unplannable(variant.mode(), &error))?;
         let refused = |len: usize| BackendError::OutOfMemory {
             needed_bytes: 4 * len as u64,
             width,

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     backend::{Backend, BackendError, DeviceInfo, Inspect, RunControl, Session, SessionSpec},
+    frame::largest_size,
     graph::Graph,
     mode::{DeviceChoice, Mode, Precision, Variant},
     network::Network,
@@ -236,7 +237,43 @@ impl CudaBackend {
             Some(library) => CudaPlan::with_library(graph, size, spec.batch, mode, limits, library),
             None => CudaPlan::new(graph, size, spec.batch, mode, limits),
         };
-        plan.map_err(|e| self.unsupported(mode, &e))
+        plan.map_err(|error| match error {
+            CudaPlanError::Scores { .. } => BackendError::TooLarge {
+                mode: mode.to_string(),
+                device: self.name.clone(),
+                width: spec.width,
+                height: spec.height,
+                reason: error.to_string(),
+                fits: None,
+            },
+            other => self.unsupported(mode, &other),
+        })
+    }
+
+    /// The error of a session that is too large, with the largest size that fits the memory that is free.
+    fn with_size_that_fits(
+        &self,
+        mut error: BackendError,
+        graph: &Graph,
+        spec: &SessionSpec,
+    ) -> BackendError {
+        let (fits, free_bytes) = match &mut error {
+            BackendError::TooLarge { fits, .. } => (fits, self.free_bytes()),
+            BackendError::OutOfDeviceMemory {
+                fits, free_bytes, ..
+            } => (fits, Some(*free_bytes)),
+            _ => return error,
+        };
+        let is_enough = |plan: CudaPlan| free_bytes.is_none_or(|free| plan.device_bytes() <= free);
+        *fits = largest_size((spec.width, spec.height), |(width, height)| {
+            let smaller = SessionSpec {
+                width,
+                height,
+                ..*spec
+            };
+            self.plan(graph, &smaller).is_ok_and(is_enough)
+        });
+        error
     }
 
     /// What the sessions of this backend share.
@@ -306,8 +343,8 @@ impl Backend for CudaBackend {
         Precision::Fp16
     }
 
-    fn predicted_bytes(&self, graph: &Graph, spec: &SessionSpec) -> u64 {
-        self.planned(graph, spec).map_or(0, |p| p.device_bytes())
+    fn predicted_bytes(&self, graph: &Graph, spec: &SessionSpec) -> Result<u64, BackendError> {
+        Ok(self.planned(graph, spec)?.device_bytes())
     }
 
     fn free_bytes(&self) -> Option<u64> {
@@ -326,18 +363,20 @@ impl Backend for CudaBackend {
         spec: &SessionSpec,
         control: &RunControl,
     ) -> Result<Box<dyn Session>, BackendError> {
-        let plan = self.planned(network.graph(), spec)?;
-        // Other sessions can be opened while this one searches.
-        let searched = self.search(&plan, control);
-        match searched.and_then(|()| self.session(network, plan, control)) {
-            // Without the library our own kernels do the same work, and the session's summary says why.
-            Err(BackendError::Library { library, reason }) => {
-                let own = ConvProvider::own(format!("{library} failed: {reason}"));
-                let plan = self.own_plan(network.graph(), spec, Some(own))?;
-                self.session(network, plan, control)
+        let opened = self.planned(network.graph(), spec).and_then(|plan| {
+            // Other sessions can be opened while this one searches.
+            let searched = self.search(&plan, control);
+            match searched.and_then(|()| self.session(network, plan, control)) {
+                // Without the library our own kernels do the same work, and the session's summary says why.
+                Err(BackendError::Library { library, reason }) => {
+                    let own = ConvProvider::own(format!("{library} failed: {reason}"));
+                    let plan = self.own_plan(network.graph(), spec, Some(own))?;
+                    self.session(network, plan, control)
+                }
+                opened => opened,
             }
-            opened => opened,
-        }
+        });
+        opened.map_err(|error| self.with_size_that_fits(error, network.graph(), spec))
     }
 
     fn searches(&self, graph: &Graph, spec: &SessionSpec) -> bool {

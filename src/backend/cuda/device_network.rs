@@ -528,6 +528,7 @@ pub(super) fn backend_error(
         free_bytes: info.map_or(0, |(free, _)| free as u64),
         width,
         height,
+        fits: None,
     }
 }
 

@@ -177,9 +177,9 @@ impl Backend for RemoteBackend {
         }
     }
 
-    fn predicted_bytes(&self, graph: &Graph, spec: &SessionSpec) -> u64 {
+    fn predicted_bytes(&self, graph: &Graph, spec: &SessionSpec) -> Result<u64, BackendError> {
         let request = Request::PredictedBytes(graph.clone(), *spec);
-        self.look_up(request, "predict its memory").unwrap_or(0)
+        self.look_up(request, "predict its memory")
     }
 
     fn free_bytes(&self) -> Option<u64> {

@@ -100,7 +100,7 @@ impl Server {
             Request::Supports(mode) => send(to, &backend.supports(mode), &[]),
             Request::AutoPrecision(variant) => reply(to, backend.auto_precision(variant)),
             Request::PredictedBytes(graph, spec) => {
-                reply(to, backend.predicted_bytes(&graph, &spec))
+                send(to, &backend.predicted_bytes(&graph, &spec), &[])
             }
             Request::FreeBytes => reply(to, backend.free_bytes()),
             Request::ClockMhz => reply(to, backend.inspect().and_then(Inspect::clock_mhz)),

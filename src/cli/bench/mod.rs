@@ -20,7 +20,7 @@ use super::{
     terminal::{print, print_json, write_message},
 };
 use crate::{
-    backend::{DeviceInfo, RunControl},
+    backend::{BackendError, DeviceInfo, RunControl},
     measure::{
         KernelFacts, KernelRow, KernelTable, Measured, Setup,
         kernels::{csv, trace},
@@ -144,18 +144,29 @@ impl Measurement {
 }
 
 /// Those of the modes in which the device can compute the network, where nobody asked for them by name. Says what was left
-/// out; where nothing is left, opening says why.
+/// out, and why; where nothing is left, opening does.
 fn possible(setups: &[Setup<'_>], modes: Vec<Mode>) -> Vec<Mode> {
-    let all_can = |mode: &Mode| setups.iter().all(|setup| setup.is_possible(*mode));
-    let (possible, others): (Vec<Mode>, Vec<Mode>) = modes.iter().copied().partition(all_can);
-    if possible.is_empty() || others.is_empty() {
+    let refusal = |mode: Mode| setups.iter().find_map(|setup| setup.refusal(mode));
+    let (mut possible, mut without_kernels, mut too_large) = (Vec::new(), Vec::new(), Vec::new());
+    for &mode in &modes {
+        match refusal(mode) {
+            None => possible.push(mode),
+            Some(BackendError::Unsupported { .. }) => without_kernels.push(mode.to_string()),
+            Some(error) => too_large.push((mode, error)),
+        }
+    }
+    if possible.is_empty() {
         return modes;
     }
-    let names: Vec<String> = others.iter().map(Mode::to_string).collect();
-    write_message(format!(
-        "note: left out, because this device has no kernels for the network there: {}",
-        names.join(", ")
-    ));
+    if !without_kernels.is_empty() {
+        write_message(format!(
+            "note: left out, because this device has no kernels for the network there: {}",
+            without_kernels.join(", ")
+        ));
+    }
+    for (mode, error) in too_large {
+        write_message(format!("note: {mode} is left out: {error}"));
+    }
     possible
 }
 

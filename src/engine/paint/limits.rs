@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     backend::{Backend, BackendError, SessionSpec},
-    frame::Frame,
+    frame::{Frame, longest_side},
     media::scale::{scaling_bytes, size_inside, size_within},
     mode::Mode,
     network::Network,
@@ -37,20 +37,12 @@ impl Shape {
     }
 }
 
-/// The memory that painting one photo takes, in bytes.
-struct Need {
-    /// Of the session.
-    run: u64,
-    /// Besides the session while it runs.
+/// The memory that painting one photo takes besides the session, in bytes.
+struct Beside {
+    /// While the session runs.
     while_running: u64,
-    /// After the run, when its memory is free again.
+    /// After the run, when the session's memory is free again.
     after: u64,
-}
-
-impl Need {
-    fn total(&self) -> u64 {
-        self.run.saturating_add(self.while_running).max(self.after)
-    }
 }
 
 /// The memory limit of painting on a device with some settings.
@@ -77,16 +69,13 @@ impl Budget<'_> {
         (!own).then(|| self.limit_bytes())
     }
 
-    /// Memory that painting `photo` at the working size `size` takes.
-    fn need(&self, network: &Network, photo: &Shape, size: (usize, usize)) -> Need {
-        let spec = SessionSpec::single(size.0, size.1, self.mode);
-        let run = self.backend.predicted_bytes(network.graph(), &spec);
+    /// Memory that painting `photo` at the working size `size` takes besides the session.
+    fn beside(&self, photo: &Shape, size: (usize, usize)) -> Beside {
         let picture = frame_bytes(photo.size.0, photo.size.1);
         let working = frame_bytes(size.0, size.1);
         if self.program_limit_bytes().is_none() {
             // The photo and the result, and the network's input and output at the working size.
-            return Need {
-                run,
+            return Beside {
                 while_running: 2 * picture + 2 * working,
                 after: 0,
             };
@@ -99,11 +88,30 @@ impl Budget<'_> {
         // The painting brought to size; then only the result is left.
         let finishing = working + picture + up;
         let saving = picture.saturating_add(self.settings.saving_bytes);
-        Need {
-            run,
+        Beside {
             while_running: all_the_while.saturating_add(2 * working + down),
             after: all_the_while.saturating_add(finishing.max(saving)),
         }
+    }
+
+    /// Memory that painting `photo` at the working size `size` takes, in bytes.
+    ///
+    /// # Errors
+    /// [`BackendError::TooLarge`].
+    fn needed(
+        &self,
+        network: &Network,
+        photo: &Shape,
+        size: (usize, usize),
+    ) -> Result<u64, BackendError> {
+        let spec = SessionSpec::single(size.0, size.1, self.mode);
+        let run = match self.backend.predicted_bytes(network.graph(), &spec) {
+            Err(error @ BackendError::TooLarge { .. }) => return Err(error),
+            // Opening says of every other error what to do.
+            predicted => predicted.unwrap_or(0),
+        };
+        let beside = self.beside(photo, size);
+        Ok(run.saturating_add(beside.while_running).max(beside.after))
     }
 
     /// Whether `network` would see a photo of `size` columns and rows at the requested working size.
@@ -114,42 +122,32 @@ impl Budget<'_> {
         };
         let requested = self.settings.working_size.resolve(size.0, size.1);
         let requested = size_inside(requested, network.graph().fixed_size());
-        self.need(network, &photo, requested).total() <= self.limit_bytes()
+        let needed = self.needed(network, &photo, requested);
+        needed.is_ok_and(|needed| needed <= self.limit_bytes())
     }
 
     /// Bytes that are taken when the run of `photo` at the working size `size` is over and its memory can be
     /// had again.
-    pub(super) fn after_bytes(
-        &self,
-        network: &Network,
-        photo: &Frame,
-        size: (usize, usize),
-    ) -> u64 {
-        self.need(network, &Shape::of(photo), size).after
+    pub(super) fn after_bytes(&self, photo: &Frame, size: (usize, usize)) -> u64 {
+        self.beside(&Shape::of(photo), size).after
     }
 
     /// Bytes that sessions may take together while `photo` is painted at the working size `size`.
-    pub(super) fn room_for_sessions(
-        &self,
-        network: &Network,
-        photo: &Frame,
-        size: (usize, usize),
-    ) -> u64 {
+    pub(super) fn room_for_sessions(&self, photo: &Frame, size: (usize, usize)) -> u64 {
         let limit = self.limit_bytes();
         match self.program_limit_bytes() {
             Some(_) => {
-                let need = self.need(network, &Shape::of(photo), size);
-                limit.saturating_sub(need.while_running)
+                let beside = self.beside(&Shape::of(photo), size);
+                limit.saturating_sub(beside.while_running)
             }
             None => limit,
         }
     }
 
-    /// Columns and rows at which `network` would see `photo`, and a note when the memory limit made them
-    /// smaller than requested.
+    /// Columns and rows at which `network` would see `photo`, and a note when memory made them smaller than requested.
     ///
     /// # Errors
-    /// [`PaintError::MemoryLimit`] when no size fits.
+    /// [`PaintError::MemoryLimit`] when no size fits, [`PaintError::Backend`] when none is computed.
     pub(super) fn working_size(
         &self,
         network: &Network,
@@ -157,11 +155,12 @@ impl Budget<'_> {
     ) -> Result<((usize, usize), Option<String>), PaintError> {
         let shape = Shape::of(photo);
         let (width, height) = shape.size;
-        let needed = |size| self.need(network, &shape, size).total();
+        let needed = |size| self.needed(network, &shape, size);
         let limit = self.limit_bytes();
         let wanted = self.settings.working_size.resolve(width, height);
         let requested = size_inside(wanted, network.graph().fixed_size());
-        if needed(requested) <= limit {
+        let needed_as_requested = needed(requested);
+        if (needed_as_requested.as_ref()).is_ok_and(|&needed| needed <= limit) {
             let note = (requested != wanted).then(|| {
                 format!(
                     "painted at {} x {}: the network of this style only runs at one size",
@@ -171,34 +170,33 @@ impl Budget<'_> {
             return Ok((requested, note));
         }
         // The need grows with the long side, so the largest that fits is found by halving.
-        let (mut fits, mut too_large) = (0, requested.0.max(requested.1));
-        while too_large - fits > 1 {
-            let middle = fits + (too_large - fits) / 2;
-            if needed(size_within(width, height, middle)) <= limit {
-                fits = middle;
-            } else {
-                too_large = middle;
-            }
-        }
-        if fits < MIN_WORKING_PX.min(requested.0.max(requested.1)) {
+        let long_side = requested.0.max(requested.1);
+        let within = |side| size_within(width, height, side);
+        let fits = longest_side(long_side, |side| {
+            needed(within(side)).is_ok_and(|needed| needed <= limit)
+        });
+        if fits < MIN_WORKING_PX.min(long_side) {
             return Err(PaintError::MemoryLimit {
-                needed_mb: needed(size_within(width, height, MIN_WORKING_PX)).div_ceil(1_000_000),
+                needed_mb: needed(within(MIN_WORKING_PX))?.div_ceil(1_000_000),
                 limit_mb: limit / 1_000_000,
             });
         }
-        let size = size_within(width, height, fits);
-        let note = format!(
-            "painted at {} x {} instead of {} x {} to stay below {} MB of {}",
-            size.0,
-            size.1,
-            requested.0,
-            requested.1,
-            limit / 1_000_000,
-            match self.backend.free_bytes() {
-                Some(_) => "the GPU's memory",
-                None => "memory",
-            }
-        );
+        let size = within(fits);
+        let note = match needed_as_requested {
+            Err(error) => format!("painted at {} x {}: {error}", size.0, size.1),
+            Ok(_) => format!(
+                "painted at {} x {} instead of {} x {} to stay below {} MB of {}",
+                size.0,
+                size.1,
+                requested.0,
+                requested.1,
+                limit / 1_000_000,
+                match self.backend.free_bytes() {
+                    Some(_) => "the GPU's memory",
+                    None => "memory",
+                }
+            ),
+        };
         Ok((size, Some(note)))
     }
 
@@ -214,7 +212,7 @@ impl Budget<'_> {
         let &BackendError::OutOfDeviceMemory { free_bytes, .. } = error else {
             return None;
         };
-        let taken = self.backend.predicted_bytes(network.graph(), spec);
+        let taken = self.backend.predicted_bytes(network.graph(), spec).ok()?;
         Some(free_bytes.min(taken - taken / 4))
     }
 
@@ -226,7 +224,10 @@ impl Budget<'_> {
         (2..=spec.batch)
             .rev()
             .map(of)
-            .find(|spec| self.backend.predicted_bytes(network.graph(), spec) <= limit)
+            .find(|spec| {
+                let predicted = self.backend.predicted_bytes(network.graph(), spec);
+                predicted.is_ok_and(|bytes| bytes <= limit)
+            })
             .unwrap_or_else(|| of(1))
     }
 }

@@ -170,12 +170,11 @@ impl Painter {
     /// [`Painter::make_room`] for what comes after the run.
     fn make_room_to_finish(
         &mut self,
-        network: &Network,
         photo: &Frame,
         size: (usize, usize),
         settings: PaintSettings,
     ) {
-        let bytes = self.budget(settings).after_bytes(network, photo, size);
+        let bytes = self.budget(settings).after_bytes(photo, size);
         self.make_room(bytes, settings);
     }
 
@@ -263,7 +262,7 @@ impl Painter {
                 return Err(BackendError::Cancelled.into());
             }
             let spec = SessionSpec::single(width, height, mode);
-            let room = (self.budget(within)).room_for_sessions(network, photo, (width, height));
+            let room = (self.budget(within)).room_for_sessions(photo, (width, height));
             let key = SessionKey {
                 network: network.clone(),
                 spec,
@@ -283,7 +282,7 @@ impl Painter {
         let mut painted = input.clone();
         let run = self.open(&key)?.paint(&input, &mut painted, control)?;
         drop(input);
-        self.make_room_to_finish(network, photo, (spec.width, spec.height), within);
+        self.make_room_to_finish(photo, (spec.width, spec.height), within);
         Ok(Painting {
             painted,
             notes: note.into_iter().collect(),
@@ -331,7 +330,7 @@ impl Painter {
         let spec = self.budget(settings).batch_that_fits(network, spec);
         let inputs: Vec<Frame> = photos.iter().map(|p| scaled(p, width, height)).collect();
         let mut outputs = inputs.clone();
-        let room = (self.budget(settings)).room_for_sessions(network, first, (width, height));
+        let room = (self.budget(settings)).room_for_sessions(first, (width, height));
         let key = SessionKey {
             network: network.clone(),
             spec,
@@ -340,7 +339,7 @@ impl Painter {
         let run = (self.open(&key)?).run(&inputs, &mut outputs, control, None)?;
         drop(inputs);
         for photo in photos {
-            self.make_room_to_finish(network, photo, (width, height), settings);
+            self.make_room_to_finish(photo, (width, height), settings);
         }
         let total_ms = started.elapsed().as_secs_f64() * 1e3;
         let paintings = outputs
@@ -410,8 +409,8 @@ mod tests {
             Precision::Fp32
         }
 
-        fn predicted_bytes(&self, _: &Graph, spec: &SessionSpec) -> u64 {
-            1_000_000 * spec.batch as u64
+        fn predicted_bytes(&self, _: &Graph, spec: &SessionSpec) -> Result<u64, BackendError> {
+            Ok(1_000_000 * spec.batch as u64)
         }
 
         fn free_bytes(&self) -> Option<u64> {

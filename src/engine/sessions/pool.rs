@@ -233,7 +233,8 @@ impl SessionPool {
                     backend.load_libraries();
                 }
                 let SessionKey { network, spec } = &key;
-                let needed = backend.predicted_bytes(network.graph(), spec);
+                // Opening says why there is no prediction.
+                let needed = backend.predicted_bytes(network.graph(), spec).unwrap_or(0);
                 // A session that would not fit even alone is opened all the same, so that the device gives the
                 // error.
                 if needed <= limit_bytes && needed.saturating_add(held_bytes) > limit_bytes {
@@ -327,7 +328,8 @@ impl SessionPool {
             return Ok(());
         }
         let SessionKey { network, spec } = key;
-        let bytes = backend.predicted_bytes(network.graph(), spec);
+        // Opening says why there is no prediction.
+        let bytes = backend.predicted_bytes(network.graph(), spec).unwrap_or(0);
         drop(self.surplus(purpose));
         self.shrink_to(limit_bytes.saturating_sub(bytes));
         let mut opened = backend.open(network, spec);

@@ -226,12 +226,11 @@ pub fn cases() -> Vec<Case> {
     all
 }
 
-/// Attention of a photo's pixels to each other, or to those of another map of `other` rows and columns.
-#[allow(dead_code, reason = "each test binary uses a part of it")]
-pub fn attention_case(
-    (heads, head_size): (usize, usize),
+/// A case whose tokens are a photo's pixels: `mix` takes their map and gives another one.
+fn case_of_tokens(
+    name: String,
     (height, width): (usize, usize),
-    other: Option<[usize; 2]>,
+    mix: impl FnOnce(&mut Growing, NodeId) -> NodeId,
 ) -> Case {
     let mut growing = Growing(Graph::default(), (height, width));
     let source = growing.add(Op::Photo, &[]);
@@ -244,18 +243,60 @@ pub fn attention_case(
         source,
     );
     let map = growing.linear(small, 24);
-    let mixed = match other {
-        Some(size) => growing.attend_across(map, size, heads, head_size),
-        None => growing.attend(map, heads, head_size),
-    };
+    let mixed = mix(&mut growing, map);
     let rgb = growing.linear(mixed, 3);
+    let rgb = match is_small(&growing, rgb) {
+        true => growing.sized(rgb, [height, width]),
+        false => rgb,
+    };
     growing.add(Op::Picture, &[rgb]);
-    let of = other.map_or_else(|| "itself".to_owned(), |[h, w]| format!("{w}x{h}"));
     Case {
-        name: format!("{width}x{height} to {of}, {heads} heads of {head_size}"),
+        name,
         network: Arc::new(with_weights(growing.0)),
         photo: photo(width, height),
     }
+}
+
+/// Attention of a photo's pixels to each other, or to those of another map of `other` rows and columns.
+#[allow(dead_code, reason = "each test binary uses a part of it")]
+pub fn attention_case(
+    (heads, head_size): (usize, usize),
+    (height, width): (usize, usize),
+    other: Option<[usize; 2]>,
+) -> Case {
+    let of = other.map_or_else(|| "itself".to_owned(), |[h, w]| format!("{w}x{h}"));
+    let name = format!("{width}x{height} to {of}, {heads} heads of {head_size}");
+    case_of_tokens(name, (height, width), |growing, map| match other {
+        Some(size) => growing.attend_across(map, size, heads, head_size),
+        None => growing.attend(map, heads, head_size),
+    })
+}
+
+/// Attention of a photo's pixels to a map of `other` rows and columns that may have many more.
+#[allow(dead_code, reason = "each test binary uses a part of it")]
+pub fn far_attention_case(head_size: usize, size: (usize, usize), other: [usize; 2]) -> Case {
+    let (height, width) = size;
+    let name = format!("{width}x{height} to {}x{} far", other[1], other[0]);
+    case_of_tokens(format!("{name}, head of {head_size}"), size, |g, map| {
+        g.attend_far(map, other, head_size)
+    })
+}
+
+/// Attention of a photo's pixels to each other, seen at `seen` rows and columns of them: all of it, and the same picture
+/// from these alone, which is for the oracle.
+#[allow(dead_code, reason = "each test binary uses a part of it")]
+pub fn sampled_attention_cases(
+    head_size: usize,
+    size: (usize, usize),
+    seen: [usize; 2],
+) -> [Case; 2] {
+    let (height, width) = size;
+    let name = format!("{width}x{height} to itself, sampled, head of {head_size}");
+    [true, false].map(|is_whole| {
+        case_of_tokens(name.clone(), size, |g, map| {
+            g.attend_sampled(map, head_size, seen, is_whole)
+        })
+    })
 }
 
 /// Takes a case's name and how its graph is made from the photo.

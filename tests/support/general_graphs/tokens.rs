@@ -43,15 +43,52 @@ impl Growing {
         heads: usize,
         head_size: usize,
     ) -> NodeId {
-        let channels = heads * head_size;
-        let queries = self.linear(from, channels);
+        let queries = self.linear(from, heads * head_size);
         let other = self.sized(from, size);
+        self.attend_to(queries, other, heads)
+    }
+
+    /// Attention of queries to another map's pixels.
+    fn attend_to(&mut self, queries: NodeId, other: NodeId, heads: usize) -> NodeId {
+        let channels = self.channels(queries);
         let both = self.linear(other, 2 * channels);
         let [keys, values] = [0, channels].map(|first| {
             let count = channels;
             self.add(Op::Channels { first, count }, &[both])
         });
         self.add(Op::Attention { heads }, &[queries, keys, values])
+    }
+
+    /// As [`Growing::attend_across`] to so many pixels that a small photo has few of them; each is told its place, so that
+    /// no two are alike.
+    pub fn attend_far(&mut self, from: NodeId, size: [usize; 2], head_size: usize) -> NodeId {
+        let queries = self.linear(from, head_size);
+        let other = self.sized(from, size);
+        let placed = self.add(Op::Positions, &[other]);
+        self.attend_to(queries, placed, 1)
+    }
+
+    /// As [`Growing::attend`] with one head, seen at `size` of the places only; `is_whole` says whether all others are
+    /// computed, too.
+    pub fn attend_sampled(
+        &mut self,
+        from: NodeId,
+        head_size: usize,
+        size: [usize; 2],
+        is_whole: bool,
+    ) -> NodeId {
+        let all = self.linear(from, 3 * head_size);
+        let [queries, keys, values] = [0, 1, 2].map(|part| {
+            let first = part * head_size;
+            let count = head_size;
+            self.add(Op::Channels { first, count }, &[all])
+        });
+        if is_whole {
+            let mixed = self.add(Op::Attention { heads: 1 }, &[queries, keys, values]);
+            return self.sized(mixed, size);
+        }
+        let queries = self.sized(queries, size);
+        self.add(Op::Attention { heads: 1 }, &[queries, keys, values])
     }
 }
 

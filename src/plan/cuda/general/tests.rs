@@ -2,6 +2,7 @@
 
 use super::super::tests::{DEVICES, check};
 use crate::{
+    frame::largest_size,
     graph::{Conv, Function, Graph, NodeId, Op, PadMode, Sides},
     mode::{AttentionChoice, AttentionKernel, Mode, Precision, Variant},
     plan::cuda::{AttentionPart, CudaOp, CudaPlan, GeneralOp, PRECISIONS},
@@ -276,6 +277,36 @@ fn scores_in_memory_are_counted() {
     let text = "n8 would keep 204 GB of scores of 160000 tokens for 160000; choose a smaller picture, or \
                 fused without --attention naive, which keeps none where heads have 32, 64 or 128 channels";
     assert_eq!(error.to_string(), text);
+    // The largest square below: 304 x 304 tokens have 4 * 2 * 92416 * 92417 bytes of scores of the 2^36 that are kept.
+    let fits = largest_size(large, |size| planned(Variant::Baseline, size).is_ok());
+    assert_eq!(fits, Some((304, 304)));
+    let scores = |tokens: usize| 4 * 2 * tokens * (tokens.next_multiple_of(4) + 1);
+    assert!(scores(304 * 304) <= 1 << 36 && scores(305 * 305) > 1 << 36);
+}
+
+/// Memory of attention grows with the tokens, and only the way that keeps all scores takes their square.
+#[test]
+fn memory_of_attention_grows_with_the_tokens() {
+    let graph = of_tokens(64);
+    let bytes = |way, side: usize| {
+        let mode = Mode::new(Variant::Fused, Precision::Fp16);
+        let mode = mode.with_attention(AttentionChoice::Fixed(way));
+        let plan = CudaPlan::new(&graph, (side, side), 1, mode, &DEVICES[4]);
+        let plan = plan.expect("a plan");
+        assert_eq!(plan.attention_kernels, [way]);
+        plan.device_bytes()
+    };
+    for &way in AttentionKernel::ALL {
+        // Up to 65,536 tokens, four times as many at each step.
+        for side in [32, 64, 128] {
+            let (few, many) = (bytes(way, side), bytes(way, 2 * side));
+            match way {
+                AttentionKernel::Naive => assert!(many > 12 * few, "{way} {side}: {few}, {many}"),
+                // Places begin at whole units.
+                _ => assert!(many <= 4 * few + 4096, "{way} {side}: {few}, {many}"),
+            }
+        }
+    }
 }
 
 #[test]
