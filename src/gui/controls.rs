@@ -90,7 +90,7 @@ pub fn ui(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
         });
 }
 
-/// Turns, mirrors and crops the photo, of which all is `whole` columns and rows.
+/// Rotates, mirrors and crops the photo, of which all is `whole` columns and rows.
 fn framing(
     ui: &mut egui::Ui,
     whole: (usize, usize),
@@ -112,17 +112,17 @@ fn framing(
             (
                 icons::TURN_LEFT,
                 "Left",
-                "Turn the photo to the left by 90°",
+                "Rotate the photo to the left by 90°",
                 Rotation::ThreeQuarters,
             ),
             (
                 icons::TURN_RIGHT,
                 "Right",
-                "Turn the photo to the right by 90°",
+                "Rotate the photo to the right by 90°",
                 Rotation::Quarter,
             ),
         ] {
-            let name = format!("Turn {}", word.to_lowercase());
+            let name = format!("Rotate {}", word.to_lowercase());
             if offer(icon, word, &name, hint, false) {
                 choice.framing = framing.turned(rotate, whole);
             }
@@ -178,7 +178,7 @@ fn brush(ui: &mut egui::Ui, view: &View<'_>, choice: &mut Choice) {
     place = last - detail;
     let response = response.hint_beside(
         "The long side in pixels at which the photo is painted: broad strokes on the left, fine ones on the right. \
-         Stays for later photos until it is the usual one again, as after a double click.",
+         Stays for later photos until it is the default again, as after a double click.",
     );
     if response.changed() {
         // The usual one stays the usual one for photos of another size.
@@ -196,7 +196,7 @@ fn brush(ui: &mut egui::Ui, view: &View<'_>, choice: &mut Choice) {
     };
     // One that was chosen stays: it is seen that it was, and how to take it back.
     let is_chosen = choice.brush.clamp(finest, last) != usual;
-    let hint = "Paint with the usual detail again.";
+    let hint = "Paint with the default detail again.";
     if theme::caption_with_way_back(ui, &words, is_chosen, ["Reset", "Reset detail", hint]) {
         choice.brush = DEFAULT_BRUSH;
     }

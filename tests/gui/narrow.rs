@@ -354,7 +354,7 @@ fn icons_have_words_on_a_screen_of_1280_points() {
     let above = [" Recent", " Settings", " Shortcuts", " About"];
     let photo = [" Left", " Right", " Mirror", " Crop"];
     has(&w, &[above, photo].concat());
-    let rects = ["Turn left", "Turn right", "Mirror", "Crop the photo"]
+    let rects = ["Rotate left", "Rotate right", "Mirror", "Crop the photo"]
         .map(|name| w.harness.get_by_label(name).rect());
     assert!(
         rects

@@ -143,8 +143,8 @@ impl Measurement {
     }
 }
 
-/// Those of the modes in which the device can compute the network, where nobody asked for them by name. Says what was left
-/// out; where nothing is left, opening says why.
+/// Those of the modes in which the device can compute the network, where nobody asked for them by name. Says what was
+/// skipped; where nothing is left, opening says why.
 fn possible(setups: &[Setup<'_>], modes: Vec<Mode>) -> Vec<Mode> {
     let all_can = |mode: &Mode| setups.iter().all(|setup| setup.is_possible(*mode));
     let (possible, others): (Vec<Mode>, Vec<Mode>) = modes.iter().copied().partition(all_can);
@@ -153,7 +153,7 @@ fn possible(setups: &[Setup<'_>], modes: Vec<Mode>) -> Vec<Mode> {
     }
     let names: Vec<String> = others.iter().map(Mode::to_string).collect();
     write_message(format!(
-        "note: left out, because this device has no kernels for the network there: {}",
+        "note: skipped, because this device has no kernels for the network there: {}",
         names.join(", ")
     ));
     possible
