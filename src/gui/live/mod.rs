@@ -20,6 +20,7 @@ mod mode_choice;
 mod pair_times;
 mod preview_grid;
 mod rate_warning;
+mod record_button;
 mod repaint_flow;
 mod repaints;
 mod report;
