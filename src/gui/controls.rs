@@ -9,6 +9,7 @@ use super::{
     key_chips,
     list::list,
     mix,
+    mode_choice::{Offers, engine},
     platform::format_title,
     style_source::Card,
     theme::{self, HintBeside},
@@ -49,6 +50,8 @@ pub struct View<'a> {
     pub live_has_own: bool,
     /// Every style, for a mix.
     pub cards: &'a [Card],
+    /// Which choices there are of what paints.
+    pub offers: Offers,
 }
 
 /// Draws the controls into `ui`.
@@ -83,7 +86,10 @@ pub fn ui(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
             format(ui, view, intents);
             ui.add_space(theme::GROUP_GAP);
 
-            theme::advanced(ui, |ui| model(ui, view, &mut choice));
+            theme::advanced(ui, |ui| {
+                model(ui, view, &mut choice);
+                engine(ui, &mut choice.mode, view.offers);
+            });
             if choice != *view.choice {
                 intents.push(Intent::Edit(choice));
             }
@@ -231,7 +237,7 @@ fn model(ui: &mut egui::Ui, view: &View<'_>, choice: &mut Choice) {
                 .min_size(vec2(width, 28.0));
             let response = ui
                 .add_enabled(has(size), button)
-                .hint_beside(hint)
+                .keys_beside(hint, "M")
                 .on_disabled_hover_text(match size {
                     ModelSize::Full => {
                         "This style's full model is not installed: its file belongs in the \

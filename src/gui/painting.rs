@@ -183,7 +183,7 @@ impl App {
             network: loaded.network.clone(),
             settings: PaintSettings {
                 working_size: self.workspace.choice.working_size(),
-                ..PaintSettings::default()
+                ..PaintSettings::of_mode(recipe.mode)
             },
             draft: true,
         });

@@ -16,7 +16,6 @@ mod first_start;
 mod intent;
 mod interruptions;
 mod layout;
-mod mode_choice;
 mod pair_times;
 mod preview_grid;
 mod rate_warning;
