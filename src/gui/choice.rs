@@ -6,7 +6,7 @@ use crate::{
     compose::Look,
     engine::paint::{OutputSize, WorkingSize},
     media::framing::Framing,
-    mode::ModelSize,
+    mode::{ModeChoice, ModelSize},
     settings::{Choices, LiveStyle},
 };
 
@@ -34,6 +34,8 @@ pub struct Recipe {
     pub model: ModelSize,
     /// Columns and rows that the network sees.
     pub working: (usize, usize),
+    /// Variant, precision and attention.
+    pub mode: ModeChoice,
 }
 
 impl Recipe {
@@ -78,6 +80,8 @@ pub struct Choice {
     pub output: OutputSize,
     /// Strength and colours.
     pub look: Look,
+    /// Variant, precision and attention of photos; live pictures have their own.
+    pub mode: ModeChoice,
 }
 
 impl Choice {
@@ -95,6 +99,7 @@ impl Choice {
             framing: Framing::default(),
             output: choices.output,
             look: choices.look,
+            mode: choices.mode,
         }
     }
 
@@ -128,6 +133,7 @@ impl Choice {
         choices.working_px = (self.brush != DEFAULT_BRUSH).then(|| self.brush_px());
         choices.output = self.output;
         choices.look = self.look;
+        choices.mode = self.mode;
     }
 
     /// The styles of the mix; empty where one alone paints.
@@ -185,6 +191,7 @@ mod tests {
         assert_eq!(choice.brush, DEFAULT_BRUSH);
         choice.brush = 9;
         choice.style = Some("udnie".to_owned());
+        choice.mode = "baseline fp32".parse().expect("a mode");
         let mut choices = Choices::default();
         choice.remember(&mut choices);
         assert_eq!(Choice::from_settings(&choices), choice);

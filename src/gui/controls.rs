@@ -9,6 +9,7 @@ use super::{
     key_chips,
     list::list,
     mix,
+    mode_choice::{Offers, engine},
     platform::format_title,
     style_source::Card,
     theme::{self, HintBeside},
@@ -49,6 +50,8 @@ pub struct View<'a> {
     pub live_has_own: bool,
     /// Every style, for a mix.
     pub cards: &'a [Card],
+    /// Which choices there are of what paints.
+    pub offers: Offers,
 }
 
 /// Draws the controls into `ui`.
@@ -83,14 +86,17 @@ pub fn ui(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
             format(ui, view, intents);
             ui.add_space(theme::GROUP_GAP);
 
-            theme::advanced(ui, |ui| model(ui, view, &mut choice));
+            theme::advanced(ui, |ui| {
+                model(ui, view, &mut choice);
+                engine(ui, &mut choice.mode, view.offers);
+            });
             if choice != *view.choice {
                 intents.push(Intent::Edit(choice));
             }
         });
 }
 
-/// Turns, mirrors and crops the photo, of which all is `whole` columns and rows.
+/// Rotates, mirrors and crops the photo, of which all is `whole` columns and rows.
 fn framing(
     ui: &mut egui::Ui,
     whole: (usize, usize),
@@ -112,17 +118,17 @@ fn framing(
             (
                 icons::TURN_LEFT,
                 "Left",
-                "Turn the photo to the left by 90°",
+                "Rotate the photo to the left by 90°",
                 Rotation::ThreeQuarters,
             ),
             (
                 icons::TURN_RIGHT,
                 "Right",
-                "Turn the photo to the right by 90°",
+                "Rotate the photo to the right by 90°",
                 Rotation::Quarter,
             ),
         ] {
-            let name = format!("Turn {}", word.to_lowercase());
+            let name = format!("Rotate {}", word.to_lowercase());
             if offer(icon, word, &name, hint, false) {
                 choice.framing = framing.turned(rotate, whole);
             }
@@ -178,7 +184,7 @@ fn brush(ui: &mut egui::Ui, view: &View<'_>, choice: &mut Choice) {
     place = last - detail;
     let response = response.hint_beside(
         "The long side in pixels at which the photo is painted: broad strokes on the left, fine ones on the right. \
-         Stays for later photos until it is the usual one again, as after a double click.",
+         Stays for later photos until it is the default again, as after a double click.",
     );
     if response.changed() {
         // The usual one stays the usual one for photos of another size.
@@ -196,7 +202,7 @@ fn brush(ui: &mut egui::Ui, view: &View<'_>, choice: &mut Choice) {
     };
     // One that was chosen stays: it is seen that it was, and how to take it back.
     let is_chosen = choice.brush.clamp(finest, last) != usual;
-    let hint = "Paint with the usual detail again.";
+    let hint = "Paint with the default detail again.";
     if theme::caption_with_way_back(ui, &words, is_chosen, ["Reset", "Reset detail", hint]) {
         choice.brush = DEFAULT_BRUSH;
     }
@@ -231,7 +237,7 @@ fn model(ui: &mut egui::Ui, view: &View<'_>, choice: &mut Choice) {
                 .min_size(vec2(width, 28.0));
             let response = ui
                 .add_enabled(has(size), button)
-                .hint_beside(hint)
+                .keys_beside(hint, "M")
                 .on_disabled_hover_text(match size {
                     ModelSize::Full => {
                         "This style's full model is not installed: its file belongs in the \

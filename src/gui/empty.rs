@@ -4,7 +4,7 @@ use eframe::egui::{
     self, Align2, CornerRadius, Frame, Id, Margin, Order, ProgressBar, Rect, Stroke, vec2,
 };
 
-use super::{intent::Intent, theme};
+use super::{intent::Intent, key_chips, theme};
 
 /// A line over the bottom of the stage that says what to do next.
 pub fn hint(ui: &egui::Ui, area: Rect, text: &str) {
@@ -26,7 +26,7 @@ pub fn progress(ui: &egui::Ui, area: Rect, text: &str, share: f32, intents: &mut
             );
             let percent = format!("{:.0} %", share * 100.0);
             ui.add_sized([40.0, 20.0], egui::Label::new(percent));
-            if ui.button("Cancel").on_hover_text("Esc").clicked() {
+            if key_chips::hint(ui.button("Cancel"), "Stop painting.", "Esc").clicked() {
                 intents.push(Intent::Cancel);
             }
         });

@@ -34,8 +34,11 @@ impl App {
             && self.workspace.on_screen().is_some()
         {
             let size = self.result_size().unwrap_or(composed.size);
-            self.stage
-                .set_painting(ctx, &composed.preview, composed.full, size);
+            let is_other = std::mem::take(&mut self.painting.composed.appears);
+            // What is dragged answers at once.
+            let appears = is_other && !ctx.input(|i| i.pointer.any_down());
+            let pictures = (&composed.preview, composed.full);
+            self.stage.set_painting(ctx, pictures, size, appears);
         }
     }
 

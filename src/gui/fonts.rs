@@ -110,3 +110,35 @@ pub fn install(ctx: &Context) {
     }
     ctx.set_fonts(fonts);
 }
+
+#[cfg(test)]
+mod tests {
+    use eframe::egui::{FontId, RawInput, TextStyle, Theme};
+
+    use super::*;
+    use crate::gui::theme;
+
+    #[test]
+    fn figures_do_not_jump_when_they_change() {
+        let ctx = Context::default();
+        theme::install(&ctx);
+        let mut output = ctx.run_ui(RawInput::default(), |_| {});
+        output.textures_delta.clear();
+        let styles = ctx.style_of(Theme::Dark).text_styles.clone();
+        for (style, points) in [(TextStyle::Body, 13.0), (TextStyle::Small, 12.0)] {
+            assert_eq!(styles[&style].size, points);
+            for family in [FontFamily::Proportional, semibold()] {
+                let font = FontId::new(points, family);
+                let advance = |c| ctx.fonts_mut(|fonts| fonts.glyph_width(&font, c));
+                let zero = advance('0');
+                assert!(
+                    zero > 0.0 && advance('i') < zero,
+                    "{font:?}: other letters are narrower"
+                );
+                for digit in '1'..='9' {
+                    assert_eq!(advance(digit), zero, "{digit} in {font:?}");
+                }
+            }
+        }
+    }
+}

@@ -116,20 +116,24 @@ pub fn chip(ui: &Ui, end: egui::Pos2, key: &str) {
 
 /// Gives a widget a tooltip: what it does, and the keys that do the same, if any.
 pub fn hint(response: Response, does: &str, keys: &str) -> Response {
-    response.on_hover_ui(|ui| {
-        ui.set_max_width(ui.spacing().tooltip_width);
-        if keys.is_empty() {
-            ui.label(does);
-        } else if does.chars().count() <= SHORT {
-            ui.horizontal(|ui| {
-                ui.label(does);
-                chips(ui, keys);
-            });
-        } else {
+    response.on_hover_ui(|ui| contents(ui, does, keys))
+}
+
+/// What a tooltip says: what a widget does, and the keys that do the same, if any.
+pub fn contents(ui: &mut Ui, does: &str, keys: &str) {
+    ui.set_max_width(ui.spacing().tooltip_width);
+    let does = if does.is_empty() { "Press" } else { does };
+    if keys.is_empty() {
+        ui.label(does);
+    } else if does.chars().count() <= SHORT && !does.contains('\n') {
+        ui.horizontal(|ui| {
             ui.label(does);
             chips(ui, keys);
-        }
-    })
+        });
+    } else {
+        ui.label(does);
+        chips(ui, keys);
+    }
 }
 
 #[cfg(test)]

@@ -21,9 +21,10 @@
 //! | `arrivals` | pictures that are dropped or pasted: to be painted, or to be a style |
 //! | `own_styles`, `naming`, `swatches` | a person's own styles: named, removed, and painted small |
 //! | `mix` | mixes of picture styles by weights |
+//! | `mode_choice` | lists from which a mode is chosen, for photos, live pictures and comparisons |
 //! | `overlays`, `licences`, `batch`, `messages` | questions, lists, a folder's progress, what went wrong |
 //! | [`panel`] | what is measured of live pictures: counters, steps, timeline, roofline |
-//! | [`shortcuts`], [`intent`] | keys and widgets give intents; `update` performs them; `key_chips` draws keys |
+//! | [`shortcuts`], [`intent`] | keys and widgets give intents; `update` performs them; `key_chips` draws keys, `hint_beside` tooltips beside a column |
 //! | [`background`] | background threads for files and dialogs |
 //! | `text_clipboard`, `pointer` | what egui and the window system leave out: text on the clipboard, the pointer while a file hovers |
 //! | [`platform`], [`style_source`] | seams to the desktop (file dialogs, clipboard) and to the styles; tests script them |
@@ -50,6 +51,7 @@ mod focus;
 pub mod fonts;
 mod full_screen;
 mod gallery;
+mod hint_beside;
 mod history;
 mod icon;
 pub mod intent;
@@ -60,6 +62,7 @@ mod list;
 pub mod live;
 mod messages;
 mod mix;
+mod mode_choice;
 mod naming;
 mod overlays;
 mod own_styles;
@@ -126,20 +129,8 @@ pub fn run(files: Vec<PathBuf>) -> Result<(), GuiError> {
         .as_deref()
         .map(settings::Settings::load)
         .unwrap_or_default();
-    let size = loaded
-        .0
-        .state
-        .window_size
-        .map_or(FIRST_SIZE, |(w, h)| [w, h]);
     let options = eframe::NativeOptions {
-        viewport: egui::ViewportBuilder::default()
-            .with_title("StyleForge")
-            .with_app_id("styleforge")
-            .with_inner_size(size)
-            .with_clamp_size_to_monitor_size(true)
-            .with_maximized(loaded.0.state.is_maximized)
-            .with_drag_and_drop(true)
-            .with_icon(Arc::new(icon::icon())),
+        viewport: viewport(&loaded.0.state),
         // Ctrl+V brings pictures here, so the keys come to the window as they are.
         clipboard_shortcuts: false,
         ..Default::default()
@@ -167,6 +158,19 @@ pub fn run(files: Vec<PathBuf>) -> Result<(), GuiError> {
     .map_err(|error| GuiError::Window(without_place(&disk::without_number(&error.to_string()))))
 }
 
+/// The window as it was when it was closed, or of its first size.
+fn viewport(state: &settings::State) -> egui::ViewportBuilder {
+    let size = state.window_size.map_or(FIRST_SIZE, |(w, h)| [w, h]);
+    egui::ViewportBuilder::default()
+        .with_title("StyleForge")
+        .with_app_id("styleforge")
+        .with_inner_size(size)
+        .with_clamp_size_to_monitor_size(true)
+        .with_maximized(state.is_maximized)
+        .with_drag_and_drop(true)
+        .with_icon(Arc::new(icon::icon()))
+}
+
 /// The window system's message, without the place in a library's sources that it names: `os error at
 /// /x/winit/src/linux.rs:788: no display`.
 fn without_place(text: &str) -> String {
@@ -179,7 +183,24 @@ fn without_place(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::without_place;
+    use super::{FIRST_SIZE, viewport, without_place};
+    use crate::settings::State;
+
+    #[test]
+    fn the_window_opens_as_it_was_closed() {
+        let first = viewport(&State::default());
+        assert_eq!(first.inner_size, Some(FIRST_SIZE.into()));
+        assert_eq!(first.maximized, Some(false));
+        let closed = State {
+            window_size: Some((1000.0, 700.0)),
+            is_maximized: true,
+            ..State::default()
+        };
+        let again = viewport(&closed);
+        assert_eq!(again.inner_size, Some([1000.0, 700.0].into()));
+        assert_eq!(again.maximized, Some(true));
+        assert_eq!(again.clamp_size_to_monitor_size, Some(true));
+    }
 
     #[test]
     fn no_place_in_a_librarys_sources_is_shown() {

@@ -327,9 +327,9 @@ impl App {
         if self.gallery.note_problems(problems) {
             match problems {
                 [] => {}
-                [one] => self.messages.notice(format!("A style was left out. {one}")),
+                [one] => self.messages.notice(format!("A style was skipped. {one}")),
                 [first, ..] => self.messages.notice(format!(
-                    "{} styles were left out. The first: {first}",
+                    "{} styles were skipped. The first: {first}",
                     problems.len()
                 )),
             }

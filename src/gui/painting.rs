@@ -183,7 +183,7 @@ impl App {
             network: loaded.network.clone(),
             settings: PaintSettings {
                 working_size: self.workspace.choice.working_size(),
-                ..PaintSettings::default()
+                ..PaintSettings::of_mode(recipe.mode)
             },
             draft: true,
         });
@@ -206,6 +206,7 @@ impl App {
             self.painting.composed.ticket += 1;
             self.painting.composed.epoch = self.painting.composed.ticket + 1;
             self.painting.composed.full = false;
+            self.painting.composed.appears = false;
             self.stage.clear_painting();
             return;
         };
@@ -230,6 +231,7 @@ impl App {
     /// Notes that another photo or painting is on the table: older compositions no longer count.
     pub(super) fn recompose_anew(&mut self) {
         self.painting.composed.epoch = self.painting.composed.ticket + 1;
+        self.painting.composed.appears = true;
         self.recompose(self.stage.wants_full());
     }
 }

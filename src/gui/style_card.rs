@@ -91,13 +91,13 @@ pub fn card_ui(ui: &mut egui::Ui, tile: &Tile<'_>) -> Response {
     }
     let response = response.on_hover_cursor(egui::CursorIcon::PointingHand);
     // A key stays with its style, wherever that stands: so it is shown as a key, not as a place.
-    let key = card.key.map(|key| format!("Press {}", key + 1));
-    let credit = Some(card.credit.clone()).filter(|credit| !credit.is_empty());
-    let whole = letters.elided.then(|| card.title.clone());
-    let hint: Vec<String> = whole.into_iter().chain(credit).chain(key).collect();
-    match hint.is_empty() {
+    let key = (card.key).map_or_else(String::new, |key| (key + 1).to_string());
+    let credit = Some(card.credit.as_str()).filter(|credit| !credit.is_empty());
+    let whole = letters.elided.then_some(card.title.as_str());
+    let hint: Vec<&str> = whole.into_iter().chain(credit).collect();
+    match hint.is_empty() && key.is_empty() {
         true => response,
-        false => response.hint_beside(&hint.join("\n")),
+        false => response.keys_beside(&hint.join("\n"), &key),
     }
 }
 

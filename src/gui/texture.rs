@@ -19,7 +19,7 @@ const TILES_A_FRAME: usize = 4;
 /// Tiles kept at most.
 const KEPT_TILES: usize = 96;
 
-/// How long a finer picture takes to appear, in seconds.
+/// How long a picture takes to appear over another one, in seconds.
 const FADE_SECONDS: f64 = 0.18;
 
 /// Of pictures that are shown smaller than they are.
@@ -38,6 +38,8 @@ const TILE: TextureOptions = TextureOptions {
 #[derive(Default)]
 pub struct Picture {
     preview: Option<(Arc<Frame>, TextureHandle)>,
+    /// What the preview appears over, and when it began to, by egui's clock.
+    earlier: Option<(TextureHandle, f64)>,
     full: Option<Arc<Frame>>,
     /// A picture that changes all the time, in place of the others.
     live: Option<TextureHandle>,
@@ -45,6 +47,8 @@ pub struct Picture {
     finer: Option<(TextureHandle, f64)>,
     tiles: HashMap<(usize, usize), (TextureHandle, u64)>,
     frames_drawn: u64,
+    /// Where it was drawn last, and the part of that which was seen.
+    drawn_at: Option<(Rect, Rect)>,
 }
 
 impl Picture {
@@ -54,7 +58,41 @@ impl Picture {
         self.full.as_ref().or(preview).map(Arc::as_ref)
     }
 
-    /// Sets the pixels: a preview and, where it is known, the picture itself.
+    /// As [`Self::set`], but another preview appears over the one before: over `first` where there is none.
+    pub fn set_fading(
+        &mut self,
+        ctx: &egui::Context,
+        name: &str,
+        (preview, full): (&Arc<Frame>, Option<Arc<Frame>>),
+        first: Option<&TextureHandle>,
+    ) {
+        let now = ctx.input(|i| i.time);
+        let shown = self.preview.as_ref();
+        let is_other = shown.is_none_or(|(shown, _)| !Arc::ptr_eq(shown, preview));
+        // Over for one that is not drawn meanwhile, too.
+        self.earlier
+            .take_if(|(_, since)| now - *since >= FADE_SECONDS);
+        // One that comes while another appears goes on from there.
+        if is_other && self.earlier.is_none() {
+            let before = self.preview.take().map(|(_, texture)| texture);
+            self.earlier = before.or(first.cloned()).map(|texture| (texture, now));
+        }
+        self.set(ctx, name, preview, full);
+    }
+
+    /// The texture of the preview.
+    pub fn preview(&self) -> Option<&TextureHandle> {
+        self.preview.as_ref().map(|(_, texture)| texture)
+    }
+
+    /// What was drawn of it last: the texture, where all of it lies, and the part of that which was seen.
+    pub fn drawn(&self) -> Option<(TextureHandle, Rect, Rect)> {
+        let texture = self.live.as_ref().or(self.preview())?;
+        let (rect, clip) = self.drawn_at?;
+        Some((texture.clone(), rect, clip))
+    }
+
+    /// Sets the pixels at once: a preview and, where it is known, the picture itself.
     pub fn set(
         &mut self,
         ctx: &egui::Context,
@@ -135,25 +173,27 @@ impl Picture {
         (scale, is_flipped): (f32, bool),
     ) {
         let clip = clip.intersect(rect);
-        if !clip.is_positive() {
+        self.drawn_at = Some((rect, clip)).filter(|_| clip.is_positive());
+        if self.drawn_at.is_none() {
             return;
         }
         self.frames_drawn += 1;
         if let Some(texture) = &self.live {
             draw_part(ui, texture, (rect, clip), is_flipped, Color32::WHITE);
             if let Some((finer, since)) = &self.finer {
-                let share = (ui.input(|i| i.time) - since) / FADE_SECONDS;
-                let alpha = (share.clamp(0.0, 1.0) * 255.0) as u8;
-                let tint = Color32::from_white_alpha(alpha);
+                let tint = Color32::WHITE.gamma_multiply(faded(ui.ctx(), *since));
                 draw_part(ui, finer, (rect, clip), is_flipped, tint);
-                if alpha < 255 {
-                    ui.ctx().request_repaint();
-                }
             }
             return;
         }
-        if let Some((_, texture)) = &self.preview {
-            draw_part(ui, texture, (rect, clip), false, Color32::WHITE);
+        let share = (self.earlier.as_ref()).map_or(1.0, |(_, since)| faded(ui.ctx(), *since));
+        self.earlier.take_if(|_| share >= 1.0);
+        if let Some((earlier, _)) = &self.earlier {
+            draw_part(ui, earlier, (rect, clip), false, Color32::WHITE);
+        }
+        let tint = Color32::WHITE.gamma_multiply(share);
+        if let Some(texture) = self.preview() {
+            draw_part(ui, texture, (rect, clip), false, tint);
         }
         let Some(full) = self.full.clone() else {
             return;
@@ -191,7 +231,7 @@ impl Picture {
                     let size = texture.size_vec2() * per_px;
                     let min = rect.min + vec2(x as f32, y as f32) * per_px;
                     let tile_rect = Rect::from_min_size(min, size);
-                    draw_part(ui, texture, (tile_rect, clip), false, Color32::WHITE);
+                    draw_part(ui, texture, (tile_rect, clip), false, tint);
                 }
             }
         }
@@ -211,9 +251,19 @@ impl Picture {
     }
 }
 
+/// How much is seen by now of a picture that began to appear at a time of egui's clock, 0 to 1; until it is all of it,
+/// another frame is requested.
+pub fn faded(ctx: &egui::Context, since: f64) -> f32 {
+    let share = ((ctx.input(|i| i.time) - since) / FADE_SECONDS).clamp(0.0, 1.0) as f32;
+    if share < 1.0 {
+        ctx.request_repaint();
+    }
+    share
+}
+
 /// Draws the part of `texture`, stretched over `rect`, that lies inside `clip`, perhaps as in a mirror; of the colour
 /// `tint`, which is white for the picture as it is.
-fn draw_part(
+pub fn draw_part(
     ui: &egui::Ui,
     texture: &TextureHandle,
     (rect, clip): (Rect, Rect),

@@ -4,11 +4,11 @@ use std::ops::RangeInclusive;
 
 use eframe::egui::{
     self, Align2, Color32, Context, CornerRadius, FontFamily, FontId, Frame, Id, Margin, Order,
-    Pos2, Rect, RectAlign, Stroke, TextStyle, Theme, ThemePreference, Visuals, emath::Numeric,
-    vec2,
+    Pos2, Rect, Stroke, TextStyle, Theme, ThemePreference, Visuals, emath::Numeric, vec2,
 };
 
 use super::fonts;
+pub use super::hint_beside::HintBeside;
 use crate::settings::ThemeChoice;
 
 #[cfg(test)]
@@ -268,40 +268,6 @@ pub fn advanced(ui: &mut egui::Ui, contents: impl FnOnce(&mut egui::Ui)) {
     egui::CollapsingHeader::new(heading("Advanced"))
         .id_salt("advanced")
         .show_unindented(ui, contents);
-}
-
-/// A tooltip beside the column of styles or controls that a widget stands in.
-pub trait HintBeside {
-    /// As `on_hover_text`, whose tooltip would cover the next control below.
-    fn hint_beside(self, text: &str) -> Self;
-}
-
-impl HintBeside for egui::Response {
-    fn hint_beside(self, text: &str) -> Self {
-        let screen = self.ctx.content_rect();
-        let (align, edge) = match self.rect.center().x > screen.center().x {
-            true => (RectAlign::LEFT_START, screen.right() - CONTROLS_WIDTH),
-            false => (RectAlign::RIGHT_START, screen.left() + GALLERY_WIDTH),
-        };
-        let mut column = self.rect;
-        column.extend_with_x(edge);
-        let mut tooltip = egui::Tooltip::for_enabled(&self);
-        tooltip.popup = tooltip.popup.anchor(column).align(align);
-        tooltip.show(|ui| {
-            ui.set_max_width(ui.spacing().tooltip_width);
-            ui.label(text);
-        });
-        if self.ctx.has_accesskit_node(self.id) {
-            self.ctx.accesskit_node_builder(self.id, |node| {
-                node.set_description(text);
-                let has_name = node.label().is_some_and(|name| !name.is_empty());
-                if !has_name && node.labelled_by().is_empty() {
-                    node.set_label(text);
-                }
-            });
-        }
-        self
-    }
 }
 
 /// A quiet line below a control.

@@ -198,7 +198,7 @@ impl App {
             self.intents.push(Intent::Live(LiveIntent::ToggleMeasuring));
         } else if let Some(intent) = self.live.as_ref().and_then(LiveView::to_close) {
             self.intents.push(Intent::Live(intent));
-        } else if self.live.is_none() && self.paintings.close_view() {
+        } else if self.live.is_none() && self.close_painting(ctx) {
             // The photo is there again.
         } else if self.live.is_none() && self.cropping.take().is_some() {
             // The photo stays as it was.
@@ -230,7 +230,7 @@ impl App {
     }
 
     fn perform(&mut self, ctx: &egui::Context, intent: Intent) {
-        if self.meet_viewed(&intent) {
+        if self.meet_viewed(ctx, &intent) {
             return;
         }
         match intent {
@@ -282,7 +282,7 @@ impl App {
             Intent::CopyFile(path) => self.background.copy_file(path),
             Intent::ShowPainting(path) => self.show_painting(path),
             Intent::ClosePainting => {
-                self.paintings.close_view();
+                self.close_painting(ctx);
             }
             Intent::ForgetPainting(path) => self.forget_painting(ctx, &path),
             Intent::ClearPaintings => self.clear_paintings(ctx),

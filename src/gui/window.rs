@@ -11,6 +11,7 @@ use super::{
     label::{label, remark},
     live::{self, LiveView},
     messages::Corner,
+    mode_choice::Offers,
     paintings, theme, welcome,
 };
 use crate::{engine::paint::Painting, mode::DeviceChoice};
@@ -266,8 +267,16 @@ impl App {
             model: self.model(),
             live_has_own: has_own,
             cards,
+            offers: Offers::of(self.device.info.as_ref(), self.has_attention()),
         };
         controls::ui(ui, &view, intents);
+    }
+
+    /// Whether the network that paints the photo is known to have attention.
+    fn has_attention(&self) -> bool {
+        let style = self.workspace.choice.style.clone();
+        let loaded = style.and_then(|style| self.networks.loaded.get(&(style, self.model())));
+        loaded.is_some_and(|loaded| loaded.network.graph().has_attention())
     }
 
     /// Everything that floats over the stage.

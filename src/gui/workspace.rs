@@ -221,6 +221,7 @@ impl Workspace {
             style: self.choice.style.clone()?,
             model,
             working: self.choice.working_size().resolve(width, height),
+            mode: self.choice.mode,
         })
     }
 

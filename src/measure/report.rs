@@ -228,7 +228,7 @@ impl MeasureReport {
             .candidates()
             .iter()
             .any(|candidate| candidate.pipelined_fps.is_some());
-        let mut head = vec!["Mode", "Median", "95 %"];
+        let mut head = vec!["Mode", "Median", "p95"];
         head.extend(on_device.then_some("Host clock"));
         head.push("Frames/s");
         head.extend(in_a_row.then_some("In a row"));

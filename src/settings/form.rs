@@ -39,6 +39,7 @@ impl Settings {
         reader.integer("mix_own", 0..=100, |v| choices.mix_own = Some(v as u8));
         reader.weights("mix", &mut choices.mix);
         reader.parsed("model", &mut choices.model, |s| s.parse().ok());
+        reader.parsed("mode", &mut choices.mode, |s| s.parse().ok());
         reader.parsed("output", &mut choices.output, |s| s.parse().ok());
         reader.parsed("theme", &mut choices.theme, |s| {
             ThemeChoice::ALL.into_iter().find(|t| t.name() == s)
@@ -129,6 +130,7 @@ impl Settings {
         put_style(choices, &c.style, (c.mix_own, &c.mix), c.look);
         put(choices, "model", Some(c.model.name()));
         put(choices, "working_px", c.working_px.map(|px| px as i64));
+        put(choices, "mode", Some(c.mode.to_string()));
         put(choices, "output", Some(c.output.to_string()));
         put(choices, "theme", Some(c.theme.name()));
         put(choices, "format", c.format.map(Format::name));

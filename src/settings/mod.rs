@@ -27,7 +27,7 @@ use crate::{
     disk::{self, Existing, FolderSync, WriteError, folder_of, reason},
     engine::paint::OutputSize,
     media::encode::{DEFAULT_JPEG_QUALITY, Format},
-    mode::ModelSize,
+    mode::{ModeChoice, ModelSize},
 };
 
 /// Photos opened before that are remembered.
@@ -77,6 +77,8 @@ pub struct Choices {
     pub model: ModelSize,
     /// Brush size as a working size in pixels on the long side; the default when `None`.
     pub working_px: Option<usize>,
+    /// Variant, precision and attention of photos; live pictures have their own.
+    pub mode: ModeChoice,
     /// Strength and colours.
     pub look: Look,
     /// The same for live pictures, once they have a style of their own.
@@ -118,6 +120,7 @@ impl Default for Choices {
             mix: Vec::new(),
             model: ModelSize::default(),
             working_px: None,
+            mode: ModeChoice::default(),
             look: Look::default(),
             live: None,
             output: OutputSize::default(),

@@ -19,6 +19,7 @@ fn what_is_written_is_read_again() {
             mix: vec![("b=w".to_owned(), 0), ("barn".to_owned(), 100)],
             model: ModelSize::Lite,
             working_px: Some(640),
+            mode: "baseline fp16".parse().expect("a mode"),
             look: Look {
                 strength_percent: 35,
                 keep_colors: true,

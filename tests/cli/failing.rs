@@ -98,7 +98,7 @@ fn a_broken_style_does_not_stop_all_the_others() {
     let all = ["stylize", "photo.png", "--style", "all", "-o"];
     s.styleforge(&[&all[..], &["out"]].concat())
         .ends(1)
-        .says("the style broken is left out");
+        .says("the style broken is skipped");
     assert!(s.path("out/photo-candy.png").exists());
     assert!(!s.path("out/photo-broken.png").exists());
     s.styleforge(&["stylize", "photo.png", "--style", "broken", "-o", "x.png"])
@@ -108,7 +108,7 @@ fn a_broken_style_does_not_stop_all_the_others() {
     fs::copy(s.path("tiny.safetensors"), folder.join("own.safetensors")).expect("copied");
     s.styleforge(&[&all[..], &["lite", "--model", "lite"]].concat())
         .ends(0)
-        .says("the style own is left out");
+        .says("the style own is skipped");
     assert!(s.path("lite/photo-candy.png").exists());
     assert!(!s.path("lite/photo-own.png").exists());
 }

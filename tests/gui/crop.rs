@@ -43,7 +43,7 @@ fn a_part_is_chosen_by_its_handles_and_painted() {
     let part = photo(400, 300).crop(100, 60, 250, 240);
     assert_eq!(w.save_as("part.png"), inverted(&part));
     // A part is turned as it is seen, and the next crop begins with it.
-    w.click("Turn right");
+    w.click("Rotate right");
     w.until_label("photo.png, 240 × 250 px");
     w.click("Crop the photo");
     w.until_label("240 × 250 px");

@@ -21,18 +21,18 @@ fn turned(photo: &Frame, rotate: Rotation) -> Frame {
 #[test]
 fn a_photo_is_turned_painted_so_and_turned_back_by_undo() {
     let mut w = Window::painted(40, 30);
-    w.click("Turn right");
+    w.click("Rotate right");
     w.until_label("photo.png, 30 × 40 px");
     w.until_painted();
     assert!(w.has("Picture, original and painted, 30 × 40 px"));
     let expected = inverted(&turned(&photo(40, 30), Rotation::Quarter));
     assert_eq!(w.save_as("turned.png"), expected);
-    w.click("Turn right");
+    w.click("Rotate right");
     w.until_label("photo.png, 40 × 30 px");
     w.until_painted();
     let expected = inverted(&turned(&photo(40, 30), Rotation::Half));
     assert_eq!(w.save_as("over.png"), expected);
-    w.click("Turn left");
+    w.click("Rotate left");
     w.until_label("photo.png, 30 × 40 px");
     w.until_painted();
     let runs = w.script.runs().len();
@@ -68,7 +68,7 @@ fn a_photo_is_mirrored_saved_as_it_is_shown_and_mirrored_back_by_undo() {
     until_it_can_be_saved(&mut w);
     assert_eq!(w.save_as("mirrored.png"), inverted(&once));
     // What is seen is turned.
-    w.click("Turn right");
+    w.click("Rotate right");
     until_it_can_be_saved(&mut w);
     let expected = inverted(&turned(&once, Rotation::Quarter));
     assert_eq!(w.save_as("turned.png"), expected);
@@ -82,7 +82,7 @@ fn a_photo_is_mirrored_saved_as_it_is_shown_and_mirrored_back_by_undo() {
 #[test]
 fn another_photo_begins_as_it_is() {
     let mut w = Window::painted(40, 30);
-    w.click("Turn left");
+    w.click("Rotate left");
     w.until_label("photo.png, 30 × 40 px");
     w.until_painted();
     w.save_as("turned.png");
@@ -100,7 +100,7 @@ fn a_turn_while_the_device_works_begins_anew() {
     w.script.hold();
     w.click("Candy");
     w.until_label("Painting in Candy…");
-    w.click("Turn left");
+    w.click("Rotate left");
     w.until_label("photo.png, 30 × 40 px");
     w.script.release();
     w.until_painted();

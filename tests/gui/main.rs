@@ -9,6 +9,7 @@ mod arrivals;
 mod batch;
 mod contact_sheet;
 mod crop;
+mod fades;
 mod framing;
 mod labels;
 mod live;

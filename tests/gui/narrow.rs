@@ -354,7 +354,7 @@ fn icons_have_words_on_a_screen_of_1280_points() {
     let above = [" Recent", " Settings", " Shortcuts", " About"];
     let photo = [" Left", " Right", " Mirror", " Crop"];
     has(&w, &[above, photo].concat());
-    let rects = ["Turn left", "Turn right", "Mirror", "Crop the photo"]
+    let rects = ["Rotate left", "Rotate right", "Mirror", "Crop the photo"]
         .map(|name| w.harness.get_by_label(name).rect());
     assert!(
         rects
@@ -370,4 +370,30 @@ fn icons_have_words_on_a_screen_of_1280_points() {
     let off = w.harness.get_by_label("Turn off").rect();
     let settings = w.harness.get_by_label("Settings").rect();
     assert!(off.right() < settings.left(), "{off:?}, {settings:?}");
+}
+
+#[test]
+fn the_shipped_styles_are_all_seen_on_a_small_screen() {
+    let mut w = Window::real_sized(1280.0, 800.0);
+    let styles = |w: &Window| {
+        let cards = w.harness.query_all(by().role(Role::RadioButton));
+        let mut rects: Vec<Rect> = cards.map(|card| card.rect()).collect();
+        // Buttons that choose one of several stand elsewhere.
+        rects.retain(|rect| rect.height() > 60.0);
+        rects.sort_by(|a, b| a.top().total_cmp(&b.top()));
+        rects
+    };
+    w.until("the styles", |w| !styles(w).is_empty());
+    w.step();
+    let styles = styles(&w);
+    assert_eq!(styles.len(), 6);
+    let heading = w.harness.get_by_label("Styles").rect().bottom();
+    let add = w.harness.get_by_label("Add a style…").rect().top();
+    assert!(
+        heading <= styles[0].top() && styles[5].bottom() <= add,
+        "{styles:?}"
+    );
+    for pair in styles.windows(2) {
+        assert!(pair[0].bottom() <= pair[1].top(), "{pair:?}");
+    }
 }

@@ -409,3 +409,40 @@ fn the_detail_is_what_the_photo_is_painted_at() {
     assert!(w.has("Strokes as at 425 × 300 px") && w.paints("425 px"));
     assert!(!w.paints("512 px"), "{:?}", w.painted_texts());
 }
+
+#[test]
+fn photos_are_painted_by_the_engine_that_is_chosen() {
+    let mut w = Window::painted(40, 30);
+    // What paints can be told from the picture.
+    w.script.let_the_baseline_be_off(9);
+    let painted = |w: &Window| w.script.runs().len();
+    w.click("Advanced");
+    w.choose("Engine: variant", "Baseline");
+    w.until("another painting", |w| painted(w) == 2 && w.is_painted());
+    let darker = inverted(&photo(40, 30)).pixel(3, 3)[0].saturating_sub(9);
+    assert_eq!(w.save_as("baseline.png").pixel(3, 3)[0], darker);
+    assert!(!w.has("Engine: attention"), "a processor");
+    w.key(Modifiers::COMMAND, Key::Z);
+    w.until("the painting before", Window::is_painted);
+    w.step();
+    assert_eq!(w.save_as("fused.png"), inverted(&photo(40, 30)));
+    assert_eq!(painted(&w), 2, "it is kept");
+    w.key(Modifiers::COMMAND | Modifiers::SHIFT, Key::Z);
+    w.until("the painting after", Window::is_painted);
+    // So is a folder, and the next photo after a restart.
+    let folder = w.folder_of_photos(&["a.png"]);
+    w.drop_file(&folder);
+    w.until_label("Paint 1 photo");
+    w.click("Start");
+    w.until_label("1 photo painted into the folder");
+    let of_folder = folder.join("painted").join("a-candy.png");
+    let of_folder = styleforge::media::decode::from_path(&of_folder).expect("painted");
+    let darker = inverted(&photo(16, 12)).pixel(3, 3)[0].saturating_sub(9);
+    assert_eq!(of_folder.frame.pixel(3, 3)[0], darker);
+    let is_kept = |w: &Window| {
+        let choices = styleforge::settings::Settings::load(&w.settings_path()).0;
+        choices.choices.mode.to_string() == "baseline auto"
+            && choices.live.mode.to_string() == "fused auto"
+    };
+    w.until("the settings", is_kept);
+}

@@ -230,14 +230,14 @@ fn counters_say_what_was_noted() {
         "Painted: 30.0 fps",
         "Shown: 30.0 fps",
         "Median: 45.0 ms",
-        "95 % within: 45.0 ms",
+        "p95: 45.0 ms",
         "Capture: median 16.5 ms",
         "Network: median 30.0 ms",
         "Present: median 5.0 ms",
         "Rest: median 2.0 ms",
         "At the engine: 49.6 % (59)",
         "At the screen: 3.3 % (2)",
-        "Working size: 640 × 360 px",
+        "Painted at: 640 × 360 px",
         "Device: A GPU",
         "Memory in use: 214 MB",
         "Memory free: 138.2 GB",
@@ -248,7 +248,7 @@ fn counters_say_what_was_noted() {
         w.says(part);
     }
     let (panel, now) = (&w.shown().panel, w.shown().now);
-    assert!((panel.fps(now).camera_fps - 60.0).abs() < 0.1);
+    assert!((panel.fps(now).source_fps - 60.0).abs() < 0.1);
     assert_eq!(panel.delay_ms(now).map(|d| d.p50.round()), Some(45.0));
 }
 
@@ -428,6 +428,8 @@ fn exports_are_read_again() {
 
     let (csv, name) = w.export(ExportFormat::CountersCsv);
     assert_eq!(name, "styleforge-counters.csv");
+    let head = "ago_s,source_fps,engine_fps,shown_fps,latency_p50_ms,latency_p95_ms";
+    assert_eq!(csv.lines().next(), Some(head));
     let last = csv.lines().last().expect("a moment");
     let cells: Vec<f64> = last
         .split(',')
@@ -441,17 +443,23 @@ fn exports_are_read_again() {
     let (json, name) = w.export(ExportFormat::Json);
     assert_eq!(name, "styleforge-performance.json");
     let report: Value = serde_json::from_str(&json).expect("JSON");
+    let number = |value: &Value| value.as_f64().expect("a number");
     assert_eq!(report["device"]["name"], "A GPU");
     assert_eq!(report["steps"]["kernels"][2]["layer"], "conv2");
     assert_eq!(report["steps"]["method"], "device");
     assert_eq!(report["steps"]["ceiling"]["copy_gb_per_s"], 4000.0);
     assert_eq!(report["pictures"]["dropped_before_engine"], 59);
     assert_eq!(report["memory"]["session_bytes"], 214_000_000);
+    assert_eq!(report["latency"]["p50_ms"], report["latency"]["p95_ms"]);
+    assert!((number(&report["latency"]["p50_ms"]) - 45.0).abs() < 0.5);
+    assert!((number(&report["rates"]["source_fps"]) - 60.0).abs() < 0.5);
     assert_eq!(report["stages"][5]["stage"], "Network");
     assert_eq!(report["stages"][5]["p50_ms"], 30.0);
     let moments = report["history"].as_array().expect("moments");
     // Two seconds, four a second, but for the first quarter of a second, which is no rate yet.
     assert!(moments.len() >= 6, "{} moments", moments.len());
+    let newest = &moments[moments.len() - 1];
+    assert!((number(&newest["latency_p95_ms"]) - 45.0).abs() < 0.5);
 
     let (json, name) = w.export(ExportFormat::Trace);
     assert_eq!(name, "styleforge-fused-fp16-640x360-trace.json");
@@ -533,5 +541,5 @@ fn without_pictures_the_parts_of_the_way_are_unknown() {
     let mut w = Window::open(420.0, 1200.0);
     w.harness.state_mut().now += Duration::from_secs(10);
     w.step();
-    w.says("Network: median –, 95 % within –");
+    w.says("Network: median –, p95 –");
 }

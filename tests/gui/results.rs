@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use eframe::egui::{Key, Modifiers};
+use eframe::egui::{self, Key, Modifiers};
 use egui_kittest::kittest::Queryable;
 use styleforge::{
     gui::platform::Dialog,
@@ -178,6 +178,19 @@ fn closing_asks_about_an_unsaved_painting() {
     w.click("Close without saving");
     w.until("the window to close", |w| w.closes());
     assert!(!Window::with_photo(5, 5).close_is_held_back());
+}
+
+#[test]
+fn the_question_at_closing_names_the_style_that_is_chosen_now() {
+    let mut w = Window::painted(40, 30);
+    w.script.hold();
+    w.click("Udnie");
+    w.until_label("Painting in Udnie…");
+    assert!(w.close_is_held_back());
+    w.until_label("Save the painting first?");
+    let what = "The painting of photo.png in “Udnie” is not saved.";
+    assert!(w.has_containing(what), "{:#?}", w.texts());
+    assert!(!w.has_containing("in “Candy”"), "what it replaces");
 }
 
 #[test]
@@ -404,4 +417,66 @@ fn a_key_of_live_pictures_says_so_beside_a_photo() {
     w.until_label("Candy");
     w.press(Key::P);
     w.until_contains("is for live pictures; L leads to them");
+}
+
+#[test]
+fn messages_and_tooltips_leave_a_folders_card_free() {
+    let area = |w: &Window, id: egui::Id| w.harness.ctx.memory(|memory| memory.area_rect(id));
+    let card = |w: &Window| area(w, egui::Id::unique("batch")).expect("the card");
+    let tooltip = |w: &Window| {
+        let layers: Vec<_> = (w.harness.ctx).memory(|memory| memory.layer_ids().collect());
+        let mut tooltips = layers
+            .into_iter()
+            .filter(|l| l.order == egui::Order::Tooltip);
+        tooltips.find_map(|layer| area(w, layer.id))
+    };
+    let is_free = |w: &mut Window, what: &str| {
+        let messages = egui::Id::unique(("messages", false));
+        let messages = area(w, messages).expect("a message");
+        assert!(
+            !card(w).intersects(messages),
+            "{what}: {:?}, {messages:?}",
+            card(w)
+        );
+        let style = w.harness.get_by_label("Wave").rect().center();
+        w.harness.hover_at(style);
+        w.until("the tooltip", |w| tooltip(w).is_some());
+        let tooltip = tooltip(w).expect("seen just now");
+        assert!(
+            !card(w).intersects(tooltip),
+            "{what}: {:?}, {tooltip:?}",
+            card(w)
+        );
+    };
+    for (width, height) in [(1300.0, 850.0), (1000.0, 640.0)] {
+        let mut w = Window::sized(width, height);
+        w.until_label("Candy");
+        w.open_photo(40, 30);
+        w.click("Candy");
+        w.until_painted();
+        let names = ["a.png", "b.png", "c.png", "d.png", "e.png", "f.png"];
+        let folder = w.folder_of_photos(&names);
+        for name in names {
+            fs::write(folder.join(name), "rubbish").expect("written");
+        }
+        let bad = w.path("bad.png");
+        fs::write(&bad, "rubbish").expect("written");
+        w.drop_file(&folder);
+        w.until_label("Paint 6 photos");
+        if height > 800.0 {
+            w.drop_file(&bad);
+            w.until_label("Dismiss");
+            w.step();
+            is_free(&mut w, "it asks");
+        }
+        w.click("Start");
+        // The list of what failed makes the card high.
+        w.until_label("Nothing was painted");
+        if !w.has("Dismiss") {
+            w.drop_file(&bad);
+            w.until_label("Dismiss");
+        }
+        w.step();
+        is_free(&mut w, "it has ended");
+    }
 }

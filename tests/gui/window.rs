@@ -196,6 +196,8 @@ impl Window {
         let mut window = Self::with_photo(width, height);
         window.click("Candy");
         window.until_painted();
+        // It has faded in.
+        window.step();
         window
     }
 
@@ -241,13 +243,18 @@ impl Window {
     /// An empty window with a library of styles in its folder and the real devices; nothing but its dialogs is
     /// scripted.
     pub fn real() -> Self {
+        Self::real_sized(1300.0, 850.0)
+    }
+
+    /// As [`Self::real`], of this size, in points.
+    pub fn real_sized(width: f32, height: f32) -> Self {
         let folder = Arc::new(tempfile::tempdir().unwrap());
         let library = StyleLibrary::open(&[], folder.path().join("styles"));
         let source: Arc<dyn StyleSource> = Arc::new(Library::of(library));
         let seams = (source, opener(DeviceOptions::default()));
         Self::build_on(
             folder,
-            egui::vec2(1300.0, 850.0),
+            egui::vec2(width, height),
             (false, Vec::new()),
             seams,
             Default::default(),

@@ -9,6 +9,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+use styleforge::frame;
+
 mod device;
 mod engine;
 mod frames;

@@ -102,10 +102,10 @@ pub struct StylizeArgs {
     /// Write one picture for each photo: the photo and its paintings in every style, with their titles
     #[arg(long, conflicts_with_all = ["output_size", "batch"])]
     pub contact_sheet: bool,
-    /// Turn the photo clockwise by 0, 90, 180 or 270 degrees
+    /// Rotate the photo clockwise by 0, 90, 180 or 270 degrees
     #[arg(long, value_name = "DEGREES", default_value_t)]
     pub rotate: Rotation,
-    /// Paint only this part of the photo, once it is turned: columns x rows + place of its top left, in pixels
+    /// Paint only this part of the photo, once it is rotated: columns x rows + place of its top left, in pixels
     #[arg(long, value_name = "WxH+X+Y")]
     pub crop: Option<Crop>,
     /// Format of the result [default: by the output's name, else the photo's own]
@@ -162,7 +162,7 @@ pub struct LiveArgs {
     /// Swap left and right
     #[arg(long)]
     pub mirror: bool,
-    /// Turn clockwise by 0, 90, 180 or 270 degrees
+    /// Rotate clockwise by 0, 90, 180 or 270 degrees
     #[arg(long, value_name = "DEGREES", default_value = "0")]
     pub rotate: Rotation,
     /// Stop after so many seconds of pictures [default: when Ctrl-C or SIGTERM ends it]

@@ -143,8 +143,8 @@ impl Measurement {
     }
 }
 
-/// Those of the modes in which the device can compute the network, where nobody asked for them by name. Says what was left
-/// out, and why; where nothing is left, opening does.
+/// Those of the modes in which the device can compute the network, where nobody asked for them by name. Says what was
+/// skipped, and why; where nothing is left, opening does.
 fn possible(setups: &[Setup<'_>], modes: Vec<Mode>) -> Vec<Mode> {
     let refusal = |mode: Mode| setups.iter().find_map(|setup| setup.refusal(mode));
     let (mut possible, mut without_kernels, mut too_large) = (Vec::new(), Vec::new(), Vec::new());
@@ -160,12 +160,12 @@ fn possible(setups: &[Setup<'_>], modes: Vec<Mode>) -> Vec<Mode> {
     }
     if !without_kernels.is_empty() {
         write_message(format!(
-            "note: left out, because this device has no kernels for the network there: {}",
+            "note: skipped, because this device has no kernels for the network there: {}",
             without_kernels.join(", ")
         ));
     }
     for (mode, error) in too_large {
-        write_message(format!("note: {mode} is left out: {error}"));
+        write_message(format!("note: {mode} is skipped: {error}"));
     }
     possible
 }

@@ -52,7 +52,7 @@ fn head(r: &Measurement) -> String {
 fn modes(results: &[Measurement]) -> Vec<String> {
     // Beside a device's own times, what the host waited.
     let on_device = results.iter().any(|r| r.method == TimingMethod::Device);
-    let mut head = vec!["Size", "Mode", "Median", "95 %", "99 %"];
+    let mut head = vec!["Size", "Mode", "Median", "p95", "p99"];
     if on_device {
         head.extend(["Host clock", "No graph"]);
     }

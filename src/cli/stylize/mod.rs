@@ -125,10 +125,10 @@ fn usable_styles(library: &StyleLibrary, job: &Job) -> Result<(Vec<ChosenStyle>,
         match choose(library, typed, job.model) {
             Ok(style) => usable.push(style),
             Err(error) if *from_all => {
-                // A style of `all` without the chosen size is no failure: it is left out.
+                // A style of `all` without the chosen size is no failure: it is skipped.
                 broken += usize::from(matches!(error, CliError::Unusable(_)));
                 let name = Path::new(typed).display();
-                write_message(format!("note: the style {name} is left out: {error}"));
+                write_message(format!("note: the style {name} is skipped: {error}"));
             }
             Err(error) => return Err(error),
         }

@@ -51,6 +51,8 @@ pub(in crate::gui) struct ComposeRequest {
     pub epoch: u64,
     /// Whether the job makes the finished picture besides its preview.
     pub full: bool,
+    /// Whether its picture is of another painting than the one that is seen, and is to appear over that.
+    pub appears: bool,
 }
 
 /// A painting that is not finished yet.

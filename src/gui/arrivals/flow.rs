@@ -150,7 +150,7 @@ impl App {
     fn offer_batch(&mut self, photos: Vec<PathBuf>, notes: Vec<String>) {
         if self.batch.as_ref().is_some_and(Batch::is_running) {
             self.messages.error(
-                "A folder is being painted already. Wait until it is done, or stop it first.",
+                "A folder is being painted already. Wait until it is done, or cancel it first.",
             );
         } else {
             self.batch = Some(Batch::new(photos, notes));

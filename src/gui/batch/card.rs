@@ -5,6 +5,7 @@ use eframe::egui::{self, Align2, ProgressBar, RichText, ScrollArea, vec2};
 use super::{Batch, Phase};
 use crate::gui::{
     intent::Intent,
+    key_chips,
     label::{name_label, path_label},
     style_source::Card,
     theme, time_left,
@@ -102,10 +103,9 @@ impl Batch {
         }
         ui.horizontal(|ui| {
             let start = theme::main_button(ui, "Start", is_ready);
-            let start = ui
-                .add_enabled(is_ready, start)
-                .on_hover_text("Enter")
-                .on_disabled_hover_text("Choose a style first.");
+            let start = ui.add_enabled(is_ready, start);
+            let start = key_chips::hint(start, "Paint the folder.", "Enter");
+            let start = start.on_disabled_hover_text("Choose a style first.");
             let enters = ui.memory(|m| m.focused().is_none())
                 && ui.input(|i| i.key_pressed(egui::Key::Enter));
             if start.clicked() || (enters && is_ready) {

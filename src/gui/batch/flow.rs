@@ -181,7 +181,7 @@ impl App {
             networks,
             settings: PaintSettings {
                 working_size: choice.working_size(),
-                ..PaintSettings::default()
+                ..PaintSettings::of_mode(choice.mode)
             },
         });
         if started {

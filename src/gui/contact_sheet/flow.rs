@@ -58,6 +58,7 @@ impl App {
             photo: photo.frame.clone(),
             long_side_px: width.max(height),
             look: self.workspace.choice.look,
+            mode: self.workspace.choice.mode,
             model: self.workspace.choice.model,
             styles: cards
                 .map(|card| (card.id.clone(), label(&card.title)))
@@ -127,7 +128,7 @@ impl App {
                     network,
                     settings: PaintSettings {
                         working_size: WorkingSize::Original,
-                        ..PaintSettings::default()
+                        ..PaintSettings::of_mode(sheet.mode)
                     },
                     look: sheet.look,
                 }));

@@ -10,7 +10,12 @@ use std::sync::Arc;
 use eframe::egui::{self, Align2, ProgressBar, RichText, vec2};
 
 use super::{background::SheetFile, intent::Intent, theme};
-use crate::{compose::Look, engine::protocol::RepaintNumber, frame::Frame, mode::ModelSize};
+use crate::{
+    compose::Look,
+    engine::protocol::RepaintNumber,
+    frame::Frame,
+    mode::{ModeChoice, ModelSize},
+};
 
 /// Width of the card, in points.
 const WIDTH: f32 = 300.0;
@@ -23,6 +28,8 @@ pub struct ContactSheet {
     photo: Arc<Frame>,
     long_side_px: usize,
     look: Look,
+    /// Variant, precision and attention.
+    mode: ModeChoice,
     model: ModelSize,
     /// Ids and titles of the styles.
     styles: Vec<(String, String)>,

@@ -145,10 +145,7 @@ impl App {
 
     fn bar_contents(&self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
         match &self.live {
-            Some(live) => {
-                live.take_buttons(ui, [false, true], intents);
-                live.as_seen_button(ui, intents);
-            }
+            Some(live) => live.take_buttons(ui, [false, true, true], intents),
             None => self.save_buttons(ui, intents),
         }
         theme::at_the_right(ui, "full screen views", |ui| {

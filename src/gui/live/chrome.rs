@@ -15,15 +15,13 @@ use crate::{
         label::{remark, sentence},
         theme::{self, floating},
     },
-    media::record::{Recorder, length_in_words, pictures, size_in_words},
+    media::record::length_in_words,
 };
 
 /// Least width at which the buttons have words beside their icons, in points.
 pub(in crate::gui) const WORDS_WIDTH: f32 = 560.0;
 /// Least width at which every button is seen, in points; with less, those that show the picture otherwise are in a menu.
 const BUTTONS_WIDTH: f32 = 380.0;
-/// Bytes from which on a recording's size is shown.
-const LEAST_BYTES_TOLD: u64 = 100_000;
 /// How long it is said of a held picture that it was painted once more, in seconds.
 const REPAINTED_SECONDS: f64 = 6.0;
 /// Across the round button that takes a snapshot, in points.
@@ -115,19 +113,6 @@ fn red_dot(ui: &mut egui::Ui, words: &str) {
     ui.strong(words);
 }
 
-/// How far a recording is.
-fn progress(recorder: &Recorder, length: Duration) -> String {
-    let mut words = vec![length_in_words(length)];
-    if !recorder.is_video() {
-        words.push(pictures(recorder.written()));
-    }
-    // Before that the encoder has hardly begun to write.
-    if recorder.bytes() >= LEAST_BYTES_TOLD {
-        words.push(size_in_words(recorder.bytes()));
-    }
-    words.join(", ")
-}
-
 impl LiveView {
     /// Whether a camera films, with the button to it or away from it.
     pub(in crate::gui) fn source_bar(&self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
@@ -162,9 +147,9 @@ impl LiveView {
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = 4.0;
             ui.spacing_mut().button_padding.x = 8.0;
-            self.take_buttons(ui, [has_words; 2], intents);
-            if width >= BUTTONS_WIDTH {
-                self.as_seen_button(ui, intents);
+            let has_room = width >= BUTTONS_WIDTH;
+            self.take_buttons(ui, [has_words, has_words, has_room], intents);
+            if has_room {
                 theme::at_the_right(ui, "views of live pictures", |ui| {
                     self.view_buttons(ui, has_words, intents);
                 });
@@ -232,10 +217,11 @@ impl LiveView {
     }
 
     /// The buttons that take the picture: hold it, save it, record it; the first and the last one with words or without.
+    /// In between the one that leaves a held picture as it was, unless it is offered elsewhere.
     pub(in crate::gui) fn take_buttons(
         &self,
         ui: &mut egui::Ui,
-        [has_words, records_in_words]: [bool; 2],
+        [has_words, records_in_words, has_as_seen]: [bool; 3],
         intents: &mut Vec<Intent>,
     ) {
         ui.set_min_height(SHUTTER);
@@ -268,13 +254,17 @@ impl LiveView {
                 intents.push(Intent::Live(LiveIntent::Snapshot));
             }
         });
+        if has_as_seen {
+            // Before the one that grows while it records, which would move it.
+            self.as_seen_button(ui, intents);
+        }
         ui.add_enabled_ui(has_picture || self.is_recording(), |ui| {
             self.record_button(ui, records_in_words, intents);
         });
     }
 
     /// The button that leaves the held picture as it was, while there is something to leave.
-    pub(in crate::gui) fn as_seen_button(&self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
+    fn as_seen_button(&self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
         if self.frozen && self.may_repaint {
             let button =
                 Button::selectable(self.stays_as_seen, "As seen").min_size(vec2(0.0, 32.0));
@@ -297,52 +287,6 @@ impl LiveView {
         let begins = begins.map(|taken| taken.lasts(now));
         let recording = self.recording.as_ref();
         recording.map(|recorder| recorder.lasts(now)).or(begins)
-    }
-
-    /// Starts a recording or ends it, and says how far it is.
-    fn record_button(&self, ui: &mut egui::Ui, has_words: bool, intents: &mut Vec<Intent>) {
-        let colors = theme::palette(ui.visuals());
-        let recorded = self.recorded_length(Instant::now());
-        let is_recording = recorded.is_some();
-        let mut name = "Record".to_owned();
-        let mut spoken = name.clone();
-        if let Some(length) = recorded {
-            let progress = match &self.recording {
-                Some(recording) => progress(recording, length),
-                None => length_in_words(length),
-            };
-            name = match has_words {
-                true => format!("Stop  {progress}"),
-                false => length_in_words(length),
-            };
-            spoken = format!("Stop recording, {progress}");
-        } else if !has_words {
-            name.clear();
-        }
-        let mut text = egui::text::LayoutJob::default();
-        let body = egui::TextStyle::Button.resolve(ui.style());
-        let letters = ui.visuals().text_color();
-        let dot = egui::TextFormat::simple(body.clone(), colors.recording);
-        text.append(icons::RECORD, 0.0, dot);
-        if !name.is_empty() {
-            text.append(&name, 6.0, egui::TextFormat::simple(body, letters));
-        }
-        let mut button = Button::selectable(is_recording, text);
-        if is_recording {
-            // Seen from afar.
-            let fill = colors.recording.gamma_multiply(theme::RECORDING_FILL);
-            button = button.fill(fill).stroke(Stroke::new(1.0, colors.recording));
-        }
-        let does = match is_recording {
-            true => "End the recording.",
-            false => "Save every picture, as a video or into a folder.",
-        };
-        if key_chips::hint(ui.add(button), does, "R")
-            .accessible_name(spoken)
-            .clicked()
-        {
-            intents.push(Intent::Live(LiveIntent::ToggleRecording));
-        }
     }
 
     /// Draws the parts that float over the stage; `clear` is the part of it that nothing else covers. In the full

@@ -4,16 +4,18 @@ use std::{sync::Arc, time::Duration};
 
 use eframe::egui::{self, Color32, ColorImage, RichText};
 
-use super::{
-    LiveIntent, LiveView,
-    mode_choice::{Offers, candidate},
-    pair_times::LEAST_PAIRS,
-};
+use super::{LiveIntent, LiveView, pair_times::LEAST_PAIRS};
 use crate::{
     backend::DeviceInfo,
     engine::live::meter::Spread,
     frame::Frame,
-    gui::{intent::Intent, label::capital, theme, time_left},
+    gui::{
+        intent::Intent,
+        key_chips,
+        label::capital,
+        mode_choice::{Offers, candidate},
+        theme, time_left,
+    },
     media::record::length_in_words,
     settings::LiveChoices,
     verify::Equality,
@@ -71,11 +73,9 @@ impl LiveView {
         }
         ui.horizontal_wrapped(|ui| {
             let mut shows = self.shows_difference;
-            if ui
-                .checkbox(&mut shows, "Difference")
-                .on_hover_text("Grey is equal; differences are enlarged sixteen times. D")
-                .clicked()
-            {
+            let difference = ui.checkbox(&mut shows, "Difference");
+            let hint = "Grey is equal; differences are enlarged sixteen times.";
+            if key_chips::hint(difference, hint, "D").clicked() {
                 intents.push(Intent::Live(LiveIntent::ToggleDifference));
             }
             if let Some(comparison) = &comparison {
@@ -140,7 +140,7 @@ impl LiveView {
         (may_choose, is_benchmark): (bool, bool),
     ) {
         let comparison = self.comparison().filter(|_| !is_benchmark);
-        let offers = Offers::of(self, Some(device));
+        let offers = Offers::of(Some(device), self.has_attention());
         // A grid of its own with and without figures: else these lie over each other until it knows their widths.
         let id = ("comparison", comparison.is_some());
         let grid = egui::Grid::new(id).num_columns(5).spacing([4.0, 4.0]);

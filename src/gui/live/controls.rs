@@ -2,10 +2,7 @@
 
 use eframe::egui::{self, ComboBox, ScrollArea};
 
-use super::{
-    LiveIntent, LiveView,
-    mode_choice::{Offers, engine},
-};
+use super::{LiveIntent, LiveView};
 use crate::{
     backend::DeviceInfo,
     capture::{PixelFormat, Rotation, Source},
@@ -18,6 +15,7 @@ use crate::{
         label::{label, name_label, remark},
         list::list,
         mix,
+        mode_choice::{Offers, engine},
         style_source::Card,
         theme::{self, HintBeside},
     },
@@ -74,7 +72,7 @@ pub fn ui(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
                 target_rate(ui, &mut choices);
                 model(ui, view, &mut choices);
                 if !view.live.comparing {
-                    let offers = Offers::of(view.live, view.device);
+                    let offers = Offers::of(view.device, view.live.has_attention());
                     engine(ui, &mut choices.mode, offers);
                 }
                 ui.checkbox(&mut choices.upscale, "Sharpen to the source's size")
@@ -352,21 +350,24 @@ fn model(ui: &mut egui::Ui, view: &View<'_>, choices: &mut LiveChoices) {
             })
             .width(ui.available_width());
         list(ui, button, |ui, entries| {
-                for (size, name, hint) in [
+                for (size, name, hint, key) in [
                     (
                         None,
                         automatic.as_str(),
                         "Full, but on a processor that holds a rate lite, which is about four times as fast.",
+                        "",
                     ),
                     (
                         Some(ModelSize::Full),
                         model_name(ModelSize::Full),
-                        "The finest picture. M",
+                        "The finest picture.",
+                        "M",
                     ),
                     (
                         Some(ModelSize::Lite),
                         model_name(ModelSize::Lite),
-                        "About four times as fast, a little coarser. M",
+                        "About four times as fast, a little coarser.",
+                        "M",
                     ),
                 ] {
                     let has =
@@ -374,7 +375,7 @@ fn model(ui: &mut egui::Ui, view: &View<'_>, choices: &mut LiveChoices) {
                     ui.add_enabled_ui(has, |ui| {
                         entries
                             .offer(ui, &mut choices.model, size, name)
-                            .hint_beside(hint)
+                            .keys_beside(hint, key)
                             .on_disabled_hover_text("This style has no such model here.");
                     });
                 }

@@ -81,7 +81,7 @@ impl App {
         let choices = &self.settings.live;
         let mut source = live.source.to_string();
         if choices.rotate != Rotation::default() {
-            source.push_str(&format!(", turned by {} degrees", choices.rotate));
+            source.push_str(&format!(", rotated by {} degrees", choices.rotate));
         }
         if choices.captures_mirrored(&live.source) {
             source.push_str(", mirrored");

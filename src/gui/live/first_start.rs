@@ -88,7 +88,12 @@ impl App {
                     }
                 }
             });
-            theme::caption(ui, "Number keys change the style, ? shows all keys.");
+            ui.horizontal(|ui| {
+                for (keys, does) in [("1 to 9", "change the style"), ("?", "shows all keys")] {
+                    key_chips::chips(ui, keys);
+                    theme::caption(ui, does);
+                }
+            });
         });
         HEIGHT
     }

@@ -16,10 +16,10 @@ mod first_start;
 mod intent;
 mod interruptions;
 mod layout;
-mod mode_choice;
 mod pair_times;
 mod preview_grid;
 mod rate_warning;
+mod record_button;
 mod repaint_flow;
 mod repaints;
 mod report;
@@ -452,7 +452,7 @@ impl LiveView {
         }
         let rates = self.panel.fps(now);
         // A source that gives less than the target is not the device's fault.
-        let target = target_fps.min(f64::from(rates.camera_fps));
+        let target = target_fps.min(f64::from(rates.source_fps));
         let is_least = facts.working.0.max(facts.working.1) <= STEPS_PX[0];
         self.rate_warning
             .note(f64::from(rates.shown_fps), target, is_least, now);

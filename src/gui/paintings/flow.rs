@@ -126,12 +126,18 @@ impl App {
         match result {
             Ok(Some(opened)) => {
                 let framing = self.stage.framing;
+                let before = match self.paintings.viewed() {
+                    Some(viewed) => viewed.stage.seen_pictures(),
+                    None => self.stage.seen_pictures(),
+                };
+                let mut viewed = Viewed::new(ctx, path, &opened, framing);
+                viewed.stage.appear_over(ctx, before);
                 self.paintings.scrolls_to_viewed = true;
-                self.paintings.viewed = Some(Viewed::new(ctx, path, &opened, framing));
+                self.paintings.viewed = Some(viewed);
             }
             Ok(None) => {
                 self.forget_gone(ctx, FileList::Paintings, &path);
-                self.close_forgotten();
+                self.close_forgotten(ctx);
             }
             // Its player may know more of it.
             Err(error) if is_video(&path) => {
@@ -151,20 +157,34 @@ impl App {
     /// Takes a painting off the list; its file stays.
     pub(in crate::gui) fn forget_painting(&mut self, ctx: &egui::Context, path: &Path) {
         self.forget_file(ctx, FileList::Paintings, path);
-        self.close_forgotten();
+        self.close_forgotten(ctx);
     }
 
     /// Takes all paintings off the list; their files stay.
     pub(in crate::gui) fn clear_paintings(&mut self, ctx: &egui::Context) {
         self.clear_files(ctx, FileList::Paintings);
-        self.close_forgotten();
+        self.close_forgotten(ctx);
     }
 
     /// Shows the photo again where the painting that is seen large is in the list no more.
-    fn close_forgotten(&mut self) {
+    fn close_forgotten(&mut self, ctx: &egui::Context) {
         let listed = &self.settings.state.paintings;
-        let viewed = &mut self.paintings.viewed;
-        viewed.take_if(|viewed| !listed.contains(&viewed.path));
+        let viewed = self.paintings.viewed();
+        if viewed.is_some_and(|viewed| !listed.contains(&viewed.path)) {
+            // One that is on its way is shown nevertheless.
+            let opening = self.paintings.opening.take();
+            self.close_painting(ctx);
+            self.paintings.opening = opening;
+        }
+    }
+
+    /// Lets the photo appear again over the painting that was seen large; `false` when none was seen or opened.
+    pub(in crate::gui) fn close_painting(&mut self, ctx: &egui::Context) -> bool {
+        let viewed = self.paintings.viewed();
+        if let Some(viewed) = viewed.filter(|_| self.workspace.photo().is_some()) {
+            self.stage.appear_over(ctx, viewed.stage.seen_pictures());
+        }
+        self.paintings.close_view()
     }
 
     /// Folds the strip away, or unfolds it.
@@ -180,7 +200,7 @@ impl App {
 
     /// Lets what is meant for the painting that is seen large reach it, and shows the photo again before it changes;
     /// `true` when nothing is left to do.
-    pub(in crate::gui) fn meet_viewed(&mut self, intent: &Intent) -> bool {
+    pub(in crate::gui) fn meet_viewed(&mut self, ctx: &egui::Context, intent: &Intent) -> bool {
         match (self.paintings.viewed(), intent) {
             (Some(viewed), Intent::Copy) if is_video(&viewed.path) => self
                 .messages
@@ -202,7 +222,7 @@ impl App {
                 | Intent::ToggleCrop
                 | Intent::Live(LiveIntent::Enter),
             ) => {
-                self.paintings.close_view();
+                self.close_painting(ctx);
                 return false;
             }
             _ => return false,

@@ -8,6 +8,7 @@ use super::{is_video, kind};
 use crate::gui::{
     background::Opened,
     intent::Intent,
+    key_chips,
     stage::{Framing, Stage},
     theme,
 };
@@ -59,7 +60,7 @@ pub fn buttons(ui: &mut egui::Ui, path: &Path, intents: &mut Vec<Intent>) {
     ui.horizontal_wrapped(|ui| {
         let size = egui::vec2(0.0, 32.0);
         let back = theme::main_button(ui, "Back", true).min_size(size);
-        if ui.add(back).on_hover_text("Esc").clicked() {
+        if key_chips::hint(ui.add(back), "Show the photo again.", "Esc").clicked() {
             intents.push(Intent::ClosePainting);
         }
         for (name, intent) in actions(path) {

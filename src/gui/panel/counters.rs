@@ -71,7 +71,7 @@ fn rates(ui: &mut Ui, meters: &Meters, now: Instant) {
         (
             "Source",
             "Frames that the source gave.",
-            rates.camera_fps,
+            rates.source_fps,
             palette.quiet,
         ),
         (
@@ -88,7 +88,7 @@ fn rates(ui: &mut Ui, meters: &Meters, now: Instant) {
         ),
     ];
     let of: [fn(&Point) -> f32; 3] = [
-        |p| p.rates.camera_fps,
+        |p| p.rates.source_fps,
         |p| p.rates.engine_fps,
         |p| p.rates.shown_fps,
     ];
@@ -126,14 +126,8 @@ fn latency(ui: &mut Ui, meters: &Meters, now: Instant) {
             palette.accent,
         )
         .on_hover_text("The median (p50): half of the pictures came within this time.");
-        figure(
-            &mut columns[1],
-            "95 % within",
-            &of(|d| d.p95),
-            "ms",
-            palette.quiet,
-        )
-        .on_hover_text("The 95th percentile (p95): 95 of 100 pictures came within this time.");
+        figure(&mut columns[1], "p95", &of(|d| d.p95), "ms", palette.quiet)
+            .on_hover_text("The 95th percentile (p95): 95 of 100 pictures came within this time.");
     });
     let line = |of: fn(Spread) -> f32| {
         let point = |p: &Point| p.delay_ms.map(|d| [ago_s(p, now), f64::from(of(d))]);
@@ -145,7 +139,7 @@ fn latency(ui: &mut Ui, meters: &Meters, now: Instant) {
         "Latency of the last minute",
         "ms",
         [
-            ("95 % within", palette.quiet, line(|d| d.p95)),
+            ("p95", palette.quiet, line(|d| d.p95)),
             ("Median", palette.accent, line(|d| d.p50)),
         ],
     );
@@ -176,7 +170,7 @@ fn stages(ui: &mut Ui, meters: &Meters, now: Instant) {
             };
             let (median, most) = (of(|s| s.p50), of(|s| s.p95));
             let unit = if spread.is_some() { " ms" } else { "" };
-            let words = format!("{stage}: median {median}{unit}, 95 % within {most}{unit}");
+            let words = format!("{stage}: median {median}{unit}, p95 {most}{unit}");
             let (line, response) = Line::new(ui, width, words);
             // Time before the delay is no share of it.
             let (color, bar_color) = match place {
@@ -256,7 +250,7 @@ fn memory(ui: &mut Ui, meters: &Meters, sample: Option<&LiveSample>, device: &De
             ),
         ),
         (
-            "Working size",
+            "Painted at",
             working,
             "The size at which the network sees a frame.".to_owned(),
         ),

@@ -122,37 +122,37 @@ pub fn exported(
 struct Moment {
     /// Seconds before the export.
     ago_s: f64,
-    camera_fps: f32,
+    source_fps: f32,
     engine_fps: f32,
     shown_fps: f32,
-    delay_p50_ms: Option<f32>,
-    delay_p95_ms: Option<f32>,
+    latency_p50_ms: Option<f32>,
+    latency_p95_ms: Option<f32>,
 }
 
 impl Moment {
     fn of(point: &Point, now: Instant) -> Self {
         Self {
             ago_s: now.saturating_duration_since(point.at).as_secs_f64(),
-            camera_fps: point.rates.camera_fps,
+            source_fps: point.rates.source_fps,
             engine_fps: point.rates.engine_fps,
             shown_fps: point.rates.shown_fps,
-            delay_p50_ms: point.delay_ms.map(|d| d.p50),
-            delay_p95_ms: point.delay_ms.map(|d| d.p95),
+            latency_p50_ms: point.delay_ms.map(|d| d.p50),
+            latency_p95_ms: point.delay_ms.map(|d| d.p95),
         }
     }
 }
 
 fn counters_csv(meters: &Meters, now: Instant) -> String {
-    let head = "ago_s,camera_fps,engine_fps,shown_fps,delay_p50_ms,delay_p95_ms\n";
+    let head = "ago_s,source_fps,engine_fps,shown_fps,latency_p50_ms,latency_p95_ms\n";
     let or_empty = |ms: Option<f32>| ms.map(|ms| format!("{ms:.3}")).unwrap_or_default();
     let line = |m: Moment| {
         csv_line([
             format!("{:.3}", m.ago_s),
-            format!("{:.3}", m.camera_fps),
+            format!("{:.3}", m.source_fps),
             format!("{:.3}", m.engine_fps),
             format!("{:.3}", m.shown_fps),
-            or_empty(m.delay_p50_ms),
-            or_empty(m.delay_p95_ms),
+            or_empty(m.latency_p50_ms),
+            or_empty(m.latency_p95_ms),
         ])
     };
     let moments = meters.history(now).map(|p| Moment::of(p, now));
@@ -172,11 +172,11 @@ fn counters(meters: &Meters, now: Instant) -> (Vec<Counter>, f64) {
             .collect(),
     };
     let counters = vec![
-        counter("Source, fps", |p| Some(p.rates.camera_fps)),
+        counter("Source, fps", |p| Some(p.rates.source_fps)),
         counter("Engine, fps", |p| Some(p.rates.engine_fps)),
         counter("Shown, fps", |p| Some(p.rates.shown_fps)),
         counter("Latency, median, ms", |p| p.delay_ms.map(|d| d.p50)),
-        counter("Latency, 95 %, ms", |p| p.delay_ms.map(|d| d.p95)),
+        counter("Latency, p95, ms", |p| p.delay_ms.map(|d| d.p95)),
     ];
     (counters, since_s(now))
 }
@@ -216,7 +216,7 @@ fn everything(
         "version": env!("CARGO_PKG_VERSION"),
         "device": device,
         "rates": meters.rates(now),
-        "delay": meters.delay_ms(now).map(spread),
+        "latency": meters.delay_ms(now).map(spread),
         "stages": stages,
         "pictures": facts,
         "memory": memory,

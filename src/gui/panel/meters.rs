@@ -40,7 +40,7 @@ pub const STAGES: [(&str, &str); 10] = [
     ),
     ("Decode", "From the source's format to pixels."),
     ("Wait", "Ready, until the engine took it."),
-    ("Scale", "To the working size."),
+    ("Scale", "To the size at which it is painted."),
     ("Upload", "To the device's memory."),
     ("Network", "The network itself."),
     ("Read-back", "Back from the device's memory."),
@@ -102,7 +102,7 @@ impl CountRate {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct Rates {
     /// Frames that the source gave.
-    pub camera_fps: f32,
+    pub source_fps: f32,
     /// Pictures that the engine painted.
     pub engine_fps: f32,
     /// Pictures that came to the window.
@@ -219,7 +219,7 @@ impl Meters {
     /// Frames per second over the last seconds.
     pub fn rates(&self, now: Instant) -> Rates {
         Rates {
-            camera_fps: self.captured.per_second(now),
+            source_fps: self.captured.per_second(now),
             engine_fps: self.painted.per_second(now),
             shown_fps: self.shown.per_second(now),
         }
@@ -339,11 +339,11 @@ mod tests {
     fn each_rate_means_one_thing() {
         let (meters, now) = after(100);
         let rates = meters.rates(now);
-        assert!((rates.camera_fps - 60.0).abs() < 0.1, "{rates:?}");
+        assert!((rates.source_fps - 60.0).abs() < 0.1, "{rates:?}");
         assert!((rates.engine_fps - 20.0).abs() < 0.1, "{rates:?}");
         assert!((rates.shown_fps - 20.0).abs() < 0.1, "{rates:?}");
         let later = meters.rates(now + Duration::from_millis(1500));
-        assert!(later.camera_fps < 41.0, "{later:?}: nothing came since");
+        assert!(later.source_fps < 41.0, "{later:?}: nothing came since");
         let gone = meters.rates(now + Duration::from_secs(5));
         assert_eq!(gone, Rates::default());
     }

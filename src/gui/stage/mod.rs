@@ -3,6 +3,7 @@
 //! Keeps only the view; which pictures it shows is decided elsewhere. Belongs to the window's
 //! thread.
 
+mod fade;
 mod marks;
 mod pixel;
 mod view;
@@ -13,8 +14,9 @@ use eframe::egui::{
     self, ColorImage, CursorIcon, Pos2, Rect, Response, Role, Sense, Vec2, WidgetInfo, vec2,
 };
 
-use self::marks::name_chips;
+pub use self::fade::Seen;
 pub use self::view::{Compare, Framing, ViewStep};
+use self::{fade::Fade, marks::name_chips};
 use super::texture::Picture;
 use crate::frame::Frame;
 
@@ -66,6 +68,8 @@ pub struct Stage {
     pub is_flipped: bool,
     /// The picture's pixel below the pointer.
     pointed_at: Option<(usize, usize)>,
+    /// What was seen here before, while these pictures appear over it.
+    fade: Option<Fade>,
 }
 
 impl Default for Stage {
@@ -90,6 +94,7 @@ impl Default for Stage {
             names_one: true,
             is_flipped: false,
             pointed_at: None,
+            fade: None,
         }
     }
 }
@@ -104,16 +109,24 @@ impl Stage {
         self.center = vec2(0.5, 0.5);
     }
 
-    /// Lays a painting over the photo. `size` is that of the finished picture.
+    /// Lays a painting over the photo: at once, or one that `appears` over what was seen before. `size` is that of the
+    /// finished picture.
     pub fn set_painting(
         &mut self,
         ctx: &egui::Context,
-        preview: &Arc<Frame>,
-        full: Option<Arc<Frame>>,
+        (preview, full): (&Arc<Frame>, Option<Arc<Frame>>),
         size: (usize, usize),
+        appears: bool,
     ) {
         self.set_size(size);
-        self.painting.set(ctx, "painting", preview, full);
+        let name = "painting";
+        match appears {
+            true => {
+                let photo = self.photo.preview();
+                self.painting.set_fading(ctx, name, (preview, full), photo);
+            }
+            false => self.painting.set(ctx, name, preview, full),
+        }
     }
 
     /// Columns and rows of the picture change; the eye stays where it is when only the number of pixels does.
@@ -286,6 +299,7 @@ impl Stage {
         let other_picture = self.picture_rect(right_pane, ppp);
         ui.scope(|ui| {
             ui.set_clip_rect(rect);
+            self.fade_ui(ui);
             let (mut left, mut right) = (visible, visible);
             match compare {
                 Compare::Both => {

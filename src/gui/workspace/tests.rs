@@ -2,7 +2,7 @@ use super::*;
 use crate::{
     frame::Frame,
     media::{decode::Photo, framing::Rotation},
-    mode::Mode,
+    mode::{Mode, ModeChoice},
     settings::Choices,
     timing::RunTiming,
 };
@@ -125,6 +125,7 @@ fn kept_paintings_are_bounded() {
         mix: vec![],
         model: ModelSize::Full,
         working: (100, 50),
+        mode: ModeChoice::default(),
     };
     for n in 0..50 {
         table.show(recipe(n), painting());

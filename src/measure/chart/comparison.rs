@@ -35,7 +35,7 @@ const BAR_BELOW: f64 = 44.0;
 const BAR_HEIGHT: f64 = 84.0;
 /// Where the axis lies, from the top.
 const AXIS_TOP: f64 = 524.0;
-/// Runs beyond this many times the slower candidate's 95 % are counted, not drawn.
+/// Runs beyond this many times the slower candidate's p95 are counted, not drawn.
 const FARTHEST: f64 = 1.3;
 
 /// Draws the chart in these colours.
@@ -158,7 +158,7 @@ impl Row<'_> {
         let runs = candidate.runs_by(self.method);
         let beyond = runs.iter().filter(|&&ms| ms > self.longest_ms).count();
         let mut figures = format!(
-            "95 % {}  ·  {:.1} frames/s",
+            "p95 {}  ·  {:.1} frames/s",
             milliseconds(p95),
             candidate.fps
         );
@@ -233,7 +233,7 @@ fn foot(canvas: &mut Canvas, report: &MeasureReport, colors: &Colors) {
     };
     let protocol = format!(
         "{} runs of each in turn after {} for warm-up, {pictures}; bar and line: median; dot: a run; \
-         short line: 95 %  ·  {}, StyleForge {}",
+         short line: p95  ·  {}, StyleForge {}",
         report.frames, report.warmup_frames, report.date, report.version
     );
     let color = colors.of_verdict(report);

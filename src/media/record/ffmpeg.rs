@@ -352,4 +352,46 @@ mod tests {
         let silent = unusable(find("exec sleep 600", Duration::from_millis(200)));
         assert_eq!(silent, "it does not answer within 0.2 s");
     }
+
+    /// What follows each of these flags.
+    fn after<'a>(arguments: &'a [String], flag: &str) -> Vec<&'a str> {
+        let pairs = arguments.windows(2).filter(|pair| pair[0] == flag);
+        pairs.map(|pair| pair[1].as_str()).collect()
+    }
+
+    #[test]
+    fn it_opens_pipes_alone_while_it_records() {
+        let ffmpeg = Ffmpeg {
+            program: PathBuf::new(),
+            version: "7.1".to_owned(),
+        };
+        let arguments = ffmpeg.arguments(90);
+        // One for what is read, one for what is written.
+        assert_eq!(after(&arguments, "-protocol_whitelist"), ["pipe", "pipe"]);
+        let place = |what: &str| arguments.iter().position(|a| a == what).expect("there");
+        let lists = arguments.iter().enumerate();
+        let lists = lists.filter(|(_, argument)| *argument == "-protocol_whitelist");
+        let lists: Vec<usize> = lists.map(|(at, _)| at).collect();
+        assert!(lists[0] < place("-i") && place("-i") < lists[1] && lists[1] < place("pipe:1"));
+        assert_eq!(after(&arguments, "-i"), ["pipe:0"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn it_opens_one_file_and_pipes_alone_to_show_how_a_video_begins() {
+        use super::super::fake::program;
+
+        let folder = tempfile::tempdir().expect("a folder");
+        let ffmpeg = Ffmpeg {
+            program: program(folder.path(), "printf '%s\\n' \"$@\""),
+            version: "7.1".to_owned(),
+        };
+        let video = Path::new("http://a/video.mp4");
+        let told = ffmpeg.beginning_of(video, None).expect("what it was given");
+        let told = String::from_utf8(told).expect("text");
+        let arguments: Vec<String> = told.lines().map(str::to_owned).collect();
+        assert_eq!(after(&arguments, "-protocol_whitelist"), ["file,pipe"]);
+        assert_eq!(after(&arguments, "-i"), ["file:http://a/video.mp4"]);
+        assert_eq!(arguments.last().map(String::as_str), Some("pipe:1"));
+    }
 }

@@ -125,6 +125,11 @@ fn a_measurement_gives_a_report_to_keep() {
             "{name}"
         );
     }
+    w.click("Copy");
+    w.until("the clipboard", |w| {
+        let text = w.platform.text();
+        text.contains("Candy lite at ") && text.contains("p95")
+    });
     w.press(Key::Escape);
     w.until("the report to go", |w| !w.has("JSON…"));
     // The comparison goes on.

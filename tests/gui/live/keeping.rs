@@ -14,8 +14,8 @@ use styleforge::{
 };
 
 use crate::{
-    support::Behaviour,
-    window::{Window, saves_there},
+    support::{Behaviour, photo},
+    window::{Window, records_pictures, saves_there},
 };
 
 const AWAITED: &str = "Painting it more finely…";
@@ -68,9 +68,10 @@ fn the_held_picture_is_replaced_by_a_finer_one_and_kept_as_that() {
     w.step();
     assert!(!w.snapshot_path(1).exists());
     w.script.release();
+    // Said for a while only.
+    w.until_contains("px, with finer strokes");
     w.until_contains("snapshot-candy-0001.png");
     w.until("the finer picture", |w| !w.has_containing(AWAITED));
-    w.until_contains("px, with finer strokes");
     assert!(!w.has("Painted at 320 × 240 px"), "{:#?}", w.texts());
     let runs = w.large_runs();
     assert_eq!(runs[1], 1, "one for both");
@@ -290,4 +291,65 @@ fn closing_loses_no_snapshot() {
     let folder = w.end();
     let saved = decode::from_path(&path).expect("a picture");
     assert!(saved.frame.width() >= 640, "{}", folder.path().display());
+}
+
+#[test]
+fn a_held_picture_is_painted_at_1280_px_where_its_source_has_them() {
+    let mut w = Window::live_after(|folder| {
+        saves_there(folder);
+        let path = folder.join("photo.png");
+        let png = Encoding::of(Format::Png);
+        encode::save(&path, &photo(1920, 1080), None, png, Existing::Keep).expect("saved");
+        let source = path.display().to_string();
+        let text = format!("[live]\nsource = {source:?}\nworking_px = 320\n");
+        let settings = folder.join("settings.toml");
+        let before = std::fs::read_to_string(&settings).expect("settings");
+        std::fs::write(settings, before + &text).expect("written");
+    });
+    w.until_live();
+    w.until("the size and the style", |w| {
+        w.pace().contains("320 × 180 px") && !w.pace().contains("not painted")
+    });
+    w.press(Key::Space);
+    w.until_label("Repainted at 1280 × 720 px, with finer strokes");
+    let finer = |w: &Window| {
+        w.script
+            .runs()
+            .into_iter()
+            .filter(|(width, _)| *width > 320)
+    };
+    assert_eq!(finer(&w).collect::<Vec<_>>(), [(1280, 720)]);
+    w.press(Key::S);
+    w.until_contains("snapshot-candy-0001.png");
+    let (saved, has) = w.saved(1, ["1280 x 720 px", "Device"]);
+    assert_eq!(
+        (saved.width(), saved.height(), has),
+        (1920, 1080, [true; 2])
+    );
+}
+
+#[test]
+fn what_takes_pictures_stays_in_its_place_while_it_is_recorded() {
+    let mut w = Window::live_after(records_pictures);
+    w.until_live();
+    w.choose("Detail", "320 px");
+    w.until_label("Painted at 320 × 240 px");
+    w.press(Key::Space);
+    w.until_label("As seen");
+    w.step();
+    let place = |w: &Window| {
+        let left = |name: &str| w.harness.get_by_label(name).rect().left();
+        ["Freeze", "Snapshot", "As seen"].map(left)
+    };
+    let before = place(&w);
+    w.press(Key::R);
+    w.until_contains("Stop recording, ");
+    assert_eq!(place(&w), before, "once it begins");
+    w.until_a_second_is_recorded();
+    w.step();
+    assert_eq!(place(&w), before, "while it goes on");
+    w.press(Key::R);
+    w.until_contains("Recorded ");
+    w.step();
+    assert_eq!(place(&w), before, "afterwards");
 }

@@ -319,6 +319,12 @@ fn the_window_speaks_the_words_of_its_field() {
     fn speaks(w: &Window, place: &str) {
         let mut texts = w.texts();
         texts.extend(w.painted_texts());
+        // Tooltips, as far as they are not only drawn, and what fields hold.
+        for node in w.harness.root().children_recursive() {
+            let node = node.accesskit_node();
+            let more = [node.description(), node.value()];
+            texts.extend(more.into_iter().flatten());
+        }
         for text in texts {
             let lower = text.to_lowercase();
             let banned = [
@@ -328,6 +334,16 @@ fn the_window_speaks_the_words_of_its_field() {
                 "got it",
                 "not now",
                 "stop the ",
+                "stop it",
+                "95 %",
+                "working size",
+                "wipe",
+                "finer brush",
+                "broader brush",
+                "turn left",
+                "turn right",
+                "turn the photo",
+                "turned",
             ];
             let word = banned.into_iter().find(|word| lower.contains(word));
             assert_eq!(word, None, "{place}: {text}");
@@ -344,8 +360,14 @@ fn the_window_speaks_the_words_of_its_field() {
     w.press(Key::P);
     w.until_label("Show counters");
     w.step();
+    w.click("Show counters");
     assert!(w.paints("Dropped frames") && w.paints("Latency from capture to screen"));
+    assert!(w.paints("p95") && w.has_containing("Painted at: "));
     speaks(&w, "the Lab");
+    for tab in ["steps", "timeline", "benchmark"] {
+        w.click(&format!("Show {tab}"));
+        speaks(&w, tab);
+    }
     w.press(Key::B);
     w.until_contains("Fused fp32 is ");
     speaks(&w, "the comparison");
@@ -354,8 +376,64 @@ fn the_window_speaks_the_words_of_its_field() {
     speaks(&w, "the first page");
     w.click("Sample");
     w.until_painted();
+    w.click("Advanced");
+    w.key(Modifiers::NONE, Key::OpenBracket);
+    w.until_label("Reset detail");
+    w.until_painted();
+    assert!(w.has("Rotate left") && w.has("Rotate right"));
     speaks(&w, "a photo");
     w.press(Key::F1);
     w.step();
     speaks(&w, "the keys");
+}
+
+#[test]
+fn the_lab_is_as_high_as_its_edge_is_dragged_with_every_tab() {
+    let mut w = Window::painting_live();
+    w.press(Key::P);
+    w.until_label("Show counters");
+    w.step();
+    let tabs = |w: &Window| w.harness.get_by_label("Show counters").rect().top();
+    let before = tabs(&w);
+    // The grip stands in the middle of the edge, above the tabs.
+    for (by, settles) in [(90.0, before + 90.0), (-60.0, before + 30.0)] {
+        let grip = Pos2::new(616.0, tabs(&w) - 6.0);
+        w.drag(grip, grip + vec2(0.0, by));
+        w.step();
+        assert!(
+            (tabs(&w) - settles).abs() < 4.0,
+            "{} for {settles}",
+            tabs(&w)
+        );
+    }
+    let dragged = tabs(&w);
+    for tab in ["steps", "timeline", "compare", "benchmark", "counters"] {
+        w.click(&format!("Show {tab}"));
+        w.step();
+        assert_eq!(tabs(&w), dragged, "with {tab}");
+    }
+}
+
+#[test]
+fn keys_stand_in_chips_of_their_own() {
+    let mut w = Window::live();
+    w.until_live();
+    // At the first start.
+    w.until_label("1 to 9");
+    w.step();
+    assert!(w.paints("9") && w.paints("change the style"));
+    w.press(Key::B);
+    w.until_contains("times as fast");
+    w.click("Advanced");
+    let difference = w.harness.get_by_label("Difference").rect().center();
+    assert!(!w.paints("D"), "{:?}", w.painted_texts());
+    w.harness.hover_at(difference);
+    w.until("its key", |w| w.paints("D"));
+    assert!(w.paints("Grey is equal; differences are enlarged sixteen times."));
+    w.open_list("Model");
+    let full = w.harness.get_by_label("Full").rect().center();
+    assert!(!w.paints("M"), "{:?}", w.painted_texts());
+    w.harness.hover_at(full);
+    w.until("its key", |w| w.paints("M"));
+    assert!(w.paints("The finest picture."));
 }

@@ -3,21 +3,20 @@
 
 use eframe::egui::{self, ComboBox};
 
-use super::LiveView;
+use super::{
+    label::capital,
+    list,
+    theme::{self, HintBeside},
+};
 use crate::{
     backend::DeviceInfo,
     engine::live::CandidateChoice,
-    gui::{
-        label::capital,
-        list,
-        theme::{self, HintBeside},
-    },
     mode::{AttentionChoice, DeviceChoice, ModeChoice, PrecisionChoice, Variant},
 };
 
 /// Which lists there are.
 #[derive(Clone, Copy)]
-pub(super) struct Offers {
+pub struct Offers {
     /// Whether a GPU paints, beside which the processor can be chosen.
     device: bool,
     /// Whether there is a choice of how attention is computed: a GPU, and a style whose network has it.
@@ -25,23 +24,23 @@ pub(super) struct Offers {
 }
 
 impl Offers {
-    /// For live pictures on this device.
-    pub(super) fn of(live: &LiveView, device: Option<&DeviceInfo>) -> Self {
+    /// On this device, for a network that has attention or not.
+    pub fn of(device: Option<&DeviceInfo>, has_attention: bool) -> Self {
         let has_gpu = device.is_some_and(|d| d.kind == DeviceChoice::Cuda);
         Self {
             device: has_gpu,
-            attention: has_gpu && live.has_attention(),
+            attention: has_gpu && has_attention,
         }
     }
 }
 
-/// The title of the lists for what paints live pictures.
+/// The title of the lists for what paints.
 const ENGINE: &str = "Engine";
 /// Widths of the lists beside each other, in points: variant, precision, attention, device.
 const WIDTHS: [f32; 4] = [112.0, 72.0, 84.0, 64.0];
 
 /// Lists beside each other, for one side of a comparison; their names begin with `side`.
-pub(super) fn candidate(
+pub fn candidate(
     ui: &mut egui::Ui,
     side: &str,
     CandidateChoice { device, mode }: &mut CandidateChoice,
@@ -62,8 +61,8 @@ pub(super) fn candidate(
     });
 }
 
-/// Lists one below the other, each with its name, for what paints live pictures.
-pub(super) fn engine(ui: &mut egui::Ui, mode: &mut ModeChoice, offers: Offers) {
+/// Lists one below the other, each with its name, for what paints.
+pub fn engine(ui: &mut egui::Ui, mode: &mut ModeChoice, offers: Offers) {
     theme::row(ui, ENGINE, |ui, _| {
         variant(ui, ENGINE, ui.available_width(), mode);
     });

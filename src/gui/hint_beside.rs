@@ -1,0 +1,51 @@
+//! Tooltips beside the columns of styles and controls: below a widget they would cover the next one.
+
+use eframe::egui::{self, RectAlign};
+
+use super::{
+    key_chips,
+    theme::{CONTROLS_WIDTH, GALLERY_WIDTH},
+};
+
+/// A tooltip beside the column of styles or controls that a widget stands in.
+pub trait HintBeside {
+    /// As `on_hover_text`, whose tooltip would cover the next control below.
+    fn hint_beside(self, text: &str) -> Self;
+
+    /// As [`Self::hint_beside`], with the keys that do the same, if any.
+    fn keys_beside(self, text: &str, keys: &str) -> Self;
+}
+
+impl HintBeside for egui::Response {
+    fn hint_beside(self, text: &str) -> Self {
+        self.keys_beside(text, "")
+    }
+
+    fn keys_beside(self, text: &str, keys: &str) -> Self {
+        let screen = self.ctx.content_rect();
+        let (align, edge) = match self.rect.center().x > screen.center().x {
+            true => (RectAlign::LEFT_START, screen.right() - CONTROLS_WIDTH),
+            false => (RectAlign::RIGHT_START, screen.left() + GALLERY_WIDTH),
+        };
+        let mut column = self.rect;
+        column.extend_with_x(edge);
+        let mut tooltip = egui::Tooltip::for_enabled(&self);
+        tooltip.popup = tooltip.popup.anchor(column).align(align);
+        tooltip.show(|ui| key_chips::contents(ui, text, keys));
+        if self.ctx.has_accesskit_node(self.id) {
+            let spoken = match (text, keys) {
+                (text, "") => text.to_owned(),
+                ("", keys) => format!("Press {keys}"),
+                (text, keys) => format!("{text} Press {keys}"),
+            };
+            self.ctx.accesskit_node_builder(self.id, |node| {
+                node.set_description(spoken.as_str());
+                let has_name = node.label().is_some_and(|name| !name.is_empty());
+                if !has_name && node.labelled_by().is_empty() {
+                    node.set_label(spoken);
+                }
+            });
+        }
+        self
+    }
+}

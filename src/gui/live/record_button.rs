@@ -1,0 +1,80 @@
+//! The button that starts a recording, and while one goes on says how far it is.
+
+use std::time::{Duration, Instant};
+
+use eframe::egui::{self, Button, Stroke};
+
+use super::{LiveIntent, LiveView};
+use crate::{
+    gui::{fonts::icons, intent::Intent, key_chips, theme},
+    media::record::{Recorder, length_in_words, pictures, size_in_words},
+};
+
+/// Bytes from which on a recording's size is shown.
+const LEAST_BYTES_TOLD: u64 = 100_000;
+
+/// How far a recording is.
+fn progress(recorder: &Recorder, length: Duration) -> String {
+    let mut words = vec![length_in_words(length)];
+    if !recorder.is_video() {
+        words.push(pictures(recorder.written()));
+    }
+    // Before that the encoder has hardly begun to write.
+    if recorder.bytes() >= LEAST_BYTES_TOLD {
+        words.push(size_in_words(recorder.bytes()));
+    }
+    words.join(", ")
+}
+
+impl LiveView {
+    /// Starts a recording or ends it, and says how far it is.
+    pub(super) fn record_button(
+        &self,
+        ui: &mut egui::Ui,
+        has_words: bool,
+        intents: &mut Vec<Intent>,
+    ) {
+        let colors = theme::palette(ui.visuals());
+        let recorded = self.recorded_length(Instant::now());
+        let is_recording = recorded.is_some();
+        let mut name = "Record".to_owned();
+        let mut spoken = name.clone();
+        if let Some(length) = recorded {
+            let progress = match &self.recording {
+                Some(recording) => progress(recording, length),
+                None => length_in_words(length),
+            };
+            name = match has_words {
+                true => format!("Stop  {progress}"),
+                false => length_in_words(length),
+            };
+            spoken = format!("Stop recording, {progress}");
+        } else if !has_words {
+            name.clear();
+        }
+        let mut text = egui::text::LayoutJob::default();
+        let body = egui::TextStyle::Button.resolve(ui.style());
+        let letters = ui.visuals().text_color();
+        let dot = egui::TextFormat::simple(body.clone(), colors.recording);
+        text.append(icons::RECORD, 0.0, dot);
+        if !name.is_empty() {
+            text.append(&name, 6.0, egui::TextFormat::simple(body, letters));
+        }
+        let mut button = Button::selectable(is_recording, text);
+        if is_recording {
+            // Seen from afar.
+            let fill = colors.recording.gamma_multiply(theme::RECORDING_FILL);
+            button = button.fill(fill).stroke(Stroke::new(1.0, colors.recording));
+        }
+        let does = match is_recording {
+            true => "End the recording.",
+            false => "Save every picture, as a video or into a folder.",
+        };
+        if key_chips::hint(ui.add(button), does, "R")
+            .accessible_name(spoken)
+            .clicked()
+        {
+            intents.push(Intent::Live(LiveIntent::ToggleRecording));
+        }
+    }
+}

@@ -1,0 +1,175 @@
+//! Pictures that change fade, by a clock of the test's own; what is dragged answers at once.
+
+use eframe::egui::Shape;
+
+use crate::window::Window;
+
+/// How much is seen of each picture that is drawn with a texture of this name, from the lowest one up, in levels.
+fn seen(w: &Window, name: &str) -> Vec<u8> {
+    let textures = w.harness.ctx.tex_manager();
+    let textures = textures.read();
+    let has_name = |id| textures.meta(id).is_some_and(|meta| meta.name == name);
+    let mut found = Vec::new();
+    let mut shapes: Vec<&Shape> = (w.harness.output().shapes.iter().rev())
+        .map(|clipped| &clipped.shape)
+        .collect();
+    while let Some(shape) = shapes.pop() {
+        match shape {
+            Shape::Vec(more) => shapes.extend(more.iter().rev()),
+            Shape::Mesh(mesh) if has_name(mesh.texture_id) => {
+                found.extend(mesh.vertices.first().map(|vertex| vertex.color.a()));
+            }
+            _ => {}
+        }
+    }
+    found
+}
+
+impl Window {
+    /// Stops the window's clock, once no fade goes on; gives the time.
+    fn with_own_clock(&mut self) -> f64 {
+        self.step();
+        let now = self.harness.ctx.input(|i| i.time) + 1.0;
+        self.at(now);
+        now
+    }
+
+    /// Draws the window as at this time, and lets its clock stand still.
+    fn at(&mut self, seconds: f64) {
+        self.harness.input_mut().time = Some(seconds);
+        self.step();
+    }
+}
+
+fn is_half(level: u8) -> bool {
+    (120..=136).contains(&level)
+}
+
+#[test]
+fn the_next_painting_fades_in() {
+    let mut w = Window::with_photo(40, 30);
+    let now = w.with_own_clock();
+    assert_eq!(
+        (seen(&w, "photo").len(), seen(&w, "painting").len()),
+        (1, 0)
+    );
+    w.click("Candy");
+    w.until("the first painting", |w| !seen(w, "painting").is_empty());
+    // Over the photo in its place.
+    assert_eq!(seen(&w, "painting"), [0]);
+    assert_eq!(seen(&w, "photo"), [255, 255]);
+    w.at(now + 0.09);
+    assert!(
+        is_half(seen(&w, "painting")[0]),
+        "{:?}",
+        seen(&w, "painting")
+    );
+    assert!(!w.rests(), "it goes on by itself");
+    w.at(now + 0.2);
+    assert_eq!(
+        (seen(&w, "photo"), seen(&w, "painting")),
+        (vec![255], vec![255])
+    );
+
+    let now = w.with_own_clock();
+    w.click("Udnie");
+    w.until("the next painting", |w| seen(w, "painting").len() == 2);
+    assert_eq!(seen(&w, "painting"), [255, 0]);
+    w.at(now + 0.09);
+    let [before, after] = seen(&w, "painting")[..] else {
+        panic!("{:?}", seen(&w, "painting"));
+    };
+    assert!(before == 255 && is_half(after), "{before}, {after}");
+    w.at(now + 0.2);
+    assert_eq!(seen(&w, "painting"), [255]);
+    // Messages and tooltips have gone, too: a picture that rests costs nothing.
+    w.at(now + 60.0);
+    w.until("the rest", Window::rests);
+
+    // One that is known already fades in, too.
+    w.with_own_clock();
+    w.click("Undo");
+    w.until("the painting before", |w| w.is_chosen("Candy"));
+    w.until("both", |w| seen(w, "painting") == [255, 0]);
+}
+
+#[test]
+fn a_painting_fades_in_over_its_draft() {
+    let mut w = Window::painted(1000, 500);
+    let now = w.with_own_clock();
+    w.script.hold();
+    w.click("Udnie");
+    w.until("the draft's run", |w| w.script.runs().len() == 3);
+    // The painting waits, its draft does no more.
+    w.script.only_from(600);
+    w.until("the draft", |w| seen(w, "painting").len() == 2);
+    w.at(now + 0.2);
+    w.until("only the draft", |w| seen(w, "painting") == [255]);
+    w.script.release();
+    w.until("the painting", |w| seen(w, "painting").len() == 2);
+    assert_eq!(seen(&w, "painting"), [255, 0]);
+}
+
+#[test]
+fn what_is_dragged_answers_at_once() {
+    let mut w = Window::painted(40, 30);
+    w.with_own_clock();
+    let before = w.pixels();
+    w.slider("Strength").set_value_accesskit(30.0);
+    let (_, place) = w.picture("painting");
+    let at = place.lerp_inside(eframe::egui::vec2(0.7, 0.3));
+    let level = |pixels: &eframe::egui::ColorImage| pixels[(at.x as usize, at.y as usize)];
+    // With a clock that stands still nothing would be seen of what fades in.
+    w.until("the other strength", |w| {
+        level(&w.pixels()) != level(&before)
+    });
+    assert_eq!(seen(&w, "painting"), [255]);
+}
+
+#[test]
+fn a_saved_painting_fades_in_and_the_photo_comes_back() {
+    let mut w = Window::painted(40, 30);
+    w.save_as("first.png");
+    let now = w.with_own_clock();
+    w.click("first.png");
+    w.until("the saved painting", |w| {
+        w.has("Picture, saved painting, 40 × 30 px")
+    });
+    // Photo and painting, and over them what is not seen yet.
+    assert_eq!(
+        (seen(&w, "photo"), seen(&w, "painting")),
+        (vec![255], vec![255])
+    );
+    w.at(now + 0.09);
+    let shares = [seen(&w, "photo"), seen(&w, "painting")].concat();
+    assert!(
+        shares.len() == 3 && shares.iter().all(|s| is_half(*s)),
+        "{shares:?}"
+    );
+    assert!(!w.rests());
+    w.at(now + 0.2);
+    assert_eq!(
+        (seen(&w, "photo"), seen(&w, "painting")),
+        (vec![255], vec![])
+    );
+    let now = w.with_own_clock();
+    w.click("Back");
+    w.until("the photo", |w| {
+        w.has_containing("Picture, original and painted")
+    });
+    assert_eq!(
+        (seen(&w, "photo"), seen(&w, "painting")),
+        (vec![255], vec![])
+    );
+    w.at(now + 0.09);
+    let shares = [seen(&w, "photo"), seen(&w, "painting")].concat();
+    assert!(
+        shares.len() == 3 && shares.iter().all(|s| is_half(*s)),
+        "{shares:?}"
+    );
+    w.at(now + 0.2);
+    assert_eq!(
+        (seen(&w, "photo"), seen(&w, "painting")),
+        (vec![255], vec![255])
+    );
+}
