@@ -20,7 +20,8 @@
 //
 // Work: 8 heads of 64, 1024 tokens, fp16: 2.1 GFLOP, and 168 MB of scores and weights: 13 FLOP a byte.
 // Roofline: memory.
-// Measured: NOT MEASURED.
+// Measured: NVIDIA H200, driver 580.159, 2026-11-24, tools/bench_attention.py, fp16, 8 heads of 64: 64 tokens 14.2 us, 256
+// 17.5, 1024 80.8, 4096 989. PyTorch's math backend in the same run: 29, 38, 183 and 2136.
 //
 // Numerics: sums in fp32 (16 bits: products on tensor cores, weights rounded to the type for them), one rounding
 // to the map's type. Only what is no number sets `overflow`.

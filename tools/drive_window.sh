@@ -43,7 +43,7 @@ unset WAYLAND_DISPLAY DBUS_SESSION_BUS_ADDRESS
 
 # It takes a display that is free, and tells which once it can be used.
 : >"$work/display"
-Xvfb -displayfd 3 -screen 0 1440x940x24 3>"$work/display" >/dev/null 2>&1 &
+Xvfb -displayfd 3 -screen 0 1280x800x24 3>"$work/display" >/dev/null 2>&1 &
 xvfb=$!
 for _ in $(seq 100); do
     [ -s "$work/display" ] && break
@@ -64,7 +64,7 @@ open_window() {
     done
     [ -n "$window" ] || fail "no window came up"
     # The pointer rests where nothing has a tooltip.
-    xdotool windowmove "$window" 0 0 windowsize "$window" 1440 940 windowfocus "$window" mousemove 800 938
+    xdotool windowmove "$window" 0 0 windowsize "$window" 1280 800 windowfocus "$window" mousemove 700 798
 }
 
 # Live pictures never rest.
@@ -91,9 +91,9 @@ keys() { xdotool windowfocus "$window" key --delay 60 "$@"; sleep 0.3; }
 shot() {
     case "${kept:- $1 }" in *" $1 "*) ;; *) return ;; esac
     # Those that the README shows in a column of three are smaller.
-    size=75%
-    case $1 in brush | folder | light) size=58% ;; esac
-    import -window "$window" -strip -resize "$size" -define webp:method=6 -quality 18 "$shots/$1.webp"
+    size=84%
+    case $1 in brush | folder | light) size=64% ;; esac
+    import -window "$window" -strip -resize "$size" -define webp:method=6 -quality 14 "$shots/$1.webp"
     echo "took $shots/$1.webp"
 }
 saved() { [ -s "$1" ] || fail "$1 was not saved"; }
