@@ -97,6 +97,7 @@ impl App {
                     for note in &painting.notes {
                         self.messages.notice(note.clone());
                     }
+                    self.messages.settle(Topic::Painting);
                     self.workspace.show(recipe, painting);
                     self.recompose_anew();
                     self.catch_up();
@@ -107,6 +108,7 @@ impl App {
             Event::Failed { error, generation } => {
                 if self.is_requested(generation) {
                     self.messages
+                        .about(Topic::Painting)
                         .error(format!("The photo was not painted: {error}"));
                     self.revert_choice(ctx);
                 }

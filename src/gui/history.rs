@@ -37,9 +37,11 @@ impl History {
         }
     }
 
-    /// The last step was none, where it led from this choice.
-    pub fn forget_step_from(&mut self, choice: &Choice) {
-        self.past.pop_if(|step| step == choice);
+    /// The steps that led away from this choice, to which it has gone back, were none.
+    pub fn forget_steps_from(&mut self, choice: &Choice) {
+        if let Some(at) = self.past.iter().rposition(|step| step == choice) {
+            self.past.truncate(at);
+        }
     }
 
     /// Nothing can be redone any more: something else was done, which is no choice.

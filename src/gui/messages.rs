@@ -1,6 +1,7 @@
 //! The message area: what went wrong or should be known, over the stage, never in the way.
 //!
-//! Errors stay until they are dismissed; notices leave by themselves. A notice may offer something to do, or show a
+//! Errors stay until they are dismissed, or were seen for a while by somebody who goes on working; notices leave by
+//! themselves. A notice may offer something to do, or show a
 //! picture that was saved, and then stays longer. Two are seen at once where they leave three quarters of the picture
 //! free: notices give way to newer ones and to what is about the same, and errors wait behind these. Where there is
 //! little room, a message is a single line.
@@ -20,6 +21,8 @@ const MOST_SHOWN: usize = 2;
 const MOST: usize = 6;
 /// How long a notice stays, in seconds.
 const NOTICE_SECONDS: f64 = 7.0;
+/// How long an error stays at least; then it leaves with the next thing that a person does.
+const ERROR_SECONDS: f64 = 20.0;
 /// How long a notice stays that offers something, in seconds.
 const OFFER_SECONDS: f64 = 15.0;
 /// Width of a message at most, in points.
@@ -44,7 +47,7 @@ const SIDES: [i8; 2] = [14, 6];
 /// How grave a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Something went wrong; stays.
+    /// Something went wrong; stays while nobody is there.
     Error,
     /// Something to know; leaves by itself.
     Notice,
@@ -57,6 +60,8 @@ pub enum Topic {
     Saving,
     /// A recording that has ended.
     Recording,
+    /// A photo that could not be painted.
+    Painting,
 }
 
 /// What a notice offers to do.
@@ -92,13 +97,13 @@ struct Message {
 }
 
 impl Message {
-    /// How long it stays, in seconds; `None` until it is dismissed.
-    fn stays(&self) -> Option<f64> {
+    /// How long it stays, in seconds.
+    fn stays(&self) -> f64 {
         let offers = self.offer.is_some() || self.picture.is_some();
         match (self.kind, offers) {
-            (Kind::Error, _) => None,
-            (Kind::Notice, true) => Some(OFFER_SECONDS),
-            (Kind::Notice, false) => Some(NOTICE_SECONDS),
+            (Kind::Error, _) => ERROR_SECONDS,
+            (Kind::Notice, true) => OFFER_SECONDS,
+            (Kind::Notice, false) => NOTICE_SECONDS,
         }
     }
 
@@ -128,7 +133,13 @@ impl Message {
 
     /// Seconds until it leaves by itself.
     fn left(&self, now: f64) -> Option<f64> {
-        Some(self.since? + self.stays()? - now)
+        Some(self.since? + self.stays() - now)
+    }
+
+    /// Whether it leaves now, an error only where a person does something.
+    fn leaves(&self, now: f64, is_busy: bool) -> bool {
+        let is_over = self.left(now).is_some_and(|left| left <= 0.0);
+        is_over && (is_busy || self.kind == Kind::Notice)
     }
 }
 
@@ -250,6 +261,11 @@ impl Messages {
         }
     }
 
+    /// Takes away what was said about something that went well now.
+    pub fn settle(&mut self, topic: Topic) {
+        self.remove(|m| m.topic == Some(topic));
+    }
+
     /// Takes a message away.
     pub fn dismiss(&mut self, number: u64) {
         self.remove(|m| m.number == number);
@@ -299,7 +315,8 @@ impl Messages {
         intents: &mut Vec<Intent>,
     ) {
         let now = ui.input(|i| i.time);
-        self.remove(|m| m.left(now).is_some_and(|left| left <= 0.0));
+        let is_busy = ui.input(|i| i.pointer.is_moving() || !i.events.is_empty());
+        self.remove(|m| m.leaves(now, is_busy));
         let before = self.before_dialog.unwrap_or(u64::MAX);
         let is_here = |m: &Message| (m.number <= before) == (corner == Corner::Bottom);
         let most = MOST_COVERED * area.height();
@@ -322,7 +339,8 @@ impl Messages {
             message.since.get_or_insert(now);
             shown.push(message.number);
         }
-        let next_to_leave = self.list.iter().filter_map(|m| m.left(now));
+        let notices = self.list.iter().filter(|m| m.kind == Kind::Notice);
+        let next_to_leave = notices.filter_map(|m| m.left(now));
         if let Some(seconds) = next_to_leave.min_by(f64::total_cmp) {
             ui.ctx().request_repaint_after_secs(seconds as f32 + 0.01);
         }

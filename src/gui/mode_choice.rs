@@ -11,7 +11,7 @@ use super::{
 use crate::{
     backend::DeviceInfo,
     engine::live::CandidateChoice,
-    mode::{AttentionChoice, DeviceChoice, ModeChoice, PrecisionChoice, Variant},
+    mode::{AttentionChoice, DeviceChoice, ModeChoice, Precision, PrecisionChoice, Variant},
 };
 
 /// Which lists there are.
@@ -21,16 +21,37 @@ pub struct Offers {
     device: bool,
     /// Whether there is a choice of how attention is computed: a GPU, and a style whose network has it.
     attention: bool,
+    /// Whether a processor paints, which lacks some variants and precisions.
+    is_processor: bool,
 }
 
 impl Offers {
     /// On this device, for a network that has attention or not.
     pub fn of(device: Option<&DeviceInfo>, has_attention: bool) -> Self {
-        let has_gpu = device.is_some_and(|d| d.kind == DeviceChoice::Cuda);
+        let is = |kind| device.is_some_and(|d| d.kind == kind);
+        let has_gpu = is(DeviceChoice::Cuda);
         Self {
             device: has_gpu,
             attention: has_gpu && has_attention,
+            is_processor: is(DeviceChoice::Cpu),
         }
+    }
+
+    /// The variants that what paints has.
+    fn variants(self) -> impl Iterator<Item = Variant> {
+        let is_there = move |v: &Variant| !self.is_processor || *v != Variant::FusedNorm;
+        Variant::ALL.iter().copied().filter(is_there)
+    }
+
+    /// The precisions that what paints has, whatever the network.
+    fn precisions(self) -> impl Iterator<Item = PrecisionChoice> {
+        let is_there = move |choice: &PrecisionChoice| match choice {
+            PrecisionChoice::Auto | PrecisionChoice::Fixed(Precision::Fp32) => true,
+            PrecisionChoice::Fixed(precision) => {
+                self.is_processor == (*precision == Precision::Int8)
+            }
+        };
+        PrecisionChoice::ALL.iter().copied().filter(is_there)
     }
 }
 
@@ -48,8 +69,10 @@ pub fn candidate(
 ) {
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
-        variant(ui, side, WIDTHS[0], mode);
-        precision(ui, side, WIDTHS[1], mode);
+        // Each side has a device of its own, which says what it lacks.
+        variant(ui, side, WIDTHS[0], mode, Variant::ALL.iter().copied());
+        let precisions = PrecisionChoice::ALL.iter().copied();
+        precision(ui, side, WIDTHS[1], mode, precisions);
         if offers.attention && *device != DeviceChoice::Cpu {
             attention(ui, side, WIDTHS[2], mode);
         }
@@ -64,10 +87,11 @@ pub fn candidate(
 /// Lists one below the other, each with its name, for what paints.
 pub fn engine(ui: &mut egui::Ui, mode: &mut ModeChoice, offers: Offers) {
     theme::row(ui, ENGINE, |ui, _| {
-        variant(ui, ENGINE, ui.available_width(), mode);
+        variant(ui, ENGINE, ui.available_width(), mode, offers.variants());
     });
     theme::row(ui, "Precision", |ui, _| {
-        precision(ui, ENGINE, ui.available_width(), mode);
+        let precisions = offers.precisions();
+        precision(ui, ENGINE, ui.available_width(), mode, precisions);
     });
     if offers.attention {
         theme::row(ui, "Attention", |ui, _| {
@@ -76,24 +100,36 @@ pub fn engine(ui: &mut egui::Ui, mode: &mut ModeChoice, offers: Offers) {
     }
 }
 
-fn variant(ui: &mut egui::Ui, title: &str, width: f32, mode: &mut ModeChoice) {
+fn variant(
+    ui: &mut egui::Ui,
+    title: &str,
+    width: f32,
+    mode: &mut ModeChoice,
+    offered: impl Iterator<Item = Variant>,
+) {
     list(
         ui,
         [title, "variant"],
         width,
         &mut mode.variant,
-        Variant::ALL.iter().map(|&v| (v, v.name())),
+        offered.map(|v| (v, v.name())),
         "How the network is cut into steps: Baseline is each operation by itself, Fused joins them.",
     );
 }
 
-fn precision(ui: &mut egui::Ui, title: &str, width: f32, mode: &mut ModeChoice) {
+fn precision(
+    ui: &mut egui::Ui,
+    title: &str,
+    width: f32,
+    mode: &mut ModeChoice,
+    offered: impl Iterator<Item = PrecisionChoice>,
+) {
     list(
         ui,
         [title, "precision"],
         width,
         &mut mode.precision,
-        PrecisionChoice::ALL.iter().map(|&p| (p, p.name())),
+        offered.map(|p| (p, p.name())),
         "In which numbers the network is computed; Auto is the fastest that the device does well.",
     );
 }

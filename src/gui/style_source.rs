@@ -303,7 +303,7 @@ impl StyleSource for Library {
         let network = StyleNetwork::built_in().map_err(|e| not_added(&e))?;
         let seen = style_picture::look_at(&network, picture);
         let (code, thumbnail) = seen.map_err(|e| not_added(&e))?;
-        let caution = style_picture::caution(name, picture);
+        let caution = style_picture::caution(&format!("“{name}”"), picture);
         self.keep_picture(&code, name, &thumbnail, caution)
     }
 

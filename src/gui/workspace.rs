@@ -305,7 +305,7 @@ impl Workspace {
             output: self.choice.output,
             ..back
         };
-        self.history.forget_step_from(&self.choice);
+        self.history.forget_steps_from(&self.choice);
     }
 
     /// Notes that the choice was `before` until now.

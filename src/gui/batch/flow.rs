@@ -79,7 +79,7 @@ impl App {
         words.push_str(match (self.live.is_some(), seen) {
             (true, _) => ". These are the settings of photos: “Photo” above shows them.",
             (false, true) => ". Change them on the right.",
-            (false, false) => ". The controls button above shows them.",
+            (false, false) => ". “Adjust” above shows them.",
         });
         words
     }

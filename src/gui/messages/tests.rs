@@ -64,3 +64,28 @@ fn what_follows_an_offer_follows_however_its_notice_goes_but_by_its_button() {
     messages.withdraw(|intent| *intent == Intent::Undo);
     assert!(messages.take_follows().is_empty());
 }
+
+#[test]
+fn an_error_leaves_once_it_was_seen_for_a_while_by_somebody_who_goes_on() {
+    let mut messages = Messages::default();
+    messages.error("Wrong");
+    let error = &mut messages.list[0];
+    assert!(!error.leaves(1e6, true), "nobody saw it");
+    error.since = Some(10.0);
+    assert!(!error.leaves(9.0 + ERROR_SECONDS, true));
+    assert!(
+        !error.leaves(11.0 + ERROR_SECONDS, false),
+        "nobody is there"
+    );
+    assert!(error.leaves(11.0 + ERROR_SECONDS, true));
+}
+
+#[test]
+fn what_went_well_takes_away_what_was_said_about_it() {
+    let mut messages = Messages::default();
+    messages.about(Topic::Painting).error("Not painted");
+    messages.error("Not saved");
+    messages.settle(Topic::Painting);
+    let left: Vec<&str> = messages.list.iter().map(|m| m.text.as_str()).collect();
+    assert_eq!(left, ["Not saved."]);
+}

@@ -84,8 +84,12 @@ fn results_are_unsaved_until_saved_as_they_are() {
 fn a_stopped_run_goes_back_to_the_painting_before_it() {
     let mut table = painted(Origin::Clipboard);
     let before = table.choice.clone();
-    table.choice.style = Some("mosaic".to_owned());
-    table.commit(before.clone());
+    // Of the styles that were passed over none was painted.
+    for style in ["great_wave", "udnie", "mosaic"] {
+        let passed = table.choice.clone();
+        table.choice.style = Some(style.to_owned());
+        table.commit(passed);
+    }
     table.set_draft(Some(painting()));
     assert!(table.finished().is_none(), "a draft is not saved");
     table.revert_choice();

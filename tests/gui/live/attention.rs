@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use eframe::egui::Key;
+use eframe::egui::{Key, Modifiers};
 
 use crate::window::Window;
 
@@ -69,4 +69,29 @@ fn a_processor_offers_no_choice_of_attention() {
     w.press(Key::B);
     w.until_contains("Fused fp32 is ");
     assert!(!w.has("Left: attention"));
+}
+
+/// A processor is offered what it has, a GPU what that has.
+#[test]
+fn the_engine_offers_what_the_device_has() {
+    let mut w = Window::live();
+    w.until_label("Advanced");
+    w.click("Advanced");
+    w.until_label("Engine: variant");
+    w.open_list("Engine: variant");
+    assert!(w.has("Baseline") && !w.has("Fused-norm"));
+    w.key(Modifiers::NONE, Key::Escape);
+    w.open_list("Engine: precision");
+    assert!(w.has("int8") && w.has("fp32") && !w.has("fp16"));
+
+    let folder = Arc::new(tempfile::tempdir().expect("a folder"));
+    let mut w = Window::live_on_a_gpu(folder);
+    w.until_label("Advanced");
+    w.click("Advanced");
+    w.until_label("Engine: variant");
+    w.open_list("Engine: variant");
+    assert!(w.has("Baseline") && w.has("Fused-norm"));
+    w.key(Modifiers::NONE, Key::Escape);
+    w.open_list("Engine: precision");
+    assert!(w.has("fp16") && !w.has("int8"));
 }
