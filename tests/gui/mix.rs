@@ -302,7 +302,8 @@ fn four_pictures_are_mixed_live_and_a_slider_changes_what_paints() {
     w.until("the shares", |w| w.value("Storm") == 70.0);
     let runs = w.script.runs().len();
     w.until("more pictures", |w| w.script.runs().len() > runs + 3);
-    assert!(w.script.paints_with(&equal));
+    // Small pictures of the other styles are painted in between.
+    w.until("the network before", |w| w.script.paints_with(&equal));
     drop(hold);
     w.until("the new mix", |_| is_mixed(70));
     let other = styles.mixed_network().expect("a network");
