@@ -250,6 +250,6 @@ fn a_dark_style_picture_is_added_with_a_hint() {
     night.save(&file).expect("written");
     w.platform.answer(Some(file));
     w.key(Modifiers::COMMAND, Key::I);
-    w.until_label("“Night” is very dark, so expect dark paintings.");
+    w.until_label("“night” is very dark, so expect dark paintings.");
     w.until_label("night");
 }

@@ -5,7 +5,7 @@ use eframe::egui::Shape;
 use crate::window::Window;
 
 /// How much is seen of each picture that is drawn with a texture of this name, from the lowest one up, in levels.
-fn seen(w: &Window, name: &str) -> Vec<u8> {
+pub fn seen(w: &Window, name: &str) -> Vec<u8> {
     let textures = w.harness.ctx.tex_manager();
     let textures = textures.read();
     let has_name = |id| textures.meta(id).is_some_and(|meta| meta.name == name);

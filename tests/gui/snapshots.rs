@@ -11,7 +11,7 @@ use eframe::egui::{ColorImage, Key, Rect};
 use egui_kittest::kittest::Queryable;
 use image::{RgbImage, imageops};
 
-use crate::window::Window;
+use crate::{fades::seen, window::Window};
 
 /// Size of the window, in points.
 const SIZE: (f32, f32) = (1280.0, 800.0);
@@ -184,6 +184,9 @@ fn a_painted_photo() {
         w.click("Dismiss");
         w.click("Candy");
         w.until_painted();
+        w.until("the painting without a fade", |w| {
+            seen(w, "painting") == [255]
+        });
         let hidden = Hidden {
             lines: &["Painted at"],
             ..Hidden::default()

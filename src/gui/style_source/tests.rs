@@ -70,7 +70,7 @@ fn a_picture_without_strokes_is_kept_with_a_warning() {
         };
         let told = warning.unwrap_or_default();
         assert_eq!(
-            told.starts_with("Dot is only 8 x 8 pixels large"),
+            told.starts_with("“Dot” is only 8 x 8 pixels large"),
             is_told,
             "{told}"
         );

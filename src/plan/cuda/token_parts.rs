@@ -75,14 +75,14 @@ impl CudaPlan {
             matches!(part, Some(".ffn" | ".up" | ".down"))
         };
         let is_of_attention = |step: &CudaStep| is_of_layer(step) && attention_of(step).is_some();
-        let kinds: [(TokenPartKind, &dyn Fn(&CudaStep) -> bool); 3] = [
-            (TokenPartKind::Attention, &is_of_attention),
-            (TokenPartKind::AttentionLayer, &is_of_layer),
-            (TokenPartKind::FeedForward, &is_of_feed),
-        ];
-        let part = |(kind, is_of): (_, &dyn Fn(&CudaStep) -> bool)| {
-            let first = self.steps.iter().position(is_of)?;
-            let behind = self.steps.iter().rposition(is_of)? + 1;
+        let is_of = |kind: TokenPartKind, step: &CudaStep| match kind {
+            TokenPartKind::Attention => is_of_attention(step),
+            TokenPartKind::AttentionLayer => is_of_layer(step),
+            TokenPartKind::FeedForward => is_of_feed(step),
+        };
+        let part = |kind: TokenPartKind| {
+            let first = self.steps.iter().position(|step| is_of(kind, step))?;
+            let behind = self.steps.iter().rposition(|step| is_of(kind, step))? + 1;
             Some(TokenPart {
                 kind,
                 steps: first..behind,
@@ -90,6 +90,11 @@ impl CudaPlan {
                 heads,
             })
         };
+        let kinds = [
+            TokenPartKind::Attention,
+            TokenPartKind::AttentionLayer,
+            TokenPartKind::FeedForward,
+        ];
         kinds.into_iter().filter_map(part).collect()
     }
 }
