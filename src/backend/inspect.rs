@@ -69,7 +69,7 @@ pub trait InspectSession: Session {
         tap: Option<NormTap<'_>>,
     ) -> Result<Tensor, BackendError>;
 
-    /// The map that a network makes which reads maps instead of a photo ([`Graph::inputs`]); as in
+    /// The map that a network makes which reads maps instead of a photo ([`Graph::inputs`](crate::graph::Graph::inputs)); as in
     /// [`InspectSession::run_tensor`], nothing is rounded.
     ///
     /// # Errors
