@@ -50,8 +50,8 @@ impl Backend for Stub {
         Precision::Fp16
     }
 
-    fn predicted_bytes(&self, _: &Graph, _: &SessionSpec) -> u64 {
-        1 << 20
+    fn predicted_bytes(&self, _: &Graph, _: &SessionSpec) -> Result<u64, BackendError> {
+        Ok(1 << 20)
     }
 
     fn free_bytes(&self) -> Option<u64> {
