@@ -9,7 +9,7 @@ use std::{ops::Range, sync::Arc};
 use super::{
     SWEPT_BYTES,
     device_network::{DeviceNetwork, Launches, SessionDevice, driver_error},
-    driver::{DevicePtr, Driver, DriverFailure, Queue},
+    driver::{DevicePtr, Driver, DriverFailure},
     frame_slot::Recording,
     transfers::EventList,
 };
@@ -18,13 +18,11 @@ use crate::{
     network::{NodeWeights, Weights},
     plan::cuda::{MemoryLayout, Operation, OperationPlan},
     tensor::{Shape, Tensor},
-    timing::{OperationTiming, Percentiles},
+    timing::OperationTiming,
 };
 
 /// Most copies: more would only make the graph longer.
 const MOST_COPIES: usize = 64;
-/// Replays that come first and do not count.
-const WARMUP: u32 = 3;
 
 /// An operation ready to run.
 pub struct OperationSession {
@@ -214,21 +212,7 @@ impl OperationSession {
             Some(list) => list,
             None => EventList::make(&self.driver, 2)?,
         };
-        let [before, after] = self.events.insert(list).list[..] else {
-            return Ok(0.0);
-        };
-        let mut times_ms = Vec::new();
-        for round in 0..WARMUP + rounds {
-            self.driver.record(before, Queue::Painting)?;
-            self.driver.replay(graph)?;
-            self.driver.record(after, Queue::Painting)?;
-            self.driver.wait()?;
-            if round >= WARMUP {
-                let ms = self.driver.elapsed_ms(before, after)?;
-                times_ms.push(f64::from(ms));
-            }
-        }
-        Ok(Percentiles::of(&times_ms).map_or(0.0, |p| p.p50_ms))
+        self.events.insert(list).median_ms(graph, rounds)
     }
 
     fn upload_inputs(&self) -> Result<(), DriverFailure> {

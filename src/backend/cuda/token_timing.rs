@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{
     device_network::{DeviceNetwork, Launches, SessionDevice, driver_error},
-    driver::{Driver, DriverFailure, Queue},
+    driver::{Driver, DriverFailure},
     frame_slot::Recording,
     transfers::EventList,
 };
@@ -13,15 +13,13 @@ use crate::{
     backend::{BackendError, RunControl},
     network::Network,
     plan::cuda::{CudaPlan, TokenPart, TokenPartKind},
-    timing::{OperationTiming, Percentiles},
+    timing::OperationTiming,
 };
 
 /// How often a graph runs a part of so many tokens: often enough that what stands around the graph counts for little.
 const fn runs_in_a_graph(tokens: usize) -> usize {
     if tokens <= 2048 { 20 } else { 4 }
 }
-/// Replays that come first and do not count.
-const WARMUP: u32 = 3;
 
 /// Times the parts of a network's first block over `rounds` replays; none of a plan without attention.
 pub(super) fn timed(
@@ -105,21 +103,7 @@ fn median_us(
         driver: driver.clone(),
     };
     recorded?;
-    let [before, after] = events.list[..] else {
-        return Ok(0.0);
-    };
-    let mut times_ms = Vec::new();
-    for round in 0..WARMUP + rounds {
-        driver.record(before, Queue::Painting)?;
-        driver.replay(graph.graph)?;
-        driver.record(after, Queue::Painting)?;
-        driver.wait()?;
-        if round >= WARMUP {
-            times_ms.push(f64::from(driver.elapsed_ms(before, after)?));
-        }
-    }
-    let median_ms = Percentiles::of(&times_ms).map_or(0.0, |p| p.p50_ms);
-    Ok(1e3 * median_ms / runs as f64)
+    Ok(1e3 * events.median_ms(graph.graph, rounds)? / runs as f64)
 }
 
 fn timing(plan: &CudaPlan, part: &TokenPart, us: f64) -> OperationTiming {

@@ -100,6 +100,14 @@ pub struct FrameLoop {
     painted: u64,
 }
 
+/// The source's frame where it has the working size, else the scaled one.
+fn at_size<'a>(working: (usize, usize), source: &'a Frame, scaled: &'a Frame) -> &'a Frame {
+    match working == sides(source) {
+        true => source,
+        false => scaled,
+    }
+}
+
 impl FrameLoop {
     /// Pictures go to `output`, and `wake_up` is called after each; `control` ends a run. `device` paints.
     pub fn new(
@@ -142,10 +150,7 @@ impl FrameLoop {
 
     /// The source's frame at the working size; `source` is the one that was scaled.
     pub fn scaled<'a>(&'a self, source: &'a Frame) -> &'a Frame {
-        match self.working == sides(source) {
-            true => source,
-            false => &self.scaled,
-        }
+        at_size(self.working, source, &self.scaled)
     }
 
     /// Ends a run.
@@ -227,10 +232,7 @@ impl FrameLoop {
     ) -> Result<RunTiming, BackendError> {
         let picture = &mut self.output.value;
         let [first, second] = &mut self.network;
-        let scaled = match self.working == sides(source) {
-            true => source,
-            false => &self.scaled,
-        };
+        let scaled = at_size(self.working, source, &self.scaled);
         self.composed[half as usize] = false;
         if self.upscales {
             let is_pair = picture.other.is_some();
@@ -265,10 +267,7 @@ impl FrameLoop {
 
     /// Shows the frame at the working size as it is, of the source's `source`.
     pub fn show_source(&mut self, source: &Frame) -> Painted {
-        let scaled = match self.working == sides(source) {
-            true => source,
-            false => &self.scaled,
-        };
+        let scaled = at_size(self.working, source, &self.scaled);
         parallel_copy::copy(self.output.value.painted.rgba_mut(), scaled.rgba());
         Painted {
             mode: None,
@@ -299,11 +298,8 @@ impl FrameLoop {
                 let painting = (&self.scaled, network);
                 (self.upscaler).compose(painting, &picture.original, look, to);
             } else if look != Look::default() {
-                let at_size = match self.working == sides(&picture.original) {
-                    true => &picture.original,
-                    false => &self.scaled,
-                };
-                compose_into(at_size, to, look);
+                let source = at_size(self.working, &picture.original, &self.scaled);
+                compose_into(source, to, look);
             }
         }
     }
@@ -371,10 +367,7 @@ impl FrameLoop {
             false => &mut self.output.value.painted,
         };
         fit(unseen, self.working);
-        let scaled = match self.working == sides(source) {
-            true => source,
-            false => &self.scaled,
-        };
+        let scaled = at_size(self.working, source, &self.scaled);
         (scaled, unseen, &self.control)
     }
 }
