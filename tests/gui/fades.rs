@@ -1,11 +1,17 @@
 //! Pictures that change fade, by a clock of the test's own; what is dragged answers at once.
 
-use eframe::egui::Shape;
+use eframe::egui::{Shape, TextureId};
 
 use crate::window::Window;
 
 /// How much is seen of each picture that is drawn with a texture of this name, from the lowest one up, in levels.
 pub fn seen(w: &Window, name: &str) -> Vec<u8> {
+    let drawn = drawn(w, name).into_iter();
+    drawn.map(|(level, _)| level).collect()
+}
+
+/// As [`seen`], each with its texture.
+pub fn drawn(w: &Window, name: &str) -> Vec<(u8, TextureId)> {
     let textures = w.harness.ctx.tex_manager();
     let textures = textures.read();
     let has_name = |id| textures.meta(id).is_some_and(|meta| meta.name == name);
@@ -17,7 +23,8 @@ pub fn seen(w: &Window, name: &str) -> Vec<u8> {
         match shape {
             Shape::Vec(more) => shapes.extend(more.iter().rev()),
             Shape::Mesh(mesh) if has_name(mesh.texture_id) => {
-                found.extend(mesh.vertices.first().map(|vertex| vertex.color.a()));
+                let level = mesh.vertices.first().map(|vertex| vertex.color.a());
+                found.extend(level.map(|level| (level, mesh.texture_id)));
             }
             _ => {}
         }

@@ -11,7 +11,10 @@ use eframe::egui::{ColorImage, Key, Rect};
 use egui_kittest::kittest::Queryable;
 use image::{RgbImage, imageops};
 
-use crate::{fades::seen, window::Window};
+use crate::{
+    fades::{drawn, seen},
+    window::Window,
+};
 
 /// Size of the window, in points.
 const SIZE: (f32, f32) = (1280.0, 800.0);
@@ -182,10 +185,15 @@ fn a_painted_photo() {
         // Goes by itself after a while, which may be sooner or later than the painting is there.
         w.until_label("Opened as a photo.");
         w.click("Dismiss");
+        // The draft stays until the painting, which is put together behind the window's back, takes its place.
+        w.script.only_from(600);
+        w.script.hold();
         w.click("Candy");
-        w.until_painted();
-        w.until("the painting without a fade", |w| {
-            seen(w, "painting") == [255]
+        w.until("the draft alone", |w| seen(w, "painting") == [255]);
+        let draft = drawn(&w, "painting");
+        w.script.release();
+        w.until("the painting alone", |w| {
+            seen(w, "painting") == [255] && drawn(w, "painting") != draft && w.is_painted()
         });
         let hidden = Hidden {
             lines: &["Painted at"],
@@ -222,7 +230,7 @@ fn live_pictures_that_are_compared() {
         let hidden = Hidden {
             parts: &["Picture, ", " ms", "Candy", "Udnie", "Wave"],
             // The automatic size and its rate depend on the machine.
-            lines: &[" fps", "Painted at", "frames a second"],
+            lines: &[" fps", "Painted at", "frames a second", "pairs of frames"],
         };
         looks_as_before(&mut w, "live", theme, scale, hidden);
     });
