@@ -20,6 +20,8 @@ TERMS = (
 
 # The first part of those whose licence it is.
 PART = re.compile(r"^  (\S+ [0-9][^\s,]*)", re.MULTILINE)
+# Above each licence.
+RULE = "\n========\n"
 # What may differ between copies of the same terms.
 UNCOUNTED = re.compile(r"https?://\S+|\([a-z]\)|[\"'`“”*]")
 
@@ -29,7 +31,7 @@ def once(whole, begin, end, name, keeps_ends):
 
     def shortened(found):
         words = " ".join(UNCOUNTED.sub("", found.group()).split())
-        above = whole[whole.rindex("=" * 80, 0, found.start()) : found.start()]
+        above = whole[whole.rindex(RULE, 0, found.start()) : found.start()]
         part = next(iter(PART.findall(above)), above.strip("= \n").split("\n")[0])
         if known.setdefault(words, part) == part:
             return found.group()
