@@ -23,14 +23,15 @@
 //! | 2 | [`quantisation`] | how a network's maps and weights become bytes |
 //! | 2 | [`models`] | one folder for each known network: builds its graph and recognises its checkpoints |
 //! | 2 | [`weights`] | checkpoint readers, the only parsers of untrusted weights; the style library |
-//! | 1 | [`tensor`], [`mode`], [`numeric`], [`frame`], [`timing`], [`compose`], [`mailbox`], [`text`] | values that all of it speaks of; opens no files, starts no threads, knows no devices |
+//! | 1 | [`tensor`], [`mode`], [`numeric`], [`frame`], [`raw_frame`], [`rotation`], [`timing`], [`compose`], [`mailbox`], [`text`] | values that all of it speaks of; opens no files, starts no threads, knows no devices |
 //! | 0 | [`disk`] | writes files whole, and has words for the system's errors; knows nothing of the rest |
 //!
 //! # Invariants
 //!
 //! Pictures and networks:
 //!
-//! - Between modules pixels are always RGBA8; alpha is carried through from the photo.
+//! - Between modules pixels are always RGBA8; alpha is carried through from the photo. One exception: a camera's frames go
+//!   to a GPU as they came ([`raw_frame`]) where they have the size at which they are painted.
 //! - A checkpoint fits exactly or is an error that names the keys; nothing in a file is executed.
 //! - Instance norms use the picture's own statistics; the running averages that some files carry are ignored.
 //! - A picture of H x W pixels has maps of H, then ceil(H/2), then ceil(H/4) rows, doubled twice on the way
@@ -105,10 +106,12 @@
 //! camera thread                    engine thread                          window thread
 //! capture/camera/session.rs        engine/thread.rs, engine/live/run.rs   gui/app.rs, gui/live/update.rs
 //!   wait for a frame                 Live::serve
-//!   decode, rotate, mirror             take the newest settings
+//!   decode, rotate, mirror: not        take the newest settings
+//!     where the GPU does
 //!   feed::hand_over      --------->    take the newest frame
 //!                                      FrameLoop::begin, scale            App::logic
-//!                                      Session::run_composed, or run        take the newest picture
+//!                                      Session::run_raw, run_composed,
+//!                                        or run                             take the newest picture
 //!                                      FrameLoop::hand_over --------->      texture for the picture area
 //!                                        |   to the source's size         App::ui: draw
 //!                                        |   (media/upscale), compose,
@@ -204,6 +207,8 @@ pub mod numeric;
 pub mod parallel_copy;
 pub mod plan;
 pub mod quantisation;
+pub mod raw_frame;
+pub mod rotation;
 pub mod settings;
 pub mod signals;
 pub mod tensor;

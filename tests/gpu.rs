@@ -24,6 +24,8 @@ mod lost_context;
 mod operations;
 #[path = "gpu/pinned.rs"]
 mod pinned;
+#[path = "gpu/raw.rs"]
+mod raw;
 #[path = "support/real_time.rs"]
 mod real_time;
 #[path = "support/shipped.rs"]
@@ -162,6 +164,10 @@ fn main() -> ExitCode {
         (
             "live_pictures_are_composed_as_by_the_processor",
             composing::live_pictures_are_composed_as_by_the_processor,
+        ),
+        (
+            "camera_frames_are_decoded_as_by_the_processor",
+            raw::camera_frames_are_decoded_as_by_the_processor,
         ),
         (
             "bench_is_complete_and_sane",

@@ -60,13 +60,8 @@ fn the_engine_allocates_nothing_for_a_frame() {
         ..NetworkSpec::with_widths([8, 16, 16])
     };
     let network = Arc::new(spec.random(5).expect("a valid shape"));
-    let (mut frames, input) = mailbox(|| Captured {
-        frame: Frame::from_fn(160, 120, |x, y| [x as u8, y as u8, 90, 255]),
-        sequence: 0,
-        captured_at: Instant::now(),
-        capture_ms: 0.0,
-        decode_ms: 0.0,
-    });
+    let (mut frames, input) =
+        mailbox(|| Captured::of(Frame::from_fn(160, 120, |x, y| [x as u8, y as u8, 90, 255])));
     let (output, mut pictures) = mailbox(LivePicture::empty);
     let backend = CpuBackend::new(Some(2)).expect("threads");
     let mut painter = Painter::new(Arc::new(backend), opener(Default::default()));

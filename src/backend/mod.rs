@@ -20,7 +20,7 @@ pub use control::RunControl;
 pub use error::BackendError;
 pub(crate) use error::at_most;
 pub use inspect::{Inspect, InspectSession, NormTap};
-pub use select::{DeviceOptions, OpenDevice, Selected, opener, select};
+pub use select::{DeviceOptions, OlderDevice, OpenDevice, Selected, opener, select};
 
 use std::{
     slice::{from_mut, from_ref},
@@ -36,6 +36,7 @@ use crate::{
     mode::{DeviceChoice, Mode, ModeChoice, Precision, Variant},
     network::Network,
     plan::PlanSummary,
+    raw_frame::RawFrame,
     timing::RunTiming,
 };
 
@@ -103,6 +104,16 @@ pub struct Composition<'a> {
     pub painting: Option<&'a mut Frame>,
 }
 
+/// A frame as a camera sent it, which is painted without being decoded first.
+pub struct RawRun<'a> {
+    /// The frame, of the session's size once it is upright.
+    pub raw: &'a RawFrame,
+    /// Gets the frame upright in RGBA8, the pixels of [`RawFrame::decode_into`].
+    pub upright: &'a mut Frame,
+    /// Gets the painting.
+    pub painting: &'a mut Frame,
+}
+
 /// A network prepared on a device for one picture size.
 pub trait Session: Send {
     /// What a run does and needs.
@@ -153,6 +164,20 @@ pub trait Session: Send {
         &mut self,
         _input: &Frame,
         _composition: Composition<'_>,
+        _control: &RunControl,
+        _meanwhile: Option<&mut dyn FnMut()>,
+    ) -> Result<Option<RunTiming>, BackendError> {
+        Ok(None)
+    }
+
+    /// [`Session::run`] of one frame that the device decodes itself. `None`, and nothing is painted, where the device does
+    /// not, or where the frame has another size than the session: then the caller does.
+    ///
+    /// # Errors
+    /// As [`Session::run`].
+    fn run_raw(
+        &mut self,
+        _run: RawRun<'_>,
         _control: &RunControl,
         _meanwhile: Option<&mut dyn FnMut()>,
     ) -> Result<Option<RunTiming>, BackendError> {

@@ -1,6 +1,10 @@
 //! Opens the backend of a choice of device: at the start, and again when a device was lost.
 
-use std::sync::Arc;
+use std::{
+    fmt::{Display, Formatter},
+    str::FromStr,
+    sync::Arc,
+};
 
 use super::{Backend, BackendError, cpu, cuda};
 use crate::mode::DeviceChoice;
@@ -20,8 +24,38 @@ pub struct DeviceOptions {
     pub threads: Option<usize>,
     /// Number of the GPU, in the driver's order; the first when `None`.
     pub gpu: Option<usize>,
-    /// Compute capability of an older GPU whose kernels and plans are used; the GPU's own when `None`.
-    pub kernels_of: Option<(i32, i32)>,
+    /// The older device whose kernels are used, and of a GPU its plans; the device's own when `None`.
+    pub kernels_of: Option<OlderDevice>,
+}
+
+/// A device whose kernels a newer one runs as well, to measure and check them there. Written `8.0` or `avx2`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OlderDevice {
+    /// A GPU of this compute capability.
+    Gpu(i32, i32),
+    /// A processor that has these instructions and no better ones.
+    Processor(&'static str),
+}
+
+impl Display for OlderDevice {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Gpu(major, minor) => write!(f, "{major}.{minor}"),
+            Self::Processor(instructions) => f.write_str(&instructions.to_lowercase()),
+        }
+    }
+}
+
+impl FromStr for OlderDevice {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let gpus = cuda::OLDER_CAPABILITIES.map(|(major, minor)| Self::Gpu(major, minor));
+        let processors = cpu::OLDER_INSTRUCTIONS.map(Self::Processor);
+        let mut all = gpus.into_iter().chain(processors);
+        all.find(|older| older.to_string().eq_ignore_ascii_case(text))
+            .ok_or_else(|| "give 8.0, 8.6 or 8.9 of a GPU, avx2 or sse2 of a processor".to_owned())
+    }
 }
 
 /// Opens a device by choice: once at the start, and again when a device was lost, then by its own
@@ -33,8 +67,8 @@ pub fn opener(options: DeviceOptions) -> OpenDevice {
     Arc::new(move |choice| select(choice, &options))
 }
 
-/// Opens the device of a choice. A number of a GPU is a choice of the GPU: then [`DeviceChoice::Auto`] does not
-/// fall back.
+/// Opens the device of a choice. A number of a GPU is a choice of the GPU, as are an older GPU's kernels: then
+/// [`DeviceChoice::Auto`] does not fall back. An older processor's kernels are a choice of the processor.
 ///
 /// # Errors
 /// [`BackendError::Unavailable`] when a device was chosen by name and cannot be opened, and the errors of
@@ -42,18 +76,25 @@ pub fn opener(options: DeviceOptions) -> OpenDevice {
 pub fn select(choice: DeviceChoice, options: &DeviceOptions) -> Result<Selected, BackendError> {
     let cpu = |notice| -> Result<Selected, BackendError> {
         Ok(Selected {
-            backend: Arc::new(cpu::CpuBackend::new(options.threads)?),
+            backend: Arc::new(match options.kernels_of {
+                Some(OlderDevice::Processor(name)) => {
+                    cpu::CpuBackend::with_instructions(options.threads, name)?
+                }
+                _ => cpu::CpuBackend::new(options.threads)?,
+            }),
             notice,
         })
     };
-    let falls_back = match choice {
-        DeviceChoice::Cpu => return cpu(None),
-        DeviceChoice::Auto => options.gpu.is_none() && options.kernels_of.is_none(),
-        DeviceChoice::Cuda => false,
+    let falls_back = match (choice, options.kernels_of) {
+        (DeviceChoice::Cpu, _) | (DeviceChoice::Auto, Some(OlderDevice::Processor(_))) => {
+            return cpu(None);
+        }
+        (DeviceChoice::Auto, kernels_of) => options.gpu.is_none() && kernels_of.is_none(),
+        (DeviceChoice::Cuda, _) => false,
     };
     let opened = match options.kernels_of {
-        None => cuda::open(options.gpu),
-        Some(older) => cuda::open_as(options.gpu, older),
+        Some(OlderDevice::Gpu(major, minor)) => cuda::open_as(options.gpu, (major, minor)),
+        _ => cuda::open(options.gpu),
     };
     match opened {
         Ok(backend) => Ok(Selected {

@@ -1,10 +1,7 @@
 //! Decodes the frames of a camera, in any of its formats, to RGBA8.
 
-use super::{
-    format::PixelFormat,
-    mjpeg::Mjpeg,
-    pixels::{Layout, Unusable},
-};
+use super::mjpeg::Mjpeg;
+use crate::raw_frame::{Layout, PixelFormat, Unusable};
 
 /// Decodes the frames of one stream.
 #[derive(Default)]

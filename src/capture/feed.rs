@@ -21,6 +21,7 @@ use crate::{frame::Frame, mailbox::Writer};
 pub(super) struct SourceControl {
     source_px: AtomicUsize,
     held: AtomicBool,
+    takes_raw: AtomicBool,
     changed: (Sender<()>, Receiver<()>),
     /// Frames that were skipped because they came truncated or damaged.
     pub damaged_frames: AtomicU64,
@@ -31,6 +32,7 @@ impl SourceControl {
         Self {
             source_px: AtomicUsize::new(source_px),
             held: AtomicBool::new(false),
+            takes_raw: AtomicBool::new(false),
             changed: bounded(1),
             damaged_frames: AtomicU64::new(0),
         }
@@ -56,6 +58,15 @@ impl SourceControl {
         if self.held.swap(held, Ordering::Relaxed) != held {
             self.notify();
         }
+    }
+
+    /// Whether the reader of frames takes a camera's as they came.
+    pub fn takes_raw(&self) -> bool {
+        self.takes_raw.load(Ordering::Relaxed)
+    }
+
+    pub fn set_takes_raw(&self, takes_raw: bool) {
+        self.takes_raw.store(takes_raw, Ordering::Relaxed);
     }
 
     fn notify(&self) {

@@ -9,8 +9,8 @@ use zune_jpeg::{
     zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions},
 };
 
-use super::{format::MAX_SIDE_PX, pixels::Unusable};
-use crate::media::guard::guarded;
+use super::format::MAX_SIDE_PX;
+use crate::{media::guard::guarded, raw_frame::Unusable};
 
 /// Frames in a row that a strict decoder refuses although they are whole, after which the camera is
 /// taken for one that writes unusual files.

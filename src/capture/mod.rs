@@ -2,7 +2,7 @@
 //!
 //! [`Capture::start`] gives a handle and the reading end of a [mailbox](crate::mailbox). Every source runs on
 //! threads of its own, hands frames on as RGBA8 (the newest wins, nothing waits), and sends events, which
-//! [`Capture::poll`] gives. A camera that goes wrong is tried again until it works or the handle is dropped.
+//! [`Capture::poll`] gives. A camera's may also stay as they came, where the reader decodes them. A camera that goes wrong is tried again until it works or the handle is dropped.
 //! Knows no style, no backend and no window.
 //!
 //! Threads: a photo, a folder and the demo scene have one. A camera has two: one that uses the device and may
@@ -15,7 +15,6 @@ mod feed;
 mod format;
 mod mjpeg;
 mod orient;
-mod pixels;
 mod problem;
 mod source;
 mod stills;
@@ -33,15 +32,18 @@ pub use camera::{Camera, cameras, formats};
 pub use decoder::FrameDecoder;
 pub use demo::Scene;
 pub use format::{CameraFormat, FrameInterval, PixelFormat};
-pub use pixels::{Layout, Unusable};
 pub use problem::{CaptureError, CaptureEvent, CaptureProblem};
 pub use source::{CameraId, Source, SourceError};
 
-pub use crate::media::framing::Rotation;
+pub use crate::{
+    raw_frame::{Layout, Unusable},
+    rotation::Rotation,
+};
 
 use crate::{
     frame::Frame,
     mailbox::{Reader, mailbox},
+    raw_frame::RawFrame,
 };
 use feed::{Events, Feed, SourceControl};
 
@@ -110,8 +112,10 @@ impl CaptureSettings {
 /// A frame of a live source.
 #[derive(Clone, Debug)]
 pub struct Captured {
-    /// The pixels, turned and mirrored as set.
+    /// The pixels, turned and mirrored as set; stale where the frame is [raw](Self::raw).
     pub frame: Frame,
+    raw: RawFrame,
+    is_raw: bool,
     /// Number of the frame since the source was started, from 1 on.
     pub sequence: u64,
     /// When the source had it: when a camera's bytes arrived, when a drawn or decoded picture was
@@ -124,15 +128,71 @@ pub struct Captured {
 }
 
 impl Captured {
-    /// The value in the mailbox before the first frame: one pixel, number 0.
+    /// The value in the mailbox before the first frame: one pixel.
     fn nothing() -> Self {
+        Self::of(Frame::from_fn(1, 1, |_, _| [0, 0, 0, 255]))
+    }
+
+    /// A frame that is captured now, with number 0.
+    pub fn of(frame: Frame) -> Self {
         Self {
-            frame: Frame::from_fn(1, 1, |_, _| [0, 0, 0, 255]),
+            frame,
+            raw: RawFrame::default(),
+            is_raw: false,
             sequence: 0,
             captured_at: Instant::now(),
             capture_ms: 0.0,
             decode_ms: 0.0,
         }
+    }
+
+    /// A frame as a camera sends it, which is captured now, with number 0.
+    pub fn of_raw(raw: RawFrame) -> Self {
+        Self {
+            raw,
+            is_raw: true,
+            ..Self::nothing()
+        }
+    }
+
+    /// The frame as a camera sent it, if nobody has decoded it yet; only after [`Capture::set_takes_raw`].
+    pub fn raw(&self) -> Option<&RawFrame> {
+        self.is_raw.then_some(&self.raw)
+    }
+
+    /// Columns and rows of the pixels.
+    pub fn size(&self) -> (usize, usize) {
+        match self.is_raw {
+            true => self.raw.size(),
+            false => (self.frame.width(), self.frame.height()),
+        }
+    }
+
+    /// Lets `decode` make the pixels, which gets the frame as a camera sent it and memory for them; they are there once it
+    /// gives a result. Nothing happens where they are there already.
+    ///
+    /// # Errors
+    /// Those of `decode`.
+    pub fn decode_with<T, E>(
+        &mut self,
+        decode: impl FnOnce(&RawFrame, &mut Frame) -> Result<Option<T>, E>,
+    ) -> Result<Option<T>, E> {
+        if !self.is_raw {
+            return Ok(None);
+        }
+        let (width, height) = self.raw.size();
+        self.frame.resize(width, height);
+        let result = decode(&self.raw, &mut self.frame)?;
+        self.is_raw = result.is_none();
+        Ok(result)
+    }
+
+    /// The pixels, decoded if nobody has done so yet; `scratch` is of use for that.
+    pub fn decoded(&mut self, scratch: &mut Frame) -> &Frame {
+        if std::mem::take(&mut self.is_raw) {
+            self.raw.decode_into(&mut self.frame, scratch);
+        }
+        &self.frame
     }
 }
 
@@ -201,6 +261,11 @@ impl Capture {
     /// format that suits it better, a few seconds apart at least; the demo scene may grow.
     pub fn set_source_px(&self, px: usize) {
         self.control.set_source_px(px);
+    }
+
+    /// Sets whether a camera's frames may be handed on as they came, but for MJPEG and those that have to be made smaller.
+    pub fn set_takes_raw(&self, takes_raw: bool) {
+        self.control.set_takes_raw(takes_raw);
     }
 
     /// Sets whether the picture is held (frozen), so that new frames are not shown. The demo scene then stands

@@ -3,11 +3,8 @@
 use super::feed::sized;
 use crate::{
     frame::Frame,
-    media::{
-        framing::{Rotation, turn_into},
-        resample::Resampler,
-        scale::size_within,
-    },
+    media::{resample::Resampler, scale::size_within},
+    rotation::{Rotation, turn_into},
 };
 
 /// Bytes of a pixel in RGBA8.
@@ -38,6 +35,16 @@ impl Orient {
         }
     }
 
+    /// How frames are turned, and whether they are mirrored then.
+    pub fn turn(&self) -> (Rotation, bool) {
+        (self.rotate, self.mirror)
+    }
+
+    /// Whether a frame of this size is handed on as large as it is.
+    pub fn keeps_size(&self, (width, height): (usize, usize)) -> bool {
+        width.max(height) <= self.frame_px
+    }
+
     /// Fills `target` with the frame of `width` x `height` pixels that `decode` writes. When `decode`
     /// fails `target` may hold anything, at a right size.
     pub fn fill<E>(
@@ -46,8 +53,7 @@ impl Orient {
         (width, height): (usize, usize),
         decode: impl FnOnce(&mut [u8]) -> Result<(), E>,
     ) -> Result<(), E> {
-        let (small_width, small_height) = size_within(width, height, self.frame_px);
-        let shrinks = (small_width, small_height) != (width, height);
+        let shrinks = !self.keeps_size((width, height));
         if !shrinks && self.rotate == Rotation::None {
             let target = sized(target, width, height);
             decode(target.rgba_mut())?;
@@ -58,7 +64,8 @@ impl Orient {
         }
         decode(sized(&mut self.decoded, width, height).rgba_mut())?;
         let source = if shrinks {
-            let smaller = sized(&mut self.smaller, small_width, small_height);
+            let (width, height) = size_within(width, height, self.frame_px);
+            let smaller = sized(&mut self.smaller, width, height);
             self.resampler.resample(&self.decoded, smaller);
             smaller
         } else {

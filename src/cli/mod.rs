@@ -36,7 +36,7 @@ use args::{Arguments, Command, DeviceArgs};
 use terminal::write_message;
 
 use crate::{
-    backend::{self, BackendError, DeviceOptions, Selected, cuda, remote},
+    backend::{self, BackendError, DeviceOptions, OlderDevice, Selected, cuda, remote},
     disk::words,
     engine::paint::Painter,
     licences,
@@ -284,9 +284,15 @@ fn select_device(args: &DeviceArgs) -> Result<Selected, CliError> {
             "--device cpu uses no GPU; leave out --gpu {gpu}, or choose --device cuda"
         )));
     }
-    if let (DeviceChoice::Cpu, Some((major, minor))) = (args.device, args.kernels_of) {
+    let other = match (args.device, args.kernels_of) {
+        (DeviceChoice::Cpu, Some(OlderDevice::Gpu(..))) => Some(("no GPU", "cuda")),
+        (DeviceChoice::Cuda, Some(OlderDevice::Processor(_))) => Some(("a GPU", "cpu")),
+        _ => None,
+    };
+    if let (Some((uses, other)), Some(older)) = (other, args.kernels_of) {
         return Err(CliError::WrongUse(format!(
-            "--device cpu uses no GPU; leave out --kernels-of {major}.{minor}, or choose --device cuda"
+            "--device {} uses {uses}; leave out --kernels-of {older}, or choose --device {other}",
+            args.device.name()
         )));
     }
     let selected =

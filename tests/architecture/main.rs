@@ -15,6 +15,8 @@ const FLOORS: &[(&str, u8)] = &[
     ("tensor", 1),
     ("frame", 1),
     ("parallel_copy", 1),
+    ("raw_frame", 1),
+    ("rotation", 1),
     ("mode", 1),
     ("numeric", 1),
     ("timing", 1),

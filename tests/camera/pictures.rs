@@ -17,6 +17,10 @@ use crate::{
 pub const ALL: &[Test] = &[
     ("every_format_arrives", every_format_arrives),
     ("mjpeg_arrives", mjpeg_arrives),
+    (
+        "frames_that_stay_raw_become_the_same",
+        frames_that_stay_raw_become_the_same,
+    ),
     ("turned_mirrored_and_smaller", turned_mirrored_and_smaller),
     ("formats_can_be_set_by_hand", formats_can_be_set_by_hand),
     (
@@ -128,6 +132,46 @@ fn mjpeg_arrives() {
     assert_eq!(captured.frame.width(), 1280);
     let wanted = |x, y| smooth_picture(x as u32, y as u32, 1280, 720).map(f64::from);
     shows(&captured.frame, wanted, 6.0);
+}
+
+/// A camera's frames that the reader decodes, beside those that the camera's thread decodes.
+fn frames_that_stay_raw_become_the_same() {
+    let fake = Fake::here();
+    fake.write_jpegs();
+    let turned = CaptureSettings {
+        rotate: Rotation::Quarter,
+        mirror: true,
+        ..CaptureSettings::default()
+    };
+    let smaller = CaptureSettings {
+        frame_px: 320,
+        ..turned.clone()
+    };
+    for (kind, settings, stays_raw) in [
+        (YUYV, CaptureSettings::default(), true),
+        (NV12, turned.clone(), true),
+        (RGB3, turned.clone(), true),
+        (GREY, turned, true),
+        (YUYV, smaller, false),
+        (MJPG, CaptureSettings::default(), false),
+    ] {
+        fake.set(Switch::Kinds, kind);
+        let mut stage = Stage::with(ID, settings);
+        let decoded = stage.frame().frame.clone();
+        stage.capture.set_takes_raw(true);
+        // One may have been on its way.
+        stage.frame();
+        let captured = stage.frame();
+        assert_eq!(captured.raw().is_some(), stays_raw, "{kind}");
+        assert_eq!(captured.size(), (decoded.width(), decoded.height()));
+        let mut scratch = Frame::from_fn(1, 1, |_, _| [0; 4]);
+        assert_eq!(stage.reader.value.decoded(&mut scratch), &decoded, "{kind}");
+        assert!(stage.reader.value.raw().is_none());
+        stage.capture.stop();
+        until("closed", || {
+            fake.get(Switch::Closed) == fake.get(Switch::Opened)
+        });
+    }
 }
 
 fn turned_mirrored_and_smaller() {

@@ -149,9 +149,23 @@ fn a_gpu_that_is_chosen_paints_or_is_refused() {
     s.styleforge(&["check", "--device", "cpu", "--kernels-of", "8.6"])
         .ends(2)
         .says("leave out --kernels-of 8.6");
+    s.styleforge(&["check", "--device", "cuda", "--kernels-of", "avx2"])
+        .ends(2)
+        .says("leave out --kernels-of avx2, or choose --device cpu");
     s.styleforge(&["check", "--kernels-of", "9.0"])
         .ends(2)
-        .says("it is 8.0, 8.6 or 8.9");
+        .says("give 8.0, 8.6 or 8.9 of a GPU");
+}
+
+/// Every processor of this kind has these instructions.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn the_kernels_of_an_older_processor_are_measured() {
+    let s = Sandbox::new();
+    let bench = ["bench", "--size", "64x48", "--frames", "1", "--warmup", "0"];
+    let older = ["--kernels-of", "SSE2", "--json"];
+    let report = s.styleforge(&[&bench[..], &older].concat()).ends(0).json();
+    assert_eq!(report["instructions"], "SSE2");
 }
 
 #[test]

@@ -26,7 +26,7 @@ use fake::{
 use real_time::PATIENCE;
 use styleforge::{
     backend::{
-        Backend, BackendError, Composition, Inspect, RunControl, Session, SessionSpec,
+        Backend, BackendError, Composition, Inspect, RawRun, RunControl, Session, SessionSpec,
         audit::Fill,
         cpu::CpuBackend,
         cuda::{CudaBackend, driver::DriverFailure},
@@ -45,6 +45,8 @@ use styleforge::{
         ConvProvider, PlanSummary,
         cuda::{Operation, OperationKind},
     },
+    raw_frame::{Layout, PixelFormat, RawFrame},
+    rotation::Rotation,
 };
 
 /// Convolutions of the network.
@@ -422,6 +424,45 @@ fn composed(gpu: &FakeGpu) -> Result<usize, BackendError> {
         count += usize::from(run.is_some());
     }
     Ok(count)
+}
+
+/// Paints a camera's frames, one of them of another size; gives how many.
+fn decoded(gpu: &FakeGpu) -> Result<usize, BackendError> {
+    let (backend, photo) = (gpu.backend().expect("a GPU"), photo());
+    let spec = SessionSpec::single(photo.width(), photo.height(), FUSED);
+    let mut session = backend.open(&network(), &spec)?;
+    let mut count = 0;
+    for (width, height) in [(photo.width(), photo.height()), (60, 42)] {
+        let layout = Layout::tight(PixelFormat::Nv12, width, height);
+        let mut raw = RawFrame::default();
+        let bytes = vec![90; layout.bytes()];
+        let turn = (Rotation::None, true);
+        raw.set(&layout, &bytes, turn).expect("a whole frame");
+        let (mut upright, mut painting) = (photo.clone(), photo.clone());
+        let run = RawRun {
+            raw: &raw,
+            upright: &mut upright,
+            painting: &mut painting,
+        };
+        let run = session.run_raw(run, &RunControl::default(), None)?;
+        count += usize::from(run.is_some());
+    }
+    Ok(count)
+}
+
+#[test]
+fn whatever_fails_in_decoding_everything_is_given_back() {
+    let gpu = FakeGpu::new();
+    assert_eq!(decoded(&gpu), Ok(1));
+    let last = gpu.calls() - 1;
+    let codes = [INVALID_VALUE, OUT_OF_MEMORY, LAUNCH_FAILED];
+    for (failing, code) in (0..=last).flat_map(|n| codes.map(|code| (n, code))) {
+        let gpu = FakeGpu::new();
+        gpu.fail_any(failing, code);
+        let done = decoded(&gpu);
+        assert_eq!(gpu.left_behind(), [""; 0], "call {failing} with {code}");
+        assert_eq!(done.is_ok(), failing == last, "call {failing}: {done:?}");
+    }
 }
 
 /// Without memory for a picture it is not composed, which is no failure.

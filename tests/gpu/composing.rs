@@ -244,13 +244,7 @@ impl Studio {
 
 pub fn live_pictures_are_composed_as_by_the_processor(_: &dyn Backend) -> Result<(), Failed> {
     let frame = Numbers::fresh().picture((1280, 720));
-    let (frames, source) = mailbox(|| Captured {
-        frame: Frame::from_fn(1, 1, |_, _| [0; 4]),
-        sequence: 0,
-        captured_at: Instant::now(),
-        capture_ms: 0.0,
-        decode_ms: 0.0,
-    });
+    let (frames, source) = mailbox(|| Captured::of(Frame::from_fn(1, 1, |_, _| [0; 4])));
     let mut engine = Engine::start(opener(DeviceOptions::default()), Arc::new(|| {}))?;
     let mode = "fused".parse()?;
     let settings = LiveSettings::new(Some(crate::network()), LiveSize::LongSide(640), mode);

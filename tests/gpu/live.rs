@@ -96,14 +96,10 @@ fn networks(size: &str) -> Result<Vec<Arc<Network>>, Failed> {
 
 /// A moving picture until `stop`.
 fn source(stop: Arc<AtomicBool>) -> Reader<Captured> {
-    let (mut writer, reader) = mailbox(|| Captured {
-        frame: Frame::from_fn(1280, 720, |x, y| {
+    let (mut writer, reader) = mailbox(|| {
+        Captured::of(Frame::from_fn(1280, 720, |x, y| {
             [(x / 5) as u8, (y / 3) as u8, ((x ^ y) & 255) as u8, 255]
-        }),
-        sequence: 0,
-        captured_at: Instant::now(),
-        capture_ms: 0.0,
-        decode_ms: 0.0,
+        }))
     });
     thread::spawn(move || {
         let mut sequence = 0u64;

@@ -11,8 +11,8 @@ use std::{
 
 use styleforge::{
     backend::{
-        Backend, BackendError, Composition, DeviceInfo, InspectSession, NormTap, RunControl,
-        Session, SessionSpec, run_one_by_one,
+        Backend, BackendError, Composition, DeviceInfo, InspectSession, NormTap, RawRun,
+        RunControl, Session, SessionSpec, run_one_by_one,
     },
     frame::Frame,
     graph::Graph,
@@ -31,6 +31,9 @@ pub const COMPOSE_MS: f64 = 0.25;
 pub struct World {
     /// Pictures that it composed.
     pub composed: AtomicUsize,
+    /// Frames that came to it as a camera sent them, and whether it decodes them.
+    pub raw: AtomicUsize,
+    pub decodes: AtomicBool,
     pub start: Instant,
     pub now_ns: AtomicU64,
     pub ns_a_pixel: AtomicU64,
@@ -273,6 +276,23 @@ impl Session for Run {
             compose_ms: COMPOSE_MS,
             ..timing
         }))
+    }
+
+    fn run_raw(
+        &mut self,
+        run: RawRun<'_>,
+        control: &RunControl,
+        meanwhile: Option<&mut dyn FnMut()>,
+    ) -> Result<Option<RunTiming>, BackendError> {
+        self.world.raw.fetch_add(1, Ordering::SeqCst);
+        if !self.world.decodes.load(Ordering::SeqCst) {
+            return Ok(None);
+        }
+        assert_eq!(run.raw.size(), (self.spec.width, self.spec.height));
+        run.raw.decode_into(run.upright, &mut run.painting.clone());
+        let painting = std::slice::from_mut(run.painting);
+        self.run(from_ref(run.upright), painting, control, meanwhile)
+            .map(Some)
     }
 
     fn inspect(&mut self) -> Option<&mut dyn InspectSession> {

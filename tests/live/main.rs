@@ -15,6 +15,7 @@ mod device;
 mod engine;
 mod frames;
 mod opening;
+mod raw;
 mod recording;
 mod studio;
 mod style_picture;

@@ -63,13 +63,7 @@ pub fn settings(size: LiveSize) -> LiveSettings {
 }
 
 pub fn still(width: usize, height: usize) -> Captured {
-    Captured {
-        frame: Frame::from_fn(width, height, |_, _| [0, 0, 0, 255]),
-        sequence: 0,
-        captured_at: Instant::now(),
-        capture_ms: 0.0,
-        decode_ms: 0.0,
-    }
+    Captured::of(Frame::from_fn(width, height, |_, _| [0, 0, 0, 255]))
 }
 
 impl Studio {
@@ -96,6 +90,8 @@ impl Studio {
     ) -> Self {
         let world = Arc::new(World {
             composed: AtomicUsize::new(0),
+            raw: AtomicUsize::new(0),
+            decodes: AtomicBool::new(true),
             start: Instant::now(),
             now_ns: AtomicU64::new(0),
             ns_a_pixel: AtomicU64::new(10),

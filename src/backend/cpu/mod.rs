@@ -50,6 +50,9 @@ use crate::{
 /// Rows and columns of a plan that only tells whether there is one.
 const SMALL_SIDE: usize = 64;
 
+/// Instructions of older processors for which there are kernels.
+pub const OLDER_INSTRUCTIONS: [&str; 2] = ["AVX2", "SSE2"];
+
 /// The processor.
 pub struct CpuBackend {
     pool: Arc<rayon::ThreadPool>,
@@ -65,6 +68,21 @@ impl CpuBackend {
     /// [`BackendError::Threads`] when the system refuses to start them.
     pub fn new(threads: Option<usize>) -> Result<Self, BackendError> {
         Self::with_kernels(threads, KernelSet::best())
+    }
+
+    /// A backend with the kernels for these instructions, one of [`OLDER_INSTRUCTIONS`].
+    ///
+    /// # Errors
+    /// [`BackendError::Unavailable`] when the processor does not have them; [`BackendError::Threads`].
+    pub fn with_instructions(threads: Option<usize>, name: &str) -> Result<Self, BackendError> {
+        let mut available = KernelSet::available().into_iter();
+        let kernels = available
+            .find(|kernels| kernels.name == name)
+            .ok_or_else(|| BackendError::Unavailable {
+                device: processor_name(),
+                reason: format!("it has no {name}; leave out --kernels-of"),
+            })?;
+        Self::with_kernels(threads, kernels)
     }
 
     /// One backend for every instruction set that this processor can run, fastest first; for

@@ -28,6 +28,7 @@ use super::{
     kernels::{Kernels, Refusal, refused},
     nvtx, pack,
     params::KernelParams,
+    raw_decoder,
 };
 use crate::{
     backend::{BackendError, RunControl},
@@ -387,6 +388,11 @@ impl DeviceNetwork {
             &format!("store_floats_{}", suffix(storage)),
             0,
         )
+    }
+
+    /// The kernel that decodes a camera's frame.
+    pub(super) fn raw_decoder(&self) -> Result<Function, BackendError> {
+        self.function(raw_decoder::KERNEL, raw_decoder::KERNEL, 0)
     }
 
     pub(super) fn launch(&self, prepared: &Prepared) -> Result<(), DriverFailure> {

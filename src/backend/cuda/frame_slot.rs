@@ -14,6 +14,7 @@ use super::{
     composer::Composing,
     device_network::{DeviceNetwork, Launches},
     driver::{Driver, DriverFailure, Event, Graph, PinnedPtr, Queue},
+    raw_decoder::Decoding,
     transfers::{EventList, Pinned},
 };
 use crate::{
@@ -21,6 +22,7 @@ use crate::{
     frame::Frame,
     parallel_copy,
     plan::cuda::{CudaPlan, MemoryLayout},
+    raw_frame::RawFrame,
     timing::{RunTiming, TimingMethod},
 };
 
@@ -37,6 +39,15 @@ pub(super) struct FrameSlot {
     graph: Recording,
     pinned: Pinned,
     events: EventList,
+}
+
+/// What a single frame's run does besides painting.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Besides<'a> {
+    /// Decodes what was staged, before.
+    pub(super) decoding: Option<&'a Decoding>,
+    /// Composes, behind.
+    pub(super) composing: Option<&'a Composing<'a>>,
 }
 
 /// Events of a batch on its way.
@@ -108,6 +119,26 @@ impl FrameSlot {
         }
     }
 
+    /// Copies a camera's frame into pinned memory: no format has more bytes than RGBA.
+    pub(super) fn stage_raw(&mut self, plan: &CudaPlan, raw: &RawFrame) {
+        let (to, _) = self.pinned.halves(photo_bytes(plan));
+        let (to, _) = to.split_at_mut(raw.bytes().len());
+        parallel_copy::copy(to, raw.bytes());
+    }
+
+    /// Takes the photo that was decoded out of pinned memory.
+    pub(super) fn unstage_photo(&mut self, plan: &CudaPlan, upright: &mut Frame) {
+        let ((_, wide), (_, width)) = (plan.extended, plan.photo);
+        let (photo, _) = self.pinned.halves(photo_bytes(plan));
+        let to = upright.rgba_mut();
+        if wide == width {
+            return parallel_copy::copy(to, &photo[..to.len()]);
+        }
+        for (to, row) in to.chunks_exact_mut(4 * width).zip(photo.chunks(4 * wide)) {
+            to.copy_from_slice(&row[..4 * width]);
+        }
+    }
+
     /// Takes the paintings out of pinned memory.
     ///
     /// # Errors
@@ -146,6 +177,23 @@ impl FrameSlot {
         unsafe { on.driver.upload_pinned(to, self.pinned.start, bytes, queue) }
     }
 
+    /// Queues the upload of a camera's frame, to where the painting will be, and decodes it to the photo.
+    fn queue_decoding(&self, on: &DeviceNetwork, decoding: &Decoding) -> Result<(), DriverFailure> {
+        let (to, from) = (on.at(self.layout.painting), self.pinned.start);
+        // SAFETY: both have these bytes, and the device is waited for before anybody touches them.
+        unsafe { (on.driver).upload_pinned(to, from, decoding.bytes, Queue::Painting)? };
+        decoding.queue(on.driver.as_ref())
+    }
+
+    /// Queues the download of the photo that was decoded, beside painting.
+    fn queue_photo_download(&self, on: &DeviceNetwork) -> Result<(), DriverFailure> {
+        let driver = on.driver.as_ref();
+        driver.wait_event(Queue::Download, self.event(FrameEvent::Uploaded))?;
+        let (to, from) = (self.pinned.start, on.at(self.layout.photo));
+        // SAFETY: as above; the photo stays as it is while it is painted.
+        unsafe { driver.download_pinned(to, from, photo_bytes(&on.plan), Queue::Download) }
+    }
+
     /// Queues the download of the paintings.
     pub(super) fn queue_download(
         &self,
@@ -173,21 +221,31 @@ impl FrameSlot {
     }
 
     /// One run over what was staged, by its graph if it is to be `recorded`, else launch by launch. All in one
-    /// queue, which is fastest for a single batch; times are the device's. What is `composing` is launched behind it.
+    /// queue, which is fastest for a single batch; times are the device's, decoding counts as upload.
     /// `meanwhile`, if there is something to do, is called again and again until it is done.
     pub(super) fn run(
         &self,
         on: &DeviceNetwork,
         recorded: bool,
-        composing: Option<&Composing<'_>>,
+        besides: Besides<'_>,
         meanwhile: Option<&mut dyn FnMut()>,
     ) -> Result<RunTiming, DriverFailure> {
+        let Besides {
+            decoding,
+            composing,
+        } = besides;
         let driver = on.driver.as_ref();
         let _frame = on.frame();
         let sent = driver.record(self.event(FrameEvent::Sent), Queue::Painting);
-        let uploaded = sent.and_then(|()| self.queue_upload(on, Queue::Painting));
+        let uploaded = sent.and_then(|()| match decoding {
+            Some(decoding) => self.queue_decoding(on, decoding),
+            None => self.queue_upload(on, Queue::Painting),
+        });
         let queued = uploaded.and_then(|()| {
             driver.record(self.event(FrameEvent::Uploaded), Queue::Painting)?;
+            if decoding.is_some() {
+                self.queue_photo_download(on)?;
+            }
             if let Some(composing) = composing {
                 composing.queue_upload(driver)?;
             }

@@ -29,6 +29,7 @@ mod nvml;
 mod nvtx;
 mod operation;
 mod pack;
+mod raw_decoder;
 mod session;
 mod token_timing;
 mod transfers;

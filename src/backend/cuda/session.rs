@@ -14,11 +14,12 @@ use super::{
     composer::{Composer, OnDevice},
     device_network::{DeviceNetwork, SessionDevice},
     driver::{Function, Purpose},
-    frame_slot::FrameSlot,
+    frame_slot::{Besides, FrameSlot},
+    raw_decoder::Decoding,
     transfers::EventList,
 };
 use crate::{
-    backend::{BackendError, Composition, InspectSession, RunControl, Session},
+    backend::{BackendError, Composition, InspectSession, RawRun, RunControl, Session},
     frame::Frame,
     network::Weights,
     plan::{PlanSummary, cuda::CudaPlan},
@@ -32,6 +33,8 @@ pub struct CudaSession {
     second: Option<FrameSlot>,
     /// One more than there are steps; made when a run is first profiled.
     pub(super) step_events: Option<EventList>,
+    /// Decodes a camera's frame; looked up for the first one.
+    raw_decoder: Option<Function>,
     /// Writes the output before rounding, in the variants that store the picture by itself.
     pub(super) store_floats: Function,
     pub(super) network: DeviceNetwork,
@@ -62,6 +65,7 @@ impl CudaSession {
             first: FrameSlot::new(&network, network.layout.clone())?,
             second: None,
             step_events: None,
+            raw_decoder: None,
             store_floats: network.store_floats()?,
             network,
             composer,
@@ -94,7 +98,7 @@ impl CudaSession {
         let Self { first, network, .. } = self;
         first.stage(&network.plan, inputs);
         let timing = first
-            .run(network, recorded, None, meanwhile)
+            .run(network, recorded, Besides::default(), meanwhile)
             .map_err(|f| network.backend_error(f))?;
         first.unstage(network, outputs)?;
         Ok(timing)
@@ -236,11 +240,56 @@ impl Session for CudaSession {
             return Ok(None);
         };
         first.stage(&network.plan, from_ref(input));
+        let besides = Besides {
+            composing: Some(&composing),
+            ..Besides::default()
+        };
         let timing = first
-            .run(network, true, Some(&composing), meanwhile)
+            .run(network, true, besides, meanwhile)
             .map_err(|f| network.backend_error(f))?;
         first.unstage(network, painting)?;
         composing.finish(to);
+        control.set_progress(1.0);
+        Ok(Some(timing))
+    }
+
+    fn run_raw(
+        &mut self,
+        run: RawRun<'_>,
+        control: &RunControl,
+        meanwhile: Option<&mut dyn FnMut()>,
+    ) -> Result<Option<RunTiming>, BackendError> {
+        let RawRun {
+            raw,
+            upright,
+            painting,
+        } = run;
+        let (photo, extended) = (self.network.plan.photo, self.network.plan.extended);
+        let (width, height) = raw.size();
+        if self.network.plan.batch != 1 || (height, width) != photo {
+            return Ok(None);
+        }
+        let painting = from_mut(painting);
+        self.check(from_ref(upright), painting, control)?;
+        let function = match self.raw_decoder {
+            Some(function) => function,
+            None => *self.raw_decoder.insert(self.network.raw_decoder()?),
+        };
+        let Self { first, network, .. } = self;
+        let layout = &network.layout;
+        let from = network.at(layout.painting);
+        let to = (network.at(layout.photo), extended);
+        let decoding = Decoding::new(function, raw, from, to);
+        first.stage_raw(&network.plan, raw);
+        let besides = Besides {
+            decoding: Some(&decoding),
+            ..Besides::default()
+        };
+        let timing = first
+            .run(network, true, besides, meanwhile)
+            .map_err(|f| network.backend_error(f))?;
+        first.unstage_photo(&network.plan, upright);
+        first.unstage(network, painting)?;
         control.set_progress(1.0);
         Ok(Some(timing))
     }

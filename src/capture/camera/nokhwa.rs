@@ -36,10 +36,12 @@ use nokhwa::{
 };
 
 use super::DeviceEntry;
-use crate::capture::{
-    format::{CameraFormat, PixelFormat},
-    pixels::Layout,
-    problem::CaptureProblem,
+use crate::{
+    capture::{
+        format::{CameraFormat, PixelFormat},
+        problem::CaptureProblem,
+    },
+    raw_frame::Layout,
 };
 
 #[cfg(not(target_os = "linux"))]
@@ -265,11 +267,13 @@ mod elsewhere {
     };
 
     use super::{DeviceEntry, Frames, Stream, nokhwa_format, open, problem};
-    use crate::capture::{
-        format::{CameraFormat, FrameInterval, PixelFormat},
-        pixels::Layout,
-        problem::{CaptureError, CaptureProblem},
-        source::CameraId,
+    use crate::{
+        capture::{
+            format::{CameraFormat, FrameInterval, PixelFormat},
+            problem::{CaptureError, CaptureProblem},
+            source::CameraId,
+        },
+        raw_frame::Layout,
     };
 
     /// Every format that nokhwa knows.

@@ -15,16 +15,18 @@ use std::{
 use crossbeam_channel::Sender;
 
 use super::{DeviceEntry, system::Device};
-use crate::capture::{
-    Captured,
-    decoder::FrameDecoder,
-    feed::{self, SourceControl},
-    format::{CameraFormat, FormatRequest, choose},
-    orient::Orient,
-    pixels::{Layout, Unusable},
-    problem::CaptureProblem,
+use crate::{
+    capture::{
+        Captured,
+        decoder::FrameDecoder,
+        feed::{self, SourceControl},
+        format::{CameraFormat, FormatRequest, choose},
+        orient::Orient,
+        problem::CaptureProblem,
+    },
+    mailbox::Writer,
+    raw_frame::{Layout, PixelFormat, Unusable},
 };
-use crate::mailbox::Writer;
 
 /// Longest wait for the device without checking whether to stop.
 const STOP_CHECK_EVERY: Duration = Duration::from_millis(40);
@@ -237,7 +239,7 @@ impl Session {
     }
 }
 
-/// Decodes the frames of one session.
+/// Decodes the frames of one session, where the reader of frames does not.
 struct Frames<'a> {
     session: &'a Session,
     decoder: FrameDecoder,
@@ -245,7 +247,7 @@ struct Frames<'a> {
 }
 
 impl Frames<'_> {
-    /// Decodes a frame and hands it on. Returns whether it was good.
+    /// Hands a frame on, decoded or for the reader to decode. Returns whether it was good.
     fn hand_on(
         &mut self,
         bytes: &[u8],
@@ -270,10 +272,18 @@ impl Frames<'_> {
             self.session.heartbeat.end();
             return Ok(false);
         }
-        let decoded = orient.fill(&mut writer.value.frame, size, |rgba| {
-            self.decoder.decode(bytes, layout, rgba)
-        });
-        match decoded {
+        let stays_raw = self.session.control.takes_raw()
+            && layout.pixels != PixelFormat::Mjpeg
+            && orient.keeps_size(size);
+        let captured = &mut writer.value;
+        captured.is_raw = stays_raw;
+        let taken = match stays_raw {
+            true => captured.raw.set(layout, bytes, orient.turn()),
+            false => orient.fill(&mut captured.frame, size, |rgba| {
+                self.decoder.decode(bytes, layout, rgba)
+            }),
+        };
+        match taken {
             Ok(()) => {
                 *sequence += 1;
                 feed::hand_over(writer, *sequence, arrived, waited_ms);
@@ -296,7 +306,7 @@ impl Frames<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::capture::{FrameInterval, PixelFormat};
+    use crate::capture::FrameInterval;
 
     #[test]
     fn patience_is_five_frames_within_limits() {

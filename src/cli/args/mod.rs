@@ -16,7 +16,7 @@ use clap::{Args, Parser, Subcommand};
 
 use self::values::{devices, model_sizes};
 use crate::{
-    backend::{cuda, remote},
+    backend::{OlderDevice, remote},
     mode::{DeviceChoice, ModelSize},
     models::rrmina::Published,
     weights::{ChannelOrder, PixelRange},
@@ -100,21 +100,10 @@ pub struct DeviceArgs {
     /// Number of the GPU that paints, as doctor lists them [default: 0]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=255))]
     pub gpu: Option<u16>,
-    /// Use the kernels and plans of an older GPU of compute capability 8.0, 8.6 or 8.9, to measure and check them on a
-    /// newer one [default: the GPU's own]
-    #[arg(long, value_name = "CAPABILITY", value_parser = older_capability)]
-    pub kernels_of: Option<(i32, i32)>,
-}
-
-/// A compute capability whose kernels newer GPUs run as well.
-fn older_capability(typed: &str) -> Result<(i32, i32), String> {
-    let known = cuda::OLDER_CAPABILITIES;
-    let found = known
-        .iter()
-        .find(|(major, minor)| typed == format!("{major}.{minor}"));
-    found
-        .copied()
-        .ok_or_else(|| "it is 8.0, 8.6 or 8.9".to_owned())
+    /// Use the kernels of an older device, to measure and check them on a newer one: a GPU of compute capability 8.0, 8.6
+    /// or 8.9, with its plans, or a processor with avx2 or sse2 [default: the device's own]
+    #[arg(long, value_name = "DEVICE")]
+    pub kernels_of: Option<OlderDevice>,
 }
 
 /// `styleforge styles`.

@@ -17,7 +17,7 @@ use super::{
     picture::{Facts, LivePicture, ModePairTimes, Stages},
 };
 use crate::{
-    backend::{BackendError, Composition, DeviceInfo, RunControl, Session},
+    backend::{BackendError, Composition, DeviceInfo, RawRun, RunControl, Session},
     capture::Captured,
     compose::{Look, compose_into},
     engine::WakeUp,
@@ -39,7 +39,7 @@ pub struct Begun {
     pub captured_at: Instant,
     /// Columns and rows of the source's frame.
     pub size: (usize, usize),
-    /// Milliseconds of copying it for the surface.
+    /// Milliseconds of copying it for the surface, and of decoding it where the source did not.
     pub copy_ms: f32,
     stages: Stages,
 }
@@ -95,6 +95,10 @@ pub struct FrameLoop {
     network: [Frame; 2],
     /// Which of them the device composed already.
     composed: [bool; 2],
+    /// Whether the surface's copy of the present frame is there.
+    is_taken: bool,
+    /// Where a frame is decoded before it is turned.
+    scratch: Frame,
     control: Arc<RunControl>,
     clock: Clock,
     painted: u64,
@@ -137,6 +141,8 @@ impl FrameLoop {
             upscales: false,
             network: [pixel(), pixel()],
             composed: [false; 2],
+            is_taken: false,
+            scratch: pixel(),
             control,
             clock,
             painted: 0,
@@ -161,6 +167,7 @@ impl FrameLoop {
     /// Begins with the source's newest frame, or again with the last one when it is not `fresh`.
     pub fn begin(&mut self, captured: &Captured, fresh: bool) -> Begun {
         let at = (self.clock)();
+        self.is_taken = false;
         let mut stages = Stages {
             capture_ms: captured.capture_ms,
             decode_ms: captured.decode_ms,
@@ -170,17 +177,60 @@ impl FrameLoop {
             let since = ms(at.saturating_duration_since(captured.captured_at));
             stages.wait_ms = (since - captured.decode_ms).max(0.0);
         }
-        let size = sides(&captured.frame);
-        let original = &mut self.output.value.original;
-        fit(original, size);
-        parallel_copy::copy(original.rgba_mut(), captured.frame.rgba());
         Begun {
             at,
             captured_at: if fresh { captured.captured_at } else { at },
-            size,
-            copy_ms: ms((self.clock)() - at),
+            size: captured.size(),
+            copy_ms: 0.0,
             stages,
         }
+    }
+
+    /// Copies the frame for the surface, decoded first where nobody has done so yet; once for a frame.
+    pub fn take(&mut self, begun: &mut Begun, captured: &mut Captured) {
+        if std::mem::replace(&mut self.is_taken, true) {
+            return;
+        }
+        let began = (self.clock)();
+        let frame = captured.decoded(&mut self.scratch);
+        let original = &mut self.output.value.original;
+        fit(original, sides(frame));
+        parallel_copy::copy(original.rgba_mut(), frame.rgba());
+        begun.copy_ms = ms((self.clock)() - began);
+    }
+
+    /// Paints a frame as a camera sent it, which the device decodes. `None` where it does not, or where the frame is decoded
+    /// already.
+    ///
+    /// # Errors
+    /// As [`Session::run_raw`].
+    pub fn paint_raw(
+        &mut self,
+        session: &mut dyn Session,
+        captured: &mut Captured,
+        meanwhile: Option<&mut dyn FnMut()>,
+    ) -> Result<Option<RunTiming>, BackendError> {
+        let size = captured.size();
+        self.begin_painting(size, false);
+        let picture = &mut self.output.value;
+        picture.other = None;
+        fit(&mut picture.painted, size);
+        captured.decode_with(|raw, upright| {
+            let run = RawRun {
+                raw,
+                upright,
+                painting: &mut picture.painted,
+            };
+            session.run_raw(run, &self.control, meanwhile)
+        })
+    }
+
+    /// The next picture is painted at this size, and brought up to the source's if it is to be `upscaled`.
+    fn begin_painting(&mut self, size: (usize, usize), upscaled: bool) {
+        self.upscales = upscaled;
+        self.working = size;
+        self.scale_ms = 0.0;
+        self.composed = [false; 2];
     }
 
     /// Brings the source's frame to the working size, for one picture or two, which are brought up to the source's
@@ -192,8 +242,8 @@ impl FrameLoop {
         (is_pair, upscaled): (bool, bool),
     ) {
         let began = (self.clock)();
-        self.upscales = upscaled && (size.0 < frame.width() || size.1 < frame.height());
-        self.working = size;
+        let is_smaller = size.0 < frame.width() || size.1 < frame.height();
+        self.begin_painting(size, upscaled && is_smaller);
         if size != sides(frame) {
             fit(&mut self.scaled, size);
             self.resampler.resample(frame, &mut self.scaled);

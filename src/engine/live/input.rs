@@ -90,6 +90,13 @@ impl Input {
         }
     }
 
+    /// Sets whether a camera's frames may come as it sent them.
+    pub(super) fn set_takes_raw(&self, takes_raw: bool) {
+        if let Some(capture) = &self.capture {
+            capture.set_takes_raw(takes_raw);
+        }
+    }
+
     /// Signals when there may be a new frame; `None` when no more come.
     pub(super) fn frame_ready(&self) -> Option<&Receiver<()>> {
         (!self.frames_ended).then(|| self.frames.ready())

@@ -30,8 +30,9 @@ pub fn some_pictures(
 ) -> Vec<Frame> {
     let mut resampler = Resampler::default();
     let mut pictures: Vec<Frame> = Vec::new();
+    let mut scratch = Frame::from_fn(1, 1, |_, _| [0; 4]);
     for _ in 0..MEASURED_PICTURES {
-        let frame = &input.frames.value.frame;
+        let frame = input.frames.value.decoded(&mut scratch);
         let (width, height) = size_of(sides(frame));
         let mut scaled = Frame::from_fn(width, height, |_, _| [0; 4]);
         resampler.resample(frame, &mut scaled);

@@ -40,6 +40,12 @@ impl RenderTarget {
         }
     }
 
+    /// Whether frames of this size may go to its device as a camera sent them.
+    pub fn takes_raw(&self, size: (usize, usize)) -> bool {
+        let is_own = matches!(self, Self::One(slot) if slot.device == DeviceSlot::Own);
+        is_own && self.size() == size
+    }
+
     /// Columns and rows that the network sees.
     pub fn size(&self) -> (usize, usize) {
         let spec = self.slots()[0].key.spec;

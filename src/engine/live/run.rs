@@ -11,7 +11,7 @@ use crossbeam_channel::Receiver;
 use super::{
     clock::Clock,
     compare::Judge,
-    frame_loop::{Begun, FrameLoop, Half, Numbers, Painted, sides},
+    frame_loop::{Begun, FrameLoop, Half, Numbers, Painted},
     inbox::Inbox,
     input::Input,
     live_sessions::{LiveContext, LiveSessions},
@@ -28,7 +28,7 @@ use super::{
     start::LiveStart,
 };
 use crate::{
-    backend::{BackendError, RunControl},
+    backend::{BackendError, RunControl, Session},
     capture::CaptureEvent,
     engine::paint::Painter,
     frame::Frame,
@@ -38,6 +38,7 @@ use crate::{
         record::FrameSink,
         scale::{size_inside, size_within},
     },
+    mode::DeviceChoice,
     timing::RunTiming,
 };
 
@@ -65,6 +66,8 @@ pub struct Live {
     /// The snapshot that was put last.
     shown: Snapshot,
     pace: Pace,
+    /// Whether the device may decode a camera's frames; false once it did not.
+    device_decodes: bool,
     clock: Clock,
 }
 
@@ -105,6 +108,7 @@ impl Live {
             snapshot,
             shown: Snapshot::default(),
             pace: Pace::default(),
+            device_decodes: device.kind == DeviceChoice::Cuda,
             clock,
         }
     }
@@ -237,7 +241,7 @@ impl Live {
             return Served::Nothing;
         }
         self.changed = false;
-        let begun = self.frames.begin(&self.input.frames.value, fresh);
+        let mut begun = self.frames.begin(&self.input.frames.value, fresh);
         let size = self.working_size(begun.size);
         // Ends: a target is refused once, a lost device is replaced by one that cannot be lost.
         let painted = loop {
@@ -257,6 +261,7 @@ impl Live {
                 Next::Source => {
                     let upscales = self.settings.current.upscale;
                     let size = if upscales { begun.size } else { size };
+                    self.frames.take(&mut begun, &mut self.input.frames.value);
                     let frame = &self.input.frames.value.frame;
                     self.frames.scale(frame, size, (false, false));
                     break self.frames.show_source(frame);
@@ -266,7 +271,7 @@ impl Live {
                     return Served::Nothing;
                 }
             };
-            match self.paint(painter, &target) {
+            match self.paint(painter, &target, &mut begun) {
                 Ok(painted) => break painted,
                 Err(BackendError::Cancelled) => return Served::Nothing,
                 Err(error) => {
@@ -284,6 +289,10 @@ impl Live {
                 }
             }
         };
+        // Those of other sizes are scaled on the processor.
+        let serving = self.sessions.serving().filter(|_| self.device_decodes);
+        let takes_raw = serving.is_some_and(|target| target.takes_raw(begun.size));
+        self.input.set_takes_raw(takes_raw);
         let work = self.hand_over(&begun, &painted);
         if self.settings.current.sample {
             if let Some(RenderTarget::One(slot)) = self.sessions.serving() {
@@ -319,7 +328,13 @@ impl Live {
         &mut self,
         painter: &mut Painter,
         target: &RenderTarget,
+        begun: &mut Begun,
     ) -> Result<Painted, BackendError> {
+        let raw = self.paint_raw(painter, target)?;
+        self.frames.take(begun, &mut self.input.frames.value);
+        if let Some(painted) = raw {
+            return Ok(painted);
+        }
         let frame = &self.input.frames.value.frame;
         let upscales = self.settings.current.upscale;
         match target {
@@ -365,7 +380,31 @@ impl Live {
         }
     }
 
-    /// Runs one session on the scaled frame. Sessions for settings that arrive meanwhile are requested at once.
+    /// Paints the frame as a camera sent it, where it is and the device takes it so.
+    fn paint_raw(
+        &mut self,
+        painter: &mut Painter,
+        target: &RenderTarget,
+    ) -> Result<Option<Painted>, BackendError> {
+        let size = self.input.frames.value.raw().map(|raw| raw.size());
+        let RenderTarget::One(slot) = target else {
+            return Ok(None);
+        };
+        if !size.is_some_and(|size| self.device_decodes && target.takes_raw(size)) {
+            return Ok(None);
+        }
+        let timing = self.with_session(painter, slot, |frames, session, input, meanwhile| {
+            frames.paint_raw(session, &mut input.frames.value, meanwhile)
+        })?;
+        self.device_decodes = timing.is_some();
+        Ok(timing.map(|timing| Painted {
+            mode: Some(slot.key.spec.mode),
+            timing,
+            pair: None,
+        }))
+    }
+
+    /// Runs one session on the scaled frame.
     fn run(
         &mut self,
         painter: &mut Painter,
@@ -373,17 +412,34 @@ impl Live {
         half: Half,
     ) -> Result<RunTiming, BackendError> {
         let look = self.settings.current.look;
+        self.with_session(painter, slot, |frames, session, input, meanwhile| {
+            let source = &input.frames.value.frame;
+            frames.paint(session, source, (half, look), meanwhile)
+        })
+    }
+
+    /// Paints with one session. Sessions for settings that arrive meanwhile are requested at once.
+    fn with_session<T>(
+        &mut self,
+        painter: &mut Painter,
+        slot: &SessionSlot,
+        paint: impl FnOnce(
+            &mut FrameLoop,
+            &mut dyn Session,
+            &mut Input,
+            Option<&mut dyn FnMut()>,
+        ) -> Result<T, BackendError>,
+    ) -> Result<T, BackendError> {
         if slot.device == DeviceSlot::Other {
             let other = self.sessions.painter(painter, slot.device);
             let session = other.and_then(|other| other.pool_mut().session(&slot.key));
             // The scheduler gives only targets whose sessions are open.
             let session = session.ok_or(BackendError::EMPTY_BATCH)?;
-            let source = &self.input.frames.value.frame;
-            return self.frames.paint(session, source, (half, look), None);
+            return paint(&mut self.frames, session, &mut self.input, None);
         }
         let taken = painter.pool_mut().take_out(&slot.key);
         let mut session = taken.ok_or(BackendError::EMPTY_BATCH)?;
-        let source = sides(&self.input.frames.value.frame);
+        let source = self.input.frames.value.size();
         let Self {
             settings,
             rate,
@@ -400,12 +456,7 @@ impl Live {
             rate.set_size(next.size);
             sessions.prefetch(painter, next, size_for(next, &rate, source));
         };
-        let painted = frames.paint(
-            session.as_mut(),
-            &input.frames.value.frame,
-            (half, look),
-            Some(&mut prefetch),
-        );
+        let painted = paint(frames, session.as_mut(), input, Some(&mut prefetch));
         painter.pool_mut().put_back(session);
         painted
     }

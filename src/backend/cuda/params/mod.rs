@@ -36,6 +36,7 @@ mod conv;
 mod elementwise;
 mod general;
 mod instance_norm;
+mod raw_frame;
 mod tokens;
 
 pub use block::KernelParams;
@@ -53,6 +54,7 @@ pub use general::{
 pub use instance_norm::{
     FinishParams, NormApplyParams, NormPlaneParams, NormStatisticsParams, PartialParams,
 };
+pub use raw_frame::RawFrameParams;
 pub use tokens::{AttentionParams, TokenLinearParams};
 
 #[cfg(test)]
@@ -108,6 +110,7 @@ mod tests {
             elementwise::BLOCKS,
             general::BLOCKS,
             instance_norm::BLOCKS,
+            raw_frame::BLOCKS,
         ];
         assert!(blocks.iter().all(|blocks| !blocks.is_empty()));
         for block in blocks.into_iter().flatten() {

@@ -13,11 +13,13 @@ use v4l::{
 };
 
 use super::{four_cc, pixel_format, problem};
-use crate::capture::{
-    camera::DeviceEntry,
-    format::{CameraFormat, FrameInterval},
-    pixels::Layout,
-    problem::CaptureProblem,
+use crate::{
+    capture::{
+        camera::DeviceEntry,
+        format::{CameraFormat, FrameInterval},
+        problem::CaptureProblem,
+    },
+    raw_frame::Layout,
 };
 
 /// Most sizes that are taken from a range.

@@ -1,9 +1,87 @@
-//! Raw camera frames to RGBA8.
+//! Frames as cameras send them, and what they are in RGBA8.
 //!
 //! YUV as ITU-R BT.601 defines it, in the limited range (16 to 235 and 240) unless the camera says
 //! that it uses the full one; the coefficients are those of BT.601-7, section 2.5.
 
-use super::format::PixelFormat;
+use std::{
+    fmt::{Display, Formatter},
+    str::FromStr,
+};
+
+use serde::Serialize;
+
+use crate::{
+    frame::Frame,
+    parallel_copy,
+    rotation::{Rotation, turn_into},
+};
+
+/// How the bytes of a camera's frame are made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PixelFormat {
+    /// A JPEG picture a frame.
+    Mjpeg,
+    /// Brightness for each pixel, colour for two in a row: 16 bits a pixel.
+    Yuyv,
+    /// A plane of brightness, then one of colour for each four pixels: 12 bits a pixel.
+    Nv12,
+    /// Red, green, blue: 24 bits a pixel.
+    Rgb,
+    /// Blue, green, red: 24 bits a pixel.
+    Bgr,
+    /// Brightness alone: 8 bits a pixel.
+    Grey,
+}
+
+impl PixelFormat {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Mjpeg,
+        Self::Yuyv,
+        Self::Nv12,
+        Self::Rgb,
+        Self::Bgr,
+        Self::Grey,
+    ];
+
+    /// The name in settings and on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Mjpeg => "mjpeg",
+            Self::Yuyv => "yuyv",
+            Self::Nv12 => "nv12",
+            Self::Rgb => "rgb",
+            Self::Bgr => "bgr",
+            Self::Grey => "grey",
+        }
+    }
+}
+
+impl Display for PixelFormat {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        f.pad(match self {
+            Self::Mjpeg => "MJPEG",
+            Self::Yuyv => "YUYV",
+            Self::Nv12 => "NV12",
+            Self::Rgb => "RGB",
+            Self::Bgr => "BGR",
+            Self::Grey => "grey",
+        })
+    }
+}
+
+impl FromStr for PixelFormat {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let fits = |format: &Self| format.name().eq_ignore_ascii_case(text);
+        Self::ALL
+            .into_iter()
+            .find(fits)
+            .ok_or("give mjpeg, yuyv, nv12, rgb, bgr or grey")
+    }
+}
 
 /// Where the pixels of a raw frame lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,16 +131,23 @@ impl Layout {
     /// make more than that.
     pub fn bytes(&self) -> usize {
         let row = row_bytes(self.pixels, self.width);
-        let rows = match self.pixels {
-            PixelFormat::Nv12 => self.height.saturating_add(self.height.div_ceil(2)),
-            _ => self.height,
-        };
         // The last row need not be padded.
-        let above = self.stride.saturating_mul(rows.saturating_sub(1));
+        let above = self.stride.saturating_mul(self.rows().saturating_sub(1));
         above.saturating_add(row)
     }
 
+    /// Rows of all planes.
+    fn rows(&self) -> usize {
+        match self.pixels {
+            PixelFormat::Nv12 => self.height.saturating_add(self.height.div_ceil(2)),
+            _ => self.height,
+        }
+    }
+
     /// Decodes `bytes` into `rgba`, which has `width * height * 4` bytes.
+    ///
+    /// # Errors
+    /// [`Unusable::Damaged`] where bytes are missing; [`Unusable::OtherFormat`] for MJPEG.
     pub fn decode(&self, bytes: &[u8], rgba: &mut [u8]) -> Result<(), Unusable> {
         if bytes.len() < self.bytes() {
             return Err(Unusable::Damaged);
@@ -127,21 +212,149 @@ fn row_bytes(pixels: PixelFormat, width: usize) -> usize {
     }
 }
 
-/// Bits behind the point of the coefficients.
-const POINT: i32 = 13;
+/// Where the pixels of an upright frame lie in the camera's: column and row of the first one, and how far the next one
+/// to the right and the next one below are from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Places {
+    /// Of the pixel at the top left.
+    pub first: [i32; 2],
+    /// From a pixel to the one right of it.
+    pub across: [i32; 2],
+    /// From a pixel to the one below it.
+    pub down: [i32; 2],
+}
 
-/// Converts YUV to RGB, in whole numbers.
-struct Yuv {
-    black: i32,
-    brightness: i32,
-    red_of_v: i32,
-    green_of_u: i32,
-    green_of_v: i32,
-    blue_of_u: i32,
+/// A camera's frame as it came, without bytes between rows, and how it is to be turned; not for MJPEG.
+#[derive(Clone, Debug)]
+pub struct RawFrame {
+    layout: Layout,
+    bytes: Vec<u8>,
+    rotate: Rotation,
+    mirror: bool,
+}
+
+impl Default for RawFrame {
+    /// A black pixel.
+    fn default() -> Self {
+        Self {
+            layout: Layout::tight(PixelFormat::Grey, 1, 1),
+            bytes: vec![0],
+            rotate: Rotation::None,
+            mirror: false,
+        }
+    }
+}
+
+impl RawFrame {
+    /// Becomes the frame in `bytes`, which may go on behind it, to be turned clockwise and then mirrored. Takes memory only
+    /// where it has not had as much before.
+    ///
+    /// # Errors
+    /// As [`Layout::decode`]; the frame is then as it was.
+    pub fn set(
+        &mut self,
+        layout: &Layout,
+        bytes: &[u8],
+        (rotate, mirror): (Rotation, bool),
+    ) -> Result<(), Unusable> {
+        if layout.pixels == PixelFormat::Mjpeg {
+            return Err(Unusable::OtherFormat);
+        }
+        let is_empty = layout.width == 0 || layout.height == 0;
+        if is_empty || bytes.len() < layout.bytes() {
+            return Err(Unusable::Damaged);
+        }
+        let stride = row_bytes(layout.pixels, layout.width);
+        self.layout = Layout { stride, ..*layout };
+        (self.rotate, self.mirror) = (rotate, mirror);
+        self.bytes.resize(self.layout.bytes(), 0);
+        if layout.stride == stride {
+            parallel_copy::copy(&mut self.bytes, &bytes[..self.layout.bytes()]);
+            return Ok(());
+        }
+        let rows = bytes.chunks(layout.stride);
+        for (to, from) in self.bytes.chunks_exact_mut(stride).zip(rows) {
+            to.copy_from_slice(&from[..stride]);
+        }
+        Ok(())
+    }
+
+    /// Where its pixels lie.
+    pub fn layout(&self) -> &Layout {
+        &self.layout
+    }
+
+    /// Its bytes, row by row and plane by plane.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Columns and rows of the upright frame.
+    pub fn size(&self) -> (usize, usize) {
+        self.rotate.size((self.layout.width, self.layout.height))
+    }
+
+    /// Where the upright frame's pixels lie in this one.
+    pub fn places(&self) -> Places {
+        let (right, bottom) = (self.layout.width as i32 - 1, self.layout.height as i32 - 1);
+        let (first, across, down) = match self.rotate {
+            Rotation::None => ([0, 0], [1, 0], [0, 1]),
+            Rotation::Quarter => ([0, bottom], [0, -1], [1, 0]),
+            Rotation::Half => ([right, bottom], [-1, 0], [0, -1]),
+            Rotation::ThreeQuarters => ([right, 0], [0, 1], [-1, 0]),
+        };
+        if !self.mirror {
+            return Places {
+                first,
+                across,
+                down,
+            };
+        }
+        let last = self.size().0 as i32 - 1;
+        Places {
+            first: [0, 1].map(|i| first[i] + last * across[i]),
+            across: across.map(|step| -step),
+            down,
+        }
+    }
+
+    /// The upright frame in RGBA8, into `to`; `scratch` is of use where it is turned.
+    pub fn decode_into(&self, to: &mut Frame, scratch: &mut Frame) {
+        let (width, height) = (self.layout.width, self.layout.height);
+        let is_upright = self.rotate == Rotation::None && !self.mirror;
+        let decoded = if is_upright { &mut *to } else { &mut *scratch };
+        decoded.resize(width, height);
+        // All bytes are there, and it is no MJPEG.
+        let _ = self.layout.decode(&self.bytes, decoded.rgba_mut());
+        if !is_upright {
+            turn_into(scratch, to, self.rotate, self.mirror);
+        }
+    }
+}
+
+/// Bits behind the point of the coefficients.
+pub const POINT: i32 = 13;
+
+/// Converts YUV to RGB, in whole numbers: coefficients with [`POINT`] bits behind the point.
+#[derive(Clone, Copy, Debug)]
+pub struct Yuv {
+    /// The level of black.
+    pub black: i32,
+    /// Of brightness above black, for all three colours.
+    pub brightness: i32,
+    /// Of V - 128.
+    pub red_of_v: i32,
+    /// Of U - 128.
+    pub green_of_u: i32,
+    /// Of V - 128.
+    pub green_of_v: i32,
+    /// Of U - 128.
+    pub blue_of_u: i32,
 }
 
 impl Yuv {
-    fn new(full_range: bool) -> Self {
+    /// For brightness of 0 to 255, or of 16 to 235.
+    pub fn new(full_range: bool) -> Self {
         let (black, y_range, c_range) = if full_range {
             (0, 255.0, 255.0)
         } else {
@@ -298,6 +511,65 @@ mod tests {
                 let decoded = layout.decode(&[0; 64], &mut []);
                 assert!(decoded.is_err(), "{pixels} {stride}");
             }
+        }
+    }
+
+    #[test]
+    fn a_raw_frame_is_decoded_where_its_places_say() {
+        let raw = |pixels: &PixelFormat| *pixels != PixelFormat::Mjpeg;
+        for pixels in PixelFormat::ALL.into_iter().filter(raw) {
+            for (width, height, padding) in [(1, 1, 0), (7, 4, 0), (6, 5, 9), (1, 3, 2)] {
+                let tight = Layout::tight(pixels, width, height);
+                let layout = Layout {
+                    full_range: true,
+                    ..tight.with_stride(tight.stride + padding)
+                };
+                let bytes = noise(layout.bytes() + 3);
+                let plain = decoded(layout, &bytes);
+                for (rotate, mirror) in Rotation::ALL
+                    .into_iter()
+                    .flat_map(|rotate| [(rotate, false), (rotate, true)])
+                {
+                    let mut frame = RawFrame::default();
+                    assert_eq!(frame.set(&layout, &bytes, (rotate, mirror)), Ok(()));
+                    assert_eq!(frame.bytes().len(), frame.layout().bytes());
+                    let mut upright = Frame::from_fn(3, 3, |_, _| [9; 4]);
+                    frame.decode_into(&mut upright, &mut Frame::from_fn(1, 1, |_, _| [0; 4]));
+                    assert_eq!((upright.width(), upright.height()), frame.size());
+                    let Places {
+                        first,
+                        across,
+                        down,
+                    } = frame.places();
+                    for y in 0..upright.height() {
+                        for x in 0..upright.width() {
+                            let [column, row] = [0, 1].map(|i| {
+                                (first[i] + across[i] * x as i32 + down[i] * y as i32) as usize
+                            });
+                            let wanted = plain[row * width + column];
+                            assert_eq!(upright.pixel(x, y), wanted, "{pixels} {rotate} {mirror}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_raw_frame_changes_nothing() {
+        let mut frame = RawFrame::default();
+        let whole = Layout::tight(PixelFormat::Yuyv, 4, 2);
+        assert_eq!(frame.set(&whole, &[7; 16], Default::default()), Ok(()));
+        let mjpeg = Layout::tight(PixelFormat::Mjpeg, 4, 2);
+        let empty = Layout::tight(PixelFormat::Grey, 0, 2);
+        for (layout, bytes, why) in [
+            (whole, 15, Unusable::Damaged),
+            (mjpeg, 99, Unusable::OtherFormat),
+            (empty, 99, Unusable::Damaged),
+        ] {
+            let set = frame.set(&layout, &vec![1; bytes], (Rotation::Half, true));
+            assert_eq!(set, Err(why));
+            assert_eq!((frame.size(), frame.bytes()), ((4, 2), &[7; 16][..]));
         }
     }
 

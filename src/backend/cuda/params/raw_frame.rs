@@ -1,0 +1,43 @@
+//! Parameter block of decoding a camera's frame.
+
+params! {
+    /// Of `raw_frame`.
+    RawFrameParams = 96 in "raw_frame.cu" {
+        /// RGBA8 (extended_height, extended_width).
+        photo: u64,
+        /// The frame as it came, without bytes between rows.
+        raw: u64,
+        /// 0 yuyv, 1 nv12, 2 rgb, 3 bgr, 4 grey.
+        format: i32,
+        /// Bytes of a row of the first plane.
+        row_bytes: i32,
+        /// Rows of the first plane.
+        rows: i32,
+        /// Width of the upright frame in pixels.
+        width: i32,
+        /// Height of the upright frame in pixels.
+        height: i32,
+        /// Width of the photo in pixels.
+        extended_width: i32,
+        /// Height of the photo in pixels.
+        extended_height: i32,
+        /// Column and row of the upright frame's first pixel in the raw one.
+        first: [i32; 2],
+        /// Columns and rows from a pixel to the one right of it.
+        across: [i32; 2],
+        /// Columns and rows from a pixel to the one below it.
+        down: [i32; 2],
+        /// Level of black.
+        black: i32,
+        /// Coefficient of brightness, with 13 bits behind the point, as the others.
+        brightness: i32,
+        /// Of V in red.
+        red_of_v: i32,
+        /// Of U in green.
+        green_of_u: i32,
+        /// Of V in green.
+        green_of_v: i32,
+        /// Of U in blue.
+        blue_of_u: i32,
+    }
+}

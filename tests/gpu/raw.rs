@@ -1,0 +1,184 @@
+//! A camera's frames that the GPU decodes, against what the processor decodes, and the time from frame to painting.
+
+use std::{
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
+
+use libtest_mimic::Failed;
+use styleforge::{
+    backend::{Backend, RawRun, RunControl, Session, SessionSpec},
+    frame::Frame,
+    mode::{Mode, Precision, Variant},
+    network::Network,
+    raw_frame::{Layout, PixelFormat, RawFrame},
+    rotation::Rotation,
+};
+
+use crate::{general_graphs, real_time};
+
+/// Columns and rows of the frames that are compared.
+const SIZES: [(usize, usize); 9] = [
+    (1, 1),
+    (1, 3),
+    (2, 1),
+    (7, 5),
+    (64, 48),
+    (331, 2),
+    (97, 130),
+    (640, 480),
+    (1281, 719),
+];
+/// Columns and rows of the frames that are timed, and most milliseconds that the way in and out may take.
+const TIMED: [((usize, usize), f64); 3] =
+    [((1280, 720), 2.0), ((1920, 1080), 3.0), ((3840, 2160), 5.0)];
+/// Different frames that take turns, so that none is found in a cache.
+const RING: usize = 8;
+/// Runs of a size, of which the median counts.
+const RUNS: usize = 40;
+
+fn pixel() -> Frame {
+    Frame::from_fn(1, 1, |_, _| [0; 4])
+}
+
+/// A frame of noise in this format.
+fn noise(
+    pixels: PixelFormat,
+    (width, height): (usize, usize),
+    turn: (Rotation, bool),
+    seed: &mut u64,
+) -> Result<RawFrame, Failed> {
+    let layout = Layout {
+        full_range: seed.is_multiple_of(3),
+        ..Layout::tight(pixels, width, height)
+    };
+    let bytes: Vec<u8> = (0..layout.bytes())
+        .map(|_| {
+            *seed = seed
+                .wrapping_mul(6364136223846793005)
+                .wrapping_add(1442695040888963407);
+            (*seed >> 56) as u8
+        })
+        .collect();
+    let mut frame = RawFrame::default();
+    let set = frame.set(&layout, &bytes, turn);
+    set.map_err(|why| format!("{pixels}: {why:?}"))?;
+    Ok(frame)
+}
+
+/// Paints `raw` both ways.
+fn compare(session: &mut dyn Session, raw: &RawFrame, what: &str) -> Result<(), Failed> {
+    let control = RunControl::default();
+    let mut decoded = pixel();
+    raw.decode_into(&mut decoded, &mut pixel());
+    let mut expected = decoded.clone();
+    session.paint(&decoded, &mut expected, &control)?;
+    // What was there before makes no difference.
+    let (mut upright, mut painting) = (expected.clone(), decoded.clone());
+    let run = RawRun {
+        raw,
+        upright: &mut upright,
+        painting: &mut painting,
+    };
+    let run = session.run_raw(run, &control, None)?;
+    run.ok_or_else(|| format!("{what}: the GPU does not decode"))?;
+    if upright != decoded {
+        return Err(format!("{what}: it is decoded otherwise").into());
+    }
+    if painting != expected {
+        return Err(format!("{what}: it is painted otherwise").into());
+    }
+    Ok(())
+}
+
+pub fn camera_frames_are_decoded_as_by_the_processor(backend: &dyn Backend) -> Result<(), Failed> {
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
+    let mut seed = now.as_nanos() as u64;
+    println!("seed {seed}");
+    let network = crate::network();
+    let fused = Mode::new(Variant::Fused, backend.auto_precision(Variant::Fused));
+    let fp32 = Mode::new(Variant::Baseline, Precision::Fp32);
+    let turns = Rotation::ALL.map(|rotate| [(rotate, false), (rotate, true)]);
+    let raw = |pixels: &PixelFormat| *pixels != PixelFormat::Mjpeg;
+    let mut compared = 0;
+    for (width, height) in SIZES {
+        for (network, mode) in [(&network, fused), (&network, fp32)] {
+            for (wide, high) in [(width, height), (height, width)] {
+                let mut session = backend.open(network, &SessionSpec::single(wide, high, mode))?;
+                for (pixels, turn) in PixelFormat::ALL
+                    .into_iter()
+                    .filter(raw)
+                    .flat_map(|pixels| turns.into_iter().flatten().map(move |turn| (pixels, turn)))
+                {
+                    let size = turn.0.size((wide, high));
+                    let frame = noise(pixels, size, turn, &mut seed)?;
+                    let what = format!("{mode}, {pixels}, {size:?}, {turn:?}");
+                    compare(session.as_mut(), &frame, &what)?;
+                    compared += 1;
+                }
+            }
+        }
+    }
+    // Networks of other kinds, which have another input.
+    let case = general_graphs::cases().pop().ok_or("no graph")?;
+    let size = (case.photo.width(), case.photo.height());
+    for mode in general_graphs::modes() {
+        let mut session =
+            backend.open(&case.network, &SessionSpec::single(size.0, size.1, mode))?;
+        let frame = noise(PixelFormat::Nv12, size, (Rotation::None, true), &mut seed)?;
+        compare(session.as_mut(), &frame, &format!("{mode}, a graph"))?;
+        compared += 1;
+    }
+    println!("{compared} frames");
+    time(backend, &network, fused, &mut seed)
+}
+
+/// Prints, for each size and format, the median milliseconds from a frame in memory to its painting in memory.
+fn time(
+    backend: &dyn Backend,
+    network: &Arc<Network>,
+    mode: Mode,
+    seed: &mut u64,
+) -> Result<(), Failed> {
+    let control = RunControl::default();
+    for ((width, height), most_ms) in TIMED {
+        let spec = SessionSpec::single(width, height, mode);
+        let mut session = backend.open(network, &spec)?;
+        let (mut upright, mut painting) = (pixel(), Frame::from_fn(width, height, |_, _| [0; 4]));
+        upright.resize(width, height);
+        for pixels in [PixelFormat::Yuyv, PixelFormat::Nv12, PixelFormat::Rgb] {
+            let ring = (0..RING).map(|_| noise(pixels, (width, height), Default::default(), seed));
+            let ring = ring.collect::<Result<Vec<RawFrame>, Failed>>()?;
+            let (mut whole, mut network_ms, mut decoded_ms) = (Vec::new(), Vec::new(), Vec::new());
+            for raw in ring.iter().cycle().take(RUNS) {
+                let began = Instant::now();
+                let run = RawRun {
+                    raw,
+                    upright: &mut upright,
+                    painting: &mut painting,
+                };
+                let run = session.run_raw(run, &control, None)?.ok_or("not decoded")?;
+                whole.push(began.elapsed().as_secs_f64() * 1e3);
+                network_ms.push(run.total_ms);
+                // As it was: decoded by the processor first.
+                let began = Instant::now();
+                raw.decode_into(&mut upright, &mut painting);
+                session.paint(&upright, &mut painting, &control)?;
+                decoded_ms.push(began.elapsed().as_secs_f64() * 1e3);
+            }
+            let [whole, network_ms, decoded_ms] = [whole, network_ms, decoded_ms].map(median);
+            println!(
+                "{width}x{height} {pixels}: {whole:.2} ms, network {network_ms:.2}, decoded on the processor {decoded_ms:.2}"
+            );
+            if real_time::is_judged() && whole - network_ms > most_ms {
+                return Err(format!("{width}x{height} {pixels}: {whole:.2} ms").into());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}

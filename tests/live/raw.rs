@@ -1,0 +1,122 @@
+//! Frames as a camera sent them.
+
+use std::sync::atomic::Ordering;
+
+use styleforge::{
+    capture::{Captured, Layout, PixelFormat, Rotation},
+    compose::Look,
+    engine::live::{LivePicture, ModePair, Served},
+    frame::Frame,
+    mode::DeviceChoice,
+    raw_frame::RawFrame,
+};
+
+use crate::studio::{Studio, candidate, fixed};
+
+/// A camera's frame of 64 x 48 pixels in YUYV, of which no two rows are equal.
+fn raw(rotate: Rotation, mirror: bool) -> RawFrame {
+    let layout = Layout::tight(PixelFormat::Yuyv, 64, 48);
+    let bytes: Vec<u8> = (0..layout.bytes()).map(|i| (i * 7 / 5) as u8).collect();
+    let mut frame = RawFrame::default();
+    frame
+        .set(&layout, &bytes, (rotate, mirror))
+        .expect("a whole frame");
+    frame
+}
+
+fn decoded(raw: &RawFrame) -> Frame {
+    let mut frame = Frame::from_fn(1, 1, |_, _| [0; 4]);
+    raw.decode_into(&mut frame, &mut Frame::from_fn(1, 1, |_, _| [0; 4]));
+    frame
+}
+
+impl Studio {
+    /// The source has this frame now, which is painted.
+    fn paints_captured(&mut self, captured: Captured) -> &LivePicture {
+        self.frames.value = captured;
+        self.frames.put();
+        self.paints_again()
+    }
+
+    fn paints_again(&mut self) -> &LivePicture {
+        assert_eq!(self.serve(), Served::Picture);
+        assert!(self.pictures.take());
+        &self.pictures.value
+    }
+
+    fn raw_frames(&self) -> usize {
+        self.world.raw.load(Ordering::SeqCst)
+    }
+}
+
+#[test]
+fn a_gpu_gets_them_as_they_are_and_all_see_the_same_pictures() {
+    for (rotate, mirror) in [
+        (Rotation::None, false),
+        (Rotation::None, true),
+        (Rotation::Quarter, false),
+        (Rotation::ThreeQuarters, true),
+    ] {
+        let raw = raw(rotate, mirror);
+        let upright = decoded(&raw);
+        for look in [
+            Look::default(),
+            Look {
+                strength_percent: 40,
+                keep_colors: true,
+            },
+        ] {
+            let [gpu, processor] = [DeviceChoice::Cuda, DeviceChoice::Cpu].map(|kind| {
+                let mut studio = Studio::new((64, 48), kind, fixed(64));
+                studio.settings(|settings| settings.look = look);
+                studio.paints_captured(Captured::of_raw(raw.clone()));
+                assert_eq!(studio.raw_frames(), usize::from(kind == DeviceChoice::Cuda));
+                let picture = studio.paints_captured(Captured::of_raw(raw.clone()));
+                assert_eq!(picture.original, upright);
+                let painted = picture.painted.clone();
+                // Again without another frame, which is decoded by now.
+                studio.settings(|settings| settings.look.strength_percent = 0);
+                assert_eq!(studio.paints_again().painted, upright);
+                painted
+            });
+            assert_eq!(gpu, processor);
+        }
+    }
+}
+
+#[test]
+fn where_the_size_differs_or_modes_are_compared_they_are_decoded_first() {
+    let raw = raw(Rotation::None, false);
+    let pair = ModePair {
+        candidates: [candidate("baseline fp32"), candidate("fused fp32")],
+    };
+    for (px, compare) in [(32, None), (64, Some(pair))] {
+        let pictures = [Captured::of_raw(raw.clone()), Captured::of(decoded(&raw))].map(|frame| {
+            let mut studio = Studio::new((64, 48), DeviceChoice::Cuda, fixed(px));
+            studio.settings(|settings| settings.compare = compare);
+            let picture = studio.paints_captured(frame);
+            let seen = (picture.original.clone(), picture.painted.clone());
+            assert_eq!(studio.raw_frames(), 0);
+            seen
+        });
+        assert_eq!(pictures[0], pictures[1]);
+    }
+    // Without a style, too.
+    let mut studio = Studio::new((64, 48), DeviceChoice::Cuda, fixed(64));
+    studio.settings(|settings| settings.network = None);
+    let picture = studio.paints_captured(Captured::of_raw(raw.clone()));
+    assert_eq!(picture.painted, decoded(&raw));
+}
+
+#[test]
+fn a_device_that_does_not_decode_is_asked_once() {
+    let raw = raw(Rotation::Half, false);
+    let mut studio = Studio::new((64, 48), DeviceChoice::Cuda, fixed(64));
+    studio.world.decodes.store(false, Ordering::SeqCst);
+    for _ in 0..3 {
+        let picture = studio.paints_captured(Captured::of_raw(raw.clone()));
+        assert_eq!(picture.original, decoded(&raw));
+        assert_ne!(picture.painted, picture.original);
+        assert_eq!(studio.raw_frames(), 1);
+    }
+}
