@@ -1,24 +1,29 @@
-// A camera's frame as it came, to the photo that a network reads: decoded, turned upright, and extended by reflection, as
-// src/raw_frame.rs and src/frame.rs do on the processor.
+// A camera's frame as it came, to the photo that a network reads: decoded, turned upright, brought to the network's size, and
+// extended by reflection, as src/raw_frame.rs, src/media/resample.rs and src/frame.rs do on the processor.
 //
-// Computes, for the pixel at (x, y) of `photo`: its place (u, v) in the upright frame, reflected at the far sides; from there
-// its place in the raw one, first + u * across + v * down; its brightness Y and colours U and V, or its RGB; and
+// raw_frame computes, for the pixel at (x, y) of `photo`: its place (u, v) in the upright frame, reflected at the far sides;
+// from there its place in the raw one, first + u * across + v * down; its brightness Y and colours U and V, or its RGB; and
 // R = (a (Y - black) + b V' + 2^12) >> 13, G and B likewise, with U' = U - 128 and V' = V - 128, within 0 and 255.
+// shrink computes the mean of the area of `from` that a pixel covers, or of some positions of it, evenly spread, where that
+// is large: sums of values times weights of its columns and of its rows, 4096 together each way.
 //
-// Entry: raw_frame.
+// Entries: raw_frame, shrink.
 //
 // Layouts: `raw` without bytes between rows: yuyv (Y U Y V for two columns), nv12 (a plane of Y, then rows of U V, one for
-// two rows), rgb, bgr, grey. `photo` (extended_height, extended_width) in RGBA8, red in the lowest byte, 4-byte alignment.
+// two rows), rgb, bgr, grey. `photo` (extended_height, extended_width) and `from` in RGBA8, red in the lowest byte, 4-byte
+// alignment.
 //
-// Launch: a thread a pixel, block 256 (32 x 8 pixels), grid (ceil(extended_width / 32), ceil(extended_height / 8)), no shared
-// memory. Any sizes of at least 1.
+// Launch: a thread a pixel, block 256 (32 x 8 pixels), grid (ceil(extended_width / 32), ceil(extended_height / 8)), no dynamic
+// shared memory. Any sizes of at least 1.
 //
-// Work: a pixel reads 1 to 3 bytes and writes 4: at 1920x1080 in yuyv 12.4 MB, 20 operations a pixel.
+// Work: raw_frame reads 1 to 3 bytes a pixel and writes 4: at 1920x1080 in yuyv 12.4 MB, 20 operations a pixel. shrink reads
+// 4 bytes of each pixel that counts and writes 4; the weights of a CTA's columns and rows are worked out by 40 of its threads.
 // Roofline: bandwidth. Measured: NOT MEASURED.
 //
-// Numerics: whole numbers; the bytes are the processor's.
+// Numerics: raw_frame and the weights of shrink in whole numbers; its sums in fp32, each operation rounded by itself and in the
+// processor's order: both give the processor's bytes.
 //
-// Barriers: none.
+// Barriers: in shrink one, behind which the weights of the block's columns and rows are in shared memory.
 #include "element.cuh"
 
 using namespace sf;
@@ -44,6 +49,18 @@ struct RawFrameParams {
     int blue_of_u;
 };
 static_assert(sizeof(RawFrameParams) == 96, "mirrored in params");
+
+struct ShrinkParams {
+    u32* photo;
+    const u32* from;
+    int from_width;
+    int from_height;
+    int width;
+    int height;
+    int extended_width;
+    int extended_height;
+};
+static_assert(sizeof(ShrinkParams) == 40, "mirrored in params");
 
 enum { TILE_WIDTH = 32, TILE_HEIGHT = 8 };
 enum { YUYV, NV12, RGB, BGR };
@@ -100,4 +117,72 @@ extern "C" __global__ void __launch_bounds__(TILE_WIDTH * TILE_HEIGHT) raw_frame
     to = packed(level_of(base + p.red_of_v * colour_v),
                 level_of(base + p.green_of_u * colour_u + p.green_of_v * colour_v),
                 level_of(base + p.blue_of_u * colour_u));
+}
+
+// The positions that a pixel takes the mean of, in one direction.
+struct Span {
+    int first;
+    int count;
+    int stride;
+    float weights[8];
+};
+
+// Of the pixel at `at`, where `from` positions become `to`, as Axis::set in src/media/resample.rs: up to 7 positions are all
+// read, of more every stride-th, which are 6 at most. Lengths in parts of a position, of which it has `to`.
+__device__ __forceinline__ void set(Span& span, u32 at, u32 from, u32 to) {
+    const u32 start = at * from, end = start + from;
+    const u32 first = start / to, stride = max(from / to / 3, 1u);
+    const u32 last = min((end + to - 1) / to, from), count = (last - first + stride - 1) / stride;
+    span.first = first;
+    span.count = count;
+    span.stride = stride;
+    u32 sum = 0;
+    // The loops stay loops: written out, they are many times the code.
+#pragma unroll 1
+    for (u32 i = 0; i < count; i++) {
+        u32 weight = 4096 / count;
+        if (stride == 1) {
+            const u32 begin = (first + i) * to;
+            const u32 covered = min(end, begin + to) - max(start, begin);
+            weight = (2 * 4096 * covered + from) / (2 * from);
+        }
+        span.weights[i] = weight;
+        sum += weight;
+    }
+    // One takes what rounding left: where all are read, the middle.
+    span.weights[stride == 1 ? count / 2 : 0] += (int)(4096 - sum);
+}
+
+extern "C" __global__ void __launch_bounds__(TILE_WIDTH * TILE_HEIGHT) shrink(ShrinkParams p) {
+    __shared__ Span spans[TILE_WIDTH + TILE_HEIGHT];
+    const int thread = threadIdx.x, left = blockIdx.x * TILE_WIDTH, top = blockIdx.y * TILE_HEIGHT;
+    if (thread < TILE_WIDTH + TILE_HEIGHT) {
+        const bool is_row = thread >= TILE_WIDTH;
+        const int side = is_row ? p.height : p.width, from = is_row ? p.from_height : p.from_width;
+        const int at = folded(is_row ? top + thread - TILE_WIDTH : left + thread, side);
+        set(spans[thread], at, from, side);
+    }
+    __syncthreads();
+    const int x = thread % TILE_WIDTH, y = thread / TILE_WIDTH;
+    if (left + x >= p.extended_width || top + y >= p.extended_height) return;
+    const Span &columns = spans[x], &rows = spans[TILE_WIDTH + y];
+    float total[4] = {};
+#pragma unroll 1
+    for (int i = 0; i < columns.count; i++) {
+        const u32* from = p.from + (u64)rows.first * p.from_width + columns.first + i * columns.stride;
+        // Whole numbers below 2^24: exact in any order.
+        float sums[4] = {};
+#pragma unroll 1
+        for (int j = 0; j < rows.count; j++, from += (u64)rows.stride * p.from_width) {
+            const u32 pixel = *from;
+#pragma unroll
+            for (int c = 0; c < 4; c++) sums[c] += (float)(pixel >> 8 * c & 255) * rows.weights[j];
+        }
+#pragma unroll
+        for (int c = 0; c < 4; c++) total[c] = __fadd_rn(total[c], __fmul_rn(sums[c], columns.weights[i]));
+    }
+    u32 to = 0;
+#pragma unroll
+    for (int c = 0; c < 4; c++) to |= min((u32)__fadd_rn(total[c] * 0x1p-24f, 0.5f), 255u) << 8 * c;
+    p.photo[(u64)(top + y) * p.extended_width + left + x] = to;
 }

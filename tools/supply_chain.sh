@@ -24,13 +24,11 @@ licences() {
     fonts=$(dirname "$(cargo metadata --frozen --format-version 1 |
         grep --only-matching '"[^"]*/epaint_default_fonts-[^"/]*/Cargo.toml"' | head -n 1 | tr --delete '"')")/fonts
     for text in Hack-Regular.txt egui-icons.txt emoji-icon-font-mit-license.txt; do
-        printf '\n%s\n\nThe letters of epaint_default_fonts: %s\n\n%s\n\n' \
-            "$(printf '=%.0s' {1..104})" "$text" "$(printf -- '-%.0s' {1..104})"
+        printf '\n========\n\nThe letters of epaint_default_fonts: %s\n\n--------\n\n' "$text"
         cat "$fonts/$text"
     done
     for font in Inter Phosphor; do
-        printf '\n%s\n\nThe window: %s\n\n%s\n\n' \
-            "$(printf '=%.0s' {1..104})" "$font" "$(printf -- '-%.0s' {1..104})"
+        printf '\n========\n\nThe window: %s\n\n--------\n\n' "$font"
         cat "assets/fonts/$font-LICENSE.txt"
     done
 }

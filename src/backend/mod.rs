@@ -106,11 +106,13 @@ pub struct Composition<'a> {
 
 /// A frame as a camera sent it, which is painted without being decoded first.
 pub struct RawRun<'a> {
-    /// The frame, of the session's size once it is upright.
+    /// The frame; where it has another size than the session once it is upright, the device brings it to that.
     pub raw: &'a RawFrame,
-    /// Gets the frame upright in RGBA8, the pixels of [`RawFrame::decode_into`].
+    /// Where the painting is to be brought up to the frame's size and laid over it, strength and colours.
+    pub look: Option<Look>,
+    /// Gets the frame upright in RGBA8, the pixels of [`RawFrame::decode_into`]; of its size.
     pub upright: &'a mut Frame,
-    /// Gets the painting.
+    /// Gets the painting, of the session's size, or of the frame's with a look.
     pub painting: &'a mut Frame,
 }
 
@@ -170,8 +172,8 @@ pub trait Session: Send {
         Ok(None)
     }
 
-    /// [`Session::run`] of one frame that the device decodes itself. `None`, and nothing is painted, where the device does
-    /// not, or where the frame has another size than the session: then the caller does.
+    /// [`Session::run`] of one frame that the device decodes, scales and composes itself, as the processor does. `None`,
+    /// and nothing is painted, where the device does not or has no memory for it: then the caller does.
     ///
     /// # Errors
     /// As [`Session::run`].

@@ -103,9 +103,13 @@ pub fn install(ctx: &Context) {
         .get(&FontFamily::Proportional)
         .cloned()
         .unwrap_or_default();
-    for (family, first) in [(FontFamily::Proportional, INTER), (semibold(), SEMIBOLD)] {
-        let mut names = vec![first.to_owned(), ICONS.to_owned()];
-        names.extend(fallback.iter().cloned());
+    for (family, own) in [
+        (FontFamily::Proportional, &[INTER, ICONS][..]),
+        // What it lacks, a title in Greek for example, is seen in the regular weight.
+        (semibold(), &[SEMIBOLD, ICONS, INTER]),
+    ] {
+        let own = own.iter().map(|&name| name.to_owned());
+        let names = own.chain(fallback.iter().cloned()).collect();
         fonts.families.insert(family, names);
     }
     ctx.set_fonts(fonts);
@@ -117,6 +121,24 @@ mod tests {
 
     use super::*;
     use crate::gui::theme;
+
+    #[test]
+    fn headings_in_greek_and_cyrillic_are_in_the_same_letters() {
+        let ctx = Context::default();
+        theme::install(&ctx);
+        let mut output = ctx.run_ui(RawInput::default(), |_| {});
+        output.textures_delta.clear();
+        let width = |family, letter| {
+            let font = FontId::new(20.0, family);
+            ctx.fonts_mut(|fonts| fonts.glyph_width(&font, letter))
+        };
+        for letter in ['Ω', 'Ж', 'я'] {
+            let regular = width(FontFamily::Proportional, letter);
+            assert!(regular > 5.0);
+            assert_eq!(width(semibold(), letter), regular, "{letter}");
+        }
+        assert_ne!(width(semibold(), 'm'), width(FontFamily::Proportional, 'm'));
+    }
 
     #[test]
     fn figures_do_not_jump_when_they_change() {

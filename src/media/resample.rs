@@ -10,7 +10,7 @@
 use crate::frame::Frame;
 
 /// Unit of a weight: weights of one output pixel are whole numbers and add up to this.
-const ONE: f32 = 4096.0;
+const ONE: usize = 4096;
 
 /// Positions that are read of those that one output position covers, where it covers many more.
 const ENOUGH: usize = 3;
@@ -37,40 +37,30 @@ impl Axis {
     fn set(&mut self, from: usize, to: usize) {
         self.spans.clear();
         self.weights.clear();
-        let ratio = from as f64 / to as f64;
         let stride = (from / to.max(1) / ENOUGH).max(1);
+        // Lengths in parts of an input position, of which it has `to`.
         for out in 0..to {
-            let (start, end) = (out as f64 * ratio, (out + 1) as f64 * ratio);
-            let first = start.floor() as usize;
-            let last = (end.ceil() as usize).clamp(first + 1, from);
+            let (start, end) = (out * from, (out + 1) * from);
+            let (first, last) = (start / to, end.div_ceil(to));
             let begin = self.weights.len();
-            if stride > 1 {
-                // Evenly spread, because the other covered positions are not read.
-                let len = (last - first).div_ceil(stride);
-                let each = (ONE / len as f32).floor();
-                self.weights.extend((0..len).map(|_| each));
-                self.weights[begin] += ONE - each * len as f32;
-                self.spans.push(Span {
-                    first,
-                    len,
-                    stride,
-                    weights: begin,
-                });
-                continue;
-            }
-            let mut sum = 0.0;
-            for at in first..last {
-                let covered = (end.min(at as f64 + 1.0) - start.max(at as f64)).max(0.0);
-                let weight = (covered / ratio * f64::from(ONE)).round() as f32;
-                sum += weight;
-                self.weights.push(weight);
-            }
-            // Rounding must not darken or brighten: the middle takes the rest.
-            let middle = begin + (last - first) / 2;
-            self.weights[middle] = (self.weights[middle] + ONE - sum).max(0.0);
+            let len = (last - first).div_ceil(stride);
+            let weight = |at: usize| {
+                if stride > 1 {
+                    // Evenly spread, because the other covered positions are not read.
+                    return ONE / len;
+                }
+                let covered = end.min((at + 1) * to) - start.max(at * to);
+                (2 * ONE * covered + from) / (2 * from)
+            };
+            let weights = (first..last).map(weight).take(len);
+            self.weights.extend(weights.map(|weight| weight as f32));
+            // Rounding must not darken or brighten: one takes the rest, where all are read the middle.
+            let sum: f32 = self.weights[begin..].iter().sum();
+            let rest = begin + if stride > 1 { 0 } else { len / 2 };
+            self.weights[rest] += ONE as f32 - sum;
             self.spans.push(Span {
                 first,
-                len: last - first,
+                len,
                 stride,
                 weights: begin,
             });
@@ -131,7 +121,7 @@ fn shrink_row(columns: &Axis, sums: &[f32], row: &mut [u8]) {
                 total[c] += pixel[c] * weight;
             }
         }
-        *out = total.map(|sum| (sum / (ONE * ONE) + 0.5) as u8);
+        *out = total.map(|sum| (sum / (ONE * ONE) as f32 + 0.5) as u8);
     }
 }
 

@@ -32,6 +32,7 @@ use styleforge::{
         cuda::{CudaBackend, driver::DriverFailure},
         opener,
     },
+    compose::Look,
     engine::{
         Engine,
         paint::{PaintError, PaintSettings, Painter, Painting, WorkingSize},
@@ -426,21 +427,32 @@ fn composed(gpu: &FakeGpu) -> Result<usize, BackendError> {
     Ok(count)
 }
 
-/// Paints a camera's frames, one of them of another size; gives how many.
+/// Paints camera's frames of the session's size and of others, composed and not; gives how many.
 fn decoded(gpu: &FakeGpu) -> Result<usize, BackendError> {
     let (backend, photo) = (gpu.backend().expect("a GPU"), photo());
     let spec = SessionSpec::single(photo.width(), photo.height(), FUSED);
     let mut session = backend.open(&network(), &spec)?;
     let mut count = 0;
-    for (width, height) in [(photo.width(), photo.height()), (60, 42)] {
+    let own = (photo.width(), photo.height());
+    for ((width, height), look) in [
+        (own, None),
+        ((60, 42), Some(Look::default())),
+        ((100, 70), None),
+        (own, Some(Look::default())),
+    ] {
         let layout = Layout::tight(PixelFormat::Nv12, width, height);
         let mut raw = RawFrame::default();
         let bytes = vec![90; layout.bytes()];
         let turn = (Rotation::None, true);
         raw.set(&layout, &bytes, turn).expect("a whole frame");
         let (mut upright, mut painting) = (photo.clone(), photo.clone());
+        upright.resize(width, height);
+        if look.is_some() {
+            painting.resize(width, height);
+        }
         let run = RawRun {
             raw: &raw,
+            look,
             upright: &mut upright,
             painting: &mut painting,
         };
@@ -453,16 +465,25 @@ fn decoded(gpu: &FakeGpu) -> Result<usize, BackendError> {
 #[test]
 fn whatever_fails_in_decoding_everything_is_given_back() {
     let gpu = FakeGpu::new();
-    assert_eq!(decoded(&gpu), Ok(1));
+    assert_eq!(decoded(&gpu), Ok(4));
     let last = gpu.calls() - 1;
     let codes = [INVALID_VALUE, OUT_OF_MEMORY, LAUNCH_FAILED];
+    let mut not_decoded = 0;
     for (failing, code) in (0..=last).flat_map(|n| codes.map(|code| (n, code))) {
         let gpu = FakeGpu::new();
         gpu.fail_any(failing, code);
         let done = decoded(&gpu);
         assert_eq!(gpu.left_behind(), [""; 0], "call {failing} with {code}");
-        assert_eq!(done.is_ok(), failing == last, "call {failing}: {done:?}");
+        match done {
+            // Without memory the caller decodes.
+            Ok(1..4) => {
+                assert_eq!(code, OUT_OF_MEMORY, "call {failing}");
+                not_decoded += 1;
+            }
+            done => assert_eq!(done.is_ok(), failing == last, "call {failing}: {done:?}"),
+        }
     }
+    assert!(not_decoded >= 6, "pinned and device memory, twice");
 }
 
 /// Without memory for a picture it is not composed, which is no failure.

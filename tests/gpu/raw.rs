@@ -7,8 +7,10 @@ use std::{
 
 use libtest_mimic::Failed;
 use styleforge::{
-    backend::{Backend, RawRun, RunControl, Session, SessionSpec},
+    backend::{Backend, Composition, RawRun, RunControl, Session, SessionSpec},
+    compose::Look,
     frame::Frame,
+    media::resample::Resampler,
     mode::{Mode, Precision, Variant},
     network::Network,
     raw_frame::{Layout, PixelFormat, RawFrame},
@@ -28,6 +30,19 @@ const SIZES: [(usize, usize); 9] = [
     (97, 130),
     (640, 480),
     (1281, 719),
+];
+/// Columns and rows of frames, and those at which they are painted.
+const SHRUNK: [((usize, usize), (usize, usize)); 10] = [
+    ((64, 48), (64, 48)),
+    ((61, 47), (60, 46)),
+    ((3, 5), (1, 1)),
+    ((331, 2), (30, 1)),
+    ((97, 130), (96, 3)),
+    ((211, 40), (90, 60)),
+    ((1000, 900), (167, 151)),
+    ((1280, 720), (640, 360)),
+    ((1920, 1080), (1280, 720)),
+    ((2049, 37), (20, 3)),
 ];
 /// Columns and rows of the frames that are timed, and most milliseconds that the way in and out may take.
 const TIMED: [((usize, usize), f64); 3] =
@@ -66,17 +81,41 @@ fn noise(
     Ok(frame)
 }
 
-/// Paints `raw` both ways.
-fn compare(session: &mut dyn Session, raw: &RawFrame, what: &str) -> Result<(), Failed> {
+/// Paints `raw` both ways, by a session of this size.
+fn compare(
+    session: &mut dyn Session,
+    (width, height): (usize, usize),
+    (raw, look): (&RawFrame, Option<Look>),
+    what: &str,
+) -> Result<(), Failed> {
     let control = RunControl::default();
     let mut decoded = pixel();
     raw.decode_into(&mut decoded, &mut pixel());
-    let mut expected = decoded.clone();
-    session.paint(&decoded, &mut expected, &control)?;
+    let mut input = Frame::from_fn(width, height, |_, _| [7; 4]);
+    Resampler::default().resample(&decoded, &mut input);
+    let mut expected = input.clone();
+    match look {
+        None => {
+            session.paint(&input, &mut expected, &control)?;
+        }
+        Some(look) => {
+            expected = decoded.clone();
+            let composition = Composition {
+                source: &decoded,
+                look,
+                to: &mut expected,
+                painting: None,
+            };
+            session.run_composed(&input, composition, &control, None)?;
+        }
+    }
     // What was there before makes no difference.
-    let (mut upright, mut painting) = (expected.clone(), decoded.clone());
+    let noise = |x: usize, y: usize| [x as u8, y as u8, 3, 4];
+    let mut upright = Frame::from_fn(decoded.width(), decoded.height(), noise);
+    let mut painting = Frame::from_fn(expected.width(), expected.height(), noise);
     let run = RawRun {
         raw,
+        look,
         upright: &mut upright,
         painting: &mut painting,
     };
@@ -113,9 +152,30 @@ pub fn camera_frames_are_decoded_as_by_the_processor(backend: &dyn Backend) -> R
                     let size = turn.0.size((wide, high));
                     let frame = noise(pixels, size, turn, &mut seed)?;
                     let what = format!("{mode}, {pixels}, {size:?}, {turn:?}");
-                    compare(session.as_mut(), &frame, &what)?;
+                    compare(session.as_mut(), (wide, high), (&frame, None), &what)?;
                     compared += 1;
                 }
+            }
+        }
+    }
+    // Of other sizes, shrunk and composed; one is narrower than what is painted.
+    for ((width, height), (wide, high)) in SHRUNK {
+        let mut session = backend.open(&network, &SessionSpec::single(wide, high, fused))?;
+        for (pixels, strength_percent) in [
+            (PixelFormat::Yuyv, None),
+            (PixelFormat::Nv12, Some(100)),
+            (PixelFormat::Bgr, Some(40)),
+        ] {
+            let look = strength_percent.map(|strength_percent| Look {
+                strength_percent,
+                keep_colors: strength_percent < 100,
+            });
+            for turn in [(Rotation::None, true), (Rotation::Quarter, false)] {
+                let size = turn.0.size((width, height));
+                let frame = noise(pixels, size, turn, &mut seed)?;
+                let what = format!("{pixels}, {size:?} to {wide}x{high}, {turn:?}, {look:?}");
+                compare(session.as_mut(), (wide, high), (&frame, look), &what)?;
+                compared += 1;
             }
         }
     }
@@ -126,7 +186,8 @@ pub fn camera_frames_are_decoded_as_by_the_processor(backend: &dyn Backend) -> R
         let mut session =
             backend.open(&case.network, &SessionSpec::single(size.0, size.1, mode))?;
         let frame = noise(PixelFormat::Nv12, size, (Rotation::None, true), &mut seed)?;
-        compare(session.as_mut(), &frame, &format!("{mode}, a graph"))?;
+        let what = format!("{mode}, a graph");
+        compare(session.as_mut(), size, (&frame, None), &what)?;
         compared += 1;
     }
     println!("{compared} frames");
@@ -154,6 +215,7 @@ fn time(
                 let began = Instant::now();
                 let run = RawRun {
                     raw,
+                    look: None,
                     upright: &mut upright,
                     painting: &mut painting,
                 };

@@ -16,7 +16,7 @@ use styleforge::{
     },
     frame::Frame,
     graph::Graph,
-    media::upscale::Upscaler,
+    media::{resample::Resampler, upscale::Upscaler},
     mode::{DeviceChoice, Mode, Precision, Variant},
     network::Network,
     plan::PlanSummary,
@@ -288,11 +288,21 @@ impl Session for Run {
         if !self.world.decodes.load(Ordering::SeqCst) {
             return Ok(None);
         }
-        assert_eq!(run.raw.size(), (self.spec.width, self.spec.height));
-        run.raw.decode_into(run.upright, &mut run.painting.clone());
-        let painting = std::slice::from_mut(run.painting);
-        self.run(from_ref(run.upright), painting, control, meanwhile)
-            .map(Some)
+        let mut input = Frame::from_fn(self.spec.width, self.spec.height, |_, _| [0; 4]);
+        run.raw.decode_into(run.upright, &mut input.clone());
+        Resampler::default().resample(run.upright, &mut input);
+        let Some(look) = run.look else {
+            let painting = std::slice::from_mut(run.painting);
+            let timing = self.run(from_ref(&input), painting, control, meanwhile)?;
+            return Ok(Some(timing));
+        };
+        let composition = Composition {
+            source: run.upright,
+            look,
+            to: run.painting,
+            painting: None,
+        };
+        self.run_composed(&input, composition, control, meanwhile)
     }
 
     fn inspect(&mut self) -> Option<&mut dyn InspectSession> {

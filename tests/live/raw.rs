@@ -85,23 +85,50 @@ fn a_gpu_gets_them_as_they_are_and_all_see_the_same_pictures() {
 }
 
 #[test]
-fn where_the_size_differs_or_modes_are_compared_they_are_decoded_first() {
+fn at_a_smaller_size_all_see_the_same_pictures_too() {
+    let raw = raw(Rotation::Quarter, true);
+    for upscale in [true, false] {
+        for strength_percent in [100, 30] {
+            let pictures = [Captured::of_raw(raw.clone()), Captured::of(decoded(&raw))];
+            let [raw, decoded] = pictures.map(|frame| {
+                let is_raw = frame.raw().is_some();
+                let mut studio = Studio::new((64, 48), DeviceChoice::Cuda, fixed(32));
+                studio.settings(|settings| {
+                    settings.upscale = upscale;
+                    settings.look.strength_percent = strength_percent;
+                    settings.sample = true;
+                });
+                let picture = studio.paints_captured(frame);
+                let seen = (picture.original.clone(), picture.painted.clone());
+                assert_eq!(studio.facts().working, (24, 32));
+                assert_eq!(studio.raw_frames(), usize::from(is_raw));
+                assert_eq!(
+                    studio.samples().len(),
+                    1,
+                    "of the frame at the working size"
+                );
+                seen
+            });
+            assert_eq!(raw, decoded);
+        }
+    }
+}
+
+#[test]
+fn where_modes_are_compared_or_there_is_no_style_they_are_decoded_first() {
     let raw = raw(Rotation::None, false);
     let pair = ModePair {
         candidates: [candidate("baseline fp32"), candidate("fused fp32")],
     };
-    for (px, compare) in [(32, None), (64, Some(pair))] {
-        let pictures = [Captured::of_raw(raw.clone()), Captured::of(decoded(&raw))].map(|frame| {
-            let mut studio = Studio::new((64, 48), DeviceChoice::Cuda, fixed(px));
-            studio.settings(|settings| settings.compare = compare);
-            let picture = studio.paints_captured(frame);
-            let seen = (picture.original.clone(), picture.painted.clone());
-            assert_eq!(studio.raw_frames(), 0);
-            seen
-        });
-        assert_eq!(pictures[0], pictures[1]);
-    }
-    // Without a style, too.
+    let pictures = [Captured::of_raw(raw.clone()), Captured::of(decoded(&raw))].map(|frame| {
+        let mut studio = Studio::new((64, 48), DeviceChoice::Cuda, fixed(64));
+        studio.settings(|settings| settings.compare = Some(pair));
+        let picture = studio.paints_captured(frame);
+        let seen = (picture.original.clone(), picture.painted.clone());
+        assert_eq!(studio.raw_frames(), 0);
+        seen
+    });
+    assert_eq!(pictures[0], pictures[1]);
     let mut studio = Studio::new((64, 48), DeviceChoice::Cuda, fixed(64));
     studio.settings(|settings| settings.network = None);
     let picture = studio.paints_captured(Captured::of_raw(raw.clone()));

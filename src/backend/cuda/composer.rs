@@ -1,8 +1,9 @@
 //! Composes paintings with larger pictures on the device (`kernels/compose.cu`): memory for one picture, in which the
 //! sessions of a device take turns, and the launch.
 //!
-//! The source travels while the network paints, is composed in place and travels back. Memory is taken for the first
-//! picture and for larger ones. Any thread may call.
+//! The source travels while the network paints, is composed in place and travels back. One that a camera sent is decoded
+//! there and brought to the network's size first, and travels back upright while the network paints. Memory is taken for
+//! the first picture and for larger ones. Any thread may call.
 
 use std::{
     ptr::from_ref,
@@ -10,17 +11,18 @@ use std::{
 };
 
 use super::{
-    driver::{DevicePtr, Driver, DriverFailure, Event, Function, LaunchShape, Queue},
+    driver::{DevicePtr, Driver, DriverFailure, Event, Function, LaunchShape, PinnedPtr, Queue},
     kernels::Kernels,
-    params::ComposeParams,
+    params::{ComposeParams, ShrinkParams},
+    raw_decoder::{self, Decoding, Shrinking},
     transfers::{EventList, Pinned},
 };
-use crate::{backend::BackendError, compose::Look, frame::Frame, parallel_copy};
+use crate::{
+    backend::BackendError, compose::Look, frame::Frame, parallel_copy, raw_frame::RawFrame,
+};
 
 /// File and entry of the kernel.
 const KERNEL: &str = "compose";
-/// Columns and rows of pixels that a CTA composes, a thread each.
-const TILE: (usize, usize) = (32, 8);
 
 /// What composes on one device.
 pub struct Composer {
@@ -33,7 +35,9 @@ struct Room {
     bytes: usize,
     pinned: Pinned,
     memory: DevicePtr,
-    /// The source is on the device; it is composed.
+    /// For a camera's frame as it came; then there is twice the pinned memory.
+    raw: Option<DevicePtr>,
+    /// The source is where it is needed, on the device, or decoded back on the host; it is composed.
     events: EventList,
     function: Function,
     driver: Arc<dyn Driver>,
@@ -42,6 +46,9 @@ struct Room {
 impl Drop for Room {
     fn drop(&mut self) {
         self.driver.free(self.memory);
+        if let Some(raw) = self.raw {
+            self.driver.free(raw);
+        }
     }
 }
 
@@ -49,19 +56,33 @@ impl Drop for Room {
 pub(super) struct Composing<'a> {
     room: MutexGuard<'a, Option<Room>>,
     bytes: usize,
-    params: ComposeParams,
-    /// Whether the network's picture is wanted as well.
+    /// `None` where the network's picture is not composed.
+    params: Option<ComposeParams>,
+    /// What makes the source of a camera's frame, and the network's input of that.
+    raw: Option<(Decoding, Shrinking)>,
+    /// Whether the network's own picture is wanted.
     pub(super) with_painting: bool,
+}
+
+/// What a painting is laid over.
+#[derive(Clone, Copy)]
+pub(super) enum ComposeSource<'a> {
+    /// Pixels.
+    Frame(&'a Frame),
+    /// A camera's frame as it came.
+    Raw(&'a RawFrame),
 }
 
 /// What a session paints, on the device.
 pub(super) struct OnDevice<'a> {
     pub(super) driver: &'a Arc<dyn Driver>,
     pub(super) painting: DevicePtr,
-    /// The session's input, and the pixels from one of its rows to the next.
-    pub(super) scaled: (DevicePtr, usize),
+    /// The session's input.
+    pub(super) scaled: DevicePtr,
     /// Rows and columns of both.
     pub(super) size: (usize, usize),
+    /// Rows and columns of the input with what it is extended by.
+    pub(super) extended: (usize, usize),
 }
 
 impl Composer {
@@ -73,53 +94,88 @@ impl Composer {
         }
     }
 
-    /// Begins with `source` and what a session paints of it; `None` without memory for it.
+    /// Begins with `source` and what a session paints of it, which is laid over it with `look`; `None` without memory for
+    /// it.
     ///
     /// # Errors
     /// [`BackendError::Kernel`], and what `failed` makes of the driver's failures.
     pub(super) fn begin(
         &self,
         on: OnDevice<'_>,
-        (source, look): (&Frame, Look),
+        (source, look): (ComposeSource<'_>, Option<Look>),
         with_painting: bool,
         failed: impl Fn(DriverFailure) -> BackendError,
     ) -> Result<Option<Composing<'_>>, BackendError> {
-        let bytes = source.rgba().len();
+        let ((width, height), is_raw) = match source {
+            ComposeSource::Frame(frame) => ((frame.width(), frame.height()), false),
+            ComposeSource::Raw(raw) => (raw.size(), true),
+        };
+        let bytes = 4 * width * height;
+        let fits = |room: &Room| room.bytes >= bytes && (room.raw.is_some() || !is_raw);
         let mut room = self.room.lock().unwrap_or_else(PoisonError::into_inner);
-        if room.as_ref().is_none_or(|room| room.bytes < bytes) {
+        if !room.as_ref().is_some_and(fits) {
             // What is too small goes first.
             *room = None;
             let function = self.kernels.function(KERNEL, KERNEL, 0, &failed)?;
-            match Room::take(on.driver, bytes, function) {
-                Ok(taken) => *room = Some(taken),
+            match Room::take(on.driver, (bytes, is_raw), function) {
+                Ok(new) => *room = Some(new),
                 Err(failure) if failure.is_out_of_memory() => return Ok(None),
                 Err(failure) => return Err(failed(failure)),
             }
         }
-        let Some(Room { pinned, memory, .. }) = room.as_mut() else {
+        let Some(taken) = room.as_mut() else {
             return Ok(None);
         };
-        parallel_copy::copy(pinned.halves(bytes).0, source.rgba());
-        let (small, large) = (on.size, (source.height(), source.width()));
-        let params = ComposeParams {
+        let (pinned, memory) = (&mut taken.pinned, taken.memory);
+        let raw = match source {
+            ComposeSource::Frame(frame) => {
+                parallel_copy::copy(pinned.halves(bytes).0, frame.rgba());
+                None
+            }
+            ComposeSource::Raw(raw) => {
+                parallel_copy::copy(pinned.halves(raw.bytes().len()).0, raw.bytes());
+                let entry = |entry| {
+                    let file = raw_decoder::KERNEL;
+                    self.kernels.function(file, entry, 0, &failed)
+                };
+                let from = taken.raw.unwrap_or(memory);
+                let to = (memory, (height, width));
+                let decoding = Decoding::new(entry(raw_decoder::KERNEL)?, raw, from, to);
+                let params = ShrinkParams {
+                    photo: on.scaled.0,
+                    from: memory.0,
+                    from_width: width as i32,
+                    from_height: height as i32,
+                    width: on.size.1 as i32,
+                    height: on.size.0 as i32,
+                    extended_width: on.extended.1 as i32,
+                    extended_height: on.extended.0 as i32,
+                };
+                let function = entry(raw_decoder::SHRINK)?;
+                Some((decoding, Shrinking { function, params }))
+            }
+        };
+        let (small, large) = (on.size, (height, width));
+        let params = look.map(|look| ComposeParams {
             picture: memory.0,
             painting: on.painting.0,
-            scaled: on.scaled.0.0,
+            scaled: on.scaled.0,
             across: small.1 as f64 / large.1 as f64,
             down: small.0 as f64 / large.0 as f64,
             width: large.1 as i32,
             height: large.0 as i32,
             small_width: small.1 as i32,
             small_height: small.0 as i32,
-            scaled_width: on.scaled.1 as i32,
+            scaled_width: on.extended.1 as i32,
             nearest: i32::from(2 * small.1 >= large.1 && 2 * small.0 >= large.0),
             strength: i32::from(look.strength_percent.min(100)),
             keep_colours: i32::from(look.keep_colors),
-        };
+        });
         Ok(Some(Composing {
             room,
             bytes,
             params,
+            raw,
             with_painting,
         }))
     }
@@ -128,19 +184,25 @@ impl Composer {
 impl Room {
     fn take(
         driver: &Arc<dyn Driver>,
-        bytes: usize,
+        (bytes, with_raw): (usize, bool),
         function: Function,
     ) -> Result<Self, DriverFailure> {
         let events = EventList::make(driver, 2)?;
-        let pinned = Pinned::take(driver, bytes)?;
-        Ok(Self {
+        let pinned = Pinned::take(driver, if with_raw { 2 * bytes } else { bytes })?;
+        let mut room = Self {
             bytes,
             pinned,
             memory: driver.allocate(bytes)?,
+            raw: None,
             events,
             function,
             driver: driver.clone(),
-        })
+        };
+        if with_raw {
+            // No format has more bytes than RGBA.
+            room.raw = Some(driver.allocate(bytes)?);
+        }
+        Ok(room)
     }
 
     fn uploaded(&self) -> Event {
@@ -161,9 +223,40 @@ impl Composing<'_> {
         self.room.as_ref().map_or_else(|| Ok(T::default()), queue)
     }
 
-    /// Queues the upload of the source, beside painting.
-    pub(super) fn queue_upload(&self, driver: &dyn Driver) -> Result<(), DriverFailure> {
+    /// Whether the source is a camera's frame.
+    pub(super) fn is_raw(&self) -> bool {
+        self.raw.is_some()
+    }
+
+    /// Queues the upload of a camera's frame, and makes the source and the network's input of it.
+    pub(super) fn queue_raw(&self, driver: &dyn Driver) -> Result<(), DriverFailure> {
+        let Some((decoding, shrinking)) = &self.raw else {
+            return Ok(());
+        };
         self.on_room(|room| {
+            let (to, from) = (room.raw.unwrap_or(room.memory), room.pinned.start);
+            // SAFETY: both have these bytes, and nobody touches them before the device was waited for.
+            unsafe { driver.upload_pinned(to, from, decoding.bytes, Queue::Painting)? };
+            decoding.queue(driver)?;
+            shrinking.queue(driver)
+        })
+    }
+
+    /// Queues the upload of the source, or the download of one that is made on the device once it is `decoded`, beside
+    /// painting.
+    pub(super) fn queue_source(
+        &self,
+        driver: &dyn Driver,
+        decoded: Event,
+    ) -> Result<(), DriverFailure> {
+        self.on_room(|room| {
+            if self.is_raw() {
+                driver.wait_event(Queue::Download, decoded)?;
+                let (to, from) = (room.pinned.start, room.memory);
+                // SAFETY: as above; the raw frame has been uploaded from there.
+                unsafe { driver.download_pinned(to, from, self.bytes, Queue::Download)? };
+                return driver.record(room.uploaded(), Queue::Download);
+            }
             let (to, from) = (room.memory, room.pinned.start);
             // SAFETY: both have these bytes, and nobody touches them before the device was waited for.
             unsafe { driver.upload_pinned(to, from, self.bytes, Queue::Upload)? };
@@ -173,25 +266,18 @@ impl Composing<'_> {
 
     /// Queues the composition behind painting, and the download of the result.
     pub(super) fn queue(&self, driver: &dyn Driver) -> Result<(), DriverFailure> {
+        let Some(params) = &self.params else {
+            return Ok(());
+        };
         self.on_room(|room| {
             driver.wait_event(Queue::Painting, room.uploaded())?;
-            let tiles = |side: i32, tile: usize| (side as usize).div_ceil(tile) as u32;
-            let shape = LaunchShape {
-                grid: (
-                    tiles(self.params.width, TILE.0),
-                    tiles(self.params.height, TILE.1),
-                    1,
-                ),
-                block: (TILE.0 * TILE.1) as u32,
-                shared_bytes: 0,
-                cooperative: false,
-                early: false,
-            };
+            let shape = LaunchShape::of_pixels(params.width as usize, params.height as usize);
             // SAFETY: the block is the kernel's, and its addresses are the session's and the room's, which stay until
             // the device was waited for.
-            unsafe { driver.launch(room.function, shape, from_ref(&self.params).cast())? };
+            unsafe { driver.launch(room.function, shape, from_ref(params).cast())? };
             driver.record(room.composed(), Queue::Painting)?;
-            let (to, from) = (room.pinned.start, room.memory);
+            let behind = if self.is_raw() { self.bytes } else { 0 };
+            let (to, from) = (PinnedPtr(room.pinned.start.0 + behind), room.memory);
             // SAFETY: as for the upload.
             unsafe { driver.download_pinned(to, from, self.bytes, Queue::Painting) }
         })
@@ -199,6 +285,9 @@ impl Composing<'_> {
 
     /// Milliseconds from an event to the composed picture.
     pub(super) fn ms_since(&self, driver: &dyn Driver, event: Event) -> Result<f64, DriverFailure> {
+        if self.params.is_none() {
+            return Ok(0.0);
+        }
         self.on_room(|room| driver.elapsed_ms(event, room.composed()).map(f64::from))
     }
 
@@ -206,6 +295,17 @@ impl Composing<'_> {
     pub(super) fn finish(mut self, to: &mut Frame) {
         if let Some(room) = self.room.as_mut() {
             parallel_copy::copy(to.rgba_mut(), room.pinned.halves(self.bytes).0);
+        }
+    }
+
+    /// Copies the decoded source, and the result where it was composed; the device was waited for.
+    pub(super) fn finish_raw(mut self, upright: &mut Frame, to: &mut Frame) {
+        if let Some(room) = self.room.as_mut() {
+            let (source, composed) = room.pinned.halves(self.bytes);
+            parallel_copy::copy(upright.rgba_mut(), source);
+            if self.params.is_some() {
+                parallel_copy::copy(to.rgba_mut(), &composed[..self.bytes]);
+            }
         }
     }
 }

@@ -15,7 +15,7 @@ use std::{
 use rayon::prelude::*;
 
 use super::{
-    composer::Composer,
+    composer::{Composer, OnDevice},
     constants,
     convolutions::{self, Convolutions, Found},
     driver::{
@@ -388,6 +388,17 @@ impl DeviceNetwork {
             &format!("store_floats_{}", suffix(storage)),
             0,
         )
+    }
+
+    /// What is composed of a single frame.
+    pub(super) fn on_device(&self) -> OnDevice<'_> {
+        OnDevice {
+            driver: &self.driver,
+            painting: self.at(self.layout.painting),
+            scaled: self.at(self.layout.photo),
+            size: self.plan.photo,
+            extended: self.plan.extended,
+        }
     }
 
     /// The kernel that decodes a camera's frame.

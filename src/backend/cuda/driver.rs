@@ -130,6 +130,17 @@ pub struct LaunchShape {
 }
 
 impl LaunchShape {
+    /// A thread for each pixel of so many columns and rows, in CTAs of 32 x 8.
+    pub fn of_pixels(width: usize, height: usize) -> Self {
+        Self {
+            grid: (width.div_ceil(32) as u32, height.div_ceil(8) as u32, 1),
+            block: 32 * 8,
+            shared_bytes: 0,
+            cooperative: false,
+            early: false,
+        }
+    }
+
     /// CTAs of the whole grid.
     pub const fn ctas(&self) -> usize {
         self.grid.0 as usize * self.grid.1 as usize * self.grid.2 as usize

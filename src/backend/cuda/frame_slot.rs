@@ -237,9 +237,10 @@ impl FrameSlot {
         let driver = on.driver.as_ref();
         let _frame = on.frame();
         let sent = driver.record(self.event(FrameEvent::Sent), Queue::Painting);
-        let uploaded = sent.and_then(|()| match decoding {
-            Some(decoding) => self.queue_decoding(on, decoding),
-            None => self.queue_upload(on, Queue::Painting),
+        let uploaded = sent.and_then(|()| match (decoding, composing) {
+            (Some(decoding), _) => self.queue_decoding(on, decoding),
+            (None, Some(composing)) if composing.is_raw() => composing.queue_raw(driver),
+            _ => self.queue_upload(on, Queue::Painting),
         });
         let queued = uploaded.and_then(|()| {
             driver.record(self.event(FrameEvent::Uploaded), Queue::Painting)?;
@@ -247,7 +248,7 @@ impl FrameSlot {
                 self.queue_photo_download(on)?;
             }
             if let Some(composing) = composing {
-                composing.queue_upload(driver)?;
+                composing.queue_source(driver, self.event(FrameEvent::Uploaded))?;
             }
             driver.record(self.event(FrameEvent::Begun), Queue::Painting)?;
             if recorded {

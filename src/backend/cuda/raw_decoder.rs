@@ -1,17 +1,17 @@
-//! Decodes a camera's frame on the device (`kernels/raw_frame.cu`). Any thread may call.
+//! Decodes a camera's frame on the device and brings it to a session's size (`kernels/raw_frame.cu`). Any thread may call.
 
 use std::ptr::from_ref;
 
 use super::{
     driver::{DevicePtr, Driver, DriverFailure, Function, LaunchShape},
-    params::RawFrameParams,
+    params::{RawFrameParams, ShrinkParams},
 };
 use crate::raw_frame::{PixelFormat, Places, RawFrame, Yuv};
 
-/// File and entry of the kernel.
+/// File of the kernels and entry of the one that decodes.
 pub(super) const KERNEL: &str = "raw_frame";
-/// Columns and rows of pixels that a CTA decodes, a thread each.
-const TILE: (usize, usize) = (32, 8);
+/// Entry of the one that shrinks.
+pub(super) const SHRINK: &str = "shrink";
 
 /// The decoding of one frame.
 pub(super) struct Decoding {
@@ -73,20 +73,26 @@ impl Decoding {
 
     /// Queues the launch, in the order of painting.
     pub(super) fn queue(&self, driver: &dyn Driver) -> Result<(), DriverFailure> {
-        let tiles = |side: i32, tile: usize| (side as usize).div_ceil(tile) as u32;
-        let shape = LaunchShape {
-            grid: (
-                tiles(self.params.extended_width, TILE.0),
-                tiles(self.params.extended_height, TILE.1),
-                1,
-            ),
-            block: (TILE.0 * TILE.1) as u32,
-            shared_bytes: 0,
-            cooperative: false,
-            early: false,
-        };
-        // SAFETY: the block is the kernel's, and its addresses are the session's, which stay until the device was waited
-        // for.
+        let (width, height) = (self.params.extended_width, self.params.extended_height);
+        let shape = LaunchShape::of_pixels(width as usize, height as usize);
+        // SAFETY: the block is the kernel's, and its addresses are the session's or the room's, which stay until the device
+        // was waited for.
+        unsafe { driver.launch(self.function, shape, from_ref(&self.params).cast()) }
+    }
+}
+
+/// Bringing a frame on the device to the size of a session, as [`Resampler`](crate::media::resample::Resampler) does.
+pub(super) struct Shrinking {
+    pub(super) function: Function,
+    pub(super) params: ShrinkParams,
+}
+
+impl Shrinking {
+    /// Queues the launch, in the order of painting.
+    pub(super) fn queue(&self, driver: &dyn Driver) -> Result<(), DriverFailure> {
+        let (width, height) = (self.params.extended_width, self.params.extended_height);
+        let shape = LaunchShape::of_pixels(width as usize, height as usize);
+        // SAFETY: as above.
         unsafe { driver.launch(self.function, shape, from_ref(&self.params).cast()) }
     }
 }

@@ -11,7 +11,7 @@ use std::{
 };
 
 use super::{
-    composer::{Composer, OnDevice},
+    composer::{ComposeSource, Composer},
     device_network::{DeviceNetwork, SessionDevice},
     driver::{Function, Purpose},
     frame_slot::{Besides, FrameSlot},
@@ -175,6 +175,75 @@ impl CudaSession {
     }
 }
 
+impl CudaSession {
+    /// Paints a camera's frame of the session's size.
+    fn paint_raw(
+        &mut self,
+        run: RawRun<'_>,
+        meanwhile: Option<&mut dyn FnMut()>,
+    ) -> Result<RunTiming, BackendError> {
+        let function = match self.raw_decoder {
+            Some(function) => function,
+            None => *self.raw_decoder.insert(self.network.raw_decoder()?),
+        };
+        let Self { first, network, .. } = self;
+        let from = network.at(network.layout.painting);
+        let to = (network.at(network.layout.photo), network.plan.extended);
+        let decoding = Decoding::new(function, run.raw, from, to);
+        first.stage_raw(&network.plan, run.raw);
+        let besides = Besides {
+            decoding: Some(&decoding),
+            ..Besides::default()
+        };
+        let timing = first
+            .run(network, true, besides, meanwhile)
+            .map_err(|f| network.backend_error(f))?;
+        first.unstage_photo(&network.plan, run.upright);
+        first.unstage(network, from_mut(run.painting))?;
+        Ok(timing)
+    }
+
+    /// Paints a camera's frame of another size, or one that is composed; `None` without memory for it.
+    fn compose_raw(
+        &mut self,
+        run: RawRun<'_>,
+        meanwhile: Option<&mut dyn FnMut()>,
+    ) -> Result<Option<RunTiming>, BackendError> {
+        let RawRun {
+            raw,
+            look,
+            upright,
+            painting,
+        } = run;
+        let Self {
+            first,
+            network,
+            composer,
+            ..
+        } = self;
+        let failed = |f| network.backend_error(f);
+        let source = (ComposeSource::Raw(raw), look);
+        let begun = composer.begin(network.on_device(), source, look.is_none(), failed)?;
+        let Some(composing) = begun else {
+            return Ok(None);
+        };
+        let besides = Besides {
+            composing: Some(&composing),
+            ..Besides::default()
+        };
+        let timing = first
+            .run(network, true, besides, meanwhile)
+            .map_err(|f| network.backend_error(f))?;
+        let paintings = match look {
+            Some(_) => &mut [][..],
+            None => from_mut(&mut *painting),
+        };
+        first.unstage(network, paintings)?;
+        composing.finish_raw(upright, painting);
+        Ok(Some(timing))
+    }
+}
+
 impl Drop for CudaSession {
     fn drop(&mut self) {
         // The memory that is freed next may still be in use. A lost context refuses to wait; then it is not in
@@ -227,15 +296,12 @@ impl Session for CudaSession {
             composer,
             ..
         } = self;
-        let (plan, layout) = (&network.plan, &network.layout);
-        let on = OnDevice {
-            driver: &network.driver,
-            painting: network.at(layout.painting),
-            scaled: (network.at(layout.photo), plan.extended.1),
-            size: plan.photo,
-        };
+        let on = network.on_device();
         let failed = |f| network.backend_error(f);
-        let begun = composer.begin(on, (source, look), !painting.is_empty(), failed)?;
+        let begun = {
+            let source = (ComposeSource::Frame(source), Some(look));
+            composer.begin(on, source, !painting.is_empty(), failed)?
+        };
         let Some(composing) = begun else {
             return Ok(None);
         };
@@ -259,39 +325,26 @@ impl Session for CudaSession {
         control: &RunControl,
         meanwhile: Option<&mut dyn FnMut()>,
     ) -> Result<Option<RunTiming>, BackendError> {
-        let RawRun {
-            raw,
-            upright,
-            painting,
-        } = run;
-        let (photo, extended) = (self.network.plan.photo, self.network.plan.extended);
-        let (width, height) = raw.size();
-        if self.network.plan.batch != 1 || (height, width) != photo {
+        let plan = &self.network.plan;
+        let (width, height) = run.raw.size();
+        if plan.batch != 1 {
             return Ok(None);
         }
-        let painting = from_mut(painting);
-        self.check(from_ref(upright), painting, control)?;
-        let function = match self.raw_decoder {
-            Some(function) => function,
-            None => *self.raw_decoder.insert(self.network.raw_decoder()?),
+        let painted = match run.look {
+            Some(_) => (height, width),
+            None => plan.photo,
         };
-        let Self { first, network, .. } = self;
-        let layout = &network.layout;
-        let from = network.at(layout.painting);
-        let to = (network.at(layout.photo), extended);
-        let decoding = Decoding::new(function, raw, from, to);
-        first.stage_raw(&network.plan, raw);
-        let besides = Besides {
-            decoding: Some(&decoding),
-            ..Besides::default()
+        BackendError::check_size(run.upright, (height, width))?;
+        BackendError::check_size(run.painting, painted)?;
+        if control.is_cancelled() {
+            return Err(BackendError::Cancelled);
+        }
+        let timing = match run.look.is_none() && (height, width) == plan.photo {
+            true => Some(self.paint_raw(run, meanwhile)?),
+            false => self.compose_raw(run, meanwhile)?,
         };
-        let timing = first
-            .run(network, true, besides, meanwhile)
-            .map_err(|f| network.backend_error(f))?;
-        first.unstage_photo(&network.plan, upright);
-        first.unstage(network, painting)?;
         control.set_progress(1.0);
-        Ok(Some(timing))
+        Ok(timing)
     }
 
     fn inspect(&mut self) -> Option<&mut dyn InspectSession> {

@@ -82,12 +82,8 @@ pub struct FrameLoop {
     output: Writer<LivePicture>,
     wake_up: WakeUp,
     recording: Option<FrameSink>,
-    /// The source's frame at the working size, where that is another than its own.
-    scaled: Frame,
-    /// The working size.
-    working: (usize, usize),
+    scaled: Scaled,
     scale_ms: f32,
-    resampler: Resampler,
     upscaler: Upscaler,
     /// Whether the present picture is brought up to the source's size.
     upscales: bool,
@@ -104,11 +100,38 @@ pub struct FrameLoop {
     painted: u64,
 }
 
-/// The source's frame where it has the working size, else the scaled one.
-fn at_size<'a>(working: (usize, usize), source: &'a Frame, scaled: &'a Frame) -> &'a Frame {
-    match working == sides(source) {
-        true => source,
-        false => scaled,
+/// The source's frame at the working size.
+struct Scaled {
+    /// The working size.
+    size: (usize, usize),
+    /// The frame, where it was made and the working size is not the source's.
+    frame: Frame,
+    is_made: bool,
+    resampler: Resampler,
+}
+
+impl Scaled {
+    /// The frames that follow have this working size.
+    fn begin(&mut self, size: (usize, usize)) {
+        self.size = size;
+        self.is_made = false;
+    }
+
+    /// Makes it of the source's frame, where it was not made.
+    fn make(&mut self, source: &Frame) {
+        if std::mem::replace(&mut self.is_made, true) || self.size == sides(source) {
+            return;
+        }
+        fit(&mut self.frame, self.size);
+        self.resampler.resample(source, &mut self.frame);
+    }
+
+    /// It, once it was made; the source's own where that has the working size.
+    fn of<'a>(&'a self, source: &'a Frame) -> &'a Frame {
+        match self.size == sides(source) {
+            true => source,
+            false => &self.frame,
+        }
     }
 }
 
@@ -133,10 +156,13 @@ impl FrameLoop {
             output,
             wake_up,
             recording: None,
-            scaled: pixel(),
-            working: (1, 1),
+            scaled: Scaled {
+                size: (1, 1),
+                frame: pixel(),
+                is_made: false,
+                resampler: Resampler::default(),
+            },
             scale_ms: 0.0,
-            resampler: Resampler::default(),
             upscaler: Upscaler::new(threads),
             upscales: false,
             network: [pixel(), pixel()],
@@ -152,11 +178,6 @@ impl FrameLoop {
     /// Where every picture is recorded.
     pub fn recording(&mut self) -> &mut Option<FrameSink> {
         &mut self.recording
-    }
-
-    /// The source's frame at the working size; `source` is the one that was scaled.
-    pub fn scaled<'a>(&'a self, source: &'a Frame) -> &'a Frame {
-        at_size(self.working, source, &self.scaled)
     }
 
     /// Ends a run.
@@ -199,8 +220,8 @@ impl FrameLoop {
         begun.copy_ms = ms((self.clock)() - began);
     }
 
-    /// Paints a frame as a camera sent it, which the device decodes. `None` where it does not, or where the frame is decoded
-    /// already.
+    /// Paints a frame as a camera sent it at the working size `size`, and brings it up to the source's if it is to be
+    /// `upscaled`; the device decodes and composes it. `None` where it does not, or where the frame is decoded already.
     ///
     /// # Errors
     /// As [`Session::run_raw`].
@@ -208,27 +229,35 @@ impl FrameLoop {
         &mut self,
         session: &mut dyn Session,
         captured: &mut Captured,
+        (size, upscaled, look): ((usize, usize), bool, Look),
         meanwhile: Option<&mut dyn FnMut()>,
     ) -> Result<Option<RunTiming>, BackendError> {
-        let size = captured.size();
-        self.begin_painting(size, false);
+        let source = captured.size();
+        self.begin_painting(source, size, upscaled);
         let picture = &mut self.output.value;
         picture.other = None;
-        fit(&mut picture.painted, size);
-        captured.decode_with(|raw, upright| {
+        fit(
+            &mut picture.painted,
+            if self.upscales { source } else { size },
+        );
+        let timing = captured.decode_with(|raw, upright| {
             let run = RawRun {
                 raw,
+                look: self.upscales.then_some(look),
                 upright,
                 painting: &mut picture.painted,
             };
             session.run_raw(run, &self.control, meanwhile)
-        })
+        })?;
+        self.composed[Half::First as usize] = self.upscales && timing.is_some();
+        Ok(timing)
     }
 
-    /// The next picture is painted at this size, and brought up to the source's if it is to be `upscaled`.
-    fn begin_painting(&mut self, size: (usize, usize), upscaled: bool) {
-        self.upscales = upscaled;
-        self.working = size;
+    /// The next picture of a frame of the size `source` is painted at `size`, and brought up to the source's if it is to be
+    /// `upscaled` and is smaller.
+    fn begin_painting(&mut self, source: (usize, usize), size: (usize, usize), upscaled: bool) {
+        self.upscales = upscaled && (size.0 < source.0 || size.1 < source.1);
+        self.scaled.begin(size);
         self.scale_ms = 0.0;
         self.composed = [false; 2];
     }
@@ -242,12 +271,8 @@ impl FrameLoop {
         (is_pair, upscaled): (bool, bool),
     ) {
         let began = (self.clock)();
-        let is_smaller = size.0 < frame.width() || size.1 < frame.height();
-        self.begin_painting(size, upscaled && is_smaller);
-        if size != sides(frame) {
-            fit(&mut self.scaled, size);
-            self.resampler.resample(frame, &mut self.scaled);
-        }
+        self.begin_painting(sides(frame), size, upscaled);
+        self.scaled.make(frame);
         let picture = &mut self.output.value;
         let [first, second] = &mut self.network;
         let nothing = || Frame::from_fn(1, 1, |_, _| [0; 4]);
@@ -282,7 +307,7 @@ impl FrameLoop {
     ) -> Result<RunTiming, BackendError> {
         let picture = &mut self.output.value;
         let [first, second] = &mut self.network;
-        let scaled = at_size(self.working, source, &self.scaled);
+        let scaled = self.scaled.of(source);
         self.composed[half as usize] = false;
         if self.upscales {
             let is_pair = picture.other.is_some();
@@ -317,7 +342,7 @@ impl FrameLoop {
 
     /// Shows the frame at the working size as it is, of the source's `source`.
     pub fn show_source(&mut self, source: &Frame) -> Painted {
-        let scaled = at_size(self.working, source, &self.scaled);
+        let scaled = self.scaled.of(source);
         parallel_copy::copy(self.output.value.painted.rgba_mut(), scaled.rgba());
         Painted {
             mode: None,
@@ -345,11 +370,11 @@ impl FrameLoop {
                 continue;
             }
             if self.upscales {
-                let painting = (&self.scaled, network);
+                let painting = (&self.scaled.frame, network);
                 (self.upscaler).compose(painting, &picture.original, look, to);
             } else if look != Look::default() {
-                let source = at_size(self.working, &picture.original, &self.scaled);
-                compose_into(source, to, look);
+                self.scaled.make(&picture.original);
+                compose_into(self.scaled.of(&picture.original), to, look);
             }
         }
     }
@@ -385,7 +410,7 @@ impl FrameLoop {
                 compose_ms: painted.timing.compose_ms as f32 + ms(ready_at - composing),
                 ..begun.stages
             },
-            working: self.working,
+            working: self.scaled.size,
             mode: painted.mode,
             method: painted.timing.method,
             pair: painted.pair,
@@ -412,12 +437,13 @@ impl FrameLoop {
         &'a mut self,
         source: &'a Frame,
     ) -> (&'a Frame, &'a mut Frame, &'a RunControl) {
+        self.scaled.make(source);
         let unseen = match self.upscales {
             true => &mut self.network[0],
             false => &mut self.output.value.painted,
         };
-        fit(unseen, self.working);
-        let scaled = at_size(self.working, source, &self.scaled);
+        fit(unseen, self.scaled.size);
+        let scaled = self.scaled.of(source);
         (scaled, unseen, &self.control)
     }
 }

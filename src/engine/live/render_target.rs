@@ -40,10 +40,12 @@ impl RenderTarget {
         }
     }
 
-    /// Whether frames of this size may go to its device as a camera sent them.
-    pub fn takes_raw(&self, size: (usize, usize)) -> bool {
-        let is_own = matches!(self, Self::One(slot) if slot.device == DeviceSlot::Own);
-        is_own && self.size() == size
+    /// The session that frames may go to as a camera sent them: both sides of a comparison get the same pixels instead.
+    pub fn for_raw(&self) -> Option<&SessionSlot> {
+        match self {
+            Self::One(slot) => Some(slot).filter(|slot| slot.device == DeviceSlot::Own),
+            Self::Pair(_) => None,
+        }
     }
 
     /// Columns and rows that the network sees.

@@ -289,10 +289,10 @@ impl Live {
                 }
             }
         };
-        // Those of other sizes are scaled on the processor.
-        let serving = self.sessions.serving().filter(|_| self.device_decodes);
-        let takes_raw = serving.is_some_and(|target| target.takes_raw(begun.size));
-        self.input.set_takes_raw(takes_raw);
+        let serving = self.sessions.serving();
+        let for_raw = serving.and_then(RenderTarget::for_raw);
+        self.input
+            .set_takes_raw(self.device_decodes && for_raw.is_some());
         let work = self.hand_over(&begun, &painted);
         if self.settings.current.sample {
             if let Some(RenderTarget::One(slot)) = self.sessions.serving() {
@@ -386,15 +386,16 @@ impl Live {
         painter: &mut Painter,
         target: &RenderTarget,
     ) -> Result<Option<Painted>, BackendError> {
-        let size = self.input.frames.value.raw().map(|raw| raw.size());
-        let RenderTarget::One(slot) = target else {
+        let Some(slot) = target.for_raw().filter(|_| self.device_decodes) else {
             return Ok(None);
         };
-        if !size.is_some_and(|size| self.device_decodes && target.takes_raw(size)) {
+        if self.input.frames.value.raw().is_none() {
             return Ok(None);
         }
+        let LiveSettings { upscale, look, .. } = self.settings.current;
+        let how = (target.size(), upscale, look);
         let timing = self.with_session(painter, slot, |frames, session, input, meanwhile| {
-            frames.paint_raw(session, &mut input.frames.value, meanwhile)
+            frames.paint_raw(session, &mut input.frames.value, how, meanwhile)
         })?;
         self.device_decodes = timing.is_some();
         Ok(timing.map(|timing| Painted {
@@ -513,7 +514,7 @@ impl Live {
         let settings = &self.settings.current;
         self.previews.serve(
             painter,
-            self.frames.scaled(&self.input.frames.value.frame),
+            &self.input.frames.value.frame,
             (settings.mode, settings.look),
             (self.frames.control(), &self.clock),
             (self.pace.busy(), may_load),

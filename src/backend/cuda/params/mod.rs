@@ -54,7 +54,7 @@ pub use general::{
 pub use instance_norm::{
     FinishParams, NormApplyParams, NormPlaneParams, NormStatisticsParams, PartialParams,
 };
-pub use raw_frame::RawFrameParams;
+pub use raw_frame::{RawFrameParams, ShrinkParams};
 pub use tokens::{AttentionParams, TokenLinearParams};
 
 #[cfg(test)]

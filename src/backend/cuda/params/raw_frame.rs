@@ -1,4 +1,4 @@
-//! Parameter block of decoding a camera's frame.
+//! Parameter blocks of decoding a camera's frame and of shrinking it.
 
 params! {
     /// Of `raw_frame`.
@@ -39,5 +39,24 @@ params! {
         green_of_v: i32,
         /// Of U in blue.
         blue_of_u: i32,
+    }
+    /// Of `shrink`.
+    ShrinkParams = 40 in "raw_frame.cu" {
+        /// RGBA8 (extended_height, extended_width).
+        photo: u64,
+        /// RGBA8 (from_height, from_width).
+        from: u64,
+        /// Width of `from` in pixels.
+        from_width: i32,
+        /// Height of `from` in pixels.
+        from_height: i32,
+        /// Width that it is brought to, in pixels.
+        width: i32,
+        /// Height that it is brought to, in pixels.
+        height: i32,
+        /// Width of the photo in pixels.
+        extended_width: i32,
+        /// Height of the photo in pixels.
+        extended_height: i32,
     }
 }
