@@ -5,7 +5,7 @@ use eframe::egui::{self, Frame, Margin, Panel, Vec2, vec2};
 use super::{
     app::App,
     bars::{self, LowerPanel},
-    batch::{Painting as BatchPainting, below_card},
+    batch::{Painting as BatchPainting, below_card, beside_card},
     controls, crop, empty,
     intent::Intent,
     label::{label, remark},
@@ -327,8 +327,12 @@ impl App {
         let mut above = if has_chip { CHIP_HEIGHT } else { 0.0 };
         above += self.first_start_ui(ui, area, above, intents);
         let is_alone = self.full_screen.shows_only_pictures(ui.input(|i| i.time));
+        let room = match &self.batch {
+            Some(_) => beside_card(ui.ctx(), area, above),
+            None => area,
+        };
         self.messages
-            .ui(ui, area, (Corner::Bottom, above), is_alone, intents);
+            .ui(ui, room, (Corner::Bottom, above), is_alone, intents);
         self.sheets.ui(ui, area, intents);
         self.arrivals.ui(ui, area, self.live.is_some());
     }
