@@ -459,7 +459,11 @@ impl App {
         self.end_change(ctx);
         self.painting.request = None;
         self.painting.framing = None;
-        self.cropping = None;
+        let before = self.seen_pictures();
+        // Over the whole photo that is seen while it is cropped, and over other pages, it appears at once.
+        if self.cropping.take().is_none() && !was_live && !before.is_empty() {
+            self.stage.appear_over(ctx, before);
+        }
         self.paintings.close_view();
         name_window(ctx, Some(&opened.title()));
         self.stage

@@ -27,6 +27,8 @@ use crate::{
     media::framing::Framing,
 };
 
+/// Least width at which the button below the list has words, in points.
+const WORDS_WIDTH: f32 = 140.0;
 /// Width of a style's menu, in points.
 const MENU_WIDTH: f32 = 160.0;
 
@@ -311,7 +313,8 @@ impl Gallery {
             theme::group_title(ui, "Styles");
         });
         let add = |ui: &mut egui::Ui, intents: &mut Vec<Intent>| {
-            let button = theme::icon_button(icons::PLUS, "Add a style…", true)
+            let has_words = ui.available_width() >= WORDS_WIDTH;
+            let button = theme::icon_button(icons::PLUS, "Add a style…", has_words)
                 .min_size(vec2(ui.available_width(), 0.0));
             let hint = "A painting or any other picture becomes a style, and so does a file of trained weights \
                         (.safetensors, .pth or .onnx), also when it is dropped onto the window.";

@@ -44,6 +44,9 @@ const CLOSE_WIDTH: f32 = 40.0;
 /// Space within a message at its left and right, in points.
 const SIDES: [i8; 2] = [14, 6];
 
+/// Width with which a message of several lines has room, in points.
+pub const ROOM: f32 = WIDTH + EDGE;
+
 /// How grave a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {

@@ -202,7 +202,7 @@ impl App {
             // The photo is there again.
         } else if self.live.is_none() && self.cropping.take().is_some() {
             // The photo stays as it was.
-        } else if self.controls_replace_styles(ctx) {
+        } else if self.controls_narrow_styles(ctx) {
             self.controls_open = false;
         } else if self.painting.request.is_some() {
             self.stop_painting(ctx);

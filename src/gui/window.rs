@@ -5,7 +5,7 @@ use eframe::egui::{self, Frame, Margin, Panel, Vec2, vec2};
 use super::{
     app::App,
     bars::{self, LowerPanel},
-    batch::{Painting as BatchPainting, below_card},
+    batch::{Painting as BatchPainting, below_card, beside_card},
     controls, crop, empty,
     intent::Intent,
     label::{label, remark},
@@ -22,8 +22,12 @@ const CHIP_HEIGHT: f32 = 64.0;
 const SMALLEST_SIZE: Vec2 = vec2(720.0, 480.0);
 /// Least width at which the controls are always seen, in points.
 const CONTROLS_FROM: f32 = 1100.0;
-/// Least width at which styles and controls stand beside the picture, in points: with less, the one or the other.
+/// Least width at which the controls take nothing of the styles, in points.
 const BOTH_FROM: f32 = 860.0;
+/// Width of the styles at least, in points.
+const LEAST_STYLES: f32 = 120.0;
+/// Width that the picture keeps between narrower styles and the controls, in points.
+const LEAST_PICTURE: f32 = 280.0;
 
 /// The smallest size of the window on a screen of this size, in points: never larger than the screen.
 fn smallest_size(screen: Vec2) -> Vec2 {
@@ -54,8 +58,8 @@ impl App {
         }
     }
 
-    /// Whether the controls are seen in the place of the styles.
-    pub(super) fn controls_replace_styles(&self, ctx: &egui::Context) -> bool {
+    /// Whether the controls take room of the styles, and stand above the buttons below the picture.
+    pub(super) fn controls_narrow_styles(&self, ctx: &egui::Context) -> bool {
         self.controls_open && ctx.content_rect().width() < BOTH_FROM
     }
 
@@ -85,28 +89,31 @@ impl App {
             };
             bars::top(ui, &view, intents);
         });
+        let is_narrow = self.controls_narrow_styles(ui.ctx());
+        let left = ui.available_width() - theme::CONTROLS_WIDTH - LEAST_PICTURE;
+        let styles_width = match is_narrow {
+            true => left.clamp(LEAST_STYLES, theme::GALLERY_WIDTH),
+            false => theme::GALLERY_WIDTH,
+        };
         let gallery = Panel::left("gallery").resizable(false);
-        let gallery = gallery.exact_size(theme::GALLERY_WIDTH);
-        if !self.controls_replace_styles(ui.ctx()) {
-            gallery.frame(side(ui, 12, 8)).show(ui, |ui| {
-                let share = self.engine.progress().unwrap_or(0.0);
-                let painting = self
-                    .painting
-                    .request
-                    .as_ref()
-                    .map(|request| (request.recipe.style.as_str(), share));
-                let mix = self.unkept_mix();
-                let chosen = (self.workspace.choice.style.as_deref(), mix.as_ref());
-                let moving = self.live.as_ref().map(LiveView::previews);
-                self.gallery.ui(ui, chosen, painting, moving, intents);
-            });
-        }
-        if has_controls {
-            Panel::right("controls")
-                .resizable(false)
-                .exact_size(theme::CONTROLS_WIDTH)
-                .frame(side(ui, 12, 8))
-                .show(ui, |ui| self.controls(ui, intents));
+        let gallery = gallery.exact_size(styles_width).frame(side(ui, 12, 8));
+        gallery.show(ui, |ui| {
+            let share = self.engine.progress().unwrap_or(0.0);
+            let painting = self
+                .painting
+                .request
+                .as_ref()
+                .map(|request| (request.recipe.style.as_str(), share));
+            let mix = self.unkept_mix();
+            let chosen = (self.workspace.choice.style.as_deref(), mix.as_ref());
+            let moving = self.live.as_ref().map(LiveView::previews);
+            self.gallery.ui(ui, chosen, painting, moving, intents);
+        });
+        let controls = Panel::right("controls").resizable(false);
+        let controls = controls.exact_size(theme::CONTROLS_WIDTH);
+        let mut controls = Some(controls.frame(side(ui, 12, 8))).filter(|_| has_controls);
+        if let Some(controls) = controls.take_if(|_| !is_narrow) {
+            controls.show(ui, |ui| self.controls(ui, intents));
         }
         egui::CentralPanel::no_frame().show(ui, |ui| {
             let actions = LowerPanel::room(ui, "action bar", side(ui, 12, 8), true);
@@ -118,6 +125,9 @@ impl App {
             // In a low window the Lab takes its place; keys do the same.
             let view = self.has_view() && !(lab.is_some() && paintings::is_low(ui.ctx()));
             let view = view.then(|| LowerPanel::room(ui, "view", canvas, false));
+            if let Some(controls) = controls {
+                controls.show(ui, |ui| self.controls(ui, intents));
+            }
             let area = egui::CentralPanel::no_frame()
                 .show(ui, |ui| {
                     if let Some(live) = &mut self.live {
@@ -327,8 +337,12 @@ impl App {
         let mut above = if has_chip { CHIP_HEIGHT } else { 0.0 };
         above += self.first_start_ui(ui, area, above, intents);
         let is_alone = self.full_screen.shows_only_pictures(ui.input(|i| i.time));
+        let room = match &self.batch {
+            Some(_) => beside_card(ui.ctx(), area, above),
+            None => area,
+        };
         self.messages
-            .ui(ui, area, (Corner::Bottom, above), is_alone, intents);
+            .ui(ui, room, (Corner::Bottom, above), is_alone, intents);
         self.sheets.ui(ui, area, intents);
         self.arrivals.ui(ui, area, self.live.is_some());
     }

@@ -8,7 +8,7 @@ use super::{
     choice::{Choice, Recipe, SavedKey},
     history::History,
     label::stem,
-    mix::Mix,
+    mix::{Mix, Parts},
 };
 use crate::{
     engine::paint::Painting,
@@ -283,6 +283,26 @@ impl Workspace {
         {
             self.paintings.remove(0);
         }
+    }
+
+    /// Notes that a mix is a style now: the painting on the table is that style's, too, and saved as far as it was.
+    pub fn note_kept_mix(&mut self, mix: &Parts, style: &str) {
+        let shown = self.shown.as_ref();
+        let Some(shown) = shown.filter(|shown| shown.recipe.mix == *mix) else {
+            return;
+        };
+        let (before, painting) = (shown.recipe.clone(), shown.painting.clone());
+        let recipe = Recipe {
+            style: style.to_owned(),
+            mix: Parts::new(),
+            ..before.clone()
+        };
+        let saved = self.saved.iter().filter(|(saved, ..)| *saved == before);
+        let saved: Vec<SavedKey> = saved
+            .map(|(_, look, output)| (recipe.clone(), *look, *output))
+            .collect();
+        self.saved.extend(saved);
+        self.keep(recipe, painting);
     }
 
     /// Goes back to the choice of the finished painting on the table, because the newer one was

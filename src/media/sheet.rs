@@ -1,4 +1,4 @@
-//! Several pictures on one sheet, row by row, without holes.
+//! Several pictures on one sheet, row by row: without holes, or in equal cells with titles.
 
 use super::scale::scaled;
 use crate::{
@@ -31,58 +31,6 @@ const TITLE: Letters = Letters {
 /// others: the first rows hold fewer and larger pictures, and of these the narrowest row is as wide as
 /// its pictures at `cell_px` on their long sides. `None` without pictures.
 pub fn sheet(pictures: &[Frame], cell_px: usize) -> Option<Frame> {
-    let pictures: Vec<&Frame> = pictures.iter().collect();
-    let arranged = arranged(&pictures, cell_px, 0)?;
-    let mut page = Frame::from_fn(arranged.size.0, arranged.size.1, |_, _| PAPER);
-    arranged.lay_on(&mut page);
-    Some(page)
-}
-
-/// As [`sheet`], with every picture's title below it. `None` without pictures, and where the page would have a side
-/// of more than 65,535 pixels.
-pub fn titled_sheet(pictures: &[(String, Frame)], cell_px: usize) -> Option<Frame> {
-    let (titles, pictures): (Vec<&String>, Vec<&Frame>) = pictures
-        .iter()
-        .map(|(title, picture)| (title, picture))
-        .unzip();
-    let arranged = arranged(&pictures, cell_px, TITLE_PX)?;
-    let side = |px: usize| u16::try_from(px).ok();
-    let mut canvas = Canvas::new((side(arranged.size.0)?, side(arranged.size.1)?), PAPER)?;
-    for (title, (picture, left, top)) in titles.iter().zip(&arranged.places) {
-        let (width, height) = (picture.width() as f64, picture.height() as f64);
-        let middle = *left as f64 + width / 2.0;
-        let baseline = *top as f64 + height + BASELINE_PX;
-        canvas.text_within(
-            (middle, baseline),
-            title,
-            TITLE,
-            Anchor::Middle,
-            width as f32,
-        );
-    }
-    let mut page = canvas.finish();
-    arranged.lay_on(&mut page);
-    Some(page)
-}
-
-/// Pictures at their sizes and places on a page.
-struct Arranged {
-    /// Columns and rows of the page.
-    size: (usize, usize),
-    /// Every picture, and the columns left of it and rows above it.
-    places: Vec<(Frame, usize, usize)>,
-}
-
-impl Arranged {
-    fn lay_on(&self, page: &mut Frame) {
-        for (picture, left, top) in &self.places {
-            lay(page, picture, *left, *top);
-        }
-    }
-}
-
-/// The pictures at their places, with `below_px` rows of pixels free below each.
-fn arranged(pictures: &[&Frame], cell_px: usize, below_px: usize) -> Option<Arranged> {
     let mut rest = pictures;
     let mut rows = Vec::new();
     for count in row_counts(pictures.len()) {
@@ -91,7 +39,7 @@ fn arranged(pictures: &[&Frame], cell_px: usize, below_px: usize) -> Option<Arra
         rest = others;
     }
     let width = rows.first().map(|row| {
-        let wide = |p: &&Frame| cell_px as f64 * p.width() as f64 / longer_side(p);
+        let wide = |p: &Frame| cell_px as f64 * p.width() as f64 / longer_side(p);
         let pictures: f64 = row.iter().map(wide).sum();
         pictures.round().max(1.0) as usize + margins(row.len())
     })?;
@@ -105,12 +53,53 @@ fn arranged(pictures: &[&Frame], cell_px: usize, below_px: usize) -> Option<Arra
             places.push((picture, left, top));
             left += columns + MARGIN_PX;
         }
-        top += row_height + below_px + MARGIN_PX;
+        top += row_height + MARGIN_PX;
     }
-    Some(Arranged {
-        size: (width, top),
-        places,
-    })
+    let mut page = Frame::from_fn(width, top, |_, _| PAPER);
+    for (picture, left, top) in &places {
+        lay(&mut page, picture, *left, *top);
+    }
+    Some(page)
+}
+
+/// Lays `pictures` on a sheet in cells of one size, left to right and top to bottom, each `cell_px` on its long side
+/// and with its title below it. `None` without pictures, and where the page would have a side of more than 65,535
+/// pixels.
+pub fn titled_sheet(pictures: &[(String, Frame)], cell_px: usize) -> Option<Frame> {
+    let small = |(_, picture): &(String, Frame)| {
+        let scale = cell_px as f64 / longer_side(picture);
+        let px = |side: usize| (side as f64 * scale).round().max(1.0) as usize;
+        scaled(picture, px(picture.width()), px(picture.height()))
+    };
+    let small: Vec<Frame> = pictures.iter().map(small).collect();
+    let cell_width = small.iter().map(Frame::width).max()?;
+    let cell_height = small.iter().map(Frame::height).max()?;
+    let rows = row_counts(pictures.len()).len();
+    let columns = pictures.len().div_ceil(rows);
+    let side = |px: usize| u16::try_from(px).ok();
+    let width = side(columns * cell_width + margins(columns))?;
+    let height = side(rows * (cell_height + TITLE_PX) + margins(rows))?;
+    let corner = |place: usize| {
+        let (column, row) = (place % columns, place / columns);
+        let left = MARGIN_PX + column * (cell_width + MARGIN_PX);
+        (left, MARGIN_PX + row * (cell_height + TITLE_PX + MARGIN_PX))
+    };
+    let mut canvas = Canvas::new((width, height), PAPER)?;
+    for (place, (title, _)) in pictures.iter().enumerate() {
+        let (left, top) = corner(place);
+        let middle = left as f64 + cell_width as f64 / 2.0;
+        let baseline = (top + cell_height) as f64 + BASELINE_PX;
+        let (at, most) = ((middle, baseline), cell_width as f32);
+        canvas.text_within(at, title, TITLE, Anchor::Middle, most);
+    }
+    let mut page = canvas.finish();
+    for (place, picture) in small.iter().enumerate() {
+        let (left, top) = corner(place);
+        let aside = (cell_width - picture.width()) / 2;
+        let above = (cell_height - picture.height()) / 2;
+        lay(&mut page, picture, left + aside, top + above);
+    }
+    Some(page)
 }
 
 /// How many pictures each row holds: about as many rows as pictures in a row, the fuller rows last.
@@ -129,9 +118,9 @@ fn longer_side(picture: &Frame) -> f64 {
 }
 
 /// The pictures of one row at one height, which with their margins are `width` pixels wide.
-fn fitted(row: &[&Frame], width: usize) -> Vec<Frame> {
+fn fitted(row: &[Frame], width: usize) -> Vec<Frame> {
     let room = width.saturating_sub(margins(row.len())).max(row.len());
-    let ratio = |p: &&Frame| p.width() as f64 / p.height().max(1) as f64;
+    let ratio = |p: &Frame| p.width() as f64 / p.height().max(1) as f64;
     let height = room as f64 / row.iter().map(ratio).sum::<f64>();
     let rows = height.round().max(1.0) as usize;
     let (mut taken, mut edge) = (0, 0.0);

@@ -177,7 +177,7 @@ fn a_sheet_without_named_styles_has_all_of_them() {
         )
         .ends(0);
     assert_eq!(run.text(), "all.png\n");
-    // The photo and six styles: three and four in a row.
+    // The photo and six styles: four and three in a row, all of one size.
     let sheet = s.read("all.png");
-    assert_eq!(sheet.width(), 3 * 480 + 4 * 8);
+    assert_eq!(size(&sheet), (4 * 480 + 5 * 8, 2 * (320 + 34) + 3 * 8));
 }

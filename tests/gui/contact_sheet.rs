@@ -4,6 +4,7 @@ use eframe::egui::{Key, Modifiers};
 use styleforge::{frame::Frame, media::decode};
 
 use crate::{
+    scripted::card,
     support::{Behaviour, inverted, photo},
     window::Window,
 };
@@ -81,4 +82,30 @@ fn styles_that_fail_are_told_and_the_others_are_on_the_sheet() {
     ask(&mut w, "none.png");
     w.until_contains("No contact sheet was made.");
     assert!(!w.path("none.png").exists());
+}
+
+#[test]
+fn all_pictures_of_a_sheet_have_one_size() {
+    let mut w = Window::showing(["Barn", "Night", "Sea", "Storm"].map(card).to_vec());
+    w.until_label("Barn");
+    w.open_photo(480, 320);
+    ask(&mut w, "sheet.png");
+    w.until_contains("Saved as");
+    // The photo and two styles above two more, each above its title.
+    let sheet = read(&w, "sheet.png");
+    let (width, height) = (3 * 480 + 4 * 8, 2 * (320 + 34) + 3 * 8);
+    assert_eq!((sheet.width(), sheet.height()), (width, height));
+    let source = photo(480, 320);
+    assert_eq!(sheet.crop(8, 8, 480, 320), source);
+    let dark = |x, y| {
+        let title = sheet.crop(x, y + 320, 480, 34);
+        title.rgba().chunks(4).filter(|p| p[0] < 120).count()
+    };
+    for (x, y) in [(496, 8), (984, 8), (8, 370), (496, 370)] {
+        assert_eq!(sheet.crop(x, y, 480, 320), inverted(&source), "at {x}, {y}");
+        assert!(dark(x, y) > 50, "the title at {x}, {y}");
+    }
+    let rest = sheet.crop(984, 370, 480, 354);
+    let paper = rest.pixel(0, 0);
+    assert!(rest.rgba().chunks(4).all(|p| p == paper), "nothing more");
 }

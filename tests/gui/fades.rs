@@ -180,3 +180,33 @@ fn a_saved_painting_fades_in_and_the_photo_comes_back() {
         (vec![255], vec![255])
     );
 }
+
+#[test]
+fn another_photo_fades_in_over_the_one_before() {
+    let mut w = Window::with_photo(40, 30);
+    let now = w.with_own_clock();
+    let [(255, before)] = drawn(&w, "photo")[..] else {
+        panic!("{:?}", drawn(&w, "photo"));
+    };
+    w.drop_photo("tall.png", 30, 40);
+    w.until_label("tall.png, 30 × 40 px");
+    // The one before, and over it what is not seen yet.
+    assert_eq!(drawn(&w, "photo"), [(255, before)]);
+    w.at(now + 0.09);
+    let both = drawn(&w, "photo");
+    let [(old, first), (new, second)] = both[..] else {
+        panic!("{both:?}");
+    };
+    assert!(is_half(old) && is_half(new), "{both:?}");
+    assert!(first == before && second != before, "{both:?}");
+    assert!(!w.rests(), "it goes on by itself");
+    w.at(now + 0.2);
+    assert_eq!(drawn(&w, "photo"), [(255, second)]);
+
+    // Over live pictures a photo appears at once.
+    w.click("Live");
+    w.until_live();
+    w.drop_photo("third.png", 40, 30);
+    w.until_label("third.png, 40 × 30 px");
+    assert_eq!(seen(&w, "photo"), [255]);
+}

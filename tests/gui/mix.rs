@@ -327,6 +327,12 @@ fn a_mix_is_saved_by_its_styles_and_kept_as_one() {
     w.until("the dialog", |w| !w.platform.asked().is_empty());
     let asked = format!("{:?}", w.platform.asked());
     assert!(asked.contains("photo-barn+night+sea.png"), "{asked}");
+    w.save_as("mixed.png");
+    let runs_of_photo = |w: &Window| {
+        let runs = w.script.runs().into_iter();
+        runs.filter(|size| *size == (40, 30)).count()
+    };
+    let runs = runs_of_photo(&w);
     w.click("Keep this mix…");
     w.until_label("Keep this mix as");
     for (name, wanted) in [
@@ -340,6 +346,14 @@ fn a_mix_is_saved_by_its_styles_and_kept_as_one() {
         w.until_label(wanted);
     }
     w.until("the choice", |w| w.is_chosen("Storm"));
+    // Its small picture is painted once nothing else is.
+    w.until("the small picture", |w| {
+        let painted = w.textured().into_iter();
+        painted.map(|(name, ..)| name).any(|n| n == "painted storm")
+    });
+    assert!(w.is_painted());
+    assert_eq!(runs_of_photo(&w), runs, "the painting is the same");
+    assert!(!w.close_is_held_back(), "and saved as it was");
     w.key(Modifiers::NONE, Key::F1);
     w.key(Modifiers::NONE, Key::Escape);
     w.click("About");

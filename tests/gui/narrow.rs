@@ -9,7 +9,7 @@ use crate::{
 };
 
 #[test]
-fn the_zoom_fits_beside_the_controls_of_a_narrow_window() {
+fn the_zoom_fits_below_the_controls_of_a_narrow_window() {
     let mut w = Window::sized(720.0, 480.0);
     w.set_scale(2.0);
     w.until_label("Candy");
@@ -19,9 +19,9 @@ fn the_zoom_fits_beside_the_controls_of_a_narrow_window() {
     w.click("Adjust");
     w.until_label("Detail");
     w.step();
-    // The controls stand there in place of the styles.
-    assert!(!w.has("Styles"));
-    let room = Rect::from_min_max(pos2(0.0, 0.0), pos2(720.0 - 280.0, 480.0));
+    // Below the controls and the picture.
+    let picture = w.harness.get_by_label_contains("Picture, ").rect();
+    let room = Rect::from_min_max(pos2(0.0, picture.bottom()), pos2(720.0, 480.0));
     let names = ["Zoom out", "Zoom in", "Fit", "Actual size"];
     let looks = ["Show original", "Show split", "Show painted"];
     for name in names.iter().chain(&looks) {
@@ -29,8 +29,43 @@ fn the_zoom_fits_beside_the_controls_of_a_narrow_window() {
         assert!(room.contains_rect(rect), "{name} is at {rect:?}");
     }
     w.press(Key::Escape);
-    w.until_label("Styles");
-    assert!(!w.has("Detail") && w.has("Adjust"));
+    w.until("the controls to go", |w| !w.has("Detail"));
+    assert!(w.has("Adjust"));
+}
+
+#[test]
+fn styles_can_be_chosen_beside_the_controls_of_a_narrow_window() {
+    for (width, height) in [(700.0, 500.0), (640.0, 420.0)] {
+        let mut w = Window::sized(width, height);
+        w.until_label("Candy");
+        w.open_photo(400, 300);
+        w.click("Candy");
+        w.until_painted();
+        let style = |w: &Window, name| {
+            let style = by().label(name).role(Role::RadioButton);
+            w.harness.get(style).rect()
+        };
+        let before = style(&w, "Candy");
+        w.click("Adjust");
+        w.until_label("Detail");
+        w.step();
+        let list = style(&w, "Candy");
+        let add = w.harness.get_by_label("Add a style…").rect();
+        let picture = w.harness.get_by_label_contains("Picture, ").rect();
+        let controls = w.slider("Strength").rect();
+        assert!(list.left() > 0.0 && list.width() > 70.0, "{list:?}");
+        for rect in [list, add] {
+            assert!(rect.right() < picture.left(), "{rect:?}, {picture:?}");
+        }
+        assert!(picture.width() > 220.0, "{picture:?}");
+        assert!(picture.right() < controls.left(), "{picture:?}");
+        w.click("Udnie");
+        w.until("its painting", |w| w.is_chosen("Udnie") && w.is_painted());
+        w.click("Adjust");
+        w.until("the controls to go", |w| !w.has("Detail"));
+        w.step();
+        assert_eq!(style(&w, "Candy"), before);
+    }
 }
 
 #[test]
@@ -65,9 +100,9 @@ fn the_picture_keeps_most_of_a_low_window() {
 }
 
 #[test]
-fn the_buttons_below_the_picture_fit_beside_the_controls_of_a_narrow_window() {
+fn the_buttons_below_the_picture_fit_into_a_narrow_window() {
     let fits = |w: &Window, names: &[&str]| {
-        let right = w.harness.ctx.content_rect().width() - 280.0;
+        let right = w.harness.ctx.content_rect().width();
         let room = Rect::from_min_max(pos2(0.0, 0.0), pos2(right, 480.0));
         for name in names {
             let rect = w.harness.get_by_label(name).rect();
@@ -87,16 +122,17 @@ fn the_buttons_below_the_picture_fit_beside_the_controls_of_a_narrow_window() {
     w.step();
     fits(&w, &["Apply the crop", "Cancel", "Ratio As the photo"]);
 
-    let mut w = Window::live_sized(640.0, 480.0);
+    // The controls leave more room for these.
+    let mut w = Window::live_sized(600.0, 480.0);
     w.until_contains("Picture, painted");
-    w.click("Adjust");
-    w.until_label("Detail");
     w.press(Key::R);
     w.press(Key::Space);
     w.until_contains("Stop recording, ");
     w.step();
     fits(&w, &["Freeze", "Snapshot", "More"]);
-    assert!(w.has("The picture is held"), "in place of its rate");
+    w.click("Adjust");
+    w.until_label("The picture is held");
+    w.click("Adjust");
     w.click("More");
     w.until_label("Gallery");
     assert!(w.has("As seen") && w.has("Compare") && w.has("Full screen"));

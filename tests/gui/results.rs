@@ -3,7 +3,7 @@
 use std::fs;
 
 use eframe::egui::{self, Key, Modifiers};
-use egui_kittest::kittest::Queryable;
+use egui_kittest::kittest::{Queryable, by};
 use styleforge::{
     gui::platform::Dialog,
     media::{decode, encode::Format},
@@ -438,7 +438,8 @@ fn messages_and_tooltips_leave_a_folders_card_free() {
             "{what}: {:?}, {messages:?}",
             card(w)
         );
-        let style = w.harness.get_by_label("Wave").rect().center();
+        let style = by().label("Wave").role(egui::Role::RadioButton);
+        let style = w.harness.get(style).rect().center();
         w.harness.hover_at(style);
         w.until("the tooltip", |w| tooltip(w).is_some());
         let tooltip = tooltip(w).expect("seen just now");
@@ -463,11 +464,21 @@ fn messages_and_tooltips_leave_a_folders_card_free() {
         fs::write(&bad, "rubbish").expect("written");
         w.drop_file(&folder);
         w.until_label("Paint 6 photos");
-        if height > 800.0 {
-            w.drop_file(&bad);
-            w.until_label("Dismiss");
+        w.drop_file(&bad);
+        w.until_label("Dismiss");
+        w.step();
+        is_free(&mut w, "it asks");
+        if height < 800.0 {
+            w.click("Adjust");
+            w.until_label("Detail");
             w.step();
-            is_free(&mut w, "it asks");
+            is_free(&mut w, "it asks beside the controls");
+            w.click("Several styles");
+            w.step();
+            is_free(&mut w, "it asks for styles");
+            w.click("Several styles");
+            w.click("Adjust");
+            w.until("the controls to go", |w| !w.has("Detail"));
         }
         w.click("Start");
         // The list of what failed makes the card high.

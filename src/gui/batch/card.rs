@@ -7,6 +7,7 @@ use crate::gui::{
     intent::Intent,
     key_chips,
     label::{name_label, path_label},
+    messages,
     style_source::Card,
     theme, time_left,
 };
@@ -15,6 +16,10 @@ use crate::gui::{
 const WIDTH: f32 = 380.0;
 /// Least height below the card for something else, in points.
 const LEAST_REST: f32 = 110.0;
+/// Least height below the card for a message, in points.
+const LEAST_BELOW: f32 = 56.0;
+/// Least height in which the question stands in the middle, in points: with less, messages fit only beside it.
+const MIDDLE_FROM: f32 = 560.0;
 /// Height of the list of styles at least and at most, in points.
 const STYLES_HEIGHT: [f32; 2] = [96.0, 360.0];
 /// Height of the rest of the question, in points.
@@ -35,8 +40,8 @@ pub struct Painting<'a> {
 }
 
 impl Batch {
-    /// Draws the batch's card: in the middle of `area` while it asks, into its upper right when it paints;
-    /// `progress` is the painted share of the present photo.
+    /// Draws the batch's card: in the middle of `area` while it asks, into its upper right when it paints, and always
+    /// where `area` is low; `progress` is the painted share of the present photo.
     pub fn ui(
         &self,
         ui: &egui::Ui,
@@ -48,7 +53,7 @@ impl Batch {
         let width = WIDTH.min(area.width() - 32.0);
         let (pivot, at) = match self.phase {
             // It grows downwards: what is below the pointer stays there.
-            Phase::Ready => {
+            Phase::Ready if area.height() >= MIDDLE_FROM => {
                 let top = vec2(0.0, QUESTION_TOP * area.height());
                 (Align2::CENTER_TOP, area.center_top() + top)
             }
@@ -315,6 +320,24 @@ pub fn below_card(ctx: &egui::Context, area: egui::Rect, shown: bool) -> egui::R
         area
     } else {
         rest
+    }
+}
+
+/// Where messages leave the card of a batch free: the part of `area` left of it where they fit, else what is below it,
+/// over the buttons below the picture where `area` ends too soon. Below, `taken` points of `area` belong to something
+/// else.
+pub fn beside_card(ctx: &egui::Context, area: egui::Rect, taken: f32) -> egui::Rect {
+    let Some(card) = ctx.memory(|memory| memory.area_rect(card_id())) else {
+        return area;
+    };
+    let left = area.with_max_x(card.left());
+    if left.width() >= messages::ROOM {
+        return left;
+    }
+    let below = area.with_min_y(card.bottom());
+    match below.height() - taken >= LEAST_BELOW {
+        true => below,
+        false => below.with_max_y(ctx.content_rect().bottom()),
     }
 }
 

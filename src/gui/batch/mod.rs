@@ -6,7 +6,7 @@ mod card;
 mod flow;
 mod photos;
 
-pub use card::{Painting, below_card};
+pub use card::{Painting, below_card, beside_card};
 pub use photos::{BatchPhotos, PhotoInStyle};
 
 use std::{

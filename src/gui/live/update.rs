@@ -285,9 +285,11 @@ impl App {
                 true => live.end_comparison(),
                 false => live.begin_comparison(),
             },
-            LiveIntent::ToggleDifference => {
-                live.shows_difference = live.comparing && !live.shows_difference;
+            LiveIntent::ToggleDifference if !live.comparing => {
+                self.messages
+                    .notice("Only a comparison shows where two modes differ; B begins one.");
             }
+            LiveIntent::ToggleDifference => live.shows_difference = !live.shows_difference,
             LiveIntent::CloseReport => live.report = None,
             LiveIntent::TogglePreviews => live.shows_previews = !live.shows_previews,
             LiveIntent::TogglePanel => live.panel_open = !live.panel_open,

@@ -180,6 +180,7 @@ impl App {
         self.arrivals.importing = self.arrivals.importing.saturating_sub(1);
         match result {
             Ok(id) => {
+                self.workspace.note_kept_mix(&parts, &id);
                 self.arriving = Some(id);
                 self.background.list_styles();
             }

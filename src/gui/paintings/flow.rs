@@ -13,6 +13,7 @@ use crate::gui::{
     label::{name_label, path_label},
     live::LiveIntent,
     messages::Offer,
+    stage::Seen,
 };
 
 /// Least height of the window in which the strip has its place, in points; in a lower one a button shows it.
@@ -126,10 +127,7 @@ impl App {
         match result {
             Ok(Some(opened)) => {
                 let framing = self.stage.framing;
-                let before = match self.paintings.viewed() {
-                    Some(viewed) => viewed.stage.seen_pictures(),
-                    None => self.stage.seen_pictures(),
-                };
+                let before = self.seen_pictures();
                 let mut viewed = Viewed::new(ctx, path, &opened, framing);
                 viewed.stage.appear_over(ctx, before);
                 self.paintings.scrolls_to_viewed = true;
@@ -152,6 +150,12 @@ impl App {
             }
             Err(error) => self.messages.error(error),
         }
+    }
+
+    /// The photo and its painting, or the saved painting that is seen large in their place.
+    pub(in crate::gui) fn seen_pictures(&self) -> Seen {
+        let viewed = self.paintings.viewed().map(|viewed| &viewed.stage);
+        viewed.unwrap_or(&self.stage).seen_pictures()
     }
 
     /// Takes a painting off the list; its file stays.

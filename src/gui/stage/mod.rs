@@ -103,6 +103,8 @@ impl Stage {
     /// Shows a new photo, whole.
     pub fn set_photo(&mut self, ctx: &egui::Context, preview: &Arc<Frame>, full: Arc<Frame>) {
         self.size = (full.width(), full.height());
+        // What appears over the photo before shows that one's texture.
+        self.photo.clear();
         self.photo.set(ctx, "photo", preview, Some(full));
         self.painting.clear();
         self.zoom = None;

@@ -73,6 +73,18 @@ fn pictures_that_differ_show_no_ratio() {
     assert!(!w.has_containing("Not comparable"));
 }
 
+#[test]
+fn the_key_for_differences_says_that_there_is_no_comparison() {
+    let mut w = Window::painting_live();
+    w.press(Key::D);
+    w.until_label("Only a comparison shows where two modes differ; B begins one.");
+    assert!(w.has_containing("Picture, painted"));
+    w.press(Key::B);
+    w.until_label("Difference");
+    w.press(Key::D);
+    w.until_contains("Picture, difference,");
+}
+
 /// Starts a benchmark in its tab of the Lab.
 fn start_benchmark(w: &mut Window) {
     w.click("Show benchmark");
