@@ -31,7 +31,7 @@
 //! Pictures and networks:
 //!
 //! - Between modules pixels are always RGBA8; alpha is carried through from the photo. One exception: a camera's frames go
-//!   to a GPU as they came ([`raw_frame`]) where they have the size at which they are painted.
+//!   to a GPU as they came ([`raw_frame`]), unless it is a JPEG picture or two modes are compared.
 //! - A checkpoint fits exactly or is an error that names the keys; nothing in a file is executed.
 //! - Instance norms use the picture's own statistics; the running averages that some files carry are ignored.
 //! - A picture of H x W pixels has maps of H, then ceil(H/2), then ceil(H/4) rows, doubled twice on the way
@@ -106,8 +106,8 @@
 //! camera thread                    engine thread                          window thread
 //! capture/camera/session.rs        engine/thread.rs, engine/live/run.rs   gui/app.rs, gui/live/update.rs
 //!   wait for a frame                 Live::serve
-//!   decode, rotate, mirror: not        take the newest settings
-//!     where the GPU does
+//!   decode, rotate, mirror, if the     take the newest settings
+//!     GPU does not
 //!   feed::hand_over      --------->    take the newest frame
 //!                                      FrameLoop::begin, scale            App::logic
 //!                                      Session::run_raw, run_composed,
