@@ -165,7 +165,7 @@ fn the_kernels_of_an_older_processor_are_measured() {
     let bench = ["bench", "--size", "64x48", "--frames", "1", "--warmup", "0"];
     let older = ["--kernels-of", "SSE2", "--json"];
     let report = s.styleforge(&[&bench[..], &older].concat()).ends(0).json();
-    assert_eq!(report["instructions"], "SSE2");
+    assert_eq!(report["results"][0]["instructions"], "SSE2");
 }
 
 #[test]
