@@ -7,7 +7,7 @@
 #
 # PROGRAM is the built styleforge (target/release/styleforge); FOLDER gets a log of every run (a new
 # one in the system's temporary folder); TESTS is the built test `gpu`, for the kernel whose tiles take turns only on
-# larger pictures and for the one that composes. SANITIZE_TOOLS and SANITIZE_PRECISIONS choose some of the runs, SANITIZE_LIMIT the seconds that one
+# larger pictures, for the one that composes and for those of camera frames. SANITIZE_TOOLS and SANITIZE_PRECISIONS choose some of the runs, SANITIZE_LIMIT the seconds that one
 # may take (300), SANITIZE_LAUNCHES how many launches of each kernel racecheck looks at (6), SANITIZE_JOBS how many
 # kernels it looks at side by side (6).
 set -euo pipefail
@@ -97,6 +97,10 @@ for tool in "${tools[@]}"; do
         # The first sizes, each in every look.
         judge "$tool" compose 64x48 --kernel-name kne=compose --launch-count 120 "$tests" --exact \
             paintings_are_composed_as_by_the_processor
+        for kernel in raw_frame shrink; do
+            judge "$tool" "$kernel" 64x48 --kernel-name "kne=$kernel" --launch-count 120 "$tests" --exact \
+                camera_frames_are_decoded_as_by_the_processor
+        done
     fi
 done
 echo "logs: $logs"

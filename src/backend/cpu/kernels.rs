@@ -2,8 +2,10 @@
 
 use std::ops::Range;
 
+#[cfg(target_arch = "x86_64")]
+use super::bytes::{Vnni256, Vnni512};
 use super::{
-    bytes::{self, ByteTileSet, PlainDot},
+    bytes::{ByteTileSet, PlainDot},
     gather::MapInput,
     general::{
         attention,
@@ -335,11 +337,11 @@ macro_rules! kernel_set {
 }
 
 #[cfg(target_arch = "x86_64")]
-tile_set!(VNNI512, vnni512, bytes::Vnni512, 12, 8, #[target_feature(enable = "avx512f,avx512vnni")]);
+tile_set!(VNNI512, vnni512, Vnni512, 12, 8, #[target_feature(enable = "avx512f,avx512vnni")]);
 #[cfg(target_arch = "x86_64")]
 tile_set!(PLAIN512, plain512, PlainDot<16>, 4, 2, #[target_feature(enable = "avx512f,avx2")]);
 #[cfg(target_arch = "x86_64")]
-tile_set!(VNNI256, vnni256, bytes::Vnni256, 6, 4, #[target_feature(enable = "avx2,avxvnni")]);
+tile_set!(VNNI256, vnni256, Vnni256, 6, 4, #[target_feature(enable = "avx2,avxvnni")]);
 #[cfg(target_arch = "x86_64")]
 tile_set!(PLAIN256, plain256, PlainDot<8>, 4, 2, #[target_feature(enable = "avx2")]);
 tile_set!(PLAIN, plain, PlainDot<4>, 4, 2);

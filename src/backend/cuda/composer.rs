@@ -36,18 +36,26 @@ struct Room {
     pinned: Pinned,
     memory: DevicePtr,
     /// For a camera's frame as it came; then there is twice the pinned memory.
-    raw: Option<DevicePtr>,
+    raw: Option<RawRoom>,
     /// The source is where it is needed, on the device, or decoded back on the host; it is composed.
     events: EventList,
     function: Function,
     driver: Arc<dyn Driver>,
 }
 
+/// Memory for a camera's frame as it came, and what makes pixels of it.
+#[derive(Clone, Copy)]
+struct RawRoom {
+    memory: DevicePtr,
+    decoder: Function,
+    shrinker: Function,
+}
+
 impl Drop for Room {
     fn drop(&mut self) {
         self.driver.free(self.memory);
         if let Some(raw) = self.raw {
-            self.driver.free(raw);
+            self.driver.free(raw.memory);
         }
     }
 }
@@ -116,8 +124,16 @@ impl Composer {
         if !room.as_ref().is_some_and(fits) {
             // What is too small goes first.
             *room = None;
-            let function = self.kernels.function(KERNEL, KERNEL, 0, &failed)?;
-            match Room::take(on.driver, (bytes, is_raw), function) {
+            let entry = |file, entry| self.kernels.function(file, entry, 0, &failed);
+            let function = entry(KERNEL, KERNEL)?;
+            let decoders = match is_raw {
+                true => Some((
+                    entry(raw_decoder::KERNEL, raw_decoder::KERNEL)?,
+                    entry(raw_decoder::KERNEL, raw_decoder::SHRINK)?,
+                )),
+                false => None,
+            };
+            match Room::take(on.driver, bytes, function, decoders) {
                 Ok(new) => *room = Some(new),
                 Err(failure) if failure.is_out_of_memory() => return Ok(None),
                 Err(failure) => return Err(failed(failure)),
@@ -127,20 +143,16 @@ impl Composer {
             return Ok(None);
         };
         let (pinned, memory) = (&mut taken.pinned, taken.memory);
-        let raw = match source {
-            ComposeSource::Frame(frame) => {
+        let raw = match (source, taken.raw) {
+            (ComposeSource::Frame(frame), _) => {
                 parallel_copy::copy(pinned.halves(bytes).0, frame.rgba());
                 None
             }
-            ComposeSource::Raw(raw) => {
+            (ComposeSource::Raw(_), None) => return Ok(None),
+            (ComposeSource::Raw(raw), Some(room)) => {
                 parallel_copy::copy(pinned.halves(raw.bytes().len()).0, raw.bytes());
-                let entry = |entry| {
-                    let file = raw_decoder::KERNEL;
-                    self.kernels.function(file, entry, 0, &failed)
-                };
-                let from = taken.raw.unwrap_or(memory);
                 let to = (memory, (height, width));
-                let decoding = Decoding::new(entry(raw_decoder::KERNEL)?, raw, from, to);
+                let decoding = Decoding::new(room.decoder, raw, room.memory, to);
                 let params = ShrinkParams {
                     photo: on.scaled.0,
                     from: memory.0,
@@ -151,7 +163,7 @@ impl Composer {
                     extended_width: on.extended.1 as i32,
                     extended_height: on.extended.0 as i32,
                 };
-                let function = entry(raw_decoder::SHRINK)?;
+                let function = room.shrinker;
                 Some((decoding, Shrinking { function, params }))
             }
         };
@@ -184,11 +196,13 @@ impl Composer {
 impl Room {
     fn take(
         driver: &Arc<dyn Driver>,
-        (bytes, with_raw): (usize, bool),
+        bytes: usize,
         function: Function,
+        decoders: Option<(Function, Function)>,
     ) -> Result<Self, DriverFailure> {
         let events = EventList::make(driver, 2)?;
-        let pinned = Pinned::take(driver, if with_raw { 2 * bytes } else { bytes })?;
+        let frames = 1 + usize::from(decoders.is_some());
+        let pinned = Pinned::take(driver, frames * bytes)?;
         let mut room = Self {
             bytes,
             pinned,
@@ -198,9 +212,13 @@ impl Room {
             function,
             driver: driver.clone(),
         };
-        if with_raw {
-            // No format has more bytes than RGBA.
-            room.raw = Some(driver.allocate(bytes)?);
+        if let Some((decoder, shrinker)) = decoders {
+            room.raw = Some(RawRoom {
+                // No format has more bytes than RGBA.
+                memory: driver.allocate(bytes)?,
+                decoder,
+                shrinker,
+            });
         }
         Ok(room)
     }
@@ -234,7 +252,8 @@ impl Composing<'_> {
             return Ok(());
         };
         self.on_room(|room| {
-            let (to, from) = (room.raw.unwrap_or(room.memory), room.pinned.start);
+            let to = room.raw.map_or(room.memory, |raw| raw.memory);
+            let from = room.pinned.start;
             // SAFETY: both have these bytes, and nobody touches them before the device was waited for.
             unsafe { driver.upload_pinned(to, from, decoding.bytes, Queue::Painting)? };
             decoding.queue(driver)?;

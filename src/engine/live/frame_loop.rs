@@ -220,6 +220,11 @@ impl FrameLoop {
         begun.copy_ms = ms((self.clock)() - began);
     }
 
+    /// Decodes the frame, where nobody has done so yet.
+    pub fn decode(&mut self, captured: &mut Captured) {
+        captured.decoded(&mut self.scratch);
+    }
+
     /// Paints a frame as a camera sent it at the working size `size`, and brings it up to the source's if it is to be
     /// `upscaled`; the device decodes and composes it. `None` where it does not, or where the frame is decoded already.
     ///

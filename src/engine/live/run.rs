@@ -512,6 +512,8 @@ impl Live {
         // The session that the large picture waits for is loaded first.
         let may_load = !self.sessions.is_loading();
         let settings = &self.settings.current;
+        // It is, but where painting it was cancelled.
+        self.frames.decode(&mut self.input.frames.value);
         self.previews.serve(
             painter,
             &self.input.frames.value.frame,
