@@ -1,87 +1,16 @@
 //! Frames as cameras send them, and what they are in RGBA8.
-//!
-//! YUV as ITU-R BT.601 defines it, in the limited range (16 to 235 and 240) unless the camera says
-//! that it uses the full one; the coefficients are those of BT.601-7, section 2.5.
 
-use std::{
-    fmt::{Display, Formatter},
-    str::FromStr,
-};
+mod pixel_format;
+mod yuv;
 
-use serde::Serialize;
+pub use pixel_format::PixelFormat;
+pub use yuv::Yuv;
 
 use crate::{
     frame::Frame,
     parallel_copy,
     rotation::{Rotation, turn_into},
 };
-
-/// How the bytes of a camera's frame are made.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PixelFormat {
-    /// A JPEG picture a frame.
-    Mjpeg,
-    /// Brightness for each pixel, colour for two in a row: 16 bits a pixel.
-    Yuyv,
-    /// A plane of brightness, then one of colour for each four pixels: 12 bits a pixel.
-    Nv12,
-    /// Red, green, blue: 24 bits a pixel.
-    Rgb,
-    /// Blue, green, red: 24 bits a pixel.
-    Bgr,
-    /// Brightness alone: 8 bits a pixel.
-    Grey,
-}
-
-impl PixelFormat {
-    /// All of them.
-    pub const ALL: [Self; 6] = [
-        Self::Mjpeg,
-        Self::Yuyv,
-        Self::Nv12,
-        Self::Rgb,
-        Self::Bgr,
-        Self::Grey,
-    ];
-
-    /// The name in settings and on the command line.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Mjpeg => "mjpeg",
-            Self::Yuyv => "yuyv",
-            Self::Nv12 => "nv12",
-            Self::Rgb => "rgb",
-            Self::Bgr => "bgr",
-            Self::Grey => "grey",
-        }
-    }
-}
-
-impl Display for PixelFormat {
-    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        f.pad(match self {
-            Self::Mjpeg => "MJPEG",
-            Self::Yuyv => "YUYV",
-            Self::Nv12 => "NV12",
-            Self::Rgb => "RGB",
-            Self::Bgr => "BGR",
-            Self::Grey => "grey",
-        })
-    }
-}
-
-impl FromStr for PixelFormat {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let fits = |format: &Self| format.name().eq_ignore_ascii_case(text);
-        Self::ALL
-            .into_iter()
-            .find(fits)
-            .ok_or("give mjpeg, yuyv, nv12, rgb, bgr or grey")
-    }
-}
 
 /// Where the pixels of a raw frame lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -329,68 +258,6 @@ impl RawFrame {
         if !is_upright {
             turn_into(scratch, to, self.rotate, self.mirror);
         }
-    }
-}
-
-/// Bits behind the point of the coefficients.
-pub const POINT: i32 = 13;
-
-/// Converts YUV to RGB, in whole numbers: coefficients with [`POINT`] bits behind the point.
-#[derive(Clone, Copy, Debug)]
-pub struct Yuv {
-    /// The level of black.
-    pub black: i32,
-    /// Of brightness above black, for all three colours.
-    pub brightness: i32,
-    /// Of V - 128.
-    pub red_of_v: i32,
-    /// Of U - 128.
-    pub green_of_u: i32,
-    /// Of V - 128.
-    pub green_of_v: i32,
-    /// Of U - 128.
-    pub blue_of_u: i32,
-}
-
-impl Yuv {
-    /// For brightness of 0 to 255, or of 16 to 235.
-    pub fn new(full_range: bool) -> Self {
-        let (black, y_range, c_range) = if full_range {
-            (0, 255.0, 255.0)
-        } else {
-            (16, 219.0, 224.0)
-        };
-        // Shares of red and blue in brightness, BT.601.
-        let (kr, kb) = (0.299, 0.114);
-        let kg = 1.0 - kr - kb;
-        let colour = 2.0 * 255.0 / c_range;
-        let fixed = |v: f64| (v * f64::from(1 << POINT)).round() as i32;
-        Self {
-            black,
-            brightness: fixed(255.0 / y_range),
-            red_of_v: fixed(colour * (1.0 - kr)),
-            green_of_u: fixed(-colour * kb * (1.0 - kb) / kg),
-            green_of_v: fixed(-colour * kr * (1.0 - kr) / kg),
-            blue_of_u: fixed(colour * (1.0 - kb)),
-        }
-    }
-
-    /// The colour's contribution to red, green and blue.
-    #[inline]
-    fn colour(&self, u: u8, v: u8) -> [i32; 3] {
-        let (u, v) = (i32::from(u) - 128, i32::from(v) - 128);
-        [
-            self.red_of_v * v,
-            self.green_of_u * u + self.green_of_v * v,
-            self.blue_of_u * u,
-        ]
-    }
-
-    #[inline]
-    fn rgba(&self, brightness: u8, colour: [i32; 3]) -> [u8; 4] {
-        let base = self.brightness * (i32::from(brightness) - self.black) + (1 << (POINT - 1));
-        let [r, g, b] = colour.map(|c| ((base + c) >> POINT).clamp(0, 255) as u8);
-        [r, g, b, 255]
     }
 }
 

@@ -5,16 +5,13 @@
 //! there and brought to the network's size first, and travels back upright while the network paints. Memory is taken for
 //! the first picture and for larger ones. Any thread may call.
 
-use std::{
-    ptr::from_ref,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{
-    driver::{DevicePtr, Driver, DriverFailure, Event, Function, LaunchShape, PinnedPtr, Queue},
+    driver::{DevicePtr, Driver, DriverFailure, Event, Function, PinnedPtr, Queue},
     kernels::Kernels,
     params::{ComposeParams, ShrinkParams},
-    raw_decoder::{self, Decoding, Shrinking},
+    raw_decoder::{self, Decoding, PixelLaunch, Shrinking},
     transfers::{EventList, Pinned},
 };
 use crate::{
@@ -65,7 +62,7 @@ pub(super) struct Composing<'a> {
     room: MutexGuard<'a, Option<Room>>,
     bytes: usize,
     /// `None` where the network's picture is not composed.
-    params: Option<ComposeParams>,
+    launch: Option<PixelLaunch<ComposeParams>>,
     /// What makes the source of a camera's frame, and the network's input of that.
     raw: Option<(Decoding, Shrinking)>,
     /// Whether the network's own picture is wanted.
@@ -163,12 +160,16 @@ impl Composer {
                     extended_width: on.extended.1 as i32,
                     extended_height: on.extended.0 as i32,
                 };
-                let function = room.shrinker;
-                Some((decoding, Shrinking { function, params }))
+                let shrinking = Shrinking {
+                    function: room.shrinker,
+                    params,
+                    pixels: (on.extended.1, on.extended.0),
+                };
+                Some((decoding, shrinking))
             }
         };
         let (small, large) = (on.size, (height, width));
-        let params = look.map(|look| ComposeParams {
+        let params = |look: Look| ComposeParams {
             picture: memory.0,
             painting: on.painting.0,
             scaled: on.scaled.0,
@@ -182,11 +183,17 @@ impl Composer {
             nearest: i32::from(2 * small.1 >= large.1 && 2 * small.0 >= large.0),
             strength: i32::from(look.strength_percent.min(100)),
             keep_colours: i32::from(look.keep_colors),
+        };
+        let function = taken.function;
+        let launch = look.map(|look| PixelLaunch {
+            function,
+            params: params(look),
+            pixels: (width, height),
         });
         Ok(Some(Composing {
             room,
             bytes,
-            params,
+            launch,
             raw,
             with_painting,
         }))
@@ -256,7 +263,7 @@ impl Composing<'_> {
             let from = room.pinned.start;
             // SAFETY: both have these bytes, and nobody touches them before the device was waited for.
             unsafe { driver.upload_pinned(to, from, decoding.bytes, Queue::Painting)? };
-            decoding.queue(driver)?;
+            decoding.launch.queue(driver)?;
             shrinking.queue(driver)
         })
     }
@@ -285,15 +292,12 @@ impl Composing<'_> {
 
     /// Queues the composition behind painting, and the download of the result.
     pub(super) fn queue(&self, driver: &dyn Driver) -> Result<(), DriverFailure> {
-        let Some(params) = &self.params else {
+        let Some(launch) = &self.launch else {
             return Ok(());
         };
         self.on_room(|room| {
             driver.wait_event(Queue::Painting, room.uploaded())?;
-            let shape = LaunchShape::of_pixels(params.width as usize, params.height as usize);
-            // SAFETY: the block is the kernel's, and its addresses are the session's and the room's, which stay until
-            // the device was waited for.
-            unsafe { driver.launch(room.function, shape, from_ref(params).cast())? };
+            launch.queue(driver)?;
             driver.record(room.composed(), Queue::Painting)?;
             let behind = if self.is_raw() { self.bytes } else { 0 };
             let (to, from) = (PinnedPtr(room.pinned.start.0 + behind), room.memory);
@@ -304,7 +308,7 @@ impl Composing<'_> {
 
     /// Milliseconds from an event to the composed picture.
     pub(super) fn ms_since(&self, driver: &dyn Driver, event: Event) -> Result<f64, DriverFailure> {
-        if self.params.is_none() {
+        if self.launch.is_none() {
             return Ok(0.0);
         }
         self.on_room(|room| driver.elapsed_ms(event, room.composed()).map(f64::from))
@@ -322,7 +326,7 @@ impl Composing<'_> {
         if let Some(room) = self.room.as_mut() {
             let (source, composed) = room.pinned.halves(self.bytes);
             parallel_copy::copy(upright.rgba_mut(), source);
-            if self.params.is_some() {
+            if self.launch.is_some() {
                 parallel_copy::copy(to.rgba_mut(), &composed[..self.bytes]);
             }
         }

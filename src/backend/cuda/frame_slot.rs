@@ -182,7 +182,7 @@ impl FrameSlot {
         let (to, from) = (on.at(self.layout.painting), self.pinned.start);
         // SAFETY: both have these bytes, and the device is waited for before anybody touches them.
         unsafe { (on.driver).upload_pinned(to, from, decoding.bytes, Queue::Painting)? };
-        decoding.queue(on.driver.as_ref())
+        decoding.launch.queue(on.driver.as_ref())
     }
 
     /// Queues the download of the photo that was decoded, beside painting.
@@ -229,7 +229,7 @@ impl FrameSlot {
         recorded: bool,
         besides: Besides<'_>,
         meanwhile: Option<&mut dyn FnMut()>,
-    ) -> Result<RunTiming, DriverFailure> {
+    ) -> Result<RunTiming, BackendError> {
         let Besides {
             decoding,
             composing,
@@ -275,8 +275,10 @@ impl FrameSlot {
         });
         // Waits after a failure too: the pinned memory may be in use.
         let waited = driver.wait();
-        queued.and(waited)?;
-        self.timing(driver, composing)
+        let timing = queued
+            .and(waited)
+            .and_then(|()| self.timing(driver, composing));
+        timing.map_err(|f| on.backend_error(f))
     }
 
     /// Calls `meanwhile` again and again until the paintings are back.

@@ -13,10 +13,31 @@ pub(super) const KERNEL: &str = "raw_frame";
 /// Entry of the one that shrinks.
 pub(super) const SHRINK: &str = "shrink";
 
+/// A launch with a thread for each pixel.
+pub(super) struct PixelLaunch<P> {
+    pub(super) function: Function,
+    /// The kernel's block.
+    pub(super) params: P,
+    /// Columns and rows.
+    pub(super) pixels: (usize, usize),
+}
+
+impl<P> PixelLaunch<P> {
+    /// Queues it, in the order of painting.
+    pub(super) fn queue(&self, driver: &dyn Driver) -> Result<(), DriverFailure> {
+        let shape = LaunchShape::of_pixels(self.pixels.0, self.pixels.1);
+        // SAFETY: the block is the kernel's, and its addresses are the session's or the composer's, which stay until the
+        // device was waited for.
+        unsafe { driver.launch(self.function, shape, from_ref(&self.params).cast()) }
+    }
+}
+
+/// Bringing a frame on the device to the size of a session, as [`Resampler`](crate::media::resample::Resampler) does.
+pub(super) type Shrinking = PixelLaunch<ShrinkParams>;
+
 /// The decoding of one frame.
 pub(super) struct Decoding {
-    function: Function,
-    params: RawFrameParams,
+    pub(super) launch: PixelLaunch<RawFrameParams>,
     /// Bytes of the frame as it came.
     pub(super) bytes: usize,
 }
@@ -65,34 +86,12 @@ impl Decoding {
             blue_of_u: yuv.blue_of_u,
         };
         Self {
-            function,
-            params,
+            launch: PixelLaunch {
+                function,
+                params,
+                pixels: (extended.1, extended.0),
+            },
             bytes: raw.bytes().len(),
         }
-    }
-
-    /// Queues the launch, in the order of painting.
-    pub(super) fn queue(&self, driver: &dyn Driver) -> Result<(), DriverFailure> {
-        let (width, height) = (self.params.extended_width, self.params.extended_height);
-        let shape = LaunchShape::of_pixels(width as usize, height as usize);
-        // SAFETY: the block is the kernel's, and its addresses are the session's or the room's, which stay until the device
-        // was waited for.
-        unsafe { driver.launch(self.function, shape, from_ref(&self.params).cast()) }
-    }
-}
-
-/// Bringing a frame on the device to the size of a session, as [`Resampler`](crate::media::resample::Resampler) does.
-pub(super) struct Shrinking {
-    pub(super) function: Function,
-    pub(super) params: ShrinkParams,
-}
-
-impl Shrinking {
-    /// Queues the launch, in the order of painting.
-    pub(super) fn queue(&self, driver: &dyn Driver) -> Result<(), DriverFailure> {
-        let (width, height) = (self.params.extended_width, self.params.extended_height);
-        let shape = LaunchShape::of_pixels(width as usize, height as usize);
-        // SAFETY: as above.
-        unsafe { driver.launch(self.function, shape, from_ref(&self.params).cast()) }
     }
 }

@@ -97,9 +97,7 @@ impl CudaSession {
         self.check(inputs, outputs, control)?;
         let Self { first, network, .. } = self;
         first.stage(&network.plan, inputs);
-        let timing = first
-            .run(network, recorded, Besides::default(), meanwhile)
-            .map_err(|f| network.backend_error(f))?;
+        let timing = first.run(network, recorded, Besides::default(), meanwhile)?;
         first.unstage(network, outputs)?;
         Ok(timing)
     }
@@ -195,9 +193,7 @@ impl CudaSession {
             decoding: Some(&decoding),
             ..Besides::default()
         };
-        let timing = first
-            .run(network, true, besides, meanwhile)
-            .map_err(|f| network.backend_error(f))?;
+        let timing = first.run(network, true, besides, meanwhile)?;
         first.unstage_photo(&network.plan, run.upright);
         first.unstage(network, from_mut(run.painting))?;
         Ok(timing)
@@ -231,9 +227,7 @@ impl CudaSession {
             composing: Some(&composing),
             ..Besides::default()
         };
-        let timing = first
-            .run(network, true, besides, meanwhile)
-            .map_err(|f| network.backend_error(f))?;
+        let timing = first.run(network, true, besides, meanwhile)?;
         let paintings = match look {
             Some(_) => &mut [][..],
             None => from_mut(&mut *painting),
@@ -310,9 +304,7 @@ impl Session for CudaSession {
             composing: Some(&composing),
             ..Besides::default()
         };
-        let timing = first
-            .run(network, true, besides, meanwhile)
-            .map_err(|f| network.backend_error(f))?;
+        let timing = first.run(network, true, besides, meanwhile)?;
         first.unstage(network, painting)?;
         composing.finish(to);
         control.set_progress(1.0);

@@ -225,6 +225,14 @@ impl FrameLoop {
         captured.decoded(&mut self.scratch);
     }
 
+    /// The source's frame at the working size, where that was made; else as it is.
+    pub fn smallest<'a>(&'a self, source: &'a Frame) -> &'a Frame {
+        match self.scaled.is_made {
+            true => self.scaled.of(source),
+            false => source,
+        }
+    }
+
     /// Paints a frame as a camera sent it at the working size `size`, and brings it up to the source's if it is to be
     /// `upscaled`; the device decodes and composes it. `None` where it does not, or where the frame is decoded already.
     ///

@@ -516,7 +516,7 @@ impl Live {
         self.frames.decode(&mut self.input.frames.value);
         self.previews.serve(
             painter,
-            &self.input.frames.value.frame,
+            self.frames.smallest(&self.input.frames.value.frame),
             (settings.mode, settings.look),
             (self.frames.control(), &self.clock),
             (self.pace.busy(), may_load),

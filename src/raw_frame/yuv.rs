@@ -1,0 +1,64 @@
+//! YUV as ITU-R BT.601 defines it, in the limited range (16 to 235 and 240) unless the camera says
+//! that it uses the full one; the coefficients are those of BT.601-7, section 2.5.
+
+/// Bits behind the point of the coefficients.
+const POINT: i32 = 13;
+
+/// Converts YUV to RGB, in whole numbers: coefficients with 13 bits behind the point.
+#[derive(Clone, Copy, Debug)]
+pub struct Yuv {
+    /// The level of black.
+    pub black: i32,
+    /// Of brightness above black, for all three colours.
+    pub brightness: i32,
+    /// Of V - 128.
+    pub red_of_v: i32,
+    /// Of U - 128.
+    pub green_of_u: i32,
+    /// Of V - 128.
+    pub green_of_v: i32,
+    /// Of U - 128.
+    pub blue_of_u: i32,
+}
+
+impl Yuv {
+    /// For brightness of 0 to 255, or of 16 to 235.
+    pub fn new(full_range: bool) -> Self {
+        let (black, y_range, c_range) = if full_range {
+            (0, 255.0, 255.0)
+        } else {
+            (16, 219.0, 224.0)
+        };
+        // Shares of red and blue in brightness, BT.601.
+        let (kr, kb) = (0.299, 0.114);
+        let kg = 1.0 - kr - kb;
+        let colour = 2.0 * 255.0 / c_range;
+        let fixed = |v: f64| (v * f64::from(1 << POINT)).round() as i32;
+        Self {
+            black,
+            brightness: fixed(255.0 / y_range),
+            red_of_v: fixed(colour * (1.0 - kr)),
+            green_of_u: fixed(-colour * kb * (1.0 - kb) / kg),
+            green_of_v: fixed(-colour * kr * (1.0 - kr) / kg),
+            blue_of_u: fixed(colour * (1.0 - kb)),
+        }
+    }
+
+    /// The colour's contribution to red, green and blue.
+    #[inline]
+    pub(super) fn colour(&self, u: u8, v: u8) -> [i32; 3] {
+        let (u, v) = (i32::from(u) - 128, i32::from(v) - 128);
+        [
+            self.red_of_v * v,
+            self.green_of_u * u + self.green_of_v * v,
+            self.blue_of_u * u,
+        ]
+    }
+
+    #[inline]
+    pub(super) fn rgba(&self, brightness: u8, colour: [i32; 3]) -> [u8; 4] {
+        let base = self.brightness * (i32::from(brightness) - self.black) + (1 << (POINT - 1));
+        let [r, g, b] = colour.map(|c| ((base + c) >> POINT).clamp(0, 255) as u8);
+        [r, g, b, 255]
+    }
+}
