@@ -14,19 +14,30 @@
 // Layouts: as attention_params.cuh says; pitches are multiples of 16, and the first channel of each head begins at 16
 // bytes. Heads fill all channels that are stored.
 //
-// Launch: block 128, grid (ceil(queries / 64), heads, batch). Dynamic shared memory in fp32, rows of SIZE + 4 and of
-// keys + 16 values so that what is read together lies in other banks: 64 queries, 64 keys or values (32 where SIZE is
-// 128), and the weights of each query for each of these keys: 38,912, 55,296 and 62,976 bytes.
+// Launch: block 128, or for attention_online_*_f32 also 256, where all CTAs have a multiprocessor for themselves; grid
+// (ceil(queries / 64), heads, batch). 128 threads take a block of keys; of two such groups each takes every second block, and
+// in the end the second one's sums are added to the first one's. Dynamic
+// shared memory in fp32, rows of SIZE + 4 and of keys + 16 values so that what is read together lies in other banks: 64
+// queries, and for each group 64 keys or values (32 where SIZE is 128) and the weights of each query for each of these
+// keys: 38,912, 55,296 and 62,976 bytes for one group, 68,608, 93,184 and 92,160 for two.
 //
 // Work: 8 heads of 64, 1024 tokens: 2.1 GFLOP (tiled 3.2) for 8.4 MB in fp32: 256 FLOP a byte.
 // Roofline: the fp32 multipliers.
-// Measured: NOT MEASURED.
+// Measured: fp32, 8 heads of 64, 10 launches (2 of the longest) in a graph, us at 64, 256, 1024, 4096 and 16,384 tokens:
+//   NVIDIA H100, driver 580.159, 2026-11-25, medians of 10: online 10.2, 22.0, 73.9, 1086 and 17,152; PyTorch's memory-efficient
+//   attention in the same run 9.3, 29.9, 107, 1275 and 16,726; tiled 12.8, 34.5, 120, 1582 and 25,142
+//   NVIDIA H200, the same day, one group in place of two: online 10.4, 25.5, 85, 1082 and 17,138; PyTorch 9.4, 30, 109, 1128
+//   and 16,464
+// Slower: three CTAs for a multiprocessor (spills), no shrinking of sums where no score is larger. Loops unrolled by four are
+// 3 % faster from 4096 tokens on, and take 30 % more code.
 //
-// Numerics: all arithmetic in fp32, in an order that does not depend on the launch; 16 bits are rounded once, at the end.
+// Numerics: all arithmetic in fp32, in an order that depends on how many groups there are, and so on the heads of all images;
+// 16 bits are rounded once, at the end.
 // Weighted means are no larger than the values; only what is no number sets `overflow`.
 //
 // Barriers: keys and values lie in the same rows of shared memory one after the other: they are there before they are
-// read, and read before they are overwritten. So are weights.
+// read, and read before they are overwritten. So are weights. Each group meets at one of its own (1 and 2); all meet once the
+// queries are there, and around the second group's sums.
 #include "attention_params.cuh"
 #include "entries.cuh"
 #include "general.cuh"
@@ -46,8 +57,13 @@ template <class T, int SIZE> struct Shape {
     static constexpr int PACKS = KEYS * ROW_PACKS / THREADS;
 };
 
-__device__ __forceinline__ int across() { return (int)threadIdx.x % ACROSS; }
-__device__ __forceinline__ int down() { return (int)threadIdx.x / ACROSS; }
+// The thread's place in its group.
+__device__ __forceinline__ int own_place() { return (int)threadIdx.x % THREADS; }
+__device__ __forceinline__ int across() { return own_place() % ACROSS; }
+__device__ __forceinline__ int down() { return own_place() / ACROSS; }
+__device__ __forceinline__ void meet_group(int group) {
+    asm volatile("bar.sync %0, %1;" ::"r"(1 + group), "n"(THREADS) : "memory");
+}
 
 // Four values side by side in shared memory. As one instruction that the compiler cannot take apart: left to itself, it
 // splits and merges such loads in an order that differs between two runs of it, and so do the images.
@@ -76,7 +92,7 @@ template <class T, int SIZE> struct Staged {
     __device__ __forceinline__ void fetch(const T* head, int pitch, int first, int tokens) {
 #pragma unroll
         for (int i = 0; i < S::PACKS; ++i) {
-            const int at = (int)threadIdx.x + THREADS * i;
+            const int at = own_place() + THREADS * i;
             const int token = first + at / S::ROW_PACKS, channel = at % S::ROW_PACKS * S::COUNT;
             raw[i] = make_uint4(0u, 0u, 0u, 0u);
             if (token < tokens) raw[i] = *reinterpret_cast<const uint4*>(head + (u64)(u32)token * (u32)pitch + channel);
@@ -86,7 +102,7 @@ template <class T, int SIZE> struct Staged {
     __device__ __forceinline__ void keep(float* rows) const {
 #pragma unroll
         for (int i = 0; i < S::PACKS; ++i) {
-            const int at = (int)threadIdx.x + THREADS * i;
+            const int at = own_place() + THREADS * i;
             float v[S::COUNT];
             widen_pack<T>(raw[i], v);
             keep_values(rows + at / S::ROW_PACKS * S::PITCH + at % S::ROW_PACKS * S::COUNT, v);
@@ -98,7 +114,7 @@ template <class T, int SIZE> struct Staged {
 template <class T, int SIZE>
 __device__ __forceinline__ void keep_queries(float* rows, const T* head, int pitch, int first, int tokens, float scale) {
     typedef Shape<T, SIZE> S;
-    for (int at = (int)threadIdx.x; at < QUERIES * S::ROW_PACKS; at += THREADS) {
+    for (int at = (int)threadIdx.x; at < QUERIES * S::ROW_PACKS; at += (int)blockDim.x) {
         const int row = at / S::ROW_PACKS, channel = at % S::ROW_PACKS * S::COUNT;
         float v[S::COUNT] = {};
         if (first + row < tokens) load_pack(head + (u64)(u32)(first + row) * (u32)pitch + channel, v);
@@ -200,10 +216,13 @@ __device__ __forceinline__ float sum_of_row(float v) {
 template <class T, int SIZE, bool IS_ONLINE> __device__ __forceinline__ void attend(const AttentionParams& p) {
     typedef Shape<T, SIZE> S;
     extern __shared__ __align__(16) float shared[];
+    constexpr bool MAY_SHARE = IS_ONLINE && sizeof(T) == 4;
+    const int groups = MAY_SHARE ? (int)blockDim.x / THREADS : 1, group = MAY_SHARE ? (int)threadIdx.x / THREADS : 0;
     float* const queries = shared;
     // Keys, then values.
-    float* const rows = queries + QUERIES * S::PITCH;
+    float* const rows = queries + QUERIES * S::PITCH + group * (S::KEYS * S::PITCH + QUERIES * S::WEIGHT_PITCH);
     float* const weights = rows + S::KEYS * S::PITCH;
+    const int first_key = group * S::KEYS, stride = groups * S::KEYS;
 
     const int n = (int)blockIdx.z, head = (int)blockIdx.y, first_query = (int)blockIdx.x * QUERIES;
     const T* keys = head_of(static_cast<const T*>(p.keys), n, p.key_tokens, 0, p.key_pitch, head, SIZE);
@@ -221,17 +240,19 @@ template <class T, int SIZE, bool IS_ONLINE> __device__ __forceinline__ void att
     }
     Staged<T, SIZE> staged;
     float scores[OWN_QUERIES][S::OWN_KEYS];
-    staged.fetch(keys, p.key_pitch, 0, p.key_tokens);
+    staged.fetch(keys, p.key_pitch, first_key, p.key_tokens);
+    // The queries.
+    __syncthreads();
 
     if constexpr (!IS_ONLINE) {
 #pragma unroll 1
-        for (int first = 0; first < p.key_tokens; first += S::KEYS) {
+        for (int first = first_key; first < p.key_tokens; first += stride) {
             // Reads of the keys before.
-            __syncthreads();
+            meet_group(group);
             staged.keep(rows);
-            // The keys, and the first time the queries.
-            __syncthreads();
-            staged.fetch(keys, p.key_pitch, first + S::KEYS, p.key_tokens);
+            // The keys.
+            meet_group(group);
+            staged.fetch(keys, p.key_pitch, first + stride, p.key_tokens);
             score<T, SIZE>(queries, rows, p.key_tokens - first, scores);
 #pragma unroll
             for (int i = 0; i < OWN_QUERIES; ++i)
@@ -240,16 +261,16 @@ template <class T, int SIZE, bool IS_ONLINE> __device__ __forceinline__ void att
         }
 #pragma unroll
         for (int i = 0; i < OWN_QUERIES; ++i) largest[i] = largest_of_row(largest[i]);
-        staged.fetch(keys, p.key_pitch, 0, p.key_tokens);
+        staged.fetch(keys, p.key_pitch, first_key, p.key_tokens);
     }
 
 #pragma unroll 1
-    for (int first = 0; first < p.key_tokens; first += S::KEYS) {
+    for (int first = first_key; first < p.key_tokens; first += stride) {
         // Reads of the values and weights before.
-        __syncthreads();
+        meet_group(group);
         staged.keep(rows);
-        // The keys, and the first time the queries.
-        __syncthreads();
+        // The keys.
+        meet_group(group);
         staged.fetch(values, p.value_pitch, first, p.key_tokens);
         score<T, SIZE>(queries, rows, p.key_tokens - first, scores);
 #pragma unroll
@@ -259,7 +280,7 @@ template <class T, int SIZE, bool IS_ONLINE> __device__ __forceinline__ void att
 #pragma unroll
                 for (int j = 1; j < S::OWN_KEYS; ++j) most = fmaxf(most, scores[i][j]);
                 most = fmaxf(largest[i], largest_of_row(most));
-                const float shrunk = exp2f(largest[i] - most);
+                const float shrunk = power_of_two(largest[i] - most);
                 largest[i] = most;
                 totals[i] *= shrunk;
 #pragma unroll
@@ -267,18 +288,45 @@ template <class T, int SIZE, bool IS_ONLINE> __device__ __forceinline__ void att
             }
 #pragma unroll
             for (int j = 0; j < S::OWN_KEYS; ++j) {
-                const float weight = exp2f(scores[i][j] - largest[i]);
+                const float weight = power_of_two(scores[i][j] - largest[i]);
                 totals[i] += weight;
                 weights[(down() + DOWN * i) * S::WEIGHT_PITCH + across() + ACROSS * j] = weight;
             }
         }
         // Reads of the keys, and the weights.
-        __syncthreads();
+        meet_group(group);
         staged.keep(rows);
         // The values.
-        __syncthreads();
-        staged.fetch(keys, p.key_pitch, first + S::KEYS, p.key_tokens);
+        meet_group(group);
+        staged.fetch(keys, p.key_pitch, first + stride, p.key_tokens);
         add_values<T, SIZE>(weights, rows, sums);
+    }
+
+    if (MAY_SHARE && groups > 1) {
+        // [value][thread]; all of the shared memory is read.
+        float* const other = shared + own_place();
+        constexpr int VALUES = 2 + S::OWN_CHANNELS;
+        __syncthreads();
+        if (group > 0) {
+#pragma unroll
+            for (int i = 0; i < OWN_QUERIES; ++i) {
+                other[(i * VALUES) * THREADS] = largest[i];
+                other[(i * VALUES + 1) * THREADS] = totals[i];
+#pragma unroll
+                for (int c = 0; c < S::OWN_CHANNELS; ++c) other[(i * VALUES + 2 + c) * THREADS] = sums[i][c];
+            }
+        }
+        __syncthreads();
+        if (group > 0) return;
+#pragma unroll
+        for (int i = 0; i < OWN_QUERIES; ++i) {
+            const float theirs = other[(i * VALUES) * THREADS], most = fmaxf(largest[i], theirs);
+            const float own_share = power_of_two(largest[i] - most), their_share = power_of_two(theirs - most);
+            totals[i] = totals[i] * own_share + other[(i * VALUES + 1) * THREADS] * their_share;
+#pragma unroll
+            for (int c = 0; c < S::OWN_CHANNELS; ++c)
+                sums[i][c] = sums[i][c] * own_share + other[(i * VALUES + 2 + c) * THREADS] * their_share;
+        }
     }
 
     constexpr int VECTOR = S::OWN_CHANNELS < 4 ? S::OWN_CHANNELS : 4;
@@ -307,7 +355,7 @@ template <class T, int SIZE, bool IS_ONLINE> __device__ __forceinline__ void att
 }
 
 #define ENTRY(way, IS_ONLINE, SIZE, precision, T)                                                   \
-    extern "C" __global__ void __launch_bounds__(128, 2)                                            \
+    extern "C" __global__ void __launch_bounds__(IS_ONLINE && sizeof(T) == 4 ? 256 : 128, IS_ONLINE && sizeof(T) == 4 ? 1 : 2) \
         attention_##way##_##SIZE##_##precision(const __grid_constant__ AttentionParams p) {         \
         attend<T, SIZE, IS_ONLINE>(p);                                                              \
     }

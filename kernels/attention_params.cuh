@@ -33,4 +33,11 @@ __device__ __forceinline__ T* head_of(T* map, int n, int tokens, int token, int 
     return map + ((u64)n * (u32)tokens + (u32)token) * (u32)pitch + (u32)(head * head_size);
 }
 
+// 2 to the power of x; 0 for minus infinity. Weights too small for a number count for nothing.
+__device__ __forceinline__ float power_of_two(float x) {
+    float y;
+    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
+    return y;
+}
+
 }  // namespace sf

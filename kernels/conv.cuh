@@ -228,14 +228,15 @@ __device__ __forceinline__ void convolve(const ConvParams& p) {
     Core core;
     core.place(p);
     Ring ring;
-    ring.shared = ring_memory;
+    ring.place(ring_memory);
     const int tiles = p.tiles_x * p.tiles_y;
     for (int t = blockIdx.x; t < tiles; t += gridDim.x) {
         const int y0 = t / p.tiles_x * BH, x0 = t % p.tiles_x * block_columns;
         // The tile before is read.
         __syncthreads();
         ring.start(weights, blocks);
-        int stage = 0, loaded = CHUNKED ? -1 : 0;
+        u32 stage = 0;
+        int loaded = CHUNKED ? -1 : 0;
         const int first_y = y0 * p.stride - p.origin, first_x = x0 * p.stride - p.origin;
         if constexpr (FROM == FROM_PHOTO) {
             gather_photo<O, Core::THREADS>(p, tile, staged, image, first_y, first_x);

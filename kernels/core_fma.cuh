@@ -50,7 +50,7 @@ template <int BM, int BN, int BW> struct FmaCore {
             for (int c = 0; c < TN; ++c) acc[i][c] = 0.0f;
     }
 
-    __device__ __forceinline__ void run(const ConvParams& p, const char* tile, int offset, Ring& ring, int& stage) {
+    __device__ __forceinline__ void run(const ConvParams& p, const char* tile, int offset, Ring& ring, u32& stage) {
         const int per_tap = p.chunk_channels / STEP_CHANNELS;
         const int total = steps(p);
         const int across = p.stride * p.pitch;
@@ -60,8 +60,8 @@ template <int BM, int BN, int BW> struct FmaCore {
             // As in the tensor core loop: arrival of the block, the tile, reads of the next stage.
             __syncthreads();
             ring.request();
-            const char* rows = ring.shared + stage * Ring::STAGE_BYTES + tx() * (VECTOR * 4);
-            stage = stage + 1 == STAGES ? 0 : stage + 1;
+            const char* rows = ring.memory + stage + tx() * (VECTOR * 4);
+            stage = Ring::behind(stage);
 #pragma unroll
             for (int half = 0; half < 2; ++half) {
                 float4 a[PIXELS];

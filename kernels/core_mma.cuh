@@ -57,7 +57,7 @@ template <> struct MultiplyStep<tfloat_t> {
 // BM pixels (BW wide) x BN channels by 8 warps.
 template <class O, int BM, int BN, int BW> struct MmaCore {
     static constexpr int THREADS = 256;
-    static constexpr int GATHER_DEPTH = 2;           // loads in flight that leave enough registers
+    static constexpr int GATHER_DEPTH = BN == 128 ? 4 : 2;  // loads in flight that leave enough registers
     static constexpr int SLOTS = BM / 32;          // warps side by side along the pixels
     static constexpr int WARPS_N = 8 / SLOTS;
     static constexpr int MT = 2, NT = BN / WARPS_N / 8;
@@ -82,11 +82,17 @@ template <class O, int BM, int BN, int BW> struct MmaCore {
     }
     __device__ __forceinline__ float& value(int row, int c) { return acc[row / 2][c / 2][(row % 2) * 2 + c % 2]; }
 
-    __device__ __forceinline__ static int blocks(const ConvParams& p) {
-        return (steps(p) + 1) / 2;
+    // A chunk has as many channels as some blocks of weights, which then belong to one tap each; or those of one step
+    // (plan::cuda::chunking): then a block belongs to two taps, and behind an odd number of taps come weights of zero.
+    __device__ __forceinline__ static bool is_one_step(const ConvParams& p) {
+        return p.chunk_channels * (int)sizeof(O) < ROW_BYTES;
     }
-    __device__ __forceinline__ static int steps(const ConvParams& p) {
-        return p.taps_y * p.taps_x * (p.chunk_channels * (int)sizeof(O) / STEP_BYTES);
+    __device__ __forceinline__ static int blocks(const ConvParams& p) {
+        const int taps = p.taps_y * p.taps_x;
+        return is_one_step(p) ? (taps + 1) / 2 : taps * blocks_per_tap(p);
+    }
+    __device__ __forceinline__ static int blocks_per_tap(const ConvParams& p) {
+        return p.chunk_channels * (int)sizeof(O) / ROW_BYTES;
     }
 
     __device__ __forceinline__ void place(const ConvParams& p) {
@@ -109,47 +115,50 @@ template <class O, int BM, int BN, int BW> struct MmaCore {
     }
 
     // One chunk of channels, all taps. `offset`: bytes from the tile's start to the first tap.
-    __device__ __forceinline__ void run(const ConvParams& p, const char* tile, int offset, Ring& ring, int& stage) {
-        const int per_tap = p.chunk_channels * (int)sizeof(O) / STEP_BYTES;
-        const int total = steps(p);
-        const u32 tile_address = shared_address(tile), ring_address = shared_address(ring.shared);
-        int step = 0, in_tap = 0, tap_x = 0;
-        for (int block = blocks(p); block > 0; --block) {
-            wait_for_copies<STAGES - 2>();
-            // Orders the arrival of this block, the gathered tile, and the last reads of the stage
-            // that the next request overwrites.
-            __syncthreads();
-            ring.request();
-            const u32 stage_address = ring_address + stage * Ring::STAGE_BYTES + weights;
-            stage = stage + 1 == STAGES ? 0 : stage + 1;
+    __device__ __forceinline__ void run(const ConvParams& p, const char* tile, int offset, Ring& ring, u32& stage) {
+        const bool one_step = is_one_step(p);
+        const int per_tap = one_step ? 1 : blocks_per_tap(p);
+        const u32 to_next_row = (p.tile_columns - p.taps_x + 1) * p.pitch;
+        u32 tap = shared_address(tile) + offset;
+        int tap_x = 0;
+        const auto to_next_tap = [&] {
+            tap_x = tap_x + 1 == p.taps_x ? 0 : tap_x + 1;
+            tap += tap_x == 0 ? to_next_row : p.pitch;
+        };
+        for (int left = p.taps_y * p.taps_x; left > 0; --left) {
+            u32 pixels = tap, apart = STEP_BYTES;  // of the first step, and from there to the second one's
+            to_next_tap();
+            if (one_step) {
+                apart = left > 1 ? tap - pixels : 0u;
+                to_next_tap();
+                --left;
+            }
+#pragma unroll 1
+            for (int block = 0; block < per_tap; ++block, pixels += ROW_BYTES) {
+                wait_for_copies<STAGES - 2>();
+                // Orders the arrival of this block, the gathered tile, and the last reads of the stage
+                // that the next request overwrites.
+                __syncthreads();
+                const u32 rows = ring.shared + stage + weights;
+                stage = Ring::behind(stage);
+                // The second step's operands are on their way while the first one's are multiplied.
+                u32 a[2][MT][4], b[2][NT / 2][4];
 #pragma unroll
-            for (int half = 0; half < 2; ++half) {
-                u32 a[MT][4];
+                for (int step = 0; step < 2; ++step) {
+                    const u32 own = pixels + step * apart;
 #pragma unroll
-                for (int m = 0; m < MT; ++m) load_matrices(a[m], tile_address + from[m] + offset);
+                    for (int m = 0; m < MT; ++m) load_matrices(a[step][m], own + from[m]);
 #pragma unroll
-                for (int n = 0; n < NT; n += 2) {
-                    u32 b[4];
-                    load_matrices(b, stage_address + n * 8 * ROW_PITCH + half * STEP_BYTES);
-#pragma unroll
-                    for (int m = 0; m < MT; ++m) {
-                        MultiplyStep<O>::run(acc[m][n], a[m], b[0], b[1]);
-                        MultiplyStep<O>::run(acc[m][n + 1], a[m], b[2], b[3]);
-                    }
+                    for (int n = 0; n < NT / 2; ++n) load_matrices(b[step][n], rows + n * 16 * ROW_PITCH + step * STEP_BYTES);
+                    if (step == 0) ring.request();
                 }
-                // The step after the last has zero weights; it reads the last one's pixels again,
-                // because whatever else lies there might not be finite.
-                if (++step < total) {
-                    offset += STEP_BYTES;
-                    if (++in_tap == per_tap) {
-                        in_tap = 0;
-                        offset += p.pitch - per_tap * STEP_BYTES;
-                        if (++tap_x == p.taps_x) {
-                            tap_x = 0;
-                            offset += (p.tile_columns - p.taps_x) * p.pitch;
-                        }
-                    }
-                }
+#pragma unroll
+                for (int step = 0; step < 2; ++step)
+#pragma unroll
+                    for (int n = 0; n < NT; ++n)
+#pragma unroll
+                        for (int m = 0; m < MT; ++m)
+                            MultiplyStep<O>::run(acc[m][n], a[step][m], b[step][n / 2][n % 2 * 2], b[step][n / 2][n % 2 * 2 + 1]);
             }
         }
     }

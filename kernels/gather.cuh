@@ -166,21 +166,30 @@ __device__ __forceinline__ void gather_photo(const ConvParams& p, char* tile, u3
     }
     __syncthreads();
     constexpr int PACK = 16 / (int)sizeof(O);
-    const int packs = p.chunk_channels / PACK;
-    const int total = p.tile_rows * p.tile_columns * packs;
-    for (int i = threadIdx.x; i < total; i += THREADS) {
-        const int pack = i % packs, pixel = i / packs;
-        const u32* from = staged + (pixel / p.tile_columns) * wide + pixel % p.tile_columns;
-        union { O e[PACK]; uint4 whole; } u;
+    // The colours of 8 pixels are whole packs, so that it is known beforehand where each level goes.
+    constexpr int WORDS = 8, GROUP = 3 * WORDS / PACK;
+    const int packs = p.chunk_channels / PACK, total = p.tile_rows * p.tile_columns;
+    for (int pixel = threadIdx.x; pixel < total; pixel += THREADS) {
+        const int row = pixel / p.tile_columns;
+        const u32* from = staged + row * wide + (pixel - row * p.tile_columns);
+        char* to = tile + pixel * p.pitch;
+#pragma unroll 1
+        for (int first = 0; first * PACK < p.chunk_channels; first += GROUP, from += WORDS) {
+            const int left = kernel - first / GROUP * WORDS;
+            u32 word[WORDS];
 #pragma unroll
-        for (int e = 0; e < PACK; ++e) {
-            const int channel = pack * PACK + e;
-            const int kx = channel / 3, colour = channel - 3 * kx;
-            float value = 0.0f;
-            if (kx < kernel) value = level_of(from[kx], colour, p.photo_scale);
-            u.e[e] = narrow<O>(value);
+            for (int k = 0; k < WORDS; ++k) word[k] = k < left ? from[k] : 0u;
+#pragma unroll
+            for (int pack = 0; pack < GROUP; ++pack) {
+                float value[PACK];
+#pragma unroll
+                for (int e = 0; e < PACK; ++e) {
+                    const int channel = pack * PACK + e;
+                    value[e] = channel / 3 < left ? level_of(word[channel / 3], channel % 3, p.photo_scale) : 0.0f;
+                }
+                if (first + pack < packs) *reinterpret_cast<uint4*>(to + (first + pack) * 16) = narrow_pack<O>(value);
+            }
         }
-        *reinterpret_cast<uint4*>(tile + pixel * p.pitch + pack * 16) = u.whole;
     }
 }
 

@@ -224,57 +224,10 @@ template <class T> __device__ __forceinline__ void norm_statistics(const NormSta
     if (!is_last) return;
     __threadfence();
 
-    // The last block merges the strips: `parts` threads a channel, each every parts-th strip.
-    int across = min(p.channels, THREADS), parts = THREADS / across;
-    int part = (int)threadIdx.x / across;
-#pragma unroll 1
-    for (int first = 0; first < p.channels; first += across) {
-        int c = first + (int)threadIdx.x % across;
-        Moments all = {0.0f, 0.0f};
-        float count = 0.0f;
-        if (part < parts && c < p.channels) {
-#pragma unroll 1
-            for (int s = part; s < p.strips; s += 8 * parts) {
-                // Eight loads are on their way together; the merges follow in the strips' order.
-                Moments theirs[8];
-                float their_counts[8];
-#pragma unroll
-                for (int k = 0; k < 8; ++k) {
-                    int from = s + k * parts;
-                    bool is_there = from < p.strips;
-                    // Past the first-level cache, which may hold what was there before.
-                    float2 pair = is_there ? __ldcg(reinterpret_cast<const float2*>(
-                                                 of_image + (u64)(u32)from * (u32)p.channels + (u32)c))
-                                           : make_float2(0.0f, 0.0f);
-                    theirs[k] = {pair.x, pair.y};
-                    Strip that = strip(from, p.strip_pixels, p.pixels);
-                    their_counts[k] = is_there ? (float)(that.last - that.first) : 0.0f;
-                }
-#pragma unroll
-                for (int k = 0; k < 8; ++k) {
-                    merge(all, theirs[k], count, share_of(count, their_counts[k]));
-                    count += their_counts[k];
-                }
-            }
-        }
-        // Orders the reads of the slots' former contents before these writes.
-        __syncthreads();
-        slots[threadIdx.x] = all;
-        counts[threadIdx.x] = count;
-        // Orders the parts' moments before the reads of all of them.
-        __syncthreads();
-        if (part == 0 && c < p.channels) {
-#pragma unroll 1
-            for (int k = 1; k < parts; ++k) {
-                int at_part = (int)threadIdx.x + k * across;
-                float theirs = counts[at_part];
-                merge(all, slots[at_part], count, share_of(count, theirs));
-                count += theirs;
-            }
-            p.scale[n * p.channels + c] = scale_of(all, (float)p.pixels, p.eps, p.gamma[c]);
-            p.mean[n * p.channels + c] = all.mean;
-        }
-    }
+    merge_strips<THREADS>(of_image, p.strips, p.strip_pixels, p.pixels, p.channels, slots, counts, [&](int c, const Moments& all) {
+        p.scale[n * p.channels + c] = scale_of(all, (float)p.pixels, p.eps, p.gamma[c]);
+        p.mean[n * p.channels + c] = all.mean;
+    });
 }
 
 template <class T> __device__ __forceinline__ void norm_apply(const NormApplyParams& p) {

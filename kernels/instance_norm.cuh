@@ -78,6 +78,62 @@ __device__ __forceinline__ void gather(const T* from, const Strip& s, const Seat
          });
 }
 
+// Merges the strips of an image, `parts` threads a channel, each every parts-th strip, and calls finish(channel, moments)
+// once for each channel. All threads call this. `slots` and `counts` are shared memory of THREADS values each.
+template <int THREADS, class Finish>
+__device__ __forceinline__ void merge_strips(const Moments* of_image, int strips, int strip_pixels, int pixels, int channels,
+                                             Moments* slots, float* counts, Finish finish) {
+    int across = min(channels, THREADS), parts = THREADS / across;
+    int part = (int)threadIdx.x / across;
+#pragma unroll 1
+    for (int first = 0; first < channels; first += across) {
+        int c = first + (int)threadIdx.x % across;
+        Moments all = {0.0f, 0.0f};
+        float count = 0.0f;
+        if (part < parts && c < channels) {
+#pragma unroll 1
+            for (int s = part; s < strips; s += 8 * parts) {
+                // Eight loads are on their way together; the merges follow in the strips' order.
+                Moments theirs[8];
+                float their_counts[8];
+#pragma unroll
+                for (int k = 0; k < 8; ++k) {
+                    int from = s + k * parts;
+                    bool is_there = from < strips;
+                    // Past the first-level cache, which may hold what was there before.
+                    float2 pair = is_there ? __ldcg(reinterpret_cast<const float2*>(
+                                                 of_image + (u64)(u32)from * (u32)channels + (u32)c))
+                                           : make_float2(0.0f, 0.0f);
+                    theirs[k] = {pair.x, pair.y};
+                    Strip that = strip(from, strip_pixels, pixels);
+                    their_counts[k] = is_there ? (float)(that.last - that.first) : 0.0f;
+                }
+#pragma unroll
+                for (int k = 0; k < 8; ++k) {
+                    merge(all, theirs[k], count, share_of(count, their_counts[k]));
+                    count += their_counts[k];
+                }
+            }
+        }
+        // Orders the reads of the slots' former contents before these writes.
+        __syncthreads();
+        slots[threadIdx.x] = all;
+        counts[threadIdx.x] = count;
+        // Orders the parts' moments before the reads of all of them.
+        __syncthreads();
+        if (part == 0 && c < channels) {
+#pragma unroll 1
+            for (int k = 1; k < parts; ++k) {
+                int at_part = (int)threadIdx.x + k * across;
+                float theirs = counts[at_part];
+                merge(all, slots[at_part], count, share_of(count, theirs));
+                count += theirs;
+            }
+            finish(c, all);
+        }
+    }
+}
+
 // What is done with the values of a lane.
 template <class T> struct Factors {
     float scale[Pack<T>::COUNT];

@@ -18,7 +18,10 @@
 //
 // Work: raw_frame reads 1 to 3 bytes a pixel and writes 4: at 1920x1080 in yuyv 12.4 MB, 20 operations a pixel. shrink reads
 // 4 bytes of each pixel that counts and writes 4; the weights of a CTA's columns and rows are worked out by 40 of its threads.
-// Roofline: bandwidth. Measured: NOT MEASURED.
+// Roofline: bandwidth.
+// Measured: NVIDIA H200, driver 580.159, 2026-11-25, a ring of 8 frames, medians of 40, on the host's clock: from a frame in yuyv,
+// nv12 or rgb in memory to its painting and the decoded frame in memory, 0.7, 1.3 and 4.1 ms more than the network takes at
+// 1280x720, 1920x1080 and 3840x2160. What of that the kernels take was not told apart.
 //
 // Numerics: raw_frame and the weights of shrink in whole numbers; its sums in fp32, each operation rounded by itself and in the
 // processor's order: both give the processor's bytes.

@@ -15,11 +15,12 @@ constexpr int STAGES = 3;
 
 __device__ __forceinline__ u32 shared_address(const void* p) { return (u32)__cvta_generic_to_shared(p); }
 
-__device__ __forceinline__ void copy_16(char* to, const char* from) {
+__device__ __forceinline__ void copy_16(u32 to, const char* from) {
 #if __CUDA_ARCH__ >= 800
-    asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(shared_address(to)), "l"(from) : "memory");
+    asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(from) : "memory");
 #else
-    *reinterpret_cast<uint4*>(to) = *reinterpret_cast<const uint4*>(from);
+    const uint4 v = *reinterpret_cast<const uint4*>(from);
+    asm volatile("st.shared.v4.u32 [%0], {%1, %2, %3, %4};" ::"r"(to), "r"(v.x), "r"(v.y), "r"(v.z), "r"(v.w) : "memory");
 #endif
 }
 
@@ -47,37 +48,53 @@ template <int LEFT> __device__ __forceinline__ void wait_for_copies() {
 #endif
 }
 
-// ROWS rows of ROW_BYTES, in shared memory ROW_PITCH apart.
+// ROWS rows of ROW_BYTES, in shared memory ROW_PITCH apart. A thread copies the same 16 bytes of every THREADS * 16 / ROW_BYTES-th
+// row, so that their places are known beforehand.
 template <int THREADS, int ROWS, int ROW_BYTES, int ROW_PITCH> struct WeightRing {
     static constexpr int STAGE_BYTES = ROWS * ROW_PITCH;
     static constexpr int BYTES = STAGES * STAGE_BYTES;
     static constexpr int BLOCK_BYTES = ROWS * ROW_BYTES;  // in memory
-    char* shared;
-    const char* next;
-    int left;   // blocks that are still to be asked for
-    int stage;  // where the next block goes
+    static constexpr int PER_ROW = ROW_BYTES / 16, TOGETHER = THREADS / PER_ROW;
+    static_assert(THREADS % PER_ROW == 0, "a thread has one place in all rows");
+    const char* memory;
+    u32 shared;        // address of the first stage
+    u32 own;           // this thread's place in the first one, from there
+    u32 to;            // first byte of the stage where the next block goes, from there
+    const char* next;  // this thread's part of the next block
+    int left;          // blocks that are still to be asked for
 
-    __device__ __forceinline__ void start(const void* weights, int blocks) {
-        next = static_cast<const char*>(weights);
+    __device__ __forceinline__ void place(const char* at) {
+        memory = at;
+        shared = shared_address(memory);
+        own = threadIdx.x / PER_ROW * ROW_PITCH + threadIdx.x % PER_ROW * 16;
+    }
+
+    __device__ __forceinline__ void start(const char* weights, int blocks) {
+        next = weights + threadIdx.x * 16;
         left = blocks;
-        stage = 0;
+        to = 0;
 #pragma unroll
         for (int s = 0; s < STAGES - 1; ++s) request();
     }
 
+    // Where the stage behind this one begins.
+    __device__ __forceinline__ static u32 behind(u32 stage) { return stage == (STAGES - 1) * STAGE_BYTES ? 0u : stage + STAGE_BYTES; }
+
     // Asks for the next block, if there is one; one group of copies either way.
     __device__ __forceinline__ void request() {
         if (left > 0) {
-            constexpr int PER_ROW = ROW_BYTES / 16;
-            char* to = shared + stage * STAGE_BYTES;
-            for (int i = threadIdx.x; i < ROWS * PER_ROW; i += THREADS) {
-                copy_16(to + (i / PER_ROW) * ROW_PITCH + (i % PER_ROW) * 16, next + i * 16);
+            const u32 place = shared + to + own;
+#pragma unroll
+            for (int row = 0; row < ROWS; row += TOGETHER) {
+                // Of a small block some threads have no part.
+                if (ROWS % TOGETHER == 0 || row + (int)threadIdx.x / PER_ROW < ROWS)
+                    copy_16(place + row * ROW_PITCH, next + row * ROW_BYTES);
             }
-            next += ROWS * ROW_BYTES;
+            next += BLOCK_BYTES;
             --left;
         }
         commit_copies();
-        stage = stage + 1 == STAGES ? 0 : stage + 1;
+        to = behind(to);
     }
 };
 

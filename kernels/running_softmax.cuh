@@ -4,13 +4,6 @@
 
 namespace sf {
 
-// 2 to the power of x; 0 for minus infinity.
-__device__ __forceinline__ float power_of_two(float x) {
-    float y;
-    asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));
-    return y;
-}
-
 // Lowest value that is no number's: keys beyond the last one.
 __device__ __forceinline__ float no_score() { return __int_as_float((int)0xff800000u); }
 

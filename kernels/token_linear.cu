@@ -1,15 +1,16 @@
-// Linear layers on tokens, on tensor cores, with what stands around them.
+// Linear layers on tokens, with what stands around them.
 //
 // For every token m and output n: to[m, n] = f(sum over k of g[m, k] * weights[n, k] + bias[n]) + residual[m, n], where
 // g is the map, or its layer norm (a token's channels less their mean, over their deviation),
 // and f is GELU or nothing. The norm's scale and shift are in the weights and the bias already.
 //
-// Entries, of _f16 and, from sm_80 on, _bf16: token_linear_MxN for a map, token_linear_norm_MxN for its layer norm; MxN: tokens x outputs of a CTA.
-// GEMM: M = tokens of the batch, N = outputs, K = inputs. Weights lie as (N stored, K up to a multiple of 32), K together.
+// Entries, of _f32, _f16 and, from sm_80 on, _bf16: token_linear_MxN; MxN: tokens x outputs of a CTA. _f32 multiplies exactly,
+// on the ordinary units; up to 64x64.
+// GEMM: M = tokens of the batch, N = outputs, K = inputs. Weights lie as (N stored, K up to a multiple of 64 bytes), K together.
 //
 // Launch: block 32 * warps, grid (ceil(tokens / M), ceil(stored outputs / N)), dynamic shared memory: of a map a ring of
-// 4 stages (3 before sm_80) of 64 channels of the tokens and of the weights; of a norm all channels of the tokens,
-// normalised in place, and the ring of weights.
+// 4 stages (3 before sm_80) of 128 bytes of every row of the tokens and of the weights; of a norm all channels of the
+// tokens, normalised in place, and the ring of weights; at least the sums of three parts of the warps in f32.
 //
 // Work: 2 * M * N * K FLOP; 1024 tokens, 192 to 768: 0.3 GFLOP, 2.3 MB: 130 FLOP a byte: latency.
 //
@@ -19,23 +20,116 @@
 //   in the same run: norm and linear layer 9.6, layer and sum 4.4, the whole feed-forward part 17.5 (14.4 in two of these)
 //   64 tokens: norm 512 to 2048 and GELU 7.1, 2048 to 512 and sum 11.1; PyTorch, both 16.8
 //   1024 tokens: 22.6 and 16.1; PyTorch, both 24.7. 4096 tokens: 83.1 and 35.5 (242 TFLOP/s); PyTorch, both 59.3
+// _f32, NVIDIA H100, driver 580.159, 2026-11-25: 1024 tokens: norm 192 to 576 19.5, 192 to 192 and sum 10.2, norm 192 to 768 and
+//   GELU 20.3, 768 to 192 and sum 22.7; norm, 512 to 2048, GELU, back and sum 63, 196 and 596 (64, 1024 and 4096 tokens); PyTorch
+//   in the same run: 39, 151 and 411. 4x4 sums a thread instead of 4x8, and of 64x64 4x8 instead of 8x8, were as fast.
 // Beside a norm every CTA of some tokens computes it again, which costs most where outputs are many.
 //
 // Numerics: operands rounded once to the storage type (a norm's result as well), sums in fp32 in a fixed order; mean and
 // variance in two passes in fp32. Residual and function are taken in fp32, then the value is rounded once.
 //
-// Barriers: one a stage; around the norm.
+// Barriers: one a stage; around the norm; around the sums of the parts of the warps that share the inputs.
 #include "core_mma.cuh"
 #include "entries.cuh"
 #include "token_params.cuh"
 
 namespace sf {
 
-constexpr int TOKEN_DEPTH = 64;  // channels of a stage
-constexpr int TOKEN_PITCH = 2 * TOKEN_DEPTH + 16;
+constexpr int TOKEN_BYTES = 128;  // of a row's channels in a stage
+constexpr int TOKEN_PITCH = TOKEN_BYTES + 16;
+
+// How a warp multiplies: WM tokens by WN outputs, both as rows in shared memory. A thread has the values that it has of
+// tensor cores' fragments: rows lane / 4 and 8 below it of every 16, columns lane % 4 * 2 and the one beside it of every 8.
+template <class T, int WM, int WN> struct WarpProducts {
+    static constexpr int MT = WM / 16, NT = WN / 8;
+    u32 token_lane, weight_lane;
+
+    // Where the lane's rows begin, from the warp's first ones.
+    __device__ __forceinline__ void place(int lane, int row_pitch) {
+        token_lane = (u32)((lane & 15) * row_pitch + (lane >> 4) * 16);
+        weight_lane = (u32)(((lane & 7) + ((lane >> 4) & 1) * 8) * TOKEN_PITCH + ((lane >> 3) & 1) * 16);
+    }
+
+    template <int BYTES>
+    __device__ __forceinline__ void run(float (&acc)[MT][NT][4], u32 tokens, u32 weights, int row_pitch) const {
+        // The operands of the next 16 channels are on their way while these are multiplied.
+        u32 a[2][MT][4], b[2][NT / 2][4];
+        auto fetch = [&](int k) {
+#pragma unroll
+            for (int m = 0; m < MT; ++m) load_matrices(a[k % 2][m], tokens + token_lane + (u32)(m * 16 * row_pitch + k * 32));
+#pragma unroll
+            for (int c = 0; c < NT / 2; ++c) load_matrices(b[k % 2][c], weights + weight_lane + (u32)(c * 16 * TOKEN_PITCH + k * 32));
+        };
+        fetch(0);
+#pragma unroll
+        for (int k = 0; k < BYTES / 32; ++k) {
+            if (k + 1 < BYTES / 32) fetch(k + 1);
+#pragma unroll
+            for (int c = 0; c < NT; ++c)
+#pragma unroll
+                for (int m = 0; m < MT; ++m)
+                    MultiplyStep<T>::run(acc[m][c], a[k % 2][m], b[k % 2][c / 2][c % 2 * 2], b[k % 2][c / 2][c % 2 * 2 + 1]);
+        }
+    }
+};
+
+template <int WM, int WN> struct WarpProducts<float, WM, WN> {
+    static constexpr int MT = WM / 16, NT = WN / 8;
+    u32 token_lane, weight_lane;
+
+    __device__ __forceinline__ void place(int lane, int row_pitch) {
+        token_lane = (u32)(lane / 4 * row_pitch);
+        weight_lane = (u32)(lane % 4 * 2 * TOKEN_PITCH);
+    }
+
+    __device__ __forceinline__ static float4 four(u32 at) {
+        float4 v;
+        asm volatile("ld.shared.v4.f32 {%0, %1, %2, %3}, [%4];" : "=f"(v.x), "=f"(v.y), "=f"(v.z), "=f"(v.w) : "r"(at));
+        return v;
+    }
+
+    template <int BYTES>
+    __device__ __forceinline__ void run(float (&acc)[MT][NT][4], u32 tokens, u32 weights, int row_pitch) const {
+        // The operands of the next four channels are on their way while these are multiplied.
+        float4 a[2][2 * MT], b[2][2 * NT];
+        auto fetch = [&](int k) {
+#pragma unroll
+            for (int c = 0; c < 2 * NT; ++c) b[k % 2][c] = four(weights + weight_lane + (u32)((c / 2 * 8 + c % 2) * TOKEN_PITCH + k * 16));
+#pragma unroll
+            for (int m = 0; m < 2 * MT; ++m) a[k % 2][m] = four(tokens + token_lane + (u32)(8 * m * row_pitch + k * 16));
+        };
+        fetch(0);
+#pragma unroll
+        for (int k = 0; k < BYTES / 16; ++k) {
+            if (k + 1 < BYTES / 16) fetch(k + 1);
+#pragma unroll
+            for (int m = 0; m < 2 * MT; ++m)
+#pragma unroll
+                for (int c = 0; c < 2 * NT; ++c) {
+                    float& sum = acc[m / 2][c / 2][m % 2 * 2 + c % 2];
+                    sum = fmaf(a[k % 2][m].x, b[k % 2][c].x, sum);
+                    sum = fmaf(a[k % 2][m].y, b[k % 2][c].y, sum);
+                    sum = fmaf(a[k % 2][m].z, b[k % 2][c].z, sum);
+                    sum = fmaf(a[k % 2][m].w, b[k % 2][c].w, sum);
+                }
+        }
+    }
+};
+
+// Two neighbouring values of a map.
+template <class T> struct TwoValues {
+    u32 word;
+    __device__ __forceinline__ void widened(float& low, float& high) const { widen_pair<T>(word, low, high); }
+    __device__ __forceinline__ static TwoValues narrowed(float low, float high) { return {narrow_pair<T>(low, high)}; }
+};
+template <> struct TwoValues<float> {
+    float2 values;
+    __device__ __forceinline__ void widened(float& low, float& high) const { low = values.x; high = values.y; }
+    __device__ __forceinline__ static TwoValues narrowed(float low, float high) { return {make_float2(low, high)}; }
+};
 
 // The layer norm of rows in shared memory, in place: eight lanes a row, four rows a warp at once. Channels that do not
-// exist are zero before and behind it.
+// exist are zero before it; behind it their values meet weights of zero.
 template <class T, int BM, int WARPS> __device__ __forceinline__ void norm_rows(const TokenLinearParams& p, char* rows, int pitch) {
     constexpr int COUNT = Pack<T>::COUNT;
     const int lane = threadIdx.x % 8;
@@ -73,30 +167,34 @@ template <class T, int BM, int WARPS> __device__ __forceinline__ void norm_rows(
     }
 }
 
-template <class T, int BM, int BN, int WARPS_M, int WARPS_N, int WARPS_K, bool NORM>
+template <class T, int BM, int BN, int WARPS_M, int WARPS_N, int WARPS_K>
 __device__ __forceinline__ void token_linear(const TokenLinearParams& p) {
     constexpr int WARPS = WARPS_M * WARPS_N, THREADS = 32 * WARPS * WARPS_K, MT = BM / WARPS_M / 16, NT = BN / WARPS_N / 8;
-    constexpr int WEIGHT_BYTES = BN * TOKEN_PITCH, TOKEN_BYTES = NORM ? 0 : BM * TOKEN_PITCH, STAGE_BYTES = WEIGHT_BYTES + TOKEN_BYTES;
+    constexpr int WEIGHT_BYTES = BN * TOKEN_PITCH;
+    constexpr int COUNT = Pack<T>::COUNT, DEPTH = TOKEN_BYTES / (int)sizeof(T);
     static_assert(NT % 2 == 0, "weights are loaded for two tiles at once");
     extern __shared__ __align__(16) char memory[];
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32 % WARPS, part = threadIdx.x / 32 / WARPS;
     const int first_token = (int)blockIdx.x * BM, first_output = (int)blockIdx.y * BN;
-    const int steps = (p.weight_pitch + TOKEN_DEPTH - 1) / TOKEN_DEPTH;
+    const int steps = (p.weight_pitch + DEPTH - 1) / DEPTH;
     // Of a norm: all channels of the tokens, behind the ring.
-    const int row_pitch = NORM ? steps * 2 * TOKEN_DEPTH + 16 : TOKEN_PITCH;
-    const u32 shared = shared_address(memory), rows = shared + STAGES * STAGE_BYTES;
-    // A thread copies the same 16 bytes of 64 channels of every STRIDE-th row, step after step.
+    const bool has_norm = p.has_norm != 0;
+    const int row_pitch = has_norm ? steps * TOKEN_BYTES + 16 : TOKEN_PITCH;
+    const u32 stage_bytes = has_norm ? WEIGHT_BYTES : WEIGHT_BYTES + BM * TOKEN_PITCH;
+    const u32 shared = shared_address(memory), rows = shared + STAGES * stage_bytes;
+    // A thread copies the same 16 bytes of a step of every STRIDE-th row, step after step.
     constexpr int STRIDE = THREADS / 8;
-    const int row = (int)threadIdx.x / 8, piece = (int)threadIdx.x % 8 * 8;
+    const int row = (int)threadIdx.x / 8, piece = (int)threadIdx.x % 8 * COUNT;
     const T* own_weights = static_cast<const T*>(p.weights) + (u64)(u32)(first_output + row) * (u32)p.weight_pitch + (u32)piece;
     const T* own_tokens = static_cast<const T*>(p.from) + (u64)(u32)(first_token + row) * (u32)p.from_pitch + (u32)piece;
     const u64 weight_stride = (u64)(STRIDE * (u32)p.weight_pitch), token_stride = (u64)(STRIDE * (u32)p.from_pitch);
     const int weight_rows = p.to_pitch - first_output - row, token_rows = p.tokens - first_token - row;
-    const u32 own_place = (u32)(row * TOKEN_PITCH + piece * 2), own_row = (u32)(row * row_pitch + piece * 2);
+    const u32 own_place = (u32)(row * TOKEN_PITCH + piece * (int)sizeof(T));
+    const u32 own_row = (u32)(row * row_pitch + piece * (int)sizeof(T));
     auto load_weights = [&](int step) {
-        const u32 to = shared + (u32)(step % STAGES) * STAGE_BYTES + own_place;
-        const bool is_there = step * TOKEN_DEPTH + piece < p.weight_pitch;
-        const T* at = own_weights + step * TOKEN_DEPTH;
+        const u32 to = shared + (u32)(step % STAGES) * stage_bytes + own_place;
+        const bool is_there = step * DEPTH + piece < p.weight_pitch;
+        const T* at = own_weights + step * DEPTH;
 #pragma unroll
         for (int r = 0; r < BN; r += STRIDE) {
             const bool reads = is_there && r < weight_rows;
@@ -104,8 +202,8 @@ __device__ __forceinline__ void token_linear(const TokenLinearParams& p) {
         }
     };
     auto load_tokens = [&](int step, u32 to) {
-        const bool is_there = step * TOKEN_DEPTH + piece < p.from_pitch;
-        const T* at = own_tokens + step * TOKEN_DEPTH;
+        const bool is_there = step * DEPTH + piece < p.from_pitch;
+        const T* at = own_tokens + step * DEPTH;
 #pragma unroll
         for (int r = 0; r < BM; r += STRIDE) {
             const bool reads = is_there && r < token_rows;
@@ -113,12 +211,12 @@ __device__ __forceinline__ void token_linear(const TokenLinearParams& p) {
         }
     };
     // Weights are not of the launch before.
-    if constexpr (NORM) {
+    if (has_norm) {
         load_weights(0);
 #if __CUDA_ARCH__ >= 900
         asm volatile("griddepcontrol.wait;" ::: "memory");
 #endif
-        for (int step = 0; step < steps; ++step) load_tokens(step, rows + (u32)step * 2 * TOKEN_DEPTH);
+        for (int step = 0; step < steps; ++step) load_tokens(step, rows + (u32)step * TOKEN_BYTES);
         commit_copies();
 #pragma unroll
         for (int step = 1; step < STAGES - 1; ++step) {
@@ -128,7 +226,7 @@ __device__ __forceinline__ void token_linear(const TokenLinearParams& p) {
         wait_for_copies<STAGES - 2>();
         // The tokens have come.
         __syncthreads();
-        norm_rows<T, BM, WARPS * WARPS_K>(p, memory + STAGES * STAGE_BYTES, row_pitch);
+        norm_rows<T, BM, WARPS * WARPS_K>(p, memory + STAGES * stage_bytes, row_pitch);
     } else {
 #if __CUDA_ARCH__ >= 900
         asm volatile("griddepcontrol.wait;" ::: "memory");
@@ -137,7 +235,7 @@ __device__ __forceinline__ void token_linear(const TokenLinearParams& p) {
         for (int step = 0; step < STAGES - 1; ++step) {
             if (step < steps) {
                 load_weights(step);
-                load_tokens(step, shared + (u32)(step * STAGE_BYTES + WEIGHT_BYTES));
+                load_tokens(step, shared + (u32)step * stage_bytes + WEIGHT_BYTES);
             }
             commit_copies();
         }
@@ -155,9 +253,10 @@ __device__ __forceinline__ void token_linear(const TokenLinearParams& p) {
             for (int i = 0; i < 4; ++i) acc[m][c][i] = 0.0f;
     const int warp_token = warp % WARPS_M * (BM / WARPS_M), warp_output = warp / WARPS_M * (BN / WARPS_N);
     // Of every stage each part of the warps takes its share of the channels.
-    constexpr int SHARE = TOKEN_DEPTH / WARPS_K;
-    const u32 token_lane = (u32)((warp_token + (lane & 15)) * row_pitch + (lane >> 4) * 16 + part * SHARE * 2);
-    const u32 weight_lane = (u32)((warp_output + (lane & 7) + ((lane >> 4) & 1) * 8) * TOKEN_PITCH + ((lane >> 3) & 1) * 16 + part * SHARE * 2);
+    constexpr int SHARE = TOKEN_BYTES / WARPS_K;
+    WarpProducts<T, BM / WARPS_M, BN / WARPS_N> products;
+    products.place(lane, row_pitch);
+    const u32 own_token_rows = (u32)(warp_token * row_pitch + part * SHARE), own_weight_rows = (u32)(warp_output * TOKEN_PITCH + part * SHARE);
 #pragma unroll 1
     for (int step = 0; step < steps; ++step) {
         wait_for_copies<STAGES - 2>();
@@ -166,124 +265,99 @@ __device__ __forceinline__ void token_linear(const TokenLinearParams& p) {
         const int next = step + STAGES - 1;
         if (next < steps) {
             load_weights(next);
-            if constexpr (!NORM) load_tokens(next, shared + (u32)(next % STAGES * STAGE_BYTES + WEIGHT_BYTES));
+            if (!has_norm) load_tokens(next, shared + (u32)(next % STAGES) * stage_bytes + WEIGHT_BYTES);
         }
         commit_copies();
-        const u32 stage = shared + (u32)(step % STAGES) * STAGE_BYTES;
-        const u32 tokens = (NORM ? rows + (u32)step * 2 * TOKEN_DEPTH : stage + WEIGHT_BYTES) + token_lane;
-        // The operands of the next 16 channels are on their way while these are multiplied.
-        u32 a[2][MT][4], b[2][NT / 2][4];
-        auto fetch = [&](int k) {
-#pragma unroll
-            for (int m = 0; m < MT; ++m) load_matrices(a[k % 2][m], tokens + (u32)(m * 16 * row_pitch + k * 32));
-#pragma unroll
-            for (int c = 0; c < NT / 2; ++c) load_matrices(b[k % 2][c], stage + weight_lane + (u32)(c * 16 * TOKEN_PITCH + k * 32));
-        };
-        fetch(0);
-#pragma unroll
-        for (int k = 0; k < SHARE / 16; ++k) {
-            if (k + 1 < SHARE / 16) fetch(k + 1);
-#pragma unroll
-            for (int c = 0; c < NT; ++c)
-#pragma unroll
-                for (int m = 0; m < MT; ++m)
-                    MultiplyStep<T>::run(acc[m][c], a[k % 2][m], b[k % 2][c / 2][c % 2 * 2], b[k % 2][c / 2][c % 2 * 2 + 1]);
-        }
+        const u32 stage = shared + (u32)(step % STAGES) * stage_bytes;
+        const u32 tokens = has_norm ? rows + (u32)step * TOKEN_BYTES : stage + WEIGHT_BYTES;
+        products.template run<SHARE>(acc, tokens + own_token_rows, stage + own_weight_rows, row_pitch);
     }
 
+    // Where several parts of the warps have sums for the same values, each gets some fragments, OWN from `first_own` on.
+    constexpr int ALL = MT * NT, OWN = ALL / WARPS_K;
+    const int first_own = part * OWN;
+    float own[OWN][4];
+#pragma unroll
+    for (int f = 0; f < ALL; ++f)
+#pragma unroll
+        for (int i = 0; i < 4; ++i)
+            if (WARPS_K == 1 || f / OWN == part) own[f % OWN][i] = acc[f / NT][f % NT][i];
     if constexpr (WARPS_K > 1) {
-        // [value of a lane][thread]; the ring and the tokens are read.
-        static_assert(WARPS_K == 2, "the second part is added to the first");
+        // [other part][fragment and value of a lane][thread]; the ring and the tokens are read.
         float* sums = reinterpret_cast<float*>(memory) + threadIdx.x % (32 * WARPS);
         wait_for_copies<0>();
         __syncthreads();
 #pragma unroll
-        for (int m = 0; m < MT; ++m)
+        for (int f = 0; f < ALL; ++f) {
+            const int other = part < f / OWN ? part : part - 1;
 #pragma unroll
-            for (int c = 0; c < NT; ++c)
-#pragma unroll
-                for (int i = 0; i < 4; ++i)
-                    if (part > 0) sums[((m * NT + c) * 4 + i) * (32 * WARPS)] = acc[m][c][i];
+            for (int i = 0; i < 4; ++i)
+                if (f / OWN != part) sums[((other * ALL + f) * 4 + i) * (32 * WARPS)] = acc[f / NT][f % NT][i];
+        }
         __syncthreads();
-        if (part > 0) return;
 #pragma unroll
-        for (int m = 0; m < MT; ++m)
+        for (int other = 0; other < WARPS_K - 1; ++other)
 #pragma unroll
-            for (int c = 0; c < NT; ++c)
+            for (int j = 0; j < OWN; ++j)
 #pragma unroll
-                for (int i = 0; i < 4; ++i) acc[m][c][i] += sums[((m * NT + c) * 4 + i) * (32 * WARPS)];
+                for (int i = 0; i < 4; ++i) own[j][i] += sums[((other * ALL + first_own + j) * 4 + i) * (32 * WARPS)];
     }
 
     // All reads come before the first write, which might be to the same map.
-    float2 bias[NT];
-    u32 residual[MT][2][NT];
-#pragma unroll
-    for (int c = 0; c < NT; ++c) {
-        const int output = first_output + warp_output + c * 8 + lane % 4 * 2;
-        bias[c] = output < p.to_pitch ? __ldg(reinterpret_cast<const float2*>(p.bias + output)) : make_float2(0.0f, 0.0f);
-    }
-    auto place = [&](int m, int half, int c) {
-        const int token = first_token + warp_token + m * 16 + half * 8 + lane / 4;
-        const int output = first_output + warp_output + c * 8 + lane % 4 * 2;
+    float2 bias[OWN];
+    TwoValues<T> residual[OWN][2];
+    auto output_of = [&](int j) { return first_output + warp_output + (first_own + j) % NT * 8 + lane % 4 * 2; };
+    auto place = [&](int j, int half) {
+        const int token = first_token + warp_token + (first_own + j) / NT * 16 + half * 8 + lane / 4, output = output_of(j);
         const u64 at = (u64)(u32)token * (u32)p.to_pitch + (u32)output;
         return token < p.tokens && output < p.to_pitch ? (long long)at : -1ll;
     };
-    if (p.residual != nullptr) {
 #pragma unroll
-        for (int m = 0; m < MT; ++m)
+    for (int j = 0; j < OWN; ++j) {
+        const int output = output_of(j);
+        bias[j] = output < p.to_pitch ? __ldg(reinterpret_cast<const float2*>(p.bias + output)) : make_float2(0.0f, 0.0f);
 #pragma unroll
-            for (int half = 0; half < 2; ++half)
-#pragma unroll
-                for (int c = 0; c < NT; ++c) {
-                    const long long at = place(m, half, c);
-                    residual[m][half][c] = at >= 0 ? *reinterpret_cast<const u32*>(static_cast<const T*>(p.residual) + at) : 0u;
-                }
-    } else {
-#pragma unroll
-        for (int i = 0; i < MT * 2 * NT; ++i) residual[i / (2 * NT)][i / NT % 2][i % NT] = 0u;
-    }
-    if (p.is_gelu) {
-#pragma unroll
-        for (int m = 0; m < MT; ++m)
-#pragma unroll
-            for (int c = 0; c < NT; ++c)
-#pragma unroll
-                for (int i = 0; i < 4; ++i) {
-                    acc[m][c][i] = gelu(acc[m][c][i] + (i % 2 ? bias[c].y : bias[c].x));
-                }
-#pragma unroll
-        for (int c = 0; c < NT; ++c) bias[c] = make_float2(0.0f, 0.0f);
+        for (int half = 0; half < 2; ++half) {
+            const long long at = p.residual != nullptr ? place(j, half) : -1ll;
+            residual[j][half] = at >= 0 ? *reinterpret_cast<const TwoValues<T>*>(static_cast<const T*>(p.residual) + at)
+                                        : TwoValues<T>::narrowed(0.0f, 0.0f);
+        }
     }
     float largest = 0.0f;
 #pragma unroll
-    for (int m = 0; m < MT; ++m)
+    for (int j = 0; j < OWN; ++j)
 #pragma unroll
-        for (int half = 0; half < 2; ++half)
-#pragma unroll
-            for (int c = 0; c < NT; ++c) {
-                float low, high;
-                widen_pair<T>(residual[m][half][c], low, high);
-                low += acc[m][c][2 * half] + bias[c].x;
-                high += acc[m][c][2 * half + 1] + bias[c].y;
-                const long long at = place(m, half, c);
-                if (at < 0) continue;
-                largest = larger(larger(largest, low), high);
-                *reinterpret_cast<u32*>(static_cast<T*>(p.to) + at) = narrow_pair<T>(low, high);
+        for (int half = 0; half < 2; ++half) {
+            float x = own[j][2 * half] + bias[j].x, y = own[j][2 * half + 1] + bias[j].y, low, high;
+            if (p.is_gelu) {
+                x = gelu<T>(x);
+                y = gelu<T>(y);
             }
+            residual[j][half].widened(low, high);
+            low += x;
+            high += y;
+            const long long at = place(j, half);
+            if (at < 0) continue;
+            largest = larger(larger(largest, low), high);
+            *reinterpret_cast<TwoValues<T>*>(static_cast<T*>(p.to) + at) = TwoValues<T>::narrowed(low, high);
+        }
     note_overflow<T>(p.overflow, largest);
 }
 
-#define ENTRY(name, m, n, warps_m, warps_n, warps_k, norm, precision, T)                                                          \
+#define ENTRY(m, n, warps_m, warps_n, warps_k, precision, T)                                                                      \
     extern "C" __global__ void __launch_bounds__(32 * warps_m * warps_n * warps_k)                                                \
-        token_linear_##name##m##x##n##_##precision(const __grid_constant__ TokenLinearParams p) {                        \
-        token_linear<T, m, n, warps_m, warps_n, warps_k, norm>(p);                                                                \
+        token_linear_##m##x##n##_##precision(const __grid_constant__ TokenLinearParams p) {                                       \
+        token_linear<T, m, n, warps_m, warps_n, warps_k>(p);                                                                      \
     }
 
-HALF_ENTRIES(ENTRY, , 32, 64, 1, 4, 2, false)
-HALF_ENTRIES(ENTRY, , 64, 64, 2, 2, 2, false)
-HALF_ENTRIES(ENTRY, , 128, 128, 2, 4, 1, false)
-HALF_ENTRIES(ENTRY, norm_, 32, 64, 1, 4, 2, true)
-HALF_ENTRIES(ENTRY, norm_, 64, 64, 2, 2, 2, true)
-HALF_ENTRIES(ENTRY, norm_, 128, 128, 2, 4, 1, true)
+// Exact products read shared memory four times for every load of a warp, so that a thread takes as many values as it can.
+ENTRY(32, 64, 1, 2, 4, f32, float)
+ENTRY(64, 64, 1, 2, 4, f32, float)
+HALF_ENTRIES(ENTRY, 32, 64, 1, 4, 2)
+HALF_ENTRIES(ENTRY, 64, 64, 2, 2, 2)
+// Hopper has kernels of its own for many tokens, and other GPUs have no room for this one's ring.
+#if __CUDA_ARCH__ == 800 || __CUDA_ARCH__ == 1000
+HALF_ENTRIES(ENTRY, 128, 128, 2, 4, 1)
+#endif
 
 }  // namespace sf

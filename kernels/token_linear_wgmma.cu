@@ -285,7 +285,7 @@ __device__ __forceinline__ void token_linear_hopper(const TokenLinearParams& p) 
             }
             if (p.is_gelu) {
 #pragma unroll
-                for (int i = 0; i < BN / 2; ++i) acc[i] = gelu(acc[i]);
+                for (int i = 0; i < BN / 2; ++i) acc[i] = gelu<T>(acc[i]);
             }
         } else {
 #pragma unroll

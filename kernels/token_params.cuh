@@ -14,23 +14,36 @@ struct TokenLinearParams {
     int tokens;  // of all images
     int channels;  // inputs that exist
     int from_pitch;  // inputs, padding included
-    int weight_pitch;  // the same, up to a multiple of 32 or 64
+    int weight_pitch;  // the same, up to a multiple of 64 bytes, or of 64 inputs on Hopper
     int to_pitch;  // outputs, padding included
     int is_gelu;  // whether GELU follows
     float eps;  // added to the variance
-    int spare;
+    int has_norm;  // whether the map's layer norm is multiplied; Hopper's kernels have entries of their own for that
 };
 static_assert(sizeof(TokenLinearParams) == 80, "mirrored in params");
 
-// x times the share of a normal distribution below x. The share beyond |x| is two to the power of a polynomial, fitted so
-// that the result is within 5e-7; the polynomial falls for ever, so that far out nothing is left.
-__device__ __forceinline__ float gelu(float x) {
+// x times the share of a normal distribution below x, for results of type T. The share beyond |x| is two to the power of a
+// polynomial, fitted so that the result is within 5e-7, or for fp32 4e-8; it falls for ever, so that far out nothing is
+// left.
+template <class T> __device__ __forceinline__ float gelu(float x) {
     const float away = fabsf(x);
-    float power = fmaf(away, -0.000473303766f, 0.00708453107f);
-    power = fmaf(away, power, -0.0518273459f);
-    power = fmaf(away, power, -0.459992452f);
-    power = fmaf(away, power, -1.15078786f);
-    power = fmaf(away, power, -1.00003762f);
+    float power;
+    if constexpr (sizeof(T) == 4) {
+        power = fmaf(away, -1.6903855e-6f, 2.5083087e-5f);
+        power = fmaf(away, power, -1.1446146e-4f);
+        power = fmaf(away, power, -3.2334565e-4f);
+        power = fmaf(away, power, 0.00733339f);
+        power = fmaf(away, power, -0.052714203f);
+        power = fmaf(away, power, -0.45911545f);
+        power = fmaf(away, power, -1.1511233f);
+        power = fmaf(away, power, -0.99999887f);
+    } else {
+        power = fmaf(away, -0.000473303766f, 0.00708453107f);
+        power = fmaf(away, power, -0.0518273459f);
+        power = fmaf(away, power, -0.459992452f);
+        power = fmaf(away, power, -1.15078786f);
+        power = fmaf(away, power, -1.00003762f);
+    }
     float share;
     asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(share) : "f"(power));
     return fmaf(-away, share, fmaxf(x, 0.0f));

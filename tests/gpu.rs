@@ -255,10 +255,15 @@ fn every_kernel_computes_what_it_should(backend: &dyn Backend) -> Result<(), Fai
     Ok(())
 }
 
-/// What the driver makes of the kernels for Ampere paints as they should, in plans for its shared memory and for that of
-/// consumers' cards.
+/// What the driver makes of the kernels for Ampere paints as they should, in plans for its shared memory, for that of
+/// consumers' cards and for so little as Turing has beside its smaller ring: a layer's chunk is one step there.
 fn older_gpus_kernels_are_right_too(_: &dyn Backend) -> Result<(), Failed> {
-    let older = [(8, 0), (8, 6)].map(|older| cuda::open_as(None, older));
+    let older = [
+        ((8, 0), usize::MAX),
+        ((8, 6), usize::MAX),
+        ((8, 0), 80 << 10),
+    ]
+    .map(|(older, shared_bytes)| cuda::open_as(None, older, shared_bytes));
     let kernels = kernels_of_right_ones(older)?;
     match kernels.iter().any(|kernel| kernel.contains("wgmma")) {
         true => Err("Hopper's own kernels ran".into()),
@@ -359,9 +364,12 @@ fn memory_stays(backend: &dyn Backend) -> Result<(), Failed> {
 fn graph_and_launches_agree(backend: &dyn Backend) -> Result<(), Failed> {
     let network = network();
     let control = RunControl::default();
-    let photo = picture(150, 97);
-    for mode in backend.modes() {
-        let mut session = backend.open(&network, &SessionSpec::single(150, 97, mode))?;
+    // In the larger one norms are two steps and one launch.
+    let sizes = [(150, 97), (260, 230)].into_iter();
+    let both = sizes.flat_map(|size| backend.modes().into_iter().map(move |mode| (size, mode)));
+    for ((width, height), mode) in both {
+        let photo = picture(width, height);
+        let mut session = backend.open(&network, &SessionSpec::single(width, height, mode))?;
         let session = session.inspect().ok_or("no look into the session")?;
         let mut paintings = Vec::new();
         for _ in 0..2 {

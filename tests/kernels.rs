@@ -67,10 +67,10 @@ fn packed(digest: &[u8; 32], images: &[Image]) -> Vec<u8> {
     let count = (turns.len() / 8) as u32;
     let around = [&count.to_le_bytes()[..], &turns, &around].concat();
     let streams = [
-        compressed(&around, 3, 2),
+        compressed(&around, [3, 0, 2]),
         // 16 bytes each.
-        compressed(&instructions, 0, 4),
-        compressed(assembly, 4, 0),
+        compressed(&instructions, [0, 4, 4]),
+        compressed(assembly, [4, 0, 0]),
     ];
     let lengths = [&streams[0], &streams[1]].map(|stream| (stream.len() as u32).to_le_bytes());
     compiler::bundle(digest, &[lengths.concat(), streams.concat()].concat(), true)
@@ -103,12 +103,13 @@ fn instruction_ranges(code: &[u8], images: &[Image]) -> Vec<Range<usize>> {
     ranges
 }
 
-fn compressed(bytes: &[u8], lc: u32, pb: u32) -> Vec<u8> {
+fn compressed(bytes: &[u8], [lc, lp, pb]: [u32; 3]) -> Vec<u8> {
     let options = LzmaOptions {
         // All of it is in sight, so that what architectures share is kept once.
         dict_size: bytes.len().next_power_of_two().max(1 << 16) as u32,
         nice_len: LzmaOptions::NICE_LEN_MAX,
         lc,
+        lp,
         pb,
         ..LzmaOptions::with_preset(9)
     };

@@ -93,7 +93,9 @@ pub fn select(choice: DeviceChoice, options: &DeviceOptions) -> Result<Selected,
         (DeviceChoice::Cuda, _) => false,
     };
     let opened = match options.kernels_of {
-        Some(OlderDevice::Gpu(major, minor)) => cuda::open_as(options.gpu, (major, minor)),
+        Some(OlderDevice::Gpu(major, minor)) => {
+            cuda::open_as(options.gpu, (major, minor), usize::MAX)
+        }
         _ => cuda::open(options.gpu),
     };
     match opened {

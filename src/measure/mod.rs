@@ -32,7 +32,7 @@ use crate::{
 pub use comparison::Comparison;
 pub use kernels::{KernelRow, KernelTable};
 pub use report::{CandidateReport, MeasureReport};
-pub use rounds::{Candidate, Measured, MeasuredCandidate};
+pub use rounds::{Candidate, InARow, Measured, MeasuredCandidate};
 pub use setup::{KernelFacts, Setup, Subject, test_pictures};
 pub use table::table;
 

@@ -100,7 +100,7 @@ impl CandidateReport {
             host_p50_ms: candidate.host_times.p50_ms,
             host_p95_ms: candidate.host_times.p95_ms,
             fps: 1e3 / candidate.host_times.p50_ms,
-            pipelined_fps: candidate.pipelined_fps,
+            pipelined_fps: candidate.in_a_row.map(|row| row.fps),
             runs_ms: candidate.runs_ms.clone(),
             host_runs_ms: candidate.host_runs_ms.clone(),
         }

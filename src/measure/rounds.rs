@@ -31,6 +31,16 @@ fn in_a_row(run_bytes: u64) -> usize {
 /// How often; the median counts.
 const ROWS: usize = 5;
 
+/// Frames that are painted in a row.
+#[derive(Clone, Copy, Debug)]
+pub struct InARow {
+    /// Frames per second, on the host's clock.
+    pub fps: f64,
+    /// The share of that time in which the device painted, by its own clock: what is left is its waiting. Under lasting load
+    /// a device may paint more slowly than a single frame.
+    pub busy: f64,
+}
+
 /// One mode and what was measured of it.
 pub struct MeasuredCandidate {
     /// The mode as it was run.
@@ -43,9 +53,8 @@ pub struct MeasuredCandidate {
     pub times: Percentiles,
     /// Spread of the same runs on the host's clock, waiting included.
     pub host_times: Percentiles,
-    /// Frames per second of runs in a row on the host's clock, where transfers and painting overlap;
-    /// `None` on a device without transfers.
-    pub pipelined_fps: Option<f64>,
+    /// Runs in a row, where transfers and painting overlap; `None` on a device without transfers.
+    pub in_a_row: Option<InARow>,
     /// Spread of runs whose steps are launched one by one, as the device measures them, where a usual
     /// run replays them as one piece.
     pub eager_times: Option<Percentiles>,
@@ -198,8 +207,8 @@ impl Rounds<'_> {
                     host_ms: Vec::new(),
                     eager_ms: Vec::new(),
                     method: TimingMethod::Host,
-                    rows_s: Vec::new(),
-                    pipelined_fps: None,
+                    rows: Vec::new(),
+                    in_a_row: None,
                     kernels_ms: Vec::new(),
                     kernels: Vec::new(),
                 })
@@ -283,16 +292,21 @@ impl Rounds<'_> {
         for row in 0..=ROWS {
             for candidate in &mut timed {
                 let started = Instant::now();
-                (candidate.session).run(&inputs, &mut outputs, control, None)?;
+                let painted = (candidate.session).run(&inputs, &mut outputs, control, None)?;
                 // The first run in a row prepares memory that only such runs need.
                 if row > 0 {
-                    candidate.rows_s.push(started.elapsed().as_secs_f64());
+                    let seconds = started.elapsed().as_secs_f64();
+                    candidate.rows.push((seconds, painted.total_ms / 1e3));
                 }
             }
         }
         for candidate in timed {
-            let median = Percentiles::of(&candidate.rows_s).map(|p| p.p50_ms);
-            candidate.pipelined_fps = median.map(|seconds| count as f64 / seconds);
+            candidate.rows.sort_by(|a, b| a.0.total_cmp(&b.0));
+            let median = candidate.rows.get(ROWS / 2).copied();
+            candidate.in_a_row = median.map(|(seconds, painting)| InARow {
+                fps: count as f64 / seconds,
+                busy: painting / seconds,
+            });
         }
         Ok(())
     }
@@ -307,9 +321,9 @@ struct TimedCandidate<'a> {
     host_ms: Vec<f64>,
     eager_ms: Vec<f64>,
     method: TimingMethod,
-    /// Seconds of runs in a row.
-    rows_s: Vec<f64>,
-    pipelined_fps: Option<f64>,
+    /// Seconds of runs in a row, and those of painting.
+    rows: Vec<(f64, f64)>,
+    in_a_row: Option<InARow>,
     /// One list per kernel.
     kernels_ms: Vec<Vec<f64>>,
     kernels: Vec<StepTiming>,
@@ -383,7 +397,7 @@ impl TimedCandidate<'_> {
             method: self.method,
             times: Percentiles::of(&self.times_ms).ok_or_else(unmeasured)?,
             host_times: Percentiles::of(&self.host_ms).ok_or_else(unmeasured)?,
-            pipelined_fps: self.pipelined_fps,
+            in_a_row: self.in_a_row,
             eager_times: Percentiles::of(&self.eager_ms),
             runs_ms: self.times_ms,
             host_runs_ms: self.host_ms,

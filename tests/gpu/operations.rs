@@ -178,8 +178,11 @@ pub fn every_operation_is_right(shared: &dyn Backend) -> Result<(), Failed> {
     let graph = NetworkSpec::with_widths([32, 64, 128]).graph()?;
     let mut operations = Operation::of_network(&graph, (48, 40));
     operations.extend(Operation::of_network(&graph, (29, 37)));
-    let large = Operation::of_network(&graph, (160, 131)).into_iter();
-    operations.extend(large.filter(|o| o.kind == OperationKind::InstanceNorm));
+    // Norms in clusters of CTAs, and of pixels more than all CTAs keep.
+    for size in [(160, 131), (1100, 720)] {
+        let large = Operation::of_network(&graph, size).into_iter();
+        operations.extend(large.filter(|o| o.kind == OperationKind::InstanceNorm));
+    }
     let mut wrong = Vec::new();
     for &precision in Precision::ALL {
         if shared

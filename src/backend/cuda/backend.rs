@@ -68,7 +68,7 @@ impl CudaBackend {
     }
 
     /// The GPU with this number, with plans and kernels of an older one, which the driver compiles for it: seconds for
-    /// each file of kernels.
+    /// each file of kernels. At most `shared_bytes` of shared memory a CTA.
     ///
     /// # Errors
     /// As [`CudaBackend::open`].
@@ -76,10 +76,12 @@ impl CudaBackend {
         ordinal: usize,
         name: &str,
         (major, minor): (i32, i32),
+        shared_bytes: usize,
     ) -> Result<Self, BackendError> {
         let (driver, limits) = NativeDriver::open(ordinal).map_err(|f| driver_error(f, name))?;
-        let (driver, limits): (Arc<dyn Driver>, _) =
-            (Arc::new(driver), limits.as_of((major, minor)));
+        let driver: Arc<dyn Driver> = Arc::new(driver);
+        let mut limits = limits.as_of((major, minor));
+        limits.shared_bytes_per_cta = limits.shared_bytes_per_cta.min(shared_bytes);
         let kernels = Kernels::portable(driver.clone(), limits.compute_capability);
         let name = format!("{name} as compute capability {major}.{minor}");
         Ok(Self::with_kernels(driver, kernels, limits, &name))

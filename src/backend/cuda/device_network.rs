@@ -348,17 +348,22 @@ impl DeviceNetwork {
         let (Prepared::Kernel(first), Some(params)) = (single[steps.start], params) else {
             return Ok(None);
         };
-        let shape = LaunchShape {
+        let mut shape = LaunchShape {
             cooperative: true,
             ..first.shape
         };
-        let resident = self.driver.resident_ctas(first.function, shape);
+        let mut function = first.function;
+        if let Some(joint) = self.plan.joint_kernel(steps) {
+            shape.shared_bytes = joint.shared_bytes;
+            function = self.function(joint.file, &joint.entry, joint.shared_bytes)?;
+        }
+        let resident = self.driver.resident_ctas(function, shape);
         let resident = resident.map_err(|f| self.backend_error(f))?;
         Ok(
             (shape.ctas() <= resident).then_some(Prepared::Kernel(KernelLaunch {
+                function,
                 shape,
                 params,
-                ..first
             })),
         )
     }
@@ -465,7 +470,7 @@ impl DeviceNetwork {
             {
                 self.recorded(layout)
             }
-            Err((Some(entry), failure)) => Err(refused(Refusal::Driver(failure), entry, |f| {
+            Err((Some(entry), failure)) => Err(refused(Refusal::Driver(failure), &entry, |f| {
                 self.backend_error(f)
             })),
             Err((None, failure)) => Err(self.backend_error(failure)),
@@ -473,13 +478,13 @@ impl DeviceNetwork {
     }
 
     /// The launches as one graph, or the failure and the entry that could not be launched.
-    fn record(&self, launches: &Launches) -> Result<Graph, (Option<&str>, DriverFailure)> {
+    fn record(&self, launches: &Launches) -> Result<Graph, (Option<String>, DriverFailure)> {
         self.driver.begin_recording().map_err(|f| (None, f))?;
         let launched = (launches.steps.iter())
             .zip(&launches.together)
             .try_for_each(|(steps, l)| {
-                let entry = self.plan.steps[steps.start].entry.as_str();
-                self.launch(l).map_err(|f| (Some(entry), f))
+                let entry = || self.plan.entry(steps);
+                self.launch(l).map_err(|f| (Some(entry()), f))
             });
         // Ends the recording after a failure too, or the stream could not be used any more.
         let graph = self.driver.end_recording().map_err(|f| (None, f));

@@ -155,7 +155,7 @@ impl ParamsMaker<'_> {
                     to_pitch,
                     is_gelu: i32::from(is_gelu),
                     eps: eps.unwrap_or_default(),
-                    spare: 0,
+                    has_norm: i32::from(eps.is_some()),
                 })
             }
             GeneralOp::Move(ref op) => KernelParams::GeneralMove(self.moved(op)),

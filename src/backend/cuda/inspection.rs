@@ -82,7 +82,7 @@ impl CudaSession {
                 let all = &network.plan.steps[steps.clone()];
                 Ok(StepTiming {
                     layer: network.plan.layers(steps),
-                    kernel: all.first().map_or_else(String::new, |s| s.entry.clone()),
+                    kernel: network.plan.entry(steps),
                     ms: f64::from(driver.elapsed_ms(pair[0], pair[1])?),
                     flops: all.iter().map(|s| s.flops).sum(),
                     bytes: all.iter().map(|s| s.bytes).sum(),

@@ -5,8 +5,8 @@ use super::{
     params::{
         AddParams, AffineParams, BiasParams, ChainLayer, ChainParams, ConvParams, FinishParams,
         KernelParams, LoadPhotoParams, MapParams, NormApplyParams, NormPlaneParams,
-        NormStatisticsParams, NormaliseParams, PadParams, PartialParams, StoreFloatsParams,
-        StorePictureParams,
+        NormResidentParams, NormStatisticsParams, NormaliseParams, PadParams, PartialParams,
+        StoreFloatsParams, StorePictureParams,
     },
 };
 use crate::plan::cuda::{
@@ -152,6 +152,7 @@ impl ParamsMaker<'_> {
                 map,
                 strips,
                 eps,
+                ..
             } => {
                 let (pixels, channels) = self.pixels(map);
                 let memory = &self.layout.convs[conv];
@@ -233,12 +234,53 @@ impl ParamsMaker<'_> {
 
     /// The parameter block of a launch of several steps; `None` where they are not one.
     pub fn chained(&self, steps: &[CudaStep]) -> Option<KernelParams> {
+        if let [first, second] = steps
+            && let Some(norm) = self.resident_norm(&first.op, &second.op)
+        {
+            return Some(KernelParams::NormResident(norm));
+        }
         let launches = steps.iter().map(|step| match &step.op {
             CudaOp::Conv(launch) if launch.takes_chains() => Some(launch),
             _ => None,
         });
         let launches: Vec<&ConvLaunch> = launches.collect::<Option<_>>()?;
         Some(KernelParams::Chain(self.chain(launches.into_iter())))
+    }
+
+    /// Of a norm's statistics and their application.
+    fn resident_norm(&self, statistics: &CudaOp, apply: &CudaOp) -> Option<NormResidentParams> {
+        let (
+            &CudaOp::NormStatistics {
+                conv,
+                map,
+                resident: Some(resident),
+                eps,
+                ..
+            },
+            &CudaOp::NormApply { residual, relu, .. },
+        ) = (statistics, apply)
+        else {
+            return None;
+        };
+        let (pixels, channels) = self.pixels(map);
+        let memory = &self.layout.convs[conv];
+        Some(NormResidentParams {
+            from: self.map(map),
+            residual: self.map_or_null(residual),
+            to: self.map(map),
+            gamma: self.at(memory.gamma),
+            beta: self.at(memory.beta),
+            moments: self.at(self.layout.partials),
+            flags: self.at(self.layout.flags),
+            pixels,
+            channels,
+            strips: int(resident.strips.count),
+            strip_pixels: int(resident.strips.pixels),
+            kept_pixels: int(resident.kept_pixels),
+            flag_pitch: int(self.plan.flags_per_image()),
+            relu: i32::from(relu),
+            eps,
+        })
     }
 
     fn chain<'l>(&self, launches: impl Iterator<Item = &'l ConvLaunch>) -> ChainParams {

@@ -146,11 +146,16 @@ pub fn open_narrow(
 pub const OLDER_CAPABILITIES: [(i32, i32); 3] = [(8, 0), (8, 6), (8, 9)];
 
 /// [`open_here`] with plans and kernels of an older GPU, of [`OLDER_CAPABILITIES`]: what is seen there says how right
-/// they are, and what Hopper's own kernels gain.
+/// they are, and what Hopper's own kernels gain. A CTA gets at most `shared_bytes` of shared memory, as on GPUs that have less
+/// than any whose kernels can be taken.
 ///
 /// # Errors
 /// As [`open`], and [`BackendError::Unavailable`] for a GPU that is not newer.
-pub fn open_as(gpu: Option<usize>, older: (i32, i32)) -> Result<Arc<dyn Backend>, BackendError> {
+pub fn open_as(
+    gpu: Option<usize>,
+    older: (i32, i32),
+    shared_bytes: usize,
+) -> Result<Arc<dyn Backend>, BackendError> {
     let found = probe();
     let (number, device) = usable(&found, gpu)?;
     let (major, minor) = device.compute_capability;
@@ -162,7 +167,7 @@ pub fn open_as(gpu: Option<usize>, older: (i32, i32)) -> Result<Arc<dyn Backend>
             ),
         });
     }
-    let backend = CudaBackend::open_as(number, &device.name, older)?;
+    let backend = CudaBackend::open_as(number, &device.name, older, shared_bytes)?;
     Ok(Arc::new(backend))
 }
 

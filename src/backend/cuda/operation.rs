@@ -186,7 +186,7 @@ impl OperationSession {
             bytes: operation.bytes(self.plan.plan.mode.precision),
             launches: ranges
                 .iter()
-                .map(|steps| self.plan.plan.steps[steps.start].entry.clone())
+                .map(|steps| self.plan.plan.entry(steps))
                 .collect(),
             launches_of_network: shared,
             how: operation.how,

@@ -92,6 +92,8 @@ struct Measurement {
     /// Frames per second of runs in a row on the host's clock, where transfers and painting overlap;
     /// only on a device with transfers.
     pipelined_fps: Option<f64>,
+    /// The share of that time in which the device painted, by its own clock.
+    pipelined_busy: Option<f64>,
     /// Direct-form operations per second at the median, in 1e9.
     gflops: f64,
     /// Steps that one run launches.
@@ -337,7 +339,8 @@ fn measurements(
             host_p50_ms: candidate.host_times.p50_ms,
             eager_p50_ms: candidate.eager_times.map(|times| times.p50_ms),
             fps: 1e3 * setup.batch as f64 / times.p50_ms,
-            pipelined_fps: candidate.pipelined_fps,
+            pipelined_fps: candidate.in_a_row.map(|row| row.fps),
+            pipelined_busy: candidate.in_a_row.map(|row| row.busy),
             gflops,
             launches: summary.steps.len(),
             clock_before_mhz: measured.clock_before_mhz,

@@ -58,7 +58,7 @@ fn modes(results: &[Measurement]) -> Vec<String> {
     }
     head.push("Frames/s");
     if on_device {
-        head.push("In a row");
+        head.extend(["In a row", "Busy"]);
     }
     head.extend(["GFLOP/s", "Memory", "Ratio"]);
     let mut rows = vec![head.into_iter().map(str::to_owned).collect::<Vec<_>>()];
@@ -80,7 +80,8 @@ fn modes(results: &[Measurement]) -> Vec<String> {
         row.push(format!("{:.2}", r.fps));
         if on_device {
             let in_a_row = r.pipelined_fps.map(|fps| format!("{fps:.2}"));
-            row.push(in_a_row.unwrap_or_else(|| "-".to_owned()));
+            let busy = r.pipelined_busy.map(|busy| format!("{:.0} %", 1e2 * busy));
+            row.extend([in_a_row, busy].map(|cell| cell.unwrap_or_else(|| "-".to_owned())));
         }
         row.extend([
             format!("{:.1}", r.gflops),

@@ -35,7 +35,7 @@ impl AttentionKernel {
 
 /// Queries of a CTA of the kernels that keep no scores, but for Hopper's.
 const QUERIES: usize = 64;
-/// Threads of the warps that share them.
+/// Threads of the warps that share them, and take a block of keys at a time.
 const THREADS: usize = 128;
 /// Queries of a CTA of Hopper's, and where its two warpgroups share them.
 const HOPPER_QUERIES: usize = 128;
@@ -61,24 +61,33 @@ pub(super) struct AttentionLaunch {
 }
 
 impl AttentionLaunch {
-    /// That of a kernel but the naive one, for so many queries, keys, and heads of all images on a device.
+    /// That of a kernel but the naive one, for so many queries, keys, and heads of all images, of maps in `storage` on a
+    /// device.
     pub(super) fn new(
         kernel: AttentionKernel,
         head_size: usize,
         [queries, keys, heads]: [usize; 3],
+        storage: NumberFormat,
         limits: &DeviceLimits,
     ) -> Self {
+        let ctas = |queries_each: usize| queries.div_ceil(queries_each) * heads;
+        // Where every CTA has a multiprocessor for itself, two groups share its queries and take blocks of keys in turn.
+        let may_share = kernel == AttentionKernel::Online && storage == NumberFormat::Fp32;
+        let parts = match plain_bytes(head_size, 2) {
+            bytes if !may_share || bytes > limits.shared_bytes_per_cta => 1,
+            _ if ctas(QUERIES) > limits.multiprocessors || keys <= plain_keys(head_size) => 1,
+            _ => 2,
+        };
         let plain = Self {
             file: "attention",
             entry: format!("attention_{kernel}_{head_size}"),
             queries: QUERIES,
-            threads: THREADS,
-            shared_bytes: plain_bytes(head_size),
+            threads: THREADS * parts,
+            shared_bytes: plain_bytes(head_size, parts),
         };
         if kernel != AttentionKernel::Flash {
             return plain;
         }
-        let ctas = |queries_each: usize| queries.div_ceil(queries_each) * heads;
         // From how many CTAs on Hopper's kernel was the faster one, though it leaves multiprocessors idle.
         let least = match head_size {
             64 => limits.multiprocessors / 2,
@@ -117,11 +126,16 @@ impl AttentionLaunch {
     }
 }
 
+/// Keys of a block of `kernels/attention.cu`.
+const fn plain_keys(head_size: usize) -> usize {
+    if head_size > 64 { 32 } else { 64 }
+}
+
 /// Bytes of shared memory as `kernels/attention.cu` cuts them.
-const fn plain_bytes(head_size: usize) -> usize {
-    let keys = if head_size > 64 { 32 } else { 64 };
+const fn plain_bytes(head_size: usize, parts: usize) -> usize {
+    let keys = plain_keys(head_size);
     let (pitch, weight_pitch) = (head_size + 4, keys + 16);
-    4 * ((QUERIES + keys) * pitch + QUERIES * weight_pitch)
+    4 * (QUERIES * pitch + parts * (keys * pitch + QUERIES * weight_pitch))
 }
 
 /// Bytes of shared memory as `kernels/attention_flash.cu` cuts them.
@@ -168,9 +182,10 @@ mod tests {
     /// What the kernels' headers say.
     #[test]
     fn shared_memory_is_as_the_kernels_cut_it() {
-        let bytes = [32, 64, 128].map(plain_bytes);
-        assert_eq!(bytes, [38_912, 55_296, 62_976]);
-        assert!(bytes.iter().all(|&bytes| bytes <= 64 * 1024));
+        let bytes = |parts| [32, 64, 128].map(|head_size| plain_bytes(head_size, parts));
+        assert_eq!(bytes(1), [38_912, 55_296, 62_976]);
+        assert!(bytes(1).iter().all(|&bytes| bytes <= 64 * 1024));
+        assert_eq!(bytes(2), [68_608, 93_184, 92_160]);
         let bytes = [(32, 1), (64, 1), (64, 2), (128, 1), (128, 2)];
         let bytes = bytes.map(|(head_size, parts)| flash_bytes(head_size, parts));
         assert_eq!(bytes, [20_480, 36_864, 73_728, 34_816, 69_632]);
@@ -194,7 +209,8 @@ mod tests {
         };
         let launch = |head_size, (queries, heads), limits| {
             let size = [queries, queries, heads];
-            AttentionLaunch::new(AttentionKernel::Flash, head_size, size, limits)
+            let kernel = AttentionKernel::Flash;
+            AttentionLaunch::new(kernel, head_size, size, NumberFormat::Fp16, limits)
         };
         let entry = |head_size, size, limits| launch(head_size, size, limits).entry;
         assert_eq!(entry(64, (64, 3), &h200), "attention_flash_64x2");
@@ -210,5 +226,13 @@ mod tests {
         assert_eq!(entry(128, (128, 3), &h200), "attention_flash_128x2");
         assert_eq!(entry(64, (256, 3), &t4), "attention_flash_64x1");
         assert_eq!(entry(32, (256, 3), &t4), "attention_flash_32x2");
+        let threads = |(queries, heads), limits| {
+            let size = [queries, queries, heads];
+            let kernel = AttentionKernel::Online;
+            AttentionLaunch::new(kernel, 64, size, NumberFormat::Fp32, limits).threads
+        };
+        assert_eq!([(64, 3), (1024, 8)].map(|s| threads(s, &h200)), [128, 256]);
+        assert_eq!([(1024, 9), (3600, 3)].map(|s| threads(s, &h200)), [128; 2]);
+        assert_eq!(threads((1024, 1), &t4), 128, "no room");
     }
 }

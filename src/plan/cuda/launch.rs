@@ -1,6 +1,6 @@
 //! The steps of a CUDA plan, each with everything that its kernel's parameters are made of.
 
-use super::{Chunking, ConvId, GeneralOp, MainLoop, MapId, RowPartition, Tile};
+use super::{Chunking, ConvId, GeneralOp, MainLoop, MapId, ResidentNorm, RowPartition, Tile};
 use crate::numeric::NumericFormat;
 
 /// Most working memory of a library's convolution beyond one more copy of its input, weights and output, in
@@ -322,6 +322,8 @@ pub enum CudaOp {
         map: MapId,
         /// How it is cut.
         strips: RowPartition,
+        /// How it runs in one launch with the step that applies it; `None` for two.
+        resident: Option<ResidentNorm>,
         /// Added to the variance.
         eps: f32,
     },

@@ -49,6 +49,8 @@ pub struct MemoryLayout {
     pub tickets: usize,
     /// Statistics that the CTAs of a chain of layers exchange.
     pub exchange: usize,
+    /// By which the CTAs of a norm that is one launch know what the others have written.
+    pub flags: usize,
     /// Working memory of a library's convolutions.
     pub workspace: usize,
     /// The photos in RGBA8.
@@ -94,6 +96,7 @@ impl MemoryLayout {
             partials: cutter.part(4 * plan.partial_values),
             tickets: cutter.part(4 * plan.tickets),
             exchange: cutter.part(plan.exchange_bytes),
+            flags: cutter.part(4 * plan.batch * plan.flags_per_image()),
             workspace: cutter.part(plan.workspace_bytes),
             photo: cutter.part(4 * pixels(plan.extended)),
             painting: cutter.part(plan.painting_bytes() + plan.flag_bytes()),

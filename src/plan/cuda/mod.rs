@@ -12,11 +12,13 @@ mod constant;
 mod conv;
 mod fused;
 mod general;
+mod joint;
 mod launch;
 mod library;
 mod memory_layout;
 mod operations;
 mod precision;
+mod resident_norm;
 mod row_partition;
 mod tiles;
 mod token_parts;
@@ -33,6 +35,7 @@ pub use general::{
     Attention, AttentionPart, Edge, GeneralConv, GeneralOp, Move, MoveKind, PointFunction,
     Pointwise, ReduceKind, Slice,
 };
+pub use joint::JointKernel;
 pub use launch::{
     ConvLaunch, ConvolutionShape, CudaOp, CudaStep, LibraryConv, Source, Taps, Target,
 };
@@ -40,6 +43,7 @@ pub use library::leaves_convolutions;
 pub use memory_layout::{ConvMemory, MemoryLayout};
 pub use operations::{Operation, OperationKind, OperationPlan};
 pub use precision::{PRECISIONS, mode_supported};
+pub use resident_norm::ResidentNorm;
 pub use row_partition::RowPartition;
 pub use tiles::*;
 pub use token_parts::{TokenPart, TokenPartKind};
@@ -338,8 +342,10 @@ impl CudaPlan {
     /// What the layers of a launch are called.
     pub fn layers(&self, steps: &Range<usize>) -> String {
         match &self.steps[steps.clone()] {
-            [first, .., last] => format!("{} to {}", first.layer, last.layer),
-            [one] => one.layer.clone(),
+            [first, .., last] if first.layer != last.layer => {
+                format!("{} to {}", first.layer, last.layer)
+            }
+            [one, ..] => one.layer.clone(),
             [] => String::new(),
         }
     }
@@ -368,7 +374,7 @@ impl CudaPlan {
             width,
             height,
             steps: (launches.iter())
-                .map(|steps| (self.layers(steps), self.steps[steps.start].entry.clone()))
+                .map(|steps| (self.layers(steps), self.entry(steps)))
                 .collect(),
             flops: self.steps.iter().map(|s| s.flops).sum(),
             peak_bytes: self.device_bytes(),
@@ -438,6 +444,7 @@ impl<'a> Builder<'a> {
             map.offset = offset * UNIT_BYTES;
         }
         let launches = chain::launches(&self.steps, self.batch, self.limits);
+        let launches = joint::join(launches, &self.steps, self.limits);
         let exchange_bytes = launches
             .iter()
             .filter(|steps| steps.len() > 1)

@@ -15,7 +15,12 @@ pub struct RowPartition {
 impl RowPartition {
     /// About two for every multiprocessor.
     pub(super) fn of(pixels: usize, multiprocessors: usize) -> Self {
-        let each = pixels.div_ceil(2 * multiprocessors).max(LEAST_STRIP_PIXELS);
+        Self::among(pixels, 2 * multiprocessors)
+    }
+
+    /// At most one for each of so many CTAs.
+    pub(super) fn among(pixels: usize, ctas: usize) -> Self {
+        let each = pixels.div_ceil(ctas).max(LEAST_STRIP_PIXELS);
         Self {
             count: pixels.div_ceil(each),
             pixels: each,

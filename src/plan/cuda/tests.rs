@@ -272,6 +272,13 @@ pub(super) fn check(plan: &CudaPlan, device: &DeviceLimits) {
     let launched: Vec<usize> = plan.launches.iter().cloned().flatten().collect();
     assert_eq!(launched, (0..plan.steps.len()).collect::<Vec<_>>());
     for steps in plan.launches.iter().filter(|steps| steps.len() > 1) {
+        if let Some(joint) = plan.joint_kernel(steps) {
+            let (across, images, _) = plan.steps[steps.start].grid;
+            assert!((across * images) as usize <= device.multiprocessors);
+            assert!(joint.shared_bytes as usize <= device.shared_bytes_per_cta);
+            assert!(plan.flags_per_image() > across as usize);
+            continue;
+        }
         assert!(steps.len() <= MOST_CHAINED && plan.exchange_bytes > 0);
         for step in &plan.steps[steps.clone()] {
             let (across, channels, images) = step.grid;
@@ -470,9 +477,10 @@ fn a_newer_device_as_an_older_one_has_its_shared_memory() {
     assert_eq!(hopper.as_of(hopper.compute_capability), hopper);
 }
 
-/// Where the pixels of some channels fit the shared memory of a cluster; on other devices they do not fit one CTA's.
+/// Where the pixels of some channels fit the shared memory of a cluster, or those of all channels that of all CTAs; on
+/// other devices they do not fit one CTA's.
 #[test]
-fn a_norm_is_shared_by_a_cluster_on_hopper() {
+fn a_norm_is_shared_by_ctas_on_hopper() {
     let mode = Mode::new(Variant::FusedNorm, Precision::Fp32);
     let count = |device: &DeviceLimits, entry: &str| {
         let plan = plan(&published(), (512, 512), mode, device);
@@ -486,8 +494,30 @@ fn a_norm_is_shared_by_a_cluster_on_hopper() {
         plan.steps.iter().filter(is_it).count()
     };
     let hopper = &DEVICES[4];
-    assert_eq!(count(hopper, "norm_cluster_f32"), 13);
-    assert_eq!(count(hopper, "norm_statistics_f32"), 2);
+    assert_eq!(count(hopper, "norm_cluster_f32"), 11);
+    assert_eq!(count(hopper, "norm_statistics_f32"), 4);
+    // Too many CTAs for one launch, but the same strips, so that a batch gives the same bits.
+    let of_batch =
+        |batch| CudaPlan::new(&published(), (512, 512), batch, mode, hopper).expect("a plan");
+    let (one, two) = (of_batch(1), of_batch(2));
+    for (plan, joined) in [(&one, 4), (&two, 0)] {
+        let joint = plan
+            .launches
+            .iter()
+            .filter_map(|steps| plan.joint_kernel(steps));
+        assert_eq!(
+            joint.map(|kernel| kernel.entry).collect::<Vec<_>>(),
+            vec!["norm_resident_f32"; joined]
+        );
+    }
+    let strips = |plan: &CudaPlan| -> Vec<RowPartition> {
+        let strips = plan.steps.iter().filter_map(|step| match step.op {
+            CudaOp::NormStatistics { strips, .. } => Some(strips),
+            _ => None,
+        });
+        strips.collect()
+    };
+    assert_eq!(strips(&one), strips(&two));
     for device in DEVICES.iter().filter(|device| *device != hopper) {
         assert_eq!(count(device, "norm_cluster_f32"), 0);
         assert_eq!(count(device, "norm_statistics_f32"), 15);

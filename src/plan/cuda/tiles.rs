@@ -23,6 +23,10 @@ pub const DEEP_THREADS: u32 = 2 * CONV_THREADS;
 /// pixels over the banks.
 const PIXEL_GAP_BYTES: usize = 16;
 
+/// Bytes of a channel's weights in a block, and so of a pixel's channels that are multiplied between two barriers, where
+/// all loops but Hopper's run.
+const BLOCK_ROW_BYTES: usize = 64;
+
 /// Channels as stored: padded with zeros.
 pub const fn stored_channels(channels: usize) -> usize {
     channels.next_multiple_of(CHANNEL_ALIGNMENT)
@@ -332,11 +336,12 @@ pub struct Fixed {
     pub static_bytes: usize,
 }
 
-/// The fewest chunks of `in_channels` stored channels with which a tile of `tile_pixels` input pixels fits;
-/// `None` when not even 16 channels fit. For the layout pixel by pixel, which all loops but Hopper's read.
+/// The fewest chunks of `in_channels` stored channels with which the input pixels of a tile fit: in whole blocks of weights,
+/// or where there are no more channels, or not even those of one block fit, in the channels of one step; `None` when those do
+/// not fit either. For the layout pixel by pixel, which all loops but Hopper's read.
 pub fn chunking(
     in_channels: usize,
-    tile_pixels: usize,
+    input_pixels: usize,
     operand: NumberFormat,
     fixed: Fixed,
     limits: &DeviceLimits,
@@ -344,19 +349,25 @@ pub fn chunking(
     let limit = limits
         .shared_bytes_per_cta
         .checked_sub(fixed.beside_bytes + fixed.static_bytes)?;
-    let groups = in_channels.div_ceil(CHANNEL_ALIGNMENT);
-    (1..=groups).find_map(|chunks| {
-        let channels = groups.div_ceil(chunks) * CHANNEL_ALIGNMENT;
+    let of = |channels: usize| {
         let pitch = channels * operand.bytes() + PIXEL_GAP_BYTES;
-        let tile_bytes = (tile_pixels * pitch).max(fixed.least_tile_bytes);
+        let tile_bytes = (input_pixels * pitch).max(fixed.least_tile_bytes);
         (tile_bytes <= limit).then(|| Chunking {
             channels,
-            chunks: groups.div_ceil(groups.div_ceil(chunks)),
+            chunks: in_channels.div_ceil(channels),
             pitch,
             tile_bytes,
             shared_bytes: tile_bytes + fixed.beside_bytes,
         })
-    })
+    };
+    if in_channels <= CHANNEL_ALIGNMENT {
+        return of(CHANNEL_ALIGNMENT);
+    }
+    let block = CHANNEL_ALIGNMENT.max(BLOCK_ROW_BYTES / operand.bytes());
+    let blocks = in_channels.div_ceil(block);
+    (1..=blocks)
+        .find_map(|chunks| of(blocks.div_ceil(chunks) * block))
+        .or_else(|| of(CHANNEL_ALIGNMENT))
 }
 
 /// Bytes from plane to plane of a tile of `tile_pixels` input pixels for Hopper's loop: 16 for each

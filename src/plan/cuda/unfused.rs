@@ -4,8 +4,8 @@
 //! norm, its ReLU and its residual add.
 
 use super::{
-    Builder, ConvLaunch, CudaOp, CudaPlanError, CudaStep, MapId, RowPartition, Source, Taps,
-    Target, conv::ConvShape, fused::PHOTO_DIVISOR, library::photo_channels, suffix,
+    Builder, ConvLaunch, CudaOp, CudaPlanError, CudaStep, MapId, ResidentNorm, RowPartition,
+    Source, Taps, Target, conv::ConvShape, fused::PHOTO_DIVISOR, library::photo_channels, suffix,
 };
 use crate::{
     graph::{Op, fusion::Group},
@@ -297,8 +297,8 @@ impl Builder<'_> {
         }
     }
 
-    /// The whole norm: one launch with one pass over memory where a group of channels fits a CTA, or on
-    /// Hopper a cluster of them, else one for the statistics and one that applies them.
+    /// The whole norm: one launch with one pass over memory where a group of channels fits a CTA, or on Hopper a cluster of
+    /// them, else one for the statistics and one that applies them, which on Hopper may be one launch again.
     pub(super) fn fused_norm(&mut self, id: usize, map: MapId, residual: Option<MapId>, eps: f32) {
         let layer = &self.convs[id].name;
         let shape = self.maps[map].shape;
@@ -315,9 +315,15 @@ impl Builder<'_> {
             false => ("norm_plane", 1),
         };
         let kept_pixels = pixels.div_ceil(ctas);
-        let group = [2, 1]
-            .into_iter()
-            .find(|g| packs.is_multiple_of(*g) && kept_pixels * g * 16 <= room);
+        let value_bytes = self.format.storage.bytes();
+        let resident = ResidentNorm::of(pixels, channels, value_bytes, self.limits);
+        // Memory is read in pieces of two packs: a cluster that takes one reads twice as much as it needs.
+        let groups: &[usize] = match is_shared && resident.is_some() {
+            true => &[2],
+            false => &[2, 1],
+        };
+        let fits = |g: &usize| packs.is_multiple_of(*g) && kept_pixels * g * 16 <= room;
+        let group = groups.iter().copied().find(fits);
         let relu = residual.is_none();
         self.reads(map);
         if let Some(addend) = residual {
@@ -343,7 +349,10 @@ impl Builder<'_> {
             }
             return;
         }
-        let strips = RowPartition::of(pixels, self.limits.multiprocessors);
+        let strips = match resident {
+            Some(resident) => resident.strips,
+            None => RowPartition::of(pixels, self.limits.multiprocessors),
+        };
         self.partial_values = self
             .partial_values
             .max(2 * self.batch * strips.count * channels);
@@ -352,6 +361,7 @@ impl Builder<'_> {
             conv: id,
             map,
             strips,
+            resident,
             eps,
         };
         self.plain_step(

@@ -330,11 +330,15 @@ impl CudaNames<'_> {
                 conv,
                 map,
                 strips,
+                resident,
                 eps,
             } => format!(
-                "norm-statistics {} {} eps={eps:e}",
+                "norm-statistics {} {} eps={eps:e}{}",
                 self.norm(conv, map),
-                cut(strips)
+                cut(strips),
+                resident.map_or_else(String::new, |kept| {
+                    format!(" kept={} shared={}", kept.kept_pixels, kept.shared_bytes)
+                })
             ),
             CudaOp::NormApply {
                 conv,

@@ -7,8 +7,8 @@ use super::{
     GeneralCombineParams, GeneralConvParams, GeneralLayerNormParams, GeneralMoveParams,
     GeneralPointwiseParams, GeneralPoolParams, GeneralPositionsParams, GeneralReduceFinishParams,
     GeneralReducePartialParams, GeneralResizeParams, LoadPhotoParams, MapParams, NormApplyParams,
-    NormPlaneParams, NormStatisticsParams, NormaliseParams, PadParams, PartialParams,
-    StoreFloatsParams, StorePictureParams, TokenLinearParams,
+    NormPlaneParams, NormResidentParams, NormStatisticsParams, NormaliseParams, PadParams,
+    PartialParams, StoreFloatsParams, StorePictureParams, TokenLinearParams,
 };
 
 /// Declares [`KernelParams`], whose variants are the kernels' parameter blocks.
@@ -53,6 +53,7 @@ any_of! {
     NormStatistics(NormStatisticsParams),
     NormApply(NormApplyParams),
     NormPlane(NormPlaneParams),
+    NormResident(NormResidentParams),
     GeneralConv(GeneralConvParams),
     GeneralPointwise(GeneralPointwiseParams),
     GeneralCombine(GeneralCombineParams),

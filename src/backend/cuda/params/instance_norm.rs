@@ -89,6 +89,40 @@ params! {
         relu: i32,
     }
 
+    /// Of `norm_resident_*`.
+    NormResidentParams = 88 in "instance_norm_resident.cu" {
+        /// Map (n, pixels, channels).
+        from: u64,
+        /// Map that is added, or 0 for none.
+        residual: u64,
+        /// Map to write; may be `from` or `residual`.
+        to: u64,
+        /// fp32 (channels), 0 in the padding.
+        gamma: u64,
+        /// fp32 (channels), 0 in the padding.
+        beta: u64,
+        /// Scratch: pairs of fp32 (n, strips, channels).
+        moments: u64,
+        /// 32-bit numbers (n, flag_pitch), zero before the first launch.
+        flags: u64,
+        /// Pixels of an image.
+        pixels: i32,
+        /// Channels, padding included.
+        channels: i32,
+        /// Strips of an image: pixels / strip_pixels, rounded up.
+        strips: i32,
+        /// Pixels of a strip.
+        strip_pixels: i32,
+        /// Pixels of a strip that stay in shared memory.
+        kept_pixels: i32,
+        /// Numbers of an image in `flags`: at least strips + 1.
+        flag_pitch: i32,
+        /// 1 for ReLU (before a residual), else 0.
+        relu: i32,
+        /// Added to the variance.
+        eps: f32,
+    }
+
     /// Of `norm_plane_*` and `norm_cluster_*`.
     NormPlaneParams = 64 in "instance_norm.cuh" {
         /// Map (n, pixels, channels).

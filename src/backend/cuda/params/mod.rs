@@ -52,7 +52,8 @@ pub use general::{
     GeneralReducePartialParams, GeneralResizeParams,
 };
 pub use instance_norm::{
-    FinishParams, NormApplyParams, NormPlaneParams, NormStatisticsParams, PartialParams,
+    FinishParams, NormApplyParams, NormPlaneParams, NormResidentParams, NormStatisticsParams,
+    PartialParams,
 };
 pub use raw_frame::{RawFrameParams, ShrinkParams};
 pub use tokens::{AttentionParams, TokenLinearParams};

@@ -58,7 +58,7 @@ params! {
         channels: i32,
         /// Inputs, padding included.
         from_pitch: i32,
-        /// The same, up to a multiple of 32 or 64.
+        /// The same, up to a multiple of 64 bytes, or of 64 inputs on Hopper.
         weight_pitch: i32,
         /// Outputs, padding included.
         to_pitch: i32,
@@ -66,7 +66,7 @@ params! {
         is_gelu: i32,
         /// Added to the variance.
         eps: f32,
-        /// Unused.
-        spare: i32,
+        /// Whether the map's layer norm is multiplied; unused by Hopper's kernels.
+        has_norm: i32,
     }
 }

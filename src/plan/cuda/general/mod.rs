@@ -11,9 +11,9 @@
 //! takes the factor out again. What fp16 cannot hold all the same (65520 and more) is noticed by the launch that makes
 //! it, and the session refuses the frame.
 //!
-//! tf32 and mixed are `fused` alone: maps are stored in fp32, the convolutions and linear layers that the kernels of
-//! Johnson's networks take multiply in tf32 or fp16, and all else is computed in fp32. In mixed, every launch notices
-//! values which fp16 cannot hold.
+//! tf32 and mixed are `fused` alone: maps are stored in fp32, the convolutions that the kernels of Johnson's networks take
+//! multiply in tf32 or fp16, and all else, linear layers as well, is computed in fp32. In mixed, every launch notices values
+//! which fp16 cannot hold.
 
 mod convolution;
 mod fast_conv;

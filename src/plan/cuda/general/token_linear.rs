@@ -1,5 +1,6 @@
-//! Linear layers on tokens in 16 bits: convolutions of one pixel as matrix products, with the layer norm in front, and
-//! GELU or the sum with another map behind.
+//! Linear layers on tokens: convolutions of one pixel as matrix products, with the layer norm in front, and GELU or the sum
+//! with another map behind. Maps in fp32 are multiplied exactly, in tf32 and mixed as well: with all that around them in one
+//! launch they take half the time that tensor cores take without.
 
 use super::{Planner, launch::GeneralOp};
 use crate::{
@@ -11,12 +12,16 @@ use crate::{
     },
 };
 
-/// Channels of a stage of the kernels, and of a panel.
-const DEPTH: usize = 64;
+/// Bytes of a row's channels in a stage of the kernels, and in a panel.
+const ROW_BYTES: usize = 128;
+/// Channels of a panel, of two bytes each.
+const PANEL_CHANNELS: usize = ROW_BYTES / 2;
 /// Bytes between the rows of a stage in shared memory.
-const PITCH: usize = 2 * DEPTH + 16;
+const PITCH: usize = ROW_BYTES + 16;
 /// Threads of a CTA.
 const THREADS: u32 = 256;
+/// Parts of a CTA's warps that share its inputs in exact products; in the end all but one bring their sums to the others.
+const EXACT_PARTS: usize = 4;
 /// CTAs that share a tile's inputs in Hopper's kernel for few tokens.
 const HOPPER_SPLIT: usize = 8;
 
@@ -49,6 +54,7 @@ struct Layer {
     has_norm: bool,
     is_gelu: bool,
     has_residual: bool,
+    format: NumberFormat,
 }
 
 /// The kernel of a linear layer, and how it is launched.
@@ -74,17 +80,18 @@ fn hopper_kernel(layer: &Layer, limits: &DeviceLimits) -> Option<LinearKernel> {
         has_norm,
         is_gelu,
         has_residual,
+        format,
     } = *layer;
     let all = limits.multiprocessors;
-    let panels = inputs.div_ceil(DEPTH);
+    let panels = inputs.div_ceil(PANEL_CHANNELS);
     let ctas = |(m, n): Tile| tokens.div_ceil(m) * outputs.div_ceil(n);
-    if limits.compute_capability != (9, 0) {
+    if limits.compute_capability != (9, 0) || format.bytes() != 2 {
         return None;
     }
     // The largest tiles of which there are enough to fill the device, with as many stages as kernels/token_linear_wgmma.cu
     // says. Behind few inputs a tile of 128x128 would take as long to write as to compute.
     let (kind, tile, stages, split) = if has_norm {
-        if has_residual || !inputs.is_multiple_of(DEPTH) {
+        if has_residual || !inputs.is_multiple_of(PANEL_CHANNELS) {
             return None;
         }
         let (tile, stages) = match () {
@@ -107,7 +114,6 @@ fn hopper_kernel(layer: &Layer, limits: &DeviceLimits) -> Option<LinearKernel> {
         }
     };
     let (m, n) = tile;
-    let row = 2 * DEPTH;
     let tile_bytes = match has_norm || split > 1 {
         true => 0,
         false => m * n * 2,
@@ -117,7 +123,7 @@ fn hopper_kernel(layer: &Layer, limits: &DeviceLimits) -> Option<LinearKernel> {
         entry: format!("token_linear_wgmma_{kind}{m}x{n}"),
         tile,
         threads: 2 * m as u32 + 128,
-        shared_bytes: stages * (m + n) * row + tile_bytes,
+        shared_bytes: stages * (m + n) * ROW_BYTES + tile_bytes,
         split: split as u32,
         order: WeightOrder::Panels,
     })
@@ -126,8 +132,22 @@ fn hopper_kernel(layer: &Layer, limits: &DeviceLimits) -> Option<LinearKernel> {
 /// The kernel of every device.
 fn plain_kernel(layer: &Layer, weight_inputs: usize, limits: &DeviceLimits) -> LinearKernel {
     let has_norm = layer.has_norm;
-    let wanted = tile(layer.tokens, layer.outputs, has_norm, limits);
-    let bytes = |tile: Tile| shared_bytes(tile, weight_inputs, has_norm, limits);
+    // Tiles of 128x128 are compiled for products of 16 bits, where there are no other kernels and shared memory has room.
+    let has_large = matches!(limits.compute_capability, (8, 0) | (10, _));
+    let has_large = has_large && layer.format != NumberFormat::Fp32;
+    let wanted = match tile(layer.tokens, layer.outputs, has_norm, limits) {
+        (128, 128) if !has_large => (64, 64),
+        tile => tile,
+    };
+    let input_bytes = weight_inputs * layer.format.bytes();
+    let sums = match layer.format {
+        NumberFormat::Fp32 => EXACT_PARTS - 1,
+        _ => 0,
+    };
+    let bytes = |tile: Tile| {
+        let sum_bytes = sums * tile.0 * tile.1 * 4;
+        shared_bytes(tile, input_bytes, has_norm, limits).max(sum_bytes)
+    };
     let fitting = [wanted, (64, 64), (32, 64)];
     let fits = |tile: &Tile| bytes(*tile) <= limits.shared_bytes_per_cta;
     let tile = fitting
@@ -135,10 +155,9 @@ fn plain_kernel(layer: &Layer, weight_inputs: usize, limits: &DeviceLimits) -> L
         .filter(|tile| tile.0 <= wanted.0)
         .find(fits);
     let tile = tile.unwrap_or((32, 64));
-    let kind = if has_norm { "norm_" } else { "" };
     LinearKernel {
         file: "token_linear",
-        entry: format!("token_linear_{kind}{}x{}", tile.0, tile.1),
+        entry: format!("token_linear_{}x{}", tile.0, tile.1),
         tile,
         threads: THREADS,
         shared_bytes: bytes(tile),
@@ -164,26 +183,23 @@ fn tile(tokens: usize, outputs: usize, has_norm: bool, limits: &DeviceLimits) ->
     }
 }
 
-/// Bytes of shared memory of a CTA, for so many inputs as the weights have them.
+/// Bytes of shared memory of a CTA, for so many bytes of inputs as the weights of an output have.
 fn shared_bytes(
     (tokens, outputs): Tile,
-    inputs: usize,
+    input_bytes: usize,
     has_norm: bool,
     limits: &DeviceLimits,
 ) -> usize {
     let stages = ring_stages(limits);
     match has_norm {
         false => stages * (tokens + outputs) * PITCH,
-        true => stages * outputs * PITCH + tokens * (2 * inputs.next_multiple_of(DEPTH) + 16),
+        true => stages * outputs * PITCH + tokens * (input_bytes.next_multiple_of(ROW_BYTES) + 16),
     }
 }
 
 impl Planner<'_, '_> {
     /// Finds the linear layers; the norms in front of them need no launch of their own.
     pub(super) fn choose_token_linears(&mut self) {
-        if self.builder.format.storage == NumberFormat::Fp32 {
-            return;
-        }
         for id in 0..self.shapes.len() {
             let found = self.token_linear_at(id);
             if let Some((norm, _)) = found.as_ref().and_then(|linear| linear.norm) {
@@ -208,8 +224,9 @@ impl Planner<'_, '_> {
             _ => None,
         };
         let inputs = self.weight_sides(conv, WeightOrder::Tiled).0;
+        let input_bytes = inputs * self.builder.format.storage.bytes();
         let fits = |norm: bool| {
-            let least = shared_bytes((32, 64), inputs, norm, self.builder.limits);
+            let least = shared_bytes((32, 64), input_bytes, norm, self.builder.limits);
             least <= self.builder.limits.shared_bytes_per_cta
         };
         let norm = match nodes[input].op {
@@ -293,6 +310,7 @@ impl Planner<'_, '_> {
             has_norm: linear.norm.is_some(),
             is_gelu: linear.is_gelu,
             has_residual: residual.is_some(),
+            format: self.builder.format.storage,
         };
         let tiled_inputs = self.weight_sides(linear.conv, WeightOrder::Tiled).0;
         let kernel = hopper_kernel(&layer, self.builder.limits)
@@ -375,6 +393,7 @@ mod tests {
                 has_norm,
                 is_gelu: false,
                 has_residual: false,
+                format: NumberFormat::Fp16,
             };
             let kernel = hopper_kernel(&layer, &h200).expect("a kernel");
             assert!(kernel.shared_bytes + 1024 <= h200.shared_bytes_per_cta);
@@ -399,10 +418,25 @@ mod tests {
         );
         assert_eq!(hopper(64, 2048, 512, false), named("split_64x64", 64 << 10));
         assert_eq!(hopper(64, 512, 512, false), named("64x32", (96 + 4) << 10));
-        assert_eq!(shared_bytes((32, 64), 192, false, &h200), 4 * 96 * 144);
+        assert_eq!(shared_bytes((32, 64), 384, false, &h200), 4 * 96 * 144);
         assert_eq!(
-            shared_bytes((64, 64), 192, true, &h200),
+            shared_bytes((64, 64), 384, true, &h200),
             4 * 64 * 144 + 64 * 400
         );
+        let single = Layer {
+            tokens: 4096,
+            inputs: 512,
+            outputs: 512,
+            has_norm: true,
+            is_gelu: false,
+            has_residual: false,
+            format: NumberFormat::Fp32,
+        };
+        assert_eq!(hopper_kernel(&single, &h200), None);
+        let kernel = plain_kernel(&single, 512, &h200);
+        assert_eq!(kernel.entry, "token_linear_64x64");
+        assert_eq!(kernel.shared_bytes, 4 * 64 * 144 + 64 * (2048 + 16));
+        let kernel = plain_kernel(&single, 16, &h200);
+        assert_eq!(kernel.shared_bytes, 3 * 64 * 64 * 4, "sums need more");
     }
 }

@@ -101,7 +101,8 @@ impl Planner<'_, '_> {
         let to = self.made(id, self.shapes[id]);
         let op = GeneralOp::Attention(read, AttentionPart::Whole { to });
         let all = [asking, answering, self.builder.batch * heads];
-        let launch = AttentionLaunch::new(kernel, head_size, all, self.builder.limits);
+        let storage = self.builder.format.storage;
+        let launch = AttentionLaunch::new(kernel, head_size, all, storage, self.builder.limits);
         let grid = (
             asking.div_ceil(launch.queries) as u32,
             heads as u32,

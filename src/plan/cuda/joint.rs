@@ -1,0 +1,101 @@
+//! Steps that one launch computes together: a norm's statistics and what they are for.
+//!
+//! They stay two steps, which give the same bits when they are launched one by one: where the CTAs cannot all be on the
+//! device at once, and where the maps are looked at in between.
+
+use std::ops::Range;
+
+use super::{CudaOp, CudaPlan, CudaStep, DeviceLimits, suffix};
+
+/// Several steps as one launch of a kernel of its own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JointKernel {
+    /// Source file, without its ending.
+    pub file: &'static str,
+    /// Entry.
+    pub entry: String,
+    /// Dynamic shared memory, in bytes.
+    pub shared_bytes: u32,
+}
+
+/// Joins the launches of statistics with those that apply them, where all CTAs can be on the device at once.
+pub(super) fn join(
+    launches: Vec<Range<usize>>,
+    steps: &[CudaStep],
+    limits: &DeviceLimits,
+) -> Vec<Range<usize>> {
+    let fits = |step: &CudaStep| (step.grid.0 * step.grid.1) as usize <= limits.multiprocessors;
+    let mut joined: Vec<Range<usize>> = Vec::with_capacity(launches.len());
+    for next in launches {
+        match joined.last_mut() {
+            Some(last) if is_norm(&steps[last.start..next.end]) && fits(&steps[last.start]) => {
+                last.end = next.end;
+            }
+            _ => joined.push(next),
+        }
+    }
+    joined
+}
+
+/// Whether these are the two steps of a norm that may be one launch.
+fn is_norm(steps: &[CudaStep]) -> bool {
+    let [first, second] = steps else {
+        return false;
+    };
+    match (first.op, second.op) {
+        (
+            CudaOp::NormStatistics {
+                conv,
+                map,
+                resident: Some(_),
+                ..
+            },
+            CudaOp::NormApply {
+                conv: its_conv,
+                map: its_map,
+                ..
+            },
+        ) => conv == its_conv && map == its_map,
+        _ => false,
+    }
+}
+
+impl CudaPlan {
+    /// The kernel that runs these steps as one launch, where it is not that of the first one.
+    pub fn joint_kernel(&self, steps: &Range<usize>) -> Option<JointKernel> {
+        let steps = &self.steps[steps.clone()];
+        let CudaOp::NormStatistics {
+            resident: Some(resident),
+            ..
+        } = steps.first()?.op
+        else {
+            return None;
+        };
+        is_norm(steps).then(|| JointKernel {
+            file: "instance_norm_resident",
+            entry: format!("norm_resident_{}", suffix(self.format().storage)),
+            shared_bytes: resident.shared_bytes as u32,
+        })
+    }
+
+    /// The name of the kernel that runs these steps.
+    pub fn entry(&self, steps: &Range<usize>) -> String {
+        match self.joint_kernel(steps) {
+            Some(joint) => joint.entry,
+            None => self.steps[steps.start].entry.clone(),
+        }
+    }
+
+    /// Numbers by which the CTAs of such a norm know what the others have written, for each image: one for each strip, and
+    /// that of the last launch.
+    pub fn flags_per_image(&self) -> usize {
+        let strips = self.steps.iter().map(|step| match step.op {
+            CudaOp::NormStatistics {
+                resident: Some(resident),
+                ..
+            } => resident.strips.count + 1,
+            _ => 0,
+        });
+        strips.max().unwrap_or_default()
+    }
+}

@@ -1,0 +1,60 @@
+//! Norms in one launch whose CTAs keep their pixels in shared memory while they tell each other their statistics.
+
+use super::{DeviceLimits, RowPartition};
+
+/// Threads of a CTA.
+const THREADS: usize = 512;
+/// Most channels whose factors fit beside the pixels.
+const MOST_CHANNELS: usize = 256;
+/// Static shared memory, at most, in bytes.
+const STATIC_BYTES: usize = 5 * 1024;
+/// Bytes of the mean and the squared distances of a channel.
+const MOMENT_BYTES: usize = 8;
+/// Strips whose moments are on their way together, by all threads of a CTA, where there are 128 channels.
+const STRIPS_TOGETHER: usize = 32;
+
+/// How a norm's statistics and its application run as one launch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ResidentNorm {
+    /// A CTA for each.
+    pub strips: RowPartition,
+    /// Pixels of a strip that stay in shared memory; a thread keeps some of the others, and the rest is read again.
+    pub kept_pixels: usize,
+    /// Dynamic shared memory, in bytes.
+    pub shared_bytes: usize,
+}
+
+impl ResidentNorm {
+    /// For a map of so many pixels and stored channels, of so many bytes each; `None` where it does not pay. A batch is cut
+    /// as a single image, so that it gives the same bits.
+    pub(super) fn of(
+        pixels: usize,
+        channels: usize,
+        value_bytes: usize,
+        limits: &DeviceLimits,
+    ) -> Option<Self> {
+        // Every thread reads the moments of as many strips.
+        let ctas = limits.multiprocessors / STRIPS_TOGETHER * STRIPS_TOGETHER;
+        let packs = channels * value_bytes / 16;
+        if limits.compute_capability != (9, 0) || ctas == 0 || channels > MOST_CHANNELS {
+            return None;
+        }
+        let strips = RowPartition::among(pixels, ctas);
+        let slots = match 32 % packs {
+            0 => THREADS / 32 * channels,
+            _ => THREADS * 16 / value_bytes,
+        };
+        let slot_bytes = slots.max(THREADS) * MOMENT_BYTES;
+        let room = (limits.shared_bytes_per_cta).checked_sub(STATIC_BYTES + slot_bytes)?;
+        let (most, together) = (room / (channels * value_bytes), 4 * (THREADS / packs));
+        let kept_pixels = match strips.pixels <= most {
+            true => strips.pixels,
+            false => most / together * together,
+        };
+        (kept_pixels > 0).then_some(Self {
+            strips,
+            kept_pixels,
+            shared_bytes: kept_pixels * channels * value_bytes + slot_bytes,
+        })
+    }
+}
