@@ -304,7 +304,8 @@ impl Builder<'_> {
         let shape = self.maps[map].shape;
         let channels = self.maps[map].stored_channels;
         let pixels = shape.height * shape.width;
-        let packs = channels * self.format.storage.bytes() / 16;
+        let value_bytes = self.format.storage.bytes();
+        let packs = channels * value_bytes / 16;
         let batch = self.batch as u32;
         let whole = shape.len();
         let added = residual.map_or(0, |_| whole);
@@ -315,7 +316,6 @@ impl Builder<'_> {
             false => ("norm_plane", 1),
         };
         let kept_pixels = pixels.div_ceil(ctas);
-        let value_bytes = self.format.storage.bytes();
         let resident = ResidentNorm::of(pixels, channels, value_bytes, self.limits);
         // Memory is read in pieces of two packs: a cluster that takes one reads twice as much as it needs.
         let groups: &[usize] = match is_shared && resident.is_some() {

@@ -133,8 +133,8 @@ fn hopper_kernel(layer: &Layer, limits: &DeviceLimits) -> Option<LinearKernel> {
 fn plain_kernel(layer: &Layer, weight_inputs: usize, limits: &DeviceLimits) -> LinearKernel {
     let has_norm = layer.has_norm;
     // Tiles of 128x128 are compiled for products of 16 bits, where there are no other kernels and shared memory has room.
-    let has_large = matches!(limits.compute_capability, (8, 0) | (10, _));
-    let has_large = has_large && layer.format != NumberFormat::Fp32;
+    let has_large =
+        layer.format != NumberFormat::Fp32 && matches!(limits.compute_capability, (8, 0) | (10, _));
     let wanted = match tile(layer.tokens, layer.outputs, has_norm, limits) {
         (128, 128) if !has_large => (64, 64),
         tile => tile,
