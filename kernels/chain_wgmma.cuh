@@ -28,6 +28,7 @@
 // after it is normalised, after it is multiplied, after it is staged; bar 2 and 3 within a half of the team
 // in the exchange. The ring's own are in core_wgmma.cuh.
 #pragma once
+#include "byte_planes.cuh"
 #include "chain_params.cuh"
 #include "conv_wgmma.cuh"
 #include "exchange.cuh"
@@ -452,8 +453,35 @@ __device__ __forceinline__ void store_pixels(const ConvParams& p, void* output, 
 template <bool ROWS, class Core> struct StatisticsOf { typedef LaneStatistics<Core> Type; };
 template <class Core> struct StatisticsOf<true, Core> { typedef RowStatistics Type; };
 
-// TILES x 128 pixels, BW side by side, from maps; the parameters say which layers.
-template <class S, class O, int TILES, int BN, int BW, int STEPS, int DEPTH>
+// Multiplies a layer's tile that is there, in halves, or as bytes: then they are made first, TOGETHER cells of a thread at a time,
+// in the place of the halves, and the weights' factors lie behind those of all CTAs. `first`: bytes from the tile's start to the
+// first tap of this warpgroup's first pixel. The team calls it.
+template <bool BYTES, int TOGETHER, int SLOTS, int BN, class Core, class Stream>
+__device__ __forceinline__ void multiply_tile(const ChainParams& chain, int at, u32 tile, int first, Core& core, Stream& stream,
+                                              StatisticsMemory<SLOTS, BN>& statistics) {
+    const ConvParams& p = chain.all;
+    if constexpr (BYTES) {
+        const char* weights = static_cast<const char*>(chain.layers[at].weights);
+        const auto& factors = reinterpret_cast<const SumFactors<BN>*>(weights + (long long)gridDim.y * p.walk_blocks * Stream::BLOCK_BYTES)[blockIdx.y];
+        // Merges between layers leave that place to others.
+        ByteMemory& memory = *reinterpret_cast<ByteMemory*>(statistics.reduce[2]);
+        // Behind a ReLU nothing is negative.
+        const bool is_positive = chain.layers[at].relu != 0;
+        bytes_of_planes<TOGETHER>(p, tile, is_positive, factors, memory, sync_team);
+        publish_to_products();
+        sync_team();
+        typename Core::Bytes sums;
+        begin_sums(sums, factors, is_positive);
+        sums.run(p, tile + first, stream);
+        scale_sums(sums, core, memory);
+    } else {
+        core.clear();
+        core.run(p, tile + first, stream);
+    }
+}
+
+// TILES x 128 pixels, BW side by side, from maps; the parameters say which layers. BYTES: halves are multiplied as bytes.
+template <class S, class O, int TILES, int BN, int BW, int STEPS, int DEPTH, bool BYTES = false>
 __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
     constexpr int BM = 128 * TILES, BH = BM / BW;
     typedef WgmmaCore<O, TILES, BN, BW, STEPS, true> Core;
@@ -536,9 +564,8 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
             for (int t = blockIdx.x;;) {
                 const int y0 = t / p.tiles_x * BH, x0 = t % p.tiles_x * BW, next = t + (int)gridDim.x;
                 for (int phase = 0; phase < p.phases; ++phase) {
-                    core.clear();
                     const int first = (phase >> 1) * p.walk_row + (phase & 1) * 16 + Core::warpgroup() * TILES * p.walk_tile;
-                    core.run(p, tile + first, stream);
+                    multiply_tile<BYTES, 3>(chain, at, tile, first, core, stream, statistics);
                     // The tile is multiplied.
                     sync_team();
                     if (phase == p.phases - 1 && next < tiles) {

@@ -23,7 +23,7 @@ pub use nvrtc::Nvrtc;
 /// What the kernels are compiled for, in the order of the bundle: machine code (`sm_`) for the
 /// architectures that people have (that of `sm_80` runs on 8.6 and 8.9 too), and the compiler's assembly
 /// (`compute_`) for the driver to finish where no machine code fits.
-pub const TARGETS: [&str; 6] = ["sm_75", "sm_80", "sm_90a", "sm_100", "sm_120", "compute_80"];
+pub const TARGETS: [&str; 5] = ["sm_75", "sm_80", "sm_90a", "sm_120", "compute_80"];
 
 /// Options of every compilation, apart from the architecture. `-v` makes the compiler report
 /// registers, spills and shared memory.

@@ -199,10 +199,15 @@ __device__ __forceinline__ void write_picture(const ConvParams& p, Core& core, f
     }
 }
 
+// What is multiplied: the core itself, or the one of bytes.
+template <class Core, bool BYTES> struct ProductsOf { typedef Core Type; };
+template <class Core> struct ProductsOf<Core, true> { typedef typename Core::Bytes Type; };
+
 // S: storage type of maps. Core: the main loop. FROM, TO: where the input comes from and the output
 // goes. CHUNKED: the channels do not all fit in shared memory and are gathered in turn, between the
 // products; without it there is one chunk, gathered once for all phases.
-template <class S, class Core, int BM, int BN, int BW, int FROM, int TO, bool CHUNKED>
+// BYTES: what was gathered becomes bytes before it is multiplied.
+template <class S, class Core, int BM, int BN, int BW, int FROM, int TO, bool CHUNKED, bool BYTES = false>
 __device__ __forceinline__ void convolve(const ConvParams& p) {
     constexpr int BH = BM / BW;
     typedef typename Core::Operand O;
@@ -218,15 +223,16 @@ __device__ __forceinline__ void convolve(const ConvParams& p) {
 
     const int image = blockIdx.z, n_tile = blockIdx.y;
     const int block_columns = TO == TO_PICTURE ? BW - p.photo_kernel + 1 : BW;
-    const int blocks = p.phases * p.chunks * Core::blocks(p);
+    typedef typename ProductsOf<Core, BYTES>::Type Products;
+    const int blocks = p.phases * p.chunks * Products::blocks(p);
     const char* weights = static_cast<const char*>(p.weights) +
                           (long long)n_tile * blocks * Ring::BLOCK_BYTES;
     const bool counts = TO == TO_MAP && p.out_scale != nullptr;
     LaneStatistics<Core> own;
     own.clear();
 
-    Core core;
-    core.place(p);
+    Products products;
+    products.place(p);
     Ring ring;
     ring.place(ring_memory);
     const int tiles = p.tiles_x * p.tiles_y;
@@ -243,9 +249,37 @@ __device__ __forceinline__ void convolve(const ConvParams& p) {
         } else if constexpr (!CHUNKED) {
             gather_map<S, O, Core::THREADS, Core::GATHER_DEPTH>(p, tile, image, first_y, first_x, 0, n_tile == 0, BH, BW);
         }
+        const auto write = [&](Core& core, int phase) {
+            if constexpr (TO == TO_PICTURE) {
+                write_picture<Core, BM, BN, BW>(p, core, reinterpret_cast<float*>(memory), image, y0, x0);
+            } else {
+                write_map<S, BN>(p, p.output, core, own, image, n_tile, phase, [&](int row, int& y, int& x) {
+                    y = y0 + core.pixel(row) / BW;
+                    x = x0 + core.pixel(row) % BW;
+                    return 0u;
+                });
+            }
+        };
         for (int phase = 0; phase < p.phases; ++phase) {
-            core.clear();
-            for (int chunk = 0; chunk < (CHUNKED ? p.chunks : 1); ++chunk) {
+            const int first_tap = (phase >> 1) * p.tile_columns + (phase & 1);
+            if constexpr (BYTES) {
+                static_assert(!CHUNKED, "the largest value of all channels is needed first");
+                // Merges take that place later.
+                ByteMemory& memory = *reinterpret_cast<ByteMemory*>(statistics.reduce[2]);
+                const char* behind = static_cast<const char*>(p.weights) + (long long)gridDim.y * blocks * Ring::BLOCK_BYTES;
+                const SumFactors<BN>& factors = reinterpret_cast<const SumFactors<BN>*>(behind)[n_tile];
+                // The tile is there. Behind a ReLU nothing is negative.
+                __syncthreads();
+                bytes_of_rows<Core::THREADS>(p, tile, p.relu != 0, factors, memory);
+                begin_sums(products, factors, p.relu != 0);
+                products.run(p, tile, first_tap * p.pitch, ring, stage);
+                Core core;
+                scale_sums(products, core, memory);
+                write(core, phase);
+            } else {
+                products.clear();
+            }
+            for (int chunk = 0; chunk < (BYTES ? 0 : CHUNKED ? p.chunks : 1); ++chunk) {
                 if constexpr (CHUNKED) {
                     if (chunk != loaded) {
                         // The chunk before is multiplied; the main loop's first barrier publishes this
@@ -256,18 +290,9 @@ __device__ __forceinline__ void convolve(const ConvParams& p) {
                         loaded = chunk;
                     }
                 }
-                const int first_tap = (phase >> 1) * p.tile_columns + (phase & 1);
-                core.run(p, tile, first_tap * p.pitch, ring, stage);
+                products.run(p, tile, first_tap * p.pitch, ring, stage);
             }
-            if constexpr (TO == TO_PICTURE) {
-                write_picture<Core, BM, BN, BW>(p, core, reinterpret_cast<float*>(memory), image, y0, x0);
-            } else {
-                write_map<S, BN>(p, p.output, core, own, image, n_tile, phase, [&](int row, int& y, int& x) {
-                    y = y0 + core.pixel(row) / BW;
-                    x = x0 + core.pixel(row) % BW;
-                    return 0u;
-                });
-            }
+            if constexpr (!BYTES) write(products, phase);
         }
     }
     if (counts) finish_statistics(p, own, statistics);

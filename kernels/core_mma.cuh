@@ -1,8 +1,9 @@
 // Main loop on tensor cores: warps multiply 32 pixels each by their share of the CTA's channels.
 //
-// A k-step is 32 bytes of channels: 16 fp16 or bf16 values, 8 tf32 values. Both operands come out of
+// A k-step is 32 bytes of channels: 16 fp16 or bf16 values, 8 tf32 values, 32 bytes. Both operands come out of
 // shared memory by ldmatrix, whose 8 x 16-byte matrices are the fragments of either kind.
 #pragma once
+#include "byte_rows.cuh"
 #include "fragment.cuh"
 #include "gather.cuh"
 #include "ring.cuh"
@@ -54,6 +55,25 @@ template <> struct MultiplyStep<tfloat_t> {
 };
 #endif
 
+template <> struct MultiplyStep<byte_t> {
+    static __device__ __forceinline__ void run(int (&c)[4], const u32 (&a)[4], u32 b0, u32 b1) {
+#if __CUDA_ARCH__ >= 800
+        asm("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+            : "+r"(c[0]), "+r"(c[1]), "+r"(c[2]), "+r"(c[3])
+            : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+#else
+#pragma unroll
+        for (int half = 0; half < 2; ++half)
+#pragma unroll
+            for (int k = 0; k < 2; ++k) {
+                asm("mma.sync.aligned.m8n8k16.row.col.s32.s8.s8.s32 {%0,%1}, {%2}, {%3}, {%0,%1};"
+                    : "+r"(c[2 * half]), "+r"(c[2 * half + 1])
+                    : "r"(a[2 * k + half]), "r"(k == 0 ? b0 : b1));
+            }
+#endif
+    }
+};
+
 // BM pixels (BW wide) x BN channels by 8 warps.
 template <class O, int BM, int BN, int BW> struct MmaCore {
     static constexpr int THREADS = 256;
@@ -68,8 +88,12 @@ template <class O, int BM, int BN, int BW> struct MmaCore {
     static_assert(WARPS_N >= 1 && NT % 2 == 0, "warps do not cover the tile");
     typedef WeightRing<THREADS, BN, ROW_BYTES, ROW_PITCH> Ring;
     typedef O Operand;
+    typedef typename SumOf<O>::Type Sum;
+    // The same of bytes, and how far apart in a row of the tile their pieces of 16 lie, in such pieces.
+    typedef MmaCore<byte_t, BM, BN, BW> Bytes;
+    static constexpr int SPREAD = sizeof(O) == 1 ? 2 : 1;
 
-    float acc[MT][NT][4];
+    Sum acc[MT][NT][4];
     int from[MT];  // byte offset of this lane's row in the input tile, first tap
     int weights;   // byte offset of this lane's row in a stage
 
@@ -80,7 +104,7 @@ template <class O, int BM, int BN, int BW> struct MmaCore {
     __device__ __forceinline__ static int column(int c) {
         return warp() / SLOTS * (NT * 8) + (c / 2) * 8 + (lane() % 4) * 2 + c % 2;
     }
-    __device__ __forceinline__ float& value(int row, int c) { return acc[row / 2][c / 2][(row % 2) * 2 + c % 2]; }
+    __device__ __forceinline__ Sum& value(int row, int c) { return acc[row / 2][c / 2][(row % 2) * 2 + c % 2]; }
 
     // A chunk has as many channels as some blocks of weights, which then belong to one tap each; or those of one step
     // (plan::cuda::chunking): then a block belongs to two taps, and behind an odd number of taps come weights of zero.
@@ -99,7 +123,7 @@ template <class O, int BM, int BN, int BW> struct MmaCore {
 #pragma unroll
         for (int m = 0; m < MT; ++m) {
             const int px = slot() * 32 + m * 16 + (lane() & 15);
-            from[m] = ((px / BW) * p.stride * p.tile_columns + (px % BW) * p.stride) * p.pitch + (lane() >> 4) * 16;
+            from[m] = ((px / BW) * p.stride * p.tile_columns + (px % BW) * p.stride) * p.pitch + (lane() >> 4) * 16 * SPREAD;
         }
         const int n = warp() / SLOTS * (NT * 8) + (lane() & 7) + ((lane() >> 4) & 1) * 8;
         weights = n * ROW_PITCH + ((lane() >> 3) & 1) * 16;
@@ -111,7 +135,7 @@ template <class O, int BM, int BN, int BW> struct MmaCore {
 #pragma unroll
             for (int n = 0; n < NT; ++n)
 #pragma unroll
-                for (int i = 0; i < 4; ++i) acc[m][n][i] = 0.0f;
+                for (int i = 0; i < 4; ++i) acc[m][n][i] = (Sum)0;
     }
 
     // One chunk of channels, all taps. `offset`: bytes from the tile's start to the first tap.
@@ -126,7 +150,7 @@ template <class O, int BM, int BN, int BW> struct MmaCore {
             tap += tap_x == 0 ? to_next_row : p.pitch;
         };
         for (int left = p.taps_y * p.taps_x; left > 0; --left) {
-            u32 pixels = tap, apart = STEP_BYTES;  // of the first step, and from there to the second one's
+            u32 pixels = tap, apart = STEP_BYTES * SPREAD;  // of the first step, and from there to the second one's
             to_next_tap();
             if (one_step) {
                 apart = left > 1 ? tap - pixels : 0u;
@@ -134,7 +158,7 @@ template <class O, int BM, int BN, int BW> struct MmaCore {
                 --left;
             }
 #pragma unroll 1
-            for (int block = 0; block < per_tap; ++block, pixels += ROW_BYTES) {
+            for (int block = 0; block < per_tap; ++block, pixels += ROW_BYTES * SPREAD) {
                 wait_for_copies<STAGES - 2>();
                 // Orders the arrival of this block, the gathered tile, and the last reads of the stage
                 // that the next request overwrites.

@@ -1,6 +1,6 @@
 // Main loop on Hopper: two warpgroups multiply 64 pixels each, TILES times, by all of the CTA's channels.
 //
-// A step is 32 bytes of channels: 16 fp16 or bf16 values, 8 tf32 values. Both operands come straight out
+// A step is 32 bytes of channels: 16 fp16 or bf16 values, 8 tf32 values, 32 bytes. Both operands come straight out
 // of shared memory, without swizzle: a core matrix is 8 pixels (or output channels) x 16 bytes, a cell a
 // piece. So a tap is only another start address. A product of 64 pixels x BN channels reads 2 KB of pixels and 32 * BN bytes
 // of weights in the BN / 2 clocks that it takes: 128 bytes a clock, all that shared memory has, with 64 channels, 96 with
@@ -202,8 +202,11 @@ template <class O, int TILES, int BN, int BW, int STEPS, bool CHAIN = false, int
     static constexpr int PRODUCTS = TILES / TOGETHER, WIDE = BN * TOGETHER;
     typedef typename StreamOf<CHAIN, STEPS, WIDE>::Type Stream;
     typedef O Operand;
+    typedef typename SumOf<O>::Type Sum;
+    // The same of bytes.
+    typedef WgmmaCore<byte_t, TILES, BN, BW, STEPS, CHAIN, TOGETHER> Bytes;
 
-    float acc[PRODUCTS][WIDE / 2];
+    Sum acc[PRODUCTS][WIDE / 2];
 
     __device__ __forceinline__ static int warpgroup() { return threadIdx.x / 128; }
     __device__ __forceinline__ static int slot() { return threadIdx.x / 32; }
@@ -215,7 +218,7 @@ template <class O, int TILES, int BN, int BW, int STEPS, bool CHAIN = false, int
     __device__ __forceinline__ static int first_pixel(int t) { return (warpgroup() * TILES + t) * 64 + threadIdx.x / 32 % 4 * 16; }
     __device__ __forceinline__ static int pixel(int row) { return (warpgroup() * TILES + row / 2) * 64 + place(row); }
     __device__ __forceinline__ static int column(int c) { return c / 2 * 8 + threadIdx.x % 4 * 2 + c % 2; }
-    __device__ __forceinline__ float& value(int row, int c) {
+    __device__ __forceinline__ Sum& value(int row, int c) {
         return acc[row / 2 / TOGETHER][row / 2 % TOGETHER * (BN / 2) + c / 2 * 4 + row % 2 * 2 + c % 2];
     }
 
@@ -223,7 +226,7 @@ template <class O, int TILES, int BN, int BW, int STEPS, bool CHAIN = false, int
 #pragma unroll
         for (int t = 0; t < PRODUCTS; ++t)
 #pragma unroll
-            for (int i = 0; i < WIDE / 2; ++i) acc[t][i] = 0.0f;
+            for (int i = 0; i < WIDE / 2; ++i) acc[t][i] = (Sum)0;
     }
 
     // All taps of one phase. `first`: shared address of the first tap of this warpgroup's first pixel, the same

@@ -83,8 +83,8 @@ template <class S, class Core> __device__ __forceinline__ void stage_halves(Core
 constexpr int CONSUMERS = 256, PRODUCERS = 224;
 
 // 16 x 16 pixels, 128 channels, from maps; the parameters say which layers. DEPTH loads of the residual stream are
-// under way together.
-template <class S, int STEPS, int DEPTH> __device__ __forceinline__ void convolve_deep(const ChainParams& chain) {
+// under way together. BYTES: halves are multiplied as bytes.
+template <class S, int STEPS, int DEPTH, bool BYTES = false> __device__ __forceinline__ void convolve_deep(const ChainParams& chain) {
     constexpr int BN = 128, SIDE = 16, HALF = 8, PITCH = 16 * SIDE * SIDE + 16, TOGETHER = 4;
     typedef WgmmaCore<S, 2, BN, SIDE, STEPS, true> Core;
     typedef typename Core::Stream Stream;
@@ -144,9 +144,9 @@ template <class S, int STEPS, int DEPTH> __device__ __forceinline__ void convolv
 #pragma unroll 1
             for (int i = 0; i < mine; ++i) {
                 const bool stays = !is_last && i + 1 == mine;
-                core.clear();
+                const u32 here = tile + which * p.tile_bytes;
                 wait_barrier(ready + 8 * which, parity >> which & 1u);
-                core.run(p, tile + which * p.tile_bytes + Core::warpgroup() * HALF * 16, stream);
+                multiply_tile<BYTES, 4>(chain, at, here, Core::warpgroup() * HALF * 16, core, stream, statistics);
                 // Both halves are multiplied, whose edges overlap.
                 sync_team();
                 stage_halves<S>(core, staging(stays));

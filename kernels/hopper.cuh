@@ -3,6 +3,7 @@
 //
 // Barriers and copies' targets are addresses in shared memory. Names and rules are those of the PTX ISA (mbarrier, cp.async.bulk, wgmma, griddepcontrol).
 #pragma once
+#include "bytes.cuh"
 #include "gather.cuh"
 #include "ring.cuh"
 
@@ -171,10 +172,10 @@ template <class O, int N> struct WarpgroupProduct;
 
 #define SF_PRODUCT(O, N, VALUES, SHAPE, TAIL, LIST, A, A_HIGH, B, B_HIGH, ...)                                  \
     template <> struct WarpgroupProduct<O, N> {                                                                 \
-        static __device__ __forceinline__ void run(float(&d)[VALUES], u32 a, u32 a_high, u32 b, u32 b_high) {     \
+        static __device__ __forceinline__ void run(SumOf<O>::Type(&d)[VALUES], u32 a, u32 a_high, u32 b, u32 b_high) {     \
             asm volatile("{\n.reg .pred adds;\n.reg .b64 a, b;\nsetp.eq.u32 adds, 0, 0;\n"                       \
                          "mov.b64 a, {%" #A ", %" #A_HIGH "};\nmov.b64 b, {%" #B ", %" #B_HIGH "};\n"            \
-                         "wgmma.mma_async.sync.aligned.m64n" #N SHAPE " {" LIST "}, a, b, adds, 1, 1" TAIL ";\n}" \
+                         "wgmma.mma_async.sync.aligned.m64n" #N SHAPE " {" LIST "}, a, b, adds" TAIL ";\n}" \
                          : __VA_ARGS__                                                                          \
                          : "r"(a), "r"(a_high), "r"(b), "r"(b_high));                                           \
         }                                                                                                       \
@@ -186,9 +187,15 @@ template <class O, int N> struct WarpgroupProduct;
     SF_PRODUCT(O, 64, 32, SHAPE, TAIL, SF_LIST32, 32, 33, 34, 35, SF_F32(0))   \
     SF_PRODUCT(O, 128, 64, SHAPE, TAIL, SF_LIST64, 64, 65, 66, 67, SF_F32(0), SF_F32(32))
 
-SF_PRODUCTS(half_t, "k16.f32.f16.f16", ", 0, 0")
-SF_PRODUCTS(bfloat_t, "k16.f32.bf16.bf16", ", 0, 0")
-SF_PRODUCTS(split_t, "k16.f32.f16.f16", ", 0, 0")
-SF_PRODUCTS(tfloat_t, "k8.f32.tf32.tf32", "")
+SF_PRODUCTS(half_t, "k16.f32.f16.f16", ", 1, 1, 0, 0")
+SF_PRODUCTS(bfloat_t, "k16.f32.bf16.bf16", ", 1, 1, 0, 0")
+SF_PRODUCTS(split_t, "k16.f32.f16.f16", ", 1, 1, 0, 0")
+SF_PRODUCTS(tfloat_t, "k8.f32.tf32.tf32", ", 1, 1")
+
+#define SF_R4(i) "+r"(d[i]), "+r"(d[i + 1]), "+r"(d[i + 2]), "+r"(d[i + 3])
+#define SF_R16(i) SF_R4(i), SF_R4(i + 4), SF_R4(i + 8), SF_R4(i + 12)
+#define SF_R32(i) SF_R16(i), SF_R16(i + 16)
+SF_PRODUCT(byte_t, 64, 32, "k32.s32.s8.s8", "", SF_LIST32, 32, 33, 34, 35, SF_R32(0))
+SF_PRODUCT(byte_t, 128, 64, "k32.s32.s8.s8", "", SF_LIST64, 64, 65, 66, 67, SF_R32(0), SF_R32(32))
 
 }  // namespace sf

@@ -40,8 +40,8 @@ pub enum Precision {
     Bf16,
     /// Products in half precision, everything else in single precision.
     Mixed,
-    /// Products of bytes and small integers, with ranges that follow from the norms in front of them; everything else
-    /// in single precision.
+    /// Products of bytes and small integers, with ranges of each picture; everything else in single precision. On GPUs the
+    /// layers of residual blocks, with ranges of each tile, and everything else in half precision.
     Int8,
 }
 

@@ -6,7 +6,8 @@
 //!
 //! Ranges are those of each picture. Fixed ones (eight deviations around the mean that a norm gives) need no fitting
 //! of weights before a run, but pictures differ too much: where most of one is black, a few pixels lie far from the
-//! mean of their channel, and such a painting kept 22 to 28 dB instead of 37 and more.
+//! mean of their channel, and such a painting kept 22 to 28 dB instead of 37 and more. A GPU, where fitting weights anew would
+//! hold everything up, has one step for all channels of a tile instead (`kernels/bytes.cuh`), and weights fitted to that.
 
 use rayon::prelude::*;
 

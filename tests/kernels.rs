@@ -546,8 +546,8 @@ fn a_program_may_be_for_some_architectures_only() {
     };
     let all = program("// Sums.\n\n#include \"element.cuh\"\n// targets: sm_90a\n");
     assert_eq!(all.targets().expect("targets"), TARGETS);
-    let some = program("// Sums.\n// targets: sm_90a, sm_100\n\nint x;");
-    assert_eq!(some.targets().expect("targets"), ["sm_90a", "sm_100"]);
+    let some = program("// Sums.\n// targets: sm_90a, sm_120\n\nint x;");
+    assert_eq!(some.targets().expect("targets"), ["sm_90a", "sm_120"]);
     let wrong = program("// targets: sm_91");
     assert!(matches!(
         wrong.targets(),

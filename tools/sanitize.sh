@@ -16,7 +16,7 @@ program=${1:-target/release/styleforge}
 logs=${2:-$(mktemp --directory)}
 tests=${3:-}
 read -ra tools <<<"${SANITIZE_TOOLS:-memcheck initcheck synccheck racecheck}"
-read -ra precisions <<<"${SANITIZE_PRECISIONS:-fp32 tf32 fp16 bf16 mixed fp16x2}"
+read -ra precisions <<<"${SANITIZE_PRECISIONS:-fp32 tf32 fp16 bf16 mixed fp16x2 int8}"
 limit=${SANITIZE_LIMIT:-300}
 mkdir --parents "$logs"
 # A cuDNN that cannot be loaded stands before the installed one where racecheck runs.

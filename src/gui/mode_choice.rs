@@ -48,7 +48,7 @@ impl Offers {
         let is_there = move |choice: &PrecisionChoice| match choice {
             PrecisionChoice::Auto | PrecisionChoice::Fixed(Precision::Fp32) => true,
             PrecisionChoice::Fixed(precision) => {
-                self.is_processor == (*precision == Precision::Int8)
+                !self.is_processor || *precision == Precision::Int8
             }
         };
         PrecisionChoice::ALL.iter().copied().filter(is_there)

@@ -8,7 +8,7 @@
 use serde::Serialize;
 
 use super::{
-    Subject, adversarial_subjects, inspected,
+    Subject, adversarial_subjects, device_rounding, inspected,
     rule::{NAIVE_LARGEST_FACTOR, NAIVE_RMS_FACTOR},
     task::Task,
 };
@@ -16,7 +16,7 @@ use crate::{
     backend::{
         Backend, BackendError, SessionSpec,
         audit::{Fill, KernelRecord, Work},
-        oracle::{Map, Rounding},
+        oracle::{DeviceRounding, Map, Rounding},
     },
     frame::Frame,
     mode::{Mode, Variant},
@@ -90,6 +90,7 @@ fn judge_mode(
     let network = &subject.network;
     let spec = SessionSpec::single(photo.width(), photo.height(), mode);
     let mut session = backend.open(network, &spec)?;
+    let device = device_rounding(session.as_ref(), backend);
     // Fused kernels read no map as it is but the photo.
     let fills = match mode.variant {
         Variant::Fused => &FILLS[..0],
@@ -102,7 +103,7 @@ fn judge_mode(
             |f| format!("mean {}, deviation {}", f.mean, f.deviation),
         );
         inspected(session.as_mut(), backend)?.audit(photo, fill, &mut |record| {
-            let Some(error) = Error::of(&record, network, mode) else {
+            let Some(error) = Error::of(&record, network, mode, device) else {
                 return;
             };
             report(KernelVerdict {
@@ -163,7 +164,12 @@ impl Error {
 
     /// `None` where the precision cannot hold what the kernel has to write, as fp16 above 65504: then
     /// there is nothing to compare.
-    fn of(record: &KernelRecord, network: &Network, mode: Mode) -> Option<Self> {
+    fn of(
+        record: &KernelRecord,
+        network: &Network,
+        mode: Mode,
+        device: DeviceRounding,
+    ) -> Option<Self> {
         let computed = |rounding| {
             Task {
                 record,
@@ -174,7 +180,7 @@ impl Error {
         };
         let (Some(exact), Some(naive)) = (
             computed(Rounding::none(mode.variant)),
-            computed(Rounding::of(mode)),
+            computed(Rounding::of(mode, device)),
         ) else {
             return Some(Self::WRONG);
         };
@@ -267,7 +273,7 @@ mod tests {
         let made = Task {
             record: &record,
             network: &network,
-            rounding: Rounding::of(mode),
+            rounding: Rounding::of(mode, DeviceRounding::default()),
         }
         .computed()
         .expect("it fits");
@@ -277,7 +283,7 @@ mod tests {
                 .map(|(i, &v)| flaw(i, v as f32))
                 .collect(),
         };
-        Error::of(&record, &network, mode).expect("within range")
+        Error::of(&record, &network, mode, DeviceRounding::default()).expect("within range")
     }
 
     /// Every kind of work, with maps that it may read.
@@ -371,7 +377,7 @@ mod tests {
             },
             read: vec![map],
         };
-        Error::of(&record, &network(), FP32).expect("within range")
+        Error::of(&record, &network(), FP32, DeviceRounding::default()).expect("within range")
     }
 
     #[test]
@@ -438,7 +444,10 @@ mod tests {
             record(Work::Relu, Vec::new()),
             record(Work::Affine { conv: 99 }, vec![map.clone()]),
         ] {
-            assert_eq!(Error::of(&record, &network(), FP32), Some(Error::WRONG));
+            assert_eq!(
+                Error::of(&record, &network(), FP32, DeviceRounding::default()),
+                Some(Error::WRONG)
+            );
         }
     }
 
@@ -453,12 +462,17 @@ mod tests {
             wrote: Tensor::zeros(Shape::new(4, 3, 3)),
         };
         let fp16 = Mode::new(Variant::Baseline, Precision::Fp16);
-        assert_eq!(Error::of(&record, &network(), fp16), None);
-        let bf16 = Error::of(&record, &network(), BF16).expect("wide enough");
+        assert_eq!(
+            Error::of(&record, &network(), fp16, DeviceRounding::default()),
+            None
+        );
+        let bf16 =
+            Error::of(&record, &network(), BF16, DeviceRounding::default()).expect("wide enough");
         assert!(!bf16.is_right(), "{bf16:?}");
         // Nonsense that was read is no excuse.
         record.read[0].data[2] = f32::INFINITY;
-        let nonsense = Error::of(&record, &network(), fp16).expect("a verdict");
+        let nonsense =
+            Error::of(&record, &network(), fp16, DeviceRounding::default()).expect("a verdict");
         assert!(!nonsense.is_right(), "{nonsense:?}");
     }
 }

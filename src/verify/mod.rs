@@ -26,9 +26,12 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::{
-    backend::{Backend, BackendError, InspectSession, RunControl, Session, SessionSpec},
+    backend::{
+        Backend, BackendError, InspectSession, RunControl, Session, SessionSpec,
+        oracle::DeviceRounding,
+    },
     frame::{Frame, PictureDifference},
-    mode::{Mode, Precision, Variant},
+    mode::{DeviceChoice, Mode, Precision, Variant},
     network::Network,
     tensor::Tensor,
 };
@@ -157,14 +160,14 @@ fn batch_failures(
         ..SessionSpec::single(inputs[0].width(), inputs[0].height(), mode)
     };
     let mut session = backend.open(network, &spec)?;
-    let bias_apart = leaves_bias(session.as_ref());
+    let device = device_rounding(session.as_ref(), backend);
     session.run(&inputs, &mut outputs, &RunControl::default(), None)?;
     let mut failures = Vec::new();
     for (number, (painted, truth)) in (1..).zip(outputs.iter().zip(each())) {
         let part = format!("frame {number} of {count}");
         let difference = PictureDifference::between(painted, &truth.beside(painted));
         let pixels = truth.picture.pixel_count();
-        let rule = truth.rule(mode, bias_apart);
+        let rule = truth.rule(mode, device);
         failures.extend(rule.failure(&part, difference, pixels));
     }
     Ok(failures)
@@ -176,8 +179,8 @@ struct Evidence {
     painted_again: Frame,
     /// The maps behind the norms by name, and the output.
     maps: Vec<(String, Tensor)>,
-    /// Whether the bias is a step of its own.
-    bias_apart: bool,
+    /// How the device rounds.
+    device: DeviceRounding,
     /// The mode as it was run.
     mode_as_run: Mode,
 }
@@ -198,10 +201,14 @@ fn inspected<'s>(
     })
 }
 
-/// Whether a session's bias is a step of its own, behind a library's convolutions.
-fn leaves_bias(session: &dyn Session) -> bool {
+/// What a session's device decides about where it rounds: a library's convolutions leave the bias to a step of its own, and
+/// GPUs multiply few layers in bytes.
+fn device_rounding(session: &dyn Session, backend: &dyn Backend) -> DeviceRounding {
     let conv_provider = session.summary().conv_provider;
-    conv_provider.is_some_and(|c| c.is_library())
+    DeviceRounding {
+        bias_apart: conv_provider.is_some_and(|c| c.is_library()),
+        bytes_of_halves: backend.device().kind == DeviceChoice::Cuda,
+    }
 }
 
 impl Evidence {
@@ -226,7 +233,7 @@ impl Evidence {
             painted,
             painted_again,
             maps,
-            bias_apart: leaves_bias(session.as_ref()),
+            device: device_rounding(session.as_ref(), backend),
             mode_as_run: session.summary().mode_as_run(),
         })
     }
@@ -234,7 +241,7 @@ impl Evidence {
     /// The verdict, still without the names of network and picture.
     fn judged(&self, truth: &Truth<'_>, mode: Mode) -> Verdict {
         let (picture, expected) = (&truth.picture, &truth.beside(&self.painted));
-        let rule = truth.rule(mode, self.bias_apart);
+        let rule = truth.rule(mode, self.device);
         let mut failures = Vec::new();
         let (worst_norm, worst) = compare_maps(truth, &self.maps, rule, &mut failures);
         let whole = PictureDifference::between(&self.painted, expected);

@@ -7,7 +7,7 @@ use super::{
     rule::{Distance, Rule},
 };
 use crate::{
-    backend::oracle::{self, Judgement, Map},
+    backend::oracle::{self, DeviceRounding, Judgement, Map},
     frame::{Frame, PictureDifference},
     mode::{Mode, Precision},
     network::Network,
@@ -36,7 +36,7 @@ pub struct Truth<'a> {
     few_pixels: bool,
     judgement: Judgement,
     /// Naive runs by mode; only flat and tiny pictures need them, and bytes.
-    naive: RefCell<HashMap<(Mode, bool), Distance>>,
+    naive: RefCell<HashMap<(Mode, DeviceRounding), Distance>>,
 }
 
 impl<'a> Truth<'a> {
@@ -54,8 +54,8 @@ impl<'a> Truth<'a> {
         }
     }
 
-    /// The rule for a mode on this picture. `bias_apart`: the mode's bias is a step of its own.
-    pub fn rule(&self, mode: Mode, bias_apart: bool) -> Rule {
+    /// The rule for a mode on this picture. `device`: how what it is run on rounds.
+    pub fn rule(&self, mode: Mode, device: DeviceRounding) -> Rule {
         let rule = match (self.low_contrast, mode.precision) {
             (true, Precision::Fp32 | Precision::Fp16x2) => return Rule::FP32_LOW_CONTRAST,
             // What bytes lose depends on how a network spreads its values.
@@ -67,8 +67,8 @@ impl<'a> Truth<'a> {
         rule.beside_naive({
             let mut known = self.naive.borrow_mut();
             *known
-                .entry((mode, bias_apart))
-                .or_insert_with(|| self.distance_of_naive(mode, bias_apart))
+                .entry((mode, device))
+                .or_insert_with(|| self.distance_of_naive(mode, device))
         })
     }
 
@@ -98,8 +98,8 @@ impl<'a> Truth<'a> {
         maps_of(&self.judgement)
     }
 
-    fn distance_of_naive(&self, mode: Mode, bias_apart: bool) -> Distance {
-        let naive = oracle::judge_rounded(self.network, &self.picture, mode, bias_apart);
+    fn distance_of_naive(&self, mode: Mode, device: DeviceRounding) -> Distance {
+        let naive = oracle::judge_rounded(self.network, &self.picture, mode, device);
         let painted = naive.picture(&self.picture);
         let differences = [
             PictureDifference::between(&painted, &self.painted),
@@ -178,7 +178,12 @@ mod tests {
             }),
         );
         assert!(faint.low_contrast);
-        let rule = |precision| faint.rule(Mode::new(Variant::Fused, precision), false);
+        let rule = |precision| {
+            faint.rule(
+                Mode::new(Variant::Fused, precision),
+                DeviceRounding::default(),
+            )
+        };
         assert_eq!(rule(Precision::Fp32), Rule::FP32_LOW_CONTRAST);
         // A faint pattern is much harder on seven bits than on ten.
         let distances = faint.naive.borrow().len();
@@ -196,7 +201,10 @@ mod tests {
         );
         assert!(!strong.low_contrast);
         let fused = Mode::new(Variant::Fused, Precision::Fp16);
-        assert_eq!(strong.rule(fused, false), Rule::TEN_BITS);
+        assert_eq!(
+            strong.rule(fused, DeviceRounding::default()),
+            Rule::TEN_BITS
+        );
     }
 
     /// Half of an odd level may be rounded up or down; whole levels away from it is wrong.
@@ -243,7 +251,7 @@ mod tests {
         );
         let fine = |m: &Mode| !matches!(m.precision, Precision::Bf16 | Precision::Int8);
         for mode in Mode::all().filter(fine) {
-            let distance = flat.distance_of_naive(mode, false);
+            let distance = flat.distance_of_naive(mode, DeviceRounding::default());
             assert!(
                 distance.largest_levels <= 2 && distance.relative_rms < 0.01,
                 "{mode}: {distance:?}"

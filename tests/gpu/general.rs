@@ -206,7 +206,8 @@ impl Truth {
         let naive = in_fewer_bits.map(|precision| {
             // General graphs store every map in any variant, as the baseline does.
             let stored = Mode::new(Variant::Baseline, precision);
-            let naive = oracle::judge_rounded(&case.network, &case.photo, stored, false);
+            let naive =
+                oracle::judge_rounded(&case.network, &case.photo, stored, Default::default());
             (precision, naive)
         });
         Self {

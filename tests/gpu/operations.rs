@@ -46,9 +46,14 @@ fn rounding(precision: Precision) -> Rounding {
         let up = 0x0fff + ((bits >> 13) & 1);
         f64::from(f32::from_bits(bits.wrapping_add(up) & !0x1fff))
     };
+    // 4 bits of fraction.
+    let byte: fn(f64) -> f64 = |v| {
+        let step = 2f64.powi(v.abs().max(1e-30).log2().floor() as i32 - 4);
+        (v / step).round() * step
+    };
     let (factor, stored) = match precision {
-        // Not computed here: `supports` says so.
-        Precision::Int8 => (fp32, fp32),
+        // Of values that are a few times smaller than a tile's largest, 127 of its steps leave so many bits.
+        Precision::Int8 => (byte, fp16),
         Precision::Fp32 => (fp32, fp32),
         Precision::Fp16x2 => (fp16x2, fp32),
         Precision::Tf32 => (tf32, fp32),

@@ -293,7 +293,8 @@ mod tests {
         });
         let judged = oracle::judge(&network, &photo).picture(&photo);
         let bytes = Mode::new(Variant::Fused, Precision::Int8);
-        let in_bytes = oracle::judge_rounded(&network, &photo, bytes, false).picture(&photo);
+        let in_bytes =
+            oracle::judge_rounded(&network, &photo, bytes, Default::default()).picture(&photo);
         let in_bytes = PictureDifference::between(&in_bytes, &judged).expect("equal sizes");
         let backends = CpuBackend::for_each_instruction_set(Some(2)).expect("threads");
         let names: Vec<_> = backends.iter().map(|b| b.kernels.name).collect();

@@ -194,7 +194,7 @@ impl DeviceNetwork {
         let packed: Vec<_> = (self.plan.steps.par_iter())
             .filter_map(|step| match &step.op {
                 CudaOp::Conv(launch) => {
-                    let (id, operand) = (launch.conv, self.plan.format().operand);
+                    let id = launch.conv;
                     let spec = &self.plan.convs[id];
                     let own = match launch.is_general {
                         true => {
@@ -204,7 +204,7 @@ impl DeviceNetwork {
                         }
                         false => Cow::Borrowed(all.of(&spec.name)),
                     };
-                    let packed = pack::pack(spec, &own.weight, launch, operand);
+                    let packed = pack::pack(spec, &own.weight, launch);
                     let bias = own.bias.iter().map(|b| b * launch.bias_scale).collect();
                     Some((id, Some(packed), Some(bias)))
                 }

@@ -436,8 +436,8 @@ impl ParamsMaker<'_> {
             p.walk_down = int(walk.down);
             p.walk_row = int(walk.row);
             p.walk_tile = int(walk.tile);
-            p.walk_blocks = int(launch.blocks(self.plan.format().operand));
-            let steps = launch.smem_steps(self.plan.format().operand);
+            p.walk_blocks = int(launch.blocks());
+            let steps = launch.smem_steps();
             for (at, step) in p.walk.as_flattened_mut().iter_mut().zip(steps) {
                 *at = step;
             }

@@ -7,6 +7,7 @@ use crate::{
         cuda::{ConvLaunch, MainLoop, Taps, step_channels, step_products},
         phase_taps,
     },
+    quantisation::IntegerWeights,
 };
 
 /// The weights of one convolution as bytes.
@@ -16,26 +17,37 @@ use crate::{
 /// `[step and channel][output channel]`. What does not exist is zero. Sums of two halves come twice:
 /// what the nearest halves leave, for all steps, then the nearest halves; each pack of channels twice, as it multiplies both
 /// halves of the input.
-pub fn pack(
-    conv: &ConvLayer,
-    weights: &[f32],
-    launch: &ConvLaunch,
-    operand: NumberFormat,
-) -> Vec<u8> {
-    let on_grid;
-    let weights = if launch.taps == Taps::FourPhase && operand != NumberFormat::Fp32 {
-        on_grid = on_common_grid(weights, operand.fraction_bits() as i32);
-        &on_grid
-    } else {
-        weights
+///
+/// Of bytes come the integers that [`IntegerWeights`] makes of them for an input whose channels all have the same step, then for
+/// every channel tile its channels' scales, and the sums of their integers.
+pub fn pack(conv: &ConvLayer, weights: &[f32], launch: &ConvLaunch) -> Vec<u8> {
+    let operand = launch.operand;
+    let rounded;
+    let mut scales = Vec::new();
+    let weights = match (operand, launch.taps) {
+        (NumberFormat::Int8, _) => {
+            let inputs = (conv.in_channels, conv.in_channels);
+            let mut integers =
+                IntegerWeights::new(weights, conv.out_channels, conv.kernel, inputs, false);
+            integers.fit(&vec![1.0; conv.in_channels]);
+            rounded = in_order(conv, &integers);
+            scales = integers.scale;
+            &rounded
+        }
+        (NumberFormat::Fp32, _) => weights,
+        (_, Taps::FourPhase) => {
+            rounded = on_common_grid(weights, operand.fraction_bits() as i32);
+            &rounded
+        }
+        _ => weights,
     };
     let kernel = Kernel::new(conv, weights, launch);
     let step = step_channels(operand);
     let steps_per_tap = launch.chunking.channels / step;
-    let (steps, blocks) = (launch.steps(operand), launch.blocks(operand));
+    let (steps, blocks) = (launch.steps(), launch.blocks());
     let steps_once = steps / step_products(operand);
     let (n, block_steps) = (launch.product_columns(), launch.block_steps());
-    let mut packed = Vec::with_capacity(launch.weight_bytes(operand));
+    let mut packed = Vec::with_capacity(launch.weight_bytes());
     // One value of a step: output channel, which step of the chunk, which channel of the step.
     let value = |tile: usize, phase: usize, chunk: usize, at: usize, c: usize, out: usize| {
         if at >= steps {
@@ -81,7 +93,32 @@ pub fn pack(
             }
         }
     }
+    if operand == NumberFormat::Int8 {
+        let own = conv.in_channels * conv.kernel * conv.kernel;
+        for first in (0..launch.ctas.1 * n).step_by(n) {
+            let scale = |channel: usize| scales.get(channel).copied().unwrap_or_default();
+            let sum = |channel: usize| -> i32 {
+                let integers = weights.get(channel * own..(channel + 1) * own);
+                integers.unwrap_or_default().iter().map(|&w| w as i32).sum()
+            };
+            packed.extend((first..first + n).flat_map(|channel| scale(channel).to_le_bytes()));
+            packed.extend((first..first + n).flat_map(|channel| sum(channel).to_le_bytes()));
+        }
+    }
     packed
+}
+
+/// Integers in the order of weights: `[out][in][row][column]`.
+fn in_order(conv: &ConvLayer, integers: &IntegerWeights) -> Vec<f32> {
+    let taps = conv.kernel * conv.kernel;
+    let at = |(output, input, tap): (usize, usize, usize)| {
+        f32::from(integers.of_tap(output, tap)[input])
+    };
+    (0..conv.out_channels)
+        .flat_map(|out| (0..conv.in_channels).map(move |input| (out, input)))
+        .flat_map(|(out, input)| (0..taps).map(move |tap| (out, input, tap)))
+        .map(at)
+        .collect()
 }
 
 /// The weights of 3x3 kernels, rounded so that every sum that a phase makes of them is exact.
@@ -234,7 +271,7 @@ mod tests {
             let weights: Vec<f32> = (0..conv.out_channels * inputs * SIDE * SIDE)
                 .map(|i| (i % 2039) as f32)
                 .collect();
-            let packed = pack(conv, &weights, launch, NumberFormat::Fp16);
+            let packed = pack(conv, &weights, launch);
             let columns = launch.product_columns();
             let channels = launch.chunking.channels;
             let taps = if at == 0 { SIDE } else { SIDE + 1 };
@@ -286,8 +323,8 @@ mod tests {
         let weights: Vec<f32> = (0..conv.out_channels * channels * 9)
             .map(|i| (i as f32 * 0.37).sin())
             .collect();
-        let packed = pack(conv, &weights, launch, NumberFormat::Fp16x2);
-        assert_eq!(packed.len(), launch.weight_bytes(NumberFormat::Fp16x2));
+        let packed = pack(conv, &weights, launch);
+        assert_eq!(packed.len(), launch.weight_bytes());
         let half_at =
             |bytes: usize| half::f16::from_le_bytes([packed[bytes], packed[bytes + 1]]).to_f32();
         let columns = launch.product_columns();

@@ -21,7 +21,7 @@ use crate::{
 };
 
 pub use map::Map;
-pub use rounding::Rounding;
+pub use rounding::{DeviceRounding, Rounding};
 
 /// The oracle's results.
 #[derive(Clone, Debug)]
@@ -59,10 +59,14 @@ pub fn judge(network: &Network, photo: &Frame) -> Judgement {
 
 /// Runs `network` on `photo` as [`judge`] does, and rounds to the precision of `mode` wherever its
 /// variant does: the factors of every product, and every map that it stores between two operations.
-/// Sums and statistics stay in float64. `bias_apart`: the sums are stored before the bias is added.
-pub fn judge_rounded(network: &Network, photo: &Frame, mode: Mode, bias_apart: bool) -> Judgement {
-    let rounding = Rounding::of(mode).with_bias_apart(bias_apart);
-    run(network, photo, rounding)
+/// Sums and statistics stay in float64.
+pub fn judge_rounded(
+    network: &Network,
+    photo: &Frame,
+    mode: Mode,
+    device: DeviceRounding,
+) -> Judgement {
+    run(network, photo, Rounding::of(mode, device))
 }
 
 /// Runs a network that reads maps instead of a photo ([`Graph::inputs`]): the map of its last node.

@@ -5,10 +5,19 @@ use half::{bf16, f16};
 
 use super::{Map, affine, doubles};
 use crate::{
-    mode::{Mode, Variant},
+    mode::{Mode, Precision, Variant},
     numeric::NumberFormat,
     quantisation::{InputRange, IntegerWeights},
 };
+
+/// What devices decide about where a mode rounds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct DeviceRounding {
+    /// Whether sums are stored before the bias is added to them, which is a step of its own.
+    pub bias_apart: bool,
+    /// Whether int8 is fp16 but for convolutions within residual blocks.
+    pub bytes_of_halves: bool,
+}
 
 /// Where numbers lose bits.
 ///
@@ -32,6 +41,8 @@ pub struct Rounding {
     stored: fn(f64) -> f64,
     /// Whether factors are bytes and small integers, each channel with a step of its own.
     in_bytes: bool,
+    /// Whether only those of convolutions to as many channels are.
+    bytes_of_halves: bool,
     /// Whether sums are stored before the bias is added to them.
     bias_apart: bool,
     variant: Variant,
@@ -45,17 +56,24 @@ impl Rounding {
             factor_bits: None,
             stored: |v| v,
             in_bytes: false,
+            bytes_of_halves: false,
             bias_apart: false,
             variant,
         }
     }
 
-    /// Where a mode rounds.
-    pub fn of(mode: Mode) -> Self {
+    /// Where a mode rounds on a device.
+    pub fn of(mode: Mode, device: DeviceRounding) -> Self {
         let Mode {
             variant, precision, ..
         } = mode;
-        let format = precision.format();
+        let in_bytes = precision == Precision::Int8;
+        let bytes_of_halves = in_bytes && device.bytes_of_halves;
+        let format = if bytes_of_halves {
+            Precision::Fp16.format()
+        } else {
+            precision.format()
+        };
         let round = |to: NumberFormat| -> fn(f64) -> f64 {
             match to {
                 NumberFormat::Fp32 => |v| f64::from(v as f32),
@@ -71,23 +89,15 @@ impl Rounding {
             }
         };
         let bits = format.operand.fraction_bits() as i32;
-        let in_bytes = format.operand == NumberFormat::Int8;
+        let is_byte = format.operand == NumberFormat::Int8;
         Self {
             factor: round(format.operand),
-            factor_bits: (format.operand != NumberFormat::Fp32 && !in_bytes).then_some(bits),
+            factor_bits: (format.operand != NumberFormat::Fp32 && !is_byte).then_some(bits),
             stored: round(format.storage),
             in_bytes,
-            bias_apart: false,
+            bytes_of_halves,
+            bias_apart: device.bias_apart,
             variant,
-        }
-    }
-
-    /// The same, with the bias as a step of its own if it is `apart`: so a library's convolutions are
-    /// followed by it.
-    pub fn with_bias_apart(self, apart: bool) -> Self {
-        Self {
-            bias_apart: apart,
-            ..self
         }
     }
 
@@ -105,7 +115,7 @@ impl Rounding {
         (weights, outputs, kernel): (&[f32], usize, usize),
         is_upsampled_3x3: bool,
     ) -> (Map, Vec<f64>) {
-        if !self.in_bytes {
+        if !self.in_bytes || (self.bytes_of_halves && input.channels != outputs) {
             return (
                 input.clone().each(|v| self.factor(v)),
                 self.weights(weights, is_upsampled_3x3),
@@ -257,7 +267,10 @@ mod tests {
     fn roundings_keep_their_bits() {
         let third = 1.0 / 3.0;
         let error = |precision| {
-            let rounding = Rounding::of(Mode::new(Variant::Baseline, precision));
+            let rounding = Rounding::of(
+                Mode::new(Variant::Baseline, precision),
+                DeviceRounding::default(),
+            );
             (rounding.factor(third) - third).abs() / third
         };
         // Half a unit in the last place: 2^-11 with 10 bits of fraction, 2^-8 with 7.
@@ -285,7 +298,12 @@ mod tests {
 
     #[test]
     fn every_variant_rounds_where_it_stores() {
-        let of = |variant| Rounding::of(Mode::new(variant, Precision::Bf16));
+        let of = |variant| {
+            Rounding::of(
+                Mode::new(variant, Precision::Bf16),
+                DeviceRounding::default(),
+            )
+        };
         let bf16 = |v: f64| bf16::from_f64(v).to_f64();
         let (sums, gamma, beta) = (slope(), [1.7], [0.3]);
         let exact = instance_norm(&sums, 1e-5, &gamma, &beta);
@@ -305,7 +323,10 @@ mod tests {
         assert_eq!(of(Variant::Fused).picture(slope()), slope());
         assert_eq!(of(Variant::Baseline).picture(slope()), slope().each(bf16));
         // A division by 256 only matters to what fp16 is too narrow for.
-        let narrow = Rounding::of(Mode::new(Variant::Fused, Precision::Fp16));
+        let narrow = Rounding::of(
+            Mode::new(Variant::Fused, Precision::Fp16),
+            DeviceRounding::default(),
+        );
         let tiny = |is_first| {
             let mut map = slope();
             map.data[0] = 2f64.powi(-18) * 1.3;
@@ -319,7 +340,8 @@ mod tests {
     fn weights_of_folded_upsampling_have_exact_sums() {
         let kernel: Vec<f32> = (0..9).map(|i| (i as f32 - 3.3) * 0.0717).collect();
         let of = |variant, precision, folded| {
-            Rounding::of(Mode::new(variant, precision)).weights(&kernel, folded)
+            Rounding::of(Mode::new(variant, precision), DeviceRounding::default())
+                .weights(&kernel, folded)
         };
         let single = of(Variant::Fused, Precision::Fp16, false);
         assert_eq!(of(Variant::Baseline, Precision::Fp16, true), single);
@@ -350,16 +372,28 @@ mod tests {
     #[test]
     fn sums_are_stored_before_a_bias_that_is_a_step_of_its_own() {
         let conv = |bias: &[f64]| slope().each(|v| v + bias[0]);
-        let rounding = Rounding::of(Mode::new(Variant::Baseline, Precision::Bf16));
+        let of_device = |bias_apart| {
+            let device = DeviceRounding {
+                bias_apart,
+                ..DeviceRounding::default()
+            };
+            Rounding::of(Mode::new(Variant::Baseline, Precision::Bf16), device)
+        };
+        let rounding = of_device(false);
         assert_eq!(rounding.biased(&[0.5], false, conv), conv(&[0.5]));
-        let apart = rounding.with_bias_apart(true).biased(&[0.5], false, conv);
+        let apart = of_device(true).biased(&[0.5], false, conv);
         assert_eq!(apart, slope().each(|v| bf16::from_f64(v).to_f64() + 0.5));
         assert_ne!(apart, conv(&[0.5]));
     }
 
     #[test]
     fn a_bias_before_a_norm_does_not_count_where_it_is_left_out() {
-        let of = |variant| Rounding::of(Mode::new(variant, Precision::Fp16));
+        let of = |variant| {
+            Rounding::of(
+                Mode::new(variant, Precision::Fp16),
+                DeviceRounding::default(),
+            )
+        };
         assert_eq!(of(Variant::Fused).bias(&[3.0], true), [0.0]);
         assert_eq!(of(Variant::Fused).bias(&[3.0], false), [3.0]);
         assert_eq!(of(Variant::FusedNorm).bias(&[3.0], true), [3.0]);

@@ -25,7 +25,7 @@ pub const fn flops_per_clock(compute_capability: (i32, i32), operand: NumberForm
         // Four products for one.
         NumberFormat::Fp16x2 => rates.0 / 4,
         NumberFormat::Fp32 => rates.2,
-        // No kernel multiplies bytes.
+        // Some layers multiply bytes, others halves.
         NumberFormat::Int8 => 0,
     };
     if rate == 0 { None } else { Some(rate) }

@@ -8,6 +8,7 @@ use super::{
     static_bytes, step_channels, step_products, stored_channels, sums_gap, wgmma_stages,
 };
 use crate::{
+    mode::Precision,
     numeric::{NumberFormat, NumericFormat},
     plan::ConvLayer,
     tensor::Shape,
@@ -26,6 +27,8 @@ pub(super) struct ConvShape {
     pub(super) bias: bool,
     /// Whether nothing is gathered over the map, so that its channels may go to any number of CTAs.
     pub(super) is_free: bool,
+    /// What is multiplied.
+    pub(super) operand: NumberFormat,
 }
 
 impl ConvShape {
@@ -64,7 +67,7 @@ impl ConvShape {
 }
 
 /// How a layer fits the device.
-struct Fit {
+pub(super) struct Fit {
     main_loop: MainLoop,
     tile: Tile,
     input_tile: (usize, usize),
@@ -113,8 +116,13 @@ impl ConvLaunch {
                 SmemLayout::over_photo(pitch, self.chunking.tile_bytes / self.input_tile.0 / pitch)
             }
             _ => {
+                // Two planes of what bytes are made of become one.
+                let planes = match self.operand {
+                    NumberFormat::Int8 => 2,
+                    _ => 1,
+                };
                 let mut layout = SmemLayout::over_planes(
-                    self.chunking.pitch,
+                    planes * self.chunking.pitch,
                     self.input_tile.1,
                     self.tile.columns,
                     self.stride,
@@ -127,12 +135,12 @@ impl ConvLaunch {
 
     /// Where in the input tile each step of a phase begins for Hopper's main loop, in units of 16 bytes: tap
     /// after tap, each with all of its channels, as often as it is multiplied.
-    pub fn smem_steps(&self, operand: NumberFormat) -> impl Iterator<Item = u32> {
+    pub fn smem_steps(&self) -> impl Iterator<Item = u32> {
         let layout = self.smem_layout();
         let (down, across) = self.taps.of_product(self.tap_grid, self.main_loop);
-        let steps = self.chunking.channels / step_channels(operand);
+        let steps = self.chunking.channels / step_channels(self.operand);
         let all = down * across * steps;
-        (0..all * step_products(operand)).map(move |product| {
+        (0..all * step_products(self.operand)).map(move |product| {
             let at = product % all;
             let (tap, step) = (at / steps, at % steps);
             let bytes = tap / across * layout.row + layout.tap(tap % across) + step * layout.step;
@@ -141,10 +149,10 @@ impl ConvLaunch {
     }
 
     /// Steps of the main loop for one chunk of channels.
-    pub fn steps(&self, operand: NumberFormat) -> usize {
+    pub fn steps(&self) -> usize {
         let (down, across) = self.taps.of_product(self.tap_grid, self.main_loop);
-        let steps = self.chunking.channels / step_channels(operand);
-        down * across * steps * step_products(operand)
+        let steps = self.chunking.channels / step_channels(self.operand);
+        down * across * steps * step_products(self.operand)
     }
 
     /// Columns of a CTA's products, of which weights are packed.
@@ -158,21 +166,25 @@ impl ConvLaunch {
     }
 
     /// Blocks of weights for one chunk of channels.
-    pub fn blocks(&self, operand: NumberFormat) -> usize {
-        self.steps(operand).div_ceil(self.block_steps())
+    pub fn blocks(&self) -> usize {
+        self.steps().div_ceil(self.block_steps())
     }
 
-    /// Bytes of the packed weights.
-    pub fn weight_bytes(&self, operand: NumberFormat) -> usize {
-        let blocks = self.ctas.1 * self.phases * self.chunking.chunks * self.blocks(operand);
-        blocks * block_bytes(self.block_steps(), self.product_columns(), operand)
+    /// Bytes of the packed weights; behind those of bytes lie two words for each output channel.
+    pub fn weight_bytes(&self) -> usize {
+        let blocks = self.ctas.1 * self.phases * self.chunking.chunks * self.blocks();
+        let factors = match self.operand {
+            NumberFormat::Int8 => 8 * self.ctas.1 * self.tile.channels,
+            _ => 0,
+        };
+        blocks * block_bytes(self.block_steps(), self.product_columns(), self.operand) + factors
     }
 
     /// CTAs that the kernel was compiled to let a multiprocessor hold (its launch bounds).
-    fn resident_by_registers(&self, operand: NumberFormat) -> usize {
+    fn resident_by_registers(&self) -> usize {
         let wide = self.tile.channels == 128;
         let plain = matches!(self.taps, Taps::Direct | Taps::FourPhase);
-        if wide || self.chunking.chunks > 1 || (operand == NumberFormat::Fp32 && plain) {
+        if wide || self.chunking.chunks > 1 || (self.operand == NumberFormat::Fp32 && plain) {
             1
         } else {
             2
@@ -215,6 +227,7 @@ impl Builder<'_> {
             tap_grid: shape.tap_grid,
             phases: shape.phases,
             main_loop,
+            operand: shape.operand,
             chunking,
             ring_stages,
             input_tile,
@@ -239,7 +252,7 @@ impl Builder<'_> {
         launch.ctas.0 = resident_ctas(
             tiles.0 * tiles.1,
             chunking.shared_bytes + static_bytes(tile, main_loop),
-            launch.resident_by_registers(self.format.operand),
+            launch.resident_by_registers(),
             self.limits,
         );
         Ok(launch)
@@ -247,8 +260,8 @@ impl Builder<'_> {
 
     /// A tile that fits the device: Hopper's if one fits, else the preferred one if all channels fit in shared
     /// memory at once, else one that takes them in chunks.
-    fn fitting(&self, conv: &ConvLayer, shape: &ConvShape) -> Option<Fit> {
-        let main_loop = MainLoop::of(self.format.operand, self.limits);
+    pub(super) fn fitting(&self, conv: &ConvLayer, shape: &ConvShape) -> Option<Fit> {
+        let main_loop = MainLoop::of(shape.operand, self.limits);
         let is_hopper = main_loop == MainLoop::Wgmma;
         if is_hopper
             && let Some(fit) = self
@@ -258,8 +271,10 @@ impl Builder<'_> {
         {
             return Some(fit);
         }
-        if self.format.operand == NumberFormat::Fp16x2 {
-            // No other loop multiplies sums.
+        if shape.operand == NumberFormat::Fp16x2
+            || (is_hopper && shape.operand == NumberFormat::Int8)
+        {
+            // No other loop multiplies sums, and on Hopper none bytes.
             return None;
         }
         let main_loop = match main_loop {
@@ -269,6 +284,9 @@ impl Builder<'_> {
         let fit = |tile| self.fit(conv, shape, tile, main_loop);
         let at_once = |tile| fit(tile).filter(|f| f.chunking.chunks == 1);
         match shape.taps {
+            _ if shape.operand == NumberFormat::Int8 => {
+                at_once(Tile::for_channels(conv.out_channels, main_loop))
+            }
             Taps::PhotoRows => at_once(Tile::photo(main_loop)),
             Taps::ShiftedColumns => fit(Tile::picture(main_loop)),
             Taps::PhotoColumns => None,
@@ -283,9 +301,7 @@ impl Builder<'_> {
                     .or_else(|| at_once(preferred))
                     .or_else(|| at_once(Tile::MIDDLE))
                     .or_else(|| fit(Tile::WIDE))
-                    .or_else(|| {
-                        fit(Tile::MIDDLE).filter(|_| self.format.operand == NumberFormat::Fp32)
-                    })
+                    .or_else(|| fit(Tile::MIDDLE).filter(|_| shape.operand == NumberFormat::Fp32))
             }
         }
     }
@@ -300,7 +316,7 @@ impl Builder<'_> {
             let ctas = down * across * stored_channels(conv.out_channels).div_ceil(tile.channels);
             ctas.div_ceil(self.limits.multiprocessors)
         };
-        self.format.operand == NumberFormat::Fp32 && rounds(Tile::MIDDLE) <= rounds(Tile::WIDE)
+        shape.operand == NumberFormat::Fp32 && rounds(Tile::MIDDLE) <= rounds(Tile::WIDE)
     }
 
     /// A tile for the loops that take channels pixel by pixel.
@@ -325,10 +341,10 @@ impl Builder<'_> {
         let chunking = chunking(
             in_channels,
             input_tile.0 * input_tile.1,
-            self.format.operand,
+            self.gathered(shape.operand),
             Fixed {
                 least_tile_bytes: shape.sums_bytes(tile, main_loop),
-                beside_bytes: ring_bytes(stages, steps, tile, self.format.operand, main_loop)
+                beside_bytes: ring_bytes(stages, steps, tile, shape.operand, main_loop)
                     + staged_bytes,
                 static_bytes: static_bytes(tile, main_loop),
             },
@@ -393,8 +409,9 @@ impl Builder<'_> {
     /// This tile of Hopper's, if all channels fit at once.
     fn fitting_wgmma(&self, conv: &ConvLayer, shape: &ConvShape, tile: Tile) -> Option<Fit> {
         let main_loop = MainLoop::Wgmma;
-        let operand = self.format.operand.bytes();
-        let step = step_channels(self.format.operand);
+        let gathered = self.gathered(shape.operand);
+        let operand = gathered.bytes();
+        let step = step_channels(shape.operand);
         let mut input_tile = shape.input_tile(tile);
         let (channels, pitch, tile_bytes) = if shape.taps == Taps::PhotoColumns {
             let together = shape.taps.rows_together(main_loop);
@@ -409,7 +426,7 @@ impl Builder<'_> {
             )
         } else {
             let channels = stored_channels(conv.in_channels);
-            let pitch = plane_bytes(channels, input_tile.0 * input_tile.1, self.format.operand);
+            let pitch = plane_bytes(channels, input_tile.0 * input_tile.1, gathered);
             (channels, pitch, channels * operand / 16 * pitch)
         };
         let tile_bytes = tile_bytes.max(shape.sums_bytes(tile, main_loop));
@@ -432,12 +449,12 @@ impl Builder<'_> {
         }
         let steps = block_steps(shape.taps, tile, main_loop);
         let (down, across) = shape.taps.of_product(shape.tap_grid, main_loop);
-        let total = down * across * (channels / step) * step_products(self.format.operand);
+        let total = down * across * (channels / step) * step_products(shape.operand);
         if total.next_multiple_of(steps) > MOST_SMEM_STEPS {
             return None;
         }
         let columns = product_columns(shape.taps, tile);
-        let stage_bytes = block_bytes(steps, columns, self.format.operand);
+        let stage_bytes = block_bytes(steps, columns, shape.operand);
         let ring_stages = wgmma_stages(
             tile,
             shape.phases * total.div_ceil(steps),
@@ -461,6 +478,14 @@ impl Builder<'_> {
         })
     }
 
+    /// What a tile's values are rounded to in shared memory. Bytes are made of that, in its place.
+    const fn gathered(&self, operand: NumberFormat) -> NumberFormat {
+        match operand {
+            NumberFormat::Int8 => self.format.storage,
+            operand => operand,
+        }
+    }
+
     /// How the layer that reads the photo takes its pixels.
     pub(super) fn photo_taps(&self) -> Taps {
         match MainLoop::of(self.format.operand, self.limits) {
@@ -475,7 +500,7 @@ impl Builder<'_> {
         let scale = if launch.phases == 4 { 2 } else { 1 };
         let (height, width) = (launch.grid.0 * scale, launch.grid.1 * scale);
         let output = Shape::new(conv.out_channels, height, width);
-        let weight_bytes = launch.weight_bytes(self.format.operand);
+        let weight_bytes = launch.weight_bytes();
         let value = self.format.storage.bytes();
         let picture_bytes = |s: Shape| 4 * s.height * s.width;
         let (mut read, mut written) = (value * input.len(), value * output.len());
@@ -499,10 +524,15 @@ impl Builder<'_> {
                 .max(planes * (launch.ctas.0 + groups) * 3 * launch.tile.channels);
         }
         self.weight_bytes[launch.conv] = weight_bytes;
-        let file = format!("{}_{}", launch.family(), self.precision);
+        let precision = match launch.operand {
+            NumberFormat::Int8 => Precision::Int8,
+            _ if self.precision == Precision::Int8 => Precision::Fp16,
+            _ => self.precision,
+        };
+        let file = format!("{}_{precision}", launch.family());
         self.steps.push(CudaStep {
             layer: conv.name.clone(),
-            entry: format!("{}_{}", launch.entry(self.format), self.precision),
+            entry: format!("{}_{precision}", launch.entry(self.format)),
             file,
             grid: (
                 launch.ctas.0 as u32,

@@ -2,11 +2,13 @@
 //! launch of several steps.
 
 use super::{
-    Builder, ConvLaunch, CudaPlanError, MapId, Source, Taps, Target, conv::ConvShape,
-    four_phase_flat_share,
+    BLOCK_ROW_BYTES, Builder, ConvLaunch, CudaPlanError, MapId, Source, Taps, Target, Tile,
+    conv::ConvShape, four_phase_flat_share,
 };
 use crate::{
     graph::Class,
+    mode::Precision,
+    numeric::NumberFormat,
     plan::{
         ConvLayer, Grouped,
         gather::{self, Loaded},
@@ -74,6 +76,35 @@ impl Builder<'_> {
         Ok(())
     }
 
+    /// What a layer multiplies: in int8 bytes within residual blocks, where norms surround it, if there is a kernel for it.
+    fn operand(
+        &self,
+        conv: &ConvLayer,
+        shape: &ConvShape,
+        source: Source,
+        target: Target,
+    ) -> NumberFormat {
+        let in_bytes = ConvShape {
+            operand: NumberFormat::Int8,
+            ..*shape
+        };
+        let channels = conv.in_channels;
+        let is_byte_layer = self.precision == Precision::Int8
+            && matches!(source, Source::Normalised { .. })
+            && matches!(target, Target::Map(_))
+            && (shape.taps, shape.stride, shape.bias) == (Taps::Direct, 1, false)
+            && !conv.upsample
+            && conv.out_channels == channels
+            && channels > Tile::MIDDLE.channels
+            && channels.is_multiple_of(BLOCK_ROW_BYTES)
+            && self.fitting(conv, &in_bytes).is_some();
+        if is_byte_layer {
+            NumberFormat::Int8
+        } else {
+            self.format.operand
+        }
+    }
+
     /// The launch of one convolution of the fused variant, from so many rows and columns to so many. With a bias of
     /// its own, or in front of a norm, which would take it out again.
     pub(super) fn fused_conv(
@@ -106,7 +137,7 @@ impl Builder<'_> {
             () => (Taps::Direct, (k, k), 1),
         };
         let grid = if four_phase { input } else { output };
-        let shape = ConvShape {
+        let mut shape = ConvShape {
             taps,
             tap_grid,
             phases,
@@ -115,7 +146,9 @@ impl Builder<'_> {
             grid,
             bias,
             is_free: bias,
+            operand: self.format.operand,
         };
+        shape.operand = self.operand(conv, &shape, source, target);
         let mut launch = self.conv_launch(id, conv, shape, source, target)?;
         launch.replicate = four_phase;
         if four_phase {

@@ -1,7 +1,7 @@
 //! The steps of a CUDA plan, each with everything that its kernel's parameters are made of.
 
 use super::{Chunking, ConvId, GeneralOp, MainLoop, MapId, ResidentNorm, RowPartition, Tile};
-use crate::numeric::NumericFormat;
+use crate::numeric::{NumberFormat, NumericFormat};
 
 /// Most working memory of a library's convolution beyond one more copy of its input, weights and output, in
 /// bytes: algorithms that reorder a map need such a copy, and a little more.
@@ -165,6 +165,8 @@ pub struct ConvLaunch {
     pub phases: usize,
     /// How it is multiplied.
     pub main_loop: MainLoop,
+    /// What is multiplied.
+    pub operand: NumberFormat,
     /// How channels go through shared memory.
     pub chunking: Chunking,
     /// Stages of the weights' ring.

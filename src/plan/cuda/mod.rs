@@ -95,11 +95,12 @@ pub enum CudaPlanError {
         /// The device's, minor.
         minor: i32,
     },
-    /// There are no kernels for bytes.
-    #[error(
-        "int8 is computed on the processor only; choose fp16, which is faster here, or `--device cpu`"
-    )]
+    /// Only fused multiplies bytes.
+    #[error("int8 is computed by fused alone; choose fp16")]
     NoInt8,
+    /// The plain kernels multiply no bytes.
+    #[error("int8 has kernels for networks like TransformerNet only; choose fp16")]
+    NetworkInInt8,
     /// There are no kernels for sums of two halves.
     #[error(
         "fp16x2 is computed by fused alone, on GPUs of compute capability 9.0 (this one has {major}.{minor}); \
@@ -290,6 +291,7 @@ impl CudaPlan {
                 })
             }
             Err(_) if mode.precision == Precision::Fp16x2 => Err(CudaPlanError::LayerInFp16x2),
+            Err(_) if mode.precision == Precision::Int8 => Err(CudaPlanError::NetworkInInt8),
             Err(cause) => Err(CudaPlanError::Mode {
                 cause: Box::new(cause),
             }),
@@ -316,9 +318,9 @@ impl CudaPlan {
         Ok(builder.finish(mode, photo, extended))
     }
 
-    /// The number formats that it computes in.
+    /// The number formats of its maps, and of what is multiplied where a launch does not multiply bytes.
     pub const fn format(&self) -> NumericFormat {
-        self.mode.precision.format()
+        precision::map_format(self.mode.precision)
     }
 
     /// The library's convolutions, by step; none in a plan of our own kernels.
@@ -420,7 +422,7 @@ impl<'a> Builder<'a> {
             convs,
             batch,
             precision,
-            format: precision.format(),
+            format: precision::map_format(precision),
             limits,
             library,
             attention: AttentionChoice::Auto,

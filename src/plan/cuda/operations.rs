@@ -8,7 +8,9 @@
 
 use std::slice;
 
-use super::{Builder, CudaPlan, CudaPlanError, DeviceLimits, MapId, Source, Target};
+use super::{
+    Builder, CudaPlan, CudaPlanError, DeviceLimits, MapId, Source, Target, precision::map_format,
+};
 use crate::{
     graph::{Graph, NORM_EPS},
     mode::{Mode, Precision, Variant},
@@ -223,7 +225,7 @@ impl Operation {
 
     /// Input, output and weights, once each, in bytes.
     pub fn bytes(&self, precision: Precision) -> u64 {
-        let value = precision.format().storage.bytes();
+        let value = map_format(precision).storage.bytes();
         let output = self.output();
         let written = match self.convs.last() {
             Some(last) if last.makes_picture => 4 * output.height * output.width,
@@ -371,10 +373,13 @@ mod tests {
             for variant in [Variant::Fused, Variant::FusedNorm] {
                 let mode = Mode::new(variant, precision);
                 let plan = match CudaPlan::new(&graph, size, 1, mode, &H200) {
-                    // Norms are those of fp32.
-                    Err(_) if precision == Precision::Fp16x2 => {
-                        let mode = Mode::new(variant, Precision::Fp32);
-                        CudaPlan::new(&graph, size, 1, mode, &H200)
+                    // Norms are those of other precisions.
+                    Err(_) => {
+                        let precision = match precision {
+                            Precision::Int8 => Precision::Fp16,
+                            _ => Precision::Fp32,
+                        };
+                        CudaPlan::new(&graph, size, 1, Mode::new(variant, precision), &H200)
                     }
                     plan => plan,
                 };

@@ -3,18 +3,27 @@
 use super::{CudaPlanError, DeviceLimits};
 use crate::{
     mode::{Mode, Precision, Variant},
-    numeric::NumberFormat,
+    numeric::{NumberFormat, NumericFormat},
 };
 
 /// The precisions that there are kernels for.
-pub const PRECISIONS: [Precision; 6] = [
+pub const PRECISIONS: [Precision; 7] = [
     Precision::Fp32,
     Precision::Tf32,
     Precision::Fp16,
     Precision::Bf16,
     Precision::Mixed,
     Precision::Fp16x2,
+    Precision::Int8,
 ];
+
+/// The formats of maps, and of what is multiplied where bytes are not: in int8 those of fp16.
+pub(super) const fn map_format(precision: Precision) -> NumericFormat {
+    match precision {
+        Precision::Int8 => Precision::Fp16.format(),
+        other => other.format(),
+    }
+}
 
 /// Whether a device computes in a mode.
 ///
@@ -24,11 +33,15 @@ pub fn mode_supported(mode: Mode, limits: &DeviceLimits) -> Result<(), CudaPlanE
     let precision = mode.precision;
     let (major, minor) = limits.compute_capability;
     let (needed, least) = match precision.format().operand {
-        NumberFormat::Int8 => return Err(CudaPlanError::NoInt8),
+        NumberFormat::Int8 if mode.variant != Variant::Fused => {
+            return Err(CudaPlanError::NoInt8);
+        }
         NumberFormat::Fp16x2 if (mode.variant, major, minor) != (Variant::Fused, 9, 0) => {
             return Err(CudaPlanError::NoFp16x2 { major, minor });
         }
-        NumberFormat::Fp32 | NumberFormat::Fp16 | NumberFormat::Fp16x2 => ("7.5", (7, 5)),
+        NumberFormat::Fp32 | NumberFormat::Fp16 | NumberFormat::Fp16x2 | NumberFormat::Int8 => {
+            ("7.5", (7, 5))
+        }
         NumberFormat::Tf32 | NumberFormat::Bf16 => ("8.0", (8, 0)),
     };
     if (major, minor) >= least {

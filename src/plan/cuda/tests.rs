@@ -62,7 +62,7 @@ fn fused_is_one_launch_a_convolution() {
         );
         assert_eq!(fused.steps.len(), CONVS);
         assert!(fused.steps.iter().all(|s| matches!(s.op, CudaOp::Conv(_))));
-        if precision == Precision::Fp16x2 {
+        if matches!(precision, Precision::Fp16x2 | Precision::Int8) {
             // Baseline does not have it, and all layers have to fit.
             let lite = NetworkSpec::with_widths(ModelSize::Lite.widths()).graph();
             plan(&lite.expect("a graph"), (512, 512), fused.mode, &DEVICES[4]);
@@ -331,11 +331,26 @@ pub(super) fn check(plan: &CudaPlan, device: &DeviceLimits) {
                 _ => plan.convs[launch.conv].in_channels,
             };
             assert!(covered >= needed, "{}", step.layer);
-            assert_eq!(
-                launch.weight_bytes(plan.format().operand),
-                plan.weight_bytes[launch.conv]
-            );
+            assert_eq!(launch.weight_bytes(), plan.weight_bytes[launch.conv]);
         }
+    }
+}
+
+/// In int8 the layers of residual blocks multiply bytes, where a device's shared memory holds their tiles; the others halves.
+#[test]
+fn residual_blocks_multiply_bytes_in_int8() {
+    let mode = Mode::new(Variant::Fused, Precision::Int8);
+    for (at, device) in DEVICES.iter().enumerate() {
+        let plan = plan(&published(), (512, 512), mode, device);
+        let bytes = if at == 0 { 0 } else { 10 };
+        let in_bytes: Vec<&str> = (plan.steps.iter())
+            .filter(|step| step.entry.ends_with("_int8"))
+            .map(|step| step.layer.as_str())
+            .collect();
+        assert_eq!(in_bytes.len(), bytes, "{at}: {in_bytes:?}");
+        assert!(in_bytes.iter().all(|layer| layer.starts_with("res")));
+        let others = |step: &&CudaStep| !step.entry.ends_with("_int8");
+        assert!((plan.steps.iter().filter(others)).all(|step| step.entry.ends_with("_fp16")));
     }
 }
 
@@ -383,10 +398,10 @@ proptest! {
         size in (1usize..400, 1usize..400),
         batch in 1usize..4,
         which in 0usize..DEVICES.len(),
-        mode in 0usize..16,
+        mode in 0..gpu_modes().count(),
         by_library in any::<bool>(),
     ) {
-        let mode = gpu_modes().nth(mode).expect("sixteen modes");
+        let mode = gpu_modes().nth(mode).expect("a mode");
         let spec = NetworkSpec {
             widths: widths.map(|w| 8 * w),
             blocks,
@@ -407,6 +422,9 @@ proptest! {
             }
             Err(CudaPlanError::LayerInFp16x2) => {
                 prop_assert_eq!(mode.precision, Precision::Fp16x2);
+            }
+            Err(CudaPlanError::NoInt8) => {
+                prop_assert!(mode.precision == Precision::Int8 && mode.variant != Variant::Fused);
             }
             Err(error) => prop_assert!(false, "{error}"),
         }

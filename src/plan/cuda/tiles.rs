@@ -25,7 +25,7 @@ const PIXEL_GAP_BYTES: usize = 16;
 
 /// Bytes of a channel's weights in a block, and so of a pixel's channels that are multiplied between two barriers, where
 /// all loops but Hopper's run.
-const BLOCK_ROW_BYTES: usize = 64;
+pub(super) const BLOCK_ROW_BYTES: usize = 64;
 
 /// Channels as stored: padded with zeros.
 pub const fn stored_channels(channels: usize) -> usize {

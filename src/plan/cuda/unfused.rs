@@ -234,6 +234,7 @@ impl Builder<'_> {
             grid: (shape.height, shape.width),
             bias: true,
             is_free: false,
+            operand: self.format.operand,
         };
         let (source, target) = (Source::Map(from), Target::Map(output));
         let launch = self.conv_launch(id, conv, conv_shape, source, target)?;

@@ -59,7 +59,7 @@ const MOST_ROWS: u32 = 65_535;
 /// Whether general graphs run in a mode.
 pub(super) const fn has_mode(mode: Mode) -> bool {
     match mode.variant {
-        _ if matches!(mode.precision, Precision::Fp16x2) => false,
+        _ if matches!(mode.precision, Precision::Fp16x2 | Precision::Int8) => false,
         Variant::Baseline => !matches!(mode.precision, Precision::Tf32 | Precision::Mixed),
         Variant::FusedNorm => false,
         Variant::Fused => true,

@@ -1,0 +1,17 @@
+// Convolutions in int8: maps in fp16, operands in bytes, products on tensor cores summed in whole numbers.
+// See conv.cuh for what they compute and how the entries are named, and bytes.cuh for what a byte stands for. Only the layers of
+// residual blocks of 128 channels have such entries; others take those of fp16.
+//
+// Launch: as conv_128x128_fp16. Work: half of its clocks on the multipliers.
+// Measured with kernels for compute capability 8.0 on an NVIDIA H100 (driver 580.159, 2026-11-25, launches between device events,
+// medians of 20): a residual layer at 1280x720 73 to 81 us (fp16: 91 to 100), of which finding the largest value and making bytes
+// is a part that fp16 has not.
+// targets: sm_80 sm_120 compute_80
+#include "conv.cuh"
+
+using namespace sf;
+
+// Hopper has kernels of its own (wgmma_int8.cu); in what a T4 has of shared memory the tile does not fit.
+extern "C" __global__ void __launch_bounds__(256, 1) conv_128x128_int8(const __grid_constant__ ConvParams p) {
+    convolve<half_t, MmaCore<half_t, 128, 128, 16>, 128, 128, 16, FROM_MAP, TO_MAP, false, true>(p);
+}
