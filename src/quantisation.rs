@@ -159,12 +159,19 @@ impl IntegerWeights {
 
     /// The weights that the integers stand for, `[out][in][row][column]`.
     pub fn values(&self, step: &[f32]) -> Vec<f64> {
+        self.in_order(|output, input, integer| {
+            let unit = f64::from(self.scale[output]) / f64::from(step[input]);
+            f64::from(integer) * unit
+        })
+    }
+
+    /// What is made of every integer, with its output and input channel: `[out][in][row][column]`.
+    pub fn in_order<T>(&self, make: impl Fn(usize, usize, i16) -> T) -> Vec<T> {
         let taps = self.kernel * self.kernel;
         let (count, _) = self.inputs;
         let at = |at: usize| {
             let (output, input) = (at / taps / count, at / taps % count);
-            let unit = f64::from(self.scale[output]) / f64::from(step[input]);
-            f64::from(self.of_tap(output, at % taps)[input]) * unit
+            make(output, input, self.of_tap(output, at % taps)[input])
         };
         (0..self.scale.len() * count * taps).map(at).collect()
     }

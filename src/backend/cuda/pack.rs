@@ -30,7 +30,7 @@ pub fn pack(conv: &ConvLayer, weights: &[f32], launch: &ConvLaunch) -> Vec<u8> {
             let mut integers =
                 IntegerWeights::new(weights, conv.out_channels, conv.kernel, inputs, false);
             integers.fit(&vec![1.0; conv.in_channels]);
-            rounded = in_order(conv, &integers);
+            rounded = integers.in_order(|_, _, integer| f32::from(integer));
             scales = integers.scale;
             &rounded
         }
@@ -106,19 +106,6 @@ pub fn pack(conv: &ConvLayer, weights: &[f32], launch: &ConvLaunch) -> Vec<u8> {
         }
     }
     packed
-}
-
-/// Integers in the order of weights: `[out][in][row][column]`.
-fn in_order(conv: &ConvLayer, integers: &IntegerWeights) -> Vec<f32> {
-    let taps = conv.kernel * conv.kernel;
-    let at = |(output, input, tap): (usize, usize, usize)| {
-        f32::from(integers.of_tap(output, tap)[input])
-    };
-    (0..conv.out_channels)
-        .flat_map(|out| (0..conv.in_channels).map(move |input| (out, input)))
-        .flat_map(|(out, input)| (0..taps).map(move |tap| (out, input, tap)))
-        .map(at)
-        .collect()
 }
 
 /// The weights of 3x3 kernels, rounded so that every sum that a phase makes of them is exact.

@@ -4,8 +4,9 @@
 use super::{
     Builder, Chunking, ConvLaunch, CudaOp, CudaPlanError, CudaStep, FLAT_SHARE, Fixed,
     MOST_SMEM_STEPS, MainLoop, SmemLayout, Source, Taps, Target, Tile, block_bytes, block_steps,
-    chunking, merge_group, plane_bytes, product_columns, resident_ctas, ring_bytes, ring_stages,
-    static_bytes, step_channels, step_products, stored_channels, sums_gap, wgmma_stages,
+    chunking, merge_group, plane_bytes, precision::map_precision, product_columns, resident_ctas,
+    ring_bytes, ring_stages, static_bytes, step_channels, step_products, stored_channels, sums_gap,
+    wgmma_stages,
 };
 use crate::{
     mode::Precision,
@@ -526,8 +527,7 @@ impl Builder<'_> {
         self.weight_bytes[launch.conv] = weight_bytes;
         let precision = match launch.operand {
             NumberFormat::Int8 => Precision::Int8,
-            _ if self.precision == Precision::Int8 => Precision::Fp16,
-            _ => self.precision,
+            _ => map_precision(self.precision),
         };
         let file = format!("{}_{precision}", launch.family());
         self.steps.push(CudaStep {

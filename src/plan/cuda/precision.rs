@@ -17,12 +17,17 @@ pub const PRECISIONS: [Precision; 7] = [
     Precision::Int8,
 ];
 
-/// The formats of maps, and of what is multiplied where bytes are not: in int8 those of fp16.
-pub(super) const fn map_format(precision: Precision) -> NumericFormat {
+/// The precision of layers that do not multiply bytes, and of all maps: in int8 that is fp16.
+pub(super) const fn map_precision(precision: Precision) -> Precision {
     match precision {
-        Precision::Int8 => Precision::Fp16.format(),
-        other => other.format(),
+        Precision::Int8 => Precision::Fp16,
+        other => other,
     }
+}
+
+/// The formats of [`map_precision`].
+pub(super) const fn map_format(precision: Precision) -> NumericFormat {
+    map_precision(precision).format()
 }
 
 /// Whether a device computes in a mode.
