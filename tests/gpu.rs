@@ -43,8 +43,8 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use styleforge::{
     backend::{Backend, RunControl, SessionSpec, cuda},
     frame::Frame,
-    mode::{Mode, Precision, Variant},
-    models::johnson::NetworkSpec,
+    mode::{Mode, ModelSize, Precision, Variant},
+    models::{self, johnson::NetworkSpec},
     network::Network,
     plan::ConvProvider,
     verify::{self, Equality, Subject},
@@ -75,7 +75,7 @@ fn main() -> ExitCode {
     }
     let backend = backend.ok();
     type Test = fn(&dyn Backend) -> Result<(), Failed>;
-    let tests: [(&str, Test); 28] = [
+    let tests: [(&str, Test); 29] = [
         (
             "every_mode_paints_the_oracles_picture",
             every_mode_paints_the_oracles_picture,
@@ -104,6 +104,10 @@ fn main() -> ExitCode {
         (
             "batches_are_painted_as_single_frames",
             batches_are_painted_as_single_frames,
+        ),
+        (
+            "styles_that_share_a_frame_paint_as_by_themselves",
+            styles_that_share_a_frame_paint_as_by_themselves,
         ),
         (
             "frames_in_a_row_are_painted_as_single_frames",
@@ -428,6 +432,55 @@ fn batches_are_painted_as_single_frames(backend: &dyn Backend) -> Result<(), Fai
             return Err(format!("{mode}: a batch of 3 paints other pictures").into());
         }
     }
+    Ok(())
+}
+
+/// A frame that was sent to one session is painted by another, in another mode or size of the network, as if it had been sent there,
+/// to the bit, again and again, alone and as a batch; a library's convolutions by the rule.
+fn styles_that_share_a_frame_paint_as_by_themselves(backend: &dyn Backend) -> Result<(), Failed> {
+    let lite = Arc::new(models::random(ModelSize::Lite, 2)?);
+    let control = RunControl::default();
+    let frames = [3, 7].map(|i| {
+        Frame::from_fn(90, 62, |x, y| {
+            [(x * i) as u8, (y * 9) as u8, (x ^ y) as u8, (x + y) as u8]
+        })
+    });
+    let mut shared = 0;
+    for batch in [1, 2] {
+        let frames = &frames[..batch];
+        let spec = |mode| SessionSpec {
+            batch,
+            ..SessionSpec::single(90, 62, mode)
+        };
+        let first = Mode::new(Variant::Fused, Precision::Fp16);
+        let mut sender = backend.open(&lite, &spec(first))?;
+        let mut painted = frames.to_vec();
+        sender.run(frames, &mut painted, &control, None)?;
+        let sent = sender.sent().ok_or("a frame that was sent is there")?;
+        for mode in backend.modes() {
+            let mut session = backend.open(&network(), &spec(mode))?;
+            for round in 0..2 {
+                let run = session.run_sent(&sent, &mut painted, &control)?;
+                run.ok_or("frames of equal size are taken")?;
+                let mut expected = frames.to_vec();
+                let mut alone = backend.open(&network(), &spec(mode))?;
+                alone.run(frames, &mut expected, &control, None)?;
+                let mut pairs = painted.iter().zip(&expected);
+                let same = |(a, b)| Equality::between(a, b, [mode.precision; 2]).passed();
+                let is_right = match session.summary().conv_provider {
+                    Some(_) => pairs.all(same),
+                    None => painted == expected,
+                };
+                if !is_right {
+                    return Err(
+                        format!("{mode}, batch {batch}, round {round}: another picture").into(),
+                    );
+                }
+                shared += 1;
+            }
+        }
+    }
+    println!("{shared} runs of frames that were sent elsewhere");
     Ok(())
 }
 

@@ -213,7 +213,7 @@ fn painters_stay_within_their_limit() {
         // The second photo finds the first one's session.
         for (width, height) in [(1300, 900), (1200, 1000)] {
             let (finished, counted) = peak_of(|| {
-                let photo = photo(width, height, alpha);
+                let photo = Arc::new(photo(width, height, alpha));
                 let painting = painter
                     .paint(&photo, &network, settings, &RunControl::default())
                     .expect("painted");

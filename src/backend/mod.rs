@@ -15,12 +15,14 @@ mod inspect;
 pub mod oracle;
 pub mod remote;
 mod select;
+mod sent;
 
 pub use control::RunControl;
 pub use error::BackendError;
 pub(crate) use error::at_most;
 pub use inspect::{Inspect, InspectSession, NormTap};
 pub use select::{DeviceOptions, OlderDevice, OpenDevice, Selected, opener, select};
+pub use sent::SentFrames;
 
 use std::{
     slice::{from_mut, from_ref},
@@ -182,6 +184,26 @@ pub trait Session: Send {
         _run: RawRun<'_>,
         _control: &RunControl,
         _meanwhile: Option<&mut dyn FnMut()>,
+    ) -> Result<Option<RunTiming>, BackendError> {
+        Ok(None)
+    }
+
+    /// What the last [`Session::run`] was sent, for other sessions of the device. `None` where frames do not travel, or where they
+    /// were more than lie there at once.
+    fn sent(&self) -> Option<SentFrames> {
+        None
+    }
+
+    /// [`Session::run`] of frames that another session was sent, as many as a batch, which do not travel again. `None`, and nothing
+    /// is painted, where they are not there any more, lie on another device or have another size: then the caller sends them.
+    ///
+    /// # Errors
+    /// As [`Session::run`].
+    fn run_sent(
+        &mut self,
+        _sent: &SentFrames,
+        _outputs: &mut [Frame],
+        _control: &RunControl,
     ) -> Result<Option<RunTiming>, BackendError> {
         Ok(None)
     }

@@ -20,6 +20,7 @@ use crate::{
     compose::Look,
     disk::WriteError,
     engine::paint::{OutputSize, PaintSettings},
+    frame::Frame,
     media::{
         MediaError,
         encode::{self, Encoding, Existing, Format},
@@ -45,14 +46,14 @@ pub fn run(reason: &str) -> Result<(), CliError> {
     let library = StyleLibrary::standard();
     let sample = sample::sample().map_err(|e| failed(&e))?.frame;
     let (width, height) = size_within(sample.width(), sample.height(), CELL_PX);
-    let photo = scaled(&sample, width, height);
+    let photo = Arc::new(scaled(&sample, width, height));
     let device = DeviceArgs::default();
     let selected = select_device(&device)?;
     let control = Arc::new(RunControl::default());
     cancel_on_interrupt(&control);
     let mut painter = painter(selected, &device);
     let progress = Progress::new(library.styles().len());
-    let mut pictures = vec![photo.clone()];
+    let mut pictures = vec![Frame::clone(&photo)];
     let mut titles = vec!["the photo".to_owned()];
     for (index, style) in library.styles().iter().enumerate() {
         let chosen = match choose(&library, style.id.as_ref(), None) {

@@ -88,7 +88,7 @@ pub(super) fn serve_batch(painter: &mut Painter, batch: &mut Batch, events: &Eve
         let network = networks.get(source.network(index));
         let network = network
             .ok_or_else(|| BatchStop::Unpainted("there is no network for it".to_owned().into()))?;
-        let photo: Frame = source.open(index).map_err(BatchStop::Unpainted)?;
+        let photo: Arc<Frame> = source.open(index).map_err(BatchStop::Unpainted)?.into();
         let painting = painter
             .paint(&photo, network, *settings, &batch.control)
             .map_err(|error| {

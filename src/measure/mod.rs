@@ -8,6 +8,7 @@
 //! | [`kernels`] | times of single kernels: as rows, as a CSV file, as a trace for a timeline viewer |
 //! | [`comparison`] | two modes against each other |
 //! | [`report`] | what a comparison found, for people, programs and tables |
+//! | [`styles`] | several styles of one frame |
 //! | [`sweep`] | one mode over sizes, blocks and frames at once |
 //! | [`chart`] | a comparison or a sweep as a picture |
 //!
@@ -21,6 +22,7 @@ pub mod report;
 pub mod rounds;
 pub mod sample;
 pub mod setup;
+pub mod styles;
 pub mod sweep;
 mod table;
 
@@ -34,6 +36,7 @@ pub use kernels::{KernelRow, KernelTable};
 pub use report::{CandidateReport, MeasureReport};
 pub use rounds::{Candidate, InARow, Measured, MeasuredCandidate};
 pub use setup::{KernelFacts, Setup, Subject, test_pictures};
+pub use styles::SeveralStyles;
 pub use table::table;
 
 /// Why there is no measurement.
@@ -68,6 +71,9 @@ pub enum MeasureError {
     /// The frames to paint differ in size, or there are none.
     #[error("the frames to measure with have to be of one size; choose another source")]
     Frames,
+    /// A mistake of this program: a frame that was not sent again was painted in another way.
+    #[error("a frame that styles share is painted differently; please report this")]
+    Different,
     /// Nothing was left to count.
     #[error("no frame was measured; it takes a style and a source that gives pictures")]
     Nothing,

@@ -87,12 +87,20 @@ pub struct KernelFacts {
 }
 
 impl Setup<'_> {
-    fn spec(&self, mode: Mode) -> SessionSpec {
+    pub(super) fn spec(&self, mode: Mode) -> SessionSpec {
         let (width, height) = self.size;
         SessionSpec {
             batch: self.batch,
             ..SessionSpec::single(width, height, mode)
         }
+    }
+
+    /// The pictures that are painted: a window of `batch` frames may begin at each of the first [`PICTURES`].
+    pub(super) fn pictures(&self) -> Vec<Frame> {
+        let (width, height) = self.size;
+        (0..PICTURES + self.batch - 1)
+            .map(|index| test_picture(width, height, index % PICTURES))
+            .collect()
     }
 
     fn candidates(&self, modes: &[Mode]) -> Vec<Candidate<'_>> {
@@ -154,11 +162,7 @@ impl Setup<'_> {
         profile: bool,
         control: &RunControl,
     ) -> Result<Measured, MeasureError> {
-        // A window of `batch` frames may begin at every picture.
-        let (width, height) = self.size;
-        let pictures: Vec<Frame> = (0..PICTURES + self.batch - 1)
-            .map(|index| test_picture(width, height, index % PICTURES))
-            .collect();
+        let pictures = self.pictures();
         let rounds = Rounds {
             network: &self.subject.network,
             pictures: &pictures,

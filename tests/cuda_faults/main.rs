@@ -11,6 +11,7 @@ mod painting;
 #[path = "../support/real_time.rs"]
 mod real_time;
 mod remote;
+mod sent;
 mod token_parts;
 mod too_large;
 
@@ -26,7 +27,8 @@ use fake::{
 use real_time::PATIENCE;
 use styleforge::{
     backend::{
-        Backend, BackendError, Composition, Inspect, RawRun, RunControl, Session, SessionSpec,
+        Backend, BackendError, Composition, Inspect, RawRun, RunControl, SentFrames, Session,
+        SessionSpec,
         audit::Fill,
         cpu::CpuBackend,
         cuda::{CudaBackend, driver::DriverFailure},

@@ -11,7 +11,12 @@ fn painter(gpu: &FakeGpu) -> Painter {
 }
 
 fn paint(painter: &mut Painter, settings: PaintSettings) -> Result<Painting, PaintError> {
-    painter.paint(&photo(), &network(), settings, &RunControl::default())
+    painter.paint(
+        &photo().into(),
+        &network(),
+        settings,
+        &RunControl::default(),
+    )
 }
 
 /// The processor's painting of the photo.
@@ -163,8 +168,8 @@ fn a_gpu_that_came_back_refuses_what_it_refused_before() {
 fn a_batch_survives_a_loss() {
     let gpu = FakeGpu::new();
     let mut painter = painter(&gpu);
-    let photos = [photo(), photo(), photo()];
-    let frames: Vec<&Frame> = photos.iter().collect();
+    let photos = [photo(), photo(), photo()].map(Arc::new);
+    let frames: Vec<&Arc<Frame>> = photos.iter().collect();
     gpu.fail("cuGraphLaunch", 0, LAUNCH_FAILED);
     let control = RunControl::default();
     let paintings = painter
@@ -184,7 +189,12 @@ fn large_photo() -> Frame {
 }
 
 fn paint_large(painter: &mut Painter, settings: PaintSettings) -> Result<Painting, PaintError> {
-    painter.paint(&large_photo(), &network(), settings, &RunControl::default())
+    painter.paint(
+        &large_photo().into(),
+        &network(),
+        settings,
+        &RunControl::default(),
+    )
 }
 
 #[test]
@@ -249,7 +259,7 @@ fn kept_sessions_go_before_a_picture_is_painted_smaller() {
     let mut painter = painter(&gpu);
     let kept = network();
     let control = RunControl::default();
-    let photo = large_photo();
+    let photo = Arc::new(large_photo());
     let settings = PaintSettings::default();
     painter
         .paint(&photo, &kept, settings, &control)

@@ -125,7 +125,7 @@ fn a_photo_with_more_scores_than_a_plan_keeps_is_painted_smaller() {
         max_memory_bytes: Some(400_000_000),
         ..PaintSettings::default()
     };
-    let photo = Frame::from_fn(LARGE.0, LARGE.1, |x, y| [x as u8, y as u8, 77, 255]);
+    let photo = Frame::from_fn(LARGE.0, LARGE.1, |x, y| [x as u8, y as u8, 77, 255]).into();
     let painting = painter
         .paint(&photo, &with_attention(), settings, &RunControl::default())
         .expect("a painting");

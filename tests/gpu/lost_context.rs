@@ -216,7 +216,7 @@ fn lose_twice() -> Result<(), String> {
     let open = watched_opener(&here);
     let first = open(DeviceChoice::Cuda).map_err(|e| words(&e))?;
     let mut painter = Painter::new(first.backend, open);
-    let (network, photo) = (network(), picture(320, 200));
+    let (network, photo) = (network(), Arc::new(picture(320, 200)));
     let paint = |painter: &mut Painter| -> Result<(Painting, String), String> {
         let painting = painter
             .paint(

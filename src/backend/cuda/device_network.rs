@@ -395,6 +395,11 @@ impl DeviceNetwork {
         )
     }
 
+    /// The device's kernels, of which there is one set for each device.
+    pub(super) const fn kernels(&self) -> &Arc<Kernels> {
+        &self.kernels
+    }
+
     /// What is composed of a single frame.
     pub(super) fn on_device(&self) -> OnDevice<'_> {
         OnDevice {

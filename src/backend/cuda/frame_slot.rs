@@ -15,6 +15,7 @@ use super::{
     device_network::{DeviceNetwork, Launches},
     driver::{Driver, DriverFailure, Event, Graph, PinnedPtr, Queue},
     raw_decoder::Decoding,
+    sent_photos::{SentPhotos, SentPlace},
     transfers::{EventList, Pinned},
 };
 use crate::{
@@ -39,11 +40,15 @@ pub(super) struct FrameSlot {
     graph: Recording,
     pinned: Pinned,
     events: EventList,
+    /// The photos that lie there, while others may copy them.
+    sent: Arc<SentPhotos>,
 }
 
 /// What a single frame's run does besides painting.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Besides<'a> {
+    /// Takes the photos that lie there already in the place of what was staged.
+    pub(super) sent: Option<&'a SentPlace>,
     /// Decodes what was staged, before.
     pub(super) decoding: Option<&'a Decoding>,
     /// Composes, behind.
@@ -94,7 +99,32 @@ impl FrameSlot {
             graph,
             pinned,
             events,
+            sent: Arc::default(),
         })
+    }
+
+    /// Where the photos of this slot lie.
+    fn place(&self, on: &DeviceNetwork) -> SentPlace {
+        SentPlace::new(&on.plan, on.at(self.layout.photo), on.kernels())
+    }
+
+    /// Lets others copy the photos that were painted. Whom they were offered to before still has them.
+    pub(super) fn offer(&mut self, on: &DeviceNetwork) {
+        let is_offered = self.sent.hold().is_some();
+        if !is_offered {
+            self.sent = Arc::new(SentPhotos::at(self.place(on)));
+        }
+    }
+
+    /// Lets nobody copy them any more, and waits for who does.
+    pub(super) fn withdraw(&self) {
+        self.sent.withdraw();
+    }
+
+    /// The photos, while others may copy them.
+    pub(super) fn sent(&self) -> Option<Arc<SentPhotos>> {
+        let is_offered = self.sent.hold().is_some();
+        is_offered.then(|| self.sent.clone())
     }
 
     fn event(&self, event: FrameEvent) -> Event {
@@ -177,6 +207,15 @@ impl FrameSlot {
         unsafe { on.driver.upload_pinned(to, self.pinned.start, bytes, queue) }
     }
 
+    /// Queues the copy of photos that lie in the device's memory.
+    fn queue_copy(&self, on: &DeviceNetwork, from: &SentPlace) -> Result<(), DriverFailure> {
+        let to = on.at(self.layout.photo);
+        match from.at == to {
+            true => Ok(()),
+            false => on.driver.copy(to, from.at, photo_bytes(&on.plan)),
+        }
+    }
+
     /// Queues the upload of a camera's frame, to where the painting will be, and decodes it to the photo.
     fn queue_decoding(&self, on: &DeviceNetwork, decoding: &Decoding) -> Result<(), DriverFailure> {
         let (to, from) = (on.at(self.layout.painting), self.pinned.start);
@@ -231,15 +270,20 @@ impl FrameSlot {
         meanwhile: Option<&mut dyn FnMut()>,
     ) -> Result<RunTiming, BackendError> {
         let Besides {
+            sent,
             decoding,
             composing,
         } = besides;
         let driver = on.driver.as_ref();
+        if sent.is_none_or(|from| from.at != on.at(self.layout.photo)) {
+            self.withdraw();
+        }
         let _frame = on.frame();
-        let sent = driver.record(self.event(FrameEvent::Sent), Queue::Painting);
-        let uploaded = sent.and_then(|()| match (decoding, composing) {
-            (Some(decoding), _) => self.queue_decoding(on, decoding),
-            (None, Some(composing)) if composing.is_raw() => composing.queue_raw(driver),
+        let begun = driver.record(self.event(FrameEvent::Sent), Queue::Painting);
+        let uploaded = begun.and_then(|()| match (sent, decoding, composing) {
+            (Some(from), ..) => self.queue_copy(on, from),
+            (None, Some(decoding), _) => self.queue_decoding(on, decoding),
+            (None, None, Some(composing)) if composing.is_raw() => composing.queue_raw(driver),
             _ => self.queue_upload(on, Queue::Painting),
         });
         let queued = uploaded.and_then(|()| {
@@ -302,6 +346,7 @@ impl FrameSlot {
 
     /// Queues upload, launches and download of the staged batch, each in a queue of its own, without waiting.
     pub(super) fn send(&self, on: &DeviceNetwork) -> Result<(), DriverFailure> {
+        self.withdraw();
         let driver = on.driver.as_ref();
         driver.record(self.event(FrameEvent::Sent), Queue::Upload)?;
         self.queue_upload(on, Queue::Upload)?;

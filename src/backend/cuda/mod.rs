@@ -30,6 +30,7 @@ mod nvtx;
 mod operation;
 mod pack;
 mod raw_decoder;
+mod sent_photos;
 mod session;
 mod token_timing;
 mod transfers;

@@ -16,10 +16,11 @@ use super::{
     driver::{Function, Purpose},
     frame_slot::{Besides, FrameSlot},
     raw_decoder::Decoding,
+    sent_photos::{SentPhotos, SentPlace},
     transfers::EventList,
 };
 use crate::{
-    backend::{BackendError, Composition, InspectSession, RawRun, RunControl, Session},
+    backend::{BackendError, Composition, InspectSession, RawRun, RunControl, SentFrames, Session},
     frame::Frame,
     network::Weights,
     plan::{PlanSummary, cuda::CudaPlan},
@@ -98,6 +99,7 @@ impl CudaSession {
         let Self { first, network, .. } = self;
         first.stage(&network.plan, inputs);
         let timing = first.run(network, recorded, Besides::default(), meanwhile)?;
+        first.offer(network);
         first.unstage(network, outputs)?;
         Ok(timing)
     }
@@ -240,6 +242,9 @@ impl CudaSession {
 
 impl Drop for CudaSession {
     fn drop(&mut self) {
+        for slot in std::iter::once(&self.first).chain(&self.second) {
+            slot.withdraw();
+        }
         // The memory that is freed next may still be in use. A lost context refuses to wait; then it is not in
         // use.
         self.network.driver.wait().ok();
@@ -266,6 +271,42 @@ impl Session for CudaSession {
         };
         control.set_progress(1.0);
         Ok(timing)
+    }
+
+    fn sent(&self) -> Option<SentFrames> {
+        self.first.sent().map(SentFrames::new)
+    }
+
+    fn run_sent(
+        &mut self,
+        sent: &SentFrames,
+        outputs: &mut [Frame],
+        control: &RunControl,
+    ) -> Result<Option<RunTiming>, BackendError> {
+        let Self { first, network, .. } = self;
+        let Some(photos) = sent.place::<SentPhotos>() else {
+            return Ok(None);
+        };
+        // Held until they were copied.
+        let held = photos.hold();
+        let plan = &network.plan;
+        let suits = |place: &&SentPlace| {
+            place.suits(plan, network.kernels()) && (1..=plan.batch).contains(&outputs.len())
+        };
+        let Some(place) = held.as_ref().filter(suits) else {
+            return Ok(None);
+        };
+        BackendError::check_run(&[], outputs, plan.photo, control)?;
+        let besides = Besides {
+            sent: Some(place),
+            ..Besides::default()
+        };
+        let timing = first.run(network, true, besides, None)?;
+        drop(held);
+        first.offer(network);
+        first.unstage(network, outputs)?;
+        control.set_progress(1.0);
+        Ok(Some(timing))
     }
 
     fn run_composed(

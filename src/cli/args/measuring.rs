@@ -44,6 +44,9 @@ pub struct BenchArgs {
     /// Frames that are painted at once
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = batch())]
     pub batch: u16,
+    /// Measure also how fast so many styles paint one frame, which is sent to the device once
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(2..=32))]
+    pub styles: Option<u8>,
     /// Measured runs of every mode
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub frames: u32,
@@ -52,7 +55,7 @@ pub struct BenchArgs {
     pub warmup: u32,
     /// Measure how cost grows instead, in one mode: with the picture's size, with the residual blocks, with the frames at
     /// once, in networks of both sizes with random weights
-    #[arg(long, conflicts_with_all = ["sizes", "style", "style_pictures", "style_network", "attentions", "batch", "kernels", "csv", "trace"])]
+    #[arg(long, conflicts_with_all = ["sizes", "style", "style_pictures", "style_network", "attentions", "batch", "styles", "kernels", "csv", "trace"])]
     pub sweep: bool,
     /// Draw the sweep as a PNG file
     #[arg(long, value_name = "FILE", requires = "sweep")]

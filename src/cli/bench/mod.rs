@@ -22,7 +22,7 @@ use super::{
 use crate::{
     backend::{BackendError, DeviceInfo, RunControl},
     measure::{
-        KernelFacts, KernelRow, KernelTable, Measured, Setup,
+        KernelFacts, KernelRow, KernelTable, Measured, Setup, SeveralStyles,
         kernels::{csv, trace},
     },
     media::encode::{self, Existing},
@@ -94,6 +94,9 @@ struct Measurement {
     pipelined_fps: Option<f64>,
     /// The share of that time in which the device painted, by its own clock.
     pipelined_busy: Option<f64>,
+    /// Several styles of one frame; only where that was asked for, on a device with transfers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    several_styles: Option<SeveralStyles>,
     /// Direct-form operations per second at the median, in 1e9.
     gflops: f64,
     /// Steps that one run launches.
@@ -229,6 +232,10 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
     };
     for setup in &setups {
         setup.check(&chosen, args.max_memory)?;
+        for &mode in chosen.iter().filter(|_| args.styles.is_some()) {
+            let sessions = vec![mode; args.styles.map_or(0, usize::from)];
+            setup.check(&sessions, args.max_memory)?;
+        }
     }
     let profile = args.kernels || args.csv.is_some() || args.trace.is_some();
     let device = backend.device();
@@ -252,15 +259,27 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
             for &mode in chosen.iter().filter(|_| profile) {
                 kernels.push(setup.kernels(mode, args.kernels)?);
             }
-            Ok::<_, CliError>((measured, process_peak_bytes, kernels))
+            let mut styles = Vec::new();
+            for &mode in &chosen {
+                styles.push(match args.styles {
+                    Some(count) => setup.several_styles(mode, usize::from(count), &control)?,
+                    None => None,
+                });
+            }
+            Ok::<_, CliError>((measured, process_peak_bytes, kernels, styles))
         });
-        let (measured, process_peak_bytes, kernels) = taken?;
+        let (measured, process_peak_bytes, kernels, styles) = taken?;
+        if args.styles.is_some() && styles.contains(&None) {
+            write_message(
+                "note: frames do not travel to this device: several styles of one share nothing",
+            );
+        }
         results.extend(measurements(
             setup,
             &device,
             process_peak_bytes,
             &measured,
-            kernels,
+            (kernels, styles),
         ));
         Ok(())
     };
@@ -293,7 +312,7 @@ fn measurements(
     device: &DeviceInfo,
     process_peak_bytes: Option<u64>,
     measured: &Measured,
-    kernels: Vec<KernelFacts>,
+    (kernels, styles): (Vec<KernelFacts>, Vec<Option<SeveralStyles>>),
 ) -> Vec<Measurement> {
     let (width, height) = setup.size;
     let candidates = &measured.candidates;
@@ -341,6 +360,7 @@ fn measurements(
             fps: 1e3 * setup.batch as f64 / times.p50_ms,
             pipelined_fps: candidate.in_a_row.map(|row| row.fps),
             pipelined_busy: candidate.in_a_row.map(|row| row.busy),
+            several_styles: styles.get(index).copied().flatten(),
             gflops,
             launches: summary.steps.len(),
             clock_before_mhz: measured.clock_before_mhz,

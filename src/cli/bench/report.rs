@@ -14,6 +14,7 @@ pub fn text(results: &[Measurement]) -> Vec<String> {
     lines.extend(results.iter().filter_map(without_library));
     lines.extend(results.iter().filter_map(other_attention));
     lines.extend(results.iter().filter_map(compared));
+    lines.extend(results.iter().filter_map(several_styles));
     for r in results.iter().filter(|r| !r.kernels.is_empty()) {
         lines.extend(kernels(r));
     }
@@ -108,6 +109,19 @@ fn compared(r: &Measurement) -> Option<String> {
         "{}, {} against {reference}: {equality}; {verdict}",
         r.size,
         r.label()
+    ))
+}
+
+/// Several styles of one frame.
+fn several_styles(r: &Measurement) -> Option<String> {
+    let row = r.several_styles?;
+    Some(format!(
+        "{}, {}: {} styles of one frame, on the host's clock: {:.2} frames/s where it is sent once, {:.2} where it is sent for each",
+        r.size,
+        r.label(),
+        row.styles,
+        row.sent_once_fps,
+        row.sent_each_fps
     ))
 }
 

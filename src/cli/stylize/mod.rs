@@ -366,11 +366,7 @@ impl<'a> Run<'a> {
     fn paint_group(&mut self, group: &Group<'_>, style: &'a ChosenStyle) -> Result<(), CliError> {
         self.stop_if_cancelled()?;
         let (job, painter, control) = (self.job, &mut self.painter, &self.control);
-        let frames: Vec<&Frame> = group
-            .photos
-            .iter()
-            .map(|(o, _)| o.photo.frame.as_ref())
-            .collect();
+        let frames: Vec<&Arc<Frame>> = group.photos.iter().map(|(o, _)| &o.photo.frame).collect();
         let names: Vec<&str> = group
             .photos
             .iter()

@@ -2,14 +2,18 @@
 //!
 //! Blocks while it paints. Knows no files and no styles. Belongs to one thread at a time.
 
-use std::{fmt::Write, sync::Arc, time::Instant};
+use std::{
+    fmt::Write,
+    sync::{Arc, Weak},
+    time::Instant,
+};
 
 use super::{
     PaintError, PaintSettings, Painting,
     limits::{Budget, default_limit_bytes},
 };
 use crate::{
-    backend::{Backend, BackendError, OpenDevice, RunControl, Session, SessionSpec},
+    backend::{Backend, BackendError, OpenDevice, RunControl, SentFrames, Session, SessionSpec},
     engine::{
         device::Device,
         sessions::{Loader, Purpose, SessionKey, SessionPool},
@@ -18,6 +22,7 @@ use crate::{
     media::scale::scaled,
     mode::{DeviceChoice, Mode, ModeChoice},
     network::Network,
+    timing::RunTiming,
 };
 
 /// Paints photos on a device, and on another when that one is lost.
@@ -28,6 +33,34 @@ pub struct Painter {
     pool: SessionPool,
     loader: Loader,
     notices: Vec<String>,
+    /// The photos that were painted last, where they lie on a device still.
+    sent: Option<SentPhotos>,
+}
+
+/// Photos that lie on a device, scaled to a working size: in another style they are painted from there.
+struct SentPhotos {
+    photos: Vec<Weak<Frame>>,
+    size: (usize, usize),
+    frames: SentFrames,
+}
+
+impl SentPhotos {
+    /// What `session` was sent of `photos`, if that is there still.
+    fn of(session: &dyn Session, photos: &[&Arc<Frame>], size: (usize, usize)) -> Option<Self> {
+        Some(Self {
+            photos: photos.iter().map(|photo| Arc::downgrade(photo)).collect(),
+            size,
+            frames: session.sent()?,
+        })
+    }
+
+    fn is_of(&self, photos: &[&Arc<Frame>], size: (usize, usize)) -> bool {
+        let same =
+            |(sent, photo): (&Weak<Frame>, &&Arc<Frame>)| Weak::as_ptr(sent) == Arc::as_ptr(photo);
+        self.size == size
+            && self.photos.len() == photos.len()
+            && self.photos.iter().zip(photos).all(same)
+    }
 }
 
 impl Painter {
@@ -45,6 +78,7 @@ impl Painter {
             device: Device::new(backend, open),
             loader,
             notices: Vec::new(),
+            sent: None,
         }
     }
 
@@ -187,7 +221,7 @@ impl Painter {
     /// the mode.
     pub fn paint(
         &mut self,
-        photo: &Frame,
+        photo: &Arc<Frame>,
         network: &Arc<Network>,
         settings: PaintSettings,
         control: &RunControl,
@@ -214,7 +248,7 @@ impl Painter {
     /// [`BackendError::WrongBatch`] when there is no photo. Nothing is painted then.
     pub fn paint_batch(
         &mut self,
-        photos: &[&Frame],
+        photos: &[&Arc<Frame>],
         batch: usize,
         network: &Arc<Network>,
         settings: PaintSettings,
@@ -242,7 +276,7 @@ impl Painter {
     /// [`Painter::paint`] on the present device.
     fn paint_alone(
         &mut self,
-        photo: &Frame,
+        photo: &Arc<Frame>,
         network: &Arc<Network>,
         settings: PaintSettings,
         control: &RunControl,
@@ -278,13 +312,13 @@ impl Painter {
             }
         };
         let spec = key.spec;
-        let input = scaled(photo, spec.width, spec.height);
-        let mut painted = input.clone();
-        let run = self.open(&key)?.paint(&input, &mut painted, control)?;
-        drop(input);
+        let (run, painted) = self.run(&key, &[photo], control)?;
         self.make_room_to_finish(photo, (spec.width, spec.height), within);
         Ok(Painting {
-            painted,
+            painted: painted
+                .into_iter()
+                .next()
+                .ok_or(BackendError::EMPTY_BATCH)?,
             notes: note.into_iter().collect(),
             mode,
             run,
@@ -295,7 +329,7 @@ impl Painter {
     /// [`Painter::paint_batch`] on the present device, with one session.
     fn paint_together(
         &mut self,
-        photos: &[&Frame],
+        photos: &[&Arc<Frame>],
         batch: usize,
         network: &Arc<Network>,
         settings: PaintSettings,
@@ -328,16 +362,13 @@ impl Painter {
             ..SessionSpec::single(width, height, self.mode_on(network, settings))
         };
         let spec = self.budget(settings).batch_that_fits(network, spec);
-        let inputs: Vec<Frame> = photos.iter().map(|p| scaled(p, width, height)).collect();
-        let mut outputs = inputs.clone();
         let room = (self.budget(settings)).room_for_sessions(first, (width, height));
         let key = SessionKey {
             network: network.clone(),
             spec,
         };
         (self.pool).open_now(self.device.backend(), &key, Purpose::Photo, room)?;
-        let run = (self.open(&key)?).run(&inputs, &mut outputs, control, None)?;
-        drop(inputs);
+        let (run, outputs) = self.run(&key, photos, control)?;
         for photo in photos {
             self.make_room_to_finish(photo, (width, height), settings);
         }
@@ -363,6 +394,7 @@ impl Painter {
         mode: impl Fn(&Device) -> Mode,
     ) -> Result<(), BackendError> {
         let before = mode(&self.device);
+        self.sent = None;
         self.pool.forget();
         let mut notice = self.device.replace_lost(error)?;
         let after = mode(&self.device);
@@ -374,6 +406,31 @@ impl Painter {
         self.pool
             .set_limit(default_limit_bytes(self.backend().as_ref()));
         Ok(())
+    }
+
+    /// Runs a session that was opened a moment ago on `photos`. Those that were painted last, in another style or mode, are neither
+    /// scaled nor sent again.
+    fn run(
+        &mut self,
+        key: &SessionKey,
+        photos: &[&Arc<Frame>],
+        control: &RunControl,
+    ) -> Result<(RunTiming, Vec<Frame>), BackendError> {
+        let size @ (width, height) = (key.spec.width, key.spec.height);
+        let sent = self.sent.take().filter(|sent| sent.is_of(photos, size));
+        let session = self.open(key)?;
+        if let Some(sent) = sent {
+            let mut outputs = vec![Frame::from_fn(width, height, |_, _| [0; 4]); photos.len()];
+            if let Some(run) = session.run_sent(&sent.frames, &mut outputs, control)? {
+                self.sent = SentPhotos::of(session, photos, size);
+                return Ok((run, outputs));
+            }
+        }
+        let inputs: Vec<Frame> = photos.iter().map(|p| scaled(p, width, height)).collect();
+        let mut outputs = inputs.clone();
+        let run = session.run(&inputs, &mut outputs, control, None)?;
+        self.sent = SentPhotos::of(session, photos, size);
+        Ok((run, outputs))
     }
 
     /// A session that was opened a moment ago.
@@ -440,10 +497,10 @@ mod tests {
         Arc::new(spec.random(5).expect("a valid shape"))
     }
 
-    fn photo(width: usize, height: usize, red: u8) -> Frame {
-        Frame::from_fn(width, height, |x, y| {
+    fn photo(width: usize, height: usize, red: u8) -> Arc<Frame> {
+        Arc::new(Frame::from_fn(width, height, |x, y| {
             [red, (x * 9) as u8, (y * 11) as u8, 255]
-        })
+        }))
     }
 
     fn at_24_px() -> PaintSettings {
@@ -457,7 +514,7 @@ mod tests {
     fn a_batch_paints_what_single_photos_get() {
         let (mut painter, network, control) = (painter(), network(), RunControl::default());
         let photos = [photo(24, 16, 7), photo(48, 32, 90), photo(24, 16, 200)];
-        let frames: Vec<&Frame> = photos.iter().collect();
+        let frames: Vec<&Arc<Frame>> = photos.iter().collect();
         let paintings = painter
             .paint_batch(&frames, 8, &network, at_24_px(), &control)
             .expect("painted");
@@ -478,8 +535,8 @@ mod tests {
     fn photos_that_cannot_go_together_are_refused() {
         let (mut painter, network, control) = (painter(), network(), RunControl::default());
         let photos = [photo(24, 16, 7), photo(16, 24, 7)];
-        let frames: Vec<&Frame> = photos.iter().collect();
-        let mut paint = |frames: &[&Frame]| {
+        let frames: Vec<&Arc<Frame>> = photos.iter().collect();
+        let mut paint = |frames: &[&Arc<Frame>]| {
             let painted = painter.paint_batch(frames, 2, &network, at_24_px(), &control);
             painted.map(|p| p.len())
         };

@@ -1,0 +1,109 @@
+//! Several styles of one frame: what it spares that the frame is sent to the device once.
+//!
+//! Knows no tables and no files.
+
+use std::time::Instant;
+
+use serde::Serialize;
+
+use super::{MeasureError, Setup};
+use crate::{
+    backend::{BackendError, RunControl, Session},
+    frame::Frame,
+    mode::Mode,
+    timing::Percentiles,
+};
+
+/// Paintings per second of one frame in several styles, one after another, on the host's clock: copies, transfers and waiting
+/// included.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct SeveralStyles {
+    /// Styles.
+    pub styles: usize,
+    /// Where the frame is sent once.
+    pub sent_once_fps: f64,
+    /// Where it is sent for every style.
+    pub sent_each_fps: f64,
+}
+
+/// Paints the frames in every session. Returns the milliseconds that it took; `None` where the frames are not shared, though they are
+/// to be.
+fn paint(
+    sessions: &mut [Box<dyn Session>],
+    frames: &[Frame],
+    outputs: &mut [Vec<Frame>],
+    is_shared: bool,
+    control: &RunControl,
+) -> Result<Option<f64>, BackendError> {
+    let started = Instant::now();
+    let mut sent = None;
+    for (session, outputs) in sessions.iter_mut().zip(outputs) {
+        match &sent {
+            Some(sent) => {
+                if session.run_sent(sent, outputs, control)?.is_none() {
+                    return Ok(None);
+                }
+            }
+            None => {
+                session.run(frames, outputs, control, None)?;
+                if is_shared {
+                    let frames = session.sent();
+                    if frames.is_none() {
+                        return Ok(None);
+                    }
+                    sent = frames;
+                }
+            }
+        }
+    }
+    Ok(Some(started.elapsed().as_secs_f64() * 1e3))
+}
+
+impl Setup<'_> {
+    /// Measures so many styles of one frame, or of one batch, in a mode; both ways in turn. `None` on a device to which frames do
+    /// not travel.
+    ///
+    /// # Errors
+    /// [`MeasureError::Backend`] when a session cannot be opened or a run fails or is stopped, [`MeasureError::Different`] where
+    /// both ways do not paint the same.
+    pub fn several_styles(
+        &self,
+        mode: Mode,
+        styles: usize,
+        control: &RunControl,
+    ) -> Result<Option<SeveralStyles>, MeasureError> {
+        let network = &self.subject.network;
+        let spec = self.spec(mode);
+        let open = |_| self.backend.open_unless_cancelled(network, &spec, control);
+        let mut sessions = (0..styles).map(open).collect::<Result<Vec<_>, _>>()?;
+        let pictures = self.pictures();
+        let mut once = vec![pictures[..self.batch].to_vec(); styles];
+        let mut each = once.clone();
+        let (mut once_ms, mut each_ms) = (Vec::new(), Vec::new());
+        for round in 0..self.warmup + self.frames {
+            if control.is_cancelled() {
+                return Err(BackendError::Cancelled.into());
+            }
+            let from = round as usize % (pictures.len() + 1 - self.batch);
+            let frames = &pictures[from..from + self.batch];
+            let Some(shared) = paint(&mut sessions, frames, &mut once, true, control)? else {
+                return Ok(None);
+            };
+            let apart = paint(&mut sessions, frames, &mut each, false, control)?;
+            if once != each {
+                return Err(MeasureError::Different);
+            }
+            if round >= self.warmup {
+                each_ms.extend(apart);
+                once_ms.push(shared);
+            }
+        }
+        let paintings = (styles * self.batch) as f64;
+        let fps = |ms: &[f64]| Percentiles::of(ms).map_or(0.0, |ms| 1e3 * paintings / ms.p50_ms);
+        Ok(Some(SeveralStyles {
+            styles,
+            sent_once_fps: fps(&once_ms),
+            sent_each_fps: fps(&each_ms),
+        }))
+    }
+}
