@@ -1,6 +1,6 @@
 // Operands of one byte. A tile's values, rounded to halves, become whole numbers by one factor for the whole tile: the
-// largest of them, or the largest magnitude where there are negative ones, becomes 255, or 127. So no other CTA need be
-// asked, and no picture need be known beforehand. What is never negative is moved down by 128, which is taken back
+// largest of them, or the largest magnitude where there are negative ones, becomes 255, or 127. So a CTA finds it
+// by itself, and no picture need be known beforehand. What is never negative is moved down by 128, which is taken back
 // in the sums. Weights are whole numbers with a scale for each output channel (`src/quantisation.rs`); sums are exact in
 // 32 bits, and a sum is worth the scale of its channel times that of the tile.
 #pragma once

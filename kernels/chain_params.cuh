@@ -25,6 +25,6 @@ struct ChainParams {
     int count;  // layers
     int spare;  // fills up
 };
-static_assert(sizeof(ChainParams) == 3904, "mirrored in params.rs");
+static_assert(sizeof(ChainParams) == 3912, "mirrored in params.rs");
 
 }  // namespace sf

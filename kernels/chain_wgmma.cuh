@@ -2,7 +2,7 @@
 // another in one launch, each reading what the one before wrote. That is the row of residual blocks. One layer
 // is a chain too. Formulas, fusions, layouts and numerics are those of conv_wgmma.cuh.
 //
-// Entries (wgmma_fp16.cu, wgmma_tf32.cu, wgmma_bf16.cu, wgmma_mixed.cu), PxN being output pixels x
+// Entries (wgmma_fp16.cu, wgmma_tf32.cu, wgmma_bf16.cu, wgmma_mixed.cu, wgmma_int8.cu), PxN being output pixels x
 // channels of a CTA:
 //   wgmma_PxN_*          map to raw map, one layer or several
 //
@@ -527,7 +527,8 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
             // Of a single tile, the layer before left its values in place.
             const bool single = Gather::IN_PLACE && mine == 1;
             const bool kept = single && at > 0, keeps = single && at + 1 < chain.count;
-            auto turn_to = [&](int t) {
+            auto turn_to = [&](int number) {
+                const int t = tile_taken(p, number);
                 const int first_y = t / p.tiles_x * BH * p.stride - p.origin, first_x = t % p.tiles_x * BW * p.stride - p.origin;
                 gather.start_at(first_y, first_x);
                 // A single tile stays the same from layer to layer.
@@ -562,7 +563,7 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
             sync_team();
 
             for (int t = blockIdx.x;;) {
-                const int y0 = t / p.tiles_x * BH, x0 = t % p.tiles_x * BW, next = t + (int)gridDim.x;
+                const int place = tile_taken(p, t), y0 = place / p.tiles_x * BH, x0 = place % p.tiles_x * BW, next = t + (int)gridDim.x;
                 for (int phase = 0; phase < p.phases; ++phase) {
                     const int first = (phase >> 1) * p.walk_row + (phase & 1) * 16 + Core::warpgroup() * TILES * p.walk_tile;
                     multiply_tile<BYTES, 3>(chain, at, tile, first, core, stream, statistics);

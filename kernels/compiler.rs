@@ -296,13 +296,16 @@ impl Image {
         all
     }
 
-    /// What is wrong although it compiles: the compiler's warnings, and registers that spill.
+    /// What is wrong although it compiles: the compiler's warnings, what it says slows a kernel down, and registers that spill.
     pub fn complaints(&self) -> Vec<String> {
         let place = format!("{}.cu for {}", self.file, self.target);
         let warnings = self
             .log
             .lines()
-            .filter(|line| line.to_lowercase().contains("warning"))
+            .filter(|line| {
+                let line = line.to_lowercase();
+                line.contains("warning") || line.contains("performance loss")
+            })
             .map(|line| format!("{place}: {line}"));
         let spills = self.usage().into_iter().filter(|u| u.spill_bytes > 0).map(
             |Usage {

@@ -237,7 +237,7 @@ __device__ __forceinline__ void convolve(const ConvParams& p) {
     ring.place(ring_memory);
     const int tiles = p.tiles_x * p.tiles_y;
     for (int t = blockIdx.x; t < tiles; t += gridDim.x) {
-        const int y0 = t / p.tiles_x * BH, x0 = t % p.tiles_x * block_columns;
+        const int place = tile_taken(p, t), y0 = place / p.tiles_x * BH, x0 = place % p.tiles_x * block_columns;
         // The tile before is read.
         __syncthreads();
         ring.start(weights, blocks);

@@ -20,7 +20,8 @@
 // another as a pixel's channels, once for each two rows of the output, so that a tap is a column.
 //
 // Launch: block 256; grid (CTAs of an image, channel tiles, images); dynamic shared memory = ring of weights
-// + input tile + list of its pixels. A CTA walks over the tiles of one image with a fixed stride.
+// + input tile + list of its pixels. A CTA walks over the tiles of one image with a fixed stride. Where there are so few tiles that
+// two or four times as many CTAs are on the device at once, the phases of a doubled layer are divided among them: each loads the tile.
 //
 // Work and roofline: as conv.cuh.
 // What bounds them is neither: few warps that wait for each other. So tiles come by a list of places (listed.cuh), what
@@ -30,8 +31,12 @@
 // 1280x720 64, 62, 52, 70, 77. Of the pipe to shared memory that is half; of the clocks a third goes into loading tiles, a
 // quarter to a third each into products and into what is behind them. Before two rows shared a product and four lanes a
 // line: 89, 66, 58, 77, 90. Slower there: asynchronous copies straight into the planes, then normalised in place (to the
-// picture 108, whether a copy's lanes write to 16 planes or side by side). No difference: more loads in flight, fewer
-// divisions.
+// picture 108, whether a copy's lanes write to 16 planes or side by side): such a copy takes shared memory a clock for each 16 bytes,
+// 8,200 clocks for 72 KB in all multiprocessors at once, where bulk copies of rows take 4,300 (H100, a kernel that does nothing
+// else). Slower all the same: rows by bulk copies, in pieces that a warp asks for and then normalises into the planes by itself
+// (32 to 64 channels at 512x512 42 us in place of 23, to the picture 61 in place of 30), because what a piece's places are computed of
+// is a chain of some 3,000 clocks. No difference: more loads in flight, fewer divisions.
+// Divided phases (H100, 2026-11-25): doubled to 64 channels 15.8 us in place of 23.7 at 256x256, 22.2 in place of 24.8 at 512x512.
 //
 // Barriers: before a tile, so that the tile before is read; after its list has changed; after it is gathered, for the
 // products, which see shared memory through another path (fence.proxy.async); around the statistics' merges; before the
@@ -60,25 +65,33 @@ template <class Core, int BN> struct ConvMemory<Core, BN, false> {
 // Row and column of a tile among the tiles. Divisions are dear: one for a tile.
 struct TilePlace {
     int row, column;
-    __device__ __forceinline__ TilePlace(const ConvParams& p, int t) : row((u32)t / (u32)p.tiles_x), column(t - row * p.tiles_x) {}
+    __device__ __forceinline__ TilePlace(const ConvParams& p, int t) {
+        const int tile = tile_taken(p, t);
+        row = (u32)tile / (u32)p.tiles_x;
+        column = tile - row * p.tiles_x;
+    }
 };
+
+// Which of the parts into which a tile's phases are divided this CTA has.
+__device__ __forceinline__ int part_of_tile(const ConvParams& p) { return blockIdx.x & ((1 << p.split) - 1); }
 
 // The tiles of a CTA, one after another: load_tile(t, place) puts tile t into shared memory, use(t, place, ...) multiplies it
 // and stores the result. Here is what the kernels have in common beside: weights, statistics, when the launch before is over.
 template <bool COUNTS, class Core, int BN, class Memory, class LoadTile, class Use>
 __device__ __forceinline__ void walk_tiles(const ConvParams& p, Memory& shared, char* memory, LoadTile load_tile, Use use) {
     typedef typename Core::Stream Stream;
-    const int tiles = p.tiles_x * p.tiles_y, mine = (tiles - (int)blockIdx.x + (int)gridDim.x - 1) / (int)gridDim.x;
-    const int blocks = p.phases * p.walk_blocks;
+    const int tiles = p.tiles_x * p.tiles_y, first = blockIdx.x >> p.split, mine = (tiles - first + (int)gridDim.x - 1) / (int)gridDim.x;
+    const int blocks = (p.phases >> p.split) * p.walk_blocks;
     Stream stream;
     stream.start(&shared.barriers, &shared.prefetch, memory,
-                 static_cast<const char*>(p.weights) + (long long)blockIdx.y * blocks * Stream::BLOCK_BYTES, p.ring_stages, blocks, mine);
+                 static_cast<const char*>(p.weights) + (long long)((blockIdx.y << p.split) + part_of_tile(p)) * blocks * Stream::BLOCK_BYTES,
+                 p.ring_stages, blocks, mine);
     ColumnStatistics<Core> own;
     own.clear();
     wait_for_launch_before();
     let_next_launch_begin();
     Core core;
-    for (int t = blockIdx.x; t < tiles; t += gridDim.x) {
+    for (int t = first; t < tiles; t += gridDim.x) {
         // The tile before is multiplied, or its sums are read.
         __syncthreads();
         load_tile(t, TilePlace(p, t));
@@ -113,11 +126,12 @@ __device__ __forceinline__ void convolve_wgmma(const ConvParams& p) {
     auto load_tile = [&](int, const TilePlace& place) {
         const int first_y = place.row * BH * p.stride - p.origin, first_x = place.column * block_columns * p.stride - p.origin;
         gather.turn_to(first_y, first_x, shared.is_inner, BH, BW);
-        gather.template gather<DEPTH, PLAIN>(image, first_y, first_x, n_tile == 0);
+        gather.template gather<DEPTH, PLAIN>(image, first_y, first_x, n_tile == 0 && part_of_tile(p) == 0);
     };
     auto use = [&](int, const TilePlace& place, Core& core, ColumnStatistics<Core>& own, typename Core::Stream& stream) {
         const int y0 = place.row * BH, x0 = place.column * block_columns;
-        for (int phase = 0; phase < p.phases; ++phase) {
+        const int phases = p.phases >> p.split, first_phase = part_of_tile(p) * phases;
+        for (int phase = first_phase; phase < first_phase + phases; ++phase) {
             core.clear();
             core.run(p, shared_address(tile) + (phase >> 1) * p.walk_row + (phase & 1) * 16 + Core::warpgroup() * PRODUCTS * p.walk_tile, stream);
             if constexpr (TO == TO_PICTURE) {

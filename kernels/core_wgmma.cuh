@@ -27,11 +27,11 @@ struct Prefetch {
     int next;   // block of the tile
     int stage;  // where it goes
     int parity;
-    int left;   // blocks that are still to be asked for
+    int left;   // blocks that are still to be prefetched
 };
 
 // Blocks of weights on their way. Everyone keeps count of what is multiplied, thread 0 also of what is
-// asked for.
+// prefetched.
 template <int STEPS, int BN> struct WeightStream {
     static constexpr int STEP_BYTES = 32 * BN;
     static constexpr int BLOCK_BYTES = STEPS * STEP_BYTES;
@@ -267,6 +267,12 @@ template <class O, int TILES, int BN, int BW, int STEPS, bool CHAIN = false, int
         }
         meanwhile();
         wait_for_products<0>();
+        // What reads the sums stays behind the wait: brought before it, it would read too early, or make the compiler let products wait
+        // for one another (C7514: bf16 took 2.5 % more).
+#pragma unroll
+        for (int t = 0; t < PRODUCTS; ++t)
+#pragma unroll
+            for (int i = 0; i < WIDE / 2; ++i) stay(acc[t][i]);
         stream.release(before);
     }
 

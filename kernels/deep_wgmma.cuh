@@ -2,7 +2,7 @@
 // as chain_wgmma.cuh, with tiles of 256 pixels, and what lies around the products done by other warps meanwhile.
 // Formulas, fusions and layouts are those of conv_wgmma.cuh.
 //
-// Entries (wgmma_fp16.cu, wgmma_bf16.cu), PxN being output pixels x channels of a CTA:
+// Entries (wgmma_fp16.cu, wgmma_bf16.cu, wgmma_int8.cu), PxN being output pixels x channels of a CTA:
 //   wgmma_PxN_*          map to raw map, one layer or several
 //
 // GEMM: M = output pixels, N = output channels (128 at a time), K = taps x input channels.
@@ -123,7 +123,7 @@ template <class S, int STEPS, int DEPTH, bool BYTES = false> __device__ __forcei
     // Which of both places in shared memory a tile has, and the parity of its barriers, a bit for each place.
     int which = 0;
     u32 parity = 0;
-    const auto tile_at = [&](int at, int i) { return (int)(blockIdx.x + (at & 1 ? mine - 1 - i : i) * gridDim.x); };
+    const auto tile_at = [&](int at, int i) { return tile_taken(p, (int)(blockIdx.x + (at & 1 ? mine - 1 - i : i) * gridDim.x)); };
     const auto staging = [&](bool stays) {
         const u32 here = tile + which * p.tile_bytes;
         return stays ? Staging{here + p.origin * (16 * p.tile_columns + 16), p.pitch, 16 * p.tile_columns, 16 * HALF}

@@ -16,6 +16,7 @@ namespace sf {
 
 // What is computed from the value is computed behind this place: out of a loop it would only take registers.
 __device__ __forceinline__ void stay(int& value) { asm volatile("" : "+r"(value)); }
+__device__ __forceinline__ void stay(float& value) { asm volatile("" : "+f"(value)); }
 
 // Storage types. `half_t` and `bfloat_t` are bit patterns; conversions are inline PTX, so that no
 // vendor header is needed.

@@ -61,7 +61,7 @@ template <int THREADS, int ROWS, int ROW_BYTES, int ROW_PITCH> struct WeightRing
     u32 own;           // this thread's place in the first one, from there
     u32 to;            // first byte of the stage where the next block goes, from there
     const char* next;  // this thread's part of the next block
-    int left;          // blocks that are still to be asked for
+    int left;          // blocks that are still to be prefetched
 
     __device__ __forceinline__ void place(const char* at) {
         memory = at;

@@ -19,7 +19,7 @@ using namespace sf;
     }
 
 SF_CHAIN(wgmma_128x128_bf16, 12)
-SF_WGMMA(wgmma_128x64_bf16, 1, 64, 8, 8, TO_MAP, 2, 4, 2)
+SF_WGMMA(wgmma_128x64_bf16, 1, 64, 8, 8, TO_MAP, 2, 3, 2)
 SF_WGMMA(wgmma_128x32_bf16, 1, 32, 8, 8, TO_MAP, 2, 7, 2)
 SF_WGMMA(wgmma_picture_512x56_bf16, 4, 56, 64, 5, TO_PICTURE, 2, 4, 2)
 

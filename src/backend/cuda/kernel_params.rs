@@ -413,6 +413,8 @@ impl ParamsMaker<'_> {
             pitch: int(launch.chunking.pitch),
             edge: i32::from(launch.replicate),
             upsample: i32::from(launch.upsample),
+            backwards: i32::from(launch.backwards),
+            split: int(launch.split),
             photo_kernel: match launch.taps {
                 Taps::PhotoRows | Taps::PhotoColumns | Taps::ShiftedColumns => int(conv.kernel),
                 Taps::Direct | Taps::FourPhase => 1,

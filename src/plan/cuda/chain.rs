@@ -94,6 +94,25 @@ pub(super) fn launches(
     launches
 }
 
+/// Lets every convolution begin at the tiles where the launch before ended: of a map larger than the second-level cache, what was
+/// written last still lies there. Everything else goes forwards.
+pub(super) fn alternate(launches: &[Range<usize>], steps: &mut [CudaStep]) {
+    let mut ended_at_last = false;
+    for range in launches {
+        let layers = range.len();
+        let mut ends = true;
+        for step in &mut steps[range.clone()] {
+            if let CudaOp::Conv(launch) = &mut step.op {
+                launch.backwards = ended_at_last;
+                // Large tiles turn from layer to layer of a chain.
+                let turns = launch.tile == Tile::DEEP && layers.is_multiple_of(2);
+                ends = launch.backwards == turns;
+            }
+        }
+        ended_at_last = ends;
+    }
+}
+
 /// Bytes through which the CTAs of a chain exchange statistics, for one image: tag, flags, the CTAs' parts of
 /// the statistics, and those of their groups twice, 16 bytes for each channel.
 pub(super) const fn exchange_bytes(ctas: usize) -> usize {

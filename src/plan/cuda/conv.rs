@@ -4,9 +4,9 @@
 use super::{
     Builder, Chunking, ConvLaunch, CudaOp, CudaPlanError, CudaStep, FLAT_SHARE, Fixed,
     MOST_SMEM_STEPS, MainLoop, SmemLayout, Source, Taps, Target, Tile, block_bytes, block_steps,
-    chunking, merge_group, plane_bytes, precision::map_precision, product_columns, resident_ctas,
-    ring_bytes, ring_stages, static_bytes, step_channels, step_products, stored_channels, sums_gap,
-    wgmma_stages,
+    chunking, merge_group, plane_bytes, precision::map_precision, product_columns,
+    resident_at_once, resident_ctas, ring_bytes, ring_stages, static_bytes, step_channels,
+    step_products, stored_channels, sums_gap, wgmma_stages,
 };
 use crate::{
     mode::Precision,
@@ -236,6 +236,8 @@ impl Builder<'_> {
             origin: shape.origin,
             replicate: false,
             upsample: false,
+            backwards: false,
+            split: 0,
             bias: shape.bias || shape.taps == Taps::ShiftedColumns,
             bias_scale: 1.0,
             grid: shape.grid,
@@ -250,12 +252,22 @@ impl Builder<'_> {
             out_relu: false,
             is_general: false,
         };
-        launch.ctas.0 = resident_ctas(
-            tiles.0 * tiles.1,
+        let resident = resident_at_once(
             chunking.shared_bytes + static_bytes(tile, main_loop),
             launch.resident_by_registers(),
             self.limits,
         );
+        let tiles = tiles.0 * tiles.1;
+        if shape.phases == 4 && main_loop == MainLoop::Wgmma && !launch.takes_chains() {
+            // Where there are few tiles, more CTAs have less to do one after another each. In a batch as many, or its statistics
+            // would be merged in another order than a frame's by itself.
+            let fits = |&split: &usize| (launch.ctas.1 * tiles) << split <= resident;
+            launch.split = [2, 1].into_iter().find(fits).unwrap_or(0);
+        }
+        launch.ctas.0 = match launch.split {
+            0 => resident_ctas(tiles, resident, self.limits),
+            split => tiles << split,
+        };
         Ok(launch)
     }
 

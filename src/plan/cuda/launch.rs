@@ -181,6 +181,10 @@ pub struct ConvLaunch {
     pub replicate: bool,
     /// Whether the input is doubled while loading.
     pub upsample: bool,
+    /// Whether tiles are taken from the last one on.
+    pub backwards: bool,
+    /// The phases of a tile are divided among 2^split CTAs, each of which has but one tile then.
+    pub split: usize,
     /// Whether the convolution's bias is added (always for the picture).
     pub bias: bool,
     /// Factor on the bias: that on the levels, where the input is scaled.

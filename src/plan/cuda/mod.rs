@@ -447,10 +447,12 @@ impl<'a> Builder<'a> {
         }
         let launches = chain::launches(&self.steps, self.batch, self.limits);
         let launches = joint::join(launches, &self.steps, self.limits);
+        let mut steps = self.steps;
+        chain::alternate(&launches, &mut steps);
         let exchange_bytes = launches
             .iter()
-            .filter(|steps| steps.len() > 1)
-            .filter_map(|steps| match &self.steps[steps.start].op {
+            .filter(|launch| launch.len() > 1)
+            .filter_map(|launch| match &steps[launch.start].op {
                 CudaOp::Conv(launch) => Some(self.batch * chain::exchange_bytes(launch.ctas.0)),
                 _ => None,
             })
@@ -463,7 +465,7 @@ impl<'a> Builder<'a> {
             photo,
             extended,
             convs: self.convs.to_vec(),
-            steps: self.steps,
+            steps,
             maps,
             arena_bytes: units * UNIT_BYTES,
             weight_bytes: self.weight_bytes,

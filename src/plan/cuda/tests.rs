@@ -324,7 +324,13 @@ pub(super) fn check(plan: &CudaPlan, device: &DeviceLimits) {
                 "{}: {shared}",
                 step.layer
             );
-            assert!(launch.ctas.0 <= launch.tiles.0 * launch.tiles.1);
+            let units = launch.tiles.0 * launch.tiles.1 << launch.split;
+            assert!(launch.ctas.0 <= units);
+            if launch.split > 0 {
+                assert_eq!((launch.phases, launch.ctas.0), (4, units), "{}", step.layer);
+                let all = launch.ctas.1 * units;
+                assert!(all <= 2 * device.multiprocessors, "{}: {all}", step.layer);
+            }
             let covered = launch.chunking.channels * launch.chunking.chunks;
             let needed = match launch.taps {
                 Taps::PhotoRows => 3 * plan.convs[launch.conv].kernel,
@@ -438,7 +444,8 @@ proptest! {
         which in 0usize..DEVICES.len(),
     ) {
         let device = &DEVICES[which];
-        let ctas = tiles::resident_ctas(tiles, shared_kib * 1024, per_multiprocessor, device);
+        let resident = tiles::resident_at_once(shared_kib * 1024, per_multiprocessor, device);
+        let ctas = tiles::resident_ctas(tiles, resident, device);
         prop_assert!(ctas <= tiles);
         prop_assert!(ctas <= per_multiprocessor * device.multiprocessors);
         prop_assert_eq!(busiest(tiles, ctas, device), tiles.div_ceil(device.multiprocessors));
@@ -468,7 +475,7 @@ fn layers_are_spread_evenly() {
                 let CudaOp::Conv(conv) = &step.op else {
                     panic!("{} is no convolution", step.layer);
                 };
-                let tiles = conv.tiles.0 * conv.tiles.1;
+                let tiles = conv.tiles.0 * conv.tiles.1 << conv.split;
                 let least = tiles.div_ceil(device.multiprocessors);
                 assert_eq!(
                     busiest(tiles, conv.ctas.0, device),

@@ -503,17 +503,21 @@ pub const fn merge_group(ctas: usize) -> usize {
     if root * root < ctas { root + 1 } else { root }
 }
 
-/// CTAs that work on one image and one tile of channels, each on every so many-th tile: no more than the device holds
-/// at once, so that each keeps its statistics over all its tiles, and so many that no multiprocessor has more tiles
-/// than it must.
-pub fn resident_ctas(
-    tiles: usize,
+/// CTAs of so many bytes of shared memory that the device holds at once, of which registers let a multiprocessor hold
+/// `per_multiprocessor`.
+pub fn resident_at_once(
     shared_bytes: usize,
     per_multiprocessor: usize,
     limits: &DeviceLimits,
 ) -> usize {
     let by_memory = limits.shared_bytes_per_multiprocessor / (shared_bytes + RESERVED_BYTES);
-    let resident = limits.multiprocessors * per_multiprocessor.min(by_memory).max(1);
+    limits.multiprocessors * per_multiprocessor.min(by_memory).max(1)
+}
+
+/// CTAs that work on one image and one tile of channels, each on every so many-th tile: no more than `resident`, which the device holds
+/// at once, so that each keeps its statistics over all its tiles, and so many that no multiprocessor has more tiles
+/// than it must.
+pub fn resident_ctas(tiles: usize, resident: usize, limits: &DeviceLimits) -> usize {
     // Equal shares: with 5 tiles for 4 places, 3 CTAs of 2 are as fast as 4 and merge less.
     let rounds = tiles.div_ceil(resident);
     let equal = tiles.div_ceil(rounds.max(1));

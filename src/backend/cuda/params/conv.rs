@@ -5,7 +5,7 @@ use crate::plan::cuda::MOST_CHAINED;
 
 params! {
     /// Of `conv_*`.
-    ConvParams = 1840 in "conv_params.cuh" {
+    ConvParams = 1848 in "conv_params.cuh" {
         /// Raw map of the layer before, or the photo in RGBA8.
         input: u64,
         /// (batch, `in_channels`): gamma / deviation of the norm before; 0: none.
@@ -120,7 +120,11 @@ params! {
         photo_scale: f32,
         /// Bytes of the input tile in shared memory, on Hopper.
         tile_bytes: i32,
-        /// Unused.
+        /// 1: tiles are taken from the last one on.
+        backwards: i32,
+        /// The phases of a tile are divided among 2^split CTAs, each of which has but one tile then; on Hopper.
+        split: i32,
+        /// Fills up.
         spare: i32,
         /// Where in the tile each step of a phase begins, in units of 16 bytes.
         walk: [[u32; 32]; 12],
@@ -149,7 +153,7 @@ params! {
     }
 
     /// Of the entries that take several layers one after another.
-    ChainParams = 3904 in "chain_params.cuh" {
+    ChainParams = 3912 in "chain_params.cuh" {
         /// Shapes of every layer; the norm before the first one; the statistics behind the last one.
         all: ConvParams,
         /// One after another; the first `count` of them count.
