@@ -2,8 +2,8 @@
 // another in one launch, each reading what the one before wrote. That is the row of residual blocks. One layer
 // is a chain too. Formulas, fusions, layouts and numerics are those of conv_wgmma.cuh.
 //
-// Entries (wgmma_fp16.cu, wgmma_tf32.cu, wgmma_bf16.cu, wgmma_mixed.cu, wgmma_int8.cu), PxN being output pixels x
-// channels of a CTA:
+// Entries (wgmma_fp16.cu, wgmma_tf32.cu, wgmma_bf16.cu, wgmma_mixed.cu, wgmma_fp16x2.cu, wgmma_int8.cu), PxN being
+// output pixels x channels of a CTA:
 //   wgmma_PxN_*          map to raw map, one layer or several
 //
 // GEMM: M = output pixels, N = output channels (128 at a time), K = taps x input channels.

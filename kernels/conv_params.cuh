@@ -68,13 +68,13 @@ struct ConvParams {
     int tile_bytes;  // of the input tile in shared memory, on Hopper
     int backwards;  // 1: tiles are taken from the last one on
     int split;  // the phases of a tile are divided among 2^split CTAs, each of which has but one tile then; on Hopper
-    int spare;  // fills up
+    int turned;  // 1: each CTA takes its tiles from its last one on; of the large tiles on Hopper
     u32 walk[384];  // where in the tile each step of a phase begins, in units of 16 bytes
 };
 static_assert(sizeof(ConvParams) == 1848, "mirrored in params.rs");
 
-// The tile that is taken as number `t`. Every second launch begins where the one before ended: what was written last still lies in
-// the second-level cache.
+// The tile that is taken as number `t`. A launch begins with the tiles that the one before wrote last, which still lie in the
+// second-level cache, so that every second launch goes backwards.
 __device__ __forceinline__ int tile_taken(const ConvParams& p, int t) { return p.backwards ? p.tiles_x * p.tiles_y - 1 - t : t; }
 
 }  // namespace sf

@@ -2,8 +2,8 @@
 // whole warpgroups (core_wgmma.cuh), bulk copies of weights, and launches that begin while the one before
 // still ends (their weights are on the way by then).
 //
-// Entries (wgmma_fp16.cu, wgmma_tf32.cu, wgmma_bf16.cu, wgmma_mixed.cu), PxN being output pixels x
-// channels of a CTA:
+// Entries (wgmma_fp16.cu, wgmma_tf32.cu, wgmma_bf16.cu, wgmma_mixed.cu, wgmma_fp16x2.cu), PxN being output
+// pixels x channels of a CTA:
 //   wgmma_PxN_*          map to raw map (with 128 channels: chain_wgmma.cuh, deep_wgmma.cuh)
 //   wgmma_picture_PxN_*  map to picture
 //   wgmma_photo_PxN_*    photo to raw map
@@ -21,7 +21,7 @@
 //
 // Launch: block 256; grid (CTAs of an image, channel tiles, images); dynamic shared memory = ring of weights
 // + input tile + list of its pixels. A CTA walks over the tiles of one image with a fixed stride. Where there are so few tiles that
-// two or four times as many CTAs are on the device at once, the phases of a doubled layer are divided among them: each loads the tile.
+// two or four times as many CTAs fit on the device at once, the phases of a doubled layer are divided among them: each loads the tile.
 //
 // Work and roofline: as conv.cuh.
 // What bounds them is neither: few warps that wait for each other. So tiles come by a list of places (listed.cuh), what

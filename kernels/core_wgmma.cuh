@@ -268,7 +268,7 @@ template <class O, int TILES, int BN, int BW, int STEPS, bool CHAIN = false, int
         meanwhile();
         wait_for_products<0>();
         // What reads the sums stays behind the wait: brought before it, it would read too early, or make the compiler let products wait
-        // for one another (C7514: bf16 took 2.5 % more).
+        // for one another (its note C7514; bf16 took 2.5 % more).
 #pragma unroll
         for (int t = 0; t < PRODUCTS; ++t)
 #pragma unroll

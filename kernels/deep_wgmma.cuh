@@ -29,7 +29,7 @@
 // layer with two tiles, 72,000 at 1280x720, they are somewhat more than half. Without weights on the way and without a next tile
 // that is loaded, which gives wrong results, the ten layers take 6 % less. The rest is what nothing is multiplied in: what is
 // behind the last products 5,000 to 7,000, the exchange 8,500, the halo and the norm 5,000 to 8,000. Notes of the clock
-// in this kernel make the compiler serialise the products (C7510): it looks as if those took 31,000 then.
+// in this kernel make the compiler serialise the products (its note C7510): it looks as if those took 31,000 then.
 // No difference: the consumers' help with a layer's first and last tile, because memory is what those wait for; normalising
 // in pairs of halves (0.3 %); named barriers for those that poll (0.5 %). Slower: weights asked for by a thread that multiplies
 // (537 us); weights as the first operand, from registers, which halves what products read of shared memory, but leaves the producers
@@ -123,7 +123,7 @@ template <class S, int STEPS, int DEPTH, bool BYTES = false> __device__ __forcei
     // Which of both places in shared memory a tile has, and the parity of its barriers, a bit for each place.
     int which = 0;
     u32 parity = 0;
-    const auto tile_at = [&](int at, int i) { return tile_taken(p, (int)(blockIdx.x + (at & 1 ? mine - 1 - i : i) * gridDim.x)); };
+    const auto tile_at = [&](int at, int i) { return tile_taken(p, (int)(blockIdx.x + (at + p.turned & 1 ? mine - 1 - i : i) * gridDim.x)); };
     const auto staging = [&](bool stays) {
         const u32 here = tile + which * p.tile_bytes;
         return stays ? Staging{here + p.origin * (16 * p.tile_columns + 16), p.pitch, 16 * p.tile_columns, 16 * HALF}

@@ -129,8 +129,10 @@ __device__ __forceinline__ void list_tile(const ConvParams& p, uint2* list, int 
         const bool owned = (u32)(r - p.origin) < (u32)block_rows && (u32)(c - p.origin) < (u32)block_columns &&
                            y < p.in_height && x < p.in_width;
         if (!inner) {
-            y = source_index(y, height, p.edge);
-            x = source_index(x, width, p.edge);
+            // What no tap reads repeats the map's end, which lies in this tile: what is mirrored from further inside other CTAs may have
+            // kept to themselves, and the largest value of a tile counts where its values become bytes.
+            y = y < height + p.origin ? source_index(y, height, p.edge) : height - 1;
+            x = x < width + p.origin ? source_index(x, width, p.edge) : width - 1;
             if (p.upsample) { y >>= 1; x >>= 1; }
         }
         const int pixel = y * p.in_width + x - from;

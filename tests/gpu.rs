@@ -75,7 +75,7 @@ fn main() -> ExitCode {
     }
     let backend = backend.ok();
     type Test = fn(&dyn Backend) -> Result<(), Failed>;
-    let tests: [(&str, Test); 29] = [
+    let tests: [(&str, Test); 30] = [
         (
             "every_mode_paints_the_oracles_picture",
             every_mode_paints_the_oracles_picture,
@@ -104,6 +104,10 @@ fn main() -> ExitCode {
         (
             "batches_are_painted_as_single_frames",
             batches_are_painted_as_single_frames,
+        ),
+        (
+            "batches_without_chains_are_painted_as_single_frames",
+            batches_without_chains_are_painted_as_single_frames,
         ),
         (
             "styles_that_share_a_frame_paint_as_by_themselves",
@@ -430,6 +434,44 @@ fn batches_are_painted_as_single_frames(backend: &dyn Backend) -> Result<(), Fai
         }
         if painted != expected {
             return Err(format!("{mode}: a batch of 3 paints other pictures").into());
+        }
+    }
+    Ok(())
+}
+
+/// Where a batch's chains do not fit the device, its layers are launched one by one: with the same bits.
+fn batches_without_chains_are_painted_as_single_frames(
+    backend: &dyn Backend,
+) -> Result<(), Failed> {
+    let network = network();
+    let control = RunControl::default();
+    for (width, height) in [(512, 512), (1280, 720)] {
+        let frames: Vec<Frame> = (0..2)
+            .map(|i| {
+                Frame::from_fn(width, height, |x, y| {
+                    [(x * (i + 3)) as u8, (y * 9) as u8, (x ^ y) as u8, 255]
+                })
+            })
+            .collect();
+        for mode in backend
+            .modes()
+            .into_iter()
+            .filter(|mode| mode.variant == Variant::Fused)
+        {
+            let single = SessionSpec::single(width, height, mode);
+            let mut session = backend.open(&network, &single)?;
+            let mut expected = frames.clone();
+            for (frame, painted) in frames.iter().zip(&mut expected) {
+                session.paint(frame, painted, &control)?;
+            }
+            let mut session = backend.open(&network, &SessionSpec { batch: 2, ..single })?;
+            let mut painted = frames.clone();
+            session.run(&frames, &mut painted, &control, None)?;
+            if painted != expected {
+                return Err(
+                    format!("{mode} at {width}x{height}: a batch paints other pictures").into(),
+                );
+            }
         }
     }
     Ok(())

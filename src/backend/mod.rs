@@ -188,8 +188,8 @@ pub trait Session: Send {
         Ok(None)
     }
 
-    /// What the last [`Session::run`] was sent, for other sessions of the device. `None` where frames do not travel, or where they
-    /// were more than lie there at once.
+    /// The frames of the last [`Session::run`] or [`Session::run_sent`], for other sessions of the device. `None` where frames do not
+    /// travel, where they were more than a batch, and after any other run.
     fn sent(&self) -> Option<SentFrames> {
         None
     }

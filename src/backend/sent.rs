@@ -9,8 +9,8 @@ pub struct SentFrames(Arc<dyn Any + Send + Sync>);
 
 impl SentFrames {
     /// `place` is the backend's own note.
-    pub fn new<T: Any + Send + Sync>(place: Arc<T>) -> Self {
-        Self(place)
+    pub fn new<T: Any + Send + Sync>(place: T) -> Self {
+        Self(Arc::new(place))
     }
 
     /// The backend's own note, if it is of this kind.

@@ -47,11 +47,10 @@ fn paint(
             None => {
                 session.run(frames, outputs, control, None)?;
                 if is_shared {
-                    let frames = session.sent();
-                    if frames.is_none() {
+                    sent = session.sent();
+                    if sent.is_none() {
                         return Ok(None);
                     }
-                    sent = frames;
                 }
             }
         }
@@ -74,9 +73,24 @@ impl Setup<'_> {
     ) -> Result<Option<SeveralStyles>, MeasureError> {
         let network = &self.subject.network;
         let spec = self.spec(mode);
-        let open = |_| self.backend.open_unless_cancelled(network, &spec, control);
-        let mut sessions = (0..styles).map(open).collect::<Result<Vec<_>, _>>()?;
+        let open = || self.backend.open_unless_cancelled(network, &spec, control);
         let pictures = self.pictures();
+        let mut sessions = vec![open()?];
+        let mut first = vec![pictures[..self.batch].to_vec()];
+        if paint(
+            &mut sessions,
+            &pictures[..self.batch],
+            &mut first,
+            true,
+            control,
+        )?
+        .is_none()
+        {
+            return Ok(None);
+        }
+        while sessions.len() < styles {
+            sessions.push(open()?);
+        }
         let mut once = vec![pictures[..self.batch].to_vec(); styles];
         let mut each = once.clone();
         let (mut once_ms, mut each_ms) = (Vec::new(), Vec::new());

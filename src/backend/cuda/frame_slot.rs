@@ -15,7 +15,7 @@ use super::{
     device_network::{DeviceNetwork, Launches},
     driver::{Driver, DriverFailure, Event, Graph, PinnedPtr, Queue},
     raw_decoder::Decoding,
-    sent_photos::{SentPhotos, SentPlace},
+    sent_photos::{SentHandle, SentPhotos, SentPlace},
     transfers::{EventList, Pinned},
 };
 use crate::{
@@ -40,14 +40,14 @@ pub(super) struct FrameSlot {
     graph: Recording,
     pinned: Pinned,
     events: EventList,
-    /// The photos that lie there, while others may copy them.
+    /// The photos that lie there, while others may paint them.
     sent: Arc<SentPhotos>,
 }
 
 /// What a single frame's run does besides painting.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Besides<'a> {
-    /// Takes the photos that lie there already in the place of what was staged.
+    /// Takes photos that lie in the device's memory in the place of what was staged; the slot's own were withdrawn.
     pub(super) sent: Option<&'a SentPlace>,
     /// Decodes what was staged, before.
     pub(super) decoding: Option<&'a Decoding>,
@@ -103,28 +103,25 @@ impl FrameSlot {
         })
     }
 
-    /// Where the photos of this slot lie.
-    fn place(&self, on: &DeviceNetwork) -> SentPlace {
-        SentPlace::new(&on.plan, on.at(self.layout.photo), on.kernels())
+    /// Lets others paint the photos that were painted.
+    pub(super) fn offer(&self, on: &DeviceNetwork) {
+        let place = SentPlace::new(&on.plan, on.at(self.layout.photo), on.kernels());
+        self.sent.offer(place);
     }
 
-    /// Lets others copy the photos that were painted. Whom they were offered to before still has them.
-    pub(super) fn offer(&mut self, on: &DeviceNetwork) {
-        let is_offered = self.sent.hold().is_some();
-        if !is_offered {
-            self.sent = Arc::new(SentPhotos::at(self.place(on)));
-        }
-    }
-
-    /// Lets nobody copy them any more, and waits for who does.
+    /// Lets nobody paint them any more, and waits for who does.
     pub(super) fn withdraw(&self) {
         self.sent.withdraw();
     }
 
-    /// The photos, while others may copy them.
-    pub(super) fn sent(&self) -> Option<Arc<SentPhotos>> {
-        let is_offered = self.sent.hold().is_some();
-        is_offered.then(|| self.sent.clone())
+    /// The photos, while others may paint them.
+    pub(super) fn sent(&self) -> Option<SentHandle> {
+        SentHandle::of(&self.sent)
+    }
+
+    /// Whether these are the photos of this slot.
+    pub(super) fn has(&self, sent: &SentHandle) -> bool {
+        sent.is_of(&self.sent)
     }
 
     fn event(&self, event: FrameEvent) -> Event {
@@ -201,6 +198,7 @@ impl FrameSlot {
         on: &DeviceNetwork,
         queue: Queue,
     ) -> Result<(), DriverFailure> {
+        self.withdraw();
         let (to, bytes) = (on.at(self.layout.photo), photo_bytes(&on.plan));
         // SAFETY: pinned memory of this size, and the caller waits for the upload before it touches the memory
         // again.
@@ -275,7 +273,7 @@ impl FrameSlot {
             composing,
         } = besides;
         let driver = on.driver.as_ref();
-        if sent.is_none_or(|from| from.at != on.at(self.layout.photo)) {
+        if sent.is_none() {
             self.withdraw();
         }
         let _frame = on.frame();
@@ -346,7 +344,6 @@ impl FrameSlot {
 
     /// Queues upload, launches and download of the staged batch, each in a queue of its own, without waiting.
     pub(super) fn send(&self, on: &DeviceNetwork) -> Result<(), DriverFailure> {
-        self.withdraw();
         let driver = on.driver.as_ref();
         driver.record(self.event(FrameEvent::Sent), Queue::Upload)?;
         self.queue_upload(on, Queue::Upload)?;
@@ -358,6 +355,11 @@ impl FrameSlot {
         driver.wait_event(Queue::Download, self.event(FrameEvent::Painted))?;
         self.queue_download(on, Queue::Download)?;
         driver.record(self.event(FrameEvent::Downloaded), Queue::Download)
+    }
+
+    /// Waits until the photos that were sent are on the device: then others may be staged.
+    pub(super) fn wait_for_upload(&self, on: &DeviceNetwork) -> Result<(), DriverFailure> {
+        on.driver.wait_for(self.event(FrameEvent::Uploaded))
     }
 
     /// Waits for the batch that was sent; times as of [`FrameSlot::run`].

@@ -414,6 +414,7 @@ impl ParamsMaker<'_> {
             edge: i32::from(launch.replicate),
             upsample: i32::from(launch.upsample),
             backwards: i32::from(launch.backwards),
+            turned: i32::from(launch.turned),
             split: int(launch.split),
             photo_kernel: match launch.taps {
                 Taps::PhotoRows | Taps::PhotoColumns | Taps::ShiftedColumns => int(conv.kernel),

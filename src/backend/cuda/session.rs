@@ -16,7 +16,7 @@ use super::{
     driver::{Function, Purpose},
     frame_slot::{Besides, FrameSlot},
     raw_decoder::Decoding,
-    sent_photos::{SentPhotos, SentPlace},
+    sent_photos::SentHandle,
     transfers::EventList,
 };
 use crate::{
@@ -139,34 +139,41 @@ impl CudaSession {
         else {
             return Err(BackendError::EMPTY_BATCH);
         };
+        let failed = |f| network.backend_error(f);
         let (batch, all) = (network.plan.batch, inputs.len());
         let (mut timing, mut done) = (None::<RunTiming>, 0);
-        let mut sent: Option<&mut [Frame]> = None;
         let (mut next, mut other) = (first, second);
         let mut groups = inputs.chunks(batch).zip(outputs.chunks_mut(batch));
+        let mut staged = groups.next().map(|(frames, to)| {
+            next.stage(&network.plan, frames);
+            to
+        });
+        let mut sent: Option<&mut [Frame]> = None;
         loop {
-            let group = groups.next();
-            let to = match group {
-                Some((frames, to)) => {
-                    if control.is_cancelled() {
-                        return Err(BackendError::Cancelled);
-                    }
-                    next.stage(&network.plan, frames);
-                    next.send(network).map_err(|f| network.backend_error(f))?;
-                    Some(to)
+            if control.is_cancelled() {
+                return Err(BackendError::Cancelled);
+            }
+            if staged.is_some() {
+                next.send(network).map_err(failed)?;
+            }
+            let sent_now = staged.take();
+            // The batch behind is copied while both others are painted: their photos are on the device.
+            if let Some((frames, to)) = groups.next() {
+                if sent.is_some() {
+                    other.wait_for_upload(network).map_err(failed)?;
                 }
-                None => None,
-            };
+                other.stage(&network.plan, frames);
+                staged = Some(to);
+            }
             // The batch before, which was painted meanwhile.
-            if let Some(painted) = std::mem::replace(&mut sent, to) {
-                let run = other
-                    .receive(network)
-                    .map_err(|f| network.backend_error(f))?;
+            if let Some(painted) = sent {
+                let run = other.receive(network).map_err(failed)?;
                 timing = Some(timing.map_or(run, |before| before.then(run)));
                 done += painted.len();
                 other.unstage(network, painted)?;
                 control.set_progress(done as f32 / all as f32);
             }
+            sent = sent_now;
             if sent.is_none() {
                 return timing.ok_or(BackendError::EMPTY_BATCH);
             }
@@ -284,25 +291,30 @@ impl Session for CudaSession {
         control: &RunControl,
     ) -> Result<Option<RunTiming>, BackendError> {
         let Self { first, network, .. } = self;
-        let Some(photos) = sent.place::<SentPhotos>() else {
+        let Some(photos) = sent.place::<SentHandle>() else {
             return Ok(None);
         };
-        // Held until they were copied.
-        let held = photos.hold();
         let plan = &network.plan;
-        let suits = |place: &&SentPlace| {
-            place.suits(plan, network.kernels()) && (1..=plan.batch).contains(&outputs.len())
-        };
-        let Some(place) = held.as_ref().filter(suits) else {
+        if !(1..=plan.batch).contains(&outputs.len()) {
+            return Ok(None);
+        }
+        BackendError::check_run(&[], outputs, plan.photo, control)?;
+        if !first.has(photos) {
+            // Before the others are held: two sessions may paint each other's.
+            first.withdraw();
+        }
+        let painted = photos.while_there(|place| {
+            place.suits(plan, network.kernels()).then(|| {
+                let besides = Besides {
+                    sent: Some(place),
+                    ..Besides::default()
+                };
+                first.run(network, true, besides, None)
+            })
+        });
+        let Some(timing) = painted.flatten().transpose()? else {
             return Ok(None);
         };
-        BackendError::check_run(&[], outputs, plan.photo, control)?;
-        let besides = Besides {
-            sent: Some(place),
-            ..Besides::default()
-        };
-        let timing = first.run(network, true, besides, None)?;
-        drop(held);
         first.offer(network);
         first.unstage(network, outputs)?;
         control.set_progress(1.0);

@@ -34,17 +34,17 @@ pub struct Painter {
     loader: Loader,
     notices: Vec<String>,
     /// The photos that were painted last, where they lie on a device still.
-    sent: Option<SentPhotos>,
+    sent: Option<PhotosOnDevice>,
 }
 
 /// Photos that lie on a device, scaled to a working size: in another style they are painted from there.
-struct SentPhotos {
+struct PhotosOnDevice {
     photos: Vec<Weak<Frame>>,
     size: (usize, usize),
     frames: SentFrames,
 }
 
-impl SentPhotos {
+impl PhotosOnDevice {
     /// What `session` was sent of `photos`, if that is there still.
     fn of(session: &dyn Session, photos: &[&Arc<Frame>], size: (usize, usize)) -> Option<Self> {
         Some(Self {
@@ -422,14 +422,14 @@ impl Painter {
         if let Some(sent) = sent {
             let mut outputs = vec![Frame::from_fn(width, height, |_, _| [0; 4]); photos.len()];
             if let Some(run) = session.run_sent(&sent.frames, &mut outputs, control)? {
-                self.sent = SentPhotos::of(session, photos, size);
+                self.sent = PhotosOnDevice::of(session, photos, size);
                 return Ok((run, outputs));
             }
         }
         let inputs: Vec<Frame> = photos.iter().map(|p| scaled(p, width, height)).collect();
         let mut outputs = inputs.clone();
         let run = session.run(&inputs, &mut outputs, control, None)?;
-        self.sent = SentPhotos::of(session, photos, size);
+        self.sent = PhotosOnDevice::of(session, photos, size);
         Ok((run, outputs))
     }
 

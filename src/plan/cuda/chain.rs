@@ -101,10 +101,11 @@ pub(super) fn alternate(launches: &[Range<usize>], steps: &mut [CudaStep]) {
     for range in launches {
         let layers = range.len();
         let mut ends = true;
-        for step in &mut steps[range.clone()] {
+        for (layer, step) in steps[range.clone()].iter_mut().enumerate() {
             if let CudaOp::Conv(launch) = &mut step.op {
                 launch.backwards = ended_at_last;
-                // Large tiles turn from layer to layer of a chain.
+                // Large tiles turn from layer to layer of a chain, and as well where its layers are launched one by one.
+                launch.turned = launch.tile == Tile::DEEP && layer % 2 == 1;
                 let turns = launch.tile == Tile::DEEP && layers.is_multiple_of(2);
                 ends = launch.backwards == turns;
             }

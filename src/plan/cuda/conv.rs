@@ -237,6 +237,7 @@ impl Builder<'_> {
             replicate: false,
             upsample: false,
             backwards: false,
+            turned: false,
             split: 0,
             bias: shape.bias || shape.taps == Taps::ShiftedColumns,
             bias_scale: 1.0,

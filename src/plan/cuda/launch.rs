@@ -183,6 +183,8 @@ pub struct ConvLaunch {
     pub upsample: bool,
     /// Whether tiles are taken from the last one on.
     pub backwards: bool,
+    /// Whether each CTA takes its tiles from its last one on.
+    pub turned: bool,
     /// The phases of a tile are divided among 2^split CTAs, each of which has but one tile then.
     pub split: usize,
     /// Whether the convolution's bias is added (always for the picture).

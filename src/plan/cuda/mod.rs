@@ -448,7 +448,8 @@ impl<'a> Builder<'a> {
         let launches = chain::launches(&self.steps, self.batch, self.limits);
         let launches = joint::join(launches, &self.steps, self.limits);
         let mut steps = self.steps;
-        chain::alternate(&launches, &mut steps);
+        // As of one frame: statistics are merged in the order of the tiles, and a batch is to give the same bits.
+        chain::alternate(&chain::launches(&steps, 1, self.limits), &mut steps);
         let exchange_bytes = launches
             .iter()
             .filter(|launch| launch.len() > 1)

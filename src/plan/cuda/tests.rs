@@ -324,7 +324,7 @@ pub(super) fn check(plan: &CudaPlan, device: &DeviceLimits) {
                 "{}: {shared}",
                 step.layer
             );
-            let units = launch.tiles.0 * launch.tiles.1 << launch.split;
+            let units = (launch.tiles.0 * launch.tiles.1) << launch.split;
             assert!(launch.ctas.0 <= units);
             if launch.split > 0 {
                 assert_eq!((launch.phases, launch.ctas.0), (4, units), "{}", step.layer);
@@ -475,7 +475,7 @@ fn layers_are_spread_evenly() {
                 let CudaOp::Conv(conv) = &step.op else {
                     panic!("{} is no convolution", step.layer);
                 };
-                let tiles = conv.tiles.0 * conv.tiles.1 << conv.split;
+                let tiles = (conv.tiles.0 * conv.tiles.1) << conv.split;
                 let least = tiles.div_ceil(device.multiprocessors);
                 assert_eq!(
                     busiest(tiles, conv.ctas.0, device),
@@ -485,6 +485,62 @@ fn layers_are_spread_evenly() {
                 );
             }
         }
+    }
+}
+
+/// What decides in which order a layer's statistics are merged is the same for any number of frames at once, or a batch would paint
+/// other bits than its frames by themselves, also where its chains do not fit the device.
+#[test]
+fn a_batch_merges_statistics_in_the_order_of_a_frame() {
+    let hopper = &DEVICES[4];
+    for size in [(256, 256), (512, 512), (480, 640), (720, 1280)] {
+        for precision in [Precision::Fp16, Precision::Tf32, Precision::Fp32] {
+            let mode = Mode::new(Variant::Fused, precision);
+            let order = |batch| -> Vec<_> {
+                let plan = CudaPlan::new(&published(), size, batch, mode, hopper).expect("a plan");
+                let orders = plan.steps.iter().filter_map(|step| match &step.op {
+                    CudaOp::Conv(c) => Some((c.tile, c.ctas, c.split, c.backwards, c.turned)),
+                    _ => None,
+                });
+                orders.collect()
+            };
+            assert_eq!(order(1), order(2), "{size:?} {precision}");
+        }
+    }
+}
+
+/// Few tiles of a doubled layer are divided among more CTAs; each launch begins where the one before ended, and of large tiles every
+/// second layer of a chain turns.
+#[test]
+fn tiles_are_divided_and_taken_in_turns() {
+    let mode = Mode::new(Variant::Fused, Precision::Fp16);
+    let conv = |size, layer: &str| {
+        let plan = plan(&published(), size, mode, &DEVICES[4]);
+        let mut steps = plan.steps.iter().filter(|step| step.layer == layer);
+        match &steps.next().expect("the layer").op {
+            CudaOp::Conv(launch) => *launch,
+            other => panic!("{other:?}"),
+        }
+    };
+    let split = |size| ["deconv1", "deconv2"].map(|layer| conv(size, layer).split);
+    assert_eq!(split((256, 256)), [2, 1]);
+    assert_eq!(split((512, 512)), [1, 0]);
+    assert_eq!(split((720, 1280)), [0, 0]);
+    let order = |size, layer: &str| {
+        let launch = conv(size, layer);
+        (launch.backwards, launch.turned)
+    };
+    for (size, is_deep) in [((512, 512), false), ((720, 1280), true)] {
+        let row = |layer: &str| order(size, layer);
+        assert_eq!(
+            ["conv1", "conv2", "conv3"].map(|l| row(l).0),
+            [false, true, false]
+        );
+        assert_eq!(row("res1.conv1"), (true, false));
+        assert_eq!(row("res1.conv2"), (true, is_deep));
+        // Ten layers that turn end where they would have begun.
+        let behind = ["deconv1", "deconv2", "deconv3"].map(|l| row(l).0);
+        assert_eq!(behind, [is_deep, !is_deep, is_deep], "{size:?}");
     }
 }
 

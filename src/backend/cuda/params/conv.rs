@@ -124,8 +124,8 @@ params! {
         backwards: i32,
         /// The phases of a tile are divided among 2^split CTAs, each of which has but one tile then; on Hopper.
         split: i32,
-        /// Fills up.
-        spare: i32,
+        /// 1: each CTA takes its tiles from its last one on; of the large tiles on Hopper.
+        turned: i32,
         /// Where in the tile each step of a phase begins, in units of 16 bytes.
         walk: [[u32; 32]; 12],
     }
