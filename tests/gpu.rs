@@ -405,8 +405,6 @@ fn graph_and_launches_agree(backend: &dyn Backend) -> Result<(), Failed> {
 /// Several frames at once are painted as each by itself, in their order: to the bit by our own kernels;
 /// a library may choose another algorithm for a batch, so there the rule for the precision decides.
 fn batches_are_painted_as_single_frames(backend: &dyn Backend) -> Result<(), Failed> {
-    let network = network();
-    let control = RunControl::default();
     let frames: Vec<Frame> = (0..5)
         .map(|i| {
             Frame::from_fn(70, 45, |x, y| {
@@ -414,37 +412,45 @@ fn batches_are_painted_as_single_frames(backend: &dyn Backend) -> Result<(), Fai
             })
         })
         .collect();
-    for mode in backend.modes() {
-        let single = SessionSpec::single(70, 45, mode);
-        let mut session = backend.open(&network, &single)?;
-        let mut expected = frames.clone();
-        for (frame, painted) in frames.iter().zip(&mut expected) {
-            session.paint(frame, painted, &control)?;
-        }
-        let mut session = backend.open(&network, &SessionSpec { batch: 3, ..single })?;
-        let mut painted = frames.clone();
-        session.run(&frames, &mut painted, &control, None)?;
-        let by_library = session
-            .summary()
-            .conv_provider
-            .is_some_and(|c| c.reason.is_none());
-        let same = |(a, b)| Equality::between(a, b, [mode.precision; 2]).passed();
-        if by_library && painted.iter().zip(&expected).all(same) {
-            continue;
-        }
-        if painted != expected {
-            return Err(format!("{mode}: a batch of 3 paints other pictures").into());
-        }
+    backend
+        .modes()
+        .into_iter()
+        .try_for_each(|mode| paints_a_batch_as_single_frames(backend, mode, &frames, 3))
+}
+
+/// Frames of one size are painted, so many at once, as each by itself: to the bit, a library's convolutions by the rule.
+fn paints_a_batch_as_single_frames(
+    backend: &dyn Backend,
+    mode: Mode,
+    frames: &[Frame],
+    batch: usize,
+) -> Result<(), Failed> {
+    let (network, control) = (network(), RunControl::default());
+    let (width, height) = (frames[0].width(), frames[0].height());
+    let single = SessionSpec::single(width, height, mode);
+    let mut session = backend.open(&network, &single)?;
+    let mut expected = frames.to_vec();
+    for (frame, painted) in frames.iter().zip(&mut expected) {
+        session.paint(frame, painted, &control)?;
     }
-    Ok(())
+    let mut session = backend.open(&network, &SessionSpec { batch, ..single })?;
+    let mut painted = frames.to_vec();
+    session.run(frames, &mut painted, &control, None)?;
+    let by_library = session
+        .summary()
+        .conv_provider
+        .is_some_and(|c| c.reason.is_none());
+    let same = |(a, b)| Equality::between(a, b, [mode.precision; 2]).passed();
+    if painted == expected || (by_library && painted.iter().zip(&expected).all(same)) {
+        return Ok(());
+    }
+    Err(format!("{mode} at {width}x{height}: a batch of {batch} paints other pictures").into())
 }
 
 /// Where a batch's chains do not fit the device, its layers are launched one by one: with the same bits.
 fn batches_without_chains_are_painted_as_single_frames(
     backend: &dyn Backend,
 ) -> Result<(), Failed> {
-    let network = network();
-    let control = RunControl::default();
     for (width, height) in [(512, 512), (1280, 720)] {
         let frames: Vec<Frame> = (0..2)
             .map(|i| {
@@ -453,24 +459,9 @@ fn batches_without_chains_are_painted_as_single_frames(
                 })
             })
             .collect();
-        for mode in backend
-            .modes()
-            .into_iter()
-            .filter(|mode| mode.variant == Variant::Fused)
-        {
-            let single = SessionSpec::single(width, height, mode);
-            let mut session = backend.open(&network, &single)?;
-            let mut expected = frames.clone();
-            for (frame, painted) in frames.iter().zip(&mut expected) {
-                session.paint(frame, painted, &control)?;
-            }
-            let mut session = backend.open(&network, &SessionSpec { batch: 2, ..single })?;
-            let mut painted = frames.clone();
-            session.run(&frames, &mut painted, &control, None)?;
-            if painted != expected {
-                return Err(
-                    format!("{mode} at {width}x{height}: a batch paints other pictures").into(),
-                );
+        for mode in backend.modes() {
+            if mode.variant == Variant::Fused {
+                paints_a_batch_as_single_frames(backend, mode, &frames, 2)?;
             }
         }
     }

@@ -75,23 +75,17 @@ impl Setup<'_> {
         let spec = self.spec(mode);
         let open = || self.backend.open_unless_cancelled(network, &spec, control);
         let pictures = self.pictures();
-        let mut sessions = vec![open()?];
-        let mut first = vec![pictures[..self.batch].to_vec()];
-        if paint(
-            &mut sessions,
-            &pictures[..self.batch],
-            &mut first,
-            true,
-            control,
-        )?
-        .is_none()
-        {
+        let frames = &pictures[..self.batch];
+        let mut first = open()?;
+        first.run(frames, &mut frames.to_vec(), control, None)?;
+        if first.sent().is_none() {
             return Ok(None);
         }
+        let mut sessions = vec![first];
         while sessions.len() < styles {
             sessions.push(open()?);
         }
-        let mut once = vec![pictures[..self.batch].to_vec(); styles];
+        let mut once = vec![frames.to_vec(); styles];
         let mut each = once.clone();
         let (mut once_ms, mut each_ms) = (Vec::new(), Vec::new());
         for round in 0..self.warmup + self.frames {

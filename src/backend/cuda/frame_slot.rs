@@ -216,6 +216,7 @@ impl FrameSlot {
 
     /// Queues the upload of a camera's frame, to where the painting will be, and decodes it to the photo.
     fn queue_decoding(&self, on: &DeviceNetwork, decoding: &Decoding) -> Result<(), DriverFailure> {
+        self.withdraw();
         let (to, from) = (on.at(self.layout.painting), self.pinned.start);
         // SAFETY: both have these bytes, and the device is waited for before anybody touches them.
         unsafe { (on.driver).upload_pinned(to, from, decoding.bytes, Queue::Painting)? };
@@ -273,15 +274,15 @@ impl FrameSlot {
             composing,
         } = besides;
         let driver = on.driver.as_ref();
-        if sent.is_none() {
-            self.withdraw();
-        }
         let _frame = on.frame();
         let begun = driver.record(self.event(FrameEvent::Sent), Queue::Painting);
         let uploaded = begun.and_then(|()| match (sent, decoding, composing) {
             (Some(from), ..) => self.queue_copy(on, from),
             (None, Some(decoding), _) => self.queue_decoding(on, decoding),
-            (None, None, Some(composing)) if composing.is_raw() => composing.queue_raw(driver),
+            (None, None, Some(composing)) if composing.is_raw() => {
+                self.withdraw();
+                composing.queue_raw(driver)
+            }
             _ => self.queue_upload(on, Queue::Painting),
         });
         let queued = uploaded.and_then(|()| {

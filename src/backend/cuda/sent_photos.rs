@@ -7,7 +7,6 @@ use super::{driver::DevicePtr, kernels::Kernels};
 use crate::plan::cuda::CudaPlan;
 
 /// Where photos lie.
-#[derive(Clone)]
 pub(super) struct SentPlace {
     pub(super) at: DevicePtr,
     /// Photos, rows and columns of each, and those that it has where it lies.

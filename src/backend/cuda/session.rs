@@ -249,9 +249,7 @@ impl CudaSession {
 
 impl Drop for CudaSession {
     fn drop(&mut self) {
-        for slot in std::iter::once(&self.first).chain(&self.second) {
-            slot.withdraw();
-        }
+        self.first.withdraw();
         // The memory that is freed next may still be in use. A lost context refuses to wait; then it is not in
         // use.
         self.network.driver.wait().ok();

@@ -94,7 +94,7 @@ struct Measurement {
     pipelined_fps: Option<f64>,
     /// The share of that time in which the device painted, by its own clock.
     pipelined_busy: Option<f64>,
-    /// Several styles of one frame; only where that was asked for, on a device with transfers.
+    /// Several styles of one frame; only where that was requested, on a device with transfers.
     #[serde(skip_serializing_if = "Option::is_none")]
     several_styles: Option<SeveralStyles>,
     /// Direct-form operations per second at the median, in 1e9.
@@ -232,9 +232,10 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
     };
     for setup in &setups {
         setup.check(&chosen, args.max_memory)?;
-        for &mode in chosen.iter().filter(|_| args.styles.is_some()) {
-            let sessions = vec![mode; args.styles.map_or(0, usize::from)];
-            setup.check(&sessions, args.max_memory)?;
+        if let Some(styles) = args.styles {
+            for &mode in &chosen {
+                setup.check(&vec![mode; usize::from(styles)], args.max_memory)?;
+            }
         }
     }
     let profile = args.kernels || args.csv.is_some() || args.trace.is_some();
@@ -260,16 +261,15 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
                 kernels.push(setup.kernels(mode, args.kernels)?);
             }
             let mut styles = Vec::new();
-            for &mode in &chosen {
-                styles.push(match args.styles {
-                    Some(count) => setup.several_styles(mode, usize::from(count), &control)?,
-                    None => None,
-                });
+            if let Some(count) = args.styles {
+                for &mode in &chosen {
+                    styles.push(setup.several_styles(mode, usize::from(count), &control)?);
+                }
             }
             Ok::<_, CliError>((measured, process_peak_bytes, kernels, styles))
         });
         let (measured, process_peak_bytes, kernels, styles) = taken?;
-        if args.styles.is_some() && styles.contains(&None) {
+        if styles.contains(&None) {
             write_message(
                 "note: frames do not travel to this device: several styles of one share nothing",
             );

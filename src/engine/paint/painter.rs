@@ -47,10 +47,11 @@ struct PhotosOnDevice {
 impl PhotosOnDevice {
     /// What `session` was sent of `photos`, if that is there still.
     fn of(session: &dyn Session, photos: &[&Arc<Frame>], size: (usize, usize)) -> Option<Self> {
+        let frames = session.sent()?;
         Some(Self {
             photos: photos.iter().map(|photo| Arc::downgrade(photo)).collect(),
             size,
-            frames: session.sent()?,
+            frames,
         })
     }
 
