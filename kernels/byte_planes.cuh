@@ -12,8 +12,7 @@ template <int TOGETHER, int CHANNELS, class Meet>
 __device__ __forceinline__ void bytes_of_planes(const ConvParams& p, u32 tile, bool is_positive, const SumFactors<CHANNELS>& factors, ByteMemory& memory, Meet meet) {
     const int pixels = p.tile_rows * p.tile_columns, planes = p.chunk_channels / 16, apart = 2 * p.pitch;
     // Thread after thread takes the next pixel, plane after plane: neighbours lie side by side.
-    int thread = threadIdx.x;
-    stay(thread);
+    const int thread = thread_number();
     const int first_plane = (u32)thread / (u32)pixels, first_pixel = thread - first_plane * pixels;
     const int over = 256u / (u32)pixels, beside = 256 - over * pixels;
     int plane = first_plane, pixel = first_pixel;

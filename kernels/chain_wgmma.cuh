@@ -10,23 +10,29 @@
 //
 // Between layers nothing goes back to the driver: the CTAs tell each other their statistics and that their
 // maps are written (exchange.cuh). Meanwhile the next layer's weights come. A CTA that has a single tile
-// leaves its values where they are, in shared memory, and reads only its halo.
+// leaves its values where they are, in shared memory, and reads only its halo, from the CTAs around, while the statistics are
+// exchanged.
 //
-// Launch: block 384: two warpgroups compute and one gives its registers away and prefetches weights; grid (CTAs of
+// Launch: block 384: two warpgroups compute (the team); the third gives registers away: one warp prefetches weights, the others
+// tell that the map is written and bring the halo; grid (CTAs of
 // an image, channel tiles, images), all of them on the device at once where there are several layers;
 // dynamic shared memory = ring of weights + input tile + list of its pixels (+ output tile in 16 bits).
 //
 // Work: a layer of 128 to 128 channels, 3x3, 128x128: 4.83 GFLOP. Operands: 96 of 128 bytes a clock (core_wgmma.cuh). Roofline: arithmetic, of the tensor cores.
-// Measured: NVIDIA H200, driver 580.159, 2026-11-24, launches between device events, medians of 20, the network
-// at 512x512 in fp16: ten residual layers 142 us (339 TFLOP/s of 650 to 790), the layer to 128 channels before them 28. Of
-// a layer's 28,000 clocks the products take 13,100, the exchange 8,300, the norm 1,800 (3,700 where the residual stream is
-// added), storing and statistics 3,300. No difference: storing of a tile that stays only what neighbours read. Where a multiprocessor has several
+// Measured: NVIDIA H100, driver 580.159, 2026-11-25, launches between device events, medians of 30, the network
+// at 512x512 in fp16: ten residual layers 129 us (374 TFLOP/s), the layer to 128 channels before them 28. Of
+// a layer's 24,000 clocks the products take 10,100, the exchange 6,700 (2,400 of them until the parts of all CTAs have come, 1,000
+// until they are merged, 1,500 until that is known), the norm 1,800 (3,600 where the residual stream is
+// added), storing and statistics 3,500. Before a channel was merged by one CTA and the halo brought by warps of its own: 140 us.
+// Slower: the residual stream brought by those warps while the layer before is multiplied (137 us), whose copies take shared memory
+// from the products. Where a multiprocessor has several
 // tiles, deep_wgmma.cuh is faster in 16 bits: at 1280x720 the ten layers took 500 us here, of which the products took 39 %.
 // Slower there: two tiles in turn, the next one normalised by the same warps while one is multiplied (52 to 57 us a layer).
 //
 // Barriers: of the CTA before the warpgroups part; of the team (sync_team) after the tile was copied by others,
-// after it is normalised, after it is multiplied, after it is staged; bar 2 and 3 within a half of the team
-// in the exchange. The ring's own are in core_wgmma.cuh.
+// after it is normalised, after it is multiplied, after it is staged; bar 3 of a half of the team or of the halo's warps when
+// the maps of other CTAs are written; in shared memory, that the team has stored its map (`stored`) and that the halo is there
+// (`came`): barriers by number, at which some arrive without waiting, racecheck does not follow. The ring's own are in core_wgmma.cuh.
 #pragma once
 #include "byte_planes.cuh"
 #include "chain_params.cuh"
@@ -41,11 +47,6 @@ __device__ __forceinline__ uint4 load_early(const void* from) {
     asm volatile("ld.global.v4.u32 {%0, %1, %2, %3}, [%4];" : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "l"(from) : "memory");
     return v;
 }
-__device__ __forceinline__ void copy_four(float* to, const float* from) {
-    const float4 four = *reinterpret_cast<const float4*>(from);
-    to[0] = four.x; to[1] = four.y; to[2] = four.z; to[3] = four.w;
-}
-
 // What the norm does to the channels from `channel` on, as the exchange left it.
 template <int PACK, class Memory> __device__ __forceinline__ void read_factors(Factors<PACK>& f, const Memory& statistics, int channel) {
 #pragma unroll
@@ -83,10 +84,7 @@ struct TileGather {
     }
 
     __device__ __forceinline__ static int thread() {
-        // Computed when it is needed: kept, what follows from it would take registers.
-        int all = threadIdx.x;
-        stay(all);
-        return all - FIRST;
+        return thread_number() - FIRST;
     }
     __device__ __forceinline__ static void sync() { asm volatile("bar.sync %0, %1;" ::"n"(BAR), "n"(THREADS) : "memory"); }
 
@@ -182,14 +180,14 @@ struct TileGather {
         }
     }
 
-    // Asks for the raw values of `count` listed pixels, by the last half of the threads.
-    __device__ __forceinline__ void copy_by_half(u32 memory, const uint2* listed, int count) const {
+    // Asks for the raw values of `count` listed pixels, by the CTA's threads from OF_FIRST on, COPIERS of them.
+    template <int OF_FIRST, int COPIERS> __device__ __forceinline__ void copy_listed(u32 to, const uint2* listed, int count) const {
         if constexpr (IN_PLACE) {
-            const int packs = p.chunk_channels / PACK, at_once = THREADS / 2 / packs;
-            const int of_half = thread() - THREADS / 2, pack = of_half % packs;
-            if (of_half / packs >= at_once) return;
+            const int packs = p.chunk_channels / PACK, at_once = COPIERS / packs;
+            const int number = thread() + FIRST - OF_FIRST, pack = number % packs;
+            if (number / packs >= at_once) return;
             const char* from = static_cast<const char*>(layer.input) + start + (pack * PACK - channel) * (int)sizeof(S);
-            copy_some(memory + pack * p.pitch, from, listed, of_half / packs, at_once, count);
+            copy_some(to + pack * p.pitch, from, listed, number / packs, at_once, count);
         }
     }
 
@@ -432,9 +430,10 @@ template <int PIXELS, int ROWS, int COLUMNS> __device__ __forceinline__ u32 shar
 
 // Stores those of PIXELS staged pixels side by side, from the one at `y`, `x` of the grid on, that `stored` has a bit for, and
 // takes all of them into the statistics: 8 channels from `channel` on, which lie at `from` in shared memory.
-template <class S, int PIXELS>
+// `then` is called between both.
+template <class S, int PIXELS, class Then>
 __device__ __forceinline__ void store_pixels(const ConvParams& p, void* output, u32 from, RowStatistics& own, int y, int x, int channel, int phase,
-                                             u32 stored = ~0u) {
+                                             u32 stored, Then then) {
     const int scale = p.phases == 4 ? 2 : 1, n = y < p.grid_height ? min(PIXELS, p.grid_width - x) : 0;
     uint4 row[PIXELS];
 #pragma unroll
@@ -447,6 +446,7 @@ __device__ __forceinline__ void store_pixels(const ConvParams& p, void* output, 
             if (k < n && stored >> k & 1u) *reinterpret_cast<uint4*>(to + (long long)(k * scale) * p.out_channels) = row[k];
         }
     }
+    then();
     if (p.out_scale != nullptr) own.take<S>(row, n);
 }
 
@@ -480,6 +480,41 @@ __device__ __forceinline__ void multiply_tile(const ChainParams& chain, int at, 
     }
 }
 
+// Threads of a chain's team, then a warp that prefetches weights, then those that bring the halo.
+constexpr int TEAM = 256, FIRST_OF_HALO = TEAM + 32, OF_HALO = 96;
+
+// Barriers between the team and the halo's warps.
+struct HaloBarriers {
+    u64 stored;
+    u64 came;
+};
+
+// Between the layers of a chain: waits until the maps of other CTAs are written.
+template <int THREADS> __device__ __forceinline__ void sync_written() { asm volatile("bar.sync 3, %0;" ::"n"(THREADS) : "memory"); }
+
+// What the halo's warps do: between two layers each they tell that this CTA's map is written, and where the tile
+// `stays` in shared memory they bring its halo.
+template <int BN, int ROWS, int COLUMNS, class Gather>
+__device__ __forceinline__ void bring_halos(const ChainParams& chain, u32 stored, u32 came, u32 tile, uint2* listed, const int& halo, bool stays) {
+    const ConvParams& p = chain.all;
+    Exchange<BN> exchange(chain);
+    const int place = tile_taken(p, blockIdx.x), near = exchange.template if_near<ROWS, COLUMNS>(place);
+    for (int at = 1; at < chain.count; ++at) {
+        ++exchange.tag;
+        // The team has stored its map.
+        wait_barrier(stored, at - 1 & 1);
+        if (threadIdx.x == FIRST_OF_HALO + 32) exchange.tell_written();
+        if (!stays) continue;
+        if (threadIdx.x / 32 == FIRST_OF_HALO / 32) exchange.wait_for_maps(near);
+        sync_written<OF_HALO>();
+        Gather gather(p, chain.layers[at], tile, listed);
+        gather.start_at(place / p.tiles_x * ROWS * p.stride - p.origin, place % p.tiles_x * COLUMNS * p.stride - p.origin);
+        gather.template copy_listed<FIRST_OF_HALO, OF_HALO>(tile, listed + p.tile_rows * p.tile_columns, halo);
+        wait_for_copies();
+        arrive(came);
+    }
+}
+
 // TILES x 128 pixels, BW side by side, from maps; the parameters say which layers. BYTES: halves are multiplied as bytes.
 template <class S, class O, int TILES, int BN, int BW, int STEPS, int DEPTH, bool BYTES = false>
 __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
@@ -491,6 +526,7 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
     extern __shared__ __align__(128) char memory[];
     __shared__ StatisticsMemory<Core::SLOTS, BN> statistics;
     __shared__ RingBarriers barriers;
+    __shared__ HaloBarriers of_halo;
     __shared__ int halo;  // pixels of the tile that other CTAs have
 
     const int image = blockIdx.z, n_tile = blockIdx.y;
@@ -503,14 +539,24 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
     const int tiles = p.tiles_x * p.tiles_y, mine = (tiles - (int)blockIdx.x + (int)gridDim.x - 1) / (int)gridDim.x;
     Stream stream;
     stream.start(&barriers, memory, p.ring_stages, blocks, chain.count);
-    // The ring's barriers are there.
+    const u32 stored = shared_address(&of_halo.stored), came = shared_address(&of_halo.came);
+    if (threadIdx.x == 0) {
+        init_barrier(stored, TEAM);
+        init_barrier(came, OF_HALO);
+        publish_barriers();
+    }
+    // The barriers are there.
     __syncthreads();
     let_next_launch_begin();
     if (threadIdx.x >= Core::THREADS) {
-        give_registers<24>();
-        if (threadIdx.x == Core::THREADS) stream.prefetch(chain.layers, chain.count, n_tile, mine);
+        give_registers<40>();
+        if (threadIdx.x == TEAM) stream.prefetch(chain.layers, chain.count, n_tile, mine);
+        if (threadIdx.x >= FIRST_OF_HALO && chain.count > 1) {
+            wait_for_launch_before();
+            bring_halos<BN, BH, BW, Gather>(chain, stored, came, tile, pixels, halo, Gather::IN_PLACE && mine == 1);
+        }
     } else {
-        take_registers<240>();
+        take_registers<232>();
         wait_for_launch_before();
 
         Exchange<BN> exchange(chain);
@@ -546,14 +592,16 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
                 f.read(p, image, gather.channel);
                 wait_for_copies();
             } else {
-                if (threadIdx.x < Core::THREADS / 2) {
+                if (threadIdx.x < BN) {
                     exchange.merge(p, chain.layers[at - 1], statistics);
-                } else {
-                    exchange.wait_for_maps();
-                    gather.copy_by_half(tile, kept ? pixels + listed : pixels, kept ? halo : listed);
+                } else if (!kept) {
+                    if (threadIdx.x / 32 == BN / 32) exchange.wait_for_maps(-1);
+                    sync_written<TEAM - BN>();
+                    gather.template copy_listed<BN, TEAM - BN>(tile, pixels, listed);
+                    wait_for_copies();
                 }
-                wait_for_copies();
                 // What others copied is there, and what the norm does to it.
+                if (kept) wait_barrier(came, at - 1 & 1);
                 sync_team();
                 read_factors(f, statistics, gather.channel);
             }
@@ -583,7 +631,12 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
                         // All values are there.
                         sync_team();
                         const int row = threadIdx.x / 16, pack = threadIdx.x % 16;
-                        store_pixels<S, 8>(p, layer.output, to + pack * pitch + row * row_bytes, own, y0 + row, x0, n_tile * BN + pack * 8, phase);
+                        // What stays here nobody reads from the map but neighbours, where no edge mirrors it.
+                        const bool shares = keeps && is_inner_tile(p, y0 - p.origin, x0 - p.origin);
+                        const u32 shared = shares ? shared_pixels<8, BH, BW>(p.origin, row, 0) : ~0u;
+                        store_pixels<S, 8>(p, layer.output, to + pack * pitch + row * row_bytes, own, y0 + row, x0, n_tile * BN + pack * 8, phase, shared, [&] {
+                            if (phase == p.phases - 1 && next >= tiles && at + 1 < chain.count) arrive(stored);
+                        });
                     } else {
                         write_map<S, BN>(p, layer.output, core, own, image, n_tile, phase, [&](int row, int& y, int& x) {
                             y = y0 + Core::pixel(row) / BW;
@@ -603,7 +656,12 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
                 sync_team();
             }
             if (at + 1 == chain.count) break;
-            exchange.publish(own, statistics);
+            if constexpr (!STAGES) arrive(stored);
+            gather_warps(own, statistics);
+            // The warps' parts are complete.
+            sync_team();
+            ++exchange.tag;
+            if (threadIdx.x < BN) exchange.tell_part(statistics);
         }
         if (chain.count > 1) exchange.end();
         if (p.out_scale != nullptr) finish_statistics(p, own, statistics);

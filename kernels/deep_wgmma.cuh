@@ -26,7 +26,9 @@
 // Measured: NVIDIA H200, driver 580.159, 2026-11-24, launches between device events, medians of 20, the network in fp16: ten
 // residual layers at 1280x720 364 us (466 TFLOP/s), at 1920x1080 705 us (542); before tiles stayed from layer to layer, 408
 // and 757. Alone, with weights that stay, the products of a tile take 19,000 clocks (18,400 at the tensor cores' rate); of a
-// layer with two tiles, 72,000 at 1280x720, they are somewhat more than half. Without weights on the way and without a next tile
+// layer with two tiles, 72,000 at 1280x720, they are somewhat more than half. Since an exchange is shorter (exchange.cuh) 366 us on an H100,
+// 379 before, in one run; with shuffles in it 381, because the compiler kept the state of the weights' ring out of its uniform
+// registers then, though they run once a layer. Without weights on the way and without a next tile
 // that is loaded, which gives wrong results, the ten layers take 6 % less. The rest is what nothing is multiplied in: what is
 // behind the last products 5,000 to 7,000, the exchange 8,500, the halo and the norm 5,000 to 8,000. Notes of the clock
 // in this kernel make the compiler serialise the products (its note C7510): it looks as if those took 31,000 then.
@@ -39,7 +41,8 @@
 //
 // Barriers: of each tile in shared memory, that it is there (`ready`) and that it is multiplied and its values lie in
 // its place (`staged`); of a layer, that its producers have gathered its statistics and stored its map (`gathered`) and
-// that it is known what the next norm does (`merged`); of the consumers (sync_team) when both have multiplied a tile,
+// that it is known what the next norm does (`merged`), and that the maps of other CTAs are written, around a layer's first tile or
+// all of them (`written_around`, `written`); of the consumers (sync_team) when both have multiplied a tile,
 // and in the exchange; bar 4 of the producers after a tile is stored and around its list. All threads of a kind arrive:
 // one for its warp takes longer, and compute-sanitizer follows barriers thread by thread. The ring's own are in
 // core_wgmma.cuh.
@@ -54,6 +57,8 @@ struct TileBarriers {
     u64 staged[2];
     u64 gathered;
     u64 merged;
+    u64 written_around;
+    u64 written;
 };
 
 // Where a tile's values lie on their way out, as cell planes in shared memory: the first one, and bytes from plane to plane,
@@ -65,7 +70,7 @@ struct Staging {
 
 // The consumers' part of a tile's way out: puts their values there, rounded as they are stored.
 template <class S, class Core> __device__ __forceinline__ void stage_halves(Core& core, const Staging& to) {
-    const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, pitch = to.pitch;
+    const int thread = thread_number(), lane = thread % 32, warp = thread / 32, pitch = to.pitch;
     const u32 at = to.first + lane / 16 * pitch + (warp % 4 * 2 + lane / 8 % 2) * to.row + warp / 4 * to.half + lane % 8 * 16;
 #pragma unroll
     for (int t = 0; t < 2; ++t)
@@ -101,6 +106,7 @@ template <class S, int STEPS, int DEPTH, bool BYTES = false> __device__ __forcei
     const u32 ring_bytes = p.ring_stages * Stream::BLOCK_BYTES, tile = shared_address(memory) + ring_bytes;
     const u32 ready = shared_address(of_tiles.ready), staged = shared_address(of_tiles.staged);
     const u32 gathered = shared_address(&of_tiles.gathered), merged = shared_address(&of_tiles.merged);
+    const u32 written_around = shared_address(&of_tiles.written_around), written = shared_address(&of_tiles.written);
     uint2* const pixels = reinterpret_cast<uint2*>(memory + ring_bytes + 2 * p.tile_bytes);
     const int tiles = p.tiles_x * p.tiles_y, mine = (tiles - (int)blockIdx.x + (int)gridDim.x - 1) / (int)gridDim.x;
     Stream stream;
@@ -115,6 +121,8 @@ template <class S, int STEPS, int DEPTH, bool BYTES = false> __device__ __forcei
         }
         init_barrier(gathered, PRODUCERS);
         init_barrier(merged, CONSUMERS);
+        init_barrier(written_around, 32);
+        init_barrier(written, 32);
         publish_barriers();
     }
     // The barriers are there.
@@ -155,8 +163,17 @@ template <class S, int STEPS, int DEPTH, bool BYTES = false> __device__ __forcei
             }
             if (is_last) break;
             wait_barrier(gathered, at & 1);
-            exchange.tell(statistics);
-            if (threadIdx.x < BN) exchange.merge(p, chain.layers[at], statistics);
+            ++exchange.tag;
+            if (threadIdx.x < BN) {
+                exchange.tell_part(statistics);
+                exchange.merge(p, chain.layers[at], statistics);
+            } else if (threadIdx.x < BN + 32) {
+                if (threadIdx.x == BN) exchange.tell_written();
+                exchange.wait_for_maps(exchange.template if_near<SIDE, SIDE>(tile_at(at + 1, 0)));
+                arrive(written_around);
+                exchange.wait_for_maps(-1);
+                arrive(written);
+            }
             arrive(merged);
         }
         if (chain.count > 1) exchange.end();
@@ -171,7 +188,6 @@ template <class S, int STEPS, int DEPTH, bool BYTES = false> __device__ __forcei
         if (threadIdx.x == CONSUMERS + PRODUCERS) stream.prefetch(chain.layers, chain.count, n_tile, mine);
     } else {
         wait_for_launch_before();
-        Exchange<BN> exchange(chain);
         bool is_inner = false;  // the listed tile does not touch the map's edges
 #pragma unroll 1
         for (int at = 0;; ++at) {
@@ -213,9 +229,7 @@ template <class S, int STEPS, int DEPTH, bool BYTES = false> __device__ __forcei
                 gather.start_at(t / p.tiles_x * SIDE - p.origin, t % p.tiles_x * SIDE - p.origin);
                 gather.tile = tile + which * p.tile_bytes + channels;
                 const u32 beside = (which ? -1 : 1) * p.tile_bytes;
-                if (threadIdx.x / 32 == CONSUMERS / 32) exchange.wait_as_warp();
-                // The layer before is written.
-                Gather::sync();
+                wait_barrier(written_around, at - 1 & 1);
                 gather.copy_halo();
                 if (layer.skip != nullptr && layer.skip == chain.layers[at - 1].keep) gather.copy_own(gather.tile + beside, layer.skip);
                 wait_barrier(merged, at - 1 & 1);
@@ -230,6 +244,8 @@ template <class S, int STEPS, int DEPTH, bool BYTES = false> __device__ __forcei
             for (int i = 0; i < mine; ++i) {
                 const int t = tile_at(at, i), y = t / p.tiles_x * SIDE, x = t % p.tiles_x * SIDE;
                 const bool stays = !is_last && i + 1 == mine;
+                // The layer before is written.
+                if (at > 0 && i == 0) wait_barrier(written, at - 1 & 1);
                 // The list was read, and so was what lay where the next tile comes.
                 Gather::sync();
                 if (i + 1 < mine) {
@@ -257,7 +273,7 @@ template <class S, int STEPS, int DEPTH, bool BYTES = false> __device__ __forcei
                     const int column = half * HALF + across;
                     store_pixels<S, TOGETHER>(p, output, from.first + pack * from.pitch + row * from.row + half * from.half + across * 16, own,
                                               y + row, x + column, n_tile * BN + pack * 8, 0,
-                                              shares ? shared_pixels<TOGETHER, SIDE, SIDE>(p.origin, row, column) : ~0u);
+                                              shares ? shared_pixels<TOGETHER, SIDE, SIDE>(p.origin, row, column) : ~0u, [] {});
                 }
                 // What a warp has gathered lies in shared memory: registers are needed for the next tile.
                 if (i == 0) {
@@ -270,7 +286,6 @@ template <class S, int STEPS, int DEPTH, bool BYTES = false> __device__ __forcei
             if (p.out_scale == nullptr) break;
             arrive(gathered);
             if (is_last) break;
-            ++exchange.tag;
         }
     }
 }

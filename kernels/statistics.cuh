@@ -4,7 +4,8 @@
 // Chan's formula (Chan, Golub, LeVeque 1983) so that each lane ends with a share of the columns, and adds
 // them to what it has from the tiles before. At the end a CTA merges its warps, the last CTA of a group
 // merges the group, and the last group merges all of them into the scale and mean that the next layer
-// applies: two short merges instead of one long one, because the launch behind waits for them. Every order
+// applies: two short merges instead of one long one, because the launch behind waits for them. These merge all their parts
+// at once: the mean first, counted from one of theirs, then the distances from it. Every order
 // is fixed by the shape. No floating-point atomics: equal input gives equal bits. Sums of squares are not
 // used, they cancel where a channel's mean is far from zero.
 #pragma once
@@ -166,6 +167,27 @@ __device__ __forceinline__ bool arrives_last(u32* ticket, u32 of) {
     return sync_team_or(last);
 }
 
+// The sum of some values: of neighbours first, then of neighbouring sums.
+template <int COUNT> __device__ __forceinline__ float sum_of(const float (&values)[COUNT]) {
+    float v[COUNT];
+#pragma unroll
+    for (int k = 0; k < COUNT; ++k) v[k] = values[k];
+#pragma unroll
+    for (int apart = 1; apart < COUNT; apart *= 2)
+#pragma unroll
+        for (int k = 0; k + apart < COUNT; k += 2 * apart) v[k] += v[k + apart];
+    return v[0];
+}
+
+// What a part adds to the sum of distances from `pivot`. Rounded, so that it is the same wherever it is added.
+__device__ __forceinline__ float moved(float count, float mean, float pivot) { return __fmul_rn(count, mean - pivot); }
+// What it adds to the sum of squared distances from the mean of all, which lies `move` above the pivot.
+__device__ __forceinline__ float spread(float count, float above_pivot, float squares, float move) {
+    const float distance = above_pivot - move;
+    return fmaf(__fmul_rn(count, distance), distance, squares);
+}
+__device__ __forceinline__ float inverse_or_zero(float count) { return count > 0.0f ? __fdividef(1.0f, count) : 0.0f; }
+
 // One channel's part of a merge.
 struct Part {
     float count;
@@ -179,56 +201,60 @@ struct Part {
         count += n;
     }
 
-    // Joins two halves, each joined the same way; what is not there comes last.
+    // All of them at once; of what is not there the count and the squares are zero.
     template <int COUNT> __device__ __forceinline__ static Part all(const float (&n)[COUNT], const float (&m)[COUNT],
                                                                    const float (&q)[COUNT]) {
-        Part parts[COUNT];
+        float v[COUNT];
 #pragma unroll
-        for (int k = 0; k < COUNT; ++k) parts[k] = Part{n[k], m[k], q[k]};
+        for (int k = 0; k < COUNT; ++k) v[k] = moved(n[k], m[k], m[0]);
+        const float count = sum_of(n), move = sum_of(v) * inverse_or_zero(count);
 #pragma unroll
-        for (int apart = 1; apart < COUNT; apart *= 2)
-#pragma unroll
-            for (int k = 0; k + apart < COUNT; k += 2 * apart) {
-                parts[k].join(parts[k + apart].count, parts[k + apart].mean, parts[k + apart].squares);
-            }
-        return parts[0];
+        for (int k = 0; k < COUNT; ++k) v[k] = spread(n[k], m[k] - m[0], q[k], move);
+        return Part{count, m[0] + move, sum_of(v)};
     }
 };
 
-// Merges `count` parts that lie at `parts`, (part, 3, BN), by all threads of the CTA, and returns the
-// channel threadIdx.x % BN's result to the first BN threads. MOST of a thread's loads are under way together.
+// Most parts that are merged at once: a warp's lanes, between the layers of a chain.
+constexpr int MOST_PARTS = 32;
+
+// Merges `count` parts that lie at `parts`, (part, 3, BN), every `apart`-th of them, by all threads of the CTA, for channel
+// threadIdx.x % BN. A thread's loads are under way together.
 template <int BN, class Memory>
-__device__ __forceinline__ Part merge_parts(const float* parts, int count, Memory& memory) {
-    constexpr int GROUPS = 256 / BN, MOST = 8;
-    const int c = threadIdx.x % BN, g = threadIdx.x / BN;
-    Part all = {0.0f, 0.0f, 0.0f};
-    for (int first = g; first < count; first += MOST * GROUPS) {
-        float n[MOST], m[MOST], q[MOST];
+__device__ __forceinline__ Part merge_parts(const float* parts, int apart, int count, Memory& memory) {
+    constexpr int THREADS = 256 / BN, MOST = MOST_PARTS / THREADS;
+    const int thread = thread_number(), c = thread % BN, first = thread / BN * MOST;
+    // Past the first-level cache, which may hold what was there before.
+    const float pivot = __ldcg(parts + BN + c);
+    float n[MOST], m[MOST], q[MOST], v[MOST];
 #pragma unroll
-        for (int k = 0; k < MOST; ++k) {
-            const int i = first + k * GROUPS;
-            const float* part = parts + (long long)min(i, count - 1) * (3 * BN) + c;
-            // Past the first-level cache, which may hold what was there before.
-            n[k] = i < count ? __ldcg(part) : 0.0f;
-            m[k] = __ldcg(part + BN);
-            q[k] = i < count ? __ldcg(part + 2 * BN) : 0.0f;
-        }
-        const Part some = Part::all(n, m, q);
-        all.join(some.count, some.mean, some.squares);
+    for (int k = 0; k < MOST; ++k) {
+        const bool is_there = first + k < count;
+        const float* part = parts + (long long)(first + k) * apart * (3 * BN) + c;
+        n[k] = is_there ? __ldcg(part) : 0.0f;
+        m[k] = is_there ? __ldcg(part + BN) : pivot;
+        q[k] = is_there ? __ldcg(part + 2 * BN) : 0.0f;
     }
-    memory.reduce[0][threadIdx.x] = all.count;
-    memory.reduce[1][threadIdx.x] = all.mean;
-    memory.reduce[2][threadIdx.x] = all.squares;
-    // Everyone's share is there.
+#pragma unroll
+    for (int k = 0; k < MOST; ++k) v[k] = moved(n[k], m[k], pivot);
+    memory.reduce[0][thread] = sum_of(n);
+    memory.reduce[1][thread] = sum_of(v);
+    // Everyone's sums are there.
     sync_team();
-    if (g == 0) {
+    float counts[THREADS], moves[THREADS];
 #pragma unroll
-        for (int k = 1; k < GROUPS; ++k) {
-            const int at = k * BN + c;
-            all.join(memory.reduce[0][at], memory.reduce[1][at], memory.reduce[2][at]);
-        }
+    for (int k = 0; k < THREADS; ++k) {
+        counts[k] = memory.reduce[0][k * BN + c];
+        moves[k] = memory.reduce[1][k * BN + c];
     }
-    return all;
+    const float total = sum_of(counts), move = sum_of(moves) * inverse_or_zero(total);
+#pragma unroll
+    for (int k = 0; k < MOST; ++k) v[k] = spread(n[k], m[k] - pivot, q[k], move);
+    memory.reduce[2][thread] = sum_of(v);
+    // And so are the squares.
+    sync_team();
+#pragma unroll
+    for (int k = 0; k < THREADS; ++k) moves[k] = memory.reduce[2][k * BN + c];
+    return Part{total, pivot + move, sum_of(moves)};
 }
 
 // Hands what the lanes gathered over to the CTA; the caller synchronises behind it.
@@ -268,34 +294,37 @@ __device__ __forceinline__ void norm_factors(const ConvParams& p, const Part& al
     mean = all.mean;
 }
 
+// Writes a channel's part for other CTAs.
+template <int BN> __device__ __forceinline__ void store_part(float* parts, int part, const Part& of_channel) {
+    float* to = parts + (long long)part * (3 * BN) + threadIdx.x;
+    to[0] = of_channel.count;
+    to[BN] = of_channel.mean;
+    to[2 * BN] = of_channel.squares;
+}
+
 // Merges this CTA's warps, whose parts are complete, publishes the result, and merges the CTAs: those of a group by
-// the group's last, the groups by the last group. `group_size` CTAs are a group.
+// the group's last, the groups by the last group. Every `groups`-th CTA is of the same group.
 template <int SLOTS, int BN>
 __device__ __forceinline__ void finish_gathered(const ConvParams& p, StatisticsMemory<SLOTS, BN>& memory) {
-    const int image = blockIdx.z, n_tile = blockIdx.y, ctas = gridDim.x;
-    const int groups = (ctas + p.group_size - 1) / p.group_size, group = blockIdx.x / p.group_size;
-    const int in_group = min(p.group_size, ctas - group * p.group_size);
+    const int image = blockIdx.z, n_tile = blockIdx.y;
+    // Nothing that follows from them is computed before: kept, it would take registers.
+    int ctas = gridDim.x, groups = p.groups;
+    stay(ctas);
+    stay(groups);
     const int plane = image * gridDim.y + n_tile;
-    float* of_ctas = p.partials + (long long)plane * (ctas + groups) * (3 * BN);
-    float* of_groups = of_ctas + (long long)ctas * (3 * BN);
+    float* const of_ctas = p.partials + (long long)plane * (ctas + groups) * (3 * BN);
+    float* of_groups = of_ctas;
     u32* tickets = p.tickets + plane * (groups + 1);
-    if (threadIdx.x < BN) {
-        const Part all = merge_warps(memory, threadIdx.x);
-        float* mine = of_ctas + (long long)blockIdx.x * (3 * BN) + threadIdx.x;
-        mine[0] = all.count;
-        mine[BN] = all.mean;
-        mine[2 * BN] = all.squares;
-    }
-    if (!arrives_last(tickets + group, in_group)) return;
-    const Part of_group = merge_parts<BN>(of_ctas + (long long)group * p.group_size * (3 * BN), in_group, memory);
-    if (threadIdx.x < BN) {
-        float* mine = of_groups + (long long)group * (3 * BN) + threadIdx.x;
-        mine[0] = of_group.count;
-        mine[BN] = of_group.mean;
-        mine[2 * BN] = of_group.squares;
+    if (threadIdx.x < BN) store_part<BN>(of_ctas, blockIdx.x, merge_warps(memory, threadIdx.x));
+    if (ctas > groups) {
+        const int group = (u32)blockIdx.x % (u32)groups, in_group = (u32)(ctas - group + groups - 1) / (u32)groups;
+        of_groups += (long long)ctas * (3 * BN);
+        if (!arrives_last(tickets + group, in_group)) return;
+        const Part of_group = merge_parts<BN>(of_ctas + (long long)group * (3 * BN), groups, in_group, memory);
+        if (threadIdx.x < BN) store_part<BN>(of_groups, group, of_group);
     }
     if (!arrives_last(tickets + groups, groups)) return;
-    const Part all = merge_parts<BN>(of_groups, groups, memory);
+    const Part all = merge_parts<BN>(of_groups, 1, groups, memory);
     const int channel = n_tile * BN + threadIdx.x;
     if (threadIdx.x < BN && channel < p.out_channels) {
         float scale, mean;

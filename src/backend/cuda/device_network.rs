@@ -344,7 +344,7 @@ impl DeviceNetwork {
         if steps.len() < 2 || self.is_plain.load(Ordering::Relaxed) {
             return Ok(None);
         }
-        let params = maker.chained(&self.plan.steps[steps.clone()]);
+        let params = maker.chained(steps);
         let (Prepared::Kernel(first), Some(params)) = (single[steps.start], params) else {
             return Ok(None);
         };

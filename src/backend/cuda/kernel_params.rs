@@ -1,5 +1,7 @@
 //! Makes the parameter block of a kernel from a step of the plan.
 
+use std::ops::Range;
+
 use super::{
     driver::DevicePtr,
     params::{
@@ -10,8 +12,8 @@ use super::{
     },
 };
 use crate::plan::cuda::{
-    ConvId, ConvLaunch, CudaOp, CudaPlan, CudaStep, FLAT_SHARE, MainLoop, MapId, MemoryLayout,
-    RowPartition, Source, Taps, Target, merge_group,
+    ConvId, ConvLaunch, CudaOp, CudaPlan, FLAT_SHARE, MainLoop, MapId, MemoryLayout, RowPartition,
+    Source, Taps, Target, merge_groups,
 };
 
 /// The kernels count in 32 bits; no map has more rows, columns or channels.
@@ -63,7 +65,7 @@ impl ParamsMaker<'_> {
     pub fn params(&self, op: &CudaOp) -> Option<KernelParams> {
         Some(match *op {
             CudaOp::Conv(ref launch) if launch.takes_chains() => {
-                KernelParams::Chain(self.chain(std::iter::once(launch)))
+                KernelParams::Chain(self.chain(0, std::iter::once(launch)))
             }
             CudaOp::Conv(ref launch) => KernelParams::Conv(self.conv(launch)),
             CudaOp::LibraryConv(_) => return None,
@@ -233,7 +235,8 @@ impl ParamsMaker<'_> {
     }
 
     /// The parameter block of a launch of several steps; `None` where they are not one.
-    pub fn chained(&self, steps: &[CudaStep]) -> Option<KernelParams> {
+    pub fn chained(&self, launch: &Range<usize>) -> Option<KernelParams> {
+        let steps = &self.plan.steps[launch.clone()];
         if let [first, second] = steps
             && let Some(norm) = self.resident_norm(&first.op, &second.op)
         {
@@ -244,7 +247,10 @@ impl ParamsMaker<'_> {
             _ => None,
         });
         let launches: Vec<&ConvLaunch> = launches.collect::<Option<_>>()?;
-        Some(KernelParams::Chain(self.chain(launches.into_iter())))
+        let exchange = self.plan.exchange_at(launch);
+        Some(KernelParams::Chain(
+            self.chain(exchange, launches.into_iter()),
+        ))
     }
 
     /// Of a norm's statistics and their application.
@@ -283,9 +289,13 @@ impl ParamsMaker<'_> {
         })
     }
 
-    fn chain<'l>(&self, launches: impl Iterator<Item = &'l ConvLaunch>) -> ChainParams {
+    fn chain<'l>(
+        &self,
+        exchange: usize,
+        launches: impl Iterator<Item = &'l ConvLaunch>,
+    ) -> ChainParams {
         let mut chain = ChainParams {
-            exchange: self.at(self.layout.exchange),
+            exchange: self.at(self.layout.exchange + exchange),
             ..ChainParams::default()
         };
         for (layer, launch) in chain.layers.iter_mut().zip(launches) {
@@ -422,7 +432,7 @@ impl ParamsMaker<'_> {
             },
             photo_height: int(photo_height),
             photo_width: int(photo_width),
-            group_size: int(merge_group(launch.ctas.0)),
+            groups: int(merge_groups(launch.ctas.0)),
             norm_channels: int(conv.out_channels),
             eps: launch.eps,
             flat_share: launch.flat_share,

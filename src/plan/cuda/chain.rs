@@ -4,12 +4,14 @@
 use std::ops::Range;
 
 use super::{
-    CONV_THREADS, ConvLaunch, CudaOp, CudaStep, DEEP_THREADS, DeviceLimits, MainLoop, Source, Taps,
-    Target, Tile, WEIGHT_LOADER_THREADS, merge_group,
+    CONV_THREADS, ConvLaunch, CudaOp, CudaPlan, CudaStep, DEEP_THREADS, DeviceLimits, MainLoop,
+    Source, Taps, Target, Tile, WEIGHT_LOADER_THREADS,
 };
 
 /// Most layers of a chain: both convolutions of the most residual blocks that a network may have.
 pub const MOST_CHAINED: usize = 32;
+/// Most CTAs of a chain: a lane that merges a group of them has room for eight.
+const MOST_CHAINED_CTAS: usize = 256;
 /// Fewest stages of the weights' ring in a chain, where it goes on from layer to layer: two blocks are in use
 /// while a third one is loaded.
 const FEWEST_STAGES: usize = 3;
@@ -74,7 +76,8 @@ pub(super) fn launches(
 ) -> Vec<Range<usize>> {
     let chained = |step: &CudaStep| match step.op {
         CudaOp::Conv(launch)
-            if launch.may_be_chained() && batch * launch.ctas.0 <= limits.multiprocessors =>
+            if launch.may_be_chained()
+                && batch * launch.ctas.0 <= limits.multiprocessors.min(MOST_CHAINED_CTAS) =>
         {
             Some(launch)
         }
@@ -114,9 +117,23 @@ pub(super) fn alternate(launches: &[Range<usize>], steps: &mut [CudaStep]) {
     }
 }
 
-/// Bytes through which the CTAs of a chain exchange statistics, for one image: tag, flags, the CTAs' parts of
-/// the statistics, and those of their groups twice, 16 bytes for each channel.
-pub(super) const fn exchange_bytes(ctas: usize) -> usize {
-    let groups = ctas.div_ceil(merge_group(ctas));
-    256 + (4 * ctas).next_multiple_of(256) + 16 * Tile::CHAIN_CHANNELS * (ctas + 2 * groups)
+/// Bytes through which the CTAs of a launch exchange statistics, for all images, where it is a chain: tag, flags, the CTAs' parts of the
+/// statistics, and four copies of what the norm does, 16 bytes for each channel.
+pub(super) fn exchange_bytes(steps: &[CudaStep], launch: &Range<usize>) -> usize {
+    let first = &steps[launch.start];
+    if launch.len() < 2 || !matches!(first.op, CudaOp::Conv(_)) {
+        return 0;
+    }
+    let (ctas, _, images) = first.grid;
+    let ctas = ctas as usize;
+    images as usize
+        * (256 + (4 * ctas).next_multiple_of(256) + 16 * Tile::CHAIN_CHANNELS * (ctas + 4))
+}
+
+impl CudaPlan {
+    /// Where the exchange of a launch begins, in bytes: what a chain of other CTAs has left there could be taken for a tag.
+    pub fn exchange_at(&self, launch: &Range<usize>) -> usize {
+        let before = self.launches.iter().filter(|l| l.start < launch.start);
+        before.map(|l| exchange_bytes(&self.steps, l)).sum()
+    }
 }

@@ -4,7 +4,7 @@
 use super::{
     Builder, Chunking, ConvLaunch, CudaOp, CudaPlanError, CudaStep, FLAT_SHARE, Fixed,
     MOST_SMEM_STEPS, MainLoop, SmemLayout, Source, Taps, Target, Tile, block_bytes, block_steps,
-    chunking, merge_group, plane_bytes, precision::map_precision, product_columns,
+    chunking, merge_groups, plane_bytes, precision::map_precision, product_columns,
     resident_at_once, resident_ctas, ring_bytes, ring_stages, static_bytes, step_channels,
     step_products, stored_channels, sums_gap, wgmma_stages,
 };
@@ -531,7 +531,7 @@ impl Builder<'_> {
         }
         if launch.statistics {
             let planes = self.batch * launch.ctas.1;
-            let groups = launch.ctas.0.div_ceil(merge_group(launch.ctas.0));
+            let groups = merge_groups(launch.ctas.0);
             self.tickets = self.tickets.max(planes * (groups + 1));
             self.partial_values = self
                 .partial_values

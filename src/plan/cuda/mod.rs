@@ -186,7 +186,7 @@ pub struct CudaPlan {
     pub steps: Vec<CudaStep>,
     /// The steps of each launch: several in a row run as one where their kernel takes them.
     pub launches: Vec<Range<usize>>,
-    /// Bytes through which the CTAs of such a launch exchange statistics.
+    /// Bytes through which the CTAs of such launches exchange statistics.
     pub exchange_bytes: usize,
     /// The maps, placed in the arena.
     pub maps: Vec<MapBuffer>,
@@ -452,15 +452,11 @@ impl<'a> Builder<'a> {
         chain::alternate(&chain::launches(&steps, 1, self.limits), &mut steps);
         let exchange_bytes = launches
             .iter()
-            .filter(|launch| launch.len() > 1)
-            .filter_map(|launch| match &steps[launch.start].op {
-                CudaOp::Conv(launch) => Some(self.batch * chain::exchange_bytes(launch.ctas.0)),
-                _ => None,
-            })
-            .max();
+            .map(|launch| chain::exchange_bytes(&steps, launch))
+            .sum();
         CudaPlan {
             launches,
-            exchange_bytes: exchange_bytes.unwrap_or_default(),
+            exchange_bytes,
             mode,
             batch: self.batch,
             photo,

@@ -448,6 +448,9 @@ proptest! {
         let ctas = tiles::resident_ctas(tiles, resident, device);
         prop_assert!(ctas <= tiles);
         prop_assert!(ctas <= per_multiprocessor * device.multiprocessors);
+        // A group's statistics are merged at once, and so are the groups'.
+        let groups = tiles::merge_groups(ctas);
+        prop_assert!(groups <= 32 && ctas.div_ceil(groups) <= 32);
         prop_assert_eq!(busiest(tiles, ctas, device), tiles.div_ceil(device.multiprocessors));
     }
 }
@@ -459,6 +462,25 @@ fn busiest(tiles: usize, ctas: usize, device: &DeviceLimits) -> usize {
         of_multiprocessor[tile % ctas % device.multiprocessors] += 1;
     }
     of_multiprocessor.into_iter().max().unwrap_or(0)
+}
+
+/// Each chain has a place of its own for what its CTAs tell each other: what one has left could be a tag to another one.
+#[test]
+fn chains_exchange_in_places_of_their_own() {
+    let mode = Mode::new(Variant::Fused, Precision::Fp16);
+    let mut plan = plan(&published(), (512, 512), mode, &DEVICES[4]);
+    let at = plan.launches.iter().position(|l| l.len() == 10);
+    let chain = plan.launches[at.expect("a chain")].clone();
+    let (first, second) = (chain.start..chain.start + 6, chain.start + 6..chain.end);
+    assert_eq!(plan.exchange_at(&chain), 0);
+    // Tag, flags, and of 128 channels the parts of 128 CTAs and four copies of factors.
+    assert_eq!(plan.exchange_bytes, 256 + 512 + 16 * 128 * (128 + 4));
+    plan.launches.splice(
+        at.expect("a chain")..=at.expect("a chain"),
+        [first.clone(), second.clone()],
+    );
+    assert_eq!(plan.exchange_at(&first), 0);
+    assert_eq!(plan.exchange_at(&second), plan.exchange_bytes);
 }
 
 /// On Hopper, a T4, an RTX 3060, an RTX 4090 and the largest consumer Blackwell.

@@ -300,7 +300,7 @@ pub const fn static_bytes(tile: Tile, main_loop: MainLoop) -> usize {
 /// Bytes of the barriers of Hopper's ring.
 const BARRIER_BYTES: usize = 256;
 /// Bytes of the barriers of two tiles that are filled alternately, and of the layer that they belong to.
-const ALTERNATION_BARRIER_BYTES: usize = 48;
+const ALTERNATION_BARRIER_BYTES: usize = 64;
 /// Bytes of the state of the thread that loads weights, and of what the list of a tile's pixels is one of.
 const WEIGHT_LOADER_BYTES: usize = 32;
 /// Bytes in which eight warps transpose accumulators into packs of channels.
@@ -496,11 +496,16 @@ impl SmemLayout {
 /// Bytes of each CTA's shared memory that the driver uses.
 const RESERVED_BYTES: usize = 1024;
 
-/// CTAs whose statistics the last of them merges; the groups are merged by the last group. Both merges
-/// are then about as long.
-pub const fn merge_group(ctas: usize) -> usize {
-    let root = ctas.isqrt();
-    if root * root < ctas { root + 1 } else { root }
+/// Most parts of statistics that are merged at once.
+const MOST_PARTS: usize = 32;
+
+/// Most CTAs of an image, then: a group's are merged at once, and so are the groups.
+const MOST_CTAS: usize = MOST_PARTS * MOST_PARTS;
+
+/// Groups of CTAs whose statistics are merged by the last of a group, or, between the layers of a chain, by a lane of a warp; the
+/// groups are merged by the last group, or by the warp.
+pub fn merge_groups(ctas: usize) -> usize {
+    ctas.min(MOST_PARTS)
 }
 
 /// CTAs of so many bytes of shared memory that the device holds at once, of which registers let a multiprocessor hold
@@ -511,7 +516,7 @@ pub fn resident_at_once(
     limits: &DeviceLimits,
 ) -> usize {
     let by_memory = limits.shared_bytes_per_multiprocessor / (shared_bytes + RESERVED_BYTES);
-    limits.multiprocessors * per_multiprocessor.min(by_memory).max(1)
+    (limits.multiprocessors * per_multiprocessor.min(by_memory).max(1)).min(MOST_CTAS)
 }
 
 /// CTAs that work on one image and one tile of channels, each on every so many-th tile: no more than `resident`, which the device holds
