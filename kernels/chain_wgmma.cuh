@@ -20,10 +20,10 @@
 //
 // Work: a layer of 128 to 128 channels, 3x3, 128x128: 4.83 GFLOP. Operands: 96 of 128 bytes a clock (core_wgmma.cuh). Roofline: arithmetic, of the tensor cores.
 // Measured: NVIDIA H100, driver 580.159, 2026-11-25, launches between device events, medians of 30, the network
-// at 512x512 in fp16: ten residual layers 129 us (374 TFLOP/s), the layer to 128 channels before them 28. Of
-// a layer's 24,000 clocks the products take 10,100, the exchange 6,700 (2,400 of them until the parts of all CTAs have come, 1,000
-// until they are merged, 1,500 until that is known), the norm 1,800 (3,600 where the residual stream is
-// added), storing and statistics 3,500. Before a channel was merged by one CTA and the halo brought by warps of its own: 140 us.
+// at 512x512 in fp16: ten residual layers 129 to 132 us (370 TFLOP/s), the layer to 128 channels before them 28. Of
+// a layer's 24,000 clocks the products take 10,100, the exchange some 6,000 (2,400 to 3,400 of them until the parts of all CTAs have
+// come, 900 until they are merged, 1,500 until that is known), the norm 1,800 (3,600 where the residual stream is
+// added), storing and statistics 3,500. Before a channel was merged by one CTA and the halo brought by warps of its own: 141 us.
 // Slower: the residual stream brought by those warps while the layer before is multiplied (137 us), whose copies take shared memory
 // from the products. Where a multiprocessor has several
 // tiles, deep_wgmma.cuh is faster in 16 bits: at 1280x720 the ten layers took 500 us here, of which the products took 39 %.
@@ -32,7 +32,8 @@
 // Barriers: of the CTA before the warpgroups part; of the team (sync_team) after the tile was copied by others,
 // after it is normalised, after it is multiplied, after it is staged; bar 3 of a half of the team or of the halo's warps when
 // the maps of other CTAs are written; in shared memory, that the team has stored its map (`stored`) and that the halo is there
-// (`came`): barriers by number, at which some arrive without waiting, racecheck does not follow. The ring's own are in core_wgmma.cuh.
+// (`came`). These two are in shared memory because racecheck does not follow barriers by number at which some arrive without
+// waiting. The ring's own are in core_wgmma.cuh.
 #pragma once
 #include "byte_planes.cuh"
 #include "chain_params.cuh"
@@ -483,27 +484,34 @@ __device__ __forceinline__ void multiply_tile(const ChainParams& chain, int at, 
 // Threads of a chain's team, then a warp that prefetches weights, then those that bring the halo.
 constexpr int TEAM = 256, FIRST_OF_HALO = TEAM + 32, OF_HALO = 96;
 
-// Barriers between the team and the halo's warps.
+// Barriers between the team and the halo's warps, and the exchange's tag before the first one.
 struct HaloBarriers {
-    u64 stored;
-    u64 came;
+    u64 stored;  // TEAM threads have stored their values of the map
+    u64 came;  // OF_HALO threads have their values of the halo in shared memory
+    u32 tag;
 };
 
-// Between the layers of a chain: waits until the maps of other CTAs are written.
+// Between the layers of a chain, behind the warp that waits for the maps of other CTAs: THREADS may read them.
 template <int THREADS> __device__ __forceinline__ void sync_written() { asm volatile("bar.sync 3, %0;" ::"n"(THREADS) : "memory"); }
 
 // What the halo's warps do: between two layers each they tell that this CTA's map is written, and where the tile
 // `stays` in shared memory they bring its halo.
 template <int BN, int ROWS, int COLUMNS, class Gather>
-__device__ __forceinline__ void bring_halos(const ChainParams& chain, u32 stored, u32 came, u32 tile, uint2* listed, const int& halo, bool stays) {
+__device__ __forceinline__ void bring_halos(const ChainParams& chain, HaloBarriers& barriers, u32 tile, uint2* listed, const int& halo, bool stays) {
     const ConvParams& p = chain.all;
-    Exchange<BN> exchange(chain);
+    const bool tells = threadIdx.x / 32 == FIRST_OF_HALO / 32 + 1;
+    if (!stays && !tells) return;
+    const u32 stored = shared_address(&barriers.stored), came = shared_address(&barriers.came);
+    Exchange<BN> exchange(chain, 0);
     const int place = tile_taken(p, blockIdx.x), near = exchange.template if_near<ROWS, COLUMNS>(place);
     for (int at = 1; at < chain.count; ++at) {
-        ++exchange.tag;
         // The team has stored its map.
         wait_barrier(stored, at - 1 & 1);
-        if (threadIdx.x == FIRST_OF_HALO + 32) exchange.tell_written();
+        exchange.tag = barriers.tag + at;
+        if (tells) {
+            __syncwarp();
+            if (threadIdx.x % 32 == 0) exchange.tell_written();
+        }
         if (!stays) continue;
         if (threadIdx.x / 32 == FIRST_OF_HALO / 32) exchange.wait_for_maps(near);
         sync_written<OF_HALO>();
@@ -553,13 +561,14 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
         if (threadIdx.x == TEAM) stream.prefetch(chain.layers, chain.count, n_tile, mine);
         if (threadIdx.x >= FIRST_OF_HALO && chain.count > 1) {
             wait_for_launch_before();
-            bring_halos<BN, BH, BW, Gather>(chain, stored, came, tile, pixels, halo, Gather::IN_PLACE && mine == 1);
+            bring_halos<BN, BH, BW, Gather>(chain, of_halo, tile, pixels, halo, Gather::IN_PLACE && mine == 1);
         }
     } else {
         take_registers<232>();
         wait_for_launch_before();
 
         Exchange<BN> exchange(chain);
+        if (threadIdx.x == 0) of_halo.tag = exchange.tag;
         // In two bytes a tile goes through shared memory on its way out: less to do, and a program that is
         // shorter, which counts where it runs once.
         constexpr bool STAGES = sizeof(S) == 2;
@@ -585,7 +594,9 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
             // The first tile, and what the norm does.
             turn_to(blockIdx.x);
             uint4 skipped[DEPTH];
-            gather.prefetch(skipped, gather.first);
+            // Not what the layer before keeps: it may be written only now.
+            const bool is_early = at == 0 || layer.skip != chain.layers[at - 1].keep;
+            if (is_early) gather.prefetch(skipped, gather.first);
             Factors<PACK> f;
             if (at == 0) {
                 gather.copy_own();
@@ -604,6 +615,7 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
                 if (kept) wait_barrier(came, at - 1 & 1);
                 sync_team();
                 read_factors(f, statistics, gather.channel);
+                if (!is_early) gather.prefetch(skipped, gather.first);
             }
             gather.normalise(skipped, f, n_tile == 0);
             publish_to_products();

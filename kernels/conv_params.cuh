@@ -54,7 +54,7 @@ struct ConvParams {
     int photo_kernel;  // kernel side of a layer that reads or makes the picture
     int photo_height;  // rows of the photo that lends its alpha
     int photo_width;  // columns of the photo that lends its alpha
-    int groups;  // of CTAs, whose statistics are merged together
+    int merge_groups;  // groups of CTAs: a group's statistics are merged first
     int norm_channels;  // real output channels; the rest is padding
     int ring_stages;  // stages of the weights' ring; this and all walk* are for Hopper's main loop alone
     int walk_across;  // bytes between core matrices along the channels

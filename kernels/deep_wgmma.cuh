@@ -30,7 +30,7 @@
 // 379 before, in one run; with shuffles in it 381, because the compiler kept the state of the weights' ring out of its uniform
 // registers then, though they run once a layer. Without weights on the way and without a next tile
 // that is loaded, which gives wrong results, the ten layers take 6 % less. The rest is what nothing is multiplied in: what is
-// behind the last products 5,000 to 7,000, the exchange 8,500, the halo and the norm 5,000 to 8,000. Notes of the clock
+// behind the last products 5,000 to 7,000, the exchange 8,500 (before it was shortened), the halo and the norm 5,000 to 8,000. Notes of the clock
 // in this kernel make the compiler serialise the products (its note C7510): it looks as if those took 31,000 then.
 // No difference: the consumers' help with a layer's first and last tile, because memory is what those wait for; normalising
 // in pairs of halves (0.3 %); named barriers for those that poll (0.5 %). Slower: weights asked for by a thread that multiplies
@@ -120,7 +120,7 @@ template <class S, int STEPS, int DEPTH, bool BYTES = false> __device__ __forcei
             init_barrier(staged + 8 * b, CONSUMERS);
         }
         init_barrier(gathered, PRODUCERS);
-        init_barrier(merged, CONSUMERS);
+        init_barrier(merged, BN);
         init_barrier(written_around, 32);
         init_barrier(written, 32);
         publish_barriers();
@@ -167,6 +167,7 @@ template <class S, int STEPS, int DEPTH, bool BYTES = false> __device__ __forcei
             if (threadIdx.x < BN) {
                 exchange.tell_part(statistics);
                 exchange.merge(p, chain.layers[at], statistics);
+                arrive(merged);
             } else if (threadIdx.x < BN + 32) {
                 if (threadIdx.x == BN) exchange.tell_written();
                 exchange.wait_for_maps(exchange.template if_near<SIDE, SIDE>(tile_at(at + 1, 0)));
@@ -174,7 +175,6 @@ template <class S, int STEPS, int DEPTH, bool BYTES = false> __device__ __forcei
                 exchange.wait_for_maps(-1);
                 arrive(written);
             }
-            arrive(merged);
         }
         if (chain.count > 1) exchange.end();
         if (p.out_scale != nullptr) {

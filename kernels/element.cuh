@@ -16,13 +16,13 @@ namespace sf {
 
 // What is computed from the value is computed behind this place: out of a loop it would only take registers.
 __device__ __forceinline__ void stay(int& value) { asm volatile("" : "+r"(value)); }
+__device__ __forceinline__ void stay(float& value) { asm volatile("" : "+f"(value)); }
 // threadIdx.x, read when it is needed: kept, it and what follows from it would take registers.
 __device__ __forceinline__ int thread_number() {
     int number;
     asm volatile("mov.u32 %0, %%tid.x;" : "=r"(number));
     return number;
 }
-__device__ __forceinline__ void stay(float& value) { asm volatile("" : "+f"(value)); }
 
 // Storage types. `half_t` and `bfloat_t` are bit patterns; conversions are inline PTX, so that no
 // vendor header is needed.

@@ -8,7 +8,7 @@
 //
 // The merges are those of statistics.cuh, in the same order: a chain gives the bits that its layers give
 // when they are launched one by one. A channel is merged by one CTA, a group's parts by a lane and the groups by a warp, and what the
-// norm does to the channel is told to all. So a value is on its way twice, and a thread waits for one of them at the end.
+// norm does to the channel is told to all. So a value is on its way twice, and each of the first threads waits for its channel's.
 // Measured (H100, 2026-11-25, 128 CTAs): while a group's members merged their parts, some channels each, and every CTA then the
 // groups', that took 8,800 clocks of a layer's 26,400.
 #pragma once
@@ -79,6 +79,9 @@ template <int BN> struct Exchange {
         return at;
     }
 
+    // `first`: the tag of the last exchange of the launch before.
+    __device__ __forceinline__ Exchange(const ChainParams& params, u32 first) : chain(params), tag(first) {}
+    // Reads that tag: before this CTA has taken part in an exchange, or CTA 0 may have written the next launch's.
     __device__ __forceinline__ Exchange(const ChainParams& params) : chain(params), tag(0) {
         if (chain.count > 1) tag = __ldcg(places().last);
     }
@@ -95,9 +98,9 @@ template <int BN> struct Exchange {
         asm volatile("st.release.gpu.global.u32 [%0], %1;" ::"l"(places().flags + blockIdx.x), "r"(tag) : "memory");
     }
 
-    // Waits for a group's parts, every 32nd from `from` on while they are fewer than `ctas`, and merges them.
+    // Waits for a group's parts, those of the CTAs `first`, `first` + 32 and so on of `ctas`, and merges them. `from`: CTA 0's.
     __device__ __forceinline__ Part group(const uint4* from, int first, int ctas) const {
-        constexpr int MOST = 8;
+        constexpr int MOST = 8;  // CTAs of a group: MOST_CHAINED_CTAS in chain.rs
         Tagged seen[MOST];
         bool waits;
         Rounds rounds;
@@ -149,10 +152,11 @@ template <int BN> struct Exchange {
             const float pivot = of_counts[0];
             __syncwarp();
             const float count = sum_of_lanes(part.count, of_counts);
-            const float move = sum_of_lanes(moved(part.count, part.mean, pivot), place) * inverse_or_zero(count);
-            const float squares = sum_of_lanes(spread(part.count, part.mean - pivot, part.squares, move), place);
+            const float sum = sum_of_lanes(moved(part.count, part.mean, pivot), place), inverse = inverse_or_zero(count);
+            const float squares = sum_of_lanes(spread(part.count, part.mean - pivot, part.squares, sum, inverse), place);
             float scale, mean;
-            norm_factors(p, Part{count, pivot + move, squares}, channel, gamma, scale, mean);
+            norm_factors(p, Part{count, fmaf(sum, inverse, pivot), squares}, channel, gamma, scale, mean);
+            // Scale and shift travel in a part's first two values.
             if (lane < COPIES) store_tagged(at.factors + lane * BN + channel, tag, Part{scale, fmaf(-mean, scale, beta), 0.0f});
         }
         const uint4* const told = at.factors + blockIdx.x % COPIES * BN + thread;
@@ -185,15 +189,15 @@ template <int BN> struct Exchange {
         }
         __syncwarp();
     }
-    // Waits for every 32nd flag from `from` on, COUNT of them, of which only the first `there` are flags.
-    template <int COUNT> __device__ __forceinline__ void wait_for_flags(const u32* from, int there) const {
+    // Waits for every 32nd flag from `from` on, COUNT of them where there are so many: `left` flags lie from there on.
+    template <int COUNT> __device__ __forceinline__ void wait_for_flags(const u32* from, int left) const {
         bool waits;
         Rounds rounds;
         do {
             u32 seen[COUNT];
 #pragma unroll
             for (int k = 0; k < COUNT; ++k) {
-                asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(seen[k]) : "l"(from + (32 * k < there ? 32 * k : 0)) : "memory");
+                asm volatile("ld.acquire.gpu.global.u32 %0, [%1];" : "=r"(seen[k]) : "l"(from + (32 * k < left ? 32 * k : 0)) : "memory");
             }
             waits = false;
 #pragma unroll

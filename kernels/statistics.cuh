@@ -181,9 +181,9 @@ template <int COUNT> __device__ __forceinline__ float sum_of(const float (&value
 
 // What a part adds to the sum of distances from `pivot`. Rounded, so that it is the same wherever it is added.
 __device__ __forceinline__ float moved(float count, float mean, float pivot) { return __fmul_rn(count, mean - pivot); }
-// What it adds to the sum of squared distances from the mean of all, which lies `move` above the pivot.
-__device__ __forceinline__ float spread(float count, float above_pivot, float squares, float move) {
-    const float distance = above_pivot - move;
+// What it adds to the sum of squared distances from the mean of all, which lies `sum` times `inverse` above the pivot.
+__device__ __forceinline__ float spread(float count, float above_pivot, float squares, float sum, float inverse) {
+    const float distance = fmaf(-sum, inverse, above_pivot);
     return fmaf(__fmul_rn(count, distance), distance, squares);
 }
 __device__ __forceinline__ float inverse_or_zero(float count) { return count > 0.0f ? __fdividef(1.0f, count) : 0.0f; }
@@ -194,34 +194,28 @@ struct Part {
     float mean;
     float squares;
 
-    __device__ __forceinline__ void join(float n, float m, float q) {
-        const float share = chan_share(count, n), delta = m - mean;
-        squares += fmaf(delta * delta, count * share, q);
-        mean = fmaf(delta, share, mean);
-        count += n;
-    }
-
     // All of them at once; of what is not there the count and the squares are zero.
     template <int COUNT> __device__ __forceinline__ static Part all(const float (&n)[COUNT], const float (&m)[COUNT],
                                                                    const float (&q)[COUNT]) {
         float v[COUNT];
 #pragma unroll
         for (int k = 0; k < COUNT; ++k) v[k] = moved(n[k], m[k], m[0]);
-        const float count = sum_of(n), move = sum_of(v) * inverse_or_zero(count);
+        const float count = sum_of(n), sum = sum_of(v), inverse = inverse_or_zero(count);
 #pragma unroll
-        for (int k = 0; k < COUNT; ++k) v[k] = spread(n[k], m[k] - m[0], q[k], move);
-        return Part{count, m[0] + move, sum_of(v)};
+        for (int k = 0; k < COUNT; ++k) v[k] = spread(n[k], m[k] - m[0], q[k], sum, inverse);
+        return Part{count, fmaf(sum, inverse, m[0]), sum_of(v)};
     }
 };
 
 // Most parts that are merged at once: a warp's lanes, between the layers of a chain.
 constexpr int MOST_PARTS = 32;
 
-// Merges `count` parts that lie at `parts`, (part, 3, BN), every `apart`-th of them, by all threads of the CTA, for channel
+// Merges `count` parts that lie at `parts`, (part, 3, BN), at most MOST_PARTS, every `apart`-th of them, by all threads of the CTA, for channel
 // threadIdx.x % BN. A thread's loads are under way together.
 template <int BN, class Memory>
 __device__ __forceinline__ Part merge_parts(const float* parts, int apart, int count, Memory& memory) {
     constexpr int THREADS = 256 / BN, MOST = MOST_PARTS / THREADS;
+    static_assert(256 % BN == 0 && MOST_PARTS % THREADS == 0, "no part is left out");
     const int thread = thread_number(), c = thread % BN, first = thread / BN * MOST;
     // Past the first-level cache, which may hold what was there before.
     const float pivot = __ldcg(parts + BN + c);
@@ -246,15 +240,15 @@ __device__ __forceinline__ Part merge_parts(const float* parts, int apart, int c
         counts[k] = memory.reduce[0][k * BN + c];
         moves[k] = memory.reduce[1][k * BN + c];
     }
-    const float total = sum_of(counts), move = sum_of(moves) * inverse_or_zero(total);
+    const float total = sum_of(counts), sum = sum_of(moves), inverse = inverse_or_zero(total);
 #pragma unroll
-    for (int k = 0; k < MOST; ++k) v[k] = spread(n[k], m[k] - pivot, q[k], move);
+    for (int k = 0; k < MOST; ++k) v[k] = spread(n[k], m[k] - pivot, q[k], sum, inverse);
     memory.reduce[2][thread] = sum_of(v);
     // And so are the squares.
     sync_team();
 #pragma unroll
     for (int k = 0; k < THREADS; ++k) moves[k] = memory.reduce[2][k * BN + c];
-    return Part{total, pivot + move, sum_of(moves)};
+    return Part{total, fmaf(sum, inverse, pivot), sum_of(moves)};
 }
 
 // Hands what the lanes gathered over to the CTA; the caller synchronises behind it.
@@ -303,12 +297,12 @@ template <int BN> __device__ __forceinline__ void store_part(float* parts, int p
 }
 
 // Merges this CTA's warps, whose parts are complete, publishes the result, and merges the CTAs: those of a group by
-// the group's last, the groups by the last group. Every `groups`-th CTA is of the same group.
+// the group's last, the groups by the last group. Every `merge_groups`-th CTA is of the same group.
 template <int SLOTS, int BN>
 __device__ __forceinline__ void finish_gathered(const ConvParams& p, StatisticsMemory<SLOTS, BN>& memory) {
     const int image = blockIdx.z, n_tile = blockIdx.y;
     // Nothing that follows from them is computed before: kept, it would take registers.
-    int ctas = gridDim.x, groups = p.groups;
+    int ctas = gridDim.x, groups = p.merge_groups;
     stay(ctas);
     stay(groups);
     const int plane = image * gridDim.y + n_tile;

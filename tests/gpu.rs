@@ -451,8 +451,9 @@ fn paints_a_batch_as_single_frames(
 fn batches_without_chains_are_painted_as_single_frames(
     backend: &dyn Backend,
 ) -> Result<(), Failed> {
-    for (width, height) in [(512, 512), (1280, 720)] {
-        let frames: Vec<Frame> = (0..2)
+    // On a GPU with 132 multiprocessors, the chains of single frames have 32 CTAs, one for each group of statistics, 36, 128 and 132.
+    for (width, height, batch) in [(256, 256, 5), (264, 256, 5), (512, 512, 2), (1280, 720, 2)] {
+        let frames: Vec<Frame> = (0..batch)
             .map(|i| {
                 Frame::from_fn(width, height, |x, y| {
                     [(x * (i + 3)) as u8, (y * 9) as u8, (x ^ y) as u8, 255]
@@ -461,7 +462,7 @@ fn batches_without_chains_are_painted_as_single_frames(
             .collect();
         for mode in backend.modes() {
             if mode.variant == Variant::Fused {
-                paints_a_batch_as_single_frames(backend, mode, &frames, 2)?;
+                paints_a_batch_as_single_frames(backend, mode, &frames, batch)?;
             }
         }
     }

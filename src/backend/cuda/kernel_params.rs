@@ -432,7 +432,7 @@ impl ParamsMaker<'_> {
             },
             photo_height: int(photo_height),
             photo_width: int(photo_width),
-            groups: int(merge_groups(launch.ctas.0)),
+            merge_groups: int(merge_groups(launch.ctas.0)),
             norm_channels: int(conv.out_channels),
             eps: launch.eps,
             flat_share: launch.flat_share,

@@ -5,13 +5,13 @@ use std::ops::Range;
 
 use super::{
     CONV_THREADS, ConvLaunch, CudaOp, CudaPlan, CudaStep, DEEP_THREADS, DeviceLimits, MainLoop,
-    Source, Taps, Target, Tile, WEIGHT_LOADER_THREADS,
+    Source, Taps, Target, Tile, WEIGHT_LOADER_THREADS, tiles::MOST_PARTS,
 };
 
 /// Most layers of a chain: both convolutions of the most residual blocks that a network may have.
 pub const MOST_CHAINED: usize = 32;
-/// Most CTAs of a chain: a lane that merges a group of them has room for eight.
-const MOST_CHAINED_CTAS: usize = 256;
+/// Most CTAs of an image in a chain: a lane that merges a group of them has room for eight.
+const MOST_CHAINED_CTAS: usize = 8 * MOST_PARTS;
 /// Fewest stages of the weights' ring in a chain, where it goes on from layer to layer: two blocks are in use
 /// while a third one is loaded.
 const FEWEST_STAGES: usize = 3;
@@ -77,7 +77,8 @@ pub(super) fn launches(
     let chained = |step: &CudaStep| match step.op {
         CudaOp::Conv(launch)
             if launch.may_be_chained()
-                && batch * launch.ctas.0 <= limits.multiprocessors.min(MOST_CHAINED_CTAS) =>
+                && launch.ctas.0 <= MOST_CHAINED_CTAS
+                && batch * launch.ctas.0 <= limits.multiprocessors =>
         {
             Some(launch)
         }

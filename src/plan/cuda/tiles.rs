@@ -283,7 +283,7 @@ pub const fn static_bytes(tile: Tile, main_loop: MainLoop) -> usize {
             (statistics.next_multiple_of(8) + beside).next_multiple_of(128)
         }
         MainLoop::Wgmma if tile.channels == Tile::CHAIN_CHANNELS => {
-            statistics.next_multiple_of(128) + BARRIER_BYTES
+            (statistics + BARRIER_BYTES + HALO_BYTES).next_multiple_of(128)
         }
         // Of the picture no statistics are gathered, and nothing is transposed.
         MainLoop::Wgmma if tile.channels == Tile::picture(main_loop).channels => {
@@ -301,6 +301,8 @@ pub const fn static_bytes(tile: Tile, main_loop: MainLoop) -> usize {
 const BARRIER_BYTES: usize = 256;
 /// Bytes of the barriers of two tiles that are filled alternately, and of the layer that they belong to.
 const ALTERNATION_BARRIER_BYTES: usize = 64;
+/// Bytes of the barriers of the warps that bring a chain's halo, of a tag and of the halo's size.
+const HALO_BYTES: usize = 24;
 /// Bytes of the state of the thread that loads weights, and of what the list of a tile's pixels is one of.
 const WEIGHT_LOADER_BYTES: usize = 32;
 /// Bytes in which eight warps transpose accumulators into packs of channels.
@@ -497,7 +499,7 @@ impl SmemLayout {
 const RESERVED_BYTES: usize = 1024;
 
 /// Most parts of statistics that are merged at once.
-const MOST_PARTS: usize = 32;
+pub(super) const MOST_PARTS: usize = 32;
 
 /// Most CTAs of an image, then: a group's are merged at once, and so are the groups.
 const MOST_CTAS: usize = MOST_PARTS * MOST_PARTS;

@@ -96,8 +96,8 @@ params! {
         photo_height: i32,
         /// Columns of the photo that lends its alpha.
         photo_width: i32,
-        /// Of CTAs, whose statistics are merged together.
-        groups: i32,
+        /// Groups of CTAs: a group's statistics are merged first.
+        merge_groups: i32,
         /// Real output channels; the rest is padding.
         norm_channels: i32,
         /// Stages of the weights' ring; this and all `walk*` are for Hopper's main loop alone.
