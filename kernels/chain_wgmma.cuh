@@ -39,6 +39,7 @@
 #include "chain_params.cuh"
 #include "conv_wgmma.cuh"
 #include "exchange.cuh"
+#include "row_statistics.cuh"
 
 namespace sf {
 
@@ -48,6 +49,7 @@ __device__ __forceinline__ uint4 load_early(const void* from) {
     asm volatile("ld.global.v4.u32 {%0, %1, %2, %3}, [%4];" : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "l"(from) : "memory");
     return v;
 }
+
 // What the norm does to the channels from `channel` on, as the exchange left it.
 template <int PACK, class Memory> __device__ __forceinline__ void read_factors(Factors<PACK>& f, const Memory& statistics, int channel) {
 #pragma unroll
@@ -317,95 +319,6 @@ struct TileGather {
     }
 };
 
-// Statistics as of LaneStatistics, gathered from rows of 8 pixels in shared memory: a thread has 8 channels. Values count by
-// their distance from the first one, which costs at most a factor of their number in rounding.
-struct RowStatistics {
-    float count;
-    float first[8];
-    float sum[8];
-    float squares[8];
-
-    __device__ __forceinline__ void clear() {
-        count = 0.0f;
-#pragma unroll
-        for (int c = 0; c < 8; ++c) first[c] = sum[c] = squares[c] = 0.0f;
-    }
-
-    // Takes in the first `n` of some pixels, as they are stored.
-    template <class S, int PIXELS> __device__ __forceinline__ void take(const uint4 (&row)[PIXELS], int n) {
-        if (n <= 0) return;
-        if (count == 0.0f) widen_pack<S>(row[0], first);
-        count += (float)n;
-#pragma unroll
-        for (int k = 0; k < PIXELS; ++k) {
-            if (k < n) {
-                float value[8];
-                widen_pack<S>(row[k], value);
-#pragma unroll
-                for (int c = 0; c < 8; ++c) {
-                    const float d = value[c] - first[c];
-                    sum[c] += d;
-                    squares[c] = fmaf(d, d, squares[c]);
-                }
-            }
-        }
-    }
-
-    // Mean and sum of squared distances from it, of a channel; `part` is 1 / count.
-    __device__ __forceinline__ void channel(int c, float part, float& mean, float& squared) const {
-        const float move = sum[c] * part;
-        mean = first[c] + move;
-        squared = fmaxf(fmaf(-move, sum[c], squares[c]), 0.0f);
-    }
-};
-
-// Values of four channels.
-struct Four {
-    float4 all;
-    __device__ __forceinline__ float& of(int k) { return k == 0 ? all.x : k == 1 ? all.y : k == 2 ? all.z : all.w; }
-    __device__ __forceinline__ float of(int k) const { return k == 0 ? all.x : k == 1 ? all.y : k == 2 ? all.z : all.w; }
-};
-
-// Hands them over to the CTA; the caller synchronises behind it. The halves of a warp have the same channels. With
-// JOINS they join what the warp handed over before.
-template <bool JOINS = false, int SLOTS, int BN>
-__device__ __forceinline__ void gather_warps(const RowStatistics& own, StatisticsMemory<SLOTS, BN>& memory) {
-    static_assert(BN == 128, "16 threads have all channels");
-    const int warp = threadIdx.x / 32 % SLOTS, first = threadIdx.x % 16 * 8;
-    const float n = __shfl_down_sync(0xffffffffu, own.count, 16);
-    const float share = chan_share(own.count, n), weight = own.count * share;
-    const float before = JOINS ? memory.count[warp] : 0.0f, part = own.count > 0.0f ? __fdividef(1.0f, own.count) : 0.0f;
-    const float joining = JOINS ? chan_share(before, own.count + n) : 0.0f, joining_weight = before * joining;
-    // Four channels at a time, which lie side by side in shared memory.
-#pragma unroll
-    for (int c = 0; c < 8; c += 4) {
-        float4* const means = reinterpret_cast<float4*>(memory.mean[warp] + first + c);
-        float4* const squares = reinterpret_cast<float4*>(memory.squares[warp] + first + c);
-        const Four means_there = {JOINS ? *means : float4{}}, squares_there = {JOINS ? *squares : float4{}};
-        Four mean, squared;
-#pragma unroll
-        for (int k = 0; k < 4; ++k) {
-            float m, q;
-            own.channel(c + k, part, m, q);
-            const float theirs = __shfl_down_sync(0xffffffffu, m, 16), more = __shfl_down_sync(0xffffffffu, q, 16);
-            const float delta = theirs - m;
-            m = fmaf(delta, share, m);
-            q += fmaf(delta * delta, weight, more);
-            const float there = means_there.of(k), step = m - there;
-            mean.of(k) = JOINS ? fmaf(step, joining, there) : m;
-            squared.of(k) = JOINS ? squares_there.of(k) + fmaf(step * step, joining_weight, q) : q;
-        }
-        if (threadIdx.x % 32 < 16) {
-            *means = mean.all;
-            *squares = squared.all;
-        }
-    }
-    // The count was read.
-    if (JOINS) __syncwarp();
-    if (threadIdx.x % 32 == 0) memory.count[warp] = before + own.count + n;
-    if (JOINS) __syncwarp();
-}
-
 // Puts a tile's values, rounded as they are stored, into cell planes in shared memory, `pitch` bytes apart,
 // rows of 8 pixels `row_bytes` apart.
 template <class S, class Core> __device__ __forceinline__ void stage_tile(Core& core, u32 to, int pitch, int row_bytes) {
@@ -491,9 +404,6 @@ struct HaloBarriers {
     u32 tag;
 };
 
-// Between the layers of a chain, behind the warp that waits for the maps of other CTAs: THREADS may read them.
-template <int THREADS> __device__ __forceinline__ void sync_written() { asm volatile("bar.sync 3, %0;" ::"n"(THREADS) : "memory"); }
-
 // What the halo's warps do: between two layers each they tell that this CTA's map is written, and where the tile
 // `stays` in shared memory they bring its halo.
 template <int BN, int ROWS, int COLUMNS, class Gather>
@@ -514,7 +424,8 @@ __device__ __forceinline__ void bring_halos(const ChainParams& chain, HaloBarrie
         }
         if (!stays) continue;
         if (threadIdx.x / 32 == FIRST_OF_HALO / 32) exchange.wait_for_maps(near);
-        sync_written<OF_HALO>();
+        // The maps around are written.
+        meet<OF_HALO>(3);
         Gather gather(p, chain.layers[at], tile, listed);
         gather.start_at(place / p.tiles_x * ROWS * p.stride - p.origin, place % p.tiles_x * COLUMNS * p.stride - p.origin);
         gather.template copy_listed<FIRST_OF_HALO, OF_HALO>(tile, listed + p.tile_rows * p.tile_columns, halo);
@@ -607,7 +518,8 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
                     exchange.merge(p, chain.layers[at - 1], statistics);
                 } else if (!kept) {
                     if (threadIdx.x / 32 == BN / 32) exchange.wait_for_maps(-1);
-                    sync_written<TEAM - BN>();
+                    // All maps are written.
+                    meet<TEAM - BN>(3);
                     gather.template copy_listed<BN, TEAM - BN>(tile, pixels, listed);
                     wait_for_copies();
                 }

@@ -8,7 +8,7 @@
 //
 // The merges are those of statistics.cuh, in the same order: a chain gives the bits that its layers give
 // when they are launched one by one. A channel is merged by one CTA, a group's parts by a lane and the groups by a warp, and what the
-// norm does to the channel is told to all. So a value is on its way twice, and each of the first threads waits for its channel's.
+// norm does to the channel is sent to all. So a value is on its way twice, and each of the first threads waits for its channel's.
 // Measured (H100, 2026-11-25, 128 CTAs): while a group's members merged their parts, some channels each, and every CTA then the
 // groups', that took 8,800 clocks of a layer's 26,400.
 #pragma once

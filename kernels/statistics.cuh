@@ -42,6 +42,7 @@ template <int SLOTS, int BN> struct StatisticsMemory {
 __device__ __forceinline__ float chan_share(float na, float nb) {
     return nb > 0.0f ? __fdividef(nb, na + nb) : 0.0f;
 }
+__device__ __forceinline__ float inverse_or_zero(float count) { return count > 0.0f ? __fdividef(1.0f, count) : 0.0f; }
 
 // What a lane has gathered: one count for all of its columns. Of every LANES columns of a thread a lane
 // keeps one, the one that is `first` behind their start; where a thread has fewer, all lanes keep the same.
@@ -111,7 +112,7 @@ template <class Core> struct LaneStatistics {
         Joining j;
         j.valid = valid;
         const float mine = (float)__popc(valid);
-        j.part = mine > 0.0f ? __fdividef(1.0f, mine) : 0.0f;
+        j.part = inverse_or_zero(mine);
         float n = mine;
 #pragma unroll
         for (int at = 0, mask = 16; mask >= Core::FIRST_LANE_MASK; ++at, mask /= 2) {
@@ -186,7 +187,6 @@ __device__ __forceinline__ float spread(float count, float above_pivot, float sq
     const float distance = fmaf(-sum, inverse, above_pivot);
     return fmaf(__fmul_rn(count, distance), distance, squares);
 }
-__device__ __forceinline__ float inverse_or_zero(float count) { return count > 0.0f ? __fdividef(1.0f, count) : 0.0f; }
 
 // One channel's part of a merge.
 struct Part {

@@ -469,16 +469,15 @@ fn busiest(tiles: usize, ctas: usize, device: &DeviceLimits) -> usize {
 fn chains_exchange_in_places_of_their_own() {
     let mode = Mode::new(Variant::Fused, Precision::Fp16);
     let mut plan = plan(&published(), (512, 512), mode, &DEVICES[4]);
-    let at = plan.launches.iter().position(|l| l.len() == 10);
-    let chain = plan.launches[at.expect("a chain")].clone();
+    let position = plan.launches.iter().position(|l| l.len() == 10);
+    let at = position.expect("a chain");
+    let chain = plan.launches[at].clone();
     let (first, second) = (chain.start..chain.start + 6, chain.start + 6..chain.end);
     assert_eq!(plan.exchange_at(&chain), 0);
     // Tag, flags, and of 128 channels the parts of 128 CTAs and four copies of factors.
     assert_eq!(plan.exchange_bytes, 256 + 512 + 16 * 128 * (128 + 4));
-    plan.launches.splice(
-        at.expect("a chain")..=at.expect("a chain"),
-        [first.clone(), second.clone()],
-    );
+    plan.launches
+        .splice(at..=at, [first.clone(), second.clone()]);
     assert_eq!(plan.exchange_at(&first), 0);
     assert_eq!(plan.exchange_at(&second), plan.exchange_bytes);
 }
