@@ -11,28 +11,35 @@
 // Between layers nothing goes back to the driver: the CTAs tell each other their statistics and that their
 // maps are written (exchange.cuh). Meanwhile the next layer's weights come. A CTA that has a single tile
 // leaves its values where they are, in shared memory, and reads only its halo, from the CTAs around, while the statistics are
-// exchanged.
+// exchanged. In 16 bits the residual stream of the tile comes meanwhile as well, by bulk copies of rows.
+//
+// Tiles have 128 pixels, 64 for each warpgroup; in 16 bits also 64, of which each warpgroup has half of the channels, and 192, one
+// and a half. The smallest of which every multiprocessor has at most one is the best.
 //
 // Launch: block 384: two warpgroups compute (the team); the third gives registers away: one warp prefetches weights, the others
-// tell that the map is written and bring the halo; grid (CTAs of
+// tell that the map is written and bring halo and residual stream; grid (CTAs of
 // an image, channel tiles, images), all of them on the device at once where there are several layers;
-// dynamic shared memory = ring of weights + input tile + list of its pixels (+ output tile in 16 bits).
+// dynamic shared memory = ring of weights + input tile + list of its pixels (+ output tile or residual stream in 16 bits).
 //
 // Work: a layer of 128 to 128 channels, 3x3, 128x128: 4.83 GFLOP. Operands: 96 of 128 bytes a clock (core_wgmma.cuh). Roofline: arithmetic, of the tensor cores.
-// Measured: NVIDIA H100, driver 580.159, 2026-11-25, launches between device events, medians of 30, the network
-// at 512x512 in fp16: ten residual layers 129 to 132 us (370 TFLOP/s), the layer to 128 channels before them 28. Of
-// a layer's 24,000 clocks the products take 10,100, the exchange some 6,000 (2,400 to 3,400 of them until the parts of all CTAs have
-// come, 900 until they are merged, 1,500 until that is known), the norm 1,800 (3,600 where the residual stream is
-// added), storing and statistics 3,500. Before a channel was merged by one CTA and the halo brought by warps of its own: 141 us.
-// Slower: the residual stream brought by those warps while the layer before is multiplied (137 us), whose copies take shared memory
-// from the products. Where a multiprocessor has several
+// Measured: NVIDIA H100, driver 580.159, 2026-11-25, launches between device events, medians of 20, the network in fp16: ten residual
+// layers 82 us at 256x256 (147 TFLOP/s), 132 at 512x512 (367; in the recorded graph less) and 158 at 640x480 (358), in tiles of 64, 128 and 192
+// pixels; 120 and 203 with tiles of 128 and 256 at the first and the last. By clock readings a layer takes 14,300, 22,000 and 28,000
+// clocks there, of which the products 5,500, 10,000 and 14,700, statistics and storing 1,900 to 3,700, the exchange 5,000 to 6,000 and
+// the norm 1,500 to 2,800 (2,000 to 3,700 where the residual stream is added). Loaded by the team before the exchange, into
+// registers or by copies of 16 bytes, that stream kept the exchange waiting for 2,000 to 7,000 clocks: parts of other CTAs are polled
+// behind the loads. Unrolled code for it was more than the cache for instructions holds beside the rest of two layers, and each
+// piece of the merge of statistics took 600 clocks more in some of the CTAs. Bulk copies of a pixel each take 70 clocks one after another.
+// No difference: weights of the next layer only after the exchange, four to sixteen copies of what is told, pauses between polls, polls
+// that acquire nothing, more or fewer loads under way. Slower: the residual stream brought while the layer before is multiplied, by copies of
+// 16 bytes (137 us, 130 without). Where a multiprocessor has several
 // tiles, deep_wgmma.cuh is faster in 16 bits: at 1280x720 the ten layers took 500 us here, of which the products took 39 %.
 // Slower there: two tiles in turn, the next one normalised by the same warps while one is multiplied (52 to 57 us a layer).
 //
 // Barriers: of the CTA before the warpgroups part; of the team (sync_team) after the tile was copied by others,
 // after it is normalised, after it is multiplied, after it is staged; bar 3 of a half of the team or of the halo's warps when
-// the maps of other CTAs are written; in shared memory, that the team has stored its map (`stored`) and that the halo is there
-// (`came`). These two are in shared memory because racecheck does not follow barriers by number at which some arrive without
+// the maps of other CTAs are written; in shared memory, that the team has stored its map (`stored`), that the halo is there
+// (`came`) and the residual stream (`streamed`). The first two are in shared memory because racecheck does not follow barriers by number at which some arrive without
 // waiting. The ring's own are in core_wgmma.cuh.
 #pragma once
 #include "byte_planes.cuh"
@@ -43,10 +50,10 @@
 
 namespace sf {
 
-// A load that stays where it is written.
+// A load that stays where it is written, past the first-level cache, which may hold what was there before.
 __device__ __forceinline__ uint4 load_early(const void* from) {
     uint4 v;
-    asm volatile("ld.global.v4.u32 {%0, %1, %2, %3}, [%4];" : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "l"(from) : "memory");
+    asm volatile("ld.global.cg.v4.u32 {%0, %1, %2, %3}, [%4];" : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "l"(from) : "memory");
     return v;
 }
 
@@ -59,12 +66,12 @@ template <int PACK, class Memory> __device__ __forceinline__ void read_factors(F
     }
 }
 
-// Loads an input tile into shared memory as gather.cuh does, in two steps where maps and operands are as
+// Loads an input tile into shared memory as gather.cuh does, at once, or in two steps where maps and operands are as
 // wide: the raw values are copied while something else is computed, then they are normalised in place, by
-// the thread that copied them. DEPTH loads of the residual stream are under way
-// together, and TOGETHER values are normalised at once where there is none. The CTA's threads from
+// the thread that copied them. DEPTH pixels are normalised together where the residual stream is added, TOGETHER
+// where it is not. The CTA's threads from
 // FIRST on do it, THREADS of them, and synchronise by the barrier BAR.
-template <class S, class O, int THREADS, int DEPTH, int TOGETHER = 5, int FIRST = 0, int BAR = 1>
+template <class S, class O, int THREADS, int DEPTH, int TOGETHER = 4, int FIRST = 0, int BAR = 1>
 struct TileGather {
     static constexpr int PACK = Pack<S>::COUNT;
     static constexpr bool IN_PLACE = sizeof(S) == sizeof(O);
@@ -135,12 +142,10 @@ struct TileGather {
         }
     }
 
-    // Asks for the values of `map` that belong to what this thread normalises, `to` being where its channels go.
-    __device__ __forceinline__ void copy_own(u32 to, const void* map) const {
-        if constexpr (IN_PLACE) copy_some(to, static_cast<const char*>(map) + start, pixels, first, per_round, total);
+    // Asks for the raw values of what this thread normalises.
+    __device__ __forceinline__ void copy_own() const {
+        if constexpr (IN_PLACE) copy_some(tile, static_cast<const char*>(layer.input) + start, pixels, first, per_round, total);
     }
-    // The raw values.
-    __device__ __forceinline__ void copy_own() const { copy_own(tile, layer.input); }
     // Those of pixels that other CTAs have, of this thread's.
     __device__ __forceinline__ void copy_halo() const {
         constexpr int FOUR = 4;
@@ -150,36 +155,11 @@ struct TileGather {
             uint2 pixel[FOUR];
 #pragma unroll
             for (int d = 0; d < FOUR; ++d) pixel[d] = pixels[min(i + d * per_round, total - 1)];
+            // Nobody copies another thread's pixel: it may be normalised by then.
 #pragma unroll
             for (int d = 0; d < FOUR; ++d) {
-                if (!(pixel[d].y & OWNED)) copy_async(tile + pixel[d].y, from + (int)pixel[d].x);
+                if (i + d * per_round < total && !(pixel[d].y & OWNED)) copy_async(tile + pixel[d].y, from + (int)pixel[d].x);
             }
-        }
-    }
-
-    // The raw values in GROUPS, the first ones of OF_GROUP pixels, that normalise_groups waits for one after another.
-    static constexpr int GROUPS = 4, OF_GROUP = 2 * TOGETHER;
-    __device__ __forceinline__ int end_of(int group) const {
-        return group + 1 < GROUPS ? min(total, first + (group + 1) * OF_GROUP * per_round) : total;
-    }
-    __device__ __forceinline__ void copy_groups() const {
-        int from = first;
-#pragma unroll 1
-        for (int group = 0; group < GROUPS; ++group, from += OF_GROUP * per_round) {
-            copy_some(tile, static_cast<const char*>(layer.input) + start, pixels, from, per_round, end_of(group));
-            commit_copies();
-        }
-    }
-    template <bool RELU> __device__ __forceinline__ void normalise_groups(const Factors<PACK>& f) const {
-        static_assert(GROUPS == 4, "as many are waited for");
-        int from = first;
-#pragma unroll 1
-        for (int group = 0; group < GROUPS; ++group, from += OF_GROUP * per_round) {
-            if (group == 0) wait_for_copies<3>();
-            if (group == 1) wait_for_copies<2>();
-            if (group == 2) wait_for_copies<1>();
-            if (group == 3) wait_for_copies<0>();
-            normalise_plain<RELU>(from, end_of(group), f);
         }
     }
 
@@ -191,6 +171,29 @@ struct TileGather {
             if (number / packs >= at_once) return;
             const char* from = static_cast<const char*>(layer.input) + start + (pack * PACK - channel) * (int)sizeof(S);
             copy_some(to + pack * p.pitch, from, listed, number / packs, at_once, count);
+        }
+    }
+
+    // Asks for the residual stream of all pixels, which comes to `to`, pixel after pixel as they are listed. A warp calls it; nobody
+    // reads what was there.
+    __device__ __forceinline__ void bring_stream(u32 to, u32 came) const {
+        const int pixel_bytes = p.chunk_channels * (int)sizeof(S), count = p.tile_rows * p.tile_columns, lane = thread_number() % 32;
+        // What was read there, and what other CTAs have written, by the ordinary path.
+        publish_to_copies();
+        if (lane == 0) arrive_expecting(came, count * pixel_bytes);
+        __syncwarp();
+        const char* from = static_cast<const char*>(layer.skip) + start - channel * (int)sizeof(S);
+        // A lane has a row. Pixels that lie side by side in the map too come together: a copy takes 70 clocks however short it is.
+#pragma unroll 1
+        for (int row = lane; row < p.tile_rows; row += 32) {
+#pragma unroll 1
+            for (int i = row * p.tile_columns, end = i + p.tile_columns; i < end;) {
+                const int at = (int)pixels[i].x;
+                int side_by_side = 1;
+                while (i + side_by_side < end && (int)pixels[i + side_by_side].x == at + side_by_side * pixel_bytes) ++side_by_side;
+                bulk_copy(to + i * pixel_bytes, from + at, side_by_side * pixel_bytes, came);
+                i += side_by_side;
+            }
         }
     }
 
@@ -210,36 +213,48 @@ struct TileGather {
         if constexpr (IN_PLACE) return load_shared(tile + place(pixel));
         return load_early(input + (int)pixel.x);
     }
-    // COUNT pixels from `from` on, all there.
-    template <bool RELU, int COUNT> __device__ __forceinline__ void normalise_some(int from, const Factors<PACK>& f) const {
-        uint2 pixel[COUNT];
-        uint4 v[COUNT];
+    // Normalises where nothing is added or kept, COUNT pixels at a time: `value(pixel)` loads the thread's channels of a pixel. Beyond the
+    // last one comes the first one again, which is not stored then: without branches they are under way together.
+    template <bool RELU, int COUNT, class Value> __device__ __forceinline__ void normalise_plain(const Factors<PACK>& f, Value value_of) const {
+#pragma unroll 1
+        for (int from = first; from < total; from += COUNT * per_round) {
+            u32 to[COUNT];
+            uint4 v[COUNT];
 #pragma unroll
-        for (int d = 0; d < COUNT; ++d) pixel[d] = pixels[from + d * per_round];
+            for (int d = 0; d < COUNT; ++d) {
+                const uint2 pixel = pixels[from + d * per_round < total ? from + d * per_round : from];
+                to[d] = tile + place(pixel);
+                v[d] = value_of(pixel);
+            }
 #pragma unroll
-        for (int d = 0; d < COUNT; ++d) v[d] = raw(pixel[d]);
-#pragma unroll
-        for (int d = 0; d < COUNT; ++d) {
-            float value[PACK];
-            widen_pack<S>(v[d], value);
-            f.apply(value);
-            put_pack<O, RELU>(tile + place(pixel[d]), value);
+            for (int d = 0; d < COUNT; ++d) {
+                float value[PACK];
+                widen_pack<S>(v[d], value);
+                f.apply(value);
+                if (from + d * per_round < total) put_pack<O, RELU>(to[d], value);
+            }
         }
     }
-
-    // Normalises what was copied, where nothing is added or kept.
-    template <bool RELU> __device__ __forceinline__ void normalise_plain(int i, int end, const Factors<PACK>& f) const {
-#pragma unroll 1
-        for (; i + (TOGETHER - 1) * per_round < end; i += TOGETHER * per_round) normalise_some<RELU, TOGETHER>(i, f);
-#pragma unroll 1
-        for (; i < end; i += per_round) normalise_some<RELU, 1>(i, f);
-    }
-    __device__ __forceinline__ void normalise_plain(const Factors<PACK>& f) const {
+    template <int COUNT, class Value> __device__ __forceinline__ void normalise_plain(const Factors<PACK>& f, Value value_of) const {
         if (layer.relu) {
-            normalise_plain<true>(first, total, f);
+            normalise_plain<true, COUNT>(f, value_of);
         } else {
-            normalise_plain<false>(first, total, f);
+            normalise_plain<false, COUNT>(f, value_of);
         }
+    }
+    // What was copied.
+    __device__ __forceinline__ void normalise_plain(const Factors<PACK>& f) const {
+        normalise_plain<TOGETHER>(f, [&](const uint2& pixel) { return raw(pixel); });
+    }
+    // What was not copied: COUNT loads are under way together, or of values and the residual stream DEPTH each. Copies would write to
+    // shared memory 16 bytes a clock, which products that read it all the time have to wait for.
+    template <int COUNT> __device__ __forceinline__ void load(const Factors<PACK>& f, bool owned) const {
+        const char* const map = static_cast<const char*>(layer.input) + start;
+        const auto value_of = [&](const uint2& pixel) { return load_early(map + (int)pixel.x); };
+        if (is_plain()) return normalise_plain<COUNT>(f, value_of);
+        const char* const skip = static_cast<const char*>(layer.skip) + start;
+        const bool adds = layer.skip != nullptr;
+        normalise_and_add<DEPTH, false>(f, owned, value_of, [&](int, const uint2& pixel) { return adds ? load_early(skip + (int)pixel.x) : uint4{}; });
     }
 
     // What happens to a pixel's channels behind the norm, read once: a layer's parameters take their time.
@@ -250,20 +265,20 @@ struct TileGather {
     __device__ __forceinline__ Behind behind(bool owned) const {
         return Behind{layer.skip != nullptr, layer.relu != 0, layer.keep != nullptr && owned ? static_cast<char*>(layer.keep) + start : nullptr};
     }
-    __device__ __forceinline__ void finish(const uint2& pixel, float (&value)[PACK], const uint4& stream, const Behind& then) const {
-        if (then.adds) {
+    template <bool SUMS = false> __device__ __forceinline__ void finish(const uint2& pixel, float (&value)[PACK], const uint4& stream, const Behind& then, bool is_there = true) const {
+        if (SUMS || then.adds) {
             float more[PACK];
             widen_pack<S>(stream, more);
 #pragma unroll
             for (int k = 0; k < PACK; ++k) value[k] += more[k];
         }
-        if (then.relu) {
+        if (!SUMS && then.relu) {
 #pragma unroll
             for (int k = 0; k < PACK; ++k) value[k] = fmaxf(value[k], 0.0f);
         }
-        put_pack<O, false>(tile + place(pixel), value);
+        if (is_there) put_pack<O, false>(tile + place(pixel), value);
         // The residual stream is written by the CTA in whose block a pixel lies.
-        if (then.keep != nullptr && pixel.y & OWNED) store_pack(reinterpret_cast<S*>(then.keep + (int)pixel.x), value);
+        if (is_there && then.keep != nullptr && pixel.y & OWNED) store_pack(reinterpret_cast<S*>(then.keep + (int)pixel.x), value);
     }
 
     // DEPTH pixels from `from` on, where values are added or kept.
@@ -281,31 +296,49 @@ struct TileGather {
 
     __device__ __forceinline__ bool is_plain() const { return layer.skip == nullptr && layer.keep == nullptr; }
 
-    // Normalises what was copied, and the residual stream with it, `beside` bytes behind the values that it is added to.
-    __device__ __forceinline__ void normalise_copied(u32 beside, const Factors<PACK>& f, bool owned) const {
-        if (is_plain()) return normalise_plain(f);
-        constexpr int COUNT = 3;
+    // Normalises where values are added or kept, COUNT pixels at a time: `value(pixel)` loads the thread's channels of a pixel, and
+    // `stream(i, pixel)` what is added to those of the one that is listed as number i. SUMS: something is added, and nothing becomes zero
+    // behind that.
+    template <int COUNT, bool SUMS, class Value, class Stream>
+    __device__ __forceinline__ void normalise_and_add(const Factors<PACK>& f, bool owned, Value value_of, Stream stream) const {
         const Behind then = behind(owned);
 #pragma unroll 1
         for (int from = first; from < total; from += COUNT * per_round) {
             uint2 pixel[COUNT];
-            uint4 v[COUNT], stream[COUNT];
-#pragma unroll
-            for (int d = 0; d < COUNT; ++d) pixel[d] = pixels[min(from + d * per_round, total - 1)];
+            uint4 v[COUNT], more[COUNT];
+            // Beyond the last one the first one again, which is not stored then: without branches they are under way together.
 #pragma unroll
             for (int d = 0; d < COUNT; ++d) {
-                v[d] = raw(pixel[d]);
-                if (then.adds) stream[d] = load_shared(tile + beside + place(pixel[d]));
+                const int i = from + d * per_round < total ? from + d * per_round : from;
+                pixel[d] = pixels[i];
+                v[d] = value_of(pixel[d]);
+                more[d] = stream(i, pixel[d]);
             }
 #pragma unroll
             for (int d = 0; d < COUNT; ++d) {
-                if (from + d * per_round >= total) break;
                 float value[PACK];
                 widen_pack<S>(v[d], value);
                 f.apply(value);
-                finish(pixel[d], value, stream[d], then);
+                finish<SUMS>(pixel[d], value, more[d], then, from + d * per_round < total);
             }
         }
+    }
+    // Normalises what was copied. The residual stream lies at `streamed` in shared memory, pixel after pixel as they are listed, or only
+    // in its map where that is 0.
+    __device__ __forceinline__ void normalise_streamed(u32 streamed, const Factors<PACK>& f, bool owned) const {
+        if (is_plain()) return normalise_plain(f);
+        const auto copied = [&](const uint2& pixel) { return raw(pixel); };
+        const u32 here = streamed + channel * (int)sizeof(S);
+        const int pixel_bytes = p.chunk_channels * (int)sizeof(S);
+        if (streamed != 0u && !layer.relu) {
+            return normalise_and_add<DEPTH, true>(f, owned, copied, [&](int i, const uint2&) { return load_shared(here + i * pixel_bytes); });
+        }
+        const char* const map = static_cast<const char*>(layer.skip) + start;
+        const bool adds = layer.skip != nullptr;
+        normalise_and_add<2, false>(f, owned, copied, [&](int i, const uint2& pixel) {
+            if (streamed != 0u) return load_shared(here + i * pixel_bytes);
+            return adds ? load_early(map + (int)pixel.x) : uint4{};
+        });
     }
 
     // Normalises what was copied. `stream` was asked for from `first` on.
@@ -319,14 +352,14 @@ struct TileGather {
     }
 };
 
-// Puts a tile's values, rounded as they are stored, into cell planes in shared memory, `pitch` bytes apart,
-// rows of 8 pixels `row_bytes` apart.
-template <class S, class Core> __device__ __forceinline__ void stage_tile(Core& core, u32 to, int pitch, int row_bytes) {
-    const int lane = threadIdx.x % 32, y = threadIdx.x / 32 * 2 + lane / 8 % 2;
+// Puts a product's values, rounded as they are stored, into cell planes in shared memory, `pitch` bytes apart,
+// rows of 8 pixels `row_bytes` apart: a warp has two rows, the first of which is `row`.
+template <class S, int VALUES> __device__ __forceinline__ void stage_product(const float (&values)[VALUES], u32 to, int row, int pitch, int row_bytes) {
+    const int lane = thread_number() % 32, y = row + lane / 8 % 2;
     const u32 at = to + lane / 16 * pitch + y * row_bytes + lane % 8 * 16;
 #pragma unroll
-    for (int plane = 0; plane < Core::COLUMNS / 2; plane += 2) {
-        const float* v = core.acc[0] + 4 * plane;
+    for (int plane = 0; plane < VALUES / 4; plane += 2) {
+        const float* v = values + 4 * plane;
         asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(at + plane * pitch),
                      "r"(narrow_pair<S>(v[0], v[1])), "r"(narrow_pair<S>(v[2], v[3])), "r"(narrow_pair<S>(v[4], v[5])),
                      "r"(narrow_pair<S>(v[6], v[7]))
@@ -370,10 +403,12 @@ template <class Core> struct StatisticsOf<true, Core> { typedef RowStatistics Ty
 // Multiplies a layer's tile that is there, in halves, or as bytes: then they are made first, TOGETHER cells of a thread at a time,
 // in the place of the halves, and the weights' factors lie behind those of all CTAs. `first`: bytes from the tile's start to the
 // first tap of this warpgroup's first pixel. The team calls it.
-template <bool BYTES, int TOGETHER, int SLOTS, int BN, class Core, class Stream>
-__device__ __forceinline__ void multiply_tile(const ChainParams& chain, int at, u32 tile, int first, Core& core, Stream& stream,
+template <bool BYTES, int TOGETHER, int SLOTS, int BN, class Core, class More, class Stream>
+__device__ __forceinline__ void multiply_tile(const ChainParams& chain, int at, u32 tile, int first, Core& core, More& more, Stream& stream,
                                               StatisticsMemory<SLOTS, BN>& statistics) {
     const ConvParams& p = chain.all;
+    // What both warpgroups multiply lies behind what each has for itself.
+    const int behind = (2 - Core::warpgroup()) * Core::PRODUCTS * p.walk_tile;
     if constexpr (BYTES) {
         const char* weights = static_cast<const char*>(chain.layers[at].weights);
         const auto& factors = reinterpret_cast<const SumFactors<BN>*>(weights + (long long)gridDim.y * p.walk_blocks * Stream::BLOCK_BYTES)[blockIdx.y];
@@ -385,12 +420,18 @@ __device__ __forceinline__ void multiply_tile(const ChainParams& chain, int at, 
         publish_to_products();
         sync_team();
         typename Core::Bytes sums;
+        typename More::Bytes more_sums;
+        more_sums.lie(behind);
         begin_sums(sums, factors, is_positive);
-        sums.run(p, tile + first, stream);
+        if constexpr (More::IS_SOME) begin_sums(more_sums, factors, is_positive);
+        sums.run(p, tile + first, stream, more_sums, [] {});
         scale_sums(sums, core, memory);
+        if constexpr (More::IS_SOME) scale_sums(more_sums, more, memory);
     } else {
+        more.lie(behind);
         core.clear();
-        core.run(p, tile + first, stream);
+        more.clear();
+        core.run(p, tile + first, stream, more, [] {});
     }
 }
 
@@ -401,18 +442,19 @@ constexpr int TEAM = 256, FIRST_OF_HALO = TEAM + 32, OF_HALO = 96;
 struct HaloBarriers {
     u64 stored;  // TEAM threads have stored their values of the map
     u64 came;  // OF_HALO threads have their values of the halo in shared memory
+    u64 streamed;  // the residual stream of the tile has come, where it is added
     u32 tag;
 };
 
 // What the halo's warps do: between two layers each they tell that this CTA's map is written, and where the tile
-// `stays` in shared memory they bring its halo.
-template <int BN, int ROWS, int COLUMNS, class Gather>
-__device__ __forceinline__ void bring_halos(const ChainParams& chain, HaloBarriers& barriers, u32 tile, uint2* listed, const int& halo, bool stays) {
+// `stays` in shared memory they bring its halo, and the residual stream to `streamed`, if S has two bytes.
+template <class S, int BN, int ROWS, int COLUMNS, class Gather>
+__device__ __forceinline__ void bring_halos(const ChainParams& chain, HaloBarriers& barriers, u32 tile, uint2* listed, const int& halo, bool stays, u32 streamed) {
     const ConvParams& p = chain.all;
     const bool tells = threadIdx.x / 32 == FIRST_OF_HALO / 32 + 1;
     if (!stays && !tells) return;
     const u32 stored = shared_address(&barriers.stored), came = shared_address(&barriers.came);
-    Exchange<BN> exchange(chain, 0);
+    Exchange<BN, true> exchange(chain, 0);
     const int place = tile_taken(p, blockIdx.x), near = exchange.template if_near<ROWS, COLUMNS>(place);
     for (int at = 1; at < chain.count; ++at) {
         // The team has stored its map.
@@ -423,24 +465,37 @@ __device__ __forceinline__ void bring_halos(const ChainParams& chain, HaloBarrie
             if (threadIdx.x % 32 == 0) exchange.tell_written();
         }
         if (!stays) continue;
+        const ChainLayer& layer = chain.layers[at];
+        Gather gather(p, layer, tile, listed);
+        gather.start_at(place / p.tiles_x * ROWS * p.stride - p.origin, place % p.tiles_x * COLUMNS * p.stride - p.origin);
+        const bool streams = sizeof(S) == 2 && threadIdx.x / 32 == FIRST_OF_HALO / 32 + 2 && layer.skip != nullptr;
+        // What the layer before keeps may be written only now.
+        const bool is_early = layer.skip != chain.layers[at - 1].keep;
+        if (streams && is_early) gather.bring_stream(streamed, shared_address(&barriers.streamed));
         if (threadIdx.x / 32 == FIRST_OF_HALO / 32) exchange.wait_for_maps(near);
         // The maps around are written.
         meet<OF_HALO>(3);
-        Gather gather(p, chain.layers[at], tile, listed);
-        gather.start_at(place / p.tiles_x * ROWS * p.stride - p.origin, place % p.tiles_x * COLUMNS * p.stride - p.origin);
+        if (streams && !is_early) gather.bring_stream(streamed, shared_address(&barriers.streamed));
         gather.template copy_listed<FIRST_OF_HALO, OF_HALO>(tile, listed + p.tile_rows * p.tile_columns, halo);
         wait_for_copies();
         arrive(came);
     }
 }
 
-// TILES x 128 pixels, BW side by side, from maps; the parameters say which layers. BYTES: halves are multiplied as bytes.
-template <class S, class O, int TILES, int BN, int BW, int STEPS, int DEPTH, bool BYTES = false>
+template <bool IS_SOME, class O, int BN> struct MoreOf { typedef NoMore Type; };
+template <class O, int BN> struct MoreOf<true, O, BN> { typedef SharedPixels<O, BN> Type; };
+
+// PIXELS pixels, a multiple of 64, BW side by side, from maps; the parameters say which layers. A warpgroup multiplies as many times 64
+// of them as both can have, and half the channels of the 64 that are left; then a CTA must have a single tile, and there is no bias.
+// BYTES: halves are multiplied as bytes.
+template <class S, class O, int PIXELS, int BN, int BW, int STEPS, int DEPTH, bool BYTES = false>
 __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
-    constexpr int BM = 128 * TILES, BH = BM / BW;
+    constexpr int BM = PIXELS, BH = BM / BW, TILES = PIXELS / 128;
+    constexpr bool DIVIDES = PIXELS % 128 != 0;
     typedef WgmmaCore<O, TILES, BN, BW, STEPS, true> Core;
+    typedef typename MoreOf<DIVIDES, O, BN>::Type More;
     typedef typename Core::Stream Stream;
-    typedef TileGather<S, O, Core::THREADS, DEPTH> Gather;
+    typedef TileGather<S, O, Core::THREADS, DEPTH, (PIXELS > 128 ? 6 : 4)> Gather;
     constexpr int PACK = Gather::PACK;
     extern __shared__ __align__(128) char memory[];
     __shared__ StatisticsMemory<Core::SLOTS, BN> statistics;
@@ -455,37 +510,41 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
     // Behind the tile.
     uint2* pixels = reinterpret_cast<uint2*>(memory + p.ring_stages * Stream::BLOCK_BYTES + p.tile_bytes);
     const int blocks = p.phases * p.walk_blocks;
-    const int tiles = p.tiles_x * p.tiles_y, mine = (tiles - (int)blockIdx.x + (int)gridDim.x - 1) / (int)gridDim.x;
+    const int tiles = p.tiles_x * p.tiles_y, mine = DIVIDES ? 1 : (tiles - (int)blockIdx.x + (int)gridDim.x - 1) / (int)gridDim.x;
     Stream stream;
     stream.start(&barriers, memory, p.ring_stages, blocks, chain.count);
-    const u32 stored = shared_address(&of_halo.stored), came = shared_address(&of_halo.came);
+    const u32 stored = shared_address(&of_halo.stored), came = shared_address(&of_halo.came), streamed = shared_address(&of_halo.streamed);
+    // Where a tile's values lie on their way out, or before, the residual stream of the tile that stays.
+    const u32 staged = shared_address(pixels + 2 * listed);
     if (threadIdx.x == 0) {
         init_barrier(stored, TEAM);
         init_barrier(came, OF_HALO);
+        init_barrier(streamed, 1);
         publish_barriers();
     }
     // The barriers are there.
     __syncthreads();
     let_next_launch_begin();
     if (threadIdx.x >= Core::THREADS) {
-        give_registers<40>();
+        give_registers<56>();
         if (threadIdx.x == TEAM) stream.prefetch(chain.layers, chain.count, n_tile, mine);
         if (threadIdx.x >= FIRST_OF_HALO && chain.count > 1) {
             wait_for_launch_before();
-            bring_halos<BN, BH, BW, Gather>(chain, of_halo, tile, pixels, halo, Gather::IN_PLACE && mine == 1);
+            bring_halos<S, BN, BH, BW, Gather>(chain, of_halo, tile, pixels, halo, Gather::IN_PLACE && mine == 1, staged);
         }
     } else {
-        take_registers<232>();
+        take_registers<224>();
         wait_for_launch_before();
 
-        Exchange<BN> exchange(chain);
+        Exchange<BN, true> exchange(chain);
         if (threadIdx.x == 0) of_halo.tag = exchange.tag;
         // In two bytes a tile goes through shared memory on its way out: less to do, and a program that is
         // shorter, which counts where it runs once.
         constexpr bool STAGES = sizeof(S) == 2;
-        const u32 staged = shared_address(pixels + 2 * listed);
+        int streams = 0;  // layers to which the residual stream was brought
         typename StatisticsOf<STAGES, Core>::Type own;
         Core core;
+        More more;
         bool is_inner = false;  // the listed tile does not touch the map's edges
         for (int at = 0;; ++at) {
             const ChainLayer& layer = chain.layers[at];
@@ -493,6 +552,8 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
             // Of a single tile, the layer before left its values in place.
             const bool single = Gather::IN_PLACE && mine == 1;
             const bool kept = single && at > 0, keeps = single && at + 1 < chain.count;
+            // The residual stream comes to shared memory.
+            const bool is_streamed = STAGES && kept && layer.skip != nullptr;
             auto turn_to = [&](int number) {
                 const int t = tile_taken(p, number);
                 const int first_y = t / p.tiles_x * BH * p.stride - p.origin, first_x = t % p.tiles_x * BW * p.stride - p.origin;
@@ -507,7 +568,7 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
             uint4 skipped[DEPTH];
             // Not what the layer before keeps: it may be written only now.
             const bool is_early = at == 0 || layer.skip != chain.layers[at - 1].keep;
-            if (is_early) gather.prefetch(skipped, gather.first);
+            if (!STAGES && is_early) gather.prefetch(skipped, gather.first);
             Factors<PACK> f;
             if (at == 0) {
                 gather.copy_own();
@@ -516,7 +577,10 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
             } else {
                 if (threadIdx.x < BN) {
                     exchange.merge(p, chain.layers[at - 1], statistics);
-                } else if (!kept) {
+                } else if (kept) {
+                    wait_barrier(came, at - 1 & 1);
+                    if (is_streamed) wait_barrier(streamed, streams & 1);
+                } else {
                     if (threadIdx.x / 32 == BN / 32) exchange.wait_for_maps(-1);
                     // All maps are written.
                     meet<TEAM - BN>(3);
@@ -524,43 +588,59 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
                     wait_for_copies();
                 }
                 // What others copied is there, and what the norm does to it.
-                if (kept) wait_barrier(came, at - 1 & 1);
                 sync_team();
                 read_factors(f, statistics, gather.channel);
-                if (!is_early) gather.prefetch(skipped, gather.first);
+                if (!STAGES && !is_early) gather.prefetch(skipped, gather.first);
             }
-            gather.normalise(skipped, f, n_tile == 0);
+            if constexpr (STAGES) {
+                streams += is_streamed;
+                gather.normalise_streamed(is_streamed ? staged : 0u, f, n_tile == 0);
+            } else {
+                gather.normalise(skipped, f, n_tile == 0);
+            }
             publish_to_products();
             // The tile is there.
             sync_team();
 
             for (int t = blockIdx.x;;) {
-                const int place = tile_taken(p, t), y0 = place / p.tiles_x * BH, x0 = place % p.tiles_x * BW, next = t + (int)gridDim.x;
+                const int place = tile_taken(p, t), y0 = place / p.tiles_x * BH, x0 = place % p.tiles_x * BW, next = DIVIDES ? tiles : t + (int)gridDim.x;
                 for (int phase = 0; phase < p.phases; ++phase) {
                     const int first = (phase >> 1) * p.walk_row + (phase & 1) * 16 + Core::warpgroup() * TILES * p.walk_tile;
-                    multiply_tile<BYTES, 3>(chain, at, tile, first, core, stream, statistics);
+                    multiply_tile<BYTES, 3>(chain, at, tile, first, core, more, stream, statistics);
                     // The tile is multiplied.
                     sync_team();
-                    if (phase == p.phases - 1 && next < tiles) {
+                    if (!DIVIDES && phase == p.phases - 1 && next < tiles) {
                         // The next one comes while this one's values are stored.
                         turn_to(next);
                         gather.copy_own();
                     }
                     if constexpr (STAGES) {
-                        static_assert(TILES == 1 && BW == 8 && BN == 128, "as stage_tile wants it");
-                        if (p.bias != nullptr) add_bias(p, core, n_tile * BN);
+                        static_assert(TILES <= 1 && BW == 8 && BN == 128, "as stage_product wants it");
+                        if (!DIVIDES && p.bias != nullptr) add_bias(p, core, n_tile * BN);
                         const int row_bytes = keeps ? 16 * p.tile_columns : 16 * BW, pitch = keeps ? p.pitch : 16 * BM + 16;
                         const u32 to = keeps ? tile + p.origin * (16 * p.tile_columns + 16) : staged;
-                        stage_tile<S>(core, to, pitch, row_bytes);
+                        if constexpr (TILES > 0) stage_product<S>(core.acc[0], to, thread_number() / 32 * 2, pitch, row_bytes);
+                        if constexpr (DIVIDES) {
+                            const u32 half = to + More::first_column() / 8 * pitch;
+                            stage_product<S>(more.acc, half, TILES * 16 + thread_number() / 32 % 4 * 2, pitch, row_bytes);
+                        }
                         // All values are there.
                         sync_team();
-                        const int row = threadIdx.x / 16, pack = threadIdx.x % 16;
+                        // Some pixels side by side of a thread's 8 channels at a time.
+                        constexpr int SOME = DIVIDES ? 4 : 8, AT_ONCE = TEAM / 16 * SOME;
+                        const int pack = thread_number() % 16, column = thread_number() / 16 * SOME % BW;
                         // What stays here nobody reads from the map but neighbours, where no edge mirrors it.
                         const bool shares = keeps && is_inner_tile(p, y0 - p.origin, x0 - p.origin);
-                        const u32 shared = shares ? shared_pixels<8, BH, BW>(p.origin, row, 0) : ~0u;
-                        store_pixels<S, 8>(p, layer.output, to + pack * pitch + row * row_bytes, own, y0 + row, x0, n_tile * BN + pack * 8, phase, shared, [&] {
-                            if (phase == p.phases - 1 && next >= tiles && at + 1 < chain.count) arrive(stored);
-                        });
+#pragma unroll 1
+                        for (int from = 0; from < BM; from += AT_ONCE) {
+                            const int row = from / BW + thread_number() / 16 * SOME / BW;
+                            const u32 shared = shares ? shared_pixels<SOME, BH, BW>(p.origin, row, column) : ~0u;
+                            store_pixels<S, SOME>(p, layer.output, to + pack * pitch + row * row_bytes + column * 16, own, y0 + row, x0 + column,
+                                                  n_tile * BN + pack * 8, phase, shared, [&] {
+                                const bool is_last = from + AT_ONCE >= BM && phase == p.phases - 1 && next >= tiles && at + 1 < chain.count;
+                                if (is_last) arrive(stored);
+                            });
+                        }
                     } else {
                         write_map<S, BN>(p, layer.output, core, own, image, n_tile, phase, [&](int row, int& y, int& x) {
                             y = y0 + Core::pixel(row) / BW;
@@ -570,11 +650,16 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
                         });
                     }
                 }
-                if (next >= tiles) break;
+                if (DIVIDES || next >= tiles) break;
                 t = next;
-                gather.prefetch(skipped, gather.first);
-                wait_for_copies();
-                gather.normalise(skipped, f, n_tile == 0);
+                if constexpr (STAGES) {
+                    wait_for_copies();
+                    gather.normalise_streamed(0u, f, n_tile == 0);
+                } else {
+                    gather.prefetch(skipped, gather.first);
+                    wait_for_copies();
+                    gather.normalise(skipped, f, n_tile == 0);
+                }
                 publish_to_products();
                 // The tile is there.
                 sync_team();

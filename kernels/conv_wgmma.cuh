@@ -227,7 +227,8 @@ __device__ __forceinline__ void convolve_photo_wgmma(const ConvParams& p) {
     auto use = [&](int t, const TilePlace& place, Core& core, ColumnStatistics<Core>& own, typename Core::Stream& stream) {
         const int y0 = place.row * TILES, x0 = place.column * WIDE + Core::warpgroup() * 64;
         core.clear();
-        core.run(p, tile + Core::warpgroup() * (64 * 16), stream, [&] {
+        NoMore more;
+        core.run(p, tile + Core::warpgroup() * (64 * 16), stream, more, [&] {
             if (t + (int)gridDim.x < tiles) load(TilePlace(p, t + gridDim.x));
         });
         // A warpgroup has 64 columns of all rows.

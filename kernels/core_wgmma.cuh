@@ -191,6 +191,48 @@ template <int STEPS, int BN> struct ChainStream {
 template <bool CHAIN, int STEPS, int BN> struct StreamOf { typedef WeightStream<STEPS, BN> Type; };
 template <int STEPS, int BN> struct StreamOf<true, STEPS, BN> { typedef ChainStream<STEPS, BN> Type; };
 
+// What a warpgroup multiplies beside its own pixels: nothing.
+struct NoMore {
+    static constexpr bool IS_SOME = false;
+    typedef NoMore Bytes;
+    __device__ __forceinline__ void clear() {}
+    __device__ __forceinline__ void lie(int) {}
+    __device__ __forceinline__ void multiply(u32, u32, u32, u32) {}
+    __device__ __forceinline__ void settle() {}
+};
+
+// 64 pixels that both warpgroups multiply, each by half of BN channels. Rows and columns of a thread are counted as WgmmaCore does.
+template <class O, int BN> struct SharedPixels {
+    static constexpr bool IS_SOME = true;
+    static constexpr int ROWS = 2, COLUMNS = BN / 8;
+    typedef typename SumOf<O>::Type Sum;
+    // The same of bytes.
+    typedef SharedPixels<byte_t, BN> Bytes;
+    Sum acc[BN / 4];
+    u32 pixels, channels;  // where they begin, from where the warpgroup's own pixels and all channels do, in units of 16 bytes
+
+    __device__ __forceinline__ static int first_column() { return thread_number() / 128 * (BN / 2); }
+    __device__ __forceinline__ static int column(int c) { return first_column() + c / 2 * 8 + threadIdx.x % 4 * 2 + c % 2; }
+    __device__ __forceinline__ Sum& value(int row, int c) { return acc[c / 2 * 4 + row % 2 * 2 + c % 2]; }
+
+    __device__ __forceinline__ void clear() {
+#pragma unroll
+        for (int i = 0; i < BN / 4; ++i) acc[i] = (Sum)0;
+    }
+    // `bytes`: from the start of the warpgroup's own pixels to that of these.
+    __device__ __forceinline__ void lie(int bytes) {
+        pixels = __shfl_sync(0xffffffffu, (u32)bytes >> 4, 0);
+        channels = __shfl_sync(0xffffffffu, (u32)first_column(), 0);
+    }
+    __device__ __forceinline__ void multiply(u32 at, u32 pixels_high, u32 weights, u32 channels_high) {
+        WarpgroupProduct<O, BN / 2>::run(acc, at + pixels, pixels_high, weights + channels, channels_high);
+    }
+    __device__ __forceinline__ void settle() {
+#pragma unroll
+        for (int i = 0; i < BN / 4; ++i) stay(acc[i]);
+    }
+};
+
 // TILES times 64 pixels for each of two warpgroups, BN channels, BW pixels side by side.
 // TOGETHER rows of the output are columns of one product, which then takes the rows of all their taps.
 template <class O, int TILES, int BN, int BW, int STEPS, bool CHAIN = false, int TOGETHER = 1> struct WgmmaCore {
@@ -206,7 +248,7 @@ template <class O, int TILES, int BN, int BW, int STEPS, bool CHAIN = false, int
     // The same of bytes.
     typedef WgmmaCore<byte_t, TILES, BN, BW, STEPS, CHAIN, TOGETHER> Bytes;
 
-    Sum acc[PRODUCTS][WIDE / 2];
+    Sum acc[PRODUCTS > 0 ? PRODUCTS : 1][WIDE / 2];
 
     __device__ __forceinline__ static int warpgroup() { return threadIdx.x / 128; }
     __device__ __forceinline__ static int slot() { return threadIdx.x / 32; }
@@ -236,11 +278,12 @@ template <class O, int TILES, int BN, int BW, int STEPS, bool CHAIN = false, int
     // each wait for the one before. What they are told is computed for the warp as a whole: the places of the
     // steps come as parameters, and of a description only the lower half changes.
     template <class AnyStream> __device__ __forceinline__ void run(const ConvParams& p, u32 first, AnyStream& stream) {
-        run(p, first, stream, [] {});
+        NoMore more;
+        run(p, first, stream, more, [] {});
     }
-    // The same; `meanwhile()` is done while the last products are under way.
-    template <class AnyStream, class Meanwhile>
-    __device__ __forceinline__ void run(const ConvParams& p, u32 first, AnyStream& stream, Meanwhile meanwhile) {
+    // The same, and `more` beside; `meanwhile()` is done while the last products are under way.
+    template <class AnyStream, class More, class Meanwhile>
+    __device__ __forceinline__ void run(const ConvParams& p, u32 first, AnyStream& stream, More& more, Meanwhile meanwhile) {
         const int blocks = p.walk_blocks;
         const u32 pixels = describe_low(__shfl_sync(0xffffffffu, first, 0), p.walk_across);
         const u32 pixels_high = describe_high(p.walk_down), channels_high = describe_high(128);
@@ -257,6 +300,7 @@ template <class O, int TILES, int BN, int BW, int STEPS, bool CHAIN = false, int
                     WarpgroupProduct<O, WIDE>::run(acc[t], at + (u32)(t * p.walk_tile >> 4), pixels_high,
                                                  weights + (s * Stream::STEP_BYTES >> 4), channels_high);
                 }
+                more.multiply(at, pixels_high, weights + (s * Stream::STEP_BYTES >> 4), channels_high);
             }
             commit_products();
             // The block before is multiplied when at most this one's products are under way.
@@ -273,6 +317,7 @@ template <class O, int TILES, int BN, int BW, int STEPS, bool CHAIN = false, int
         for (int t = 0; t < PRODUCTS; ++t)
 #pragma unroll
             for (int i = 0; i < WIDE / 2; ++i) stay(acc[t][i]);
+        more.settle();
         stream.release(before);
     }
 

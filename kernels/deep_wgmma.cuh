@@ -12,20 +12,21 @@
 // channel tiles, images), all of them on the device at once where there are several layers; dynamic shared memory =
 // ring of weights + two input tiles + list of a tile's pixels.
 //
-// A tile goes round: its producers copy and normalise the input, the consumers multiply it and put their values, rounded
+// A tile goes round: its producers load and normalise the input, the consumers multiply it and put their values, rounded
 // as they are stored, into the place of the input, from where the producers store them and gather the statistics. Two
 // tiles lie in shared memory, so while one is multiplied the other one is stored and the next one loaded. Between
 // layers the consumers, who have registers to spare then, exchange the statistics. A block of weights serves 256
 // pixels: half of the traffic of tiles of 128.
 // Every second layer takes the tiles backwards: its first tile is the last one of the layer before, whose values stay in
 // shared memory. Only its halo is read, only those at its border are stored, and what it adds of the residual
-// stream comes while its last products are under way. Otherwise all multiprocessors would read and write whole tiles at the
+// stream comes, by bulk copies of rows, while its last products are under way. Otherwise all multiprocessors would read and write whole tiles at the
 // same time, while nothing is multiplied.
 //
 // Work: a layer of 128 to 128 channels, 3x3, 320x180: 17.0 GFLOP. Operands: 96 of 128 bytes a clock (core_wgmma.cuh). Roofline: arithmetic, of the tensor cores.
-// Measured: NVIDIA H200, driver 580.159, 2026-11-24, launches between device events, medians of 20, the network in fp16: ten
-// residual layers at 1280x720 364 us (466 TFLOP/s), at 1920x1080 705 us (542); before tiles stayed from layer to layer, 408
-// and 757. Alone, with weights that stay, the products of a tile take 19,000 clocks (18,400 at the tensor cores' rate); of a
+// Measured: NVIDIA H100, driver 580.159, 2026-11-25, launches between device events, medians of 20, the network in fp16: ten
+// residual layers at 1280x720 345 us (492 TFLOP/s), at 1920x1080 669 us (571). With tiles that were copied, 16 bytes at a time, and then
+// normalised in place, 366 and 703: such copies write to shared memory 16 bytes a clock, 5,200 clocks a tile, of whose 18,400 clocks of
+// products 13,800 go into reading it. Before tiles stayed from layer to layer, 408 and 757 (H200). Alone, with weights that stay, the products of a tile take 19,000 clocks (18,400 at the tensor cores' rate); of a
 // layer with two tiles, 72,000 at 1280x720, they are somewhat more than half. Since an exchange is shorter (exchange.cuh) 366 us on an H100,
 // 379 before, in one run; with shuffles in it 381, because the compiler kept the state of the weights' ring out of its uniform
 // registers then, though they run once a layer. Without weights on the way and without a next tile
@@ -41,7 +42,7 @@
 //
 // Barriers: of each tile in shared memory, that it is there (`ready`) and that it is multiplied and its values lie in
 // its place (`staged`); of a layer, that its producers have gathered its statistics and stored its map (`gathered`) and
-// that it is known what the next norm does (`merged`), and that the maps of other CTAs are written, around a layer's first tile or
+// that it is known what the next norm does (`merged`), that the residual stream of its first tile has come (`streamed`), and that the maps of other CTAs are written, around a layer's first tile or
 // all of them (`written_around`, `written`); of the consumers (sync_team) when both have multiplied a tile,
 // and in the exchange; bar 4 of the producers after a tile is stored and around its list. All threads of a kind arrive:
 // one for its warp takes longer, and compute-sanitizer follows barriers thread by thread. The ring's own are in
@@ -59,6 +60,7 @@ struct TileBarriers {
     u64 merged;
     u64 written_around;
     u64 written;
+    u64 streamed;
 };
 
 // Where a tile's values lie on their way out, as cell planes in shared memory: the first one, and bytes from plane to plane,
@@ -87,13 +89,13 @@ template <class S, class Core> __device__ __forceinline__ void stage_halves(Core
 // Threads of each kind, the consumers first; the last warp prefetches weights.
 constexpr int CONSUMERS = 256, PRODUCERS = 224;
 
-// 16 x 16 pixels, 128 channels, from maps; the parameters say which layers. DEPTH loads of the residual stream are
-// under way together. BYTES: halves are multiplied as bytes.
+// 16 x 16 pixels, 128 channels, from maps; the parameters say which layers. DEPTH loads are under way together where nothing is added.
+// BYTES: halves are multiplied as bytes.
 template <class S, int STEPS, int DEPTH, bool BYTES = false> __device__ __forceinline__ void convolve_deep(const ChainParams& chain) {
     constexpr int BN = 128, SIDE = 16, HALF = 8, PITCH = 16 * SIDE * SIDE + 16, TOGETHER = 4;
     typedef WgmmaCore<S, 2, BN, SIDE, STEPS, true> Core;
     typedef typename Core::Stream Stream;
-    typedef TileGather<S, S, PRODUCERS, DEPTH, 3, CONSUMERS, 4> Gather;
+    typedef TileGather<S, S, PRODUCERS, 3, 3, CONSUMERS, 4> Gather;
     constexpr int PACK = Gather::PACK;
     static_assert(sizeof(S) == 2, "values lie in the place of the input");
     extern __shared__ __align__(128) char memory[];
@@ -107,6 +109,7 @@ template <class S, int STEPS, int DEPTH, bool BYTES = false> __device__ __forcei
     const u32 ready = shared_address(of_tiles.ready), staged = shared_address(of_tiles.staged);
     const u32 gathered = shared_address(&of_tiles.gathered), merged = shared_address(&of_tiles.merged);
     const u32 written_around = shared_address(&of_tiles.written_around), written = shared_address(&of_tiles.written);
+    const u32 streamed = shared_address(&of_tiles.streamed);
     uint2* const pixels = reinterpret_cast<uint2*>(memory + ring_bytes + 2 * p.tile_bytes);
     const int tiles = p.tiles_x * p.tiles_y, mine = (tiles - (int)blockIdx.x + (int)gridDim.x - 1) / (int)gridDim.x;
     Stream stream;
@@ -123,12 +126,14 @@ template <class S, int STEPS, int DEPTH, bool BYTES = false> __device__ __forcei
         init_barrier(merged, BN);
         init_barrier(written_around, 32);
         init_barrier(written, 32);
+        init_barrier(streamed, 1);
         publish_barriers();
     }
     // The barriers are there.
     __syncthreads();
     let_next_launch_begin();
-    // Which of both places in shared memory a tile has, and the parity of its barriers, a bit for each place.
+    // Which of both places in shared memory a tile has, and the parity of its barriers, a bit for each place; behind them that of the
+    // residual stream's.
     int which = 0;
     u32 parity = 0;
     const auto tile_at = [&](int at, int i) { return tile_taken(p, (int)(blockIdx.x + (at + p.turned & 1 ? mine - 1 - i : i) * gridDim.x)); };
@@ -144,24 +149,24 @@ template <class S, int STEPS, int DEPTH, bool BYTES = false> __device__ __forcei
     if (threadIdx.x < CONSUMERS) {
         take_registers<160>();
         wait_for_launch_before();
-        Exchange<BN> exchange(chain);
+        Exchange<BN, false> exchange(chain);
         Core core;
+        NoMore more;
 #pragma unroll 1
         for (int at = 0;; ++at) {
-            const bool is_last = at + 1 == chain.count;
 #pragma unroll 1
             for (int i = 0; i < mine; ++i) {
-                const bool stays = !is_last && i + 1 == mine;
                 const u32 here = tile + which * p.tile_bytes;
                 wait_barrier(ready + 8 * which, parity >> which & 1u);
-                multiply_tile<BYTES, 4>(chain, at, here, Core::warpgroup() * HALF * 16, core, stream, statistics);
+                multiply_tile<BYTES, 4>(chain, at, here, Core::warpgroup() * HALF * 16, core, more, stream, statistics);
                 // Both halves are multiplied, whose edges overlap.
                 sync_team();
+                const bool stays = at + 1 != chain.count && i + 1 == mine;
                 stage_halves<S>(core, staging(stays));
                 arrive(staged + 8 * which);
                 next_stage(stays);
             }
-            if (is_last) break;
+            if (at + 1 == chain.count) break;
             wait_barrier(gathered, at & 1);
             ++exchange.tag;
             if (threadIdx.x < BN) {
@@ -189,6 +194,8 @@ template <class S, int STEPS, int DEPTH, bool BYTES = false> __device__ __forcei
     } else {
         wait_for_launch_before();
         bool is_inner = false;  // the listed tile does not touch the map's edges
+        // The first warp brings it.
+        const bool streams_first = threadIdx.x / 32 == CONSUMERS / 32;
 #pragma unroll 1
         for (int at = 0;; ++at) {
             const ChainLayer& layer = chain.layers[at];
@@ -201,23 +208,13 @@ template <class S, int STEPS, int DEPTH, bool BYTES = false> __device__ __forcei
                 gather.start_at(first_y, first_x);
                 gather.list(first_y, first_x, SIDE, SIDE, is_inner, nullptr, false);
                 gather.tile = tile + to * p.tile_bytes + channels;
-                gather.copy_groups();
-                uint4 skipped[DEPTH];
                 Factors<PACK> f;
-                gather.prefetch(skipped, gather.first);
                 if (at > 0) {
                     read_factors(f, statistics, gather.channel);
                 } else {
                     f.read(p, image, gather.channel);
                 }
-                if (!gather.is_plain()) {
-                    wait_for_copies();
-                    gather.normalise(skipped, f, n_tile == 0);
-                } else if (layer.relu) {
-                    gather.template normalise_groups<true>(f);
-                } else {
-                    gather.template normalise_groups<false>(f);
-                }
+                gather.template load<DEPTH>(f, n_tile == 0);
                 publish_to_products();
                 arrive(ready + 8 * to);
             };
@@ -228,15 +225,20 @@ template <class S, int STEPS, int DEPTH, bool BYTES = false> __device__ __forcei
                 const int t = tile_at(at, 0);
                 gather.start_at(t / p.tiles_x * SIDE - p.origin, t % p.tiles_x * SIDE - p.origin);
                 gather.tile = tile + which * p.tile_bytes + channels;
-                const u32 beside = (which ? -1 : 1) * p.tile_bytes;
+                const u32 beside = tile + (which ^ 1) * p.tile_bytes;
+                const bool is_streamed = layer.skip != nullptr;
                 wait_barrier(written_around, at - 1 & 1);
                 gather.copy_halo();
-                if (layer.skip != nullptr && layer.skip == chain.layers[at - 1].keep) gather.copy_own(gather.tile + beside, layer.skip);
+                if (streams_first && is_streamed && layer.skip == chain.layers[at - 1].keep) gather.bring_stream(beside, streamed);
                 wait_barrier(merged, at - 1 & 1);
                 Factors<PACK> f;
                 read_factors(f, statistics, gather.channel);
                 wait_for_copies();
-                gather.normalise_copied(beside, f, n_tile == 0);
+                if (is_streamed) {
+                    wait_barrier(streamed, parity >> 2);
+                    parity ^= 4u;
+                }
+                gather.normalise_streamed(is_streamed ? beside : 0u, f, n_tile == 0);
                 publish_to_products();
                 arrive(ready + 8 * which);
             }
@@ -252,10 +254,11 @@ template <class S, int STEPS, int DEPTH, bool BYTES = false> __device__ __forcei
                     load_tile(tile_at(at, i + 1), which ^ 1);
                 } else if (stays) {
                     // The residual stream of the tile that stays comes to where nothing is meanwhile, unless it is written only now.
-                    const void* skip = chain.layers[at + 1].skip;
-                    if (skip != nullptr && skip != layer.keep) {
-                        gather.start_at(y - p.origin, x - p.origin);
-                        gather.copy_own(tile + (which ^ 1) * p.tile_bytes + channels, skip);
+                    const ChainLayer& next = chain.layers[at + 1];
+                    if (streams_first && next.skip != nullptr && next.skip != layer.keep) {
+                        Gather of_next(p, next, tile, pixels);
+                        of_next.start_at(y - p.origin, x - p.origin);
+                        of_next.bring_stream(tile + (which ^ 1) * p.tile_bytes, streamed);
                     }
                 }
                 wait_barrier(staged + 8 * which, parity >> which & 1u);

@@ -10,7 +10,9 @@
 // when they are launched one by one. A channel is merged by one CTA, a group's parts by a lane and the groups by a warp, and what the
 // norm does to the channel is sent to all. So a value is on its way twice, and each of the first threads waits for its channel's.
 // Measured (H100, 2026-11-25, 128 CTAs): while a group's members merged their parts, some channels each, and every CTA then the
-// groups', that took 8,800 clocks of a layer's 26,400.
+// groups', that took 8,800 clocks of a layer's 26,400. Now 5,000 to 6,000: 1,900 to 2,300 until the parts of all CTAs have come,
+// 1,000 to 1,500 until they are merged, 1,500 to 2,500 until that is known everywhere. The lanes of a chain's warp add by shuffles. In
+// deep_wgmma.cuh these, which the compiler takes for a sign that lanes part, cost the loop around them its uniform registers.
 #pragma once
 #include "chain_params.cuh"
 #include "hopper.cuh"
@@ -52,7 +54,7 @@ __device__ __forceinline__ Tagged load_tagged(const uint4* from, bool is_there =
 // The exchange of one image. Layout: the tag of the last exchange (256 bytes), flags of the CTAs, their parts by channel, what the
 // norm does to each channel, in copies of which a CTA reads one. A place is written again only after everybody has told something
 // that needed what was there.
-template <int BN> struct Exchange {
+template <int BN, bool SHUFFLES> struct Exchange {
     static constexpr int COPIES = 4;
     const ChainParams& chain;
     u32 tag;
@@ -100,7 +102,7 @@ template <int BN> struct Exchange {
 
     // Waits for a group's parts, those of the CTAs `first`, `first` + 32 and so on of `ctas`, and merges them. `from`: CTA 0's.
     __device__ __forceinline__ Part group(const uint4* from, int first, int ctas) const {
-        constexpr int MOST = 8;  // CTAs of a group: MOST_CHAINED_CTAS in chain.rs
+        constexpr int MOST = 5;  // CTAs of a group: MOST_CHAINED_CTAS in chain.rs
         Tagged seen[MOST];
         bool waits;
         Rounds rounds;
@@ -122,9 +124,13 @@ template <int BN> struct Exchange {
         }
         return Part::all(n, m, q);
     }
-    // The sum of what a warp's lanes have, as sum_of adds it, by way of `place`. Shuffles, which the compiler takes for a sign that lanes
-    // part, cost the loops around them their uniform registers.
+    // The sum of what a warp's lanes have, as sum_of adds it: by shuffles, or by way of `place`.
     __device__ __forceinline__ static float sum_of_lanes(float value, float* place) {
+        if constexpr (SHUFFLES) {
+#pragma unroll
+            for (int apart = 1; apart < MOST_PARTS; apart *= 2) value += __shfl_xor_sync(0xffffffffu, value, apart);
+            return value;
+        }
         place[thread_number() % 32] = value;
         __syncwarp();
         float all[MOST_PARTS];
@@ -147,10 +153,15 @@ template <int BN> struct Exchange {
             const float gamma = is_real ? layer.gamma[channel] : 0.0f, beta = is_real ? layer.beta[channel] : 0.0f;
             // A lane has a group's parts.
             const Part part = group(at.of_ctas + (long long)channel * at.ctas, lane, at.ctas);
-            of_counts[lane] = part.mean;
-            __syncwarp();
-            const float pivot = of_counts[0];
-            __syncwarp();
+            float pivot;
+            if constexpr (SHUFFLES) {
+                pivot = __shfl_sync(0xffffffffu, part.mean, 0);
+            } else {
+                of_counts[lane] = part.mean;
+                __syncwarp();
+                pivot = of_counts[0];
+                __syncwarp();
+            }
             const float count = sum_of_lanes(part.count, of_counts);
             const float sum = sum_of_lanes(moved(part.count, part.mean, pivot), place), inverse = inverse_or_zero(count);
             const float squares = sum_of_lanes(spread(part.count, part.mean - pivot, part.squares, sum, inverse), place);

@@ -116,6 +116,8 @@ __device__ __forceinline__ u32 place_of(u32 address, u32 rank) {
     return there;
 }
 
+// Puts ordinary reads and writes, of this thread and of those that it was synchronised with, before the bulk copies that it asks for.
+__device__ __forceinline__ void publish_to_copies() { asm volatile("fence.proxy.async;" ::: "memory"); }
 // Makes ordinary writes to shared memory visible to the warpgroup products behind the next barrier.
 __device__ __forceinline__ void publish_to_products() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 
@@ -195,6 +197,7 @@ SF_PRODUCTS(tfloat_t, "k8.f32.tf32.tf32", ", 1, 1")
 #define SF_R4(i) "+r"(d[i]), "+r"(d[i + 1]), "+r"(d[i + 2]), "+r"(d[i + 3])
 #define SF_R16(i) SF_R4(i), SF_R4(i + 4), SF_R4(i + 8), SF_R4(i + 12)
 #define SF_R32(i) SF_R16(i), SF_R16(i + 16)
+SF_PRODUCT(byte_t, 64, 32, "k32.s32.s8.s8", "", SF_LIST32, 32, 33, 34, 35, SF_R32(0))
 SF_PRODUCT(byte_t, 128, 64, "k32.s32.s8.s8", "", SF_LIST64, 64, 65, 66, 67, SF_R32(0), SF_R32(32))
 
 }  // namespace sf

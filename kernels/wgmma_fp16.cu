@@ -2,7 +2,7 @@
 // See conv_wgmma.cuh, chain_wgmma.cuh and deep_wgmma.cuh for what they compute and how the entries are named. Behind the
 // entry's name stand the template's arguments: 128-pixel tiles of a CTA, channels, columns, steps of a block of weights,
 // where to, and the loads in flight with and without a residual stream; then CTAs of a multiprocessor. Behind that of
-// chains stand the loads of the residual stream in flight, before them, where tiles take turns, steps of a block.
+// chains stand the pixels; where tiles take turns, steps of a block and the loads in flight.
 // targets: sm_90a
 #include "deep_wgmma.cuh"
 
@@ -13,18 +13,20 @@ using namespace sf;
         convolve_wgmma<half_t, half_t, TILES, BN, BW, STEPS, TO, DEPTH, PLAIN>(p);                         \
     }
 
-#define SF_CHAIN(NAME, DEPTH)                                                                           \
+#define SF_CHAIN(NAME, PIXELS)                                                                          \
     extern "C" __global__ void __launch_bounds__(384, 1) NAME(const __grid_constant__ ChainParams p) {  \
-        convolve_chain<half_t, half_t, 1, 128, 8, 4, DEPTH>(p);                                         \
+        convolve_chain<half_t, half_t, PIXELS, 128, 8, 4, 4>(p);                                        \
     }
 
-SF_CHAIN(wgmma_128x128_fp16, 12)
+SF_CHAIN(wgmma_64x128_fp16, 64)
+SF_CHAIN(wgmma_128x128_fp16, 128)
+SF_CHAIN(wgmma_192x128_fp16, 192)
 SF_WGMMA(wgmma_128x64_fp16, 1, 64, 8, 8, TO_MAP, 2, 4, 2)
 SF_WGMMA(wgmma_128x32_fp16, 1, 32, 8, 8, TO_MAP, 2, 7, 2)
 SF_WGMMA(wgmma_picture_512x56_fp16, 4, 56, 64, 5, TO_PICTURE, 2, 4, 2)
 
 extern "C" __global__ void __launch_bounds__(512, 1) wgmma_256x128_fp16(const __grid_constant__ ChainParams p) {
-    convolve_deep<half_t, 2, 4>(p);
+    convolve_deep<half_t, 2, 8>(p);
 }
 
 extern "C" __global__ void __launch_bounds__(256, 2) wgmma_photo_512x32_fp16(const __grid_constant__ ConvParams p) {

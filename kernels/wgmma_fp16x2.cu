@@ -16,7 +16,7 @@ using namespace sf;
 
 #define SF_CHAIN(NAME, DEPTH)                                                                           \
     extern "C" __global__ void __launch_bounds__(384, 1) NAME(const __grid_constant__ ChainParams p) {  \
-        convolve_chain<float, split_t, 1, 128, 8, 4, DEPTH>(p);                                        \
+        convolve_chain<float, split_t, 128, 128, 8, 4, DEPTH>(p);                                        \
     }
 
 SF_CHAIN(wgmma_128x128_fp16x2, 6)

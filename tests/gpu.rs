@@ -75,7 +75,7 @@ fn main() -> ExitCode {
     }
     let backend = backend.ok();
     type Test = fn(&dyn Backend) -> Result<(), Failed>;
-    let tests: [(&str, Test); 30] = [
+    let tests: [(&str, Test); 31] = [
         (
             "every_mode_paints_the_oracles_picture",
             every_mode_paints_the_oracles_picture,
@@ -88,6 +88,7 @@ fn main() -> ExitCode {
             "tiles_that_take_turns_are_right_too",
             tiles_that_take_turns_are_right_too,
         ),
+        ("tiles_of_all_sizes_are_right", tiles_of_all_sizes_are_right),
         (
             "older_gpus_kernels_are_right_too",
             older_gpus_kernels_are_right_too,
@@ -291,6 +292,21 @@ fn tiles_that_take_turns_are_right_too(backend: &dyn Backend) -> Result<(), Fail
     Ok(())
 }
 
+/// How large the tiles are that stay in shared memory from layer to layer depends on the number of multiprocessors.
+fn tiles_of_all_sizes_are_right(backend: &dyn Backend) -> Result<(), Failed> {
+    let is_hopper = backend.device().instructions.contains("sm_90");
+    for (multiprocessors, tile) in [(3, "192x128"), (6, "128x128"), (9, "64x128")] {
+        let kernels = kernels_of_right_ones([cuda::open_narrow(None, multiprocessors)])?;
+        for precision in ["fp16", "bf16", "int8"] {
+            let entry = format!("wgmma_{tile}_{precision}");
+            if is_hopper && !kernels.contains(&entry) {
+                return Err(format!("no {entry}: {kernels:?}").into());
+            }
+        }
+    }
+    Ok(())
+}
+
 /// The kernels that `fused` runs on some devices, where they and its pictures are right.
 fn kernels_of_right_ones<E: std::error::Error>(
     opened: impl IntoIterator<Item = Result<Arc<dyn Backend>, E>>,
@@ -451,8 +467,17 @@ fn paints_a_batch_as_single_frames(
 fn batches_without_chains_are_painted_as_single_frames(
     backend: &dyn Backend,
 ) -> Result<(), Failed> {
-    // On a GPU with 132 multiprocessors, the chains of single frames have 32 CTAs, one for each group of statistics, 36, 128 and 132.
-    for (width, height, batch) in [(256, 256, 5), (264, 256, 5), (512, 512, 2), (1280, 720, 2)] {
+    // On a GPU with 132 multiprocessors, the chains of single frames have 32 CTAs, one for each group of statistics, 36, 64, 128, 100
+    // and 120.
+    let sizes = [
+        (128, 256, 5),
+        (192, 192, 4),
+        (256, 256, 3),
+        (512, 512, 2),
+        (640, 480, 2),
+        (1280, 720, 2),
+    ];
+    for (width, height, batch) in sizes {
         let frames: Vec<Frame> = (0..batch)
             .map(|i| {
                 Frame::from_fn(width, height, |x, y| {

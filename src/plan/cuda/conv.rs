@@ -382,11 +382,12 @@ impl Builder<'_> {
             Taps::Direct | Taps::FourPhase => Tile::for_channels(conv.out_channels, main_loop),
             Taps::PhotoRows => return Vec::new(),
         };
-        // How many tiles the multiprocessor that has most of them takes one after another.
-        let rounds = |tile: Tile| {
+        let ctas = |tile: Tile| {
             let (down, across) = shape.tiles(tile, conv.kernel);
-            (down * across).div_ceil(self.limits.multiprocessors)
+            down * across * stored_channels(conv.out_channels).div_ceil(tile.channels)
         };
+        // How many tiles the multiprocessor that has most of them takes one after another.
+        let rounds = |tile: Tile| ctas(tile).div_ceil(self.limits.multiprocessors);
         if matches!(shape.taps, Taps::Direct | Taps::FourPhase) && shape.is_free {
             // Narrower tiles fill multiprocessors that would be idle, but wait for their operands: a product takes so many
             // clocks (conv_wgmma.cuh).
@@ -395,29 +396,28 @@ impl Builder<'_> {
                 64 => 32,
                 _ => 64,
             };
-            let work = |tile: &Tile| {
-                let (down, across) = shape.tiles(*tile, conv.kernel);
-                let ctas =
-                    down * across * stored_channels(conv.out_channels).div_ceil(tile.channels);
-                ctas.div_ceil(self.limits.multiprocessors) * clocks(tile)
-            };
+            let work = |tile: &Tile| rounds(*tile) * clocks(tile);
             let mut tiles = vec![tile];
             tiles.extend([64, 32].map(|channels| Tile::for_channels(channels, main_loop)));
             tiles.retain(|other| other.channels <= tile.channels);
             tiles.sort_by_key(work);
             return tiles;
         }
-        let is_deep = tile == Tile::CHAIN
+        let has_choice = tile == Tile::CHAIN
             && self.format.storage.bytes() == 2
             && shape.taps == Taps::Direct
-            && (shape.phases, shape.stride) == (1, 1)
-            && !shape.bias
-            && rounds(Tile::DEEP) < rounds(tile);
-        if is_deep {
-            vec![Tile::DEEP, tile]
-        } else {
-            vec![tile]
+            && shape.phases == 1
+            && !shape.bias;
+        if !has_choice {
+            return vec![tile];
         }
+        // The smallest of which no multiprocessor has more than one.
+        let single = [Tile::SMALL_CHAIN, tile, Tile::LARGE_CHAIN]
+            .into_iter()
+            .find(|&tile| rounds(tile) <= 1);
+        let deep = shape.stride == 1 && rounds(Tile::DEEP) < rounds(tile);
+        let preferred = single.or(deep.then_some(Tile::DEEP));
+        preferred.into_iter().chain([tile]).collect()
     }
 
     /// This tile of Hopper's, if all channels fit at once.
@@ -443,8 +443,27 @@ impl Builder<'_> {
             let pitch = plane_bytes(channels, input_tile.0 * input_tile.1, gathered);
             (channels, pitch, channels * operand / 16 * pitch)
         };
-        let tile_bytes = tile_bytes.max(shape.sums_bytes(tile, main_loop));
-        let is_chain = tile == Tile::CHAIN;
+        let is_chain = tile.is_chain();
+        let value = self.format.storage.bytes();
+        // Between the layers of a chain, a tile's values are left where the input was, in all of the tile's channels.
+        let may_be_chained = (is_chain || tile == Tile::DEEP)
+            && (shape.phases, shape.stride) == (1, 1)
+            && channels <= tile.channels
+            && stored_channels(conv.out_channels) <= tile.channels;
+        let kept_bytes = match may_be_chained {
+            true => tile.channels * value / 16 * pitch,
+            false => 0,
+        };
+        let staged_bytes = tile.channels / 8 * (16 * tile.pixels + 16);
+        // And of a tile of 256 pixels they always take the input's place on their way out.
+        let in_place_bytes = match tile {
+            Tile::DEEP => staged_bytes,
+            _ => 0,
+        };
+        let tile_bytes = tile_bytes
+            .max(shape.sums_bytes(tile, main_loop))
+            .max(kept_bytes)
+            .max(in_place_bytes);
         // Where each of the tile's pixels lies in the map and in shared memory; in a chain those of other CTAs
         // twice.
         let mut beside = match shape.taps {
@@ -457,9 +476,12 @@ impl Builder<'_> {
             // Its tiles take turns.
             beside += tile_bytes;
         }
-        if is_chain && self.format.storage.bytes() == 2 {
-            // Where its values lie on their way out, in planes of 8 channels.
-            beside += tile.channels / 8 * (16 * tile.pixels + 16);
+        if is_chain && value == 2 {
+            // Where its values lie on their way out, in planes of 8 channels, and before, in a chain, the residual stream of a tile.
+            beside += match may_be_chained {
+                true => staged_bytes.max(tile_bytes),
+                false => staged_bytes,
+            };
         }
         let steps = block_steps(shape.taps, tile, main_loop);
         let (down, across) = shape.taps.of_product(shape.tap_grid, main_loop);

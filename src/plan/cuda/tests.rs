@@ -166,7 +166,7 @@ fn exact_layers_are_halved_where_multiprocessors_would_be_idle() {
 }
 
 #[test]
-fn tiles_of_256_pixels_come_where_a_multiprocessor_has_several() {
+fn tiles_are_as_large_as_the_multiprocessors_share_is() {
     let tile = |size, variant, precision| {
         let plan = plan(
             &published(),
@@ -187,6 +187,9 @@ fn tiles_of_256_pixels_come_where_a_multiprocessor_has_several() {
     let fused = |size, precision| tile(size, Variant::Fused, precision);
     for precision in [Precision::Fp16, Precision::Bf16] {
         assert_eq!(fused((512, 512), precision), (Tile::CHAIN, 384, 128));
+        // Where that leaves multiprocessors idle, tiles of half the size, and where two tiles came to some, one of 192 pixels.
+        assert_eq!(fused((256, 256), precision), (Tile::SMALL_CHAIN, 384, 64));
+        assert_eq!(fused((480, 640), precision), (Tile::LARGE_CHAIN, 384, 100));
         // 12 x 20 tiles, two for each of 120 multiprocessors.
         assert_eq!(
             fused((720, 1280), precision),
@@ -198,9 +201,36 @@ fn tiles_of_256_pixels_come_where_a_multiprocessor_has_several() {
             Tile::CHAIN
         );
     }
+    assert_eq!(fused((256, 256), Precision::Int8).0, Tile::SMALL_CHAIN);
     // Two input tiles in four bytes do not fit.
     for precision in [Precision::Tf32, Precision::Mixed] {
         assert_eq!(fused((720, 1280), precision).0, Tile::CHAIN);
+    }
+}
+
+#[test]
+fn wide_layers_have_hoppers_loop() {
+    for (widths, size) in [
+        ([64, 128, 256], (512, 512)),
+        ([64, 128, 256], (720, 1280)),
+        ([32, 64, 96], (512, 512)),
+        ([64, 128, 352], (512, 512)),
+    ] {
+        let spec = NetworkSpec::with_widths(widths);
+        let graph = spec.graph().expect("a graph");
+        for precision in [Precision::Fp16, Precision::Int8] {
+            let mode = Mode::new(Variant::Fused, precision);
+            let plan = CudaPlan::new(&graph, size, 1, mode, &DEVICES[4]).expect("a plan");
+            check(&plan, &DEVICES[4]);
+            let residual = plan.steps.iter().filter(|s| s.layer.starts_with("res"));
+            for step in residual {
+                assert!(
+                    step.entry.starts_with("wgmma"),
+                    "{widths:?}: {}",
+                    step.entry
+                );
+            }
+        }
     }
 }
 
@@ -289,11 +319,26 @@ pub(super) fn check(plan: &CudaPlan, device: &DeviceLimits) {
                 (step.grid, step.block, step.shared_bytes, &step.entry),
                 (first.grid, first.block, first.shared_bytes, &first.entry)
             );
+            // A tile's values, in all of its channels, take the place of the input, and the stream comes beside.
+            if let CudaOp::Conv(launch) = &step.op {
+                let chunking = &launch.chunking;
+                let kept = launch.tile.channels * 2 / 16 * chunking.pitch;
+                assert!(chunking.tile_bytes >= kept, "{}", step.layer);
+                let stream = chunking.channels * 2 * launch.input_tile.0 * launch.input_tile.1;
+                assert!(chunking.shared_bytes >= chunking.tile_bytes + stream);
+            }
         }
     }
     // Which map's values lie at which bytes: a step must find the maps that it reads as they were written.
     let mut owner: Vec<(usize, usize, MapId)> = Vec::new();
     for step in &plan.steps {
+        if let CudaOp::Conv(launch) = &step.op
+            && [Tile::SMALL_CHAIN, Tile::LARGE_CHAIN].contains(&launch.tile)
+        {
+            // Their kernels take one tile of a CTA and add no bias.
+            assert_eq!(launch.ctas.0, launch.tiles.0 * launch.tiles.1);
+            assert!(launch.phases == 1 && !launch.bias, "{}", step.layer);
+        }
         assert!(step.grid.0 > 0 && step.grid.1 > 0 && step.grid.2 > 0);
         assert!(step.grid.1 <= 65_535 && step.grid.2 <= 65_535);
         let (reads, writes) = touched(&step.op);

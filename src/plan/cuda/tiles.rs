@@ -155,6 +155,16 @@ impl Tile {
     /// Hopper's tile for more than 64 channels.
     pub const CHAIN: Self = Self::new(128, Self::CHAIN_CHANNELS, 8);
 
+    /// The same with half the pixels, and with half as many more: where each multiprocessor has but one of them.
+    pub const SMALL_CHAIN: Self = Self::new(64, Self::CHAIN_CHANNELS, 8);
+    /// See [`Self::SMALL_CHAIN`].
+    pub const LARGE_CHAIN: Self = Self::new(192, Self::CHAIN_CHANNELS, 8);
+
+    /// Whether its kernel is that of `kernels/chain_wgmma.cuh`, among Hopper's tiles.
+    pub const fn is_chain(self) -> bool {
+        self.channels == Self::CHAIN_CHANNELS && self.columns == Self::CHAIN.columns
+    }
+
     /// Hopper's tile for more than 64 channels where a multiprocessor has several tiles: it is twice as large,
     /// and the next one is loaded while one is multiplied.
     pub const DEEP: Self = Self::new(256, Self::CHAIN_CHANNELS, 16);
@@ -300,9 +310,9 @@ pub const fn static_bytes(tile: Tile, main_loop: MainLoop) -> usize {
 /// Bytes of the barriers of Hopper's ring.
 const BARRIER_BYTES: usize = 256;
 /// Bytes of the barriers of two tiles that are filled alternately, and of the layer that they belong to.
-const ALTERNATION_BARRIER_BYTES: usize = 64;
+const ALTERNATION_BARRIER_BYTES: usize = 72;
 /// Bytes of the barriers of the warps that bring a chain's halo, of a tag and of the halo's size.
-const HALO_BYTES: usize = 24;
+const HALO_BYTES: usize = 36;
 /// Bytes of the state of the thread that loads weights, and of what the list of a tile's pixels is one of.
 const WEIGHT_LOADER_BYTES: usize = 32;
 /// Bytes in which eight warps transpose accumulators into packs of channels.
