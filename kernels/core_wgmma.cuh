@@ -188,9 +188,6 @@ template <int STEPS, int BN> struct ChainStream {
     }
 };
 
-template <bool CHAIN, int STEPS, int BN> struct StreamOf { typedef WeightStream<STEPS, BN> Type; };
-template <int STEPS, int BN> struct StreamOf<true, STEPS, BN> { typedef ChainStream<STEPS, BN> Type; };
-
 // What a warpgroup multiplies beside its own pixels: nothing.
 struct NoMore {
     static constexpr bool IS_SOME = false;
@@ -242,7 +239,7 @@ template <class O, int TILES, int BN, int BW, int STEPS, bool CHAIN = false, int
     static constexpr int FIRST_LANE_MASK = 4;       // lanes that differ from this bit on share columns
     static constexpr int SUMS_GAP = 4;              // spreads the picture's sums over the banks
     static constexpr int PRODUCTS = TILES / TOGETHER, WIDE = BN * TOGETHER;
-    typedef typename StreamOf<CHAIN, STEPS, WIDE>::Type Stream;
+    typedef typename Either<CHAIN, ChainStream<STEPS, WIDE>, WeightStream<STEPS, WIDE>>::Type Stream;
     typedef O Operand;
     typedef typename SumOf<O>::Type Sum;
     // The same of bytes.

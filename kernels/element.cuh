@@ -24,6 +24,10 @@ __device__ __forceinline__ int thread_number() {
     return number;
 }
 
+// One of two types.
+template <bool FIRST, class A, class B> struct Either { typedef A Type; };
+template <class A, class B> struct Either<false, A, B> { typedef B Type; };
+
 // Storage types. `half_t` and `bfloat_t` are bit patterns; conversions are inline PTX, so that no
 // vendor header is needed.
 struct half_t { u16 bits; };

@@ -10,6 +10,7 @@ mod ceiling;
 mod chain;
 mod constant;
 mod conv;
+mod conv_wgmma;
 mod fused;
 mod general;
 mod joint;

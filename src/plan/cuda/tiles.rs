@@ -1,5 +1,5 @@
 //! The tables of tiles (output pixels and channels of one CTA), their shared memory and the order of weights.
-//! Which tile a layer gets is decided in `conv`.
+//! Which tile a layer gets is decided in `conv` and `conv_wgmma`.
 //!
 //! Pure functions of layer, numeric format, size and the device's limits. The constants are those of the
 //! kernels (`kernels/core_mma.cuh`, `core_fma.cuh`, `core_wgmma.cuh`, `ring.cuh`, `statistics.cuh`);

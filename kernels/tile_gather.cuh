@@ -1,0 +1,301 @@
+// How the CTAs of chains (chain_wgmma.cuh, deep_wgmma.cuh) bring an input tile to shared memory and normalise it.
+#pragma once
+#include "chain_params.cuh"
+#include "listed.cuh"
+
+namespace sf {
+
+// A load that stays where it is written, past the first-level cache, which may hold what was there before.
+__device__ __forceinline__ uint4 load_early(const void* from) {
+    uint4 v;
+    asm volatile("ld.global.cg.v4.u32 {%0, %1, %2, %3}, [%4];" : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "l"(from) : "memory");
+    return v;
+}
+
+// Loads an input tile into shared memory as gather.cuh does, at once, or in two steps where maps and operands are as
+// wide: the raw values are copied while something else is computed, then they are normalised in place, by
+// the thread that copied them. DEPTH pixels are normalised together where the residual stream is added, TOGETHER
+// where it is not. The CTA's threads from
+// FIRST on do it, THREADS of them, and synchronise by the barrier BAR.
+template <class S, class O, int THREADS, int DEPTH, int TOGETHER = 4, int FIRST = 0, int BAR = 1>
+struct TileGather {
+    static constexpr int PACK = Pack<S>::COUNT;
+    static constexpr bool IN_PLACE = sizeof(S) == sizeof(O);
+    const ConvParams& p;
+    const ChainLayer& layer;
+    u32 tile;  // where this thread's channels lie
+    int channel, per_round, first, total;
+    long long start;  // bytes from a map's start to this thread's channels of the tile's first pixel
+    const char* input;  // that place in the input, where it is not copied
+    uint2* pixels;
+
+    __device__ __forceinline__ TileGather(const ConvParams& params, const ChainLayer& of_chain, u32 at, uint2* list)
+        : p(params), layer(of_chain), start(0), input(nullptr), pixels(list) {
+        const int packs = p.chunk_channels / PACK, pack = thread() % packs;
+        per_round = THREADS / packs;
+        first = thread() / packs;
+        channel = pack * PACK;
+        total = first < per_round ? p.tile_rows * p.tile_columns : 0;
+        tile = at + CellPlanes::channel(p, channel * (int)sizeof(O));
+    }
+
+    __device__ __forceinline__ static int thread() {
+        return thread_number() - FIRST;
+    }
+    __device__ __forceinline__ static void sync() { asm volatile("bar.sync %0, %1;" ::"n"(BAR), "n"(THREADS) : "memory"); }
+
+    __device__ __forceinline__ void start_at(int first_y, int first_x) {
+        const long long pixel = ((long long)blockIdx.z * p.in_height + first_y) * p.in_width + first_x;
+        start = (pixel * p.in_channels + channel) * (long long)sizeof(S);
+        if constexpr (!IN_PLACE) input = static_cast<const char*>(layer.input) + start;
+    }
+
+    // Makes the list one for the tile at `first_y`, `first_x`; `is_inner`: it is one for an inner tile. Behind it come
+    // the pixels of other CTAs `again`, `halo` of them. All threads call it while nobody reads the list; it may be
+    // read behind it.
+    __device__ __forceinline__ void list(int first_y, int first_x, int block_rows, int block_columns, bool& is_inner, int* halo, bool again) const {
+        const bool inner = !again && is_inner_tile(p, first_y, first_x);
+        if (inner && is_inner) return;
+        is_inner = inner;
+        if (again) {
+            if (thread() == 0) *halo = 0;
+            sync();
+        }
+        list_tile<S, THREADS>(p, pixels, thread(), first_y, first_x, inner, block_rows, block_columns, [&](const uint2& pixel) {
+            if (again && !(pixel.y & OWNED)) pixels[p.tile_rows * p.tile_columns + atomicAdd(halo, 1)] = pixel;
+        });
+        sync();
+    }
+
+    __device__ __forceinline__ static u32 place(const uint2& pixel) { return pixel.y & ~OWNED; }
+
+    // Asks for the raw values of some of `count` listed pixels: those from `i` on that are `apart`. Three places are
+    // read together.
+    __device__ __forceinline__ static void copy_some(u32 to, const char* from, const uint2* listed, int i, int apart, int count) {
+        constexpr int SOME = 3;
+#pragma unroll 1
+        for (; i + (SOME - 1) * apart < count; i += SOME * apart) {
+            uint2 pixel[SOME];
+#pragma unroll
+            for (int d = 0; d < SOME; ++d) pixel[d] = listed[i + d * apart];
+#pragma unroll
+            for (int d = 0; d < SOME; ++d) copy_async(to + place(pixel[d]), from + (int)pixel[d].x);
+        }
+#pragma unroll 1
+        for (; i < count; i += apart) {
+            const uint2 pixel = listed[i];
+            copy_async(to + place(pixel), from + (int)pixel.x);
+        }
+    }
+
+    // Asks for the raw values of what this thread normalises.
+    __device__ __forceinline__ void copy_own() const {
+        if constexpr (IN_PLACE) copy_some(tile, static_cast<const char*>(layer.input) + start, pixels, first, per_round, total);
+    }
+    // Those of pixels that other CTAs have, of this thread's.
+    __device__ __forceinline__ void copy_halo() const {
+        constexpr int FOUR = 4;
+        const char* from = static_cast<const char*>(layer.input) + start;
+#pragma unroll 1
+        for (int i = first; i < total; i += FOUR * per_round) {
+            uint2 pixel[FOUR];
+#pragma unroll
+            for (int d = 0; d < FOUR; ++d) pixel[d] = pixels[min(i + d * per_round, total - 1)];
+            // Nobody copies another thread's pixel: it may be normalised by then.
+#pragma unroll
+            for (int d = 0; d < FOUR; ++d) {
+                if (i + d * per_round < total && !(pixel[d].y & OWNED)) copy_async(tile + pixel[d].y, from + (int)pixel[d].x);
+            }
+        }
+    }
+
+    // Asks for the raw values of `count` listed pixels, by the CTA's threads from OF_FIRST on, COPIERS of them.
+    template <int OF_FIRST, int COPIERS> __device__ __forceinline__ void copy_listed(u32 to, const uint2* listed, int count) const {
+        if constexpr (IN_PLACE) {
+            const int packs = p.chunk_channels / PACK, at_once = COPIERS / packs;
+            const int number = thread() + FIRST - OF_FIRST, pack = number % packs;
+            if (number / packs >= at_once) return;
+            const char* from = static_cast<const char*>(layer.input) + start + (pack * PACK - channel) * (int)sizeof(S);
+            copy_some(to + pack * p.pitch, from, listed, number / packs, at_once, count);
+        }
+    }
+
+    // Asks for the residual stream of all pixels, which comes to `to`, pixel after pixel as they are listed, and counts at the barrier
+    // `streamed`. A warp calls it; nobody reads what was there.
+    __device__ __forceinline__ void bring_stream(u32 to, u32 streamed) const {
+        const int pixel_bytes = p.chunk_channels * (int)sizeof(S), count = p.tile_rows * p.tile_columns, lane = thread_number() % 32;
+        // What was read there, and what other CTAs have written, by the ordinary path.
+        publish_to_copies();
+        if (lane == 0) arrive_expecting(streamed, count * pixel_bytes);
+        __syncwarp();
+        const char* from = static_cast<const char*>(layer.skip) + start - channel * (int)sizeof(S);
+        // A lane has a row. Pixels that lie side by side in the map too come together: a copy takes 70 clocks however short it is.
+#pragma unroll 1
+        for (int row = lane; row < p.tile_rows; row += 32) {
+#pragma unroll 1
+            for (int i = row * p.tile_columns, end = i + p.tile_columns; i < end;) {
+                const int at = (int)pixels[i].x;
+                int side_by_side = 1;
+                while (i + side_by_side < end && (int)pixels[i + side_by_side].x == at + side_by_side * pixel_bytes) ++side_by_side;
+                bulk_copy(to + i * pixel_bytes, from + at, side_by_side * pixel_bytes, streamed);
+                i += side_by_side;
+            }
+        }
+    }
+
+    // Asks for values of the residual stream, with maps in four bytes.
+    __device__ __forceinline__ void prefetch(uint4 (&stream)[DEPTH], int from) const {
+        if (layer.skip == nullptr) return;
+        const char* skip = static_cast<const char*>(layer.skip) + start;
+#pragma unroll
+        for (int d = 0; d < DEPTH; ++d) {
+            const int i = from + d * per_round;
+            if (i < total) stream[d] = load_early(skip + (int)pixels[i].x);
+        }
+    }
+
+    // The raw values of a pixel's channels.
+    __device__ __forceinline__ uint4 raw(const uint2& pixel) const {
+        if constexpr (IN_PLACE) return load_shared(tile + place(pixel));
+        return load_early(input + (int)pixel.x);
+    }
+    // Normalises where nothing is added or kept, COUNT pixels at a time: `value(pixel)` loads the thread's channels of a pixel. Beyond the
+    // last one comes the first one again, which is not stored then: without branches they are under way together.
+    template <bool RELU, int COUNT, class Value> __device__ __forceinline__ void normalise_plain(const Factors<PACK>& f, Value value_of) const {
+#pragma unroll 1
+        for (int from = first; from < total; from += COUNT * per_round) {
+            u32 to[COUNT];
+            uint4 v[COUNT];
+#pragma unroll
+            for (int d = 0; d < COUNT; ++d) {
+                const uint2 pixel = pixels[from + d * per_round < total ? from + d * per_round : from];
+                to[d] = tile + place(pixel);
+                v[d] = value_of(pixel);
+            }
+#pragma unroll
+            for (int d = 0; d < COUNT; ++d) {
+                float value[PACK];
+                widen_pack<S>(v[d], value);
+                f.apply(value);
+                if (from + d * per_round < total) put_pack<O, RELU>(to[d], value);
+            }
+        }
+    }
+    template <int COUNT, class Value> __device__ __forceinline__ void normalise_plain(const Factors<PACK>& f, Value value_of) const {
+        if (layer.relu) {
+            normalise_plain<true, COUNT>(f, value_of);
+        } else {
+            normalise_plain<false, COUNT>(f, value_of);
+        }
+    }
+    // What was copied.
+    __device__ __forceinline__ void normalise_plain(const Factors<PACK>& f) const {
+        normalise_plain<TOGETHER>(f, [&](const uint2& pixel) { return raw(pixel); });
+    }
+    // What was not copied: COUNT loads are under way together, or of values and the residual stream DEPTH each. Copies would write to
+    // shared memory 16 bytes a clock, which products that read it all the time have to wait for.
+    template <int COUNT> __device__ __forceinline__ void load(const Factors<PACK>& f, bool owned) const {
+        const char* const map = static_cast<const char*>(layer.input) + start;
+        const auto value_of = [&](const uint2& pixel) { return load_early(map + (int)pixel.x); };
+        if (is_plain()) return normalise_plain<COUNT>(f, value_of);
+        const char* const skip = static_cast<const char*>(layer.skip) + start;
+        const bool adds = layer.skip != nullptr;
+        normalise_and_add<DEPTH, false>(f, owned, value_of, [&](int, const uint2& pixel) { return adds ? load_early(skip + (int)pixel.x) : uint4{}; });
+    }
+
+    // What happens to a pixel's channels behind the norm, read once: a layer's parameters take their time.
+    struct Behind {
+        bool adds, relu;
+        char* keep;  // where the residual stream of this thread's channels begins, null where it is not this CTA that writes it
+    };
+    __device__ __forceinline__ Behind behind(bool owned) const {
+        return Behind{layer.skip != nullptr, layer.relu != 0, layer.keep != nullptr && owned ? static_cast<char*>(layer.keep) + start : nullptr};
+    }
+    template <bool SUMS = false> __device__ __forceinline__ void finish(const uint2& pixel, float (&value)[PACK], const uint4& stream, const Behind& then, bool is_there = true) const {
+        if (SUMS || then.adds) {
+            float more[PACK];
+            widen_pack<S>(stream, more);
+#pragma unroll
+            for (int k = 0; k < PACK; ++k) value[k] += more[k];
+        }
+        if (!SUMS && then.relu) {
+#pragma unroll
+            for (int k = 0; k < PACK; ++k) value[k] = fmaxf(value[k], 0.0f);
+        }
+        if (is_there) put_pack<O, false>(tile + place(pixel), value);
+        // The residual stream is written by the CTA in whose block a pixel lies.
+        if (is_there && then.keep != nullptr && pixel.y & OWNED) store_pack(reinterpret_cast<S*>(then.keep + (int)pixel.x), value);
+    }
+
+    // DEPTH pixels from `from` on, where values are added or kept.
+    __device__ __forceinline__ void add_some(int from, const uint4 (&stream)[DEPTH], const Factors<PACK>& f, const Behind& then) const {
+#pragma unroll
+        for (int d = 0; d < DEPTH; ++d) {
+            if (from + d * per_round >= total) break;
+            const uint2 pixel = pixels[from + d * per_round];
+            float value[PACK];
+            widen_pack<S>(raw(pixel), value);
+            f.apply(value);
+            finish(pixel, value, stream[d], then);
+        }
+    }
+
+    __device__ __forceinline__ bool is_plain() const { return layer.skip == nullptr && layer.keep == nullptr; }
+
+    // Normalises where values are added or kept, COUNT pixels at a time: `value(pixel)` loads the thread's channels of a pixel, and
+    // `stream(i, pixel)` what is added to those of the one that is listed as number i. SUMS: something is added, and nothing becomes zero
+    // behind that.
+    template <int COUNT, bool SUMS, class Value, class Stream>
+    __device__ __forceinline__ void normalise_and_add(const Factors<PACK>& f, bool owned, Value value_of, Stream stream) const {
+        const Behind then = behind(owned);
+#pragma unroll 1
+        for (int from = first; from < total; from += COUNT * per_round) {
+            uint2 pixel[COUNT];
+            uint4 v[COUNT], more[COUNT];
+            // Beyond the last one the first one again, which is not stored then: without branches they are under way together.
+#pragma unroll
+            for (int d = 0; d < COUNT; ++d) {
+                const int i = from + d * per_round < total ? from + d * per_round : from;
+                pixel[d] = pixels[i];
+                v[d] = value_of(pixel[d]);
+                more[d] = stream(i, pixel[d]);
+            }
+#pragma unroll
+            for (int d = 0; d < COUNT; ++d) {
+                float value[PACK];
+                widen_pack<S>(v[d], value);
+                f.apply(value);
+                finish<SUMS>(pixel[d], value, more[d], then, from + d * per_round < total);
+            }
+        }
+    }
+    // Normalises what was copied. The residual stream lies at `stream_at` in shared memory, pixel after pixel as they are listed, or only
+    // in its map where that is 0.
+    __device__ __forceinline__ void normalise_streamed(u32 stream_at, const Factors<PACK>& f, bool owned) const {
+        if (is_plain()) return normalise_plain(f);
+        const auto copied = [&](const uint2& pixel) { return raw(pixel); };
+        const u32 here = stream_at + channel * (int)sizeof(S);
+        const int pixel_bytes = p.chunk_channels * (int)sizeof(S);
+        if (stream_at != 0u && !layer.relu) {
+            return normalise_and_add<DEPTH, true>(f, owned, copied, [&](int i, const uint2&) { return load_shared(here + i * pixel_bytes); });
+        }
+        const char* const map = static_cast<const char*>(layer.skip) + start;
+        const bool adds = layer.skip != nullptr;
+        normalise_and_add<2, false>(f, owned, copied, [&](int i, const uint2& pixel) {
+            if (stream_at != 0u) return load_shared(here + i * pixel_bytes);
+            return adds ? load_early(map + (int)pixel.x) : uint4{};
+        });
+    }
+
+    // The same where registers hold the residual stream, with maps in four bytes: `stream` was asked for from `first` on.
+    __device__ __forceinline__ void normalise(uint4 (&stream)[DEPTH], const Factors<PACK>& f, bool owned) const {
+        if (is_plain()) return normalise_plain(f);
+        const Behind then = behind(owned);
+        for (int from = first; from < total; from += DEPTH * per_round) {
+            if (from != first) prefetch(stream, from);
+            add_some(from, stream, f, then);
+        }
+    }
+};
+
+}  // namespace sf

@@ -1,0 +1,157 @@
+//! Which of Hopper's tiles a convolution gets, and what lies in their shared memory.
+
+use super::{
+    Builder, Chunking, MOST_SMEM_STEPS, MainLoop, Taps, Tile, block_bytes, block_steps,
+    conv::{ConvShape, Fit},
+    plane_bytes, product_columns, static_bytes, step_channels, step_products, stored_channels,
+    wgmma_stages,
+};
+use crate::plan::ConvLayer;
+
+impl Builder<'_> {
+    /// Hopper's tiles for a layer, the best one first.
+    pub(super) fn wgmma_tiles(&self, conv: &ConvLayer, shape: &ConvShape) -> Vec<Tile> {
+        let main_loop = MainLoop::Wgmma;
+        let tile = match shape.taps {
+            Taps::PhotoColumns => Tile::photo(main_loop),
+            Taps::ShiftedColumns => Tile::picture(main_loop),
+            Taps::Direct | Taps::FourPhase => Tile::for_channels(conv.out_channels, main_loop),
+            Taps::PhotoRows => return Vec::new(),
+        };
+        let ctas = |tile: Tile| {
+            let (down, across) = shape.tiles(tile, conv.kernel);
+            down * across * stored_channels(conv.out_channels).div_ceil(tile.channels)
+        };
+        // How many tiles the multiprocessor that has most of them takes one after another.
+        let rounds = |tile: Tile| ctas(tile).div_ceil(self.limits.multiprocessors);
+        if matches!(shape.taps, Taps::Direct | Taps::FourPhase) && shape.is_free {
+            // Narrower tiles fill multiprocessors that would be idle, but wait for their operands: a product takes so many
+            // clocks (conv_wgmma.cuh).
+            let clocks = |tile: &Tile| match tile.channels {
+                32 => 24,
+                64 => 32,
+                _ => 64,
+            };
+            let work = |tile: &Tile| rounds(*tile) * clocks(tile);
+            let mut tiles = vec![tile];
+            tiles.extend([64, 32].map(|channels| Tile::for_channels(channels, main_loop)));
+            tiles.retain(|other| other.channels <= tile.channels);
+            tiles.sort_by_key(work);
+            return tiles;
+        }
+        let has_choice = tile == Tile::CHAIN
+            && self.format.storage.bytes() == 2
+            && shape.taps == Taps::Direct
+            && shape.phases == 1
+            && !shape.bias;
+        if !has_choice {
+            return vec![tile];
+        }
+        // The smallest of which no multiprocessor has more than one.
+        let single = [Tile::SMALL_CHAIN, tile, Tile::LARGE_CHAIN]
+            .into_iter()
+            .find(|&tile| rounds(tile) <= 1);
+        let deep = shape.stride == 1 && rounds(Tile::DEEP) < rounds(tile);
+        let preferred = single.or(deep.then_some(Tile::DEEP));
+        preferred.into_iter().chain([tile]).collect()
+    }
+
+    /// This tile of Hopper's, if all channels fit at once.
+    pub(super) fn fitting_wgmma(
+        &self,
+        conv: &ConvLayer,
+        shape: &ConvShape,
+        tile: Tile,
+    ) -> Option<Fit> {
+        let main_loop = MainLoop::Wgmma;
+        let gathered = self.gathered(shape.operand);
+        let operand = gathered.bytes();
+        let step = step_channels(shape.operand);
+        let mut input_tile = shape.input_tile(tile);
+        let (channels, pitch, tile_bytes) = if shape.taps == Taps::PhotoColumns {
+            let together = shape.taps.rows_together(main_loop);
+            let channels = (3 * (conv.kernel + together - 1)).next_multiple_of(step);
+            // The rows of a kernel are channels, so there is one row for those that are multiplied together.
+            input_tile.0 = tile.rows() / together;
+            let pitch = 16 * input_tile.1;
+            (
+                channels,
+                pitch,
+                input_tile.0 * channels * operand / 16 * pitch,
+            )
+        } else {
+            let channels = stored_channels(conv.in_channels);
+            let pitch = plane_bytes(channels, input_tile.0 * input_tile.1, gathered);
+            (channels, pitch, channels * operand / 16 * pitch)
+        };
+        let is_chain = tile.is_chain();
+        let value = self.format.storage.bytes();
+        // Between the layers of a chain, a tile's values are left where the input was, in all of the tile's channels.
+        let may_be_chained = (is_chain || tile == Tile::DEEP)
+            && (shape.phases, shape.stride) == (1, 1)
+            && channels <= tile.channels
+            && stored_channels(conv.out_channels) <= tile.channels;
+        let kept_bytes = match may_be_chained {
+            true => tile.channels * value / 16 * pitch,
+            false => 0,
+        };
+        let staged_bytes = tile.channels / 8 * (16 * tile.pixels + 16);
+        // And of a tile of 256 pixels they always take the input's place on their way out.
+        let in_place_bytes = match tile {
+            Tile::DEEP => staged_bytes,
+            _ => 0,
+        };
+        let tile_bytes = tile_bytes
+            .max(shape.sums_bytes(tile, main_loop))
+            .max(kept_bytes)
+            .max(in_place_bytes);
+        // Where each of the tile's pixels lies in the map and in shared memory; in a chain those of other CTAs
+        // twice.
+        let mut beside = match shape.taps {
+            // The photo's words.
+            Taps::PhotoColumns => 4 * (tile.rows() + conv.kernel - 1) * input_tile.1,
+            _ if is_chain => 16 * input_tile.0 * input_tile.1,
+            _ => 8 * input_tile.0 * input_tile.1,
+        };
+        if tile == Tile::DEEP {
+            // Its tiles take turns.
+            beside += tile_bytes;
+        }
+        if is_chain && value == 2 {
+            // Where its values lie on their way out, in planes of 8 channels, and before, in a chain, the residual stream of a tile.
+            beside += match may_be_chained {
+                true => staged_bytes.max(tile_bytes),
+                false => staged_bytes,
+            };
+        }
+        let steps = block_steps(shape.taps, tile, main_loop);
+        let (down, across) = shape.taps.of_product(shape.tap_grid, main_loop);
+        let total = down * across * (channels / step) * step_products(shape.operand);
+        if total.next_multiple_of(steps) > MOST_SMEM_STEPS {
+            return None;
+        }
+        let columns = product_columns(shape.taps, tile);
+        let stage_bytes = block_bytes(steps, columns, shape.operand);
+        let ring_stages = wgmma_stages(
+            tile,
+            shape.phases * total.div_ceil(steps),
+            stage_bytes,
+            tile_bytes + beside,
+            static_bytes(tile, main_loop),
+            self.limits,
+        )?;
+        Some(Fit {
+            main_loop,
+            tile,
+            input_tile,
+            chunking: Chunking {
+                channels,
+                chunks: 1,
+                pitch,
+                tile_bytes,
+                shared_bytes: tile_bytes + beside + ring_stages * stage_bytes,
+            },
+            ring_stages,
+        })
+    }
+}
