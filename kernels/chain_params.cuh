@@ -18,13 +18,38 @@ struct ChainLayer {
 };
 static_assert(sizeof(ChainLayer) == 64, "mirrored in params.rs");
 
+// Shape of a layer in front of a chain's, which has another one: of that layer alone, what else counts is as in the chain.
+struct LeadingLayer {
+    const float* in_scale;  // (batch, in_channels): gamma / deviation of the norm before; null: none
+    const float* in_mean;  // (batch, in_channels)
+    const float* in_beta;  // one per input channel
+    int in_height;  // rows of the stored input
+    int in_width;  // columns of the stored input
+    int in_channels;  // stored channels of the input
+    int stride;  // pixels from output to output
+    int origin;  // the first tap of (y, x) reads (y, x) * stride - origin
+    int chunk_channels;  // channels of the input tile
+    int tile_rows;  // rows of the input tile
+    int tile_columns;  // columns of the input tile
+    int pitch;  // bytes from cell plane to cell plane
+    int edge;  // EDGE_REFLECT or EDGE_REPLICATE
+    int upsample;  // 1: the input is doubled while it is gathered
+    int walk_across;  // bytes between core matrices along the channels
+    int walk_down;  // bytes between core matrices along the pixels
+    int walk_tile;  // bytes from 64 output pixels to the next 64
+    int walk_blocks;  // blocks of weights
+    int walk_first;  // where in `walk` of all layers its steps begin
+};
+static_assert(sizeof(LeadingLayer) == 88, "mirrored in params.rs");
+
 struct ChainParams {
     ConvParams all;  // shapes of every layer; the norm before the first one; the statistics behind the last one
     ChainLayer layers[32];  // one after another; the first `count` of them count
     void* exchange;  // what the CTAs of an image tell each other between layers; read when count > 1
     int count;  // layers
     int spare;  // fills up
+    LeadingLayer leading;  // shape of the first layer, where it is not that of all
 };
-static_assert(sizeof(ChainParams) == 3912, "mirrored in params.rs");
+static_assert(sizeof(ChainParams) == 4000, "mirrored in params.rs");
 
 }  // namespace sf

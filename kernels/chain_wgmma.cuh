@@ -5,6 +5,7 @@
 // Entries (wgmma_fp16.cu, wgmma_tf32.cu, wgmma_bf16.cu, wgmma_mixed.cu, wgmma_fp16x2.cu, wgmma_int8.cu), PxN being
 // output pixels x channels of a CTA:
 //   wgmma_PxN_*          map to raw map, one layer or several
+//   wgmma_down_PxN_*     the same behind a layer of another shape, the strided one in front of the residual blocks; each CTA has one tile
 //
 // GEMM: M = output pixels, N = output channels (128 at a time), K = taps x input channels.
 //
@@ -19,7 +20,9 @@
 // Launch: block 384: two warpgroups compute (the team); the third gives registers away: one warp prefetches weights, the others
 // tell that the map is written and bring halo and residual stream; grid (CTAs of
 // an image, channel tiles, images), all of them on the device at once where there are several layers;
-// dynamic shared memory = ring of weights + input tile + list of its pixels (+ output tile or residual stream in 16 bits).
+// dynamic shared memory = ring of weights + input tile + list of its pixels (+ output tile or residual stream in 16 bits); with a layer of another
+// shape in front = ring + that one's tile, in whose place the others' comes + lists of both. Those of the others are made by the halo's warps
+// while the team multiplies the first.
 //
 // Work: a layer of 128 to 128 channels, 3x3, 128x128: 4.83 GFLOP. Operands: 96 of 128 bytes a clock (core_wgmma.cuh). Roofline: arithmetic, of the tensor cores.
 // Measured: NVIDIA H100, driver 580.159, 2026-11-25, launches between device events, medians of 20, the network in fp16: ten residual
@@ -33,11 +36,17 @@
 // No difference: weights of the next layer only after the exchange, four to sixteen copies of scale and shift, pauses between polls, polls
 // that acquire nothing, more or fewer loads under way. Slower: the residual stream brought while the layer before is multiplied, by copies of
 // 16 bytes (137 us, 130 without). Where a multiprocessor has several
-// tiles, deep_wgmma.cuh is faster in 16 bits: at 1280x720 the ten layers took 500 us here, of which the products took 39 %.
+// tiles, deep_wgmma.cuh is faster in 16 bits: at 1280x720 the ten layers took 500 us here, of which the products took 39 %. Here each tile comes
+// by plain loads when the one before is stored: copies of 16 bytes while it was stored kept the threads that asked for them waiting for 9,500 clocks
+// in tf32, and normalising took 4,200 to 9,700 more behind them, beside 19,400 of products. At 1280x720 a frame takes 1.555 ms in tf32 in place of 1.656,
+// 1.105 of 1.235 in mixed, 2.24 of 2.35 in fp16x2 and 0.690 of 0.700 in fp16, where this concerns the strided layer (H100, 2026-11-26, one run).
 // Slower there: two tiles in turn, the next one normalised by the same warps while one is multiplied (52 to 57 us a layer).
+// With the strided layer in front in the same launch (2026-11-26, one run, recorded graphs) a frame takes 0.249 ms in place of 0.261 at 512x512, 0.318 of
+// 0.327 at 640x480, and as long as before at 256x256. Its code stands in front of the loop: behind a branch within it, a frame took 0.257, 0.327 and
+// 0.161, because the cache for instructions lost what layers run through; and a tile that does not begin at 128 bytes cost 1 % more.
 //
-// Barriers: of the CTA before the warpgroups part; of the team (sync_team) after the tile was copied by others,
-// after it is normalised, after it is multiplied, after it is staged; bar 3 of a half of the team or of the halo's warps when
+// Barriers: of the CTA before the warpgroups part; of the team (sync_team) after the halo was copied by others or the maps of others are written,
+// after the tile is normalised, after it is multiplied, after it is staged; bar 3 of the halo's warps when
 // the maps of other CTAs are written; in shared memory, that the team has stored its map (`stored`), that the halo is there
 // (`came`) and the residual stream (`streamed`). The first two are in shared memory because racecheck does not follow barriers by number at which some arrive without
 // waiting. The ring's own are in core_wgmma.cuh.
@@ -152,10 +161,18 @@ struct HaloBarriers {
 };
 
 // What the halo's warps do: between two layers each they tell that this CTA's map is written, and where the tile
-// `stays` in shared memory they bring its halo, and the residual stream to `stream_at`, if S has two bytes.
-template <class S, int BN, int ROWS, int COLUMNS, class Gather>
-__device__ __forceinline__ void bring_halos(const ChainParams& chain, HaloBarriers& barriers, u32 tile, uint2* listed, const int& halo, bool stays, u32 stream_at) {
+// `stays` in shared memory they bring its halo, and the residual stream to `stream_at`, if S has two bytes. LISTS: they also make the list
+// of its pixels, which nobody has needed before.
+template <class S, int BN, int ROWS, int COLUMNS, bool LISTS, class Gather>
+__device__ __forceinline__ void bring_halos(const ChainParams& chain, HaloBarriers& barriers, u32 tile, uint2* listed, int& halo, bool stays, u32 stream_at) {
     const ConvParams& p = chain.all;
+    if constexpr (LISTS) {
+        typedef TileGather<S, typename Gather::Operand, OF_HALO, 1, 1, FIRST_OF_HALO, 3> Lister;
+        const int place = tile_taken(p, blockIdx.x);
+        bool is_inner = false;
+        Lister(p, chain.layers[1], tile, listed).list(place / p.tiles_x * ROWS - p.origin, place % p.tiles_x * COLUMNS - p.origin, ROWS, COLUMNS, is_inner, &halo, true);
+    }
+    wait_for_launch_before();
     const bool tells = threadIdx.x / 32 == FIRST_OF_HALO / 32 + 1;
     if (!stays && !tells) return;
     const u32 stored = shared_address(&barriers.stored), came = shared_address(&barriers.came);
@@ -187,10 +204,23 @@ __device__ __forceinline__ void bring_halos(const ChainParams& chain, HaloBarrie
     }
 }
 
+// This CTA's tile of a first layer that has a shape of its own, ROWS x COLUMNS pixels of the output.
+template <class S, class O, int THREADS, int ROWS, int COLUMNS> struct LeadingTileGather {
+    int first_y, first_x;  // where it begins in the input
+    TileGather<S, O, THREADS, 2, 4, 0, 1, LeadingLayer> gather;
+
+    __device__ __forceinline__ LeadingTileGather(const ChainParams& chain, u32 tile, uint2* list) : gather(chain.leading, chain.layers[0], tile, list) {
+        const int place = tile_taken(chain.all, blockIdx.x), row = (u32)place / (u32)chain.all.tiles_x, column = place - row * chain.all.tiles_x;
+        first_y = row * ROWS * chain.leading.stride - chain.leading.origin;
+        first_x = column * COLUMNS * chain.leading.stride - chain.leading.origin;
+        gather.start_at(first_y, first_x);
+    }
+};
+
 // PIXELS pixels, a multiple of 64, BW side by side, from maps; the parameters say which layers. A warpgroup multiplies as many times 64
-// of them as both can have, and half the channels of the 64 that are left; then a CTA must have a single tile, and there is no bias.
-// BYTES: halves are multiplied as bytes.
-template <class S, class O, int PIXELS, int BN, int BW, int STEPS, int DEPTH, bool BYTES = false>
+// of them as both can have, and half the channels of the 64 that are left; then a CTA must have a single tile.
+// BYTES: halves are multiplied as bytes. LEADS: the first layer has a shape of its own, and each CTA a single tile.
+template <class S, class O, int PIXELS, int BN, int BW, int STEPS, int DEPTH, bool BYTES = false, bool LEADS = false>
 __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
     constexpr int BM = PIXELS, BH = BM / BW, TILES = PIXELS / 128;
     constexpr bool DIVIDES = PIXELS % 128 != 0;
@@ -199,6 +229,7 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
     typedef typename Core::Stream Stream;
     typedef TileGather<S, O, Core::THREADS, DEPTH, (PIXELS > 128 ? 6 : 4)> Gather;
     constexpr int PACK = Gather::PACK;
+    typedef LeadingTileGather<S, O, Core::THREADS, BH, BW> LeadingTile;
     extern __shared__ __align__(128) char memory[];
     __shared__ StatisticsMemory<Core::SLOTS, BN> statistics;
     __shared__ RingBarriers barriers;
@@ -207,17 +238,21 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
 
     const int image = blockIdx.z, n_tile = blockIdx.y;
     const ConvParams& p = chain.all;
-    const u32 tile = shared_address(memory) + p.ring_stages * Stream::BLOCK_BYTES;
-    const int listed = p.tile_rows * p.tile_columns;
-    // Behind the tile.
-    uint2* pixels = reinterpret_cast<uint2*>(memory + p.ring_stages * Stream::BLOCK_BYTES + p.tile_bytes);
+    const int listed = p.tile_rows * p.tile_columns, ring_bytes = p.ring_stages * Stream::BLOCK_BYTES;
+    // Behind the tile, or where the first one is larger, in front of it with that of the first one.
+    const LeadingLayer& leading = chain.leading;
+    const int list_bytes = 16 * listed + 8 * leading.tile_rows * leading.tile_columns;
+    u32 all_bytes;
+    asm("mov.u32 %0, %%dynamic_smem_size;" : "=r"(all_bytes));
+    uint2* pixels = reinterpret_cast<uint2*>(memory + (LEADS ? all_bytes - list_bytes - (list_bytes & 8) : ring_bytes + p.tile_bytes));
+    const u32 tile = shared_address(memory) + ring_bytes;
     const int blocks = p.phases * p.walk_blocks;
-    const int tiles = p.tiles_x * p.tiles_y, mine = DIVIDES ? 1 : (tiles - (int)blockIdx.x + (int)gridDim.x - 1) / (int)gridDim.x;
+    const int tiles = p.tiles_x * p.tiles_y, mine = DIVIDES || LEADS ? 1 : (tiles - (int)blockIdx.x + (int)gridDim.x - 1) / (int)gridDim.x;
     Stream stream;
     stream.start(&barriers, memory, p.ring_stages, blocks, chain.count);
     const u32 stored = shared_address(&of_halo.stored), came = shared_address(&of_halo.came), streamed = shared_address(&of_halo.streamed);
     // Where a tile's values lie on their way out, or before, the residual stream of the tile that stays.
-    const u32 staged = shared_address(pixels + 2 * listed);
+    const u32 staged = LEADS ? tile + p.tile_bytes : shared_address(pixels + 2 * listed);
     if (threadIdx.x == 0) {
         init_barrier(stored, TEAM);
         init_barrier(came, OF_HALO);
@@ -229,13 +264,18 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
     let_next_launch_begin();
     if (threadIdx.x >= Core::THREADS) {
         give_registers<56>();
-        if (threadIdx.x == TEAM) stream.prefetch(chain.layers, chain.count, n_tile, mine);
+        if (threadIdx.x == TEAM) stream.prefetch(chain.layers, chain.count, n_tile, mine, LEADS ? leading.walk_blocks : blocks);
         if (threadIdx.x >= FIRST_OF_HALO && chain.count > 1) {
-            wait_for_launch_before();
-            bring_halos<S, BN, BH, BW, Gather>(chain, of_halo, tile, pixels, halo, Gather::IN_PLACE && mine == 1, staged);
+            bring_halos<S, BN, BH, BW, LEADS, Gather>(chain, of_halo, tile, pixels, halo, Gather::IN_PLACE && mine == 1, staged);
         }
     } else {
         take_registers<224>();
+        if constexpr (LEADS) {
+            // Takes nothing of what the launch before writes.
+            bool lists_inner = false;
+            LeadingTile led(chain, tile, pixels + 2 * listed);
+            led.gather.list(led.first_y, led.first_x, BH, BW, lists_inner, nullptr, false);
+        }
         wait_for_launch_before();
 
         Exchange<BN, true> exchange(chain);
@@ -243,16 +283,78 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
         // In two bytes a tile goes through shared memory on its way out: less to do, and a program that is
         // shorter, which counts where it runs once.
         constexpr bool STAGES = sizeof(S) == 2;
+        constexpr int LOADS = 8;  // of a tile that are under way together
+        const int phases = LEADS ? 1 : p.phases;
         int streams = 0;  // layers to which the residual stream was brought
         typename Either<STAGES, RowStatistics, LaneStatistics<Core>>::Type own;
         Core core;
         More more;
         bool is_inner = false;  // the listed tile does not touch the map's edges
-        for (int at = 0;; ++at) {
+        // Puts the product's values, rounded as they are stored, to where they stay or on their way out, and stores them.
+        auto store_tile = [&](int at, const ChainLayer& layer, bool keeps, int y0, int x0, int phase, bool is_last_tile) {
+            if constexpr (STAGES) {
+                static_assert(TILES <= 1 && BW == 8 && BN == 128, "as stage_product wants it");
+                if (!LEADS && p.bias != nullptr) {
+                    if constexpr (TILES > 0) add_bias(p, core, n_tile * BN);
+                    if constexpr (DIVIDES) add_bias(p, more, n_tile * BN);
+                }
+                const int row_bytes = keeps ? 16 * p.tile_columns : 16 * BW, pitch = keeps ? p.pitch : 16 * BM + 16;
+                const u32 to = keeps ? tile + p.origin * (16 * p.tile_columns + 16) : staged;
+                if constexpr (TILES > 0) stage_product<S>(core.acc[0], to, thread_number() / 32 * 2, pitch, row_bytes);
+                if constexpr (DIVIDES) {
+                    const u32 half = to + More::first_column() / 8 * pitch;
+                    stage_product<S>(more.acc, half, TILES * 16 + thread_number() / 32 % 4 * 2, pitch, row_bytes);
+                }
+                // All values are there.
+                sync_team();
+                // Some pixels side by side of a thread's 8 channels at a time.
+                constexpr int SOME = DIVIDES ? 4 : 8, AT_ONCE = TEAM / 16 * SOME;
+                const int pack = thread_number() % 16, column = thread_number() / 16 * SOME % BW;
+                // What stays here nobody reads from the map but neighbours, where no edge mirrors it.
+                const bool shares = keeps && is_inner_tile(p, y0 - p.origin, x0 - p.origin);
+#pragma unroll 1
+                for (int from = 0; from < BM; from += AT_ONCE) {
+                    const int row = from / BW + thread_number() / 16 * SOME / BW;
+                    const u32 shared = shares ? shared_pixels<SOME, BH, BW>(p.origin, row, column) : ~0u;
+                    store_pixels<S, SOME>(p, layer.output, to + pack * pitch + row * row_bytes + column * 16, own, y0 + row, x0 + column,
+                                          n_tile * BN + pack * 8, phase, shared, [&] {
+                        const bool is_last = from + AT_ONCE >= BM && phase == phases - 1 && is_last_tile && at + 1 < chain.count;
+                        if (is_last) arrive(stored);
+                    });
+                }
+            }
+        };
+        if constexpr (LEADS) {
+            own.clear();
+            LeadingTile led(chain, tile, pixels + 2 * listed);
+            Factors<PACK> f;
+            f.read(leading, image, led.gather.channel);
+            led.gather.template load<LOADS>(f, false);
+            publish_to_products();
+            // The tile is there.
+            sync_team();
+            more.lie((2 - Core::warpgroup()) * Core::PRODUCTS * leading.walk_tile);
+            core.clear();
+            more.clear();
+            // Or the compiler would take the zeros for values that are set among the products, and let those wait for one another.
+            core.settle();
+            more.settle();
+            core.run(leading, p.walk + leading.walk_first, tile + Core::warpgroup() * TILES * leading.walk_tile, stream, more, [] {});
+            // The tile is multiplied.
+            sync_team();
+            const int place = tile_taken(p, blockIdx.x), row = (u32)place / (u32)p.tiles_x;
+            store_tile(0, chain.layers[0], true, row * BH, (place - row * p.tiles_x) * BW, 0, true);
+            gather_warps(own, statistics);
+            // The warps' parts are complete.
+            sync_team();
+            ++exchange.tag;
+            if (threadIdx.x < BN) exchange.tell_part(statistics);
+        }
+        for (int at = LEADS;; ++at) {
             const ChainLayer& layer = chain.layers[at];
             Gather gather(p, layer, tile, pixels);
             // Of a single tile, the layer before left its values in place.
-            const bool single = Gather::IN_PLACE && mine == 1;
+            const bool single = LEADS || Gather::IN_PLACE && mine == 1;
             const bool kept = single && at > 0, keeps = single && at + 1 < chain.count;
             // The residual stream comes to shared memory.
             const bool is_streamed = STAGES && kept && layer.skip != nullptr;
@@ -261,40 +363,35 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
                 const int first_y = t / p.tiles_x * BH * p.stride - p.origin, first_x = t % p.tiles_x * BW * p.stride - p.origin;
                 gather.start_at(first_y, first_x);
                 // A single tile stays the same from layer to layer.
-                if (at == 0 || mine > 1) gather.list(first_y, first_x, BH, BW, is_inner, &halo, mine == 1 && chain.count > 1);
+                if (!LEADS && (at == 0 || mine > 1)) gather.list(first_y, first_x, BH, BW, is_inner, &halo, mine == 1 && chain.count > 1);
             };
             own.clear();
-
+            uint4 skipped[DEPTH];
+            Factors<PACK> f;
             // The first tile, and what the norm does.
             turn_to(blockIdx.x);
-            uint4 skipped[DEPTH];
-            // Not what the layer before keeps: it may be written only now.
-            const bool is_early = at == 0 || layer.skip != chain.layers[at - 1].keep;
-            if (!STAGES && is_early) gather.prefetch(skipped, gather.first);
-            Factors<PACK> f;
-            if (at == 0) {
-                gather.copy_own();
+            if (!LEADS && at == 0) {
                 f.read(p, image, gather.channel);
-                wait_for_copies();
             } else {
+                // Not what the layer before keeps: it may be written only now.
+                const bool is_early = layer.skip != chain.layers[at - 1].keep;
+                if (!STAGES && kept && is_early) gather.prefetch(skipped, gather.first);
                 if (threadIdx.x < BN) {
                     exchange.merge(p, chain.layers[at - 1], statistics);
                 } else if (kept) {
                     wait_barrier(came, at - 1 & 1);
                     if (is_streamed) wait_barrier(streamed, streams & 1);
-                } else {
-                    if (threadIdx.x / 32 == BN / 32) exchange.wait_for_maps(-1);
-                    // All maps are written.
-                    meet<TEAM - BN>(3);
-                    gather.template copy_listed<BN, TEAM - BN>(tile, pixels, listed);
-                    wait_for_copies();
+                } else if (threadIdx.x / 32 == BN / 32) {
+                    exchange.wait_for_maps(-1);
                 }
-                // What others copied is there, and what the norm does to it.
+                // What others copied is there, or their maps are written, and what the norm does is known.
                 sync_team();
                 read_factors(f, statistics, gather.channel);
-                if (!STAGES && !is_early) gather.prefetch(skipped, gather.first);
+                if (!STAGES && kept && !is_early) gather.prefetch(skipped, gather.first);
             }
-            if constexpr (STAGES) {
+            if (!kept) {
+                gather.template load<LOADS>(f, n_tile == 0);
+            } else if constexpr (STAGES) {
                 streams += is_streamed;
                 gather.normalise_streamed(is_streamed ? staged : 0u, f, n_tile == 0);
             } else {
@@ -305,44 +402,14 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
             sync_team();
 
             for (int t = blockIdx.x;;) {
-                const int place = tile_taken(p, t), y0 = place / p.tiles_x * BH, x0 = place % p.tiles_x * BW, next = DIVIDES ? tiles : t + (int)gridDim.x;
-                for (int phase = 0; phase < p.phases; ++phase) {
+                const int place = tile_taken(p, t), y0 = place / p.tiles_x * BH, x0 = place % p.tiles_x * BW, next = DIVIDES || LEADS ? tiles : t + (int)gridDim.x;
+                for (int phase = 0; phase < phases; ++phase) {
                     const int first = (phase >> 1) * p.walk_row + (phase & 1) * 16 + Core::warpgroup() * TILES * p.walk_tile;
                     multiply_tile<BYTES, 3>(chain, at, tile, first, core, more, stream, statistics);
                     // The tile is multiplied.
                     sync_team();
-                    if (!DIVIDES && phase == p.phases - 1 && next < tiles) {
-                        // The next one comes while this one's values are stored.
-                        turn_to(next);
-                        gather.copy_own();
-                    }
                     if constexpr (STAGES) {
-                        static_assert(TILES <= 1 && BW == 8 && BN == 128, "as stage_product wants it");
-                        if (!DIVIDES && p.bias != nullptr) add_bias(p, core, n_tile * BN);
-                        const int row_bytes = keeps ? 16 * p.tile_columns : 16 * BW, pitch = keeps ? p.pitch : 16 * BM + 16;
-                        const u32 to = keeps ? tile + p.origin * (16 * p.tile_columns + 16) : staged;
-                        if constexpr (TILES > 0) stage_product<S>(core.acc[0], to, thread_number() / 32 * 2, pitch, row_bytes);
-                        if constexpr (DIVIDES) {
-                            const u32 half = to + More::first_column() / 8 * pitch;
-                            stage_product<S>(more.acc, half, TILES * 16 + thread_number() / 32 % 4 * 2, pitch, row_bytes);
-                        }
-                        // All values are there.
-                        sync_team();
-                        // Some pixels side by side of a thread's 8 channels at a time.
-                        constexpr int SOME = DIVIDES ? 4 : 8, AT_ONCE = TEAM / 16 * SOME;
-                        const int pack = thread_number() % 16, column = thread_number() / 16 * SOME % BW;
-                        // What stays here nobody reads from the map but neighbours, where no edge mirrors it.
-                        const bool shares = keeps && is_inner_tile(p, y0 - p.origin, x0 - p.origin);
-#pragma unroll 1
-                        for (int from = 0; from < BM; from += AT_ONCE) {
-                            const int row = from / BW + thread_number() / 16 * SOME / BW;
-                            const u32 shared = shares ? shared_pixels<SOME, BH, BW>(p.origin, row, column) : ~0u;
-                            store_pixels<S, SOME>(p, layer.output, to + pack * pitch + row * row_bytes + column * 16, own, y0 + row, x0 + column,
-                                                  n_tile * BN + pack * 8, phase, shared, [&] {
-                                const bool is_last = from + AT_ONCE >= BM && phase == p.phases - 1 && next >= tiles && at + 1 < chain.count;
-                                if (is_last) arrive(stored);
-                            });
-                        }
+                        store_tile(at, layer, keeps, y0, x0, phase, next >= tiles);
                     } else {
                         write_map<S, BN>(p, layer.output, core, own, image, n_tile, phase, [&](int row, int& y, int& x) {
                             y = y0 + Core::pixel(row) / BW;
@@ -352,16 +419,10 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
                         });
                     }
                 }
-                if (DIVIDES || next >= tiles) break;
+                if (DIVIDES || LEADS || next >= tiles) break;
                 t = next;
-                if constexpr (STAGES) {
-                    wait_for_copies();
-                    gather.normalise_streamed(0u, f, n_tile == 0);
-                } else {
-                    gather.prefetch(skipped, gather.first);
-                    wait_for_copies();
-                    gather.normalise(skipped, f, n_tile == 0);
-                }
+                turn_to(t);
+                gather.template load<LOADS>(f, n_tile == 0);
                 publish_to_products();
                 // The tile is there.
                 sync_team();
@@ -375,7 +436,12 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
             if (threadIdx.x < BN) exchange.tell_part(statistics);
         }
         if (chain.count > 1) exchange.end();
-        if (p.out_scale != nullptr) finish_statistics(p, own, statistics);
+        if (p.out_scale != nullptr) {
+            gather_warps(own, statistics);
+            // The warps' parts are complete.
+            sync_team();
+            merge_launch<true, Exchange<BN, true>::MOST>(p, statistics);
+        }
     }
 }
 

@@ -21,7 +21,7 @@ struct ConvParams {
     float* output_floats;  // the painting before rounding, planar; null: RGBA8 is written
     const u8* photo;  // RGBA8 that lends its alpha to the painting
     float* partials;  // (batch, channel tiles, CTAs + groups, 3, tile channels): count, mean, squares
-    u32* tickets;  // (batch, channel tiles, groups + 1): zero before and after every launch
+    u32* tickets;  // (batch, channel tiles, groups + 1), or where CTAs tell (batch, channel tiles, tile channels, CTAs, 4): zero before and after every launch
     const float* gamma;  // one per output channel
     const float* beta;  // one per output channel
     float* out_scale;  // (batch, out_channels): what the next layer applies; null: no statistics
@@ -54,7 +54,7 @@ struct ConvParams {
     int photo_kernel;  // kernel side of a layer that reads or makes the picture
     int photo_height;  // rows of the photo that lends its alpha
     int photo_width;  // columns of the photo that lends its alpha
-    int merge_groups;  // groups of CTAs: a group's statistics are merged first
+    int merge_groups;  // groups of CTAs: a group's statistics are merged first; 0: all CTAs are on the device at once and tell theirs
     int norm_channels;  // real output channels; the rest is padding
     int ring_stages;  // stages of the weights' ring; this and all walk* are for Hopper's main loop alone
     int walk_across;  // bytes between core matrices along the channels

@@ -45,8 +45,12 @@
 #include "conv.cuh"
 #include "columns.cuh"
 #include "core_wgmma.cuh"
+#include "tagged.cuh"
 
 namespace sf {
+
+// CTAs of a group whose statistics a lane merges, enough for two on each multiprocessor: MOST_TOLD_OF_GROUP in conv.rs.
+constexpr int MOST_TOLD = 9;
 
 // What a CTA shares beside its ring and tile.
 template <class Core, int BN, bool TO_MAPS> struct ConvMemory {
@@ -104,7 +108,12 @@ __device__ __forceinline__ void walk_tiles(const ConvParams& p, Memory& shared, 
         use(t, TilePlace(p, again), core, own, stream);
     }
     if constexpr (COUNTS) {
-        if (p.out_scale != nullptr) finish_statistics(p, own, shared.statistics);
+        if (p.out_scale != nullptr) {
+            gather_warps(own, shared.statistics);
+            // The warps' parts are complete.
+            sync_team();
+            merge_launch<true, MOST_TOLD>(p, shared.statistics);
+        }
     }
 }
 

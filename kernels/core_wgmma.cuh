@@ -147,11 +147,13 @@ template <int STEPS, int BN> struct ChainStream {
         }
     }
 
-    // Asks for all blocks, each as soon as its place is empty. One thread calls it, which does nothing else.
-    __device__ __forceinline__ void prefetch(const ChainLayer* layers, int count, int channel_tile, int tiles) {
+    // Asks for all blocks, each as soon as its place is empty. One thread calls it, which does nothing else. `of_first`: blocks of the
+    // first layer.
+    __device__ __forceinline__ void prefetch(const ChainLayer* layers, int count, int channel_tile, int tiles, int of_first) {
         int at = 0, phase = 0;
         bool is_first = true;
         for (int layer = 0; layer < count; ++layer) {
+            const int blocks = layer == 0 ? of_first : this->blocks;
             const char* weights = static_cast<const char*>(layers[layer].weights) + (long long)channel_tile * blocks * BLOCK_BYTES;
             for (int tile = 0; tile < (resident ? 1 : tiles); ++tile) {
                 for (int block = 0; block < blocks; ++block) {
@@ -268,6 +270,14 @@ template <class O, int TILES, int BN, int BW, int STEPS, bool CHAIN = false, int
             for (int i = 0; i < WIDE / 2; ++i) acc[t][i] = (Sum)0;
     }
 
+    // What was done to the sums stays in front of what follows.
+    __device__ __forceinline__ void settle() {
+#pragma unroll
+        for (int t = 0; t < PRODUCTS; ++t)
+#pragma unroll
+            for (int i = 0; i < WIDE / 2; ++i) stay(acc[t][i]);
+    }
+
     // All taps of one phase. `first`: shared address of the first tap of this warpgroup's first pixel, the same
     // for all of a warp.
     //
@@ -281,6 +291,11 @@ template <class O, int TILES, int BN, int BW, int STEPS, bool CHAIN = false, int
     // The same, and `more` beside; `meanwhile()` is done while the last products are under way.
     template <class AnyStream, class More, class Meanwhile>
     __device__ __forceinline__ void run(const ConvParams& p, u32 first, AnyStream& stream, More& more, Meanwhile meanwhile) {
+        run(p, p.walk, first, stream, more, meanwhile);
+    }
+    // `walk`: where in the tile each step begins.
+    template <class P, class AnyStream, class More, class Meanwhile>
+    __device__ __forceinline__ void run(const P& p, const u32* walk, u32 first, AnyStream& stream, More& more, Meanwhile meanwhile) {
         const int blocks = p.walk_blocks;
         const u32 pixels = describe_low(__shfl_sync(0xffffffffu, first, 0), p.walk_across);
         const u32 pixels_high = describe_high(p.walk_down), channels_high = describe_high(128);
@@ -291,7 +306,7 @@ template <class O, int TILES, int BN, int BW, int STEPS, bool CHAIN = false, int
             begin_products();
 #pragma unroll
             for (int s = 0; s < STEPS; ++s) {
-                const u32 at = pixels + p.walk[block * STEPS + s];
+                const u32 at = pixels + walk[block * STEPS + s];
 #pragma unroll
                 for (int t = 0; t < PRODUCTS; ++t) {
                     WarpgroupProduct<O, WIDE>::run(acc[t], at + (u32)(t * p.walk_tile >> 4), pixels_high,
@@ -310,10 +325,7 @@ template <class O, int TILES, int BN, int BW, int STEPS, bool CHAIN = false, int
         wait_for_products<0>();
         // What reads the sums stays behind the wait: brought before it, it would read too early, or make the compiler let products wait
         // for one another (its note C7514; bf16 took 2.5 % more).
-#pragma unroll
-        for (int t = 0; t < PRODUCTS; ++t)
-#pragma unroll
-            for (int i = 0; i < WIDE / 2; ++i) stay(acc[t][i]);
+        settle();
         more.settle();
         stream.release(before);
     }

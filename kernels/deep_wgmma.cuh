@@ -184,13 +184,13 @@ template <class S, int STEPS, int DEPTH, bool BYTES = false> __device__ __forcei
         if (chain.count > 1) exchange.end();
         if (p.out_scale != nullptr) {
             wait_barrier(gathered, chain.count - 1 & 1);
-            finish_gathered(p, statistics);
+            merge_launch<false, Exchange<BN, false>::MOST>(p, statistics);
         }
         return;
     }
     give_registers<96>();
     if (threadIdx.x >= CONSUMERS + PRODUCERS) {
-        if (threadIdx.x == CONSUMERS + PRODUCERS) stream.prefetch(chain.layers, chain.count, n_tile, mine);
+        if (threadIdx.x == CONSUMERS + PRODUCERS) stream.prefetch(chain.layers, chain.count, n_tile, mine, p.walk_blocks);
     } else {
         wait_for_launch_before();
         bool is_inner = false;  // the listed tile does not touch the map's edges

@@ -1,10 +1,8 @@
 // What the CTAs of an image tell each other between two layers of a chain, without a launch in between:
 // the statistics of what they wrote, and that it can be read.
 //
-// Values travel with a tag, 16 bytes that are written and read in one piece: who waits for a value reads it
-// until its tag is the expected one, so no barrier is paid for. Every layer of every launch has a tag of
-// its own, counted up from where the launch before ended. All CTAs of the launch have to be on the device
-// at once.
+// Values travel with a tag (tagged.cuh). Every layer of every launch has a tag of its own, counted up from where the launch before ended.
+// All CTAs of the launch have to be on the device at once.
 //
 // The merges are those of statistics.cuh, in the same order: a chain gives the bits that its layers give
 // when they are launched one by one. A channel is merged by one CTA, a group's parts by a lane and the groups by a warp, and what the
@@ -15,47 +13,16 @@
 // deep_wgmma.cuh these, which the compiler takes for a sign that lanes part, cost the loop around them its uniform registers.
 #pragma once
 #include "chain_params.cuh"
-#include "hopper.cuh"
-#include "statistics.cuh"
+#include "tagged.cuh"
 
 namespace sf {
-
-// A value and whether it is there.
-struct Tagged {
-    u32 tag;
-    Part part;
-};
-
-__device__ __forceinline__ void copy_four(float* to, const float* from) {
-    const float4 four = *reinterpret_cast<const float4*>(from);
-    to[0] = four.x; to[1] = four.y; to[2] = four.z; to[3] = four.w;
-}
-
-__device__ __forceinline__ void store_tagged(uint4* to, u32 tag, const Part& part) {
-    const u64 low = (u64)tag | (u64)__float_as_uint(part.count) << 32;
-    const u64 high = (u64)__float_as_uint(part.mean) | (u64)__float_as_uint(part.squares) << 32;
-    asm volatile("{\n.reg .b128 all;\nmov.b128 all, {%1, %2};\nst.relaxed.gpu.global.b128 [%0], all;\n}" ::"l"(to),
-                 "l"(low), "l"(high)
-                 : "memory");
-}
-
-// Where it is not there: zeros, with the tag `tag`.
-__device__ __forceinline__ Tagged load_tagged(const uint4* from, bool is_there = true, u32 tag = 0) {
-    u64 low = tag, high = 0;
-    asm volatile("{\n.reg .b128 all;\n.reg .pred there;\nsetp.ne.u32 there, %3, 0;\nmov.b128 all, {%0, %1};\n"
-                 "@there ld.relaxed.gpu.global.b128 all, [%2];\nmov.b128 {%0, %1}, all;\n}"
-                 : "+l"(low), "+l"(high)
-                 : "l"(from), "r"((u32)is_there)
-                 : "memory");
-    return Tagged{(u32)low, Part{__uint_as_float((u32)(low >> 32)), __uint_as_float((u32)high),
-                                 __uint_as_float((u32)(high >> 32))}};
-}
 
 // The exchange of one image. Layout: the tag of the last exchange (256 bytes), flags of the CTAs, their parts by channel, what the
 // norm does to each channel, in copies of which a CTA reads one. A place is written again only after everybody has told something
 // that needed what was there.
 template <int BN, bool SHUFFLES> struct Exchange {
     static constexpr int COPIES = 4;
+    static constexpr int MOST = 5;  // CTAs of a group: MOST_CHAINED_CTAS in chain.rs
     const ChainParams& chain;
     u32 tag;
 
@@ -100,46 +67,6 @@ template <int BN, bool SHUFFLES> struct Exchange {
         asm volatile("st.release.gpu.global.u32 [%0], %1;" ::"l"(places().flags + blockIdx.x), "r"(tag) : "memory");
     }
 
-    // Waits for a group's parts, those of the CTAs `first`, `first` + 32 and so on of `ctas`, and merges them. `from`: CTA 0's.
-    __device__ __forceinline__ Part group(const uint4* from, int first, int ctas) const {
-        constexpr int MOST = 5;  // CTAs of a group: MOST_CHAINED_CTAS in chain.rs
-        Tagged seen[MOST];
-        bool waits;
-        Rounds rounds;
-        do {
-            // All loads are under way together.
-#pragma unroll
-            for (int k = 0; k < MOST; ++k) seen[k] = load_tagged(from + first + MOST_PARTS * k, first + MOST_PARTS * k < ctas, tag);
-            waits = false;
-#pragma unroll
-            for (int k = 0; k < MOST; ++k) waits |= seen[k].tag != tag;
-            rounds.next();
-        } while (waits);
-        float n[MOST], m[MOST], q[MOST];
-#pragma unroll
-        for (int k = 0; k < MOST; ++k) {
-            n[k] = seen[k].part.count;
-            m[k] = seen[k].part.mean;
-            q[k] = seen[k].part.squares;
-        }
-        return Part::all(n, m, q);
-    }
-    // The sum of what a warp's lanes have, as sum_of adds it: by shuffles, or by way of `place`.
-    __device__ __forceinline__ static float sum_of_lanes(float value, float* place) {
-        if constexpr (SHUFFLES) {
-#pragma unroll
-            for (int apart = 1; apart < MOST_PARTS; apart *= 2) value += __shfl_xor_sync(0xffffffffu, value, apart);
-            return value;
-        }
-        place[thread_number() % 32] = value;
-        __syncwarp();
-        float all[MOST_PARTS];
-#pragma unroll
-        for (int k = 0; k < MOST_PARTS; k += 4) copy_four(all + k, place + k);
-        __syncwarp();
-        return sum_of(all);
-    }
-
     // Merges the parts of all CTAs into scale and shift of every channel, in memory.reduce: CTA b the channels b, b + CTAs
     // and so on, for all. The first BN threads call it; the caller synchronises behind it.
     template <class Memory> __device__ __forceinline__ void merge(const ConvParams& p, const ChainLayer& layer, Memory& memory) const {
@@ -152,21 +79,10 @@ template <int BN, bool SHUFFLES> struct Exchange {
             const bool is_real = channel < p.out_channels;
             const float gamma = is_real ? layer.gamma[channel] : 0.0f, beta = is_real ? layer.beta[channel] : 0.0f;
             // A lane has a group's parts.
-            const Part part = group(at.of_ctas + (long long)channel * at.ctas, lane, at.ctas);
-            float pivot;
-            if constexpr (SHUFFLES) {
-                pivot = __shfl_sync(0xffffffffu, part.mean, 0);
-            } else {
-                of_counts[lane] = part.mean;
-                __syncwarp();
-                pivot = of_counts[0];
-                __syncwarp();
-            }
-            const float count = sum_of_lanes(part.count, of_counts);
-            const float sum = sum_of_lanes(moved(part.count, part.mean, pivot), place), inverse = inverse_or_zero(count);
-            const float squares = sum_of_lanes(spread(part.count, part.mean - pivot, part.squares, sum, inverse), place);
+            const Part part = wait_for_group<MOST>(at.of_ctas + (long long)channel * at.ctas, lane, at.ctas, tag);
+            const Part all = merge_lanes<SHUFFLES>(part, place, of_counts);
             float scale, mean;
-            norm_factors(p, Part{count, fmaf(sum, inverse, pivot), squares}, channel, gamma, scale, mean);
+            norm_factors(p, all, channel, gamma, scale, mean);
             // Scale and shift travel in a part's first two values.
             if (lane < COPIES) store_tagged(at.factors + lane * BN + channel, tag, Part{scale, fmaf(-mean, scale, beta), 0.0f});
         }

@@ -9,13 +9,13 @@ namespace sf {
 // pixels are a core matrix of Hopper's products. With stride 2 the even columns come first, so that
 // every second pixel is a neighbour.
 struct CellPlanes {
-    static __device__ __forceinline__ int column(const ConvParams& p, int column) {
+    template <class P> static __device__ __forceinline__ int column(const P& p, int column) {
         return p.stride == 2 ? (column & 1) * ((p.tile_columns + 1) >> 1) + (column >> 1) : column;
     }
-    static __device__ __forceinline__ int at(const ConvParams& p, int row, int c) {
+    template <class P> static __device__ __forceinline__ int at(const P& p, int row, int c) {
         return (row * p.tile_columns + column(p, c)) * 16;
     }
-    static __device__ __forceinline__ int channel(const ConvParams& p, int byte) {
+    template <class P> static __device__ __forceinline__ int channel(const P& p, int byte) {
         return (byte >> 4) * p.pitch + (byte & 15);
     }
 };
@@ -64,7 +64,7 @@ template <int PACK> struct Factors {
         shift[k] = fmaf(-mean, factor, beta);
     }
     // Of the norm before the first layer, from `channel` on.
-    __device__ __forceinline__ void read(const ConvParams& p, int image, int channel) {
+    template <class P> __device__ __forceinline__ void read(const P& p, int image, int channel) {
         if (p.in_scale == nullptr) {
 #pragma unroll
             for (int k = 0; k < PACK; ++k) set(k, 1.0f, 0.0f, 0.0f);
@@ -110,7 +110,7 @@ template <class O, bool RELU, int PACK> __device__ __forceinline__ void put_pack
 constexpr u32 OWNED = 1u;
 
 // Whether a tile does not touch the map's edges.
-__device__ __forceinline__ bool is_inner_tile(const ConvParams& p, int first_y, int first_x) {
+template <class P> __device__ __forceinline__ bool is_inner_tile(const P& p, int first_y, int first_x) {
     return !p.upsample && first_y >= 0 && first_x >= 0 && first_y + p.tile_rows <= p.in_height &&
            first_x + p.tile_columns <= p.in_width;
 }
@@ -118,8 +118,8 @@ __device__ __forceinline__ bool is_inner_tile(const ConvParams& p, int first_y, 
 // Lists where the pixels of the tile at `first_y`, `first_x` lie in the stored map of S, in bytes from the tile's first
 // pixel, and in a plane of the tile, with OWNED where a pixel belongs to the block. So tiles that do not touch the map's
 // edges share one list. THREADS threads call it while nobody reads the list. `also(pixel)` is told every pixel.
-template <class S, int THREADS, class Also>
-__device__ __forceinline__ void list_tile(const ConvParams& p, uint2* list, int thread, int first_y, int first_x, bool inner,
+template <class S, int THREADS, class P, class Also>
+__device__ __forceinline__ void list_tile(const P& p, uint2* list, int thread, int first_y, int first_x, bool inner,
                                           int block_rows, int block_columns, Also also) {
     const int height = p.upsample ? 2 * p.in_height : p.in_height, width = p.upsample ? 2 * p.in_width : p.in_width;
     const int from = first_y * p.in_width + first_x, all = p.tile_rows * p.tile_columns;

@@ -4,7 +4,8 @@
 // Chan's formula (Chan, Golub, LeVeque 1983) so that each lane ends with a share of the columns, and adds
 // them to what it has from the tiles before. At the end a CTA merges its warps, the last CTA of a group
 // merges the group, and the last group merges all of them into the scale and mean that the next layer
-// applies: two short merges instead of one long one, because the launch behind waits for them. These merge all their parts
+// applies: two short merges instead of one long one, because the launch behind waits for them. On Hopper CTAs that are all on the device
+// tell each other their parts instead (tagged.cuh). These merge all their parts
 // at once: the mean first, counted from one of theirs, then the distances from it. Every order
 // is fixed by the shape. No floating-point atomics: equal input gives equal bits. Sums of squares are not
 // used, they cancel where a channel's mean is far from zero.

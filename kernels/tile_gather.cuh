@@ -12,16 +12,17 @@ __device__ __forceinline__ uint4 load_early(const void* from) {
     return v;
 }
 
-// Loads an input tile into shared memory as gather.cuh does, at once, or in two steps where maps and operands are as
-// wide: the raw values are copied while something else is computed, then they are normalised in place, by
-// the thread that copied them. DEPTH pixels are normalised together where the residual stream is added, TOGETHER
-// where it is not. The CTA's threads from
+// Loads an input tile into shared memory as gather.cuh does, at once, or, where maps and operands are as wide, what of it is not there from the
+// layer before in two steps: raw values are copied while something else is computed, then all are normalised in
+// place. DEPTH pixels are normalised together where the residual stream is added, TOGETHER
+// where it is not. P says which shape. The CTA's threads from
 // FIRST on do it, THREADS of them, and synchronise by the barrier BAR.
-template <class S, class O, int THREADS, int DEPTH, int TOGETHER = 4, int FIRST = 0, int BAR = 1>
+template <class S, class O, int THREADS, int DEPTH, int TOGETHER = 4, int FIRST = 0, int BAR = 1, class P = ConvParams>
 struct TileGather {
+    typedef O Operand;
     static constexpr int PACK = Pack<S>::COUNT;
     static constexpr bool IN_PLACE = sizeof(S) == sizeof(O);
-    const ConvParams& p;
+    const P& p;
     const ChainLayer& layer;
     u32 tile;  // where this thread's channels lie
     int channel, per_round, first, total;
@@ -29,7 +30,7 @@ struct TileGather {
     const char* input;  // that place in the input, where it is not copied
     uint2* pixels;
 
-    __device__ __forceinline__ TileGather(const ConvParams& params, const ChainLayer& of_chain, u32 at, uint2* list)
+    __device__ __forceinline__ TileGather(const P& params, const ChainLayer& of_chain, u32 at, uint2* list)
         : p(params), layer(of_chain), start(0), input(nullptr), pixels(list) {
         const int packs = p.chunk_channels / PACK, pack = thread() % packs;
         per_round = THREADS / packs;
@@ -88,11 +89,7 @@ struct TileGather {
         }
     }
 
-    // Asks for the raw values of what this thread normalises.
-    __device__ __forceinline__ void copy_own() const {
-        if constexpr (IN_PLACE) copy_some(tile, static_cast<const char*>(layer.input) + start, pixels, first, per_round, total);
-    }
-    // Those of pixels that other CTAs have, of this thread's.
+    // Asks for the raw values of pixels that other CTAs have, of those that this thread normalises.
     __device__ __forceinline__ void copy_halo() const {
         constexpr int FOUR = 4;
         const char* from = static_cast<const char*>(layer.input) + start;

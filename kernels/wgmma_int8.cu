@@ -3,8 +3,8 @@
 // what a byte stands for. Only the layers of residual blocks of more than 64 channels have such entries; others take those of fp16.
 //
 // A product of 64 pixels x 128 channels takes 32 clocks and reads 6 KB of shared memory, 192 bytes a clock, where 128 are to be
-// had: so 48 clocks, in place of 64 in fp16. Measured on an NVIDIA H100 (driver 580.159, 2026-11-25, in one run): whole frames take
-// 0.99 of fp16's time at 512x512, 0.96 at 640x480, 0.94 at 1280x720 and 1920x1080 and 0.93 at 3840x2160; 1.03 at 256x256.
+// had: so 48 clocks, in place of 64 in fp16. Measured on an NVIDIA H100 (driver 580.159, 2026-11-26): whole frames take
+// 0.99 of fp16's time at 256x256, 0.97 at 512x512, 0.96 at 640x480, 0.94 at 1280x720 and 1920x1080 and 0.93 at 3840x2160.
 // targets: sm_90a
 #include "deep_wgmma.cuh"
 
@@ -15,6 +15,14 @@ using namespace sf;
         convolve_chain<half_t, half_t, PIXELS, 128, 8, 4, 4, true>(p);                                  \
     }
 
+#define SF_DOWN(NAME, PIXELS)                                                                           \
+    extern "C" __global__ void __launch_bounds__(384, 1) NAME(const __grid_constant__ ChainParams p) {  \
+        convolve_chain<half_t, half_t, PIXELS, 128, 8, 4, 4, true, true>(p);                            \
+    }
+
+SF_DOWN(wgmma_down_64x128_int8, 64)
+SF_DOWN(wgmma_down_128x128_int8, 128)
+SF_DOWN(wgmma_down_192x128_int8, 192)
 SF_CHAIN(wgmma_64x128_int8, 64)
 SF_CHAIN(wgmma_128x128_int8, 128)
 SF_CHAIN(wgmma_192x128_int8, 192)

@@ -44,7 +44,10 @@ use styleforge::{
     backend::{Backend, RunControl, SessionSpec, cuda},
     frame::Frame,
     mode::{Mode, ModelSize, Precision, Variant},
-    models::{self, johnson::NetworkSpec},
+    models::{
+        self,
+        johnson::{Kernels, NetworkSpec},
+    },
     network::Network,
     plan::ConvProvider,
     verify::{self, Equality, Subject},
@@ -273,7 +276,7 @@ fn older_gpus_kernels_are_right_too(_: &dyn Backend) -> Result<(), Failed> {
         ((8, 0), 80 << 10),
     ]
     .map(|(older, shared_bytes)| cuda::open_as(None, older, shared_bytes));
-    let kernels = kernels_of_right_ones(older)?;
+    let kernels = kernels_of_right_ones(older, &network(), &|_| true)?;
     match kernels.iter().any(|kernel| kernel.contains("wgmma")) {
         true => Err("Hopper's own kernels ran".into()),
         false => Ok(()),
@@ -284,7 +287,7 @@ fn older_gpus_kernels_are_right_too(_: &dyn Backend) -> Result<(), Failed> {
 /// other kernels run.
 fn tiles_that_take_turns_are_right_too(backend: &dyn Backend) -> Result<(), Failed> {
     let narrow = [1, 2].map(|multiprocessors| cuda::open_narrow(None, multiprocessors));
-    let kernels = kernels_of_right_ones(narrow)?;
+    let kernels = kernels_of_right_ones(narrow, &network(), &|_| true)?;
     let is_hopper = backend.device().instructions.contains("sm_90");
     if is_hopper && !kernels.iter().any(|k| k.starts_with("wgmma_256x128")) {
         return Err(format!("no tiles of 256 pixels: {kernels:?}").into());
@@ -295,30 +298,48 @@ fn tiles_that_take_turns_are_right_too(backend: &dyn Backend) -> Result<(), Fail
 /// How large the tiles are that stay in shared memory from layer to layer depends on the number of multiprocessors.
 fn tiles_of_all_sizes_are_right(backend: &dyn Backend) -> Result<(), Failed> {
     let is_hopper = backend.device().instructions.contains("sm_90");
+    let has_short_values =
+        |mode: &Mode| [Precision::Fp16, Precision::Bf16, Precision::Int8].contains(&mode.precision);
     for (multiprocessors, tile) in [(3, "192x128"), (6, "128x128"), (9, "64x128")] {
-        let kernels = kernels_of_right_ones([cuda::open_narrow(None, multiprocessors)])?;
+        let narrow = || [cuda::open_narrow(None, multiprocessors)];
+        let kernels = kernels_of_right_ones(narrow(), &network(), &|_| true)?;
         for precision in ["fp16", "bf16", "int8"] {
             let entry = format!("wgmma_{tile}_{precision}");
             if is_hopper && !kernels.contains(&entry) {
                 return Err(format!("no {entry}: {kernels:?}").into());
             }
         }
+        // Fewer channels than a tile has, and wider kernels, whose values reach further into the tiles around.
+        for (channels, kernel) in [(80, 3), (96, 3), (128, 5)] {
+            let spec = NetworkSpec {
+                blocks: 2,
+                kernels: Kernels {
+                    residual: kernel,
+                    ..Kernels::default()
+                },
+                ..NetworkSpec::with_widths([32, 64, channels])
+            };
+            let network = Arc::new(spec.random(5).expect("a valid shape"));
+            kernels_of_right_ones(narrow(), &network, &has_short_values)?;
+        }
     }
     Ok(())
 }
 
-/// The kernels that `fused` runs on some devices, where they and its pictures are right.
+/// The kernels that `fused` runs on some devices in some modes, where they and its pictures are right.
 fn kernels_of_right_ones<E: std::error::Error>(
     opened: impl IntoIterator<Item = Result<Arc<dyn Backend>, E>>,
+    network: &Arc<Network>,
+    of_mode: &dyn Fn(&Mode) -> bool,
 ) -> Result<Vec<String>, Failed> {
     let (mut wrong, mut kernels) = (Vec::new(), Vec::new());
     for (at, backend) in opened.into_iter().enumerate() {
         let backend = backend.map_err(|error| error.to_string())?;
-        let fused = |mode: &Mode| mode.variant == Variant::Fused;
+        let fused = |mode: &Mode| mode.variant == Variant::Fused && of_mode(mode);
         let modes: Vec<Mode> = backend.modes().into_iter().filter(fused).collect();
         let subject = Subject {
-            name: format!("random 32-64-128, {at}"),
-            network: network(),
+            name: format!("random, {at}"),
+            network: Arc::clone(network),
             pictures: vec![("75x70".to_owned(), picture(75, 70))],
         };
         verify::verify(backend.as_ref(), &subject, &modes, 1, |verdict| {

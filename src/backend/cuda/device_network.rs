@@ -355,7 +355,7 @@ impl DeviceNetwork {
         let mut function = first.function;
         if let Some(joint) = self.plan.joint_kernel(steps) {
             shape.shared_bytes = joint.shared_bytes;
-            function = self.function(joint.file, &joint.entry, joint.shared_bytes)?;
+            function = self.function(&joint.file, &joint.entry, joint.shared_bytes)?;
         }
         let resident = self.driver.resident_ctas(function, shape);
         let resident = resident.map_err(|f| self.backend_error(f))?;

@@ -6,19 +6,44 @@ use super::{
     driver::DevicePtr,
     params::{
         AddParams, AffineParams, BiasParams, ChainLayer, ChainParams, ConvParams, FinishParams,
-        KernelParams, LoadPhotoParams, MapParams, NormApplyParams, NormPlaneParams,
+        KernelParams, LeadingLayer, LoadPhotoParams, MapParams, NormApplyParams, NormPlaneParams,
         NormResidentParams, NormStatisticsParams, NormaliseParams, PadParams, PartialParams,
         StoreFloatsParams, StorePictureParams,
     },
 };
 use crate::plan::cuda::{
-    ConvId, ConvLaunch, CudaOp, CudaPlan, FLAT_SHARE, MainLoop, MapId, MemoryLayout, RowPartition,
-    Source, Taps, Target, merge_groups,
+    ConvId, ConvLaunch, CudaOp, CudaPlan, FLAT_SHARE, LeadingChain, MainLoop, MapId, MemoryLayout,
+    RowPartition, Source, Taps, Target, merge_groups,
 };
 
 /// The kernels count in 32 bits; no map has more rows, columns or channels.
 pub(super) fn int(value: usize) -> i32 {
     value as i32
+}
+
+/// What a convolution's parameter block says of the shape of a layer in front of a chain.
+const fn leading_layer(p: &ConvParams) -> LeadingLayer {
+    LeadingLayer {
+        in_scale: p.in_scale,
+        in_mean: p.in_mean,
+        in_beta: p.in_beta,
+        in_height: p.in_height,
+        in_width: p.in_width,
+        in_channels: p.in_channels,
+        stride: p.stride,
+        origin: p.origin,
+        chunk_channels: p.chunk_channels,
+        tile_rows: p.tile_rows,
+        tile_columns: p.tile_columns,
+        pitch: p.pitch,
+        edge: p.edge,
+        upsample: p.upsample,
+        walk_across: p.walk_across,
+        walk_down: p.walk_down,
+        walk_tile: p.walk_tile,
+        walk_blocks: p.walk_blocks,
+        walk_first: 0,
+    }
 }
 
 /// Makes parameter blocks with the addresses of a session's memory.
@@ -65,7 +90,7 @@ impl ParamsMaker<'_> {
     pub fn params(&self, op: &CudaOp) -> Option<KernelParams> {
         Some(match *op {
             CudaOp::Conv(ref launch) if launch.takes_chains() => {
-                KernelParams::Chain(self.chain(0, std::iter::once(launch)))
+                KernelParams::Chain(self.chain(0, &[launch], None))
             }
             CudaOp::Conv(ref launch) => KernelParams::Conv(self.conv(launch)),
             CudaOp::LibraryConv(_) => return None,
@@ -248,8 +273,9 @@ impl ParamsMaker<'_> {
         });
         let launches: Vec<&ConvLaunch> = launches.collect::<Option<_>>()?;
         let exchange = self.plan.exchange_at(launch);
+        let leading = self.plan.leading(launch);
         Some(KernelParams::Chain(
-            self.chain(exchange, launches.into_iter()),
+            self.chain(exchange, &launches, leading),
         ))
     }
 
@@ -289,16 +315,21 @@ impl ParamsMaker<'_> {
         })
     }
 
-    fn chain<'l>(
+    /// Of layers one after another. `leading`: how the first one is joined with those behind it, where it has another shape.
+    fn chain(
         &self,
         exchange: usize,
-        launches: impl Iterator<Item = &'l ConvLaunch>,
+        launches: &[&ConvLaunch],
+        leading: Option<LeadingChain>,
     ) -> ChainParams {
         let mut chain = ChainParams {
             exchange: self.at(self.layout.exchange + exchange),
+            count: int(launches.len()),
             ..ChainParams::default()
         };
-        for (layer, launch) in chain.layers.iter_mut().zip(launches) {
+        // Whose shape is that of all.
+        let shaped = usize::from(leading.is_some());
+        for (at, (layer, launch)) in chain.layers.iter_mut().zip(launches).enumerate() {
             let p = self.conv(launch);
             *layer = ChainLayer {
                 input: p.input,
@@ -311,7 +342,10 @@ impl ParamsMaker<'_> {
                 relu: p.relu,
                 spare: 0,
             };
-            chain.all = if chain.count == 0 {
+            if at < shaped {
+                chain.leading = leading_layer(&p);
+            }
+            chain.all = if at <= shaped {
                 p
             } else {
                 ConvParams {
@@ -322,7 +356,15 @@ impl ParamsMaker<'_> {
                     ..chain.all
                 }
             };
-            chain.count += 1;
+        }
+        if let (Some(leading), [first, next, ..]) = (leading, launches) {
+            chain.all.ring_stages = int(leading.ring_stages);
+            let behind = next.padded_steps();
+            chain.leading.walk_first = int(behind);
+            let walk = chain.all.walk.as_flattened_mut();
+            for (at, step) in walk[behind..].iter_mut().zip(first.smem_steps()) {
+                *at = step;
+            }
         }
         chain
     }
@@ -432,7 +474,10 @@ impl ParamsMaker<'_> {
             },
             photo_height: int(photo_height),
             photo_width: int(photo_width),
-            merge_groups: int(merge_groups(launch.ctas.0)),
+            merge_groups: match launch.tells {
+                true => 0,
+                false => int(merge_groups(launch.ctas.0)),
+            },
             norm_channels: int(conv.out_channels),
             eps: launch.eps,
             flat_share: launch.flat_share,

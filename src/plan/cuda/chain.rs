@@ -10,11 +10,13 @@ use super::{
 
 /// Most layers of a chain: both convolutions of the most residual blocks that a network may have.
 pub const MOST_CHAINED: usize = 32;
-/// Most CTAs of an image in a chain: a lane that merges a group of them has room for five.
-const MOST_CHAINED_CTAS: usize = 5 * MOST_PARTS;
+/// Most CTAs of a group whose statistics a lane merges in the kernels of chains.
+pub(super) const MOST_CHAINED_OF_GROUP: usize = 5;
+/// Most CTAs of an image in a chain.
+const MOST_CHAINED_CTAS: usize = MOST_CHAINED_OF_GROUP * MOST_PARTS;
 /// Fewest stages of the weights' ring in a chain, where it goes on from layer to layer: two blocks are in use
 /// while a third one is loaded.
-const FEWEST_STAGES: usize = 3;
+pub(super) const FEWEST_STAGES: usize = 3;
 
 impl ConvLaunch {
     /// Whether its kernel takes chains of layers.

@@ -2,10 +2,11 @@
 //! memory are in `tiles`, the choice among Hopper's in `conv_wgmma`.
 
 use super::{
-    Builder, Chunking, ConvLaunch, CudaOp, CudaPlanError, CudaStep, FLAT_SHARE, Fixed, MainLoop,
-    SmemLayout, Source, Taps, Target, Tile, block_bytes, block_steps, chunking, merge_groups,
-    precision::map_precision, product_columns, resident_at_once, resident_ctas, ring_bytes,
-    ring_stages, static_bytes, step_channels, step_products, stored_channels, sums_gap,
+    Builder, Chunking, ConvLaunch, CudaOp, CudaPlanError, CudaStep, FLAT_SHARE, Fixed, MOST_PARTS,
+    MainLoop, SmemLayout, Source, Taps, Target, Tile, block_bytes, block_steps,
+    chain::MOST_CHAINED_OF_GROUP, chunking, merge_groups, precision::map_precision,
+    product_columns, resident_at_once, resident_ctas, ring_bytes, ring_stages, static_bytes,
+    step_channels, step_products, stored_channels, sums_gap,
 };
 use crate::{
     mode::Precision,
@@ -74,6 +75,13 @@ pub(super) struct Fit {
     pub(super) chunking: Chunking,
     pub(super) ring_stages: usize,
 }
+
+/// Most CTAs of a group, of those in whose order statistics are merged, where CTAs tell each other theirs: as many as a lane reads at once.
+const MOST_TOLD_OF_GROUP: usize = 9;
+/// Most CTAs that wait for the statistics of all others then, of an image and a tile of channels.
+const MERGING_CTAS: usize = 32;
+/// Streams in which such launches may be under way at once. Together those that wait never take the whole device.
+const STREAMS: usize = 3;
 
 impl ConvLaunch {
     /// What the names of its file and entry begin with.
@@ -180,6 +188,20 @@ impl ConvLaunch {
         blocks * block_bytes(self.block_steps(), self.product_columns(), self.operand) + factors
     }
 
+    /// Whether its CTAs may tell each other their statistics, of which the device holds `resident` at once: some of them wait for all others.
+    fn may_tell(&self, batch: usize, resident: usize) -> bool {
+        let most_of_group = match self.takes_chains() {
+            true => MOST_CHAINED_OF_GROUP,
+            false => MOST_TOLD_OF_GROUP,
+        };
+        let planes = batch * self.ctas.1;
+        self.statistics
+            && matches!(self.main_loop, MainLoop::Wgmma)
+            && self.ctas.0 <= most_of_group * MOST_PARTS
+            && planes * self.ctas.0 <= resident
+            && STREAMS * planes * self.ctas.0.min(MERGING_CTAS) < resident
+    }
+
     /// CTAs that the kernel was compiled to let a multiprocessor hold (its launch bounds).
     fn resident_by_registers(&self) -> usize {
         let wide = self.tile.channels == 128;
@@ -246,6 +268,7 @@ impl Builder<'_> {
             source,
             target,
             statistics: matches!(target, Target::Map(_)),
+            tells: false,
             eps: conv.norm_eps as f32,
             flat_share: FLAT_SHARE,
             photo_scale: 1.0,
@@ -268,6 +291,7 @@ impl Builder<'_> {
             0 => resident_ctas(tiles, resident, self.limits),
             split => tiles << split,
         };
+        launch.tells = launch.may_tell(self.batch, resident);
         Ok(launch)
     }
 
@@ -411,11 +435,16 @@ impl Builder<'_> {
         }
         if launch.statistics {
             let planes = self.batch * launch.ctas.1;
-            let groups = merge_groups(launch.ctas.0);
-            self.tickets = self.tickets.max(planes * (groups + 1));
-            self.partial_values = self
-                .partial_values
-                .max(planes * (launch.ctas.0 + groups) * 3 * launch.tile.channels);
+            let (ctas, channels) = (launch.ctas.0, launch.tile.channels);
+            if launch.tells {
+                // Sixteen bytes for each channel of each CTA.
+                self.tickets = self.tickets.max(4 * planes * ctas * channels);
+            } else {
+                let groups = merge_groups(ctas);
+                self.tickets = self.tickets.max(planes * (groups + 1));
+                self.partial_values =
+                    (self.partial_values).max(planes * (ctas + groups) * 3 * channels);
+            }
         }
         self.weight_bytes[launch.conv] = weight_bytes;
         let precision = match launch.operand {

@@ -5,13 +5,13 @@
 
 use std::ops::Range;
 
-use super::{CudaOp, CudaPlan, CudaStep, DeviceLimits, suffix};
+use super::{CudaOp, CudaPlan, CudaStep, DeviceLimits, LeadingChain, suffix};
 
 /// Several steps as one launch of a kernel of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JointKernel {
     /// Source file, without its ending.
-    pub file: &'static str,
+    pub file: String,
     /// Entry.
     pub entry: String,
     /// Dynamic shared memory, in bytes.
@@ -63,6 +63,9 @@ fn is_norm(steps: &[CudaStep]) -> bool {
 impl CudaPlan {
     /// The kernel that runs these steps as one launch, where it is not that of the first one.
     pub fn joint_kernel(&self, steps: &Range<usize>) -> Option<JointKernel> {
+        if let Some(leading) = self.leading(steps) {
+            return Some(self.with_leading_layer(steps, leading));
+        }
         let steps = &self.steps[steps.clone()];
         let CudaOp::NormStatistics {
             resident: Some(resident),
@@ -72,10 +75,20 @@ impl CudaPlan {
             return None;
         };
         is_norm(steps).then(|| JointKernel {
-            file: "instance_norm_resident",
+            file: "instance_norm_resident".to_owned(),
             entry: format!("norm_resident_{}", suffix(self.format().storage)),
             shared_bytes: resident.shared_bytes as u32,
         })
+    }
+
+    /// The kernel of a chain with a layer of another shape in front.
+    fn with_leading_layer(&self, steps: &Range<usize>, leading: LeadingChain) -> JointKernel {
+        let of_chain = &self.steps[steps.start + 1];
+        JointKernel {
+            file: of_chain.file.clone(),
+            entry: of_chain.entry.replacen("wgmma_", "wgmma_down_", 1),
+            shared_bytes: leading.shared_bytes as u32,
+        }
     }
 
     /// The name of the kernel that runs these steps.

@@ -15,6 +15,7 @@ mod fused;
 mod general;
 mod joint;
 mod launch;
+mod leading;
 mod library;
 mod memory_layout;
 mod operations;
@@ -40,6 +41,7 @@ pub use joint::JointKernel;
 pub use launch::{
     ConvLaunch, ConvolutionShape, CudaOp, CudaStep, LibraryConv, Source, Taps, Target,
 };
+pub use leading::LeadingChain;
 pub use library::leaves_convolutions;
 pub use memory_layout::{ConvMemory, MemoryLayout};
 pub use operations::{Operation, OperationKind, OperationPlan};
@@ -187,6 +189,8 @@ pub struct CudaPlan {
     pub steps: Vec<CudaStep>,
     /// The steps of each launch: several in a row run as one where their kernel takes them.
     pub launches: Vec<Range<usize>>,
+    /// What the device has.
+    pub limits: DeviceLimits,
     /// Bytes through which the CTAs of such launches exchange statistics.
     pub exchange_bytes: usize,
     /// The maps, placed in the arena.
@@ -441,22 +445,23 @@ impl<'a> Builder<'a> {
 
     /// The plan of everything that was collected: the maps get their places.
     fn finish(self, mode: Mode, photo: (usize, usize), extended: (usize, usize)) -> CudaPlan {
+        let launches = joint::join(self.launches(self.batch), &self.steps, self.limits);
+        let of_one = self.launches(1);
         let (offsets, units) = arena::place(&self.lifetimes);
         let mut maps = self.maps;
         for (map, offset) in maps.iter_mut().zip(offsets) {
             map.offset = offset * UNIT_BYTES;
         }
-        let launches = chain::launches(&self.steps, self.batch, self.limits);
-        let launches = joint::join(launches, &self.steps, self.limits);
         let mut steps = self.steps;
         // As of one frame: statistics are merged in the order of the tiles, and a batch is to give the same bits.
-        chain::alternate(&chain::launches(&steps, 1, self.limits), &mut steps);
+        chain::alternate(&of_one, &mut steps);
         let exchange_bytes = launches
             .iter()
             .map(|launch| chain::exchange_bytes(&steps, launch))
             .sum();
         CudaPlan {
             launches,
+            limits: *self.limits,
             exchange_bytes,
             mode,
             batch: self.batch,
@@ -480,6 +485,12 @@ impl<'a> Builder<'a> {
                 reason: None,
             }),
         }
+    }
+
+    /// The launches of so many frames at once.
+    fn launches(&self, batch: usize) -> Vec<Range<usize>> {
+        let chains = chain::launches(&self.steps, batch, self.limits);
+        self.lead(chains, MOST_CHAINED)
     }
 
     /// The place of a convolution in the network's list, by its node.

@@ -30,7 +30,7 @@ params! {
         photo: u64,
         /// (batch, channel tiles, CTAs + groups, 3, tile channels): count, mean, squares.
         partials: u64,
-        /// (batch, channel tiles, groups + 1): zero before and after every launch.
+        /// (batch, channel tiles, groups + 1), or where CTAs tell (batch, channel tiles, tile channels, CTAs, 4): zero before and after every launch.
         tickets: u64,
         /// One per output channel.
         gamma: u64,
@@ -96,7 +96,7 @@ params! {
         photo_height: i32,
         /// Columns of the photo that lends its alpha.
         photo_width: i32,
-        /// Groups of CTAs: a group's statistics are merged first.
+        /// Groups of CTAs: a group's statistics are merged first; 0: all CTAs are on the device at once and tell theirs.
         merge_groups: i32,
         /// Real output channels; the rest is padding.
         norm_channels: i32,
@@ -152,8 +152,50 @@ params! {
         spare: i32,
     }
 
+    /// Shape of a layer in front of a chain's, which has another one.
+    LeadingLayer = 88 in "chain_params.cuh" {
+        /// (batch, `in_channels`): gamma / deviation of the norm before; 0: none.
+        in_scale: u64,
+        /// (batch, `in_channels`).
+        in_mean: u64,
+        /// One per input channel.
+        in_beta: u64,
+        /// Rows of the stored input.
+        in_height: i32,
+        /// Columns of the stored input.
+        in_width: i32,
+        /// Stored channels of the input.
+        in_channels: i32,
+        /// Pixels from output to output.
+        stride: i32,
+        /// The first tap of (y, x) reads (y, x) * stride - origin.
+        origin: i32,
+        /// Channels of the input tile.
+        chunk_channels: i32,
+        /// Rows of the input tile.
+        tile_rows: i32,
+        /// Columns of the input tile.
+        tile_columns: i32,
+        /// Bytes from cell plane to cell plane.
+        pitch: i32,
+        /// EDGE_REFLECT or EDGE_REPLICATE.
+        edge: i32,
+        /// 1: the input is doubled while it is gathered.
+        upsample: i32,
+        /// Bytes between core matrices along the channels.
+        walk_across: i32,
+        /// Bytes between core matrices along the pixels.
+        walk_down: i32,
+        /// Bytes from 64 output pixels to the next 64.
+        walk_tile: i32,
+        /// Blocks of weights.
+        walk_blocks: i32,
+        /// Where in `walk` of all layers its steps begin.
+        walk_first: i32,
+    }
+
     /// Of the entries that take several layers one after another.
-    ChainParams = 3912 in "chain_params.cuh" {
+    ChainParams = 4000 in "chain_params.cuh" {
         /// Shapes of every layer; the norm before the first one; the statistics behind the last one.
         all: ConvParams,
         /// One after another; the first `count` of them count.
@@ -164,5 +206,7 @@ params! {
         count: i32,
         /// Fills up.
         spare: i32,
+        /// Shape of the first layer, where it is not that of all.
+        leading: LeadingLayer,
     }
 }

@@ -41,7 +41,7 @@ mod tokens;
 
 pub use block::KernelParams;
 pub use compose::ComposeParams;
-pub use conv::{ChainLayer, ChainParams, ConvParams};
+pub use conv::{ChainLayer, ChainParams, ConvParams, LeadingLayer};
 pub use elementwise::{
     AddParams, AffineParams, BiasParams, LoadPhotoParams, MapParams, NormaliseParams, PadParams,
     StoreFloatsParams, StorePictureParams,
