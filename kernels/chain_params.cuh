@@ -18,7 +18,7 @@ struct ChainLayer {
 };
 static_assert(sizeof(ChainLayer) == 64, "mirrored in params.rs");
 
-// Shape of a layer in front of a chain's, which has another one: of that layer alone, what else counts is as in the chain.
+// A layer in front of a chain, of another shape: its shape and the norm before it. What else counts is as in the chain.
 struct LeadingLayer {
     const float* in_scale;  // (batch, in_channels): gamma / deviation of the norm before; null: none
     const float* in_mean;  // (batch, in_channels)
@@ -43,12 +43,12 @@ struct LeadingLayer {
 static_assert(sizeof(LeadingLayer) == 88, "mirrored in params.rs");
 
 struct ChainParams {
-    ConvParams all;  // shapes of every layer; the norm before the first one; the statistics behind the last one
+    ConvParams all;  // shapes of every layer but one that leads; the norm before the first one, if none leads; the statistics behind the last one
     ChainLayer layers[32];  // one after another; the first `count` of them count
     void* exchange;  // what the CTAs of an image tell each other between layers; read when count > 1
     int count;  // layers
     int spare;  // fills up
-    LeadingLayer leading;  // shape of the first layer, where it is not that of all
+    LeadingLayer leading;  // the first layer, where it has another shape
 };
 static_assert(sizeof(ChainParams) == 4000, "mirrored in params.rs");
 

@@ -5,7 +5,7 @@
 // Entries (wgmma_fp16.cu, wgmma_tf32.cu, wgmma_bf16.cu, wgmma_mixed.cu, wgmma_fp16x2.cu, wgmma_int8.cu), PxN being
 // output pixels x channels of a CTA:
 //   wgmma_PxN_*          map to raw map, one layer or several
-//   wgmma_down_PxN_*     the same behind a layer of another shape, the strided one in front of the residual blocks; each CTA has one tile
+//   wgmma_leading_PxN_*     the same behind a layer of another shape, the strided one in front of the residual blocks; each CTA has one tile
 //
 // GEMM: M = output pixels, N = output channels (128 at a time), K = taps x input channels.
 //
@@ -239,7 +239,7 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
     const int image = blockIdx.z, n_tile = blockIdx.y;
     const ConvParams& p = chain.all;
     const int listed = p.tile_rows * p.tile_columns, ring_bytes = p.ring_stages * Stream::BLOCK_BYTES;
-    // Behind the tile, or where the first one is larger, in front of it with that of the first one.
+    // Behind the tile, or with the list of the first layer's tile at the end of shared memory.
     const LeadingLayer& leading = chain.leading;
     const int list_bytes = 16 * listed + 8 * leading.tile_rows * leading.tile_columns;
     u32 all_bytes;
@@ -329,7 +329,7 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
             LeadingTile led(chain, tile, pixels + 2 * listed);
             Factors<PACK> f;
             f.read(leading, image, led.gather.channel);
-            led.gather.template load<LOADS>(f, false);
+            led.gather.template load_plain<LOADS>(f);
             publish_to_products();
             // The tile is there.
             sync_team();

@@ -49,8 +49,8 @@
 
 namespace sf {
 
-// CTAs of a group whose statistics a lane merges, enough for two on each multiprocessor: MOST_TOLD_OF_GROUP in conv.rs.
-constexpr int MOST_TOLD = 9;
+// CTAs of a group whose statistics a lane merges, enough for two on each multiprocessor: MOST_POLLED_OF_GROUP in conv.rs.
+constexpr int MOST_POLLED = 9;
 
 // What a CTA shares beside its ring and tile.
 template <class Core, int BN, bool TO_MAPS> struct ConvMemory {
@@ -112,7 +112,7 @@ __device__ __forceinline__ void walk_tiles(const ConvParams& p, Memory& shared, 
             gather_warps(own, shared.statistics);
             // The warps' parts are complete.
             sync_team();
-            merge_launch<true, MOST_TOLD>(p, shared.statistics);
+            merge_launch<true, MOST_POLLED>(p, shared.statistics);
         }
     }
 }

@@ -22,7 +22,7 @@ namespace sf {
 // that needed what was there.
 template <int BN, bool SHUFFLES> struct Exchange {
     static constexpr int COPIES = 4;
-    static constexpr int MOST = 5;  // CTAs of a group: MOST_CHAINED_CTAS in chain.rs
+    static constexpr int MOST = 5;  // CTAs of a group: MOST_CHAINED_OF_GROUP in chain.rs
     const ChainParams& chain;
     u32 tag;
 

@@ -101,13 +101,13 @@ template <bool SHUFFLES> __device__ __forceinline__ Part merge_lanes(const Part&
 }
 
 // CTAs of an image and a tile of channels that merge its parts at the end of a launch: so few that those which wait never take the
-// places of all that they wait for (may_tell in conv.rs).
+// places of all that they wait for (may_poll in conv.rs).
 constexpr int MERGING_CTAS = 32;
 
 // The end of a launch whose CTAs are all on the device at once: as finish_gathered, but the first CTAs merge what all tell, some channels
 // each, without counting who has finished. A group has at most MOST CTAs. The parts lie in the place of the tickets, which is zero before and after.
 template <bool SHUFFLES, int MOST, int SLOTS, int BN>
-__device__ __forceinline__ void finish_told(const ConvParams& p, StatisticsMemory<SLOTS, BN>& memory) {
+__device__ __forceinline__ void finish_polling(const ConvParams& p, StatisticsMemory<SLOTS, BN>& memory) {
     int ctas = gridDim.x;
     stay(ctas);
     const int image = blockIdx.z, n_tile = blockIdx.y, thread = thread_number(), lane = thread % 32, warp = thread / 32;
@@ -139,7 +139,7 @@ __device__ __forceinline__ void finish_told(const ConvParams& p, StatisticsMemor
 template <bool SHUFFLES, int MOST, int SLOTS, int BN>
 __device__ __forceinline__ void merge_launch(const ConvParams& p, StatisticsMemory<SLOTS, BN>& memory) {
     if (p.merge_groups == 0) {
-        finish_told<SHUFFLES, MOST>(p, memory);
+        finish_polling<SHUFFLES, MOST>(p, memory);
     } else {
         finish_gathered(p, memory);
     }

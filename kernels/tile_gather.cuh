@@ -27,11 +27,10 @@ struct TileGather {
     u32 tile;  // where this thread's channels lie
     int channel, per_round, first, total;
     long long start;  // bytes from a map's start to this thread's channels of the tile's first pixel
-    const char* input;  // that place in the input, where it is not copied
     uint2* pixels;
 
     __device__ __forceinline__ TileGather(const P& params, const ChainLayer& of_chain, u32 at, uint2* list)
-        : p(params), layer(of_chain), start(0), input(nullptr), pixels(list) {
+        : p(params), layer(of_chain), start(0), pixels(list) {
         const int packs = p.chunk_channels / PACK, pack = thread() % packs;
         per_round = THREADS / packs;
         first = thread() / packs;
@@ -48,7 +47,6 @@ struct TileGather {
     __device__ __forceinline__ void start_at(int first_y, int first_x) {
         const long long pixel = ((long long)blockIdx.z * p.in_height + first_y) * p.in_width + first_x;
         start = (pixel * p.in_channels + channel) * (long long)sizeof(S);
-        if constexpr (!IN_PLACE) input = static_cast<const char*>(layer.input) + start;
     }
 
     // Makes the list one for the tile at `first_y`, `first_x`; `is_inner`: it is one for an inner tile. Behind it come
@@ -151,11 +149,8 @@ struct TileGather {
         }
     }
 
-    // The raw values of a pixel's channels.
-    __device__ __forceinline__ uint4 raw(const uint2& pixel) const {
-        if constexpr (IN_PLACE) return load_shared(tile + place(pixel));
-        return load_early(input + (int)pixel.x);
-    }
+    // The raw values of a pixel's channels, which lie where the normalised ones come.
+    __device__ __forceinline__ uint4 raw(const uint2& pixel) const { return load_shared(tile + place(pixel)); }
     // Normalises where nothing is added or kept, COUNT pixels at a time: `value(pixel)` loads the thread's channels of a pixel. Beyond the
     // last one comes the first one again, which is not stored then: without branches they are under way together.
     template <bool RELU, int COUNT, class Value> __device__ __forceinline__ void normalise_plain(const Factors<PACK>& f, Value value_of) const {
@@ -189,12 +184,17 @@ struct TileGather {
     __device__ __forceinline__ void normalise_plain(const Factors<PACK>& f) const {
         normalise_plain<TOGETHER>(f, [&](const uint2& pixel) { return raw(pixel); });
     }
+    // What was not copied, where nothing is added or kept: COUNT loads are under way together.
+    template <int COUNT> __device__ __forceinline__ void load_plain(const Factors<PACK>& f) const {
+        const char* const map = static_cast<const char*>(layer.input) + start;
+        normalise_plain<COUNT>(f, [&](const uint2& pixel) { return load_early(map + (int)pixel.x); });
+    }
     // What was not copied: COUNT loads are under way together, or of values and the residual stream DEPTH each. Copies would write to
     // shared memory 16 bytes a clock, which products that read it all the time have to wait for.
     template <int COUNT> __device__ __forceinline__ void load(const Factors<PACK>& f, bool owned) const {
+        if (is_plain()) return load_plain<COUNT>(f);
         const char* const map = static_cast<const char*>(layer.input) + start;
         const auto value_of = [&](const uint2& pixel) { return load_early(map + (int)pixel.x); };
-        if (is_plain()) return normalise_plain<COUNT>(f, value_of);
         const char* const skip = static_cast<const char*>(layer.skip) + start;
         const bool adds = layer.skip != nullptr;
         normalise_and_add<DEPTH, false>(f, owned, value_of, [&](int, const uint2& pixel) { return adds ? load_early(skip + (int)pixel.x) : uint4{}; });
@@ -266,8 +266,8 @@ struct TileGather {
             }
         }
     }
-    // Normalises what was copied. The residual stream lies at `stream_at` in shared memory, pixel after pixel as they are listed, or only
-    // in its map where that is 0.
+    // Normalises what was copied. The residual stream that is added lies at `stream_at` in shared memory, pixel after pixel as they are
+    // listed; 0: nothing is added.
     __device__ __forceinline__ void normalise_streamed(u32 stream_at, const Factors<PACK>& f, bool owned) const {
         if (is_plain()) return normalise_plain(f);
         const auto copied = [&](const uint2& pixel) { return raw(pixel); };
@@ -276,11 +276,8 @@ struct TileGather {
         if (stream_at != 0u && !layer.relu) {
             return normalise_and_add<DEPTH, true>(f, owned, copied, [&](int i, const uint2&) { return load_shared(here + i * pixel_bytes); });
         }
-        const char* const map = static_cast<const char*>(layer.skip) + start;
-        const bool adds = layer.skip != nullptr;
-        normalise_and_add<2, false>(f, owned, copied, [&](int i, const uint2& pixel) {
-            if (stream_at != 0u) return load_shared(here + i * pixel_bytes);
-            return adds ? load_early(map + (int)pixel.x) : uint4{};
+        normalise_and_add<2, false>(f, owned, copied, [&](int i, const uint2&) {
+            return stream_at != 0u ? load_shared(here + i * pixel_bytes) : uint4{};
         });
     }
 

@@ -94,7 +94,7 @@ for tool in "${tools[@]}"; do
     done
     if [ -n "$tests" ]; then
         judge "$tool" turns 75x70 --kernel-name kns=wgmma_256x128 "$tests" --exact tiles_that_take_turns_are_right_too
-        for tile in {,down_}{64,128,192}x128; do
+        for tile in {,leading_}{64,128,192}x128; do
             judge "$tool" "tiles-$tile" 75x70 --kernel-name "kns=wgmma_$tile" "$tests" --exact tiles_of_all_sizes_are_right
         done
         # The first sizes, each in every look.

@@ -474,7 +474,7 @@ impl ParamsMaker<'_> {
             },
             photo_height: int(photo_height),
             photo_width: int(photo_width),
-            merge_groups: match launch.tells {
+            merge_groups: match launch.polls {
                 true => 0,
                 false => int(merge_groups(launch.ctas.0)),
             },

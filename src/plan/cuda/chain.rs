@@ -7,6 +7,7 @@ use super::{
     CONV_THREADS, ConvLaunch, CudaOp, CudaPlan, CudaStep, DEEP_THREADS, DeviceLimits, MainLoop,
     Source, Taps, Target, Tile, WEIGHT_LOADER_THREADS, tiles::MOST_PARTS,
 };
+use crate::plan::{ConvLayer, arena::Lifetime};
 
 /// Most layers of a chain: both convolutions of the most residual blocks that a network may have.
 pub const MOST_CHAINED: usize = 32;
@@ -49,8 +50,8 @@ impl ConvLaunch {
     }
 
     /// Whether it may follow `before` in a chain: it reads the map that `before` writes, and their shapes are
-    /// the same.
-    fn follows(&self, before: &Self) -> bool {
+    /// the same, without the padding of their channels too.
+    pub(super) fn follows(&self, before: &Self, convs: &[ConvLayer]) -> bool {
         let reads_it = match (self.source, before.target) {
             (Source::Normalised { map, conv, .. }, Target::Map(written)) => {
                 map == written && conv == before.conv
@@ -63,7 +64,8 @@ impl ConvLaunch {
             target: self.target,
             ..*before
         };
-        reads_it && *self == same_shape
+        let same_channels = convs[self.conv].out_channels == convs[before.conv].out_channels;
+        reads_it && same_channels && *self == same_shape
     }
 }
 
@@ -73,6 +75,7 @@ impl ConvLaunch {
 /// multiprocessor, because each takes most of its shared memory.
 pub(super) fn launches(
     steps: &[CudaStep],
+    convs: &[ConvLayer],
     batch: usize,
     limits: &DeviceLimits,
 ) -> Vec<Range<usize>> {
@@ -90,7 +93,7 @@ pub(super) fn launches(
     for (at, step) in steps.iter().enumerate() {
         if let (Some(launch), Some(range)) = (chained(step), launches.last_mut())
             && range.len() < MOST_CHAINED
-            && chained(&steps[at - 1]).is_some_and(|before| launch.follows(&before))
+            && chained(&steps[at - 1]).is_some_and(|before| launch.follows(&before, convs))
         {
             range.end = at + 1;
         } else {
@@ -98,6 +101,20 @@ pub(super) fn launches(
         }
     }
     launches
+}
+
+/// Lets no map of a launch of several steps take another one's place: its CTAs wait for those of the same frame only, so that one frame of a batch may
+/// be written by a later step while another one is still read by an earlier step.
+pub(super) fn keep_apart(launches: &[Range<usize>], lifetimes: &mut [Lifetime]) {
+    for range in launches.iter().filter(|range| range.len() > 1) {
+        let last = range.end - 1;
+        for map in lifetimes.iter_mut() {
+            if map.first_step <= last && map.last_step >= range.start {
+                map.first_step = map.first_step.min(range.start);
+                map.last_step = map.last_step.max(last);
+            }
+        }
+    }
 }
 
 /// Lets every convolution begin at the tiles where the launch before ended: of a map larger than the second-level cache, what was

@@ -77,11 +77,12 @@ pub(super) struct Fit {
 }
 
 /// Most CTAs of a group, of those in whose order statistics are merged, where CTAs tell each other theirs: as many as a lane reads at once.
-const MOST_TOLD_OF_GROUP: usize = 9;
+const MOST_POLLED_OF_GROUP: usize = 9;
 /// Most CTAs that wait for the statistics of all others then, of an image and a tile of channels.
 const MERGING_CTAS: usize = 32;
-/// Streams in which such launches may be under way at once. Together those that wait never take the whole device.
-const STREAMS: usize = 3;
+/// Launches of as many streams or programs may be under way at once: together those of their CTAs that wait never take the whole device, so that all
+/// they wait for can run. A program itself paints in one stream.
+const LAUNCHES_AT_ONCE: usize = 3;
 
 impl ConvLaunch {
     /// What the names of its file and entry begin with.
@@ -189,17 +190,17 @@ impl ConvLaunch {
     }
 
     /// Whether its CTAs may tell each other their statistics, of which the device holds `resident` at once: some of them wait for all others.
-    fn may_tell(&self, batch: usize, resident: usize) -> bool {
+    fn may_poll(&self, batch: usize, resident: usize) -> bool {
         let most_of_group = match self.takes_chains() {
             true => MOST_CHAINED_OF_GROUP,
-            false => MOST_TOLD_OF_GROUP,
+            false => MOST_POLLED_OF_GROUP,
         };
         let planes = batch * self.ctas.1;
         self.statistics
             && matches!(self.main_loop, MainLoop::Wgmma)
             && self.ctas.0 <= most_of_group * MOST_PARTS
             && planes * self.ctas.0 <= resident
-            && STREAMS * planes * self.ctas.0.min(MERGING_CTAS) < resident
+            && LAUNCHES_AT_ONCE * planes * self.ctas.0.min(MERGING_CTAS) < resident
     }
 
     /// CTAs that the kernel was compiled to let a multiprocessor hold (its launch bounds).
@@ -268,7 +269,7 @@ impl Builder<'_> {
             source,
             target,
             statistics: matches!(target, Target::Map(_)),
-            tells: false,
+            polls: false,
             eps: conv.norm_eps as f32,
             flat_share: FLAT_SHARE,
             photo_scale: 1.0,
@@ -291,7 +292,7 @@ impl Builder<'_> {
             0 => resident_ctas(tiles, resident, self.limits),
             split => tiles << split,
         };
-        launch.tells = launch.may_tell(self.batch, resident);
+        launch.polls = launch.may_poll(self.batch, resident);
         Ok(launch)
     }
 
@@ -436,7 +437,7 @@ impl Builder<'_> {
         if launch.statistics {
             let planes = self.batch * launch.ctas.1;
             let (ctas, channels) = (launch.ctas.0, launch.tile.channels);
-            if launch.tells {
+            if launch.polls {
                 // Sixteen bytes for each channel of each CTA.
                 self.tickets = self.tickets.max(4 * planes * ctas * channels);
             } else {

@@ -86,7 +86,7 @@ impl CudaPlan {
         let of_chain = &self.steps[steps.start + 1];
         JointKernel {
             file: of_chain.file.clone(),
-            entry: of_chain.entry.replacen("wgmma_", "wgmma_down_", 1),
+            entry: of_chain.entry.replacen("wgmma_", "wgmma_leading_", 1),
             shared_bytes: leading.shared_bytes as u32,
         }
     }

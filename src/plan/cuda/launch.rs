@@ -204,7 +204,7 @@ pub struct ConvLaunch {
     /// Whether statistics are gathered for the norm behind.
     pub statistics: bool,
     /// Whether its CTAs, all of them on the device at once, tell each other their statistics; else the last ones merge them.
-    pub tells: bool,
+    pub polls: bool,
     /// Added to the variance; smaller for a layer whose input is scaled down.
     pub eps: f32,
     /// A standard deviation up to this share of the mean is rounding of equal values, so that the map counts as

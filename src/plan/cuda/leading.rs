@@ -7,6 +7,7 @@ use super::{
     Builder, ConvLaunch, CudaOp, CudaPlan, CudaStep, DeviceLimits, MOST_SMEM_STEPS, Source, Target,
     block_bytes, static_bytes,
 };
+use crate::{numeric::NumberFormat, plan::ConvLayer};
 
 /// How the shared memory of such a launch is divided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,8 +24,9 @@ impl ConvLaunch {
         self.blocks() * self.block_steps()
     }
 
-    /// Whether it may run in front of the chain that `next` begins: each CTA leaves its only tile where the chain's first layer has it.
-    fn leads(&self, next: &Self) -> bool {
+    /// Whether it may run in front of the chain that `next` begins, where it has another shape: each CTA leaves its only tile where the chain's
+    /// first layer has it.
+    fn leads(&self, next: &Self, convs: &[ConvLayer]) -> bool {
         let reads_it = match (next.source, self.target) {
             (Source::Normalised { map, conv, .. }, Target::Map(written)) => {
                 map == written && conv == self.conv
@@ -39,9 +41,15 @@ impl ConvLaunch {
                 ..
             }
         );
+        // Its norm counts the channels that those of the chain have.
+        let same_channels = convs[self.conv].out_channels == convs[next.conv].out_channels;
         reads_it
             && is_plain
+            && same_channels
+            && !next.follows(self, convs)
             && self.takes_chains()
+            && self.tile.is_chain()
+            && self.operand != NumberFormat::Int8
             && (self.tile, self.tiles, self.ctas) == (next.tile, next.tiles, next.ctas)
             && self.tiles.0 * self.tiles.1 == self.ctas.0
             && self.threads() == next.threads()
@@ -72,10 +80,15 @@ impl ConvLaunch {
 }
 
 /// The layer in front of a chain and the chain's first one, where these steps are such a launch.
-fn layers(steps: &[CudaStep]) -> Option<(&ConvLaunch, &ConvLaunch)> {
+fn layers<'s>(
+    steps: &'s [CudaStep],
+    convs: &[ConvLayer],
+) -> Option<(&'s ConvLaunch, &'s ConvLaunch)> {
     match steps {
         [first, next, _, ..] => match (&first.op, &next.op) {
-            (CudaOp::Conv(first), CudaOp::Conv(next)) => first.leads(next).then_some((first, next)),
+            (CudaOp::Conv(first), CudaOp::Conv(next)) => {
+                first.leads(next, convs).then_some((first, next))
+            }
             _ => None,
         },
         _ => None,
@@ -96,7 +109,7 @@ impl Builder<'_> {
                 Some(before)
                     if is_chain
                         && before.len() == 1
-                        && layers(&self.steps[before.start..next.end]).is_some_and(
+                        && layers(&self.steps[before.start..next.end], self.convs).is_some_and(
                             |(first, of_chain)| first.leading(of_chain, self.limits).is_some(),
                         ) =>
                 {
@@ -112,7 +125,8 @@ impl Builder<'_> {
 impl CudaPlan {
     /// How these steps run as one launch, where the first one has another shape than those behind it.
     pub fn leading(&self, steps: &Range<usize>) -> Option<LeadingChain> {
-        let (first, next) = layers(&self.steps[steps.clone()])?;
+        let (first, next) = (self.format().storage.bytes() == 2)
+            .then(|| layers(&self.steps[steps.clone()], &self.convs))??;
         first.leading(next, &self.limits)
     }
 }

@@ -209,7 +209,7 @@ pub struct CudaPlan {
     pub has_early_launches: bool,
     /// Most values that the statistics of a launch need.
     pub partial_values: usize,
-    /// Most tickets (counters of finished CTAs) that a launch needs.
+    /// Most tickets (counters of finished CTAs, or words in which CTAs tell each other their statistics) that a launch needs.
     pub tickets: usize,
     /// Bytes of working memory that a library's convolutions share.
     pub workspace_bytes: usize,
@@ -447,7 +447,11 @@ impl<'a> Builder<'a> {
     fn finish(self, mode: Mode, photo: (usize, usize), extended: (usize, usize)) -> CudaPlan {
         let launches = joint::join(self.launches(self.batch), &self.steps, self.limits);
         let of_one = self.launches(1);
-        let (offsets, units) = arena::place(&self.lifetimes);
+        let mut lifetimes = self.lifetimes;
+        if self.batch > 1 {
+            chain::keep_apart(&launches, &mut lifetimes);
+        }
+        let (offsets, units) = arena::place(&lifetimes);
         let mut maps = self.maps;
         for (map, offset) in maps.iter_mut().zip(offsets) {
             map.offset = offset * UNIT_BYTES;
@@ -489,7 +493,7 @@ impl<'a> Builder<'a> {
 
     /// The launches of so many frames at once.
     fn launches(&self, batch: usize) -> Vec<Range<usize>> {
-        let chains = chain::launches(&self.steps, batch, self.limits);
+        let chains = chain::launches(&self.steps, self.convs, batch, self.limits);
         self.lead(chains, MOST_CHAINED)
     }
 

@@ -8,6 +8,7 @@ use super::*;
 use crate::{
     mode::ModelSize,
     models::johnson::{Kernels, NetworkSpec},
+    numeric::NumberFormat,
 };
 
 const fn device(
@@ -328,6 +329,8 @@ fn check_leading(
         .chunking
         .tile_bytes
         .max(of_chain.chunking.tile_bytes + stream);
+    assert!(of_first.tile.is_chain() && of_first.operand != NumberFormat::Int8);
+    assert_eq!(plan.format().storage.bytes(), 2);
     assert!(leading.ring_stages >= 3);
     assert!(leading.shared_bytes >= (leading.ring_stages << 14) + lists + tiles);
     let statics = static_bytes(of_chain.tile, of_chain.main_loop);
@@ -619,27 +622,66 @@ fn a_batch_merges_statistics_in_the_order_of_a_frame() {
 /// CTAs wait for the statistics of others where all are on the device at once, and those that wait take a third of it at most: as many
 /// launches may be under way in other streams.
 #[test]
-fn ctas_tell_their_statistics_where_the_device_holds_all_of_them() {
+fn ctas_poll_for_statistics_where_the_device_holds_all_of_them() {
     let small = device((9, 0), 16, (227, 228));
     let mode = Mode::new(Variant::Fused, Precision::Fp16);
-    let telling = |batch, size, device: &DeviceLimits| -> usize {
+    let polling = |batch, size, device: &DeviceLimits| -> usize {
         let plan = CudaPlan::new(&published(), size, batch, mode, device).expect("a plan");
-        let tells = plan.steps.iter().filter(|step| match &step.op {
-            CudaOp::Conv(launch) => launch.tells,
+        let polls = plan.steps.iter().filter(|step| match &step.op {
+            CudaOp::Conv(launch) => launch.polls,
             _ => false,
         });
-        tells.count()
+        polls.count()
     };
     let hopper = &DEVICES[4];
     for size in [(64, 64), (512, 512), (720, 1280), (2160, 3840)] {
         // All but the last layer, which has no norm behind it.
-        assert_eq!(telling(1, size, hopper), 15, "{size:?}");
+        assert_eq!(polling(1, size, hopper), 15, "{size:?}");
     }
-    assert_eq!(telling(8, (512, 512), hopper), 0);
-    assert_eq!(telling(1, (512, 512), &small), 0);
+    assert_eq!(polling(8, (512, 512), hopper), 0);
+    assert_eq!(polling(1, (512, 512), &small), 0);
     for other in DEVICES.iter().filter(|device| *device != hopper) {
-        assert_eq!(telling(1, (512, 512), other), 0);
+        assert_eq!(polling(1, (512, 512), other), 0);
     }
+}
+
+/// The CTAs of a chain wait for those of the same frame only: in a batch, what a layer writes of one frame must not be what an earlier layer still
+/// reads of another one.
+#[test]
+fn maps_of_a_chain_lie_apart_in_a_batch() {
+    let mode = Mode::new(Variant::Fused, Precision::Fp16);
+    let mut chains = 0;
+    for widths in [[32, 64, 128], [16, 64, 128]] {
+        let graph = NetworkSpec::with_widths(widths).graph().expect("a graph");
+        for (size, batch) in [
+            ((250, 250), 2),
+            ((240, 135), 3),
+            ((75, 70), 2),
+            ((256, 256), 2),
+        ] {
+            let plan = CudaPlan::new(&graph, size, batch, mode, &DEVICES[4]).expect("a plan");
+            for steps in plan.launches.iter().filter(|steps| steps.len() > 1) {
+                chains += 1;
+                let mut maps: Vec<MapId> = plan.steps[steps.clone()]
+                    .iter()
+                    .flat_map(|step| {
+                        let (reads, writes) = touched(&step.op);
+                        reads.into_iter().chain(writes)
+                    })
+                    .collect();
+                maps.sort_by_key(|&map| (plan.maps[map].offset, map));
+                maps.dedup();
+                for pair in maps.windows(2) {
+                    let [first, second] = [pair[0], pair[1]].map(|map| &plan.maps[map]);
+                    assert!(
+                        first.offset + first.bytes <= second.offset,
+                        "{widths:?} {size:?} {batch}"
+                    );
+                }
+            }
+        }
+    }
+    assert!(chains >= 8, "{chains}");
 }
 
 /// Few tiles of a doubled layer are divided among more CTAs; each launch begins where the one before ended, and of large tiles every

@@ -152,7 +152,7 @@ params! {
         spare: i32,
     }
 
-    /// Shape of a layer in front of a chain's, which has another one.
+    /// A layer in front of a chain, of another shape: its shape and the norm before it.
     LeadingLayer = 88 in "chain_params.cuh" {
         /// (batch, `in_channels`): gamma / deviation of the norm before; 0: none.
         in_scale: u64,
@@ -196,7 +196,7 @@ params! {
 
     /// Of the entries that take several layers one after another.
     ChainParams = 4000 in "chain_params.cuh" {
-        /// Shapes of every layer; the norm before the first one; the statistics behind the last one.
+        /// Shapes of every layer but one that leads; the norm before the first one, if none leads; the statistics behind the last one.
         all: ConvParams,
         /// One after another; the first `count` of them count.
         layers: [ChainLayer; MOST_CHAINED],
@@ -206,7 +206,7 @@ params! {
         count: i32,
         /// Fills up.
         spare: i32,
-        /// Shape of the first layer, where it is not that of all.
+        /// The first layer, where it has another shape.
         leading: LeadingLayer,
     }
 }
