@@ -138,7 +138,7 @@ fn layers_whose_ctas_do_not_fit_at_once_are_launched_one_by_one() {
     let chained = launched_where_fit(&FakeGpu::new(), 132);
     let single = launched_where_fit(&FakeGpu::new(), 1);
     assert_eq!(single.len(), 16, "one for each convolution: {single:?}");
-    assert_eq!(chained.len(), 16 - 9, "ten in one: {chained:?}");
+    assert_eq!(chained.len(), 16 - 10, "eleven in one: {chained:?}");
 }
 
 #[test]

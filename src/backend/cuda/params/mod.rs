@@ -88,6 +88,7 @@ mod tests {
                     "int" | "float" | "u32" => 4,
                     "ConvParams" => size_of::<ConvParams>(),
                     "ChainLayer" => size_of::<ChainLayer>(),
+                    "LeadingLayer" => size_of::<LeadingLayer>(),
                     other => panic!("{name}.{field} has type {other}"),
                 };
                 // An array says how many there are.
