@@ -5,7 +5,7 @@
 // Entries (wgmma_fp16.cu, wgmma_tf32.cu, wgmma_bf16.cu, wgmma_mixed.cu, wgmma_fp16x2.cu, wgmma_int8.cu), PxN being
 // output pixels x channels of a CTA:
 //   wgmma_PxN_*          map to raw map, one layer or several
-//   wgmma_leading_PxN_*     the same behind a layer of another shape, the strided one in front of the residual blocks; each CTA has one tile
+//   wgmma_leading_PxN_*  the same behind a layer of another shape, the strided one in front of the residual blocks; each CTA has one tile
 //
 // GEMM: M = output pixels, N = output channels (128 at a time), K = taps x input channels.
 //
@@ -37,7 +37,7 @@
 // that acquire nothing, more or fewer loads under way. Slower: the residual stream brought while the layer before is multiplied, by copies of
 // 16 bytes (137 us, 130 without). Where a multiprocessor has several
 // tiles, deep_wgmma.cuh is faster in 16 bits: at 1280x720 the ten layers took 500 us here, of which the products took 39 %. Here each tile comes
-// by plain loads when the one before is stored: copies of 16 bytes while it was stored kept the threads that asked for them waiting for 9,500 clocks
+// by plain loads when the one before is stored: copies of 16 bytes while it was stored kept the threads that issued them waiting for 9,500 clocks
 // in tf32, and normalising took 4,200 to 9,700 more behind them, beside 19,400 of products. At 1280x720 a frame takes 1.555 ms in tf32 in place of 1.656,
 // 1.105 of 1.235 in mixed, 2.24 of 2.35 in fp16x2 and 0.690 of 0.700 in fp16, where this concerns the strided layer (H100, 2026-11-26, one run).
 // Slower there: two tiles in turn, the next one normalised by the same warps while one is multiplied (52 to 57 us a layer).
@@ -324,6 +324,14 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
                 }
             }
         };
+        // Between two layers.
+        auto tell_statistics = [&] {
+            gather_warps(own, statistics);
+            // The warps' parts are complete.
+            sync_team();
+            ++exchange.tag;
+            if (threadIdx.x < BN) exchange.tell_part(statistics);
+        };
         if constexpr (LEADS) {
             own.clear();
             LeadingTile led(chain, tile, pixels + 2 * listed);
@@ -344,11 +352,7 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
             sync_team();
             const int place = tile_taken(p, blockIdx.x), row = (u32)place / (u32)p.tiles_x;
             store_tile(0, chain.layers[0], true, row * BH, (place - row * p.tiles_x) * BW, 0, true);
-            gather_warps(own, statistics);
-            // The warps' parts are complete.
-            sync_team();
-            ++exchange.tag;
-            if (threadIdx.x < BN) exchange.tell_part(statistics);
+            tell_statistics();
         }
         for (int at = LEADS;; ++at) {
             const ChainLayer& layer = chain.layers[at];
@@ -429,20 +433,25 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
             }
             if (at + 1 == chain.count) break;
             if constexpr (!STAGES) arrive(stored);
-            gather_warps(own, statistics);
-            // The warps' parts are complete.
-            sync_team();
-            ++exchange.tag;
-            if (threadIdx.x < BN) exchange.tell_part(statistics);
+            tell_statistics();
         }
         if (chain.count > 1) exchange.end();
-        if (p.out_scale != nullptr) {
-            gather_warps(own, statistics);
-            // The warps' parts are complete.
-            sync_team();
-            merge_launch<true, Exchange<BN, true>::MOST>(p, statistics);
-        }
+        if (p.out_scale != nullptr) merge_launch<true, Exchange<BN, true>::MOST>(p, own, statistics);
     }
 }
 
 }  // namespace sf
+
+// Entries whose maps have two bytes a value, in tiles of PIXELS.
+#define SF_SHORT_CHAIN(NAME, S, PIXELS, BYTES, LEADS)                                                   \
+    extern "C" __global__ void __launch_bounds__(384, 1) NAME(const __grid_constant__ ChainParams p) {  \
+        convolve_chain<S, S, PIXELS, 128, 8, 4, 4, BYTES, LEADS>(p);                                    \
+    }
+// All of them for maps of S, with operands in BYTES or as the maps.
+#define SF_SHORT_CHAINS(S, BYTES, FORMAT)                                 \
+    SF_SHORT_CHAIN(wgmma_leading_64x128_##FORMAT, S, 64, BYTES, true)     \
+    SF_SHORT_CHAIN(wgmma_leading_128x128_##FORMAT, S, 128, BYTES, true)   \
+    SF_SHORT_CHAIN(wgmma_leading_192x128_##FORMAT, S, 192, BYTES, true)   \
+    SF_SHORT_CHAIN(wgmma_64x128_##FORMAT, S, 64, BYTES, false)            \
+    SF_SHORT_CHAIN(wgmma_128x128_##FORMAT, S, 128, BYTES, false)          \
+    SF_SHORT_CHAIN(wgmma_192x128_##FORMAT, S, 192, BYTES, false)

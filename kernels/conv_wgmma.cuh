@@ -108,12 +108,7 @@ __device__ __forceinline__ void walk_tiles(const ConvParams& p, Memory& shared, 
         use(t, TilePlace(p, again), core, own, stream);
     }
     if constexpr (COUNTS) {
-        if (p.out_scale != nullptr) {
-            gather_warps(own, shared.statistics);
-            // The warps' parts are complete.
-            sync_team();
-            merge_launch<true, MOST_POLLED>(p, shared.statistics);
-        }
+        if (p.out_scale != nullptr) merge_launch<true, MOST_POLLED>(p, own, shared.statistics);
     }
 }
 

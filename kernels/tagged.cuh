@@ -145,4 +145,13 @@ __device__ __forceinline__ void merge_launch(const ConvParams& p, StatisticsMemo
     }
 }
 
+// The same from what the team's threads gathered.
+template <bool SHUFFLES, int MOST, class Own, int SLOTS, int BN>
+__device__ __forceinline__ void merge_launch(const ConvParams& p, const Own& own, StatisticsMemory<SLOTS, BN>& memory) {
+    gather_warps(own, memory);
+    // The warps' parts are complete.
+    sync_team();
+    merge_launch<SHUFFLES, MOST>(p, memory);
+}
+
 }  // namespace sf

@@ -1,8 +1,8 @@
 // Convolutions of Hopper in fp16: maps and operands in fp16, products summed in fp32.
 // See conv_wgmma.cuh, chain_wgmma.cuh and deep_wgmma.cuh for what they compute and how the entries are named. Behind the
 // entry's name stand the template's arguments: 128-pixel tiles of a CTA, channels, columns, steps of a block of weights,
-// where to, and the loads in flight with and without a residual stream; then CTAs of a multiprocessor. Behind that of
-// chains stand the pixels; where tiles take turns, steps of a block and the loads in flight.
+// where to, and the loads in flight with and without a residual stream; then CTAs of a multiprocessor. Where tiles take turns,
+// steps of a block and the loads in flight.
 // targets: sm_90a
 #include "deep_wgmma.cuh"
 
@@ -13,22 +13,7 @@ using namespace sf;
         convolve_wgmma<half_t, half_t, TILES, BN, BW, STEPS, TO, DEPTH, PLAIN>(p);                         \
     }
 
-#define SF_CHAIN(NAME, PIXELS)                                                                          \
-    extern "C" __global__ void __launch_bounds__(384, 1) NAME(const __grid_constant__ ChainParams p) {  \
-        convolve_chain<half_t, half_t, PIXELS, 128, 8, 4, 4>(p);                                        \
-    }
-
-#define SF_LEADING(NAME, PIXELS)                                                                           \
-    extern "C" __global__ void __launch_bounds__(384, 1) NAME(const __grid_constant__ ChainParams p) {  \
-        convolve_chain<half_t, half_t, PIXELS, 128, 8, 4, 4, false, true>(p);                           \
-    }
-
-SF_LEADING(wgmma_leading_64x128_fp16, 64)
-SF_LEADING(wgmma_leading_128x128_fp16, 128)
-SF_LEADING(wgmma_leading_192x128_fp16, 192)
-SF_CHAIN(wgmma_64x128_fp16, 64)
-SF_CHAIN(wgmma_128x128_fp16, 128)
-SF_CHAIN(wgmma_192x128_fp16, 192)
+SF_SHORT_CHAINS(half_t, false, fp16)
 SF_WGMMA(wgmma_128x64_fp16, 1, 64, 8, 8, TO_MAP, 2, 4, 2)
 SF_WGMMA(wgmma_128x32_fp16, 1, 32, 8, 8, TO_MAP, 2, 7, 2)
 SF_WGMMA(wgmma_picture_512x56_fp16, 4, 56, 64, 5, TO_PICTURE, 2, 4, 2)

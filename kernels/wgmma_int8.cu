@@ -10,22 +10,7 @@
 
 using namespace sf;
 
-#define SF_CHAIN(NAME, PIXELS)                                                                          \
-    extern "C" __global__ void __launch_bounds__(384, 1) NAME(const __grid_constant__ ChainParams p) {  \
-        convolve_chain<half_t, half_t, PIXELS, 128, 8, 4, 4, true>(p);                                  \
-    }
-
-#define SF_LEADING(NAME, PIXELS)                                                                           \
-    extern "C" __global__ void __launch_bounds__(384, 1) NAME(const __grid_constant__ ChainParams p) {  \
-        convolve_chain<half_t, half_t, PIXELS, 128, 8, 4, 4, true, true>(p);                            \
-    }
-
-SF_LEADING(wgmma_leading_64x128_int8, 64)
-SF_LEADING(wgmma_leading_128x128_int8, 128)
-SF_LEADING(wgmma_leading_192x128_int8, 192)
-SF_CHAIN(wgmma_64x128_int8, 64)
-SF_CHAIN(wgmma_128x128_int8, 128)
-SF_CHAIN(wgmma_192x128_int8, 192)
+SF_SHORT_CHAINS(half_t, true, int8)
 
 extern "C" __global__ void __launch_bounds__(512, 1) wgmma_256x128_int8(const __grid_constant__ ChainParams p) {
     convolve_deep<half_t, 2, 6, true>(p);

@@ -21,8 +21,8 @@ pub(super) fn int(value: usize) -> i32 {
     value as i32
 }
 
-/// What a convolution's parameter block says of the shape of a layer in front of a chain.
-const fn leading_layer(p: &ConvParams) -> LeadingLayer {
+/// What a convolution's parameter block says of the shape of a layer in front of a chain, whose steps begin at `walk_first`.
+const fn leading_layer(p: &ConvParams, walk_first: i32) -> LeadingLayer {
     LeadingLayer {
         in_scale: p.in_scale,
         in_mean: p.in_mean,
@@ -42,7 +42,14 @@ const fn leading_layer(p: &ConvParams) -> LeadingLayer {
         walk_down: p.walk_down,
         walk_tile: p.walk_tile,
         walk_blocks: p.walk_blocks,
-        walk_first: 0,
+        walk_first,
+    }
+}
+
+/// Says where in the input tile each step of a layer begins.
+fn fill_walk(walk: &mut [u32], launch: &ConvLaunch) {
+    for (at, step) in walk.iter_mut().zip(launch.smem_steps()) {
+        *at = step;
     }
 }
 
@@ -342,9 +349,6 @@ impl ParamsMaker<'_> {
                 relu: p.relu,
                 spare: 0,
             };
-            if at < shaped {
-                chain.leading = leading_layer(&p);
-            }
             chain.all = if at <= shaped {
                 p
             } else {
@@ -360,11 +364,8 @@ impl ParamsMaker<'_> {
         if let (Some(leading), [first, next, ..]) = (leading, launches) {
             chain.all.ring_stages = int(leading.ring_stages);
             let behind = next.padded_steps();
-            chain.leading.walk_first = int(behind);
-            let walk = chain.all.walk.as_flattened_mut();
-            for (at, step) in walk[behind..].iter_mut().zip(first.smem_steps()) {
-                *at = step;
-            }
+            chain.leading = leading_layer(&self.conv(first), int(behind));
+            fill_walk(&mut chain.all.walk.as_flattened_mut()[behind..], first);
         }
         chain
     }
@@ -495,10 +496,7 @@ impl ParamsMaker<'_> {
             p.walk_row = int(walk.row);
             p.walk_tile = int(walk.tile);
             p.walk_blocks = int(launch.blocks());
-            let steps = launch.smem_steps();
-            for (at, step) in p.walk.as_flattened_mut().iter_mut().zip(steps) {
-                *at = step;
-            }
+            fill_walk(p.walk.as_flattened_mut(), launch);
         }
         if launch.bias {
             p.bias = self.at(memory.bias);

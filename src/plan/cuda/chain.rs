@@ -52,20 +52,24 @@ impl ConvLaunch {
     /// Whether it may follow `before` in a chain: it reads the map that `before` writes, and their shapes are
     /// the same, without the padding of their channels too.
     pub(super) fn follows(&self, before: &Self, convs: &[ConvLayer]) -> bool {
-        let reads_it = match (self.source, before.target) {
-            (Source::Normalised { map, conv, .. }, Target::Map(written)) => {
-                map == written && conv == before.conv
-            }
-            _ => false,
-        };
         let same_shape = Self {
             conv: self.conv,
             source: self.source,
             target: self.target,
             ..*before
         };
-        let same_channels = convs[self.conv].out_channels == convs[before.conv].out_channels;
-        reads_it && same_channels && *self == same_shape
+        self.reads_from(before, convs) && *self == same_shape
+    }
+
+    /// Whether it reads the map that `before` writes, and makes one of as many channels, without their padding.
+    pub(super) fn reads_from(&self, before: &Self, convs: &[ConvLayer]) -> bool {
+        let reads_it = match (self.source, before.target) {
+            (Source::Normalised { map, conv, .. }, Target::Map(written)) => {
+                map == written && conv == before.conv
+            }
+            _ => false,
+        };
+        reads_it && convs[self.conv].out_channels == convs[before.conv].out_channels
     }
 }
 

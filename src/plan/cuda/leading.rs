@@ -4,8 +4,8 @@
 use std::ops::Range;
 
 use super::{
-    Builder, ConvLaunch, CudaOp, CudaPlan, CudaStep, DeviceLimits, MOST_SMEM_STEPS, Source, Target,
-    block_bytes, static_bytes,
+    Builder, ConvLaunch, CudaOp, CudaPlan, CudaStep, DeviceLimits, MOST_CHAINED, MOST_SMEM_STEPS,
+    Source, block_bytes, chain::FEWEST_STAGES, static_bytes,
 };
 use crate::{numeric::NumberFormat, plan::ConvLayer};
 
@@ -27,12 +27,6 @@ impl ConvLaunch {
     /// Whether it may run in front of the chain that `next` begins, where it has another shape: each CTA leaves its only tile where the chain's
     /// first layer has it.
     fn leads(&self, next: &Self, convs: &[ConvLayer]) -> bool {
-        let reads_it = match (next.source, self.target) {
-            (Source::Normalised { map, conv, .. }, Target::Map(written)) => {
-                map == written && conv == self.conv
-            }
-            _ => false,
-        };
         let is_plain = matches!(
             self.source,
             Source::Normalised {
@@ -41,11 +35,8 @@ impl ConvLaunch {
                 ..
             }
         );
-        // Its norm counts the channels that those of the chain have.
-        let same_channels = convs[self.conv].out_channels == convs[next.conv].out_channels;
-        reads_it
+        next.reads_from(self, convs)
             && is_plain
-            && same_channels
             && !next.follows(self, convs)
             && self.takes_chains()
             && self.tile.is_chain()
@@ -72,46 +63,53 @@ impl ConvLaunch {
             .shared_bytes_per_cta
             .checked_sub(beside + static_bytes(next.tile, next.main_loop))?;
         let ring_stages = next.ring_stages.min(room / stage_bytes);
-        (ring_stages >= super::chain::FEWEST_STAGES).then_some(LeadingChain {
+        (ring_stages >= FEWEST_STAGES).then_some(LeadingChain {
             ring_stages,
             shared_bytes: beside + ring_stages * stage_bytes,
         })
     }
 }
 
-/// The layer in front of a chain and the chain's first one, where these steps are such a launch.
-fn layers<'s>(
-    steps: &'s [CudaStep],
+/// How these steps run as one launch, where the first one leads the chain of the others, with maps of `storage`.
+fn leading(
+    steps: &[CudaStep],
     convs: &[ConvLayer],
-) -> Option<(&'s ConvLaunch, &'s ConvLaunch)> {
-    match steps {
-        [first, next, _, ..] => match (&first.op, &next.op) {
-            (CudaOp::Conv(first), CudaOp::Conv(next)) => {
-                first.leads(next, convs).then_some((first, next))
-            }
-            _ => None,
-        },
+    storage: NumberFormat,
+    limits: &DeviceLimits,
+) -> Option<LeadingChain> {
+    let [first, next, _, ..] = steps else {
+        return None;
+    };
+    match (&first.op, &next.op) {
+        // Values of four bytes do not go through shared memory on their way out.
+        (CudaOp::Conv(first), CudaOp::Conv(next))
+            if storage.bytes() == 2 && first.leads(next, convs) =>
+        {
+            first.leading(next, limits)
+        }
         _ => None,
     }
 }
 
 impl Builder<'_> {
     /// Joins chains with the layers in front of them, where shared memory has room for both.
-    pub(super) fn lead(&self, launches: Vec<Range<usize>>, most: usize) -> Vec<Range<usize>> {
-        // Values of four bytes do not go through shared memory on their way out.
-        if self.format.storage.bytes() != 2 {
-            return launches;
-        }
+    pub(super) fn lead(&self, launches: Vec<Range<usize>>) -> Vec<Range<usize>> {
+        let leads = |steps: Range<usize>| {
+            leading(
+                &self.steps[steps],
+                self.convs,
+                self.format.storage,
+                self.limits,
+            )
+            .is_some()
+        };
         let mut led: Vec<Range<usize>> = Vec::with_capacity(launches.len());
         for next in launches {
-            let is_chain = (2..most).contains(&next.len());
             match led.last_mut() {
                 Some(before)
-                    if is_chain
+                    if (2..MOST_CHAINED).contains(&next.len())
                         && before.len() == 1
-                        && layers(&self.steps[before.start..next.end], self.convs).is_some_and(
-                            |(first, of_chain)| first.leading(of_chain, self.limits).is_some(),
-                        ) =>
+                        && leads(before.start..next.end) =>
                 {
                     before.end = next.end;
                 }
@@ -125,8 +123,12 @@ impl Builder<'_> {
 impl CudaPlan {
     /// How these steps run as one launch, where the first one has another shape than those behind it.
     pub fn leading(&self, steps: &Range<usize>) -> Option<LeadingChain> {
-        let (first, next) = (self.format().storage.bytes() == 2)
-            .then(|| layers(&self.steps[steps.clone()], &self.convs))??;
-        first.leading(next, &self.limits)
+        let storage = self.format().storage;
+        leading(
+            &self.steps[steps.clone()],
+            &self.convs,
+            storage,
+            &self.limits,
+        )
     }
 }

@@ -493,8 +493,7 @@ impl<'a> Builder<'a> {
 
     /// The launches of so many frames at once.
     fn launches(&self, batch: usize) -> Vec<Range<usize>> {
-        let chains = chain::launches(&self.steps, self.convs, batch, self.limits);
-        self.lead(chains, MOST_CHAINED)
+        self.lead(chain::launches(&self.steps, self.convs, batch, self.limits))
     }
 
     /// The place of a convolution in the network's list, by its node.

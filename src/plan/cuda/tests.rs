@@ -314,7 +314,7 @@ pub(super) fn check(plan: &CudaPlan, device: &DeviceLimits) {
         if let CudaOp::Conv(launch) = &step.op
             && [Tile::SMALL_CHAIN, Tile::LARGE_CHAIN].contains(&launch.tile)
         {
-            // Their kernels take one tile of a CTA and add no bias.
+            // Their kernels take one tile of a CTA; the plan gives them no layer with a bias.
             assert_eq!(launch.ctas.0, launch.tiles.0 * launch.tiles.1);
             assert!(launch.phases == 1 && !launch.bias, "{}", step.layer);
         }
