@@ -7,10 +7,10 @@
 namespace sf {
 
 // 256 threads, of which the caller has synchronised those that wrote the tile, and synchronises them behind it; each makes
-// TOGETHER cells at a time.
+// TOGETHER cells at a time. The first `pixels` of a plane are there.
 template <int TOGETHER, int CHANNELS, class Meet>
-__device__ __forceinline__ void bytes_of_planes(const ConvParams& p, u32 tile, bool is_positive, const SumFactors<CHANNELS>& factors, ByteMemory& memory, Meet meet) {
-    const int pixels = p.tile_rows * p.tile_columns, planes = p.chunk_channels / 16, apart = 2 * p.pitch;
+__device__ __forceinline__ void bytes_of_planes(const ConvParams& p, u32 tile, int pixels, bool is_positive, const SumFactors<CHANNELS>& factors, ByteMemory& memory, Meet meet) {
+    const int planes = p.chunk_channels / 16, apart = 2 * p.pitch;
     // Thread after thread takes the next pixel, plane after plane: neighbours lie side by side.
     const int thread = thread_number();
     const int first_plane = (u32)thread / (u32)pixels, first_pixel = thread - first_plane * pixels;

@@ -15,7 +15,7 @@
 // exchanged. In 16 bits the residual stream of the tile comes meanwhile as well, by bulk copies of rows.
 //
 // Tiles have 128 pixels, 64 for each warpgroup; in 16 bits also 64, of which each warpgroup has half of the channels, and 192, one
-// and a half. The smallest of which every multiprocessor has at most one is the best.
+// and a half. The smallest of which every multiprocessor has at most one is the best; of larger maps pieces stay in shared memory (pieces_wgmma.cuh).
 //
 // Launch: block 384: two warpgroups compute (the team); the third gives registers away: one warp prefetches weights, the others
 // tell that the map is written and bring halo and residual stream; grid (CTAs of
@@ -36,7 +36,7 @@
 // No difference: weights of the next layer only after the exchange, four to sixteen copies of scale and shift, pauses between polls, polls
 // that acquire nothing, more or fewer loads under way. Slower: the residual stream brought while the layer before is multiplied, by copies of
 // 16 bytes (137 us, 130 without). Where a multiprocessor has several
-// tiles, deep_wgmma.cuh is faster in 16 bits: at 1280x720 the ten layers took 500 us here, of which the products took 39 %. Here each tile comes
+// tiles, deep_wgmma.cuh and pieces_wgmma.cuh are faster in 16 bits: at 1280x720 the ten layers took 500 us here, of which the products took 39 %. Here each tile comes
 // by plain loads when the one before is stored: copies of 16 bytes while it was stored kept the threads that issued them waiting for 9,500 clocks
 // in tf32, and normalising took 4,200 to 9,700 more behind them, beside 19,400 of products. At 1280x720 a frame takes 1.555 ms in tf32 in place of 1.656,
 // 1.105 of 1.235 in mixed, 2.24 of 2.35 in fp16x2 and 0.690 of 0.700 in fp16, where this concerns the strided layer (H100, 2026-11-26, one run).
@@ -116,9 +116,9 @@ __device__ __forceinline__ void store_pixels(const ConvParams& p, void* output, 
 
 // Multiplies a layer's tile that is there, in halves, or as bytes: then they are made first, TOGETHER cells of a thread at a time,
 // in the place of the halves, and the weights' factors lie behind those of all CTAs. `first`: bytes from the tile's start to the
-// first tap of this warpgroup's first pixel. The team calls it.
+// first tap of this warpgroup's first pixel; `pixels`: of the input tile. The team calls it.
 template <bool BYTES, int TOGETHER, int SLOTS, int BN, class Core, class More, class Stream>
-__device__ __forceinline__ void multiply_tile(const ChainParams& chain, int at, u32 tile, int first, Core& core, More& more, Stream& stream,
+__device__ __forceinline__ void multiply_tile(const ChainParams& chain, int at, u32 tile, int pixels, int first, Core& core, More& more, Stream& stream,
                                               StatisticsMemory<SLOTS, BN>& statistics) {
     const ConvParams& p = chain.all;
     // What both warpgroups multiply lies behind what each has for itself.
@@ -130,7 +130,7 @@ __device__ __forceinline__ void multiply_tile(const ChainParams& chain, int at, 
         ByteMemory& memory = *reinterpret_cast<ByteMemory*>(statistics.reduce[2]);
         // Behind a ReLU nothing is negative.
         const bool is_positive = chain.layers[at].relu != 0;
-        bytes_of_planes<TOGETHER>(p, tile, is_positive, factors, memory, sync_team);
+        bytes_of_planes<TOGETHER>(p, tile, pixels, is_positive, factors, memory, sync_team);
         publish_to_products();
         sync_team();
         typename Core::Bytes sums;
@@ -409,7 +409,7 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
                 const int place = tile_taken(p, t), y0 = place / p.tiles_x * BH, x0 = place % p.tiles_x * BW, next = DIVIDES || LEADS ? tiles : t + (int)gridDim.x;
                 for (int phase = 0; phase < phases; ++phase) {
                     const int first = (phase >> 1) * p.walk_row + (phase & 1) * 16 + Core::warpgroup() * TILES * p.walk_tile;
-                    multiply_tile<BYTES, 3>(chain, at, tile, first, core, more, stream, statistics);
+                    multiply_tile<BYTES, 3>(chain, at, tile, listed, first, core, more, stream, statistics);
                     // The tile is multiplied.
                     sync_team();
                     if constexpr (STAGES) {

@@ -35,8 +35,8 @@ struct ConvParams {
     int out_channels;  // stored channels of the output
     int grid_height;  // rows that are computed, in each phase
     int grid_width;  // columns that are computed, in each phase
-    int tiles_x;  // tiles across
-    int tiles_y;  // tiles down
+    int tiles_x;  // tiles, or pieces, across
+    int tiles_y;  // tiles, or pieces, down
     int stride;  // pixels from output to output
     int origin;  // the first tap of (y, x) reads (y, x) * stride - origin
     int taps_y;  // taps down
@@ -44,7 +44,7 @@ struct ConvParams {
     int phases;  // 1, or 4: the output is twice the grid
     int chunk_channels;  // channels that lie in shared memory at once
     int chunks;  // how often
-    int tile_rows;  // rows of the input tile
+    int tile_rows;  // rows of the input tile, of all pieces
     int tile_columns;  // columns of the input tile
     int pitch;  // bytes from pixel to pixel in shared memory; on Hopper from cell plane to cell plane
     int edge;  // EDGE_REFLECT or EDGE_REPLICATE
@@ -60,7 +60,7 @@ struct ConvParams {
     int walk_across;  // bytes between core matrices along the channels
     int walk_down;  // bytes between core matrices along the pixels
     int walk_row;  // bytes from tap to tap downwards
-    int walk_tile;  // bytes from 64 output pixels to the next 64
+    int walk_tile;  // bytes from 64 output pixels to the next 64, or from piece to piece
     int walk_blocks;  // blocks of weights of a phase
     float eps;  // added to the variance
     float flat_share;  // a deviation up to this share of the mean is rounding, not picture

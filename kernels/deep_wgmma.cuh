@@ -158,7 +158,7 @@ template <class S, int STEPS, int DEPTH, bool BYTES = false> __device__ __forcei
             for (int i = 0; i < mine; ++i) {
                 const u32 here = tile + which * p.tile_bytes;
                 wait_barrier(ready + 8 * which, parity >> which & 1u);
-                multiply_tile<BYTES, 4>(chain, at, here, Core::warpgroup() * HALF * 16, core, more, stream, statistics);
+                multiply_tile<BYTES, 4>(chain, at, here, p.tile_rows * p.tile_columns, Core::warpgroup() * HALF * 16, core, more, stream, statistics);
                 // Both halves are multiplied, whose edges overlap.
                 sync_team();
                 const bool stays = at + 1 != chain.count && i + 1 == mine;

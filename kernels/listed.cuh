@@ -109,25 +109,32 @@ template <class O, bool RELU, int PACK> __device__ __forceinline__ void put_pack
 // In a listed place: the pixel lies in the CTA's block, whose CTA writes the residual stream there.
 constexpr u32 OWNED = 1u;
 
-// Whether a tile does not touch the map's edges.
+// Whether a tile of `rows` rows does not touch the map's edges.
+template <class P> __device__ __forceinline__ bool is_inner_tile(const P& p, int first_y, int first_x, int rows) {
+    return !p.upsample && first_y >= 0 && first_x >= 0 && first_y + rows <= p.in_height && first_x + p.tile_columns <= p.in_width;
+}
 template <class P> __device__ __forceinline__ bool is_inner_tile(const P& p, int first_y, int first_x) {
-    return !p.upsample && first_y >= 0 && first_x >= 0 && first_y + p.tile_rows <= p.in_height &&
-           first_x + p.tile_columns <= p.in_width;
+    return is_inner_tile(p, first_y, first_x, p.tile_rows);
 }
 
-// Lists where the pixels of the tile at `first_y`, `first_x` lie in the stored map of S, in bytes from the tile's first
-// pixel, and in a plane of the tile, with OWNED where a pixel belongs to the block. So tiles that do not touch the map's
-// edges share one list. THREADS threads call it while nobody reads the list. `also(pixel)` is told every pixel.
-template <class S, int THREADS, class P, class Also>
-__device__ __forceinline__ void list_tile(const P& p, uint2* list, int thread, int first_y, int first_x, bool inner,
-                                          int block_rows, int block_columns, Also also) {
+// Which of an input tile's rows in shared memory a list says, and from which pixel of the map on its places are counted.
+struct ListedRows {
+    int first, count, from;
+};
+
+// Tells `pixel(i, place, is_read)` where the pixels of the tile at `first_y`, `first_x` lie in the stored map of S, in bytes from the pixel `rows.from`,
+// and in a plane of the tile, with OWNED where a pixel belongs to the block, and whether a tap reads it. THREADS threads call it.
+template <class S, int THREADS, class P, class Pixel>
+__device__ __forceinline__ void each_pixel(const P& p, int thread, int first_y, int first_x, bool inner, int block_rows, int block_columns,
+                                           const ListedRows& rows, Pixel pixel) {
     const int height = p.upsample ? 2 * p.in_height : p.in_height, width = p.upsample ? 2 * p.in_width : p.in_width;
-    const int from = first_y * p.in_width + first_x, all = p.tile_rows * p.tile_columns;
+    const int all = rows.count * p.tile_columns;
     for (int i = thread; i < all; i += THREADS) {
         const int r = i / p.tile_columns, c = i - r * p.tile_columns;
         int y = first_y + r, x = first_x + c;
         const bool owned = (u32)(r - p.origin) < (u32)block_rows && (u32)(c - p.origin) < (u32)block_columns &&
                            y < p.in_height && x < p.in_width;
+        const bool is_read = y < height + p.origin && x < width + p.origin;
         if (!inner) {
             // What no tap reads repeats the map's end, which lies in this tile: what is mirrored from further inside other CTAs may have
             // kept to themselves, and the largest value of a tile counts where its values become bytes.
@@ -135,10 +142,21 @@ __device__ __forceinline__ void list_tile(const P& p, uint2* list, int thread, i
             x = x < width + p.origin ? source_index(x, width, p.edge) : width - 1;
             if (p.upsample) { y >>= 1; x >>= 1; }
         }
-        const int pixel = y * p.in_width + x - from;
-        list[i] = make_uint2((u32)(pixel * p.in_channels * (int)sizeof(S)), (u32)CellPlanes::at(p, r, c) | (owned ? OWNED : 0u));
-        also(list[i]);
+        const int at = y * p.in_width + x - rows.from;
+        pixel(i, make_uint2((u32)(at * p.in_channels * (int)sizeof(S)), (u32)CellPlanes::at(p, rows.first + r, c) | (owned ? OWNED : 0u)), is_read);
     }
+}
+
+// Lists them from the tile's first pixel on, so that tiles that do not touch the map's edges share one list. THREADS threads call it
+// while nobody reads the list. `also(pixel)` is told every pixel.
+template <class S, int THREADS, class P, class Also>
+__device__ __forceinline__ void list_tile(const P& p, uint2* list, int thread, int first_y, int first_x, bool inner,
+                                          int block_rows, int block_columns, Also also) {
+    const ListedRows all{0, p.tile_rows, first_y * p.in_width + first_x};
+    each_pixel<S, THREADS>(p, thread, first_y, first_x, inner, block_rows, block_columns, all, [&](int i, const uint2& pixel, bool) {
+        list[i] = pixel;
+        also(list[i]);
+    });
 }
 
 // Loads the input tiles of a CTA into shared memory one after another, as gather.cuh does.

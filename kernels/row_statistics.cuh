@@ -1,4 +1,4 @@
-// Statistics of a convolution's output where its tile lies in shared memory on its way out (chain_wgmma.cuh, deep_wgmma.cuh):
+// Statistics of a convolution's output where its tile lies in shared memory on its way out (chain_wgmma.cuh, deep_wgmma.cuh, pieces_wgmma.cuh):
 // gathered by rows of pixels, from the values as they are stored. What is merged of them is statistics.cuh's.
 #pragma once
 #include "statistics.cuh"

@@ -1,4 +1,4 @@
-// How the CTAs of chains (chain_wgmma.cuh, deep_wgmma.cuh) bring an input tile to shared memory and normalise it.
+// How the CTAs of chains (chain_wgmma.cuh, deep_wgmma.cuh, pieces_wgmma.cuh) bring an input tile to shared memory and normalise it.
 #pragma once
 #include "chain_params.cuh"
 #include "listed.cuh"
@@ -11,6 +11,11 @@ __device__ __forceinline__ uint4 load_early(const void* from) {
     asm volatile("ld.global.cg.v4.u32 {%0, %1, %2, %3}, [%4];" : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "l"(from) : "memory");
     return v;
 }
+
+// What is done where nothing has to be.
+struct Nothing {
+    __device__ __forceinline__ void operator()() const {}
+};
 
 // Loads an input tile into shared memory as gather.cuh does, at once, or, where maps and operands are as wide, what of it is not there from the
 // layer before in two steps: raw values are copied while something else is computed, then all are normalised in
@@ -37,6 +42,12 @@ struct TileGather {
         channel = pack * PACK;
         total = first < per_round ? p.tile_rows * p.tile_columns : 0;
         tile = at + CellPlanes::channel(p, channel * (int)sizeof(O));
+    }
+
+    // Works on these `count` listed pixels from now on.
+    __device__ __forceinline__ void take(uint2* list, int count) {
+        pixels = list;
+        total = first < per_round ? count : 0;
     }
 
     __device__ __forceinline__ static int thread() {
@@ -85,6 +96,12 @@ struct TileGather {
             const uint2 pixel = listed[i];
             copy_async(to + place(pixel), from + (int)pixel.x);
         }
+    }
+
+    // Copies the raw values of all pixels that this thread normalises.
+    __device__ __forceinline__ void copy_all() const {
+        copy_some(tile, static_cast<const char*>(layer.input) + start, pixels, first, per_round, total);
+        wait_for_copies();
     }
 
     // Asks for the raw values of pixels that other CTAs have, of those that this thread normalises.
@@ -138,7 +155,7 @@ struct TileGather {
         }
     }
 
-    // Asks for values of the residual stream, with maps in four bytes.
+    // Asks for values of the residual stream.
     __device__ __forceinline__ void prefetch(uint4 (&stream)[DEPTH], int from) const {
         if (layer.skip == nullptr) return;
         const char* skip = static_cast<const char*>(layer.skip) + start;
@@ -152,8 +169,9 @@ struct TileGather {
     // The raw values of a pixel's channels, which lie where the normalised ones come.
     __device__ __forceinline__ uint4 raw(const uint2& pixel) const { return load_shared(tile + place(pixel)); }
     // Normalises where nothing is added or kept, COUNT pixels at a time: `value(pixel)` loads the thread's channels of a pixel. Beyond the
-    // last one comes the first one again, which is not stored then: without branches they are under way together.
-    template <bool RELU, int COUNT, class Value> __device__ __forceinline__ void normalise_plain(const Factors<PACK>& f, Value value_of) const {
+    // last one comes the first one again, which is not stored then: without branches they are under way together. `ready` is called when the first
+    // ones are.
+    template <bool RELU, int COUNT, class Value, class Ready> __device__ __forceinline__ void normalise_plain(const Factors<PACK>& f, Value value_of, Ready ready) const {
 #pragma unroll 1
         for (int from = first; from < total; from += COUNT * per_round) {
             u32 to[COUNT];
@@ -164,6 +182,7 @@ struct TileGather {
                 to[d] = tile + place(pixel);
                 v[d] = value_of(pixel);
             }
+            if (from == first) ready();
 #pragma unroll
             for (int d = 0; d < COUNT; ++d) {
                 float value[PACK];
@@ -173,11 +192,12 @@ struct TileGather {
             }
         }
     }
-    template <int COUNT, class Value> __device__ __forceinline__ void normalise_plain(const Factors<PACK>& f, Value value_of) const {
+    template <int COUNT, class Value, class Ready = Nothing>
+    __device__ __forceinline__ void normalise_plain(const Factors<PACK>& f, Value value_of, Ready ready = {}) const {
         if (layer.relu) {
-            normalise_plain<true, COUNT>(f, value_of);
+            normalise_plain<true, COUNT>(f, value_of, ready);
         } else {
-            normalise_plain<false, COUNT>(f, value_of);
+            normalise_plain<false, COUNT>(f, value_of, ready);
         }
     }
     // What was copied.
@@ -185,19 +205,23 @@ struct TileGather {
         normalise_plain<TOGETHER>(f, [&](const uint2& pixel) { return raw(pixel); });
     }
     // What was not copied, where nothing is added or kept: COUNT loads are under way together.
-    template <int COUNT> __device__ __forceinline__ void load_plain(const Factors<PACK>& f) const {
+    template <int COUNT, class Ready = Nothing> __device__ __forceinline__ void load_plain(const Factors<PACK>& f, Ready ready = {}) const {
         const char* const map = static_cast<const char*>(layer.input) + start;
-        normalise_plain<COUNT>(f, [&](const uint2& pixel) { return load_early(map + (int)pixel.x); });
+        normalise_plain<COUNT>(f, [&](const uint2& pixel) { return load_early(map + (int)pixel.x); }, ready);
     }
     // What was not copied: COUNT loads are under way together, or of values and the residual stream DEPTH each. Copies would write to
-    // shared memory 16 bytes a clock, which products that read it all the time have to wait for.
-    template <int COUNT> __device__ __forceinline__ void load(const Factors<PACK>& f, bool owned) const {
-        if (is_plain()) return load_plain<COUNT>(f);
+    // shared memory 16 bytes a clock, which products that read it all the time have to wait for. `ready` is called when the first ones are under way,
+    // if this thread has any: what the norm does need not be known before.
+    template <int COUNT, class Ready = Nothing> __device__ __forceinline__ void load(const Factors<PACK>& f, bool owned, Ready ready = {}) const {
+        if (is_plain()) return load_plain<COUNT>(f, ready);
         const char* const map = static_cast<const char*>(layer.input) + start;
-        const auto value_of = [&](const uint2& pixel) { return load_early(map + (int)pixel.x); };
+        normalise_loading(f, owned, [&](const uint2& pixel) { return load_early(map + (int)pixel.x); }, ready);
+    }
+    // Where values are added or kept; the residual stream is loaded.
+    template <class Value, class Ready> __device__ __forceinline__ void normalise_loading(const Factors<PACK>& f, bool owned, Value value_of, Ready ready) const {
         const char* const skip = static_cast<const char*>(layer.skip) + start;
         const bool adds = layer.skip != nullptr;
-        normalise_and_add<DEPTH, false>(f, owned, value_of, [&](int, const uint2& pixel) { return adds ? load_early(skip + (int)pixel.x) : uint4{}; });
+        normalise_and_add<DEPTH, false>(f, owned, value_of, [&](int, const uint2& pixel) { return adds ? load_early(skip + (int)pixel.x) : uint4{}; }, ready);
     }
 
     // What happens to a pixel's channels behind the norm, read once: a layer's parameters take their time.
@@ -242,8 +266,8 @@ struct TileGather {
     // Normalises where values are added or kept, COUNT pixels at a time: `value(pixel)` loads the thread's channels of a pixel, and
     // `stream(i, pixel)` what is added to those of the one that is listed as number i. SUMS: something is added, and nothing becomes zero
     // behind that.
-    template <int COUNT, bool SUMS, class Value, class Stream>
-    __device__ __forceinline__ void normalise_and_add(const Factors<PACK>& f, bool owned, Value value_of, Stream stream) const {
+    template <int COUNT, bool SUMS, class Value, class Stream, class Ready = Nothing>
+    __device__ __forceinline__ void normalise_and_add(const Factors<PACK>& f, bool owned, Value value_of, Stream stream, Ready ready = {}) const {
         const Behind then = behind(owned);
 #pragma unroll 1
         for (int from = first; from < total; from += COUNT * per_round) {
@@ -257,6 +281,7 @@ struct TileGather {
                 v[d] = value_of(pixel[d]);
                 more[d] = stream(i, pixel[d]);
             }
+            if (from == first) ready();
 #pragma unroll
             for (int d = 0; d < COUNT; ++d) {
                 float value[PACK];
@@ -281,7 +306,13 @@ struct TileGather {
         });
     }
 
-    // The same where registers hold the residual stream, with maps in four bytes: `stream` was asked for from `first` on.
+    // Normalises what lies where the normalised values come; the residual stream is loaded meanwhile.
+    __device__ __forceinline__ void normalise_loading(const Factors<PACK>& f, bool owned) const {
+        if (is_plain()) return normalise_plain(f);
+        normalise_loading(f, owned, [&](const uint2& pixel) { return raw(pixel); }, Nothing{});
+    }
+
+    // The same where registers hold the residual stream: `stream` was asked for from `first` on.
     __device__ __forceinline__ void normalise(uint4 (&stream)[DEPTH], const Factors<PACK>& f, bool owned) const {
         if (is_plain()) return normalise_plain(f);
         const Behind then = behind(owned);

@@ -1,10 +1,11 @@
 // Convolutions of Hopper in bf16: maps and operands in bf16, products summed in fp32.
-// See conv_wgmma.cuh, chain_wgmma.cuh and deep_wgmma.cuh for what they compute and how the entries are named. Behind the
+// See conv_wgmma.cuh, chain_wgmma.cuh, deep_wgmma.cuh and pieces_wgmma.cuh for what they compute and how the entries are named. Behind the
 // entry's name stand the template's arguments: 128-pixel tiles of a CTA, channels, columns, steps of a block of weights,
 // where to, and the loads in flight with and without a residual stream; then CTAs of a multiprocessor. Where tiles take turns,
 // steps of a block and the loads in flight.
 // targets: sm_90a
 #include "deep_wgmma.cuh"
+#include "pieces_wgmma.cuh"
 
 using namespace sf;
 
@@ -14,6 +15,7 @@ using namespace sf;
     }
 
 SF_SHORT_CHAINS(bfloat_t, false, bf16)
+SF_ALL_PIECES(bfloat_t, false, bf16)
 SF_WGMMA(wgmma_128x64_bf16, 1, 64, 8, 8, TO_MAP, 2, 3, 2)
 SF_WGMMA(wgmma_128x32_bf16, 1, 32, 8, 8, TO_MAP, 2, 7, 2)
 SF_WGMMA(wgmma_picture_512x56_bf16, 4, 56, 64, 5, TO_PICTURE, 2, 4, 2)

@@ -110,8 +110,8 @@ fn main() -> ExitCode {
             batches_are_painted_as_single_frames,
         ),
         (
-            "batches_without_chains_are_painted_as_single_frames",
-            batches_without_chains_are_painted_as_single_frames,
+            "batches_larger_than_a_chain_are_painted_as_single_frames",
+            batches_larger_than_a_chain_are_painted_as_single_frames,
         ),
         (
             "styles_that_share_a_frame_paint_as_by_themselves",
@@ -276,7 +276,7 @@ fn older_gpus_kernels_are_right_too(_: &dyn Backend) -> Result<(), Failed> {
         ((8, 0), 80 << 10),
     ]
     .map(|(older, shared_bytes)| cuda::open_as(None, older, shared_bytes));
-    let kernels = kernels_of_right_ones(older, &network(), &|_| true)?;
+    let kernels = kernels_of_right_ones(older, &network(), (75, 70), &|_| true)?;
     match kernels.iter().any(|kernel| kernel.contains("wgmma")) {
         true => Err("Hopper's own kernels ran".into()),
         false => Ok(()),
@@ -287,7 +287,7 @@ fn older_gpus_kernels_are_right_too(_: &dyn Backend) -> Result<(), Failed> {
 /// other kernels run.
 fn tiles_that_take_turns_are_right_too(backend: &dyn Backend) -> Result<(), Failed> {
     let narrow = [1, 2].map(|multiprocessors| cuda::open_narrow(None, multiprocessors));
-    let kernels = kernels_of_right_ones(narrow, &network(), &|_| true)?;
+    let kernels = kernels_of_right_ones(narrow, &network(), (75, 70), &|_| true)?;
     let is_hopper = backend.device().instructions.contains("sm_90");
     if is_hopper && !kernels.iter().any(|k| k.starts_with("wgmma_256x128")) {
         return Err(format!("no tiles of 256 pixels: {kernels:?}").into());
@@ -295,32 +295,46 @@ fn tiles_that_take_turns_are_right_too(backend: &dyn Backend) -> Result<(), Fail
     Ok(())
 }
 
-/// How large the tiles are that stay in shared memory from layer to layer depends on the number of multiprocessors.
+/// How large the tiles are that stay in shared memory from layer to layer, or how many pieces, depends on the number of multiprocessors.
 fn tiles_of_all_sizes_are_right(backend: &dyn Backend) -> Result<(), Failed> {
     let is_hopper = backend.device().instructions.contains("sm_90");
-    let has_short_values =
-        |mode: &Mode| [Precision::Fp16, Precision::Bf16, Precision::Int8].contains(&mode.precision);
-    for (multiprocessors, tile) in [(3, "192x128"), (6, "128x128"), (9, "64x128")] {
-        let narrow = || [cuda::open_narrow(None, multiprocessors)];
-        let kernels = kernels_of_right_ones(narrow(), &network(), &|_| true)?;
-        for precision in ["fp16", "bf16", "int8"] {
-            let entry = format!("wgmma_{tile}_{precision}");
-            if is_hopper && !kernels.contains(&entry) {
-                return Err(format!("no {entry}: {kernels:?}").into());
-            }
-        }
-        // Fewer channels than a tile has, and wider kernels, whose values reach further into the tiles around.
-        for (channels, kernel) in [(80, 3), (96, 3), (128, 5)] {
+    let precisions = [Precision::Fp16, Precision::Bf16, Precision::Int8];
+    // Behind the tile and a picture's size: channels and kernel of a second network, of fewer channels than a tile has, or with wider kernels, whose
+    // values reach further into the tiles around.
+    for (multiprocessors, tile, size, other) in [
+        (3, "192x128", (75, 70), Some((80, 3))),
+        (6, "128x128", (75, 70), Some((128, 5))),
+        (9, "64x128", (75, 70), Some((96, 3))),
+        // 14 to 16 and 13 pieces: the last CTA has fewer, of six none that are multiplied behind the others. The map ends in pieces.
+        (5, "3x64x128", (62, 218), None),
+        (4, "4x64x128", (67, 130), Some((96, 3))),
+        (3, "5x64x128", (62, 218), None),
+        (3, "6x64x128", (30, 510), None),
+        (2, "7x64x128", (30, 410), Some((80, 3))),
+    ] {
+        for (channels, kernel) in [(128, 3)].into_iter().chain(other) {
+            let is_plain = (channels, kernel) == (128, 3);
             let spec = NetworkSpec {
                 blocks: 2,
                 kernels: Kernels {
                     residual: kernel,
                     ..Kernels::default()
                 },
-                ..NetworkSpec::with_widths([32, 64, channels])
+                ..NetworkSpec::with_widths([16, 32, channels])
             };
             let network = Arc::new(spec.random(5).expect("a valid shape"));
-            kernels_of_right_ones(narrow(), &network, &has_short_values)?;
+            let of_mode = |mode: &Mode| {
+                precisions.contains(&mode.precision)
+                    && (is_plain || mode.precision != Precision::Bf16)
+            };
+            let narrow = [cuda::open_narrow(None, multiprocessors)];
+            let kernels = kernels_of_right_ones(narrow, &network, size, &of_mode)?;
+            for precision in precisions {
+                let entry = format!("wgmma_{tile}_{precision}");
+                if is_hopper && is_plain && !kernels.contains(&entry) {
+                    return Err(format!("no {entry}: {kernels:?}").into());
+                }
+            }
         }
     }
     Ok(())
@@ -330,6 +344,7 @@ fn tiles_of_all_sizes_are_right(backend: &dyn Backend) -> Result<(), Failed> {
 fn kernels_of_right_ones<E: std::error::Error>(
     opened: impl IntoIterator<Item = Result<Arc<dyn Backend>, E>>,
     network: &Arc<Network>,
+    size: (usize, usize),
     of_mode: &dyn Fn(&Mode) -> bool,
 ) -> Result<Vec<String>, Failed> {
     let (mut wrong, mut kernels) = (Vec::new(), Vec::new());
@@ -340,7 +355,7 @@ fn kernels_of_right_ones<E: std::error::Error>(
         let subject = Subject {
             name: format!("random, {at}"),
             network: Arc::clone(network),
-            pictures: vec![("75x70".to_owned(), picture(75, 70))],
+            pictures: vec![(format!("{}x{}", size.0, size.1), picture(size.0, size.1))],
         };
         verify::verify(backend.as_ref(), &subject, &modes, 1, |verdict| {
             if !verdict.passed {
@@ -484,18 +499,20 @@ fn paints_a_batch_as_single_frames(
     Err(format!("{mode} at {width}x{height}: a batch of {batch} paints other pictures").into())
 }
 
-/// Where a batch's chains do not fit the device, its layers are launched one by one: with the same bits.
-fn batches_without_chains_are_painted_as_single_frames(
+/// Where a batch's chains do not fit the device, some frames go through them at a time, or layers are launched one by one: with the same bits.
+fn batches_larger_than_a_chain_are_painted_as_single_frames(
     backend: &dyn Backend,
 ) -> Result<(), Failed> {
-    // On a GPU with 132 multiprocessors, the chains of single frames have 32 CTAs, one for each group of statistics, 36, 64, 128, 100
-    // and 120.
+    // On a GPU with 132 multiprocessors, the chains of single frames have 32 CTAs, one for each group of statistics, 36, 64, 80, 128, 100,
+    // 106 of five pieces and 132 of seven.
     let sizes = [
         (128, 256, 5),
         (192, 192, 4),
         (256, 256, 3),
+        (320, 240, 3),
         (512, 512, 2),
         (640, 480, 2),
+        (720, 720, 2),
         (1280, 720, 2),
     ];
     for (width, height, batch) in sizes {

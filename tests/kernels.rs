@@ -267,7 +267,7 @@ fn static_shared_memory_is_what_the_plans_count_with() {
     assert!(seen > 100, "only {seen} convolutions");
 }
 
-/// Tile and loop of `FAMILY_[photo_|picture_]PxN[_chunked]_PRECISION`.
+/// Tile and loop of `FAMILY_[photo_|picture_|leading_][Kx]PxN[_chunked]_PRECISION`.
 fn conv_entry(entry: &str) -> Option<(Tile, MainLoop)> {
     let (family, rest) = entry.split_once('_')?;
     let precision: Precision = rest.rsplit('_').next()?.parse().ok()?;
@@ -277,11 +277,23 @@ fn conv_entry(entry: &str) -> Option<(Tile, MainLoop)> {
         ("wgmma", _) => MainLoop::Wgmma,
         _ => return None,
     };
-    let (pixels, channels) = rest.split('_').find_map(|part| part.split_once('x'))?;
+    let numbers = rest.split('_').find(|part| part.contains('x'))?;
+    let numbers: Vec<usize> =
+        (numbers.split('x').map(str::parse).collect::<Result<_, _>>()).ok()?;
+    let (pieces, pixels, channels) = match numbers[..] {
+        [pixels, channels] => (1, pixels, channels),
+        [pieces, pixels, channels] => (pieces, pieces * pixels, channels),
+        _ => return None,
+    };
+    let columns = match (pieces, pixels, channels) {
+        (1, 256, Tile::CHAIN_CHANNELS) => Tile::DEEP.columns,
+        _ => Tile::CHAIN.columns,
+    };
     let tile = Tile {
-        pixels: pixels.parse().ok()?,
-        channels: channels.parse().ok()?,
-        columns: 16,
+        pixels,
+        channels,
+        columns,
+        pieces,
     };
     Some((tile, main_loop))
 }

@@ -61,9 +61,23 @@ pub(super) struct Launches {
     /// Step by step.
     pub(super) single: Vec<Prepared>,
     /// As few as possible, several steps in one where the plan has it so and the device holds all their CTAs.
-    pub(super) together: Vec<Prepared>,
-    /// The steps of each of those.
-    pub(super) steps: Vec<Range<usize>>,
+    pub(super) together: Vec<Together>,
+}
+
+impl Launches {
+    /// The steps that run together, one after another.
+    pub(super) fn steps(&self) -> Vec<Range<usize>> {
+        let steps = self.together.iter().map(|together| together.steps.clone());
+        steps.collect()
+    }
+}
+
+/// What runs some steps.
+pub(super) struct Together {
+    /// The steps.
+    pub(super) steps: Range<usize>,
+    /// One launch, or one after another for some frames of a batch each.
+    pub(super) launches: Vec<Prepared>,
 }
 
 /// One step, or several in one launch, ready to be launched.
@@ -289,6 +303,7 @@ impl DeviceNetwork {
             plan: &self.plan,
             layout,
             memory: self.memory,
+            first_frame: 0,
         }
     }
 
@@ -316,40 +331,45 @@ impl DeviceNetwork {
                 (None, None) => continue,
             });
         }
-        let (mut together, mut ranges) = (Vec::new(), Vec::new());
+        let mut together = Vec::with_capacity(self.plan.launches.len());
         for steps in &self.plan.launches {
-            if let Some(chain) = self.chain(&single, steps, &maker)? {
-                together.push(chain);
-                ranges.push(steps.clone());
+            if let Some(launches) = self.chain(&single, steps, &maker)? {
+                let steps = steps.clone();
+                together.push(Together { steps, launches });
             } else {
-                together.extend(&single[steps.clone()]);
-                ranges.extend(steps.clone().map(|step| step..step + 1));
+                together.extend(steps.clone().map(|step| Together {
+                    steps: step..step + 1,
+                    launches: vec![single[step]],
+                }));
             }
         }
-        Ok(Launches {
-            single,
-            together,
-            steps: ranges,
-        })
+        Ok(Launches { single, together })
     }
 
-    /// Several steps as one launch, whose CTAs wait for each other; `None` for a single step, and where the driver
+    /// Several steps as one launch for some frames each, whose CTAs wait for each other; `None` for a single step, and where the driver
     /// counts fewer CTAs at once than the plan does.
     fn chain(
         &self,
         single: &[Prepared],
         steps: &Range<usize>,
         maker: &ParamsMaker<'_>,
-    ) -> Result<Option<Prepared>, BackendError> {
+    ) -> Result<Option<Vec<Prepared>>, BackendError> {
         if steps.len() < 2 || self.is_plain.load(Ordering::Relaxed) {
             return Ok(None);
         }
-        let params = maker.chained(steps);
-        let (Prepared::Kernel(first), Some(params)) = (single[steps.start], params) else {
+        let Prepared::Kernel(first) = single[steps.start] else {
             return Ok(None);
         };
+        let at_once = self.plan.frames_at_once(steps);
+        // Of other steps the grid has all frames already.
+        let grid_of = |frames: usize| match at_once {
+            Some(_) => (first.shape.grid.0, first.shape.grid.1, frames as u32),
+            None => first.shape.grid,
+        };
+        let frames = at_once.unwrap_or(self.plan.batch);
         let mut shape = LaunchShape {
             cooperative: true,
+            grid: grid_of(frames),
             ..first.shape
         };
         let mut function = first.function;
@@ -359,13 +379,26 @@ impl DeviceNetwork {
         }
         let resident = self.driver.resident_ctas(function, shape);
         let resident = resident.map_err(|f| self.backend_error(f))?;
-        Ok(
-            (shape.ctas() <= resident).then_some(Prepared::Kernel(KernelLaunch {
+        if shape.ctas() > resident {
+            return Ok(None);
+        }
+        let launches = (0..self.plan.batch).step_by(frames).map(|first_frame| {
+            let left = self.plan.batch - first_frame;
+            let params = ParamsMaker {
+                first_frame,
+                ..*maker
+            }
+            .chained(steps)?;
+            Some(Prepared::Kernel(KernelLaunch {
                 function,
-                shape,
+                shape: LaunchShape {
+                    grid: grid_of(left.min(frames)),
+                    ..shape
+                },
                 params,
-            })),
-        )
+            }))
+        });
+        Ok(launches.collect())
     }
 
     /// The launch of a convolution that the library computes.
@@ -445,20 +478,23 @@ impl DeviceNetwork {
         }
     }
 
-    /// Hands the launches of a frame to `launch` one after another, each in a range of its layers' names
+    /// Hands what is launched of a frame to `launch` one after another, each in a range of its layers' names
     /// for profilers.
     pub(super) fn step_by_step(
         &self,
         launches: &Launches,
-        mut launch: impl FnMut(&Prepared) -> Result<(), DriverFailure>,
+        mut launch: impl FnMut(&Together) -> Result<(), DriverFailure>,
     ) -> Result<(), DriverFailure> {
         let _frame = nvtx::range(FRAME_RANGE);
-        (launches.steps.iter())
-            .zip(&launches.together)
-            .try_for_each(|(steps, prepared)| {
-                let _layers = nvtx::range(&self.plan.layers(steps));
-                launch(prepared)
-            })
+        launches.together.iter().try_for_each(|together| {
+            let _layers = nvtx::range(&self.plan.layers(&together.steps));
+            launch(together)
+        })
+    }
+
+    /// Launches what runs some steps.
+    pub(super) fn launch_together(&self, together: &Together) -> Result<(), DriverFailure> {
+        (together.launches.iter()).try_for_each(|prepared| self.launch(prepared))
     }
 
     /// The launches for photos and paintings in this layout, and all of them as one graph, which the caller gives
@@ -485,12 +521,10 @@ impl DeviceNetwork {
     /// The launches as one graph, or the failure and the entry that could not be launched.
     fn record(&self, launches: &Launches) -> Result<Graph, (Option<String>, DriverFailure)> {
         self.driver.begin_recording().map_err(|f| (None, f))?;
-        let launched = (launches.steps.iter())
-            .zip(&launches.together)
-            .try_for_each(|(steps, l)| {
-                let entry = || self.plan.entry(steps);
-                self.launch(l).map_err(|f| (Some(entry()), f))
-            });
+        let launched = launches.together.iter().try_for_each(|together| {
+            let entry = || self.plan.entry(&together.steps);
+            (self.launch_together(together)).map_err(|f| (Some(entry()), f))
+        });
         // Ends the recording after a failure too, or the stream could not be used any more.
         let graph = self.driver.end_recording().map_err(|f| (None, f));
         if let (Err(_), Ok(half)) = (&launched, &graph) {

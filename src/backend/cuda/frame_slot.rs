@@ -297,7 +297,7 @@ impl FrameSlot {
             if recorded {
                 driver.replay(self.graph.graph)?;
             } else {
-                on.step_by_step(&self.launches, |l| on.launch(l))?;
+                on.step_by_step(&self.launches, |together| on.launch_together(together))?;
             }
             driver.record(self.event(FrameEvent::Painted), Queue::Painting)?;
             let mut begin = 0;

@@ -67,8 +67,8 @@ impl CudaSession {
                 next.map_or(Ok(()), |&event| driver.record(event, Queue::Painting))
             };
             record_next()?;
-            network.step_by_step(&first.launches, |l| {
-                network.launch_alone(l)?;
+            network.step_by_step(&first.launches, |together| {
+                (together.launches.iter()).try_for_each(|l| network.launch_alone(l))?;
                 record_next()
             })?;
             first.queue_download(network, Queue::Painting)
@@ -76,9 +76,10 @@ impl CudaSession {
         // Waits whatever happened: the pinned memory may be in use.
         let waited = driver.wait();
         queued.and(waited)?;
-        (first.launches.steps.iter())
+        (first.launches.together.iter())
             .zip(events.windows(2))
-            .map(|(steps, pair)| {
+            .map(|(together, pair)| {
+                let steps = &together.steps;
                 let all = &network.plan.steps[steps.clone()];
                 Ok(StepTiming {
                     layer: network.plan.layers(steps),

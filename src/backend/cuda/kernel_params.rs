@@ -13,7 +13,7 @@ use super::{
 };
 use crate::plan::cuda::{
     ConvId, ConvLaunch, CudaOp, CudaPlan, FLAT_SHARE, LeadingChain, MainLoop, MapId, MemoryLayout,
-    RowPartition, Source, Taps, Target, merge_groups,
+    RowPartition, Source, Taps, Target, merge_groups, stored_channels,
 };
 
 /// The kernels count in 32 bits; no map has more rows, columns or channels.
@@ -61,6 +61,8 @@ pub struct ParamsMaker<'a> {
     pub layout: &'a MemoryLayout,
     /// Start of the session's memory.
     pub memory: DevicePtr,
+    /// The frame of the batch at which chains of convolutions begin.
+    pub first_frame: usize,
 }
 
 impl ParamsMaker<'_> {
@@ -71,6 +73,17 @@ impl ParamsMaker<'_> {
     /// Address of a map.
     pub fn map(&self, map: MapId) -> u64 {
         self.at(self.layout.arena + self.plan.maps[map].offset)
+    }
+
+    /// Address of the first frame's part of a map.
+    fn map_of_frame(&self, map: MapId) -> u64 {
+        self.map(map) + (self.plan.maps[map].bytes / self.plan.batch * self.first_frame) as u64
+    }
+
+    /// Address of what lies at `offset` for each of a convolution's stored channels, frame after frame, of the first frame.
+    fn of_channels(&self, offset: usize, conv: ConvId) -> u64 {
+        let channels = stored_channels(self.plan.convs[conv].out_channels);
+        self.at(offset + 4 * channels * self.first_frame)
     }
 
     pub(super) fn map_or_null(&self, map: Option<MapId>) -> u64 {
@@ -281,9 +294,11 @@ impl ParamsMaker<'_> {
         let launches: Vec<&ConvLaunch> = launches.collect::<Option<_>>()?;
         let exchange = self.plan.exchange_at(launch);
         let leading = self.plan.leading(launch);
-        Some(KernelParams::Chain(
-            self.chain(exchange, &launches, leading),
-        ))
+        let mut chain = self.chain(exchange, &launches, leading);
+        if self.plan.polls_together(launch) {
+            chain.all.merge_groups = 0;
+        }
+        Some(KernelParams::Chain(chain))
     }
 
     /// Of a norm's statistics and their application.
@@ -502,8 +517,8 @@ impl ParamsMaker<'_> {
             p.bias = self.at(memory.bias);
         }
         if launch.statistics {
-            p.out_scale = self.at(memory.scale);
-            p.out_mean = self.at(memory.mean);
+            p.out_scale = self.of_channels(memory.scale, launch.conv);
+            p.out_mean = self.of_channels(memory.mean, launch.conv);
         }
         match launch.source {
             Source::Photo => {
@@ -522,14 +537,14 @@ impl ParamsMaker<'_> {
                 skip,
                 keep,
             } => {
-                p.input = self.map(map);
+                p.input = self.map_of_frame(map);
                 (p.in_height, p.in_width, p.in_channels) = self.size(map);
-                p.in_scale = self.at(self.layout.convs[before].scale);
-                p.in_mean = self.at(self.layout.convs[before].mean);
+                p.in_scale = self.of_channels(self.layout.convs[before].scale, before);
+                p.in_mean = self.of_channels(self.layout.convs[before].mean, before);
                 p.in_beta = self.at(self.layout.convs[before].beta);
                 p.relu = i32::from(relu);
-                p.skip = self.map_or_null(skip);
-                p.keep = self.map_or_null(keep);
+                p.skip = skip.map_or(0, |map| self.map_of_frame(map));
+                p.keep = keep.map_or(0, |map| self.map_of_frame(map));
             }
         }
         match launch.target {
@@ -539,7 +554,7 @@ impl ParamsMaker<'_> {
                 p.out_channels = 3;
             }
             Target::Map(map) => {
-                p.output = self.map(map);
+                p.output = self.map_of_frame(map);
                 (p.out_height, p.out_width, p.out_channels) = self.size(map);
             }
         }

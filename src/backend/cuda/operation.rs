@@ -135,7 +135,7 @@ impl OperationSession {
         };
         let store_floats = network.store_floats()?;
         let run = || -> Result<Tensor, DriverFailure> {
-            network.step_by_step(launches, |l| network.launch(l))?;
+            network.step_by_step(launches, |together| network.launch_together(together))?;
             match self.plan.output {
                 Some(map) => network.tensor(DevicePtr(network.maker().map(map)), map, None),
                 None => network.output_floats(&launches.single, store_floats),
@@ -150,7 +150,7 @@ impl OperationSession {
     /// [`BackendError::DeviceLost`].
     pub fn timing(&mut self, rounds: u32) -> Result<OperationTiming, BackendError> {
         let ranges = match self.copies.first() {
-            Some(copy) => copy.launches.steps.clone(),
+            Some(copy) => copy.launches.steps(),
             None => Vec::new(),
         };
         let all = ranges.len();
@@ -199,7 +199,7 @@ impl OperationSession {
         self.driver.begin_recording()?;
         let recorded = self.copies.iter().try_for_each(|copy| {
             let mut first = copy.launches.together.iter().take(launches);
-            first.try_for_each(|l| copy.network.launch(l))
+            first.try_for_each(|together| copy.network.launch_together(together))
         });
         // Ends the recording after a failure too, or the stream could not be used any more.
         let graph = self.driver.end_recording()?;

@@ -258,7 +258,7 @@ impl Drop for CudaSession {
 
 impl Session for CudaSession {
     fn summary(&self) -> PlanSummary {
-        self.network.plan.summary(&self.first.launches.steps)
+        self.network.plan.summary(&self.first.launches.steps())
     }
 
     fn run(

@@ -62,9 +62,10 @@ fn measure(
         .map(|part| {
             // What it reads: later launches of the network write other maps to the same memory.
             let first = part.steps.start;
-            let all = launches.steps.iter().zip(&launches.together);
-            let mut before = all.filter(|(steps, _)| steps.start < first);
-            before.try_for_each(|(_, launch)| network.launch_alone(launch))?;
+            let all = launches.together.iter();
+            let before = all.filter(|together| together.steps.start < first);
+            let mut before = before.flat_map(|together| &together.launches);
+            before.try_for_each(|launch| network.launch_alone(launch))?;
             let us = median_us(driver, network, launches, part, &events, rounds)?;
             Ok(timing(&network.plan, part, us))
         })
@@ -81,15 +82,16 @@ fn median_us(
     rounds: u32,
 ) -> Result<f64, DriverFailure> {
     let own = || {
-        let all = launches.steps.iter().zip(&launches.together);
-        all.filter(|(steps, _)| part.steps.contains(&steps.start))
+        let all = launches.together.iter();
+        let own = all.filter(|together| part.steps.contains(&together.steps.start));
+        own.flat_map(|together| &together.launches)
     };
     let runs = runs_in_a_graph(part.tokens.height * part.tokens.width);
     // A kernel that begins while the one before ends takes room from it, which pays between kernels of a layer only.
     let is_single = own().count() == 1;
     driver.begin_recording()?;
     let recorded = (0..runs).try_for_each(|run| {
-        own().enumerate().try_for_each(|(at, (_, launch))| {
+        own().enumerate().try_for_each(|(at, launch)| {
             // There is no launch before the very first.
             match is_single || (run == 0 && at == 0) {
                 true => network.launch_alone(launch),

@@ -73,10 +73,22 @@ impl ConvLaunch {
     }
 }
 
+/// How many of a batch's frames go through a chain of so many CTAs a frame at once; `None`: its layers are better launched one by one, or the
+/// device does not hold the CTAs of one frame.
+fn chained_frames(batch: usize, ctas: usize, limits: &DeviceLimits) -> Option<usize> {
+    let at_once = batch.min(limits.multiprocessors / ctas);
+    if at_once == 0 {
+        return None;
+    }
+    // Launched one by one, layers fill the device more evenly, but for that their CTAs load what lay in shared memory.
+    let rounds = (batch * ctas).div_ceil(limits.multiprocessors);
+    (5 * batch.div_ceil(at_once) <= 6 * rounds).then_some(at_once)
+}
+
 /// The steps of every launch: as many as possible of those that may be chained, else one.
 ///
 /// The CTAs of a chain wait for each other, so all have to be on the device at once: one for each
-/// multiprocessor, because each takes most of its shared memory.
+/// multiprocessor, because each takes most of its shared memory. A batch goes through it some frames at a time.
 pub(super) fn launches(
     steps: &[CudaStep],
     convs: &[ConvLayer],
@@ -87,7 +99,7 @@ pub(super) fn launches(
         CudaOp::Conv(launch)
             if launch.may_be_chained()
                 && launch.ctas.0 <= MOST_CHAINED_CTAS
-                && batch * launch.ctas.0 <= limits.multiprocessors =>
+                && chained_frames(batch, launch.ctas.0, limits).is_some() =>
         {
             Some(launch)
         }
@@ -107,8 +119,30 @@ pub(super) fn launches(
     launches
 }
 
-/// Lets no map of a launch of several steps take another one's place: its CTAs wait for those of the same frame only, so that one frame of a batch may
-/// be written by a later step while another one is still read by an earlier step.
+/// Whether the CTAs of a chain, of so many frames at once, tell each other the statistics behind its last layer.
+fn polls(last: &ConvLaunch, frames: usize, limits: &DeviceLimits) -> bool {
+    last.may_poll(frames, limits.multiprocessors)
+}
+
+/// Words in which the CTAs of these chains tell each other those, of all frames that a launch takes at once.
+pub(super) fn polled_words(
+    launches: &[Range<usize>],
+    steps: &[CudaStep],
+    batch: usize,
+    limits: &DeviceLimits,
+) -> usize {
+    let of_chain = |range: &Range<usize>| match &steps[range.end - 1].op {
+        CudaOp::Conv(last) if range.len() > 1 => {
+            let frames = chained_frames(batch, last.ctas.0, limits)?;
+            polls(last, frames, limits).then(|| last.polled_words(frames))
+        }
+        _ => None,
+    };
+    launches.iter().filter_map(of_chain).max().unwrap_or(0)
+}
+
+/// Lets no map of a launch of several steps take another one's place: its CTAs wait for those of the same frame only, and some frames of a batch may go
+/// through all of its steps before others do, so that one frame is written by a later step while another one is still read by an earlier step.
 pub(super) fn keep_apart(launches: &[Range<usize>], lifetimes: &mut [Lifetime]) {
     for range in launches.iter().filter(|range| range.len() > 1) {
         let last = range.end - 1;
@@ -141,23 +175,46 @@ pub(super) fn alternate(launches: &[Range<usize>], steps: &mut [CudaStep]) {
     }
 }
 
-/// Bytes through which the CTAs of a launch exchange statistics, for all images, where it is a chain: tag, flags, the CTAs' parts of the
+/// Bytes through which the CTAs of a launch exchange statistics, for all frames at once, where it is a chain: tag, flags, the CTAs' parts of the
 /// statistics, and four copies of what the norm does, 16 bytes for each channel.
-pub(super) fn exchange_bytes(steps: &[CudaStep], launch: &Range<usize>) -> usize {
+pub(super) fn exchange_bytes(
+    steps: &[CudaStep],
+    launch: &Range<usize>,
+    limits: &DeviceLimits,
+) -> usize {
     let first = &steps[launch.start];
-    if launch.len() < 2 || !matches!(first.op, CudaOp::Conv(_)) {
+    let (CudaOp::Conv(conv), true) = (&first.op, launch.len() > 1) else {
         return 0;
-    }
-    let (ctas, _, images) = first.grid;
-    let ctas = ctas as usize;
-    images as usize
-        * (256 + (4 * ctas).next_multiple_of(256) + 16 * Tile::CHAIN_CHANNELS * (ctas + 4))
+    };
+    let ctas = conv.ctas.0;
+    let frames = chained_frames(first.grid.2 as usize, ctas, limits).unwrap_or(0);
+    frames * (256 + (4 * ctas).next_multiple_of(256) + 16 * Tile::CHAIN_CHANNELS * (ctas + 4))
 }
 
 impl CudaPlan {
+    /// Frames of a batch that a chain of convolutions takes at once; it is launched as often as all of them need. `None` for other steps.
+    pub fn frames_at_once(&self, launch: &Range<usize>) -> Option<usize> {
+        match &self.steps[launch.start].op {
+            CudaOp::Conv(conv) if launch.len() > 1 => {
+                chained_frames(self.batch, conv.ctas.0, &self.limits)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether the CTAs of a launch of several convolutions tell each other the statistics behind the last one.
+    pub fn polls_together(&self, launch: &Range<usize>) -> bool {
+        match (&self.steps[launch.end - 1].op, self.frames_at_once(launch)) {
+            (CudaOp::Conv(last), Some(frames)) => polls(last, frames, &self.limits),
+            _ => false,
+        }
+    }
+
     /// Where the exchange of a launch begins, in bytes: what a chain of other CTAs has left there could be taken for a tag.
     pub fn exchange_at(&self, launch: &Range<usize>) -> usize {
         let before = self.launches.iter().filter(|l| l.start < launch.start);
-        before.map(|l| exchange_bytes(&self.steps, l)).sum()
+        before
+            .map(|l| exchange_bytes(&self.steps, l, &self.limits))
+            .sum()
     }
 }

@@ -111,10 +111,16 @@ impl ConvLaunch {
         } else {
             ""
         };
-        format!(
-            "{family}_{kind}{}x{}{chunked}",
-            self.tile.pixels, self.tile.channels
-        )
+        let Tile {
+            pixels,
+            channels,
+            pieces,
+            ..
+        } = self.tile;
+        match pieces {
+            1 => format!("{family}_{kind}{pixels}x{channels}{chunked}"),
+            _ => format!("{family}_{pieces}x{}x{channels}", pixels / pieces),
+        }
     }
 
     /// How Hopper's main loop walks over the input tile.
@@ -137,6 +143,10 @@ impl ConvLaunch {
                     self.stride,
                 );
                 layout.tile *= self.taps.rows_together(self.main_loop);
+                if self.tile.pieces > 1 {
+                    // A product has a piece.
+                    layout.tile = self.input_tile.0 / self.tile.pieces * layout.row;
+                }
                 layout
             }
         }
@@ -190,7 +200,7 @@ impl ConvLaunch {
     }
 
     /// Whether its CTAs may tell each other their statistics, of which the device holds `resident` at once: some of them wait for all others.
-    fn may_poll(&self, batch: usize, resident: usize) -> bool {
+    pub(super) fn may_poll(&self, batch: usize, resident: usize) -> bool {
         let most_of_group = match self.takes_chains() {
             true => MOST_CHAINED_OF_GROUP,
             false => MOST_POLLED_OF_GROUP,
@@ -201,6 +211,11 @@ impl ConvLaunch {
             && self.ctas.0 <= most_of_group * MOST_PARTS
             && planes * self.ctas.0 <= resident
             && LAUNCHES_AT_ONCE * planes * self.ctas.0.min(MERGING_CTAS) < resident
+    }
+
+    /// Words in which CTAs tell each other the statistics of so many frames: sixteen bytes for each channel of each CTA.
+    pub(super) const fn polled_words(&self, frames: usize) -> usize {
+        4 * frames * self.ctas.1 * self.ctas.0 * self.tile.channels
     }
 
     /// CTAs that the kernel was compiled to let a multiprocessor hold (its launch bounds).
@@ -289,6 +304,7 @@ impl Builder<'_> {
             launch.split = [2, 1].into_iter().find(fits).unwrap_or(0);
         }
         launch.ctas.0 = match launch.split {
+            0 if tile.pieces > 1 => tiles.div_ceil(tile.pieces),
             0 => resident_ctas(tiles, resident, self.limits),
             split => tiles << split,
         };
@@ -438,8 +454,7 @@ impl Builder<'_> {
             let planes = self.batch * launch.ctas.1;
             let (ctas, channels) = (launch.ctas.0, launch.tile.channels);
             if launch.polls {
-                // Sixteen bytes for each channel of each CTA.
-                self.tickets = self.tickets.max(4 * planes * ctas * channels);
+                self.tickets = self.tickets.max(launch.polled_words(self.batch));
             } else {
                 let groups = merge_groups(ctas);
                 self.tickets = self.tickets.max(planes * (groups + 1));

@@ -1,5 +1,7 @@
 //! Which of Hopper's tiles a convolution gets, and what lies in their shared memory.
 
+use std::ops::RangeInclusive;
+
 use super::{
     Builder, Chunking, MOST_SMEM_STEPS, MainLoop, Taps, Tile, block_bytes, block_steps,
     conv::{ConvShape, Fit},
@@ -20,7 +22,8 @@ impl Builder<'_> {
         };
         let ctas = |tile: Tile| {
             let (down, across) = shape.tiles(tile, conv.kernel);
-            down * across * stored_channels(conv.out_channels).div_ceil(tile.channels)
+            let channel_tiles = stored_channels(conv.out_channels).div_ceil(tile.channels);
+            (down * across).div_ceil(tile.pieces) * channel_tiles
         };
         // How many tiles the multiprocessor that has most of them takes one after another.
         let rounds = |tile: Tile| ctas(tile).div_ceil(self.limits.multiprocessors);
@@ -51,9 +54,22 @@ impl Builder<'_> {
         let single = [Tile::SMALL_CHAIN, tile, Tile::LARGE_CHAIN]
             .into_iter()
             .find(|&tile| rounds(tile) <= 1);
-        let deep = shape.stride == 1 && rounds(Tile::DEEP) < rounds(tile);
-        let preferred = single.or(deep.then_some(Tile::DEEP));
-        preferred.into_iter().chain([tile]).collect()
+        if let Some(single) = single {
+            return vec![single, tile];
+        }
+        if shape.stride > 1 {
+            return vec![tile];
+        }
+        // Those of which all that a multiprocessor has stays in shared memory, the fastest first: three pieces are faster than one of 256
+        // pixels, and that is faster than four.
+        let of_chain = conv.in_channels.max(conv.out_channels) <= tile.channels;
+        let pieces = |count: RangeInclusive<usize>| count.map(Tile::of_pieces).filter(|_| of_chain);
+        let staying = pieces(3..=3)
+            .chain([Tile::DEEP])
+            .chain(pieces(4..=Tile::MOST_PIECES))
+            .find(|&tile| rounds(tile) <= 1);
+        let deep = (rounds(Tile::DEEP) < rounds(tile)).then_some(Tile::DEEP);
+        staying.into_iter().chain(deep).chain([tile]).collect()
     }
 
     /// This tile of Hopper's, if all channels fit at once.
@@ -80,14 +96,20 @@ impl Builder<'_> {
                 input_tile.0 * channels * operand / 16 * pitch,
             )
         } else {
+            input_tile.0 *= tile.pieces;
             let channels = stored_channels(conv.in_channels);
-            let pitch = plane_bytes(channels, input_tile.0 * input_tile.1, gathered);
+            let pixels = input_tile.0 * input_tile.1;
+            let pitch = match tile.pieces {
+                1 => plane_bytes(channels, pixels, gathered),
+                // Any odd number of cells spreads 16 planes over the banks.
+                _ => 16 * (pixels | 1),
+            };
             (channels, pitch, channels * operand / 16 * pitch)
         };
         let is_chain = tile.is_chain();
         let value = self.format.storage.bytes();
         // Between the layers of a chain, a tile's values are left where the input was, in all of the tile's channels.
-        let may_be_chained = (is_chain || tile == Tile::DEEP)
+        let may_be_chained = (is_chain || tile == Tile::DEEP || tile.pieces > 1)
             && (shape.phases, shape.stride) == (1, 1)
             && channels <= tile.channels
             && stored_channels(conv.out_channels) <= tile.channels;
@@ -96,10 +118,11 @@ impl Builder<'_> {
             false => 0,
         };
         let staged_bytes = tile.channels / 8 * (16 * tile.pixels + 16);
-        // And of a tile of 256 pixels they always take the input's place on their way out.
+        // And of pieces and of tiles of 256 pixels they always take the input's place on their way out.
         let in_place_bytes = match tile {
             Tile::DEEP => staged_bytes,
-            _ => 0,
+            Tile { pieces: 1, .. } => 0,
+            _ => tile.channels * value / 16 * pitch,
         };
         let tile_bytes = tile_bytes
             .max(shape.sums_bytes(tile, main_loop))

@@ -459,9 +459,10 @@ impl<'a> Builder<'a> {
         let mut steps = self.steps;
         // As of one frame: statistics are merged in the order of the tiles, and a batch is to give the same bits.
         chain::alternate(&of_one, &mut steps);
+        let polled = chain::polled_words(&launches, &steps, self.batch, self.limits);
         let exchange_bytes = launches
             .iter()
-            .map(|launch| chain::exchange_bytes(&steps, launch))
+            .map(|launch| chain::exchange_bytes(&steps, launch, self.limits))
             .sum();
         CudaPlan {
             launches,
@@ -482,7 +483,7 @@ impl<'a> Builder<'a> {
             // Kernels wait for the launch before in the machine code for Hopper, not in what other GPUs may be given.
             has_early_launches: self.limits.compute_capability == (9, 0),
             partial_values: self.partial_values,
-            tickets: self.tickets,
+            tickets: self.tickets.max(polled),
             workspace_bytes: self.workspace_bytes,
             conv_provider: self.library.map(|name| ConvProvider {
                 name: name.to_owned(),

@@ -165,10 +165,23 @@ fn tiles_are_as_large_as_the_multiprocessors_share_is() {
         // Where that leaves multiprocessors idle, tiles of half the size, and where two tiles came to some, one of 192 pixels.
         assert_eq!(fused((256, 256), precision), (Tile::SMALL_CHAIN, 384, 64));
         assert_eq!(fused((480, 640), precision), (Tile::LARGE_CHAIN, 384, 100));
-        // 12 x 20 tiles, two for each of 120 multiprocessors.
+        // Where tiles of 256 pixels came to some multiprocessors twice (9 x 15) and pieces do not: 17 x 30 pieces, four a CTA.
+        assert_eq!(fused((540, 960), precision), (Tile::of_pieces(4), 384, 128));
+        assert_eq!(fused((960, 540), precision), (Tile::of_pieces(4), 384, 128));
+        // One more than four each.
+        assert_eq!(fused((720, 720), precision), (Tile::of_pieces(5), 384, 106));
+        // One tile of 192 pixels too many, but three pieces each.
+        assert_eq!(fused((600, 600), precision), (Tile::of_pieces(3), 384, 121));
+        assert_eq!(fused((640, 640), precision).0, Tile::DEEP);
+        // 23 x 40 pieces, seven for each multiprocessor.
         assert_eq!(
             fused((720, 1280), precision),
-            (Tile::DEEP, DEEP_THREADS, 120)
+            (Tile::of_pieces(7), 384, 132)
+        );
+        // 17 x 30 tiles, four for each of 128 multiprocessors.
+        assert_eq!(
+            fused((1080, 1920), precision),
+            (Tile::DEEP, DEEP_THREADS, 128)
         );
         // A convolution that adds a bias has tiles of 128 pixels.
         assert_eq!(
@@ -177,6 +190,7 @@ fn tiles_are_as_large_as_the_multiprocessors_share_is() {
         );
     }
     assert_eq!(fused((256, 256), Precision::Int8).0, Tile::SMALL_CHAIN);
+    assert_eq!(fused((540, 960), Precision::Int8).0, Tile::of_pieces(4));
     // Two input tiles in four bytes do not fit.
     for precision in [Precision::Tf32, Precision::Mixed] {
         assert_eq!(fused((720, 1280), precision).0, Tile::CHAIN);
@@ -292,7 +306,9 @@ pub(super) fn check(plan: &CudaPlan, device: &DeviceLimits) {
         let first = &plan.steps[alike.start];
         for step in &plan.steps[alike] {
             let (across, channels, images) = step.grid;
-            let ctas = (across * channels * images) as usize;
+            let at_once = plan.frames_at_once(steps).expect("a chain");
+            assert!(at_once <= images as usize);
+            let ctas = (across * channels) as usize * at_once;
             assert!(ctas <= device.multiprocessors, "{}: {ctas}", step.layer);
             assert_eq!(
                 (step.grid, step.block, step.shared_bytes, &step.entry),
@@ -303,7 +319,12 @@ pub(super) fn check(plan: &CudaPlan, device: &DeviceLimits) {
                 let chunking = &launch.chunking;
                 let kept = launch.tile.channels * 2 / 16 * chunking.pitch;
                 assert!(chunking.tile_bytes >= kept, "{}", step.layer);
-                let stream = chunking.channels * 2 * launch.input_tile.0 * launch.input_tile.1;
+                let pixels = launch.input_tile.0 * launch.input_tile.1;
+                // That of pieces is loaded.
+                let stream = match launch.tile.pieces {
+                    1 => chunking.channels * 2 * pixels,
+                    _ => 8 * pixels,
+                };
                 assert!(chunking.shared_bytes >= chunking.tile_bytes + stream);
             }
         }
@@ -316,6 +337,14 @@ pub(super) fn check(plan: &CudaPlan, device: &DeviceLimits) {
         {
             // Their kernels take one tile of a CTA; the plan gives them no layer with a bias.
             assert_eq!(launch.ctas.0, launch.tiles.0 * launch.tiles.1);
+            assert!(launch.phases == 1 && !launch.bias, "{}", step.layer);
+        }
+        if let CudaOp::Conv(launch) = &step.op
+            && launch.tile.pieces > 1
+        {
+            // The kernel takes all of a CTA's at once.
+            let pieces = launch.tiles.0 * launch.tiles.1;
+            assert_eq!(launch.ctas.0, pieces.div_ceil(launch.tile.pieces));
             assert!(launch.phases == 1 && !launch.bias, "{}", step.layer);
         }
         assert!(step.grid.0 > 0 && step.grid.1 > 0 && step.grid.2 > 0);

@@ -119,8 +119,10 @@ pub struct Tile {
     pub pixels: usize,
     /// Channels.
     pub channels: usize,
-    /// Pixels side by side.
+    /// Pixels side by side, of a piece.
     pub columns: usize,
+    /// Pieces that lie anywhere in the map, each with pixels of its own around; 1: the pixels are one rectangle.
+    pub pieces: usize,
 }
 
 impl Tile {
@@ -129,12 +131,13 @@ impl Tile {
             pixels,
             channels,
             columns,
+            pieces: 1,
         }
     }
 
-    /// Pixels one above the other.
+    /// Pixels one above the other, of a piece.
     pub const fn rows(self) -> usize {
-        self.pixels / self.columns
+        self.pixels / self.pieces / self.columns
     }
 
     /// The tile for a layer of `channels` output channels.
@@ -160,14 +163,35 @@ impl Tile {
     /// See [`Self::SMALL_CHAIN`].
     pub const LARGE_CHAIN: Self = Self::new(192, Self::CHAIN_CHANNELS, 8);
 
+    /// Hopper's tile of so many pieces of 8 x 8 pixels, at most [`Self::MOST_PIECES`]. Pieces can be divided among multiprocessors so that each keeps
+    /// all of its own in shared memory from layer to layer, where some would have one larger tile more than has room there.
+    pub const fn of_pieces(pieces: usize) -> Self {
+        Self {
+            pixels: 64 * pieces,
+            channels: Self::CHAIN_CHANNELS,
+            columns: 8,
+            pieces,
+        }
+    }
+
+    /// Most pieces of a CTA.
+    pub const MOST_PIECES: usize = 7;
+
     /// Whether its kernel is that of `kernels/chain_wgmma.cuh`, among Hopper's tiles.
     pub const fn is_chain(self) -> bool {
-        self.channels == Self::CHAIN_CHANNELS && self.columns == Self::CHAIN.columns
+        self.channels == Self::CHAIN_CHANNELS
+            && self.columns == Self::CHAIN.columns
+            && self.pieces == 1
     }
 
     /// Hopper's tile for more than 64 channels where a multiprocessor has several tiles: it is twice as large,
     /// and the next one is loaded while one is multiplied.
     pub const DEEP: Self = Self::new(256, Self::CHAIN_CHANNELS, 16);
+
+    /// Whether its kernel is that of `kernels/deep_wgmma.cuh`, among Hopper's tiles.
+    const fn is_deep(self) -> bool {
+        self.channels == Self::CHAIN_CHANNELS && self.columns == Self::DEEP.columns
+    }
 
     /// For up to 64 channels.
     pub const MIDDLE: Self = Self::new(128, 64, 16);
@@ -231,7 +255,8 @@ pub const fn block_steps(taps: Taps, tile: Tile, main_loop: MainLoop) -> usize {
     match (main_loop, taps, tile.channels) {
         (MainLoop::Wgmma, Taps::PhotoColumns, _) => 9,
         (MainLoop::Wgmma, Taps::ShiftedColumns, _) => 5,
-        (MainLoop::Wgmma, _, 128) if tile.pixels == Tile::DEEP.pixels => 2,
+        // Where most of shared memory is taken by the pixels.
+        (MainLoop::Wgmma, _, 128) if tile.is_deep() || tile.pieces > 5 => 2,
         (MainLoop::Wgmma, _, 128) => 4,
         (MainLoop::Wgmma, _, _) => 8,
         _ => 2,
@@ -286,11 +311,12 @@ pub const fn static_bytes(tile: Tile, main_loop: MainLoop) -> usize {
     };
     let statistics = 4 * (slots + 2 * slots * tile.channels + 3 * 256);
     match main_loop {
-        MainLoop::Wgmma
-            if tile.pixels == Tile::DEEP.pixels && tile.channels == Tile::DEEP.channels =>
-        {
+        MainLoop::Wgmma if tile.is_deep() => {
             let beside = BARRIER_BYTES + ALTERNATION_BARRIER_BYTES;
             (statistics.next_multiple_of(8) + beside).next_multiple_of(128)
+        }
+        MainLoop::Wgmma if tile.pieces > 1 => {
+            (statistics + BARRIER_BYTES + PIECES_BYTES).next_multiple_of(128)
         }
         MainLoop::Wgmma if tile.channels == Tile::CHAIN_CHANNELS => {
             (statistics + BARRIER_BYTES + HALO_BYTES).next_multiple_of(128)
@@ -313,6 +339,8 @@ const BARRIER_BYTES: usize = 256;
 const ALTERNATION_BARRIER_BYTES: usize = 72;
 /// Bytes of the barriers of the warps that bring a chain's halo, of a tag and of the halo's size.
 const HALO_BYTES: usize = 36;
+/// Bytes of the barriers of the warps that bring what is around pieces, of a tag and of the pixels' numbers.
+const PIECES_BYTES: usize = 56;
 /// Bytes of the state of the thread that loads weights, and of what the list of a tile's pixels is one of.
 const WEIGHT_LOADER_BYTES: usize = 32;
 /// Bytes in which eight warps transpose accumulators into packs of channels.

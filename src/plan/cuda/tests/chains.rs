@@ -58,13 +58,37 @@ fn the_residual_layers_are_one_launch_where_the_device_holds_all_of_it() {
             };
             assert_eq!((count, longest.as_str()), expected, "{size:?} {precision}");
         }
-        // 2 x 128 CTAs on 132 multiprocessors.
-        assert_eq!(launches((512, 512), 2, precision, 4).0, 16);
         let together = 7 - usize::from(has_short_values);
+        // 2 x 128 CTAs on 132 multiprocessors: a frame after the other.
+        assert_eq!(launches((512, 512), 2, precision, 4).0, together);
         assert_eq!(launches((128, 128), 3, precision, 4).0, together);
         assert_eq!(launches((512, 512), 1, precision, 1).0, 16);
     }
     assert_eq!(launches((512, 512), 1, Precision::Fp32, 4).0, 16);
+}
+
+/// Frames of a batch go through a chain as many at a time as the device holds, unless launches of single layers fill it much better.
+#[test]
+fn batches_go_through_chains_some_frames_at_a_time() {
+    let mode = Mode::new(Variant::Fused, Precision::Fp16);
+    let frames = |size, batch| {
+        let plan = CudaPlan::new(&published(), size, batch, mode, &DEVICES[4]).expect("a plan");
+        check(&plan, &DEVICES[4]);
+        let chain = plan.launches.iter().find(|steps| steps.len() > 1)?;
+        plan.frames_at_once(chain)
+    };
+    // 64 CTAs a frame, two frames of 132.
+    assert_eq!(frames((256, 256), 1), Some(1));
+    assert_eq!(frames((256, 256), 3), Some(2));
+    assert_eq!(frames((256, 256), 16), Some(2));
+    // 128.
+    assert_eq!(frames((512, 512), 16), Some(1));
+    // 80: two in two launches are as many rounds as without chains, three in three are one more.
+    assert_eq!(frames((240, 320), 2), Some(1));
+    assert_eq!(frames((240, 320), 3), None);
+    // 100: four are as many rounds, sixteen three more of thirteen.
+    assert_eq!(frames((480, 640), 4), Some(1));
+    assert_eq!(frames((480, 640), 16), None);
 }
 
 /// Each chain has a place of its own for what its CTAs tell each other: what one has left could be a tag to another one.
@@ -171,18 +195,23 @@ fn tiles_are_divided_and_taken_in_turns() {
         let launch = conv(size, layer);
         (launch.backwards, launch.turned)
     };
-    for (size, is_deep) in [((512, 512), false), ((720, 1280), true)] {
+    // Residual layers in the launch of the layer in front; in a launch of their own, in pieces; and in large tiles.
+    for (size, is_own, is_deep) in [
+        ((512, 512), false, false),
+        ((720, 1280), true, false),
+        ((1080, 1920), true, true),
+    ] {
         let row = |layer: &str| order(size, layer);
         assert_eq!(
             ["conv1", "conv2", "conv3"].map(|l| row(l).0),
             [false, true, false]
         );
-        // Of a launch of its own where tiles are large, else of that of the layer in front.
-        assert_eq!(row("res1.conv1"), (is_deep, false));
-        assert_eq!(row("res1.conv2"), (is_deep, is_deep));
+        assert_eq!(row("res1.conv1"), (is_own, false));
+        assert_eq!(row("res1.conv2"), (is_own, is_deep));
         // Ten layers that turn end where they would have begun.
+        let ended = is_own == is_deep;
         let behind = ["deconv1", "deconv2", "deconv3"].map(|l| row(l).0);
-        assert_eq!(behind, [true, false, true], "{size:?}");
+        assert_eq!(behind, [ended, !ended, ended], "{size:?}");
     }
 }
 
