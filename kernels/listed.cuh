@@ -117,12 +117,12 @@ template <class P> __device__ __forceinline__ bool is_inner_tile(const P& p, int
     return is_inner_tile(p, first_y, first_x, p.tile_rows);
 }
 
-// Which of an input tile's rows in shared memory a list says, and from which pixel of the map on its places are counted.
+// The rows of an input tile in shared memory that a list is of, and the pixel of the map from which on its places are counted.
 struct ListedRows {
     int first, count, from;
 };
 
-// Tells `pixel(i, place, is_read)` where the pixels of the tile at `first_y`, `first_x` lie in the stored map of S, in bytes from the pixel `rows.from`,
+// Calls `pixel(i, place, is_read)` with where the pixels of the tile at `first_y`, `first_x` lie in the stored map of S, in bytes from the pixel `rows.from`,
 // and in a plane of the tile, with OWNED where a pixel belongs to the block, and whether a tap reads it. THREADS threads call it.
 template <class S, int THREADS, class P, class Pixel>
 __device__ __forceinline__ void each_pixel(const P& p, int thread, int first_y, int first_x, bool inner, int block_rows, int block_columns,
@@ -148,7 +148,7 @@ __device__ __forceinline__ void each_pixel(const P& p, int thread, int first_y, 
 }
 
 // Lists them from the tile's first pixel on, so that tiles that do not touch the map's edges share one list. THREADS threads call it
-// while nobody reads the list. `also(pixel)` is told every pixel.
+// while nobody reads the list. `also(pixel)` is called with every pixel.
 template <class S, int THREADS, class P, class Also>
 __device__ __forceinline__ void list_tile(const P& p, uint2* list, int thread, int first_y, int first_x, bool inner,
                                           int block_rows, int block_columns, Also also) {

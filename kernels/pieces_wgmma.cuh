@@ -119,14 +119,16 @@ __device__ __forceinline__ void compute_pieces(const ChainParams& chain, int at,
 
 // PIECES of a CTA; the parameters say which layers. BYTES: halves are multiplied as bytes.
 template <class S, int PIECES, int STEPS, bool BYTES> __device__ __forceinline__ void convolve_pieces(const ChainParams& chain) {
-    constexpr int BN = 128, AT_ONCE = PIECES > 5 ? 4 : PIECES, LEFT = PIECES - AT_ONCE, PARTS = LEFT > 0 ? 2 : 1, LOADS = 8, EARLY = AT_ONCE == 5 ? BYTES ? 2 : 4 : 8;
+    constexpr int BN = 128, AT_ONCE = PIECES > 5 ? 4 : PIECES, LEFT = PIECES - AT_ONCE, PARTS = LEFT > 0 ? 2 : 1, LOADS = 8;
+    // Loads of the residual stream that a thread of the team has under way; five pieces leave few registers.
+    constexpr int EARLY = AT_ONCE < 5 ? 8 : BYTES ? 2 : 4;
+    constexpr int THREADS = FIRST_OF_HALO + OF_HALO, REGISTERS = 168;
     typedef PiecesAtOnce<S, 0, AT_ONCE, BN, STEPS> First;
     typedef PiecesAtOnce<S, AT_ONCE, LEFT, BN, STEPS> Second;
     typedef typename First::Core::Stream Stream;
     typedef TileGather<S, S, TEAM, EARLY, 6> Gather;
     typedef TileGather<S, S, OF_HALO, (BYTES || AT_ONCE == 5 ? 4 : 6), 4, FIRST_OF_HALO, 3> HaloGather;
     constexpr int PACK = Gather::PACK;
-    // Of 168 for each thread; five pieces leave fewer.
     constexpr int HALO_REGISTERS = BYTES || AT_ONCE == 5 ? 104 : 120;
     static_assert(sizeof(S) == 2, "values lie in the place of the input");
     extern __shared__ __align__(128) char memory[];
@@ -154,7 +156,7 @@ template <class S, int PIECES, int STEPS, bool BYTES> __device__ __forceinline__
     // The barriers are there, and nothing is counted.
     __syncthreads();
     let_next_launch_begin();
-    for (u32 at = 16 * threadIdx.x; at < (u32)p.tile_bytes; at += 16 * 384) store_shared(tile + at, uint4{});
+    for (u32 at = 16 * threadIdx.x; at < (u32)p.tile_bytes; at += 16 * THREADS) store_shared(tile + at, uint4{});
     int first_y, first_x;
     pieces.begin(0, first_y, first_x);
     first_y -= p.origin;
@@ -172,7 +174,7 @@ template <class S, int PIECES, int STEPS, bool BYTES> __device__ __forceinline__
         x -= p.origin;
         const int part = k >= AT_ONCE;
         const ListedRows of_piece{k * pieces.rows, pieces.rows, first_y * p.in_width + first_x};
-        each_pixel<S, 384>(p, threadIdx.x, y, x, is_inner_tile(p, y, x, pieces.rows), pieces.SIDE, pieces.SIDE, of_piece, [&](int, const uint2& pixel, bool is_read) {
+        each_pixel<S, THREADS>(p, threadIdx.x, y, x, is_inner_tile(p, y, x, pieces.rows), pieces.SIDE, pieces.SIDE, of_piece, [&](int, const uint2& pixel, bool is_read) {
             if (pixel.y & OWNED) {
                 own_of(part)[atomicAdd(&of_pieces.own[part], 1)] = pixel;
             } else if (is_read) {
@@ -229,7 +231,7 @@ template <class S, int PIECES, int STEPS, bool BYTES> __device__ __forceinline__
         }
         return;
     }
-    take_registers<(168 * 384 - 128 * HALO_REGISTERS) / 256>();
+    take_registers<(REGISTERS * THREADS - (THREADS - TEAM) * HALO_REGISTERS) / TEAM>();
     wait_for_launch_before();
     Exchange<BN, true> exchange(chain);
     if (threadIdx.x == 0) of_pieces.tag = exchange.tag;

@@ -312,7 +312,7 @@ struct TileGather {
         normalise_loading(f, owned, [&](const uint2& pixel) { return raw(pixel); }, Nothing{});
     }
 
-    // The same where registers hold the residual stream: `stream` was asked for from `first` on.
+    // The same where registers hold the residual stream: `stream` was loaded from `first` on.
     __device__ __forceinline__ void normalise(uint4 (&stream)[DEPTH], const Factors<PACK>& f, bool owned) const {
         if (is_plain()) return normalise_plain(f);
         const Behind then = behind(owned);

@@ -5,8 +5,9 @@
 //! together.
 
 use super::{
-    device_network::{DeviceNetwork, Prepared},
+    device_network::DeviceNetwork,
     driver::{DevicePtr, DriverFailure, Function},
+    launches::Prepared,
 };
 use crate::{
     backend::audit::{Fill, KernelRecord, Work},

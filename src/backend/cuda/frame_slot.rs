@@ -12,8 +12,9 @@ use std::{
 
 use super::{
     composer::Composing,
-    device_network::{DeviceNetwork, Launches},
+    device_network::DeviceNetwork,
     driver::{Driver, DriverFailure, Event, Graph, PinnedPtr, Queue},
+    launches::Launches,
     raw_decoder::Decoding,
     sent_photos::{SentHandle, SentPhotos, SentPlace},
     transfers::{EventList, Pinned},

@@ -6,8 +6,9 @@
 use std::slice::{from_mut, from_ref};
 
 use super::{
-    device_network::{DeviceNetwork, KernelLaunch, Prepared},
+    device_network::DeviceNetwork,
     driver::{DevicePtr, DriverFailure, Function, Queue},
+    launches::{KernelLaunch, Prepared},
     params::KernelParams,
     session::CudaSession,
     transfers::EventList,

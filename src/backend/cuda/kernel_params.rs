@@ -1,19 +1,17 @@
 //! Makes the parameter block of a kernel from a step of the plan.
 
-use std::ops::Range;
-
 use super::{
     driver::DevicePtr,
     params::{
-        AddParams, AffineParams, BiasParams, ChainLayer, ChainParams, ConvParams, FinishParams,
-        KernelParams, LeadingLayer, LoadPhotoParams, MapParams, NormApplyParams, NormPlaneParams,
-        NormResidentParams, NormStatisticsParams, NormaliseParams, PadParams, PartialParams,
-        StoreFloatsParams, StorePictureParams,
+        AddParams, AffineParams, BiasParams, ConvParams, FinishParams, KernelParams,
+        LoadPhotoParams, MapParams, NormApplyParams, NormPlaneParams, NormResidentParams,
+        NormStatisticsParams, NormaliseParams, PadParams, PartialParams, StoreFloatsParams,
+        StorePictureParams,
     },
 };
 use crate::plan::cuda::{
-    ConvId, ConvLaunch, CudaOp, CudaPlan, FLAT_SHARE, LeadingChain, MainLoop, MapId, MemoryLayout,
-    RowPartition, Source, Taps, Target, merge_groups, stored_channels,
+    ConvId, ConvLaunch, CudaOp, CudaPlan, FLAT_SHARE, MainLoop, MapId, MemoryLayout, RowPartition,
+    Source, Taps, Target, merge_groups, stored_channels,
 };
 
 /// The kernels count in 32 bits; no map has more rows, columns or channels.
@@ -21,33 +19,8 @@ pub(super) fn int(value: usize) -> i32 {
     value as i32
 }
 
-/// What a convolution's parameter block says of the shape of a layer in front of a chain, whose steps begin at `walk_first`.
-const fn leading_layer(p: &ConvParams, walk_first: i32) -> LeadingLayer {
-    LeadingLayer {
-        in_scale: p.in_scale,
-        in_mean: p.in_mean,
-        in_beta: p.in_beta,
-        in_height: p.in_height,
-        in_width: p.in_width,
-        in_channels: p.in_channels,
-        stride: p.stride,
-        origin: p.origin,
-        chunk_channels: p.chunk_channels,
-        tile_rows: p.tile_rows,
-        tile_columns: p.tile_columns,
-        pitch: p.pitch,
-        edge: p.edge,
-        upsample: p.upsample,
-        walk_across: p.walk_across,
-        walk_down: p.walk_down,
-        walk_tile: p.walk_tile,
-        walk_blocks: p.walk_blocks,
-        walk_first,
-    }
-}
-
 /// Says where in the input tile each step of a layer begins.
-fn fill_walk(walk: &mut [u32], launch: &ConvLaunch) {
+pub(super) fn fill_walk(walk: &mut [u32], launch: &ConvLaunch) {
     for (at, step) in walk.iter_mut().zip(launch.smem_steps()) {
         *at = step;
     }
@@ -279,30 +252,12 @@ impl ParamsMaker<'_> {
         })
     }
 
-    /// The parameter block of a launch of several steps; `None` where they are not one.
-    pub fn chained(&self, launch: &Range<usize>) -> Option<KernelParams> {
-        let steps = &self.plan.steps[launch.clone()];
-        if let [first, second] = steps
-            && let Some(norm) = self.resident_norm(&first.op, &second.op)
-        {
-            return Some(KernelParams::NormResident(norm));
-        }
-        let launches = steps.iter().map(|step| match &step.op {
-            CudaOp::Conv(launch) if launch.takes_chains() => Some(launch),
-            _ => None,
-        });
-        let launches: Vec<&ConvLaunch> = launches.collect::<Option<_>>()?;
-        let exchange = self.plan.exchange_at(launch);
-        let leading = self.plan.leading(launch);
-        let mut chain = self.chain(exchange, &launches, leading);
-        if self.plan.polls_together(launch) {
-            chain.all.merge_groups = 0;
-        }
-        Some(KernelParams::Chain(chain))
-    }
-
     /// Of a norm's statistics and their application.
-    fn resident_norm(&self, statistics: &CudaOp, apply: &CudaOp) -> Option<NormResidentParams> {
+    pub(super) fn resident_norm(
+        &self,
+        statistics: &CudaOp,
+        apply: &CudaOp,
+    ) -> Option<NormResidentParams> {
         let (
             &CudaOp::NormStatistics {
                 conv,
@@ -335,54 +290,6 @@ impl ParamsMaker<'_> {
             relu: i32::from(relu),
             eps,
         })
-    }
-
-    /// Of layers one after another. `leading`: how the first one is joined with those behind it, where it has another shape.
-    fn chain(
-        &self,
-        exchange: usize,
-        launches: &[&ConvLaunch],
-        leading: Option<LeadingChain>,
-    ) -> ChainParams {
-        let mut chain = ChainParams {
-            exchange: self.at(self.layout.exchange + exchange),
-            count: int(launches.len()),
-            ..ChainParams::default()
-        };
-        // Whose shape is that of all.
-        let shaped = usize::from(leading.is_some());
-        for (at, (layer, launch)) in chain.layers.iter_mut().zip(launches).enumerate() {
-            let p = self.conv(launch);
-            *layer = ChainLayer {
-                input: p.input,
-                skip: p.skip,
-                keep: p.keep,
-                weights: p.weights,
-                output: p.output,
-                gamma: p.gamma,
-                beta: p.beta,
-                relu: p.relu,
-                spare: 0,
-            };
-            chain.all = if at <= shaped {
-                p
-            } else {
-                ConvParams {
-                    gamma: p.gamma,
-                    beta: p.beta,
-                    out_scale: p.out_scale,
-                    out_mean: p.out_mean,
-                    ..chain.all
-                }
-            };
-        }
-        if let (Some(leading), [first, next, ..]) = (leading, launches) {
-            chain.all.ring_stages = int(leading.ring_stages);
-            let behind = next.padded_steps();
-            chain.leading = leading_layer(&self.conv(first), int(behind));
-            fill_walk(&mut chain.all.walk.as_flattened_mut()[behind..], first);
-        }
-        chain
     }
 
     /// The parameter block that writes the network's output before rounding, in place of a step's picture.
@@ -454,7 +361,7 @@ impl ParamsMaker<'_> {
         })
     }
 
-    fn conv(&self, launch: &ConvLaunch) -> ConvParams {
+    pub(super) fn conv(&self, launch: &ConvLaunch) -> ConvParams {
         let conv = &self.plan.convs[launch.conv];
         let memory = &self.layout.convs[launch.conv];
         let (photo_height, photo_width) = self.plan.extended;

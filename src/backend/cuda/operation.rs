@@ -8,9 +8,10 @@ use std::{ops::Range, sync::Arc};
 
 use super::{
     SWEPT_BYTES,
-    device_network::{DeviceNetwork, Launches, SessionDevice, driver_error},
+    device_network::{DeviceNetwork, SessionDevice, driver_error},
     driver::{DevicePtr, Driver, DriverFailure},
     frame_slot::Recording,
+    launches::Launches,
     transfers::EventList,
 };
 use crate::{

@@ -4,9 +4,10 @@
 use std::sync::Arc;
 
 use super::{
-    device_network::{DeviceNetwork, Launches, SessionDevice, driver_error},
+    device_network::{DeviceNetwork, SessionDevice, driver_error},
     driver::{Driver, DriverFailure},
     frame_slot::Recording,
+    launches::Launches,
     transfers::EventList,
 };
 use crate::{

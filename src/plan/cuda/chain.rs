@@ -119,12 +119,7 @@ pub(super) fn launches(
     launches
 }
 
-/// Whether the CTAs of a chain, of so many frames at once, tell each other the statistics behind its last layer.
-fn polls(last: &ConvLaunch, frames: usize, limits: &DeviceLimits) -> bool {
-    last.may_poll(frames, limits.multiprocessors)
-}
-
-/// Words in which the CTAs of these chains tell each other those, of all frames that a launch takes at once.
+/// Words in which the CTAs of these chains tell each other the statistics behind the last layer, of all frames that a launch takes at once.
 pub(super) fn polled_words(
     launches: &[Range<usize>],
     steps: &[CudaStep],
@@ -134,7 +129,8 @@ pub(super) fn polled_words(
     let of_chain = |range: &Range<usize>| match &steps[range.end - 1].op {
         CudaOp::Conv(last) if range.len() > 1 => {
             let frames = chained_frames(batch, last.ctas.0, limits)?;
-            polls(last, frames, limits).then(|| last.polled_words(frames))
+            last.may_poll(frames, limits.multiprocessors)
+                .then(|| last.polled_words(frames))
         }
         _ => None,
     };
@@ -205,7 +201,9 @@ impl CudaPlan {
     /// Whether the CTAs of a launch of several convolutions tell each other the statistics behind the last one.
     pub fn polls_together(&self, launch: &Range<usize>) -> bool {
         match (&self.steps[launch.end - 1].op, self.frames_at_once(launch)) {
-            (CudaOp::Conv(last), Some(frames)) => polls(last, frames, &self.limits),
+            (CudaOp::Conv(last), Some(frames)) => {
+                last.may_poll(frames, self.limits.multiprocessors)
+            }
             _ => false,
         }
     }

@@ -1,7 +1,5 @@
 //! Which of Hopper's tiles a convolution gets, and what lies in their shared memory.
 
-use std::ops::RangeInclusive;
-
 use super::{
     Builder, Chunking, MOST_SMEM_STEPS, MainLoop, Taps, Tile, block_bytes, block_steps,
     conv::{ConvShape, Fit},
@@ -60,14 +58,9 @@ impl Builder<'_> {
         if shape.stride > 1 {
             return vec![tile];
         }
-        // Those of which all that a multiprocessor has stays in shared memory, the fastest first: three pieces are faster than one of 256
-        // pixels, and that is faster than four.
         let of_chain = conv.in_channels.max(conv.out_channels) <= tile.channels;
-        let pieces = |count: RangeInclusive<usize>| count.map(Tile::of_pieces).filter(|_| of_chain);
-        let staying = pieces(3..=3)
-            .chain([Tile::DEEP])
-            .chain(pieces(4..=Tile::MOST_PIECES))
-            .find(|&tile| rounds(tile) <= 1);
+        let staying = (Tile::STAYING.into_iter())
+            .find(|&tile| (of_chain || tile.pieces == 1) && rounds(tile) <= 1);
         let deep = (rounds(Tile::DEEP) < rounds(tile)).then_some(Tile::DEEP);
         staying.into_iter().chain(deep).chain([tile]).collect()
     }
@@ -109,7 +102,7 @@ impl Builder<'_> {
         let is_chain = tile.is_chain();
         let value = self.format.storage.bytes();
         // Between the layers of a chain, a tile's values are left where the input was, in all of the tile's channels.
-        let may_be_chained = (is_chain || tile == Tile::DEEP || tile.pieces > 1)
+        let may_be_chained = tile.channels == Tile::CHAIN_CHANNELS
             && (shape.phases, shape.stride) == (1, 1)
             && channels <= tile.channels
             && stored_channels(conv.out_channels) <= tile.channels;
@@ -118,11 +111,10 @@ impl Builder<'_> {
             false => 0,
         };
         let staged_bytes = tile.channels / 8 * (16 * tile.pixels + 16);
-        // And of pieces and of tiles of 256 pixels they always take the input's place on their way out.
+        // And of a tile of 256 pixels they always take the input's place on their way out, also of more channels than a chain's.
         let in_place_bytes = match tile {
             Tile::DEEP => staged_bytes,
-            Tile { pieces: 1, .. } => 0,
-            _ => tile.channels * value / 16 * pitch,
+            _ => 0,
         };
         let tile_bytes = tile_bytes
             .max(shape.sums_bytes(tile, main_loop))

@@ -11,6 +11,7 @@ mod chain;
 mod constant;
 mod conv;
 mod conv_wgmma;
+mod device_limits;
 mod fused;
 mod general;
 mod joint;
@@ -22,6 +23,7 @@ mod operations;
 mod precision;
 mod resident_norm;
 mod row_partition;
+mod smem_layout;
 mod tiles;
 mod token_parts;
 mod unfused;
@@ -33,6 +35,7 @@ mod tests;
 pub use ceiling::flops_per_clock;
 pub use chain::MOST_CHAINED;
 pub use constant::{Constant, ConstantId, ConstantValues, ConvWeights, Part, WeightOrder};
+pub use device_limits::DeviceLimits;
 pub use general::{
     Attention, AttentionPart, Edge, GeneralConv, GeneralOp, Move, MoveKind, PointFunction,
     Pointwise, ReduceKind, Slice,
@@ -48,6 +51,7 @@ pub use operations::{Operation, OperationKind, OperationPlan};
 pub use precision::{PRECISIONS, mode_supported};
 pub use resident_norm::ResidentNorm;
 pub use row_partition::RowPartition;
+pub use smem_layout::SmemLayout;
 pub use tiles::*;
 pub use token_parts::{TokenPart, TokenPartKind};
 

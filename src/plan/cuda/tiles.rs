@@ -8,7 +8,7 @@
 //! others are loaded. A kernel of several phases computes as many interleaved outputs one after another (four
 //! for an upsampled map), each with its own taps, the positions of the kernel.
 
-use super::Taps;
+use super::{DeviceLimits, Taps};
 use crate::numeric::NumberFormat;
 
 /// Channels of a stored map are a multiple of this.
@@ -72,46 +72,6 @@ pub const fn four_phase_flat_share(storage: NumberFormat) -> f32 {
     }
 }
 
-/// The limits of a GPU that decide a plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DeviceLimits {
-    /// Compute capability, major and minor.
-    pub compute_capability: (i32, i32),
-    /// Streaming multiprocessors.
-    pub multiprocessors: usize,
-    /// Most shared memory of one CTA, static and dynamic together, in bytes.
-    pub shared_bytes_per_cta: usize,
-    /// Shared memory of one multiprocessor, in bytes.
-    pub shared_bytes_per_multiprocessor: usize,
-}
-
-impl DeviceLimits {
-    /// What a device of an older compute capability with as many multiprocessors would have, as far as this one has it:
-    /// shared memory by the CUDA C++ Programming Guide.
-    #[must_use]
-    pub fn as_of(self, compute_capability: (i32, i32)) -> Self {
-        let per_multiprocessor = match compute_capability {
-            (7, _) => 64 << 10,
-            (8, 0) => 164 << 10,
-            (8 | 12, _) => 100 << 10,
-            _ => 228 << 10,
-        };
-        let kept = if compute_capability.0 == 7 {
-            0
-        } else {
-            1 << 10
-        };
-        Self {
-            compute_capability,
-            multiprocessors: self.multiprocessors,
-            shared_bytes_per_cta: self.shared_bytes_per_cta.min(per_multiprocessor - kept),
-            shared_bytes_per_multiprocessor: self
-                .shared_bytes_per_multiprocessor
-                .min(per_multiprocessor),
-        }
-    }
-}
-
 /// Output pixels and channels of one CTA.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Tile {
@@ -163,7 +123,7 @@ impl Tile {
     /// See [`Self::SMALL_CHAIN`].
     pub const LARGE_CHAIN: Self = Self::new(192, Self::CHAIN_CHANNELS, 8);
 
-    /// Hopper's tile of so many pieces of 8 x 8 pixels, at most [`Self::MOST_PIECES`]. Pieces can be divided among multiprocessors so that each keeps
+    /// Hopper's tile of so many pieces of 8 x 8 pixels. Pieces can be divided among multiprocessors so that each keeps
     /// all of its own in shared memory from layer to layer, where some would have one larger tile more than has room there.
     pub const fn of_pieces(pieces: usize) -> Self {
         Self {
@@ -174,8 +134,16 @@ impl Tile {
         }
     }
 
-    /// Most pieces of a CTA.
-    pub const MOST_PIECES: usize = 7;
+    /// Hopper's tiles of which one stays in shared memory from layer to layer where a multiprocessor has no other, the fastest first: three
+    /// pieces are faster than a tile of 256 pixels, and that is faster than four.
+    pub const STAYING: [Self; 6] = [
+        Self::of_pieces(3),
+        Self::DEEP,
+        Self::of_pieces(4),
+        Self::of_pieces(5),
+        Self::of_pieces(6),
+        Self::of_pieces(7),
+    ];
 
     /// Whether its kernel is that of `kernels/chain_wgmma.cuh`, among Hopper's tiles.
     pub const fn is_chain(self) -> bool {
@@ -459,78 +427,6 @@ pub fn wgmma_stages(
         return fits(1);
     }
     fits(2).or_else(|| fits(1))
-}
-
-/// The layout of a tile in shared memory for Hopper's main loop, in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SmemLayout {
-    /// Between core matrices along the channels.
-    pub across: usize,
-    /// Between core matrices along the pixels.
-    pub down: usize,
-    /// From step to step within a tap.
-    pub step: usize,
-    /// From tap to tap downwards.
-    pub row: usize,
-    /// From an even tap to the one to its right.
-    pub even: usize,
-    /// From an odd tap to the one to its right; backwards where the even columns lie apart.
-    pub odd: isize,
-    /// From 64 output pixels to the next 64.
-    pub tile: usize,
-}
-
-impl SmemLayout {
-    /// Over planes of 16-byte cells, `plane` bytes apart, `input_columns` wide.
-    pub const fn over_planes(
-        plane: usize,
-        input_columns: usize,
-        tile_columns: usize,
-        stride: usize,
-    ) -> Self {
-        let row = 16 * input_columns;
-        // With stride 2 the even columns come first, so that every second pixel is a neighbour.
-        let (even, odd) = if stride == 2 {
-            let half = 16 * input_columns.div_ceil(2);
-            (half, 16 - half as isize)
-        } else {
-            (16, 16)
-        };
-        Self {
-            across: plane,
-            down: if tile_columns <= 16 {
-                stride * row
-            } else {
-                128
-            },
-            step: 2 * plane,
-            row,
-            even,
-            odd,
-            tile: match tile_columns {
-                ..=16 => 8 * stride * row,
-                _ => 64 / tile_columns * stride * row,
-            },
-        }
-    }
-
-    /// Where a tap of a row begins.
-    pub const fn tap(&self, column: usize) -> usize {
-        column / 2 * (self.even as isize + self.odd) as usize + column % 2 * self.even
-    }
-
-    /// Over the photo's columns, in `planes` planes of 16-byte cells, `plane` bytes apart, for two rows of the output.
-    pub const fn over_photo(plane: usize, planes: usize) -> Self {
-        Self {
-            across: plane,
-            down: 128,
-            step: 2 * plane,
-            row: 0,
-            even: 16,
-            odd: 16,
-            tile: planes * plane,
-        }
-    }
 }
 
 /// Bytes of each CTA's shared memory that the driver uses.

@@ -1,0 +1,263 @@
+//! The launches of a network in the device's memory: as few as possible for all steps, with the parameters of each, one
+//! after another or recorded as one graph.
+
+use std::{ops::Range, sync::atomic::Ordering};
+
+use super::{
+    convolutions,
+    device_network::DeviceNetwork,
+    driver::{
+        Algorithm, ConvolutionBuffers, DevicePtr, DriverFailure, Function, Graph, LaunchShape,
+    },
+    kernel_params::ParamsMaker,
+    kernels::{Refusal, refused},
+    nvtx,
+    params::KernelParams,
+};
+use crate::{
+    backend::BackendError,
+    plan::cuda::{LibraryConv, MemoryLayout},
+};
+
+/// The range that a profiler shows around the launches of a frame that are not replayed from a graph; the
+/// ranges of the layers lie in it.
+const FRAME_RANGE: &str = "frame";
+
+/// All steps, ready to be launched.
+pub(super) struct Launches {
+    /// Step by step.
+    pub(super) single: Vec<Prepared>,
+    /// As few as possible, several steps in one where the plan has it so and the device holds all their CTAs.
+    pub(super) together: Vec<Together>,
+}
+
+impl Launches {
+    /// The steps that run together, one after another.
+    pub(super) fn steps(&self) -> Vec<Range<usize>> {
+        let steps = self.together.iter().map(|together| together.steps.clone());
+        steps.collect()
+    }
+}
+
+/// What runs some steps.
+pub(super) struct Together {
+    /// The steps.
+    pub(super) steps: Range<usize>,
+    /// One launch, or one after another for some frames of a batch each.
+    pub(super) launches: Vec<Prepared>,
+}
+
+/// One step, or several in one launch, ready to be launched.
+// A session has some hundred of them; that they are copied freely is worth the bytes.
+#[allow(clippy::large_enum_variant)]
+#[derive(Clone, Copy)]
+pub(super) enum Prepared {
+    /// By one of our kernels.
+    Kernel(KernelLaunch),
+    /// By the library of convolutions.
+    Library(Algorithm, ConvolutionBuffers),
+}
+
+/// One launch of a kernel with its parameter block.
+#[derive(Clone, Copy)]
+pub(super) struct KernelLaunch {
+    pub(super) function: Function,
+    pub(super) shape: LaunchShape,
+    pub(super) params: KernelParams,
+}
+
+impl DeviceNetwork {
+    /// Finds the kernels and fills in their parameters, for photos and paintings in this layout.
+    fn prepare(&self, layout: &MemoryLayout) -> Result<Launches, BackendError> {
+        let maker = self.maker_for(layout);
+        let mut single = Vec::with_capacity(self.plan.steps.len());
+        for (step, by_library) in self.plan.steps.iter().zip(&self.by_library) {
+            single.push(match (by_library, maker.params(&step.op)) {
+                (Some((conv, found)), _) => self.library_launch(conv, found.algorithm(), &maker),
+                (None, Some(params)) => Prepared::Kernel(KernelLaunch {
+                    function: self.function(&step.file, &step.entry, step.shared_bytes)?,
+                    shape: LaunchShape {
+                        grid: step.grid,
+                        block: step.block,
+                        shared_bytes: step.shared_bytes,
+                        cooperative: false,
+                        early: self.plan.has_early_launches
+                            && !self.is_plain.load(Ordering::Relaxed)
+                            && step.may_begin_early()
+                            && !single.is_empty(),
+                    },
+                    params,
+                }),
+                (None, None) => continue,
+            });
+        }
+        let mut together = Vec::with_capacity(self.plan.launches.len());
+        for steps in &self.plan.launches {
+            if let Some(launches) = self.chain(&single, steps, &maker)? {
+                let steps = steps.clone();
+                together.push(Together { steps, launches });
+            } else {
+                together.extend(steps.clone().map(|step| Together {
+                    steps: step..step + 1,
+                    launches: vec![single[step]],
+                }));
+            }
+        }
+        Ok(Launches { single, together })
+    }
+
+    /// Several steps as one launch for some frames each, whose CTAs wait for each other; `None` for a single step, and where the driver
+    /// counts fewer CTAs at once than the plan does.
+    fn chain(
+        &self,
+        single: &[Prepared],
+        steps: &Range<usize>,
+        maker: &ParamsMaker<'_>,
+    ) -> Result<Option<Vec<Prepared>>, BackendError> {
+        if steps.len() < 2 || self.is_plain.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        let Prepared::Kernel(first) = single[steps.start] else {
+            return Ok(None);
+        };
+        let at_once = self.plan.frames_at_once(steps);
+        // Of other steps the grid has all frames already.
+        let grid_of = |frames: usize| match at_once {
+            Some(_) => (first.shape.grid.0, first.shape.grid.1, frames as u32),
+            None => first.shape.grid,
+        };
+        let frames = at_once.unwrap_or(self.plan.batch);
+        let mut shape = LaunchShape {
+            cooperative: true,
+            grid: grid_of(frames),
+            ..first.shape
+        };
+        let mut function = first.function;
+        if let Some(joint) = self.plan.joint_kernel(steps) {
+            shape.shared_bytes = joint.shared_bytes;
+            function = self.function(&joint.file, &joint.entry, joint.shared_bytes)?;
+        }
+        let resident = self.driver.resident_ctas(function, shape);
+        let resident = resident.map_err(|f| self.backend_error(f))?;
+        if shape.ctas() > resident {
+            return Ok(None);
+        }
+        let launches = (0..self.plan.batch).step_by(frames).map(|first_frame| {
+            let left = self.plan.batch - first_frame;
+            let params = ParamsMaker {
+                first_frame,
+                ..*maker
+            }
+            .chained(steps)?;
+            Some(Prepared::Kernel(KernelLaunch {
+                function,
+                shape: LaunchShape {
+                    grid: grid_of(left.min(frames)),
+                    ..shape
+                },
+                params,
+            }))
+        });
+        Ok(launches.collect())
+    }
+
+    /// The launch of a convolution that the library computes.
+    pub(super) fn library_launch(
+        &self,
+        conv: &LibraryConv,
+        algorithm: Algorithm,
+        maker: &ParamsMaker<'_>,
+    ) -> Prepared {
+        let buffers = ConvolutionBuffers {
+            input: DevicePtr(maker.map(conv.from)),
+            weights: self.at(self.layout.convs[conv.conv].weights),
+            output: DevicePtr(maker.map(conv.to)),
+            workspace: self.at(self.layout.workspace),
+        };
+        Prepared::Library(algorithm, buffers)
+    }
+
+    pub(super) fn launch(&self, prepared: &Prepared) -> Result<(), DriverFailure> {
+        // SAFETY: the plan decided shape and parameters together, the kernel was found by the plan's name, and
+        // all addresses lie in memory that the session waits for before it frees it. The plan's workspace is as
+        // large as the algorithm needs.
+        unsafe {
+            match prepared {
+                Prepared::Kernel(l) => self.driver.launch(l.function, l.shape, l.params.as_ptr()),
+                Prepared::Library(algorithm, buffers) => {
+                    convolutions::convolve(self.driver.as_ref(), *algorithm, buffers)
+                }
+            }
+        }
+    }
+
+    /// [`Self::launch`], but not before the launch before has ended: an event between them would count its
+    /// neighbours.
+    pub(super) fn launch_alone(&self, prepared: &Prepared) -> Result<(), DriverFailure> {
+        match *prepared {
+            Prepared::Kernel(l) => self.launch(&Prepared::Kernel(KernelLaunch {
+                shape: LaunchShape {
+                    early: false,
+                    ..l.shape
+                },
+                ..l
+            })),
+            Prepared::Library(..) => self.launch(prepared),
+        }
+    }
+
+    /// Hands what is launched of a frame to `launch` one after another, each in a range of its layers' names
+    /// for profilers.
+    pub(super) fn step_by_step(
+        &self,
+        launches: &Launches,
+        mut launch: impl FnMut(&Together) -> Result<(), DriverFailure>,
+    ) -> Result<(), DriverFailure> {
+        let _frame = nvtx::range(FRAME_RANGE);
+        launches.together.iter().try_for_each(|together| {
+            let _layers = nvtx::range(&self.plan.layers(&together.steps));
+            launch(together)
+        })
+    }
+
+    /// Launches what runs some steps.
+    pub(super) fn launch_together(&self, together: &Together) -> Result<(), DriverFailure> {
+        (together.launches.iter()).try_for_each(|prepared| self.launch(prepared))
+    }
+
+    /// The launches for photos and paintings in this layout, and all of them as one graph, which the caller gives
+    /// back. A driver that does not support some way to launch is asked for plain launches from then on.
+    pub(super) fn recorded(
+        &self,
+        layout: &MemoryLayout,
+    ) -> Result<(Launches, Graph), BackendError> {
+        let launches = self.prepare(layout)?;
+        match self.record(&launches) {
+            Ok(graph) => Ok((launches, graph)),
+            Err((_, failure))
+                if failure.is_unsupported() && !self.is_plain.swap(true, Ordering::Relaxed) =>
+            {
+                self.recorded(layout)
+            }
+            Err((Some(entry), failure)) => Err(refused(Refusal::Driver(failure), &entry, |f| {
+                self.backend_error(f)
+            })),
+            Err((None, failure)) => Err(self.backend_error(failure)),
+        }
+    }
+
+    /// The launches as one graph, or the failure and the entry that could not be launched.
+    fn record(&self, launches: &Launches) -> Result<Graph, (Option<String>, DriverFailure)> {
+        self.driver.begin_recording().map_err(|f| (None, f))?;
+        let launched = launches.together.iter().try_for_each(|together| {
+            let entry = || self.plan.entry(&together.steps);
+            (self.launch_together(together)).map_err(|f| (Some(entry()), f))
+        });
+        // Ends the recording after a failure too, or the stream could not be used any more.
+        let graph = self.driver.end_recording().map_err(|f| (None, f));
+        if let (Err(_), Ok(half)) = (&launched, &graph) {
+            self.driver.free_graph(*half);
+        }
+        launched.and(graph)
+    }
+}
