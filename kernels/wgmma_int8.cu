@@ -2,9 +2,11 @@
 // See conv_wgmma.cuh, chain_wgmma.cuh, deep_wgmma.cuh and pieces_wgmma.cuh for what they compute and how the entries are named, and bytes.cuh for
 // what a byte stands for. Only the layers of residual blocks of more than 64 channels have such entries; others take those of fp16.
 //
-// A product of 64 pixels x 128 channels takes 32 clocks and reads 6 KB of shared memory, 192 bytes a clock, where 128 are to be
-// had: so 48 clocks, in place of 64 in fp16. Measured on an NVIDIA H100 (driver 580.159, 2026-11-26): whole frames take
-// 0.99 of fp16's time at 256x256, 0.97 at 512x512, 0.96 at 640x480, 0.94 at 1280x720 and 1920x1080 and 0.93 at 3840x2160.
+// A product of 64 pixels x 128 channels x 32 bytes takes 64 clocks, as one of 16 halves does, and reads 6 KB of shared memory, 96 of 128 bytes
+// a clock: measured with two warpgroups, 64.1 clocks for either (NVIDIA H100, driver 580.159, 2026-11-26). So products take half of the clocks
+// that they take in fp16. What that spares is largely spent on making bytes: a tile's halves are read once for the largest and once more to be
+// converted. Whole frames took 0.99 of fp16's time at 256x256, 0.97 at 512x512, 0.96 at 640x480, 0.94 at 1280x720 and 1920x1080 and 0.93
+// at 3840x2160. Not tried: the range of each channel told along with its statistics, so that the norm can write bytes at once.
 // targets: sm_90a
 #include "deep_wgmma.cuh"
 #include "pieces_wgmma.cuh"
