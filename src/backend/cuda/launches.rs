@@ -226,7 +226,7 @@ impl DeviceNetwork {
     }
 
     /// The launches for photos and paintings in this layout, and all of them as one graph, which the caller gives
-    /// back. A driver that does not support some way to launch is asked for plain launches from then on.
+    /// back. A driver that does not support some way to launch gets plain launches from then on.
     pub(super) fn recorded(
         &self,
         layout: &MemoryLayout,
