@@ -8,8 +8,9 @@
 // converted. Whole frames took 0.99 of fp16's time at 256x256, 0.97 at 512x512, 0.96 at 640x480, 0.94 at 1280x720 and 1920x1080 and 0.93
 // at 3840x2160. Slower (H100, 2026-11-26, in one run): the range of each channel told along with its statistics, so that the norm wrote bytes at once and
 // no tile was read again: 0.153 ms a frame of 0.148 at 256x256, 0.237 of 0.234 at 512x512, 0.671 to 0.676 of 0.664 to 0.668 at 1280x720, 1.36 of 1.30 at
-// 1920x1080, 5.25 of 4.84 at 3840x2160, and 0.42 of 0.43 at 960x540. Gathering ranges, and registers for them and for the factor, cost the warps that store
-// and load more than the two readings cost those that multiply. And a factor for all of a layer has 4 to 9 dB less than one for each tile.
+// 1920x1080, 5.25 of 4.84 at 3840x2160, and 0.42 of 0.43 at 960x540. Probably, not measured: ranges, bytes and the registers for them cost the warps that
+// store and load more than the two readings cost those that multiply. The sample in Candy lost 4 to 10 dB: a factor for all of a layer is coarser than a tile's.
+// racecheck, clean at 512x512 and 1280x720, displayed 5 warnings at 1920x1080, which were not looked into.
 // targets: sm_90a
 #include "deep_wgmma.cuh"
 #include "pieces_wgmma.cuh"
