@@ -141,9 +141,9 @@ pub fn kernel_subjects() -> Result<Vec<Subject>, NetworkError> {
 
 /// A convolution by Winograd's algorithm may have so many times the rms error of a naive run: its transforms
 /// add and subtract, so that intermediate values are large. The rule for the whole picture bounds it further.
-const WINOGRAD_RMS_FACTOR: f64 = 20.0;
+const WINOGRAD_RMS_FACTOR: f64 = 10.0;
 /// The same for the largest error, which lies at the corners of Winograd's tiles.
-const WINOGRAD_LARGEST_FACTOR: f64 = 80.0;
+const WINOGRAD_LARGEST_FACTOR: f64 = 40.0;
 
 fn is_winograd(record: &KernelRecord) -> bool {
     matches!(record.work, Work::Conv { .. }) && record.kernel.starts_with("winograd")

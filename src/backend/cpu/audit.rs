@@ -14,7 +14,7 @@ use crate::{
         audit::{Fill, KernelRecord, Work},
     },
     frame::Frame,
-    plan::cpu::{CpuOp, Gather, MapId},
+    plan::cpu::{Algorithm, CpuOp, Gather, MapId},
     tensor::{Shape, Tensor},
 };
 
@@ -136,8 +136,11 @@ impl CpuSession {
             CpuOp::Add { from, to } => (Work::Add, vec![self.map(to), self.map(from)], Some(to)),
             CpuOp::Store { from } => (Work::Store, vec![self.map(from)], None),
             CpuOp::Fused {
-                conv, gather, to, ..
-            } => return Some(self.fused_reading(conv, gather, to, photo)),
+                conv,
+                algorithm,
+                gather,
+                to,
+            } => return Some(self.fused_reading((conv, algorithm), gather, to, photo)),
         };
         Some(Reading {
             work,
@@ -149,7 +152,7 @@ impl CpuSession {
 
     fn fused_reading(
         &self,
-        conv: usize,
+        (conv, algorithm): (usize, Algorithm),
         gather: Gather,
         to: Option<MapId>,
         photo: &Frame,
@@ -175,8 +178,9 @@ impl CpuSession {
             read: read.clone(),
         });
         // With a norm behind it, the convolution reads how far each value is from its channel's first, or of
-        // bytes how far above its least.
-        let is_centred = to.is_some() && !matches!(gather, Gather::Photo);
+        // bytes how far above its least. Of the photo, only Winograd's algorithm does.
+        let is_exact = matches!(gather, Gather::Photo) && algorithm != Algorithm::BlockedWinograd;
+        let is_centred = to.is_some() && !is_exact;
         let (read, relu) = if is_centred {
             let above_least = matches!(self.weights[conv].packed, Packed::Bytes(_));
             (vec![centred(read, relu, above_least)], false)

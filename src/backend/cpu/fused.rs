@@ -3,13 +3,13 @@
 use super::{
     gather::{Input, MapInput, PhotoInput},
     pack::Packed,
-    rows::{Output, RowConv},
+    rows::{Output, PictureOutput, RowConv},
     session::{CpuSession, PictureTarget, Progress, Shared},
     statistics::{self, merged_extremes, part_len},
-    winograd::WinogradConv,
+    winograd::{RawMap, photo::PhotoConv, picture::PictureConv, tiles::WinogradConv},
 };
 use crate::{
-    plan::cpu::{Algorithm, Gather, Staging, strip_rows},
+    plan::cpu::{Algorithm, Blocks, Gather, Staging, strip_rows},
     quantisation::InputRange,
 };
 
@@ -102,82 +102,129 @@ impl CpuSession {
         let spec = &self.plan.convs[conv];
         let kernels = self.kernels;
         let channels = to.map_or(0, |id| self.plan.maps[id].stored_channels);
-        let raw = to.map(|id| base.0.wrapping_add(self.plan.maps[id].offset));
         let mut parts = std::mem::take(&mut self.parts);
-        let tasks;
         let weights = &self.weights[conv].packed;
-        if let (Algorithm::Winograd, Packed::Single(panels), Input::Map(map), Some(raw)) =
-            (algorithm, weights, input, raw)
-        {
-            let mut layer = WinogradConv {
-                input: map,
-                panels,
-                raw,
-                channels,
-                parts: std::ptr::null_mut(),
-            };
-            tasks = layer.tasks();
-            parts.resize(
-                parts.len().max(tasks * part_len(channels, has_extremes)),
-                0.0,
-            );
-            layer.parts = parts.as_mut_ptr();
-            let layer = &layer;
-            self.for_each_task(tasks, progress, |task, scratch| {
-                // SAFETY: the set was chosen for this processor, pointers come from this session's
-                // plan, and every task index runs once.
-                unsafe { (kernels.winograd)(layer, task, scratch) }
-            });
-        } else {
-            let (height, width) = self.plan.photo;
-            let grid = match (to, algorithm) {
-                (None, _) => (height, width),
-                (Some(_), Algorithm::FourPhase) => input.size(),
-                (Some(id), _) => {
-                    let shape = self.plan.maps[id].shape;
-                    (shape.height, shape.width)
-                }
-            };
-            let mut bias: [f32; 3] = std::array::from_fn(|c| self.weights[conv].bias[c]);
-            if let Packed::Bytes(weights) = weights {
-                bias.iter_mut()
-                    .zip(&weights.constant)
-                    .for_each(|(b, c)| *b += c);
-            }
-            let mut layer = RowConv {
-                input,
-                algorithm,
-                kernel: spec.kernel,
-                stride: spec.stride,
-                upsample: spec.upsample,
-                staging: Staging::of(spec, algorithm, self.plan.variant),
-                weights,
-                grid,
-                output: Output::Picture {
-                    rgba: target.rgba,
-                    floats: target.floats,
-                    bias,
-                    height,
-                    width,
-                },
-            };
-            tasks = layer.tasks();
-            if let Some(raw) = raw {
-                parts.resize(
-                    parts.len().max(tasks * part_len(channels, has_extremes)),
-                    0.0,
-                );
-                layer.output = Output::Map {
-                    raw,
-                    channels,
-                    parts: parts.as_mut_ptr(),
+        let size_of = |id: usize| {
+            let shape = self.plan.maps[id].shape;
+            (shape.height, shape.width)
+        };
+        let mut bias: [f32; 3] = std::array::from_fn(|c| self.weights[conv].bias[c]);
+        if let Packed::Bytes(weights) = weights {
+            (bias.iter_mut().zip(&weights.constant)).for_each(|(b, c)| *b += c);
+        }
+        let picture = PictureOutput {
+            rgba: target.rgba,
+            floats: target.floats,
+            bias,
+            size: self.plan.photo,
+        };
+        let map = to.map(|id| RawMap {
+            raw: base.0.wrapping_add(self.plan.maps[id].offset),
+            size: size_of(id),
+            channels,
+        });
+        let mut statistics_of = |tasks: usize| {
+            let len = tasks * part_len(channels, has_extremes);
+            parts.resize(parts.len().max(len), 0.0);
+            parts.as_mut_ptr()
+        };
+        let tasks;
+        match (algorithm, weights, input, map, Blocks::of(spec)) {
+            (
+                Algorithm::Winograd | Algorithm::DoubledWinograd,
+                Packed::Single(panels),
+                Input::Map(input),
+                Some(output),
+                _,
+            ) => {
+                let mut layer = WinogradConv {
+                    input,
+                    upsample: spec.upsample,
+                    panels,
+                    output,
+                    parts: std::ptr::null_mut(),
                 };
+                tasks = layer.tasks();
+                layer.parts = statistics_of(tasks);
+                let layer = &layer;
+                self.for_each_task(tasks, progress, |task, scratch| {
+                    // SAFETY: the set was chosen for this processor, pointers come from this session's
+                    // plan, and every task index runs once.
+                    unsafe { (kernels.winograd)(layer, task, scratch) }
+                });
             }
-            let layer = &layer;
-            self.for_each_task(tasks, progress, |task, scratch| {
-                // SAFETY: as above.
-                unsafe { (kernels.row_conv)(layer, task, scratch) }
-            });
+            (
+                Algorithm::BlockedWinograd,
+                Packed::Single(panels),
+                Input::Photo(photo),
+                Some(output),
+                Some(blocks),
+            ) => {
+                let mut layer = PhotoConv {
+                    photo,
+                    blocks,
+                    panels,
+                    output,
+                    parts: std::ptr::null_mut(),
+                };
+                tasks = layer.tasks();
+                layer.parts = statistics_of(tasks);
+                let layer = &layer;
+                self.for_each_task(tasks, progress, |task, scratch| {
+                    // SAFETY: as above.
+                    unsafe { (kernels.photo)(layer, task, scratch) }
+                });
+            }
+            (
+                Algorithm::BlockedWinograd,
+                Packed::Single(panels),
+                Input::Map(input),
+                None,
+                Some(blocks),
+            ) => {
+                let layer = &PictureConv {
+                    input,
+                    blocks,
+                    panels,
+                    output: picture,
+                };
+                tasks = layer.tasks();
+                self.for_each_task(tasks, progress, |task, scratch| {
+                    // SAFETY: as above.
+                    unsafe { (kernels.picture)(layer, task, scratch) }
+                });
+            }
+            _ => {
+                let grid = match (map, algorithm) {
+                    (None, _) => picture.size,
+                    (Some(_), Algorithm::FourPhase) => input.size(),
+                    (Some(map), _) => map.size,
+                };
+                let mut layer = RowConv {
+                    input,
+                    algorithm,
+                    kernel: spec.kernel,
+                    stride: spec.stride,
+                    upsample: spec.upsample,
+                    staging: Staging::of(spec, algorithm, self.plan.variant),
+                    weights,
+                    grid,
+                    output: Output::Picture(picture),
+                };
+                tasks = layer.tasks();
+                if let Some(map) = map {
+                    layer.output = Output::Map {
+                        raw: map.raw,
+                        channels,
+                        parts: statistics_of(tasks),
+                    };
+                }
+                let layer = &layer;
+                self.for_each_task(tasks, progress, |task, scratch| {
+                    // SAFETY: as above.
+                    unsafe { (kernels.row_conv)(layer, task, scratch) }
+                });
+            }
         }
         if let Some(norm) = &self.weights[conv].norm {
             let used = &parts[..tasks * part_len(channels, has_extremes)];

@@ -45,7 +45,12 @@ impl PhotoInput {
     /// # Safety
     /// The photo valid.
     #[inline(always)]
-    unsafe fn stage_each(&self, staged: StagedRow, border: Border, each: impl Fn(usize, [u8; 4])) {
+    pub unsafe fn stage_each(
+        &self,
+        staged: StagedRow,
+        border: Border,
+        each: impl Fn(usize, [u8; 4]),
+    ) {
         let row = border.source(staged.row, self.height) * self.width;
         for i in 0..staged.columns {
             let x = border.source(staged.first_column + i as isize, self.width);

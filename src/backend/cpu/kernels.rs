@@ -20,7 +20,11 @@ use super::{
     simd::{self, Simd},
     statistics::{self, Running},
     tiles::{Product, Segment, TileSet, tile_product},
-    winograd::{self, WinogradConv},
+    winograd::{
+        photo::{PhotoConv, photo_task},
+        picture::{PictureConv, picture_task},
+        tiles::{WinogradConv, winograd_task},
+    },
 };
 use crate::{
     graph::{Arithmetic, Pool},
@@ -45,8 +49,12 @@ pub struct KernelSet {
     pub lanes: usize,
     /// See [`rows::row_conv_task`].
     pub row_conv: unsafe fn(&RowConv<'_>, usize, &mut [f32]),
-    /// See [`winograd::winograd_task`].
+    /// See [`winograd_task`].
     pub winograd: unsafe fn(&WinogradConv<'_>, usize, &mut [f32]),
+    /// See [`photo_task`].
+    pub photo: unsafe fn(&PhotoConv<'_>, usize, &mut [f32]),
+    /// See [`picture_task`].
+    pub picture: unsafe fn(&PictureConv<'_>, usize, &mut [f32]),
     /// The register tiles.
     pub tiles: TileSet,
     /// See [`passes::normalise_row`].
@@ -177,7 +185,17 @@ macro_rules! kernel_set {
             $(#[$feature])?
             pub unsafe fn winograd(layer: &WinogradConv<'_>, task: usize, scratch: &mut [f32]) {
                 // SAFETY: as above.
-                unsafe { winograd::winograd_task::<$simd>(layer, task, scratch, &TILES) }
+                unsafe { winograd_task::<$simd>(layer, task, scratch, &TILES) }
+            }
+            $(#[$feature])?
+            pub unsafe fn photo(layer: &PhotoConv<'_>, task: usize, scratch: &mut [f32]) {
+                // SAFETY: as above.
+                unsafe { photo_task::<$simd>(layer, task, scratch, &TILES) }
+            }
+            $(#[$feature])?
+            pub unsafe fn picture(layer: &PictureConv<'_>, task: usize, scratch: &mut [f32]) {
+                // SAFETY: as above.
+                unsafe { picture_task::<$simd>(layer, task, scratch, &TILES) }
             }
             tile_set!(TILES, floats, $simd, $rows, $few $(, #[$feature])?);
             $(#[$feature])?
@@ -312,6 +330,8 @@ macro_rules! kernel_set {
             lanes: <$simd as Simd>::LANES,
             row_conv: $module::row_conv,
             winograd: $module::winograd,
+            photo: $module::photo,
+            picture: $module::picture,
             tiles: $module::TILES,
             normalise_row: $module::normalise_row,
             relu_row: $module::relu_row,

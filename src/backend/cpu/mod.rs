@@ -2,8 +2,9 @@
 //! the machine has.
 //!
 //! `baseline` runs one pass per operation (pad, im2col, multiply, mean and variance, normalise,
-//! ReLU, upsample, add); `fused` folds all of that into the convolutions and uses Winograd, four
-//! small convolutions instead of an upsampled one, and shifted columns for the last layer. Both run
+//! ReLU, upsample, add); `fused` folds all of that into the convolutions and computes those at stride 1 by
+//! Winograd's algorithms. Bytes cannot hold Winograd's sums: int8 computes four small convolutions instead of an
+//! upsampled one, and the last layer as shifted columns. All run
 //! the same register-tile kernels, compiled for each instruction set and chosen at run time.
 //! That is Johnson's network, and what is made of the same patterns. Any other graph has a general plan, in both
 //! variants: one step for each operation, or convolutions with what is around them (`general`).

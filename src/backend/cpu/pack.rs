@@ -6,11 +6,14 @@
 
 use rayon::prelude::*;
 
-use super::bytes::BYTES;
+use super::{
+    bytes::BYTES,
+    winograd::{Doubled, FourOutputs, ThreeOutputs, Transform},
+};
 use crate::{
     plan::{
         ConvLayer,
-        cpu::{Algorithm, WINOGRAD_POINTS, padded_channels},
+        cpu::{Algorithm, Blocks},
         phase_taps,
     },
     quantisation::{InputRange, IntegerWeights},
@@ -132,9 +135,22 @@ pub fn pack(
     stored_inputs: usize,
     lanes: usize,
 ) -> Panels {
-    if algorithm == Algorithm::Winograd {
-        let sides = (conv.in_channels, conv.out_channels);
-        return winograd_panels(sides, weights, &|_| 1.0, stored_inputs, lanes);
+    let channels = (conv.in_channels, conv.out_channels);
+    match algorithm {
+        Algorithm::Winograd => {
+            return winograd_panels::<FourOutputs>(
+                channels,
+                weights,
+                &|_| 1.0,
+                stored_inputs,
+                lanes,
+            );
+        }
+        Algorithm::DoubledWinograd => {
+            return winograd_panels::<Doubled>(channels, weights, &|_| 1.0, stored_inputs, lanes);
+        }
+        Algorithm::BlockedWinograd => return block_panels(conv, weights, stored_inputs, lanes),
+        Algorithm::Direct | Algorithm::FourPhase | Algorithm::ShiftedColumns => {}
     }
     let sides = sides(conv, algorithm, stored_inputs);
     let value = placed(conv, weights, algorithm, stored_inputs);
@@ -147,7 +163,10 @@ pub fn pack(
 fn sides(conv: &ConvLayer, algorithm: Algorithm, stored_inputs: usize) -> (usize, usize, usize) {
     let k = conv.kernel;
     match algorithm {
-        Algorithm::Direct | Algorithm::Winograd => (1, k * k * stored_inputs, conv.out_channels),
+        Algorithm::Direct
+        | Algorithm::Winograd
+        | Algorithm::DoubledWinograd
+        | Algorithm::BlockedWinograd => (1, k * k * stored_inputs, conv.out_channels),
         Algorithm::ShiftedColumns => (1, k * stored_inputs, 3 * k),
         Algorithm::FourPhase => (4, 4 * stored_inputs, conv.out_channels),
     }
@@ -172,7 +191,10 @@ fn placed(
     move |group, depth, n| {
         let (tap, i) = (depth / stored_inputs, depth % stored_inputs);
         match algorithm {
-            Algorithm::Direct | Algorithm::Winograd => at(n, i, tap / k, tap % k),
+            Algorithm::Direct
+            | Algorithm::Winograd
+            | Algorithm::DoubledWinograd
+            | Algorithm::BlockedWinograd => at(n, i, tap / k, tap % k),
             Algorithm::ShiftedColumns => at(n % 3, i, tap, n / 3),
             Algorithm::FourPhase => {
                 let rows = phase_taps(group / 2, tap / 2);
@@ -241,7 +263,7 @@ impl ByteWeights {
         self.integers.fit(&range.step);
         let columns = match self.algorithm {
             Algorithm::ShiftedColumns => self.kernel * self.outputs,
-            Algorithm::Direct | Algorithm::FourPhase | Algorithm::Winograd => self.outputs,
+            _ => self.outputs,
         };
         for (n, scale) in self.scale[..columns].iter_mut().enumerate() {
             *scale = self.integers.scale[n % self.outputs];
@@ -262,7 +284,10 @@ impl ByteWeights {
                 std::array::from_fn(|at| four[at])
             };
             let factors = match algorithm {
-                Algorithm::Direct | Algorithm::Winograd => fours(n, tap),
+                Algorithm::Direct
+                | Algorithm::Winograd
+                | Algorithm::DoubledWinograd
+                | Algorithm::BlockedWinograd => fours(n, tap),
                 Algorithm::ShiftedColumns => fours(n % 3, tap * k + n / 3),
                 Algorithm::FourPhase => {
                     let mut sum = [0i16; BYTES];
@@ -290,60 +315,73 @@ pub enum Packed {
     Bytes(Box<ByteWeights>),
 }
 
-/// Packs a 3x3 convolution's `[out][in][row][column]`, each output channel's times its scale, for Winograd's
-/// algorithm.
-pub fn winograd_panels(
+/// Packs a 3x3 convolution's `[out][in][row][column]`, each output channel's times its scale, for an algorithm of
+/// Winograd's.
+pub fn winograd_panels<T: Transform>(
     (inputs, outputs): (usize, usize),
     weights: &[f32],
     scale: &dyn Fn(usize) -> f64,
     stored_inputs: usize,
     lanes: usize,
 ) -> Panels {
-    let transformed = winograd_weights((inputs, outputs), weights, scale);
-    let outputs_stored = padded_channels(outputs);
-    let value = |point: usize, i: usize, o: usize| {
-        if i < inputs {
-            transformed[(point * inputs + i) * outputs_stored + o]
-        } else {
-            0.0
+    let (groups, depth) = (T::POINTS * T::POINTS, stored_inputs);
+    Panels::new(groups, depth, outputs, lanes, |point, i, o| {
+        if i >= inputs {
+            return 0.0;
         }
-    };
-    Panels::new(WINOGRAD_POINTS, stored_inputs, outputs, lanes, value)
+        let own = &weights[9 * (o * inputs + i)..];
+        (transformed::<T>(point, |y, x| f64::from(own[3 * y + x])) * scale(o)) as f32
+    })
 }
 
-/// G g G^T of F(4x4, 3x3) for every pair of channels, in float64 before rounding:
-/// `[point][input][output, padded]`.
-fn winograd_weights(
-    (inputs, outputs): (usize, usize),
-    weights: &[f32],
-    scale: &dyn Fn(usize) -> f64,
-) -> Vec<f32> {
-    const G: [[f64; 3]; 6] = [
-        [0.25, 0.0, 0.0],
-        [-1.0 / 6.0, -1.0 / 6.0, -1.0 / 6.0],
-        [-1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0],
-        [1.0 / 24.0, 1.0 / 12.0, 1.0 / 6.0],
-        [1.0 / 24.0, -1.0 / 12.0, 1.0 / 6.0],
-        [0.0, 0.0, 1.0],
-    ];
-    let outputs = padded_channels(outputs);
-    let mut result = vec![0.0; WINOGRAD_POINTS * inputs * outputs];
-    for (pair, g) in weights.chunks_exact(9).enumerate() {
-        let (o, i) = (pair / inputs, pair % inputs);
-        let scale = scale(o);
-        for (row, g_row) in G.iter().enumerate() {
-            for (column, g_column) in G.iter().enumerate() {
-                let mut sum = 0.0;
-                for (y, &a) in g_row.iter().enumerate() {
-                    for (x, &b) in g_column.iter().enumerate() {
-                        sum += a * b * f64::from(g[3 * y + x]);
-                    }
-                }
-                result[((row * 6 + column) * inputs + i) * outputs + o] = (sum * scale) as f32;
+/// Packs a convolution's `[out][in][row][column]` in blocks of 3x3 weights: as rows of K where it reads the photo,
+/// otherwise as columns, three colours each.
+fn block_panels(conv: &ConvLayer, weights: &[f32], stored_inputs: usize, lanes: usize) -> Panels {
+    let (k, inputs, outputs) = (conv.kernel, conv.in_channels, conv.out_channels);
+    let side = Blocks::of(conv).map_or(0, |blocks| blocks.side);
+    let at = |point: usize, block: usize, i: usize, o: usize| -> f32 {
+        transformed::<ThreeOutputs>(point, |y, x| {
+            let (y, x) = (block / side * 3 + y, block % side * 3 + x);
+            if y < k && x < k && i < inputs {
+                f64::from(weights[((o * inputs + i) * k + y) * k + x])
+            } else {
+                0.0
             }
+        }) as f32
+    };
+    let (points, blocks) = (ThreeOutputs::POINTS * ThreeOutputs::POINTS, side * side);
+    if conv.reads_photo {
+        Panels::new(
+            points,
+            blocks * stored_inputs,
+            outputs,
+            lanes,
+            |point, depth, o| at(point, depth / stored_inputs, depth % stored_inputs, o),
+        )
+    } else {
+        Panels::new(
+            points,
+            stored_inputs,
+            blocks * outputs,
+            lanes,
+            |point, i, n| at(point, n / outputs, i, n % outputs),
+        )
+    }
+}
+
+/// A point of transformed 3x3 weights, in float64 before rounding.
+fn transformed<T: Transform>(point: usize, weight: impl Fn(usize, usize) -> f64) -> f64 {
+    let (rows, columns) = (
+        &T::WEIGHTS[point / T::POINTS],
+        &T::WEIGHTS[point % T::POINTS],
+    );
+    let mut sum = 0.0;
+    for (y, row) in rows.iter().enumerate() {
+        for (x, column) in columns.iter().enumerate() {
+            sum += row * column * weight(y, x);
         }
     }
-    result
+    sum
 }
 
 #[cfg(test)]
@@ -351,6 +389,7 @@ fn winograd_weights(
 mod tests {
     use super::*;
     use crate::models::johnson::NetworkSpec;
+    use crate::plan::cpu::padded_channels;
 
     #[test]
     fn a_last_narrow_panel_holds_one_vector() {

@@ -9,7 +9,7 @@ use super::{
     bytes::ByteTileSet,
     gather::{Border, Centre, Input, StagedRow},
     pack::{ByteWeights, Packed, Panels},
-    simd::{At, Simd},
+    simd::{At, Simd, copy},
     statistics::Running,
     tiles::{MAX_SEGMENTS, Segment, TileSet},
 };
@@ -27,19 +27,43 @@ pub enum Output {
         /// One part per task, see [`super::statistics::part_len`].
         parts: *mut f32,
     },
-    /// The picture, cropped to `height` x `width`.
-    Picture {
-        /// RGBA bytes; alpha is left alone.
-        rgba: *mut u8,
-        /// Channel-major floats before clamping, when not null; then no bytes are written.
-        floats: *mut f32,
-        /// Added to each colour.
-        bias: [f32; 3],
-        /// Rows.
-        height: usize,
-        /// Columns.
-        width: usize,
-    },
+    /// The picture.
+    Picture(PictureOutput),
+}
+
+/// The picture that is written.
+#[derive(Clone, Copy)]
+pub struct PictureOutput {
+    /// RGBA bytes; alpha is left alone.
+    pub rgba: *mut u8,
+    /// Channel-major floats before clamping, when not null; then no bytes are written.
+    pub floats: *mut f32,
+    /// Added to each colour.
+    pub bias: [f32; 3],
+    /// Rows and columns, to which what is computed is cropped.
+    pub size: (usize, usize),
+}
+
+impl PictureOutput {
+    /// Writes a pixel, to whose colours the bias was added.
+    ///
+    /// # Safety
+    /// The pixel lies inside the picture, and nobody else writes it.
+    #[inline(always)]
+    pub unsafe fn write(&self, y: usize, x: usize, colours: [f32; 3]) {
+        let (height, width) = self.size;
+        let pixel = y * width + x;
+        for (c, value) in colours.into_iter().enumerate() {
+            // SAFETY: the caller's promise.
+            unsafe {
+                if self.floats.is_null() {
+                    *self.rgba.at(4 * pixel + c) = level(value);
+                } else {
+                    *self.floats.at(c * height * width + pixel) = value;
+                }
+            }
+        }
+    }
 }
 
 /// The register tiles that a task uses.
@@ -125,7 +149,7 @@ pub unsafe fn row_conv_task<S: Simd>(
     let (computed, rest) = rest.split_at_mut(layer.staging.out_len());
     let channels = match layer.output {
         Output::Map { channels, .. } => channels,
-        Output::Picture { .. } => 0,
+        Output::Picture(_) => 0,
     };
     // The plan has room for four values of every channel.
     let row = rest.len() / 4;
@@ -177,7 +201,7 @@ pub unsafe fn row_conv_task<S: Simd>(
                 compute_row(layer, &strip, &sum, tiles);
                 match layer.output {
                     Output::Map { .. } => emit_map_row::<S>(layer, &strip, y, phase, &mut running),
-                    Output::Picture { .. } => emit_picture_row(layer, &strip, y),
+                    Output::Picture(_) => emit_picture_row(layer, &strip, y),
                 }
             }
         }
@@ -280,7 +304,10 @@ impl RowSum {
                 pixels: own + layer.kernel - 1,
                 ..centred
             },
-            Algorithm::Direct | Algorithm::Winograd => centred,
+            Algorithm::Direct
+            | Algorithm::Winograd
+            | Algorithm::DoubledWinograd
+            | Algorithm::BlockedWinograd => centred,
         }
     }
 }
@@ -372,7 +399,7 @@ unsafe fn emit_map_row<S: Simd>(
     unsafe {
         for p in 0..pixels {
             let to = raw.at((first + p * step) * channels);
-            std::ptr::copy_nonoverlapping(strip.computed.at(p * stride), to, channels);
+            copy::<S>(strip.computed.at(p * stride), to, channels);
         }
         running.take::<S>(strip.computed, pixels, stride, channels);
     }
@@ -381,22 +408,17 @@ unsafe fn emit_map_row<S: Simd>(
 /// Adds the shifted columns of a computed row and writes the picture's pixels.
 #[inline(always)]
 unsafe fn emit_picture_row(layer: &RowConv<'_>, strip: &Strip, y: usize) {
-    let Output::Picture {
-        rgba,
-        floats,
-        bias,
-        height,
-        width,
-    } = layer.output
-    else {
+    let Output::Picture(picture) = layer.output else {
         return;
     };
+    let (height, width) = picture.size;
     if y >= height {
         return;
     }
     let stride = layer.staging.out_channels;
     for x in strip.first_column..strip.end_column.min(width) {
-        let mut sum = [bias[0], bias[1], bias[2], 0.0];
+        let [red, green, blue] = picture.bias;
+        let mut sum = [red, green, blue, 0.0];
         for k in 0..layer.kernel {
             // SAFETY: pixel x + k of the computed row; the fourth value is of the next column or
             // of the padding and is not used.
@@ -410,17 +432,9 @@ unsafe fn emit_picture_row(layer: &RowConv<'_>, strip: &Strip, y: usize) {
                 *s += p;
             }
         }
-        let pixel = y * width + x;
-        for (c, value) in sum.iter().take(3).enumerate() {
-            // SAFETY: the pixel lies inside the picture and belongs to this task.
-            unsafe {
-                if floats.is_null() {
-                    *rgba.at(4 * pixel + c) = level(*value);
-                } else {
-                    *floats.at(c * height * width + pixel) = *value;
-                }
-            }
-        }
+        let [red, green, blue, _] = sum;
+        // SAFETY: the pixel lies inside the picture and belongs to this task.
+        unsafe { picture.write(y, x, [red, green, blue]) };
     }
 }
 

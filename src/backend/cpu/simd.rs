@@ -153,6 +153,20 @@ unsafe impl Simd for Portable {
     }
 }
 
+/// Copies `values` values, a multiple of the lanes: a call to copy so few would take longer.
+///
+/// # Safety
+/// As [`Simd`]; both are valid for them and do not overlap, or are the same.
+#[inline(always)]
+pub unsafe fn copy<S: Simd>(from: *const f32, to: *mut f32, values: usize) {
+    let mut at = 0;
+    while at < values {
+        // SAFETY: the caller's promise.
+        unsafe { S::store(to.at(at), S::load(from.at(at))) };
+        at += S::LANES;
+    }
+}
+
 /// Implements [`Simd`] with one x86-64 register type.
 #[cfg(target_arch = "x86_64")]
 macro_rules! x86_simd {

@@ -5,6 +5,7 @@
 //! exception: three channels, unpadded (in a [general] plan it is stored as all maps are). Work is cut into strips (rows of one task) and tiles (columns of one
 //! task).
 
+mod blocks;
 pub mod general;
 mod operations;
 mod staging;
@@ -17,15 +18,18 @@ use crate::{
     tensor::Shape,
 };
 
+pub use blocks::Blocks;
 use general::{GeneralBuilder, GeneralOp, GeneralParts};
 pub use operations::{Algorithm, ConvId, CpuOp, Gather};
-pub use staging::{Staging, TILE_SLACK};
+pub use staging::Staging;
 use steps::Builder;
 
 /// Channels of a stored map are a multiple of this: one cache line of f32, the widest vector.
 pub const CHANNEL_ALIGNMENT: usize = 16;
 /// Output columns that one task computes side by side.
 pub const TILE_COLUMNS: usize = 96;
+/// Pixels that the last register tile may run past the end of a row.
+pub const TILE_SLACK: usize = 12;
 /// Output tiles of 4 x 4 pixels that one Winograd task computes together.
 pub const WINOGRAD_TILES: usize = 24;
 /// Upper bound of a session's memory besides values: its plan and the queues of its workers.
@@ -109,9 +113,11 @@ impl CpuVariant {
     pub fn algorithm(self, conv: &ConvLayer) -> Algorithm {
         match (self, conv.kernel, conv.stride, conv.upsample) {
             (Self::Baseline, ..) => Algorithm::Direct,
-            _ if conv.makes_picture => Algorithm::ShiftedColumns,
-            (_, 3, 1, true) => Algorithm::FourPhase,
             // Winograd's sums of inputs and of weights need more bits than a byte has.
+            (Self::Fused, ..) if Blocks::of(conv).is_some() => Algorithm::BlockedWinograd,
+            _ if conv.makes_picture => Algorithm::ShiftedColumns,
+            (Self::Fused, 3, 1, true) if !conv.reads_photo => Algorithm::DoubledWinograd,
+            (_, 3, 1, true) => Algorithm::FourPhase,
             (Self::Fused, 3, 1, false) if !conv.reads_photo => Algorithm::Winograd,
             _ => Algorithm::Direct,
         }
@@ -217,22 +223,6 @@ impl CpuPlan {
         inputs.map(|step| step.output).collect()
     }
 
-    /// Scratch of packing the weights, before the session's other memory is taken, in f32: each worker
-    /// transforms one convolution for Winograd's algorithm.
-    fn packing_len(&self, threads: usize) -> usize {
-        if self.variant == CpuVariant::Baseline {
-            return 0;
-        }
-        let special = (self.convs.iter())
-            .filter(|conv| self.variant.algorithm(conv) == Algorithm::Winograd)
-            .map(|conv| WINOGRAD_POINTS * conv.in_channels * padded_channels(conv.out_channels));
-        let general = self.general.convs.iter().map(|conv| conv.packing_len());
-        let transformed = special.chain(general.filter(|&len| len > 0));
-        let (count, most) =
-            transformed.fold((0, 0), |(count, most), len| (count + 1, len.max(most)));
-        most * threads.clamp(1, count.max(1))
-    }
-
     /// Upper bound of the statistics of a step's tasks, in f32: count, mean and spread, with bytes also the extremes.
     /// A general plan keeps them in a map.
     fn statistics_len(&self) -> usize {
@@ -265,9 +255,8 @@ impl CpuPlan {
     pub fn summary(&self, threads: usize) -> PlanSummary {
         let (height, width) = self.photo;
         let running = self.arena_len + self.scratch_len * threads + self.statistics_len();
-        let floats = self.weights_len
-            + self.convs.iter().map(channel_values).sum::<usize>()
-            + running.max(self.packing_len(threads));
+        let floats =
+            self.weights_len + self.convs.iter().map(channel_values).sum::<usize>() + running;
         // The photo and the painting as bytes, and the extended photo where one is made.
         let pictures = 4 * (2 * height * width + self.extended.0 * self.extended.1);
         PlanSummary {

@@ -2,8 +2,8 @@
 //! computed row.
 
 use super::{
-    Algorithm, CHANNEL_ALIGNMENT, CpuVariant, TILE_COLUMNS, WINOGRAD_POINTS, WINOGRAD_TILES,
-    padded_channels,
+    Algorithm, Blocks, CHANNEL_ALIGNMENT, CpuVariant, TILE_COLUMNS, TILE_SLACK, WINOGRAD_POINTS,
+    WINOGRAD_TILES, padded_channels,
 };
 use crate::plan::ConvLayer;
 
@@ -22,9 +22,6 @@ pub struct Staging {
     /// Values of one computed pixel.
     pub out_channels: usize,
 }
-
-/// Pixels that the last register tile may run past the end of a row.
-pub const TILE_SLACK: usize = 12;
 
 impl Staging {
     /// Staging of a fused convolution.
@@ -47,7 +44,10 @@ impl Staging {
                 out_columns: TILE_COLUMNS + k - 1 + TILE_SLACK,
                 out_channels: (3 * k).next_multiple_of(32),
             },
-            Algorithm::Direct | Algorithm::Winograd => Self {
+            Algorithm::Direct
+            | Algorithm::Winograd
+            | Algorithm::DoubledWinograd
+            | Algorithm::BlockedWinograd => Self {
                 columns: (TILE_COLUMNS + TILE_SLACK - 1) * conv.stride + k,
                 channels,
                 rows: k,
@@ -89,8 +89,12 @@ pub(super) fn fused_scratch(conv: &ConvLayer, algorithm: Algorithm, variant: Cpu
         padded_channels(conv.out_channels),
     );
     let statistics = 4 * outputs.next_multiple_of(32);
-    let work = match algorithm {
-        Algorithm::Winograd => WINOGRAD_POINTS * WINOGRAD_TILES * (inputs + 32) + 16 * 32,
+    let work = match (algorithm, Blocks::of(conv)) {
+        (Algorithm::BlockedWinograd, Some(blocks)) => blocks.scratch(conv),
+        // Doubled, there are fewer points.
+        (Algorithm::Winograd | Algorithm::DoubledWinograd, _) => {
+            WINOGRAD_POINTS * WINOGRAD_TILES * (inputs + 32) + 16 * 32
+        }
         _ => {
             let staging = Staging::of(conv, algorithm, variant);
             staging.ring_floats(variant) + staging.out_len()

@@ -1,8 +1,8 @@
 //! From a graph's groups to the list of steps, and the lifetimes of their maps.
 
 use super::{
-    ConvId, CpuOp, CpuVariant, Gather, MapBuffer, MapId, TILE_COLUMNS, TILE_SLACK, padded_channels,
-    staging::fused_scratch, stored_inputs,
+    Algorithm, ConvId, CpuOp, CpuVariant, Gather, MapBuffer, MapId, TILE_COLUMNS, TILE_SLACK,
+    padded_channels, staging::fused_scratch, stored_inputs,
 };
 use crate::{
     graph::{NodeId, Op, fusion::Group},
@@ -276,6 +276,10 @@ impl<'a> Builder<'a> {
         self.kept[gather.map] = keep;
         let shape = self.grouped.shapes[id];
         let algorithm = self.variant.algorithm(spec);
+        // This kernel keeps nothing of what it reads.
+        if algorithm == Algorithm::BlockedWinograd && keep.is_some() {
+            return None;
+        }
         let to = (group.writes.contains(&id)).then(|| self.map(shape, stored(shape)));
         self.kept[id] = to;
         let kept_elements = keep.map_or(0, |_| input.len());

@@ -119,6 +119,8 @@ pub(super) fn cpu_text(plan: &CpuPlan) -> String {
                 let algorithm = match algorithm {
                     cpu::Algorithm::Direct => "direct",
                     cpu::Algorithm::Winograd => "winograd",
+                    cpu::Algorithm::DoubledWinograd => "doubled-winograd",
+                    cpu::Algorithm::BlockedWinograd => "blocked-winograd",
                     cpu::Algorithm::FourPhase => "four-phase",
                     cpu::Algorithm::ShiftedColumns => "shifted-columns",
                 };

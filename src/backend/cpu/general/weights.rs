@@ -2,7 +2,10 @@
 
 use rayon::prelude::*;
 
-use super::super::pack::{self, Panels};
+use super::super::{
+    pack::{self, Panels},
+    winograd::FourOutputs,
+};
 use crate::{
     network::Network,
     plan::cpu::{
@@ -151,7 +154,7 @@ fn packed(layer: &GeneralConv, network: &Network, lanes: usize) -> PackedGeneral
         ConvAlgorithm::Winograd => {
             let scale = |o: usize| scales[o];
             let stored = padded_channels(ins);
-            vec![pack::winograd_panels(
+            vec![pack::winograd_panels::<FourOutputs>(
                 (ins, outs),
                 &own.weight,
                 &scale,

@@ -3,7 +3,9 @@
 use super::super::{
     simd::{At, Simd},
     tiles::Segment,
-    winograd::{MAX_PANEL, TILE_PIXELS, TileInput, transform_output, transform_tile},
+    winograd::{
+        FourOutputs, MAX_PANEL, TileInput, tiles::TILE_PIXELS, transform_output, transform_tile,
+    },
 };
 use super::{
     conv::ConvStep,
@@ -96,7 +98,10 @@ pub unsafe fn winograd_task<S: Simd>(
     for t in first..end {
         let input = PaddedTile::new(run, &step, t / tile_columns, t % tile_columns);
         // SAFETY: the tile's 36 points lie inside the scratch.
-        unsafe { transform_tile::<S>(&input, inputs, transformed.at((t - first) * inputs)) };
+        unsafe {
+            let to = transformed.at((t - first) * inputs);
+            transform_tile::<S, FourOutputs>(&input, inputs, to, WINOGRAD_TILES * inputs);
+        }
     }
     let panels = &step.packed.panels[0];
     for panel in panels.panels() {
@@ -122,7 +127,11 @@ pub unsafe fn winograd_task<S: Simd>(
             let bias = step.packed.bias.as_ptr().at(panel.first);
             for t in first..end {
                 let from = products.as_ptr().at((t - first) * MAX_PANEL);
-                transform_output::<S>(from, tile, panel.vectors);
+                transform_output::<S, FourOutputs>(
+                    (from, WINOGRAD_TILES * MAX_PANEL),
+                    (tile, MAX_PANEL),
+                    panel.vectors,
+                );
                 let (row, column) = (4 * (t / tile_columns), 4 * (t % tile_columns));
                 for y in 0..(output.height - row).min(4) {
                     for x in 0..(output.width - column).min(4) {

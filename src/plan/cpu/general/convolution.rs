@@ -361,15 +361,4 @@ impl GeneralConv {
         // Folded scales and shifts are kept in double precision while the weights are packed.
         weights + 5 * padded_channels(out_channels)
     }
-
-    /// Scratch of packing its weights, in f32.
-    pub(in crate::plan::cpu) const fn packing_len(&self) -> usize {
-        match self.algorithm {
-            ConvAlgorithm::Winograd => {
-                let outputs = padded_channels(self.conv.out_channels);
-                WINOGRAD_POINTS * self.conv.in_channels * outputs
-            }
-            _ => 0,
-        }
-    }
 }

@@ -1,0 +1,74 @@
+//! Convolutions at stride 1 by Winograd's algorithms: tiles of the input are transformed, multiplied point by point
+//! with transformed weights, and transformed back, which takes fewer multiplications than the direct form.
+//!
+//! - 3x3, of a map as it is (36 products for 16 outputs of 9 weights: a quarter) or doubled (25 for 16: 0.39 of what
+//!   four 2x2 convolutions take): [`tiles`].
+//! - 5x5 to 9x9, in blocks of 3x3 weights whose tiles are multiplied as one sum (25 products for 9 outputs of 9
+//!   weights: 0.31): [`photo`] to a map, [`picture`] from one.
+//!
+//! Rounding errors are larger than those of the direct form and far below one level of the picture.
+
+pub mod photo;
+pub mod picture;
+pub mod tiles;
+mod transform;
+
+pub use transform::{
+    Doubled, FourOutputs, ThreeOutputs, TileInput, Transform, transform_output, transform_tile,
+};
+
+use super::{
+    simd::{At, Simd, copy},
+    statistics::Running,
+};
+
+/// Columns of the widest panel: two vectors of sixteen lanes.
+pub const MAX_PANEL: usize = 32;
+
+/// A raw map that tiles are written to.
+#[derive(Clone, Copy)]
+pub struct RawMap {
+    /// First value, channels-last.
+    pub raw: *mut f32,
+    /// Rows and columns.
+    pub size: (usize, usize),
+    /// Stored channels.
+    pub channels: usize,
+}
+
+impl RawMap {
+    /// Writes what of a tile of `side` x `side` pixels, [`MAX_PANEL`] values apart, lies inside the map and takes it
+    /// into the statistics: `channels` channels from `first` on. Brings those pixels to the front of `tile`.
+    ///
+    /// # Safety
+    /// As [`Simd`]; the tile is this task's own, `running` is that of the channels from `first` on.
+    #[inline(always)]
+    unsafe fn take_tile<S: Simd>(
+        &self,
+        (tile, side): (*mut f32, usize),
+        (row, column): (usize, usize),
+        (first, channels): (usize, usize),
+        running: &mut Running,
+    ) {
+        let (rows, columns) = (
+            (self.size.0 - row).min(side),
+            (self.size.1 - column).min(side),
+        );
+        for y in 0..rows {
+            for x in 0..columns {
+                let pixel = (row + y) * self.size.1 + column + x;
+                // SAFETY: the pixel lies inside the tile and the map; stored channels are whole vectors.
+                unsafe {
+                    let from = tile.at((side * y + x) * MAX_PANEL);
+                    let to = self.raw.at(pixel * self.channels + first);
+                    copy::<S>(from, to, channels);
+                    if columns < side && y > 0 {
+                        std::ptr::copy(from, tile.at((columns * y + x) * MAX_PANEL), MAX_PANEL);
+                    }
+                }
+            }
+        }
+        // SAFETY: so many pixels are at the front.
+        unsafe { running.take::<S>(tile, rows * columns, MAX_PANEL, channels) };
+    }
+}

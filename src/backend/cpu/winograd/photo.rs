@@ -1,0 +1,211 @@
+//! The photo's convolution (5x5 to 9x9) in blocks of 3x3 weights, each by Winograd's F(3x3, 3x3).
+//!
+//! Blocks lie as far from each other as tiles do, so that a tile is transformed once for all blocks, and products of
+//! all blocks are one sum: three channels of each tile in a row of tiles lie side by side, those of neighbouring
+//! blocks with them, and every row of blocks is a stretch of K. A task computes some rows of tiles.
+
+use super::super::{
+    gather::{Border, PhotoInput, StagedRow},
+    pack::Panels,
+    simd::{At, Simd},
+    statistics::{Running, part_len},
+    tiles::{Segment, TileSet},
+};
+use super::{
+    MAX_PANEL, RawMap, ThreeOutputs, TileInput, Transform,
+    transform::{transform_output, transform_tile},
+};
+use crate::plan::cpu::{Blocks, TILE_SLACK};
+
+/// Channels of the photo.
+const COLOURS: usize = 3;
+
+/// The convolution.
+pub struct PhotoConv<'a> {
+    /// What is read.
+    pub photo: PhotoInput,
+    /// How the kernel is cut.
+    pub blocks: Blocks,
+    /// Packed, transformed weights: a group for each point.
+    pub panels: &'a Panels,
+    /// Results, of the photo's size.
+    pub output: RawMap,
+    /// One statistics part per task.
+    pub parts: *mut f32,
+}
+
+// SAFETY: tasks read the photo and write disjoint tiles and their own statistics part.
+unsafe impl Sync for PhotoConv<'_> {}
+
+impl PhotoConv<'_> {
+    /// Number of tasks.
+    pub fn tasks(&self) -> usize {
+        Blocks::tasks(self.output.size, Blocks::photo_strip(self.output.size.0))
+    }
+}
+
+/// Staged rows of the photo: every third pixel lies side by side, colour by colour, the other two thirds behind.
+struct StagedRows {
+    start: *mut f32,
+    /// Values of a third.
+    len: usize,
+    /// The first row of the window.
+    first: isize,
+}
+
+impl StagedRows {
+    /// A row of the padded photo; five rows after each other have places of their own.
+    #[inline(always)]
+    fn row(&self, row: isize) -> *mut f32 {
+        let place = row.rem_euclid(ThreeOutputs::WINDOW as isize) as usize;
+        self.start.at(place * 3 * self.len)
+    }
+}
+
+impl TileInput for StagedRows {
+    #[inline(always)]
+    unsafe fn value<S: Simd>(&self, i: usize, j: usize, c: usize) -> S::V {
+        // SAFETY: thirds have room for the next tile's values.
+        unsafe {
+            let third = self.row(self.first + i as isize).at(j % 3 * self.len);
+            S::load(third.at(COLOURS * (j / 3) + c))
+        }
+    }
+}
+
+/// Runs one task.
+///
+/// # Safety
+/// As [`Simd`]; the layer's pointers are valid for its sizes, `scratch` has the plan's length, and no other thread
+/// runs the same task.
+#[inline(always)]
+pub unsafe fn photo_task<S: Simd>(
+    layer: &PhotoConv<'_>,
+    task: usize,
+    scratch: &mut [f32],
+    tiles: &TileSet,
+) {
+    let Blocks {
+        side: blocks,
+        reach,
+    } = layer.blocks;
+    let own = Blocks::task(
+        layer.output.size,
+        Blocks::photo_strip(layer.output.size.0),
+        task,
+    );
+    let across = own.columns.len() + blocks - 1;
+    let points = ThreeOutputs::POINTS * ThreeOutputs::POINTS;
+
+    // The thirds of a staged row are as long as the tiles' points.
+    let third = layer.blocks.photo_point_len();
+    let (staged, rest) = scratch.split_at_mut(ThreeOutputs::WINDOW * 3 * third);
+    let point_len = third;
+    let (transformed, rest) = rest.split_at_mut(blocks * points * point_len);
+    let (products, rest) = rest.split_at_mut((points * Blocks::COLUMNS + TILE_SLACK) * MAX_PANEL);
+    let (tile, rest) = rest.split_at_mut(9 * MAX_PANEL);
+    let (mean, squares) = rest.split_at_mut(rest.len() / 2);
+    let (transformed, tile) = (transformed.as_mut_ptr(), tile.as_mut_ptr());
+    let slot = |row: usize| transformed.at(row % blocks * points * point_len);
+
+    // The first pixel, as `Centre`; levels are exact.
+    // SAFETY: every photo has a first pixel.
+    let first_pixel = unsafe { layer.photo.rgba.cast::<[u8; 4]>().read_unaligned() };
+    let mut rows = StagedRows {
+        start: staged.as_mut_ptr(),
+        len: third,
+        first: 0,
+    };
+    let (mut staged_until, mut transformed_until) = (isize::MIN, 0);
+    let mut count = 0;
+    for tile_row in own.rows.clone() {
+        for row in tile_row.max(transformed_until)..tile_row + blocks {
+            rows.first = (3 * row) as isize - reach as isize;
+            let end = rows.first + ThreeOutputs::WINDOW as isize;
+            for y in rows.first.max(staged_until)..end {
+                let source = StagedRow {
+                    row: y,
+                    first_column: (3 * own.columns.start) as isize - reach as isize,
+                    columns: 3 * across + 2,
+                    owned: None,
+                };
+                let to = rows.row(y);
+                // SAFETY: the thirds have room for the row.
+                unsafe {
+                    layer.photo.stage_each(source, Border::Reflect, |x, pixel| {
+                        let to = to.at(x % 3 * third + x / 3 * COLOURS);
+                        for c in 0..COLOURS {
+                            *to.at(c) = f32::from(pixel[c]) - f32::from(first_pixel[c]);
+                        }
+                    });
+                }
+            }
+            staged_until = end;
+            // SAFETY: the window's rows are staged; the row of tiles has its place.
+            unsafe {
+                let to = slot(row);
+                transform_tile::<S, ThreeOutputs>(&rows, COLOURS * across, to, point_len);
+            }
+        }
+        transformed_until = tile_row + blocks;
+        let mut count_behind = count;
+        for panel in layer.panels.panels() {
+            let width = layer.panels.width(panel);
+            let depth = COLOURS * blocks;
+            // SAFETY: every pointer stays inside scratch, packed weights and the layer's own map.
+            unsafe {
+                for point in 0..points {
+                    let group = layer.panels.group(panel, point);
+                    let segments: [Segment; Blocks::MOST] = std::array::from_fn(|block| Segment {
+                        a: slot(tile_row + block).at(point * point_len).cast_const(),
+                        b: group.at(block * depth * width),
+                        len: depth,
+                    });
+                    tiles.panel_product(
+                        &segments[..blocks],
+                        COLOURS,
+                        own.columns.len(),
+                        (panel.vectors, ()),
+                        products
+                            .as_mut_ptr()
+                            .at(point * Blocks::COLUMNS * MAX_PANEL),
+                        MAX_PANEL,
+                    );
+                }
+                let mut running = Running {
+                    mean: mean.as_mut_ptr().at(panel.first),
+                    squares: squares.as_mut_ptr().at(panel.first),
+                    extremes: None,
+                    count,
+                };
+                let channels = width.min(layer.output.channels - panel.first);
+                for (t, column) in own.columns.clone().enumerate() {
+                    transform_output::<S, ThreeOutputs>(
+                        (
+                            products.as_ptr().at(t * MAX_PANEL),
+                            Blocks::COLUMNS * MAX_PANEL,
+                        ),
+                        (tile, MAX_PANEL),
+                        panel.vectors,
+                    );
+                    let (place, of) = ((3 * tile_row, 3 * column), (panel.first, channels));
+                    (layer.output).take_tile::<S>((tile, 3), place, of, &mut running);
+                }
+                count_behind = running.count;
+            }
+        }
+        count = count_behind;
+    }
+    let running = Running {
+        mean: mean.as_mut_ptr(),
+        squares: squares.as_mut_ptr(),
+        extremes: None,
+        count,
+    };
+    // SAFETY: every task has its own part; means and squares of all channels are written.
+    unsafe {
+        let len = part_len(layer.output.channels, false);
+        let part = std::slice::from_raw_parts_mut(layer.parts.at(task * len), len);
+        running.write(part, layer.output.channels);
+    }
+}

@@ -1,0 +1,180 @@
+//! The picture's convolution (5x5 to 9x9) in blocks of 3x3 weights, each by Winograd's F(3x3, 3x3).
+//!
+//! Blocks lie as far from each other as tiles do, so that a tile is transformed once for all blocks. With three
+//! channels to make, the blocks are the columns of the product: a tile's nine times three sums belong to nine output
+//! tiles, are added up there while they are still transformed, and transformed back once. A task computes some
+//! rows of tiles.
+
+use super::super::{
+    gather::{Border, Centre, MapInput},
+    pack::Panels,
+    rows::PictureOutput,
+    simd::{At, Simd},
+    tiles::{Segment, TileSet},
+};
+use super::{
+    ThreeOutputs, Transform,
+    transform::{MapWindow, transform_output, transform_tile},
+};
+use crate::plan::cpu::{Blocks, TILE_SLACK};
+
+/// Values that are added up at once: three colours and one that is not used.
+const LANES: usize = 4;
+
+/// The convolution.
+pub struct PictureConv<'a> {
+    /// What is read.
+    pub input: MapInput,
+    /// How the kernel is cut.
+    pub blocks: Blocks,
+    /// Packed, transformed weights: a group for each point, with the blocks' colours as columns.
+    pub panels: &'a Panels,
+    /// Results.
+    pub output: PictureOutput,
+}
+
+// SAFETY: tasks read shared inputs and write disjoint pixels.
+unsafe impl Sync for PictureConv<'_> {}
+
+impl PictureConv<'_> {
+    /// Number of tasks.
+    pub fn tasks(&self) -> usize {
+        let size = self.output.size;
+        Blocks::tasks(size, Blocks::picture_strip(size.0))
+    }
+}
+
+/// Runs one task.
+///
+/// # Safety
+/// As [`Simd`]; the layer's pointers are valid for its sizes, `scratch` has the plan's length, and no other thread
+/// runs the same task.
+#[inline(always)]
+pub unsafe fn picture_task<S: Simd>(
+    layer: &PictureConv<'_>,
+    task: usize,
+    scratch: &mut [f32],
+    tiles: &TileSet,
+) {
+    let Blocks {
+        side: blocks,
+        reach,
+    } = layer.blocks;
+    let size = layer.output.size;
+    let own = Blocks::task(size, Blocks::picture_strip(size.0), task);
+    let across = own.columns.len() + blocks - 1;
+    let (inputs, columns) = (layer.input.channels, layer.panels.columns);
+    let points = ThreeOutputs::POINTS * ThreeOutputs::POINTS;
+
+    let most = Blocks::COLUMNS + blocks - 1 + TILE_SLACK;
+    let (transformed, rest) = scratch.split_at_mut(points * most * inputs);
+    let (products, rest) = rest.split_at_mut(most * columns);
+    let line = Blocks::COLUMNS * LANES;
+    let (sums, rest) = rest.split_at_mut(blocks * points * line);
+    let pixels = rest.as_mut_ptr();
+    let transformed = transformed.as_mut_ptr();
+    let sums_of = |row: usize| sums.as_ptr().cast_mut().at(row % blocks * points * line);
+    for row in own.rows.start..own.rows.end + blocks - 1 {
+        let start = |tile: usize| (3 * tile) as isize - reach as isize;
+        for t in 0..across {
+            let corner = (start(row), start(own.columns.start + t));
+            let window = MapWindow::<{ ThreeOutputs::WINDOW }>::new(
+                &layer.input,
+                &Centre::NONE,
+                corner,
+                Border::Reflect,
+                0,
+            );
+            // SAFETY: the tile's points lie inside the scratch.
+            unsafe {
+                let to = transformed.at(t * inputs);
+                transform_tile::<S, ThreeOutputs>(&window, inputs, to, most * inputs);
+            }
+        }
+        for point in 0..points {
+            for panel in layer.panels.panels() {
+                let segment = Segment {
+                    a: transformed.at(point * most * inputs).cast_const(),
+                    b: layer.panels.group(panel, point),
+                    len: inputs,
+                };
+                // SAFETY: every pointer stays inside scratch and packed weights.
+                unsafe {
+                    tiles.panel_product(
+                        &[segment],
+                        inputs,
+                        across,
+                        (panel.vectors, ()),
+                        products.as_mut_ptr().at(panel.first),
+                        columns,
+                    );
+                }
+            }
+            for block in 0..blocks {
+                // The row of output tiles that reads this row of tiles in the given row of blocks.
+                let Some(tile_row) = row.checked_sub(block) else {
+                    break;
+                };
+                if !own.rows.contains(&tile_row) {
+                    continue;
+                }
+                let to = sums_of(tile_row).at(point * line);
+                let from = products.as_ptr().at(block * blocks * 3);
+                // SAFETY: the sums of a point have room for all tiles, four values each; products for the
+                // columns of all blocks and one more.
+                unsafe { add_blocks(from, columns, blocks, block > 0, own.columns.len(), to) };
+            }
+        }
+        if row + 1 < own.rows.start + blocks {
+            continue;
+        }
+        let tile_row = row + 1 - blocks;
+        let vectors = (own.columns.len() * LANES).div_ceil(S::LANES);
+        // SAFETY: all blocks of the row are added up; the pixels are this task's own.
+        unsafe {
+            transform_output::<S, ThreeOutputs>((sums_of(tile_row), line), (pixels, line), vectors);
+            for y in 0..(size.0 - 3 * tile_row).min(3) {
+                for x in 3 * own.columns.start..(3 * own.columns.end).min(size.1) {
+                    let own = x - 3 * own.columns.start;
+                    let from = pixels.at((3 * y + own % 3) * line + own / 3 * LANES);
+                    let sums = from.cast::<[f32; 3]>().read();
+                    let colours = std::array::from_fn(|c| sums[c] + layer.output.bias[c]);
+                    layer.output.write(3 * tile_row + y, x, colours);
+                }
+            }
+        }
+    }
+}
+
+/// Adds the products of a row of blocks up, for `tiles` output tiles: those of each block come from the tile so far
+/// to the right as the block is. To what is there where `is_more`.
+///
+/// # Safety
+/// Valid for all tiles and blocks.
+#[inline(always)]
+unsafe fn add_blocks(
+    from: *const f32,
+    stride: usize,
+    blocks: usize,
+    is_more: bool,
+    tiles: usize,
+    to: *mut f32,
+) {
+    for t in 0..tiles {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let to = to.at(t * LANES).cast::<[f32; LANES]>();
+            let mut sum = if is_more {
+                to.read_unaligned()
+            } else {
+                [0.0; LANES]
+            };
+            for block in 0..blocks {
+                let part = from.at((t + block) * stride + 3 * block);
+                let part = part.cast::<[f32; LANES]>().read_unaligned();
+                sum = std::array::from_fn(|lane| sum[lane] + part[lane]);
+            }
+            to.write_unaligned(sum);
+        }
+    }
+}

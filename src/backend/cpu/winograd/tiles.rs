@@ -1,0 +1,168 @@
+//! 3x3 convolutions, of a map as it is or doubled, in tiles of 4x4 outputs.
+//!
+//! A task takes a run of tiles: it transforms their inputs (normalised, padded and with the residual added while
+//! loading), multiplies the points with the transformed weights, and transforms back, gathering statistics tile by
+//! tile.
+
+use super::super::{
+    gather::{Border, Centre, MapInput},
+    pack::Panels,
+    simd::{At, Simd},
+    statistics::{Running, part_len},
+    tiles::{Segment, TileSet},
+};
+use super::{
+    Doubled, FourOutputs, MAX_PANEL, RawMap, Transform,
+    transform::{MapWindow, transform_output, transform_tile},
+};
+use crate::plan::cpu::WINOGRAD_TILES;
+
+/// Rows and columns of one output tile.
+const SIDE: usize = 4;
+/// Pixels of one output tile.
+pub const TILE_PIXELS: usize = SIDE * SIDE;
+
+/// One layer's convolution.
+pub struct WinogradConv<'a> {
+    /// What is read.
+    pub input: MapInput,
+    /// Whether that is doubled first.
+    pub upsample: bool,
+    /// Packed, transformed weights: a group for each point.
+    pub panels: &'a Panels,
+    /// Results, of the input's size or twice that.
+    pub output: RawMap,
+    /// One statistics part per task.
+    pub parts: *mut f32,
+}
+
+// SAFETY: tasks read shared inputs and write disjoint tiles and their own statistics part.
+unsafe impl Sync for WinogradConv<'_> {}
+
+impl WinogradConv<'_> {
+    fn tile_grid(&self) -> (usize, usize) {
+        let (height, width) = self.output.size;
+        (height.div_ceil(SIDE), width.div_ceil(SIDE))
+    }
+
+    /// Number of tasks.
+    pub fn tasks(&self) -> usize {
+        let (rows, columns) = self.tile_grid();
+        (rows * columns).div_ceil(WINOGRAD_TILES)
+    }
+}
+
+/// Runs one task of a layer.
+///
+/// # Safety
+/// As [`Simd`]; the layer's pointers are valid for its sizes, `scratch` has the plan's length, and
+/// no other thread runs the same task.
+#[inline(always)]
+pub unsafe fn winograd_task<S: Simd>(
+    layer: &WinogradConv<'_>,
+    task: usize,
+    scratch: &mut [f32],
+    tiles: &TileSet,
+) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if layer.upsample {
+            task_of::<S, Doubled, { Doubled::WINDOW }>(layer, task, scratch, tiles);
+        } else {
+            task_of::<S, FourOutputs, { FourOutputs::WINDOW }>(layer, task, scratch, tiles);
+        }
+    }
+}
+
+/// [`winograd_task`] by one algorithm, whose tiles read windows of `WINDOW` x `WINDOW` pixels.
+#[inline(always)]
+unsafe fn task_of<S: Simd, T: Transform, const WINDOW: usize>(
+    layer: &WinogradConv<'_>,
+    task: usize,
+    scratch: &mut [f32],
+    tiles: &TileSet,
+) {
+    let inputs = layer.input.channels;
+    let (tile_rows, tile_columns) = layer.tile_grid();
+    let first = task * WINOGRAD_TILES;
+    let end = (first + WINOGRAD_TILES).min(tile_rows * tile_columns);
+    let points = T::POINTS * T::POINTS;
+
+    let (transformed, rest) = scratch.split_at_mut(T::INPUTS * T::INPUTS * WINOGRAD_TILES * inputs);
+    let (products, rest) = rest.split_at_mut(points * WINOGRAD_TILES * MAX_PANEL);
+    let (tile, rest) = rest.split_at_mut(TILE_PIXELS * MAX_PANEL);
+    let (mean, squares) = rest.split_at_mut(rest.len() / 2);
+    let (transformed, tile) = (transformed.as_mut_ptr(), tile.as_mut_ptr());
+    // SAFETY: the map is valid by the caller's promise.
+    let centre = unsafe { Centre::of::<S>(&layer.input) };
+    // A doubled map that is reflected by one pixel repeats its edge.
+    let (own, border) = match layer.upsample {
+        true => (SIDE / 2, Border::Replicate),
+        false => (SIDE, Border::Reflect),
+    };
+    for t in first..end {
+        let start = |tile: usize| (own * tile) as isize - 1;
+        let corner = (start(t / tile_columns), start(t % tile_columns));
+        let window = MapWindow::<WINDOW>::new(&layer.input, &centre, corner, border, own);
+        let to = transformed.wrapping_add((t - first) * inputs);
+        // SAFETY: the tile exists; `to` and its points lie inside the scratch.
+        unsafe { transform_tile::<S, T>(&window, inputs, to, WINOGRAD_TILES * inputs) };
+    }
+    let mut count = 0;
+    for panel in layer.panels.panels() {
+        let width = layer.panels.width(panel);
+        // SAFETY: every pointer stays inside scratch, packed weights and the layer's own maps.
+        unsafe {
+            for point in 0..points {
+                let input = T::input_of(point / T::POINTS, point % T::POINTS);
+                let segment = Segment {
+                    a: transformed.at(input * WINOGRAD_TILES * inputs).cast_const(),
+                    b: layer.panels.group(panel, point),
+                    len: inputs,
+                };
+                // Always all tiles of the task: the scratch behind the last holds old finite
+                // values, whose products are not read.
+                tiles.panel_product(
+                    &[segment],
+                    inputs,
+                    WINOGRAD_TILES,
+                    (panel.vectors, ()),
+                    products.as_mut_ptr().at(point * WINOGRAD_TILES * MAX_PANEL),
+                    MAX_PANEL,
+                );
+            }
+            // A panel's channels see all pixels of the task before the next panel's do.
+            let mut running = Running {
+                mean: mean.as_mut_ptr().at(panel.first),
+                squares: squares.as_mut_ptr().at(panel.first),
+                extremes: None,
+                count: 0,
+            };
+            let channels = width.min(layer.output.channels - panel.first);
+            for t in first..end {
+                let from = products.as_ptr().at((t - first) * MAX_PANEL);
+                transform_output::<S, T>(
+                    (from, WINOGRAD_TILES * MAX_PANEL),
+                    (tile, MAX_PANEL),
+                    panel.vectors,
+                );
+                let place = (SIDE * (t / tile_columns), SIDE * (t % tile_columns));
+                let of = (panel.first, channels);
+                (layer.output).take_tile::<S>((tile, SIDE), place, of, &mut running);
+            }
+            count = running.count;
+        }
+    }
+    let running = Running {
+        mean: mean.as_mut_ptr(),
+        squares: squares.as_mut_ptr(),
+        extremes: None,
+        count,
+    };
+    // SAFETY: every task has its own part; means and squares of all channels are written.
+    unsafe {
+        let len = part_len(layer.output.channels, false);
+        let part = std::slice::from_raw_parts_mut(layer.parts.at(task * len), len);
+        running.write(part, layer.output.channels);
+    }
+}

@@ -1,0 +1,426 @@
+//! The transforms of Winograd's algorithms (Winograd 1980; Lavin and Gray 2016) for kernels of 3x3 weights: what a
+//! tile's inputs, its products and the weights are multiplied with. They are given for one direction and applied in
+//! both.
+
+use std::{
+    f32::consts::{FRAC_1_SQRT_2, SQRT_2},
+    f64,
+};
+
+use super::super::{
+    gather::{Border, Centre, MapInput},
+    simd::{At, Simd},
+};
+
+/// Most values of a line of a tile.
+const MAX_SIDE: usize = 6;
+
+/// A line of a tile, of which a transform uses as many values as it has.
+pub type Line<V> = [V; MAX_SIDE];
+
+/// One of the algorithms, in one direction.
+pub trait Transform {
+    /// Inputs of a tile.
+    const WINDOW: usize;
+    /// Transformed inputs of a tile.
+    const INPUTS: usize;
+    /// Products of a tile. Those above the transformed inputs read the last of them, with weights of their own.
+    const POINTS: usize;
+    /// Outputs of a tile.
+    const OUTPUTS: usize;
+    /// By product: what each of the three weights is multiplied by.
+    const WEIGHTS: &'static [[f64; 3]];
+
+    /// Transforms a line of inputs.
+    ///
+    /// # Safety
+    /// As [`Simd`].
+    unsafe fn forward<S: Simd>(inputs: Line<S::V>) -> Line<S::V>;
+
+    /// Transforms a line of products back.
+    ///
+    /// # Safety
+    /// As [`Simd`].
+    unsafe fn backward<S: Simd>(products: Line<S::V>) -> Line<S::V>;
+
+    /// The transformed input of a point of both directions.
+    #[inline(always)]
+    fn input_of(row: usize, column: usize) -> usize {
+        row.min(Self::INPUTS - 1) * Self::INPUTS + column.min(Self::INPUTS - 1)
+    }
+}
+
+/// F(4, 3), at 0, -1/√2, 1/√2, -√2, √2 and infinity: six products for four outputs. At -1, 1, -2 and 2 a product may
+/// count eight times in an output, and its rounding error with it; here it is less than three times.
+pub struct FourOutputs;
+
+/// √2³.
+const ROOT_8: f32 = 2.0 * SQRT_2;
+/// 1/√2³.
+const ROOT_EIGHTH: f32 = FRAC_1_SQRT_2 / 2.0;
+
+impl Transform for FourOutputs {
+    const WINDOW: usize = 6;
+    const INPUTS: usize = 6;
+    const POINTS: usize = 6;
+    const OUTPUTS: usize = 4;
+    const WEIGHTS: &'static [[f64; 3]] = &[
+        [1.0, 0.0, 0.0],
+        [-2.0 / 3.0, -f64::consts::SQRT_2 / 3.0, -1.0 / 3.0],
+        [-2.0 / 3.0, f64::consts::SQRT_2 / 3.0, -1.0 / 3.0],
+        [1.0 / 6.0, f64::consts::SQRT_2 / 6.0, 1.0 / 3.0],
+        [1.0 / 6.0, -f64::consts::SQRT_2 / 6.0, 1.0 / 3.0],
+        [0.0, 0.0, 1.0],
+    ];
+
+    #[inline(always)]
+    unsafe fn forward<S: Simd>(d: Line<S::V>) -> Line<S::V> {
+        // SAFETY: the instruction set exists by the caller's promise.
+        unsafe {
+            let (near, far) = (S::splat(FRAC_1_SQRT_2), S::splat(SQRT_2));
+            let (less_near, less_far) = (S::splat(-FRAC_1_SQRT_2), S::splat(-SQRT_2));
+            let (less_half, less_two) = (S::splat(-0.5), S::splat(-2.0));
+            let both = S::splat(-2.5);
+            let even_near = S::mul_add(less_two, d[2], d[4]);
+            let odd_near = S::mul_add(less_two, d[1], d[3]);
+            let even_far = S::mul_add(less_half, d[2], d[4]);
+            let odd_far = S::mul_add(less_half, d[1], d[3]);
+            [
+                S::mul_add(both, d[2], S::add(d[0], d[4])),
+                S::mul_add(near, odd_near, even_near),
+                S::mul_add(less_near, odd_near, even_near),
+                S::mul_add(far, odd_far, even_far),
+                S::mul_add(less_far, odd_far, even_far),
+                S::mul_add(both, d[3], S::add(d[1], d[5])),
+            ]
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn backward<S: Simd>(m: Line<S::V>) -> Line<S::V> {
+        // SAFETY: the instruction set exists by the caller's promise.
+        unsafe {
+            let (near_sum, near_difference) = (S::add(m[1], m[2]), S::sub(m[1], m[2]));
+            let (far_sum, far_difference) = (S::add(m[3], m[4]), S::sub(m[3], m[4]));
+            let far = S::mul(S::splat(SQRT_2), far_difference);
+            let cubed = S::mul_add(S::splat(ROOT_8), far_difference, m[5]);
+            let last = S::mul_add(S::splat(ROOT_EIGHTH), near_difference, cubed);
+            [
+                S::add(S::add(m[0], near_sum), far_sum),
+                S::mul_add(S::splat(FRAC_1_SQRT_2), near_difference, far),
+                S::mul_add(S::splat(2.0), far_sum, S::mul(S::splat(0.5), near_sum)),
+                last,
+                last,
+                last,
+            ]
+        }
+    }
+}
+
+/// F(3, 3), at 0, 1, -1, 2 and infinity: five products for three outputs.
+pub struct ThreeOutputs;
+
+impl Transform for ThreeOutputs {
+    const WINDOW: usize = 5;
+    const INPUTS: usize = 5;
+    const POINTS: usize = 5;
+    const OUTPUTS: usize = 3;
+    const WEIGHTS: &'static [[f64; 3]] = &[
+        [0.5, 0.0, 0.0],
+        [-0.5, -0.5, -0.5],
+        [-1.0 / 6.0, 1.0 / 6.0, -1.0 / 6.0],
+        [1.0 / 6.0, 1.0 / 3.0, 2.0 / 3.0],
+        [0.0, 0.0, 1.0],
+    ];
+
+    #[inline(always)]
+    unsafe fn forward<S: Simd>(d: Line<S::V>) -> Line<S::V> {
+        // SAFETY: the instruction set exists by the caller's promise.
+        unsafe {
+            let (two, less_two) = (S::splat(2.0), S::splat(-2.0));
+            let (outer, inner) = (S::sub(d[3], d[1]), S::sub(d[3], d[2]));
+            [
+                S::mul_add(two, S::sub(d[0], d[2]), outer),
+                S::mul_add(less_two, d[1], inner),
+                S::mul_add(two, S::sub(d[1], d[2]), inner),
+                outer,
+                S::mul_add(less_two, outer, S::sub(d[4], d[2])),
+                outer,
+            ]
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn backward<S: Simd>(m: Line<S::V>) -> Line<S::V> {
+        // SAFETY: the instruction set exists by the caller's promise.
+        unsafe {
+            let (sum, difference) = (S::add(m[1], m[2]), S::sub(m[1], m[2]));
+            let last = S::add(S::mul_add(S::splat(4.0), m[3], sum), m[4]);
+            [
+                S::add(S::add(m[0], m[3]), sum),
+                S::mul_add(S::splat(2.0), m[3], difference),
+                last,
+                last,
+                last,
+                last,
+            ]
+        }
+    }
+}
+
+/// Two pixels of a map that is doubled (nearest neighbour) before the convolution: five products for four outputs.
+///
+/// Of the pixels a, b, c, d, doubled to a, b, b, c, c, d, and the weights u, v, w, with s = u + v + w, the products
+/// are `s/2 (b+c)`, `u (c-a)`, `w (d-b)`, `v/2 (c-b)` and `(w-u)/2 (c-b)`; each output is a sum of some of them, as
+/// comparing coefficients shows. F(4, 3) of the doubled line has as many, because that at -1 is always zero, but its
+/// factors are up to 8.
+pub struct Doubled;
+
+impl Transform for Doubled {
+    const WINDOW: usize = 4;
+    const INPUTS: usize = 4;
+    const POINTS: usize = 5;
+    const OUTPUTS: usize = 4;
+    const WEIGHTS: &'static [[f64; 3]] = &[
+        [0.5, 0.5, 0.5],
+        [1.0, 0.0, 0.0],
+        [0.0, 0.0, 1.0],
+        [0.0, 0.5, 0.0],
+        [-0.5, 0.0, 0.5],
+    ];
+
+    #[inline(always)]
+    unsafe fn forward<S: Simd>([a, b, c, d, ..]: Line<S::V>) -> Line<S::V> {
+        // SAFETY: the instruction set exists by the caller's promise.
+        unsafe {
+            let step = S::sub(c, b);
+            [S::add(b, c), S::sub(c, a), S::sub(d, b), step, step, step]
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn backward<S: Simd>(m: Line<S::V>) -> Line<S::V> {
+        // SAFETY: the instruction set exists by the caller's promise.
+        unsafe {
+            let (inner, outer) = (S::add(m[0], m[4]), S::sub(m[0], m[4]));
+            let last = S::add(S::add(outer, m[3]), m[2]);
+            [
+                S::sub(S::sub(outer, m[3]), m[1]),
+                S::sub(inner, m[3]),
+                S::add(inner, m[3]),
+                last,
+                last,
+                last,
+            ]
+        }
+    }
+}
+
+/// The inputs of a tile.
+pub trait TileInput {
+    /// The vector of channels from `c` on at row `i` and column `j` of the tile.
+    ///
+    /// # Safety
+    /// As [`Simd`]; the channels are inside the map.
+    unsafe fn value<S: Simd>(&self, i: usize, j: usize, c: usize) -> S::V;
+}
+
+/// The inputs of a tile of a raw map. Keeps the tile's own pixels where the map says where.
+pub struct MapWindow<'a, const SIDE: usize> {
+    map: &'a MapInput,
+    centre: &'a Centre,
+    pixels: [[usize; SIDE]; SIDE],
+    /// Rows and columns behind the first that are the tile's own and inside the map.
+    own: (usize, usize),
+}
+
+impl<'a, const SIDE: usize> MapWindow<'a, SIDE> {
+    /// The window from a row and column of the padded map on. What is kept of it are at most `own` rows and columns,
+    /// behind the first.
+    #[inline(always)]
+    pub fn new(
+        map: &'a MapInput,
+        centre: &'a Centre,
+        (row, column): (isize, isize),
+        border: Border,
+        own: usize,
+    ) -> Self {
+        // Loops, not closures over arrays: those are compiled without the vector instructions, as calls.
+        let (mut columns, mut pixels) = ([0; SIDE], [[0; SIDE]; SIDE]);
+        for (j, x) in columns.iter_mut().enumerate() {
+            *x = border.source(column + j as isize, map.width);
+        }
+        for (i, line) in pixels.iter_mut().enumerate() {
+            let y = border.source(row + i as isize, map.height);
+            for (pixel, x) in line.iter_mut().zip(columns) {
+                *pixel = y * map.width + x;
+            }
+        }
+        let inside = |first: isize, side: usize| own.min(side.saturating_add_signed(-first - 1));
+        Self {
+            map,
+            centre,
+            pixels,
+            own: (inside(row, map.height), inside(column, map.width)),
+        }
+    }
+}
+
+impl<const SIDE: usize> TileInput for MapWindow<'_, SIDE> {
+    #[inline(always)]
+    unsafe fn value<S: Simd>(&self, i: usize, j: usize, c: usize) -> S::V {
+        let pixel = self.pixels[i][j];
+        // SAFETY: all pixels and channels are inside the map.
+        unsafe {
+            let value = self.map.value::<S>(pixel, c);
+            let is_own = (1..=self.own.0).contains(&i) && (1..=self.own.1).contains(&j);
+            if !self.map.keep.is_null() && is_own {
+                S::store(self.map.keep.at(pixel * self.map.channels + c), value);
+            }
+            S::sub(value, self.centre.at::<S>(c))
+        }
+    }
+}
+
+/// Transforms the inputs of a tile; point `p` of channel `c` goes to `to[p * point_stride + c]`.
+///
+/// # Safety
+/// As [`Simd`]; `to` is valid for all points.
+#[inline(always)]
+pub unsafe fn transform_tile<S: Simd, T: Transform>(
+    input: &impl TileInput,
+    channels: usize,
+    to: *mut f32,
+    point_stride: usize,
+) {
+    let mut c = 0;
+    while c < channels {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let zero = S::splat(0.0);
+            let mut columns = [[zero; MAX_SIDE]; MAX_SIDE];
+            for (j, transformed) in columns[..T::WINDOW].iter_mut().enumerate() {
+                let mut column = [zero; MAX_SIDE];
+                for (i, value) in column[..T::WINDOW].iter_mut().enumerate() {
+                    *value = input.value::<S>(i, j, c);
+                }
+                *transformed = T::forward::<S>(column);
+            }
+            for i in 0..T::INPUTS {
+                let row = T::forward::<S>(across(&columns, i, zero));
+                for (j, value) in row[..T::INPUTS].iter().enumerate() {
+                    S::store(to.at((T::INPUTS * i + j) * point_stride + c), *value);
+                }
+            }
+        }
+        c += S::LANES;
+    }
+}
+
+/// Transforms a tile's products back: point `p` of column `n` is read at `from[p * point_stride + n]`, pixel `q`
+/// written at `to[q * pixel_stride + n]`.
+///
+/// # Safety
+/// As [`Simd`]; both are valid for all points and pixels.
+#[inline(always)]
+pub unsafe fn transform_output<S: Simd, T: Transform>(
+    (from, point_stride): (*const f32, usize),
+    (to, pixel_stride): (*mut f32, usize),
+    vectors: usize,
+) {
+    for v in 0..vectors {
+        let n = v * S::LANES;
+        // SAFETY: points and pixels lie inside the scratch.
+        unsafe {
+            let zero = S::splat(0.0);
+            let mut columns = [[zero; MAX_SIDE]; MAX_SIDE];
+            for (j, transformed) in columns[..T::POINTS].iter_mut().enumerate() {
+                let mut column = [zero; MAX_SIDE];
+                for (i, value) in column[..T::POINTS].iter_mut().enumerate() {
+                    *value = S::load(from.at((T::POINTS * i + j) * point_stride + n));
+                }
+                *transformed = T::backward::<S>(column);
+            }
+            for y in 0..T::OUTPUTS {
+                let row = T::backward::<S>(across(&columns, y, zero));
+                for (x, value) in row[..T::OUTPUTS].iter().enumerate() {
+                    S::store(to.at((T::OUTPUTS * y + x) * pixel_stride + n), *value);
+                }
+            }
+        }
+    }
+}
+
+/// The values at one place of all columns.
+#[inline(always)]
+fn across<V: Copy>(columns: &[Line<V>; MAX_SIDE], place: usize, zero: V) -> Line<V> {
+    let mut row = [zero; MAX_SIDE];
+    for (value, column) in row.iter_mut().zip(columns) {
+        *value = column[place];
+    }
+    row
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::backend::cpu::simd::Portable;
+
+    /// Outputs of a line by the algorithm, in single precision.
+    fn outputs<T: Transform>(inputs: &[f32], weights: [f64; 3]) -> Vec<f32> {
+        let line = |values: &[f32]| {
+            let mut line = [[0.0; 4]; MAX_SIDE];
+            for (to, &value) in line.iter_mut().zip(values) {
+                *to = [value; 4];
+            }
+            line
+        };
+        // SAFETY: portable code needs no instructions of its own.
+        let transformed = unsafe { T::forward::<Portable>(line(inputs)) };
+        let product = |(point, factors): (usize, &[f64; 3])| {
+            let weight: f64 = factors.iter().zip(weights).map(|(f, w)| f * w).sum();
+            transformed[point.min(T::INPUTS - 1)][0] * weight as f32
+        };
+        let products: Vec<f32> = T::WEIGHTS.iter().enumerate().map(product).collect();
+        assert_eq!(products.len(), T::POINTS);
+        // SAFETY: as above.
+        let outputs = unsafe { T::backward::<Portable>(line(&products)) };
+        outputs[..T::OUTPUTS].iter().map(|value| value[0]).collect()
+    }
+
+    /// Three weights on a line, as the definition says.
+    fn direct(line: &[f32], weights: [f64; 3]) -> Vec<f32> {
+        let at = |three: &[f32]| -> f64 {
+            let terms = three.iter().zip(weights);
+            terms
+                .map(|(&value, weight)| f64::from(value) * weight)
+                .sum()
+        };
+        line.windows(3).map(|three| at(three) as f32).collect()
+    }
+
+    fn check<T: Transform>(seen: impl Fn(&[f32]) -> Vec<f32>) {
+        let inputs = [3.0, -1.5, 0.25, 7.0, -4.0, 11.0];
+        let inputs = &inputs[..T::WINDOW];
+        let weights = [0.75, -2.0, 5.0];
+        let (got, expected) = (
+            outputs::<T>(inputs, weights),
+            direct(&seen(inputs), weights),
+        );
+        assert_eq!(got.len(), expected.len());
+        for (got, expected) in got.iter().zip(&expected) {
+            assert!((got - expected).abs() < 1e-4, "{got} {expected}");
+        }
+    }
+
+    #[test]
+    fn lines_are_convolved_as_by_the_definition() {
+        check::<FourOutputs>(<[f32]>::to_vec);
+        check::<ThreeOutputs>(<[f32]>::to_vec);
+        // The outermost pixels are seen once, all others twice.
+        check::<Doubled>(|pixels| {
+            let twice: Vec<f32> = pixels.iter().flat_map(|&pixel| [pixel; 2]).collect();
+            twice[1..twice.len() - 1].to_vec()
+        });
+    }
+}
