@@ -2,7 +2,7 @@
 //!
 //! A kernel is right when its rms error is at most twice, and its largest at most four times, that of a naive
 //! computation of the same inputs that rounds where the mode does, plus a floor for sums in single precision;
-//! of a convolution by Winograd's algorithm, twenty and eighty times. Norms also run on values of mean 1000 and
+//! of a convolution by Winograd's algorithm, ten and forty times. Norms also run on values of mean 1000 and
 //! deviation 1, where sums of squares would cancel.
 
 use serde::Serialize;

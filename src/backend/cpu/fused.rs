@@ -6,7 +6,12 @@ use super::{
     rows::{Output, PictureOutput, RowConv},
     session::{CpuSession, PictureTarget, Progress, Shared},
     statistics::{self, merged_extremes, part_len},
-    winograd::{RawMap, photo::PhotoConv, picture::PictureConv, tiles::WinogradConv},
+    winograd::{
+        RawMap,
+        photo::PhotoConv,
+        picture::PictureConv,
+        tiles::{TileKind, WinogradConv},
+    },
 };
 use crate::{
     plan::cpu::{Algorithm, Blocks, Gather, Staging, strip_rows},
@@ -131,7 +136,7 @@ impl CpuSession {
         let tasks;
         match (algorithm, weights, input, map, Blocks::of(spec)) {
             (
-                Algorithm::Winograd | Algorithm::DoubledWinograd,
+                Algorithm::Winograd | Algorithm::DoubledWinograd | Algorithm::StridedWinograd,
                 Packed::Single(panels),
                 Input::Map(input),
                 Some(output),
@@ -139,7 +144,11 @@ impl CpuSession {
             ) => {
                 let mut layer = WinogradConv {
                     input,
-                    upsample: spec.upsample,
+                    kind: match algorithm {
+                        Algorithm::DoubledWinograd => TileKind::Doubled,
+                        Algorithm::StridedWinograd => TileKind::Strided,
+                        _ => TileKind::Plain,
+                    },
                     panels,
                     output,
                     parts: std::ptr::null_mut(),

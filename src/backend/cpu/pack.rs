@@ -8,7 +8,7 @@ use rayon::prelude::*;
 
 use super::{
     bytes::BYTES,
-    winograd::{Doubled, FourOutputs, ThreeOutputs, Transform},
+    winograd::{Doubled, FourOutputs, Strided, ThreeOutputs, Transform},
 };
 use crate::{
     plan::{
@@ -149,6 +149,9 @@ pub fn pack(
         Algorithm::DoubledWinograd => {
             return winograd_panels::<Doubled>(channels, weights, &|_| 1.0, stored_inputs, lanes);
         }
+        Algorithm::StridedWinograd => {
+            return winograd_panels::<Strided>(channels, weights, &|_| 1.0, stored_inputs, lanes);
+        }
         Algorithm::BlockedWinograd => return block_panels(conv, weights, stored_inputs, lanes),
         Algorithm::Direct | Algorithm::FourPhase | Algorithm::ShiftedColumns => {}
     }
@@ -166,6 +169,7 @@ fn sides(conv: &ConvLayer, algorithm: Algorithm, stored_inputs: usize) -> (usize
         Algorithm::Direct
         | Algorithm::Winograd
         | Algorithm::DoubledWinograd
+        | Algorithm::StridedWinograd
         | Algorithm::BlockedWinograd => (1, k * k * stored_inputs, conv.out_channels),
         Algorithm::ShiftedColumns => (1, k * stored_inputs, 3 * k),
         Algorithm::FourPhase => (4, 4 * stored_inputs, conv.out_channels),
@@ -194,6 +198,7 @@ fn placed(
             Algorithm::Direct
             | Algorithm::Winograd
             | Algorithm::DoubledWinograd
+            | Algorithm::StridedWinograd
             | Algorithm::BlockedWinograd => at(n, i, tap / k, tap % k),
             Algorithm::ShiftedColumns => at(n % 3, i, tap, n / 3),
             Algorithm::FourPhase => {
@@ -287,6 +292,7 @@ impl ByteWeights {
                 Algorithm::Direct
                 | Algorithm::Winograd
                 | Algorithm::DoubledWinograd
+                | Algorithm::StridedWinograd
                 | Algorithm::BlockedWinograd => fours(n, tap),
                 Algorithm::ShiftedColumns => fours(n % 3, tap * k + n / 3),
                 Algorithm::FourPhase => {
@@ -324,13 +330,13 @@ pub fn winograd_panels<T: Transform>(
     stored_inputs: usize,
     lanes: usize,
 ) -> Panels {
-    let (groups, depth) = (T::POINTS * T::POINTS, stored_inputs);
-    Panels::new(groups, depth, outputs, lanes, |point, i, o| {
+    let (groups, depth) = (T::WEIGHTS.len() * T::WEIGHTS.len(), stored_inputs);
+    Panels::new(groups, depth, outputs, lanes, |group, i, o| {
         if i >= inputs {
             return 0.0;
         }
         let own = &weights[9 * (o * inputs + i)..];
-        (transformed::<T>(point, |y, x| f64::from(own[3 * y + x])) * scale(o)) as f32
+        (transformed::<T>(group, |y, x| f64::from(own[3 * y + x])) * scale(o)) as f32
     })
 }
 
@@ -369,12 +375,10 @@ fn block_panels(conv: &ConvLayer, weights: &[f32], stored_inputs: usize, lanes: 
     }
 }
 
-/// A point of transformed 3x3 weights, in float64 before rounding.
-fn transformed<T: Transform>(point: usize, weight: impl Fn(usize, usize) -> f64) -> f64 {
-    let (rows, columns) = (
-        &T::WEIGHTS[point / T::POINTS],
-        &T::WEIGHTS[point % T::POINTS],
-    );
+/// A group of transformed 3x3 weights, in float64 before rounding.
+fn transformed<T: Transform>(group: usize, weight: impl Fn(usize, usize) -> f64) -> f64 {
+    let side = T::WEIGHTS.len();
+    let (rows, columns) = (&T::WEIGHTS[group / side], &T::WEIGHTS[group % side]);
     let mut sum = 0.0;
     for (y, row) in rows.iter().enumerate() {
         for (x, column) in columns.iter().enumerate() {

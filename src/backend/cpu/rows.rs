@@ -307,6 +307,7 @@ impl RowSum {
             Algorithm::Direct
             | Algorithm::Winograd
             | Algorithm::DoubledWinograd
+            | Algorithm::StridedWinograd
             | Algorithm::BlockedWinograd => centred,
         }
     }

@@ -168,10 +168,13 @@ pub unsafe fn tile_product<P: Product, const MR: usize, const NV: usize>(
 }
 
 /// Register tiles that cover `rows`: so many of `big` rows, then so many of `small`, with the least
-/// overshoot.
-pub fn tiles_for(rows: usize, big: usize, small: usize) -> (usize, usize) {
+/// overshoot. In 32 bits, because every panel asks and wide divisions take long.
+pub fn tiles_for(rows: u32, big: u32, small: u32) -> (u32, u32) {
     let mut best = (rows.div_ceil(big), 0);
     for smalls in 1..=3 {
+        if best.0 * big + best.1 * small == rows {
+            break;
+        }
         let bigs = rows.saturating_sub(smalls * small).div_ceil(big);
         if bigs * big + smalls * small < best.0 * big + best.1 * small
             && bigs * big + smalls * small >= rows
@@ -214,7 +217,7 @@ impl<A, B, Scale: Copy> TileSet<A, B, Scale> {
         c: *mut f32,
         c_stride: usize,
     ) {
-        let (bigs, smalls) = tiles_for(rows, self.big_rows, self.small_rows);
+        let (bigs, smalls) = tiles_for(rows as u32, self.big_rows as u32, self.small_rows as u32);
         let mut segments = [Segment::EMPTY; MAX_SEGMENTS];
         let segments = &mut segments[..base.len()];
         let mut m = 0;

@@ -30,12 +30,14 @@ pub const CHANNEL_ALIGNMENT: usize = 16;
 pub const TILE_COLUMNS: usize = 96;
 /// Pixels that the last register tile may run past the end of a row.
 pub const TILE_SLACK: usize = 12;
-/// Output tiles of 4 x 4 pixels that one Winograd task computes together.
+/// Output tiles that one Winograd task computes together.
 pub const WINOGRAD_TILES: usize = 24;
 /// Upper bound of a session's memory besides values: its plan and the queues of its workers.
 const BOOKKEEPING_BYTES: u64 = 1 << 16;
-/// Values of one transformed Winograd tile: 6 x 6.
+/// Values of one transformed Winograd tile of 4 x 4 outputs: 6 x 6.
 pub const WINOGRAD_POINTS: usize = 36;
+/// The same of a tile of 3 x 3 outputs at stride 2: 7 x 7.
+pub const STRIDED_POINTS: usize = 49;
 
 /// Channels as stored: padded with zeros.
 pub const fn padded_channels(channels: usize) -> usize {
@@ -119,6 +121,7 @@ impl CpuVariant {
             (Self::Fused, 3, 1, true) if !conv.reads_photo => Algorithm::DoubledWinograd,
             (_, 3, 1, true) => Algorithm::FourPhase,
             (Self::Fused, 3, 1, false) if !conv.reads_photo => Algorithm::Winograd,
+            (Self::Fused, 3, 2, false) if !conv.reads_photo => Algorithm::StridedWinograd,
             _ => Algorithm::Direct,
         }
     }
@@ -237,7 +240,7 @@ impl CpuPlan {
         let of = |map: &MapBuffer| {
             let Shape { height, width, .. } = map.shape;
             let strips = height.div_ceil(strip_rows(height)) * width.div_ceil(TILE_COLUMNS);
-            let tiles = height.div_ceil(4) * width.div_ceil(4);
+            let tiles = height.div_ceil(3) * width.div_ceil(3);
             let tasks = strips.max(tiles.div_ceil(WINOGRAD_TILES));
             tasks * (1 + values * map.stored_channels)
         };

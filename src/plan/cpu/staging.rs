@@ -2,8 +2,8 @@
 //! computed row.
 
 use super::{
-    Algorithm, Blocks, CHANNEL_ALIGNMENT, CpuVariant, TILE_COLUMNS, TILE_SLACK, WINOGRAD_POINTS,
-    WINOGRAD_TILES, padded_channels,
+    Algorithm, Blocks, CHANNEL_ALIGNMENT, CpuVariant, STRIDED_POINTS, TILE_COLUMNS, TILE_SLACK,
+    WINOGRAD_POINTS, WINOGRAD_TILES, padded_channels,
 };
 use crate::plan::ConvLayer;
 
@@ -47,6 +47,7 @@ impl Staging {
             Algorithm::Direct
             | Algorithm::Winograd
             | Algorithm::DoubledWinograd
+            | Algorithm::StridedWinograd
             | Algorithm::BlockedWinograd => Self {
                 columns: (TILE_COLUMNS + TILE_SLACK - 1) * conv.stride + k,
                 channels,
@@ -95,6 +96,7 @@ pub(super) fn fused_scratch(conv: &ConvLayer, algorithm: Algorithm, variant: Cpu
         (Algorithm::Winograd | Algorithm::DoubledWinograd, _) => {
             WINOGRAD_POINTS * WINOGRAD_TILES * (inputs + 32) + 16 * 32
         }
+        (Algorithm::StridedWinograd, _) => STRIDED_POINTS * WINOGRAD_TILES * (inputs + 32) + 9 * 32,
         _ => {
             let staging = Staging::of(conv, algorithm, variant);
             staging.ring_floats(variant) + staging.out_len()

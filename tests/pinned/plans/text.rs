@@ -120,6 +120,7 @@ pub(super) fn cpu_text(plan: &CpuPlan) -> String {
                     cpu::Algorithm::Direct => "direct",
                     cpu::Algorithm::Winograd => "winograd",
                     cpu::Algorithm::DoubledWinograd => "doubled-winograd",
+                    cpu::Algorithm::StridedWinograd => "strided-winograd",
                     cpu::Algorithm::BlockedWinograd => "blocked-winograd",
                     cpu::Algorithm::FourPhase => "four-phase",
                     cpu::Algorithm::ShiftedColumns => "shifted-columns",

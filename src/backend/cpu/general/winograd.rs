@@ -3,9 +3,7 @@
 use super::super::{
     simd::{At, Simd},
     tiles::Segment,
-    winograd::{
-        FourOutputs, MAX_PANEL, TileInput, tiles::TILE_PIXELS, transform_output, transform_tile,
-    },
+    winograd::{FourOutputs, MAX_PANEL, TileInput, Transform, transform_output, transform_tile},
 };
 use super::{
     conv::ConvStep,
@@ -16,6 +14,9 @@ use crate::{
     plan::cpu::{WINOGRAD_POINTS, WINOGRAD_TILES},
     tensor::Shape,
 };
+
+/// Pixels of one output tile.
+const TILE_PIXELS: usize = FourOutputs::OUTPUTS * FourOutputs::OUTPUTS;
 
 /// Rows and columns of output tiles.
 fn tile_grid(output: Shape) -> (usize, usize) {

@@ -1,8 +1,8 @@
-//! Convolutions at stride 1 by Winograd's algorithms: tiles of the input are transformed, multiplied point by point
+//! Convolutions by Winograd's algorithms: tiles of the input are transformed, multiplied point by point
 //! with transformed weights, and transformed back, which takes fewer multiplications than the direct form.
 //!
-//! - 3x3, of a map as it is (36 products for 16 outputs of 9 weights: a quarter) or doubled (25 for 16: 0.39 of what
-//!   four 2x2 convolutions take): [`tiles`].
+//! - 3x3, of a map as it is (36 products for 16 outputs of 9 weights: a quarter), doubled (25 for 16: 0.39 of what
+//!   four 2x2 convolutions take) or at stride 2 (49 for 9: 0.6): [`tiles`].
 //! - 5x5 to 9x9, in blocks of 3x3 weights whose tiles are multiplied as one sum (25 products for 9 outputs of 9
 //!   weights: 0.31): [`photo`] to a map, [`picture`] from one.
 //!
@@ -14,7 +14,8 @@ pub mod tiles;
 mod transform;
 
 pub use transform::{
-    Doubled, FourOutputs, ThreeOutputs, TileInput, Transform, transform_output, transform_tile,
+    Doubled, FourOutputs, Strided, ThreeOutputs, TileInput, Transform, transform_output,
+    transform_tile,
 };
 
 use super::{

@@ -122,7 +122,18 @@ pub unsafe fn picture_task<S: Simd>(
                 let from = products.as_ptr().at(block * blocks * 3);
                 // SAFETY: the sums of a point have room for all tiles, four values each; products for the
                 // columns of all blocks and one more.
-                unsafe { add_blocks(from, columns, blocks, block > 0, own.columns.len(), to) };
+                unsafe {
+                    match blocks {
+                        2 => add_blocks::<2>(from, columns, block > 0, own.columns.len(), to),
+                        _ => add_blocks::<{ Blocks::MOST }>(
+                            from,
+                            columns,
+                            block > 0,
+                            own.columns.len(),
+                            to,
+                        ),
+                    }
+                }
             }
         }
         if row + 1 < own.rows.start + blocks {
@@ -146,16 +157,15 @@ pub unsafe fn picture_task<S: Simd>(
     }
 }
 
-/// Adds the products of a row of blocks up, for `tiles` output tiles: those of each block come from the tile so far
+/// Adds the products of a row of `BLOCKS` blocks up, for `tiles` output tiles: those of each block come from the tile so far
 /// to the right as the block is. To what is there where `is_more`.
 ///
 /// # Safety
 /// Valid for all tiles and blocks.
 #[inline(always)]
-unsafe fn add_blocks(
+unsafe fn add_blocks<const BLOCKS: usize>(
     from: *const f32,
     stride: usize,
-    blocks: usize,
     is_more: bool,
     tiles: usize,
     to: *mut f32,
@@ -169,7 +179,7 @@ unsafe fn add_blocks(
             } else {
                 [0.0; LANES]
             };
-            for block in 0..blocks {
+            for block in 0..BLOCKS {
                 let part = from.at((t + block) * stride + 3 * block);
                 let part = part.cast::<[f32; LANES]>().read_unaligned();
                 sum = std::array::from_fn(|lane| sum[lane] + part[lane]);

@@ -1,4 +1,4 @@
-//! 3x3 convolutions, of a map as it is or doubled, in tiles of 4x4 outputs.
+//! 3x3 convolutions, of a map as it is, doubled or at stride 2, in tiles of 4x4 or 3x3 outputs.
 //!
 //! A task takes a run of tiles: it transforms their inputs (normalised, padded and with the residual added while
 //! loading), multiplies the points with the transformed weights, and transforms back, gathering statistics tile by
@@ -12,25 +12,31 @@ use super::super::{
     tiles::{Segment, TileSet},
 };
 use super::{
-    Doubled, FourOutputs, MAX_PANEL, RawMap, Transform,
+    Doubled, FourOutputs, MAX_PANEL, RawMap, Strided, Transform,
     transform::{MapWindow, transform_output, transform_tile},
 };
 use crate::plan::cpu::WINOGRAD_TILES;
 
-/// Rows and columns of one output tile.
-const SIDE: usize = 4;
-/// Pixels of one output tile.
-pub const TILE_PIXELS: usize = SIDE * SIDE;
+/// A convolution's output pixels for each pixel of its input, in both directions.
+#[derive(Clone, Copy)]
+pub enum TileKind {
+    /// One.
+    Plain,
+    /// Two: the map is doubled first.
+    Doubled,
+    /// One for two.
+    Strided,
+}
 
 /// One layer's convolution.
 pub struct WinogradConv<'a> {
     /// What is read.
     pub input: MapInput,
-    /// Whether that is doubled first.
-    pub upsample: bool,
-    /// Packed, transformed weights: a group for each point.
+    /// What the convolution does to it.
+    pub kind: TileKind,
+    /// Packed, transformed weights.
     pub panels: &'a Panels,
-    /// Results, of the input's size or twice that.
+    /// Results.
     pub output: RawMap,
     /// One statistics part per task.
     pub parts: *mut f32,
@@ -40,14 +46,20 @@ pub struct WinogradConv<'a> {
 unsafe impl Sync for WinogradConv<'_> {}
 
 impl WinogradConv<'_> {
-    fn tile_grid(&self) -> (usize, usize) {
+    /// Rows and columns of tiles of so many outputs a side.
+    fn tile_grid(&self, side: usize) -> (usize, usize) {
         let (height, width) = self.output.size;
-        (height.div_ceil(SIDE), width.div_ceil(SIDE))
+        (height.div_ceil(side), width.div_ceil(side))
     }
 
     /// Number of tasks.
     pub fn tasks(&self) -> usize {
-        let (rows, columns) = self.tile_grid();
+        let side = match self.kind {
+            TileKind::Plain => FourOutputs::OUTPUTS,
+            TileKind::Doubled => Doubled::OUTPUTS,
+            TileKind::Strided => Strided::OUTPUTS,
+        };
+        let (rows, columns) = self.tile_grid(side);
         (rows * columns).div_ceil(WINOGRAD_TILES)
     }
 }
@@ -66,10 +78,16 @@ pub unsafe fn winograd_task<S: Simd>(
 ) {
     // SAFETY: the caller's promise.
     unsafe {
-        if layer.upsample {
-            task_of::<S, Doubled, { Doubled::WINDOW }>(layer, task, scratch, tiles);
-        } else {
-            task_of::<S, FourOutputs, { FourOutputs::WINDOW }>(layer, task, scratch, tiles);
+        match layer.kind {
+            TileKind::Plain => {
+                task_of::<S, FourOutputs, { FourOutputs::WINDOW }>(layer, task, scratch, tiles);
+            }
+            TileKind::Doubled => {
+                task_of::<S, Doubled, { Doubled::WINDOW }>(layer, task, scratch, tiles);
+            }
+            TileKind::Strided => {
+                task_of::<S, Strided, { Strided::WINDOW }>(layer, task, scratch, tiles);
+            }
         }
     }
 }
@@ -83,27 +101,27 @@ unsafe fn task_of<S: Simd, T: Transform, const WINDOW: usize>(
     tiles: &TileSet,
 ) {
     let inputs = layer.input.channels;
-    let (tile_rows, tile_columns) = layer.tile_grid();
+    let (tile_rows, tile_columns) = layer.tile_grid(T::OUTPUTS);
     let first = task * WINOGRAD_TILES;
     let end = (first + WINOGRAD_TILES).min(tile_rows * tile_columns);
     let points = T::POINTS * T::POINTS;
 
     let (transformed, rest) = scratch.split_at_mut(T::INPUTS * T::INPUTS * WINOGRAD_TILES * inputs);
     let (products, rest) = rest.split_at_mut(points * WINOGRAD_TILES * MAX_PANEL);
-    let (tile, rest) = rest.split_at_mut(TILE_PIXELS * MAX_PANEL);
+    let (tile, rest) = rest.split_at_mut(T::OUTPUTS * T::OUTPUTS * MAX_PANEL);
     let (mean, squares) = rest.split_at_mut(rest.len() / 2);
     let (transformed, tile) = (transformed.as_mut_ptr(), tile.as_mut_ptr());
     // SAFETY: the map is valid by the caller's promise.
     let centre = unsafe { Centre::of::<S>(&layer.input) };
     // A doubled map that is reflected by one pixel repeats its edge.
-    let (own, border) = match layer.upsample {
-        true => (SIDE / 2, Border::Replicate),
-        false => (SIDE, Border::Reflect),
+    let border = match layer.kind {
+        TileKind::Doubled => Border::Replicate,
+        TileKind::Plain | TileKind::Strided => Border::Reflect,
     };
     for t in first..end {
-        let start = |tile: usize| (own * tile) as isize - 1;
+        let start = |tile: usize| (T::STEP * tile) as isize - 1;
         let corner = (start(t / tile_columns), start(t % tile_columns));
-        let window = MapWindow::<WINDOW>::new(&layer.input, &centre, corner, border, own);
+        let window = MapWindow::<WINDOW>::new(&layer.input, &centre, corner, border, T::STEP);
         let to = transformed.wrapping_add((t - first) * inputs);
         // SAFETY: the tile exists; `to` and its points lie inside the scratch.
         unsafe { transform_tile::<S, T>(&window, inputs, to, WINOGRAD_TILES * inputs) };
@@ -114,10 +132,10 @@ unsafe fn task_of<S: Simd, T: Transform, const WINDOW: usize>(
         // SAFETY: every pointer stays inside scratch, packed weights and the layer's own maps.
         unsafe {
             for point in 0..points {
-                let input = T::input_of(point / T::POINTS, point % T::POINTS);
+                let input = T::input_of(point);
                 let segment = Segment {
                     a: transformed.at(input * WINOGRAD_TILES * inputs).cast_const(),
-                    b: layer.panels.group(panel, point),
+                    b: layer.panels.group(panel, T::weights_of(point)),
                     len: inputs,
                 };
                 // Always all tiles of the task: the scratch behind the last holds old finite
@@ -146,9 +164,10 @@ unsafe fn task_of<S: Simd, T: Transform, const WINDOW: usize>(
                     (tile, MAX_PANEL),
                     panel.vectors,
                 );
-                let place = (SIDE * (t / tile_columns), SIDE * (t % tile_columns));
+                let place = [t / tile_columns, t % tile_columns].map(|at| T::OUTPUTS * at);
                 let of = (panel.first, channels);
-                (layer.output).take_tile::<S>((tile, SIDE), place, of, &mut running);
+                let tile = (tile, T::OUTPUTS);
+                (layer.output).take_tile::<S>(tile, place.into(), of, &mut running);
             }
             count = running.count;
         }

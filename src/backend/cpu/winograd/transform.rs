@@ -5,6 +5,7 @@
 use std::{
     f32::consts::{FRAC_1_SQRT_2, SQRT_2},
     f64,
+    mem::MaybeUninit,
 };
 
 use super::super::{
@@ -13,7 +14,7 @@ use super::super::{
 };
 
 /// Most values of a line of a tile.
-const MAX_SIDE: usize = 6;
+const MAX_SIDE: usize = 7;
 
 /// A line of a tile, of which a transform uses as many values as it has.
 pub type Line<V> = [V; MAX_SIDE];
@@ -24,11 +25,14 @@ pub trait Transform {
     const WINDOW: usize;
     /// Transformed inputs of a tile.
     const INPUTS: usize;
-    /// Products of a tile. Those above the transformed inputs read the last of them, with weights of their own.
+    /// Products of a tile. Those above the transformed inputs read the last of them; those above the transformed
+    /// weights take the last of them.
     const POINTS: usize;
     /// Outputs of a tile.
     const OUTPUTS: usize;
-    /// By product: what each of the three weights is multiplied by.
+    /// Inputs from one tile to the next.
+    const STEP: usize = Self::OUTPUTS;
+    /// By transformed weight: what each of the three weights is multiplied by.
     const WEIGHTS: &'static [[f64; 3]];
 
     /// Transforms a line of inputs.
@@ -43,11 +47,27 @@ pub trait Transform {
     /// As [`Simd`].
     unsafe fn backward<S: Simd>(products: Line<S::V>) -> Line<S::V>;
 
-    /// The transformed input of a point of both directions.
+    /// The transformed input of a product of both directions.
     #[inline(always)]
-    fn input_of(row: usize, column: usize) -> usize {
-        row.min(Self::INPUTS - 1) * Self::INPUTS + column.min(Self::INPUTS - 1)
+    fn input_of(point: usize) -> usize {
+        let last = Self::INPUTS - 1;
+        (point / Self::POINTS).min(last) * Self::INPUTS + (point % Self::POINTS).min(last)
     }
+
+    /// The transformed weights of a product of both directions.
+    #[inline(always)]
+    fn weights_of(point: usize) -> usize {
+        let last = Self::WEIGHTS.len() - 1;
+        (point / Self::POINTS).min(last) * Self::WEIGHTS.len() + (point % Self::POINTS).min(last)
+    }
+}
+
+/// A line that begins with these values.
+#[inline(always)]
+fn line<V: Copy, const N: usize>(values: [V; N]) -> Line<V> {
+    let mut line = [values[0]; MAX_SIDE];
+    line[..N].copy_from_slice(&values);
+    line
 }
 
 /// F(4, 3), at 0, -1/√2, 1/√2, -√2, √2 and infinity: six products for four outputs. At -1, 1, -2 and 2 a product may
@@ -85,14 +105,14 @@ impl Transform for FourOutputs {
             let odd_near = S::mul_add(less_two, d[1], d[3]);
             let even_far = S::mul_add(less_half, d[2], d[4]);
             let odd_far = S::mul_add(less_half, d[1], d[3]);
-            [
+            line([
                 S::mul_add(both, d[2], S::add(d[0], d[4])),
                 S::mul_add(near, odd_near, even_near),
                 S::mul_add(less_near, odd_near, even_near),
                 S::mul_add(far, odd_far, even_far),
                 S::mul_add(less_far, odd_far, even_far),
                 S::mul_add(both, d[3], S::add(d[1], d[5])),
-            ]
+            ])
         }
     }
 
@@ -104,15 +124,12 @@ impl Transform for FourOutputs {
             let (far_sum, far_difference) = (S::add(m[3], m[4]), S::sub(m[3], m[4]));
             let far = S::mul(S::splat(SQRT_2), far_difference);
             let cubed = S::mul_add(S::splat(ROOT_8), far_difference, m[5]);
-            let last = S::mul_add(S::splat(ROOT_EIGHTH), near_difference, cubed);
-            [
+            line([
                 S::add(S::add(m[0], near_sum), far_sum),
                 S::mul_add(S::splat(FRAC_1_SQRT_2), near_difference, far),
                 S::mul_add(S::splat(2.0), far_sum, S::mul(S::splat(0.5), near_sum)),
-                last,
-                last,
-                last,
-            ]
+                S::mul_add(S::splat(ROOT_EIGHTH), near_difference, cubed),
+            ])
         }
     }
 }
@@ -139,14 +156,13 @@ impl Transform for ThreeOutputs {
         unsafe {
             let (two, less_two) = (S::splat(2.0), S::splat(-2.0));
             let (outer, inner) = (S::sub(d[3], d[1]), S::sub(d[3], d[2]));
-            [
+            line([
                 S::mul_add(two, S::sub(d[0], d[2]), outer),
                 S::mul_add(less_two, d[1], inner),
                 S::mul_add(two, S::sub(d[1], d[2]), inner),
                 outer,
                 S::mul_add(less_two, outer, S::sub(d[4], d[2])),
-                outer,
-            ]
+            ])
         }
     }
 
@@ -155,15 +171,11 @@ impl Transform for ThreeOutputs {
         // SAFETY: the instruction set exists by the caller's promise.
         unsafe {
             let (sum, difference) = (S::add(m[1], m[2]), S::sub(m[1], m[2]));
-            let last = S::add(S::mul_add(S::splat(4.0), m[3], sum), m[4]);
-            [
+            line([
                 S::add(S::add(m[0], m[3]), sum),
                 S::mul_add(S::splat(2.0), m[3], difference),
-                last,
-                last,
-                last,
-                last,
-            ]
+                S::add(S::mul_add(S::splat(4.0), m[3], sum), m[4]),
+            ])
         }
     }
 }
@@ -181,6 +193,7 @@ impl Transform for Doubled {
     const INPUTS: usize = 4;
     const POINTS: usize = 5;
     const OUTPUTS: usize = 4;
+    const STEP: usize = 2;
     const WEIGHTS: &'static [[f64; 3]] = &[
         [0.5, 0.5, 0.5],
         [1.0, 0.0, 0.0],
@@ -194,7 +207,7 @@ impl Transform for Doubled {
         // SAFETY: the instruction set exists by the caller's promise.
         unsafe {
             let step = S::sub(c, b);
-            [S::add(b, c), S::sub(c, a), S::sub(d, b), step, step, step]
+            line([S::add(b, c), S::sub(c, a), S::sub(d, b), step])
         }
     }
 
@@ -203,15 +216,60 @@ impl Transform for Doubled {
         // SAFETY: the instruction set exists by the caller's promise.
         unsafe {
             let (inner, outer) = (S::add(m[0], m[4]), S::sub(m[0], m[4]));
-            let last = S::add(S::add(outer, m[3]), m[2]);
-            [
+            line([
                 S::sub(S::sub(outer, m[3]), m[1]),
                 S::sub(inner, m[3]),
                 S::add(inner, m[3]),
-                last,
-                last,
-                last,
+                S::add(S::add(outer, m[3]), m[2]),
+            ])
+        }
+    }
+}
+
+/// Every second output: seven products for three outputs. Even inputs meet the outer two weights by F(3, 2), at 0, 1,
+/// -1 and infinity; odd inputs meet the middle one.
+pub struct Strided;
+
+impl Transform for Strided {
+    const WINDOW: usize = 7;
+    const INPUTS: usize = 7;
+    const POINTS: usize = 7;
+    const OUTPUTS: usize = 3;
+    const STEP: usize = 6;
+    const WEIGHTS: &'static [[f64; 3]] = &[
+        [1.0, 0.0, 0.0],
+        [0.5, 0.0, 0.5],
+        [0.5, 0.0, -0.5],
+        [0.0, 0.0, 1.0],
+        [0.0, 1.0, 0.0],
+    ];
+
+    #[inline(always)]
+    unsafe fn forward<S: Simd>(d: Line<S::V>) -> Line<S::V> {
+        // SAFETY: the instruction set exists by the caller's promise.
+        unsafe {
+            [
+                S::sub(d[0], d[4]),
+                S::add(d[2], d[4]),
+                S::sub(d[4], d[2]),
+                S::sub(d[6], d[2]),
+                d[1],
+                d[3],
+                d[5],
             ]
+        }
+    }
+
+    #[inline(always)]
+    unsafe fn backward<S: Simd>(m: Line<S::V>) -> Line<S::V> {
+        // SAFETY: the instruction set exists by the caller's promise.
+        unsafe {
+            let (sum, difference) = (S::add(m[1], m[2]), S::sub(m[1], m[2]));
+            line([
+                S::add(S::add(m[0], sum), m[4]),
+                S::add(difference, m[5]),
+                S::add(S::add(m[3], sum), m[6]),
+            ])
         }
     }
 }
@@ -298,16 +356,16 @@ pub unsafe fn transform_tile<S: Simd, T: Transform>(
         // SAFETY: the caller's promise.
         unsafe {
             let zero = S::splat(0.0);
-            let mut columns = [[zero; MAX_SIDE]; MAX_SIDE];
-            for (j, transformed) in columns[..T::WINDOW].iter_mut().enumerate() {
+            let mut columns = Columns::uninit();
+            for j in 0..T::WINDOW {
                 let mut column = [zero; MAX_SIDE];
                 for (i, value) in column[..T::WINDOW].iter_mut().enumerate() {
                     *value = input.value::<S>(i, j, c);
                 }
-                *transformed = T::forward::<S>(column);
+                set(&mut columns, j, T::forward::<S>(column));
             }
             for i in 0..T::INPUTS {
-                let row = T::forward::<S>(across(&columns, i, zero));
+                let row = T::forward::<S>(across(&columns, i, T::WINDOW, zero));
                 for (j, value) in row[..T::INPUTS].iter().enumerate() {
                     S::store(to.at((T::INPUTS * i + j) * point_stride + c), *value);
                 }
@@ -333,16 +391,16 @@ pub unsafe fn transform_output<S: Simd, T: Transform>(
         // SAFETY: points and pixels lie inside the scratch.
         unsafe {
             let zero = S::splat(0.0);
-            let mut columns = [[zero; MAX_SIDE]; MAX_SIDE];
-            for (j, transformed) in columns[..T::POINTS].iter_mut().enumerate() {
+            let mut columns = Columns::uninit();
+            for j in 0..T::POINTS {
                 let mut column = [zero; MAX_SIDE];
                 for (i, value) in column[..T::POINTS].iter_mut().enumerate() {
                     *value = S::load(from.at((T::POINTS * i + j) * point_stride + n));
                 }
-                *transformed = T::backward::<S>(column);
+                set(&mut columns, j, T::backward::<S>(column));
             }
             for y in 0..T::OUTPUTS {
-                let row = T::backward::<S>(across(&columns, y, zero));
+                let row = T::backward::<S>(across(&columns, y, T::POINTS, zero));
                 for (x, value) in row[..T::OUTPUTS].iter().enumerate() {
                     S::store(to.at((T::OUTPUTS * y + x) * pixel_stride + n), *value);
                 }
@@ -351,12 +409,34 @@ pub unsafe fn transform_output<S: Simd, T: Transform>(
     }
 }
 
-/// The values at one place of all columns.
+/// Columns of a tile after one direction. They are too many for registers, and clearing them would take as long as
+/// writing them.
+type Columns<V> = MaybeUninit<[Line<V>; MAX_SIDE]>;
+
+/// Writes a column.
+///
+/// # Safety
+/// There are so many columns.
 #[inline(always)]
-fn across<V: Copy>(columns: &[Line<V>; MAX_SIDE], place: usize, zero: V) -> Line<V> {
+unsafe fn set<V: Copy>(columns: &mut Columns<V>, column: usize, values: Line<V>) {
+    // SAFETY: inside the columns by the caller's promise.
+    unsafe {
+        let first = columns.as_mut_ptr().cast::<Line<V>>();
+        first.wrapping_add(column).write(values);
+    }
+}
+
+/// The values at one place of the first `count` columns, and `zero` behind them.
+///
+/// # Safety
+/// Those columns are written.
+#[inline(always)]
+unsafe fn across<V: Copy>(columns: &Columns<V>, place: usize, count: usize, zero: V) -> Line<V> {
+    let first = columns.as_ptr().cast::<V>();
     let mut row = [zero; MAX_SIDE];
-    for (value, column) in row.iter_mut().zip(columns) {
-        *value = column[place];
+    for (column, value) in row[..count].iter_mut().enumerate() {
+        // SAFETY: written by the caller's promise.
+        *value = unsafe { first.wrapping_add(column * MAX_SIDE + place).read() };
     }
     row
 }
@@ -377,12 +457,12 @@ mod tests {
         };
         // SAFETY: portable code needs no instructions of its own.
         let transformed = unsafe { T::forward::<Portable>(line(inputs)) };
-        let product = |(point, factors): (usize, &[f64; 3])| {
+        let product = |point: usize| {
+            let factors = T::WEIGHTS[point.min(T::WEIGHTS.len() - 1)];
             let weight: f64 = factors.iter().zip(weights).map(|(f, w)| f * w).sum();
             transformed[point.min(T::INPUTS - 1)][0] * weight as f32
         };
-        let products: Vec<f32> = T::WEIGHTS.iter().enumerate().map(product).collect();
-        assert_eq!(products.len(), T::POINTS);
+        let products: Vec<f32> = (0..T::POINTS).map(product).collect();
         // SAFETY: as above.
         let outputs = unsafe { T::backward::<Portable>(line(&products)) };
         outputs[..T::OUTPUTS].iter().map(|value| value[0]).collect()
@@ -399,14 +479,14 @@ mod tests {
         line.windows(3).map(|three| at(three) as f32).collect()
     }
 
-    fn check<T: Transform>(seen: impl Fn(&[f32]) -> Vec<f32>) {
-        let inputs = [3.0, -1.5, 0.25, 7.0, -4.0, 11.0];
+    /// At every `stride`-th place of what the weights see of the inputs.
+    fn check<T: Transform>(seen: impl Fn(&[f32]) -> Vec<f32>, stride: usize) {
+        let inputs = [3.0, -1.5, 0.25, 7.0, -4.0, 11.0, 2.5];
         let inputs = &inputs[..T::WINDOW];
         let weights = [0.75, -2.0, 5.0];
-        let (got, expected) = (
-            outputs::<T>(inputs, weights),
-            direct(&seen(inputs), weights),
-        );
+        let got = outputs::<T>(inputs, weights);
+        let all = direct(&seen(inputs), weights);
+        let expected: Vec<f32> = all.into_iter().step_by(stride).collect();
         assert_eq!(got.len(), expected.len());
         for (got, expected) in got.iter().zip(&expected) {
             assert!((got - expected).abs() < 1e-4, "{got} {expected}");
@@ -415,12 +495,14 @@ mod tests {
 
     #[test]
     fn lines_are_convolved_as_by_the_definition() {
-        check::<FourOutputs>(<[f32]>::to_vec);
-        check::<ThreeOutputs>(<[f32]>::to_vec);
+        check::<FourOutputs>(<[f32]>::to_vec, 1);
+        check::<ThreeOutputs>(<[f32]>::to_vec, 1);
+        check::<Strided>(<[f32]>::to_vec, 2);
         // The outermost pixels are seen once, all others twice.
-        check::<Doubled>(|pixels| {
+        let doubled = |pixels: &[f32]| {
             let twice: Vec<f32> = pixels.iter().flat_map(|&pixel| [pixel; 2]).collect();
             twice[1..twice.len() - 1].to_vec()
-        });
+        };
+        check::<Doubled>(doubled, 1);
     }
 }
