@@ -17,7 +17,8 @@ use styleforge::{
     tensor::{Shape, Tensor},
     timing::RunTiming,
     verify::{
-        KernelVerdict, Subject, Verdict, kernel_subjects, style_subject, verify, verify_kernels,
+        KernelVerdict, Subject, Verdict, adversarial_subjects, kernel_subjects, style_subject,
+        verify, verify_kernels,
     },
 };
 
@@ -381,6 +382,22 @@ fn every_kernel_of_the_processor_is_right_by_itself() {
             "winograd 3x3 for 9x9",
         ] {
             assert!(verdicts.iter().any(|v| v.kernel == kernel), "{kernel}");
+        }
+    }
+}
+
+/// Far from a bright pixel nothing but its rounding error, if that is spread, tells the pixels of a plain ground apart.
+#[test]
+fn a_bright_pixel_on_a_plain_ground_leaves_the_ground_plain() {
+    let mode = Mode::new(Variant::Fused, Precision::Fp32);
+    for mut subject in adversarial_subjects().expect("valid networks") {
+        subject.pictures.retain(|(name, _)| name == "hot corners");
+        assert_eq!(subject.pictures.len(), 1);
+        for backend in CpuBackend::for_each_instruction_set(Some(2)).expect("threads") {
+            verify(&backend, &subject, &[mode], 1, |v| {
+                assert!(v.passed, "{v:?}")
+            })
+            .expect("runs");
         }
     }
 }

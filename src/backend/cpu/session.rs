@@ -64,9 +64,13 @@ pub struct CpuSession {
 
 impl PackedConv {
     /// Packs the weights of one convolution of a network.
-    fn new(network: &Network, conv: &ConvLayer, variant: CpuVariant, lanes: usize) -> Self {
+    fn new(network: &Network, plan: &CpuPlan, conv: &ConvLayer, lanes: usize) -> Self {
+        let variant = plan.variant;
         let weights = network.weights().of(&conv.name);
-        let (algorithm, inputs) = (variant.algorithm(conv), variant.packed_inputs(conv));
+        let (algorithm, inputs) = (
+            variant.algorithm(&plan.convs, conv),
+            variant.packed_inputs(conv),
+        );
         let mut bias = weights.bias.clone();
         let packed = match variant {
             CpuVariant::Baseline | CpuVariant::Fused => {
@@ -172,7 +176,7 @@ impl CpuSession {
         let weights: Vec<PackedConv> = pool.install(|| {
             plan.convs
                 .par_iter()
-                .map(|conv| PackedConv::new(network, conv, variant, kernels.lanes))
+                .map(|conv| PackedConv::new(network, &plan, conv, kernels.lanes))
                 .collect()
         });
         let general_weights =

@@ -111,17 +111,22 @@ impl CpuVariant {
         }
     }
 
-    /// The algorithm of a layer.
-    pub fn algorithm(self, conv: &ConvLayer) -> Algorithm {
-        match (self, conv.kernel, conv.stride, conv.upsample) {
-            (Self::Baseline, ..) => Algorithm::Direct,
-            // Winograd's sums of inputs and of weights need more bits than a byte has.
-            (Self::Fused, ..) if Blocks::of(conv).is_some() => Algorithm::BlockedWinograd,
+    /// The algorithm of a layer among those of its network.
+    ///
+    /// Winograd's algorithms spread the rounding error of a pixel over its tile. Behind 1x1 convolutions, which keep
+    /// a single bright pixel on a plain ground apart from all others, a channel may hold nothing else, and every norm
+    /// multiplies it by up to 1 / sqrt(eps) = 316: networks that have some are convolved directly.
+    pub fn algorithm(self, network: &[ConvLayer], conv: &ConvLayer) -> Algorithm {
+        // Winograd's sums of inputs and of weights need more bits than a byte has.
+        let may_spread = self == Self::Fused && network.iter().all(|conv| conv.kernel > 1);
+        match (may_spread, conv.kernel, conv.stride, conv.upsample) {
+            _ if self == Self::Baseline => Algorithm::Direct,
+            (true, ..) if Blocks::of(conv).is_some() => Algorithm::BlockedWinograd,
             _ if conv.makes_picture => Algorithm::ShiftedColumns,
-            (Self::Fused, 3, 1, true) if !conv.reads_photo => Algorithm::DoubledWinograd,
+            (true, 3, 1, true) if !conv.reads_photo => Algorithm::DoubledWinograd,
             (_, 3, 1, true) => Algorithm::FourPhase,
-            (Self::Fused, 3, 1, false) if !conv.reads_photo => Algorithm::Winograd,
-            (Self::Fused, 3, 2, false) if !conv.reads_photo => Algorithm::StridedWinograd,
+            (true, 3, 1, false) if !conv.reads_photo => Algorithm::Winograd,
+            (true, 3, 2, false) if !conv.reads_photo => Algorithm::StridedWinograd,
             _ => Algorithm::Direct,
         }
     }

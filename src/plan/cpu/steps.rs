@@ -275,7 +275,7 @@ impl<'a> Builder<'a> {
         };
         self.kept[gather.map] = keep;
         let shape = self.grouped.shapes[id];
-        let algorithm = self.variant.algorithm(spec);
+        let algorithm = self.variant.algorithm(self.convs, spec);
         // This kernel keeps nothing of what it reads.
         if algorithm == Algorithm::BlockedWinograd && keep.is_some() {
             return None;
