@@ -2,7 +2,7 @@
 //! the machine has.
 //!
 //! `baseline` runs one pass per operation (pad, im2col, multiply, mean and variance, normalise,
-//! ReLU, upsample, add); `fused` folds all of that into the convolutions and computes those at stride 1 by
+//! ReLU, upsample, add); `fused` folds all of that into the convolutions and computes most of them by
 //! Winograd's algorithms. Bytes cannot hold Winograd's sums: int8 computes four small convolutions instead of an
 //! upsampled one, and the last layer as shifted columns. All run
 //! the same register-tile kernels, compiled for each instruction set and chosen at run time.

@@ -57,7 +57,7 @@ impl Blocks {
     /// Rows of tiles that a task of the picture's convolution computes. It multiplies the rows that its last blocks
     /// reach as well, so that few rows cost more, and many leave processors of many cores without work.
     pub fn picture_strip(height: usize) -> usize {
-        (height / 36).clamp(4, 16)
+        (height / 20).clamp(4, 24)
     }
 
     /// Number of tasks of so many rows of tiles.
