@@ -386,6 +386,20 @@ fn every_kernel_of_the_processor_is_right_by_itself() {
     }
 }
 
+/// Winograd's algorithms leave these kernels to networks with 1x1 convolutions.
+#[test]
+fn direct_kernels_are_right_by_themselves() {
+    let subjects = adversarial_subjects().expect("valid networks");
+    let mut small = (subjects.into_iter())
+        .find(|subject| subject.name.ends_with("small kernels"))
+        .expect("a network with 1x1 convolutions");
+    small.pictures.retain(|(name, _)| name == "noise 33 x 21");
+    let verdicts = judge_kernels(&small);
+    for kernel in ["direct 3x3", "four-phase 2x2", "shifted columns 1x1"] {
+        assert!(verdicts.iter().any(|v| v.kernel == kernel), "{kernel}");
+    }
+}
+
 /// Far from a bright pixel nothing but its rounding error, if that is spread, tells the pixels of a plain ground apart.
 #[test]
 fn a_bright_pixel_on_a_plain_ground_leaves_the_ground_plain() {

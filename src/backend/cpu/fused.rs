@@ -127,6 +127,7 @@ impl CpuSession {
             raw: base.0.wrapping_add(self.plan.maps[id].offset),
             size: size_of(id),
             channels,
+            parts: std::ptr::null_mut(),
         });
         let mut statistics_of = |tasks: usize| {
             let len = tasks * part_len(channels, has_extremes);
@@ -151,10 +152,9 @@ impl CpuSession {
                     },
                     panels,
                     output,
-                    parts: std::ptr::null_mut(),
                 };
                 tasks = layer.tasks();
-                layer.parts = statistics_of(tasks);
+                layer.output.parts = statistics_of(tasks);
                 let layer = &layer;
                 self.for_each_task(tasks, progress, |task, scratch| {
                     // SAFETY: the set was chosen for this processor, pointers come from this session's
@@ -174,10 +174,9 @@ impl CpuSession {
                     blocks,
                     panels,
                     output,
-                    parts: std::ptr::null_mut(),
                 };
                 tasks = layer.tasks();
-                layer.parts = statistics_of(tasks);
+                layer.output.parts = statistics_of(tasks);
                 let layer = &layer;
                 self.for_each_task(tasks, progress, |task, scratch| {
                     // SAFETY: as above.

@@ -27,16 +27,16 @@ pub struct BlockTask {
 const TILE: usize = 3;
 /// Points of a transformed tile.
 const POINTS: usize = 25;
-/// Colours of a picture.
-const COLOURS: usize = 3;
-/// Values for which a vector adds up one tile's colours.
-const SUMS: usize = 4;
 
 impl Blocks {
     /// Most blocks in each direction: of 9x9 weights.
     pub const MOST: usize = 3;
     /// Columns of tiles of one task.
     pub const COLUMNS: usize = 32;
+    /// Channels of the photo and of the picture.
+    pub const COLOURS: usize = 3;
+    /// Values that are added up at once for a tile of the picture: its colours and one that is not used.
+    pub const SUMS: usize = 4;
 
     /// The blocks of the photo's or the picture's convolution, where they pay; smaller kernels are quick enough, and
     /// larger ones are not cut.
@@ -83,7 +83,7 @@ impl Blocks {
 
     /// Values of a point of a row of the photo's tiles, and of every third pixel of a staged row of it.
     pub const fn photo_point_len(&self) -> usize {
-        (COLOURS * self.tiles_across()).next_multiple_of(CHANNEL_ALIGNMENT)
+        (Self::COLOURS * self.tiles_across()).next_multiple_of(CHANNEL_ALIGNMENT)
     }
 
     /// Working memory of a task without its statistics, in f32.
@@ -94,9 +94,9 @@ impl Blocks {
             rows * self.photo_point_len() + products * 32
         } else {
             let inputs = padded_channels(conv.in_channels);
-            let columns = (COLOURS * self.side * self.side).next_multiple_of(16);
+            let columns = (Self::COLOURS * self.side * self.side).next_multiple_of(16);
             let sums = self.side * POINTS + TILE * TILE;
-            self.tiles_across() * (POINTS * inputs + columns) + sums * Self::COLUMNS * SUMS
+            self.tiles_across() * (POINTS * inputs + columns) + sums * Self::COLUMNS * Self::SUMS
         }
     }
 }

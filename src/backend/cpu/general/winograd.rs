@@ -2,8 +2,10 @@
 
 use super::super::{
     simd::{At, Simd},
-    tiles::Segment,
-    winograd::{FourOutputs, MAX_PANEL, TileInput, Transform, transform_output, transform_tile},
+    winograd::{
+        FourOutputs, MAX_PANEL, TileInput, Transform, multiply_points, transform_output,
+        transform_tile,
+    },
 };
 use super::{
     conv::ConvStep,
@@ -109,22 +111,12 @@ pub unsafe fn winograd_task<S: Simd>(
         let channels = panels.width(panel).min(to.stored_channels - panel.first);
         // SAFETY: every pointer stays inside scratch, packed weights and the task's own tiles.
         unsafe {
-            for point in 0..WINOGRAD_POINTS {
-                let segment = Segment {
-                    a: transformed.at(point * WINOGRAD_TILES * inputs),
-                    b: panels.group(panel, point),
-                    len: inputs,
-                };
-                // Always all tiles of the task: what is computed behind the last is not read.
-                run.tiles.panel_product(
-                    &[segment],
-                    inputs,
-                    WINOGRAD_TILES,
-                    (panel.vectors, ()),
-                    products.as_mut_ptr().at(point * WINOGRAD_TILES * MAX_PANEL),
-                    MAX_PANEL,
-                );
-            }
+            multiply_points::<FourOutputs>(
+                run.tiles,
+                (transformed, inputs),
+                (panels, panel),
+                products.as_mut_ptr(),
+            );
             let bias = step.packed.bias.as_ptr().at(panel.first);
             for t in first..end {
                 let from = products.as_ptr().at((t - first) * MAX_PANEL);

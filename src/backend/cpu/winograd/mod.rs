@@ -19,9 +19,12 @@ pub use transform::{
 };
 
 use super::{
+    pack::{Panel, Panels},
     simd::{At, Simd, copy},
-    statistics::Running,
+    statistics::{Running, part_len},
+    tiles::{Segment, TileSet},
 };
+use crate::plan::cpu::WINOGRAD_TILES;
 
 /// Columns of the widest panel: two vectors of sixteen lanes.
 pub const MAX_PANEL: usize = 32;
@@ -35,9 +38,36 @@ pub struct RawMap {
     pub size: (usize, usize),
     /// Stored channels.
     pub channels: usize,
+    /// One statistics part per task.
+    pub parts: *mut f32,
 }
 
 impl RawMap {
+    /// Writes the statistics of a task: means and squared distances of all channels, over so many pixels.
+    ///
+    /// # Safety
+    /// Nobody else writes that task's part.
+    #[inline(always)]
+    unsafe fn write_part(
+        &self,
+        task: usize,
+        (mean, squares): (&mut [f32], &mut [f32]),
+        count: usize,
+    ) {
+        let running = Running {
+            mean: mean.as_mut_ptr(),
+            squares: squares.as_mut_ptr(),
+            extremes: None,
+            count,
+        };
+        let len = part_len(self.channels, false);
+        // SAFETY: every task has a part, this one's by the caller's promise.
+        unsafe {
+            let part = std::slice::from_raw_parts_mut(self.parts.at(task * len), len);
+            running.write(part, self.channels);
+        }
+    }
+
     /// Writes what of a tile of `side` x `side` pixels, [`MAX_PANEL`] values apart, lies inside the map and takes it
     /// into the statistics: `channels` channels from `first` on. Brings those pixels to the front of `tile`.
     ///
@@ -71,5 +101,38 @@ impl RawMap {
         }
         // SAFETY: so many pixels are at the front.
         unsafe { running.take::<S>(tile, rows * columns, MAX_PANEL, channels) };
+    }
+}
+
+/// Multiplies the points of a task's tiles with a panel's weights. Point `p` of tile `t` lies at
+/// `(p * WINOGRAD_TILES + t) * inputs` of what is transformed, its products at `(p * WINOGRAD_TILES + t) * MAX_PANEL`.
+///
+/// # Safety
+/// All are valid for [`WINOGRAD_TILES`] tiles, whose products are computed even where a task has fewer: the scratch
+/// behind the last holds old finite values.
+#[inline(always)]
+pub unsafe fn multiply_points<T: Transform>(
+    tiles: &TileSet,
+    (transformed, inputs): (*const f32, usize),
+    (panels, panel): (&Panels, Panel),
+    products: *mut f32,
+) {
+    for point in 0..T::POINTS * T::POINTS {
+        // SAFETY: the caller's promise.
+        unsafe {
+            let segment = Segment {
+                a: transformed.at(T::input_of(point) * WINOGRAD_TILES * inputs),
+                b: panels.group(panel, T::weights_of(point)),
+                len: inputs,
+            };
+            tiles.panel_product(
+                &[segment],
+                inputs,
+                WINOGRAD_TILES,
+                (panel.vectors, ()),
+                products.at(point * WINOGRAD_TILES * MAX_PANEL),
+                MAX_PANEL,
+            );
+        }
     }
 }

@@ -8,7 +8,7 @@ use super::super::{
     gather::{Border, PhotoInput, StagedRow},
     pack::Panels,
     simd::{At, Simd},
-    statistics::{Running, part_len},
+    statistics::Running,
     tiles::{Segment, TileSet},
 };
 use super::{
@@ -16,9 +16,6 @@ use super::{
     transform::{transform_output, transform_tile},
 };
 use crate::plan::cpu::{Blocks, TILE_SLACK};
-
-/// Channels of the photo.
-const COLOURS: usize = 3;
 
 /// The convolution.
 pub struct PhotoConv<'a> {
@@ -30,8 +27,6 @@ pub struct PhotoConv<'a> {
     pub panels: &'a Panels,
     /// Results, of the photo's size.
     pub output: RawMap,
-    /// One statistics part per task.
-    pub parts: *mut f32,
 }
 
 // SAFETY: tasks read the photo and write disjoint tiles and their own statistics part.
@@ -68,7 +63,7 @@ impl TileInput for StagedRows {
         // SAFETY: thirds have room for the next tile's values.
         unsafe {
             let third = self.row(self.first + i as isize).at(j % 3 * self.len);
-            S::load(third.at(COLOURS * (j / 3) + c))
+            S::load(third.at(Blocks::COLOURS * (j / 3) + c))
         }
     }
 }
@@ -133,8 +128,8 @@ pub unsafe fn photo_task<S: Simd>(
                 // SAFETY: the thirds have room for the row.
                 unsafe {
                     layer.photo.stage_each(source, Border::Reflect, |x, pixel| {
-                        let to = to.at(x % 3 * third + x / 3 * COLOURS);
-                        for c in 0..COLOURS {
+                        let to = to.at(x % 3 * third + x / 3 * Blocks::COLOURS);
+                        for c in 0..Blocks::COLOURS {
                             *to.at(c) = f32::from(pixel[c]) - f32::from(first_pixel[c]);
                         }
                     });
@@ -144,14 +139,14 @@ pub unsafe fn photo_task<S: Simd>(
             // SAFETY: the window's rows are staged; the row of tiles has its place.
             unsafe {
                 let to = slot(row);
-                transform_tile::<S, ThreeOutputs>(&rows, COLOURS * across, to, point_len);
+                transform_tile::<S, ThreeOutputs>(&rows, Blocks::COLOURS * across, to, point_len);
             }
         }
         transformed_until = tile_row + blocks;
         let mut count_behind = count;
         for panel in layer.panels.panels() {
             let width = layer.panels.width(panel);
-            let depth = COLOURS * blocks;
+            let depth = Blocks::COLOURS * blocks;
             // SAFETY: every pointer stays inside scratch, packed weights and the layer's own map.
             unsafe {
                 for point in 0..points {
@@ -163,7 +158,7 @@ pub unsafe fn photo_task<S: Simd>(
                     });
                     tiles.panel_product(
                         &segments[..blocks],
-                        COLOURS,
+                        Blocks::COLOURS,
                         own.columns.len(),
                         (panel.vectors, ()),
                         products
@@ -196,16 +191,6 @@ pub unsafe fn photo_task<S: Simd>(
         }
         count = count_behind;
     }
-    let running = Running {
-        mean: mean.as_mut_ptr(),
-        squares: squares.as_mut_ptr(),
-        extremes: None,
-        count,
-    };
     // SAFETY: every task has its own part; means and squares of all channels are written.
-    unsafe {
-        let len = part_len(layer.output.channels, false);
-        let part = std::slice::from_raw_parts_mut(layer.parts.at(task * len), len);
-        running.write(part, layer.output.channels);
-    }
+    unsafe { layer.output.write_part(task, (mean, squares), count) };
 }

@@ -16,10 +16,7 @@ use super::{
     ThreeOutputs, Transform,
     transform::{MapWindow, transform_output, transform_tile},
 };
-use crate::plan::cpu::{Blocks, TILE_SLACK};
-
-/// Values that are added up at once: three colours and one that is not used.
-const LANES: usize = 4;
+use crate::plan::cpu::Blocks;
 
 /// The convolution.
 pub struct PictureConv<'a> {
@@ -66,10 +63,10 @@ pub unsafe fn picture_task<S: Simd>(
     let (inputs, columns) = (layer.input.channels, layer.panels.columns);
     let points = ThreeOutputs::POINTS * ThreeOutputs::POINTS;
 
-    let most = Blocks::COLUMNS + blocks - 1 + TILE_SLACK;
+    let most = layer.blocks.tiles_across();
     let (transformed, rest) = scratch.split_at_mut(points * most * inputs);
     let (products, rest) = rest.split_at_mut(most * columns);
-    let line = Blocks::COLUMNS * LANES;
+    let line = Blocks::COLUMNS * Blocks::SUMS;
     let (sums, rest) = rest.split_at_mut(blocks * points * line);
     let pixels = rest.as_mut_ptr();
     let transformed = transformed.as_mut_ptr();
@@ -140,14 +137,14 @@ pub unsafe fn picture_task<S: Simd>(
             continue;
         }
         let tile_row = row + 1 - blocks;
-        let vectors = (own.columns.len() * LANES).div_ceil(S::LANES);
+        let vectors = (own.columns.len() * Blocks::SUMS).div_ceil(S::LANES);
         // SAFETY: all blocks of the row are added up; the pixels are this task's own.
         unsafe {
             transform_output::<S, ThreeOutputs>((sums_of(tile_row), line), (pixels, line), vectors);
             for y in 0..(size.0 - 3 * tile_row).min(3) {
                 for x in 3 * own.columns.start..(3 * own.columns.end).min(size.1) {
                     let own = x - 3 * own.columns.start;
-                    let from = pixels.at((3 * y + own % 3) * line + own / 3 * LANES);
+                    let from = pixels.at((3 * y + own % 3) * line + own / 3 * Blocks::SUMS);
                     let sums = from.cast::<[f32; 3]>().read();
                     let colours = std::array::from_fn(|c| sums[c] + layer.output.bias[c]);
                     layer.output.write(3 * tile_row + y, x, colours);
@@ -173,15 +170,15 @@ unsafe fn add_blocks<const BLOCKS: usize>(
     for t in 0..tiles {
         // SAFETY: the caller's promise.
         unsafe {
-            let to = to.at(t * LANES).cast::<[f32; LANES]>();
+            let to = to.at(t * Blocks::SUMS).cast::<[f32; Blocks::SUMS]>();
             let mut sum = if is_more {
                 to.read_unaligned()
             } else {
-                [0.0; LANES]
+                [0.0; Blocks::SUMS]
             };
             for block in 0..BLOCKS {
                 let part = from.at((t + block) * stride + 3 * block);
-                let part = part.cast::<[f32; LANES]>().read_unaligned();
+                let part = part.cast::<[f32; Blocks::SUMS]>().read_unaligned();
                 sum = std::array::from_fn(|lane| sum[lane] + part[lane]);
             }
             to.write_unaligned(sum);

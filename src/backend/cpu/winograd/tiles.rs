@@ -8,11 +8,11 @@ use super::super::{
     gather::{Border, Centre, MapInput},
     pack::Panels,
     simd::{At, Simd},
-    statistics::{Running, part_len},
-    tiles::{Segment, TileSet},
+    statistics::Running,
+    tiles::TileSet,
 };
 use super::{
-    Doubled, FourOutputs, MAX_PANEL, RawMap, Strided, Transform,
+    Doubled, FourOutputs, MAX_PANEL, RawMap, Strided, Transform, multiply_points,
     transform::{MapWindow, transform_output, transform_tile},
 };
 use crate::plan::cpu::WINOGRAD_TILES;
@@ -38,8 +38,6 @@ pub struct WinogradConv<'a> {
     pub panels: &'a Panels,
     /// Results.
     pub output: RawMap,
-    /// One statistics part per task.
-    pub parts: *mut f32,
 }
 
 // SAFETY: tasks read shared inputs and write disjoint tiles and their own statistics part.
@@ -131,24 +129,12 @@ unsafe fn task_of<S: Simd, T: Transform, const WINDOW: usize>(
         let width = layer.panels.width(panel);
         // SAFETY: every pointer stays inside scratch, packed weights and the layer's own maps.
         unsafe {
-            for point in 0..points {
-                let input = T::input_of(point);
-                let segment = Segment {
-                    a: transformed.at(input * WINOGRAD_TILES * inputs).cast_const(),
-                    b: layer.panels.group(panel, T::weights_of(point)),
-                    len: inputs,
-                };
-                // Always all tiles of the task: the scratch behind the last holds old finite
-                // values, whose products are not read.
-                tiles.panel_product(
-                    &[segment],
-                    inputs,
-                    WINOGRAD_TILES,
-                    (panel.vectors, ()),
-                    products.as_mut_ptr().at(point * WINOGRAD_TILES * MAX_PANEL),
-                    MAX_PANEL,
-                );
-            }
+            multiply_points::<T>(
+                tiles,
+                (transformed, inputs),
+                (layer.panels, panel),
+                products.as_mut_ptr(),
+            );
             // A panel's channels see all pixels of the task before the next panel's do.
             let mut running = Running {
                 mean: mean.as_mut_ptr().at(panel.first),
@@ -172,16 +158,6 @@ unsafe fn task_of<S: Simd, T: Transform, const WINDOW: usize>(
             count = running.count;
         }
     }
-    let running = Running {
-        mean: mean.as_mut_ptr(),
-        squares: squares.as_mut_ptr(),
-        extremes: None,
-        count,
-    };
     // SAFETY: every task has its own part; means and squares of all channels are written.
-    unsafe {
-        let len = part_len(layer.output.channels, false);
-        let part = std::slice::from_raw_parts_mut(layer.parts.at(task * len), len);
-        running.write(part, layer.output.channels);
-    }
+    unsafe { layer.output.write_part(task, (mean, squares), count) };
 }
