@@ -5,22 +5,12 @@
 
 namespace sf {
 
-// THREADS threads, 256, of which the caller has synchronised those that wrote the tile, and synchronises them behind it.
-template <int THREADS, int CHANNELS>
-__device__ __forceinline__ void bytes_of_rows(const ConvParams& p, char* tile, bool is_positive, const SumFactors<CHANNELS>& factors, ByteMemory& memory) {
-    static_assert(THREADS == 256, "common_factor");
+// THREADS threads, of which the caller has synchronised those that wrote the tile, and synchronises them behind it.
+template <int THREADS> __device__ __forceinline__ void bytes_of_rows(const ConvParams& p, char* tile, const ByteFactor& bytes) {
     const int cells = p.chunk_channels / 16, cell = threadIdx.x % cells, apart = THREADS / cells, first = threadIdx.x / cells;
     // Threads that would begin where others go on have none.
     const int total = first < apart ? p.tile_rows * p.tile_columns : 0;
     const auto at = [&](int pixel) { return reinterpret_cast<uint4*>(tile + pixel * p.pitch + cell * 32); };
-    // Read twice: kept, they would take registers.
-    u32 largest = 0;
-#pragma unroll 4
-    for (int pixel = first; pixel < total; pixel += apart) {
-        take_largest(largest, at(pixel)[0]);
-        take_largest(largest, at(pixel)[1]);
-    }
-    const ByteFactor bytes = common_factor(largest, is_positive, factors, memory, [] { __syncthreads(); });
 #pragma unroll 4
     for (int pixel = first; pixel < total; pixel += apart) {
         const uint4 a = at(pixel)[0], b = at(pixel)[1];

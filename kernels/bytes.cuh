@@ -41,14 +41,26 @@ struct ByteFactor {
     }
 };
 
-// What the threads that make a tile's bytes tell each other, in shared memory.
+// Of each of the CTA's channels, in shared memory, while a tile is multiplied.
 struct ByteMemory {
-    u32 largest[8];            // each warp's largest half
-    alignas(16) float scale[128];  // what a sum of each of the CTA's channels is worth
+    float scale[128];  // what a sum is worth
+    int offset[128];   // what is added to it first
 };
 
 // How far down the bytes of what is never negative are moved.
 constexpr int MOVED = 128;
+
+// Where both lie: in what a launch's statistics have for merges between layers (`reduce` of statistics.cuh), whose last row and
+// last columns of the others those leave alone. `place`: of two tiles.
+template <class Statistics> __device__ __forceinline__ ByteMemory& byte_memory(Statistics& statistics) {
+    static_assert(sizeof(ByteMemory) <= sizeof(statistics.reduce[2]), "has room");
+    return *reinterpret_cast<ByteMemory*>(statistics.reduce[2]);
+}
+// Most warps that write a tile's halves.
+constexpr int MOST_TELLING = 16;
+template <class Statistics> __device__ __forceinline__ u32* told_largest(Statistics& statistics, int place) {
+    return reinterpret_cast<u32*>(statistics.reduce[0] + 128) + place * MOST_TELLING;
+}
 
 // The largest magnitudes so far, of the even and of the odd ones of some halves.
 __device__ __forceinline__ void take_largest(u32& largest, const uint4& halves) {
@@ -66,45 +78,48 @@ template <int CHANNELS> struct SumFactors {
     int weights[CHANNELS];
 };
 
-// How the halves of 256 threads become bytes, of which each has found its `largest`; what sums are worth is left in memory, which
-// nobody may be reading. All threads call it and synchronise behind it; `meet` is their barrier.
-template <int CHANNELS, class Meet>
-__device__ __forceinline__ ByteFactor common_factor(u32 largest, bool is_positive, const SumFactors<CHANNELS>& factors, ByteMemory& memory, Meet meet) {
+// A warp tells its threads' largest magnitude. All of its threads call it; who reads it synchronises before.
+__device__ __forceinline__ void tell_largest(u32* told, u32 largest) {
     largest = max(largest & 0xffffu, largest >> 16);
+    asm volatile("redux.sync.max.u32 %0, %0, 0xffffffff;" : "+r"(largest));
+    if (thread_number() % 32 == 0) *told = largest;
+}
+// The largest of what COUNT warps told.
+template <int COUNT> __device__ __forceinline__ u32 largest_of(const u32* told) {
+    u32 largest = 0;
 #pragma unroll
-    for (int mask = 16; mask > 0; mask /= 2) largest = max(largest, __shfl_xor_sync(0xffffffffu, largest, mask));
-    if (threadIdx.x % 32 == 0) memory.largest[threadIdx.x / 32] = largest;
-    meet();
-#pragma unroll
-    for (int w = 0; w < 8; ++w) largest = max(largest, memory.largest[w]);
-    const ByteFactor factor(largest, is_positive);
-    if (threadIdx.x < CHANNELS) memory.scale[threadIdx.x] = factors.scale[threadIdx.x] * factor.step;
-    return factor;
+    for (int w = 0; w < COUNT; ++w) largest = max(largest, told[w]);
+    return largest;
 }
 
-// Begins a thread's sums with what was taken off the bytes.
-template <class Sums, int CHANNELS>
-__device__ __forceinline__ void begin_sums(Sums& sums, const SumFactors<CHANNELS>& factors, bool is_positive) {
-#pragma unroll
-    for (int c = 0; c < Sums::COLUMNS; c += 2) {
-        const int2 two = *reinterpret_cast<const int2*>(factors.weights + Sums::column(c));
-#pragma unroll
-        for (int r = 0; r < Sums::ROWS; ++r) {
-            sums.value(r, c) = is_positive ? two.x * MOVED : 0;
-            sums.value(r, c + 1) = is_positive ? two.y * MOVED : 0;
-        }
+// What this thread's channel counts, if it has one: on its way from memory while bytes are made.
+template <int CHANNELS> struct ChannelFactor {
+    float scale = 0.0f;
+    int offset = 0;
+
+    __device__ __forceinline__ ChannelFactor(const SumFactors<CHANNELS>& factors, bool is_positive) {
+        if (threadIdx.x >= CHANNELS) return;
+        scale = factors.scale[threadIdx.x];
+        if (is_positive) offset = factors.weights[threadIdx.x] * MOVED;
     }
-}
+    // Nobody may be reading what is there; who reads it synchronises before.
+    __device__ __forceinline__ void tell(ByteMemory& memory, const ByteFactor& bytes) const {
+        if (threadIdx.x >= CHANNELS) return;
+        memory.scale[threadIdx.x] = scale * bytes.step;
+        memory.offset[threadIdx.x] = offset;
+    }
+};
 
-// The values of a thread's sums.
+// The values of a thread's sums, with what was taken off the bytes.
 template <class Sums, class Core> __device__ __forceinline__ void scale_sums(Sums& sums, Core& core, const ByteMemory& memory) {
 #pragma unroll
     for (int c = 0; c < Core::COLUMNS; c += 2) {
-        const float2 two = *reinterpret_cast<const float2*>(memory.scale + Core::column(c));
+        const float2 scale = *reinterpret_cast<const float2*>(memory.scale + Core::column(c));
+        const int2 offset = *reinterpret_cast<const int2*>(memory.offset + Core::column(c));
 #pragma unroll
         for (int r = 0; r < Core::ROWS; ++r) {
-            core.value(r, c) = (float)sums.value(r, c) * two.x;
-            core.value(r, c + 1) = (float)sums.value(r, c + 1) * two.y;
+            core.value(r, c) = (float)(sums.value(r, c) + offset.x) * scale.x;
+            core.value(r, c + 1) = (float)(sums.value(r, c + 1) + offset.y) * scale.y;
         }
     }
 }

@@ -116,28 +116,33 @@ __device__ __forceinline__ void store_pixels(const ConvParams& p, void* output, 
 
 // Multiplies a layer's tile that is there, in halves, or as bytes: then they are made first, TOGETHER cells of a thread at a time,
 // in the place of the halves, and the weights' factors lie behind those of all CTAs. `first`: bytes from the tile's start to the
-// first tap of this warpgroup's first pixel; `pixels`: of the input tile. The team calls it.
-template <bool BYTES, int TOGETHER, int SLOTS, int BN, class Core, class More, class Stream>
-__device__ __forceinline__ void multiply_tile(const ChainParams& chain, int at, u32 tile, int pixels, int first, Core& core, More& more, Stream& stream,
-                                              StatisticsMemory<SLOTS, BN>& statistics) {
+// first tap of this warpgroup's first pixel; `pixels`: of the input tile; `told`: what TELLING warps told of the largest half. The team calls it.
+template <bool BYTES, int TOGETHER, int TELLING, int SLOTS, int BN, class Core, class More, class Stream>
+__device__ __forceinline__ void multiply_tile(const ChainParams& chain, int at, u32 tile, int pixels, const u32* told, int first, Core& core, More& more,
+                                              Stream& stream, StatisticsMemory<SLOTS, BN>& statistics) {
     const ConvParams& p = chain.all;
     // What both warpgroups multiply lies behind what each has for itself.
     const int behind = (2 - Core::warpgroup()) * Core::PRODUCTS * p.walk_tile;
     if constexpr (BYTES) {
         const char* weights = static_cast<const char*>(chain.layers[at].weights);
         const auto& factors = reinterpret_cast<const SumFactors<BN>*>(weights + (long long)gridDim.y * p.walk_blocks * Stream::BLOCK_BYTES)[blockIdx.y];
-        // Merges between layers leave that place to others.
-        ByteMemory& memory = *reinterpret_cast<ByteMemory*>(statistics.reduce[2]);
+        ByteMemory& memory = byte_memory(statistics);
         // Behind a ReLU nothing is negative.
         const bool is_positive = chain.layers[at].relu != 0;
-        bytes_of_planes<TOGETHER>(p, tile, pixels, is_positive, factors, memory, sync_team);
+        const ChannelFactor<BN> own_factor(factors, is_positive);
+        const ByteFactor bytes(largest_of<TELLING>(told), is_positive);
+        bytes_of_planes<TOGETHER>(p, tile, pixels, bytes);
+        own_factor.tell(memory, bytes);
         publish_to_products();
+        // The bytes are there.
         sync_team();
         typename Core::Bytes sums;
         typename More::Bytes more_sums;
         more_sums.lie(behind);
-        begin_sums(sums, factors, is_positive);
-        if constexpr (More::IS_SOME) begin_sums(more_sums, factors, is_positive);
+        sums.clear();
+        more_sums.clear();
+        sums.settle();
+        more_sums.settle();
         sums.run(p, tile + first, stream, more_sums, [] {});
         scale_sums(sums, core, memory);
         if constexpr (More::IS_SOME) scale_sums(more_sums, more, memory);
@@ -227,7 +232,7 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
     typedef WgmmaCore<O, TILES, BN, BW, STEPS, true> Core;
     typedef typename Either<DIVIDES, SharedPixels<O, BN>, NoMore>::Type More;
     typedef typename Core::Stream Stream;
-    typedef TileGather<S, O, Core::THREADS, DEPTH, (PIXELS > 128 ? 6 : 4)> Gather;
+    typedef TileGather<S, O, Core::THREADS, DEPTH, (PIXELS > 128 ? 6 : 4), 0, 1, ConvParams, BYTES> Gather;
     constexpr int PACK = Gather::PACK;
     typedef LeadingTileGather<S, O, Core::THREADS, BH, BW> LeadingTile;
     extern __shared__ __align__(128) char memory[];
@@ -401,6 +406,8 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
             } else {
                 gather.normalise(skipped, f, n_tile == 0);
             }
+            u32* const told = told_largest(statistics, 0);
+            gather.tell_found(told);
             publish_to_products();
             // The tile is there.
             sync_team();
@@ -409,7 +416,7 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
                 const int place = tile_taken(p, t), y0 = place / p.tiles_x * BH, x0 = place % p.tiles_x * BW, next = DIVIDES || LEADS ? tiles : t + (int)gridDim.x;
                 for (int phase = 0; phase < phases; ++phase) {
                     const int first = (phase >> 1) * p.walk_row + (phase & 1) * 16 + Core::warpgroup() * TILES * p.walk_tile;
-                    multiply_tile<BYTES, 3>(chain, at, tile, listed, first, core, more, stream, statistics);
+                    multiply_tile<BYTES, 3, TEAM / 32>(chain, at, tile, listed, told, first, core, more, stream, statistics);
                     // The tile is multiplied.
                     sync_team();
                     if constexpr (STAGES) {
@@ -427,6 +434,7 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
                 t = next;
                 turn_to(t);
                 gather.template load<LOADS>(f, n_tile == 0);
+                gather.tell_found(told);
                 publish_to_products();
                 // The tile is there.
                 sync_team();

@@ -9,7 +9,7 @@ namespace sf {
 // BM pixels (BW wide) x BN channels by 256 threads.
 template <int BM, int BN, int BW> struct FmaCore {
     static constexpr int THREADS = 256;
-    static constexpr int GATHER_DEPTH = 1;           // loads in flight that leave enough registers
+    static constexpr int GATHER_DEPTH = 1, PLAIN_DEPTH = 1;  // pixels' loads in flight that leave enough registers
     static constexpr int PIXELS = 8;
     static constexpr int TN = BM * BN / THREADS / PIXELS;   // 8, 4 or 2
     static constexpr int TX = BN / TN;                      // threads side by side along the channels

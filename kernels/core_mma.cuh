@@ -66,7 +66,7 @@ template <> struct MultiplyStep<byte_t> {
 // BM pixels (BW wide) x BN channels by 8 warps.
 template <class O, int BM, int BN, int BW> struct MmaCore {
     static constexpr int THREADS = 256;
-    static constexpr int GATHER_DEPTH = BN == 128 ? 4 : 2;  // loads in flight that leave enough registers
+    static constexpr int GATHER_DEPTH = BN == 128 ? 4 : 2, PLAIN_DEPTH = 2 * GATHER_DEPTH;  // pixels' loads in flight that leave enough registers
     static constexpr int SLOTS = BM / 32;          // warps side by side along the pixels
     static constexpr int WARPS_N = 8 / SLOTS;
     static constexpr int MT = 2, NT = BN / WARPS_N / 8;
@@ -127,13 +127,23 @@ template <class O, int BM, int BN, int BW> struct MmaCore {
                 for (int i = 0; i < 4; ++i) acc[m][n][i] = (Sum)0;
     }
 
-    // One chunk of channels, all taps. `offset`: bytes from the tile's start to the first tap.
+    // One chunk of channels, all taps. `offset`: bytes from the tile's start to the first tap. A block's second step is multiplied when the
+    // next block's first one is on its way, so that behind a barrier there is something to multiply at once.
     __device__ __forceinline__ void run(const ConvParams& p, const char* tile, int offset, Ring& ring, u32& stage) {
         const bool one_step = is_one_step(p);
         const int per_tap = one_step ? 1 : blocks_per_tap(p);
         const u32 to_next_row = (p.tile_columns - p.taps_x + 1) * p.pitch;
         u32 tap = shared_address(tile) + offset;
         int tap_x = 0;
+        u32 a[2][MT][4], b[2][NT / 2][4];
+        const auto multiply = [&](int step) {
+#pragma unroll
+            for (int n = 0; n < NT; ++n)
+#pragma unroll
+                for (int m = 0; m < MT; ++m)
+                    MultiplyStep<O>::run(acc[m][n], a[step][m], b[step][n / 2][n % 2 * 2], b[step][n / 2][n % 2 * 2 + 1]);
+        };
+        bool is_first = true;
         const auto to_next_tap = [&] {
             tap_x = tap_x + 1 == p.taps_x ? 0 : tap_x + 1;
             tap += tap_x == 0 ? to_next_row : p.pitch;
@@ -154,26 +164,22 @@ template <class O, int BM, int BN, int BW> struct MmaCore {
                 __syncthreads();
                 const u32 rows = ring.shared + stage + weights;
                 stage = Ring::behind(stage);
-                // The second step's operands are on their way while the first one's are multiplied.
-                u32 a[2][MT][4], b[2][NT / 2][4];
-#pragma unroll
-                for (int step = 0; step < 2; ++step) {
+                const auto load = [&](int step) {
                     const u32 own = pixels + step * apart;
 #pragma unroll
                     for (int m = 0; m < MT; ++m) load_matrices(a[step][m], own + from[m]);
 #pragma unroll
                     for (int n = 0; n < NT / 2; ++n) load_matrices(b[step][n], rows + n * 16 * ROW_PITCH + step * STEP_BYTES);
-                    if (step == 0) ring.request();
-                }
-#pragma unroll
-                for (int step = 0; step < 2; ++step)
-#pragma unroll
-                    for (int n = 0; n < NT; ++n)
-#pragma unroll
-                        for (int m = 0; m < MT; ++m)
-                            MultiplyStep<O>::run(acc[m][n], a[step][m], b[step][n / 2][n % 2 * 2], b[step][n / 2][n % 2 * 2 + 1]);
+                };
+                load(0);
+                if (!is_first) multiply(1);
+                is_first = false;
+                ring.request();
+                load(1);
+                multiply(0);
             }
         }
+        multiply(1);
     }
 
     template <int COUNT, class S>

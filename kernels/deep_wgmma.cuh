@@ -95,7 +95,7 @@ template <class S, int STEPS, int DEPTH, bool BYTES = false> __device__ __forcei
     constexpr int BN = 128, SIDE = 16, HALF = 8, PITCH = 16 * SIDE * SIDE + 16, TOGETHER = 4;
     typedef WgmmaCore<S, 2, BN, SIDE, STEPS, true> Core;
     typedef typename Core::Stream Stream;
-    typedef TileGather<S, S, PRODUCERS, 3, 3, CONSUMERS, 4> Gather;
+    typedef TileGather<S, S, PRODUCERS, 3, 3, CONSUMERS, 4, ConvParams, BYTES> Gather;
     constexpr int PACK = Gather::PACK;
     static_assert(sizeof(S) == 2, "values lie in the place of the input");
     extern __shared__ __align__(128) char memory[];
@@ -158,7 +158,8 @@ template <class S, int STEPS, int DEPTH, bool BYTES = false> __device__ __forcei
             for (int i = 0; i < mine; ++i) {
                 const u32 here = tile + which * p.tile_bytes;
                 wait_barrier(ready + 8 * which, parity >> which & 1u);
-                multiply_tile<BYTES, 4>(chain, at, here, p.tile_rows * p.tile_columns, Core::warpgroup() * HALF * 16, core, more, stream, statistics);
+                multiply_tile<BYTES, 4, PRODUCERS / 32>(chain, at, here, p.tile_rows * p.tile_columns, told_largest(statistics, which),
+                                                        Core::warpgroup() * HALF * 16, core, more, stream, statistics);
                 // Both halves are multiplied, whose edges overlap.
                 sync_team();
                 const bool stays = at + 1 != chain.count && i + 1 == mine;
@@ -215,6 +216,7 @@ template <class S, int STEPS, int DEPTH, bool BYTES = false> __device__ __forcei
                     f.read(p, image, gather.channel);
                 }
                 gather.template load<DEPTH>(f, n_tile == 0);
+                gather.tell_found(told_largest(statistics, to));
                 publish_to_products();
                 arrive(ready + 8 * to);
             };
@@ -239,6 +241,7 @@ template <class S, int STEPS, int DEPTH, bool BYTES = false> __device__ __forcei
                     parity ^= 4u;
                 }
                 gather.normalise_streamed(is_streamed ? beside : 0u, f, n_tile == 0);
+                gather.tell_found(told_largest(statistics, which));
                 publish_to_products();
                 arrive(ready + 8 * which);
             }

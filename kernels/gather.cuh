@@ -45,110 +45,182 @@ __device__ __forceinline__ int source_index(int p, int side, int edge) {
     return clamped(edge == EDGE_REFLECT ? reflected(p, side) : p, side);
 }
 
-// The tile as [row][column][channel], `pitch` bytes from pixel to pixel.
-struct PixelRows {
-    static __device__ __forceinline__ int at(const ConvParams& p, int row, int column) {
-        return (row * p.tile_columns + column) * p.pitch;
+// What a norm does to a thread's channels: one product and one sum, or, APART, the mean is taken off first, which is more exact where it is
+// far larger than what is left.
+template <int PACK, bool APART = false> struct Factors {
+    float scale[PACK], shift[PACK];
+    float mean[APART ? PACK : 1];
+
+    __device__ __forceinline__ void set(int k, float factor, float of_mean, float beta) {
+        scale[k] = factor;
+        if constexpr (APART) {
+            mean[k] = of_mean;
+            shift[k] = beta;
+        } else {
+            shift[k] = fmaf(-of_mean, factor, beta);
+        }
     }
-    static __device__ __forceinline__ int channel(const ConvParams&, int byte) { return byte; }
+    // Of the norm before the first layer, from `channel` on; without one, or where these channels are not there, what leaves values as they are.
+    template <class P> __device__ __forceinline__ void read(const P& p, int image, int channel, bool is_real = true) {
+        if (p.in_scale == nullptr || !is_real) {
+#pragma unroll
+            for (int k = 0; k < PACK; ++k) set(k, 1.0f, 0.0f, 0.0f);
+            return;
+        }
+        const int at = image * p.in_channels + channel;
+#pragma unroll
+        for (int k = 0; k < PACK; k += 4) {
+            const float4 factor = *reinterpret_cast<const float4*>(p.in_scale + at + k);
+            const float4 of_mean = *reinterpret_cast<const float4*>(p.in_mean + at + k);
+            const float4 beta = *reinterpret_cast<const float4*>(p.in_beta + channel + k);
+            set(k, factor.x, of_mean.x, beta.x);
+            set(k + 1, factor.y, of_mean.y, beta.y);
+            set(k + 2, factor.z, of_mean.z, beta.z);
+            set(k + 3, factor.w, of_mean.w, beta.w);
+        }
+    }
+    __device__ __forceinline__ void apply(float (&value)[PACK]) const {
+#pragma unroll
+        for (int k = 0; k < PACK; ++k) {
+            if constexpr (APART) value[k] -= mean[k];
+            value[k] = fmaf(value[k], scale[k], shift[k]);
+        }
+    }
 };
 
-// Loads a tile into shared memory: storage type S in memory, operand type O in shared memory; DEPTH loads are in
-// flight. All of the CTA's THREADS call it; the caller synchronises before and after. `first_y`, `first_x`: the
-// tile's first pixel in the (possibly doubled) input. `owned`: this CTA writes the residual stream.
-template <class S, class O, int THREADS, int DEPTH>
-__device__ __forceinline__ void gather_map(const ConvParams& p, char* tile, int image, int first_y, int first_x,
-                                           int chunk, bool owned, int block_rows, int block_columns) {
+// What is done with operands where nothing has to be.
+struct Ignored {
+    __device__ __forceinline__ void operator()(const uint4&) const {}
+};
+
+// Operands that keep all of a value.
+template <class O> constexpr bool IS_EXACT = false;
+template <> constexpr bool IS_EXACT<float> = true;
+
+// A thread's part of a tile that is loaded: some channels of every so many-th pixel.
+template <class S> struct TilePart {
+    const S* input;  // those channels of the map's first pixel
+    const S* skip;   // of the residual stream that is added; null: none
+    S* keep;         // where the residual stream is kept; null: nowhere
+    char* to;        // of the tile's first pixel
+    int first, apart;  // the first pixel and how many are between
+    int first_y, first_x;  // the tile's first pixel in the (possibly doubled) input
+    int block_rows, block_columns;  // of the CTA's output
+    bool is_real;  // these channels are there
+};
+
+// Loads it, COUNT pixels at a time. ADDS: a residual stream is added.
+template <class S, class O, bool ADDS, int COUNT, class Norm, class Find>
+__device__ __forceinline__ void gather_part(const ConvParams& p, const TilePart<S>& part, const Norm& f, Find find) {
     constexpr int PACK = Pack<S>::COUNT;
-    const int packs = p.chunk_channels / PACK;
-    const int per_round = THREADS / packs;
-    const int pack = threadIdx.x % packs;
-    const int first = threadIdx.x / packs;
-    if (first >= per_round) return;
-
-    const int channel = chunk * p.chunk_channels + pack * PACK;
-    const bool real = channel < p.in_channels;
-    float scale[PACK], mean[PACK], beta[PACK];
-#pragma unroll
-    for (int i = 0; i < PACK; ++i) {
-        const bool normed = p.in_scale != nullptr && real;
-        scale[i] = normed ? p.in_scale[image * p.in_channels + channel + i] : 1.0f;
-        mean[i] = normed ? p.in_mean[image * p.in_channels + channel + i] : 0.0f;
-        beta[i] = normed ? p.in_beta[channel + i] : 0.0f;
-    }
-    const int height = p.upsample ? 2 * p.in_height : p.in_height;
-    const int width = p.upsample ? 2 * p.in_width : p.in_width;
-    const long long plane = (long long)image * p.in_height * p.in_width * p.in_channels + channel;
-    const S* input = static_cast<const S*>(p.input) + plane;
-    const S* skip = static_cast<const S*>(p.skip) + plane;
-    S* keep = static_cast<S*>(p.keep) + plane;
-    const bool adds = p.skip != nullptr, keeps = owned && p.keep != nullptr && real;
+    const int doubled = p.upsample != 0, height = p.in_height << doubled, width = p.in_width << doubled;
+    const int columns = p.tile_columns, total = p.tile_rows * columns;
     // Most tiles do not touch the map's edges.
-    const bool inside = first_y >= 0 && first_x >= 0 && first_y + p.tile_rows <= height && first_x + p.tile_columns <= width;
-
-    const int of_pack = PixelRows::channel(p, pack * PACK * (int)sizeof(O));
-    int row = first / p.tile_columns, column = first % p.tile_columns;
-    auto advance = [&](int& r, int& c) {
-        c += per_round;
-        while (c >= p.tile_columns) { c -= p.tile_columns; ++r; }
-    };
-    while (row < p.tile_rows) {
-        uint4 v[DEPTH], r[DEPTH];
-        int there = row, across = column;
+    const bool inside = part.first_y >= 0 && part.first_x >= 0 && part.first_y + p.tile_rows <= height && part.first_x + columns <= width;
+    const bool keeps = part.keep != nullptr, relu = p.relu != 0;
+    int row = part.first / columns, column = part.first - row * columns;
+    const int rows_on = part.apart / columns, columns_on = part.apart - rows_on * columns;
+    char* to = part.to + part.first * p.pitch;
+#pragma unroll 1
+    for (int i = part.first; i < total; i += COUNT * part.apart) {
+        uint4 v[COUNT], r[ADDS ? COUNT : 1];
+        u32 at[COUNT], kept = 0;
 #pragma unroll
-        for (int d = 0; d < DEPTH; ++d) {
-            if (there < p.tile_rows) {
-                int y = first_y + there, x = first_x + across;
-                if (!inside) {
-                    y = source_index(y, height, p.edge);
-                    x = source_index(x, width, p.edge);
-                }
-                if (p.upsample) { y >>= 1; x >>= 1; }
-                const long long at = (long long)((u32)y * (u32)p.in_width + (u32)x) * p.in_channels;
-                // Channels that are not there become zeros: their factors leave them as they are.
-                v[d] = real ? *reinterpret_cast<const uint4*>(input + at) : make_uint4(0u, 0u, 0u, 0u);
-                if (adds) r[d] = real ? *reinterpret_cast<const uint4*>(skip + at) : make_uint4(0u, 0u, 0u, 0u);
+        for (int d = 0; d < COUNT; ++d) {
+            int y = part.first_y + row, x = part.first_x + column;
+            // The residual stream is written by the CTA in whose block a pixel lies.
+            const bool is_own = (u32)(row - p.origin) < (u32)part.block_rows && (u32)(column - p.origin) < (u32)part.block_columns;
+            if (keeps && is_own && y < p.in_height && x < p.in_width) kept |= 1u << d;
+            if (!inside) {
+                y = source_index(y, height, p.edge);
+                x = source_index(x, width, p.edge);
             }
-            advance(there, across);
+            at[d] = (u32)(y >> doubled) * (u32)p.in_width + (u32)(x >> doubled);
+            // Channels that are not there become zeros: their factors leave them as they are.
+            const bool is_there = part.is_real && i + d * part.apart < total;
+            const long long from = (long long)at[d] * p.in_channels;
+            v[d] = is_there ? *reinterpret_cast<const uint4*>(part.input + from) : make_uint4(0u, 0u, 0u, 0u);
+            if constexpr (ADDS) r[d] = is_there ? *reinterpret_cast<const uint4*>(part.skip + from) : make_uint4(0u, 0u, 0u, 0u);
+            row += rows_on;
+            column += columns_on;
+            if (column >= columns) {
+                column -= columns;
+                ++row;
+            }
         }
 #pragma unroll
-        for (int d = 0; d < DEPTH; ++d, advance(row, column)) {
-            if (row >= p.tile_rows) continue;
+        for (int d = 0; d < COUNT; ++d, to += part.apart * p.pitch) {
+            if (i + d * part.apart >= total) break;
             float value[PACK];
             widen_pack<S>(v[d], value);
-#pragma unroll
-            for (int i = 0; i < PACK; ++i) value[i] = fmaf(value[i] - mean[i], scale[i], beta[i]);
-            if (adds) {
+            f.apply(value);
+            if constexpr (ADDS) {
                 float stream[PACK];
                 widen_pack<S>(r[d], stream);
 #pragma unroll
-                for (int i = 0; i < PACK; ++i) value[i] += stream[i];
+                for (int k = 0; k < PACK; ++k) value[k] += stream[k];
             }
-            if (p.relu) {
+            if (relu) {
 #pragma unroll
-                for (int i = 0; i < PACK; ++i) value[i] = fmaxf(value[i], 0.0f);
+                for (int k = 0; k < PACK; ++k) value[k] = fmaxf(value[k], 0.0f);
             }
-            // The residual stream is written by the CTA in whose block a pixel lies.
-            const int y = first_y + row, x = first_x + column;
-            if (keeps && (u32)(row - p.origin) < (u32)block_rows && (u32)(column - p.origin) < (u32)block_columns &&
-                y < p.in_height && x < p.in_width) {
-                store_pack(keep + (long long)((u32)y * (u32)p.in_width + (u32)x) * p.in_channels, value);
-            }
-            char* to = tile + PixelRows::at(p, row, column) + of_pack;
+            if (kept >> d & 1u) store_pack(part.keep + (long long)at[d] * p.in_channels, value);
             if constexpr (sizeof(O) == 2 && PACK == 4) {
                 *reinterpret_cast<uint2*>(to) = make_uint2(narrow_pair<O>(value[0], value[1]), narrow_pair<O>(value[2], value[3]));
             } else {
-                *reinterpret_cast<uint4*>(to) = narrow_pack<O>(value);
+                const uint4 operands = narrow_pack<O>(value);
+                find(operands);
+                *reinterpret_cast<uint4*>(to) = operands;
             }
         }
     }
 }
 
-// A level of a pixel, times the photo's factor; `colour` is 0 to 2. 2^23 + level is put together bit by
-// bit, because whole numbers are converted far more slowly than they are added.
+// Loads a tile into shared memory, as [row][column][channel], `pitch` bytes from pixel to pixel: storage type S in memory, operand type O in shared memory; DEPTH pixels' loads of a thread are in
+// flight where a residual stream is added, else PLAIN. All of the CTA's THREADS call it; the caller synchronises before and after. `first_y`,
+// `first_x`: the tile's first pixel in the (possibly doubled) input. `owned`: this CTA writes the residual stream. `find` is called
+// with each 16 bytes of operands.
+template <class S, class O, int THREADS, int DEPTH, int PLAIN, class Find = Ignored>
+__device__ __forceinline__ void gather_map(const ConvParams& p, char* tile, int image, int first_y, int first_x,
+                                           int chunk, bool owned, int block_rows, int block_columns, Find find = {}) {
+    constexpr int PACK = Pack<S>::COUNT;
+    const int packs = p.chunk_channels / PACK, apart = THREADS / packs, pack = threadIdx.x % packs, first = threadIdx.x / packs;
+    if (first >= apart) return;
+    const int channel = chunk * p.chunk_channels + pack * PACK;
+    const bool is_real = channel < p.in_channels;
+    Factors<PACK, IS_EXACT<O>> f;
+    f.read(p, image, channel, is_real);
+    const long long plane = (long long)image * p.in_height * p.in_width * p.in_channels + channel;
+    S* const keep = owned && p.keep != nullptr && is_real ? static_cast<S*>(p.keep) + plane : nullptr;
+    char* const to = tile + pack * PACK * (int)sizeof(O);
+    const TilePart<S> part{static_cast<const S*>(p.input) + plane, static_cast<const S*>(p.skip) + plane, keep, to, first, apart, first_y, first_x,
+                           block_rows, block_columns, is_real};
+    if (p.skip != nullptr) {
+        gather_part<S, O, true, DEPTH>(p, part, f, find);
+    } else {
+        gather_part<S, O, false, PLAIN>(p, part, f, find);
+    }
+}
+
+// A level of a pixel, times the photo's factor; `colour` is 0 to 2. 2^23 + level is put together byte by
+// byte, because whole numbers are converted far more slowly than they are added. The product is exact before 2^23 of them are taken off.
 __device__ __forceinline__ float level_of(u32 pixel, int colour, float scale) {
-    const float shifted = __uint_as_float(0x4b000000u | (pixel >> (8 * colour) & 255u));
-    return (shifted - 8388608.0f) * scale;
+    return fmaf(__uint_as_float(__byte_perm(pixel, 0x4b000000u, 0x7650u + colour)), scale, -8388608.0f * scale);
+}
+
+// Which operands two levels become at once: halves, where the photo's factor is one.
+template <class O> constexpr bool PAIRS_LEVELS = false;
+template <> constexpr bool PAIRS_LEVELS<half_t> = true;
+// Stands where pixels have their alpha, in front of a level: as a half that is 1024 + level.
+constexpr u32 BEFORE_LEVEL = 0x64000000u;
+// The levels of two channels of some pixels side by side, the one and the next, times the factor, `scale` and `off` being pairs of it and of what
+// 1024 of it are.
+__device__ __forceinline__ u32 two_levels(const u32* words, int channel, u32 scale, u32 off) {
+    const int next = channel + 1;
+    // Bytes of the first word are numbered from 0, those of the second from 4.
+    u32 pair = __byte_perm(words[channel / 3], words[next / 3], 0x7030u + (channel % 3) + (4 + next % 3 << 8));
+    asm("fma.rn.f16x2 %0, %0, %1, %2;" : "+r"(pair) : "r"(scale), "r"(off));
+    return pair;
 }
 
 // The photo: every pixel of the tile gets the `kernel` pixels of its row as 3 * kernel channels,
@@ -162,13 +234,15 @@ __device__ __forceinline__ void gather_photo(const ConvParams& p, char* tile, u3
     for (int i = threadIdx.x; i < p.tile_rows * wide; i += THREADS) {
         const int y = source_index(first_y + i / wide, p.in_height, EDGE_REFLECT);
         const int x = source_index(first_x + i % wide, p.in_width, EDGE_REFLECT);
-        staged[i] = photo[(long long)y * p.in_width + x];
+        staged[i] = photo[(long long)y * p.in_width + x] & 0xffffffu | BEFORE_LEVEL;
     }
     __syncthreads();
     constexpr int PACK = 16 / (int)sizeof(O);
     // The colours of 8 pixels are whole packs, so that it is known beforehand where each level goes.
     constexpr int WORDS = 8, GROUP = 3 * WORDS / PACK;
     const int packs = p.chunk_channels / PACK, total = p.tile_rows * p.tile_columns;
+    // Both exact: the factor is a power of two.
+    const u32 scale = narrow_pair<half_t>(p.photo_scale, p.photo_scale), off = narrow_pair<half_t>(-1024.0f * p.photo_scale, -1024.0f * p.photo_scale);
     for (int pixel = threadIdx.x; pixel < total; pixel += THREADS) {
         const int row = pixel / p.tile_columns;
         const u32* from = staged + row * wide + (pixel - row * p.tile_columns);
@@ -178,16 +252,25 @@ __device__ __forceinline__ void gather_photo(const ConvParams& p, char* tile, u3
             const int left = kernel - first / GROUP * WORDS;
             u32 word[WORDS];
 #pragma unroll
-            for (int k = 0; k < WORDS; ++k) word[k] = k < left ? from[k] : 0u;
+            for (int k = 0; k < WORDS; ++k) word[k] = k < left ? from[k] : BEFORE_LEVEL;
 #pragma unroll
             for (int pack = 0; pack < GROUP; ++pack) {
-                float value[PACK];
+                if (first + pack >= packs) break;
+                uint4 operands;
+                if constexpr (PAIRS_LEVELS<O>) {
+                    const int c = pack * PACK;
+                    operands = make_uint4(two_levels(word, c, scale, off), two_levels(word, c + 2, scale, off), two_levels(word, c + 4, scale, off),
+                                          two_levels(word, c + 6, scale, off));
+                } else {
+                    float value[PACK];
 #pragma unroll
-                for (int e = 0; e < PACK; ++e) {
-                    const int channel = pack * PACK + e;
-                    value[e] = channel / 3 < left ? level_of(word[channel / 3], channel % 3, p.photo_scale) : 0.0f;
+                    for (int e = 0; e < PACK; ++e) {
+                        const int channel = pack * PACK + e;
+                        value[e] = level_of(word[channel / 3], channel % 3, p.photo_scale);
+                    }
+                    operands = narrow_pack<O>(value);
                 }
-                if (first + pack < packs) *reinterpret_cast<uint4*>(to + (first + pack) * 16) = narrow_pack<O>(value);
+                *reinterpret_cast<uint4*>(to + (first + pack) * 16) = operands;
             }
         }
     }

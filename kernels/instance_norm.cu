@@ -235,7 +235,7 @@ template <class T> __device__ __forceinline__ void norm_apply(const NormApplyPar
     int n = (int)blockIdx.y;
     Seat at = seat(p.channels / COUNT, 256);
     if (!at.is_taken) return;
-    Factors<T> factors;
+    NormFactors<T> factors;
     int first = n * p.channels + at.lane * COUNT;
 #pragma unroll
     for (int i = 0; i < COUNT; ++i) {

@@ -135,7 +135,7 @@ __device__ __forceinline__ void merge_strips(const Moments* of_image, int strips
 }
 
 // What is done with the values of a lane.
-template <class T> struct Factors {
+template <class T> struct NormFactors {
     float scale[Pack<T>::COUNT];
     float mean[Pack<T>::COUNT];
     float beta[Pack<T>::COUNT];
@@ -145,7 +145,7 @@ template <class T> struct Factors {
 template <class T>
 __device__ __forceinline__ void write_normalised(T* to, const uint4& raw, const uint4& residual,
                                                  bool has_residual, bool has_relu,
-                                                 const Factors<T>& f) {
+                                                 const NormFactors<T>& f) {
     constexpr int COUNT = Pack<T>::COUNT;
     float v[COUNT];
     widen_pack<T>(raw, v);
@@ -218,7 +218,7 @@ template <class T, int CLUSTER> __device__ __forceinline__ void norm_plane(const
     }
     // Orders the factors before their use. The kept pixels are read by the threads that wrote them.
     __syncthreads();
-    Factors<T> factors;
+    NormFactors<T> factors;
 #pragma unroll
     for (int i = 0; i < COUNT; ++i) {
         factors.scale[i] = scales[at.lane * COUNT + i];

@@ -186,7 +186,7 @@ template <class T> __device__ __forceinline__ void norm_resident(const NormResid
     // Orders the factors before their use.
     __syncthreads();
     if (!at.is_taken) return;
-    Factors<T> factors;
+    NormFactors<T> factors;
 #pragma unroll
     for (int i = 0; i < COUNT; ++i) {
         int c = at.lane * COUNT + i;

@@ -55,38 +55,11 @@ __device__ __forceinline__ void copy_async_word(u32 to, const void* from) {
 }
 __device__ __forceinline__ void wait_for_copies() { asm volatile("cp.async.wait_all;" ::: "memory"); }
 
-// What a norm does to a thread's channels: one product and one sum.
-template <int PACK> struct Factors {
-    float scale[PACK], shift[PACK];
-
-    __device__ __forceinline__ void set(int k, float factor, float mean, float beta) {
-        scale[k] = factor;
-        shift[k] = fmaf(-mean, factor, beta);
-    }
-    // Of the norm before the first layer, from `channel` on.
-    template <class P> __device__ __forceinline__ void read(const P& p, int image, int channel) {
-        if (p.in_scale == nullptr) {
-#pragma unroll
-            for (int k = 0; k < PACK; ++k) set(k, 1.0f, 0.0f, 0.0f);
-            return;
-        }
-        const int at = image * p.in_channels + channel;
-#pragma unroll
-        for (int k = 0; k < PACK; k += 4) {
-            const float4 factor = *reinterpret_cast<const float4*>(p.in_scale + at + k);
-            const float4 mean = *reinterpret_cast<const float4*>(p.in_mean + at + k);
-            const float4 beta = *reinterpret_cast<const float4*>(p.in_beta + channel + k);
-            set(k, factor.x, mean.x, beta.x);
-            set(k + 1, factor.y, mean.y, beta.y);
-            set(k + 2, factor.z, mean.z, beta.z);
-            set(k + 3, factor.w, mean.w, beta.w);
-        }
-    }
-    __device__ __forceinline__ void apply(float (&value)[PACK]) const {
-#pragma unroll
-        for (int k = 0; k < PACK; ++k) value[k] = fmaf(value[k], scale[k], shift[k]);
-    }
-};
+// Rounds eight values to operands of two bytes; what is below zero becomes zero first if RELU says so.
+template <class O, bool RELU> __device__ __forceinline__ uint4 operands_of(const float (&value)[8]) {
+    return make_uint4(narrow_pair_relu<O, RELU>(value[0], value[1]), narrow_pair_relu<O, RELU>(value[2], value[3]),
+                      narrow_pair_relu<O, RELU>(value[4], value[5]), narrow_pair_relu<O, RELU>(value[6], value[7]));
+}
 
 // Rounds a pack to operands and puts it into a plane of the tile; what is below zero becomes zero first if
 // RELU says so.
@@ -96,8 +69,7 @@ template <class O, bool RELU, int PACK> __device__ __forceinline__ void put_pack
                      "r"(narrow_pair_relu<O, RELU>(value[2], value[3]))
                      : "memory");
     } else if constexpr (sizeof(O) == 2) {
-        store_shared(to, make_uint4(narrow_pair_relu<O, RELU>(value[0], value[1]), narrow_pair_relu<O, RELU>(value[2], value[3]),
-                                    narrow_pair_relu<O, RELU>(value[4], value[5]), narrow_pair_relu<O, RELU>(value[6], value[7])));
+        store_shared(to, operands_of<O, RELU>(value));
     } else {
         float above[PACK];
 #pragma unroll

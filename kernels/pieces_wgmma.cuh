@@ -65,11 +65,11 @@ template <int PIECES> struct PiecesOfCta {
     }
 };
 
-// Multiplies SOME pieces, which are there, and stores their values, which take the input's place on their way out. `then` is called behind a
-// thread's last values. The team calls it.
-template <class S, class SOME, bool BYTES, class Stream, class Statistics, int PIECES, class Then>
-__device__ __forceinline__ void compute_pieces(const ChainParams& chain, int at, const PiecesOfCta<PIECES>& pieces, u32 tile, Stream& stream, Statistics& statistics,
-                                               RowStatistics& own, Then then) {
+// Multiplies SOME pieces, which are there, and stores their values, which take the input's place on their way out. TELLING warps `told` the
+// largest half. `then` is called behind a thread's last values. The team calls it.
+template <class S, class SOME, bool BYTES, int TELLING, class Stream, class Statistics, int PIECES, class Then>
+__device__ __forceinline__ void compute_pieces(const ChainParams& chain, int at, const PiecesOfCta<PIECES>& pieces, u32 tile, const u32* told, Stream& stream,
+                                               Statistics& statistics, RowStatistics& own, Then then) {
     constexpr int SIDE = PiecesOfCta<PIECES>::SIDE, TILES = SOME::TILES;
     typedef typename SOME::Core Core;
     typedef typename SOME::More More;
@@ -79,7 +79,7 @@ __device__ __forceinline__ void compute_pieces(const ChainParams& chain, int at,
     const u32 here = tile + SOME::FIRST * p.walk_tile;
     // Of pieces that are not there nothing is stored.
     const int input_pixels = pieces.cells * max(1, min(pieces.there - SOME::FIRST, SOME::ALL));
-    multiply_tile<BYTES, 3>(chain, at, here, input_pixels, Core::warpgroup() * TILES * p.walk_tile, core, more, stream, statistics);
+    multiply_tile<BYTES, 3, TELLING>(chain, at, here, input_pixels, told, Core::warpgroup() * TILES * p.walk_tile, core, more, stream, statistics);
     // They are multiplied.
     sync_team();
     const int row_bytes = 16 * p.tile_columns;
@@ -109,9 +109,6 @@ __device__ __forceinline__ void compute_pieces(const ChainParams& chain, int at,
         const bool is_there = SOME::FIRST + piece < pieces.there && y + row < p.grid_height;
         store_pixels<S, SIDE>(p, output, from, own, is_there ? y + row : p.grid_height, x, channel, 0,
                               shares ? shared_pixels<SIDE, SIDE, SIDE>(p.origin, row, 0) : ~0u, [&] {
-            // What lies beyond the map stays zero: the largest value counts where values become bytes.
-#pragma unroll 1
-            for (int c = is_there ? p.grid_width - x : 0; c < SIDE; ++c) store_shared(from + 16 * c, uint4{});
             if (k + APART >= ROWS) then();
         });
     }
@@ -119,17 +116,22 @@ __device__ __forceinline__ void compute_pieces(const ChainParams& chain, int at,
 
 // PIECES of a CTA; the parameters say which layers. BYTES: halves are multiplied as bytes.
 template <class S, int PIECES, int STEPS, bool BYTES> __device__ __forceinline__ void convolve_pieces(const ChainParams& chain) {
-    constexpr int BN = 128, AT_ONCE = PIECES > 5 ? 4 : PIECES, LEFT = PIECES - AT_ONCE, PARTS = LEFT > 0 ? 2 : 1, LOADS = 8;
+    constexpr int BN = 128, AT_ONCE = PIECES > 5 ? 4 : PIECES, LEFT = PIECES - AT_ONCE, PARTS = LEFT > 0 ? 2 : 1;
     // Loads of the residual stream that a thread of the team has under way; five pieces leave few registers.
     constexpr int EARLY = AT_ONCE < 5 ? 8 : BYTES ? 2 : 4;
     constexpr int THREADS = FIRST_OF_HALO + OF_HALO, REGISTERS = 168;
+    // Warps of the team, and with those of the halo: of the pieces multiplied first both normalise some, of the others the halo's all.
+    constexpr int OF_TEAM = TEAM / 32, ALL = OF_TEAM + OF_HALO / 32;
     typedef PiecesAtOnce<S, 0, AT_ONCE, BN, STEPS> First;
     typedef PiecesAtOnce<S, AT_ONCE, LEFT, BN, STEPS> Second;
     typedef typename First::Core::Stream Stream;
-    typedef TileGather<S, S, TEAM, EARLY, 6> Gather;
-    typedef TileGather<S, S, OF_HALO, (BYTES || AT_ONCE == 5 ? 4 : 6), 4, FIRST_OF_HALO, 3> HaloGather;
+    typedef TileGather<S, S, TEAM, EARLY, 6, 0, 1, ConvParams, BYTES> Gather;
+    // Five pieces leave the halo's warps few registers, most of all where the largest half is kept beside.
+    constexpr bool IS_TIGHT = BYTES && AT_ONCE == 5;
+    constexpr int LOADS = IS_TIGHT ? 6 : 8;
+    typedef TileGather<S, S, OF_HALO, (IS_TIGHT ? 3 : BYTES || AT_ONCE == 5 ? 4 : 6), 4, FIRST_OF_HALO, 3, ConvParams, BYTES> HaloGather;
     constexpr int PACK = Gather::PACK;
-    constexpr int HALO_REGISTERS = BYTES || AT_ONCE == 5 ? 104 : 120;
+    constexpr int HALO_REGISTERS = IS_TIGHT ? 88 : BYTES || AT_ONCE == 5 ? 104 : 120;
     static_assert(sizeof(S) == 2, "values lie in the place of the input");
     extern __shared__ __align__(128) char memory[];
     __shared__ StatisticsMemory<First::Core::SLOTS, BN> statistics;
@@ -225,6 +227,7 @@ template <class S, int PIECES, int STEPS, bool BYTES> __device__ __forceinline__
                 }
                 gather.take(halo_of(part), of_pieces.halo[part]);
                 gather.template load<LOADS>(f, false, know_norm);
+                gather.tell_found(told_largest(statistics, part) + OF_TEAM);
                 publish_to_products();
                 arrive(came + 8 * part);
             }
@@ -259,6 +262,7 @@ template <class S, int PIECES, int STEPS, bool BYTES> __device__ __forceinline__
             read_factors(f, statistics, gather.channel);
         }
         gather.normalise(skipped, f, n_tile == 0);
+        gather.tell_found(told_largest(statistics, 0));
         publish_to_products();
         // Where all threads wait, the compiler keeps the state of the weights' ring out of its uniform registers.
         if (threadIdx.x >= BN) wait_barrier(came, at & 1);
@@ -268,13 +272,14 @@ template <class S, int PIECES, int STEPS, bool BYTES> __device__ __forceinline__
             if (at + 1 < chain.count) arrive(stored);
         };
         if constexpr (PARTS > 1) {
-            compute_pieces<S, First, BYTES>(chain, at, pieces, tile, stream, statistics, own, [] {});
+            compute_pieces<S, First, BYTES, ALL>(chain, at, pieces, tile, told_largest(statistics, 0), stream, statistics, own, [] {});
             if (threadIdx.x >= BN) wait_barrier(came + 8, at & 1);
             // The others are there as well.
             sync_team();
-            compute_pieces<S, Second, BYTES>(chain, at, pieces, tile, stream, statistics, own, has_stored);
+            const u32* const of_halo = told_largest(statistics, 1) + OF_TEAM;
+            compute_pieces<S, Second, BYTES, ALL - OF_TEAM>(chain, at, pieces, tile, of_halo, stream, statistics, own, has_stored);
         } else {
-            compute_pieces<S, First, BYTES>(chain, at, pieces, tile, stream, statistics, own, has_stored);
+            compute_pieces<S, First, BYTES, ALL>(chain, at, pieces, tile, told_largest(statistics, 0), stream, statistics, own, has_stored);
         }
         if (at + 1 == chain.count) break;
         gather_warps(own, statistics);

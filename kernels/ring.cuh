@@ -60,7 +60,7 @@ template <int THREADS, int ROWS, int ROW_BYTES, int ROW_PITCH> struct WeightRing
     u32 shared;        // address of the first stage
     u32 own;           // this thread's place in the first one, from there
     u32 to;            // first byte of the stage where the next block goes, from there
-    const char* next;  // this thread's part of the next block
+    const char* last;  // this thread's part of the block that was asked for last
     int left;          // blocks that are still to be prefetched
 
     __device__ __forceinline__ void place(const char* at) {
@@ -70,7 +70,7 @@ template <int THREADS, int ROWS, int ROW_BYTES, int ROW_PITCH> struct WeightRing
     }
 
     __device__ __forceinline__ void start(const char* weights, int blocks) {
-        next = weights + threadIdx.x * 16;
+        last = weights + (int)threadIdx.x * 16 - BLOCK_BYTES;
         left = blocks;
         to = 0;
 #pragma unroll
@@ -84,13 +84,14 @@ template <int THREADS, int ROWS, int ROW_BYTES, int ROW_PITCH> struct WeightRing
     __device__ __forceinline__ void request() {
         if (left > 0) {
             const u32 place = shared + to + own;
+            // Before the copies: behind them it would wait until they have read it.
+            last += BLOCK_BYTES;
 #pragma unroll
             for (int row = 0; row < ROWS; row += TOGETHER) {
                 // Of a small block some threads have no part.
                 if (ROWS % TOGETHER == 0 || row + (int)threadIdx.x / PER_ROW < ROWS)
-                    copy_16(place + row * ROW_PITCH, next + row * ROW_BYTES);
+                    copy_16(place + row * ROW_PITCH, last + row * ROW_BYTES);
             }
-            next += BLOCK_BYTES;
             --left;
         }
         commit_copies();

@@ -21,8 +21,8 @@ struct Nothing {
 // layer before in two steps: raw values are copied while something else is computed, then all are normalised in
 // place. DEPTH pixels are normalised together where the residual stream is added, TOGETHER
 // where it is not. P says which shape. The CTA's threads from
-// FIRST on do it, THREADS of them, and synchronise by the barrier BAR.
-template <class S, class O, int THREADS, int DEPTH, int TOGETHER = 4, int FIRST = 0, int BAR = 1, class P = ConvParams>
+// FIRST on do it, THREADS of them, and synchronise by the barrier BAR. FINDS: the largest magnitude is found, of halves that become bytes.
+template <class S, class O, int THREADS, int DEPTH, int TOGETHER = 4, int FIRST = 0, int BAR = 1, class P = ConvParams, bool FINDS = false>
 struct TileGather {
     typedef O Operand;
     static constexpr int PACK = Pack<S>::COUNT;
@@ -33,6 +33,7 @@ struct TileGather {
     int channel, per_round, first, total;
     long long start;  // bytes from a map's start to this thread's channels of the tile's first pixel
     uint2* pixels;
+    mutable u32 largest = 0;  // of what this thread has put into the tile, as take_largest has it
 
     __device__ __forceinline__ TileGather(const P& params, const ChainLayer& of_chain, u32 at, uint2* list)
         : p(params), layer(of_chain), start(0), pixels(list) {
@@ -166,6 +167,24 @@ struct TileGather {
         }
     }
 
+    // Puts a pixel's values into the tile.
+    template <bool RELU> __device__ __forceinline__ void put(u32 to, const float (&value)[PACK]) const {
+        if constexpr (FINDS) {
+            const uint4 halves = operands_of<O, RELU>(value);
+            take_largest(largest, halves);
+            store_shared(to, halves);
+        } else {
+            put_pack<O, RELU>(to, value);
+        }
+    }
+    // Tells the largest magnitude of this warp's threads, counted from 0 for the next tile. All of THREADS call it.
+    __device__ __forceinline__ void tell_found(u32* told) const {
+        if constexpr (FINDS) {
+            tell_largest(told + thread() / 32, largest);
+            largest = 0;
+        }
+    }
+
     // The raw values of a pixel's channels, which lie where the normalised ones come.
     __device__ __forceinline__ uint4 raw(const uint2& pixel) const { return load_shared(tile + place(pixel)); }
     // Normalises where nothing is added or kept, COUNT pixels at a time: `value(pixel)` loads the thread's channels of a pixel. Beyond the
@@ -188,7 +207,7 @@ struct TileGather {
                 float value[PACK];
                 widen_pack<S>(v[d], value);
                 f.apply(value);
-                if (from + d * per_round < total) put_pack<O, RELU>(to[d], value);
+                if (from + d * per_round < total) put<RELU>(to[d], value);
             }
         }
     }
@@ -243,7 +262,7 @@ struct TileGather {
 #pragma unroll
             for (int k = 0; k < PACK; ++k) value[k] = fmaxf(value[k], 0.0f);
         }
-        if (is_there) put_pack<O, false>(tile + place(pixel), value);
+        if (is_there) put<false>(tile + place(pixel), value);
         // The residual stream is written by the CTA in whose block a pixel lies.
         if (is_there && then.keep != nullptr && pixel.y & OWNED) store_pack(reinterpret_cast<S*>(then.keep + (int)pixel.x), value);
     }

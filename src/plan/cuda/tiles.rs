@@ -173,7 +173,8 @@ impl Tile {
     pub const fn photo(main_loop: MainLoop) -> Self {
         match main_loop {
             MainLoop::Wgmma => Self::new(512, 32, 128),
-            _ => Self::new(128, 32, 16),
+            MainLoop::Mma => Self::new(256, 32, 16),
+            MainLoop::Fma => Self::new(128, 32, 16),
         }
     }
 
