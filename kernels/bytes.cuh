@@ -59,6 +59,7 @@ template <class Statistics> __device__ __forceinline__ ByteMemory& byte_memory(S
 // Most warps that write a tile's halves.
 constexpr int MOST_TELLING = 16;
 template <class Statistics> __device__ __forceinline__ u32* told_largest(Statistics& statistics, int place) {
+    static_assert(4 * (128 + 2 * MOST_TELLING) <= sizeof(statistics.reduce[0]), "has room");
     return reinterpret_cast<u32*>(statistics.reduce[0] + 128) + place * MOST_TELLING;
 }
 

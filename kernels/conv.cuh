@@ -37,7 +37,7 @@
 // Of the kernels on tensor cores (as compute capability 8.0 on an NVIDIA H200, 2026-11-27, in one run each, a frame in fp16 at 512x512 and 1280x720):
 // 0.516 and 1.646 ms before a block's second step was multiplied behind the next barrier and the photo's tiles had 256 pixels, 0.460 and 1.415
 // with both; 0.447 and 1.360 with a gather of half the instructions, 0.444 and 1.342 since a thread's place among the weights goes on before its
-// copies instead of behind them, where it waited until those had read it. Weights asked for before the second step's products: 0.453 and 1.405.
+// copies instead of behind them, where it waited until those had read it. Weights prefetched before the second step's products: 0.453 and 1.405.
 //
 // Barriers: before a tile, so that the tile before is read; one for every
 // block of weights (main loop); around the statistics' merges; before the picture's sums take the

@@ -60,7 +60,7 @@ template <int THREADS, int ROWS, int ROW_BYTES, int ROW_PITCH> struct WeightRing
     u32 shared;        // address of the first stage
     u32 own;           // this thread's place in the first one, from there
     u32 to;            // first byte of the stage where the next block goes, from there
-    const char* last;  // this thread's part of the block that was asked for last
+    const char* last;  // this thread's part of the block that was prefetched last
     int left;          // blocks that are still to be prefetched
 
     __device__ __forceinline__ void place(const char* at) {
