@@ -93,8 +93,8 @@ struct Ignored {
     __device__ __forceinline__ void operator()(const uint4&) const {}
 };
 
-// Operands that keep all of a value.
-template <class O> constexpr bool IS_EXACT = false;
+// Maps that keep all of a value, so that what their norm rounds away would be seen in them.
+template <class S> constexpr bool IS_EXACT = false;
 template <> constexpr bool IS_EXACT<float> = true;
 
 // A thread's part of a tile that is loaded: some channels of every so many-th pixel.
@@ -188,7 +188,7 @@ __device__ __forceinline__ void gather_map(const ConvParams& p, char* tile, int 
     if (first >= apart) return;
     const int channel = chunk * p.chunk_channels + pack * PACK;
     const bool is_real = channel < p.in_channels;
-    Factors<PACK, IS_EXACT<O>> f;
+    Factors<PACK, IS_EXACT<S>> f;
     f.read(p, image, channel, is_real);
     const long long plane = (long long)image * p.in_height * p.in_width * p.in_channels + channel;
     S* const keep = owned && p.keep != nullptr && is_real ? static_cast<S*>(p.keep) + plane : nullptr;

@@ -35,6 +35,8 @@ impl Blocks {
     pub const COLUMNS: usize = 32;
     /// Channels of the photo and of the picture.
     pub const COLOURS: usize = 3;
+    /// Values from one point of the photo's products to the next.
+    pub const PRODUCTS_LEN: usize = point_len(Self::COLUMNS, PANEL_COLUMNS);
     /// Values that are added up at once for a tile of the picture: its colours and one that is not used.
     pub const SUMS: usize = 4;
 
@@ -90,8 +92,8 @@ impl Blocks {
     pub(super) fn scratch(&self, conv: &ConvLayer) -> usize {
         if conv.reads_photo {
             let rows = 5 * TILE + self.side * POINTS;
-            let products = POINTS * Self::COLUMNS + TILE_SLACK + TILE * TILE;
-            rows * self.photo_point_len() + products * 32
+            let products = POINTS * Self::PRODUCTS_LEN + (TILE_SLACK + TILE * TILE) * PANEL_COLUMNS;
+            rows * self.photo_point_len() + products
         } else {
             let inputs = padded_channels(conv.in_channels);
             let columns = (Self::COLOURS * self.side * self.side).next_multiple_of(16);

@@ -32,6 +32,13 @@ pub const TILE_COLUMNS: usize = 96;
 pub const TILE_SLACK: usize = 12;
 /// Output tiles that one Winograd task computes together.
 pub const WINOGRAD_TILES: usize = 24;
+
+/// Values from one point of so many tiles to the next, of `channels` values a tile: a line of cache more than the tiles take.
+/// A tile's points are written and read back together, and would otherwise fall into the same few sets of the
+/// first-level cache.
+pub const fn point_len(tiles: usize, channels: usize) -> usize {
+    tiles * channels + CHANNEL_ALIGNMENT
+}
 /// Upper bound of a session's memory besides values: its plan and the queues of its workers.
 const BOOKKEEPING_BYTES: u64 = 1 << 16;
 /// Values of one transformed Winograd tile of 4 x 4 outputs: 6 x 6.

@@ -3,7 +3,7 @@
 
 use super::{
     Algorithm, Blocks, CHANNEL_ALIGNMENT, CpuVariant, STRIDED_POINTS, TILE_COLUMNS, TILE_SLACK,
-    WINOGRAD_POINTS, WINOGRAD_TILES, padded_channels,
+    WINOGRAD_POINTS, WINOGRAD_TILES, padded_channels, point_len,
 };
 use crate::plan::ConvLayer;
 
@@ -83,6 +83,11 @@ impl Staging {
     }
 }
 
+/// Values of the points of a task's tiles, transformed and multiplied.
+pub(super) const fn tiles_scratch(points: usize, inputs: usize) -> usize {
+    points * (point_len(WINOGRAD_TILES, inputs) + point_len(WINOGRAD_TILES, PANEL_COLUMNS))
+}
+
 /// Scratch of one worker for a fused layer, in f32: its working memory and the running statistics.
 pub(super) fn fused_scratch(conv: &ConvLayer, algorithm: Algorithm, variant: CpuVariant) -> usize {
     let (inputs, outputs) = (
@@ -94,9 +99,9 @@ pub(super) fn fused_scratch(conv: &ConvLayer, algorithm: Algorithm, variant: Cpu
         (Algorithm::BlockedWinograd, Some(blocks)) => blocks.scratch(conv),
         // Doubled, there are fewer points.
         (Algorithm::Winograd | Algorithm::DoubledWinograd, _) => {
-            WINOGRAD_POINTS * WINOGRAD_TILES * (inputs + 32) + 16 * 32
+            tiles_scratch(WINOGRAD_POINTS, inputs) + 16 * 32
         }
-        (Algorithm::StridedWinograd, _) => STRIDED_POINTS * WINOGRAD_TILES * (inputs + 32) + 9 * 32,
+        (Algorithm::StridedWinograd, _) => tiles_scratch(STRIDED_POINTS, inputs) + 9 * 32,
         _ => {
             let staging = Staging::of(conv, algorithm, variant);
             staging.ring_floats(variant) + staging.out_len()

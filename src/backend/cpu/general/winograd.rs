@@ -3,7 +3,7 @@
 use super::super::{
     simd::{At, Simd},
     winograd::{
-        FourOutputs, MAX_PANEL, TileInput, Transform, multiply_points, transform_output,
+        FourOutputs, MAX_PANEL, PRODUCTS_LEN, TileInput, Transform, multiply_points, transform_output,
         transform_tile,
     },
 };
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     graph::PadMode,
-    plan::cpu::{WINOGRAD_POINTS, WINOGRAD_TILES},
+    plan::cpu::{WINOGRAD_POINTS, WINOGRAD_TILES, point_len},
     tensor::Shape,
 };
 
@@ -94,8 +94,9 @@ pub unsafe fn winograd_task<S: Simd>(
     let first = task * WINOGRAD_TILES;
     let end = (first + WINOGRAD_TILES).min(tile_rows * tile_columns);
 
-    let (transformed, rest) = scratch.split_at_mut(WINOGRAD_POINTS * WINOGRAD_TILES * inputs);
-    let (products, rest) = rest.split_at_mut(WINOGRAD_POINTS * WINOGRAD_TILES * MAX_PANEL);
+    let apart = point_len(WINOGRAD_TILES, inputs);
+    let (transformed, rest) = scratch.split_at_mut(WINOGRAD_POINTS * apart);
+    let (products, rest) = rest.split_at_mut(WINOGRAD_POINTS * PRODUCTS_LEN);
     let tile = rest[..TILE_PIXELS * MAX_PANEL].as_mut_ptr();
     let transformed = transformed.as_mut_ptr();
     for t in first..end {
@@ -103,7 +104,7 @@ pub unsafe fn winograd_task<S: Simd>(
         // SAFETY: the tile's 36 points lie inside the scratch.
         unsafe {
             let to = transformed.at((t - first) * inputs);
-            transform_tile::<S, FourOutputs>(&input, inputs, to, WINOGRAD_TILES * inputs);
+            transform_tile::<S, FourOutputs>(&input, inputs, to, apart);
         }
     }
     let panels = &step.packed.panels[0];
@@ -121,7 +122,7 @@ pub unsafe fn winograd_task<S: Simd>(
             for t in first..end {
                 let from = products.as_ptr().at((t - first) * MAX_PANEL);
                 transform_output::<S, FourOutputs>(
-                    (from, WINOGRAD_TILES * MAX_PANEL),
+                    (from, PRODUCTS_LEN),
                     (tile, MAX_PANEL),
                     panel.vectors,
                 );

@@ -24,10 +24,13 @@ use super::{
     statistics::{Running, part_len},
     tiles::{Segment, TileSet},
 };
-use crate::plan::cpu::WINOGRAD_TILES;
+use crate::plan::cpu::{WINOGRAD_TILES, point_len};
 
 /// Columns of the widest panel: two vectors of sixteen lanes.
 pub const MAX_PANEL: usize = 32;
+
+/// Values from one point of a task's products to the next.
+pub const PRODUCTS_LEN: usize = point_len(WINOGRAD_TILES, MAX_PANEL);
 
 /// A raw map that tiles are written to.
 #[derive(Clone, Copy)]
@@ -105,7 +108,7 @@ impl RawMap {
 }
 
 /// Multiplies the points of a task's tiles with a panel's weights. Point `p` of tile `t` lies at
-/// `(p * WINOGRAD_TILES + t) * inputs` of what is transformed, its products at `(p * WINOGRAD_TILES + t) * MAX_PANEL`.
+/// `p * point_len(WINOGRAD_TILES, inputs) + t * inputs` of what is transformed, its products at `p * `[`PRODUCTS_LEN`]` + t * MAX_PANEL`.
 ///
 /// # Safety
 /// All are valid for [`WINOGRAD_TILES`] tiles, whose products are computed even where a task has fewer: the scratch
@@ -121,7 +124,7 @@ pub unsafe fn multiply_points<T: Transform>(
         // SAFETY: the caller's promise.
         unsafe {
             let segment = Segment {
-                a: transformed.at(T::input_of(point) * WINOGRAD_TILES * inputs),
+                a: transformed.at(T::input_of(point) * point_len(WINOGRAD_TILES, inputs)),
                 b: panels.group(panel, T::weights_of(point)),
                 len: inputs,
             };
@@ -130,7 +133,7 @@ pub unsafe fn multiply_points<T: Transform>(
                 inputs,
                 WINOGRAD_TILES,
                 (panel.vectors, ()),
-                products.at(point * WINOGRAD_TILES * MAX_PANEL),
+                products.at(point * PRODUCTS_LEN),
                 MAX_PANEL,
             );
         }

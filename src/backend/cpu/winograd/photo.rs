@@ -97,7 +97,7 @@ pub unsafe fn photo_task<S: Simd>(
     let (staged, rest) = scratch.split_at_mut(ThreeOutputs::WINDOW * 3 * third);
     let point_len = third;
     let (transformed, rest) = rest.split_at_mut(blocks * points * point_len);
-    let (products, rest) = rest.split_at_mut((points * Blocks::COLUMNS + TILE_SLACK) * MAX_PANEL);
+    let (products, rest) = rest.split_at_mut(points * Blocks::PRODUCTS_LEN + TILE_SLACK * MAX_PANEL);
     let (tile, rest) = rest.split_at_mut(9 * MAX_PANEL);
     let (mean, squares) = rest.split_at_mut(rest.len() / 2);
     let (transformed, tile) = (transformed.as_mut_ptr(), tile.as_mut_ptr());
@@ -163,7 +163,7 @@ pub unsafe fn photo_task<S: Simd>(
                         (panel.vectors, ()),
                         products
                             .as_mut_ptr()
-                            .at(point * Blocks::COLUMNS * MAX_PANEL),
+                            .at(point * Blocks::PRODUCTS_LEN),
                         MAX_PANEL,
                     );
                 }
@@ -178,7 +178,7 @@ pub unsafe fn photo_task<S: Simd>(
                     transform_output::<S, ThreeOutputs>(
                         (
                             products.as_ptr().at(t * MAX_PANEL),
-                            Blocks::COLUMNS * MAX_PANEL,
+                            Blocks::PRODUCTS_LEN,
                         ),
                         (tile, MAX_PANEL),
                         panel.vectors,

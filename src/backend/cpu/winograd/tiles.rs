@@ -12,10 +12,10 @@ use super::super::{
     tiles::TileSet,
 };
 use super::{
-    Doubled, FourOutputs, MAX_PANEL, RawMap, Strided, Transform, multiply_points,
+    Doubled, FourOutputs, MAX_PANEL, PRODUCTS_LEN, RawMap, Strided, Transform, multiply_points,
     transform::{MapWindow, transform_output, transform_tile},
 };
-use crate::plan::cpu::WINOGRAD_TILES;
+use crate::plan::cpu::{WINOGRAD_TILES, point_len};
 
 /// A convolution's output pixels for each pixel of its input, in both directions.
 #[derive(Clone, Copy)]
@@ -104,8 +104,9 @@ unsafe fn task_of<S: Simd, T: Transform, const WINDOW: usize>(
     let end = (first + WINOGRAD_TILES).min(tile_rows * tile_columns);
     let points = T::POINTS * T::POINTS;
 
-    let (transformed, rest) = scratch.split_at_mut(T::INPUTS * T::INPUTS * WINOGRAD_TILES * inputs);
-    let (products, rest) = rest.split_at_mut(points * WINOGRAD_TILES * MAX_PANEL);
+    let apart = point_len(WINOGRAD_TILES, inputs);
+    let (transformed, rest) = scratch.split_at_mut(T::INPUTS * T::INPUTS * apart);
+    let (products, rest) = rest.split_at_mut(points * PRODUCTS_LEN);
     let (tile, rest) = rest.split_at_mut(T::OUTPUTS * T::OUTPUTS * MAX_PANEL);
     let (mean, squares) = rest.split_at_mut(rest.len() / 2);
     let (transformed, tile) = (transformed.as_mut_ptr(), tile.as_mut_ptr());
@@ -122,7 +123,7 @@ unsafe fn task_of<S: Simd, T: Transform, const WINDOW: usize>(
         let window = MapWindow::<WINDOW>::new(&layer.input, &centre, corner, border, T::STEP);
         let to = transformed.wrapping_add((t - first) * inputs);
         // SAFETY: the tile exists; `to` and its points lie inside the scratch.
-        unsafe { transform_tile::<S, T>(&window, inputs, to, WINOGRAD_TILES * inputs) };
+        unsafe { transform_tile::<S, T>(&window, inputs, to, apart) };
     }
     let mut count = 0;
     for panel in layer.panels.panels() {
@@ -146,7 +147,7 @@ unsafe fn task_of<S: Simd, T: Transform, const WINDOW: usize>(
             for t in first..end {
                 let from = products.as_ptr().at((t - first) * MAX_PANEL);
                 transform_output::<S, T>(
-                    (from, WINOGRAD_TILES * MAX_PANEL),
+                    (from, PRODUCTS_LEN),
                     (tile, MAX_PANEL),
                     panel.vectors,
                 );
