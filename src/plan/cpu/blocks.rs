@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{CHANNEL_ALIGNMENT, TILE_SLACK, padded_channels};
+use super::{CHANNEL_ALIGNMENT, PANEL_COLUMNS, TILE_SLACK, padded_channels, point_len};
 use crate::plan::ConvLayer;
 
 /// A kernel cut into blocks of 3x3 weights, the last of them filled up with zeros.

@@ -30,6 +30,8 @@ pub const CHANNEL_ALIGNMENT: usize = 16;
 pub const TILE_COLUMNS: usize = 96;
 /// Pixels that the last register tile may run past the end of a row.
 pub const TILE_SLACK: usize = 12;
+/// Columns of the widest panel of packed weights: two vectors of sixteen lanes.
+pub const PANEL_COLUMNS: usize = 32;
 /// Output tiles that one Winograd task computes together.
 pub const WINOGRAD_TILES: usize = 24;
 

@@ -2,8 +2,8 @@
 //! computed row.
 
 use super::{
-    Algorithm, Blocks, CHANNEL_ALIGNMENT, CpuVariant, STRIDED_POINTS, TILE_COLUMNS, TILE_SLACK,
-    WINOGRAD_POINTS, WINOGRAD_TILES, padded_channels, point_len,
+    Algorithm, Blocks, CHANNEL_ALIGNMENT, CpuVariant, PANEL_COLUMNS, STRIDED_POINTS, TILE_COLUMNS,
+    TILE_SLACK, WINOGRAD_POINTS, WINOGRAD_TILES, padded_channels, point_len,
 };
 use crate::plan::ConvLayer;
 

@@ -3,7 +3,7 @@
 use super::super::{
     simd::{At, Simd},
     winograd::{
-        FourOutputs, MAX_PANEL, PRODUCTS_LEN, TileInput, Transform, multiply_points, transform_output,
+        FourOutputs, PRODUCTS_LEN, TileInput, Transform, multiply_points, transform_output,
         transform_tile,
     },
 };
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     graph::PadMode,
-    plan::cpu::{WINOGRAD_POINTS, WINOGRAD_TILES, point_len},
+    plan::cpu::{PANEL_COLUMNS, WINOGRAD_POINTS, WINOGRAD_TILES, point_len},
     tensor::Shape,
 };
 
@@ -97,7 +97,7 @@ pub unsafe fn winograd_task<S: Simd>(
     let apart = point_len(WINOGRAD_TILES, inputs);
     let (transformed, rest) = scratch.split_at_mut(WINOGRAD_POINTS * apart);
     let (products, rest) = rest.split_at_mut(WINOGRAD_POINTS * PRODUCTS_LEN);
-    let tile = rest[..TILE_PIXELS * MAX_PANEL].as_mut_ptr();
+    let tile = rest[..TILE_PIXELS * PANEL_COLUMNS].as_mut_ptr();
     let transformed = transformed.as_mut_ptr();
     for t in first..end {
         let input = PaddedTile::new(run, &step, t / tile_columns, t % tile_columns);
@@ -120,10 +120,10 @@ pub unsafe fn winograd_task<S: Simd>(
             );
             let bias = step.packed.bias.as_ptr().at(panel.first);
             for t in first..end {
-                let from = products.as_ptr().at((t - first) * MAX_PANEL);
+                let from = products.as_ptr().at((t - first) * PANEL_COLUMNS);
                 transform_output::<S, FourOutputs>(
                     (from, PRODUCTS_LEN),
-                    (tile, MAX_PANEL),
+                    (tile, PANEL_COLUMNS),
                     panel.vectors,
                 );
                 let (row, column) = (4 * (t / tile_columns), 4 * (t % tile_columns));
@@ -133,7 +133,7 @@ pub unsafe fn winograd_task<S: Simd>(
                         let to = run
                             .start(step.to)
                             .at(pixel * to.stored_channels + panel.first);
-                        let from = tile.at((4 * y + x) * MAX_PANEL);
+                        let from = tile.at((4 * y + x) * PANEL_COLUMNS);
                         let mut c = 0;
                         while c < channels {
                             let value = S::add(S::load(from.at(c)), S::load(bias.at(c)));

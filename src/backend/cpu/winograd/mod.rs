@@ -24,13 +24,10 @@ use super::{
     statistics::{Running, part_len},
     tiles::{Segment, TileSet},
 };
-use crate::plan::cpu::{WINOGRAD_TILES, point_len};
-
-/// Columns of the widest panel: two vectors of sixteen lanes.
-pub const MAX_PANEL: usize = 32;
+use crate::plan::cpu::{PANEL_COLUMNS, WINOGRAD_TILES, point_len};
 
 /// Values from one point of a task's products to the next.
-pub const PRODUCTS_LEN: usize = point_len(WINOGRAD_TILES, MAX_PANEL);
+pub const PRODUCTS_LEN: usize = point_len(WINOGRAD_TILES, PANEL_COLUMNS);
 
 /// A raw map that tiles are written to.
 #[derive(Clone, Copy)]
@@ -71,7 +68,7 @@ impl RawMap {
         }
     }
 
-    /// Writes what of a tile of `side` x `side` pixels, [`MAX_PANEL`] values apart, lies inside the map and takes it
+    /// Writes what of a tile of `side` x `side` pixels, [`PANEL_COLUMNS`] values apart, lies inside the map and takes it
     /// into the statistics: `channels` channels from `first` on. Brings those pixels to the front of `tile`.
     ///
     /// # Safety
@@ -93,22 +90,26 @@ impl RawMap {
                 let pixel = (row + y) * self.size.1 + column + x;
                 // SAFETY: the pixel lies inside the tile and the map; stored channels are whole vectors.
                 unsafe {
-                    let from = tile.at((side * y + x) * MAX_PANEL);
+                    let from = tile.at((side * y + x) * PANEL_COLUMNS);
                     let to = self.raw.at(pixel * self.channels + first);
                     copy::<S>(from, to, channels);
                     if columns < side && y > 0 {
-                        std::ptr::copy(from, tile.at((columns * y + x) * MAX_PANEL), MAX_PANEL);
+                        std::ptr::copy(
+                            from,
+                            tile.at((columns * y + x) * PANEL_COLUMNS),
+                            PANEL_COLUMNS,
+                        );
                     }
                 }
             }
         }
         // SAFETY: so many pixels are at the front.
-        unsafe { running.take::<S>(tile, rows * columns, MAX_PANEL, channels) };
+        unsafe { running.take::<S>(tile, rows * columns, PANEL_COLUMNS, channels) };
     }
 }
 
 /// Multiplies the points of a task's tiles with a panel's weights. Point `p` of tile `t` lies at
-/// `p * point_len(WINOGRAD_TILES, inputs) + t * inputs` of what is transformed, its products at `p * `[`PRODUCTS_LEN`]` + t * MAX_PANEL`.
+/// `p * point_len(WINOGRAD_TILES, inputs) + t * inputs` of what is transformed, its products at `p * `[`PRODUCTS_LEN`]` + t * PANEL_COLUMNS`.
 ///
 /// # Safety
 /// All are valid for [`WINOGRAD_TILES`] tiles, whose products are computed even where a task has fewer: the scratch
@@ -134,7 +135,7 @@ pub unsafe fn multiply_points<T: Transform>(
                 WINOGRAD_TILES,
                 (panel.vectors, ()),
                 products.at(point * PRODUCTS_LEN),
-                MAX_PANEL,
+                PANEL_COLUMNS,
             );
         }
     }

@@ -12,10 +12,10 @@ use super::super::{
     tiles::{Segment, TileSet},
 };
 use super::{
-    MAX_PANEL, RawMap, ThreeOutputs, TileInput, Transform,
+    RawMap, ThreeOutputs, TileInput, Transform,
     transform::{transform_output, transform_tile},
 };
-use crate::plan::cpu::{Blocks, TILE_SLACK};
+use crate::plan::cpu::{Blocks, PANEL_COLUMNS, TILE_SLACK};
 
 /// The convolution.
 pub struct PhotoConv<'a> {
@@ -97,8 +97,9 @@ pub unsafe fn photo_task<S: Simd>(
     let (staged, rest) = scratch.split_at_mut(ThreeOutputs::WINDOW * 3 * third);
     let point_len = third;
     let (transformed, rest) = rest.split_at_mut(blocks * points * point_len);
-    let (products, rest) = rest.split_at_mut(points * Blocks::PRODUCTS_LEN + TILE_SLACK * MAX_PANEL);
-    let (tile, rest) = rest.split_at_mut(9 * MAX_PANEL);
+    let (products, rest) =
+        rest.split_at_mut(points * Blocks::PRODUCTS_LEN + TILE_SLACK * PANEL_COLUMNS);
+    let (tile, rest) = rest.split_at_mut(9 * PANEL_COLUMNS);
     let (mean, squares) = rest.split_at_mut(rest.len() / 2);
     let (transformed, tile) = (transformed.as_mut_ptr(), tile.as_mut_ptr());
     let slot = |row: usize| transformed.at(row % blocks * points * point_len);
@@ -161,10 +162,8 @@ pub unsafe fn photo_task<S: Simd>(
                         Blocks::COLOURS,
                         own.columns.len(),
                         (panel.vectors, ()),
-                        products
-                            .as_mut_ptr()
-                            .at(point * Blocks::PRODUCTS_LEN),
-                        MAX_PANEL,
+                        products.as_mut_ptr().at(point * Blocks::PRODUCTS_LEN),
+                        PANEL_COLUMNS,
                     );
                 }
                 let mut running = Running {
@@ -177,10 +176,10 @@ pub unsafe fn photo_task<S: Simd>(
                 for (t, column) in own.columns.clone().enumerate() {
                     transform_output::<S, ThreeOutputs>(
                         (
-                            products.as_ptr().at(t * MAX_PANEL),
+                            products.as_ptr().at(t * PANEL_COLUMNS),
                             Blocks::PRODUCTS_LEN,
                         ),
-                        (tile, MAX_PANEL),
+                        (tile, PANEL_COLUMNS),
                         panel.vectors,
                     );
                     let (place, of) = ((3 * tile_row, 3 * column), (panel.first, channels));

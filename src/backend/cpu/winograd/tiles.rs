@@ -12,10 +12,10 @@ use super::super::{
     tiles::TileSet,
 };
 use super::{
-    Doubled, FourOutputs, MAX_PANEL, PRODUCTS_LEN, RawMap, Strided, Transform, multiply_points,
+    Doubled, FourOutputs, PRODUCTS_LEN, RawMap, Strided, Transform, multiply_points,
     transform::{MapWindow, transform_output, transform_tile},
 };
-use crate::plan::cpu::{WINOGRAD_TILES, point_len};
+use crate::plan::cpu::{PANEL_COLUMNS, WINOGRAD_TILES, point_len};
 
 /// A convolution's output pixels for each pixel of its input, in both directions.
 #[derive(Clone, Copy)]
@@ -107,7 +107,7 @@ unsafe fn task_of<S: Simd, T: Transform, const WINDOW: usize>(
     let apart = point_len(WINOGRAD_TILES, inputs);
     let (transformed, rest) = scratch.split_at_mut(T::INPUTS * T::INPUTS * apart);
     let (products, rest) = rest.split_at_mut(points * PRODUCTS_LEN);
-    let (tile, rest) = rest.split_at_mut(T::OUTPUTS * T::OUTPUTS * MAX_PANEL);
+    let (tile, rest) = rest.split_at_mut(T::OUTPUTS * T::OUTPUTS * PANEL_COLUMNS);
     let (mean, squares) = rest.split_at_mut(rest.len() / 2);
     let (transformed, tile) = (transformed.as_mut_ptr(), tile.as_mut_ptr());
     // SAFETY: the map is valid by the caller's promise.
@@ -145,10 +145,10 @@ unsafe fn task_of<S: Simd, T: Transform, const WINDOW: usize>(
             };
             let channels = width.min(layer.output.channels - panel.first);
             for t in first..end {
-                let from = products.as_ptr().at((t - first) * MAX_PANEL);
+                let from = products.as_ptr().at((t - first) * PANEL_COLUMNS);
                 transform_output::<S, T>(
                     (from, PRODUCTS_LEN),
-                    (tile, MAX_PANEL),
+                    (tile, PANEL_COLUMNS),
                     panel.vectors,
                 );
                 let place = [t / tile_columns, t % tile_columns].map(|at| T::OUTPUTS * at);

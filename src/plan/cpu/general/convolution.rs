@@ -7,14 +7,11 @@
 use crate::{
     graph::{Conv, PadMode, Sides},
     plan::cpu::{
-        CHANNEL_ALIGNMENT, TILE_COLUMNS, TILE_SLACK, WINOGRAD_POINTS, WINOGRAD_TILES,
-        padded_channels,
+        CHANNEL_ALIGNMENT, PANEL_COLUMNS, TILE_COLUMNS, TILE_SLACK, WINOGRAD_POINTS,
+        padded_channels, staging::tiles_scratch,
     },
     tensor::Shape,
 };
-
-/// Columns of the widest panel of weights: two vectors of sixteen lanes.
-const PANEL_COLUMNS: usize = 32;
 
 /// How a general convolution is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
