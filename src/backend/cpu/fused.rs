@@ -195,6 +195,7 @@ impl CpuSession {
                     blocks,
                     panels,
                     output: picture,
+                    threads: self.threads(),
                 };
                 tasks = layer.tasks();
                 self.for_each_task(tasks, progress, |task, scratch| {

@@ -1,6 +1,8 @@
 //! Reading a convolution's input: reflection, upsampling, and the norm of the layer before, applied
 //! while loading.
 
+use std::mem::MaybeUninit;
+
 use super::simd::{At, Simd};
 use crate::plan::{MAX_LAYER_CHANNELS, cpu::padded_channels};
 
@@ -185,11 +187,11 @@ impl MapInput {
 /// A constant subtracted from a channel only adds a constant to every output channel, which the norm behind the
 /// convolution subtracts again. On a flat map (a picture of one colour) the input becomes exactly zero, so that
 /// no rounding pattern arises for the following norms to amplify (each by up to 1 / sqrt(eps) = 316).
-pub struct Centre([f32; padded_channels(MAX_LAYER_CHANNELS)]);
+pub struct Centre([MaybeUninit<f32>; padded_channels(MAX_LAYER_CHANNELS)]);
 
 impl Centre {
     /// Subtracts nothing: for a convolution without a norm behind it.
-    pub const NONE: Self = Self([0.0; padded_channels(MAX_LAYER_CHANNELS)]);
+    pub const NONE: Self = Self([MaybeUninit::new(0.0); padded_channels(MAX_LAYER_CHANNELS)]);
 
     /// The first pixel of a map.
     ///
@@ -197,11 +199,17 @@ impl Centre {
     /// As [`Simd`]; the map is valid.
     #[inline(always)]
     pub unsafe fn of<S: Simd>(map: &MapInput) -> Self {
-        let mut centre = Self::NONE;
+        // What is behind the map's channels is never read.
+        let mut centre = Self([MaybeUninit::uninit(); padded_channels(MAX_LAYER_CHANNELS)]);
         let mut c = 0;
         while c < map.channels {
             // SAFETY: every map has a first pixel; the array holds the widest network's channels.
-            unsafe { S::store(centre.0.as_mut_ptr().at(c), map.value::<S>(0, c)) };
+            unsafe {
+                S::store(
+                    centre.0.as_mut_ptr().cast::<f32>().at(c),
+                    map.value::<S>(0, c),
+                )
+            };
             c += S::LANES;
         }
         centre
@@ -214,7 +222,7 @@ impl Centre {
     #[inline(always)]
     pub unsafe fn at<S: Simd>(&self, c: usize) -> S::V {
         // SAFETY: inside the array by contract.
-        unsafe { S::load(self.0.as_ptr().at(c)) }
+        unsafe { S::load(self.0.as_ptr().cast::<f32>().at(c)) }
     }
 }
 

@@ -144,13 +144,13 @@ macro_rules! tile_set {
             $(#[$feature])?
             pub unsafe fn tile<const R: usize, const V: usize>(
                 segments: &[Segment<<$product as Product>::A, <$product as Product>::B>],
-                a_stride: usize,
+                rows_of_a: (usize, usize),
                 c: *mut f32,
                 c_stride: usize,
                 scale: <$product as Product>::Scale,
             ) {
                 // SAFETY: the instruction set is enabled here; the rest is the caller's promise.
-                unsafe { tile_product::<$product, R, V>(segments, a_stride, c, c_stride, scale) }
+                unsafe { tile_product::<$product, R, V>(segments, rows_of_a, c, c_stride, scale) }
             }
         }
 

@@ -201,6 +201,11 @@ impl CpuSession {
         })
     }
 
+    /// Number of workers.
+    pub(super) fn threads(&self) -> usize {
+        self.pool.current_num_threads()
+    }
+
     /// Runs `task` for all indices on the workers. Tasks that have not begun when the run is
     /// cancelled are left out.
     pub(super) fn for_each_task(
@@ -413,7 +418,7 @@ impl<'a> Progress<'a> {
 
 impl Session for CpuSession {
     fn summary(&self) -> PlanSummary {
-        self.plan.summary(self.pool.current_num_threads())
+        self.plan.summary(self.threads())
     }
 
     fn run(

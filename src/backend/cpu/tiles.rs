@@ -114,20 +114,21 @@ macro_rules! unrolled {
     };
 }
 
-/// `C[m][n] = scale[n] * sum over segments and k of A[m][k] * B[k][n]`, for `MR` rows of A that lie
-/// `a_stride` values apart and `NV` vectors of columns; rows of C lie `c_stride` values apart.
+/// `C[m][n] = scale[n] * sum over segments and k of A[m][k] * B[k][n]`, for `MR` rows of A, the first of them `a_first`
+/// values behind each segment's begin and the others `a_stride` apart, and `NV` vectors of columns; rows of C lie
+/// `c_stride` values apart.
 ///
 /// The whole tile of C stays in registers: MR x NV accumulators (12 x 2 at most), NV registers of B
 /// and one broadcast.
 ///
 /// # Safety
 /// As [`Product`]; no segment is empty, its length a multiple of `DEPTH`; A valid for `(MR - 1) * a_stride + len`
-/// values from each `a`, B for `len * NV * LANES` from each `b`, C for `(MR - 1) * c_stride + NV * LANES`, the scale
+/// values from `a_first` behind each `a` on, B for `len * NV * LANES` from each `b`, C for `(MR - 1) * c_stride + NV * LANES`, the scale
 /// for `NV * LANES`.
 #[inline(always)]
 pub unsafe fn tile_product<P: Product, const MR: usize, const NV: usize>(
     segments: &[Segment<P::A, P::B>],
-    a_stride: usize,
+    (a_first, a_stride): (usize, usize),
     c: *mut f32,
     c_stride: usize,
     scale: P::Scale,
@@ -137,7 +138,7 @@ pub unsafe fn tile_product<P: Product, const MR: usize, const NV: usize>(
     unsafe {
         let mut acc = [[P::no_sums(); 2]; 12];
         for segment in segments {
-            let (mut a, mut b) = (segment.a, segment.b);
+            let (mut a, mut b) = (segment.a.at(a_first), segment.b);
             // Tested at the end: with a test before the first step too, the compiler keeps two
             // copies of every accumulator and spills half of them.
             let end = a.at(segment.len);
@@ -186,7 +187,8 @@ pub fn tiles_for(rows: u32, big: u32, small: u32) -> (u32, u32) {
 }
 
 /// [`tile_product`] compiled for one instruction set, number of rows and number of vectors.
-pub type TileProduct<A, B, Scale> = unsafe fn(&[Segment<A, B>], usize, *mut f32, usize, Scale);
+pub type TileProduct<A, B, Scale> =
+    unsafe fn(&[Segment<A, B>], (usize, usize), *mut f32, usize, Scale);
 
 /// The register tiles of one instruction set. Each is a function of its own: inlined side by side
 /// into one loop, their accumulators no longer stay in registers.
@@ -210,7 +212,7 @@ impl<A, B, Scale: Copy> TileSet<A, B, Scale> {
     /// As [`tile_product`], with up to `big_rows - 1` rows more than `rows` readable and writable.
     pub unsafe fn panel_product(
         &self,
-        base: &[Segment<A, B>],
+        segments: &[Segment<A, B>],
         a_stride: usize,
         rows: usize,
         (vectors, scale): (usize, Scale),
@@ -218,8 +220,6 @@ impl<A, B, Scale: Copy> TileSet<A, B, Scale> {
         c_stride: usize,
     ) {
         let (bigs, smalls) = tiles_for(rows as u32, self.big_rows as u32, self.small_rows as u32);
-        let mut segments = [Segment::EMPTY; MAX_SEGMENTS];
-        let segments = &mut segments[..base.len()];
         let mut m = 0;
         for tile in 0..bigs + smalls {
             let (product, tile_rows) = if tile < bigs {
@@ -227,13 +227,9 @@ impl<A, B, Scale: Copy> TileSet<A, B, Scale> {
             } else {
                 (self.small[vectors - 1], self.small_rows)
             };
-            for (s, b) in segments.iter_mut().zip(base) {
-                s.a = b.a.at(m * a_stride);
-                s.b = b.b;
-                s.len = b.len;
-            }
+            let rows_of_a = (m * a_stride, a_stride);
             // SAFETY: the caller's promise.
-            unsafe { product(segments, a_stride, c.at(m * c_stride), c_stride, scale) };
+            unsafe { product(segments, rows_of_a, c.at(m * c_stride), c_stride, scale) };
             m += tile_rows;
         }
     }

@@ -14,6 +14,17 @@ pub struct Blocks {
     pub reach: usize,
 }
 
+/// How the tiles of a map are divided among tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockTasks {
+    /// Rows and columns of tiles.
+    tiles: (usize, usize),
+    /// Rows of tiles of a task.
+    rows: usize,
+    /// Columns of tiles of a task.
+    columns: usize,
+}
+
 /// The tiles of one task.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BlockTask {
@@ -31,14 +42,19 @@ const POINTS: usize = 25;
 impl Blocks {
     /// Most blocks in each direction: of 9x9 weights.
     pub const MOST: usize = 3;
-    /// Columns of tiles of one task.
+    /// Columns of tiles of a task of the photo's convolution.
     pub const COLUMNS: usize = 32;
+    /// The same of the picture's: with those that the last of three blocks reach as well, three full register tiles.
+    pub const PICTURE_COLUMNS: usize = 3 * TILE_SLACK + 1 - Self::MOST;
     /// Channels of the photo and of the picture.
     pub const COLOURS: usize = 3;
     /// Values from one point of the photo's products to the next.
     pub const PRODUCTS_LEN: usize = point_len(Self::COLUMNS, PANEL_COLUMNS);
     /// Values that are added up at once for a tile of the picture: its colours and one that is not used.
     pub const SUMS: usize = 4;
+    /// Those of a row of the picture's tiles.
+    pub const SUMS_LEN: usize =
+        (Self::PICTURE_COLUMNS * Self::SUMS).next_multiple_of(CHANNEL_ALIGNMENT);
 
     /// The blocks of the photo's or the picture's convolution, where they pay; smaller kernels are quick enough, and
     /// larger ones are not cut.
@@ -51,41 +67,19 @@ impl Blocks {
         })
     }
 
-    /// Rows of tiles that a task of the photo's convolution computes: as [`strip_rows`](super::strip_rows).
-    pub const fn photo_strip(height: usize) -> usize {
-        if height >= 256 { 6 } else { 3 }
-    }
-
-    /// Rows of tiles that a task of the picture's convolution computes. It multiplies the rows that its last blocks
-    /// reach as well, so that few rows cost more, and many leave processors of many cores without work.
-    pub fn picture_strip(height: usize) -> usize {
-        (height / 20).clamp(4, 24)
-    }
-
-    /// Number of tasks of so many rows of tiles.
-    pub const fn tasks((height, width): (usize, usize), strip: usize) -> usize {
-        height.div_ceil(TILE * strip) * width.div_ceil(TILE * Self::COLUMNS)
-    }
-
-    /// The tiles of a task.
-    pub fn task((height, width): (usize, usize), strip: usize, task: usize) -> BlockTask {
-        let (rows, columns) = (height.div_ceil(TILE), width.div_ceil(TILE));
-        let across = columns.div_ceil(Self::COLUMNS);
-        let (row, column) = (task / across * strip, task % across * Self::COLUMNS);
-        BlockTask {
-            rows: row..(row + strip).min(rows),
-            columns: column..(column + Self::COLUMNS).min(columns),
-        }
-    }
-
     /// Tiles side by side whose inputs a task transforms, register-tile slack included.
-    pub const fn tiles_across(&self) -> usize {
-        Self::COLUMNS + self.side - 1 + TILE_SLACK
+    const fn across(&self, columns: usize) -> usize {
+        columns + self.side - 1 + TILE_SLACK
     }
 
     /// Values of a point of a row of the photo's tiles, and of every third pixel of a staged row of it.
     pub const fn photo_point_len(&self) -> usize {
-        (Self::COLOURS * self.tiles_across()).next_multiple_of(CHANNEL_ALIGNMENT)
+        (Self::COLOURS * self.across(Self::COLUMNS)).next_multiple_of(CHANNEL_ALIGNMENT)
+    }
+
+    /// Tiles side by side for which a task of the picture's convolution has room.
+    pub const fn picture_across(&self) -> usize {
+        self.across(Self::PICTURE_COLUMNS)
     }
 
     /// Working memory of a task without its statistics, in f32.
@@ -98,7 +92,53 @@ impl Blocks {
             let inputs = padded_channels(conv.in_channels);
             let columns = (Self::COLOURS * self.side * self.side).next_multiple_of(16);
             let sums = self.side * POINTS + TILE * TILE;
-            self.tiles_across() * (POINTS * inputs + columns) + sums * Self::COLUMNS * Self::SUMS
+            let across = self.picture_across();
+            POINTS * point_len(across, inputs) + across * columns + sums * Self::SUMS_LEN
+        }
+    }
+}
+
+impl BlockTasks {
+    /// Tiles of a map of that many rows and columns.
+    fn tiles((height, width): (usize, usize)) -> (usize, usize) {
+        (height.div_ceil(TILE), width.div_ceil(TILE))
+    }
+
+    /// Those of the photo's convolution, whose rows follow [`strip_rows`](super::strip_rows): statistics are merged task by
+    /// task, and their bits are not to depend on the threads.
+    pub fn of_photo(size: (usize, usize)) -> Self {
+        Self {
+            tiles: Self::tiles(size),
+            rows: if size.0 >= 256 { 6 } else { 3 },
+            columns: Blocks::COLUMNS,
+        }
+    }
+
+    /// Those of the picture's convolution, some for each of so many threads. A task multiplies the rows that its last
+    /// blocks reach as well, so that few rows cost more.
+    pub fn of_picture(size: (usize, usize), threads: usize) -> Self {
+        let tiles = Self::tiles(size);
+        let columns = Blocks::PICTURE_COLUMNS;
+        let strips = (8 * threads).div_ceil(tiles.1.div_ceil(columns));
+        Self {
+            tiles,
+            rows: tiles.0.div_ceil(strips).clamp(4, 128),
+            columns,
+        }
+    }
+
+    /// Number of tasks.
+    pub fn count(&self) -> usize {
+        self.tiles.0.div_ceil(self.rows) * self.tiles.1.div_ceil(self.columns)
+    }
+
+    /// The tiles of a task.
+    pub fn task(&self, task: usize) -> BlockTask {
+        let across = self.tiles.1.div_ceil(self.columns);
+        let (row, column) = (task / across * self.rows, task % across * self.columns);
+        BlockTask {
+            rows: row..(row + self.rows).min(self.tiles.0),
+            columns: column..(column + self.columns).min(self.tiles.1),
         }
     }
 }
@@ -110,23 +150,22 @@ mod tests {
     /// Every tile belongs to one task.
     #[test]
     fn tasks_cover_the_map_once() {
-        for (size, strip) in [
-            ((1_usize, 1_usize), 4),
-            ((288, 384), 8),
-            ((97, 289), 3),
-            ((720, 1280), 16),
-        ] {
-            let columns = size.1.div_ceil(TILE);
-            let mut seen = vec![0; size.0.div_ceil(TILE) * columns];
-            for task in 0..Blocks::tasks(size, strip) {
-                let own = Blocks::task(size, strip, task);
-                for row in own.rows {
-                    for column in own.columns.clone() {
-                        seen[row * columns + column] += 1;
+        for size in [(1, 1), (288, 384), (97, 289), (720, 1280)] {
+            let mut all = vec![BlockTasks::of_photo(size)];
+            all.extend([1, 2, 64].map(|threads| BlockTasks::of_picture(size, threads)));
+            for tasks in all {
+                let columns = tasks.tiles.1;
+                let mut seen = vec![0; tasks.tiles.0 * columns];
+                for task in 0..tasks.count() {
+                    let own = tasks.task(task);
+                    for row in own.rows {
+                        for column in own.columns.clone() {
+                            seen[row * columns + column] += 1;
+                        }
                     }
                 }
+                assert!(seen.iter().all(|&times| times == 1), "{size:?} {tasks:?}");
             }
-            assert!(seen.iter().all(|&times| times == 1), "{size:?}");
         }
     }
 }

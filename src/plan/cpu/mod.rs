@@ -18,7 +18,7 @@ use crate::{
     tensor::Shape,
 };
 
-pub use blocks::Blocks;
+pub use blocks::{BlockTasks, Blocks};
 use general::{GeneralBuilder, GeneralOp, GeneralParts};
 pub use operations::{Algorithm, ConvId, CpuOp, Gather};
 pub use staging::Staging;

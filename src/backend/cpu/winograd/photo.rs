@@ -15,7 +15,7 @@ use super::{
     RawMap, ThreeOutputs, TileInput, Transform,
     transform::{transform_output, transform_tile},
 };
-use crate::plan::cpu::{Blocks, PANEL_COLUMNS, TILE_SLACK};
+use crate::plan::cpu::{BlockTasks, Blocks, PANEL_COLUMNS, TILE_SLACK};
 
 /// The convolution.
 pub struct PhotoConv<'a> {
@@ -35,7 +35,7 @@ unsafe impl Sync for PhotoConv<'_> {}
 impl PhotoConv<'_> {
     /// Number of tasks.
     pub fn tasks(&self) -> usize {
-        Blocks::tasks(self.output.size, Blocks::photo_strip(self.output.size.0))
+        BlockTasks::of_photo(self.output.size).count()
     }
 }
 
@@ -84,11 +84,7 @@ pub unsafe fn photo_task<S: Simd>(
         side: blocks,
         reach,
     } = layer.blocks;
-    let own = Blocks::task(
-        layer.output.size,
-        Blocks::photo_strip(layer.output.size.0),
-        task,
-    );
+    let own = BlockTasks::of_photo(layer.output.size).task(task);
     let across = own.columns.len() + blocks - 1;
     let points = ThreeOutputs::POINTS * ThreeOutputs::POINTS;
 

@@ -16,7 +16,7 @@ use super::{
     ThreeOutputs, Transform,
     transform::{MapWindow, transform_output, transform_tile},
 };
-use crate::plan::cpu::Blocks;
+use crate::plan::cpu::{BlockTasks, Blocks, point_len};
 
 /// The convolution.
 pub struct PictureConv<'a> {
@@ -28,6 +28,8 @@ pub struct PictureConv<'a> {
     pub panels: &'a Panels,
     /// Results.
     pub output: PictureOutput,
+    /// Threads that the tasks are for.
+    pub threads: usize,
 }
 
 // SAFETY: tasks read shared inputs and write disjoint pixels.
@@ -36,8 +38,7 @@ unsafe impl Sync for PictureConv<'_> {}
 impl PictureConv<'_> {
     /// Number of tasks.
     pub fn tasks(&self) -> usize {
-        let size = self.output.size;
-        Blocks::tasks(size, Blocks::picture_strip(size.0))
+        BlockTasks::of_picture(self.output.size, self.threads).count()
     }
 }
 
@@ -58,15 +59,16 @@ pub unsafe fn picture_task<S: Simd>(
         reach,
     } = layer.blocks;
     let size = layer.output.size;
-    let own = Blocks::task(size, Blocks::picture_strip(size.0), task);
+    let own = BlockTasks::of_picture(size, layer.threads).task(task);
     let across = own.columns.len() + blocks - 1;
     let (inputs, columns) = (layer.input.channels, layer.panels.columns);
     let points = ThreeOutputs::POINTS * ThreeOutputs::POINTS;
 
-    let most = layer.blocks.tiles_across();
-    let (transformed, rest) = scratch.split_at_mut(points * most * inputs);
+    let most = layer.blocks.picture_across();
+    let apart = point_len(most, inputs);
+    let (transformed, rest) = scratch.split_at_mut(points * apart);
     let (products, rest) = rest.split_at_mut(most * columns);
-    let line = Blocks::COLUMNS * Blocks::SUMS;
+    let line = Blocks::SUMS_LEN;
     let (sums, rest) = rest.split_at_mut(blocks * points * line);
     let pixels = rest.as_mut_ptr();
     let transformed = transformed.as_mut_ptr();
@@ -85,13 +87,13 @@ pub unsafe fn picture_task<S: Simd>(
             // SAFETY: the tile's points lie inside the scratch.
             unsafe {
                 let to = transformed.at(t * inputs);
-                transform_tile::<S, ThreeOutputs>(&window, inputs, to, most * inputs);
+                transform_tile::<S, ThreeOutputs>(&window, inputs, to, apart);
             }
         }
         for point in 0..points {
             for panel in layer.panels.panels() {
                 let segment = Segment {
-                    a: transformed.at(point * most * inputs).cast_const(),
+                    a: transformed.at(point * apart).cast_const(),
                     b: layer.panels.group(panel, point),
                     len: inputs,
                 };
