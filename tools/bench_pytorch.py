@@ -43,15 +43,18 @@ from style_photos import read_picture, to_image
 
 SIZES = ("256x256", "512x512", "640x480", "1280x720", "1920x1080")
 VARIANTS = ("baseline", "fused-norm", "fused")
-PRECISIONS = ("fp32", "fp16x2", "tf32", "fp16", "bf16", "mixed")
+PRECISIONS = ("fp32", "fp16x2", "tf32", "fp16", "bf16", "mixed", "int8")
+#: What only the fused variant has.
+FUSED_ONLY = ("fp16x2", "int8")
 #: Least PSNR between two pictures that count as the same, by the coarser of their precisions.
-LEAST_DB = {"fp32": 60.0, "fp16x2": 60.0, "tf32": 50.0, "fp16": 50.0, "mixed": 50.0, "bf16": 38.0}
+LEAST_DB = {"fp32": 60.0, "fp16x2": 60.0, "tf32": 50.0, "fp16": 50.0, "mixed": 50.0, "bf16": 38.0, "int8": 36.0}
 #: Processes that paint at the same time; nothing is timed then.
 PAINTERS = 6
 #: (what, measured by, against the fastest of these): shown as ratios, with the check beside them.
 CLAIMS = (
     ("fused fp16 against torch.compile", "StyleForge fused fp16", ["PyTorch torch.compile max-autotune fp16"]),
     ("fused fp16 against PyTorch's fp16 graph", "StyleForge fused fp16", ["PyTorch fp16 graph"]),
+    ("fused int8 against torch.compile in fp16", "StyleForge fused int8", ["PyTorch torch.compile max-autotune fp16"]),
     ("fused fp32 against eager fp32", "StyleForge fused fp32", ["PyTorch eager fp32"]),
     ("fused fp16x2 against eager fp32", "StyleForge fused fp16x2", ["PyTorch eager fp32"]),
     ("fused fp16 against our baseline fp16, both graphs", "StyleForge fused fp16", ["StyleForge baseline fp16"]),
@@ -104,7 +107,7 @@ class StyleForge:
         self.binary, self.style, self.folder = arguments.binary.resolve(), arguments.style, folder
         self.frames = arguments.frames
         variants, precisions = arguments.variant or VARIANTS, arguments.precision or PRECISIONS
-        self.modes = [(v, p) for v in variants for p in precisions if p != "fp16x2" or v == "fused"]
+        self.modes = [(v, p) for v in variants for p in precisions if p not in FUSED_ONLY or v == "fused"]
 
     def run(self, *words: object) -> str:
         done = subprocess.run([str(w) for w in (self.binary, *words)], capture_output=True, text=True)
