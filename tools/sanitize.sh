@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs NVIDIA's compute-sanitizer over every kernel in every mode on pictures of a few pixels, one tool
 # and one precision at a time, and ends with an error when any of them has found something.
-# Needs a GPU and compute-sanitizer (part of the CUDA toolkit); takes a few minutes.
+# Needs a GPU, compute-sanitizer (part of the CUDA toolkit) and Python; takes a few minutes.
 #
 #   tools/sanitize.sh [PROGRAM] [FOLDER] [TESTS]
 #
@@ -9,13 +9,15 @@
 # one in the system's temporary folder); TESTS is the built test `gpu`, for the kernel whose tiles take turns only on
 # larger pictures, for the one that composes and for those of camera frames. SANITIZE_TOOLS and SANITIZE_PRECISIONS choose some of the runs, SANITIZE_LIMIT the seconds that one
 # may take (300), SANITIZE_LAUNCHES how many launches of each kernel racecheck looks at (6), SANITIZE_JOBS how many
-# kernels it looks at side by side (6).
+# kernels it looks at side by side (6), SANITIZE_BENCH what `bench` is told besides: "--variant fused --kernels-of 8.0" for the
+# kernels of older GPUs.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 program=${1:-target/release/styleforge}
 logs=${2:-$(mktemp --directory)}
 tests=${3:-}
 read -ra tools <<<"${SANITIZE_TOOLS:-memcheck initcheck synccheck racecheck}"
+read -ra more <<<"${SANITIZE_BENCH:-}"
 read -ra precisions <<<"${SANITIZE_PRECISIONS:-fp32 tf32 fp16 bf16 mixed fp16x2 int8}"
 limit=${SANITIZE_LIMIT:-300}
 mkdir --parents "$logs"
@@ -62,10 +64,11 @@ judge() {
 race() {
     local precision=$1 network=$2 size=21x18 kernels kernel
     shift 2
-    local ask=("$program" bench --device cuda --size "$size" --frames 1 --warmup 0 --precision "$precision" "$@")
+    local ask=("$program" bench --device cuda --size "$size" --frames 1 --warmup 0 --precision "$precision" "${more[@]}" "$@")
     kernels=$logs/kernels-$network-$precision.csv
     LD_LIBRARY_PATH=$hidden${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} "${ask[@]}" --kernels --csv "$kernels" --force >/dev/null
-    for kernel in $(tail -n +2 "$kernels" | cut -d , -f 6 | sort -u); do
+    # Names of modes have commas.
+    for kernel in $(python3 -c 'import csv, sys; print(*sorted({row["kernel"] for row in csv.DictReader(sys.stdin)}))' <"$kernels"); do
         while (($(jobs -rp | wc -l) >= ${SANITIZE_JOBS:-6})); do wait -n; done
         judge racecheck "$kernel" "$size" --kernel-name "kne=$kernel" --launch-count "${SANITIZE_LAUNCHES:-6}" "${ask[@]}" &
     done
@@ -80,7 +83,7 @@ look_at() {
         race "$precision" "$network" "$@"
     else
         judge "$tool" "$network-$precision" "$size" "$program" bench --device cuda --size "$size" --frames 1 --warmup 0 \
-            --kernels --precision "$precision" "$@"
+            --kernels --precision "$precision" "${more[@]}" "$@"
     fi
 }
 
