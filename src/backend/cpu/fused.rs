@@ -6,12 +6,7 @@ use super::{
     rows::{Output, PictureOutput, RowConv},
     session::{CpuSession, PictureTarget, Progress, Shared},
     statistics::{self, merged_extremes, part_len},
-    winograd::{
-        RawMap,
-        photo::PhotoConv,
-        picture::PictureConv,
-        tiles::{TileKind, WinogradConv},
-    },
+    winograd::{RawMap, photo::PhotoConv, picture::PictureConv, tiles::WinogradConv},
 };
 use crate::{
     plan::cpu::{Algorithm, Blocks, Gather, Staging, strip_rows},
@@ -137,7 +132,7 @@ impl CpuSession {
         let tasks;
         match (algorithm, weights, input, map, Blocks::of(spec)) {
             (
-                Algorithm::Winograd | Algorithm::DoubledWinograd | Algorithm::StridedWinograd,
+                Algorithm::Winograd(kind),
                 Packed::Single(panels),
                 Input::Map(input),
                 Some(output),
@@ -145,11 +140,7 @@ impl CpuSession {
             ) => {
                 let mut layer = WinogradConv {
                     input,
-                    kind: match algorithm {
-                        Algorithm::DoubledWinograd => TileKind::Doubled,
-                        Algorithm::StridedWinograd => TileKind::Strided,
-                        _ => TileKind::Plain,
-                    },
+                    kind,
                     panels,
                     output,
                 };

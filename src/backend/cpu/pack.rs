@@ -13,7 +13,7 @@ use super::{
 use crate::{
     plan::{
         ConvLayer,
-        cpu::{Algorithm, Blocks},
+        cpu::{Algorithm, Blocks, TileKind},
         phase_taps,
     },
     quantisation::{InputRange, IntegerWeights},
@@ -137,20 +137,13 @@ pub fn pack(
 ) -> Panels {
     let channels = (conv.in_channels, conv.out_channels);
     match algorithm {
-        Algorithm::Winograd => {
-            return winograd_panels::<FourOutputs>(
-                channels,
-                weights,
-                &|_| 1.0,
-                stored_inputs,
-                lanes,
-            );
-        }
-        Algorithm::DoubledWinograd => {
-            return winograd_panels::<Doubled>(channels, weights, &|_| 1.0, stored_inputs, lanes);
-        }
-        Algorithm::StridedWinograd => {
-            return winograd_panels::<Strided>(channels, weights, &|_| 1.0, stored_inputs, lanes);
+        Algorithm::Winograd(kind) => {
+            let panels = match kind {
+                TileKind::Plain => winograd_panels::<FourOutputs>,
+                TileKind::Doubled => winograd_panels::<Doubled>,
+                TileKind::Strided => winograd_panels::<Strided>,
+            };
+            return panels(channels, weights, &|_| 1.0, stored_inputs, lanes);
         }
         Algorithm::BlockedWinograd => return block_panels(conv, weights, stored_inputs, lanes),
         Algorithm::Direct | Algorithm::FourPhase | Algorithm::ShiftedColumns => {}
@@ -166,11 +159,9 @@ pub fn pack(
 fn sides(conv: &ConvLayer, algorithm: Algorithm, stored_inputs: usize) -> (usize, usize, usize) {
     let k = conv.kernel;
     match algorithm {
-        Algorithm::Direct
-        | Algorithm::Winograd
-        | Algorithm::DoubledWinograd
-        | Algorithm::StridedWinograd
-        | Algorithm::BlockedWinograd => (1, k * k * stored_inputs, conv.out_channels),
+        Algorithm::Direct | Algorithm::Winograd(_) | Algorithm::BlockedWinograd => {
+            (1, k * k * stored_inputs, conv.out_channels)
+        }
         Algorithm::ShiftedColumns => (1, k * stored_inputs, 3 * k),
         Algorithm::FourPhase => (4, 4 * stored_inputs, conv.out_channels),
     }
@@ -195,11 +186,9 @@ fn placed(
     move |group, depth, n| {
         let (tap, i) = (depth / stored_inputs, depth % stored_inputs);
         match algorithm {
-            Algorithm::Direct
-            | Algorithm::Winograd
-            | Algorithm::DoubledWinograd
-            | Algorithm::StridedWinograd
-            | Algorithm::BlockedWinograd => at(n, i, tap / k, tap % k),
+            Algorithm::Direct | Algorithm::Winograd(_) | Algorithm::BlockedWinograd => {
+                at(n, i, tap / k, tap % k)
+            }
             Algorithm::ShiftedColumns => at(n % 3, i, tap, n / 3),
             Algorithm::FourPhase => {
                 let rows = phase_taps(group / 2, tap / 2);
@@ -289,11 +278,9 @@ impl ByteWeights {
                 std::array::from_fn(|at| four[at])
             };
             let factors = match algorithm {
-                Algorithm::Direct
-                | Algorithm::Winograd
-                | Algorithm::DoubledWinograd
-                | Algorithm::StridedWinograd
-                | Algorithm::BlockedWinograd => fours(n, tap),
+                Algorithm::Direct | Algorithm::Winograd(_) | Algorithm::BlockedWinograd => {
+                    fours(n, tap)
+                }
                 Algorithm::ShiftedColumns => fours(n % 3, tap * k + n / 3),
                 Algorithm::FourPhase => {
                     let mut sum = [0i16; BYTES];

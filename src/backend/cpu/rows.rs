@@ -304,11 +304,7 @@ impl RowSum {
                 pixels: own + layer.kernel - 1,
                 ..centred
             },
-            Algorithm::Direct
-            | Algorithm::Winograd
-            | Algorithm::DoubledWinograd
-            | Algorithm::StridedWinograd
-            | Algorithm::BlockedWinograd => centred,
+            Algorithm::Direct | Algorithm::Winograd(_) | Algorithm::BlockedWinograd => centred,
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::{
 
 pub use blocks::{BlockTasks, Blocks};
 use general::{GeneralBuilder, GeneralOp, GeneralParts};
-pub use operations::{Algorithm, ConvId, CpuOp, Gather};
+pub use operations::{Algorithm, ConvId, CpuOp, Gather, TileKind};
 pub use staging::Staging;
 use steps::Builder;
 
@@ -132,10 +132,10 @@ impl CpuVariant {
             _ if self == Self::Baseline => Algorithm::Direct,
             (true, ..) if Blocks::of(conv).is_some() => Algorithm::BlockedWinograd,
             _ if conv.makes_picture => Algorithm::ShiftedColumns,
-            (true, 3, 1, true) if !conv.reads_photo => Algorithm::DoubledWinograd,
+            (true, 3, 1, true) if !conv.reads_photo => Algorithm::Winograd(TileKind::Doubled),
             (_, 3, 1, true) => Algorithm::FourPhase,
-            (true, 3, 1, false) if !conv.reads_photo => Algorithm::Winograd,
-            (true, 3, 2, false) if !conv.reads_photo => Algorithm::StridedWinograd,
+            (true, 3, 1, false) if !conv.reads_photo => Algorithm::Winograd(TileKind::Plain),
+            (true, 3, 2, false) if !conv.reads_photo => Algorithm::Winograd(TileKind::Strided),
             _ => Algorithm::Direct,
         }
     }

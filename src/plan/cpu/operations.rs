@@ -32,17 +32,24 @@ pub enum Gather {
     },
 }
 
+/// Which of Winograd's algorithms, by a convolution's output pixels for each pixel of its input, in both directions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TileKind {
+    /// One: F(4x4, 3x3), a quarter of the multiplications.
+    Plain,
+    /// Two, the map is doubled first: 0.17 of the multiplications of 3x3 weights on the large map.
+    Doubled,
+    /// One for two: 0.6 of the multiplications.
+    Strided,
+}
+
 /// How a fused convolution is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Algorithm {
     /// Implicit matrix product over staged rows; an upsampling happens while staging.
     Direct,
-    /// Winograd's F(4x4, 3x3): a quarter of the multiplications.
-    Winograd,
-    /// The same idea for a map that is doubled first: 0.17 of the multiplications of 3x3 weights on the large map.
-    DoubledWinograd,
-    /// The same idea for every second pixel: 0.6 of the multiplications.
-    StridedWinograd,
+    /// 3x3 by one of Winograd's algorithms.
+    Winograd(TileKind),
     /// 5x5 to 9x9 from the photo or to the picture: blocks of 3x3 weights by Winograd's F(3x3, 3x3), 0.31 of the
     /// multiplications.
     BlockedWinograd,
@@ -58,9 +65,9 @@ impl Algorithm {
     pub(super) fn label(self, kernel: usize) -> String {
         match self {
             Self::Direct => format!("direct {kernel}x{kernel}"),
-            Self::Winograd => "winograd 4x4".to_owned(),
-            Self::DoubledWinograd => "winograd 4x4 doubled".to_owned(),
-            Self::StridedWinograd => "winograd 3x3 at stride 2".to_owned(),
+            Self::Winograd(TileKind::Plain) => "winograd 4x4".to_owned(),
+            Self::Winograd(TileKind::Doubled) => "winograd 4x4 doubled".to_owned(),
+            Self::Winograd(TileKind::Strided) => "winograd 3x3 at stride 2".to_owned(),
             Self::BlockedWinograd => format!("winograd 3x3 for {kernel}x{kernel}"),
             Self::FourPhase => "four-phase 2x2".to_owned(),
             Self::ShiftedColumns => format!("shifted columns {kernel}x{kernel}"),

@@ -3,7 +3,7 @@
 
 use super::{
     Algorithm, Blocks, CHANNEL_ALIGNMENT, CpuVariant, PANEL_COLUMNS, STRIDED_POINTS, TILE_COLUMNS,
-    TILE_SLACK, WINOGRAD_POINTS, WINOGRAD_TILES, padded_channels, point_len,
+    TILE_SLACK, TileKind, WINOGRAD_POINTS, WINOGRAD_TILES, padded_channels, point_len,
 };
 use crate::plan::ConvLayer;
 
@@ -44,11 +44,7 @@ impl Staging {
                 out_columns: TILE_COLUMNS + k - 1 + TILE_SLACK,
                 out_channels: (3 * k).next_multiple_of(32),
             },
-            Algorithm::Direct
-            | Algorithm::Winograd
-            | Algorithm::DoubledWinograd
-            | Algorithm::StridedWinograd
-            | Algorithm::BlockedWinograd => Self {
+            Algorithm::Direct | Algorithm::Winograd(_) | Algorithm::BlockedWinograd => Self {
                 columns: (TILE_COLUMNS + TILE_SLACK - 1) * conv.stride + k,
                 channels,
                 rows: k,
@@ -97,11 +93,11 @@ pub(super) fn fused_scratch(conv: &ConvLayer, algorithm: Algorithm, variant: Cpu
     let statistics = 4 * outputs.next_multiple_of(32);
     let work = match (algorithm, Blocks::of(conv)) {
         (Algorithm::BlockedWinograd, Some(blocks)) => blocks.scratch(conv),
-        // Doubled, there are fewer points.
-        (Algorithm::Winograd | Algorithm::DoubledWinograd, _) => {
-            tiles_scratch(WINOGRAD_POINTS, inputs) + 16 * 32
+        (Algorithm::Winograd(TileKind::Strided), _) => {
+            tiles_scratch(STRIDED_POINTS, inputs) + 9 * PANEL_COLUMNS
         }
-        (Algorithm::StridedWinograd, _) => tiles_scratch(STRIDED_POINTS, inputs) + 9 * 32,
+        // Doubled, there are fewer points.
+        (Algorithm::Winograd(_), _) => tiles_scratch(WINOGRAD_POINTS, inputs) + 16 * PANEL_COLUMNS,
         _ => {
             let staging = Staging::of(conv, algorithm, variant);
             staging.ring_floats(variant) + staging.out_len()

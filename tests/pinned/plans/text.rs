@@ -118,9 +118,9 @@ pub(super) fn cpu_text(plan: &CpuPlan) -> String {
             } => {
                 let algorithm = match algorithm {
                     cpu::Algorithm::Direct => "direct",
-                    cpu::Algorithm::Winograd => "winograd",
-                    cpu::Algorithm::DoubledWinograd => "doubled-winograd",
-                    cpu::Algorithm::StridedWinograd => "strided-winograd",
+                    cpu::Algorithm::Winograd(cpu::TileKind::Plain) => "winograd",
+                    cpu::Algorithm::Winograd(cpu::TileKind::Doubled) => "doubled-winograd",
+                    cpu::Algorithm::Winograd(cpu::TileKind::Strided) => "strided-winograd",
                     cpu::Algorithm::BlockedWinograd => "blocked-winograd",
                     cpu::Algorithm::FourPhase => "four-phase",
                     cpu::Algorithm::ShiftedColumns => "shifted-columns",

@@ -15,18 +15,7 @@ use super::{
     Doubled, FourOutputs, PRODUCTS_LEN, RawMap, Strided, Transform, multiply_points,
     transform::{MapWindow, transform_output, transform_tile},
 };
-use crate::plan::cpu::{PANEL_COLUMNS, WINOGRAD_TILES, point_len};
-
-/// A convolution's output pixels for each pixel of its input, in both directions.
-#[derive(Clone, Copy)]
-pub enum TileKind {
-    /// One.
-    Plain,
-    /// Two: the map is doubled first.
-    Doubled,
-    /// One for two.
-    Strided,
-}
+use crate::plan::cpu::{PANEL_COLUMNS, TileKind, WINOGRAD_TILES, point_len};
 
 /// One layer's convolution.
 pub struct WinogradConv<'a> {
