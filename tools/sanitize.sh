@@ -9,8 +9,8 @@
 # one in the system's temporary folder); TESTS is the built test `gpu`, for the kernel whose tiles take turns only on
 # larger pictures, for the one that composes and for those of camera frames. SANITIZE_TOOLS and SANITIZE_PRECISIONS choose some of the runs, SANITIZE_LIMIT the seconds that one
 # may take (300), SANITIZE_LAUNCHES how many launches of each kernel racecheck looks at (6), SANITIZE_JOBS how many
-# kernels it looks at side by side (6), SANITIZE_BENCH what `bench` is told besides: "--variant fused --kernels-of 8.0" for the
-# kernels of older GPUs.
+# kernels it looks at side by side (6), SANITIZE_BENCH what `bench` is told besides. For the kernels of older GPUs, on Hopper:
+#   SANITIZE_BENCH="--variant fused --kernels-of 8.0" SANITIZE_PRECISIONS="fp32 tf32 fp16 bf16 mixed int8" tools/sanitize.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
 program=${1:-target/release/styleforge}
@@ -62,13 +62,15 @@ judge() {
 # racecheck slows kernels down by thousands of times: each by itself, its first launches, on a smaller picture, which
 # still has more tiles than one in every layer that has the size.
 race() {
-    local precision=$1 network=$2 size=21x18 kernels kernel
+    local precision=$1 network=$2 size=21x18 kernels names kernel
     shift 2
     local ask=("$program" bench --device cuda --size "$size" --frames 1 --warmup 0 --precision "$precision" "${more[@]}" "$@")
     kernels=$logs/kernels-$network-$precision.csv
     LD_LIBRARY_PATH=$hidden${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} "${ask[@]}" --kernels --csv "$kernels" --force >/dev/null
     # Names of modes have commas.
-    for kernel in $(python3 -c 'import csv, sys; print(*sorted({row["kernel"] for row in csv.DictReader(sys.stdin)}))' <"$kernels"); do
+    names=$(python3 -c 'import csv, sys; print(*sorted({row["kernel"] for row in csv.DictReader(sys.stdin)}))' <"$kernels")
+    [ -n "$names" ]
+    for kernel in $names; do
         while (($(jobs -rp | wc -l) >= ${SANITIZE_JOBS:-6})); do wait -n; done
         judge racecheck "$kernel" "$size" --kernel-name "kne=$kernel" --launch-count "${SANITIZE_LAUNCHES:-6}" "${ask[@]}" &
     done

@@ -218,10 +218,10 @@ impl Centre {
     /// The vector of channels from `c` on.
     ///
     /// # Safety
-    /// As [`Simd`]; `c` is below the stored channels.
+    /// As [`Simd`]; `c` is below the stored channels of the map whose first pixel this is.
     #[inline(always)]
     pub unsafe fn at<S: Simd>(&self, c: usize) -> S::V {
-        // SAFETY: inside the array by contract.
+        // SAFETY: inside the array and written by contract.
         unsafe { S::load(self.0.as_ptr().cast::<f32>().at(c)) }
     }
 }

@@ -43,13 +43,14 @@ impl Blocks {
     /// Most blocks in each direction: of 9x9 weights.
     pub const MOST: usize = 3;
     /// Columns of tiles of a task of the photo's convolution.
-    pub const COLUMNS: usize = 32;
-    /// The same of the picture's: with those that the last of three blocks reach as well, three full register tiles.
+    pub const PHOTO_COLUMNS: usize = 32;
+    /// The same of the picture's: with those that the last of three blocks reach as well, whole register tiles, of which the
+    /// largest have as many rows as there is slack for them.
     pub const PICTURE_COLUMNS: usize = 3 * TILE_SLACK + 1 - Self::MOST;
     /// Channels of the photo and of the picture.
     pub const COLOURS: usize = 3;
     /// Values from one point of the photo's products to the next.
-    pub const PRODUCTS_LEN: usize = point_len(Self::COLUMNS, PANEL_COLUMNS);
+    pub const PHOTO_PRODUCTS_LEN: usize = point_len(Self::PHOTO_COLUMNS, PANEL_COLUMNS);
     /// Values that are added up at once for a tile of the picture: its colours and one that is not used.
     pub const SUMS: usize = 4;
     /// Those of a row of the picture's tiles.
@@ -67,14 +68,14 @@ impl Blocks {
         })
     }
 
-    /// Tiles side by side whose inputs a task transforms, register-tile slack included.
+    /// Tiles side by side for which a task has room: those whose inputs it transforms, and register-tile slack.
     const fn across(&self, columns: usize) -> usize {
         columns + self.side - 1 + TILE_SLACK
     }
 
     /// Values of a point of a row of the photo's tiles, and of every third pixel of a staged row of it.
     pub const fn photo_point_len(&self) -> usize {
-        (Self::COLOURS * self.across(Self::COLUMNS)).next_multiple_of(CHANNEL_ALIGNMENT)
+        (Self::COLOURS * self.across(Self::PHOTO_COLUMNS)).next_multiple_of(CHANNEL_ALIGNMENT)
     }
 
     /// Tiles side by side for which a task of the picture's convolution has room.
@@ -86,11 +87,13 @@ impl Blocks {
     pub(super) fn scratch(&self, conv: &ConvLayer) -> usize {
         if conv.reads_photo {
             let rows = 5 * TILE + self.side * POINTS;
-            let products = POINTS * Self::PRODUCTS_LEN + (TILE_SLACK + TILE * TILE) * PANEL_COLUMNS;
+            let products =
+                POINTS * Self::PHOTO_PRODUCTS_LEN + (TILE_SLACK + TILE * TILE) * PANEL_COLUMNS;
             rows * self.photo_point_len() + products
         } else {
             let inputs = padded_channels(conv.in_channels);
-            let columns = (Self::COLOURS * self.side * self.side).next_multiple_of(16);
+            let columns =
+                (Self::COLOURS * self.side * self.side).next_multiple_of(CHANNEL_ALIGNMENT);
             let sums = self.side * POINTS + TILE * TILE;
             let across = self.picture_across();
             POINTS * point_len(across, inputs) + across * columns + sums * Self::SUMS_LEN
@@ -110,7 +113,7 @@ impl BlockTasks {
         Self {
             tiles: Self::tiles(size),
             rows: if size.0 >= 256 { 6 } else { 3 },
-            columns: Blocks::COLUMNS,
+            columns: Blocks::PHOTO_COLUMNS,
         }
     }
 
@@ -119,9 +122,11 @@ impl BlockTasks {
     pub fn of_picture(size: (usize, usize), threads: usize) -> Self {
         let tiles = Self::tiles(size);
         let columns = Blocks::PICTURE_COLUMNS;
+        // Enough that threads end about together.
         let strips = (8 * threads).div_ceil(tiles.1.div_ceil(columns));
         Self {
             tiles,
+            // The rows reached besides are two: at most half more work, and hardly any less beyond 128.
             rows: tiles.0.div_ceil(strips).clamp(4, 128),
             columns,
         }

@@ -41,6 +41,7 @@ pub const WINOGRAD_TILES: usize = 24;
 pub const fn point_len(tiles: usize, channels: usize) -> usize {
     tiles * channels + CHANNEL_ALIGNMENT
 }
+
 /// Upper bound of a session's memory besides values: its plan and the queues of its workers.
 const BOOKKEEPING_BYTES: u64 = 1 << 16;
 /// Values of one transformed Winograd tile of 4 x 4 outputs: 6 x 6.
@@ -316,7 +317,7 @@ fn channel_values(conv: &ConvLayer) -> usize {
 /// Upper bound of a convolution's packed weights over all algorithms, in f32.
 fn packed_len(conv: &ConvLayer) -> usize {
     let inputs = padded_channels(conv.in_channels);
-    let outputs = padded_channels(conv.out_channels).next_multiple_of(32);
+    let outputs = padded_channels(conv.out_channels).next_multiple_of(PANEL_COLUMNS);
     let taps = (conv.kernel * conv.kernel).max(WINOGRAD_POINTS);
     taps * inputs * outputs
 }

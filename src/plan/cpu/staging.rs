@@ -27,7 +27,7 @@ impl Staging {
     /// Staging of a fused convolution.
     pub fn of(conv: &ConvLayer, algorithm: Algorithm, variant: CpuVariant) -> Self {
         let channels = variant.packed_inputs(conv);
-        let out_channels = padded_channels(conv.out_channels).next_multiple_of(32);
+        let out_channels = padded_channels(conv.out_channels).next_multiple_of(PANEL_COLUMNS);
         let k = conv.kernel;
         match algorithm {
             Algorithm::FourPhase => Self {
@@ -42,7 +42,7 @@ impl Staging {
                 channels,
                 rows: k,
                 out_columns: TILE_COLUMNS + k - 1 + TILE_SLACK,
-                out_channels: (3 * k).next_multiple_of(32),
+                out_channels: (3 * k).next_multiple_of(PANEL_COLUMNS),
             },
             Algorithm::Direct | Algorithm::Winograd(_) | Algorithm::BlockedWinograd => Self {
                 columns: (TILE_COLUMNS + TILE_SLACK - 1) * conv.stride + k,
@@ -79,9 +79,10 @@ impl Staging {
     }
 }
 
-/// Values of the points of a task's tiles, transformed and multiplied.
-pub(super) const fn tiles_scratch(points: usize, inputs: usize) -> usize {
-    points * (point_len(WINOGRAD_TILES, inputs) + point_len(WINOGRAD_TILES, PANEL_COLUMNS))
+/// Values of the points of a task's tiles, transformed and multiplied, and of the pixels of one tile.
+pub(super) const fn tiles_scratch(points: usize, inputs: usize, pixels: usize) -> usize {
+    let both = point_len(WINOGRAD_TILES, inputs) + point_len(WINOGRAD_TILES, PANEL_COLUMNS);
+    points * both + pixels * PANEL_COLUMNS
 }
 
 /// Scratch of one worker for a fused layer, in f32: its working memory and the running statistics.
@@ -90,14 +91,12 @@ pub(super) fn fused_scratch(conv: &ConvLayer, algorithm: Algorithm, variant: Cpu
         padded_channels(conv.in_channels),
         padded_channels(conv.out_channels),
     );
-    let statistics = 4 * outputs.next_multiple_of(32);
+    let statistics = 4 * outputs.next_multiple_of(PANEL_COLUMNS);
     let work = match (algorithm, Blocks::of(conv)) {
         (Algorithm::BlockedWinograd, Some(blocks)) => blocks.scratch(conv),
-        (Algorithm::Winograd(TileKind::Strided), _) => {
-            tiles_scratch(STRIDED_POINTS, inputs) + 9 * PANEL_COLUMNS
-        }
+        (Algorithm::Winograd(TileKind::Strided), _) => tiles_scratch(STRIDED_POINTS, inputs, 9),
         // Doubled, there are fewer points.
-        (Algorithm::Winograd(_), _) => tiles_scratch(WINOGRAD_POINTS, inputs) + 16 * PANEL_COLUMNS,
+        (Algorithm::Winograd(_), _) => tiles_scratch(WINOGRAD_POINTS, inputs, 16),
         _ => {
             let staging = Staging::of(conv, algorithm, variant);
             staging.ring_floats(variant) + staging.out_len()

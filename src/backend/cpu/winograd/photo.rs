@@ -91,14 +91,14 @@ pub unsafe fn photo_task<S: Simd>(
     // The thirds of a staged row are as long as the tiles' points.
     let third = layer.blocks.photo_point_len();
     let (staged, rest) = scratch.split_at_mut(ThreeOutputs::WINDOW * 3 * third);
-    let point_len = third;
-    let (transformed, rest) = rest.split_at_mut(blocks * points * point_len);
+    let apart = third;
+    let (transformed, rest) = rest.split_at_mut(blocks * points * apart);
     let (products, rest) =
-        rest.split_at_mut(points * Blocks::PRODUCTS_LEN + TILE_SLACK * PANEL_COLUMNS);
+        rest.split_at_mut(points * Blocks::PHOTO_PRODUCTS_LEN + TILE_SLACK * PANEL_COLUMNS);
     let (tile, rest) = rest.split_at_mut(9 * PANEL_COLUMNS);
     let (mean, squares) = rest.split_at_mut(rest.len() / 2);
     let (transformed, tile) = (transformed.as_mut_ptr(), tile.as_mut_ptr());
-    let slot = |row: usize| transformed.at(row % blocks * points * point_len);
+    let slot = |row: usize| transformed.at(row % blocks * points * apart);
 
     // The first pixel, as `Centre`; levels are exact.
     // SAFETY: every photo has a first pixel.
@@ -136,7 +136,7 @@ pub unsafe fn photo_task<S: Simd>(
             // SAFETY: the window's rows are staged; the row of tiles has its place.
             unsafe {
                 let to = slot(row);
-                transform_tile::<S, ThreeOutputs>(&rows, Blocks::COLOURS * across, to, point_len);
+                transform_tile::<S, ThreeOutputs>(&rows, Blocks::COLOURS * across, to, apart);
             }
         }
         transformed_until = tile_row + blocks;
@@ -149,7 +149,7 @@ pub unsafe fn photo_task<S: Simd>(
                 for point in 0..points {
                     let group = layer.panels.group(panel, point);
                     let segments: [Segment; Blocks::MOST] = std::array::from_fn(|block| Segment {
-                        a: slot(tile_row + block).at(point * point_len).cast_const(),
+                        a: slot(tile_row + block).at(point * apart).cast_const(),
                         b: group.at(block * depth * width),
                         len: depth,
                     });
@@ -158,7 +158,7 @@ pub unsafe fn photo_task<S: Simd>(
                         Blocks::COLOURS,
                         own.columns.len(),
                         (panel.vectors, ()),
-                        products.as_mut_ptr().at(point * Blocks::PRODUCTS_LEN),
+                        products.as_mut_ptr().at(point * Blocks::PHOTO_PRODUCTS_LEN),
                         PANEL_COLUMNS,
                     );
                 }
@@ -173,7 +173,7 @@ pub unsafe fn photo_task<S: Simd>(
                     transform_output::<S, ThreeOutputs>(
                         (
                             products.as_ptr().at(t * PANEL_COLUMNS),
-                            Blocks::PRODUCTS_LEN,
+                            Blocks::PHOTO_PRODUCTS_LEN,
                         ),
                         (tile, PANEL_COLUMNS),
                         panel.vectors,

@@ -324,7 +324,7 @@ impl GeneralConv {
     pub(super) fn scratch_len(&self) -> usize {
         let inputs = padded_channels(self.conv.in_channels);
         if self.algorithm == ConvAlgorithm::Winograd {
-            return tiles_scratch(WINOGRAD_POINTS, inputs) + 16 * PANEL_COLUMNS;
+            return tiles_scratch(WINOGRAD_POINTS, inputs, 16);
         }
         let ring = self.staged_rows() * self.row_len();
         let pixels = TILE_COLUMNS + TILE_SLACK + self.shifted_px();
