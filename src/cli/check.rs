@@ -1,18 +1,20 @@
 //! `styleforge check`: the backends against the oracle, as a table of verdicts.
 
-use std::ffi::OsString;
+use std::{ffi::OsString, sync::Arc};
 
 use serde::Serialize;
 
 use super::{
     CliError,
     args::{CheckArgs, StylePictureArgs},
-    attention, modes, select_device,
+    attention,
+    interrupt::cancel_on_interrupt,
+    modes, select_device,
     style_choice::{checked_pictures, choose},
     terminal::{print, print_json, table, write_message},
 };
 use crate::{
-    backend::{Backend, BackendError, SessionSpec},
+    backend::{Backend, BackendError, RunControl, SessionSpec},
     media::sample,
     mode::{DeviceChoice, Mode, PrecisionChoice},
     models::{johnson::NetworkSpec, vit::Spec},
@@ -38,7 +40,8 @@ struct Report {
 /// Judges the chosen device.
 ///
 /// # Errors
-/// [`CliError::AlreadyReported`] when a check failed or a style could not be checked.
+/// [`CliError::AlreadyReported`] when a check failed or a style could not be checked; [`CliError::Stopped`] after the
+/// verdicts so far when it was stopped.
 pub fn run(args: &CheckArgs) -> Result<(), CliError> {
     let selected = select_device(&args.device)?;
     let modes = modes::chosen(
@@ -63,7 +66,12 @@ pub fn run(args: &CheckArgs) -> Result<(), CliError> {
         .map(|subject| (subject.name.as_str(), subject.network.as_ref()))
         .collect();
     attention::announce(device, &args.attentions, &networks);
+    let control = Arc::new(RunControl::default());
+    cancel_on_interrupt(&control);
     for subject in subjects {
+        if control.is_cancelled() {
+            break;
+        }
         let modes = attention::in_every_way(
             selected.backend.as_ref(),
             &subject.network,
@@ -90,11 +98,13 @@ pub fn run(args: &CheckArgs) -> Result<(), CliError> {
         )?;
     }
     let kernels = match is_everything {
-        true => kernels(selected.backend.as_ref(), &modes)?,
+        true => kernels(selected.backend.as_ref(), &modes, &control)?,
         false => Vec::new(),
     };
-    let passed =
-        left_out.is_empty() && checks.iter().all(|v| v.passed) && kernels.iter().all(|k| k.passed);
+    let passed = !control.is_cancelled()
+        && left_out.is_empty()
+        && checks.iter().all(|v| v.passed)
+        && kernels.iter().all(|k| k.passed);
     if args.json {
         print_json(&Report {
             version: env!("CARGO_PKG_VERSION"),
@@ -107,18 +117,27 @@ pub fn run(args: &CheckArgs) -> Result<(), CliError> {
     } else {
         print(&[text(&checks), text_of_kernels(&kernels)].concat())?;
     }
-    if passed {
+    if control.is_cancelled() {
+        Err(CliError::Stopped)
+    } else if passed {
         Ok(())
     } else {
         Err(CliError::AlreadyReported)
     }
 }
 
-/// Every kernel of the device by itself.
-fn kernels(backend: &dyn Backend, modes: &[Mode]) -> Result<Vec<KernelVerdict>, CliError> {
+/// Every kernel of the device by itself, until the run is cancelled.
+fn kernels(
+    backend: &dyn Backend,
+    modes: &[Mode],
+    control: &RunControl,
+) -> Result<Vec<KernelVerdict>, CliError> {
     let subjects = verify::kernel_subjects().map_err(|e| CliError::Failed(e.to_string()))?;
     let mut verdicts = Vec::new();
     for subject in subjects {
+        if control.is_cancelled() {
+            break;
+        }
         write_message(format!("Checking the kernels for {}…", subject.name));
         verify::verify_kernels(backend, &subject, modes, |verdict| verdicts.push(verdict))?;
     }

@@ -325,7 +325,7 @@ fn destination(
     if several {
         if named.is_some() || output.exists() {
             return wrong(format!(
-                "{shown} is a file; several paintings need a folder with -o"
+                "{shown} is one file; several paintings, of each photo in each style, need a folder with -o"
             ));
         }
         return Ok(Destination::Folder(output.to_owned(), format));

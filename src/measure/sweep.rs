@@ -335,13 +335,15 @@ pub struct SweepReport {
     pub warmup_frames: u32,
     /// Everything that was measured.
     pub series: Vec<Series>,
+    /// Whether the run was stopped before everything was.
+    pub stopped: bool,
     /// The worst size of each network against the best smaller one.
     pub growth: Vec<(ModelSize, Growth)>,
 }
 
 impl SweepReport {
-    /// The series of a sweep.
-    pub fn new(sweep: &Sweep<'_>, series: Vec<Series>) -> Self {
+    /// The series of a sweep, which was `stopped` before its end or not.
+    pub fn new(sweep: &Sweep<'_>, series: Vec<Series>, stopped: bool) -> Self {
         let device = sweep.backend.device();
         let growth = |series: &Series| Some((series.model, series.growth()?));
         Self {
@@ -358,6 +360,7 @@ impl SweepReport {
             warmup_frames: sweep.warmup,
             growth: series.iter().filter_map(growth).collect(),
             series,
+            stopped,
         }
     }
 
@@ -367,13 +370,18 @@ impl SweepReport {
         first.map_or(TimingMethod::Host, |series| series.method)
     }
 
-    /// The protocol: `device events, median of 20 runs after 3 for warm-up`.
+    /// The protocol: `device events, median of 20 runs after 3 for warm-up`, and whether the run was stopped.
     pub fn protocol(&self) -> String {
         format!(
-            "{}, median of {} runs after {} for warm-up",
+            "{}, median of {} runs after {} for warm-up{}",
             self.method().label(),
             self.frames,
-            self.warmup_frames
+            self.warmup_frames,
+            if self.stopped {
+                "; stopped before its end"
+            } else {
+                ""
+            }
         )
     }
 
@@ -423,7 +431,7 @@ pub(super) mod tests {
     /// A report of these.
     pub fn report_of(series: Vec<Series>) -> SweepReport {
         let backend = CpuBackend::new(Some(1)).expect("threads");
-        SweepReport::new(&sweep(&backend, None), series)
+        SweepReport::new(&sweep(&backend, None), series, false)
     }
 
     fn sweep(backend: &CpuBackend, max_memory_bytes: Option<u64>) -> Sweep<'_> {
@@ -451,6 +459,14 @@ pub(super) mod tests {
         assert_eq!(found.place.name(Axis::Size), "1920x1080");
         assert!((found.ratio - 2.0).abs() < 1e-9, "{found:?}");
         assert_eq!(series(Axis::Batch, ModelSize::Full, 1.0).growth(), None);
+    }
+
+    #[test]
+    fn a_report_says_that_the_sweep_was_stopped() {
+        let backend = CpuBackend::new(Some(1)).expect("threads");
+        let report = |stopped| SweepReport::new(&sweep(&backend, None), Vec::new(), stopped);
+        assert!(report(true).protocol().ends_with("stopped before its end"));
+        assert!(!report(false).protocol().contains("stopped"));
     }
 
     #[test]

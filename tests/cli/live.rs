@@ -38,7 +38,7 @@ fn begun(s: &Sandbox, arguments: &[&str]) -> Child {
 }
 
 #[cfg(unix)]
-fn send(signal: &str, child: &Child) {
+pub(super) fn send(signal: &str, child: &Child) {
     let kill = Command::new("kill")
         .args([signal, &child.id().to_string()])
         .status();

@@ -1,12 +1,19 @@
 //! `styleforge bench` and `styleforge compare`: what they measure, show, write and refuse.
 
-use std::fs;
+use std::{
+    fs,
+    io::{BufRead, BufReader},
+    process::Stdio,
+};
 
 use serde_json::Value;
 
 use styleforge::media::decode;
 
-use crate::sandbox::Sandbox;
+use crate::{
+    live::send,
+    sandbox::{Run, Sandbox},
+};
 
 #[test]
 fn bench_reports_everything_a_number_needs() {
@@ -232,7 +239,11 @@ fn a_sweep_says_how_cost_grows_and_draws_it() {
     ];
     s.styleforge(&none).ends(2).says("5 MB may be taken");
     assert!(!s.path("none.png").exists());
-    s.styleforge(&["bench", "--chart", "c.png"]).ends(2);
+    for sizes in [&[][..], &["--size", "64x64"]] {
+        s.styleforge(&[&["bench", "--chart", "c.png"], sizes].concat())
+            .ends(2)
+            .says("add --sweep");
+    }
     let two = [
         "bench",
         "--sweep",
@@ -242,6 +253,33 @@ fn a_sweep_says_how_cost_grows_and_draws_it() {
         "baseline",
     ];
     s.styleforge(&two).ends(2).says("one --variant");
+}
+
+/// The network that is being checked is finished first.
+#[cfg(unix)]
+#[test]
+fn a_check_that_is_stopped_shows_its_verdicts() {
+    let s = Sandbox::new();
+    let check = ["check", "--device", "cpu", "--precision", "fp32"];
+    let mut child = s
+        .command(env!("CARGO_BIN_EXE_styleforge"))
+        .args(check)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("starts");
+    let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
+    let begins = |line: std::io::Result<String>| line.is_ok_and(|line| line.contains("Checking"));
+    assert!(lines.any(begins));
+    send("-INT", &child);
+    let told: Vec<String> = lines.map_while(Result::ok).collect();
+    assert!(
+        told.iter().any(|line| line.contains("Stopping")),
+        "{told:?}"
+    );
+    let run = Run::from(child.wait_with_output().expect("ends")).ends(130);
+    let shown = run.text();
+    assert!(shown.contains("good"), "{shown}");
 }
 
 #[test]

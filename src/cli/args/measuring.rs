@@ -57,8 +57,8 @@ pub struct BenchArgs {
     /// once, in networks of both sizes with random weights
     #[arg(long, conflicts_with_all = ["sizes", "style", "style_pictures", "style_network", "attentions", "batch", "styles", "kernels", "csv", "trace"])]
     pub sweep: bool,
-    /// Draw the sweep as a PNG file
-    #[arg(long, value_name = "FILE", requires = "sweep")]
+    /// Draw the sweep as a PNG file, with --sweep
+    #[arg(long, value_name = "FILE")]
     pub chart: Option<PathBuf>,
     /// Most memory that a run may take, for example 4GB [default: what is free]
     #[arg(long, value_name = "SIZE", value_parser = byte_size)]

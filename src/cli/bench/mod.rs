@@ -188,6 +188,12 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
     for path in [&args.csv, &args.trace, &args.chart].into_iter().flatten() {
         encode::check_target(path, existing).map_err(|e| CliError::WrongUse(e.to_string()))?;
     }
+    // The parser would not insist on it beside what it excludes, such as --size.
+    if args.chart.is_some() && !args.sweep {
+        return Err(CliError::WrongUse(
+            "--chart draws how cost grows: add --sweep".to_owned(),
+        ));
+    }
     if args.sweep {
         let selected = select_device(&args.device)?;
         return sweep::run(args, selected.backend.as_ref(), existing);

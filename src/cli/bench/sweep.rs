@@ -63,7 +63,7 @@ pub fn run(args: &BenchArgs, backend: &dyn Backend, existing: Existing) -> Resul
         }
     }
     progress.finish();
-    let report = SweepReport::new(&sweep, measured);
+    let report = SweepReport::new(&sweep, measured, control.is_cancelled());
     if let Some(path) = &args.chart {
         let png = chart::sweep_png(&report).map_err(|e| CliError::Failed(e.to_string()))?;
         save(path, &png, existing)?;
@@ -113,8 +113,10 @@ fn text(report: &SweepReport) -> Vec<String> {
         for series in report.series.iter().filter(|series| series.axis == axis) {
             rows.extend(series.costs.iter().map(|cost| row(series, cost)));
         }
-        lines.push(String::new());
-        lines.extend(table(&rows));
+        if rows.len() > 1 {
+            lines.push(String::new());
+            lines.extend(table(&rows));
+        }
     }
     if let Some(growth) = report.growth_in_words() {
         lines.extend([String::new(), growth]);

@@ -114,7 +114,19 @@ fn draw(report: &SweepReport, colors: &Colors) -> Result<Frame, MeasureError> {
             .collect();
         for (quantity, top) in QUANTITIES.iter().zip(PANEL_TOPS) {
             let area = [left, top, left + width, top + PANEL_HEIGHT];
-            panel(&mut canvas, axis, quantity, &series, area, colors);
+            let nothing = if report.stopped {
+                "not measured"
+            } else {
+                "nothing fits into memory"
+            };
+            panel(
+                &mut canvas,
+                axis,
+                quantity,
+                (&series, nothing),
+                area,
+                colors,
+            );
         }
     }
     Ok(canvas.finish())
@@ -139,6 +151,10 @@ fn head(canvas: &mut Canvas, report: &SweepReport, colors: &Colors) {
     canvas.text_within((MARGIN, 84.0), &line, quiet, Anchor::Left, width);
     let mut x = MARGIN;
     for model in [ModelSize::Full, ModelSize::Lite] {
+        let is_drawn = |series: &Series| series.model == model && !series.costs.is_empty();
+        if !report.series.iter().any(is_drawn) {
+            continue;
+        }
         canvas.area([x, 103.0, x + 26.0, 106.0], color_of(model, colors));
         let name = model.to_string();
         let at = (x + 34.0, 110.0);
@@ -158,7 +174,7 @@ fn panel(
     canvas: &mut Canvas,
     axis: Axis,
     quantity: &Quantity,
-    series: &[&Series],
+    (series, nothing): (&[&Series], &str),
     [left, top, right, bottom]: [f64; 4],
     colors: &Colors,
 ) {
@@ -191,7 +207,7 @@ fn panel(
     let longest = series.iter().max_by_key(|series| series.costs.len());
     let Some(longest) = longest else {
         let middle = ((left + right) / 2.0, (top + bottom) / 2.0);
-        canvas.text(middle, "nothing fits into memory", quiet, Anchor::Middle);
+        canvas.text(middle, nothing, quiet, Anchor::Middle);
         return;
     };
     let x_marks = match axis {
