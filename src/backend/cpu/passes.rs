@@ -7,7 +7,7 @@ use super::{
     pack::Panels,
     tiles::{Segment, TileSet},
 };
-use crate::plan::cpu::{TILE_COLUMNS, TILE_SLACK};
+use crate::plan::cpu::{PANEL_COLUMNS, TILE_COLUMNS, TILE_SLACK};
 
 /// One row of a padded map: `pad` reflected pixels left and right. `row` is the source row.
 #[inline(always)]
@@ -89,7 +89,7 @@ pub unsafe fn im2col_row(
 ) {
     let stored = conv.bias.len();
     let (stretch, depth) = (conv.kernel * conv.channels, conv.panels.depth);
-    let c_stride = conv.panels.columns.next_multiple_of(32);
+    let c_stride = conv.panels.columns.next_multiple_of(PANEL_COLUMNS);
     // Register tiles may run past the last patch.
     let (patches, computed) = scratch.split_at_mut((TILE_COLUMNS + TILE_SLACK) * depth);
     for (tile, pixels) in to.chunks_mut(TILE_COLUMNS * stored).enumerate() {

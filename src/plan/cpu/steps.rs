@@ -1,8 +1,8 @@
 //! From a graph's groups to the list of steps, and the lifetimes of their maps.
 
 use super::{
-    Algorithm, ConvId, CpuOp, CpuVariant, Gather, MapBuffer, MapId, TILE_COLUMNS, TILE_SLACK,
-    padded_channels, staging::fused_scratch, stored_inputs,
+    Algorithm, ConvId, CpuOp, CpuVariant, Gather, MapBuffer, MapId, PANEL_COLUMNS, TILE_COLUMNS,
+    TILE_SLACK, padded_channels, staging::fused_scratch, stored_inputs,
 };
 use crate::{
     graph::{NodeId, Op, fusion::Group},
@@ -148,7 +148,7 @@ impl<'a> Builder<'a> {
                     elements,
                 );
                 let taps = kernel_px * kernel_px * self.maps[from].stored_channels;
-                let outputs = stored(shape).next_multiple_of(32);
+                let outputs = stored(shape).next_multiple_of(PANEL_COLUMNS);
                 self.scratch((TILE_COLUMNS + TILE_SLACK) * (taps + outputs));
                 self.kept[id] = Some(to);
             }
