@@ -59,7 +59,7 @@ pub fn csv_line<const CELLS: usize>(cells: [String; CELLS]) -> String {
     cells.join(",") + "\n"
 }
 
-/// `json` with what [`is_unseen`] in its strings as `\uXXXX`, which reads back as the same; its own line
+/// `json` with what [`is_unseen`] in its strings as `\u` and a number, which reads back as the same; its own line
 /// breaks stay.
 pub fn json_escaped(json: &str) -> Cow<'_, str> {
     let in_a_string = |c: char| c != '\n' && is_unseen(c);

@@ -3,12 +3,12 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
-    process::{Command, Stdio},
+    process::Stdio,
 };
 
 use styleforge::engine::paint::PROGRAM_BYTES;
 
-use crate::sandbox::{Run, Sandbox};
+use crate::sandbox::{Run, Sandbox, send};
 
 #[test]
 fn memory_limits_shrink_the_work_and_say_so() {
@@ -238,10 +238,7 @@ fn an_interrupt_stops_between_whole_files() {
         .expect("starts");
     let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
     lines.next().expect("a first file").expect("text");
-    let kill = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
-    assert!(kill.expect("kill").success());
+    send("-INT", &child);
     lines.for_each(drop);
     assert_eq!(child.wait().expect("ends").code(), Some(130));
     let names = s.names("out");

@@ -5,11 +5,11 @@ use crate::sandbox::Sandbox;
 #[cfg(unix)]
 use std::{
     io::{BufRead, BufReader},
-    process::{Child, Command, Stdio},
+    process::{Child, Stdio},
 };
 
 #[cfg(unix)]
-use crate::sandbox::Run;
+use crate::sandbox::{Run, send};
 
 /// The demo scene, painted small by the small style.
 const SCENE: [&str; 9] = [
@@ -35,14 +35,6 @@ fn begun(s: &Sandbox, arguments: &[&str]) -> Child {
         .stderr(Stdio::piped())
         .spawn()
         .expect("starts")
-}
-
-#[cfg(unix)]
-pub(super) fn send(signal: &str, child: &Child) {
-    let kill = Command::new("kill")
-        .args([signal, &child.id().to_string()])
-        .status();
-    assert!(kill.expect("kill").success());
 }
 
 /// What a run says that is interrupted after a few pictures, however long these take.

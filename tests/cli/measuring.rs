@@ -10,10 +10,7 @@ use serde_json::Value;
 
 use styleforge::media::decode;
 
-use crate::{
-    live::send,
-    sandbox::{Run, Sandbox},
-};
+use crate::sandbox::{Run, Sandbox, send};
 
 #[test]
 fn bench_reports_everything_a_number_needs() {

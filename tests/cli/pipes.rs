@@ -9,7 +9,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use crate::sandbox::{Run, Sandbox};
+use crate::sandbox::{Run, Sandbox, send};
 
 /// Nothing takes as long as this unless it hangs.
 const GUARD: Duration = Duration::from_secs(120);
@@ -62,10 +62,7 @@ fn interrupted_in(mut child: Child, functions: &[&str]) -> Run {
         );
         thread::yield_now();
     }
-    let kill = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
-    assert!(kill.expect("kill").success());
+    send("-INT", &child);
     while child.try_wait().expect("asked").is_none() {
         if Instant::now() > guard {
             child.kill().expect("killed");

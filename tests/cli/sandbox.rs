@@ -5,7 +5,7 @@ use std::{
     ffi::OsStr,
     fs,
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Child, Command, Output, Stdio},
     sync::Arc,
 };
 
@@ -201,6 +201,14 @@ impl Sandbox {
         names.sort();
         names
     }
+}
+
+/// Sends a program a signal, such as `-INT`.
+pub fn send(signal: &str, child: &Child) {
+    let kill = Command::new("kill")
+        .args([signal, &child.id().to_string()])
+        .status();
+    assert!(kill.expect("kill").success());
 }
 
 /// How a run ended.

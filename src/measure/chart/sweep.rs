@@ -105,6 +105,11 @@ pub fn png(report: &SweepReport) -> Result<Vec<u8>, MeasureError> {
 fn draw(report: &SweepReport, colors: &Colors) -> Result<Frame, MeasureError> {
     let mut canvas = sheet(SIZE_PX, colors.ground)?;
     head(&mut canvas, report, colors);
+    let nothing = if report.stopped {
+        "not measured"
+    } else {
+        "nothing fits into memory"
+    };
     for (axis, (left, width)) in Axis::ALL
         .into_iter()
         .zip(PANEL_LEFTS.into_iter().zip(PANEL_WIDTHS))
@@ -114,11 +119,6 @@ fn draw(report: &SweepReport, colors: &Colors) -> Result<Frame, MeasureError> {
             .collect();
         for (quantity, top) in QUANTITIES.iter().zip(PANEL_TOPS) {
             let area = [left, top, left + width, top + PANEL_HEIGHT];
-            let nothing = if report.stopped {
-                "not measured"
-            } else {
-                "nothing fits into memory"
-            };
             panel(
                 &mut canvas,
                 axis,

@@ -1,0 +1,91 @@
+//! What a sweep measured, with what its numbers need to mean something.
+
+use serde::Serialize;
+
+use super::{Axis, COMMON_SIZE, Growth, Series, Sweep};
+use crate::{
+    mode::{DeviceChoice, Mode, ModelSize},
+    timing::TimingMethod,
+};
+
+/// A finished sweep, with what its numbers need to mean something.
+#[derive(Clone, Debug, Serialize)]
+pub struct SweepReport {
+    /// Of the program.
+    pub version: &'static str,
+    /// The device's name and, for a processor, its instructions and threads.
+    pub device: String,
+    /// As it was run.
+    pub mode: Mode,
+    /// Measured runs at every place.
+    pub frames: u32,
+    /// Runs that came first and did not count.
+    pub warmup_frames: u32,
+    /// Everything that was measured.
+    pub series: Vec<Series>,
+    /// Whether the run was stopped before everything was.
+    pub stopped: bool,
+    /// The worst size of each network against the best smaller one.
+    pub growth: Vec<(ModelSize, Growth)>,
+}
+
+impl SweepReport {
+    /// The series of a sweep, which was `stopped` before its end or not.
+    pub fn new(sweep: &Sweep<'_>, series: Vec<Series>, stopped: bool) -> Self {
+        let device = sweep.backend.device();
+        let growth = |series: &Series| Some((series.model, series.growth()?));
+        Self {
+            version: env!("CARGO_PKG_VERSION"),
+            device: match device.kind {
+                DeviceChoice::Cpu => format!(
+                    "{} {}, {} threads",
+                    device.name, device.instructions, device.threads
+                ),
+                _ => device.name,
+            },
+            mode: sweep.mode,
+            frames: sweep.frames,
+            warmup_frames: sweep.warmup,
+            growth: series.iter().filter_map(growth).collect(),
+            series,
+            stopped,
+        }
+    }
+
+    /// How the device's times were taken.
+    pub fn method(&self) -> TimingMethod {
+        let first = self.series.first();
+        first.map_or(TimingMethod::Host, |series| series.method)
+    }
+
+    /// The protocol: `device events, median of 20 runs after 3 for warm-up`, and whether the run was stopped.
+    pub fn protocol(&self) -> String {
+        format!(
+            "{}, median of {} runs after {} for warm-up{}",
+            self.method().label(),
+            self.frames,
+            self.warmup_frames,
+            if self.stopped {
+                "; stopped before its end"
+            } else {
+                ""
+            }
+        )
+    }
+
+    /// The worst sizes in words; `None` where none is large enough.
+    pub fn growth_in_words(&self) -> Option<String> {
+        let parts = self.growth.iter().map(|(model, growth)| {
+            let name = growth.place.name(Axis::Size);
+            format!("{model} {:.2}x at {name}", growth.ratio)
+        });
+        let parts: Vec<String> = parts.collect();
+        let (width, height) = COMMON_SIZE;
+        (!parts.is_empty()).then(|| {
+            format!(
+                "Most time per megapixel above {width}x{height}, over that of the best smaller size: {}",
+                parts.join(", ")
+            )
+        })
+    }
+}
