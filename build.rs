@@ -75,11 +75,7 @@ fn kernels(folder: &Path, cache: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
     for complaint in images.iter().flat_map(|image| image.complaints()) {
         println!("cargo::warning={complaint}");
     }
-    Ok(compiler::bundle(
-        &digest,
-        &compiler::entries(&images),
-        false,
-    ))
+    Ok(compiler::bundle(&digest, &compiler::entries(&images), false))
 }
 
 /// The project's own licences and those of its parts in one text, packed for `src/licences.rs`: they
@@ -124,21 +120,13 @@ fn embedded_styles(root: &Path) -> Result<String, Box<dyn Error>> {
             let path = format!("/styles/{id}/{file}");
             format!("include_bytes!(concat!(env!(\"CARGO_MANIFEST_DIR\"), {path:?}))")
         };
-        let thumbnail = if root
-            .join("styles")
-            .join(&id)
-            .join("thumbnail.jpg")
-            .is_file()
-        {
+        let thumbnail = if root.join("styles").join(&id).join("thumbnail.jpg").is_file() {
             format!("Some({})", include("thumbnail.jpg"))
         } else {
             "None".to_owned()
         };
         let lite = include("lite.safetensors");
-        writeln!(
-            table,
-            "    Embedded {{ id: {id:?}, lite: {lite}, thumbnail: {thumbnail} }},"
-        )?;
+        writeln!(table, "    Embedded {{ id: {id:?}, lite: {lite}, thumbnail: {thumbnail} }},")?;
     }
     table.push_str("];\n");
     Ok(table)

@@ -25,10 +25,7 @@ impl Cache {
     /// The cache in a folder, which is made when it does not exist.
     pub fn open(folder: &Path) -> Result<Self, CompilerError> {
         fs::create_dir_all(folder).map_err(at(folder))?;
-        Ok(Self {
-            folder: folder.to_owned(),
-            used: Mutex::default(),
-        })
+        Ok(Self { folder: folder.to_owned(), used: Mutex::default() })
     }
 
     /// The image of a program for a target: what is kept, or what `compile` makes, which is kept.

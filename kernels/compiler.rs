@@ -127,10 +127,7 @@ pub struct Sources {
 impl Sources {
     /// Reads the sources of a folder, not of folders in it.
     pub fn read(folder: &Path) -> Result<Self, CompilerError> {
-        let mut sources = Self {
-            programs: Vec::new(),
-            headers: Vec::new(),
-        };
+        let mut sources = Self { programs: Vec::new(), headers: Vec::new() };
         for entry in fs::read_dir(folder).map_err(at(folder))? {
             let path = entry.map_err(at(folder))?.path();
             let list = match path.extension().and_then(|ending| ending.to_str()) {
@@ -177,9 +174,7 @@ impl Sources {
             }
         }
         let headers = self.headers.iter().zip(is_included);
-        headers
-            .filter_map(|(h, is_in)| is_in.then_some(h))
-            .collect()
+        headers.filter_map(|(h, is_in)| is_in.then_some(h)).collect()
     }
 }
 
@@ -205,13 +200,9 @@ impl Source {
     /// The architectures that this program is for: all, or those that a comment line
     /// `// targets: sm_90a` before the first line of code names.
     pub fn targets(&self) -> Result<Vec<&'static str>, CompilerError> {
-        let comments = self
-            .text
-            .lines()
-            .take_while(|line| line.is_empty() || line.starts_with("//"));
-        let Some(words) = comments
-            .filter_map(|line| line.strip_prefix("// targets:"))
-            .next()
+        let comments =
+            self.text.lines().take_while(|line| line.is_empty() || line.starts_with("//"));
+        let Some(words) = comments.filter_map(|line| line.strip_prefix("// targets:")).next()
         else {
             return Ok(TARGETS.to_vec());
         };
@@ -219,13 +210,9 @@ impl Source {
             .split([' ', ','])
             .filter(|word| !word.is_empty())
             .map(|word| {
-                TARGETS
-                    .into_iter()
-                    .find(|target| *target == word)
-                    .ok_or_else(|| CompilerError::Target {
-                        file: self.name.clone(),
-                        target: word.to_owned(),
-                    })
+                TARGETS.into_iter().find(|target| *target == word).ok_or_else(|| {
+                    CompilerError::Target { file: self.name.clone(), target: word.to_owned() }
+                })
             })
             .collect()
     }
@@ -308,9 +295,9 @@ impl Image {
             })
             .map(|line| format!("{place}: {line}"));
         let spills = self.usage().into_iter().filter(|u| u.spill_bytes > 0).map(
-            |Usage {
-                 entry, spill_bytes, ..
-             }| format!("{place}: {entry} spills registers ({spill_bytes} bytes)"),
+            |Usage { entry, spill_bytes, .. }| {
+                format!("{place}: {entry} spills registers ({spill_bytes} bytes)")
+            },
         );
         warnings.chain(spills).collect()
     }

@@ -66,9 +66,7 @@ impl Nvrtc {
             if below.is_dir() { below } else { named }
         });
         let load = |name: &str| {
-            let path = folder
-                .as_ref()
-                .map_or_else(|| PathBuf::from(name), |f| f.join(name));
+            let path = folder.as_ref().map_or_else(|| PathBuf::from(name), |f| f.join(name));
             // SAFETY: NVIDIA's library; its initialisers only set up its own memory.
             unsafe { Library::new(path) }
         };
@@ -91,11 +89,8 @@ impl Nvrtc {
         };
         let cubin = getter(b"nvrtcGetCUBINSize\0", b"nvrtcGetCUBIN\0", "nvrtcGetCUBIN")?;
         let ptx = getter(b"nvrtcGetPTXSize\0", b"nvrtcGetPTX\0", "nvrtcGetPTX")?;
-        let log = getter(
-            b"nvrtcGetProgramLogSize\0",
-            b"nvrtcGetProgramLog\0",
-            "nvrtcGetProgramLog",
-        )?;
+        let log =
+            getter(b"nvrtcGetProgramLogSize\0", b"nvrtcGetProgramLog\0", "nvrtcGetProgramLog")?;
         // SAFETY: the types are those that nvrtc.h declares for these functions.
         let loaded = unsafe {
             let version: unsafe extern "C" fn(*mut c_int, *mut c_int) -> c_int =
@@ -157,13 +152,9 @@ impl Nvrtc {
                 });
             }
         });
-        let finished = results
-            .into_iter()
-            .filter_map(|slot| slot.into_inner().ok());
+        let finished = results.into_iter().filter_map(|slot| slot.into_inner().ok());
         let mut images = finished.flatten().collect::<Result<Vec<Image>, _>>()?;
-        let assembly = images
-            .iter_mut()
-            .filter(|i| i.target.starts_with("compute_"));
+        let assembly = images.iter_mut().filter(|i| i.target.starts_with("compute_"));
         assembly.for_each(|image| image.bytes = bare(&image.bytes));
         if only.is_empty() {
             cache.forget_unused()?;
@@ -195,10 +186,7 @@ impl Nvrtc {
         let (name, source) = (text(&program.name)?, text(&program.text)?);
         let pointers = |list: &[CString]| list.iter().map(|s| s.as_ptr()).collect::<Vec<_>>();
 
-        let mut open = Open {
-            nvrtc: self,
-            program: ptr::null_mut(),
-        };
+        let mut open = Open { nvrtc: self, program: ptr::null_mut() };
         // SAFETY: all strings outlive the call, which copies them, and the lists have the lengths
         // that are told.
         let code = unsafe {
@@ -214,16 +202,10 @@ impl Nvrtc {
         self.succeeded(code, "nvrtcCreateProgram")?;
         // SAFETY: the program is open and the options outlive the call.
         let code = unsafe {
-            (self.compile)(
-                open.program,
-                options.len() as c_int,
-                pointers(&options).as_ptr(),
-            )
+            (self.compile)(open.program, options.len() as c_int, pointers(&options).as_ptr())
         };
         let log = open.get(self.log)?;
-        let log = String::from_utf8_lossy(&log)
-            .trim_matches(['\0', '\n'])
-            .to_owned();
+        let log = String::from_utf8_lossy(&log).trim_matches(['\0', '\n']).to_owned();
         if code != 0 {
             return Err(CompilerError::Program {
                 file: program.name.clone(),
@@ -233,12 +215,7 @@ impl Nvrtc {
         }
         let is_ptx = target.starts_with("compute_");
         let bytes = open.get(if is_ptx { self.ptx } else { self.cubin })?;
-        Ok(Image {
-            file: program.name.trim_end_matches(".cu").to_owned(),
-            target,
-            bytes,
-            log,
-        })
+        Ok(Image { file: program.name.trim_end_matches(".cu").to_owned(), target, bytes, log })
     }
 
     fn succeeded(&self, code: c_int, call: &'static str) -> Result<(), CompilerError> {
@@ -247,10 +224,7 @@ impl Nvrtc {
         }
         // SAFETY: the library answers every code with a string of its own that lasts.
         let reason = unsafe { CStr::from_ptr((self.error_text)(code)) };
-        Err(CompilerError::Call {
-            call,
-            reason: reason.to_string_lossy().into_owned(),
-        })
+        Err(CompilerError::Call { call, reason: reason.to_string_lossy().into_owned() })
     }
 }
 
@@ -273,9 +247,7 @@ fn bare(ptx: &[u8]) -> Vec<u8> {
 fn missing(error: libloading::Error) -> CompilerError {
     // The loader's own words, with the path, are one level down.
     let source = std::error::Error::source(&error).map(ToString::to_string);
-    CompilerError::Missing {
-        reason: source.unwrap_or_else(|| error.to_string()),
-    }
+    CompilerError::Missing { reason: source.unwrap_or_else(|| error.to_string()) }
 }
 
 /// A program that the library holds until this is dropped.

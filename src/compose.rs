@@ -18,10 +18,7 @@ pub struct Look {
 
 impl Default for Look {
     fn default() -> Self {
-        Self {
-            strength_percent: 100,
-            keep_colors: false,
-        }
+        Self { strength_percent: 100, keep_colors: false }
     }
 }
 
@@ -87,12 +84,7 @@ fn composed(
             *to = ((mixed + 50) / 100) as u8;
         }
     }
-    for (to, photo) in to
-        .as_chunks_mut::<4>()
-        .0
-        .iter_mut()
-        .zip(photo.as_chunks::<4>().0)
-    {
+    for (to, photo) in to.as_chunks_mut::<4>().0.iter_mut().zip(photo.as_chunks::<4>().0) {
         to[3] = photo[3];
     }
     to
@@ -121,11 +113,7 @@ fn with_luma_of(source: &[u8; BLOCK_BYTES], painted: &[u8; BLOCK_BYTES]) -> [u8;
             let level = smaller(larger(y + distance[i], 0.0), 255.0);
             // Rounded to the next whole number, from a half on to the larger one.
             let whole = level + ROUNDING - ROUNDING;
-            let whole = if level - whole >= 0.5 {
-                whole + 1.0
-            } else {
-                whole
-            };
+            let whole = if level - whole >= 0.5 { whole + 1.0 } else { whole };
             to[i] |= ((whole + ROUNDING).to_bits() & 255) << (8 * c);
         }
     }
@@ -167,9 +155,8 @@ mod tests {
     use super::*;
 
     fn pair() -> (Frame, Frame) {
-        let photo = Frame::from_fn(16, 16, |x, y| {
-            [(x * 16) as u8, (y * 16) as u8, 90, (x * y) as u8]
-        });
+        let photo =
+            Frame::from_fn(16, 16, |x, y| [(x * 16) as u8, (y * 16) as u8, 90, (x * y) as u8]);
         let painting = Frame::from_fn(16, 16, |x, y| [255 - (y * 9) as u8, (x * 15) as u8, 7, 255]);
         (photo, painting)
     }
@@ -222,15 +209,10 @@ mod tests {
 
     #[test]
     fn halves_are_rounded_up() {
-        let look = Look {
-            strength_percent: 100,
-            keep_colors: true,
-        };
+        let look = Look { strength_percent: 100, keep_colors: true };
         let mut state = 1u64;
         let mut random = || {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             ((state >> 32) as u32).to_le_bytes()
         };
         let mut halves = 0;
@@ -249,37 +231,23 @@ mod tests {
     #[test]
     fn ends_of_strength_are_exact() {
         let (photo, painting) = pair();
-        let none = Look {
-            strength_percent: 0,
-            keep_colors: true,
-        };
+        let none = Look { strength_percent: 0, keep_colors: true };
         assert_eq!(compose(&photo, painting.clone(), none), Some(photo.clone()));
         let full = compose(&photo, painting.clone(), Look::default()).expect("same size");
         for (o, p) in full.rgba().chunks(4).zip(painting.rgba().chunks(4)) {
             assert_eq!(o[..3], p[..3]);
         }
-        assert!(
-            full.rgba()
-                .chunks(4)
-                .zip(photo.rgba().chunks(4))
-                .all(|(o, p)| o[3] == p[3])
-        );
+        assert!(full.rgba().chunks(4).zip(photo.rgba().chunks(4)).all(|(o, p)| o[3] == p[3]));
     }
 
     #[test]
     fn kept_colours_keep_chroma() {
         let (photo, painting) = pair();
-        let look = Look {
-            strength_percent: 100,
-            keep_colors: true,
-        };
+        let look = Look { strength_percent: 100, keep_colors: true };
         let kept = compose(&photo, painting.clone(), look).expect("same size");
         let chroma = |p: &[u8]| {
             let (r, g, b) = (f64::from(p[0]), f64::from(p[1]), f64::from(p[2]));
-            (
-                -0.168_736 * r - 0.331_264 * g + 0.5 * b,
-                0.5 * r - 0.418_688 * g - 0.081_312 * b,
-            )
+            (-0.168_736 * r - 0.331_264 * g + 0.5 * b, 0.5 * r - 0.418_688 * g - 0.081_312 * b)
         };
         let mut mean = 0.0;
         for (k, p) in kept.rgba().chunks(4).zip(photo.rgba().chunks(4)) {
@@ -293,18 +261,8 @@ mod tests {
 
     #[test]
     fn colours_that_span_the_whole_range_are_kept() {
-        let look = Look {
-            strength_percent: 100,
-            keep_colors: true,
-        };
-        for order in [
-            [0, 1, 2],
-            [0, 2, 1],
-            [1, 0, 2],
-            [1, 2, 0],
-            [2, 0, 1],
-            [2, 1, 0],
-        ] {
+        let look = Look { strength_percent: 100, keep_colors: true };
+        for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
             let photo = Frame::from_fn(256, 1, |x, _| {
                 let mut pixel = [0, 0, 0, 255];
                 pixel[order[0]] = 255;
@@ -324,9 +282,6 @@ mod tests {
     #[test]
     fn sizes_must_agree() {
         let (photo, painting) = pair();
-        assert_eq!(
-            compose(&photo, painting.crop(0, 0, 5, 5), Look::default()),
-            None
-        );
+        assert_eq!(compose(&photo, painting.crop(0, 0, 5, 5), Look::default()), None);
     }
 }

@@ -48,11 +48,7 @@ impl Frame {
         let (width, height) = (width.max(1), height.max(1));
         let mut rgba = vec![0; 4 * width * height];
         self.extend_into(width, &mut rgba);
-        Self {
-            width,
-            height,
-            rgba,
-        }
+        Self { width, height, rgba }
     }
 
     /// [`Frame::extended`] as rows of `width` pixels in memory for RGBA that is there already; as many rows as it holds.
@@ -79,18 +75,9 @@ impl Frame {
         }
         let needed = width.saturating_mul(height).saturating_mul(4);
         if rgba.len() != needed {
-            return Err(FrameError::Length {
-                width,
-                height,
-                needed,
-                got: rgba.len(),
-            });
+            return Err(FrameError::Length { width, height, needed, got: rgba.len() });
         }
-        Ok(Self {
-            width,
-            height,
-            rgba,
-        })
+        Ok(Self { width, height, rgba })
     }
 
     /// A picture computed pixel by pixel: `pixel(x, y)` gives RGBA. A side of 0 counts as 1.
@@ -106,11 +93,7 @@ impl Frame {
                 rgba.extend_from_slice(&pixel(x, y));
             }
         }
-        Self {
-            width,
-            height,
-            rgba,
-        }
+        Self { width, height, rgba }
     }
 
     /// Makes the frame `width` x `height` pixels large, at least one; its pixels are stale then. Takes memory
@@ -163,12 +146,7 @@ impl Frame {
     /// RGBA of the pixel at column `x`, row `y`.
     pub fn pixel(&self, x: usize, y: usize) -> [u8; 4] {
         let i = (y * self.width + x) * 4;
-        [
-            self.rgba[i],
-            self.rgba[i + 1],
-            self.rgba[i + 2],
-            self.rgba[i + 3],
-        ]
+        [self.rgba[i], self.rgba[i + 1], self.rgba[i + 2], self.rgba[i + 3]]
     }
 
     /// The part of `width` x `height` pixels whose top left is at (`x`, `y`), cut to what exists
@@ -182,11 +160,7 @@ impl Frame {
             let start = (row * self.width + x) * 4;
             rgba.extend_from_slice(&self.rgba[start..start + width * 4]);
         }
-        Self {
-            width,
-            height,
-            rgba,
-        }
+        Self { width, height, rgba }
     }
 }
 
@@ -313,11 +287,7 @@ mod tests {
     fn a_frame_is_extended_by_reflection() {
         for (width, height) in [(1, 1), (2, 1), (3, 4), (16, 5)] {
             let frame = Frame::from_fn(width, height, |x, y| [x as u8, y as u8, 7, 255]);
-            for (wide, high) in [
-                (width, height),
-                (width + 1, height),
-                (width + 40, height + 9),
-            ] {
+            for (wide, high) in [(width, height), (width + 1, height), (width + 40, height + 9)] {
                 let wanted = Frame::from_fn(wide, high, |x, y| {
                     frame.pixel(folded(x, width), folded(y, height))
                 });

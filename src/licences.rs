@@ -40,9 +40,7 @@ mod tests {
     fn the_text_holds_our_own_licences_and_those_of_all_parts() {
         let text = text().unwrap_or_default();
         let manifest = include_str!("../Cargo.toml");
-        let (_, parts) = manifest
-            .split_once("\n[dependencies]\n")
-            .unwrap_or_default();
+        let (_, parts) = manifest.split_once("\n[dependencies]\n").unwrap_or_default();
         let (parts, _) = parts.split_once("\n[").unwrap_or_default();
         let direct = parts.lines().filter_map(|line| line.split_once(" = "));
         let mut count = 0;
@@ -54,10 +52,7 @@ mod tests {
             count += 1;
         }
         assert!(count > 20, "the list of parts was not found");
-        for own in [
-            include_str!("../LICENSE-MIT"),
-            include_str!("../LICENSE-APACHE"),
-        ] {
+        for own in [include_str!("../LICENSE-MIT"), include_str!("../LICENSE-APACHE")] {
             assert!(text.contains(own));
         }
         for of_letters in [

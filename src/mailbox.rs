@@ -70,23 +70,12 @@ pub struct Counts {
 pub fn mailbox<T>(mut make: impl FnMut() -> T) -> (Writer<T>, Reader<T>) {
     let (sender, receiver) = bounded(1);
     let shared = Arc::new(Shared {
-        between: Mutex::new(Between {
-            value: make(),
-            fresh: false,
-        }),
+        between: Mutex::new(Between { value: make(), fresh: false }),
         written: AtomicU64::new(0),
         dropped: AtomicU64::new(0),
     });
-    let writer = Writer {
-        shared: shared.clone(),
-        value: make(),
-        signal: sender,
-    };
-    let reader = Reader {
-        shared,
-        value: make(),
-        signal: receiver,
-    };
+    let writer = Writer { shared: shared.clone(), value: make(), signal: sender };
+    let reader = Reader { shared, value: make(), signal: receiver };
     (writer, reader)
 }
 

@@ -177,13 +177,7 @@ macro_rules! named {
     };
 }
 
-named!(
-    Variant,
-    "variant",
-    Baseline = "baseline",
-    FusedNorm = "fused-norm",
-    Fused = "fused"
-);
+named!(Variant, "variant", Baseline = "baseline", FusedNorm = "fused-norm", Fused = "fused");
 named!(
     Precision,
     "precision",
@@ -204,13 +198,7 @@ named!(
     Flash = "flash"
 );
 named!(ModelSize, "model size", Full = "full", Lite = "lite");
-named!(
-    DeviceChoice,
-    "device",
-    Auto = "auto",
-    Cpu = "cpu",
-    Cuda = "cuda"
-);
+named!(DeviceChoice, "device", Auto = "auto", Cpu = "cpu", Cuda = "cuda");
 
 /// [`named`] for the members of a set, or the device's or the variant's own choice among them.
 macro_rules! named_or_auto {
@@ -272,11 +260,7 @@ impl AttentionChoice {
 impl Mode {
     /// A mode of variant and precision, with attention as the variant has it.
     pub const fn new(variant: Variant, precision: Precision) -> Self {
-        Self {
-            variant,
-            precision,
-            attention: AttentionChoice::Auto,
-        }
+        Self { variant, precision, attention: AttentionChoice::Auto }
     }
 
     /// The same mode, with attention computed in this way.
@@ -311,11 +295,7 @@ pub struct ModeChoice {
 impl ModeChoice {
     /// A choice of variant and precision, with attention as the variant has it.
     pub const fn new(variant: Variant, precision: PrecisionChoice) -> Self {
-        Self {
-            variant,
-            precision,
-            attention: AttentionChoice::Auto,
-        }
+        Self { variant, precision, attention: AttentionChoice::Auto }
     }
 
     /// The mode that it is where the device's own choice of precision is `auto`.
@@ -344,9 +324,7 @@ impl FromStr for ModeChoice {
     /// From `fused fp16`, or `fused` alone for the device's own choice of precision; either may end in a way to
     /// compute attention, as in `fused fp16, flash attention`, `fused fp16, flash` or `fused, flash`.
     fn from_str(s: &str) -> Result<Self, Self::Err> {
-        let (mode, attention) = s
-            .split_once(',')
-            .unwrap_or((s, AttentionChoice::Auto.name()));
+        let (mode, attention) = s.split_once(',').unwrap_or((s, AttentionChoice::Auto.name()));
         let mode = mode.trim();
         let (variant, precision) = mode.split_once(' ').unwrap_or((mode, "auto"));
         Ok(Self {
@@ -412,15 +390,9 @@ mod tests {
         }
         assert_eq!(AttentionChoice::ALL.len(), 1 + AttentionKernel::ALL.len());
         let error = "turbo".parse::<Variant>().expect_err("no such variant");
-        assert!(
-            error.to_string().contains("baseline, fused-norm, fused"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("baseline, fused-norm, fused"), "{error}");
         let error = "int4".parse::<PrecisionChoice>().expect_err("no such");
-        assert!(
-            error.to_string().contains("auto, fp32, fp16x2, tf32"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("auto, fp32, fp16x2, tf32"), "{error}");
     }
 
     #[test]
@@ -452,11 +424,7 @@ mod tests {
         for (text, precision, kernel) in [
             ("fused fp16, flash attention", fp16, AttentionKernel::Flash),
             ("fused fp16,online", fp16, AttentionKernel::Online),
-            (
-                "fused, naive",
-                PrecisionChoice::Auto,
-                AttentionKernel::Naive,
-            ),
+            ("fused, naive", PrecisionChoice::Auto, AttentionKernel::Naive),
         ] {
             let expected = ModeChoice {
                 attention: AttentionChoice::Fixed(kernel),
@@ -484,10 +452,7 @@ mod tests {
     fn modes_are_named_by_variant_and_precision() {
         let names: Vec<String> = Mode::all().map(|m| m.to_string()).collect();
         assert_eq!(names.len(), 17);
-        assert_eq!(
-            (names[0].as_str(), names[16].as_str()),
-            ("baseline fp32", "fused int8")
-        );
+        assert_eq!((names[0].as_str(), names[16].as_str()), ("baseline fp32", "fused int8"));
         for mode in Mode::all() {
             let written = serde_json::to_string(&mode).expect("text");
             assert_eq!(serde_json::from_str::<Mode>(&written).ok(), Some(mode));

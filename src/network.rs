@@ -54,10 +54,7 @@ pub struct Weights(HashMap<String, NodeWeights>);
 impl Weights {
     /// Those of a node; empty where it has none.
     pub fn of(&self, node: &str) -> &NodeWeights {
-        const NONE: &NodeWeights = &NodeWeights {
-            weight: Vec::new(),
-            bias: Vec::new(),
-        };
+        const NONE: &NodeWeights = &NodeWeights { weight: Vec::new(), bias: Vec::new() };
         self.0.get(node).unwrap_or(NONE)
     }
 
@@ -102,11 +99,7 @@ impl Network {
         };
         for (node, shape) in graph.weight_shapes() {
             let own = weights.of(&node.name);
-            length(
-                format!("{}'s weight", node.name),
-                shape.weight_len(),
-                own.weight.len(),
-            )?;
+            length(format!("{}'s weight", node.name), shape.weight_len(), own.weight.len())?;
             length(format!("{}'s bias", node.name), shape.bias, own.bias.len())?;
         }
         Ok(Self { graph, weights })

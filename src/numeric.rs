@@ -94,11 +94,7 @@ pub fn two_halves(value: f32) -> [half::f16; 2] {
 
 /// Nearest value with 10 bits of fraction, ties away from zero, as the GPU's `cvt.rna` does it.
 fn round_to_tf32(value: f32) -> f32 {
-    if value.is_finite() {
-        f32::from_bits((value.to_bits() + 0x1000) & !0x1fff)
-    } else {
-        value
-    }
+    if value.is_finite() { f32::from_bits((value.to_bits() + 0x1000) & !0x1fff) } else { value }
 }
 
 /// What each kind of number in a network is kept in.
@@ -124,11 +120,7 @@ impl Precision {
             Self::Mixed => (NumberFormat::Fp16, NumberFormat::Fp32),
             Self::Int8 => (NumberFormat::Int8, NumberFormat::Fp32),
         };
-        NumericFormat {
-            operand,
-            storage,
-            accumulator: NumberFormat::Fp32,
-        }
+        NumericFormat { operand, storage, accumulator: NumberFormat::Fp32 }
     }
 }
 

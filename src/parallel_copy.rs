@@ -41,13 +41,7 @@ mod tests {
 
     #[test]
     fn copies_are_whole_at_any_length() {
-        for length in [
-            0,
-            5,
-            2 * COPIED_BYTES,
-            2 * COPIED_BYTES + 1,
-            7 * COPIED_BYTES - 3,
-        ] {
+        for length in [0, 5, 2 * COPIED_BYTES, 2 * COPIED_BYTES + 1, 7 * COPIED_BYTES - 3] {
             let from: Vec<u8> = (0..length).map(|i| (i * 7 / 5) as u8).collect();
             let mut to = vec![0; length];
             copy(&mut to, &from);

@@ -35,10 +35,7 @@ pub struct InputRange {
 impl InputRange {
     /// That of a photo: levels are bytes already.
     pub fn levels(channels: usize) -> Self {
-        Self {
-            low: vec![0.0; channels],
-            step: vec![1.0; channels],
-        }
+        Self { low: vec![0.0; channels], step: vec![1.0; channels] }
     }
 
     /// From the least to the largest value of each channel.
@@ -125,11 +122,7 @@ impl IntegerWeights {
             };
             *scale = (largest / limit).max(f32::MIN_POSITIVE);
             let most = if is_summed { MAX_SUMMED } else { MAX_FACTOR };
-            let rounding = Rounding {
-                kernel,
-                per_scale: scale.recip(),
-                most,
-            };
+            let rounding = Rounding { kernel, per_scale: scale.recip(), most };
             let whole = stored / LANES * LANES;
             for input in (0..whole).step_by(LANES) {
                 rounding.round::<LANES>(source, step, input, integers);
@@ -251,10 +244,7 @@ mod tests {
 
     #[test]
     fn bytes_go_from_the_lowest_to_the_highest_and_no_further() {
-        let range = InputRange {
-            low: vec![-1.0],
-            step: vec![0.5],
-        };
+        let range = InputRange { low: vec![-1.0], step: vec![0.5] };
         let byte = |value| range.byte(0, value);
         assert_eq!([byte(-1.0), byte(-0.5), byte(126.5)], [0, 1, 255]);
         assert_eq!([byte(-9.0), byte(999.0), byte(f32::NAN)], [0, 255, 0]);
@@ -309,10 +299,7 @@ mod tests {
         own.fit(&step);
         all_sums_fit(&own);
         let largest = f64::from(own.of_tap(0, 4)[1]) * f64::from(own.scale[0] / step[1]);
-        assert!(
-            own.of_tap(0, 4)[1] > 127 && (largest - 3.6).abs() < 0.05,
-            "{largest}"
-        );
+        assert!(own.of_tap(0, 4)[1] > 127 && (largest - 3.6).abs() < 0.05, "{largest}");
     }
 
     fn all_sums_fit(own: &IntegerWeights) {
@@ -342,10 +329,7 @@ mod tests {
 
     #[test]
     fn the_lowest_values_add_a_constant() {
-        let range = InputRange {
-            low: vec![-2.0, 3.0],
-            step: vec![0.5, 2.0],
-        };
+        let range = InputRange { low: vec![-2.0, 3.0], step: vec![0.5, 2.0] };
         let own = fitted(false, &range.step);
         let values = own.values(&range.step);
         let sum = |kernel: usize| values[9 * kernel..][..9].iter().sum::<f64>();
@@ -362,10 +346,7 @@ mod tests {
             for step in [1.0, MIN_STEP, f32::INFINITY, f32::NAN] {
                 let mut own = IntegerWeights::new(&[value; 9], 1, 3, (1, 1), true);
                 own.fit(&[step]);
-                assert!(
-                    (0..9).all(|tap| own.of_tap(0, tap)[0] >= -127),
-                    "{value} {step}"
-                );
+                assert!((0..9).all(|tap| own.of_tap(0, tap)[0] >= -127), "{value} {step}");
                 assert!(value != 0.0 || own.of_tap(0, 4) == [0] && own.scale[0] > 0.0);
             }
         }

@@ -39,21 +39,12 @@ pub enum Unusable {
 impl Layout {
     /// A layout without bytes between rows. For MJPEG the stride has no meaning.
     pub fn tight(pixels: PixelFormat, width: usize, height: usize) -> Self {
-        Self {
-            pixels,
-            width,
-            height,
-            stride: row_bytes(pixels, width),
-            full_range: false,
-        }
+        Self { pixels, width, height, stride: row_bytes(pixels, width), full_range: false }
     }
 
     /// The same with `stride` bytes from row to row, if that is enough for a row.
     pub fn with_stride(self, stride: usize) -> Self {
-        Self {
-            stride: stride.max(row_bytes(self.pixels, self.width)),
-            ..self
-        }
+        Self { stride: stride.max(row_bytes(self.pixels, self.width)), ..self }
     }
 
     /// Bytes from the first pixel to the last one; as many as can be counted where the driver's numbers
@@ -233,11 +224,7 @@ impl RawFrame {
             Rotation::ThreeQuarters => ([right, 0], [0, 1], [-1, 0]),
         };
         if !self.mirror {
-            return Places {
-                first,
-                across,
-                down,
-            };
+            return Places { first, across, down };
         }
         let last = self.size().0 as i32 - 1;
         Places {
@@ -268,11 +255,7 @@ mod tests {
     /// The formulas as the standard writes them.
     fn exact(y: u8, u: u8, v: u8, full_range: bool) -> [f64; 3] {
         let (y, cb, cr) = if full_range {
-            (
-                f64::from(y) / 255.0,
-                (f64::from(u) - 128.0) / 255.0,
-                (f64::from(v) - 128.0) / 255.0,
-            )
+            (f64::from(y) / 255.0, (f64::from(u) - 128.0) / 255.0, (f64::from(v) - 128.0) / 255.0)
         } else {
             (
                 (f64::from(y) - 16.0) / 219.0,
@@ -310,10 +293,7 @@ mod tests {
             let expected = exact(luma, u, v, layout.full_range);
             for c in 0..3 {
                 let apart = (f64::from(got[c]) - expected[c]).abs();
-                assert!(
-                    apart <= 0.51,
-                    "{layout:?} {x},{y}: {got:?} for {expected:?}"
-                );
+                assert!(apart <= 0.51, "{layout:?} {x},{y}: {got:?} for {expected:?}");
             }
             assert_eq!(got[3], 255);
         }
@@ -327,10 +307,7 @@ mod tests {
                     let layout = |pixels| {
                         let tight = Layout::tight(pixels, width, height);
                         let padded = tight.with_stride(tight.stride + padding);
-                        Layout {
-                            full_range,
-                            ..padded
-                        }
+                        Layout { full_range, ..padded }
                     };
                     let yuyv = layout(PixelFormat::Yuyv);
                     let bytes = noise(yuyv.bytes());
@@ -387,15 +364,12 @@ mod tests {
         for pixels in PixelFormat::ALL.into_iter().filter(raw) {
             for (width, height, padding) in [(1, 1, 0), (7, 4, 0), (6, 5, 9), (1, 3, 2)] {
                 let tight = Layout::tight(pixels, width, height);
-                let layout = Layout {
-                    full_range: true,
-                    ..tight.with_stride(tight.stride + padding)
-                };
+                let layout =
+                    Layout { full_range: true, ..tight.with_stride(tight.stride + padding) };
                 let bytes = noise(layout.bytes() + 3);
                 let plain = decoded(layout, &bytes);
-                for (rotate, mirror) in Rotation::ALL
-                    .into_iter()
-                    .flat_map(|rotate| [(rotate, false), (rotate, true)])
+                for (rotate, mirror) in
+                    Rotation::ALL.into_iter().flat_map(|rotate| [(rotate, false), (rotate, true)])
                 {
                     let mut frame = RawFrame::default();
                     assert_eq!(frame.set(&layout, &bytes, (rotate, mirror)), Ok(()));
@@ -403,11 +377,7 @@ mod tests {
                     let mut upright = Frame::from_fn(3, 3, |_, _| [9; 4]);
                     frame.decode_into(&mut upright, &mut Frame::from_fn(1, 1, |_, _| [0; 4]));
                     assert_eq!((upright.width(), upright.height()), frame.size());
-                    let Places {
-                        first,
-                        across,
-                        down,
-                    } = frame.places();
+                    let Places { first, across, down } = frame.places();
                     for y in 0..upright.height() {
                         for x in 0..upright.width() {
                             let [column, row] = [0, 1].map(|i| {
@@ -442,12 +412,7 @@ mod tests {
 
     #[test]
     fn truncated_frames_are_not_painted() {
-        for pixels in [
-            PixelFormat::Yuyv,
-            PixelFormat::Nv12,
-            PixelFormat::Rgb,
-            PixelFormat::Grey,
-        ] {
+        for pixels in [PixelFormat::Yuyv, PixelFormat::Nv12, PixelFormat::Rgb, PixelFormat::Grey] {
             let layout = Layout::tight(pixels, 9, 7);
             let bytes = noise(layout.bytes() - 1);
             let mut rgba = vec![3; 9 * 7 * 4];

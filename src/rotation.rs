@@ -76,10 +76,7 @@ impl FromStr for Rotation {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let fits = |rotation: &Self| rotation.degrees().to_string() == text;
-        Self::ALL
-            .into_iter()
-            .find(fits)
-            .ok_or("give 0, 90, 180 or 270")
+        Self::ALL.into_iter().find(fits).ok_or("give 0, 90, 180 or 270")
     }
 }
 

@@ -20,11 +20,7 @@ pub struct Shape {
 impl Shape {
     /// A shape from channels, height and width (pixels).
     pub const fn new(channels: usize, height: usize, width: usize) -> Self {
-        Self {
-            channels,
-            height,
-            width,
-        }
+        Self { channels, height, width }
     }
 
     /// Number of elements.
@@ -66,10 +62,7 @@ pub struct Tensor {
 impl Tensor {
     /// A tensor of zeros.
     pub fn zeros(shape: Shape) -> Self {
-        Self {
-            shape,
-            data: vec![0.0; shape.len()],
-        }
+        Self { shape, data: vec![0.0; shape.len()] }
     }
 
     /// Element (c, y, x).
@@ -111,11 +104,7 @@ impl Deviation {
         values: impl ExactSizeIterator<Item = f64>,
         reference: impl ExactSizeIterator<Item = f64>,
     ) -> Self {
-        assert_eq!(
-            values.len(),
-            reference.len(),
-            "lengths differ in a comparison"
-        );
+        assert_eq!(values.len(), reference.len(), "lengths differ in a comparison");
         let count = values.len().max(1) as f64;
         let (mut squares, mut largest, mut reference_squares) = (0.0, 0.0f64, 0.0);
         for (v, r) in values.zip(reference) {
@@ -144,10 +133,7 @@ mod tests {
     #[test]
     fn crop_keeps_the_top_left() {
         let shape = Shape::new(2, 3, 4);
-        let t = Tensor {
-            shape,
-            data: (0..shape.len()).map(|v| v as f32).collect(),
-        };
+        let t = Tensor { shape, data: (0..shape.len()).map(|v| v as f32).collect() };
         let c = t.cropped(2, 3);
         assert_eq!(c.at(1, 1, 2), t.at(1, 1, 2));
         assert_eq!(c.data.len(), 12);
@@ -155,10 +141,7 @@ mod tests {
 
     #[test]
     fn deviation_sees_nan() {
-        let d = Deviation::between(
-            [1.0, f64::NAN, 2.0].into_iter(),
-            [1.0, 1.0, 2.0].into_iter(),
-        );
+        let d = Deviation::between([1.0, f64::NAN, 2.0].into_iter(), [1.0, 1.0, 2.0].into_iter());
         assert!(d.largest.is_nan() && d.rms.is_nan());
         let d = Deviation::between([1.0, 4.0].into_iter(), [1.0, 1.0].into_iter());
         assert_eq!(d.largest, 3.0);

@@ -89,20 +89,14 @@ mod tests {
         for plain in ["", "Été – 北斎 🎨", "a\\n b", "\u{fffd}", "क्\u{200d}ष"] {
             assert!(matches!(one_line(plain), Cow::Borrowed(same) if same == plain));
         }
-        assert_eq!(
-            one_line("a\x1b]0;b\x07\r\n\tc"),
-            "a\\u{1b}]0;b\\u{7}\\r\\n\\tc"
-        );
+        assert_eq!(one_line("a\x1b]0;b\x07\r\n\tc"), "a\\u{1b}]0;b\\u{7}\\r\\n\\tc");
         assert_eq!(one_line("\u{202e}gpj.exe"), "\\u{202e}gpj.exe");
         let all: String = (0..0x1_0000).filter_map(char::from_u32).collect();
         let shown = one_line(&all);
         assert!(!shown.contains(is_unseen));
         assert_eq!(one_line(&shown), shown);
         // C0, DEL and C1; the separators and embeddings; the marks and isolates.
-        assert_eq!(
-            all.chars().filter(|c| is_unseen(*c)).count(),
-            65 + 7 + 3 + 4
-        );
+        assert_eq!(all.chars().filter(|c| is_unseen(*c)).count(), 65 + 7 + 3 + 4);
     }
 
     #[test]

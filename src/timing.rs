@@ -101,9 +101,7 @@ impl Ceiling {
     /// The least milliseconds in which so many operations and bytes can be done; they may overlap.
     pub fn least_ms(&self, flops: u64, bytes: u64) -> f64 {
         let bytes_ms = bytes as f64 / self.copy_gb_per_s / 1e6;
-        let flops_ms = self
-            .peak_tflops
-            .map_or(0.0, |peak| flops as f64 / peak / 1e9);
+        let flops_ms = self.peak_tflops.map_or(0.0, |peak| flops as f64 / peak / 1e9);
         bytes_ms.max(flops_ms)
     }
 }
@@ -172,11 +170,7 @@ impl Percentiles {
             let index = (sorted.len() * percent).div_ceil(100).max(1) - 1;
             sorted[index.min(sorted.len() - 1)]
         };
-        Some(Self {
-            p50_ms: rank(50),
-            p95_ms: rank(95),
-            p99_ms: rank(99),
-        })
+        Some(Self { p50_ms: rank(50), p95_ms: rank(95), p99_ms: rank(99) })
     }
 }
 
@@ -186,21 +180,15 @@ mod tests {
 
     #[test]
     fn runs_in_a_row_add_up() {
-        let sent = RunTiming {
-            upload_ms: 0.5,
-            ..RunTiming::host(3.0)
-        };
+        let sent = RunTiming { upload_ms: 0.5, ..RunTiming::host(3.0) };
         let both = sent.then(RunTiming::host(4.0));
         assert_eq!((both.total_ms, both.upload_ms), (7.0, 0.5));
     }
 
     #[test]
     fn whichever_takes_longer_is_the_limit() {
-        let mut ceiling = Ceiling {
-            copy_gb_per_s: 4000.0,
-            peak_tflops: Some(500.0),
-            method: String::new(),
-        };
+        let mut ceiling =
+            Ceiling { copy_gb_per_s: 4000.0, peak_tflops: Some(500.0), method: String::new() };
         assert_eq!(ceiling.least_ms(1_000_000_000_000, 4_000_000), 2.0);
         assert_eq!(ceiling.least_ms(1_000_000, 8_000_000_000), 2.0);
         ceiling.peak_tflops = None;

@@ -123,9 +123,7 @@ const WIDTH: usize = 29;
 fn photo() -> Frame {
     let input = expected("input");
     let level = |c: usize, x: usize, y: usize| input[(c * HEIGHT + y) * WIDTH + x] as u8;
-    Frame::from_fn(WIDTH, HEIGHT, |x, y| {
-        [level(0, x, y), level(1, x, y), level(2, x, y), 255]
-    })
+    Frame::from_fn(WIDTH, HEIGHT, |x, y| [level(0, x, y), level(1, x, y), level(2, x, y), 255])
 }
 
 /// PSNR in decibels of what the network paints, before rounding, clamped to 0..255.
@@ -171,11 +169,7 @@ fn good_files_hold_exactly_the_expected_weights() {
             Checkpoint::from_bytes(&bytes_of(entry)).unwrap_or_else(|e| panic!("{file}: {e}"));
         let family = family_named(entry.family.as_deref().expect("a good file has a family"));
         assert_eq!(checkpoint.family, family, "{file}");
-        assert_eq!(
-            Some(checkpoint.storage.name()),
-            entry.dtype.as_deref(),
-            "{file}"
-        );
+        assert_eq!(Some(checkpoint.storage.name()), entry.dtype.as_deref(), "{file}");
         for (name, values) in named_weights(&checkpoint.network) {
             assert_eq!(values, expected(&name), "{file}: {name}");
         }
@@ -189,15 +183,10 @@ fn good_files_hold_exactly_the_expected_weights() {
 
 #[test]
 fn exports_for_browsers_hold_the_network_that_they_were_made_of() {
-    for (widths, blocks, height, width) in [
-        ([8, 16, 32], 5, 128, 128),
-        ([16, 32, 64], 1, 256, 256),
-        ([1, 1, 1], 16, 12, 32),
-    ] {
-        let spec = NetworkSpec {
-            blocks,
-            ..NetworkSpec::with_widths(widths)
-        };
+    for (widths, blocks, height, width) in
+        [([8, 16, 32], 5, 128, 128), ([16, 32, 64], 1, 256, 256), ([1, 1, 1], 16, 12, 32)]
+    {
+        let spec = NetworkSpec { blocks, ..NetworkSpec::with_widths(widths) };
         let network = spec.random(7).expect("within the limits");
         let file = onnx_files::browser_export(&network, height, width);
         let (checkpoint, steps_allowed) = read(&file);
@@ -235,15 +224,8 @@ fn every_good_file_survives_being_saved_and_read_again() {
 #[test]
 fn foreign_and_hostile_files_are_refused_by_name() {
     let mut failures = Vec::new();
-    let bad: Vec<Entry> = entries()
-        .into_iter()
-        .filter(|e| e.outcome != "run")
-        .collect();
-    assert!(
-        bad.len() >= 150,
-        "the corpus has only {} bad files",
-        bad.len()
-    );
+    let bad: Vec<Entry> = entries().into_iter().filter(|e| e.outcome != "run").collect();
+    assert!(bad.len() >= 150, "the corpus has only {} bad files", bad.len());
     for entry in &bad {
         let (result, steps_allowed) = read(&bytes_of(entry));
         let mut fail = |what: String| failures.push(format!("{}: {what}", entry.file));
@@ -291,12 +273,7 @@ fn inspection_agrees_with_reading() {
     for entry in entries() {
         let facts = describe(&path_of(&entry.file));
         let read = Checkpoint::from_bytes(&bytes_of(&entry));
-        assert_eq!(
-            facts.refused,
-            read.as_ref().err().map(ToString::to_string),
-            "{}",
-            entry.file
-        );
+        assert_eq!(facts.refused, read.as_ref().err().map(ToString::to_string), "{}", entry.file);
         if let Ok(checkpoint) = read {
             let graph = checkpoint.network.graph();
             let spec = NetworkSpec::recognise(graph);
@@ -321,9 +298,7 @@ fn external_data_is_not_opened_even_when_it_is_there() {
 #[test]
 fn what_is_no_plain_file_is_refused_without_waiting() {
     let root = tempfile::tempdir().expect("folder");
-    let error = Checkpoint::read(root.path())
-        .expect_err("a folder")
-        .to_string();
+    let error = Checkpoint::read(root.path()).expect_err("a folder").to_string();
     assert!(error.contains("folder"), "{error}");
     #[cfg(unix)]
     {
@@ -365,14 +340,7 @@ enum Damage {
 fn damage() -> impl Strategy<Value = Damage> {
     let at = || 0.0..1.0f64;
     // Large numbers are what lengths and offsets break on.
-    let extreme = prop_oneof![
-        Just(0),
-        Just(1),
-        Just(0x7f),
-        Just(0x80),
-        Just(0xff),
-        any::<u8>()
-    ];
+    let extreme = prop_oneof![Just(0), Just(1), Just(0x7f), Just(0x80), Just(0xff), any::<u8>()];
     prop_oneof![
         4 => (at(), 1..=255u8).prop_map(|(at, mask)| Damage::Flip { at, mask }),
         4 => (at(), extreme).prop_map(|(at, value)| Damage::Set { at, value }),
@@ -395,9 +363,7 @@ fn damaged(mut bytes: Vec<u8>, changes: &[Damage]) -> Vec<u8> {
         let place = |share: f64| {
             let near_end = share * 2.0 - 1.0;
             let position = (near_end.powi(3) + 1.0) / 2.0 * length as f64;
-            (length - 1)
-                .saturating_sub(position as usize)
-                .min(length - 1)
+            (length - 1).saturating_sub(position as usize).min(length - 1)
         };
         match change {
             Damage::Flip { at, mask } => bytes[place(*at)] ^= mask,

@@ -16,11 +16,7 @@ use styleforge::{
 };
 
 fn network(widths: [usize; 3], blocks: usize, kernels: Kernels, seed: u64) -> Arc<Network> {
-    let spec = NetworkSpec {
-        widths,
-        blocks,
-        kernels,
-    };
+    let spec = NetworkSpec { widths, blocks, kernels };
     Arc::new(spec.random(seed).expect("a valid shape"))
 }
 
@@ -28,12 +24,7 @@ fn network(widths: [usize; 3], blocks: usize, kernels: Kernels, seed: u64) -> Ar
 fn photo(width: usize, height: usize) -> Frame {
     Frame::from_fn(width, height, |x, y| {
         let wave = (((x * x + 3 * y) as f64 / 17.0).sin() * 60.0 + 128.0) as u8;
-        [
-            wave,
-            ((x * 31 + y * 17) % 256) as u8,
-            ((x ^ y) * 5 % 256) as u8,
-            (x + y) as u8,
-        ]
+        [wave, ((x * 31 + y * 17) % 256) as u8, ((x ^ y) * 5 % 256) as u8, (x + y) as u8]
     })
 }
 
@@ -41,9 +32,7 @@ fn paint(backend: &CpuBackend, network: &Arc<Network>, photo: &Frame, mode: Mode
     let spec = SessionSpec::single(photo.width(), photo.height(), mode);
     let mut session = backend.open(network, &spec).expect("a session");
     let mut painted = photo.clone();
-    session
-        .paint(photo, &mut painted, &RunControl::default())
-        .expect("a run");
+    session.paint(photo, &mut painted, &RunControl::default()).expect("a run");
     painted
 }
 
@@ -52,10 +41,7 @@ fn paint(backend: &CpuBackend, network: &Arc<Network>, photo: &Frame, mode: Mode
 fn assert_same_picture(painted: &Frame, judged: &Frame, what: &str) {
     for (part, difference) in [
         ("all", PictureDifference::between(painted, judged)),
-        (
-            "outer frame",
-            PictureDifference::on_outer_frame(painted, judged, 8),
-        ),
+        ("outer frame", PictureDifference::on_outer_frame(painted, judged, 8)),
     ] {
         let d = difference.expect("pictures of one size");
         let bytes = 3.0 * painted.pixel_count() as f64;
@@ -66,14 +52,7 @@ fn assert_same_picture(painted: &Frame, judged: &Frame, what: &str) {
             d.differing_share
         );
     }
-    let alpha = |f: &Frame| {
-        f.rgba()
-            .iter()
-            .skip(3)
-            .step_by(4)
-            .copied()
-            .collect::<Vec<_>>()
-    };
+    let alpha = |f: &Frame| f.rgba().iter().skip(3).step_by(4).copied().collect::<Vec<_>>();
     assert_eq!(alpha(painted), alpha(judged), "{what}: alpha");
 }
 
@@ -119,16 +98,9 @@ fn unusual_widths_depths_and_kernels() {
     for (name, net) in models::adversarial().expect("valid shapes") {
         judge_everywhere(&Arc::new(net), &photo(45, 30), name);
     }
-    let largest = Kernels {
-        last: 15,
-        ..Kernels::default()
-    };
+    let largest = Kernels { last: 15, ..Kernels::default() };
     let deepest = network([1, 1, 1], 16, largest, 7);
-    judge_everywhere(
-        &deepest,
-        &photo(45, 30),
-        "the most blocks, the largest kernel",
-    );
+    judge_everywhere(&deepest, &photo(45, 30), "the most blocks, the largest kernel");
 }
 
 #[test]
@@ -139,18 +111,9 @@ fn adversarial_pictures() {
     for level in [0, 90, 255] {
         judge_everywhere(&net, &flat(level), &format!("all {level}"));
     }
-    for (cx, cy) in [
-        (0, 0),
-        (width - 1, 0),
-        (0, height - 1),
-        (width - 1, height - 1),
-    ] {
+    for (cx, cy) in [(0, 0), (width - 1, 0), (0, height - 1), (width - 1, height - 1)] {
         let hot = Frame::from_fn(width, height, |x, y| {
-            if (x, y) == (cx, cy) {
-                [255, 255, 255, 255]
-            } else {
-                [10, 20, 30, 255]
-            }
+            if (x, y) == (cx, cy) { [255, 255, 255, 255] } else { [10, 20, 30, 255] }
         });
         judge_everywhere(&net, &hot, &format!("hot pixel at {cx}, {cy}"));
     }
@@ -184,10 +147,7 @@ fn the_same_bits_for_any_number_of_threads_and_again() {
             first
         };
         let one = floats(1);
-        assert!(
-            one == floats(2) && one == floats(5),
-            "{variant}: threads change the bits"
-        );
+        assert!(one == floats(2) && one == floats(5), "{variant}: threads change the bits");
     }
 }
 
@@ -196,20 +156,14 @@ fn a_cancelled_run_says_so_and_the_session_goes_on() {
     let net = network([8, 16, 32], 1, Kernels::default(), 2);
     let photo = photo(64, 48);
     let backend = CpuBackend::new(Some(1)).expect("threads");
-    let mut session = backend
-        .open(&net, &SessionSpec::single(64, 48, Mode::default()))
-        .expect("a session");
+    let mut session =
+        backend.open(&net, &SessionSpec::single(64, 48, Mode::default())).expect("a session");
     let control = RunControl::default();
     control.cancel();
     let mut painted = photo.clone();
-    assert_eq!(
-        session.paint(&photo, &mut painted, &control),
-        Err(BackendError::Cancelled)
-    );
+    assert_eq!(session.paint(&photo, &mut painted, &control), Err(BackendError::Cancelled));
     let control = RunControl::default();
-    session
-        .paint(&photo, &mut painted, &control)
-        .expect("a run");
+    session.paint(&photo, &mut painted, &control).expect("a run");
     assert_eq!(control.progress(), 1.0);
     assert_ne!(painted, photo);
 }
@@ -218,16 +172,12 @@ fn a_cancelled_run_says_so_and_the_session_goes_on() {
 fn wrong_sizes_are_refused() {
     let net = network([8, 16, 32], 1, Kernels::default(), 2);
     let backend = CpuBackend::new(Some(1)).expect("threads");
-    let mut session = backend
-        .open(&net, &SessionSpec::single(20, 10, Mode::default()))
-        .expect("a session");
+    let mut session =
+        backend.open(&net, &SessionSpec::single(20, 10, Mode::default())).expect("a session");
     let (right, wrong) = (photo(20, 10), photo(10, 20));
     let error = session.paint(&wrong, &mut right.clone(), &RunControl::default());
     let error = error.expect_err("another size").to_string();
-    assert!(
-        error.contains("20 x 10") && error.contains("10 x 20"),
-        "{error}"
-    );
+    assert!(error.contains("20 x 10") && error.contains("10 x 20"), "{error}");
 }
 
 #[test]
@@ -237,11 +187,7 @@ fn modes_that_the_processor_does_not_have_are_refused_with_advice() {
     let names: Vec<String> = backend.modes().iter().map(Mode::to_string).collect();
     assert_eq!(names, ["baseline fp32", "fused fp32", "fused int8"]);
     for (variant, precision, advice) in [
-        (
-            Variant::FusedNorm,
-            Precision::Fp32,
-            "the variants baseline and fused",
-        ),
+        (Variant::FusedNorm, Precision::Fp32, "the variants baseline and fused"),
         (Variant::Fused, Precision::Bf16, "the precision fp32"),
         (Variant::Baseline, Precision::Int8, "the variant fused"),
     ] {
@@ -252,10 +198,7 @@ fn modes_that_the_processor_does_not_have_are_refused_with_advice() {
         assert_eq!(predicted, Err(refused.clone()));
         assert_eq!(backend.open(&net, &spec).err(), Some(refused.clone()));
         let words = refused.to_string();
-        assert!(
-            words.contains(&mode.to_string()) && words.contains(advice),
-            "{words}"
-        );
+        assert!(words.contains(&mode.to_string()) && words.contains(advice), "{words}");
     }
     let auto = backend.mode(ModeChoice::default());
     assert_eq!(auto, Mode::default());
@@ -267,15 +210,10 @@ fn a_batch_is_painted_frame_by_frame() {
     let backend = CpuBackend::new(Some(2)).expect("threads");
     let mut photos = vec![photo(20, 10); 2];
     photos[1].rgba_mut()[0] ^= 255;
-    let spec = SessionSpec {
-        batch: 2,
-        ..SessionSpec::single(20, 10, Mode::default())
-    };
+    let spec = SessionSpec { batch: 2, ..SessionSpec::single(20, 10, Mode::default()) };
     let mut session = backend.open(&net, &spec).expect("a session");
     let mut painted = photos.clone();
-    let timing = session
-        .run(&photos, &mut painted, &RunControl::default(), None)
-        .expect("a run");
+    let timing = session.run(&photos, &mut painted, &RunControl::default(), None).expect("a run");
     let steps = session.inspect().expect("a look into it").step_times();
     assert_eq!(steps.len(), session.summary().steps.len());
     let last_ms: f64 = steps.iter().map(|s| s.ms).sum();

@@ -18,9 +18,7 @@ use styleforge::{
 const EPS: f64 = 0.1;
 
 fn photo() -> Frame {
-    Frame::from_fn(9, 7, |x, y| {
-        [(x * 37 + y) as u8, (y * 53) as u8, (x * y * 7) as u8, 255]
-    })
+    Frame::from_fn(9, 7, |x, y| [(x * 37 + y) as u8, (y * 53) as u8, (x * y * 7) as u8, 255])
 }
 
 /// A graph as it grows: the last map can always be read.
@@ -66,11 +64,7 @@ fn random_graph(choices: &[(u8, usize, usize)]) -> Graph {
         let made = match what % 6 {
             0 | 1 => {
                 let out = [3, 5, 16, 18][b % 4];
-                (
-                    growing.conv(&name, x, (channels, out), [1, 3][a % 2]),
-                    out,
-                    scale,
-                )
+                (growing.conv(&name, x, (channels, out), [1, 3][a % 2]), out, scale)
             }
             2 => {
                 let statistics =
@@ -106,9 +100,7 @@ fn error(graph: Graph, variant: Variant) -> f64 {
     let judged = oracle::judge(&network, &photo).output;
     let largest = judged.data.iter().fold(1e-3, |m: f64, v| m.max(v.abs()));
     let off = painted.data.iter().zip(&judged.data);
-    let off = off
-        .map(|(&a, b)| (f64::from(a) - b).abs())
-        .fold(0.0, f64::max);
+    let off = off.map(|(&a, b)| (f64::from(a) - b).abs()).fold(0.0, f64::max);
     off / largest
 }
 

@@ -89,20 +89,14 @@ fn paints_and_rings_the_wake_up() {
     let generation = engine.paint(job.clone());
     assert!(engine.progress().is_some());
     match next(&mut engine) {
-        Event::Painted {
-            generation: of,
-            draft,
-            painting,
-        } => {
+        Event::Painted { generation: of, draft, painting } => {
             assert_eq!((of, draft), (generation, false));
             assert_eq!(painting.painted, inverted(&job.photo));
         }
         other => panic!("{other:?}"),
     }
     assert_eq!(engine.progress(), None);
-    wait_for("two rings", || {
-        (rings.load(Ordering::SeqCst) == 2).then_some(())
-    });
+    wait_for("two rings", || (rings.load(Ordering::SeqCst) == 2).then_some(()));
 }
 
 #[test]
@@ -110,15 +104,10 @@ fn a_draft_comes_before_the_painting() {
     let script = Arc::new(Script::default());
     let mut engine = engine(&script);
     skip_device(&mut engine);
-    engine.paint(PaintJob {
-        draft: true,
-        ..job(900, 600)
-    });
+    engine.paint(PaintJob { draft: true, ..job(900, 600) });
     let sizes: Vec<(bool, usize)> = (0..2)
         .map(|_| match next(&mut engine) {
-            Event::Painted {
-                draft, painting, ..
-            } => (draft, painting.painted.width()),
+            Event::Painted { draft, painting, .. } => (draft, painting.painted.width()),
             other => panic!("{other:?}"),
         })
         .collect();
@@ -145,11 +134,7 @@ fn the_newest_command_wins_and_stale_events_stay_inside() {
         other => panic!("only the newest speaks, got {other:?}"),
     }
     assert!(engine.poll().is_none());
-    assert_eq!(
-        script.runs(),
-        [(10, 10), (59, 10)],
-        "overtaken commands do not run"
-    );
+    assert_eq!(script.runs(), [(10, 10), (59, 10)], "overtaken commands do not run");
 }
 
 #[test]
@@ -179,10 +164,7 @@ fn errors_and_panics_become_events() {
     engine.paint(job(10, 10));
     match next(&mut engine) {
         Event::Failed { error, .. } => {
-            assert!(
-                error.to_string().contains("smaller working size"),
-                "{error}"
-            );
+            assert!(error.to_string().contains("smaller working size"), "{error}");
         }
         other => panic!("{other:?}"),
     }
@@ -234,9 +216,7 @@ fn shutdown_is_quick_while_busy_and_bounded_when_the_device_hangs() {
     stubborn_script.hold();
     stubborn_script.ignore_cancelling();
     stubborn.paint(job(10, 10));
-    wait_for("the run", || {
-        (stubborn_script.runs().len() == 1).then_some(())
-    });
+    wait_for("the run", || (stubborn_script.runs().len() == 1).then_some(()));
     let started = Instant::now();
     assert!(!stubborn.shutdown(Duration::from_millis(50)));
     within("giving up", started.elapsed(), Duration::from_secs(2));
@@ -297,16 +277,9 @@ impl PhotoSource for BatchPhotos {
 
 fn batch(photos: usize) -> BatchJob {
     BatchJob {
-        source: Box::new(BatchPhotos {
-            photos,
-            broken: Some(1),
-            finished: Vec::new(),
-        }),
+        source: Box::new(BatchPhotos { photos, broken: Some(1), finished: Vec::new() }),
         networks: vec![network()],
-        settings: PaintSettings {
-            max_memory_bytes: Some(u64::MAX),
-            ..PaintSettings::default()
-        },
+        settings: PaintSettings { max_memory_bytes: Some(u64::MAX), ..PaintSettings::default() },
     }
 }
 
@@ -320,12 +293,9 @@ fn one_bad_photo_does_not_stop_a_batch() {
     let mut told = Vec::new();
     loop {
         match next(&mut engine) {
-            Event::BatchPhoto {
-                done,
-                total,
-                name,
-                outcome,
-            } => told.push((done, total, name, outcome.is_ok())),
+            Event::BatchPhoto { done, total, name, outcome } => {
+                told.push((done, total, name, outcome.is_ok()))
+            }
             Event::BatchEnded { cancelled } => {
                 assert!(!cancelled);
                 break;
@@ -346,9 +316,7 @@ fn engine_held_in_a_batch() -> (Arc<Script>, Engine) {
     skip_device(&mut engine);
     script.hold();
     engine.start_batch(batch(3));
-    wait_for("the first photo", || {
-        (script.runs().len() == 1).then_some(())
-    });
+    wait_for("the first photo", || (script.runs().len() == 1).then_some(()));
     (script, engine)
 }
 
@@ -357,25 +325,16 @@ fn single_photos_are_painted_between_those_of_a_batch() {
     let (script, mut engine) = engine_held_in_a_batch();
     engine.paint(job(5, 6));
     script.release();
-    assert!(matches!(
-        next(&mut engine),
-        Event::BatchPhoto { done: 1, .. }
-    ));
+    assert!(matches!(next(&mut engine), Event::BatchPhoto { done: 1, .. }));
     assert!(matches!(next(&mut engine), Event::Painted { .. }));
-    assert!(matches!(
-        next(&mut engine),
-        Event::BatchPhoto { done: 2, .. }
-    ));
+    assert!(matches!(next(&mut engine), Event::BatchPhoto { done: 2, .. }));
 }
 
 #[test]
 fn a_batch_can_be_stopped_in_the_middle_of_a_photo() {
     let (_script, mut engine) = engine_held_in_a_batch();
     engine.cancel_batch();
-    assert!(matches!(
-        next(&mut engine),
-        Event::BatchEnded { cancelled: true }
-    ));
+    assert!(matches!(next(&mut engine), Event::BatchEnded { cancelled: true }));
 }
 
 #[test]
@@ -407,10 +366,7 @@ fn the_compositor_gives_previews_at_once_and_finished_pictures_on_request() {
             photo: large.clone(),
             painting: painting.clone(),
             output: OutputSize::Original,
-            look: Look {
-                strength_percent,
-                keep_colors: false,
-            },
+            look: Look { strength_percent, keep_colors: false },
             full,
         });
     };
@@ -420,15 +376,9 @@ fn the_compositor_gives_previews_at_once_and_finished_pictures_on_request() {
     assert_eq!(preview.preview.width(), PREVIEW_PX);
     assert!(preview.full.is_none());
     request(&mut compositor, 2, true, 0);
-    let full = wait_for("the finished picture", || {
-        compositor.take().filter(|c| c.full.is_some())
-    });
+    let full = wait_for("the finished picture", || compositor.take().filter(|c| c.full.is_some()));
     assert_eq!(full.ticket, 2);
-    assert_eq!(
-        full.full.as_deref(),
-        Some(large.as_ref()),
-        "strength 0 is the photo"
-    );
+    assert_eq!(full.full.as_deref(), Some(large.as_ref()), "strength 0 is the photo");
 }
 
 #[test]
@@ -446,9 +396,7 @@ fn the_compositor_answers_the_newest_question() {
             full: false,
         });
     }
-    let newest = wait_for("the last ticket", || {
-        compositor.take().filter(|c| c.ticket == 500)
-    });
+    let newest = wait_for("the last ticket", || compositor.take().filter(|c| c.ticket == 500));
     assert_eq!(newest.full.as_deref(), Some(&painting.painted));
 }
 

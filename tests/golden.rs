@@ -45,24 +45,15 @@ impl Golden {
             .iter()
             .map(|(name, view)| {
                 let values = view.data().chunks_exact(4);
-                let values = values
-                    .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-                    .collect();
+                let values = values.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
                 (name.to_owned(), (view.shape().to_vec(), values))
             })
             .collect();
-        Self {
-            tensors,
-            metadata: header.metadata().clone().expect("metadata"),
-        }
+        Self { tensors, metadata: header.metadata().clone().expect("metadata") }
     }
 
     fn values(&self, name: &str) -> &[f32] {
-        &self
-            .tensors
-            .get(name)
-            .unwrap_or_else(|| panic!("no tensor {name}"))
-            .1
+        &self.tensors.get(name).unwrap_or_else(|| panic!("no tensor {name}")).1
     }
 
     fn doubles(&self, name: &str) -> Vec<f64> {
@@ -71,25 +62,13 @@ impl Golden {
 
     /// A tensor of shape 1 x C x H x W.
     fn map(&self, name: &str) -> Map {
-        let shape = &self
-            .tensors
-            .get(name)
-            .unwrap_or_else(|| panic!("no tensor {name}"))
-            .0;
-        Map {
-            channels: shape[1],
-            height: shape[2],
-            width: shape[3],
-            data: self.doubles(name),
-        }
+        let shape = &self.tensors.get(name).unwrap_or_else(|| panic!("no tensor {name}")).0;
+        Map { channels: shape[1], height: shape[2], width: shape[3], data: self.doubles(name) }
     }
 
     fn network(&self) -> Network {
         let list = |key: &str| -> Vec<usize> {
-            self.metadata[key]
-                .split('-')
-                .map(|w| w.parse().expect("a width"))
-                .collect()
+            self.metadata[key].split('-').map(|w| w.parse().expect("a width")).collect()
         };
         let widths = list("widths");
         let kernel = |name: &str| self.tensors[&format!("{name}.conv2d.weight")].0[2];
@@ -106,10 +85,7 @@ impl Golden {
         let own = |node| {
             let module = keys::module(node);
             let part = |part: &str| self.values(&format!("{module}.{part}")).to_vec();
-            NodeWeights {
-                weight: part("weight"),
-                bias: part("bias"),
-            }
+            NodeWeights { weight: part("weight"), bias: part("bias") }
         };
         let weights = graph.weight_shapes();
         let weights = weights.map(|(node, _)| (node.name.clone(), own(node)));
@@ -152,12 +128,8 @@ fn oracle_operators_match() {
         assert!(error < STORED, "{case}: {error}");
     };
     let input = |case: &str| g.map(&format!("{case}.input"));
-    let pair = |case: &str| {
-        (
-            g.doubles(&format!("{case}.weight")),
-            g.doubles(&format!("{case}.bias")),
-        )
-    };
+    let pair =
+        |case: &str| (g.doubles(&format!("{case}.weight")), g.doubles(&format!("{case}.bias")));
     for pad in [1, 4] {
         let case = format!("reflect_pad{pad}");
         check(&case, oracle::reflect_pad(&input(&case), pad));
@@ -168,30 +140,17 @@ fn oracle_operators_match() {
         let padded = oracle::reflect_pad(&input(&case), kernel / 2);
         check(&case, oracle::conv(&padded, &weight, &bias, kernel, stride));
     }
-    for case in [
-        "instance_norm",
-        "instance_norm_flat",
-        "instance_norm_mean1000",
-    ] {
+    for case in ["instance_norm", "instance_norm_flat", "instance_norm_mean1000"] {
         let (gamma, beta) = pair(case);
-        check(
-            case,
-            oracle::instance_norm(&input(case), NORM_EPS, &gamma, &beta),
-        );
+        check(case, oracle::instance_norm(&input(case), NORM_EPS, &gamma, &beta));
     }
     let (gamma, beta) = pair("instance_norm_relu");
     let normed = oracle::instance_norm(&input("instance_norm_relu"), NORM_EPS, &gamma, &beta);
     check("instance_norm_relu", oracle::relu(&normed));
-    check(
-        "upsample_nearest2x",
-        oracle::upsample(&input("upsample_nearest2x")),
-    );
+    check("upsample_nearest2x", oracle::upsample(&input("upsample_nearest2x")));
     let (weight, bias) = pair("upsample_conv3x3");
     let padded = oracle::reflect_pad(&oracle::upsample(&input("upsample_conv3x3")), 1);
-    check(
-        "upsample_conv3x3",
-        oracle::conv(&padded, &weight, &bias, 3, 1),
-    );
+    check("upsample_conv3x3", oracle::conv(&padded, &weight, &bias, 3, 1));
 }
 
 #[test]
@@ -216,11 +175,8 @@ fn oracle_residual_block_matches() {
     assert!(error < STORED, "{error}");
 }
 
-const NETS: [&str; 3] = [
-    "net_8_16_32_2.safetensors",
-    "net_4_8_16_1_k5.safetensors",
-    "net_3_5_7_3.safetensors",
-];
+const NETS: [&str; 3] =
+    ["net_8_16_32_2.safetensors", "net_4_8_16_1_k5.safetensors", "net_3_5_7_3.safetensors"];
 
 #[test]
 fn oracle_networks_match_after_every_norm() {

@@ -79,36 +79,18 @@ fn main() -> ExitCode {
     let backend = backend.ok();
     type Test = fn(&dyn Backend) -> Result<(), Failed>;
     let tests: [(&str, Test); 31] = [
-        (
-            "every_mode_paints_the_oracles_picture",
-            every_mode_paints_the_oracles_picture,
-        ),
-        (
-            "every_kernel_computes_what_it_should",
-            every_kernel_computes_what_it_should,
-        ),
-        (
-            "tiles_that_take_turns_are_right_too",
-            tiles_that_take_turns_are_right_too,
-        ),
+        ("every_mode_paints_the_oracles_picture", every_mode_paints_the_oracles_picture),
+        ("every_kernel_computes_what_it_should", every_kernel_computes_what_it_should),
+        ("tiles_that_take_turns_are_right_too", tiles_that_take_turns_are_right_too),
         ("tiles_of_all_sizes_are_right", tiles_of_all_sizes_are_right),
-        (
-            "older_gpus_kernels_are_right_too",
-            older_gpus_kernels_are_right_too,
-        ),
-        (
-            "thousand_frames_and_two_hundred_sessions_leave_memory_as_it_was",
-            memory_stays,
-        ),
+        ("older_gpus_kernels_are_right_too", older_gpus_kernels_are_right_too),
+        ("thousand_frames_and_two_hundred_sessions_leave_memory_as_it_was", memory_stays),
         (
             "after_a_trap_another_process_paints_and_after_a_second_the_processor",
             lost_context::in_another_process,
         ),
         ("graph_and_launches_agree", graph_and_launches_agree),
-        (
-            "batches_are_painted_as_single_frames",
-            batches_are_painted_as_single_frames,
-        ),
+        ("batches_are_painted_as_single_frames", batches_are_painted_as_single_frames),
         (
             "batches_larger_than_a_chain_are_painted_as_single_frames",
             batches_larger_than_a_chain_are_painted_as_single_frames,
@@ -130,41 +112,20 @@ fn main() -> ExitCode {
             cudnn::prepared_again_it_computes_the_same_bits,
         ),
         (CUDNN_MEMORY, cudnn_memory::prints_where_memory_goes),
-        (
-            "every_operation_is_right",
-            operations::every_operation_is_right,
-        ),
+        ("every_operation_is_right", operations::every_operation_is_right),
         ("any_graph_is_right", general::any_graph_is_right),
         ("random_graphs_are_right", general::random_graphs_are_right),
-        (
-            "what_fp16_cannot_hold_is_refused",
-            general::what_fp16_cannot_hold_is_refused,
-        ),
-        (
-            "attention_is_right_in_every_way",
-            tokens::attention_is_right_in_every_way,
-        ),
-        (
-            "attention_of_long_sequences_is_right",
-            tokens::attention_of_long_sequences_is_right,
-        ),
+        ("what_fp16_cannot_hold_is_refused", general::what_fp16_cannot_hold_is_refused),
+        ("attention_is_right_in_every_way", tokens::attention_is_right_in_every_way),
+        ("attention_of_long_sequences_is_right", tokens::attention_of_long_sequences_is_right),
         (
             "attention_of_a_long_sequence_to_itself_is_right",
             tokens::attention_of_a_long_sequence_to_itself_is_right,
         ),
-        (
-            "any_style_picture_is_right",
-            tokens::any_style_picture_is_right,
-        ),
+        ("any_style_picture_is_right", tokens::any_style_picture_is_right),
         ("plain_networks_are_right", tokens::plain_networks_are_right),
-        (
-            "every_style_is_right_in_every_mode",
-            styles::every_style_is_right_in_every_mode,
-        ),
-        (
-            "pictures_are_the_pinned_ones",
-            pinned::pictures_are_the_pinned_ones,
-        ),
+        ("every_style_is_right_in_every_mode", styles::every_style_is_right_in_every_mode),
+        ("pictures_are_the_pinned_ones", pinned::pictures_are_the_pinned_ones),
         (
             "live_pictures_are_fast_and_switch_at_once",
             live::live_pictures_are_fast_and_switch_at_once,
@@ -181,10 +142,7 @@ fn main() -> ExitCode {
             "camera_frames_are_decoded_as_by_the_processor",
             raw::camera_frames_are_decoded_as_by_the_processor,
         ),
-        (
-            "bench_is_complete_and_sane",
-            timing::bench_is_complete_and_sane,
-        ),
+        ("bench_is_complete_and_sane", timing::bench_is_complete_and_sane),
     ];
     let trials = tests
         .into_iter()
@@ -209,24 +167,18 @@ fn every_mode_paints_the_oracles_picture(backend: &dyn Backend) -> Result<(), Fa
     let mut wrong = Vec::new();
     let mut count = 0;
     for subject in verify::adversarial_subjects()? {
-        verify::verify(
-            backend,
-            &subject,
-            &backend.modes(),
-            1,
-            |verdict: verify::Verdict| {
-                count += 1;
-                if !verdict.passed {
-                    wrong.push(format!(
-                        "{} {} {}: {}",
-                        verdict.network,
-                        verdict.picture,
-                        verdict.mode,
-                        verdict.failure.unwrap_or_default()
-                    ));
-                }
-            },
-        )?;
+        verify::verify(backend, &subject, &backend.modes(), 1, |verdict: verify::Verdict| {
+            count += 1;
+            if !verdict.passed {
+                wrong.push(format!(
+                    "{} {} {}: {}",
+                    verdict.network,
+                    verdict.picture,
+                    verdict.mode,
+                    verdict.failure.unwrap_or_default()
+                ));
+            }
+        })?;
     }
     println!("{count} verdicts, {} wrong", wrong.len());
     if wrong.is_empty() {
@@ -270,12 +222,8 @@ fn every_kernel_computes_what_it_should(backend: &dyn Backend) -> Result<(), Fai
 /// What the driver makes of the kernels for Ampere paints as they should, in plans for its shared memory, for that of
 /// consumers' cards and for so little as Turing has beside its smaller ring: a layer's chunk is one step there.
 fn older_gpus_kernels_are_right_too(_: &dyn Backend) -> Result<(), Failed> {
-    let older = [
-        ((8, 0), usize::MAX),
-        ((8, 6), usize::MAX),
-        ((8, 0), 80 << 10),
-    ]
-    .map(|(older, shared_bytes)| cuda::open_as(None, older, shared_bytes));
+    let older = [((8, 0), usize::MAX), ((8, 6), usize::MAX), ((8, 0), 80 << 10)]
+        .map(|(older, shared_bytes)| cuda::open_as(None, older, shared_bytes));
     let kernels = kernels_of_right_ones(older, &network(), (75, 70), &|_| true)?;
     match kernels.iter().any(|kernel| kernel.contains("wgmma")) {
         true => Err("Hopper's own kernels ran".into()),
@@ -316,10 +264,7 @@ fn tiles_of_all_sizes_are_right(backend: &dyn Backend) -> Result<(), Failed> {
             let is_plain = (channels, kernel) == (128, 3);
             let spec = NetworkSpec {
                 blocks: 2,
-                kernels: Kernels {
-                    residual: kernel,
-                    ..Kernels::default()
-                },
+                kernels: Kernels { residual: kernel, ..Kernels::default() },
                 ..NetworkSpec::with_widths([16, 32, channels])
             };
             let network = Arc::new(spec.random(5).expect("a valid shape"));
@@ -386,9 +331,7 @@ fn network() -> Arc<Network> {
 }
 
 fn picture(width: usize, height: usize) -> Frame {
-    Frame::from_fn(width, height, |x, y| {
-        [(x * 5) as u8, (y * 7) as u8, ((x ^ y) * 3) as u8, 255]
-    })
+    Frame::from_fn(width, height, |x, y| [(x * 5) as u8, (y * 7) as u8, ((x ^ y) * 3) as u8, 255])
 }
 
 fn memory_stays(backend: &dyn Backend) -> Result<(), Failed> {
@@ -459,9 +402,7 @@ fn graph_and_launches_agree(backend: &dyn Backend) -> Result<(), Failed> {
 fn batches_are_painted_as_single_frames(backend: &dyn Backend) -> Result<(), Failed> {
     let frames: Vec<Frame> = (0..5)
         .map(|i| {
-            Frame::from_fn(70, 45, |x, y| {
-                [(x * i) as u8, (y * 9) as u8, (x ^ y) as u8, i as u8]
-            })
+            Frame::from_fn(70, 45, |x, y| [(x * i) as u8, (y * 9) as u8, (x ^ y) as u8, i as u8])
         })
         .collect();
     backend
@@ -488,10 +429,7 @@ fn paints_a_batch_as_single_frames(
     let mut session = backend.open(&network, &SessionSpec { batch, ..single })?;
     let mut painted = frames.to_vec();
     session.run(frames, &mut painted, &control, None)?;
-    let by_library = session
-        .summary()
-        .conv_provider
-        .is_some_and(|c| c.reason.is_none());
+    let by_library = session.summary().conv_provider.is_some_and(|c| c.reason.is_none());
     let same = |(a, b)| Equality::between(a, b, [mode.precision; 2]).passed();
     if painted == expected || (by_library && painted.iter().zip(&expected).all(same)) {
         return Ok(());
@@ -538,17 +476,12 @@ fn styles_that_share_a_frame_paint_as_by_themselves(backend: &dyn Backend) -> Re
     let lite = Arc::new(models::random(ModelSize::Lite, 2)?);
     let control = RunControl::default();
     let frames = [3, 7].map(|i| {
-        Frame::from_fn(90, 62, |x, y| {
-            [(x * i) as u8, (y * 9) as u8, (x ^ y) as u8, (x + y) as u8]
-        })
+        Frame::from_fn(90, 62, |x, y| [(x * i) as u8, (y * 9) as u8, (x ^ y) as u8, (x + y) as u8])
     });
     let mut shared = 0;
     for batch in [1, 2] {
         let frames = &frames[..batch];
-        let spec = |mode| SessionSpec {
-            batch,
-            ..SessionSpec::single(90, 62, mode)
-        };
+        let spec = |mode| SessionSpec { batch, ..SessionSpec::single(90, 62, mode) };
         let first = Mode::new(Variant::Fused, Precision::Fp16);
         let mut sender = backend.open(&lite, &spec(first))?;
         let mut painted = frames.to_vec();
@@ -570,7 +503,7 @@ fn styles_that_share_a_frame_paint_as_by_themselves(backend: &dyn Backend) -> Re
                 };
                 if !is_right {
                     return Err(
-                        format!("{mode}, batch {batch}, round {round}: another picture").into(),
+                        format!("{mode}, batch {batch}, round {round}: another picture").into()
                     );
                 }
                 shared += 1;
@@ -590,12 +523,7 @@ fn frames_in_a_row_are_painted_as_single_frames(backend: &dyn Backend) -> Result
     let frames: Vec<Frame> = (0..9)
         .map(|i| {
             Frame::from_fn(width, height, |x, y| {
-                [
-                    (x * (i + 1)) as u8,
-                    (y * 3) as u8,
-                    (x ^ y) as u8,
-                    (200 + i) as u8,
-                ]
+                [(x * (i + 1)) as u8, (y * 3) as u8, (x ^ y) as u8, (200 + i) as u8]
             })
         })
         .collect();
@@ -650,10 +578,7 @@ fn cudnn_computes_convolutions(backend: &dyn Backend) -> Result<(), Failed> {
         if Some(conv_provider.name.as_str()) != expected || conv_provider.reason != said {
             return Err(format!("{label}: {conv_provider:?}").into());
         }
-        let own = summary
-            .steps
-            .iter()
-            .any(|(_, kernel)| kernel.starts_with("conv_"));
+        let own = summary.steps.iter().any(|(_, kernel)| kernel.starts_with("conv_"));
         if own == installed.is_ok() {
             return Err(format!("{label}: {:?}", summary.steps).into());
         }
@@ -661,13 +586,7 @@ fn cudnn_computes_convolutions(backend: &dyn Backend) -> Result<(), Failed> {
         session.paint(&photo, &mut painted, &control)?;
         let fused = Mode::new(Variant::Fused, mode.precision);
         let mut expected = photo.clone();
-        let mut session = backend.open(
-            &network,
-            &SessionSpec {
-                mode: fused,
-                ..single
-            },
-        )?;
+        let mut session = backend.open(&network, &SessionSpec { mode: fused, ..single })?;
         session.paint(&photo, &mut expected, &control)?;
         let equality = Equality::between(&painted, &expected, [mode.precision; 2]);
         if let Some(failure) = equality.failure {

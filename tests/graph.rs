@@ -35,11 +35,8 @@ fn walk_groups(
 ) -> HashMap<NodeId, Map> {
     let mut kept: HashMap<NodeId, Map> = HashMap::new();
     for group in groups {
-        let mut seen: HashMap<NodeId, Map> = group
-            .reads
-            .iter()
-            .map(|id| (*id, kept[id].clone()))
-            .collect();
+        let mut seen: HashMap<NodeId, Map> =
+            group.reads.iter().map(|id| (*id, kept[id].clone())).collect();
         for id in group.nodes() {
             let node = &graph.nodes()[id];
             let inputs: Vec<&Map> = node.inputs.iter().map(|input| &seen[input]).collect();
@@ -74,23 +71,10 @@ fn assert_groups_compute_the_graph(graph: &Graph, weights: &Weights, photo: &Fra
 }
 
 fn specs() -> Vec<NetworkSpec> {
-    let odd = Kernels {
-        first: 5,
-        down: [5, 3],
-        residual: 3,
-        up: [3, 5],
-        last: 7,
-    };
+    let odd = Kernels { first: 5, down: [5, 3], residual: 3, up: [3, 5], last: 7 };
     vec![
-        NetworkSpec {
-            blocks: 2,
-            ..NetworkSpec::with_widths([4, 5, 6])
-        },
-        NetworkSpec {
-            blocks: 1,
-            kernels: odd,
-            ..NetworkSpec::with_widths([3, 4, 4])
-        },
+        NetworkSpec { blocks: 2, ..NetworkSpec::with_widths([4, 5, 6]) },
+        NetworkSpec { blocks: 1, kernels: odd, ..NetworkSpec::with_widths([3, 4, 4]) },
     ]
 }
 
@@ -118,16 +102,10 @@ fn fusion_happens() {
     let keeps = |layer: &str| {
         let of_layer = |group: &&Group| graph.nodes()[group.op].name == layer;
         let group = groups.iter().find(of_layer).expect("a group");
-        let names = group
-            .writes
-            .iter()
-            .map(|&id| graph.nodes()[id].name.clone());
+        let names = group.writes.iter().map(|&id| graph.nodes()[id].name.clone());
         names.collect::<Vec<_>>()
     };
-    assert_eq!(
-        keeps("res1.conv1"),
-        ["conv3.relu", "res1.conv1", "res1.conv1.statistics"]
-    );
+    assert_eq!(keeps("res1.conv1"), ["conv3.relu", "res1.conv1", "res1.conv1.statistics"]);
     assert_eq!(keeps("res2.conv1")[0], "res1.conv2.add");
     assert_eq!(keeps("deconv1"), ["deconv1", "deconv1.statistics"]);
     assert_eq!(keeps("deconv3"), ["deconv3.picture"]);
@@ -152,10 +130,7 @@ fn wrong_groups_are_found() {
     let unwritten = violation(&|groups| {
         groups[3].writes.clear();
     });
-    assert!(
-        matches!(unwritten, Violation::TooEarly { .. }),
-        "{unwritten}"
-    );
+    assert!(matches!(unwritten, Violation::TooEarly { .. }), "{unwritten}");
     let twice = violation(&|groups| {
         let again = groups[0].clone();
         groups.push(again);
@@ -190,30 +165,21 @@ fn random_graph(choices: &[(u8, usize, usize)]) -> (Graph, Weights) {
                 let padded = add(&format!("{name}.pad"), Op::reflect(1), &[x]);
                 let op = Op::Conv2d(Conv::square(3, 3, 3, 1));
                 let conv = add(&name, op, &[padded]);
-                let own = NodeWeights {
-                    weight: values(81, step),
-                    bias: values(3, step),
-                };
+                let own = NodeWeights { weight: values(81, step), bias: values(3, step) };
                 *weights.of_mut(&name) = own;
                 maps.push((conv, scale));
             }
             2 => {
                 let statistics = add(&format!("{name}.statistics"), Op::InstanceStatistics, &[x]);
                 let norm = add(&name, Op::InstanceNorm { eps: 1e-5 }, &[x, statistics]);
-                let own = NodeWeights {
-                    weight: values(3, step),
-                    bias: values(3, step + 1),
-                };
+                let own = NodeWeights { weight: values(3, step), bias: values(3, step + 1) };
                 *weights.of_mut(&name) = own;
                 maps.push((norm, scale));
             }
             3 => maps.push((add(&name, Op::Relu, &[x]), scale)),
             4 => {
-                let fitting: Vec<NodeId> = maps
-                    .iter()
-                    .filter(|(_, other)| *other == scale)
-                    .map(|(id, _)| *id)
-                    .collect();
+                let fitting: Vec<NodeId> =
+                    maps.iter().filter(|(_, other)| *other == scale).map(|(id, _)| *id).collect();
                 let y = fitting[b % fitting.len()];
                 maps.push((add(&name, Op::Add, &[x, y]), scale));
             }
@@ -225,9 +191,7 @@ fn random_graph(choices: &[(u8, usize, usize)]) -> (Graph, Weights) {
     let readers = graph.readers();
     for (id, readers) in readers.iter().enumerate() {
         if readers.is_empty() && id > 0 {
-            graph
-                .add(&format!("picture{id}"), "", Op::Picture, &[id])
-                .expect("an earlier node");
+            graph.add(&format!("picture{id}"), "", Op::Picture, &[id]).expect("an earlier node");
         }
     }
     (graph, weights)

@@ -151,26 +151,16 @@ fn every_kernel_compiles_for_every_architecture_without_warnings_or_spills() {
 fn waits_can_be_bounded() {
     let bounded = ["wgmma_tf32.cu", "token_linear_wgmma.cu"];
     let mut sources = sources();
-    sources
-        .programs
-        .retain(|program| bounded.contains(&program.name.as_str()));
+    sources.programs.retain(|program| bounded.contains(&program.name.as_str()));
     sources.bound_waits();
     let nvrtc = Nvrtc::find().expect("the compiler");
     let cache = Path::new(env!("OUT_DIR")).join("bounded");
-    let compiled = nvrtc
-        .compile_all(&sources, &cache, &["sm_90a"])
-        .expect("they compile");
+    let compiled = nvrtc.compile_all(&sources, &cache, &["sm_90a"]).expect("they compile");
     assert_eq!(compiled.len(), bounded.len());
     for image in compiled {
-        let plain = images()
-            .iter()
-            .find(|i| (&i.file, i.target) == (&image.file, image.target));
+        let plain = images().iter().find(|i| (&i.file, i.target) == (&image.file, image.target));
         let plain = plain.expect("the same, unbounded");
-        assert_ne!(
-            image.bytes, plain.bytes,
-            "{}: it counts nothing",
-            image.file
-        );
+        assert_ne!(image.bytes, plain.bytes, "{}: it counts nothing", image.file);
         let warnings = image
             .complaints()
             .into_iter()
@@ -225,17 +215,12 @@ fn the_bundle_is_what_the_sources_compile_to() {
 fn others(committed: Vec<u8>) -> Vec<(&'static str, &'static str)> {
     let committed = Bundle::read(committed.leak()).ok();
     let images = images().iter().filter(|image| {
-        !committed
-            .iter()
-            .flat_map(Bundle::images)
-            .any(|(file, known)| {
-                (file, known.target, known.bytes)
-                    == (image.file.as_str(), image.target, &image.bytes[..])
-            })
+        !committed.iter().flat_map(Bundle::images).any(|(file, known)| {
+            (file, known.target, known.bytes)
+                == (image.file.as_str(), image.target, &image.bytes[..])
+        })
     });
-    images
-        .map(|image| (image.file.as_str(), image.target))
-        .collect()
+    images.map(|image| (image.file.as_str(), image.target)).collect()
 }
 
 #[test]
@@ -257,11 +242,7 @@ fn static_shared_memory_is_what_the_plans_count_with() {
                 (true, MainLoop::Fma | MainLoop::Mma) => 0,
                 _ => static_bytes(tile, main_loop),
             };
-            assert_eq!(
-                usage.shared_bytes, expected,
-                "{} {}",
-                usage.entry, image.target
-            );
+            assert_eq!(usage.shared_bytes, expected, "{} {}", usage.entry, image.target);
         }
     }
     assert!(seen > 100, "only {seen} convolutions");
@@ -289,12 +270,7 @@ fn conv_entry(entry: &str) -> Option<(Tile, MainLoop)> {
         (1, 256, Tile::CHAIN_CHANNELS) => Tile::DEEP.columns,
         _ => Tile::CHAIN.columns,
     };
-    let tile = Tile {
-        pixels,
-        channels,
-        columns,
-        pieces,
-    };
+    let tile = Tile { pixels, channels, columns, pieces };
     Some((tile, main_loop))
 }
 
@@ -339,9 +315,8 @@ fn every_launch_of_every_plan_has_its_kernel_in_the_bundle() {
         let size = (case.photo.height(), case.photo.width());
         for mode in general_graphs::modes() {
             let ways = AttentionChoice::ALL.iter();
-            for (device, &attention) in devices
-                .iter()
-                .flat_map(|d| ways.clone().map(move |w| (d, w)))
+            for (device, &attention) in
+                devices.iter().flat_map(|d| ways.clone().map(move |w| (d, w)))
             {
                 let mode = mode.with_attention(attention);
                 let Some(plan) = general_plan(case.network.graph(), size, 2, mode, device) else {
@@ -379,10 +354,7 @@ fn every_launch_of_every_plan_has_its_kernel_in_the_bundle() {
         names.filter(|entry| is_own(entry)).count()
     };
     // All entries of the general kernels, on every device; bf16 not on the oldest.
-    assert_eq!(
-        count(&|entry| entry.starts_with("general_")),
-        42 * devices.len() - 13
-    );
+    assert_eq!(count(&|entry| entry.starts_with("general_")), 42 * devices.len() - 13);
     let is_plain = |entry: &str| {
         let ways = ["attention_naive_", "attention_tiled_", "attention_online_"];
         ways.iter().any(|way| entry.starts_with(way))
@@ -451,18 +423,14 @@ fn check_memory(name: &str, plan: &CudaPlan) {
             _ => return,
         };
         for &map in &reads {
-            let is_there = written[map]
-                .as_ref()
-                .is_some_and(|place| owners.contains(place));
+            let is_there = written[map].as_ref().is_some_and(|place| owners.contains(place));
             assert!(is_there, "{name}: {} reads what is overwritten", step.layer);
         }
         for map in writes {
             let place = place_of(plan, map);
             assert!(place.end <= plan.arena_bytes && place.start.is_multiple_of(256));
             assert!(
-                reads
-                    .iter()
-                    .all(|&read| read == map || !overlap(&place_of(plan, read), &place)),
+                reads.iter().all(|&read| read == map || !overlap(&place_of(plan, read), &place)),
                 "{name}"
             );
             owners.retain(|other| !overlap(other, &place));
@@ -502,14 +470,10 @@ fn a_bundle_is_read_as_it_was_written() {
         assert!(compiler::is_fresh(&bytes, &digest));
         assert!(!compiler::is_fresh(&bytes, &[4; 32]));
         let bundle = Bundle::read(bytes.leak()).expect("a bundle");
-        let read: Vec<_> = bundle
-            .images()
-            .map(|(file, i)| (file, i.target, i.bytes.to_vec()))
-            .collect();
-        let written: Vec<_> = images
-            .iter()
-            .map(|i| (i.file.as_str(), i.target, i.bytes.clone()))
-            .collect();
+        let read: Vec<_> =
+            bundle.images().map(|(file, i)| (file, i.target, i.bytes.to_vec())).collect();
+        let written: Vec<_> =
+            images.iter().map(|i| (i.file.as_str(), i.target, i.bytes.clone())).collect();
         assert_eq!(read, written);
     }
 }
@@ -541,10 +505,7 @@ ptxas info    : Used 255 registers, used 0 barriers, 368 bytes cmem[0]"
         stack_bytes,
         shared_bytes,
     };
-    assert_eq!(
-        image.usage(),
-        [usage("good", 8, 0, 0, 2048), usage("bad", 255, 84, 40, 0)]
-    );
+    assert_eq!(image.usage(), [usage("good", 8, 0, 0, 2048), usage("bad", 255, 84, 40, 0)]);
     let complaints = image.complaints();
     assert_eq!(complaints.len(), 3, "{complaints:?}");
     assert!(complaints[0].contains("norm.cu for sm_80") && complaints[0].contains("#177-D"));
@@ -554,10 +515,7 @@ ptxas info    : Used 255 registers, used 0 barriers, 368 bytes cmem[0]"
 
 #[test]
 fn a_program_may_be_for_some_architectures_only() {
-    let program = |text: &str| Source {
-        name: "a.cu".to_owned(),
-        text: text.to_owned(),
-    };
+    let program = |text: &str| Source { name: "a.cu".to_owned(), text: text.to_owned() };
     let all = program("// Sums.\n\n#include \"element.cuh\"\n// targets: sm_90a\n");
     assert_eq!(all.targets().expect("targets"), TARGETS);
     let some = program("// Sums.\n// targets: sm_90a, sm_120\n\nint x;");
@@ -576,17 +534,11 @@ fn a_program_may_be_for_some_architectures_only() {
               -r kernels/requirements.txt, and STYLEFORGE_NVRTC=target/nvrtc"
 )]
 fn only_what_changed_is_compiled_again() {
-    let source = |name: &str, text: &str| Source {
-        name: name.to_owned(),
-        text: text.to_owned(),
-    };
+    let source = |name: &str, text: &str| Source { name: name.to_owned(), text: text.to_owned() };
     let kernel = |name: &str, header: &str| {
         let include = format!("#include \"{header}\"\n");
         let code = format!("extern \"C\" __global__ void {name}(int* x) {{ *x = VALUE; }}\n");
-        source(
-            &format!("{name}.cu"),
-            &format!("// targets: sm_80\n{include}{code}"),
-        )
+        source(&format!("{name}.cu"), &format!("// targets: sm_80\n{include}{code}"))
     };
     let mut sources = Sources {
         programs: vec![kernel("a", "one.cuh"), kernel("b", "two.cuh")],
@@ -625,14 +577,8 @@ fn only_what_changed_is_compiled_again() {
 #[test]
 fn the_digest_sees_every_source() {
     let digest_of = |name: &str, text: &str| {
-        let source = Source {
-            name: name.to_owned(),
-            text: text.to_owned(),
-        };
-        let sources = Sources {
-            programs: vec![source],
-            headers: Vec::new(),
-        };
+        let source = Source { name: name.to_owned(), text: text.to_owned() };
+        let sources = Sources { programs: vec![source], headers: Vec::new() };
         sources.digest()
     };
     let one = digest_of("a.cu", "int x;");

@@ -55,10 +55,7 @@ fn allocations() -> u64 {
 
 #[test]
 fn the_engine_allocates_nothing_for_a_frame() {
-    let spec = NetworkSpec {
-        blocks: 1,
-        ..NetworkSpec::with_widths([8, 16, 16])
-    };
+    let spec = NetworkSpec { blocks: 1, ..NetworkSpec::with_widths([8, 16, 16]) };
     let network = Arc::new(spec.random(5).expect("a valid shape"));
     let (mut frames, input) =
         mailbox(|| Captured::of(Frame::from_fn(160, 120, |x, y| [x as u8, y as u8, 90, 255])));
@@ -66,10 +63,7 @@ fn the_engine_allocates_nothing_for_a_frame() {
     let backend = CpuBackend::new(Some(2)).expect("threads");
     let mut painter = Painter::new(Arc::new(backend), opener(Default::default()));
     let settings = LiveSettings {
-        look: Look {
-            strength_percent: 60,
-            keep_colors: true,
-        },
+        look: Look { strength_percent: 60, keep_colors: true },
         ..LiveSettings::new(
             Some(network),
             LiveSize::LongSide(100),
@@ -105,10 +99,7 @@ fn the_engine_allocates_nothing_for_a_frame() {
     // The way into a pool of worker threads is a queue that takes a block of memory for every 63 entries
     // (crossbeam-deque's injector): one entry a frame for the network and one for bringing its picture up to the
     // source's size, and nothing else.
-    assert!(
-        made <= 2 * (630 / 63 + 1),
-        "{made} allocations in 630 frames"
-    );
+    assert!(made <= 2 * (630 / 63 + 1), "{made} allocations in 630 frames");
 }
 
 #[test]

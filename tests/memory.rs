@@ -28,9 +28,7 @@ use styleforge::{
 };
 
 fn photo(width: usize, height: usize, alpha: u8) -> Frame {
-    Frame::from_fn(width, height, |x, y| {
-        [x as u8, y as u8, (x + y) as u8, alpha]
-    })
+    Frame::from_fn(width, height, |x, y| [x as u8, y as u8, (x + y) as u8, alpha])
 }
 
 #[test]
@@ -48,10 +46,7 @@ fn counting_counts() {
 fn sessions_take_what_is_predicted_and_not_more() {
     let _alone = alone();
     for (widths, blocks) in [([32, 64, 128], 5), ([16, 32, 64], 5), ([5, 7, 9], 2)] {
-        let spec = NetworkSpec {
-            blocks,
-            ..NetworkSpec::with_widths(widths)
-        };
+        let spec = NetworkSpec { blocks, ..NetworkSpec::with_widths(widths) };
         let network = Arc::new(spec.random(2).expect("a valid shape"));
         for threads in [1, 2, 5] {
             let backend = CpuBackend::new(Some(threads)).expect("threads");
@@ -69,9 +64,7 @@ fn sessions_take_what_is_predicted_and_not_more() {
                     let mut session = backend.open(&network, &spec).expect("a session");
                     assert_eq!(session.summary().peak_bytes, predicted);
                     for _ in 0..2 {
-                        session
-                            .paint(&input, &mut painted, &RunControl::default())
-                            .expect("a run");
+                        session.paint(&input, &mut painted, &RunControl::default()).expect("a run");
                     }
                 });
                 let what = format!("{widths:?}, {mode}, {threads} threads, {width} x {height}");
@@ -95,10 +88,7 @@ fn general_graph() -> Graph {
         let name = format!("n{count}");
         graph.add(&name, &name, op, inputs).expect("a node")
     };
-    let zero = |margin_px| Op::Pad {
-        mode: PadMode::Constant(0.0),
-        sides: Sides::all(margin_px),
-    };
+    let zero = |margin_px| Op::Pad { mode: PadMode::Constant(0.0), sides: Sides::all(margin_px) };
     let photo = add(Op::Photo, &[]);
     let padded = add(zero(4), &[photo]);
     let first = add(Op::Conv2d(Conv::square(3, 24, 9, 1)), &[padded]);
@@ -114,11 +104,8 @@ fn general_graph() -> Graph {
         let relu = add(Op::Function(Function::LeakyRelu { slope: 0.2 }), &[norm]);
         x = add(Op::Add, &[x, relu]);
     }
-    let up = Op::ConvTranspose2d {
-        conv: Conv::square(48, 24, 3, 2),
-        cut: Sides::all(1),
-        extra: [1, 1],
-    };
+    let up =
+        Op::ConvTranspose2d { conv: Conv::square(48, 24, 3, 2), cut: Sides::all(1), extra: [1, 1] };
     let up = add(up, &[x]);
     let like = Resize {
         interpolation: Interpolation::Linear,
@@ -127,10 +114,7 @@ fn general_graph() -> Graph {
     };
     let up = add(Op::Resize(like), &[up, first]);
     let both = add(Op::Concat { count: 2 }, &[up, first]);
-    let depthwise = Conv {
-        groups: 48,
-        ..Conv::square(48, 48, 3, 1)
-    };
+    let depthwise = Conv { groups: 48, ..Conv::square(48, 48, 3, 1) };
     let padded = add(zero(1), &[both]);
     let deep = add(Op::Conv2d(depthwise), &[padded]);
     let padded = add(zero(4), &[deep]);
@@ -157,18 +141,13 @@ fn sessions_of_any_graph_take_what_is_predicted_and_not_more() {
                     let mut session = backend.open(&network, &spec).expect("a session");
                     assert_eq!(session.summary().peak_bytes, predicted);
                     for _ in 0..2 {
-                        session
-                            .paint(&input, &mut painted, &RunControl::default())
-                            .expect("a run");
+                        session.paint(&input, &mut painted, &RunControl::default()).expect("a run");
                     }
                 });
                 let what = format!("{mode}, {threads} threads, {width} x {height}");
                 assert!(counted <= predicted, "{what}: {counted} of {predicted}");
                 if width > 300 {
-                    assert!(
-                        predicted <= 2 * counted,
-                        "{what}: {predicted} for {counted}"
-                    );
+                    assert!(predicted <= 2 * counted, "{what}: {predicted} for {counted}");
                 }
             }
         }
@@ -178,9 +157,7 @@ fn sessions_of_any_graph_take_what_is_predicted_and_not_more() {
 #[test]
 fn sixteen_megapixels_are_painted_at_full_size_within_four_gigabytes() {
     let _alone = alone();
-    let network = NetworkSpec::with_widths([32, 64, 128])
-        .random(2)
-        .expect("valid");
+    let network = NetworkSpec::with_widths([32, 64, 128]).random(2).expect("valid");
     let backend = Arc::new(CpuBackend::new(Some(16)).expect("threads"));
     let painter = Painter::new(backend, opener(Default::default()));
     let settings = PaintSettings {
@@ -198,11 +175,9 @@ fn painters_stay_within_their_limit() {
     let _alone = alone();
     let spec = NetworkSpec::with_widths([16, 32, 64]);
     let network = Arc::new(spec.random(2).expect("a valid shape"));
-    for (alpha, limit, shrinks) in [
-        (255, 400_000_000, false),
-        (255, 90_000_000, true),
-        (128, 90_000_000, true),
-    ] {
+    for (alpha, limit, shrinks) in
+        [(255, 400_000_000, false), (255, 90_000_000, true), (128, 90_000_000, true)]
+    {
         let backend = Arc::new(CpuBackend::new(Some(2)).expect("threads"));
         let mut painter = Painter::new(backend, opener(Default::default()));
         let settings = PaintSettings {

@@ -83,9 +83,7 @@ fn expected() -> SafeTensors<'static> {
 
 fn picture(height: usize, width: usize) -> Frame {
     let expected = expected();
-    let tensor = expected
-        .tensor(&format!("picture.{height}x{width}"))
-        .expect("a picture");
+    let tensor = expected.tensor(&format!("picture.{height}x{width}")).expect("a picture");
     let levels = tensor.data();
     Frame::from_fn(width, height, |x, y| {
         let at = 3 * (y * width + x);
@@ -117,9 +115,7 @@ fn made(checkpoint: &Checkpoint, photo: &Frame, variant: Option<Variant>) -> Map
     let processor = PROCESSOR.get_or_init(|| CpuBackend::new(Some(2)).expect("threads"));
     let mode = Mode::new(variant, Precision::Fp32);
     let spec = SessionSpec::single(photo.width(), photo.height(), mode);
-    let mut session = processor
-        .open(&checkpoint.network, &spec)
-        .expect("a session");
+    let mut session = processor.open(&checkpoint.network, &spec).expect("a session");
     let inspected = session.inspect().expect("a look into it");
     let tensor = inspected.run_tensor(photo, None).expect("a run");
     Map {
@@ -191,10 +187,7 @@ fn every_network_makes_what_onnx_runtime_makes() {
                 .map(|variant| psnr(&checkpoint, network, reference, variant));
             let size = format!("{}x{}", reference.width, reference.height);
             let [oracle, baseline, fused] = judged;
-            println!(
-                "{:36} {size:>8} {oracle:6.1} {baseline:6.1} {fused:6.1} dB",
-                network.name
-            );
+            println!("{:36} {size:>8} {oracle:6.1} {baseline:6.1} {fused:6.1} dB", network.name);
             let psnr = oracle.min(baseline).min(fused);
             // For a size that the graph is only known to hold at in multiples, the picture is extended, where
             // the network may pad it another way.
@@ -211,12 +204,7 @@ fn every_network_makes_what_onnx_runtime_makes() {
             }
         }
     }
-    assert!(
-        wrong.is_empty(),
-        "{} wrong:\n{}",
-        wrong.len(),
-        wrong.join("\n")
-    );
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 
 #[test]
@@ -235,31 +223,21 @@ fn what_cannot_be_run_is_refused_by_name() {
             Err(error) => {
                 let text = error.to_string().to_lowercase();
                 println!("{:36} {error}", refused.name);
-                if let Some(name) = refused
-                    .names
-                    .iter()
-                    .find(|n| !text.contains(&n.to_lowercase()))
+                if let Some(name) = refused.names.iter().find(|n| !text.contains(&n.to_lowercase()))
                 {
                     wrong.push(format!("{}: no word of {name}: {error}", refused.name));
                 }
             }
         }
     }
-    assert!(
-        wrong.is_empty(),
-        "{} wrong:\n{}",
-        wrong.len(),
-        wrong.join("\n")
-    );
+    assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 
 /// A network that gives back what it reads.
 fn identity() -> network::Network {
     let mut graph = Graph::default();
     let photo = graph.add("photo", "", Op::Photo, &[]).expect("a source");
-    graph
-        .add("picture", "", Op::Picture, &[photo])
-        .expect("an input");
+    graph.add("picture", "", Op::Picture, &[photo]).expect("an input");
     network::Network::new(graph, Weights::default()).expect("no weights")
 }
 
@@ -268,11 +246,7 @@ fn what_goes_in_comes_out() {
     let photo = Frame::from_fn(4, 3, |x, y| [(60 * x) as u8, (100 * y) as u8, 255, 9]);
     for range in PixelRange::ALL {
         for order in [ChannelOrder::Rgb, ChannelOrder::Bgr] {
-            let format = PixelFormat {
-                input: range,
-                output: range,
-                order,
-            };
+            let format = PixelFormat { input: range, output: range, order };
             let network = with_levels(identity(), format).expect("a network");
             let made = oracle::judge(&network, &photo).picture(&photo);
             assert_eq!(made, photo, "{range} {order}");
@@ -282,18 +256,11 @@ fn what_goes_in_comes_out() {
 
 #[test]
 fn values_are_what_their_names_say() {
-    let format = |input, order| PixelFormat {
-        input,
-        output: PixelRange::Bytes,
-        order,
-    };
+    let format = |input, order| PixelFormat { input, output: PixelRange::Bytes, order };
     let photo = Frame::from_fn(1, 1, |_, _| [255, 0, 51, 255]);
     for (format, values) in [
         (format(PixelRange::Unit, ChannelOrder::Rgb), [1.0, 0.0, 0.2]),
-        (
-            format(PixelRange::Signed, ChannelOrder::Rgb),
-            [1.0, -1.0, -0.6],
-        ),
+        (format(PixelRange::Signed, ChannelOrder::Rgb), [1.0, -1.0, -0.6]),
         // Written back in the order of a photo.
         (format(PixelRange::Unit, ChannelOrder::Bgr), [1.0, 0.0, 0.2]),
         (
@@ -372,9 +339,7 @@ fn constants_may_differ_from_pixel_to_pixel() {
 fn blocks_of_pixels_become_channels_behind_each_other() {
     let (height, width) = (8i64, 12i64);
     let photo = picture(40, 56);
-    let photo = Frame::from_fn(width as usize, height as usize, |x, y| {
-        photo.pixel(2 * x, 3 * y)
-    });
+    let photo = Frame::from_fn(width as usize, height as usize, |x, y| photo.pixel(2 * x, 3 * y));
     let cut = [1, height / 2, 2, width / 2, 2, 3];
     let moved = [1, height / 2, width / 2, 2, 2, 3];
     let order = onnx_files::attribute("perm");
@@ -396,10 +361,7 @@ fn blocks_of_pixels_become_channels_behind_each_other() {
     let checkpoint = read_and_kept(&graph.file_of_size(&[1, height, width, 3]));
     let ops = checkpoint.network.graph().nodes().iter();
     let moves = ops.filter(|node| {
-        matches!(
-            node.op,
-            Op::SpaceToDepth { block: 2 } | Op::DepthToSpace { block: 2, .. }
-        )
+        matches!(node.op, Op::SpaceToDepth { block: 2 } | Op::DepthToSpace { block: 2, .. })
     });
     assert_eq!(moves.count(), 2);
     hold_against(&checkpoint, &photo, |c, y, x, level| {

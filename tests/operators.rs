@@ -33,10 +33,8 @@ const ORACLE_TOLERANCE: f64 = 1e-5;
 const PROCESSOR_TOLERANCE: f64 = 1e-5;
 
 /// What the ONNX project wrote down with so few digits that less is known of it.
-const ROUNDED: [(&str, f64); 1] = [(
-    "1.22.0/test_averagepool_2d_ceil_last_window_starts_on_pad",
-    1e-3,
-)];
+const ROUNDED: [(&str, f64); 1] =
+    [("1.22.0/test_averagepool_2d_ceil_last_window_starts_on_pad", 1e-3)];
 
 #[derive(Deserialize)]
 struct Index {
@@ -74,12 +72,9 @@ fn main() -> ExitCode {
     });
     let ignored = index.ignored.into_iter().map(|Ignored { name, reason }| {
         let because = reason.clone();
-        Trial::test(
-            name,
-            move || Err(format!("cannot be run: {because}").into()),
-        )
-        .with_kind(reason)
-        .with_ignored_flag(true)
+        Trial::test(name, move || Err(format!("cannot be run: {because}").into()))
+            .with_kind(reason)
+            .with_ignored_flag(true)
     });
     let trials = cases.chain(ignored).collect();
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
@@ -95,9 +90,7 @@ fn map(case: &Case, which: &str) -> Tensor {
     let values = stored.data().chunks_exact(4);
     Tensor {
         shape: Shape::new(channels, height, width),
-        data: values
-            .map(|v| f32::from_le_bytes([v[0], v[1], v[2], v[3]]))
-            .collect(),
+        data: values.map(|v| f32::from_le_bytes([v[0], v[1], v[2], v[3]])).collect(),
     }
 }
 
@@ -130,10 +123,7 @@ fn is_right_or_refused(case: &Case) -> Result<(), Failed> {
 /// What is refused says what is not run.
 fn is_named(case: &Case, error: &WeightsError) -> Result<(), Failed> {
     let text = error.to_string();
-    let is_named = case
-        .operators
-        .iter()
-        .any(|operator| text.contains(operator));
+    let is_named = case.operators.iter().any(|operator| text.contains(operator));
     let is_refused = matches!(error, WeightsError::Graph(_));
     if is_refused && is_named {
         println!("{}: refused: {text}", case.name);
@@ -190,7 +180,7 @@ fn is_close(
         };
         if !is_right {
             return Err(
-                format!("{who} makes {made} where {wanted} belongs, at {at} of {shape}").into(),
+                format!("{who} makes {made} where {wanted} belongs, at {at} of {shape}").into()
             );
         }
     }

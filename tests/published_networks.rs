@@ -53,10 +53,7 @@ fn read(name: &str) -> Checkpoint {
 }
 
 fn read_as(name: &str, network: Published) -> Checkpoint {
-    let choice = Choice {
-        network: Some(network),
-        ..Choice::default()
-    };
+    let choice = Choice { network: Some(network), ..Choice::default() };
     Checkpoint::from_bytes_as(&files()[name], choice)
         .unwrap_or_else(|error| panic!("{name}: {error}"))
 }
@@ -102,9 +99,7 @@ fn painted(checkpoint: &Checkpoint, photo: &Frame, variant: Variant) -> Vec<f64>
 /// The largest difference as a part of the largest value.
 fn difference(made: &[f64], wanted: &[f64]) -> f64 {
     assert_eq!(made.len(), wanted.len());
-    let largest = wanted
-        .iter()
-        .fold(0.0f64, |most, value| most.max(value.abs()));
+    let largest = wanted.iter().fold(0.0f64, |most, value| most.max(value.abs()));
     let pairs = made.iter().zip(wanted);
     let worst = pairs.map(|(made, wanted)| (made - wanted).abs());
     worst.fold(0.0f64, |most, d| if d.is_nan() { d } else { most.max(d) }) / largest
@@ -190,9 +185,8 @@ fn what_a_person_says_counts_more_than_what_is_assumed() {
     let (wanted, ..) = stored("tanh.pth");
     let plain = read_as("tanh.pth", Published::Plain);
     assert_eq!(plain.assumed(), None);
-    let ended: Vec<f64> = (judged(&plain.network, &photo).iter())
-        .map(|value| 150.0 * value.tanh())
-        .collect();
+    let ended: Vec<f64> =
+        (judged(&plain.network, &photo).iter()).map(|value| 150.0 * value.tanh()).collect();
     let off = difference(&ended, &wanted);
     assert!(off < MOST_DIFFERENCE, "{off}");
     let tanh = read_as("tanh.pth", Published::Tanh);
@@ -208,10 +202,7 @@ fn what_a_person_says_counts_more_than_what_is_assumed() {
 
     // The ends of the network are a person's to say, too.
     let rgb = Choice {
-        pixels: PixelChoice {
-            order: Some(ChannelOrder::Rgb),
-            ..PixelChoice::default()
-        },
+        pixels: PixelChoice { order: Some(ChannelOrder::Rgb), ..PixelChoice::default() },
         network: None,
     };
     let rgb = Checkpoint::from_bytes_as(&files()["plain.pth"], rgb).expect("read");
@@ -229,11 +220,8 @@ fn what_a_person_says_counts_more_than_what_is_assumed() {
     first.swap_with_slice(&mut rest[color..]);
     let off = difference(&made, &wanted);
     assert!(off < MOST_DIFFERENCE, "{off}");
-    let unit = PixelChoice {
-        input: Some(PixelRange::Unit),
-        output: Some(PixelRange::Unit),
-        order: None,
-    };
+    let unit =
+        PixelChoice { input: Some(PixelRange::Unit), output: Some(PixelRange::Unit), order: None };
     let unit = Checkpoint::from_bytes_as(&files()["yakhyo.pth"], unit).expect("read");
     assert_eq!(unit.metadata["input_range"], "0..1");
 }
@@ -245,22 +233,14 @@ fn what_a_person_says_wrongly_is_refused() {
         ("plain.pth", Published::UNet, "TransformerNetwork,"),
         ("yakhyo.pth", Published::Plain, "needs no --network"),
     ] {
-        let choice = Choice {
-            network: Some(said),
-            ..Choice::default()
-        };
+        let choice = Choice { network: Some(said), ..Choice::default() };
         let error = Checkpoint::from_bytes_as(&files()[name], choice);
         let text = error.expect_err("wrong").to_string();
         assert!(text.contains(said.name()) && text.contains(found), "{text}");
     }
     let kept = read("plain.pth").to_safetensors().expect("written");
-    let choice = Choice {
-        network: Some(Published::Tanh),
-        ..Choice::default()
-    };
-    let text = Checkpoint::from_bytes_as(&kept, choice)
-        .expect_err("a graph")
-        .to_string();
+    let choice = Choice { network: Some(Published::Tanh), ..Choice::default() };
+    let text = Checkpoint::from_bytes_as(&kept, choice).expect_err("a graph").to_string();
     assert!(text.contains("a graph"), "{text}");
     assert!("Transformer".parse::<Published>().is_err());
     for network in Published::ALL {
@@ -297,9 +277,7 @@ fn file(tensors: &[(String, Vec<usize>)], value: f32) -> Vec<u8> {
 
 fn refusal(tensors: &[(String, Vec<usize>)], value: f32) -> String {
     let bytes = file(tensors, value);
-    let text = Checkpoint::from_bytes(&bytes)
-        .expect_err("it does not fit")
-        .to_string();
+    let text = Checkpoint::from_bytes(&bytes).expect_err("it does not fit").to_string();
     assert_eq!(describe_bytes(&bytes).refused, Some(text.clone()));
     text
 }
@@ -328,24 +306,13 @@ fn missing_and_unexpected_keys_are_named() {
             let left: Vec<_> = left.cloned().collect();
             let text = refusal(&left, 0.5);
             let lost = lost.trim_start_matches("module.");
-            assert!(
-                text.contains("missing") && text.contains(lost),
-                "{name}: {text}"
-            );
+            assert!(text.contains("missing") && text.contains(lost), "{name}: {text}");
         }
-        for extra in [
-            "ConvBlock.1.conv_layer.weight",
-            "in6.weight",
-            "deconv3.1.bias",
-            "ü",
-        ] {
+        for extra in ["ConvBlock.1.conv_layer.weight", "in6.weight", "deconv3.1.bias", "ü"] {
             let mut more = tensors.clone();
             more.push((extra.to_owned(), vec![1]));
             let text = refusal(&more, 0.5);
-            assert!(
-                text.contains(&format!("unexpected {extra}")),
-                "{name}: {text}"
-            );
+            assert!(text.contains(&format!("unexpected {extra}")), "{name}: {text}");
         }
     }
     // Both at once.
@@ -373,10 +340,7 @@ fn wrong_shapes_are_named() {
             wrong[at].1[usize::from(sides == 4 && !is_transposed)] += 1;
             let key = wrong[at].0.clone();
             let text = refusal(&wrong, 0.5);
-            assert!(
-                text.contains(&format!("{key} has shape")),
-                "{name}: {key}: {text}"
-            );
+            assert!(text.contains(&format!("{key} has shape")), "{name}: {key}: {text}");
         }
     }
     for (shape, needed) in [
@@ -391,10 +355,7 @@ fn wrong_shapes_are_named() {
         let mut tensors = shapes("plain.pth");
         tensors[0].1 = shape;
         let text = refusal(&tensors, 0.5);
-        assert!(
-            text.contains("ConvBlock.0.conv_layer.weight has shape"),
-            "{text}"
-        );
+        assert!(text.contains("ConvBlock.0.conv_layer.weight has shape"), "{text}");
         assert!(text.contains(needed), "{text}");
     }
 }
@@ -417,10 +378,7 @@ fn numbers_of_blocks_and_values_are_checked() {
         *key = key.replace("ResidualBlock.1.", "ResidualBlock.2.");
     }
     let text = refusal(&tensors, 0.5);
-    assert!(
-        text.contains("missing ResidualBlock.1.conv1.conv_layer.weight"),
-        "{text}"
-    );
+    assert!(text.contains("missing ResidualBlock.1.conv1.conv_layer.weight"), "{text}");
     for value in [f32::NAN, f32::INFINITY] {
         let text = refusal(&shapes("yakhyo.pth"), value);
         assert!(text.contains("conv1.conv2d.weight holds"), "{text}");
@@ -442,10 +400,7 @@ fn other_layers_under_our_own_names_are_refused_by_their_keys() {
     layer("conv3".to_owned(), vec![4, 3, 3, 3]);
     for block in 0..2 {
         for conv in 1..=2 {
-            layer(
-                format!("residual_blocks.{block}.conv{conv}"),
-                vec![4, 4, 3, 3],
-            );
+            layer(format!("residual_blocks.{block}.conv{conv}"), vec![4, 4, 3, 3]);
         }
     }
     layer("deconv1".to_owned(), vec![3, 4, 3, 3]);
@@ -465,15 +420,9 @@ fn other_layers_under_our_own_names_are_refused_by_their_keys() {
     let key = "residual_blocks.1.conv2.conv.weight";
     // A convolution of each channel by itself, and one of single pixels among others of three.
     let text = with(key, &[4, 1, 3, 3]);
-    assert!(
-        text.contains(&format!("{key} has shape [4, 1, 3, 3]")),
-        "{text}"
-    );
+    assert!(text.contains(&format!("{key} has shape [4, 1, 3, 3]")), "{text}");
     let text = with(key, &[4, 4, 1, 1]);
-    assert!(
-        text.contains(&format!("{key} has shape [4, 4, 1, 1]")),
-        "{text}"
-    );
+    assert!(text.contains(&format!("{key} has shape [4, 4, 1, 1]")), "{text}");
     for key in [
         "residual_blocks.0.norm1.weight",
         "residual_blocks.0.conv1.depthwise.weight",

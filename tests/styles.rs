@@ -36,9 +36,7 @@ fn paint(checkpoint: &Checkpoint, photo: &Frame, mode: Mode) -> Frame {
     let spec = SessionSpec::single(photo.width(), photo.height(), mode);
     let mut session = backend.open(&checkpoint.network, &spec).expect("a session");
     let mut painted = photo.clone();
-    session
-        .paint(photo, &mut painted, &RunControl::default())
-        .expect("a run");
+    session.paint(photo, &mut painted, &RunControl::default()).expect("a run");
     painted
 }
 
@@ -71,10 +69,7 @@ fn every_style_paints_what_pytorch_painted() {
 #[test]
 fn every_style_has_both_sizes_its_shape_and_its_credit() {
     for style in STYLES {
-        for (size, widths) in [
-            (ModelSize::Full, [32, 64, 128]),
-            (ModelSize::Lite, [16, 32, 64]),
-        ] {
+        for (size, widths) in [(ModelSize::Full, [32, 64, 128]), (ModelSize::Lite, [16, 32, 64])] {
             let checkpoint = checkpoint(style, size);
             let shape = NetworkSpec::recognise(checkpoint.network.graph());
             let published = NetworkSpec::with_widths(widths);
@@ -94,10 +89,7 @@ fn every_style_has_both_sizes_its_shape_and_its_credit() {
                 let value = checkpoint.metadata.get(key).map_or("", String::as_str);
                 assert!(!value.is_empty(), "{style} {size} has no {key}");
             }
-            assert_eq!(
-                checkpoint.metadata.get("style").map(String::as_str),
-                Some(style)
-            );
+            assert_eq!(checkpoint.metadata.get("style").map(String::as_str), Some(style));
         }
     }
 }
@@ -113,10 +105,6 @@ fn a_lone_binary_has_the_six_in_lite_with_thumbnails() {
         let picture = decode::from_bytes(id, &thumbnail).expect("a picture");
         assert!(picture.frame.width() >= 128, "{id}");
         let embedded = style.load(ModelSize::Lite).expect("weights");
-        assert_eq!(
-            embedded.network,
-            checkpoint(id, ModelSize::Lite).network,
-            "{id}"
-        );
+        assert_eq!(embedded.network, checkpoint(id, ModelSize::Lite).network, "{id}");
     }
 }

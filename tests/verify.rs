@@ -142,9 +142,7 @@ impl FlawedSession {
             }
             Flaw::LastColumn => {
                 for row in output.rgba_mut().chunks_exact_mut(width * 4) {
-                    row[width * 4 - 4..width * 4 - 1]
-                        .iter_mut()
-                        .for_each(|b| off(b, 1));
+                    row[width * 4 - 4..width * 4 - 1].iter_mut().for_each(|b| off(b, 1));
                 }
             }
             _ => {}
@@ -187,10 +185,7 @@ fn verdicts(flaw: Flaw) -> Vec<Verdict> {
 }
 
 fn verdicts_in(flaw: Flaw, precision: Precision) -> Vec<Verdict> {
-    let spec = NetworkSpec {
-        blocks: 1,
-        ..NetworkSpec::with_widths([2, 3, 4])
-    };
+    let spec = NetworkSpec { blocks: 1, ..NetworkSpec::with_widths([2, 3, 4]) };
     let network = Arc::new(spec.random(3).expect("valid"));
     let photo = Frame::from_fn(640, 400, |x, y| [(x * 3) as u8, (y * 5) as u8, 90, x as u8]);
     let mut subject: Subject = style_subject("a style", network, &photo);
@@ -232,10 +227,7 @@ fn every_mistake_is_found_and_named() {
                 assert!(verdict.differing_share > 0.99, "{verdict:?}");
             }
             let failure = verdict.failure.unwrap_or_default();
-            assert!(
-                !verdict.passed && failure.contains(words),
-                "{flaw:?}: '{failure}'"
-            );
+            assert!(!verdict.passed && failure.contains(words), "{flaw:?}: '{failure}'");
         }
     }
 }
@@ -243,15 +235,9 @@ fn every_mistake_is_found_and_named() {
 #[test]
 fn a_wrong_last_column_of_a_wide_picture_is_only_seen_on_the_frame() {
     let verdicts = verdicts(Flaw::LastColumn);
-    let wide = verdicts
-        .iter()
-        .find(|v| v.picture == "wide")
-        .expect("judged");
+    let wide = verdicts.iter().find(|v| v.picture == "wide").expect("judged");
     assert!(wide.differing_share <= 0.005, "{wide:?}");
-    assert!(
-        !wide.passed && wide.frame_differing_share > 0.005,
-        "{wide:?}"
-    );
+    assert!(!wide.passed && wide.frame_differing_share > 0.005, "{wide:?}");
 }
 
 #[test]
@@ -271,22 +257,10 @@ fn fewer_bits_have_rules_of_their_own() {
     for (flaw, precision, words) in [
         (Flaw::EverythingOffByOne, Precision::Fp16, "48.1 dB"),
         (Flaw::OneByteOffBySeventeen, Precision::Tf32, "off by 17"),
-        (
-            Flaw::NormsScaledMore,
-            Precision::Fp16,
-            "in2 is off by 1.0e-1",
-        ),
-        (
-            Flaw::NormsScaledMore,
-            Precision::Bf16,
-            "in2 is off by 1.0e-1",
-        ),
+        (Flaw::NormsScaledMore, Precision::Fp16, "in2 is off by 1.0e-1"),
+        (Flaw::NormsScaledMore, Precision::Bf16, "in2 is off by 1.0e-1"),
         (Flaw::Infinite, Precision::Bf16, "in4 is off by inf"),
-        (
-            Flaw::LastColumn,
-            Precision::Fp32,
-            "of the outer frame's bytes",
-        ),
+        (Flaw::LastColumn, Precision::Fp32, "of the outer frame's bytes"),
         (Flaw::Unsteady, Precision::Bf16, "a second run gave another"),
         (Flaw::AlphaLost, Precision::Bf16, "alpha was not carried"),
     ] {
@@ -299,10 +273,7 @@ fn fewer_bits_have_rules_of_their_own() {
 
 /// A small random network on one picture.
 fn small_subject(picture: &str, frame: Frame) -> Subject {
-    let spec = NetworkSpec {
-        blocks: 1,
-        ..NetworkSpec::with_widths([2, 3, 4])
-    };
+    let spec = NetworkSpec { blocks: 1, ..NetworkSpec::with_widths([2, 3, 4]) };
     Subject {
         name: "a network".to_owned(),
         network: Arc::new(spec.random(3).expect("valid")),
@@ -356,20 +327,8 @@ fn every_kernel_of_the_processor_is_right_by_itself() {
         };
         let far = "mean 1000, deviation 1";
         for inputs in ["a photo's maps", "mean 0, deviation 1", far] {
-            for work in [
-                "load",
-                "pad",
-                "upsample",
-                "convolution",
-                "norm",
-                "relu",
-                "add",
-                "store",
-            ] {
-                assert!(
-                    seen("baseline fp32", work, inputs) > 0,
-                    "{work} on {inputs}"
-                );
+            for work in ["load", "pad", "upsample", "convolution", "norm", "relu", "add", "store"] {
+                assert!(seen("baseline fp32", work, inputs) > 0, "{work} on {inputs}");
             }
         }
         for work in ["convolution", "statistics", "residual stream"] {
@@ -408,10 +367,7 @@ fn a_bright_pixel_on_a_plain_ground_leaves_the_ground_plain() {
         subject.pictures.retain(|(name, _)| name == "hot corners");
         assert_eq!(subject.pictures.len(), 1);
         for backend in CpuBackend::for_each_instruction_set(Some(2)).expect("threads") {
-            verify(&backend, &subject, &[mode], 1, |v| {
-                assert!(v.passed, "{v:?}")
-            })
-            .expect("runs");
+            verify(&backend, &subject, &[mode], 1, |v| assert!(v.passed, "{v:?}")).expect("runs");
         }
     }
 }
@@ -420,10 +376,7 @@ fn a_bright_pixel_on_a_plain_ground_leaves_the_ground_plain() {
 fn fused_statistics_are_right_far_from_zero() {
     // The first convolution makes sums of mean 1000 and deviation 1 of a photo that is nearly flat:
     // a sum of squares would have lost the deviation.
-    let spec = NetworkSpec {
-        blocks: 1,
-        ..NetworkSpec::with_widths([8, 16, 32])
-    };
+    let spec = NetworkSpec { blocks: 1, ..NetworkSpec::with_widths([8, 16, 32]) };
     let random = spec.random(3).expect("a valid shape");
     let mut weights = random.weights().clone();
     let first = &mut weights.of_mut("conv1").weight;
@@ -462,9 +415,6 @@ fn frames_of_a_batch_that_are_mixed_up_are_found() {
     assert!(judged(Flaw::None, 3).passed);
     assert!(judged(Flaw::BatchMixedUp, 1).passed, "no batch, no mistake");
     let failure = judged(Flaw::BatchMixedUp, 3).failure.expect("a mistake");
-    assert!(
-        failure.contains("frame 2 of 3") && failure.contains("frame 3 of 3"),
-        "{failure}"
-    );
+    assert!(failure.contains("frame 2 of 3") && failure.contains("frame 3 of 3"), "{failure}");
     assert!(!failure.contains("frame 1 of 3"), "{failure}");
 }

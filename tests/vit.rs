@@ -37,10 +37,7 @@ struct Golden {
 }
 
 /// The tensors of a golden file, and its metadata.
-type Stored = (
-    BTreeMap<String, (Vec<usize>, Vec<f32>)>,
-    HashMap<String, String>,
-);
+type Stored = (BTreeMap<String, (Vec<usize>, Vec<f32>)>, HashMap<String, String>);
 
 fn stored(name: &str) -> Stored {
     static FILES: OnceLock<HashMap<String, Vec<u8>>> = OnceLock::new();
@@ -81,10 +78,7 @@ impl Golden {
                 (name, values.clone())
             })
             .collect();
-        Self {
-            transformer: Transformer::new(spec, state).expect("all weights"),
-            tensors,
-        }
+        Self { transformer: Transformer::new(spec, state).expect("all weights"), tensors }
     }
 
     fn frame(&self, name: &str) -> Frame {
@@ -118,11 +112,8 @@ fn code(transformer: &Transformer, picture: &Frame) -> StyleCode {
     };
     let network = transformer.style_graph().expect("a graph");
     let made = oracle::judge_maps(&network, &[read]).expect("a size that fits");
-    let mut tokens = Tensor::zeros(styleforge::tensor::Shape::new(
-        made.channels,
-        made.height,
-        made.width,
-    ));
+    let mut tokens =
+        Tensor::zeros(styleforge::tensor::Shape::new(made.channels, made.height, made.width));
     for (to, from) in tokens.data.iter_mut().zip(&made.data) {
         *to = *from as f32;
     }
@@ -156,17 +147,11 @@ fn it_paints_what_pytorch_paints() {
         let judged = oracle::judge(&network, &photo).output;
         let off = largest(judged.data.iter().copied(), expected);
         println!("{name}: the oracle is off by {off:.1e} levels");
-        assert!(
-            off < ORACLE_LIMIT,
-            "{name}: the oracle is off by {off:.1e} levels"
-        );
+        assert!(off < ORACLE_LIMIT, "{name}: the oracle is off by {off:.1e} levels");
         for variant in [Variant::Baseline, Variant::Fused] {
             let off = largest(doubles(&processed(&network, &photo, variant)), expected);
             println!("{name}: {variant} is off by {off:.1e} levels");
-            assert!(
-                off < PROCESSOR_LIMIT,
-                "{name}: {variant} is off by {off:.1e} levels"
-            );
+            assert!(off < PROCESSOR_LIMIT, "{name}: {variant} is off by {off:.1e} levels");
         }
     }
 }
@@ -200,11 +185,7 @@ fn plain_networks_paint_what_pytorch_paints() {
         }
         // The oracle takes every product by itself.
         if name == "nano" {
-            hold(
-                "the oracle",
-                oracle::judge(&network, &photo).output.data,
-                ORACLE_LIMIT,
-            );
+            hold("the oracle", oracle::judge(&network, &photo).output.data, ORACLE_LIMIT);
         }
     }
 }
@@ -234,10 +215,7 @@ fn nano_paints_what_the_oracle_paints_at_its_own_size() {
     for variant in [Variant::Baseline, Variant::Fused] {
         let off = largest(doubles(&processed(&network, &photo, variant)), &judged);
         println!("{variant} is off by {off:.1e} levels");
-        assert!(
-            off < PROCESSOR_LIMIT,
-            "{variant} is off by {off:.1e} levels"
-        );
+        assert!(off < PROCESSOR_LIMIT, "{variant} is off by {off:.1e} levels");
     }
 }
 
@@ -250,9 +228,7 @@ fn processed_code(transformer: &Transformer, picture: &Frame, variant: Variant) 
     let spec = SessionSpec::single(map.shape.width, map.shape.height, mode);
     let mut session = backend.open(&network, &spec).expect("a session");
     let inspected = session.inspect().expect("a look into it");
-    let tokens = inspected
-        .run_maps(std::slice::from_ref(&map))
-        .expect("tokens");
+    let tokens = inspected.run_maps(std::slice::from_ref(&map)).expect("tokens");
     transformer.code(&tokens).expect("a code")
 }
 
@@ -277,10 +253,7 @@ fn a_code_belongs_to_the_network_that_made_it() {
     let code = first.made_up_code().expect("a code");
     assert!(first.network(&code).is_ok());
     let error = second.network(&code).expect_err("another's");
-    assert!(
-        matches!(error, TransformerError::OtherNetwork { .. }),
-        "{error}"
-    );
+    assert!(matches!(error, TransformerError::OtherNetwork { .. }), "{error}");
     let own = second.made_up_code().expect("a code");
     assert_eq!(StyleCode::mixed(&[(&code, 1.0), (&own, 1.0)]), None);
     // Of equal sizes, another value is another network.
@@ -307,10 +280,8 @@ fn plain_networks_are_told_by_the_shapes_of_their_weights() {
         let weights = Spec::plain(32, dim, 1, 1, 64).weights();
         weights.into_iter().collect::<BTreeMap<_, _>>()
     };
-    for (wrong, words) in [
-        (shapes(96), "do not divide the 96"),
-        (BTreeMap::new(), "stem.patches"),
-    ] {
+    for (wrong, words) in [(shapes(96), "do not divide the 96"), (BTreeMap::new(), "stem.patches")]
+    {
         let told = Spec::told(|weight| wrong.get(weight).map(Vec::as_slice));
         let error = told.expect_err("no sizes").to_string();
         assert!(error.contains(words), "{error}");
@@ -322,17 +293,9 @@ fn codes_mix_by_their_weights() {
     let golden = Golden::read("transformer_any");
     let of = |picture: &Frame| code(&golden.transformer, picture);
     let (first, second) = (of(&golden.frame("picture")), of(&golden.frame("photo")));
-    assert_eq!(
-        StyleCode::mixed(&[(&first, 3.0), (&second, 0.0)]).as_ref(),
-        Some(&first)
-    );
+    assert_eq!(StyleCode::mixed(&[(&first, 3.0), (&second, 0.0)]).as_ref(), Some(&first));
     let half = StyleCode::mixed(&[(&first, 2.0), (&second, 2.0)]).expect("a mix");
-    for ((half, a), b) in half
-        .values()
-        .iter()
-        .zip(first.values())
-        .zip(second.values())
-    {
+    for ((half, a), b) in half.values().iter().zip(first.values()).zip(second.values()) {
         assert!((half - (a + b) / 2.0).abs() < 1e-6);
     }
     assert_eq!(StyleCode::mixed(&[]), None);
@@ -397,19 +360,12 @@ fn what_is_no_network_is_refused() {
         state
     });
     let missing = Transformer::new(spec.clone(), state("head.skip.weight"));
-    assert_eq!(
-        missing,
-        Err(TransformerError::Missing("head.skip.weight".to_owned()))
-    );
+    assert_eq!(missing, Err(TransformerError::Missing("head.skip.weight".to_owned())));
     let mut short = state("");
     short.insert("style_norm.bias".to_owned(), vec![0.0; 3]);
     assert!(matches!(
         Transformer::new(spec.clone(), short),
-        Err(TransformerError::Length {
-            needed: 32,
-            got: 3,
-            ..
-        })
+        Err(TransformerError::Length { needed: 32, got: 3, .. })
     ));
     for change in [
         |spec: &mut Spec| spec.heads = 5,
@@ -433,7 +389,5 @@ fn what_is_no_network_is_refused() {
 
 fn spec_state(golden: &Golden) -> State {
     let names = golden.transformer.spec().weights().into_iter();
-    names
-        .map(|(name, _)| (name.clone(), golden.values(&name).to_vec()))
-        .collect()
+    names.map(|(name, _)| (name.clone(), golden.values(&name).to_vec())).collect()
 }

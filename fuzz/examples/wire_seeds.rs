@@ -54,21 +54,13 @@ fn main() -> io::Result<()> {
     let served =
         thread::spawn(move || serve(Ok(Arc::new(stub::Stub)), &mut questions, &mut answering));
     let (from, to) = (Arc::default(), Arc::default());
-    let answers = Kept {
-        end: answers,
-        bytes: Arc::clone(&from),
-    };
-    let asking = Kept {
-        end: asking,
-        bytes: Arc::clone(&to),
-    };
+    let answers = Kept { end: answers, bytes: Arc::clone(&from) };
+    let asking = Kept { end: asking, bytes: Arc::clone(&to) };
     let backend = RemoteBackend::connect(Box::new(answers), Box::new(asking), "a GPU")
         .map_err(io::Error::other)?;
     stub::ask_everything(&backend);
     drop(backend);
-    served
-        .join()
-        .map_err(|_| io::Error::other("the serving end panicked"))??;
+    served.join().map_err(|_| io::Error::other("the serving end panicked"))??;
     let folder = Path::new(&folder);
     fs::create_dir_all(folder)?;
     for (name, bytes) in [("answers", from), ("questions", to)] {
@@ -77,10 +69,7 @@ fn main() -> io::Result<()> {
         for (number, message) in messages(&bytes).iter().enumerate() {
             fs::write(folder.join(format!("{name}_{number}")), message)?;
         }
-        fs::write(
-            folder.join(format!("{name}_lines")),
-            messages(&bytes).join(&b'\n'),
-        )?;
+        fs::write(folder.join(format!("{name}_lines")), messages(&bytes).join(&b'\n'))?;
     }
     Ok(())
 }

@@ -13,10 +13,7 @@ use styleforge::{
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let facts = support::within_memory(bytes.len(), || describe_bytes(bytes));
-    facts
-        .refused
-        .iter()
-        .for_each(|reason| support::is_short(reason));
+    facts.refused.iter().for_each(|reason| support::is_short(reason));
     // Of several reasons, either may be met first.
     let is_refused = match Checkpoint::from_bytes(bytes) {
         Err(WeightsError::StyleNetwork) => {

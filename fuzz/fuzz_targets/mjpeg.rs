@@ -32,9 +32,7 @@ libfuzzer_sys::fuzz_target!(init: guard::silence_decoders(), |bytes: &[u8]| {
 
 /// The size in the first frame header (ITU-T T.81, B.2.2), as a camera would have agreed to it.
 fn size_in(bytes: &[u8]) -> Option<(usize, usize)> {
-    let at = bytes
-        .windows(2)
-        .position(|pair| pair[0] == 0xff && matches!(pair[1], 0xc0..=0xc2))?;
+    let at = bytes.windows(2).position(|pair| pair[0] == 0xff && matches!(pair[1], 0xc0..=0xc2))?;
     let side = |at: usize| {
         let &[high, low] = bytes.get(at..at + 2)? else {
             return None;

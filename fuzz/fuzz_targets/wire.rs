@@ -26,11 +26,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         [b'{' | b'[' | b'"', ..] => with_lengths(bytes),
         _ => bytes.to_vec(),
     };
-    let _ = serve(
-        Ok(Arc::new(stub::Stub)),
-        &mut messages.as_slice(),
-        &mut io::sink(),
-    );
+    let _ = serve(Ok(Arc::new(stub::Stub)), &mut messages.as_slice(), &mut io::sink());
     let each = |session| (session < 4).then_some(FRAME_BYTES);
     let mut from = messages.as_slice();
     while let Ok(Some(_)) = wire::read_request(&mut from, each) {}

@@ -86,9 +86,7 @@ impl Session for StubSession {
         let Self(spec) = self;
         let mut summary =
             PlanSummary::without_steps(spec.mode, spec.batch, (spec.width, spec.height));
-        summary
-            .steps
-            .push(("conv1".to_owned(), "direct".to_owned()));
+        summary.steps.push(("conv1".to_owned(), "direct".to_owned()));
         summary
     }
 
@@ -126,22 +124,13 @@ pub fn ask_everything(backend: &dyn Backend) {
     let _ = backend.device().parallelism();
     let _ = backend.supports(mode);
     let _ = backend.auto_precision(Variant::Baseline);
-    let spec = NetworkSpec {
-        blocks: 1,
-        ..NetworkSpec::with_widths([1, 1, 1])
-    };
+    let spec = NetworkSpec { blocks: 1, ..NetworkSpec::with_widths([1, 1, 1]) };
     let Ok(network) = spec.random(1) else {
         panic!("the smallest network is a network");
     };
-    let batch = SessionSpec {
-        batch: 2,
-        ..SessionSpec::single(WIDTH_PX, HEIGHT_PX, mode)
-    };
+    let batch = SessionSpec { batch: 2, ..SessionSpec::single(WIDTH_PX, HEIGHT_PX, mode) };
     let _ = backend.predicted_bytes(network.graph(), &batch);
-    let _ = (
-        backend.free_bytes(),
-        backend.inspect().and_then(Inspect::clock_mhz),
-    );
+    let _ = (backend.free_bytes(), backend.inspect().and_then(Inspect::clock_mhz));
     let Ok(mut session) = backend.open(&Arc::new(network), &batch) else {
         return;
     };

@@ -148,11 +148,7 @@ mod tests {
 
     #[test]
     fn values_have_their_mean_and_deviation() {
-        let fill = Fill {
-            mean: 1000.0,
-            deviation: 1.0,
-            seed: 5,
-        };
+        let fill = Fill { mean: 1000.0, deviation: 1.0, seed: 5 };
         let values = fill.values(1, 4000);
         let mean = values.iter().sum::<f32>() / 4000.0;
         let square = values.iter().map(|v| (v - mean) * (v - mean)).sum::<f32>() / 4000.0;

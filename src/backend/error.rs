@@ -158,9 +158,7 @@ pub enum BackendError {
 
 /// A size that fits, in words between `before` and `behind`; nothing where none is known.
 pub(crate) fn at_most(fits: Option<(usize, usize)>, before: &str, behind: &str) -> String {
-    fits.map_or_else(String::new, |(width, height)| {
-        format!("{before}{width} x {height}{behind}")
-    })
+    fits.map_or_else(String::new, |(width, height)| format!("{before}{width} x {height}{behind}"))
 }
 
 impl BackendError {
@@ -204,10 +202,7 @@ impl BackendError {
     }
 
     /// No frames to paint.
-    pub(crate) const EMPTY_BATCH: Self = Self::WrongBatch {
-        inputs: 0,
-        outputs: 0,
-    };
+    pub(crate) const EMPTY_BATCH: Self = Self::WrongBatch { inputs: 0, outputs: 0 };
 
     /// Refuses a batch without frames, or with another number of outputs.
     ///
@@ -217,10 +212,7 @@ impl BackendError {
         if inputs.len() == outputs.len() && !inputs.is_empty() {
             return Ok(());
         }
-        Err(Self::WrongBatch {
-            inputs: inputs.len(),
-            outputs: outputs.len(),
-        })
+        Err(Self::WrongBatch { inputs: inputs.len(), outputs: outputs.len() })
     }
 
     /// Whether the device itself is gone, so that only opening it again or another one can help.

@@ -77,10 +77,7 @@ pub trait InspectSession: Session {
     /// does every network on a device that is not handed maps. Else as [`Session::run`].
     fn run_maps(&mut self, inputs: &[Tensor]) -> Result<Tensor, BackendError> {
         let given: Vec<Shape> = inputs.iter().map(|map| map.shape).collect();
-        Err(BackendError::WrongInputs {
-            needed: "a photo".to_owned(),
-            got: maps_in_words(&given),
-        })
+        Err(BackendError::WrongInputs { needed: "a photo".to_owned(), got: maps_in_words(&given) })
     }
 
     /// Every step of the last run, on a device that measures them whenever it paints; empty on others,

@@ -85,12 +85,7 @@ pub struct SessionSpec {
 impl SessionSpec {
     /// For one frame at a time.
     pub const fn single(width: usize, height: usize, mode: Mode) -> Self {
-        Self {
-            width,
-            height,
-            batch: 1,
-            mode,
-        }
+        Self { width, height, batch: 1, mode }
     }
 }
 
@@ -321,8 +316,6 @@ pub trait Backend: Send + Sync {
 
     /// Every mode that the device has, by variant and then by precision.
     fn modes(&self) -> Vec<Mode> {
-        Mode::all()
-            .filter(|&mode| self.supports(mode).is_ok())
-            .collect()
+        Mode::all().filter(|&mode| self.supports(mode).is_ok()).collect()
     }
 }

@@ -99,10 +99,7 @@ pub fn select(choice: DeviceChoice, options: &DeviceOptions) -> Result<Selected,
         _ => cuda::open(options.gpu),
     };
     match opened {
-        Ok(backend) => Ok(Selected {
-            backend,
-            notice: None,
-        }),
+        Ok(backend) => Ok(Selected { backend, notice: None }),
         Err(BackendError::Unavailable { reason, .. }) if falls_back => {
             cpu(Some(format!("CPU: {reason}")))
         }

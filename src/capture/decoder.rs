@@ -22,9 +22,7 @@ impl FrameDecoder {
         rgba: &mut [u8],
     ) -> Result<(), Unusable> {
         match layout.pixels {
-            PixelFormat::Mjpeg => self
-                .mjpeg
-                .decode(bytes, (layout.width, layout.height), rgba),
+            PixelFormat::Mjpeg => self.mjpeg.decode(bytes, (layout.width, layout.height), rgba),
             _ => layout.decode(bytes, rgba),
         }
     }

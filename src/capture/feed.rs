@@ -106,10 +106,7 @@ pub(super) struct Feed {
 impl Feed {
     /// Waits. Returns whether the source goes on.
     pub fn wait(&self, duration: Duration) -> bool {
-        matches!(
-            self.stopped.recv_timeout(duration),
-            Err(RecvTimeoutError::Timeout)
-        )
+        matches!(self.stopped.recv_timeout(duration), Err(RecvTimeoutError::Timeout))
     }
 
     /// Waits for a change of [`SourceControl`] at most until `deadline`, or for ever. Returns whether the source goes
@@ -124,10 +121,7 @@ impl Feed {
     }
 
     pub fn started(&self, described: String) {
-        self.events.send(CaptureEvent::Started {
-            described,
-            format: None,
-        });
+        self.events.send(CaptureEvent::Started { described, format: None });
     }
 
     pub fn ended(&self, problem: CaptureProblem) {
@@ -170,11 +164,7 @@ mod tests {
     fn the_oldest_event_gives_way() {
         let (sender, receiver) = bounded(2);
         let events = Events::new(sender, receiver.clone());
-        for problem in [
-            CaptureProblem::NoCamera,
-            CaptureProblem::Busy,
-            CaptureProblem::Unplugged,
-        ] {
+        for problem in [CaptureProblem::NoCamera, CaptureProblem::Busy, CaptureProblem::Unplugged] {
             events.send(CaptureEvent::Waiting(problem));
         }
         let left: Vec<CaptureEvent> = receiver.try_iter().collect();

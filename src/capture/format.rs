@@ -25,10 +25,7 @@ struct Cost {
 
 impl Cost {
     fn new(per_megapixel: f32, loss: f32) -> Self {
-        Self {
-            per_megapixel,
-            loss,
-        }
+        Self { per_megapixel, loss }
     }
 }
 
@@ -44,10 +41,7 @@ pub struct FrameInterval {
 impl FrameInterval {
     /// `None` when a part is 0.
     pub fn new(numerator: u32, denominator: u32) -> Option<Self> {
-        (numerator != 0 && denominator != 0).then_some(Self {
-            numerator,
-            denominator,
-        })
+        (numerator != 0 && denominator != 0).then_some(Self { numerator, denominator })
     }
 
     /// Frames per second.
@@ -133,10 +127,7 @@ const WORTH_REOPENING: f32 = 15.0;
 pub(super) fn choose(offered: &[CameraFormat], request: &FormatRequest) -> Option<CameraFormat> {
     let native_aspect = native_aspect(offered);
     let cost = |format: &CameraFormat| cost(format, request, native_aspect);
-    offered
-        .iter()
-        .min_by(|a, b| cost(a).total_cmp(&cost(b)))
-        .copied()
+    offered.iter().min_by(|a, b| cost(a).total_cmp(&cost(b))).copied()
 }
 
 /// A format that suits `request` so much better than `current` that the camera should be opened again.
@@ -152,9 +143,7 @@ pub(super) fn choose_instead(
 
 /// The sensor's own shape, most likely: that of the largest picture. Others are cut out of it.
 fn native_aspect(offered: &[CameraFormat]) -> f32 {
-    let largest = offered
-        .iter()
-        .max_by(|a, b| a.megapixels().total_cmp(&b.megapixels()));
+    let largest = offered.iter().max_by(|a, b| a.megapixels().total_cmp(&b.megapixels()));
     largest.map_or(1.0, CameraFormat::aspect)
 }
 
@@ -182,10 +171,7 @@ fn cost(format: &CameraFormat, request: &FormatRequest, native_aspect: f32) -> f
     }
     let pixels = cost_of(format.pixels);
     cost += pixels.loss + pixels.per_megapixel * format.megapixels();
-    if request
-        .pixels
-        .is_some_and(|requested| requested != format.pixels)
-    {
+    if request.pixels.is_some_and(|requested| requested != format.pixels) {
         cost += 10_000.0;
     }
     cost
@@ -196,12 +182,7 @@ mod tests {
     use super::*;
 
     fn format(pixels: PixelFormat, width: u32, height: u32, fps: u32) -> CameraFormat {
-        CameraFormat {
-            width,
-            height,
-            interval: FrameInterval::new(1, fps).expect("not 0"),
-            pixels,
-        }
+        CameraFormat { width, height, interval: FrameInterval::new(1, fps).expect("not 0"), pixels }
     }
 
     /// What a common USB camera offers.
@@ -222,12 +203,7 @@ mod tests {
     }
 
     fn request(source_px: usize) -> FormatRequest {
-        FormatRequest {
-            size: None,
-            fps: None,
-            pixels: None,
-            source_px,
-        }
+        FormatRequest { size: None, fps: None, pixels: None, source_px }
     }
 
     fn chosen(request: FormatRequest) -> String {
@@ -255,10 +231,8 @@ mod tests {
 
     #[test]
     fn the_rate_comes_before_the_size() {
-        let slow_when_large = [
-            format(PixelFormat::Yuyv, 1280, 720, 10),
-            format(PixelFormat::Yuyv, 640, 480, 30),
-        ];
+        let slow_when_large =
+            [format(PixelFormat::Yuyv, 1280, 720, 10), format(PixelFormat::Yuyv, 640, 480, 30)];
         let best = choose(&slow_when_large, &request(1280)).expect("one");
         assert_eq!(best.width, 640);
         let ntsc = CameraFormat {
@@ -266,29 +240,17 @@ mod tests {
             ..format(PixelFormat::Yuyv, 640, 480, 1)
         };
         assert_eq!(ntsc.to_string(), "640 x 480, 29.97 fps, YUYV");
-        let best = choose(
-            &[format(PixelFormat::Grey, 640, 480, 30), ntsc],
-            &request(640),
-        );
+        let best = choose(&[format(PixelFormat::Grey, 640, 480, 30), ntsc], &request(640));
         assert_eq!(best, Some(ntsc), "colour comes before a whole number");
     }
 
     #[test]
     fn what_is_set_by_hand_wins() {
-        let by_hand = FormatRequest {
-            size: Some((1280, 720)),
-            ..request(256)
-        };
+        let by_hand = FormatRequest { size: Some((1280, 720)), ..request(256) };
         assert_eq!(chosen(by_hand), "1280 x 720, 30 fps, MJPEG");
-        let fast = FormatRequest {
-            fps: Some(60),
-            ..by_hand
-        };
+        let fast = FormatRequest { fps: Some(60), ..by_hand };
         assert_eq!(chosen(fast), "1280 x 720, 60 fps, MJPEG");
-        let raw = FormatRequest {
-            pixels: Some(PixelFormat::Yuyv),
-            ..by_hand
-        };
+        let raw = FormatRequest { pixels: Some(PixelFormat::Yuyv), ..by_hand };
         assert_eq!(chosen(raw), "1280 x 720, 10 fps, YUYV");
         let unknown = FormatRequest {
             size: Some((1300, 700)),

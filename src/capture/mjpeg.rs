@@ -25,9 +25,8 @@ const DHT: u8 = 0xc4;
 const SOS: u8 = 0xda;
 /// A segment that tells a decoder to use the standard's own Huffman tables, which many cameras leave
 /// out.
-const STANDARD_TABLES: [u8; 18] = [
-    0xff, 0xe0, 0, 16, b'A', b'V', b'I', b'1', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-];
+const STANDARD_TABLES: [u8; 18] =
+    [0xff, 0xe0, 0, 16, b'A', b'V', b'I', b'1', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
 
 /// Decodes the frames of one stream. The decoder's own tables and rows are allocated for each frame,
 /// by the decoder; the pixels and the bytes are not.
@@ -129,10 +128,7 @@ fn look(bytes: &[u8]) -> Option<Look> {
     }
     let pixels = bytes.get(at..)?;
     let end = pixels.windows(2).position(|pair| pair == EOI)?;
-    Some(Look {
-        end: at + end + 2,
-        has_tables,
-    })
+    Some(Look { end: at + end + 2, has_tables })
 }
 
 #[cfg(test)]
@@ -237,9 +233,7 @@ mod tests {
         // Bytes between two segments, which only a lenient decoder skips.
         bytes.splice(2..2, [0x00, 0x12, 0x00]);
         let mut mjpeg = Mjpeg::default();
-        let refused = (0..PATIENCE_FRAMES)
-            .filter(|_| decoded(&mut mjpeg, &bytes).is_err())
-            .count();
+        let refused = (0..PATIENCE_FRAMES).filter(|_| decoded(&mut mjpeg, &bytes).is_err()).count();
         assert_eq!(refused, PATIENCE_FRAMES as usize);
         assert!(decoded(&mut mjpeg, &bytes).is_ok());
     }

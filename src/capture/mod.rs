@@ -91,9 +91,7 @@ impl Default for CaptureSettings {
 impl CaptureSettings {
     /// The requests that the format `sends` of a camera does not meet, in words; `None` when it meets all.
     pub fn unmet(&self, sends: &CameraFormat) -> Option<String> {
-        let size = self
-            .size
-            .filter(|size| *size != (sends.width, sends.height));
+        let size = self.size.filter(|size| *size != (sends.width, sends.height));
         // Cameras say 29.97 and mean 30.
         let fps = (self.fps).filter(|fps| (sends.fps() - *fps as f32).abs() > 0.05 * *fps as f32);
         let format = self.format.filter(|format| *format != sends.pixels);
@@ -148,11 +146,7 @@ impl Captured {
 
     /// A frame as a camera sends it, which is captured now, with number 0.
     pub fn of_raw(raw: RawFrame) -> Self {
-        Self {
-            raw,
-            is_raw: true,
-            ..Self::nothing()
-        }
+        Self { raw, is_raw: true, ..Self::nothing() }
     }
 
     /// The frame as a camera sent it, if nobody has decoded it yet; only after [`Capture::set_takes_raw`].
@@ -236,14 +230,8 @@ impl Capture {
             }
             Source::Camera(id) => Box::new(move || camera::run(feed, writer, &settings, &id)),
         };
-        thread::Builder::new()
-            .name("capture".to_owned())
-            .spawn(run)?;
-        let capture = Self {
-            events,
-            control,
-            alive: Mutex::new(Some(alive)),
-        };
+        thread::Builder::new().name("capture".to_owned()).spawn(run)?;
+        let capture = Self { events, control, alive: Mutex::new(Some(alive)) };
         Ok((capture, reader))
     }
 
@@ -302,12 +290,7 @@ mod tests {
             pixels: PixelFormat::Yuyv,
         };
         let unmet = |size, fps, format| {
-            let settings = CaptureSettings {
-                size,
-                fps,
-                format,
-                ..CaptureSettings::default()
-            };
+            let settings = CaptureSettings { size, fps, format, ..CaptureSettings::default() };
             settings.unmet(&sends)
         };
         assert_eq!(unmet(None, None, None), None);
@@ -355,10 +338,7 @@ mod tests {
 
     #[test]
     fn the_demo_scene_grows_with_the_working_size() {
-        let settings = CaptureSettings {
-            source_px: 320,
-            ..CaptureSettings::default()
-        };
+        let settings = CaptureSettings { source_px: 320, ..CaptureSettings::default() };
         let (capture, mut reader) = Capture::start(Source::Demo, settings).expect("a thread");
         let patience = Duration::from_secs(120);
         let mut size_of_next = || {

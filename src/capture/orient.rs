@@ -130,9 +130,8 @@ mod tests {
 
     #[test]
     fn shrinking_is_the_mean_of_the_area() {
-        let source = Frame::from_fn(40, 30, |x, y| {
-            [(x * 6) as u8, (y * 8) as u8, ((x ^ y) * 4) as u8, 255]
-        });
+        let source =
+            Frame::from_fn(40, 30, |x, y| [(x * 6) as u8, (y * 8) as u8, ((x ^ y) * 4) as u8, 255]);
         let small = oriented(&source, Rotation::None, false, 16);
         assert_eq!((small.width(), small.height()), (16, 12));
         let scale = 40.0 / 16.0;
@@ -154,10 +153,7 @@ mod tests {
                     }
                     let expected = sum / area;
                     let got = f64::from(small.pixel(x, y)[c]);
-                    assert!(
-                        (expected - got).abs() <= 1.0,
-                        "{x},{y},{c}: {expected} {got}"
-                    );
+                    assert!((expected - got).abs() <= 1.0, "{x},{y},{c}: {expected} {got}");
                 }
             }
         }

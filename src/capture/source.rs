@@ -90,16 +90,11 @@ impl Source {
     /// # Errors
     /// As there.
     pub fn from_name(name: &OsStr) -> Result<Self, SourceError> {
-        name.to_str()
-            .map_or_else(|| Ok(Self::at(PathBuf::from(name))), str::parse)
+        name.to_str().map_or_else(|| Ok(Self::at(PathBuf::from(name))), str::parse)
     }
 
     fn at(path: PathBuf) -> Self {
-        if path.is_dir() {
-            Self::Folder(path)
-        } else {
-            Self::Photo(path)
-        }
+        if path.is_dir() { Self::Folder(path) } else { Self::Photo(path) }
     }
 }
 
@@ -131,9 +126,6 @@ mod tests {
             assert_eq!(source.to_string().parse(), Ok(source.clone()));
         }
         assert_eq!("".parse::<Source>(), Err(SourceError));
-        assert_eq!(
-            "camera: Front".parse(),
-            Ok(Source::Camera(CameraId::new("Front")))
-        );
+        assert_eq!("camera: Front".parse(), Ok(Source::Camera(CameraId::new("Front"))));
     }
 }

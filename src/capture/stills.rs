@@ -162,11 +162,9 @@ mod tests {
     }
 
     fn write_png(path: &Path, width: u32, height: u32) {
-        image::RgbaImage::from_fn(width, height, |x, y| {
-            image::Rgba([x as u8, y as u8, 3, 255])
-        })
-        .save(path)
-        .expect("written");
+        image::RgbaImage::from_fn(width, height, |x, y| image::Rgba([x as u8, y as u8, 3, 255]))
+            .save(path)
+            .expect("written");
     }
 
     #[test]

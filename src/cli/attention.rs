@@ -68,9 +68,7 @@ fn without_effect(
         _ if without.len() <= MOST_NAMED => format!("{} have", without.join(", ")),
         _ => format!("{} of {} networks have", without.len(), networks.len()),
     };
-    Some(format!(
-        "{who} no attention: --attention does nothing{them}"
-    ))
+    Some(format!("{who} no attention: --attention does nothing{them}"))
 }
 
 #[cfg(test)]
@@ -99,19 +97,13 @@ mod tests {
             without_effect(device, chosen, networks).unwrap_or_default()
         };
         let gpu = |networks: &[(&str, &Network)]| said(DeviceChoice::Cuda, &[FLASH], networks);
-        assert_eq!(
-            gpu(&[("Candy", &candy)]),
-            "Candy has no attention: --attention does nothing"
-        );
+        assert_eq!(gpu(&[("Candy", &candy)]), "Candy has no attention: --attention does nothing");
         assert_eq!(
             gpu(&[("Candy", &candy), ("any", &any), ("Udnie", &candy)]),
             "Candy, Udnie have no attention: --attention does nothing there"
         );
         let many = ["a", "b", "c", "d"].map(|name| (name, &candy));
-        assert_eq!(
-            gpu(&many),
-            "4 of 4 networks have no attention: --attention does nothing"
-        );
+        assert_eq!(gpu(&many), "4 of 4 networks have no attention: --attention does nothing");
         assert_eq!(gpu(&[("any", &any)]), "");
         assert_eq!(
             said(DeviceChoice::Cpu, &[FLASH], &[("any", &any)]),
@@ -159,10 +151,8 @@ mod tests {
     #[test]
     fn every_way_is_run_where_there_is_a_choice() {
         let gpu = Gpu(CpuBackend::new(Some(1)).expect("threads"));
-        let (candy, any) = (
-            models::random(ModelSize::Lite, 1).expect("a network"),
-            with_attention(),
-        );
+        let (candy, any) =
+            (models::random(ModelSize::Lite, 1).expect("a network"), with_attention());
         let modes = [Variant::Baseline, Variant::Fused].map(|v| Mode::new(v, Precision::Fp16));
         let names = |backend: &dyn Backend, network, chosen: &[AttentionChoice]| {
             let modes = in_every_way(backend, network, &modes, chosen);

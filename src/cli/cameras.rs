@@ -60,11 +60,7 @@ impl Found {
                 Err(error) => (Vec::new(), Some(error.to_string())),
             },
         };
-        Self {
-            camera,
-            formats,
-            problem,
-        }
+        Self { camera, formats, problem }
     }
 
     fn entry(&self) -> Entry {
@@ -78,12 +74,7 @@ impl Found {
     }
 
     fn lines(&self) -> Vec<String> {
-        let Camera {
-            id,
-            name,
-            description,
-            ..
-        } = &self.camera;
+        let Camera { id, name, description, .. } = &self.camera;
         let mut lines = vec![format!("{name}  ({description})"), format!("  camera:{id}")];
         let formats = by_pixels_and_size(&self.formats);
         lines.extend(formats.iter().map(|line| format!("  {line}")));
@@ -100,9 +91,7 @@ pub fn run(args: &CamerasArgs) -> Result<(), CliError> {
     let cameras = capture::cameras().map_err(|e| CliError::Failed(e.to_string()))?;
     let found: Vec<Found> = cameras.into_iter().map(Found::new).collect();
     if args.json {
-        return print_json(&Report {
-            cameras: found.iter().map(Found::entry).collect(),
-        });
+        return print_json(&Report { cameras: found.iter().map(Found::entry).collect() });
     }
     if found.is_empty() {
         return print(&[
@@ -156,12 +145,6 @@ mod tests {
             format(PixelFormat::Mjpeg, 1280, 720, 60),
             format(PixelFormat::Yuyv, 320, 240, 30),
         ]);
-        assert_eq!(
-            lines,
-            [
-                "MJPEG: 1280x720 at 60",
-                "YUYV: 640x480 at 30, 320x240 at 30"
-            ]
-        );
+        assert_eq!(lines, ["MJPEG: 1280x720 at 60", "YUYV: 640x480 at 30, 320x240 at 30"]);
     }
 }

@@ -87,15 +87,9 @@ pub fn run(args: &CheckArgs) -> Result<(), CliError> {
             )));
         }
         write_message(format!("Checking {}…", subject.name));
-        verify::verify(
-            selected.backend.as_ref(),
-            &subject,
-            &modes,
-            batch,
-            |verdict| {
-                checks.push(verdict);
-            },
-        )?;
+        verify::verify(selected.backend.as_ref(), &subject, &modes, batch, |verdict| {
+            checks.push(verdict);
+        })?;
     }
     let kernels = match is_everything {
         true => kernels(selected.backend.as_ref(), &modes, &control)?,
@@ -196,11 +190,7 @@ fn named_subjects(
         named.push(verify::style_subject(&name, chosen.network, &photo.frame));
     }
     if let Some(chosen) = checked_pictures(pictures)? {
-        named.push(verify::style_subject(
-            &chosen.label,
-            chosen.network,
-            &photo.frame,
-        ));
+        named.push(verify::style_subject(&chosen.label, chosen.network, &photo.frame));
     }
     Ok(named)
 }
@@ -212,9 +202,7 @@ fn plain_networks(device: DeviceChoice) -> impl Iterator<Item = &'static str> {
         DeviceChoice::Cuda => usize::MAX,
         DeviceChoice::Cpu | DeviceChoice::Auto => 2,
     };
-    (Spec::plain_ones().into_iter())
-        .map(|(name, ..)| name)
-        .take(count)
+    (Spec::plain_ones().into_iter()).map(|(name, ..)| name).take(count)
 }
 
 /// Random networks, those for style pictures among them, and every style that is installed, and which of these could not be loaded.
@@ -224,10 +212,7 @@ fn subjects(device: DeviceChoice) -> Result<(Vec<Subject>, Vec<String>), CliErro
     let photo = sample::sample().map_err(|e| failed(&e))?;
     for name in [BUILT_IN_NETWORK].into_iter().chain(plain_networks(device)) {
         let network = Some(name.into());
-        let pictures = StylePictureArgs {
-            style_network: network,
-            ..StylePictureArgs::default()
-        };
+        let pictures = StylePictureArgs { style_network: network, ..StylePictureArgs::default() };
         if let Some(chosen) = checked_pictures(&pictures)? {
             let name = format!("{name}, the sample as its style");
             subjects.push(verify::style_subject(&name, chosen.network, &photo.frame));
@@ -290,10 +275,7 @@ fn text(checks: &[Verdict]) -> Vec<String> {
     let mut lines = table(&rows);
     for v in checks {
         if let Some(failure) = &v.failure {
-            lines.push(format!(
-                "{}, {}, {}: {failure}",
-                v.network, v.picture, v.mode
-            ));
+            lines.push(format!("{}, {}, {}: {failure}", v.network, v.picture, v.mode));
         }
     }
     let wrong = checks.iter().filter(|v| !v.passed).count();
@@ -324,9 +306,7 @@ fn text_of_kernels(kernels: &[KernelVerdict]) -> Vec<String> {
         )
     };
     let wrong: Vec<&KernelVerdict> = kernels.iter().filter(|k| !k.passed).collect();
-    let named = wrong
-        .iter()
-        .map(|kernel| format!("WRONG: {}", described(kernel)));
+    let named = wrong.iter().map(|kernel| format!("WRONG: {}", described(kernel)));
     let mut lines: Vec<String> = named.collect();
     lines.push(format!(
         "{} kernels by themselves, {} wrong; nearest to its limit: {}",
@@ -362,10 +342,8 @@ mod tests {
         let good = text_of_kernels(&[verdict(Some(0.5), true), verdict(Some(0.1), true)]);
         assert_eq!(
             good,
-            [
-                "2 kernels by themselves, 0 wrong; nearest to its limit: pad of pad_f16 (conv1) in \
-             baseline fp16, random 5-7-13, mean 0, deviation 1: 0.50 of the error that it may have"
-            ]
+            ["2 kernels by themselves, 0 wrong; nearest to its limit: pad of pad_f16 (conv1) in \
+             baseline fp16, random 5-7-13, mean 0, deviation 1: 0.50 of the error that it may have"]
         );
         let bad = text_of_kernels(&[verdict(None, false), verdict(Some(3.0), false)]);
         let [first, second, last] = bad.as_slice() else {
@@ -374,13 +352,7 @@ mod tests {
         for wrong in [first, second] {
             assert!(wrong.starts_with("WRONG: pad of pad_f16"), "{wrong}");
         }
-        assert!(
-            last.starts_with("2 kernels by themselves, 2 wrong; nearest"),
-            "{last}"
-        );
-        assert!(
-            last.ends_with(": inf of the error that it may have"),
-            "{last}"
-        );
+        assert!(last.starts_with("2 kernels by themselves, 2 wrong; nearest"), "{last}");
+        assert!(last.ends_with(": inf of the error that it may have"), "{last}");
     }
 }

@@ -27,11 +27,7 @@ use crate::{
 /// [`CliError::AlreadyReported`] when the two cannot be compared because their pictures differ.
 pub fn run(args: &CompareArgs) -> Result<(), CliError> {
     let subject = compared_subject(args.style.as_deref(), &args.pictures, args.model)?;
-    let existing = if args.force {
-        Existing::Replace
-    } else {
-        Existing::Keep
-    };
+    let existing = if args.force { Existing::Replace } else { Existing::Keep };
     for path in args.csv.iter().chain(&args.chart) {
         encode::check_target(path, existing).map_err(|e| CliError::WrongUse(e.to_string()))?;
     }
@@ -41,10 +37,7 @@ pub fn run(args: &CompareArgs) -> Result<(), CliError> {
     cancel_on_interrupt(&control);
     let (width, height) = args.size;
     let chosen = [args.reference, args.other].map(|mode| match mode.attention {
-        AttentionChoice::Auto => ModeChoice {
-            attention: args.attention,
-            ..mode
-        },
+        AttentionChoice::Auto => ModeChoice { attention: args.attention, ..mode },
         AttentionChoice::Fixed(_) => mode,
     });
     attention::announce(
@@ -53,10 +46,8 @@ pub fn run(args: &CompareArgs) -> Result<(), CliError> {
         &[(&subject.name, &subject.network)],
     );
     let comparison = Comparison {
-        candidates: chosen.map(|mode| Candidate {
-            backend,
-            mode: subject.network.mode(backend.mode(mode)),
-        }),
+        candidates: chosen
+            .map(|mode| Candidate { backend, mode: subject.network.mode(backend.mode(mode)) }),
         network: &subject.network,
         style: subject.label(),
         pictures: &test_pictures(width, height),
@@ -65,12 +56,9 @@ pub fn run(args: &CompareArgs) -> Result<(), CliError> {
     };
     comparison.check(args.max_memory)?;
     let progress = Progress::of_long_pieces(1);
-    let modes = comparison
-        .candidates
-        .map(|candidate| candidate.mode.to_string());
-    let measured = progress.during(0..1, &modes.join(" and "), &control, || {
-        comparison.run(&control)
-    });
+    let modes = comparison.candidates.map(|candidate| candidate.mode.to_string());
+    let measured =
+        progress.during(0..1, &modes.join(" and "), &control, || comparison.run(&control));
     progress.finish();
     let report = measured?;
     if report.reference.label() == report.other.label() {
@@ -90,9 +78,5 @@ pub fn run(args: &CompareArgs) -> Result<(), CliError> {
     } else {
         print(&report.lines())?;
     }
-    if report.equality.passed() {
-        Ok(())
-    } else {
-        Err(CliError::AlreadyReported)
-    }
+    if report.equality.passed() { Ok(()) } else { Err(CliError::AlreadyReported) }
 }

@@ -60,27 +60,15 @@ struct Finding {
 
 impl Finding {
     fn ok(topic: &'static str, found: impl Into<String>) -> Self {
-        Self {
-            topic,
-            verdict: Verdict::Ok,
-            found: found.into(),
-            advice: None,
-        }
+        Self { topic, verdict: Verdict::Ok, found: found.into(), advice: None }
     }
 
     fn note(topic: &'static str, found: impl Into<String>, advice: &str) -> Self {
-        Self {
-            verdict: Verdict::Note,
-            advice: Some(advice.to_owned()),
-            ..Self::ok(topic, found)
-        }
+        Self { verdict: Verdict::Note, advice: Some(advice.to_owned()), ..Self::ok(topic, found) }
     }
 
     fn problem(topic: &'static str, found: impl Into<String>, advice: &str) -> Self {
-        Self {
-            verdict: Verdict::Problem,
-            ..Self::note(topic, found, advice)
-        }
+        Self { verdict: Verdict::Problem, ..Self::note(topic, found, advice) }
     }
 }
 
@@ -117,29 +105,18 @@ pub fn run(args: &DoctorArgs) -> Result<(), CliError> {
     } else {
         print(&text(&report))?;
     }
-    if broken {
-        Err(CliError::AlreadyReported)
-    } else {
-        Ok(())
-    }
+    if broken { Err(CliError::AlreadyReported) } else { Ok(()) }
 }
 
 fn text(report: &Report) -> Vec<String> {
     let mut rows = Vec::new();
     for f in &report.findings {
-        rows.push(vec![
-            f.verdict.to_string(),
-            f.topic.to_owned(),
-            f.found.clone(),
-        ]);
+        rows.push(vec![f.verdict.to_string(), f.topic.to_owned(), f.found.clone()]);
         if let Some(advice) = &f.advice {
             rows.push(vec![String::new(), String::new(), format!("-> {advice}")]);
         }
     }
-    let mut lines = vec![format!(
-        "StyleForge {} on {}",
-        report.version, report.system
-    )];
+    let mut lines = vec![format!("StyleForge {} on {}", report.version, report.system)];
     lines.extend(table(&rows));
     lines
 }
@@ -243,24 +220,17 @@ fn gpu((number, device): (usize, &CudaDevice)) -> Finding {
         Ok(backend) => {
             let mode = backend.mode(ModeChoice::default());
             let modes = backend.modes().len();
-            let free = backend.free_bytes().map_or(String::new(), |bytes| {
-                format!(", {:.1} GB free", bytes as f64 / 1e9)
-            });
-            Finding::ok(
-                topic,
-                format!("{what}{free}; paints in {mode}, has {modes} modes"),
-            )
+            let free = backend
+                .free_bytes()
+                .map_or(String::new(), |bytes| format!(", {:.1} GB free", bytes as f64 / 1e9));
+            Finding::ok(topic, format!("{what}{free}; paints in {mode}, has {modes} modes"))
         }
         Err(error) => {
             let reason = match error {
                 BackendError::Unavailable { reason, .. } => reason,
                 other => other.to_string(),
             };
-            Finding::note(
-                topic,
-                format!("{what}; {reason}"),
-                "nothing to do: the processor paints",
-            )
+            Finding::note(topic, format!("{what}; {reason}"), "nothing to do: the processor paints")
         }
     }
 }
@@ -295,11 +265,9 @@ fn cameras() -> Finding {
                 None => Finding::ok("Cameras", names.join(", ")),
             }
         }
-        Err(error) => Finding::note(
-            "Cameras",
-            error.to_string(),
-            "photos and the demo scene need no camera",
-        ),
+        Err(error) => {
+            Finding::note("Cameras", error.to_string(), "photos and the demo scene need no camera")
+        }
     }
 }
 
@@ -339,10 +307,8 @@ fn dialogs() -> Finding {
     if cfg!(not(target_os = "linux")) {
         return Finding::ok("File dialogs", "the system's");
     }
-    let helpers: Vec<&str> = ["zenity", "kdialog"]
-        .into_iter()
-        .filter(|name| in_path(name))
-        .collect();
+    let helpers: Vec<&str> =
+        ["zenity", "kdialog"].into_iter().filter(|name| in_path(name)).collect();
     let bus = env::var_os("DBUS_SESSION_BUS_ADDRESS").is_some_and(|v| !v.is_empty());
     match (bus, helpers.is_empty()) {
         (true, _) => Finding::ok("File dialogs", "a session bus for the desktop's dialogs"),
@@ -363,11 +329,7 @@ fn in_path(program: &str) -> bool {
 fn styles(library: &StyleLibrary) -> Vec<Finding> {
     let found = styles_found(library.styles().len(), library.folders());
     let mut findings = vec![match library.styles().is_empty() {
-        true => Finding::problem(
-            "Styles",
-            found,
-            "add one with styleforge styles import FILE",
-        ),
+        true => Finding::problem("Styles", found, "add one with styleforge styles import FILE"),
         false => Finding::ok("Styles", found),
     }];
     findings.extend(
@@ -385,10 +347,7 @@ fn styles_found(count: usize, folders: &[PathBuf]) -> String {
     if folders.is_empty() {
         return format!("{count}; no folder of installed styles, only built-in ones and your own");
     }
-    format!(
-        "{count}; built in, your own, and from {}",
-        folders.join(", ")
-    )
+    format!("{count}; built in, your own, and from {}", folders.join(", "))
 }
 
 /// Whether the person's own styles can be kept.

@@ -41,10 +41,9 @@ pub fn run(args: &InspectArgs) -> Result<(), CliError> {
     }
     match facts.refused {
         None => Ok(()),
-        Some(reason) => Err(CliError::Failed(format!(
-            "{} cannot be used: {reason}",
-            facts.path.display()
-        ))),
+        Some(reason) => {
+            Err(CliError::Failed(format!("{} cannot be used: {reason}", facts.path.display())))
+        }
     }
 }
 
@@ -65,15 +64,9 @@ pub fn inspection_text(facts: &Inspection) -> Vec<String> {
     if let Some(network) = &facts.style_network {
         row("Sizes of", network.plain.map(str::to_owned));
         let [encoder, decoder, style] = network.blocks;
-        let parts = [
-            (encoder, "before"),
-            (decoder, "behind"),
-            (style, "for the picture alone"),
-        ];
+        let parts = [(encoder, "before"), (decoder, "behind"), (style, "for the picture alone")];
         let parts = parts.iter().filter(|(count, _)| *count > 0);
-        let parts: Vec<String> = parts
-            .map(|(count, what)| format!("{count} {what}"))
-            .collect();
+        let parts: Vec<String> = parts.map(|(count, what)| format!("{count} {what}")).collect();
         let blocks = format!("{} the style's statistics", parts.join(", "));
         row("Blocks", Some(blocks));
         let token = format!(
@@ -87,10 +80,7 @@ pub fn inspection_text(facts: &Inspection) -> Vec<String> {
     }
     row("Kernels", facts.kernels_px.map(|k| joined(&k, " ")));
     if !facts.operations.is_empty() {
-        let kinds = facts
-            .operations
-            .iter()
-            .map(|(kind, n)| format!("{n} {kind}"));
+        let kinds = facts.operations.iter().map(|(kind, n)| format!("{n} {kind}"));
         row("Operations", Some(kinds.collect::<Vec<_>>().join(", ")));
     }
     if facts.parameters > 0 {
@@ -160,10 +150,7 @@ mod tests {
     fn long_texts_are_cut_and_say_so() {
         assert_eq!(shortened("Vincent\nvan Gogh"), "Vincent van Gogh");
         let cut = shortened(&"ab ".repeat(1000));
-        assert!(
-            cut.ends_with("… (2999 characters; --json shows all)"),
-            "{cut}"
-        );
+        assert!(cut.ends_with("… (2999 characters; --json shows all)"), "{cut}");
         assert!(cut.chars().count() < 220, "{cut}");
     }
 }

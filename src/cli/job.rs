@@ -124,22 +124,16 @@ impl Job {
         }
         for typed in typed_styles {
             if typed == ALL_STYLES {
-                styles.extend(style_names.iter().map(|name| JobStyle {
-                    typed: OsString::from(name),
-                    from_all: true,
-                }));
+                styles.extend(
+                    style_names
+                        .iter()
+                        .map(|name| JobStyle { typed: OsString::from(name), from_all: true }),
+                );
             } else {
-                styles.push(JobStyle {
-                    typed,
-                    from_all: false,
-                });
+                styles.push(JobStyle { typed, from_all: false });
             }
         }
-        let Inputs {
-            sources,
-            from_folder,
-            notes,
-        } = inputs(&args.inputs, &args.output)?;
+        let Inputs { sources, from_folder, notes } = inputs(&args.inputs, &args.output)?;
         let style_count = match args.contact_sheet {
             true => 1,
             false => styles.len() + usize::from(!args.pictures.style_pictures.is_empty()),
@@ -164,19 +158,11 @@ impl Job {
             batch: usize::from(args.batch),
             paint,
             contact_sheet: args.contact_sheet,
-            framing: Framing {
-                rotate: args.rotate,
-                mirror: false,
-                crop: args.crop,
-            },
+            framing: Framing { rotate: args.rotate, mirror: false, crop: args.crop },
             output_size: args.output_size,
             look,
             jpeg_quality: args.jpeg_quality.unwrap_or(DEFAULT_JPEG_QUALITY),
-            existing: if args.force {
-                Existing::Replace
-            } else {
-                Existing::Keep
-            },
+            existing: if args.force { Existing::Replace } else { Existing::Keep },
             notes,
             destination,
         })
@@ -254,9 +240,7 @@ fn inputs(inputs: &[PathBuf], output: &Path) -> Result<Inputs, CliError> {
     for input in inputs {
         if input.as_os_str() == STANDARD_STREAM {
             if sources.contains(&PhotoInput::Stdin) {
-                return Err(CliError::WrongUse(
-                    "standard input is named twice".to_owned(),
-                ));
+                return Err(CliError::WrongUse("standard input is named twice".to_owned()));
             }
             if stdin().is_terminal() {
                 return Err(CliError::WrongUse(
@@ -273,11 +257,7 @@ fn inputs(inputs: &[PathBuf], output: &Path) -> Result<Inputs, CliError> {
             sources.push(PhotoInput::File(input.clone()));
         }
     }
-    Ok(Inputs {
-        sources,
-        from_folder,
-        notes,
-    })
+    Ok(Inputs { sources, from_folder, notes })
 }
 
 /// The pictures that lie directly in a folder, by name, and a note when there are folders in it; these
@@ -285,10 +265,7 @@ fn inputs(inputs: &[PathBuf], output: &Path) -> Result<Inputs, CliError> {
 fn pictures_in(path: &Path, output: &Path) -> Result<(Vec<PathBuf>, Option<String>), CliError> {
     let name = path.display();
     let folder = Folder::open(path).map_err(|e| {
-        CliError::Failed(format!(
-            "the folder {name} could not be read: {}",
-            words(&e)
-        ))
+        CliError::Failed(format!("the folder {name} could not be read: {}", words(&e)))
     })?;
     let note = folder.note(Some(output));
     if folder.photos.is_empty() {
@@ -331,9 +308,9 @@ fn destination(
         return Ok(Destination::Folder(output.to_owned(), format));
     }
     match (named, format) {
-        (Some(named), Some(chosen)) if named != chosen => wrong(format!(
-            "{shown} ends like {named}, but --format says {chosen}"
-        )),
+        (Some(named), Some(chosen)) if named != chosen => {
+            wrong(format!("{shown} ends like {named}, but --format says {chosen}"))
+        }
         (_, Some(chosen)) => Ok(Destination::File(output.to_owned(), chosen)),
         (Some(named), None) => Ok(Destination::File(output.to_owned(), named)),
         (None, None) => wrong(format!(
@@ -383,14 +360,8 @@ mod tests {
             ("out/a.b-candy.jpg".to_owned(), Format::Jpeg)
         );
         assert_eq!(path(&folder(None), &file("moving.gif")).1, Format::Png);
-        assert_eq!(
-            path(&folder(Some(Format::WebP)), &file("x.png")).0,
-            "out/x-candy.webp"
-        );
-        assert_eq!(
-            path(&folder(None), &PhotoInput::Stdin).0,
-            "out/stdin-candy.png"
-        );
+        assert_eq!(path(&folder(Some(Format::WebP)), &file("x.png")).0, "out/x-candy.webp");
+        assert_eq!(path(&folder(None), &PhotoInput::Stdin).0, "out/stdin-candy.png");
     }
 
     #[test]

@@ -105,14 +105,7 @@ impl From<MeasureError> for CliError {
     fn from(error: MeasureError) -> Self {
         match error {
             MeasureError::Backend(error) => error.into(),
-            MeasureError::Memory {
-                what,
-                width,
-                height,
-                needed_mb,
-                limit_mb,
-                fits,
-            } => {
+            MeasureError::Memory { what, width, height, needed_mb, limit_mb, fits } => {
                 let at_most = fits.map_or_else(String::new, |(w, h)| format!(" (at most {w}x{h})"));
                 Self::WrongUse(format!(
                     "{what} at {width}x{height} needs {needed_mb} MB of memory, {limit_mb} MB may be \
@@ -246,16 +239,8 @@ fn gpu_worker(gpu: usize) -> Result<(), CliError> {
     remote::end_with_parent()
         .map_err(|e| CliError::Failed(format!("a thread could not be started: {}", words(&e))))?;
     let backend = cuda::open_here(Some(gpu));
-    remote::serve(
-        backend,
-        &mut io::stdin().lock(),
-        &mut terminal::message_pipe(),
-    )
-    .map_err(|e| {
-        CliError::Failed(format!(
-            "the program that wanted the GPU is gone: {}",
-            words(&e)
-        ))
+    remote::serve(backend, &mut io::stdin().lock(), &mut terminal::message_pipe()).map_err(|e| {
+        CliError::Failed(format!("the program that wanted the GPU is gone: {}", words(&e)))
     })
 }
 

@@ -45,10 +45,7 @@ pub fn chosen(
         }
     }
     for &precision in precisions {
-        if !Variant::ALL
-            .iter()
-            .any(|&v| has(backend.mode(ModeChoice::new(v, precision))))
-        {
+        if !Variant::ALL.iter().any(|&v| has(backend.mode(ModeChoice::new(v, precision)))) {
             refusal(Variant::default(), precision)?;
         }
     }

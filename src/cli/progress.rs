@@ -42,10 +42,7 @@ impl Progress {
     /// For `pieces` pieces of work, of which a single one is too short to show its own progress.
     pub fn new(pieces: usize) -> Self {
         match pieces {
-            0 | 1 => Self {
-                bar: None,
-                look_every: LOOK_EVERY,
-            },
+            0 | 1 => Self { bar: None, look_every: LOOK_EVERY },
             several => Self::of_long_pieces(several),
         }
     }
@@ -66,10 +63,7 @@ impl Progress {
             }
             bar
         });
-        Self {
-            bar,
-            look_every: LOOK_EVERY,
-        }
+        Self { bar, look_every: LOOK_EVERY }
     }
 
     /// A line for people that does not tear the bar.
@@ -117,10 +111,7 @@ impl Progress {
                     thread::park_timeout(self.look_every);
                 }
             });
-            let _end = End {
-                ended: &ended,
-                watcher: watcher.thread().clone(),
-            };
+            let _end = End { ended: &ended, watcher: watcher.thread().clone() };
             work()
         })
     }
@@ -168,10 +159,7 @@ mod tests {
 
     /// Reads the progress so rarely that a test that waits for the next reading takes too long.
     fn watched() -> Progress {
-        Progress {
-            bar: Some(ProgressBar::hidden()),
-            look_every: 10 * PATIENCE,
-        }
+        Progress { bar: Some(ProgressBar::hidden()), look_every: 10 * PATIENCE }
     }
 
     #[test]

@@ -69,13 +69,8 @@ pub fn run(reason: &str) -> Result<(), CliError> {
         for notice in painter.take_notices() {
             progress.message(format!("note: {notice}"));
         }
-        let painting = painted.map_err(|e| {
-            if e.is_cancelled() {
-                CliError::Stopped
-            } else {
-                failed(&e)
-            }
-        })?;
+        let painting =
+            painted.map_err(|e| if e.is_cancelled() { CliError::Stopped } else { failed(&e) })?;
         pictures.push(painting.finished(&photo, OutputSize::Original, Look::default()));
         titles.push(style.title.clone());
     }
@@ -149,10 +144,7 @@ mod tests {
                 false => Err(WriteError::Exists { name: name() }.into()),
             }
         });
-        assert_eq!(
-            path.as_deref(),
-            Ok(Path::new("open/styleforge-sample-2.png"))
-        );
+        assert_eq!(path.as_deref(), Ok(Path::new("open/styleforge-sample-2.png")));
         assert!(save_somewhere(&[], |_| Ok(Vec::new())).is_err());
     }
 }

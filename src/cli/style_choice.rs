@@ -106,10 +106,8 @@ pub fn named<'a>(library: &'a StyleLibrary, typed: &'a OsStr) -> Result<Named<'a
         Err(_) => {}
     }
     let networks = library.networks();
-    if let Some(file) = typed
-        .to_str()
-        .filter(|name| networks.has(name))
-        .and_then(|name| networks.file(name))
+    if let Some(file) =
+        typed.to_str().filter(|name| networks.has(name)).and_then(|name| networks.file(name))
     {
         return Ok(Named::Network(file));
     }
@@ -117,15 +115,9 @@ pub fn named<'a>(library: &'a StyleLibrary, typed: &'a OsStr) -> Result<Named<'a
     let known = if names.is_empty() {
         "no style is installed; give a file of weights".to_owned()
     } else {
-        format!(
-            "choose one of {}, or give a file of weights",
-            names.join(", ")
-        )
+        format!("choose one of {}, or give a file of weights", names.join(", "))
     };
-    Err(CliError::WrongUse(format!(
-        "'{}' is neither a style nor a file; {known}",
-        path.display()
-    )))
+    Err(CliError::WrongUse(format!("'{}' is neither a style nor a file; {known}", path.display())))
 }
 
 /// The style that a mix of pictures is; `None` where there are none.
@@ -250,11 +242,7 @@ pub fn subject(
     if let Some(note) = &chosen.note {
         write_message(format!("note: {note}"));
     }
-    Ok(Subject {
-        name: chosen.label,
-        model: chosen.model,
-        network: chosen.network,
-    })
+    Ok(Subject { name: chosen.label, model: chosen.model, network: chosen.network })
 }
 
 /// The style when none is named: one of those inside the program, and the one that the window begins with.
@@ -306,11 +294,7 @@ pub fn compared_subject(
     pictures: &StylePictureArgs,
     model: Option<ModelSize>,
 ) -> Result<Subject, CliError> {
-    let subject = subject(
-        Some(style.unwrap_or(DEFAULT_STYLE.as_ref())),
-        pictures,
-        model,
-    )?;
+    let subject = subject(Some(style.unwrap_or(DEFAULT_STYLE.as_ref())), pictures, model)?;
     if style.is_none() && !pictures.is_given() {
         let label = subject.label();
         write_message(format!("style: {label}; --style names another"));
@@ -320,9 +304,7 @@ pub fn compared_subject(
 
 fn looks_like_path(typed: &OsStr) -> bool {
     let bytes = typed.as_encoded_bytes();
-    bytes
-        .iter()
-        .any(|&b| b == b'/' || char::from(b) == MAIN_SEPARATOR)
+    bytes.iter().any(|&b| b == b'/' || char::from(b) == MAIN_SEPARATOR)
 }
 
 fn from_library(style: &Style, model: Option<ModelSize>) -> Result<ChosenStyle, CliError> {
@@ -347,10 +329,7 @@ fn from_file(path: &Path, model: Option<ModelSize>) -> Result<ChosenStyle, CliEr
         )));
     }
     if decode::has_picture_name(path) {
-        let picture = StylePicture {
-            path: path.to_owned(),
-            weight: 1.0,
-        };
+        let picture = StylePicture { path: path.to_owned(), weight: 1.0 };
         let network = style_networks::chosen(&StyleLibrary::standard(), None)?;
         return mixed(&network, &[picture]);
     }
@@ -360,11 +339,5 @@ fn from_file(path: &Path, model: Option<ModelSize>) -> Result<ChosenStyle, CliEr
     let note = note.map(|what| format!("{}: assumed {what}", path.display()));
     let label = path.file_stem().unwrap_or_default().to_string_lossy();
     let label = label.into_owned();
-    Ok(ChosenStyle {
-        title: label.clone(),
-        label,
-        network: checkpoint.network,
-        model: None,
-        note,
-    })
+    Ok(ChosenStyle { title: label.clone(), label, network: checkpoint.network, model: None, note })
 }

@@ -28,9 +28,7 @@ pub fn chosen(library: &StyleLibrary, typed: Option<&OsStr>) -> Result<StyleNetw
     if let Some(name) = typed.to_str().filter(|name| networks.has(name))
         && path.components().count() == 1
     {
-        return networks
-            .find(name)
-            .map_err(|e| CliError::Unusable(e.to_string()));
+        return networks.find(name).map_err(|e| CliError::Unusable(e.to_string()));
     }
     if path.is_file() {
         let refused = |e| CliError::Unusable(format!("{}: {e}", path.display()));
@@ -40,9 +38,7 @@ pub fn chosen(library: &StyleLibrary, typed: Option<&OsStr>) -> Result<StyleNetw
         Ok(network) => return Ok(network),
         Err(error) => error,
     };
-    Err(CliError::WrongUse(format!(
-        "{error}; or give a file of weights"
-    )))
+    Err(CliError::WrongUse(format!("{error}; or give a file of weights")))
 }
 
 /// As [`chosen`], for measuring: sizes alone are a network with made-up weights.
@@ -53,10 +49,7 @@ pub fn measured(library: &StyleLibrary, typed: Option<&OsStr>) -> Result<StyleNe
     match typed.and_then(plain) {
         Some((name, _, spec)) => {
             let made = Transformer::made_up(spec).map_err(|e| CliError::Failed(e.to_string()))?;
-            Ok(StyleNetwork {
-                name: name.to_owned(),
-                transformer: Arc::new(made),
-            })
+            Ok(StyleNetwork { name: name.to_owned(), transformer: Arc::new(made) })
         }
         None => chosen(library, typed),
     }
@@ -64,7 +57,5 @@ pub fn measured(library: &StyleLibrary, typed: Option<&OsStr>) -> Result<StyleNe
 
 /// The plain network of this name, if it is one's.
 fn plain(typed: &OsStr) -> Option<(&'static str, usize, Spec)> {
-    Spec::plain_ones()
-        .into_iter()
-        .find(|(name, ..)| *name == typed)
+    Spec::plain_ones().into_iter().find(|(name, ..)| *name == typed)
 }

@@ -82,11 +82,8 @@ pub fn run(args: StylesArgs) -> Result<(), CliError> {
             network,
             style_network,
         }) => {
-            let pixels = PixelChoice {
-                input: input_range,
-                output: output_range,
-                order: channel_order,
-            };
+            let pixels =
+                PixelChoice { input: input_range, output: output_range, order: channel_order };
             let choice = Choice { pixels, network };
             let style_network = style_network.as_deref();
             import(&mut library, &file, name.as_deref(), choice, style_network)
@@ -105,10 +102,7 @@ fn import(
     style_network: Option<&OsStr>,
 ) -> Result<(), CliError> {
     if !file.exists() {
-        return Err(CliError::WrongUse(format!(
-            "there is no file {}",
-            file.display()
-        )));
+        return Err(CliError::WrongUse(format!("there is no file {}", file.display())));
     }
     let named = |e: LibraryError| {
         let flag = match e.is_about_the_name() {
@@ -133,10 +127,7 @@ fn import(
         )));
     } else {
         match weights(library, file, name, choice) {
-            Err(LibraryError::Weights {
-                source: WeightsError::StyleNetwork,
-                ..
-            }) => {
+            Err(LibraryError::Weights { source: WeightsError::StyleNetwork, .. }) => {
                 let line = import_network(library, file, name).map_err(named)?;
                 return print(&[line]);
             }
@@ -194,10 +185,8 @@ fn weights(
     name: Option<&str>,
     choice: Choice,
 ) -> Result<Style, LibraryError> {
-    let checkpoint = Checkpoint::read_as(file, choice).map_err(|source| LibraryError::Weights {
-        path: file.to_owned(),
-        source,
-    })?;
+    let checkpoint = Checkpoint::read_as(file, choice)
+        .map_err(|source| LibraryError::Weights { path: file.to_owned(), source })?;
     // First, so that nothing is kept when it is interrupted.
     let color = only_color(&checkpoint);
     let style = library.keep(&checkpoint, file, name)?;
@@ -224,10 +213,7 @@ fn remove(library: &mut StyleLibrary, name: &str) -> Result<(), CliError> {
         }
         other => CliError::Failed(other.to_string()),
     })?;
-    print(&[format!(
-        "Removed {name} from your {kind}: {}",
-        path.display()
-    )])
+    print(&[format!("Removed {name} from your {kind}: {}", path.display())])
 }
 
 fn list(library: &StyleLibrary, as_json: bool) -> Result<(), CliError> {
@@ -244,19 +230,13 @@ fn list(library: &StyleLibrary, as_json: bool) -> Result<(), CliError> {
     if library.styles().is_empty() {
         return print(&["No style is installed. Add one with styleforge styles import FILE."]);
     }
-    let mut rows = vec![
-        ["Style", "Title", "Models", "After", "From"]
-            .map(str::to_owned)
-            .to_vec(),
-    ];
+    let mut rows = vec![["Style", "Title", "Models", "After", "From"].map(str::to_owned).to_vec()];
     rows.extend(library.styles().iter().map(row));
     let mut lines = table(&rows);
     let networks = library.networks().names();
     if !networks.is_empty() {
         let names = networks.join(", ");
-        lines.push(format!(
-            "Your networks for style pictures (--style-network): {names}"
-        ));
+        lines.push(format!("Your networks for style pictures (--style-network): {names}"));
     }
     print(&lines)
 }

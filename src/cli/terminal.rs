@@ -61,20 +61,15 @@ pub fn print_json_text(json: &str) -> Result<(), CliError> {
 fn printed(written: io::Result<()>) -> Result<(), CliError> {
     written.map_err(|e| match e.kind() {
         ErrorKind::BrokenPipe => CliError::OutputClosed,
-        _ => CliError::Failed(format!(
-            "standard output could not be written: {}",
-            words(&e)
-        )),
+        _ => CliError::Failed(format!("standard output could not be written: {}", words(&e))),
     })
 }
 
 /// Prints clap's answer to the arguments: help, the version, or an error. Clap quotes arguments and writes
 /// colours between them; arguments that would act on the terminal are escaped, without colours.
 pub fn print_usage(mut error: clap::Error) {
-    let quoted: Vec<_> = error
-        .context()
-        .filter_map(|(kind, value)| Some((kind, escaped(value)?)))
-        .collect();
+    let quoted: Vec<_> =
+        error.context().filter_map(|(kind, value)| Some((kind, escaped(value)?))).collect();
     if quoted.is_empty() {
         error.print().ok();
         return;

@@ -19,8 +19,5 @@ pub fn free_path(path: PathBuf) -> PathBuf {
         }
         path.with_file_name(name)
     };
-    (2..MOST_NAMES)
-        .map(name)
-        .find(|path| !path.exists())
-        .unwrap_or_else(|| path.clone())
+    (2..MOST_NAMES).map(name).find(|path| !path.exists()).unwrap_or_else(|| path.clone())
 }

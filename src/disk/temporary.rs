@@ -40,9 +40,7 @@ impl Kind {
     /// Whether this program calls temporaries of this kind so.
     pub fn has_name(self, name: &str) -> bool {
         let (prefix, suffix) = self.affixes();
-        let random = name
-            .strip_prefix(prefix)
-            .and_then(|rest| rest.strip_suffix(suffix));
+        let random = name.strip_prefix(prefix).and_then(|rest| rest.strip_suffix(suffix));
         random.is_some_and(|random| {
             random.len() == RANDOM_CHARS && random.bytes().all(|b| b.is_ascii_alphanumeric())
         })
@@ -101,10 +99,7 @@ pub fn folder_in(folder: &Path) -> io::Result<(TempDir, Option<File>)> {
 fn builder(kind: Kind) -> Builder<'static, 'static> {
     let (prefix, suffix) = kind.affixes();
     let mut builder = Builder::new();
-    builder
-        .prefix(prefix)
-        .suffix(suffix)
-        .rand_bytes(RANDOM_CHARS);
+    builder.prefix(prefix).suffix(suffix).rand_bytes(RANDOM_CHARS);
     builder
 }
 
@@ -115,9 +110,7 @@ pub fn owned<T>(mut make: impl FnMut() -> io::Result<Option<T>>) -> io::Result<T
             return Ok(made);
         }
     }
-    Err(io::Error::other(
-        "another program removes every new file at once; choose another folder",
-    ))
+    Err(io::Error::other("another program removes every new file at once; choose another folder"))
 }
 
 /// Locks a file or folder that was just made at `path`; `false` when a sweep was faster.
@@ -238,13 +231,8 @@ mod tests {
         let here = tempfile::tempdir().expect("a folder");
         let file = file_in(here.path()).expect("made");
         let (folder, _owner) = folder_in(here.path()).expect("made");
-        let name = |path: &Path| {
-            path.file_name()
-                .expect("a name")
-                .to_str()
-                .expect("text")
-                .to_owned()
-        };
+        let name =
+            |path: &Path| path.file_name().expect("a name").to_str().expect("text").to_owned();
         assert!(Kind::File.has_name(&name(file.path())));
         assert!(Kind::Folder.has_name(&name(folder.path())));
         assert!(!Kind::Folder.has_name(&name(file.path())));

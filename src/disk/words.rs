@@ -132,9 +132,7 @@ fn by_kind(kind: ErrorKind) -> Option<&'static str> {
 pub fn without_number(text: &str) -> String {
     let mut words = text.to_owned();
     while let Some(begin) = words.find("(os error ") {
-        let end = words[begin..]
-            .find(')')
-            .map_or(words.len(), |length| begin + length + 1);
+        let end = words[begin..].find(')').map_or(words.len(), |length| begin + length + 1);
         let begin = words[..begin].trim_end().len();
         words.replace_range(begin..end, "");
     }
@@ -157,23 +155,13 @@ mod tests {
                 reason(&wrapped),
                 reason(&io::Error::other(error())),
             ] {
-                assert!(
-                    !shown.contains("os error") && !shown.is_empty(),
-                    "{number}: {shown}"
-                );
+                assert!(!shown.contains("os error") && !shown.is_empty(), "{number}: {shown}");
             }
             assert!(reason(&wrapped).ends_with('!') && reason(&wrapped).starts_with("decoder: "));
         }
-        assert_eq!(
-            reason(&io::Error::other("it is a folder")),
-            "it is a folder"
-        );
+        assert_eq!(reason(&io::Error::other("it is a folder")), "it is a folder");
         let full = io::Error::other(io::Error::other(io::Error::from(ErrorKind::StorageFull)));
-        assert!(
-            reason(&full).starts_with("the disk is full; "),
-            "{}",
-            reason(&full)
-        );
+        assert!(reason(&full).starts_with("the disk is full; "), "{}", reason(&full));
     }
 
     #[cfg(unix)]

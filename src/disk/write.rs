@@ -85,10 +85,8 @@ pub fn write_whole<T, E: From<WriteError>>(
     let name = path.display().to_string();
     let target = resolved_target(path, &name, existing)?;
     let folder = folder_of(&target);
-    let failed = |e: io::Error| WriteError::Refused {
-        name: name.clone(),
-        reason: cannot_write(folder, &e),
-    };
+    let failed =
+        |e: io::Error| WriteError::Refused { name: name.clone(), reason: cannot_write(folder, &e) };
     let mut file = temporary::file_in(folder).map_err(failed)?;
     let filled = {
         let mut writer = BufWriter::with_capacity(BUFFER_BYTES, file.as_file_mut());
@@ -129,10 +127,8 @@ pub fn write_folder(target: &Path, files: &[(String, &[u8])]) -> Result<(), Writ
     let name = target.display().to_string();
     let above = folder_of(target);
     make_folder(above)?;
-    let failed = |e: io::Error| WriteError::Refused {
-        name: name.clone(),
-        reason: cannot_write(above, &e),
-    };
+    let failed =
+        |e: io::Error| WriteError::Refused { name: name.clone(), reason: cannot_write(above, &e) };
     let (unfinished, _owner) = temporary::folder_in(above).map_err(failed)?;
     for (name, bytes) in files {
         let path = unfinished.path().join(name);
@@ -163,10 +159,7 @@ pub fn rename(from: &Path, to: &Path) -> Result<(), WriteError> {
     }
     let above = folder_of(to);
     let renamed = fs::rename(from, to).and_then(|()| sync_folder(above));
-    renamed.map_err(|e| WriteError::Refused {
-        name: name(),
-        reason: cannot_write(above, &e),
-    })
+    renamed.map_err(|e| WriteError::Refused { name: name(), reason: cannot_write(above, &e) })
 }
 
 /// Makes an empty file, never in place of something of that name.
@@ -199,10 +192,7 @@ fn not_created(path: &Path, error: &io::Error) -> WriteError {
     let name = path.display().to_string();
     match error.kind() {
         ErrorKind::AlreadyExists => WriteError::Exists { name },
-        _ => WriteError::Refused {
-            name,
-            reason: cannot_write(folder_of(path), error),
-        },
+        _ => WriteError::Refused { name, reason: cannot_write(folder_of(path), error) },
     }
 }
 
@@ -214,9 +204,7 @@ pub fn make_new_folder(folder: &Path) -> Result<(), WriteError> {
     let above = folder_of(folder);
     let made = fs::create_dir(folder).and_then(|()| sync_folder(above));
     made.map_err(|e| match e.kind() {
-        ErrorKind::AlreadyExists => WriteError::Exists {
-            name: folder.display().to_string(),
-        },
+        ErrorKind::AlreadyExists => WriteError::Exists { name: folder.display().to_string() },
         _ => WriteError::Folder {
             name: folder.display().to_string(),
             reason: cannot_write(above, &e),
@@ -232,10 +220,7 @@ pub fn make_folder(folder: &Path) -> Result<(), WriteError> {
     if folder.is_dir() {
         return Ok(());
     }
-    let failed = |reason: String| WriteError::Folder {
-        name: folder.display().to_string(),
-        reason,
-    };
+    let failed = |reason: String| WriteError::Folder { name: folder.display().to_string(), reason };
     let is_missing = |f: &&Path| !f.as_os_str().is_empty() && !f.exists();
     let missing: Vec<&Path> = folder.ancestors().take_while(is_missing).collect();
     let above = missing.last().map_or(folder, |highest| folder_of(highest));
@@ -304,9 +289,7 @@ fn resolved_target(path: &Path, name: &str, existing: Existing) -> Result<PathBu
         return Ok(path.to_owned());
     }
     if existing == Existing::Keep {
-        return Err(WriteError::Exists {
-            name: name.to_owned(),
-        });
+        return Err(WriteError::Exists { name: name.to_owned() });
     }
     let mut target = path.to_owned();
     for _ in 0..MOST_LINKS {
@@ -315,9 +298,9 @@ fn resolved_target(path: &Path, name: &str, existing: Existing) -> Result<PathBu
             Err(_) => {
                 return match fs::metadata(&target) {
                     // Renaming over a device such as /dev/null would remove it.
-                    Ok(m) if !m.is_file() => Err(WriteError::NotReplaceable {
-                        name: name.to_owned(),
-                    }),
+                    Ok(m) if !m.is_file() => {
+                        Err(WriteError::NotReplaceable { name: name.to_owned() })
+                    }
                     _ => Ok(target),
                 };
             }
@@ -397,9 +380,8 @@ mod tests {
 
     fn names(folder: &Path) -> Vec<String> {
         let names = fs::read_dir(folder).expect("listed").flatten();
-        let mut names: Vec<_> = names
-            .map(|e| e.file_name().to_string_lossy().into_owned())
-            .collect();
+        let mut names: Vec<_> =
+            names.map(|e| e.file_name().to_string_lossy().into_owned()).collect();
         names.sort();
         names
     }
@@ -445,9 +427,7 @@ mod tests {
     fn nothing_is_left_of_what_could_not_be_filled() {
         let here = tempfile::tempdir().expect("a folder");
         let path = here.path().join("file");
-        let refused = |name: &str| WriteError::NotReplaceable {
-            name: name.to_owned(),
-        };
+        let refused = |name: &str| WriteError::NotReplaceable { name: name.to_owned() };
         let error = write_whole(&path, Existing::Replace, FolderSync::Now, |_, name| {
             Err::<(), _>(refused(name))
         });
@@ -473,10 +453,7 @@ mod tests {
 
         symlink("nowhere/target", at("astray")).expect("linked");
         let error = write(&at("astray"), Existing::Replace).expect_err("no folder");
-        assert!(
-            error.to_string().contains("nowhere does not exist"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("nowhere does not exist"), "{error}");
         symlink("round", at("round")).expect("linked");
         let error = write(&at("round"), Existing::Replace).expect_err("round");
         assert!(error.to_string().contains("round in a circle"), "{error}");

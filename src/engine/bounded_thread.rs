@@ -22,17 +22,12 @@ impl BoundedThread {
     /// The operating system's, when it gives no thread.
     pub fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> std::io::Result<Self> {
         let (end_sender, ended) = bounded::<()>(0);
-        let handle = std::thread::Builder::new()
-            .name(name.to_owned())
-            .spawn(move || {
-                // Dropped last, however the thread ends: its channel closes and the thread counts as done.
-                let _end = end_sender;
-                run();
-            })?;
-        Ok(Self {
-            ended,
-            handle: Some(handle),
-        })
+        let handle = std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+            // Dropped last, however the thread ends: its channel closes and the thread counts as done.
+            let _end = end_sender;
+            run();
+        })?;
+        Ok(Self { ended, handle: Some(handle) })
     }
 
     /// Waits at most `patience` for the thread, which must have been stopped. Returns whether

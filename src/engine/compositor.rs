@@ -75,11 +75,7 @@ impl Compositor {
         let (jobs, next_job) = mailbox(|| None);
         let (result, results) = mailbox(|| None);
         let thread = BoundedThread::spawn("compositor", move || serve(next_job, result, &wake_up))?;
-        Ok(Self {
-            jobs: Some(jobs),
-            results,
-            thread,
-        })
+        Ok(Self { jobs: Some(jobs), results, thread })
     }
 
     /// Requests a composition in place of the one requested before. Never waits.
@@ -140,10 +136,9 @@ fn serve_job(
     wake_up: &WakeUp,
 ) {
     let painted = &job.painting.painted;
-    let size = job.output.resolve(
-        (job.photo.width(), job.photo.height()),
-        (painted.width(), painted.height()),
-    );
+    let size = job
+        .output
+        .resolve((job.photo.width(), job.photo.height()), (painted.width(), painted.height()));
     let (width, height) = size_within(size.0, size.1, PREVIEW_PX);
     let fits = pair.take().filter(|kept| {
         Arc::ptr_eq(&kept.photo, &job.photo)
@@ -171,10 +166,7 @@ fn serve_job(
     wake_up();
     if job.full && !is_whole && !jobs.has_new() {
         let full = job.painting.finished(&job.photo, job.output, job.look);
-        results.send(Composed {
-            full: Some(Arc::new(full)),
-            ..result
-        });
+        results.send(Composed { full: Some(Arc::new(full)), ..result });
         wake_up();
     }
 }

@@ -27,12 +27,7 @@ pub struct Device {
 impl Device {
     /// Paints on `backend` while it lasts; `open` opens what comes after.
     pub fn new(backend: Arc<dyn Backend>, open: OpenDevice) -> Self {
-        Self {
-            backend,
-            open,
-            losses: 0,
-            took_over: false,
-        }
+        Self { backend, open, losses: 0, took_over: false }
     }
 
     /// The device that paints now.
@@ -64,10 +59,7 @@ impl Device {
             }
             fixed @ PrecisionChoice::Fixed(_) => fixed,
         };
-        network.mode(self.mode(ModeChoice {
-            precision,
-            ..choice
-        }))
+        network.mode(self.mode(ModeChoice { precision, ..choice }))
     }
 
     /// Puts another device in the place of the one that was lost with `error`, and says so in a sentence for
@@ -87,9 +79,7 @@ impl Device {
         self.backend = (self.open)(DeviceChoice::Cpu)?.backend;
         self.took_over = true;
         let reason = match error {
-            BackendError::DeviceHangs {
-                request, waited_s, ..
-            } => {
+            BackendError::DeviceHangs { request, waited_s, .. } => {
                 return Ok(format!(
                     "CPU: the GPU did not answer the request to {request} within {waited_s} s, its \
                      driver hangs; the processor paints until StyleForge is started again"

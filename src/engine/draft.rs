@@ -24,10 +24,7 @@ pub fn draft_px(working: (usize, usize)) -> Option<usize> {
 pub fn draft_settings(job: &PaintJob) -> Option<PaintSettings> {
     let (width, height) = (job.photo.width(), job.photo.height());
     let px = draft_px(job.settings.working_size.resolve(width, height))?;
-    Some(PaintSettings {
-        working_size: WorkingSize::LongSide(px),
-        ..job.settings
-    })
+    Some(PaintSettings { working_size: WorkingSize::LongSide(px), ..job.settings })
 }
 
 #[cfg(test)]

@@ -31,11 +31,7 @@ pub(super) struct Events {
 
 impl Events {
     pub(super) fn new(sender: Sender<Sent>, wake_up: WakeUp) -> Self {
-        Self {
-            sender,
-            wake_up,
-            live: Cell::new(0),
-        }
+        Self { sender, wake_up, live: Cell::new(0) }
     }
 
     /// Another one, for another thread; it sends nothing about live painting.
@@ -54,10 +50,7 @@ impl Events {
 /// Sends an event for every device that took the place of a lost one.
 pub(super) fn send_notices(painter: &mut Painter, events: &Events) {
     for notice in painter.take_notices() {
-        events.send(Event::Device {
-            info: painter.backend().device(),
-            notice: Some(notice),
-        });
+        events.send(Event::Device { info: painter.backend().device(), notice: Some(notice) });
     }
 }
 

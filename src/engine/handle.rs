@@ -129,13 +129,8 @@ impl Engine {
         let control = Arc::new(RunControl::default());
         self.painting = Some(control.clone());
         self.drafting = job.draft && draft_settings(&job).is_some();
-        self.outbox
-            .retain(|waiting| !matches!(waiting, Command::Paint { .. }));
-        self.outbox.push_back(Command::Paint {
-            generation: self.newest,
-            job,
-            control,
-        });
+        self.outbox.retain(|waiting| !matches!(waiting, Command::Paint { .. }));
+        self.outbox.push_back(Command::Paint { generation: self.newest, job, control });
         self.flush();
         self.newest
     }
@@ -164,17 +159,16 @@ impl Engine {
         self.live_since = self.settings_number;
         self.changes = Some(changes);
         self.snapshots = Some(snapshots);
-        self.outbox
-            .push_back(Command::StartLive(Box::new(LiveStart {
-                input,
-                output,
-                wake_up: self.wake_up.clone(),
-                snapshot,
-                settings,
-                number: self.settings_number,
-                changes: newest_settings,
-                control,
-            })));
+        self.outbox.push_back(Command::StartLive(Box::new(LiveStart {
+            input,
+            output,
+            wake_up: self.wake_up.clone(),
+            snapshot,
+            settings,
+            number: self.settings_number,
+            changes: newest_settings,
+            control,
+        })));
         self.flush();
         Ok(pictures)
     }
@@ -212,8 +206,7 @@ impl Engine {
 
     /// Paints these previews of live pictures too, in turn; for none, none. Never waits.
     pub fn set_previews(&mut self, previews: Vec<Preview>) {
-        self.outbox
-            .retain(|waiting| !matches!(waiting, Command::SetPreviews(_)));
+        self.outbox.retain(|waiting| !matches!(waiting, Command::SetPreviews(_)));
         self.outbox.push_back(Command::SetPreviews(previews));
         self.flush();
     }
@@ -270,11 +263,7 @@ impl Engine {
         self.newest_trial.0 += 1;
         let control = Arc::new(RunControl::default());
         self.trial = Some(control.clone());
-        self.outbox.push_back(Command::Try {
-            number: self.newest_trial,
-            job,
-            control,
-        });
+        self.outbox.push_back(Command::Try { number: self.newest_trial, job, control });
         self.flush();
         self.newest_trial
     }
@@ -283,8 +272,7 @@ impl Engine {
     pub fn cancel_trial(&mut self) {
         if let Some(control) = self.trial.take() {
             control.cancel();
-            self.outbox
-                .retain(|waiting| !matches!(waiting, Command::Try { .. }));
+            self.outbox.retain(|waiting| !matches!(waiting, Command::Try { .. }));
         }
     }
 
@@ -295,11 +283,7 @@ impl Engine {
         let number = self.newest_repaint;
         let control = Arc::new(RunControl::default());
         self.repaints.push((number, control.clone()));
-        self.outbox.push_back(Command::Repaint {
-            number,
-            job,
-            control,
-        });
+        self.outbox.push_back(Command::Repaint { number, job, control });
         self.flush();
         number
     }
@@ -335,11 +319,7 @@ impl Engine {
     pub fn progress(&self) -> Option<f32> {
         let control = self.painting.as_ref()?;
         // The draft is about a tenth of the whole.
-        Some(if self.drafting {
-            0.1 * control.progress()
-        } else {
-            0.1 + 0.9 * control.progress()
-        })
+        Some(if self.drafting { 0.1 * control.progress() } else { 0.1 + 0.9 * control.progress() })
     }
 
     /// Share of the batch's present photo that is painted, 0 to 1; `None` without a batch.

@@ -27,10 +27,7 @@ pub(super) fn serve_paint(
     events: &Events,
 ) {
     let draft = job.draft.then(|| draft_settings(&job)).flatten();
-    let runs = draft
-        .map(|settings| (true, settings))
-        .into_iter()
-        .chain([(false, job.settings)]);
+    let runs = draft.map(|settings| (true, settings)).into_iter().chain([(false, job.settings)]);
     for (draft, settings) in runs {
         if control.is_cancelled() {
             events.send(Event::Cancelled(generation));
@@ -40,11 +37,9 @@ pub(super) fn serve_paint(
         let run = caught(|| painter.paint(&job.photo, &job.network, settings, &control));
         send_notices(painter, events);
         match run {
-            Ok(Ok(painting)) => events.send(Event::Painted {
-                generation,
-                draft,
-                painting: Arc::new(painting),
-            }),
+            Ok(Ok(painting)) => {
+                events.send(Event::Painted { generation, draft, painting: Arc::new(painting) })
+            }
             Ok(Err(error)) if error.is_cancelled() => {
                 events.send(Event::Cancelled(generation));
                 return;
@@ -52,10 +47,7 @@ pub(super) fn serve_paint(
             // A draft that failed says nothing: the run itself will.
             Ok(Err(_)) if draft => {}
             Ok(Err(error)) => {
-                events.send(Event::Failed {
-                    generation,
-                    error: error.into(),
-                });
+                events.send(Event::Failed { generation, error: error.into() });
                 return;
             }
             Err(error) => {
@@ -79,19 +71,14 @@ pub(super) fn serve_batch(painter: &mut Painter, batch: &mut Batch, events: &Eve
     let index = batch.next;
     batch.next += 1;
     batch.control.set_progress(0.0);
-    let BatchJob {
-        source,
-        networks,
-        settings,
-    } = &mut batch.job;
+    let BatchJob { source, networks, settings } = &mut batch.job;
     let run = caught(|| -> Result<SavedPhoto, BatchStop> {
         let network = networks.get(source.network(index));
         let network = network
             .ok_or_else(|| BatchStop::Unpainted("there is no network for it".to_owned().into()))?;
         let photo: Arc<Frame> = source.open(index).map_err(BatchStop::Unpainted)?.into();
-        let painting = painter
-            .paint(&photo, network, *settings, &batch.control)
-            .map_err(|error| {
+        let painting =
+            painter.paint(&photo, network, *settings, &batch.control).map_err(|error| {
                 if error.is_cancelled() {
                     BatchStop::Cancelled
                 } else {

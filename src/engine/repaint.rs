@@ -54,10 +54,7 @@ impl RepaintThread {
         // As many as a person asks for; each holds its frame.
         let (requests, queue) = unbounded();
         let thread = BoundedThread::spawn("repaint", move || serve(&queue, &events))?;
-        Ok(Self {
-            requests: Some(requests),
-            thread,
-        })
+        Ok(Self { requests: Some(requests), thread })
     }
 
     /// Paints a frame after those that wait; an [`Event::Repainted`] follows, unless it is cancelled.
@@ -96,18 +93,8 @@ fn serve(queue: &Receiver<Request>, events: &Events) {
 }
 
 fn paint(request: &Request) -> Result<Repainted, PaintError> {
-    let Request {
-        job,
-        control,
-        backend,
-        ..
-    } = request;
-    let RepaintJob {
-        frame,
-        network,
-        settings,
-        look,
-    } = job;
+    let Request { job, control, backend, .. } = request;
+    let RepaintJob { frame, network, settings, look } = job;
     let lost = backend.device().name;
     let open: OpenDevice = Arc::new(move |_: DeviceChoice| {
         Err(BackendError::Unavailable {
@@ -128,10 +115,5 @@ fn paint(request: &Request) -> Result<Repainted, PaintError> {
         Upscaler::new(THREADS).compose((&small, &picture), frame, *look, &mut large);
         picture = large;
     }
-    Ok(Repainted {
-        picture,
-        working,
-        mode: painting.mode,
-        notes: painting.notes,
-    })
+    Ok(Repainted { picture, working, mode: painting.mode, notes: painting.notes })
 }

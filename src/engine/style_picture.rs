@@ -141,10 +141,8 @@ fn dark_or_flat(small: &Frame) -> Option<&'static str> {
 /// # Errors
 /// [`ImportError`] when the processor has too little memory.
 pub fn look_at(network: &StyleNetwork, picture: &Frame) -> Result<(CodeOf, Vec<u8>), ImportError> {
-    let code = CodeOf {
-        code: code_of(&network.transformer, picture)?,
-        network: network.name.clone(),
-    };
+    let code =
+        CodeOf { code: code_of(&network.transformer, picture)?, network: network.name.clone() };
     let small = small(picture);
     let (thumbnail, _) = encode::to_bytes("thumbnail", &small, None, Encoding::of(Format::Jpeg))?;
     Ok((code, thumbnail))
@@ -156,10 +154,7 @@ pub fn look_at(network: &StyleNetwork, picture: &Frame) -> Result<(CodeOf, Vec<u
 /// [`ImportError`] when no picture has a weight.
 pub fn thumbnail_of_mix(pictures: &[(Arc<Frame>, u8)]) -> Result<Vec<u8>, ImportError> {
     let (width, height) = (THUMBNAIL_PX, THUMBNAIL_PX * 2 / 3);
-    let total: usize = pictures
-        .iter()
-        .map(|(_, weight)| usize::from(*weight))
-        .sum();
+    let total: usize = pictures.iter().map(|(_, weight)| usize::from(*weight)).sum();
     if total == 0 {
         return Err(StylePictureError::Nothing.into());
     }
@@ -265,9 +260,7 @@ mod tests {
     fn a_mix_shows_strips_of_its_pictures() {
         let one = |level, w, h| Arc::new(Frame::from_fn(w, h, |_, _| [level, level, level, 255]));
         let bytes = thumbnail_of_mix(&[(one(250, 300, 20), 30), (one(5, 9, 40), 10)]);
-        let shown = decode::from_bytes("mix", &bytes.expect("drawn"))
-            .expect("a picture")
-            .frame;
+        let shown = decode::from_bytes("mix", &bytes.expect("drawn")).expect("a picture").frame;
         let level = |x: usize| shown.rgba()[4 * x];
         let width = shown.width();
         assert!(level(0) > 200 && level(width * 7 / 10) > 200);
@@ -282,19 +275,13 @@ mod tests {
         for (picture, words) in [
             (striped(300, 200), None),
             (striped(32, 32), None),
-            (
-                striped(31, 200),
-                Some("a.png is only 31 x 200 pixels large: "),
-            ),
+            (striped(31, 200), Some("a.png is only 31 x 200 pixels large: ")),
             (striped(1, 1), Some("a.png has only one colour: ")),
             (flat, Some("a.png has only one colour: ")),
         ] {
             let told = caution("a.png", &picture);
             assert_eq!(told.is_some(), words.is_some(), "{told:?}");
-            assert!(
-                told.unwrap_or_default()
-                    .starts_with(words.unwrap_or_default())
-            );
+            assert!(told.unwrap_or_default().starts_with(words.unwrap_or_default()));
         }
     }
 
@@ -312,17 +299,11 @@ mod tests {
             (levels(60, 10), None),
             (levels(230, 6), None),
             (levels(24, 5), Some("a.png is very dark, so ")),
-            (
-                levels(128, 2),
-                Some("a.png is nearly the same everywhere, so "),
-            ),
+            (levels(128, 2), Some("a.png is nearly the same everywhere, so ")),
         ] {
             let told = caution("a.png", &picture);
             assert_eq!(told.is_some(), words.is_some(), "{told:?}");
-            assert!(
-                told.unwrap_or_default()
-                    .starts_with(words.unwrap_or_default())
-            );
+            assert!(told.unwrap_or_default().starts_with(words.unwrap_or_default()));
         }
         // What is seen through is white.
         let clear = Frame::from_fn(64, 64, |x, y| [0, 2 * y as u8, 0, [0, 255][x / 32]]);
@@ -346,9 +327,6 @@ mod tests {
             let network = network_of(any, &[(&code, 1.0)]).expect("a network");
             assert!(network.graph().check_is_picture_network().is_ok());
         }
-        assert!(matches!(
-            network_of(any, &[]),
-            Err(StylePictureError::Nothing)
-        ));
+        assert!(matches!(network_of(any, &[]), Err(StylePictureError::Nothing)));
     }
 }

@@ -49,28 +49,13 @@ impl Work {
         events: &Events,
     ) {
         match command {
-            Command::Paint {
-                generation,
-                job,
-                control,
-            } => self.paint = Some((generation, job, control)),
-            Command::Try {
-                number,
-                job,
-                control,
-            } => self.trial = Some((number, job, control)),
-            Command::Repaint {
-                number,
-                job,
-                control,
-            } => match painter {
+            Command::Paint { generation, job, control } => {
+                self.paint = Some((generation, job, control))
+            }
+            Command::Try { number, job, control } => self.trial = Some((number, job, control)),
+            Command::Repaint { number, job, control } => match painter {
                 Ok(painter) => self.repaint(
-                    Request {
-                        number,
-                        job,
-                        control,
-                        backend: painter.backend().clone(),
-                    },
+                    Request { number, job, control, backend: painter.backend().clone() },
                     events,
                 ),
                 Err(error) => {
@@ -79,11 +64,7 @@ impl Work {
                 }
             },
             Command::Batch { job, control } => {
-                self.batch = Some(Batch {
-                    job,
-                    control,
-                    next: 0,
-                });
+                self.batch = Some(Batch { job, control, next: 0 });
             }
             Command::StartLive(start) => {
                 events.live.set(start.number);
@@ -190,10 +171,7 @@ pub(super) fn run(
     let loader = (thread.as_ref()).map_or_else(Loader::on_the_spot, |t| t.loader().clone());
     let device = match caught(|| open_device(DeviceChoice::Auto)) {
         Ok(Ok(selected)) => {
-            events.send(Event::Device {
-                info: selected.backend.device(),
-                notice: selected.notice,
-            });
+            events.send(Event::Device { info: selected.backend.device(), notice: selected.notice });
             let (backend, open) = (selected.backend, open_device.clone());
             Ok(Painter::with_loader(backend, open, loader.clone()))
         }
@@ -203,11 +181,7 @@ pub(super) fn run(
     if let Err(error) = &device {
         events.send(Event::NoDevice(error.clone()));
     }
-    let mut engine = EngineThread {
-        work: Work::default(),
-        loader: thread,
-        device,
-    };
+    let mut engine = EngineThread { work: Work::default(), loader: thread, device };
     let no_signal = never();
     let no_event = never();
     loop {
@@ -362,10 +336,7 @@ fn serve_live(painter: &mut Painter, live: &mut Option<Live>, events: &Events) {
 /// Answers commands when there is no device.
 fn refuse(work: &mut Work, error: &EngineError, events: &Events) {
     if let Some((generation, ..)) = work.paint.take() {
-        events.send(Event::Failed {
-            generation,
-            error: error.clone(),
-        });
+        events.send(Event::Failed { generation, error: error.clone() });
     }
     if let Some((number, ..)) = work.trial.take() {
         let result = Err(error.clone());

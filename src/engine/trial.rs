@@ -215,17 +215,12 @@ mod tests {
     fn black(rule: SizeRule, family: Family) -> Checkpoint {
         let mut graph = Graph::default();
         let mut last = graph.add("photo", "", Op::Photo, &[]).expect("a source");
-        for (name, op) in [
-            ("size", Op::Sized(rule)),
-            ("black", Op::Affine),
-            ("picture", Op::Picture),
-        ] {
+        for (name, op) in
+            [("size", Op::Sized(rule)), ("black", Op::Affine), ("picture", Op::Picture)]
+        {
             last = graph.add(name, "", op, &[last]).expect("an input");
         }
-        let zeros = NodeWeights {
-            weight: vec![0.0; 3],
-            bias: vec![0.0; 3],
-        };
+        let zeros = NodeWeights { weight: vec![0.0; 3], bias: vec![0.0; 3] };
         let weights: Weights = [("black".to_owned(), zeros)].into_iter().collect();
         Checkpoint {
             network: Arc::new(Network::new(graph, weights).expect("a network")),
@@ -244,18 +239,10 @@ mod tests {
             (SizeRule::MultipleOf(4), Family::PictureNetwork, true),
             (small, Family::PictureNetwork, true),
             (small, Family::PytorchExamples, false),
-            (
-                SizeRule::Exactly([64, TRIAL_PX + 1]),
-                Family::PictureNetwork,
-                false,
-            ),
+            (SizeRule::Exactly([64, TRIAL_PX + 1]), Family::PictureNetwork, false),
         ] {
             let color = only_color(&black(rule, family));
-            assert_eq!(
-                color,
-                wanted.then_some(OneColor::Black),
-                "{rule:?} {family:?}"
-            );
+            assert_eq!(color, wanted.then_some(OneColor::Black), "{rule:?} {family:?}");
         }
     }
 }

@@ -20,27 +20,13 @@ pub struct Sides {
 impl Sides {
     /// As many on every side.
     pub const fn all(px: usize) -> Self {
-        Self {
-            top: px,
-            left: px,
-            bottom: px,
-            right: px,
-        }
+        Self { top: px, left: px, bottom: px, right: px }
     }
 
     /// The pixels of every side, where they are the same.
     pub const fn uniform(&self) -> Option<usize> {
-        let Self {
-            top,
-            left,
-            bottom,
-            right,
-        } = *self;
-        if top == left && top == bottom && top == right {
-            Some(top)
-        } else {
-            None
-        }
+        let Self { top, left, bottom, right } = *self;
+        if top == left && top == bottom && top == right { Some(top) } else { None }
     }
 
     /// Rows above and below, and columns left and right, together.
@@ -49,16 +35,8 @@ impl Sides {
     }
 
     pub(super) const fn largest(&self) -> usize {
-        let tall = if self.top > self.bottom {
-            self.top
-        } else {
-            self.bottom
-        };
-        let wide = if self.left > self.right {
-            self.left
-        } else {
-            self.right
-        };
+        let tall = if self.top > self.bottom { self.top } else { self.bottom };
+        let wide = if self.left > self.right { self.left } else { self.right };
         if tall > wide { tall } else { wide }
     }
 }
@@ -114,19 +92,12 @@ impl Conv {
         let [rows, columns] = self.kernel;
         let [down, right] = self.stride;
         let is_plain = self.dilation[0] == 1 && self.dilation[1] == 1 && self.groups == 1;
-        if rows == columns && down == right && is_plain {
-            Some((rows, down))
-        } else {
-            None
-        }
+        if rows == columns && down == right && is_plain { Some((rows, down)) } else { None }
     }
 
     /// Rows and columns between the first and the last pixel that one output reads, both counted.
     pub const fn reach(&self) -> [usize; 2] {
-        [
-            (self.kernel[0] - 1) * self.dilation[0] + 1,
-            (self.kernel[1] - 1) * self.dilation[1] + 1,
-        ]
+        [(self.kernel[0] - 1) * self.dilation[0] + 1, (self.kernel[1] - 1) * self.dilation[1] + 1]
     }
 
     pub(super) fn is_in_range(&self) -> bool {
@@ -159,12 +130,7 @@ pub struct Pool {
 impl Pool {
     /// Blocks of so many rows and columns, side by side.
     pub const fn blocks(px: usize) -> Self {
-        Self {
-            kernel: [px; 2],
-            stride: [px; 2],
-            sides: Sides::all(0),
-            is_ceil: false,
-        }
+        Self { kernel: [px; 2], stride: [px; 2], sides: Sides::all(0), is_ceil: false }
     }
 
     pub(super) fn is_in_range(&self) -> bool {

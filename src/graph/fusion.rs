@@ -169,9 +169,7 @@ impl Grouping<'_> {
             _ => return vec![norm],
         };
         let inputs = &self.graph.nodes()[only].inputs;
-        let is_ready = inputs
-            .iter()
-            .all(|input| *input == norm || self.written.contains(input));
+        let is_ready = inputs.iter().all(|input| *input == norm || self.written.contains(input));
         match self.graph.nodes()[only].op {
             Op::Relu | Op::Add if is_ready => vec![norm, only],
             _ => vec![norm],
@@ -180,12 +178,8 @@ impl Grouping<'_> {
 
     /// Appends a group, which writes the maps that other groups read.
     fn close(&mut self, gather: Vec<NodeId>, op: NodeId, epilogue: Vec<NodeId>) {
-        let nodes: BTreeSet<NodeId> = gather
-            .iter()
-            .chain([&op])
-            .chain(&epilogue)
-            .copied()
-            .collect();
+        let nodes: BTreeSet<NodeId> =
+            gather.iter().chain([&op]).chain(&epilogue).copied().collect();
         let mut reads = Vec::new();
         for &id in &nodes {
             for &input in &self.graph.nodes()[id].inputs {
@@ -214,13 +208,7 @@ impl Grouping<'_> {
         for &id in &nodes {
             self.is_grouped[id] = true;
         }
-        self.groups.push(Group {
-            gather,
-            op,
-            epilogue,
-            reads,
-            writes,
-        });
+        self.groups.push(Group { gather, op, epilogue, reads, writes });
     }
 }
 
@@ -238,10 +226,7 @@ pub fn check(graph: &Graph, groups: &[Group]) -> Result<(), Violation> {
         let mut known: BTreeSet<NodeId> = BTreeSet::new();
         for &map in &group.reads {
             if !written.contains(&map) {
-                return Err(Violation::TooEarly {
-                    group: name(group.op),
-                    map: name(map),
-                });
+                return Err(Violation::TooEarly { group: name(group.op), map: name(map) });
             }
             known.insert(map);
         }
@@ -259,10 +244,7 @@ pub fn check(graph: &Graph, groups: &[Group]) -> Result<(), Violation> {
         }
     }
     for (id, node) in nodes.iter().enumerate() {
-        let may_repeat = matches!(
-            node.op.class(),
-            Class::Input | Class::Pointwise | Class::Index
-        );
+        let may_repeat = matches!(node.op.class(), Class::Input | Class::Pointwise | Class::Index);
         match times[id] {
             0 => return Err(Violation::Missing(name(id))),
             1 => {}

@@ -170,12 +170,7 @@ impl Graph {
             return Err(GraphError::Range { node });
         }
         self.channels.push(channels);
-        self.nodes.push(Node {
-            name: node,
-            layer: layer.to_owned(),
-            op,
-            inputs: inputs.to_vec(),
-        });
+        self.nodes.push(Node { name: node, layer: layer.to_owned(), op, inputs: inputs.to_vec() });
         Ok(self.nodes.len() - 1)
     }
 
@@ -234,18 +229,13 @@ impl Graph {
                     ],
                     bias: conv.out_channels,
                 },
-                Op::InstanceNorm { .. } | Op::LayerNorm { .. } | Op::Affine => WeightShape {
-                    weight: vec![channels],
-                    bias: channels,
-                },
-                Op::Constant(Shape { height, width, .. }) => WeightShape {
-                    weight: vec![channels, height, width],
-                    bias: 0,
-                },
-                Op::Prelu => WeightShape {
-                    weight: vec![channels],
-                    bias: 0,
-                },
+                Op::InstanceNorm { .. } | Op::LayerNorm { .. } | Op::Affine => {
+                    WeightShape { weight: vec![channels], bias: channels }
+                }
+                Op::Constant(Shape { height, width, .. }) => {
+                    WeightShape { weight: vec![channels, height, width], bias: 0 }
+                }
+                Op::Prelu => WeightShape { weight: vec![channels], bias: 0 },
                 Op::Photo
                 | Op::Input { .. }
                 | Op::Sized(_)
@@ -354,14 +344,11 @@ impl Graph {
     /// [`GraphError::Given`] for other maps than it reads, or for a graph that reads a photo; [`GraphError::Shapes`]
     /// where it does not run at their size.
     pub fn size_on_maps(&self, maps: &[[usize; 3]]) -> Result<(usize, usize), GraphError> {
-        let (height, width) = maps
-            .first()
-            .map_or((0, 0), |&[_, rows, columns]| (rows, columns));
+        let (height, width) = maps.first().map_or((0, 0), |&[_, rows, columns]| (rows, columns));
         let of = |[channels, height, width]: [usize; 3]| Shape::new(channels, height, width);
         let given: Vec<Shape> = maps.iter().copied().map(of).collect();
-        let needed: Vec<Shape> = (self.inputs())
-            .map(|(_, channels)| Shape::new(channels, height, width))
-            .collect();
+        let needed: Vec<Shape> =
+            (self.inputs()).map(|(_, channels)| Shape::new(channels, height, width)).collect();
         if !self.is_on_maps() || needed != given || height.min(width) == 0 {
             let needed = match self.is_on_maps() {
                 true => maps_in_words(&needed),
@@ -384,10 +371,7 @@ impl Graph {
             let given: Vec<Shape> = node.inputs.iter().map(|&input| shapes[input]).collect();
             let shape = node.op.shape(&given, (height, width)).ok_or_else(|| {
                 let shapes: Vec<String> = given.iter().map(Shape::to_string).collect();
-                GraphError::Shapes {
-                    node: node.name.clone(),
-                    shapes: shapes.join(" and "),
-                }
+                GraphError::Shapes { node: node.name.clone(), shapes: shapes.join(" and ") }
             })?;
             shapes.push(shape);
         }
@@ -408,9 +392,7 @@ mod tests {
         assert!(matches!(inputs, Err(GraphError::Inputs { needed: 2, .. })));
         let order = graph.add("relu", "", Op::Relu, &[1]);
         assert!(matches!(order, Err(GraphError::Order { .. })));
-        graph
-            .add("pad", "", Op::reflect(4), &[photo])
-            .expect("an input");
+        graph.add("pad", "", Op::reflect(4), &[photo]).expect("an input");
         let error = graph.shapes(4, 9).expect_err("the margin is too wide");
         assert!(error.to_string().contains("3 x 4 x 9"), "{error}");
         assert_eq!(graph.shapes(5, 9).expect("fits")[1], Shape::new(3, 13, 17));
@@ -422,9 +404,7 @@ mod tests {
             let mut graph = Graph::default();
             let photo = graph.add("photo", "", Op::Photo, &[]).expect("a source");
             let sized = graph.add("size", "", op, &[photo]).expect("an input");
-            graph
-                .add("picture", "", Op::Picture, &[sized])
-                .expect("an input");
+            graph.add("picture", "", Op::Picture, &[sized]).expect("an input");
             graph
         };
         let fixed = of(Op::Sized(SizeRule::Exactly([32, 48])));
@@ -458,10 +438,7 @@ mod tests {
         assert!(given(&[5, 2], 0).is_err());
         assert_eq!(graph.check_is_picture_network(), Err(GraphError::NoPicture));
         let error = photo_and_picture().size_on_maps(&[]).expect_err("no maps");
-        assert_eq!(
-            error.to_string(),
-            "the network reads a photo, and gets no maps"
-        );
+        assert_eq!(error.to_string(), "the network reads a photo, and gets no maps");
     }
 
     fn photo_and_picture() -> Graph {
@@ -477,9 +454,7 @@ mod tests {
         let mut graph = Graph::default();
         let photo = graph.add("photo", "", Op::Photo, &[]).expect("a source");
         let relu = graph.add("relu", "", Op::Relu, &[photo]).expect("an input");
-        let sum = graph
-            .add("sum", "", Op::Add, &[relu, photo])
-            .expect("inputs");
+        let sum = graph.add("sum", "", Op::Add, &[relu, photo]).expect("inputs");
         assert_eq!(graph.readers(), [vec![relu, sum], vec![sum], vec![]]);
     }
 }

@@ -180,11 +180,9 @@ impl Hash for Op {
                 }
                 sides.hash(state);
             }
-            Self::PadSame {
-                reach,
-                stride,
-                is_more_behind,
-            } => (reach, stride, is_more_behind).hash(state),
+            Self::PadSame { reach, stride, is_more_behind } => {
+                (reach, stride, is_more_behind).hash(state)
+            }
             Self::Conv2d(conv) => conv.hash(state),
             Self::ConvTranspose2d { conv, cut, extra } => (conv, cut, extra).hash(state),
             Self::InstanceNorm { eps } | Self::LayerNorm { eps } => hash_number(eps, state),
@@ -202,11 +200,7 @@ impl Hash for Op {
             Self::Concat { count } => count.hash(state),
             Self::Channels { first, count } => (first, count).hash(state),
             Self::Crop(sides) => sides.hash(state),
-            Self::Resize(Resize {
-                interpolation,
-                coordinates,
-                target,
-            }) => {
+            Self::Resize(Resize { interpolation, coordinates, target }) => {
                 discriminant(&interpolation).hash(state);
                 match interpolation {
                     Interpolation::Nearest(rounding) => rounding.hash(state),
@@ -228,10 +222,7 @@ impl Hash for Op {
             Self::DepthToSpace { block, order } => (block, order).hash(state),
             Self::SpaceToDepth { block } => block.hash(state),
             Self::MaxPool(pool) => pool.hash(state),
-            Self::AveragePool {
-                pool,
-                counts_padding,
-            } => (pool, counts_padding).hash(state),
+            Self::AveragePool { pool, counts_padding } => (pool, counts_padding).hash(state),
             Self::Photo
             | Self::InstanceStatistics
             | Self::Positions
@@ -289,19 +280,13 @@ impl Op {
 
     /// Reflection by as many pixels on every side.
     pub const fn reflect(margin_px: usize) -> Self {
-        Self::Pad {
-            mode: PadMode::Reflect,
-            sides: Sides::all(margin_px),
-        }
+        Self::Pad { mode: PadMode::Reflect, sides: Sides::all(margin_px) }
     }
 
     /// The margin of what [`Op::reflect`] makes.
     pub const fn reflected_px(&self) -> Option<usize> {
         match self {
-            Self::Pad {
-                mode: PadMode::Reflect,
-                sides,
-            } => sides.uniform(),
+            Self::Pad { mode: PadMode::Reflect, sides } => sides.uniform(),
             _ => None,
         }
     }
@@ -310,28 +295,15 @@ impl Op {
     pub fn padding(&self, height: usize, width: usize) -> Option<(PadMode, Sides)> {
         match *self {
             Self::Pad { mode, sides } => Some((mode, sides)),
-            Self::PadSame {
-                reach,
-                stride,
-                is_more_behind,
-            } => {
+            Self::PadSame { reach, stride, is_more_behind } => {
                 let ends = |side: usize, axis: usize| {
                     let covered = (side.div_ceil(stride[axis]) - 1) * stride[axis] + reach[axis];
                     let zeros = covered.saturating_sub(side);
                     let (less, more) = (zeros / 2, zeros.div_ceil(2));
-                    if is_more_behind {
-                        (less, more)
-                    } else {
-                        (more, less)
-                    }
+                    if is_more_behind { (less, more) } else { (more, less) }
                 };
                 let ((top, bottom), (left, right)) = (ends(height, 0), ends(width, 1));
-                let sides = Sides {
-                    top,
-                    left,
-                    bottom,
-                    right,
-                };
+                let sides = Sides { top, left, bottom, right };
                 Some((PadMode::Constant(0.0), sides))
             }
             _ => None,
@@ -390,10 +362,9 @@ impl Op {
                 let is_number = !matches!(mode, PadMode::Constant(value) if !value.is_finite());
                 is_number && is_short(sides)
             }
-            Self::PadSame { reach, stride, .. } => [reach, stride]
-                .iter()
-                .flatten()
-                .all(|px| (1..=MAX_MARGIN_PX).contains(px)),
+            Self::PadSame { reach, stride, .. } => {
+                [reach, stride].iter().flatten().all(|px| (1..=MAX_MARGIN_PX).contains(px))
+            }
             Self::Sized(SizeRule::MultipleOf(px)) => (1..=MAX_MARGIN_PX).contains(&px),
             Self::Sized(SizeRule::Exactly(size)) => {
                 size.iter().all(|px| (1..=MAX_SIZE_PX).contains(px))
@@ -477,10 +448,7 @@ impl Op {
                 conv.out_channels
             }
             Self::Concat { .. } => inputs.iter().sum(),
-            Self::Channels {
-                first: start,
-                count,
-            } => {
+            Self::Channels { first: start, count } => {
                 first.filter(|&first| start + count <= first)?;
                 count
             }

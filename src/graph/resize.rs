@@ -81,9 +81,9 @@ impl Resize {
     pub(super) fn is_in_range(&self) -> bool {
         let is_number = !matches!(self.interpolation, Interpolation::Cubic { a } if !a.is_finite());
         let fits = match self.target {
-            Target::Scale(scales) => scales
-                .iter()
-                .all(|s| (1.0 / MAX_SCALE..=MAX_SCALE).contains(s)),
+            Target::Scale(scales) => {
+                scales.iter().all(|s| (1.0 / MAX_SCALE..=MAX_SCALE).contains(s))
+            }
             Target::Size(size) => size.iter().all(|px| (1..=MAX_SIZE_PX).contains(px)),
             Target::Like => true,
         };
@@ -125,12 +125,7 @@ impl Resize {
                 Interpolation::Linear => {
                     let position = position.clamp(0.0, last as f64);
                     let (before, part) = (position.floor(), position.fract());
-                    [
-                        (inside(before), 1.0 - part),
-                        (inside(before + 1.0), part),
-                        (0, 0.0),
-                        (0, 0.0),
-                    ]
+                    [(inside(before), 1.0 - part), (inside(before + 1.0), part), (0, 0.0), (0, 0.0)]
                 }
                 Interpolation::Cubic { a } => {
                     let (before, part) = (position.floor(), position - position.floor());
@@ -178,11 +173,7 @@ mod tests {
     use super::*;
 
     fn resize(interpolation: Interpolation, coordinates: Coordinates, scale: f64) -> Resize {
-        Resize {
-            interpolation,
-            coordinates,
-            target: Target::Scale([scale; 2]),
-        }
+        Resize { interpolation, coordinates, target: Target::Scale([scale; 2]) }
     }
 
     fn nearest(resize: &Resize, input: usize, output: usize) -> Vec<usize> {
@@ -195,11 +186,8 @@ mod tests {
         let floor = Interpolation::Nearest(Rounding::Floor);
         let doubled = resize(floor, Coordinates::Asymmetric, 2.0);
         assert_eq!(nearest(&doubled, 3, 6), [0, 0, 1, 1, 2, 2]);
-        let half = resize(
-            Interpolation::Nearest(Rounding::PreferFloor),
-            Coordinates::HalfPixel,
-            2.0,
-        );
+        let half =
+            resize(Interpolation::Nearest(Rounding::PreferFloor), Coordinates::HalfPixel, 2.0);
         assert_eq!(nearest(&half, 3, 6), [0, 0, 1, 1, 2, 2]);
         let other = resize(floor, Coordinates::HalfPixel, 2.0);
         assert_eq!(nearest(&other, 3, 6), [0, 0, 0, 1, 1, 2]);

@@ -53,12 +53,7 @@ fn shape_of(op: &Op, given: &[Shape], (height, width): (usize, usize)) -> Option
         Op::Pad { .. } | Op::PadSame { .. } => {
             let map = first.filter(|map| !map.is_empty())?;
             let (mode, sides) = op.padding(map.height, map.width)?;
-            let Sides {
-                top,
-                left,
-                bottom,
-                right,
-            } = sides;
+            let Sides { top, left, bottom, right } = sides;
             let ends = [top.max(bottom), left.max(right)];
             both(&|side, axis| {
                 // Reflection reaches at most to the far edge.
@@ -97,15 +92,11 @@ fn shape_of(op: &Op, given: &[Shape], (height, width): (usize, usize)) -> Option
         Op::Concat { .. } => {
             let map = first?;
             let is_alike = |other: &Shape| (other.height, other.width) == (map.height, map.width);
-            given
-                .iter()
-                .all(is_alike)
-                .then(|| of([map.height, map.width]))
+            given.iter().all(is_alike).then(|| of([map.height, map.width]))
         }
-        Op::Crop(sides) => both(&|side, axis| {
-            side.checked_sub(sides.sums()[axis])
-                .filter(|&side| side > 0)
-        }),
+        Op::Crop(sides) => {
+            both(&|side, axis| side.checked_sub(sides.sums()[axis]).filter(|&side| side > 0))
+        }
         Op::Upsample => both(&|side, _| Some(2 * side)),
         Op::Resize(resize) => {
             let like = given.get(1).map(|map| [map.height, map.width]);

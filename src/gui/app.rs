@@ -164,10 +164,7 @@ impl App {
                 Choice::from_settings(&settings.choices),
                 Choice::of_live(&settings.choices),
             ),
-            settings_file: SettingsFile {
-                path: launch.settings_path,
-                changed_at: None,
-            },
+            settings_file: SettingsFile { path: launch.settings_path, changed_at: None },
             stage: Stage::default(),
             gallery: Gallery::ordered(&settings.state.style_order, &settings.state.style_keys),
             settings,
@@ -311,20 +308,18 @@ impl App {
         // Nobody reads the messages any more, but a terminal may be there.
         for report in self.background.finish_writing() {
             let report = match report {
-                Report::Recording {
-                    result: Ok(started),
-                    ..
-                } => Report::Recorded(started.recorder.finish_or_discard()),
+                Report::Recording { result: Ok(started), .. } => {
+                    Report::Recorded(started.recorder.finish_or_discard())
+                }
                 other => other,
             };
             if let Some(failure) = report.failure() {
                 terminal::write_message(format!("styleforge: {failure}"));
             }
         }
-        if let (Some(path), true) = (
-            &self.settings_file.path,
-            self.settings_file.changed_at.is_some(),
-        ) && let Err(error) = self.settings.save(path)
+        if let (Some(path), true) =
+            (&self.settings_file.path, self.settings_file.changed_at.is_some())
+            && let Err(error) = self.settings.save(path)
         {
             terminal::write_message(format!("styleforge: {error}"));
         }
@@ -348,10 +343,7 @@ impl App {
 
     /// The format to save in.
     pub(super) fn format(&self) -> Format {
-        self.settings
-            .choices
-            .format
-            .unwrap_or_else(|| self.workspace.natural_format())
+        self.settings.choices.format.unwrap_or_else(|| self.workspace.natural_format())
     }
 }
 

@@ -41,9 +41,7 @@ const ADJUST: &str = "Adjust";
 
 /// Draws the upper bar into `ui`.
 pub fn top(ui: &mut egui::Ui, view: &TopView<'_>, intents: &mut Vec<Intent>) {
-    let parts = view
-        .live
-        .map_or(0, |live| 1 + usize::from(live.uses_camera()));
+    let parts = view.live.map_or(0, |live| 1 + usize::from(live.uses_camera()));
     let has_words = ui.available_width() >= WORDS_WIDTH[parts];
     let has_all = ui.available_width() >= WORDS_WIDTH[parts] + ALL_WORDS;
     ui.horizontal(|ui| {
@@ -71,13 +69,7 @@ pub fn top(ui: &mut egui::Ui, view: &TopView<'_>, intents: &mut Vec<Intent>) {
         }
         ui.separator();
         for (icon, name, [hint, keys], can, intent) in [
-            (
-                icons::IMAGE,
-                "Open…",
-                ["Open a photo.", "Ctrl+O"],
-                true,
-                Intent::AskOpen,
-            ),
+            (icons::IMAGE, "Open…", ["Open a photo.", "Ctrl+O"], true, Intent::AskOpen),
             (
                 icons::CLIPBOARD,
                 "Paste",
@@ -99,13 +91,7 @@ pub fn top(ui: &mut egui::Ui, view: &TopView<'_>, intents: &mut Vec<Intent>) {
                 true,
                 Intent::AskFolder,
             ),
-            (
-                icons::UNDO,
-                "Undo",
-                ["Go one choice back.", "Ctrl+Z"],
-                view.can_undo,
-                Intent::Undo,
-            ),
+            (icons::UNDO, "Undo", ["Go one choice back.", "Ctrl+Z"], view.can_undo, Intent::Undo),
             (
                 icons::REDO,
                 "Redo",
@@ -179,10 +165,7 @@ fn window_buttons(
         }
         ui.separator();
         let mut asks = view.settings.ask_before_losing;
-        if ui
-            .checkbox(&mut asks, "Ask before an unsaved painting is lost")
-            .clicked()
-        {
+        if ui.checkbox(&mut asks, "Ask before an unsaved painting is lost").clicked() {
             intents.push(Intent::SetAskBeforeLosing(asks));
         }
         let mut shows = view.settings.styles_show_photo;
@@ -248,9 +231,7 @@ fn words(ui: &mut egui::Ui, view: &StatusView) {
     let parts: Vec<&String> = parts.into_iter().flatten().collect();
     let font = egui::TextStyle::Small.resolve(ui.style());
     let width = |text: &String| {
-        let letters = ui
-            .painter()
-            .layout_no_wrap(text.clone(), font.clone(), color);
+        let letters = ui.painter().layout_no_wrap(text.clone(), font.clone(), color);
         // Rounded up: a hair too little would cut the last letter.
         letters.size().x.ceil() + 1.0
     };
@@ -299,14 +280,9 @@ impl LowerPanel {
         let whole = height + frame.total_margin().sum().y;
         let panel = egui::Panel::bottom(name).frame(frame).exact_size(whole);
         let panel = panel.resizable(false).show_separator_line(has_line);
-        let room = panel.show(ui, |ui| {
-            ui.new_child(egui::UiBuilder::new().max_rect(ui.max_rect()))
-        });
-        Self {
-            ui: room.inner,
-            name,
-            height,
-        }
+        let room =
+            panel.show(ui, |ui| ui.new_child(egui::UiBuilder::new().max_rect(ui.max_rect())));
+        Self { ui: room.inner, name, height }
     }
 
     /// Draws its contents.
@@ -331,17 +307,9 @@ const PERCENT_WIDTH: f32 = 48.0;
 const ZOOMS: [([&str; 4], ViewStep); 4] = [
     (["−", "Zoom out", "Zoom out.", "−"], ViewStep::ZoomOut),
     (["+", "Zoom in", "Zoom in.", "+"], ViewStep::ZoomIn),
+    (["Fit", "Fit", "The whole picture.", "Ctrl+0"], ViewStep::Fit),
     (
-        ["Fit", "Fit", "The whole picture.", "Ctrl+0"],
-        ViewStep::Fit,
-    ),
-    (
-        [
-            "100 %",
-            "Actual size",
-            "One picture pixel on one screen pixel.",
-            "Ctrl+1",
-        ],
+        ["100 %", "Actual size", "One picture pixel on one screen pixel.", "Ctrl+1"],
         ViewStep::ActualSize,
     ),
 ];

@@ -13,9 +13,8 @@ use crate::{
 use super::mix::{self, Mix, Parts};
 
 /// Brush sizes, the finest first: the long side in pixels at which the network sees the photo.
-pub const BRUSHES_PX: [usize; 14] = [
-    6400, 4800, 3600, 2560, 1920, 1600, 1280, 1024, 800, 640, 512, 400, 320, 240,
-];
+pub const BRUSHES_PX: [usize; 14] =
+    [6400, 4800, 3600, 2560, 1920, 1600, 1280, 1024, 800, 640, 512, 400, 320, 240];
 /// Place of the default in [`BRUSHES_PX`].
 pub const DEFAULT_BRUSH: usize = 6;
 
@@ -51,12 +50,7 @@ impl Recipe {
     pub fn is_mixed_otherwise(&self, other: &Self) -> bool {
         let mix = other.mix.clone();
         let is_mixed = !self.mix.is_empty() || !mix.is_empty();
-        is_mixed
-            && self.mix != mix
-            && Self {
-                mix,
-                ..self.clone()
-            } == *other
+        is_mixed && self.mix != mix && Self { mix, ..self.clone() } == *other
     }
 }
 

@@ -121,12 +121,7 @@ fn framing(
                 "Rotate the photo to the left by 90°",
                 Rotation::ThreeQuarters,
             ),
-            (
-                icons::TURN_RIGHT,
-                "Right",
-                "Rotate the photo to the right by 90°",
-                Rotation::Quarter,
-            ),
+            (icons::TURN_RIGHT, "Right", "Rotate the photo to the right by 90°", Rotation::Quarter),
         ] {
             let name = format!("Rotate {}", word.to_lowercase());
             if offer(icon, word, &name, hint, false) {
@@ -144,10 +139,7 @@ fn framing(
     });
     if let Some(crop) = choice.framing.crop {
         let (w, h) = choice.framing.rotate.size(whole);
-        theme::caption(
-            ui,
-            format!("{} × {} of {w} × {h} px", crop.width, crop.height),
-        );
+        theme::caption(ui, format!("{} × {} of {w} × {h} px", crop.width, crop.height));
     }
 }
 
@@ -171,10 +163,7 @@ fn brush(ui: &mut egui::Ui, view: &View<'_>, choice: &mut Choice) {
         let nearest = (finest..=last).min_by_key(|&i| px_of(i).abs_diff(typed))?;
         Some((last - nearest) as f64)
     };
-    let number = theme::Number {
-        suffix: "",
-        words: Some((&words, &parsed)),
-    };
+    let number = theme::Number { suffix: "", words: Some((&words, &parsed)) };
     let response = ui
         .add_enabled_ui(finest < last, |ui| {
             let range = 0..=last - finest;
@@ -221,17 +210,10 @@ fn model(ui: &mut egui::Ui, view: &View<'_>, choice: &mut Choice) {
         let width = (ui.available_width() - theme::GAP) / 2.0;
         for (size, name, hint) in [
             (ModelSize::Full, "Full", "The finest picture."),
-            (
-                ModelSize::Lite,
-                "Lite",
-                "About four times as fast, a little coarser.",
-            ),
+            (ModelSize::Lite, "Lite", "About four times as fast, a little coarser."),
         ] {
-            let chosen = if view.models.is_empty() {
-                choice.model == size
-            } else {
-                view.model == size
-            };
+            let chosen =
+                if view.models.is_empty() { choice.model == size } else { view.model == size };
             let button = egui::Button::selectable(chosen, name)
                 .frame_when_inactive(true)
                 .min_size(vec2(width, 28.0));
@@ -349,11 +331,7 @@ pub fn save_buttons(
     may_begin_sheet: bool,
     intents: &mut Vec<Intent>,
 ) {
-    let why_not = if is_saving {
-        "Being saved…"
-    } else {
-        "There is no finished painting yet."
-    };
+    let why_not = if is_saving { "Being saved…" } else { "There is no finished painting yet." };
     let has_words = ui.available_width() >= SAVE_WORDS_WIDTH;
     let save = theme::icon_text(icons::SAVE, "Save as…", has_words);
     let save = theme::main_button(ui, &save, has_result && !is_saving);
@@ -367,13 +345,7 @@ pub fn save_buttons(
             has_result && !is_saving,
             Intent::Save,
         ),
-        (
-            copy,
-            "Copy",
-            ["Put the painting on the clipboard.", "Ctrl+C"],
-            has_result,
-            Intent::Copy,
-        ),
+        (copy, "Copy", ["Put the painting on the clipboard.", "Ctrl+C"], has_result, Intent::Copy),
         (
             sheet,
             "Contact sheet…",

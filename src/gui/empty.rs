@@ -19,11 +19,7 @@ pub fn progress(ui: &egui::Ui, area: Rect, text: &str, share: f32, intents: &mut
     chip(ui, area, Id::unique("progress"), |ui| {
         ui.horizontal(|ui| {
             ui.label(text);
-            ui.add(
-                ProgressBar::new(share)
-                    .desired_width(140.0)
-                    .desired_height(8.0),
-            );
+            ui.add(ProgressBar::new(share).desired_width(140.0).desired_height(8.0));
             let percent = format!("{:.0} %", share * 100.0);
             ui.add_sized([40.0, 20.0], egui::Label::new(percent));
             if key_chips::hint(ui.button("Cancel"), "Stop painting.", "Esc").clicked() {
@@ -60,6 +56,5 @@ pub fn dashed(ui: &egui::Ui, rect: Rect, stroke: Stroke) {
         rect.left_bottom(),
         rect.left_top(),
     ];
-    ui.painter()
-        .extend(egui::Shape::dashed_line(&corners, stroke, 8.0, 6.0));
+    ui.painter().extend(egui::Shape::dashed_line(&corners, stroke, 8.0, 6.0));
 }

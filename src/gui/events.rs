@@ -72,11 +72,7 @@ impl App {
                 self.choose_first_style(ctx);
                 self.messages.error(error.to_string());
             }
-            Event::Painted {
-                draft: true,
-                painting,
-                generation,
-            } => {
+            Event::Painted { draft: true, painting, generation } => {
                 if self.is_requested(generation) {
                     if let Some(request) = &mut self.painting.request {
                         request.has_draft = true;
@@ -86,11 +82,7 @@ impl App {
                     self.catch_up();
                 }
             }
-            Event::Painted {
-                painting,
-                generation,
-                ..
-            } => {
+            Event::Painted { painting, generation, .. } => {
                 if let Some(PaintRequest { recipe, .. }) =
                     self.painting.request.take_if(|w| w.run == Some(generation))
                 {
@@ -123,12 +115,7 @@ impl App {
                     self.handle_repainted(ctx, number, result);
                 }
             }
-            Event::BatchPhoto {
-                done,
-                name,
-                outcome,
-                ..
-            } => {
+            Event::BatchPhoto { done, name, outcome, .. } => {
                 if let Ok(saved) = &outcome {
                     self.note_painting(ctx, &saved.path);
                 }
@@ -149,10 +136,7 @@ impl App {
     /// Whether this run belongs to the present request. A run that was replaced while the new network is loaded
     /// may still end well.
     fn is_requested(&self, generation: Generation) -> bool {
-        self.painting
-            .request
-            .as_ref()
-            .is_some_and(|w| w.run == Some(generation))
+        self.painting.request.as_ref().is_some_and(|w| w.run == Some(generation))
     }
 
     fn handle_report(&mut self, ctx: &egui::Context, report: Report) {
@@ -169,22 +153,18 @@ impl App {
                 }
             }
             Report::RecentGone { ticket, path } => self.handle_recent_gone(ctx, ticket, &path),
-            Report::Framed {
-                photo,
-                framing,
-                result,
-            } => self.handle_framed(ctx, (photo, framing), result),
+            Report::Framed { photo, framing, result } => {
+                self.handle_framed(ctx, (photo, framing), result)
+            }
             Report::NothingToPaste => {
                 self.opening.is_running = false;
                 self.messages.notice(
                     "The clipboard holds no picture. Copy one, or a picture file, and paste again.",
                 );
             }
-            Report::Sorted {
-                ticket,
-                picture_use,
-                sorted,
-            } => self.handle_sorted(ctx, ticket, picture_use, sorted),
+            Report::Sorted { ticket, picture_use, sorted } => {
+                self.handle_sorted(ctx, ticket, picture_use, sorted)
+            }
             Report::Pasted { ticket, picture } => self.handle_pasted(ticket, picture),
             Report::PastedText(text) => self.handle_pasted_text(ctx, text),
             Report::Pointer(place) => self.handle_pointer(ctx, place),
@@ -193,20 +173,10 @@ impl App {
             // The program ends by then, and tells failures in the terminal.
             Report::Removed(_) => {}
             Report::Mixed { parts, result } => self.handle_mixed(ctx, parts, result),
-            Report::Kept {
-                parts,
-                name,
-                result,
-            } => self.handle_kept(parts, name, result),
+            Report::Kept { parts, name, result } => self.handle_kept(parts, name, result),
             Report::SwatchRead { id, result } => self.handle_swatch_read(id, result),
-            Report::StyleLoaded {
-                id,
-                requested,
-                result,
-            } => {
-                self.networks
-                    .loading
-                    .retain(|(i, m)| (i, *m) != (&id, requested));
+            Report::StyleLoaded { id, requested, result } => {
+                self.networks.loading.retain(|(i, m)| (i, *m) != (&id, requested));
                 let is_requested = self
                     .painting
                     .request
@@ -236,11 +206,7 @@ impl App {
                 }
             }
             Report::Imported { path, result } => self.handle_imported(path, result),
-            Report::Read {
-                number,
-                format,
-                result,
-            } => self.handle_read((number, format), result),
+            Report::Read { number, format, result } => self.handle_read((number, format), result),
             Report::Chosen { purpose, result } => self.handle_dialog(ctx, purpose, result),
             Report::Saved { save, result } => self.handle_saved(ctx, save, result),
             // Not kept: the clipboard ends with what is copied next.
@@ -373,14 +339,8 @@ impl App {
             }
             Purpose::Export => {
                 // Without an ending no program would know what the file is.
-                let ending = self
-                    .export
-                    .as_ref()
-                    .map(|(name, _)| std::path::Path::new(name));
-                let path = match (
-                    path.extension(),
-                    ending.and_then(std::path::Path::extension),
-                ) {
+                let ending = self.export.as_ref().map(|(name, _)| std::path::Path::new(name));
+                let path = match (path.extension(), ending.and_then(std::path::Path::extension)) {
                     (None, Some(ending)) => path.with_extension(ending),
                     _ => path,
                 };
@@ -415,10 +375,9 @@ impl App {
     /// Says that a brush size was set for another photo, once for each size.
     fn announce_kept_brush(&mut self) {
         let brush = self.workspace.choice.brush;
-        let (Some((width, height)), true) = (
-            self.workspace.photo_size(),
-            brush != DEFAULT_BRUSH && self.announced_brush != brush,
-        ) else {
+        let (Some((width, height)), true) =
+            (self.workspace.photo_size(), brush != DEFAULT_BRUSH && self.announced_brush != brush)
+        else {
             return;
         };
         // A brush that gives this photo the same size needs no message.
@@ -431,11 +390,8 @@ impl App {
                 "Painted with the detail you chose before: strokes as at {} × {} px.",
                 kept.0, kept.1
             );
-            let offer = Offer {
-                label: "Reset detail",
-                intent: Intent::UsualDetail,
-                otherwise: None,
-            };
+            let offer =
+                Offer { label: "Reset detail", intent: Intent::UsualDetail, otherwise: None };
             self.messages.offer(text, offer);
         }
     }
@@ -466,8 +422,7 @@ impl App {
         }
         self.paintings.close_view();
         name_window(ctx, Some(&opened.title()));
-        self.stage
-            .set_photo(ctx, &opened.preview, opened.photo.frame.clone());
+        self.stage.set_photo(ctx, &opened.preview, opened.photo.frame.clone());
         self.note_put(opened, was_live);
         self.announce_kept_brush();
         self.recompose_anew();

@@ -28,9 +28,9 @@ impl FocusFrame {
         ctx.input(|input| {
             for event in &input.events {
                 match event {
-                    egui::Event::Key {
-                        key, pressed: true, ..
-                    } if leads(*key) => self.is_seen = true,
+                    egui::Event::Key { key, pressed: true, .. } if leads(*key) => {
+                        self.is_seen = true
+                    }
                     egui::Event::PointerButton { pressed: true, .. }
                     | egui::Event::Touch { .. } => {
                         self.is_seen = false;
@@ -62,8 +62,5 @@ impl FocusFrame {
 
 /// Whether this key leads from control to control.
 fn leads(key: Key) -> bool {
-    matches!(
-        key,
-        Key::Tab | Key::ArrowUp | Key::ArrowDown | Key::ArrowLeft | Key::ArrowRight
-    )
+    matches!(key, Key::Tab | Key::ArrowUp | Key::ArrowDown | Key::ArrowLeft | Key::ArrowRight)
 }

@@ -82,10 +82,7 @@ pub fn install(ctx: &Context) {
     let icons = FontData::from_static(include_bytes!("../../assets/fonts/Phosphor.ttf"));
     for (name, data) in [
         (INTER, FontData::from_static(canvas::INTER)),
-        (
-            SEMIBOLD,
-            FontData::from_static(include_bytes!("../../assets/fonts/Inter-SemiBold.ttf")),
-        ),
+        (SEMIBOLD, FontData::from_static(include_bytes!("../../assets/fonts/Inter-SemiBold.ttf"))),
         (
             ICONS,
             icons.tweak(FontTweak {
@@ -98,11 +95,7 @@ pub fn install(ctx: &Context) {
     ] {
         fonts.font_data.insert(name.to_owned(), Arc::new(data));
     }
-    let fallback = fonts
-        .families
-        .get(&FontFamily::Proportional)
-        .cloned()
-        .unwrap_or_default();
+    let fallback = fonts.families.get(&FontFamily::Proportional).cloned().unwrap_or_default();
     for (family, own) in [
         (FontFamily::Proportional, &[INTER, ICONS][..]),
         // What it lacks, a title in Greek for example, is seen in the regular weight.
@@ -153,10 +146,7 @@ mod tests {
                 let font = FontId::new(points, family);
                 let advance = |c| ctx.fonts_mut(|fonts| fonts.glyph_width(&font, c));
                 let zero = advance('0');
-                assert!(
-                    zero > 0.0 && advance('i') < zero,
-                    "{font:?}: other letters are narrower"
-                );
+                assert!(zero > 0.0 && advance('i') < zero, "{font:?}: other letters are narrower");
                 for digit in '1'..='9' {
                     assert_eq!(advance(digit), zero, "{digit} in {font:?}");
                 }

@@ -99,10 +99,7 @@ pub struct Gallery {
 impl Gallery {
     /// No styles yet; those that come get the places and keys that are remembered.
     pub fn ordered(ids: &[String], keys: &[String]) -> Self {
-        Self {
-            order: StyleOrder::remembered(ids, keys),
-            ..Self::default()
-        }
+        Self { order: StyleOrder::remembered(ids, keys), ..Self::default() }
     }
 
     /// The ids and keys to remember, where they have changed since the last time.
@@ -138,11 +135,8 @@ impl Gallery {
             let new = cards.iter().find(|card| card.id == old.id);
             new.is_some_and(|new| new.thumbnail == old.thumbnail && new.made_by == old.made_by)
         };
-        let changed: HashSet<String> = before
-            .iter()
-            .filter(|old| !is_same(old))
-            .map(|old| old.id.clone())
-            .collect();
+        let changed: HashSet<String> =
+            before.iter().filter(|old| !is_same(old)).map(|old| old.id.clone()).collect();
         for id in &changed {
             self.thumbnails.remove(id);
             self.swatches.remove(id);
@@ -167,9 +161,7 @@ impl Gallery {
             both.is_some_and(|(old, new)| old.changed == new.changed)
         });
         let removed = &self.removed;
-        (self.hidden, self.cards) = cards
-            .into_iter()
-            .partition(|card| removed.contains(&card.id));
+        (self.hidden, self.cards) = cards.into_iter().partition(|card| removed.contains(&card.id));
         self.sort();
         changed
     }
@@ -189,16 +181,13 @@ impl Gallery {
     /// Takes a style out.
     pub fn hide(&mut self, id: &str) {
         self.removed.insert(id.to_owned());
-        self.hidden
-            .extend(self.cards.extract_if(.., |card| card.id == id));
+        self.hidden.extend(self.cards.extract_if(.., |card| card.id == id));
     }
 
     /// Whether a style was taken out that has this title.
     pub fn has_hidden(&self, title: &str) -> bool {
         let title = title.trim().to_lowercase();
-        self.hidden
-            .iter()
-            .any(|card| card.title.to_lowercase() == title)
+        self.hidden.iter().any(|card| card.title.to_lowercase() == title)
     }
 
     /// The style of an id, taken out or not.
@@ -214,8 +203,7 @@ impl Gallery {
     /// Puts a style in again, at its place.
     pub fn unhide(&mut self, id: &str) {
         self.removed.remove(id);
-        self.cards
-            .extend(self.hidden.extract_if(.., |card| card.id == id));
+        self.cards.extend(self.hidden.extract_if(.., |card| card.id == id));
         self.sort();
     }
 
@@ -324,75 +312,72 @@ impl Gallery {
             }
         };
         let list_height = ui.available_height() - 28.0 - theme::GAP * 2.0;
-        ScrollArea::vertical()
-            .max_height(list_height)
-            .auto_shrink([false, false])
-            .show(ui, |ui| {
-                if self.cards.is_empty() {
-                    let text = if self.listed {
-                        "No styles were found. Add one below: a picture, or a trained checkpoint \
+        ScrollArea::vertical().max_height(list_height).auto_shrink([false, false]).show(ui, |ui| {
+            if self.cards.is_empty() {
+                let text = if self.listed {
+                    "No styles were found. Add one below: a picture, or a trained checkpoint \
                          (.safetensors, .pth or .onnx)."
-                    } else {
-                        "Looking for styles…"
-                    };
-                    theme::caption(ui, text);
-                }
-                let chosen = mix.map(|_| UnkeptMix::ID).or(chosen);
-                self.unasked.take_if(|id| chosen != Some(id.as_str()));
-                let mut show = |ui: &egui::Ui, id: &str, rect: egui::Rect| {
-                    let is_seen =
-                        |(seen, height): &(String, f32)| *seen == id && *height == list_height;
-                    if self.unasked.is_none() && !self.seen.as_ref().is_some_and(is_seen) {
-                        // Clear of where the list fades.
-                        let fade = vec2(0.0, ui.spacing().scroll.fade.size);
-                        ui.scroll_to_rect(rect.expand2(fade), None);
-                        self.seen = Some((id.to_owned(), list_height));
-                    }
+                } else {
+                    "Looking for styles…"
                 };
-                if let Some(mix) = mix {
-                    let share = painting.map(|(_, share)| share);
-                    let picture = |id: &str| self.thumbnails.get(id);
-                    let response = mix.ui(ui, picture, share, intents);
-                    show(ui, UnkeptMix::ID, response.rect);
+                theme::caption(ui, text);
+            }
+            let chosen = mix.map(|_| UnkeptMix::ID).or(chosen);
+            self.unasked.take_if(|id| chosen != Some(id.as_str()));
+            let mut show = |ui: &egui::Ui, id: &str, rect: egui::Rect| {
+                let is_seen =
+                    |(seen, height): &(String, f32)| *seen == id && *height == list_height;
+                if self.unasked.is_none() && !self.seen.as_ref().is_some_and(is_seen) {
+                    // Clear of where the list fades.
+                    let fade = vec2(0.0, ui.spacing().scroll.fade.size);
+                    ui.scroll_to_rect(rect.expand2(fade), None);
+                    self.seen = Some((id.to_owned(), list_height));
                 }
-                let mut drag = Drag::default();
-                for (place, card) in self.cards.iter().enumerate() {
-                    let is_chosen = chosen == Some(card.id.as_str());
-                    let share = painting.filter(|(id, _)| mix.is_none() && *id == card.id);
-                    let share = share.map(|(_, share)| share);
-                    let moves = moving.and_then(|grid| grid.texture(&card.id));
-                    let is_flipped = moves.is_some() && moving.is_some_and(|grid| grid.is_flipped);
-                    let swatch = self.swatches.get(&card.id).map(|swatch| &swatch.texture);
-                    let painted = moves.or(swatch);
-                    let own = self.thumbnails.get(&card.id).map(|own| (own, 1));
-                    let tile = Tile {
-                        card,
-                        note: None,
-                        own: own.as_slice(),
-                        painted,
-                        is_flipped,
-                        is_chosen,
-                        share,
-                    };
-                    let response = card_ui(ui, &tile);
-                    let is_end = [0, self.cards.len() - 1].map(|end| end == place);
-                    menu(&response, card, is_end, intents);
-                    drag.note(&response, card);
-                    if response.has_focus() {
-                        focused_keys(ui, card, intents);
-                    }
-                    if is_chosen {
-                        show(ui, &card.id, response.rect);
-                    }
-                    if response.clicked() {
-                        intents.push(Intent::PickStyle(card.id.clone()));
-                    }
+            };
+            if let Some(mix) = mix {
+                let share = painting.map(|(_, share)| share);
+                let picture = |id: &str| self.thumbnails.get(id);
+                let response = mix.ui(ui, picture, share, intents);
+                show(ui, UnkeptMix::ID, response.rect);
+            }
+            let mut drag = Drag::default();
+            for (place, card) in self.cards.iter().enumerate() {
+                let is_chosen = chosen == Some(card.id.as_str());
+                let share = painting.filter(|(id, _)| mix.is_none() && *id == card.id);
+                let share = share.map(|(_, share)| share);
+                let moves = moving.and_then(|grid| grid.texture(&card.id));
+                let is_flipped = moves.is_some() && moving.is_some_and(|grid| grid.is_flipped);
+                let swatch = self.swatches.get(&card.id).map(|swatch| &swatch.texture);
+                let painted = moves.or(swatch);
+                let own = self.thumbnails.get(&card.id).map(|own| (own, 1));
+                let tile = Tile {
+                    card,
+                    note: None,
+                    own: own.as_slice(),
+                    painted,
+                    is_flipped,
+                    is_chosen,
+                    share,
+                };
+                let response = card_ui(ui, &tile);
+                let is_end = [0, self.cards.len() - 1].map(|end| end == place);
+                menu(&response, card, is_end, intents);
+                drag.note(&response, card);
+                if response.has_focus() {
+                    focused_keys(ui, card, intents);
                 }
-                if chosen.is_none() {
-                    self.seen = None;
+                if is_chosen {
+                    show(ui, &card.id, response.rect);
                 }
-                drag.ui(ui, intents);
-            });
+                if response.clicked() {
+                    intents.push(Intent::PickStyle(card.id.clone()));
+                }
+            }
+            if chosen.is_none() {
+                self.seen = None;
+            }
+            drag.ui(ui, intents);
+        });
         ui.add_space(2.0);
         add(ui, intents);
     }
@@ -407,10 +392,7 @@ fn focused_keys(ui: &egui::Ui, card: &Card, intents: &mut Vec<Intent>) {
     if pressed(egui::Key::Delete) {
         intents.push(Intent::RemoveStyle(card.id.clone()));
     }
-    for (key, to) in [
-        (egui::Key::ArrowUp, Move::Up),
-        (egui::Key::ArrowDown, Move::Down),
-    ] {
+    for (key, to) in [(egui::Key::ArrowUp, Move::Up), (egui::Key::ArrowDown, Move::Down)] {
         if ui.input_mut(|i| i.consume_key(egui::Modifiers::ALT, key)) {
             intents.push(Intent::MoveStyle(card.id.clone(), to));
         }
@@ -429,18 +411,8 @@ fn menu(
         let is_own = card.own.is_some();
         let id = || card.id.clone();
         for (name, keys, can, intent) in [
-            (
-                "Move up",
-                "Alt+Up",
-                !is_first,
-                Intent::MoveStyle(id(), Move::Up),
-            ),
-            (
-                "Move down",
-                "Alt+Down",
-                !is_last,
-                Intent::MoveStyle(id(), Move::Down),
-            ),
+            ("Move up", "Alt+Up", !is_first, Intent::MoveStyle(id(), Move::Up)),
+            ("Move down", "Alt+Down", !is_last, Intent::MoveStyle(id(), Move::Down)),
             ("Rename…", "F2", is_own, Intent::AskName(id())),
             ("Remove", "Delete", is_own, Intent::RemoveStyle(id())),
             ("Show file", "", is_own, Intent::ShowFile(id())),
@@ -477,11 +449,7 @@ mod tests {
 
     #[test]
     fn neighbours_go_round() {
-        let card = |id: &str| Card {
-            id: id.to_owned(),
-            title: id.to_owned(),
-            ..Card::default()
-        };
+        let card = |id: &str| Card { id: id.to_owned(), title: id.to_owned(), ..Card::default() };
         let mut gallery = Gallery::default();
         assert!(gallery.neighbour(None, 1).is_none());
         gallery.cards = vec![card("a"), card("b"), card("c")];

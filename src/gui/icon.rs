@@ -15,11 +15,7 @@ pub fn icon() -> IconData {
             rgba.extend_from_slice(&pixel(x, y));
         }
     }
-    IconData {
-        rgba,
-        width: SIDE as u32,
-        height: SIDE as u32,
-    }
+    IconData { rgba, width: SIDE as u32, height: SIDE as u32 }
 }
 
 fn pixel(x: usize, y: usize) -> [u8; 4] {

@@ -146,23 +146,11 @@ mod tests {
         use Piece::{Key, Word};
         for (keys, expected) in [
             ("F", vec![Key("F", false)]),
-            (
-                "Ctrl+Shift+Z",
-                vec![Key("Ctrl", false), Key("Shift", true), Key("Z", true)],
-            ),
+            ("Ctrl+Shift+Z", vec![Key("Ctrl", false), Key("Shift", true), Key("Z", true)]),
             ("1 to 9", vec![Key("1", false), Word("to"), Key("9", false)]),
-            (
-                "+ and −",
-                vec![Key("+", false), Word("and"), Key("−", false)],
-            ),
-            (
-                "Page Up, Page Down",
-                vec![Key("Page Up", false), Word(""), Key("Page Down", false)],
-            ),
-            (
-                "F1 or ?",
-                vec![Key("F1", false), Word("or"), Key("?", false)],
-            ),
+            ("+ and −", vec![Key("+", false), Word("and"), Key("−", false)]),
+            ("Page Up, Page Down", vec![Key("Page Up", false), Word(""), Key("Page Down", false)]),
+            ("F1 or ?", vec![Key("F1", false), Word("or"), Key("?", false)]),
         ] {
             assert_eq!(pieces(keys), expected, "{keys}");
         }

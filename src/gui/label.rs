@@ -51,8 +51,7 @@ pub fn path_label(path: &Path) -> String {
 
 /// A file or folder by its name.
 pub fn name_label(path: &Path) -> String {
-    path.file_name()
-        .map_or_else(|| path_label(path), |name| label(&name.to_string_lossy()))
+    path.file_name().map_or_else(|| path_label(path), |name| label(&name.to_string_lossy()))
 }
 
 /// A path as it is edited in a field, which nobody takes for words of the window.

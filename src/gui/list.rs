@@ -40,10 +40,7 @@ impl Entries {
         let focused = ui.memory(|m| m.focused());
         if let Some(id) = focused {
             // Else the focus would go to whatever lies nearest.
-            let arrows = EventFilter {
-                vertical_arrows: true,
-                ..EventFilter::default()
-            };
+            let arrows = EventFilter { vertical_arrows: true, ..EventFilter::default() };
             ui.memory_mut(|m| m.set_focus_lock_filter(id, arrows));
         }
         let [up, down] = [Key::ArrowUp, Key::ArrowDown]

@@ -235,11 +235,7 @@ impl Messages {
         });
         let older = self.list.len() - 1;
         if older >= MOST_SHOWN {
-            let notice = self
-                .list
-                .iter()
-                .take(older)
-                .find(|m| m.kind == Kind::Notice);
+            let notice = self.list.iter().take(older).find(|m| m.kind == Kind::Notice);
             let oldest = self.list.first().filter(|_| older >= MOST);
             if let Some(number) = notice.or(oldest).map(|m| m.number) {
                 self.dismiss(number);
@@ -282,8 +278,7 @@ impl Messages {
 
     /// Takes the messages away that offer what nobody can do any more.
     pub fn withdraw(&mut self, is_void: impl Fn(&Intent) -> bool) {
-        self.list
-            .retain(|m| !m.offer.as_ref().is_some_and(|o| is_void(&o.intent)));
+        self.list.retain(|m| !m.offer.as_ref().is_some_and(|o| is_void(&o.intent)));
     }
 
     /// Takes a button away that does what nobody can do again; its message stays.
@@ -353,10 +348,7 @@ impl Messages {
         let widest = area.width() - 2.0 * EDGE;
         let margin = EDGE + further_in;
         let (pivot, at) = match corner {
-            Corner::Bottom => (
-                egui::Align2::LEFT_BOTTOM,
-                area.left_bottom() + vec2(EDGE, -margin),
-            ),
+            Corner::Bottom => (egui::Align2::LEFT_BOTTOM, area.left_bottom() + vec2(EDGE, -margin)),
             Corner::Top => (egui::Align2::LEFT_TOP, area.left_top() + vec2(EDGE, margin)),
         };
         // Dialogs lie in the foreground.
@@ -404,12 +396,7 @@ fn show(
         .fill(p.card)
         .stroke(Stroke::new(1.0, p.outline))
         .corner_radius(CornerRadius::same(theme::RADIUS))
-        .inner_margin(Margin {
-            left: SIDES[0],
-            right: SIDES[1],
-            top: ABOVE,
-            bottom: ABOVE,
-        })
+        .inner_margin(Margin { left: SIDES[0], right: SIDES[1], top: ABOVE, bottom: ABOVE })
         .shadow(ui.visuals().popup_shadow);
     let shown = frame.show(ui, |ui| {
         ui.horizontal_top(|ui| {
@@ -430,9 +417,7 @@ fn show(
                 ui.allocate_ui_with_layout(vec2(0.0, height), layout, |ui| {
                     ui.set_min_height(height);
                     let size = vec2(words.min((room - buttons).max(0.0)), height);
-                    ui.allocate_ui(size, |ui| {
-                        ui.add(egui::Label::new(&message.text).truncate())
-                    });
+                    ui.allocate_ui(size, |ui| ui.add(egui::Label::new(&message.text).truncate()));
                     buttons_ui(ui, message, intents);
                 });
             } else {
@@ -448,10 +433,7 @@ fn show(
                 });
             }
             let close = egui::Button::new(icons::CLOSE).frame_when_inactive(false);
-            let response = ui
-                .add(close)
-                .on_hover_text("Dismiss")
-                .accessible_name("Dismiss");
+            let response = ui.add(close).on_hover_text("Dismiss").accessible_name("Dismiss");
             if response.clicked() {
                 intents.push(Intent::Dismiss(message.number));
             }
@@ -461,11 +443,7 @@ fn show(
     strip.set_width(4.0);
     ui.painter().rect_filled(
         strip,
-        CornerRadius {
-            nw: theme::RADIUS,
-            sw: theme::RADIUS,
-            ..CornerRadius::ZERO
-        },
+        CornerRadius { nw: theme::RADIUS, sw: theme::RADIUS, ..CornerRadius::ZERO },
         mark,
     );
     shown.response.rect.height()

@@ -125,10 +125,7 @@ pub fn run(files: Vec<PathBuf>) -> Result<(), GuiError> {
     let files = files.into_iter().map(platform::from_the_root).collect();
     let settings_path = settings::default_path();
     // Read before the window is there, because its size stands in it.
-    let loaded = settings_path
-        .as_deref()
-        .map(settings::Settings::load)
-        .unwrap_or_default();
+    let loaded = settings_path.as_deref().map(settings::Settings::load).unwrap_or_default();
     let options = eframe::NativeOptions {
         viewport: viewport(&loaded.0.state),
         // Ctrl+V brings pictures here, so the keys come to the window as they are.
@@ -191,11 +188,8 @@ mod tests {
         let first = viewport(&State::default());
         assert_eq!(first.inner_size, Some(FIRST_SIZE.into()));
         assert_eq!(first.maximized, Some(false));
-        let closed = State {
-            window_size: Some((1000.0, 700.0)),
-            is_maximized: true,
-            ..State::default()
-        };
+        let closed =
+            State { window_size: Some((1000.0, 700.0)), is_maximized: true, ..State::default() };
         let again = viewport(&closed);
         assert_eq!(again.inner_size, Some([1000.0, 700.0].into()));
         assert_eq!(again.maximized, Some(true));

@@ -20,22 +20,12 @@ pub struct Naming {
 impl Naming {
     /// A name to begin with.
     pub fn new(name_for: NameFor, name: String) -> Self {
-        Self {
-            name_for,
-            before: name.clone(),
-            text: name,
-            problem: None,
-        }
+        Self { name_for, before: name.clone(), text: name, problem: None }
     }
 
     /// As typed before, and why that was not taken.
     pub fn refused(name_for: NameFor, before: String, text: String, problem: String) -> Self {
-        Self {
-            name_for,
-            before,
-            text,
-            problem: Some(problem),
-        }
+        Self { name_for, before, text, problem: Some(problem) }
     }
 }
 

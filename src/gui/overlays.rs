@@ -463,33 +463,31 @@ fn about_ui(ui: &mut egui::Ui, cards: &[Card], is_fresh: bool, intents: &mut Vec
         "Paints photos in the style of a picture, on this computer: no photo leaves it.",
     );
     ui.add_space(theme::GAP);
-    ScrollArea::vertical()
-        .max_height(ui.available_height() - 60.0)
-        .show(ui, |ui| {
-            theme::group_title(ui, "Styles");
-            for card in cards {
-                ui.label(RichText::new(&card.title).strong());
-                theme::caption(ui, credit(card));
-            }
-            ui.add_space(theme::GROUP_GAP);
-            theme::group_title(ui, "Licences");
-            ui.label(
-                "StyleForge is free software under the MIT licence or the Apache licence 2.0, as \
+    ScrollArea::vertical().max_height(ui.available_height() - 60.0).show(ui, |ui| {
+        theme::group_title(ui, "Styles");
+        for card in cards {
+            ui.label(RichText::new(&card.title).strong());
+            theme::caption(ui, credit(card));
+        }
+        ui.add_space(theme::GROUP_GAP);
+        theme::group_title(ui, "Licences");
+        ui.label(
+            "StyleForge is free software under the MIT licence or the Apache licence 2.0, as \
                  you like. Both texts come with the program.",
-            );
-            ui.label(
-                "The network is the TransformerNet of Johnson, Alahi and Fei-Fei (2016) as in \
+        );
+        ui.label(
+            "The network is the TransformerNet of Johnson, Alahi and Fei-Fei (2016) as in \
                  PyTorch's fast neural style example. The window is made with egui. The letters \
                  are Inter (SIL Open Font License), Ubuntu (Ubuntu font licence) and Hack (MIT), \
                  the icons Phosphor (MIT).",
-            );
-            if ui.button("Licences of the parts…").clicked() {
-                intents.push(Intent::ShowLicences);
-            }
-            ui.label(
-                "The sample photo is free to use; its source stands in assets/CREDITS.md of the \
+        );
+        if ui.button("Licences of the parts…").clicked() {
+            intents.push(Intent::ShowLicences);
+        }
+        ui.label(
+            "The sample photo is free to use; its source stands in assets/CREDITS.md of the \
                  program's sources.",
-            );
-        });
+        );
+    });
     close_button(ui, is_fresh, intents);
 }

@@ -143,20 +143,12 @@ impl App {
             }
             (page, [before, chosen(choice)])
         });
-        let removed = ListChange::Removed {
-            changed: card.changed,
-            chosen: both.collect(),
-        };
+        let removed = ListChange::Removed { changed: card.changed, chosen: both.collect() };
         self.note_list_step(card.id.clone(), removed);
         self.remember_choice(ctx);
         self.follow_choice();
-        let offer = Offer {
-            label: "Undo",
-            intent: Intent::BringBack(card.id),
-            otherwise: None,
-        };
-        self.messages
-            .offer(format!("“{}” was removed.", card.title), offer);
+        let offer = Offer { label: "Undo", intent: Intent::BringBack(card.id), otherwise: None };
+        self.messages.offer(format!("“{}” was removed.", card.title), offer);
     }
 
     /// Puts a style elsewhere in the list, as a step of undo.
@@ -318,20 +310,16 @@ impl App {
         // The one that was removed is gone, and perhaps another one is there by its name.
         let gallery = &self.gallery;
         let is_moved = |step: &ListStep| matches!(step.change, ListChange::Moved(_));
-        self.list_steps
-            .retain(|step| is_moved(step) || gallery.hidden(&step.id).is_some());
-        self.networks
-            .loaded
-            .retain(|(style, _), _| !changed.contains(style));
+        self.list_steps.retain(|step| is_moved(step) || gallery.hidden(&step.id).is_some());
+        self.networks.loaded.retain(|(style, _), _| !changed.contains(style));
         self.networks.mixed.forget(|style| changed.contains(style));
         if self.gallery.note_problems(problems) {
             match problems {
                 [] => {}
                 [one] => self.messages.notice(format!("A style was skipped. {one}")),
-                [first, ..] => self.messages.notice(format!(
-                    "{} styles were skipped. The first: {first}",
-                    problems.len()
-                )),
+                [first, ..] => self
+                    .messages
+                    .notice(format!("{} styles were skipped. The first: {first}", problems.len())),
             }
         }
         self.forget_absent();

@@ -54,12 +54,7 @@ impl App {
             }
             return;
         };
-        if self
-            .painting
-            .request
-            .as_ref()
-            .is_some_and(|w| w.recipe == recipe)
-        {
+        if self.painting.request.as_ref().is_some_and(|w| w.recipe == recipe) {
             self.recompose(self.stage.wants_full());
             return;
         }
@@ -91,11 +86,7 @@ impl App {
             self.recompose_anew();
             return;
         }
-        self.painting.request = Some(PaintRequest {
-            recipe,
-            run: None,
-            has_draft: false,
-        });
+        self.painting.request = Some(PaintRequest { recipe, run: None, has_draft: false });
         self.paint_requested();
     }
 
@@ -110,8 +101,7 @@ impl App {
         let wanted = Some((photo.number, framing));
         if self.painting.framing != wanted {
             self.painting.framing = wanted;
-            self.background
-                .frame(photo.number, framing, photo.whole.clone());
+            self.background.frame(photo.number, framing, photo.whole.clone());
         }
         self.engine.cancel();
         self.painting.request = None;
@@ -131,15 +121,13 @@ impl App {
         match result {
             Ok(framed) => {
                 self.cropping = None;
-                self.stage
-                    .set_photo(ctx, &framed.preview, framed.frame.clone());
+                self.stage.set_photo(ctx, &framed.preview, framed.frame.clone());
                 self.workspace.set_framed(wanted.1, framed);
                 self.recompose_anew();
                 self.follow_choice();
             }
             Err(error) => {
-                self.messages
-                    .error(format!("The photo stays as it is: {error}"));
+                self.messages.error(format!("The photo stays as it is: {error}"));
                 self.keep_framing();
             }
         }

@@ -187,13 +187,7 @@ impl Platform for Desktop {
         if let Some(folder) = folder.filter(|f| f.is_dir()) {
             box_ = box_.set_directory(folder);
         }
-        let both = || {
-            PICTURES
-                .iter()
-                .chain(&CHECKPOINTS)
-                .copied()
-                .collect::<Vec<_>>()
-        };
+        let both = || PICTURES.iter().chain(&CHECKPOINTS).copied().collect::<Vec<_>>();
         let opened_at = Instant::now();
         let answer = match dialog {
             Dialog::Open => box_
@@ -208,10 +202,9 @@ impl Platform for Desktop {
                 .pick_file(),
             Dialog::Folder => box_.set_title("Paint a folder of photos").pick_folder(),
             Dialog::TargetFolder => box_.set_title("Folder for the paintings").pick_folder(),
-            Dialog::Export { file_name } => box_
-                .set_title("Save the report")
-                .set_file_name(file_name)
-                .save_file(),
+            Dialog::Export { file_name } => {
+                box_.set_title("Save the report").set_file_name(file_name).save_file()
+            }
             Dialog::Save { file_name, format } => box_
                 .set_title("Save the painting")
                 .set_file_name(file_name)
@@ -279,17 +272,8 @@ impl Platform for Desktop {
     }
 
     fn show(&self, path: &Path) -> Result<(), String> {
-        let folder = if path.is_dir() {
-            path
-        } else {
-            path.parent().unwrap_or(path)
-        };
-        let why = || {
-            format!(
-                "No file manager could be opened. Look into {}",
-                path_label(path)
-            )
-        };
+        let folder = if path.is_dir() { path } else { path.parent().unwrap_or(path) };
+        let why = || format!("No file manager could be opened. Look into {}", path_label(path));
         opens(folder).then_some(()).ok_or_else(why)
     }
 
@@ -311,10 +295,7 @@ impl Desktop {
         &self,
         use_clipboard: impl FnOnce(&mut arboard::Clipboard) -> Result<T, String>,
     ) -> Result<T, String> {
-        let mut held = self
-            .clipboard
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.clipboard.lock().unwrap_or_else(PoisonError::into_inner);
         let clipboard = match held.as_mut() {
             Some(open) => open,
             None => held.insert(arboard::Clipboard::new().map_err(|e| {
@@ -366,12 +347,8 @@ pub fn path_in(line: &str) -> PathBuf {
 
 /// The files that a copied text names: one path or `file://` address a line.
 fn files_in(text: &str) -> Clip {
-    let files: Vec<PathBuf> = text
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .map(path_in)
-        .collect();
+    let files: Vec<PathBuf> =
+        text.lines().map(str::trim).filter(|line| !line.is_empty()).map(path_in).collect();
     if !files.is_empty() && files.iter().all(|f| f.is_absolute() && f.exists()) {
         Clip::Files(files)
     } else {
@@ -397,17 +374,12 @@ mod tests {
 
     #[test]
     fn without_zenity_and_a_bus_no_dialog_is_tried() {
-        let folders: Vec<_> = (0..2)
-            .map(|_| tempfile::tempdir().expect("a folder"))
-            .collect();
+        let folders: Vec<_> = (0..2).map(|_| tempfile::tempdir().expect("a folder")).collect();
         let of = |has_bus| {
             let paths = folders.iter().map(|folder| folder.path().to_owned());
             DialogProvider::of(paths, has_bus)
         };
-        assert_eq!(
-            (of(false), of(true)),
-            (DialogProvider::None, DialogProvider::Portal)
-        );
+        assert_eq!((of(false), of(true)), (DialogProvider::None, DialogProvider::Portal));
         std::fs::write(folders[1].path().join("zenity"), "").expect("written");
         assert_eq!(of(false), DialogProvider::Certain);
         assert_eq!(of(true), DialogProvider::Certain);
@@ -431,10 +403,7 @@ mod tests {
         ] {
             assert_eq!(path_in(line), here, "{line}");
         }
-        assert_eq!(
-            path_in("file://else.where/x"),
-            PathBuf::from("file://else.where/x")
-        );
+        assert_eq!(path_in("file://else.where/x"), PathBuf::from("file://else.where/x"));
         for text in ["", "hello", "/no/such/file", "file:///no%2", "relative.png"] {
             assert_eq!(files_in(text), Clip::Nothing, "{text}");
         }

@@ -85,8 +85,7 @@ impl App {
             ctx.request_repaint_after_secs(rest as f32 + 0.05);
         } else if let Some(path) = &self.settings_file.path {
             self.settings_file.changed_at = None;
-            self.background
-                .write_settings(self.settings.clone(), path.clone());
+            self.background.write_settings(self.settings.clone(), path.clone());
         }
     }
 }

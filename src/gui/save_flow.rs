@@ -58,15 +58,8 @@ impl App {
             return;
         };
         let (path, format) = self.with_format(path);
-        let encoding = Encoding {
-            format,
-            jpeg_quality: self.settings.choices.jpeg_quality,
-        };
-        let save = Save {
-            path,
-            finished,
-            encoding,
-        };
+        let encoding = Encoding { format, jpeg_quality: self.settings.choices.jpeg_quality };
+        let save = Save { path, finished, encoding };
         self.save(Box::new(save), Existing::Keep);
     }
 
@@ -269,11 +262,9 @@ impl App {
             Purpose::Open | Purpose::Style | Purpose::Folder => {
                 editable(&self.opened_folder().join(""))
             }
-            Purpose::TargetFolder => self
-                .batch
-                .as_ref()
-                .map(|batch| editable(&batch.target))
-                .unwrap_or_default(),
+            Purpose::TargetFolder => {
+                self.batch.as_ref().map(|batch| editable(&batch.target)).unwrap_or_default()
+            }
             Purpose::Save => {
                 let ending = self.format().extension();
                 let name = format!("{}.{ending}", self.workspace.result_stem());

@@ -87,11 +87,7 @@ pub fn groups() -> Vec<Group> {
     const CTRL: Modifiers = Modifiers::COMMAND;
     const NONE: Modifiers = Modifiers::NONE;
     let ctrl_shift = CTRL | Modifiers::SHIFT;
-    let line = |keys, does, bindings| Line {
-        keys,
-        does,
-        bindings,
-    };
+    let line = |keys, does, bindings| Line { keys, does, bindings };
     let styles = [
         Key::Num1,
         Key::Num2,
@@ -107,11 +103,7 @@ pub fn groups() -> Vec<Group> {
         Group {
             title: "Photo",
             lines: vec![
-                line(
-                    "Ctrl+O",
-                    "Open a photo",
-                    vec![(CTRL, Key::O, App(Intent::AskOpen))],
-                ),
+                line("Ctrl+O", "Open a photo", vec![(CTRL, Key::O, App(Intent::AskOpen))]),
                 line(
                     "Ctrl+V",
                     "Paste a picture or a copied file",
@@ -120,16 +112,8 @@ pub fn groups() -> Vec<Group> {
                         (NONE, Key::Paste, App(Intent::Paste)),
                     ],
                 ),
-                line(
-                    "Ctrl+E",
-                    "Open the sample",
-                    vec![(CTRL, Key::E, App(Intent::OpenSample))],
-                ),
-                line(
-                    "Ctrl+B",
-                    "Paint a folder",
-                    vec![(CTRL, Key::B, App(Intent::AskFolder))],
-                ),
+                line("Ctrl+E", "Open the sample", vec![(CTRL, Key::E, App(Intent::OpenSample))]),
+                line("Ctrl+B", "Paint a folder", vec![(CTRL, Key::B, App(Intent::AskFolder))]),
             ],
         },
         Group {
@@ -160,16 +144,8 @@ pub fn groups() -> Vec<Group> {
                         (Modifiers::ALT, Key::ArrowDown, Press::MoveStyle(Move::Down)),
                     ],
                 ),
-                line(
-                    "Ctrl+I",
-                    "Add a style",
-                    vec![(CTRL, Key::I, App(Intent::AskStyle))],
-                ),
-                line(
-                    "F2",
-                    "Rename a style of your own",
-                    vec![(NONE, Key::F2, Press::RenameStyle)],
-                ),
+                line("Ctrl+I", "Add a style", vec![(CTRL, Key::I, App(Intent::AskStyle))]),
+                line("F2", "Rename a style of your own", vec![(NONE, Key::F2, Press::RenameStyle)]),
                 line(
                     "Delete",
                     "Remove a style of your own",
@@ -196,16 +172,8 @@ pub fn groups() -> Vec<Group> {
                         (NONE, Key::PageDown, Press::Strength(-5)),
                     ],
                 ),
-                line(
-                    "K",
-                    "Keep the photo's colours",
-                    vec![(NONE, Key::K, Press::KeepColors)],
-                ),
-                line(
-                    "M",
-                    "Full or lite model",
-                    vec![(NONE, Key::M, Press::Model)],
-                ),
+                line("K", "Keep the photo's colours", vec![(NONE, Key::K, Press::KeepColors)]),
+                line("M", "Full or lite model", vec![(NONE, Key::M, Press::Model)]),
                 line(
                     "Esc",
                     "Cancel painting, close, dismiss",
@@ -262,16 +230,8 @@ pub fn groups() -> Vec<Group> {
                         (CTRL, Key::Minus, View(ViewStep::ZoomOut)),
                     ],
                 ),
-                line(
-                    "Ctrl+0",
-                    "Fit the window",
-                    vec![(CTRL, Key::Num0, View(ViewStep::Fit))],
-                ),
-                line(
-                    "Ctrl+1",
-                    "Actual size",
-                    vec![(CTRL, Key::Num1, View(ViewStep::ActualSize))],
-                ),
+                line("Ctrl+0", "Fit the window", vec![(CTRL, Key::Num0, View(ViewStep::Fit))]),
+                line("Ctrl+1", "Actual size", vec![(CTRL, Key::Num1, View(ViewStep::ActualSize))]),
                 line(
                     "Shift+arrows",
                     "Move the picture",
@@ -291,42 +251,17 @@ pub fn groups() -> Vec<Group> {
             title: "Live",
             lines: [
                 ("L", "Live pictures or photos", Key::L, Press::LiveOrPhoto),
-                (
-                    "B",
-                    "Compare two modes",
-                    Key::B,
-                    Press::Live(LiveIntent::ToggleCompare),
-                ),
+                ("B", "Compare two modes", Key::B, Press::Live(LiveIntent::ToggleCompare)),
                 (
                     "D",
                     "Where the two modes differ",
                     Key::D,
                     Press::Live(LiveIntent::ToggleDifference),
                 ),
-                (
-                    "G",
-                    "Every style at once",
-                    Key::G,
-                    Press::Live(LiveIntent::TogglePreviews),
-                ),
-                (
-                    "P",
-                    "Lab: rates, latencies, steps",
-                    Key::P,
-                    Press::Live(LiveIntent::TogglePanel),
-                ),
-                (
-                    "S",
-                    "Save a snapshot",
-                    Key::S,
-                    Press::Live(LiveIntent::Snapshot),
-                ),
-                (
-                    "R",
-                    "Begin or end a recording",
-                    Key::R,
-                    Press::Live(LiveIntent::ToggleRecording),
-                ),
+                ("G", "Every style at once", Key::G, Press::Live(LiveIntent::TogglePreviews)),
+                ("P", "Lab: rates, latencies, steps", Key::P, Press::Live(LiveIntent::TogglePanel)),
+                ("S", "Save a snapshot", Key::S, Press::Live(LiveIntent::Snapshot)),
+                ("R", "Begin or end a recording", Key::R, Press::Live(LiveIntent::ToggleRecording)),
                 (
                     "X",
                     "Turn the camera off at once",
@@ -341,24 +276,13 @@ pub fn groups() -> Vec<Group> {
         Group {
             title: "Result",
             lines: vec![
-                line(
-                    "Ctrl+S",
-                    "Save the painting",
-                    vec![(CTRL, Key::S, App(Intent::Save))],
-                ),
+                line("Ctrl+S", "Save the painting", vec![(CTRL, Key::S, App(Intent::Save))]),
                 line(
                     "Ctrl+C",
                     "Copy the painting",
-                    vec![
-                        (CTRL, Key::C, App(Intent::Copy)),
-                        (NONE, Key::Copy, App(Intent::Copy)),
-                    ],
+                    vec![(CTRL, Key::C, App(Intent::Copy)), (NONE, Key::Copy, App(Intent::Copy))],
                 ),
-                line(
-                    "Ctrl+Z",
-                    "Undo the last choice",
-                    vec![(CTRL, Key::Z, App(Intent::Undo))],
-                ),
+                line("Ctrl+Z", "Undo the last choice", vec![(CTRL, Key::Z, App(Intent::Undo))]),
                 line(
                     "Ctrl+Shift+Z",
                     "Redo",
@@ -404,13 +328,7 @@ pub fn pressed(ctx: &egui::Context, table: &[Group], covered: bool) -> Vec<Press
     let mut presses = Vec::new();
     ctx.input_mut(|input| {
         input.events.retain(|event| {
-            let egui::Event::Key {
-                key,
-                pressed: true,
-                modifiers,
-                ..
-            } = event
-            else {
+            let egui::Event::Key { key, pressed: true, modifiers, .. } = event else {
                 return true;
             };
             // The key that no field takes leads out of the list that it has opened.
@@ -430,10 +348,8 @@ pub fn pressed(ctx: &egui::Context, table: &[Group], covered: bool) -> Vec<Press
             if has_menu && *press == Press::Escape {
                 return true;
             }
-            let closes = matches!(
-                press,
-                Press::Escape | Press::App(Intent::ToggleShortcuts | Intent::Quit)
-            );
+            let closes =
+                matches!(press, Press::Escape | Press::App(Intent::ToggleShortcuts | Intent::Quit));
             if covered && !closes {
                 return true;
             }

@@ -21,10 +21,7 @@ const KEYS_WIDTH: f32 = 146.0;
 /// Other words by which lines are found, by what the lines do.
 const ALSO: [(&str, &str); 8] = [
     ("Live pictures or photos", "camera webcam demo"),
-    (
-        "Hold the live picture; photo, painting, or both",
-        "camera freeze pause",
-    ),
+    ("Hold the live picture; photo, painting, or both", "camera freeze pause"),
     ("Save a snapshot", "camera picture shutter"),
     ("Begin or end a recording", "camera video film"),
     ("Turn the camera off at once", "webcam privacy"),
@@ -62,11 +59,7 @@ pub fn ui(ui: &mut egui::Ui, groups: &[Group], wanted: &mut String, is_fresh: bo
             if found.is_empty() {
                 theme::caption(ui, "No shortcut has these words.");
             }
-            let count = if ui.available_width() < TWO_COLUMNS {
-                1
-            } else {
-                2
-            };
+            let count = if ui.available_width() < TWO_COLUMNS { 1 } else { 2 };
             ui.columns(count, |columns| {
                 for (group, lines) in &found {
                     // Into the shorter one.
@@ -131,10 +124,7 @@ mod tests {
         let groups = groups();
         let of = |wanted: &str| -> Vec<&str> {
             let found = found(&groups, wanted);
-            found
-                .iter()
-                .flat_map(|(_, lines)| lines.iter().map(|line| line.does))
-                .collect()
+            found.iter().flat_map(|(_, lines)| lines.iter().map(|line| line.does)).collect()
         };
         assert_eq!(of("full SCREEN  only").len(), 0);
         assert_eq!(of("undo"), ["Undo the last choice"]);

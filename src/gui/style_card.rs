@@ -116,12 +116,10 @@ impl Looks {
         let colors = theme::palette(visuals);
         let plain = Stroke::new(1.0, colors.outline);
         match self {
-            Self {
-                is_chosen: true, ..
-            } => (colors.selected, Stroke::new(2.5, colors.quiet)),
-            Self {
-                is_hovered: true, ..
-            } => (colors.card.lerp_to_gamma(colors.selected, 0.3), plain),
+            Self { is_chosen: true, .. } => (colors.selected, Stroke::new(2.5, colors.quiet)),
+            Self { is_hovered: true, .. } => {
+                (colors.card.lerp_to_gamma(colors.selected, 0.3), plain)
+            }
             _ => (colors.card, plain),
         }
     }
@@ -137,11 +135,7 @@ fn paint(ui: &egui::Ui, rect: Rect, (tile, name): (&Tile<'_>, &Arc<Galley>), loo
     painter.rect_filled(rect, radius, fill);
     let mut top = rect;
     top.set_height(THUMBNAIL_HEIGHT);
-    let rounded = CornerRadius {
-        sw: 0,
-        se: 0,
-        ..radius
-    };
+    let rounded = CornerRadius { sw: 0, se: 0, ..radius };
     // What is below is not seen.
     if painted.is_none() || looks.fade < 1.0 {
         match tile.own {
@@ -168,8 +162,7 @@ fn paint(ui: &egui::Ui, rect: Rect, (tile, name): (&Tile<'_>, &Arc<Galley>), loo
             .uv(cover(inset.size_vec2(), place.size()))
             .corner_radius(corners)
             .paint_at(ui, place);
-        ui.painter()
-            .rect_stroke(place, corners, frame, StrokeKind::Outside);
+        ui.painter().rect_stroke(place, corners, frame, StrokeKind::Outside);
     }
     let painter = ui.painter();
     if let Some(note) = tile.note {
@@ -219,9 +212,7 @@ fn strips(ui: &egui::Ui, rect: Rect, radius: CornerRadius, pictures: &[(&Texture
 
 /// In place of a thumbnail: the first letter on a colour that belongs to the name.
 fn swatch(ui: &egui::Ui, rect: Rect, radius: CornerRadius, title: &str) {
-    let sum = title.bytes().fold(7u32, |sum, b| {
-        sum.wrapping_mul(31).wrapping_add(u32::from(b))
-    });
+    let sum = title.bytes().fold(7u32, |sum, b| sum.wrapping_mul(31).wrapping_add(u32::from(b)));
     let hue = (sum % 360) as f32 / 360.0;
     let color: Color32 = egui::ecolor::Hsva::new(hue, 0.35, 0.55, 1.0).into();
     ui.painter().rect_filled(rect, radius, color);
@@ -242,11 +233,7 @@ mod tests {
     #[test]
     fn what_lies_below_the_pointer_is_not_taken_for_chosen() {
         for theme in [egui::Theme::Dark, egui::Theme::Light] {
-            let looks = |is_chosen, is_hovered| Looks {
-                is_chosen,
-                is_hovered,
-                fade: 1.0,
-            };
+            let looks = |is_chosen, is_hovered| Looks { is_chosen, is_hovered, fade: 1.0 };
             let ground = |looks: Looks| looks.ground(&theme::visuals(theme));
             let (plain, frame) = ground(looks(false, false));
             let [hovered, chosen] =

@@ -28,25 +28,16 @@ impl Drag {
         let dragged = DragAndDrop::payload::<Dragged>(ui.ctx());
         let pointer = ui.input(|i| i.pointer.interact_pos());
         let seen = ui.clip_rect();
-        let (Some(dragged), Some(pointer), Some((_, last))) = (
-            dragged,
-            pointer.filter(|p| seen.x_range().contains(p.x)),
-            self.cards.last(),
-        ) else {
+        let (Some(dragged), Some(pointer), Some((_, last))) =
+            (dragged, pointer.filter(|p| seen.x_range().contains(p.x)), self.cards.last())
+        else {
             return;
         };
-        let next = self
-            .cards
-            .iter()
-            .find(|(_, rect)| pointer.y < rect.center().y);
+        let next = self.cards.iter().find(|(_, rect)| pointer.y < rect.center().y);
         let half = 0.5 * ui.spacing().item_spacing.y;
         let y = next.map_or(last.bottom() + half, |(_, rect)| rect.top() - half);
         let line = Stroke::new(3.0, theme::palette(ui.visuals()).ring);
-        ui.painter().hline(
-            last.x_range(),
-            y.clamp(seen.top() + 2.0, seen.bottom() - 2.0),
-            line,
-        );
+        ui.painter().hline(last.x_range(), y.clamp(seen.top() + 2.0, seen.bottom() - 2.0), line);
         // Near its ends the list goes on.
         let beyond =
             (seen.top() + EDGE - pointer.y).max(0.0) - (pointer.y - seen.bottom() + EDGE).max(0.0);

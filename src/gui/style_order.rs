@@ -147,10 +147,7 @@ mod tests {
         let mut order = of(&["wave", "candy"]);
         order.take_in(["candy", "art", "wave"].into_iter());
         assert_eq!(order.to_remember().0, ["wave", "candy", "art"]);
-        assert_eq!(
-            ["wave", "candy", "art"].map(|id| order.key(id)),
-            [0, 1, 2].map(Some)
-        );
+        assert_eq!(["wave", "candy", "art"].map(|id| order.key(id)), [0, 1, 2].map(Some));
         // One that is not there for now keeps both.
         order.take_in(["art", "new"].into_iter());
         assert_eq!((order.key("candy"), order.key("new")), (Some(1), Some(3)));
@@ -179,10 +176,7 @@ mod tests {
         assert!(order.shift("c", &Move::Before(Some("a".to_owned())), &listed));
         assert_eq!(
             order.to_remember(),
-            (
-                ["c", "a", "b"].map(str::to_owned).to_vec(),
-                listed.map(str::to_owned).to_vec()
-            )
+            (["c", "a", "b"].map(str::to_owned).to_vec(), listed.map(str::to_owned).to_vec())
         );
         let listed = ["c", "a", "b"];
         assert!(order.shift("c", &Move::Down, &listed));

@@ -38,26 +38,16 @@ mod tests {
     fn a_file_that_is_no_style_is_told_what_one_is() {
         let found = "it is text".to_owned();
         let told = no_weights(&WeightsError::UnknownFormat { found });
-        assert!(
-            told.contains("it is text. A style is made of a picture (PNG"),
-            "{told}"
-        );
+        assert!(told.contains("it is text. A style is made of a picture (PNG"), "{told}");
         let other = no_weights(&WeightsError::Onnx("cut off".to_owned()));
         assert!(other.ends_with("broken ONNX file: cut off."), "{other}");
     }
 
     #[test]
     fn a_name_that_is_taken_is_told_as_it_is_shown() {
-        let taken = LibraryError::Exists {
-            id: "red_barn".to_owned(),
-        };
-        let told = not_renamed(&taken, |id| {
-            (id == "red_barn").then(|| "Red barn".to_owned())
-        });
-        assert_eq!(
-            told,
-            "There is already a style called “Red barn”. Choose another name."
-        );
+        let taken = LibraryError::Exists { id: "red_barn".to_owned() };
+        let told = not_renamed(&taken, |id| (id == "red_barn").then(|| "Red barn".to_owned()));
+        assert_eq!(told, "There is already a style called “Red barn”. Choose another name.");
         // A network has no title.
         let told = not_renamed(&taken, |_| None);
         assert!(told.contains("named red_barn"), "{told}");

@@ -219,15 +219,10 @@ impl Library {
     ) -> Result<Import, String> {
         let kept = self.with(|library| {
             let first = library.keep_style_picture(code, name, thumbnail);
-            or_numbered(name, first, |name| {
-                library.keep_style_picture(code, name, thumbnail)
-            })
+            or_numbered(name, first, |name| library.keep_style_picture(code, name, thumbnail))
         });
         let style = kept.map_err(|error| not_added(&error))?;
-        Ok(Import::Added {
-            id: style.id,
-            warning,
-        })
+        Ok(Import::Added { id: style.id, warning })
     }
 }
 
@@ -248,15 +243,10 @@ impl StyleSource for Library {
         let (checkpoint, note) = if style.models().contains(&requested) {
             style.load(requested).map(|checkpoint| (checkpoint, None))
         } else {
-            style
-                .load_or_lite(None)
-                .map(|(checkpoint, _, note)| (checkpoint, note))
+            style.load_or_lite(None).map(|(checkpoint, _, note)| (checkpoint, note))
         }
         .map_err(|e| format!("{} could not be loaded. {e}.", style.title))?;
-        Ok(Loaded {
-            network: checkpoint.network,
-            note,
-        })
+        Ok(Loaded { network: checkpoint.network, note })
     }
 
     fn import(&self, path: &Path, pixels: PixelChoice) -> Result<Import, String> {
@@ -272,16 +262,11 @@ impl StyleSource for Library {
         };
         if let Some(guessed) = checkpoint.guessed {
             let known = PixelChoice::from(guessed);
-            return Ok(Import::Unclear(PixelChoice {
-                order: None,
-                ..known
-            }));
+            return Ok(Import::Unclear(PixelChoice { order: None, ..known }));
         }
         let kept = self.with(|library| {
             let first = library.keep(&checkpoint, path, None);
-            or_numbered(&stem(path), first, |name| {
-                library.keep(&checkpoint, path, Some(name))
-            })
+            or_numbered(&stem(path), first, |name| library.keep(&checkpoint, path, Some(name)))
         });
         let style = kept.map_err(|error| not_added(&error))?;
         let flat = only_color(&checkpoint).map(|color| {
@@ -333,9 +318,7 @@ impl StyleSource for Library {
     fn rename(&self, id: &str, name: &str) -> Result<String, String> {
         let renamed = self.with(|library| library.rename(id, name));
         let title_of = |id: &str| self.with(|library| library.find(id).map(|s| s.title.clone()));
-        renamed
-            .map(|style| style.id)
-            .map_err(|e| not_renamed(&e, title_of))
+        renamed.map(|style| style.id).map_err(|e| not_renamed(&e, title_of))
     }
 
     fn remove(&self, id: &str) -> Result<(), String> {
@@ -348,9 +331,7 @@ impl StyleSource for Library {
 
     fn network_as(&self, path: &Path, format: PixelFormat) -> Result<Arc<Network>, String> {
         let checkpoint = Checkpoint::read_as(path, PixelChoice::from(format));
-        checkpoint
-            .map(|checkpoint| checkpoint.network)
-            .map_err(|error| error.to_string())
+        checkpoint.map(|checkpoint| checkpoint.network).map_err(|error| error.to_string())
     }
 }
 
@@ -385,16 +366,11 @@ fn or_numbered(
 
 fn card_of(style: &Style) -> Card {
     let credit = &style.credit;
-    let mut parts: Vec<String> = [
-        &credit.painting,
-        &credit.artist,
-        &credit.year,
-        &credit.status,
-    ]
-    .into_iter()
-    .flatten()
-    .cloned()
-    .collect();
+    let mut parts: Vec<String> = [&credit.painting, &credit.artist, &credit.year, &credit.status]
+        .into_iter()
+        .flatten()
+        .cloned()
+        .collect();
     parts.extend(credit.license.iter().map(|l| format!("weights: {l}")));
     if !style.hides.is_empty() {
         parts.push(format!("from {}", style.origin_in_words()));
@@ -406,9 +382,7 @@ fn card_of(style: &Style) -> Card {
         models: style.models(),
         thumbnail: style.thumbnail().and_then(|bytes| thumbnail(&bytes)),
         own: style.own_path().map(Path::to_owned),
-        changed: style
-            .own_path()
-            .and_then(|path| path.metadata().ok()?.modified().ok()),
+        changed: style.own_path().and_then(|path| path.metadata().ok()?.modified().ok()),
         made_by: style.made_by.clone(),
         key: None,
     }

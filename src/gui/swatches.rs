@@ -44,11 +44,7 @@ impl App {
             let photo = self.workspace.photo().filter(|_| subject.is_some());
             let photo = photo.map(|photo| photo.opened.photo.frame.clone());
             self.background.read_swatch(id.clone(), photo);
-            self.swatches.running = Some(Swatch {
-                style: id,
-                subject,
-                trial: None,
-            });
+            self.swatches.running = Some(Swatch { style: id, subject, trial: None });
         }
     }
 
@@ -69,14 +65,9 @@ impl App {
             // The question about a network has the only place for a trial.
             Ok(_) if self.overlays.reading().is_some() => {}
             Ok(ReadNetwork { network, photo }) => {
-                let job = TrialJob {
-                    photo: photo.clone(),
-                    network,
-                };
-                self.swatches.running = Some(Swatch {
-                    trial: Some((self.engine.try_out(job), photo)),
-                    ..awaited
-                });
+                let job = TrialJob { photo: photo.clone(), network };
+                self.swatches.running =
+                    Some(Swatch { trial: Some((self.engine.try_out(job), photo)), ..awaited });
             }
             // Painting in it gives the reason.
             Err(_) => {

@@ -19,13 +19,7 @@ impl App {
         let mut pastes = false;
         ctx.input_mut(|input| {
             for event in &mut input.events {
-                let Event::Key {
-                    key,
-                    pressed: true,
-                    modifiers,
-                    ..
-                } = event
-                else {
+                let Event::Key { key, pressed: true, modifiers, .. } = event else {
                     continue;
                 };
                 let with_command = modifiers.command_only();

@@ -23,16 +23,12 @@ const KEPT_TILES: usize = 96;
 const FADE_SECONDS: f64 = 0.18;
 
 /// Of pictures that are shown smaller than they are.
-pub const MIPMAPPED: TextureOptions = TextureOptions {
-    mipmap_mode: Some(egui::TextureFilter::Linear),
-    ..TextureOptions::LINEAR
-};
+pub const MIPMAPPED: TextureOptions =
+    TextureOptions { mipmap_mode: Some(egui::TextureFilter::Linear), ..TextureOptions::LINEAR };
 /// Without smaller copies, which would have to be made for every frame.
 const LIVE: TextureOptions = TextureOptions::LINEAR;
-const TILE: TextureOptions = TextureOptions {
-    magnification: egui::TextureFilter::Nearest,
-    ..TextureOptions::LINEAR
-};
+const TILE: TextureOptions =
+    TextureOptions { magnification: egui::TextureFilter::Nearest, ..TextureOptions::LINEAR };
 
 /// A picture that can be drawn at any zoom.
 #[derive(Default)]
@@ -70,8 +66,7 @@ impl Picture {
         let shown = self.preview.as_ref();
         let is_other = shown.is_none_or(|(shown, _)| !Arc::ptr_eq(shown, preview));
         // Over for one that is not drawn meanwhile, too.
-        self.earlier
-            .take_if(|(_, since)| now - *since >= FADE_SECONDS);
+        self.earlier.take_if(|(_, since)| now - *since >= FADE_SECONDS);
         // One that comes while another appears goes on from there.
         if is_other && self.earlier.is_none() {
             let before = self.preview.take().map(|(_, texture)| texture);
@@ -203,10 +198,7 @@ impl Picture {
         {
             return;
         }
-        let per_px = vec2(
-            rect.width() / full.width() as f32,
-            rect.height() / full.height() as f32,
-        );
+        let per_px = vec2(rect.width() / full.width() as f32, rect.height() / full.height() as f32);
         let first = (clip.min - rect.min) / per_px / TILE_PX as f32;
         let last = (clip.max - rect.min) / per_px / TILE_PX as f32;
         let mut handed_over = 0;
@@ -244,10 +236,7 @@ impl Picture {
     /// Whether a picture as small as its preview is enlarged so far that its pixels show.
     fn magnifies(&self, full: &Frame, scale: f32) -> bool {
         scale >= 3.0
-            && self
-                .preview
-                .as_ref()
-                .is_some_and(|(preview, _)| preview.width() == full.width())
+            && self.preview.as_ref().is_some_and(|(preview, _)| preview.width() == full.width())
     }
 }
 
@@ -292,10 +281,7 @@ fn share_of(part: Rect, whole: Rect) -> Rect {
 /// picture is not flipped.
 pub fn mirrored(uv: Rect, is_flipped: bool) -> Rect {
     match is_flipped {
-        true => Rect::from_min_max(
-            pos2(1.0 - uv.min.x, uv.min.y),
-            pos2(1.0 - uv.max.x, uv.max.y),
-        ),
+        true => Rect::from_min_max(pos2(1.0 - uv.min.x, uv.min.y), pos2(1.0 - uv.max.x, uv.max.y)),
         false => uv,
     }
 }
@@ -307,11 +293,7 @@ const CUT_ABOVE: f32 = 0.15;
 pub fn cover(picture: Vec2, target: Vec2) -> Rect {
     let scale = (target.x / picture.x).max(target.y / picture.y);
     let share = (target / scale) / picture;
-    let above = if picture.y >= picture.x {
-        CUT_ABOVE
-    } else {
-        0.5
-    };
+    let above = if picture.y >= picture.x { CUT_ABOVE } else { 0.5 };
     let cut = Vec2::splat(1.0) - share;
     Rect::from_min_size(pos2(0.5 * cut.x, above * cut.y), share)
 }
@@ -325,10 +307,7 @@ fn thinned(image: ColorImage, side_px: usize) -> ColorImage {
     }
     let rows = image.pixels.chunks_exact(width).step_by(step);
     let pixels = rows.flat_map(|row| row.iter().step_by(step).copied());
-    ColorImage::new(
-        [width.div_ceil(step), height.div_ceil(step)],
-        pixels.collect(),
-    )
+    ColorImage::new([width.div_ceil(step), height.div_ceil(step)], pixels.collect())
 }
 
 /// A frame's pixels as egui wants them.
@@ -354,10 +333,7 @@ mod tests {
         assert_eq!(mirrored(uv, false), uv);
         // From the right end of the picture inwards.
         let flipped = mirrored(uv, true);
-        assert_eq!(
-            (flipped.min, flipped.max),
-            (pos2(1.0, 0.0), pos2(0.75, 1.0))
-        );
+        assert_eq!((flipped.min, flipped.max), (pos2(1.0, 0.0), pos2(0.75, 1.0)));
     }
 
     #[test]

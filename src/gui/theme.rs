@@ -110,17 +110,13 @@ pub fn install(ctx: &Context) {
             spacing.menu_margin = Margin::same(8);
             spacing.tooltip_width = 320.0;
             // Scroll bars beside their content and always there: without a bar nobody looks for more.
-            spacing.scroll = egui::style::ScrollStyle {
-                bar_width: 8.0,
-                ..egui::style::ScrollStyle::thin()
-            };
+            spacing.scroll =
+                egui::style::ScrollStyle { bar_width: 8.0, ..egui::style::ScrollStyle::thin() };
             let letters = |size| FontId::new(size, FontFamily::Proportional);
             style.text_styles.insert(TextStyle::Body, letters(13.0));
             style.text_styles.insert(TextStyle::Button, letters(13.0));
             style.text_styles.insert(TextStyle::Small, letters(12.0));
-            style
-                .text_styles
-                .insert(TextStyle::Heading, FontId::new(20.0, fonts::semibold()));
+            style.text_styles.insert(TextStyle::Heading, FontId::new(20.0, fonts::semibold()));
         });
     }
     ctx.options_mut(|options| {
@@ -231,8 +227,7 @@ pub fn at_the_right(ui: &mut egui::Ui, name: &str, contents: impl FnOnce(&mut eg
     let width = ui.scope(contents).response.rect.width();
     if before != Some(width) {
         ui.data_mut(|d| d.insert_temp(id, width));
-        ui.ctx()
-            .request_discard("the width of what stands at the right");
+        ui.ctx().request_discard("the width of what stands at the right");
     }
 }
 
@@ -368,10 +363,7 @@ pub type NumberWords<'a> = (&'a dyn Fn(f64) -> String, &'a dyn Fn(&str) -> Optio
 impl Number<'_> {
     /// The value with this behind it.
     pub const fn with(suffix: &str) -> Number<'_> {
-        Number {
-            suffix,
-            words: None,
-        }
+        Number { suffix, words: None }
     }
 }
 
@@ -417,9 +409,7 @@ pub fn slider_beside<N: Numeric>(
             .speed(steps / f64::from(ui.available_width().max(1.0)))
             .suffix(number.suffix);
         if let Some((words, parsed)) = number.words {
-            field = field
-                .custom_formatter(|value, _| words(value))
-                .custom_parser(parsed);
+            field = field.custom_formatter(|value, _| words(value)).custom_parser(parsed);
         }
         let right_to_left = egui::Layout::right_to_left(egui::Align::Center);
         let line = vec2(ui.available_width(), SLIDER_LINE);
@@ -428,9 +418,8 @@ pub fn slider_beside<N: Numeric>(
                 beside(ui);
                 let field = ui.add(field);
                 let left_to_right = egui::Layout::left_to_right(egui::Align::Center);
-                let name = ui.with_layout(left_to_right, |ui| {
-                    ui.add(egui::Label::new(name).truncate())
-                });
+                let name =
+                    ui.with_layout(left_to_right, |ui| ui.add(egui::Label::new(name).truncate()));
                 (field, name.inner.id)
             })
             .inner;
@@ -443,10 +432,7 @@ pub fn slider_beside<N: Numeric>(
     let has_focus = field.has_focus();
     ui.data_mut(|d| d.insert_temp(id, has_focus));
     // A slider only knows dragging. In the number a double click marks it.
-    let is_double = ui.input(|i| {
-        i.pointer
-            .button_double_clicked(egui::PointerButton::Primary)
-    });
+    let is_double = ui.input(|i| i.pointer.button_double_clicked(egui::PointerButton::Primary));
     let is_reset = is_double && rail.contains_pointer();
     let mut response = rail | field;
     if is_reset && *value != usual && response.enabled() {

@@ -131,10 +131,7 @@ impl App {
                 return;
             }
             Press::Detail(by) => {
-                let finest = self
-                    .workspace
-                    .photo_size()
-                    .map_or(0, |(w, h)| finest_brush(w.max(h)));
+                let finest = self.workspace.photo_size().map_or(0, |(w, h)| finest_brush(w.max(h)));
                 let last = BRUSHES_PX.len() - 1;
                 let place = choice.brush.clamp(finest, last);
                 let next = place.saturating_add_signed(-by).clamp(finest, last);
@@ -192,8 +189,7 @@ impl App {
         } else if self.has_dialog() {
             self.intents.push(Intent::Live(LiveIntent::CloseReport));
         } else if self.full_screen.is_on() {
-            self.intents
-                .push(Intent::Live(LiveIntent::ToggleFullScreen));
+            self.intents.push(Intent::Live(LiveIntent::ToggleFullScreen));
         } else if self.live.is_some() && self.engine.measuring_progress().is_some() {
             self.intents.push(Intent::Live(LiveIntent::ToggleMeasuring));
         } else if let Some(intent) = self.live.as_ref().and_then(LiveView::to_close) {
@@ -485,8 +481,7 @@ impl App {
             return;
         }
         if choice.brush == DEFAULT_BRUSH {
-            self.messages
-                .withdraw(|offered| *offered == Intent::UsualDetail);
+            self.messages.withdraw(|offered| *offered == Intent::UsualDetail);
         }
         let before = std::mem::replace(&mut self.workspace.choice, choice);
         self.painting.before_change.get_or_insert(before);

@@ -59,10 +59,7 @@ fn camera(cameras: Cameras<'_>) -> (String, Intent) {
             let why = problem.map(ToString::to_string).unwrap_or_default();
             (remark(&why), uses)
         }
-        Some(Ok(_)) => (
-            "Paint what it sees, live. Nothing leaves this computer.".to_owned(),
-            uses,
-        ),
+        Some(Ok(_)) => ("Paint what it sees, live. Nothing leaves this computer.".to_owned(), uses),
         Some(Err(why)) => (remark(why), uses),
     }
 }
@@ -112,10 +109,7 @@ pub fn ui(
     ui.allocate_rect(rect, Sense::hover());
     let colors = theme::palette(ui.visuals());
     ui.painter().rect_filled(rect, 0.0, colors.stage);
-    let most = vec2(
-        3.0 * CARD.x + 2.0 * BETWEEN + 56.0,
-        HEIGHT + recents::height(recent.files),
-    );
+    let most = vec2(3.0 * CARD.x + 2.0 * BETWEEN + 56.0, HEIGHT + recents::height(recent.files));
     let inner = Rect::from_center_size(rect.center(), most.min(rect.size() - vec2(32.0, 24.0)));
     dashed(ui, inner, Stroke::new(1.5, colors.outline));
     let inside = inner.shrink2(vec2(20.0, 16.0));
@@ -177,11 +171,7 @@ fn contents(
 
 /// A card that does one thing when it is clicked, or chosen by Tab and Enter.
 fn card(ui: &mut egui::Ui, rect: Rect, way: &Way) -> Response {
-    let response = ui.interact(
-        rect,
-        Id::unique(("way to begin", way.title)),
-        Sense::click(),
-    );
+    let response = ui.interact(rect, Id::unique(("way to begin", way.title)), Sense::click());
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, way.title));
     let colors = theme::palette(ui.visuals());
     let (fill, edge) = match response.hovered() {
@@ -189,13 +179,7 @@ fn card(ui: &mut egui::Ui, rect: Rect, way: &Way) -> Response {
         false => (colors.card, colors.outline),
     };
     let radius = 10.0;
-    ui.painter().rect(
-        rect,
-        radius,
-        fill,
-        Stroke::new(1.0, edge),
-        StrokeKind::Inside,
-    );
+    ui.painter().rect(rect, radius, fill, Stroke::new(1.0, edge), StrokeKind::Inside);
     // The accent is for the way that most people take.
     let (disc, letters) = match way.is_main {
         true => (colors.accent, colors.on_accent),
@@ -212,13 +196,7 @@ fn card(ui: &mut egui::Ui, rect: Rect, way: &Way) -> Response {
     let font = FontId::new(14.0, fonts::semibold());
     let (place, _) = ui.allocate_exact_size(vec2(words.width(), 18.0), Sense::hover());
     let strong = ui.visuals().strong_text_color();
-    ui.painter().text(
-        place.center(),
-        Align2::CENTER_CENTER,
-        way.title,
-        font,
-        strong,
-    );
+    ui.painter().text(place.center(), Align2::CENTER_CENTER, way.title, font, strong);
     ui.add(Label::new(RichText::new(&way.does).small().color(colors.quiet)).wrap());
     let response = response.on_hover_cursor(egui::CursorIcon::PointingHand);
     match way.keys {
@@ -229,8 +207,7 @@ fn card(ui: &mut egui::Ui, rect: Rect, way: &Way) -> Response {
 
 fn icon(ui: &egui::Ui, center: egui::Pos2, icon: &str, color: Color32) {
     let font = FontId::proportional(22.0);
-    ui.painter()
-        .text(center, Align2::CENTER_CENTER, icon, font, color);
+    ui.painter().text(center, Align2::CENTER_CENTER, icon, font, color);
 }
 
 #[cfg(test)]

@@ -42,10 +42,7 @@ impl App {
             // The frame that the desktop draws around the window has to fit, too.
             let frame = (viewport.outer_rect.zip(viewport.inner_rect))
                 .map_or(Vec2::ZERO, |(outer, inner)| outer.size() - inner.size());
-            (
-                viewport.monitor_size.map(|size| size - frame),
-                i.pixels_per_point,
-            )
+            (viewport.monitor_size.map(|size| size - frame), i.pixels_per_point)
         });
         // Some systems name a screen of nothing.
         let Some(screen) = screen.filter(|size| size.min_elem() > 1.0) else {
@@ -66,9 +63,7 @@ impl App {
     /// The picture with everything around it. Tab goes through the parts in the order in which they are drawn.
     pub(super) fn window_ui(&mut self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
         let side = |ui: &egui::Ui, x: i8, y: i8| {
-            Frame::new()
-                .fill(ui.visuals().panel_fill)
-                .inner_margin(Margin::symmetric(x, y))
+            Frame::new().fill(ui.visuals().panel_fill).inner_margin(Margin::symmetric(x, y))
         };
         let may_fold = ui.available_width() < CONTROLS_FROM;
         let has_controls = !may_fold || self.controls_open;
@@ -226,13 +221,7 @@ impl App {
             return;
         }
         if self.workspace.photo().is_none() {
-            welcome::ui(
-                ui,
-                self.opening.is_running,
-                self.cameras.as_ref(),
-                self.recent(),
-                intents,
-            );
+            welcome::ui(ui, self.opening.is_running, self.cameras.as_ref(), self.recent(), intents);
             return;
         }
         if let Some(cropping) = &mut self.cropping {
@@ -341,8 +330,7 @@ impl App {
             Some(_) => beside_card(ui.ctx(), area, above),
             None => area,
         };
-        self.messages
-            .ui(ui, room, (Corner::Bottom, above), is_alone, intents);
+        self.messages.ui(ui, room, (Corner::Bottom, above), is_alone, intents);
         self.sheets.ui(ui, area, intents);
         self.arrivals.ui(ui, area, self.live.is_some());
     }

@@ -100,12 +100,7 @@ impl Workspace {
         }
         let kept = self.aside.take();
         let (own, history) = kept.unwrap_or_else(|| (self.choice.clone(), History::default()));
-        let live = Choice {
-            style: own.style,
-            mix: own.mix,
-            look: own.look,
-            ..self.choice.clone()
-        };
+        let live = Choice { style: own.style, mix: own.mix, look: own.look, ..self.choice.clone() };
         self.turn(Page::Live, live, history);
     }
 
@@ -149,10 +144,7 @@ impl Workspace {
             Page::Photo => Page::Live,
             Page::Live => Page::Photo,
         };
-        let aside = self
-            .aside
-            .iter_mut()
-            .map(move |(choice, _)| (other, choice));
+        let aside = self.aside.iter_mut().map(move |(choice, _)| (other, choice));
         aside.chain([(self.page, &mut self.choice)])
     }
 
@@ -227,9 +219,7 @@ impl Workspace {
 
     /// The painting on the table: a draft hides the finished one before it.
     pub fn on_screen(&self) -> Option<&Arc<Painting>> {
-        self.draft
-            .as_ref()
-            .or_else(|| self.shown.as_ref().map(|s| &s.painting))
+        self.draft.as_ref().or_else(|| self.shown.as_ref().map(|s| &s.painting))
     }
 
     /// The finished painting on the table, hidden by a draft or not.
@@ -251,11 +241,7 @@ impl Workspace {
     pub fn show(&mut self, recipe: Recipe, painting: Arc<Painting>) {
         self.draft = None;
         self.keep(recipe.clone(), painting.clone());
-        self.shown = Some(Shown {
-            recipe,
-            choice: self.choice.clone(),
-            painting,
-        });
+        self.shown = Some(Shown { recipe, choice: self.choice.clone(), painting });
     }
 
     /// Takes every painting off the table; they stay at hand.
@@ -266,10 +252,7 @@ impl Workspace {
 
     /// A painting made before.
     pub fn kept(&self, recipe: &Recipe) -> Option<Arc<Painting>> {
-        self.paintings
-            .iter()
-            .find(|(r, _)| r == recipe)
-            .map(|(_, p)| p.clone())
+        self.paintings.iter().find(|(r, _)| r == recipe).map(|(_, p)| p.clone())
     }
 
     fn keep(&mut self, recipe: Recipe, painting: Arc<Painting>) {
@@ -292,15 +275,10 @@ impl Workspace {
             return;
         };
         let (before, painting) = (shown.recipe.clone(), shown.painting.clone());
-        let recipe = Recipe {
-            style: style.to_owned(),
-            mix: Parts::new(),
-            ..before.clone()
-        };
+        let recipe = Recipe { style: style.to_owned(), mix: Parts::new(), ..before.clone() };
         let saved = self.saved.iter().filter(|(saved, ..)| *saved == before);
-        let saved: Vec<SavedKey> = saved
-            .map(|(_, look, output)| (recipe.clone(), *look, *output))
-            .collect();
+        let saved: Vec<SavedKey> =
+            saved.map(|(_, look, output)| (recipe.clone(), *look, *output)).collect();
         self.saved.extend(saved);
         self.keep(recipe, painting);
     }
@@ -312,19 +290,11 @@ impl Workspace {
         let look = self.choice.look;
         let back = match &self.shown {
             Some(shown) => shown.choice.clone(),
-            None => Choice {
-                style: None,
-                mix: Mix::default(),
-                ..self.choice.clone()
-            },
+            None => Choice { style: None, mix: Mix::default(), ..self.choice.clone() },
         };
         // Strength, colours, size and framing need no network and are kept as they are now.
-        self.choice = Choice {
-            look,
-            framing: self.choice.framing,
-            output: self.choice.output,
-            ..back
-        };
+        self.choice =
+            Choice { look, framing: self.choice.framing, output: self.choice.output, ..back };
         self.history.forget_steps_from(&self.choice);
     }
 
@@ -442,10 +412,7 @@ impl Workspace {
 
     /// The format to save in when nobody chose one.
     pub fn natural_format(&self) -> Format {
-        self.photo
-            .as_ref()
-            .map(|p| p.opened.photo.natural_format)
-            .unwrap_or_default()
+        self.photo.as_ref().map(|p| p.opened.photo.natural_format).unwrap_or_default()
     }
 }
 

@@ -82,11 +82,8 @@ impl Comparison<'_> {
             CandidateReport::of(other, &self.candidates[1].backend.device()),
         ];
         let [reference, other] = reports;
-        let ratio_method = if reference.method == other.method {
-            other.method
-        } else {
-            TimingMethod::Host
-        };
+        let ratio_method =
+            if reference.method == other.method { other.method } else { TimingMethod::Host };
         let medians = [&reference, &other].map(|candidate| candidate.p50_ms_by(ratio_method));
         Ok(MeasureReport {
             version: env!("CARGO_PKG_VERSION"),

@@ -90,9 +90,7 @@ impl KernelTable {
 pub fn csv(tables: &[KernelTable]) -> String {
     let head =
         "device,mode,size,method,layer,kernel,us,gb_per_s,tflops,ceiling_share,flops,bytes\n";
-    let kernels = tables
-        .iter()
-        .flat_map(|t| t.kernels.iter().map(move |k| (t, k)));
+    let kernels = tables.iter().flat_map(|t| t.kernels.iter().map(move |k| (t, k)));
     let line = |(t, k): (&KernelTable, &KernelRow)| {
         csv_line([
             t.device_name.clone(),
@@ -183,11 +181,8 @@ mod tests {
             flops,
             bytes: 4_000_000,
         };
-        let ceiling = Ceiling {
-            copy_gb_per_s: 32.0,
-            peak_tflops: Some(10.0),
-            method: String::new(),
-        };
+        let ceiling =
+            Ceiling { copy_gb_per_s: 32.0, peak_tflops: Some(10.0), method: String::new() };
         let row = KernelRow::of(&step(3_000_000_000), Some(&ceiling));
         assert_eq!((row.us(), row.gb_per_s), (500.0, 8.0));
         assert_eq!((row.tflops, row.ceiling_share), (Some(6.0), Some(0.6)));

@@ -90,9 +90,6 @@ pub enum MeasureError {
 impl MeasureError {
     /// A report that could not be written as JSON.
     pub(crate) fn json(error: serde_json::Error) -> Self {
-        Self::Report {
-            format: "JSON",
-            reason: error.to_string(),
-        }
+        Self::Report { format: "JSON", reason: error.to_string() }
     }
 }

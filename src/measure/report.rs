@@ -113,29 +113,17 @@ impl CandidateReport {
 
     /// Every run by this method.
     pub fn runs_by(&self, method: TimingMethod) -> &[f64] {
-        if method == self.method {
-            &self.runs_ms
-        } else {
-            &self.host_runs_ms
-        }
+        if method == self.method { &self.runs_ms } else { &self.host_runs_ms }
     }
 
     /// The median by this method, in milliseconds.
     pub fn p50_ms_by(&self, method: TimingMethod) -> f64 {
-        if method == self.method {
-            self.p50_ms
-        } else {
-            self.host_p50_ms
-        }
+        if method == self.method { self.p50_ms } else { self.host_p50_ms }
     }
 
     /// What 95 of 100 runs took at most by this method, in milliseconds.
     pub fn p95_ms_by(&self, method: TimingMethod) -> f64 {
-        if method == self.method {
-            self.p95_ms
-        } else {
-            self.host_p95_ms
-        }
+        if method == self.method { self.p95_ms } else { self.host_p95_ms }
     }
 }
 
@@ -181,11 +169,7 @@ impl MeasureReport {
         if self.reference.method == self.other.method {
             self.other.method.label().to_owned()
         } else {
-            format!(
-                "{} and {}",
-                self.reference.method.label(),
-                self.other.method.label()
-            )
+            format!("{} and {}", self.reference.method.label(), self.other.method.label())
         }
     }
 
@@ -197,10 +181,9 @@ impl MeasureReport {
                 self.label(&self.other),
                 self.label(&self.reference)
             ),
-            (None, failure) => format!(
-                "not comparable: {}",
-                failure.as_deref().unwrap_or("the pictures differ")
-            ),
+            (None, failure) => {
+                format!("not comparable: {}", failure.as_deref().unwrap_or("the pictures differ"))
+            }
         }
     }
 
@@ -224,10 +207,7 @@ impl MeasureReport {
         )];
         let on_device =
             (self.candidates().iter()).any(|candidate| candidate.method == TimingMethod::Device);
-        let in_a_row = self
-            .candidates()
-            .iter()
-            .any(|candidate| candidate.pipelined_fps.is_some());
+        let in_a_row = self.candidates().iter().any(|candidate| candidate.pipelined_fps.is_some());
         let mut head = vec!["Mode", "Median", "p95"];
         head.extend(on_device.then_some("Host clock"));
         head.push("Frames/s");
@@ -254,19 +234,12 @@ impl MeasureReport {
                 false => " by the host clock",
             };
             lines.push(self.verdict() + by_host);
-            lines.push(format!(
-                "Same picture by the rule for {}: {equality}",
-                equality.precision
-            ));
+            lines.push(format!("Same picture by the rule for {}: {equality}", equality.precision));
         } else {
             lines.push(format!("{} ({equality})", self.verdict()));
         }
         for candidate in self.candidates() {
-            if let Some(reason) = candidate
-                .conv_provider
-                .as_ref()
-                .and_then(|c| c.reason.as_ref())
-            {
+            if let Some(reason) = candidate.conv_provider.as_ref().and_then(|c| c.reason.as_ref()) {
                 lines.push(format!("{}: {reason}", self.label(candidate)));
             }
             if let Some(note) = &candidate.attention_note {
@@ -340,10 +313,8 @@ pub(super) mod tests {
             instructions: "sm_90".to_owned(),
             mode: Mode::new(variant, Precision::Fp32),
             attention_note: None,
-            conv_provider: (variant == Variant::Baseline).then(|| ConvProvider {
-                name: "cuDNN 9.14".to_owned(),
-                reason: None,
-            }),
+            conv_provider: (variant == Variant::Baseline)
+                .then(|| ConvProvider { name: "cuDNN 9.14".to_owned(), reason: None }),
             method: TimingMethod::Device,
             p50_ms,
             p95_ms: p50_ms + 1.0,
@@ -351,9 +322,7 @@ pub(super) mod tests {
             host_p95_ms: p50_ms + 3.0,
             fps: 1e3 / (p50_ms + 2.0),
             pipelined_fps: Some(1e3 / p50_ms),
-            runs_ms: (0..200)
-                .map(|i| p50_ms + f64::from(i * 37 % 101 - 50) / 100.0)
-                .collect(),
+            runs_ms: (0..200).map(|i| p50_ms + f64::from(i * 37 % 101 - 50) / 100.0).collect(),
             host_runs_ms: vec![p50_ms + 2.0; 200],
         };
         let flat = |level| Frame::from_fn(9, 9, |_, _| [level; 4]);

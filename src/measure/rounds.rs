@@ -85,9 +85,7 @@ impl MeasuredCandidate {
     pub fn equality(&self, other: &Self) -> Option<Equality> {
         let precisions = [self.mode.precision, other.mode.precision];
         let pairs = self.painted.iter().zip(&other.painted);
-        pairs
-            .map(|(a, b)| Equality::between(a, b, precisions))
-            .reduce(Equality::worse)
+        pairs.map(|(a, b)| Equality::between(a, b, precisions)).reduce(Equality::worse)
     }
 }
 
@@ -113,16 +111,10 @@ pub(super) fn check_memory(
     }
     // The candidates on one device have to fit there together.
     for candidate in candidates {
-        let SessionSpec {
-            width,
-            height,
-            batch,
-            ..
-        } = spec(candidate.mode);
+        let SessionSpec { width, height, batch, .. } = spec(candidate.mode);
         let device = candidate.backend.device();
-        let neighbours: Vec<&Candidate<'_>> = (candidates.iter())
-            .filter(|e| e.backend.device() == device)
-            .collect();
+        let neighbours: Vec<&Candidate<'_>> =
+            (candidates.iter()).filter(|e| e.backend.device() == device).collect();
         let needed_at = |(width, height): (usize, usize)| {
             let frame_bytes = 4 * width as u64 * height as u64;
             // The pictures, every mode's paintings of them, and the frames that are painted in a row.
@@ -130,11 +122,7 @@ pub(super) fn check_memory(
             let frames = pictures * (1 + candidates.len()) + in_a_row;
             let frames_bytes = frame_bytes.saturating_mul(frames as u64);
             neighbours.iter().try_fold(frames_bytes, |sum, e| {
-                let spec = SessionSpec {
-                    width,
-                    height,
-                    ..spec(e.mode)
-                };
+                let spec = SessionSpec { width, height, ..spec(e.mode) };
                 let run = e.backend.predicted_bytes(graph, &spec)?;
                 Ok::<u64, BackendError>(sum.saturating_add(run))
             })
@@ -195,10 +183,8 @@ impl Rounds<'_> {
         let mut timed = candidates
             .iter()
             .map(|&Candidate { backend, mode }| {
-                let spec = SessionSpec {
-                    batch: self.batch,
-                    ..SessionSpec::single(width, height, mode)
-                };
+                let spec =
+                    SessionSpec { batch: self.batch, ..SessionSpec::single(width, height, mode) };
                 Ok(TimedCandidate {
                     backend,
                     session: backend.open_unless_cancelled(self.network, &spec, control)?,
@@ -284,10 +270,7 @@ impl Rounds<'_> {
         }
         let frame_bytes = self.pictures.first().map_or(0, |frame| frame.rgba().len());
         let count = in_a_row((frame_bytes * self.batch) as u64) * self.batch;
-        let inputs: Vec<Frame> = (self.pictures.iter().cycle())
-            .take(count)
-            .cloned()
-            .collect();
+        let inputs: Vec<Frame> = (self.pictures.iter().cycle()).take(count).cloned().collect();
         let mut outputs = inputs.clone();
         for row in 0..=ROWS {
             for candidate in &mut timed {

@@ -89,10 +89,7 @@ pub struct KernelFacts {
 impl Setup<'_> {
     pub(super) fn spec(&self, mode: Mode) -> SessionSpec {
         let (width, height) = self.size;
-        SessionSpec {
-            batch: self.batch,
-            ..SessionSpec::single(width, height, mode)
-        }
+        SessionSpec { batch: self.batch, ..SessionSpec::single(width, height, mode) }
     }
 
     /// The pictures that are painted: a window of `batch` frames may begin at each of the first [`PICTURES`].
@@ -104,10 +101,7 @@ impl Setup<'_> {
     }
 
     fn candidates(&self, modes: &[Mode]) -> Vec<Candidate<'_>> {
-        let candidate = |&mode: &Mode| Candidate {
-            backend: self.backend,
-            mode,
-        };
+        let candidate = |&mode: &Mode| Candidate { backend: self.backend, mode };
         modes.iter().map(candidate).collect()
     }
 
@@ -127,13 +121,7 @@ impl Setup<'_> {
         let pictures = PICTURES + self.batch - 1;
         let candidates = self.candidates(modes);
         let graph = self.subject.network.graph();
-        check_memory(
-            &candidates,
-            graph,
-            |mode| self.spec(mode),
-            pictures,
-            max_memory_bytes,
-        )
+        check_memory(&candidates, graph, |mode| self.spec(mode), pictures, max_memory_bytes)
     }
 
     /// Measures what the device can do at most in a mode, and times single operations when `operations` is set.
@@ -176,9 +164,7 @@ impl Setup<'_> {
 
 /// The pictures that a setup paints, at this size.
 pub fn test_pictures(width: usize, height: usize) -> Vec<Frame> {
-    (0..PICTURES)
-        .map(|index| test_picture(width, height, index))
-        .collect()
+    (0..PICTURES).map(|index| test_picture(width, height, index)).collect()
 }
 
 /// Waves and edges, so that every map has some variance. Every index gives another picture.
@@ -189,11 +175,7 @@ fn test_picture(width: usize, height: usize, index: usize) -> Frame {
             let phase = (x + ahead) as f64 * fx + y as f64 * fy;
             (127.5 + 127.0 * phase.sin()) as u8
         };
-        let edge = if ((x + ahead) / 32 + y / 24).is_multiple_of(2) {
-            40
-        } else {
-            215
-        };
+        let edge = if ((x + ahead) / 32 + y / 24).is_multiple_of(2) { 40 } else { 215 };
         [wave(0.031, 0.017), wave(-0.013, 0.05), edge, 255]
     })
 }

@@ -18,10 +18,8 @@ pub fn table(rows: &[Vec<String>]) -> Vec<String> {
         };
         cut(&one_line(text), most).into_owned()
     };
-    let rows: Vec<Vec<String>> = rows
-        .iter()
-        .map(|row| row.iter().enumerate().map(cell).collect())
-        .collect();
+    let rows: Vec<Vec<String>> =
+        rows.iter().map(|row| row.iter().enumerate().map(cell).collect()).collect();
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));
         cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
@@ -30,9 +28,7 @@ pub fn table(rows: &[Vec<String>]) -> Vec<String> {
     rows.iter()
         .map(|row| {
             let cells = row.iter().zip(&widths);
-            let line: String = cells
-                .map(|(cell, width)| format!("{cell:width$}  "))
-                .collect();
+            let line: String = cells.map(|(cell, width)| format!("{cell:width$}  ")).collect();
             line.trim_end().to_owned()
         })
         .collect()

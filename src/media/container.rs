@@ -32,11 +32,7 @@ pub(super) fn gif_frame_pixels(bytes: &[u8]) -> Option<u64> {
 /// blocks).
 fn gif_frames(bytes: &[u8]) -> impl Iterator<Item = usize> {
     let colour_table = |flags: u8| {
-        if flags & 0x80 == 0 {
-            0
-        } else {
-            3usize << ((flags & 7) + 1)
-        }
+        if flags & 0x80 == 0 { 0 } else { 3usize << ((flags & 7) + 1) }
     };
     let after_sub_blocks = |mut at: usize| -> Option<usize> {
         loop {
@@ -88,23 +84,21 @@ fn webp_is_animated(bytes: &[u8]) -> Option<bool> {
 pub(super) fn webp_sizes_agree(bytes: &[u8]) -> bool {
     let chunks = riff_chunks(bytes.get(12..).unwrap_or_default());
     let mut canvas = None;
-    chunks
-        .into_iter()
-        .all(|Chunk { name, data, .. }| match name {
-            // The decoder reads a size there, however short the chunk says that it is.
-            b"VP8X" => {
-                canvas = webp_size(data, 4);
-                canvas.is_some()
-            }
-            b"ANMF" => {
-                let size = webp_size(data, 6);
-                riff_chunks(data.get(16..).unwrap_or_default())
-                    .all(|Chunk { name, data, .. }| name != b"VP8 " || vp8_size(data) == size)
-            }
-            // Without a header of its own the picture has the frame's size.
-            b"VP8 " => canvas.is_none() || vp8_size(data) == canvas,
-            _ => true,
-        })
+    chunks.into_iter().all(|Chunk { name, data, .. }| match name {
+        // The decoder reads a size there, however short the chunk says that it is.
+        b"VP8X" => {
+            canvas = webp_size(data, 4);
+            canvas.is_some()
+        }
+        b"ANMF" => {
+            let size = webp_size(data, 6);
+            riff_chunks(data.get(16..).unwrap_or_default())
+                .all(|Chunk { name, data, .. }| name != b"VP8 " || vp8_size(data) == size)
+        }
+        // Without a header of its own the picture has the frame's size.
+        b"VP8 " => canvas.is_none() || vp8_size(data) == canvas,
+        _ => true,
+    })
 }
 
 /// Whether every chunk of a WebP, and of the frames in it, is there as long as it says: the decoder makes
@@ -171,12 +165,8 @@ struct TiffDirectory<'a> {
 
 impl<'a> TiffDirectory<'a> {
     fn first(bytes: &'a [u8]) -> Option<Self> {
-        let mut directory = Self {
-            bytes,
-            is_little: bytes.get(..2)? == b"II",
-            entries: 0,
-            count: 0,
-        };
+        let mut directory =
+            Self { bytes, is_little: bytes.get(..2)? == b"II", entries: 0, count: 0 };
         if directory.word(2)? != 42 {
             return None;
         }
@@ -188,20 +178,12 @@ impl<'a> TiffDirectory<'a> {
 
     fn word(&self, at: usize) -> Option<u16> {
         let raw = self.bytes.get(at..at.checked_add(2)?)?.try_into().ok()?;
-        Some(if self.is_little {
-            u16::from_le_bytes(raw)
-        } else {
-            u16::from_be_bytes(raw)
-        })
+        Some(if self.is_little { u16::from_le_bytes(raw) } else { u16::from_be_bytes(raw) })
     }
 
     fn long(&self, at: usize) -> Option<u32> {
         let raw = self.bytes.get(at..at.checked_add(4)?)?.try_into().ok()?;
-        Some(if self.is_little {
-            u32::from_le_bytes(raw)
-        } else {
-            u32::from_be_bytes(raw)
-        })
+        Some(if self.is_little { u32::from_le_bytes(raw) } else { u32::from_be_bytes(raw) })
     }
 
     /// Whether its pixels are known not to be JPEGs: the compression (tag 259) is a short number other than
@@ -324,12 +306,7 @@ mod tests {
 
     #[test]
     fn walks_end_on_nonsense() {
-        for format in [
-            ImageFormat::Gif,
-            ImageFormat::Png,
-            ImageFormat::WebP,
-            ImageFormat::Tiff,
-        ] {
+        for format in [ImageFormat::Gif, ImageFormat::Png, ImageFormat::WebP, ImageFormat::Tiff] {
             for length in 0..64 {
                 assert_eq!(further_pictures(format, &vec![0xff; length]), None);
                 assert_eq!(further_pictures(format, &vec![0; length]), None);
@@ -397,9 +374,7 @@ mod tests {
     #[test]
     fn an_end_marker_inside_a_thumbnail_is_not_the_end() {
         // A JFIF extension segment of 6 bytes that holds FF D9, then a scan that is cut off.
-        let cut = [
-            0xff, 0xd8, 0xff, 0xe0, 0, 6, 0xff, 0xd9, 1, 2, 0xff, 0xda, 0, 2, 7, 7,
-        ];
+        let cut = [0xff, 0xd8, 0xff, 0xe0, 0, 6, 0xff, 0xd9, 1, 2, 0xff, 0xda, 0, 2, 7, 7];
         assert!(look_at_jpeg(&cut).end.is_none());
         let whole = [&cut[..], &[0xff, 0x00, 9, 0xff, 0xd9]].concat();
         assert!(look_at_jpeg(&whole).end == Some(cut.len() + 3));

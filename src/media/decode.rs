@@ -65,10 +65,7 @@ pub fn has_picture_name(path: &Path) -> bool {
 /// [`MediaError`] names the file and the reason.
 pub fn from_path(path: &Path) -> Result<Photo, MediaError> {
     let is_special = |kind: FileType| !kind.is_file() && !kind.is_dir();
-    if path
-        .metadata()
-        .is_ok_and(|found| is_special(found.file_type()))
-    {
+    if path.metadata().is_ok_and(|found| is_special(found.file_type())) {
         return Err(MediaError::Read {
             name: path.display().to_string(),
             reason: "it is not a plain file; styleforge stylize reads pipes".to_owned(),
@@ -84,10 +81,8 @@ pub fn from_path(path: &Path) -> Result<Photo, MediaError> {
 /// Those of [`from_path`] that need no decoding.
 pub fn bytes_of_path(path: &Path) -> Result<Vec<u8>, MediaError> {
     let name = path.display().to_string();
-    let unreadable = |e: std::io::Error| MediaError::Read {
-        name: name.clone(),
-        reason: reason(&e),
-    };
+    let unreadable =
+        |e: std::io::Error| MediaError::Read { name: name.clone(), reason: reason(&e) };
     let file = File::open(path).map_err(unreadable)?;
     if file.metadata().map_err(unreadable)?.is_dir() {
         return Err(MediaError::Read {
@@ -117,10 +112,7 @@ pub fn bytes_of_reader(name: &str, mut reader: impl Read) -> Result<Vec<u8>, Med
             .by_ref()
             .take(limit - bytes.len() as u64)
             .read_to_end(bytes)
-            .map_err(|e| MediaError::Read {
-                name: name.to_owned(),
-                reason: reason(&e),
-            })
+            .map_err(|e| MediaError::Read { name: name.to_owned(), reason: reason(&e) })
     };
     // An endless stream of something else is refused by its first bytes.
     read_up_to(&mut bytes, 64)?;
@@ -178,11 +170,7 @@ fn unless_it_panics<T>(
 ) -> Result<T, MediaError> {
     guarded(decode).unwrap_or_else(|_| {
         let format = format_of(name, bytes)?;
-        Err(damaged(
-            name,
-            format,
-            "the decoder could make nothing of it",
-        ))
+        Err(damaged(name, format, "the decoder could make nothing of it"))
     })
 }
 
@@ -216,19 +204,10 @@ fn decoded_within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<Photo, M
             left_mb: limit_bytes / 1_000_000,
         });
     }
-    let Header {
-        mut decoder,
-        orientation,
-        decoded_bytes,
-        cmyk,
-        jpeg,
-        ..
-    } = header;
+    let Header { mut decoder, orientation, decoded_bytes, cmyk, jpeg, .. } = header;
     // Damaged side information is no reason to refuse the picture.
     let profile = decoder.icc_profile().ok().flatten();
-    decoder
-        .set_limits(limits(decoded_bytes + SIDE_BYTES))
-        .map_err(failed)?;
+    decoder.set_limits(limits(decoded_bytes + SIDE_BYTES)).map_err(failed)?;
 
     let mut notes = Vec::new();
     if let Some(what) = container::further_pictures(format, bytes) {

@@ -117,10 +117,7 @@ pub struct Encoding {
 impl Encoding {
     /// A format at the default quality.
     pub const fn of(format: Format) -> Self {
-        Self {
-            format,
-            jpeg_quality: DEFAULT_JPEG_QUALITY,
-        }
+        Self { format, jpeg_quality: DEFAULT_JPEG_QUALITY }
     }
 }
 
@@ -291,23 +288,13 @@ pub(super) fn write<W: Write + Seek>(
             height,
             color,
         ),
-        Format::WebP => with_profile(
-            WebPEncoder::new_lossless(&mut writer),
-            icc,
-            pixels,
-            width,
-            height,
-            color,
-        ),
+        Format::WebP => {
+            with_profile(WebPEncoder::new_lossless(&mut writer), icc, pixels, width, height, color)
+        }
         Format::Bmp => BmpEncoder::new(&mut writer).write_image(pixels, width, height, color),
-        Format::Tiff => with_profile(
-            TiffEncoder::new(&mut writer),
-            icc,
-            pixels,
-            width,
-            height,
-            color,
-        ),
+        Format::Tiff => {
+            with_profile(TiffEncoder::new(&mut writer), icc, pixels, width, height, color)
+        }
     };
     encoded.map_err(|e| match e {
         ImageError::IoError(e) => refused(name, &e),
@@ -325,9 +312,7 @@ fn with_profile(
     color: ExtendedColorType,
 ) -> Result<(), ImageError> {
     if let Some(icc) = icc {
-        encoder
-            .set_icc_profile(icc)
-            .map_err(ImageError::Unsupported)?;
+        encoder.set_icc_profile(icc).map_err(ImageError::Unsupported)?;
     }
     encoder.write_image(pixels, width, height, color)
 }
@@ -346,11 +331,7 @@ fn write_png(
     let mut info = png::Info::with_size(width, height);
     info.icc_profile = icc.map(Cow::Owned);
     let mut encoder = png::Encoder::with_info(writer, info).map_err(failed)?;
-    encoder.set_color(if opaque {
-        png::ColorType::Rgb
-    } else {
-        png::ColorType::Rgba
-    });
+    encoder.set_color(if opaque { png::ColorType::Rgb } else { png::ColorType::Rgba });
     encoder.set_depth(png::BitDepth::Eight);
     encoder.set_compression(png::Compression::Fast);
     encoder.set_filter(png::Filter::Adaptive);
@@ -359,9 +340,7 @@ fn write_png(
         added.map_err(failed)?;
     }
     let mut encoder = encoder.write_header().map_err(failed)?;
-    let mut rows = encoder
-        .stream_writer_with_size(PNG_CHUNK_BYTES)
-        .map_err(failed)?;
+    let mut rows = encoder.stream_writer_with_size(PNG_CHUNK_BYTES).map_err(failed)?;
     rows.write_all(pixels).map_err(ImageError::IoError)?;
     rows.finish().map_err(failed)?;
     encoder.finish().map_err(failed)
@@ -405,16 +384,12 @@ mod tests {
         let frame = Frame::from_fn(5, 4, |x, y| [x as u8 * 40, y as u8 * 50, 9, 200]);
         let texts = [("Style", "Große Welle".to_owned())];
         let bytes = png_with_texts("a picture", &frame, &texts).expect("a small picture");
-        let mut reader = png::Decoder::new(Cursor::new(&bytes))
-            .read_info()
-            .expect("still a PNG");
+        let mut reader = png::Decoder::new(Cursor::new(&bytes)).read_info().expect("still a PNG");
         let text = &reader.info().utf8_text[0];
         assert_eq!(text.keyword, "Style");
         assert_eq!(text.get_text().as_deref().ok(), Some("Große Welle"));
         let mut pixels = vec![0; 4 * frame.pixel_count()];
-        reader
-            .next_frame(&mut pixels)
-            .expect("every checksum holds");
+        reader.next_frame(&mut pixels).expect("every checksum holds");
         assert_eq!(pixels, frame.rgba());
         assert!(png_with_texts("a picture", &frame, &[("", String::new())]).is_err());
     }

@@ -212,15 +212,7 @@ struct Bits<'a> {
 
 impl<'a> Bits<'a> {
     fn at(bytes: &'a [u8], at: usize) -> Self {
-        Self {
-            bytes,
-            at,
-            ready: 0,
-            count: 0,
-            missing: 0,
-            band: [0; 2],
-            run: 0,
-        }
+        Self { bytes, at, ready: 0, count: 0, missing: 0, band: [0; 2], run: 0 }
     }
 
     /// Counts so many units, and gives where they end.

@@ -34,10 +34,7 @@ impl Crop {
     /// The same part after the left and right of the picture of so many columns, in which it lies, were swapped.
     #[must_use]
     pub fn mirrored(self, width: usize) -> Self {
-        Self {
-            x: width - self.x - self.width,
-            ..self
-        }
+        Self { x: width - self.x - self.width, ..self }
     }
 
     /// The same part after the picture of this size, in which it lies, was turned.
@@ -52,23 +49,13 @@ impl Crop {
             Rotation::ThreeQuarters => (self.y, from_right),
         };
         let (width, height) = rotate.size((self.width, self.height));
-        Self {
-            x,
-            y,
-            width,
-            height,
-        }
+        Self { x, y, width, height }
     }
 }
 
 impl Display for Crop {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
-        let Self {
-            x,
-            y,
-            width,
-            height,
-        } = self;
+        let Self { x, y, width, height } = self;
         write!(f, "{width}x{height}+{x}+{y}")
     }
 }
@@ -148,11 +135,7 @@ impl Framing {
     #[must_use]
     pub fn mirrored(self, photo: (usize, usize)) -> Self {
         let (width, _) = self.rotate.size(photo);
-        Self {
-            mirror: !self.mirror,
-            crop: self.crop.map(|crop| crop.mirrored(width)),
-            ..self
-        }
+        Self { mirror: !self.mirror, crop: self.crop.map(|crop| crop.mirrored(width)), ..self }
     }
 
     /// The framed picture of a photo.
@@ -169,12 +152,7 @@ impl Framing {
                     true => crop.mirrored(size.0),
                     false => crop,
                 };
-                let Crop {
-                    x,
-                    y,
-                    width,
-                    height,
-                } = crop.turned(self.rotate.back(), size);
+                let Crop { x, y, width, height } = crop.turned(self.rotate.back(), size);
                 Some(photo.crop(x, y, width, height))
             }
             Some(crop) => {
@@ -190,12 +168,7 @@ impl Framing {
             return Ok(part.clone());
         }
         let mut turned = Frame::from_fn(1, 1, |_, _| [0; 4]);
-        turn_into(
-            part.as_ref().unwrap_or(photo),
-            &mut turned,
-            self.rotate,
-            self.mirror,
-        );
+        turn_into(part.as_ref().unwrap_or(photo), &mut turned, self.rotate, self.mirror);
         Ok(turned)
     }
 }
@@ -214,17 +187,8 @@ mod tests {
         for rotate in Rotation::ALL {
             let mut turned = numbered(1, 1);
             turn_into(&photo, &mut turned, rotate, false);
-            let crop = Crop {
-                x: 3,
-                y: 5,
-                width: 11,
-                height: 7,
-            };
-            let plain = Framing {
-                rotate,
-                mirror: false,
-                crop: Some(crop),
-            };
+            let crop = Crop { x: 3, y: 5, width: 11, height: 7 };
+            let plain = Framing { rotate, mirror: false, crop: Some(crop) };
             let framed = plain.applied(&photo).expect("inside");
             assert_eq!(framed, turned.crop(3, 5, 11, 7), "{rotate}");
             let mut mirrored = numbered(1, 1);
@@ -248,14 +212,9 @@ mod tests {
     #[test]
     fn crops_are_written_and_read() {
         let crop: Crop = "640x480+10+20".parse().expect("a crop");
-        assert_eq!(
-            (crop.width, crop.height, crop.x, crop.y),
-            (640, 480, 10, 20)
-        );
+        assert_eq!((crop.width, crop.height, crop.x, crop.y), (640, 480, 10, 20));
         assert_eq!(crop.to_string(), "640x480+10+20");
-        for wrong in [
-            "", "640x480", "0x5+0+0", "5x5+1", "5x5+-1+0", "5x5++1+0", "axb+0+0",
-        ] {
+        for wrong in ["", "640x480", "0x5+0+0", "5x5+1", "5x5+-1+0", "5x5++1+0", "axb+0+0"] {
             assert!(wrong.parse::<Crop>().is_err(), "{wrong}");
         }
     }
@@ -265,11 +224,7 @@ mod tests {
         let photo = numbered(30, 20);
         let framed = |text: &str, rotate| {
             let crop = Some(text.parse().expect("a crop"));
-            let framing = Framing {
-                rotate,
-                crop,
-                ..Framing::default()
-            };
+            let framing = Framing { rotate, crop, ..Framing::default() };
             framing.applied(&photo)
         };
         assert!(framed("30x20+0+0", Rotation::None).is_ok());

@@ -50,10 +50,7 @@ mod tests {
     fn a_panic_is_an_error_and_what_comes_after_is_none() {
         assert_eq!(guarded(|| 7), Ok(7));
         let nested = guarded(|| {
-            assert_eq!(
-                guarded(|| -> u8 { panic!("a table of length 0") }),
-                Err(Panicked)
-            );
+            assert_eq!(guarded(|| -> u8 { panic!("a table of length 0") }), Err(Panicked));
             assert!(DECODING.get(), "the outer one goes on");
             8
         });

@@ -69,10 +69,7 @@ impl<'a> Header<'a> {
         let jpeg = (format == ImageFormat::Jpeg).then(|| container::look_at_jpeg(bytes));
         let original = decoder.original_color_type();
         let cmyk = jpeg.is_some_and(|look| look.components == 4)
-            || matches!(
-                original,
-                ExtendedColorType::Cmyk8 | ExtendedColorType::Cmyk16
-            );
+            || matches!(original, ExtendedColorType::Cmyk8 | ExtendedColorType::Cmyk16);
         let gif_frame_pixels = match format {
             ImageFormat::Gif => container::gif_frame_pixels(bytes).unwrap_or(0).max(pixels),
             _ => 0,
@@ -130,10 +127,7 @@ impl<'a> Header<'a> {
 
 /// Whether pixels of this type are decoded into the memory of the RGBA picture.
 pub(super) fn becomes_rgba_in_place(color: ColorType) -> bool {
-    matches!(
-        color,
-        ColorType::L8 | ColorType::La8 | ColorType::Rgb8 | ColorType::Rgba8
-    )
+    matches!(color, ColorType::L8 | ColorType::La8 | ColorType::Rgb8 | ColorType::Rgba8)
 }
 
 /// The number of pixels, within the limits.
@@ -143,17 +137,9 @@ fn checked_pixels(
     (width, height): (u32, u32),
 ) -> Result<u64, MediaError> {
     match u64::from(width) * u64::from(height) {
-        0 => Err(damaged(
-            name,
-            format,
-            "it declares a picture without pixels",
-        )),
+        0 => Err(damaged(name, format, "it declares a picture without pixels")),
         pixels if pixels <= MAX_PIXELS => Ok(pixels),
-        _ => Err(MediaError::TooManyPixels {
-            name: name.to_owned(),
-            width,
-            height,
-        }),
+        _ => Err(MediaError::TooManyPixels { name: name.to_owned(), width, height }),
     }
 }
 
@@ -168,10 +154,7 @@ pub(super) fn damaged(name: &str, format: ImageFormat, reason: &str) -> MediaErr
 /// The format that the first bytes show, if it is one that is read.
 pub(super) fn format_of(name: &str, bytes: &[u8]) -> Result<ImageFormat, MediaError> {
     let unknown = |found: &str| {
-        Err(MediaError::UnknownFormat {
-            name: name.to_owned(),
-            found: found.to_owned(),
-        })
+        Err(MediaError::UnknownFormat { name: name.to_owned(), found: found.to_owned() })
     };
     if bytes.is_empty() {
         return unknown("it is empty");
@@ -231,11 +214,9 @@ pub(super) fn from_image_error(name: &str, format: ImageFormat, error: ImageErro
             format: format_name(format).to_owned(),
             reason: in_short(&e.to_string()),
         },
-        ImageError::Limits(_) => damaged(
-            name,
-            format,
-            "it needs more memory than a picture of its size should",
-        ),
+        ImageError::Limits(_) => {
+            damaged(name, format, "it needs more memory than a picture of its size should")
+        }
         ImageError::IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
             damaged(name, format, "it ends in the middle of the picture")
         }

@@ -41,14 +41,12 @@ impl Display for Loss {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Everything => f.write_str("the whole picture is missing"),
-            Self::Cut(percent) => write!(
-                f,
-                "the file ends early: about {percent} % of the picture is missing"
-            ),
-            Self::Damaged(percent) => write!(
-                f,
-                "the file is damaged: about {percent} % of the picture is missing"
-            ),
+            Self::Cut(percent) => {
+                write!(f, "the file ends early: about {percent} % of the picture is missing")
+            }
+            Self::Damaged(percent) => {
+                write!(f, "the file is damaged: about {percent} % of the picture is missing")
+            }
             Self::Detail => f.write_str("the file ends early: some of the picture may be missing"),
             Self::Garbled => f.write_str("the file is damaged: some of the picture may look wrong"),
         }
@@ -108,8 +106,7 @@ fn repeats_itself(picture: &RgbaImage) -> bool {
     let bytes: &[u8] = picture;
     let mut rows = bytes.rchunks(row_bytes.max(1));
     let last = rows.next();
-    rows.nth(BLOCK_ROWS - 1)
-        .is_none_or(|above| Some(above) == last)
+    rows.nth(BLOCK_ROWS - 1).is_none_or(|above| Some(above) == last)
 }
 
 /// Rows at the bottom for which there was no data.
@@ -142,21 +139,14 @@ fn stop(data: Vec<u8>, picture: &mut RgbaImage) -> Result<Option<Stop>, ImageErr
             Some(ColorSpace::Luma) => (ColorSpace::Luma, 1),
             _ => (ColorSpace::RGB, 3),
         };
-        decoder.set_options(
-            lenient
-                .set_strict_mode(strict)
-                .jpeg_set_out_colorspace(colors),
-        );
+        decoder.set_options(lenient.set_strict_mode(strict).jpeg_set_out_colorspace(colors));
         in_place(picture, channels, |pixels| decoder.decode_into(pixels))
     };
     let Err(error) = decode(true) else {
         return Ok(None);
     };
     decode(false).map_err(|e| {
-        ImageError::Decoding(image::error::DecodingError::new(
-            image::ImageFormat::Jpeg.into(),
-            e,
-        ))
+        ImageError::Decoding(image::error::DecodingError::new(image::ImageFormat::Jpeg.into(), e))
     })?;
     let words = error.to_string();
     let is_end = ["Premature", "xhausted"];

@@ -33,9 +33,7 @@ fn address_space_left_bytes() -> Option<u64> {
 
 /// The soft limit in the text of `/proc/self/limits` (proc(5)); `None` when it is `unlimited`.
 fn address_space_limit_bytes(limits: &str) -> Option<u64> {
-    let line = limits
-        .lines()
-        .find_map(|l| l.strip_prefix("Max address space"))?;
+    let line = limits.lines().find_map(|l| l.strip_prefix("Max address space"))?;
     line.split_whitespace().next()?.parse().ok()
 }
 
@@ -58,14 +56,8 @@ mod tests {
                  Max address space         {value}           unlimited            bytes     \n"
             )
         };
-        assert_eq!(
-            address_space_limit_bytes(&line("2048000000")),
-            Some(2_048_000_000)
-        );
+        assert_eq!(address_space_limit_bytes(&line("2048000000")), Some(2_048_000_000));
         assert_eq!(address_space_limit_bytes(&line("unlimited")), None);
-        assert_eq!(
-            virtual_size_bytes("Name:\tx\nVmSize:\t    8192 kB\n"),
-            Some(8192 * 1024)
-        );
+        assert_eq!(virtual_size_bytes("Name:\tx\nVmSize:\t    8192 kB\n"), Some(8192 * 1024));
     }
 }

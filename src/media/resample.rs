@@ -58,12 +58,7 @@ impl Axis {
             let sum: f32 = self.weights[begin..].iter().sum();
             let rest = begin + if stride > 1 { 0 } else { len / 2 };
             self.weights[rest] += ONE as f32 - sum;
-            self.spans.push(Span {
-                first,
-                len,
-                stride,
-                weights: begin,
-            });
+            self.spans.push(Span { first, len, stride, weights: begin });
         }
     }
 }
@@ -133,21 +128,10 @@ mod tests {
     fn flat_stays_flat_at_any_size() {
         let mut resampler = Resampler::default();
         let flat = Frame::from_fn(61, 47, |_, _| [200, 30, 255, 255]);
-        for (width, height) in [
-            (61, 47),
-            (60, 46),
-            (31, 20),
-            (9, 7),
-            (7, 3),
-            (1, 1),
-            (80, 50),
-        ] {
+        for (width, height) in [(61, 47), (60, 46), (31, 20), (9, 7), (7, 3), (1, 1), (80, 50)] {
             let mut small = Frame::from_fn(width, height, |_, _| [0; 4]);
             resampler.resample(&flat, &mut small);
-            assert!(
-                small.rgba().chunks(4).all(|p| p == [200, 30, 255, 255]),
-                "{width} x {height}"
-            );
+            assert!(small.rgba().chunks(4).all(|p| p == [200, 30, 255, 255]), "{width} x {height}");
         }
     }
 

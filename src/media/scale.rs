@@ -32,9 +32,7 @@ pub fn scaled(frame: &Frame, width: usize, height: usize) -> Frame {
         let options = ResizeOptions::new()
             .resize_alg(ResizeAlg::Convolution(FilterType::Lanczos3))
             .use_alpha(!opaque);
-        Resizer::new()
-            .resize_typed(&source, &mut target, &options)
-            .ok()?;
+        Resizer::new().resize_typed(&source, &mut target, &options).ok()?;
         Frame::from_rgba(width, height, rgba).ok()
     };
     resized().unwrap_or_else(|| nearest(frame, width, height))

@@ -21,11 +21,7 @@ const TITLE_PX: usize = 34;
 /// How far a title's baseline lies below its picture, in pixels.
 const BASELINE_PX: f64 = 23.0;
 /// Titles.
-const TITLE: Letters = Letters {
-    size_px: 20.0,
-    color: [44, 42, 38, 255],
-    is_strong: true,
-};
+const TITLE: Letters = Letters { size_px: 20.0, color: [44, 42, 38, 255], is_strong: true };
 
 /// Lays `pictures` on a sheet, left to right and top to bottom, so that every row is as wide as the
 /// others: the first rows hold fewer and larger pictures, and of these the narrowest row is as wide as
@@ -171,10 +167,7 @@ mod tests {
         for (place, x) in [8, 76, 144].into_iter().enumerate() {
             assert_eq!(at(x, 8), place as u8 + 1);
         }
-        for (place, x) in [8 + 21, 59 + 21, 110 + 21, 161 + 21]
-            .into_iter()
-            .enumerate()
-        {
+        for (place, x) in [8 + 21, 59 + 21, 110 + 21, 161 + 21].into_iter().enumerate() {
             assert_eq!(at(x, 56 + 14), place as u8 + 4, "no hole at {x}");
         }
         assert_eq!(at(page.width() - 9, 60), 7, "up to the margin");
@@ -185,31 +178,21 @@ mod tests {
     #[test]
     fn titles_stand_below_their_pictures() {
         let picture = |level: u8| Frame::from_fn(90, 60, move |_, _| [level, 0, 0, 255]);
-        let cells: Vec<(String, Frame)> = (1..=4u8)
-            .map(|n| (format!("Style {n}"), picture(n)))
-            .collect();
+        let cells: Vec<(String, Frame)> =
+            (1..=4u8).map(|n| (format!("Style {n}"), picture(n))).collect();
         let page = titled_sheet(&cells, 90).expect("pictures");
         assert_eq!(page.width(), 2 * 90 + 3 * 8);
         assert_eq!(page.height(), 2 * (60 + 34) + 3 * 8);
-        for (n, (x, y)) in [(8, 8), (106, 8), (8, 110), (106, 110)]
-            .into_iter()
-            .enumerate()
-        {
+        for (n, (x, y)) in [(8, 8), (106, 8), (8, 110), (106, 110)].into_iter().enumerate() {
             assert_eq!(page.crop(x, y, 90, 60), cells[n].1, "picture {n}");
             let title = page.crop(x, y + 60, 90, 34);
             let letters = title.rgba().chunks(4).filter(|p| p[0] < 120).count();
             assert!(letters > 50, "title {n} has {letters} dark pixels");
         }
-        let long = vec![(
-            "a title that is much too long for its picture ".repeat(9),
-            picture(1),
-        )];
+        let long = vec![("a title that is much too long for its picture ".repeat(9), picture(1))];
         let page = titled_sheet(&long, 90).expect("pictures");
         let margin = page.crop(0, 0, 8, page.height());
-        assert!(
-            margin.rgba().chunks(4).all(|p| p == PAPER),
-            "cut to its picture"
-        );
+        assert!(margin.rgba().chunks(4).all(|p| p == PAPER), "cut to its picture");
         assert!(titled_sheet(&[], 90).is_none());
     }
 

@@ -11,9 +11,8 @@ pub(super) fn unwrapped(key: &str) -> Option<&str> {
     }
     let mut rest = key;
     // Nested wrappers repeat it.
-    while let Some(inner) = ["module.", "_orig_mod."]
-        .iter()
-        .find_map(|prefix| rest.strip_prefix(prefix))
+    while let Some(inner) =
+        ["module.", "_orig_mod."].iter().find_map(|prefix| rest.strip_prefix(prefix))
     {
         rest = inner;
     }

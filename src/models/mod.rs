@@ -305,34 +305,15 @@ pub fn random(size: ModelSize, blocks: usize) -> Result<Network, NetworkError> {
 /// # Errors
 /// [`NetworkError`] never happens for the shapes written here; it is passed on, not hidden.
 pub fn adversarial() -> Result<Vec<(&'static str, Network)>, NetworkError> {
-    let spec = |widths, blocks, kernels| NetworkSpec {
-        widths,
-        blocks,
-        kernels,
-    };
+    let spec = |widths, blocks, kernels| NetworkSpec { widths, blocks, kernels };
     let usual = Kernels::default();
-    let large = Kernels {
-        first: 5,
-        down: [5, 3],
-        residual: 5,
-        up: [3, 5],
-        last: 7,
-    };
-    let small = Kernels {
-        first: 3,
-        down: [3, 1],
-        residual: 1,
-        up: [1, 3],
-        last: 1,
-    };
+    let large = Kernels { first: 5, down: [5, 3], residual: 5, up: [3, 5], last: 7 };
+    let small = Kernels { first: 3, down: [3, 1], residual: 1, up: [1, 3], last: 1 };
     [
         ("random 8-16-32", spec([8, 16, 32], 2, usual)),
         ("random 32-64-128", spec([32, 64, 128], 2, usual)),
         ("random 5-7-13", spec([5, 7, 13], 1, usual)),
-        (
-            "random 12-20-36, large kernels",
-            spec([12, 20, 36], 1, large),
-        ),
+        ("random 12-20-36, large kernels", spec([12, 20, 36], 1, large)),
         ("random 9-8-17, small kernels", spec([9, 8, 17], 3, small)),
     ]
     .into_iter()

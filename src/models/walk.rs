@@ -44,13 +44,7 @@ pub(super) struct Contraction<'n> {
 impl<'n> Contraction<'n> {
     /// A convolution of stride 1 that may make any number of channels.
     pub(super) const fn new(module: &'n str, layer: &'n str) -> Self {
-        Self {
-            module,
-            layer,
-            stride_px: 1,
-            makes: None,
-            has_bias: true,
-        }
+        Self { module, layer, stride_px: 1, makes: None, has_bias: true }
     }
 }
 
@@ -100,9 +94,7 @@ impl<'w, W: NamedShapes> Walk<'w, W> {
         op: Op,
         x: Map,
     ) -> Result<Map, GraphError> {
-        let id = self
-            .graph
-            .add(&format!("{layer}.{what}"), layer, op, &[x.id])?;
+        let id = self.graph.add(&format!("{layer}.{what}"), layer, op, &[x.id])?;
         Ok(Map { id, ..x })
     }
 
@@ -149,12 +141,7 @@ impl<'w, W: NamedShapes> Walk<'w, W> {
             0 => x,
             margin_px => self.then(conv.layer, "pad", Op::reflect(margin_px), x)?,
         };
-        let op = Op::Conv2d(Conv::square(
-            x.channels,
-            channels,
-            kernel_px,
-            conv.stride_px,
-        ));
+        let op = Op::Conv2d(Conv::square(x.channels, channels, kernel_px, conv.stride_px));
         let id = self.graph.add(conv.module, conv.layer, op, &[padded.id])?;
         Ok(Map { id, channels })
     }
@@ -236,10 +223,7 @@ impl<'w, W: NamedShapes> Walk<'w, W> {
         let input = x.channels.to_string();
         let (out, limit) = match conv.makes {
             Some(out) => (out.to_string(), String::new()),
-            None => (
-                "out".to_owned(),
-                format!("1 to {MAX_CHANNELS} channels and "),
-            ),
+            None => ("out".to_owned(), format!("1 to {MAX_CHANNELS} channels and ")),
         };
         let (first, second) = match is_transposed {
             true => (input, out),

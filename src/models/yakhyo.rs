@@ -37,11 +37,8 @@ pub(super) fn walked(weights: &impl NamedShapes) -> Result<Walked, Misfit> {
 
 fn built(mut walk: Walk<'_, impl NamedShapes>, blocks: usize) -> Result<Walked, GraphError> {
     let mut x = walk.photo("conv1")?;
-    for (layer, norm, stride_px) in [
-        ("conv1", "in1", 1),
-        ("conv2", "in2", 2),
-        ("conv3", "in3", 2),
-    ] {
+    for (layer, norm, stride_px) in [("conv1", "in1", 1), ("conv2", "in2", 2), ("conv3", "in3", 2)]
+    {
         x = conv_norm(&mut walk, layer, norm, stride_px, None, x)?;
         x = walk.relu(layer, x)?;
     }
@@ -61,10 +58,7 @@ fn built(mut walk: Walk<'_, impl NamedShapes>, blocks: usize) -> Result<Walked, 
         x = walk.relu(layer, x)?;
     }
     let last = "upsample_conv3";
-    let conv = Contraction {
-        makes: Some(3),
-        ..Contraction::new("upsample_conv3.conv2d", last)
-    };
+    let conv = Contraction { makes: Some(3), ..Contraction::new("upsample_conv3.conv2d", last) };
     x = walk.conv(conv, x)?;
     walk.picture(last, x)
 }
@@ -78,11 +72,7 @@ fn conv_norm(
     x: Map,
 ) -> Result<Map, GraphError> {
     let module = format!("{layer}.conv2d");
-    let conv = Contraction {
-        stride_px,
-        makes,
-        ..Contraction::new(&module, layer)
-    };
+    let conv = Contraction { stride_px, makes, ..Contraction::new(&module, layer) };
     let x = walk.conv(conv, x)?;
     walk.norm(norm, layer, x)
 }

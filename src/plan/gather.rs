@@ -50,8 +50,7 @@ pub(super) fn gather_of(graph: &Graph, group: &Group) -> Option<Gather> {
     let Op::Conv2d(conv) = node(group.op).op else {
         return None;
     };
-    conv.as_square()
-        .filter(|(kernel_px, _)| margin_px.unwrap_or_default() == kernel_px / 2)?;
+    conv.as_square().filter(|(kernel_px, _)| margin_px.unwrap_or_default() == kernel_px / 2)?;
     let (upsample, map) = step_over(input, |op| matches!(op, Op::Upsample));
     let raw_of = |norm: NodeId| match node(norm).op {
         Op::InstanceNorm { .. } if is_gathered(norm) => {
@@ -82,10 +81,5 @@ pub(super) fn gather_of(graph: &Graph, group: &Group) -> Option<Gather> {
     };
     let around = usize::from(padded != input) + usize::from(upsample);
     let is_all = count + around == group.gather.len();
-    is_all.then_some(Gather {
-        loaded,
-        map,
-        is_kept: group.writes.contains(&map),
-        upsample,
-    })
+    is_all.then_some(Gather { loaded, map, is_kept: group.writes.contains(&map), upsample })
 }

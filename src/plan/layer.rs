@@ -42,9 +42,7 @@ impl ConvLayer {
     pub fn of_graph(graph: &Graph) -> Vec<Self> {
         let readers = graph.readers();
         let nodes = graph.nodes().iter().enumerate();
-        nodes
-            .filter_map(|(id, node)| Self::of_node(graph, &readers[id], node))
-            .collect()
+        nodes.filter_map(|(id, node)| Self::of_node(graph, &readers[id], node)).collect()
     }
 
     /// That of a node; `None` for a node of another kind.

@@ -69,18 +69,12 @@ impl<'g> Grouped<'g> {
         };
         let groups = fusion::group(graph, level);
         fusion::check(graph, &groups)?;
-        Ok(Self {
-            graph,
-            groups,
-            shapes,
-        })
+        Ok(Self { graph, groups, shapes })
     }
 
     /// The error for a group that no kernel computes.
     fn no_kernel(&self, group: &Group) -> PlanError {
-        PlanError::NoKernel {
-            node: self.graph.nodes()[group.op].name.clone(),
-        }
+        PlanError::NoKernel { node: self.graph.nodes()[group.op].name.clone() }
     }
 
     /// Whether anything behind a node reads a map.
@@ -140,10 +134,7 @@ pub struct ConvProvider {
 impl ConvProvider {
     /// The program's own kernels, since there is no library for this reason.
     pub fn own(reason: impl Into<String>) -> Self {
-        Self {
-            name: "own kernels".to_owned(),
-            reason: Some(reason.into()),
-        }
+        Self { name: "own kernels".to_owned(), reason: Some(reason.into()) }
     }
 
     /// Whether it is a library: then a bias is a step of its own.

@@ -27,14 +27,8 @@ pub enum PixelFormat {
 
 impl PixelFormat {
     /// All of them.
-    pub const ALL: [Self; 6] = [
-        Self::Mjpeg,
-        Self::Yuyv,
-        Self::Nv12,
-        Self::Rgb,
-        Self::Bgr,
-        Self::Grey,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Mjpeg, Self::Yuyv, Self::Nv12, Self::Rgb, Self::Bgr, Self::Grey];
 
     /// The name in settings and on the command line.
     pub fn name(self) -> &'static str {
@@ -67,9 +61,6 @@ impl FromStr for PixelFormat {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let fits = |format: &Self| format.name().eq_ignore_ascii_case(text);
-        Self::ALL
-            .into_iter()
-            .find(fits)
-            .ok_or("give mjpeg, yuyv, nv12, rgb, bgr or grey")
+        Self::ALL.into_iter().find(fits).ok_or("give mjpeg, yuyv, nv12, rgb, bgr or grey")
     }
 }

@@ -24,11 +24,8 @@ pub struct Yuv {
 impl Yuv {
     /// For brightness of 0 to 255, or of 16 to 235.
     pub fn new(full_range: bool) -> Self {
-        let (black, y_range, c_range) = if full_range {
-            (0, 255.0, 255.0)
-        } else {
-            (16, 219.0, 224.0)
-        };
+        let (black, y_range, c_range) =
+            if full_range { (0, 255.0, 255.0) } else { (16, 219.0, 224.0) };
         // Shares of red and blue in brightness, BT.601.
         let (kr, kb) = (0.299, 0.114);
         let kg = 1.0 - kr - kb;
@@ -48,11 +45,7 @@ impl Yuv {
     #[inline]
     pub(super) fn colour(&self, u: u8, v: u8) -> [i32; 3] {
         let (u, v) = (i32::from(u) - 128, i32::from(v) - 128);
-        [
-            self.red_of_v * v,
-            self.green_of_u * u + self.green_of_v * v,
-            self.blue_of_u * u,
-        ]
+        [self.red_of_v * v, self.green_of_u * u + self.green_of_v * v, self.blue_of_u * u]
     }
 
     #[inline]

@@ -30,11 +30,8 @@ impl Settings {
         let empty = Table::new();
         let part = |name: &str| table.get(name).and_then(Value::as_table).unwrap_or(&empty);
         let mut choices = Choices::default();
-        let mut reader = Reader {
-            part: "choices",
-            table: part("choices"),
-            complaints: &mut complaints,
-        };
+        let mut reader =
+            Reader { part: "choices", table: part("choices"), complaints: &mut complaints };
         reader.text("style", &mut choices.style);
         reader.integer("mix_own", 0..=100, |v| choices.mix_own = Some(v as u8));
         reader.weights("mix", &mut choices.mix);
@@ -44,9 +41,7 @@ impl Settings {
         reader.parsed("theme", &mut choices.theme, |s| {
             ThemeChoice::ALL.into_iter().find(|t| t.name() == s)
         });
-        reader.parsed("format", &mut choices.format, |s| {
-            Format::from_str(s).ok().map(Some)
-        });
+        reader.parsed("format", &mut choices.format, |s| Format::from_str(s).ok().map(Some));
         reader.look(&mut choices.look);
         reader.integer("jpeg_quality", 1..=100, |v| choices.jpeg_quality = v as u8);
         reader.integer("working_px", 16..=100_000, |v| {
@@ -56,11 +51,7 @@ impl Settings {
         reader.boolean("full_screen_fills", &mut choices.full_screen_fills);
         reader.boolean("styles_show_photo", &mut choices.styles_show_photo);
 
-        let mut reader = Reader {
-            part: "live",
-            table: part("live"),
-            complaints: &mut complaints,
-        };
+        let mut reader = Reader { part: "live", table: part("live"), complaints: &mut complaints };
         let live = LiveChoices::read(&mut reader);
         // Files of before have the same style for both.
         if reader.table.contains_key("strength") {
@@ -72,11 +63,8 @@ impl Settings {
         }
 
         let mut state = State::default();
-        let mut reader = Reader {
-            part: "state",
-            table: part("state"),
-            complaints: &mut complaints,
-        };
+        let mut reader =
+            Reader { part: "state", table: part("state"), complaints: &mut complaints };
         let (mut open, mut save) = (None, None);
         reader.boolean("is_maximized", &mut state.is_maximized);
         reader.boolean("shows_photos", &mut state.shows_photos);
@@ -102,14 +90,8 @@ impl Settings {
         if sides.iter().all(|&s| s >= MIN_WINDOW_SIDE) {
             state.window_size = Some((sides[0], sides[1]));
         }
-        let mut settings = Self {
-            choices,
-            live,
-            state,
-            table,
-            refused: Vec::new(),
-            keeps_file: false,
-        };
+        let mut settings =
+            Self { choices, live, state, table, refused: Vec::new(), keeps_file: false };
         let written = settings.to_table();
         let of_default = |(part, key): (&'static str, String)| Refused {
             part,
@@ -166,12 +148,7 @@ impl Settings {
         put(state, "window_width", s.window_size.map(|(w, _)| w as i64));
         put(state, "window_height", s.window_size.map(|(_, h)| h as i64));
         table.insert("state".to_owned(), Value::Table(part));
-        for Refused {
-            part,
-            key,
-            fallback,
-        } in &self.refused
-        {
+        for Refused { part, key, fallback } in &self.refused {
             let original = self.table.get(*part).and_then(|part| part.get(key));
             if let (Some(original), Some(Value::Table(part))) = (original, table.get_mut(*part))
                 && part.get(key) == fallback.as_ref()
@@ -224,9 +201,7 @@ pub(super) fn parsed(text: &str) -> Result<Table, String> {
         let reader = thread.stack_size(STACK_BYTES);
         let reader = reader.spawn_scoped(scope, || table_of(text));
         let reader = reader.map_err(|error| reason(&error))?;
-        reader
-            .join()
-            .unwrap_or_else(|_| Err("its reader failed".to_owned()))
+        reader.join().unwrap_or_else(|_| Err("its reader failed".to_owned()))
     })?;
     match table.get("version") {
         None => {}
@@ -250,9 +225,7 @@ fn table_of(text: &str) -> Result<Table, String> {
         .parse()
         .map_err(|error: toml::de::Error| error.message().trim_end_matches('.').to_owned())?;
     if table.values().any(|value| is_deeper(value, MOST_NESTED)) {
-        return Err(format!(
-            "more than {MOST_NESTED} tables or lists lie in one another"
-        ));
+        return Err(format!("more than {MOST_NESTED} tables or lists lie in one another"));
     }
     Ok(table)
 }

@@ -119,9 +119,7 @@ impl LiveChoices {
             Some(Some((w.parse().ok()?, h.parse().ok()?)))
         });
         reader.integer("camera_fps", 1..=1000, |v| live.camera_fps = Some(v as u32));
-        reader.parsed("camera_format", &mut live.camera_format, |s| {
-            s.parse().ok().map(Some)
-        });
+        reader.parsed("camera_format", &mut live.camera_format, |s| s.parse().ok().map(Some));
         reader.boolean("mirror", &mut live.mirror);
         reader.boolean("mirror_preview", &mut live.mirror_preview);
         reader.boolean("mirror_saved", &mut live.mirror_saved);
@@ -133,11 +131,7 @@ impl LiveChoices {
         reader.boolean("upscale", &mut live.upscale);
         reader.parsed("model", &mut live.model, |s| s.parse().ok().map(Some));
         reader.parsed("mode", &mut live.mode, |s| s.parse().ok());
-        for (chosen, key) in live
-            .candidates
-            .iter_mut()
-            .zip(["compare_left", "compare_right"])
-        {
+        for (chosen, key) in live.candidates.iter_mut().zip(["compare_left", "compare_right"]) {
             reader.parsed(key, chosen, candidate);
         }
         reader.boolean("moving_gallery", &mut live.moving_gallery);
@@ -169,11 +163,7 @@ impl LiveChoices {
         put(table, "upscale", Some(self.upscale));
         put(table, "model", self.model.map(|model| model.to_string()));
         put(table, "mode", Some(self.mode.to_string()));
-        for (candidate, key) in self
-            .candidates
-            .iter()
-            .zip(["compare_left", "compare_right"])
-        {
+        for (candidate, key) in self.candidates.iter().zip(["compare_left", "compare_right"]) {
             let text = format!("{} {}", candidate.device.name(), candidate.mode);
             put(table, key, Some(text));
         }
@@ -186,10 +176,7 @@ impl LiveChoices {
 /// From `auto fused fp16`: device, variant, precision, and perhaps a way to compute attention.
 fn candidate(text: &str) -> Option<CandidateChoice> {
     let (device, mode) = text.split_once(' ')?;
-    Some(CandidateChoice {
-        device: device.parse().ok()?,
-        mode: mode.parse().ok()?,
-    })
+    Some(CandidateChoice { device: device.parse().ok()?, mode: mode.parse().ok()? })
 }
 
 #[cfg(test)]
@@ -202,10 +189,7 @@ mod tests {
         let camera = Source::Camera(CameraId::first());
         let mut choices = LiveChoices::default();
         let of = |choices: &LiveChoices, source| {
-            [
-                choices.captures_mirrored(source),
-                choices.shows_flipped(source),
-            ]
+            [choices.captures_mirrored(source), choices.shows_flipped(source)]
         };
         assert_eq!(of(&choices, &camera), [false, true]);
         assert_eq!(of(&choices, &Source::Demo), [false, false]);

@@ -204,12 +204,7 @@ pub enum SettingsError {
 /// home folder.
 pub fn default_path() -> Option<PathBuf> {
     let strategy = etcetera::choose_base_strategy().ok()?;
-    Some(
-        strategy
-            .config_dir()
-            .join("styleforge")
-            .join("settings.toml"),
-    )
+    Some(strategy.config_dir().join("styleforge").join("settings.toml"))
 }
 
 impl Settings {
@@ -221,10 +216,7 @@ impl Settings {
             Ok(Some(table)) => Self::from_table(table),
             Ok(None) => (Self::default(), Vec::new()),
             Err(why) => {
-                let settings = Self {
-                    keeps_file: true,
-                    ..Self::default()
-                };
+                let settings = Self { keeps_file: true, ..Self::default() };
                 let warning = format!(
                     "The settings in {} cannot be read: {why}. The defaults are used, and the file stays \
                      as it is; mend, move or remove it to have settings remembered again.",
@@ -264,10 +256,7 @@ impl Settings {
         let (existing, sync) = (Existing::Replace, FolderSync::Now);
         disk::write_whole(path, existing, sync, |file, name| {
             file.write_all(text.as_bytes())
-                .map_err(|e| WriteError::Refused {
-                    name: name.to_owned(),
-                    reason: reason(&e),
-                })
+                .map_err(|e| WriteError::Refused { name: name.to_owned(), reason: reason(&e) })
         })?;
         Ok(())
     }

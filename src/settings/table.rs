@@ -42,9 +42,9 @@ pub struct Reader<'a> {
 
 impl Reader<'_> {
     fn complain(&mut self, key: &str, expected: &str) {
-        self.complaints.warnings.push(format!(
-            "The setting {key} is not {expected}; the default is used."
-        ));
+        self.complaints
+            .warnings
+            .push(format!("The setting {key} is not {expected}; the default is used."));
         self.complaints.refused.push((self.part, key.to_owned()));
     }
 

@@ -20,10 +20,7 @@ fn what_is_written_is_read_again() {
             model: ModelSize::Lite,
             working_px: Some(640),
             mode: "baseline fp16".parse().expect("a mode"),
-            look: Look {
-                strength_percent: 35,
-                keep_colors: true,
-            },
+            look: Look { strength_percent: 35, keep_colors: true },
             live: Some(LiveStyle {
                 style: Some("wave".to_owned()),
                 mix: vec![("candy".to_owned(), 30)],
@@ -39,9 +36,7 @@ fn what_is_written_is_read_again() {
         },
         state: State {
             open_folder: Some(PathBuf::from("/photos")),
-            recent_photos: ["/photos/b.jpg", "/photos/a.jpg"]
-                .map(PathBuf::from)
-                .to_vec(),
+            recent_photos: ["/photos/b.jpg", "/photos/a.jpg"].map(PathBuf::from).to_vec(),
             paintings: vec![PathBuf::from("/paintings/a-candy.jpg")],
             folds_paintings: true,
             save_folder: Some(PathBuf::from("/paintings")),
@@ -87,11 +82,7 @@ fn modes_that_name_no_attention_leave_it_to_the_variant() {
     let (settings, warnings) = Settings::from_text(text).expect("read");
     assert_eq!(warnings, Vec::<String>::new());
     let modes = [settings.live.mode, settings.live.candidates[0].mode];
-    assert!(
-        modes
-            .iter()
-            .all(|mode| mode.attention == AttentionChoice::Auto)
-    );
+    assert!(modes.iter().all(|mode| mode.attention == AttentionChoice::Auto));
     let written = settings.to_text().expect("text");
     assert!(written.contains("mode = \"baseline fp16\""), "{written}");
     assert!(!written.contains("attention"), "{written}");
@@ -129,10 +120,7 @@ fn a_file_that_cannot_be_read_is_reported_and_stays() {
     for (bytes, why) in [
         (&b"[choices\nstyle="[..], "cannot be read: "),
         (b"\xff\xfe\x00", "it is not text"),
-        (
-            b"version = 2\n[choices]\nstyle = \"mine\"",
-            "a newer StyleForge wrote it",
-        ),
+        (b"version = 2\n[choices]\nstyle = \"mine\"", "a newer StyleForge wrote it"),
         (b"version = \"two\"", "a newer StyleForge wrote it"),
         (b"choices = 3", "choices is not a table"),
         (large.as_bytes(), "it has more than"),

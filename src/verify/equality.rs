@@ -31,11 +31,7 @@ impl Equality {
     /// a flat one.
     pub fn between(a: &Frame, b: &Frame, precisions: [Precision; 2]) -> Self {
         let [first, second] = precisions;
-        let precision = if decibels(first) <= decibels(second) {
-            first
-        } else {
-            second
-        };
+        let precision = if decibels(first) <= decibels(second) { first } else { second };
         let rule = Rule::for_precision(precision);
         let whole = PictureDifference::between(a, b);
         let frame = PictureDifference::on_outer_frame(a, b, FRAME_PX);
@@ -77,9 +73,7 @@ impl Equality {
 
 /// Decibels that the rule for a precision demands; infinite where it counts levels instead.
 fn decibels(precision: Precision) -> f64 {
-    Rule::for_precision(precision)
-        .min_psnr_db
-        .unwrap_or(f64::INFINITY)
+    Rule::for_precision(precision).min_psnr_db.unwrap_or(f64::INFINITY)
 }
 
 impl fmt::Display for Equality {
@@ -109,11 +103,7 @@ mod tests {
         let by_one = |precisions| Equality::between(&flat(100), &flat(101), precisions);
         assert_eq!(by_one([Fp32, Fp32]).precision, Fp32);
         let fp16 = by_one([Fp16, Fp32]);
-        assert_eq!(
-            (fp16.precision, fp16.passed()),
-            (Fp16, false),
-            "48 dB are too few"
-        );
+        assert_eq!((fp16.precision, fp16.passed()), (Fp16, false), "48 dB are too few");
         let bf16 = by_one([Fp16, Bf16]);
         assert_eq!((bf16.precision, bf16.passed()), (Bf16, true));
         assert_eq!(bf16.to_string(), "largest 1, mean 1.0000, 48.1 dB");
@@ -131,10 +121,7 @@ mod tests {
         }
         let precisions = [Precision::Fp32; 2];
         let equal = Equality::between(&a, &a, precisions);
-        assert_eq!(
-            (equal.passed(), equal.to_string().as_str()),
-            (true, "no byte differs")
-        );
+        assert_eq!((equal.passed(), equal.to_string().as_str()), (true, "no byte differs"));
         let few = Equality::between(&a, &b, precisions);
         assert!(few.passed(), "{few:?}");
         assert_eq!(equal.clone().worse(few.clone()), few);

@@ -25,18 +25,8 @@ use crate::{
 };
 
 /// Random values for the maps; the kernels also run on the maps that the network makes of a photo.
-const FILLS: [Fill; 2] = [
-    Fill {
-        mean: 0.0,
-        deviation: 1.0,
-        seed: 11,
-    },
-    Fill {
-        mean: 1000.0,
-        deviation: 1.0,
-        seed: 12,
-    },
-];
+const FILLS: [Fill; 2] =
+    [Fill { mean: 0.0, deviation: 1.0, seed: 11 }, Fill { mean: 1000.0, deviation: 1.0, seed: 12 }];
 
 /// The verdict on one kernel of one layer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -115,10 +105,7 @@ fn judge_mode(
                 inputs: inputs.clone(),
                 passed: error.is_right(),
                 rms_share: error.rms_share.is_finite().then_some(error.rms_share),
-                largest_share: error
-                    .largest_share
-                    .is_finite()
-                    .then_some(error.largest_share),
+                largest_share: error.largest_share.is_finite().then_some(error.largest_share),
             });
         })?;
     }
@@ -157,10 +144,7 @@ struct Error {
 }
 
 impl Error {
-    const WRONG: Self = Self {
-        rms_share: f64::INFINITY,
-        largest_share: f64::INFINITY,
-    };
+    const WRONG: Self = Self { rms_share: f64::INFINITY, largest_share: f64::INFINITY };
 
     /// `None` where the precision cannot hold what the kernel has to write, as fp16 above 65504: then
     /// there is nothing to compare.
@@ -170,18 +154,10 @@ impl Error {
         mode: Mode,
         device: DeviceRounding,
     ) -> Option<Self> {
-        let computed = |rounding| {
-            Task {
-                record,
-                network,
-                rounding,
-            }
-            .computed()
-        };
-        let (Some(exact), Some(naive)) = (
-            computed(Rounding::none(mode.variant)),
-            computed(Rounding::of(mode, device)),
-        ) else {
+        let computed = |rounding| Task { record, network, rounding }.computed();
+        let (Some(exact), Some(naive)) =
+            (computed(Rounding::none(mode.variant)), computed(Rounding::of(mode, device)))
+        else {
             return Some(Self::WRONG);
         };
         let extent = |m: &Map| (m.channels, m.height, m.width);
@@ -198,12 +174,8 @@ impl Error {
         };
         let kernel = from_exact(&mut record.wrote.data.iter().map(|&v| f64::from(v)));
         let naive = from_exact(&mut naive.data.iter().copied());
-        let (rms_floor, largest_floor) = Task {
-            record,
-            network,
-            rounding: Rounding::none(mode.variant),
-        }
-        .floor(&exact);
+        let (rms_floor, largest_floor) =
+            Task { record, network, rounding: Rounding::none(mode.variant) }.floor(&exact);
         // Where nothing is allowed and nothing is off, all is well.
         let share = |off: f64, allowed: f64| if off == 0.0 { 0.0 } else { off / allowed };
         let (rms, largest) = if is_winograd(record) {
@@ -211,10 +183,7 @@ impl Error {
         } else {
             (NAIVE_RMS_FACTOR, f64::from(NAIVE_LARGEST_FACTOR))
         };
-        let (rms, largest) = (
-            rms * naive.rms + rms_floor,
-            largest * naive.largest + largest_floor,
-        );
+        let (rms, largest) = (rms * naive.rms + rms_floor, largest * naive.largest + largest_floor);
         Some(Self {
             rms_share: share(kernel.rms, rms),
             largest_share: share(kernel.largest, largest),
@@ -238,23 +207,13 @@ mod tests {
     };
 
     fn network() -> Network {
-        let spec = NetworkSpec {
-            blocks: 1,
-            ..NetworkSpec::with_widths([4, 6, 8])
-        };
+        let spec = NetworkSpec { blocks: 1, ..NetworkSpec::with_widths([4, 6, 8]) };
         spec.random(3).expect("a valid shape")
     }
 
     fn values(shape: Shape, mean: f32, salt: u64) -> Tensor {
-        let fill = Fill {
-            mean,
-            deviation: 1.0,
-            seed: 77,
-        };
-        Tensor {
-            shape,
-            data: fill.values(salt, shape.len()),
-        }
+        let fill = Fill { mean, deviation: 1.0, seed: 77 };
+        Tensor { shape, data: fill.values(salt, shape.len()) }
     }
 
     const BF16: Mode = Mode::new(Variant::Baseline, Precision::Bf16);
@@ -279,9 +238,7 @@ mod tests {
         .expect("it fits");
         record.wrote = Tensor {
             shape: Shape::new(made.channels, made.height, made.width),
-            data: (made.data.iter().enumerate())
-                .map(|(i, &v)| flaw(i, v as f32))
-                .collect(),
+            data: (made.data.iter().enumerate()).map(|(i, &v)| flaw(i, v as f32)).collect(),
         };
         Error::of(&record, &network, mode, DeviceRounding::default()).expect("within range")
     }
@@ -307,30 +264,14 @@ mod tests {
             (Work::Keep { relu: true }, vec![map(4, 0.0, 7)]),
             (Work::Normalise { eps: 1e-5 }, vec![map(4, 1000.0, 8)]),
             (Work::Affine { conv: 0 }, vec![map(4, 0.0, 9)]),
+            (Work::Bias { conv: 0, factor: 0.5 }, vec![map(4, 0.0, 19)]),
+            (Work::Statistics { conv: 0, eps: 1e-9 }, vec![map(4, 5.0, 10)]),
             (
-                Work::Bias {
-                    conv: 0,
-                    factor: 0.5,
-                },
-                vec![map(4, 0.0, 19)],
-            ),
-            (
-                Work::Statistics { conv: 0, eps: 1e-9 },
-                vec![map(4, 5.0, 10)],
-            ),
-            (
-                Work::Norm {
-                    conv: 0,
-                    eps: 1e-5,
-                    relu: false,
-                },
+                Work::Norm { conv: 0, eps: 1e-5, relu: false },
                 vec![map(4, 1000.0, 11), map(4, 0.0, 12)],
             ),
             (conv(1, true, false, 1), vec![map(4, 0.0, 13)]),
-            (
-                conv(3, false, false, 0),
-                vec![map(8, 0.0, 14), map(8, 0.0, 15)],
-            ),
+            (conv(3, false, false, 0), vec![map(8, 0.0, 14), map(8, 0.0, 15)]),
             (conv(last - 2, true, true, 1), vec![map(8, 0.0, 16)]),
             (conv(last, true, false, 4), vec![map(4, 0.0, 17)]),
             (Work::Store, vec![map(4, 100.0, 18)]),
@@ -371,10 +312,7 @@ mod tests {
             layer: String::new(),
             kernel: String::new(),
             work: Work::Normalise { eps: 1e-5 },
-            wrote: Tensor {
-                shape: map.shape,
-                data: normed,
-            },
+            wrote: Tensor { shape: map.shape, data: normed },
             read: vec![map],
         };
         Error::of(&record, &network(), FP32, DeviceRounding::default()).expect("within range")
@@ -389,9 +327,7 @@ mod tests {
             let mean = values.iter().sum::<f32>() / plane as f32;
             let square = values.iter().map(|v| v * v).sum::<f32>() / plane as f32;
             let variance = (square - mean * mean).max(0.0);
-            values
-                .iter()
-                .map(move |v| (v - mean) / (variance + 1e-5).sqrt())
+            values.iter().map(move |v| (v - mean) / (variance + 1e-5).sqrt())
         });
         let careless = careless.collect();
         let error = error_of_norm(map, careless);
@@ -413,11 +349,7 @@ mod tests {
                 };
                 let mean = of(&|v| v);
                 let deviation = (of(&|v| (v - mean) * (v - mean)) + 1e-5).sqrt();
-                let off = if channel == 0 {
-                    f64::from(units * unit)
-                } else {
-                    0.0
-                };
+                let off = if channel == 0 { f64::from(units * unit) } else { 0.0 };
                 let norm = move |v: &f32| ((f64::from(*v) - mean - off) / deviation) as f32;
                 values.iter().map(norm).collect::<Vec<f32>>()
             });
@@ -462,10 +394,7 @@ mod tests {
             wrote: Tensor::zeros(Shape::new(4, 3, 3)),
         };
         let fp16 = Mode::new(Variant::Baseline, Precision::Fp16);
-        assert_eq!(
-            Error::of(&record, &network(), fp16, DeviceRounding::default()),
-            None
-        );
+        assert_eq!(Error::of(&record, &network(), fp16, DeviceRounding::default()), None);
         let bf16 =
             Error::of(&record, &network(), BF16, DeviceRounding::default()).expect("wide enough");
         assert!(!bf16.is_right(), "{bf16:?}");

@@ -112,13 +112,7 @@ pub fn verify(
             };
             if let Some(other) = &other {
                 let pair = [&truth, other];
-                verdict.fail(batch_failures(
-                    backend,
-                    &subject.network,
-                    mode,
-                    batch,
-                    pair,
-                )?);
+                verdict.fail(batch_failures(backend, &subject.network, mode, batch, pair)?);
             }
             report(verdict);
         }
@@ -138,9 +132,7 @@ impl Verdict {
 /// The picture seen from behind.
 fn mirrored(picture: &Frame) -> Frame {
     let last = picture.width() - 1;
-    Frame::from_fn(picture.width(), picture.height(), |x, y| {
-        picture.pixel(last - x, y)
-    })
+    Frame::from_fn(picture.width(), picture.height(), |x, y| picture.pixel(last - x, y))
 }
 
 /// The failures of the frames of one batch of `count`: two pictures in turn, so that frames that are mixed up
@@ -325,9 +317,7 @@ fn compare_maps(
         }
         let limit = rule.max_relative_rms;
         if !relative.is_finite() || relative > limit {
-            failures.push(format!(
-                "{name} is off by {relative:.1e} (limit {limit:.0e})"
-            ));
+            failures.push(format!("{name} is off by {relative:.1e} (limit {limit:.0e})"));
         }
     }
     worst

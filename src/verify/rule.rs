@@ -47,10 +47,7 @@ impl Rule {
     };
     /// Single precision with transformed weights (Winograd, summed phases), whose rounding errors
     /// are about ten times larger and still far below one level.
-    pub const FP32_TRANSFORMED: Self = Self {
-        max_relative_rms: 1e-3,
-        ..Self::FP32_DIRECT
-    };
+    pub const FP32_TRANSFORMED: Self = Self { max_relative_rms: 1e-3, ..Self::FP32_DIRECT };
     /// Products of numbers with 10 bits of fraction: tf32, fp16 and mixed. A run that rounds
     /// nothing but what it must reaches 58 to 63 dB.
     pub const TEN_BITS: Self = Self {
@@ -76,12 +73,8 @@ impl Rule {
     };
     /// Pictures of (nearly) one colour in single precision. Wrong formulas are off by more than
     /// this, rounding is not.
-    pub const FP32_LOW_CONTRAST: Self = Self {
-        max_levels: 2,
-        max_differing_share: 1.0,
-        min_psnr_db: None,
-        max_relative_rms: 0.5,
-    };
+    pub const FP32_LOW_CONTRAST: Self =
+        Self { max_levels: 2, max_differing_share: 1.0, min_psnr_db: None, max_relative_rms: 0.5 };
 
     /// The rule for a mode on a picture with some contrast.
     pub const fn for_mode(mode: Mode) -> Self {
@@ -113,9 +106,7 @@ impl Rule {
         Self {
             max_levels: self.max_levels.max(levels),
             min_psnr_db: self.min_psnr_db.map(|db| db.min(psnr_db)),
-            max_relative_rms: self
-                .max_relative_rms
-                .max(naive.relative_rms * NAIVE_RMS_FACTOR),
+            max_relative_rms: self.max_relative_rms.max(naive.relative_rms * NAIVE_RMS_FACTOR),
             ..self
         }
     }
@@ -147,12 +138,8 @@ impl Rule {
         // In a picture of a few pixels one byte would decide: it may be off by a quarter of the
         // levels that are allowed.
         let quarter = f64::from(self.max_levels) / 4.0;
-        (squares(d.psnr_db) > squares(limit_db) + quarter * quarter).then(|| {
-            format!(
-                "the {part} has {:.1} dB (limit {limit_db:.1} dB)",
-                d.psnr_db
-            )
-        })
+        (squares(d.psnr_db) > squares(limit_db) + quarter * quarter)
+            .then(|| format!("the {part} has {:.1} dB (limit {limit_db:.1} dB)", d.psnr_db))
     }
 }
 
@@ -183,16 +170,8 @@ mod tests {
 
     #[test]
     fn flat_pictures_are_measured_by_a_naive_run() {
-        let far = Distance {
-            largest_levels: 30,
-            psnr_db: 31.0,
-            relative_rms: 0.25,
-        };
-        let near = Distance {
-            largest_levels: 0,
-            psnr_db: f64::INFINITY,
-            relative_rms: 1e-4,
-        };
+        let far = Distance { largest_levels: 30, psnr_db: 31.0, relative_rms: 0.25 };
+        let near = Distance { largest_levels: 0, psnr_db: f64::INFINITY, relative_rms: 1e-4 };
         let rule = Rule::TEN_BITS.beside_naive(far);
         assert_eq!((rule.max_levels, rule.max_relative_rms), (120, 0.5));
         let psnr_db = rule.min_psnr_db.expect("a limit");

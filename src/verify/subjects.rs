@@ -53,9 +53,7 @@ fn adversarial_pictures(smallest_px: usize) -> Vec<(String, Frame)> {
     let noise = |width: usize, height: usize| {
         // A multiplicative hash of the position: no two neighbours are alike.
         Frame::from_fn(width, height, |x, y| {
-            let h = ((y * width + x) as u32)
-                .wrapping_add(1)
-                .wrapping_mul(2_654_435_761);
+            let h = ((y * width + x) as u32).wrapping_add(1).wrapping_mul(2_654_435_761);
             (h ^ (h >> 15)).to_le_bytes()
         })
     };
@@ -75,15 +73,7 @@ fn adversarial_pictures(smallest_px: usize) -> Vec<(String, Frame)> {
         ("hot corners".to_owned(), hot_corners),
         ("faint pattern".to_owned(), faint),
     ];
-    let sizes = [
-        (33, 21),
-        (48, 37),
-        (7, 5),
-        (1, 1),
-        (1, 9),
-        (13, 1),
-        (smallest_px, smallest_px),
-    ];
+    let sizes = [(33, 21), (48, 37), (7, 5), (1, 1), (1, 9), (13, 1), (smallest_px, smallest_px)];
     pictures.extend(sizes.map(|(w, h)| (format!("noise {w} x {h}"), noise(w, h))));
     pictures
 }

@@ -60,13 +60,7 @@ impl Task<'_> {
                 stored(before_conv(norm, second, relu))
             }
             Work::Store => Some(self.cropped(&first)),
-            Work::Conv {
-                conv,
-                relu,
-                doubled,
-                margin,
-                bias_factor,
-            } => {
+            Work::Conv { conv, relu, doubled, margin, bias_factor } => {
                 let whole = before_conv(first, second, relu);
                 let conv = self.conv(conv)?;
                 let weights = self.network.weights().of(&conv.name);
@@ -107,20 +101,11 @@ impl Task<'_> {
         };
         let of_means = |eps: f32, gamma: &[f64]| {
             let (rms, largest) = mean_rounding(&first, eps, gamma);
-            let peak = exact
-                .data
-                .iter()
-                .fold(0.0, |peak: f64, v| peak.max(v.abs()));
+            let peak = exact.data.iter().fold(0.0, |peak: f64, v| peak.max(v.abs()));
             (own + rms, 4.0 * SINGLE * peak + largest)
         };
         match self.record.work {
-            Work::Conv {
-                conv,
-                relu,
-                doubled,
-                margin,
-                ..
-            } => {
+            Work::Conv { conv, relu, doubled, margin, .. } => {
                 let Some(conv) = self.conv(conv) else {
                     return (own, 0.0);
                 };

@@ -66,9 +66,7 @@ impl<'a> Truth<'a> {
         };
         rule.beside_naive({
             let mut known = self.naive.borrow_mut();
-            *known
-                .entry((mode, device))
-                .or_insert_with(|| self.distance_of_naive(mode, device))
+            *known.entry((mode, device)).or_insert_with(|| self.distance_of_naive(mode, device))
         })
     }
 
@@ -120,10 +118,7 @@ impl<'a> Truth<'a> {
 
 fn maps_of(judgement: &Judgement) -> Vec<(&str, &Map)> {
     let norms = judgement.after_norms.iter();
-    norms
-        .map(|(name, map)| (name.as_str(), map))
-        .chain([(OUTPUT, &judgement.output)])
-        .collect()
+    norms.map(|(name, map)| (name.as_str(), map)).chain([(OUTPUT, &judgement.output)]).collect()
 }
 
 /// Rms of the difference over rms of the expected map.
@@ -140,14 +135,7 @@ pub fn relative_rms(values: impl ExactSizeIterator<Item = f64>, expected: &Map) 
 fn is_low_contrast(picture: &Frame) -> bool {
     let count = picture.pixel_count() as f64;
     (0..3).all(|c| {
-        let values = || {
-            picture
-                .rgba()
-                .iter()
-                .skip(c)
-                .step_by(4)
-                .map(|&v| f64::from(v))
-        };
+        let values = || picture.rgba().iter().skip(c).step_by(4).map(|&v| f64::from(v));
         let mean = values().sum::<f64>() / count;
         values().map(|v| (v - mean) * (v - mean)).sum::<f64>() < count
     })
@@ -165,10 +153,7 @@ mod tests {
 
     #[test]
     fn only_flat_pictures_have_rules_that_a_naive_run_makes() {
-        let spec = NetworkSpec {
-            blocks: 1,
-            ..NetworkSpec::with_widths([4, 6, 8])
-        };
+        let spec = NetworkSpec { blocks: 1, ..NetworkSpec::with_widths([4, 6, 8]) };
         let network = spec.random(3).expect("a valid shape");
         let faint = Truth::new(
             &network,
@@ -178,21 +163,14 @@ mod tests {
             }),
         );
         assert!(faint.low_contrast);
-        let rule = |precision| {
-            faint.rule(
-                Mode::new(Variant::Fused, precision),
-                DeviceRounding::default(),
-            )
-        };
+        let rule =
+            |precision| faint.rule(Mode::new(Variant::Fused, precision), DeviceRounding::default());
         assert_eq!(rule(Precision::Fp32), Rule::FP32_LOW_CONTRAST);
         // A faint pattern is much harder on seven bits than on ten.
         let distances = faint.naive.borrow().len();
         assert_eq!(distances, 0, "single precision needs no naive run");
         let (ten, seven) = (rule(Precision::Fp16), rule(Precision::Bf16));
-        assert!(
-            seven.max_relative_rms > ten.max_relative_rms,
-            "{ten:?} {seven:?}"
-        );
+        assert!(seven.max_relative_rms > ten.max_relative_rms, "{ten:?} {seven:?}");
         assert_eq!(rule(Precision::Fp16), ten);
         assert_eq!(faint.naive.borrow().len(), 2, "each naive run once");
         let strong = Truth::new(
@@ -201,10 +179,7 @@ mod tests {
         );
         assert!(!strong.low_contrast);
         let fused = Mode::new(Variant::Fused, Precision::Fp16);
-        assert_eq!(
-            strong.rule(fused, DeviceRounding::default()),
-            Rule::TEN_BITS
-        );
+        assert_eq!(strong.rule(fused, DeviceRounding::default()), Rule::TEN_BITS);
     }
 
     /// Half of an odd level may be rounded up or down; whole levels away from it is wrong.
@@ -215,10 +190,7 @@ mod tests {
         add("photo", Op::Photo, &[]);
         add("half", Op::Affine, &[0]);
         add("picture", Op::Picture, &[1]);
-        let half = NodeWeights {
-            weight: vec![0.5; 3],
-            bias: vec![0.0; 3],
-        };
+        let half = NodeWeights { weight: vec![0.5; 3], bias: vec![0.0; 3] };
         let weights: Weights = [("half".to_owned(), half)].into_iter().collect();
         let network = Network::new(graph, weights).expect("a network");
         let photo = Frame::from_fn(20, 12, |x, y| [(x * 11) as u8, (y * 20) as u8, 255, 255]);
@@ -240,15 +212,9 @@ mod tests {
     /// fewer bits are no reason for another colour.
     #[test]
     fn a_naive_run_of_one_colour_is_near_the_truth() {
-        let spec = NetworkSpec {
-            blocks: 1,
-            ..NetworkSpec::with_widths([4, 6, 8])
-        };
+        let spec = NetworkSpec { blocks: 1, ..NetworkSpec::with_widths([4, 6, 8]) };
         let network = spec.random(3).expect("a valid shape");
-        let flat = Truth::new(
-            &network,
-            Frame::from_fn(24, 20, |_, _| [128, 128, 128, 255]),
-        );
+        let flat = Truth::new(&network, Frame::from_fn(24, 20, |_, _| [128, 128, 128, 255]));
         let fine = |m: &Mode| !matches!(m.precision, Precision::Bf16 | Precision::Int8);
         for mode in Mode::all().filter(fine) {
             let distance = flat.distance_of_naive(mode, DeviceRounding::default());

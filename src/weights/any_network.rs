@@ -46,9 +46,7 @@ pub(super) fn read(
         return Err(broken(format!("it has more than {MAX_NODES} operations")));
     }
     let graph = Graph::try_from(nodes).map_err(|e| broken(e.to_string()))?;
-    graph
-        .check_is_picture_network()
-        .map_err(|e| broken(e.to_string()))?;
+    graph.check_is_picture_network().map_err(|e| broken(e.to_string()))?;
     let mut places = HashMap::new();
     for (key, tensor) in tensors {
         if budget.insert(&mut places, key.as_str(), tensor)?.is_some() {
@@ -75,11 +73,7 @@ pub(super) fn read(
         };
         let own = NodeWeights {
             weight: values("weight", &shape.weight)?,
-            bias: if shape.bias == 0 {
-                Vec::new()
-            } else {
-                values("bias", &[shape.bias])?
-            },
+            bias: if shape.bias == 0 { Vec::new() } else { values("bias", &[shape.bias])? },
         };
         budget.push(&mut weights, (node.name.clone(), own))?;
     }

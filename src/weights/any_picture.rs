@@ -69,10 +69,7 @@ pub(super) fn read_code(
         network: network.transformer.network(&code).map_err(refused)?,
         storage: StorageType::F32,
         facts: [("network".to_owned(), made)].into(),
-        code: Some(CodeOf {
-            code,
-            network: network.name,
-        }),
+        code: Some(CodeOf { code, network: network.name }),
     })
 }
 
@@ -87,8 +84,7 @@ pub(super) fn code_in(
     let budget = Budget::for_file(bytes.len());
     let (tensors, metadata) = file::parse(bytes, &budget)?;
     let id = metadata.get(CODE_KEY);
-    id.map(|id| stored_code(id, network, &tensors, &budget))
-        .transpose()
+    id.map(|id| stored_code(id, network, &tensors, &budget)).transpose()
 }
 
 fn stored_code(
@@ -109,11 +105,7 @@ fn stored_code(
     let [(key, tensor)] = tensors.as_slice() else {
         return Err(WeightsError::Keys {
             missing: [CODE].into_iter().filter(|_| tensors.is_empty()).collect(),
-            unexpected: tensors
-                .iter()
-                .skip(1)
-                .map(|(key, _)| key.as_str())
-                .collect(),
+            unexpected: tensors.iter().skip(1).map(|(key, _)| key.as_str()).collect(),
         });
     };
     check_shape(key, tensor, &[transformer.spec().code_len()])?;

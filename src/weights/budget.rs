@@ -40,11 +40,7 @@ pub struct ReadCost {
 impl Budget {
     /// The budget of a file of this size.
     pub fn for_file(file_bytes: usize) -> Self {
-        Self {
-            file_bytes: file_bytes as u64,
-            steps: Cell::new(0),
-            bytes: Cell::new(0),
-        }
+        Self { file_bytes: file_bytes as u64, steps: Cell::new(0), bytes: Cell::new(0) }
     }
 
     /// Bytes of the file.
@@ -64,10 +60,7 @@ impl Budget {
 
     /// What has been drawn.
     pub fn cost(&self) -> ReadCost {
-        ReadCost {
-            steps: self.steps.get(),
-            bytes: self.bytes.get(),
-        }
+        ReadCost { steps: self.steps.get(), bytes: self.bytes.get() }
     }
 
     /// Draws steps, before they are done.

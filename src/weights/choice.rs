@@ -31,9 +31,6 @@ impl Choice {
 
 impl From<PixelChoice> for Choice {
     fn from(pixels: PixelChoice) -> Self {
-        Self {
-            pixels,
-            network: None,
-        }
+        Self { pixels, network: None }
     }
 }

@@ -233,11 +233,7 @@ pub const MAX_MESSAGE_BYTES: usize = 2000;
 
 impl fmt::Display for WeightsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut message = Shortening {
-            to: f,
-            left_bytes: MAX_MESSAGE_BYTES,
-            is_cut: false,
-        };
+        let mut message = Shortening { to: f, left_bytes: MAX_MESSAGE_BYTES, is_cut: false };
         match self.write(&mut message) {
             Err(_) if message.is_cut => Ok(()),
             result => result,
@@ -325,10 +321,7 @@ pub(crate) fn shortened(text: &str) -> String {
     if short.len() < text.len() {
         short.push('…');
     }
-    short
-        .chars()
-        .map(|c| if is_unseen(c) { '\u{fffd}' } else { c })
-        .collect()
+    short.chars().map(|c| if is_unseen(c) { '\u{fffd}' } else { c }).collect()
 }
 
 #[cfg(test)]
@@ -343,10 +336,7 @@ mod tests {
             unexpected: KeyList::default(),
         };
         let words = error.to_string();
-        assert!(
-            words.ends_with(": missing k0, k1, k2, k3, k4, k5, k6, k7 and 22 more"),
-            "{words}"
-        );
+        assert!(words.ends_with(": missing k0, k1, k2, k3, k4, k5, k6, k7 and 22 more"), "{words}");
         let error = WeightsError::Keys {
             missing: ["k0"].into_iter().collect(),
             unexpected: ["x".repeat(500).as_str()].into_iter().collect(),
@@ -361,37 +351,21 @@ mod tests {
         let long = || "ä".repeat(100_000);
         for error in [
             WeightsError::Safetensors(long()),
-            WeightsError::Tensor {
-                key: long(),
-                problem: long(),
-            },
+            WeightsError::Tensor { key: long(), problem: long() },
             WeightsError::Shape {
                 key: "key".to_owned(),
                 got: vec![usize::MAX; 100_000],
                 needed: long(),
             },
-            WeightsError::Read {
-                path: long().into(),
-                source: io::Error::other("gone"),
-            },
+            WeightsError::Read { path: long().into(), source: io::Error::other("gone") },
         ] {
             let message = error.to_string();
-            assert!(
-                message.len() <= MAX_MESSAGE_BYTES,
-                "{} bytes",
-                message.len()
-            );
-            assert!(
-                message.len() > MAX_MESSAGE_BYTES - 30,
-                "{} bytes",
-                message.len()
-            );
+            assert!(message.len() <= MAX_MESSAGE_BYTES, "{} bytes", message.len());
+            assert!(message.len() > MAX_MESSAGE_BYTES - 30, "{} bytes", message.len());
             assert!(message.ends_with('…'), "{message}");
         }
-        let short = WeightsError::Tensor {
-            key: "key".to_owned(),
-            problem: "is not a tensor".to_owned(),
-        };
+        let short =
+            WeightsError::Tensor { key: "key".to_owned(), problem: "is not a tensor".to_owned() };
         assert_eq!(short.to_string(), "key is not a tensor");
     }
 }

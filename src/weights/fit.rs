@@ -118,20 +118,13 @@ impl<'t, 'a> Places<'t, 'a> {
 }
 
 fn missing<'k>(names: impl IntoIterator<Item = &'k str>) -> WeightsError {
-    WeightsError::Keys {
-        missing: names.into_iter().collect(),
-        unexpected: KeyList::default(),
-    }
+    WeightsError::Keys { missing: names.into_iter().collect(), unexpected: KeyList::default() }
 }
 
 /// All tensors, weights or not.
 fn all<'t, 'a>(tensors: &'t NamedTensors<'a>) -> impl Iterator<Item = Place<'t, 'a>> {
     let places = tensors.iter().enumerate();
-    places.map(|(position, (key, tensor))| Place {
-        key,
-        tensor,
-        position,
-    })
+    places.map(|(position, (key, tensor))| Place { key, tensor, position })
 }
 
 /// Fits named tensors into the network that their names and shapes describe.
@@ -166,9 +159,8 @@ pub(crate) fn fit(
             });
         }
     }
-    let recognised = model
-        .recognise(&places, choice.network)
-        .map_err(|misfit| places.refused(misfit))?;
+    let recognised =
+        model.recognise(&places, choice.network).map_err(|misfit| places.refused(misfit))?;
     check_keys(&recognised, tensors, &places, budget)?;
     let (network, storage) = filled(&recognised, &places, budget)?;
     let (network, published) = recognised.finished(network, choice.network)?;
@@ -220,9 +212,7 @@ fn check_keys(
 ) -> Result<(), WeightsError> {
     let needed: HashSet<&str> = recognised.names.iter().map(String::as_str).collect();
     let missing = recognised.names.iter().map(String::as_str);
-    let missing: KeyList = missing
-        .filter(|name| places.shape(name).is_none())
-        .collect();
+    let missing: KeyList = missing.filter(|name| places.shape(name).is_none()).collect();
     let mut unexpected = KeyList::default();
     for (key, _) in tensors {
         budget.steps(1)?;
@@ -240,10 +230,7 @@ fn check_keys(
     if missing.is_empty() && unexpected.is_empty() {
         return Ok(());
     }
-    Err(WeightsError::Keys {
-        missing,
-        unexpected,
-    })
+    Err(WeightsError::Keys { missing, unexpected })
 }
 
 /// The recognised network with its weights.
@@ -273,10 +260,7 @@ fn filled(
     }
     // Weights that are equal may share their bytes, but not many times over.
     if (total_bytes / 2) as u64 > budget.file_bytes() {
-        return Err(WeightsError::Overlap {
-            total_bytes,
-            file_bytes: budget.file_bytes(),
-        });
+        return Err(WeightsError::Overlap { total_bytes, file_bytes: budget.file_bytes() });
     }
     let values = |name: &str| {
         let place = places.get(name)?;
@@ -334,16 +318,12 @@ pub(super) fn finite_values(
     let count = tensor.element_count();
     budget.steps(2 * count)?;
     budget.bytes(count * size_of::<f32>())?;
-    let values = tensor.to_f32().map_err(|problem| WeightsError::Tensor {
-        key: shortened(key),
-        problem,
-    })?;
+    let values =
+        tensor.to_f32().map_err(|problem| WeightsError::Tensor { key: shortened(key), problem })?;
     match values.iter().position(|v| !v.is_finite()) {
-        Some(position) => Err(WeightsError::NotFinite {
-            key: shortened(key),
-            value: values[position],
-            position,
-        }),
+        Some(position) => {
+            Err(WeightsError::NotFinite { key: shortened(key), value: values[position], position })
+        }
         None => Ok(values),
     }
 }
@@ -372,10 +352,7 @@ mod tests {
     }
 
     fn small() -> NetworkSpec {
-        NetworkSpec {
-            blocks: 2,
-            ..NetworkSpec::with_widths([2, 3, 4])
-        }
+        NetworkSpec { blocks: 2, ..NetworkSpec::with_widths([2, 3, 4]) }
     }
 
     fn message(tensors: &NamedTensors<'_>) -> String {
@@ -386,12 +363,8 @@ mod tests {
 
     #[test]
     fn a_whole_network_fits() {
-        let fitted = fit(
-            &tensors(small()),
-            Choice::default(),
-            &Budget::for_file(usize::MAX),
-        )
-        .expect("fits");
+        let fitted =
+            fit(&tensors(small()), Choice::default(), &Budget::for_file(usize::MAX)).expect("fits");
         assert_eq!(fitted.network.graph(), &small().graph().expect("valid"));
         assert_eq!(fitted.storage, StorageType::F32);
     }
@@ -402,10 +375,7 @@ mod tests {
         list.retain(|(key, _)| key != "res1.in2.bias");
         list[0].0 = "conv1.kernel".to_owned();
         let text = message(&list);
-        assert!(
-            text.contains("missing conv1.conv2d.weight, res1.in2.bias"),
-            "{text}"
-        );
+        assert!(text.contains("missing conv1.conv2d.weight, res1.in2.bias"), "{text}");
         assert!(text.contains("unexpected conv1.kernel"), "{text}");
     }
 
@@ -434,21 +404,10 @@ mod tests {
     fn wrong_shapes_are_named() {
         let mut list = tensors(small());
         let wide = tensors(NetworkSpec::with_widths([2, 3, 8]));
-        let at = list
-            .iter()
-            .position(|(k, _)| k == "res2.in1.bias")
-            .expect("there");
-        list[at].1 = wide[wide
-            .iter()
-            .position(|(k, _)| k == "in3.bias")
-            .expect("there")]
-        .1
-        .clone();
+        let at = list.iter().position(|(k, _)| k == "res2.in1.bias").expect("there");
+        list[at].1 = wide[wide.iter().position(|(k, _)| k == "in3.bias").expect("there")].1.clone();
         let text = message(&list);
-        assert!(
-            text.contains("res2.in1.bias has shape [8]") && text.contains("[4]"),
-            "{text}"
-        );
+        assert!(text.contains("res2.in1.bias has shape [8]") && text.contains("[4]"), "{text}");
     }
 
     #[test]

@@ -42,13 +42,9 @@ fn around(program: &Path) -> Vec<PathBuf> {
     let Some(beside) = program.parent() else {
         return Vec::new();
     };
-    let mut folders = vec![
-        beside.join("styles"),
-        beside.join("../share/styleforge/styles"),
-    ];
-    let target = beside
-        .ancestors()
-        .find(|folder| folder.file_name().is_some_and(|name| name == "target"));
+    let mut folders = vec![beside.join("styles"), beside.join("../share/styleforge/styles")];
+    let target =
+        beside.ancestors().find(|folder| folder.file_name().is_some_and(|name| name == "target"));
     if let Some(root) = target.and_then(Path::parent)
         && is_our_source(root)
     {

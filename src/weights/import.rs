@@ -38,10 +38,7 @@ impl StyleLibrary {
         name: Option<&str>,
         choice: impl Into<Choice>,
     ) -> Result<Style, LibraryError> {
-        let refused = |source| LibraryError::Weights {
-            path: file.to_owned(),
-            source,
-        };
+        let refused = |source| LibraryError::Weights { path: file.to_owned(), source };
         let checkpoint = Checkpoint::read_as(file, choice).map_err(refused)?;
         self.keep(&checkpoint, file, name)
     }
@@ -67,10 +64,7 @@ impl StyleLibrary {
         metadata.insert("title".to_owned(), title);
         let bytes = checkpoint
             .to_safetensors()
-            .map_err(|source| LibraryError::Weights {
-                path: file.to_owned(),
-                source,
-            })?;
+            .map_err(|source| LibraryError::Weights { path: file.to_owned(), source })?;
         let size = models::size(checkpoint.network.graph());
         self.write_style(&id, &[(format!("{size}.safetensors"), &bytes)])
     }
@@ -111,25 +105,16 @@ impl StyleLibrary {
     ) -> Result<Style, LibraryError> {
         let title = title_of(title);
         let id = self.free_id(&title)?;
-        let texts = [
-            ("style", Some(id.as_str())),
-            ("title", Some(title.as_str())),
-            ("painting", parts),
-        ];
+        let texts =
+            [("style", Some(id.as_str())), ("title", Some(title.as_str())), ("painting", parts)];
         let metadata = texts
             .into_iter()
             .filter_map(|(key, text)| Some((key.to_owned(), text?.to_owned())))
             .collect();
-        let bytes =
-            any_picture::code_file(code, &metadata).map_err(|source| LibraryError::Weights {
-                path: PathBuf::from(&title),
-                source,
-            })?;
+        let bytes = any_picture::code_file(code, &metadata)
+            .map_err(|source| LibraryError::Weights { path: PathBuf::from(&title), source })?;
         let weights = format!("{}.safetensors", ModelSize::Full);
-        self.write_style(
-            &id,
-            &[(weights, &bytes), (THUMBNAILS[0].to_owned(), thumbnail)],
-        )
+        self.write_style(&id, &[(weights, &bytes), (THUMBNAILS[0].to_owned(), thumbnail)])
     }
 
     /// The person's own networks for style pictures.
@@ -157,15 +142,10 @@ impl StyleLibrary {
     pub(super) fn free_id(&self, title: &str) -> Result<String, LibraryError> {
         let id = id_from(title);
         if id.is_empty() {
-            return Err(LibraryError::BadName {
-                name: title.to_owned(),
-            });
+            return Err(LibraryError::BadName { name: title.to_owned() });
         }
         if let Some(meaning) = reserved_for(&id) {
-            return Err(LibraryError::Reserved {
-                name: title.to_owned(),
-                meaning,
-            });
+            return Err(LibraryError::Reserved { name: title.to_owned(), meaning });
         }
         let is_taken = self.styles.iter().any(|style| style.id == id)
             || self.user_folder.join(&id).exists()
@@ -206,10 +186,8 @@ impl StyleLibrary {
     /// disk refuses.
     pub fn remove(&mut self, name: &str) -> Result<PathBuf, LibraryError> {
         let (_, path) = self.own(name)?;
-        let removed = remove_style(&path).map_err(|source| LibraryError::Remove {
-            path: path.clone(),
-            source,
-        });
+        let removed = remove_style(&path)
+            .map_err(|source| LibraryError::Remove { path: path.clone(), source });
         self.refresh();
         removed.map(|()| path)
     }
@@ -218,9 +196,8 @@ impl StyleLibrary {
 impl StyleLibrary {
     /// A style of the person's own, and where it lies.
     pub(super) fn own(&self, name: &str) -> Result<(Style, PathBuf), LibraryError> {
-        let style = self.find(name).ok_or_else(|| LibraryError::Unknown {
-            name: name.to_owned(),
-        })?;
+        let style =
+            self.find(name).ok_or_else(|| LibraryError::Unknown { name: name.to_owned() })?;
         match style.own_path() {
             Some(path) => Ok((style.clone(), path.to_owned())),
             None => Err(LibraryError::NotYours {
@@ -236,9 +213,7 @@ fn remove_style(path: &Path) -> io::Result<()> {
     if !fs::symlink_metadata(path)?.is_dir() {
         return fs::remove_file(path);
     }
-    let weights = ModelSize::ALL
-        .iter()
-        .map(|size| format!("{size}.safetensors"));
+    let weights = ModelSize::ALL.iter().map(|size| format!("{size}.safetensors"));
     for name in weights.chain(THUMBNAILS.map(str::to_owned)) {
         match fs::remove_file(path.join(name)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -262,10 +237,7 @@ mod tests {
 
     /// A checkpoint of a published shape.
     fn sized(size: ModelSize) -> Vec<u8> {
-        let spec = NetworkSpec {
-            blocks: 1,
-            ..NetworkSpec::with_widths(size.widths())
-        };
+        let spec = NetworkSpec { blocks: 1, ..NetworkSpec::with_widths(size.widths()) };
         let checkpoint = Checkpoint {
             network: spec.random(2).expect("valid").into(),
             family: Family::PytorchExamples,
@@ -297,23 +269,13 @@ mod tests {
         let file = root.path().join("download.safetensors");
         fs::write(&file, weights(None)).expect("file");
         let mut library = StyleLibrary::open(&[], user.clone());
-        let style = library
-            .import(&file, Some("Night Train"))
-            .expect("imported");
-        assert_eq!(
-            (style.id.as_str(), style.title.as_str()),
-            ("night_train", "Night Train")
-        );
+        let style = library.import(&file, Some("Night Train")).expect("imported");
+        assert_eq!((style.id.as_str(), style.title.as_str()), ("night_train", "Night Train"));
         assert!(user.join("night_train/lite.safetensors").is_file());
         assert!(style.load(ModelSize::Lite).is_ok());
-        let error = library
-            .import(&file, Some("night-train"))
-            .expect_err("taken");
+        let error = library.import(&file, Some("night-train")).expect_err("taken");
         assert!(matches!(error, LibraryError::Exists { .. }), "{error}");
-        assert_eq!(
-            library.import(&file, None).expect("by file name").id,
-            "download"
-        );
+        assert_eq!(library.import(&file, None).expect("by file name").id, "download");
         let error = library.import(&file, Some("!")).expect_err("no name");
         assert!(matches!(error, LibraryError::BadName { .. }), "{error}");
         let left: Vec<_> = fs::read_dir(&user).expect("folder").flatten().collect();
@@ -354,10 +316,7 @@ mod tests {
         let file = root.path().join("download.safetensors");
         fs::write(&file, weights(None)).expect("file");
         let mut library = StyleLibrary::open(&[], blocked.join("styles"));
-        let error = library
-            .import(&file, None)
-            .expect_err("not a folder")
-            .to_string();
+        let error = library.import(&file, None).expect_err("not a folder").to_string();
         assert!(
             error.contains("a_file is not a folder") && error.contains("could not be saved"),
             "{error}"
@@ -379,18 +338,12 @@ mod tests {
         library.refresh();
 
         let refused = library.remove("shipped").expect_err("not one's own");
-        assert!(
-            matches!(refused, LibraryError::NotYours { .. }),
-            "{refused}"
-        );
+        assert!(matches!(refused, LibraryError::NotYours { .. }), "{refused}");
         assert!(installed.join("shipped/full.safetensors").exists());
         let refused = library.remove("nonesuch").expect_err("not there");
         assert!(matches!(refused, LibraryError::Unknown { .. }), "{refused}");
 
-        assert_eq!(
-            library.remove("own one").expect("removed"),
-            user.join("own_one")
-        );
+        assert_eq!(library.remove("own one").expect("removed"), user.join("own_one"));
         assert!(library.find("own one").is_none() && !user.join("own_one").exists());
         library.remove("loose").expect("removed");
         assert!(library.find("loose").is_none() && file.exists());

@@ -106,10 +106,7 @@ pub fn describe_bytes(bytes: &[u8]) -> Inspection {
 
 /// As [`describe_bytes`], with the budget that reading draws on: what it cost can be seen there.
 pub fn describe_within(bytes: &[u8], budget: &Budget) -> Inspection {
-    let mut facts = Inspection {
-        size_bytes: Some(bytes.len() as u64),
-        ..Inspection::default()
-    };
+    let mut facts = Inspection { size_bytes: Some(bytes.len() as u64), ..Inspection::default() };
     let filled = facts.fill(bytes, budget);
     facts.judge(filled);
     facts
@@ -159,16 +156,10 @@ impl Inspection {
                 self.metadata = file.metadata(budget)?;
                 self.list(&file.tensors(budget)?, budget)?;
                 self.family = Some(Family::OnnxExport);
-                file.fit(budget, Choice::default())
-                    .map(|(fitted, _)| fitted)
+                file.fit(budget, Choice::default()).map(|(fitted, _)| fitted)
             }
         };
-        let Fitted {
-            family,
-            network,
-            facts,
-            ..
-        } = fitted?;
+        let Fitted { family, network, facts, .. } = fitted?;
         self.family = Some(family);
         self.metadata.extend(facts);
         match NetworkSpec::recognise(network.graph()) {
@@ -299,10 +290,7 @@ mod tests {
         assert_eq!(facts.widths, Some([2, 3, 4]));
         assert_eq!(facts.kernels_px, Some([9, 3, 3, 3, 3, 3, 9]));
         assert_eq!(facts.parameters, network.graph().parameter_count());
-        assert_eq!(
-            facts.dtypes,
-            BTreeMap::from([("fp16".to_owned(), facts.tensors.len())])
-        );
+        assert_eq!(facts.dtypes, BTreeMap::from([("fp16".to_owned(), facts.tensors.len())]));
         assert!(facts.least < Some(0.0) && facts.greatest > Some(100.0));
         assert_eq!(facts.metadata, metadata);
         let json = serde_json::to_value(&facts).expect("JSON");
@@ -311,14 +299,9 @@ mod tests {
 
     #[test]
     fn a_refused_file_is_described_as_far_as_possible() {
-        let network = NetworkSpec::with_widths([2, 3, 4])
-            .random(1)
-            .expect("valid");
+        let network = NetworkSpec::with_widths([2, 3, 4]).random(1).expect("valid");
         let good = safetensors::write(&network, false, &BTreeMap::new()).expect("written");
-        let at = good
-            .windows(13)
-            .position(|w| w == b"res5.in2.bias")
-            .expect("there");
+        let at = good.windows(13).position(|w| w == b"res5.in2.bias").expect("there");
         let mut bytes = good;
         bytes[at..at + 13].copy_from_slice(b"res5.in2.xxxx");
         let facts = described(&bytes);
@@ -333,9 +316,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("folder");
         let reason = describe(folder.path()).refused.expect("refused");
         assert!(reason.contains("folder"), "{reason}");
-        let reason = describe(&folder.path().join("none"))
-            .refused
-            .expect("refused");
+        let reason = describe(&folder.path().join("none")).refused.expect("refused");
         assert!(reason.contains("could not be read"), "{reason}");
         assert!(described(b"").refused.is_some_and(|r| r.contains("empty")));
     }

@@ -110,8 +110,7 @@ impl StyleLibrary {
                 self.add_file(&path, origin);
             }
         }
-        self.styles
-            .sort_by_key(|style| (style.title.to_lowercase(), style.id.clone()));
+        self.styles.sort_by_key(|style| (style.title.to_lowercase(), style.id.clone()));
     }
 
     /// All styles, sorted by title.
@@ -187,9 +186,9 @@ impl StyleLibrary {
                 models: vec![lite],
                 thumbnail: embedded.thumbnail.map(Place::Memory),
             }),
-            Err(error) => self
-                .problems
-                .push(format!("the built-in style {}: {error}", embedded.id)),
+            Err(error) => {
+                self.problems.push(format!("the built-in style {}: {error}", embedded.id))
+            }
         }
     }
 
@@ -214,9 +213,7 @@ impl StyleLibrary {
             return;
         };
         let thumbnails = THUMBNAILS.map(|name| folder.join(name));
-        let thumbnail = thumbnails
-            .into_iter()
-            .find(|path| self.has_plain_file(path));
+        let thumbnail = thumbnails.into_iter().find(|path| self.has_plain_file(path));
         self.add(folder, origin, &metadata, models, thumbnail);
     }
 
@@ -227,10 +224,7 @@ impl StyleLibrary {
             return false;
         };
         if !metadata.is_file() {
-            self.problems.push(format!(
-                "{} is not a plain file and is left out",
-                file.display()
-            ));
+            self.problems.push(format!("{} is not a plain file and is left out", file.display()));
         }
         metadata.is_file()
     }
@@ -264,17 +258,11 @@ impl StyleLibrary {
         models: Vec<(ModelSize, Place)>,
         thumbnail: Option<PathBuf>,
     ) {
-        let name = if path.is_dir() {
-            path_name(path).into_owned()
-        } else {
-            stem(path)
-        };
+        let name = if path.is_dir() { path_name(path).into_owned() } else { stem(path) };
         let id = id_from(&name);
         if id.is_empty() {
-            self.problems.push(format!(
-                "{}: the name has no letter or digit; rename it",
-                path.display()
-            ));
+            self.problems
+                .push(format!("{}: the name has no letter or digit; rename it", path.display()));
             return;
         }
         if let Some(meaning) = reserved_for(&id) {
@@ -331,9 +319,7 @@ pub(super) mod tests {
     use crate::models::johnson::NetworkSpec;
 
     pub(in super::super) fn weights(title: Option<&str>) -> Vec<u8> {
-        let network = NetworkSpec::with_widths([2, 3, 4])
-            .random(1)
-            .expect("valid");
+        let network = NetworkSpec::with_widths([2, 3, 4]).random(1).expect("valid");
         let mut metadata = BTreeMap::from([("artist".to_owned(), "Somebody".to_owned())]);
         if let Some(title) = title {
             metadata.insert("title".to_owned(), title.to_owned());
@@ -369,10 +355,7 @@ pub(super) mod tests {
         assert!(library.find("notes").is_none());
         let problems = library.problems().join("\n");
         assert!(problems.contains("broken.safetensors"), "{problems}");
-        assert!(
-            problems.contains("already a style named blue_hour"),
-            "{problems}"
-        );
+        assert!(problems.contains("already a style named blue_hour"), "{problems}");
     }
 
     #[test]
@@ -388,26 +371,16 @@ pub(super) mod tests {
         let (_, size, note) = small.load_or_lite(None).expect("loads");
         assert_eq!(size, ModelSize::Lite);
         assert!(note.is_some_and(|n| n.contains("full one is not installed")));
-        let error = small
-            .load_or_lite(Some(ModelSize::Full))
-            .expect_err("absent");
+        let error = small.load_or_lite(Some(ModelSize::Full)).expect_err("absent");
         assert!(error.to_string().contains("choose lite"), "{error}");
-        assert_eq!(
-            small.load_or_lite(Some(ModelSize::Lite)).expect("loads").2,
-            None
-        );
+        assert_eq!(small.load_or_lite(Some(ModelSize::Lite)).expect("loads").2, None);
     }
 
     #[test]
     fn embedded_styles_load() {
         let root = tempfile::tempdir().expect("folder");
         let library = StyleLibrary::open(&[], root.path().to_owned());
-        assert_eq!(
-            library.styles().len(),
-            EMBEDDED.len(),
-            "{:?}",
-            library.problems()
-        );
+        assert_eq!(library.styles().len(), EMBEDDED.len(), "{:?}", library.problems());
         for style in library.styles() {
             assert_eq!(style.models(), [ModelSize::Lite]);
             style.load(ModelSize::Lite).expect("loads");

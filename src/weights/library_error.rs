@@ -93,9 +93,6 @@ pub enum LibraryError {
 impl LibraryError {
     /// Whether another name would do.
     pub fn is_about_the_name(&self) -> bool {
-        matches!(
-            self,
-            Self::BadName { .. } | Self::Reserved { .. } | Self::Exists { .. }
-        )
+        matches!(self, Self::BadName { .. } | Self::Reserved { .. } | Self::Exists { .. })
     }
 }

@@ -181,11 +181,7 @@ impl Format {
 
 /// Tells the format by a file's first bytes; names of files do not count.
 fn format_of(bytes: &[u8]) -> Result<Format, WeightsError> {
-    let unknown = |found: &str| {
-        Err(WeightsError::UnknownFormat {
-            found: found.to_owned(),
-        })
-    };
+    let unknown = |found: &str| Err(WeightsError::UnknownFormat { found: found.to_owned() });
     // A length may begin with the two bytes of a pickle; no pickle goes on with zeros.
     if matches!(bytes, [_, _, _, _, 0, 0, 0, 0, b'{', ..]) {
         return Ok(Format::Safetensors);
@@ -221,23 +217,15 @@ fn format_of(bytes: &[u8]) -> Result<Format, WeightsError> {
 
 /// The bytes of a file, refused before reading when it is too large or not a plain file.
 fn read_file(path: &Path) -> Result<Vec<u8>, WeightsError> {
-    let failed = |source| WeightsError::Read {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| WeightsError::Read { path: path.to_owned(), source };
     let file = plain_file::open(path).map_err(failed)?;
     let size_bytes = file.metadata().map_err(failed)?.len();
     if size_bytes > MAX_FILE_BYTES {
-        return Err(WeightsError::TooLarge {
-            size_bytes,
-            limit_bytes: MAX_FILE_BYTES,
-        });
+        return Err(WeightsError::TooLarge { size_bytes, limit_bytes: MAX_FILE_BYTES });
     }
     // Room for the file and not twice as much, which a list that grows may take.
     let mut bytes = Vec::with_capacity(usize::try_from(size_bytes).unwrap_or_default());
-    file.take(MAX_FILE_BYTES)
-        .read_to_end(&mut bytes)
-        .map_err(failed)?;
+    file.take(MAX_FILE_BYTES).read_to_end(&mut bytes).map_err(failed)?;
     Ok(bytes)
 }
 

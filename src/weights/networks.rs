@@ -38,9 +38,7 @@ impl NetworkLibrary {
 
     /// The networks beside a folder of styles; it need not exist yet.
     pub(super) fn beside(styles: &Path) -> Self {
-        Self {
-            folder: styles.with_file_name(FOLDER),
-        }
+        Self { folder: styles.with_file_name(FOLDER) }
     }
 
     /// Where they lie.
@@ -84,10 +82,7 @@ impl NetworkLibrary {
             });
         };
         match StyleNetwork::read(&path) {
-            Ok(network) => Ok(StyleNetwork {
-                name: id_from(name),
-                ..network
-            }),
+            Ok(network) => Ok(StyleNetwork { name: id_from(name), ..network }),
             Err(source) => Err(LibraryError::Weights { path, source }),
         }
     }
@@ -100,10 +95,8 @@ impl NetworkLibrary {
         if !made_by.is_built_in() {
             return self.find(&made_by.network);
         }
-        StyleNetwork::built_in().map_err(|source| LibraryError::Weights {
-            path: BUILT_IN.into(),
-            source,
-        })
+        StyleNetwork::built_in()
+            .map_err(|source| LibraryError::Weights { path: BUILT_IN.into(), source })
     }
 
     /// Reads a network strictly and keeps it under `name`, or else its file's name.
@@ -112,10 +105,8 @@ impl NetworkLibrary {
     /// [`LibraryError`] when the file is refused, the name is taken, empty or stands for another network, or the disk
     /// refuses.
     pub fn import(&self, file: &Path, name: Option<&str>) -> Result<StyleNetwork, LibraryError> {
-        let refused = |source: WeightsError| LibraryError::Weights {
-            path: file.to_owned(),
-            source,
-        };
+        let refused =
+            |source: WeightsError| LibraryError::Weights { path: file.to_owned(), source };
         let title = name.map_or_else(|| title_of(&stem(file)), title_of);
         let id = self.free_id(&title)?;
         let bytes = read_file(file).map_err(refused)?;
@@ -124,10 +115,7 @@ impl NetworkLibrary {
         let kept = kept_file(bytes, &transformer, &budget).map_err(refused)?;
         let files = [(WEIGHTS.to_owned(), kept.as_slice())];
         match disk::write_folder(&self.folder.join(&id), &files) {
-            Ok(()) => Ok(StyleNetwork {
-                name: id,
-                transformer: transformer.into(),
-            }),
+            Ok(()) => Ok(StyleNetwork { name: id, transformer: transformer.into() }),
             // Another program was faster.
             Err(WriteError::Exists { .. }) => Err(LibraryError::Exists { id }),
             Err(error) => Err(LibraryError::Write(error)),

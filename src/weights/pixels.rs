@@ -41,13 +41,7 @@ const IMAGENET: [(f64, f64); 3] = [(0.485, 0.229), (0.456, 0.224), (0.406, 0.225
 
 impl PixelRange {
     /// All of them.
-    pub const ALL: [Self; 5] = [
-        Self::Bytes,
-        Self::Unit,
-        Self::Signed,
-        Self::ImageNet,
-        Self::Caffe,
-    ];
+    pub const ALL: [Self; 5] = [Self::Bytes, Self::Unit, Self::Signed, Self::ImageNet, Self::Caffe];
 
     /// What it is called.
     pub const fn name(self) -> &'static str {
@@ -205,11 +199,7 @@ impl PixelChoice {
 
 impl From<PixelFormat> for PixelChoice {
     fn from(format: PixelFormat) -> Self {
-        Self {
-            input: Some(format.input),
-            output: Some(format.output),
-            order: Some(format.order),
-        }
+        Self { input: Some(format.input), output: Some(format.output), order: Some(format.order) }
     }
 }
 
@@ -226,11 +216,8 @@ pub struct PixelFormat {
 
 impl PixelFormat {
     /// Levels of red, green and blue: nothing has to be done.
-    pub const LEVELS: Self = Self {
-        input: PixelRange::Bytes,
-        output: PixelRange::Bytes,
-        order: ChannelOrder::Rgb,
-    };
+    pub const LEVELS: Self =
+        Self { input: PixelRange::Bytes, output: PixelRange::Bytes, order: ChannelOrder::Rgb };
 
     /// By the names that metadata have for them.
     pub(super) fn named(self) -> BTreeMap<String, String> {
@@ -302,10 +289,7 @@ fn add_step(
     let is_in_order = (0..3).all(|channel| step[channel].0 == channel);
     let bias = step.iter().map(|&(.., summand)| summand as f32).collect();
     let (op, weight) = if is_in_order {
-        (
-            Op::Affine,
-            step.iter().map(|&(_, factor, _)| factor as f32).collect(),
-        )
+        (Op::Affine, step.iter().map(|&(_, factor, _)| factor as f32).collect())
     } else {
         let mut matrix = vec![0.0; 9];
         for (row, &(from, factor, _)) in step.iter().enumerate() {
@@ -329,10 +313,7 @@ mod tests {
             assert_eq!(range.name().parse(), Ok(range));
         }
         assert_eq!("bgr".parse(), Ok(ChannelOrder::Bgr));
-        let error = "grey"
-            .parse::<PixelRange>()
-            .expect_err("no range")
-            .to_string();
+        let error = "grey".parse::<PixelRange>().expect_err("no range").to_string();
         assert!(error.contains("imagenet"), "{error}");
     }
 }

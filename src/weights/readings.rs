@@ -28,9 +28,8 @@ pub fn likely_formats(known: PixelChoice) -> Vec<PixelFormat> {
             all.map(|output| (input, output)).collect()
         }
         (None, Some(output)) => {
-            let (with, without): (Vec<_>, Vec<_>) = USUAL
-                .into_iter()
-                .partition(|&input| companion(input) == output);
+            let (with, without): (Vec<_>, Vec<_>) =
+                USUAL.into_iter().partition(|&input| companion(input) == output);
             let all = with.into_iter().chain(without);
             all.map(|input| (input, output)).collect()
         }
@@ -44,11 +43,7 @@ pub fn likely_formats(known: PixelChoice) -> Vec<PixelFormat> {
     let mut formats = Vec::new();
     for (input, output) in ranges {
         for &order in &orders {
-            let format = PixelFormat {
-                input,
-                output,
-                order,
-            };
+            let format = PixelFormat { input, output, order };
             if formats.len() < MOST && !formats.contains(&format) {
                 formats.push(format);
             }
@@ -68,23 +63,14 @@ mod tests {
         output: Option<PixelRange>,
         order: Option<ChannelOrder>,
     ) -> Vec<(PixelRange, PixelRange, ChannelOrder)> {
-        let known = PixelChoice {
-            input,
-            output,
-            order,
-        };
+        let known = PixelChoice { input, output, order };
         let formats = likely_formats(known).into_iter();
         formats.map(|f| (f.input, f.output, f.order)).collect()
     }
 
     #[test]
     fn where_nothing_is_known_the_usual_four_are_offered() {
-        let usual = [
-            (Bytes, Bytes),
-            (Unit, Unit),
-            (Signed, Signed),
-            (ImageNet, Bytes),
-        ];
+        let usual = [(Bytes, Bytes), (Unit, Unit), (Signed, Signed), (ImageNet, Bytes)];
         for (known, order) in [(None, Rgb), (Some(Rgb), Rgb), (Some(Bgr), Bgr)] {
             let wanted = usual.map(|(input, output)| (input, output, order));
             assert_eq!(offered(None, None, known), wanted);
@@ -123,25 +109,17 @@ mod tests {
             offered(Some(ImageNet), Some(Unit), None),
             [(ImageNet, Unit, Rgb), (ImageNet, Unit, Bgr)]
         );
-        assert_eq!(
-            offered(Some(Unit), Some(Unit), Some(Bgr)),
-            [(Unit, Unit, Bgr)]
-        );
+        assert_eq!(offered(Some(Unit), Some(Unit), Some(Bgr)), [(Unit, Unit, Bgr)]);
     }
 
     #[test]
     fn readings_are_few_different_and_keep_what_is_known() {
-        let ranges: Vec<Option<PixelRange>> = std::iter::once(None)
-            .chain(PixelRange::ALL.map(Some))
-            .collect();
+        let ranges: Vec<Option<PixelRange>> =
+            std::iter::once(None).chain(PixelRange::ALL.map(Some)).collect();
         for &input in &ranges {
             for &output in &ranges {
                 for order in [None, Some(Rgb), Some(Bgr)] {
-                    let known = PixelChoice {
-                        input,
-                        output,
-                        order,
-                    };
+                    let known = PixelChoice { input, output, order };
                     let formats = likely_formats(known);
                     assert!((1..=MOST).contains(&formats.len()), "{known:?}");
                     for (place, format) in formats.iter().enumerate() {

@@ -44,26 +44,20 @@ impl StyleLibrary {
             }
         }
         self.refresh();
-        self.find(&id)
-            .cloned()
-            .ok_or(LibraryError::Unknown { name: id })
+        self.find(&id).cloned().ok_or(LibraryError::Unknown { name: id })
     }
 }
 
 /// Writes a title into a file of weights.
 fn retitle(file: &Path, id: &str, title: &str) -> Result<(), LibraryError> {
-    let refused = |source: WeightsError| LibraryError::Weights {
-        path: file.to_owned(),
-        source,
-    };
+    let refused = |source: WeightsError| LibraryError::Weights { path: file.to_owned(), source };
     let texts = [("style", id), ("title", title)];
     let bytes = read_file(file).and_then(|bytes| with_metadata(&bytes, &texts));
     let bytes = bytes.map_err(refused)?;
     disk::write_whole(file, Existing::Replace, FolderSync::Now, |writer, name| {
-        writer.write_all(&bytes).map_err(|e| WriteError::Refused {
-            name: name.to_owned(),
-            reason: reason(&e),
-        })
+        writer
+            .write_all(&bytes)
+            .map_err(|e| WriteError::Refused { name: name.to_owned(), reason: reason(&e) })
     })
     .map_err(LibraryError::Write)
 }
@@ -85,22 +79,13 @@ mod tests {
         let before = library.import(&file, Some("Old one")).expect("imported");
         let network = before.load(ModelSize::Lite).expect("loads").network;
         let style = library.rename("old one", "  New *one* ").expect("renamed");
-        assert_eq!(
-            (style.id.as_str(), style.title.as_str()),
-            ("new_one", "New *one*")
-        );
-        assert_eq!(
-            *style.load(ModelSize::Lite).expect("loads").network,
-            *network
-        );
+        assert_eq!((style.id.as_str(), style.title.as_str()), ("new_one", "New *one*"));
+        assert_eq!(*style.load(ModelSize::Lite).expect("loads").network, *network);
         assert!(!user.join("old_one").exists() && library.find("old one").is_none());
         assert_eq!(style.credit, before.credit);
         // Only its title: the folder keeps its name.
         let style = library.rename("new one", "NEW ONE").expect("renamed");
-        assert_eq!(
-            (style.id.as_str(), style.title.as_str()),
-            ("new_one", "NEW ONE")
-        );
+        assert_eq!((style.id.as_str(), style.title.as_str()), ("new_one", "NEW ONE"));
         // What else lies in the folder goes along.
         fs::write(user.join("new_one/notes.txt"), "mine").expect("file");
         library.rename("new_one", "Third").expect("renamed");
@@ -109,10 +94,7 @@ mod tests {
         fs::write(user.join("loose.onnx"), "anything").expect("file");
         library.refresh();
         let style = library.rename("loose", "Tight fit").expect("renamed");
-        assert_eq!(
-            (style.id.as_str(), style.title.as_str()),
-            ("tight_fit", "Tight fit")
-        );
+        assert_eq!((style.id.as_str(), style.title.as_str()), ("tight_fit", "Tight fit"));
         assert!(user.join("tight_fit.onnx").exists());
     }
 

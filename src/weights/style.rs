@@ -158,10 +158,7 @@ impl Style {
         match self.models.first() {
             Some((_, Place::File(path))) if self.made_by.is_some() => {
                 let read = read_file(path).and_then(|bytes| any_picture::code_in(&bytes, network));
-                read.map_err(|source| LibraryError::Weights {
-                    path: path.clone(),
-                    source,
-                })
+                read.map_err(|source| LibraryError::Weights { path: path.clone(), source })
             }
             _ => Ok(None),
         }
@@ -195,10 +192,7 @@ impl Style {
     pub fn describe(&self, size: Option<ModelSize>) -> Result<Inspection, LibraryError> {
         let best = || self.models.first().map_or(ModelSize::Full, |(s, _)| *s);
         Ok(match self.place(size.unwrap_or_else(best))? {
-            Place::Memory(bytes) => Inspection {
-                path: BUILT_IN.into(),
-                ..describe_bytes(bytes)
-            },
+            Place::Memory(bytes) => Inspection { path: BUILT_IN.into(), ..describe_bytes(bytes) },
             Place::File(path) => describe(path),
         })
     }
@@ -218,10 +212,7 @@ impl Style {
             None => ModelSize::Lite,
         };
         let note = (requested.is_none() && size == ModelSize::Lite).then(|| {
-            format!(
-                "{}: painted with the lite model, the full one is not installed",
-                self.title
-            )
+            format!("{}: painted with the lite model, the full one is not installed", self.title)
         });
         Ok((self.load(size)?, size, note))
     }

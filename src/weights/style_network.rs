@@ -97,11 +97,7 @@ impl StyleNetwork {
         let bytes = read_file(path)?;
         let transformer = from_bytes(&bytes, &Budget::for_file(bytes.len()))?;
         Ok(Self {
-            name: path
-                .file_stem()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned(),
+            name: path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
             transformer: Arc::new(transformer),
         })
     }
@@ -201,10 +197,7 @@ pub(super) fn fitted(
 ) -> Result<Transformer, WeightsError> {
     if !is_style_network(tensors.iter().map(|(key, _)| key.as_str())) {
         let missing: KeyList = STYLE_NETWORK_SIGNS.into_iter().collect();
-        return Err(WeightsError::Keys {
-            missing,
-            unexpected: KeyList::default(),
-        });
+        return Err(WeightsError::Keys { missing, unexpected: KeyList::default() });
     }
     let spec = spec_of(tensors, metadata, budget)?;
     let mut left = places(tensors, budget)?;
@@ -244,17 +237,11 @@ pub(super) fn fitted(
         }
     }
     if !missing.is_empty() || !unexpected.is_empty() {
-        return Err(WeightsError::Keys {
-            missing,
-            unexpected,
-        });
+        return Err(WeightsError::Keys { missing, unexpected });
     }
     // Weights that are equal may share their bytes, but not many times over.
     if (total_bytes / 2) as u64 > budget.file_bytes() {
-        return Err(WeightsError::Overlap {
-            total_bytes,
-            file_bytes: budget.file_bytes(),
-        });
+        return Err(WeightsError::Overlap { total_bytes, file_bytes: budget.file_bytes() });
     }
     let mut state = State::new();
     for (name, tensor, scales) in found {
@@ -280,9 +267,7 @@ fn scaled(
     budget.bytes((1 + size_of::<f32>()) * count)?;
     let row = (count / scales.len().max(1)).max(1);
     let values = tensor.to_i8().into_iter().enumerate();
-    Ok(values
-        .map(|(at, value)| f32::from(value) * scales[at / row])
-        .collect())
+    Ok(values.map(|(at, value)| f32::from(value) * scales[at / row]).collect())
 }
 
 pub(super) fn refused(error: TransformerError) -> WeightsError {

@@ -111,13 +111,7 @@ impl<'a> StoredTensor<'a> {
             ));
         }
         let strides = row_major(&shape);
-        Ok(Self {
-            dtype,
-            shape,
-            bytes,
-            offset: 0,
-            strides,
-        })
+        Ok(Self { dtype, shape, bytes, offset: 0, strides })
     }
 
     /// A strided view of a storage; offset and strides in elements.
@@ -130,48 +124,27 @@ impl<'a> StoredTensor<'a> {
     ) -> Result<Self, TensorProblem> {
         let count = element_count(&shape)?;
         if strides.len() != shape.len() {
-            return Err(format!(
-                "has {} dimensions but {} strides",
-                shape.len(),
-                strides.len()
-            ));
+            return Err(format!("has {} dimensions but {} strides", shape.len(), strides.len()));
         }
         let held = storage.len() / dtype.size_bytes();
         if count > held {
-            return Err(format!(
-                "has shape {shape:?} but its storage holds only {held} numbers"
-            ));
+            return Err(format!("has shape {shape:?} but its storage holds only {held} numbers"));
         }
         let last = if count == 0 {
             Some(offset)
         } else {
-            shape
-                .iter()
-                .zip(&strides)
-                .try_fold(offset, |reach, (side, stride)| {
-                    reach.checked_add((side - 1).checked_mul(*stride)?)
-                })
+            shape.iter().zip(&strides).try_fold(offset, |reach, (side, stride)| {
+                reach.checked_add((side - 1).checked_mul(*stride)?)
+            })
         };
-        let fits = last.is_some_and(|last| {
-            if count == 0 {
-                last <= held
-            } else {
-                last < held
-            }
-        });
+        let fits = last.is_some_and(|last| if count == 0 { last <= held } else { last < held });
         if !fits {
             return Err(format!(
                 "reaches past the end of its storage: shape {shape:?}, strides {strides:?}, \
                  offset {offset}, but the storage holds {held} numbers"
             ));
         }
-        Ok(Self {
-            dtype,
-            shape,
-            bytes: Cow::Borrowed(storage),
-            offset,
-            strides,
-        })
+        Ok(Self { dtype, shape, bytes: Cow::Borrowed(storage), offset, strides })
     }
 
     /// The same tensor, without a copy of numbers that it owns.
@@ -202,11 +175,7 @@ impl<'a> StoredTensor<'a> {
             return Err(format!("cannot go from {:?} to {shape:?}", self.shape));
         }
         let strides = row_major(&shape);
-        Ok(Self {
-            shape,
-            strides,
-            ..self.clone()
-        })
+        Ok(Self { shape, strides, ..self.clone() })
     }
 
     pub(crate) fn element_count(&self) -> usize {
@@ -257,9 +226,7 @@ impl<'a> StoredTensor<'a> {
         let (numbers, _) = self.bytes.as_chunks::<N>();
         if self.is_row_major() {
             let part = numbers.get(self.offset..self.offset + count);
-            part.unwrap_or_default()
-                .iter()
-                .for_each(|b| take(decode(*b)));
+            part.unwrap_or_default().iter().for_each(|b| take(decode(*b)));
             return;
         }
         let mut index = [0; MAX_RANK];
@@ -282,15 +249,11 @@ impl<'a> StoredTensor<'a> {
     /// Whether the numbers lie one after the other.
     fn is_row_major(&self) -> bool {
         let mut expected = 1;
-        self.shape
-            .iter()
-            .zip(&self.strides)
-            .rev()
-            .all(|(side, stride)| {
-                let fits = *stride == expected;
-                expected *= side;
-                fits
-            })
+        self.shape.iter().zip(&self.strides).rev().all(|(side, stride)| {
+            let fits = *stride == expected;
+            expected *= side;
+            fits
+        })
     }
 
     /// All numbers of an integer tensor, or `None` for other types. For the few small integers
@@ -346,10 +309,7 @@ mod tests {
     fn views_read_in_row_major_order() {
         let data = numbers(12);
         let view = StoredTensor::strided(F32, vec![3, 2], &data, 1, vec![1, 4]).expect("fits");
-        assert_eq!(
-            view.to_f32().expect("floats"),
-            [1.0, 5.0, 2.0, 6.0, 3.0, 7.0]
-        );
+        assert_eq!(view.to_f32().expect("floats"), [1.0, 5.0, 2.0, 6.0, 3.0, 7.0]);
         let plain = StoredTensor::strided(F32, vec![2, 2], &data, 3, vec![2, 1]).expect("fits");
         assert_eq!(plain.to_f32().expect("floats"), [3.0, 4.0, 5.0, 6.0]);
         let scalar = StoredTensor::strided(F32, vec![], &data, 11, vec![]).expect("fits");
@@ -370,10 +330,7 @@ mod tests {
         assert!(reach(&[0], 13, &[1]).is_err());
         assert!(reach(&[1; 9], 0, &[1; 9]).is_err());
         let empty = reach(&[0, usize::MAX / 2, 3], 0, &[1, 1, 1]);
-        assert!(
-            empty.is_err(),
-            "sides beyond any file are refused even beside a zero"
-        );
+        assert!(empty.is_err(), "sides beyond any file are refused even beside a zero");
     }
 
     #[test]

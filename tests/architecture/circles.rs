@@ -27,9 +27,7 @@ fn place_of(path: &str) -> Place {
 
 fn is_for_tests(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|a| {
-        a.path().is_ident("cfg")
-            && a.parse_args::<Path>()
-                .is_ok_and(|path| path.is_ident("test"))
+        a.path().is_ident("cfg") && a.parse_args::<Path>().is_ok_and(|path| path.is_ident("test"))
     })
 }
 
@@ -88,10 +86,7 @@ impl<'ast> Visit<'ast> for Named {
 impl Files {
     /// Reads the files, each given as its path below `src` and its text.
     pub fn read<'a>(sources: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
-        let mut files = Self {
-            parsed: BTreeMap::new(),
-            exports: BTreeMap::new(),
-        };
+        let mut files = Self { parsed: BTreeMap::new(), exports: BTreeMap::new() };
         for (path, text) in sources {
             let parsed = syn::parse_file(text).unwrap_or_else(|e| panic!("{path}: {e}"));
             files.parsed.insert(place_of(path), parsed);
@@ -118,9 +113,7 @@ impl Files {
 
     /// The file that an absolute path leads into, through re-exports.
     fn file_of(&self, path: &[String], depth: usize) -> Option<Place> {
-        let length = (1..=path.len())
-            .rev()
-            .find(|n| self.parsed.contains_key(&path[..*n]))?;
+        let length = (1..=path.len()).rev().find(|n| self.parsed.contains_key(&path[..*n]))?;
         let (place, rest) = path.split_at(length);
         if let (Some(name), true) = (rest.first(), depth < 8)
             && let Some(target) = self.exports[place].get(name)
@@ -192,9 +185,8 @@ pub fn circles(names: &BTreeMap<Place, BTreeSet<Place>>) -> Vec<Vec<String>> {
         if seen.contains(from) || !reach[from].contains(from) {
             continue;
         }
-        let both = reach[from]
-            .iter()
-            .filter(|to| reach.get(*to).is_some_and(|back| back.contains(from)));
+        let both =
+            reach[from].iter().filter(|to| reach.get(*to).is_some_and(|back| back.contains(from)));
         let circle: Vec<&Place> = both.copied().collect();
         seen.extend(circle.iter().copied());
         circles.push(circle.iter().map(|place| place.join("::")).collect());

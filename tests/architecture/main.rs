@@ -97,9 +97,7 @@ fn code_only(text: &str) -> String {
         } else if let Some(hashes) = raw_string_hashes(rest) {
             let end = format!("\"{}", "#".repeat(hashes));
             let start = hashes + 2;
-            rest = rest[start..]
-                .find(&end)
-                .map_or("", |at| &rest[start + at + end.len()..]);
+            rest = rest[start..].find(&end).map_or("", |at| &rest[start + at + end.len()..]);
             code.push_str("\"\"");
         } else if c == '"' {
             rest = after_string(&rest[1..]);
@@ -109,9 +107,7 @@ fn code_only(text: &str) -> String {
         {
             // A character literal; a lifetime has no closing quote there.
             let skip = if rest[1..].starts_with('\\') { 3 } else { 1 };
-            rest = rest[skip..]
-                .find('\'')
-                .map_or("", |end| &rest[skip + end + 1..]);
+            rest = rest[skip..].find('\'').map_or("", |end| &rest[skip + end + 1..]);
         } else {
             code.push(c);
             rest = &rest[c.len_utf8()..];
@@ -177,9 +173,7 @@ fn group_heads(group: &str) -> Vec<String> {
 }
 
 fn head(path: &str) -> String {
-    path.chars()
-        .take_while(|c| c.is_alphanumeric() || *c == '_')
-        .collect()
+    path.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
 }
 
 fn floor(module: &str) -> Option<u8> {
@@ -208,18 +202,11 @@ fn imports_go_down_only() {
             if let Some(theirs) = floor(&module)
                 && theirs > own
             {
-                wrong.push(format!(
-                    "{} (floor {own}) uses {module} (floor {theirs})",
-                    source.path
-                ));
+                wrong.push(format!("{} (floor {own}) uses {module} (floor {theirs})", source.path));
             }
         }
     }
-    assert!(
-        wrong.is_empty(),
-        "imports that go up:\n{}",
-        wrong.join("\n")
-    );
+    assert!(wrong.is_empty(), "imports that go up:\n{}", wrong.join("\n"));
 }
 
 #[test]
@@ -230,10 +217,8 @@ fn no_files_go_round_in_a_circle() {
         .filter(|source| !matches!(source.path.as_str(), "lib.rs" | "main.rs"))
         .map(|source| (source.path.as_str(), source.text.as_str()));
     let names = circles::Files::read(texts).names();
-    let circles: Vec<String> = circles::circles(&names)
-        .iter()
-        .map(|circle| circle.join(" "))
-        .collect();
+    let circles: Vec<String> =
+        circles::circles(&names).iter().map(|circle| circle.join(" ")).collect();
     assert!(circles.is_empty(), "circles:\n{}", circles.join("\n"));
 }
 
@@ -317,10 +302,7 @@ fn files_are_written_in_one_place() {
         let code = without_tests(&source);
         for way in ways.into_iter().filter(|way| !counts_anew(way)) {
             if !source.path.starts_with("disk/") && names(code, way) {
-                wrong.push(format!(
-                    "{} names {way}, which belongs to disk/",
-                    source.path
-                ));
+                wrong.push(format!("{} names {way}, which belongs to disk/", source.path));
             }
         }
     }
@@ -333,11 +315,7 @@ fn errors_of_the_system_are_shown_in_words() {
     let mut seen = 0;
     for source in sources() {
         let code = without_tests(&source);
-        let fields = [
-            "source: io::Error",
-            "source: std::io::Error",
-            "(#[from] io::Error)",
-        ];
+        let fields = ["source: io::Error", "source: std::io::Error", "(#[from] io::Error)"];
         for field in fields {
             for (at, _) in code.match_indices(field) {
                 let shown = code[..at].rfind("#[error(").map(|from| &code[from..at]);
@@ -363,11 +341,7 @@ fn one_place_writes_to_the_terminal() {
         let code = code.replace(".stdout", "").replace(".stderr", "");
         let macros = ["println!", "eprintln!", "print!", "eprint!", "dbg!"];
         for word in macros.into_iter().chain(["stdout", "stderr"]) {
-            assert!(
-                !names(&code, word),
-                "{} writes with {word}; use src/terminal.rs",
-                source.path
-            );
+            assert!(!names(&code, word), "{} writes with {word}; use src/terminal.rs", source.path);
         }
     }
 }
@@ -400,15 +374,8 @@ fn the_judge_shares_nothing_with_what_it_judges() {
         for module in modules_named(&source.code) {
             assert!(
                 // What a mode is, it knows as the backends do.
-                [
-                    "frame",
-                    "graph",
-                    "mode",
-                    "network",
-                    "numeric",
-                    "quantisation"
-                ]
-                .contains(&module.as_str()),
+                ["frame", "graph", "mode", "network", "numeric", "quantisation"]
+                    .contains(&module.as_str()),
                 "{} uses {module}",
                 source.path
             );
@@ -440,10 +407,7 @@ fn circles_are_seen_through_groups_and_re_exports() {
     let sources = [
         ("a/mod.rs", "mod b; mod c; pub use c::C;"),
         ("a/b.rs", "use super::{C, Other}; pub struct B(C);"),
-        (
-            "a/c.rs",
-            "pub struct C; fn f() -> Option<super::b::B> { None }",
-        ),
+        ("a/c.rs", "pub struct C; fn f() -> Option<super::b::B> { None }"),
         ("d.rs", "use crate::{a::C, e::{self, E}};"),
         ("e.rs", "#[cfg(test)] mod tests { use crate::d::D; }"),
     ];

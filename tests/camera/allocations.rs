@@ -14,18 +14,9 @@ use crate::{
 };
 
 pub const ALL: &[Test] = &[
-    (
-        "the_demo_scene_allocates_little",
-        the_demo_scene_allocates_little,
-    ),
-    (
-        "a_raw_camera_allocates_nothing",
-        a_raw_camera_allocates_nothing,
-    ),
-    (
-        "an_mjpeg_camera_allocates_little",
-        an_mjpeg_camera_allocates_little,
-    ),
+    ("the_demo_scene_allocates_little", the_demo_scene_allocates_little),
+    ("a_raw_camera_allocates_nothing", a_raw_camera_allocates_nothing),
+    ("an_mjpeg_camera_allocates_little", an_mjpeg_camera_allocates_little),
 ];
 
 /// Counts what every thread of the process allocates.
@@ -83,13 +74,11 @@ fn allocated(stage: &mut Stage, frames: usize) -> Allocated {
     for _ in 0..30 {
         stage.frame();
     }
-    let least = (0..ATTEMPTS)
-        .map(|_| allocated_once(stage, frames))
-        .reduce(|a, b| Allocated {
-            count: a.count.min(b.count),
-            bytes: a.bytes.min(b.bytes),
-            largest: a.largest.min(b.largest),
-        });
+    let least = (0..ATTEMPTS).map(|_| allocated_once(stage, frames)).reduce(|a, b| Allocated {
+        count: a.count.min(b.count),
+        bytes: a.bytes.min(b.bytes),
+        largest: a.largest.min(b.largest),
+    });
     let least = least.expect("several attempts");
     println!("at least {least:?}");
     least
@@ -117,10 +106,7 @@ fn allocated_once(stage: &mut Stage, frames: usize) -> Allocated {
 /// Nothing at all is allocated.
 fn allocates_nothing(stage: &mut Stage) {
     let allocated = allocated(stage, 60);
-    assert!(
-        allocated.count == 0.0 && allocated.bytes == 0.0,
-        "{allocated:?}"
-    );
+    assert!(allocated.count == 0.0 && allocated.bytes == 0.0, "{allocated:?}");
 }
 
 fn the_demo_scene_allocates_little() {

@@ -93,34 +93,22 @@ impl Fake {
 
     /// The camera of this process.
     pub fn here() -> Self {
-        Self::at(Path::new(
-            &std::env::var_os(ROOT).expect("under the library"),
-        ))
+        Self::at(Path::new(&std::env::var_os(ROOT).expect("under the library")))
     }
 
     fn at(root: &Path) -> Self {
-        let control = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .open(root.join("control"))
-            .expect("control");
-        Self {
-            root: root.to_owned(),
-            control,
-        }
+        let control =
+            OpenOptions::new().read(true).write(true).open(root.join("control")).expect("control");
+        Self { root: root.to_owned(), control }
     }
 
     pub fn set(&self, switch: Switch, value: u32) {
-        self.control
-            .write_all_at(&value.to_ne_bytes(), switch as u64 * 4)
-            .expect("written");
+        self.control.write_all_at(&value.to_ne_bytes(), switch as u64 * 4).expect("written");
     }
 
     pub fn get(&self, switch: Switch) -> u32 {
         let mut bytes = [0; 4];
-        self.control
-            .read_exact_at(&mut bytes, switch as u64 * 4)
-            .expect("read");
+        self.control.read_exact_at(&mut bytes, switch as u64 * 4).expect("read");
         u32::from_ne_bytes(bytes)
     }
 
@@ -136,9 +124,7 @@ impl Fake {
         self.set(Switch::Plugged, 1);
         let second = "usb-Fake_Camera_0001-video-index1";
         for (number, link) in [(first, ID), (first + 1, second)] {
-            let about = self
-                .root
-                .join(format!("sys/class/video4linux/video{number}"));
+            let about = self.root.join(format!("sys/class/video4linux/video{number}"));
             fs::create_dir_all(&about).expect("folder");
             fs::write(about.join("name"), format!("{NAME}\n")).expect("name");
             symlink("../../../1-1:1.0", about.join("device")).expect("link");
@@ -184,9 +170,5 @@ impl Fake {
 
 /// What an MJPEG stream shows: slopes, which JPEG keeps nearly exactly.
 pub fn smooth_picture(x: u32, y: u32, width: u32, height: u32) -> [u8; 3] {
-    [
-        (40 + 160 * x / width) as u8,
-        (200 - 120 * y / height) as u8,
-        90,
-    ]
+    [(40 + 160 * x / width) as u8, (200 - 120 * y / height) as u8, 90]
 }

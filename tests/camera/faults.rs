@@ -15,52 +15,22 @@ use crate::{
 };
 
 pub const ALL: &[Test] = &[
-    (
-        "no_camera_until_one_is_plugged_in",
-        no_camera_until_one_is_plugged_in,
-    ),
-    (
-        "unknown_names_are_reported_with_the_known",
-        unknown_names_are_reported_with_the_known,
-    ),
-    (
-        "busy_until_the_other_program_ends",
-        busy_until_the_other_program_ends,
-    ),
-    (
-        "opening_again_at_once_is_not_busy",
-        opening_again_at_once_is_not_busy,
-    ),
+    ("no_camera_until_one_is_plugged_in", no_camera_until_one_is_plugged_in),
+    ("unknown_names_are_reported_with_the_known", unknown_names_are_reported_with_the_known),
+    ("busy_until_the_other_program_ends", busy_until_the_other_program_ends),
+    ("opening_again_at_once_is_not_busy", opening_again_at_once_is_not_busy),
     ("denied_with_the_way_out", denied_with_the_way_out),
-    (
-        "unplugged_and_back_within_two_seconds",
-        unplugged_and_back_within_two_seconds,
-    ),
+    ("unplugged_and_back_within_two_seconds", unplugged_and_back_within_two_seconds),
     ("stalled_and_back", stalled_and_back),
     ("a_camera_that_does_not_begin", a_camera_that_does_not_begin),
-    (
-        "a_driver_that_hangs_is_left_behind",
-        a_driver_that_hangs_is_left_behind,
-    ),
+    ("a_driver_that_hangs_is_left_behind", a_driver_that_hangs_is_left_behind),
     ("a_changed_format_is_followed", a_changed_format_is_followed),
-    (
-        "a_changed_mjpeg_size_is_followed",
-        a_changed_mjpeg_size_is_followed,
-    ),
-    (
-        "damaged_frames_are_counted_and_not_shown",
-        damaged_frames_are_counted_and_not_shown,
-    ),
-    (
-        "frames_that_the_driver_flags_are_not_shown",
-        frames_that_the_driver_flags_are_not_shown,
-    ),
+    ("a_changed_mjpeg_size_is_followed", a_changed_mjpeg_size_is_followed),
+    ("damaged_frames_are_counted_and_not_shown", damaged_frames_are_counted_and_not_shown),
+    ("frames_that_the_driver_flags_are_not_shown", frames_that_the_driver_flags_are_not_shown),
     ("no_format_that_can_be_read", no_format_that_can_be_read),
     ("a_size_that_no_memory_holds", a_size_that_no_memory_holds),
-    (
-        "a_camera_that_cannot_be_stopped",
-        a_camera_that_cannot_be_stopped,
-    ),
+    ("a_camera_that_cannot_be_stopped", a_camera_that_cannot_be_stopped),
 ];
 
 /// From plugging in, or from the end of a fault, to the first frame.
@@ -90,13 +60,7 @@ fn unknown_names_are_reported_with_the_known() {
     assert!(problem.to_string().contains(NAME), "{problem}");
     fake.unplug();
     let (problem, _) = stage.waiting();
-    assert_eq!(
-        problem,
-        CaptureProblem::Unknown {
-            name: "Holiday".to_owned(),
-            known: Vec::new()
-        }
-    );
+    assert_eq!(problem, CaptureProblem::Unknown { name: "Holiday".to_owned(), known: Vec::new() });
 }
 
 fn busy_until_the_other_program_ends() {
@@ -126,9 +90,7 @@ fn opening_again_at_once_is_not_busy() {
         let (_, after) = stage.started();
         within("opening it again", after, Duration::from_millis(900));
     }
-    until("closed", || {
-        fake.get(Switch::Closed) + OPENINGS == fake.get(Switch::Opened)
-    });
+    until("closed", || fake.get(Switch::Closed) + OPENINGS == fake.get(Switch::Opened));
 }
 
 fn denied_with_the_way_out() {
@@ -136,18 +98,12 @@ fn denied_with_the_way_out() {
     fake.set(Switch::OpenError, libc::EACCES as u32);
     let mut stage = Stage::new();
     let (problem, _) = stage.waiting();
-    assert!(
-        matches!(problem, CaptureProblem::Denied { .. }),
-        "{problem:?}"
-    );
+    assert!(matches!(problem, CaptureProblem::Denied { .. }), "{problem:?}");
     assert!(problem.to_string().contains("group video"), "{problem}");
     let refused = formats(&CameraId::new(ID)).expect_err("denied");
     assert_eq!(refused, CaptureError::Camera(problem));
     let listed = styleforge::capture::cameras().expect("listed");
-    assert!(matches!(
-        listed[0].problem,
-        Some(CaptureProblem::Denied { .. })
-    ));
+    assert!(matches!(listed[0].problem, Some(CaptureProblem::Denied { .. })));
     fake.set(Switch::OpenError, 0);
     let (_, after) = stage.started();
     within("coming back", after, BACK_WITHIN);
@@ -191,15 +147,9 @@ fn stalled_and_back() {
         panic!("{problem:?}");
     };
     assert!(ms >= 500, "{ms}");
-    within(
-        "the silence",
-        Duration::from_millis(ms),
-        Duration::from_millis(1500),
-    );
+    within("the silence", Duration::from_millis(ms), Duration::from_millis(1500));
     within("telling it", after, Duration::from_millis(1500));
-    until("closed", || {
-        fake.get(Switch::Closed) == fake.get(Switch::Opened)
-    });
+    until("closed", || fake.get(Switch::Closed) == fake.get(Switch::Opened));
     // Still stalled when it is opened again: nothing new is reported, and the device is tried again.
     let opened = fake.get(Switch::Opened);
     until("opened again", || fake.get(Switch::Opened) > opened);
@@ -215,10 +165,7 @@ fn a_camera_that_does_not_begin() {
     fake.set(Switch::Stalled, 1);
     let mut stage = Stage::new();
     let (problem, after) = stage.waiting();
-    assert!(
-        matches!(problem, CaptureProblem::Stalled { .. }),
-        "{problem:?}"
-    );
+    assert!(matches!(problem, CaptureProblem::Stalled { .. }), "{problem:?}");
     // Cameras may take 5 s to wake up.
     within("telling it", after, Duration::from_millis(6500));
     // nokhwa starts a camera and waits for its first frame in one call, so that the thread that was
@@ -228,9 +175,7 @@ fn a_camera_that_does_not_begin() {
     let (_, after) = stage.started();
     within("coming back", after, BACK_WITHIN);
     stage.frame();
-    until("closed", || {
-        fake.get(Switch::Closed) + OPENINGS == fake.get(Switch::Opened)
-    });
+    until("closed", || fake.get(Switch::Closed) + OPENINGS == fake.get(Switch::Opened));
 }
 
 fn a_driver_that_hangs_is_left_behind() {
@@ -240,10 +185,7 @@ fn a_driver_that_hangs_is_left_behind() {
     stage.frame();
     fake.set(Switch::Hangs, fake.get(Switch::Generation));
     let (problem, after) = stage.waiting();
-    assert!(
-        matches!(problem, CaptureProblem::Stalled { .. }),
-        "{problem:?}"
-    );
+    assert!(matches!(problem, CaptureProblem::Stalled { .. }), "{problem:?}");
     within("telling it", after, Duration::from_millis(2500));
     // The old thread keeps the device busy; that is not somebody else's fault.
     stage.stays_quiet(Duration::from_millis(2500));
@@ -258,9 +200,7 @@ fn a_driver_that_hangs_is_left_behind() {
     stage.started();
     // It comes back, sees a dead device, and closes it.
     fake.set(Switch::Hangs, 0);
-    until("closed", || {
-        fake.get(Switch::Closed) + OPENINGS == fake.get(Switch::Opened)
-    });
+    until("closed", || fake.get(Switch::Closed) + OPENINGS == fake.get(Switch::Opened));
     for _ in 0..5 {
         stage.frame();
     }
@@ -324,9 +264,7 @@ fn damaged_frames_are_counted_and_not_shown() {
         stage.started();
         stage.frame();
         stage.capture.stop();
-        until("closed", || {
-            fake.get(Switch::Closed) == fake.get(Switch::Opened)
-        });
+        until("closed", || fake.get(Switch::Closed) == fake.get(Switch::Opened));
     }
 }
 
@@ -362,10 +300,7 @@ fn a_size_that_no_memory_holds() {
     fake.set(Switch::Width, side);
     let mut stage = Stage::new();
     let (width, height) = (side, side);
-    assert_eq!(
-        stage.waiting().0,
-        CaptureProblem::FrameSize { width, height }
-    );
+    assert_eq!(stage.waiting().0, CaptureProblem::FrameSize { width, height });
     fake.set(Switch::Width, 0);
     stage.started();
     stage.frame();
@@ -381,10 +316,7 @@ fn a_camera_that_cannot_be_stopped() {
     fake.set(Switch::StopError, libc::EIO as u32);
     fake.set(Switch::Stalled, 1);
     let (problem, _) = stage.waiting();
-    assert!(
-        matches!(problem, CaptureProblem::Stalled { .. }),
-        "{problem:?}"
-    );
+    assert!(matches!(problem, CaptureProblem::Stalled { .. }), "{problem:?}");
     // What cannot be stopped stays open; the program lives on, and a new socket works.
     thread::sleep(Duration::from_millis(1500));
     fake.set(Switch::StopError, 0);

@@ -33,14 +33,7 @@ const TEST: &str = "FAKE_CAMERA_TEST";
 type Test = (&'static str, fn());
 
 fn all() -> Vec<Test> {
-    [
-        pictures::ALL,
-        pictures::IN_REAL_TIME,
-        faults::ALL,
-        allocations::ALL,
-        program::ALL,
-    ]
-    .concat()
+    [pictures::ALL, pictures::IN_REAL_TIME, faults::ALL, allocations::ALL, program::ALL].concat()
 }
 
 /// A test that judges nothing but real time is ignored where that is not judged.

@@ -17,32 +17,18 @@ use crate::{
 pub const ALL: &[Test] = &[
     ("every_format_arrives", every_format_arrives),
     ("mjpeg_arrives", mjpeg_arrives),
-    (
-        "frames_that_stay_raw_become_the_same",
-        frames_that_stay_raw_become_the_same,
-    ),
+    ("frames_that_stay_raw_become_the_same", frames_that_stay_raw_become_the_same),
     ("turned_mirrored_and_smaller", turned_mirrored_and_smaller),
     ("formats_can_be_set_by_hand", formats_can_be_set_by_hand),
-    (
-        "rates_that_are_no_whole_number",
-        rates_that_are_no_whole_number,
-    ),
+    ("rates_that_are_no_whole_number", rates_that_are_no_whole_number),
     ("cameras_are_found_by_name", cameras_are_found_by_name),
-    (
-        "the_working_size_reopens_the_camera",
-        the_working_size_reopens_the_camera,
-    ),
-    (
-        "stopping_releases_the_device_at_once",
-        stopping_releases_the_device_at_once,
-    ),
+    ("the_working_size_reopens_the_camera", the_working_size_reopens_the_camera),
+    ("stopping_releases_the_device_at_once", stopping_releases_the_device_at_once),
 ];
 
 /// What judges nothing but real time.
-pub const IN_REAL_TIME: &[Test] = &[(
-    "frames_come_at_the_cameras_rate",
-    frames_come_at_the_cameras_rate,
-)];
+pub const IN_REAL_TIME: &[Test] =
+    &[("frames_come_at_the_cameras_rate", frames_come_at_the_cameras_rate)];
 
 /// The picture of `shim.c`: brightness, blue and red difference, or red, green and blue.
 fn drawn(x: usize, y: usize) -> [u8; 3] {
@@ -52,10 +38,7 @@ fn drawn(x: usize, y: usize) -> [u8; 3] {
 /// BT.601, limited range, as the standard writes it.
 fn bt601([luma, u, v]: [u8; 3]) -> [f64; 3] {
     let y = (f64::from(luma) - 16.0) / 219.0;
-    let (cb, cr) = (
-        (f64::from(u) - 128.0) / 224.0,
-        (f64::from(v) - 128.0) / 224.0,
-    );
+    let (cb, cr) = ((f64::from(u) - 128.0) / 224.0, (f64::from(v) - 128.0) / 224.0);
     let (r, b) = (y + 1.402 * cr, y + 1.772 * cb);
     let g = (y - 0.299 * r - 0.114 * b) / 0.587;
     [r, g, b].map(|c| (c * 255.0).clamp(0.0, 255.0))
@@ -111,9 +94,7 @@ fn every_format_arrives() {
             0.51,
         );
         stage.capture.stop();
-        until("closed", || {
-            fake.get(Switch::Closed) == fake.get(Switch::Opened)
-        });
+        until("closed", || fake.get(Switch::Closed) == fake.get(Switch::Opened));
     }
 }
 
@@ -121,10 +102,7 @@ fn mjpeg_arrives() {
     let fake = Fake::here();
     fake.write_jpegs();
     fake.set(Switch::Kinds, MJPG);
-    let settings = CaptureSettings {
-        source_px: 1280,
-        ..CaptureSettings::default()
-    };
+    let settings = CaptureSettings { source_px: 1280, ..CaptureSettings::default() };
     let mut stage = Stage::with(ID, settings);
     let (format, _) = stage.started();
     assert_eq!(format.pixels, PixelFormat::Mjpeg);
@@ -138,15 +116,9 @@ fn mjpeg_arrives() {
 fn frames_that_stay_raw_become_the_same() {
     let fake = Fake::here();
     fake.write_jpegs();
-    let turned = CaptureSettings {
-        rotate: Rotation::Quarter,
-        mirror: true,
-        ..CaptureSettings::default()
-    };
-    let smaller = CaptureSettings {
-        frame_px: 320,
-        ..turned.clone()
-    };
+    let turned =
+        CaptureSettings { rotate: Rotation::Quarter, mirror: true, ..CaptureSettings::default() };
+    let smaller = CaptureSettings { frame_px: 320, ..turned.clone() };
     for (kind, settings, stays_raw) in [
         (YUYV, CaptureSettings::default(), true),
         (NV12, turned.clone(), true),
@@ -168,9 +140,7 @@ fn frames_that_stay_raw_become_the_same() {
         assert_eq!(stage.reader.value.decoded(&mut scratch), &decoded, "{kind}");
         assert!(stage.reader.value.raw().is_none());
         stage.capture.stop();
-        until("closed", || {
-            fake.get(Switch::Closed) == fake.get(Switch::Opened)
-        });
+        until("closed", || fake.get(Switch::Closed) == fake.get(Switch::Opened));
     }
 }
 
@@ -197,10 +167,7 @@ fn turned_mirrored_and_smaller() {
         }
         let got = frame.pixel(x, y);
         for c in 0..3 {
-            assert!(
-                (f64::from(got[c]) - mean[c]).abs() < 1.6,
-                "{got:?} {mean:?}"
-            );
+            assert!((f64::from(got[c]) - mean[c]).abs() < 1.6, "{got:?} {mean:?}");
         }
     }
 }
@@ -224,16 +191,10 @@ fn rates_that_are_no_whole_number() {
     let (format, _) = stage.started();
     assert_eq!(format.to_string(), "640 x 480, 29.97 fps, YUYV");
     stage.capture.stop();
-    until("closed", || {
-        fake.get(Switch::Closed) == fake.get(Switch::Opened)
-    });
+    until("closed", || fake.get(Switch::Closed) == fake.get(Switch::Opened));
     fake.set(Switch::Intervals, 2);
     let (format, _) = Stage::new().started();
-    assert_eq!(
-        format.to_string(),
-        "640 x 480, 30 fps, YUYV",
-        "from a range"
-    );
+    assert_eq!(format.to_string(), "640 x 480, 30 fps, YUYV", "from a range");
 }
 
 fn cameras_are_found_by_name() {
@@ -242,9 +203,7 @@ fn cameras_are_found_by_name() {
         let stage = Stage::with(name, CaptureSettings::default());
         stage.started();
         stage.capture.stop();
-        until("closed", || {
-            fake.get(Switch::Closed) == fake.get(Switch::Opened)
-        });
+        until("closed", || fake.get(Switch::Closed) == fake.get(Switch::Opened));
     }
     fake.forget_stable_names();
     let by_socket = format!("{NAME} (1-1:1.0)");

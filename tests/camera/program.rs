@@ -16,20 +16,11 @@ use crate::{
 };
 
 pub const ALL: &[Test] = &[
-    (
-        "the_list_names_cameras_and_formats",
-        the_list_names_cameras_and_formats,
-    ),
+    ("the_list_names_cameras_and_formats", the_list_names_cameras_and_formats),
     ("no_camera_is_no_error", no_camera_is_no_error),
     ("the_list_tells_what_to_do", the_list_tells_what_to_do),
-    (
-        "live_pictures_survive_unplugging",
-        live_pictures_survive_unplugging,
-    ),
-    (
-        "live_pictures_survive_a_stall",
-        live_pictures_survive_a_stall,
-    ),
+    ("live_pictures_survive_unplugging", live_pictures_survive_unplugging),
+    ("live_pictures_survive_a_stall", live_pictures_survive_a_stall),
     ("live_pictures_need_a_camera", live_pictures_need_a_camera),
     (
         "an_unknown_camera_is_named_once_beside_the_others",
@@ -83,9 +74,7 @@ fn live(begin: impl Fn(&Fake), words: &str, end: impl Fn(&Fake)) -> Value {
     // Some from before may still wait to be written.
     let before = painted();
     until("pictures again", || painted() > before + 20);
-    let interrupt = Command::new("kill")
-        .args(["-INT", &running.id().to_string()])
-        .status();
+    let interrupt = Command::new("kill").args(["-INT", &running.id().to_string()]).status();
     assert!(interrupt.expect("kill").success());
     told.for_each(drop);
     let ended = running.wait_with_output().expect("ended");
@@ -111,28 +100,16 @@ fn live_pictures_survive_a_stall() {
 
 /// What a second of live pictures from a source came to.
 fn live_from(source: &str) -> Output {
-    program(&[
-        "live",
-        "--device",
-        "cpu",
-        "--seconds",
-        "1",
-        "--source",
-        source,
-    ])
-    .output()
-    .expect("started")
+    program(&["live", "--device", "cpu", "--seconds", "1", "--source", source])
+        .output()
+        .expect("started")
 }
 
 fn live_pictures_need_a_camera() {
     Fake::here().unplug();
     let ended = live_from("camera");
     assert_eq!(ended.status.code(), Some(2), "{}", text(&ended));
-    assert!(
-        text(&ended).contains("no camera is connected"),
-        "{}",
-        text(&ended)
-    );
+    assert!(text(&ended).contains("no camera is connected"), "{}", text(&ended));
 }
 
 fn an_unknown_camera_is_named_once_beside_the_others() {
@@ -142,10 +119,7 @@ fn an_unknown_camera_is_named_once_beside_the_others() {
     assert_eq!(ended.status.code(), Some(2), "{told}");
     let problem = format!("there is no camera Holiday; plug it in, or choose one of: {NAME}");
     assert_eq!(told.matches(&problem).count(), 1, "{told}");
-    assert!(
-        told.contains("no picture came from camera:Holiday"),
-        "{told}"
-    );
+    assert!(told.contains("no picture came from camera:Holiday"), "{told}");
 }
 
 fn the_list_names_cameras_and_formats() {

@@ -32,11 +32,7 @@ impl Stage {
 
     pub fn of(source: Source, settings: CaptureSettings) -> Self {
         let (capture, reader) = Capture::start(source, settings).expect("threads");
-        Self {
-            capture,
-            reader,
-            began: Instant::now(),
-        }
+        Self { capture, reader, began: Instant::now() }
     }
 
     /// The next event, and how long it took.
@@ -55,13 +51,7 @@ impl Stage {
     /// The next event, which must be a beginning.
     pub fn started(&self) -> (CameraFormat, Duration) {
         match self.event() {
-            (
-                CaptureEvent::Started {
-                    format: Some(format),
-                    ..
-                },
-                after,
-            ) => (format, after),
+            (CaptureEvent::Started { format: Some(format), .. }, after) => (format, after),
             (other, _) => panic!("not started: {other:?}"),
         }
     }

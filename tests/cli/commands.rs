@@ -23,13 +23,8 @@ fn help_explains_the_exit_codes() {
         }
     }
     let version = s.styleforge(&["--version"]).ends(0).text();
-    assert_eq!(
-        version.trim(),
-        concat!("styleforge ", env!("CARGO_PKG_VERSION"))
-    );
-    s.styleforge(&["stylise"])
-        .ends(2)
-        .says("neither a command nor a photo");
+    assert_eq!(version.trim(), concat!("styleforge ", env!("CARGO_PKG_VERSION")));
+    s.styleforge(&["stylise"]).ends(2).says("neither a command nor a photo");
     s.styleforge(&["bench", "--no-such-flag"]).ends(2);
 }
 
@@ -50,36 +45,24 @@ fn the_licences_of_the_program_and_its_parts_are_printed() {
 #[test]
 fn an_imported_style_is_listed_and_paints() {
     let s = Sandbox::new();
-    s.styleforge(&["styles", "import", "tiny.safetensors", "--name", "My Own"])
-        .ends(0);
+    s.styleforge(&["styles", "import", "tiny.safetensors", "--name", "My Own"]).ends(0);
     let list = s.styleforge(&["styles", "--json"]).ends(0).json();
     let styles = list["styles"].as_array().expect("a list");
-    let own = styles
-        .iter()
-        .find(|style| style["id"] == "my_own")
-        .expect("listed");
-    assert_eq!(
-        (&own["title"], &own["origin"]["kind"]),
-        (&"My Own".into(), &"user".into())
-    );
+    let own = styles.iter().find(|style| style["id"] == "my_own").expect("listed");
+    assert_eq!((&own["title"], &own["origin"]["kind"]), (&"My Own".into(), &"user".into()));
     assert_eq!(own["models"], serde_json::json!(["lite"]), "by its widths");
     let listed = s.styleforge(&["styles"]).ends(0).text();
     assert!(listed.contains("my_own"));
     assert_eq!(s.styleforge(&["styles", "list"]).ends(0).text(), listed);
     let named = s.styleforge(&["styles", "list", "--json"]).ends(0).json();
     assert_eq!(named, list);
-    s.styleforge(&["stylize", "photo.png", "--style", "my own", "-o", "out.png"])
-        .ends(0);
+    s.styleforge(&["stylize", "photo.png", "--style", "my own", "-o", "out.png"]).ends(0);
     s.styleforge(&["styles", "import", "tiny.safetensors", "--name", "My Own"])
         .ends(1)
         .says("already a style");
     fs::write(s.path("notes.pth"), "no weights").expect("written");
-    s.styleforge(&["styles", "import", "notes.pth"])
-        .ends(1)
-        .says("notes.pth");
-    s.styleforge(&["styles", "import", "missing.pth"])
-        .ends(2)
-        .says("missing.pth");
+    s.styleforge(&["styles", "import", "notes.pth"]).ends(1).says("notes.pth");
+    s.styleforge(&["styles", "import", "missing.pth"]).ends(2).says("missing.pth");
 }
 
 #[test]
@@ -92,12 +75,8 @@ fn an_own_style_is_removed_and_no_other() {
     let list = s.styleforge(&["styles"]).ends(0).text();
     assert!(!list.contains("my_own"), "{list}");
     assert!(s.names("home/.local/share/styleforge/styles").is_empty());
-    s.styleforge(&["styles", "remove", "my own"])
-        .ends(2)
-        .says("no style named my own");
-    s.styleforge(&["styles", "remove", "candy"])
-        .ends(2)
-        .says("Candy is none of your own styles");
+    s.styleforge(&["styles", "remove", "my own"]).ends(2).says("no style named my own");
+    s.styleforge(&["styles", "remove", "candy"]).ends(2).says("Candy is none of your own styles");
     assert!(s.styleforge(&["styles"]).ends(0).text().contains("candy"));
     s.styleforge(&import).ends(0);
 }
@@ -121,22 +100,11 @@ fn styles_live_where_the_persons_data_do() {
 #[test]
 fn doctor_gives_verdicts_and_advice() {
     let s = Sandbox::new();
-    s.styleforge(&["styles", "import", "tiny.safetensors"])
-        .ends(0);
+    s.styleforge(&["styles", "import", "tiny.safetensors"]).ends(0);
     let report = s.styleforge(&["doctor", "--json"]).ends(0).json();
     let findings = report["findings"].as_array().expect("findings");
-    let topics: Vec<_> = findings
-        .iter()
-        .map(|f| f["topic"].as_str().expect("topic"))
-        .collect();
-    for topic in [
-        "Processor",
-        "Memory",
-        "Graphics card",
-        "Cameras",
-        "Display",
-        "Styles",
-    ] {
+    let topics: Vec<_> = findings.iter().map(|f| f["topic"].as_str().expect("topic")).collect();
+    for topic in ["Processor", "Memory", "Graphics card", "Cameras", "Display", "Styles"] {
         assert!(topics.contains(&topic), "{topic} in {topics:?}");
     }
     for finding in findings {
@@ -144,28 +112,17 @@ fn doctor_gives_verdicts_and_advice() {
         assert!(["ok", "note", "problem"].contains(&verdict), "{finding}");
         assert_eq!(finding["advice"].is_null(), verdict == "ok", "{finding}");
     }
-    let display = findings
-        .iter()
-        .find(|f| f["topic"] == "Display")
-        .expect("display");
+    let display = findings.iter().find(|f| f["topic"] == "Display").expect("display");
     if cfg!(target_os = "linux") {
         assert_eq!(display["verdict"], "note");
     }
-    assert!(
-        s.styleforge(&["doctor"])
-            .ends(0)
-            .text()
-            .contains("Graphics card")
-    );
+    assert!(s.styleforge(&["doctor"]).ends(0).text().contains("Graphics card"));
 }
 
 #[test]
 fn check_finds_the_backend_right() {
     let s = Sandbox::new();
-    let report = s
-        .styleforge(&["check", "--json", "--device", "cpu"])
-        .ends(0)
-        .json();
+    let report = s.styleforge(&["check", "--json", "--device", "cpu"]).ends(0).json();
     assert_eq!(report["passed"], true);
     let checks = report["checks"].as_array().expect("checks");
     assert!(checks.len() >= 80, "{} checks", checks.len());
@@ -187,67 +144,33 @@ fn check_finds_the_backend_right() {
     let kernels = report["kernels"].as_array().expect("kernels");
     for (variant, work) in [("baseline", "norm"), ("fused", "statistics")] {
         assert!(
-            kernels
-                .iter()
-                .any(|k| k["mode"] == format!("{variant} fp32") && k["work"] == work)
+            kernels.iter().any(|k| k["mode"] == format!("{variant} fp32") && k["work"] == work)
         );
     }
-    assert!(
-        kernels
-            .iter()
-            .any(|k| k["inputs"] == "mean 1000, deviation 1")
-    );
+    assert!(kernels.iter().any(|k| k["inputs"] == "mean 1000, deviation 1"));
 }
 
 #[test]
 fn styles_that_are_named_are_checked_alone() {
     let s = Sandbox::new();
-    let check = [
-        "check",
-        "--json",
-        "--device",
-        "cpu",
-        "--variant",
-        "fused",
-        "--precision",
-        "fp32",
-    ];
+    let check = ["check", "--json", "--device", "cpu", "--variant", "fused", "--precision", "fp32"];
     let report = s
-        .styleforge(
-            &[
-                &check[..],
-                &["--style", "candy", "--style", "tiny.safetensors"],
-            ]
-            .concat(),
-        )
+        .styleforge(&[&check[..], &["--style", "candy", "--style", "tiny.safetensors"]].concat())
         .ends(0)
         .json();
     let checks = report["checks"].as_array().expect("checks");
     let names: Vec<&Value> = checks.iter().map(|check| &check["network"]).collect();
     assert_eq!(names.len(), 2, "{names:?}");
     assert!(
-        names
-            .iter()
-            .any(|name| name.as_str().is_some_and(|n| n.starts_with("candy"))),
+        names.iter().any(|name| name.as_str().is_some_and(|n| n.starts_with("candy"))),
         "{names:?}"
     );
-    assert!(
-        checks.iter().all(|check| check["passed"] == true),
-        "{checks:?}"
-    );
+    assert!(checks.iter().all(|check| check["passed"] == true), "{checks:?}");
     assert_eq!(report["kernels"], serde_json::json!([]));
-    s.styleforge(&[&check[..], &["--style", "nosuch"]].concat())
+    s.styleforge(&[&check[..], &["--style", "nosuch"]].concat()).ends(2).says("nosuch");
+    s.styleforge(&[&check[..], &["--style", "candy", "--style-picture", "photo.png"]].concat())
         .ends(2)
-        .says("nosuch");
-    s.styleforge(
-        &[
-            &check[..],
-            &["--style", "candy", "--style-picture", "photo.png"],
-        ]
-        .concat(),
-    )
-    .ends(2)
-    .says("--style-picture");
+        .says("--style-picture");
 }
 
 #[test]
@@ -272,31 +195,17 @@ fn a_broken_style_is_reported_and_the_rest_is_checked() {
 #[test]
 fn inspect_tells_what_is_inside_and_why_not() {
     let s = Sandbox::new();
-    let report = s
-        .styleforge(&["inspect", "tiny.safetensors", "--json"])
-        .ends(0)
-        .json();
+    let report = s.styleforge(&["inspect", "tiny.safetensors", "--json"]).ends(0).json();
     assert_eq!(report["widths"], serde_json::json!([2, 3, 4]));
-    assert_eq!(
-        (&report["blocks"], &report["refused"]),
-        (&1.into(), &Value::Null)
-    );
-    let text = s
-        .styleforge(&["inspect", "tiny.safetensors"])
-        .ends(0)
-        .text();
-    assert!(
-        text.contains("2-3-4") && text.contains("deconv3.conv2d.weight"),
-        "{text}"
-    );
+    assert_eq!((&report["blocks"], &report["refused"]), (&1.into(), &Value::Null));
+    let text = s.styleforge(&["inspect", "tiny.safetensors"]).ends(0).text();
+    assert!(text.contains("2-3-4") && text.contains("deconv3.conv2d.weight"), "{text}");
     let run = s.styleforge(&["inspect", "photo.png", "--json"]).ends(1);
     assert!(run.json()["refused"].is_string());
     run.says("photo.png cannot be used");
     let run = s.styleforge(&["inspect", "missing.pth"]).ends(2);
     assert_eq!(run.stderr.matches("missing.pth").count(), 1, "{run:?}");
-    s.styleforge(&["inspect", "home"])
-        .ends(2)
-        .says("home is a folder");
+    s.styleforge(&["inspect", "home"]).ends(2).says("home is a folder");
     if cfg!(unix) {
         let run = s.styleforge(&["inspect", "/dev/zero"]).ends(2);
         assert_eq!(run.text(), "", "there is nothing to tell");
@@ -333,15 +242,8 @@ fn completions_for_every_shell() {
 fn without_a_display_the_sample_is_painted() {
     let s = Sandbox::new();
     fs::write(s.path("styleforge-sample.png"), "somebody's own file").expect("file");
-    let run = s
-        .styleforge(&[])
-        .ends(0)
-        .says("No window: there is no display");
-    assert!(
-        run.text().contains("styleforge-sample-2.png"),
-        "{}",
-        run.text()
-    );
+    let run = s.styleforge(&[]).ends(0).says("No window: there is no display");
+    assert!(run.text().contains("styleforge-sample-2.png"), "{}", run.text());
     let sheet = s.read("styleforge-sample-2.png");
     // The photo and two styles above four styles, all of one shape, with margins of 8 pixels; nothing is empty.
     let width = |columns: usize| (sheet.width() - 8) / columns - 8;
@@ -357,29 +259,16 @@ fn without_a_display_the_sample_is_painted() {
         for (i, a) in cells.iter().enumerate() {
             for (j, b) in cells.iter().enumerate().skip(i + 1) {
                 let d = PictureDifference::between(a, b).expect("one size");
-                assert!(
-                    d.mean > 10.0,
-                    "cells {i} and {j} of {columns} differ by {}",
-                    d.mean
-                );
+                assert!(d.mean > 10.0, "cells {i} and {j} of {columns} differ by {}", d.mean);
             }
         }
     }
-    for style in [
-        "Candy",
-        "Mosaic",
-        "Udnie",
-        "Rain Princess",
-        "Starry Night",
-        "Great Wave",
-    ] {
+    for style in ["Candy", "Mosaic", "Udnie", "Rain Princess", "Starry Night", "Great Wave"] {
         assert!(run.text().contains(style), "{style} in {}", run.text());
     }
     let own = fs::read(s.path("styleforge-sample.png")).expect("there");
     assert_eq!(own, b"somebody's own file");
-    s.styleforge(&["photo.png"])
-        .ends(1)
-        .says("styleforge stylize");
+    s.styleforge(&["photo.png"]).ends(1).says("styleforge stylize");
 }
 
 #[cfg(unix)]
@@ -389,41 +278,26 @@ fn a_display_that_does_not_answer_is_none() {
     let mut command = s.command(env!("CARGO_BIN_EXE_styleforge"));
     let output = command.env("DISPLAY", ":4242").arg("photo.png").output();
     if cfg!(target_os = "linux") {
-        Run::from(output.expect("starts"))
-            .ends(1)
-            .says("X11 :4242 does not answer");
+        Run::from(output.expect("starts")).ends(1).says("X11 :4242 does not answer");
     }
 }
 
 #[test]
 fn inspect_takes_the_name_of_a_style() {
     let s = Sandbox::new();
-    let report = s
-        .styleforge(&["inspect", "rain princess", "--json"])
-        .ends(0);
+    let report = s.styleforge(&["inspect", "rain princess", "--json"]).ends(0);
     assert_eq!(report.json()["refused"], Value::Null);
     let lite = ["inspect", "candy", "--model", "lite"];
-    let json = s
-        .styleforge(&[&lite[..], &["--json"]].concat())
-        .ends(0)
-        .json();
+    let json = s.styleforge(&[&lite[..], &["--json"]].concat()).ends(0).json();
     assert_eq!(json["widths"], serde_json::json!([16, 32, 64]));
     // The whole story of its training is in the JSON report alone.
     let metadata = json["metadata"].as_object().expect("free text");
-    let longest = metadata
-        .values()
-        .filter_map(Value::as_str)
-        .map(str::len)
-        .max();
+    let longest = metadata.values().filter_map(Value::as_str).map(str::len).max();
     assert!(longest > Some(1000), "{longest:?}");
     let text = s.styleforge(&lite).ends(0).text();
     let longest = text.lines().map(str::len).max();
     assert!(longest < Some(300), "{longest:?} in:\n{text}");
     assert!(text.contains("--json shows all"), "{text}");
-    s.styleforge(&["inspect", "nonesuch"])
-        .ends(2)
-        .says("neither a style nor a file");
-    s.styleforge(&["inspect", "tiny.safetensors", "--model", "full"])
-        .ends(2)
-        .says("--model");
+    s.styleforge(&["inspect", "nonesuch"]).ends(2).says("neither a style nor a file");
+    s.styleforge(&["inspect", "tiny.safetensors", "--model", "full"]).ends(2).says("--model");
 }

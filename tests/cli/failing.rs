@@ -14,57 +14,28 @@ use crate::sandbox::{Run, Sandbox, send};
 fn memory_limits_shrink_the_work_and_say_so() {
     let s = Sandbox::new();
     s.photo("large.png", 300, 200);
-    let bench = [
-        "bench",
-        "--style",
-        "./tiny.safetensors",
-        "--size",
-        "300x200",
-    ];
+    let bench = ["bench", "--style", "./tiny.safetensors", "--size", "300x200"];
     let report = s
-        .styleforge(
-            &[
-                &bench[..],
-                &["--frames", "1", "--variant", "fused", "--json"],
-            ]
-            .concat(),
-        )
+        .styleforge(&[&bench[..], &["--frames", "1", "--variant", "fused", "--json"]].concat())
         .ends(0)
         .json();
-    let planned = report["results"][0]["peak_memory_bytes"]
-        .as_u64()
-        .expect("planned");
+    let planned = report["results"][0]["peak_memory_bytes"].as_u64().expect("planned");
     let paint = |limit: String, output: &str| {
-        s.stylize(&[
-            "large.png",
-            "--max-memory",
-            &limit,
-            "--output-size",
-            "working",
-            "-o",
-            output,
-        ])
+        s.stylize(&["large.png", "--max-memory", &limit, "--output-size", "working", "-o", output])
     };
     let run = paint("1TB".to_owned(), "a.png").ends(0);
     assert!(!run.stderr.contains("instead of"), "{}", run.stderr);
     assert_eq!(s.read("a.png").width(), 300);
     // The program itself, the photo and the result count, and so do the network's input and output.
     let pictures = 4 * 4 * 300 * 200;
-    paint(
-        (PROGRAM_BYTES + planned / 2 + pictures).to_string(),
-        "b.png",
-    )
-    .ends(0)
-    .says("instead of 300 x 200");
+    paint((PROGRAM_BYTES + planned / 2 + pictures).to_string(), "b.png")
+        .ends(0)
+        .says("instead of 300 x 200");
     let width = s.read("b.png").width();
     assert!((100..300).contains(&width), "{width}");
-    paint("1kB".to_owned(), "c.png")
-        .ends(1)
-        .says("--max-memory");
+    paint("1kB".to_owned(), "c.png").ends(1).says("--max-memory");
     assert!(!s.path("c.png").exists());
-    paint((PROGRAM_BYTES + pictures / 4).to_string(), "d.png")
-        .ends(1)
-        .says("--max-memory");
+    paint((PROGRAM_BYTES + pictures / 4).to_string(), "d.png").ends(1).says("--max-memory");
 }
 
 #[test]
@@ -73,14 +44,7 @@ fn one_bad_file_does_not_stop_the_others() {
     fs::write(s.path("broken.jpg"), b"\xff\xd8\xff\xe0 and no more").expect("file");
     s.photo("second.png", 9, 9);
     let run = s
-        .stylize(&[
-            "photo.png",
-            "broken.jpg",
-            "missing.png",
-            "second.png",
-            "-o",
-            "out",
-        ])
+        .stylize(&["photo.png", "broken.jpg", "missing.png", "second.png", "-o", "out"])
         .ends(1)
         .says("broken.jpg is damaged")
         .says("missing.png could not be read")
@@ -96,13 +60,10 @@ fn a_broken_style_does_not_stop_all_the_others() {
     fs::create_dir_all(&folder).expect("folder");
     fs::write(folder.join("broken.pth"), "no weights").expect("file");
     let all = ["stylize", "photo.png", "--style", "all", "-o"];
-    s.styleforge(&[&all[..], &["out"]].concat())
-        .ends(1)
-        .says("the style broken is skipped");
+    s.styleforge(&[&all[..], &["out"]].concat()).ends(1).says("the style broken is skipped");
     assert!(s.path("out/photo-candy.png").exists());
     assert!(!s.path("out/photo-broken.png").exists());
-    s.styleforge(&["stylize", "photo.png", "--style", "broken", "-o", "x.png"])
-        .ends(2);
+    s.styleforge(&["stylize", "photo.png", "--style", "broken", "-o", "x.png"]).ends(2);
     // A style without the requested size is no failure.
     fs::remove_file(folder.join("broken.pth")).expect("removed");
     fs::copy(s.path("tiny.safetensors"), folder.join("own.safetensors")).expect("copied");
@@ -118,8 +79,7 @@ fn no_folder_is_made_for_nothing() {
     let s = Sandbox::new();
     s.stylize(&["missing.png", "none.png", "-o", "out"]).ends(1);
     assert!(!s.path("out").exists());
-    s.stylize(&["missing.png", "photo.png", "-o", "out/deep/"])
-        .ends(1);
+    s.stylize(&["missing.png", "photo.png", "-o", "out/deep/"]).ends(1);
     assert_eq!(s.names("out/deep"), ["photo-tiny.png"]);
 }
 
@@ -131,9 +91,7 @@ fn a_photo_too_large_for_the_memory_is_refused_by_its_header() {
     s.hole("huge.bmp", 14_000, 13_572);
     let line = "ulimit -v 1200000; exec $STYLEFORGE stylize huge.bmp photo.png --threads 1 \
                 --style ./tiny.safetensors --device cpu -o out/";
-    s.shell(line)
-        .ends(1)
-        .says("huge.bmp has 14000 x 13572 pixels and needs 1521 MB of memory");
+    s.shell(line).ends(1).says("huge.bmp has 14000 x 13572 pixels and needs 1521 MB of memory");
     assert!(s.path("out/photo-tiny.png").exists(), "the others go on");
 }
 
@@ -159,17 +117,13 @@ fn a_folder_that_takes_no_files_is_reported() {
     };
     fs::remove_file(s.path("closed/probe")).expect("removed");
     let mount = "mount --bind closed closed && mount -o remount,ro,bind closed";
-    if s.shell(&format!("unshare --mount sh -c '{mount}'"))
-        .failed()
-    {
+    if s.shell(&format!("unshare --mount sh -c '{mount}'")).failed() {
         eprintln!("skipped: neither permissions nor a read-only mount can be had here");
         return;
     }
-    s.shell(&format!(
-        "unshare --mount sh -c '{mount} && exec {paint} closed/out.png'"
-    ))
-    .ends(1)
-    .says(words);
+    s.shell(&format!("unshare --mount sh -c '{mount} && exec {paint} closed/out.png'"))
+        .ends(1)
+        .says(words);
     assert_eq!(s.names("closed"), [""; 0]);
 }
 
@@ -184,13 +138,8 @@ fn a_full_disk_leaves_nothing_half_written() {
         .ends(1)
         .says("out.bmp could not be written");
     let left = s.names(".");
-    assert!(
-        !left.iter().any(|n| n.contains("out") || n.contains("part")),
-        "{left:?}"
-    );
-    s.shell(&format!("{paint} - > /dev/full"))
-        .ends(1)
-        .says("the disk is full");
+    assert!(!left.iter().any(|n| n.contains("out") || n.contains("part")), "{left:?}");
+    s.shell(&format!("{paint} - > /dev/full")).ends(1).says("the disk is full");
 }
 
 #[cfg(unix)]
@@ -202,9 +151,7 @@ fn a_closed_pipe_is_no_panic() {
         "($STYLEFORGE stylize large.png --style ./tiny.safetensors --device cpu --format bmp -o -; \
          echo code $? >&2) | head -c 10 > /dev/null",
     );
-    run.says("code 1")
-        .ends(0)
-        .says("standard output was closed");
+    run.says("code 1").ends(0).says("standard output was closed");
     let run = s.shell("($STYLEFORGE completions bash; echo code $? >&2) | true");
     run.ends(0).says("code 0");
 }
@@ -224,14 +171,7 @@ fn an_interrupt_stops_between_whole_files() {
     }
     let mut child = s
         .command(env!("CARGO_BIN_EXE_styleforge"))
-        .args([
-            "stylize",
-            "in",
-            "--style",
-            "./tiny.safetensors",
-            "-o",
-            "out",
-        ])
+        .args(["stylize", "in", "--style", "./tiny.safetensors", "-o", "out"])
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -242,11 +182,7 @@ fn an_interrupt_stops_between_whole_files() {
     lines.for_each(drop);
     assert_eq!(child.wait().expect("ends").code(), Some(130));
     let names = s.names("out");
-    assert!(
-        !names.is_empty() && names.len() < count,
-        "{} files",
-        names.len()
-    );
+    assert!(!names.is_empty() && names.len() < count, "{} files", names.len());
     assert!(names.iter().all(|n| n.ends_with("-tiny.png")), "{names:?}");
     for name in names {
         assert_eq!(s.read(&format!("out/{name}")).width(), 64);
@@ -258,24 +194,12 @@ fn nothing_is_read_from_a_closed_standard_input() {
     let s = Sandbox::new();
     let mut child = s
         .command(env!("CARGO_BIN_EXE_styleforge"))
-        .args([
-            "stylize",
-            "-",
-            "--style",
-            "./tiny.safetensors",
-            "-o",
-            "out.png",
-        ])
+        .args(["stylize", "-", "--style", "./tiny.safetensors", "-o", "out.png"])
         .stdin(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .expect("starts");
-    child
-        .stdin
-        .take()
-        .expect("piped")
-        .write_all(b"")
-        .expect("nothing");
+    child.stdin.take().expect("piped").write_all(b"").expect("nothing");
     let output = child.wait_with_output().expect("ends");
     Run::from(output).ends(1).says("it is empty");
 }

@@ -11,19 +11,12 @@ use crate::sandbox::{Run, Sandbox};
 
 /// Begins with this and goes on with a byte that no UTF-8 has.
 fn foreign(begin: &str, end: &str) -> PathBuf {
-    PathBuf::from(OsString::from_vec(
-        [begin.as_bytes(), b"\xff", end.as_bytes()].concat(),
-    ))
+    PathBuf::from(OsString::from_vec([begin.as_bytes(), b"\xff", end.as_bytes()].concat()))
 }
 
 fn run(s: &Sandbox, arguments: &[&OsStr]) -> Run {
     let mut command = s.command(env!("CARGO_BIN_EXE_styleforge"));
-    Run::from(
-        command
-            .args(arguments)
-            .output()
-            .expect("the program starts"),
-    )
+    Run::from(command.args(arguments).output().expect("the program starts"))
 }
 
 /// The path that a report shows as text and in bytes.
@@ -42,24 +35,14 @@ fn reports_tell_names_that_are_no_text() {
     let s = Sandbox::new();
     let style = foreign("./style", ".safetensors");
     fs::copy(s.path("tiny.safetensors"), s.path(&style)).expect("copied");
-    let report = run(&s, &["inspect".as_ref(), style.as_ref(), "--json".as_ref()])
-        .ends(0)
-        .json();
+    let report = run(&s, &["inspect".as_ref(), style.as_ref(), "--json".as_ref()]).ends(0).json();
     assert_eq!(told(&report["path"], &report["path_bytes"]), style);
     // One that is refused, and one that is text.
     let broken = foreign("broken", ".pth");
     fs::write(s.path(&broken), b"no weights").expect("written");
-    let report = run(
-        &s,
-        &["inspect".as_ref(), broken.as_ref(), "--json".as_ref()],
-    )
-    .ends(1)
-    .json();
+    let report = run(&s, &["inspect".as_ref(), broken.as_ref(), "--json".as_ref()]).ends(1).json();
     assert_eq!(told(&report["path"], &report["path_bytes"]), broken);
-    let report = s
-        .styleforge(&["inspect", "./tiny.safetensors", "--json"])
-        .ends(0)
-        .json();
+    let report = s.styleforge(&["inspect", "./tiny.safetensors", "--json"]).ends(0).json();
     assert!(report.get("path_bytes").is_none());
 
     let own = s.path("home/.local/share/styleforge/styles");
@@ -70,10 +53,7 @@ fn reports_tell_names_that_are_no_text() {
     let styles = report["styles"].as_array().expect("styles");
     let (mine, others): (Vec<_>, Vec<_>) =
         styles.iter().partition(|s| s["origin"]["kind"] == "user");
-    assert_eq!(
-        told(&mine[0]["origin"]["path"], &mine[0]["path_bytes"]),
-        installed
-    );
+    assert_eq!(told(&mine[0]["origin"]["path"], &mine[0]["path_bytes"]), installed);
     assert!(!others.is_empty() && others.iter().all(|s| s.get("path_bytes").is_none()));
     // What lists styles in words goes on as well, whatever else it finds here.
     let doctor = run(&s, &["doctor".as_ref(), "--json".as_ref()]);
@@ -94,11 +74,7 @@ fn reports_tell_names_that_are_no_text() {
         "--json",
         "--source",
     ];
-    let live: Vec<&OsStr> = live
-        .iter()
-        .map(AsRef::as_ref)
-        .chain([photo.as_ref()])
-        .collect();
+    let live: Vec<&OsStr> = live.iter().map(AsRef::as_ref).chain([photo.as_ref()]).collect();
     let report = run(&s, &live).ends(0).json();
     assert_eq!(told(&report["source"], &report["source_bytes"]), photo);
 
@@ -117,28 +93,17 @@ fn reports_tell_names_that_are_no_text() {
             "--json",
             "--style",
         ];
-        let arguments: Vec<&OsStr> = (command.iter().chain(&arguments))
-            .map(AsRef::as_ref)
-            .chain([style.as_ref()])
-            .collect();
+        let arguments: Vec<&OsStr> =
+            (command.iter().chain(&arguments)).map(AsRef::as_ref).chain([style.as_ref()]).collect();
         let report = run(&s, &arguments).json();
         let text = report.to_string();
         assert!(text.contains("style\u{fffd}"), "{command:?}: {text}");
     }
     let out = foreign("painted", ".png");
-    let arguments = [
-        "stylize",
-        "--device",
-        "cpu",
-        "--threads",
-        "1",
-        "--style",
-        "./tiny.safetensors",
-        "-o",
-    ];
-    let arguments: Vec<&OsStr> = (arguments.iter().map(AsRef::as_ref))
-        .chain([out.as_ref(), photo.as_ref()])
-        .collect();
+    let arguments =
+        ["stylize", "--device", "cpu", "--threads", "1", "--style", "./tiny.safetensors", "-o"];
+    let arguments: Vec<&OsStr> =
+        (arguments.iter().map(AsRef::as_ref)).chain([out.as_ref(), photo.as_ref()]).collect();
     let painted = run(&s, &arguments).ends(0);
     assert!(painted.stdout.starts_with(b"painted"));
     assert_eq!(out.as_os_str().as_bytes(), b"painted\xff.png");

@@ -15,9 +15,7 @@ impl Run {
     #[track_caller]
     fn forges_nothing(self) -> Self {
         let lines = self.text() + "\n" + &self.stderr;
-        let forged = lines
-            .lines()
-            .find(|l| l.trim_start().starts_with("error: forged"));
+        let forged = lines.lines().find(|l| l.trim_start().starts_with("error: forged"));
         assert_eq!(forged, None, "{lines}");
         self.shows_plain_lines()
     }
@@ -29,9 +27,7 @@ fn a_styles_own_words_are_escaped() {
     let words = ["title", "artist", "painting", "year", "license", HOSTILE];
     s.style("own.safetensors", &words.map(|key| (key, HOSTILE)));
     let import = ["styles", "import", "own.safetensors", "--name"];
-    s.styleforge(&[&import[..3], &[]].concat())
-        .ends(0)
-        .forges_nothing();
+    s.styleforge(&[&import[..3], &[]].concat()).ends(0).forges_nothing();
     s.styleforge(&[&import[..], &["Blue"]].concat()).ends(0);
     let listed = s.styleforge(&["styles"]).ends(0).forges_nothing().text();
     assert!(listed.contains("\\u{1b}]0;owned"), "{listed}");
@@ -42,24 +38,15 @@ fn a_styles_own_words_are_escaped() {
     let blue = blue.iter().find(|style| style["id"] == "blue");
     let artist = blue.expect("listed")["credit"]["artist"].as_str();
     assert!(artist.is_some_and(|a| a.contains("owned")), "{artist:?}");
-    let text = s
-        .styleforge(&["inspect", "own.safetensors"])
-        .ends(0)
-        .forges_nothing()
-        .text();
+    let text = s.styleforge(&["inspect", "own.safetensors"]).ends(0).forges_nothing().text();
     assert!(text.contains("\\u{1b}]0;owned"), "{text}");
-    let json = s
-        .styleforge(&["inspect", "own.safetensors", "--json"])
-        .ends(0)
-        .forges_nothing()
-        .json();
+    let json =
+        s.styleforge(&["inspect", "own.safetensors", "--json"]).ends(0).forges_nothing().json();
     assert_eq!(json["metadata"][HOSTILE], HOSTILE, "nothing is lost");
     s.styleforge(&["styles", "import", "own.safetensors", "--name", HOSTILE])
         .ends(1)
         .forges_nothing();
-    s.styleforge(&["styles", "remove", HOSTILE])
-        .ends(0)
-        .forges_nothing();
+    s.styleforge(&["styles", "remove", HOSTILE]).ends(0).forges_nothing();
 }
 
 #[test]
@@ -73,13 +60,9 @@ fn a_tensors_name_is_escaped() {
     bytes.extend([0; 4]);
     fs::write(s.path("odd.safetensors"), bytes).expect("written");
     for json in [&[][..], &["--json"]] {
-        s.styleforge(&[&["inspect", "odd.safetensors"], json].concat())
-            .ends(1)
-            .forges_nothing();
+        s.styleforge(&[&["inspect", "odd.safetensors"], json].concat()).ends(1).forges_nothing();
     }
-    s.styleforge(&["styles", "import", "odd.safetensors"])
-        .ends(1)
-        .forges_nothing();
+    s.styleforge(&["styles", "import", "odd.safetensors"]).ends(1).forges_nothing();
 }
 
 #[test]
@@ -92,36 +75,17 @@ fn names_of_files_and_folders_are_escaped() {
     let folder = format!("{HOSTILE}/");
     s.stylize(&[&photo, "-o", &folder]).ends(0).forges_nothing();
     s.stylize(&[&photo, "-o", &folder]).ends(1).forges_nothing();
-    s.stylize(&[&format!("{HOSTILE} is not there.png"), "-o", "out/"])
-        .ends(1)
-        .forges_nothing();
+    s.stylize(&[&format!("{HOSTILE} is not there.png"), "-o", "out/"]).ends(1).forges_nothing();
     s.styleforge(&["inspect", HOSTILE]).ends(2).forges_nothing();
-    s.styleforge(&["inspect", &weights])
-        .ends(0)
-        .forges_nothing();
-    let bench = [
-        "bench", "--style", &weights, "--size", "16x16", "--frames", "1",
-    ];
+    s.styleforge(&["inspect", &weights]).ends(0).forges_nothing();
+    let bench = ["bench", "--style", &weights, "--size", "16x16", "--frames", "1"];
     s.styleforge(&bench).ends(0).forges_nothing();
-    let compare = [
-        "compare", "--style", &weights, "--size", "16x16", "--frames", "1",
-    ];
+    let compare = ["compare", "--style", &weights, "--size", "16x16", "--frames", "1"];
     let modes = ["baseline fp32", "fused fp32"];
-    s.styleforge(&[&compare[..], &modes].concat())
-        .forges_nothing();
-    s.styleforge(&[&compare[..], &["--json"], &modes].concat())
-        .forges_nothing()
-        .json();
+    s.styleforge(&[&compare[..], &modes].concat()).forges_nothing();
+    s.styleforge(&[&compare[..], &["--json"], &modes].concat()).forges_nothing().json();
     for source in [photo.as_str(), HOSTILE, &format!("camera:{HOSTILE}")] {
-        let live = [
-            "live",
-            "--source",
-            source,
-            "--style",
-            &weights,
-            "--seconds",
-            "0.2",
-        ];
+        let live = ["live", "--source", source, "--style", &weights, "--seconds", "0.2"];
         let json = [&live[..], &["--json"]].concat();
         s.styleforge(&live).forges_nothing();
         s.styleforge(&json).forges_nothing();
@@ -152,9 +116,7 @@ fn names_that_are_no_text_and_the_environment_are_escaped() {
             .env("DISPLAY", format!("{HOSTILE}:7"))
             .arg("doctor")
             .args(json);
-        Run::from(command.output().expect("starts"))
-            .ends(0)
-            .forges_nothing();
+        Run::from(command.output().expect("starts")).ends(0).forges_nothing();
     }
 }
 
@@ -200,15 +162,9 @@ fn a_bar_shows_names_escaped() {
         "1",
     ]);
     // The bar's own codes are the terminal's: colours, columns and lines.
-    assert!(
-        !told.contains("\u{1b}]") && !told.contains('\u{7}'),
-        "{told:?}"
-    );
+    assert!(!told.contains("\u{1b}]") && !told.contains('\u{7}'), "{told:?}");
     let own = ['\u{1b}', '\r', '\n'];
-    let odd: Vec<char> = told
-        .chars()
-        .filter(|c| is_odd(*c) && !own.contains(c))
-        .collect();
+    let odd: Vec<char> = told.chars().filter(|c| is_odd(*c) && !own.contains(c)).collect();
     assert!(odd.is_empty(), "{odd:?} in {told:?}");
 }
 
@@ -218,24 +174,18 @@ fn long_words_are_cut_and_kill_nothing() {
     let long = "Wave ".repeat(20_000);
     let words = ["title", "artist", "painting", &long];
     s.style("long.safetensors", &words.map(|key| (key, long.as_str())));
-    s.styleforge(&["styles", "import", "long.safetensors"])
-        .ends(0);
+    s.styleforge(&["styles", "import", "long.safetensors"]).ends(0);
     for command in ["styles", "doctor"] {
         let text = s.styleforge(&[command]).ends(0).text();
         let longest = text.lines().map(|line| line.chars().count()).max();
         assert!(longest < Some(1000), "{longest:?} in {command}");
     }
-    let text = s
-        .styleforge(&["inspect", "long.safetensors"])
-        .ends(0)
-        .text();
+    let text = s.styleforge(&["inspect", "long.safetensors"]).ends(0).text();
     let longest = text.lines().map(|line| line.chars().count()).max();
     assert!(longest < Some(1000), "{longest:?}");
     let json = s.styleforge(&["styles", "--json"]).ends(0).json();
     let styles = json["styles"].as_array().expect("styles");
-    let own = styles
-        .iter()
-        .find(|style| style["origin"]["kind"] == "user");
+    let own = styles.iter().find(|style| style["origin"]["kind"] == "user");
     let own = own.expect("imported");
     for word in [&own["title"], &own["credit"]["artist"]] {
         let chars = word.as_str().map(|word| word.chars().count());

@@ -18,21 +18,14 @@ fn a_photo_is_turned_and_then_cropped() {
     let framing = Framing {
         rotate: Rotation::Quarter,
         mirror: false,
-        crop: Some(Crop {
-            x: 2,
-            y: 3,
-            width: 10,
-            height: 15,
-        }),
+        crop: Some(Crop { x: 2, y: 3, width: 10, height: 15 }),
     };
     let flags = ["photo.png", "--rotate", "90", "--crop", "10x15+2+3"];
     // At strength 0 nothing is painted: what is turned and cropped can be compared to the pixel.
-    s.stylize(&[&flags[..], &["--strength", "0", "-o", "0.png"]].concat())
-        .ends(0);
+    s.stylize(&[&flags[..], &["--strength", "0", "-o", "0.png"]].concat()).ends(0);
     let expected = framing.applied(&photo).expect("inside");
     assert_eq!(s.read("0.png"), expected);
-    s.stylize(&[&flags[..], &["-o", "painted.png"]].concat())
-        .ends(0);
+    s.stylize(&[&flags[..], &["-o", "painted.png"]].concat()).ends(0);
     let painted = s.read("painted.png");
     let difference = PictureDifference::between(&expected, &painted).expect("same size");
     assert!(difference.mean > 5.0, "it was painted: {difference:?}");
@@ -42,16 +35,7 @@ fn a_photo_is_turned_and_then_cropped() {
 fn a_crop_beyond_one_photo_does_not_stop_the_others() {
     let s = Sandbox::new();
     s.photo("large.png", 60, 50);
-    let run = s
-        .stylize(&[
-            "photo.png",
-            "large.png",
-            "--crop",
-            "30x20+10+10",
-            "-o",
-            "out/",
-        ])
-        .ends(1);
+    let run = s.stylize(&["photo.png", "large.png", "--crop", "30x20+10+10", "-o", "out/"]).ends(1);
     run.says("photo.png: the crop 30x20+10+10 reaches beyond the photo, which has 24 x 16 pixels");
     assert_eq!(size(&s.read("out/large-tiny.png")), (30, 20));
     for (flag, wrong, advice) in [
@@ -61,16 +45,10 @@ fn a_crop_beyond_one_photo_does_not_stop_the_others() {
         ("--output-size", "big", "the long side in pixels"),
         ("--output-size", "3", "the long side in pixels, 16 to 65535"),
         ("--output-size", "9999999", "16 to 65535"),
-        (
-            "--working-size",
-            "3",
-            "the long side in pixels, 16 to 65535",
-        ),
+        ("--working-size", "3", "the long side in pixels, 16 to 65535"),
         ("--working-size", "9999999", "16 to 65535, or \"original\""),
     ] {
-        s.stylize(&["photo.png", flag, wrong, "-o", "x.png"])
-            .ends(2)
-            .says(advice);
+        s.stylize(&["photo.png", flag, wrong, "-o", "x.png"]).ends(2).says(advice);
     }
 }
 
@@ -78,35 +56,13 @@ fn a_crop_beyond_one_photo_does_not_stop_the_others() {
 fn results_have_the_long_side_that_is_asked_for() {
     let s = Sandbox::new();
     s.photo("large.png", 60, 40);
-    s.stylize(&[
-        "photo.png",
-        "large.png",
-        "--output-size",
-        "30",
-        "-o",
-        "out/",
-    ])
-    .ends(0);
+    s.stylize(&["photo.png", "large.png", "--output-size", "30", "-o", "out/"]).ends(0);
     assert_eq!(size(&s.read("out/large-tiny.png")), (30, 20));
     let enlarged = s.read("out/photo-tiny.png");
     assert_eq!(size(&enlarged), (30, 20));
-    s.stylize(&["photo.png", "--output-size", "2000", "-o", "most.png"])
-        .ends(0);
-    assert_eq!(
-        size(&s.read("most.png")),
-        (96, 64),
-        "four times as long at most"
-    );
-    s.stylize(&[
-        "large.png",
-        "--output-size",
-        "30",
-        "--strength",
-        "0",
-        "-o",
-        "0.png",
-    ])
-    .ends(0);
+    s.stylize(&["photo.png", "--output-size", "2000", "-o", "most.png"]).ends(0);
+    assert_eq!(size(&s.read("most.png")), (96, 64), "four times as long at most");
+    s.stylize(&["large.png", "--output-size", "30", "--strength", "0", "-o", "0.png"]).ends(0);
     assert_eq!(size(&s.read("0.png")), (30, 20));
 }
 
@@ -115,9 +71,7 @@ fn every_style_of_a_photo_stands_on_one_sheet() {
     let s = Sandbox::new();
     s.style("other.safetensors", &[]);
     let styles = ["--style", "./other.safetensors", "--contact-sheet"];
-    let run = s
-        .stylize(&[&["photo.png"][..], &styles, &["-o", "sheet.png"]].concat())
-        .ends(0);
+    let run = s.stylize(&[&["photo.png"][..], &styles, &["-o", "sheet.png"]].concat()).ends(0);
     assert_eq!(run.text(), "sheet.png\n");
     // The photo and two paintings in one row, with room for their titles below.
     let sheet = s.read("sheet.png");
@@ -131,36 +85,18 @@ fn every_style_of_a_photo_stands_on_one_sheet() {
     }
     // Several photos go into a folder, and nothing is replaced.
     s.photo("second.png", 20, 20);
-    s.stylize(&[
-        "photo.png",
-        "second.png",
-        "--contact-sheet",
-        "-o",
-        "sheets/",
-    ])
-    .ends(0);
+    s.stylize(&["photo.png", "second.png", "--contact-sheet", "-o", "sheets/"]).ends(0);
     assert_eq!(s.names("sheets"), ["photo-styles.png", "second-styles.png"]);
     // Photos are counted, not the paintings on their sheets.
     std::fs::write(s.path("bad.png"), "no picture").expect("written");
     let all = ["photo.png", "bad.png", "second.png"];
     let others = [&styles[..], &["-o", "more/"]].concat();
-    s.stylize(&[&all[..], &others[..]].concat())
-        .ends(1)
-        .says("1 of 3 photos failed");
+    s.stylize(&[&all[..], &others[..]].concat()).ends(1).says("1 of 3 photos failed");
     assert_eq!(s.names("more"), ["photo-styles.png", "second-styles.png"]);
-    s.stylize(&["photo.png", "--contact-sheet", "-o", "sheet.png"])
-        .ends(1)
-        .says("sheet.png");
-    s.stylize(&[
-        "photo.png",
-        "--contact-sheet",
-        "--output-size",
-        "90",
-        "-o",
-        "x.png",
-    ])
-    .ends(2)
-    .says("--contact-sheet");
+    s.stylize(&["photo.png", "--contact-sheet", "-o", "sheet.png"]).ends(1).says("sheet.png");
+    s.stylize(&["photo.png", "--contact-sheet", "--output-size", "90", "-o", "x.png"])
+        .ends(2)
+        .says("--contact-sheet");
 }
 
 #[test]
@@ -169,11 +105,7 @@ fn a_sheet_without_named_styles_has_all_of_them() {
     let flags = ["--working-size", "16", "--model", "lite", "--threads", "1"];
     let run = s
         .styleforge(
-            &[
-                &["stylize", "photo.png", "--contact-sheet", "-o", "all.png"][..],
-                &flags,
-            ]
-            .concat(),
+            &[&["stylize", "photo.png", "--contact-sheet", "-o", "all.png"][..], &flags].concat(),
         )
         .ends(0);
     assert_eq!(run.text(), "all.png\n");

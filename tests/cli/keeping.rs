@@ -21,12 +21,7 @@ fn a_recording_that_fails_ends_the_run_at_once_and_tells_what_was_saved() {
     assert_eq!(table.lines().count(), 3, "{table}");
     assert_eq!(
         s.names("take"),
-        [
-            "frame-000001.jpg",
-            "frame-000002.jpg",
-            "frame-000003.jpg",
-            "frames.csv"
-        ]
+        ["frame-000001.jpg", "frame-000002.jpg", "frame-000003.jpg", "frames.csv"]
     );
 }
 
@@ -51,10 +46,7 @@ fn a_video_on_a_full_disk_ends_the_run_at_once_and_plays() {
             .ends(1)
             .says("the file would exceed the largest size allowed here");
         let left = s.names(".");
-        assert!(
-            !left.iter().any(|name| name.contains("partial")),
-            "{left:?}"
-        );
+        assert!(!left.iter().any(|name| name.contains("partial")), "{left:?}");
     }
     let bytes = fs::read(s.path("clip.avi")).expect("kept");
     assert!(bytes.len() <= 200 * 1024, "{}", bytes.len());
@@ -67,10 +59,7 @@ fn a_video_on_a_full_disk_ends_the_run_at_once_and_plays() {
 fn a_recording_never_replaces_the_table_of_another() {
     let s = Sandbox::new();
     fs::create_dir_all(s.path("take")).expect("folder");
-    let record = || {
-        s.shell(&format!("{LIVE} --seconds 1 --record take"))
-            .ends(1)
-    };
+    let record = || s.shell(&format!("{LIVE} --seconds 1 --record take")).ends(1);
     fs::write(s.path("take/frames.csv"), "mine").expect("file");
     record().says("it holds a recording already; choose another folder");
     assert_eq!(fs::read(s.path("take/frames.csv")).expect("file"), b"mine");
@@ -129,11 +118,7 @@ fn leftovers_of_a_kill_go_at_the_next_start_and_nothing_else() {
     fs::create_dir_all(s.path("precious")).expect("folder");
     fs::write(s.path("precious/picture"), "mine").expect("file");
     symlink(s.path("precious"), styles(".import-Linked")).expect("link");
-    symlink(
-        s.path("precious/picture"),
-        styles(".styleforge-Linked.part"),
-    )
-    .expect("link");
+    symlink(s.path("precious/picture"), styles(".styleforge-Linked.part")).expect("link");
     fs::write(styles(".import-Single"), "a file").expect("file");
     fs::create_dir_all(styles(".styleforge-Folder.part")).expect("folder");
     let others = s.names(STYLES);
@@ -162,50 +147,20 @@ fn no_number_of_the_system_reaches_a_person() {
     symlink("turns.png", s.path("turns.png")).expect("link");
     for (line, words) in [
         (format!("{paint} photo.png/a.png {style} -o out.png"), ""),
-        (
-            format!("{paint} {long}.png {style} -o out.png"),
-            "the name is too long",
-        ),
+        (format!("{paint} {long}.png {style} -o out.png"), "the name is too long"),
         (format!("{paint} turns.png {style} -o out.png"), "lead"),
-        (
-            format!("{paint} photo.png {style} -o {long}.png"),
-            "the name is too long",
-        ),
-        (
-            format!("{paint} photo.png {style} -o {long}/"),
-            "the name is too long",
-        ),
-        (
-            format!("{paint} photo.png {style} -o photo.png/deep/er/"),
-            "photo.png is not a folder",
-        ),
-        (
-            format!("{paint} photo.png --style ./{long} -o out.png"),
-            "the name is too long",
-        ),
-        (
-            format!("{paint} photo.png --style photo.png/a -o out.png"),
-            "",
-        ),
+        (format!("{paint} photo.png {style} -o {long}.png"), "the name is too long"),
+        (format!("{paint} photo.png {style} -o {long}/"), "the name is too long"),
+        (format!("{paint} photo.png {style} -o photo.png/deep/er/"), "photo.png is not a folder"),
+        (format!("{paint} photo.png --style ./{long} -o out.png"), "the name is too long"),
+        (format!("{paint} photo.png --style photo.png/a -o out.png"), ""),
         ("$STYLEFORGE styles".to_owned(), "is not a folder"),
-        (
-            "$STYLEFORGE styles import tiny.safetensors".to_owned(),
-            "is not a folder",
-        ),
-        (
-            format!("$STYLEFORGE live --record {long} --seconds 1 {style}"),
-            "the name is too long",
-        ),
+        ("$STYLEFORGE styles import tiny.safetensors".to_owned(), "is not a folder"),
+        (format!("$STYLEFORGE live --record {long} --seconds 1 {style}"), "the name is too long"),
         ("$STYLEFORGE doctor".to_owned(), "is not a folder"),
-        (
-            format!("$STYLEFORGE inspect {long}"),
-            "the name is too long",
-        ),
+        (format!("$STYLEFORGE inspect {long}"), "the name is too long"),
         ("$STYLEFORGE inspect tiny.safetensors >&-".to_owned(), ""),
-        (
-            "$STYLEFORGE inspect tiny.safetensors >/dev/full".to_owned(),
-            "the disk is full",
-        ),
+        ("$STYLEFORGE inspect tiny.safetensors >/dev/full".to_owned(), "the disk is full"),
     ] {
         let run = s.shell(&line);
         let told = run.text() + &run.stderr;

@@ -12,17 +12,8 @@ use std::{
 use crate::sandbox::{Run, send};
 
 /// The demo scene, painted small by the small style.
-const SCENE: [&str; 9] = [
-    "live",
-    "--device",
-    "cpu",
-    "--threads",
-    "1",
-    "--style",
-    "./tiny.safetensors",
-    "--fps",
-    "60",
-];
+const SCENE: [&str; 9] =
+    ["live", "--device", "cpu", "--threads", "1", "--style", "./tiny.safetensors", "--fps", "60"];
 /// Ends a run that nothing else ends.
 const AT_MOST: [&str; 2] = ["--seconds", "120"];
 
@@ -112,10 +103,7 @@ fn the_report_has_the_target_rate_and_the_automatic_size() {
     assert_eq!(chosen["holds"], false, "{chosen}");
     assert!(chosen["limited_by"].is_string(), "{chosen}");
     let text = after_some_pictures(&s, &slow).text();
-    assert!(
-        text.contains("automatic size: ") && !text.contains("which holds"),
-        "{text}"
-    );
+    assert!(text.contains("automatic size: ") && !text.contains("which holds"), "{text}");
 
     let fixed = ["--working-size", "64", "--json"];
     let report = after_some_pictures(&s, &[&SCENE[..], &fixed].concat()).json();
@@ -196,27 +184,18 @@ fn a_video_is_named_in_the_report_and_replaces_nothing() {
     };
     let report = run(&["--record", "deep/clip.avi", "--json"]).ends(0).json();
     let recording = &report["recording"];
-    assert_eq!(
-        (&recording["kind"], &recording["path"]),
-        (&"avi".into(), &"deep/clip.avi".into())
-    );
+    assert_eq!((&recording["kind"], &recording["path"]), (&"avi".into(), &"deep/clip.avi".into()));
     let bytes = std::fs::read(s.path("deep/clip.avi")).expect("a video");
     assert_eq!(recording["bytes"], bytes.len());
     assert_eq!((&bytes[..4], &bytes[8..12]), (&b"RIFF"[..], &b"AVI "[..]));
     assert!(recording["frames"].as_u64() > Some(0), "{recording}");
     assert_eq!(recording["frames"], report["recorded_frames"]);
-    assert_eq!(
-        std::fs::read_dir(s.path("deep")).expect("listed").count(),
-        1
-    );
+    assert_eq!(std::fs::read_dir(s.path("deep")).expect("listed").count(), 1);
 
     run(&["--record", "deep/clip.avi"])
         .ends(1)
         .says("deep/clip.avi exists already and was not touched; choose another name");
-    assert_eq!(
-        std::fs::read(s.path("deep/clip.avi")).expect("a video"),
-        bytes
-    );
+    assert_eq!(std::fs::read(s.path("deep/clip.avi")).expect("a video"), bytes);
     run(&["--record", "b.avi", "--record-format", "png"])
         .ends(2)
         .says("--record-format is for a folder of pictures");
@@ -228,14 +207,8 @@ fn a_video_is_named_in_the_report_and_replaces_nothing() {
 #[test]
 fn a_video_is_whole_when_a_signal_ends_it() {
     let s = Sandbox::new();
-    let mut child = begun(
-        &s,
-        &[
-            &SCENE[..],
-            &["--working-size", "64", "--record", "clip.mp4"],
-        ]
-        .concat(),
-    );
+    let mut child =
+        begun(&s, &[&SCENE[..], &["--working-size", "64", "--record", "clip.mp4"]].concat());
     let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
     let mut told = Vec::new();
     let came = lines.any(|line| {
@@ -245,17 +218,11 @@ fn a_video_is_whole_when_a_signal_ends_it() {
     assert!(came, "{told:#?}");
     send("-INT", &child);
     lines.for_each(drop);
-    let text = Run::from(child.wait_with_output().expect("ends"))
-        .ends(0)
-        .text();
+    let text = Run::from(child.wait_with_output().expect("ends")).ends(0).text();
     let is_mp4 = s.path("clip.mp4").exists();
     let name = if is_mp4 { "clip.mp4" } else { "clip.avi" };
     assert!(text.contains(&format!("recorded in {name}: ")), "{text}");
-    assert_eq!(
-        told.iter().any(|line| line.contains("Motion-JPEG")),
-        !is_mp4,
-        "{told:#?}"
-    );
+    assert_eq!(told.iter().any(|line| line.contains("Motion-JPEG")), !is_mp4, "{told:#?}");
     let bytes = std::fs::read(s.path(name)).expect("a video");
     let has = |word: &[u8]| bytes.windows(word.len()).any(|w| w == word);
     // The index of all frames stands at the end of either.
@@ -292,10 +259,7 @@ fn an_interrupted_recording_is_named_and_told_at_the_next_one() {
     child.wait().expect("ends");
     let ending = if partial[0].exists() { "mp4" } else { "avi" };
     let name = format!("clip.{ending}");
-    assert_eq!(
-        s.names("deep"),
-        [&format!("clip.partial.{ending}"), "next.avi"]
-    );
+    assert_eq!(s.names("deep"), [&format!("clip.partial.{ending}"), "next.avi"]);
 
     let told = told_by("third.avi");
     let note = told.lines().find(|line| line.contains("interrupted"));
@@ -318,23 +282,13 @@ fn without_ffmpeg_a_video_is_an_avi_and_says_why() {
         let output = command.args(arguments).env("PATH", s.path("home")).output();
         crate::sandbox::Run::from(output.expect("starts"))
     };
-    let record = [
-        "--working-size",
-        "64",
-        "--seconds",
-        "0.2",
-        "--record",
-        "clip.mp4",
-    ];
+    let record = ["--working-size", "64", "--seconds", "0.2", "--record", "clip.mp4"];
     run(&[&SCENE[..], &record].concat()).ends(0).says(
         "note: no ffmpeg is installed (none is in PATH); the video becomes Motion-JPEG in clip.avi",
     );
     assert!(s.path("clip.avi").exists() && !s.path("clip.mp4").exists());
     let text = run(&["doctor"]).text();
-    assert!(
-        text.contains("recordings become Motion-JPEG in AVI"),
-        "{text}"
-    );
+    assert!(text.contains("recordings become Motion-JPEG in AVI"), "{text}");
 }
 
 #[test]
@@ -343,32 +297,21 @@ fn a_camera_that_is_not_there_is_named_once() {
     let live = ["live", "--device", "cpu", "--seconds", "0.2"];
     let named = ["--source", "camera:no such camera"];
     let told = s.styleforge(&[&live[..], &named].concat()).ends(2).stderr;
-    assert_eq!(
-        told.matches("there is no camera no such camera").count(),
-        1,
-        "{told}"
-    );
-    assert!(
-        told.contains("no picture came from camera:no such camera"),
-        "{told}"
-    );
+    assert_eq!(told.matches("there is no camera no such camera").count(), 1, "{told}");
+    assert!(told.contains("no picture came from camera:no such camera"), "{told}");
 }
 
 #[test]
 fn without_a_style_the_first_one_paints_and_is_named() {
     let s = Sandbox::new();
     let second = ["live", "--device", "cpu", "--seconds", "0.5", "--json"];
-    let run = s
-        .styleforge(&second)
-        .ends(0)
-        .says("style: candy lite; --style names another");
+    let run = s.styleforge(&second).ends(0).says("style: candy lite; --style names another");
     assert_eq!(run.json()["style"], "candy lite");
     // In bytes where the processor multiplies them fast.
     let mode = run.json()["mode"].clone();
     assert!(mode == "fused fp32" || mode == "fused int8", "{mode}");
-    let run = s
-        .styleforge(&[&second[..], &["--style", "none", "--size", "700x500"]].concat())
-        .ends(0);
+    let run =
+        s.styleforge(&[&second[..], &["--style", "none", "--size", "700x500"]].concat()).ends(0);
     assert!(!run.stderr.contains("style:"), "{}", run.stderr);
     let report = run.json();
     assert!(report["style"].is_null() && report["mode"].is_null());
@@ -410,8 +353,5 @@ fn a_run_that_is_ended_by_a_signal_has_done_its_work() {
         assert!(run.text().contains("from source to picture"), "{signal}");
     }
     let help = s.styleforge(&["live", "--help"]).ends(0).text();
-    assert!(
-        help.contains("also when Ctrl-C or SIGTERM ended the run"),
-        "{help}"
-    );
+    assert!(help.contains("also when Ctrl-C or SIGTERM ended the run"), "{help}");
 }

@@ -53,18 +53,12 @@ fn bench_reports_everything_a_number_needs() {
         assert_eq!(result["median_ms"], result["p50_ms"]);
         assert_eq!(result["device"], "cpu");
         assert_eq!(result["method"], "host");
-        assert_eq!(
-            (&result["frames"], &result["warmup_frames"]),
-            (&3.into(), &1.into())
-        );
+        assert_eq!((&result["frames"], &result["warmup_frames"]), (&3.into(), &1.into()));
         let mode = format!("{} fp32", result["variant"].as_str().expect("variant"));
         assert_eq!(result["mode"], mode);
         assert_eq!(result["precision"], "fp32");
         assert!(result["host_p50_ms"].as_f64() >= result["p50_ms"].as_f64());
-        assert!(
-            result["eager_p50_ms"].is_null(),
-            "the processor records nothing"
-        );
+        assert!(result["eager_p50_ms"].is_null(), "the processor records nothing");
         assert!(result.get("ceiling").is_none() && result.get("operations").is_none());
     }
     assert_eq!(results[0]["size"], "24x16");
@@ -88,9 +82,7 @@ fn bench_reports_everything_a_number_needs() {
     assert!(text.ends(0).text().contains("8x8"));
     s.styleforge(&["bench", "--size", "8"]).ends(2);
     let small = ["bench", "--size", "64x64", "--max-memory", "1MB"];
-    s.styleforge(&small)
-        .ends(2)
-        .says("1 MB may be taken; choose a smaller --size");
+    s.styleforge(&small).ends(2).says("1 MB may be taken; choose a smaller --size");
     // The size that is said to fit does.
     let narrow = ["bench", "--max-memory", "6MB", "--frames", "1", "--size"];
     let narrow = |size: &str| s.styleforge(&[&narrow[..], &[size], &BRIEF[..2]].concat());
@@ -123,10 +115,7 @@ const BRIEF: [&str; 10] = [
 #[test]
 fn bench_shows_ratios_beside_their_check_and_every_kernel() {
     let s = Sandbox::new();
-    let text = s
-        .styleforge(&[&["bench", "--kernels"], &BRIEF[..]].concat())
-        .ends(0)
-        .text();
+    let text = s.styleforge(&[&["bench", "--kernels"], &BRIEF[..]].concat()).ends(0).text();
     for part in [
         "host clock, 2 runs of each mode in turn",
         "24x16, fused fp32 against baseline fp32: ",
@@ -143,10 +132,7 @@ fn bench_shows_ratios_beside_their_check_and_every_kernel() {
     let one =
         s.styleforge(&[&["bench", "--variant", "fused", "--batch", "3"], &BRIEF[..]].concat());
     let one = one.ends(0).text();
-    assert!(
-        one.contains("2 runs of 3 frames") && !one.contains("same picture"),
-        "{one}"
-    );
+    assert!(one.contains("2 runs of 3 frames") && !one.contains("same picture"), "{one}");
 }
 
 /// Of a network for style pictures, attention and the linear layers have rows of their own.
@@ -202,15 +188,9 @@ fn a_sweep_says_how_cost_grows_and_draws_it() {
         "--chart",
         "sweep.png",
     ];
-    let report = s
-        .styleforge(&[&sweep[..], &["--json"]].concat())
-        .ends(0)
-        .json();
+    let report = s.styleforge(&[&sweep[..], &["--json"]].concat()).ends(0).json();
     let series = report["series"].as_array().expect("series");
-    let axes: Vec<_> = series
-        .iter()
-        .map(|series| series["axis"].as_str())
-        .collect();
+    let axes: Vec<_> = series.iter().map(|series| series["axis"].as_str()).collect();
     assert_eq!(axes, [Some("size"), Some("blocks"), Some("batch")]);
     let costs = |series: &Value| series["costs"].as_array().expect("costs").clone();
     assert!(!costs(&series[0]).is_empty());
@@ -224,31 +204,14 @@ fn a_sweep_says_how_cost_grows_and_draws_it() {
     let chart = decode::from_path(&s.path("sweep.png")).expect("a picture");
     assert!(chart.frame.width() >= 1200);
     s.styleforge(&sweep).ends(2).says("sweep.png");
-    s.styleforge(&["bench", "--sweep", "--size", "64x64"])
-        .ends(2);
-    let none = [
-        "bench",
-        "--sweep",
-        "--max-memory",
-        "5MB",
-        "--chart",
-        "none.png",
-    ];
+    s.styleforge(&["bench", "--sweep", "--size", "64x64"]).ends(2);
+    let none = ["bench", "--sweep", "--max-memory", "5MB", "--chart", "none.png"];
     s.styleforge(&none).ends(2).says("5 MB may be taken");
     assert!(!s.path("none.png").exists());
     for sizes in [&[][..], &["--size", "64x64"]] {
-        s.styleforge(&[&["bench", "--chart", "c.png"], sizes].concat())
-            .ends(2)
-            .says("add --sweep");
+        s.styleforge(&[&["bench", "--chart", "c.png"], sizes].concat()).ends(2).says("add --sweep");
     }
-    let two = [
-        "bench",
-        "--sweep",
-        "--variant",
-        "fused",
-        "--variant",
-        "baseline",
-    ];
+    let two = ["bench", "--sweep", "--variant", "fused", "--variant", "baseline"];
     s.styleforge(&two).ends(2).says("one --variant");
 }
 
@@ -270,10 +233,7 @@ fn a_check_that_is_stopped_shows_its_verdicts() {
     assert!(lines.any(begins));
     send("-INT", &child);
     let told: Vec<String> = lines.map_while(Result::ok).collect();
-    assert!(
-        told.iter().any(|line| line.contains("Stopping")),
-        "{told:?}"
-    );
+    assert!(told.iter().any(|line| line.contains("Stopping")), "{told:?}");
     let run = Run::from(child.wait_with_output().expect("ends")).ends(130);
     let shown = run.text();
     assert!(shown.contains("good"), "{shown}");
@@ -292,25 +252,17 @@ fn kernels_go_to_files_that_others_read() {
         lines.next(),
         Some("device,mode,size,method,layer,kernel,us,gb_per_s,tflops,ceiling_share,flops,bytes")
     );
-    let fused: Vec<&str> = lines
-        .filter(|l| l.contains(",fused fp32,24x16,host,"))
-        .collect();
+    let fused: Vec<&str> = lines.filter(|l| l.contains(",fused fp32,24x16,host,")).collect();
     assert_eq!(fused.len(), 8, "{csv}");
     let trace: Value = serde_json::from_slice(&fs::read(s.path("k.json")).expect("written"))
         .expect("a trace is JSON");
     let events = trace["traceEvents"].as_array().expect("events");
-    let spans: Vec<&Value> = events
-        .iter()
-        .filter(|e| e["ph"] == "X" && e["pid"] == 1)
-        .collect();
+    let spans: Vec<&Value> = events.iter().filter(|e| e["ph"] == "X" && e["pid"] == 1).collect();
     assert_eq!(spans.len(), fused.len());
     for pair in spans.windows(2) {
         let number = |event: &Value, key: &str| event[key].as_f64().expect("microseconds");
         let end = number(pair[0], "ts") + number(pair[0], "dur");
-        assert!(
-            (number(pair[1], "ts") - end).abs() < 1e-6,
-            "one after another"
-        );
+        assert!((number(pair[1], "ts") - end).abs() < 1e-6, "one after another");
     }
     s.styleforge(&bench).ends(2).says("k.csv");
     s.styleforge(&[&bench[..], &["--force"]].concat()).ends(0);
@@ -324,10 +276,7 @@ fn kernels_go_to_files_that_others_read() {
 fn compare_gives_a_ratio_for_equal_pictures() {
     let s = Sandbox::new();
     let modes = ["compare", "baseline fp32", "fused"];
-    let report = s
-        .styleforge(&[&modes[..], &["--json"], &BRIEF[..]].concat())
-        .ends(0)
-        .json();
+    let report = s.styleforge(&[&modes[..], &["--json"], &BRIEF[..]].concat()).ends(0).json();
     assert_eq!(report["reference"]["mode"], "baseline fp32");
     assert_eq!(report["other"]["mode"], "fused fp32");
     assert!(report["equality"]["failure"].is_null());
@@ -338,15 +287,9 @@ fn compare_gives_a_ratio_for_equal_pictures() {
         assert!(report[side]["p95_ms"].as_f64() >= report[side]["p50_ms"].as_f64());
         assert_eq!(report[side]["method"], "host");
     }
-    let text = s
-        .styleforge(&[&modes[..], &BRIEF[..]].concat())
-        .ends(0)
-        .text();
+    let text = s.styleforge(&[&modes[..], &BRIEF[..]].concat()).ends(0).text();
     assert!(text.contains("times as fast as baseline fp32"), "{text}");
-    assert!(
-        text.contains("Same picture by the rule for fp32: "),
-        "{text}"
-    );
+    assert!(text.contains("Same picture by the rule for fp32: "), "{text}");
     s.styleforge(&[&["compare", "fused", "fused"], &BRIEF[..]].concat())
         .ends(0)
         .says("both are one mode");
@@ -363,8 +306,7 @@ fn compare_tells_which_modes_there_are_and_which_style_it_takes() {
         .ends(2)
         .says("'faster'")
         .says("variants are baseline, fused-norm, fused, precisions auto, fp32, fp16x2, tf32, fp16, bf16, mixed");
-    s.styleforge(&["compare", "baseline", "fp32", "fused", "fp16"])
-        .ends(2);
+    s.styleforge(&["compare", "baseline", "fp32", "fused", "fp16"]).ends(2);
     s.styleforge(&["compare", "baseline", "fp32"])
         .ends(2)
         .says("put variant and precision into quotes");
@@ -372,9 +314,7 @@ fn compare_tells_which_modes_there_are_and_which_style_it_takes() {
     let small = ["--device", "cpu", "--model", "lite"];
     let compare = ["compare", "baseline", "fused"];
     let report = s.styleforge(&[&compare[..], &brief[..], &small[..], &["--json"]].concat());
-    let report = report
-        .ends(0)
-        .says("style: candy lite; --style names another");
+    let report = report.ends(0).says("style: candy lite; --style names another");
     assert_eq!(report.json()["style"], "candy lite");
     let typed = s.styleforge(&[&compare[..], &BRIEF[..]].concat()).ends(0);
     assert!(!typed.stderr.contains("names another"));
@@ -404,17 +344,14 @@ fn compare_goes_to_files_that_others_read() {
     assert_eq!((photo.frame.width(), photo.frame.height()), (1200, 700));
     // Files that exist stay.
     s.styleforge(&arguments).ends(2).says("c.csv");
-    s.styleforge(&[&arguments[..], &["--force"]].concat())
-        .ends(0);
+    s.styleforge(&[&arguments[..], &["--force"]].concat()).ends(0);
     let json = [&compare[..], &["--json"], &BRIEF[..]].concat();
     let report = s.styleforge(&json).ends(0).json();
     let runs = report["other"]["runs_ms"].as_array().expect("runs");
     assert_eq!(runs.len(), 2, "every run is told");
     assert_eq!(report["date"].as_str().map(str::len), Some(10));
     let large = ["--size", "64x64", "--max-memory", "1MB"];
-    s.styleforge(&[&compare[..], &large[..]].concat())
-        .ends(2)
-        .says("choose a smaller --size");
+    s.styleforge(&[&compare[..], &large[..]].concat()).ends(2).says("choose a smaller --size");
 }
 
 #[cfg(target_os = "linux")]
@@ -424,10 +361,7 @@ fn progress_is_shown_on_a_terminal_and_nowhere_else() {
     let style = ["--style", "./tiny.safetensors", "--device", "cpu"];
     for (measure, name) in [
         (&["bench", "--size", "64x48"][..], "64 x 48"),
-        (
-            &["compare", "baseline", "fused", "--size", "64x48"],
-            "baseline fp32 and fused fp32",
-        ),
+        (&["compare", "baseline", "fused", "--size", "64x48"], "baseline fp32 and fused fp32"),
     ] {
         let arguments = [measure, &style].concat();
         let told = s.on_a_terminal(&arguments);

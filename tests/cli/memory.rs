@@ -34,10 +34,7 @@ fn paint(s: &Sandbox, arguments: &[&str]) -> (Run, u64) {
         peak = peak.max(resident_mb(&child).unwrap_or(0));
         thread::sleep(Duration::from_millis(1));
     }
-    (
-        Run::from(child.wait_with_output().expect("its output")),
-        peak,
-    )
+    (Run::from(child.wait_with_output().expect("its output")), peak)
 }
 
 /// `VmHWM` of a process (proc(5)).
@@ -51,15 +48,10 @@ fn resident_mb(child: &Child) -> Option<u64> {
 #[test]
 fn large_photos_are_painted_smaller_and_scaled_back_within_the_limit() {
     let s = Sandbox::new();
-    let photo = Frame::from_fn(SIZE.0, SIZE.1, |x, y| {
-        [(x / 32) as u8, (y / 20) as u8, 90, 255]
-    });
-    for (format, limit_mb) in [
-        (Format::Jpeg, 500),
-        (Format::Png, 500),
-        (Format::Tiff, 500),
-        (Format::WebP, 800),
-    ] {
+    let photo = Frame::from_fn(SIZE.0, SIZE.1, |x, y| [(x / 32) as u8, (y / 20) as u8, 90, 255]);
+    for (format, limit_mb) in
+        [(Format::Jpeg, 500), (Format::Png, 500), (Format::Tiff, 500), (Format::WebP, 800)]
+    {
         let name = |stem: &str| format!("{stem}.{}", format.extension());
         let (from, to) = (name("from"), name("to"));
         let encoding = Encoding::of(format);
@@ -67,25 +59,16 @@ fn large_photos_are_painted_smaller_and_scaled_back_within_the_limit() {
         let limit = format!("{limit_mb}MB");
         let tight = ["--max-memory", &limit, "--working-size", "original"];
         let (run, peak_mb) = paint(&s, &[&tight[..], &[&from, "-o", &to]].concat());
-        run.ends(0)
-            .says("painted at ")
-            .says(" instead of 8000 x 5000 to stay below");
+        run.ends(0).says("painted at ").says(" instead of 8000 x 5000 to stay below");
         let header = image::ImageReader::open(s.path(&to)).expect("written");
-        assert_eq!(
-            header.into_dimensions().expect("a picture"),
-            (SIZE.0 as u32, SIZE.1 as u32)
-        );
+        assert_eq!(header.into_dimensions().expect("a picture"), (SIZE.0 as u32, SIZE.1 as u32));
         assert!(
             (limit_mb / 3..limit_mb).contains(&peak_mb),
             "{format}: {peak_mb} MB of {limit_mb}"
         );
         fs::remove_file(s.path(&to)).expect("removed");
         // Not enough to read it, or not enough to paint it: the need is named.
-        for limit_mb in if format == Format::Jpeg {
-            vec![150, 350]
-        } else {
-            vec![150]
-        } {
+        for limit_mb in if format == Format::Jpeg { vec![150, 350] } else { vec![150] } {
             let limit = format!("{limit_mb}MB");
             let (run, peak_mb) = paint(&s, &[&from, "--max-memory", &limit, "-o", &to]);
             run.ends(1).says(" needs ").says("raise --max-memory");

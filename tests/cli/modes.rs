@@ -7,49 +7,27 @@ use crate::sandbox::Sandbox;
 #[test]
 fn what_the_processor_does_not_have_is_refused_with_advice() {
     let s = Sandbox::new();
-    let stylize = [
-        "stylize",
-        "photo.png",
-        "--style",
-        "./tiny.safetensors",
-        "-o",
-        "out.png",
-    ];
+    let stylize = ["stylize", "photo.png", "--style", "./tiny.safetensors", "-o", "out.png"];
     let norm =
         "in fused-norm fp32: it has the variants baseline and fused only; choose one of these";
     let bits = "it computes in fp32 and int8 only; choose the precision fp32, int8 or auto";
     for (command, words) in [
-        (
-            &[&stylize[..], &["--variant", "fused-norm"]].concat()[..],
-            norm,
-        ),
+        (&[&stylize[..], &["--variant", "fused-norm"]].concat()[..], norm),
         (&[&stylize[..], &["--precision", "bf16"]].concat(), bits),
         (&["bench", "--variant", "fused-norm"], norm),
-        (
-            &["bench", "--variant", "fused", "--precision", "fp16"],
-            bits,
-        ),
-        (
-            &["bench", "--precision", "mixed"],
-            "cannot paint in fused mixed",
-        ),
+        (&["bench", "--variant", "fused", "--precision", "fp16"], bits),
+        (&["bench", "--precision", "mixed"], "cannot paint in fused mixed"),
         (&["check", "--precision", "tf32"], bits),
-        (
-            &["check", "--variant", "baseline", "--precision", "tf32"],
-            bits,
-        ),
+        (&["check", "--variant", "baseline", "--precision", "tf32"], bits),
         (&["compare", "baseline fp32", "fused fp16"], bits),
     ] {
         let run = s.styleforge(&[command, &["--device", "cpu"]].concat());
         run.ends(2).says(words);
     }
     assert!(!s.path("out.png").exists());
-    for wrong in [
-        ["--precision", "int4"],
-        ["--variant", "quick"],
-        ["--batch", "0"],
-        ["--gpu", "-1"],
-    ] {
+    for wrong in
+        [["--precision", "int4"], ["--variant", "quick"], ["--batch", "0"], ["--gpu", "-1"]]
+    {
         s.styleforge(&[&stylize[..], &wrong].concat()).ends(2);
     }
 }
@@ -58,71 +36,35 @@ fn what_the_processor_does_not_have_is_refused_with_advice() {
 fn how_attention_is_computed_is_accepted_where_there_is_no_choice_and_said_once() {
     let s = Sandbox::new();
     let usual = ["photo.png", "--device", "cpu"];
-    s.stylize(&[&usual[..], &["-o", "usual.png"]].concat())
-        .ends(0);
+    s.stylize(&[&usual[..], &["-o", "usual.png"]].concat()).ends(0);
     let cpu = ["--device", "cpu", "--style", "./tiny.safetensors"];
     let quick = ["--size", "8x8", "--frames", "1", "--warmup", "0"];
-    let stylize = [
-        "stylize",
-        "photo.png",
-        "-o",
-        "out.png",
-        "--attention",
-        "flash",
-    ];
-    let live = [
-        "live",
-        "--source",
-        "photo.png",
-        "--seconds",
-        "0.1",
-        "--json",
-    ];
+    let stylize = ["stylize", "photo.png", "-o", "out.png", "--attention", "flash"];
+    let live = ["live", "--source", "photo.png", "--seconds", "0.1", "--json"];
     for command in [
         &[&stylize[..], &cpu].concat(),
         &[&live[..], &cpu, &["--attention", "naive"]].concat(),
-        &[
-            &["bench"],
-            &quick[..],
-            &cpu,
-            &["--attention", "auto", "--attention", "tiled"],
-        ]
-        .concat(),
+        &[&["bench"], &quick[..], &cpu, &["--attention", "auto", "--attention", "tiled"]].concat(),
         &[&["compare", "fused, online", "baseline"], &quick[..], &cpu].concat(),
-        &[
-            &["compare", "fused", "baseline", "--attention", "flash"],
-            &quick[..],
-            &cpu,
-        ]
-        .concat(),
+        &[&["compare", "fused", "baseline", "--attention", "flash"], &quick[..], &cpu].concat(),
     ] {
         let run = s.styleforge(command).ends(0);
         let said = "note: the processor computes attention in one way: --attention does nothing";
         assert_eq!(run.stderr.matches(said).count(), 1, "{}", run.stderr);
     }
     assert_eq!(s.read("out.png"), s.read("usual.png"));
-    let bench = [
-        &["bench", "--json"],
-        &quick[..],
-        &cpu,
-        &["--attention", "flash"],
-    ]
-    .concat();
+    let bench = [&["bench", "--json"], &quick[..], &cpu, &["--attention", "flash"]].concat();
     let report = s.styleforge(&bench).ends(0).json();
     let results = report["results"].as_array().expect("results");
     assert_eq!(results.len(), 2, "each mode once");
-    assert!(results.iter().all(|r| r["mode"]
-        == format!("{} fp32", r["variant"].as_str().unwrap_or(""))
-        && r.get("attention").is_none()));
+    assert!(
+        results
+            .iter()
+            .all(|r| r["mode"] == format!("{} fp32", r["variant"].as_str().unwrap_or(""))
+                && r.get("attention").is_none())
+    );
     for wrong in [
-        &[
-            "stylize",
-            "photo.png",
-            "-o",
-            "no.png",
-            "--attention",
-            "quick",
-        ][..],
+        &["stylize", "photo.png", "-o", "no.png", "--attention", "quick"][..],
         &["live", "--attention", "quick"],
         &["bench", "--attention", "quick"],
         &["check", "--attention", "quick"],
@@ -152,9 +94,7 @@ fn a_gpu_that_is_chosen_paints_or_is_refused() {
     s.styleforge(&["check", "--device", "cuda", "--kernels-of", "avx2"])
         .ends(2)
         .says("leave out --kernels-of avx2, or choose --device cpu");
-    s.styleforge(&["check", "--kernels-of", "9.0"])
-        .ends(2)
-        .says("give 8.0, 8.6 or 8.9 of a GPU");
+    s.styleforge(&["check", "--kernels-of", "9.0"]).ends(2).says("give 8.0, 8.6 or 8.9 of a GPU");
 }
 
 /// Every processor of this kind has these instructions.
@@ -183,13 +123,9 @@ fn the_precision_that_is_named_is_the_one_that_auto_means_on_the_processor() {
 #[test]
 fn a_batch_gives_the_files_that_single_photos_give() {
     let s = Sandbox::new();
-    for (name, width, height) in [
-        ("a", 24, 16),
-        ("b", 24, 16),
-        ("c", 16, 24),
-        ("d", 24, 16),
-        ("e", 48, 32),
-    ] {
+    for (name, width, height) in
+        [("a", 24, 16), ("b", 24, 16), ("c", 16, 24), ("d", 24, 16), ("e", 48, 32)]
+    {
         s.photo(&format!("in/{name}.png"), width, height);
     }
     fs::write(s.path("in/broken.png"), "no picture").expect("file");

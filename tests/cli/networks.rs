@@ -30,10 +30,7 @@ fn a_network_that_paints_everything_in_one_color_is_imported_with_a_warning() {
     import(&s, "pixel_shuffle_crd", "0..255")
         .ends(0)
         .says("paints everything black: probably the output range is wrong; see --output-range");
-    assert!(
-        s.path("home/.local/share/styleforge/styles/pixel_shuffle_crd")
-            .is_dir()
-    );
+    assert!(s.path("home/.local/share/styleforge/styles/pixel_shuffle_crd").is_dir());
 }
 
 #[test]

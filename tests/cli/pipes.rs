@@ -21,15 +21,7 @@ fn make_pipe(path: &Path) {
 
 /// Starts painting; standard input is a pipe.
 fn painting(s: &Sandbox, photo: &str) -> Child {
-    let usual = [
-        "stylize",
-        "--style",
-        "./tiny.safetensors",
-        "--device",
-        "cpu",
-        "--threads",
-        "1",
-    ];
+    let usual = ["stylize", "--style", "./tiny.safetensors", "--device", "cpu", "--threads", "1"];
     s.command(env!("CARGO_BIN_EXE_styleforge"))
         .args(usual)
         .args(["-o", "out.png", photo])
@@ -42,9 +34,7 @@ fn painting(s: &Sandbox, photo: &str) -> Child {
 
 /// Whether a thread of the process sleeps in one of these functions of the kernel.
 fn sleeps_in(process: u32, functions: &[&str]) -> bool {
-    let tasks = fs::read_dir(format!("/proc/{process}/task"))
-        .into_iter()
-        .flatten();
+    let tasks = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten();
     tasks.flatten().any(|task| {
         let place = fs::read_to_string(task.path().join("wchan")).unwrap_or_default();
         functions.iter().any(|function| place.contains(function))
@@ -56,10 +46,7 @@ fn interrupted_in(mut child: Child, functions: &[&str]) -> Run {
     let guard = Instant::now() + GUARD;
     while !sleeps_in(child.id(), functions) {
         assert!(Instant::now() < guard, "it never waited in {functions:?}");
-        assert!(
-            child.try_wait().expect("asked").is_none(),
-            "it ended by itself"
-        );
+        assert!(child.try_wait().expect("asked").is_none(), "it ended by itself");
         thread::yield_now();
     }
     send("-INT", &child);
@@ -83,10 +70,7 @@ fn a_pipe_that_nobody_writes_to_is_given_up_at_the_first_interrupt() {
     for begin in [&b""[..], b"\x89PNG\r\n\x1a\n"] {
         let child = painting(&s, "photo.fifo");
         // Waits until the program opens it.
-        let mut to = fs::OpenOptions::new()
-            .write(true)
-            .open(&pipe)
-            .expect("a reader");
+        let mut to = fs::OpenOptions::new().write(true).open(&pipe).expect("a reader");
         to.write_all(begin).expect("written");
         interrupted_in(child, &["pipe_read"]).ends(130);
     }
@@ -114,14 +98,7 @@ fn pipes_where_weights_photos_of_a_folder_or_sources_belong_hold_up_nothing() {
     for arguments in [
         &["inspect", "./style.safetensors"][..],
         &["styles", "import", "./style.safetensors"],
-        &[
-            "stylize",
-            "photo.png",
-            "--style",
-            "./style.safetensors",
-            "-o",
-            "out.png",
-        ],
+        &["stylize", "photo.png", "--style", "./style.safetensors", "-o", "out.png"],
     ] {
         let run = s.styleforge(arguments);
         assert!(run.failed(), "{arguments:?}");
@@ -131,9 +108,7 @@ fn pipes_where_weights_photos_of_a_folder_or_sources_belong_hold_up_nothing() {
     make_pipe(&s.path("in/b.png"));
     s.stylize(&["in", "-o", "out"]).ends(0);
     assert_eq!(s.names("out"), ["a-tiny.png"]);
-    s.styleforge(&[
-        "live", "--source", "in/b.png", "--style", "none", "--device", "cpu",
-    ])
-    .ends(1)
-    .says("not a plain file");
+    s.styleforge(&["live", "--source", "in/b.png", "--style", "none", "--device", "cpu"])
+        .ends(1)
+        .says("not a plain file");
 }

@@ -11,17 +11,10 @@ fn what_is_assumed_of_a_file_is_said_and_can_be_said_otherwise() {
     let assumed = "assumed that it is TransformerNetworkTanh; where its pictures look wrong, import it with \
                    --network TransformerNetwork or TransformerNetworkV2";
     let inspected = s.styleforge(&["inspect", "retro.pth"]).ends(0).text();
-    for part in [
-        "rrmina",
-        "bgr",
-        "that it is TransformerNetworkTanh",
-        "1 tanh",
-    ] {
+    for part in ["rrmina", "bgr", "that it is TransformerNetworkTanh", "1 tanh"] {
         assert!(inspected.contains(part), "no {part} in {inspected}");
     }
-    s.styleforge(&["styles", "import", "retro.pth"])
-        .ends(0)
-        .says(&format!("note: {assumed}"));
+    s.styleforge(&["styles", "import", "retro.pth"]).ends(0).says(&format!("note: {assumed}"));
     let list = s.styleforge(&["styles", "--json"]).ends(0).json();
     let styles = list["styles"].as_array().expect("a list");
     let own = styles.iter().find(|style| style["id"] == "retro");
@@ -48,11 +41,7 @@ fn what_is_assumed_of_a_file_is_said_and_can_be_said_otherwise() {
     assert_ne!(painted("plain", "plain.png").1, from_file);
     for (network, code, words) in [
         ("TransformerNetworkV3", 2, "TransformerNetworkV3 is none of"),
-        (
-            "TransformerResNextNetwork",
-            1,
-            "the file holds TransformerNetwork, not",
-        ),
+        ("TransformerResNextNetwork", 1, "the file holds TransformerNetwork, not"),
     ] {
         s.styleforge(&["styles", "import", "retro.pth", "--network", network])
             .ends(code)
@@ -67,10 +56,7 @@ fn published(name: &str, to: &Path) {
     let mut archive = tar::Archive::new(lzma_rust2::XzReader::new(packed, false));
     let entries = archive.entries().expect("well formed");
     let mut entries = entries.map(|entry| entry.expect("well formed"));
-    let found = entries.find(|entry| {
-        entry
-            .path()
-            .is_ok_and(|path| path.as_ref() == Path::new(name))
-    });
+    let found =
+        entries.find(|entry| entry.path().is_ok_and(|path| path.as_ref() == Path::new(name)));
     found.expect("it is there").unpack(to).expect("unpacked");
 }

@@ -37,10 +37,7 @@ impl Sandbox {
 
     /// Writes a small style whose file says `metadata`.
     pub fn style(&self, name: &str, metadata: &[(&str, &str)]) {
-        let spec = NetworkSpec {
-            blocks: 1,
-            ..NetworkSpec::with_widths([2, 3, 4])
-        };
+        let spec = NetworkSpec { blocks: 1, ..NetworkSpec::with_widths([2, 3, 4]) };
         let network = spec.random(7).expect("valid");
         let metadata = metadata.iter().map(|(k, v)| ((*k).into(), (*v).into()));
         let checkpoint = Checkpoint {
@@ -111,10 +108,7 @@ impl Sandbox {
     }
 
     pub fn styleforge(&self, arguments: &[&str]) -> Run {
-        let output = self
-            .command(env!("CARGO_BIN_EXE_styleforge"))
-            .args(arguments)
-            .output();
+        let output = self.command(env!("CARGO_BIN_EXE_styleforge")).args(arguments).output();
         Run::from(output.expect("the program starts"))
     }
 
@@ -167,11 +161,8 @@ impl Sandbox {
         let (mut ours, theirs) = unsafe { (File::from_raw_fd(ours), OwnedFd::from_raw_fd(theirs)) };
         let mut command = self.command(env!("CARGO_BIN_EXE_styleforge"));
         command.args(arguments).env("TERM", "xterm");
-        let mut child = command
-            .stdout(Stdio::null())
-            .stderr(theirs)
-            .spawn()
-            .expect("the program starts");
+        let mut child =
+            command.stdout(Stdio::null()).stderr(theirs).spawn().expect("the program starts");
         // The program alone holds the other end now.
         drop(command);
         let mut told = Vec::new();
@@ -186,10 +177,7 @@ impl Sandbox {
     }
 
     pub fn read(&self, name: &str) -> Frame {
-        (*decode::from_path(&self.path(name))
-            .expect("a picture")
-            .frame)
-            .clone()
+        (*decode::from_path(&self.path(name)).expect("a picture").frame).clone()
     }
 
     /// Names in a folder, sorted.
@@ -205,9 +193,7 @@ impl Sandbox {
 
 /// Sends a program a signal, such as `-INT`.
 pub fn send(signal: &str, child: &Child) {
-    let kill = Command::new("kill")
-        .args([signal, &child.id().to_string()])
-        .status();
+    let kill = Command::new("kill").args([signal, &child.id().to_string()]).status();
     assert!(kill.expect("kill").success());
 }
 
@@ -245,11 +231,7 @@ impl Run {
 
     #[track_caller]
     pub fn says(self, words: &str) -> Self {
-        assert!(
-            self.stderr.contains(words),
-            "no '{words}' in:\n{}",
-            self.stderr
-        );
+        assert!(self.stderr.contains(words), "no '{words}' in:\n{}", self.stderr);
         self
     }
 

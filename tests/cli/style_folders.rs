@@ -62,11 +62,8 @@ fn two_folders_up_count_only_in_a_build_of_styleforge() {
         fs::write(&manifest, other).expect("written");
         assert_eq!(title("target/release/styleforge"), "Candy", "{other}");
     }
-    fs::write(
-        &manifest,
-        "[package]\nname = \"styleforge\"\nversion = \"0.1.0\"\n",
-    )
-    .expect("written");
+    fs::write(&manifest, "[package]\nname = \"styleforge\"\nversion = \"0.1.0\"\n")
+        .expect("written");
     assert_eq!(title("opt/bin/styleforge"), "Candy");
     for program in [
         "target/release/styleforge",
@@ -110,10 +107,7 @@ fn only_plain_files_are_opened() {
     for id in ["piped", "linked", "zero", "nowhere", "folder", "loose"] {
         assert_eq!(style(&report, id), None, "{id}");
     }
-    assert_eq!(
-        style(&report, "half").expect("there")["models"],
-        serde_json::json!(["full"])
-    );
+    assert_eq!(style(&report, "half").expect("there")["models"], serde_json::json!(["full"]));
     assert!(style(&report, "thumb").is_some());
     let problems = report["problems"].to_string();
     for name in [
@@ -132,16 +126,9 @@ fn only_plain_files_are_opened() {
     run(&["inspect", "candy"]).ends(0);
     run(&["inspect", "piped"]).ends(2);
     run(&["stylize", "photo.png", "--style", "half", "-o", "x.png"]).ends(0);
-    run(&[
-        "stylize",
-        "photo.png",
-        "--style",
-        "app/styles/piped/full.safetensors",
-        "-o",
-        "y.png",
-    ])
-    .ends(2)
-    .says("not a plain file");
+    run(&["stylize", "photo.png", "--style", "app/styles/piped/full.safetensors", "-o", "y.png"])
+        .ends(2)
+        .says("not a plain file");
     run(&["styles", "import", "app/styles/piped/full.safetensors"])
         .ends(1)
         .says("not a plain file");
@@ -150,10 +137,7 @@ fn only_plain_files_are_opened() {
 #[test]
 fn a_style_that_hides_another_says_so() {
     let s = Sandbox::new();
-    s.style(
-        "app/styles/candy/full.safetensors",
-        &[("title", "Other sweets")],
-    );
+    s.style("app/styles/candy/full.safetensors", &[("title", "Other sweets")]);
     s.style("share/styleforge/styles/candy/lite.safetensors", &[]);
     let run = |arguments: &[&str]| s.copy_of_styleforge("app/styleforge", arguments);
     let report = run(&["styles", "--json"]).ends(0).json();
@@ -163,18 +147,12 @@ fn a_style_that_hides_another_says_so() {
     let hidden = |kind: &str| hides.iter().any(|origin| origin["kind"] == kind);
     assert!(hidden("embedded") && hidden("installed"), "{hides:?}");
     let text = run(&["styles"]).ends(0).text();
-    let line = text
-        .lines()
-        .find(|line| line.starts_with("candy "))
-        .expect("listed");
+    let line = text.lines().find(|line| line.starts_with("candy ")).expect("listed");
     assert!(line.contains("app/styles/candy"), "{line}");
     assert!(line.contains(", in place of the one in "), "{line}");
     assert!(line.contains("the one built in"), "{line}");
     assert!(line.contains("share/styleforge/styles/candy"), "{line}");
-    let line = text
-        .lines()
-        .find(|line| line.starts_with("mosaic "))
-        .expect("listed");
+    let line = text.lines().find(|line| line.starts_with("mosaic ")).expect("listed");
     assert!(!line.contains("app/styles"), "{line}");
 }
 
@@ -194,36 +172,17 @@ fn no_style_takes_a_name_that_means_something_else() {
     }
     let titled = [("title", "All")];
     s.style("titled.safetensors", &titled);
-    s.styleforge(&["styles", "import", "titled.safetensors"])
-        .ends(1)
-        .says("--name");
+    s.styleforge(&["styles", "import", "titled.safetensors"]).ends(1).says("--name");
     fs::copy(s.path("tiny.safetensors"), s.path("None.safetensors")).expect("copied");
-    s.styleforge(&["styles", "import", "None.safetensors"])
-        .ends(1)
-        .says("--name");
+    s.styleforge(&["styles", "import", "None.safetensors"]).ends(1).says("--name");
     let own = "home/.local/share/styleforge/styles";
     assert!(!s.path(own).exists() || s.names(own).is_empty());
     // One that was put there by hand is reported, for it cannot be named.
     s.style(&format!("{own}/none.safetensors"), &[]);
     s.style(&format!("{own}/all/full.safetensors"), &[]);
     let run = s.styleforge(&["styles"]).ends(0).says("rename");
-    assert_eq!(
-        run.stderr.matches("stands for").count(),
-        2,
-        "{}",
-        run.stderr
-    );
+    assert_eq!(run.stderr.matches("stands for").count(), 2, "{}", run.stderr);
     let report = s.styleforge(&["styles", "--json"]).ends(0).json();
-    assert_eq!(
-        (style(&report, "none"), style(&report, "all")),
-        (None, None)
-    );
-    s.styleforge(&[
-        "styles",
-        "import",
-        "tiny.safetensors",
-        "--name",
-        "All of it",
-    ])
-    .ends(0);
+    assert_eq!((style(&report, "none"), style(&report, "all")), (None, None));
+    s.styleforge(&["styles", "import", "tiny.safetensors", "--name", "All of it"]).ends(0);
 }

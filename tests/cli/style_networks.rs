@@ -40,14 +40,8 @@ fn paint(s: &Sandbox, to: &str, arguments: &[&str]) -> Run {
 #[test]
 fn a_network_is_kept_and_paints_with_pictures_by_its_name() {
     let s = with(&["plain.pth", "plain_legacy.pth", "plain_half_module.pth"]);
-    let run = s
-        .styleforge(&["styles", "import", "plain.pth", "--name", "My Net"])
-        .ends(0);
-    assert!(
-        run.text().contains("--style-network my_net"),
-        "{}",
-        run.text()
-    );
+    let run = s.styleforge(&["styles", "import", "plain.pth", "--name", "My Net"]).ends(0);
+    assert!(run.text().contains("--style-network my_net"), "{}", run.text());
     paint(&s, "kept.png", &[STYLE, "painting.png", NETWORK, "my_net"]).ends(0);
     paint(&s, "built_in.png", &[STYLE, "painting.png"]).ends(0);
     assert!(
@@ -66,27 +60,17 @@ fn a_network_is_kept_and_paints_with_pictures_by_its_name() {
         let run = s.styleforge(&["styles", "import", "tiny.safetensors", "--name", taken]);
         assert_eq!(run.failed(), taken == "my_net", "{taken}");
     }
-    s.styleforge(&["styles", "import", "plain.pth", "--name", "tiny"])
-        .ends(1)
-        .says("--name");
+    s.styleforge(&["styles", "import", "plain.pth", "--name", "tiny"]).ends(1).says("--name");
     s.styleforge(&["styles", "remove", "my_net"]).ends(0);
-    paint(&s, "gone.png", &[STYLE, "painting.png", NETWORK, "my_net"])
-        .ends(2)
-        .says("any");
+    paint(&s, "gone.png", &[STYLE, "painting.png", NETWORK, "my_net"]).ends(2).says("any");
 }
 
 #[test]
 fn what_train_any_writes_is_read_in_both_number_types() {
     let s = with(&["small.safetensors", "small8.safetensors"]);
-    s.styleforge(&["styles", "import", "small.safetensors"])
-        .ends(1)
-        .says("--name");
-    for (name, file) in [
-        ("mine", "small.safetensors"),
-        ("mine8", "small8.safetensors"),
-    ] {
-        s.styleforge(&["styles", "import", file, "--name", name])
-            .ends(0);
+    s.styleforge(&["styles", "import", "small.safetensors"]).ends(1).says("--name");
+    for (name, file) in [("mine", "small.safetensors"), ("mine8", "small8.safetensors")] {
+        s.styleforge(&["styles", "import", file, "--name", name]).ends(0);
         let to = format!("{name}.png");
         paint(&s, &to, &[STYLE, "painting.png", NETWORK, name]).ends(0);
         assert!(s.read(&to) != s.read("photo.png"));
@@ -96,10 +80,7 @@ fn what_train_any_writes_is_read_in_both_number_types() {
 #[test]
 fn a_file_says_which_network_it_is() {
     let s = with(&["plain.pth", "small8.safetensors"]);
-    let facts = s
-        .styleforge(&["inspect", "plain.pth", "--json"])
-        .ends(0)
-        .json();
+    let facts = s.styleforge(&["inspect", "plain.pth", "--json"]).ends(0).json();
     assert_eq!(facts["family"], "network for style pictures");
     assert_eq!(facts["refused"], Value::Null);
     let network = &facts["style_network"];
@@ -107,100 +88,61 @@ fn a_file_says_which_network_it_is() {
         assert_eq!(network[key], value, "{key}");
     }
     assert_eq!(network["blocks"], serde_json::json!([1, 1, 0]));
-    let text = s
-        .styleforge(&["inspect", "small8.safetensors"])
-        .ends(0)
-        .text();
-    for words in [
-        "network for style pictures",
-        "16x16 pixels, 32 channels, 1 heads",
-        "can be used",
-    ] {
+    let text = s.styleforge(&["inspect", "small8.safetensors"]).ends(0).text();
+    for words in ["network for style pictures", "16x16 pixels, 32 channels, 1 heads", "can be used"]
+    {
         assert!(text.contains(words), "{text}");
     }
     s.styleforge(&["styles", "import", "plain.pth"]).ends(0);
     let by_name = s.styleforge(&["inspect", "plain", "--json"]).ends(0).json();
     assert_eq!(by_name["style_network"], *network);
     // It is no style.
-    paint(&s, "x.png", &["--style", "plain"])
-        .ends(2)
-        .says("--style-network plain");
-    paint(&s, "x.png", &["--style", "./plain.pth"])
-        .ends(2)
-        .says("--style-network NAME");
+    paint(&s, "x.png", &["--style", "plain"]).ends(2).says("--style-network plain");
+    paint(&s, "x.png", &["--style", "./plain.pth"]).ends(2).says("--style-network NAME");
 }
 
 #[test]
 fn a_kept_picture_belongs_to_its_network() {
     let s = with(&["plain.pth", "small.safetensors"]);
-    s.styleforge(&["styles", "import", "plain.pth", "--name", "mine"])
-        .ends(0);
-    let import = [
-        "styles",
-        "import",
-        "painting.png",
-        "--name",
-        "harvest",
-        NETWORK,
-    ];
-    s.styleforge(&[&import[..], &["./plain.pth"]].concat())
-        .ends(2)
-        .says("import that first");
+    s.styleforge(&["styles", "import", "plain.pth", "--name", "mine"]).ends(0);
+    let import = ["styles", "import", "painting.png", "--name", "harvest", NETWORK];
+    s.styleforge(&[&import[..], &["./plain.pth"]].concat()).ends(2).says("import that first");
     s.styleforge(&[&import[..], &["mine"]].concat()).ends(0);
     paint(&s, "given.png", &[STYLE, "painting.png", NETWORK, "mine"]).ends(0);
     paint(&s, "kept.png", &["--style", "harvest"]).ends(0);
     assert!(s.read("kept.png") == s.read("given.png"));
-    let facts = s
-        .styleforge(&["inspect", "harvest", "--json"])
-        .ends(0)
-        .json();
+    let facts = s.styleforge(&["inspect", "harvest", "--json"]).ends(0).json();
     assert_eq!(facts["metadata"]["network"], "mine");
     // Imported again it stays a code of a few kilobytes.
     let kept = "home/.local/share/styleforge/styles/harvest/full.safetensors";
-    s.styleforge(&["styles", "import", kept, "--name", "again"])
-        .ends(0);
+    s.styleforge(&["styles", "import", kept, "--name", "again"]).ends(0);
     let again = kept.replace("harvest", "again");
     assert!(fs::metadata(s.path(&again)).expect("there").len() < 4096);
     paint(&s, "again.png", &["--style", "again"]).ends(0);
     assert!(s.read("again.png") == s.read("given.png"));
     // Another network under the same name, then none.
     s.styleforge(&["styles", "remove", "mine"]).ends(0);
-    s.styleforge(&["styles", "import", "small.safetensors", "--name", "mine"])
-        .ends(0);
+    s.styleforge(&["styles", "import", "small.safetensors", "--name", "mine"]).ends(0);
     paint(&s, "x.png", &["--style", "harvest"])
         .ends(2)
         .says("another version of the network mine")
         .says("import the picture again");
     s.styleforge(&["styles", "remove", "mine"]).ends(0);
-    paint(&s, "x.png", &["--style", "harvest"])
-        .ends(2)
-        .says("named mine");
+    paint(&s, "x.png", &["--style", "harvest"]).ends(2).says("named mine");
 }
 
 #[test]
 fn names_that_stand_for_something_else_are_not_given() {
     let s = with(&["plain.pth"]);
     for name in ["any", "nano", "large", "!"] {
-        s.styleforge(&["styles", "import", "plain.pth", "--name", name])
-            .ends(1)
-            .says("--name");
+        s.styleforge(&["styles", "import", "plain.pth", "--name", name]).ends(1).says("--name");
     }
-    for (network, words) in [
-        ("nano", "made-up"),
-        ("none", "named none"),
-        ("photo.png", "not a checkpoint"),
-    ] {
-        paint(&s, "x.png", &[STYLE, "painting.png", NETWORK, network])
-            .ends(2)
-            .says(words);
+    for (network, words) in
+        [("nano", "made-up"), ("none", "named none"), ("photo.png", "not a checkpoint")]
+    {
+        paint(&s, "x.png", &[STYLE, "painting.png", NETWORK, network]).ends(2).says(words);
     }
-    paint(
-        &s,
-        "x.png",
-        &["--style", "tiny.safetensors", NETWORK, "plain.pth"],
-    )
-    .ends(2)
-    .says(STYLE);
+    paint(&s, "x.png", &["--style", "tiny.safetensors", NETWORK, "plain.pth"]).ends(2).says(STYLE);
     s.styleforge(&["styles", "import", "tiny.safetensors", NETWORK, "plain.pth"])
         .ends(2)
         .says("not");
@@ -242,11 +184,8 @@ fn changed(name: &str, change: impl Fn(&mut Tensors, &mut Metadata)) -> Vec<u8> 
         shape: view.shape().to_vec(),
         bytes: view.data().to_vec(),
     };
-    let mut tensors: Tensors = read
-        .tensors()
-        .into_iter()
-        .map(|(key, view)| (key, tensor(view)))
-        .collect();
+    let mut tensors: Tensors =
+        read.tensors().into_iter().map(|(key, view)| (key, tensor(view))).collect();
     change(&mut tensors, &mut metadata);
     safetensors::serialize(&tensors, Some(metadata)).expect("written")
 }
@@ -270,11 +209,7 @@ fn damaged_networks_are_refused_by_name() {
     let s = with(&[]);
     type Change = fn(&mut Tensors, &mut Metadata);
     let cases: [(&str, Change, &str); 13] = [
-        (
-            "small",
-            |t, _| drop(t.remove("style_norm.bias")),
-            "missing style_norm.bias",
-        ),
+        ("small", |t, _| drop(t.remove("style_norm.bias")), "missing style_norm.bias"),
         (
             "small",
             |t, _| {
@@ -283,11 +218,7 @@ fn damaged_networks_are_refused_by_name() {
             },
             "unexpected extra.weight",
         ),
-        (
-            "small",
-            |t, _| resized(t, "style_norm.bias", &[31]),
-            "style_norm.bias has shape [31]",
-        ),
+        ("small", |t, _| resized(t, "style_norm.bias", &[31]), "style_norm.bias has shape [31]"),
         (
             "small",
             |t, _| {
@@ -308,21 +239,9 @@ fn damaged_networks_are_refused_by_name() {
             |_, m| respecified(m, "\"heads\": 1", "\"heads\": 5"),
             "5 heads do not divide 32",
         ),
-        (
-            "small",
-            |_, m| respecified(m, "\"heads\": 1", "\"heads\": 0"),
-            "0 heads",
-        ),
-        (
-            "small",
-            |_, m| respecified(m, "\"dim\": 32", "\"dim\": 99999999"),
-            "channels",
-        ),
-        (
-            "small",
-            |_, m| respecified(m, "\"stride\": 16", "\"stride\": \"x\""),
-            "cannot be read",
-        ),
+        ("small", |_, m| respecified(m, "\"heads\": 1", "\"heads\": 0"), "0 heads"),
+        ("small", |_, m| respecified(m, "\"dim\": 32", "\"dim\": 99999999"), "channels"),
+        ("small", |_, m| respecified(m, "\"stride\": 16", "\"stride\": \"x\""), "cannot be read"),
         (
             "small8",
             |t, _| drop(t.remove("code_hidden.weight.scale")),
@@ -348,39 +267,24 @@ fn damaged_networks_are_refused_by_name() {
         s.styleforge(&["styles", "import", "damaged.safetensors", "--name", "mine"])
             .ends(1)
             .says(words);
-        s.styleforge(&["inspect", "damaged.safetensors"])
-            .ends(1)
+        s.styleforge(&["inspect", "damaged.safetensors"]).ends(1).says(words);
+        paint(&s, "x.png", &[STYLE, "painting.png", NETWORK, "damaged.safetensors"])
+            .ends(2)
             .says(words);
-        paint(
-            &s,
-            "x.png",
-            &[STYLE, "painting.png", NETWORK, "damaged.safetensors"],
-        )
-        .ends(2)
-        .says(words);
     }
-    fs::write(
-        s.path("whole.safetensors"),
-        changed("small.safetensors", |_, _| {}),
-    )
-    .expect("written");
-    s.styleforge(&["styles", "import", "whole.safetensors", "--name", "mine"])
-        .ends(0);
+    fs::write(s.path("whole.safetensors"), changed("small.safetensors", |_, _| {}))
+        .expect("written");
+    s.styleforge(&["styles", "import", "whole.safetensors", "--name", "mine"]).ends(0);
 }
 
 #[test]
 fn networks_are_measured_and_checked_by_their_sizes_alone() {
     let s = with(&["plain.pth"]);
     let small = ["--device", "cpu", "--threads", "1", "--json"];
-    let bench = [
-        "bench", "--size", "64x40", "--frames", "1", "--warmup", "0", NETWORK,
-    ];
+    let bench = ["bench", "--size", "64x40", "--frames", "1", "--warmup", "0", NETWORK];
     let fused = ["--variant", "fused"];
     for name in ["nano", "small", "base", "large"] {
-        let report = s
-            .styleforge(&[&bench[..], &[name], &fused, &small].concat())
-            .ends(0)
-            .json();
+        let report = s.styleforge(&[&bench[..], &[name], &fused, &small].concat()).ends(0).json();
         assert_eq!(report["results"][0]["style"], name, "{report}");
     }
     s.styleforge(&[&bench[..], &["nano", "--model", "lite"], &small].concat())
@@ -397,22 +301,14 @@ fn networks_are_measured_and_checked_by_their_sizes_alone() {
         "--warmup",
         "0",
     ];
-    s.styleforge(&[&compare[..], &[NETWORK, "plain.pth"], &small].concat())
-        .ends(0);
+    s.styleforge(&[&compare[..], &[NETWORK, "plain.pth"], &small].concat()).ends(0);
     for subject in [
         &[NETWORK, "nano"][..],
         &[STYLE, "painting.png"],
         &[STYLE, "painting.png", NETWORK, "plain.pth"],
     ] {
-        let report = s
-            .styleforge(&[&["check"], subject, &small].concat())
-            .ends(0)
-            .json();
+        let report = s.styleforge(&[&["check"], subject, &small].concat()).ends(0).json();
         assert_eq!(report["passed"], true, "{report}");
-        assert_eq!(
-            report["checks"].as_array().map(Vec::len),
-            Some(2),
-            "{report}"
-        );
+        assert_eq!(report["checks"].as_array().map(Vec::len), Some(2), "{report}");
     }
 }

@@ -23,43 +23,13 @@ fn a_picture_is_kept_as_a_style_and_paints_as_it_did_before() {
     let s = with_pictures();
     let run = s.styleforge(&["styles", "import", "Wide one.png"]).ends(0);
     assert!(run.text().contains("--style wide_one"), "{}", run.text());
-    s.styleforge(&["styles", "import", "Wide one.png"])
-        .ends(1)
-        .says("--name");
-    s.styleforge(&["styles", "import", "other.png", "--name", "all"])
-        .ends(1);
-    let facts = s
-        .styleforge(&["inspect", "wide_one", "--json"])
-        .ends(0)
-        .json();
+    s.styleforge(&["styles", "import", "Wide one.png"]).ends(1).says("--name");
+    s.styleforge(&["styles", "import", "other.png", "--name", "all"]).ends(1);
+    let facts = s.styleforge(&["inspect", "wide_one", "--json"]).ends(0).json();
     assert_eq!(facts["family"], "style picture");
-    s.styleforge(&[
-        "stylize",
-        "photo.png",
-        "--style",
-        "wide_one",
-        "-o",
-        "kept.png",
-    ])
-    .ends(0);
-    s.styleforge(&[
-        "stylize",
-        "photo.png",
-        STYLE,
-        "Wide one.png",
-        "-o",
-        "given.png",
-    ])
-    .ends(0);
-    s.styleforge(&[
-        "stylize",
-        "photo.png",
-        "--style",
-        "./Wide one.png",
-        "-o",
-        "file.png",
-    ])
-    .ends(0);
+    s.styleforge(&["stylize", "photo.png", "--style", "wide_one", "-o", "kept.png"]).ends(0);
+    s.styleforge(&["stylize", "photo.png", STYLE, "Wide one.png", "-o", "given.png"]).ends(0);
+    s.styleforge(&["stylize", "photo.png", "--style", "./Wide one.png", "-o", "file.png"]).ends(0);
     assert!(s.read("kept.png") == s.read("given.png") && s.read("file.png") == s.read("given.png"));
     let photo = s.read("photo.png");
     assert!(s.read("given.png") != photo && (photo.width(), photo.height()) == (24, 16));
@@ -72,19 +42,14 @@ fn of_a_picture_without_strokes_it_is_told_what_to_expect() {
     let s = with_pictures();
     s.photo("dot.png", 1, 1);
     let note = "note: dot.png has only one colour: there are no strokes in it";
-    s.styleforge(&["styles", "import", "dot.png"])
-        .ends(0)
-        .says(note);
-    s.styleforge(&["stylize", "photo.png", STYLE, "dot.png", "-o", "out.png"])
-        .ends(0)
-        .says(note);
+    s.styleforge(&["styles", "import", "dot.png"]).ends(0).says(note);
+    s.styleforge(&["stylize", "photo.png", STYLE, "dot.png", "-o", "out.png"]).ends(0).says(note);
 }
 
 #[test]
 fn without_a_style_both_ways_to_name_one_are_told() {
     let run = with_pictures().styleforge(&["stylize", "photo.png", "-o", "out.png"]);
-    run.ends(2)
-        .says("--style <STYLE>|--style-picture <FILE[:WEIGHT]>|--contact-sheet");
+    run.ends(2).says("--style <STYLE>|--style-picture <FILE[:WEIGHT]>|--contact-sheet");
 }
 
 #[test]
@@ -109,11 +74,8 @@ fn several_pictures_are_one_mix_by_their_weights() {
 #[test]
 fn what_is_no_style_picture_is_refused() {
     let s = with_pictures();
-    fs::write(
-        s.path("damaged.png"),
-        &fs::read(s.path("other.png")).expect("read")[..60],
-    )
-    .expect("written");
+    fs::write(s.path("damaged.png"), &fs::read(s.path("other.png")).expect("read")[..60])
+        .expect("written");
     fs::write(s.path("text.png"), "not a picture").expect("written");
     for (styles, words) in [
         (&["nowhere.png"][..], "nowhere.png"),
@@ -129,23 +91,11 @@ fn what_is_no_style_picture_is_refused() {
         s.styleforge(&arguments).ends(2).says(words);
         assert!(!s.path("out.png").exists());
     }
-    s.styleforge(&["styles", "import", "damaged.png"])
-        .ends(1)
-        .says("damaged.png");
-    s.styleforge(&[
-        "stylize",
-        "photo.png",
-        STYLE,
-        "other.png",
-        "--model",
-        "lite",
-        "-o",
-        "out.png",
-    ])
-    .ends(2)
-    .says("leave out --model");
-    s.styleforge(&["bench", STYLE, "other.png", "--style", "candy"])
-        .ends(2);
+    s.styleforge(&["styles", "import", "damaged.png"]).ends(1).says("damaged.png");
+    s.styleforge(&["stylize", "photo.png", STYLE, "other.png", "--model", "lite", "-o", "out.png"])
+        .ends(2)
+        .says("leave out --model");
+    s.styleforge(&["bench", STYLE, "other.png", "--style", "candy"]).ends(2);
 }
 
 #[test]
@@ -154,16 +104,7 @@ fn pictures_of_one_pixel_and_transparent_ones_are_styles() {
     s.photo("dot.png", 1, 1);
     s.photo("line.png", 1, 300);
     for name in ["dot.png", "line.png"] {
-        s.styleforge(&[
-            "stylize",
-            "photo.png",
-            STYLE,
-            name,
-            "-o",
-            "out.png",
-            "--force",
-        ])
-        .ends(0);
+        s.styleforge(&["stylize", "photo.png", STYLE, name, "-o", "out.png", "--force"]).ends(0);
     }
 }
 
@@ -192,15 +133,9 @@ fn a_style_picture_too_large_is_refused_by_its_header() {
 fn flat_transparent_and_grey_pictures_are_styles() {
     let s = Sandbox::new();
     let grey = |x: usize, y: usize| ((x * 5) ^ (y * 3)) as u8;
-    s.picture(
-        "flat.png",
-        &Frame::from_fn(64, 64, |_, _| [180, 60, 20, 255]),
-    );
+    s.picture("flat.png", &Frame::from_fn(64, 64, |_, _| [180, 60, 20, 255]));
     // What lies behind full transparency is paper, whatever colours the file keeps there.
-    s.picture(
-        "clear.png",
-        &Frame::from_fn(64, 48, |x, y| [grey(x, y), 9, 200, 0]),
-    );
+    s.picture("clear.png", &Frame::from_fn(64, 48, |x, y| [grey(x, y), 9, 200, 0]));
     s.picture("paper.png", &Frame::from_fn(64, 48, |_, _| [255; 4]));
     let levels: Vec<u8> = (0..64 * 48).map(|at| grey(at % 64, at / 64)).collect();
     let file = fs::File::create(s.path("grey.png")).expect("a file");
@@ -220,8 +155,7 @@ fn flat_transparent_and_grey_pictures_are_styles() {
     let photo = s.read("photo.png");
     let painted = |style: &str| {
         let arguments = ["--style-picture", style, "-o", "out.png", "--force"];
-        s.styleforge(&[&["stylize", "photo.png"], &arguments[..]].concat())
-            .ends(0);
+        s.styleforge(&[&["stylize", "photo.png"], &arguments[..]].concat()).ends(0);
         let painted = s.read("out.png");
         assert_eq!((painted.width(), painted.height()), (24, 16), "{style}");
         assert!(painted != photo, "{style}");
@@ -241,10 +175,7 @@ fn every_command_takes_a_mix_of_pictures() {
     let mix = [STYLE, "Wide one.png:70", STYLE, "other.png:30"];
     let brief = ["--device", "cpu", "--threads", "1"];
     let small = ["--size", "32x24", "--frames", "1", "--warmup", "0"];
-    let run = |command: &[&str]| {
-        s.styleforge(&[command, &mix[..], &brief[..]].concat())
-            .ends(0)
-    };
+    let run = |command: &[&str]| s.styleforge(&[command, &mix[..], &brief[..]].concat()).ends(0);
     run(&["stylize", "photo.png", "-o", "out.png"]);
     assert!(s.read("out.png") != s.read("photo.png"));
     let live = ["live", "--working-size", "64", "--frames", "2", "--json"];
@@ -276,9 +207,8 @@ fn changed(file: &[u8], change: impl Fn(&mut Vec<f32>, &mut HashMap<String, Stri
     let tensors = SafeTensors::deserialize(file).expect("well formed");
     let code = tensors.tensor("code").expect("a code");
     let numbers = code.data().chunks_exact(4);
-    let mut values: Vec<f32> = numbers
-        .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-        .collect();
+    let mut values: Vec<f32> =
+        numbers.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]])).collect();
     change(&mut values, &mut metadata);
     let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
     let view = TensorView::new(code.dtype(), vec![values.len()], &bytes).expect("a view");
@@ -288,14 +218,9 @@ fn changed(file: &[u8], change: impl Fn(&mut Vec<f32>, &mut HashMap<String, Stri
 #[test]
 fn damaged_codes_are_refused_by_name() {
     let s = with_pictures();
-    s.styleforge(&["styles", "import", "other.png", "--name", "one"])
-        .ends(0);
+    s.styleforge(&["styles", "import", "other.png", "--name", "one"]).ends(0);
     let kept = s.styleforge(&["styles", "--json"]).ends(0).json();
-    let own = kept["styles"]
-        .as_array()
-        .expect("a list")
-        .iter()
-        .find(|style| style["id"] == "one");
+    let own = kept["styles"].as_array().expect("a list").iter().find(|style| style["id"] == "one");
     let folder = own.expect("kept")["origin"].to_string();
     let start = folder.find('/').expect("a path");
     let folder = folder[start..].trim_end_matches(['"', '}']).to_owned();
@@ -315,26 +240,12 @@ fn damaged_codes_are_refused_by_name() {
     ];
     for (change, words) in changes {
         fs::write(s.path("code.safetensors"), changed(&file, change)).expect("written");
-        s.styleforge(&[
-            "stylize",
-            "photo.png",
-            "--style",
-            "./code.safetensors",
-            "-o",
-            "out.png",
-        ])
-        .ends(2)
-        .says(words);
+        s.styleforge(&["stylize", "photo.png", "--style", "./code.safetensors", "-o", "out.png"])
+            .ends(2)
+            .says(words);
         s.styleforge(&["inspect", "./code.safetensors"]).says(words);
     }
     fs::write(s.path("code.safetensors"), changed(&file, |_, _| {})).expect("written");
-    s.styleforge(&[
-        "stylize",
-        "photo.png",
-        "--style",
-        "./code.safetensors",
-        "-o",
-        "out.png",
-    ])
-    .ends(0);
+    s.styleforge(&["stylize", "photo.png", "--style", "./code.safetensors", "-o", "out.png"])
+        .ends(0);
 }

@@ -21,14 +21,7 @@ fn a_photo_is_painted_at_its_own_size_with_its_alpha() {
     let (photo, painted) = (s.read("photo.png"), s.read("out.png"));
     let difference = PictureDifference::between(&photo, &painted).expect("same size");
     assert!(difference.mean > 5.0, "it was painted: {difference:?}");
-    let alpha = |f: &Frame| {
-        f.rgba()
-            .iter()
-            .skip(3)
-            .step_by(4)
-            .copied()
-            .collect::<Vec<_>>()
-    };
+    let alpha = |f: &Frame| f.rgba().iter().skip(3).step_by(4).copied().collect::<Vec<_>>();
     assert_eq!(alpha(&photo), alpha(&painted));
 }
 
@@ -36,9 +29,7 @@ fn a_photo_is_painted_at_its_own_size_with_its_alpha() {
 fn auto_announces_its_fallback_once_and_cuda_is_refused() {
     let s = Sandbox::new();
     s.photo("second.png", 9, 9);
-    let run = s
-        .stylize(&["photo.png", "second.png", "-o", "out/"])
-        .ends(0);
+    let run = s.stylize(&["photo.png", "second.png", "-o", "out/"]).ends(0);
     // Where a GPU can be used there is nothing to announce.
     if run.stderr.contains("CPU: ") {
         assert_eq!(run.stderr.matches("CPU: ").count(), 1, "{}", run.stderr);
@@ -46,22 +37,17 @@ fn auto_announces_its_fallback_once_and_cuda_is_refused() {
         run.ends(2).says("CUDA is not available");
         assert!(!s.path("cuda.png").exists());
     }
-    let run = s
-        .stylize(&["photo.png", "--device", "cpu", "-o", "cpu.png"])
-        .ends(0);
+    let run = s.stylize(&["photo.png", "--device", "cpu", "-o", "cpu.png"]).ends(0);
     assert_eq!(run.stderr, "");
 }
 
 #[test]
 fn strength_0_gives_back_the_photo_and_between_is_a_blend() {
     let s = Sandbox::new();
-    s.stylize(&["photo.png", "--strength", "0", "-o", "0.png"])
-        .ends(0);
+    s.stylize(&["photo.png", "--strength", "0", "-o", "0.png"]).ends(0);
     assert_eq!(s.read("0.png"), s.read("photo.png"));
-    s.stylize(&["photo.png", "--strength", "100", "-o", "100.png"])
-        .ends(0);
-    s.stylize(&["photo.png", "--strength", "50", "-o", "50.png"])
-        .ends(0);
+    s.stylize(&["photo.png", "--strength", "100", "-o", "100.png"]).ends(0);
+    s.stylize(&["photo.png", "--strength", "50", "-o", "50.png"]).ends(0);
     let (none, half, all) = (s.read("0.png"), s.read("50.png"), s.read("100.png"));
     for ((a, b), c) in none.rgba().iter().zip(half.rgba()).zip(all.rgba()) {
         assert!((i32::from(*a) + i32::from(*c) - 2 * i32::from(*b)).abs() <= 1);
@@ -81,9 +67,7 @@ fn strength_0_gives_back_the_very_file() {
     deep.save(s.path("deep.png")).expect("saved");
     let bytes = |name: &str| fs::read(s.path(name)).expect("a file");
     for (photo, output) in [("photo.jpg", "0.jpg"), ("deep.png", "0.png")] {
-        let run = s
-            .stylize(&[photo, "--strength", "0", "--device", "cpu", "-o", output])
-            .ends(0);
+        let run = s.stylize(&[photo, "--strength", "0", "--device", "cpu", "-o", output]).ends(0);
         assert_eq!(bytes(output), bytes(photo), "{photo}");
         assert_eq!(run.stderr, "", "nothing was lost, nothing is told");
         s.stylize(&[photo, "--strength", "0", "-o", output]).ends(1);
@@ -92,8 +76,7 @@ fn strength_0_gives_back_the_very_file() {
     }
     // Another format or size is made from the pixels; the network would not fit this limit.
     let tight = ["--strength", "0", "--max-memory", "1kB"];
-    s.stylize(&[&["photo.jpg", "-o", "0.bmp"][..], &tight].concat())
-        .ends(0);
+    s.stylize(&[&["photo.jpg", "-o", "0.bmp"][..], &tight].concat()).ends(0);
     assert_eq!(s.read("0.bmp"), s.read("photo.jpg"));
     let run = s.stylize(&["deep.png", "--strength", "0", "-o", "0.tiff"]);
     run.ends(0).says("reduced to 8 bits");
@@ -106,17 +89,13 @@ fn strength_0_gives_back_the_very_file() {
 #[test]
 fn keep_colors_keeps_the_chroma() {
     let s = Sandbox::new();
-    s.stylize(&["photo.png", "--keep-colors", "-o", "kept.png"])
-        .ends(0);
+    s.stylize(&["photo.png", "--keep-colors", "-o", "kept.png"]).ends(0);
     s.stylize(&["photo.png", "-o", "free.png"]).ends(0);
     let (photo, kept, free) = (s.read("photo.png"), s.read("kept.png"), s.read("free.png"));
     let chroma = |f: &Frame| -> Vec<f64> {
         let chroma = |p: &[u8]| {
             let [r, g, b] = [p[0], p[1], p[2]].map(f64::from);
-            [
-                -0.1687 * r - 0.3313 * g + 0.5 * b,
-                0.5 * r - 0.4187 * g - 0.0813 * b,
-            ]
+            [-0.1687 * r - 0.3313 * g + 0.5 * b, 0.5 * r - 0.4187 * g - 0.0813 * b]
         };
         f.rgba().chunks(4).flat_map(chroma).collect()
     };
@@ -133,26 +112,20 @@ fn keep_colors_keeps_the_chroma() {
 fn working_and_output_sizes() {
     let s = Sandbox::new();
     let small = ["photo.png", "--working-size", "18"];
-    s.stylize(&[&small[..], &["-o", "same.png"]].concat())
-        .ends(0);
+    s.stylize(&[&small[..], &["-o", "same.png"]].concat()).ends(0);
     assert_eq!(s.read("same.png").width(), 24);
-    s.stylize(&[&small[..], &["--output-size", "working", "-o", "small.png"]].concat())
-        .ends(0);
+    s.stylize(&[&small[..], &["--output-size", "working", "-o", "small.png"]].concat()).ends(0);
     let frame = s.read("small.png");
     assert_eq!((frame.width(), frame.height()), (18, 12));
-    s.stylize(&["photo.png", "--working-size", "original", "-o", "o.png"])
-        .ends(0);
-    s.stylize(&["photo.png", "--working-size", "3", "-o", "x.png"])
-        .ends(2);
+    s.stylize(&["photo.png", "--working-size", "original", "-o", "o.png"]).ends(0);
+    s.stylize(&["photo.png", "--working-size", "3", "-o", "x.png"]).ends(2);
 }
 
 #[test]
 fn variants_give_the_same_picture() {
     let s = Sandbox::new();
-    s.stylize(&["photo.png", "--variant", "baseline", "-o", "a.png"])
-        .ends(0);
-    s.stylize(&["photo.png", "--variant", "fused", "-o", "b.png"])
-        .ends(0);
+    s.stylize(&["photo.png", "--variant", "baseline", "-o", "a.png"]).ends(0);
+    s.stylize(&["photo.png", "--variant", "fused", "-o", "b.png"]).ends(0);
     let difference = PictureDifference::between(&s.read("a.png"), &s.read("b.png")).expect("size");
     assert!(difference.largest <= 1, "{difference:?}");
 }
@@ -168,30 +141,16 @@ fn formats_follow_the_name_or_the_flag() {
         ("a.tiff", b"II*\0"),
     ] {
         let run = s.stylize(&["photo.png", "-o", name]).ends(0);
-        assert!(
-            fs::read(s.path(name)).expect("written").starts_with(start),
-            "{name}"
-        );
-        assert_eq!(
-            run.stderr.contains("laid on white"),
-            name == "a.jpg",
-            "{}",
-            run.stderr
-        );
+        assert!(fs::read(s.path(name)).expect("written").starts_with(start), "{name}");
+        assert_eq!(run.stderr.contains("laid on white"), name == "a.jpg", "{}", run.stderr);
     }
-    s.stylize(&["photo.png", "--format", "bmp", "-o", "odd"])
-        .ends(0);
+    s.stylize(&["photo.png", "--format", "bmp", "-o", "odd"]).ends(0);
     assert!(fs::read(s.path("odd")).expect("written").starts_with(b"BM"));
-    s.stylize(&["photo.png", "-o", "a.gif"])
-        .ends(2)
-        .says("names no format");
-    s.stylize(&["photo.png", "--format", "jpeg", "-o", "b.png"])
-        .ends(2)
-        .says("--format says jpeg");
+    s.stylize(&["photo.png", "-o", "a.gif"]).ends(2).says("names no format");
+    s.stylize(&["photo.png", "--format", "jpeg", "-o", "b.png"]).ends(2).says("--format says jpeg");
     let size = |quality: &str| {
         let name = format!("q{quality}.jpg");
-        s.stylize(&["photo.png", "--jpeg-quality", quality, "-o", &name])
-            .ends(0);
+        s.stylize(&["photo.png", "--jpeg-quality", quality, "-o", &name]).ends(0);
         fs::metadata(s.path(&name)).expect("written").len()
     };
     assert!(size("20") < size("100"));
@@ -216,9 +175,7 @@ fn the_colour_profile_goes_with_the_painting() {
             assert_eq!(painted.icc.as_ref(), Some(&profile), "{from} to {to}");
         }
         let bmp = format!("{}-to.bmp", from.name());
-        s.stylize(&[&photo, "-o", &bmp])
-            .ends(0)
-            .says("BMP holds no colour profile");
+        s.stylize(&[&photo, "-o", &bmp]).ends(0).says("BMP holds no colour profile");
     }
 }
 
@@ -227,17 +184,11 @@ fn what_exists_is_replaced_only_with_force() {
     let s = Sandbox::new();
     s.photo("out.png", 9, 9);
     let before = fs::read(s.path("out.png")).expect("there");
-    s.stylize(&["photo.png", "-o", "out.png"])
-        .ends(1)
-        .says("exists already")
-        .says("--force");
+    s.stylize(&["photo.png", "-o", "out.png"]).ends(1).says("exists already").says("--force");
     assert_eq!(fs::read(s.path("out.png")).expect("there"), before);
-    s.stylize(&["photo.png", "--force", "-o", "out.png"])
-        .ends(0);
+    s.stylize(&["photo.png", "--force", "-o", "out.png"]).ends(0);
     assert_ne!(fs::read(s.path("out.png")).expect("there"), before);
-    s.stylize(&["photo.png", "-o", "no/such/folder.png"])
-        .ends(1)
-        .says("does not exist");
+    s.stylize(&["photo.png", "-o", "no/such/folder.png"]).ends(1).says("does not exist");
 }
 
 #[test]
@@ -248,19 +199,11 @@ fn standard_input_and_output() {
     let run = s.shell(&format!("{paint} < photo.png")).ends(0);
     assert_eq!(run.stderr, "");
     assert_eq!(run.stdout, fs::read(s.path("file.png")).expect("written"));
-    let run = s
-        .shell(&format!("{paint} --format webp < photo.png"))
-        .ends(0);
+    let run = s.shell(&format!("{paint} --format webp < photo.png")).ends(0);
     assert!(run.stdout.starts_with(b"RIFF"));
     let run = s.shell(&format!("echo nonsense | {paint}")).ends(1);
-    assert!(
-        run.stdout.is_empty() && run.stderr.contains("standard input"),
-        "{}",
-        run.stderr
-    );
-    s.shell(&format!("{paint} - < photo.png"))
-        .ends(2)
-        .says("named twice");
+    assert!(run.stdout.is_empty() && run.stderr.contains("standard input"), "{}", run.stderr);
+    s.shell(&format!("{paint} - < photo.png")).ends(2).says("named twice");
 }
 
 #[test]
@@ -270,32 +213,21 @@ fn a_folder_is_painted_by_name_one_level_deep() {
     s.photo("in/a.bmp", 8, 10);
     s.photo("in/deeper/c.png", 8, 8);
     fs::write(s.path("in/notes.txt"), "no picture").expect("file");
-    let run = s
-        .stylize(&["in", "-o", "new/out"])
-        .ends(0)
-        .says("in: 1 folder in it is not painted");
+    let run = s.stylize(&["in", "-o", "new/out"]).ends(0).says("in: 1 folder in it is not painted");
     let separator = std::path::MAIN_SEPARATOR;
-    assert_eq!(
-        run.text(),
-        format!("new/out{separator}a-tiny.bmp\nnew/out{separator}b-tiny.jpg\n")
-    );
+    assert_eq!(run.text(), format!("new/out{separator}a-tiny.bmp\nnew/out{separator}b-tiny.jpg\n"));
     assert_eq!(s.names("new/out"), ["a-tiny.bmp", "b-tiny.jpg"]);
-    s.stylize(&["in/deeper", "in/b.jpg", "--format", "png", "-o", "new/out"])
-        .ends(0);
+    s.stylize(&["in/deeper", "in/b.jpg", "--format", "png", "-o", "new/out"]).ends(0);
     assert_eq!(s.names("new/out").len(), 4);
     fs::create_dir(s.path("empty")).expect("folder");
-    s.stylize(&["empty", "-o", "out"])
-        .ends(2)
-        .says("no pictures in the folder empty");
+    s.stylize(&["empty", "-o", "out"]).ends(2).says("no pictures in the folder empty");
     // The paintings' own folder is not worth a word.
     let run = s.stylize(&["in/deeper", "-o", "in/deeper/painted"]).ends(0);
     assert!(!run.stderr.contains("not painted"), "{}", run.stderr);
     let again = ["in/deeper", "--force", "-o", "in/deeper/painted"];
     let run = s.stylize(&again).ends(0);
     assert!(!run.stderr.contains("not painted"), "{}", run.stderr);
-    s.stylize(&["in", "-o", "out.png"])
-        .ends(2)
-        .says("need a folder");
+    s.stylize(&["in", "-o", "out.png"]).ends(2).says("need a folder");
 }
 
 #[test]
@@ -303,10 +235,9 @@ fn a_photo_is_never_replaced_by_its_painting() {
     let s = Sandbox::new();
     let bytes = |name: &str| fs::read(s.path(name)).expect("a file");
     let before = bytes("photo.png");
-    for arguments in [
-        &["photo.png", "-o", "photo.png"][..],
-        &["photo.png", "-o", "./home/../photo.png"],
-    ] {
+    for arguments in
+        [&["photo.png", "-o", "photo.png"][..], &["photo.png", "-o", "./home/../photo.png"]]
+    {
         s.stylize(&[arguments, &["--force"]].concat())
             .ends(2)
             .says("photo.png is a photo that is to be painted");
@@ -318,9 +249,7 @@ fn a_photo_is_never_replaced_by_its_painting() {
     #[cfg(unix)]
     {
         std::os::unix::fs::symlink(s.path("photo.png"), s.path("link.png")).expect("a link");
-        s.stylize(&["photo.png", "--force", "-o", "link.png"])
-            .ends(2)
-            .says("link.png is a photo");
+        s.stylize(&["photo.png", "--force", "-o", "link.png"]).ends(2).says("link.png is a photo");
     }
     assert!(before == bytes("photo.png") && before == bytes("photo-tiny.png"));
 }
@@ -331,10 +260,8 @@ fn what_cannot_be_written_is_known_before_anything_is_painted() {
     let s = Sandbox::new();
     fs::write(s.path("broken.jpg"), b"no photo").expect("file");
     // The photo is not even read.
-    let run = s
-        .stylize(&["broken.jpg", "-o", "/proc/out.png"])
-        .ends(1)
-        .says("/proc takes no new files");
+    let run =
+        s.stylize(&["broken.jpg", "-o", "/proc/out.png"]).ends(1).says("/proc takes no new files");
     assert!(!run.stderr.contains("broken.jpg"), "{}", run.stderr);
     for folder in ["/proc/out/", "/proc/deep/er/", "photo.png/out/"] {
         let run = s.stylize(&["broken.jpg", "-o", folder]).ends(2);
@@ -352,14 +279,8 @@ fn two_inputs_never_share_a_name() {
     let s = Sandbox::new();
     s.photo("one/same.png", 8, 8);
     s.photo("two/same.png", 8, 8);
-    let run = s
-        .stylize(&["one/same.png", "two/same.png", "-o", "out"])
-        .ends(2);
-    assert!(
-        run.stderr.contains("would both be written"),
-        "{}",
-        run.stderr
-    );
+    let run = s.stylize(&["one/same.png", "two/same.png", "-o", "out"]).ends(2);
+    assert!(run.stderr.contains("would both be written"), "{}", run.stderr);
     assert!(!s.path("out").exists());
 }
 
@@ -367,8 +288,7 @@ fn two_inputs_never_share_a_name() {
 fn several_styles_are_several_pictures() {
     let s = Sandbox::new();
     fs::copy(s.path("tiny.safetensors"), s.path("other.safetensors")).expect("copied");
-    s.stylize(&["photo.png", "--style", "./other.safetensors", "-o", "out"])
-        .ends(0);
+    s.stylize(&["photo.png", "--style", "./other.safetensors", "-o", "out"]).ends(0);
     assert_eq!(s.names("out"), ["photo-other.png", "photo-tiny.png"]);
     s.stylize(&["photo.png", "--style", "./other.safetensors", "-o", "-"])
         .ends(2)
@@ -380,25 +300,14 @@ fn wrong_styles_and_models_are_wrong_use() {
     let s = Sandbox::new();
     let run = s.styleforge(&["stylize", "photo.png", "--style", "nonesuch", "-o", "x.png"]);
     run.ends(2).says("'nonesuch' is neither a style nor a file");
-    s.stylize(&["photo.png", "--model", "full", "-o", "x.png"])
-        .ends(2)
-        .says("--model");
+    s.stylize(&["photo.png", "--model", "full", "-o", "x.png"]).ends(2).says("--model");
     fs::write(s.path("bad.safetensors"), "nothing").expect("file");
-    let run = s.styleforge(&[
-        "stylize",
-        "photo.png",
-        "--style",
-        "./bad.safetensors",
-        "-o",
-        "x.png",
-    ]);
+    let run =
+        s.styleforge(&["stylize", "photo.png", "--style", "./bad.safetensors", "-o", "x.png"]);
     run.ends(2).says("bad.safetensors");
     assert!(!s.path("x.png").exists());
-    s.styleforge(&["stylize", "photo.png", "-o", "x.png"])
-        .ends(2)
-        .says("--style");
-    s.styleforge(&["stylize", "--style", "x", "-o", "x.png"])
-        .ends(2);
+    s.styleforge(&["stylize", "photo.png", "-o", "x.png"]).ends(2).says("--style");
+    s.styleforge(&["stylize", "--style", "x", "-o", "x.png"]).ends(2);
 }
 
 #[test]
@@ -408,15 +317,9 @@ fn a_lone_lite_style_says_so_and_full_is_refused() {
     fs::create_dir_all(&folder).expect("folder");
     fs::copy(s.path("tiny.safetensors"), folder.join("lite.safetensors")).expect("copied");
     let base = ["stylize", "photo.png", "--style", "small_one", "-o"];
-    s.styleforge(&[&base[..], &["a.png"]].concat())
-        .ends(0)
-        .says("lite");
-    s.styleforge(&[&base[..], &["b.png", "--model", "full"]].concat())
-        .ends(2)
-        .says("full");
-    let run = s
-        .styleforge(&[&base[..], &["c.png", "--model", "lite"]].concat())
-        .ends(0);
+    s.styleforge(&[&base[..], &["a.png"]].concat()).ends(0).says("lite");
+    s.styleforge(&[&base[..], &["b.png", "--model", "full"]].concat()).ends(2).says("full");
+    let run = s.styleforge(&[&base[..], &["c.png", "--model", "lite"]].concat()).ends(0);
     assert!(!run.stderr.contains("lite"), "{}", run.stderr);
 }
 

@@ -41,12 +41,7 @@ impl Draw<'_> {
 
 impl Growing {
     fn empty(photo: (usize, usize)) -> Self {
-        Self {
-            graph: Graph::default(),
-            photo,
-            maps: Vec::new(),
-            nodes: 0,
-        }
+        Self { graph: Graph::default(), photo, maps: Vec::new(), nodes: 0 }
     }
 
     /// Maps of so many channels that are handed in.
@@ -64,10 +59,7 @@ impl Growing {
         let mut growing = Self::empty(photo);
         let photo = growing.add(Op::Photo, &[]).expect("no inputs");
         // Functions bend where values are.
-        let scaled = Function::HardSigmoid {
-            alpha: 1.0 / 256.0,
-            beta: 0.0,
-        };
+        let scaled = Function::HardSigmoid { alpha: 1.0 / 256.0, beta: 0.0 };
         let start = growing.add(Op::Function(scaled), &[photo]);
         growing.maps.push(start.expect("an input"));
         growing
@@ -96,13 +88,7 @@ impl Growing {
         let made = match draw.below(27) {
             0..=3 => self.conv(draw, x),
             4 | 5 => self.transposed(draw, x),
-            6 => self.add(
-                Op::Pad {
-                    mode: pad_mode(draw),
-                    sides: sides(draw, 3),
-                },
-                &[x],
-            ),
+            6 => self.add(Op::Pad { mode: pad_mode(draw), sides: sides(draw, 3) }, &[x]),
             7 => {
                 let statistics = self.add(Op::InstanceStatistics, &[x]);
                 statistics.and_then(|s| self.add(Op::InstanceNorm { eps: EPS }, &[x, s]))
@@ -147,11 +133,7 @@ impl Growing {
     fn conv(&mut self, draw: &mut Draw<'_>, x: NodeId) -> Option<NodeId> {
         let in_channels = self.channels(x);
         let groups = draw.of(&[1, 1, 1, 2, 3, in_channels]);
-        let groups = if in_channels.is_multiple_of(groups) {
-            groups
-        } else {
-            1
-        };
+        let groups = if in_channels.is_multiple_of(groups) { groups } else { 1 };
         let out_channels = match draw.below(3) {
             0 => in_channels,
             _ => draw.of(&[1usize, 3, 5, 8, 16, 20]).div_ceil(groups) * groups,
@@ -159,21 +141,10 @@ impl Growing {
         let pair = |draw: &mut Draw<'_>, of: &[usize]| [draw.of(of), draw.of(of)];
         let side = draw.of(&[1, 3, 3, 3, 5, 9]);
         let (kernel, stride, dilation) = match draw.below(4) {
-            0 => (
-                pair(draw, &[1, 2, 3, 4]),
-                pair(draw, &[1, 2, 3]),
-                pair(draw, &[1, 2, 3]),
-            ),
+            0 => (pair(draw, &[1, 2, 3, 4]), pair(draw, &[1, 2, 3]), pair(draw, &[1, 2, 3])),
             _ => ([side; 2], [draw.of(&[1, 1, 2]); 2], [1; 2]),
         };
-        let conv = Conv {
-            in_channels,
-            out_channels,
-            kernel,
-            stride,
-            dilation,
-            groups,
-        };
+        let conv = Conv { in_channels, out_channels, kernel, stride, dilation, groups };
         let [rows, columns] = conv.reach();
         let around = Sides {
             top: rows / 2,
@@ -228,21 +199,9 @@ impl Growing {
             (None, Function::LeakyRelu { slope: 0.2 }),
             (None, Function::Elu { alpha: 0.7 }),
             (None, Function::Sigmoid),
-            (
-                None,
-                Function::HardSigmoid {
-                    alpha: 0.3,
-                    beta: 0.4,
-                },
-            ),
+            (None, Function::HardSigmoid { alpha: 0.3, beta: 0.4 }),
             (None, Function::Tanh),
-            (
-                None,
-                Function::Clip {
-                    least: 0.25,
-                    most: f64::INFINITY,
-                },
-            ),
+            (None, Function::Clip { least: 0.25, most: f64::INFINITY }),
             (clip(0.25, 9.0), Function::Sqrt),
             (clip(0.25, 9.0), Function::Reciprocal),
             (None, Function::Abs),
@@ -269,10 +228,7 @@ impl Growing {
             Arithmetic::Product,
             Arithmetic::Quotient,
         ]);
-        let held = Function::Clip {
-            least: 0.5,
-            most: 2.0,
-        };
+        let held = Function::Clip { least: 0.5, most: 2.0 };
         let y = match arithmetic {
             Arithmetic::Quotient => self.add(Op::Function(held), &[y])?,
             _ => y,
@@ -318,11 +274,7 @@ impl Growing {
             Target::Size([6, 11]),
             Target::Like,
         ]);
-        let resize = Op::Resize(Resize {
-            interpolation,
-            coordinates,
-            target,
-        });
+        let resize = Op::Resize(Resize { interpolation, coordinates, target });
         match target {
             Target::Like => self.add(resize, &[x, y]),
             _ => self.add(resize, &[x]),
@@ -344,14 +296,8 @@ impl Growing {
         };
         let op = draw.of(&[
             Op::MaxPool(pool),
-            Op::AveragePool {
-                pool,
-                counts_padding: true,
-            },
-            Op::AveragePool {
-                pool,
-                counts_padding: false,
-            },
+            Op::AveragePool { pool, counts_padding: true },
+            Op::AveragePool { pool, counts_padding: false },
         ]);
         self.add(op, &[x])
     }
@@ -382,12 +328,7 @@ fn sides(draw: &mut Draw<'_>, end: usize) -> Sides {
 }
 
 fn pad_mode(draw: &mut Draw<'_>) -> PadMode {
-    draw.of(&[
-        PadMode::Reflect,
-        PadMode::Replicate,
-        PadMode::Constant(0.0),
-        PadMode::Constant(0.3),
-    ])
+    draw.of(&[PadMode::Reflect, PadMode::Replicate, PadMode::Constant(0.0), PadMode::Constant(0.3)])
 }
 
 /// A graph of at most so many operations that a case's numbers choose, and of maps that it is handed: one or two.

@@ -28,12 +28,7 @@ const TOLERANCE: f64 = 1e-4;
 
 fn photo((width, height): (usize, usize)) -> Frame {
     Frame::from_fn(width, height, |x, y| {
-        [
-            (x * 37 + y * 5) as u8,
-            (y * 53 + x) as u8,
-            (x * y * 7) as u8,
-            255,
-        ]
+        [(x * 37 + y * 5) as u8, (y * 53 + x) as u8, (x * y * 7) as u8, 255]
     })
 }
 
@@ -62,10 +57,7 @@ fn given(graph: &Graph, (width, height): (usize, usize)) -> Vec<Tensor> {
     let map = |(input, channels): (usize, usize)| {
         let shape = Shape::new(channels, height, width);
         let value = |i: usize| ((i * 37 + input * 11) % 101) as f32 / 50.0 - 1.0;
-        Tensor {
-            shape,
-            data: (0..shape.len()).map(value).collect(),
-        }
+        Tensor { shape, data: (0..shape.len()).map(value).collect() }
     };
     graph.inputs().map(map).collect()
 }
@@ -221,10 +213,7 @@ fn the_same_bits_for_any_number_of_threads_and_again() {
 fn channels_that_are_only_stored_reach_nothing() {
     let mut growing = Growing::new((9, 7));
     let mut x = growing.maps[0];
-    let around = Op::Pad {
-        mode: PadMode::Constant(0.5),
-        sides: Sides::all(1),
-    };
+    let around = Op::Pad { mode: PadMode::Constant(0.5), sides: Sides::all(1) };
     for _ in 0..3 {
         let conv = Op::Conv2d(Conv::square(growing.channels(x), 5, 3, 1));
         let padded = growing.add(around, &[x]).expect("fits");
@@ -266,9 +255,7 @@ fn a_session_refuses_what_its_network_does_not_read() {
     assert_eq!(error.to_string(), text);
     let photo = photo(FIXED);
     let refused = |error: BackendError| matches!(error, BackendError::WrongInputs { .. });
-    assert!(refused(
-        session.run_tensor(&photo, None).expect_err("a photo")
-    ));
+    assert!(refused(session.run_tensor(&photo, None).expect_err("a photo")));
     let mut painted = photo.clone();
     let control = RunControl::default();
     let error = session.paint(&photo, &mut painted, &control);
@@ -282,10 +269,7 @@ fn a_session_refuses_what_its_network_does_not_read() {
 fn pictures_are_clamped_rounded_and_cropped() {
     let mut growing = Growing::new((7, 5));
     let conv = Op::Conv2d(Conv::square(3, 3, 3, 1));
-    let pad = Op::Pad {
-        mode: PadMode::Replicate,
-        sides: Sides::all(2),
-    };
+    let pad = Op::Pad { mode: PadMode::Replicate, sides: Sides::all(2) };
     // Larger than the photo on two sides.
     let padded = growing.add(pad, &[0]).expect("fits");
     let rgb = growing.add(conv, &[padded]).expect("fits");
@@ -297,10 +281,7 @@ fn pictures_are_clamped_rounded_and_cropped() {
     let refused = Mode::new(Variant::Fused, Precision::Int8);
     let error = backend.open(&network, &SessionSpec::single(7, 5, refused));
     let error = error.err().expect("no norms").to_string();
-    assert!(
-        error.contains("int8 needs a norm") && error.contains("choose fp32"),
-        "{error}"
-    );
+    assert!(error.contains("int8 needs a norm") && error.contains("choose fp32"), "{error}");
     for mode in backend.modes() {
         if mode == refused {
             continue;
@@ -309,9 +290,7 @@ fn pictures_are_clamped_rounded_and_cropped() {
         let mut session = backend.open(&network, &spec).expect("a session");
         let mut painted = photo.clone();
         let control = RunControl::default();
-        session
-            .paint(&photo, &mut painted, &control)
-            .expect("a run");
+        session.paint(&photo, &mut painted, &control).expect("a run");
         assert_eq!(control.progress(), 1.0);
         assert!(painted == judged, "{mode}");
     }

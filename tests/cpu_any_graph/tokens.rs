@@ -31,10 +31,7 @@ fn of_tokens(heads: usize, size: usize, times: usize) -> Graph {
     let mut graph = Tokens(Graph::default());
     let channels = heads * size;
     let photo = graph.add(Op::Photo, &[]);
-    let scaled = Function::HardSigmoid {
-        alpha: 1.0 / 256.0,
-        beta: 0.0,
-    };
+    let scaled = Function::HardSigmoid { alpha: 1.0 / 256.0, beta: 0.0 };
     let scaled = graph.add(Op::Function(scaled), &[photo]);
     let tokens = graph.conv(scaled, (3, channels));
     let placed = graph.add(Op::Positions, &[tokens]);
@@ -43,18 +40,12 @@ fn of_tokens(heads: usize, size: usize, times: usize) -> Graph {
     let other = match times {
         1 => all,
         _ => {
-            let mean = Op::AveragePool {
-                pool: Pool::blocks(times),
-                counts_padding: false,
-            };
+            let mean = Op::AveragePool { pool: Pool::blocks(times), counts_padding: false };
             graph.add(mean, &[all])
         }
     };
     let parts = [(all, 0), (other, 1), (other, 2)].map(|(of, part)| {
-        let slice = Op::Channels {
-            first: part * channels,
-            count: channels,
-        };
+        let slice = Op::Channels { first: part * channels, count: channels };
         graph.add(slice, &[of])
     });
     let answered = graph.add(Op::Attention { heads }, &parts);
@@ -100,21 +91,10 @@ fn every_instruction_set_computes_attention() {
 #[test]
 fn one_key_may_have_all_the_weight() {
     let graph = of_tokens(2, 32, 1);
-    let mut weights = Network::random(graph.clone(), 9)
-        .expect("all weights")
-        .weights()
-        .clone();
-    let conv = graph
-        .nodes()
-        .iter()
-        .filter(|node| matches!(node.op, Op::Conv2d(_)))
-        .nth(1);
+    let mut weights = Network::random(graph.clone(), 9).expect("all weights").weights().clone();
+    let conv = graph.nodes().iter().filter(|node| matches!(node.op, Op::Conv2d(_))).nth(1);
     let conv = conv.expect("queries, keys and values");
-    weights
-        .of_mut(&conv.name)
-        .weight
-        .iter_mut()
-        .for_each(|w| *w *= 20.0);
+    weights.of_mut(&conv.name).weight.iter_mut().for_each(|w| *w *= 20.0);
     let network = Arc::new(Network::new(graph, weights).expect("the same"));
     let backend = CpuBackend::new(Some(1)).expect("a thread");
     for variant in [Variant::Baseline, Variant::Fused] {

@@ -149,9 +149,7 @@ impl State {
             Some((module, entry)) if self.modules.contains(module) => {
                 self.launched.push(entry.clone());
             }
-            _ => self
-                .misuse
-                .push(format!("launch of the unloaded {function}")),
+            _ => self.misuse.push(format!("launch of the unloaded {function}")),
         }
     }
 

@@ -10,9 +10,7 @@ fn baseline_of(gpu: &FakeGpu, backend: &dyn Backend) -> (PlanSummary, Vec<String
     let spec = SessionSpec::single(photo.width(), photo.height(), BASELINE);
     let mut session = backend.open(&network(), &spec).expect("a session");
     gpu.launched();
-    session
-        .paint(&photo, &mut painted, &RunControl::default())
-        .expect("a painting");
+    session.paint(&photo, &mut painted, &RunControl::default()).expect("a painting");
     (session.summary(), gpu.launched())
 }
 
@@ -44,10 +42,7 @@ fn the_baseline_leaves_its_convolutions_to_the_fastest_of_the_library() {
     // A convolution, and its bias beside it.
     assert_eq!(launched.len(), summary.steps.len());
     assert_eq!(summary.steps.len(), own.steps.len() + convolutions);
-    let named = summary
-        .steps
-        .iter()
-        .filter(|(_, kernel)| kernel.starts_with(LIBRARY));
+    let named = summary.steps.iter().filter(|(_, kernel)| kernel.starts_with(LIBRARY));
     assert_eq!(named.count(), convolutions);
 
     // Layers of the same shape, and later sessions, share what was measured.
@@ -85,10 +80,7 @@ fn a_library_that_fails_leaves_the_work_to_our_kernels_and_that_is_said() {
         let recorded = convolutions();
         gpu.convolutions() - recorded
     };
-    for (call, after) in [
-        ("cudnnBackendFinalize", 0),
-        ("cudnnBackendExecute", measured),
-    ] {
+    for (call, after) in [("cudnnBackendFinalize", 0), ("cudnnBackendExecute", measured)] {
         let gpu = FakeGpu::new();
         gpu.install_library();
         gpu.fail(call, after, 5000);
@@ -117,9 +109,7 @@ fn paint(gpu: &FakeGpu, session: &mut dyn Session, width: usize) -> Vec<String> 
     let photo = Frame::from_fn(width, 28, |x, y| [x as u8, y as u8, 9, 255]);
     let mut painted = photo.clone();
     gpu.launched();
-    session
-        .paint(&photo, &mut painted, &RunControl::default())
-        .expect("a painting");
+    session.paint(&photo, &mut painted, &RunControl::default()).expect("a painting");
     gpu.launched()
 }
 
@@ -182,18 +172,12 @@ fn a_shape_is_searched_once_and_prepared_again_when_it_is_needed_again() {
     let searches = gpu.searches();
     assert!(!backend.searches(network.graph(), &spec));
     let mut session = open(&backend, 40).expect("a session");
-    assert_eq!(
-        (gpu.searches(), gpu.preparations()),
-        (searches, of_a_session)
-    );
+    assert_eq!((gpu.searches(), gpu.preparations()), (searches, of_a_session));
     assert_eq!(paint(&gpu, session.as_mut(), 40), launched);
     assert_eq!(session.summary(), summary);
     // Those that are prepared are shared.
     let again = open(&backend, 40).expect("a session");
-    assert_eq!(
-        (gpu.searches(), gpu.preparations()),
-        (searches, of_a_session)
-    );
+    assert_eq!((gpu.searches(), gpu.preparations()), (searches, of_a_session));
     drop((session, again));
     drop(backend);
     assert_eq!(gpu.left_behind(), [""; 0]);

@@ -60,10 +60,7 @@ fn convolutions() -> usize {
 }
 
 fn network() -> Arc<Network> {
-    let spec = NetworkSpec {
-        blocks: 1,
-        ..NetworkSpec::with_widths([8, 16, 24])
-    };
+    let spec = NetworkSpec { blocks: 1, ..NetworkSpec::with_widths([8, 16, 24]) };
     Arc::new(spec.random(5).expect("a valid shape"))
 }
 
@@ -98,11 +95,7 @@ fn exercised(backend: &dyn Backend, mode: Mode) -> Result<(), BackendError> {
     session.profile(&photos[0], &mut painted[0], &control)?;
     session.paint_step_by_step(&photos[0], &mut painted[0], &control)?;
     session.run_tensor(&photos[0], Some(&mut |_, _| ()))?;
-    let fill = Fill {
-        mean: 1.0,
-        deviation: 1.0,
-        seed: 3,
-    };
+    let fill = Fill { mean: 1.0, deviation: 1.0, seed: 3 };
     session.audit(&photos[0], Some(fill), &mut |_| ())?;
     Ok(())
 }
@@ -144,10 +137,7 @@ fn layers_whose_ctas_do_not_fit_at_once_are_launched_one_by_one() {
 #[test]
 fn a_driver_that_refuses_special_launches_gets_plain_ones() {
     let special: [LaunchFilter; 2] = [|shape| shape.early, |shape| shape.cooperative];
-    for (which, code) in special
-        .into_iter()
-        .flat_map(|s| [(s, NOT_SUPPORTED), (s, NOT_RECORDED)])
-    {
+    for (which, code) in special.into_iter().flat_map(|s| [(s, NOT_SUPPORTED), (s, NOT_RECORDED)]) {
         let gpu = FakeGpu::new();
         gpu.refuse_launches(which, code);
         assert_eq!(launched_where_fit(&gpu, 132).len(), 16);
@@ -224,10 +214,7 @@ fn too_little_memory_is_reported_with_the_needed_and_the_free_bytes() {
     assert_eq!(gpu.left_behind(), [""; 0]);
     // The computer's own memory is another matter than the GPU's.
     let pinned = error_of("cuMemHostAlloc", 0, OUT_OF_MEMORY);
-    assert!(
-        matches!(pinned, BackendError::OutOfMemory { width: 40, .. }),
-        "{pinned:?}"
-    );
+    assert!(matches!(pinned, BackendError::OutOfMemory { width: 40, .. }), "{pinned:?}");
 }
 
 #[test]
@@ -283,10 +270,7 @@ fn a_gpu_that_is_too_old_refuses_modes_and_has_no_kernels() {
     assert!(backend.modes().is_empty());
     let refused = backend.function("elementwise", "load_photo_f16", 0);
     let said = refused.expect_err("no image").to_string();
-    assert!(
-        said.contains("this program has no kernels for compute capability 7.0"),
-        "{said}"
-    );
+    assert!(said.contains("this program has no kernels for compute capability 7.0"), "{said}");
 }
 
 #[test]
@@ -304,10 +288,7 @@ fn sums_of_two_halves_are_for_hopper_and_their_operations_are_timed_where_they_f
     let inspect = hopper.inspect().expect("a GPU can be looked into");
     let timed = |precision| {
         let spec = SessionSpec::single(64, 48, Mode::new(Variant::Fused, precision));
-        inspect
-            .time_operations(&network, &spec, 1)
-            .expect("times")
-            .len()
+        inspect.time_operations(&network, &spec, 1).expect("times").len()
     };
     // The one of 9x9 with stride 2 does not fit.
     assert_eq!(timed(Precision::Fp16x2) + 1, timed(Precision::Fp16));
@@ -452,12 +433,7 @@ fn decoded(gpu: &FakeGpu) -> Result<usize, BackendError> {
         if look.is_some() {
             painting.resize(width, height);
         }
-        let run = RawRun {
-            raw: &raw,
-            look,
-            upright: &mut upright,
-            painting: &mut painting,
-        };
+        let run = RawRun { raw: &raw, look, upright: &mut upright, painting: &mut painting };
         let run = session.run_raw(run, &RunControl::default(), None)?;
         count += usize::from(run.is_some());
     }
@@ -556,9 +532,7 @@ fn sessions_are_opened_while_others_paint() {
     let mut opened = std::thread::scope(|threads| {
         let opening = threads.spawn(|| {
             let of = |mode| backend.open(&network, &spec(mode)).expect("a session");
-            (0..20)
-                .map(|_| [of(FUSED), of(BASELINE)])
-                .collect::<Vec<_>>()
+            (0..20).map(|_| [of(FUSED), of(BASELINE)]).collect::<Vec<_>>()
         });
         let mut step_by_step = photo.clone();
         let painting = painting.inspect().expect("a look into it");
@@ -601,12 +575,8 @@ fn opening_a_session_stops_when_it_is_cancelled() {
     assert_eq!(opened.err(), Some(BackendError::Cancelled));
     assert_eq!(gpu.searches(), 2);
     let opened = backend.open(&network(), &spec).expect("a session");
-    let shapes = opened
-        .summary()
-        .steps
-        .iter()
-        .filter(|(_, kernel)| kernel.starts_with(LIBRARY))
-        .count();
+    let shapes =
+        opened.summary().steps.iter().filter(|(_, kernel)| kernel.starts_with(LIBRARY)).count();
     // The first was kept, the second is searched for again.
     assert!(gpu.searches() > 3 && gpu.searches() <= shapes + 1);
     drop(opened);

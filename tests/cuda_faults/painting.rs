@@ -11,12 +11,7 @@ fn painter(gpu: &FakeGpu) -> Painter {
 }
 
 fn paint(painter: &mut Painter, settings: PaintSettings) -> Result<Painting, PaintError> {
-    painter.paint(
-        &photo().into(),
-        &network(),
-        settings,
-        &RunControl::default(),
-    )
+    painter.paint(&photo().into(), &network(), settings, &RunControl::default())
 }
 
 /// The processor's painting of the photo.
@@ -37,33 +32,23 @@ fn a_lost_gpu_is_opened_again_once_and_then_the_processor_paints() {
 
     gpu.fail("cuStreamSynchronize", 0, LAUNCH_FAILED);
     let again = paint(&mut painter, settings).expect("the same photo, by the new context");
-    assert_eq!(
-        (gpu.opened(), painter.backend().device().name),
-        (2, fake::NAME.to_owned())
-    );
+    assert_eq!((gpu.opened(), painter.backend().device().name), (2, fake::NAME.to_owned()));
     assert_eq!((again.mode, &again.painted), (FUSED, &usual.painted));
     assert_eq!(
         painter.take_notices(),
-        [
-            "the GPU was lost and opened again (cuStreamSynchronize: as the test wished (error \
-             719))"
-        ]
+        ["the GPU was lost and opened again (cuStreamSynchronize: as the test wished (error \
+             719))"]
     );
 
     gpu.fail("cuGraphLaunch", 0, LAUNCH_FAILED);
     let last = paint(&mut painter, settings).expect("the same photo, by the processor");
     let expected = by_the_processor(settings);
-    assert_eq!(
-        (last.mode, &last.painted),
-        (expected.mode, &expected.painted)
-    );
+    assert_eq!((last.mode, &last.painted), (expected.mode, &expected.painted));
     assert_eq!(
         painter.take_notices(),
-        [
-            "CPU: the GPU was lost twice (cuGraphLaunch: as the test wished (error 719)); the \
+        ["CPU: the GPU was lost twice (cuGraphLaunch: as the test wished (error 719)); the \
              processor paints until StyleForge is started again; painting in fused fp32 instead of \
-             fused fp16"
-        ]
+             fused fp16"]
     );
     // For good: the GPU is not touched again, and holds nothing.
     paint(&mut painter, settings).expect("a painting");
@@ -83,17 +68,12 @@ fn a_driver_that_hangs_is_reported_and_the_processor_paints() {
     gpu.hang("cuGraphLaunch", 0);
     let last = paint(&mut painter, settings).expect("the same photo, by the processor");
     let expected = by_the_processor(settings);
-    assert_eq!(
-        (last.mode, &last.painted),
-        (expected.mode, &expected.painted)
-    );
+    assert_eq!((last.mode, &last.painted), (expected.mode, &expected.painted));
     assert_eq!(
         painter.take_notices(),
-        [
-            "CPU: the GPU did not answer the request to paint 40 x 28 pixels within 6 s, its driver \
+        ["CPU: the GPU did not answer the request to paint 40 x 28 pixels within 6 s, its driver \
              hangs; the processor paints until StyleForge is started again; painting in fused fp32 \
-             instead of fused fp16"
-        ]
+             instead of fused fp16"]
     );
     // For good, and it was not tried again: it would only hang again.
     paint(&mut painter, settings).expect("a painting");
@@ -133,10 +113,7 @@ fn a_mode_that_the_processor_lacks_is_replaced_and_that_is_said() {
     let painting = paint(&mut painter, settings).expect("a painting");
     assert_eq!(painting.mode, Mode::new(Variant::Fused, Precision::Fp32));
     let news = painter.take_notices().join(" ");
-    assert!(
-        news.ends_with("; painting in fused fp32 instead of fused-norm bf16"),
-        "{news}"
-    );
+    assert!(news.ends_with("; painting in fused fp32 instead of fused-norm bf16"), "{news}");
     let cpu = CpuBackend::new(Some(1)).expect("threads");
     let mut asked = Painter::new(Arc::new(cpu), opener(Default::default()));
     assert!(
@@ -189,22 +166,14 @@ fn large_photo() -> Frame {
 }
 
 fn paint_large(painter: &mut Painter, settings: PaintSettings) -> Result<Painting, PaintError> {
-    painter.paint(
-        &large_photo().into(),
-        &network(),
-        settings,
-        &RunControl::default(),
-    )
+    painter.paint(&large_photo().into(), &network(), settings, &RunControl::default())
 }
 
 #[test]
 fn what_does_not_fit_the_gpu_is_painted_smaller_and_that_is_said() {
     for working_size in [WorkingSize::Auto, WorkingSize::Original] {
         let gpu = FakeGpu::new();
-        let settings = PaintSettings {
-            working_size,
-            ..PaintSettings::default()
-        };
+        let settings = PaintSettings { working_size, ..PaintSettings::default() };
         let mut painter = painter(&gpu);
         // Another program, after the painter asked what is free.
         gpu.leave_free(4_000_000);
@@ -261,9 +230,7 @@ fn kept_sessions_go_before_a_picture_is_painted_smaller() {
     let control = RunControl::default();
     let photo = Arc::new(large_photo());
     let settings = PaintSettings::default();
-    painter
-        .paint(&photo, &kept, settings, &control)
-        .expect("a painting");
+    painter.paint(&photo, &kept, settings, &control).expect("a painting");
     gpu.leave_free(1000);
     // Another network needs what the kept one holds.
     let painting = paint_large(&mut painter, settings).expect("a painting");
@@ -333,10 +300,7 @@ fn the_engine_goes_on_when_a_driver_hangs() {
         Event::Device { info, notice } => {
             let notice = notice.expect("a notice");
             assert_eq!(info.kind, DeviceChoice::Cpu);
-            assert!(
-                notice.starts_with("CPU: the GPU did not answer the request to "),
-                "{notice}"
-            );
+            assert!(notice.starts_with("CPU: the GPU did not answer the request to "), "{notice}");
         }
         other => panic!("{other:?}"),
     }

@@ -42,19 +42,14 @@ fn pair() -> (Arc<dyn Backend>, RemoteBackend) {
 
 /// Photos of one size that differ.
 fn photos() -> [Frame; 5] {
-    [0, 1, 2, 3, 4].map(|i| {
-        Frame::from_fn(40, 28, |x, y| {
-            [(x * i) as u8, (y * 9) as u8, 77, (x + i) as u8]
-        })
-    })
+    [0, 1, 2, 3, 4]
+        .map(|i| Frame::from_fn(40, 28, |x, y| [(x * i) as u8, (y * 9) as u8, 77, (x + i) as u8]))
 }
 
 /// Layers and kernels of a run.
 fn names(steps: &[StepTiming]) -> Vec<(&str, &str)> {
     let steps = steps.iter();
-    steps
-        .map(|s| (s.layer.as_str(), s.kernel.as_str()))
-        .collect()
+    steps.map(|s| (s.layer.as_str(), s.kernel.as_str())).collect()
 }
 
 #[test]
@@ -65,18 +60,12 @@ fn a_backend_behind_pipes_is_the_same() {
     assert_eq!(worker.free_bytes(), direct.free_bytes());
     assert_eq!(clock_mhz(&worker), clock_mhz(direct.as_ref()));
     for &variant in Variant::ALL {
-        assert_eq!(
-            worker.auto_precision(variant),
-            direct.auto_precision(variant)
-        );
+        assert_eq!(worker.auto_precision(variant), direct.auto_precision(variant));
     }
     let (network, control) = (network(), RunControl::default());
     let photos = photos();
     for mode in direct.modes() {
-        let spec = SessionSpec {
-            batch: 2,
-            ..SessionSpec::single(40, 28, mode)
-        };
+        let spec = SessionSpec { batch: 2, ..SessionSpec::single(40, 28, mode) };
         assert_eq!(
             worker.predicted_bytes(network.graph(), &spec),
             direct.predicted_bytes(network.graph(), &spec)
@@ -99,10 +88,7 @@ fn a_backend_behind_pipes_is_the_same() {
         assert!(of_a.len() > 5);
         assert_eq!((x, names(&of_a)), (y, names(&of_b)));
         assert_eq!(maps(a, &photos[2]), maps(b, &photos[2]), "{mode}");
-        assert_eq!(
-            a.run_tensor(&photos[2], None),
-            b.run_tensor(&photos[2], None)
-        );
+        assert_eq!(a.run_tensor(&photos[2], None), b.run_tensor(&photos[2], None));
     }
 }
 
@@ -130,23 +116,14 @@ fn a_refusal_behind_pipes_is_reported_as_usual() {
     let worker = gpu.worker().expect("a GPU");
     let spec = |mode| SessionSpec::single(40, 28, mode);
     let bf16 = Mode::new(FUSED.variant, styleforge::mode::Precision::Bf16);
-    for refused in [
-        worker.supports(bf16),
-        worker.open(&network(), &spec(bf16)).map(drop),
-    ] {
+    for refused in [worker.supports(bf16), worker.open(&network(), &spec(bf16)).map(drop)] {
         let refused = refused.expect_err("no bf16 there");
-        assert!(
-            refused.to_string().contains("cannot paint in fused bf16"),
-            "{refused}"
-        );
+        assert!(refused.to_string().contains("cannot paint in fused bf16"), "{refused}");
     }
     gpu.leave_free(100_000);
     assert_eq!(worker.free_bytes(), Some(100_000));
     let full = worker.open(&network(), &spec(FUSED)).map(drop);
-    assert!(
-        matches!(full, Err(BackendError::OutOfDeviceMemory { .. })),
-        "{full:?}"
-    );
+    assert!(matches!(full, Err(BackendError::OutOfDeviceMemory { .. })), "{full:?}");
     gpu.leave_free(1_000_000_000);
     let mut session = worker.open(&network(), &spec(FUSED)).expect("a session");
     let (small, control) = (Frame::from_fn(8, 8, |_, _| [0; 4]), RunControl::default());
@@ -164,10 +141,7 @@ fn a_refusal_behind_pipes_is_reported_as_usual() {
         Err(BackendError::WrongBatch { .. })
     ));
     control.cancel();
-    assert_eq!(
-        session.paint(&photo(), &mut painted, &control),
-        Err(BackendError::Cancelled)
-    );
+    assert_eq!(session.paint(&photo(), &mut painted, &control), Err(BackendError::Cancelled));
     session
         .paint(&photo(), &mut painted, &RunControl::default())
         .expect("all is well after all that");
@@ -285,9 +259,7 @@ fn requests_have_deadlines_by_their_kind() {
     let mut painted = photo();
     let mut patience_ms = || {
         let control = RunControl::default();
-        session
-            .paint(&photo(), &mut painted, &control)
-            .expect("painted");
+        session.paint(&photo(), &mut painted, &control).expect("painted");
         let all = gpu.patience();
         assert_eq!(all.len(), 1);
         all[0].as_secs_f64() * 1e3
@@ -359,10 +331,7 @@ fn a_process_that_says_nothing_or_reads_nothing_is_not_waited_for() {
     let silent =
         RemoteBackend::connect_timed(Box::new(answers), Box::new(asking), "GPU", over_from(0));
     let said = silent.map(drop).expect_err("silent").to_string();
-    assert!(
-        said.starts_with("GPU did not answer the request to open it within 120 s"),
-        "{said}"
-    );
+    assert!(said.starts_with("GPU did not answer the request to open it within 120 s"), "{said}");
 
     let (_questions, asking) = io::pipe().expect("a pipe");
     let (answers, mut answering) = io::pipe().expect("a pipe");
@@ -374,10 +343,7 @@ fn a_process_that_says_nothing_or_reads_nothing_is_not_waited_for() {
     let large = spec.random(5).expect("a valid shape");
     let session = SessionSpec::single(40, 28, FUSED);
     let opened = deaf.expect("it speaks").open(&Arc::new(large), &session);
-    assert!(matches!(
-        opened.map(drop),
-        Err(BackendError::DeviceHangs { waited_s: 120, .. })
-    ));
+    assert!(matches!(opened.map(drop), Err(BackendError::DeviceHangs { waited_s: 120, .. })));
 }
 
 /// What a GPU's process says first.
@@ -411,10 +377,7 @@ fn a_process_that_hangs_is_killed_and_leaves_the_list_of_processes() {
     command.args(["-c", "echo $$ > \"$0\"; exec sleep 1000000"]);
     command.arg(&told);
     let hangs = RemoteBackend::run(&mut command, "GPU", timer).map(drop);
-    assert!(
-        matches!(hangs, Err(BackendError::DeviceHangs { .. })),
-        "{hangs:?}"
-    );
+    assert!(matches!(hangs, Err(BackendError::DeviceHangs { .. })), "{hangs:?}");
     let process = format!("/proc/{}", number().expect("it was started"));
     while Path::new(&process).exists() {
         assert!(Instant::now() < guard, "{process} is still there");

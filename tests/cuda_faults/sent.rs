@@ -4,10 +4,7 @@ use super::*;
 
 /// Another style, of equal shape.
 fn other_network() -> Arc<Network> {
-    let spec = NetworkSpec {
-        blocks: 1,
-        ..NetworkSpec::with_widths([8, 16, 24])
-    };
+    let spec = NetworkSpec { blocks: 1, ..NetworkSpec::with_widths([8, 16, 24]) };
     Arc::new(spec.random(6).expect("a valid shape"))
 }
 

@@ -32,11 +32,7 @@ fn check_that_it_fits(
 ) {
     let (width, height) = fits.expect("a size");
     let at = |(width, height)| {
-        let spec = SessionSpec {
-            width,
-            height,
-            ..spec
-        };
+        let spec = SessionSpec { width, height, ..spec };
         backend.open(network, &spec).map(drop)
     };
     assert_eq!(at((width, height)), Ok(()));
@@ -55,14 +51,8 @@ fn more_scores_than_a_plan_keeps_are_refused_with_the_size_that_fits() {
     let network = with_attention();
     let spec = SessionSpec::single(LARGE.0, LARGE.1, WITH_SCORES);
     let predicted = backend.predicted_bytes(network.graph(), &spec);
-    assert!(
-        matches!(predicted, Err(BackendError::TooLarge { fits: None, .. })),
-        "{predicted:?}"
-    );
-    let refused = backend
-        .open(&network, &spec)
-        .map(drop)
-        .expect_err("too large");
+    assert!(matches!(predicted, Err(BackendError::TooLarge { fits: None, .. })), "{predicted:?}");
+    let refused = backend.open(&network, &spec).map(drop).expect_err("too large");
     let BackendError::TooLarge { fits, .. } = refused else {
         panic!("{refused:?}");
     };
@@ -79,30 +69,14 @@ fn more_scores_than_a_plan_keeps_are_refused_with_the_size_that_fits() {
 
     // A measurement is refused for the same reason, with what fits the memory that it may take; the mode that keeps no
     // scores is not.
-    let subject = Subject {
-        name: "any".to_owned(),
-        model: None,
-        network,
-    };
-    let setup = Setup {
-        backend: &backend,
-        subject: &subject,
-        size: LARGE,
-        batch: 1,
-        frames: 1,
-        warmup: 0,
-    };
+    let subject = Subject { name: "any".to_owned(), model: None, network };
+    let setup =
+        Setup { backend: &backend, subject: &subject, size: LARGE, batch: 1, frames: 1, warmup: 0 };
     let why = setup.refusal(WITH_SCORES);
-    assert!(
-        matches!(why, Some(BackendError::TooLarge { .. })),
-        "{why:?}"
-    );
+    assert!(matches!(why, Some(BackendError::TooLarge { .. })), "{why:?}");
     assert_eq!(setup.refusal(FUSED), None);
     let fused_norm = setup.refusal(Mode::new(Variant::FusedNorm, Precision::Fp16));
-    assert!(
-        matches!(fused_norm, Some(BackendError::Unsupported { .. })),
-        "{fused_norm:?}"
-    );
+    assert!(matches!(fused_norm, Some(BackendError::Unsupported { .. })), "{fused_norm:?}");
     let within = |bytes| match setup.check(&[WITH_SCORES], Some(bytes)) {
         Err(MeasureError::Backend(BackendError::TooLarge { fits, .. })) => fits,
         other => panic!("{other:?}"),
@@ -135,10 +109,7 @@ fn a_photo_with_more_scores_than_a_plan_keeps_is_painted_smaller() {
         panic!("{:?}", painting.notes);
     };
     let begins = format!("painted at {width} x {height}: Fake GPU cannot paint 5200 x 3900 pixels");
-    assert!(
-        note.starts_with(&begins) && note.contains("GB of scores"),
-        "{note}"
-    );
+    assert!(note.starts_with(&begins) && note.contains("GB of scores"), "{note}");
     drop(painter);
     assert_eq!(gpu.left_behind(), [""; 0]);
 }
@@ -149,10 +120,7 @@ fn a_session_that_does_not_fit_is_refused_with_the_size_that_does() {
     let backend = gpu.backend().expect("a GPU");
     gpu.leave_free(5_000_000);
     let spec = SessionSpec::single(400, 300, FUSED);
-    let refused = backend
-        .open(&network(), &spec)
-        .map(drop)
-        .expect_err("too large");
+    let refused = backend.open(&network(), &spec).map(drop).expect_err("too large");
     let BackendError::OutOfDeviceMemory { fits, .. } = refused else {
         panic!("{refused:?}");
     };

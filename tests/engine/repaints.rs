@@ -19,18 +19,8 @@ use super::{
 };
 
 fn repaint(width: usize, height: usize) -> RepaintJob {
-    let PaintJob {
-        photo,
-        network,
-        settings,
-        ..
-    } = job(width, height);
-    RepaintJob {
-        frame: photo,
-        network,
-        settings,
-        look: Look::default(),
-    }
+    let PaintJob { photo, network, settings, .. } = job(width, height);
+    RepaintJob { frame: photo, network, settings, look: Look::default() }
 }
 
 /// The outcome of the next frame that was painted once more.

@@ -14,10 +14,7 @@ use super::{
 };
 
 fn trial(width: usize, height: usize) -> TrialJob {
-    TrialJob {
-        photo: Arc::new(photo(width, height)),
-        network: network(),
-    }
+    TrialJob { photo: Arc::new(photo(width, height)), network: network() }
 }
 
 fn number(event: Event) -> TrialNumber {
@@ -35,10 +32,7 @@ fn a_trial_is_painted_small() {
     let small = trial(60, 40);
     let first = engine.try_out(small.clone());
     match next(&mut engine) {
-        Event::Tried {
-            number,
-            result: Ok(painting),
-        } => {
+        Event::Tried { number, result: Ok(painting) } => {
             assert_eq!(number, first);
             assert_eq!(painting.painted, inverted(&small.photo));
         }
@@ -80,16 +74,15 @@ fn a_trial_that_fails_says_why_and_photos_go_on() {
     let script = Arc::new(Script::default());
     let mut engine = engine(&script);
     skip_device(&mut engine);
-    for (behaviour, reason) in [
-        (Behaviour::Fail, "of memory are needed"),
-        (Behaviour::Panic, "scripted panic"),
-    ] {
+    for (behaviour, reason) in
+        [(Behaviour::Fail, "of memory are needed"), (Behaviour::Panic, "scripted panic")]
+    {
         script.behave(behaviour);
         engine.try_out(trial(9, 7));
         match next(&mut engine) {
-            Event::Tried {
-                result: Err(error), ..
-            } => assert!(error.to_string().contains(reason), "{error}"),
+            Event::Tried { result: Err(error), .. } => {
+                assert!(error.to_string().contains(reason), "{error}")
+            }
             other => panic!("{other:?}"),
         }
     }
@@ -110,9 +103,9 @@ fn without_a_device_a_trial_fails() {
     assert!(matches!(next(&mut engine), Event::NoDevice(_)));
     engine.try_out(trial(9, 7));
     match next(&mut engine) {
-        Event::Tried {
-            result: Err(error), ..
-        } => assert!(error.to_string().contains("scripted"), "{error}"),
+        Event::Tried { result: Err(error), .. } => {
+            assert!(error.to_string().contains("scripted"), "{error}")
+        }
         other => panic!("{other:?}"),
     }
 }

@@ -115,18 +115,13 @@ fn judged(painting: &Frame, source: &Frame, look: Look, got: &Frame) -> Result<(
         let (x, y, c) = (at / 4 % source.width(), at / 4 / source.width(), at % 4);
         let is_far = c == 3 || got.abs_diff(*expected) > MOST_OFF;
         if first.is_none() || is_far && !is_wrong {
-            first = Some(format!(
-                "{got} for {expected} at column {x}, row {y}, colour {c}"
-            ));
+            first = Some(format!("{got} for {expected} at column {x}, row {y}, colour {c}"));
         }
         is_wrong |= is_far;
     }
     match first {
         Some(first) if is_wrong || off * 1_000_000 > MOST_OFF_PPM * got.rgba().len() => {
-            Err(format!(
-                "{sizes}: {off} of {} levels are off, as {first}",
-                got.rgba().len()
-            ))
+            Err(format!("{sizes}: {off} of {} levels are off, as {first}", got.rgba().len()))
         }
         _ => Ok(()),
     }
@@ -142,15 +137,9 @@ fn compose_all(
     let control = RunControl::default();
     let mut session = backend.open(network, &SessionSpec::single(small.0, small.1, mode))?;
     let mut least_ms = f64::INFINITY;
-    for look in [0, 1, 50, 99, 100]
-        .into_iter()
-        .flat_map(|strength_percent| {
-            [false, true].map(|keep_colors| Look {
-                strength_percent,
-                keep_colors,
-            })
-        })
-    {
+    for look in [0, 1, 50, 99, 100].into_iter().flat_map(|strength_percent| {
+        [false, true].map(|keep_colors| Look { strength_percent, keep_colors })
+    }) {
         let seed = numbers.0;
         let source = numbers.picture(large);
         let input = scaled(&source, small);
@@ -200,12 +189,7 @@ pub fn paintings_are_composed_as_by_the_processor(backend: &dyn Backend) -> Resu
     for mode in general_graphs::modes() {
         compose_all(backend, &any, (mode, (107, 83), (320, 240)), &mut numbers)?;
         let small = sides(&case.photo);
-        compose_all(
-            backend,
-            &case.network,
-            (mode, small, (400, 300)),
-            &mut numbers,
-        )?;
+        compose_all(backend, &case.network, (mode, small, (400, 300)), &mut numbers)?;
     }
     Ok(())
 }
@@ -227,10 +211,7 @@ impl Studio {
             self.frames.value.frame.clone_from(&self.frame);
             self.frames.put();
             while self.engine.poll().is_some() {}
-            let ready = self
-                .pictures
-                .ready()
-                .recv_timeout(Duration::from_millis(50));
+            let ready = self.pictures.ready().recv_timeout(Duration::from_millis(50));
             if ready.is_ok() && self.pictures.take() {
                 let facts = self.pictures.value.facts;
                 if facts.is_some_and(|f| f.settings >= number && f.mode.is_some()) {
@@ -249,37 +230,19 @@ pub fn live_pictures_are_composed_as_by_the_processor(_: &dyn Backend) -> Result
     let mode = "fused".parse()?;
     let settings = LiveSettings::new(Some(crate::network()), LiveSize::LongSide(640), mode);
     let pictures = engine.start_live(LiveSource::Frames(source), settings.clone())?;
-    let mut studio = Studio {
-        engine,
-        frames,
-        pictures,
-        frame,
-    };
+    let mut studio = Studio { engine, frames, pictures, frame };
     let candidate = |words: &str| -> Result<CandidateChoice, Failed> {
         let (device, mode) = (DeviceChoice::Auto, words.parse()?);
         Ok(CandidateChoice { device, mode })
     };
-    let pair = ModePair {
-        candidates: [candidate("fused fp32")?, candidate("fused fp16")?],
-    };
+    let pair = ModePair { candidates: [candidate("fused fp32")?, candidate("fused fp16")?] };
     for compare in [None, Some(pair)] {
-        let plain = LiveSettings {
-            compare,
-            upscale: false,
-            ..settings.clone()
-        };
+        let plain = LiveSettings { compare, upscale: false, ..settings.clone() };
         let picture = studio.shown(plain)?;
         let paintings = [Some(picture.painted.clone()), picture.other.clone()];
         for (strength_percent, keep_colors) in [(100, false), (60, true), (0, false)] {
-            let look = Look {
-                strength_percent,
-                keep_colors,
-            };
-            let picture = studio.shown(LiveSettings {
-                compare,
-                look,
-                ..settings.clone()
-            })?;
+            let look = Look { strength_percent, keep_colors };
+            let picture = studio.shown(LiveSettings { compare, look, ..settings.clone() })?;
             let facts = picture.facts.ok_or("no facts")?;
             println!("{look:?}: {:?}", facts.stages);
             if facts.working != (640, 360) || picture.other.is_some() != compare.is_some() {

@@ -84,10 +84,8 @@ impl<'a> Buffers<'a> {
             },
         };
         driver.clear(memory, total)?;
-        for (place, bytes) in [
-            (buffers.places.input, parts[0]),
-            (buffers.places.weights, parts[1]),
-        ] {
+        for (place, bytes) in [(buffers.places.input, parts[0]), (buffers.places.weights, parts[1])]
+        {
             let storage = shape.format.storage;
             let mut numbers = Vec::with_capacity(bytes);
             let mut state = 1u32;
@@ -144,12 +142,7 @@ pub fn prepared_again_it_computes_the_same_bits(shared: &dyn Backend) -> Result<
         }
     };
     let mut count = 0;
-    for precision in [
-        Precision::Fp32,
-        Precision::Tf32,
-        Precision::Fp16,
-        Precision::Bf16,
-    ] {
+    for precision in [Precision::Fp32, Precision::Tf32, Precision::Fp16, Precision::Bf16] {
         let mode = Mode::new(Variant::Baseline, precision);
         if shared.supports(mode).is_err() {
             continue;

@@ -64,10 +64,7 @@ impl Held {
     fn now(driver: &dyn Driver) -> Result<Self, Failed> {
         driver.wait()?;
         let (free, total) = driver.memory_info()?;
-        Ok(Self {
-            allocated: allocated_bytes(),
-            gpu: (total - free) as i64,
-        })
+        Ok(Self { allocated: allocated_bytes(), gpu: (total - free) as i64 })
     }
 }
 
@@ -131,10 +128,7 @@ pub fn prints_where_memory_goes(shared: &dyn Backend) -> Result<(), Failed> {
         "bytes", "first ms", "of the first", "its GPU", "times", "ms each", "of each", "GPU in all"
     );
     let start = Held::now(searching.as_ref())?;
-    let mut rows = Rows {
-        driver: searching.as_ref(),
-        wrong: Vec::new(),
-    };
+    let mut rows = Rows { driver: searching.as_ref(), wrong: Vec::new() };
     for precision in [Precision::Fp32, Precision::Fp16] {
         if (shared.supports(Mode::new(Variant::Baseline, precision))).is_ok() {
             searches(&mut rows, &searching, library, precision)?;
@@ -169,10 +163,7 @@ fn found(
 }
 
 fn in_words(config: &EngineConfig) -> String {
-    let knobs = config
-        .knobs
-        .iter()
-        .map(|(knob, value)| format!(" {knob}={value}"));
+    let knobs = config.knobs.iter().map(|(knob, value)| format!(" {knob}={value}"));
     format!("engine {}{}", config.engine, knobs.collect::<String>())
 }
 
@@ -273,9 +264,7 @@ fn copies(rows: &mut Rows<'_>) -> Result<(), Failed> {
     let driver = rows.driver;
     let memory = driver.allocate(2 * BYTES)?;
     let copied = rows.row("c: a graph of copies", (201, 3), None, |_| {
-        graph(driver, || {
-            Ok(driver.copy(memory, memory.at(BYTES), BYTES)?)
-        })
+        graph(driver, || Ok(driver.copy(memory, memory.at(BYTES), BYTES)?))
     });
     driver.free(memory);
     copied

@@ -21,11 +21,7 @@ pub fn networks() -> Result<[Arc<Network>; 3], Failed> {
     let first = style_picture::code_of(transformer, &waves(640, 480, 1))?;
     let second = style_picture::code_of(transformer, &waves(500, 700, 2))?;
     let of = |parts: &[_]| style_picture::network_of(transformer, parts);
-    Ok([
-        of(&[(&first, 1.0)])?,
-        of(&[(&second, 1.0)])?,
-        of(&[(&first, 0.6), (&second, 0.4)])?,
-    ])
+    Ok([of(&[(&first, 1.0)])?, of(&[(&second, 1.0)])?, of(&[(&first, 0.6), (&second, 0.4)])?])
 }
 
 /// Seconds from the drop of a file to the first live picture in its style: it is read, looked at on the processor, and

@@ -74,9 +74,7 @@ pub fn random_graphs_are_right(backend: &dyn Backend) -> Result<(), Failed> {
             let off = Deviation::between(values, truth.data.iter().copied()).largest / most;
             if off.is_nan() || off > FP32_LIMIT {
                 let nodes = network.graph().nodes();
-                return Err(
-                    format!("graph {seed}, {variant}: off by {off:.1e}\n{nodes:#?}").into(),
-                );
+                return Err(format!("graph {seed}, {variant}: off by {off:.1e}\n{nodes:#?}").into());
             }
         }
     }
@@ -94,10 +92,7 @@ pub fn what_fp16_cannot_hold_is_refused(backend: &dyn Backend) -> Result<(), Fai
         let network = Arc::new(large_between(op)?);
         for (variant, precision) in halves {
             refused_where_bright(backend, &network, variant, precision).map_err(|error| {
-                format!(
-                    "{op:?}, {variant} {precision}: {}",
-                    error.message().unwrap_or_default()
-                )
+                format!("{op:?}, {variant} {precision}: {}", error.message().unwrap_or_default())
             })?;
         }
     }
@@ -115,17 +110,14 @@ fn large_between(op: Op) -> Result<Network, Failed> {
     let own = |scale: f32| NodeWeights {
         weight: match op {
             Op::Affine => vec![scale; 3],
-            _ => (0..9)
-                .map(|at| if at % 4 == 0 { scale } else { 0.0 })
-                .collect(),
+            _ => (0..9).map(|at| if at % 4 == 0 { scale } else { 0.0 }).collect(),
         },
         bias: vec![0.0; 3],
     };
     // No larger: a convolution of levels divides them by 256, and multiplies its weights with as much.
     let scales = [("large", 20.0), ("larger", 20.0), ("small", 1.0 / 400.0)];
-    let weights: Weights = (scales.into_iter())
-        .map(|(name, scale)| (name.to_owned(), own(scale)))
-        .collect();
+    let weights: Weights =
+        (scales.into_iter()).map(|(name, scale)| (name.to_owned(), own(scale))).collect();
     Ok(Network::new(graph, weights)?)
 }
 
@@ -180,11 +172,7 @@ pub fn judged_graphs(
             }
         }
     }
-    if wrong.is_empty() {
-        Ok(lines)
-    } else {
-        Err(wrong)
-    }
+    if wrong.is_empty() { Ok(lines) } else { Err(wrong) }
 }
 
 /// The oracle's judgements of a case.
@@ -197,12 +185,7 @@ pub struct Truth {
 impl Truth {
     /// Runs the oracle, once exactly and once for every precision in fewer bits.
     pub fn of(case: &Case) -> Self {
-        let in_fewer_bits = [
-            Precision::Tf32,
-            Precision::Fp16,
-            Precision::Bf16,
-            Precision::Mixed,
-        ];
+        let in_fewer_bits = [Precision::Tf32, Precision::Fp16, Precision::Bf16, Precision::Mixed];
         let naive = in_fewer_bits.map(|precision| {
             // General graphs store every map in any variant, as the baseline does.
             let stored = Mode::new(Variant::Baseline, precision);
@@ -210,10 +193,7 @@ impl Truth {
                 oracle::judge_rounded(&case.network, &case.photo, stored, Default::default());
             (precision, naive)
         });
-        Self {
-            exact: oracle::judge(&case.network, &case.photo),
-            naive: naive.into(),
-        }
+        Self { exact: oracle::judge(&case.network, &case.photo), naive: naive.into() }
     }
 }
 
@@ -222,10 +202,7 @@ pub fn judged(
     backend: &dyn Backend,
     case: &Case,
     mode: Mode,
-    Truth {
-        exact: truth,
-        naive,
-    }: &Truth,
+    Truth { exact: truth, naive }: &Truth,
 ) -> Result<String, String> {
     let Case { network, photo, .. } = case;
     let words = |error: styleforge::backend::BackendError| error.to_string();
@@ -240,16 +217,11 @@ pub fn judged(
         false => summary.peak_bytes == predicted,
     };
     if !fits {
-        return Err(format!(
-            "{} bytes, {predicted} were predicted",
-            summary.peak_bytes
-        ));
+        return Err(format!("{} bytes, {predicted} were predicted", summary.peak_bytes));
     }
     let control = RunControl::default();
     let mut painted = photo.clone();
-    session
-        .paint(photo, &mut painted, &control)
-        .map_err(words)?;
+    session.paint(photo, &mut painted, &control).map_err(words)?;
     let mut norms: Vec<(String, Tensor)> = Vec::new();
     let mut tap = |norm: &str, map| norms.push((norm.to_owned(), map));
     let inspected = session.inspect().ok_or("no look into it")?;
@@ -270,16 +242,11 @@ pub fn judged(
         photo.pixel(x, photo.height() - 1 - y)
     });
     let mut expected = other.clone();
-    session
-        .paint(&other, &mut expected, &control)
-        .map_err(words)?;
-    let mut pair = backend
-        .open(network, &SessionSpec { batch: 2, ..spec })
-        .map_err(words)?;
+    session.paint(&other, &mut expected, &control).map_err(words)?;
+    let mut pair = backend.open(network, &SessionSpec { batch: 2, ..spec }).map_err(words)?;
     let inputs = [photo.clone(), other];
     let mut outputs = inputs.clone();
-    pair.run(&inputs, &mut outputs, &control, None)
-        .map_err(words)?;
+    pair.run(&inputs, &mut outputs, &control, None).map_err(words)?;
     // How attention and linear layers are shared out depends on the tokens of all frames: sums come in another order.
     let mut nodes = network.graph().nodes().iter();
     let most_off = match nodes.any(|node| matches!(node.op, Op::Attention { .. })) {

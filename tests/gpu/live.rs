@@ -64,14 +64,7 @@ struct Switch {
 
 impl std::fmt::Display for Switch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self {
-            what,
-            took_ms,
-            gap_ms,
-            before_ms,
-            now_ms,
-            searched,
-        } = self;
+        let Self { what, took_ms, gap_ms, before_ms, now_ms, searched } = self;
         write!(
             f,
             "{took_ms:5.1} ms, at most {gap_ms:4.1} without a picture: {what} ({before_ms:.1} to {now_ms:.1} ms a \
@@ -152,10 +145,7 @@ impl Studio {
             if started.elapsed() > real_time::PATIENCE {
                 return Err(format!("waited in vain for {what}").into());
             }
-            let rung = self
-                .pictures
-                .ready()
-                .recv_timeout(Duration::from_millis(100));
+            let rung = self.pictures.ready().recv_timeout(Duration::from_millis(100));
             if rung.is_ok() && self.pictures.take() {
                 let picture = &self.pictures.value;
                 if let Some(facts) = picture.facts {
@@ -188,9 +178,7 @@ impl Studio {
         let before_ms = network_ms(self);
         let asked = Instant::now();
         let number = self.engine.set_live(self.settings.clone());
-        self.until("the switch", |p| {
-            p.facts.is_some_and(|f| f.settings >= number)
-        })?;
+        self.until("the switch", |p| p.facts.is_some_and(|f| f.settings >= number))?;
         let took_ms = asked.elapsed().as_secs_f64() * 1e3;
         let now_ms = network_ms(self);
         let mut left = FIRST_PICTURES;
@@ -231,9 +219,7 @@ impl Studio {
 
     fn mode_in_words(&self) -> String {
         let facts = self.pictures.value.facts;
-        facts
-            .and_then(|f| f.mode)
-            .map_or_else(String::new, |mode| mode.to_string())
+        facts.and_then(|f| f.mode).map_or_else(String::new, |mode| mode.to_string())
     }
 
     /// Pictures a second over so many seconds.
@@ -252,29 +238,18 @@ fn switch_everything(studio: &mut Studio, full: &[Arc<Network>]) -> Result<(), F
     // Two style pictures, and a mix of them.
     let [first, second, mix] = &dropped::networks()?;
     let pictures = [first, second, mix, &full[0], mix, first, &full[0]];
-    for network in pictures
-        .into_iter()
-        .chain(&full[1..])
-        .chain([&full[4], &full[0], &full[5], &full[0]])
+    for network in
+        pictures.into_iter().chain(&full[1..]).chain([&full[4], &full[0], &full[5], &full[0]])
     {
         studio.switch_style(network)?;
     }
-    for precision in [
-        "fp32", "mixed", "fp32", "tf32", "fp32", "bf16", "auto", "fp32", "auto",
-    ] {
+    for precision in ["fp32", "mixed", "fp32", "tf32", "fp32", "bf16", "auto", "fp32", "auto"] {
         studio.switch_mode(&format!("fused {precision}"))?;
     }
     for px in [960, 640, 320, 800, 1280] {
         studio.switch_size(px)?;
     }
-    for mode in [
-        "baseline",
-        "fused",
-        "fused-norm",
-        "baseline",
-        "fused-norm",
-        "fused",
-    ] {
+    for mode in ["baseline", "fused", "fused-norm", "baseline", "fused-norm", "fused"] {
         studio.switch_mode(mode)?;
     }
     for precision in ["fp32", "tf32", "bf16", "mixed"] {
@@ -298,9 +273,7 @@ fn switch_everything(studio: &mut Studio, full: &[Arc<Network>]) -> Result<(), F
         studio.engine.set_live(studio.settings.clone());
         studio.rate(0.02)?;
     }
-    studio.switch("the newest of four sizes", |o| {
-        o.size = LiveSize::LongSide(600)
-    })?;
+    studio.switch("the newest of four sizes", |o| o.size = LiveSize::LongSide(600))?;
     // In the middle of a search.
     studio.settings.mode = "baseline fp32".parse()?;
     studio.settings.size = LiveSize::LongSide(900);
@@ -372,10 +345,7 @@ fn run(stop: &Arc<AtomicBool>) -> Result<(), Failed> {
         .map(|network| {
             let (output, reader) = mailbox(PreviewPicture::empty);
             readers.push(reader);
-            Preview {
-                network: network.clone(),
-                output,
-            }
+            Preview { network: network.clone(), output }
         })
         .collect();
     studio.gap_ms = 0.0;
@@ -397,10 +367,7 @@ fn run(stop: &Arc<AtomicBool>) -> Result<(), Failed> {
     let slowest_switch_ms = (studio.switches.iter().filter(|s| !s.searched))
         .fold(0.0, |most: f64, s| most.max(s.took_ms));
     // A slow mode alone takes a part of what is allowed.
-    let gaps_ms = studio
-        .switches
-        .iter()
-        .map(|s| s.gap_ms - s.before_ms.max(s.now_ms));
+    let gaps_ms = studio.switches.iter().map(|s| s.gap_ms - s.before_ms.max(s.now_ms));
     let gap_ms = gaps_ms.fold(wall_gap_ms, f64::max);
     println!(
         "{} switches, {slowest_switch_ms:.1} ms at most; {gap_ms:.1} ms without a picture more than one takes",
@@ -415,20 +382,10 @@ fn run(stop: &Arc<AtomicBool>) -> Result<(), Failed> {
             wrong.push(what);
         }
     };
-    check(
-        first_s < 2.0,
-        format!("the first picture took {first_s:.2} s"),
-    );
+    check(first_s < 2.0, format!("the first picture took {first_s:.2} s"));
     check(alone > 100.0, format!("only {alone:.1} fps"));
-    check(
-        dropped_s < 1.0,
-        format!("a dropped style picture took {dropped_s:.2} s"),
-    );
-    for switch in studio
-        .switches
-        .iter()
-        .filter(|s| !s.searched && s.took_ms >= SWITCH_MS)
-    {
+    check(dropped_s < 1.0, format!("a dropped style picture took {dropped_s:.2} s"));
+    for switch in studio.switches.iter().filter(|s| !s.searched && s.took_ms >= SWITCH_MS) {
         check(false, format!("a switch took {switch}"));
     }
     check(
@@ -439,17 +396,7 @@ fn run(stop: &Arc<AtomicBool>) -> Result<(), Failed> {
         cost_ms < 0.02 * SAMPLED_S * 1e3,
         format!("samples took {cost_ms:.1} ms of {SAMPLED_S} s"),
     );
-    check(
-        slowest >= 5.0,
-        format!("a style of the wall had {slowest:.1} fps"),
-    );
-    check(
-        beside >= 0.9 * alone,
-        format!("{beside:.1} fps beside the wall, {alone:.1} alone"),
-    );
-    if wrong.is_empty() {
-        Ok(())
-    } else {
-        Err(wrong.join("; ").into())
-    }
+    check(slowest >= 5.0, format!("a style of the wall had {slowest:.1} fps"));
+    check(beside >= 0.9 * alone, format!("{beside:.1} fps beside the wall, {alone:.1} alone"));
+    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("; ").into()) }
 }

@@ -42,9 +42,7 @@ pub fn is_asked_for() -> bool {
 
 /// Runs this program again to lose the GPU there.
 pub fn in_another_process(_: &dyn Backend) -> Result<(), Failed> {
-    let output = Command::new(env::current_exe()?)
-        .env(VARIABLE, "1")
-        .output()?;
+    let output = Command::new(env::current_exe()?).env(VARIABLE, "1").output()?;
     let said = String::from_utf8_lossy(&output.stdout);
     print!("{said}");
     if output.status.success() {
@@ -99,10 +97,7 @@ fn watched_opener(here: &Here) -> OpenDevice {
                 cuda::open(None)?
             }
         };
-        Ok(Selected {
-            backend,
-            notice: None,
-        })
+        Ok(Selected { backend, notice: None })
     })
 }
 
@@ -123,10 +118,7 @@ fn trap(backend: &CudaBackend) -> Result<(), BackendError> {
         backend.driver().launch(function, shape, params)
     };
     // Standard output belongs to what a worker says.
-    eprintln!(
-        "trap: launch {launched:?}, wait {:?}",
-        backend.driver().wait()
-    );
+    eprintln!("trap: launch {launched:?}, wait {:?}", backend.driver().wait());
     Ok(())
 }
 
@@ -219,12 +211,7 @@ fn lose_twice() -> Result<(), String> {
     let (network, photo) = (network(), Arc::new(picture(320, 200)));
     let paint = |painter: &mut Painter| -> Result<(Painting, String), String> {
         let painting = painter
-            .paint(
-                &photo,
-                &network,
-                PaintSettings::default(),
-                &RunControl::default(),
-            )
+            .paint(&photo, &network, PaintSettings::default(), &RunControl::default())
             .map_err(|e| words(&e))?;
         let notices = painter.take_notices().join("; ");
         let device = painter.backend().device().name;

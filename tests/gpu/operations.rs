@@ -27,10 +27,7 @@ struct Rounding {
     stored: fn(f64) -> f64,
 }
 
-const EXACT: Rounding = Rounding {
-    factor: |v| v,
-    stored: |v| v,
-};
+const EXACT: Rounding = Rounding { factor: |v| v, stored: |v| v };
 
 fn rounding(precision: Precision) -> Rounding {
     let fp32: fn(f64) -> f64 = |v| f64::from(v as f32);
@@ -87,19 +84,9 @@ fn expected(operation: &Operation, weights: &Weights, input: &Tensor, r: &Roundi
         let w = weights.of(&spec.name);
         let factors: Vec<f64> = doubles(&w.weight).into_iter().map(r.factor).collect();
         let padded = each(reflect_pad(map, spec.padding), r.factor);
-        let sums = conv(
-            &padded,
-            &factors,
-            &doubles(&w.bias),
-            spec.kernel,
-            spec.stride,
-        );
+        let sums = conv(&padded, &factors, &doubles(&w.bias), spec.kernel, spec.stride);
         // A painting is rounded to bytes at once, never to what maps are stored in.
-        if spec.makes_picture {
-            sums
-        } else {
-            each(sums, r.stored)
-        }
+        if spec.makes_picture { sums } else { each(sums, r.stored) }
     };
     let start = Map {
         channels: input.shape.channels,
@@ -137,12 +124,7 @@ fn failure(
     let made = session.run()?;
     let again = session.run()?;
     let truth = expected(operation, session.weights(), session.input(), &EXACT);
-    let naive = expected(
-        operation,
-        session.weights(),
-        session.input(),
-        &rounding(precision),
-    );
+    let naive = expected(operation, session.weights(), session.input(), &rounding(precision));
     let what = format!("{} {:?} {precision}", operation.title(), operation.input);
     if made != again {
         return Ok(Some(format!("{what}: two runs differ")));
@@ -190,19 +172,12 @@ pub fn every_operation_is_right(shared: &dyn Backend) -> Result<(), Failed> {
     }
     let mut wrong = Vec::new();
     for &precision in Precision::ALL {
-        if shared
-            .supports(Mode::new(Variant::Fused, precision))
-            .is_err()
-        {
+        if shared.supports(Mode::new(Variant::Fused, precision)).is_err() {
             continue;
         }
         for operation in &operations {
             wrong.extend(failure(&backend, operation, precision)?);
         }
     }
-    if wrong.is_empty() {
-        Ok(())
-    } else {
-        Err(wrong.join("\n").into())
-    }
+    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n").into()) }
 }

@@ -38,39 +38,30 @@ pub fn pictures_are_the_pinned_ones(backend: &dyn Backend) -> Result<(), Failed>
             let network = Checkpoint::read(&file)?.network;
             for mode in backend.modes() {
                 for (width, height, batch) in RUNS {
-                    let spec = SessionSpec {
-                        batch,
-                        ..SessionSpec::single(width, height, mode)
-                    };
+                    let spec = SessionSpec { batch, ..SessionSpec::single(width, height, mode) };
                     let mut session = backend.open(&Arc::clone(&network), &spec)?;
                     let conv_provider = session.summary().conv_provider;
                     if conv_provider.as_ref().is_some_and(ConvProvider::is_library) {
                         by_library += 1;
                         continue;
                     }
-                    let photos: Vec<Frame> = (0..batch as u32)
-                        .map(|seed| waves(width, height, seed))
-                        .collect();
+                    let photos: Vec<Frame> =
+                        (0..batch as u32).map(|seed| waves(width, height, seed)).collect();
                     let mut painted = photos.clone();
                     session.run(&photos, &mut painted, &RunControl::default(), None)?;
                     let mut hash = Sha256::new();
                     for picture in &painted {
                         hash.update(picture.rgba());
                     }
-                    let digest: String = hash.finalize()[..4]
-                        .iter()
-                        .map(|byte| format!("{byte:02x}"))
-                        .collect();
+                    let digest: String =
+                        hash.finalize()[..4].iter().map(|byte| format!("{byte:02x}")).collect();
                     let what = format!("{style} {size} {mode} {width}x{height} batch {batch}");
                     lines.push(format!("{device} {what}: {digest}"));
                 }
             }
         }
     }
-    println!(
-        "{} pictures; {by_library} by a library are left out",
-        lines.len()
-    );
+    println!("{} pictures; {by_library} by a library are left out", lines.len());
     if let Some(to) = std::env::var_os("STYLEFORGE_PIN") {
         return Ok(fs::write(to, lines.join("\n") + "\n")?);
     }
@@ -82,10 +73,8 @@ pub fn pictures_are_the_pinned_ones(backend: &dyn Backend) -> Result<(), Failed>
     if pinned.is_empty() {
         return Err(format!("nothing is pinned for {device}").into());
     }
-    let differing: Vec<&String> = lines
-        .iter()
-        .filter(|line| !pinned.contains(&line.as_str()))
-        .collect();
+    let differing: Vec<&String> =
+        lines.iter().filter(|line| !pinned.contains(&line.as_str())).collect();
     match differing.first() {
         None => Ok(()),
         Some(first) => Err(format!("{} pictures differ, first {first}", differing.len()).into()),

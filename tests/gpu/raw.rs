@@ -20,17 +20,8 @@ use styleforge::{
 use crate::{general_graphs, real_time};
 
 /// Columns and rows of the frames that are compared.
-const SIZES: [(usize, usize); 9] = [
-    (1, 1),
-    (1, 3),
-    (2, 1),
-    (7, 5),
-    (64, 48),
-    (331, 2),
-    (97, 130),
-    (640, 480),
-    (1281, 719),
-];
+const SIZES: [(usize, usize); 9] =
+    [(1, 1), (1, 3), (2, 1), (7, 5), (64, 48), (331, 2), (97, 130), (640, 480), (1281, 719)];
 /// Columns and rows of frames, and those at which they are painted.
 const SHRUNK: [((usize, usize), (usize, usize)); 10] = [
     ((64, 48), (64, 48)),
@@ -63,15 +54,11 @@ fn noise(
     turn: (Rotation, bool),
     seed: &mut u64,
 ) -> Result<RawFrame, Failed> {
-    let layout = Layout {
-        full_range: seed.is_multiple_of(3),
-        ..Layout::tight(pixels, width, height)
-    };
+    let layout =
+        Layout { full_range: seed.is_multiple_of(3), ..Layout::tight(pixels, width, height) };
     let bytes: Vec<u8> = (0..layout.bytes())
         .map(|_| {
-            *seed = seed
-                .wrapping_mul(6364136223846793005)
-                .wrapping_add(1442695040888963407);
+            *seed = seed.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
             (*seed >> 56) as u8
         })
         .collect();
@@ -100,12 +87,8 @@ fn compare(
         }
         Some(look) => {
             expected = decoded.clone();
-            let composition = Composition {
-                source: &decoded,
-                look,
-                to: &mut expected,
-                painting: None,
-            };
+            let composition =
+                Composition { source: &decoded, look, to: &mut expected, painting: None };
             session.run_composed(&input, composition, &control, None)?;
         }
     }
@@ -113,12 +96,7 @@ fn compare(
     let noise = |x: usize, y: usize| [x as u8, y as u8, 3, 4];
     let mut upright = Frame::from_fn(decoded.width(), decoded.height(), noise);
     let mut painting = Frame::from_fn(expected.width(), expected.height(), noise);
-    let run = RawRun {
-        raw,
-        look,
-        upright: &mut upright,
-        painting: &mut painting,
-    };
+    let run = RawRun { raw, look, upright: &mut upright, painting: &mut painting };
     let run = session.run_raw(run, &control, None)?;
     run.ok_or_else(|| format!("{what}: the GPU does not decode"))?;
     if upright != decoded {
@@ -213,12 +191,8 @@ fn time(
             let (mut whole, mut network_ms, mut decoded_ms) = (Vec::new(), Vec::new(), Vec::new());
             for raw in ring.iter().cycle().take(RUNS) {
                 let began = Instant::now();
-                let run = RawRun {
-                    raw,
-                    look: None,
-                    upright: &mut upright,
-                    painting: &mut painting,
-                };
+                let run =
+                    RawRun { raw, look: None, upright: &mut upright, painting: &mut painting };
                 let run = session.run_raw(run, &control, None)?.ok_or("not decoded")?;
                 whole.push(began.elapsed().as_secs_f64() * 1e3);
                 network_ms.push(run.total_ms);

@@ -22,11 +22,7 @@ const ROUNDED_WEIGHTS_DB: f64 = 50.0;
 /// computer, where it is run.
 pub fn root() -> PathBuf {
     let built = Path::new(env!("CARGO_MANIFEST_DIR"));
-    if built.is_dir() {
-        built.to_owned()
-    } else {
-        PathBuf::from(".")
-    }
+    if built.is_dir() { built.to_owned() } else { PathBuf::from(".") }
 }
 
 fn picture(path: &str) -> Result<Frame, Failed> {
@@ -61,9 +57,7 @@ pub fn every_style_is_right_in_every_mode(backend: &dyn Backend) -> Result<(), F
             for mode in backend.modes() {
                 let spec = SessionSpec::single(photo.width(), photo.height(), mode);
                 let mut painted = photo.clone();
-                backend
-                    .open(&network, &spec)?
-                    .paint(&photo, &mut painted, &control)?;
+                backend.open(&network, &spec)?.paint(&photo, &mut painted, &control)?;
                 painted_pictures += 1;
                 let rule = Rule::for_mode(mode);
                 let least_db = match rule.min_psnr_db {
@@ -81,9 +75,5 @@ pub fn every_style_is_right_in_every_mode(backend: &dyn Backend) -> Result<(), F
         }
     }
     println!("{painted_pictures} stored pictures, {} wrong", wrong.len());
-    if wrong.is_empty() {
-        Ok(())
-    } else {
-        Err(wrong.join("\n").into())
-    }
+    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n").into()) }
 }

@@ -17,10 +17,8 @@ use crate::{real_time, shipped::waves, styles::root};
 /// The program: the one built with this test, or, for a test that was carried to another computer, the
 /// one that `STYLEFORGE_BINARY` names.
 fn program() -> PathBuf {
-    std::env::var_os("STYLEFORGE_BINARY").map_or_else(
-        || Path::new(env!("CARGO_BIN_EXE_styleforge")).to_owned(),
-        PathBuf::from,
-    )
+    std::env::var_os("STYLEFORGE_BINARY")
+        .map_or_else(|| Path::new(env!("CARGO_BIN_EXE_styleforge")).to_owned(), PathBuf::from)
 }
 
 fn bench(words: &[&str]) -> Result<String, Failed> {
@@ -37,9 +35,7 @@ fn bench(words: &[&str]) -> Result<String, Failed> {
 }
 
 fn number(row: &Value, name: &str) -> Result<f64, Failed> {
-    row[name]
-        .as_f64()
-        .ok_or_else(|| format!("{name} is {}", row[name]).into())
+    row[name].as_f64().ok_or_else(|| format!("{name} is {}", row[name]).into())
 }
 
 /// A network for style pictures has its rows: attention and the linear layers, with what they compute.
@@ -50,11 +46,7 @@ fn style_pictures_have_rows() -> Result<(), Failed> {
     encode::save(&file, &waves(300, 200, 7), None, encoding, Existing::Keep)?;
     let style = file.to_str().ok_or("a path in other letters")?;
     let variants = ["--variant", "baseline", "--variant", "fused"];
-    let words = [
-        &["--kernels", "--json", "--style-picture", style],
-        &variants[..],
-    ]
-    .concat();
+    let words = [&["--kernels", "--json", "--style-picture", style], &variants[..]].concat();
     let report: Value = serde_json::from_str(&bench(&words)?)?;
     let rows = report["results"].as_array().ok_or("no results")?;
     if rows.len() != variants.len() / 2 {
@@ -63,12 +55,9 @@ fn style_pictures_have_rows() -> Result<(), Failed> {
     for row in rows {
         let kernels = row["kernels"].as_array().ok_or("no kernels")?;
         // Attention by its kernels, linear layers by their names: which kernel multiplies depends on the device.
-        for (name, word) in [
-            ("kernel", "attention"),
-            ("layer", ".qkv"),
-            ("layer", ".up"),
-            ("layer", ".down"),
-        ] {
+        for (name, word) in
+            [("kernel", "attention"), ("layer", ".qkv"), ("layer", ".up"), ("layer", ".down")]
+        {
             let is_named = |kernel: &&Value| {
                 let text = kernel[name].as_str();
                 text.is_some_and(|text| text.starts_with(word) || text.ends_with(word))
@@ -85,9 +74,7 @@ fn style_pictures_have_rows() -> Result<(), Failed> {
         }
         let ways = row["attention"].as_array().map_or(0, Vec::len);
         if ways == 0 {
-            return Err(
-                format!("{}: it is not said how attention is computed", row["mode"]).into(),
-            );
+            return Err(format!("{}: it is not said how attention is computed", row["mode"]).into());
         }
     }
     Ok(())
@@ -100,11 +87,8 @@ pub fn bench_is_complete_and_sane(backend: &dyn Backend) -> Result<(), Failed> {
     let rows = report["results"].as_array().ok_or("no results")?;
     for row in rows {
         let mode = row["mode"].to_string();
-        let (p50, p95, p99) = (
-            number(row, "p50_ms")?,
-            number(row, "p95_ms")?,
-            number(row, "p99_ms")?,
-        );
+        let (p50, p95, p99) =
+            (number(row, "p50_ms")?, number(row, "p95_ms")?, number(row, "p99_ms")?);
         let kernels = row["kernels"].as_array().ok_or("no kernels")?;
         let sum: f64 = kernels.iter().filter_map(|k| k["ms"].as_f64()).sum();
         // A mark between two launches costs up to some microseconds; a graph hides what it can.
@@ -144,13 +128,7 @@ pub fn bench_is_complete_and_sane(backend: &dyn Backend) -> Result<(), Failed> {
         let all = rows.iter().flat_map(|r| r["operations"].as_array());
         all.flatten().any(|o| o["operation"] == kind)
     };
-    for kind in [
-        "instance-norm",
-        "conv-norm-relu",
-        "conv-norm",
-        "conv-pad",
-        "residual-block",
-    ] {
+    for kind in ["instance-norm", "conv-norm-relu", "conv-norm", "conv-pad", "residual-block"] {
         if !kinds(kind) {
             return Err(format!("no row for {kind}").into());
         }

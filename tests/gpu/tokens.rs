@@ -102,9 +102,8 @@ fn truths(cases: &[Case]) -> Result<Vec<Truth>, Failed> {
     let mut judgements: Vec<Truth> = Vec::new();
     for some in cases.chunks(ORACLES) {
         let together = thread::scope(|scope| {
-            let threads: Vec<_> = (some.iter())
-                .map(|case| scope.spawn(move || Truth::of(case)))
-                .collect();
+            let threads: Vec<_> =
+                (some.iter()).map(|case| scope.spawn(move || Truth::of(case))).collect();
             let results = threads.into_iter().map(|thread| thread.join());
             results.collect::<Result<Vec<_>, _>>()
         });

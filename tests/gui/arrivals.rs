@@ -68,13 +68,9 @@ fn the_system_is_asked_for_the_pointer_that_the_window_does_not_get() {
     let corner = Pos2::new(300.0, 100.0);
     let viewports = &mut w.harness.input_mut().viewports;
     let viewport = viewports.entry(ViewportId::ROOT).or_default();
-    viewport.inner_rect = Some(Rect::from_min_size(
-        corner,
-        eframe::egui::vec2(1300.0, 850.0),
-    ));
+    viewport.inner_rect = Some(Rect::from_min_size(corner, eframe::egui::vec2(1300.0, 850.0)));
     let on_screen = corner + make.to_vec2();
-    w.platform
-        .point(Some((on_screen.x as i32, on_screen.y as i32)));
+    w.platform.point(Some((on_screen.x as i32, on_screen.y as i32)));
     w.until("the light", |w| is_lit(w, USE));
     w.drop_file(&file);
     w.until("the style", |w| w.is_chosen("barn"));
@@ -194,18 +190,15 @@ fn a_pasted_picture_is_asked_about() {
 #[test]
 fn copied_files_are_asked_about_and_folders_are_not() {
     let mut w = Window::open();
-    let files: Vec<PathBuf> = ["one.png", "two.png"]
-        .iter()
-        .map(|name| w.photo_file(name, 20, 10))
-        .collect();
+    let files: Vec<PathBuf> =
+        ["one.png", "two.png"].iter().map(|name| w.photo_file(name, 20, 10)).collect();
     w.platform.put_on_clipboard(Clip::Files(files.clone()));
     w.click("Paste");
     w.until_label("What are these pictures for?");
     w.click("Use as styles");
     w.until_label("two");
     w.until("both", |w| w.style_source.imports().len() == 2);
-    w.platform
-        .put_on_clipboard(Clip::Files(files[..1].to_vec()));
+    w.platform.put_on_clipboard(Clip::Files(files[..1].to_vec()));
     w.click("Paste");
     w.until_label("one.png");
     w.click("Paint this photo");

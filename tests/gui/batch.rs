@@ -14,9 +14,7 @@ use crate::{
 /// Clicks on the box of a style; the style's card has the same name.
 fn tick(w: &mut Window, style: &str) {
     w.until("the box to rest", |w| {
-        w.harness
-            .query(by().label(style).role(Role::CheckBox))
-            .is_some()
+        w.harness.query(by().label(style).role(Role::CheckBox)).is_some()
     });
     let ticked = by().label(style).role(Role::CheckBox);
     w.harness.get(ticked).click();
@@ -29,10 +27,7 @@ fn is_ticked(w: &Window, style: &str) -> bool {
 }
 
 fn can_start(w: &Window) -> bool {
-    !w.harness
-        .get_by_label("Start")
-        .accesskit_node()
-        .is_disabled()
+    !w.harness.get_by_label("Start").accesskit_node().is_disabled()
 }
 
 /// A painted photo, and the question about a folder with these photos.
@@ -54,9 +49,7 @@ fn a_folder_is_painted_in_several_styles_whose_names_are_in_those_of_the_files()
     assert!(w.has(&with("Change them on the right.")), "{:?}", w.texts());
     // Live, other settings stand there.
     w.click("Live");
-    w.until_label(&with(
-        "These are the settings of photos: “Photo” above shows them.",
-    ));
+    w.until_label(&with("These are the settings of photos: “Photo” above shows them."));
     assert!(w.has("Settings for live only"));
     // What is chosen there changes nothing of it.
     w.click("Wave");
@@ -106,12 +99,7 @@ fn a_folder_is_painted_in_several_styles_whose_names_are_in_those_of_the_files()
     let read = decode::from_path(&path("c-wave.png")).expect("painted");
     assert_eq!(*read.frame, painted);
     assert_eq!(fs::read(path("a-candy.png")).expect("there"), b"mine now");
-    assert_eq!(
-        fs::read_dir(folder.join("painted"))
-            .expect("listed")
-            .count(),
-        4
-    );
+    assert_eq!(fs::read_dir(folder.join("painted")).expect("listed").count(), 4);
 }
 
 #[test]

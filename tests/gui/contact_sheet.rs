@@ -34,14 +34,9 @@ fn every_style_of_the_photo_is_painted_on_one_sheet() {
     for (x, y) in [(496, 8), (8, 370), (496, 370)] {
         assert_eq!(sheet.crop(x, y, 480, 320), inverted(&source), "at {x}, {y}");
     }
-    assert!(
-        w.has("Picture, original, 480 × 320 px"),
-        "the photo stays as it is"
-    );
+    assert!(w.has("Picture, original, 480 × 320 px"), "the photo stays as it is");
     w.click("Show in folder");
-    w.until("the folder", |w| {
-        w.platform.shown() == [w.path("sheet.png")]
-    });
+    w.until("the folder", |w| w.platform.shown() == [w.path("sheet.png")]);
     // A name that is taken is not replaced.
     ask(&mut w, "sheet.png");
     w.until_contains("sheet-2.png");

@@ -16,9 +16,8 @@ pub fn drawn(w: &Window, name: &str) -> Vec<(u8, TextureId)> {
     let textures = textures.read();
     let has_name = |id| textures.meta(id).is_some_and(|meta| meta.name == name);
     let mut found = Vec::new();
-    let mut shapes: Vec<&Shape> = (w.harness.output().shapes.iter().rev())
-        .map(|clipped| &clipped.shape)
-        .collect();
+    let mut shapes: Vec<&Shape> =
+        (w.harness.output().shapes.iter().rev()).map(|clipped| &clipped.shape).collect();
     while let Some(shape) = shapes.pop() {
         match shape {
             Shape::Vec(more) => shapes.extend(more.iter().rev()),
@@ -56,27 +55,17 @@ fn is_half(level: u8) -> bool {
 fn the_next_painting_fades_in() {
     let mut w = Window::with_photo(40, 30);
     let now = w.with_own_clock();
-    assert_eq!(
-        (seen(&w, "photo").len(), seen(&w, "painting").len()),
-        (1, 0)
-    );
+    assert_eq!((seen(&w, "photo").len(), seen(&w, "painting").len()), (1, 0));
     w.click("Candy");
     w.until("the first painting", |w| !seen(w, "painting").is_empty());
     // Over the photo in its place.
     assert_eq!(seen(&w, "painting"), [0]);
     assert_eq!(seen(&w, "photo"), [255, 255]);
     w.at(now + 0.09);
-    assert!(
-        is_half(seen(&w, "painting")[0]),
-        "{:?}",
-        seen(&w, "painting")
-    );
+    assert!(is_half(seen(&w, "painting")[0]), "{:?}", seen(&w, "painting"));
     assert!(!w.rests(), "it goes on by itself");
     w.at(now + 0.2);
-    assert_eq!(
-        (seen(&w, "photo"), seen(&w, "painting")),
-        (vec![255], vec![255])
-    );
+    assert_eq!((seen(&w, "photo"), seen(&w, "painting")), (vec![255], vec![255]));
 
     let now = w.with_own_clock();
     w.click("Udnie");
@@ -127,9 +116,7 @@ fn what_is_dragged_answers_at_once() {
     let at = place.lerp_inside(eframe::egui::vec2(0.7, 0.3));
     let level = |pixels: &eframe::egui::ColorImage| pixels[(at.x as usize, at.y as usize)];
     // With a clock that stands still nothing would be seen of what fades in.
-    w.until("the other strength", |w| {
-        level(&w.pixels()) != level(&before)
-    });
+    w.until("the other strength", |w| level(&w.pixels()) != level(&before));
     assert_eq!(seen(&w, "painting"), [255]);
 }
 
@@ -139,46 +126,24 @@ fn a_saved_painting_fades_in_and_the_photo_comes_back() {
     w.save_as("first.png");
     let now = w.with_own_clock();
     w.click("first.png");
-    w.until("the saved painting", |w| {
-        w.has("Picture, saved painting, 40 × 30 px")
-    });
+    w.until("the saved painting", |w| w.has("Picture, saved painting, 40 × 30 px"));
     // Photo and painting, and over them what is not seen yet.
-    assert_eq!(
-        (seen(&w, "photo"), seen(&w, "painting")),
-        (vec![255], vec![255])
-    );
+    assert_eq!((seen(&w, "photo"), seen(&w, "painting")), (vec![255], vec![255]));
     w.at(now + 0.09);
     let shares = [seen(&w, "photo"), seen(&w, "painting")].concat();
-    assert!(
-        shares.len() == 3 && shares.iter().all(|s| is_half(*s)),
-        "{shares:?}"
-    );
+    assert!(shares.len() == 3 && shares.iter().all(|s| is_half(*s)), "{shares:?}");
     assert!(!w.rests());
     w.at(now + 0.2);
-    assert_eq!(
-        (seen(&w, "photo"), seen(&w, "painting")),
-        (vec![255], vec![])
-    );
+    assert_eq!((seen(&w, "photo"), seen(&w, "painting")), (vec![255], vec![]));
     let now = w.with_own_clock();
     w.click("Back");
-    w.until("the photo", |w| {
-        w.has_containing("Picture, original and painted")
-    });
-    assert_eq!(
-        (seen(&w, "photo"), seen(&w, "painting")),
-        (vec![255], vec![])
-    );
+    w.until("the photo", |w| w.has_containing("Picture, original and painted"));
+    assert_eq!((seen(&w, "photo"), seen(&w, "painting")), (vec![255], vec![]));
     w.at(now + 0.09);
     let shares = [seen(&w, "photo"), seen(&w, "painting")].concat();
-    assert!(
-        shares.len() == 3 && shares.iter().all(|s| is_half(*s)),
-        "{shares:?}"
-    );
+    assert!(shares.len() == 3 && shares.iter().all(|s| is_half(*s)), "{shares:?}");
     w.at(now + 0.2);
-    assert_eq!(
-        (seen(&w, "photo"), seen(&w, "painting")),
-        (vec![255], vec![255])
-    );
+    assert_eq!((seen(&w, "photo"), seen(&w, "painting")), (vec![255], vec![255]));
 }
 
 #[test]

@@ -42,11 +42,7 @@ fn a_photo_is_turned_painted_so_and_turned_back_by_undo() {
         w.until_painted();
     }
     assert_eq!(w.save_as("back.png"), inverted(&photo(40, 30)));
-    assert_eq!(
-        w.script.runs().len(),
-        runs,
-        "known paintings are not painted again"
-    );
+    assert_eq!(w.script.runs().len(), runs, "known paintings are not painted again");
 }
 
 #[test]
@@ -124,11 +120,7 @@ fn the_saved_picture_has_the_long_side_that_was_chosen() {
     w.drop_photo("tiny.png", 40, 90);
     w.until_label("Saved at 133 × 300 px, enlarged 3.3 times");
     w.until_painted();
-    assert_eq!(
-        w.script.runs().last(),
-        Some(&(40, 90)),
-        "painted at its own size"
-    );
+    assert_eq!(w.script.runs().last(), Some(&(40, 90)), "painted at its own size");
     let saved = w.save_as("tiny-painted.png");
     assert_eq!((saved.width(), saved.height()), (133, 300));
     let mut w = w.reopened();

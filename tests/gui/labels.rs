@@ -40,22 +40,14 @@ impl Window {
     fn labels_are_plain(&self) {
         let mut texts = self.texts();
         texts.extend(self.painted_texts());
-        texts.extend(
-            self.commands()
-                .into_iter()
-                .filter_map(|command| match command {
-                    ViewportCommand::Title(title) => Some(title),
-                    _ => None,
-                }),
-        );
+        texts.extend(self.commands().into_iter().filter_map(|command| match command {
+            ViewportCommand::Title(title) => Some(title),
+            _ => None,
+        }));
         for text in texts {
             assert!(!text.contains(is_odd), "{text:?}");
             assert!(!text.lines().any(|l| l.starts_with("FORGED")), "{text:?}");
-            assert!(
-                text.chars().count() < 4000,
-                "{} characters",
-                text.chars().count()
-            );
+            assert!(text.chars().count() < 4000, "{} characters", text.chars().count());
         }
     }
 
@@ -75,11 +67,7 @@ fn titles_and_names_of_files_are_plain() {
     w.until_plain(SHOWN);
     let title = w.texts().into_iter().find(|text| text.starts_with(SHOWN));
     let title = title.expect("the style");
-    assert!(
-        title.chars().count() <= 200,
-        "{} characters",
-        title.chars().count()
-    );
+    assert!(title.chars().count() <= 200, "{} characters", title.chars().count());
     let file = w.photo_file(&format!("{HOSTILE}.png"), 40, 30);
     w.drop_file(&file);
     w.until_plain(", 40 × 30 px");
@@ -153,10 +141,7 @@ fn names_of_cameras_and_sources_are_plain() {
     });
     source.expect("the list of sources").click();
     w.until_plain(&format!("Camera {SHOWN}"));
-    let name = w
-        .texts()
-        .into_iter()
-        .find(|text| text.starts_with("Camera x"));
+    let name = w.texts().into_iter().find(|text| text.starts_with("Camera x"));
     w.click(&name.expect("the camera"));
     w.until_plain("here is no camera id x");
 }

@@ -26,9 +26,7 @@ impl Window {
         let mut w = Self::live();
         w.until_live();
         // Until the style is loaded, the source is shown as it is.
-        w.until("the style", |w| {
-            !w.pace().is_empty() && !w.pace().contains("not painted")
-        });
+        w.until("the style", |w| !w.pace().is_empty() && !w.pace().contains("not painted"));
         w
     }
 
@@ -40,10 +38,8 @@ impl Window {
 
     /// The line about the pictures' pace.
     fn pace(&self) -> String {
-        let line = self
-            .texts()
-            .into_iter()
-            .find(|l| l.contains(" fps at ") || l.starts_with("Held · "));
+        let line =
+            self.texts().into_iter().find(|l| l.contains(" fps at ") || l.starts_with("Held · "));
         line.unwrap_or_default()
     }
 
@@ -62,17 +58,11 @@ fn the_first_start_shows_the_demo_scene_painted() {
         Some(&("candy".to_owned(), ModelSize::Lite)),
         "the automatic size takes the lite model on a processor"
     );
-    w.until("every style's picture", |w| {
-        w.style_source.loads().len() == 3
-    });
+    w.until("every style's picture", |w| w.style_source.loads().len() == 3);
     w.click("Begin: Explore the demo");
     w.until("it to begin", |w| !w.has_containing("Begin: "));
     // Modes, and what a processor can do, are for those who look at such things.
-    assert!(
-        w.has("Processor (CPU: no NVIDIA driver found)"),
-        "{:#?}",
-        w.texts()
-    );
+    assert!(w.has("Processor (CPU: no NVIDIA driver found)"), "{:#?}", w.texts());
     w.click("Advanced");
     assert!(!w.pace().contains("fp32"), "{}", w.pace());
     w.press(Key::P);
@@ -115,9 +105,7 @@ fn the_first_start_offers_the_ways_to_begin_until_a_key_is_pressed() {
     }
     w.press(Key::Num2);
     assert!(!w.has_containing("Begin: ") && w.is_chosen("Udnie"));
-    w.until("the settings", |w| {
-        Settings::load(&w.settings_path()).0.state.has_seen_hint
-    });
+    w.until("the settings", |w| Settings::load(&w.settings_path()).0.state.has_seen_hint);
     assert!(!w.reopened_live().has_containing("Begin: "));
     // Or one is taken.
     let mut w = Window::painting_live();
@@ -155,10 +143,7 @@ fn brackets_change_the_detail_of_live_pictures_too() {
     let size = |w: &Window| Settings::load(&w.settings_path()).0.live.size;
     assert!(matches!(size(&w), LiveSize::Auto { .. }));
     w.press(Key::CloseBracket);
-    w.until(
-        "a size of its own",
-        |w| matches!(size(w), LiveSize::LongSide(px) if px > 256),
-    );
+    w.until("a size of its own", |w| matches!(size(w), LiveSize::LongSide(px) if px > 256));
     w.choose("Detail", "320 px");
     w.until_label("Painted at 320 × 240 px");
     w.press(Key::CloseBracket);
@@ -200,17 +185,9 @@ fn styles_change_by_key_and_by_hand() {
 fn freezing_holds_the_picture() {
     let mut w = Window::painting_live();
     w.press(Key::Space);
-    w.until("the picture to be held", |w| {
-        w.pace().starts_with("Held · ")
-    });
+    w.until("the picture to be held", |w| w.pace().starts_with("Held · "));
     // The small pictures of the gallery do not count.
-    let large = |w: &Window| {
-        w.script
-            .runs()
-            .iter()
-            .filter(|(width, _)| *width > 192)
-            .count()
-    };
+    let large = |w: &Window| w.script.runs().iter().filter(|(width, _)| *width > 192).count();
     let runs = large(&w);
     std::thread::sleep(std::time::Duration::from_millis(200));
     w.step();
@@ -238,11 +215,7 @@ fn without_a_camera_the_demo_goes_on_and_the_choice_is_not_remembered() {
         pixels.pixels[place.y as usize * pixels.size[0] + place.x as usize] == accent
     };
     assert!(!stands_out(&w, "Open…") && !stands_out(&w, "Use camera"));
-    assert!(
-        w.has("Use camera") && !w.has("Turn off"),
-        "{:#?}",
-        w.texts()
-    );
+    assert!(w.has("Use camera") && !w.has("Turn off"), "{:#?}", w.texts());
     assert!(w.paints("Demo scene"));
     let ticked = w.harness.get(by().label("Mirror").role(Role::CheckBox));
     assert_eq!(ticked.accesskit_node().toggled(), Some(Toggled::False));
@@ -324,16 +297,11 @@ fn every_style_paints_at_once() {
     for style in ["Candy", "Udnie", "Wave"] {
         w.until_label(&format!("Paint live in {style}"));
     }
-    w.until("small pictures", |w| {
-        w.script.runs().iter().any(|&(width, _)| width == 192)
-    });
+    w.until("small pictures", |w| w.script.runs().iter().any(|&(width, _)| width == 192));
     w.click("Paint live in Udnie");
     assert!(w.is_chosen("Udnie"));
     w.press(Key::Num3);
-    assert!(
-        w.is_chosen("Wave") && w.has("Paint live in Wave"),
-        "still every style"
-    );
+    assert!(w.is_chosen("Wave") && w.has("Paint live in Wave"), "still every style");
     // The ways to look at one picture do nothing here.
     let split = w.harness.get_by_label("Show split");
     assert!(split.accesskit_node().is_disabled());
@@ -347,11 +315,7 @@ fn every_style_paints_at_once() {
     // A double click shows one alone.
     w.click("Gallery");
     w.until_label("Paint live in Udnie");
-    let at = w
-        .harness
-        .get_by_label("Paint live in Udnie")
-        .rect()
-        .center();
+    let at = w.harness.get_by_label("Paint live in Udnie").rect().center();
     w.harness.hover_at(at);
     w.step();
     for pressed in [true, false, true, false] {
@@ -382,9 +346,7 @@ fn photos_and_live_pictures_keep_out_of_each_others_way() {
     let large = |w: &Window| w.script.runs().iter().filter(|size| size.0 == 300).count();
     let painted = large(&w);
     w.click("Photo");
-    w.until("the photo as it was", |w| {
-        w.is_painted() && w.is_chosen("Candy")
-    });
+    w.until("the photo as it was", |w| w.is_painted() && w.is_chosen("Candy"));
     assert_eq!((w.value("Strength"), large(&w)), (100.0, painted));
     w.click("Live");
     w.until_live();
@@ -401,9 +363,7 @@ fn working_size_and_mirror_are_kept() {
     w.click("Advanced");
     w.choose("Model", "Full");
     w.until("the full model", |w| {
-        w.style_source
-            .loads()
-            .contains(&("candy".to_owned(), ModelSize::Full))
+        w.style_source.loads().contains(&("candy".to_owned(), ModelSize::Full))
     });
     w.click("Mirror");
     w.until("the settings", |w| {
@@ -434,9 +394,7 @@ fn failures_are_shown_and_the_window_lives() {
 fn the_pixel_below_the_pointer_is_read() {
     let mut w = Window::painting_live();
     w.press(Key::Space);
-    w.until("the picture to be held", |w| {
-        w.pace().starts_with("Held · ")
-    });
+    w.until("the picture to be held", |w| w.pace().starts_with("Held · "));
     let picture = w.harness.get_by_label_contains("Picture, ").rect();
     // Empty sky, where a neighbour has nearly the same colour: the working size may lie a pixel beside.
     w.harness.hover_at(picture.lerp_inside(vec2(0.1, 0.3)));
@@ -445,14 +403,9 @@ fn the_pixel_below_the_pointer_is_read() {
     w.harness.event(Event::ModifiersChanged(Modifiers::ALT));
     w.until_contains("Original ");
     let line = |w: &Window, name: &str| -> Vec<u8> {
-        let line = w
-            .texts()
-            .into_iter()
-            .find(|l| l.starts_with(name) && !l.contains("px"));
+        let line = w.texts().into_iter().find(|l| l.starts_with(name) && !l.contains("px"));
         let line = line.unwrap_or_default();
-        line.split_whitespace()
-            .filter_map(|v| v.parse().ok())
-            .collect()
+        line.split_whitespace().filter_map(|v| v.parse().ok()).collect()
     };
     let (before, after) = (line(&w, "Original"), line(&w, "Painted"));
     assert_eq!((before.len(), after.len()), (3, 3), "{:#?}", w.texts());
@@ -467,12 +420,7 @@ fn the_performance_panel_shows_live_numbers() {
     let mut w = Window::painting_live();
     w.press(Key::P);
     w.until_label("Show counters");
-    for tab in [
-        "Show steps",
-        "Show timeline",
-        "Show roofline",
-        "Show counters",
-    ] {
+    for tab in ["Show steps", "Show timeline", "Show roofline", "Show counters"] {
         w.click(tab);
     }
     let path = w.path("counters.csv");
@@ -513,19 +461,14 @@ fn while_the_picture_is_held_the_figures_of_before_stay() {
         w.has_containing("Network: median 1.0") && !shows_zero(w) && !w.pace().starts_with("0 ")
     });
     w.press(Key::Space);
-    w.until("the picture to be held", |w| {
-        w.pace().starts_with("Held · ")
-    });
+    w.until("the picture to be held", |w| w.pace().starts_with("Held · "));
     // A slow machine may have lost the rate before.
     let was_lost = w.has_containing(" were asked for");
     // Longer than the seconds that figures are taken over.
     std::thread::sleep(std::time::Duration::from_millis(3300));
     w.step();
     let pace = w.pace();
-    assert!(
-        pace.starts_with("Held · ") && !pace.contains("fps"),
-        "{pace}"
-    );
+    assert!(pace.starts_with("Held · ") && !pace.contains("fps"), "{pace}");
     assert!(!shows_zero(&w), "{:#?}", w.texts());
     assert_eq!(w.has_containing(" were asked for"), was_lost);
     assert!(w.has("Held"), "the panel says so");
@@ -539,15 +482,11 @@ fn while_the_picture_is_held_the_figures_of_before_stay() {
 fn live_pictures_have_a_model_of_their_own() {
     let mut w = Window::painting_live();
     w.click("Advanced");
-    w.until("lite: on a processor, left to the program", |w| {
-        w.paints("Automatic: lite")
-    });
+    w.until("lite: on a processor, left to the program", |w| w.paints("Automatic: lite"));
     w.press(Key::M);
     w.until("the full one", |w| w.paints("Full"));
     w.until("the full model", |w| {
-        w.style_source
-            .loads()
-            .contains(&("candy".to_owned(), ModelSize::Full))
+        w.style_source.loads().contains(&("candy".to_owned(), ModelSize::Full))
     });
     w.press(Key::M);
     w.until("the lite one", |w| w.paints("Lite"));

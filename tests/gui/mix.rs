@@ -21,10 +21,7 @@ fn window() -> Window {
     // The small pictures are painted, too.
     w.until("the small pictures", |w| {
         let painted = w.textured().into_iter();
-        painted
-            .filter(|(name, ..)| name.starts_with("painted "))
-            .count()
-            == 3
+        painted.filter(|(name, ..)| name.starts_with("painted ")).count() == 3
     });
     w
 }
@@ -48,9 +45,7 @@ fn add(w: &mut Window, style: &str) {
 fn newest(styles: &ScriptedStyles) -> String {
     let mixes = styles.mixes();
     mixes.last().map_or_else(String::new, |parts| {
-        let words = parts
-            .iter()
-            .map(|(style, weight)| format!("{style} {weight}"));
+        let words = parts.iter().map(|(style, weight)| format!("{style} {weight}"));
         words.collect::<Vec<_>>().join(", ")
     })
 }
@@ -72,10 +67,7 @@ fn pictures_are_mixed_by_sliders_and_undo_goes_back() {
     let cross = w.harness.get_by_label("Take Night out of the mix").rect();
     assert_eq!(number("Barn").x_range(), number("Night").x_range());
     assert!((cross.center().y - number("Night").center().y).abs() < 1.0);
-    assert!(
-        w.paints("Mix of Barn and Night"),
-        "the card says that it is a mix"
-    );
+    assert!(w.paints("Mix of Barn and Night"), "the card says that it is a mix");
     assert!(w.close_is_held_back());
     w.until_contains("in “Mix of Barn and Night”");
     w.click("Cancel");
@@ -239,10 +231,7 @@ fn a_drag_to_the_end_and_back_leaves_the_ratio_of_the_others() {
     w.step();
     let now = (w.value("Night"), w.value("Sea"));
     let is_near = |(a, b): (f64, f64)| (a - b).abs() <= 3.0;
-    assert!(
-        is_near((now.0, others.0)) && is_near((now.1, others.1)),
-        "{now:?}, {others:?}"
-    );
+    assert!(is_near((now.0, others.0)) && is_near((now.1, others.1)), "{now:?}, {others:?}");
 }
 
 #[test]
@@ -280,12 +269,7 @@ fn four_pictures_are_mixed_live_and_a_slider_changes_what_paints() {
     // The shares of the newest mix, in whole percents, of which the last style has so many and the others equal parts.
     let is_mixed = |storm: u8| {
         let mixes = styles.mixes();
-        let shares: Vec<u8> = mixes
-            .last()
-            .into_iter()
-            .flatten()
-            .map(|(_, w)| *w)
-            .collect();
+        let shares: Vec<u8> = mixes.last().into_iter().flatten().map(|(_, w)| *w).collect();
         let equal = (100 - storm) / 3;
         shares.len() == 4
             && shares[3].abs_diff(storm) <= 1
@@ -318,9 +302,7 @@ fn a_mix_is_saved_by_its_styles_and_kept_as_one() {
     let styles = w.style_source.clone();
     add(&mut w, "Night");
     add(&mut w, "Sea");
-    w.until("the mix", |_| {
-        newest(&styles) == "barn 34, night 33, sea 33"
-    });
+    w.until("the mix", |_| newest(&styles) == "barn 34, night 33, sea 33");
     w.until_painted();
     w.platform.answer(None);
     w.key(Modifiers::COMMAND, Key::S);
@@ -335,10 +317,7 @@ fn a_mix_is_saved_by_its_styles_and_kept_as_one() {
     let runs = runs_of_photo(&w);
     w.click("Keep this mix…");
     w.until_label("Keep this mix as");
-    for (name, wanted) in [
-        ("Barn", "there is already a style named barn"),
-        ("Storm", "Storm"),
-    ] {
+    for (name, wanted) in [("Barn", "there is already a style named barn"), ("Storm", "Storm")] {
         let typed = eframe::egui::Event::Text(name.to_owned());
         w.harness.input_mut().events.push(typed);
         w.step();
@@ -375,8 +354,7 @@ fn a_mix_that_cannot_be_made_is_told_and_the_painting_stays() {
 fn styles_of_other_kinds_have_no_mix() {
     let mut w = Window::painted(40, 30);
     assert!(!w.has("Mix"));
-    w.style_source
-        .change(|cards| cards.push(picture_card("Barn")));
+    w.style_source.change(|cards| cards.push(picture_card("Barn")));
     let focus = eframe::egui::Event::WindowFocused(true);
     w.harness.input_mut().events.push(focus);
     w.until_label("Barn");
@@ -394,10 +372,8 @@ fn pictures_of_another_network_say_why_they_are_not_mixed() {
     let seen_anew = |w: &mut Window, title: &str, new: &str| {
         w.style_source.change(|cards| {
             let card = cards.iter_mut().find(|card| card.title == title);
-            card.expect("a card").made_by = Some(MadeBy {
-                network: "mine".to_owned(),
-                id: "2".to_owned(),
-            });
+            card.expect("a card").made_by =
+                Some(MadeBy { network: "mine".to_owned(), id: "2".to_owned() });
             cards.push(picture_card(new));
         });
         let focus = eframe::egui::Event::WindowFocused(true);
@@ -412,11 +388,7 @@ fn pictures_of_another_network_say_why_they_are_not_mixed() {
     assert!(w.has("Take Sea out of the mix"));
     w.harness.get_by_label("Add to the mix").click();
     w.step();
-    let entry = w
-        .harness
-        .query_all_by_label("Night")
-        .last()
-        .expect("in the list");
+    let entry = w.harness.query_all_by_label("Night").last().expect("in the list");
     assert!(entry.accesskit_node().is_disabled());
     entry.hover();
     w.until_contains("seen by the network mine, the other by the network inside the program");

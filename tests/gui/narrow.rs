@@ -152,10 +152,7 @@ fn the_list_of_keys_fits_into_a_small_window() {
     for name in ["Search shortcuts", "Close", first] {
         let rect = w.harness.get_by_label(name).rect();
         assert!(screen.x_range().contains(rect.left()), "{name} at {rect:?}");
-        assert!(
-            screen.x_range().contains(rect.right()),
-            "{name} at {rect:?}"
-        );
+        assert!(screen.x_range().contains(rect.right()), "{name} at {rect:?}");
     }
 }
 
@@ -234,11 +231,7 @@ fn no_line_of_the_first_page_crosses_its_frame() {
                 let seen = place.intersect(clipped.clip_rect);
                 let is_left_of_it = place.right() < 220.0;
                 let crosses = seen.top() < frame && seen.bottom() > frame;
-                assert!(
-                    is_left_of_it || !crosses,
-                    "{:?} at {height}",
-                    text.galley.text()
-                );
+                assert!(is_left_of_it || !crosses, "{:?} at {height}", text.galley.text());
             }
         }
     }
@@ -265,11 +258,7 @@ fn buttons_have_words_on_a_screen_of_960_points() {
     let mut w = Window::sized(960.0, 540.0);
     w.set_scale(2.0);
     w.until_label("Candy");
-    let has_words = |w: &Window| {
-        w.painted_texts()
-            .iter()
-            .any(|text| text.ends_with(" Folder…"))
-    };
+    let has_words = |w: &Window| w.painted_texts().iter().any(|text| text.ends_with(" Folder…"));
     assert!(has_words(&w));
     w.click("Live");
     w.until_live();
@@ -322,9 +311,7 @@ fn the_tooltip_of_a_list_of_the_column_stands_beside_it() {
         })
     };
     w.until("the tooltip", |w| place(w).is_some());
-    w.until("it to rest", |w| {
-        place(w).is_some_and(|tooltip| tooltip.right() < list.left())
-    });
+    w.until("it to rest", |w| place(w).is_some_and(|tooltip| tooltip.right() < list.left()));
 }
 
 #[test]
@@ -392,12 +379,7 @@ fn icons_have_words_on_a_screen_of_1280_points() {
     has(&w, &[above, photo].concat());
     let rects = ["Rotate left", "Rotate right", "Mirror", "Crop the photo"]
         .map(|name| w.harness.get_by_label(name).rect());
-    assert!(
-        rects
-            .iter()
-            .all(|r| r.top() == rects[0].top() && r.right() < 1268.0),
-        "{rects:?}"
-    );
+    assert!(rects.iter().all(|r| r.top() == rects[0].top() && r.right() < 1268.0), "{rects:?}");
     w.click("Live");
     w.until_live();
     has(&w, &above);
@@ -425,10 +407,7 @@ fn the_shipped_styles_are_all_seen_on_a_small_screen() {
     assert_eq!(styles.len(), 6);
     let heading = w.harness.get_by_label("Styles").rect().bottom();
     let add = w.harness.get_by_label("Add a style…").rect().top();
-    assert!(
-        heading <= styles[0].top() && styles[5].bottom() <= add,
-        "{styles:?}"
-    );
+    assert!(heading <= styles[0].top() && styles[5].bottom() <= add, "{styles:?}");
     for pair in styles.windows(2) {
         assert!(pair[0].bottom() <= pair[1].top(), "{pair:?}");
     }

@@ -47,9 +47,7 @@ fn dropped_files_open_and_hovering_says_so() {
     let file = w.photo_file("dropped.png", 30, 20);
     let hints = |w: &Window| -> Vec<String> {
         let texts = w.texts().into_iter();
-        texts
-            .filter(|text| text.starts_with("Let go to "))
-            .collect()
+        texts.filter(|text| text.starts_with("Let go to ")).collect()
     };
     assert_eq!(hints(&w), [""; 0]);
     let style = w.path("style.pth");
@@ -153,9 +151,8 @@ fn a_pipe_is_refused_and_the_next_photo_opens() {
 #[test]
 fn a_newer_photo_overtakes_an_older_one() {
     let mut w = Window::open();
-    let files: Vec<PathBuf> = (1..=6)
-        .map(|n| w.photo_file(&format!("{n}.png"), 10 * n, 10))
-        .collect();
+    let files: Vec<PathBuf> =
+        (1..=6).map(|n| w.photo_file(&format!("{n}.png"), 10 * n, 10)).collect();
     for file in &files {
         w.drop_file(file);
     }
@@ -177,8 +174,7 @@ fn jpeg_and_other_formats_are_read_back() {
 #[test]
 fn a_missing_dialog_is_explained() {
     let mut w = Window::open();
-    w.platform
-        .refuse("No file dialog could be shown. Install zenity.");
+    w.platform.refuse("No file dialog could be shown. Install zenity.");
     w.click("Open…");
     w.until_contains("Install zenity");
 }
@@ -186,18 +182,14 @@ fn a_missing_dialog_is_explained() {
 #[test]
 fn three_ways_to_begin_are_reached_by_keys() {
     let mut w = Window::open();
-    w.until("the camera's card", |w| {
-        w.has_containing("No camera was found")
-    });
+    w.until("the camera's card", |w| w.has_containing("No camera was found"));
     w.harness.check_accessibility();
     let ways = ["Use camera", "Open a photo…", "Explore the demo"];
     let mut reached = Vec::new();
     for _ in 0..40 {
         w.key(Modifiers::NONE, Key::Tab);
         let root = w.harness.root();
-        let focused = root
-            .children_recursive()
-            .find(|n| n.accesskit_node().is_focused());
+        let focused = root.children_recursive().find(|n| n.accesskit_node().is_focused());
         let name = focused.and_then(|node| node.accesskit_node().label());
         reached.extend(name.filter(|name| ways.contains(&name.as_str())));
         if reached.last().is_some_and(|name| name == ways[2]) {

@@ -75,9 +75,7 @@ fn a_dragged_style_is_seen_below_the_pointer() {
     let to = eframe::egui::pos2(600.0, 300.0);
     let below = |w: &Window| {
         let textured = w.textured().into_iter();
-        textured
-            .filter(|(name, place, _)| name == "candy" && place.contains(to))
-            .count()
+        textured.filter(|(name, place, _)| name == "candy" && place.contains(to)).count()
     };
     let from = card_rect(&w, "Candy").center();
     w.harness.hover_at(from);
@@ -139,26 +137,18 @@ fn adding_and_removing_styles_shifts_no_key() {
         w.step();
     };
     // New ones come last, wherever the library puts them.
-    w.style_source
-        .change(|cards| cards.insert(0, own_card("Barn")));
+    w.style_source.change(|cards| cards.insert(0, own_card("Barn")));
     list_anew(&mut w);
     w.until_label("Barn");
     assert_eq!(order(&w), ["Candy", "Udnie", "Wave", "Barn"]);
-    w.style_source
-        .change(|cards| cards.retain(|card| card.title != "Udnie"));
+    w.style_source.change(|cards| cards.retain(|card| card.title != "Udnie"));
     list_anew(&mut w);
     w.until("it to go", |w| !w.has("Udnie"));
-    for (key, style) in [
-        (Key::Num1, "Candy"),
-        (Key::Num3, "Wave"),
-        (Key::Num4, "Barn"),
-    ] {
+    for (key, style) in [(Key::Num1, "Candy"), (Key::Num3, "Wave"), (Key::Num4, "Barn")] {
         w.key(Modifiers::NONE, key);
         assert!(w.is_chosen(style), "{style}");
     }
-    w.until("the settings", |w| {
-        Settings::load(&w.settings_path()).0.state.style_keys.len() == 4
-    });
+    w.until("the settings", |w| Settings::load(&w.settings_path()).0.state.style_keys.len() == 4);
     // The next time, too, and for the one that comes back.
     w.style_source.change(|cards| cards.push(card("Udnie")));
     list_anew(&mut w);

@@ -25,10 +25,7 @@ fn window() -> Window {
 
 /// The window gets the focus again.
 fn focus_window(w: &mut Window) {
-    w.harness
-        .input_mut()
-        .events
-        .push(Event::WindowFocused(true));
+    w.harness.input_mut().events.push(Event::WindowFocused(true));
     w.step();
 }
 
@@ -47,11 +44,7 @@ fn is_listed(w: &Window, style: &str) -> bool {
 
 /// Whether the style is on the disk.
 fn is_kept(w: &Window, style: &str) -> bool {
-    w.style_source
-        .cards()
-        .0
-        .iter()
-        .any(|card| card.title == style)
+    w.style_source.cards().0.iter().any(|card| card.title == style)
 }
 
 /// Gives the focus to a style of the list and presses Delete.
@@ -74,18 +67,12 @@ fn a_style_of_ones_own_is_renamed_and_stays_where_it_was() {
     w.until_label("Rename Barn");
     w.harness.check_accessibility();
     // The name is marked: typing takes its place.
-    w.harness
-        .input_mut()
-        .events
-        .push(Event::Text("Candy".to_owned()));
+    w.harness.input_mut().events.push(Event::Text("Candy".to_owned()));
     w.step();
     w.key(Modifiers::NONE, Key::Enter);
     w.until_label("there is already a style named candy");
     assert!(w.has("Rename Barn"), "it is still that one's question");
-    w.harness
-        .input_mut()
-        .events
-        .push(Event::Text("Harvest".to_owned()));
+    w.harness.input_mut().events.push(Event::Text("Harvest".to_owned()));
     w.step();
     w.click("Rename");
     w.until_label("Harvest");
@@ -112,9 +99,7 @@ fn keys_rename_and_remove_the_chosen_style_and_only_ones_own() {
     w.click("Candy");
     for (key, what) in [(Key::F2, "renamed"), (Key::Delete, "removed")] {
         w.key(Modifiers::NONE, key);
-        w.until_contains(&format!(
-            "Candy comes with the program and cannot be {what}"
-        ));
+        w.until_contains(&format!("Candy comes with the program and cannot be {what}"));
     }
     open_menu(&mut w, "Candy");
     assert!(w.has("This style comes with the program."));
@@ -141,10 +126,7 @@ fn removing_can_be_undone_by_its_message_and_after_that() {
     open_menu(&mut w, "Barn");
     w.click("Remove");
     w.until_label("“Barn” was removed.");
-    assert!(
-        !is_listed(&w, "Barn") && w.is_chosen("Aquarium"),
-        "its neighbour"
-    );
+    assert!(!is_listed(&w, "Barn") && w.is_chosen("Aquarium"), "its neighbour");
     w.until_painted();
     // Another listing does not bring it back, and its file is still there.
     focus_window(&mut w);
@@ -220,9 +202,7 @@ fn until_both_remember(w: &mut Window, style: &str) {
     w.until("the settings", |w| {
         let choices = Settings::load(&w.settings_path()).0.choices;
         let live = choices.live.and_then(|live| live.style);
-        [choices.style, live]
-            .iter()
-            .all(|s| s.as_deref() == Some(style))
+        [choices.style, live].iter().all(|s| s.as_deref() == Some(style))
     });
 }
 
@@ -357,8 +337,7 @@ fn both_pages_keep_their_style_over_a_restart() {
 #[test]
 fn a_style_of_a_picture_that_is_painted_small_hints_at_a_larger_detail_once() {
     let mut w = Window::live();
-    w.style_source
-        .change(|cards| cards.push(picture_card("Zebra")));
+    w.style_source.change(|cards| cards.push(picture_card("Zebra")));
     w.until_live();
     w.click("Begin: Explore the demo");
     focus_window(&mut w);
@@ -417,11 +396,7 @@ fn the_command_line_adds_and_removes_styles_meanwhile() {
     focus_window(&mut w);
     w.until_label("Aardvark");
     assert!(!w.has("Udnie"));
-    for (key, style) in [
-        (Key::Num1, "Candy"),
-        (Key::Num3, "Wave"),
-        (Key::Num6, "Aardvark"),
-    ] {
+    for (key, style) in [(Key::Num1, "Candy"), (Key::Num3, "Wave"), (Key::Num6, "Aardvark")] {
         w.key(Modifiers::NONE, key);
         w.until("the choice", |w| w.is_chosen(style));
     }
@@ -433,9 +408,7 @@ fn the_file_of_a_style_is_shown() {
     open_menu(&mut w, "Barn");
     w.click("Show file");
     let platform = w.platform.clone();
-    w.until("the file", |_| {
-        platform.shown() == [PathBuf::from("/styles/barn")]
-    });
+    w.until("the file", |_| platform.shown() == [PathBuf::from("/styles/barn")]);
     w.platform.refuse("No file manager could be opened.");
     open_menu(&mut w, "Barn");
     w.click("Show file");
@@ -452,9 +425,7 @@ fn a_style_made_of_a_picture_shows_a_painting_and_its_picture() {
     w.until_label("Zebra");
     w.until("the painting", |w| {
         let textures: Vec<String> = w.textured().into_iter().map(|(name, ..)| name).collect();
-        ["painted zebra", "zebra"]
-            .iter()
-            .all(|name| textures.iter().any(|t| t == name))
+        ["painted zebra", "zebra"].iter().all(|name| textures.iter().any(|t| t == name))
     });
 }
 
@@ -463,18 +434,12 @@ fn every_style_shows_the_open_photo_where_that_is_wanted() {
     let mut w = window();
     let painted = |w: &Window| {
         let textures = w.textured().into_iter();
-        textures
-            .filter(|(name, ..)| name.starts_with("painted "))
-            .count()
+        textures.filter(|(name, ..)| name.starts_with("painted ")).count()
     };
     for _ in 0..20 {
         w.step();
     }
-    assert_eq!(
-        (painted(&w), w.script.runs().len()),
-        (0, 0),
-        "these tests do not want it"
-    );
+    assert_eq!((painted(&w), w.script.runs().len()), (0, 0), "these tests do not want it");
     w.click("Settings");
     w.click("Show the open photo in every style");
     w.key(Modifiers::NONE, Key::Escape);
@@ -484,10 +449,7 @@ fn every_style_shows_the_open_photo_where_that_is_wanted() {
     w.open_photo(40, 30);
     let of_photo = |w: &Window| {
         let runs = w.script.runs();
-        runs[before..]
-            .iter()
-            .filter(|size| **size == (40, 30))
-            .count()
+        runs[before..].iter().filter(|size| **size == (40, 30)).count()
     };
     w.until("the photo in every style", |w| of_photo(w) == 5);
     // The same photo is not painted again for that, nor for other colours, which the small pictures have, too.

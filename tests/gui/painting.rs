@@ -26,11 +26,7 @@ fn styles_are_chosen_by_number_and_arrow() {
     w.until("round the end", |w| w.is_chosen("Candy") && w.is_painted());
     w.key(Modifiers::NONE, Key::ArrowUp);
     w.until("back", |w| w.is_chosen("Wave"));
-    assert_eq!(
-        w.script.runs().len(),
-        3,
-        "known paintings are not painted again"
-    );
+    assert_eq!(w.script.runs().len(), 3, "known paintings are not painted again");
 }
 
 #[test]
@@ -96,9 +92,7 @@ fn a_finer_brush_shows_a_draft_first() {
     let mut w = Window::painted(1000, 500);
     w.script.hold();
     w.key(Modifiers::NONE, Key::OpenBracket);
-    w.until("the draft's run", |w| {
-        w.script.runs().last() == Some(&(266, 133))
-    });
+    w.until("the draft's run", |w| w.script.runs().last() == Some(&(266, 133)));
     w.script.release();
     w.until_contains("Painted at 800 × 400 px");
     let runs = w.script.runs();
@@ -128,10 +122,7 @@ fn strength_and_colours_answer_without_the_device() {
     w.click("Keep the photo's colours");
     w.step();
     let saved = w.save_as("half.png");
-    let look = Look {
-        strength_percent: 50,
-        keep_colors: true,
-    };
+    let look = Look { strength_percent: 50, keep_colors: true };
     let source = photo(40, 30);
     let expected = compose(&source, inverted(&source), look).expect("same size");
     assert_eq!(saved, expected);
@@ -153,9 +144,7 @@ fn model_and_size_are_chosen() {
     assert_eq!(w.script.runs().last(), Some(&(1280, 640)));
     w.click("Advanced");
     w.click("Lite");
-    w.until("the other model to load", |w| {
-        w.style_source.loads().len() == 2
-    });
+    w.until("the other model to load", |w| w.style_source.loads().len() == 2);
     w.until_painted();
     w.key(Modifiers::NONE, Key::M);
     w.until_painted();
@@ -175,9 +164,7 @@ fn choices_are_undone_and_redone() {
     w.step();
     assert_eq!(w.value("Strength"), 100.0);
     w.click("Undo");
-    w.until("the style before", |w| {
-        w.is_chosen("Candy") && w.is_painted()
-    });
+    w.until("the style before", |w| w.is_chosen("Candy") && w.is_painted());
     w.key(Modifiers::COMMAND | Modifiers::SHIFT, Key::Z);
     w.until("redone", |w| w.is_chosen("Udnie"));
     w.click("Redo");
@@ -208,9 +195,7 @@ fn a_checkpoint_becomes_a_style() {
     fs::write(&file, "weights").expect("written");
     w.drop_file(&file);
     w.until_label("Dots");
-    w.until("it to be painted", |w| {
-        w.is_chosen("Dots") && w.is_painted()
-    });
+    w.until("it to be painted", |w| w.is_chosen("Dots") && w.is_painted());
     // What says so goes when the style has another name.
     w.until_label("“Dots” was added to the styles.");
     w.key(Modifiers::NONE, Key::F2);
@@ -376,10 +361,7 @@ fn arrow_keys_go_through_an_open_list_and_leave_the_style_alone() {
     w.until("the list to close", |w| !w.has("BMP"));
     let list = |w: &Window| {
         let list = w.harness.get(by().label("Format").role(Role::ComboBox));
-        (
-            list.accesskit_node().value(),
-            list.accesskit_node().is_focused(),
-        )
+        (list.accesskit_node().value(), list.accesskit_node().is_focused())
     };
     w.step();
     assert_eq!(list(&w), (Some(WEBP.to_owned()), true));

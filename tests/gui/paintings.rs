@@ -22,9 +22,8 @@ fn strip(w: &Window) -> Vec<String> {
         .filter(|node| node.accesskit_node().toggled().is_some())
         .filter_map(|node| {
             let name = node.accesskit_node().label()?;
-            let is_painting = [".png", ".jpg", ", cannot be shown"]
-                .iter()
-                .any(|ending| name.ends_with(ending));
+            let is_painting =
+                [".png", ".jpg", ", cannot be shown"].iter().any(|ending| name.ends_with(ending));
             is_painting.then(|| (node.rect().left(), name))
         })
         .collect();
@@ -81,9 +80,7 @@ fn whatever_is_saved_stands_on_the_strip_also_after_a_restart() {
     w.until("the order", |w| strip(w) == again);
 
     let mut w = w.reopened();
-    w.until("the pictures of before", |w| {
-        strip(w) == again && small_pictures(w) == 3
-    });
+    w.until("the pictures of before", |w| strip(w) == again && small_pictures(w) == 3);
     assert!(w.has("Try the sample photo"), "the first page is there");
 }
 
@@ -95,9 +92,7 @@ fn snapshots_of_live_pictures_stand_on_the_strip_of_the_photo_page() {
     w.until_label("The saved picture");
     assert!(!w.has("Hide saved paintings"), "not below live pictures");
     w.press(Key::L);
-    w.until("the snapshot", |w| {
-        strip(w) == ["snapshot-candy-0001.png"] && small_pictures(w) == 1
-    });
+    w.until("the snapshot", |w| strip(w) == ["snapshot-candy-0001.png"] && small_pictures(w) == 1);
 }
 
 #[test]
@@ -118,9 +113,7 @@ fn a_painting_of_the_strip_is_seen_large_and_the_photo_comes_back() {
     w.click("Copy");
     w.until("the second copy", |w| w.platform.copied().len() == 2);
     w.click("Show in folder");
-    w.until("the folder", |w| {
-        w.platform.shown() == [w.path("first.png")]
-    });
+    w.until("the folder", |w| w.platform.shown() == [w.path("first.png")]);
     w.key(Modifiers::COMMAND, Key::S);
     w.until_contains("This painting is saved already, as ");
     assert!(w.platform.asked().len() == 1, "no second dialog");
@@ -222,11 +215,7 @@ fn files_that_are_gone_or_damaged_are_told_and_no_pipe_is_waited_for() {
     // The window looks again as soon as it has the focus.
     let focus = Event::WindowFocused(true);
     w.harness.input_mut().events.push(focus.clone());
-    let changed = [
-        "whole.png",
-        "damaged.png, cannot be shown",
-        "gone.png, cannot be shown",
-    ];
+    let changed = ["whole.png", "damaged.png, cannot be shown", "gone.png, cannot be shown"];
     w.until("the changes", |w| strip(w) == changed);
     assert_eq!(small_pictures(&w), 1);
     w.click("damaged.png, cannot be shown");
@@ -245,9 +234,7 @@ fn files_that_are_gone_or_damaged_are_told_and_no_pipe_is_waited_for() {
         let made = std::process::Command::new("mkfifo").arg(&pipe).status();
         assert!(made.expect("mkfifo").success());
         let mut w = w.reopened();
-        w.until("the pipe to be noticed", |w| {
-            strip(w) == changed[..2] && small_pictures(w) == 1
-        });
+        w.until("the pipe to be noticed", |w| strip(w) == changed[..2] && small_pictures(w) == 1);
         w.click("damaged.png, cannot be shown");
         w.until_contains("it is not a plain file");
     }
@@ -283,9 +270,7 @@ fn the_newest_are_remembered_and_folding_too() {
     w.until_label("Show saved paintings");
     assert!(strip(&w).is_empty());
     w.click("Show saved paintings");
-    w.until("the new one", |w| {
-        strip(w)[0] == "new.png" && small_pictures(w) == 1
-    });
+    w.until("the new one", |w| strip(w)[0] == "new.png" && small_pictures(w) == 1);
     assert_eq!(listed(&w).len(), MOST_PAINTINGS);
 }
 
@@ -375,10 +360,7 @@ fn a_full_strip_leaves_room_for_everything_in_a_small_window() {
         let rect = w.harness.get_by_label(name).rect();
         assert!(window.contains_rect(rect), "{name} at {rect:?}");
     }
-    let picture = w
-        .harness
-        .get_by_label("Picture, original and painted, 400 × 300 px")
-        .rect();
+    let picture = w.harness.get_by_label("Picture, original and painted, 400 × 300 px").rect();
     assert!(picture.height() > 300.0, "{picture:?}");
     // The wheel leads to the others.
     let left = |w: &Window| {
@@ -404,10 +386,8 @@ fn a_full_strip_leaves_room_for_everything_in_a_small_window() {
 fn the_words_of_an_empty_strip_stand_beside_its_button() {
     let w = Window::with_photo(40, 30);
     let place = |name: &str| w.harness.get_by_label(name).rect();
-    let (words, button) = (
-        place("Paintings that you save stand here."),
-        place("Hide saved paintings"),
-    );
+    let (words, button) =
+        (place("Paintings that you save stand here."), place("Hide saved paintings"));
     let apart = (words.center().y - button.center().y).abs();
     assert!(apart < button.height(), "{words:?} beside {button:?}");
 }

@@ -133,22 +133,20 @@ impl Window {
             intents: Vec::new(),
             has_fonts: false,
         };
-        let harness = Harness::builder()
-            .with_size(egui::vec2(width, height))
-            .build_ui_state(
-                |ui, shown: &mut Shown| {
-                    if !shown.has_fonts {
-                        // They are there from the next frame on.
-                        fonts::install(ui.ctx());
-                        ui.ctx().request_repaint();
-                        shown.has_fonts = true;
-                        return;
-                    }
-                    let (device, now) = (&shown.device, shown.now);
-                    shown.panel.ui(ui, device, now, &mut shown.intents);
-                },
-                shown,
-            );
+        let harness = Harness::builder().with_size(egui::vec2(width, height)).build_ui_state(
+            |ui, shown: &mut Shown| {
+                if !shown.has_fonts {
+                    // They are there from the next frame on.
+                    fonts::install(ui.ctx());
+                    ui.ctx().request_repaint();
+                    shown.has_fonts = true;
+                    return;
+                }
+                let (device, now) = (&shown.device, shown.now);
+                shown.panel.ui(ui, device, now, &mut shown.intents);
+            },
+            shown,
+        );
         Self { harness }
     }
 
@@ -171,16 +169,11 @@ impl Window {
 
     fn says(&self, part: &str) {
         let labels = self.labels();
-        assert!(
-            labels.iter().any(|l| l.contains(part)),
-            "no '{part}' in {labels:#?}"
-        );
+        assert!(labels.iter().any(|l| l.contains(part)), "no '{part}' in {labels:#?}");
     }
 
     fn click(&mut self, label: &str) {
-        self.harness
-            .get(by().label(label).role(Role::Button))
-            .click();
+        self.harness.get(by().label(label).role(Role::Button)).click();
         self.step();
     }
 
@@ -209,11 +202,7 @@ impl Window {
         self.click(entry.title());
         let intent = self.harness.state_mut().intents.pop();
         match intent {
-            Some(PanelIntent::Export {
-                format,
-                bytes,
-                file_name,
-            }) => {
+            Some(PanelIntent::Export { format, bytes, file_name }) => {
                 assert_eq!(format, entry);
                 (String::from_utf8(bytes).expect("a text"), file_name)
             }
@@ -257,10 +246,7 @@ fn counters_say_what_was_noted() {
 fn the_mode_says_who_computes_it() {
     let mut w = Window::open(420.0, 1200.0);
     let by_library = LiveSample {
-        conv_provider: Some(ConvProvider {
-            name: "cuDNN 9.14".to_owned(),
-            reason: None,
-        }),
+        conv_provider: Some(ConvProvider { name: "cuDNN 9.14".to_owned(), reason: None }),
         ..LiveSample::clone(&sample(TimingMethod::Device))
     };
     let shown = w.harness.state_mut();
@@ -277,18 +263,10 @@ fn everything_is_seen_in_a_narrow_and_in_a_low_panel() {
     for (width, height) in [(400.0, 640.0), (1024.0, 300.0), (700.0, 300.0)] {
         let mut w = Window::open(width, height);
         w.says("Source: 60.0 fps");
-        for tab in [
-            "Show steps",
-            "Show timeline",
-            "Show roofline",
-            "Show counters",
-        ] {
+        for tab in ["Show steps", "Show timeline", "Show roofline", "Show counters"] {
             w.click(tab);
             let button = w.harness.get_by_label("Export");
-            assert!(
-                button.rect().right() <= width,
-                "{tab} at {width} x {height}"
-            );
+            assert!(button.rect().right() <= width, "{tab} at {width} x {height}");
         }
     }
 }
@@ -299,10 +277,7 @@ fn the_marks_of_a_plot_keep_away_from_the_next_column() {
     w.says("Source: 60.0 fps");
     let rect = |label: &str| w.harness.get_by_label(label).rect();
     for (plot, next) in [
-        (
-            "Frames per second of the last minute",
-            "Latency from capture to screen",
-        ),
+        ("Frames per second of the last minute", "Latency from capture to screen"),
         ("Latency of the last minute", "Latency by stage, ms"),
     ] {
         // Half of the last mark stands out.
@@ -361,11 +336,7 @@ fn steps_are_shown_and_sorted() {
     shown.panel.set_ceiling(None);
     w.step();
     w.says("host clock. Steps are timed while a frame is painted");
-    assert!(
-        w.harness
-            .query_by_label("Sort by share of the limit")
-            .is_none()
-    );
+    assert!(w.harness.query_by_label("Sort by share of the limit").is_none());
     w.says("1. conv1 direct 9x9: 0.250 ms, 25.0 %, 160.0 GB/s, 200.0 TFLOP/s");
 }
 
@@ -415,15 +386,7 @@ fn exports_are_read_again() {
     assert_eq!(rows.len(), 4);
     assert_eq!(
         rows[3][..7],
-        [
-            "A GPU",
-            "fused fp16",
-            "640x360",
-            "device",
-            "conv2",
-            "winograd 3x3",
-            "700.000"
-        ]
+        ["A GPU", "fused fp16", "640x360", "device", "conv2", "winograd 3x3", "700.000"]
     );
 
     let (csv, name) = w.export(ExportFormat::CountersCsv);
@@ -431,14 +394,8 @@ fn exports_are_read_again() {
     let head = "ago_s,source_fps,engine_fps,shown_fps,latency_p50_ms,latency_p95_ms";
     assert_eq!(csv.lines().next(), Some(head));
     let last = csv.lines().last().expect("a moment");
-    let cells: Vec<f64> = last
-        .split(',')
-        .map(|cell| cell.parse().expect("a number"))
-        .collect();
-    assert!(
-        (cells[1] - 60.0).abs() < 0.5 && (cells[4] - 45.0).abs() < 0.5,
-        "{last}"
-    );
+    let cells: Vec<f64> = last.split(',').map(|cell| cell.parse().expect("a number")).collect();
+    assert!((cells[1] - 60.0).abs() < 0.5 && (cells[4] - 45.0).abs() < 0.5, "{last}");
 
     let (json, name) = w.export(ExportFormat::Json);
     assert_eq!(name, "styleforge-performance.json");
@@ -465,12 +422,7 @@ fn exports_are_read_again() {
     assert_eq!(name, "styleforge-fused-fp16-640x360-trace.json");
     let trace: Value = serde_json::from_str(&json).expect("JSON");
     let events = trace["traceEvents"].as_array().expect("events");
-    let of = |kind: &str| {
-        events
-            .iter()
-            .filter(|e| e["ph"] == kind)
-            .collect::<Vec<_>>()
-    };
+    let of = |kind: &str| events.iter().filter(|e| e["ph"] == kind).collect::<Vec<_>>();
     let (spans, counters) = (of("X"), of("C"));
     assert_eq!(spans.len(), 3);
     assert_eq!(spans[1]["name"], "res1.in1 normalise");
@@ -527,11 +479,8 @@ fn a_held_picture_leaves_the_figures_and_a_gap_behind() {
         panic!("nothing was exported");
     };
     let text = String::from_utf8(bytes).expect("text");
-    let rates: Vec<f64> = text
-        .lines()
-        .skip(1)
-        .filter_map(|line| line.split(',').nth(1)?.parse().ok())
-        .collect();
+    let rates: Vec<f64> =
+        text.lines().skip(1).filter_map(|line| line.split(',').nth(1)?.parse().ok()).collect();
     assert!(rates.len() > 4, "{text}");
     assert!(rates.iter().all(|fps| *fps > 50.0), "no zeros:\n{text}");
 }

@@ -13,21 +13,12 @@ use styleforge::{
 use crate::{onnx_corpus::network_file, support::Behaviour, window::Window};
 
 const QUESTION: &str = "Which looks right?";
-const READINGS: [&str; 4] = [
-    "0..255 in and out",
-    "0..1 in and out",
-    "-1..1 in and out",
-    "imagenet in, 0..255 out",
-];
+const READINGS: [&str; 4] =
+    ["0..255 in and out", "0..1 in and out", "-1..1 in and out", "imagenet in, 0..255 out"];
 
 /// What a person says by choosing a reading that has one range.
 fn said(range: PixelRange) -> PixelChoice {
-    PixelFormat {
-        input: range,
-        output: range,
-        order: ChannelOrder::Rgb,
-    }
-    .into()
+    PixelFormat { input: range, output: range, order: ChannelOrder::Rgb }.into()
 }
 
 /// A file that does not tell, of which the scripted styles know that.
@@ -49,10 +40,7 @@ fn asking() -> Window {
 /// Pictures of the question.
 fn pictures(w: &Window) -> usize {
     let textured = w.textured();
-    textured
-        .iter()
-        .filter(|(name, ..)| name == "reading")
-        .count()
+    textured.iter().filter(|(name, ..)| name == "reading").count()
 }
 
 fn is_focused(w: &Window, label: &str) -> bool {
@@ -91,10 +79,7 @@ fn a_network_of_unknown_values_is_painted_four_ways_and_added_as_chosen() {
     let kept = |folder: PathBuf| {
         let mut files = fs::read_dir(folder.join("mobilenet")).expect("a style");
         let file = files.next().expect("weights").expect("an entry").path();
-        (
-            file.file_name().map(ToOwned::to_owned),
-            fs::read(&file).expect("read"),
-        )
+        (file.file_name().map(ToOwned::to_owned), fs::read(&file).expect("read"))
     };
     let style = kept(w.path("styles"));
     assert!(style == kept(other.path().to_owned()));
@@ -117,12 +102,9 @@ fn only_what_is_unknown_is_asked() {
     w.drop_file(&file);
     w.until_label(QUESTION);
     assert!(w.has_containing("in the picture that its network reads."));
-    for reading in [
-        "-1..1 in and out",
-        "0..255 in, -1..1 out",
-        "0..1 in, -1..1 out",
-        "imagenet in, -1..1 out",
-    ] {
+    for reading in
+        ["-1..1 in and out", "0..255 in, -1..1 out", "0..1 in, -1..1 out", "imagenet in, -1..1 out"]
+    {
         assert!(w.has(reading), "{reading} is not among {:#?}", w.texts());
     }
     w.click("Cancel");
@@ -190,9 +172,7 @@ fn a_reading_is_set_by_hand_and_painted() {
     assert!(w.harness.get(list).accesskit_node().is_focused());
     w.choose("Input range", "caffe");
     w.choose("Channel order", "bgr");
-    w.until("more pictures", |w| {
-        w.script.runs().len() >= 5 && pictures(w) == 5
-    });
+    w.until("more pictures", |w| w.script.runs().len() >= 5 && pictures(w) == 5);
     w.click("Set by hand");
     w.until_label("mosaic");
     let format = PixelFormat {
@@ -209,21 +189,12 @@ fn the_open_photo_is_painted_and_one_color_is_told() {
     let mut w = Window::open();
     let black = w.path("black.png");
     let frame = Frame::from_fn(40, 20, |_, _| [0, 0, 0, 255]);
-    encode::save(
-        &black,
-        &frame,
-        None,
-        Encoding::of(Format::Png),
-        Existing::Keep,
-    )
-    .expect("saved");
+    encode::save(&black, &frame, None, Encoding::of(Format::Png), Existing::Keep).expect("saved");
     w.drop_file(&black);
     w.until_label("black.png, 40 × 20 px");
     w.drop_file(&unclear(&w, "mosaic.onnx"));
     // The scripted device inverts.
-    w.until("four remarks", |w| {
-        w.texts().iter().filter(|t| *t == "all white").count() == 4
-    });
+    w.until("four remarks", |w| w.texts().iter().filter(|t| *t == "all white").count() == 4);
     assert_eq!(w.script.runs(), [(40, 20); 4]);
 }
 
@@ -234,9 +205,7 @@ fn an_error_stands_in_place_of_a_picture_and_the_reading_can_be_chosen() {
     w.drop_file(&unclear(&w, "mosaic.onnx"));
     w.until("four errors", |w| {
         let texts = w.texts();
-        let errors = texts
-            .iter()
-            .filter(|t| t.contains("bytes of memory are needed"));
+        let errors = texts.iter().filter(|t| t.contains("bytes of memory are needed"));
         errors.count() == 4
     });
     assert_eq!(pictures(&w), 0);
@@ -256,13 +225,7 @@ fn a_file_that_goes_away_is_told_in_place_of_its_pictures() {
     w.until("the first run", |w| w.script.runs().len() == 1);
     fs::remove_file(&file).expect("removed");
     w.script.release();
-    w.until("three errors", |w| {
-        w.texts()
-            .iter()
-            .filter(|t| *t == "the file is gone")
-            .count()
-            == 3
-    });
+    w.until("three errors", |w| w.texts().iter().filter(|t| *t == "the file is gone").count() == 3);
     assert_eq!(pictures(&w), 1);
 }
 
@@ -282,9 +245,7 @@ fn several_files_are_asked_about_one_after_the_other() {
             let name = texts.iter().find_map(|t| t.split_once(" does not tell "));
             name.map(|(name, _)| name.to_owned())
         };
-        w.until("the next question", |w| {
-            name(w).is_some_and(|name| !asked.contains(&name))
-        });
+        w.until("the next question", |w| name(w).is_some_and(|name| !asked.contains(&name)));
         asked.push(name(&w).expect("asked"));
         match turn {
             1 => w.key(Modifiers::NONE, Key::Escape),
@@ -336,10 +297,7 @@ fn the_question_fits_the_smallest_window() {
         for node in found {
             let rect = node.rect();
             let is_inside = rect.top() >= 0.0 && rect.bottom() <= 640.0;
-            assert!(
-                is_inside && rect.left() >= 0.0 && rect.right() <= 1000.0,
-                "{label}: {rect}"
-            );
+            assert!(is_inside && rect.left() >= 0.0 && rect.right() <= 1000.0, "{label}: {rect}");
         }
     }
 }

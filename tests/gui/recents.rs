@@ -75,18 +75,14 @@ fn photos_that_were_opened_are_seen_small_and_damaged_ones_by_their_name_alone()
     fs::write(&second, "damaged").expect("written");
     let small = |w: &Window| {
         let textured = w.textured().into_iter();
-        textured
-            .filter(|(name, ..)| name == "painting small")
-            .count()
+        textured.filter(|(name, ..)| name == "painting small").count()
     };
     assert_eq!(small(&w), 0, "nobody sees the list");
     w.click("Recent photos");
     // The newest one comes first.
     w.until("the other's picture", |w| small(w) == 1);
     let mut w = w.reopened();
-    w.until("it on the first page", |w| {
-        small(w) == 1 && w.has("second.png")
-    });
+    w.until("it on the first page", |w| small(w) == 1 && w.has("second.png"));
     let line = w.harness.get_by_label("second.png").rect();
     assert!(line.height() < 25.0, "all of them have room: {line:?}");
 }

@@ -29,13 +29,7 @@ fn saving_remembers_folder_and_format_and_asks_before_replacing() {
     w.until_contains("Saved as ");
     let (dialog, _) = w.platform.asked().pop().expect("a dialog");
     let file_name = "photo-candy.jpg".to_owned();
-    assert_eq!(
-        dialog,
-        Dialog::Save {
-            file_name,
-            format: Format::Jpeg
-        }
-    );
+    assert_eq!(dialog, Dialog::Save { file_name, format: Format::Jpeg });
     let saved = fs::read(w.path("result.jpg")).expect("saved");
     assert_eq!(saved[..3], [0xff, 0xd8, 0xff]);
 
@@ -46,11 +40,7 @@ fn saving_remembers_folder_and_format_and_asks_before_replacing() {
     w.click("Save as…");
     w.until_label("Replace taken.png?");
     let (_, folder) = w.platform.asked().pop().expect("a dialog");
-    assert_eq!(
-        folder.as_deref(),
-        taken.parent(),
-        "the folder is remembered"
-    );
+    assert_eq!(folder.as_deref(), taken.parent(), "the folder is remembered");
     w.click("Cancel");
     w.step();
     assert_eq!(fs::read(&taken).expect("read"), b"old");
@@ -126,11 +116,7 @@ fn an_unsaved_painting_is_asked_about_before_another_photo_opens() {
     w.until_label("Save the painting first?");
     let target = w.path("kept.png");
     w.platform.answer(Some(target.clone()));
-    w.harness
-        .get_all_by_label("Save as…")
-        .last()
-        .expect("in the question")
-        .click();
+    w.harness.get_all_by_label("Save as…").last().expect("in the question").click();
     w.until_label("next.png, 50 × 20 px");
     assert!(target.exists());
     w.until_painted();
@@ -250,9 +236,7 @@ fn a_folder_can_be_stopped_and_an_empty_one_is_explained() {
     let mut w = Window::painted(40, 30);
     w.close_during_a_folder_run();
     w.click("Go on painting");
-    w.until("the question to go", |w| {
-        !w.has("Cancel painting the folder?")
-    });
+    w.until("the question to go", |w| !w.has("Cancel painting the folder?"));
     w.key(Modifiers::NONE, Key::Escape);
     w.until_label("Cancelled");
     w.script.release();
@@ -292,11 +276,7 @@ fn choices_are_remembered() {
 
 #[test]
 fn settings_that_cannot_be_read_stay_as_they_are_and_are_reported() {
-    for unreadable in [
-        &b"[choices\nstyle = \"mine\""[..],
-        b"\xff\xfe",
-        b"version = 99",
-    ] {
+    for unreadable in [&b"[choices\nstyle = \"mine\""[..], b"\xff\xfe", b"version = 99"] {
         let mut w = Window::open_after(|folder| {
             fs::write(folder.join("settings.toml"), unreadable).expect("written");
         });
@@ -335,8 +315,7 @@ fn without_a_dialog_a_path_is_typed_and_nothing_is_replaced() {
     let offered = w.path("photo-candy-3.png").display().to_string();
     w.until_label(&offered);
     // The name is marked, without folder and ending: what is typed takes its place.
-    w.harness
-        .event(eframe::egui::Event::Text("photo-candy".to_owned()));
+    w.harness.event(eframe::egui::Event::Text("photo-candy".to_owned()));
     w.step();
     w.click("Save");
     w.until_label("Replace photo-candy.png?");
@@ -351,8 +330,7 @@ fn without_a_dialog_a_path_is_typed_and_nothing_is_replaced() {
     let other = w.photo_file("other.png", 20, 10);
     w.click("Open…");
     w.until_label("Open which photo or style?");
-    w.harness
-        .event(eframe::egui::Event::Text("other.png".to_owned()));
+    w.harness.event(eframe::egui::Event::Text("other.png".to_owned()));
     w.step();
     assert!(other.exists());
     w.key(Modifiers::NONE, Key::Enter);
@@ -360,22 +338,18 @@ fn without_a_dialog_a_path_is_typed_and_nothing_is_replaced() {
     // A path that leads nowhere says so, and can be mended.
     w.click("Open…");
     w.until_label("Open which photo or style?");
-    w.harness
-        .event(eframe::egui::Event::Text("nowhere.png".to_owned()));
+    w.harness.event(eframe::egui::Event::Text("nowhere.png".to_owned()));
     w.step();
     w.key(Modifiers::NONE, Key::Enter);
     w.until_contains("There is no file ");
     assert!(w.has("Open which photo or style?"));
     // In the same field, with a path of its own in place of the folder's.
     w.key(Modifiers::COMMAND, Key::A);
-    w.harness
-        .event(eframe::egui::Event::Text(other.display().to_string()));
+    w.harness.event(eframe::egui::Event::Text(other.display().to_string()));
     w.step();
     w.key(Modifiers::NONE, Key::Enter);
     w.until_label("other.png, 20 × 10 px");
-    w.until("the question to go", |w| {
-        !w.has("Open which photo or style?")
-    });
+    w.until("the question to go", |w| !w.has("Open which photo or style?"));
     // A path that is pasted takes the place of the folder; behind it, it is meant all the same.
     for (name, key) in [("third.png", None), ("fourth.png", Some(Key::End))] {
         let path = w.photo_file(name, 30, 20).display().to_string();
@@ -395,9 +369,7 @@ fn without_a_dialog_a_path_is_typed_and_nothing_is_replaced() {
 fn a_message_stays_where_it_is_when_a_dialog_opens_and_goes_with_its_page() {
     let mut w = Window::painted(40, 30);
     w.save_as("out.png");
-    w.until("one message", |w| {
-        w.harness.query_all_by_label("Dismiss").count() == 1
-    });
+    w.until("one message", |w| w.harness.query_all_by_label("Dismiss").count() == 1);
     let place = |w: &Window| w.harness.get_by_label("Dismiss").rect();
     let before = place(&w);
     w.press(Key::F1);
@@ -425,29 +397,19 @@ fn messages_and_tooltips_leave_a_folders_card_free() {
     let card = |w: &Window| area(w, egui::Id::unique("batch")).expect("the card");
     let tooltip = |w: &Window| {
         let layers: Vec<_> = (w.harness.ctx).memory(|memory| memory.layer_ids().collect());
-        let mut tooltips = layers
-            .into_iter()
-            .filter(|l| l.order == egui::Order::Tooltip);
+        let mut tooltips = layers.into_iter().filter(|l| l.order == egui::Order::Tooltip);
         tooltips.find_map(|layer| area(w, layer.id))
     };
     let is_free = |w: &mut Window, what: &str| {
         let messages = egui::Id::unique(("messages", false));
         let messages = area(w, messages).expect("a message");
-        assert!(
-            !card(w).intersects(messages),
-            "{what}: {:?}, {messages:?}",
-            card(w)
-        );
+        assert!(!card(w).intersects(messages), "{what}: {:?}, {messages:?}", card(w));
         let style = by().label("Wave").role(egui::Role::RadioButton);
         let style = w.harness.get(style).rect().center();
         w.harness.hover_at(style);
         w.until("the tooltip", |w| tooltip(w).is_some());
         let tooltip = tooltip(w).expect("seen just now");
-        assert!(
-            !card(w).intersects(tooltip),
-            "{what}: {:?}, {tooltip:?}",
-            card(w)
-        );
+        assert!(!card(w).intersects(tooltip), "{what}: {:?}, {tooltip:?}", card(w));
     };
     for (width, height) in [(1300.0, 850.0), (1000.0, 640.0)] {
         let mut w = Window::sized(width, height);

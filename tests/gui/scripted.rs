@@ -121,12 +121,7 @@ impl Platform for ScriptedPlatform {
 
     fn paste(&self) -> Result<Clip, String> {
         self.check()?;
-        Ok(self
-            .clipboard
-            .lock()
-            .unwrap()
-            .clone()
-            .unwrap_or(Clip::Nothing))
+        Ok(self.clipboard.lock().unwrap().clone().unwrap_or(Clip::Nothing))
     }
 
     fn paste_text(&self) -> String {
@@ -199,10 +194,7 @@ pub fn card(title: &str) -> Card {
 /// A style that was made of a picture.
 pub fn picture_card(title: &str) -> Card {
     Card {
-        made_by: Some(MadeBy {
-            network: "any".to_owned(),
-            id: "1".to_owned(),
-        }),
+        made_by: Some(MadeBy { network: "any".to_owned(), id: "1".to_owned() }),
         thumbnail: Some(Arc::new(photo(50, 50))),
         ..own_card(title)
     }
@@ -210,10 +202,7 @@ pub fn picture_card(title: &str) -> Card {
 
 /// A style of the person's own.
 pub fn own_card(title: &str) -> Card {
-    Card {
-        own: Some(PathBuf::from("/styles").join(title.to_lowercase())),
-        ..card(title)
-    }
+    Card { own: Some(PathBuf::from("/styles").join(title.to_lowercase())), ..card(title) }
 }
 
 /// A small network with attention, that of the style called Tokens.
@@ -334,10 +323,7 @@ impl StyleSource for ScriptedStyles {
         let (w, h) = (picture.width(), picture.height());
         let title = format!("{name} {w}x{h}");
         self.cards.lock().unwrap().push(own_card(&title));
-        Ok(Import::Added {
-            id: title.to_lowercase(),
-            warning: None,
-        })
+        Ok(Import::Added { id: title.to_lowercase(), warning: None })
     }
 
     fn mix(&self, parts: &[(String, u8)]) -> Result<Loaded, String> {
@@ -346,10 +332,7 @@ impl StyleSource for ScriptedStyles {
         let network = network();
         let mixed = (parts.to_vec(), network.clone());
         self.mixes.lock().unwrap().push(mixed);
-        Ok(Loaded {
-            network,
-            note: None,
-        })
+        Ok(Loaded { network, note: None })
     }
 
     fn keep_mix(&self, _: &[(String, u8)], name: &str, words: &str) -> Result<String, String> {
@@ -358,10 +341,7 @@ impl StyleSource for ScriptedStyles {
         if cards.iter().any(|card| card.id == id) {
             return Err(format!("there is already a style named {id}"));
         }
-        cards.push(Card {
-            credit: words.to_owned(),
-            ..picture_card(name)
-        });
+        cards.push(Card { credit: words.to_owned(), ..picture_card(name) });
         Ok(id)
     }
 
@@ -373,10 +353,7 @@ impl StyleSource for ScriptedStyles {
         }
         let renamed = cards.iter_mut().find(|card| card.id == id);
         let renamed = renamed.ok_or_else(|| "it is gone".to_owned())?;
-        *renamed = Card {
-            thumbnail: renamed.thumbnail.take(),
-            ..own_card(name)
-        };
+        *renamed = Card { thumbnail: renamed.thumbnail.take(), ..own_card(name) };
         Ok(new)
     }
 

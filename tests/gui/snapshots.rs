@@ -65,9 +65,7 @@ fn looks_as_before(w: &mut Window, screen: &str, theme: &str, scale: f32, hidden
     let now = small(w.pixels(), scale, &hide);
     // As large in points at every scale.
     let name = format!("{screen}-{theme}.jpg");
-    let kept = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/gui/snapshots")
-        .join(&name);
+    let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/gui/snapshots").join(&name);
     let mut bytes = Vec::new();
     let encoder = image::codecs::jpeg::JpegEncoder::new_with_quality(&mut bytes, QUALITY);
     now.write_with_encoder(encoder).expect("memory");
@@ -76,13 +74,9 @@ fn looks_as_before(w: &mut Window, screen: &str, theme: &str, scale: f32, hidden
         std::fs::write(kept, bytes).expect("a writable folder");
         return;
     }
-    let before = image::open(&kept)
-        .unwrap_or_else(|e| panic!("{name}: {e}"))
-        .to_rgb8();
+    let before = image::open(&kept).unwrap_or_else(|e| panic!("{name}: {e}")).to_rgb8();
     // With what the format loses on both sides.
-    let as_kept = image::load_from_memory(&bytes)
-        .expect("a picture")
-        .to_rgb8();
+    let as_kept = image::load_from_memory(&bytes).expect("a picture").to_rgb8();
     // Letters that have more pixels differ more.
     let levels = scale * scale.sqrt() * LEVELS;
     if let Some(difference) = difference(&before, &as_kept, levels) {
@@ -127,11 +121,8 @@ fn difference(before: &RgbImage, now: &RgbImage, most: f32) -> Option<String> {
         let (width, height) = (of.width() as usize, of.height() as usize);
         let (columns, rows) = (x..(x + BLOCK).min(width), y..(y + BLOCK).min(height));
         let count = columns.len() * rows.len();
-        let pixels = rows.flat_map(|y| {
-            columns
-                .clone()
-                .map(move |x| of.get_pixel(x as u32, y as u32))
-        });
+        let pixels =
+            rows.flat_map(|y| columns.clone().map(move |x| of.get_pixel(x as u32, y as u32)));
         pixels.map(|p| f32::from(p[c])).sum::<f32>() / count as f32
     };
     let mut worst = (0.0, (0, 0));
@@ -176,9 +167,8 @@ fn a_painted_photo() {
         w.until_label("Candy");
         // Large enough to fill its place at every scale.
         let file = w.path("photo.png");
-        let photo = RgbImage::from_fn(1920, 1280, |x, y| {
-            image::Rgb([(x / 8) as u8, (y / 6) as u8, 128])
-        });
+        let photo =
+            RgbImage::from_fn(1920, 1280, |x, y| image::Rgb([(x / 8) as u8, (y / 6) as u8, 128]));
         photo.save(&file).expect("a writable folder");
         w.drop_file(&file);
         w.until_label("photo.png, 1920 × 1280 px");
@@ -195,10 +185,7 @@ fn a_painted_photo() {
         w.until("the painting alone", |w| {
             seen(w, "painting") == [255] && drawn(w, "painting") != draft && w.is_painted()
         });
-        let hidden = Hidden {
-            lines: &["Painted at"],
-            ..Hidden::default()
-        };
+        let hidden = Hidden { lines: &["Painted at"], ..Hidden::default() };
         looks_as_before(&mut w, "photo", theme, scale, hidden);
     });
 }
@@ -211,10 +198,7 @@ fn the_list_of_keys() {
         w.press(Key::F1);
         w.step();
         // Its cursor blinks.
-        let hidden = Hidden {
-            parts: &["Search"],
-            ..Hidden::default()
-        };
+        let hidden = Hidden { parts: &["Search"], ..Hidden::default() };
         looks_as_before(&mut w, "keys", theme, scale, hidden);
     });
 }

@@ -29,10 +29,7 @@ fn the_divider_moves_by_key_by_hand_and_for_screen_readers() {
     w.until("the divider to follow", |w| w.value(name) > 54.0);
     // Away from the divider, dragging moves the picture and leaves the divider alone.
     let before = w.value(name);
-    w.drag(
-        picture.center() - egui::vec2(120.0, 90.0),
-        picture.center() - egui::vec2(80.0, 60.0),
-    );
+    w.drag(picture.center() - egui::vec2(120.0, 90.0), picture.center() - egui::vec2(80.0, 60.0));
     w.step();
     assert_eq!(w.value(name), before);
     w.key(Modifiers::NONE, Key::Space);
@@ -49,10 +46,7 @@ fn picture_behind_the_divider(w: &Window) -> egui::Rect {
     let ((photo, left), (painting, right)) = (w.picture("photo"), w.picture("painting"));
     let off = |a: egui::Rect, b: egui::Rect| (a.min - b.min).length() + (a.max - b.max).length();
     assert!(off(photo, painting) < 0.1, "{photo:?} and {painting:?}");
-    assert!(
-        (left.right() - right.left()).abs() < 0.1,
-        "{left:?}, {right:?}"
-    );
+    assert!((left.right() - right.left()).abs() < 0.1, "{left:?}, {right:?}");
     photo
 }
 
@@ -264,10 +258,7 @@ fn the_list_of_keys_fits_a_small_window_and_scrolls() {
     let window = egui::Rect::from_min_size(egui::Pos2::ZERO, egui::vec2(1024.0, 700.0));
     for name in ["Shortcuts", "Open a photo", "Actual size", "Close"] {
         let mut nodes = w.harness.query_all_by_label(name);
-        assert!(
-            nodes.all(|node| window.contains_rect(node.rect())),
-            "{name}"
-        );
+        assert!(nodes.all(|node| window.contains_rect(node.rect())), "{name}");
     }
     let top = |w: &Window| w.harness.get_by_label("Open a photo").rect().top();
     let before = top(&w);
@@ -333,10 +324,7 @@ fn the_way_to_strength_and_detail_is_a_word() {
         w.until_label("Candy");
         w.until_label("Adjust");
         let texts = w.painted_texts();
-        assert!(
-            texts.iter().any(|text| text.ends_with(" Adjust")),
-            "{texts:?}"
-        );
+        assert!(texts.iter().any(|text| text.ends_with(" Adjust")), "{texts:?}");
         let place = |name: &str| w.harness.get_by_label(name).rect();
         assert!(place("Adjust").left() > place(before).right());
     }
@@ -359,9 +347,7 @@ fn that_the_window_was_maximized_is_remembered() {
     let viewports = &mut w.harness.input_mut().viewports;
     viewports.entry(ViewportId::ROOT).or_default().maximized = Some(true);
     let path = w.settings_path();
-    w.until("the settings file", |_| {
-        Settings::load(&path).0.state.is_maximized
-    });
+    w.until("the settings file", |_| Settings::load(&path).0.state.is_maximized);
 }
 
 #[test]
@@ -392,10 +378,7 @@ fn tab_goes_through_the_window_as_it_is_read() {
     ];
     let place = |name: &str| reached.iter().position(|one| one == name);
     let places: Vec<_> = order.into_iter().map(place).collect();
-    assert!(
-        places.iter().all(Option::is_some) && places.is_sorted(),
-        "{places:?} in {reached:?}"
-    );
+    assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?} in {reached:?}");
 }
 
 #[test]
@@ -432,9 +415,7 @@ fn the_chosen_style_is_in_view_however_it_was_chosen() {
     w.key(Modifiers::NONE, Key::Num3);
     w.until("the third style", |w| in_view(w, "Wave"));
     w.key(Modifiers::NONE, Key::ArrowDown);
-    w.until("the first style", |w| {
-        w.is_chosen("Candy") && in_view(w, "Candy")
-    });
+    w.until("the first style", |w| w.is_chosen("Candy") && in_view(w, "Candy"));
     w.key(Modifiers::NONE, Key::ArrowUp);
     w.until("the third style", |w| in_view(w, "Wave"));
     // It stays in view when the list becomes lower.
@@ -446,9 +427,7 @@ fn the_chosen_style_is_in_view_however_it_was_chosen() {
         let text = "[choices]\nstyle = \"wave\"\n";
         std::fs::write(folder.join("settings.toml"), text).expect("written");
     });
-    w.until("the remembered style", |w| {
-        w.has("Wave") && w.is_chosen("Wave") && in_view(w, "Wave")
-    });
+    w.until("the remembered style", |w| w.has("Wave") && w.is_chosen("Wave") && in_view(w, "Wave"));
 }
 
 #[test]
@@ -460,8 +439,7 @@ fn alt_tells_the_colours_of_a_pixel_of_a_photo() {
     w.harness.hover_at(inside);
     w.step();
     assert!(!w.has_containing("x 32, y 24"));
-    w.harness
-        .event(egui::Event::ModifiersChanged(Modifiers::ALT));
+    w.harness.event(egui::Event::ModifiersChanged(Modifiers::ALT));
     w.until_contains("x 32, y 24");
     assert!(w.has_containing("Original ") && w.has_containing("Painted "));
 }
@@ -553,11 +531,7 @@ fn focus_frames(w: &Window) -> Vec<egui::Rect> {
 fn one_frame_shows_the_focus_of_the_keyboard_and_none_that_of_the_mouse() {
     let mut w = Window::painted(40, 30);
     assert!(w.is_chosen("Candy"));
-    assert_eq!(
-        focus_frames(&w),
-        [],
-        "a chosen style has no frame of that kind"
-    );
+    assert_eq!(focus_frames(&w), [], "a chosen style has no frame of that kind");
     let card = w.harness.get(by().label("Udnie").role(Role::RadioButton));
     let at = card.rect().center();
     w.harness.hover_at(at);
@@ -569,9 +543,7 @@ fn one_frame_shows_the_focus_of_the_keyboard_and_none_that_of_the_mouse() {
         let frames = focus_frames(&w);
         assert_eq!(frames.len(), 1, "{frames:?}");
         let root = w.harness.root();
-        let focused = root
-            .children_recursive()
-            .find(|n| n.accesskit_node().is_focused());
+        let focused = root.children_recursive().find(|n| n.accesskit_node().is_focused());
         let rect = focused.expect("a control").rect();
         assert!(frames[0].contains_rect(rect), "{rect:?} in {frames:?}");
     }

@@ -148,10 +148,7 @@ impl Window {
         if on_gpu {
             script.be_a_gpu();
         }
-        let seams = (
-            styles.clone() as Arc<dyn StyleSource>,
-            ScriptedBackend::opener(&script),
-        );
+        let seams = (styles.clone() as Arc<dyn StyleSource>, ScriptedBackend::opener(&script));
         let size = egui::vec2(1300.0, 850.0);
         Self::build_on(folder, size, (true, Vec::new()), seams, (script, styles))
     }
@@ -213,17 +210,9 @@ impl Window {
     ) -> Self {
         let style_source = Arc::new(style_source);
         let script = Arc::new(Script::default());
-        let seams = (
-            style_source.clone() as Arc<dyn StyleSource>,
-            ScriptedBackend::opener(&script),
-        );
-        Self::build_on(
-            folder,
-            size,
-            (live, Vec::new()),
-            seams,
-            (script, style_source),
-        )
+        let seams =
+            (style_source.clone() as Arc<dyn StyleSource>, ScriptedBackend::opener(&script));
+        Self::build_on(folder, size, (live, Vec::new()), seams, (script, style_source))
     }
 
     /// A window that was started with files, which `write` writes into its folder.
@@ -232,10 +221,8 @@ impl Window {
         let files = write(folder.path()).into();
         let script = Arc::new(Script::default());
         let style_source = Arc::new(ScriptedStyles::default());
-        let seams = (
-            style_source.clone() as Arc<dyn StyleSource>,
-            ScriptedBackend::opener(&script),
-        );
+        let seams =
+            (style_source.clone() as Arc<dyn StyleSource>, ScriptedBackend::opener(&script));
         let size = egui::vec2(1300.0, 850.0);
         Self::build_on(folder, size, (false, files), seams, (script, style_source))
     }
@@ -282,14 +269,9 @@ impl Window {
             files,
             live,
         };
-        let shown = Shown {
-            app: None,
-            launch: Some(launch),
-        };
+        let shown = Shown { app: None, launch: Some(launch) };
         let textures = Textures::default();
-        let builder = Harness::builder()
-            .with_size(size)
-            .renderer(textures.clone());
+        let builder = Harness::builder().with_size(size).renderer(textures.clone());
         let harness = builder.build_ui_state(
             |ui, shown: &mut Shown| {
                 if let Some(launch) = shown.launch.take() {
@@ -301,16 +283,7 @@ impl Window {
             },
             shown,
         );
-        Self {
-            harness,
-            script,
-            platform,
-            style_source,
-            folder,
-            textures,
-            size,
-            closes: false,
-        }
+        Self { harness, script, platform, style_source, folder, textures, size, closes: false }
     }
 
     /// As if on a screen with `scale` pixels to a point, from the next frame on.
@@ -342,14 +315,7 @@ impl Window {
     pub fn photo_file(&self, name: &str, width: usize, height: usize) -> PathBuf {
         let path = self.path(name);
         let frame = photo(width, height);
-        encode::save(
-            &path,
-            &frame,
-            None,
-            Encoding::of(Format::Png),
-            Existing::Replace,
-        )
-        .unwrap();
+        encode::save(&path, &frame, None, Encoding::of(Format::Png), Existing::Replace).unwrap();
         path
     }
 
@@ -395,10 +361,7 @@ impl Window {
                 return;
             }
             if started.elapsed() > PATIENCE {
-                panic!(
-                    "waited in vain for {what}; the window shows {:#?}",
-                    self.texts()
-                );
+                panic!("waited in vain for {what}; the window shows {:#?}", self.texts());
             }
             std::thread::sleep(Duration::from_millis(2));
         }
@@ -544,10 +507,9 @@ impl Window {
 
     /// Holds files over the window.
     pub fn hover(&mut self, paths: &[&PathBuf]) {
-        let hovered = paths.iter().map(|&path| egui::HoveredFile {
-            path: Some(path.clone()),
-            ..Default::default()
-        });
+        let hovered = paths
+            .iter()
+            .map(|&path| egui::HoveredFile { path: Some(path.clone()), ..Default::default() });
         self.harness.input_mut().hovered_files = hovered.collect();
         self.step();
     }
@@ -565,21 +527,14 @@ impl Window {
         let path = self.path(name);
         self.platform.answer(Some(path.clone()));
         self.click("Save as…");
-        self.until("the file", |w| {
-            w.has_containing(&format!("Saved as {}", path.display()))
-        });
+        self.until("the file", |w| w.has_containing(&format!("Saved as {}", path.display())));
         let photo = decode::from_path(&path).expect("a picture");
         Arc::unwrap_or_clone(photo.frame)
     }
 
     /// Asks the window to close; whether it stays open to ask something.
     pub fn close_is_held_back(&mut self) -> bool {
-        let viewport = self
-            .harness
-            .input_mut()
-            .viewports
-            .entry(ViewportId::ROOT)
-            .or_default();
+        let viewport = self.harness.input_mut().viewports.entry(ViewportId::ROOT).or_default();
         viewport.events.push(ViewportEvent::Close);
         self.harness.step();
         let held = self.commands().contains(&ViewportCommand::CancelClose);

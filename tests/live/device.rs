@@ -202,11 +202,7 @@ impl Backend for Device {
 impl Device {
     fn run(&self, spec: &SessionSpec) -> Run {
         self.world.held.lock().unwrap().push(spec.width);
-        Run {
-            world: self.world.clone(),
-            spec: *spec,
-            kind: self.kind,
-        }
+        Run { world: self.world.clone(), spec: *spec, kind: self.kind }
     }
 }
 
@@ -242,9 +238,7 @@ impl Session for Run {
         if let Some(meanwhile) = meanwhile {
             meanwhile();
         }
-        run_one_by_one(inputs, outputs, control, |input, output| {
-            self.paint_frame(input, output)
-        })
+        run_one_by_one(inputs, outputs, control, |input, output| self.paint_frame(input, output))
     }
 
     /// As a GPU: one that is not the processor.
@@ -261,21 +255,13 @@ impl Session for Run {
         let mut painted = [input.clone()];
         let timing = self.run(from_ref(input), &mut painted, control, meanwhile)?;
         let [painted] = painted;
-        let Composition {
-            source,
-            look,
-            to,
-            painting,
-        } = composition;
+        let Composition { source, look, to, painting } = composition;
         assert!(Upscaler::new(1).compose((input, &painted), source, look, to));
         if let Some(painting) = painting {
             *painting = painted;
         }
         self.world.composed.fetch_add(1, Ordering::SeqCst);
-        Ok(Some(RunTiming {
-            compose_ms: COMPOSE_MS,
-            ..timing
-        }))
+        Ok(Some(RunTiming { compose_ms: COMPOSE_MS, ..timing }))
     }
 
     fn run_raw(
@@ -296,12 +282,8 @@ impl Session for Run {
             let timing = self.run(from_ref(&input), painting, control, meanwhile)?;
             return Ok(Some(timing));
         };
-        let composition = Composition {
-            source: run.upright,
-            look,
-            to: run.painting,
-            painting: None,
-        };
+        let composition =
+            Composition { source: run.upright, look, to: run.painting, painting: None };
         self.run_composed(&input, composition, control, meanwhile)
     }
 
@@ -338,14 +320,8 @@ impl Run {
         input: &Frame,
         output: &mut Frame,
     ) -> Result<RunTiming, BackendError> {
-        assert_eq!(
-            (input.width(), input.height()),
-            (self.spec.width, self.spec.height)
-        );
-        assert_eq!(
-            (output.width(), output.height()),
-            (self.spec.width, self.spec.height)
-        );
+        assert_eq!((input.width(), input.height()), (self.spec.width, self.spec.height));
+        assert_eq!((output.width(), output.height()), (self.spec.width, self.spec.height));
         if self.kind == DeviceChoice::Cuda
             && self.world.lost_after.load(Ordering::SeqCst) > 0
             && self.world.lost_after.fetch_sub(1, Ordering::SeqCst) == 1

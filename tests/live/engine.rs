@@ -35,17 +35,12 @@ fn engine(script: &Arc<Script>) -> (Engine, Writer<Captured>, Reader<LivePicture
     let mut engine = Engine::start(ScriptedBackend::opener(script), wake_up).expect("a thread");
     let (frames, input) = mailbox(|| still(64, 48));
     let settings = settings(fixed(64));
-    let pictures = engine
-        .start_live(LiveSource::Frames(input), settings)
-        .expect("no thread");
+    let pictures = engine.start_live(LiveSource::Frames(input), settings).expect("no thread");
     (engine, frames, pictures)
 }
 
 fn bitmaps_in(folder: &Path) -> Destination {
-    Destination::Pictures {
-        folder: folder.to_owned(),
-        format: Format::Bmp,
-    }
+    Destination::Pictures { folder: folder.to_owned(), format: Format::Bmp }
 }
 
 /// Takes the next picture. A signal may come late, when its picture was taken with the signal of the one before.
@@ -104,9 +99,7 @@ fn a_surface_that_takes_no_picture_loses_no_recorded_frame() {
     for frame in 1..=12 {
         frames.value.frame.rgba_mut()[0] = frame;
         frames.put();
-        wait_until("the picture", || {
-            pictures.counts().written == u64::from(frame)
-        });
+        wait_until("the picture", || pictures.counts().written == u64::from(frame));
     }
     assert_eq!(pictures.counts().dropped, 11, "nobody took them");
     let recorded = recorder.finish();
@@ -118,9 +111,7 @@ fn a_surface_that_takes_no_picture_loses_no_recorded_frame() {
     engine.record(sink);
     let (mut frames, input) = mailbox(|| still(64, 48));
     let source = LiveSource::Frames(input);
-    pictures = engine
-        .start_live(source, settings(fixed(64)))
-        .expect("no thread");
+    pictures = engine.start_live(source, settings(fixed(64))).expect("no thread");
     frames.put();
     wait_for(&mut pictures);
     assert_eq!(recorder.finish().frames, 1);
@@ -133,9 +124,7 @@ fn the_engine_runs_the_source() {
     let wake_up = Arc::new(|| {});
     let mut engine = Engine::start(ScriptedBackend::opener(&script), wake_up).expect("a thread");
     let source = LiveSource::Capture(Source::Demo, CaptureSettings::default());
-    let mut pictures = engine
-        .start_live(source, settings(fixed(320)))
-        .expect("a thread");
+    let mut pictures = engine.start_live(source, settings(fixed(320))).expect("a thread");
     for px in [320, 1920, 2560] {
         engine.set_live(settings(fixed(px)));
         wait_until("the size", || {
@@ -152,9 +141,7 @@ fn the_engine_runs_the_source() {
     });
     let missing = Source::Photo("no such.jpg".into());
     let source = LiveSource::Capture(missing, CaptureSettings::default());
-    engine
-        .start_live(source, settings(fixed(320)))
-        .expect("a thread");
+    engine.start_live(source, settings(fixed(320))).expect("a thread");
     wait_until("the problem", || {
         let snapshot = engine.snapshot().expect("it runs");
         matches!(snapshot.source, SourceState::Ended(_))
@@ -232,9 +219,7 @@ fn the_engine_switches_without_a_new_frame() {
     let (mut frames, input) = mailbox(|| still(64, 48));
     settings.network = Some(network());
     let source = LiveSource::Frames(input);
-    let mut pictures = engine
-        .start_live(source, settings.clone())
-        .expect("no thread");
+    let mut pictures = engine.start_live(source, settings.clone()).expect("no thread");
     frames.put();
     settings.network = None;
     let number = engine.set_live(settings);

@@ -30,10 +30,7 @@ fn the_newest_frame_is_painted_and_the_others_are_counted() {
     let facts = picture.facts.expect("painted");
     assert_eq!((facts.captured, facts.dropped, facts.painted), (3, 2, 1));
     assert_eq!(facts.working, (32, 24));
-    assert_eq!(
-        (picture.original.width(), picture.original.height()),
-        (64, 48)
-    );
+    assert_eq!((picture.original.width(), picture.original.height()), (64, 48));
     assert!((facts.stages.wait_ms - 5.0).abs() < 0.01);
     let network_ms = 32.0 * 24.0 * 10.0 / 1e6;
     assert!((f64::from(facts.stages.network_ms) - network_ms).abs() < 1e-4);
@@ -94,16 +91,10 @@ fn a_refused_goal_is_reported_once_and_the_serving_target_stays() {
     studio.settings(|settings| settings.size = fixed(64));
     studio.run(1);
     assert_eq!(studio.refusals().len(), 1);
-    assert_eq!(
-        studio.pictures.value.facts.expect("painted").working,
-        (32, 16)
-    );
+    assert_eq!(studio.pictures.value.facts.expect("painted").working, (32, 16));
     studio.settings(|settings| settings.size = fixed(40));
     studio.run(1);
-    assert_eq!(
-        studio.pictures.value.facts.expect("painted").working,
-        (40, 20)
-    );
+    assert_eq!(studio.pictures.value.facts.expect("painted").working, (40, 20));
 }
 
 #[test]
@@ -158,9 +149,8 @@ fn moving_pictures_have_a_precision_of_their_own_and_comparisons_the_usual_one()
     };
     assert_eq!(modes(&studio), ["fused int8"]);
     studio.settings(|settings| {
-        settings.compare = Some(ModePair {
-            candidates: [candidate("baseline"), candidate("fused")],
-        });
+        settings.compare =
+            Some(ModePair { candidates: [candidate("baseline"), candidate("fused")] });
     });
     studio.run(1);
     assert_eq!(modes(&studio), ["baseline fp32", "fused fp32"]);
@@ -175,14 +165,11 @@ fn moving_pictures_have_a_precision_of_their_own_and_comparisons_the_usual_one()
 #[test]
 fn two_modes_take_turns_and_are_judged() {
     let mut studio = Studio::new((32, 32), DeviceChoice::Cpu, fixed(32));
-    let pair = ModePair {
-        candidates: [candidate("baseline fp32"), candidate("fused fp32")],
-    };
+    let pair = ModePair { candidates: [candidate("baseline fp32"), candidate("fused fp32")] };
     studio.settings(|settings| settings.compare = Some(pair));
     studio.run(1);
-    let variants: Vec<Variant> = (studio.world.runs.lock().unwrap().iter())
-        .map(|(m, _)| m.variant)
-        .collect();
+    let variants: Vec<Variant> =
+        (studio.world.runs.lock().unwrap().iter()).map(|(m, _)| m.variant).collect();
     use Variant::{Baseline, Fused};
     let turns = variants.chunks_exact(2).map(|pair| [pair[0], pair[1]]);
     let (mut first, mut second) = (0i32, 0i32);
@@ -193,10 +180,7 @@ fn two_modes_take_turns_and_are_judged() {
             other => panic!("{other:?}"),
         }
     }
-    assert!(
-        (first - second).abs() <= 1 && first > 10,
-        "{first}, {second}"
-    );
+    assert!((first - second).abs() <= 1 && first > 10, "{first}, {second}");
     let picture = &studio.pictures.value;
     let times = picture.facts.expect("painted").pair.expect("two");
     assert_eq!(times.modes.map(|m| m.variant), [Baseline, Fused]);
@@ -210,15 +194,7 @@ fn two_modes_take_turns_and_are_judged() {
     // Right again for a while proves nothing about before.
     studio.world.baseline_off.store(0, Ordering::SeqCst);
     studio.run(1);
-    assert!(
-        !studio
-            .pictures
-            .value
-            .equality
-            .as_ref()
-            .expect("judged")
-            .passed()
-    );
+    assert!(!studio.pictures.value.equality.as_ref().expect("judged").passed());
     studio.settings(|settings| settings.compare = None);
     studio.run(1);
     assert!(studio.pictures.value.other.is_none());
@@ -227,13 +203,9 @@ fn two_modes_take_turns_and_are_judged() {
 #[test]
 fn a_comparison_may_take_another_device() {
     let mut studio = Studio::new((32, 32), DeviceChoice::Cuda, fixed(32));
-    let candidate = |device| CandidateChoice {
-        device,
-        mode: mode("fused fp32"),
-    };
-    let pair = ModePair {
-        candidates: [candidate(DeviceChoice::Cpu), candidate(DeviceChoice::Auto)],
-    };
+    let candidate = |device| CandidateChoice { device, mode: mode("fused fp32") };
+    let pair =
+        ModePair { candidates: [candidate(DeviceChoice::Cpu), candidate(DeviceChoice::Auto)] };
     studio.settings(|settings| settings.compare = Some(pair));
     studio.run(1);
     assert!(studio.pictures.value.other.is_some());
@@ -267,19 +239,13 @@ fn the_wall_paints_every_style_and_takes_little() {
         .map(|_| {
             let (output, reader) = mailbox(PreviewPicture::empty);
             readers.push(reader);
-            Preview {
-                network: network(),
-                output,
-            }
+            Preview { network: network(), output }
         })
         .collect();
     studio.live.set_previews(panes, &mut studio.painter);
     studio.run(10);
     let both = studio.pictures.value.facts.expect("painted").painted - alone;
-    assert!(
-        both * 10 >= alone * 9,
-        "{both} beside the wall, {alone} without"
-    );
+    assert!(both * 10 >= alone * 9, "{both} beside the wall, {alone} without");
     // A picture is shown before the previews are painted, which take their time afterwards.
     let mut later = 0;
     for _ in 0..100 {
@@ -311,15 +277,8 @@ fn samples_are_rare_enough() {
     studio.run(20);
     let samples = studio.samples();
     let cost_ms: f64 = samples.iter().map(|s| s.cost_ms).sum();
-    assert!(
-        samples.len() >= 5 && cost_ms < 0.02 * 20_000.0,
-        "{} in {cost_ms} ms",
-        samples.len()
-    );
+    assert!(samples.len() >= 5 && cost_ms < 0.02 * 20_000.0, "{} in {cost_ms} ms", samples.len());
     let sample = &samples[0];
-    assert_eq!(
-        (sample.width, sample.height, sample.steps.len()),
-        (640, 480, 1)
-    );
+    assert_eq!((sample.width, sample.height, sample.steps.len()), (640, 480, 1));
     assert!(sample.total_ms > 0.0 && sample.session_bytes > 0);
 }

@@ -97,15 +97,11 @@ fn the_old_session_serves_while_another_is_searched_for() {
         spec(&mut studio) == Some(prepared(true))
     });
     let facts = studio.facts();
-    assert_eq!(
-        (facts.settings, facts.mode.map(|m| m.variant)),
-        (0, Some(Variant::Fused))
-    );
+    assert_eq!((facts.settings, facts.mode.map(|m| m.variant)), (0, Some(Variant::Fused)));
     // What is compared waits for it, too.
     studio.settings(|settings| {
-        settings.compare = Some(ModePair {
-            candidates: [candidate("baseline"), candidate("fused")],
-        });
+        settings.compare =
+            Some(ModePair { candidates: [candidate("baseline"), candidate("fused")] });
     });
     studio.paints(10);
     assert!(studio.facts().pair.is_none());
@@ -126,9 +122,8 @@ fn the_old_session_serves_while_another_is_searched_for() {
     studio.paints(5);
     assert_eq!(studio.facts().working, (48, 48));
     world.holds_searches.store(false, Ordering::SeqCst);
-    studio.until("the baseline", |facts| {
-        facts.mode.is_some_and(|m| m.variant == Variant::Baseline)
-    });
+    studio
+        .until("the baseline", |facts| facts.mode.is_some_and(|m| m.variant == Variant::Baseline));
     assert_eq!((studio.notices(), studio.refusals().len()), (0, 0));
 }
 
@@ -167,9 +162,7 @@ fn the_newest_goal_is_opened_and_the_ones_before_are_cancelled() {
     for ignores_cancelling in [false, true] {
         let mut studio = Studio::beside((64, 64), fixed(32), |_| ());
         let world = studio.world.clone();
-        world
-            .ignores_cancelling
-            .store(ignores_cancelling, Ordering::SeqCst);
+        world.ignores_cancelling.store(ignores_cancelling, Ordering::SeqCst);
         world.holds_opening.store(true, Ordering::SeqCst);
         for px in [40, 48, 56] {
             studio.settings(|settings| settings.size = fixed(px));
@@ -200,10 +193,7 @@ fn the_newest_goal_is_opened_and_the_ones_before_are_cancelled() {
             world.held_bytes() == 32 + 56
         });
         studio.paints(1);
-        assert_eq!(
-            (studio.facts().working, studio.facts().settings),
-            ((32, 32), 5)
-        );
+        assert_eq!((studio.facts().working, studio.facts().settings), ((32, 32), 5));
     }
 }
 
@@ -322,9 +312,7 @@ fn the_wall_is_opened_beside_the_large_picture() {
         reader.take()
     });
     studio.live.set_previews(Vec::new(), &mut studio.painter);
-    wait_until("the wall to be closed", || {
-        studio.world.held_bytes() == 320 + 400
-    });
+    wait_until("the wall to be closed", || studio.world.held_bytes() == 320 + 400);
 }
 
 #[test]

@@ -18,9 +18,7 @@ fn raw(rotate: Rotation, mirror: bool) -> RawFrame {
     let layout = Layout::tight(PixelFormat::Yuyv, 64, 48);
     let bytes: Vec<u8> = (0..layout.bytes()).map(|i| (i * 7 / 5) as u8).collect();
     let mut frame = RawFrame::default();
-    frame
-        .set(&layout, &bytes, (rotate, mirror))
-        .expect("a whole frame");
+    frame.set(&layout, &bytes, (rotate, mirror)).expect("a whole frame");
     frame
 }
 
@@ -59,13 +57,7 @@ fn a_gpu_gets_them_as_they_are_and_all_see_the_same_pictures() {
     ] {
         let raw = raw(rotate, mirror);
         let upright = decoded(&raw);
-        for look in [
-            Look::default(),
-            Look {
-                strength_percent: 40,
-                keep_colors: true,
-            },
-        ] {
+        for look in [Look::default(), Look { strength_percent: 40, keep_colors: true }] {
             let [gpu, processor] = [DeviceChoice::Cuda, DeviceChoice::Cpu].map(|kind| {
                 let mut studio = Studio::new((64, 48), kind, fixed(64));
                 studio.settings(|settings| settings.look = look);
@@ -102,11 +94,7 @@ fn at_a_smaller_size_all_see_the_same_pictures_too() {
                 let seen = (picture.original.clone(), picture.painted.clone());
                 assert_eq!(studio.facts().working, (24, 32));
                 assert_eq!(studio.raw_frames(), usize::from(is_raw));
-                assert_eq!(
-                    studio.samples().len(),
-                    1,
-                    "of the frame at the working size"
-                );
+                assert_eq!(studio.samples().len(), 1, "of the frame at the working size");
                 seen
             });
             assert_eq!(raw, decoded);
@@ -117,9 +105,7 @@ fn at_a_smaller_size_all_see_the_same_pictures_too() {
 #[test]
 fn where_modes_are_compared_or_there_is_no_style_they_are_decoded_first() {
     let raw = raw(Rotation::None, false);
-    let pair = ModePair {
-        candidates: [candidate("baseline fp32"), candidate("fused fp32")],
-    };
+    let pair = ModePair { candidates: [candidate("baseline fp32"), candidate("fused fp32")] };
     let pictures = [Captured::of_raw(raw.clone()), Captured::of(decoded(&raw))].map(|frame| {
         let mut studio = Studio::new((64, 48), DeviceChoice::Cuda, fixed(64));
         studio.settings(|settings| settings.compare = Some(pair));

@@ -64,26 +64,18 @@ fn recorded(destination: &Destination, frames: &[(Frame, Duration)]) -> Recorded
 
 fn film(width: usize, height: usize, count: usize) -> Vec<(Frame, Duration)> {
     let frames = times(count).into_iter().enumerate();
-    frames
-        .map(|(n, at)| (painting(width, height, n), at))
-        .collect()
+    frames.map(|(n, at)| (painting(width, height, n), at)).collect()
 }
 
 /// The person's ffmpeg; where there is none, what needs it is left out, and says so.
 fn ffmpeg() -> Option<Ffmpeg> {
-    Ffmpeg::find()
-        .inspect_err(|why| println!("left out: {why}"))
-        .ok()
+    Ffmpeg::find().inspect_err(|why| println!("left out: {why}")).ok()
 }
 
 /// What a program of ffmpeg's puts out.
 fn output(program: &Path, arguments: &[&str], file: &Path) -> Vec<u8> {
     let mut command = Command::new(program);
-    command
-        .args(["-v", "error"])
-        .arg("-i")
-        .arg(file)
-        .args(arguments);
+    command.args(["-v", "error"]).arg("-i").arg(file).args(arguments);
     let ended = command.stdin(Stdio::null()).output().expect("starts");
     let told = String::from_utf8_lossy(&ended.stderr);
     assert!(ended.status.success(), "{told}");
@@ -116,20 +108,10 @@ fn decoded(ffmpeg: &Ffmpeg, file: &Path, (width, height): (usize, usize)) -> Vec
 /// What ffprobe tells of each frame, or of the stream, a line each.
 fn probed(ffmpeg: &Ffmpeg, file: &Path, entries: &str) -> Vec<String> {
     let program = ffmpeg.program.with_file_name("ffprobe");
-    let show = [
-        "-select_streams",
-        "v",
-        "-show_entries",
-        entries,
-        "-of",
-        "csv=p=0",
-    ];
+    let show = ["-select_streams", "v", "-show_entries", entries, "-of", "csv=p=0"];
     let text = String::from_utf8(output(&program, &show, file)).expect("text");
     let lines = text.lines().map(|line| line.trim_end_matches(','));
-    lines
-        .filter(|line| !line.is_empty())
-        .map(str::to_owned)
-        .collect()
+    lines.filter(|line| !line.is_empty()).map(str::to_owned).collect()
 }
 
 fn least_db(decoded: &[Frame], handed_in: &[(Frame, Duration)]) -> f64 {
@@ -174,11 +156,7 @@ fn an_mp4_has_every_frame_at_its_time_and_looks_like_it() {
     let again = decoded(&ffmpeg, &path, (320, 180));
     assert_eq!(again.len(), 90);
     let least = least_db(&again, &frames);
-    println!(
-        "mp4: {least:.1} dB, times off by {:.1} us, {} bytes",
-        off * 1e6,
-        result.bytes
-    );
+    println!("mp4: {least:.1} dB, times off by {:.1} us, {} bytes", off * 1e6, result.bytes);
     assert!(least >= LEAST_DB, "{least}");
 }
 
@@ -208,18 +186,12 @@ fn an_mp4_has_every_frame_however_long_its_encoder_takes_to_start() {
     }
     fs::write(go, "").expect("written");
     let result = recorder.finish();
-    assert_eq!(
-        (result.failure, result.frames, result.left_out),
-        (None, 75, 0)
-    );
+    assert_eq!((result.failure, result.frames, result.left_out), (None, 75, 0));
     assert_eq!(result.length, frames[74].1);
     ffmpeg.program = program;
     let seconds = probed(&ffmpeg, &path, "frame=pts_time");
     let second: f64 = seconds[1].parse().expect("a time");
-    assert!(
-        (second - frames[1].1.as_secs_f64()).abs() <= 1e-3,
-        "{seconds:?}"
-    );
+    assert!((second - frames[1].1.as_secs_f64()).abs() <= 1e-3, "{seconds:?}");
 }
 
 /// The brightness of a picture as a grey one.
@@ -240,10 +212,7 @@ fn decoded_planes(ffmpeg: &Ffmpeg, file: &Path) -> Vec<u8> {
 
 /// Likeness of planes of bytes, in dB.
 fn psnr_db(a: &[u8], b: &[u8]) -> f64 {
-    let squares = a
-        .iter()
-        .zip(b)
-        .map(|(a, b)| f64::from(a.abs_diff(*b)).powi(2));
+    let squares = a.iter().zip(b).map(|(a, b)| f64::from(a.abs_diff(*b)).powi(2));
     let mean = squares.sum::<f64>() / a.len() as f64;
     10.0 * (255.0 * 255.0 / mean).log10()
 }
@@ -283,9 +252,7 @@ fn real_paintings_keep_their_brightness_and_nearly_all_of_their_colours() {
         }
     }
     let bright: Vec<_> = again.iter().map(brightness).collect();
-    let frames: Vec<_> = (frames.iter())
-        .map(|(frame, at)| (brightness(frame), *at))
-        .collect();
+    let frames: Vec<_> = (frames.iter()).map(|(frame, at)| (brightness(frame), *at)).collect();
     let bright = least_db(&bright, &frames);
     println!(
         "paintings: {all:.1} dB, in brightness {bright:.1} dB, planes {worst:.1?} dB, {} bytes",
@@ -311,15 +278,7 @@ fn an_mp4_that_is_cut_off_plays_up_to_there() {
     let program = Command::new(&ffmpeg.program)
         .args(["-v", "quiet", "-i"])
         .arg(&cut)
-        .args([
-            "-vsync",
-            "passthrough",
-            "-f",
-            "rawvideo",
-            "-pix_fmt",
-            "gray",
-            "-",
-        ])
+        .args(["-vsync", "passthrough", "-f", "rawvideo", "-pix_fmt", "gray", "-"])
         .output()
         .expect("starts");
     let frames = program.stdout.len() / (160 * 90);
@@ -334,9 +293,7 @@ fn odd_and_changing_sizes_lose_no_frame_and_are_told() {
     let sizes = [(161, 91), (161, 91), (80, 45), (91, 161), (322, 182)];
     let at = times(sizes.len());
     let frames = sizes.iter().zip(at).enumerate();
-    let frames: Vec<_> = frames
-        .map(|(n, (&(w, h), at))| (painting(w, h, n), at))
-        .collect();
+    let frames: Vec<_> = frames.map(|(n, (&(w, h), at))| (painting(w, h, n), at)).collect();
     let result = recorded(&destination, &frames);
     assert_eq!((result.failure, result.frames), (None, 5));
     assert_eq!(result.notes.len(), 2, "{:?}", result.notes);
@@ -347,10 +304,7 @@ fn odd_and_changing_sizes_lose_no_frame_and_are_told() {
     assert!(result.notes[1].contains("161 x 91 px became 162 x 92"));
     let again = decoded(&ffmpeg, &path, (162, 92));
     assert_eq!(again.len(), 5);
-    let first: Vec<_> = again
-        .iter()
-        .map(|frame| frame.crop(0, 0, 161, 91))
-        .collect();
+    let first: Vec<_> = again.iter().map(|frame| frame.crop(0, 0, 161, 91)).collect();
     let least = least_db(&first[..2], &frames);
     assert!(least >= LEAST_DB, "{least}");
     let [dark, ..] = again[3].pixel(2, 40);
@@ -386,11 +340,6 @@ fn an_avi_has_every_frame_near_its_time_and_looks_like_it() {
     let Some(ffmpeg) = ffmpeg() else { return };
     let again = decoded(&ffmpeg, &path, (321, 181));
     assert!(least_db(&again[..1], &frames) >= LEAST_DB - 3.0);
-    let seconds: f64 = probed(&ffmpeg, &path, "stream=duration")[0]
-        .parse()
-        .expect("a time");
-    assert!(
-        (seconds - frames[59].1.as_secs_f64()).abs() < 2.0 / 60.0,
-        "{seconds}"
-    );
+    let seconds: f64 = probed(&ffmpeg, &path, "stream=duration")[0].parse().expect("a time");
+    assert!((seconds - frames[59].1.as_secs_f64()).abs() < 2.0 / 60.0, "{seconds}");
 }

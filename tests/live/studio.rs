@@ -51,10 +51,7 @@ pub fn mode(words: &str) -> ModeChoice {
 
 /// A candidate of a comparison on the device in use.
 pub fn candidate(words: &str) -> CandidateChoice {
-    CandidateChoice {
-        device: DeviceChoice::Auto,
-        mode: mode(words),
-    }
+    CandidateChoice { device: DeviceChoice::Auto, mode: mode(words) }
 }
 
 /// The usual settings, at this size.
@@ -132,10 +129,7 @@ impl Studio {
                         wanted => wanted,
                     },
                 });
-                Ok(Selected {
-                    backend,
-                    notice: None,
-                })
+                Ok(Selected { backend, notice: None })
             })
         };
         let backend = open(DeviceChoice::Auto).expect("a device").backend;
@@ -179,19 +173,13 @@ impl Studio {
     /// The source has a frame of this brightness now.
     pub fn frame(&mut self, level: u8) {
         self.frames.value.captured_at = self.world.now();
-        self.frames
-            .value
-            .frame
-            .rgba_mut()
-            .chunks_mut(4)
-            .for_each(|p| p[..3].fill(level));
+        self.frames.value.frame.rgba_mut().chunks_mut(4).for_each(|p| p[..3].fill(level));
         self.frames.put();
     }
 
     pub fn serve(&mut self) -> Served {
         let told = &mut self.told;
-        self.live
-            .serve(&mut self.painter, &mut |event| told.push(event))
+        self.live.serve(&mut self.painter, &mut |event| told.push(event))
     }
 
     /// Changes the settings.

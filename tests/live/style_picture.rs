@@ -42,12 +42,7 @@ fn a_dropped_picture_becomes_the_style_of_live_pictures() {
 
     let any = StyleNetwork::built_in().expect("weights");
     let processor = Arc::new(CpuBackend::new(None).expect("threads"));
-    let open = Arc::new(move |_| {
-        Ok(Selected {
-            backend: processor.clone(),
-            notice: None,
-        })
-    });
+    let open = Arc::new(move |_| Ok(Selected { backend: processor.clone(), notice: None }));
     let mut engine = Engine::start(open, Arc::new(|| {})).expect("a thread");
     let (mut frames, input) = mailbox(|| still(320, 240));
     let mut settings = LiveSettings::new(None, fixed(256), mode("fused"));
@@ -72,10 +67,7 @@ fn a_dropped_picture_becomes_the_style_of_live_pictures() {
     let number = engine.set_live(settings);
     let facts = picture_of(Some(number), "the first picture in its style");
     let took = dropped.elapsed();
-    println!(
-        "from the drop to the first picture: {:.2} s",
-        took.as_secs_f64()
-    );
+    println!("from the drop to the first picture: {:.2} s", took.as_secs_f64());
     assert!(facts.mode.is_some() && facts.working == (256, 192));
     within("a dropped style picture", took, MOST);
 }

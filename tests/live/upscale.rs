@@ -98,9 +98,7 @@ fn a_comparison_judges_what_the_network_made() {
     for upscale in [true, false] {
         let mut studio = studio((64, 48), 32);
         studio.world.baseline_off.store(3, Ordering::SeqCst);
-        let pair = ModePair {
-            candidates: [candidate("baseline fp32"), candidate("fused fp32")],
-        };
+        let pair = ModePair { candidates: [candidate("baseline fp32"), candidate("fused fp32")] };
         studio.settings(|settings| {
             settings.compare = Some(pair);
             settings.look.strength_percent = 0;
@@ -127,13 +125,7 @@ fn a_comparison_judges_what_the_network_made() {
 #[test]
 fn composing_hardly_takes_time() {
     let source = edged(1280, 720);
-    let looks = [
-        Look::default(),
-        Look {
-            strength_percent: 70,
-            keep_colors: true,
-        },
-    ];
+    let looks = [Look::default(), Look { strength_percent: 70, keep_colors: true }];
     for ((width, height), look) in [(256, 144), (384, 216), (640, 360)]
         .into_iter()
         .flat_map(|size| looks.map(|look| (size, look)))
@@ -233,10 +225,7 @@ fn what_is_recorded_is_what_is_seen_while_the_picture_is_held() {
     };
     let painted = studio.pictures.value.painted.clone();
     assert_ne!(painted, finer);
-    assert_eq!(
-        [1, 2, 3, 4].map(picture),
-        [&painted, &painted, &finer, &painted].map(Frame::clone)
-    );
+    assert_eq!([1, 2, 3, 4].map(picture), [&painted, &painted, &finer, &painted].map(Frame::clone));
     // Later ones are no older than what was seen.
     assert!(length > Duration::from_secs(30), "{length:?}");
 }

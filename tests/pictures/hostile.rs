@@ -18,13 +18,7 @@ fn headers_that_declare_too_much_are_refused_by_the_limit() {
     let vp8l = |side: u32| {
         let packed = (side - 1) | ((side - 1) << 14);
         let chunk = [&b"VP8L\x0a\0\0\0\x2f"[..], &packed.to_le_bytes(), &[0; 5]].concat();
-        [
-            &b"RIFF"[..],
-            &(chunk.len() as u32 + 4).to_le_bytes(),
-            b"WEBP",
-            &chunk,
-        ]
-        .concat()
+        [&b"RIFF"[..], &(chunk.len() as u32 + 4).to_le_bytes(), b"WEBP", &chunk].concat()
     };
     let mut bmp = vec![0u8; 54];
     bmp[..2].copy_from_slice(b"BM");
@@ -42,10 +36,7 @@ fn headers_that_declare_too_much_are_refused_by_the_limit() {
     .concat();
     assert!(png.len() <= 65, "{}", png.len());
     let mut jpeg = encoded(&scene(8, 8), Format::Jpeg);
-    let sof = jpeg
-        .windows(2)
-        .position(|w| w == [0xff, 0xc0])
-        .expect("a frame header");
+    let sof = jpeg.windows(2).position(|w| w == [0xff, 0xc0]).expect("a frame header");
     jpeg[sof + 5..sof + 9].copy_from_slice(&[0xff; 4]);
     let gif = [
         &b"GIF89a\xff\xff\xff\xff\x80\0\0"[..],
@@ -63,14 +54,8 @@ fn headers_that_declare_too_much_are_refused_by_the_limit() {
     ];
     for (format, bomb) in bombs {
         let error = refused(&bomb);
-        assert!(
-            matches!(error, MediaError::TooManyPixels { .. }),
-            "{format}: {error:?}"
-        );
-        assert!(
-            error.to_string().contains("limit is 200 megapixels"),
-            "{error}"
-        );
+        assert!(matches!(error, MediaError::TooManyPixels { .. }), "{format}: {error:?}");
+        assert!(error.to_string().contains("limit is 200 megapixels"), "{error}");
     }
 }
 
@@ -135,10 +120,7 @@ fn sizes_just_below_the_limit_without_pixels_are_damaged_not_fatal() {
     for bomb in [png, tiff(14_000, 14_000, &[0; 3], &[])] {
         let error = refused(&bomb);
         // Where there is not memory for such a picture, that is noticed first.
-        let fine = matches!(
-            error,
-            MediaError::Damaged { .. } | MediaError::NotEnoughMemory { .. }
-        );
+        let fine = matches!(error, MediaError::Damaged { .. } | MediaError::NotEnoughMemory { .. });
         assert!(fine, "{error:?}");
     }
 }
@@ -182,10 +164,7 @@ fn truncated_pictures_are_refused_in_every_format() {
             let cut = &whole[..whole.len() * share / 100];
             let error = refused(cut);
             assert!(
-                matches!(
-                    error,
-                    MediaError::Damaged { .. } | MediaError::UnknownFormat { .. }
-                ),
+                matches!(error, MediaError::Damaged { .. } | MediaError::UnknownFormat { .. }),
                 "{name} cut to {share} %: {error:?}"
             );
         }
@@ -205,10 +184,7 @@ fn missing_percent(photo: &decode::Photo) -> Option<i64> {
         panic!("{:?}", photo.notes);
     };
     let (_, share) = note.split_once("about ")?;
-    share
-        .strip_suffix(" % of the picture is missing")?
-        .parse()
-        .ok()
+    share.strip_suffix(" % of the picture is missing")?.parse().ok()
 }
 
 #[test]
@@ -239,16 +215,10 @@ fn a_jpeg_that_ends_early_is_opened_and_what_is_missing_is_reported() {
             told.push(missing);
         }
     }
-    assert!(
-        told.is_sorted_by(|a, b| a >= b) && told[0] > 70 && told[5] < 30,
-        "{told:?}"
-    );
+    assert!(told.is_sorted_by(|a, b| a >= b) && told[0] > 70 && told[5] < 30, "{told:?}");
     // Only the end marker is missing.
     let photo = read(&whole[..whole.len() - 2]);
-    assert_eq!(
-        photo.notes,
-        ["the file ends early: some of the picture may be missing"]
-    );
+    assert_eq!(photo.notes, ["the file ends early: some of the picture may be missing"]);
     for nothing in [start / 2, start] {
         let error = refused(&whole[..nothing]);
         assert!(matches!(error, MediaError::Damaged { .. }), "{error:?}");
@@ -286,18 +256,9 @@ fn a_refusal_is_one_sentence_of_what_is_wrong_and_what_to_do() {
     png[middle] ^= 0x10;
     for bytes in [&whole[..20], &whole[..100], &whole[..4], &png] {
         let error = refused(bytes).to_string();
-        assert!(
-            error.contains(" is damaged and cannot be read as "),
-            "{error}"
-        );
-        assert!(
-            error.ends_with("; copy it again from where it came, or open another"),
-            "{error}"
-        );
-        assert!(
-            !error.contains(char::is_control) && !error.contains("\\n"),
-            "{error:?}"
-        );
+        assert!(error.contains(" is damaged and cannot be read as "), "{error}");
+        assert!(error.ends_with("; copy it again from where it came, or open another"), "{error}");
+        assert!(!error.contains(char::is_control) && !error.contains("\\n"), "{error:?}");
         assert!(!error.contains("Format error decoding"), "{error}");
         assert!(error.chars().count() < 320, "{error}");
     }
@@ -362,10 +323,7 @@ fn a_reader_that_fails_is_reported() {
         }
     }
     let error = decode::from_reader("stream", Broken).expect_err("fails");
-    assert!(
-        error.to_string().contains("the cable was pulled"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("the cable was pulled"), "{error}");
 }
 
 /// Small whole files of every format and family.
@@ -384,10 +342,7 @@ fn corpus() -> Vec<Vec<u8>> {
         "palette.tiff",
     ];
     files.extend(names.map(fixture));
-    let icc = jpeg_segment(
-        0xe2,
-        &[b"ICC_PROFILE\0\x01\x01", &profile(b"RGB ")[..]].concat(),
-    );
+    let icc = jpeg_segment(0xe2, &[b"ICC_PROFILE\0\x01\x01", &profile(b"RGB ")[..]].concat());
     files.push(jpeg_with(&icc, &encoded(&scene(9, 7), Format::Jpeg)));
     files
 }

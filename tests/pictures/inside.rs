@@ -15,31 +15,16 @@ fn every_orientation_comes_out_upright() {
     let blocks = Frame::from_fn(40, 24, |x, y| frame.pixel(x / 8, y / 8));
     for orientation in 1..=8 {
         let png = png_with(&png_chunk(b"eXIf", &exif(orientation)), &frame);
-        assert_eq!(
-            *read(&png).frame,
-            upright(&frame, orientation),
-            "PNG {orientation}"
-        );
+        assert_eq!(*read(&png).frame, upright(&frame, orientation), "PNG {orientation}");
 
-        let rgb: Vec<u8> = frame
-            .rgba()
-            .chunks(4)
-            .flat_map(|p| p[..3].to_vec())
-            .collect();
+        let rgb: Vec<u8> = frame.rgba().chunks(4).flat_map(|p| p[..3].to_vec()).collect();
         let tagged = tiff(5, 3, &rgb, &[(274, 3, u32::from(orientation))]);
-        assert_eq!(
-            *read(&tagged).frame,
-            upright(&frame, orientation),
-            "TIFF {orientation}"
-        );
+        assert_eq!(*read(&tagged).frame, upright(&frame, orientation), "TIFF {orientation}");
 
         let segment = jpeg_segment(0xe1, &[b"Exif\0\0", &exif(orientation)[..]].concat());
         let jpeg = jpeg_with(&segment, &encoded(&blocks, Format::Jpeg));
         let (got, wanted) = (read(&jpeg).frame, upright(&blocks, orientation));
-        assert_eq!(
-            (got.width(), got.height()),
-            (wanted.width(), wanted.height())
-        );
+        assert_eq!((got.width(), got.height()), (wanted.width(), wanted.height()));
         for (x, y) in [(3, 3), (got.width() - 4, 3), (3, got.height() - 4)] {
             let (a, b) = (got.pixel(x, y), wanted.pixel(x, y));
             assert!(
@@ -60,17 +45,10 @@ fn sixteen_bits_become_eight() {
     for format in [ImageFormat::Png, ImageFormat::Tiff] {
         let photo = read(&with_image(DynamicImage::ImageRgb16(deep.clone()), format));
         assert_eq!(*photo.frame, wanted, "{format:?}");
-        assert!(
-            photo.notes.iter().any(|n| n.contains("8 bits per channel")),
-            "{:?}",
-            photo.notes
-        );
+        assert!(photo.notes.iter().any(|n| n.contains("8 bits per channel")), "{:?}", photo.notes);
     }
     let float = ImageBuffer::from_fn(3, 1, |x, _| Rgb([x as f32 / 2.0, -1.0, f32::NAN]));
-    let photo = read(&with_image(
-        DynamicImage::ImageRgb32F(float),
-        ImageFormat::Tiff,
-    ));
+    let photo = read(&with_image(DynamicImage::ImageRgb32F(float), ImageFormat::Tiff));
     assert_eq!(photo.frame.pixel(2, 0)[..2], [255, 0]);
 }
 
@@ -83,11 +61,7 @@ fn grey_becomes_colour_without_a_word() {
     });
     for format in [ImageFormat::Png, ImageFormat::Tiff] {
         let photo = read(&with_image(DynamicImage::ImageLuma8(grey.clone()), format));
-        assert_eq!(
-            (&*photo.frame, photo.notes.len()),
-            (&wanted, 0),
-            "{format:?}"
-        );
+        assert_eq!((&*photo.frame, photo.notes.len()), (&wanted, 0), "{format:?}");
     }
     let one_bit = [
         png_header(10, 2, 1, 0),
@@ -96,14 +70,7 @@ fn grey_becomes_colour_without_a_word() {
     ]
     .concat();
     let frame = read(&one_bit).frame;
-    assert_eq!(
-        (
-            frame.pixel(0, 0)[0],
-            frame.pixel(1, 0)[0],
-            frame.pixel(8, 0)[0]
-        ),
-        (255, 0, 255)
-    );
+    assert_eq!((frame.pixel(0, 0)[0], frame.pixel(1, 0)[0], frame.pixel(8, 0)[0]), (255, 0, 255));
 }
 
 #[test]
@@ -116,10 +83,7 @@ fn palettes_are_looked_up_with_their_transparency() {
         png_chunk(b"IEND", &[]),
     ]
     .concat();
-    assert_eq!(
-        read(&png).frame.rgba(),
-        [40, 50, 60, 9, 10, 20, 30, 255, 40, 50, 60, 9]
-    );
+    assert_eq!(read(&png).frame.rgba(), [40, 50, 60, 9, 10, 20, 30, 255, 40, 50, 60, 9]);
     let error = refused(&fixture("palette.tiff"));
     assert!(matches!(error, MediaError::Unsupported { .. }), "{error:?}");
     assert!(error.to_string().contains("save it as PNG"), "{error}");
@@ -130,21 +94,14 @@ fn cmyk_is_converted_and_said_so() {
     let quarters = [[0, 255, 255], [255, 0, 255], [255, 255, 0], [0, 0, 0]];
     for name in ["cmyk.jpg", "cmyk.tiff"] {
         let photo = read(&fixture(name));
-        for ((x, y), wanted) in [(3, 3), (12, 3), (3, 12), (12, 12)]
-            .into_iter()
-            .zip(quarters)
-        {
+        for ((x, y), wanted) in [(3, 3), (12, 3), (3, 12), (12, 12)].into_iter().zip(quarters) {
             let got = photo.frame.pixel(x, y);
             assert!(
                 (0..3).all(|c| got[c].abs_diff(wanted[c]) < 8),
                 "{name} at {x}, {y}: {got:?}, wanted {wanted:?}"
             );
         }
-        assert!(
-            photo.notes.iter().any(|n| n.contains("CMYK")),
-            "{:?}",
-            photo.notes
-        );
+        assert!(photo.notes.iter().any(|n| n.contains("CMYK")), "{:?}", photo.notes);
     }
 }
 
@@ -152,10 +109,7 @@ fn cmyk_is_converted_and_said_so() {
 fn only_a_profile_that_fits_rgb_goes_on() {
     let tagged = |space| {
         let data = [b"ICC_PROFILE\0\x01\x01", &profile(space)[..]].concat();
-        jpeg_with(
-            &jpeg_segment(0xe2, &data),
-            &encoded(&scene(9, 7), Format::Jpeg),
-        )
+        jpeg_with(&jpeg_segment(0xe2, &data), &encoded(&scene(9, 7), Format::Jpeg))
     };
     let photo = read(&tagged(b"RGB "));
     assert_eq!(photo.icc, Some(profile(b"RGB ")));
@@ -174,17 +128,9 @@ fn of_several_pictures_the_first_is_used_and_said_so() {
         ("pages.tiff", "pages"),
     ] {
         let photo = read(&fixture(name));
-        assert_eq!(
-            (photo.frame.width(), photo.frame.height()),
-            (9, 7),
-            "{name}"
-        );
+        assert_eq!((photo.frame.width(), photo.frame.height()), (9, 7), "{name}");
         assert_eq!(photo.frame.pixel(4, 3), [255, 0, 0, 255], "{name}");
-        assert!(
-            photo.notes.iter().any(|n| n.contains(word)),
-            "{name}: {:?}",
-            photo.notes
-        );
+        assert!(photo.notes.iter().any(|n| n.contains(word)), "{name}: {:?}", photo.notes);
     }
     let still = with_image(
         DynamicImage::ImageRgba8(ImageBuffer::from_pixel(3, 3, Rgba([9, 9, 9, 255]))),

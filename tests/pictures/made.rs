@@ -20,39 +20,25 @@ use styleforge::{
 use crate::real_time::within;
 
 pub fn fixture(name: &str) -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/pictures")
-        .join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pictures").join(name);
     fs::read(path).expect("fixture")
 }
 
 /// Colours that tell every pixel of a small picture from every other.
 pub fn scene(width: usize, height: usize) -> Frame {
     Frame::from_fn(width, height, |x, y| {
-        [
-            (x * 37 + 20) as u8,
-            (y * 53 + 10) as u8,
-            (x * y * 11) as u8,
-            255,
-        ]
+        [(x * 37 + 20) as u8, (y * 53 + 10) as u8, (x * y * 11) as u8, 255]
     })
 }
 
 pub fn translucent(width: usize, height: usize) -> Frame {
     Frame::from_fn(width, height, |x, y| {
-        [
-            200,
-            (x * 40) as u8,
-            30,
-            255u8.wrapping_sub(((x + y * 3) * 9) as u8),
-        ]
+        [200, (x * 40) as u8, 30, 255u8.wrapping_sub(((x + y * 3) * 9) as u8)]
     })
 }
 
 pub fn encoded(frame: &Frame, format: Format) -> Vec<u8> {
-    encode::to_bytes("test", frame, None, Encoding::of(format))
-        .expect("encodes")
-        .0
+    encode::to_bytes("test", frame, None, Encoding::of(format)).expect("encodes").0
 }
 
 pub fn with_image(picture: DynamicImage, format: ImageFormat) -> Vec<u8> {
@@ -77,24 +63,18 @@ pub fn refused(bytes: &[u8]) -> MediaError {
 
 pub fn crc(bytes: &[u8]) -> u32 {
     !bytes.iter().fold(u32::MAX, |crc, &byte| {
-        (0..8).fold(crc ^ u32::from(byte), |c, _| {
-            if c & 1 == 1 {
-                (c >> 1) ^ 0xedb8_8320
-            } else {
-                c >> 1
-            }
-        })
+        (0..8).fold(
+            crc ^ u32::from(byte),
+            |c, _| {
+                if c & 1 == 1 { (c >> 1) ^ 0xedb8_8320 } else { c >> 1 }
+            },
+        )
     })
 }
 
 pub fn png_chunk(kind: &[u8; 4], data: &[u8]) -> Vec<u8> {
     let body = [kind, data].concat();
-    [
-        &(data.len() as u32).to_be_bytes()[..],
-        &body,
-        &crc(&body).to_be_bytes(),
-    ]
-    .concat()
+    [&(data.len() as u32).to_be_bytes()[..], &body, &crc(&body).to_be_bytes()].concat()
 }
 
 pub fn png_header(width: u32, height: u32, bits: u8, color: u8) -> Vec<u8> {
@@ -111,12 +91,7 @@ pub fn stored(data: &[u8]) -> Vec<u8> {
         a = (a + u32::from(byte)) % 65_521;
         b = (b + a) % 65_521;
     }
-    let head = [
-        &[0x78, 1, 1][..],
-        &length.to_le_bytes(),
-        &(!length).to_le_bytes(),
-    ]
-    .concat();
+    let head = [&[0x78, 1, 1][..], &length.to_le_bytes(), &(!length).to_le_bytes()].concat();
     [&head[..], data, &((b << 16) | a).to_be_bytes()].concat()
 }
 
@@ -132,11 +107,7 @@ pub fn zeros_bomb(count: usize) -> Vec<u8> {
     bits.extend([false; 7]);
     let mut out = vec![0x78, 1];
     for byte in bits.chunks(8) {
-        out.push(
-            byte.iter()
-                .rev()
-                .fold(0, |b, &bit| (b << 1) | u8::from(bit)),
-        );
+        out.push(byte.iter().rev().fold(0, |b, &bit| (b << 1) | u8::from(bit)));
     }
     out.extend([0; 4]);
     out
@@ -163,12 +134,7 @@ pub fn tiff(width: u32, height: u32, pixels: &[u8], extra: &[(u16, u16, u32)]) -
     ];
     entries.extend(extra);
     entries.sort();
-    let mut bytes = [
-        &b"II*\0"[..],
-        &(8 + pixels.len() as u32).to_le_bytes(),
-        pixels,
-    ]
-    .concat();
+    let mut bytes = [&b"II*\0"[..], &(8 + pixels.len() as u32).to_le_bytes(), pixels].concat();
     bytes.extend((entries.len() as u16).to_le_bytes());
     for (tag, kind, value) in entries {
         bytes.extend(tag.to_le_bytes());

@@ -42,19 +42,11 @@ fn jpeg_lays_transparency_on_white_and_says_so() {
 
 #[test]
 fn jpeg_quality_is_heeded() {
-    let frame = Frame::from_fn(64, 64, |x, y| {
-        [(x * y) as u8, (x * 7) as u8, (y * 5) as u8, 255]
-    });
+    let frame = Frame::from_fn(64, 64, |x, y| [(x * y) as u8, (x * 7) as u8, (y * 5) as u8, 255]);
     let size = |jpeg_quality| {
         let format = Format::Jpeg;
-        let encoding = Encoding {
-            format,
-            jpeg_quality,
-        };
-        encode::to_bytes("test", &frame, None, encoding)
-            .expect("encodes")
-            .0
-            .len()
+        let encoding = Encoding { format, jpeg_quality };
+        encode::to_bytes("test", &frame, None, encoding).expect("encodes").0.len()
     };
     assert!(size(30) < size(92) && size(92) < size(100));
 }
@@ -103,10 +95,8 @@ fn save(path: &Path, frame: &Frame, existing: Existing) -> Result<Vec<String>, M
 }
 
 fn entries(folder: &Path) -> Vec<PathBuf> {
-    let mut paths: Vec<_> = fs::read_dir(folder)
-        .expect("folder")
-        .map(|e| e.expect("entry").path())
-        .collect();
+    let mut paths: Vec<_> =
+        fs::read_dir(folder).expect("folder").map(|e| e.expect("entry").path()).collect();
     paths.sort();
     paths
 }
@@ -117,10 +107,7 @@ fn files_that_exist_are_replaced_only_on_request() {
     let path = folder.path().join("out.png");
     save(&path, &scene(4, 4), Existing::Keep).expect("new");
     let error = save(&path, &scene(5, 5), Existing::Keep).expect_err("exists");
-    assert!(
-        matches!(error, MediaError::Write(WriteError::Exists { .. })),
-        "{error}"
-    );
+    assert!(matches!(error, MediaError::Write(WriteError::Exists { .. })), "{error}");
     assert_eq!(decode::from_path(&path).expect("there").frame.width(), 4);
     assert!(encode::check_target(&path, Existing::Keep).is_err());
     save(&path, &scene(5, 5), Existing::Replace).expect("replaced");
@@ -134,17 +121,10 @@ fn links_stay_links_and_devices_stay_devices() {
     use std::os::unix::fs::{PermissionsExt, symlink};
 
     let folder = tempfile::tempdir().expect("folder");
-    let (real, link) = (
-        folder.path().join("real.png"),
-        folder.path().join("link.png"),
-    );
+    let (real, link) = (folder.path().join("real.png"), folder.path().join("link.png"));
     save(&real, &scene(4, 4), Existing::Keep).expect("new");
     let mode = |p: &Path| fs::metadata(p).expect("there").permissions().mode() & 0o777;
-    assert_ne!(
-        mode(&real) & 0o044,
-        0,
-        "others may read a picture as any new file"
-    );
+    assert_ne!(mode(&real) & 0o044, 0, "others may read a picture as any new file");
     fs::set_permissions(&real, fs::Permissions::from_mode(0o640)).expect("permissions");
     symlink(&real, &link).expect("link");
     save(&link, &scene(6, 6), Existing::Replace).expect("replaced");
@@ -152,10 +132,7 @@ fn links_stay_links_and_devices_stay_devices() {
     assert_eq!(decode::from_path(&real).expect("there").frame.width(), 6);
     assert_eq!(mode(&real), 0o640);
     let error = save(Path::new("/dev/null"), &scene(4, 4), Existing::Replace).expect_err("device");
-    assert!(
-        matches!(error, MediaError::Write(WriteError::NotReplaceable { .. })),
-        "{error}"
-    );
+    assert!(matches!(error, MediaError::Write(WriteError::NotReplaceable { .. })), "{error}");
     let dangling = folder.path().join("dangling.png");
     symlink(folder.path().join("nowhere.png"), &dangling).expect("link");
     assert!(save(&dangling, &scene(4, 4), Existing::Keep).is_err());
@@ -188,16 +165,7 @@ fn places_that_cannot_be_written_are_named_and_left_clean() {
     // A picture that the format cannot hold leaves nothing behind either.
     let wide = Frame::from_fn(16_384, 1, |_, _| [1, 2, 3, 255]);
     let path = folder.path().join("wide.webp");
-    assert!(
-        encode::save(
-            &path,
-            &wide,
-            None,
-            Encoding::of(Format::WebP),
-            Existing::Keep
-        )
-        .is_err()
-    );
+    assert!(encode::save(&path, &wide, None, Encoding::of(Format::WebP), Existing::Keep).is_err());
     assert_eq!(entries(folder.path()), [file]);
 }
 

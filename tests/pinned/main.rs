@@ -24,18 +24,14 @@ use sha2::{Digest, Sha256};
 
 /// A file of pinned values.
 fn file(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/pinned")
-        .join(name)
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/pinned").join(name)
 }
 
 /// The text of a compressed file of pinned values.
 fn unpacked(name: &str) -> String {
     let packed = fs::File::open(file(name)).expect("the pinned file is there");
     let mut text = String::new();
-    lzma_rust2::XzReader::new(packed, false)
-        .read_to_string(&mut text)
-        .expect("text");
+    lzma_rust2::XzReader::new(packed, false).read_to_string(&mut text).expect("text");
     text
 }
 
@@ -49,10 +45,7 @@ fn write_packed(name: &str, text: &str) {
 
 /// The first 8 hexadecimal digits of the SHA-256.
 fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)[..4]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    Sha256::digest(bytes)[..4].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Holds lines of `name value` against those of a file, or writes the file when `STYLEFORGE_PIN` is set.

@@ -34,9 +34,7 @@ fn the_processors_pictures_are_the_pinned_ones() {
                         let spec = SessionSpec::single(width, height, mode);
                         let mut session = backend.open(&checkpoint.network, &spec).expect("opens");
                         let mut painted = input.clone();
-                        session
-                            .paint(&input, &mut painted, &RunControl::default())
-                            .expect("a run");
+                        session.paint(&input, &mut painted, &RunControl::default()).expect("a run");
                         lines.push(format!(
                             "{instructions} {style} {size} {mode} {width}x{height}: {}",
                             digest(painted.rgba())
@@ -69,7 +67,5 @@ fn the_processors_pictures_are_the_pinned_ones() {
 }
 
 fn name_of(line: &str) -> String {
-    line.rsplit_once(": ")
-        .map_or(line, |(name, _)| name)
-        .to_owned()
+    line.rsplit_once(": ").map_or(line, |(name, _)| name).to_owned()
 }

@@ -20,38 +20,13 @@ use super::{digest, hold_against, unpacked, write_packed};
 
 /// Networks by name: the published one, the small one, and shapes that nobody ships.
 fn networks() -> Vec<(&'static str, Graph)> {
-    let kernels = Kernels {
-        first: 5,
-        down: [5, 3],
-        residual: 5,
-        up: [3, 5],
-        last: 7,
-    };
+    let kernels = Kernels { first: 5, down: [5, 3], residual: 5, up: [3, 5], last: 7 };
     let specs = [
         ("full", NetworkSpec::with_widths([32, 64, 128])),
         ("lite", NetworkSpec::with_widths([16, 32, 64])),
-        (
-            "odd",
-            NetworkSpec {
-                blocks: 2,
-                ..NetworkSpec::with_widths([5, 7, 9])
-            },
-        ),
-        (
-            "kernels",
-            NetworkSpec {
-                kernels,
-                blocks: 3,
-                ..NetworkSpec::with_widths([32, 64, 128])
-            },
-        ),
-        (
-            "wide",
-            NetworkSpec {
-                blocks: 1,
-                ..NetworkSpec::with_widths([64, 128, 256])
-            },
-        ),
+        ("odd", NetworkSpec { blocks: 2, ..NetworkSpec::with_widths([5, 7, 9]) }),
+        ("kernels", NetworkSpec { kernels, blocks: 3, ..NetworkSpec::with_widths([32, 64, 128]) }),
+        ("wide", NetworkSpec { blocks: 1, ..NetworkSpec::with_widths([64, 128, 256]) }),
     ];
     let graph = |(name, spec): (_, NetworkSpec)| (name, spec.graph().expect("a graph"));
     specs.into_iter().map(graph).collect()

@@ -161,9 +161,7 @@ pub fn legacy(pickle: &Pickle, storages: &[(String, i64, Vec<u8>)]) -> Vec<u8> {
         keys.text(key);
     }
     keys.raw(b"e");
-    let mut file = [&magic, &protocol, &facts, pickle, &keys]
-        .map(Pickle::end)
-        .concat();
+    let mut file = [&magic, &protocol, &facts, pickle, &keys].map(Pickle::end).concat();
     for (_, count, bytes) in storages {
         file.extend(count.to_le_bytes());
         file.extend(bytes);

@@ -58,10 +58,7 @@ fn list(length: std::ops::RangeInclusive<usize>) -> impl Strategy<Value = Vec<Nu
 
 /// A whole network: what is changed in it afterwards is met deep in the fit.
 fn network(seed: u64, blocks: usize, filling: u8, is_legacy: bool) -> State {
-    let spec = NetworkSpec {
-        blocks,
-        ..NetworkSpec::with_widths([1, 2, 2])
-    };
+    let spec = NetworkSpec { blocks, ..NetworkSpec::with_widths([1, 2, 2]) };
     let network = spec.random(seed).expect("valid");
     let mut state = State {
         storages: Vec::new(),
@@ -261,10 +258,7 @@ fn well_formed_pickles_of_extreme_numbers_do_no_harm() {
     });
     result.unwrap_or_else(|failure| panic!("{failure}"));
     eprintln!("{} read, {} refused", read.get(), refused.get());
-    assert!(
-        read.get() > 300 && refused.get() > 1000,
-        "{read:?}, {refused:?}"
-    );
+    assert!(read.get() > 300 && refused.get() > 1000, "{read:?}, {refused:?}");
 }
 
 #[test]

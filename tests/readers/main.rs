@@ -69,19 +69,9 @@ impl Line {
         };
         let budget = Budget::for_file(file.len());
         let (facts, allocated) = counted(|| describe_within(file, &budget));
-        let described = Taken {
-            allocated,
-            cost: budget.cost(),
-            refused: facts.refused.clone(),
-        };
+        let described = Taken { allocated, cost: budget.cost(), refused: facts.refused.clone() };
         let json = serde_json::to_string(&facts).expect("no infinite numbers");
-        Self {
-            name,
-            file_bytes: file.len(),
-            read,
-            described,
-            json_bytes: json.len(),
-        }
+        Self { name, file_bytes: file.len(), read, described, json_bytes: json.len() }
     }
 
     /// The file itself and the most that was held beside it.
@@ -103,14 +93,11 @@ impl Line {
     }
 
     fn refusals(&self) -> impl Iterator<Item = &String> {
-        [&self.read, &self.described]
-            .into_iter()
-            .filter_map(|taken| taken.refused.as_ref())
+        [&self.read, &self.described].into_iter().filter_map(|taken| taken.refused.as_ref())
     }
 
     fn was_too_costly(&self) -> bool {
-        self.refusals()
-            .any(|reason| reason.contains("takes more than"))
+        self.refusals().any(|reason| reason.contains("takes more than"))
     }
 
     /// Fails unless the file is refused for these: too many steps, or bytes of memory.
@@ -141,16 +128,10 @@ impl Line {
                 fail(format!("a message of {message_bytes} bytes"));
             }
         }
-        let read = (
-            self.read.refused.is_some(),
-            self.described.refused.is_some(),
-        );
+        let read = (self.read.refused.is_some(), self.described.refused.is_some());
         // Telling takes a little more than reading.
         if read.0 != read.1 && !self.was_too_costly() {
-            fail(format!(
-                "read: {:?}, told: {:?}",
-                self.read.refused, self.described.refused
-            ));
+            fail(format!("read: {:?}, told: {:?}", self.read.refused, self.described.refused));
         }
         // What was drawn is what was done: loops that draw nothing show where they allocate. A list
         // that grows is allocated again each time that it doubles, in all at most twice. Beside
@@ -291,19 +272,11 @@ fn reading_costs_what_the_files_size_allows() {
         }
         let refused = before.is_some_and(|largest| largest.was_too_costly());
         if shape.growth == Growth::Refused && !refused {
-            failures.push(format!(
-                "{}: the largest is not refused for its cost",
-                shape.name
-            ));
+            failures.push(format!("{}: the largest is not refused for its cost", shape.name));
         }
     }
     eprintln!("{}", table(lines));
-    assert!(
-        failures.is_empty(),
-        "{} faults:\n{}",
-        failures.len(),
-        failures.join("\n")
-    );
+    assert!(failures.is_empty(), "{} faults:\n{}", failures.len(), failures.join("\n"));
 }
 
 #[test]

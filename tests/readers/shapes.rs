@@ -53,10 +53,7 @@ pub const SHAPES: &[Shape] = &[
         })
     }),
     refused("one long key of many storages", long_storage_key),
-    refused(
-        "one long key of many storages, before 1.6",
-        long_storage_key_legacy,
-    ),
+    refused("one long key of many storages, before 1.6", long_storage_key_legacy),
     linear("one long list of sides in many tensors", long_sides),
     linear("one long list of strides in many tensors", long_strides),
     linear("one tensor under many keys", many_keys),
@@ -78,12 +75,8 @@ pub const SHAPES: &[Shape] = &[
     linear("setting one by one", |size| pickle_on(size, b"}", b"NNs")),
     linear("setting in rows", |size| pickle_on(size, b"}", b"(NNNNu")),
     linear("one row", |size| pickle_on(size, b"(", b"N")),
-    linear("a list that holds itself", |size| {
-        pickle_on(size, b"]\x94", b"h\0a")
-    }),
-    linear("long integers", |size| {
-        pickle(size, &[&[0x8a, 250][..], &[0x7f; 250]].concat())
-    }),
+    linear("a list that holds itself", |size| pickle_on(size, b"]\x94", b"h\0a")),
+    linear("long integers", |size| pickle(size, &[&[0x8a, 250][..], &[0x7f; 250]].concat())),
     linear("a long name", |size| pickle_on(size, b"c", b"n")),
     linear("a long object", |size| {
         let name = "n".repeat(size);
@@ -96,21 +89,14 @@ pub const SHAPES: &[Shape] = &[
     }),
     linear("many storages before 1.6", many_storages_legacy),
     linear("many small tensors in a header", |size| {
-        header(size, |i| {
-            format!(r#""{i}":{{"dtype":"F32","shape":[],"data_offsets":[0,0]}}"#)
-        })
+        header(size, |i| format!(r#""{i}":{{"dtype":"F32","shape":[],"data_offsets":[0,0]}}"#))
     }),
     linear("many empty tensors in a header", |size| {
-        header(size, |i| {
-            format!(r#""{i}":{{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}"#)
-        })
+        header(size, |i| format!(r#""{i}":{{"dtype":"F32","shape":[0],"data_offsets":[0,0]}}"#))
     }),
     linear("much metadata", |size| {
         let entries: Vec<String> = (0..size / 10).map(|i| format!(r#""{i}":"""#)).collect();
-        safetensors(
-            &format!(r#"{{"__metadata__":{{{}}}}}"#, entries.join(",")),
-            &[],
-        )
+        safetensors(&format!(r#"{{"__metadata__":{{{}}}}}"#, entries.join(",")), &[])
     }),
     linear("metadata of control characters", |size| {
         let text = "\\u0001".repeat(size / 6);
@@ -159,10 +145,7 @@ pub fn long_keys() -> [(&'static str, Vec<u8>); 2] {
     let stored = (key.clone(), one_number().1);
     [
         ("tensors", zip(&tensors, std::slice::from_ref(&stored))),
-        (
-            "storages before 1.6",
-            legacy(&storages, &[(stored.0, 1, stored.1)]),
-        ),
+        ("storages before 1.6", legacy(&storages, &[(stored.0, 1, stored.1)])),
     ]
 }
 
@@ -214,9 +197,7 @@ fn wrappers_of_one(size: usize) -> Vec<u8> {
     });
     p.put(2);
     p.dict(|p| {
-        p.repeat(b"h\0h\x02", size / 16)
-            .text("in1.weight")
-            .small_tensor();
+        p.repeat(b"h\0h\x02", size / 16).text("in1.weight").small_tensor();
     });
     zip(&p, &[one_number()])
 }
@@ -238,12 +219,7 @@ fn wrappers_side_by_side(size: usize) -> Vec<u8> {
 fn ordered_dicts(size: usize) -> Vec<u8> {
     let mut p = Pickle::new();
     p.global("collections", "OrderedDict").put(0);
-    p.raw(b"NN\x86")
-        .put(1)
-        .raw(b"](")
-        .repeat(b"h\x01", size / 4)
-        .raw(b"e\x85")
-        .put(2);
+    p.raw(b"NN\x86").put(1).raw(b"](").repeat(b"h\x01", size / 4).raw(b"e\x85").put(2);
     p.repeat(b"h\0h\x02R0", size / 12);
     zip(&p, &[])
 }
@@ -267,10 +243,7 @@ fn long_module_key(size: usize) -> Vec<u8> {
 /// Storages and tensors of them that all share one long key.
 fn write_long_storage_key(p: &mut Pickle, key: &str, count: usize) {
     p.dict(|p| {
-        p.text("storage")
-            .put(0)
-            .global("torch", "FloatStorage")
-            .put(1);
+        p.text("storage").put(0).global("torch", "FloatStorage").put(1);
         p.text(key).put(2).tuple(|p| {
             p.raw(b"h\0h\x01h\x02h\x02K\x01");
         });

@@ -41,10 +41,7 @@ unsafe impl GlobalAlloc for Counting {
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         // SAFETY: the caller's promise.
-        let moved = grown(
-            unsafe { System.realloc(pointer, layout, new_size) },
-            new_size,
-        );
+        let moved = grown(unsafe { System.realloc(pointer, layout, new_size) }, new_size);
         if !moved.is_null() {
             HEAP_BYTES.fetch_sub(layout.size(), Ordering::Relaxed);
         }
@@ -131,9 +128,7 @@ impl Held {
             mapped_bytes: middle(|h| h.mapped_bytes),
             threads: middle(|h| h.threads),
             handles: middle(|h| h.handles),
-            gpu_bytes: of[0]
-                .gpu_bytes
-                .map(|_| middle(|h| h.gpu_bytes.unwrap_or(0))),
+            gpu_bytes: of[0].gpu_bytes.map(|_| middle(|h| h.gpu_bytes.unwrap_or(0))),
         }
     }
 
@@ -163,10 +158,7 @@ impl std::fmt::Display for Held {
             self.unused_bytes as f64 / MIB,
             self.heap_bytes as f64 / MIB,
             self.gpu_bytes
-                .map_or("       -".to_owned(), |bytes| format!(
-                    "{:8.1}",
-                    bytes as f64 / MIB
-                )),
+                .map_or("       -".to_owned(), |bytes| format!("{:8.1}", bytes as f64 / MIB)),
             self.threads,
             self.handles
         )

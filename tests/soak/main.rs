@@ -87,10 +87,7 @@ fn beside_the_fake_camera() -> Result<(), Failed> {
     };
     let root = tempfile::tempdir()?;
     Fake::make(root.path()).write_jpegs();
-    let ended = Command::new(program)
-        .env(PRELOAD, library)
-        .env(ROOT, root.path())
-        .status()?;
+    let ended = Command::new(program).env(PRELOAD, library).env(ROOT, root.path()).status()?;
     match ended.success() {
         true => Ok(()),
         false => Err(ended.to_string().into()),
@@ -115,11 +112,7 @@ fn soak(minutes: u64) -> Result<(), String> {
     let began = Instant::now();
     let mut round = Round::open(device)?;
     let modes: Vec<String> = round.studio.modes.iter().map(ToString::to_string).collect();
-    println!(
-        "{minutes} minutes on {}; modes: {}",
-        round.studio.device,
-        modes.join(", ")
-    );
+    println!("{minutes} minutes on {}; modes: {}", round.studio.device, modes.join(", "));
     if round.studio.is_gpu() {
         let whose = match round.studio.knows_own_gpu_bytes {
             true => "this process holds",
@@ -181,10 +174,7 @@ fn finish(
         }
     }
     for (what, count) in [
-        (
-            "minutes",
-            (began.elapsed().as_secs_f64() / 60.0).round() as u64,
-        ),
+        ("minutes", (began.elapsed().as_secs_f64() / 60.0).round() as u64),
         ("pictures painted", counts.painted),
         ("small pictures painted", counts.small_painted),
         ("switches of the style", counts.styles),
@@ -197,10 +187,7 @@ fn finish(
         ("pictures recorded", counts.recorded),
         ("pictures left out of recordings", counts.left_out),
         ("snapshots", counts.snapshots),
-        (
-            "longest gap between pictures, ms",
-            longest_gap.as_millis() as u64,
-        ),
+        ("longest gap between pictures, ms", longest_gap.as_millis() as u64),
         ("pictures of an older frame", counts.went_back),
         ("panics", panics),
     ] {
@@ -233,24 +220,9 @@ fn grown(first: &Held, last: &Held) -> Vec<String> {
             wrong.push(format!("{what} grew from {first} to {last}"));
         }
     };
-    check(
-        "resident bytes",
-        first.resident_bytes,
-        last.resident_bytes,
-        GROWTH_BYTES,
-    );
-    check(
-        "bytes on the heap",
-        first.heap_bytes,
-        last.heap_bytes,
-        GROWTH_BYTES,
-    );
-    check(
-        "bytes on the GPU",
-        first.gpu_bytes.unwrap_or(0),
-        last.gpu_bytes.unwrap_or(0),
-        0,
-    );
+    check("resident bytes", first.resident_bytes, last.resident_bytes, GROWTH_BYTES);
+    check("bytes on the heap", first.heap_bytes, last.heap_bytes, GROWTH_BYTES);
+    check("bytes on the GPU", first.gpu_bytes.unwrap_or(0), last.gpu_bytes.unwrap_or(0), 0);
     check("threads", first.threads, last.threads, 0);
     check("handles", first.handles, last.handles, 0);
     wrong

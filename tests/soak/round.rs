@@ -231,8 +231,7 @@ impl Round {
         self.studio.use_source(Source::Demo)?;
         self.studio.until_painted(3)?;
         for network in self.lite.clone() {
-            self.studio
-                .switch(|settings| settings.network = Some(network))?;
+            self.studio.switch(|settings| settings.network = Some(network))?;
             self.studio.counts.styles += 1;
         }
         self.studio.until_painted(3)
@@ -300,8 +299,7 @@ impl Round {
             _ => &self.lite[n / 2 % styles],
         };
         let network = network.clone();
-        self.studio
-            .switch(|settings| settings.network = Some(network))?;
+        self.studio.switch(|settings| settings.network = Some(network))?;
         self.studio.counts.styles += 1;
         let mode = self.studio.modes[(n + n / self.studio.modes.len()) % self.studio.modes.len()];
         self.studio.switch(|settings| {
@@ -318,8 +316,7 @@ impl Round {
     fn freeze(&mut self) -> Result<(), String> {
         self.studio.switch(|settings| settings.frozen = true)?;
         let network = self.lite[self.steps % self.lite.len()].clone();
-        self.studio
-            .switch(|settings| settings.network = Some(network))?;
+        self.studio.switch(|settings| settings.network = Some(network))?;
         self.studio.counts.styles += 1;
         self.studio.switch(|settings| settings.frozen = false)?;
         self.studio.until_painted(1)
@@ -343,16 +340,14 @@ impl Round {
             self.studio.until_painted(3)?;
             fault.begin(&self.fake);
         }
-        self.studio.until(&format!("{fault:?}"), |s| {
-            s.problem.as_ref().is_some_and(|p| fault.is(p))
-        })?;
+        self.studio
+            .until(&format!("{fault:?}"), |s| s.problem.as_ref().is_some_and(|p| fault.is(p)))?;
         self.studio.pass_time_until(Instant::now() + FAULT);
         fault.end(&self.fake);
         self.studio.until_it_goes_on()?;
         self.studio.counts.faults += 1;
         let network = self.lite[self.steps % self.lite.len()].clone();
-        self.studio
-            .switch(|settings| settings.network = Some(network))?;
+        self.studio.switch(|settings| settings.network = Some(network))?;
         self.studio.counts.styles += 1;
         Ok(())
     }
@@ -378,10 +373,8 @@ impl Round {
         let Some(folder) = &self.folder else {
             return Ok(());
         };
-        let destination = Destination::Pictures {
-            folder: folder.path().join("recording"),
-            format: Format::Jpeg,
-        };
+        let destination =
+            Destination::Pictures { folder: folder.path().join("recording"), format: Format::Jpeg };
         let recorder = Recorder::start(&destination, Arc::new(|| {}));
         self.studio.record(recorder.map_err(|e| e.to_string())?);
         Ok(())

@@ -171,10 +171,7 @@ impl Studio {
         let bell = self.pictures.as_ref().map(Reader::ready);
         let moment = Duration::from_millis(50);
         // A bell whose writer is gone rings for ever.
-        if bell.is_none_or(|bell| {
-            bell.recv_timeout(moment)
-                .is_err_and(|e| e.is_disconnected())
-        }) {
+        if bell.is_none_or(|bell| bell.recv_timeout(moment).is_err_and(|e| e.is_disconnected())) {
             self.rung.recv_timeout(moment).ok();
         }
         while let Some(event) = self.engine.poll() {
@@ -241,9 +238,7 @@ impl Studio {
                 && facts.ready_at >= before.ready_at;
             if !goes_on {
                 self.counts.went_back += 1;
-                self.complain(format!(
-                    "a picture of an older frame: {facts:?} after {before:?}"
-                ));
+                self.complain(format!("a picture of an older frame: {facts:?} after {before:?}"));
             }
         }
     }
@@ -322,10 +317,7 @@ impl Studio {
         let panes = networks.iter().map(|network| {
             let (output, reader) = mailbox(PreviewPicture::empty);
             self.wall.push(reader);
-            Preview {
-                network: network.clone(),
-                output,
-            }
+            Preview { network: network.clone(), output }
         });
         let panes = panes.collect();
         self.engine.set_previews(panes);

@@ -121,8 +121,7 @@ impl Script {
 
     /// The baseline paints so many levels darker from now on.
     pub fn let_the_baseline_be_off(&self, levels: u8) {
-        self.baseline_off
-            .store(usize::from(levels), Ordering::SeqCst);
+        self.baseline_off.store(usize::from(levels), Ordering::SeqCst);
     }
 
     /// Size of every run that was started.
@@ -224,10 +223,7 @@ impl Session for ScriptedSession {
         let AttentionChoice::Fixed(kernel) = self.spec.mode.attention else {
             return plan;
         };
-        PlanSummary {
-            attention_kernels: vec![kernel],
-            ..plan
-        }
+        PlanSummary { attention_kernels: vec![kernel], ..plan }
     }
 
     fn run(
@@ -251,11 +247,7 @@ impl ScriptedSession {
         control: &RunControl,
     ) -> Result<RunTiming, BackendError> {
         let script = &self.script;
-        script
-            .runs
-            .lock()
-            .unwrap()
-            .push((input.width(), input.height()));
+        script.runs.lock().unwrap().push((input.width(), input.height()));
         *script.painting.lock().unwrap() = Some(self.network.clone());
         control.set_progress(0.5);
         let concerns = || input.width() >= script.from_px.load(Ordering::SeqCst);
@@ -291,9 +283,7 @@ impl ScriptedSession {
         let off = script.baseline_off.load(Ordering::SeqCst) as u8;
         if off > 0 && self.spec.mode.variant == Variant::Baseline {
             for pixel in output.rgba_mut().chunks_exact_mut(4) {
-                pixel[..3]
-                    .iter_mut()
-                    .for_each(|v| *v = v.saturating_sub(off));
+                pixel[..3].iter_mut().for_each(|v| *v = v.saturating_sub(off));
             }
         }
         control.set_progress(1.0);
@@ -311,9 +301,7 @@ pub fn inverted(frame: &Frame) -> Frame {
 
 /// A picture with some colour in it.
 pub fn photo(width: usize, height: usize) -> Frame {
-    Frame::from_fn(width, height, |x, y| {
-        [(x % 256) as u8, (y % 256) as u8, 90, 255]
-    })
+    Frame::from_fn(width, height, |x, y| [(x % 256) as u8, (y % 256) as u8, 90, 255])
 }
 
 /// The smallest network there is; the scripted device never reads it.
@@ -329,10 +317,7 @@ pub fn wait_for<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
         if let Some(found) = look() {
             return found;
         }
-        assert!(
-            started.elapsed() < real_time::PATIENCE,
-            "waited in vain for {what}"
-        );
+        assert!(started.elapsed() < real_time::PATIENCE, "waited in vain for {what}");
         std::thread::sleep(Duration::from_millis(1));
     }
 }

@@ -16,7 +16,5 @@ pub fn index<T: serde::de::DeserializeOwned>(files: &HashMap<String, Vec<u8>>) -
 }
 
 fn folder_of(name: &str) -> std::path::PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/onnx")
-        .join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/onnx").join(name)
 }

@@ -22,8 +22,5 @@ pub fn is_judged() -> bool {
 /// `what` has taken less than `limit`, where that is judged.
 #[track_caller]
 pub fn within(what: &str, took: Duration, limit: Duration) {
-    assert!(
-        !is_judged() || took < limit,
-        "{what} took {took:?}, allowed are {limit:?}"
-    );
+    assert!(!is_judged() || took < limit, "{what} took {took:?}, allowed are {limit:?}");
 }

@@ -5,14 +5,8 @@
 use styleforge::frame::Frame;
 
 /// The folders of the shipped styles.
-pub const STYLES: [&str; 6] = [
-    "candy",
-    "mosaic",
-    "udnie",
-    "rain_princess",
-    "starry_night",
-    "great_wave",
-];
+pub const STYLES: [&str; 6] =
+    ["candy", "mosaic", "udnie", "rain_princess", "starry_night", "great_wave"];
 
 /// A picture of waves of several lengths with noise from a congruential generator: no file, no
 /// decoder, the same bytes everywhere. Another `seed` gives other noise.

@@ -40,11 +40,7 @@ pub struct Setup {
 
 impl Default for Setup {
     fn default() -> Self {
-        Self {
-            screen: [1600, 1000],
-            scale: "1",
-            has_dialogs: true,
-        }
+        Self { screen: [1600, 1000], scale: "1", has_dialogs: true }
     }
 }
 
@@ -107,10 +103,7 @@ impl Window {
             let found = self.xdotool(&["search", "--onlyvisible", "--pid", &pid]);
             self.id = found.lines().next().unwrap_or_default().to_owned();
         }
-        println!(
-            "the window came up after {:.2} s",
-            started.elapsed().as_secs_f64()
-        );
+        println!("the window came up after {:.2} s", started.elapsed().as_secs_f64());
     }
 
     pub fn xdotool(&self, arguments: &[&str]) -> String {
@@ -163,10 +156,7 @@ impl Window {
     pub fn status(&self, name: &str) -> u64 {
         let path = format!("/proc/{}/status", self.program.0.id());
         let text = fs::read_to_string(path).expect("the program runs");
-        let line = text
-            .lines()
-            .find(|l| l.starts_with(name))
-            .expect("such a line");
+        let line = text.lines().find(|l| l.starts_with(name)).expect("such a line");
         let number = line.split_whitespace().nth(1).expect("a number");
         number.parse().expect("a number")
     }
@@ -257,8 +247,7 @@ impl Window {
         let named = files.filter_map(|file| {
             let file = file.ok()?;
             let name = file.file_name().into_string().ok()?;
-            name.starts_with("snapshot-")
-                .then(|| Some((name, fs::read(file.path()).ok()?)))?
+            name.starts_with("snapshot-").then(|| Some((name, fs::read(file.path()).ok()?)))?
         });
         named.collect()
     }
@@ -332,10 +321,7 @@ impl Drop for Window {
     fn drop(&mut self) {
         if std::thread::panicking() && !self.tour.is_empty() {
             let last = self.save("failed", &self.screen.picture(self.setup.screen));
-            println!(
-                "{} shows the end; what was before lies beside it",
-                last.display()
-            );
+            println!("{} shows the end; what was before lies beside it", last.display());
         }
     }
 }

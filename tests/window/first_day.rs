@@ -45,9 +45,7 @@ pub fn tour() {
 }
 
 fn first_run(window: &Window) {
-    window.wait_until("the ways to begin", || {
-        !is_plain(&window.part(BELOW_PICTURE))
-    });
+    window.wait_until("the ways to begin", || !is_plain(&window.part(BELOW_PICTURE)));
     // The first pictures are not painted. Starry Night's sky is a deeper blue than the scene's.
     window.wait_until("the demo scene, painted", || {
         let place = place_of_picture(window);
@@ -70,19 +68,11 @@ fn first_run(window: &Window) {
 
 fn styles(window: &Window) {
     let key = || window.keys(&["2"]);
-    window.until(
-        "a style by its key",
-        key,
-        window.remembers("style = \"great_wave\""),
-    );
+    window.until("a style by its key", key, window.remembers("style = \"great_wave\""));
     window.snapshot_in("great_wave");
     window.shot("style-by-key");
     let click = || window.click(THIRD_STYLE);
-    window.until(
-        "a style by a click",
-        click,
-        window.remembers("style = \"mosaic\""),
-    );
+    window.until("a style by a click", click, window.remembers("style = \"mosaic\""));
     window.snapshot_in("mosaic");
     window.shot("style-by-click");
 }
@@ -106,9 +96,7 @@ fn freezing(window: &Window) {
         let mut saved = window.snapshots().into_iter().map(|(_, png)| decoded(&png));
         saved.find(|saved| saved.dimensions() == SCENE && distance(saved) < MOST_APART)
     };
-    window.until("the finer picture, as it is saved", save, || {
-        held().is_some()
-    });
+    window.until("the finer picture, as it is saved", save, || held().is_some());
     window.shot("held");
     let held = held().expect("it stays");
     window.keys(&["space"]);
@@ -150,10 +138,7 @@ fn recording(window: &Window) {
     };
     assert!(["h264", "mjpeg"].contains(&codec), "{codec}");
     let number = |text: &str| text.parse::<f64>().expect("a number");
-    assert_eq!(
-        [width, height].map(number),
-        [SCENE.0, SCENE.1].map(f64::from)
-    );
+    assert_eq!([width, height].map(number), [SCENE.0, SCENE.1].map(f64::from));
     assert!(number(frames) >= 2.0, "{frames} frames");
     let seconds = number(seconds);
     assert!(seconds >= least - ROUNDING, "{seconds} s of {least} s");

@@ -69,10 +69,7 @@ fn live_for_minutes() {
         last_kb <= first_kb + GROWTH_KB,
         "{first_kb} KiB after a minute, {last_kb} KiB after {minutes}"
     );
-    assert!(
-        last_threads <= first_threads,
-        "{first_threads} threads, then {last_threads}"
-    );
+    assert!(last_threads <= first_threads, "{first_threads} threads, then {last_threads}");
     // It still paints: a frozen or dead picture would be saved as it was.
     window.keys(&["s"]);
     window.wait_until("another snapshot", || window.snapshots().len() == 2);

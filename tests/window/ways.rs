@@ -18,23 +18,16 @@ const SHORTCUTS: [[u32; 4]; 2] = [[260, 130, 560, 500], [256, 88, 50, 18]];
 
 /// All of the window is on the screen and can be reached.
 pub fn small_screen() {
-    let setup = Setup {
-        screen: SMALL_SCREEN,
-        scale: "2",
-        ..Setup::default()
-    };
+    let setup = Setup { screen: SMALL_SCREEN, scale: "2", ..Setup::default() };
     let mut window = Window::begin("small-screen", setup);
     let [left, top, width, height] = window.geometry();
     let is_seen = left + width <= SMALL_SCREEN[0] && top + height <= SMALL_SCREEN[1];
     assert!(is_seen, "{width} x {height} px at {left}, {top}");
     let snapshot = || window.click(SHUTTER);
-    window.until("a snapshot by a click", snapshot, || {
-        !window.snapshots().is_empty()
-    });
+    window.until("a snapshot by a click", snapshot, || !window.snapshots().is_empty());
     window.shot("snapshot");
-    window.wait_until("an empty stage beside the picture", || {
-        is_plain(&window.part(CONTROLS_AREA))
-    });
+    window
+        .wait_until("an empty stage beside the picture", || is_plain(&window.part(CONTROLS_AREA)));
     window.click(CONTROLS);
     window.wait_until("the controls", || !is_plain(&window.part(CONTROLS_AREA)));
     window.shot("controls");
@@ -44,22 +37,12 @@ pub fn small_screen() {
 
 /// Everything is reached by keys: no pointer is ever moved. File dialogs are missing, too: the path is typed.
 pub fn keys_alone() {
-    let setup = Setup {
-        has_dialogs: false,
-        ..Setup::default()
-    };
+    let setup = Setup { has_dialogs: false, ..Setup::default() };
     let mut window = Window::begin("keys-alone", setup);
     let digit = || window.keys(&["4"]);
-    window.until(
-        "a style by its digit",
-        digit,
-        window.remembers("style = \"rain_princess\""),
-    );
+    window.until("a style by its digit", digit, window.remembers("style = \"rain_princess\""));
     window.keys(&["Down"]);
-    window.wait_until(
-        "the style below it",
-        window.remembers("style = \"starry_night\""),
-    );
+    window.wait_until("the style below it", window.remembers("style = \"starry_night\""));
     window.snapshot_in("starry_night");
     window.shot("style");
 
@@ -79,18 +62,13 @@ pub fn keys_alone() {
     let tab = || {
         let before = window.part(BUTTONS);
         window.keys(&["Tab"]);
-        window.wait_until("the frame around the next control", || {
-            window.part(BUTTONS) != before
-        });
+        window.wait_until("the frame around the next control", || window.part(BUTTONS) != before);
     };
     tab();
     tab();
     window.shot("focus-on-photo");
     window.keys(&["space"]);
-    window.wait_until(
-        "the page of photos",
-        window.remembers("shows_photos = true"),
-    );
+    window.wait_until("the page of photos", window.remembers("shows_photos = true"));
     window.shot("photos");
     // Open…, Paste, Sample.
     for _ in 0..3 {

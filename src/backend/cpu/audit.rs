@@ -46,10 +46,7 @@ impl CpuSession {
         let extended = self.extended(photo);
         let seen_photo = extended.as_ref().unwrap_or(photo);
         let mut output = Tensor::zeros(Shape::new(3, photo.height(), photo.width()));
-        let target = PictureTarget {
-            rgba: std::ptr::null_mut(),
-            floats: output.data.as_mut_ptr(),
-        };
+        let target = PictureTarget { rgba: std::ptr::null_mut(), floats: output.data.as_mut_ptr() };
         let control = RunControl::default();
         for index in 0..self.plan.steps.len() {
             let step = self.plan.steps[index].clone();
@@ -60,13 +57,7 @@ impl CpuSession {
             let base = Shared(self.arena_mut().as_mut_ptr());
             let progress = Progress::of_one_step(&control);
             self.execute(base, Given::photo(seen_photo), target, &progress, &step.op);
-            let Some(Reading {
-                work,
-                read,
-                target,
-                kept,
-            }) = reading
-            else {
+            let Some(Reading { work, read, target, kept }) = reading else {
                 continue;
             };
             let record = |work, read, wrote| KernelRecord {
@@ -82,16 +73,9 @@ impl CpuSession {
             if let Some(Kept { map, relu, read }) = kept {
                 seen(record(Work::Keep { relu }, read, self.map(map)));
             }
-            if let CpuOp::Fused {
-                conv,
-                to: Some(map),
-                ..
-            } = step.op
-            {
-                let statistics = Work::Statistics {
-                    conv,
-                    eps: self.plan.convs[conv].norm_eps as f32,
-                };
+            if let CpuOp::Fused { conv, to: Some(map), .. } = step.op {
+                let statistics =
+                    Work::Statistics { conv, eps: self.plan.convs[conv].norm_eps as f32 };
                 let applied = self.normalised_map(map, conv);
                 seen(record(statistics, vec![self.map(map)], applied));
             }
@@ -115,39 +99,23 @@ impl CpuSession {
                 (Work::Pad { margin }, vec![self.map(from)], Some(to))
             }
             CpuOp::Im2col { conv, from, to } => {
-                let work = Work::Conv {
-                    conv,
-                    relu: false,
-                    doubled: false,
-                    margin: 0,
-                    bias_factor: 1.0,
-                };
+                let work =
+                    Work::Conv { conv, relu: false, doubled: false, margin: 0, bias_factor: 1.0 };
                 (work, vec![self.map(from)], Some(to))
             }
             CpuOp::Normalise { conv, map } => {
-                let work = Work::Norm {
-                    conv,
-                    eps: self.plan.convs[conv].norm_eps as f32,
-                    relu: false,
-                };
+                let work =
+                    Work::Norm { conv, eps: self.plan.convs[conv].norm_eps as f32, relu: false };
                 (work, vec![self.map(map)], Some(map))
             }
             CpuOp::Relu { map } => (Work::Relu, vec![self.map(map)], Some(map)),
             CpuOp::Add { from, to } => (Work::Add, vec![self.map(to), self.map(from)], Some(to)),
             CpuOp::Store { from } => (Work::Store, vec![self.map(from)], None),
-            CpuOp::Fused {
-                conv,
-                algorithm,
-                gather,
-                to,
-            } => return Some(self.fused_reading((conv, algorithm), gather, to, photo)),
+            CpuOp::Fused { conv, algorithm, gather, to } => {
+                return Some(self.fused_reading((conv, algorithm), gather, to, photo));
+            }
         };
-        Some(Reading {
-            work,
-            read,
-            target,
-            kept: None,
-        })
+        Some(Reading { work, read, target, kept: None })
     }
 
     fn fused_reading(
@@ -162,21 +130,12 @@ impl CpuSession {
             Gather::NormRelu { map, conv, keep } => {
                 (vec![self.normalised_map(map, conv)], true, keep)
             }
-            Gather::NormAdd {
-                map,
-                conv,
-                skip,
-                keep,
-            } => {
+            Gather::NormAdd { map, conv, skip, keep } => {
                 let read = vec![self.normalised_map(map, conv), self.map(skip)];
                 (read, false, keep)
             }
         };
-        let kept = kept.map(|map| Kept {
-            map,
-            relu,
-            read: read.clone(),
-        });
+        let kept = kept.map(|map| Kept { map, relu, read: read.clone() });
         // With a norm behind it, the convolution reads how far each value is from its channel's first, or of
         // bytes how far above its least. Of the photo, only Winograd's algorithm does.
         let is_exact = matches!(gather, Gather::Photo) && algorithm != Algorithm::BlockedWinograd;
@@ -196,12 +155,7 @@ impl CpuSession {
             // A norm takes the bias away again, so that only the picture has one.
             bias_factor: if to.is_none() { 1.0 } else { 0.0 },
         };
-        Reading {
-            work,
-            read,
-            target: to,
-            kept,
-        }
+        Reading { work, read, target: to, kept }
     }
 
     fn map(&self, map: MapId) -> Tensor {
@@ -230,9 +184,7 @@ impl CpuSession {
 /// (`above_least`): in single precision, as the layers load it.
 fn centred(read: Vec<Tensor>, relu: bool, above_least: bool) -> Tensor {
     let mut maps = read.into_iter();
-    let mut map = maps
-        .next()
-        .unwrap_or_else(|| Tensor::zeros(Shape::new(0, 0, 0)));
+    let mut map = maps.next().unwrap_or_else(|| Tensor::zeros(Shape::new(0, 0, 0)));
     for addend in maps {
         for (a, b) in map.data.iter_mut().zip(&addend.data) {
             *a += b;

@@ -60,12 +60,7 @@ impl CpuSession {
                 let (from, to) = (maps[from], maps[to]);
                 self.for_each_task(to.shape.height, progress, |y, _| {
                     let source = reflected(y as isize - pad as isize, from.shape.height);
-                    passes::pad_row(
-                        row(&from, source),
-                        row_mut(&to, y),
-                        from.stored_channels,
-                        pad,
-                    );
+                    passes::pad_row(row(&from, source), row_mut(&to, y), from.stored_channels, pad);
                 });
             }
             CpuOp::Im2col { conv, from, to } => {

@@ -136,11 +136,7 @@ mod tests {
     fn every_instruction_set_has_the_same_sums() {
         let (lens, a_stride, rows) = ([36, 64], 16, 19);
         let byte = |at: usize| {
-            if at.is_multiple_of(7) {
-                255
-            } else {
-                (at * 37 % 256) as u8
-            }
+            if at.is_multiple_of(7) { 255 } else { (at * 37 % 256) as u8 }
         };
         let a: Vec<u8> = (0..(rows + 12) * a_stride + 64).map(byte).collect();
         for (lanes, tiles) in byte_tile_sets() {
@@ -160,11 +156,7 @@ mod tests {
                 }
                 let scale: Vec<f32> = (0..columns).map(|n| 0.5 + n as f32).collect();
                 let segments = [
-                    Segment {
-                        a: a.as_ptr(),
-                        b: b.as_ptr(),
-                        len: lens[0],
-                    },
+                    Segment { a: a.as_ptr(), b: b.as_ptr(), len: lens[0] },
                     Segment {
                         a: a[5..].as_ptr(),
                         b: b[lens[0] * columns..].as_ptr(),
@@ -190,9 +182,8 @@ mod tests {
                         let first = (0..lens[0]).map(|k| (a[m * a_stride + k], weight(k, n)));
                         let second =
                             (0..lens[1]).map(|k| (a[5 + m * a_stride + k], weight(lens[0] + k, n)));
-                        let sum: i32 = (first.chain(second))
-                            .map(|(a, w)| i32::from(a) * i32::from(w))
-                            .sum();
+                        let sum: i32 =
+                            (first.chain(second)).map(|(a, w)| i32::from(a) * i32::from(w)).sum();
                         let found = c[m * c_stride + n];
                         assert_eq!(found, sum as f32 * scale[n], "{lanes} lanes, {m} {n}");
                     }

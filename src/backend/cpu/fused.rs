@@ -32,18 +32,9 @@ impl CpuSession {
             })
         };
         match gather {
-            Gather::Photo => Input::Photo(PhotoInput {
-                rgba: photo.as_ptr(),
-                height,
-                width,
-            }),
+            Gather::Photo => Input::Photo(PhotoInput { rgba: photo.as_ptr(), height, width }),
             Gather::NormRelu { map, conv, keep } => map_input(map, conv, None, keep),
-            Gather::NormAdd {
-                map,
-                conv,
-                skip,
-                keep,
-            } => map_input(map, conv, Some(skip), keep),
+            Gather::NormAdd { map, conv, skip, keep } => map_input(map, conv, Some(skip), keep),
         }
     }
 
@@ -112,12 +103,8 @@ impl CpuSession {
         if let Packed::Bytes(weights) = weights {
             (bias.iter_mut().zip(&weights.constant)).for_each(|(b, c)| *b += c);
         }
-        let picture = PictureOutput {
-            rgba: target.rgba,
-            floats: target.floats,
-            bias,
-            size: self.plan.photo,
-        };
+        let picture =
+            PictureOutput { rgba: target.rgba, floats: target.floats, bias, size: self.plan.photo };
         let map = to.map(|id| RawMap {
             raw: base.0.wrapping_add(self.plan.maps[id].offset),
             size: size_of(id),
@@ -138,12 +125,7 @@ impl CpuSession {
                 Some(output),
                 _,
             ) => {
-                let mut layer = WinogradConv {
-                    input,
-                    kind,
-                    panels,
-                    output,
-                };
+                let mut layer = WinogradConv { input, kind, panels, output };
                 tasks = layer.tasks();
                 layer.output.parts = statistics_of(tasks);
                 let layer = &layer;
@@ -160,12 +142,7 @@ impl CpuSession {
                 Some(output),
                 Some(blocks),
             ) => {
-                let mut layer = PhotoConv {
-                    photo,
-                    blocks,
-                    panels,
-                    output,
-                };
+                let mut layer = PhotoConv { photo, blocks, panels, output };
                 tasks = layer.tasks();
                 layer.output.parts = statistics_of(tasks);
                 let layer = &layer;
@@ -213,11 +190,8 @@ impl CpuSession {
                 };
                 tasks = layer.tasks();
                 if let Some(map) = map {
-                    layer.output = Output::Map {
-                        raw: map.raw,
-                        channels,
-                        parts: statistics_of(tasks),
-                    };
+                    layer.output =
+                        Output::Map { raw: map.raw, channels, parts: statistics_of(tasks) };
                 }
                 let layer = &layer;
                 self.for_each_task(tasks, progress, |task, scratch| {

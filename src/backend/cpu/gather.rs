@@ -57,12 +57,7 @@ impl PhotoInput {
         for i in 0..staged.columns {
             let x = border.source(staged.first_column + i as isize, self.width);
             // SAFETY: the pixel is inside by `Border::source`.
-            each(i, unsafe {
-                self.rgba
-                    .at(4 * (row + x))
-                    .cast::<[u8; 4]>()
-                    .read_unaligned()
-            });
+            each(i, unsafe { self.rgba.at(4 * (row + x)).cast::<[u8; 4]>().read_unaligned() });
         }
     }
 }
@@ -204,12 +199,7 @@ impl Centre {
         let mut c = 0;
         while c < map.channels {
             // SAFETY: every map has a first pixel; the array holds the widest network's channels.
-            unsafe {
-                S::store(
-                    centre.0.as_mut_ptr().cast::<f32>().at(c),
-                    map.value::<S>(0, c),
-                )
-            };
+            unsafe { S::store(centre.0.as_mut_ptr().cast::<f32>().at(c), map.value::<S>(0, c)) };
             c += S::LANES;
         }
         centre
@@ -306,9 +296,7 @@ mod tests {
         let list = |b: Border| (-2..7).map(|p| b.source(p, 4)).collect::<Vec<_>>();
         assert_eq!(list(Border::Reflect), [2, 1, 0, 1, 2, 3, 2, 1, 0]);
         assert_eq!(list(Border::Replicate), [0, 0, 0, 1, 2, 3, 3, 3, 3]);
-        let up: Vec<_> = (-1..9)
-            .map(|p| Border::ReflectUpsampled.source(p, 4))
-            .collect();
+        let up: Vec<_> = (-1..9).map(|p| Border::ReflectUpsampled.source(p, 4)).collect();
         assert_eq!(up, [0, 0, 0, 1, 1, 2, 2, 3, 3, 3]);
     }
 }

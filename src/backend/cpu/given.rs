@@ -14,9 +14,6 @@ pub struct Given<'a> {
 impl<'a> Given<'a> {
     /// A photo alone.
     pub fn photo(photo: &'a Frame) -> Self {
-        Self {
-            photo: photo.rgba(),
-            maps: &[],
-        }
+        Self { photo: photo.rgba(), maps: &[] }
     }
 }

@@ -394,11 +394,7 @@ pub fn byte_tile_sets() -> Vec<(usize, &'static ByteTileSet)> {
             (avx2, 8, &PLAIN256),
             (avx2 && is_x86_feature_detected!("avxvnni"), 8, &VNNI256),
             (avx512, 16, &PLAIN512),
-            (
-                avx512 && is_x86_feature_detected!("avx512vnni"),
-                16,
-                &VNNI512,
-            ),
+            (avx512 && is_x86_feature_detected!("avx512vnni"), 16, &VNNI512),
         ];
         let there = candidates.into_iter().filter(|(there, ..)| *there);
         sets.extend(there.map(|(_, lanes, set)| (lanes, set)));
@@ -418,32 +414,16 @@ kernel_set!(AVX2, avx2, "AVX2", simd::Avx2, 6, 4, avx2_byte_tiles, #[target_feat
 kernel_set!(SSE2, sse2, "SSE2", simd::Sse2, 4, 4, four_byte_tiles);
 // Also in unit tests on x86-64, so that what aarch64 runs is judged there too.
 #[cfg(any(test, not(target_arch = "x86_64")))]
-kernel_set!(
-    PORTABLE,
-    portable,
-    PORTABLE_NAME,
-    simd::Portable,
-    8,
-    4,
-    four_byte_tiles
-);
+kernel_set!(PORTABLE, portable, PORTABLE_NAME, simd::Portable, 8, 4, four_byte_tiles);
 
 #[cfg(any(test, not(target_arch = "x86_64")))]
-const PORTABLE_NAME: &str = if cfg!(target_arch = "aarch64") {
-    "NEON"
-} else {
-    "portable"
-};
+const PORTABLE_NAME: &str = if cfg!(target_arch = "aarch64") { "NEON" } else { "portable" };
 
 impl KernelSet {
     /// `a * b + c`, rounded as often as the set's vectors do: once where they have a fused
     /// instruction, which those of four lanes have on aarch64 only.
     pub fn mul_add(&self, a: f32, b: f32, c: f32) -> f32 {
-        if self.lanes > 4 || cfg!(target_arch = "aarch64") {
-            a.mul_add(b, c)
-        } else {
-            a * b + c
-        }
+        if self.lanes > 4 || cfg!(target_arch = "aarch64") { a.mul_add(b, c) } else { a * b + c }
     }
 
     /// Whether one instruction multiplies bytes and adds four products up.

@@ -77,12 +77,12 @@ impl CpuBackend {
     /// [`BackendError::Unavailable`] when the processor does not have them; [`BackendError::Threads`].
     pub fn with_instructions(threads: Option<usize>, name: &str) -> Result<Self, BackendError> {
         let mut available = KernelSet::available().into_iter();
-        let kernels = available
-            .find(|kernels| kernels.name == name)
-            .ok_or_else(|| BackendError::Unavailable {
+        let kernels = available.find(|kernels| kernels.name == name).ok_or_else(|| {
+            BackendError::Unavailable {
                 device: processor_name(),
                 reason: format!("it has no {name}; leave out --kernels-of"),
-            })?;
+            }
+        })?;
         Self::with_kernels(threads, kernels)
     }
 
@@ -107,19 +107,13 @@ impl CpuBackend {
             .thread_name(|i| format!("cpu-worker-{i}"))
             .build()
             .map_err(|e| BackendError::Threads(reason(&io::Error::other(e))))?;
-        Ok(Self {
-            pool: Arc::new(pool),
-            kernels,
-            known: Mutex::default(),
-        })
+        Ok(Self { pool: Arc::new(pool), kernels, known: Mutex::default() })
     }
 
     /// Whether int8 computes this network: asked for with every picture, and a plan takes a while.
     fn has_int8(&self, network: &Arc<Network>) -> bool {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = known
-            .iter()
-            .find(|(one, _)| one.as_ptr() == Arc::as_ptr(network));
+        let place = known.iter().find(|(one, _)| one.as_ptr() == Arc::as_ptr(network));
         if let Some(&(_, has)) = place {
             return has;
         }
@@ -135,10 +129,7 @@ impl CpuBackend {
 fn processor_name() -> String {
     let mut system = sysinfo::System::new();
     system.refresh_cpu_list(sysinfo::CpuRefreshKind::nothing());
-    let brand = system
-        .cpus()
-        .first()
-        .map(|cpu| cpu.brand().trim().to_owned());
+    let brand = system.cpus().first().map(|cpu| cpu.brand().trim().to_owned());
     brand
         .filter(|name| !name.is_empty())
         .unwrap_or_else(|| format!("{} processor", std::env::consts::ARCH))
@@ -209,10 +200,7 @@ impl Inspect for CpuBackend {
         system.refresh_cpu_list(sysinfo::CpuRefreshKind::nothing().with_frequency());
         // The fastest core: the others may be asleep.
         let clocks = system.cpus().iter().map(sysinfo::Cpu::frequency);
-        clocks
-            .max()
-            .and_then(|mhz| u32::try_from(mhz).ok())
-            .filter(|&mhz| mhz > 0)
+        clocks.max().and_then(|mhz| u32::try_from(mhz).ok()).filter(|&mhz| mhz > 0)
     }
 }
 
@@ -220,14 +208,12 @@ impl Inspect for CpuBackend {
 fn supported(mode: Mode) -> Result<CpuVariant, BackendError> {
     CpuVariant::of(mode).ok_or_else(|| {
         let reason = match mode {
-            Mode {
-                variant: Variant::FusedNorm,
-                ..
-            } => "it has the variants baseline and fused only; choose one of these",
-            Mode {
-                precision: Precision::Int8,
-                ..
-            } => "it computes int8 in one way only; choose the variant fused, or fp32",
+            Mode { variant: Variant::FusedNorm, .. } => {
+                "it has the variants baseline and fused only; choose one of these"
+            }
+            Mode { precision: Precision::Int8, .. } => {
+                "it computes int8 in one way only; choose the variant fused, or fp32"
+            }
             _ => "it computes in fp32 and int8 only; choose the precision fp32, int8 or auto",
         };
         BackendError::Unsupported {
@@ -250,11 +236,7 @@ mod tests {
 
     #[test]
     fn moving_pictures_are_painted_in_bytes_where_that_is_fast() {
-        let johnson = Arc::new(
-            NetworkSpec::with_widths([8, 16, 32])
-                .random(1)
-                .expect("valid"),
-        );
+        let johnson = Arc::new(NetworkSpec::with_widths([8, 16, 32]).random(1).expect("valid"));
         let mut graph = Graph::default();
         let mut add = |name: &str, op, inputs: &[usize]| {
             graph.add(name, "", op, inputs).expect("earlier nodes")
@@ -277,11 +259,7 @@ mod tests {
             assert_eq!(precision(Variant::Baseline, &johnson), Precision::Fp32);
         }
         // Those without vectors for bytes are among them everywhere.
-        assert!(
-            backends
-                .iter()
-                .any(|backend| !backend.kernels.multiplies_bytes())
-        );
+        assert!(backends.iter().any(|backend| !backend.kernels.multiplies_bytes()));
     }
 
     /// Here and not in `tests/`: only unit tests have the vectors that aarch64 runs.
@@ -289,9 +267,8 @@ mod tests {
     fn every_instruction_set_paints_the_oracles_picture() {
         let spec = NetworkSpec::with_widths([8, 16, 32]);
         let network = Arc::new(spec.random(9).expect("a valid shape"));
-        let photo = Frame::from_fn(53, 38, |x, y| {
-            [(x * 5) as u8, (y * 7) as u8, ((x ^ y) * 9) as u8, 200]
-        });
+        let photo =
+            Frame::from_fn(53, 38, |x, y| [(x * 5) as u8, (y * 7) as u8, ((x ^ y) * 9) as u8, 200]);
         let judged = oracle::judge(&network, &photo).picture(&photo);
         let bytes = Mode::new(Variant::Fused, Precision::Int8);
         let in_bytes =
@@ -299,18 +276,13 @@ mod tests {
         let in_bytes = PictureDifference::between(&in_bytes, &judged).expect("equal sizes");
         let backends = CpuBackend::for_each_instruction_set(Some(2)).expect("threads");
         let names: Vec<_> = backends.iter().map(|b| b.kernels.name).collect();
-        assert!(
-            names.iter().any(|n| ["NEON", "portable"].contains(n)),
-            "{names:?}"
-        );
+        assert!(names.iter().any(|n| ["NEON", "portable"].contains(n)), "{names:?}");
         for (backend, name) in backends.iter().zip(names) {
             for mode in backend.modes() {
                 let spec = SessionSpec::single(53, 38, mode);
                 let mut session = backend.open(&network, &spec).expect("a session");
                 let mut painted = photo.clone();
-                session
-                    .paint(&photo, &mut painted, &RunControl::default())
-                    .expect("a run");
+                session.paint(&photo, &mut painted, &RunControl::default()).expect("a run");
                 let d = PictureDifference::between(&painted, &judged).expect("equal sizes");
                 let is_right = match mode == bytes {
                     // A value half-way between two bytes may become either, which spreads: no run is that of another.

@@ -95,13 +95,7 @@ impl Panels<i8> {
 
 impl<T> Panels<T> {
     fn empty((groups, depth, columns): (usize, usize, usize), lanes: usize) -> Self {
-        Self {
-            data: Vec::new(),
-            columns: columns.next_multiple_of(16),
-            depth,
-            groups,
-            lanes,
-        }
+        Self { data: Vec::new(), columns: columns.next_multiple_of(16), depth, groups, lanes }
     }
 
     /// The panels, left to right.
@@ -150,9 +144,7 @@ pub fn pack(
     }
     let sides = sides(conv, algorithm, stored_inputs);
     let value = placed(conv, weights, algorithm, stored_inputs);
-    Panels::new(sides.0, sides.1, sides.2, lanes, |group, k, n| {
-        value(group, k, n) as f32
-    })
+    Panels::new(sides.0, sides.1, sides.2, lanes, |group, k, n| value(group, k, n) as f32)
 }
 
 /// Groups, rows of K and columns of a convolution's packed weights, for all algorithms but Winograd's.
@@ -177,11 +169,7 @@ fn placed(
 ) -> impl Fn(usize, usize, usize) -> f64 {
     let (k, inputs) = (conv.kernel, conv.in_channels);
     let at = move |o: usize, i: usize, ky: usize, kx: usize| -> f64 {
-        if i < inputs {
-            f64::from(weights[((o * inputs + i) * k + ky) * k + kx])
-        } else {
-            0.0
-        }
+        if i < inputs { f64::from(weights[((o * inputs + i) * k + ky) * k + kx]) } else { 0.0 }
     };
     move |group, depth, n| {
         let (tap, i) = (depth / stored_inputs, depth % stored_inputs);
@@ -344,21 +332,13 @@ fn block_panels(conv: &ConvLayer, weights: &[f32], stored_inputs: usize, lanes: 
     };
     let (points, blocks) = (ThreeOutputs::POINTS * ThreeOutputs::POINTS, side * side);
     if conv.reads_photo {
-        Panels::new(
-            points,
-            blocks * stored_inputs,
-            outputs,
-            lanes,
-            |point, depth, o| at(point, depth / stored_inputs, depth % stored_inputs, o),
-        )
+        Panels::new(points, blocks * stored_inputs, outputs, lanes, |point, depth, o| {
+            at(point, depth / stored_inputs, depth % stored_inputs, o)
+        })
     } else {
-        Panels::new(
-            points,
-            stored_inputs,
-            blocks * outputs,
-            lanes,
-            |point, i, n| at(point, n / outputs, i, n % outputs),
-        )
+        Panels::new(points, stored_inputs, blocks * outputs, lanes, |point, i, n| {
+            at(point, n / outputs, i, n % outputs)
+        })
     }
 }
 
@@ -386,26 +366,11 @@ mod tests {
     fn a_last_narrow_panel_holds_one_vector() {
         let p = Panels::new(2, 3, 40, 16, |g, k, n| (g * 1000 + k * 100 + n) as f32);
         let list: Vec<_> = p.panels().collect();
-        assert_eq!(
-            list,
-            [
-                Panel {
-                    first: 0,
-                    vectors: 2
-                },
-                Panel {
-                    first: 32,
-                    vectors: 1
-                }
-            ]
-        );
+        assert_eq!(list, [Panel { first: 0, vectors: 2 }, Panel { first: 32, vectors: 1 }]);
         let start = p.group(list[1], 1);
         // SAFETY: the group holds 3 rows of 16 values.
         let row = unsafe { std::slice::from_raw_parts(start, 48) };
-        assert_eq!(
-            (row[0], row[16], row[7], row[8]),
-            (1032.0, 1132.0, 1039.0, 0.0)
-        );
+        assert_eq!((row[0], row[16], row[7], row[8]), (1032.0, 1132.0, 1039.0, 0.0));
     }
 
     /// Also of kernels whose middle weight is no factor by itself: its neighbours take most of it back.
@@ -416,18 +381,14 @@ mod tests {
         let conv = convs.iter().find(|conv| conv.upsample).expect("one");
         let sharp = [0.1, -0.9, 0.1, -0.9, 3.6, -0.9, 0.1, -0.9, 0.1];
         let pairs = conv.in_channels * conv.out_channels;
-        let weights: Vec<f32> = (0..pairs)
-            .flat_map(|pair| sharp.map(|w| w * (1.0 + (pair % 7) as f32)))
-            .collect();
+        let weights: Vec<f32> =
+            (0..pairs).flat_map(|pair| sharp.map(|w| w * (1.0 + (pair % 7) as f32))).collect();
         let inputs = padded_channels(conv.in_channels);
         let mut own = ByteWeights::new(conv, &weights, Algorithm::FourPhase, inputs, 8);
         let steps = (0..inputs).map(|channel| (0.0, 1.0 + channel as f32));
         own.fit(InputRange::between(steps));
         let of = |group: usize, n: usize, input: usize| -> i32 {
-            let panel = own
-                .panels
-                .panels()
-                .find(|p| (p.first..p.first + 16).contains(&n));
+            let panel = own.panels.panels().find(|p| (p.first..p.first + 16).contains(&n));
             let panel = panel.expect("a panel");
             let (start, width) = (own.panels.group(panel, group), own.panels.width(panel));
             let at = |tap: usize| {

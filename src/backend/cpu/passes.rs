@@ -22,10 +22,7 @@ pub fn pad_row(row: &[f32], to: &mut [f32], channels: usize, pad: usize) {
 /// One row at twice the width.
 #[inline(always)]
 pub fn upsample_row(row: &[f32], to: &mut [f32], channels: usize) {
-    for (pixel, twice) in row
-        .chunks_exact(channels)
-        .zip(to.chunks_exact_mut(2 * channels))
-    {
+    for (pixel, twice) in row.chunks_exact(channels).zip(to.chunks_exact_mut(2 * channels)) {
         twice[..channels].copy_from_slice(pixel);
         twice[channels..].copy_from_slice(pixel);
     }
@@ -102,21 +99,15 @@ pub unsafe fn im2col_row(
             }
         }
         for panel in conv.panels.panels() {
-            let segment = Segment {
-                a: patches.as_ptr(),
-                b: conv.panels.group(panel, 0),
-                len: depth,
-            };
+            let segment =
+                Segment { a: patches.as_ptr(), b: conv.panels.group(panel, 0), len: depth };
             let c = computed[panel.first..].as_mut_ptr();
             // SAFETY: patches and computed rows have room for the overshoot of register tiles.
             unsafe {
                 tiles.panel_product(&[segment], depth, columns, (panel.vectors, ()), c, c_stride);
             }
         }
-        for (pixel, row) in pixels
-            .chunks_exact_mut(stored)
-            .zip(computed.chunks_exact(c_stride))
-        {
+        for (pixel, row) in pixels.chunks_exact_mut(stored).zip(computed.chunks_exact(c_stride)) {
             for ((p, v), b) in pixel.iter_mut().zip(row).zip(conv.bias) {
                 *p = v + b;
             }

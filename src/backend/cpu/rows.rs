@@ -169,11 +169,8 @@ pub unsafe fn row_conv_task<S: Simd>(
         end_column,
     };
     let four_phase = layer.algorithm == Algorithm::FourPhase;
-    let (reach_up, rows_needed) = if four_phase {
-        (1, 3)
-    } else {
-        (layer.kernel / 2, layer.kernel)
-    };
+    let (reach_up, rows_needed) =
+        if four_phase { (1, 3) } else { (layer.kernel / 2, layer.kernel) };
     let centre = match (&layer.input, &layer.output, layer.weights) {
         // Sums of bytes are exact: a flat map stays flat.
         (.., Packed::Bytes(_)) => Centre::NONE,
@@ -206,10 +203,7 @@ pub unsafe fn row_conv_task<S: Simd>(
             }
         }
     }
-    if let Output::Map {
-        parts, channels, ..
-    } = layer.output
-    {
+    if let Output::Map { parts, channels, .. } = layer.output {
         let len = super::statistics::part_len(channels, has_extremes);
         // SAFETY: every task has its own part.
         unsafe {
@@ -299,11 +293,9 @@ impl RowSum {
                 group: phase,
                 pixels: own,
             },
-            Algorithm::ShiftedColumns => Self {
-                stretch: channels,
-                pixels: own + layer.kernel - 1,
-                ..centred
-            },
+            Algorithm::ShiftedColumns => {
+                Self { stretch: channels, pixels: own + layer.kernel - 1, ..centred }
+            }
             Algorithm::Direct | Algorithm::Winograd(_) | Algorithm::BlockedWinograd => centred,
         }
     }
@@ -318,13 +310,7 @@ unsafe fn compute_row(layer: &RowConv<'_>, strip: &Strip, sum: &RowSum, tiles: R
     unsafe {
         match layer.weights {
             Packed::Single(panels) => {
-                multiply(
-                    layer,
-                    strip,
-                    sum,
-                    (strip.ring, panels, tiles.single),
-                    |_| (),
-                );
+                multiply(layer, strip, sum, (strip.ring, panels, tiles.single), |_| ());
             }
             Packed::Bytes(weights) => {
                 let ByteWeights { panels, scale, .. } = &**weights;
@@ -361,10 +347,7 @@ unsafe fn multiply<A, B: Copy + Default, Scale: Copy>(
                 len: sum.stretch,
             };
         }
-        let (c, columns) = (
-            strip.computed.at(panel.first),
-            (panel.vectors, scale(panel.first)),
-        );
+        let (c, columns) = (strip.computed.at(panel.first), (panel.vectors, scale(panel.first)));
         // SAFETY: rows are staged, each group holds `rows * stretch` rows of K, and the computed row lies inside its
         // scratch.
         unsafe { tiles.panel_product(segments, a_stride, sum.pixels, columns, c, out_stride) };
@@ -420,9 +403,7 @@ unsafe fn emit_picture_row(layer: &RowConv<'_>, strip: &Strip, y: usize) {
             // SAFETY: pixel x + k of the computed row; the fourth value is of the next column or
             // of the padding and is not used.
             let part = unsafe {
-                let at = strip
-                    .computed
-                    .at((x - strip.first_column + k) * stride + 3 * k);
+                let at = strip.computed.at((x - strip.first_column + k) * stride + 3 * k);
                 at.cast::<[f32; 4]>().read_unaligned()
             };
             for (s, p) in sum.iter_mut().zip(part) {
@@ -448,14 +429,7 @@ mod tests {
 
     #[test]
     fn levels_round_and_clamp() {
-        let cases = [
-            (-3.0, 0),
-            (0.4, 0),
-            (0.5, 1),
-            (254.6, 255),
-            (300.0, 255),
-            (f32::NAN, 0),
-        ];
+        let cases = [(-3.0, 0), (0.4, 0), (0.5, 1), (254.6, 255), (300.0, 255), (f32::NAN, 0)];
         for (value, staged) in cases {
             assert_eq!(level(value), staged);
         }

@@ -67,10 +67,8 @@ impl PackedConv {
     fn new(network: &Network, plan: &CpuPlan, conv: &ConvLayer, lanes: usize) -> Self {
         let variant = plan.variant;
         let weights = network.weights().of(&conv.name);
-        let (algorithm, inputs) = (
-            variant.algorithm(&plan.convs, conv),
-            variant.packed_inputs(conv),
-        );
+        let (algorithm, inputs) =
+            (variant.algorithm(&plan.convs, conv), variant.packed_inputs(conv));
         let mut bias = weights.bias.clone();
         let packed = match variant {
             CpuVariant::Baseline | CpuVariant::Fused => {
@@ -168,11 +166,8 @@ impl CpuSession {
     ) -> Result<Self, BackendError> {
         let plan = CpuPlan::new(network.graph(), height, width, variant);
         let plan = plan.map_err(|error| unplannable(variant.mode(), &error))?;
-        let refused = |len: usize| BackendError::OutOfMemory {
-            needed_bytes: 4 * len as u64,
-            width,
-            height,
-        };
+        let refused =
+            |len: usize| BackendError::OutOfMemory { needed_bytes: 4 * len as u64, width, height };
         let weights: Vec<PackedConv> = pool.install(|| {
             plan.convs
                 .par_iter()
@@ -216,20 +211,16 @@ impl CpuSession {
     ) {
         let done = AtomicUsize::new(0);
         self.pool.install(|| {
-            (0..tasks)
-                .into_par_iter()
-                .with_max_len(1)
-                .for_each(|index| {
-                    if progress.control.is_cancelled() {
-                        return;
-                    }
-                    let worker = rayon::current_thread_index().unwrap_or(0) % self.scratch.len();
-                    let mut scratch = self.scratch[worker]
-                        .lock()
-                        .unwrap_or_else(PoisonError::into_inner);
-                    task(index, &mut scratch);
-                    progress.report(done.fetch_add(1, Ordering::Relaxed) + 1, tasks);
-                });
+            (0..tasks).into_par_iter().with_max_len(1).for_each(|index| {
+                if progress.control.is_cancelled() {
+                    return;
+                }
+                let worker = rayon::current_thread_index().unwrap_or(0) % self.scratch.len();
+                let mut scratch =
+                    self.scratch[worker].lock().unwrap_or_else(PoisonError::into_inner);
+                task(index, &mut scratch);
+                progress.report(done.fetch_add(1, Ordering::Relaxed) + 1, tasks);
+            });
         });
     }
 
@@ -246,12 +237,7 @@ impl CpuSession {
         let total: u64 = plan.steps.iter().map(|s| s.flops).sum();
         let mut before = 0;
         for (index, step) in plan.steps.iter().enumerate() {
-            let progress = Progress {
-                control,
-                before,
-                here: step.flops,
-                total,
-            };
+            let progress = Progress { control, before, here: step.flops, total };
             // Behind the step, a pass of a general plan has done more to the map than the norm.
             if let (Some(tap), Some((name, map, norm))) =
                 (tap.as_mut(), self.general_norm(&step.op))
@@ -280,10 +266,7 @@ impl CpuSession {
             before += step.flops;
             if let (Some(tap), Some((conv, map, raw))) = (tap.as_mut(), tapped) {
                 let name = plan.convs[conv].norm_name.as_deref().unwrap_or_default();
-                tap(
-                    name,
-                    self.normalised(&plan.maps[map], raw.then(|| &self.norms[conv])),
-                );
+                tap(name, self.normalised(&plan.maps[map], raw.then(|| &self.norms[conv])));
             }
         }
         control.set_progress(1.0);
@@ -302,12 +285,9 @@ impl CpuSession {
         let photo = given.photo;
         match *op {
             CpuOp::General(ref op) => self.general(base, given, target, progress, op),
-            CpuOp::Fused {
-                conv,
-                algorithm,
-                gather,
-                to,
-            } => self.fused(base, photo, target, progress, conv, (algorithm, gather), to),
+            CpuOp::Fused { conv, algorithm, gather, to } => {
+                self.fused(base, photo, target, progress, conv, (algorithm, gather), to)
+            }
             _ => self.pass(base, photo, target, progress, op),
         }
     }
@@ -325,11 +305,7 @@ impl CpuSession {
     /// A stored map as a tensor, with its norm applied if it is raw.
     pub(super) fn normalised(&self, map: &MapBuffer, norm: Option<&ScaleShift>) -> Tensor {
         let mut tensor = Tensor::zeros(map.shape);
-        let Shape {
-            channels,
-            height,
-            width,
-        } = map.shape;
+        let Shape { channels, height, width } = map.shape;
         for c in 0..channels {
             let (scale, shift) = norm.map_or((1.0, 0.0), |n| (n.scale[c], n.shift[c]));
             for p in 0..height * width {
@@ -355,10 +331,8 @@ impl CpuSession {
         output.rgba_mut().copy_from_slice(input.rgba());
         let extended = self.extended(input);
         let given = Given::photo(extended.as_ref().unwrap_or(input));
-        let target = PictureTarget {
-            rgba: output.rgba_mut().as_mut_ptr(),
-            floats: std::ptr::null_mut(),
-        };
+        let target =
+            PictureTarget { rgba: output.rgba_mut().as_mut_ptr(), floats: std::ptr::null_mut() };
         // The pool is entered once for all steps: entering it for each step would wake the workers each time.
         let pool = self.pool.clone();
         pool.install(|| self.run_steps(given, target, control, None))?;
@@ -396,12 +370,7 @@ pub(super) struct Progress<'a> {
 impl<'a> Progress<'a> {
     /// Of a step by itself, without the plan around it.
     pub(super) fn of_one_step(control: &'a RunControl) -> Self {
-        Self {
-            control,
-            before: 0,
-            here: 0,
-            total: 0,
-        }
+        Self { control, before: 0, here: 0, total: 0 }
     }
 
     /// Of what runs before a step's own tasks.
@@ -461,10 +430,7 @@ impl InspectSession for CpuSession {
         let mut output = Tensor::zeros(Shape::new(3, input.height(), input.width()));
         let extended = self.extended(input);
         let given = Given::photo(extended.as_ref().unwrap_or(input));
-        let target = PictureTarget {
-            rgba: std::ptr::null_mut(),
-            floats: output.data.as_mut_ptr(),
-        };
+        let target = PictureTarget { rgba: std::ptr::null_mut(), floats: output.data.as_mut_ptr() };
         self.run_steps(given, target, &RunControl::default(), tap)?;
         Ok(output)
     }
@@ -482,14 +448,8 @@ impl InspectSession for CpuSession {
             return Err(BackendError::WrongInputs { needed, got });
         };
         let mut output = Tensor::zeros(made);
-        let target = PictureTarget {
-            rgba: std::ptr::null_mut(),
-            floats: output.data.as_mut_ptr(),
-        };
-        let given = Given {
-            photo: &[],
-            maps: inputs,
-        };
+        let target = PictureTarget { rgba: std::ptr::null_mut(), floats: output.data.as_mut_ptr() };
+        let given = Given { photo: &[], maps: inputs };
         self.run_steps(given, target, &RunControl::default(), None)?;
         Ok(output)
     }

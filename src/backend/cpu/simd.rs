@@ -320,10 +320,8 @@ unsafe fn sse2_store_bytes(to: *mut u8, value: x86::__m128) {
     // SAFETY: as above; valid for four bytes by the caller's promise.
     unsafe {
         // NaN becomes 0 here: the second operand where the first is NaN.
-        let held = x86::_mm_min_ps(
-            x86::_mm_max_ps(value, x86::_mm_setzero_ps()),
-            x86::_mm_set1_ps(255.0),
-        );
+        let held =
+            x86::_mm_min_ps(x86::_mm_max_ps(value, x86::_mm_setzero_ps()), x86::_mm_set1_ps(255.0));
         let words = x86::_mm_cvtps_epi32(held);
         let words = x86::_mm_packs_epi32(words, words);
         let bytes = x86::_mm_cvtsi128_si32(x86::_mm_packus_epi16(words, words));

@@ -101,10 +101,7 @@ impl Running {
     pub unsafe fn write(&self, part: &mut [f32], channels: usize) {
         let (part_count, values) = part.split_at_mut(1);
         part_count[0] = self.count as f32;
-        let extremes = self
-            .extremes
-            .into_iter()
-            .flat_map(|(low, high)| [low, high]);
+        let extremes = self.extremes.into_iter().flat_map(|(low, high)| [low, high]);
         let rows = [self.mean, self.squares].into_iter().chain(extremes);
         for (to, from) in values.chunks_exact_mut(channels).zip(rows) {
             // SAFETY: the caller's promise.

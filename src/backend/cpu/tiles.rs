@@ -19,11 +19,7 @@ pub struct Segment<A = f32, B = f32> {
 
 impl<A, B> Segment<A, B> {
     /// No stretch at all.
-    pub const EMPTY: Self = Self {
-        a: std::ptr::null(),
-        b: std::ptr::null(),
-        len: 0,
-    };
+    pub const EMPTY: Self = Self { a: std::ptr::null(), b: std::ptr::null(), len: 0 };
 }
 
 /// What one instruction set multiplies and sums in a register tile: values, or bytes ([`super::bytes`]).

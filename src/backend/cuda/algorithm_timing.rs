@@ -84,12 +84,8 @@ impl<'a> Scratch<'a> {
         shape: &ConvolutionShape,
         workspace_bytes: usize,
     ) -> Result<Self, DriverFailure> {
-        let parts = [
-            shape.input_bytes(),
-            shape.weight_bytes(),
-            shape.output_bytes(),
-            workspace_bytes,
-        ];
+        let parts =
+            [shape.input_bytes(), shape.weight_bytes(), shape.output_bytes(), workspace_bytes];
         let mut total = 0;
         let [input, weights, output, workspace] = parts.map(|bytes| {
             let offset = total;
@@ -195,11 +191,7 @@ impl Drop for Scratch<'_> {
 
 /// The failure that cuDNN gives for an algorithm that does not exist.
 pub(super) fn unsupported(words: String) -> DriverFailure {
-    DriverFailure {
-        call: "cudnnBackendFinalize",
-        code: 3000,
-        words,
-    }
+    DriverFailure { call: "cudnnBackendFinalize", code: 3000, words }
 }
 
 /// The library on a device, or why there is none as a failure.

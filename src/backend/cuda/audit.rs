@@ -65,19 +65,11 @@ impl DeviceNetwork {
                 wrote,
             };
             if let CudaOp::Conv(launch) = &step.op {
-                if let Source::Normalised {
-                    keep: Some(keep),
-                    relu,
-                    ..
-                } = launch.source
-                {
+                if let Source::Normalised { keep: Some(keep), relu, .. } = launch.source {
                     seen(record(Work::Keep { relu }, read.clone(), self.map(keep)?));
                 }
                 if let (true, Target::Map(map)) = (launch.statistics, launch.target) {
-                    let statistics = Work::Statistics {
-                        conv: launch.conv,
-                        eps: launch.eps,
-                    };
+                    let statistics = Work::Statistics { conv: launch.conv, eps: launch.eps };
                     let at = DevicePtr(self.maker().map(map));
                     let applied = self.tensor(at, map, Some(launch.conv))?;
                     seen(record(statistics, vec![self.map(map)?], applied));
@@ -189,13 +181,7 @@ impl DeviceNetwork {
         let (read, relu, is_whole) = match launch.source {
             Source::Photo => (vec![self.levels(photo, launch.photo_scale)], false, true),
             Source::Map(map) => (vec![self.map(map)?], false, false),
-            Source::Normalised {
-                map,
-                conv,
-                relu,
-                skip,
-                ..
-            } => {
+            Source::Normalised { map, conv, relu, skip, .. } => {
                 let at = DevicePtr(self.maker().map(map));
                 let mut read = vec![self.tensor(at, map, Some(conv))?];
                 if let Some(skip) = skip {
@@ -219,11 +205,7 @@ impl DeviceNetwork {
     }
 
     fn maps(&self, map: MapId, second: Option<MapId>) -> Result<Vec<Tensor>, DriverFailure> {
-        [Some(map), second]
-            .into_iter()
-            .flatten()
-            .map(|map| self.map(map))
-            .collect()
+        [Some(map), second].into_iter().flatten().map(|map| self.map(map)).collect()
     }
 
     /// The photo as the network sees it, times a factor.
@@ -248,11 +230,8 @@ impl DeviceNetwork {
         let mut bytes = Vec::with_capacity(shape.height * shape.width * stored * storage.bytes());
         for _ in 0..shape.height * shape.width {
             for channel in 0..stored {
-                let value = if channel < shape.channels {
-                    values.next().unwrap_or_default()
-                } else {
-                    0.0
-                };
+                let value =
+                    if channel < shape.channels { values.next().unwrap_or_default() } else { 0.0 };
                 storage.push(&mut bytes, value);
             }
         }
@@ -276,10 +255,7 @@ fn read_as_they_are(op: &CudaOp) -> Vec<MapId> {
             [Some(map), residual].into_iter().flatten().collect()
         }
         CudaOp::StorePicture { from } => vec![from],
-        CudaOp::Conv(ConvLaunch {
-            source: Source::Map(map),
-            ..
-        }) => vec![map],
+        CudaOp::Conv(ConvLaunch { source: Source::Map(map), .. }) => vec![map],
         // These launches read the photo, or a map whose statistics were taken.
         CudaOp::Conv(_)
         | CudaOp::LoadPhoto { .. }

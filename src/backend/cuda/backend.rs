@@ -125,9 +125,8 @@ impl CudaBackend {
         timed: bool,
     ) -> Result<OperationSession, BackendError> {
         let mode = Mode::new(Variant::Fused, precision);
-        let plan = operation
-            .plan(precision, &self.limits)
-            .map_err(|e| self.unsupported(mode, &e))?;
+        let plan =
+            operation.plan(precision, &self.limits).map_err(|e| self.unsupported(mode, &e))?;
         let operation = operation.clone();
         OperationSession::new(&self.shared(), operation, plan, timed)
     }
@@ -136,10 +135,8 @@ impl CudaBackend {
     /// of a few, each larger than the caches.
     fn copy_gb_per_s(&self) -> Result<f64, DriverFailure> {
         let driver = self.driver.as_ref();
-        let (memory, events) = (
-            driver.allocate(2 * SWEPT_BYTES)?,
-            [driver.event(), driver.event()],
-        );
+        let (memory, events) =
+            (driver.allocate(2 * SWEPT_BYTES)?, [driver.event(), driver.event()]);
         let copy = || -> Result<Vec<f64>, DriverFailure> {
             let [before, after] = &events;
             let (before, after) = (before.clone()?, after.clone()?);
@@ -184,8 +181,7 @@ impl CudaBackend {
         entry: &str,
         shared_bytes: u32,
     ) -> Result<Function, BackendError> {
-        self.kernels
-            .function(file, entry, shared_bytes, |f| self.backend_error(f))
+        self.kernels.function(file, entry, shared_bytes, |f| self.backend_error(f))
     }
 
     /// The plan, made once for calls about the same session that follow each other.
@@ -221,10 +217,7 @@ impl CudaBackend {
         spec: &SessionSpec,
         conv_provider: Option<ConvProvider>,
     ) -> Result<CudaPlan, BackendError> {
-        Ok(CudaPlan {
-            conv_provider,
-            ..self.planned_with(graph, spec, None)?
-        })
+        Ok(CudaPlan { conv_provider, ..self.planned_with(graph, spec, None)? })
     }
 
     fn planned_with(
@@ -261,18 +254,12 @@ impl CudaBackend {
     ) -> BackendError {
         let (fits, free_bytes) = match &mut error {
             BackendError::TooLarge { fits, .. } => (fits, self.free_bytes()),
-            BackendError::OutOfDeviceMemory {
-                fits, free_bytes, ..
-            } => (fits, Some(*free_bytes)),
+            BackendError::OutOfDeviceMemory { fits, free_bytes, .. } => (fits, Some(*free_bytes)),
             _ => return error,
         };
         let is_enough = |plan: CudaPlan| free_bytes.is_none_or(|free| plan.device_bytes() <= free);
         *fits = largest_size((spec.width, spec.height), |(width, height)| {
-            let smaller = SessionSpec {
-                width,
-                height,
-                ..*spec
-            };
+            let smaller = SessionSpec { width, height, ..*spec };
             self.plan(graph, &smaller).is_ok_and(is_enough)
         });
         error
@@ -405,16 +392,12 @@ impl Inspect for CudaBackend {
         let memory = match *swept {
             Some(memory) => memory,
             None => {
-                let memory = self
-                    .driver
-                    .allocate(SWEPT_BYTES)
-                    .map_err(|f| self.backend_error(f))?;
+                let memory =
+                    self.driver.allocate(SWEPT_BYTES).map_err(|f| self.backend_error(f))?;
                 *swept.insert(memory)
             }
         };
-        self.driver
-            .clear(memory, SWEPT_BYTES)
-            .map_err(|f| self.backend_error(f))
+        self.driver.clear(memory, SWEPT_BYTES).map_err(|f| self.backend_error(f))
     }
 
     fn ceiling(&self, precision: Precision) -> Result<Option<Ceiling>, BackendError> {
@@ -433,11 +416,7 @@ impl Inspect for CudaBackend {
             ),
             None => (None, copy),
         };
-        Ok(Some(Ceiling {
-            copy_gb_per_s,
-            peak_tflops,
-            method,
-        }))
+        Ok(Some(Ceiling { copy_gb_per_s, peak_tflops, method }))
     }
 
     fn time_operations(
@@ -465,10 +444,7 @@ impl Inspect for CudaBackend {
         Operation::of_network(graph, (spec.height, spec.width))
             .iter()
             .filter(fits)
-            .map(|operation| {
-                self.open_operation(operation, precision, true)?
-                    .timing(rounds)
-            })
+            .map(|operation| self.open_operation(operation, precision, true)?.timing(rounds))
             .collect()
     }
 }

@@ -148,9 +148,7 @@ pub fn portable_image(file: &str) -> Option<KernelImage<'static>> {
 }
 
 fn decoded(kept: &[u8]) -> Result<Vec<u8>, BundleError> {
-    let damaged = |error: std::io::Error| BundleError::Damaged {
-        what: error.to_string(),
-    };
+    let damaged = |error: std::io::Error| BundleError::Damaged { what: error.to_string() };
     let ends_early = || damaged(ErrorKind::UnexpectedEof.into());
     let streams = || {
         let (lengths, streams) = kept.split_at_checked(8)?;
@@ -208,11 +206,7 @@ fn entries(bytes: &[u8]) -> Option<Vec<Entry>> {
             bytes.get(start..end)?;
             Some(start..end)
         };
-        let entry = Entry {
-            file: part(0)?,
-            target: part(1)?,
-            image: part(2)?,
-        };
+        let entry = Entry { file: part(0)?, target: part(1)?, image: part(2)? };
         for name in [&entry.file, &entry.target] {
             std::str::from_utf8(&bytes[name.clone()]).ok()?;
         }
@@ -256,16 +250,8 @@ fn fitting_target<'a>(targets: &[&'a str], (major, minor): (i32, i32)) -> Option
 mod tests {
     use super::*;
 
-    const TARGETS: [&str; 8] = [
-        "sm_75",
-        "sm_80",
-        "sm_86",
-        "sm_89",
-        "sm_90a",
-        "sm_100",
-        "sm_120",
-        "compute_80",
-    ];
+    const TARGETS: [&str; 8] =
+        ["sm_75", "sm_80", "sm_86", "sm_89", "sm_90a", "sm_100", "sm_120", "compute_80"];
 
     #[test]
     fn the_closest_machine_code_is_taken_before_ptx() {
@@ -286,11 +272,7 @@ mod tests {
             ((13, 0), Some("compute_80")),
         ];
         for (capability, target) in expected {
-            assert_eq!(
-                fitting_target(&TARGETS, capability),
-                target,
-                "{capability:?}"
-            );
+            assert_eq!(fitting_target(&TARGETS, capability), target, "{capability:?}");
         }
     }
 
@@ -299,10 +281,7 @@ mod tests {
         let mut reversed = TARGETS;
         reversed.reverse();
         for capability in [(7, 5), (8, 6), (8, 7), (9, 0), (11, 0)] {
-            assert_eq!(
-                fitting_target(&TARGETS, capability),
-                fitting_target(&reversed, capability)
-            );
+            assert_eq!(fitting_target(&TARGETS, capability), fitting_target(&reversed, capability));
         }
     }
 
@@ -325,11 +304,7 @@ mod tests {
             } else {
                 // The driver reads PTX up to its closing zero.
                 assert_eq!(image.bytes.last(), Some(&0), "{file} {}", image.target);
-                assert!(
-                    image.bytes.starts_with(b".version"),
-                    "{file} {}",
-                    image.target
-                );
+                assert!(image.bytes.starts_with(b".version"), "{file} {}", image.target);
             }
         }
         for capability in [(7, 5), (8, 0), (8, 6), (8, 9), (9, 0), (10, 0), (12, 0)] {
@@ -346,9 +321,6 @@ mod tests {
         other[4] ^= 1;
         assert_eq!(Bundle::read(other.leak()).err(), Some(BundleError::Format));
         let cut = &EMBEDDED[..EMBEDDED.len() - 20];
-        assert!(matches!(
-            Bundle::read(cut),
-            Err(BundleError::Damaged { .. })
-        ));
+        assert!(matches!(Bundle::read(cut), Err(BundleError::Damaged { .. })));
     }
 }

@@ -93,10 +93,7 @@ pub(super) struct OnDevice<'a> {
 impl Composer {
     /// Takes nothing yet.
     pub fn new(kernels: Arc<Kernels>) -> Self {
-        Self {
-            kernels,
-            room: Mutex::default(),
-        }
+        Self { kernels, room: Mutex::default() }
     }
 
     /// Begins with `source` and what a session paints of it, which is laid over it with `look`; `None` without memory for
@@ -190,13 +187,7 @@ impl Composer {
             params: params(look),
             pixels: (width, height),
         });
-        Ok(Some(Composing {
-            room,
-            bytes,
-            launch,
-            raw,
-            with_painting,
-        }))
+        Ok(Some(Composing { room, bytes, launch, raw, with_painting }))
     }
 }
 

@@ -11,26 +11,15 @@ use crate::{
 pub fn bytes(constant: &Constant, weights: &Weights, format: NumberFormat) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(constant.bytes);
     match &constant.values {
-        ConstantValues::Conv {
-            node,
-            weights: shape,
-        } => push_weights(&mut bytes, shape, &weights.of(node).weight, format),
-        ConstantValues::Linear {
-            node,
-            norm,
-            weights: shape,
-        } => {
+        ConstantValues::Conv { node, weights: shape } => {
+            push_weights(&mut bytes, shape, &weights.of(node).weight, format)
+        }
+        ConstantValues::Linear { node, norm, weights: shape } => {
             let layer = (node.as_str(), shape.conv.in_channels);
             let own = folded(layer, [norm.as_deref(), None], 1.0, weights);
             push_weights(&mut bytes, shape, &own.weight, format);
         }
-        ConstantValues::LinearBias {
-            node,
-            norm,
-            inputs,
-            count,
-            has_sums,
-        } => {
+        ConstantValues::LinearBias { node, norm, inputs, count, has_sums } => {
             let own = folded((node, *inputs), [norm.as_deref(), None], 1.0, weights);
             push_channels(&mut bytes, &own.bias, *count);
             if *has_sums {
@@ -48,11 +37,7 @@ pub fn bytes(constant: &Constant, weights: &Weights, format: NumberFormat) -> Ve
             push_channels(&mut bytes, values, *count);
         }
         ConstantValues::Integers(all) => bytes.extend(all.iter().flat_map(|n| n.to_le_bytes())),
-        ConstantValues::Positions {
-            half,
-            height,
-            width,
-        } => {
+        ConstantValues::Positions { half, height, width } => {
             for place in (0..*height).chain(0..*width) {
                 for channel in 0..*half {
                     let value = position(place, channel, *half) as f32;
@@ -60,12 +45,7 @@ pub fn bytes(constant: &Constant, weights: &Weights, format: NumberFormat) -> Ve
                 }
             }
         }
-        ConstantValues::Taps {
-            resize,
-            axis,
-            input,
-            output,
-        } => {
+        ConstantValues::Taps { resize, axis, input, output } => {
             for (place, weight) in resize.taps(*axis, *input, *output).as_flattened() {
                 bytes.extend((*place as i32).to_le_bytes());
                 bytes.extend((*weight as f32).to_le_bytes());
@@ -87,11 +67,7 @@ fn stored_sum(values: &[f32], format: NumberFormat) -> f32 {
 fn position(place: usize, channel: usize, half: usize) -> f64 {
     let rate = 10_000f64.powf(-((channel - channel % 2) as f64) / half as f64);
     let turn = place as f64 * rate;
-    if channel.is_multiple_of(2) {
-        turn.sin()
-    } else {
-        turn.cos()
-    }
+    if channel.is_multiple_of(2) { turn.sin() } else { turn.cos() }
 }
 
 /// Appends a value for each channel as stored; zero where a channel only fills up.
@@ -106,10 +82,7 @@ fn push_channels(to: &mut Vec<u8>, values: &[f32], count: usize) {
 fn push_weights(to: &mut Vec<u8>, shape: &ConvWeights, weights: &[f32], format: NumberFormat) {
     let conv = &shape.conv;
     let taps = conv.kernel[0] * conv.kernel[1];
-    let (group_in, group_out) = (
-        conv.in_channels / conv.groups,
-        conv.out_channels / conv.groups,
-    );
+    let (group_in, group_out) = (conv.in_channels / conv.groups, conv.out_channels / conv.groups);
     // The weight of an output for one of the inputs of its group.
     let value = |tap: usize, output: usize, input: usize| {
         if output >= conv.out_channels || input >= group_in {
@@ -176,26 +149,12 @@ mod tests {
         let channels = 2 * half;
         let input = graph.add("input", "", Op::Input { channels }, &[]);
         let input = input.expect("no inputs");
-        graph
-            .add("places", "", Op::Positions, &[input])
-            .expect("a node");
+        graph.add("places", "", Op::Positions, &[input]).expect("a node");
         let network = Network::new(graph, Weights::default()).expect("no weights");
-        let zeros = Map {
-            channels,
-            height,
-            width,
-            data: vec![0.0; channels * height * width],
-        };
+        let zeros = Map { channels, height, width, data: vec![0.0; channels * height * width] };
         let expected = oracle::judge_maps(&network, &[zeros]).expect("a map");
-        let values = ConstantValues::Positions {
-            half,
-            height,
-            width,
-        };
-        let constant = Constant {
-            values,
-            bytes: 4 * half * (height + width),
-        };
+        let values = ConstantValues::Positions { half, height, width };
+        let constant = Constant { values, bytes: 4 * half * (height + width) };
         let table = bytes(&constant, network.weights(), NumberFormat::Fp16);
         assert_eq!(table.len(), constant.bytes);
         let table = NumberFormat::Fp32.read(&table);
@@ -216,20 +175,12 @@ mod tests {
     /// The weight that lies at a place, in every order, for both orders of the network's own.
     #[test]
     fn every_weight_lies_where_its_kernel_reads_it() {
-        let conv = Conv {
-            kernel: [2, 3],
-            groups: 2,
-            ..Conv::square(4, 6, 1, 1)
-        };
+        let conv = Conv { kernel: [2, 3], groups: 2, ..Conv::square(4, 6, 1, 1) };
         let count = 4 / 2 * 6 * 6;
         let plain: Vec<f32> = (1..=count).map(|n| n as f32).collect();
         for (is_transposed, order) in [(false, WeightOrder::Grouped), (true, WeightOrder::Grouped)]
         {
-            let shape = ConvWeights {
-                conv,
-                is_transposed,
-                order,
-            };
+            let shape = ConvWeights { conv, is_transposed, order };
             let mut packed = Vec::new();
             push_weights(&mut packed, &shape, &plain, NumberFormat::Fp32);
             let (inputs, outputs) = shape.sides(NumberFormat::Fp32);
@@ -255,10 +206,7 @@ mod tests {
         let (inputs, outputs) = tiled.sides(NumberFormat::Fp16);
         assert_eq!((inputs, outputs), (32, 16));
         let packed = NumberFormat::Fp16.read(&packed);
-        assert_eq!(
-            packed[(3 * outputs + 5) * inputs + 2],
-            plain[(5 * 4 + 2) * 6 + 3]
-        );
+        assert_eq!(packed[(3 * outputs + 5) * inputs + 2], plain[(5 * 4 + 2) * 6 + 3]);
         assert_eq!(packed[(3 * outputs + 5) * inputs + 4], 0.0);
     }
 
@@ -335,11 +283,7 @@ mod tests {
         for (output, (row, bias)) in [([1.0, 2.0], 0.25), ([-3.0, 0.5], -1.0)].iter().enumerate() {
             let at = |input: usize| packed[output * inputs + input];
             let at_once = biases[output] + at(0) * normed[0] + at(1) * normed[1];
-            assert_eq!(
-                at_once,
-                bias + row[0] * seen[0] + row[1] * seen[1],
-                "{output}"
-            );
+            assert_eq!(at_once, bias + row[0] * seen[0] + row[1] * seen[1], "{output}");
         }
         assert!(biases[2..16].iter().all(|&bias| bias == 0.0));
         let sums = [0, 1].map(|output| packed[output * inputs..][..2].iter().sum::<f32>());

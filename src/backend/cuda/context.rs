@@ -22,18 +22,11 @@ use crate::plan::cuda::DeviceLimits;
 /// The driver's words for a failed call.
 pub(super) fn words(error: DriverError) -> String {
     let words = error.error_string();
-    words.map_or_else(
-        |_| "unknown error".to_owned(),
-        |words| words.to_string_lossy().into_owned(),
-    )
+    words.map_or_else(|_| "unknown error".to_owned(), |words| words.to_string_lossy().into_owned())
 }
 
 pub(super) fn failure(call: &'static str, error: DriverError) -> DriverFailure {
-    DriverFailure {
-        call,
-        code: error.0 as u32,
-        words: words(error),
-    }
+    DriverFailure { call, code: error.0 as u32, words: words(error) }
 }
 
 /// A device's context and its streams; given back when dropped.

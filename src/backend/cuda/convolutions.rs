@@ -321,10 +321,7 @@ mod tests {
             }
         }
         assert_eq!(seen, count);
-        let half = ConvolutionShape {
-            format: Precision::Fp16.format(),
-            ..shape
-        };
+        let half = ConvolutionShape { format: Precision::Fp16.format(), ..shape };
         let bytes = weights(conv, &plain, &half);
         assert_eq!(bytes.len(), half.weight_bytes());
         let first = half::f16::from_le_bytes([bytes[0], bytes[1]]);

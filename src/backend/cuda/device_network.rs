@@ -69,13 +69,7 @@ impl DeviceNetwork {
         mut plan: CudaPlan,
         control: &RunControl,
     ) -> Result<Self, BackendError> {
-        let SessionDevice {
-            driver,
-            kernels,
-            convolutions,
-            name: device_name,
-            ..
-        } = device;
+        let SessionDevice { driver, kernels, convolutions, name: device_name, .. } = device;
         let failed = |plan: &CudaPlan, f| backend_error(driver.as_ref(), plan, &device_name, f);
         // The algorithms come before the session's memory, because they decide how much working memory it needs.
         let mut workspace_bytes = 0;
@@ -96,9 +90,7 @@ impl DeviceNetwork {
             return Err(BackendError::Cancelled);
         }
         let layout = MemoryLayout::of(&plan);
-        let memory = driver
-            .allocate(layout.total)
-            .map_err(|f| failed(&plan, f))?;
+        let memory = driver.allocate(layout.total).map_err(|f| failed(&plan, f))?;
         // From here on `drop` gives back what was taken.
         let network = Self {
             plan,
@@ -243,23 +235,14 @@ impl DeviceNetwork {
 
     /// Fills in parameters for photos and paintings in this layout.
     pub(super) fn maker_for<'a>(&'a self, layout: &'a MemoryLayout) -> ParamsMaker<'a> {
-        ParamsMaker {
-            plan: &self.plan,
-            layout,
-            memory: self.memory,
-            first_frame: 0,
-        }
+        ParamsMaker { plan: &self.plan, layout, memory: self.memory, first_frame: 0 }
     }
 
     /// The kernel that writes the output before rounding, in the variants that store the picture by
     /// itself.
     pub(super) fn store_floats(&self) -> Result<Function, BackendError> {
         let storage = self.plan.format().storage;
-        self.function(
-            "elementwise",
-            &format!("store_floats_{}", suffix(storage)),
-            0,
-        )
+        self.function("elementwise", &format!("store_floats_{}", suffix(storage)), 0)
     }
 
     /// The device's kernels, of which there is one set for each device.
@@ -347,19 +330,10 @@ pub(super) fn backend_error(
 pub(super) fn driver_error(failure: DriverFailure, device: &str) -> BackendError {
     let reason = failure.to_string();
     if failure.is_lost() {
-        BackendError::DeviceLost {
-            device: device.to_owned(),
-            reason,
-        }
+        BackendError::DeviceLost { device: device.to_owned(), reason }
     } else if failure.is_of_library() {
-        BackendError::Library {
-            library: "cuDNN".to_owned(),
-            reason,
-        }
+        BackendError::Library { library: "cuDNN".to_owned(), reason }
     } else {
-        BackendError::Unavailable {
-            device: device.to_owned(),
-            reason,
-        }
+        BackendError::Unavailable { device: device.to_owned(), reason }
     }
 }

@@ -99,10 +99,7 @@ impl DriverFailure {
         // address, invalid address space, invalid program counter, launch failed, failure of an
         // external device, and unknown error, which is what a GPU gives that fell off the bus
         // (cuda.h).
-        matches!(
-            self.code,
-            214 | 220 | 226 | 700 | 702 | 709 | 710 | 714..=719 | 911 | 999
-        )
+        matches!(self.code, 214 | 220 | 226 | 700 | 702 | 709 | 710 | 714..=719 | 911 | 999)
     }
 }
 

@@ -71,22 +71,13 @@ mod tests {
         let both = ["before", "behind"].map(Some);
         // The values come as halves.
         let scale = 0.5;
-        let at_once = linear(
-            &folded(("conv", 2), both, scale, &all),
-            pixel.map(|v| v * scale),
-        );
+        let at_once = linear(&folded(("conv", 2), both, scale, &all), pixel.map(|v| v * scale));
         assert_eq!(at_once, by_steps);
         let none = [None, None];
         assert_eq!(
-            linear(
-                &folded(("conv", 2), none, scale, &all),
-                pixel.map(|v| v * scale)
-            ),
+            linear(&folded(("conv", 2), none, scale, &all), pixel.map(|v| v * scale)),
             linear(all.of("conv"), pixel)
         );
-        assert!(matches!(
-            folded(("conv", 2), none, 1.0, &all),
-            Cow::Borrowed(_)
-        ));
+        assert!(matches!(folded(("conv", 2), none, 1.0, &all), Cow::Borrowed(_)));
     }
 }

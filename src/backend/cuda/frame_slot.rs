@@ -81,27 +81,13 @@ impl FrameSlot {
         let bytes = photo_bytes(plan) + painting_bytes(plan);
         let pinned = Pinned::take(driver, bytes).map_err(|f| match f.is_out_of_memory() {
             // The computer's memory, not the GPU's.
-            true => BackendError::OutOfMemory {
-                needed_bytes: bytes as u64,
-                width,
-                height,
-            },
+            true => BackendError::OutOfMemory { needed_bytes: bytes as u64, width, height },
             false => network.backend_error(f),
         })?;
         let events = EventList::make(driver, 5).map_err(|f| network.backend_error(f))?;
         let (launches, graph) = network.recorded(&layout)?;
-        let graph = Recording {
-            graph,
-            driver: driver.clone(),
-        };
-        Ok(Self {
-            launches,
-            layout,
-            graph,
-            pinned,
-            events,
-            sent: Arc::default(),
-        })
+        let graph = Recording { graph, driver: driver.clone() };
+        Ok(Self { launches, layout, graph, pinned, events, sent: Arc::default() })
     }
 
     /// Lets others paint the photos that were painted.
@@ -269,11 +255,7 @@ impl FrameSlot {
         besides: Besides<'_>,
         meanwhile: Option<&mut dyn FnMut()>,
     ) -> Result<RunTiming, BackendError> {
-        let Besides {
-            sent,
-            decoding,
-            composing,
-        } = besides;
+        let Besides { sent, decoding, composing } = besides;
         let driver = on.driver.as_ref();
         let _frame = on.frame();
         let begun = driver.record(self.event(FrameEvent::Sent), Queue::Painting);
@@ -319,9 +301,7 @@ impl FrameSlot {
         });
         // Waits after a failure too: the pinned memory may be in use.
         let waited = driver.wait();
-        let timing = queued
-            .and(waited)
-            .and_then(|()| self.timing(driver, composing));
+        let timing = queued.and(waited).and_then(|()| self.timing(driver, composing));
         timing.map_err(|f| on.backend_error(f))
     }
 

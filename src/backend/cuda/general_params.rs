@@ -42,11 +42,7 @@ impl ParamsMaker<'_> {
     fn by_channel(&self, change: &Pointwise) -> ByChannel {
         let constant = |id: Option<ConstantId>| id.map_or(0, |id| self.constant(id));
         let [scale, shift] = [0, 1].map(|at| constant(change.affine.map(|affine| affine[at])));
-        ByChannel {
-            scale,
-            shift,
-            slopes: constant(change.slopes),
-        }
+        ByChannel { scale, shift, slopes: constant(change.slopes) }
     }
 
     /// Channels of a map that exist.
@@ -58,18 +54,10 @@ impl ParamsMaker<'_> {
     pub(super) fn general(&self, op: &GeneralOp) -> KernelParams {
         match *op {
             GeneralOp::Conv(ref conv) => KernelParams::GeneralConv(self.general_conv(conv)),
-            GeneralOp::Pointwise {
-                from,
-                to,
-                statistics,
-                change,
-            } => KernelParams::GeneralPointwise(self.pointwise(from, to, statistics, &change)),
-            GeneralOp::Combine {
-                a,
-                b,
-                to,
-                arithmetic,
-            } => {
+            GeneralOp::Pointwise { from, to, statistics, change } => {
+                KernelParams::GeneralPointwise(self.pointwise(from, to, statistics, &change))
+            }
+            GeneralOp::Combine { a, b, to, arithmetic } => {
                 let (height, width, channels) = self.size(to);
                 let (a_height, a_width, a_stored) = self.size(a);
                 let (b_height, b_width, b_stored) = self.size(b);
@@ -94,12 +82,7 @@ impl ParamsMaker<'_> {
                     spare: 0,
                 })
             }
-            GeneralOp::LayerNorm {
-                from,
-                to,
-                affine: [scale, shift],
-                eps,
-            } => {
+            GeneralOp::LayerNorm { from, to, affine: [scale, shift], eps } => {
                 let (pixels, channels) = self.pixels(to);
                 KernelParams::GeneralLayerNorm(GeneralLayerNormParams {
                     from: self.map(from),
@@ -129,16 +112,7 @@ impl ParamsMaker<'_> {
             GeneralOp::Attention(ref read, part) => {
                 KernelParams::Attention(self.attention(read, part))
             }
-            GeneralOp::TokenLinear {
-                from,
-                to,
-                residual,
-                weights,
-                bias,
-                inputs,
-                is_gelu,
-                eps,
-            } => {
+            GeneralOp::TokenLinear { from, to, residual, weights, bias, inputs, is_gelu, eps } => {
                 let (pixels, to_pitch) = self.pixels(to);
                 let (_, from_pitch) = self.pixels(from);
                 KernelParams::TokenLinear(TokenLinearParams {
@@ -159,12 +133,7 @@ impl ParamsMaker<'_> {
                 })
             }
             GeneralOp::Move(ref op) => KernelParams::GeneralMove(self.moved(op)),
-            GeneralOp::Resize {
-                from,
-                to,
-                tables: [rows, columns],
-                taps,
-            } => {
+            GeneralOp::Resize { from, to, tables: [rows, columns], taps } => {
                 let (in_height, in_width, channels) = self.size(from);
                 let (out_height, out_width, _) = self.size(to);
                 KernelParams::GeneralResize(GeneralResizeParams {
@@ -181,13 +150,7 @@ impl ParamsMaker<'_> {
                     taps: int(taps),
                 })
             }
-            GeneralOp::Pool {
-                from,
-                to,
-                pool,
-                is_mean,
-                counts_padding,
-            } => {
+            GeneralOp::Pool { from, to, pool, is_mean, counts_padding } => {
                 let (in_height, in_width, channels) = self.size(from);
                 let (out_height, out_width, _) = self.size(to);
                 KernelParams::GeneralPool(GeneralPoolParams {
@@ -211,12 +174,7 @@ impl ParamsMaker<'_> {
                     spare: 0,
                 })
             }
-            GeneralOp::ReducePartial {
-                map,
-                parts,
-                strips,
-                kind,
-            } => {
+            GeneralOp::ReducePartial { map, parts, strips, kind } => {
                 let (pixels, channels) = self.pixels(map);
                 KernelParams::GeneralReducePartial(GeneralReducePartialParams {
                     map: self.map(map),
@@ -229,13 +187,7 @@ impl ParamsMaker<'_> {
                     spare: 0,
                 })
             }
-            GeneralOp::ReduceFinish {
-                of,
-                parts,
-                to,
-                strips,
-                kind,
-            } => {
+            GeneralOp::ReduceFinish { of, parts, to, strips, kind } => {
                 let (pixels, channels) = self.pixels(of);
                 KernelParams::GeneralReduceFinish(GeneralReduceFinishParams {
                     parts: self.map(parts),
@@ -292,11 +244,7 @@ impl ParamsMaker<'_> {
     fn general_conv(&self, conv: &GeneralConv) -> GeneralConvParams {
         let (in_height, in_width, in_stored) = self.size(conv.from);
         let (out_height, out_width, out_stored) = self.size(conv.to);
-        let ByChannel {
-            scale,
-            shift,
-            slopes,
-        } = self.by_channel(&conv.after);
+        let ByChannel { scale, shift, slopes } = self.by_channel(&conv.after);
         let function = conv.after.function;
         GeneralConvParams {
             from: self.map(conv.from),
@@ -340,11 +288,7 @@ impl ParamsMaker<'_> {
         change: &Pointwise,
     ) -> GeneralPointwiseParams {
         let (height, width, channels) = self.size(to);
-        let ByChannel {
-            scale,
-            shift,
-            slopes,
-        } = self.by_channel(change);
+        let ByChannel { scale, shift, slopes } = self.by_channel(change);
         let mean = statistics.map_or(0, |(map, _)| self.map(map));
         // Variances lie behind the means of all images.
         let means_bytes = 4 * self.plan.batch * self.plan.maps[to].stored_channels;

@@ -39,17 +39,10 @@ impl CudaSession {
         let run = self
             .first
             .queue_upload(&self.network, Queue::Painting)
-            .and_then(|()| {
-                look(
-                    &self.network,
-                    &self.first.launches.single,
-                    self.store_floats,
-                )
-            });
+            .and_then(|()| look(&self.network, &self.first.launches.single, self.store_floats));
         // Waits after a failure too: the pinned memory may be in use.
         let waited = self.network.driver.wait();
-        run.and_then(|result| waited.map(|()| result))
-            .map_err(|f| self.network.backend_error(f))
+        run.and_then(|result| waited.map(|()| result)).map_err(|f| self.network.backend_error(f))
     }
 
     /// One frame launch by launch, with an event between them.
@@ -114,8 +107,7 @@ impl InspectSession for CudaSession {
         output: &mut Frame,
         control: &RunControl,
     ) -> Result<Option<RunTiming>, BackendError> {
-        self.paint_group(from_ref(input), from_mut(output), control, false, None)
-            .map(Some)
+        self.paint_group(from_ref(input), from_mut(output), control, false, None).map(Some)
     }
 
     fn run_tensor(
@@ -123,9 +115,7 @@ impl InspectSession for CudaSession {
         input: &Frame,
         tap: Option<NormTap<'_>>,
     ) -> Result<Tensor, BackendError> {
-        self.looked_into(input, |network, launches, store| {
-            network.run_steps(launches, store, tap)
-        })
+        self.looked_into(input, |network, launches, store| network.run_steps(launches, store, tap))
     }
 
     fn audit(
@@ -148,11 +138,7 @@ impl DeviceNetwork {
         map: MapId,
         norm: Option<ConvId>,
     ) -> Result<Tensor, DriverFailure> {
-        let MapBuffer {
-            shape,
-            stored_channels: stored,
-            ..
-        } = self.plan.maps[map];
+        let MapBuffer { shape, stored_channels: stored, .. } = self.plan.maps[map];
         let pixels = shape.height * shape.width;
         let storage = self.plan.format().storage;
         let read = |from: DevicePtr, count: usize, storage: NumberFormat| {
@@ -228,8 +214,7 @@ impl DeviceNetwork {
     pub(super) fn floats(&self) -> Result<Tensor, DriverFailure> {
         let (height, width) = self.plan.photo;
         let mut bytes = vec![0; 12 * height * width];
-        self.driver
-            .download(&mut bytes, self.at(self.layout.floats))?;
+        self.driver.download(&mut bytes, self.at(self.layout.floats))?;
         let mut tensor = Tensor::zeros(Shape::new(3, height, width));
         tensor.data = NumberFormat::Fp32.read(&bytes);
         Ok(tensor)
@@ -250,11 +235,7 @@ impl DeviceNetwork {
             KernelParams::StoreFloats(_) => store_floats,
             _ => launch.function,
         };
-        Prepared::Kernel(KernelLaunch {
-            function,
-            params,
-            ..*launch
-        })
+        Prepared::Kernel(KernelLaunch { function, params, ..*launch })
     }
 
     /// The norm whose finished map a step takes in, before ReLU and residual add.
@@ -269,12 +250,7 @@ impl DeviceNetwork {
 
     /// The norm that a launch of a general graph computed, and the map that it made.
     fn norm_made(&self, step: &CudaStep) -> Option<(&str, MapId)> {
-        let CudaOp::General(GeneralOp::Pointwise {
-            to,
-            statistics: Some(_),
-            change,
-            ..
-        }) = step.op
+        let CudaOp::General(GeneralOp::Pointwise { to, statistics: Some(_), change, .. }) = step.op
         else {
             return None;
         };
@@ -319,12 +295,9 @@ const fn norm_finished(op: &CudaOp) -> Option<(ConvId, MapId)> {
 /// The norm whose result can be read behind a step: as a raw map with scale and shift.
 fn statistics_of(op: &CudaOp) -> Option<(ConvId, MapId)> {
     match op {
-        CudaOp::Conv(ConvLaunch {
-            conv,
-            target: Target::Map(map),
-            statistics: true,
-            ..
-        }) => Some((*conv, *map)),
+        CudaOp::Conv(ConvLaunch { conv, target: Target::Map(map), statistics: true, .. }) => {
+            Some((*conv, *map))
+        }
         _ => None,
     }
 }

@@ -66,11 +66,7 @@ impl ParamsMaker<'_> {
     /// Rows, columns and stored channels of a map.
     pub(super) fn size(&self, map: MapId) -> (i32, i32, i32) {
         let m = &self.plan.maps[map];
-        (
-            int(m.shape.height),
-            int(m.shape.width),
-            int(m.stored_channels),
-        )
+        (int(m.shape.height), int(m.shape.width), int(m.stored_channels))
     }
 
     /// Pixels and stored channels of a map.
@@ -137,12 +133,9 @@ impl ParamsMaker<'_> {
             CudaOp::MeanFinish { conv, map, strips } => {
                 self.finish(conv, self.layout.convs[conv].mean, map, strips, 0.0)
             }
-            CudaOp::VarianceFinish {
-                conv,
-                map,
-                strips,
-                eps,
-            } => self.finish(conv, self.layout.convs[conv].scale, map, strips, eps),
+            CudaOp::VarianceFinish { conv, map, strips, eps } => {
+                self.finish(conv, self.layout.convs[conv].scale, map, strips, eps)
+            }
             CudaOp::Normalise { conv, map } => {
                 let (height, width, channels) = self.size(map);
                 KernelParams::Normalise(NormaliseParams {
@@ -167,13 +160,7 @@ impl ParamsMaker<'_> {
                     channels,
                 })
             }
-            CudaOp::NormStatistics {
-                conv,
-                map,
-                strips,
-                eps,
-                ..
-            } => {
+            CudaOp::NormStatistics { conv, map, strips, eps, .. } => {
                 let (pixels, channels) = self.pixels(map);
                 let memory = &self.layout.convs[conv];
                 KernelParams::NormStatistics(NormStatisticsParams {
@@ -190,13 +177,7 @@ impl ParamsMaker<'_> {
                     eps,
                 })
             }
-            CudaOp::NormApply {
-                conv,
-                map,
-                residual,
-                relu,
-                strip_pixels,
-            } => {
+            CudaOp::NormApply { conv, map, residual, relu, strip_pixels } => {
                 let (pixels, channels) = self.pixels(map);
                 KernelParams::NormApply(NormApplyParams {
                     from: self.map(map),
@@ -211,14 +192,7 @@ impl ParamsMaker<'_> {
                     relu: i32::from(relu),
                 })
             }
-            CudaOp::NormPlane {
-                conv,
-                map,
-                residual,
-                relu,
-                group_packs,
-                eps,
-            } => {
+            CudaOp::NormPlane { conv, map, residual, relu, group_packs, eps } => {
                 let (pixels, channels) = self.pixels(map);
                 KernelParams::NormPlane(NormPlaneParams {
                     from: self.map(map),
@@ -259,13 +233,7 @@ impl ParamsMaker<'_> {
         apply: &CudaOp,
     ) -> Option<NormResidentParams> {
         let (
-            &CudaOp::NormStatistics {
-                conv,
-                map,
-                resident: Some(resident),
-                eps,
-                ..
-            },
+            &CudaOp::NormStatistics { conv, map, resident: Some(resident), eps, .. },
             &CudaOp::NormApply { residual, relu, .. },
         ) = (statistics, apply)
         else {
@@ -437,13 +405,7 @@ impl ParamsMaker<'_> {
                 p.input = self.map(map);
                 (p.in_height, p.in_width, p.in_channels) = self.size(map);
             }
-            Source::Normalised {
-                map,
-                conv: before,
-                relu,
-                skip,
-                keep,
-            } => {
+            Source::Normalised { map, conv: before, relu, skip, keep } => {
                 p.input = self.map_of_frame(map);
                 (p.in_height, p.in_width, p.in_channels) = self.size(map);
                 p.in_scale = self.of_channels(self.layout.convs[before].scale, before);

@@ -36,12 +36,7 @@ pub struct Kernels {
 impl Kernels {
     /// Nothing is loaded yet.
     pub fn new(driver: Arc<dyn Driver>, compute_capability: (i32, i32)) -> Self {
-        Self {
-            driver,
-            compute_capability,
-            is_portable: false,
-            modules: Mutex::default(),
-        }
+        Self { driver, compute_capability, is_portable: false, modules: Mutex::default() }
     }
 
     /// Those of an older device, compiled by the driver for the one at hand.
@@ -64,8 +59,7 @@ impl Kernels {
         shared_bytes: u32,
         to_error: impl FnOnce(DriverFailure) -> BackendError,
     ) -> Result<Function, BackendError> {
-        self.find(file, entry, shared_bytes)
-            .map_err(|refusal| refused(refusal, entry, to_error))
+        self.find(file, entry, shared_bytes).map_err(|refusal| refused(refusal, entry, to_error))
     }
 
     /// Loads every image and every entry that this device takes, so that no change of the mode has to. An image
@@ -88,9 +82,7 @@ impl Kernels {
 
     fn find(&self, file: &str, entry: &str, shared_bytes: u32) -> Result<Function, Refusal> {
         let module = self.module(file)?;
-        self.driver
-            .function(module, entry, shared_bytes)
-            .map_err(Refusal::Driver)
+        self.driver.function(module, entry, shared_bytes).map_err(Refusal::Driver)
     }
 
     /// The image of a file, loaded.
@@ -124,19 +116,13 @@ pub fn refused(
         {
             to_error(failure)
         }
-        refusal => BackendError::Kernel {
-            kernel: entry.to_owned(),
-            reason: refusal.to_string(),
-        },
+        refusal => BackendError::Kernel { kernel: entry.to_owned(), reason: refusal.to_string() },
     }
 }
 
 impl Drop for Kernels {
     fn drop(&mut self) {
-        let modules = self
-            .modules
-            .get_mut()
-            .unwrap_or_else(PoisonError::into_inner);
+        let modules = self.modules.get_mut().unwrap_or_else(PoisonError::into_inner);
         for (_, module) in modules.drain() {
             self.driver.unload(module);
         }

@@ -97,10 +97,12 @@ impl DeviceNetwork {
                 let steps = steps.clone();
                 together.push(Together { steps, launches });
             } else {
-                together.extend(steps.clone().map(|step| Together {
-                    steps: step..step + 1,
-                    launches: vec![single[step]],
-                }));
+                together.extend(
+                    steps.clone().map(|step| Together {
+                        steps: step..step + 1,
+                        launches: vec![single[step]],
+                    }),
+                );
             }
         }
         Ok(Launches { single, together })
@@ -127,11 +129,7 @@ impl DeviceNetwork {
             None => first.shape.grid,
         };
         let frames = at_once.unwrap_or(self.plan.batch);
-        let mut shape = LaunchShape {
-            cooperative: true,
-            grid: grid_of(frames),
-            ..first.shape
-        };
+        let mut shape = LaunchShape { cooperative: true, grid: grid_of(frames), ..first.shape };
         let mut function = first.function;
         if let Some(joint) = self.plan.joint_kernel(steps) {
             shape.shared_bytes = joint.shared_bytes;
@@ -144,17 +142,10 @@ impl DeviceNetwork {
         }
         let launches = (0..self.plan.batch).step_by(frames).map(|first_frame| {
             let left = self.plan.batch - first_frame;
-            let params = ParamsMaker {
-                first_frame,
-                ..*maker
-            }
-            .chained(steps)?;
+            let params = ParamsMaker { first_frame, ..*maker }.chained(steps)?;
             Some(Prepared::Kernel(KernelLaunch {
                 function,
-                shape: LaunchShape {
-                    grid: grid_of(left.min(frames)),
-                    ..shape
-                },
+                shape: LaunchShape { grid: grid_of(left.min(frames)), ..shape },
                 params,
             }))
         });
@@ -196,10 +187,7 @@ impl DeviceNetwork {
     pub(super) fn launch_alone(&self, prepared: &Prepared) -> Result<(), DriverFailure> {
         match *prepared {
             Prepared::Kernel(l) => self.launch(&Prepared::Kernel(KernelLaunch {
-                shape: LaunchShape {
-                    early: false,
-                    ..l.shape
-                },
+                shape: LaunchShape { early: false, ..l.shape },
                 ..l
             })),
             Prepared::Library(..) => self.launch(prepared),
@@ -239,9 +227,9 @@ impl DeviceNetwork {
             {
                 self.recorded(layout)
             }
-            Err((Some(entry), failure)) => Err(refused(Refusal::Driver(failure), &entry, |f| {
-                self.backend_error(f)
-            })),
+            Err((Some(entry), failure)) => {
+                Err(refused(Refusal::Driver(failure), &entry, |f| self.backend_error(f)))
+            }
             Err((None, failure)) => Err(self.backend_error(failure)),
         }
     }

@@ -90,9 +90,7 @@ impl CudaProbe {
     pub fn reason_for_cpu(&self) -> String {
         match self {
             Self::NoDriver => "no NVIDIA driver found".to_owned(),
-            Self::DriverTooOld {
-                cuda_version: (major, minor),
-            } => format!(
+            Self::DriverTooOld { cuda_version: (major, minor) } => format!(
                 "the NVIDIA driver is too old (it knows CUDA {major}.{minor}); install driver 525 \
                  or newer"
             ),
@@ -193,10 +191,8 @@ fn here_or_elsewhere<H: Backend + 'static, E: Backend + 'static>(
 /// # Errors
 /// [`BackendError::Unavailable`] says why it cannot be opened.
 fn usable(probe: &CudaProbe, gpu: Option<usize>) -> Result<(usize, &CudaDevice), BackendError> {
-    let unavailable = |reason: String| BackendError::Unavailable {
-        device: "CUDA".to_owned(),
-        reason,
-    };
+    let unavailable =
+        |reason: String| BackendError::Unavailable { device: "CUDA".to_owned(), reason };
     let devices = match probe {
         CudaProbe::Devices(devices) => devices,
         other => return Err(unavailable(other.reason_for_cpu())),
@@ -232,9 +228,7 @@ pub fn probe() -> CudaProbe {
     }
     match driver_version() {
         Ok(version) if version < LEAST_DRIVER_VERSION => {
-            return CudaProbe::DriverTooOld {
-                cuda_version: (version / 1000, version % 1000 / 10),
-            };
+            return CudaProbe::DriverTooOld { cuda_version: (version / 1000, version % 1000 / 10) };
         }
         Ok(_) => {}
         Err(reason) => return CudaProbe::DriverError(reason),
@@ -292,11 +286,7 @@ mod tests {
     use super::*;
 
     fn gpu(name: &str, compute_capability: (i32, i32)) -> CudaDevice {
-        CudaDevice {
-            name: name.to_owned(),
-            compute_capability,
-            memory_bytes: 8_000_000_000,
-        }
+        CudaDevice { name: name.to_owned(), compute_capability, memory_bytes: 8_000_000_000 }
     }
 
     /// The message for a person who chose the GPU by name.
@@ -308,9 +298,7 @@ mod tests {
 
     #[test]
     fn what_the_probe_found_is_said_by_name() {
-        let too_old = CudaProbe::DriverTooOld {
-            cuda_version: (11, 4),
-        };
+        let too_old = CudaProbe::DriverTooOld { cuda_version: (11, 4) };
         let broken = CudaProbe::DriverError("system not yet initialized".to_owned());
         let said = [
             (CudaProbe::NoDriver, "no NVIDIA driver found"),
@@ -318,10 +306,7 @@ mod tests {
                 too_old,
                 "the NVIDIA driver is too old (it knows CUDA 11.4); install driver 525 or newer",
             ),
-            (
-                broken,
-                "the NVIDIA driver answers with an error (system not yet initialized)",
-            ),
+            (broken, "the NVIDIA driver answers with an error (system not yet initialized)"),
             (CudaProbe::NoDevice, "the NVIDIA driver sees no GPU"),
             (
                 CudaProbe::Devices(vec![gpu("Tesla V100", (7, 0))]),
@@ -329,10 +314,7 @@ mod tests {
             ),
         ];
         for (probe, reason) in said {
-            assert_eq!(
-                refusal(probe, None),
-                format!("CUDA is not available: {reason}")
-            );
+            assert_eq!(refusal(probe, None), format!("CUDA is not available: {reason}"));
         }
     }
 
@@ -356,15 +338,9 @@ mod tests {
             (done.err(), asked)
         };
         assert_eq!(opened(None, None), (None, false));
-        assert_eq!(
-            opened(Some(unavailable()), None),
-            (Some(unavailable()), false)
-        );
+        assert_eq!(opened(Some(unavailable()), None), (Some(unavailable()), false));
         assert_eq!(opened(Some(lost()), None), (None, true));
-        assert_eq!(
-            opened(Some(lost()), Some(unavailable())),
-            (Some(unavailable()), true)
-        );
+        assert_eq!(opened(Some(lost()), Some(unavailable())), (Some(unavailable()), true));
     }
 
     #[test]

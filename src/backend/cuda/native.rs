@@ -77,10 +77,7 @@ impl NativeDriver {
     /// The driver's.
     pub fn open(ordinal: usize) -> Result<(Self, DeviceLimits), DriverFailure> {
         let (context, limits) = Context::open(ordinal)?;
-        let driver = Self {
-            context: Arc::new(context),
-            purpose: Purpose::Painting,
-        };
+        let driver = Self { context: Arc::new(context), purpose: Purpose::Painting };
         Ok((driver, limits))
     }
 
@@ -112,10 +109,7 @@ impl NativeDriver {
 // The handles below are addresses that the driver gave out; they go back to it unchanged.
 impl Driver for NativeDriver {
     fn with_queues_for(&self, purpose: Purpose) -> Arc<dyn Driver> {
-        Arc::new(Self {
-            context: self.context.clone(),
-            purpose,
-        })
+        Arc::new(Self { context: self.context.clone(), purpose })
     }
 
     fn memory_info(&self) -> Result<(usize, usize), DriverFailure> {
@@ -124,32 +118,23 @@ impl Driver for NativeDriver {
 
     fn allocate(&self, bytes: usize) -> Result<DevicePtr, DriverFailure> {
         // SAFETY: the content is documented as undefined.
-        self.with("cuMemAlloc", || unsafe {
-            result::malloc_sync(bytes.max(1))
-        })
-        .map(DevicePtr)
+        self.with("cuMemAlloc", || unsafe { result::malloc_sync(bytes.max(1)) }).map(DevicePtr)
     }
 
     fn free(&self, memory: DevicePtr) {
         // SAFETY: the caller gives back what `allocate` gave. Errors: see `drop`.
-        self.with("cuMemFree", || unsafe { result::free_sync(memory.0) })
-            .ok();
+        self.with("cuMemFree", || unsafe { result::free_sync(memory.0) }).ok();
     }
 
     fn allocate_pinned(&self, bytes: usize) -> Result<PinnedPtr, DriverFailure> {
         // SAFETY: the content is documented as undefined; no flags means cached memory.
-        self.with("cuMemHostAlloc", || unsafe {
-            result::malloc_host(bytes.max(1), 0)
-        })
-        .map(|p| PinnedPtr(p as usize))
+        self.with("cuMemHostAlloc", || unsafe { result::malloc_host(bytes.max(1), 0) })
+            .map(|p| PinnedPtr(p as usize))
     }
 
     fn free_pinned(&self, memory: PinnedPtr) {
         // SAFETY: the caller gives back what `allocate_pinned` gave.
-        self.with("cuMemFreeHost", || unsafe {
-            result::free_host(memory.0 as *mut c_void)
-        })
-        .ok();
+        self.with("cuMemFreeHost", || unsafe { result::free_host(memory.0 as *mut c_void) }).ok();
     }
 
     fn upload(&self, to: DevicePtr, from: &[u8]) -> Result<(), DriverFailure> {
@@ -299,11 +284,7 @@ impl Driver for NativeDriver {
         params: *const c_void,
     ) -> Result<(), DriverFailure> {
         let mut blocks = [params.cast_mut()];
-        let attribute = |id, value| sys::CUlaunchAttribute {
-            id,
-            pad: [0; 4],
-            value,
-        };
+        let attribute = |id, value| sys::CUlaunchAttribute { id, pad: [0; 4], value };
         let mut attributes = Vec::with_capacity(2);
         // An attribute that does not count is left out: older drivers refuse some whatever their value.
         if shape.cooperative {
@@ -315,9 +296,7 @@ impl Driver for NativeDriver {
         if shape.early {
             attributes.push(attribute(
                 sys::CUlaunchAttributeID::CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION,
-                sys::CUlaunchAttributeValue {
-                    programmaticStreamSerializationAllowed: 1,
-                },
+                sys::CUlaunchAttributeValue { programmaticStreamSerializationAllowed: 1 },
             ));
         }
         let (x, y, z) = shape.grid;
@@ -432,10 +411,8 @@ impl Driver for NativeDriver {
 
     fn free_event(&self, event: Event) {
         // SAFETY: the caller gives back what `event` gave.
-        self.with("cuEventDestroy", || unsafe {
-            result::event::destroy(event.0 as sys::CUevent)
-        })
-        .ok();
+        self.with("cuEventDestroy", || unsafe { result::event::destroy(event.0 as sys::CUevent) })
+            .ok();
     }
 
     fn wait(&self) -> Result<(), DriverFailure> {

@@ -11,11 +11,8 @@ use std::{
 use libloading::Library;
 
 /// The library's names, where the driver puts them.
-const NAMES: &[&str] = if cfg!(windows) {
-    &["nvml.dll"]
-} else {
-    &["libnvidia-ml.so.1", "libnvidia-ml.so"]
-};
+const NAMES: &[&str] =
+    if cfg!(windows) { &["nvml.dll"] } else { &["libnvidia-ml.so.1", "libnvidia-ml.so"] };
 /// `NVML_SUCCESS`.
 const SUCCESS: c_int = 0;
 /// `NVML_CLOCK_SM`: the clock that the multiprocessors run at.
@@ -37,16 +34,12 @@ struct Calls {
 impl Calls {
     fn load() -> Option<Self> {
         // SAFETY: NVIDIA's library, which the driver installs; loading it runs nothing of a device.
-        let library = NAMES
-            .iter()
-            .find_map(|name| unsafe { Library::new(*name) }.ok())?;
+        let library = NAMES.iter().find_map(|name| unsafe { Library::new(*name) }.ok())?;
         // SAFETY: the functions have these signatures since NVML 5 (nvml.h).
         let (init, handle_by_bus, clock, most_clock) = unsafe {
             (
                 *library.get::<Init>(b"nvmlInit_v2\0").ok()?,
-                *library
-                    .get::<HandleByBus>(b"nvmlDeviceGetHandleByPciBusId_v2\0")
-                    .ok()?,
+                *library.get::<HandleByBus>(b"nvmlDeviceGetHandleByPciBusId_v2\0").ok()?,
                 *library.get::<Clock>(b"nvmlDeviceGetClockInfo\0").ok()?,
                 *library.get::<Clock>(b"nvmlDeviceGetMaxClockInfo\0").ok()?,
             )

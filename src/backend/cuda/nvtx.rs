@@ -115,10 +115,7 @@ extern "C" fn table_of_module(
 extern "C" fn profilers_version(_: u32) {}
 
 extern "C" fn export_table(which: u32) -> *const c_void {
-    static FIRST: Callbacks = Callbacks {
-        bytes: size_of::<Callbacks>(),
-        table_of_module,
-    };
+    static FIRST: Callbacks = Callbacks { bytes: size_of::<Callbacks>(), table_of_module };
     static SECOND: VersionInfo = VersionInfo {
         bytes: size_of::<VersionInfo>(),
         version: VERSION,
@@ -149,9 +146,7 @@ impl Calls {
         // SAFETY: the protocol's function with the protocol's signature; it calls `export_table` and
         // writes into the places, which live as long as the program.
         let attached = unsafe {
-            let initialise = library
-                .get::<Initialise>(b"InitializeInjectionNvtx2\0")
-                .ok()?;
+            let initialise = library.get::<Initialise>(b"InitializeInjectionNvtx2\0").ok()?;
             initialise(export_table)
         };
         if attached == 0 {
@@ -169,11 +164,7 @@ impl Calls {
                 std::mem::transmute::<*mut c_void, Pop>(pop),
             )
         };
-        Some(Self {
-            push,
-            pop,
-            _library: library,
-        })
+        Some(Self { push, pop, _library: library })
     }
 }
 

@@ -107,9 +107,7 @@ impl OperationSession {
             device.driver.free_graph(graph);
             session.copies.push(Copied { launches, network });
         }
-        session
-            .upload_inputs()
-            .map_err(|f| session.backend_error(f))?;
+        session.upload_inputs().map_err(|f| session.backend_error(f))?;
         Ok(session)
     }
 
@@ -185,10 +183,7 @@ impl OperationSession {
             network_us: network_ms * each,
             flops: operation.flops(),
             bytes: operation.bytes(self.plan.plan.mode.precision),
-            launches: ranges
-                .iter()
-                .map(|steps| self.plan.plan.entry(steps))
-                .collect(),
+            launches: ranges.iter().map(|steps| self.plan.plan.entry(steps)).collect(),
             launches_of_network: shared,
             how: operation.how,
             copies: self.copies.len(),
@@ -204,10 +199,7 @@ impl OperationSession {
         });
         // Ends the recording after a failure too, or the stream could not be used any more.
         let graph = self.driver.end_recording()?;
-        self.graphs.push(Recording {
-            graph,
-            driver: self.driver.clone(),
-        });
+        self.graphs.push(Recording { graph, driver: self.driver.clone() });
         recorded?;
         let list = match self.events.take() {
             Some(list) => list,
@@ -256,9 +248,7 @@ struct Random(u64);
 impl Random {
     /// So many values, evenly spread around `centre` by at most `spread`.
     fn values(&mut self, count: usize, centre: f32, spread: f32) -> Vec<f32> {
-        (0..count)
-            .map(|_| centre + spread * (2.0 * self.unit() - 1.0))
-            .collect()
+        (0..count).map(|_| centre + spread * (2.0 * self.unit() - 1.0)).collect()
     }
 
     /// 0 to 1.

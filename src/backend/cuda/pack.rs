@@ -120,8 +120,7 @@ fn on_common_grid(weights: &[f32], fraction_bits: i32) -> Vec<f32> {
     for kernel in weights.chunks_exact(9) {
         let tap = |phase: usize, tap: usize| -> f32 {
             let rows = phase_taps(phase >> 1, tap >> 1);
-            rows.flat_map(|y| phase_taps(phase & 1, tap & 1).map(move |x| kernel[3 * y + x]))
-                .sum()
+            rows.flat_map(|y| phase_taps(phase & 1, tap & 1).map(move |x| kernel[3 * y + x])).sum()
         };
         let largest = (0..16).map(|i| tap(i / 4, i % 4).abs()).fold(0.0, f32::max);
         let exponent =
@@ -243,9 +242,7 @@ mod tests {
             shared_bytes_per_cta: 227 << 10,
             shared_bytes_per_multiprocessor: 228 << 10,
         };
-        let graph = NetworkSpec::with_widths([32, 64, 128])
-            .graph()
-            .expect("a graph");
+        let graph = NetworkSpec::with_widths([32, 64, 128]).graph().expect("a graph");
         let mode = Mode::new(Variant::Fused, Precision::Fp16);
         let plan = CudaPlan::new(&graph, (128, 128), 1, mode, &limits).expect("a plan");
         for at in [0, plan.steps.len() - 1] {
@@ -255,9 +252,8 @@ mod tests {
             let conv = &plan.convs[launch.conv];
             let inputs = conv.in_channels;
             // Whole numbers that fp16 holds.
-            let weights: Vec<f32> = (0..conv.out_channels * inputs * SIDE * SIDE)
-                .map(|i| (i % 2039) as f32)
-                .collect();
+            let weights: Vec<f32> =
+                (0..conv.out_channels * inputs * SIDE * SIDE).map(|i| (i % 2039) as f32).collect();
             let packed = pack(conv, &weights, launch);
             let columns = launch.product_columns();
             let channels = launch.chunking.channels;
@@ -307,9 +303,8 @@ mod tests {
         };
         let conv = &plan.convs[launch.conv];
         let channels = conv.in_channels;
-        let weights: Vec<f32> = (0..conv.out_channels * channels * 9)
-            .map(|i| (i as f32 * 0.37).sin())
-            .collect();
+        let weights: Vec<f32> =
+            (0..conv.out_channels * channels * 9).map(|i| (i as f32 * 0.37).sin()).collect();
         let packed = pack(conv, &weights, launch);
         assert_eq!(packed.len(), launch.weight_bytes());
         let half_at =
@@ -324,11 +319,7 @@ mod tests {
             let [nearest, rest] = two_halves(weight).map(half::f16::to_f32);
             for (part, expected) in [(0, rest), (1, nearest)] {
                 let at = pack_of(part);
-                assert_eq!(
-                    (half_at(at), half_at(at + 8)),
-                    (expected, expected),
-                    "{tap} {part}"
-                );
+                assert_eq!((half_at(at), half_at(at + 8)), (expected, expected), "{tap} {part}");
             }
         }
     }

@@ -52,11 +52,7 @@ impl Decoding {
     ) -> Self {
         let layout = raw.layout();
         let (width, height) = raw.size();
-        let Places {
-            first,
-            across,
-            down,
-        } = raw.places();
+        let Places { first, across, down } = raw.places();
         let yuv = Yuv::new(layout.full_range);
         let params = RawFrameParams {
             photo: photo.0,
@@ -86,11 +82,7 @@ impl Decoding {
             blue_of_u: yuv.blue_of_u,
         };
         Self {
-            launch: PixelLaunch {
-                function,
-                params,
-                pixels: (extended.1, extended.0),
-            },
+            launch: PixelLaunch { function, params, pixels: (extended.1, extended.0) },
             bytes: raw.bytes().len(),
         }
     }

@@ -77,10 +77,7 @@ impl SentHandle {
     /// Of the photos that are offered, if any are.
     pub(super) fn of(photos: &Arc<SentPhotos>) -> Option<Self> {
         let state = photos.state();
-        state.place.is_some().then(|| Self {
-            photos: photos.clone(),
-            withdrawn: state.withdrawn,
-        })
+        state.place.is_some().then(|| Self { photos: photos.clone(), withdrawn: state.withdrawn })
     }
 
     /// Whether they are those of a slot.

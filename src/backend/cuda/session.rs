@@ -57,10 +57,8 @@ impl CudaSession {
         control: &RunControl,
     ) -> Result<Self, BackendError> {
         let (painting, composer) = (device.driver.clone(), device.composer.clone());
-        let preparing = SessionDevice {
-            driver: painting.with_queues_for(Purpose::Preparing),
-            ..device
-        };
+        let preparing =
+            SessionDevice { driver: painting.with_queues_for(Purpose::Preparing), ..device };
         let network = DeviceNetwork::new(preparing, weights, plan, control)?;
         let mut session = Self {
             first: FrameSlot::new(&network, network.layout.clone())?,
@@ -130,13 +128,7 @@ impl CudaSession {
         outputs: &mut [Frame],
         control: &RunControl,
     ) -> Result<RunTiming, BackendError> {
-        let Self {
-            first,
-            second: Some(second),
-            network,
-            ..
-        } = self
-        else {
+        let Self { first, second: Some(second), network, .. } = self else {
             return Err(BackendError::EMPTY_BATCH);
         };
         let failed = |f| network.backend_error(f);
@@ -198,10 +190,7 @@ impl CudaSession {
         let to = (network.at(network.layout.photo), network.plan.extended);
         let decoding = Decoding::new(function, run.raw, from, to);
         first.stage_raw(&network.plan, run.raw);
-        let besides = Besides {
-            decoding: Some(&decoding),
-            ..Besides::default()
-        };
+        let besides = Besides { decoding: Some(&decoding), ..Besides::default() };
         let timing = first.run(network, true, besides, meanwhile)?;
         first.unstage_photo(&network.plan, run.upright);
         first.unstage(network, from_mut(run.painting))?;
@@ -214,28 +203,15 @@ impl CudaSession {
         run: RawRun<'_>,
         meanwhile: Option<&mut dyn FnMut()>,
     ) -> Result<Option<RunTiming>, BackendError> {
-        let RawRun {
-            raw,
-            look,
-            upright,
-            painting,
-        } = run;
-        let Self {
-            first,
-            network,
-            composer,
-            ..
-        } = self;
+        let RawRun { raw, look, upright, painting } = run;
+        let Self { first, network, composer, .. } = self;
         let failed = |f| network.backend_error(f);
         let source = (ComposeSource::Raw(raw), look);
         let begun = composer.begin(network.on_device(), source, look.is_none(), failed)?;
         let Some(composing) = begun else {
             return Ok(None);
         };
-        let besides = Besides {
-            composing: Some(&composing),
-            ..Besides::default()
-        };
+        let besides = Besides { composing: Some(&composing), ..Besides::default() };
         let timing = first.run(network, true, besides, meanwhile)?;
         let paintings = match look {
             Some(_) => &mut [][..],
@@ -303,10 +279,7 @@ impl Session for CudaSession {
         }
         let painted = photos.while_there(|place| {
             place.suits(plan, network.kernels()).then(|| {
-                let besides = Besides {
-                    sent: Some(place),
-                    ..Besides::default()
-                };
+                let besides = Besides { sent: Some(place), ..Besides::default() };
                 first.run(network, true, besides, None)
             })
         });
@@ -326,21 +299,11 @@ impl Session for CudaSession {
         control: &RunControl,
         meanwhile: Option<&mut dyn FnMut()>,
     ) -> Result<Option<RunTiming>, BackendError> {
-        let Composition {
-            source,
-            look,
-            to,
-            painting,
-        } = composition;
+        let Composition { source, look, to, painting } = composition;
         let painting = painting.map_or(&mut [][..], from_mut);
         self.check(from_ref(input), painting, control)?;
         BackendError::check_size(to, (source.height(), source.width()))?;
-        let Self {
-            first,
-            network,
-            composer,
-            ..
-        } = self;
+        let Self { first, network, composer, .. } = self;
         let on = network.on_device();
         let failed = |f| network.backend_error(f);
         let begun = {
@@ -351,10 +314,7 @@ impl Session for CudaSession {
             return Ok(None);
         };
         first.stage(&network.plan, from_ref(input));
-        let besides = Besides {
-            composing: Some(&composing),
-            ..Besides::default()
-        };
+        let besides = Besides { composing: Some(&composing), ..Besides::default() };
         let timing = first.run(network, true, besides, meanwhile)?;
         first.unstage(network, painting)?;
         composing.finish(to);

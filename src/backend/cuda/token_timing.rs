@@ -101,10 +101,7 @@ fn median_us(
         })
     });
     // Ends the recording after a failure too, or the stream could not be used any more.
-    let graph = Recording {
-        graph: driver.end_recording()?,
-        driver: driver.clone(),
-    };
+    let graph = Recording { graph: driver.end_recording()?, driver: driver.clone() };
     recorded?;
     Ok(1e3 * events.median_ms(graph.graph, rounds)? / runs as f64)
 }
@@ -113,24 +110,18 @@ fn timing(plan: &CudaPlan, part: &TokenPart, us: f64) -> OperationTiming {
     let steps = &plan.steps[part.steps.clone()];
     let tokens = part.tokens;
     let shape = format!("{}x{}x{}", tokens.channels, tokens.height, tokens.width);
-    let heads = format!(
-        "{} heads of {}",
-        part.heads,
-        tokens.channels / part.heads.max(1)
-    );
+    let heads = format!("{} heads of {}", part.heads, tokens.channels / part.heads.max(1));
     let (name, how) = match part.kind {
-        TokenPartKind::Attention => (
-            format!("attention, {heads}"),
-            "of queries, keys and values that are there",
-        ),
+        TokenPartKind::Attention => {
+            (format!("attention, {heads}"), "of queries, keys and values that are there")
+        }
         TokenPartKind::AttentionLayer => (
             format!("attention layer, {heads}"),
             "norm, projections, attention, projection and sum",
         ),
-        TokenPartKind::FeedForward => (
-            "feed-forward part".to_owned(),
-            "norm, linear layer, GELU, linear layer and sum",
-        ),
+        TokenPartKind::FeedForward => {
+            ("feed-forward part".to_owned(), "norm, linear layer, GELU, linear layer and sum")
+        }
     };
     OperationTiming {
         operation: part.kind.name(),

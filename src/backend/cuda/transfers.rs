@@ -17,11 +17,7 @@ pub(super) struct Pinned {
 
 impl Pinned {
     pub(super) fn take(driver: &Arc<dyn Driver>, bytes: usize) -> Result<Self, DriverFailure> {
-        Ok(Self {
-            start: driver.allocate_pinned(bytes)?,
-            bytes,
-            driver: driver.clone(),
-        })
+        Ok(Self { start: driver.allocate_pinned(bytes)?, bytes, driver: driver.clone() })
     }
 
     /// The first bytes and the rest: photos in, paintings out.
@@ -47,10 +43,7 @@ pub(super) struct EventList {
 
 impl EventList {
     pub(super) fn make(driver: &Arc<dyn Driver>, count: usize) -> Result<Self, DriverFailure> {
-        let mut made = Self {
-            list: Vec::with_capacity(count),
-            driver: driver.clone(),
-        };
+        let mut made = Self { list: Vec::with_capacity(count), driver: driver.clone() };
         for _ in 0..count {
             made.list.push(driver.event()?);
         }

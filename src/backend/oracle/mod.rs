@@ -37,17 +37,10 @@ impl Judgement {
     pub fn picture(&self, photo: &Frame) -> Frame {
         let level = |c: usize, y: usize, x: usize| {
             let m = &self.output;
-            m.data[(c * m.height + y) * m.width + x]
-                .clamp(0.0, 255.0)
-                .round() as u8
+            m.data[(c * m.height + y) * m.width + x].clamp(0.0, 255.0).round() as u8
         };
         Frame::from_fn(photo.width(), photo.height(), |x, y| {
-            [
-                level(0, y, x),
-                level(1, y, x),
-                level(2, y, x),
-                photo.pixel(x, y)[3],
-            ]
+            [level(0, y, x), level(1, y, x), level(2, y, x), photo.pixel(x, y)[3]]
         })
     }
 }
@@ -75,9 +68,8 @@ pub fn judge_rounded(
 /// [`GraphError::Given`] for other maps than the network reads, and [`GraphError::Shapes`] where it does not run at
 /// their size.
 pub fn judge_maps(network: &Network, maps: &[Map]) -> Result<Map, GraphError> {
-    let shapes: Vec<[usize; 3]> = (maps.iter())
-        .map(|map| [map.channels, map.height, map.width])
-        .collect();
+    let shapes: Vec<[usize; 3]> =
+        (maps.iter()).map(|map| [map.channels, map.height, map.width]).collect();
     let interpreter = Interpreter {
         graph: network.graph(),
         weights: network.weights(),
@@ -92,10 +84,7 @@ pub fn judge_maps(network: &Network, maps: &[Map]) -> Result<Map, GraphError> {
 
 fn run(network: &Network, photo: &Frame, rounding: Rounding) -> Judgement {
     let interpreter = Interpreter::new(network.graph(), network.weights(), photo, rounding);
-    let mut judgement = Judgement {
-        output: Map::default(),
-        after_norms: Vec::new(),
-    };
+    let mut judgement = Judgement { output: Map::default(), after_norms: Vec::new() };
     interpreter.walk(|node, map| match node.op {
         Op::InstanceNorm { .. } => {
             let shown = rounding.shown(map.clone());
@@ -191,17 +180,11 @@ impl<'a> Interpreter<'a> {
             },
             Op::Pad { mode, sides } => operations::pad(inputs[0], mode, sides),
             Op::Sized(_) => inputs[0].clone(),
-            Op::PadSame {
-                reach,
-                stride,
-                is_more_behind,
-            } => operations::pad_same(inputs[0], reach, stride, is_more_behind),
+            Op::PadSame { reach, stride, is_more_behind } => {
+                operations::pad_same(inputs[0], reach, stride, is_more_behind)
+            }
             Op::Conv2d(shape) => self.conv(id, inputs[0], &shape),
-            Op::ConvTranspose2d {
-                conv: shape,
-                cut,
-                extra,
-            } => {
+            Op::ConvTranspose2d { conv: shape, cut, extra } => {
                 let input = inputs[0].clone().each(|v| self.rounding.factor(v));
                 let weight = self.rounding.weights(&own.weight, false);
                 let bias = doubles(&own.bias);
@@ -246,10 +229,9 @@ impl<'a> Interpreter<'a> {
             }
             Op::SpaceToDepth { block } => operations::space_to_depth(inputs[0], block),
             Op::MaxPool(pool) => operations::max_pool(inputs[0], &pool),
-            Op::AveragePool {
-                pool,
-                counts_padding,
-            } => stored(operations::average_pool(inputs[0], &pool, counts_padding)),
+            Op::AveragePool { pool, counts_padding } => {
+                stored(operations::average_pool(inputs[0], &pool, counts_padding))
+            }
             Op::SpatialMean => stored(operations::of_channels(inputs[0], |plane| {
                 plane.iter().sum::<f64>() / plane.len() as f64
             })),
@@ -293,9 +275,9 @@ impl<'a> Interpreter<'a> {
             is_doubled && shape.kernel == [3, 3],
         );
         let bias = self.rounding.bias(&own.bias, has_norm);
-        let sums = self.rounding.biased(&bias, is_first, |bias| {
-            operations::conv2d(&padded, &factors, bias, shape)
-        });
+        let sums = self
+            .rounding
+            .biased(&bias, is_first, |bias| operations::conv2d(&padded, &factors, bias, shape));
         match is_read_by(|op| *op == Op::Picture) {
             true => self.rounding.picture(sums),
             false => self.rounding.sums(sums, is_first),
@@ -333,20 +315,13 @@ fn levels(photo: &Frame, (height, width): (usize, usize)) -> Map {
     for c in 0..3 {
         for y in 0..height {
             for x in 0..width {
-                let from = photo.pixel(
-                    mirror(x as isize, photo.width()),
-                    mirror(y as isize, photo.height()),
-                );
+                let from = photo
+                    .pixel(mirror(x as isize, photo.width()), mirror(y as isize, photo.height()));
                 data.push(f64::from(from[c]));
             }
         }
     }
-    Map {
-        channels: 3,
-        height,
-        width,
-        data,
-    }
+    Map { channels: 3, height, width, data }
 }
 
 /// Reflection padding by `pad` pixels on every side.
@@ -362,20 +337,13 @@ pub fn reflect_pad(input: &Map, pad: usize) -> Map {
             }
         }
     }
-    Map {
-        channels: input.channels,
-        height,
-        width,
-        data,
-    }
+    Map { channels: input.channels, height, width, data }
 }
 
 /// Valid convolution with weights `[out][in][row][column]`.
 pub fn conv(input: &Map, weight: &[f64], bias: &[f64], kernel: usize, stride: usize) -> Map {
-    let (height, width) = (
-        (input.height - kernel) / stride + 1,
-        (input.width - kernel) / stride + 1,
-    );
+    let (height, width) =
+        ((input.height - kernel) / stride + 1, (input.width - kernel) / stride + 1);
     let mut data = Vec::with_capacity(bias.len() * height * width);
     for (o, b) in bias.iter().enumerate() {
         let mut plane = vec![*b; height * width];
@@ -396,12 +364,7 @@ pub fn conv(input: &Map, weight: &[f64], bias: &[f64], kernel: usize, stride: us
         }
         data.extend(plane);
     }
-    Map {
-        channels: bias.len(),
-        height,
-        width,
-        data,
-    }
+    Map { channels: bias.len(), height, width, data }
 }
 
 /// Mean and biased variance of every channel, as a map of one row.
@@ -413,12 +376,7 @@ pub fn statistics(input: &Map) -> Map {
         [mean, squares.sum::<f64>() / count]
     };
     let planes = input.data.chunks(input.height * input.width);
-    Map {
-        channels: input.channels,
-        height: 1,
-        width: 2,
-        data: planes.flat_map(of).collect(),
-    }
+    Map { channels: input.channels, height: 1, width: 2, data: planes.flat_map(of).collect() }
 }
 
 /// Every channel minus its mean, by its deviation.
@@ -471,12 +429,7 @@ pub fn upsample(input: &Map) -> Map {
             }
         }
     }
-    Map {
-        channels: input.channels,
-        height,
-        width,
-        data,
-    }
+    Map { channels: input.channels, height, width, data }
 }
 
 /// The top left of a map.
@@ -488,12 +441,7 @@ pub fn crop(input: &Map, height: usize, width: usize) -> Map {
             data.extend_from_slice(&input.data[start..start + width]);
         }
     }
-    Map {
-        channels: input.channels,
-        height,
-        width,
-        data,
-    }
+    Map { channels: input.channels, height, width, data }
 }
 
 #[cfg(test)]

@@ -19,12 +19,7 @@ fn map_from(
             }
         }
     }
-    Map {
-        channels,
-        height,
-        width,
-        data,
-    }
+    Map { channels, height, width, data }
 }
 
 /// Values around a map.
@@ -35,10 +30,7 @@ pub(super) fn pad(input: &Map, mode: PadMode, sides: Sides) -> Map {
         input.width + sides.left + sides.right,
     );
     map_from(size, |c, y, x| {
-        let (y, x) = (
-            y as isize - sides.top as isize,
-            x as isize - sides.left as isize,
-        );
+        let (y, x) = (y as isize - sides.top as isize, x as isize - sides.left as isize);
         match mode {
             PadMode::Reflect => input.at(c, mirror(y, input.height), mirror(x, input.width)),
             PadMode::Replicate => {
@@ -61,20 +53,11 @@ pub(super) fn pad_same(
         let outputs = side.div_ceil(stride[axis]) as isize;
         let zeros = (outputs - 1) * stride[axis] as isize + reach[axis] as isize - side as isize;
         let zeros = zeros.max(0) as usize;
-        let front = if is_more_behind {
-            zeros / 2
-        } else {
-            zeros - zeros / 2
-        };
+        let front = if is_more_behind { zeros / 2 } else { zeros - zeros / 2 };
         [front, zeros - front]
     };
     let ([top, bottom], [left, right]) = (ends(input.height, 0), ends(input.width, 1));
-    let sides = Sides {
-        top,
-        left,
-        bottom,
-        right,
-    };
+    let sides = Sides { top, left, bottom, right };
     pad(input, PadMode::Constant(0.0), sides)
 }
 
@@ -86,29 +69,22 @@ pub(super) fn conv2d(input: &Map, weight: &[f64], bias: &[f64], conv: &Conv) -> 
     let ins = conv.in_channels / conv.groups;
     let outs = conv.out_channels / conv.groups;
     let [rows, columns] = conv.kernel;
-    map_from(
-        (
-            conv.out_channels,
-            side(input.height, 0),
-            side(input.width, 1),
-        ),
-        |o, y, x| {
-            let mut sum = bias[o];
-            for i in 0..ins {
-                for ky in 0..rows {
-                    for kx in 0..columns {
-                        let from = input.at(
-                            o / outs * ins + i,
-                            y * conv.stride[0] + ky * conv.dilation[0],
-                            x * conv.stride[1] + kx * conv.dilation[1],
-                        );
-                        sum += weight[((o * ins + i) * rows + ky) * columns + kx] * from;
-                    }
+    map_from((conv.out_channels, side(input.height, 0), side(input.width, 1)), |o, y, x| {
+        let mut sum = bias[o];
+        for i in 0..ins {
+            for ky in 0..rows {
+                for kx in 0..columns {
+                    let from = input.at(
+                        o / outs * ins + i,
+                        y * conv.stride[0] + ky * conv.dilation[0],
+                        x * conv.stride[1] + kx * conv.dilation[1],
+                    );
+                    sum += weight[((o * ins + i) * rows + ky) * columns + kx] * from;
                 }
             }
-            sum
-        },
-    )
+        }
+        sum
+    })
 }
 
 /// A transposed convolution; weights `[in][out of a group][row][column]`.
@@ -166,11 +142,7 @@ pub(super) fn crop_sides(input: &Map, sides: Sides) -> Map {
 pub(super) fn prelu(input: &Map, slopes: &[f64]) -> Map {
     map_from((input.channels, input.height, input.width), |c, y, x| {
         let value = input.at(c, y, x);
-        if value < 0.0 {
-            value * slopes[c]
-        } else {
-            value
-        }
+        if value < 0.0 { value * slopes[c] } else { value }
     })
 }
 
@@ -230,18 +202,10 @@ fn error_function(x: f64) -> f64 {
 
 /// Two maps value by value; what has one channel, row or column stands for all.
 pub(super) fn combine(arithmetic: Arithmetic, a: &Map, b: &Map) -> Map {
-    let size = (
-        a.channels.max(b.channels),
-        a.height.max(b.height),
-        a.width.max(b.width),
-    );
+    let size = (a.channels.max(b.channels), a.height.max(b.height), a.width.max(b.width));
     let of = |map: &Map, c: usize, y: usize, x: usize| {
         let place = |at: usize, side: usize| if side == 1 { 0 } else { at };
-        map.at(
-            place(c, map.channels),
-            place(y, map.height),
-            place(x, map.width),
-        )
+        map.at(place(c, map.channels), place(y, map.height), place(x, map.width))
     };
     map_from(size, |c, y, x| {
         let (a, b) = (of(a, c, y, x), of(b, c, y, x));
@@ -260,10 +224,7 @@ pub(super) fn concat(inputs: &[&Map]) -> Map {
         channels: inputs.iter().map(|map| map.channels).sum(),
         height: inputs[0].height,
         width: inputs[0].width,
-        data: inputs
-            .iter()
-            .flat_map(|map| map.data.iter().copied())
-            .collect(),
+        data: inputs.iter().flat_map(|map| map.data.iter().copied()).collect(),
     }
 }
 
@@ -350,42 +311,30 @@ pub(super) fn resize(input: &Map, resize: &Resize, like: Option<&Map>) -> Map {
             original(y, input.height, height, scales[0]),
             original(x, input.width, width, scales[1]),
         );
-        on_axis(row, input.height, &|y| {
-            on_axis(column, input.width, &|x| input.at(c, y, x))
-        })
+        on_axis(row, input.height, &|y| on_axis(column, input.width, &|x| input.at(c, y, x)))
     })
 }
 
 fn quotients(input: &Map, height: usize, width: usize) -> [f64; 2] {
-    [
-        height as f64 / input.height as f64,
-        width as f64 / input.width as f64,
-    ]
+    [height as f64 / input.height as f64, width as f64 / input.width as f64]
 }
 
 /// Channels become blocks of pixels.
 pub(super) fn depth_to_space(input: &Map, block: usize, order: BlockOrder) -> Map {
     let channels = input.channels / (block * block);
-    map_from(
-        (channels, input.height * block, input.width * block),
-        |c, y, x| {
-            let (by, bx) = (y % block, x % block);
-            let from = match order {
-                BlockOrder::BlockFirst => (by * block + bx) * channels + c,
-                BlockOrder::ChannelFirst => (c * block + by) * block + bx,
-            };
-            input.at(from, y / block, x / block)
-        },
-    )
+    map_from((channels, input.height * block, input.width * block), |c, y, x| {
+        let (by, bx) = (y % block, x % block);
+        let from = match order {
+            BlockOrder::BlockFirst => (by * block + bx) * channels + c,
+            BlockOrder::ChannelFirst => (c * block + by) * block + bx,
+        };
+        input.at(from, y / block, x / block)
+    })
 }
 
 /// Blocks of pixels become channels.
 pub(super) fn space_to_depth(input: &Map, block: usize) -> Map {
-    let size = (
-        input.channels * block * block,
-        input.height / block,
-        input.width / block,
-    );
+    let size = (input.channels * block * block, input.height / block, input.width / block);
     map_from(size, |c, y, x| {
         let (at, from) = (c / input.channels, c % input.channels);
         input.at(from, y * block + at / block, x * block + at % block)
@@ -407,17 +356,9 @@ fn windows(input: &Map, pool: &Pool, of: impl Fn(&[Option<f64>]) -> f64) -> Map 
         }
         windows
     };
-    let Sides {
-        top,
-        left,
-        bottom,
-        right,
-    } = pool.sides;
-    let size = (
-        input.channels,
-        count(input.height, top, bottom, 0),
-        count(input.width, left, right, 1),
-    );
+    let Sides { top, left, bottom, right } = pool.sides;
+    let size =
+        (input.channels, count(input.height, top, bottom, 0), count(input.width, left, right, 1));
     map_from(size, |c, y, x| {
         let mut values = Vec::new();
         for ky in 0..pool.kernel[0] {
@@ -438,11 +379,7 @@ fn windows(input: &Map, pool: &Pool, of: impl Fn(&[Option<f64>]) -> f64) -> Map 
 /// The largest value of every window.
 pub(super) fn max_pool(input: &Map, pool: &Pool) -> Map {
     windows(input, pool, |values| {
-        values
-            .iter()
-            .flatten()
-            .copied()
-            .fold(f64::NEG_INFINITY, f64::max)
+        values.iter().flatten().copied().fold(f64::NEG_INFINITY, f64::max)
     })
 }
 
@@ -458,12 +395,7 @@ pub(super) fn average_pool(input: &Map, pool: &Pool, counts_padding: bool) -> Ma
 /// One value of every channel.
 pub(super) fn of_channels(input: &Map, of: impl Fn(&[f64]) -> f64) -> Map {
     let planes = input.data.chunks(input.height * input.width);
-    Map {
-        channels: input.channels,
-        height: 1,
-        width: 1,
-        data: planes.map(of).collect(),
-    }
+    Map { channels: input.channels, height: 1, width: 1, data: planes.map(of).collect() }
 }
 
 #[cfg(test)]

@@ -64,16 +64,10 @@ impl Rounding {
 
     /// Where a mode rounds on a device.
     pub fn of(mode: Mode, device: DeviceRounding) -> Self {
-        let Mode {
-            variant, precision, ..
-        } = mode;
+        let Mode { variant, precision, .. } = mode;
         let in_bytes = precision == Precision::Int8;
         let bytes_of_halves = in_bytes && device.bytes_of_halves;
-        let format = if bytes_of_halves {
-            Precision::Fp16.format()
-        } else {
-            precision.format()
-        };
+        let format = if bytes_of_halves { Precision::Fp16.format() } else { precision.format() };
         let round = |to: NumberFormat| -> fn(f64) -> f64 {
             match to {
                 NumberFormat::Fp32 => |v| f64::from(v as f32),
@@ -137,13 +131,8 @@ impl Rounding {
                 *v = f64::from(range.value(c, range.byte(c, *v as f32)));
             }
         }
-        let mut integers = IntegerWeights::new(
-            weights,
-            outputs,
-            kernel,
-            (channels, channels),
-            is_upsampled_3x3,
-        );
+        let mut integers =
+            IntegerWeights::new(weights, outputs, kernel, (channels, channels), is_upsampled_3x3);
         integers.fit(&range.step);
         (input, integers.values(&range.step))
     }
@@ -233,9 +222,8 @@ fn largest_phase_sum(kernel: &[f64]) -> f64 {
     let mut largest = 0.0f64;
     for rows in groups {
         for columns in groups {
-            let sum: f64 = (rows.iter())
-                .flat_map(|y| columns.iter().map(move |x| kernel[3 * y + x]))
-                .sum();
+            let sum: f64 =
+                (rows.iter()).flat_map(|y| columns.iter().map(move |x| kernel[3 * y + x])).sum();
             largest = largest.max(sum.abs());
         }
     }
@@ -267,10 +255,8 @@ mod tests {
     fn roundings_keep_their_bits() {
         let third = 1.0 / 3.0;
         let error = |precision| {
-            let rounding = Rounding::of(
-                Mode::new(Variant::Baseline, precision),
-                DeviceRounding::default(),
-            );
+            let rounding =
+                Rounding::of(Mode::new(Variant::Baseline, precision), DeviceRounding::default());
             (rounding.factor(third) - third).abs() / third
         };
         // Half a unit in the last place: 2^-11 with 10 bits of fraction, 2^-8 with 7.
@@ -298,12 +284,8 @@ mod tests {
 
     #[test]
     fn every_variant_rounds_where_it_stores() {
-        let of = |variant| {
-            Rounding::of(
-                Mode::new(variant, Precision::Bf16),
-                DeviceRounding::default(),
-            )
-        };
+        let of =
+            |variant| Rounding::of(Mode::new(variant, Precision::Bf16), DeviceRounding::default());
         let bf16 = |v: f64| bf16::from_f64(v).to_f64();
         let (sums, gamma, beta) = (slope(), [1.7], [0.3]);
         let exact = instance_norm(&sums, 1e-5, &gamma, &beta);
@@ -323,10 +305,8 @@ mod tests {
         assert_eq!(of(Variant::Fused).picture(slope()), slope());
         assert_eq!(of(Variant::Baseline).picture(slope()), slope().each(bf16));
         // A division by 256 only matters to what fp16 is too narrow for.
-        let narrow = Rounding::of(
-            Mode::new(Variant::Fused, Precision::Fp16),
-            DeviceRounding::default(),
-        );
+        let narrow =
+            Rounding::of(Mode::new(Variant::Fused, Precision::Fp16), DeviceRounding::default());
         let tiny = |is_first| {
             let mut map = slope();
             map.data[0] = 2f64.powi(-18) * 1.3;
@@ -346,10 +326,7 @@ mod tests {
         let single = of(Variant::Fused, Precision::Fp16, false);
         assert_eq!(of(Variant::Baseline, Precision::Fp16, true), single);
         for (precision, round) in [
-            (
-                Precision::Fp16,
-                (|v| f16::from_f64(v).to_f64()) as fn(f64) -> f64,
-            ),
+            (Precision::Fp16, (|v| f16::from_f64(v).to_f64()) as fn(f64) -> f64),
             (Precision::Bf16, |v| bf16::from_f64(v).to_f64()),
             (Precision::Tf32, tf32),
         ] {
@@ -373,10 +350,7 @@ mod tests {
     fn sums_are_stored_before_a_bias_that_is_a_step_of_its_own() {
         let conv = |bias: &[f64]| slope().each(|v| v + bias[0]);
         let of_device = |bias_apart| {
-            let device = DeviceRounding {
-                bias_apart,
-                ..DeviceRounding::default()
-            };
+            let device = DeviceRounding { bias_apart, ..DeviceRounding::default() };
             Rounding::of(Mode::new(Variant::Baseline, Precision::Bf16), device)
         };
         let rounding = of_device(false);
@@ -388,12 +362,8 @@ mod tests {
 
     #[test]
     fn a_bias_before_a_norm_does_not_count_where_it_is_left_out() {
-        let of = |variant| {
-            Rounding::of(
-                Mode::new(variant, Precision::Fp16),
-                DeviceRounding::default(),
-            )
-        };
+        let of =
+            |variant| Rounding::of(Mode::new(variant, Precision::Fp16), DeviceRounding::default());
         assert_eq!(of(Variant::Fused).bias(&[3.0], true), [0.0]);
         assert_eq!(of(Variant::Fused).bias(&[3.0], false), [3.0]);
         assert_eq!(of(Variant::FusedNorm).bias(&[3.0], true), [3.0]);

@@ -53,10 +53,7 @@ fn side(op: &Op, sides: &[usize], photo: usize, axis: usize) -> Option<usize> {
         }
         Op::Combine(_) => {
             let most = sides.iter().copied().max()?;
-            sides
-                .iter()
-                .all(|&side| side == 1 || side == most)
-                .then_some(most)?
+            sides.iter().all(|&side| side == 1 || side == most).then_some(most)?
         }
         // Queries decide; keys may be of another map.
         Op::Attention { .. } => first,
@@ -76,10 +73,7 @@ fn side(op: &Op, sides: &[usize], photo: usize, axis: usize) -> Option<usize> {
 
 /// How many windows there are.
 fn windows(pool: &Pool, side: usize, axis: usize) -> Option<usize> {
-    let ends = [
-        [pool.sides.top, pool.sides.bottom],
-        [pool.sides.left, pool.sides.right],
-    ][axis];
+    let ends = [[pool.sides.top, pool.sides.bottom], [pool.sides.left, pool.sides.right]][axis];
     let (kernel, stride) = (pool.kernel[axis], pool.stride[axis]);
     let end = side + ends[0] + ends[1];
     let starts = (0..side + ends[0]).step_by(stride);

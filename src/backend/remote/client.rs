@@ -129,11 +129,7 @@ impl RemoteBackend {
                 ),
             });
         }
-        Ok(Self {
-            link: Arc::new(link),
-            device: hello.device,
-            precisions: Mutex::default(),
-        })
+        Ok(Self { link: Arc::new(link), device: hello.device, precisions: Mutex::default() })
     }
 
     /// A call that the server only has to look up.
@@ -163,10 +159,7 @@ impl Backend for RemoteBackend {
     }
 
     fn auto_precision(&self, variant: Variant) -> Precision {
-        let mut known = self
-            .precisions
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.precisions.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(precision) = known.get(&variant) {
             return *precision;
         }
@@ -183,8 +176,7 @@ impl Backend for RemoteBackend {
     }
 
     fn free_bytes(&self) -> Option<u64> {
-        self.look_up(Request::FreeBytes, "tell its free memory")
-            .ok()?
+        self.look_up(Request::FreeBytes, "tell its free memory").ok()?
     }
 
     fn open_unless_cancelled(
@@ -385,10 +377,7 @@ impl InspectSession for RemoteSession {
     ) -> Result<Tensor, BackendError> {
         BackendError::check_size(input, self.size())?;
         let with_maps = tap.is_some();
-        let request = Request::RunTensor {
-            session: self.number,
-            with_maps,
-        };
+        let request = Request::RunTensor { session: self.number, with_maps };
         let (height, width) = self.size();
         let output_bytes = 4 * 3 * (height * width) as u64;
         let most_bytes = output_bytes + if with_maps { self.map_bytes } else { 0 };

@@ -112,13 +112,7 @@ impl Link {
         let mut line = self.line.lock().unwrap_or_else(PoisonError::into_inner);
         let exchanges = line.as_ref().map_err(Clone::clone)?;
         let (reply, answer) = bounded(1);
-        let Call {
-            request,
-            body,
-            most_answer_bytes,
-            patience,
-            words,
-        } = call;
+        let Call { request, body, most_answer_bytes, patience, words } = call;
         let exchange = move |pipes: &mut Pipes| {
             let answer = pipes.exchange::<T>(request, body, most_answer_bytes);
             let goes_on = answer.is_ok();

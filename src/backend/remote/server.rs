@@ -31,18 +31,15 @@ pub fn serve(
     from: &mut dyn Read,
     to: &mut dyn Write,
 ) -> io::Result<()> {
-    let hello: Answer<Hello> = backend.as_ref().map_err(Clone::clone).map(|b| Hello {
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        device: b.device(),
-    });
+    let hello: Answer<Hello> = backend
+        .as_ref()
+        .map_err(Clone::clone)
+        .map(|b| Hello { version: env!("CARGO_PKG_VERSION").to_owned(), device: b.device() });
     send(to, &hello, &[])?;
     let Ok(backend) = backend else {
         return Ok(());
     };
-    let mut server = Server {
-        backend,
-        sessions: HashMap::new(),
-    };
+    let mut server = Server { backend, sessions: HashMap::new() };
     while let Some((request, body)) = read_request(from, |session| server.batch_bytes(session))? {
         server.answer(request, &body, to)?;
     }
@@ -131,9 +128,8 @@ impl Server {
                     .as_ref()
                     .map_err(Clone::clone)
                     .map(|maps| maps.iter().map(|(n, m)| (n.clone(), m.shape)).collect());
-                let values: Vec<Vec<u8>> = (maps.iter().flatten())
-                    .map(|(_, map)| bytes_of(&map.data))
-                    .collect();
+                let values: Vec<Vec<u8>> =
+                    (maps.iter().flatten()).map(|(_, map)| bytes_of(&map.data)).collect();
                 let parts: Vec<&[u8]> = values.iter().map(Vec::as_slice).collect();
                 send(to, &headers, &parts)
             }
@@ -146,9 +142,7 @@ impl Server {
     }
 
     fn session(&mut self, number: u64) -> io::Result<&mut Served> {
-        self.sessions
-            .get_mut(&number)
-            .ok_or_else(|| invalid("a session that was never opened"))
+        self.sessions.get_mut(&number).ok_or_else(|| invalid("a session that was never opened"))
     }
 }
 
@@ -209,9 +203,7 @@ impl Served {
     fn profile(&mut self, body: &[u8]) -> io::Result<Answer<(Vec<StepTiming>, Vec<Frame>)>> {
         let inputs = self.frames(body)?;
         let mut outputs = inputs.clone();
-        let steps = self
-            .inspected()?
-            .profile(&inputs[0], &mut outputs[0], &RunControl::default());
+        let steps = self.inspected()?.profile(&inputs[0], &mut outputs[0], &RunControl::default());
         Ok(steps.map(|steps| (steps, outputs)))
     }
 

@@ -172,12 +172,7 @@ fn read_header(from: &mut dyn Read) -> io::Result<Option<(Vec<u8>, u64)>> {
     lengths[..1].copy_from_slice(&first);
     from.read_exact(&mut lengths[1..])?;
     let (header, body) = lengths.split_at(8);
-    let length = |bytes: &[u8]| {
-        bytes
-            .iter()
-            .rev()
-            .fold(0, |sum, &b| sum << 8 | u64::from(b))
-    };
+    let length = |bytes: &[u8]| bytes.iter().rev().fold(0, |sum, &b| sum << 8 | u64::from(b));
     if length(header) > MAX_HEADER_BYTES {
         return Err(invalid("a header of such a length"));
     }
@@ -211,10 +206,7 @@ fn exactly(from: &mut dyn Read, length: u64) -> io::Result<Vec<u8>> {
 
 /// The error for a message that makes no sense.
 pub fn invalid(what: &str) -> io::Error {
-    io::Error::new(
-        io::ErrorKind::InvalidData,
-        format!("{what} was not expected"),
-    )
+    io::Error::new(io::ErrorKind::InvalidData, format!("{what} was not expected"))
 }
 
 /// Numbers as they go through the pipe.
@@ -240,9 +232,7 @@ pub fn maps_of(
         let rows = shape.channels.checked_mul(shape.height)?;
         rows.checked_mul(shape.width)
     };
-    let values = headers
-        .iter()
-        .try_fold(0usize, |sum, (_, shape)| sum.checked_add(count(shape)?));
+    let values = headers.iter().try_fold(0usize, |sum, (_, shape)| sum.checked_add(count(shape)?));
     if values.and_then(|values| values.checked_mul(size_of::<f32>())) != Some(body.len()) {
         return Err(invalid("a body of another length than its maps"));
     }
@@ -274,10 +264,7 @@ pub fn network_of(graph: Graph, bytes: &[u8]) -> io::Result<Network> {
     let weights = graph
         .weight_shapes()
         .map(|(node, shape)| {
-            let own = NodeWeights {
-                weight: take(shape.weight_len()),
-                bias: take(shape.bias),
-            };
+            let own = NodeWeights { weight: take(shape.weight_len()), bias: take(shape.bias) };
             (node.name.clone(), own)
         })
         .collect();
@@ -349,19 +336,13 @@ mod tests {
         let too_long = "a body of such a length was not expected";
         assert_eq!(refused(&Request::Paint(7), 4 * 8 * 6 + 1), too_long);
         assert_eq!(refused(&Request::FreeBytes, 1), too_long);
-        assert_eq!(
-            refused(&Request::Open(1, graph.clone(), spec), weights + 1),
-            too_long
-        );
+        assert_eq!(refused(&Request::Open(1, graph.clone(), spec), weights + 1), too_long);
         assert_eq!(
             refused(&Request::Paint(8), 0),
             "a session that was never opened was not expected"
         );
         for (width, height, batch) in [(usize::MAX, 2, 2), (0, 6, 1), (1 << 20, 1 << 20, 1)] {
-            let spec = SessionSpec {
-                batch,
-                ..SessionSpec::single(width, height, mode)
-            };
+            let spec = SessionSpec { batch, ..SessionSpec::single(width, height, mode) };
             for request in [
                 Request::Open(1, graph.clone(), spec),
                 Request::PredictedBytes(graph.clone(), spec),
@@ -383,16 +364,10 @@ mod tests {
             let message = [lengths.as_flattened(), header.as_bytes(), body].concat();
             read_answer::<u64>(&mut message.as_slice(), 3)
         };
-        assert_eq!(
-            answer(r#"{"Ok":5}"#, b"abc").expect("whole"),
-            Ok((5, b"abc".to_vec()))
-        );
+        assert_eq!(answer(r#"{"Ok":5}"#, b"abc").expect("whole"), Ok((5, b"abc".to_vec())));
         assert!(answer(r#"{"Ok":5}"#, b"abcd").is_err());
         let failure = r#"{"Err":"Cancelled"}"#;
-        assert_eq!(
-            answer(failure, b"").expect("whole"),
-            Err(BackendError::Cancelled)
-        );
+        assert_eq!(answer(failure, b"").expect("whole"), Err(BackendError::Cancelled));
         assert!(answer(failure, b"a").is_err());
     }
 
@@ -439,10 +414,7 @@ mod tests {
 
     #[test]
     fn networks_arrive_whole() {
-        let spec = NetworkSpec {
-            blocks: 1,
-            ..NetworkSpec::with_widths([2, 3, 4])
-        };
+        let spec = NetworkSpec { blocks: 1, ..NetworkSpec::with_widths([2, 3, 4]) };
         let network = spec.random(3).expect("a valid shape");
         let graph = || network.graph().clone();
         let bytes = weight_bytes(&network);

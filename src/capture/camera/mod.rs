@@ -100,10 +100,7 @@ fn find(id: &CameraId) -> Result<DeviceEntry, CaptureProblem> {
         0 => {
             let mut known: Vec<String> = entries.into_iter().map(|p| p.name).collect();
             known.dedup();
-            Err(CaptureProblem::Unknown {
-                name: id.to_string(),
-                known,
-            })
+            Err(CaptureProblem::Unknown { name: id.to_string(), known })
         }
         1 => Ok(fitting.remove(0)),
         _ => Err(CaptureProblem::Ambiguous {
@@ -152,10 +149,7 @@ mod tests {
             entry("hd camera", "Screen", "/dev/video4"),
         ];
         let found = |name: &str| -> Vec<&str> {
-            best_fit(&entries, &CameraId::new(name))
-                .iter()
-                .map(|p| p.id.as_str())
-                .collect()
+            best_fit(&entries, &CameraId::new(name)).iter().map(|p| p.id.as_str()).collect()
         };
         assert_eq!(found("usb-b"), ["usb-b"]);
         assert_eq!(found("hd camera"), ["hd camera"]);

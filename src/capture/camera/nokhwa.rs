@@ -194,10 +194,7 @@ mod linux {
         /// # Errors
         /// [`CaptureProblem`], from the system's refusal.
         pub fn open(entry: &DeviceEntry) -> Result<Self, CaptureProblem> {
-            Ok(Self {
-                entry: entry.clone(),
-                node: Node::open(entry)?,
-            })
+            Ok(Self { entry: entry.clone(), node: Node::open(entry)? })
         }
 
         /// Whether this is a camera at all.
@@ -246,10 +243,7 @@ mod linux {
     /// The format as nokhwa's type, if nokhwa supports it.
     pub(super) fn carried(agreed: &Agreed) -> Option<NokhwaFormat> {
         let interval = agreed.format.interval;
-        let knows = matches!(
-            &agreed.code,
-            b"MJPG" | b"YUYV" | b"NV12" | b"RGB3" | b"BGR3"
-        );
+        let knows = matches!(&agreed.code, b"MJPG" | b"YUYV" | b"NV12" | b"RGB3" | b"BGR3");
         let grey = agreed.format.pixels == PixelFormat::Grey;
         (knows && !grey && agreed.reports_rate && interval.numerator == 1)
             .then(|| nokhwa_format(&agreed.format, interval.denominator))
@@ -296,11 +290,8 @@ mod elsewhere {
             // The system's own key of the device, where it has one.
             let key = camera.misc();
             let device = camera.index().as_string();
-            let id = if key.is_empty() {
-                format!("{} ({device})", camera.human_name())
-            } else {
-                key
-            };
+            let id =
+                if key.is_empty() { format!("{} ({device})", camera.human_name()) } else { key };
             DeviceEntry {
                 id: CameraId::new(id),
                 name: camera.human_name(),
@@ -346,15 +337,10 @@ mod elsewhere {
         /// # Errors
         /// [`CaptureProblem`] when it does not answer, or offers nothing that can be read.
         pub fn formats(&mut self) -> Result<Vec<CameraFormat>, CaptureProblem> {
-            let offered = self
-                .camera
-                .compatible_camera_formats()
-                .map_err(|e| problem(&e))?;
+            let offered = self.camera.compatible_camera_formats().map_err(|e| problem(&e))?;
             let formats: Vec<CameraFormat> = offered.iter().filter_map(format_of_nokhwa).collect();
             if formats.is_empty() {
-                return Err(CaptureProblem::NoFormat {
-                    offered: "none".to_owned(),
-                });
+                return Err(CaptureProblem::NoFormat { offered: "none".to_owned() });
             }
             Ok(formats)
         }
@@ -370,10 +356,7 @@ mod elsewhere {
             let camera = open(index, exact)?;
             let format = format_of_nokhwa(&camera.camera_format()).unwrap_or(*requested);
             Ok(Stream {
-                frames: Frames::Nokhwa {
-                    camera,
-                    kept: Vec::new(),
-                },
+                frames: Frames::Nokhwa { camera, kept: Vec::new() },
                 format,
                 layout: Layout::tight(format.pixels, format.width as usize, format.height as usize),
             })
@@ -413,17 +396,8 @@ mod tests {
         let busy = "Could not set device property X with value 1 (YUYV): Device or resource busy \
                     (os error 16)";
         assert_eq!(system_number(busy), Some(16));
-        assert_eq!(
-            system_number("V4L2 Error: (os error 5) then (os error 19)!"),
-            Some(19)
-        );
-        for none in [
-            "",
-            "(os error )",
-            "(os error 16",
-            "Not same/Rejected",
-            "os error 16",
-        ] {
+        assert_eq!(system_number("V4L2 Error: (os error 5) then (os error 19)!"), Some(19));
+        for none in ["", "(os error )", "(os error 16", "Not same/Rejected", "os error 16"] {
             assert_eq!(system_number(none), None, "{none}");
         }
     }
@@ -436,21 +410,12 @@ mod tests {
             problem(&NokhwaError::OpenStreamError(error.to_string()))
         };
         assert_eq!(problem_of(libc::EBUSY), CaptureProblem::Busy);
-        assert!(matches!(
-            problem_of(libc::EACCES),
-            CaptureProblem::Denied { .. }
-        ));
+        assert!(matches!(problem_of(libc::EACCES), CaptureProblem::Denied { .. }));
         assert_eq!(problem_of(libc::ENODEV), CaptureProblem::Unplugged);
         assert!(matches!(problem_of(libc::EIO), CaptureProblem::Device(_)));
         let read = |text: &str| problem(&NokhwaError::ReadFrameError(text.to_owned()));
-        assert_eq!(
-            read("Input/output error (os error 5)"),
-            CaptureProblem::Unplugged
-        );
-        assert_eq!(
-            read("No such device (os error 19)"),
-            CaptureProblem::Unplugged
-        );
+        assert_eq!(read("Input/output error (os error 5)"), CaptureProblem::Unplugged);
+        assert_eq!(read("No such device (os error 19)"), CaptureProblem::Unplugged);
         let rejected = NokhwaError::OpenStreamError("Rejected".to_owned());
         let CaptureProblem::Device(text) = problem(&rejected) else {
             panic!("no reason of its own");
@@ -478,18 +443,12 @@ mod tests {
         let carried = linux::carried;
         let format = carried(&yuyv).expect("carried");
         assert_eq!((format.width(), format.height()), (640, 480));
-        assert_eq!(
-            (format.format(), format.frame_rate()),
-            (FrameFormat::YUYV, 30)
-        );
+        assert_eq!((format.format(), format.frame_rate()), (FrameFormat::YUYV, 30));
         for not in [
             agreed(PixelFormat::Grey, b"GREY", (1, 30)),
             agreed(PixelFormat::Mjpeg, b"JPEG", (1, 30)),
             agreed(PixelFormat::Yuyv, b"YUYV", (1001, 30000)),
-            Agreed {
-                reports_rate: false,
-                ..yuyv
-            },
+            Agreed { reports_rate: false, ..yuyv },
         ] {
             assert_eq!(carried(&not), None, "{not:?}");
         }

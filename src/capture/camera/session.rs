@@ -81,12 +81,7 @@ pub struct FrameOutput {
 
 impl FrameOutput {
     pub fn new(writer: Writer<Captured>, orient: Orient) -> Self {
-        Self {
-            writer,
-            sequence: 0,
-            orient,
-            owner: 0,
-        }
+        Self { writer, sequence: 0, orient, owner: 0 }
     }
 }
 
@@ -124,11 +119,7 @@ pub struct Heartbeat {
 
 impl Heartbeat {
     pub fn new() -> Self {
-        Self {
-            began: Instant::now(),
-            seen_ms: AtomicU64::new(0),
-            ends: AtomicBool::new(false),
-        }
+        Self { began: Instant::now(), seen_ms: AtomicU64::new(0), ends: AtomicBool::new(false) }
     }
 
     /// Time from the last sign of life to `now`.
@@ -156,9 +147,7 @@ impl Heartbeat {
 /// How long a running camera may be silent.
 pub fn patience(format: &CameraFormat) -> Duration {
     let missing = Duration::try_from_secs_f32(PATIENCE_FRAMES / format.fps());
-    missing
-        .unwrap_or(WAKING_PATIENCE)
-        .clamp(LEAST_PATIENCE, WAKING_PATIENCE)
+    missing.unwrap_or(WAKING_PATIENCE).clamp(LEAST_PATIENCE, WAKING_PATIENCE)
 }
 
 impl Session {
@@ -168,9 +157,7 @@ impl Session {
         // program.
         let ended = catch_unwind(AssertUnwindSafe(|| self.live()));
         let ended = ended.unwrap_or_else(|_| {
-            Err(CaptureProblem::Device(
-                "its driver answered nonsense".to_owned(),
-            ))
+            Err(CaptureProblem::Device("its driver answered nonsense".to_owned()))
         });
         let _ = self.reports.send(Report::Ended(ended.err()));
     }
@@ -186,10 +173,8 @@ impl Session {
         if offered.iter().any(CameraFormat::is_within_limits) {
             offered.retain(CameraFormat::is_within_limits);
         }
-        let requested =
-            choose(&offered, &self.request).ok_or_else(|| CaptureProblem::NoFormat {
-                offered: "none".to_owned(),
-            })?;
+        let requested = choose(&offered, &self.request)
+            .ok_or_else(|| CaptureProblem::NoFormat { offered: "none".to_owned() })?;
         if !self.heartbeat.goes_on() {
             return Ok(());
         }
@@ -200,19 +185,12 @@ impl Session {
             return Err(CaptureProblem::FrameSize { width, height });
         }
         let mut offered = Some(offered);
-        let mut frames = Frames {
-            session: self,
-            decoder: FrameDecoder::default(),
-            last_good: Instant::now(),
-        };
+        let mut frames =
+            Frames { session: self, decoder: FrameDecoder::default(), last_good: Instant::now() };
         let mut last_frame = Instant::now();
         let mut wished_at = Instant::now();
         while self.heartbeat.goes_on() {
-            let limit = if offered.is_some() {
-                WAKING_PATIENCE
-            } else {
-                patience(&format)
-            };
+            let limit = if offered.is_some() { WAKING_PATIENCE } else { patience(&format) };
             // A smaller picture in a buffer of the size agreed does not show that it is smaller.
             if !stream.is_as_agreed() {
                 return Err(CaptureProblem::FormatChanged);
@@ -256,17 +234,8 @@ impl Frames<'_> {
         waited_ms: f32,
     ) -> Result<bool, CaptureProblem> {
         let size = (layout.width, layout.height);
-        let mut output = self
-            .session
-            .output
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        let FrameOutput {
-            writer,
-            sequence,
-            orient,
-            owner,
-        } = &mut *output;
+        let mut output = self.session.output.lock().unwrap_or_else(PoisonError::into_inner);
+        let FrameOutput { writer, sequence, orient, owner } = &mut *output;
         if *owner != self.session.number {
             // This session was given up while it hung; another session writes now.
             self.session.heartbeat.end();
@@ -279,9 +248,8 @@ impl Frames<'_> {
         captured.is_raw = stays_raw;
         let taken = match stays_raw {
             true => captured.raw.set(layout, bytes, orient.turn()),
-            false => orient.fill(&mut captured.frame, size, |rgba| {
-                self.decoder.decode(bytes, layout, rgba)
-            }),
+            false => orient
+                .fill(&mut captured.frame, size, |rgba| self.decoder.decode(bytes, layout, rgba)),
         };
         match taken {
             Ok(()) => {

@@ -138,11 +138,7 @@ impl Watch<'_> {
     /// since most are just closing it, and later when one hangs.
     fn pause_while_open(&mut self) -> Duration {
         let since = *self.held_since.get_or_insert_with(Instant::now);
-        if since.elapsed() < ENDING_PATIENCE {
-            AT_ONCE
-        } else {
-            TRY_AGAIN
-        }
+        if since.elapsed() < ENDING_PATIENCE { AT_ONCE } else { TRY_AGAIN }
     }
 
     /// How many sessions that were given up have not come back. Forgets those that have.
@@ -184,9 +180,7 @@ impl Watch<'_> {
             heartbeat: heartbeat.clone(),
             reports: reports_sender,
         };
-        let thread = thread::Builder::new()
-            .name("camera".to_owned())
-            .spawn(move || session.run());
+        let thread = thread::Builder::new().name("camera".to_owned()).spawn(move || session.run());
         if let Err(error) = thread {
             return Outcome::Failed(CaptureProblem::Device(error.to_string()));
         }
@@ -204,10 +198,7 @@ impl Watch<'_> {
     }
 
     fn give_outlet_to(&self, session: u64) {
-        self.output
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .owner = session;
+        self.output.lock().unwrap_or_else(PoisonError::into_inner).owner = session;
     }
 
     fn watch(
@@ -258,10 +249,9 @@ impl Watch<'_> {
         self.has_run = true;
         self.reported = None;
         self.held_since = None;
-        self.feed.events.send(CaptureEvent::Started {
-            described: entry.name.clone(),
-            format: Some(format),
-        });
+        self.feed
+            .events
+            .send(CaptureEvent::Started { described: entry.name.clone(), format: Some(format) });
     }
 }
 

@@ -86,8 +86,7 @@ impl Outline {
         for i in 0..n {
             let at = |k: usize| points[(i + k) % n];
             let [first, second] = controls(at(n - 1), at(0), at(1), at(2));
-            self.path
-                .curve_to(place(first), place(second), place(at(1)));
+            self.path.curve_to(place(first), place(second), place(at(1)));
         }
         self.path.close_path();
     }
@@ -111,10 +110,7 @@ impl Outline {
         let way = |k: usize| k as f32 / STROKE_POINTS as f32;
         let half = |k: usize| mix(widths.0, widths.1, k as f32 / steps as f32) / 2.0;
         let side = |k: usize, sign: f32| {
-            let (before, after) = (
-                along(way(k.saturating_sub(1))),
-                along(way((k + 1).min(steps))),
-            );
+            let (before, after) = (along(way(k.saturating_sub(1))), along(way((k + 1).min(steps))));
             let (dx, dy) = (after[0] - before[0], after[1] - before[1]);
             let h = sign * half(k) / dx.hypot(dy).max(1e-6);
             let [x, y] = along(way(k));
@@ -140,10 +136,8 @@ impl Outline {
     /// Adds a lens that lies flat: what a small wave looks like.
     pub fn lens(&mut self, [x, y]: Point, (rx, ry): (f32, f32)) {
         self.path.move_to(place([x - rx, y]));
-        self.path
-            .quad_to(place([x, y - 2.0 * ry]), place([x + rx, y]));
-        self.path
-            .quad_to(place([x, y + 2.0 * ry]), place([x - rx, y]));
+        self.path.quad_to(place([x, y - 2.0 * ry]), place([x + rx, y]));
+        self.path.quad_to(place([x, y + 2.0 * ry]), place([x - rx, y]));
     }
 }
 
@@ -164,11 +158,7 @@ impl Shape {
     fn of(mut outline: Outline, paint: Paint, draw: impl FnOnce(&mut Outline)) -> Self {
         outline.path.truncate(0);
         draw(&mut outline);
-        Self {
-            bounds: outline.path.control_box(),
-            outline,
-            paint,
-        }
+        Self { bounds: outline.path.control_box(), outline, paint }
     }
 }
 
@@ -209,10 +199,7 @@ impl Brush {
             parts: Vec::new(),
             made: Vec::new(),
             used: 0,
-            placing: Placing {
-                to_pixels: Affine::scale(f64::from(height)),
-                opacity: 1.0,
-            },
+            placing: Placing { to_pixels: Affine::scale(f64::from(height)), opacity: 1.0 },
         }
     }
 
@@ -236,10 +223,7 @@ impl Brush {
     pub fn mirrored(&mut self, level: f32, opacity: f32, draw: impl FnOnce(&mut Self)) {
         let upright = self.placing;
         let flip = Affine::new([1.0, 0.0, 0.0, -1.0, 0.0, 2.0 * f64::from(level)]);
-        self.placing = Placing {
-            to_pixels: upright.to_pixels * flip,
-            opacity,
-        };
+        self.placing = Placing { to_pixels: upright.to_pixels * flip, opacity };
         draw(self);
         self.placing = upright;
     }

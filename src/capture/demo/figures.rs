@@ -11,9 +11,8 @@ pub fn balloon(brush: &mut Brush, time_s: f64) {
     let x = (brush.right() + 0.3) * way(time_s, 95.0, 0.46) - 0.15;
     let y = 0.155 + 0.02 * wave(time_s, 0.05, 0.0);
     let (rx, ry) = (0.062, 0.072);
-    const STRIPES: [Colour; 7] = [
-        0xc42c34, 0xf6c444, 0xd63e3a, 0xfae296, 0xce3638, 0xf0b43c, 0x962232,
-    ];
+    const STRIPES: [Colour; 7] =
+        [0xc42c34, 0xf6c444, 0xd63e3a, 0xfae296, 0xce3638, 0xf0b43c, 0x962232];
     // Seams of a ball seen from the side: each stripe is the part between two half ellipses.
     let n = STRIPES.len();
     for (i, colour) in STRIPES.into_iter().enumerate() {
@@ -109,11 +108,7 @@ pub fn lighthouse(brush: &mut Brush, time_s: f64) {
             [x + half(t1), y(t1)],
             [x - half(t1), y(t1)],
         ];
-        let (light, dark) = if band % 2 == 0 {
-            (0xd63a34, 0x7e1a2c)
-        } else {
-            (0xfcf4e8, 0xa8a0b4)
-        };
+        let (light, dark) = if band % 2 == 0 { (0xd63a34, 0x7e1a2c) } else { (0xfcf4e8, 0xa8a0b4) };
         let paint = gradient(light, [x - 0.012, y(t0)], dark, [x + 0.02, y(t0)]);
         brush.polygon(quad, paint);
     }
@@ -134,11 +129,7 @@ pub fn lighthouse(brush: &mut Brush, time_s: f64) {
     ];
     brush.polygon(rail, flat(0x3a3442));
     brush.ellipse(lamp, (0.009, 0.012), 0.0, flat(0xfff0aa));
-    let roof = [
-        [x - 0.014, top - 0.022],
-        [x, top - 0.042],
-        [x + 0.014, top - 0.022],
-    ];
+    let roof = [[x - 0.014, top - 0.022], [x, top - 0.042], [x + 0.014, top - 0.022]];
     brush.polygon(roof, flat(0x9e262e));
 }
 
@@ -161,25 +152,19 @@ pub fn boat(brush: &mut Brush, time_s: f64) {
         let break_up = 0.006 * wave(time_s, 0.5, f64::from(down) * 9.0);
         [px + break_up, y + 0.02 + (down - y - 0.02) * 0.55]
     };
-    const HULL: [f32; 12] = [
-        -0.13, -0.012, 0.135, -0.022, 0.105, 0.028, 0.02, 0.042, -0.07, 0.038, -0.112, 0.024,
-    ];
+    const HULL: [f32; 12] =
+        [-0.13, -0.012, 0.135, -0.022, 0.105, 0.028, 0.02, 0.042, -0.07, 0.038, -0.112, 0.024];
     const MAIN: [f32; 14] = [
         0.004, -0.315, 0.03, -0.24, 0.075, -0.15, 0.108, -0.048, 0.06, -0.04, 0.008, -0.04, 0.006,
         -0.18,
     ];
-    const JIB: [f32; 12] = [
-        -0.008, -0.29, -0.012, -0.16, -0.012, -0.045, -0.06, -0.05, -0.12, -0.035, -0.062, -0.15,
-    ];
+    const JIB: [f32; 12] =
+        [-0.008, -0.29, -0.012, -0.16, -0.012, -0.045, -0.06, -0.05, -0.12, -0.035, -0.062, -0.15];
     let belly = 0.012 * wave(time_s, 0.31, 0.0);
     let blown = |[x, y]: Point| {
         // The mast and the seams hold the rest.
         let is_free = !(-0.05..=0.02).contains(&x);
-        let free = if is_free {
-            ((y + 0.32) * 3.2).min(1.0)
-        } else {
-            0.0
-        };
+        let free = if is_free { ((y + 0.32) * 3.2).min(1.0) } else { 0.0 };
         [x + belly * free, y]
     };
     let sail = |sail: &'static [f32]| points(sail).map(blown);
@@ -187,19 +172,9 @@ pub fn boat(brush: &mut Brush, time_s: f64) {
     brush.polygon(sail(&JIB).map(mirrored), flat(0xce4638).faint(0.32));
     brush.polygon(points(&HULL).map(mirrored), flat(0x5c2c28).faint(0.45));
 
-    let canvas = gradient(
-        0xfffaec,
-        turned([0.08, -0.1]),
-        0xccbec4,
-        turned([-0.01, -0.15]),
-    );
+    let canvas = gradient(0xfffaec, turned([0.08, -0.1]), 0xccbec4, turned([-0.01, -0.15]));
     brush.polygon(sail(&MAIN).map(turned), canvas);
-    let red = gradient(
-        0xec6042,
-        turned([-0.02, -0.12]),
-        0xa42834,
-        turned([-0.11, -0.08]),
-    );
+    let red = gradient(0xec6042, turned([-0.02, -0.12]), 0xa42834, turned([-0.11, -0.08]));
     brush.polygon(sail(&JIB).map(turned), red);
     brush.fill(flat(0x5c3a2c), |outline| {
         let (mast, boom) = ([[0.0, -0.33], [0.0, 0.0]], [[0.0, -0.034], [0.112, -0.04]]);
@@ -207,24 +182,11 @@ pub fn boat(brush: &mut Brush, time_s: f64) {
         outline.stroke(boom.map(turned), (0.006, 0.005));
     });
     let flutter = 0.006 * wave(time_s, 1.1, 0.0);
-    let pennant = [
-        turned([0.0, -0.332]),
-        turned([0.042, -0.322 + flutter]),
-        turned([0.0, -0.312]),
-    ];
+    let pennant = [turned([0.0, -0.332]), turned([0.042, -0.322 + flutter]), turned([0.0, -0.312])];
     brush.polygon(pennant, flat(0x2c60a8));
-    let planks = gradient(
-        0xba603a,
-        turned([0.0, -0.01]),
-        0x542628,
-        turned([0.0, 0.042]),
-    );
+    let planks = gradient(0xba603a, turned([0.0, -0.01]), 0x542628, turned([0.0, 0.042]));
     brush.polygon(points(&HULL).map(turned), planks);
-    let stripe = [
-        turned([-0.127, -0.002]),
-        turned([0.0, 0.002]),
-        turned([0.13, -0.012]),
-    ];
+    let stripe = [turned([-0.127, -0.002]), turned([0.0, 0.002]), turned([0.13, -0.012])];
     brush.stroke(stripe, (0.006, 0.006), flat(0xfaf0dc));
     // The bow wave.
     for (i, side) in [-0.13, -0.1, 0.1, 0.14].into_iter().enumerate() {
@@ -259,10 +221,7 @@ pub fn flowers(brush: &mut Brush, time_s: f64) {
         brush.fill(green, |outline| {
             outline.stroke(stalk, (0.009, 0.005));
             for side in [-1.0, 1.0] {
-                let leaf = [
-                    x + side * 0.018 + lean * tall,
-                    1.0 - tall * (0.4 + 0.1 * side),
-                ];
+                let leaf = [x + side * 0.018 + lean * tall, 1.0 - tall * (0.4 + 0.1 * side)];
                 outline.ellipse(leaf, (0.024, 0.007), -side * 0.6);
             }
         });

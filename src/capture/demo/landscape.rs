@@ -89,11 +89,8 @@ impl Landscape {
             let apart = 0.035 + 0.24 * depth;
             let offset = f64::from(random(row, 3));
             let drift = apart * way(time_s, 6.0 - f64::from(depth), offset);
-            let (far, near) = [
-                (0xf0d6d8, 0xc4d6d8),
-                (0x3c6890, 0x062c54),
-                (0x96b0be, 0x468cbe),
-            ][row % 3];
+            let (far, near) =
+                [(0xf0d6d8, 0xc4d6d8), (0x3c6890, 0x062c54), (0x96b0be, 0x468cbe)][row % 3];
             let colour = blend(far, near, depth);
             let y = at(depth) + 0.006 * depth * wave(time_s, 0.21, offset);
             brush.fill(flat(colour).faint(0.34), |outline| {
@@ -117,10 +114,7 @@ impl Landscape {
                 let x = sun + across * (0.05 + 0.16 * depth);
                 let size = 0.3 + 0.7 * bright * (1.0 - across.abs());
                 if bright > 0.0 {
-                    let radii = (
-                        (0.004 + 0.022 * depth) * size,
-                        (0.0008 + 0.003 * depth) * size,
-                    );
+                    let radii = ((0.004 + 0.022 * depth) * size, (0.0008 + 0.003 * depth) * size);
                     outline.lens([x, at(depth)], radii);
                 }
             }
@@ -137,11 +131,7 @@ impl Landscape {
 fn draw_clouds(clouds: &[Cloud], seconds_per_height: f64, brush: &mut Brush, time_s: f64) {
     let reach = brush.right() + 1.0;
     for (place, shapes) in clouds {
-        let share = way(
-            time_s,
-            -seconds_per_height * f64::from(reach),
-            f64::from(*place),
-        );
+        let share = way(time_s, -seconds_per_height * f64::from(reach), f64::from(*place));
         brush.shapes(shapes, [reach * share - 0.5, 0.0]);
     }
 }
@@ -190,21 +180,14 @@ fn low_cloud(number: usize) -> Vec<Shape> {
     let of = |k: usize, seed| random(number * 32 + k, seed);
     let is_low = number % 5 > 2;
     let size = mix(0.5, 1.0, of(0, 23)) * if is_low { 0.5 } else { 1.0 };
-    let y = if is_low {
-        0.39
-    } else {
-        mix(0.11, 0.27, of(0, 24))
-    };
+    let y = if is_low { 0.39 } else { mix(0.11, 0.27, of(0, 24)) };
     let puffs = 15;
     let puff = |k: usize| -> (Point, f32) {
         let across = 2.0 * k as f32 / (puffs - 1) as f32 - 1.0;
         let tall = (1.0 - across * across).max(0.08);
         let radius = size * (0.022 + 0.036 * tall * mix(0.5, 1.0, of(k, 25)));
         let x = size * (0.2 * across + 0.02 * (of(k, 26) - 0.5));
-        (
-            [x, y - radius * 0.6 - size * 0.045 * tall * of(k, 27)],
-            radius,
-        )
+        ([x, y - radius * 0.6 - size * 0.045 * tall * of(k, 27)], radius)
     };
     let heap = |shrink: f32, up: f32| {
         move |outline: &mut Outline| {
@@ -243,10 +226,9 @@ fn mountains(right: f32) -> Vec<Shape> {
     };
     let (back, front) = (range(5, 0.2, 1.7), range(61, 0.26, 2.6));
     let ground = |line, colour: Colour, top| {
-        Shape::new(
-            gradient(colour, [0.0, top], air, [0.0, HORIZON + 0.03]),
-            |outline| below(outline, right, 140.0, HORIZON + 0.01, line),
-        )
+        Shape::new(gradient(colour, [0.0, top], air, [0.0, HORIZON + 0.03]), |outline| {
+            below(outline, right, 140.0, HORIZON + 0.01, line)
+        })
     };
     let mut shapes = vec![ground(back, 0x9290b8, 0.42)];
     shapes.push(ground(front, 0x545686, 0.4));
@@ -257,11 +239,8 @@ fn mountains(right: f32) -> Vec<Shape> {
         let depth = (HORIZON - y) * mix(0.35, 0.95, random(i, 63));
         let width = 0.012 + 0.03 * random(i, 64);
         let is_lit = i % 2 == 0;
-        let (lean, colour, snow) = if is_lit {
-            (0.45, 0xa892ae, 0xfff6ee)
-        } else {
-            (-0.3, 0x3a3e6e, 0xb0bcde)
-        };
+        let (lean, colour, snow) =
+            if is_lit { (0.45, 0xa892ae, 0xfff6ee) } else { (-0.3, 0x3a3e6e, 0xb0bcde) };
         let side = if is_lit { width } else { -width };
         let facet = |depth: f32| {
             [
@@ -295,15 +274,13 @@ fn hills(right: f32) -> Vec<Shape> {
     };
     let lines = [line(3, 0.03, 0.055, 1.0), line(9, 0.008, 0.04, 1.0)];
     let mut shapes = Vec::new();
-    for (row, (per_height, light, dark)) in [(3.0, 0x8ca058, 0x628454), (5.0, 0x709642, 0x3c6832)]
-        .into_iter()
-        .enumerate()
+    for (row, (per_height, light, dark)) in
+        [(3.0, 0x8ca058, 0x628454), (5.0, 0x709642, 0x3c6832)].into_iter().enumerate()
     {
         let at = |x: f32| lines[row](x * per_height);
-        shapes.push(Shape::new(
-            gradient(light, [0.0, 0.47], dark, [0.0, HORIZON]),
-            |outline| below(outline, right, 60.0, HORIZON + 0.002, at),
-        ));
+        shapes.push(Shape::new(gradient(light, [0.0, 0.47], dark, [0.0, HORIZON]), |outline| {
+            below(outline, right, 60.0, HORIZON + 0.002, at)
+        }));
         // Fields.
         for (i, x) in along(right, 9.0) {
             let (x, width) = (x + 0.08 * random(i, 17), 0.03 + 0.05 * random(i, 18));
@@ -355,23 +332,16 @@ fn meadow(right: f32) -> Vec<Shape> {
     let mut shapes = vec![
         ground(flat(0xfaf8f0), &|x| edge(x) - 0.004),
         ground(gradient(0xceaa78, [0.0, 0.8], 0xecd2a2, [0.0, 0.9]), &edge),
-        ground(
-            gradient(0x80a83e, [0.0, 0.82], 0x2c602c, [0.0, 1.0]),
-            &grass,
-        ),
+        ground(gradient(0x80a83e, [0.0, 0.82], 0x2c602c, [0.0, 1.0]), &grass),
     ];
     // Down from the grass's edge, denser far away.
     let place = |i: usize, x: f32, seed| {
         let x = x + 0.1 * random(i, seed);
-        [
-            x,
-            mix(grass(x) + 0.004, 1.02, random(i, seed + 1).powf(1.3)),
-        ]
+        [x, mix(grass(x) + 0.004, 1.02, random(i, seed + 1).powf(1.3))]
     };
     let size = |y: f32| 0.25 + 0.75 * step(0.8, 1.0, y);
-    for (tone, (colour, opacity)) in [(0x245628, 0.45), (0x96bc42, 0.35), (0x5a8e36, 0.45)]
-        .into_iter()
-        .enumerate()
+    for (tone, (colour, opacity)) in
+        [(0x245628, 0.45), (0x96bc42, 0.35), (0x5a8e36, 0.45)].into_iter().enumerate()
     {
         let seed = 53 + 10 * tone as u32;
         shapes.push(Shape::new(flat(colour).faint(opacity), |outline| {
@@ -382,10 +352,7 @@ fn meadow(right: f32) -> Vec<Shape> {
             }
         }));
     }
-    for (tone, colour) in [0x225226, 0xa8c84e, 0x40762e, 0x70a43a]
-        .into_iter()
-        .enumerate()
-    {
+    for (tone, colour) in [0x225226, 0xa8c84e, 0x40762e, 0x70a43a].into_iter().enumerate() {
         let seed = 83 + 10 * tone as u32;
         shapes.push(Shape::new(flat(colour).faint(0.85), |outline| {
             for (i, x) in along(right, 130.0) {

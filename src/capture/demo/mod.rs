@@ -120,12 +120,7 @@ mod tests {
     #[test]
     fn sizes_follow_the_working_size() {
         let with = |size, source_px, frame_px| {
-            size_for(&CaptureSettings {
-                size,
-                source_px,
-                frame_px,
-                ..CaptureSettings::default()
-            })
+            size_for(&CaptureSettings { size, source_px, frame_px, ..CaptureSettings::default() })
         };
         assert_eq!(with(None, 640, 1280), (640, 480));
         assert_eq!(with(None, 5000, 1280), (1280, 960));

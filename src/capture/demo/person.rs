@@ -94,29 +94,14 @@ fn waving_arm(on: &mut Brush, neck: Point, time_s: f64) {
     let elbow = [neck[0] + 0.225, neck[1] + 0.085 - 0.01 * swing];
     let (sin, cos) = (swing - 0.02).sin_cos();
     let along = |length: f32, side: f32| {
-        [
-            elbow[0] + 0.01 + sin * length + cos * side,
-            elbow[1] - cos * length + sin * side,
-        ]
+        [elbow[0] + 0.01 + sin * length + cos * side, elbow[1] - cos * length + sin * side]
     };
     let sleeve = lit(SHIRT, SHIRT_SHADE, [shoulder[0] + 0.05, shoulder[1]], 0.07);
-    on.stroke(
-        [shoulder, [elbow[0] - 0.02, elbow[1] + 0.015], elbow],
-        (0.088, 0.074),
-        sleeve,
-    );
+    on.stroke([shoulder, [elbow[0] - 0.02, elbow[1] + 0.015], elbow], (0.088, 0.074), sleeve);
     let fore = lit(SHIRT, SHIRT_SHADE, along(0.06, 0.0), 0.05);
-    on.stroke(
-        [elbow, along(0.06, 0.0), along(0.115, 0.0)],
-        (0.074, 0.06),
-        fore,
-    );
+    on.stroke([elbow, along(0.06, 0.0), along(0.115, 0.0)], (0.074, 0.06), fore);
     let cuff = lit(STRIPE, darker(STRIPE, 0.72), along(0.12, 0.0), 0.03);
-    on.stroke(
-        [along(0.112, -0.027), along(0.112, 0.027)],
-        (0.018, 0.018),
-        cuff,
-    );
+    on.stroke([along(0.112, -0.027), along(0.112, 0.027)], (0.018, 0.018), cuff);
     let skin = lit(SKIN, SKIN_SHADE, along(0.17, 0.0), 0.05);
     on.fill(skin, |hand| {
         hand.stroke([along(0.125, 0.0), along(0.15, 0.0)], (0.036, 0.04));
@@ -127,10 +112,7 @@ fn waving_arm(on: &mut Brush, neck: Point, time_s: f64) {
             (0.007, 0.245, 0.004),
             (0.021, 0.23, 0.011),
         ] {
-            hand.stroke(
-                [along(0.18, side), along(length, side + lean)],
-                (0.015, 0.012),
-            );
+            hand.stroke([along(0.18, side), along(length, side + lean)], (0.015, 0.012));
         }
         hand.stroke([along(0.162, -0.022), along(0.195, -0.05)], (0.017, 0.013));
     });
@@ -143,19 +125,12 @@ fn waving_arm(on: &mut Brush, neck: Point, time_s: f64) {
 
 fn throat(on: &mut Brush, neck: Point, head: Point) {
     let skin = lit(SKIN, SKIN_SHADE, [neck[0] + 0.01, neck[1] - 0.02], 0.05);
-    on.stroke(
-        [[head[0], head[1] + 0.05], [neck[0], neck[1] + 0.015]],
-        (0.066, 0.074),
-        skin,
-    );
+    on.stroke([[head[0], head[1] + 0.05], [neck[0], neck[1] + 0.015]], (0.066, 0.074), skin);
 }
 
 fn scarf(on: &mut Brush, neck: Point) {
     on.stroke(
-        around(
-            neck,
-            &[-0.068, -0.012, -0.03, 0.022, 0.03, 0.024, 0.07, -0.008],
-        ),
+        around(neck, &[-0.068, -0.012, -0.03, 0.022, 0.03, 0.024, 0.07, -0.008]),
         (0.05, 0.052),
         lit(SCARF, SCARF_SHADE, neck, 0.07),
     );
@@ -178,14 +153,8 @@ fn scarf_end(on: &mut Brush, neck: Point, time_s: f64) {
     let cloth = lit(SCARF, SCARF_SHADE, [neck[0] - 0.13, neck[1]], 0.1);
     on.stroke(line, (0.044, 0.056), cloth);
     for (from, to) in [(1, 2), (2, 3)] {
-        let middle = [
-            (line[from][0] + line[to][0]) / 2.0,
-            (line[from][1] + line[to][1]) / 2.0,
-        ];
-        let band = [
-            [middle[0] + 0.004, middle[1] - 0.021],
-            [middle[0] - 0.004, middle[1] + 0.021],
-        ];
+        let middle = [(line[from][0] + line[to][0]) / 2.0, (line[from][1] + line[to][1]) / 2.0];
+        let band = [[middle[0] + 0.004, middle[1] - 0.021], [middle[0] - 0.004, middle[1] + 0.021]];
         on.stroke(band, (0.012, 0.012), flat(0xfae2be));
     }
 }
@@ -206,17 +175,7 @@ fn hair_behind(on: &mut Brush, head: Point, time_s: f64) {
     for (k, dx) in [-0.1, -0.085, 0.083, 0.09].into_iter().enumerate() {
         let out = if dx < 0.0 { -blow } else { blow * 0.3 };
         on.stroke(
-            around(
-                head,
-                &[
-                    dx * 0.85,
-                    -0.02,
-                    dx,
-                    0.05,
-                    dx * 0.95 + out,
-                    0.115 + 0.008 * k as f32,
-                ],
-            ),
+            around(head, &[dx * 0.85, -0.02, dx, 0.05, dx * 0.95 + out, 0.115 + 0.008 * k as f32]),
             (0.004, 0.002),
             flat(0xc47842).faint(0.7),
         );
@@ -247,11 +206,7 @@ fn face(on: &mut Brush, head: Point, time_s: f64) {
     }
     // A blink every few seconds.
     let cycle = (time_s / 3.7).fract() as f32;
-    let open = if cycle < 0.035 {
-        (cycle / 0.0175 - 1.0).abs()
-    } else {
-        1.0
-    };
+    let open = if cycle < 0.035 { (cycle / 0.0175 - 1.0).abs() } else { 1.0 };
     let look = 0.004 * wave(time_s, 0.09, 0.4);
     for side in [-1.0, 1.0] {
         let eye = [head[0] + side * 0.031, head[1] - 0.004];
@@ -262,10 +217,7 @@ fn face(on: &mut Brush, head: Point, time_s: f64) {
         let spark = [iris[0] + 0.003, iris[1] - 0.0035];
         on.ellipse(spark, (0.0022, 0.0022 * open), 0.0, flat(WHITE));
         on.stroke(
-            around(
-                eye,
-                &[-0.018, 0.003, 0.0, -0.0125 * open - 0.001, 0.018, 0.002],
-            ),
+            around(eye, &[-0.018, 0.003, 0.0, -0.0125 * open - 0.001, 0.018, 0.002]),
             (0.004, 0.004),
             flat(DARK),
         );
@@ -313,12 +265,7 @@ fn hat(on: &mut Brush, head: Point, nod: f32) {
     let tilt = -0.09 + nod * 3.0;
     let centre = [head[0] - 0.004, head[1] - 0.072];
     let straw = lit(HAT, HAT_SHADE, centre, 0.13);
-    on.ellipse(
-        [centre[0], centre[1] + 0.009],
-        (0.15, 0.03),
-        tilt,
-        flat(HAIR_SHADE).faint(0.35),
-    );
+    on.ellipse([centre[0], centre[1] + 0.009], (0.15, 0.03), tilt, flat(HAIR_SHADE).faint(0.35));
     on.ellipse(centre, (0.152, 0.031), tilt, straw);
     on.smooth(
         around(
@@ -331,10 +278,7 @@ fn hat(on: &mut Brush, head: Point, nod: f32) {
         lit(HAT, HAT_SHADE, [centre[0], centre[1] - 0.05], 0.08),
     );
     on.stroke(
-        around(
-            centre,
-            &[-0.08, -0.012, -0.02, 0.0, 0.04, -0.006, 0.079, -0.024],
-        ),
+        around(centre, &[-0.08, -0.012, -0.02, 0.0, 0.04, -0.006, 0.079, -0.024]),
         (0.024, 0.024),
         lit(0x34968c, 0x185460, centre, 0.08),
     );

@@ -28,17 +28,13 @@ const MOST_THREADS: usize = 8;
 /// for a painting.
 static DRAWING: LazyLock<Option<ThreadPool>> = LazyLock::new(|| {
     let threads = available_parallelism().map_or(1, NonZero::get) / 2;
-    (threads > 1)
-        .then(|| pool(threads.min(MOST_THREADS)))
-        .flatten()
+    (threads > 1).then(|| pool(threads.min(MOST_THREADS))).flatten()
 });
 
 /// `None` where the system gives no threads.
 fn pool(threads: usize) -> Option<ThreadPool> {
     let pool = ThreadPoolBuilder::new().num_threads(threads);
-    pool.thread_name(|at| format!("demo-scene-{at}"))
-        .build()
-        .ok()
+    pool.thread_name(|at| format!("demo-scene-{at}")).build().ok()
 }
 
 /// The demo scene at one size.
@@ -63,9 +59,7 @@ impl Scene {
         Self {
             landscape: Landscape::new(brush.right()),
             brush,
-            bands: tops
-                .map(|top| Band::new(columns, row(top)..row(top + band_rows)))
-                .collect(),
+            bands: tops.map(|top| Band::new(columns, row(top)..row(top + band_rows))).collect(),
             band_rows,
         }
     }
@@ -104,9 +98,7 @@ impl Scene {
     }
 
     fn paint(&mut self, time_s: f64) {
-        let Self {
-            landscape, brush, ..
-        } = self;
+        let Self { landscape, brush, .. } = self;
         brush.begin();
         let draw_far = |brush: &mut Brush| {
             landscape.draw_far(brush, time_s);

@@ -50,19 +50,12 @@ pub struct PaintingArgs {
 impl PaintingArgs {
     /// Variant, precision and attention.
     pub fn mode(&self) -> ModeChoice {
-        ModeChoice {
-            variant: self.variant,
-            precision: self.precision,
-            attention: self.attention,
-        }
+        ModeChoice { variant: self.variant, precision: self.precision, attention: self.attention }
     }
 
     /// Strength and colours.
     pub fn look(&self) -> Look {
-        Look {
-            strength_percent: self.strength,
-            keep_colors: self.keep_colors,
-        }
+        Look { strength_percent: self.strength, keep_colors: self.keep_colors }
     }
 }
 

@@ -56,15 +56,11 @@ fn style_picture() -> impl TypedValueParser<Value = StylePicture> {
         let parts = typed.to_str().and_then(|text| text.rsplit_once(':'));
         let weighted = parts.and_then(|(file, weight)| Some((file, weight.parse::<f64>().ok()?)));
         match weighted.filter(|_| !whole.exists()) {
-            Some((file, weight)) if weight.is_finite() && weight >= 0.0 => Ok(StylePicture {
-                path: PathBuf::from(file),
-                weight,
-            }),
+            Some((file, weight)) if weight.is_finite() && weight >= 0.0 => {
+                Ok(StylePicture { path: PathBuf::from(file), weight })
+            }
             Some((_, weight)) => Err(format!("{weight} is no weight; it is a number from 0 on")),
-            None => Ok(StylePicture {
-                path: whole,
-                weight: 1.0,
-            }),
+            None => Ok(StylePicture { path: whole, weight: 1.0 }),
         }
     })
 }
@@ -144,10 +140,7 @@ pub fn picture_size(text: &str) -> Result<(usize, usize), String> {
         Some((side(w)?, side(h)?))
     });
     let (width, height) = sides.ok_or("give columns and rows, for example 1280x720")?;
-    match [width, height]
-        .iter()
-        .all(|side| (1..=LARGEST_SIDE).contains(side))
-    {
+    match [width, height].iter().all(|side| (1..=LARGEST_SIDE).contains(side)) {
         true => Ok((width, height)),
         false => Err(format!("a side has 1 to {LARGEST_SIDE} pixels")),
     }
@@ -155,9 +148,7 @@ pub fn picture_size(text: &str) -> Result<(usize, usize), String> {
 
 /// Bytes from `4GB`, `800 MB`, `1.5GiB` or a plain number of bytes.
 pub fn byte_size(text: &str) -> Result<u64, String> {
-    let unit_at = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .unwrap_or(text.len());
+    let unit_at = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(unit_at);
     let factor = match unit.trim().to_ascii_lowercase().as_str() {
         "" | "b" => 1.0,

@@ -35,10 +35,8 @@ use crate::{
 /// Sizes that are measured when none is given.
 const DEFAULT_SIZES: [(usize, usize); 2] = [(512, 512), (1280, 720)];
 /// Precisions that are measured when none is given, as far as the device has them.
-const DEFAULT_PRECISIONS: [PrecisionChoice; 2] = [
-    PrecisionChoice::Auto,
-    PrecisionChoice::Fixed(Precision::Fp32),
-];
+const DEFAULT_PRECISIONS: [PrecisionChoice; 2] =
+    [PrecisionChoice::Auto, PrecisionChoice::Fixed(Precision::Fp32)];
 
 /// The `--json` report.
 #[derive(Serialize)]
@@ -180,19 +178,13 @@ fn possible(setups: &[Setup<'_>], modes: Vec<Mode>) -> Vec<Mode> {
 /// # Errors
 /// [`CliError`] when a style cannot be loaded, the device cannot be opened, or a run fails.
 pub fn run(args: &BenchArgs) -> Result<(), CliError> {
-    let existing = if args.force {
-        Existing::Replace
-    } else {
-        Existing::Keep
-    };
+    let existing = if args.force { Existing::Replace } else { Existing::Keep };
     for path in [&args.csv, &args.trace, &args.chart].into_iter().flatten() {
         encode::check_target(path, existing).map_err(|e| CliError::WrongUse(e.to_string()))?;
     }
     // The parser would not insist on it beside what it excludes, such as --size.
     if args.chart.is_some() && !args.sweep {
-        return Err(CliError::WrongUse(
-            "--chart draws how cost grows: add --sweep".to_owned(),
-        ));
+        return Err(CliError::WrongUse("--chart draws how cost grows: add --sweep".to_owned()));
     }
     if args.sweep {
         let selected = select_device(&args.device)?;
@@ -201,12 +193,7 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
     let subject = subject(args.style.as_deref(), &args.pictures, args.model)?;
     let selected = select_device(&args.device)?;
     let backend = selected.backend.as_ref();
-    let chosen = modes::chosen(
-        backend,
-        &args.variants,
-        &args.precisions,
-        &DEFAULT_PRECISIONS,
-    )?;
+    let chosen = modes::chosen(backend, &args.variants, &args.precisions, &DEFAULT_PRECISIONS)?;
     attention::announce(
         backend.device().kind,
         &args.attentions,
@@ -215,11 +202,7 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
     let chosen = attention::in_every_way(backend, &subject.network, &chosen, &args.attentions);
     let control = Arc::new(RunControl::default());
     cancel_on_interrupt(&control);
-    let sizes = if args.sizes.is_empty() {
-        &DEFAULT_SIZES[..]
-    } else {
-        &args.sizes
-    };
+    let sizes = if args.sizes.is_empty() { &DEFAULT_SIZES[..] } else { &args.sizes };
     let setups: Vec<Setup<'_>> = sizes
         .iter()
         .map(|&size| Setup {
@@ -231,11 +214,7 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
             warmup: args.warmup,
         })
         .collect();
-    let chosen = if args.variants.is_empty() {
-        possible(&setups, chosen)
-    } else {
-        chosen
-    };
+    let chosen = if args.variants.is_empty() { possible(&setups, chosen) } else { chosen };
     for setup in &setups {
         setup.check(&chosen, args.max_memory)?;
         if let Some(styles) = args.styles {
@@ -305,10 +284,7 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
         }
     }
     if args.json {
-        return print_json(&Report {
-            version: env!("CARGO_PKG_VERSION"),
-            results,
-        });
+        return print_json(&Report { version: env!("CARGO_PKG_VERSION"), results });
     }
     print(&text(&results))
 }
@@ -376,9 +352,7 @@ fn measurements(
             compared_with: reference.map(|r| r.mode),
             equality,
             ratio,
-            kernels: (candidate.kernels.iter())
-                .map(|step| KernelRow::of(step, ceiling))
-                .collect(),
+            kernels: (candidate.kernels.iter()).map(|step| KernelRow::of(step, ceiling)).collect(),
             profiled_frames: candidate.profiled_frames,
             operations: facts.operations,
             ceiling: facts.ceiling,

@@ -73,10 +73,7 @@ fn modes(results: &[Measurement]) -> Vec<String> {
         ];
         if on_device {
             row.push(format!("{:.3} ms", r.host_p50_ms));
-            row.push(
-                r.eager_p50_ms
-                    .map_or_else(|| "-".to_owned(), |ms| format!("{ms:.3} ms")),
-            );
+            row.push(r.eager_p50_ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms:.3} ms")));
         }
         row.push(format!("{:.2}", r.fps));
         if on_device {
@@ -105,11 +102,7 @@ fn compared(r: &Measurement) -> Option<String> {
         None => format!("same picture by the rule for {}", equality.precision),
         Some(failure) => format!("not comparable: {failure}"),
     };
-    Some(format!(
-        "{}, {} against {reference}: {equality}; {verdict}",
-        r.size,
-        r.label()
-    ))
+    Some(format!("{}, {} against {reference}: {equality}; {verdict}", r.size, r.label()))
 }
 
 /// Several styles of one frame.
@@ -150,8 +143,7 @@ fn kernels(r: &Measurement) -> Vec<String> {
             k.kernel.clone(),
             format!("{:.1}", k.us()),
             format!("{:.1}", k.gb_per_s),
-            k.tflops
-                .map_or_else(|| "-".to_owned(), |t| format!("{t:.3}")),
+            k.tflops.map_or_else(|| "-".to_owned(), |t| format!("{t:.3}")),
             format!("{:.1} %", 100.0 * k.us() / sum_us),
         ];
         if r.ceiling.is_some() {
@@ -186,9 +178,8 @@ fn percent(share: Option<f64>) -> String {
 
 /// The limits that the shares refer to.
 fn limits(ceiling: &Ceiling) -> String {
-    let peak = ceiling
-        .peak_tflops
-        .map_or_else(String::new, |peak| format!(" and {peak:.0} TFLOP/s"));
+    let peak =
+        ceiling.peak_tflops.map_or_else(String::new, |peak| format!(" and {peak:.0} TFLOP/s"));
     format!(
         "limit: {:.0} GB/s{peak}, whichever takes longer ({})",
         ceiling.copy_gb_per_s, ceiling.method
@@ -197,16 +188,8 @@ fn limits(ceiling: &Ceiling) -> String {
 
 /// Single operations by themselves.
 fn operations(r: &Measurement) -> Vec<String> {
-    let head = [
-        "Operation",
-        "Shape",
-        "us",
-        "In network",
-        "GB/s",
-        "TFLOP/s",
-        "Of limit",
-        "Launches",
-    ];
+    let head =
+        ["Operation", "Shape", "us", "In network", "GB/s", "TFLOP/s", "Of limit", "Launches"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
     let mut notes = Vec::new();
     for o in &r.operations {

@@ -48,9 +48,8 @@ pub fn run(args: &BenchArgs, backend: &dyn Backend, existing: Existing) -> Resul
     let mut has_failed = false;
     for (piece, planned) in planned.iter().enumerate() {
         let name = planned.name();
-        let series = progress.during(piece..piece + 1, &name, &control, || {
-            sweep.measure(planned, &control)
-        });
+        let series =
+            progress.during(piece..piece + 1, &name, &control, || sweep.measure(planned, &control));
         let failure = series.end.as_ref().filter(|_| series.end != planned.end);
         let is_stopped = control.is_cancelled();
         if let Some(failure) = failure.filter(|_| !is_stopped) {
@@ -90,11 +89,7 @@ fn mode(args: &BenchArgs, backend: &dyn Backend) -> Result<Mode, CliError> {
         ));
     };
     let variant = args.variants.first().copied().unwrap_or(Variant::Fused);
-    let precision = args
-        .precisions
-        .first()
-        .copied()
-        .unwrap_or(PrecisionChoice::Auto);
+    let precision = args.precisions.first().copied().unwrap_or(PrecisionChoice::Auto);
     let mode = backend.mode(ModeChoice::new(variant, precision));
     backend.supports(mode)?;
     Ok(mode)
@@ -102,12 +97,8 @@ fn mode(args: &BenchArgs, backend: &dyn Backend) -> Result<Mode, CliError> {
 
 /// The head, a table for every axis, and what the sizes say.
 fn text(report: &SweepReport) -> Vec<String> {
-    let mut lines = vec![format!(
-        "{}; {}, random weights; {}",
-        report.device,
-        report.mode,
-        report.protocol()
-    )];
+    let mut lines =
+        vec![format!("{}; {}, random weights; {}", report.device, report.mode, report.protocol())];
     for axis in Axis::ALL {
         let mut rows = vec![head(axis)];
         for series in report.series.iter().filter(|series| series.axis == axis) {
@@ -130,16 +121,7 @@ fn head(axis: Axis) -> Vec<String> {
         Axis::Blocks => "Blocks",
         Axis::Batch => "Frames at once",
     };
-    [
-        "Model",
-        place,
-        "Median",
-        "Host clock",
-        "ms/megapixel",
-        "Memory",
-    ]
-    .map(str::to_owned)
-    .to_vec()
+    ["Model", place, "Median", "Host clock", "ms/megapixel", "Memory"].map(str::to_owned).to_vec()
 }
 
 fn row(series: &Series, cost: &Cost) -> Vec<String> {

@@ -77,9 +77,7 @@ pub fn run(args: &LiveArgs) -> Result<(), CliError> {
         attention::announce(device.kind, &chosen, &[(&style.label, &style.network)]);
     }
     let size = args.working_size.map_or(
-        LiveSize::Auto {
-            target_fps: args.target_fps.map_or(DEFAULT_TARGET_FPS, f64::from),
-        },
+        LiveSize::Auto { target_fps: args.target_fps.map_or(DEFAULT_TARGET_FPS, f64::from) },
         LiveSize::LongSide,
     );
     let capture = CaptureSettings {
@@ -129,11 +127,7 @@ pub fn run(args: &LiveArgs) -> Result<(), CliError> {
     };
     run.until(args.seconds.map(Duration::from_secs_f64), args.frames)?;
     let report = run.finish(started, args, &device, style.as_ref())?;
-    if args.json {
-        print_json(&report)
-    } else {
-        print(&text(&report))
-    }
+    if args.json { print_json(&report) } else { print(&text(&report)) }
 }
 
 /// Opens the device of `--device` when the engine opens its first device.
@@ -262,10 +256,7 @@ impl LiveRun {
                 Event::Live(LiveEvent::Source(event)) => self.note_source(event)?,
                 // A photo ends at once and is painted all the same.
                 Event::Live(LiveEvent::Ended) => self.ended = self.first.is_some(),
-                Event::Device {
-                    notice: Some(notice),
-                    ..
-                } => write_message(notice),
+                Event::Device { notice: Some(notice), .. } => write_message(notice),
                 _ => {}
             }
         }
@@ -322,9 +313,7 @@ impl LiveRun {
         }
         self.taken_at = Some(now);
         self.since_line += 1;
-        let &mut (begin, ..) = self
-            .first
-            .get_or_insert((now, facts.captured, facts.painted));
+        let &mut (begin, ..) = self.first.get_or_insert((now, facts.captured, facts.painted));
         if let Some(before) = self.ready_at.replace(facts.ready_at) {
             let gap = facts.ready_at.saturating_duration_since(before);
             self.longest_gap = self.longest_gap.max(Some(gap));
@@ -389,11 +378,7 @@ impl LiveRun {
         };
         let seconds = now.saturating_duration_since(first_at).as_secs_f64();
         let rate = |count: u64| {
-            if seconds > 0.0 {
-                count as f64 / seconds
-            } else {
-                0.0
-            }
+            if seconds > 0.0 { count as f64 / seconds } else { 0.0 }
         };
         let has_rate = matches!(args.source, Source::Demo | Source::Camera(_));
         let achieved_fps = f64::from(self.latency.per_second(now));

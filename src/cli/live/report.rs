@@ -124,12 +124,7 @@ impl AutomaticSize {
     }
 
     fn line(&self) -> String {
-        let Self {
-            target_fps,
-            achieved_fps,
-            long_side_px,
-            ..
-        } = self;
+        let Self { target_fps, achieved_fps, long_side_px, .. } = self;
         let chose = match self.model {
             Some(model) => format!("{long_side_px} px and {model}"),
             None => format!("{long_side_px} px"),
@@ -160,10 +155,7 @@ pub struct SpreadMs {
 
 impl From<Spread> for SpreadMs {
     fn from(s: Spread) -> Self {
-        Self {
-            p50: s.p50,
-            p95: s.p95,
-        }
+        Self { p50: s.p50, p95: s.p95 }
     }
 }
 
@@ -171,17 +163,10 @@ impl From<Spread> for SpreadMs {
 pub fn text(report: &Report) -> Vec<String> {
     let (sw, sh) = report.source_size;
     let (w, h) = report.working_size;
-    let mode = report
-        .mode
-        .map_or("the source as it is".to_owned(), |m| m.to_string());
+    let mode = report.mode.map_or("the source as it is".to_owned(), |m| m.to_string());
     let latency = report.latency_ms.map_or_else(
         || "not known".to_owned(),
-        |ms| {
-            format!(
-                "{:.1} ms at the median (p50), {:.1} ms at p95",
-                ms.p50, ms.p95
-            )
-        },
+        |ms| format!("{:.1} ms at the median (p50), {:.1} ms at p95", ms.p50, ms.p95),
     );
     let s = report.stages_ms;
     let mut lines = vec![
@@ -246,36 +231,12 @@ mod tests {
         for (captured_fps, achieved_fps, work_ms, limited_by, words) in [
             (60.0, 30.0, 20.0, None, "which holds 30.0 of 30 fps"),
             (30.0, 28.6, 20.0, None, "which holds 28.6 of 30 fps"),
-            (
-                60.0,
-                60.0,
-                10.0,
-                None,
-                "which gives 60.0 fps where 30 were wanted",
-            ),
+            (60.0, 60.0, 10.0, None, "which gives 60.0 fps where 30 were wanted"),
             (10.0, 10.0, 20.0, source, "the source gives 10.0 of 30 fps"),
             (10.0, 9.6, 20.0, source, "the source gives 9.6 of 30 fps"),
-            (
-                10.0,
-                9.2,
-                20.0,
-                device,
-                "9.2 fps is the most this device holds of 30",
-            ),
-            (
-                60.0,
-                12.0,
-                80.0,
-                device,
-                "12.0 fps is the most this device holds of 30",
-            ),
-            (
-                12.1,
-                12.0,
-                80.0,
-                device,
-                "12.0 fps is the most this device holds of 30",
-            ),
+            (10.0, 9.2, 20.0, device, "9.2 fps is the most this device holds of 30"),
+            (60.0, 12.0, 80.0, device, "12.0 fps is the most this device holds of 30"),
+            (12.1, 12.0, 80.0, device, "12.0 fps is the most this device holds of 30"),
         ] {
             let size = held(captured_fps, achieved_fps, work_ms);
             assert_eq!(size.limited_by, limited_by, "{captured_fps} {achieved_fps}");

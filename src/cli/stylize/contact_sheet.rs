@@ -48,8 +48,7 @@ impl Run<'_> {
                     self.begun += 1;
                     self.note_style(style);
                     for note in &painting.notes {
-                        self.progress
-                            .message(format!("note: {}: {note}", photo.name));
+                        self.progress.message(format!("note: {}: {note}", photo.name));
                     }
                     let cell = OutputSize::LongSide(width.max(height));
                     let picture = painting.finished(&photo.frame, cell, job.look);

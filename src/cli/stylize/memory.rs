@@ -51,8 +51,7 @@ impl Run<'_> {
                         held_bytes: (held + beside).saturating_sub(own),
                         ..self.job.paint
                     };
-                    self.painter
-                        .fits_as_requested(&style.network, (width, height), settings)
+                    self.painter.fits_as_requested(&style.network, (width, height), settings)
                 })
             })
     }

@@ -94,17 +94,14 @@ pub fn run(args: StylizeArgs) -> Result<(), CliError> {
 /// Refuses a mode that the device does not have, and says which precision was chosen where that is
 /// not the usual one.
 fn announce_mode(backend: &dyn Backend, job: &Job, styles: &[ChosenStyle]) -> Result<(), CliError> {
-    let networks: Vec<(&str, &Network)> = (styles.iter())
-        .map(|style| (style.label.as_str(), style.network.as_ref()))
-        .collect();
+    let networks: Vec<(&str, &Network)> =
+        (styles.iter()).map(|style| (style.label.as_str(), style.network.as_ref())).collect();
     let chosen = [job.paint.attention];
     attention::announce(backend.device().kind, &chosen, &networks);
     let mode = backend.mode(job.paint.mode());
     // A mode names attention where one of the styles has it.
     let with_attention = (networks.iter()).find(|(_, network)| network.graph().has_attention());
-    let mode = with_attention
-        .or(networks.first())
-        .map_or(mode, |(_, n)| n.mode(mode));
+    let mode = with_attention.or(networks.first()).map_or(mode, |(_, n)| n.mode(mode));
     backend.supports(mode)?;
     if job.paint.precision == PrecisionChoice::Auto && mode.precision != Precision::default() {
         write_message(format!(
@@ -117,9 +114,8 @@ fn announce_mode(backend: &dyn Backend, job: &Job, styles: &[ChosenStyle]) -> Re
 /// The styles to paint in, and how many styles of `all` are broken. A message says which these are; a style
 /// that was chosen by name must be usable.
 fn usable_styles(library: &StyleLibrary, job: &Job) -> Result<(Vec<ChosenStyle>, usize), CliError> {
-    let mut usable: Vec<ChosenStyle> = of_pictures(&job.style_pictures, job.model)?
-        .into_iter()
-        .collect();
+    let mut usable: Vec<ChosenStyle> =
+        of_pictures(&job.style_pictures, job.model)?.into_iter().collect();
     let mut broken = 0;
     for JobStyle { typed, from_all } in &job.styles {
         match choose(library, typed, job.model) {
@@ -261,12 +257,7 @@ impl<'a> Run<'a> {
             Ok((bytes, needs))
         });
         Ok(match file {
-            Ok((bytes, needs)) => Some(Closed {
-                name,
-                bytes,
-                needs,
-                targets,
-            }),
+            Ok((bytes, needs)) => Some(Closed { name, bytes, needs, targets }),
             Err(error) => {
                 self.fail_all(&targets, &error);
                 None
@@ -276,12 +267,7 @@ impl<'a> Run<'a> {
 
     /// Decodes one photo while other photos hold `held_bytes`.
     fn open<'b>(&mut self, closed: Closed<'b>, held_bytes: u64) -> Option<Opened<'b>> {
-        let Closed {
-            name,
-            bytes,
-            needs,
-            targets,
-        } = closed;
+        let Closed { name, bytes, needs, targets } = closed;
         let taken = PROGRAM_BYTES + held_bytes + bytes.len() as u64;
         let (paint, framing) = (self.job.paint, self.job.framing);
         let copy = match framing.is_plain() {
@@ -346,20 +332,16 @@ impl<'a> Run<'a> {
                 Ok(None) => match self.working_size(photo, style, settings) {
                     Ok(size) => match groups.iter_mut().find(|group| group.size == size) {
                         Some(group) => group.photos.push((photo, target)),
-                        None => groups.push(Group {
-                            size,
-                            settings,
-                            photos: vec![(photo, target)],
-                        }),
+                        None => {
+                            groups.push(Group { size, settings, photos: vec![(photo, target)] })
+                        }
                     },
                     Err(error) => self.fail_in(photo, &error.to_string()),
                 },
                 Err(error) => self.fail_in(photo, &error.to_string()),
             }
         }
-        groups
-            .iter()
-            .try_for_each(|group| self.paint_group(group, style))
+        groups.iter().try_for_each(|group| self.paint_group(group, style))
     }
 
     /// Paints photos of one working size and writes the results.
@@ -367,17 +349,11 @@ impl<'a> Run<'a> {
         self.stop_if_cancelled()?;
         let (job, painter, control) = (self.job, &mut self.painter, &self.control);
         let frames: Vec<&Arc<Frame>> = group.photos.iter().map(|(o, _)| &o.photo.frame).collect();
-        let names: Vec<&str> = group
-            .photos
-            .iter()
-            .map(|(o, _)| o.photo.name.as_str())
-            .collect();
+        let names: Vec<&str> = group.photos.iter().map(|(o, _)| o.photo.name.as_str()).collect();
         let pieces = self.begun..self.begun + frames.len();
-        let painted = self
-            .progress
-            .during(pieces, &names.join(", "), control, || {
-                painter.paint_batch(&frames, job.batch, &style.network, group.settings, control)
-            });
+        let painted = self.progress.during(pieces, &names.join(", "), control, || {
+            painter.paint_batch(&frames, job.batch, &style.network, group.settings, control)
+        });
         for notice in self.painter.take_notices() {
             self.progress.message(format!("note: {notice}"));
         }
@@ -395,8 +371,7 @@ impl<'a> Run<'a> {
         for ((opened, target), painting) in group.photos.iter().zip(paintings) {
             let photo = &opened.photo;
             for note in &painting.notes {
-                self.progress
-                    .message(format!("note: {}: {note}", photo.name));
+                self.progress.message(format!("note: {}: {note}", photo.name));
             }
             let picture = painting.finished(&photo.frame, job.output_size, job.look);
             drop(painting);

@@ -75,13 +75,11 @@ impl Run<'_> {
             && !opened.has_printed_notes.replace(true)
         {
             for note in &photo.notes {
-                self.progress
-                    .message(format!("note: {}: {note}", photo.name));
+                self.progress.message(format!("note: {}: {note}", photo.name));
             }
         }
         for note in write(finished, photo, target, self.job, &self.progress)? {
-            self.progress
-                .message(format!("note: {}: {note}", photo.name));
+            self.progress.message(format!("note: {}: {note}", photo.name));
         }
         Ok(())
     }
@@ -132,10 +130,7 @@ fn write(
     job: &Job,
     progress: &Progress,
 ) -> Result<Vec<String>, CliError> {
-    let encoding = |format| Encoding {
-        format,
-        jpeg_quality: job.jpeg_quality,
-    };
+    let encoding = |format| Encoding { format, jpeg_quality: job.jpeg_quality };
     let icc = photo.icc.as_deref();
     let Target::File(path, _) = target else {
         let (bytes, notes) = match finished {

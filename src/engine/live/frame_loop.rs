@@ -249,10 +249,7 @@ impl FrameLoop {
         self.begin_painting(source, size, upscaled);
         let picture = &mut self.output.value;
         picture.other = None;
-        fit(
-            &mut picture.painted,
-            if self.upscales { source } else { size },
-        );
+        fit(&mut picture.painted, if self.upscales { source } else { size });
         let timing = captured.decode_with(|raw, upright| {
             let run = RawRun {
                 raw,
@@ -357,11 +354,7 @@ impl FrameLoop {
     pub fn show_source(&mut self, source: &Frame) -> Painted {
         let scaled = self.scaled.of(source);
         parallel_copy::copy(self.output.value.painted.rgba_mut(), scaled.rgba());
-        Painted {
-            mode: None,
-            timing: RunTiming::host(0.0),
-            pair: None,
-        }
+        Painted { mode: None, timing: RunTiming::host(0.0), pair: None }
     }
 
     /// Both pictures of a comparison, as the network made them.

@@ -63,12 +63,7 @@ impl Input {
             }
             LiveSource::Frames(frames) => (frames, None),
         };
-        Ok(Self {
-            frames,
-            capture,
-            events_ended: false,
-            frames_ended: false,
-        })
+        Ok(Self { frames, capture, events_ended: false, frames_ended: false })
     }
 
     /// The capture, for the handle, which may have to stop it at once.
@@ -132,10 +127,7 @@ impl SourceState {
     pub(super) fn note(&mut self, event: &CaptureEvent) {
         match event {
             CaptureEvent::Started { described, format } => {
-                *self = Self::Running {
-                    described: described.as_str().into(),
-                    format: *format,
-                };
+                *self = Self::Running { described: described.as_str().into(), format: *format };
             }
             CaptureEvent::Waiting(problem) => *self = Self::Waiting(problem.clone()),
             CaptureEvent::Ended(problem) => *self = Self::Ended(problem.clone()),

@@ -312,10 +312,7 @@ impl LiveSessions {
     /// Takes the loader's replies.
     pub fn take_loaded(&mut self, context: &mut LiveContext<'_>, settings: &LiveSettings) {
         while let Some((number, loaded)) = context.painter.pool_mut().next_loaded() {
-            match self
-                .scheduler
-                .ended(Ticket::Session(DeviceSlot::Own, number))
-            {
+            match self.scheduler.ended(Ticket::Session(DeviceSlot::Own, number)) {
                 Some((missing, target)) => {
                     self.note_loaded(context, settings, loaded, missing, target);
                 }
@@ -325,9 +322,7 @@ impl LiveSessions {
         while let Some((number, loaded)) =
             (self.other.as_mut()).and_then(|other| other.painter.pool_mut().next_loaded())
         {
-            let ended = self
-                .scheduler
-                .ended(Ticket::Session(DeviceSlot::Other, number));
+            let ended = self.scheduler.ended(Ticket::Session(DeviceSlot::Other, number));
             if let Some((missing, target)) = ended {
                 self.note_loaded(context, settings, loaded, missing, target);
             }
@@ -339,10 +334,8 @@ impl LiveSessions {
             };
             match reply {
                 Ok(Ok(backend)) => {
-                    self.other = Some(OtherDevice {
-                        kind,
-                        painter: context.painter.with_backend(backend),
-                    });
+                    self.other =
+                        Some(OtherDevice { kind, painter: context.painter.with_backend(backend) });
                 }
                 Ok(Err(error)) => self.refuse(context, sentence(error), target),
                 Err(words) => self.refuse(context, EngineError::Panicked(words), target),
@@ -362,10 +355,7 @@ impl LiveSessions {
         let Missing::Session(slot) = missing else {
             return;
         };
-        let shortage = |needed_bytes, free_bytes| Shortage {
-            needed_bytes,
-            free_bytes,
-        };
+        let shortage = |needed_bytes, free_bytes| Shortage { needed_bytes, free_bytes };
         let (error, shortage) = match loaded {
             // A cancelled session is requested again if it is needed again.
             Loaded::Open | Loaded::Failed(BackendError::Cancelled) => return,
@@ -379,21 +369,15 @@ impl LiveSessions {
             }
             Loaded::NoRoom(needed_bytes) => {
                 let (width, height) = (slot.key.spec.width, slot.key.spec.height);
-                let error = BackendError::OutOfMemory {
-                    needed_bytes,
-                    width,
-                    height,
-                };
+                let error = BackendError::OutOfMemory { needed_bytes, width, height };
                 // The session would fit alone, so there is another one to close.
                 (error, Some(shortage(needed_bytes, None)))
             }
             Loaded::Failed(error) => {
                 let shortage = match error {
-                    BackendError::OutOfDeviceMemory {
-                        needed_bytes,
-                        free_bytes,
-                        ..
-                    } => Some(shortage(needed_bytes, Some(free_bytes))),
+                    BackendError::OutOfDeviceMemory { needed_bytes, free_bytes, .. } => {
+                        Some(shortage(needed_bytes, Some(free_bytes)))
+                    }
                     BackendError::OutOfMemory { needed_bytes, .. } => {
                         Some(shortage(needed_bytes, None))
                     }

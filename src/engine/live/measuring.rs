@@ -76,14 +76,8 @@ pub fn measure(
     };
     let comparison = Comparison {
         candidates: [
-            measure::Candidate {
-                backend: backends[0].as_ref(),
-                mode: mode_of(&backends[0], a),
-            },
-            measure::Candidate {
-                backend: backends[1].as_ref(),
-                mode: mode_of(&backends[1], b),
-            },
+            measure::Candidate { backend: backends[0].as_ref(), mode: mode_of(&backends[0], a) },
+            measure::Candidate { backend: backends[1].as_ref(), mode: mode_of(&backends[1], b) },
         ],
         network,
         style: job.style.clone(),

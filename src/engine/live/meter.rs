@@ -18,10 +18,7 @@ pub struct Recent {
 
 impl Default for Recent {
     fn default() -> Self {
-        Self {
-            values: [(None, 0.0); KEPT],
-            next: 0,
-        }
+        Self { values: [(None, 0.0); KEPT], next: 0 }
     }
 }
 
@@ -61,11 +58,7 @@ impl Recent {
                 // An event that is overdue slows the rate down before it comes.
                 let between = (last - first).as_secs_f32() / (count - 1) as f32;
                 let waiting = now.saturating_duration_since(last).as_secs_f32();
-                1.0 / between.max(if waiting > 2.0 * between {
-                    waiting
-                } else {
-                    0.0
-                })
+                1.0 / between.max(if waiting > 2.0 * between { waiting } else { 0.0 })
             }
             _ => 0.0,
         }
@@ -89,10 +82,7 @@ impl Spread {
         values.sort_unstable_by(f32::total_cmp);
         let len = values.len();
         let rank = |percent: usize| values[((len * percent).div_ceil(100)).max(1) - 1];
-        (len > 0).then(|| Self {
-            p50: rank(50),
-            p95: rank(95),
-        })
+        (len > 0).then(|| Self { p50: rank(50), p95: rank(95) })
     }
 }
 
@@ -110,10 +100,7 @@ mod tests {
             recent.note(at(frame * 40), 5.0);
         }
         assert!((recent.per_second(at(2370)) - 25.0).abs() < 0.1);
-        assert!(
-            recent.per_second(at(4360)) < 1.0,
-            "it stalled two seconds ago"
-        );
+        assert!(recent.per_second(at(4360)) < 1.0, "it stalled two seconds ago");
         assert_eq!(recent.per_second(at(9000)), 0.0);
         assert_eq!(recent.spread(at(9000)), None);
     }

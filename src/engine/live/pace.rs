@@ -15,11 +15,7 @@ pub struct Pace {
 
 impl Default for Pace {
     fn default() -> Self {
-        Self {
-            began: None,
-            busy: 1.0,
-            work: Duration::ZERO,
-        }
+        Self { began: None, busy: 1.0, work: Duration::ZERO }
     }
 }
 

@@ -172,11 +172,7 @@ impl RateControl {
 
     /// Takes note of a frame that was painted at the time `now`. Returns whether the size changed.
     pub fn note(&mut self, frame: FrameCost, now: Instant) -> bool {
-        let FrameCost {
-            painted_px,
-            source_px,
-            ..
-        } = frame;
+        let FrameCost { painted_px, source_px, .. } = frame;
         let LiveSize::Auto { target_fps } = self.size else {
             return false;
         };
@@ -191,25 +187,14 @@ impl RateControl {
         let mean = Means::after(self.mean, &frame);
         self.mean = Some(mean);
         let budget_ms = 1e3 / target_fps.max(1.0) * BUDGET_SHARE;
-        self.slow = if mean.fits(1.0, budget_ms, true) {
-            0
-        } else {
-            self.slow + 1
-        };
-        let patience = if mean.total_ms() > 2.0 * budget_ms {
-            VERY_SLOW_FRAMES
-        } else {
-            SLOW_FRAMES
-        };
+        self.slow = if mean.fits(1.0, budget_ms, true) { 0 } else { self.slow + 1 };
+        let patience =
+            if mean.total_ms() > 2.0 * budget_ms { VERY_SLOW_FRAMES } else { SLOW_FRAMES };
         if self.slow >= patience && painted_px > STEPS_PX[0] {
             self.too_large = Some((painted_px, now + REMEMBERS));
             // At once to where it fits, not step by step.
             let fits = |px: usize| mean.fits(pixel_ratio(painted_px, px), budget_ms, true);
-            let below = STEPS_PX
-                .iter()
-                .rev()
-                .copied()
-                .find(|&px| px < painted_px && fits(px));
+            let below = STEPS_PX.iter().rev().copied().find(|&px| px < painted_px && fits(px));
             self.begin_at(below.unwrap_or(STEPS_PX[0]));
             if 2 * self.long_side_px < self.source_px {
                 // Frames that are made much smaller afterwards are decoded for nothing.
@@ -227,11 +212,7 @@ impl RateControl {
                 && px <= most_px.unwrap_or(LARGEST_FRAME_PX)
                 && too_large.is_none_or(|(large, _)| px < large)
         });
-        let limit_px = if is_source_the_limit {
-            usize::MAX
-        } else {
-            source_px
-        };
+        let limit_px = if is_source_the_limit { usize::MAX } else { source_px };
         let is_below = |px: usize, share: f64| {
             let ratio = pixel_ratio(painted_px, px.min(limit_px));
             if is_source_the_limit {
@@ -389,8 +370,7 @@ mod tests {
                     painted_px,
                     source_px,
                 };
-                self.control
-                    .note(cost, self.start + Duration::from_secs_f64(self.t));
+                self.control.note(cost, self.start + Duration::from_secs_f64(self.t));
                 if sizes.last() != Some(&self.control.long_side_px()) {
                     sizes.push(self.control.long_side_px());
                 }
@@ -440,10 +420,7 @@ mod tests {
         assert_eq!(run.control.long_side_px(), 1920);
         // A device for which that is too much (29.5 ms) comes to a source that sends what it can paint, in 20.5 ms.
         run.for_seconds(60.0, |_| 8.0);
-        assert_eq!(
-            (run.control.long_side_px(), run.control.source_px(false)),
-            (1600, 1600)
-        );
+        assert_eq!((run.control.long_side_px(), run.control.source_px(false)), (1600, 1600));
     }
 
     #[test]
@@ -503,10 +480,7 @@ mod tests {
         for _ in 0..60 {
             run.for_seconds(1.0, |_| 5.0);
             let control = &run.control;
-            assert_eq!(
-                (control.long_side_px(), control.source_px(false)),
-                (size, source_px)
-            );
+            assert_eq!((control.long_side_px(), control.source_px(false)), (size, source_px));
         }
         assert!((1920..=2560).contains(&size), "{size}");
     }
@@ -514,15 +488,9 @@ mod tests {
     #[test]
     fn a_chosen_size_is_painted_and_sent() {
         let mut control = RateControl::new(LiveSize::LongSide(900), DeviceChoice::Cpu);
-        assert_eq!(
-            (control.long_side_px(), control.source_px(false)),
-            (900, 900)
-        );
+        assert_eq!((control.long_side_px(), control.source_px(false)), (900, 900));
         control.set_size(LiveSize::LongSide(3840));
-        assert_eq!(
-            (control.long_side_px(), control.source_px(false)),
-            (3840, 3840)
-        );
+        assert_eq!((control.long_side_px(), control.source_px(false)), (3840, 3840));
         control.set_size(AUTO);
         assert_eq!(control.long_side_px(), FIRST_PX_ON_CPU);
     }
@@ -533,10 +501,6 @@ mod tests {
         run.for_seconds(5.0, |_| 300.0);
         assert!(run.control.long_side_px() <= 288);
         run.for_seconds(60.0, |_| 40.0);
-        assert_eq!(
-            run.control.long_side_px(),
-            640,
-            "16 ms; 768 would take 24 of 27"
-        );
+        assert_eq!(run.control.long_side_px(), 640, "16 ms; 768 would take 24 of 27");
     }
 }

@@ -83,16 +83,8 @@ pub enum Served {
 impl Live {
     /// Begins as `start` says, with the device and the loader of `painter`.
     pub fn new(start: LiveStart, painter: &Painter, clock: Clock) -> Self {
-        let LiveStart {
-            input,
-            output,
-            wake_up,
-            snapshot,
-            settings,
-            number,
-            changes,
-            control,
-        } = start;
+        let LiveStart { input, output, wake_up, snapshot, settings, number, changes, control } =
+            start;
         let device = painter.backend().device();
         Self {
             input,
@@ -230,11 +222,7 @@ impl Live {
         }
         if !(fresh || self.changed) {
             if self.sessions.has_next(painter) {
-                let context = &mut LiveContext {
-                    painter,
-                    previews: &mut self.previews,
-                    send,
-                };
+                let context = &mut LiveContext { painter, previews: &mut self.previews, send };
                 self.sessions.take_loaded(context, &self.settings.current);
                 self.serve_previews(painter);
             }
@@ -245,11 +233,7 @@ impl Live {
         let size = self.working_size(begun.size);
         // Ends: a target is refused once, a lost device is replaced by one that cannot be lost.
         let painted = loop {
-            let context = &mut LiveContext {
-                painter,
-                previews: &mut self.previews,
-                send,
-            };
+            let context = &mut LiveContext { painter, previews: &mut self.previews, send };
             let settings = &self.settings.current;
             let replaced = self.sessions.replaced();
             let next = (self.sessions).choose(context, settings, size, self.pace.work());
@@ -275,11 +259,7 @@ impl Live {
                 Ok(painted) => break painted,
                 Err(BackendError::Cancelled) => return Served::Nothing,
                 Err(error) => {
-                    let context = &mut LiveContext {
-                        painter,
-                        previews: &mut self.previews,
-                        send,
-                    };
+                    let context = &mut LiveContext { painter, previews: &mut self.previews, send };
                     let replaced = self.sessions.replaced();
                     let settings = &self.settings.current;
                     self.sessions.failed(context, error, settings, target);
@@ -291,8 +271,7 @@ impl Live {
         };
         let serving = self.sessions.serving();
         let for_raw = serving.and_then(RenderTarget::for_raw);
-        self.input
-            .set_takes_raw(self.device_decodes && for_raw.is_some());
+        self.input.set_takes_raw(self.device_decodes && for_raw.is_some());
         let work = self.hand_over(&begun, &painted);
         if self.settings.current.sample {
             if let Some(RenderTarget::One(slot)) = self.sessions.serving() {
@@ -398,11 +377,7 @@ impl Live {
             frames.paint_raw(session, &mut input.frames.value, how, meanwhile)
         })?;
         self.device_decodes = timing.is_some();
-        Ok(timing.map(|timing| Painted {
-            mode: Some(slot.key.spec.mode),
-            timing,
-            pair: None,
-        }))
+        Ok(timing.map(|timing| Painted { mode: Some(slot.key.spec.mode), timing, pair: None }))
     }
 
     /// Runs one session on the scaled frame.
@@ -441,14 +416,7 @@ impl Live {
         let taken = painter.pool_mut().take_out(&slot.key);
         let mut session = taken.ok_or(BackendError::EMPTY_BATCH)?;
         let source = self.input.frames.value.size();
-        let Self {
-            settings,
-            rate,
-            sessions,
-            frames,
-            input,
-            ..
-        } = &mut *self;
+        let Self { settings, rate, sessions, frames, input, .. } = &mut *self;
         let mut prefetch = || {
             let Some(next) = settings.peek() else {
                 return;
@@ -483,11 +451,7 @@ impl Live {
         let work = now - begun.at;
         if painted.mode.is_some() && !is_opening {
             let taking_ms = f64::from(begun.copy_ms);
-            let Stages {
-                scale_ms,
-                compose_ms,
-                ..
-            } = facts.stages;
+            let Stages { scale_ms, compose_ms, .. } = facts.stages;
             // Bringing the picture up to the source's size ends with scaling down: neither is done at that size.
             let scaling_ms = f64::from(match facts.working == begun.size {
                 true => scale_ms,

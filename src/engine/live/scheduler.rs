@@ -155,11 +155,7 @@ impl Scheduler {
                 })
             }
             _ => {
-                self.opening = Some(Opening {
-                    missing: missing.clone(),
-                    target,
-                    ticket: None,
-                });
+                self.opening = Some(Opening { missing: missing.clone(), target, ticket: None });
                 Step::Request(missing)
             }
         }
@@ -245,10 +241,7 @@ mod tests {
 
     impl World {
         fn new() -> Self {
-            let spec = NetworkSpec {
-                blocks: 1,
-                ..NetworkSpec::with_widths([2, 3, 4])
-            };
+            let spec = NetworkSpec { blocks: 1, ..NetworkSpec::with_widths([2, 3, 4]) };
             Self {
                 scheduler: Scheduler::default(),
                 network: Arc::new(spec.random(5).expect("a valid shape")),
@@ -277,10 +270,7 @@ mod tests {
             let requests = self.requests;
             loop {
                 let open = &self.open;
-                match self
-                    .scheduler
-                    .step(goal.clone(), |slot| open.contains(slot))
-                {
+                match self.scheduler.step(goal.clone(), |slot| open.contains(slot)) {
                     Step::Paint(Next::Target(target)) => {
                         return (self.requests > requests, Some(target.size().0));
                     }

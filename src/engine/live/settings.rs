@@ -38,9 +38,7 @@ pub enum LiveSize {
 
 impl Default for LiveSize {
     fn default() -> Self {
-        Self::Auto {
-            target_fps: DEFAULT_TARGET_FPS,
-        }
+        Self::Auto { target_fps: DEFAULT_TARGET_FPS }
     }
 }
 
@@ -151,10 +149,7 @@ pub struct PreviewPicture {
 impl PreviewPicture {
     /// A picture before the first one.
     pub fn empty() -> Self {
-        Self {
-            painted: Frame::from_fn(1, 1, |_, _| [0; 4]),
-            painted_at_ms: 0,
-        }
+        Self { painted: Frame::from_fn(1, 1, |_, _| [0; 4]), painted_at_ms: 0 }
     }
 }
 

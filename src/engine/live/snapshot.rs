@@ -44,17 +44,12 @@ impl Preparing {
 impl Display for Preparing {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Session {
-                mode,
-                size: (width, height),
-                searches,
-            } => {
+            Self::Session { mode, size: (width, height), searches } => {
                 write!(f, "{mode} at {width} × {height} px")?;
                 match searches {
-                    true => write!(
-                        f,
-                        ": the library's algorithms are tried, which takes some seconds"
-                    ),
+                    true => {
+                        write!(f, ": the library's algorithms are tried, which takes some seconds")
+                    }
                     false => Ok(()),
                 }
             }

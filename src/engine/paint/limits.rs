@@ -16,9 +16,7 @@ use crate::{
 
 /// Memory that painting may take when no limit was set: the device's free memory, where it has its own.
 pub(super) fn default_limit_bytes(backend: &dyn Backend) -> u64 {
-    backend
-        .free_bytes()
-        .unwrap_or_else(default_memory_limit_bytes)
+    backend.free_bytes().unwrap_or_else(default_memory_limit_bytes)
 }
 
 /// The figures of a photo that decide how much memory painting it takes.
@@ -30,10 +28,7 @@ struct Shape {
 
 impl Shape {
     fn of(photo: &Frame) -> Self {
-        Self {
-            size: (photo.width(), photo.height()),
-            opaque: photo.is_opaque(),
-        }
+        Self { size: (photo.width(), photo.height()), opaque: photo.is_opaque() }
     }
 }
 
@@ -75,14 +70,10 @@ impl Budget<'_> {
         let working = frame_bytes(size.0, size.1);
         if self.program_limit_bytes().is_none() {
             // The photo and the result, and the network's input and output at the working size.
-            return Beside {
-                while_running: 2 * picture + 2 * working,
-                after: 0,
-            };
+            return Beside { while_running: 2 * picture + 2 * working, after: 0 };
         }
-        let all_the_while = PROGRAM_BYTES
-            .saturating_add(self.settings.held_bytes)
-            .saturating_add(picture);
+        let all_the_while =
+            PROGRAM_BYTES.saturating_add(self.settings.held_bytes).saturating_add(picture);
         let down = scaling_bytes(photo.size, size, photo.opaque);
         let up = scaling_bytes(size, photo.size, photo.opaque);
         // The painting brought to size; then only the result is left.
@@ -116,10 +107,7 @@ impl Budget<'_> {
 
     /// Whether `network` would see a photo of `size` columns and rows at the requested working size.
     pub(super) fn fits_as_requested(&self, network: &Network, size: (usize, usize)) -> bool {
-        let photo = Shape {
-            size,
-            opaque: false,
-        };
+        let photo = Shape { size, opaque: false };
         let requested = self.settings.working_size.resolve(size.0, size.1);
         let requested = size_inside(requested, network.graph().fixed_size());
         let needed = self.needed(network, &photo, requested);

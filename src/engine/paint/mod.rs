@@ -153,11 +153,7 @@ pub struct PaintSettings {
 impl PaintSettings {
     /// Variant, precision and attention.
     pub const fn mode(&self) -> ModeChoice {
-        ModeChoice {
-            variant: self.variant,
-            precision: self.precision,
-            attention: self.attention,
-        }
+        ModeChoice { variant: self.variant, precision: self.precision, attention: self.attention }
     }
 
     /// The default ones in this mode.
@@ -256,43 +252,20 @@ mod tests {
 
     #[test]
     fn sizes_of_results_are_written_and_read() {
-        for output in [
-            OutputSize::Original,
-            OutputSize::Working,
-            OutputSize::LongSide(2048),
-        ] {
+        for output in [OutputSize::Original, OutputSize::Working, OutputSize::LongSide(2048)] {
             assert_eq!(output.to_string().parse(), Ok(output));
         }
-        for wrong in [
-            "",
-            "large",
-            "15",
-            "-3",
-            "20.5",
-            "65536",
-            "99999999999999999999",
-        ] {
+        for wrong in ["", "large", "15", "-3", "20.5", "65536", "99999999999999999999"] {
             assert!(wrong.parse::<OutputSize>().is_err(), "{wrong}");
         }
         let long = OutputSize::LongSide(400);
         assert_eq!(long.resolve((1000, 500), (20, 10)), (400, 200));
-        assert_eq!(
-            long.resolve((300, 200), (20, 10)),
-            (400, 267),
-            "a smaller one is enlarged"
-        );
-        assert_eq!(
-            long.resolve((60, 30), (20, 10)),
-            (240, 120),
-            "four times at most"
-        );
+        assert_eq!(long.resolve((300, 200), (20, 10)), (400, 267), "a smaller one is enlarged");
+        assert_eq!(long.resolve((60, 30), (20, 10)), (240, 120), "four times at most");
         assert_eq!(OutputSize::LongSide(9).resolve((12, 6), (12, 6)), (12, 6));
         // No picture is made that could not be read again.
         let large = OutputSize::LongSide(60_000).resolve((12_000, 10_000), (20, 10));
-        assert!(
-            (large.0 * large.1) as u64 <= decode::MAX_PIXELS && large.0 > 15_000,
-            "{large:?}"
-        );
+        assert!((large.0 * large.1) as u64 <= decode::MAX_PIXELS && large.0 > 15_000, "{large:?}");
     }
 
     #[test]

@@ -298,10 +298,7 @@ impl Painter {
             }
             let spec = SessionSpec::single(width, height, mode);
             let room = (self.budget(within)).room_for_sessions(photo, (width, height));
-            let key = SessionKey {
-                network: network.clone(),
-                spec,
-            };
+            let key = SessionKey { network: network.clone(), spec };
             let opened = (self.pool).open_now(self.device.backend(), &key, Purpose::Photo, room);
             match opened {
                 Ok(()) => break (key, note),
@@ -316,10 +313,7 @@ impl Painter {
         let (run, painted) = self.run(&key, &[photo], control)?;
         self.make_room_to_finish(photo, (spec.width, spec.height), within);
         Ok(Painting {
-            painted: painted
-                .into_iter()
-                .next()
-                .ok_or(BackendError::EMPTY_BATCH)?,
+            painted: painted.into_iter().next().ok_or(BackendError::EMPTY_BATCH)?,
             notes: note.into_iter().collect(),
             mode,
             run,
@@ -364,26 +358,20 @@ impl Painter {
         };
         let spec = self.budget(settings).batch_that_fits(network, spec);
         let room = (self.budget(settings)).room_for_sessions(first, (width, height));
-        let key = SessionKey {
-            network: network.clone(),
-            spec,
-        };
+        let key = SessionKey { network: network.clone(), spec };
         (self.pool).open_now(self.device.backend(), &key, Purpose::Photo, room)?;
         let (run, outputs) = self.run(&key, photos, control)?;
         for photo in photos {
             self.make_room_to_finish(photo, (width, height), settings);
         }
         let total_ms = started.elapsed().as_secs_f64() * 1e3;
-        let paintings = outputs
-            .into_iter()
-            .zip(notes)
-            .map(|(painted, note)| Painting {
-                painted,
-                notes: note.into_iter().collect(),
-                mode: spec.mode,
-                run,
-                total_ms,
-            });
+        let paintings = outputs.into_iter().zip(notes).map(|(painted, note)| Painting {
+            painted,
+            notes: note.into_iter().collect(),
+            mode: spec.mode,
+            run,
+            total_ms,
+        });
         Ok(paintings.collect())
     }
 
@@ -404,8 +392,7 @@ impl Painter {
             write!(notice, "; painting in {after} instead of {before}").ok();
         }
         self.notices.push(notice);
-        self.pool
-            .set_limit(default_limit_bytes(self.backend().as_ref()));
+        self.pool.set_limit(default_limit_bytes(self.backend().as_ref()));
         Ok(())
     }
 
@@ -491,24 +478,16 @@ mod tests {
     }
 
     fn network() -> Arc<Network> {
-        let spec = NetworkSpec {
-            blocks: 1,
-            ..NetworkSpec::with_widths([2, 3, 4])
-        };
+        let spec = NetworkSpec { blocks: 1, ..NetworkSpec::with_widths([2, 3, 4]) };
         Arc::new(spec.random(5).expect("a valid shape"))
     }
 
     fn photo(width: usize, height: usize, red: u8) -> Arc<Frame> {
-        Arc::new(Frame::from_fn(width, height, |x, y| {
-            [red, (x * 9) as u8, (y * 11) as u8, 255]
-        }))
+        Arc::new(Frame::from_fn(width, height, |x, y| [red, (x * 9) as u8, (y * 11) as u8, 255]))
     }
 
     fn at_24_px() -> PaintSettings {
-        PaintSettings {
-            working_size: WorkingSize::LongSide(24),
-            ..PaintSettings::default()
-        }
+        PaintSettings { working_size: WorkingSize::LongSide(24), ..PaintSettings::default() }
     }
 
     #[test]
@@ -516,17 +495,14 @@ mod tests {
         let (mut painter, network, control) = (painter(), network(), RunControl::default());
         let photos = [photo(24, 16, 7), photo(48, 32, 90), photo(24, 16, 200)];
         let frames: Vec<&Arc<Frame>> = photos.iter().collect();
-        let paintings = painter
-            .paint_batch(&frames, 8, &network, at_24_px(), &control)
-            .expect("painted");
+        let paintings =
+            painter.paint_batch(&frames, 8, &network, at_24_px(), &control).expect("painted");
         assert_eq!(paintings.len(), photos.len());
         let opened: Vec<usize> = painter.pool.keys().map(|key| key.spec.batch).collect();
         assert_eq!(opened, [3], "three frames fit the memory, eight do not");
         assert_eq!(control.progress(), 1.0);
         for (painting, photo) in paintings.iter().zip(&photos) {
-            let alone = painter
-                .paint(photo, &network, at_24_px(), &control)
-                .expect("painted");
+            let alone = painter.paint(photo, &network, at_24_px(), &control).expect("painted");
             assert!(painting.painted == alone.painted);
             assert_eq!(painting.mode, Mode::default());
         }
@@ -543,15 +519,9 @@ mod tests {
         };
         assert!(matches!(
             paint(&frames),
-            Err(PaintError::Backend(BackendError::WrongSize {
-                width: 16,
-                ..
-            }))
+            Err(PaintError::Backend(BackendError::WrongSize { width: 16, .. }))
         ));
-        assert!(matches!(
-            paint(&[]),
-            Err(PaintError::Backend(BackendError::WrongBatch { .. }))
-        ));
+        assert!(matches!(paint(&[]), Err(PaintError::Backend(BackendError::WrongBatch { .. }))));
         control.cancel();
         assert!(paint(&frames[..1]).expect_err("stopped").is_cancelled());
     }

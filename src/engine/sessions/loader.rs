@@ -57,15 +57,8 @@ impl LoaderThread {
                 }
             }
         })?;
-        let loader = Loader {
-            jobs: Some(jobs),
-            ..Loader::on_the_spot()
-        };
-        Ok(Self {
-            loader,
-            stop: Some(stop),
-            thread,
-        })
+        let loader = Loader { jobs: Some(jobs), ..Loader::on_the_spot() };
+        Ok(Self { loader, stop: Some(stop), thread })
     }
 
     /// A handle of it.
@@ -86,10 +79,7 @@ impl Loader {
     /// Does every job at once, on the requester's own thread: where the system gives no thread, where nothing
     /// is painted meanwhile, and in tests.
     pub fn on_the_spot() -> Self {
-        Self {
-            jobs: None,
-            signal: bounded(1),
-        }
+        Self { jobs: None, signal: bounded(1) }
     }
 
     /// A requester's end.
@@ -280,11 +270,7 @@ mod tests {
         let mut requests = loader.requests::<u8>();
         drop(thread);
         let ticket = requests.request(|_| 5);
-        assert_eq!(
-            requests.next_reply(),
-            Some((ticket, Ok(5), false)),
-            "on the spot"
-        );
+        assert_eq!(requests.next_reply(), Some((ticket, Ok(5), false)), "on the spot");
         requests.cancel_and_wait();
     }
 }

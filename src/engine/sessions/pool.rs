@@ -189,10 +189,7 @@ impl SessionPool {
     /// Keeps the session open as long as the lease is held, if it is open.
     pub fn lease(&self, key: &SessionKey) -> Option<Lease> {
         let session = &self.sessions[self.place(key)?];
-        Some(Lease {
-            key: session.key.clone(),
-            _pin: session.pin.clone(),
-        })
+        Some(Lease { key: session.key.clone(), _pin: session.pin.clone() })
     }
 
     /// Takes a session out, so that others can be requested while it paints; it counts as used now.
@@ -252,12 +249,7 @@ impl SessionPool {
             }
         };
         let ticket = self.requests.request(load);
-        self.loading.push(Loading {
-            ticket,
-            key: key.clone(),
-            purpose,
-            searches,
-        });
+        self.loading.push(Loading { ticket, key: key.clone(), purpose, searches });
         ticket
     }
 
@@ -365,11 +357,7 @@ impl SessionPool {
 
     /// Takes the oldest sessions for `purpose` that leave no room for another one.
     fn surplus(&mut self, purpose: Purpose) -> Vec<Box<dyn Session>> {
-        let count = self
-            .sessions
-            .iter()
-            .filter(|k| k.purpose == purpose)
-            .count();
+        let count = self.sessions.iter().filter(|k| k.purpose == purpose).count();
         let mut surplus = (count + 1).saturating_sub(purpose.most());
         let taken = self.sessions.extract_if(.., |session| {
             let goes = surplus > 0 && session.purpose == purpose && !session.is_leased();
@@ -416,11 +404,7 @@ impl SessionPool {
     /// Closes sessions that nobody leases, the oldest first, until the others hold at most `bytes`.
     pub fn shrink_to(&mut self, bytes: u64) {
         while self.held_bytes() > bytes {
-            match self
-                .sessions
-                .iter()
-                .position(|session| !session.is_leased())
-            {
+            match self.sessions.iter().position(|session| !session.is_leased()) {
                 Some(oldest) => drop(self.sessions.remove(oldest)),
                 None => break,
             }

@@ -181,10 +181,7 @@ impl App {
             (Arrived::Picture(picture), _) => self.go_on_or_ask(ctx, NextStep::Put(picture)),
             (Arrived::Files(files), _) => {
                 let ticket = self.ticket();
-                let photos = Sorted {
-                    photos: files,
-                    ..Sorted::default()
-                };
+                let photos = Sorted { photos: files, ..Sorted::default() };
                 self.handle_sorted(ctx, ticket, picture_use, photos);
             }
         }
@@ -192,8 +189,7 @@ impl App {
 
     /// Puts a photo on the table; where nobody said that it is one, a message offers to make a style of it.
     pub(in crate::gui) fn note_put(&mut self, opened: Opened, was_live: bool) {
-        self.messages
-            .withdraw(|intent| matches!(intent, Intent::PreferStyle(_)));
+        self.messages.withdraw(|intent| matches!(intent, Intent::PreferStyle(_)));
         let unsaid = self.arrivals.unsaid.take();
         let unsaid = unsaid.filter(|path| opened.origin == Origin::File(path.clone()));
         let photo = self.workspace.put_photo(opened);

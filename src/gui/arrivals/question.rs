@@ -17,10 +17,9 @@ pub fn question_ui(
         Arrived::Files(files) => files.len(),
     };
     let (heading, choices) = match count {
-        1 => (
-            "What is this picture for?",
-            [("Paint this photo", Key::P), ("Use as style", Key::S)],
-        ),
+        1 => {
+            ("What is this picture for?", [("Paint this photo", Key::P), ("Use as style", Key::S)])
+        }
         _ => (
             "What are these pictures for?",
             [("Paint these photos", Key::P), ("Use as styles", Key::S)],

@@ -32,9 +32,7 @@ fn places(area: Rect) -> [Rect; 2] {
 
 /// The target at a place of the window, if there is one.
 pub fn at(area: Rect, pointer: Pos2) -> Option<usize> {
-    places(area)
-        .iter()
-        .position(|place| place.contains(pointer))
+    places(area).iter().position(|place| place.contains(pointer))
 }
 
 /// Draws the targets over the stage while pictures hover, or what happens to other files; whether there are targets.
@@ -65,13 +63,7 @@ pub fn ui(ui: &egui::Ui, area: Rect, pointer: Option<Pos2>, is_live: bool) -> bo
             StrokeKind::Inside,
         );
         let font = FontId::proportional(26.0);
-        painter.text(
-            area.center(),
-            Align2::CENTER_CENTER,
-            text,
-            font,
-            Color32::WHITE,
-        );
+        painter.text(area.center(), Align2::CENTER_CENTER, text, font, Color32::WHITE);
         // For screen readers: painted text is no widget.
         ui.interact(area, Id::unique("drop hint"), Sense::hover())
             .widget_info(|| WidgetInfo::labeled(Role::Label, true, text));
@@ -83,21 +75,12 @@ pub fn ui(ui: &egui::Ui, area: Rect, pointer: Option<Pos2>, is_live: bool) -> bo
         _ => ["Paint these photos", "Use as styles"],
     };
     let explained = match is_live {
-        true => [
-            "The live picture pauses",
-            "The live picture is painted like it",
-        ],
+        true => ["The live picture pauses", "The live picture is painted like it"],
         false => ["In the style that is chosen", "Photos are painted like it"],
     };
     for (place, target) in places(area).into_iter().enumerate() {
         let is_lit = lit == Some(place);
-        draw(
-            &painter,
-            target,
-            is_lit,
-            [words[place], explained[place]],
-            &colors,
-        );
+        draw(&painter, target, is_lit, [words[place], explained[place]], &colors);
         ui.interact(target, Id::unique(("drop target", place)), Sense::hover())
             .widget_info(|| WidgetInfo::selected(Role::ListBoxOption, true, is_lit, words[place]));
     }
@@ -118,20 +101,11 @@ fn draw(
     colors: &theme::Palette,
 ) {
     let (fill, letters, quiet, line) = match is_lit {
-        true => (
-            colors.accent,
-            colors.on_accent,
-            colors.on_accent,
-            colors.on_accent,
-        ),
+        true => (colors.accent, colors.on_accent, colors.on_accent, colors.on_accent),
         false => (colors.card, colors.accent, colors.quiet, colors.outline),
     };
     let radius = CornerRadius::same(RADIUS);
-    painter.rect_filled(
-        target,
-        radius,
-        fill.gamma_multiply(if is_lit { 0.96 } else { 0.88 }),
-    );
+    painter.rect_filled(target, radius, fill.gamma_multiply(if is_lit { 0.96 } else { 0.88 }));
     let inner = target.shrink(10.0);
     let corners = [
         inner.left_top(),
@@ -140,22 +114,11 @@ fn draw(
         inner.left_bottom(),
         inner.left_top(),
     ];
-    painter.extend(egui::Shape::dashed_line(
-        &corners,
-        Stroke::new(1.5, line),
-        8.0,
-        6.0,
-    ));
+    painter.extend(egui::Shape::dashed_line(&corners, Stroke::new(1.5, line), 8.0, 6.0));
     let center = target.center();
     let text = |at: Pos2, words: &str, size: f32, color: Color32| {
         let size = size.min(target.width() / 10.0);
-        painter.text(
-            at,
-            Align2::CENTER_CENTER,
-            words,
-            FontId::proportional(size),
-            color,
-        );
+        painter.text(at, Align2::CENTER_CENTER, words, FontId::proportional(size), color);
     };
     text(center - vec2(0.0, 12.0), name, 28.0, letters);
     text(center + vec2(0.0, 18.0), explained, 15.0, quiet);

@@ -100,13 +100,11 @@ impl Background {
         for number in 0..THREADS {
             let (tasks, reports) = (tasks.clone(), report_sender.clone());
             let wake_up = wake_up.clone();
-            std::thread::Builder::new()
-                .name(format!("background-{number}"))
-                .spawn(move || {
-                    for task in tasks {
-                        run_and_report(task, &reports, &wake_up);
-                    }
-                })?;
+            std::thread::Builder::new().name(format!("background-{number}")).spawn(move || {
+                for task in tasks {
+                    run_and_report(task, &reports, &wake_up);
+                }
+            })?;
         }
         Ok(Self {
             tasks: task_sender,
@@ -134,10 +132,7 @@ impl Background {
 
     /// Opens a photo; [`Report::Opened`] carries `ticket`.
     pub fn open(&self, ticket: u64, origin: Origin) {
-        self.send(move || Report::Opened {
-            ticket,
-            result: opened(origin),
-        });
+        self.send(move || Report::Opened { ticket, result: opened(origin) });
     }
 
     /// Opens a photo that was opened before; [`Report::Opened`] or [`Report::RecentGone`] carry `ticket`.
@@ -146,20 +141,13 @@ impl Background {
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 Report::RecentGone { ticket, path }
             }
-            _ => Report::Opened {
-                ticket,
-                result: opened(Origin::File(path)),
-            },
+            _ => Report::Opened { ticket, result: opened(Origin::File(path)) },
         });
     }
 
     /// Turns and crops the photo of this number; [`Report::Framed`].
     pub fn frame(&self, photo: u64, framing: Framing, whole: Whole) {
-        self.send(move || Report::Framed {
-            photo,
-            framing,
-            result: framed(whole, framing),
-        });
+        self.send(move || Report::Framed { photo, framing, result: framed(whole, framing) });
     }
 
     /// Looks what the clipboard holds: a picture as [`Report::Pasted`], files as
@@ -167,20 +155,14 @@ impl Background {
     pub fn paste(&self, ticket: u64) {
         let platform = self.platform.clone();
         self.send(move || match platform.paste() {
-            Ok(Clip::Picture(frame)) => Report::Pasted {
-                ticket,
-                picture: Box::new(from_clipboard(frame)),
-            },
-            Ok(Clip::Files(files)) => Report::Sorted {
-                ticket,
-                picture_use: PictureUse::Asked,
-                sorted: sorted(files),
-            },
+            Ok(Clip::Picture(frame)) => {
+                Report::Pasted { ticket, picture: Box::new(from_clipboard(frame)) }
+            }
+            Ok(Clip::Files(files)) => {
+                Report::Sorted { ticket, picture_use: PictureUse::Asked, sorted: sorted(files) }
+            }
             Ok(Clip::Nothing) => Report::NothingToPaste,
-            Err(error) => Report::Opened {
-                ticket,
-                result: Err(error),
-            },
+            Err(error) => Report::Opened { ticket, result: Err(error) },
         });
     }
 
@@ -230,10 +212,7 @@ impl Background {
     /// Makes the network of a mix; [`Report::Mixed`].
     pub fn mix_styles(&self, parts: Parts) {
         let style_source = self.style_source.clone();
-        self.send(move || Report::Mixed {
-            result: style_source.mix(&parts),
-            parts,
-        });
+        self.send(move || Report::Mixed { result: style_source.mix(&parts), parts });
     }
 
     /// Keeps a mix, in these words, as a style of the person's own; [`Report::Kept`].
@@ -336,11 +315,7 @@ impl Background {
                 })
             };
             let result = read();
-            Report::Read {
-                number,
-                format,
-                result,
-            }
+            Report::Read { number, format, result }
         });
     }
 
@@ -351,14 +326,9 @@ impl Background {
         }
         let platform = self.platform.clone();
         let (reports, wake_up) = (self.report_sender.clone(), self.wake_up.clone());
-        let run = move || Report::Chosen {
-            purpose,
-            result: platform.ask(&dialog, folder.as_deref()),
-        };
-        let task = Task {
-            run: Box::new(run),
-            writes: None,
-        };
+        let run =
+            move || Report::Chosen { purpose, result: platform.ask(&dialog, folder.as_deref()) };
+        let task = Task { run: Box::new(run), writes: None };
         let started = std::thread::Builder::new()
             .name("dialog".to_owned())
             .spawn(move || run_and_report(task, &reports, &wake_up));
@@ -406,11 +376,7 @@ impl Background {
 
     /// Sorts files into photos and checkpoints; [`Report::Sorted`] carries `ticket` and what the pictures are for.
     pub fn sort(&self, ticket: u64, files: Vec<PathBuf>, picture_use: PictureUse) {
-        self.send(move || Report::Sorted {
-            ticket,
-            picture_use,
-            sorted: sorted(files),
-        });
+        self.send(move || Report::Sorted { ticket, picture_use, sorted: sorted(files) });
     }
 
     /// Writes the settings, unless newer ones follow before it is their turn; [`Report::SettingsFailed`] when

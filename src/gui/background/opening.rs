@@ -40,10 +40,7 @@ pub fn framed(whole: Whole, framing: Framing) -> Result<Whole, String> {
         return Ok(whole);
     }
     let frame = Arc::new(framing.applied(&whole.frame).map_err(|e| e.to_string())?);
-    Ok(Whole {
-        preview: preview_of(&frame),
-        frame,
-    })
+    Ok(Whole { preview: preview_of(&frame), frame })
 }
 
 pub fn from_clipboard(frame: Frame) -> Opened {
@@ -104,9 +101,9 @@ pub fn sorted(files: Vec<PathBuf>) -> Sorted {
                     sorted.notes.extend(note.map(|n| format!("{name}: {n}")));
                     sorted.photos.extend(folder.photos);
                 }
-                Err(error) => sorted
-                    .problems
-                    .push(format!("{name} could not be read: {}", words(&error))),
+                Err(error) => {
+                    sorted.problems.push(format!("{name} could not be read: {}", words(&error)))
+                }
             }
         } else if has_checkpoint_name(&path) {
             sorted.checkpoints.push(path);

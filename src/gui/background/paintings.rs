@@ -31,10 +31,7 @@ impl Background {
         self.send(move || {
             let stamp = Stamp::of(&path);
             let picture = small(&path);
-            Report::Thumbnail {
-                path,
-                small: SmallPicture { stamp, picture },
-            }
+            Report::Thumbnail { path, small: SmallPicture { stamp, picture } }
         });
     }
 

@@ -182,10 +182,7 @@ impl Stamp {
     /// That of the file as it is now; `None` where there is none.
     pub fn of(path: &Path) -> Option<Self> {
         let about = std::fs::metadata(path).ok()?;
-        Some(Self {
-            bytes: about.len(),
-            modified: about.modified().ok(),
-        })
+        Some(Self { bytes: about.len(), modified: about.modified().ok() })
     }
 }
 
@@ -418,35 +415,20 @@ impl Report {
     /// The failure to write a file, for people; `None` for other reports.
     pub fn failure(&self) -> Option<String> {
         match self {
-            Self::Saved {
-                result: Err(error), ..
-            } => Some(error.to_string()),
-            Self::Imported {
-                path,
-                result: Ok(Import::Unclear(_)),
-            } => Some(format!(
+            Self::Saved { result: Err(error), .. } => Some(error.to_string()),
+            Self::Imported { path, result: Ok(Import::Unclear(_)) } => Some(format!(
                 "{} was not added as a style: nobody was left to say how it is to be read",
                 name_label(path)
             )),
-            Self::Imported {
-                result: Err(error), ..
-            }
+            Self::Imported { result: Err(error), .. }
             | Self::Exported(Err(error))
             | Self::SnapshotSaved(Err(error))
             | Self::SettingsFailed(error)
-            | Self::SheetWritten {
-                result: Err(error), ..
-            }
-            | Self::Renamed {
-                result: Err(error), ..
-            }
+            | Self::SheetWritten { result: Err(error), .. }
+            | Self::Renamed { result: Err(error), .. }
             | Self::Removed(Err(error))
-            | Self::Recording {
-                result: Err(error), ..
-            }
-            | Self::Kept {
-                result: Err(error), ..
-            } => Some(error.clone()),
+            | Self::Recording { result: Err(error), .. }
+            | Self::Kept { result: Err(error), .. } => Some(error.clone()),
             Self::Recorded(recorded) => recorded.failure_in_words(),
             _ => None,
         }

@@ -15,10 +15,7 @@ pub type SettingsFile = (Settings, PathBuf);
 /// written, so that no older ones are renamed over newer ones.
 pub fn write(newest: &Mutex<Reader<Option<SettingsFile>>>) -> Report {
     let mut newest = newest.lock().unwrap_or_else(PoisonError::into_inner);
-    match newest
-        .receive()
-        .map(|(settings, path)| settings.save(&path))
-    {
+    match newest.receive().map(|(settings, path)| settings.save(&path)) {
         Some(Err(error)) => Report::SettingsFailed(error.to_string()),
         Some(Ok(())) | None => Report::Quiet,
     }

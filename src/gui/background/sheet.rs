@@ -49,10 +49,7 @@ impl Background {
 
     /// Makes a painting as small as it is on a sheet; [`Report::SheetCell`] carries `number`.
     pub fn make_sheet_cell(&self, number: u64, painted: Arc<Repainted>) {
-        self.send(move || Report::SheetCell {
-            number,
-            cell: cell_of(&painted.picture),
-        });
+        self.send(move || Report::SheetCell { number, cell: cell_of(&painted.picture) });
     }
 
     /// Puts the sheet of a photo together and writes it; [`Report::SheetWritten`] carries `number`.
@@ -66,10 +63,7 @@ impl Background {
                 encode::save(&file.path, &page, icc, file.encoding, Existing::Keep)
                     .map_err(|e| e.to_string())
             });
-            Report::SheetWritten {
-                number,
-                result: result.map(|_| file.path),
-            }
+            Report::SheetWritten { number, result: result.map(|_| file.path) }
         });
     }
 }

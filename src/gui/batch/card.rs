@@ -67,16 +67,14 @@ impl Batch {
             .fixed_pos(at)
             .constrain_to(area)
             .show(ui.ctx(), |ui| {
-                egui::Frame::window(ui.style())
-                    .inner_margin(16)
-                    .show(ui, |ui| {
-                        ui.set_width(width - 34.0);
-                        match self.phase {
-                            Phase::Ready => self.ready_ui(ui, painting, list_height, intents),
-                            Phase::Running => self.running_ui(ui, progress, intents),
-                            Phase::Ended { cancelled } => self.ended_ui(ui, cancelled, intents),
-                        }
-                    });
+                egui::Frame::window(ui.style()).inner_margin(16).show(ui, |ui| {
+                    ui.set_width(width - 34.0);
+                    match self.phase {
+                        Phase::Ready => self.ready_ui(ui, painting, list_height, intents),
+                        Phase::Running => self.running_ui(ui, progress, intents),
+                        Phase::Ended { cancelled } => self.ended_ui(ui, cancelled, intents),
+                    }
+                });
             });
     }
 
@@ -100,10 +98,7 @@ impl Batch {
             intents.push(Intent::AskTargetFolder);
         }
         let mut replace = self.replace;
-        if ui
-            .checkbox(&mut replace, "Replace files that exist")
-            .clicked()
-        {
+        if ui.checkbox(&mut replace, "Replace files that exist").clicked() {
             intents.push(Intent::SetBatchReplace(replace));
         }
         ui.horizontal(|ui| {
@@ -126,12 +121,7 @@ impl Batch {
     fn styles_ui(
         &self,
         ui: &mut egui::Ui,
-        &Painting {
-            style,
-            style_in_words,
-            cards,
-            ..
-        }: &Painting<'_>,
+        &Painting { style, style_in_words, cards, .. }: &Painting<'_>,
         list_height: f32,
         intents: &mut Vec<Intent>,
     ) -> bool {
@@ -232,10 +222,7 @@ impl Batch {
         };
         ui.label(RichText::new(title).strong().size(16.0));
         if self.saved > 0 {
-            ui.label(format!(
-                "{} painted into the folder",
-                counted(self.saved, self.unit())
-            ));
+            ui.label(format!("{} painted into the folder", counted(self.saved, self.unit())));
             theme::caption(ui, path_label(&self.target));
         }
         self.remarks_ui(ui);
@@ -275,10 +262,8 @@ impl Batch {
         let color = theme::palette(ui.visuals()).error;
         let failures = RichText::new(format!("{} not painted", counted(self.failed, self.unit())));
         let skipped = RichText::new(format!("Skipped, already there ({})", self.skipped.len()));
-        let notes = RichText::new(format!(
-            "{} with a note",
-            counted(self.notes.len(), self.unit())
-        ));
+        let notes =
+            RichText::new(format!("{} with a note", counted(self.notes.len(), self.unit())));
         for (title, remarks) in [
             (failures.color(color), &self.failures),
             (skipped, &self.skipped),
@@ -289,15 +274,12 @@ impl Batch {
             }
             let salt = title.text().to_owned();
             ui.label(title);
-            ScrollArea::vertical()
-                .id_salt(salt)
-                .max_height(160.0)
-                .show(ui, |ui| {
-                    for (name, remark) in remarks {
-                        ui.label(name);
-                        theme::caption(ui, remark);
-                    }
-                });
+            ScrollArea::vertical().id_salt(salt).max_height(160.0).show(ui, |ui| {
+                for (name, remark) in remarks {
+                    ui.label(name);
+                    theme::caption(ui, remark);
+                }
+            });
         }
     }
 }
@@ -309,18 +291,12 @@ fn card_id() -> egui::Id {
 /// The part of `area` below the card of a batch, which is `shown` or not; all of it where little would be
 /// left.
 pub fn below_card(ctx: &egui::Context, area: egui::Rect, shown: bool) -> egui::Rect {
-    let card = ctx
-        .memory(|memory| memory.area_rect(card_id()))
-        .filter(|_| shown);
+    let card = ctx.memory(|memory| memory.area_rect(card_id())).filter(|_| shown);
     let mut rest = area;
     if let Some(card) = card {
         *rest.top_mut() = card.bottom().max(area.top());
     }
-    if rest.height() < LEAST_REST {
-        area
-    } else {
-        rest
-    }
+    if rest.height() < LEAST_REST { area } else { rest }
 }
 
 /// Where messages leave the card of a batch free: the part of `area` left of it where they fit, else what is below it,

@@ -126,10 +126,7 @@ impl Batch {
     fn confirm(&mut self, styles: Vec<BatchStyle>) {
         self.items.clear();
         for style in styles.into_iter().map(Arc::new) {
-            let of_style = self
-                .photos
-                .iter()
-                .map(|photo| (photo.clone(), style.clone()));
+            let of_style = self.photos.iter().map(|photo| (photo.clone(), style.clone()));
             self.items.extend(of_style);
         }
     }

@@ -79,19 +79,12 @@ impl BatchPhotos {
         format: Format,
     ) -> PathBuf {
         let name = |number: usize| {
-            let number = if number == 1 {
-                String::new()
-            } else {
-                format!("-{number}")
-            };
+            let number = if number == 1 { String::new() } else { format!("-{number}") };
             let mut file = photo.file_stem().unwrap_or_default().to_owned();
             file.push(format!("-{label}{number}.{}", format.extension()));
             self.target.join(file)
         };
-        (1..)
-            .map(name)
-            .find(|path| !self.written.contains(path))
-            .unwrap_or_else(|| name(1))
+        (1..).map(name).find(|path| !self.written.contains(path)).unwrap_or_else(|| name(1))
     }
 }
 
@@ -142,10 +135,7 @@ impl PhotoSource for BatchPhotos {
             }
             _ => {
                 let finished = painting.finished(photo, self.output, self.look);
-                let encoding = Encoding {
-                    format,
-                    jpeg_quality: self.jpeg_quality,
-                };
+                let encoding = Encoding { format, jpeg_quality: self.jpeg_quality };
                 let icc = self.icc.as_deref();
                 encode::save(&target, &finished, icc, encoding, self.existing)
             }
@@ -155,10 +145,7 @@ impl PhotoSource for BatchPhotos {
         let mut notes = std::mem::take(&mut self.notes);
         notes.extend(painting.notes.iter().cloned());
         notes.extend(saved);
-        Ok(SavedPhoto {
-            path: target,
-            notes,
-        })
+        Ok(SavedPhoto { path: target, notes })
     }
 }
 
@@ -176,10 +163,7 @@ mod tests {
         let frame = Frame::from_fn(33, 21, |x, y| [(x * 7) as u8, (y * 9) as u8, 3, 255]);
         let jpeg = Encoding::of(Format::Jpeg);
         encode::save(&photo, &frame, None, jpeg, Existing::Keep).expect("saved");
-        let look = Look {
-            strength_percent: 0,
-            ..Look::default()
-        };
+        let look = Look { strength_percent: 0, ..Look::default() };
         for (format, same) in [(None, true), (Some(Format::Png), false)] {
             let mut batch = BatchPhotos {
                 look,
@@ -190,9 +174,7 @@ mod tests {
                 )
             };
             let opened = batch.open(0).expect("opened");
-            let saved = batch
-                .finish(0, &opened, &painting(&opened))
-                .expect("finished");
+            let saved = batch.finish(0, &opened, &painting(&opened)).expect("finished");
             let bytes = |path: &Path| fs::read(path).expect("a file");
             assert_eq!(bytes(&saved.path) == bytes(&photo), same, "{format:?}");
             let read = decode::from_path(&saved.path).expect("a picture");
@@ -247,10 +229,7 @@ mod tests {
             assert_eq!(saved.notes, ["painted smaller"]);
             results.push(saved.path);
         }
-        assert_eq!(
-            results,
-            [target.join("a-candy.png"), target.join("a-candy-2.png")]
-        );
+        assert_eq!(results, [target.join("a-candy.png"), target.join("a-candy-2.png")]);
         let mut again = BatchPhotos {
             format: Some(Format::Png),
             ..BatchPhotos::new(in_styles(&photos, &["candy"]), target.clone())

@@ -29,16 +29,11 @@ impl App {
             return;
         }
         if self.workspace.photo().is_none() {
-            self.messages
-                .notice("There is no photo yet. Open one to paint it in every style.");
+            self.messages.notice("There is no photo yet. Open one to paint it in every style.");
             return;
         }
         let format = self.format();
-        let file_name = format!(
-            "{}-styles.{}",
-            self.workspace.photo_stem(),
-            format.extension()
-        );
+        let file_name = format!("{}-styles.{}", self.workspace.photo_stem(), format.extension());
         self.ask(Purpose::ContactSheet, Dialog::Save { file_name, format });
     }
 
@@ -60,17 +55,12 @@ impl App {
             look: self.workspace.choice.look,
             mode: self.workspace.choice.mode,
             model: self.workspace.choice.model,
-            styles: cards
-                .map(|card| (card.id.clone(), label(&card.title)))
-                .collect(),
+            styles: cards.map(|card| (card.id.clone(), label(&card.title))).collect(),
             next: 0,
             painting: None,
             file: SheetFile {
                 path: free_path(path),
-                encoding: Encoding {
-                    format,
-                    jpeg_quality: self.settings.choices.jpeg_quality,
-                },
+                encoding: Encoding { format, jpeg_quality: self.settings.choices.jpeg_quality },
                 icc: photo.icc.clone(),
                 cells: Vec::new(),
             },
@@ -95,18 +85,14 @@ impl App {
         let (number, photo) = (sheet.number, sheet.photo.clone());
         if let Some((id, _)) = sheet.styles.get(sheet.next) {
             let (id, long_side_px) = (id.clone(), sheet.long_side_px);
-            self.background
-                .read_for_sheet(number, (id, sheet.model), photo, long_side_px);
+            self.background.read_for_sheet(number, (id, sheet.model), photo, long_side_px);
         } else if sheet.file.cells.is_empty() {
             let why = sheet.failures.join(" ");
             self.sheets.running = None;
-            self.messages
-                .error(format!("No contact sheet was made. {why}"));
+            self.messages.error(format!("No contact sheet was made. {why}"));
         } else {
-            let file = SheetFile {
-                cells: std::mem::take(&mut sheet.file.cells),
-                ..sheet.file.clone()
-            };
+            let file =
+                SheetFile { cells: std::mem::take(&mut sheet.file.cells), ..sheet.file.clone() };
             self.background.write_sheet(number, photo, file);
         }
     }
@@ -149,9 +135,7 @@ impl App {
         };
         sheet.painting = None;
         match result {
-            Ok(repainted) => self
-                .background
-                .make_sheet_cell(sheet.number, repainted.clone()),
+            Ok(repainted) => self.background.make_sheet_cell(sheet.number, repainted.clone()),
             Err(error) => {
                 let title = sheet.styles.get(sheet.next).map_or("", |(_, title)| title);
                 let why = format!("{title} was not painted: {error}.");

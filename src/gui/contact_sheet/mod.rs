@@ -76,26 +76,24 @@ impl ContactSheets {
             .fixed_pos(area.left_top() + vec2(16.0, 16.0))
             .constrain_to(area)
             .show(ui.ctx(), |ui| {
-                egui::Frame::window(ui.style())
-                    .inner_margin(16)
-                    .show(ui, |ui| {
-                        ui.set_width(WIDTH.min(area.width() - 64.0));
-                        let what = match sheet.styles.get(sheet.next) {
-                            Some((_, style)) => format!(
-                                "Painting the photo in {style}, {} of {total} styles",
-                                sheet.next + 1
-                            ),
-                            None => format!("{total} of {total} styles, writing the file…"),
-                        };
-                        let title = RichText::new("Contact sheet").strong().size(16.0);
-                        ui.label(title);
-                        theme::caption(ui, what);
-                        let share = sheet.next as f32 / total.max(1) as f32;
-                        ui.add(ProgressBar::new(share).desired_height(8.0));
-                        if ui.button("Cancel contact sheet").clicked() {
-                            intents.push(Intent::StopContactSheet);
-                        }
-                    });
+                egui::Frame::window(ui.style()).inner_margin(16).show(ui, |ui| {
+                    ui.set_width(WIDTH.min(area.width() - 64.0));
+                    let what = match sheet.styles.get(sheet.next) {
+                        Some((_, style)) => format!(
+                            "Painting the photo in {style}, {} of {total} styles",
+                            sheet.next + 1
+                        ),
+                        None => format!("{total} of {total} styles, writing the file…"),
+                    };
+                    let title = RichText::new("Contact sheet").strong().size(16.0);
+                    ui.label(title);
+                    theme::caption(ui, what);
+                    let share = sheet.next as f32 / total.max(1) as f32;
+                    ui.add(ProgressBar::new(share).desired_height(8.0));
+                    if ui.button("Cancel contact sheet").clicked() {
+                        intents.push(Intent::StopContactSheet);
+                    }
+                });
             });
     }
 }

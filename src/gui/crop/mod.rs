@@ -99,10 +99,7 @@ impl Cropping {
     /// The framing with the crop in whole pixels; without one where all of the photo is taken.
     pub fn framing(&self) -> Framing {
         let crop = pixels(self.rect, self.size, self.fixed(self.ratio));
-        Framing {
-            crop: ((crop.width, crop.height) != self.size).then_some(crop),
-            ..self.before
-        }
+        Framing { crop: ((crop.width, crop.height) != self.size).then_some(crop), ..self.before }
     }
 
     fn size_points(&self) -> Vec2 {
@@ -116,14 +113,7 @@ impl Cropping {
             turned if is_tall || turned == self.ratio => turned,
             _ => Ratio::Sides(a, b),
         };
-        [
-            Ratio::Free,
-            Ratio::Sides(1, 1),
-            sides(4, 3),
-            sides(3, 2),
-            sides(16, 9),
-            Ratio::Photo,
-        ]
+        [Ratio::Free, Ratio::Sides(1, 1), sides(4, 3), sides(3, 2), sides(16, 9), Ratio::Photo]
     }
 
     fn fixed(&self, ratio: Ratio) -> Option<f32> {
@@ -217,20 +207,10 @@ impl Cropping {
 
     /// All of the photo, turned and mirrored.
     fn picture(&self, rect: Rect) -> Mesh {
-        const CORNERS: [Pos2; 4] = [
-            pos2(0.0, 0.0),
-            pos2(1.0, 0.0),
-            pos2(1.0, 1.0),
-            pos2(0.0, 1.0),
-        ];
+        const CORNERS: [Pos2; 4] = [pos2(0.0, 0.0), pos2(1.0, 0.0), pos2(1.0, 1.0), pos2(0.0, 1.0)];
         let quarters = usize::from(self.before.rotate.degrees() / 90);
         let mut mesh = Mesh::with_texture(self.texture.id());
-        let places = [
-            rect.left_top(),
-            rect.right_top(),
-            rect.right_bottom(),
-            rect.left_bottom(),
-        ];
+        let places = [rect.left_top(), rect.right_top(), rect.right_bottom(), rect.left_bottom()];
         for (place, pos) in places.into_iter().enumerate() {
             // Left and right corners are neighbours.
             let place = place ^ usize::from(self.before.mirror);
@@ -332,16 +312,8 @@ pub fn buttons(ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
     ui.horizontal(|ui| {
         let apply = theme::main_button(ui, "Apply the crop", true);
         for (button, hint, intent) in [
-            (
-                apply,
-                "Paint only this part of the photo. Enter",
-                Intent::ApplyCrop,
-            ),
-            (
-                egui::Button::new("Cancel"),
-                "Leave the photo as it was. Esc",
-                Intent::CancelCrop,
-            ),
+            (apply, "Paint only this part of the photo. Enter", Intent::ApplyCrop),
+            (egui::Button::new("Cancel"), "Leave the photo as it was. Esc", Intent::CancelCrop),
         ] {
             let button = button.min_size(vec2(0.0, 32.0));
             if ui.add(button).on_hover_text(hint).clicked() {

@@ -44,32 +44,20 @@ pub fn dragged(from: Rect, handle: Handle, by: Vec2, size: Vec2, ratio: Option<f
         return inside(from.translate(by), size);
     }
     // Where the rectangle stays as it is: the other corner, or the middle of the other edge.
-    let other = Handle {
-        x: -handle.x,
-        y: -handle.y,
-    };
+    let other = Handle { x: -handle.x, y: -handle.y };
     let anchor = other.place(from);
     let grown = |side: f32, sign: i8, by: f32| side + f32::from(sign) * by;
-    let wished = vec2(
-        grown(from.width(), handle.x, by.x),
-        grown(from.height(), handle.y, by.y),
-    );
+    let wished = vec2(grown(from.width(), handle.x, by.x), grown(from.height(), handle.y, by.y));
     // Room on the side to which the rectangle grows; to both where it grows about its middle.
     let room = |sign: i8, anchor: f32, side: f32| match sign {
         1 => side - anchor,
         -1 => anchor,
         _ => 2.0 * anchor.min(side - anchor),
     };
-    let room = vec2(
-        room(handle.x, anchor.x, size.x),
-        room(handle.y, anchor.y, size.y),
-    );
+    let room = vec2(room(handle.x, anchor.x, size.x), room(handle.y, anchor.y, size.y));
     let least = vec2(LEAST_PX.min(size.x), LEAST_PX.min(size.y));
     let sides = match ratio {
-        None => vec2(
-            wished.x.min(room.x).max(least.x),
-            wished.y.min(room.y).max(least.y),
-        ),
+        None => vec2(wished.x.min(room.x).max(least.x), wished.y.min(room.y).max(least.y)),
         Some(ratio) => {
             let width = match (handle.x, handle.y) {
                 (_, 0) => wished.x,
@@ -86,10 +74,7 @@ pub fn dragged(from: Rect, handle: Handle, by: Vec2, size: Vec2, ratio: Option<f
         -1 => anchor - side,
         _ => anchor - side / 2.0,
     };
-    let min = pos2(
-        start(handle.x, anchor.x, sides.x),
-        start(handle.y, anchor.y, sides.y),
-    );
+    let min = pos2(start(handle.x, anchor.x, sides.x), start(handle.y, anchor.y, sides.y));
     inside(Rect::from_min_size(min, sides), size)
 }
 
@@ -97,10 +82,7 @@ pub fn dragged(from: Rect, handle: Handle, by: Vec2, size: Vec2, ratio: Option<f
 /// height, where that is fixed.
 pub fn drawn(start: Pos2, by: Vec2, size: Vec2, ratio: Option<f32>) -> Rect {
     let away = |by: f32| if by < 0.0 { -1 } else { 1 };
-    let corner = Handle {
-        x: away(by.x),
-        y: away(by.y),
-    };
+    let corner = Handle { x: away(by.x), y: away(by.y) };
     dragged(Rect::from_min_max(start, start), corner, by, size, ratio)
 }
 
@@ -108,11 +90,7 @@ pub fn drawn(start: Pos2, by: Vec2, size: Vec2, ratio: Option<f32>) -> Rect {
 /// `size`; as large as it gets where it was bounded by that.
 pub fn with_ratio(from: Rect, ratio: f32, size: Vec2) -> Rect {
     let is_bounded = from.width() + 0.5 > size.x || from.height() + 0.5 > size.y;
-    let area = if is_bounded {
-        size.x * size.y
-    } else {
-        from.area()
-    };
+    let area = if is_bounded { size.x * size.y } else { from.area() };
     let width = (area * ratio).sqrt();
     let width = width.min(size.x).min(size.y * ratio);
     let sides = vec2(width, width / ratio);
@@ -142,12 +120,7 @@ pub fn pixels(rect: Rect, (columns, rows): (usize, usize), ratio: Option<f32>) -
         x = x.min(columns.saturating_sub(width));
         y = y.min(rows.saturating_sub(height));
     }
-    Crop {
-        x,
-        y,
-        width,
-        height,
-    }
+    Crop { x, y, width, height }
 }
 
 /// The rectangle moved into a photo of `size`, which is not smaller.
@@ -179,11 +152,7 @@ mod tests {
             (0, -1, rect(100.0, 80.0, 200.0, 200.0)),
             (0, 0, rect(130.0, 80.0, 230.0, 180.0)),
         ] {
-            assert_eq!(
-                dragged(from, Handle { x, y }, by, SIZE, None),
-                expected,
-                "{x}, {y}"
-            );
+            assert_eq!(dragged(from, Handle { x, y }, by, SIZE, None), expected, "{x}, {y}");
         }
     }
 
@@ -195,11 +164,7 @@ mod tests {
                 if let Some(ratio) = ratio {
                     from = with_ratio(from, ratio, SIZE);
                 }
-                for by in [
-                    vec2(9000.0, 9000.0),
-                    vec2(-9000.0, 9.0),
-                    vec2(33.0, -9000.0),
-                ] {
+                for by in [vec2(9000.0, 9000.0), vec2(-9000.0, 9.0), vec2(33.0, -9000.0)] {
                     let to = dragged(from, handle, by, SIZE, ratio);
                     let what = format!("{name} by {by:?} at {ratio:?} gives {to:?}");
                     assert!(to.left() >= 0.0 && to.top() >= 0.0, "{what}");
@@ -224,10 +189,7 @@ mod tests {
                     let crop = pixels(part, (columns, rows), Some(a / b));
                     let (w, h) = (crop.width as f32, crop.height as f32);
                     let what = format!("{a}:{b} of {columns} x {rows}: {crop:?}");
-                    assert!(
-                        (w * b / a - h).abs() < 1.0 && (h * a / b - w).abs() < 1.0,
-                        "{what}"
-                    );
+                    assert!((w * b / a - h).abs() < 1.0 && (h * a / b - w).abs() < 1.0, "{what}");
                     assert!(
                         crop.x + crop.width <= columns && crop.y + crop.height <= rows,
                         "{what}"

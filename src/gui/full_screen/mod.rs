@@ -150,10 +150,9 @@ impl App {
         }
         theme::at_the_right(ui, "full screen views", |ui| {
             ui.spacing_mut().item_spacing.x = 4.0;
-            for (icon, name, key, by) in [
-                ("‹", "Previous style", "Up", -1),
-                ("›", "Next style", "Down", 1),
-            ] {
+            for (icon, name, key, by) in
+                [("‹", "Previous style", "Up", -1), ("›", "Next style", "Down", 1)]
+            {
                 let button = Button::new(icon).frame_when_inactive(false);
                 let response = key_chips::hint(ui.add(button), name, key);
                 if response.accessible_name(name).clicked() {
@@ -164,11 +163,7 @@ impl App {
             let fills = self.settings.choices.full_screen_fills;
             for (name, is_fill, hint) in [
                 ("Fit", false, "The whole picture."),
-                (
-                    "Fill",
-                    true,
-                    "The whole screen; what does not fit is cut off.",
-                ),
+                ("Fill", true, "The whole screen; what does not fit is cut off."),
             ] {
                 let button = Button::selectable(fills == is_fill, name);
                 let response = key_chips::hint(ui.add(button), hint, "Shift+F");
@@ -197,14 +192,8 @@ fn is_used(ctx: &egui::Context, shown: bool) -> bool {
         i.pointer.delta() != egui::Vec2::ZERO
             || i.pointer.any_down()
             || i.events.iter().any(|event| {
-                let is_tab = matches!(
-                    event,
-                    egui::Event::Key {
-                        key: egui::Key::Tab,
-                        pressed: true,
-                        ..
-                    }
-                );
+                let is_tab =
+                    matches!(event, egui::Event::Key { key: egui::Key::Tab, pressed: true, .. });
                 is_tab || matches!(event, egui::Event::PointerMoved(_))
             })
     });

@@ -46,9 +46,7 @@ impl ToolButton<'_> {
         let text = theme::icon_text(self.icon, self.name, has_words);
         let button =
             Button::selectable(self.is_on, text).min_size(vec2(self.width.unwrap_or(0.0), 32.0));
-        key_chips::hint(ui.add(button), self.hint, self.key)
-            .accessible_name(self.spoken)
-            .clicked()
+        key_chips::hint(ui.add(button), self.hint, self.key).accessible_name(self.spoken).clicked()
     }
 }
 
@@ -170,10 +168,7 @@ impl LiveView {
             (
                 icons::GRID,
                 "Gallery",
-                [
-                    "Every style paints at once; a double click shows one alone.",
-                    "G",
-                ],
+                ["Every style paints at once; a double click shows one alone.", "G"],
                 self.shows_previews,
                 LiveIntent::TogglePreviews,
             ),
@@ -187,23 +182,12 @@ impl LiveView {
             (
                 icons::FLASK,
                 "Lab",
-                [
-                    "Comparison, rates, latencies and the time of every step.",
-                    "P",
-                ],
+                ["Comparison, rates, latencies and the time of every step.", "P"],
                 self.panel_open,
                 LiveIntent::TogglePanel,
             ),
         ] {
-            let button = ToolButton {
-                icon,
-                name,
-                spoken: name,
-                hint,
-                key,
-                is_on,
-                width: None,
-            };
+            let button = ToolButton { icon, name, spoken: name, hint, key, is_on, width: None };
             if button.ui(ui, has_words) {
                 intents.push(Intent::Live(intent));
             }
@@ -409,39 +393,29 @@ impl LiveView {
 
     /// Why there is no picture, and what to do.
     fn problem(&self, ui: &egui::Ui, area: Rect, intents: &mut Vec<Intent>) {
-        floating(
-            ui,
-            "live problem",
-            Align2::CENTER_CENTER,
-            area.center(),
-            area,
-            |ui| {
-                ui.set_max_width(420.0);
-                match &self.snapshot.source {
-                    SourceState::Starting => {
-                        ui.label("Starting…");
-                    }
-                    SourceState::Running { .. } => {
-                        ui.label("The first picture is on its way…");
-                        if let Some(preparing) = self.snapshot.preparing {
-                            theme::caption(ui, format!("Preparing {preparing}"));
-                        }
-                    }
-                    SourceState::Waiting(problem) | SourceState::Ended(problem) => {
-                        ui.label(sentence(&remark(&problem.to_string())));
+        floating(ui, "live problem", Align2::CENTER_CENTER, area.center(), area, |ui| {
+            ui.set_max_width(420.0);
+            match &self.snapshot.source {
+                SourceState::Starting => {
+                    ui.label("Starting…");
+                }
+                SourceState::Running { .. } => {
+                    ui.label("The first picture is on its way…");
+                    if let Some(preparing) = self.snapshot.preparing {
+                        theme::caption(ui, format!("Preparing {preparing}"));
                     }
                 }
-                let way_out = theme::main_button(ui, "Show the demo scene", true);
-                if self.source != Source::Demo
-                    && matches!(
-                        self.snapshot.source,
-                        SourceState::Waiting(_) | SourceState::Ended(_)
-                    )
-                    && ui.add(way_out).clicked()
-                {
-                    intents.push(Intent::Live(LiveIntent::Use(Source::Demo)));
+                SourceState::Waiting(problem) | SourceState::Ended(problem) => {
+                    ui.label(sentence(&remark(&problem.to_string())));
                 }
-            },
-        );
+            }
+            let way_out = theme::main_button(ui, "Show the demo scene", true);
+            if self.source != Source::Demo
+                && matches!(self.snapshot.source, SourceState::Waiting(_) | SourceState::Ended(_))
+                && ui.add(way_out).clicked()
+            {
+                intents.push(Intent::Live(LiveIntent::Use(Source::Demo)));
+            }
+        });
     }
 }

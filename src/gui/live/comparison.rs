@@ -64,10 +64,7 @@ impl LiveView {
                 if ui.button("Start comparing").clicked() {
                     intents.push(Intent::Live(LiveIntent::ToggleCompare));
                 }
-                ui.label(quiet(
-                    ui,
-                    "Both modes paint the same frames, side by side.".to_owned(),
-                ));
+                ui.label(quiet(ui, "Both modes paint the same frames, side by side.".to_owned()));
             });
             return;
         }
@@ -103,10 +100,7 @@ impl LiveView {
             let can = self.facts.is_some_and(|facts| facts.mode.is_some());
             let button = theme::main_button(ui, "Start benchmark", can);
             let button = ui.add_enabled(can, button);
-            if button
-                .on_disabled_hover_text("Nothing is painted yet.")
-                .clicked()
-            {
+            if button.on_disabled_hover_text("Nothing is painted yet.").clicked() {
                 intents.push(toggle);
             }
             let what = "200 frames of each in turn after a warm-up, and a report to copy or save.";
@@ -117,11 +111,7 @@ impl LiveView {
             if ui.button("Cancel benchmark").clicked() {
                 intents.push(toggle);
             }
-            ui.add(
-                egui::ProgressBar::new(share)
-                    .desired_width(160.0)
-                    .desired_height(8.0),
-            );
+            ui.add(egui::ProgressBar::new(share).desired_width(160.0).desired_height(8.0));
             let elapsed = ui.input(|i| i.time) - self.measuring_since.unwrap_or_default();
             let passed = length_in_words(Duration::from_secs_f64(elapsed.max(0.0)));
             ui.label(format!("{passed}. {}", time_left::in_words(elapsed, share)));
@@ -207,9 +197,7 @@ fn ratio(comparison: &CompareView) -> Option<f64> {
 
 /// What the verdict rests on.
 fn evidence(comparison: &CompareView) -> String {
-    let CompareView {
-        pairs, equality, ..
-    } = comparison;
+    let CompareView { pairs, equality, .. } = comparison;
     match ratio(comparison) {
         Some(_) => format!("{pairs} pairs of frames. Same picture at the last check: {equality}"),
         None => format!("At the worst check: {equality}"),

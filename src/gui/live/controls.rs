@@ -146,9 +146,7 @@ fn source(
             }
         }
     });
-    response
-        .clone()
-        .hint_beside("Where live pictures come from.");
+    response.clone().hint_beside("Where live pictures come from.");
     if response.clicked() {
         intents.push(Intent::Live(LiveIntent::ListCameras));
     }
@@ -216,13 +214,8 @@ fn record_as(ui: &mut egui::Ui, choices: &mut LiveChoices) {
 }
 
 /// Sizes that are offered for cameras; one that a camera has not got leads to the nearest.
-const CAMERA_SIZES: [(u32, u32); 5] = [
-    (320, 240),
-    (640, 480),
-    (1280, 720),
-    (1920, 1080),
-    (3840, 2160),
-];
+const CAMERA_SIZES: [(u32, u32); 5] =
+    [(320, 240), (640, 480), (1280, 720), (1920, 1080), (3840, 2160)];
 /// Rates that are offered for cameras.
 const CAMERA_RATES: [u32; 5] = [10, 15, 24, 30, 60];
 
@@ -306,10 +299,7 @@ fn size(ui: &mut egui::Ui, view: &View<'_>, choices: &mut LiveChoices) {
         choices.size = LiveSize::Auto { target_fps };
     }
     if let LiveSize::Auto { target_fps } = choices.size {
-        let lost = view
-            .live
-            .pace()
-            .filter(|_| view.live.rate_warning.is_lost());
+        let lost = view.live.pace().filter(|_| view.live.rate_warning.is_lost());
         let caption = match lost {
             _ if view.live.frozen => "The picture is held".to_owned(),
             // Nobody asked for the usual rate.

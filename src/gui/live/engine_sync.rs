@@ -16,11 +16,7 @@ impl App {
     /// The size of the style's network for live pictures: the one that was chosen, where the style has
     /// it. Left to the program, a processor takes the lite one and a GPU the full one, as on the command line.
     pub(in crate::gui) fn live_model(&self) -> ModelSize {
-        let is_cpu = self
-            .device
-            .info
-            .as_ref()
-            .is_none_or(|d| d.kind == DeviceChoice::Cpu);
+        let is_cpu = self.device.info.as_ref().is_none_or(|d| d.kind == DeviceChoice::Cpu);
         let automatic = match is_cpu {
             true => ModelSize::Lite,
             false => ModelSize::Full,
@@ -69,9 +65,9 @@ impl App {
             mode: choices.mode,
             look: self.workspace.choice.look,
             upscale: choices.upscale,
-            compare: live.filter(|l| l.comparing).map(|_| ModePair {
-                candidates: choices.candidates,
-            }),
+            compare: live
+                .filter(|l| l.comparing)
+                .map(|_| ModePair { candidates: choices.candidates }),
             frozen: live.is_some_and(|l| l.frozen),
             // Two modes that are compared are timed by themselves.
             sample: live.is_some_and(|l| l.panel_open && !l.comparing),
@@ -106,11 +102,7 @@ impl App {
                 .take(MOST_MOVING)
                 .map(|card| {
                     let lite = card.models.contains(&ModelSize::Lite);
-                    let model = if lite {
-                        ModelSize::Lite
-                    } else {
-                        ModelSize::Full
-                    };
+                    let model = if lite { ModelSize::Lite } else { ModelSize::Full };
                     (card.id.clone(), model)
                 })
                 .collect();
@@ -120,10 +112,7 @@ impl App {
                     styles.push((id.clone(), network));
                 }
                 // So that a click finds the large picture's network here already.
-                let has_large = self
-                    .gallery
-                    .card(&id)
-                    .is_some_and(|c| c.models.contains(&large));
+                let has_large = self.gallery.card(&id).is_some_and(|c| c.models.contains(&large));
                 if has_large {
                     self.network(&id, large);
                 }

@@ -55,10 +55,7 @@ impl App {
         let is_finer = live.shown_finer().cloned();
         let (frame, picture) = (Arc::new(original.clone()), painted.clone());
         let choice = &self.workspace.choice;
-        let mut texts = vec![(
-            "Software",
-            format!("StyleForge {}", env!("CARGO_PKG_VERSION")),
-        )];
+        let mut texts = vec![("Software", format!("StyleForge {}", env!("CARGO_PKG_VERSION")))];
         let parts = self.mixed_parts();
         if !parts.is_empty() {
             texts.push(("Style", mix::label(&parts)));
@@ -72,11 +69,7 @@ impl App {
             texts.push(("Working size", format!("{w} x {h} px")));
         }
         texts.push(("Strength", format!("{} %", choice.look.strength_percent)));
-        let colors = if choice.look.keep_colors {
-            "the source's"
-        } else {
-            "the style's"
-        };
+        let colors = if choice.look.keep_colors { "the source's" } else { "the style's" };
         texts.push(("Colours", colors.to_owned()));
         let choices = &self.settings.live;
         let mut source = live.source.to_string();
@@ -95,11 +88,7 @@ impl App {
             (Some(style), true) => style.clone(),
             (Some(_), false) => mix::label(&parts),
         };
-        let shown = Snapped {
-            style,
-            picture,
-            texts,
-        };
+        let shown = Snapped { style, picture, texts };
         match (is_finer, finer) {
             (Some(repainted), Some(finer)) => {
                 let repainted = shown.clone().repainted(&repainted, finer.model());
@@ -111,12 +100,7 @@ impl App {
 
     /// Says where a snapshot is, and shows it.
     pub(in crate::gui) fn show_snapshot(&mut self, ctx: &egui::Context, saved: SavedSnapshot) {
-        let SavedSnapshot {
-            path,
-            size: (w, h),
-            thumbnail,
-            seen,
-        } = saved;
+        let SavedSnapshot { path, size: (w, h), thumbnail, seen } = saved;
         let image = image_of(&thumbnail);
         let mut actions = vec![
             ("Show in folder", Intent::ShowInFolder(path.clone())),
@@ -150,8 +134,7 @@ impl App {
             live.begins_recording = Some(taken.clone());
             self.engine.record(sink);
             let record_as = self.settings.live.record_as;
-            self.background
-                .start_recording(self.picture_folder(), record_as, taken);
+            self.background.start_recording(self.picture_folder(), record_as, taken);
         } else {
             self.messages.notice(NO_PICTURE);
         }
@@ -252,9 +235,7 @@ impl App {
                 .or(usual.filter(|folder| folder.is_dir()))
                 .or(home)
         };
-        chosen
-            .or_else(pictures)
-            .unwrap_or_else(|| PathBuf::from("."))
+        chosen.or_else(pictures).unwrap_or_else(|| PathBuf::from("."))
     }
 }
 
@@ -297,19 +278,13 @@ impl Background {
                     Some(Err(_)) => Destination::Avi { path },
                     None => {
                         disk::make_new_folder(&path)?;
-                        Destination::Pictures {
-                            folder: path,
-                            format: Format::Jpeg,
-                        }
+                        Destination::Pictures { folder: path, format: Format::Jpeg }
                     }
                 };
                 Recorder::of_taken(&taken, &destination, wake_up.clone())
             });
             let started = started.map(|recorder| Box::new(StartedRecording { recorder, note }));
-            Report::Recording {
-                taken,
-                result: started,
-            }
+            Report::Recording { taken, result: started }
         });
     }
 
@@ -354,11 +329,7 @@ impl Background {
 
 /// The program's own folder below the pictures.
 pub(in crate::gui) fn own_folder(folder: &Path) -> PathBuf {
-    if folder.ends_with(OWN_FOLDER) {
-        folder.to_owned()
-    } else {
-        folder.join(OWN_FOLDER)
-    }
+    if folder.ends_with(OWN_FOLDER) { folder.to_owned() } else { folder.join(OWN_FOLDER) }
 }
 
 /// Makes something of a name of our own that is free: `StyleForge/recording-0001`.
@@ -381,19 +352,12 @@ fn with_free_name<T>(
             made => return made.map_err(|e| e.to_string()),
         }
     }
-    Err(format!(
-        "{} is full of files named {stem}.",
-        path_label(&home)
-    ))
+    Err(format!("{} is full of files named {stem}.", path_label(&home)))
 }
 
 fn snapshot(
     folder: &Path,
-    Snapped {
-        style,
-        picture,
-        texts,
-    }: &Snapped,
+    Snapped { style, picture, texts }: &Snapped,
     seen: Option<Box<Snapped>>,
 ) -> Result<SavedSnapshot, String> {
     let said = |e: MediaError| e.to_string();
@@ -404,10 +368,5 @@ fn snapshot(
     })?;
     let size = (picture.width(), picture.height());
     let (width, height) = size_within(size.0, size.1, THUMBNAIL_PX);
-    Ok(SavedSnapshot {
-        path,
-        size,
-        thumbnail: scaled(picture, width, height),
-        seen,
-    })
+    Ok(SavedSnapshot { path, size, thumbnail: scaled(picture, width, height), seen })
 }

@@ -34,9 +34,7 @@ impl App {
         let has_focus = ctx.memory(|memory| memory.focused().is_some());
         let pressed: Vec<Key> = ctx.input(|input| {
             let keys = input.events.iter().filter_map(|event| match event {
-                Event::Key {
-                    key, pressed: true, ..
-                } => Some(*key),
+                Event::Key { key, pressed: true, .. } => Some(*key),
                 _ => None,
             });
             keys.collect()

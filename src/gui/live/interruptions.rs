@@ -56,11 +56,7 @@ mod tests {
     #[test]
     fn it_looks_again_ever_more_rarely_until_all_is_decided() {
         let mut looks = InterruptionLooks::default();
-        assert_eq!(
-            looks.look(5.0),
-            NextLook::Never,
-            "the first look is on its way"
-        );
+        assert_eq!(looks.look(5.0), NextLook::Never, "the first look is on its way");
         looks.note(true, 10.0);
         assert_eq!(looks.look(11.0), NextLook::In(1.0));
         assert_eq!(looks.look(12.0), NextLook::Now);

@@ -192,9 +192,7 @@ impl LiveView {
             (self.shows_previews, LiveIntent::TogglePreviews),
             (self.comparing, LiveIntent::ToggleCompare),
         ];
-        open.into_iter()
-            .find(|(is, _)| *is)
-            .map(|(_, intent)| intent)
+        open.into_iter().find(|(is, _)| *is).map(|(_, intent)| intent)
     }
 
     /// Whether every style is shown at once, not the stage.
@@ -312,9 +310,9 @@ impl LiveView {
         }
         intents.extend(chosen.into_iter().map(|chosen| {
             Intent::Live(match chosen {
-                PanelIntent::Export {
-                    bytes, file_name, ..
-                } => LiveIntent::Export { file_name, bytes },
+                PanelIntent::Export { bytes, file_name, .. } => {
+                    LiveIntent::Export { file_name, bytes }
+                }
                 PanelIntent::Failed(why) => LiveIntent::ExportFailed(why),
                 PanelIntent::StopComparing => LiveIntent::ToggleCompare,
             })
@@ -410,8 +408,7 @@ impl LiveView {
             Some(other) if self.shows_difference => {
                 let (difference, largest) = difference(&picture.painted, other);
                 self.largest_difference = largest;
-                self.stage
-                    .set_live_alone(ctx, difference, size, "Difference");
+                self.stage.set_live_alone(ctx, difference, size, "Difference");
             }
             other => {
                 let pair = match other {
@@ -454,16 +451,12 @@ impl LiveView {
         // A source that gives less than the target is not the device's fault.
         let target = target_fps.min(f64::from(rates.source_fps));
         let is_least = facts.working.0.max(facts.working.1) <= STEPS_PX[0];
-        self.rate_warning
-            .note(f64::from(rates.shown_fps), target, is_least, now);
+        self.rate_warning.note(f64::from(rates.shown_fps), target, is_least, now);
     }
 
     /// Whether there is something to say instead of the picture.
     fn has_trouble(&self) -> bool {
         self.facts.is_none()
-            || matches!(
-                self.snapshot.source,
-                SourceState::Waiting(_) | SourceState::Ended(_)
-            )
+            || matches!(self.snapshot.source, SourceState::Waiting(_) | SourceState::Ended(_))
     }
 }

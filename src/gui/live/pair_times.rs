@@ -63,11 +63,7 @@ mod tests {
     fn medians_are_those_of_the_newest_frames_of_the_same_comparison() {
         let mut times = PairTimes::default();
         assert_eq!(times.spreads(), None);
-        let of = Compared {
-            modes: [Mode::default(); 2],
-            names: None,
-            working: (640, 480),
-        };
+        let of = Compared { modes: [Mode::default(); 2], names: None, working: (640, 480) };
         // A first frame of each that takes long moves no median.
         times.note(of.clone(), [900.0, 80.0]);
         for _ in 0..LEAST_PAIRS {

@@ -58,15 +58,8 @@ impl PreviewGrid {
         let mut previews = Vec::new();
         for (style, network) in styles {
             let (writer, pictures) = mailbox(PreviewPicture::empty);
-            previews.push(Preview {
-                network: network.clone(),
-                output: writer,
-            });
-            self.tiles.push(Tile {
-                style,
-                network,
-                pictures,
-            });
+            previews.push(Preview { network: network.clone(), output: writer });
+            self.tiles.push(Tile { style, network, pictures });
         }
         Some(previews)
     }
@@ -116,10 +109,7 @@ impl PreviewGrid {
         let (columns, width) = columns(area.size(), cards.len(), aspect);
         let height = width / aspect;
         let rows = cards.len().div_ceil(columns);
-        let used = vec2(
-            columns as f32 * (width + GAP) - GAP,
-            rows as f32 * (height + GAP) - GAP,
-        );
+        let used = vec2(columns as f32 * (width + GAP) - GAP, rows as f32 * (height + GAP) - GAP);
         let origin = area.center() - used / 2.0;
         for (place, card) in cards.iter().enumerate() {
             let at = vec2(
@@ -136,10 +126,7 @@ impl PreviewGrid {
             let radius = CornerRadius::same(theme::RADIUS);
             match self.texture(&card.id) {
                 Some(texture) => egui::Image::from_texture(texture)
-                    .uv(mirrored(
-                        Rect::from_min_max(Pos2::ZERO, pos2(1.0, 1.0)),
-                        self.is_flipped,
-                    ))
+                    .uv(mirrored(Rect::from_min_max(Pos2::ZERO, pos2(1.0, 1.0)), self.is_flipped))
                     .corner_radius(radius)
                     .paint_at(ui, rect),
                 None => {
@@ -161,8 +148,7 @@ impl PreviewGrid {
             } else {
                 Stroke::NONE
             };
-            ui.painter()
-                .rect_stroke(rect, radius, outline, StrokeKind::Outside);
+            ui.painter().rect_stroke(rect, radius, outline, StrokeKind::Outside);
             if response.clicked() {
                 intents.push(Intent::PickStyle(card.id.clone()));
             }

@@ -70,10 +70,7 @@ impl LiveView {
             true => "End the recording.",
             false => "Save every picture, as a video or into a folder.",
         };
-        if key_chips::hint(ui.add(button), does, "R")
-            .accessible_name(spoken)
-            .clicked()
-        {
+        if key_chips::hint(ui.add(button), does, "R").accessible_name(spoken).clicked() {
             intents.push(Intent::Live(LiveIntent::ToggleRecording));
         }
     }

@@ -43,11 +43,7 @@ impl App {
             }
             false => Wanted::Mix(sent.network.clone()?),
         };
-        Some(Finer {
-            network,
-            mode,
-            look,
-        })
+        Some(Finer { network, mode, look })
     }
 
     /// Requests that `frame` is painted once more. `Ok(None)` until the network is loaded.
@@ -75,10 +71,7 @@ impl App {
         Ok(Some(self.engine.repaint(RepaintJob {
             frame: frame.clone(),
             network,
-            settings: PaintSettings {
-                working_size,
-                ..PaintSettings::of_mode(finer.mode)
-            },
+            settings: PaintSettings { working_size, ..PaintSettings::of_mode(finer.mode) },
             look: finer.look,
         })))
     }
@@ -135,11 +128,7 @@ impl App {
                 None
             }
         };
-        self.repaints.held = Some(Held {
-            sequence,
-            finer,
-            number,
-        });
+        self.repaints.held = Some(Held { sequence, finer, number });
     }
 
     fn give_up_held(&mut self) {
@@ -170,22 +159,14 @@ impl App {
         // The held picture's is on its way already.
         let held = self.repaints.held.as_ref();
         let held = held.filter(|held| Some(held.sequence) == self.held_sequence());
-        let number = held
-            .filter(|held| held.finer == finer)
-            .and_then(|held| held.number);
-        self.repaints.waiting.push(Waiting {
-            number,
-            frame,
-            finer,
-            shown,
-        });
+        let number = held.filter(|held| held.finer == finer).and_then(|held| held.number);
+        self.repaints.waiting.push(Waiting { number, frame, finer, shown });
         self.follow_repaints();
     }
 
     /// Saves a snapshot; `seen` is the same as it was seen, where that is another picture.
     pub(super) fn save_snapped(&self, snapped: Snapped, seen: Option<Snapped>) {
-        self.background
-            .save_snapshot(self.picture_folder(), snapped, seen.map(Box::new));
+        self.background.save_snapshot(self.picture_folder(), snapped, seen.map(Box::new));
     }
 
     /// Saves the picture of the snapshot with this number too as it was seen.
@@ -232,10 +213,7 @@ impl App {
             }
         }
         let held = self.repaints.held.as_mut();
-        if held
-            .and_then(|held| held.number.take_if(|n| *n == number))
-            .is_none()
-        {
+        if held.and_then(|held| held.number.take_if(|n| *n == number)).is_none() {
             return;
         }
         match (result, &mut self.live) {

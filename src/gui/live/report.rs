@@ -56,10 +56,7 @@ impl Background {
                 let png = chart::png(&report)?;
                 Ok((frame, png))
             });
-            Report::Charted {
-                report,
-                result: drawn.map_err(|e| e.to_string()),
-            }
+            Report::Charted { report, result: drawn.map_err(|e| e.to_string()) }
         });
     }
 }
@@ -78,14 +75,7 @@ fn chart_colors(theme: Theme) -> Colors {
         palette.accent,
     ]
     .map(|color| color.to_array());
-    Colors {
-        ground,
-        ink,
-        quiet,
-        rule,
-        wrong,
-        candidates: [reference, candidate],
-    }
+    Colors { ground, ink, quiet, rule, wrong, candidates: [reference, candidate] }
 }
 
 /// Makes the bytes of a report's file.
@@ -93,21 +83,15 @@ type Writer = fn(&MeasureReport) -> Result<Vec<u8>, MeasureError>;
 
 const WRITERS: [(&str, &str, Writer); 3] = [
     ("Text…", "txt", |report| Ok(report.text().into_bytes())),
-    ("JSON…", "json", |report| {
-        report.json().map(String::into_bytes)
-    }),
+    ("JSON…", "json", |report| report.json().map(String::into_bytes)),
     ("CSV…", "csv", |report| Ok(report.csv().into_bytes())),
 ];
 
 impl LiveView {
     /// Shows a report; its chart comes later.
     pub(super) fn show_report(&mut self, report: Arc<MeasureReport>) {
-        self.report = Some(ReportView {
-            text: report.text(),
-            report,
-            chart: Chart::Drawing,
-            is_fresh: true,
-        });
+        self.report =
+            Some(ReportView { text: report.text(), report, chart: Chart::Drawing, is_fresh: true });
     }
 
     /// Whether a report is on the screen.
@@ -165,19 +149,15 @@ impl ReportView {
             Chart::None => {}
         }
         let words_height = (ui.available_height() - BUTTONS_HEIGHT).clamp(40.0, WORDS_HEIGHT);
-        ScrollArea::vertical()
-            .max_height(words_height)
-            .show(ui, |ui| {
-                ui.monospace(self.text.trim_end());
-            });
+        ScrollArea::vertical().max_height(words_height).show(ui, |ui| {
+            ui.monospace(self.text.trim_end());
+        });
         ui.add_space(theme::GAP);
         ui.horizontal_wrapped(|ui| self.buttons(ui, is_fresh, intents));
     }
 
     fn buttons(&self, ui: &mut egui::Ui, is_fresh: bool, intents: &mut Vec<Intent>) {
-        let copy = ui
-            .button("Copy")
-            .on_hover_text("The words, to the clipboard.");
+        let copy = ui.button("Copy").on_hover_text("The words, to the clipboard.");
         if copy.clicked() {
             ui.ctx().copy_text(self.text.clone());
         }

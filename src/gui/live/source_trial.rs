@@ -81,10 +81,7 @@ mod tests {
         // One that has delivered is waited for, and remembered.
         trial.begin(&Source::Demo);
         assert!(trial.deliver());
-        assert_eq!(
-            trial.give_up(&camera, &waiting(CaptureProblem::NoCamera)),
-            None
-        );
+        assert_eq!(trial.give_up(&camera, &waiting(CaptureProblem::NoCamera)), None);
     }
 
     #[test]
@@ -97,10 +94,7 @@ mod tests {
             })
         };
         let mut trial = SourceTrial::default();
-        assert_eq!(
-            trial.give_up(&camera, &gone(&[])),
-            Some((Source::Demo, NO_CAMERA.to_owned()))
-        );
+        assert_eq!(trial.give_up(&camera, &gone(&[])), Some((Source::Demo, NO_CAMERA.to_owned())));
         let given_up = trial.give_up(&camera, &gone(&["back"])).expect("the demo");
         assert!(given_up.1.contains("choose one of: back"), "{}", given_up.1);
         trial.begin(&Source::Demo);

@@ -137,9 +137,7 @@ impl App {
                 live.show_report(report);
             }
             (Ok(_), None) | (Err(MeasureError::Backend(BackendError::Cancelled)), _) => {}
-            (Err(error), _) => self
-                .messages
-                .error(format!("Nothing was measured: {error}")),
+            (Err(error), _) => self.messages.error(format!("Nothing was measured: {error}")),
         }
     }
 
@@ -187,9 +185,7 @@ impl App {
             }
             LiveIntent::ToggleFullScreen => self.toggle_full_screen(ctx),
             LiveIntent::Export { file_name, bytes } => {
-                let dialog = Dialog::Export {
-                    file_name: file_name.clone(),
-                };
+                let dialog = Dialog::Export { file_name: file_name.clone() };
                 if self.ask(Purpose::Export, dialog) {
                     self.export = Some((file_name, bytes));
                 }
@@ -221,9 +217,7 @@ impl App {
         }
         let style = self.chosen_name().unwrap_or_else(|| "none".to_owned());
         self.engine.measure(MeasureJob {
-            modes: ModePair {
-                candidates: self.settings.live.candidates,
-            },
+            modes: ModePair { candidates: self.settings.live.candidates },
             style: format!("{style} {}", self.live_model()),
             frames: MEASURED_FRAMES,
             warmup: WARM_UP_FRAMES,
@@ -439,10 +433,7 @@ impl App {
                 Some(pictures)
             }
             Err(error) => {
-                self.messages.error(format!(
-                    "The source could not be started: {}",
-                    words(&error)
-                ));
+                self.messages.error(format!("The source could not be started: {}", words(&error)));
                 None
             }
         };

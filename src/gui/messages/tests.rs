@@ -41,11 +41,7 @@ fn the_time_of_a_message_begins_when_it_is_seen() {
 #[test]
 fn what_follows_an_offer_follows_however_its_notice_goes_but_by_its_button() {
     let mut messages = Messages::default();
-    let offer = || Offer {
-        label: "Undo",
-        intent: Intent::Undo,
-        otherwise: Some(Intent::Quit),
-    };
+    let offer = || Offer { label: "Undo", intent: Intent::Undo, otherwise: Some(Intent::Quit) };
     messages.offer("Gone.", offer());
     assert_eq!(messages.take_offer(1), Some(Intent::Undo));
     assert_eq!((messages.list.len(), messages.take_follows()), (0, vec![]));
@@ -73,10 +69,7 @@ fn an_error_leaves_once_it_was_seen_for_a_while_by_somebody_who_goes_on() {
     assert!(!error.leaves(1e6, true), "nobody saw it");
     error.since = Some(10.0);
     assert!(!error.leaves(9.0 + ERROR_SECONDS, true));
-    assert!(
-        !error.leaves(11.0 + ERROR_SECONDS, false),
-        "nobody is there"
-    );
+    assert!(!error.leaves(11.0 + ERROR_SECONDS, false), "nobody is there");
     assert!(error.leaves(11.0 + ERROR_SECONDS, true));
 }
 

@@ -35,10 +35,7 @@ impl MixedCodes {
     /// [`StylePictureError`] where nothing has a weight.
     pub fn kept(&self) -> Result<CodeOf, StylePictureError> {
         let code = StyleCode::mixed(&self.parts()).ok_or(StylePictureError::Nothing)?;
-        Ok(CodeOf {
-            code,
-            network: self.network.name.clone(),
-        })
+        Ok(CodeOf { code, network: self.network.name.clone() })
     }
 }
 
@@ -102,10 +99,7 @@ fn same_network(parts: &[(Style, u8)]) -> Result<Option<&MadeBy>, String> {
 }
 
 fn no_picture(style: &Style) -> String {
-    format!(
-        "{} was not made of a picture and cannot be mixed.",
-        style.title
-    )
+    format!("{} was not made of a picture and cannot be mixed.", style.title)
 }
 
 /// Why a picture that one network has seen cannot be mixed with that of another; `None` where they are the same.
@@ -134,10 +128,7 @@ mod tests {
     /// A library with pictures that two networks have seen: `barn` and `night` by one of the person's own, `sea` by the
     /// one inside the program.
     fn library(place: &Path) -> StyleLibrary {
-        let golden = concat!(
-            env!("CARGO_MANIFEST_DIR"),
-            "/tests/golden/style_networks.tar.xz"
-        );
+        let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/style_networks.tar.xz");
         let packed = File::open(golden).expect("the archive is there");
         let mut archive = tar::Archive::new(lzma_rust2::XzReader::new(packed, false));
         archive.unpack(place).expect("unpacked");
@@ -146,11 +137,9 @@ mod tests {
         let mine = library.import_network(&file, Some("mine"));
         let mine = mine.expect("kept");
         let any = StyleNetwork::built_in().expect("inside the program");
-        for (name, network, level) in [
-            ("barn", &mine, 200),
-            ("night", &mine, 20),
-            ("sea", &any, 90),
-        ] {
+        for (name, network, level) in
+            [("barn", &mine, 200), ("night", &mine, 20), ("sea", &any, 90)]
+        {
             let file = place.join(format!("{name}.png"));
             let picture = Frame::from_fn(30, 20, |x, y| [level, (8 * x) as u8, (9 * y) as u8, 255]);
             let png = Encoding::of(Format::Png);

@@ -65,16 +65,12 @@ fn sliders(ui: &mut egui::Ui, cards: &[Card], chosen: &Card, choice: &mut Choice
     let now = choice.mix.shares();
     // From where a drag begins: the others have their ratio again when it comes back.
     let began = ui.scope_id().with("shares before the drag");
-    let before: Vec<u8> = ui
-        .data(|d| d.get_temp(began))
-        .unwrap_or_else(|| now.clone());
+    let before: Vec<u8> = ui.data(|d| d.get_temp(began)).unwrap_or_else(|| now.clone());
     let mut is_dragged = false;
     let mut removed = None;
     let others = choice.mix.others.iter().map(|(style, _)| style.as_str());
-    let styles: Vec<String> = std::iter::once(chosen.id.as_str())
-        .chain(others)
-        .map(str::to_owned)
-        .collect();
+    let styles: Vec<String> =
+        std::iter::once(chosen.id.as_str()).chain(others).map(str::to_owned).collect();
     for (place, style) in styles.iter().enumerate() {
         let card = cards.iter().find(|card| card.id == *style);
         let title = card.map_or(style.as_str(), |card| &card.title);

@@ -17,8 +17,7 @@ pub struct MixedNetworks {
 impl MixedNetworks {
     /// Forgets the mix when a style of it is another one now.
     pub fn forget(&mut self, is_gone: impl Fn(&str) -> bool) {
-        self.newest
-            .take_if(|(parts, _)| parts.iter().any(|(style, _)| is_gone(style)));
+        self.newest.take_if(|(parts, _)| parts.iter().any(|(style, _)| is_gone(style)));
         self.failed = None;
     }
 

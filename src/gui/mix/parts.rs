@@ -21,10 +21,7 @@ pub struct Mix {
 
 impl Default for Mix {
     fn default() -> Self {
-        Self {
-            own: USUAL_WEIGHT,
-            others: Parts::new(),
-        }
+        Self { own: USUAL_WEIGHT, others: Parts::new() }
     }
 }
 
@@ -166,10 +163,7 @@ mod tests {
     use super::*;
 
     fn mix(own: u8, others: &[(&str, u8)]) -> Mix {
-        Mix {
-            own,
-            others: others.iter().map(|(s, w)| ((*s).to_owned(), *w)).collect(),
-        }
+        Mix { own, others: others.iter().map(|(s, w)| ((*s).to_owned(), *w)).collect() }
     }
 
     #[test]
@@ -189,10 +183,7 @@ mod tests {
         let remembered = Mix::remembered(Some(30), &others, Some("a"));
         assert_eq!(remembered, mix(30, &[("b", 40), ("c", 40), ("d", 40)]));
         assert_eq!(Mix::remembered(Some(30), &others, None), Mix::default());
-        assert_eq!(
-            Mix::remembered(None, &Parts::new(), Some("a")),
-            Mix::default()
-        );
+        assert_eq!(Mix::remembered(None, &Parts::new(), Some("a")), Mix::default());
     }
 
     #[test]

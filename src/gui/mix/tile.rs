@@ -24,11 +24,7 @@ impl UnkeptMix {
 
     /// A mix by its name.
     pub fn new(parts: Parts, name: String) -> Self {
-        let card = Card {
-            id: Self::ID.to_owned(),
-            title: name,
-            ..Card::default()
-        };
+        let card = Card { id: Self::ID.to_owned(), title: name, ..Card::default() };
         Self { parts, card }
     }
 
@@ -41,9 +37,8 @@ impl UnkeptMix {
         intents: &mut Vec<Intent>,
     ) -> Response {
         let parts = self.parts.iter();
-        let own: Vec<_> = parts
-            .filter_map(|(style, weight)| Some((picture(style)?, *weight)))
-            .collect();
+        let own: Vec<_> =
+            parts.filter_map(|(style, weight)| Some((picture(style)?, *weight))).collect();
         let tile = Tile {
             card: &self.card,
             note: Some("not kept"),

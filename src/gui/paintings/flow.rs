@@ -141,11 +141,7 @@ impl App {
             Err(error) if is_video(&path) => {
                 let name = name_label(&path);
                 let text = format!("How {name} begins cannot be shown: {error}");
-                let offer = Offer {
-                    label: "Play",
-                    intent: Intent::Play(path),
-                    otherwise: None,
-                };
+                let offer = Offer { label: "Play", intent: Intent::Play(path), otherwise: None };
                 self.messages.offer(text, offer);
             }
             Err(error) => self.messages.error(error),
@@ -213,8 +209,7 @@ impl App {
             (Some(viewed), Intent::Save) => {
                 let path = path_label(&viewed.path);
                 let what = kind(&viewed.path);
-                self.messages
-                    .notice(format!("This {what} is saved already, as {path}"));
+                self.messages.notice(format!("This {what} is saved already, as {path}"));
             }
             (
                 _,

@@ -90,26 +90,20 @@ impl Paintings {
     fn take_in(&mut self, ctx: &egui::Context, path: PathBuf, small: SmallPicture) {
         self.running.take_if(|running| *running == path);
         let texture = |frame| ctx.load_texture("painting small", image_of(&frame), MIPMAPPED);
-        let thumbnail = Thumbnail {
-            stamp: small.stamp,
-            picture: small.picture.map(texture),
-        };
+        let thumbnail = Thumbnail { stamp: small.stamp, picture: small.picture.map(texture) };
         self.thumbnails.insert(path, thumbnail);
     }
 
     /// Files of which small pictures are here, with what is known of the files.
     fn stamps(&self) -> Vec<(PathBuf, Option<Stamp>)> {
         let seen = self.thumbnails.iter();
-        seen.map(|(path, seen)| (path.clone(), seen.stamp))
-            .collect()
+        seen.map(|(path, seen)| (path.clone(), seen.stamp)).collect()
     }
 
     /// Forgets the pictures of files that are in no list any more.
     pub(super) fn keep_only(&mut self, state: &State) {
         let is_listed = |path: &PathBuf| {
-            [&state.paintings, &state.recent_photos]
-                .iter()
-                .any(|list| list.contains(path))
+            [&state.paintings, &state.recent_photos].iter().any(|list| list.contains(path))
         };
         self.thumbnails.retain(|path, _| is_listed(path));
         self.outdated.retain(is_listed);
@@ -125,10 +119,7 @@ impl Paintings {
         self.opening = None;
         if let Some(path) = self.running.take() {
             let why = "No small picture could be made of it.".to_owned();
-            let thumbnail = Thumbnail {
-                stamp: None,
-                picture: Err(why),
-            };
+            let thumbnail = Thumbnail { stamp: None, picture: Err(why) };
             self.thumbnails.insert(path, thumbnail);
         }
     }

@@ -184,15 +184,12 @@ fn picture(
             (false, false) => Stroke::new(1.0, colors.outline),
         };
         let inside = StrokeKind::Inside;
-        ui.painter()
-            .rect_stroke(rect, theme::RADIUS, outline, inside);
+        ui.painter().rect_stroke(rect, theme::RADIUS, outline, inside);
     }
-    response
-        .on_hover_cursor(egui::CursorIcon::PointingHand)
-        .on_hover_text(match problem {
-            Some(why) => why.clone(),
-            None => path_label(path),
-        })
+    response.on_hover_cursor(egui::CursorIcon::PointingHand).on_hover_text(match problem {
+        Some(why) => why.clone(),
+        None => path_label(path),
+    })
 }
 
 /// Words within a small picture's place, cut where they do not fit.

@@ -33,11 +33,7 @@ impl Viewed {
         let frame = &opened.photo.frame;
         stage.set_photo(ctx, &opened.preview, frame.clone());
         let (width, height) = (frame.width(), frame.height());
-        Self {
-            words: format!("{}, {width} × {height} px", opened.title()),
-            path,
-            stage,
-        }
+        Self { words: format!("{}, {width} × {height} px", opened.title()), path, stage }
     }
 }
 

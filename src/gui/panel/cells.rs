@@ -32,8 +32,7 @@ impl<'a> Line<'a> {
         response.widget_info(|| WidgetInfo::labeled(Role::Label, true, &words));
         if response.hovered() {
             let fill = ui.visuals().widgets.hovered.weak_bg_fill;
-            ui.painter()
-                .rect_filled(rect.expand2(vec2(4.0, 0.0)), CornerRadius::same(3), fill);
+            ui.painter().rect_filled(rect.expand2(vec2(4.0, 0.0)), CornerRadius::same(3), fill);
         }
         (Self { ui, rect }, response)
     }
@@ -61,10 +60,7 @@ impl<'a> Line<'a> {
         job.wrap = TextWrapping::truncate_at_width(cell.width());
         let painter = self.ui.painter();
         let galley = painter.layout_job(job);
-        let free = vec2(
-            cell.width() - galley.size().x,
-            cell.height() - galley.size().y,
-        );
+        let free = vec2(cell.width() - galley.size().x, cell.height() - galley.size().y);
         let share = match align {
             Align::Min => 0.0,
             Align::Center => 0.5,
@@ -87,23 +83,15 @@ impl<'a> Line<'a> {
     /// Draws the ground that bars lie on.
     pub fn track(&self, x: Rangef) {
         let rect = self.cell(x).shrink2(vec2(0.0, 6.0));
-        let color = theme::palette(self.ui.visuals())
-            .outline
-            .gamma_multiply(0.45);
-        self.ui
-            .painter()
-            .rect_filled(rect, CornerRadius::same(2), color);
+        let color = theme::palette(self.ui.visuals()).outline.gamma_multiply(0.45);
+        self.ui.painter().rect_filled(rect, CornerRadius::same(2), color);
     }
 }
 
 /// The colour of steps that compute, and of those that only move or normalise.
 pub fn step_color(visuals: &egui::Visuals, computes: bool) -> Color32 {
     let palette = theme::palette(visuals);
-    if computes {
-        palette.accent
-    } else {
-        palette.notice
-    }
+    if computes { palette.accent } else { palette.notice }
 }
 
 /// The legend of the steps' colours.

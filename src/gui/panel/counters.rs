@@ -68,30 +68,12 @@ fn rates(ui: &mut Ui, meters: &Meters, now: Instant) {
     let rates = meters.rates(now);
     let palette = theme::palette(ui.visuals());
     let series = [
-        (
-            "Source",
-            "Frames that the source gave.",
-            rates.source_fps,
-            palette.quiet,
-        ),
-        (
-            "Painted",
-            "Pictures that the engine painted.",
-            rates.engine_fps,
-            palette.notice,
-        ),
-        (
-            "Shown",
-            "Pictures that came to the window.",
-            rates.shown_fps,
-            palette.accent,
-        ),
+        ("Source", "Frames that the source gave.", rates.source_fps, palette.quiet),
+        ("Painted", "Pictures that the engine painted.", rates.engine_fps, palette.notice),
+        ("Shown", "Pictures that came to the window.", rates.shown_fps, palette.accent),
     ];
-    let of: [fn(&Point) -> f32; 3] = [
-        |p| p.rates.source_fps,
-        |p| p.rates.engine_fps,
-        |p| p.rates.shown_fps,
-    ];
+    let of: [fn(&Point) -> f32; 3] =
+        [|p| p.rates.source_fps, |p| p.rates.engine_fps, |p| p.rates.shown_fps];
     ui.columns(3, |columns| {
         for (ui, (name, hint, value, color)) in columns.iter_mut().zip(&series) {
             figure(ui, name, &format!("{value:.1}"), "fps", *color).on_hover_text(*hint);
@@ -102,13 +84,7 @@ fn rates(ui: &mut Ui, meters: &Meters, now: Instant) {
         let point = |p: &Point| [ago_s(p, now), f64::from(of[at](p))];
         (name, color, unbroken(meters.history(now).map(point)))
     });
-    history_plot(
-        ui,
-        width,
-        "Frames per second of the last minute",
-        "fps",
-        lines,
-    );
+    history_plot(ui, width, "Frames per second of the last minute", "fps", lines);
 }
 
 fn latency(ui: &mut Ui, meters: &Meters, now: Instant) {
@@ -118,14 +94,8 @@ fn latency(ui: &mut Ui, meters: &Meters, now: Instant) {
     let palette = theme::palette(ui.visuals());
     let of = |value: fn(Spread) -> f32| delay.map_or_else(|| "–".to_owned(), |d| tenths(value(d)));
     ui.columns(2, |columns| {
-        figure(
-            &mut columns[0],
-            "Median",
-            &of(|d| d.p50),
-            "ms",
-            palette.accent,
-        )
-        .on_hover_text("The median (p50): half of the pictures came within this time.");
+        figure(&mut columns[0], "Median", &of(|d| d.p50), "ms", palette.accent)
+            .on_hover_text("The median (p50): half of the pictures came within this time.");
         figure(&mut columns[1], "p95", &of(|d| d.p95), "ms", palette.quiet)
             .on_hover_text("The 95th percentile (p95): 95 of 100 pictures came within this time.");
     });
@@ -138,19 +108,13 @@ fn latency(ui: &mut Ui, meters: &Meters, now: Instant) {
         width,
         "Latency of the last minute",
         "ms",
-        [
-            ("p95", palette.quiet, line(|d| d.p95)),
-            ("Median", palette.accent, line(|d| d.p50)),
-        ],
+        [("p95", palette.quiet, line(|d| d.p95)), ("Median", palette.accent, line(|d| d.p50))],
     );
 }
 
 /// The parts of the way, each with its share of the delay.
 fn stages(ui: &mut Ui, meters: &Meters, now: Instant) {
-    let whole = meters
-        .delay_ms(now)
-        .map_or(0.0, |d| d.p50)
-        .max(f32::EPSILON);
+    let whole = meters.delay_ms(now).map_or(0.0, |d| d.p50).max(f32::EPSILON);
     let palette = theme::palette(ui.visuals());
     theme::group_title(ui, "Latency by stage, ms");
     let width = ui.available_width();
@@ -201,11 +165,7 @@ fn dropped(ui: &mut Ui, meters: &Meters) {
             "A newer frame came before the engine was ready: the newest is painted, so that the latency \
              stays short.",
         ),
-        (
-            "At the screen",
-            screen,
-            "A newer picture was ready before the window took this one.",
-        ),
+        ("At the screen", screen, "A newer picture was ready before the window took this one."),
     ];
     close_lines(ui, |ui| {
         for (name, counts, why) in both {
@@ -249,11 +209,7 @@ fn memory(ui: &mut Ui, meters: &Meters, sample: Option<&LiveSample>, device: &De
                 mode.as_deref().unwrap_or("–")
             ),
         ),
-        (
-            "Painted at",
-            working,
-            "The size at which the network sees a frame.".to_owned(),
-        ),
+        ("Painted at", working, "The size at which the network sees a frame.".to_owned()),
     ];
     if let Some(sample) = sample {
         lines.push((
@@ -369,14 +325,9 @@ fn history_plot<const N: usize>(
             format!("{:.decimals$}", mark.value)
         })
         .label_formatter(move |position| match position {
-            HoverPosition::NearDataPoint {
-                plot_name,
-                position,
-                ..
-            } => Some(format!(
-                "{plot_name}: {:.1} {unit}, {:.0} s ago",
-                position.y, -position.x
-            )),
+            HoverPosition::NearDataPoint { plot_name, position, .. } => {
+                Some(format!("{plot_name}: {:.1} {unit}, {:.0} s ago", position.y, -position.x))
+            }
             HoverPosition::Elsewhere { .. } => None,
         });
     // Columns make what stands in them as wide as themselves.
@@ -397,12 +348,7 @@ fn history_plot<const N: usize>(
 /// Marks from one end of an axis to the other.
 fn marks(from: f64, to: f64, step: f64) -> Vec<GridMark> {
     let count = ((to - from) / step + 1e-6).max(0.0) as usize;
-    (0..=count)
-        .map(|mark| GridMark {
-            value: from + step * mark as f64,
-            step_size: step,
-        })
-        .collect()
+    (0..=count).map(|mark| GridMark { value: from + step * mark as f64, step_size: step }).collect()
 }
 
 /// Seconds of a point before now, negative.

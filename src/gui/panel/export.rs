@@ -78,17 +78,12 @@ pub fn exported(
     device: &DeviceInfo,
     now: Instant,
 ) -> PanelIntent {
-    let table = steps.table().map(|table| KernelTable {
-        device_name: device.name.clone(),
-        ..table.clone()
-    });
+    let table = steps
+        .table()
+        .map(|table| KernelTable { device_name: device.name.clone(), ..table.clone() });
     let what = match (format, &table) {
         (ExportFormat::StepsCsv | ExportFormat::Trace, Some(table)) => {
-            format!(
-                "{}-{}",
-                table.mode.replace(", ", "-").replace(' ', "-"),
-                table.size
-            )
+            format!("{}-{}", table.mode.replace(", ", "-").replace(' ', "-"), table.size)
         }
         (ExportFormat::CountersCsv, _) => "counters".to_owned(),
         _ => "performance".to_owned(),

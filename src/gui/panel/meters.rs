@@ -46,10 +46,7 @@ pub const STAGES: [(&str, &str); 10] = [
     ("Read-back", "Back from the device's memory."),
     ("Compose", "Strength and colours, and handing over."),
     ("Present", "Ready, until the window took it."),
-    (
-        "Rest",
-        "What the parts above do not explain: copies, a second mode, a change of style.",
-    ),
+    ("Rest", "What the parts above do not explain: copies, a second mode, a change of style."),
 ];
 
 /// How often a count grows.
@@ -59,9 +56,7 @@ struct CountRate {
 
 impl CountRate {
     fn new() -> Self {
-        Self {
-            counts: VecDeque::with_capacity(KEPT),
-        }
+        Self { counts: VecDeque::with_capacity(KEPT) }
     }
 
     fn note(&mut self, at: Instant, count: u64) {
@@ -90,11 +85,7 @@ impl CountRate {
         // A count that is overdue lowers the rate before it comes.
         let overdue = waiting > 2.0 * seconds / steps as f32;
         let seconds = if overdue { seconds + waiting } else { seconds };
-        if seconds > 0.0 {
-            (to - from) as f32 / seconds
-        } else {
-            0.0
-        }
+        if seconds > 0.0 { (to - from) as f32 / seconds } else { 0.0 }
     }
 }
 
@@ -171,11 +162,7 @@ impl Meters {
 
     /// Notes a picture of a frame that is held: it says nothing about rates and delays.
     pub fn note_held(&mut self, facts: &Facts, shown_at: Instant, dropped_before_screen: u64) {
-        self.newest = Some(Newest {
-            facts: *facts,
-            shown_at,
-            dropped_before_screen,
-        });
+        self.newest = Some(Newest { facts: *facts, shown_at, dropped_before_screen });
     }
 
     /// Notes a picture that the window took.
@@ -197,8 +184,7 @@ impl Meters {
     /// Adds to the history when it is time to.
     pub fn tick(&mut self, now: Instant) {
         let due = (self.history.back()).is_none_or(|p| {
-            now.checked_duration_since(p.at)
-                .is_some_and(|since| since >= POINT_EVERY)
+            now.checked_duration_since(p.at).is_some_and(|since| since >= POINT_EVERY)
         });
         let settled = self.begun.is_some_and(|(at, came)| {
             came >= PICTURES_OF_A_RATE && now.saturating_duration_since(at) >= SETTLES
@@ -233,10 +219,7 @@ impl Meters {
     /// The parts of the way over the last seconds, in the order of [`STAGES`]; `None` while no picture
     /// came.
     pub fn stages_ms(&self, now: Instant) -> Vec<Option<Spread>> {
-        self.stages
-            .iter()
-            .map(|recent| recent.spread(now))
-            .collect()
+        self.stages.iter().map(|recent| recent.spread(now)).collect()
     }
 
     /// The newest picture.
@@ -257,9 +240,7 @@ pub fn unbroken(points: impl IntoIterator<Item = [f64; 2]>) -> Vec<Vec<[f64; 2]>
     for point in points {
         match lines.last_mut() {
             Some(line)
-                if line
-                    .last()
-                    .is_some_and(|last| point[0] - last[0] <= GAP.as_secs_f64()) =>
+                if line.last().is_some_and(|last| point[0] - last[0] <= GAP.as_secs_f64()) =>
             {
                 line.push(point);
             }
@@ -387,10 +368,7 @@ mod tests {
         }
         let points: Vec<_> = meters.history(now).copied().collect();
         assert!(points.len() > before, "the history goes on");
-        assert!(
-            points.iter().all(|p| p.rates.shown_fps > 19.0),
-            "{points:#?}"
-        );
+        assert!(points.iter().all(|p| p.rates.shown_fps > 19.0), "{points:#?}");
         let ago = |p: &Point| -now.saturating_duration_since(p.at).as_secs_f64();
         let lines = unbroken(points.iter().map(|p| [ago(p), 1.0]));
         assert_eq!(lines.len(), 2, "one before and one behind the gap");

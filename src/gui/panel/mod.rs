@@ -78,31 +78,11 @@ impl Tab {
             "Compare",
             "Two modes paint the same frames: their pictures and their times.",
         ),
-        (
-            Self::Benchmark,
-            "Benchmark",
-            "Both modes by a fixed protocol, and a report to keep.",
-        ),
-        (
-            Self::Steps,
-            "Steps",
-            "The time of every step of the network.",
-        ),
-        (
-            Self::Timeline,
-            "Timeline",
-            "The steps one after another, each as long as it takes.",
-        ),
-        (
-            Self::Roofline,
-            "Roofline",
-            "How near every step comes to what the device can do.",
-        ),
-        (
-            Self::Counters,
-            "Counters",
-            "Frames per second, latency, dropped frames, memory.",
-        ),
+        (Self::Benchmark, "Benchmark", "Both modes by a fixed protocol, and a report to keep."),
+        (Self::Steps, "Steps", "The time of every step of the network."),
+        (Self::Timeline, "Timeline", "The steps one after another, each as long as it takes."),
+        (Self::Roofline, "Roofline", "How near every step comes to what the device can do."),
+        (Self::Counters, "Counters", "Frames per second, latency, dropped frames, memory."),
     ];
 }
 
@@ -131,8 +111,7 @@ impl Panel {
     /// replaced by newer ones before it took them.
     pub fn note_picture(&mut self, facts: &Facts, shown_at: Instant, dropped_before_screen: u64) {
         if self.held_since.is_some() {
-            self.meters
-                .note_held(facts, shown_at, dropped_before_screen);
+            self.meters.note_held(facts, shown_at, dropped_before_screen);
         } else {
             self.meters.note(facts, shown_at, dropped_before_screen);
         }
@@ -259,12 +238,12 @@ impl Panel {
         match self.tab {
             Tab::Compare | Tab::Benchmark => {}
             Tab::Counters => {
-                ScrollArea::vertical()
-                    .id_salt("counters")
-                    .auto_shrink([false, false])
-                    .show(ui, |ui| {
+                ScrollArea::vertical().id_salt("counters").auto_shrink([false, false]).show(
+                    ui,
+                    |ui| {
                         counters::ui(ui, &self.meters, self.steps.newest(), device, now);
-                    });
+                    },
+                );
             }
             Tab::Steps | Tab::Timeline | Tab::Roofline => self.steps_ui(ui, no_roof, out),
         }
@@ -326,13 +305,7 @@ impl Panel {
                     .on_hover_text(format.hint())
                     .on_disabled_hover_text(self.why_no_steps());
                 if entry.clicked() {
-                    out.push(export::exported(
-                        format,
-                        &self.meters,
-                        &self.steps,
-                        device,
-                        now,
-                    ));
+                    out.push(export::exported(format, &self.meters, &self.steps, device, now));
                 }
             }
         });

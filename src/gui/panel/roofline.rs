@@ -35,14 +35,8 @@ pub fn ui(ui: &mut Ui, table: &KernelTable) {
     // Room for the lines below.
     let height = (ui.available_height() - 58.0).max(160.0);
     let points: Vec<[f64; 2]> = places.iter().map(|p| [p.intensity, p.tflops]).collect();
-    let roof = table
-        .ceiling
-        .as_ref()
-        .map(|ceiling| roof(ceiling, bounds.0));
-    let names: Vec<String> = places
-        .iter()
-        .map(|p| in_words(&table.kernels[p.at]))
-        .collect();
+    let roof = table.ceiling.as_ref().map(|ceiling| roof(ceiling, bounds.0));
+    let names: Vec<String> = places.iter().map(|p| in_words(&table.kernels[p.at])).collect();
     let response = Plot::new("roofline")
         .height(height)
         .allow_scroll(false)
@@ -64,9 +58,9 @@ pub fn ui(ui: &mut Ui, table: &KernelTable) {
         .x_axis_formatter(|mark, _| power(mark.value))
         .y_axis_formatter(|mark, _| power(mark.value))
         .label_formatter(move |position| match position {
-            HoverPosition::NearDataPoint {
-                plot_name, index, ..
-            } if *plot_name == STEPS => names.get(*index).cloned(),
+            HoverPosition::NearDataPoint { plot_name, index, .. } if *plot_name == STEPS => {
+                names.get(*index).cloned()
+            }
             HoverPosition::NearDataPoint { plot_name, .. } => Some((*plot_name).to_owned()),
             HoverPosition::Elsewhere { .. } => None,
         })
@@ -91,11 +85,7 @@ pub fn ui(ui: &mut Ui, table: &KernelTable) {
 fn places(rows: &[KernelRow]) -> Vec<Place> {
     let place = |(at, row): (usize, &KernelRow)| {
         let (intensity, tflops) = (row.intensity()?.log10(), row.tflops?.log10());
-        (intensity.is_finite() && tflops.is_finite()).then_some(Place {
-            intensity,
-            tflops,
-            at,
-        })
+        (intensity.is_finite() && tflops.is_finite()).then_some(Place { intensity, tflops, at })
     };
     rows.iter().enumerate().filter_map(place).collect()
 }
@@ -132,11 +122,7 @@ fn roof(ceiling: &Ceiling, [left, right]: [f64; 2]) -> Vec<[f64; 2]> {
         (Some(ridge), Some(peak)) => {
             let peak = peak.log10();
             let ridge = ridge.max(left);
-            vec![
-                [left, by_bandwidth(left).min(peak)],
-                [ridge, peak],
-                [right.max(ridge), peak],
-            ]
+            vec![[left, by_bandwidth(left).min(peak)], [ridge, peak], [right.max(ridge), peak]]
         }
         _ => vec![[left, by_bandwidth(left)], [right, by_bandwidth(right)]],
     }
@@ -183,10 +169,7 @@ fn caption(ceiling: Option<&Ceiling>, left_out: usize) -> String {
         Some(ceiling) => {
             let peak = (ceiling.peak_tflops)
                 .map_or_else(String::new, |peak| format!(" and {peak:.0} TFLOP/s"));
-            format!(
-                "Roof: {:.0} GB/s{peak} ({}).",
-                ceiling.copy_gb_per_s, ceiling.method
-            )
+            format!("Roof: {:.0} GB/s{peak} ({}).", ceiling.copy_gb_per_s, ceiling.method)
         }
         None => "What this device can do at most is not known, so there is no roof.".to_owned(),
     };
@@ -205,22 +188,13 @@ mod tests {
     use crate::timing::StepTiming;
 
     fn row(flops: u64, bytes: u64, ms: f64) -> KernelRow {
-        let step = StepTiming {
-            layer: "conv1".to_owned(),
-            kernel: "direct".to_owned(),
-            ms,
-            flops,
-            bytes,
-        };
+        let step =
+            StepTiming { layer: "conv1".to_owned(), kernel: "direct".to_owned(), ms, flops, bytes };
         KernelRow::of(&step, None)
     }
 
     fn ceiling(peak_tflops: Option<f64>) -> Ceiling {
-        Ceiling {
-            copy_gb_per_s: 4000.0,
-            peak_tflops,
-            method: "a copy".to_owned(),
-        }
+        Ceiling { copy_gb_per_s: 4000.0, peak_tflops, method: "a copy".to_owned() }
     }
 
     #[test]
@@ -248,10 +222,7 @@ mod tests {
 
     #[test]
     fn marks_stay_between_the_ends() {
-        let input = egui_plot::GridInput {
-            bounds: (-0.02, 1.02),
-            base_step_size: 0.1,
-        };
+        let input = egui_plot::GridInput { bounds: (-0.02, 1.02), base_step_size: 0.1 };
         let marks = decades(input);
         assert_eq!(marks.len(), 10);
         assert_eq!((marks[0].value, marks[9].value), (0.0, 1.0));

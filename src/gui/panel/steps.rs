@@ -91,23 +91,14 @@ impl Steps {
             usual.iter().map(|s| of(s)).sum::<f64>() / usual.len() as f64
         };
         let mut steps: Vec<StepTiming> = (last.steps.iter().enumerate())
-            .map(|(at, step)| StepTiming {
-                ms: mean(&|s| s.steps[at].ms),
-                ..step.clone()
-            })
+            .map(|(at, step)| StepTiming { ms: mean(&|s| s.steps[at].ms), ..step.clone() })
             .collect();
         let total_ms = mean(&|s| s.total_ms);
         // A device's steps are timed in runs of their own.
         let rest_ms = total_ms - steps.iter().map(|step| step.ms).sum::<f64>();
         if last.method == TimingMethod::Host && rest_ms > 0.0 {
             let [layer, kernel] = BETWEEN.map(str::to_owned);
-            steps.push(StepTiming {
-                layer,
-                kernel,
-                ms: rest_ms,
-                flops: 0,
-                bytes: 0,
-            });
+            steps.push(StepTiming { layer, kernel, ms: rest_ms, flops: 0, bytes: 0 });
         }
         let kernels = (steps.iter()).map(|step| KernelRow::of(step, self.ceiling.as_ref()));
         self.table = Some(KernelTable {
@@ -170,10 +161,7 @@ pub struct Sorting {
 
 impl Default for Sorting {
     fn default() -> Self {
-        Self {
-            column: Column::Order,
-            is_reversed: false,
-        }
+        Self { column: Column::Order, is_reversed: false }
     }
 }
 
@@ -291,10 +279,7 @@ mod tests {
         steps.note(sample(&[5.0], 5.0, 20));
         assert_eq!(steps.table().map(|t| t.kernels[0].ms), Some(5.0));
         steps.note(sample(&[5.0, 6.0], 5.0, 20));
-        assert_eq!(
-            steps.table().map(|t| (t.frames, t.kernels.len())),
-            Some((1, 2))
-        );
+        assert_eq!(steps.table().map(|t| (t.frames, t.kernels.len())), Some((1, 2)));
         steps.clear();
         assert!(steps.table().is_none() && steps.newest().is_none());
     }
@@ -305,11 +290,7 @@ mod tests {
         steps.note(sample(&[1.0], 1.0, 10));
         let share = |steps: &Steps| steps.table().and_then(|t| t.kernels[0].ceiling_share);
         assert_eq!(share(&steps), None);
-        let ceiling = Ceiling {
-            copy_gb_per_s: 2.0,
-            peak_tflops: None,
-            method: String::new(),
-        };
+        let ceiling = Ceiling { copy_gb_per_s: 2.0, peak_tflops: None, method: String::new() };
         steps.set_ceiling(Some(ceiling));
         assert_eq!(share(&steps), Some(0.5));
     }
@@ -328,11 +309,7 @@ mod tests {
         sorting.click(Column::Kernel);
         assert_eq!(sorting.order(rows), [2, 1, 0, 3], "direct, pad, winograd");
         sorting.click(Column::Arithmetic);
-        assert_eq!(
-            sorting.order(rows),
-            [2, 0, 3, 1],
-            "what has none comes last"
-        );
+        assert_eq!(sorting.order(rows), [2, 0, 3, 1], "what has none comes last");
         sorting.click(Column::Arithmetic);
         assert_eq!(sorting.order(rows), [3, 0, 2, 1], "either way");
         sorting.click(Column::Order);

@@ -123,20 +123,16 @@ pub fn ui(ui: &mut Ui, table: &KernelTable, sorting: &mut Sorting) {
             head(ui, (columns, &places), sorting);
             let order = sorting.order(&table.kernels);
             let longest_ms = table.kernels.iter().map(|k| k.ms).fold(0.0, f64::max);
-            ScrollArea::vertical()
-                .id_salt("steps")
-                .auto_shrink([false, true])
-                .show_rows(ui, ROW_HEIGHT, order.len(), |ui, shown| {
+            ScrollArea::vertical().id_salt("steps").auto_shrink([false, true]).show_rows(
+                ui,
+                ROW_HEIGHT,
+                order.len(),
+                |ui, shown| {
                     for &at in &order[shown] {
-                        row(
-                            ui,
-                            (columns, &places),
-                            at,
-                            &table.kernels[at],
-                            [sum_ms, longest_ms],
-                        );
+                        row(ui, (columns, &places), at, &table.kernels[at], [sum_ms, longest_ms]);
                     }
-                });
+                },
+            );
         });
     ui.add_space(2.0);
     below(ui, table, sum_ms);
@@ -171,8 +167,7 @@ fn head(ui: &mut Ui, (columns, places): (&[Shown], &[Rangef]), sorting: &mut Sor
     }
     let y = rect.bottom();
     let line = theme::palette(ui.visuals()).outline;
-    ui.painter()
-        .hline(rect.x_range(), y, Stroke::new(1.0, line));
+    ui.painter().hline(rect.x_range(), y, Stroke::new(1.0, line));
 }
 
 /// A head that can be clicked; `sorted` says that the table is sorted by it, reversed or not.
@@ -187,8 +182,7 @@ fn head_cell(ui: &mut Ui, cell: Rect, shown: &Shown, sorted: Option<bool>) -> Re
     let palette = theme::palette(ui.visuals());
     if response.hovered() || response.has_focus() {
         let fill = visuals.weak_bg_fill;
-        ui.painter()
-            .rect_filled(response.rect, CornerRadius::same(3), fill);
+        ui.painter().rect_filled(response.rect, CornerRadius::same(3), fill);
     }
     let color = match sorted {
         Some(_) => ui.visuals().strong_text_color(),
@@ -208,13 +202,8 @@ fn head_cell(ui: &mut Ui, cell: Rect, shown: &Shown, sorted: Option<bool>) -> Re
         };
         let tip = if is_reversed { 3.0 } else { -3.0 };
         let corner = |dx, dy| Pos2::new(x + dx, cell.center().y + dy);
-        let points = vec![
-            corner(-3.5, -tip / 1.5),
-            corner(3.5, -tip / 1.5),
-            corner(0.0, tip),
-        ];
-        ui.painter()
-            .add(Shape::convex_polygon(points, color, Stroke::NONE));
+        let points = vec![corner(-3.5, -tip / 1.5), corner(3.5, -tip / 1.5), corner(0.0, tip)];
+        ui.painter().add(Shape::convex_polygon(points, color, Stroke::NONE));
     }
     response.on_hover_text(shown.hint)
 }
@@ -332,11 +321,7 @@ fn below(ui: &mut Ui, table: &KernelTable, sum_ms: f64) {
             table.mode,
             table.size.replace('x', " × "),
             table.frames,
-            if table.frames == 1 {
-                "sample"
-            } else {
-                "samples"
-            },
+            if table.frames == 1 { "sample" } else { "samples" },
             table.method.label()
         ),
     );
@@ -378,11 +363,7 @@ mod tests {
             for (place, shown) in places.iter().zip(&COLUMNS) {
                 assert!(place.span() >= shown.width, "{available}");
             }
-            assert!(
-                places
-                    .windows(2)
-                    .all(|p| p[0].max + CELL_GAP <= p[1].min + 0.01)
-            );
+            assert!(places.windows(2).all(|p| p[0].max + CELL_GAP <= p[1].min + 0.01));
         }
         assert!(places(&COLUMNS, 700.0)[7].max <= 700.0);
     }

@@ -36,29 +36,22 @@ pub fn ui(ui: &mut Ui, table: &KernelTable) {
         starts_ms.push(end_ms);
         end_ms += step.ms;
     }
-    ScrollArea::vertical()
-        .id_salt("timeline")
-        .auto_shrink([false, false])
-        .show_rows(ui, ROW_HEIGHT, table.kernels.len(), |ui, shown| {
+    ScrollArea::vertical().id_salt("timeline").auto_shrink([false, false]).show_rows(
+        ui,
+        ROW_HEIGHT,
+        table.kernels.len(),
+        |ui, shown| {
             let top = ui.cursor().top();
             let bottom = top + ROW_HEIGHT * shown.len() as f32;
-            let stroke = Stroke::new(
-                1.0,
-                theme::palette(ui.visuals()).outline.gamma_multiply(0.5),
-            );
+            let stroke = Stroke::new(1.0, theme::palette(ui.visuals()).outline.gamma_multiply(0.5));
             for &x in &marks {
                 ui.painter().vline(x, top..=bottom, stroke);
             }
             for at in shown {
-                row(
-                    ui,
-                    (width, bars, times),
-                    &table.kernels[at],
-                    starts_ms[at],
-                    sum_ms,
-                );
+                row(ui, (width, bars, times), &table.kernels[at], starts_ms[at], sum_ms);
             }
-        });
+        },
+    );
 }
 
 /// A step: its layer, its bar, its time; `places` are the width of the whole and where the last two lie.
@@ -92,10 +85,8 @@ fn axis(ui: &mut Ui, width: f32, bars: Rangef, sum_ms: f64) -> Vec<f32> {
     let (rect, _) = ui.allocate_exact_size(vec2(width, ROW_HEIGHT), Sense::hover());
     let palette = theme::palette(ui.visuals());
     let font = FontId::proportional(12.0);
-    let track = Rect::from_x_y_ranges(
-        rect.left() + bars.min..=rect.left() + bars.max,
-        rect.y_range(),
-    );
+    let track =
+        Rect::from_x_y_ranges(rect.left() + bars.min..=rect.left() + bars.max, rect.y_range());
     let step_ms = round_step(sum_ms, (track.width() / MARK_SPACE) as usize);
     let decimals = decimals_of(step_ms);
     let mut marks = Vec::new();
@@ -108,21 +99,10 @@ fn axis(ui: &mut Ui, width: f32, bars: Rangef, sum_ms: f64) -> Vec<f32> {
         marks.push(x);
         let text = format!("{at_ms:.decimals$}");
         let at = rect.center().y;
-        ui.painter().text(
-            (x, at).into(),
-            Align2::CENTER_CENTER,
-            text,
-            font.clone(),
-            palette.quiet,
-        );
+        ui.painter().text((x, at).into(), Align2::CENTER_CENTER, text, font.clone(), palette.quiet);
     }
     let right = Align2::RIGHT_CENTER.pos_in_rect(&rect);
-    ui.painter()
-        .text(right, Align2::RIGHT_CENTER, "ms", font, palette.quiet);
-    ui.painter().hline(
-        rect.x_range(),
-        rect.bottom(),
-        Stroke::new(1.0, palette.outline),
-    );
+    ui.painter().text(right, Align2::RIGHT_CENTER, "ms", font, palette.quiet);
+    ui.painter().hline(rect.x_range(), rect.bottom(), Stroke::new(1.0, palette.outline));
     marks
 }

@@ -52,9 +52,7 @@ pub fn ui(ui: &mut egui::Ui, reading: &mut Reading, is_fresh: bool, intents: &mu
     if let Some(mut format) = reading.by_hand {
         ui.add_space(theme::GAP);
         ui.horizontal_top(|ui| {
-            let drawn = ui.push_id("by hand", |ui| {
-                card(ui, size, reading, format, "Set by hand")
-            });
+            let drawn = ui.push_id("by hand", |ui| card(ui, size, reading, format, "Set by hand"));
             if drawn.inner.clicked() {
                 intents.push(Intent::TakeReading(format));
             }
@@ -87,10 +85,7 @@ fn steer(ui: &egui::Ui, cards: &[Response]) {
     };
     // A slow frame sees several presses at once.
     let presses = |key| ui.input(|input| input.num_presses(key));
-    let (right, left) = (
-        presses(egui::Key::ArrowRight),
-        presses(egui::Key::ArrowLeft),
-    );
+    let (right, left) = (presses(egui::Key::ArrowRight), presses(egui::Key::ArrowLeft));
     let next = (at + right).saturating_sub(left).min(cards.len() - 1);
     if left + right > 0 {
         ui.memory_mut(|memory| memory.move_focus(egui::FocusDirection::None));
@@ -156,13 +151,8 @@ fn card(
     let radius = CornerRadius::same(theme::RADIUS);
     let trial = reading.tried(format);
     let (picture, words) = rect.split_top_bottom_at_y(rect.bottom() - WORDS_HEIGHT);
-    let top = CornerRadius {
-        sw: 0,
-        se: 0,
-        ..radius
-    };
-    ui.painter()
-        .rect_filled(rect, radius, ui.visuals().panel_fill);
+    let top = CornerRadius { sw: 0, se: 0, ..radius };
+    ui.painter().rect_filled(rect, radius, ui.visuals().panel_fill);
     ui.painter().rect_filled(picture, top, colors.stage);
     match trial {
         Some(Trial::Painted { texture, .. }) => {
@@ -195,11 +185,7 @@ fn card(
     let letters = FontId::proportional(14.0);
     inner.add(Label::new(RichText::new(title).strong().font(letters)).truncate());
     theme::caption(&mut inner, meaning(&reading.file, format));
-    if let Some(Trial::Painted {
-        one_color: Some(color),
-        ..
-    }) = trial
-    {
+    if let Some(Trial::Painted { one_color: Some(color), .. }) = trial {
         let text = RichText::new(format!("all {color}")).small().strong();
         inner.label(text.color(colors.error));
     }
@@ -207,8 +193,7 @@ fn card(
         true => Stroke::new(1.0, colors.quiet),
         false => Stroke::new(1.0, colors.outline),
     };
-    ui.painter()
-        .rect_stroke(rect, radius, outline, StrokeKind::Inside);
+    ui.painter().rect_stroke(rect, radius, outline, StrokeKind::Inside);
     let response = response.on_hover_cursor(egui::CursorIcon::PointingHand);
     match trial {
         Some(Trial::Failed(error)) => response.on_hover_text(error),

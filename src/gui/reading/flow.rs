@@ -29,10 +29,8 @@ use crate::{
 };
 
 /// Painted small and shown about as large.
-const PICTURE: TextureOptions = TextureOptions {
-    mipmap_mode: Some(TextureFilter::Linear),
-    ..TextureOptions::LINEAR
-};
+const PICTURE: TextureOptions =
+    TextureOptions { mipmap_mode: Some(TextureFilter::Linear), ..TextureOptions::LINEAR };
 
 impl App {
     /// Adds a file to the styles, as far as that needs no question.
@@ -119,12 +117,7 @@ impl App {
         number: TrialNumber,
         result: Result<Arc<Painting>, EngineError>,
     ) {
-        if self
-            .readings
-            .trial
-            .take_if(|trial| *trial == number)
-            .is_none()
-        {
+        if self.readings.trial.take_if(|trial| *trial == number).is_none() {
             return;
         }
         let Some(reading) = self.overlays.reading() else {
@@ -153,8 +146,7 @@ impl App {
             Overlay::Question(Question::Reading(reading)) => {
                 self.stop_trial();
                 self.arrivals.importing += 1;
-                self.background
-                    .import_style(reading.file.path, PixelChoice::from(format));
+                self.background.import_style(reading.file.path, PixelChoice::from(format));
             }
             other => self.overlays.show(other),
         }
@@ -164,8 +156,7 @@ impl App {
     pub(in crate::gui) fn leave_reading(&mut self, reading: &Reading) {
         self.stop_trial();
         let name = name_label(&reading.file.path);
-        self.messages
-            .notice(format!("{name} was not added as a style."));
+        self.messages.notice(format!("{name} was not added as a style."));
     }
 
     /// Another question goes first.

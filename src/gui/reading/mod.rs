@@ -120,10 +120,7 @@ mod tests {
 
     #[test]
     fn every_reading_is_painted_once_and_what_is_set_by_hand_comes_first() {
-        let file = Unclear {
-            path: PathBuf::from("mosaic.onnx"),
-            known: PixelChoice::default(),
-        };
+        let file = Unclear { path: PathBuf::from("mosaic.onnx"), known: PixelChoice::default() };
         let mut reading = Reading::new(1, file, None);
         let offered = reading.offered.clone();
         assert_eq!(reading.begin_next(), Some(offered[0]));

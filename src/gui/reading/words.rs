@@ -23,11 +23,7 @@ pub fn explanation(file: &Unclear) -> String {
 
 /// The name of a reading, in the words of the command line.
 pub fn title(file: &Unclear, format: PixelFormat) -> String {
-    let PixelFormat {
-        input,
-        output,
-        order,
-    } = format;
+    let PixelFormat { input, output, order } = format;
     let ranges = match input == output {
         true => format!("{input} in and out"),
         false => format!("{input} in, {output} out"),
@@ -72,18 +68,11 @@ mod tests {
     use crate::weights::PixelChoice;
 
     fn file(known: PixelChoice) -> Unclear {
-        Unclear {
-            path: PathBuf::from("nets/mosaic.onnx"),
-            known,
-        }
+        Unclear { path: PathBuf::from("nets/mosaic.onnx"), known }
     }
 
     fn format(input: PixelRange, output: PixelRange, order: ChannelOrder) -> PixelFormat {
-        PixelFormat {
-            input,
-            output,
-            order,
-        }
+        PixelFormat { input, output, order }
     }
 
     #[test]
@@ -91,10 +80,7 @@ mod tests {
         let unknown = file(PixelChoice::default());
         let reading = format(PixelRange::Unit, PixelRange::Unit, ChannelOrder::Rgb);
         assert_eq!(title(&unknown, reading), "0..1 in and out");
-        assert_eq!(
-            meaning(&unknown, reading),
-            "Reads and makes values from 0 to 1."
-        );
+        assert_eq!(meaning(&unknown, reading), "Reads and makes values from 0 to 1.");
         let reading = format(PixelRange::ImageNet, PixelRange::Bytes, ChannelOrder::Bgr);
         assert_eq!(title(&unknown, reading), "imagenet in, 0..255 out, bgr");
         assert_eq!(

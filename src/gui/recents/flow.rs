@@ -10,10 +10,7 @@ use crate::gui::{app::App, file_list::FileList};
 impl App {
     /// The photos that were opened last.
     pub(in crate::gui) fn recent(&self) -> Recent<'_> {
-        Recent {
-            files: &self.settings.state.recent_photos,
-            paintings: &self.paintings,
-        }
+        Recent { files: &self.settings.state.recent_photos, paintings: &self.paintings }
     }
 
     /// Opens a photo of the list.

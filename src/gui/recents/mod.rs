@@ -98,9 +98,7 @@ pub fn on_first_page(ui: &mut egui::Ui, recent: Recent<'_>, intents: &mut Vec<In
 
 fn entry(ui: &mut egui::Ui, path: &Path, paintings: &Paintings, intents: &mut Vec<Intent>) {
     let room = egui::Atom::custom(egui::IdSalt::new("small"), SIZE);
-    let button = egui::Button::new((room, name_label(path)))
-        .frame_when_inactive(false)
-        .truncate();
+    let button = egui::Button::new((room, name_label(path))).frame_when_inactive(false).truncate();
     let response = ui.add(button).on_hover_text(path_label(path));
     if let Some(small) = paintings.small(path) {
         let left = response.rect.left_center() + vec2(ui.spacing().button_padding.x, 0.0);

@@ -30,10 +30,7 @@ impl Stage {
             ui.memory_mut(|m| {
                 m.set_focus_lock_filter(
                     id,
-                    egui::EventFilter {
-                        horizontal_arrows: true,
-                        ..Default::default()
-                    },
+                    egui::EventFilter { horizontal_arrows: true, ..Default::default() },
                 );
             });
             steps += ui.input(|i| {
@@ -96,23 +93,13 @@ pub(super) fn name_chips(
             Compare::Both => divider_x - visible.left(),
             _ => visible.width(),
         };
-        chip(
-            &names[0],
-            visible.left_top() + vec2(10.0, 10.0),
-            Align2::LEFT_TOP,
-            room,
-        );
+        chip(&names[0], visible.left_top() + vec2(10.0, 10.0), Align2::LEFT_TOP, room);
     }
     if compare != Compare::Photo {
         let room = match compare {
             Compare::Both => visible.right() - divider_x,
             _ => other.width(),
         };
-        chip(
-            &names[1],
-            other.right_top() + vec2(-10.0, 10.0),
-            Align2::RIGHT_TOP,
-            room,
-        );
+        chip(&names[1], other.right_top() + vec2(-10.0, 10.0), Align2::RIGHT_TOP, room);
     }
 }

@@ -287,10 +287,7 @@ impl Stage {
         self.ppp = ppp;
         let [left_pane, right_pane] = self.panes();
         let fit = self.fit_scale(left_pane, ppp);
-        self.scale = self
-            .zoom
-            .unwrap_or(fit)
-            .clamp(fit.min(0.05), MAX_SCALE.max(fit));
+        self.scale = self.zoom.unwrap_or(fit).clamp(fit.min(0.05), MAX_SCALE.max(fit));
         let visible = self.picture_rect(left_pane, ppp).intersect(left_pane);
         self.pointer(ui, &response, visible, ppp);
 
@@ -357,11 +354,7 @@ impl Stage {
     /// picture as in the left one.
     fn in_left_pane(&self, at: Pos2) -> Pos2 {
         let [left, right] = self.panes();
-        if left != right && right.contains(at) {
-            at - (right.min - left.min)
-        } else {
-            at
-        }
+        if left != right && right.contains(at) { at - (right.min - left.min) } else { at }
     }
 
     /// The scale at which the picture lies on the stage as it is framed.

@@ -18,10 +18,7 @@ impl Stage {
         let (columns, rows) = self.size;
         let at = |frame: &Frame| {
             let place = |at: usize, of: usize, side: usize| (at * side / of.max(1)).min(side - 1);
-            frame.pixel(
-                place(x, columns, frame.width()),
-                place(y, rows, frame.height()),
-            )
+            frame.pixel(place(x, columns, frame.width()), place(y, rows, frame.height()))
         };
         let at_pointer = pointer + vec2(16.0, 16.0);
         floating(ui, "pixel", Align2::LEFT_TOP, at_pointer, area, |ui| {
@@ -29,8 +26,7 @@ impl Stage {
             for (name, [r, g, b, _]) in [("Original", at(original)), ("Painted", at(painted))] {
                 ui.horizontal(|ui| {
                     let (rect, _) = ui.allocate_exact_size(vec2(14.0, 14.0), egui::Sense::hover());
-                    ui.painter()
-                        .rect_filled(rect, 3.0, Color32::from_rgb(r, g, b));
+                    ui.painter().rect_filled(rect, 3.0, Color32::from_rgb(r, g, b));
                     ui.monospace(format!("{name:8} {r:3} {g:3} {b:3}"));
                 });
             }

@@ -17,10 +17,8 @@ fn a_picture_is_added_as_a_style_and_shows_itself() {
     let encoding = encode::Encoding::of(encode::Format::Png);
     encode::save(&file, &picture, None, encoding, encode::Existing::Keep).expect("saved");
     for id in ["red_barn", "red_barn_1"] {
-        let Ok(Import::Added {
-            id: added,
-            warning: None,
-        }) = style_source.import(&file, PixelChoice::default())
+        let Ok(Import::Added { id: added, warning: None }) =
+            style_source.import(&file, PixelChoice::default())
         else {
             panic!("{id} was not added");
         };
@@ -42,10 +40,7 @@ fn a_picture_is_added_as_a_style_and_shows_itself() {
     let (cards, _) = style_source.cards();
     let two = cards.iter().find(|card| card.id == "two").expect("a card");
     assert!(two.is_picture() && two.own.is_some() && two.thumbnail.is_some());
-    assert_eq!(
-        (two.title.as_str(), two.credit.as_str()),
-        ("Two", "mix of two")
-    );
+    assert_eq!((two.title.as_str(), two.credit.as_str()), ("Two", "mix of two"));
     // Removing what is gone already is no mistake.
     assert_eq!(style_source.remove("two"), Ok(()));
     assert_eq!(style_source.remove("two"), Ok(()));
@@ -69,11 +64,7 @@ fn a_picture_without_strokes_is_kept_with_a_warning() {
             panic!("{import:?}");
         };
         let told = warning.unwrap_or_default();
-        assert_eq!(
-            told.starts_with("“Dot” is only 8 x 8 pixels large"),
-            is_told,
-            "{told}"
-        );
+        assert_eq!(told.starts_with("“Dot” is only 8 x 8 pixels large"), is_told, "{told}");
     }
 }
 

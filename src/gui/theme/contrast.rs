@@ -39,16 +39,8 @@ fn letters_can_be_read_on_every_ground_that_they_stand_on() {
         let mark = p.recording.gamma_multiply(RECORDING_FILL);
         let recording = ("what records", v.panel_fill.blend(mark));
         for (name, letters, grounds) in [
-            (
-                "text",
-                v.text_color(),
-                &[stage, panel, card, button, recording][..],
-            ),
-            (
-                "strong",
-                v.strong_text_color(),
-                &[stage, panel, card, button, hovered, selected],
-            ),
+            ("text", v.text_color(), &[stage, panel, card, button, recording][..]),
+            ("strong", v.strong_text_color(), &[stage, panel, card, button, hovered, selected]),
             ("quiet", p.quiet, &[stage, panel, card, button, hovered]),
             ("error", p.error, &[stage, panel, card, button]),
             ("link", p.notice, &[stage, panel, card]),
@@ -56,9 +48,7 @@ fn letters_can_be_read_on_every_ground_that_they_stand_on() {
             ("on accent", p.on_accent, &[accent]),
             ("recording", p.recording, &[stage, panel, card]),
         ] {
-            let found = grounds
-                .iter()
-                .map(|(on, ground)| (*on, contrast(letters, *ground)));
+            let found = grounds.iter().map(|(on, ground)| (*on, contrast(letters, *ground)));
             faint.extend(
                 found
                     .filter(|(_, contrast)| *contrast < LEAST)

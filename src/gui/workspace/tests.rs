@@ -34,10 +34,8 @@ fn painting() -> Arc<Painting> {
 }
 
 fn painted(origin: Origin) -> Workspace {
-    let choice = Choice {
-        style: Some("candy".to_owned()),
-        ..Choice::from_settings(&Choices::default())
-    };
+    let choice =
+        Choice { style: Some("candy".to_owned()), ..Choice::from_settings(&Choices::default()) };
     let mut table = Workspace::new(choice, None);
     table.put_photo(opened(origin));
     let recipe = table.recipe(ModelSize::Full).expect("photo and style");

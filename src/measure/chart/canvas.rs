@@ -91,13 +91,9 @@ impl Canvas {
 
     /// Columns that a text takes, in pixels.
     pub fn width(&self, text: &str, size_px: f32) -> f32 {
-        let metrics = self
-            .font
-            .glyph_metrics(Size::new(size_px), LocationRef::default());
+        let metrics = self.font.glyph_metrics(Size::new(size_px), LocationRef::default());
         let charmap = self.font.charmap();
-        text.chars()
-            .filter_map(|letter| metrics.advance_width(charmap.map(letter)?))
-            .sum()
+        text.chars().filter_map(|letter| metrics.advance_width(charmap.map(letter)?)).sum()
     }
 
     /// Writes a text that takes at most `most` pixels: smaller, down to two thirds, and then cut with an
@@ -136,10 +132,7 @@ impl Canvas {
         let size = Size::new(letters.size_px);
         let metrics = self.font.glyph_metrics(size, LocationRef::default());
         let (charmap, outlines) = (self.font.charmap(), self.font.outline_glyphs());
-        let mut pen = Pen {
-            path: BezPath::new(),
-            left: 0.0,
-        };
+        let mut pen = Pen { path: BezPath::new(), left: 0.0 };
         for letter in text.chars() {
             let Some(glyph) = charmap.map(letter) else {
                 continue;

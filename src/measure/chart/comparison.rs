@@ -73,14 +73,10 @@ pub fn png(report: &MeasureReport) -> Result<Vec<u8>, MeasureError> {
 
 /// What the axis reaches to, in milliseconds.
 fn longest_ms(candidates: [&CandidateReport; 2], method: TimingMethod) -> f64 {
-    let slowest = (candidates
-        .iter()
-        .flat_map(|candidate| candidate.runs_by(method)))
-    .copied()
-    .fold(0.0, f64::max);
-    let most = candidates
-        .iter()
-        .map(|candidate| candidate.p95_ms_by(method));
+    let slowest = (candidates.iter().flat_map(|candidate| candidate.runs_by(method)))
+        .copied()
+        .fold(0.0, f64::max);
+    let most = candidates.iter().map(|candidate| candidate.p95_ms_by(method));
     let most = most.fold(0.0, f64::max) * FARTHEST;
     slowest.min(most).max(1e-6) * 1.03
 }
@@ -121,21 +117,14 @@ fn axis(canvas: &mut Canvas, longest_ms: f64, method: TimingMethod, colors: &Col
         }
         // Not through what is written above the bars.
         for (place, top) in ROWS_TOP.into_iter().enumerate() {
-            let end = if place == 0 {
-                top + BAR_BELOW + BAR_HEIGHT + 8.0
-            } else {
-                AXIS_TOP
-            };
+            let end = if place == 0 { top + BAR_BELOW + BAR_HEIGHT + 8.0 } else { AXIS_TOP };
             canvas.area([x - 0.5, top + BAR_BELOW - 8.0, x + 0.5, end], colors.rule);
         }
         let text = format!("{ms:.decimals$}");
         let at = (x, AXIS_TOP + 24.0);
         canvas.text(at, &text, letters(16.0, colors.quiet), Anchor::Middle);
     }
-    canvas.area(
-        [MARGIN, AXIS_TOP - 0.5, right(), AXIS_TOP + 1.0],
-        colors.quiet,
-    );
+    canvas.area([MARGIN, AXIS_TOP - 0.5, right(), AXIS_TOP + 1.0], colors.quiet);
     let unit = format!("milliseconds a frame, {}", method.label());
     let at = (right(), AXIS_TOP + 50.0);
     canvas.text(at, &unit, letters(16.0, colors.quiet), Anchor::Right);
@@ -157,11 +146,7 @@ impl Row<'_> {
         let p95 = candidate.p95_ms_by(self.method);
         let runs = candidate.runs_by(self.method);
         let beyond = runs.iter().filter(|&&ms| ms > self.longest_ms).count();
-        let mut figures = format!(
-            "p95 {}  ·  {:.1} frames/s",
-            milliseconds(p95),
-            candidate.fps
-        );
+        let mut figures = format!("p95 {}  ·  {:.1} frames/s", milliseconds(p95), candidate.fps);
         if self.method == TimingMethod::Device {
             // Rates are of the host's clock.
             figures.push_str(" with transfers");
@@ -180,13 +165,7 @@ impl Row<'_> {
         let median_width = f64::from(canvas.width(&median, 28.0));
         let free = right() - MARGIN - figures_width - median_width - 60.0;
         let name = strong(22.0, self.colors.ink);
-        canvas.text_within(
-            (MARGIN, baseline),
-            &self.label,
-            name,
-            Anchor::Left,
-            free as f32,
-        );
+        canvas.text_within((MARGIN, baseline), &self.label, name, Anchor::Left, free as f32);
 
         let (top, bottom) = (self.top + BAR_BELOW, self.top + BAR_BELOW + BAR_HEIGHT);
         let x = |ms: f64| x_of(ms, self.longest_ms);
@@ -200,15 +179,9 @@ impl Row<'_> {
                 canvas.dot((x(ms), y), 2.6, self.faint(120));
             }
         }
-        canvas.area(
-            [x(p50) - 1.5, top - 4.0, x(p50) + 1.5, bottom + 4.0],
-            self.color,
-        );
+        canvas.area([x(p50) - 1.5, top - 4.0, x(p50) + 1.5, bottom + 4.0], self.color);
         let middle = f64::midpoint(top, bottom);
-        canvas.area(
-            [x(p95) - 0.75, middle - 14.0, x(p95) + 0.75, middle + 14.0],
-            self.color,
-        );
+        canvas.area([x(p95) - 0.75, middle - 14.0, x(p95) + 0.75, middle + 14.0], self.color);
     }
 
     fn faint(&self, alpha: u8) -> Rgba {
@@ -221,10 +194,7 @@ fn foot(canvas: &mut Canvas, report: &MeasureReport, colors: &Colors) {
     let width = (right() - MARGIN) as f32;
     let equality = &report.equality;
     let check = match &equality.failure {
-        None => format!(
-            "Same picture by the rule for {}: {equality}",
-            equality.precision
-        ),
+        None => format!("Same picture by the rule for {}: {equality}", equality.precision),
         Some(failure) => format!("Not the same picture: {failure} ({equality})"),
     };
     let pictures = match report.pictures {
@@ -241,13 +211,7 @@ fn foot(canvas: &mut Canvas, report: &MeasureReport, colors: &Colors) {
     let at = (MARGIN, bottom - 74.0);
     canvas.text_within(at, &check, letters(18.0, color), Anchor::Left, width);
     let at = (MARGIN, bottom - 44.0);
-    canvas.text_within(
-        at,
-        &protocol,
-        letters(16.0, colors.quiet),
-        Anchor::Left,
-        width,
-    );
+    canvas.text_within(at, &protocol, letters(16.0, colors.quiet), Anchor::Left, width);
 }
 
 fn milliseconds(ms: f64) -> String {
@@ -279,9 +243,7 @@ mod tests {
 
     /// The farthest column of a row of pixels that has a colour.
     fn last_column(chart: &Frame, y: usize, color: Rgba) -> Option<usize> {
-        (0..chart.width())
-            .rev()
-            .find(|&x| is_near(chart.pixel(x, y), color))
+        (0..chart.width()).rev().find(|&x| is_near(chart.pixel(x, y), color))
     }
 
     fn row_of_median(place: usize) -> usize {
@@ -315,10 +277,7 @@ mod tests {
 
     #[test]
     fn the_ground_is_as_asked() {
-        let dark = Colors {
-            ground: [20, 21, 23, 255],
-            ..PAPER
-        };
+        let dark = Colors { ground: [20, 21, 23, 255], ..PAPER };
         let chart = draw(&report(0), &dark).expect("letters");
         assert_eq!(chart.pixel(3, 3), dark.ground);
     }

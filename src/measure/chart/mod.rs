@@ -59,10 +59,8 @@ fn sheet(size: (u16, u16), ground: Rgba) -> Result<Canvas, MeasureError> {
 /// [`MeasureError::Report`] when it cannot be encoded.
 fn encoded(chart: &Frame) -> Result<Vec<u8>, MeasureError> {
     let encoded = encode::to_bytes("the chart", chart, None, Encoding::of(Format::Png));
-    let (bytes, _) = encoded.map_err(|error| MeasureError::Report {
-        format: "PNG",
-        reason: error.to_string(),
-    })?;
+    let (bytes, _) = encoded
+        .map_err(|error| MeasureError::Report { format: "PNG", reason: error.to_string() })?;
     Ok(bytes)
 }
 
@@ -82,18 +80,11 @@ pub fn decimals_of(step: f64) -> usize {
 }
 
 fn letters(size_px: f32, color: Rgba) -> Letters {
-    Letters {
-        size_px,
-        color,
-        is_strong: false,
-    }
+    Letters { size_px, color, is_strong: false }
 }
 
 fn strong(size_px: f32, color: Rgba) -> Letters {
-    Letters {
-        is_strong: true,
-        ..letters(size_px, color)
-    }
+    Letters { is_strong: true, ..letters(size_px, color) }
 }
 
 #[cfg(test)]

@@ -34,10 +34,7 @@ struct Quantity {
 }
 
 const QUANTITIES: [Quantity; 2] = [
-    Quantity {
-        name: "milliseconds",
-        of: |cost| (cost.device_ms, Some(cost.host_ms)),
-    },
+    Quantity { name: "milliseconds", of: |cost| (cost.device_ms, Some(cost.host_ms)) },
     Quantity {
         name: "megabytes of the plan",
         of: |cost| (cost.peak_memory_bytes as f64 / 1e6, None),
@@ -80,9 +77,8 @@ impl Scale {
                 let marks = decades
                     .clone()
                     .flat_map(|power| digits.iter().map(move |digit| digit * 10f64.powi(power)));
-                let marks: Vec<f64> = marks
-                    .filter(|mark| (low..=self.high).contains(mark))
-                    .collect();
+                let marks: Vec<f64> =
+                    marks.filter(|mark| (low..=self.high).contains(mark)).collect();
                 if marks.len() >= 3 {
                     return marks;
                 }
@@ -105,28 +101,16 @@ pub fn png(report: &SweepReport) -> Result<Vec<u8>, MeasureError> {
 fn draw(report: &SweepReport, colors: &Colors) -> Result<Frame, MeasureError> {
     let mut canvas = sheet(SIZE_PX, colors.ground)?;
     head(&mut canvas, report, colors);
-    let nothing = if report.stopped {
-        "not measured"
-    } else {
-        "nothing fits into memory"
-    };
-    for (axis, (left, width)) in Axis::ALL
-        .into_iter()
-        .zip(PANEL_LEFTS.into_iter().zip(PANEL_WIDTHS))
+    let nothing = if report.stopped { "not measured" } else { "nothing fits into memory" };
+    for (axis, (left, width)) in
+        Axis::ALL.into_iter().zip(PANEL_LEFTS.into_iter().zip(PANEL_WIDTHS))
     {
         let series: Vec<&Series> = (report.series.iter())
             .filter(|series| series.axis == axis && !series.costs.is_empty())
             .collect();
         for (quantity, top) in QUANTITIES.iter().zip(PANEL_TOPS) {
             let area = [left, top, left + width, top + PANEL_HEIGHT];
-            panel(
-                &mut canvas,
-                axis,
-                quantity,
-                (&series, nothing),
-                area,
-                colors,
-            );
+            panel(&mut canvas, axis, quantity, (&series, nothing), area, colors);
         }
     }
     Ok(canvas.finish())
@@ -212,9 +196,9 @@ fn panel(
     };
     let x_marks = match axis {
         Axis::Size => x_scale.marks(),
-        Axis::Blocks | Axis::Batch => (longest.costs.iter())
-            .map(|cost| cost.place.along(axis))
-            .collect(),
+        Axis::Blocks | Axis::Batch => {
+            (longest.costs.iter()).map(|cost| cost.place.along(axis)).collect()
+        }
     };
     let mut free_from = f64::NEG_INFINITY;
     for mark in x_marks {
@@ -277,19 +261,11 @@ mod tests {
         let [plain, costly] = [plain, costly].map(|r| draw(&r, &Colors::PAPER).expect("letters"));
         let panel = |picture: &Frame, column: usize, row: usize| {
             let (left, top) = (PANEL_LEFTS[column] as usize, PANEL_TOPS[row] as usize);
-            picture.crop(
-                left,
-                top,
-                PANEL_WIDTHS[column] as usize,
-                PANEL_HEIGHT as usize,
-            )
+            picture.crop(left, top, PANEL_WIDTHS[column] as usize, PANEL_HEIGHT as usize)
         };
         assert!(panel(&plain, 0, 0) != panel(&costly, 0, 0));
         for (column, row) in [(1, 0), (2, 0), (0, 1), (1, 1), (2, 1)] {
-            assert!(
-                panel(&plain, column, row) == panel(&costly, column, row),
-                "{column} {row}"
-            );
+            assert!(panel(&plain, column, row) == panel(&costly, column, row), "{column} {row}");
         }
     }
 

@@ -79,21 +79,16 @@ pub struct Place {
 impl Place {
     /// The places of an axis on a device.
     fn all(axis: Axis, device: DeviceChoice) -> Vec<Self> {
-        let place = |(width, height), blocks, batch| Self {
-            width,
-            height,
-            blocks,
-            batch,
-        };
+        let place = |(width, height), blocks, batch| Self { width, height, blocks, batch };
         match axis {
             Axis::Size => (SIZES.iter())
                 .filter(|(w, h)| device != DeviceChoice::Cpu || w * h <= MOST_PIXELS_ON_CPU)
                 .map(|&size| place(size, PUBLISHED_BLOCKS, 1))
                 .collect(),
             Axis::Blocks => BLOCKS.map(|blocks| place(COMMON_SIZE, blocks, 1)).to_vec(),
-            Axis::Batch => (BATCHES.iter())
-                .map(|&batch| place(COMMON_SIZE, PUBLISHED_BLOCKS, batch))
-                .collect(),
+            Axis::Batch => {
+                (BATCHES.iter()).map(|&batch| place(COMMON_SIZE, PUBLISHED_BLOCKS, batch)).collect()
+            }
         }
     }
 
@@ -244,12 +239,7 @@ impl Sweep<'_> {
         let mut subjects: HashMap<(ModelSize, usize), Arc<Subject>> = HashMap::new();
         for axis in Axis::ALL {
             for &model in models {
-                let mut planned = Planned {
-                    axis,
-                    model,
-                    places: Vec::new(),
-                    end: None,
-                };
+                let mut planned = Planned { axis, model, places: Vec::new(), end: None };
                 for place in Place::all(axis, device) {
                     let subject = match subjects.entry((model, place.blocks)) {
                         Entry::Occupied(made) => made.get().clone(),
@@ -263,12 +253,7 @@ impl Sweep<'_> {
                         Ok(()) => planned.places.push((place, subject)),
                         // What is larger does not fit either.
                         Err(error) => {
-                            let MeasureError::Memory {
-                                needed_mb,
-                                limit_mb,
-                                ..
-                            } = &error
-                            else {
+                            let MeasureError::Memory { needed_mb, limit_mb, .. } = &error else {
                                 return Err(error);
                             };
                             planned.end = Some(format!(
@@ -341,13 +326,7 @@ pub(super) mod tests {
                 peak_memory_bytes: (1e8 * work) as u64,
             }
         });
-        Series {
-            axis,
-            model,
-            method: TimingMethod::Device,
-            costs: costs.collect(),
-            end: None,
-        }
+        Series { axis, model, method: TimingMethod::Device, costs: costs.collect(), end: None }
     }
 
     /// A report of these.
@@ -368,11 +347,7 @@ pub(super) mod tests {
 
     #[test]
     fn the_worst_size_is_compared_with_the_best_smaller_one() {
-        let worst = |factor| {
-            series(Axis::Size, ModelSize::Full, factor)
-                .growth()
-                .expect("sizes")
-        };
+        let worst = |factor| series(Axis::Size, ModelSize::Full, factor).growth().expect("sizes");
         let found = worst(1.3);
         assert_eq!(found.place.name(Axis::Size), "1280x720");
         assert!((found.ratio - 1.3).abs() < 1e-9, "{found:?}");
@@ -418,9 +393,7 @@ pub(super) mod tests {
     #[test]
     fn what_does_not_fit_is_known_before_anything_runs() {
         let backend = CpuBackend::new(Some(1)).expect("threads");
-        let planned = sweep(&backend, Some(60_000_000))
-            .plan(&[ModelSize::Lite])
-            .expect("a plan");
+        let planned = sweep(&backend, Some(60_000_000)).plan(&[ModelSize::Lite]).expect("a plan");
         let sizes = &planned[0];
         assert_eq!(sizes.name(), "sizes, lite");
         let end = sizes.end.as_deref().expect("an end");

@@ -37,10 +37,9 @@ impl SweepReport {
         Self {
             version: env!("CARGO_PKG_VERSION"),
             device: match device.kind {
-                DeviceChoice::Cpu => format!(
-                    "{} {}, {} threads",
-                    device.name, device.instructions, device.threads
-                ),
+                DeviceChoice::Cpu => {
+                    format!("{} {}, {} threads", device.name, device.instructions, device.threads)
+                }
                 _ => device.name,
             },
             mode: sweep.mode,
@@ -65,11 +64,7 @@ impl SweepReport {
             self.method().label(),
             self.frames,
             self.warmup_frames,
-            if self.stopped {
-                "; stopped before its end"
-            } else {
-                ""
-            }
+            if self.stopped { "; stopped before its end" } else { "" }
         )
     }
 

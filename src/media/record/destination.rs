@@ -36,12 +36,7 @@ impl Destination {
     pub fn of(path: &Path, format: Format) -> (Self, Option<String>) {
         match video_ending(path) {
             Some(Ending::Mp4) => Self::mp4_or_avi(path, Ffmpeg::find().map_err(|e| e.to_string())),
-            Some(Ending::Avi) => (
-                Self::Avi {
-                    path: path.to_owned(),
-                },
-                None,
-            ),
+            Some(Ending::Avi) => (Self::Avi { path: path.to_owned() }, None),
             None => {
                 let folder = path.to_owned();
                 (Self::Pictures { folder, format }, None)
@@ -148,10 +143,7 @@ mod tests {
         assert_eq!((pictures.path(), note), (Path::new("take"), None));
         assert!(!pictures.is_video());
         let (avi, note) = Destination::of(Path::new("a.avi"), Format::Bmp);
-        assert!(
-            avi.is_video() && note.is_none(),
-            "asked for, nothing to explain"
-        );
+        assert!(avi.is_video() && note.is_none(), "asked for, nothing to explain");
     }
 
     #[test]
@@ -161,9 +153,6 @@ mod tests {
         let path = PathBuf::from("deep/clip.avi");
         assert_eq!(avi, Destination::Avi { path });
         let note = note.expect("a note");
-        assert!(
-            note.starts_with("there is no ffmpeg; ") && note.contains("clip.avi"),
-            "{note}"
-        );
+        assert!(note.starts_with("there is no ffmpeg; ") && note.contains("clip.avi"), "{note}");
     }
 }

@@ -319,10 +319,7 @@ fn last_lines(from: impl Read) -> Vec<String> {
     let mut line = Vec::new();
     loop {
         line.clear();
-        match (&mut from)
-            .take(MOST_LINE_BYTES)
-            .read_until(b'\n', &mut line)
-        {
+        match (&mut from).take(MOST_LINE_BYTES).read_until(b'\n', &mut line) {
             Ok(0) | Err(_) => return lines.into(),
             Ok(_) => {}
         }
@@ -351,10 +348,6 @@ mod tests {
         let lines = last_lines(all.as_bytes());
         assert_eq!(lines.len(), MOST_LINES);
         assert_eq!(lines[0], "line 999\\u{1b}[1m");
-        assert!(
-            lines[1..]
-                .iter()
-                .all(|line| line.chars().count() <= MOST_LINE_CHARS)
-        );
+        assert!(lines[1..].iter().all(|line| line.chars().count() <= MOST_LINE_CHARS));
     }
 }

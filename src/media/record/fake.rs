@@ -1,9 +1,6 @@
 //! Programs in ffmpeg's place, for tests.
 
-#![allow(
-    clippy::expect_used,
-    reason = "test support: a broken test should panic"
-)]
+#![allow(clippy::expect_used, reason = "test support: a broken test should panic")]
 
 use std::{
     io::Write,

@@ -217,15 +217,13 @@ fn answers(program: &Path, patience: Duration) -> Result<(String, String), Strin
         |from: Option<Box<dyn Read + Send>>| from.map_or_else(|| Ok(silent()), in_background);
     let banner = read(child.stderr.take().map(|from| Box::new(from) as _));
     let list = read(child.stdout.take().map(|from| Box::new(from) as _));
-    let answers = banner
-        .and_then(|banner| Ok((banner, list?)))
-        .and_then(|(banner, list)| {
-            let late = |_| format!("it does not answer within {} s", patience.as_secs_f64());
-            let list = list.recv_timeout(patience).map_err(late)?;
-            let banner = banner.recv_timeout(patience).map_err(late)?;
-            let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-            Ok((text(banner), text(list)))
-        });
+    let answers = banner.and_then(|banner| Ok((banner, list?))).and_then(|(banner, list)| {
+        let late = |_| format!("it does not answer within {} s", patience.as_secs_f64());
+        let list = list.recv_timeout(patience).map_err(late)?;
+        let banner = banner.recv_timeout(patience).map_err(late)?;
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Ok((text(banner), text(list)))
+    });
     // It has ended, or it never will.
     child.kill().ok();
     child.wait().ok();
@@ -253,9 +251,7 @@ fn in_background(from: Box<dyn Read + Send>) -> Result<Receiver<Vec<u8>>, String
 
 /// From `ffmpeg version 5.1.9-0+deb12u1 Copyright (c) …`: the third word.
 fn version(banner: &str) -> Option<String> {
-    let line = banner
-        .lines()
-        .find(|line| line.starts_with("ffmpeg version "))?;
+    let line = banner.lines().find(|line| line.starts_with("ffmpeg version "))?;
     let version = line.split_whitespace().nth(2)?;
     Some(one_line(&cut(version, MOST_VERSION_CHARS)).into_owned())
 }
@@ -294,10 +290,7 @@ mod tests {
         let banner = "\nffmpeg version 4.4.2\u{1b}[1m Copyright\n";
         assert_eq!(version(banner).as_deref(), Some("4.4.2\\u{1b}[1m"));
         assert_eq!(version("ffprobe version 4"), None);
-        let old = |version: &str| Ffmpeg {
-            program: PathBuf::new(),
-            version: version.to_owned(),
-        };
+        let old = |version: &str| Ffmpeg { program: PathBuf::new(), version: version.to_owned() };
         let has = |version, flag: &str| old(version).arguments(90).iter().any(|a| a == flag);
         assert!(has("4.4", "-vsync") && !has("4.4", "-fps_mode"));
         assert!(has("7.1", "-fps_mode") && !has("7.1", "-vsync"));
@@ -308,16 +301,10 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let find = |path: Option<&OsStr>| Ffmpeg::find_in(path, PATIENCE);
         assert_eq!(find(None), Err(NoFfmpeg::Missing));
-        assert_eq!(
-            find(Some(folder.path().as_os_str())),
-            Err(NoFfmpeg::Missing)
-        );
+        assert_eq!(find(Some(folder.path().as_os_str())), Err(NoFfmpeg::Missing));
         std::fs::write(folder.path().join("ffmpeg"), "no program").expect("written");
         #[cfg(unix)]
-        assert_eq!(
-            find(Some(folder.path().as_os_str())),
-            Err(NoFfmpeg::Missing)
-        );
+        assert_eq!(find(Some(folder.path().as_os_str())), Err(NoFfmpeg::Missing));
         // The current folder is none of PATH, even when it is named there.
         assert_eq!(find(Some(OsStr::new(""))), Err(NoFfmpeg::Missing));
         assert_eq!(find(Some(OsStr::new("."))), Err(NoFfmpeg::Missing));
@@ -361,10 +348,7 @@ mod tests {
 
     #[test]
     fn it_opens_pipes_alone_while_it_records() {
-        let ffmpeg = Ffmpeg {
-            program: PathBuf::new(),
-            version: "7.1".to_owned(),
-        };
+        let ffmpeg = Ffmpeg { program: PathBuf::new(), version: "7.1".to_owned() };
         let arguments = ffmpeg.arguments(90);
         // One for what is read, one for what is written.
         assert_eq!(after(&arguments, "-protocol_whitelist"), ["pipe", "pipe"]);

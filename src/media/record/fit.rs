@@ -16,11 +16,7 @@ pub struct Fit {
 impl Fit {
     /// The size of `first`.
     pub fn to(first: &Frame) -> Self {
-        Self {
-            width: first.width(),
-            height: first.height(),
-            others: 0,
-        }
+        Self { width: first.width(), height: first.height(), others: 0 }
     }
 
     /// Columns and rows, in pixels.
@@ -67,10 +63,7 @@ impl Fit {
             let side = (exact.round() as usize).clamp(1, whole);
             if whole - side <= 2 { whole } else { side }
         };
-        (
-            side(wide * factor, self.width),
-            side(high * factor, self.height),
-        )
+        (side(wide * factor, self.width), side(high * factor, self.height))
     }
 }
 
@@ -86,23 +79,16 @@ mod tests {
         assert!(matches!(fit.apply(&same), Cow::Borrowed(_)));
         assert_eq!(fit.others, 0);
         // The same aspect, but for rounding, fills it; others leave bars at the sides or above and below.
-        for (w, h, bars) in [
-            (32, 24, [0, 0]),
-            (128, 95, [0, 0]),
-            (48, 64, [14, 0]),
-            (64, 32, [0, 8]),
-        ] {
+        for (w, h, bars) in
+            [(32, 24, [0, 0]), (128, 95, [0, 0]), (48, 64, [14, 0]), (64, 32, [0, 8])]
+        {
             let brought = fit.apply(&red(w, h)).into_owned();
             assert_eq!((brought.width(), brought.height()), (64, 48));
             for y in 0..48 {
                 for x in 0..64 {
                     let in_bar =
                         x < bars[0] || x >= 64 - bars[0] || y < bars[1] || y >= 48 - bars[1];
-                    let expected = if in_bar {
-                        [0, 0, 0, 255]
-                    } else {
-                        [255, 0, 0, 255]
-                    };
+                    let expected = if in_bar { [0, 0, 0, 255] } else { [255, 0, 0, 255] };
                     assert_eq!(brought.pixel(x, y), expected, "{w} x {h} at {x}, {y}");
                 }
             }

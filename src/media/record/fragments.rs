@@ -172,8 +172,7 @@ fn frames_in(table: &[u8]) -> u64 {
     let tracks = boxes(table).filter(|(kind, _)| kind == b"traf");
     let runs = tracks.flat_map(|(_, track)| boxes(track).filter(|(kind, _)| kind == b"trun"));
     // Version and flags, then the count.
-    runs.map(|(_, run)| number(run, 4).map_or(0, u64::from))
-        .sum()
+    runs.map(|(_, run)| number(run, 4).map_or(0, u64::from)).sum()
 }
 
 /// The boxes that follow each other in `bytes`: kind and content.
@@ -214,17 +213,10 @@ pub(super) mod tests {
         run.extend_from_slice(&frames.to_be_bytes());
         run.extend(rest.iter().flat_map(|number| number.to_be_bytes()));
         // A description, then the usual length.
-        let head = [
-            &[0, 0, 0, 0x0a, 0, 0, 0, 1, 0, 0, 0, 1][..],
-            &3000u32.to_be_bytes(),
-        ]
-        .concat();
+        let head = [&[0, 0, 0, 0x0a, 0, 0, 0, 1, 0, 0, 0, 1][..], &3000u32.to_be_bytes()].concat();
         let time = [&[1, 0, 0, 0][..], &tick.to_be_bytes()].concat();
         let parts = [(b"tfhd", head), (b"tfdt", time), (b"trun", run)];
-        let track: Vec<u8> = parts
-            .iter()
-            .flat_map(|(kind, part)| a_box(kind, part))
-            .collect();
+        let track: Vec<u8> = parts.iter().flat_map(|(kind, part)| a_box(kind, part)).collect();
         let table = [a_box(b"mfhd", &[0; 8]), a_box(b"traf", &track)].concat();
         [a_box(b"moof", &table), a_box(b"mdat", &[9; 1000])].concat()
     }
@@ -269,10 +261,7 @@ pub(super) mod tests {
             read.expect("no disk refuses")
         };
         assert_eq!(ticks(&whole), Some(90_900));
-        assert_eq!(
-            ticks(&[&whole[..], &fragment(3)[..90]].concat()),
-            Some(90_900)
-        );
+        assert_eq!(ticks(&[&whole[..], &fragment(3)[..90]].concat()), Some(90_900));
         assert_eq!(ticks(&whole[..whole.len() - 1]), Some(90_000));
         assert_eq!(ticks(&beginning()), None, "nothing to play");
         assert_eq!(ticks(&fragment(30)), None, "another program's");
@@ -294,11 +283,7 @@ pub(super) mod tests {
         let mut fragments = Fragments::default();
         fragments.pass(&[long, fragment(3)].concat());
         assert_eq!(fragments.frames(), 3);
-        for nonsense in [
-            &[0, 0, 0, 3, b'm', b'o', b'o', b'f', 1, 2][..],
-            &[0; 40],
-            &[255; 40],
-        ] {
+        for nonsense in [&[0, 0, 0, 3, b'm', b'o', b'o', b'f', 1, 2][..], &[0; 40], &[255; 40]] {
             let mut fragments = Fragments::default();
             fragments.pass(nonsense);
             assert_eq!(fragments.frames(), 0);

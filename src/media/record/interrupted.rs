@@ -109,9 +109,7 @@ impl Interruptions {
         let (pictures, length) = Pictures::extent_of(&mut file).ok()??;
         if pictures == 0 {
             // Nothing came; what else may lie in the folder stays.
-            fs::remove_file(&table)
-                .and_then(|()| fs::remove_dir(folder))
-                .ok();
+            fs::remove_file(&table).and_then(|()| fs::remove_dir(folder)).ok();
             return None;
         }
         let renamed = disk::rename(&table, &target);
@@ -157,9 +155,8 @@ mod tests {
 
     fn names(folder: &Path) -> Vec<String> {
         let names = fs::read_dir(folder).expect("listed").flatten();
-        let mut names: Vec<_> = names
-            .map(|entry| entry.file_name().to_string_lossy().into_owned())
-            .collect();
+        let mut names: Vec<_> =
+            names.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
         names.sort();
         names
     }
@@ -200,10 +197,7 @@ mod tests {
         let avi = recording(&here.path().join("clip.avi"));
         assert_eq!(
             Interruptions::in_folder(here.path()),
-            Interruptions {
-                recordings: Vec::new(),
-                undecided: true
-            },
+            Interruptions { recordings: Vec::new(), undecided: true },
             "it is being written"
         );
         assert_eq!(names(here.path()), ["clip.partial.avi"]);
@@ -250,20 +244,16 @@ mod tests {
         // And one in which nothing came.
         drop(Pictures::create(&here.path().join("recording-0002"), Format::Jpeg).expect("made"));
         let told = |found: &Interruptions| -> Vec<String> {
-            let words = |one: &Interrupted| {
-                one.in_words(&one.path.file_name()?.to_string_lossy())
-                    .into()
-            };
+            let words =
+                |one: &Interrupted| one.in_words(&one.path.file_name()?.to_string_lossy()).into();
             found.recordings.iter().filter_map(words).collect()
         };
         let found = looked_through(here.path());
         assert!(!found.undecided);
         assert_eq!(
             told(&found),
-            [
-                "a recording was interrupted; the part made before that (3 pictures) is saved as \
-                 recording-0001"
-            ]
+            ["a recording was interrupted; the part made before that (3 pictures) is saved as \
+                 recording-0001"]
         );
         assert_eq!(found.recordings[0].length, Duration::from_secs(3));
         assert_eq!(fs::read(folder.join(TABLE)).expect("its table"), table);
@@ -313,10 +303,7 @@ mod tests {
             ]
         );
         let read = |name: &str| fs::read(here.path().join(name)).expect("there");
-        assert_eq!(
-            (read("clip.mp4"), read("clip-2.mp4")),
-            (b"another".to_vec(), film)
-        );
+        assert_eq!((read("clip.mp4"), read("clip-2.mp4")), (b"another".to_vec(), film));
         for (name, bytes) in &others {
             assert_eq!(read(name), *bytes, "{name}");
         }

@@ -100,12 +100,7 @@ impl Mp4 {
             let reason = format!("ffmpeg could not be started: {why}");
             partial::refused(&self.path, reason)
         })?;
-        Ok(Video {
-            encoder,
-            muxer: NutMuxer::default(),
-            fit: Fit::to(&shot.frame),
-            ticks: None,
-        })
+        Ok(Video { encoder, muxer: NutMuxer::default(), fit: Fit::to(&shot.frame), ticks: None })
     }
 
     /// Waits for the encoder's end, if it has begun.
@@ -220,11 +215,7 @@ mod tests {
     /// What is left of a recording by a program that behaves like this in ffmpeg's place, and its folder.
     fn by(script: &str) -> (Ended, tempfile::TempDir) {
         let here = tempfile::tempdir().expect("a folder");
-        fs::write(
-            here.path().join("film"),
-            [fragment(60), fragment(7)].concat(),
-        )
-        .expect("written");
+        fs::write(here.path().join("film"), [fragment(60), fragment(7)].concat()).expect("written");
         let ffmpeg = Ffmpeg {
             program: fake::program(here.path(), &format!("cd {:?}\n{script}", here.path())),
             version: "6.1".to_owned(),
@@ -263,42 +254,25 @@ mod tests {
         assert!(!here.path().join("clip.mp4").exists());
         assert!(!here.path().join("clip.partial.mp4").exists());
         let (ended, _) = by("head -c 9000 >nothing; exit 0");
-        assert!(
-            why(&ended).ends_with("ffmpeg ended by itself"),
-            "{}",
-            why(&ended)
-        );
+        assert!(why(&ended).ends_with("ffmpeg ended by itself"), "{}", why(&ended));
     }
 
     #[test]
     fn what_a_killed_encoder_had_written_is_kept() {
         // The last fragment was not written whole.
         let (ended, here) = by("head -c 9000 >nothing; head -c 1800 film; kill -9 $$");
-        assert!(
-            why(&ended).ends_with("ffmpeg was ended by signal 9"),
-            "{}",
-            why(&ended)
-        );
+        assert!(why(&ended).ends_with("ffmpeg was ended by signal 9"), "{}", why(&ended));
         assert_eq!(ended.frames, Some(60));
-        assert_eq!(
-            fs::read(here.path().join("clip.mp4")).expect("kept").len(),
-            1800
-        );
+        assert_eq!(fs::read(here.path().join("clip.mp4")).expect("kept").len(), 1800);
     }
 
     #[test]
     fn an_encoder_that_hangs_is_ended() {
         // Before it has taken anything, and after it has taken all.
-        for script in [
-            "cat film; exec sleep 600",
-            "cat >nothing; cat film; exec sleep 600",
-        ] {
+        for script in ["cat film; exec sleep 600", "cat >nothing; cat film; exec sleep 600"] {
             let (ended, here) = by(script);
             let told = why(&ended);
-            assert!(
-                told.ends_with("ffmpeg did not go on for 0.3 s and was ended"),
-                "{told}"
-            );
+            assert!(told.ends_with("ffmpeg did not go on for 0.3 s and was ended"), "{told}");
             assert_eq!(ended.frames, Some(67));
             assert!(here.path().join("clip.mp4").exists());
         }

@@ -123,11 +123,7 @@ fn crc(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0, |crc: u32, &byte| {
         (0..8).fold(crc ^ u32::from(byte) << 24, |crc, _| {
             let next = crc << 1;
-            if crc >> 31 == 1 {
-                next ^ 0x04c1_1db7
-            } else {
-                next
-            }
+            if crc >> 31 == 1 { next ^ 0x04c1_1db7 } else { next }
         })
     })
 }
@@ -143,10 +139,7 @@ mod tests {
             (127, &[0x7f]),
             (128, &[0x81, 0]),
             (65_536, &[0x84, 0x80, 0]),
-            (
-                u64::MAX,
-                &[0x81, 255, 255, 255, 255, 255, 255, 255, 255, 0x7f],
-            ),
+            (u64::MAX, &[0x81, 255, 255, 255, 255, 255, 255, 255, 255, 0x7f]),
         ] {
             let mut out = Vec::new();
             put_v(&mut out, value);
@@ -180,9 +173,7 @@ mod tests {
         let length = usize::from(packet[8]);
         assert_eq!(crc(&packet[9..9 + length]), 0);
         // Two bytes of time, then the distance in sixteenths.
-        let back = packet[11..9 + length - 4]
-            .iter()
-            .fold(0, |v, b| v << 7 | usize::from(b & 0x7f));
+        let back = packet[11..9 + length - 4].iter().fold(0, |v, b| v << 7 | usize::from(b & 0x7f));
         let syncpoint = at[1] - (16 * back + 15);
         assert!(syncpoint <= at[0] && at[0] - syncpoint <= 15);
         let frame = &packet[9 + length..];

@@ -133,35 +133,21 @@ mod tests {
         assert!(partial.path().exists() && !target.exists());
         assert_eq!(target_of(partial.path()).as_ref(), Some(&target));
         assert_eq!(target_of(&target), None);
-        for other in [
-            ".partial.mp4",
-            "partial.mp4",
-            "clip.partial",
-            "clippartial.mp4",
-        ] {
+        for other in [".partial.mp4", "partial.mp4", "clip.partial", "clippartial.mp4"] {
             assert_eq!(target_of(Path::new(other)), None, "{other}");
         }
         let taken = Partial::create(&target).map(drop).expect_err("taken");
-        assert!(
-            matches!(taken, MediaError::Write(WriteError::Exists { .. })),
-            "{taken}"
-        );
+        assert!(matches!(taken, MediaError::Write(WriteError::Exists { .. })), "{taken}");
         partial.keep().expect("named");
         let taken = Partial::create(&target).map(drop).expect_err("taken");
-        assert!(
-            matches!(taken, MediaError::Write(WriteError::Exists { .. })),
-            "{taken}"
-        );
+        assert!(matches!(taken, MediaError::Write(WriteError::Exists { .. })), "{taken}");
 
         let other = here.path().join("other.avi");
         let (partial, mut file) = Partial::create(&other).expect("made");
         file.write_all(b"a video").expect("written");
         fs::write(&other, "mine").expect("written");
         let error = partial.keep().expect_err("taken").to_string();
-        assert!(
-            error.contains("taken the name meanwhile; it is kept as "),
-            "{error}"
-        );
+        assert!(error.contains("taken the name meanwhile; it is kept as "), "{error}");
         assert_eq!(fs::read(&other).expect("there"), b"mine");
         assert!(here.path().join("other.partial.avi").exists());
 

@@ -86,9 +86,7 @@ impl Pictures {
             return Ok(None);
         };
         // A line without its end was being written.
-        let whole = lines
-            .split_inclusive('\n')
-            .filter(|line| line.ends_with('\n'));
+        let whole = lines.split_inclusive('\n').filter(|line| line.ends_with('\n'));
         let mut extent = (0, Duration::ZERO);
         for line in whole {
             let seconds = line.trim_end().rsplit(',').next();
@@ -138,9 +136,7 @@ impl Output for Pictures {
         // In one piece, so that a kill tears no line.
         let seconds = format!("{:.4}", shot.at.as_secs_f64());
         let line = csv_line([shot.number.to_string(), file, seconds]);
-        self.table
-            .write_all(line.as_bytes())
-            .map_err(|e| self.refused(TABLE, reason(&e)))?;
+        self.table.write_all(line.as_bytes()).map_err(|e| self.refused(TABLE, reason(&e)))?;
         self.bytes += line.len() as u64;
         Ok(())
     }
@@ -150,10 +146,7 @@ impl Output for Pictures {
             .map_err(|e| self.refused(TABLE, reason(&e)));
         // The name of the table brings those of all pictures to the disk, too.
         let kept = self.partial.take().map_or(Ok(()), Partial::keep);
-        Ended {
-            failure: synced.and(kept).err(),
-            ..Ended::default()
-        }
+        Ended { failure: synced.and(kept).err(), ..Ended::default() }
     }
 
     fn bytes(&self) -> u64 {

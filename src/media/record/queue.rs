@@ -83,11 +83,7 @@ impl FrameSink {
             progress: progress.clone(),
             most_waiting,
         };
-        let taken = TakenFrames {
-            queue,
-            back,
-            progress,
-        };
+        let taken = TakenFrames { queue, back, progress };
         (sink, taken)
     }
 
@@ -125,11 +121,8 @@ impl FrameSink {
             }
             _ => frame.clone(),
         };
-        let shot = Shot {
-            number: self.taken + 1,
-            at: at.saturating_duration_since(began),
-            frame: copy,
-        };
+        let shot =
+            Shot { number: self.taken + 1, at: at.saturating_duration_since(began), frame: copy };
         progress.waiting.fetch_add(bytes, Ordering::Relaxed);
         match self.frames.send(shot) {
             Ok(()) => self.taken += 1,
@@ -177,8 +170,6 @@ impl Progress {
     pub fn lasts(&self, now: Instant) -> Duration {
         let (began, until) = (self.began.get(), self.until.get());
         let until = until.copied().unwrap_or(now);
-        began.map_or(Duration::ZERO, |began| {
-            until.saturating_duration_since(*began)
-        })
+        began.map_or(Duration::ZERO, |began| until.saturating_duration_since(*began))
     }
 }

@@ -154,10 +154,7 @@ impl Recorder {
         let ended = self.ended.try_recv().unwrap_or_else(|_| {
             let name = self.path.display().to_string();
             let reason = "a mistake in StyleForge stopped it; please report it".to_owned();
-            Ended {
-                failure: Some(WriteError::Refused { name, reason }.into()),
-                ..Ended::default()
-            }
+            Ended { failure: Some(WriteError::Refused { name, reason }.into()), ..Ended::default() }
         });
         Recorded {
             path: self.path.clone(),
@@ -360,11 +357,7 @@ mod tests {
         let (go, goes) = crossbeam_channel::unbounded();
         let (sink, taken) = FrameSink::with_room(room * 8 * 6 * 4);
         let path = "clip.avi".into();
-        let output = Box::new(Slow {
-            asks,
-            goes,
-            bytes: 0,
-        });
+        let output = Box::new(Slow { asks, goes, bytes: 0 });
         let destination = Destination::Avi { path };
         let recorder = Recorder::writing(&taken, &destination, output, Arc::new(|| {}));
         (recorder.expect("a thread"), sink, asked, go)
@@ -430,12 +423,9 @@ mod tests {
     fn a_recording_without_a_frame_may_leave_nothing() {
         let home = tempfile::tempdir().expect("a folder");
         let start = |name: &str| {
-            Recorder::start(
-                &pictures(&home.path().join(name), Format::Png),
-                Arc::new(|| {}),
-            )
-            .expect("a folder")
-            .0
+            Recorder::start(&pictures(&home.path().join(name), Format::Png), Arc::new(|| {}))
+                .expect("a folder")
+                .0
         };
         let recorded = start("empty").finish_or_discard();
         assert_eq!((recorded.frames, recorded.failure), (0, None));
@@ -499,9 +489,6 @@ mod tests {
         drop(recorder);
         let table = fs::read_to_string(home.path().join(TABLE)).expect("a table");
         assert_eq!(table.lines().count() as u64, 1 + taken);
-        assert_eq!(
-            fs::read_dir(home.path()).expect("listed").count() as u64,
-            1 + taken
-        );
+        assert_eq!(fs::read_dir(home.path()).expect("listed").count() as u64, 1 + taken);
     }
 }

@@ -48,11 +48,7 @@ fn pair(first: &[u8], second: &[u8], luma: [&mut [u8]; 2], [blue, red]: [&mut [u
     for (row, luma) in [first, second].into_iter().zip(luma) {
         let (pixels, _) = row.as_chunks::<4>();
         for (pixel, out) in pixels.iter().zip(&mut *luma) {
-            *out = level(
-                weighted(Y, [pixel[0], pixel[1], pixel[2]].map(i32::from)),
-                BITS,
-                16,
-            );
+            *out = level(weighted(Y, [pixel[0], pixel[1], pixel[2]].map(i32::from)), BITS, 16);
         }
         if let (Some(last), true) = (luma.len().checked_sub(1), pixels.len() < luma.len()) {
             luma[last] = luma[last - 1];
@@ -82,10 +78,7 @@ fn pair(first: &[u8], second: &[u8], luma: [&mut [u8]; 2], [blue, red]: [&mut [u
 /// The differences of blue and red, of columns of two pixels.
 fn colour(left: [i32; 3], here: [i32; 3], right: [i32; 3]) -> (u8, u8) {
     let sums = std::array::from_fn(|c| left[c] + 2 * here[c] + right[c]);
-    (
-        level(weighted(CB, sums), BITS + 3, 128),
-        level(weighted(CR, sums), BITS + 3, 128),
-    )
+    (level(weighted(CB, sums), BITS + 3, 128), level(weighted(CR, sums), BITS + 3, 128))
 }
 
 fn weighted(weights: [i32; 3], [r, g, b]: [i32; 3]) -> i32 {
@@ -108,22 +101,14 @@ mod tests {
         assert_eq!(out.len(), 1 + i420_bytes(frame.width(), frame.height()));
         let colours = 1 + w * h;
         let red = colours + w * h / 4;
-        (
-            out[1..colours].to_vec(),
-            out[colours..red].to_vec(),
-            out[red..].to_vec(),
-        )
+        (out[1..colours].to_vec(), out[colours..red].to_vec(), out[red..].to_vec())
     }
 
     /// What BT.709 defines, in floating point.
     fn exact([r, g, b, _]: [u8; 4]) -> [f64; 3] {
         let [r, g, b] = [r, g, b].map(|v| f64::from(v) / 255.0);
         let y = 0.2126 * r + 0.7152 * g + 0.0722 * b;
-        [
-            16.0 + 219.0 * y,
-            128.0 + 224.0 * (b - y) / 1.8556,
-            128.0 + 224.0 * (r - y) / 1.5748,
-        ]
+        [16.0 + 219.0 * y, 128.0 + 224.0 * (b - y) / 1.8556, 128.0 + 224.0 * (r - y) / 1.5748]
     }
 
     #[test]
@@ -146,13 +131,11 @@ mod tests {
     #[test]
     fn odd_sides_repeat_their_last_pixels() {
         for (width, height) in [(1, 1), (5, 4), (4, 5), (7, 3)] {
-            let frame = Frame::from_fn(width, height, |x, y| {
-                [(40 * x) as u8, (50 * y) as u8, 9, 255]
-            });
+            let frame =
+                Frame::from_fn(width, height, |x, y| [(40 * x) as u8, (50 * y) as u8, 9, 255]);
             let (w, h) = even(width, height);
-            let whole = Frame::from_fn(w, h, |x, y| {
-                frame.pixel(x.min(width - 1), y.min(height - 1))
-            });
+            let whole =
+                Frame::from_fn(w, h, |x, y| frame.pixel(x.min(width - 1), y.min(height - 1)));
             assert!(planes(&frame) == planes(&whole), "{width} x {height}");
         }
     }
@@ -164,11 +147,7 @@ mod tests {
             [level, level, level, 255]
         });
         let (luma, blue, red) = planes(&grey);
-        assert_eq!(
-            (&blue[..], &red[..]),
-            (&[128; 2][..], &[128; 2][..]),
-            "grey has no colour"
-        );
+        assert_eq!((&blue[..], &red[..]), (&[128; 2][..], &[128; 2][..]), "grey has no colour");
         assert_eq!((luma[0], luma[3], luma[4]), (16, 171, 24));
         // Full red is 240; it counts once beside a place, twice on it, and half in one of two rows.
         for (columns, rows, expected) in [

@@ -132,9 +132,7 @@ mod tests {
     fn noise(x: usize, y: usize, seed: u32) -> u8 {
         let mixed = (x as u32).wrapping_mul(0x9e37_79b1) ^ (y as u32).wrapping_mul(0x85eb_ca6b);
         let mixed = (mixed ^ seed).wrapping_mul(0xc2b2_ae35);
-        (mixed ^ (mixed >> 15))
-            .wrapping_mul(0x27d4_eb2f)
-            .to_be_bytes()[0]
+        (mixed ^ (mixed >> 15)).wrapping_mul(0x27d4_eb2f).to_be_bytes()[0]
     }
 
     fn noisy((width, height): (usize, usize), seed: u32) -> Frame {
@@ -173,10 +171,7 @@ mod tests {
         for (small, large) in SIZES {
             let (source, painting) = (noisy(large, 1), noisy(small, 9));
             for keep_colors in [false, true] {
-                let look = Look {
-                    strength_percent: 0,
-                    keep_colors,
-                };
+                let look = Look { strength_percent: 0, keep_colors };
                 assert_eq!(composed(&source, &painting, look), source);
             }
         }
@@ -251,10 +246,8 @@ mod tests {
             for x in 0..80 {
                 let wanted = expected(if x < 42 { dark } else { light });
                 let [level, ..] = result.pixel(x, 20);
-                let (least, most) = (
-                    expected(dark).min(expected(light)),
-                    expected(dark).max(expected(light)),
-                );
+                let (least, most) =
+                    (expected(dark).min(expected(light)), expected(dark).max(expected(light)));
                 assert!((least..=most).contains(&level), "a halo at {x}: {level}");
                 // Interpolated, the edge would be as wide as two of the painting's pixels.
                 assert!(
@@ -269,10 +262,7 @@ mod tests {
     fn threads_and_what_was_there_before_make_no_difference() {
         let (small, large) = ((37, 23), (101, 64));
         let (source, painting) = (noisy(large, 3), noisy(small, 5));
-        let look = Look {
-            strength_percent: 70,
-            keep_colors: true,
-        };
+        let look = Look { strength_percent: 70, keep_colors: true };
         let expected = composed(&source, &painting, look);
         let small_source = scaled(&source, small);
         for threads in [1, 3, 64] {

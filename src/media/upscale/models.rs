@@ -54,11 +54,7 @@ fn numbers(scaled: &[u8; 4 * BLOCK], painting: &[u8; 4 * BLOCK]) -> Numbers {
     let [red, green, blue] = from_fn(|c| levels(&painting, c));
     let mut numbers = [red, green, blue, luma, luma, luma, luma, luma];
     let (plain, products) = numbers.split_at_mut(PRODUCTS);
-    for (to, of) in products
-        .as_flattened_mut()
-        .iter_mut()
-        .zip(plain.as_flattened())
-    {
+    for (to, of) in products.as_flattened_mut().iter_mut().zip(plain.as_flattened()) {
         *to *= of;
     }
     numbers

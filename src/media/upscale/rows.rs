@@ -181,10 +181,7 @@ impl Scratch {
                 let mixed = |a: &Pixels, b: &Pixels| mix_pixels(a, b, row.share);
                 finish_row(models, row.share, source, to, |at, c| {
                     let (a, b) = (&a[at], &b[at]);
-                    [
-                        mixed(&a.least[c], &b.least[c]),
-                        mixed(&a.most[c], &b.most[c]),
-                    ]
+                    [mixed(&a.least[c], &b.least[c]), mixed(&a.most[c], &b.most[c])]
                 });
             }
             Ranges::Nearest => {
@@ -287,11 +284,7 @@ fn block(
         let [least, most] = range(c);
         for i in 0..BLOCK {
             let painted = painting[i] + gain[i] * detail[i];
-            let painted = if painted > least[i] {
-                painted
-            } else {
-                least[i]
-            };
+            let painted = if painted > least[i] { painted } else { least[i] };
             let painted = if painted < most[i] { painted } else { most[i] };
             to[i] |= ((painted + ROUNDING).to_bits() & 255) << (8 * c);
         }

@@ -28,10 +28,7 @@ pub(super) fn conv_module(name: &str) -> String {
 
 /// Published names of all weights of a network with so many residual blocks, in layer order.
 pub fn of_network(blocks: usize) -> Vec<String> {
-    let spec = NetworkSpec {
-        blocks,
-        ..NetworkSpec::with_widths([1; 3])
-    };
+    let spec = NetworkSpec { blocks, ..NetworkSpec::with_widths([1; 3]) };
     let graph = spec.graph().unwrap_or_default();
     let names = graph.weight_shapes().flat_map(|(node, _)| {
         let module = module(node);
@@ -156,10 +153,7 @@ mod tests {
             ("conv3.norm.weight", "in3.weight"),
             ("deconv2.norm.beta", "in5.bias"),
             ("deconv3.1.bias", "deconv3.conv2d.bias"),
-            (
-                "residual_blocks.0.conv1.conv.weight",
-                "res1.conv1.conv2d.weight",
-            ),
+            ("residual_blocks.0.conv1.conv.weight", "res1.conv1.conv2d.weight"),
             ("residual_blocks.4.conv2.norm.bias", "res5.in2.bias"),
         ] {
             assert_eq!(published(key), (name.to_owned(), Spelling::StyleForge));
@@ -168,10 +162,7 @@ mod tests {
         let expected = ("res12.in2.bias".to_owned(), Spelling::PytorchExamples);
         assert_eq!(published(name), expected);
         assert_eq!(role_of("module.in4.running_var"), Role::Stale);
-        assert_eq!(
-            role_of("residual_blocks.1.conv1.norm.running_mean"),
-            Role::Stale
-        );
+        assert_eq!(role_of("residual_blocks.1.conv1.norm.running_mean"), Role::Stale);
         for key in [
             "res0.in1.weight",
             "res01.in1.weight",

@@ -43,26 +43,14 @@ pub struct Kernels {
 
 impl Default for Kernels {
     fn default() -> Self {
-        Self {
-            first: 9,
-            down: [3; 2],
-            residual: 3,
-            up: [3; 2],
-            last: 9,
-        }
+        Self { first: 9, down: [3; 2], residual: 3, up: [3; 2], last: 9 }
     }
 }
 
 impl Kernels {
     /// All of them in the order in which they run, with the first convolution that has each.
     pub const fn by_layer(&self) -> [(&'static str, usize); 7] {
-        let Self {
-            first,
-            down: [down1, down2],
-            residual,
-            up: [up1, up2],
-            last,
-        } = *self;
+        let Self { first, down: [down1, down2], residual, up: [up1, up2], last } = *self;
         [
             ("conv1", first),
             ("conv2", down1),
@@ -92,11 +80,7 @@ pub const PUBLISHED_BLOCKS: usize = 5;
 impl NetworkSpec {
     /// The published shape at given widths.
     pub fn with_widths(widths: [usize; 3]) -> Self {
-        Self {
-            widths,
-            blocks: PUBLISHED_BLOCKS,
-            kernels: Kernels::default(),
-        }
+        Self { widths, blocks: PUBLISHED_BLOCKS, kernels: Kernels::default() }
     }
 
     /// The shape of a network with so many blocks, from output channels and kernel side of single
@@ -130,10 +114,9 @@ impl NetworkSpec {
         let of_name = |name: &str| {
             let conv = convs().find(|node| node.name == name);
             Ok::<_, Infallible>(match conv.map(|node| node.op) {
-                Some(Op::Conv2d(conv)) => (
-                    conv.out_channels,
-                    conv.as_square().map_or(0, |(side, _)| side),
-                ),
+                Some(Op::Conv2d(conv)) => {
+                    (conv.out_channels, conv.as_square().map_or(0, |(side, _)| side))
+                }
                 _ => (0, 0),
             })
         };
@@ -161,19 +144,9 @@ impl NetworkSpec {
         for (name, width) in ["first", "second", "third"].iter().zip(self.widths) {
             range(&format!("the {name} width"), width, MAX_CHANNELS, false)?;
         }
-        range(
-            "the number of residual blocks",
-            self.blocks,
-            MAX_BLOCKS,
-            false,
-        )?;
+        range("the number of residual blocks", self.blocks, MAX_BLOCKS, false)?;
         for (layer, kernel) in self.kernels.by_layer() {
-            range(
-                &format!("the kernel of {layer}"),
-                kernel,
-                MAX_KERNEL_PX,
-                true,
-            )?;
+            range(&format!("the kernel of {layer}"), kernel, MAX_KERNEL_PX, true)?;
         }
         Ok(())
     }
@@ -198,12 +171,8 @@ impl NetworkSpec {
             x = net.then(conv, "relu", Op::Relu, &[x])?;
         }
         for block in 1..=self.blocks {
-            let [(conv1, norm1), (conv2, norm2)] = [1, 2].map(|half| {
-                (
-                    format!("res{block}.conv{half}"),
-                    format!("res{block}.in{half}"),
-                )
-            });
+            let [(conv1, norm1), (conv2, norm2)] = [1, 2]
+                .map(|half| (format!("res{block}.conv{half}"), format!("res{block}.in{half}")));
             let channels = (quarter, quarter);
             let mut y = net.conv(&conv1, x, channels, k.residual, 1)?;
             y = net.norm(&conv1, &norm1, y)?;
@@ -250,8 +219,7 @@ impl Builder {
         op: Op,
         inputs: &[NodeId],
     ) -> Result<NodeId, GraphError> {
-        self.graph
-            .add(&format!("{layer}.{what}"), layer, op, inputs)
+        self.graph.add(&format!("{layer}.{what}"), layer, op, inputs)
     }
 
     /// A convolution behind its padding.
@@ -265,12 +233,7 @@ impl Builder {
     ) -> Result<NodeId, GraphError> {
         let margin_px = kernel_px / 2;
         let padded = self.then(name, "pad", Op::reflect(margin_px), &[x])?;
-        let op = Op::Conv2d(Conv::square(
-            in_channels,
-            out_channels,
-            kernel_px,
-            stride_px,
-        ));
+        let op = Op::Conv2d(Conv::square(in_channels, out_channels, kernel_px, stride_px));
         self.graph.add(name, name, op, &[padded])
     }
 
@@ -299,9 +262,7 @@ mod tests {
 
     #[test]
     fn the_published_network_has_its_known_size() {
-        let graph = NetworkSpec::with_widths([32, 64, 128])
-            .graph()
-            .expect("valid");
+        let graph = NetworkSpec::with_widths([32, 64, 128]).graph().expect("valid");
         assert_eq!(graph.parameter_count(), 1_679_235);
         let convs = graph.nodes().iter().filter(|node| node.op.is_conv());
         assert_eq!(convs.count(), 16);
@@ -320,10 +281,7 @@ mod tests {
         let mut spec = NetworkSpec::with_widths([8, 16, 32]);
         spec.blocks = 17;
         let error = spec.graph().expect_err("too deep").to_string();
-        assert_eq!(
-            error,
-            "the number of residual blocks is 17, this program runs 1 to 16"
-        );
+        assert_eq!(error, "the number of residual blocks is 17, this program runs 1 to 16");
         spec.blocks = 1;
         spec.kernels.last = 4;
         let error = spec.graph().expect_err("an even kernel").to_string();
@@ -332,10 +290,7 @@ mod tests {
 
     #[test]
     fn it_recognises_itself() {
-        let spec = NetworkSpec {
-            blocks: 2,
-            ..NetworkSpec::with_widths([2, 3, 4])
-        };
+        let spec = NetworkSpec { blocks: 2, ..NetworkSpec::with_widths([2, 3, 4]) };
         let graph = spec.graph().expect("valid");
         assert_eq!(NetworkSpec::recognise(&graph), Some(spec));
         let mut other = graph.clone();

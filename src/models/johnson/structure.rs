@@ -20,10 +20,7 @@ pub fn find<'g>(
     output: NodeId,
     at: impl Fn(NodeId) -> Found<'g>,
 ) -> Result<Vec<Trained>, Difference> {
-    let mut path = Path {
-        at,
-        trained: Vec::new(),
-    };
+    let mut path = Path { at, trained: Vec::new() };
     let mut x = match path.op(output) {
         Some((Op::Picture, &[x])) => x,
         _ => return Err(path.differs("the picture that is made", output)),
@@ -37,9 +34,7 @@ pub fn find<'g>(
     let mut blocks = Vec::new();
     while let Some((Op::Add, &[a, b])) = path.op(x) {
         if blocks.len() == MAX_BLOCKS {
-            return Err(Difference(format!(
-                "it has more than {MAX_BLOCKS} residual blocks"
-            )));
+            return Err(Difference(format!("it has more than {MAX_BLOCKS} residual blocks")));
         }
         let block = path.block(a, b).or_else(|_| path.block(b, a))?;
         x = block.input;
@@ -151,15 +146,12 @@ impl<'g, F: Fn(NodeId) -> Found<'g>> Path<F> {
         stride_px: usize,
     ) -> Result<NodeId, Difference> {
         let norm_id = self.relu(conv, id)?;
-        let conv_id = self
-            .norm(conv, norm_id)
-            .map_err(|error| match self.op(norm_id) {
-                Some((Op::Add, _)) => Difference(
-                    "a Relu follows the sum of a residual block, the network has none there"
-                        .to_owned(),
-                ),
-                _ => error,
-            })?;
+        let conv_id = self.norm(conv, norm_id).map_err(|error| match self.op(norm_id) {
+            Some((Op::Add, _)) => Difference(
+                "a Relu follows the sum of a residual block, the network has none there".to_owned(),
+            ),
+            _ => error,
+        })?;
         let before = self.padded_conv(conv, conv_id, stride_px)?;
         self.trained.push((conv_id, keys::conv_module(conv)));
         self.trained.push((norm_id, norm.to_owned()));
@@ -187,10 +179,7 @@ impl<'g, F: Fn(NodeId) -> Found<'g>> Path<F> {
                 "a residual block adds something else than its own input".to_owned(),
             ));
         }
-        Ok(Block {
-            halves: [(first_conv, first_norm), (second_conv, changed)],
-            input,
-        })
+        Ok(Block { halves: [(first_conv, first_norm), (second_conv, changed)], input })
     }
 }
 
@@ -206,10 +195,7 @@ mod tests {
     };
 
     fn network(blocks: usize) -> Graph {
-        let spec = NetworkSpec {
-            blocks,
-            ..NetworkSpec::with_widths([2, 3, 4])
-        };
+        let spec = NetworkSpec { blocks, ..NetworkSpec::with_widths([2, 3, 4]) };
         spec.graph().expect("valid")
     }
 
@@ -235,10 +221,8 @@ mod tests {
     fn every_node_of_the_network_gets_its_published_name() {
         for blocks in [1, 2, 16] {
             let graph = network(blocks);
-            let names: BTreeMap<NodeId, String> = found(graph.nodes(), &[])
-                .expect("the network itself")
-                .into_iter()
-                .collect();
+            let names: BTreeMap<NodeId, String> =
+                found(graph.nodes(), &[]).expect("the network itself").into_iter().collect();
             let nodes = graph.nodes().iter().enumerate();
             let expected: BTreeMap<NodeId, String> = nodes
                 .filter(|(_, node)| matches!(node.op, Op::Conv2d(_) | Op::InstanceNorm { .. }))
@@ -251,10 +235,8 @@ mod tests {
     #[test]
     fn a_sum_may_name_the_blocks_input_first_or_last() {
         let nodes = changed("res2.conv2.add", |node| node.inputs.reverse());
-        let names: BTreeSet<Trained> = found(&nodes, &[])
-            .expect("the network")
-            .into_iter()
-            .collect();
+        let names: BTreeSet<Trained> =
+            found(&nodes, &[]).expect("the network").into_iter().collect();
         let straight = found(network(2).nodes(), &[]).expect("the network");
         assert_eq!(names, straight.into_iter().collect());
     }
@@ -288,11 +270,7 @@ mod tests {
                 &|node| node.op = Op::Relu,
                 "where the upsampling before deconv1 belongs there is deconv1.upsample",
             ),
-            (
-                "res1.conv1.pad",
-                &photo,
-                "a residual block adds something else than its own input",
-            ),
+            ("res1.conv1.pad", &photo, "a residual block adds something else than its own input"),
         ] {
             let error = found(&changed(name, change), &[]).expect_err("another network");
             assert_eq!(error, difference, "{name}");
@@ -328,15 +306,10 @@ mod tests {
             }));
         }
         let shift = long.len() - start - block.len();
-        long.extend(
-            nodes[start + block.len()..]
-                .iter()
-                .cloned()
-                .map(|mut node| {
-                    node.inputs.iter_mut().for_each(|input| *input += shift);
-                    node
-                }),
-        );
+        long.extend(nodes[start + block.len()..].iter().cloned().map(|mut node| {
+            node.inputs.iter_mut().for_each(|input| *input += shift);
+            node
+        }));
         let error = found(&long, &[]).expect_err("too deep");
         assert_eq!(error, "it has more than 16 residual blocks");
         graph = Graph::try_from(long).expect("a graph");

@@ -54,10 +54,8 @@ pub fn ended(network: &Network) -> Result<Network, NetworkError> {
             let tanh = Op::Function(Function::Tanh);
             *last = graph.add(&name("tanh"), LAST, tanh, &[*last])?;
             *last = graph.add(&name("multiplier"), LAST, Op::Affine, &[*last])?;
-            *weights.of_mut(&name("multiplier")) = NodeWeights {
-                weight: vec![FACTOR; 3],
-                bias: vec![0.0; 3],
-            };
+            *weights.of_mut(&name("multiplier")) =
+                NodeWeights { weight: vec![FACTOR; 3], bias: vec![0.0; 3] };
         }
         graph.add(&node.name, &node.layer, node.op, &inputs)?;
     }

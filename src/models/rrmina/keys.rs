@@ -19,19 +19,14 @@ pub(in crate::models) fn role_of(key: &str) -> Role {
     }
     let is_number = |text: &str| plain_number(text).is_some();
     let (module, part) = match parts[..count] {
-        [
-            "ConvBlock" | "DeconvBlock" | "DenseBlock",
-            index,
-            module,
-            part,
-        ] if is_number(index) => (module, part),
-        [
-            "ResidualBlock" | "DenseBlock",
-            index,
-            "conv1" | "conv2" | "conv3",
-            module,
-            part,
-        ] if is_number(index) => (module, part),
+        ["ConvBlock" | "DeconvBlock" | "DenseBlock", index, module, part] if is_number(index) => {
+            (module, part)
+        }
+        ["ResidualBlock" | "DenseBlock", index, "conv1" | "conv2" | "conv3", module, part]
+            if is_number(index) =>
+        {
+            (module, part)
+        }
         ["C1" | "C2" | "C3" | "D1" | "D2" | "D3", module, part] => (module, part),
         _ => return Role::Unknown,
     };

@@ -43,14 +43,8 @@ pub enum Published {
 
 impl Published {
     /// All of them.
-    pub const ALL: [Self; 6] = [
-        Self::Plain,
-        Self::Tanh,
-        Self::V2,
-        Self::ResNext,
-        Self::DenseNet,
-        Self::UNet,
-    ];
+    pub const ALL: [Self; 6] =
+        [Self::Plain, Self::Tanh, Self::V2, Self::ResNext, Self::DenseNet, Self::UNet];
     /// Those whose weights have the same names and shapes.
     pub const ALIKE: [Self; 3] = [Self::Plain, Self::Tanh, Self::V2];
 
@@ -93,12 +87,7 @@ impl FromStr for Published {
 /// The network that names and order of the weights tell, without what may follow the last convolution.
 pub(super) fn told(weights: &impl NamedShapes) -> Published {
     let any = |is: fn(&str) -> bool| weights.names().any(is);
-    if any(|name| {
-        matches!(
-            name.get(..3),
-            Some("C1." | "C2." | "C3." | "D1." | "D2." | "D3.")
-        )
-    }) {
+    if any(|name| matches!(name.get(..3), Some("C1." | "C2." | "C3." | "D1." | "D2." | "D3."))) {
         Published::UNet
     } else if any(|name| name.starts_with("DenseBlock.")) {
         Published::DenseNet
@@ -174,13 +163,7 @@ struct Layer<'n> {
 
 impl<'n> Layer<'n> {
     const fn new(name: &'n str, norm: Norm) -> Self {
-        Self {
-            name,
-            norm,
-            stride_px: 1,
-            makes: None,
-            has_bias: true,
-        }
+        Self { name, norm, stride_px: 1, makes: None, has_bias: true }
     }
 
     fn add(&self, walk: &mut Walk<'_, impl NamedShapes>, mut x: Map) -> Result<Map, GraphError> {
@@ -215,11 +198,7 @@ fn encoder(
     let mut maps = [x; 3];
     let mut x = x;
     for ((name, stride_px), map) in names.into_iter().zip([1, 2, 2]).zip(&mut maps) {
-        let layer = Layer {
-            stride_px,
-            has_bias,
-            ..Layer::new(name, Norm::Behind)
-        };
+        let layer = Layer { stride_px, has_bias, ..Layer::new(name, Norm::Behind) };
         x = layer.add(walk, x)?;
         x = walk.relu(name, x)?;
         *map = x;
@@ -233,18 +212,12 @@ const ENCODER: [&str; 3] = ["ConvBlock.0", "ConvBlock.2", "ConvBlock.4"];
 fn decoder<W: NamedShapes>(mut walk: Walk<'_, W>, mut x: Map) -> Result<Walked, GraphError> {
     for name in ["DeconvBlock.0", "DeconvBlock.2"] {
         let module = format!("{name}.conv_transpose");
-        let conv = Contraction {
-            stride_px: 2,
-            ..Contraction::new(&module, name)
-        };
+        let conv = Contraction { stride_px: 2, ..Contraction::new(&module, name) };
         x = walk.conv_transpose(conv, x)?;
         x = walk.norm(&format!("{name}.norm_layer"), name, x)?;
         x = walk.relu(name, x)?;
     }
-    let last = Layer {
-        makes: Some(3),
-        ..Layer::new(ending::LAST, Norm::None)
-    };
+    let last = Layer { makes: Some(3), ..Layer::new(ending::LAST, Norm::None) };
     x = last.add(&mut walk, x)?;
     walk.picture(ending::LAST, x)
 }
@@ -267,10 +240,7 @@ fn residual(
         for number in 1..=convs {
             let name = format!("ResidualBlock.{block}.conv{number}");
             let is_last = number == convs;
-            let layer = Layer {
-                makes: is_last.then_some(x.channels()),
-                ..Layer::new(&name, norm)
-            };
+            let layer = Layer { makes: is_last.then_some(x.channels()), ..Layer::new(&name, norm) };
             y = layer.add(&mut walk, y)?;
             y = match (is_last, norm) {
                 (true, _) => walk.sum(&name, "add", y, x)?,
@@ -294,16 +264,11 @@ fn dense_block(
     for block in 1..=blocks {
         let [narrow, wide] = ["conv1", "conv3"].map(|conv| format!("DenseBlock.{block}.{conv}"));
         // Of the last block, what is needed to make as many channels as are added to them.
-        let left = makes
-            .filter(|_| block == blocks)
-            .map(|makes| makes.saturating_sub(x.channels()));
+        let left =
+            makes.filter(|_| block == blocks).map(|makes| makes.saturating_sub(x.channels()));
         let mut y = x;
         for (name, makes) in [(&narrow, None), (&wide, left)] {
-            let layer = Layer {
-                has_bias: false,
-                makes,
-                ..Layer::new(name, Norm::Before)
-            };
+            let layer = Layer { has_bias: false, makes, ..Layer::new(name, Norm::Before) };
             y = layer.add(walk, y)?;
         }
         x = walk.concat(&wide, x, y)?;
@@ -329,19 +294,12 @@ fn unet(mut walk: Walk<'_, impl NamedShapes>, blocks: usize) -> Result<Walked, G
     for (name, same) in [("D1", half), ("D2", full)] {
         x = walk.then(name, "upsample", Op::Upsample, x)?;
         let module = format!("{name}.conv2d");
-        let conv = Contraction {
-            makes: Some(same.channels()),
-            ..Contraction::new(&module, name)
-        };
+        let conv = Contraction { makes: Some(same.channels()), ..Contraction::new(&module, name) };
         x = walk.conv(conv, x)?;
         x = walk.sum(name, "add", x, same)?;
         x = walk.relu(name, x)?;
     }
-    let last = Layer {
-        makes: Some(3),
-        has_bias: false,
-        ..Layer::new("D3", Norm::None)
-    };
+    let last = Layer { makes: Some(3), has_bias: false, ..Layer::new("D3", Norm::None) };
     x = last.add(&mut walk, x)?;
     walk.picture("D3", x)
 }

@@ -122,12 +122,8 @@ impl<'a> Builder<'a> {
         x: NodeId,
         values: NodeWeights,
     ) -> Result<NodeId, GraphError> {
-        let statistics = self.add(
-            &format!("{name}.statistics"),
-            layer,
-            Op::InstanceStatistics,
-            &[x],
-        )?;
+        let statistics =
+            self.add(&format!("{name}.statistics"), layer, Op::InstanceStatistics, &[x])?;
         let norm = Op::InstanceNorm { eps: EPS };
         self.weighted(name, layer, norm, &[x, statistics], values)
     }
@@ -136,16 +132,8 @@ impl<'a> Builder<'a> {
     pub(super) fn tokens(&mut self, picture: Op) -> Result<(NodeId, Option<NodeId>), GraphError> {
         let spec = &self.of.spec;
         let mut x = self.add("photo", "stem", picture, &[])?;
-        x = self.add(
-            "size",
-            "stem",
-            Op::Sized(SizeRule::MultipleOf(spec.stride)),
-            &[x],
-        )?;
-        let centred = NodeWeights {
-            weight: vec![1.0 / 127.5; 3],
-            bias: vec![-1.0; 3],
-        };
+        x = self.add("size", "stem", Op::Sized(SizeRule::MultipleOf(spec.stride)), &[x])?;
+        let centred = NodeWeights { weight: vec![1.0 / 127.5; 3], bias: vec![-1.0; 3] };
         x = self.weighted("input", "stem", Op::Affine, &[x], centred)?;
         let mut kept = None;
         match &spec.stem {
@@ -176,18 +164,13 @@ impl<'a> Builder<'a> {
 
     /// `x + attention(norm(x))`, then `x + ffn(norm(x))`.
     pub(super) fn block(&mut self, name: &str, x: NodeId) -> Result<NodeId, GraphError> {
-        let Spec {
-            dim, heads, ffn, ..
-        } = self.of.spec;
+        let Spec { dim, heads, ffn, .. } = self.of.spec;
         let (attention, feed) = (format!("{name}.attention"), format!("{name}.ffn"));
         let normed = self.layer_norm(&format!("{name}.norm1"), &attention, x)?;
         let all = self.linear(&format!("{attention}.qkv"), normed, (dim, 3 * dim))?;
         let mut parts = [all; 3];
         for (part, what) in ["queries", "keys", "values"].iter().enumerate() {
-            let slice = Op::Channels {
-                first: part * dim,
-                count: dim,
-            };
+            let slice = Op::Channels { first: part * dim, count: dim };
             parts[part] = self.add(&format!("{attention}.{what}"), &attention, slice, &[all])?;
         }
         let mixed = self.add(&attention, &attention, Op::Attention { heads }, &parts)?;
@@ -195,12 +178,8 @@ impl<'a> Builder<'a> {
         let x = self.add(&format!("{attention}.add"), &attention, Op::Add, &[made, x])?;
         let normed = self.layer_norm(&format!("{name}.norm2"), &feed, x)?;
         let wide = self.linear(&format!("{name}.up"), normed, (dim, ffn))?;
-        let bent = self.add(
-            &format!("{feed}.gelu"),
-            &feed,
-            Op::Function(Function::Gelu),
-            &[wide],
-        )?;
+        let bent =
+            self.add(&format!("{feed}.gelu"), &feed, Op::Function(Function::Gelu), &[wide])?;
         let made = self.linear(&format!("{name}.down"), bent, (ffn, dim))?;
         self.add(&format!("{feed}.add"), &feed, Op::Add, &[made, x])
     }
@@ -209,9 +188,7 @@ impl<'a> Builder<'a> {
     fn head_norm(&mut self, name: &str, x: NodeId, channels: usize) -> Result<NodeId, GraphError> {
         let values = self.norm_values(name, channels, true);
         match self.of.spec.head {
-            Head::Convolutions {
-                is_normed: true, ..
-            } => self.instance_norm(name, name, x, values),
+            Head::Convolutions { is_normed: true, .. } => self.instance_norm(name, name, x, values),
             _ => self.weighted(name, name, Op::Affine, &[x], values),
         }
     }
@@ -223,19 +200,10 @@ impl<'a> Builder<'a> {
         skip: Option<NodeId>,
     ) -> Result<NodeId, GraphError> {
         let spec = &self.of.spec;
-        let Head::Convolutions {
-            widths,
-            residuals,
-            skip: skip_px,
-            ..
-        } = &spec.head
-        else {
+        let Head::Convolutions { widths, residuals, skip: skip_px, .. } = &spec.head else {
             let pixels =
                 self.linear("head.pixels", x, (spec.dim, 3 * spec.stride * spec.stride))?;
-            let op = Op::DepthToSpace {
-                block: spec.stride,
-                order: BlockOrder::ChannelFirst,
-            };
+            let op = Op::DepthToSpace { block: spec.stride, order: BlockOrder::ChannelFirst };
             return self.add("head.unpatch", "head", op, &[pixels]);
         };
         let (mut from, mut stride) = (spec.dim, spec.stride);
@@ -264,12 +232,7 @@ impl<'a> Builder<'a> {
                     }
                     blocks += 1;
                 }
-                x = self.add(
-                    &format!("head.blocks.{blocks}.add"),
-                    "head",
-                    Op::Add,
-                    &[x, y],
-                )?;
+                x = self.add(&format!("head.blocks.{blocks}.add"), "head", Op::Add, &[x, y])?;
             }
             from = to;
         }

@@ -45,10 +45,7 @@ impl StyleCode {
                 *sum += f64::from(value) * weight.max(0.0) / total;
             }
         }
-        Some(Self {
-            made_by: first.made_by,
-            values: sums.iter().map(|&sum| sum as f32).collect(),
-        })
+        Some(Self { made_by: first.made_by, values: sums.iter().map(|&sum| sum as f32).collect() })
     }
 
     /// Its numbers.

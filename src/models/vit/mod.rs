@@ -170,9 +170,7 @@ impl Transformer {
     /// [`TransformerError::Code`] for tokens of other channels, none, or numbers that are none.
     pub fn code(&self, tokens: &Tensor) -> Result<StyleCode, TransformerError> {
         let dim = self.spec.dim;
-        let wrong = || TransformerError::Code {
-            needed: self.spec.code_len(),
-        };
+        let wrong = || TransformerError::Code { needed: self.spec.code_len() };
         let pixels = tokens.shape.height * tokens.shape.width;
         if tokens.shape.channels != dim || pixels == 0 {
             return Err(wrong());
@@ -207,13 +205,8 @@ impl Transformer {
     /// [`TransformerError::Code`] for another number of them, or for numbers that are none.
     pub fn code_of_values(&self, values: Vec<f32>) -> Result<StyleCode, TransformerError> {
         match self.check_code(&values) {
-            true => Ok(StyleCode {
-                made_by: self.id,
-                values,
-            }),
-            false => Err(TransformerError::Code {
-                needed: self.spec.code_len(),
-            }),
+            true => Ok(StyleCode { made_by: self.id, values }),
+            false => Err(TransformerError::Code { needed: self.spec.code_len() }),
         }
     }
 
@@ -223,10 +216,7 @@ impl Transformer {
     /// [`TransformerError::OtherNetwork`] for a code of another network.
     pub fn network(&self, code: &StyleCode) -> Result<Network, TransformerError> {
         if code.made_by != self.id {
-            return Err(TransformerError::OtherNetwork {
-                made_by: code.made_by,
-                own: self.id,
-            });
+            return Err(TransformerError::OtherNetwork { made_by: code.made_by, own: self.id });
         }
         let code = code.values();
         let dim = self.spec.dim;
@@ -235,20 +225,15 @@ impl Transformer {
         for block in 0..self.spec.encoder_blocks {
             x = net.block(&format!("encoder.{block}"), x)?;
         }
-        let wanted = NodeWeights {
-            weight: code[dim..2 * dim].to_vec(),
-            bias: code[..dim].to_vec(),
-        };
+        let wanted =
+            NodeWeights { weight: code[dim..2 * dim].to_vec(), bias: code[..dim].to_vec() };
         x = net.instance_norm("adain", "adain", x, wanted)?;
         for block in 0..self.spec.decoder_blocks {
             x = net.block(&format!("decoder.{block}"), x)?;
         }
         x = net.layer_norm("decoder_norm", "decoder_norm", x)?;
         x = net.head(x, skip)?;
-        let levels = NodeWeights {
-            weight: vec![127.5; 3],
-            bias: vec![127.5; 3],
-        };
+        let levels = NodeWeights { weight: vec![127.5; 3], bias: vec![127.5; 3] };
         x = net.weighted("output", "head", Op::Affine, &[x], levels)?;
         net.add("picture", "head", Op::Picture, &[x])?;
         net.finished()

@@ -13,9 +13,8 @@ const CODE: u32 = 0xffff;
 
 /// Sums and products are of 32 bits, what is above is lost.
 fn mixed(weight: u32, value: u32) -> u32 {
-    let seed = value
-        .wrapping_mul(2_654_435_761)
-        .wrapping_add((weight + 1).wrapping_mul(0x9e37_79b9));
+    let seed =
+        value.wrapping_mul(2_654_435_761).wrapping_add((weight + 1).wrapping_mul(0x9e37_79b9));
     let half = (seed ^ (seed >> 15)).wrapping_mul(0x2c1b_3c6d);
     half ^ (half >> 12)
 }
@@ -64,11 +63,7 @@ impl Transformer {
         let dim = self.spec().dim;
         let values = (0..self.spec().code_len()).map(|at| {
             // Deviations are above zero.
-            let mean = if (dim..2 * dim).contains(&at) {
-                1.0
-            } else {
-                0.0
-            };
+            let mean = if (dim..2 * dim).contains(&at) { 1.0 } else { 0.0 };
             mean + 0.5 * share(CODE, at)
         });
         self.code_of_values(values.collect())

@@ -199,22 +199,14 @@ impl Spec {
         channels("all queries, keys and values", self.dim.saturating_mul(3))?;
         channels("the layer behind the code", self.modulation.max(1))?;
         if self.heads == 0 || !self.dim.is_multiple_of(self.heads) {
-            return wrong(format!(
-                "{} heads do not divide {} channels",
-                self.heads, self.dim
-            ));
+            return wrong(format!("{} heads do not divide {} channels", self.heads, self.dim));
         }
         if self.has_positions && !self.dim.is_multiple_of(4) {
-            return wrong(format!(
-                "positions need channels in fours, a token has {}",
-                self.dim
-            ));
+            return wrong(format!("positions need channels in fours, a token has {}", self.dim));
         }
         for blocks in [self.encoder_blocks, self.decoder_blocks, self.style_blocks] {
             if blocks > MAX_BLOCKS {
-                return wrong(format!(
-                    "{blocks} blocks of one kind are more than {MAX_BLOCKS}"
-                ));
+                return wrong(format!("{blocks} blocks of one kind are more than {MAX_BLOCKS}"));
             }
         }
         if self.encoder_blocks == 0 {
@@ -228,9 +220,7 @@ impl Spec {
         }
         let halvings = self.stride.ilog2() as usize;
         if let Stem::Convolutions(widths) = &self.stem {
-            widths
-                .iter()
-                .try_for_each(|&width| channels("the stem", width))?;
+            widths.iter().try_for_each(|&width| channels("the stem", width))?;
             if widths.len() != halvings || !self.stride.is_power_of_two() {
                 return wrong(format!(
                     "{} halvings do not make tokens of {} pixels",
@@ -241,15 +231,8 @@ impl Spec {
         }
         match &self.head {
             Head::Unpatch => channels("a square of pixels", 3 * self.stride * self.stride)?,
-            Head::Convolutions {
-                widths,
-                residuals,
-                skip,
-                ..
-            } => {
-                widths
-                    .iter()
-                    .try_for_each(|&width| channels("the head", width))?;
+            Head::Convolutions { widths, residuals, skip, .. } => {
+                widths.iter().try_for_each(|&width| channels("the head", width))?;
                 if widths.len() != halvings || !self.stride.is_power_of_two() || widths.is_empty() {
                     return wrong(format!(
                         "{} doublings do not undo tokens of {} pixels",
@@ -266,9 +249,7 @@ impl Spec {
                     && skip.is_power_of_two()
                     && *skip < self.stride;
                 if *skip != 0 && !is_there {
-                    return wrong(format!(
-                        "no map of {skip} pixels to one goes around the tokens"
-                    ));
+                    return wrong(format!("no map of {skip} pixels to one goes around the tokens"));
                 }
             }
         }
@@ -279,11 +260,7 @@ impl Spec {
     pub(super) fn numbers(&self) -> Vec<u32> {
         let sizes = [self.stride, self.dim, self.heads, self.skip()];
         let is = [self.has_positions, self.modulation > 0].map(u32::from);
-        sizes
-            .iter()
-            .map(|&size| u32::try_from(size).unwrap_or(u32::MAX))
-            .chain(is)
-            .collect()
+        sizes.iter().map(|&size| u32::try_from(size).unwrap_or(u32::MAX)).chain(is).collect()
     }
 
     /// Pixels to one of the map that goes around the tokens; 0 for none.
@@ -298,19 +275,15 @@ impl Spec {
     pub(super) fn stem_width(&self, pixels: usize) -> usize {
         match &self.stem {
             Stem::Patches => 0,
-            Stem::Convolutions(widths) => widths
-                .get(pixels.ilog2() as usize)
-                .copied()
-                .unwrap_or_default(),
+            Stem::Convolutions(widths) => {
+                widths.get(pixels.ilog2() as usize).copied().unwrap_or_default()
+            }
         }
     }
 
     /// Channels of the head's norms, in order, and their names.
     fn head_norms(&self) -> Vec<(String, usize)> {
-        let Head::Convolutions {
-            widths, residuals, ..
-        } = &self.head
-        else {
+        let Head::Convolutions { widths, residuals, .. } = &self.head else {
             return Vec::new();
         };
         let (mut norms, mut stride, mut blocks) = (Vec::new(), self.stride, 0);
@@ -353,10 +326,7 @@ impl Spec {
                 let mut from = 3;
                 for (number, &to) in widths.iter().chain([&dim]).enumerate() {
                     let side = if number == 0 { 9 } else { 3 };
-                    weighted(
-                        &format!("stem.layers.{number}.conv"),
-                        &[to, from, side, side],
-                    );
+                    weighted(&format!("stem.layers.{number}.conv"), &[to, from, side, side]);
                     from = to;
                 }
             }
@@ -383,10 +353,7 @@ impl Spec {
         if !is_steered {
             weighted("decoder_norm", &[dim]);
         }
-        if let Head::Convolutions {
-            widths, residuals, ..
-        } = &self.head
-        {
+        if let Head::Convolutions { widths, residuals, .. } = &self.head {
             let (mut from, mut stride, mut blocks) = (dim, self.stride, 0);
             for (number, &to) in widths.iter().enumerate() {
                 stride /= 2;
@@ -416,10 +383,7 @@ impl Spec {
             // The doubling behind which it is added.
             let number = self.stride.ilog2() as usize - 1 - skip.ilog2() as usize;
             let to = widths.get(number).copied().unwrap_or_default();
-            all.push((
-                "head.skip.weight".to_owned(),
-                vec![to, self.stem_width(*skip), 1, 1],
-            ));
+            all.push(("head.skip.weight".to_owned(), vec![to, self.stem_width(*skip), 1, 1]));
         }
         all
     }

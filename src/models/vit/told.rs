@@ -51,9 +51,6 @@ impl Spec {
     /// The name of the plain network that has these sizes, if one has.
     pub fn plain_name(&self) -> Option<&'static str> {
         let known = Self::plain_ones();
-        known
-            .into_iter()
-            .find(|(_, _, spec)| spec == self)
-            .map(|(name, ..)| name)
+        known.into_iter().find(|(_, _, spec)| spec == self).map(|(name, ..)| name)
     }
 }

@@ -62,10 +62,8 @@ impl Blocks {
     pub fn of(conv: &ConvLayer) -> Option<Self> {
         let is_outer = conv.reads_photo != conv.makes_picture;
         let fits = (5..=TILE * Self::MOST).contains(&conv.kernel);
-        (is_outer && fits && conv.stride == 1 && !conv.upsample).then(|| Self {
-            side: conv.kernel.div_ceil(TILE),
-            reach: conv.kernel / 2,
-        })
+        (is_outer && fits && conv.stride == 1 && !conv.upsample)
+            .then(|| Self { side: conv.kernel.div_ceil(TILE), reach: conv.kernel / 2 })
     }
 
     /// Tiles side by side for which a task has room: those whose inputs it transforms, and register-tile slack.

@@ -247,11 +247,7 @@ impl CpuPlan {
         if self.convs.is_empty() {
             return 0;
         }
-        let values = if self.variant == CpuVariant::FusedInt8 {
-            4
-        } else {
-            2
-        };
+        let values = if self.variant == CpuVariant::FusedInt8 { 4 } else { 2 };
         let of = |map: &MapBuffer| {
             let Shape { height, width, .. } = map.shape;
             let strips = height.div_ceil(strip_rows(height)) * width.div_ceil(TILE_COLUMNS);
@@ -278,11 +274,7 @@ impl CpuPlan {
         // The photo and the painting as bytes, and the extended photo where one is made.
         let pictures = 4 * (2 * height * width + self.extended.0 * self.extended.1);
         PlanSummary {
-            steps: self
-                .steps
-                .iter()
-                .map(|s| (s.layer.clone(), s.kernel.clone()))
-                .collect(),
+            steps: self.steps.iter().map(|s| (s.layer.clone(), s.kernel.clone())).collect(),
             flops: self.steps.iter().map(|s| s.flops).sum(),
             peak_bytes: 4 * floats as u64
                 + pictures as u64
@@ -324,11 +316,7 @@ fn packed_len(conv: &ConvLayer) -> usize {
 
 /// Channels of a convolution's input as it lies in memory: the picture is not padded.
 pub fn stored_inputs(conv: &ConvLayer) -> usize {
-    if conv.reads_photo {
-        3
-    } else {
-        padded_channels(conv.in_channels)
-    }
+    if conv.reads_photo { 3 } else { padded_channels(conv.in_channels) }
 }
 
 #[cfg(test)]
@@ -361,11 +349,7 @@ mod tests {
             let sum = add("sum", Op::Add, &[relu, other]);
             add("picture", Op::Picture, &[sum]);
             let plan = CpuPlan::new(&graph, 8, 12, CpuVariant::Fused).expect("a plan");
-            let copies = plan
-                .steps
-                .iter()
-                .filter(|step| step.kernel == "size")
-                .count();
+            let copies = plan.steps.iter().filter(|step| step.kernel == "size").count();
             assert_eq!(copies, usize::from(reads_photo_too));
         }
     }
@@ -374,11 +358,7 @@ mod tests {
     fn fused_plan_of_the_published_network() {
         let plan = CpuPlan::new(&published(), 512, 512, CpuVariant::Fused).expect("a plan");
         assert_eq!(plan.steps.len(), 16);
-        let winograd = plan
-            .steps
-            .iter()
-            .filter(|s| s.kernel == "winograd 4x4")
-            .count();
+        let winograd = plan.steps.iter().filter(|s| s.kernel == "winograd 4x4").count();
         assert_eq!(winograd, 10);
         let gflop = plan.summary(1).flops as f64 / 1e9;
         assert!((gflop - 80.6).abs() < 0.1, "{gflop}");
@@ -389,13 +369,7 @@ mod tests {
         let plan = CpuPlan::new(&published(), 64, 64, CpuVariant::Baseline).expect("a plan");
         let count = |kernel: &str| plan.steps.iter().filter(|s| s.kernel == kernel).count();
         assert_eq!(
-            (
-                count("pad"),
-                count("im2col"),
-                count("relu"),
-                count("add"),
-                count("upsample")
-            ),
+            (count("pad"), count("im2col"), count("relu"), count("add"), count("upsample")),
             (16, 16, 10, 5, 2)
         );
         let fused = CpuPlan::new(&published(), 64, 64, CpuVariant::Fused).expect("a plan");
@@ -464,9 +438,7 @@ mod tests {
                         reads.push(map);
                         writes.extend(keep);
                     }
-                    Gather::NormAdd {
-                        map, skip, keep, ..
-                    } => {
+                    Gather::NormAdd { map, skip, keep, .. } => {
                         reads.extend([map, skip]);
                         writes.extend(keep);
                     }

@@ -87,10 +87,7 @@ pub(super) const fn tiles_scratch(points: usize, inputs: usize, pixels: usize) -
 
 /// Scratch of one worker for a fused layer, in f32: its working memory and the running statistics.
 pub(super) fn fused_scratch(conv: &ConvLayer, algorithm: Algorithm, variant: CpuVariant) -> usize {
-    let (inputs, outputs) = (
-        padded_channels(conv.in_channels),
-        padded_channels(conv.out_channels),
-    );
+    let (inputs, outputs) = (padded_channels(conv.in_channels), padded_channels(conv.out_channels));
     let statistics = 4 * outputs.next_multiple_of(PANEL_COLUMNS);
     let work = match (algorithm, Blocks::of(conv)) {
         (Algorithm::BlockedWinograd, Some(blocks)) => blocks.scratch(conv),

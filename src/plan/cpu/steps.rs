@@ -48,11 +48,7 @@ impl<'a> Builder<'a> {
 
     /// A map that the next step writes.
     fn map(&mut self, shape: Shape, stored_channels: usize) -> MapId {
-        let map = MapBuffer {
-            shape,
-            stored_channels,
-            offset: 0,
-        };
+        let map = MapBuffer { shape, stored_channels, offset: 0 };
         self.lifetimes.push(Lifetime {
             len: map.len(),
             first_step: self.steps.len(),
@@ -140,13 +136,7 @@ impl<'a> Builder<'a> {
                 }
                 let elements = input?.len() + spec.weight_count() + shape.len();
                 let flops = spec.flops(shape.height, shape.width);
-                self.step(
-                    id,
-                    "im2col",
-                    CpuOp::Im2col { conv, from, to },
-                    flops,
-                    elements,
-                );
+                self.step(id, "im2col", CpuOp::Im2col { conv, from, to }, flops, elements);
                 let taps = kernel_px * kernel_px * self.maps[from].stored_channels;
                 let outputs = stored(shape).next_multiple_of(PANEL_COLUMNS);
                 self.scratch((TILE_COLUMNS + TILE_SLACK) * (taps + outputs));
@@ -221,13 +211,10 @@ impl<'a> Builder<'a> {
     /// The buffer of the input that was made last, which the node overwrites; `None` where a later node reads
     /// it.
     fn in_place(&mut self, id: NodeId) -> Option<MapId> {
-        let youngest = *self.grouped.graph.nodes()[id]
-            .inputs
-            .iter()
-            .max_by_key(|&&input| {
-                // Statistics have no map.
-                self.kept[input].map(|_| input)
-            })?;
+        let youngest = *self.grouped.graph.nodes()[id].inputs.iter().max_by_key(|&&input| {
+            // Statistics have no map.
+            self.kept[input].map(|_| input)
+        })?;
         if self.grouped.is_read_after(id, youngest) {
             return None;
         }
@@ -254,20 +241,11 @@ impl<'a> Builder<'a> {
                 let (map, before) = (self.kept[raw]?, self.conv_id(raw)?);
                 self.reads(&[map]);
                 match (relu, skip) {
-                    (true, None) => Gather::NormRelu {
-                        map,
-                        conv: before,
-                        keep,
-                    },
+                    (true, None) => Gather::NormRelu { map, conv: before, keep },
                     (false, Some(skip)) => {
                         let skip = self.kept[skip]?;
                         self.reads(&[skip]);
-                        Gather::NormAdd {
-                            map,
-                            conv: before,
-                            skip,
-                            keep,
-                        }
+                        Gather::NormAdd { map, conv: before, skip, keep }
                     }
                     _ => return None,
                 }
@@ -285,12 +263,7 @@ impl<'a> Builder<'a> {
         let kept_elements = keep.map_or(0, |_| input.len());
         let elements = input.len() + spec.weight_count() + shape.len() + kept_elements;
         self.scratch(fused_scratch(spec, algorithm, self.variant));
-        let op = CpuOp::Fused {
-            conv,
-            algorithm,
-            gather: loaded,
-            to,
-        };
+        let op = CpuOp::Fused { conv, algorithm, gather: loaded, to };
         let flops = spec.flops(shape.height, shape.width);
         let label = algorithm.label(spec.kernel);
         let kernel = match self.variant {

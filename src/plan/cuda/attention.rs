@@ -104,11 +104,7 @@ impl AttentionLaunch {
             return Self {
                 file: "attention_wgmma",
                 entry: format!("attention_wgmma_{head_size}"),
-                queries: if is_shared {
-                    HOPPER_SHARED_QUERIES
-                } else {
-                    HOPPER_QUERIES
-                },
+                queries: if is_shared { HOPPER_SHARED_QUERIES } else { HOPPER_QUERIES },
                 threads: HOPPER_THREADS,
                 shared_bytes: hopper_bytes(head_size),
             };
@@ -162,10 +158,7 @@ mod tests {
                 let picked =
                     |variant| AttentionKernel::picked(Mode::new(variant, precision), head_size);
                 assert_eq!(picked(Variant::Baseline), AttentionKernel::Naive);
-                assert_eq!(
-                    picked(Variant::Fused) == AttentionKernel::Naive,
-                    !has_kernel
-                );
+                assert_eq!(picked(Variant::Fused) == AttentionKernel::Naive, !has_kernel);
                 for &way in AttentionKernel::ALL {
                     let taken = way.that_exists(precision, head_size);
                     assert!(has_kernel || taken == AttentionKernel::Naive, "{way}");
@@ -216,10 +209,7 @@ mod tests {
         assert_eq!(entry(64, (64, 3), &h200), "attention_flash_64x2");
         assert_eq!(entry(64, (1024, 3), &h200), "attention_wgmma_64");
         let queries = |size| launch(64, size, &h200).queries;
-        assert_eq!(
-            [(1024, 3), (1024, 8), (3600, 3)].map(queries),
-            [64, 64, 128]
-        );
+        assert_eq!([(1024, 3), (1024, 8), (3600, 3)].map(queries), [64, 64, 128]);
         assert_eq!(entry(64, (3600, 3), &h200), "attention_wgmma_64");
         assert_eq!(entry(64, (4096, 8), &h200), "attention_wgmma_64");
         assert_eq!(entry(32, (4096, 8), &h200), "attention_flash_32x1");

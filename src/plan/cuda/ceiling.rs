@@ -49,10 +49,7 @@ mod tests {
             (tflops((8, 0), NumberFormat::Fp32, 108, 1410), 19.5),
             (tflops((7, 5), NumberFormat::Fp16, 40, 1590), 65.0),
         ] {
-            assert!(
-                (found / datasheet - 1.0).abs() < 0.01,
-                "{found} {datasheet}"
-            );
+            assert!((found / datasheet - 1.0).abs() < 0.01, "{found} {datasheet}");
         }
         assert_eq!(flops_per_clock((7, 5), NumberFormat::Tf32), None);
         assert_eq!(flops_per_clock((6, 1), NumberFormat::Fp32), None);

@@ -52,12 +52,8 @@ impl ConvLaunch {
     /// Whether it may follow `before` in a chain: it reads the map that `before` writes, and their shapes are
     /// the same, without the padding of their channels too.
     pub(super) fn follows(&self, before: &Self, convs: &[ConvLayer]) -> bool {
-        let same_shape = Self {
-            conv: self.conv,
-            source: self.source,
-            target: self.target,
-            ..*before
-        };
+        let same_shape =
+            Self { conv: self.conv, source: self.source, target: self.target, ..*before };
         self.reads_from(before, convs) && *self == same_shape
     }
 
@@ -129,8 +125,7 @@ pub(super) fn polled_words(
     let of_chain = |range: &Range<usize>| match &steps[range.end - 1].op {
         CudaOp::Conv(last) if range.len() > 1 => {
             let frames = chained_frames(batch, last.ctas.0, limits)?;
-            last.may_poll(frames, limits.multiprocessors)
-                .then(|| last.polled_words(frames))
+            last.may_poll(frames, limits.multiprocessors).then(|| last.polled_words(frames))
         }
         _ => None,
     };
@@ -211,8 +206,6 @@ impl CudaPlan {
     /// Where the exchange of a launch begins, in bytes: what a chain of other CTAs has left there could be taken for a tag.
     pub fn exchange_at(&self, launch: &Range<usize>) -> usize {
         let before = self.launches.iter().filter(|l| l.start < launch.start);
-        before
-            .map(|l| exchange_bytes(&self.steps, l, &self.limits))
-            .sum()
+        before.map(|l| exchange_bytes(&self.steps, l, &self.limits)).sum()
     }
 }

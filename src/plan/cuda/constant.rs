@@ -161,15 +161,11 @@ impl Constant {
                 weights.bytes(format)
             }
             ConstantValues::Channels { count, .. } => 4 * count,
-            ConstantValues::LinearBias {
-                count, has_sums, ..
-            } => 4 * count * if *has_sums { 2 } else { 1 },
+            ConstantValues::LinearBias { count, has_sums, .. } => {
+                4 * count * if *has_sums { 2 } else { 1 }
+            }
             ConstantValues::Integers(all) => 4 * all.len(),
-            ConstantValues::Positions {
-                half,
-                height,
-                width,
-            } => 4 * half * (height + width),
+            ConstantValues::Positions { half, height, width } => 4 * half * (height + width),
             ConstantValues::Taps { output, .. } => 32 * output,
         };
         Self { values, bytes }

@@ -39,20 +39,14 @@ impl ConvShape {
             Taps::ShiftedColumns => tile.columns + 1 - kernel,
             _ => tile.columns,
         };
-        (
-            self.grid.0.div_ceil(tile.rows()),
-            self.grid.1.div_ceil(columns),
-        )
+        (self.grid.0.div_ceil(tile.rows()), self.grid.1.div_ceil(columns))
     }
 
     /// Rows and columns of the input that a tile touches.
     pub(super) fn input_tile(&self, tile: Tile) -> (usize, usize) {
         let reach = usize::from(self.phases == 4);
         let span = |tiles: usize, taps: usize| (tiles - 1) * self.stride + taps + reach;
-        (
-            span(tile.rows(), self.tap_grid.0),
-            span(tile.columns, self.tap_grid.1),
-        )
+        (span(tile.rows(), self.tap_grid.0), span(tile.columns, self.tap_grid.1))
     }
 
     /// Bytes of the picture's sums, which take the place of the input tile.
@@ -106,17 +100,8 @@ impl ConvLaunch {
         let one_for_both = self.main_loop != MainLoop::Wgmma
             && self.tile == Tile::WIDE
             && format.storage == NumberFormat::Fp32;
-        let chunked = if self.chunking.chunks > 1 || one_for_both {
-            "_chunked"
-        } else {
-            ""
-        };
-        let Tile {
-            pixels,
-            channels,
-            pieces,
-            ..
-        } = self.tile;
+        let chunked = if self.chunking.chunks > 1 || one_for_both { "_chunked" } else { "" };
+        let Tile { pixels, channels, pieces, .. } = self.tile;
         match pieces {
             1 => format!("{family}_{kind}{pixels}x{channels}{chunked}"),
             _ => format!("{family}_{pieces}x{}x{channels}", pixels / pieces),
@@ -244,15 +229,8 @@ impl Builder<'_> {
             Taps::ShiftedColumns => 1,
             _ => stored_channels(conv.out_channels).div_ceil(tile.channels),
         };
-        let Fit {
-            main_loop,
-            tile,
-            input_tile,
-            chunking,
-            ring_stages,
-        } = self
-            .fitting(conv, &shape)
-            .ok_or_else(|| CudaPlanError::Layer {
+        let Fit { main_loop, tile, input_tile, chunking, ring_stages } =
+            self.fitting(conv, &shape).ok_or_else(|| CudaPlanError::Layer {
                 layer: conv.name.clone(),
                 kernel: conv.kernel,
                 channels: conv.in_channels,
@@ -404,13 +382,7 @@ impl Builder<'_> {
             },
             self.limits,
         )?;
-        Some(Fit {
-            main_loop,
-            tile,
-            input_tile,
-            chunking,
-            ring_stages: stages,
-        })
+        Some(Fit { main_loop, tile, input_tile, chunking, ring_stages: stages })
     }
 
     /// What a tile's values are rounded to in shared memory. Bytes are made of that, in its place.
@@ -472,11 +444,7 @@ impl Builder<'_> {
             layer: conv.name.clone(),
             entry: format!("{}_{precision}", launch.entry(self.format)),
             file,
-            grid: (
-                launch.ctas.0 as u32,
-                launch.ctas.1 as u32,
-                self.batch as u32,
-            ),
+            grid: (launch.ctas.0 as u32, launch.ctas.1 as u32, self.batch as u32),
             block: launch.threads(),
             shared_bytes: launch.chunking.shared_bytes as u32,
             flops: self.batch as u64 * conv.flops(height, width),

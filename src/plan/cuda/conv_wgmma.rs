@@ -83,11 +83,7 @@ impl Builder<'_> {
             // The rows of a kernel are channels, so there is one row for those that are multiplied together.
             input_tile.0 = tile.rows() / together;
             let pitch = 16 * input_tile.1;
-            (
-                channels,
-                pitch,
-                input_tile.0 * channels * operand / 16 * pitch,
-            )
+            (channels, pitch, input_tile.0 * channels * operand / 16 * pitch)
         } else {
             input_tile.0 *= tile.pieces;
             let channels = stored_channels(conv.in_channels);
@@ -116,10 +112,8 @@ impl Builder<'_> {
             Tile::DEEP => staged_bytes,
             _ => 0,
         };
-        let tile_bytes = tile_bytes
-            .max(shape.sums_bytes(tile, main_loop))
-            .max(kept_bytes)
-            .max(in_place_bytes);
+        let tile_bytes =
+            tile_bytes.max(shape.sums_bytes(tile, main_loop)).max(kept_bytes).max(in_place_bytes);
         // Where each of the tile's pixels lies in the map and in shared memory; in a chain those of other CTAs
         // twice.
         let mut beside = match shape.taps {

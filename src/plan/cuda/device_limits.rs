@@ -24,11 +24,7 @@ impl DeviceLimits {
             (8 | 12, _) => 100 << 10,
             _ => 228 << 10,
         };
-        let kept = if compute_capability.0 == 7 {
-            0
-        } else {
-            1 << 10
-        };
+        let kept = if compute_capability.0 == 7 { 0 } else { 1 << 10 };
         Self {
             compute_capability,
             multiprocessors: self.multiprocessors,

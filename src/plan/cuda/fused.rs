@@ -48,13 +48,7 @@ impl Builder<'_> {
                     if let Some(skip) = skip {
                         self.reads(skip);
                     }
-                    Source::Normalised {
-                        map,
-                        conv,
-                        relu,
-                        skip,
-                        keep,
-                    }
+                    Source::Normalised { map, conv, relu, skip, keep }
                 }
             };
             kept[gather.map] = keep;
@@ -84,10 +78,7 @@ impl Builder<'_> {
         source: Source,
         target: Target,
     ) -> NumberFormat {
-        let in_bytes = ConvShape {
-            operand: NumberFormat::Int8,
-            ..*shape
-        };
+        let in_bytes = ConvShape { operand: NumberFormat::Int8, ..*shape };
         let channels = conv.in_channels;
         let is_byte_layer = self.precision == Precision::Int8
             && matches!(source, Source::Normalised { .. })
@@ -98,11 +89,7 @@ impl Builder<'_> {
             && channels > Tile::MIDDLE.channels
             && channels.is_multiple_of(BLOCK_ROW_BYTES)
             && self.fitting(conv, &in_bytes).is_some();
-        if is_byte_layer {
-            NumberFormat::Int8
-        } else {
-            self.format.operand
-        }
+        if is_byte_layer { NumberFormat::Int8 } else { self.format.operand }
     }
 
     /// The launch of one convolution of the fused variant, from so many rows and columns to so many. With a bias of

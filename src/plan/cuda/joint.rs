@@ -44,17 +44,8 @@ fn is_norm(steps: &[CudaStep]) -> bool {
     };
     match (first.op, second.op) {
         (
-            CudaOp::NormStatistics {
-                conv,
-                map,
-                resident: Some(_),
-                ..
-            },
-            CudaOp::NormApply {
-                conv: its_conv,
-                map: its_map,
-                ..
-            },
+            CudaOp::NormStatistics { conv, map, resident: Some(_), .. },
+            CudaOp::NormApply { conv: its_conv, map: its_map, .. },
         ) => conv == its_conv && map == its_map,
         _ => false,
     }
@@ -67,11 +58,7 @@ impl CudaPlan {
             return Some(self.with_leading_layer(steps, leading));
         }
         let steps = &self.steps[steps.clone()];
-        let CudaOp::NormStatistics {
-            resident: Some(resident),
-            ..
-        } = steps.first()?.op
-        else {
+        let CudaOp::NormStatistics { resident: Some(resident), .. } = steps.first()?.op else {
             return None;
         };
         is_norm(steps).then(|| JointKernel {
@@ -103,10 +90,7 @@ impl CudaPlan {
     /// that of the last launch.
     pub fn flags_per_image(&self) -> usize {
         let strips = self.steps.iter().map(|step| match step.op {
-            CudaOp::NormStatistics {
-                resident: Some(resident),
-                ..
-            } => resident.strips.count + 1,
+            CudaOp::NormStatistics { resident: Some(resident), .. } => resident.strips.count + 1,
             _ => 0,
         });
         strips.max().unwrap_or_default()

@@ -27,14 +27,7 @@ impl ConvLaunch {
     /// Whether it may run in front of the chain that `next` begins, where it has another shape: each CTA leaves its only tile where the chain's
     /// first layer has it.
     fn leads(&self, next: &Self, convs: &[ConvLayer]) -> bool {
-        let is_plain = matches!(
-            self.source,
-            Source::Normalised {
-                skip: None,
-                keep: None,
-                ..
-            }
-        );
+        let is_plain = matches!(self.source, Source::Normalised { skip: None, keep: None, .. });
         next.reads_from(self, convs)
             && is_plain
             && !next.follows(self, convs)
@@ -95,13 +88,7 @@ impl Builder<'_> {
     /// Joins chains with the layers in front of them, where shared memory has room for both.
     pub(super) fn lead(&self, launches: Vec<Range<usize>>) -> Vec<Range<usize>> {
         let leads = |steps: Range<usize>| {
-            leading(
-                &self.steps[steps],
-                self.convs,
-                self.format.storage,
-                self.limits,
-            )
-            .is_some()
+            leading(&self.steps[steps], self.convs, self.format.storage, self.limits).is_some()
         };
         let mut led: Vec<Range<usize>> = Vec::with_capacity(launches.len());
         for next in launches {
@@ -124,11 +111,6 @@ impl CudaPlan {
     /// How these steps run as one launch, where the first one has another shape than those behind it.
     pub fn leading(&self, steps: &Range<usize>) -> Option<LeadingChain> {
         let storage = self.format().storage;
-        leading(
-            &self.steps[steps.clone()],
-            &self.convs,
-            storage,
-            &self.limits,
-        )
+        leading(&self.steps[steps.clone()], &self.convs, storage, &self.limits)
     }
 }

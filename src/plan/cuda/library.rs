@@ -82,21 +82,12 @@ impl Builder<'_> {
             shared_bytes: 0,
             flops: self.batch as u64 * conv.flops(output.shape.height, output.shape.width),
             bytes: (values * self.format.storage.bytes() + shape.weight_bytes()) as u64,
-            op: CudaOp::LibraryConv(LibraryConv {
-                conv: id,
-                from,
-                to,
-                shape,
-            }),
+            op: CudaOp::LibraryConv(LibraryConv { conv: id, from, to, shape }),
         });
         self.reads(to);
         let grid = self.pack_grid(to);
         let len = output.shape.len();
-        let op = CudaOp::Bias {
-            conv: id,
-            map: to,
-            scale: bias_scale,
-        };
+        let op = CudaOp::Bias { conv: id, map: to, scale: bias_scale };
         self.plain_step(&conv.name, "bias", op, grid, len, len);
     }
 }

@@ -116,10 +116,6 @@ impl MemoryLayout {
     #[must_use]
     pub fn second_slot(&self) -> Self {
         let (photo, painting) = self.second;
-        Self {
-            photo,
-            painting,
-            ..self.clone()
-        }
+        Self { photo, painting, ..self.clone() }
     }
 }

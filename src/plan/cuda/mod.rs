@@ -301,9 +301,7 @@ impl CudaPlan {
             }
             Err(_) if mode.precision == Precision::Fp16x2 => Err(CudaPlanError::LayerInFp16x2),
             Err(_) if mode.precision == Precision::Int8 => Err(CudaPlanError::NetworkInInt8),
-            Err(cause) => Err(CudaPlanError::Mode {
-                cause: Box::new(cause),
-            }),
+            Err(cause) => Err(CudaPlanError::Mode { cause: Box::new(cause) }),
             planned => planned,
         }
     }
@@ -384,9 +382,7 @@ impl CudaPlan {
             batch: self.batch,
             width,
             height,
-            steps: (launches.iter())
-                .map(|steps| (self.layers(steps), self.entry(steps)))
-                .collect(),
+            steps: (launches.iter()).map(|steps| (self.layers(steps), self.entry(steps))).collect(),
             flops: self.steps.iter().map(|s| s.flops).sum(),
             peak_bytes: self.device_bytes(),
             conv_provider: self.conv_provider.clone(),
@@ -464,10 +460,8 @@ impl<'a> Builder<'a> {
         // As of one frame: statistics are merged in the order of the tiles, and a batch is to give the same bits.
         chain::alternate(&of_one, &mut steps);
         let polled = chain::polled_words(&launches, &steps, self.batch, self.limits);
-        let exchange_bytes = launches
-            .iter()
-            .map(|launch| chain::exchange_bytes(&steps, launch, self.limits))
-            .sum();
+        let exchange_bytes =
+            launches.iter().map(|launch| chain::exchange_bytes(&steps, launch, self.limits)).sum();
         CudaPlan {
             launches,
             limits: *self.limits,
@@ -489,10 +483,9 @@ impl<'a> Builder<'a> {
             partial_values: self.partial_values,
             tickets: self.tickets.max(polled),
             workspace_bytes: self.workspace_bytes,
-            conv_provider: self.library.map(|name| ConvProvider {
-                name: name.to_owned(),
-                reason: None,
-            }),
+            conv_provider: self
+                .library
+                .map(|name| ConvProvider { name: name.to_owned(), reason: None }),
         }
     }
 
@@ -525,12 +518,7 @@ impl<'a> Builder<'a> {
             first_step: self.steps.len(),
             last_step: self.steps.len(),
         });
-        self.maps.push(MapBuffer {
-            shape,
-            stored_channels: channels,
-            offset: 0,
-            bytes,
-        });
+        self.maps.push(MapBuffer { shape, stored_channels: channels, offset: 0, bytes });
         self.maps.len() - 1
     }
 

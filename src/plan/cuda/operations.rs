@@ -79,10 +79,8 @@ impl Operation {
         let (height, width) = extended(graph, size);
         let shapes = graph.shapes(height, width).unwrap_or_default();
         let nodes = graph.nodes().iter().zip(shapes);
-        let maps: Vec<Shape> = nodes
-            .filter(|(node, _)| node.op.is_conv())
-            .map(|(_, shape)| shape)
-            .collect();
+        let maps: Vec<Shape> =
+            nodes.filter(|(node, _)| node.op.is_conv()).map(|(_, shape)| shape).collect();
         let smallest = maps.iter().min_by_key(|map| map.height * map.width);
         let (Some(&full), Some(second), Some(&quarter)) = (maps.first(), maps.get(1), smallest)
         else {
@@ -103,11 +101,8 @@ impl Operation {
             makes_picture: false,
             affine: [None, None],
         };
-        let picture = ConvLayer {
-            norm_name: None,
-            makes_picture: true,
-            ..conv("conv1", (a, 3), 9, 1)
-        };
+        let picture =
+            ConvLayer { norm_name: None, makes_picture: true, ..conv("conv1", (a, 3), 9, 1) };
         let operation = |kind, convs: &[ConvLayer], input, how| Self {
             kind,
             convs: convs.to_vec(),
@@ -135,42 +130,17 @@ impl Operation {
                 full,
                 "the fused-norm network's; the fused one has it in its convolutions",
             ),
-            operation(
-                OperationKind::ConvNormRelu,
-                slice::from_ref(&first),
-                quarter,
-                folded,
-            ),
-            operation(
-                OperationKind::ConvNorm,
-                slice::from_ref(&second),
-                quarter,
-                folded,
-            ),
-            operation(
-                OperationKind::ConvPad,
-                slice::from_ref(&first),
-                quarter,
-                padded,
-            ),
-            operation(
-                OperationKind::ConvPad,
-                &[conv("conv1", (a, b), 3, 2)],
-                full,
-                padded,
-            ),
+            operation(OperationKind::ConvNormRelu, slice::from_ref(&first), quarter, folded),
+            operation(OperationKind::ConvNorm, slice::from_ref(&second), quarter, folded),
+            operation(OperationKind::ConvPad, slice::from_ref(&first), quarter, padded),
+            operation(OperationKind::ConvPad, &[conv("conv1", (a, b), 3, 2)], full, padded),
             operation(
                 OperationKind::ConvPad,
                 slice::from_ref(&picture),
                 full,
                 "reflected while loading, with the bias, rounded to bytes: the network's last layer",
             ),
-            operation(
-                OperationKind::ConvPad,
-                &[conv("conv1", (a, b), 9, 2)],
-                full,
-                unused,
-            ),
+            operation(OperationKind::ConvPad, &[conv("conv1", (a, b), 9, 2)], full, unused),
             operation(
                 OperationKind::ResidualBlock,
                 &[first, second],
@@ -253,11 +223,7 @@ impl Operation {
         let input = builder.map(self.input);
         let makes_picture = self.convs.iter().any(|conv| conv.makes_picture);
         // The photo lends its alpha to a painting; without one there is none.
-        let photo = if makes_picture {
-            self.output_size()
-        } else {
-            (1, 1)
-        };
+        let photo = if makes_picture { self.output_size() } else { (1, 1) };
         let mut last = input;
         let launches_of_network = if self.kind == OperationKind::InstanceNorm {
             builder.fused_norm(0, input, None, self.convs[0].norm_eps as f32);
@@ -305,13 +271,7 @@ impl Builder<'_> {
         let source = if id == 0 {
             Source::Map(from)
         } else {
-            Source::Normalised {
-                map: from,
-                conv: id - 1,
-                relu: true,
-                skip: None,
-                keep: None,
-            }
+            Source::Normalised { map: from, conv: id - 1, relu: true, skip: None, keep: None }
         };
         let (target, to) = if conv.makes_picture {
             (Target::Picture, from)
@@ -358,10 +318,7 @@ mod tests {
     /// Entries of the kernels that networks launch: the usual one, and one with a 9x9 kernel of stride 2.
     fn entries_of_networks(precision: Precision) -> HashSet<String> {
         let wide = NetworkSpec {
-            kernels: Kernels {
-                down: [9, 3],
-                ..Kernels::default()
-            },
+            kernels: Kernels { down: [9, 3], ..Kernels::default() },
             ..NetworkSpec::with_widths([32, 64, 128])
         };
         let mut entries = HashSet::new();
@@ -425,11 +382,7 @@ mod tests {
             .iter()
             .map(|o| {
                 let planned = o.plan(Precision::Fp16, &H200).expect("a plan");
-                (
-                    o.kind,
-                    planned.launches_of_network,
-                    planned.plan.steps.len(),
-                )
+                (o.kind, planned.launches_of_network, planned.plan.steps.len())
             })
             .collect();
         let norms = OperationKind::InstanceNorm;

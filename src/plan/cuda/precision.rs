@@ -52,11 +52,6 @@ pub fn mode_supported(mode: Mode, limits: &DeviceLimits) -> Result<(), CudaPlanE
     if (major, minor) >= least {
         Ok(())
     } else {
-        Err(CudaPlanError::Precision {
-            precision,
-            needed,
-            major,
-            minor,
-        })
+        Err(CudaPlanError::Precision { precision, needed, major, minor })
     }
 }

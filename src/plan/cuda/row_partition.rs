@@ -21,9 +21,6 @@ impl RowPartition {
     /// At most one for each of so many CTAs.
     pub(super) fn among(pixels: usize, ctas: usize) -> Self {
         let each = pixels.div_ceil(ctas).max(LEAST_STRIP_PIXELS);
-        Self {
-            count: pixels.div_ceil(each),
-            pixels: each,
-        }
+        Self { count: pixels.div_ceil(each), pixels: each }
     }
 }

@@ -37,11 +37,7 @@ impl SmemLayout {
         };
         Self {
             across: plane,
-            down: if tile_columns <= 16 {
-                stride * row
-            } else {
-                128
-            },
+            down: if tile_columns <= 16 { stride * row } else { 128 },
             step: 2 * plane,
             row,
             even,

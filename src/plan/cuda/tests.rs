@@ -58,12 +58,7 @@ fn plan(graph: &Graph, size: (usize, usize), mode: Mode, device: &DeviceLimits) 
 fn fused_is_one_launch_a_convolution() {
     let spec = published();
     for precision in PRECISIONS {
-        let fused = plan(
-            &spec,
-            (512, 512),
-            Mode::new(Variant::Fused, precision),
-            &DEVICES[4],
-        );
+        let fused = plan(&spec, (512, 512), Mode::new(Variant::Fused, precision), &DEVICES[4]);
         assert_eq!(fused.steps.len(), CONVS);
         assert!(fused.steps.iter().all(|s| matches!(s.op, CudaOp::Conv(_))));
         if matches!(precision, Precision::Fp16x2 | Precision::Int8) {
@@ -72,34 +67,15 @@ fn fused_is_one_launch_a_convolution() {
             plan(&lite.expect("a graph"), (512, 512), fused.mode, &DEVICES[4]);
             continue;
         }
-        let baseline = plan(
-            &spec,
-            (512, 512),
-            Mode::new(Variant::Baseline, precision),
-            &DEVICES[4],
-        );
+        let baseline =
+            plan(&spec, (512, 512), Mode::new(Variant::Baseline, precision), &DEVICES[4]);
         assert!(baseline.steps.len() >= 80, "{}", baseline.steps.len());
-        for kernel in [
-            "pad",
-            "upsample",
-            "relu",
-            "add",
-            "normalise",
-            "affine",
-            "mean_partial",
-        ] {
-            let launches = baseline
-                .steps
-                .iter()
-                .filter(|s| s.entry.starts_with(kernel));
+        for kernel in ["pad", "upsample", "relu", "add", "normalise", "affine", "mean_partial"] {
+            let launches = baseline.steps.iter().filter(|s| s.entry.starts_with(kernel));
             assert!(launches.count() > 0, "{kernel}");
         }
-        let between = plan(
-            &spec,
-            (512, 512),
-            Mode::new(Variant::FusedNorm, precision),
-            &DEVICES[4],
-        );
+        let between =
+            plan(&spec, (512, 512), Mode::new(Variant::FusedNorm, precision), &DEVICES[4]);
         assert!(between.steps.len() < baseline.steps.len() / 2);
         assert!(between.steps.iter().any(|s| s.entry.starts_with("norm_")));
         let flops = |p: &CudaPlan| p.steps.iter().map(|s| s.flops).sum::<u64>();
@@ -135,9 +111,7 @@ fn touched(op: &CudaOp) -> (Vec<MapId>, Vec<MapId>) {
             match source {
                 Source::Photo => {}
                 Source::Map(map) => reads.push(map),
-                Source::Normalised {
-                    map, skip, keep, ..
-                } => {
+                Source::Normalised { map, skip, keep, .. } => {
                     reads.push(map);
                     reads.extend(skip);
                     writes.extend(keep);
@@ -237,11 +211,7 @@ pub(super) fn check(plan: &CudaPlan, device: &DeviceLimits) {
         assert!(step.grid.1 <= 65_535 && step.grid.2 <= 65_535);
         let (reads, writes) = touched(&step.op);
         for map in &reads {
-            assert!(
-                owner.iter().any(|o| o.2 == *map),
-                "{} reads a dead map",
-                step.layer
-            );
+            assert!(owner.iter().any(|o| o.2 == *map), "{} reads a dead map", step.layer);
         }
         for map in writes {
             let buffer = &plan.maps[map];
@@ -258,11 +228,7 @@ pub(super) fn check(plan: &CudaPlan, device: &DeviceLimits) {
         if let CudaOp::Conv(launch) = &step.op {
             let fixed = static_bytes(launch.tile, launch.main_loop);
             let shared = step.shared_bytes as usize + fixed;
-            assert!(
-                shared <= device.shared_bytes_per_cta,
-                "{}: {shared}",
-                step.layer
-            );
+            assert!(shared <= device.shared_bytes_per_cta, "{}: {shared}", step.layer);
             let units = (launch.tiles.0 * launch.tiles.1) << launch.split;
             assert!(launch.ctas.0 <= units);
             if launch.split > 0 {
@@ -322,12 +288,7 @@ fn a_library_computes_every_convolution_or_none() {
             assert_eq!(shape.input_bytes(), from.bytes);
             assert_eq!(shape.output_bytes(), to.bytes);
             let size = (to.shape.height, to.shape.width);
-            assert_eq!(
-                shape.output_size(),
-                size,
-                "{mode} {}",
-                plan.convs[conv.conv].name
-            );
+            assert_eq!(shape.output_size(), size, "{mode} {}", plan.convs[conv.conv].name);
             assert!(plan.workspace_bytes >= shape.most_workspace_bytes());
         }
     }
@@ -435,10 +396,7 @@ fn a_newer_device_as_an_older_one_has_its_shared_memory() {
     let [_, ampere, small_ampere, ada, hopper, ..] = DEVICES;
     for older in [ampere, small_ampere, ada] {
         let as_older = hopper.as_of(older.compute_capability);
-        let wanted = DeviceLimits {
-            multiprocessors: hopper.multiprocessors,
-            ..older
-        };
+        let wanted = DeviceLimits { multiprocessors: hopper.multiprocessors, ..older };
         assert_eq!(as_older, wanted);
     }
     assert_eq!(hopper.as_of(hopper.compute_capability), hopper);
@@ -468,10 +426,7 @@ fn a_norm_is_shared_by_ctas_on_hopper() {
         |batch| CudaPlan::new(&published(), (512, 512), batch, mode, hopper).expect("a plan");
     let (one, two) = (of_batch(1), of_batch(2));
     for (plan, joined) in [(&one, 4), (&two, 0)] {
-        let joint = plan
-            .launches
-            .iter()
-            .filter_map(|steps| plan.joint_kernel(steps));
+        let joint = plan.launches.iter().filter_map(|steps| plan.joint_kernel(steps));
         assert_eq!(
             joint.map(|kernel| kernel.entry).collect::<Vec<_>>(),
             vec!["norm_resident_f32"; joined]

@@ -87,12 +87,7 @@ pub struct Tile {
 
 impl Tile {
     const fn new(pixels: usize, channels: usize, columns: usize) -> Self {
-        Self {
-            pixels,
-            channels,
-            columns,
-            pieces: 1,
-        }
+        Self { pixels, channels, columns, pieces: 1 }
     }
 
     /// Pixels one above the other, of a piece.
@@ -126,12 +121,7 @@ impl Tile {
     /// Hopper's tile of so many pieces of 8 x 8 pixels. Pieces can be divided among multiprocessors so that each keeps
     /// all of its own in shared memory from layer to layer, where some would have one larger tile more than has room there.
     pub const fn of_pieces(pieces: usize) -> Self {
-        Self {
-            pixels: 64 * pieces,
-            channels: Self::CHAIN_CHANNELS,
-            columns: 8,
-            pieces,
-        }
+        Self { pixels: 64 * pieces, channels: Self::CHAIN_CHANNELS, columns: 8, pieces }
     }
 
     /// Hopper's tiles of which one stays in shared memory from layer to layer where a multiprocessor has no other, the fastest first: three
@@ -212,11 +202,7 @@ impl MainLoop {
 
 /// Stages of the ring that weights stream through, where they do not depend on the layer.
 pub const fn ring_stages(limits: &DeviceLimits) -> usize {
-    if limits.compute_capability.0 >= 8 {
-        4
-    } else {
-        3
-    }
+    if limits.compute_capability.0 >= 8 { 4 } else { 3 }
 }
 
 /// Steps of the main loop that come as one block of weights.
@@ -355,9 +341,7 @@ pub fn chunking(
     fixed: Fixed,
     limits: &DeviceLimits,
 ) -> Option<Chunking> {
-    let limit = limits
-        .shared_bytes_per_cta
-        .checked_sub(fixed.beside_bytes + fixed.static_bytes)?;
+    let limit = limits.shared_bytes_per_cta.checked_sub(fixed.beside_bytes + fixed.static_bytes)?;
     let of = |channels: usize| {
         let pitch = channels * operand.bytes() + PIXEL_GAP_BYTES;
         let tile_bytes = (input_pixels * pitch).max(fixed.least_tile_bytes);

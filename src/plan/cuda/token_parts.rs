@@ -49,25 +49,13 @@ impl CudaPlan {
             _ => None,
         };
         let first = (self.steps.iter()).find_map(|step| Some((step, attention_of(step)?)));
-        let Some((
-            step,
-            Attention {
-                queries,
-                heads,
-                head_size,
-                ..
-            },
-        )) = first
-        else {
+        let Some((step, Attention { queries, heads, head_size, .. })) = first else {
             return Vec::new();
         };
         let Some(block) = step.layer.strip_suffix(".attention") else {
             return Vec::new();
         };
-        let tokens = Shape {
-            channels: heads * head_size,
-            ..self.maps[queries.map].shape
-        };
+        let tokens = Shape { channels: heads * head_size, ..self.maps[queries.map].shape };
         let layer = format!("{block}.attention");
         let is_of_layer = |step: &CudaStep| step.layer.starts_with(&layer);
         let is_of_feed = |step: &CudaStep| {
@@ -83,18 +71,10 @@ impl CudaPlan {
         let part = |kind: TokenPartKind| {
             let first = self.steps.iter().position(|step| is_of(kind, step))?;
             let behind = self.steps.iter().rposition(|step| is_of(kind, step))? + 1;
-            Some(TokenPart {
-                kind,
-                steps: first..behind,
-                tokens,
-                heads,
-            })
+            Some(TokenPart { kind, steps: first..behind, tokens, heads })
         };
-        let kinds = [
-            TokenPartKind::Attention,
-            TokenPartKind::AttentionLayer,
-            TokenPartKind::FeedForward,
-        ];
+        let kinds =
+            [TokenPartKind::Attention, TokenPartKind::AttentionLayer, TokenPartKind::FeedForward];
         kinds.into_iter().filter_map(part).collect()
     }
 }

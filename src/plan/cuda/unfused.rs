@@ -215,11 +215,7 @@ impl Builder<'_> {
     fn plain_conv(&mut self, id: usize, from: MapId, shape: Shape) -> Result<MapId, CudaPlanError> {
         let conv = &self.convs[id];
         let output = self.map_of(shape, self.output_channels(conv));
-        let bias_scale = if conv.reads_photo {
-            1.0 / PHOTO_DIVISOR
-        } else {
-            1.0
-        };
+        let bias_scale = if conv.reads_photo { 1.0 / PHOTO_DIVISOR } else { 1.0 };
         if let Some(library) = self.library {
             self.library_conv(library, id, (from, output), bias_scale);
             return Ok(output);
@@ -238,11 +234,7 @@ impl Builder<'_> {
         };
         let (source, target) = (Source::Map(from), Target::Map(output));
         let launch = self.conv_launch(id, conv, conv_shape, source, target)?;
-        let launch = ConvLaunch {
-            bias_scale,
-            statistics: false,
-            ..launch
-        };
+        let launch = ConvLaunch { bias_scale, statistics: false, ..launch };
         self.conv_step(launch, self.maps[from].shape);
         Ok(output)
     }
@@ -253,45 +245,20 @@ impl Builder<'_> {
         let shape = self.maps[map].shape;
         let channels = self.maps[map].stored_channels;
         let strips = RowPartition::of(shape.height * shape.width, self.limits.multiprocessors);
-        self.partial_values = self
-            .partial_values
-            .max(self.batch * strips.count * channels);
+        self.partial_values = self.partial_values.max(self.batch * strips.count * channels);
         let batch = self.batch as u32;
         let by_strip = (strips.count as u32, batch, 1);
         let by_channel = (channels.div_ceil(32) as u32, batch, 1);
         let (whole, sums) = (shape.len(), strips.count * channels);
-        let mean_partial = CudaOp::MeanPartial {
-            conv: id,
-            map,
-            strips,
-        };
-        let mean_finish = CudaOp::MeanFinish {
-            conv: id,
-            map,
-            strips,
-        };
-        let variance_partial = CudaOp::VariancePartial {
-            conv: id,
-            map,
-            strips,
-        };
-        let variance_finish = CudaOp::VarianceFinish {
-            conv: id,
-            map,
-            strips,
-            eps,
-        };
+        let mean_partial = CudaOp::MeanPartial { conv: id, map, strips };
+        let mean_finish = CudaOp::MeanFinish { conv: id, map, strips };
+        let variance_partial = CudaOp::VariancePartial { conv: id, map, strips };
+        let variance_finish = CudaOp::VarianceFinish { conv: id, map, strips, eps };
         for (name, op, grid, read, written) in [
             ("mean_partial", mean_partial, by_strip, whole, sums),
             ("mean_finish", mean_finish, by_channel, sums, channels),
             ("variance_partial", variance_partial, by_strip, whole, sums),
-            (
-                "variance_finish",
-                variance_finish,
-                by_channel,
-                sums,
-                channels,
-            ),
+            ("variance_finish", variance_finish, by_channel, sums, channels),
         ] {
             self.reads(map);
             self.plain_step(layer, name, op, grid, read, written);
@@ -331,14 +298,7 @@ impl Builder<'_> {
             self.reads(addend);
         }
         if let Some(group_packs) = group {
-            let op = CudaOp::NormPlane {
-                conv: id,
-                map,
-                residual,
-                relu,
-                group_packs,
-                eps,
-            };
+            let op = CudaOp::NormPlane { conv: id, map, residual, relu, group_packs, eps };
             let grid = ((packs / group_packs) as u32, batch, ctas as u32);
             self.plain_step(layer, kernel, op, grid, whole + added, whole);
             if let Some(step) = self.steps.last_mut() {
@@ -354,17 +314,9 @@ impl Builder<'_> {
             Some(resident) => resident.strips,
             None => RowPartition::of(pixels, self.limits.multiprocessors),
         };
-        self.partial_values = self
-            .partial_values
-            .max(2 * self.batch * strips.count * channels);
+        self.partial_values = self.partial_values.max(2 * self.batch * strips.count * channels);
         self.tickets = self.tickets.max(self.batch);
-        let op = CudaOp::NormStatistics {
-            conv: id,
-            map,
-            strips,
-            resident,
-            eps,
-        };
+        let op = CudaOp::NormStatistics { conv: id, map, strips, resident, eps };
         self.plain_step(
             layer,
             "norm_statistics",
@@ -398,13 +350,7 @@ impl Builder<'_> {
             self.reads(addend);
         }
         let strip_pixels = 4 * (ELEMENTWISE_THREADS as usize / packs).max(1);
-        let op = CudaOp::NormApply {
-            conv: id,
-            map,
-            residual,
-            relu,
-            strip_pixels,
-        };
+        let op = CudaOp::NormApply { conv: id, map, residual, relu, strip_pixels };
         let grid = (pixels.div_ceil(strip_pixels) as u32, batch, 1);
         self.plain_step(layer, "norm_apply", op, grid, whole + added, whole);
     }
@@ -444,23 +390,12 @@ impl Builder<'_> {
                 | CudaOp::NormApply { .. }
                 | CudaOp::NormPlane { .. }
         );
-        let finish = matches!(
-            op,
-            CudaOp::MeanFinish { .. } | CudaOp::VarianceFinish { .. }
-        );
-        let entry = if finish {
-            kernel.to_owned()
-        } else {
-            format!("{kernel}_{}", suffix(storage))
-        };
+        let finish = matches!(op, CudaOp::MeanFinish { .. } | CudaOp::VarianceFinish { .. });
+        let entry =
+            if finish { kernel.to_owned() } else { format!("{kernel}_{}", suffix(storage)) };
         self.steps.push(CudaStep {
             layer: layer.to_owned(),
-            file: if statistics || finish {
-                "instance_norm"
-            } else {
-                "elementwise"
-            }
-            .to_owned(),
+            file: if statistics || finish { "instance_norm" } else { "elementwise" }.to_owned(),
             entry,
             op,
             grid,

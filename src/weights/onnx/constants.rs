@@ -88,10 +88,8 @@ impl<'m, M> Scope<'m, M> {
         }
         let mut results = Vec::new();
         for probe in 0..self.probe_count {
-            let at_probe: Vec<Option<&Numbers>> = inputs
-                .iter()
-                .map(|input| input.as_ref().and_then(|n| n.get(probe)))
-                .collect();
+            let at_probe: Vec<Option<&Numbers>> =
+                inputs.iter().map(|input| input.as_ref().and_then(|n| n.get(probe))).collect();
             let result = numbers::run(node, &at_probe);
             results.push(result.map_err(|problem| refused(format!("{} {problem}", node.label())))?);
         }
@@ -115,10 +113,7 @@ impl<'m, M> Scope<'m, M> {
             }
         }
         let mut own = shape.iter().copied();
-        sides
-            .into_iter()
-            .map(|side| side.or_else(|| own.next()).ok_or_else(odd))
-            .collect()
+        sides.into_iter().map(|side| side.or_else(|| own.next()).ok_or_else(odd)).collect()
     }
 
     /// The shape that a weight is given, one side of which may follow from the others.
@@ -138,14 +133,10 @@ impl<'m, M> Scope<'m, M> {
             Numbers::new(Vec::new(), Values::Int(vec![a.i]))
         } else if let Some(a) = node.attribute("value_float") {
             Numbers::new(Vec::new(), Values::Float(vec![a.f]))
-        } else if let Some(a) = node
-            .attribute("value_ints")
-            .filter(|a| a.ints.len() <= MAX_COUNT)
-        {
+        } else if let Some(a) = node.attribute("value_ints").filter(|a| a.ints.len() <= MAX_COUNT) {
             Numbers::ints(a.ints.clone())
-        } else if let Some(a) = node
-            .attribute("value_floats")
-            .filter(|a| a.floats.len() <= MAX_COUNT)
+        } else if let Some(a) =
+            node.attribute("value_floats").filter(|a| a.floats.len() <= MAX_COUNT)
         {
             Numbers::new(vec![a.floats.len()], Values::Float(a.floats.clone()))
         } else {

@@ -263,16 +263,12 @@ impl<'m> Node<'m> {
     where
         'm: 'a,
     {
-        self.attribute(name)
-            .map_or(absent, |a| std::str::from_utf8(a.s).unwrap_or("unreadable"))
+        self.attribute(name).map_or(absent, |a| std::str::from_utf8(a.s).unwrap_or("unreadable"))
     }
 
     /// The name of an input, `None` where it is left out.
     pub(super) fn input(&self, index: usize) -> Option<&'m str> {
-        self.input
-            .get(index)
-            .copied()
-            .filter(|name| !name.is_empty())
+        self.input.get(index).copied().filter(|name| !name.is_empty())
     }
 
     /// The node in messages: its operator and its name or, without one, its result.
@@ -283,11 +279,7 @@ impl<'m> Node<'m> {
             self.name
         };
         // Each is cut before they are joined: the file decides how long they are.
-        shortened(&format!(
-            "{} '{}'",
-            shortened(self.op_type),
-            shortened(name)
-        ))
+        shortened(&format!("{} '{}'", shortened(self.op_type), shortened(name)))
     }
 }
 
@@ -354,17 +346,9 @@ mod tests {
     #[test]
     fn long_names_are_cut_before_they_are_copied() {
         let long = "\u{1f600}".repeat(1000);
-        let node = Node {
-            op_type: &long,
-            name: &long,
-            ..Node::default()
-        };
+        let node = Node { op_type: &long, name: &long, ..Node::default() };
         assert_eq!(node.label(), shortened(&format!("{long} '{long}'")));
-        let node = Node {
-            op_type: "Relu",
-            output: vec!["y"],
-            ..Node::default()
-        };
+        let node = Node { op_type: "Relu", output: vec!["y"], ..Node::default() };
         assert_eq!(node.label(), "Relu 'y'");
     }
 }

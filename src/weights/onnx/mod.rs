@@ -60,10 +60,7 @@ pub(super) fn read_within(
 ) -> Result<Checkpoint, WeightsError> {
     let model = OnnxFile::parse(bytes, budget)?;
     let (fitted, guessed) = model.fit(budget, choice)?;
-    Ok(Checkpoint {
-        guessed,
-        ..Checkpoint::new(fitted, model.metadata(budget)?)
-    })
+    Ok(Checkpoint { guessed, ..Checkpoint::new(fitted, model.metadata(budget)?) })
 }
 
 /// A decoded file.
@@ -95,13 +92,8 @@ impl<'m> OnnxFile<'m> {
                 Err(_) => {}
             }
         }
-        let network::PictureNetwork {
-            network,
-            input,
-            output,
-            size,
-            storage,
-        } = network::read(&self.0, graph, budget)?;
+        let network::PictureNetwork { network, input, output, size, storage } =
+            network::read(&self.0, graph, budget)?;
         let known = pixels.or(input, output);
         let unknown = WeightsError::PixelValues { known };
         let format = known.completed().ok_or(unknown)?;
@@ -128,10 +120,7 @@ impl<'m> OnnxFile<'m> {
             .map_err(|difference| WeightsError::Graph(difference.to_string()))?;
         let weights = lowered.named_tensors(&trained, budget)?;
         let fitted = fit(&weights, Choice::default(), budget)?;
-        Ok(Fitted {
-            family: Family::OnnxExport,
-            ..fitted
-        })
+        Ok(Fitted { family: Family::OnnxExport, ..fitted })
     }
 
     /// All weights that the file stores, by the names that it gives them.
@@ -157,11 +146,7 @@ impl<'m> OnnxFile<'m> {
         &self,
         budget: &Budget,
     ) -> Result<BTreeMap<String, String>, WeightsError> {
-        let Model {
-            producer_name: name,
-            producer_version: version,
-            ..
-        } = self.0;
+        let Model { producer_name: name, producer_version: version, .. } = self.0;
         let mut metadata = BTreeMap::new();
         for entry in &self.0.metadata_props {
             budget.bytes(ENTRY_BYTES)?;
@@ -176,10 +161,7 @@ impl<'m> OnnxFile<'m> {
     }
 
     fn graph(&self) -> Result<&Graph<'m>, WeightsError> {
-        self.0
-            .graph
-            .as_ref()
-            .ok_or_else(|| WeightsError::Onnx("it has no graph".to_owned()))
+        self.0.graph.as_ref().ok_or_else(|| WeightsError::Onnx("it has no graph".to_owned()))
     }
 }
 
@@ -205,9 +187,7 @@ fn check_opset(model: &Model<'_>) -> Result<(), WeightsError> {
         Some(version) => Err(WeightsError::Graph(format!(
             "it uses opset {version}; opset {MIN_OPSET} and later are read"
         ))),
-        None => Err(WeightsError::Graph(
-            "it does not say which opset it uses".to_owned(),
-        )),
+        None => Err(WeightsError::Graph("it does not say which opset it uses".to_owned())),
     }
 }
 

@@ -124,8 +124,7 @@ impl<'m, M> Scope<'m, M> {
                 node.label()
             )));
         };
-        self.budget
-            .steps(numbers.iter().map(Numbers::count).sum())?;
+        self.budget.steps(numbers.iter().map(Numbers::count).sum())?;
         Ok(Some(numbers))
     }
 
@@ -141,10 +140,8 @@ impl<'m, M> Scope<'m, M> {
                 self.budget.bytes(first.size_bytes())?;
                 Ok(Some(first.clone()))
             }
-            Some(_) => Err(self.of_size(refused(format!(
-                "{} depends on the size of the picture",
-                node.label()
-            )))),
+            Some(_) => Err(self
+                .of_size(refused(format!("{} depends on the size of the picture", node.label())))),
         }
     }
 

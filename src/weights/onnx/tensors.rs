@@ -18,10 +18,7 @@ pub(super) fn stored<'t>(
     tensor: &'t Tensor<'_>,
     budget: &Budget,
 ) -> Result<StoredTensor<'t>, WeightsError> {
-    let refused = |problem: String| WeightsError::Tensor {
-        key: shortened(name),
-        problem,
-    };
+    let refused = |problem: String| WeightsError::Tensor { key: shortened(name), problem };
     if tensor.is_external {
         return Err(refused(
             "lies in an external file, which is never opened; save the model with its weights \

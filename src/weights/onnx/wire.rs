@@ -93,14 +93,7 @@ fn read_fields<'m, M: Message<'m>>(
             .and_then(|length| at.checked_add(length))
             .filter(|end| *end <= bytes.len())
             .ok_or_else(|| broken("a field reaches past the end"))?;
-        message.take(Field {
-            number: tag >> 3,
-            kind,
-            file,
-            budget,
-            start,
-            content: at..end,
-        })?;
+        message.take(Field { number: tag >> 3, kind, file, budget, start, content: at..end })?;
         start = end;
     }
     Ok(())

@@ -54,10 +54,7 @@ pub(crate) fn parse<'a>(
     check_offsets(&header, data, budget)?;
     let mut tensors = budget.list(header.tensors.len())?;
     for (key, entry) in header.tensors {
-        let refused = |problem| WeightsError::Tensor {
-            key: shortened(&key),
-            problem,
-        };
+        let refused = |problem| WeightsError::Tensor { key: shortened(&key), problem };
         let [start, end] = entry.data_offsets;
         let numbers = data.get(start..end).unwrap_or_default();
         // The strides of a tensor take as much as its sides.
@@ -99,20 +96,14 @@ fn check_offsets(header: &Header, data: &[u8], budget: &Budget) -> Result<(), We
 /// # Errors
 /// [`WeightsError::Read`] and [`WeightsError::Safetensors`].
 pub fn read_metadata(path: &Path) -> Result<BTreeMap<String, String>, WeightsError> {
-    let failed = |source| WeightsError::Read {
-        path: path.to_owned(),
-        source,
-    };
+    let failed = |source| WeightsError::Read { path: path.to_owned(), source };
     let file = plain_file::open(path).map_err(failed)?;
     let file_bytes = file.metadata().map_err(failed)?.len();
     let mut start = Vec::new();
     (&file).take(8).read_to_end(&mut start).map_err(failed)?;
     let length = header_length(&start, file_bytes)?;
     let mut text = Vec::with_capacity(length);
-    (&file)
-        .take(length as u64)
-        .read_to_end(&mut text)
-        .map_err(failed)?;
+    (&file).take(length as u64).read_to_end(&mut text).map_err(failed)?;
     let budget = Budget::for_file(usize::try_from(file_bytes).map_err(broken)?);
     Ok(parse_header(&text, &budget)?.metadata)
 }
@@ -126,9 +117,7 @@ pub fn with_metadata(bytes: &[u8], texts: &[(&str, &str)]) -> Result<Vec<u8>, We
     let length = header_length(bytes, bytes.len() as u64)?;
     let (text, data) = bytes[8..].split_at(length);
     let mut header: Map<String, Value> = serde_json::from_slice(text).map_err(broken)?;
-    let metadata = header
-        .entry(METADATA)
-        .or_insert_with(|| Value::Object(Map::new()));
+    let metadata = header.entry(METADATA).or_insert_with(|| Value::Object(Map::new()));
     for (key, text) in texts {
         metadata[*key] = Value::from(*text);
     }
@@ -165,9 +154,7 @@ fn header_length(start: &[u8], file_bytes: u64) -> Result<usize, WeightsError> {
 fn parse_header(text: &[u8], budget: &Budget) -> Result<Header, WeightsError> {
     budget.steps(text.len())?;
     let mut json = serde_json::Deserializer::from_slice(text);
-    let header = json
-        .deserialize_map(HeaderVisitor(budget))
-        .map_err(broken)?;
+    let header = json.deserialize_map(HeaderVisitor(budget)).map_err(broken)?;
     json.end().map_err(broken)?;
     let mut seen = HashMap::new();
     for (key, _) in &header.tensors {
@@ -192,10 +179,7 @@ impl<'de> Visitor<'de> for HeaderVisitor<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Header, A::Error> {
-        let mut header = Header {
-            tensors: Vec::new(),
-            metadata: BTreeMap::new(),
-        };
+        let mut header = Header { tensors: Vec::new(), metadata: BTreeMap::new() };
         let mut has_metadata = false;
         while let Some(key) = map.next_key::<String>()? {
             if key == METADATA {

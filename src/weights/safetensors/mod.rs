@@ -82,17 +82,9 @@ pub(crate) fn write(
             None => models::module(node),
         };
         let own = network.weights().of(&node.name);
-        tensors.push((
-            format!("{module}.weight"),
-            shape.weight,
-            own.weight.as_slice(),
-        ));
+        tensors.push((format!("{module}.weight"), shape.weight, own.weight.as_slice()));
         if shape.bias > 0 {
-            tensors.push((
-                format!("{module}.bias"),
-                vec![shape.bias],
-                own.bias.as_slice(),
-            ));
+            tensors.push((format!("{module}.bias"), vec![shape.bias], own.bias.as_slice()));
         }
     }
     if let Some(graph) = graph {
@@ -120,9 +112,7 @@ mod tests {
 
     #[test]
     fn what_was_written_is_read_back() {
-        let network = NetworkSpec::with_widths([2, 3, 4])
-            .random(3)
-            .expect("valid");
+        let network = NetworkSpec::with_widths([2, 3, 4]).random(3).expect("valid");
         let metadata = BTreeMap::from([("title".to_owned(), "A \"title\"".to_owned())]);
         let bytes = write(&network, false, &metadata).expect("written");
         let checkpoint = read(&bytes).expect("read");
@@ -134,9 +124,7 @@ mod tests {
 
     #[test]
     fn half_precision_survives_unchanged() {
-        let network = NetworkSpec::with_widths([2, 3, 4])
-            .random(3)
-            .expect("valid");
+        let network = NetworkSpec::with_widths([2, 3, 4]).random(3).expect("valid");
         let bytes = write(&network, true, &BTreeMap::new()).expect("written");
         let checkpoint = read(&bytes).expect("read");
         assert_eq!(checkpoint.storage, StorageType::F16);

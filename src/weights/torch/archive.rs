@@ -74,10 +74,7 @@ pub(super) fn open<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Archive<'a>, 
             .ok_or_else(|| broken(format!("entry {index} of the archive is damaged")))?;
         let name = record.entry.name;
         if budget.insert(&mut names, name, ())?.is_some() {
-            return Err(broken(format!(
-                "{} is in the archive twice",
-                shortened(name)
-            )));
+            return Err(broken(format!("{} is in the archive twice", shortened(name))));
         }
         let climbs = name.split('/').any(|part| part == "..");
         if climbs || name.starts_with('/') || name.contains(['\\', ':', '\0']) {
@@ -91,9 +88,7 @@ pub(super) fn open<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Archive<'a>, 
         at = record.next;
     }
     if at != directory.end {
-        return Err(broken(
-            "the archive's directory has another length than it declares",
-        ));
+        return Err(broken("the archive's directory has another length than it declares"));
     }
     ranges.sort_unstable();
     if ranges.windows(2).any(|pair| pair[0].1 > pair[1].0) {
@@ -113,12 +108,10 @@ struct Directory {
 fn directory(bytes: &[u8]) -> Option<Directory> {
     // A comment of up to 64 KiB may follow the record and must end the file.
     let last = bytes.len().checked_sub(END_BYTES)?;
-    let end = (last.saturating_sub(usize::from(u16::MAX))..=last)
-        .rev()
-        .find(|at| {
-            let comment = number(bytes, at + 20, 2);
-            bytes[*at..].starts_with(b"PK\x05\x06") && comment == Some((last - at) as u64)
-        })?;
+    let end = (last.saturating_sub(usize::from(u16::MAX))..=last).rev().find(|at| {
+        let comment = number(bytes, at + 20, 2);
+        bytes[*at..].starts_with(b"PK\x05\x06") && comment == Some((last - at) as u64)
+    })?;
     let [this_disk, first_disk] = [number(bytes, end + 4, 2)?, number(bytes, end + 6, 2)?];
     let mut count = number(bytes, end + 10, 2)?;
     let mut size = number(bytes, end + 12, 4)?;
@@ -266,11 +259,7 @@ mod tests {
             file.extend(*data);
             directory.extend(b"PK\x01\x02\0\0\0\0\0\0\0\0\0\0\0\0");
             directory.extend(crc32);
-            directory.extend(if wide {
-                [[0xff; 4]; 2].concat()
-            } else {
-                [size, size].concat()
-            });
+            directory.extend(if wide { [[0xff; 4]; 2].concat() } else { [size, size].concat() });
             directory.extend(name_length);
             directory.extend(if wide { [20, 0] } else { [0, 0] });
             directory.extend([0; 10]);
@@ -324,10 +313,7 @@ mod tests {
     #[test]
     fn declared_counts_reserve_nothing() {
         let mut file = archive(&[("a", b"x")], true);
-        let at = file
-            .windows(4)
-            .position(|w| w == b"PK\x06\x06")
-            .expect("there");
+        let at = file.windows(4).position(|w| w == b"PK\x06\x06").expect("there");
         file[at + 32..at + 40].copy_from_slice(&u64::MAX.to_le_bytes());
         assert!(message(&file).contains("declares"), "{}", message(&file));
         file[at + 32..at + 40].copy_from_slice(&9999u64.to_le_bytes());
@@ -337,10 +323,7 @@ mod tests {
     #[test]
     fn two_descriptions_must_agree() {
         let good = archive(&[("name", b"data")], false);
-        let directory = good
-            .windows(4)
-            .position(|w| w == b"PK\x01\x02")
-            .expect("there");
+        let directory = good.windows(4).position(|w| w == b"PK\x01\x02").expect("there");
         for (at, value) in [
             (30, b'm'),                       // the name in front of the data
             (directory, b'Q'),                // the signature
@@ -353,10 +336,6 @@ mod tests {
         }
         let mut file = good.clone();
         file[34] ^= 1;
-        assert!(
-            message(&file).contains("name is damaged"),
-            "{}",
-            message(&file)
-        );
+        assert!(message(&file).contains("name is damaged"), "{}", message(&file));
     }
 }

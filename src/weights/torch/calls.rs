@@ -111,12 +111,7 @@ impl<'a> Machine<'a, '_> {
             },
             _ => return Err(unknown()),
         };
-        let storage = StorageRef {
-            dtype: *dtype,
-            key,
-            count: *count,
-            view,
-        };
+        let storage = StorageRef { dtype: *dtype, key, count: *count, view };
         self.new_object(Object::Storage(storage))
     }
 }

@@ -21,11 +21,7 @@ pub(super) fn parse<'a>(
     bytes: &'a [u8],
     budget: &Budget,
 ) -> Result<NamedTensors<'a>, WeightsError> {
-    let mut stream = Stream {
-        bytes,
-        at: 0,
-        budget,
-    };
+    let mut stream = Stream { bytes, at: 0, budget };
     let broken = |problem: &str| WeightsError::Archive(problem.to_owned());
     if !matches!(stream.pickle()?.root, Value::Long(number) if number == MAGIC) {
         return Err(broken(
@@ -36,9 +32,7 @@ pub(super) fn parse<'a>(
         return Err(broken("it has an unknown version of PyTorch's old format"));
     }
     if !little_endian(&stream.pickle()?) {
-        return Err(broken(
-            "it was written on a big-endian machine; save it again on another one",
-        ));
+        return Err(broken("it was written on a big-endian machine; save it again on another one"));
     }
     let weights = stream.pickle()?;
     let order = stream.pickle()?;
@@ -48,16 +42,11 @@ pub(super) fn parse<'a>(
     let storages = stream.storages(&weights, keys)?;
     let rest = bytes.len() - stream.at;
     if rest != 0 {
-        return Err(WeightsError::Archive(format!(
-            "{rest} bytes follow after the last storage"
-        )));
+        return Err(WeightsError::Archive(format!("{rest} bytes follow after the last storage")));
     }
     state_dict(&weights, budget, |storage| {
         let bytes = storages.get(storage.key).ok_or_else(|| {
-            format!(
-                "needs the storage {}, which is not there",
-                shortened(storage.key)
-            )
+            format!("needs the storage {}, which is not there", shortened(storage.key))
         })?;
         checked_storage(storage, bytes)
     })
@@ -67,9 +56,7 @@ fn little_endian(facts: &Pickle<'_>) -> bool {
     let Some(Object::Dict(entries)) = facts.object(facts.root) else {
         return false;
     };
-    entries
-        .iter()
-        .any(|entry| matches!(entry, (Value::Text("little_endian"), Value::Bool(true))))
+    entries.iter().any(|entry| matches!(entry, (Value::Text("little_endian"), Value::Bool(true))))
 }
 
 struct Stream<'a, 'b> {
@@ -95,8 +82,7 @@ impl<'a> Stream<'a, '_> {
         let mut dtypes: HashMap<&str, Dtype> = HashMap::new();
         for storage in weights.storages() {
             self.budget.steps(storage.key.len())?;
-            self.budget
-                .insert(&mut dtypes, storage.key, storage.dtype)?;
+            self.budget.insert(&mut dtypes, storage.key, storage.dtype)?;
         }
         let mut contents = Contents::new();
         for key in keys {

@@ -62,11 +62,7 @@ pub(crate) fn parse<'a>(
     budget: &Budget,
 ) -> Result<NamedTensors<'a>, WeightsError> {
     budget.steps(bytes.len())?;
-    if is_zip(bytes) {
-        parse_zip(bytes, budget)
-    } else {
-        legacy::parse(bytes, budget)
-    }
+    if is_zip(bytes) { parse_zip(bytes, budget) } else { legacy::parse(bytes, budget) }
 }
 
 fn parse_zip<'a>(bytes: &'a [u8], budget: &Budget) -> Result<NamedTensors<'a>, WeightsError> {
@@ -128,18 +124,14 @@ fn parse_zip<'a>(bytes: &'a [u8], budget: &Budget) -> Result<NamedTensors<'a>, W
 }
 
 fn foreign(family: Family) -> WeightsError {
-    WeightsError::Foreign {
-        family,
-        reason: family.refusal().unwrap_or_default().to_owned(),
-    }
+    WeightsError::Foreign { family, reason: family.refusal().unwrap_or_default().to_owned() }
 }
 
 /// The bytes of a storage if there are as many as the pickle says.
 fn checked_storage<'a>(storage: &StorageRef<'_>, bytes: &'a [u8]) -> Result<&'a [u8], String> {
     let size_bytes = storage.dtype.size_bytes();
-    let declared = usize::try_from(storage.count)
-        .ok()
-        .and_then(|count| count.checked_mul(size_bytes));
+    let declared =
+        usize::try_from(storage.count).ok().and_then(|count| count.checked_mul(size_bytes));
     if declared != Some(bytes.len()) {
         return Err(format!(
             "needs a storage of {} {} numbers, but {} bytes are stored",
@@ -168,11 +160,7 @@ fn state_dict<'a>(
     else {
         return Err(refused("it is no dict"));
     };
-    let mut search = Search {
-        pickle,
-        budget,
-        barren: budget.list(pickle.objects.len())?,
-    };
+    let mut search = Search { pickle, budget, barren: budget.list(pickle.objects.len())? };
     search.barren.resize(pickle.objects.len(), 0);
     let dict = search.unwrapped(root, 0)?;
     let dict = dict.ok_or_else(|| refused("it has no tensors"))?;
@@ -206,10 +194,8 @@ fn state_dict<'a>(
             budget.steps(storage.key.len())?;
         }
         budget.bytes(2 * MAX_RANK * size_of::<usize>())?;
-        let stored = stored(pickle, tensor, &find).map_err(|problem| WeightsError::Tensor {
-            key: shortened(key),
-            problem,
-        })?;
+        let stored = stored(pickle, tensor, &find)
+            .map_err(|problem| WeightsError::Tensor { key: shortened(key), problem })?;
         budget.push(&mut tensors, (budget.text(key)?, stored))?;
     }
     Ok(tensors)

@@ -38,17 +38,11 @@ pub(super) fn run<'a>(
         match machine.step() {
             Ok(None) => {}
             Ok(Some(root)) => {
-                let pickle = Pickle {
-                    root,
-                    objects: machine.objects,
-                };
+                let pickle = Pickle { root, objects: machine.objects };
                 return Ok((pickle, machine.input.at()));
             }
             Err(problem) => {
-                return Err(WeightsError::Pickle {
-                    offset: base + offset,
-                    problem,
-                });
+                return Err(WeightsError::Pickle { offset: base + offset, problem });
             }
         }
     }
@@ -261,9 +255,7 @@ impl<'a> Machine<'a, '_> {
                 self.storage(identity)?;
             }
             other => {
-                return Err(format!(
-                    "instruction 0x{other:02x} is not one that state dicts need"
-                ));
+                return Err(format!("instruction 0x{other:02x} is not one that state dicts need"));
             }
         }
         Ok(None)
@@ -287,9 +279,7 @@ impl<'a> Machine<'a, '_> {
 
     fn text(&mut self, length: usize) -> Result<(), Problem> {
         let text = std::str::from_utf8(self.input.take(length)?);
-        self.push(Value::Text(
-            text.map_err(|_| "a text is not UTF-8".to_owned())?,
-        ))?;
+        self.push(Value::Text(text.map_err(|_| "a text is not UTF-8".to_owned())?))?;
         Ok(())
     }
 
@@ -334,10 +324,7 @@ impl<'a> Machine<'a, '_> {
     }
 
     fn since_mark(&mut self) -> Result<Vec<Value<'a>>, Problem> {
-        let mark = self
-            .marks
-            .pop()
-            .ok_or("it closes a mark that is not open")?;
+        let mark = self.marks.pop().ok_or("it closes a mark that is not open")?;
         let above = self.stack.get(mark..).unwrap_or_default();
         let mut items = self.budget.list(above.len())?;
         items.extend_from_slice(above);
@@ -409,10 +396,7 @@ mod tests {
 
     #[test]
     fn plain_values_are_built() {
-        assert_eq!(
-            result(b"\x80\x02J\xfe\xff\xff\xff."),
-            Ok("Int(-2)".to_owned())
-        );
+        assert_eq!(result(b"\x80\x02J\xfe\xff\xff\xff."), Ok("Int(-2)".to_owned()));
         assert_eq!(result(b"\x80\x02\x8a\x01\xff."), Ok("Int(-1)".to_owned()));
         assert_eq!(result(b"\x80\x02\x8a\x00."), Ok("Int(0)".to_owned()));
         let dict = result(b"\x80\x02}(X\x01\x00\x00\x00aK\x01U\x01bNu.");
@@ -424,12 +408,7 @@ mod tests {
 
     #[test]
     fn marks_protect_what_lies_below() {
-        for body in [
-            &b"\x80\x02K\x01(0."[..],
-            b"\x80\x02(.",
-            b"\x80\x02t.",
-            b"\x80\x020.",
-        ] {
+        for body in [&b"\x80\x02K\x01(0."[..], b"\x80\x02(.", b"\x80\x02t.", b"\x80\x020."] {
             assert!(result(body).is_err(), "{body:?}");
         }
     }
@@ -437,10 +416,7 @@ mod tests {
     #[test]
     fn unknown_names_are_refused_where_they_stand() {
         let error = result(b"\x80\x02]cos\nsystem\n0.").expect_err("refused");
-        assert!(
-            error.contains("byte 3") && error.contains("os.system"),
-            "{error}"
-        );
+        assert!(error.contains("byte 3") && error.contains("os.system"), "{error}");
         assert!(result(b"\x80\x02ctorch\nload\n.").is_err());
         assert!(result(b"\x80\x02ctorch.storage\n_load_from_bytes\n.").is_err());
     }
@@ -450,10 +426,7 @@ mod tests {
         let body = b"\x80\x02(X\x07\x00\x00\x00storagectorch\nFloatStorage\nX\x01\x00\x00\x007\
             X\x03\x00\x00\x00cpuK\x09(X\x01\x00\x00\x008K\x02K\x04ttQ.";
         let storage = result(body).expect("a storage");
-        assert!(
-            storage.contains("count: 9, view: Some((2, 4))"),
-            "{storage}"
-        );
+        assert!(storage.contains("count: 9, view: Some((2, 4))"), "{storage}");
     }
 
     #[test]

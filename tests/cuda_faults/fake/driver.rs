@@ -41,19 +41,11 @@ pub(super) struct FakeDriver {
 impl FakeDriver {
     /// Queues in a context that is opened for them, in another process when `elsewhere`.
     pub(super) fn in_new_context(gpu: FakeGpu, elsewhere: bool) -> Self {
-        Self::of(Arc::new(Context {
-            gpu,
-            elsewhere,
-            lost: Mutex::default(),
-        }))
+        Self::of(Arc::new(Context { gpu, elsewhere, lost: Mutex::default() }))
     }
 
     fn of(context: Arc<Context>) -> Self {
-        Self {
-            gpu: context.gpu.clone(),
-            context,
-            recording: Mutex::default(),
-        }
+        Self { gpu: context.gpu.clone(), context, recording: Mutex::default() }
     }
 
     fn recording(&self) -> MutexGuard<'_, Option<Vec<usize>>> {
@@ -62,11 +54,7 @@ impl FakeDriver {
 
     /// Begins a call: fails when it is time to, or when the context is lost.
     fn begin(&self, call: &'static str) -> Result<MutexGuard<'_, State>, DriverFailure> {
-        let failure = |code| DriverFailure {
-            call,
-            code,
-            words: "as the test wished".to_owned(),
-        };
+        let failure = |code| DriverFailure { call, code, words: "as the test wished".to_owned() };
         let mut lost = (self.context.lost.lock()).unwrap_or_else(PoisonError::into_inner);
         if let Some(code) = *lost {
             return Err(failure(code));
@@ -253,9 +241,7 @@ impl Driver for FakeDriver {
         let mut state = self.begin("cuLaunchKernel")?;
         assert!(!params.is_null(), "a kernel takes an argument");
         if shape.cooperative && shape.ctas() > state.resident_ctas {
-            state
-                .misuse
-                .push("CTAs wait for each other that cannot".to_owned());
+            state.misuse.push("CTAs wait for each other that cannot".to_owned());
         }
         if let Some((is_refused, code)) = state.refuses_launches
             && is_refused(shape)
@@ -358,15 +344,7 @@ fn prepared(state: &mut State, shape: &ConvolutionShape, engine: usize) -> (Algo
     let algorithm = state.handle();
     let shape = *shape;
     let has_run = false;
-    state.algorithms.insert(
-        algorithm,
-        FakeAlgorithm {
-            shape,
-            engine,
-            ms,
-            has_run,
-        },
-    );
+    state.algorithms.insert(algorithm, FakeAlgorithm { shape, engine, ms, has_run });
     (Algorithm(algorithm), bytes)
 }
 
@@ -397,10 +375,7 @@ impl ConvolutionLibrary for FakeDriver {
         if engine.is_none() {
             state.misuse.push("an algorithm that was given back".into());
         }
-        Ok(EngineConfig {
-            engine: engine.unwrap_or(0) as i64,
-            knobs: vec![(7, 1)],
-        })
+        Ok(EngineConfig { engine: engine.unwrap_or(0) as i64, knobs: vec![(7, 1)] })
     }
 
     fn prepare(
@@ -452,8 +427,6 @@ impl ConvolutionLibrary for FakeDriver {
     }
 
     fn forget(&self, algorithm: Algorithm) {
-        self.give_back("an algorithm", |s| {
-            s.algorithms.remove(&algorithm.0).is_some()
-        });
+        self.give_back("an algorithm", |s| s.algorithms.remove(&algorithm.0).is_some());
     }
 }

@@ -16,17 +16,12 @@ fn attention_is_chosen_on_a_gpu_for_networks_that_have_it() {
     w.click("Advanced");
     w.press(Key::P);
     w.until("candy", |w| w.pace().contains("fused fp32"));
-    assert!(
-        w.has("Engine: variant") && !w.has(CHOICE),
-        "Candy has no attention"
-    );
+    assert!(w.has("Engine: variant") && !w.has(CHOICE), "Candy has no attention");
     w.click("Tokens");
     w.until_label(CHOICE);
     assert!(!w.pace().contains("attention"), "{}", w.pace());
     w.choose(CHOICE, "Tiled");
-    w.until("the mode", |w| {
-        w.pace().contains("fused fp32, tiled attention")
-    });
+    w.until("the mode", |w| w.pace().contains("fused fp32, tiled attention"));
     // A style without attention paints as ever, and the choice is there again for one with it, and the next time.
     w.click("Candy");
     w.until("candy", |w| !w.has(CHOICE));

@@ -116,11 +116,7 @@ fn a_measurement_gives_a_report_to_keep() {
         let path = w.path(name);
         w.platform.answer(Some(path.clone()));
         w.click(button);
-        let path = if path.extension().is_some() {
-            path
-        } else {
-            path.with_extension("png")
-        };
+        let path = if path.extension().is_some() { path } else { path.with_extension("png") };
         w.until("the file", |_| path.exists());
         // The message about it lies over none of the dialog's buttons.
         w.until_contains(&path.display().to_string());
@@ -132,10 +128,7 @@ fn a_measurement_gives_a_report_to_keep() {
             }
         }
         let bytes = std::fs::read(&path).expect("a file");
-        assert!(
-            bytes.windows(words.len()).any(|w| w == words.as_bytes()),
-            "{name}"
-        );
+        assert!(bytes.windows(words.len()).any(|w| w == words.as_bytes()), "{name}");
     }
     w.click("Copy");
     w.until("the clipboard", |w| {
@@ -154,14 +147,7 @@ fn a_benchmark_has_a_tab_of_its_own_and_needs_no_comparison() {
     let mut w = Window::painting_live();
     w.press(Key::P);
     w.until_label("Show counters");
-    let tabs = [
-        "compare",
-        "benchmark",
-        "steps",
-        "timeline",
-        "roofline",
-        "counters",
-    ];
+    let tabs = ["compare", "benchmark", "steps", "timeline", "roofline", "counters"];
     let left = |tab| {
         let name = format!("Show {tab}");
         w.harness.get_by_label(&name).rect().left()
@@ -281,13 +267,7 @@ fn the_lab_is_as_high_with_every_tab() {
     w.step();
     let top = |w: &Window| w.harness.get_by_label("Show counters").rect().top();
     let before = top(&w);
-    for tab in [
-        "Show compare",
-        "Show benchmark",
-        "Show steps",
-        "Show timeline",
-        "Show counters",
-    ] {
+    for tab in ["Show compare", "Show benchmark", "Show steps", "Show timeline", "Show counters"] {
         w.click(tab);
         w.step();
         assert_eq!(top(&w), before, "{tab}");
@@ -331,18 +311,11 @@ fn figures_never_lie_over_each_other() {
             _ => None,
         });
         let places: Vec<_> = figures
-            .filter(|text| {
-                [" ms", " fps"]
-                    .iter()
-                    .any(|unit| text.galley.text().ends_with(unit))
-            })
+            .filter(|text| [" ms", " fps"].iter().any(|unit| text.galley.text().ends_with(unit)))
             .map(|text| text.visual_bounding_rect().shrink(1.0))
             .collect();
         for (at, place) in places.iter().enumerate() {
-            assert!(
-                !places[..at].iter().any(|p| p.intersects(*place)),
-                "{places:?}"
-            );
+            assert!(!places[..at].iter().any(|p| p.intersects(*place)), "{places:?}");
         }
         w.has_containing("times as fast")
     });

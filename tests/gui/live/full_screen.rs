@@ -29,9 +29,7 @@ impl Window {
             Shape::Mesh(mesh) => Some(mesh.calc_bounds().size()),
             _ => None,
         });
-        pictures
-            .max_by(|a, b| a.x.total_cmp(&b.x))
-            .unwrap_or_default()
+        pictures.max_by(|a, b| a.x.total_cmp(&b.x)).unwrap_or_default()
     }
 
     /// Seconds on the clock of the window, which goes on by every frame that is drawn.
@@ -96,22 +94,10 @@ fn the_picture_fits_the_screen_or_fills_it_and_that_is_remembered() {
     assert!(left.min_elem().abs() < 1.0, "{fitted:?}");
     w.move_mouse(600.0, 200.0);
     w.click("Fill the screen");
-    w.until("all of the screen", |w| {
-        (w.picture_size() - SCREEN).length() < 1.0
-    });
-    w.until("the settings", |w| {
-        Settings::load(&w.settings_path())
-            .0
-            .choices
-            .full_screen_fills
-    });
+    w.until("all of the screen", |w| (w.picture_size() - SCREEN).length() < 1.0);
+    w.until("the settings", |w| Settings::load(&w.settings_path()).0.choices.full_screen_fills);
     w.key(Modifiers::SHIFT, Key::F);
-    w.until("the settings", |w| {
-        !Settings::load(&w.settings_path())
-            .0
-            .choices
-            .full_screen_fills
-    });
+    w.until("the settings", |w| !Settings::load(&w.settings_path()).0.choices.full_screen_fills);
     w.press(Key::Escape);
     w.until_label("Settings");
     assert!((w.zoom() - in_window).abs() < 0.5, "as before");
@@ -177,9 +163,7 @@ fn on_a_stage_a_recording_is_seen_and_told_of_and_other_notices_wait_for_the_mou
     w.until_contains("Recorded ");
     assert!(!w.has(LEAVE) && w.has("Show in folder"));
     w.press(Key::S);
-    w.until("the snapshot", |w| {
-        w.path("StyleForge/snapshot-candy-0001.png").exists()
-    });
+    w.until("the snapshot", |w| w.path("StyleForge/snapshot-candy-0001.png").exists());
     let since = w.clock();
     w.until("time to pass", |w| w.clock() > since + 1.0);
     assert!(!w.has_containing("snapshot-candy"));

@@ -78,11 +78,7 @@ fn the_held_picture_is_replaced_by_a_finer_one_and_kept_as_that() {
     let (first, has) = w.saved(1, ["candy full", "320 x 240 px"]);
     assert_eq!(has, [true, false]);
     assert!(first.width() >= 640 && 4 * first.height() == 3 * first.width());
-    assert!(w.has_containing(&format!(
-        "Saved at {} × {} px as ",
-        first.width(),
-        first.height()
-    )));
+    assert!(w.has_containing(&format!("Saved at {} × {} px as ", first.width(), first.height())));
     // What is on the stage is saved as it is.
     w.press(Key::S);
     w.until_contains("snapshot-candy-0002.png");
@@ -141,9 +137,7 @@ fn nothing_is_painted_once_more_where_that_is_not_wanted() {
     w.click("Advanced");
     w.click("Repaint what is kept, finely");
     w.press(Key::Space);
-    w.until("the picture to be held", |w| {
-        w.pace().starts_with("Held · ")
-    });
+    w.until("the picture to be held", |w| w.pace().starts_with("Held · "));
     w.press(Key::S);
     w.until_contains("snapshot-candy-0001.png");
     assert_eq!(w.saved(1, ["candy lite", "320 x 240 px"]).1, [true, true]);
@@ -190,9 +184,7 @@ fn a_recording_has_the_finer_picture_of_what_is_held() {
         })
     });
     w.press(Key::Space);
-    w.until("it to go on", |_| {
-        recorded().is_some_and(|(n, _)| n > number + 2)
-    });
+    w.until("it to go on", |_| recorded().is_some_and(|(n, _)| n > number + 2));
     let (_, last) = recorded().expect("pictures");
     assert_ne!(read(&last), shown);
 }
@@ -205,9 +197,7 @@ fn going_on_gives_the_finer_picture_up() {
     w.until_contains(AWAITED);
     w.until("the run", |w| w.large_runs()[1] == 1);
     w.press(Key::Space);
-    w.until("it to go on", |w| {
-        !w.pace().starts_with("Held · ") && !w.has_containing(AWAITED)
-    });
+    w.until("it to go on", |w| !w.pace().starts_with("Held · ") && !w.has_containing(AWAITED));
     let [large, _] = w.large_runs();
     w.until("more pictures", |w| w.large_runs()[0] > large);
     w.script.release();
@@ -229,9 +219,7 @@ fn a_snapshot_is_painted_beside_the_live_pictures() {
     assert_eq!(has, [true, false]);
     assert!(saved.width() >= 640);
     w.click("Show in folder");
-    w.until("the file manager", |w| {
-        w.platform.shown() == [w.snapshot_path(1)]
-    });
+    w.until("the file manager", |w| w.platform.shown() == [w.snapshot_path(1)]);
 }
 
 #[test]
@@ -244,10 +232,7 @@ fn the_notice_of_a_snapshot_shows_and_copies_it() {
     assert!(w.has_containing(&format!("Saved at {width} × {height} px as ")));
     let rect = w.harness.get_by_label("The saved picture").rect();
     let ratio = rect.width() / rect.height();
-    assert!(
-        (ratio - 4.0 / 3.0).abs() < 0.02 && rect.height() > 60.0,
-        "{rect:?}"
-    );
+    assert!((ratio - 4.0 / 3.0).abs() < 0.02 && rect.height() > 60.0, "{rect:?}");
     w.click("Copy");
     w.until("the clipboard", |w| w.platform.copied() == [saved.clone()]);
     w.until_label("snapshot-candy-0001.png is on the clipboard.");
@@ -312,20 +297,12 @@ fn a_held_picture_is_painted_at_1280_px_where_its_source_has_them() {
     });
     w.press(Key::Space);
     w.until_label("Repainted at 1280 × 720 px, with finer strokes");
-    let finer = |w: &Window| {
-        w.script
-            .runs()
-            .into_iter()
-            .filter(|(width, _)| *width > 320)
-    };
+    let finer = |w: &Window| w.script.runs().into_iter().filter(|(width, _)| *width > 320);
     assert_eq!(finer(&w).collect::<Vec<_>>(), [(1280, 720)]);
     w.press(Key::S);
     w.until_contains("snapshot-candy-0001.png");
     let (saved, has) = w.saved(1, ["1280 x 720 px", "Device"]);
-    assert_eq!(
-        (saved.width(), saved.height(), has),
-        (1920, 1080, [true; 2])
-    );
+    assert_eq!((saved.width(), saved.height(), has), (1920, 1080, [true; 2]));
 }
 
 #[test]

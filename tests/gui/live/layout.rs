@@ -11,9 +11,7 @@ use crate::{scripted::card, window::Window};
 fn full_screen_shows_only_the_picture() {
     let mut w = Window::painting_live();
     w.press(Key::F);
-    w.until("the rest to go", |w| {
-        !w.has("Use camera") && !w.has("Settings")
-    });
+    w.until("the rest to go", |w| !w.has("Use camera") && !w.has("Settings"));
     assert!(w.has_containing("Picture, painted"));
     assert!(w.has("Esc leaves the full screen"));
     w.press(Key::Num2);
@@ -29,10 +27,7 @@ fn full_screen_hides_nothing_that_has_to_be_known() {
     w.until_contains("here is no camera front");
     w.press(Key::F);
     w.until("the rest to go", |w| !w.has("Settings"));
-    assert!(
-        w.has_containing("here is no camera front"),
-        "why there is none"
-    );
+    assert!(w.has_containing("here is no camera front"), "why there is none");
     // A list that is opened is seen, closed by the first Esc; the second leaves the full screen.
     w.key(Modifiers::NONE, Key::Questionmark);
     w.until_label("Undo the last choice");
@@ -67,14 +62,7 @@ fn live_pictures_fill_a_large_window_and_a_fine_one() {
         if width < 1100.0 {
             w.click("Adjust");
         }
-        let buttons = [
-            "Live",
-            "Freeze",
-            "Full screen",
-            "Show counters",
-            "Candy",
-            "Fit",
-        ];
+        let buttons = ["Live", "Freeze", "Full screen", "Show counters", "Candy", "Fit"];
         for name in buttons.iter().chain(&["Detail", "Use camera"]) {
             let rect = w.harness.get_by_label(name).rect();
             assert!(window.contains_rect(rect), "{name} is outside at {rect:?}");
@@ -91,20 +79,14 @@ fn the_list_begins_at_its_top_at_the_first_start() {
     let titles = (0..20).map(|n| format!("Style {n}"));
     let titles = titles.chain(["Starry_Night".to_owned()]);
     let cards = titles.map(|title| card(&title)).collect();
-    let mut w = Window::live_showing(
-        Arc::new(tempfile::tempdir().expect("a folder")),
-        cards,
-        false,
-    );
+    let mut w =
+        Window::live_showing(Arc::new(tempfile::tempdir().expect("a folder")), cards, false);
     w.set_scale(2.0);
     w.until_live();
     for _ in 0..8 {
         w.step();
     }
-    assert!(
-        w.is_chosen("Starry_Night"),
-        "chosen without being asked for"
-    );
+    assert!(w.is_chosen("Starry_Night"), "chosen without being asked for");
     let place = |w: &Window, name: &str| w.harness.get_by_label(name).rect();
     let heading = place(&w, "Styles").bottom();
     let top = place(&w, "Style 0").top();
@@ -156,10 +138,7 @@ fn live_pictures_fit_a_small_window() {
         for half in ["variant", "precision"] {
             let name = format!("{list}: {half}");
             let rect = w.harness.get_by_label(&name).rect();
-            assert!(
-                rect.bottom() < 640.0 && rect.top() > 40.0,
-                "{name} is at {rect:?}"
-            );
+            assert!(rect.bottom() < 640.0 && rect.top() > 40.0, "{name} is at {rect:?}");
         }
     }
     // What does not fit has a bar beside it that is seen before anybody points at it.
@@ -191,11 +170,7 @@ fn the_zoom_counts_the_same_pixels_in_every_view() {
     w.click("Actual size");
     w.until("the zoom", |w| (w.zoom() - 100.0).abs() < 0.5);
     let picture = |w: &Window| {
-        w.harness
-            .get_by_label_contains("Picture, ")
-            .accesskit_node()
-            .label()
-            .unwrap_or_default()
+        w.harness.get_by_label_contains("Picture, ").accesskit_node().label().unwrap_or_default()
     };
     assert!(picture(&w).contains("800 × 600 px"), "{}", picture(&w));
     w.press(Key::B);
@@ -228,9 +203,7 @@ fn a_picture_alone_has_no_name_on_it() {
     w.press(Key::V);
     w.until_contains("Picture, original");
     w.press(Key::V);
-    w.until("both", |w| {
-        w.has_containing("Picture, original and painted")
-    });
+    w.until("both", |w| w.has_containing("Picture, original and painted"));
     assert!(named(&w), "which is which has to be known");
     w.press(Key::Escape);
     w.until_label("Settings");
@@ -269,9 +242,8 @@ fn a_folders_card_does_not_lie_over_what_goes_wrong_live() {
 /// What is as large as a button and has the colour of the accent in the dark theme.
 fn accents(w: &Window) -> Vec<Rect> {
     let accent = Color32::from_rgb(224, 152, 74);
-    let mut shapes: Vec<&Shape> = (w.harness.output().shapes.iter())
-        .map(|clipped| &clipped.shape)
-        .collect();
+    let mut shapes: Vec<&Shape> =
+        (w.harness.output().shapes.iter()).map(|clipped| &clipped.shape).collect();
     let mut found = Vec::new();
     while let Some(shape) = shapes.pop() {
         match shape {
@@ -352,11 +324,7 @@ fn the_window_speaks_the_words_of_its_field() {
     let mut w = Window::painting_live();
     speaks(&w, "live");
     w.click("Advanced");
-    assert!(
-        w.paints("Fused") && w.paints("Auto"),
-        "{:?}",
-        w.painted_texts()
-    );
+    assert!(w.paints("Fused") && w.paints("Auto"), "{:?}", w.painted_texts());
     w.press(Key::P);
     w.until_label("Show counters");
     w.step();
@@ -400,11 +368,7 @@ fn the_lab_is_as_high_as_its_edge_is_dragged_with_every_tab() {
         let grip = Pos2::new(616.0, tabs(&w) - 6.0);
         w.drag(grip, grip + vec2(0.0, by));
         w.step();
-        assert!(
-            (tabs(&w) - settles).abs() < 4.0,
-            "{} for {settles}",
-            tabs(&w)
-        );
+        assert!((tabs(&w) - settles).abs() < 4.0, "{} for {settles}", tabs(&w));
     }
     let dragged = tabs(&w);
     for tab in ["steps", "timeline", "compare", "benchmark", "counters"] {

@@ -48,9 +48,7 @@ fn saved(w: &mut Window, number: u32) -> i64 {
 
 fn recorded(w: &mut Window, number: u32) -> i64 {
     w.press(Key::R);
-    let first = w.path(&format!(
-        "StyleForge/recording-{number:04}/frame-000002.jpg"
-    ));
+    let first = w.path(&format!("StyleForge/recording-{number:04}/frame-000002.jpg"));
     w.until("frames", |_| first.exists());
     w.press(Key::R);
     w.until_contains(&format!("recording-{number:04}: "));
@@ -73,11 +71,7 @@ fn a_mirror_is_saved_as_others_see_it_unless_that_is_asked_otherwise() {
         alone.args(["--exact", NAME, "--nocapture"]);
         let ended = alone.env(PRELOAD, library).env(ROOT, root.path()).output();
         let ended = ended.expect("started");
-        assert!(
-            ended.status.success(),
-            "{}",
-            String::from_utf8_lossy(&ended.stderr)
-        );
+        assert!(ended.status.success(), "{}", String::from_utf8_lossy(&ended.stderr));
         return;
     }
     let mut w = Window::live_after(|folder| {
@@ -95,9 +89,6 @@ fn a_mirror_is_saved_as_others_see_it_unless_that_is_asked_otherwise() {
     w.until_live();
     w.until("the mirror", |w| seen(w) * seen_first > 0);
     let (again, also) = (saved(&mut w, 2), recorded(&mut w, 2));
-    assert!(
-        again * snapshot < 0 && also * snapshot < 0,
-        "{again}, {also}"
-    );
+    assert!(again * snapshot < 0 && also * snapshot < 0, "{again}, {also}");
     assert!(seen(&w) * again > 0, "what is seen stays a mirror");
 }

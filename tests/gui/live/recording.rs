@@ -45,9 +45,7 @@ impl Window {
     fn begin_recording(&mut self) -> PathBuf {
         self.press(Key::R);
         let folder = self.path("StyleForge/recording-0001");
-        self.until("frames to be written", |_| {
-            folder.join("frame-000002.jpg").exists()
-        });
+        self.until("frames to be written", |_| folder.join("frame-000002.jpg").exists());
         folder
     }
 }
@@ -66,14 +64,7 @@ fn snapshots_and_recordings_are_files() {
     assert!(saved.frame.width() >= 640);
     let bytes = std::fs::read(&path).expect("a file");
     let has = |words: &str| bytes.windows(words.len()).any(|w| w == words.as_bytes());
-    for words in [
-        "candy full",
-        "fused fp32",
-        "demo, mirrored",
-        "100 %",
-        " px",
-        "Device",
-    ] {
+    for words in ["candy full", "fused fp32", "demo, mirrored", "100 %", " px", "Device"] {
         assert!(has(words), "no {words} in the snapshot");
     }
     let (width, height) = (saved.frame.width(), saved.frame.height());
@@ -129,10 +120,7 @@ fn a_recording_is_told_at_once_and_says_how_to_end_it() {
     w.keys_at_once(Modifiers::NONE, &[Key::R]);
     assert!(w.has_containing("Stop recording, "), "{:#?}", w.texts());
     let painted = w.painted_texts();
-    assert!(
-        painted.iter().any(|text| text.contains("Stop  0:")),
-        "{painted:?}"
-    );
+    assert!(painted.iter().any(|text| text.contains("Stop  0:")), "{painted:?}");
     w.until_a_second_is_recorded();
     w.press(Key::R);
     w.until_contains("Recorded ");
@@ -287,9 +275,7 @@ fn a_recording_that_fails_ends_at_once_and_is_reported() {
     assert!(w.has("Record"), "the count must not go on");
     // Another one begins afresh.
     w.press(Key::R);
-    w.until("a new recording", |_| {
-        folder.join("frame-000001.jpg").exists()
-    });
+    w.until("a new recording", |_| folder.join("frame-000001.jpg").exists());
     w.press(Key::R);
     w.until_contains("Recorded ");
 }
@@ -330,9 +316,7 @@ fn a_recording_is_one_video_file() {
     let mut stems = Vec::new();
     for _ in 0..2 {
         w.press(Key::R);
-        w.until("the recording to begin", |_| {
-            named(&folder, ".partial.").is_some()
-        });
+        w.until("the recording to begin", |_| named(&folder, ".partial.").is_some());
         // The first number that is free; one may be left out while interrupted recordings are looked for.
         let partial = named(&folder, ".partial.").expect("a recording");
         let stem = partial.split_once(".partial.").expect("its name").0;
@@ -400,11 +384,7 @@ fn an_avi_shows_how_it_begins() {
     recorder.finish();
     let begins = beginning_of(&path, None).expect("a picture");
     assert_eq!((begins.width(), begins.height()), (32, 24));
-    assert!(
-        begins.pixel(9, 9)[0].abs_diff(200) < 9,
-        "{:?}",
-        begins.pixel(9, 9)
-    );
+    assert!(begins.pixel(9, 9)[0].abs_diff(200) < 9, "{:?}", begins.pixel(9, 9));
     std::fs::write(&path, "no video").expect("written");
     assert!(beginning_of(&path, None).is_err());
 }
@@ -466,9 +446,7 @@ fn an_interrupted_recording_gets_its_name_and_is_shown_at_the_next_start() {
         assert!(w.path(untouched).exists(), "{untouched}");
     }
     w.click("Show in folder");
-    w.until("the file manager", |w| {
-        w.platform.shown() == [video.clone()]
-    });
+    w.until("the file manager", |w| w.platform.shown() == [video.clone()]);
     assert!(!w.has_containing("interrupted"), "{:#?}", w.texts());
 }
 

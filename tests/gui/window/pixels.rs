@@ -63,17 +63,13 @@ impl Textures {
         let textures = self.0.lock().expect("no panic while it is held");
         let [width, height] = [size.x, size.y].map(|side| (side * scale).round() as usize);
         let mut screen = ColorImage::filled([width, height], Color32::BLACK);
-        for ClippedPrimitive {
-            clip_rect,
-            primitive,
-        } in ctx.tessellate(output.shapes.clone(), scale)
+        for ClippedPrimitive { clip_rect, primitive } in
+            ctx.tessellate(output.shapes.clone(), scale)
         {
             let Primitive::Mesh(mesh) = primitive else {
                 panic!("the window paints by itself, which this renderer cannot");
             };
-            let texture = textures
-                .get(&mesh.texture_id)
-                .expect("a texture that was set");
+            let texture = textures.get(&mesh.texture_id).expect("a texture that was set");
             paint(&mut screen, &mesh, texture, clip_rect * scale, scale);
         }
         screen
@@ -145,11 +141,7 @@ fn over(below: Color32, texel: [f32; 4], tint: [f32; 4]) -> Color32 {
     let [r, g, b, a] = [0, 1, 2, 3].map(|i| texel[i] * tint[i] / 255.0);
     let blend =
         |above: f32, below: u8| (above + f32::from(below) * (1.0 - a / 255.0)).round() as u8;
-    Color32::from_rgb(
-        blend(r, below.r()),
-        blend(g, below.g()),
-        blend(b, below.b()),
-    )
+    Color32::from_rgb(blend(r, below.r()), blend(g, below.g()), blend(b, below.b()))
 }
 
 impl Texture {
@@ -171,11 +163,7 @@ impl Texture {
             [0, 1, 2, 3].map(|i| a[i] + share * (b[i] - a[i]))
         };
         let upper = mix(levels(left, top), levels(left + 1, top), right_share);
-        let lower = mix(
-            levels(left, top + 1),
-            levels(left + 1, top + 1),
-            right_share,
-        );
+        let lower = mix(levels(left, top + 1), levels(left + 1, top + 1), right_share);
         mix(upper, lower, lower_share)
     }
 }

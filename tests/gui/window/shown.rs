@@ -59,9 +59,7 @@ impl Window {
 
     /// Whether the style of this title is the chosen one.
     pub fn is_chosen(&self, title: &str) -> bool {
-        let node = self
-            .harness
-            .query(by().label(title).role(Role::RadioButton));
+        let node = self.harness.query(by().label(title).role(Role::RadioButton));
         node.is_some_and(|n| n.accesskit_node().toggled() == Some(egui::accesskit::Toggled::True))
     }
 
@@ -81,11 +79,7 @@ impl Window {
         let text = self
             .texts()
             .into_iter()
-            .find_map(|l| {
-                l.strip_prefix("Zoom ")?
-                    .strip_suffix(" %")
-                    .map(str::to_owned)
-            })
+            .find_map(|l| l.strip_prefix("Zoom ")?.strip_suffix(" %").map(str::to_owned))
             .expect("the zoom");
         text.parse().expect("a number")
     }
@@ -97,9 +91,8 @@ impl Window {
         let textures = textures.read();
         let name = |id| textures.meta(id).map(|meta| meta.name.clone());
         let mut found = Vec::new();
-        let mut shapes: Vec<&Shape> = (self.harness.output().shapes.iter())
-            .map(|clipped| &clipped.shape)
-            .collect();
+        let mut shapes: Vec<&Shape> =
+            (self.harness.output().shapes.iter()).map(|clipped| &clipped.shape).collect();
         while let Some(shape) = shapes.pop() {
             match shape {
                 Shape::Vec(more) => shapes.extend(more),

@@ -38,9 +38,7 @@ fn summary_text(text: &mut String, summary: &PlanSummary) {
         format_args!(
             "mode={mode} batch={batch} width={width} height={height} flops={flops} \
              peak_bytes={peak_bytes} convolutions={}",
-            conv_provider
-                .as_ref()
-                .map_or("", |conv_provider| &conv_provider.name)
+            conv_provider.as_ref().map_or("", |conv_provider| &conv_provider.name)
         ),
     );
     for (layer, kernel) in steps {
@@ -53,11 +51,7 @@ fn line(text: &mut String, what: impl Display) {
 }
 
 fn shape_text(shape: Shape) -> String {
-    let Shape {
-        channels,
-        height,
-        width,
-    } = shape;
+    let Shape { channels, height, width } = shape;
     format!("{channels}x{height}x{width}")
 }
 
@@ -110,12 +104,7 @@ pub(super) fn cpu_text(plan: &CpuPlan) -> String {
             CpuOp::Relu { map: of } => format!("relu of={}", map(of)),
             CpuOp::Add { from, to } => format!("add from={} to={}", map(from), map(to)),
             CpuOp::Store { from } => format!("store from={}", map(from)),
-            CpuOp::Fused {
-                conv,
-                algorithm,
-                gather,
-                to,
-            } => {
+            CpuOp::Fused { conv, algorithm, gather, to } => {
                 let algorithm = match algorithm {
                     cpu::Algorithm::Direct => "direct",
                     cpu::Algorithm::Winograd(cpu::TileKind::Plain) => "winograd",
@@ -127,22 +116,13 @@ pub(super) fn cpu_text(plan: &CpuPlan) -> String {
                 };
                 let gather = match gather {
                     Gather::Photo => "photo".to_owned(),
-                    Gather::NormRelu {
-                        map: raw,
-                        conv,
-                        keep,
-                    } => format!(
+                    Gather::NormRelu { map: raw, conv, keep } => format!(
                         "norm-relu raw={} norm={} keep={}",
                         map(raw),
                         layer(conv),
                         kept(keep)
                     ),
-                    Gather::NormAdd {
-                        map: raw,
-                        conv,
-                        skip,
-                        keep,
-                    } => format!(
+                    Gather::NormAdd { map: raw, conv, skip, keep } => format!(
                         "norm-add raw={} norm={} skip={} keep={}",
                         map(raw),
                         layer(conv),
@@ -216,10 +196,7 @@ fn cuda_text(plan: &CudaPlan) -> String {
         );
     }
     for launch in &plan.launches {
-        line(
-            &mut text,
-            format_args!("launch of {} to {}", launch.start, launch.end),
-        );
+        line(&mut text, format_args!("launch of {} to {}", launch.start, launch.end));
     }
     for step in &plan.steps {
         let (x, y, z) = step.grid;
@@ -250,10 +227,7 @@ impl CudaNames<'_> {
     fn map(&self, id: cuda::MapId) -> String {
         let map = self.0.maps[id];
         let shape = shape_text(map.shape);
-        format!(
-            "{shape}/{}@{}+{}",
-            map.stored_channels, map.offset, map.bytes
-        )
+        format!("{shape}/{}@{}+{}", map.stored_channels, map.offset, map.bytes)
     }
 
     fn maybe(&self, id: Option<cuda::MapId>) -> String {
@@ -313,29 +287,16 @@ impl CudaNames<'_> {
             CudaOp::VariancePartial { conv, map, strips } => {
                 format!("variance-partial {} {}", self.norm(conv, map), cut(strips))
             }
-            CudaOp::VarianceFinish {
-                conv,
-                map,
-                strips,
-                eps,
-            } => format!(
-                "variance-finish {} {} eps={eps:e}",
-                self.norm(conv, map),
-                cut(strips)
-            ),
+            CudaOp::VarianceFinish { conv, map, strips, eps } => {
+                format!("variance-finish {} {} eps={eps:e}", self.norm(conv, map), cut(strips))
+            }
             CudaOp::Normalise { conv, map } => format!("normalise {}", self.norm(conv, map)),
             CudaOp::Affine { conv, map } => format!("affine {}", self.norm(conv, map)),
             CudaOp::Relu { map } => format!("relu of={}", self.map(map)),
             CudaOp::Add { map, addend } => {
                 format!("add to={} addend={}", self.map(map), self.map(addend))
             }
-            CudaOp::NormStatistics {
-                conv,
-                map,
-                strips,
-                resident,
-                eps,
-            } => format!(
+            CudaOp::NormStatistics { conv, map, strips, resident, eps } => format!(
                 "norm-statistics {} {} eps={eps:e}{}",
                 self.norm(conv, map),
                 cut(strips),
@@ -343,25 +304,12 @@ impl CudaNames<'_> {
                     format!(" kept={} shared={}", kept.kept_pixels, kept.shared_bytes)
                 })
             ),
-            CudaOp::NormApply {
-                conv,
-                map,
-                residual,
-                relu,
-                strip_pixels,
-            } => format!(
+            CudaOp::NormApply { conv, map, residual, relu, strip_pixels } => format!(
                 "norm-apply {} residual={} relu={relu} strip={strip_pixels}",
                 self.norm(conv, map),
                 self.maybe(residual)
             ),
-            CudaOp::NormPlane {
-                conv,
-                map,
-                residual,
-                relu,
-                group_packs,
-                eps,
-            } => format!(
+            CudaOp::NormPlane { conv, map, residual, relu, group_packs, eps } => format!(
                 "norm-plane {} residual={} relu={relu} packs={group_packs} eps={eps:e}",
                 self.norm(conv, map),
                 self.maybe(residual)
@@ -388,13 +336,7 @@ impl CudaNames<'_> {
         let source = match launch.source {
             Source::Photo => "photo".to_owned(),
             Source::Map(map) => format!("map {}", self.map(map)),
-            Source::Normalised {
-                map,
-                conv,
-                relu,
-                skip,
-                keep,
-            } => format!(
+            Source::Normalised { map, conv, relu, skip, keep } => format!(
                 "normalised {} relu={relu} skip={} keep={}",
                 self.norm(conv, map),
                 self.maybe(skip),

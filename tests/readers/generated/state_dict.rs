@@ -89,10 +89,7 @@ impl Writer {
             return;
         }
         let storage = &state.storages[index];
-        self.pickle
-            .raw(b"(")
-            .text("storage")
-            .global("torch", storage.class);
+        self.pickle.raw(b"(").text("storage").global("torch", storage.class);
         self.pickle.text(&index.to_string()).text("cpu");
         self.number(&storage.count);
         if state.is_legacy {
@@ -119,13 +116,9 @@ impl Writer {
         }
         let tensor = &state.tensors[index];
         if tensor.is_parameter {
-            self.pickle
-                .global("torch._utils", "_rebuild_parameter")
-                .raw(b"(");
+            self.pickle.global("torch._utils", "_rebuild_parameter").raw(b"(");
         }
-        self.pickle
-            .global("torch._utils", "_rebuild_tensor_v2")
-            .raw(b"(");
+        self.pickle.global("torch._utils", "_rebuild_tensor_v2").raw(b"(");
         self.storage(state, tensor.storage);
         self.number(&tensor.offset);
         self.numbers(&tensor.sides);
@@ -144,11 +137,7 @@ impl Writer {
             Item::Nested(kind, depth) => {
                 match kind % 3 {
                     0 => self.pickle.raw(b"N").repeat(b"\x85", *depth),
-                    1 => self
-                        .pickle
-                        .repeat(b"(", *depth)
-                        .raw(b"N")
-                        .repeat(b"l", *depth),
+                    1 => self.pickle.repeat(b"(", *depth).raw(b"N").repeat(b"l", *depth),
                     _ => self.pickle.raw(b"N").repeat(b"\x85\x940}h\0h\0s", *depth),
                 };
             }
@@ -166,11 +155,7 @@ impl Writer {
         match state.filling % 3 {
             0 => self.pickle.raw(b"}").put(0).raw(b"("),
             1 => self.pickle.raw(b"}").put(0),
-            _ => self
-                .pickle
-                .global("collections", "OrderedDict")
-                .put(0)
-                .raw(b"]("),
+            _ => self.pickle.global("collections", "OrderedDict").put(0).raw(b"]("),
         };
         for (key, item) in &state.items {
             self.pickle.text(key);

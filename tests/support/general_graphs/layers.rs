@@ -10,30 +10,10 @@ use super::{EPS, Growing, Take, is_small, pad, resized_like, shaped, zeros};
 pub(super) fn convolutions(case: Take<'_>) {
     for (name, conv, margins, out) in [
         ("conv 3x3", shaped([3, 3], [1, 1], [1, 1], 1), [1; 4], 32),
-        (
-            "conv 1x5, 96 outputs",
-            shaped([1, 5], [1, 1], [1, 1], 1),
-            [0, 2, 0, 2],
-            96,
-        ),
-        (
-            "conv 3x2 stride 2, 1",
-            shaped([3, 2], [2, 1], [1, 1], 1),
-            [1, 0, 1, 1],
-            20,
-        ),
-        (
-            "conv 3x3 dilation 2",
-            shaped([3, 3], [1, 1], [2, 2], 1),
-            [2; 4],
-            7,
-        ),
-        (
-            "conv 4x4 stride 3",
-            shaped([4, 4], [3, 3], [1, 1], 1),
-            [1; 4],
-            40,
-        ),
+        ("conv 1x5, 96 outputs", shaped([1, 5], [1, 1], [1, 1], 1), [0, 2, 0, 2], 96),
+        ("conv 3x2 stride 2, 1", shaped([3, 2], [2, 1], [1, 1], 1), [1, 0, 1, 1], 20),
+        ("conv 3x3 dilation 2", shaped([3, 3], [1, 1], [2, 2], 1), [2; 4], 7),
+        ("conv 4x4 stride 3", shaped([4, 4], [3, 3], [1, 1], 1), [1; 4], 40),
         ("conv 9x9", shaped([9, 9], [1, 1], [1, 1], 1), [4; 4], 12),
         ("conv 1x1", shaped([1, 1], [1, 1], [1, 1], 1), [0; 4], 80),
     ] {
@@ -89,10 +69,7 @@ pub(super) fn convolutions(case: Take<'_>) {
             let map = g.begin(p, 20);
             let shape = shaped([kernel; 2], [stride; 2], [dilation; 2], groups);
             let conv = g.transposed(map, 20, shape, cut, [extra, 0]);
-            let clip = Function::Clip {
-                least: -0.4,
-                most: 1e30,
-            };
+            let clip = Function::Clip { least: -0.4, most: 1e30 };
             let clipped = g.function(clip, conv);
             let back = g.add(resized_like(Interpolation::Linear), &[clipped, p]);
             g.finish(back);
@@ -105,15 +82,9 @@ pub(super) fn pointwise(case: Take<'_>) {
         Function::LeakyRelu { slope: 0.2 },
         Function::Elu { alpha: 1.3 },
         Function::Sigmoid,
-        Function::HardSigmoid {
-            alpha: 0.2,
-            beta: 0.5,
-        },
+        Function::HardSigmoid { alpha: 0.2, beta: 0.5 },
         Function::Tanh,
-        Function::Clip {
-            least: -0.3,
-            most: 0.6,
-        },
+        Function::Clip { least: -0.3, most: 0.6 },
         Function::Abs,
         Function::Softplus,
         Function::Erf,
@@ -137,18 +108,13 @@ pub(super) fn pointwise(case: Take<'_>) {
         let again = g.function(Function::Exp, small);
         g.finish(again);
     });
-    for (name, function) in [
-        ("square root", Function::Sqrt),
-        ("reciprocal", Function::Reciprocal),
-    ] {
+    for (name, function) in [("square root", Function::Sqrt), ("reciprocal", Function::Reciprocal)]
+    {
         case(name, &|g, p| {
             let map = g.begin(p, 17);
             let positive = g.function(Function::Softplus, map);
             // Away from zero.
-            let clip = Function::Clip {
-                least: 0.3,
-                most: 9.0,
-            };
+            let clip = Function::Clip { least: 0.3, most: 9.0 };
             let positive = g.function(clip, positive);
             let once = g.function(function, positive);
             let twice = g.function(function, once);
@@ -177,10 +143,7 @@ pub(super) fn pointwise(case: Take<'_>) {
         case(name, &|g, p| {
             let map = g.begin(p, 20);
             let divisor = |g: &mut Growing, from: NodeId| {
-                let clip = Function::Clip {
-                    least: 0.5,
-                    most: 2.0,
-                };
+                let clip = Function::Clip { least: 0.5, most: 2.0 };
                 g.function(clip, from)
             };
             // Maps of one channel, one row, one column, one pixel, and of them all.

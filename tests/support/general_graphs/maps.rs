@@ -30,30 +30,21 @@ pub(super) fn places(case: Take<'_>) {
         }
     }
     for is_more_behind in [false, true] {
-        case(
-            &format!("as many zeros as fit, {is_more_behind}"),
-            &|g, p| {
-                let photo = g.add(Op::Sized(SizeRule::Exactly([19, 27])), &[p]);
-                let map = g.begin(photo, 20);
-                let map = g.add(Op::Sized(SizeRule::MultipleOf(1)), &[map]);
-                let zeros = |reach| Op::PadSame {
-                    reach,
-                    stride: [2, 3],
-                    is_more_behind,
-                };
-                let padded = g.add(zeros([3, 6]), &[map]);
-                let conv = g.conv(padded, 9, shaped([3, 6], [2, 3], [1, 1], 1));
-                let again = g.add(zeros([4, 4]), &[conv]);
-                let relu = g.add(Op::Relu, &[again]);
-                let back = g.add(resized_like(Interpolation::Linear), &[relu, p]);
-                g.finish(back);
-            },
-        );
+        case(&format!("as many zeros as fit, {is_more_behind}"), &|g, p| {
+            let photo = g.add(Op::Sized(SizeRule::Exactly([19, 27])), &[p]);
+            let map = g.begin(photo, 20);
+            let map = g.add(Op::Sized(SizeRule::MultipleOf(1)), &[map]);
+            let zeros = |reach| Op::PadSame { reach, stride: [2, 3], is_more_behind };
+            let padded = g.add(zeros([3, 6]), &[map]);
+            let conv = g.conv(padded, 9, shaped([3, 6], [2, 3], [1, 1], 1));
+            let again = g.add(zeros([4, 4]), &[conv]);
+            let relu = g.add(Op::Relu, &[again]);
+            let back = g.add(resized_like(Interpolation::Linear), &[relu, p]);
+            g.finish(back);
+        });
     }
     case("joined and cut channels", &|g, p| {
-        let maps: Vec<NodeId> = [5, 16, 7, 32, 1]
-            .map(|channels| g.begin(p, channels))
-            .to_vec();
+        let maps: Vec<NodeId> = [5, 16, 7, 32, 1].map(|channels| g.begin(p, channels)).to_vec();
         let joined = g.add(Op::Concat { count: 5 }, &maps);
         let part = |first, count| Op::Channels { first, count };
         let odd = g.add(part(3, 19), &[joined]);
@@ -67,17 +58,14 @@ pub(super) fn places(case: Take<'_>) {
     for channels in [3, 16] {
         for order in [BlockOrder::BlockFirst, BlockOrder::ChannelFirst] {
             for block in [2, 3] {
-                case(
-                    &format!("{block}x{block} blocks, {channels}, {order:?}"),
-                    &|g, p| {
-                        let map = g.begin(p, channels * block * block);
-                        let large = g.add(Op::DepthToSpace { block, order }, &[map]);
-                        let relu = g.add(Op::Relu, &[large]);
-                        let deep = g.add(Op::SpaceToDepth { block }, &[relu]);
-                        let conv = g.same(deep, 12, 3);
-                        g.finish(conv);
-                    },
-                );
+                case(&format!("{block}x{block} blocks, {channels}, {order:?}"), &|g, p| {
+                    let map = g.begin(p, channels * block * block);
+                    let large = g.add(Op::DepthToSpace { block, order }, &[map]);
+                    let relu = g.add(Op::Relu, &[large]);
+                    let deep = g.add(Op::SpaceToDepth { block }, &[relu]);
+                    let conv = g.same(deep, 12, 3);
+                    g.finish(conv);
+                });
             }
         }
     }
@@ -111,13 +99,7 @@ pub(super) fn windows(case: Take<'_>) {
         ] {
             case(&format!("{name}, {coordinates:?}"), &|g, p| {
                 let map = g.begin(p, 18);
-                let to = |target| {
-                    Op::Resize(Resize {
-                        interpolation,
-                        coordinates,
-                        target,
-                    })
-                };
+                let to = |target| Op::Resize(Resize { interpolation, coordinates, target });
                 let large = g.add(to(Target::Scale([2.0, 1.5])), &[map]);
                 let small = g.add(to(Target::Scale([0.5, 0.4])), &[large]);
                 let fixed = g.add(to(Target::Size([13, 40])), &[small]);
@@ -134,28 +116,17 @@ pub(super) fn windows(case: Take<'_>) {
         ([2, 3], [3, 1], [1, 2, 0, 1], true),
         ([5, 5], [1, 1], [2; 4], false),
     ] {
-        case(
-            &format!("pools {kernel:?} by {stride:?}, {sides:?}, {is_ceil}"),
-            &|g, p| {
-                let map = g.begin(p, 21);
-                let pool = Pool {
-                    kernel,
-                    stride,
-                    sides: sides_of(sides),
-                    is_ceil,
-                };
-                let mean = |counts_padding| Op::AveragePool {
-                    pool,
-                    counts_padding,
-                };
-                let most = g.add(Op::MaxPool(pool), &[map]);
-                let inside = g.add(mean(false), &[map]);
-                let counted = g.add(mean(true), &[map]);
-                let sum = g.add(Op::Add, &[most, inside]);
-                let sum = g.combine(Arithmetic::Difference, sum, counted);
-                let back = g.add(resized_like(Interpolation::Linear), &[sum, p]);
-                g.finish(back);
-            },
-        );
+        case(&format!("pools {kernel:?} by {stride:?}, {sides:?}, {is_ceil}"), &|g, p| {
+            let map = g.begin(p, 21);
+            let pool = Pool { kernel, stride, sides: sides_of(sides), is_ceil };
+            let mean = |counts_padding| Op::AveragePool { pool, counts_padding };
+            let most = g.add(Op::MaxPool(pool), &[map]);
+            let inside = g.add(mean(false), &[map]);
+            let counted = g.add(mean(true), &[map]);
+            let sum = g.add(Op::Add, &[most, inside]);
+            let sum = g.combine(Arithmetic::Difference, sum, counted);
+            let back = g.add(resized_like(Interpolation::Linear), &[sum, p]);
+            g.finish(back);
+        });
     }
 }

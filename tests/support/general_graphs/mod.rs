@@ -50,11 +50,7 @@ impl Growing {
     /// A convolution of `from`, whose channels are filled in.
     fn conv(&mut self, from: NodeId, out_channels: usize, conv: Conv) -> NodeId {
         let in_channels = self.channels(from);
-        let conv = Conv {
-            in_channels,
-            out_channels,
-            ..conv
-        };
+        let conv = Conv { in_channels, out_channels, ..conv };
         self.add(Op::Conv2d(conv), &[from])
     }
 
@@ -73,11 +69,7 @@ impl Growing {
         cut: usize,
         extra: [usize; 2],
     ) -> NodeId {
-        let conv = Conv {
-            in_channels: self.channels(from),
-            out_channels,
-            ..conv
-        };
+        let conv = Conv { in_channels: self.channels(from), out_channels, ..conv };
         let cut = Sides::all(cut);
         self.add(Op::ConvTranspose2d { conv, cut, extra }, &[from])
     }
@@ -112,19 +104,11 @@ fn zeros(px: usize) -> Op {
 }
 
 fn pad(mode: PadMode, sides: [usize; 4]) -> Op {
-    Op::Pad {
-        mode,
-        sides: sides_of(sides),
-    }
+    Op::Pad { mode, sides: sides_of(sides) }
 }
 
 fn sides_of([top, left, bottom, right]: [usize; 4]) -> Sides {
-    Sides {
-        top,
-        left,
-        bottom,
-        right,
-    }
+    Sides { top, left, bottom, right }
 }
 
 const fn shaped(
@@ -133,14 +117,7 @@ const fn shaped(
     dilation: [usize; 2],
     groups: usize,
 ) -> Conv {
-    Conv {
-        in_channels: 1,
-        out_channels: 1,
-        kernel,
-        stride,
-        dilation,
-        groups,
-    }
+    Conv { in_channels: 1, out_channels: 1, kernel, stride, dilation, groups }
 }
 
 /// Numbers from -1 to 1 that repeat from run to run: splitmix64.
@@ -235,13 +212,7 @@ fn case_of_tokens(
     let mut growing = Growing(Graph::default(), (height, width));
     let source = growing.add(Op::Photo, &[]);
     // A norm of so few pixels would make nothing of them.
-    let small = growing.function(
-        Function::HardSigmoid {
-            alpha: 1.0 / 256.0,
-            beta: 0.0,
-        },
-        source,
-    );
+    let small = growing.function(Function::HardSigmoid { alpha: 1.0 / 256.0, beta: 0.0 }, source);
     let map = growing.linear(small, 24);
     let mixed = mix(&mut growing, map);
     let rgb = growing.linear(mixed, 3);
@@ -250,11 +221,7 @@ fn case_of_tokens(
         false => rgb,
     };
     growing.add(Op::Picture, &[rgb]);
-    Case {
-        name,
-        network: Arc::new(with_weights(growing.0)),
-        photo: photo(width, height),
-    }
+    Case { name, network: Arc::new(with_weights(growing.0)), photo: photo(width, height) }
 }
 
 /// Attention of a photo's pixels to each other, or to those of another map of `other` rows and columns.
@@ -309,11 +276,7 @@ fn is_small(growing: &Growing, id: NodeId) -> bool {
 }
 
 fn resized_like(interpolation: Interpolation) -> Op {
-    Op::Resize(Resize {
-        interpolation,
-        coordinates: Coordinates::HalfPixel,
-        target: Target::Like,
-    })
+    Op::Resize(Resize { interpolation, coordinates: Coordinates::HalfPixel, target: Target::Like })
 }
 
 /// The modes in which every graph runs.
@@ -321,9 +284,7 @@ pub fn modes() -> impl Iterator<Item = Mode> {
     let stored = [Precision::Fp32, Precision::Fp16, Precision::Bf16];
     let in_products = [Precision::Tf32, Precision::Mixed];
     let baseline = stored.map(|precision| Mode::new(Variant::Baseline, precision));
-    let fused = stored
-        .into_iter()
-        .chain(in_products)
-        .map(|precision| Mode::new(Variant::Fused, precision));
+    let fused =
+        stored.into_iter().chain(in_products).map(|precision| Mode::new(Variant::Fused, precision));
     baseline.into_iter().chain(fused)
 }

@@ -32,13 +32,7 @@ pub(super) fn whole(case: Take<'_>) {
         let small = g.add(Op::Affine, &[p]);
         let first = g.same(small, 16, 3);
         let affine = g.add(Op::Affine, &[first]);
-        let relu = g.function(
-            Function::Clip {
-                least: 0.0,
-                most: 6.0,
-            },
-            affine,
-        );
+        let relu = g.function(Function::Clip { least: 0.0, most: 6.0 }, affine);
         let padded = g.add(zeros(1), &[relu]);
         let deep = g.conv(padded, 16, shaped([3; 2], [2; 2], [1; 2], 16));
         let wide = g.same(deep, 48, 1);
@@ -57,22 +51,14 @@ pub(super) fn whole(case: Take<'_>) {
         let conv = g.same(p, 20, 9);
         let norm = g.norm(conv);
         let relu = g.add(Op::Relu, &[norm]);
-        let pool = Pool {
-            kernel: [2; 2],
-            stride: [1; 2],
-            sides: Sides::default(),
-            is_ceil: false,
-        };
+        let pool = Pool { kernel: [2; 2], stride: [1; 2], sides: Sides::default(), is_ceil: false };
         let pooled = g.add(Op::MaxPool(pool), &[relu]);
         let back = g.add(resized_like(Interpolation::Linear), &[pooled, p]);
         g.finish(back);
     });
     case("twice the size", &|g, p| {
         let map = g.begin(p, 12);
-        let blocks = Op::DepthToSpace {
-            block: 2,
-            order: BlockOrder::ChannelFirst,
-        };
+        let blocks = Op::DepthToSpace { block: 2, order: BlockOrder::ChannelFirst };
         let rgb = g.add(blocks, &[map]);
         g.add(Op::Picture, &[rgb]);
     });

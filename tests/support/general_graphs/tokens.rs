@@ -131,32 +131,19 @@ pub(super) fn tokens(case: Take<'_>) {
             g.finish(placed);
         });
     }
-    for (heads, head_size) in [
-        (1, 1),
-        (3, 5),
-        (2, 8),
-        (3, 24),
-        (2, 32),
-        (1, 64),
-        (2, 128),
-        (1, 256),
-    ] {
-        case(
-            &format!("attention, {heads} heads of {head_size}"),
-            &|g, p| {
-                let map = g.begin(p, 16);
-                let mixed = g.attend(map, heads, head_size);
-                g.finish(mixed);
-            },
-        );
-        case(
-            &format!("attention to another map, {heads} heads of {head_size}"),
-            &|g, p| {
-                let map = g.begin(p, 16);
-                let mixed = g.attend_across(map, [5, 9], heads, head_size);
-                g.finish(mixed);
-            },
-        );
+    for (heads, head_size) in
+        [(1, 1), (3, 5), (2, 8), (3, 24), (2, 32), (1, 64), (2, 128), (1, 256)]
+    {
+        case(&format!("attention, {heads} heads of {head_size}"), &|g, p| {
+            let map = g.begin(p, 16);
+            let mixed = g.attend(map, heads, head_size);
+            g.finish(mixed);
+        });
+        case(&format!("attention to another map, {heads} heads of {head_size}"), &|g, p| {
+            let map = g.begin(p, 16);
+            let mixed = g.attend_across(map, [5, 9], heads, head_size);
+            g.finish(mixed);
+        });
     }
     case("a transformer's block", &|g, p| {
         let map = g.begin(p, 64);

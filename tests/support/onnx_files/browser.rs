@@ -54,9 +54,7 @@ pub fn browser_export(network: &Network, height: usize, width: usize) -> Vec<u8>
     }
     let dim = |side: usize| none().message(1, &none().int(1, side as i64));
     let sides = [1, 3, height, width].map(dim);
-    let shape = sides
-        .into_iter()
-        .fold(none(), |all, one| all.repeated(1, one));
+    let shape = sides.into_iter().fold(none(), |all, one| all.repeated(1, one));
     let kind = none().message(1, &none().int(1, FLOAT).message(2, &shape));
     let graph = file.graph.0;
     let graph = graph.message(11, &none().text(1, "x").message(2, &kind));

@@ -31,9 +31,8 @@ pub fn hostile() -> impl Iterator<Item = (String, Vec<u8>)> {
     let texts = [100, 3000, 1_000_000]
         .into_iter()
         .flat_map(|length| named(long_texts(length), format!("{length} characters")));
-    let shared = [(2, 1), (30, 32), (300, 32), (1000, 32)]
-        .into_iter()
-        .flat_map(|(channels, blocks)| {
+    let shared =
+        [(2, 1), (30, 32), (300, 32), (1000, 32)].into_iter().flat_map(|(channels, blocks)| {
             let size = format!("{channels} channels, {blocks} blocks");
             named(shared_weights(channels, blocks), size)
         });
@@ -84,13 +83,8 @@ fn empty_but_wide(side: i64) -> Vec<(String, Vec<u8>)> {
         .node("Shape", &["t"], "s", &[])
         .node("ConstantOfShape", &["s"], "y", &[])
         .file();
-    let gather = wide(&[0, side])
-        .tensor(&one("i", 0))
-        .node("Gather", &["i", "t"], "y", &[])
-        .file();
-    let concat = wide(&[side, 0])
-        .node("Concat", &["t", "t"], "y", &[])
-        .file();
+    let gather = wide(&[0, side]).tensor(&one("i", 0)).node("Gather", &["i", "t"], "y", &[]).file();
+    let concat = wide(&[side, 0]).node("Concat", &["t", "t"], "y", &[]).file();
     [
         ("slice without columns", short_slice),
         ("slice backwards without columns", slice(&[side, 0], -1)),
@@ -117,19 +111,12 @@ fn long_lists(count: usize) -> Vec<(String, Vec<u8>)> {
     let large = i64::MIN + 3;
     let on_picture = |operator: &str, attributes: &[Message]| {
         let weight = tensor("w", FLOAT, &[0, 3, 1, 1]);
-        Graph::default()
-            .tensor(&weight)
-            .node(operator, &["x", "w"], "y", attributes)
-            .file()
+        Graph::default().tensor(&weight).node(operator, &["x", "w"], "y", attributes).file()
     };
     let reflect = attribute("mode").text(4, "reflect");
     for value in [1, large] {
         // A large number takes ten bytes.
-        let count = if value == 1 {
-            count
-        } else {
-            count.div_ceil(10)
-        };
+        let count = if value == 1 { count } else { count.div_ceil(10) };
         let packed = vec![value; count];
         let lists = [
             ("packed", none().packed_ints(8, &packed)),
@@ -166,10 +153,7 @@ fn long_lists(count: usize) -> Vec<(String, Vec<u8>)> {
                 "y",
                 &[named("axes")],
             );
-            files.push((
-                format!("axes of Unsqueeze {how}, {value}"),
-                unsqueeze.file(),
-            ));
+            files.push((format!("axes of Unsqueeze {how}, {value}"), unsqueeze.file()));
         }
         for (how, dims) in [
             ("packed", none().packed_ints(1, &packed)),
@@ -204,42 +188,14 @@ fn long_lists(count: usize) -> Vec<(String, Vec<u8>)> {
         files.push((format!("scales {how}"), on_picture("Upsample", &[named])));
     }
     let data = [
-        (
-            "int64_data",
-            INT64,
-            none().packed_ints(7, &vec![5; count]),
-            none().int(7, 5),
-        ),
-        (
-            "int32_data",
-            INT32,
-            none().packed_ints(5, &vec![5; count]),
-            none().int(5, 5),
-        ),
-        (
-            "int32_data of halves",
-            FLOAT16,
-            none().packed_ints(5, &vec![5; count]),
-            none().int(5, 5),
-        ),
-        (
-            "float_data",
-            FLOAT,
-            none().packed_floats(4, &vec![0.5; count]),
-            none().float(4, 0.5),
-        ),
-        (
-            "double_data",
-            11,
-            none().bytes(10, &vec![0; 8 * count]),
-            none().double(10, 0.5),
-        ),
+        ("int64_data", INT64, none().packed_ints(7, &vec![5; count]), none().int(7, 5)),
+        ("int32_data", INT32, none().packed_ints(5, &vec![5; count]), none().int(5, 5)),
+        ("int32_data of halves", FLOAT16, none().packed_ints(5, &vec![5; count]), none().int(5, 5)),
+        ("float_data", FLOAT, none().packed_floats(4, &vec![0.5; count]), none().float(4, 0.5)),
+        ("double_data", 11, none().bytes(10, &vec![0; 8 * count]), none().double(10, 0.5)),
     ];
     for (name, number_type, packed, one) in data {
-        for (how, list) in [
-            ("packed", packed),
-            ("unpacked", none().repeated(count, one)),
-        ] {
+        for (how, list) in [("packed", packed), ("unpacked", none().repeated(count, one))] {
             let with_data = tensor("t", number_type, &[count as i64]).repeated(1, list);
             let graph = Graph::default().tensor(&with_data);
             let file = graph.node("Identity", &["t"], "y", &[]).file();
@@ -270,26 +226,14 @@ fn long_texts(length: usize) -> Vec<(String, Vec<u8>)> {
         );
         let picture = none().text(1, &long);
         for (name, graph) in [
-            (
-                "operator",
-                none().message(1, &node(&long, &["x"], "y", &[])),
-            ),
+            ("operator", none().message(1, &node(&long, &["x"], "y", &[]))),
             ("node", none().message(1, &named)),
             ("domain", none().message(1, &foreign)),
             ("input", none().message(1, &missing)),
             ("resize", none().message(1, &resize)),
-            (
-                "pad",
-                none().message(1, &node("Pad", &["x"], "y", &[mode("mode")]).text(3, &long)),
-            ),
-            (
-                "upsample",
-                none().message(1, &node("Upsample", &["x"], "y", &[mode("mode")])),
-            ),
-            (
-                "tensor",
-                none().message(5, &tensor(&long, FLOAT, &[i64::MIN; 8])),
-            ),
+            ("pad", none().message(1, &node("Pad", &["x"], "y", &[mode("mode")]).text(3, &long))),
+            ("upsample", none().message(1, &node("Upsample", &["x"], "y", &[mode("mode")]))),
+            ("tensor", none().message(5, &tensor(&long, FLOAT, &[i64::MIN; 8]))),
             (
                 "tensor twice",
                 none()
@@ -303,10 +247,7 @@ fn long_texts(length: usize) -> Vec<(String, Vec<u8>)> {
         let metadata = none().int(1, 8).text(2, &long).text(3, &long);
         let metadata = metadata.message(14, &none().text(1, &long).text(2, &long));
         let graph = Graph::default().node("Relu", &["x"], "y", &[]).file();
-        files.push((
-            "long metadata".to_owned(),
-            metadata.repeated(1, Message(graph)).0,
-        ));
+        files.push(("long metadata".to_owned(), metadata.repeated(1, Message(graph)).0));
     }
     files
 }
@@ -318,11 +259,7 @@ fn shared_weights(channels: usize, blocks: usize) -> Vec<(String, Vec<u8>)> {
     let mut files = Vec::new();
     let lists = [
         ("raw", FLOAT16, none().bytes(9, &vec![0; 2 * count])),
-        (
-            "halves one by one",
-            FLOAT16,
-            none().packed_ints(5, &vec![1; count]),
-        ),
+        ("halves one by one", FLOAT16, none().packed_ints(5, &vec![1; count])),
         ("floats", FLOAT, none().packed_floats(4, &vec![0.25; count])),
     ];
     for (name, number_type, list) in lists {

@@ -2,11 +2,7 @@
 //! extreme numbers, and networks as they are exported for browsers. Written field by field, because no
 //! library writes such files.
 
-#![allow(
-    dead_code,
-    unused_imports,
-    reason = "test support: each test binary uses a part of it"
-)]
+#![allow(dead_code, unused_imports, reason = "test support: each test binary uses a part of it")]
 
 mod browser;
 mod hostile;
@@ -141,10 +137,7 @@ impl Graph {
         output: &str,
         attributes: &[Message],
     ) -> Self {
-        Self(
-            self.0
-                .message(1, &node(operator, inputs, output, attributes)),
-        )
+        Self(self.0.message(1, &node(operator, inputs, output, attributes)))
     }
 
     pub fn tensor(self, tensor: &Message) -> Self {
@@ -159,9 +152,8 @@ impl Graph {
 
     /// The file, whose input has these sides.
     pub fn file_of_size(self, sides: &[i64]) -> Vec<u8> {
-        let shape = sides.iter().fold(none(), |shape, &side| {
-            shape.message(1, &none().int(1, side))
-        });
+        let shape =
+            sides.iter().fold(none(), |shape, &side| shape.message(1, &none().int(1, side)));
         let tensor = none().int(1, FLOAT).message(2, &shape);
         let input = none().text(1, "x").message(2, &none().message(1, &tensor));
         let graph = self.0.message(11, &input);

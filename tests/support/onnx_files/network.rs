@@ -23,19 +23,12 @@ pub fn network(mut graph: Graph, blocks: usize, [first, inner, last]: [&str; 3])
         let name = |part: &str| format!("{part}{block}");
         graph = conv_norm_relu(graph, &name("h"), &x, inner, 1)
             .node("Conv", &[&name("h"), inner], &name("i"), &[])
-            .node(
-                "InstanceNormalization",
-                &[&name("i"), "g", "g"],
-                &name("j"),
-                &[],
-            )
+            .node("InstanceNormalization", &[&name("i"), "g", "g"], &name("j"), &[])
             .node("Add", &[&name("j"), &x], &name("k"), &[]);
         x = name("k");
     }
     let twice = [attribute("scales").packed_floats(7, &[1.0, 1.0, 2.0, 2.0])];
     graph = graph.node("Upsample", &[&x], "d", &twice);
     graph = conv_norm_relu(graph, "e", "d", inner, 1).node("Upsample", &["e"], "f", &twice);
-    conv_norm_relu(graph, "z", "f", inner, 1)
-        .node("Conv", &["z", last], "y", &[])
-        .file()
+    conv_norm_relu(graph, "z", "f", inner, 1).node("Conv", &["z", last], "y", &[]).file()
 }

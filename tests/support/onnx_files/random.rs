@@ -90,9 +90,7 @@ pub fn random_graph(choices: &[u32], mut refusal: impl FnMut(&[u8]) -> Option<St
     for index in 0..1 + c.below(4) {
         let dims = match c.below(3) {
             0 => c.numbers(4),
-            1 => c
-                .of(&[[2, 3, 1, 1], [0, 3, 1, 1], [3, 3, 3, 3], [1 << 50, 0, 1, 1]])
-                .to_vec(),
+            1 => c.of(&[[2, 3, 1, 1], [0, 3, 1, 1], [3, 3, 3, 3], [1 << 50, 0, 1, 1]]).to_vec(),
             _ => c.of(&[[1 << 50, 0], [0, 1 << 50], [3, 1], [1, 0]]).to_vec(),
         };
         let name = format!("w{index}");
@@ -157,53 +155,30 @@ pub fn random_graph(choices: &[u32], mut refusal: impl FnMut(&[u8]) -> Option<St
                 let operator = c.of(&["Add", "Sub", "Mul", "Div"]);
                 (graph.clone().node(operator, &n[..2], &output, &[]), NUMBERS)
             }
-            4 => (
-                graph.clone().node("Gather", &n[..2], &output, &[axis]),
-                NUMBERS,
-            ),
+            4 => (graph.clone().node("Gather", &n[..2], &output, &[axis]), NUMBERS),
             5 | 6 => {
                 let count = 3 + c.below(3);
-                (
-                    graph.clone().node("Slice", &n[..count], &output, &[]),
-                    NUMBERS,
-                )
+                (graph.clone().node("Slice", &n[..count], &output, &[]), NUMBERS)
             }
             7 => {
                 let parts = ["axes", "starts", "ends", "steps"];
                 let attributes = parts.map(|part| list(part, vec![c.number()]));
-                (
-                    graph.clone().node("Slice", &n[..1], &output, &attributes),
-                    NUMBERS,
-                )
+                (graph.clone().node("Slice", &n[..1], &output, &attributes), NUMBERS)
             }
             8 => {
                 let count = 1 + c.below(5);
-                (
-                    graph.clone().node("Concat", &n[..count], &output, &[axis]),
-                    NUMBERS,
-                )
+                (graph.clone().node("Concat", &n[..count], &output, &[axis]), NUMBERS)
             }
             9 => {
                 let operator = c.of(&["Unsqueeze", "Squeeze", "Floor", "Ceil", "Identity"]);
                 (
-                    graph
-                        .clone()
-                        .node(operator, &n[..1], &output, &[list("axes", c.numbers(3))]),
+                    graph.clone().node(operator, &n[..1], &output, &[list("axes", c.numbers(3))]),
                     NUMBERS,
                 )
             }
-            10 | 11 => (
-                graph.clone().node("Reshape", &n[..2], &output, &[]),
-                NUMBERS,
-            ),
-            12 => (
-                graph.clone().node("Transpose", &n[..1], &output, &[]),
-                NUMBERS,
-            ),
-            13 => (
-                graph.clone().node("ConstantOfShape", &n[..1], &output, &[]),
-                NUMBERS,
-            ),
+            10 | 11 => (graph.clone().node("Reshape", &n[..2], &output, &[]), NUMBERS),
+            12 => (graph.clone().node("Transpose", &n[..1], &output, &[]), NUMBERS),
+            13 => (graph.clone().node("ConstantOfShape", &n[..1], &output, &[]), NUMBERS),
             14 => {
                 let to = attribute("to").int(3, c.of(&[1, 6, 7, 10, 11, i64::MIN]));
                 (graph.clone().node("Cast", &n[..1], &output, &[to]), NUMBERS)
@@ -215,99 +190,57 @@ pub fn random_graph(choices: &[u32], mut refusal: impl FnMut(&[u8]) -> Option<St
                     1 => attribute("value_int").int(3, c.extreme()),
                     _ => attribute("value_floats").packed_floats(7, &[f32::MAX, f32::NAN, 2.0]),
                 };
-                (
-                    graph.clone().node("Constant", &[], &output, &[value]),
-                    NUMBERS,
-                )
+                (graph.clone().node("Constant", &[], &output, &[value]), NUMBERS)
             }
-            16 | 17 => (
-                graph.clone().node("Reshape", &[&w, n[0]], &output, &[]),
-                WEIGHTS,
-            ),
+            16 | 17 => (graph.clone().node("Reshape", &[&w, n[0]], &output, &[]), WEIGHTS),
             18 => {
                 let axes = list("axes", c.numbers(3));
-                (
-                    graph.clone().node("Unsqueeze", &[&w], &output, &[axes]),
-                    WEIGHTS,
-                )
+                (graph.clone().node("Unsqueeze", &[&w], &output, &[axes]), WEIGHTS)
             }
             19 => {
                 let dims = c.numbers(5);
                 let value = attribute("value").message(5, &tensor("", FLOAT, &dims));
-                (
-                    graph.clone().node("Constant", &[], &output, &[value]),
-                    WEIGHTS,
-                )
+                (graph.clone().node("Constant", &[], &output, &[value]), WEIGHTS)
             }
             20 => {
                 let amount = c.number();
                 let reflect = attribute("mode").text(4, "reflect");
                 let pads = vec![0, 0, amount, amount, 0, 0, amount, amount];
-                (
-                    graph
-                        .clone()
-                        .node("Pad", &[&x], &output, &[reflect, list("pads", pads)]),
-                    MAPS,
-                )
+                (graph.clone().node("Pad", &[&x], &output, &[reflect, list("pads", pads)]), MAPS)
             }
             21 => {
                 let strides = vec![c.number(); 1 + c.below(3)];
                 let group = attribute("group").int(3, c.of(&[1, 1, 1, i64::MIN]));
                 let attributes = [list("strides", strides), group];
-                (
-                    graph.clone().node("Conv", &[&x, &w], &output, &attributes),
-                    MAPS,
-                )
+                (graph.clone().node("Conv", &[&x, &w], &output, &attributes), MAPS)
             }
             22 => {
                 let scales = attribute("scales").packed_floats(7, &[1.0, 1.0, 2.0, 2.0]);
-                (
-                    graph.clone().node("Upsample", &[&x], &output, &[scales]),
-                    MAPS,
-                )
+                (graph.clone().node("Upsample", &[&x], &output, &[scales]), MAPS)
             }
             23 => {
                 let floor = attribute("nearest_mode").text(4, "floor");
                 let mode = attribute("coordinate_transformation_mode").text(4, "asymmetric");
                 let inputs = [&x, "", "", n[0]];
-                (
-                    graph
-                        .clone()
-                        .node("Resize", &inputs, &output, &[floor, mode]),
-                    MAPS,
-                )
+                (graph.clone().node("Resize", &inputs, &output, &[floor, mode]), MAPS)
             }
             24 => {
                 let other = pick(MAPS, &mut c);
                 (graph.clone().node("Add", &[&x, &other], &output, &[]), MAPS)
             }
             25 => {
-                let axes = list(
-                    "axes",
-                    c.of(&[[2, 3], [-1, -2], [i64::MIN, i64::MAX]]).to_vec(),
-                );
-                (
-                    graph.clone().node("ReduceMean", &[&x], &output, &[axes]),
-                    MAPS,
-                )
+                let axes = list("axes", c.of(&[[2, 3], [-1, -2], [i64::MIN, i64::MAX]]).to_vec());
+                (graph.clone().node("ReduceMean", &[&x], &output, &[axes]), MAPS)
             }
             26 => {
                 let operator = c.of(&["Sub", "Mul", "Pow", "Div", "Sqrt", "Reciprocal"]);
                 let second = c.of(&[w.as_str(), n[0], x.as_str()]);
-                (
-                    graph.clone().node(operator, &[&x, second], &output, &[]),
-                    MAPS,
-                )
+                (graph.clone().node(operator, &[&x, second], &output, &[]), MAPS)
             }
-            27 | 28 => (
-                graph.clone().node("Reshape", &[&x, n[0]], &output, &[]),
-                MAPS,
-            ),
+            27 | 28 => (graph.clone().node("Reshape", &[&x, n[0]], &output, &[]), MAPS),
             29 | 30 => {
                 let other = if any { pick(MAPS, &mut c) } else { x.clone() };
-                let node = graph
-                    .clone()
-                    .node("Concat", &[&x, &other], &output, &[axis]);
+                let node = graph.clone().node("Concat", &[&x, &other], &output, &[axis]);
                 (node, MAPS)
             }
             _ => {

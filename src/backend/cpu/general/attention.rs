@@ -48,9 +48,7 @@ pub unsafe fn pack<S: Simd>(
     to: MapId,
     task: usize,
 ) {
-    let Attention {
-        size, keys: count, ..
-    } = *attention;
+    let Attention { size, keys: count, .. } = *attention;
     let (head, panel) = (task / 2, 2 * S::LANES);
     // A map holds the packed keys and values of every head; this task writes its own part of its head's.
     let packed = run.start(to).at(head * attention.packed_len());

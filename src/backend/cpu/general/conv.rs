@@ -157,9 +157,10 @@ pub unsafe fn conv_task<S: Simd>(
                         },
                     };
                     let segments = &mut segments[..row.taps.len()];
-                    let shift = column.taps.first().map_or(0, |tap| {
-                        (tap.offset - first_column_offset) as usize * channels
-                    });
+                    let shift = column
+                        .taps
+                        .first()
+                        .map_or(0, |tap| (tap.offset - first_column_offset) as usize * channels);
                     for (at, (segment, tap)) in segments.iter_mut().zip(&row.taps).enumerate() {
                         let read = base + tap.offset;
                         segment.a = if is_dense {
@@ -203,11 +204,7 @@ unsafe fn finish(
     (first, end): (usize, usize),
     pixels: (usize, usize),
 ) {
-    let MapBuffer {
-        shape,
-        stored_channels,
-        ..
-    } = run.maps[step.to];
+    let MapBuffer { shape, stored_channels, .. } = run.maps[step.to];
     for y in first..end {
         // SAFETY: the caller's promise.
         unsafe {
@@ -269,11 +266,7 @@ unsafe fn emit<S: Simd>(
     computed: *const f32,
 ) {
     let conv = step.conv;
-    let MapBuffer {
-        shape,
-        stored_channels,
-        ..
-    } = run.maps[step.to];
+    let MapBuffer { shape, stored_channels, .. } = run.maps[step.to];
     let computed_len = conv.computed_len();
     let outputs = conv.conv.out_channels / conv.conv.groups;
     let first_channel = product.group * outputs;
@@ -288,9 +281,7 @@ unsafe fn emit<S: Simd>(
         let from = computed.at(place * computed_len);
         // SAFETY: the pixel lies inside the map; bias and computed pixels hold all stored channels.
         unsafe {
-            let to = run
-                .start(step.to)
-                .at((y * shape.width + x) * stored_channels);
+            let to = run.start(step.to).at((y * shape.width + x) * stored_channels);
             if conv.algorithm == ConvAlgorithm::ShiftedColumns {
                 shifted::<S>(conv, from, bias, to);
             } else if !has_sums {

@@ -227,12 +227,8 @@ mod tests {
         (Function::Exp, f64::exp),
         (Function::Tanh, f64::tanh),
         (Function::Sigmoid, |x| 1.0 / (1.0 + (-x).exp())),
-        (Function::Elu { alpha: 1.0 }, |x| {
-            if x < 0.0 { x.exp_m1() } else { x }
-        }),
-        (Function::Softplus, |x| {
-            x.max(0.0) + (-x.abs()).exp().ln_1p()
-        }),
+        (Function::Elu { alpha: 1.0 }, |x| if x < 0.0 { x.exp_m1() } else { x }),
+        (Function::Softplus, |x| x.max(0.0) + (-x.abs()).exp().ln_1p()),
         (Function::Erf, |x| {
             // The integral by the midpoint rule.
             let steps = 20_000;

@@ -36,13 +36,7 @@ fn conv_step<'a>(
     (from, to): (MapId, MapId),
     epilogue: &'a [Pointwise],
 ) -> ConvStep<'a> {
-    ConvStep {
-        conv: &run.parts.convs[conv],
-        packed: &run.weights.convs[conv],
-        from,
-        to,
-        epilogue,
-    }
+    ConvStep { conv: &run.parts.convs[conv], packed: &run.weights.convs[conv], from, to, epilogue }
 }
 
 /// Number of tasks of a step.
@@ -59,9 +53,9 @@ fn tasks(run: &Run<'_>, op: &GeneralOp) -> usize {
         GeneralOp::Reduce { parts, .. } => rows(parts),
         // Keys and values of every head.
         GeneralOp::PackKeys { ref attention, .. } => 2 * attention.heads,
-        GeneralOp::Attention {
-            ref attention, to, ..
-        } => attention.tasks(rows(to) * run.maps[to].shape.width),
+        GeneralOp::Attention { ref attention, to, .. } => {
+            attention.tasks(rows(to) * run.maps[to].shape.width)
+        }
         GeneralOp::Store { .. } => run.picture.0,
         GeneralOp::StoreMap { from } => rows(from),
         GeneralOp::Load { to }
@@ -95,12 +89,7 @@ unsafe fn task(
     // SAFETY: the caller's promise.
     unsafe {
         match *op {
-            GeneralOp::Conv {
-                conv,
-                from,
-                to,
-                ref epilogue,
-            } => {
+            GeneralOp::Conv { conv, from, to, ref epilogue } => {
                 let step = conv_step(run, conv, (from, to), epilogue);
                 let kernel = match step.conv.algorithm {
                     ConvAlgorithm::Rows | ConvAlgorithm::ShiftedColumns => kernels.general.conv,
@@ -109,28 +98,17 @@ unsafe fn task(
                 };
                 kernel(run, step, task, scratch);
             }
-            GeneralOp::Pointwise {
-                from,
-                to,
-                ref chain,
-            } => {
+            GeneralOp::Pointwise { from, to, ref chain } => {
                 let pixels = (0, run.maps[to].shape.width);
                 if from != to {
                     run.row_mut(to, y).copy_from_slice(run.row(from, y));
                 }
                 (kernels.general.chain)(run, chain, to, y, pixels);
             }
-            GeneralOp::Combine {
-                arithmetic,
-                from,
-                to,
-            } => (kernels.general.combine)(run, arithmetic, from, to, y),
-            GeneralOp::Reduce {
-                reduction,
-                from,
-                parts,
-                ..
-            } => {
+            GeneralOp::Combine { arithmetic, from, to } => {
+                (kernels.general.combine)(run, arithmetic, from, to, y)
+            }
+            GeneralOp::Reduce { reduction, from, parts, .. } => {
                 let map = run.maps[from];
                 let strip = strip_rows(map.shape.height);
                 let rows = task * strip..map.shape.height.min((task + 1) * strip);
@@ -145,27 +123,19 @@ unsafe fn task(
                     (kernels.statistics)(pixels, map.stored_channels, scratch, part);
                 }
             }
-            GeneralOp::PackKeys {
-                ref attention,
-                from,
-                to,
-            } => (kernels.general.pack_keys)(run, attention, from, to, task),
-            GeneralOp::Attention {
-                ref attention,
-                from,
-                packed,
-                to,
-            } => (kernels.general.attend)(run, attention, (from, packed, to), task, scratch),
+            GeneralOp::PackKeys { ref attention, from, to } => {
+                (kernels.general.pack_keys)(run, attention, from, to, task)
+            }
+            GeneralOp::Attention { ref attention, from, packed, to } => {
+                (kernels.general.attend)(run, attention, (from, packed, to), task, scratch)
+            }
             GeneralOp::Resize { resize, from, to } => {
                 let tables = &run.weights.resizes[resize];
                 (kernels.general.resize)(run, tables, (from, to), y, scratch);
             }
-            GeneralOp::Pool {
-                ref pool,
-                pooling,
-                from,
-                to,
-            } => (kernels.general.pool)(run, (pool, pooling), from, to, y),
+            GeneralOp::Pool { ref pool, pooling, from, to } => {
+                (kernels.general.pool)(run, (pool, pooling), from, to, y)
+            }
             GeneralOp::Load { to } => moves::load(run, to, y),
             GeneralOp::LoadMap { input, to } => {
                 moves::load_planes(run, &run.given.maps[input].data, to, y);
@@ -176,12 +146,9 @@ unsafe fn task(
             GeneralOp::Index { index, from, to } => moves::index(run, index, from, to, y),
             GeneralOp::Concat { ref from, to } => moves::concat(run, from, to, y),
             GeneralOp::Channels { first, from, to } => moves::channels(run, first, from, to, y),
-            GeneralOp::DepthToSpace {
-                block,
-                order,
-                from,
-                to,
-            } => moves::depth_to_space(run, (block, order), from, to, y),
+            GeneralOp::DepthToSpace { block, order, from, to } => {
+                moves::depth_to_space(run, (block, order), from, to, y)
+            }
             GeneralOp::SpaceToDepth { block, from, to } => {
                 moves::space_to_depth(run, block, from, to, y);
             }
@@ -194,13 +161,7 @@ unsafe fn task(
 /// Each channel's scale of the norms of a chain, which the tasks of its step read.
 fn prepare_norms(run: &Run<'_>, chain: &[Pointwise]) {
     for pass in chain {
-        let Pointwise::Norm {
-            statistics,
-            scales,
-            values,
-            eps,
-        } = *pass
-        else {
+        let Pointwise::Norm { statistics, scales, values, eps } = *pass else {
             continue;
         };
         // SAFETY: no task runs, and the maps are different ones.
@@ -225,10 +186,7 @@ fn prepare_norms(run: &Run<'_>, chain: &[Pointwise]) {
 fn join(run: &Run<'_>, reduction: Reduction, parts: MapId, to: MapId) {
     let result = run.maps[to];
     let (channels, stored) = (result.shape.channels, result.stored_channels);
-    let (tasks, len) = (
-        run.maps[parts].shape.height,
-        run.maps[parts].stored_channels,
-    );
+    let (tasks, len) = (run.maps[parts].shape.height, run.maps[parts].stored_channels);
     // SAFETY: no task runs, and the maps are different ones.
     let (parts, row) = unsafe {
         let all = std::slice::from_raw_parts(run.start(parts).cast_const(), tasks * len);
@@ -274,11 +232,7 @@ impl CpuSession {
             tiles: &self.kernels.tiles,
             chain: self.kernels.general.chain,
         };
-        if let GeneralOp::Pointwise { chain, .. }
-        | GeneralOp::Conv {
-            epilogue: chain, ..
-        } = op
-        {
+        if let GeneralOp::Pointwise { chain, .. } | GeneralOp::Conv { epilogue: chain, .. } = op {
             prepare_norms(&run, chain);
         }
         self.for_each_task(tasks(&run, op), progress, |index, scratch| {
@@ -286,13 +240,7 @@ impl CpuSession {
             // the scratch, and every task index runs once.
             unsafe { task(self.kernels, &run, op, index, scratch) }
         });
-        if let GeneralOp::Reduce {
-            reduction,
-            parts,
-            to,
-            ..
-        } = *op
-        {
+        if let GeneralOp::Reduce { reduction, parts, to, .. } = *op {
             join(&run, reduction, parts, to);
         }
     }
@@ -305,13 +253,7 @@ impl CpuSession {
         let CpuOp::General(GeneralOp::Pointwise { from, chain, .. }) = op else {
             return None;
         };
-        let Some(&Pointwise::Norm {
-            statistics,
-            values,
-            eps,
-            ..
-        }) = chain.first()
-        else {
+        let Some(&Pointwise::Norm { statistics, values, eps, .. }) = chain.first() else {
             return None;
         };
         let own = &self.general_weights.values[values];
@@ -323,8 +265,7 @@ impl CpuSession {
         for (c, (&gamma, &beta)) in own.weight.iter().zip(&own.bias).enumerate() {
             let scale = f64::from(gamma) / (f64::from(variances[c]) + eps).sqrt();
             norm.scale.push(scale as f32);
-            norm.shift
-                .push((f64::from(beta) - f64::from(means[c]) * scale) as f32);
+            norm.shift.push((f64::from(beta) - f64::from(means[c]) * scale) as f32);
         }
         Some((&self.plan.general.channel_nodes[values].0, *from, norm))
     }

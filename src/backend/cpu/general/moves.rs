@@ -32,11 +32,7 @@ pub unsafe fn load(run: &Run<'_>, to: MapId, y: usize) {
 /// The row belongs to the caller's task.
 pub unsafe fn load_planes(run: &Run<'_>, planes: &[f32], to: MapId, y: usize) {
     let map = run.maps[to];
-    let Shape {
-        channels,
-        height,
-        width,
-    } = map.shape;
+    let Shape { channels, height, width } = map.shape;
     // SAFETY: the caller's promise.
     let row = unsafe { run.row_mut(to, y) };
     for (x, pixel) in row.chunks_exact_mut(map.stored_channels).enumerate() {
@@ -53,11 +49,7 @@ pub unsafe fn load_planes(run: &Run<'_>, planes: &[f32], to: MapId, y: usize) {
 /// The row belongs to the caller's task; the run's floats are as many as the map has values.
 pub unsafe fn store_map(run: &Run<'_>, from: MapId, y: usize) {
     let map = run.maps[from];
-    let Shape {
-        channels,
-        height,
-        width,
-    } = map.shape;
+    let Shape { channels, height, width } = map.shape;
     // SAFETY: no task of the step writes the map.
     let row = unsafe { run.row(from, y) };
     for (x, pixel) in row.chunks_exact(map.stored_channels).enumerate() {
@@ -102,12 +94,7 @@ pub unsafe fn index(run: &Run<'_>, index: Index, from: MapId, to: MapId, y: usiz
     // The first row and column of the input, and what stands beyond.
     let (border, top, left, factor) = match index {
         Index::Pad { mode, sides } => (mode, -(sides.top as isize), -(sides.left as isize), 1),
-        Index::Crop(sides) => (
-            PadMode::Replicate,
-            sides.top as isize,
-            sides.left as isize,
-            1,
-        ),
+        Index::Crop(sides) => (PadMode::Replicate, sides.top as isize, sides.left as isize, 1),
         Index::Upsample => (PadMode::Replicate, 0, 0, 2),
     };
     // SAFETY: the caller's promise.

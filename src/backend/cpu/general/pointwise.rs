@@ -33,12 +33,7 @@ pub unsafe fn chain<S: Simd>(
                     }
                 }
             }
-            Pointwise::Norm {
-                statistics,
-                scales,
-                values,
-                ..
-            } => {
+            Pointwise::Norm { statistics, scales, values, .. } => {
                 let shifts = &run.weights.values[values].bias;
                 // SAFETY: no task of the step writes them.
                 let (means, scales) =

@@ -53,11 +53,7 @@ impl Run<'_> {
     /// # Safety
     /// Nobody writes them meanwhile.
     pub unsafe fn pixels(&self, map: MapId, y: usize, (first, end): (usize, usize)) -> &[f32] {
-        let MapBuffer {
-            shape,
-            stored_channels,
-            ..
-        } = self.maps[map];
+        let MapBuffer { shape, stored_channels, .. } = self.maps[map];
         debug_assert!(y < shape.height && first <= end && end <= shape.width);
         let offset = (y * shape.width + first) * stored_channels;
         // SAFETY: the pixels lie inside the map, which lies inside the arena; the rest is the caller's promise.
@@ -77,11 +73,7 @@ impl Run<'_> {
         y: usize,
         (first, end): (usize, usize),
     ) -> &mut [f32] {
-        let MapBuffer {
-            shape,
-            stored_channels,
-            ..
-        } = self.maps[map];
+        let MapBuffer { shape, stored_channels, .. } = self.maps[map];
         debug_assert!(y < shape.height && first <= end && end <= shape.width);
         let offset = (y * shape.width + first) * stored_channels;
         let len = (end - first) * stored_channels;

@@ -64,10 +64,7 @@ impl GeneralWeights {
                 padded[..values.len()].copy_from_slice(values);
                 padded
             };
-            ChannelValues {
-                weight: padded(&own.weight),
-                bias: padded(&own.bias),
-            }
+            ChannelValues { weight: padded(&own.weight), bias: padded(&own.bias) }
         };
         Self {
             convs: convs.map(|conv| packed(conv, network, lanes)).collect(),
@@ -109,10 +106,7 @@ fn packed(layer: &GeneralConv, network: &Network, lanes: usize) -> PackedGeneral
         *to = shift as f32;
     }
     let groups = layer.conv.groups;
-    let (ins, outs) = (
-        layer.conv.in_channels / groups,
-        layer.conv.out_channels / groups,
-    );
+    let (ins, outs) = (layer.conv.in_channels / groups, layer.conv.out_channels / groups);
     let [kernel_rows, kernel_columns] = layer.conv.kernel;
     // The weight of an input and an output of a group.
     let at = |group: usize, i: usize, o: usize, ky: usize, kx: usize| {
@@ -129,10 +123,8 @@ fn packed(layer: &GeneralConv, network: &Network, lanes: usize) -> PackedGeneral
         ConvAlgorithm::Rows => {
             let [rows, columns] = &layer.axes;
             let columns = &columns.phases;
-            let phases = rows
-                .phases
-                .iter()
-                .flat_map(|row| columns.iter().map(move |column| (row, column)));
+            let phases =
+                rows.phases.iter().flat_map(|row| columns.iter().map(move |column| (row, column)));
             let panel = |(row, column): (&_, &_)| phase_panels(row, column, layer, lanes, &at);
             phases.map(panel).collect()
         }

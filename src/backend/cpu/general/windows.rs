@@ -107,11 +107,7 @@ pub unsafe fn pool(
             }
         }
         if let Pooling::Mean { counts_padding } = pooling {
-            let count = if counts_padding {
-                tall * wide
-            } else {
-                rows.len() * columns.len()
-            };
+            let count = if counts_padding { tall * wide } else { rows.len() * columns.len() };
             let share = 1.0 / count as f32;
             pixel.iter_mut().for_each(|v| *v *= share);
         }

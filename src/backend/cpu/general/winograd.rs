@@ -130,9 +130,7 @@ pub unsafe fn winograd_task<S: Simd>(
                 for y in 0..(output.height - row).min(4) {
                     for x in 0..(output.width - column).min(4) {
                         let pixel = (row + y) * output.width + column + x;
-                        let to = run
-                            .start(step.to)
-                            .at(pixel * to.stored_channels + panel.first);
+                        let to = run.start(step.to).at(pixel * to.stored_channels + panel.first);
                         let from = tile.at((4 * y + x) * PANEL_COLUMNS);
                         let mut c = 0;
                         while c < channels {
@@ -150,10 +148,7 @@ pub unsafe fn winograd_task<S: Simd>(
     while t < end {
         let row = t / tile_columns;
         let behind = end.min((row + 1) * tile_columns);
-        let columns = (
-            4 * (t % tile_columns),
-            output.width.min(4 * (behind - row * tile_columns)),
-        );
+        let columns = (4 * (t % tile_columns), output.width.min(4 * (behind - row * tile_columns)));
         for y in 4 * row..output.height.min(4 * row + 4) {
             // SAFETY: the pixels belong to this task's tiles.
             unsafe { (run.chain)(run, step.epilogue, step.to, y, columns) };

@@ -81,10 +81,7 @@ impl RawMap {
         (first, channels): (usize, usize),
         running: &mut Running,
     ) {
-        let (rows, columns) = (
-            (self.size.0 - row).min(side),
-            (self.size.1 - column).min(side),
-        );
+        let (rows, columns) = ((self.size.0 - row).min(side), (self.size.1 - column).min(side));
         for y in 0..rows {
             for x in 0..columns {
                 let pixel = (row + y) * self.size.1 + column + x;

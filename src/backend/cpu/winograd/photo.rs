@@ -80,10 +80,7 @@ pub unsafe fn photo_task<S: Simd>(
     scratch: &mut [f32],
     tiles: &TileSet,
 ) {
-    let Blocks {
-        side: blocks,
-        reach,
-    } = layer.blocks;
+    let Blocks { side: blocks, reach } = layer.blocks;
     let own = BlockTasks::of_photo(layer.output.size).task(task);
     let across = own.columns.len() + blocks - 1;
     let points = ThreeOutputs::POINTS * ThreeOutputs::POINTS;
@@ -103,11 +100,7 @@ pub unsafe fn photo_task<S: Simd>(
     // The first pixel, as `Centre`; levels are exact.
     // SAFETY: every photo has a first pixel.
     let first_pixel = unsafe { layer.photo.rgba.cast::<[u8; 4]>().read_unaligned() };
-    let mut rows = StagedRows {
-        start: staged.as_mut_ptr(),
-        len: third,
-        first: 0,
-    };
+    let mut rows = StagedRows { start: staged.as_mut_ptr(), len: third, first: 0 };
     let (mut staged_until, mut transformed_until) = (isize::MIN, 0);
     let mut count = 0;
     for tile_row in own.rows.clone() {
@@ -171,10 +164,7 @@ pub unsafe fn photo_task<S: Simd>(
                 let channels = width.min(layer.output.channels - panel.first);
                 for (t, column) in own.columns.clone().enumerate() {
                     transform_output::<S, ThreeOutputs>(
-                        (
-                            products.as_ptr().at(t * PANEL_COLUMNS),
-                            Blocks::PHOTO_PRODUCTS_LEN,
-                        ),
+                        (products.as_ptr().at(t * PANEL_COLUMNS), Blocks::PHOTO_PRODUCTS_LEN),
                         (tile, PANEL_COLUMNS),
                         panel.vectors,
                     );

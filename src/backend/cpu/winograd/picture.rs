@@ -54,10 +54,7 @@ pub unsafe fn picture_task<S: Simd>(
     scratch: &mut [f32],
     tiles: &TileSet,
 ) {
-    let Blocks {
-        side: blocks,
-        reach,
-    } = layer.blocks;
+    let Blocks { side: blocks, reach } = layer.blocks;
     let size = layer.output.size;
     let own = BlockTasks::of_picture(size, layer.threads).task(task);
     let across = own.columns.len() + blocks - 1;
@@ -173,11 +170,7 @@ unsafe fn add_blocks<const BLOCKS: usize>(
         // SAFETY: the caller's promise.
         unsafe {
             let to = to.at(t * Blocks::SUMS).cast::<[f32; Blocks::SUMS]>();
-            let mut sum = if is_more {
-                to.read_unaligned()
-            } else {
-                [0.0; Blocks::SUMS]
-            };
+            let mut sum = if is_more { to.read_unaligned() } else { [0.0; Blocks::SUMS] };
             for block in 0..BLOCKS {
                 let part = from.at((t + block) * stride + 3 * block);
                 let part = part.cast::<[f32; Blocks::SUMS]>().read_unaligned();

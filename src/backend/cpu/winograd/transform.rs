@@ -194,13 +194,8 @@ impl Transform for Doubled {
     const POINTS: usize = 5;
     const OUTPUTS: usize = 4;
     const STEP: usize = 2;
-    const WEIGHTS: &'static [[f64; 3]] = &[
-        [0.5, 0.5, 0.5],
-        [1.0, 0.0, 0.0],
-        [0.0, 0.0, 1.0],
-        [0.0, 0.5, 0.0],
-        [-0.5, 0.0, 0.5],
-    ];
+    const WEIGHTS: &'static [[f64; 3]] =
+        &[[0.5, 0.5, 0.5], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, 0.5, 0.0], [-0.5, 0.0, 0.5]];
 
     #[inline(always)]
     unsafe fn forward<S: Simd>([a, b, c, d, ..]: Line<S::V>) -> Line<S::V> {
@@ -236,13 +231,8 @@ impl Transform for Strided {
     const POINTS: usize = 7;
     const OUTPUTS: usize = 3;
     const STEP: usize = 6;
-    const WEIGHTS: &'static [[f64; 3]] = &[
-        [1.0, 0.0, 0.0],
-        [0.5, 0.0, 0.5],
-        [0.5, 0.0, -0.5],
-        [0.0, 0.0, 1.0],
-        [0.0, 1.0, 0.0],
-    ];
+    const WEIGHTS: &'static [[f64; 3]] =
+        &[[1.0, 0.0, 0.0], [0.5, 0.0, 0.5], [0.5, 0.0, -0.5], [0.0, 0.0, 1.0], [0.0, 1.0, 0.0]];
 
     #[inline(always)]
     unsafe fn forward<S: Simd>(d: Line<S::V>) -> Line<S::V> {
@@ -315,12 +305,7 @@ impl<'a, const SIDE: usize> MapWindow<'a, SIDE> {
             }
         }
         let inside = |first: isize, side: usize| own.min(side.saturating_add_signed(-first - 1));
-        Self {
-            map,
-            centre,
-            pixels,
-            own: (inside(row, map.height), inside(column, map.width)),
-        }
+        Self { map, centre, pixels, own: (inside(row, map.height), inside(column, map.width)) }
     }
 }
 
@@ -472,9 +457,7 @@ mod tests {
     fn direct(line: &[f32], weights: [f64; 3]) -> Vec<f32> {
         let at = |three: &[f32]| -> f64 {
             let terms = three.iter().zip(weights);
-            terms
-                .map(|(&value, weight)| f64::from(value) * weight)
-                .sum()
+            terms.map(|(&value, weight)| f64::from(value) * weight).sum()
         };
         line.windows(3).map(|three| at(three) as f32).collect()
     }

@@ -22,11 +22,7 @@ use libloading::Library;
 use crate::backend::cuda::driver::DriverFailure;
 
 /// The shared library of the version whose interface this is.
-pub(super) const FILE: &str = if cfg!(windows) {
-    "cudnn64_9.dll"
-} else {
-    "libcudnn.so.9"
-};
+pub(super) const FILE: &str = if cfg!(windows) { "cudnn64_9.dll" } else { "libcudnn.so.9" };
 /// The result of a call; 0 means success.
 pub(super) type Status = c_int;
 /// Where one of cuDNN's objects lies.
@@ -83,10 +79,7 @@ calls! {
 /// The library, loaded at the first call and never unloaded: it has threads of its own.
 pub(super) fn calls() -> Result<&'static Calls, String> {
     static CALLS: OnceLock<Result<Calls, String>> = OnceLock::new();
-    CALLS
-        .get_or_init(Calls::load)
-        .as_ref()
-        .map_err(Clone::clone)
+    CALLS.get_or_init(Calls::load).as_ref().map_err(Clone::clone)
 }
 
 /// A type that cuDNN knows as that of an attribute's values.
@@ -159,11 +152,7 @@ impl Descriptor {
 
     /// Sets an attribute to another descriptor.
     pub(super) fn refer(&self, name: Attribute, to: &Self) -> Result<(), DriverFailure> {
-        self.set_as(
-            name,
-            AttributeType::CUDNN_TYPE_BACKEND_DESCRIPTOR,
-            &[to.raw],
-        )
+        self.set_as(name, AttributeType::CUDNN_TYPE_BACKEND_DESCRIPTOR, &[to.raw])
     }
 
     /// How many values an attribute has.
@@ -246,10 +235,6 @@ impl Calls {
                 CStr::from_ptr(words).to_string_lossy().into_owned()
             }
         };
-        Err(DriverFailure {
-            call,
-            code: status as u32,
-            words,
-        })
+        Err(DriverFailure { call, code: status as u32, words })
     }
 }

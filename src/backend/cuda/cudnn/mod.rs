@@ -53,9 +53,9 @@ fn named(version: usize) -> Result<String, String> {
     match (version / 10_000, version / 100 % 100) {
         (9, minor) => Ok(format!("cuDNN 9.{minor}")),
         // Version 8 counted in thousands.
-        _ => Err(format!(
-            "{FILE} is of another version than 9 (it says {version}); install cuDNN 9"
-        )),
+        _ => {
+            Err(format!("{FILE} is of another version than 9 (it says {version}); install cuDNN 9"))
+        }
     }
 }
 
@@ -232,18 +232,10 @@ impl ConvolutionLibrary for Cudnn {
         let prepared = self.kept(algorithm)?;
         let pack = self.descriptor(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR)?;
         let pointers = [buffers.input, buffers.weights, buffers.output].map(|p| p.0 as Raw);
-        pack.set_as(
-            CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS,
-            CUDNN_TYPE_VOID_PTR,
-            &pointers,
-        )?;
+        pack.set_as(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, &pointers)?;
         pack.set(CUDNN_ATTR_VARIANT_PACK_UNIQUE_IDS, &IDS)?;
         let workspace = [buffers.workspace.0 as Raw];
-        pack.set_as(
-            CUDNN_ATTR_VARIANT_PACK_WORKSPACE,
-            CUDNN_TYPE_VOID_PTR,
-            &workspace,
-        )?;
+        pack.set_as(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, &workspace)?;
         pack.finalize()?;
         let (handle, prepared) = (locked(&self.handle), locked(&prepared));
         // SAFETY: handle and plan are ours; the caller promises the buffers.

@@ -114,13 +114,7 @@ impl Cudnn {
         shape: &ConvolutionShape,
     ) -> Result<Vec<Descriptor>, DriverFailure> {
         let data = data_type(shape.format.storage);
-        let &ConvolutionShape {
-            batch,
-            in_channels,
-            out_channels,
-            kernel,
-            ..
-        } = shape;
+        let &ConvolutionShape { batch, in_channels, out_channels, kernel, .. } = shape;
         let (out_height, out_width) = shape.output_size();
         let input = [batch, in_channels, shape.height, shape.width];
         let weights = [out_channels, in_channels, kernel, kernel];
@@ -149,10 +143,7 @@ impl Cudnn {
         convolution.finalize()?;
 
         let forward = self.descriptor(CUDNN_BACKEND_OPERATION_CONVOLUTION_FORWARD_DESCRIPTOR)?;
-        forward.refer(
-            CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC,
-            &convolution,
-        )?;
+        forward.refer(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_CONV_DESC, &convolution)?;
         forward.refer(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_X, &x)?;
         forward.refer(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_W, &w)?;
         forward.refer(CUDNN_ATTR_OPERATION_CONVOLUTION_FORWARD_Y, &y)?;
@@ -161,11 +152,7 @@ impl Cudnn {
         forward.finalize()?;
 
         let graph = self.descriptor(CUDNN_BACKEND_OPERATIONGRAPH_DESCRIPTOR)?;
-        graph.set_as(
-            CUDNN_ATTR_OPERATIONGRAPH_HANDLE,
-            CUDNN_TYPE_HANDLE,
-            &[handle],
-        )?;
+        graph.set_as(CUDNN_ATTR_OPERATIONGRAPH_HANDLE, CUDNN_TYPE_HANDLE, &[handle])?;
         graph.refer(CUDNN_ATTR_OPERATIONGRAPH_OPS, &forward)?;
         graph.finalize()?;
         Ok(vec![graph, forward, convolution, x, w, y])
@@ -185,11 +172,8 @@ impl Cudnn {
             .map(|_| self.descriptor(CUDNN_BACKEND_ENGINECFG_DESCRIPTOR))
             .collect::<Result<Vec<_>, _>>()?;
         let mut places: Vec<Raw> = configs.iter().map(|c| c.raw).collect();
-        let found = rule.get_as(
-            CUDNN_ATTR_ENGINEHEUR_RESULTS,
-            CUDNN_TYPE_BACKEND_DESCRIPTOR,
-            &mut places,
-        )?;
+        let found =
+            rule.get_as(CUDNN_ATTR_ENGINEHEUR_RESULTS, CUDNN_TYPE_BACKEND_DESCRIPTOR, &mut places)?;
         configs.truncate(found);
         Ok(configs)
     }
@@ -210,11 +194,7 @@ impl Cudnn {
         graph.get(CUDNN_ATTR_OPERATIONGRAPH_ENGINE_GLOBAL_COUNT, &mut count)?;
         let candidate = |number: i64| {
             let engine = self.engine(graph, number)?;
-            let notes = notes(
-                &engine,
-                CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE,
-                CUDNN_TYPE_BEHAVIOR_NOTE,
-            )?;
+            let notes = notes(&engine, CUDNN_ATTR_ENGINE_BEHAVIOR_NOTE, CUDNN_TYPE_BEHAVIOR_NOTE)?;
             if notes.contains(&(CUDNN_BEHAVIOR_NOTE_RUNTIME_COMPILATION as c_int)) {
                 // It is not even configured: cuDNN 9.14 and 9.19 lose 73 kB of memory each time.
                 return Ok(None);
@@ -234,11 +214,7 @@ impl Cudnn {
             CUDNN_TYPE_BACKEND_DESCRIPTOR,
             &mut [engine.raw],
         )?;
-        Ok(Candidate {
-            config,
-            engine,
-            _choices: Vec::new(),
-        })
+        Ok(Candidate { config, engine, _choices: Vec::new() })
     }
 
     /// The candidate of a configuration, made of its numbers without asking the heuristics.
@@ -258,11 +234,7 @@ impl Cudnn {
     ) -> Result<Candidate, DriverFailure> {
         let choice = |&(knob, value): &(i32, i64)| {
             let choice = self.descriptor(CUDNN_BACKEND_KNOB_CHOICE_DESCRIPTOR)?;
-            choice.set_as(
-                CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE,
-                CUDNN_TYPE_KNOB_TYPE,
-                &[knob],
-            )?;
+            choice.set_as(CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE, CUDNN_TYPE_KNOB_TYPE, &[knob])?;
             choice.set(CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE, &[value])?;
             choice.finalize()?;
             Ok::<_, DriverFailure>(choice)
@@ -280,11 +252,7 @@ impl Cudnn {
             )?;
         }
         config.finalize()?;
-        Ok(Candidate {
-            config,
-            engine,
-            _choices: choices,
-        })
+        Ok(Candidate { config, engine, _choices: choices })
     }
 
     /// The numbers of a candidate, from which [`Self::configured`] makes it again.
@@ -309,19 +277,12 @@ impl Cudnn {
         choices.truncate(count);
         let knob = |choice: &Descriptor| {
             let (mut knob, mut value) = ([0; 1], [0i64]);
-            choice.get_as(
-                CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE,
-                CUDNN_TYPE_KNOB_TYPE,
-                &mut knob,
-            )?;
+            choice.get_as(CUDNN_ATTR_KNOB_CHOICE_KNOB_TYPE, CUDNN_TYPE_KNOB_TYPE, &mut knob)?;
             choice.get(CUDNN_ATTR_KNOB_CHOICE_KNOB_VALUE, &mut value)?;
             Ok((knob[0], value[0]))
         };
         let knobs = choices.iter().map(knob).collect::<Result<_, _>>()?;
-        Ok(EngineConfig {
-            engine: engine[0],
-            knobs,
-        })
+        Ok(EngineConfig { engine: engine[0], knobs })
     }
 
     /// Everything that may compute a graph, the library's favourites first. A source that fails has
@@ -334,9 +295,7 @@ impl Cudnn {
         let suggested = self.suggested(graph);
         let suggested = suggested.unwrap_or_default().into_iter();
         let all = std::iter::once_with(move || self.engines(graph).unwrap_or_default());
-        suggested
-            .filter_map(|config| self.with_engine(config).ok())
-            .chain(all.flatten())
+        suggested.filter_map(|config| self.with_engine(config).ok()).chain(all.flatten())
     }
 
     /// The prepared algorithm, and the bytes of its working memory.
@@ -347,20 +306,12 @@ impl Cudnn {
         graph: &Arc<Vec<Descriptor>>,
     ) -> Result<(Prepared, usize), DriverFailure> {
         let plan = self.descriptor(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR)?;
-        plan.set_as(
-            CUDNN_ATTR_EXECUTION_PLAN_HANDLE,
-            CUDNN_TYPE_HANDLE,
-            &[handle],
-        )?;
+        plan.set_as(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, &[handle])?;
         plan.refer(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, &candidate.config)?;
         plan.finalize()?;
         let mut bytes = [0i64];
         plan.get(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, &mut bytes)?;
-        let prepared = Prepared {
-            plan,
-            candidate,
-            _graph: graph.clone(),
-        };
+        let prepared = Prepared { plan, candidate, _graph: graph.clone() };
         Ok((prepared, bytes[0].max(0) as usize))
     }
 }

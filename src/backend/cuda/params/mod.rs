@@ -78,10 +78,8 @@ mod tests {
         body.lines()
             .map(|line| {
                 let line = line.split("//").next().expect("a part").trim();
-                let (kind, field) = line
-                    .trim_end_matches(';')
-                    .rsplit_once(' ')
-                    .expect("a type and a name");
+                let (kind, field) =
+                    line.trim_end_matches(';').rsplit_once(' ').expect("a type and a name");
                 let size = match kind {
                     pointer if pointer.ends_with('*') => 8,
                     "double" => 8,
@@ -116,11 +114,8 @@ mod tests {
         ];
         assert!(blocks.iter().all(|blocks| !blocks.is_empty()));
         for block in blocks.into_iter().flatten() {
-            let ours: Vec<(String, usize)> = block
-                .fields
-                .iter()
-                .map(|(field, size)| ((*field).to_owned(), *size))
-                .collect();
+            let ours: Vec<(String, usize)> =
+                block.fields.iter().map(|(field, size)| ((*field).to_owned(), *size)).collect();
             assert_eq!(ours, fields(block.source, block.name), "{}", block.name);
             let theirs = format!("static_assert(sizeof({}) == {},", block.name, block.bytes);
             assert!(block.source.contains(&theirs), "no {theirs}");

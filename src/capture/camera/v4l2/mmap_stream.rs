@@ -41,9 +41,7 @@ impl MmapStream {
             }
         }
         let started = stream.start();
-        let mut mapped = Self {
-            stream: Some(stream),
-        };
+        let mut mapped = Self { stream: Some(stream) };
         started.map_err(|e| problem(&e))?;
         if let Some(running) = &mut mapped.stream {
             running.set_timeout(Duration::from_millis(1));

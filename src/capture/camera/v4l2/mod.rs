@@ -49,10 +49,8 @@ const VIDEO_GROUP: &str =
 /// [`CaptureError`] when the folder of devices cannot be read.
 pub fn list() -> Result<Vec<DeviceEntry>, CaptureError> {
     let entries = fs::read_dir(DEVICES).map_err(|e| CaptureError::List(reason(&e)))?;
-    let mut numbers: Vec<u32> = entries
-        .flatten()
-        .filter_map(|entry| number(Path::new(&entry.file_name())))
-        .collect();
+    let mut numbers: Vec<u32> =
+        entries.flatten().filter_map(|entry| number(Path::new(&entry.file_name()))).collect();
     numbers.sort_unstable();
     if numbers.is_empty() {
         return Ok(Vec::new());
@@ -107,12 +105,7 @@ fn entry(number: u32, links: &[Vec<(String, u32)>; 2]) -> DeviceEntry {
             }
         }
     };
-    DeviceEntry {
-        id: CameraId::new(id),
-        name,
-        description: device.clone(),
-        device,
-    }
+    DeviceEntry { id: CameraId::new(id), name, description: device.clone(), device }
 }
 
 fn pixel_format(kind: FourCC) -> Option<PixelFormat> {
@@ -152,9 +145,7 @@ pub fn problem(error: &io::Error) -> CaptureProblem {
     }
     match error.kind() {
         ErrorKind::NotFound => CaptureProblem::Unplugged,
-        ErrorKind::PermissionDenied => CaptureProblem::Denied {
-            hint: VIDEO_GROUP.to_owned(),
-        },
+        ErrorKind::PermissionDenied => CaptureProblem::Denied { hint: VIDEO_GROUP.to_owned() },
         _ => CaptureProblem::Device(reason(error)),
     }
 }

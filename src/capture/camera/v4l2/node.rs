@@ -54,10 +54,7 @@ impl Node {
     /// [`CaptureProblem`], from the system's refusal.
     pub fn open(entry: &DeviceEntry) -> Result<Self, CaptureProblem> {
         let device = V4lDevice::with_path(&entry.device).map_err(|e| problem(&e))?;
-        Ok(Self {
-            device,
-            lists_each: true,
-        })
+        Ok(Self { device, lists_each: true })
     }
 
     /// Whether this is a camera at all.
@@ -82,12 +79,7 @@ impl Node {
             };
             for (width, height) in self.sizes(kind.fourcc) {
                 for interval in self.intervals(kind.fourcc, width, height) {
-                    formats.push(CameraFormat {
-                        width,
-                        height,
-                        interval,
-                        pixels,
-                    });
+                    formats.push(CameraFormat { width, height, interval, pixels });
                 }
             }
         }
@@ -96,11 +88,7 @@ impl Node {
             self.device.query_caps().map_err(|e| problem(&e))?;
             let offered: Vec<String> = kinds.iter().map(|kind| kind.fourcc.to_string()).collect();
             return Err(CaptureProblem::NoFormat {
-                offered: if offered.is_empty() {
-                    "none".to_owned()
-                } else {
-                    offered.join(", ")
-                },
+                offered: if offered.is_empty() { "none".to_owned() } else { offered.join(", ") },
             });
         }
         Ok(formats)
@@ -230,9 +218,8 @@ impl Agreed {
         let device = V4lDevice::with_path(&entry.device).map_err(|e| problem(&e))?;
         let format = Format::new(requested.width, requested.height, four_cc(requested.pixels));
         let got = device.set_format(&format).map_err(|e| problem(&e))?;
-        let pixels = pixel_format(got.fourcc).ok_or_else(|| CaptureProblem::NoFormat {
-            offered: got.fourcc.to_string(),
-        })?;
+        let pixels = pixel_format(got.fourcc)
+            .ok_or_else(|| CaptureProblem::NoFormat { offered: got.fourcc.to_string() })?;
         let interval = Fraction::new(requested.interval.numerator, requested.interval.denominator);
         // Cameras of one rate need not let it be set.
         let reported = device

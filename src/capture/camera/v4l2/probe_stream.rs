@@ -68,9 +68,8 @@ impl ProbeStream {
     /// To be called when a requested frame has arrived.
     pub fn frame_arrived(&mut self) {
         self.arrived_at = Instant::now();
-        self.announces = self
-            .announces
-            .after_frame(self.arrived_at.duration_since(self.requested_at));
+        self.announces =
+            self.announces.after_frame(self.arrived_at.duration_since(self.requested_at));
     }
 
     /// Whether the camera still sends as `agreed`, as far as the driver reports.

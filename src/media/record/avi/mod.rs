@@ -92,13 +92,7 @@ impl Avi {
 
     fn with_parts(path: &Path, part_bytes: u64) -> Result<Self, MediaError> {
         let (partial, file) = Partial::create(path)?;
-        Ok(Self {
-            path: path.to_owned(),
-            partial: Some(partial),
-            file,
-            video: None,
-            part_bytes,
-        })
+        Ok(Self { path: path.to_owned(), partial: Some(partial), file, video: None, part_bytes })
     }
 }
 
@@ -113,10 +107,7 @@ impl Output for Avi {
             video.too_fast += 1;
             return Ok(());
         };
-        let encoding = Encoding {
-            jpeg_quality: QUALITY,
-            ..Encoding::of(Format::Jpeg)
-        };
+        let encoding = Encoding { jpeg_quality: QUALITY, ..Encoding::of(Format::Jpeg) };
         let picture = video.fit.apply(&shot.frame);
         let mut jpeg = Cursor::new(Vec::new());
         // Only a size beyond the format's can go wrong.
@@ -136,10 +127,7 @@ impl Output for Avi {
         };
         let Some(video) = self.video.as_mut().filter(|video| video.pictures > 0) else {
             partial.discard();
-            return Ended {
-                frames: Some(0),
-                ..Ended::default()
-            };
+            return Ended { frames: Some(0), ..Ended::default() };
         };
         let finished = video.finish(&mut self.file);
         let synced = disk::sync_file(&self.file, partial.path());
@@ -159,15 +147,7 @@ impl Output for Avi {
 impl Video {
     fn new(fit: Fit, layout: Layout) -> Self {
         let buffer = layout.header();
-        Self {
-            fit,
-            layout,
-            buffer,
-            sound: 0,
-            told: 0,
-            pictures: 0,
-            too_fast: 0,
-        }
+        Self { fit, layout, buffer, sound: 0, told: 0, pictures: 0, too_fast: 0 }
     }
 
     /// How many places stay empty before a picture for this one; `None` when even the next place is taken.
@@ -276,18 +256,14 @@ mod tests {
         let path = here.path().join("long.avi");
         let mut avi = Avi::with_parts(&path, 20_000).expect("a file");
         for n in 0..60 {
-            avi.add(&shot(n, Duration::from_millis(40 * n as u64)))
-                .expect("room");
+            avi.add(&shot(n, Duration::from_millis(40 * n as u64))).expect("room");
         }
         let ended = avi.end();
         assert_eq!((ended.frames, ended.failure), (Some(60), None));
         let bytes = fs::read(&path).expect("a file");
         let parts = bytes.windows(4).filter(|w| w == b"AVIX").count();
         assert!(parts >= 3, "{parts}");
-        let places: Vec<u64> = pictures_of(&bytes)
-            .into_iter()
-            .map(|(place, _)| place)
-            .collect();
+        let places: Vec<u64> = pictures_of(&bytes).into_iter().map(|(place, _)| place).collect();
         let expected: Vec<u64> = (0..60).map(|n| (n as f64 * 2.4).round() as u64).collect();
         assert_eq!(places, expected);
     }
@@ -302,11 +278,7 @@ mod tests {
         }
         let ended = avi.end();
         assert_eq!(ended.frames, Some(4));
-        assert!(
-            ended.notes[0].starts_with("1 picture left out"),
-            "{:?}",
-            ended.notes
-        );
+        assert!(ended.notes[0].starts_with("1 picture left out"), "{:?}", ended.notes);
         let pictures = pictures_of(&fs::read(&path).expect("a file"));
         let places: Vec<u64> = pictures.into_iter().map(|(place, _)| place).collect();
         assert_eq!(places, [0, 1, 6, 7]);
@@ -319,8 +291,7 @@ mod tests {
         let path = here.path().join("cut.avi");
         let mut avi = Avi::create(&path).expect("a file");
         for n in 0..100 {
-            avi.add(&shot(n, Duration::from_millis(40 * n as u64)))
-                .expect("room");
+            avi.add(&shot(n, Duration::from_millis(40 * n as u64))).expect("room");
         }
         let bytes = fs::read(here.path().join("cut.partial.avi")).expect("a file");
         let number = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four"));
@@ -334,11 +305,7 @@ mod tests {
             places += 1;
         }
         assert_eq!((at, movi + number(movi - 4) as usize), (end, end));
-        let main = bytes
-            .windows(4)
-            .position(|w| w == b"avih")
-            .expect("a header")
-            + 8;
+        let main = bytes.windows(4).position(|w| w == b"avih").expect("a header") + 8;
         assert_eq!(number(main + 16), places);
         assert!(places >= 239 - RATE, "{places}");
         assert_eq!(number(main + 12) & 0x10, 0, "no index");

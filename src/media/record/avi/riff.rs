@@ -84,12 +84,7 @@ impl Layout {
             places: 0,
             largest: 0,
         };
-        layout.parts.push(Part {
-            at: 0,
-            movi: 0,
-            places: 0,
-            index: None,
-        });
+        layout.parts.push(Part { at: 0, movi: 0, places: 0, index: None });
         layout.position = layout.header().len() as u64;
         layout.parts[0].movi = layout.position - 4;
         layout
@@ -170,12 +165,7 @@ impl Layout {
     pub fn begin_part(&mut self, out: &mut Vec<u8>) {
         self.chunks.clear();
         let at = self.position;
-        self.parts.push(Part {
-            at,
-            movi: at + PART_HEAD,
-            places: 0,
-            index: None,
-        });
+        self.parts.push(Part { at, movi: at + PART_HEAD, places: 0, index: None });
         self.position += PART_HEAD + 4;
         let part = *self.part();
         out.extend_from_slice(&self.part_head(&part));
@@ -192,11 +182,7 @@ impl Layout {
             self.part_mut().index = None;
         }
         let begins = self.part().at;
-        while self
-            .chunks
-            .last()
-            .is_some_and(|last| begins + last.end() > bytes)
-        {
+        while self.chunks.last().is_some_and(|last| begins + last.end() > bytes) {
             self.chunks.pop();
             self.places -= 1;
             self.part_mut().places -= 1;
@@ -289,18 +275,7 @@ impl Layout {
         out.extend_from_slice(b"vidsMJPG");
         // Flags, priority and language, first frame; places a second as a fraction; begin and length; buffer; quality
         // (the codec's own), size of a sample (it varies).
-        for value in [
-            0,
-            0,
-            0,
-            1,
-            self.rate,
-            0,
-            self.places,
-            self.largest + 8,
-            u32::MAX,
-            0,
-        ] {
+        for value in [0, 0, 0, 1, self.rate, 0, self.places, self.largest + 8, u32::MAX, 0] {
             put_u32(out, value);
         }
         for side in [0, 0, self.width, self.height] {
@@ -324,11 +299,7 @@ impl Layout {
 
     fn put_index_of_indexes(&self, out: &mut Vec<u8>) {
         let from = out.len();
-        let indexed = || {
-            self.parts
-                .iter()
-                .filter_map(|part| Some((part, part.index?)))
-        };
+        let indexed = || self.parts.iter().filter_map(|part| Some((part, part.index?)));
         // Four numbers an entry; an index of indexes.
         put_u16(out, 4);
         out.extend_from_slice(&[0, 0]);
@@ -358,9 +329,7 @@ impl Layout {
     }
 
     fn movi_bytes(&self, part: &Part) -> u32 {
-        let end = part
-            .index
-            .map_or(self.position, |index| index.at + u64::from(index.bytes));
+        let end = part.index.map_or(self.position, |index| index.at + u64::from(index.bytes));
         end.saturating_sub(part.movi) as u32
     }
 

@@ -68,10 +68,7 @@ impl Axis {
             in_step: conv.stride[axis],
             out_step: 1,
             count: outputs,
-            phases: vec![Phase {
-                output: 0,
-                taps: (0..conv.kernel[axis]).map(tap).collect(),
-            }],
+            phases: vec![Phase { output: 0, taps: (0..conv.kernel[axis]).map(tap).collect() }],
         }
     }
 
@@ -87,11 +84,7 @@ impl Axis {
             };
             Phase {
                 output: (first * stride + phase) as isize - cut as isize,
-                taps: (0..conv.kernel[axis])
-                    .rev()
-                    .filter(meets)
-                    .map(tap)
-                    .collect(),
+                taps: (0..conv.kernel[axis]).rev().filter(meets).map(tap).collect(),
             }
         };
         Self {
@@ -119,9 +112,7 @@ impl Axis {
     pub fn is_dense(&self) -> bool {
         self.phases.iter().all(|phase| {
             let pairs = phase.taps.windows(2);
-            pairs
-                .into_iter()
-                .all(|pair| pair[1].offset == pair[0].offset + 1)
+            pairs.into_iter().all(|pair| pair[1].offset == pair[0].offset + 1)
         })
     }
 
@@ -196,13 +187,7 @@ impl GeneralConv {
     }
 
     fn with_algorithm(mut self) -> Self {
-        let Conv {
-            in_channels,
-            out_channels,
-            kernel,
-            groups,
-            ..
-        } = self.conv;
+        let Conv { in_channels, out_channels, kernel, groups, .. } = self.conv;
         let direct = kernel[1] * padded_channels(out_channels);
         let is_dense = self.axes[0].is_dense() && self.axes[1].is_dense();
         if groups > 1 && groups == in_channels && groups == out_channels {
@@ -242,13 +227,7 @@ impl GeneralConv {
 
     /// Weights, without bias.
     pub(super) const fn weight_count(&self) -> usize {
-        let Conv {
-            in_channels,
-            out_channels,
-            kernel,
-            groups,
-            ..
-        } = self.conv;
+        let Conv { in_channels, out_channels, kernel, groups, .. } = self.conv;
         in_channels / groups * out_channels * kernel[0] * kernel[1]
     }
 
@@ -308,11 +287,7 @@ impl GeneralConv {
             ConvAlgorithm::Depthwise => rows.is_dense(),
             _ => self.is_dense(),
         };
-        if is_ring {
-            rows.span()
-        } else {
-            rows.most_taps()
-        }
+        if is_ring { rows.span() } else { rows.most_taps() }
     }
 
     /// Floats of one computed pixel.
@@ -337,13 +312,7 @@ impl GeneralConv {
 
     /// Packed weights and biases, in f32.
     pub(super) fn packed_len(&self) -> usize {
-        let Conv {
-            in_channels,
-            out_channels,
-            kernel,
-            groups,
-            ..
-        } = self.conv;
+        let Conv { in_channels, out_channels, kernel, groups, .. } = self.conv;
         let columns = padded_channels(self.product_columns());
         let weights = match self.algorithm {
             ConvAlgorithm::Depthwise => kernel[0] * kernel[1] * padded_channels(in_channels),

@@ -52,10 +52,7 @@ pub(super) fn units(graph: &Graph, is_fused: bool) -> Vec<Unit> {
         }
         let op = &nodes[id].op;
         if !is_fused {
-            let unit = Unit {
-                nodes: vec![id],
-                pad: None,
-            };
+            let unit = Unit { nodes: vec![id], pad: None };
             units.push(unit);
             continue;
         }
@@ -70,10 +67,7 @@ pub(super) fn units(graph: &Graph, is_fused: bool) -> Vec<Unit> {
             // Every convolution that reads it pads while it loads.
             continue;
         }
-        let mut unit = Unit {
-            nodes: vec![id],
-            pad: None,
-        };
+        let mut unit = Unit { nodes: vec![id], pad: None };
         if is_conv(id) {
             let input = nodes[id].inputs[0];
             unit.pad = is_padding(&nodes[input].op).then_some(input);

@@ -66,9 +66,8 @@ impl<'a> GeneralBuilder<'a> {
                 }
             }
         }
-        let no_kernel = |node: NodeId| PlanError::NoKernel {
-            node: graph.nodes()[node].name.clone(),
-        };
+        let no_kernel =
+            |node: NodeId| PlanError::NoKernel { node: graph.nodes()[node].name.clone() };
         for unit in &units {
             let planned = builder.unit(unit);
             planned.ok_or_else(|| no_kernel(unit.nodes[0]))?;
@@ -98,33 +97,18 @@ impl<'a> GeneralBuilder<'a> {
         let head = unit.nodes[0];
         let inputs = &self.graph.nodes()[head].inputs;
         let (shape, of) = (self.shapes[head], self.shapes[inputs[1]]);
-        let attention = Attention {
-            heads,
-            size: shape.channels / heads,
-            keys: of.height * of.width,
-        };
-        let from = [
-            self.head_channels(inputs[1])?,
-            self.head_channels(inputs[2])?,
-        ];
+        let attention =
+            Attention { heads, size: shape.channels / heads, keys: of.height * of.width };
+        let from = [self.head_channels(inputs[1])?, self.head_channels(inputs[2])?];
         let len = attention.packed_len();
         let packed = self.map(Shape::new(len, heads, 1), len);
-        let op = GeneralOp::PackKeys {
-            attention,
-            from,
-            to: packed,
-        };
+        let op = GeneralOp::PackKeys { attention, from, to: packed };
         self.step(unit, "pack keys and values".to_owned(), op, 0, 0);
         let from = self.head_channels(inputs[0])?;
         self.reads(packed);
         let to = self.write(head);
         self.scratch(attention.scratch_len());
-        let op = GeneralOp::Attention {
-            attention,
-            from,
-            packed,
-            to,
-        };
+        let op = GeneralOp::Attention { attention, from, packed, to };
         let flops = attention.flops(shape.height * shape.width);
         self.step(unit, "attention".to_owned(), op, flops, 0);
         Some(())
@@ -134,23 +118,13 @@ impl<'a> GeneralBuilder<'a> {
     fn hand_out(&mut self, unit: &Unit) -> Option<()> {
         let last = unit.last();
         let from = self.read(last).filter(|_| !self.is_statistics(last))?;
-        self.step(
-            unit,
-            "hand out".to_owned(),
-            GeneralOp::StoreMap { from },
-            0,
-            0,
-        );
+        self.step(unit, "hand out".to_owned(), GeneralOp::StoreMap { from }, 0, 0);
         Some(())
     }
 
     /// A map that the next step writes.
     fn map(&mut self, shape: Shape, stored_channels: usize) -> MapId {
-        let map = MapBuffer {
-            shape,
-            stored_channels,
-            offset: 0,
-        };
+        let map = MapBuffer { shape, stored_channels, offset: 0 };
         self.lifetimes.push(Lifetime {
             len: map.len(),
             first_step: self.steps.len(),
@@ -219,9 +193,7 @@ impl<'a> GeneralBuilder<'a> {
         let graph = self.graph;
         let node = &graph.nodes()[id];
         Some(match node.op {
-            Op::Affine => Pointwise::Affine {
-                values: self.channel_values(id),
-            },
+            Op::Affine => Pointwise::Affine { values: self.channel_values(id) },
             Op::InstanceNorm { eps } => {
                 // Nothing but statistics has two values for each channel.
                 let statistics = node.inputs[1];
@@ -236,15 +208,10 @@ impl<'a> GeneralBuilder<'a> {
                     eps,
                 }
             }
-            Op::LayerNorm { eps } => Pointwise::LayerNorm {
-                values: self.channel_values(id),
-                eps,
-            },
+            Op::LayerNorm { eps } => Pointwise::LayerNorm { values: self.channel_values(id), eps },
             Op::Positions => Pointwise::Positions,
             Op::Relu => Pointwise::Relu,
-            Op::Prelu => Pointwise::Prelu {
-                values: self.channel_values(id),
-            },
+            Op::Prelu => Pointwise::Prelu { values: self.channel_values(id) },
             Op::Function(function) => Pointwise::Function(function),
             Op::Add => {
                 let other = node.inputs.iter().find(|&&input| input != before);
@@ -314,12 +281,7 @@ impl<'a> GeneralBuilder<'a> {
             None => None,
         };
         let (name, op) = match node.op {
-            Op::Photo => (
-                "load",
-                GeneralOp::Load {
-                    to: self.write(head),
-                },
-            ),
+            Op::Photo => ("load", GeneralOp::Load { to: self.write(head) }),
             // Maps beside a photo, or for a picture, are not handed in by anyone.
             Op::Input { .. } => {
                 let input = graph.inputs().position(|(input, _)| input == head);
@@ -335,10 +297,7 @@ impl<'a> GeneralBuilder<'a> {
             }
             Op::Picture => ("store", GeneralOp::Store { from: from? }),
             // The photo, which every other map of the graph is behind.
-            Op::Sized(_) => (
-                "size",
-                self.index(head, from?, Index::Crop(Sides::default())),
-            ),
+            Op::Sized(_) => ("size", self.index(head, from?, Index::Crop(Sides::default()))),
             Op::Pad { .. } | Op::PadSame { .. } => {
                 let (mode, sides) = self.padding(head)?;
                 let index = Index::Pad { mode, sides };
@@ -346,20 +305,15 @@ impl<'a> GeneralBuilder<'a> {
             }
             Op::Crop(sides) => ("crop", self.index(head, from?, Index::Crop(sides))),
             Op::Upsample => ("upsample", self.index(head, from?, Index::Upsample)),
-            Op::InstanceStatistics => (
-                "mean and variance",
-                self.reduce(head, from?, Reduction::Statistics),
-            ),
+            Op::InstanceStatistics => {
+                ("mean and variance", self.reduce(head, from?, Reduction::Statistics))
+            }
             Op::SpatialMean => ("mean", self.reduce(head, from?, Reduction::Mean)),
             Op::SpatialMax => ("largest", self.reduce(head, from?, Reduction::Max)),
             Op::Combine(arithmetic) => {
                 let from = [from?, self.read(node.inputs[1])?];
                 let to = self.write(head);
-                let op = GeneralOp::Combine {
-                    arithmetic,
-                    from,
-                    to,
-                };
+                let op = GeneralOp::Combine { arithmetic, from, to };
                 ("combine", op)
             }
             Op::Concat { .. } => {
@@ -375,55 +329,30 @@ impl<'a> GeneralBuilder<'a> {
             Op::Resize(resize) => {
                 let (from, to) = (from?, self.write(head));
                 let of = self.shapes[node.inputs[0]];
-                self.parts.resizes.push(ResizeSpec {
-                    resize,
-                    from: of,
-                    to: shape,
-                });
+                self.parts.resizes.push(ResizeSpec { resize, from: of, to: shape });
                 self.scratch(of.width * padded_channels(of.channels));
                 let resize = self.parts.resizes.len() - 1;
                 ("resize", GeneralOp::Resize { resize, from, to })
             }
             Op::DepthToSpace { block, order } => {
                 let (from, to) = (from?, self.write(head));
-                let op = GeneralOp::DepthToSpace {
-                    block,
-                    order,
-                    from,
-                    to,
-                };
+                let op = GeneralOp::DepthToSpace { block, order, from, to };
                 ("depth to space", op)
             }
             Op::SpaceToDepth { block } => {
                 let (from, to) = (from?, self.write(head));
-                (
-                    "space to depth",
-                    GeneralOp::SpaceToDepth { block, from, to },
-                )
+                ("space to depth", GeneralOp::SpaceToDepth { block, from, to })
             }
             Op::MaxPool(pool) => {
                 let pooling = Pooling::Max;
                 let (from, to) = (from?, self.write(head));
-                let op = GeneralOp::Pool {
-                    pool,
-                    pooling,
-                    from,
-                    to,
-                };
+                let op = GeneralOp::Pool { pool, pooling, from, to };
                 ("max pool", op)
             }
-            Op::AveragePool {
-                pool,
-                counts_padding,
-            } => {
+            Op::AveragePool { pool, counts_padding } => {
                 let pooling = Pooling::Mean { counts_padding };
                 let (from, to) = (from?, self.write(head));
-                let op = GeneralOp::Pool {
-                    pool,
-                    pooling,
-                    from,
-                    to,
-                };
+                let op = GeneralOp::Pool { pool, pooling, from, to };
                 ("average pool", op)
             }
             Op::Conv2d(_)
@@ -478,12 +407,7 @@ impl<'a> GeneralBuilder<'a> {
         let to = self.map(Shape::new(of.shape.channels, 1, values), stored);
         self.kept[node] = Some(to);
         self.scratch(2 * stored);
-        GeneralOp::Reduce {
-            reduction,
-            from,
-            parts,
-            to,
-        }
+        GeneralOp::Reduce { reduction, from, parts, to }
     }
 
     /// A pass over single values, in place where nothing else reads its map.
@@ -529,9 +453,7 @@ impl<'a> GeneralBuilder<'a> {
             let behind = unit.nodes[1..].iter();
             let is_affine = |id: &&NodeId| self.graph.nodes()[**id].op == Op::Affine;
             let affines = behind.take_while(is_affine);
-            conv.affines = affines
-                .map(|&id| self.graph.nodes()[id].name.clone())
-                .collect();
+            conv.affines = affines.map(|&id| self.graph.nodes()[id].name.clone()).collect();
             folded = conv.affines.len();
         }
         let from = self.read(input)?;
@@ -550,12 +472,7 @@ impl<'a> GeneralBuilder<'a> {
         let flops = conv.flops(self.shapes[input], output);
         let weights = conv.weight_count();
         self.parts.convs.push(conv);
-        let op = GeneralOp::Conv {
-            conv: self.parts.convs.len() - 1,
-            from,
-            to,
-            epilogue,
-        };
+        let op = GeneralOp::Conv { conv: self.parts.convs.len() - 1, from, to, epilogue };
         self.step(unit, label, op, flops, weights);
         Some(())
     }
@@ -567,9 +484,7 @@ fn seen_through(graph: &Graph, id: NodeId) -> Vec<NodeId> {
     let is_attention = matches!(node.op, Op::Attention { .. });
     let is_slice = |input: &NodeId| matches!(graph.nodes()[*input].op, Op::Channels { .. });
     let slices = node.inputs.iter().copied().filter(is_slice);
-    [id].into_iter()
-        .chain(slices.filter(|_| is_attention))
-        .collect()
+    [id].into_iter().chain(slices.filter(|_| is_attention)).collect()
 }
 
 const fn pad_name(mode: PadMode) -> &'static str {

@@ -28,10 +28,7 @@ struct AxisPhase {
 /// The phases of an axis of a convolution, which has `margin` pixels of padding before it: one.
 fn direct(conv: &Conv, axis: usize, margin: usize, output: usize) -> Vec<AxisPhase> {
     let tap = |k: usize| ((k * conv.dilation[axis]) as i32 - margin as i32, k);
-    vec![AxisPhase {
-        taps: (0..conv.kernel[axis]).map(tap).collect(),
-        count: output,
-    }]
+    vec![AxisPhase { taps: (0..conv.kernel[axis]).map(tap).collect(), count: output }]
 }
 
 /// The phases of an axis of a transposed convolution of which `cut` pixels are cut off before: one for each remainder
@@ -106,17 +103,10 @@ impl Planner<'_, '_> {
             }
             _ => WeightOrder::Grouped,
         };
-        let weights = ConvWeights {
-            conv,
-            is_transposed: cut.is_some(),
-            order,
-        };
+        let weights = ConvWeights { conv, is_transposed: cut.is_some(), order };
         let [phases, taps] = tables(&rows, &columns, conv.kernel[1]);
         let name = node.name.clone();
-        let weights = self.constant(ConstantValues::Conv {
-            node: name.clone(),
-            weights,
-        });
+        let weights = self.constant(ConstantValues::Conv { node: name.clone(), weights });
         let bias = self.constant(ConstantValues::Channels {
             node: name,
             part: Part::Bias,
@@ -137,10 +127,7 @@ impl Planner<'_, '_> {
             stride: if cut.is_some() { [1; 2] } else { conv.stride },
             step: if cut.is_some() { conv.stride } else { [1; 2] },
             edge,
-            group: [
-                conv.in_channels / conv.groups,
-                conv.out_channels / conv.groups,
-            ],
+            group: [conv.in_channels / conv.groups, conv.out_channels / conv.groups],
             factor,
             after,
         });
@@ -170,13 +157,7 @@ impl Planner<'_, '_> {
             Some(_) => input.height * input.width,
         };
         let flops = 2 * (pixels * products * conv.out_channels) as u64;
-        self.step(
-            id,
-            op,
-            &entry,
-            grid,
-            (input.len() + self.parameters(id), output.len()),
-        );
+        self.step(id, op, &entry, grid, (input.len() + self.parameters(id), output.len()));
         if let Some(step) = self.builder.steps.last_mut() {
             step.flops = self.builder.batch as u64 * flops;
         }
@@ -265,13 +246,9 @@ mod tests {
     /// Every input adds every row of the kernel to some output, and no output reads what is cut off.
     #[test]
     fn a_transposed_convolution_gathers_what_its_definition_scatters() {
-        for (kernel, stride, dilation, cut, input) in [
-            (3, 2, 1, 1, 5),
-            (4, 2, 1, 1, 6),
-            (2, 3, 1, 0, 4),
-            (3, 2, 2, 2, 5),
-            (5, 1, 1, 2, 7),
-        ] {
+        for (kernel, stride, dilation, cut, input) in
+            [(3, 2, 1, 1, 5), (4, 2, 1, 1, 6), (2, 3, 1, 0, 4), (3, 2, 2, 2, 5), (5, 1, 1, 2, 7)]
+        {
             let conv = Conv {
                 kernel: [kernel; 2],
                 stride: [stride; 2],

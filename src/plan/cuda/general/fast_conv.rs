@@ -42,12 +42,7 @@ pub struct FastConvs {
 impl FastConvs {
     /// The convolutions that such a launch would compute rightly, whether the device has room for it or not.
     pub fn of(graph: &Graph, shapes: &[Shape], photo: (usize, usize)) -> Self {
-        let finder = Finder {
-            graph,
-            shapes,
-            photo,
-            readers: graph.readers(),
-        };
+        let finder = Finder { graph, shapes, photo, readers: graph.readers() };
         let mut found = Self::default();
         for id in 0..shapes.len() {
             let own = finder.find(id, found.layers.len());
@@ -110,10 +105,7 @@ impl Finder<'_> {
             before.extend(steps);
         }
         let (mut last, mut has_relu) = (id, false);
-        if let Some(step) = self
-            .only_reader(last)
-            .filter(|&n| *self.op(n) == Op::Affine)
-        {
+        if let Some(step) = self.only_reader(last).filter(|&n| *self.op(n) == Op::Affine) {
             affine[1] = Some(name(step));
             last = step;
         }
@@ -136,13 +128,7 @@ impl Finder<'_> {
             && layer.upsample == doubles
             && (!doubles || layer.kernel != 3 || layer.padding == FOUR_PHASE_MARGIN_PX)
             && !(layer.reads_photo && layer.makes_picture);
-        let conv = FastConv {
-            conv: conv_id,
-            from,
-            before,
-            last,
-            has_relu,
-        };
+        let conv = FastConv { conv: conv_id, from, before, last, has_relu };
         is_made.then_some((conv, layer))
     }
 

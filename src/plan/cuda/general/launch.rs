@@ -38,10 +38,7 @@ pub struct PointFunction {
 
 impl PointFunction {
     /// The value itself.
-    pub const NONE: Self = Self {
-        code: 0,
-        numbers: [0.0; 2],
-    };
+    pub const NONE: Self = Self { code: 0, numbers: [0.0; 2] };
 
     /// That of an operation; `None` for an operation of another kind.
     pub(super) const fn of(op: &Op) -> Option<Self> {
@@ -64,10 +61,7 @@ impl PointFunction {
             },
             _ => return None,
         };
-        Some(Self {
-            code,
-            numbers: [numbers[0] as f32, numbers[1] as f32],
-        })
+        Some(Self { code, numbers: [numbers[0] as f32, numbers[1] as f32] })
     }
 }
 
@@ -84,11 +78,7 @@ pub struct Pointwise {
 
 impl Pointwise {
     /// The value itself.
-    pub const NONE: Self = Self {
-        affine: None,
-        slopes: None,
-        function: PointFunction::NONE,
-    };
+    pub const NONE: Self = Self { affine: None, slopes: None, function: PointFunction::NONE };
 }
 
 /// A convolution of any shape, transposed or not.
@@ -363,32 +353,19 @@ impl GeneralOp {
     pub fn maps(&self) -> (Vec<MapId>, MapId) {
         match *self {
             Self::Conv(conv) => (vec![conv.from], conv.to),
-            Self::Pointwise {
-                from,
-                to,
-                statistics,
-                ..
-            } => {
+            Self::Pointwise { from, to, statistics, .. } => {
                 let statistics = statistics.map(|(map, _)| map);
                 ([from].into_iter().chain(statistics).collect(), to)
             }
-            Self::Attention(
-                Attention {
-                    queries,
-                    keys,
-                    values,
-                    ..
-                },
-                part,
-            ) => match part {
+            Self::Attention(Attention { queries, keys, values, .. }, part) => match part {
                 AttentionPart::Whole { to } => (vec![queries.map, keys.map, values.map], to),
                 AttentionPart::Scores { scores } => (vec![queries.map, keys.map], scores),
                 AttentionPart::Softmax { scores } => (vec![scores], scores),
                 AttentionPart::Product { scores, to } => (vec![scores, values.map], to),
             },
-            Self::TokenLinear {
-                from, to, residual, ..
-            } => (std::iter::once(from).chain(residual).collect(), to),
+            Self::TokenLinear { from, to, residual, .. } => {
+                (std::iter::once(from).chain(residual).collect(), to)
+            }
             Self::Combine { a, b, to, .. } => (vec![a, b], to),
             Self::Move(Move { from, to, .. })
             | Self::LayerNorm { from, to, .. }

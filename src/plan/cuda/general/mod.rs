@@ -95,9 +95,7 @@ impl Builder<'_> {
         let is_launched = |step: &CudaStep| step.grid.1.max(step.grid.2) <= MOST_ROWS;
         let is_counted =
             |shape: &Shape| i32::try_from(self.batch * shape.height * shape.width).is_ok();
-        let too_large = |node: &str| PlanError::NoKernel {
-            node: node.to_owned(),
-        };
+        let too_large = |node: &str| PlanError::NoKernel { node: node.to_owned() };
         if let Some(step) = self.steps.iter().find(|step| !is_launched(step)) {
             return Err(too_large(&step.layer).into());
         }
@@ -196,13 +194,7 @@ impl<'p> Planner<'p, '_> {
                     _ => (false, false),
                 };
                 let to = self.made(id, shape);
-                let op = GeneralOp::Pool {
-                    from,
-                    to,
-                    pool,
-                    is_mean,
-                    counts_padding,
-                };
+                let op = GeneralOp::Pool { from, to, pool, is_mean, counts_padding };
                 self.by_pack(id, op, "pool", self.shapes[node.inputs[0]].len());
             }
             Op::InstanceStatistics => {
@@ -228,18 +220,11 @@ impl<'p> Planner<'p, '_> {
     /// Under which name a node's time is counted.
     fn layer(&self, id: NodeId) -> &'p str {
         let node = &self.graph.nodes()[id];
-        if node.layer.is_empty() {
-            &node.name
-        } else {
-            &node.layer
-        }
+        if node.layer.is_empty() { &node.name } else { &node.layer }
     }
 
     fn no_kernel(&self, id: NodeId) -> CudaPlanError {
-        PlanError::NoKernel {
-            node: self.graph.nodes()[id].name.clone(),
-        }
-        .into()
+        PlanError::NoKernel { node: self.graph.nodes()[id].name.clone() }.into()
     }
 
     /// The map of a node that `reader` reads.
@@ -268,11 +253,7 @@ impl<'p> Planner<'p, '_> {
     /// A thread for each of so many units of every pixel.
     fn grid(&self, shape: Shape, units: usize) -> (u32, u32, u32) {
         let across = (shape.width * units).div_ceil(THREADS);
-        (
-            across as u32,
-            shape.height as u32,
-            self.builder.batch as u32,
-        )
+        (across as u32, shape.height as u32, self.builder.batch as u32)
     }
 
     /// Appends a launch that reads and writes so many values of one image.
@@ -341,14 +322,10 @@ impl<'p> Planner<'p, '_> {
                 affine: Some([Part::Weight, Part::Bias].map(|part| self.by_channel(id, part))),
                 ..Pointwise::NONE
             },
-            Op::Prelu => Pointwise {
-                slopes: Some(self.by_channel(id, Part::Weight)),
-                ..Pointwise::NONE
-            },
-            _ => Pointwise {
-                function: PointFunction::of(&node.op)?,
-                ..Pointwise::NONE
-            },
+            Op::Prelu => {
+                Pointwise { slopes: Some(self.by_channel(id, Part::Weight)), ..Pointwise::NONE }
+            }
+            _ => Pointwise { function: PointFunction::of(&node.op)?, ..Pointwise::NONE },
         })
     }
 
@@ -370,12 +347,7 @@ impl<'p> Planner<'p, '_> {
         change: Pointwise,
     ) {
         let to = self.made(last, self.shapes[id]);
-        let op = GeneralOp::Pointwise {
-            from,
-            to,
-            statistics,
-            change,
-        };
+        let op = GeneralOp::Pointwise { from, to, statistics, change };
         self.by_pack(id, op, "pointwise", self.shapes[id].len());
     }
 
@@ -390,10 +362,7 @@ impl<'p> Planner<'p, '_> {
         let values = self.map(id, statistics)?;
         let factor = f64::from(self.factor(map));
         let affine = [Part::Weight, Part::Bias].map(|part| self.by_channel(id, part));
-        let change = Pointwise {
-            affine: Some(affine),
-            ..Pointwise::NONE
-        };
+        let change = Pointwise { affine: Some(affine), ..Pointwise::NONE };
         let eps = (eps * factor * factor) as f32;
         let (last, change) = self.folded_behind(id, change);
         self.change((id, last), from, Some((values, eps)), change);
@@ -407,12 +376,7 @@ impl<'p> Planner<'p, '_> {
         let read = self.shapes[a].len() + self.shapes[b].len();
         let (a, b) = (self.map(id, a)?, self.map(id, b)?);
         let to = self.made(id, self.shapes[id]);
-        let op = GeneralOp::Combine {
-            a,
-            b,
-            to,
-            arithmetic,
-        };
+        let op = GeneralOp::Combine { a, b, to, arithmetic };
         self.by_pack(id, op, "combine", read);
         Ok(())
     }
@@ -422,11 +386,7 @@ impl<'p> Planner<'p, '_> {
         let from = self.map(id, node.inputs[0])?;
         let shape = self.shapes[node.inputs[0]];
         if !covers(shape, self.photo) {
-            let Shape {
-                channels,
-                height,
-                width,
-            } = shape;
+            let Shape { channels, height, width } = shape;
             return Err(PlanError::from(GraphError::Shapes {
                 node: node.name.clone(),
                 shapes: format!("{channels} x {height} x {width}"),

@@ -72,11 +72,7 @@ impl Planner<'_, '_> {
     /// Channels that are moved together where channels begin and end at multiples of `all`.
     fn unit(&self, all: &[usize]) -> usize {
         let pack = self.pack_channels();
-        if all.iter().all(|channels| channels.is_multiple_of(pack)) {
-            pack
-        } else {
-            1
-        }
+        if all.iter().all(|channels| channels.is_multiple_of(pack)) { pack } else { 1 }
     }
 
     const fn plain_move(from: MapId, to: MapId) -> Move {
@@ -116,11 +112,7 @@ impl Planner<'_, '_> {
     ) {
         let made = self.builder.maps[to];
         let is_last = first + count == made.shape.channels;
-        let end = if is_last {
-            made.stored_channels
-        } else {
-            first + count
-        };
+        let end = if is_last { made.stored_channels } else { first + count };
         let unit_channels = self.unit(&[source, first, count]);
         let op = Move {
             unit_channels,

@@ -18,20 +18,14 @@ fn add(graph: &mut Graph, op: Op, inputs: &[NodeId]) -> NodeId {
 fn graph() -> Graph {
     let mut graph = Graph::default();
     let photo = add(&mut graph, Op::Photo, &[]);
-    let zeros = Op::Pad {
-        mode: PadMode::Constant(0.0),
-        sides: Sides::all(1),
-    };
+    let zeros = Op::Pad { mode: PadMode::Constant(0.0), sides: Sides::all(1) };
     let padded = add(&mut graph, zeros, &[photo]);
     let conv = Op::Conv2d(Conv::square(3, 20, 3, 1));
     let conv = add(&mut graph, conv, &[padded]);
     let affine = add(&mut graph, Op::Affine, &[conv]);
     let relu = add(&mut graph, Op::Relu, &[affine]);
-    let rgb = Op::ConvTranspose2d {
-        conv: Conv::square(20, 3, 3, 1),
-        cut: Sides::all(1),
-        extra: [0; 2],
-    };
+    let rgb =
+        Op::ConvTranspose2d { conv: Conv::square(20, 3, 3, 1), cut: Sides::all(1), extra: [0; 2] };
     let rgb = add(&mut graph, rgb, &[relu]);
     let tanh = add(&mut graph, Op::Function(Function::Tanh), &[rgb]);
     add(&mut graph, Op::Picture, &[tanh]);
@@ -84,10 +78,7 @@ fn modes_without_general_kernels_say_what_to_choose() {
         let error = CudaPlan::new(&graph(), (37, 41), 1, mode, &DEVICES[4]);
         let error = error.expect_err("no such kernels").to_string();
         let end = "; choose fused, or baseline in fp32, fp16 or bf16";
-        assert!(
-            error.starts_with("no kernel computes n2") && error.ends_with(end),
-            "{error}"
-        );
+        assert!(error.starts_with("no kernel computes n2") && error.ends_with(end), "{error}");
     }
 }
 
@@ -165,10 +156,7 @@ fn of_tokens(head_size: usize) -> Graph {
     let normed = add(&mut graph, Op::LayerNorm { eps: 1e-5 }, &[placed]);
     let all = add(&mut graph, linear(dim, 3 * dim), &[normed]);
     let parts = [0, 1, 2].map(|part| {
-        let slice = Op::Channels {
-            first: part * dim,
-            count: dim,
-        };
+        let slice = Op::Channels { first: part * dim, count: dim };
         add(&mut graph, slice, &[all])
     });
     let mixed = add(&mut graph, Op::Attention { heads: 2 }, &parts);
@@ -217,14 +205,8 @@ fn attention_reads_its_channels_where_they_lie_when_fused() {
         _ => None,
     });
     let (read, to) = read.expect("attention");
-    assert_eq!(
-        (read.queries.map, read.keys.map),
-        (read.keys.map, read.values.map)
-    );
-    assert_eq!(
-        [read.queries, read.keys, read.values].map(|slice| slice.first),
-        [0, 128, 256]
-    );
+    assert_eq!((read.queries.map, read.keys.map), (read.keys.map, read.values.map));
+    assert_eq!([read.queries, read.keys, read.values].map(|slice| slice.first), [0, 128, 256]);
     assert_eq!(fused.maps[read.queries.map].stored_channels, 384);
     assert_eq!(fused.maps[to].stored_channels, 128);
 }

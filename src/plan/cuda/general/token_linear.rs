@@ -73,15 +73,7 @@ struct LinearKernel {
 
 /// Hopper's kernel, where there is one; `None`: the one of every device.
 fn hopper_kernel(layer: &Layer, limits: &DeviceLimits) -> Option<LinearKernel> {
-    let Layer {
-        tokens,
-        inputs,
-        outputs,
-        has_norm,
-        is_gelu,
-        has_residual,
-        format,
-    } = *layer;
+    let Layer { tokens, inputs, outputs, has_norm, is_gelu, has_residual, format } = *layer;
     let all = limits.multiprocessors;
     let panels = inputs.div_ceil(PANEL_CHANNELS);
     let ctas = |(m, n): Tile| tokens.div_ceil(m) * outputs.div_ceil(n);
@@ -150,10 +142,7 @@ fn plain_kernel(layer: &Layer, weight_inputs: usize, limits: &DeviceLimits) -> L
     };
     let fitting = [wanted, (64, 64), (32, 64)];
     let fits = |tile: &Tile| bytes(*tile) <= limits.shared_bytes_per_cta;
-    let tile = fitting
-        .into_iter()
-        .filter(|tile| tile.0 <= wanted.0)
-        .find(fits);
+    let tile = fitting.into_iter().filter(|tile| tile.0 <= wanted.0).find(fits);
     let tile = tile.unwrap_or((32, 64));
     LinearKernel {
         file: "token_linear",
@@ -171,11 +160,7 @@ fn plain_kernel(layer: &Layer, weight_inputs: usize, limits: &DeviceLimits) -> L
 fn tile(tokens: usize, outputs: usize, has_norm: bool, limits: &DeviceLimits) -> Tile {
     let ctas = |(m, n): Tile| tokens.div_ceil(m) * outputs.div_ceil(n);
     let all = limits.multiprocessors;
-    let (large, middle) = if has_norm {
-        (2 * all, 2 * all)
-    } else {
-        (all * 9 / 10, all * 5 / 4)
-    };
+    let (large, middle) = if has_norm { (2 * all, 2 * all) } else { (all * 9 / 10, all * 5 / 4) };
     match () {
         () if ctas((128, 128)) >= large => (128, 128),
         () if ctas((64, 64)) >= middle => (64, 64),
@@ -235,23 +220,13 @@ impl Planner<'_, '_> {
             }
             _ => None,
         };
-        let mut found = TokenLinear {
-            conv,
-            norm,
-            is_gelu: false,
-            residual: None,
-            last: id,
-        };
+        let mut found = TokenLinear { conv, norm, is_gelu: false, residual: None, last: id };
         match only_reader(id) {
             Some(next) if nodes[next].op == Op::Function(Function::Gelu) => {
                 (found.is_gelu, found.last) = (true, next);
             }
             Some(next) if nodes[next].op == Op::Add => {
-                let other = nodes[next]
-                    .inputs
-                    .iter()
-                    .copied()
-                    .find(|&input| input != id);
+                let other = nodes[next].inputs.iter().copied().find(|&input| input != id);
                 // What is added has to be there already, and nowhere repeated.
                 found.residual = other.filter(|&other| {
                     other < id
@@ -281,11 +256,7 @@ impl Planner<'_, '_> {
     }
 
     const fn linear_weights(conv: Conv, order: WeightOrder) -> ConvWeights {
-        ConvWeights {
-            conv,
-            is_transposed: false,
-            order,
-        }
+        ConvWeights { conv, is_transposed: false, order }
     }
 
     /// Appends the launch of a linear layer, if a node is one.
@@ -297,10 +268,7 @@ impl Planner<'_, '_> {
         let name = |id: NodeId| nodes[id].name.clone();
         let source = nodes[linear.norm.map_or(id, |(norm, _)| norm)].inputs[0];
         let from = self.map(id, source)?;
-        let residual = linear
-            .residual
-            .map(|other| self.map(id, other))
-            .transpose()?;
+        let residual = linear.residual.map(|other| self.map(id, other)).transpose()?;
         let shape = self.shapes[id];
         let outputs = stored_channels(linear.conv.out_channels);
         let layer = Layer {
@@ -401,28 +369,16 @@ mod tests {
             (entry.to_owned(), kernel.shared_bytes)
         };
         let named = |entry: &str, bytes| (entry.to_owned(), bytes);
-        assert_eq!(
-            hopper(1024, 512, 2048, true),
-            named("norm_128x128", 160 << 10)
-        );
+        assert_eq!(hopper(1024, 512, 2048, true), named("norm_128x128", 160 << 10));
         assert_eq!(hopper(1024, 192, 576, true), named("norm_64x64", 96 << 10));
         assert_eq!(hopper(3600, 192, 768, true), named("norm_128x64", 72 << 10));
         assert_eq!(hopper(64, 768, 3072, true), named("norm_64x32", 96 << 10));
-        assert_eq!(
-            hopper(4096, 2048, 512, false),
-            named("128x128", (160 + 32) << 10)
-        );
-        assert_eq!(
-            hopper(1024, 2048, 512, false),
-            named("64x64", (96 + 8) << 10)
-        );
+        assert_eq!(hopper(4096, 2048, 512, false), named("128x128", (160 + 32) << 10));
+        assert_eq!(hopper(1024, 2048, 512, false), named("64x64", (96 + 8) << 10));
         assert_eq!(hopper(64, 2048, 512, false), named("split_64x64", 64 << 10));
         assert_eq!(hopper(64, 512, 512, false), named("64x32", (96 + 4) << 10));
         assert_eq!(shared_bytes((32, 64), 384, false, &h200), 4 * 96 * 144);
-        assert_eq!(
-            shared_bytes((64, 64), 384, true, &h200),
-            4 * 64 * 144 + 64 * 400
-        );
+        assert_eq!(shared_bytes((64, 64), 384, true, &h200), 4 * 64 * 144 + 64 * 400);
         let single = Layer {
             tokens: 4096,
             inputs: 512,

@@ -25,12 +25,7 @@ impl Planner<'_, '_> {
         let [scale, shift] = [Part::Weight, Part::Bias].map(|part| self.by_channel(id, part));
         let shape = self.shapes[id];
         let to = self.made(id, shape);
-        let op = GeneralOp::LayerNorm {
-            from,
-            to,
-            affine: [scale, shift],
-            eps: eps as f32,
-        };
+        let op = GeneralOp::LayerNorm { from, to, affine: [scale, shift], eps: eps as f32 };
         let pixels = self.builder.batch * shape.height * shape.width;
         let grid = (pixels.div_ceil(WARPS) as u32, 1, 1);
         self.step(id, op, "layer_norm", grid, (shape.len(), shape.len()));
@@ -103,11 +98,8 @@ impl Planner<'_, '_> {
         let all = [asking, answering, self.builder.batch * heads];
         let storage = self.builder.format.storage;
         let launch = AttentionLaunch::new(kernel, head_size, all, storage, self.builder.limits);
-        let grid = (
-            asking.div_ceil(launch.queries) as u32,
-            heads as u32,
-            self.builder.batch as u32,
-        );
+        let grid =
+            (asking.div_ceil(launch.queries) as u32, heads as u32, self.builder.batch as u32);
         let entry = format!("{}{}", launch.entry, self.suffix());
         let values = ((asking + 2 * answering) * channels, asking * channels);
         self.launch(id, op, entry, grid, values);
@@ -162,11 +154,7 @@ impl Planner<'_, '_> {
         let to = self.made(id, self.shapes[id]);
         let op = of(AttentionPart::Product { scores, to });
         let entry = format!("attention_naive_product{suffix}");
-        let grid = (
-            tiles(asking, down),
-            tiles(read.head_size, across),
-            all_heads,
-        );
+        let grid = (tiles(asking, down), tiles(read.head_size, across), all_heads);
         let values = (kept + answering * channels, asking * channels);
         self.launch(id, op, entry, grid, values);
         self.count(flops);

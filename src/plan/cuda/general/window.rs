@@ -39,12 +39,7 @@ impl Planner<'_, '_> {
             Interpolation::Linear => 2,
             Interpolation::Cubic { .. } => 4,
         };
-        let op = GeneralOp::Resize {
-            from,
-            to,
-            tables,
-            taps,
-        };
+        let op = GeneralOp::Resize { from, to, tables, taps };
         self.by_pack(id, op, "resize", small.len());
         Ok(())
     }
@@ -56,30 +51,17 @@ impl Planner<'_, '_> {
         let shape = self.shapes[input];
         let stored = stored_channels(shape.channels);
         let batch = self.builder.batch;
-        let strips = RowPartition::of(
-            shape.height * shape.width,
-            self.builder.limits.multiprocessors,
-        );
+        let strips =
+            RowPartition::of(shape.height * shape.width, self.builder.limits.multiprocessors);
         let one = Shape::new(shape.channels, 1, 1);
         // Two fp32 values a channel.
         let pair = 8 * batch * stored;
         let parts = self.builder.buffer(one, stored, pair * strips.count);
-        let partial = GeneralOp::ReducePartial {
-            map,
-            parts,
-            strips,
-            kind,
-        };
+        let partial = GeneralOp::ReducePartial { map, parts, strips, kind };
         let tiles = (stored * self.builder.format.storage.bytes()).div_ceil(REDUCED_BYTES);
         let grid = (strips.count as u32, tiles as u32, batch as u32);
         let part_values = 2 * strips.count * stored;
-        self.step(
-            id,
-            partial,
-            "reduce_partial",
-            grid,
-            (shape.len(), part_values),
-        );
+        self.step(id, partial, "reduce_partial", grid, (shape.len(), part_values));
         let to = match kind {
             ReduceKind::Statistics => {
                 let to = self.builder.buffer(one, stored, pair);
@@ -88,13 +70,7 @@ impl Planner<'_, '_> {
             }
             ReduceKind::Mean | ReduceKind::Largest => self.made(id, one),
         };
-        let finish = GeneralOp::ReduceFinish {
-            of: map,
-            parts,
-            to,
-            strips,
-            kind,
-        };
+        let finish = GeneralOp::ReduceFinish { of: map, parts, to, strips, kind };
         let grid = (stored.div_ceil(FINISHED_CHANNELS) as u32, batch as u32, 1);
         self.step(id, finish, "reduce_finish", grid, (part_values, stored));
         Ok(())

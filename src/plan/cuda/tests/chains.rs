@@ -18,10 +18,7 @@ pub(super) fn check_leading(
     let pixels = |conv: &ConvLaunch| conv.input_tile.0 * conv.input_tile.1;
     let lists = 16 * pixels(of_chain) + 8 * pixels(of_first);
     let stream = of_chain.chunking.channels * 2 * pixels(of_chain);
-    let tiles = of_first
-        .chunking
-        .tile_bytes
-        .max(of_chain.chunking.tile_bytes + stream);
+    let tiles = of_first.chunking.tile_bytes.max(of_chain.chunking.tile_bytes + stream);
     assert!(of_first.tile.is_chain() && of_first.operand != NumberFormat::Int8);
     assert_eq!(plan.format().storage.bytes(), 2);
     assert!(leading.ring_stages >= 3);
@@ -41,13 +38,9 @@ fn the_residual_layers_are_one_launch_where_the_device_holds_all_of_it() {
         let longest = longest.expect("a launch").clone();
         (plan.launches.len(), plan.layers(&longest))
     };
-    for precision in [
-        Precision::Fp16,
-        Precision::Bf16,
-        Precision::Int8,
-        Precision::Tf32,
-        Precision::Mixed,
-    ] {
+    for precision in
+        [Precision::Fp16, Precision::Bf16, Precision::Int8, Precision::Tf32, Precision::Mixed]
+    {
         // With values of two bytes the layer in front belongs to it, where a CTA has one tile.
         let has_short_values = ![Precision::Tf32, Precision::Mixed].contains(&precision);
         for size in [(512, 512), (480, 640), (720, 1280), (41, 38)] {
@@ -103,8 +96,7 @@ fn chains_exchange_in_places_of_their_own() {
     assert_eq!(plan.exchange_at(&chain), 0);
     // Tag, flags, and of 128 channels the parts of 128 CTAs and four copies of factors.
     assert_eq!(plan.exchange_bytes, 256 + 512 + 16 * 128 * (128 + 4));
-    plan.launches
-        .splice(at..=at, [first.clone(), second.clone()]);
+    plan.launches.splice(at..=at, [first.clone(), second.clone()]);
     assert_eq!(plan.exchange_at(&first), 0);
     assert_eq!(plan.exchange_at(&second), plan.exchange_bytes);
 }
@@ -143,12 +135,7 @@ fn maps_of_a_chain_lie_apart_in_a_batch() {
     let mut chains = 0;
     for widths in [[32, 64, 128], [16, 64, 128]] {
         let graph = NetworkSpec::with_widths(widths).graph().expect("a graph");
-        for (size, batch) in [
-            ((250, 250), 2),
-            ((240, 135), 3),
-            ((75, 70), 2),
-            ((256, 256), 2),
-        ] {
+        for (size, batch) in [((250, 250), 2), ((240, 135), 3), ((75, 70), 2), ((256, 256), 2)] {
             let plan = CudaPlan::new(&graph, size, batch, mode, &DEVICES[4]).expect("a plan");
             for steps in plan.launches.iter().filter(|steps| steps.len() > 1) {
                 chains += 1;
@@ -196,16 +183,11 @@ fn tiles_are_divided_and_taken_in_turns() {
         (launch.backwards, launch.turned)
     };
     // Residual layers in the launch of the layer in front; in a launch of their own, in pieces; and in large tiles.
-    for (size, is_own, is_deep) in [
-        ((512, 512), false, false),
-        ((720, 1280), true, false),
-        ((1080, 1920), true, true),
-    ] {
+    for (size, is_own, is_deep) in
+        [((512, 512), false, false), ((720, 1280), true, false), ((1080, 1920), true, true)]
+    {
         let row = |layer: &str| order(size, layer);
-        assert_eq!(
-            ["conv1", "conv2", "conv3"].map(|l| row(l).0),
-            [false, true, false]
-        );
+        assert_eq!(["conv1", "conv2", "conv3"].map(|l| row(l).0), [false, true, false]);
         assert_eq!(row("res1.conv1"), (is_own, false));
         assert_eq!(row("res1.conv2"), (is_own, is_deep));
         // Ten layers that turn end where they would have begun.

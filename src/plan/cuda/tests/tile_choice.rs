@@ -4,12 +4,8 @@ use super::*;
 
 #[test]
 fn a_quarter_size_map_of_512_pixels_fills_the_device() {
-    let fused = plan(
-        &published(),
-        (512, 512),
-        Mode::new(Variant::Fused, Precision::Fp16),
-        &DEVICES[4],
-    );
+    let fused =
+        plan(&published(), (512, 512), Mode::new(Variant::Fused, Precision::Fp16), &DEVICES[4]);
     let residual = fused.steps.iter().find(|s| s.layer == "res1.conv1");
     assert_eq!(residual.expect("the layer").grid, (128, 1, 1));
 }
@@ -37,12 +33,7 @@ fn exact_layers_are_halved_where_multiprocessors_would_be_idle() {
 #[test]
 fn tiles_are_as_large_as_the_multiprocessors_share_is() {
     let tile = |size, variant, precision| {
-        let plan = plan(
-            &published(),
-            size,
-            Mode::new(variant, precision),
-            &DEVICES[4],
-        );
+        let plan = plan(&published(), size, Mode::new(variant, precision), &DEVICES[4]);
         let step = plan.steps.iter().find(|s| match &s.op {
             CudaOp::Conv(_) => s.layer == "res1.conv1",
             _ => false,
@@ -68,20 +59,11 @@ fn tiles_are_as_large_as_the_multiprocessors_share_is() {
         assert_eq!(fused((600, 600), precision), (Tile::of_pieces(3), 384, 121));
         assert_eq!(fused((640, 640), precision).0, Tile::DEEP);
         // 23 x 40 pieces, seven for each multiprocessor.
-        assert_eq!(
-            fused((720, 1280), precision),
-            (Tile::of_pieces(7), 384, 132)
-        );
+        assert_eq!(fused((720, 1280), precision), (Tile::of_pieces(7), 384, 132));
         // 17 x 30 tiles, four for each of 128 multiprocessors.
-        assert_eq!(
-            fused((1080, 1920), precision),
-            (Tile::DEEP, DEEP_THREADS, 128)
-        );
+        assert_eq!(fused((1080, 1920), precision), (Tile::DEEP, DEEP_THREADS, 128));
         // A convolution that adds a bias has tiles of 128 pixels.
-        assert_eq!(
-            tile((720, 1280), Variant::Baseline, precision).0,
-            Tile::CHAIN
-        );
+        assert_eq!(tile((720, 1280), Variant::Baseline, precision).0, Tile::CHAIN);
     }
     assert_eq!(fused((256, 256), Precision::Int8).0, Tile::SMALL_CHAIN);
     assert_eq!(fused((540, 960), Precision::Int8).0, Tile::of_pieces(4));
@@ -107,11 +89,7 @@ fn wide_layers_have_hoppers_loop() {
             check(&plan, &DEVICES[4]);
             let residual = plan.steps.iter().filter(|s| s.layer.starts_with("res"));
             for step in residual {
-                assert!(
-                    step.entry.starts_with("wgmma"),
-                    "{widths:?}: {}",
-                    step.entry
-                );
+                assert!(step.entry.starts_with("wgmma"), "{widths:?}: {}", step.entry);
             }
         }
     }

@@ -73,12 +73,7 @@ impl LoweredNode {
     /// A node without trained values.
     pub(super) fn new(step: Step, inputs: &[NodeId]) -> Self {
         let input = |index: usize| inputs.get(index).copied().unwrap_or_default();
-        Self {
-            step,
-            inputs: [input(0), input(1)],
-            weight: None,
-            bias: None,
-        }
+        Self { step, inputs: [input(0), input(1)], weight: None, bias: None }
     }
 
     fn inputs(&self) -> &[NodeId] {
@@ -180,10 +175,7 @@ impl Lowered<'_> {
 }
 
 fn refused(key: &str) -> impl Fn(TensorProblem) -> WeightsError {
-    move |problem| WeightsError::Tensor {
-        key: key.to_owned(),
-        problem,
-    }
+    move |problem| WeightsError::Tensor { key: key.to_owned(), problem }
 }
 
 /// A scale or shift as a list: it may be stored as C x 1 x 1.
@@ -227,10 +219,7 @@ mod tests {
         };
         let op = Op::Conv2d(crate::graph::Conv::square(1, 27, 1, 1));
         let lowered = |shape| Lowered {
-            nodes: vec![LoweredNode {
-                weight: Some(0),
-                ..LoweredNode::new(Step::Op(op), &[0])
-            }],
+            nodes: vec![LoweredNode { weight: Some(0), ..LoweredNode::new(Step::Op(op), &[0]) }],
             tensors: vec![weight(shape)],
             output: 0,
         };

@@ -46,10 +46,7 @@ fn unsupported(node: &Node<'_>) -> WeightsError {
         "" => String::new(),
         domain => format!(" of {}", shortened(domain)),
     };
-    refused(format!(
-        "{}{domain} is not part of the network",
-        node.label()
-    ))
+    refused(format!("{}{domain} is not part of the network", node.label()))
 }
 
 /// Lowers everything that a graph's result depends on.
@@ -210,11 +207,7 @@ impl<'m> Lowering<'m> {
         };
         let picture = LoweredNode::new(Step::Op(Op::Picture), &[unclipped]);
         let output = self.add_like(picture, unclipped)?;
-        Ok(Lowered {
-            nodes: self.nodes,
-            tensors: self.scope.tensors,
-            output,
-        })
+        Ok(Lowered { nodes: self.nodes, tensors: self.scope.tensors, output })
     }
 }
 
@@ -262,11 +255,8 @@ mod tests {
 
     #[test]
     fn endless_growth_is_stopped() {
-        let scales = Attribute {
-            name: "scales",
-            floats: vec![1.0, 1.0, 2.0, 2.0],
-            ..Attribute::default()
-        };
+        let scales =
+            Attribute { name: "scales", floats: vec![1.0, 1.0, 2.0, 2.0], ..Attribute::default() };
         let names: Vec<String> = (0..100).map(|i| format!("v{i}")).collect();
         let mut nodes = vec![node("Upsample", "x", "v0", scales.clone())];
         for pair in names.windows(2) {
@@ -277,11 +267,7 @@ mod tests {
 
     #[test]
     fn uneven_padding_is_refused() {
-        let mode = Attribute {
-            name: "mode",
-            s: b"reflect",
-            ..Attribute::default()
-        };
+        let mode = Attribute { name: "mode", s: b"reflect", ..Attribute::default() };
         let mut pad = node("Pad", "x", "y", mode);
         pad.attribute.push(Attribute {
             name: "pads",
@@ -296,20 +282,12 @@ mod tests {
         let none = Attribute::default;
         let mut sum = node("Add", "a", "sum", none());
         sum.input.push("b");
-        let nodes = vec![
-            node("Relu", "x", "a", none()),
-            node("Relu", "x", "b", none()),
-            sum,
-        ];
+        let nodes = vec![node("Relu", "x", "a", none()), node("Relu", "x", "b", none()), sum];
         let (graph, budget) = (graph(nodes), Budget::for_file(0));
         let lowered = lower(&graph, &budget).expect("all known");
-        let expected = [
-            (Op::Photo, &[][..]),
-            (Op::Relu, &[0]),
-            (Op::Add, &[1, 1]),
-            (Op::Picture, &[2]),
-        ]
-        .map(|(op, inputs)| LoweredNode::new(Step::Op(op), inputs));
+        let expected =
+            [(Op::Photo, &[][..]), (Op::Relu, &[0]), (Op::Add, &[1, 1]), (Op::Picture, &[2])]
+                .map(|(op, inputs)| LoweredNode::new(Step::Op(op), inputs));
         assert_eq!(lowered.nodes, expected);
         assert_eq!(lowered.output(), 3);
     }
@@ -321,11 +299,7 @@ mod tests {
             input: vec!["x"],
             output: vec![output],
             attribute: vec![
-                Attribute {
-                    name: "mode",
-                    s: b"reflect",
-                    ..Attribute::default()
-                },
+                Attribute { name: "mode", s: b"reflect", ..Attribute::default() },
                 Attribute {
                     name: "pads",
                     ints: vec![0, 0, amount, amount, 0, 0, amount, amount],
@@ -334,27 +308,16 @@ mod tests {
             ],
             ..Node::default()
         };
-        let sum = Node {
-            op_type: "Add",
-            input: vec!["a", "b"],
-            output: vec!["y"],
-            ..Node::default()
-        };
+        let sum =
+            Node { op_type: "Add", input: vec!["a", "b"], output: vec!["y"], ..Node::default() };
         assert!(message(vec![pad("a", 1), pad("b", 2), sum.clone()]).contains("Add 'y'"));
-        let (graph, budget) = (
-            graph(vec![pad("a", 2), pad("b", 2), sum]),
-            Budget::for_file(0),
-        );
+        let (graph, budget) = (graph(vec![pad("a", 2), pad("b", 2), sum]), Budget::for_file(0));
         assert!(lower(&graph, &budget).is_ok());
     }
 
     #[test]
     fn a_clipped_result_is_the_picture_as_an_unclipped_one_is() {
-        let bound = |name, f| Attribute {
-            name,
-            f,
-            ..Attribute::default()
-        };
+        let bound = |name, f| Attribute { name, f, ..Attribute::default() };
         let mut clip = node("Clip", "a", "y", bound("min", 0.0));
         clip.attribute.push(bound("max", 255.0));
         let relu = node("Relu", "x", "a", Attribute::default());

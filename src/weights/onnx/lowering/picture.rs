@@ -44,10 +44,8 @@ pub(super) fn probes(
         return Err(odd());
     }
     let fixed = |side: usize, probe: usize| if side == 0 { probe } else { side };
-    let mut sizes: Vec<(usize, usize)> = PROBES
-        .iter()
-        .map(|(h, w)| (fixed(height, *h), fixed(width, *w)))
-        .collect();
+    let mut sizes: Vec<(usize, usize)> =
+        PROBES.iter().map(|(h, w)| (fixed(height, *h), fixed(width, *w))).collect();
     sizes.dedup();
     Ok((batch.max(1), sizes))
 }

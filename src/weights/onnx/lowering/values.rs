@@ -10,10 +10,9 @@ impl Lowering<'_> {
     pub(super) fn map(&self, node: &Node<'_>, index: usize) -> Result<NodeId, WeightsError> {
         match self.value(node, index)? {
             Value::Map(id) => Ok(*id),
-            _ => Err(refused(format!(
-                "{} works on constants where a picture belongs",
-                node.label()
-            ))),
+            _ => {
+                Err(refused(format!("{} works on constants where a picture belongs", node.label())))
+            }
         }
     }
 

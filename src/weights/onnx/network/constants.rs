@@ -83,10 +83,7 @@ impl Reader<'_> {
                 planes.extend((0..width).map(|x| values[row + x * strides[2]]));
             }
         }
-        let weights = NodeWeights {
-            weight: planes,
-            bias: Vec::new(),
-        };
+        let weights = NodeWeights { weight: planes, bias: Vec::new() };
         let op = Op::Constant(Shape::new(channels, height, width));
         self.add(op, &[], Some(Held::Own(weights))).map(Some)
     }
@@ -99,18 +96,12 @@ impl<'m> Reader<'m> {
         let of = |numbers: &Numbers| {
             let sides = numbers.as_ints().unwrap_or_default();
             if node.op_type == "Size" {
-                let count = sides
-                    .iter()
-                    .try_fold(1i64, |count, &side| count.checked_mul(side));
+                let count = sides.iter().try_fold(1i64, |count, &side| count.checked_mul(side));
                 return Numbers::int(count?);
             }
             let end = |name: &str, absent: i64| {
                 let at = node.attribute(name).map_or(absent, |a| a.i);
-                let at = if at < 0 {
-                    at.saturating_add(sides.len() as i64)
-                } else {
-                    at
-                };
+                let at = if at < 0 { at.saturating_add(sides.len() as i64) } else { at };
                 at.clamp(0, sides.len() as i64) as usize
             };
             let (start, end) = (end("start", 0), end("end", sides.len() as i64));
@@ -181,17 +172,10 @@ impl<'m> Reader<'m> {
         let values = self.values(id, &key)?;
         // Without numbers, its sides could be of any length.
         if values.is_empty() {
-            return Err(WeightsError::Tensor {
-                key,
-                problem: "holds no numbers".to_owned(),
-            });
+            return Err(WeightsError::Tensor { key, problem: "holds no numbers".to_owned() });
         }
         if let Some(position) = values.iter().position(|v| v.is_nan()) {
-            return Err(WeightsError::NotFinite {
-                key,
-                value: values[position],
-                position,
-            });
+            return Err(WeightsError::NotFinite { key, value: values[position], position });
         }
         Ok(Some(Constant { sides, values }))
     }
@@ -204,10 +188,9 @@ impl<'m> Reader<'m> {
         budget.steps(2 * count)?;
         budget.bytes(count.saturating_mul(size_of::<f32>()))?;
         float_type(key, tensor)?;
-        let values = tensor.to_f32().map_err(|problem| WeightsError::Tensor {
-            key: key.to_owned(),
-            problem,
-        })?;
+        let values = tensor
+            .to_f32()
+            .map_err(|problem| WeightsError::Tensor { key: key.to_owned(), problem })?;
         self.note_storage(dtype);
         Ok(values)
     }

@@ -23,11 +23,7 @@ pub(super) struct InputSides {
 
 /// What the file says about the sides of its picture.
 pub(super) fn picture_sides(picture: &ValueInfo<'_>) -> Result<InputSides, WeightsError> {
-    let free = || InputSides {
-        op: Op::Photo,
-        layout: Layout::channels_first(3),
-        fixed_size: None,
-    };
+    let free = || InputSides { op: Op::Photo, layout: Layout::channels_first(3), fixed_size: None };
     let tensor = picture.kind.as_ref().and_then(|kind| kind.tensor.as_ref());
     let Some(tensor) = tensor else {
         return Ok(free());
@@ -64,11 +60,7 @@ pub(super) fn picture_sides(picture: &ValueInfo<'_>) -> Result<InputSides, Weigh
     if batch > 1 || height.max(width) > MAX_MAP_SIDE_PX {
         return Err(odd());
     }
-    Ok(InputSides {
-        op: Op::Photo,
-        layout,
-        fixed_size: fixed_size(height, width).ok_or_else(odd)?,
-    })
+    Ok(InputSides { op: Op::Photo, layout, fixed_size: fixed_size(height, width).ok_or_else(odd)? })
 }
 
 /// Rows and columns, where they are fixed; `None` where only one of them is.
@@ -87,9 +79,8 @@ pub(super) fn map_sides(map: &ValueInfo<'_>) -> Result<InputSides, WeightsError>
     let tensor = tensor.filter(|tensor| matches!(tensor.elem_type, 0 | 1 | 10 | 11 | 16));
     let shape = tensor.and_then(|tensor| tensor.shape.as_ref());
     let dims = shape.map_or(&[][..], |shape| &shape.dim);
-    let sides: Vec<usize> = (dims.iter())
-        .map(|dim| usize::try_from(dim.dim_value).unwrap_or(0))
-        .collect();
+    let sides: Vec<usize> =
+        (dims.iter()).map(|dim| usize::try_from(dim.dim_value).unwrap_or(0)).collect();
     let sized = match *sides.as_slice() {
         [0 | 1, channels @ 1..=MAX_CHANNELS, height, width]
             if height.max(width) <= MAX_MAP_SIDE_PX =>

@@ -48,12 +48,7 @@ impl Layout {
     pub(super) fn channels_first(channels: usize) -> Self {
         Self {
             factors: vec![channels],
-            sides: vec![
-                vec![],
-                vec![Part::Channel(0)],
-                vec![Part::Rows],
-                vec![Part::Columns],
-            ],
+            sides: vec![vec![], vec![Part::Channel(0)], vec![Part::Rows], vec![Part::Columns]],
         }
     }
 
@@ -61,12 +56,7 @@ impl Layout {
     pub(super) fn channels_last(channels: usize) -> Self {
         Self {
             factors: vec![channels],
-            sides: vec![
-                vec![],
-                vec![Part::Rows],
-                vec![Part::Columns],
-                vec![Part::Channel(0)],
-            ],
+            sides: vec![vec![], vec![Part::Rows], vec![Part::Columns], vec![Part::Channel(0)]],
         }
     }
 
@@ -142,10 +132,7 @@ impl Layout {
                     })
                     .collect();
                 let pairs = left.iter().zip(&extents);
-                if pairs
-                    .clone()
-                    .all(|(left, extent)| extent > &0 && left.is_multiple_of(*extent))
-                {
+                if pairs.clone().all(|(left, extent)| extent > &0 && left.is_multiple_of(*extent)) {
                     left = pairs.map(|(left, extent)| left / extent).collect();
                     taken.push(part);
                     continue;
@@ -214,9 +201,7 @@ impl Layout {
         let sides = self.sides.iter();
         Some(Self {
             factors: [&[block; OF_BLOCK], self.factors.as_slice()].concat(),
-            sides: sides
-                .map(|side| side.iter().flat_map(moved).collect())
-                .collect(),
+            sides: sides.map(|side| side.iter().flat_map(moved).collect()).collect(),
         })
     }
 
@@ -292,10 +277,7 @@ impl Layout {
             }
             sides.push(self.sides[from].clone());
         }
-        let layout = Self {
-            factors: self.factors.clone(),
-            sides,
-        };
+        let layout = Self { factors: self.factors.clone(), sides };
         (seen.iter().all(|&seen| seen)).then(|| layout.joined())
     }
 
@@ -361,14 +343,8 @@ mod tests {
         let flat = reshaped(&map, |(h, w)| vec![1, 8, h * w]).expect("planes");
         assert_eq!(flat.sides[2], [Part::Rows, Part::Columns]);
         assert_eq!(flat.axis(1), Axis::Channels);
-        assert_eq!(
-            reshaped(&flat, |(h, w)| vec![1, 8, h, w]),
-            Some(map.clone())
-        );
-        assert_eq!(
-            reshaped(&map, |(h, w)| vec![8 * h, w]).map(|l| l.sides.len()),
-            Some(2)
-        );
+        assert_eq!(reshaped(&flat, |(h, w)| vec![1, 8, h, w]), Some(map.clone()));
+        assert_eq!(reshaped(&map, |(h, w)| vec![8 * h, w]).map(|l| l.sides.len()), Some(2));
         assert_eq!(reshaped(&map, |(h, w)| vec![1, 8, h * 2, w / 2]), None);
         assert_eq!(reshaped(&map, |(h, w)| vec![1, 8, w, h]), None);
     }
@@ -433,9 +409,7 @@ mod tests {
     fn single_values_may_have_any_sides() {
         let map = Layout::channels_first(4);
         let ones = [(1, 1), (1, 1)];
-        let flat = map
-            .reshaped(&ones, &[vec![1, 4], vec![1, 4]])
-            .expect("a row");
+        let flat = map.reshaped(&ones, &[vec![1, 4], vec![1, 4]]).expect("a row");
         assert_eq!(flat.axis(1), Axis::Channels);
         let back = flat.reshaped(&ones, &[vec![1, 4, 1, 1], vec![1, 4, 1, 1]]);
         assert_eq!(back, Some(map));

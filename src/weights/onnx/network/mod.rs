@@ -43,9 +43,7 @@ const PROBES: [(usize, usize); 3] = [(65, 97), (64, 112), (338, 530)];
 
 /// The sizes at which a graph is tried whose sides are multiples of `px`.
 fn probes(px: usize) -> Vec<(usize, usize)> {
-    PROBES
-        .map(|(height, width)| (px * height, px * width))
-        .to_vec()
+    PROBES.map(|(height, width)| (px * height, px * width)).to_vec()
 }
 
 /// How many times larger than its picture a network's result may be.
@@ -146,14 +144,9 @@ fn read_at_some_size<'m>(
     }
     let ends = (source, result);
     let mut first = None;
-    let free = MULTIPLES
-        .iter()
-        .map(|&px| (SizeRule::MultipleOf(px), probes(px)));
+    let free = MULTIPLES.iter().map(|&px| (SizeRule::MultipleOf(px), probes(px)));
     // A size that is written down may still be any other.
-    let fixed = input
-        .fixed_size
-        .iter()
-        .map(|&size| (SizeRule::Exactly(size.into()), vec![size]));
+    let fixed = input.fixed_size.iter().map(|&size| (SizeRule::Exactly(size.into()), vec![size]));
     for (rule, sizes) in free.chain(fixed) {
         let opset = super::opset(model);
         let mut reader = Reader::new(rule, sizes.clone(), 1, opset, budget);
@@ -200,10 +193,7 @@ struct MapValue {
 impl MapValue {
     /// The same sides of another node's map, which is as large.
     fn moved_to(&self, node: NodeId) -> Self {
-        Self {
-            node,
-            layout: self.layout.clone(),
-        }
+        Self { node, layout: self.layout.clone() }
     }
 }
 
@@ -300,16 +290,10 @@ impl<'m> Reader<'m> {
             first = self.add(Op::Sized(self.rule), &[first], None)?;
         }
         if self.times > 1 {
-            let smaller = Op::AveragePool {
-                pool: Pool::blocks(self.times),
-                counts_padding: false,
-            };
+            let smaller = Op::AveragePool { pool: Pool::blocks(self.times), counts_padding: false };
             first = self.add(smaller, &[first], None)?;
         }
-        let start = MapValue {
-            node: first,
-            layout: input.layout.clone(),
-        };
+        let start = MapValue { node: first, layout: input.layout.clone() };
         budget.insert(&mut self.scope.values, source.name, Value::Map(start))?;
         for node in nodes {
             // An operator looks at every input and a few times at every attribute.
@@ -372,12 +356,7 @@ impl<'m> Reader<'m> {
             let shape = op.shape(&given, size).ok_or_else(|| {
                 self.scope.of_size(refused(format!(
                     "{name} cannot read maps of {}",
-                    given
-                        .iter()
-                        .take(4)
-                        .map(Shape::to_string)
-                        .collect::<Vec<_>>()
-                        .join(" and ")
+                    given.iter().take(4).map(Shape::to_string).collect::<Vec<_>>().join(" and ")
                 )))
             })?;
             if shape.height.min(shape.width).min(shape.channels) == 0 {
@@ -400,10 +379,7 @@ impl<'m> Reader<'m> {
 
     /// Rows and columns of a map at every probe.
     fn sizes_of(&self, id: NodeId) -> Vec<(usize, usize)> {
-        self.shapes[id]
-            .iter()
-            .map(|shape| (shape.height, shape.width))
-            .collect()
+        self.shapes[id].iter().map(|shape| (shape.height, shape.width)).collect()
     }
 
     fn channels(&self, id: NodeId) -> usize {
@@ -412,10 +388,7 @@ impl<'m> Reader<'m> {
 
     /// A map whose sides are batch, channels, rows and columns.
     fn channels_first(&self, node: NodeId) -> MapValue {
-        MapValue {
-            node,
-            layout: Layout::channels_first(self.channels(node)),
-        }
+        MapValue { node, layout: Layout::channels_first(self.channels(node)) }
     }
 
     /// Reads one node of the file; its results.
@@ -423,10 +396,8 @@ impl<'m> Reader<'m> {
         self.operator = node.op_type;
         // A map with its sides is copied a few times for each node that reads it.
         let inputs = node.input.len();
-        self.budget()
-            .steps(STEPS_PER_NODE + STEPS_PER_INPUT * inputs)?;
-        self.budget()
-            .bytes(BYTES_PER_NODE + BYTES_PER_INPUT * inputs)?;
+        self.budget().steps(STEPS_PER_NODE + STEPS_PER_INPUT * inputs)?;
+        self.budget().bytes(BYTES_PER_NODE + BYTES_PER_INPUT * inputs)?;
         let long = |a: &&messages::Attribute<'_>| a.ints.len().max(a.floats.len()) > MAX_LIST;
         if let Some(attribute) = node.attribute.iter().find(long)
             && node.op_type != "Constant"
@@ -464,10 +435,9 @@ impl<'m> Reader<'m> {
         let mut weights = Vec::new();
         for held in std::mem::take(&mut self.weights) {
             let own = match held {
-                Some(Held::Stored { weight, key, bias }) => Some(NodeWeights {
-                    weight: self.finite_values(weight, &key)?,
-                    bias,
-                }),
+                Some(Held::Stored { weight, key, bias }) => {
+                    Some(NodeWeights { weight: self.finite_values(weight, &key)?, bias })
+                }
                 Some(Held::Own(own)) => Some(own),
                 None => None,
             };

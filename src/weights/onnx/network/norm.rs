@@ -31,10 +31,7 @@ impl Reader<'_> {
             ((Op::Affine, &[variance]), Some(Held::Own(NodeWeights { weight, bias }))) => {
                 let eps = *bias.first()?;
                 let is_one = bias.iter().all(|&v| v == eps) && weight.iter().all(|&v| v == 1.0);
-                (
-                    variance,
-                    is_one.then_some(f64::from(eps)).filter(|&eps| eps >= 0.0)?,
-                )
+                (variance, is_one.then_some(f64::from(eps)).filter(|&eps| eps >= 0.0)?)
             }
             _ => (raised, 0.0),
         };
@@ -87,15 +84,8 @@ impl Reader<'_> {
     ) -> Result<NodeId, WeightsError> {
         self.budget().bytes(2 * size_of_val(scale.as_slice()))?;
         let statistics = self.add(Op::InstanceStatistics, &[x], None)?;
-        let weights = NodeWeights {
-            weight: scale,
-            bias: shift,
-        };
-        self.add(
-            Op::InstanceNorm { eps },
-            &[x, statistics],
-            Some(Held::Own(weights)),
-        )
+        let weights = NodeWeights { weight: scale, bias: shift };
+        self.add(Op::InstanceNorm { eps }, &[x, statistics], Some(Held::Own(weights)))
     }
 
     /// The norm of groups of neighbouring channels, all of a group by one mean and one variance; scale and shift by
@@ -126,10 +116,7 @@ impl Reader<'_> {
         let inverse = self.by_group(inverse, channels)?;
         let normed = self.add(product, &[centred, inverse], None)?;
         self.budget().bytes(2 * size_of_val(scale.as_slice()))?;
-        let weights = NodeWeights {
-            weight: scale,
-            bias: shift,
-        };
+        let weights = NodeWeights { weight: scale, bias: shift };
         let normed = self.add(Op::Affine, &[normed], Some(Held::Own(weights)))?;
         self.layer = layer;
         Ok(normed)
@@ -139,10 +126,7 @@ impl Reader<'_> {
     fn group_means(&mut self, x: NodeId, groups: usize, plus: f32) -> Result<NodeId, WeightsError> {
         let channels = self.channels(x);
         let means = self.add(Op::SpatialMean, &[x], None)?;
-        let conv = Conv {
-            groups,
-            ..Conv::square(channels, groups, 1, 1)
-        };
+        let conv = Conv { groups, ..Conv::square(channels, groups, 1, 1) };
         let share = groups as f32 / channels as f32;
         self.small_conv(conv, means, share, plus)
     }
@@ -153,10 +137,7 @@ impl Reader<'_> {
         if groups == 1 {
             return Ok(values);
         }
-        let conv = Conv {
-            groups,
-            ..Conv::square(groups, channels, 1, 1)
-        };
+        let conv = Conv { groups, ..Conv::square(groups, channels, 1, 1) };
         self.small_conv(conv, values, 1.0, 0.0)
     }
 
@@ -171,10 +152,8 @@ impl Reader<'_> {
         let count = conv.in_channels / conv.groups * conv.out_channels;
         let floats = count + conv.out_channels;
         self.budget().bytes(floats * size_of::<f32>())?;
-        let weights = NodeWeights {
-            weight: vec![weight; count],
-            bias: vec![bias; conv.out_channels],
-        };
+        let weights =
+            NodeWeights { weight: vec![weight; count], bias: vec![bias; conv.out_channels] };
         self.add(Op::Conv2d(conv), &[from], Some(Held::Own(weights)))
     }
 }

@@ -17,9 +17,7 @@ pub(super) fn pixels(
 ) -> (Pixels, Pixels) {
     let named = |key: &str| {
         let mut entries = model.metadata_props.iter();
-        entries
-            .find(|entry| entry.key.eq_ignore_ascii_case(key))
-            .map(|entry| entry.value)
+        entries.find(|entry| entry.key.eq_ignore_ascii_case(key)).map(|entry| entry.value)
     };
     // The keys of ONNX's metadata for pictures.
     let range = named("Image.NominalPixelRange").and_then(|value| match value {
@@ -35,18 +33,11 @@ pub(super) fn pixels(
     });
     const UINT8: i64 = 2;
     let tensor = picture.kind.as_ref().and_then(|kind| kind.tensor.as_ref());
-    let bytes = tensor
-        .filter(|tensor| i64::from(tensor.elem_type) == UINT8)
-        .map(|_| PixelRange::Bytes);
+    let bytes =
+        tensor.filter(|tensor| i64::from(tensor.elem_type) == UINT8).map(|_| PixelRange::Bytes);
     let (first_range, first_order) = reader.what_is_read();
-    let input = Pixels {
-        range: range.or(bytes).or(first_range),
-        order: order.or(first_order),
-    };
-    let output = Pixels {
-        range: range.or(reader.what_is_made(last)),
-        order: None,
-    };
+    let input = Pixels { range: range.or(bytes).or(first_range), order: order.or(first_order) };
+    let output = Pixels { range: range.or(reader.what_is_made(last)), order: None };
     (input, output)
 }
 
@@ -88,11 +79,9 @@ impl Reader<'_> {
         let Some(means) = means else {
             return (None, None);
         };
-        let (least, most) = scale
-            .iter()
-            .fold((f64::INFINITY, 0.0f64), |(least, most), s| {
-                (least.min(s.abs()), most.max(s.abs()))
-            });
+        let (least, most) = scale.iter().fold((f64::INFINITY, 0.0f64), |(least, most), s| {
+            (least.min(s.abs()), most.max(s.abs()))
+        });
         let mean = means.iter().sum::<f64>() / 3.0;
         let range = if most <= 0.05 || (most - 1.0).abs() < 1e-6 && (90.0..=135.0).contains(&mean) {
             Some(PixelRange::Bytes)
@@ -123,8 +112,7 @@ impl Reader<'_> {
             let node = &self.graph.nodes()[at];
             if let Some((by, plus)) = self.step(at) {
                 let is_uniform = |list: &[f64]| {
-                    list.iter()
-                        .all(|v| (v - list[0]).abs() < 1e-6 * list[0].abs().max(1.0))
+                    list.iter().all(|v| (v - list[0]).abs() < 1e-6 * list[0].abs().max(1.0))
                 };
                 if !is_uniform(&by) || !is_uniform(&plus) {
                     // The mean of photos, which is put back.

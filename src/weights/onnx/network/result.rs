@@ -6,9 +6,8 @@ use crate::weights::{WeightsError, onnx::shown};
 impl Reader<'_> {
     /// The node of the result, which must be a picture.
     pub(super) fn the_picture(&mut self, made: &MapValue) -> Result<NodeId, WeightsError> {
-        let axes: Vec<Axis> = (0..made.layout.sides.len())
-            .map(|side| made.layout.axis(side))
-            .collect();
+        let axes: Vec<Axis> =
+            (0..made.layout.sides.len()).map(|side| made.layout.axis(side)).collect();
         let is_picture = matches!(
             axes.as_slice(),
             [Axis::One, Axis::Channels, Axis::Rows, Axis::Columns]
@@ -53,13 +52,9 @@ impl Reader<'_> {
         made: &MapValue,
         maker: Option<&Node<'_>>,
     ) -> Result<NodeId, WeightsError> {
-        let axes: Vec<Axis> = (0..made.layout.sides.len())
-            .map(|side| made.layout.axis(side))
-            .collect();
-        if matches!(
-            axes.as_slice(),
-            [Axis::One, Axis::Channels, Axis::Rows, Axis::Columns]
-        ) {
+        let axes: Vec<Axis> =
+            (0..made.layout.sides.len()).map(|side| made.layout.axis(side)).collect();
+        if matches!(axes.as_slice(), [Axis::One, Axis::Channels, Axis::Rows, Axis::Columns]) {
             return Ok(made.node);
         }
         let lengths = self.lengths(made);

@@ -60,11 +60,7 @@ pub(super) fn network(
         if !is_needed[id] {
             continue;
         }
-        let inputs: Vec<NodeId> = node
-            .inputs
-            .iter()
-            .map(|&input| ids[instead[input]])
-            .collect();
+        let inputs: Vec<NodeId> = node.inputs.iter().map(|&input| ids[instead[input]]).collect();
         let added = made.add(&node.name, &node.layer, node.op, &inputs);
         ids[id] = added.map_err(crate::network::NetworkError::from)?;
         if let Some(own) = weights[id].take() {
@@ -75,10 +71,7 @@ pub(super) fn network(
         let all: Weights = all.into_iter().collect();
         return Ok(Network::new(made, all)?);
     }
-    let layer = made
-        .nodes()
-        .last()
-        .map_or_else(String::new, |node| node.layer.clone());
+    let layer = made.nodes().last().map_or_else(String::new, |node| node.layer.clone());
     let picture = made.add("picture", &layer, Op::Picture, &[ids[instead[last]]]);
     picture.map_err(crate::network::NetworkError::from)?;
     let all: Weights = all.into_iter().collect();
@@ -147,9 +140,7 @@ fn gelu_scale(
     budget.steps(2 * (channels(factor) + channels(inner)))?;
     // The number by which a step multiplies all channels, and what it adds to them.
     let uniform = |id: NodeId| {
-        let own = weights[id]
-            .as_ref()
-            .filter(|_| nodes[id].op == Op::Affine)?;
+        let own = weights[id].as_ref().filter(|_| nodes[id].op == Op::Affine)?;
         let (&weight, &bias) = (own.weight.first()?, own.bias.first()?);
         let is_uniform =
             own.weight.iter().all(|w| *w == weight) && own.bias.iter().all(|b| *b == bias);
@@ -176,11 +167,9 @@ fn take_over(
             let one = own.weight.len() / conv.out_channels.max(1);
             Some((one, 1, conv.out_channels))
         }
-        Op::ConvTranspose2d { conv, .. } => Some((
-            conv.kernel[0] * conv.kernel[1],
-            conv.groups,
-            conv.out_channels,
-        )),
+        Op::ConvTranspose2d { conv, .. } => {
+            Some((conv.kernel[0] * conv.kernel[1], conv.groups, conv.out_channels))
+        }
         Op::InstanceNorm { .. } | Op::Affine => None,
         _ => return Ok(false),
     };
@@ -205,9 +194,8 @@ fn take_over(
     // What is too large for a weight stays a step of its own.
     let weights = own.weight.iter().enumerate();
     let biases = own.bias.iter().enumerate();
-    let mut products = weights
-        .map(|(at, &v)| times(at, v))
-        .chain(biases.map(|(at, &v)| moved(at, v)));
+    let mut products =
+        weights.map(|(at, &v)| times(at, v)).chain(biases.map(|(at, &v)| moved(at, v)));
     if !products.all(f32::is_finite) {
         return Ok(false);
     }
@@ -246,19 +234,10 @@ mod tests {
             let product = add("product", Op::Combine(Arithmetic::Product), &[gate, x]);
             let last = add("last", Op::Affine, &[product]);
             let own = |weight: f32, bias: f32| {
-                Some(NodeWeights {
-                    weight: vec![weight; 2],
-                    bias: vec![bias; 2],
-                })
+                Some(NodeWeights { weight: vec![weight; 2], bias: vec![bias; 2] })
             };
-            let weights = vec![
-                None,
-                own(inner, 0.0),
-                None,
-                own(factor, factor),
-                None,
-                own(behind, 0.0),
-            ];
+            let weights =
+                vec![None, own(inner, 0.0), None, own(factor, factor), None, own(behind, 0.0)];
             let made = network(graph, weights, last, &Budget::for_file(1 << 20)).expect("read");
             let is_one =
                 (made.graph().nodes().iter()).any(|node| node.op == Op::Function(Function::Gelu));
@@ -279,12 +258,7 @@ mod tests {
             let input = add("input", Op::Input { channels: 1 }, &[]);
             let conv = add("conv", Op::Conv2d(Conv::square(1, 1, 1, 1)), &[input]);
             let last = add("step", Op::Affine, &[conv]);
-            let own = |weight: f32| {
-                Some(NodeWeights {
-                    weight: vec![weight],
-                    bias: vec![1.0],
-                })
-            };
+            let own = |weight: f32| Some(NodeWeights { weight: vec![weight], bias: vec![1.0] });
             let weights = vec![None, own(1e37), own(scale)];
             let made = network(graph, weights, last, &Budget::for_file(1 << 20)).expect("read");
             assert_eq!(made.graph().nodes().len(), nodes, "{scale}");

@@ -29,11 +29,8 @@ impl Reader<'_> {
                 let mut values = Vec::with_capacity(from.values.len());
                 let mut at = vec![0usize; rank];
                 for _ in 0..from.values.len() {
-                    let place: usize = at
-                        .iter()
-                        .zip(&order)
-                        .map(|(i, &side)| i * strides[side])
-                        .sum();
+                    let place: usize =
+                        at.iter().zip(&order).map(|(i, &side)| i * strides[side]).sum();
                     values.push(from.values[place]);
                     for side in (0..rank).rev() {
                         at[side] += 1;
@@ -89,12 +86,9 @@ impl Reader<'_> {
                 }
                 let count: usize = parts.iter().map(|part| part.values.len()).sum();
                 self.budget().steps(count)?;
-                self.budget()
-                    .bytes(count.saturating_mul(size_of::<f32>()))?;
-                let (rows, inner): (usize, usize) = (
-                    first[..axis].iter().product(),
-                    first[axis + 1..].iter().product(),
-                );
+                self.budget().bytes(count.saturating_mul(size_of::<f32>()))?;
+                let (rows, inner): (usize, usize) =
+                    (first[..axis].iter().product(), first[axis + 1..].iter().product());
                 let mut values = Vec::with_capacity(count);
                 for row in 0..rows {
                     for part in &parts {
@@ -108,12 +102,8 @@ impl Reader<'_> {
             }
             "Expand" => {
                 let of = self.weights_at(node, 0)?;
-                let odd = || {
-                    refused(format!(
-                        "{} computes with weights that do not fit",
-                        node.label()
-                    ))
-                };
+                let odd =
+                    || refused(format!("{} computes with weights that do not fit", node.label()));
                 let wanted = self.scope.fixed_numbers(node, 1)?.ok_or_else(odd)?;
                 let wanted: Option<Vec<usize>> = (wanted.as_ints().ok_or_else(odd)?.iter())
                     .map(|&side| usize::try_from(side).ok())
@@ -131,11 +121,9 @@ impl Reader<'_> {
                 let kept: Vec<usize> = (0..of.sides.len())
                     .map(|side| if is_over(side) { 1 } else { of.sides[side] })
                     .collect();
-                self.budget()
-                    .steps(of.values.len().saturating_mul(of.sides.len() + 1))?;
+                self.budget().steps(of.values.len().saturating_mul(of.sides.len() + 1))?;
                 let count: usize = kept.iter().product();
-                self.budget()
-                    .bytes(count * (size_of::<f64>() + size_of::<f32>()))?;
+                self.budget().bytes(count * (size_of::<f64>() + size_of::<f32>()))?;
                 let (from, to) = (strides(&of.sides), strides(&kept));
                 let mut sums = vec![0.0f64; count];
                 for (place, value) in of.values.iter().enumerate() {
@@ -149,10 +137,7 @@ impl Reader<'_> {
                 } else {
                     1
                 };
-                let values = sums
-                    .iter()
-                    .map(|sum| (sum / each.max(1) as f64) as f32)
-                    .collect();
+                let values = sums.iter().map(|sum| (sum / each.max(1) as f64) as f32).collect();
                 let keeps = node.attribute("keepdims").is_none_or(|a| a.i != 0);
                 let sides = match keeps {
                     true => kept,
@@ -181,10 +166,7 @@ impl Reader<'_> {
                         node.label()
                     )));
                 }
-                Ok(Some(Constant {
-                    sides: kept,
-                    values: of.values,
-                }))
+                Ok(Some(Constant { sides: kept, values: of.values }))
             }
             "Cast" if matches!(node.attribute("to").map(|a| a.i), Some(10 | 16)) => {
                 // Half precision of what is stored wider.
@@ -203,17 +185,10 @@ impl Reader<'_> {
         wanted: &[usize],
         node: &Node<'_>,
     ) -> Result<Constant, WeightsError> {
-        let odd = || {
-            refused(format!(
-                "{} computes with weights that do not fit",
-                node.label()
-            ))
-        };
+        let odd = || refused(format!("{} computes with weights that do not fit", node.label()));
         let rank = wanted.len().max(of.sides.len());
         let at = |sides: &[usize], side: usize| {
-            (side + sides.len())
-                .checked_sub(rank)
-                .map_or(1, |own| sides[own])
+            (side + sides.len()).checked_sub(rank).map_or(1, |own| sides[own])
         };
         let mut sides = Vec::new();
         for side in 0..rank {
@@ -223,13 +198,10 @@ impl Reader<'_> {
             }
             sides.push(if own == 1 { wanted } else { own });
         }
-        let count = sides
-            .iter()
-            .try_fold(1usize, |count, &side| count.checked_mul(side));
+        let count = sides.iter().try_fold(1usize, |count, &side| count.checked_mul(side));
         let count = count.ok_or_else(odd)?;
         self.budget().steps(count.saturating_mul(rank + 1))?;
-        self.budget()
-            .bytes(count.saturating_mul(size_of::<f32>()))?;
+        self.budget().bytes(count.saturating_mul(size_of::<f32>()))?;
         let strides = strides(&sides);
         let values = (0..count).map(|place| {
             let own = (0..rank).fold(0, |own, side| {

@@ -35,11 +35,7 @@ pub(super) fn arithmetic(
     if (a.count() != count && a.count() != 1) || (b.count() != count && b.count() != 1) {
         return None;
     }
-    let shape = if a.count() == count {
-        &a.shape
-    } else {
-        &b.shape
-    };
+    let shape = if a.count() == count { &a.shape } else { &b.shape };
     let pick = |i: usize, n: usize| if n == 1 { 0 } else { i };
     let values = match (&a.values, &b.values) {
         (Values::Int(x), Values::Int(y)) => Values::Int(
@@ -48,9 +44,7 @@ pub(super) fn arithmetic(
                 .collect::<Option<_>>()?,
         ),
         (Values::Float(x), Values::Float(y)) => Values::Float(
-            (0..count)
-                .map(|i| on_floats(x[pick(i, x.len())], y[pick(i, y.len())]))
-                .collect(),
+            (0..count).map(|i| on_floats(x[pick(i, x.len())], y[pick(i, y.len())])).collect(),
         ),
         _ => return None,
     };

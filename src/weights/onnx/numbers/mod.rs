@@ -113,18 +113,12 @@ impl Numbers {
     /// The same numbers picked by position.
     fn picked(&self, shape: Vec<usize>, positions: &[usize]) -> Option<Self> {
         let values = match &self.values {
-            Values::Int(v) => Values::Int(
-                positions
-                    .iter()
-                    .map(|p| v.get(*p).copied())
-                    .collect::<Option<_>>()?,
-            ),
-            Values::Float(v) => Values::Float(
-                positions
-                    .iter()
-                    .map(|p| v.get(*p).copied())
-                    .collect::<Option<_>>()?,
-            ),
+            Values::Int(v) => {
+                Values::Int(positions.iter().map(|p| v.get(*p).copied()).collect::<Option<_>>()?)
+            }
+            Values::Float(v) => {
+                Values::Float(positions.iter().map(|p| v.get(*p).copied()).collect::<Option<_>>()?)
+            }
         };
         Self::new(shape, values)
     }
@@ -188,11 +182,7 @@ mod tests {
             op_type: op,
             attribute: attributes
                 .iter()
-                .map(|&(name, i)| Attribute {
-                    name,
-                    i,
-                    ..Attribute::default()
-                })
+                .map(|&(name, i)| Attribute { name, i, ..Attribute::default() })
                 .collect(),
             ..Node::default()
         }
@@ -204,9 +194,7 @@ mod tests {
 
     /// Integers in a shape; the shape decides how many.
     fn shaped(shape: &[usize]) -> Option<Numbers> {
-        let count = shape
-            .iter()
-            .try_fold(1usize, |p, side| p.checked_mul(*side));
+        let count = shape.iter().try_fold(1usize, |p, side| p.checked_mul(*side));
         Numbers::new(shape.to_vec(), Values::Int(vec![1; count?.min(100)]))
     }
 
@@ -218,9 +206,8 @@ mod tests {
         let rows = run(&node("Reshape", &[]), &[Some(&pads), Some(&ints(&[-1, 2]))]);
         let rows = rows.expect("rows");
         let slice_inputs = [ints(&[-1]), ints(&[-i64::MAX]), ints(&[0]), ints(&[-1])];
-        let all: Vec<Option<&Numbers>> = std::iter::once(Some(&rows))
-            .chain(slice_inputs.iter().map(Some))
-            .collect();
+        let all: Vec<Option<&Numbers>> =
+            std::iter::once(Some(&rows)).chain(slice_inputs.iter().map(Some)).collect();
         let backwards = run(&node("Slice", &[]), &all).expect("backwards");
         let columns = run(&node("Transpose", &[]), &[Some(&backwards)]).expect("columns");
         let flat = run(&node("Reshape", &[]), &[Some(&columns), Some(&ints(&[-1]))]);
@@ -234,10 +221,8 @@ mod tests {
         assert!(divide(&ints(&[7]), &ints(&[0])).is_err());
         assert!(divide(&ints(&[i64::MIN]), &ints(&[-1])).is_err());
         let float = run(&node("Cast", &[("to", 1)]), &[Some(&ints(&[7]))]).expect("float");
-        let halved = divide(
-            &float,
-            &run(&node("Cast", &[("to", 1)]), &[Some(&ints(&[2]))]).expect("float"),
-        );
+        let halved =
+            divide(&float, &run(&node("Cast", &[("to", 1)]), &[Some(&ints(&[2]))]).expect("float"));
         assert_eq!(halved.expect("float").scalar(), Some(3.5));
         assert!(divide(&float, &ints(&[2])).is_err());
     }
@@ -257,13 +242,7 @@ mod tests {
     fn long_sides_are_refused_also_where_there_are_no_numbers() {
         for exponent in [7, 20, 29, 34, 50, 58, 63] {
             let side = 1usize << exponent;
-            for shape in [
-                &[side, 0][..],
-                &[0, side],
-                &[0, side, side],
-                &[1, 0, side],
-                &[side],
-            ] {
+            for shape in [&[side, 0][..], &[0, side], &[0, side, side], &[1, 0, side], &[side]] {
                 assert_eq!(shaped(shape), None, "{shape:?}");
             }
             let empty = ints(&[]);

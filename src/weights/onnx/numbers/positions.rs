@@ -18,11 +18,8 @@ pub(super) fn gather(node: &Node<'_>, inputs: &[Option<&Numbers>]) -> Option<Num
     if source.shape.len() != 1 || !matches!(axis(node), 0 | -1) {
         return None;
     }
-    let positions: Vec<usize> = indices
-        .as_ints()?
-        .iter()
-        .map(|i| wrapped(*i, source.count()))
-        .collect::<Option<_>>()?;
+    let positions: Vec<usize> =
+        indices.as_ints()?.iter().map(|i| wrapped(*i, source.count())).collect::<Option<_>>()?;
     source.picked(indices.shape.clone(), &positions)
 }
 
@@ -47,11 +44,7 @@ pub(super) fn slice(node: &Node<'_>, inputs: &[Option<&Numbers>]) -> Option<Numb
     let step = one(4, "steps")?.unwrap_or(1);
     let rows = i64::try_from(*source.shape.first()?).ok()?;
     let from_end = |index: i64| {
-        if index < 0 {
-            index.saturating_add(rows)
-        } else {
-            index
-        }
+        if index < 0 { index.saturating_add(rows) } else { index }
     };
     let picked: Vec<i64> = match step {
         1 => (from_end(start).clamp(0, rows)..from_end(end).clamp(0, rows)).collect(),
@@ -101,8 +94,7 @@ pub(super) fn transpose(inputs: &[Option<&Numbers>]) -> Option<Numbers> {
     let [rows, columns] = *source.shape.as_slice() else {
         return None;
     };
-    let positions: Vec<usize> = (0..columns)
-        .flat_map(|c| (0..rows).map(move |r| r * columns + c))
-        .collect();
+    let positions: Vec<usize> =
+        (0..columns).flat_map(|c| (0..rows).map(move |r| r * columns + c)).collect();
     source.picked(vec![columns, rows], &positions)
 }

@@ -24,10 +24,8 @@ pub(in super::super) fn sides_for(count: usize, sides: &[i64]) -> Option<Vec<usi
     let known = sides.iter().filter(|side| **side != -1);
     let known = product(known.map(|side| usize::try_from(*side).ok()))?;
     let free = count.checked_div(known)?;
-    let shape: Vec<usize> = sides
-        .iter()
-        .map(|side| usize::try_from(*side).unwrap_or(free))
-        .collect();
+    let shape: Vec<usize> =
+        sides.iter().map(|side| usize::try_from(*side).unwrap_or(free)).collect();
     (product(shape.iter().copied().map(Some)) == Some(count)).then_some(shape)
 }
 

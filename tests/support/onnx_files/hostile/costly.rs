@@ -63,26 +63,10 @@ fn on_weights() -> Vec<Costly> {
         ("expanded", BYTES, file(list(), 60, "Expand", &["s"], &[])),
         ("transposed", BYTES, file(list(), 60, "Transpose", &[], &[])),
         ("joined", BYTES, file(list(), 60, "Concat", &[], &axis())),
-        (
-            "expanded, deep",
-            STEPS,
-            file(deep(), 40, "Expand", &["s"], &[]),
-        ),
-        (
-            "transposed, deep",
-            STEPS,
-            file(deep(), 40, "Transpose", &[], &[]),
-        ),
-        (
-            "summed, deep",
-            STEPS,
-            file(deep(), 40, "ReduceSum", &["a"], &[]),
-        ),
-        (
-            "joined often",
-            STEPS,
-            file(weights(&[10_000]), 140, "Concat", &[], &axis()),
-        ),
+        ("expanded, deep", STEPS, file(deep(), 40, "Expand", &["s"], &[])),
+        ("transposed, deep", STEPS, file(deep(), 40, "Transpose", &[], &[])),
+        ("summed, deep", STEPS, file(deep(), 40, "ReduceSum", &["a"], &[])),
+        ("joined often", STEPS, file(weights(&[10_000]), 140, "Concat", &[], &axis())),
     ]
     .to_vec()
 }
@@ -141,30 +125,13 @@ fn on_pixels() -> Vec<Costly> {
         let [flat, normed] = ["f", "n"].map(|part| format!("{part}{next}"));
         graph
             .node("Reshape", &[last, "all"], &flat, &[])
-            .node(
-                "InstanceNormalization",
-                &[&flat, "one", "one"],
-                &normed,
-                &[],
-            )
+            .node("InstanceNormalization", &[&flat, "one", "one"], &normed, &[])
             .node("Reshape", &[&normed, "whole"], next, &[])
     });
     [
-        (
-            "constants over pixels",
-            STEPS,
-            subtracted(180, &[1, 3, 32, 48]),
-        ),
-        (
-            "constants over many pixels",
-            BYTES,
-            subtracted(52, &[1, 3, 160, 192]),
-        ),
-        (
-            "norms of all channels",
-            BYTES,
-            grouped.file_of_size(&[1, 3, 32, 48]),
-        ),
+        ("constants over pixels", STEPS, subtracted(180, &[1, 3, 32, 48])),
+        ("constants over many pixels", BYTES, subtracted(52, &[1, 3, 160, 192])),
+        ("norms of all channels", BYTES, grouped.file_of_size(&[1, 3, 32, 48])),
     ]
     .to_vec()
 }
@@ -200,10 +167,12 @@ fn in_networks() -> Vec<Costly> {
     // Steps behind a large kernel, which takes each of them over.
     let kernel = tensor("w", FLOAT, &[3, 3, 32, 32]).packed_floats(4, &[0.5; 9 * 32 * 32]);
     let pads = attribute("pads").packed_ints(8, &[16, 16, 15, 15]);
-    let steps = Graph::default()
-        .tensor(&kernel)
-        .tensor(&floats("near one", &[0.99]))
-        .node("Conv", &["x", "w"], "c", &[pads]);
+    let steps = Graph::default().tensor(&kernel).tensor(&floats("near one", &[0.99])).node(
+        "Conv",
+        &["x", "w"],
+        "c",
+        &[pads],
+    );
     let mut last = "c".to_owned();
     let mut taken = steps;
     for index in 0..400 {

@@ -6,13 +6,9 @@ use super::super::{FLOAT, Graph, Message, attribute, ints, model, node, none, te
 pub(super) fn many_messages(count: usize) -> Vec<(String, Vec<u8>)> {
     let mut files = Vec::new();
     let empty = |field: u64| none().repeated(count, none().message(field, &none()));
-    for (name, field) in [
-        ("nodes", 1),
-        ("initialisers", 5),
-        ("inputs", 11),
-        ("outputs", 12),
-        ("value infos", 13),
-    ] {
+    for (name, field) in
+        [("nodes", 1), ("initialisers", 5), ("inputs", 11), ("outputs", 12), ("value infos", 13)]
+    {
         files.push((format!("empty {name}"), model(&empty(field))));
         let relu = none().message(1, &node("Relu", &["x"], "y", &[]));
         let graph = relu.repeated(1, empty(field));
@@ -30,10 +26,7 @@ pub(super) fn many_messages(count: usize) -> Vec<(String, Vec<u8>)> {
         metadata = metadata.message(14, &none().text(1, &index.to_string()));
     }
     let graph = Graph::default().node("Relu", &["x"], "y", &[]).file();
-    files.push((
-        "keys of metadata".to_owned(),
-        metadata.repeated(1, Message(graph)).0,
-    ));
+    files.push(("keys of metadata".to_owned(), metadata.repeated(1, Message(graph)).0));
     for (name, field) in [("inputs", 1), ("outputs", 2), ("attributes", 5)] {
         let relu = node("Relu", &["x"], "y", &[]).repeated(1, empty(field));
         let file = Graph(none().message(1, &relu)).file();
@@ -50,10 +43,9 @@ pub(super) fn many_messages(count: usize) -> Vec<(String, Vec<u8>)> {
     // One value of 64 numbers, used again and again.
     let sixty_four = Graph::default().tensor(&ints("v", &[7; 64]));
     let none_of_it = || Graph::default().tensor(&ints("v", &[]));
-    for (name, graph) in [
-        ("concat of 64 numbers", sixty_four.clone()),
-        ("concat of no numbers", none_of_it()),
-    ] {
+    for (name, graph) in
+        [("concat of 64 numbers", sixty_four.clone()), ("concat of no numbers", none_of_it())]
+    {
         let file = graph.node("Concat", &vec!["v"; count], "y", &[]).file();
         files.push((name.to_owned(), file));
     }
@@ -81,37 +73,17 @@ pub(super) fn many_messages(count: usize) -> Vec<(String, Vec<u8>)> {
     };
     let to = |number_type| vec![attribute("to").int(3, number_type)];
     for (name, file) in [
-        (
-            "chain of Relus",
-            all_needed(Graph::default(), &plain("Relu"), "x"),
-        ),
-        (
-            "chain of Identities",
-            all_needed(Graph::default(), &plain("Identity"), "x"),
-        ),
-        (
-            "chain of Identities of numbers",
-            all_needed(sixty_four.clone(), &plain("Identity"), "v"),
-        ),
+        ("chain of Relus", all_needed(Graph::default(), &plain("Relu"), "x")),
+        ("chain of Identities", all_needed(Graph::default(), &plain("Identity"), "x")),
+        ("chain of Identities of numbers", all_needed(sixty_four.clone(), &plain("Identity"), "v")),
         (
             "shapes of the picture",
-            all_needed(
-                Graph::default(),
-                &|_, name| node("Shape", &["x"], name, &[]),
-                "x",
-            ),
+            all_needed(Graph::default(), &|_, name| node("Shape", &["x"], name, &[]), "x"),
         ),
-        (
-            "casts of one value",
-            all_needed(sixty_four.clone(), &of_v("Cast", to(FLOAT)), "v"),
-        ),
+        ("casts of one value", all_needed(sixty_four.clone(), &of_v("Cast", to(FLOAT)), "v")),
         (
             "sums with itself",
-            all_needed(
-                sixty_four.clone(),
-                &|_, name| node("Add", &["v", "v"], name, &[]),
-                "v",
-            ),
+            all_needed(sixty_four.clone(), &|_, name| node("Add", &["v", "v"], name, &[]), "v"),
         ),
         (
             "constants of shape",
@@ -159,11 +131,7 @@ fn deep_graphs(count: usize) -> [(&'static str, Graph); 4] {
         let mut graph = Graph::default();
         let mut before = "x".to_owned();
         for index in (0..count).rev() {
-            let name = if index == 0 {
-                "y".to_owned()
-            } else {
-                format!("{index:x}")
-            };
+            let name = if index == 0 { "y".to_owned() } else { format!("{index:x}") };
             graph = one(graph, &before, &name);
             before = name;
         }
@@ -178,15 +146,14 @@ fn deep_graphs(count: usize) -> [(&'static str, Graph); 4] {
         let pads = [0, 0, pixels, pixels, 0, 0, pixels, pixels];
         let pads = attribute("pads").packed_ints(8, &pads);
         let [pad, mean, next] = ["p", "m", "s"].map(|part| format!("{part}{margin:x}"));
-        margins = margins
-            .node("Pad", &["x"], &pad, &[reflect.clone(), pads])
-            .node("GlobalAveragePool", &[&pad], &mean, &[]);
+        margins = margins.node("Pad", &["x"], &pad, &[reflect.clone(), pads]).node(
+            "GlobalAveragePool",
+            &[&pad],
+            &mean,
+            &[],
+        );
         if margin > 1 {
-            let next = if margin == count {
-                "y".to_owned()
-            } else {
-                next
-            };
+            let next = if margin == count { "y".to_owned() } else { next };
             margins = margins.node("Add", &[&sum, &mean], &next, &[]);
             sum = next;
         } else {

@@ -18,9 +18,12 @@ pub fn wide_shapes(side: i64) -> Vec<(String, Vec<u8>)> {
             .node("Conv", &["x", "u"], "none", &[])
             .node("Conv", &["none", "v"], "wide", &[])
     };
-    let columns = many_channels()
-        .node("Reshape", &["wide", "column"], "c", &[])
-        .node("Concat", &["c", "c"], "y", &[axis(1)]);
+    let columns = many_channels().node("Reshape", &["wide", "column"], "c", &[]).node(
+        "Concat",
+        &["c", "c"],
+        "y",
+        &[axis(1)],
+    );
     let rows = many_channels().node("Concat", &["wide", "wide"], "y", &[axis(3)]);
     let far = many_channels().node("Concat", &["x", "x"], "y", &[axis(side)]);
     let back = many_channels().node("Concat", &["x", "x"], "y", &[axis(-side)]);
@@ -120,12 +123,7 @@ pub fn chains(count: usize) -> Vec<(String, Vec<u8>)> {
         let (flat, normed) = (format!("f{index}"), format!("n{index}"));
         graph
             .node("Reshape", &[last, "all"], &flat, &[])
-            .node(
-                "InstanceNormalization",
-                &[&flat, "one", "nothing"],
-                &normed,
-                &[],
-            )
+            .node("InstanceNormalization", &[&flat, "one", "nothing"], &normed, &[])
             .node("Reshape", &[&normed, "whole"], next, &[])
     });
     let views: Vec<String> = (0..count).map(|index| format!("v{index}")).collect();
@@ -134,9 +132,7 @@ pub fn chains(count: usize) -> Vec<(String, Vec<u8>)> {
         let shape = format!("s{index}");
         let sides = [-1, 1 + (index % 4) as i64];
         different =
-            different
-                .tensor(&ints(&shape, &sides))
-                .node("Reshape", &["x", &shape], name, &[]);
+            different.tensor(&ints(&shape, &sides)).node("Reshape", &["x", &shape], name, &[]);
     }
     let names: Vec<&str> = views.iter().map(String::as_str).collect();
     let different = different.node("Concat", &names, "y", &axis(1)).file();

@@ -9,10 +9,7 @@ pub(super) fn clip(graph: &mut Lowering<'_>, node: &Node<'_>) -> Result<NodeId, 
         None => graph.constant(node, index),
     };
     if (bound("min", 1), bound("max", 2)) != (Some(0.0), Some(255.0)) {
-        return Err(refused(format!(
-            "{} clips, but not to 0..255",
-            node.label()
-        )));
+        return Err(refused(format!("{} clips, but not to 0..255", node.label())));
     }
     graph.add_like(LoweredNode::new(Step::Clip, &[x]), x)
 }

@@ -21,10 +21,7 @@ pub(super) fn convolution(
         return wrong("pads with zeros inside the convolution, the network reflects".to_owned());
     }
     if list("dilations").iter().any(|d| *d != 1) {
-        return wrong(format!(
-            "has dilations {}, the network has none",
-            shown(list("dilations"))
-        ));
+        return wrong(format!("has dilations {}, the network has none", shown(list("dilations"))));
     }
     if node.attribute("group").is_some_and(|a| a.i != 1) {
         return wrong("is grouped, the network's convolutions are not".to_owned());
@@ -53,17 +50,8 @@ pub(super) fn convolution(
         Some(_) => Some(graph.weight(node, 2)?.0),
         None => None,
     };
-    let op = Op::Conv2d(Conv::square(
-        in_channels,
-        out_channels,
-        kernel_px,
-        stride_px,
-    ));
-    let conv = LoweredNode {
-        weight: Some(weight),
-        bias,
-        ..LoweredNode::new(Step::Op(op), &[x])
-    };
+    let op = Op::Conv2d(Conv::square(in_channels, out_channels, kernel_px, stride_px));
+    let conv = LoweredNode { weight: Some(weight), bias, ..LoweredNode::new(Step::Op(op), &[x]) };
     graph.add(conv, maps)
 }
 

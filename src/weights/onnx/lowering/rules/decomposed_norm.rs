@@ -141,12 +141,7 @@ fn takes_planes(
     let takes = |axis: i64| axes.iter().any(|a| [axis, axis - RANK as i64].contains(a));
     let others = axes.iter().any(|a| ![2, 3, -2, -1].contains(a));
     let all = [2, 3].into_iter().zip(needed);
-    Ok(
-        keeps
-            && !axes.is_empty()
-            && !others
-            && all.into_iter().all(|(axis, is)| takes(axis) || !is),
-    )
+    Ok(keeps && !axes.is_empty() && !others && all.into_iter().all(|(axis, is)| takes(axis) || !is))
 }
 
 /// The mean over the plane of a map; of squares around the mean it is the variance.
@@ -239,11 +234,7 @@ mod tests {
         };
         let node = |line: &&'m str| {
             let words: Vec<&'m str> = line.split_whitespace().collect();
-            let attribute = Attribute {
-                name: "axes",
-                ints: vec![2, -1],
-                ..Attribute::default()
-            };
+            let attribute = Attribute { name: "axes", ints: vec![2, -1], ..Attribute::default() };
             let is_reduction = words[2] == "ReduceMean";
             Node {
                 output: vec![words[0]],
@@ -289,12 +280,7 @@ mod tests {
 
     const START: [&str; 2] = ["m = ReduceMean x", "d = Sub x m"];
     /// From the difference `d` to the standard deviation `s`.
-    const DEVIATION: [&str; 4] = [
-        "q = Mul d d",
-        "v = ReduceMean q",
-        "e = Add v eps",
-        "s = Sqrt e",
-    ];
+    const DEVIATION: [&str; 4] = ["q = Mul d d", "v = ReduceMean q", "e = Add v eps", "s = Sqrt e"];
 
     #[test]
     fn all_spellings_of_the_norm_are_the_norm() {
@@ -361,12 +347,7 @@ mod tests {
         let lines = [
             &START[..],
             &DEVIATION,
-            &[
-                "n = Div d s",
-                "c = Reshape flat column",
-                "g = Mul n c",
-                "y = Add g c",
-            ],
+            &["n = Div d s", "c = Reshape flat column", "g = Mul n c", "y = Add g c"],
         ];
         assert_eq!(norm(&lines.concat()), Ok((2, 2)));
     }
@@ -400,31 +381,20 @@ mod tests {
                 "p = Reshape x whole",
                 "ReduceMean 'm' is not part of the network",
             ),
-            (
-                "r = Reshape q row",
-                "r = Reshape d row",
-                "Add 'e' is not part of the network",
-            ),
+            ("r = Reshape q row", "r = Reshape d row", "Add 'e' is not part of the network"),
             (
                 "e = Add v eps",
                 "e = Add v large_eps",
                 "Add 'e' has epsilon 1e-3, the network has 1e-5",
             ),
-            (
-                "s = Sqrt e",
-                "s = Add e nothing",
-                "Add 's' is not part of the network",
-            ),
+            ("s = Sqrt e", "s = Add e nothing", "Add 's' is not part of the network"),
             (
                 "d = Sub x m",
                 "d = Sub p m",
                 "Sub 'd' works on a map in another shape than a picture's",
             ),
         ] {
-            assert_eq!(
-                changed(from, to),
-                format!("this graph cannot be run: {message}")
-            );
+            assert_eq!(changed(from, to), format!("this graph cannot be run: {message}"));
         }
     }
 
@@ -432,48 +402,17 @@ mod tests {
     fn what_is_almost_the_norm_is_refused() {
         let rest = ["n = Div d s", "g = Mul n scale", "y = Add g shift"];
         for (middle, reason) in [
-            (
-                &["q = Mul d d", "v = ReduceMean q", "s = Sqrt v"][..],
-                "Sqrt",
-            ),
-            (
-                &[
-                    "q = Mul d d",
-                    "v = ReduceMean q",
-                    "e = Add v large_eps",
-                    "s = Sqrt e",
-                ],
-                "epsilon",
-            ),
-            (
-                &[
-                    "q = Mul x x",
-                    "v = ReduceMean q",
-                    "e = Add v eps",
-                    "s = Sqrt e",
-                ],
-                "Mul",
-            ),
-            (
-                &[
-                    "q = Mul d d",
-                    "v = ReduceMean q",
-                    "r = Sqrt v",
-                    "s = Add r eps",
-                ],
-                "Sqrt",
-            ),
+            (&["q = Mul d d", "v = ReduceMean q", "s = Sqrt v"][..], "Sqrt"),
+            (&["q = Mul d d", "v = ReduceMean q", "e = Add v large_eps", "s = Sqrt e"], "epsilon"),
+            (&["q = Mul x x", "v = ReduceMean q", "e = Add v eps", "s = Sqrt e"], "Mul"),
+            (&["q = Mul d d", "v = ReduceMean q", "r = Sqrt v", "s = Add r eps"], "Sqrt"),
         ] {
             let lines = [&START[..], middle, &rest].concat();
             let error = norm(&lines).expect_err("another norm");
             assert!(error.contains(reason), "{middle:?}: {error}");
         }
         // A scale without one value per channel would be spread over the plane.
-        let lines = [
-            &START[..],
-            &DEVIATION,
-            &["n = Div d s", "g = Mul n flat", "y = Add g shift"],
-        ];
+        let lines = [&START[..], &DEVIATION, &["n = Div d s", "g = Mul n flat", "y = Add g shift"]];
         let error = norm(&lines.concat()).expect_err("spread over columns");
         assert!(error.contains("flat has shape [3]"), "{error}");
     }

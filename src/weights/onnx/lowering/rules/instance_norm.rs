@@ -39,8 +39,5 @@ pub(super) fn check_eps(node: &Node<'_>, eps: f32) -> Result<(), WeightsError> {
     if (eps - NORM_EPS as f32).abs() <= 1e-7 {
         return Ok(());
     }
-    Err(refused(format!(
-        "{} has epsilon {eps:e}, the network has 1e-5",
-        node.label()
-    )))
+    Err(refused(format!("{} has epsilon {eps:e}, the network has 1e-5", node.label())))
 }

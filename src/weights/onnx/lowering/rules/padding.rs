@@ -27,9 +27,7 @@ pub(super) fn padding(graph: &mut Lowering<'_>, node: &Node<'_>) -> Result<NodeI
     }
     let pads = graph.ints(node, "pads", 1)?;
     let axes = graph.fixed_numbers(node, 3)?;
-    let axes = axes
-        .as_ref()
-        .map_or(Some(&[0, 1, 2, 3][..]), |n| n.as_ints());
+    let axes = axes.as_ref().map_or(Some(&[0, 1, 2, 3][..]), |n| n.as_ints());
     let spatial = match (pads.as_deref(), axes) {
         (Some([0, 0, top, left, 0, 0, bottom, right]), Some([0, 1, 2, 3]))
         | (Some([top, left, bottom, right]), Some([2, 3] | [-2, -1])) => {
@@ -52,8 +50,5 @@ pub(super) fn padding(graph: &mut Lowering<'_>, node: &Node<'_>) -> Result<NodeI
         return Ok(x);
     }
     let maps = grown(&graph.maps[x], node, |side| side + 2 * margin_px)?;
-    graph.add(
-        LoweredNode::new(Step::Op(Op::reflect(margin_px)), &[x]),
-        maps,
-    )
+    graph.add(LoweredNode::new(Step::Op(Op::reflect(margin_px)), &[x]), maps)
 }

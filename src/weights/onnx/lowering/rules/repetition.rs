@@ -35,26 +35,17 @@ pub(super) fn repetition(
     };
     let (origin, before) = reshaping::origin(graph, map);
     // What lies behind each other along the axis is repeated in runs of so many values.
-    let runs: Option<Vec<usize>> = shapes
-        .iter()
-        .map(|sides| reshaping::product(&sides[axis..]))
-        .collect();
+    let runs: Option<Vec<usize>> =
+        shapes.iter().map(|sides| reshaping::product(&sides[axis..])).collect();
     let repeats = |run: &dyn Fn(usize) -> usize| {
         let needed = graph.maps[origin].iter().map(|[.., width]| run(*width));
-        runs.as_ref()
-            .is_some_and(|runs| runs.iter().copied().eq(needed))
+        runs.as_ref().is_some_and(|runs| runs.iter().copied().eq(needed))
     };
     let row_factor = if before.columns_doubled { 2 } else { 1 };
     let after = if !before.columns_doubled && repeats(&|_| 1) {
-        Reshaped {
-            columns_doubled: true,
-            ..before
-        }
+        Reshaped { columns_doubled: true, ..before }
     } else if !before.rows_doubled && repeats(&|width| row_factor * width) {
-        Reshaped {
-            rows_doubled: true,
-            ..before
-        }
+        Reshaped { rows_doubled: true, ..before }
     } else {
         return wrong("repeats neither every pixel nor every row of a map once");
     };
@@ -112,10 +103,7 @@ mod tests {
                 (constant.name, constant.f) = ("value_float", number);
             }
             if !constant.name.is_empty() {
-                constants.push(Node {
-                    attribute: vec![constant],
-                    ..made(word, "Constant")
-                });
+                constants.push(Node { attribute: vec![constant], ..made(word, "Constant") });
             }
             node.input.push(word);
         }
@@ -222,74 +210,41 @@ mod tests {
         let once = "repeats neither every pixel nor every row of a map once";
         let cases: [(&[&str], &str); 14] = [
             (&["c = Concat b b axis=1"], &format!("Concat 'c' {once}")),
+            (&["c = Reshape b [-1,6]", "d = Concat c c axis=1"], &format!("Concat 'd' {once}")),
+            (&["c = Reshape b [-1,48]", "d = Concat c c axis=1"], &format!("Concat 'd' {once}")),
+            (&["c = Reshape b [-1,12]", "d = Concat c c axis=0"], &format!("Concat 'd' {once}")),
             (
-                &["c = Reshape b [-1,6]", "d = Concat c c axis=1"],
-                &format!("Concat 'd' {once}"),
-            ),
-            (
-                &["c = Reshape b [-1,48]", "d = Concat c c axis=1"],
-                &format!("Concat 'd' {once}"),
-            ),
-            (
-                &["c = Reshape b [-1,12]", "d = Concat c c axis=0"],
-                &format!("Concat 'd' {once}"),
-            ),
-            (
-                &[
-                    "c = Reshape b [-1,12]",
-                    "d = Concat c c axis=1",
-                    "e = Concat d d axis=1",
-                ],
+                &["c = Reshape b [-1,12]", "d = Concat c c axis=1", "e = Concat d d axis=1"],
                 &format!("Concat 'e' {once}"),
             ),
             (
                 &["c = Concat a a a axis=1"],
                 "Concat 'c' repeats a map more than twice, the network upsamples by 2",
             ),
+            (&["c = Concat a axis=1"], "Concat 'c' joins different maps, the network joins none"),
             (
-                &["c = Concat a axis=1"],
-                "Concat 'c' joins different maps, the network joins none",
-            ),
-            (
-                &[
-                    "r = Relu x",
-                    "s = Reshape r [-1,1]",
-                    "c = Concat a s axis=1",
-                ],
+                &["r = Relu x", "s = Reshape r [-1,1]", "c = Concat a s axis=1"],
                 "Concat 'c' joins different maps, the network joins none",
             ),
             (
                 &["c = Concat x 0 axis=3"],
                 "Concat 'c' joins a map with constants, as zero padding does; the network reflects",
             ),
-            (
-                &["c = Concat a a axis=2"],
-                "Concat 'c' joins maps along none of their sides",
-            ),
-            (
-                &["c = Concat a a"],
-                "Concat 'c' joins maps along none of their sides",
-            ),
+            (&["c = Concat a a axis=2"], "Concat 'c' joins maps along none of their sides"),
+            (&["c = Concat a a"], "Concat 'c' joins maps along none of their sides"),
             (
                 &["c = Add a 2e-9"],
                 "Add 'c' adds 0.000000002 to every value, the network adds nothing",
             ),
             (&["c = Add a x"], "Add 'c' is not part of the network"),
-            (
-                &["c = Relu a"],
-                "Relu 'c' works on a map in another shape than a picture's",
-            ),
+            (&["c = Relu a"], "Relu 'c' works on a map in another shape than a picture's"),
         ];
         for (lines, message) in cases {
             let last = lines.last().and_then(|line| line.chars().next());
             let result_of = format!("y = Identity {}", last.expect("a name"));
             let lines = [&columns[..], lines, &[result_of.as_str()]].concat();
             let error = result(&lines).expect_err("another network");
-            assert_eq!(
-                error,
-                format!("this graph cannot be run: {message}"),
-                "{lines:?}"
-            );
+            assert_eq!(error, format!("this graph cannot be run: {message}"), "{lines:?}");
         }
     }
 
@@ -315,11 +270,7 @@ mod tests {
         for half in [
             &["y = Concat x x axis=3"][..],
             &["a = Concat x x axis=3", "y = Reshape a [1,3,8,6]"],
-            &[
-                "a = Reshape x [-1,1]",
-                "b = Concat a a axis=1",
-                "y = Reshape b [1,3,4,12]",
-            ],
+            &["a = Reshape x [-1,1]", "b = Concat a a axis=1", "y = Reshape b [1,3,4,12]"],
         ] {
             assert!(matches!(result(half), Ok(Step::Reshaped(_))), "{half:?}");
         }
@@ -344,15 +295,9 @@ mod tests {
         for (line, message) in [
             ("y = Reshape x [-1,5]", format!("{picture} [-1, 5]")),
             ("y = Reshape x [-2,6]", format!("{picture} [-2, 6]")),
-            (
-                "y = Reshape x [1,1,3,4,6]",
-                format!("{picture} [1, 1, 3, 4, 6]"),
-            ),
+            ("y = Reshape x [1,1,3,4,6]", format!("{picture} [1, 1, 3, 4, 6]")),
             ("y = Reshape x [1,3,4,6] allowzero=1", String::new()),
-            (
-                "y = Reshape x [0,3,4,6] allowzero=1",
-                format!("{picture} [0, 3, 4, 6]"),
-            ),
+            ("y = Reshape x [0,3,4,6] allowzero=1", format!("{picture} [0, 3, 4, 6]")),
             (
                 "y = Reshape x [2,-1,2,3]",
                 "Reshape 'y' makes of a map one with the sides [2, 6, 2, 3]".to_owned(),

@@ -13,11 +13,8 @@ use super::{
 };
 
 /// As many sides as a map has, and nothing repeated.
-pub(super) const AS_A_MAP: Reshaped = Reshaped {
-    rank: RANK,
-    columns_doubled: false,
-    rows_doubled: false,
-};
+pub(super) const AS_A_MAP: Reshaped =
+    Reshaped { rank: RANK, columns_doubled: false, rows_doubled: false };
 
 pub(super) fn reshaping(graph: &mut Lowering<'_>, node: &Node<'_>) -> Result<NodeId, WeightsError> {
     let map = graph.as_map(node, 0).ok_or_else(|| unsupported(node))?;
@@ -28,9 +25,8 @@ pub(super) fn reshaping(graph: &mut Lowering<'_>, node: &Node<'_>) -> Result<Nod
     let keeps = node.attribute("allowzero").is_none_or(|a| a.i == 0);
     let mut shapes = Vec::new();
     for (given, asked) in graph.sides(map).iter().zip(asked.iter()) {
-        let asked = asked
-            .as_ints()
-            .ok_or_else(|| refused(format!("{} lacks a shape", node.label())))?;
+        let asked =
+            asked.as_ints().ok_or_else(|| refused(format!("{} lacks a shape", node.label())))?;
         let sides = new_sides(given, asked, keeps).ok_or_else(|| {
             refused(format!(
                 "{} gives a map with the sides {} the shape {}",
@@ -48,11 +44,9 @@ pub(super) fn reshaping(graph: &mut Lowering<'_>, node: &Node<'_>) -> Result<Nod
 /// The map whose values a map in any shape has, and how it has them.
 pub(super) fn origin(graph: &Lowering<'_>, map: NodeId) -> (NodeId, Reshaped) {
     match graph.nodes[map] {
-        LoweredNode {
-            step: Step::Reshaped(reshaped),
-            inputs: [origin, _],
-            ..
-        } => (origin, reshaped),
+        LoweredNode { step: Step::Reshaped(reshaped), inputs: [origin, _], .. } => {
+            (origin, reshaped)
+        }
         _ => (map, AS_A_MAP),
     }
 }
@@ -74,10 +68,8 @@ pub(super) fn add(
         )));
     }
     let rank = shapes.first().map_or(0, Vec::len);
-    let maps: Option<Vec<Map>> = shapes
-        .iter()
-        .map(|sides| as_map(sides).filter(|_| sides.len() == rank))
-        .collect();
+    let maps: Option<Vec<Map>> =
+        shapes.iter().map(|sides| as_map(sides).filter(|_| sides.len() == rank)).collect();
     let maps = maps.ok_or_else(|| {
         refused(format!(
             "{} makes of a map one with the sides {}",
@@ -104,9 +96,7 @@ pub(super) fn add(
 
 /// The product of sides; `None` where there is no such number.
 pub(super) fn product(sides: &[usize]) -> Option<usize> {
-    sides
-        .iter()
-        .try_fold(1usize, |p, side| p.checked_mul(*side))
+    sides.iter().try_fold(1usize, |p, side| p.checked_mul(*side))
 }
 
 /// The sides that a map with the sides `given` gets: 0 keeps one, and one of -1 follows from the others.

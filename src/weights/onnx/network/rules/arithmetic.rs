@@ -21,11 +21,7 @@ pub(super) fn arithmetic<'m>(
 ) -> Result<Vec<MapValue>, WeightsError> {
     let mut result: Option<MapValue> = None;
     if node.input.len() != 2 && !matches!(node.op_type, "Sum" | "Max" | "Min") {
-        return Err(refused(format!(
-            "{} has {} inputs",
-            node.label(),
-            node.input.len()
-        )));
+        return Err(refused(format!("{} has {} inputs", node.label(), node.input.len())));
     }
     // Constants in front of the first map are added behind it: sums do not mind.
     let is_map = |reader: &Reader<'_>, index: usize| {
@@ -101,10 +97,9 @@ impl Reader<'_> {
     pub(super) fn map(&self, node: &Node<'_>, index: usize) -> Result<MapValue, WeightsError> {
         match self.scope.value(node, index)? {
             Value::Map(map) => Ok(map.clone()),
-            Value::Tensor(..) | Value::Numbers(_) => Err(refused(format!(
-                "{} works on constants where a picture belongs",
-                node.label()
-            ))),
+            Value::Tensor(..) | Value::Numbers(_) => {
+                Err(refused(format!("{} works on constants where a picture belongs", node.label())))
+            }
         }
     }
 
@@ -131,16 +126,10 @@ impl Reader<'_> {
         }
         let all = scale.iter().chain(&shift);
         if !all.clone().all(|v| v.is_finite()) {
-            return Err(refused(format!(
-                "{} makes numbers without end",
-                self.operator
-            )));
+            return Err(refused(format!("{} makes numbers without end", self.operator)));
         }
         self.budget().bytes(2 * size_of_val(scale.as_slice()))?;
-        let weights = NodeWeights {
-            weight: scale,
-            bias: shift,
-        };
+        let weights = NodeWeights { weight: scale, bias: shift };
         let id = self.add(Op::Affine, &[x.node], Some(Held::Own(weights)))?;
         Ok(x.moved_to(id))
     }
@@ -239,11 +228,7 @@ impl Reader<'_> {
                 else {
                     return Err(error);
                 };
-                let inputs = if is_constant_first {
-                    [map, x.node]
-                } else {
-                    [x.node, map]
-                };
+                let inputs = if is_constant_first { [map, x.node] } else { [x.node, map] };
                 let id = self.add(Op::Combine(arithmetic), &inputs, None)?;
                 return Ok(x.moved_to(id));
             }
@@ -269,10 +254,7 @@ impl Reader<'_> {
                     return Ok(x.clone());
                 };
                 if values.iter().any(|&v| v != limit) {
-                    return Err(refused(format!(
-                        "{} has a limit for each channel",
-                        node.label()
-                    )));
+                    return Err(refused(format!("{} has a limit for each channel", node.label())));
                 }
                 match node.op_type {
                     "Max" => self.clipped(x, limit, f32::INFINITY),
@@ -307,9 +289,7 @@ impl Reader<'_> {
         }
         let arithmetic = arithmetic_of(node.op_type).ok_or_else(|| {
             let label = node.label();
-            refused(format!(
-                "{label} compares two maps, which this program does not"
-            ))
+            refused(format!("{label} compares two maps, which this program does not"))
         })?;
         let layout = self.joint_layout(&a, &b).ok_or_else(|| {
             let sides = |map: &MapValue| {
@@ -354,9 +334,7 @@ impl Reader<'_> {
             (is_part && (0.0..=1.0).contains(&slope)).then_some(slope)
         };
         let found = match node.op_type {
-            "Max" => part(b, a)
-                .map(|slope| (a, slope))
-                .or_else(|| Some((b, part(a, b)?))),
+            "Max" => part(b, a).map(|slope| (a, slope)).or_else(|| Some((b, part(a, b)?))),
             _ => None,
         };
         let Some((x, slope)) = found else {
@@ -379,13 +357,11 @@ impl Reader<'_> {
         let count = a.layout.sides.len().max(b.layout.sides.len());
         let at = |map: &MapValue, side: usize| {
             // Missing sides are in front.
-            (side + map.layout.sides.len())
-                .checked_sub(count)
-                .map(|own| {
-                    let lengths = self.lengths(map);
-                    let is_one = lengths.iter().all(|lengths| lengths[own] == 1);
-                    (map.layout.sides[own].clone(), map.layout.axis(own), is_one)
-                })
+            (side + map.layout.sides.len()).checked_sub(count).map(|own| {
+                let lengths = self.lengths(map);
+                let is_one = lengths.iter().all(|lengths| lengths[own] == 1);
+                (map.layout.sides[own].clone(), map.layout.axis(own), is_one)
+            })
         };
         let mut sides = Vec::new();
         for side in 0..count {
@@ -408,10 +384,8 @@ impl Reader<'_> {
             }] += 1;
         }
         // A side that was spread over another axis would be there twice.
-        (count_of.iter().all(|&count| count <= 1)).then_some(Layout {
-            factors: vec![channels],
-            sides,
-        })
+        (count_of.iter().all(|&count| count <= 1))
+            .then_some(Layout { factors: vec![channels], sides })
     }
 
     /// `1 / x`

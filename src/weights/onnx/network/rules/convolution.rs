@@ -51,12 +51,7 @@ pub(super) fn window_pads(
     let px = |at: usize| usize::try_from(*pads.get(at)?).ok();
     let sides = || {
         (pads.len() == 4).then_some(())?;
-        Some(Sides {
-            top: px(0)?,
-            left: px(1)?,
-            bottom: px(2)?,
-            right: px(3)?,
-        })
+        Some(Sides { top: px(0)?, left: px(1)?, bottom: px(2)?, right: px(3)? })
     };
     sides().map(Padding::Fixed).ok_or_else(odd)
 }
@@ -73,11 +68,7 @@ fn extent(node: &Node<'_>, sides: &[usize], is_transposed: bool) -> Result<Conv,
     };
     let pair = |name: &str| {
         let list = node.attribute(name).map_or(&[][..], |a| &a.ints);
-        let px = |px: i64| {
-            usize::try_from(px)
-                .ok()
-                .filter(|px| (1..=MAX_KERNEL_PX).contains(px))
-        };
+        let px = |px: i64| usize::try_from(px).ok().filter(|px| (1..=MAX_KERNEL_PX).contains(px));
         match *list {
             [] => Ok([1; 2]),
             [down, right] => match (px(down), px(right)) {
@@ -88,9 +79,7 @@ fn extent(node: &Node<'_>, sides: &[usize], is_transposed: bool) -> Result<Conv,
         }
     };
     let groups = node.attribute("group").map_or(1, |a| a.i);
-    let groups = usize::try_from(groups)
-        .ok()
-        .filter(|groups| (1..=a.max(1)).contains(groups));
+    let groups = usize::try_from(groups).ok().filter(|groups| (1..=a.max(1)).contains(groups));
     let groups = groups.ok_or_else(|| wrong("has odd groups".to_owned()))?;
     let (in_channels, out_channels) = match is_transposed {
         true => (a, b.saturating_mul(groups)),
@@ -140,9 +129,7 @@ pub(super) fn conv_transpose<'m>(
     let bias = reader.bias(node, 2, conv.out_channels)?;
     reader.check_inputs(node, &conv, id, &sides)?;
     let wrong = |what: &str| refused(format!("{} {what}", node.label()));
-    let extra = node
-        .attribute("output_padding")
-        .map_or(&[][..], |a| &a.ints);
+    let extra = node.attribute("output_padding").map_or(&[][..], |a| &a.ints);
     let mut extra = match *extra {
         [] => [0; 2],
         [down, right] => [down, right].map(|px| usize::try_from(px).unwrap_or(usize::MAX)),
@@ -177,11 +164,7 @@ pub(super) fn conv_transpose<'m>(
             Padding::Same(_) => Sides::default(),
         }
     };
-    let op = Op::ConvTranspose2d {
-        conv,
-        cut: sides,
-        extra,
-    };
+    let op = Op::ConvTranspose2d { conv, cut: sides, extra };
     let held = held(node, kernel, bias);
     let made = reader.add(op, &[id], Some(held))?;
     Ok(vec![reader.channels_first(made)])
@@ -190,11 +173,9 @@ pub(super) fn conv_transpose<'m>(
 /// The weights of a node.
 fn held(node: &Node<'_>, kernel: Kernel, bias: Vec<f32>) -> Held {
     match kernel {
-        Kernel::Stored(weight) => Held::Stored {
-            weight,
-            key: shortened(node.input(1).unwrap_or_default()),
-            bias,
-        },
+        Kernel::Stored(weight) => {
+            Held::Stored { weight, key: shortened(node.input(1).unwrap_or_default()), bias }
+        }
         Kernel::Own(weight) => Held::Own(NodeWeights { weight, bias }),
     }
 }
@@ -215,9 +196,7 @@ fn shape_cut(
 ) -> Option<(Sides, [usize; 2])> {
     let whole = |axis: usize, side: usize| {
         let steps = side.checked_sub(1)?.checked_mul(conv.stride[axis])?;
-        steps
-            .checked_add(conv.reach()[axis])?
-            .checked_add(extra[axis])
+        steps.checked_add(conv.reach()[axis])?.checked_add(extra[axis])
     };
     let whole = [whole(0, height)?, whole(1, width)?];
     (!made.contains(&0)).then(|| distributed(node, extra, whole, made))
@@ -238,12 +217,7 @@ fn distributed(
         let (less, more) = (cut / 2, cut - cut / 2);
         ends[axis] = if is_upper { (less, more) } else { (more, less) };
     }
-    let sides = Sides {
-        top: ends[0].0,
-        left: ends[1].0,
-        bottom: ends[0].1,
-        right: ends[1].1,
-    };
+    let sides = Sides { top: ends[0].0, left: ends[1].0, bottom: ends[0].1, right: ends[1].1 };
     (sides, extra)
 }
 
@@ -256,9 +230,7 @@ pub(super) fn product<'m>(
     let lengths = reader.lengths(&x);
     let last = x.layout.sides.len() - 1;
     let is_row = x.layout.axis(last) == Axis::Channels
-        && lengths
-            .iter()
-            .all(|lengths| lengths[..last].iter().all(|&length| length == 1));
+        && lengths.iter().all(|lengths| lengths[..last].iter().all(|&length| length == 1));
     let number = |name: &str| node.attribute(name).map_or(1.0, |a| a.f);
     let is = |name: &str| node.attribute(name).is_some_and(|a| a.i != 0);
     if !is_row || is("transA") {
@@ -272,27 +244,15 @@ pub(super) fn product<'m>(
         return Err(refused(format!("{} has no matrix", node.label())));
     };
     let is_transposed = node.op_type == "Gemm" && is("transB");
-    let (inputs, outputs) = if is_transposed {
-        (columns, rows)
-    } else {
-        (rows, columns)
-    };
+    let (inputs, outputs) = if is_transposed { (columns, rows) } else { (rows, columns) };
     let conv = Conv::square(inputs, outputs, 1, 1);
     let (alpha, beta) = (number("alpha"), number("beta"));
-    reader
-        .budget()
-        .bytes(size_of_val(matrix.values.as_slice()))?;
+    reader.budget().bytes(size_of_val(matrix.values.as_slice()))?;
     let at = |output: usize, input: usize| {
-        let place = if is_transposed {
-            output * columns + input
-        } else {
-            input * columns + output
-        };
+        let place = if is_transposed { output * columns + input } else { input * columns + output };
         alpha * matrix.values[place]
     };
-    let weight = (0..outputs)
-        .flat_map(|o| (0..inputs).map(move |i| at(o, i)))
-        .collect();
+    let weight = (0..outputs).flat_map(|o| (0..inputs).map(move |i| at(o, i))).collect();
     let bias = match node.input(2) {
         Some(_) => {
             let bias = reader.weights_at(node, 2)?;
@@ -304,15 +264,9 @@ pub(super) fn product<'m>(
         }
         None => vec![0.0; outputs],
     };
-    let made = reader.add(
-        Op::Conv2d(conv),
-        &[x.node],
-        Some(Held::Own(NodeWeights { weight, bias })),
-    )?;
-    let layout = Layout {
-        factors: vec![outputs],
-        sides: x.layout.sides,
-    };
+    let made =
+        reader.add(Op::Conv2d(conv), &[x.node], Some(Held::Own(NodeWeights { weight, bias })))?;
+    let layout = Layout { factors: vec![outputs], sides: x.layout.sides };
     Ok(vec![MapValue { node: made, layout }])
 }
 
@@ -328,8 +282,7 @@ impl Reader<'_> {
             return self.list_at(node, index, count);
         }
         // A weight without numbers may have any side, so the file's size bounds nothing here.
-        self.budget()
-            .bytes(count.saturating_mul(size_of::<f32>()))?;
+        self.budget().bytes(count.saturating_mul(size_of::<f32>()))?;
         Ok(vec![0.0; count])
     }
 
@@ -357,9 +310,7 @@ impl Reader<'_> {
         node: &Node<'_>,
         x: &MapValue,
     ) -> Result<NodeId, WeightsError> {
-        let axes: Vec<Axis> = (0..x.layout.sides.len())
-            .map(|side| x.layout.axis(side))
-            .collect();
+        let axes: Vec<Axis> = (0..x.layout.sides.len()).map(|side| x.layout.axis(side)).collect();
         match axes.as_slice() {
             [Axis::One, Axis::Channels, Axis::Rows, Axis::Columns] => Ok(x.node),
             _ => {

@@ -42,12 +42,8 @@ pub(super) fn function<'m>(
     let of = |function| Op::Function(function);
     let ops = match node.op_type {
         "Relu" => vec![Op::Relu],
-        "LeakyRelu" => vec![of(Function::LeakyRelu {
-            slope: number("alpha", 0.01),
-        })],
-        "Elu" => vec![of(Function::Elu {
-            alpha: number("alpha", 1.0),
-        })],
+        "LeakyRelu" => vec![of(Function::LeakyRelu { slope: number("alpha", 0.01) })],
+        "Elu" => vec![of(Function::Elu { alpha: number("alpha", 1.0) })],
         "Sigmoid" => vec![of(Function::Sigmoid)],
         "HardSigmoid" => vec![of(Function::HardSigmoid {
             alpha: number("alpha", 0.2),
@@ -65,22 +61,15 @@ pub(super) fn function<'m>(
             let alpha = number("alpha", 1.673_263_2);
             let elu = reader.add(of(Function::Elu { alpha }), &[x.node], None)?;
             let gamma = number("gamma", 1.050_701) as f32;
-            return reader
-                .scaled(&x.moved_to(elu), gamma, 0.0)
-                .map(|map| vec![map]);
+            return reader.scaled(&x.moved_to(elu), gamma, 0.0).map(|map| vec![map]);
         }
         "HardSwish" => {
-            let gate = of(Function::HardSigmoid {
-                alpha: 1.0 / 6.0,
-                beta: 0.5,
-            });
+            let gate = of(Function::HardSigmoid { alpha: 1.0 / 6.0, beta: 0.5 });
             return gated(reader, x, &[gate]);
         }
         "Mish" => return gated(reader, x, &[of(Function::Softplus), of(Function::Tanh)]),
         other => {
-            return Err(refused(format!(
-                "{other} is no function that this program has"
-            )));
+            return Err(refused(format!("{other} is no function that this program has")));
         }
     };
     let mut id = x.node;
@@ -148,9 +137,9 @@ pub(super) fn clip<'m>(
     let mut bound = |name: &str, index: usize, absent: f32| match node.attribute(name) {
         Some(attribute) => Ok(attribute.f),
         None => match reader.constant_at(node, index)? {
-            Some(constant) => constant
-                .scalar()
-                .ok_or_else(|| refused(format!("{} has odd limits", node.label()))),
+            Some(constant) => {
+                constant.scalar().ok_or_else(|| refused(format!("{} has odd limits", node.label())))
+            }
             None => Ok(absent),
         },
     };
@@ -177,10 +166,7 @@ pub(super) fn prelu<'m>(
             },
         },
     };
-    let weights = NodeWeights {
-        weight,
-        bias: Vec::new(),
-    };
+    let weights = NodeWeights { weight, bias: Vec::new() };
     let id = reader.add(Op::Prelu, &[x.node], Some(Held::Own(weights)))?;
     Ok(vec![x.moved_to(id)])
 }
@@ -210,11 +196,7 @@ impl Reader<'_> {
         // What is beyond every number is no limit.
         let bound = |limit: f32| f64::from(limit.clamp(f32::MIN, f32::MAX));
         let (least, most) = (bound(least), bound(most));
-        let id = self.add(
-            Op::Function(Function::Clip { least, most }),
-            &[x.node],
-            None,
-        )?;
+        let id = self.add(Op::Function(Function::Clip { least, most }), &[x.node], None)?;
         Ok(x.moved_to(id))
     }
 }

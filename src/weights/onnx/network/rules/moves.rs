@@ -21,11 +21,7 @@ pub(super) fn pad<'m>(
 ) -> Result<Vec<MapValue>, WeightsError> {
     let x = reader.map(node, 0)?;
     let count = x.layout.sides.len();
-    let attribute = if node.attribute("paddings").is_some() {
-        "paddings"
-    } else {
-        "pads"
-    };
+    let attribute = if node.attribute("paddings").is_some() { "paddings" } else { "pads" };
     let pads = reader.scope.ints(node, attribute, 1)?;
     let pads = pads.ok_or_else(|| refused(format!("{} does not say by how much", node.label())))?;
     let axes = match reader.scope.fixed_numbers(node, 3)? {
@@ -61,21 +57,12 @@ pub(super) fn pad<'m>(
             PadMode::Constant(f64::from(value))
         }
         other => {
-            return Err(refused(format!(
-                "{} pads in the mode {}",
-                node.label(),
-                shortened(other)
-            )));
+            return Err(refused(format!("{} pads in the mode {}", node.label(), shortened(other))));
         }
     };
     let sides = |take: fn(i64) -> i64| {
         let px = |px: i64| usize::try_from(take(px).max(0)).unwrap_or(usize::MAX);
-        Sides {
-            top: px(rows.0),
-            left: px(columns.0),
-            bottom: px(rows.1),
-            right: px(columns.1),
-        }
+        Sides { top: px(rows.0), left: px(columns.0), bottom: px(rows.1), right: px(columns.1) }
     };
     let mut id = x.node;
     // Less than nothing is cut off.
@@ -100,27 +87,17 @@ struct Range {
 fn range(length: usize, start: i64, end: i64, step: i64) -> Option<Range> {
     let length = length as i64;
     let from_end = |at: i64| {
-        if at < 0 {
-            at.saturating_add(length)
-        } else {
-            at
-        }
+        if at < 0 { at.saturating_add(length) } else { at }
     };
     match step {
         1 => {
             let first = from_end(start).clamp(0, length);
             let end = from_end(end).clamp(first, length);
-            Some(Range {
-                first: first as usize,
-                end: end as usize,
-                is_backwards: false,
-            })
+            Some(Range { first: first as usize, end: end as usize, is_backwards: false })
         }
-        -1 if from_end(start) >= length - 1 && from_end(end) < 0 => Some(Range {
-            first: 0,
-            end: length as usize,
-            is_backwards: true,
-        }),
+        -1 if from_end(start) >= length - 1 && from_end(end) < 0 => {
+            Some(Range { first: 0, end: length as usize, is_backwards: true })
+        }
         _ => None,
     }
 }
@@ -138,10 +115,8 @@ pub(super) fn slice<'m>(
             match (node.attribute(name), reader.scope.numbers(node, index)?) {
                 (Some(attribute), _) => Some(vec![attribute.ints.clone(); reader.sizes.len()]),
                 (None, Some(probes)) => {
-                    let all: Option<Vec<_>> = probes
-                        .iter()
-                        .map(|n| n.as_ints().map(<[i64]>::to_vec))
-                        .collect();
+                    let all: Option<Vec<_>> =
+                        probes.iter().map(|n| n.as_ints().map(<[i64]>::to_vec)).collect();
                     Some(all.ok_or_else(odd)?)
                 }
                 (None, None) => None,
@@ -151,10 +126,7 @@ pub(super) fn slice<'m>(
     let [starts, ends, axes, steps] = lists.as_slice() else {
         return Err(odd());
     };
-    let (starts, ends) = (
-        starts.as_ref().ok_or_else(odd)?,
-        ends.as_ref().ok_or_else(odd)?,
-    );
+    let (starts, ends) = (starts.as_ref().ok_or_else(odd)?, ends.as_ref().ok_or_else(odd)?);
     let count = starts.first().map_or(0, Vec::len);
     for at in 0..count {
         let axis = match axes {
@@ -173,9 +145,7 @@ pub(super) fn slice<'m>(
             let range = range(lengths[side], start, end, step).ok_or_else(odd)?;
             ranges.push((lengths[side], range));
         }
-        x = reader
-            .cut(&x, side, &ranges)
-            .ok_or_else(|| reader.scope.of_size(odd()))??;
+        x = reader.cut(&x, side, &ranges).ok_or_else(|| reader.scope.of_size(odd()))??;
     }
     Ok(vec![x])
 }
@@ -200,9 +170,7 @@ pub(super) fn split<'m>(
     // Of every part, the range at every probe.
     let count = parts.saturating_mul(reader.sizes.len());
     reader.budget().steps(count)?;
-    reader
-        .budget()
-        .bytes(count.saturating_mul(BYTES_PER_RANGE))?;
+    reader.budget().bytes(count.saturating_mul(BYTES_PER_RANGE))?;
     let mut ranges: Vec<Vec<(usize, Range)>> = (0..parts).map(|_| Vec::new()).collect();
     for lengths in reader.lengths(&x) {
         let length = lengths[side];
@@ -219,11 +187,7 @@ pub(super) fn split<'m>(
         }
         let mut first = 0;
         for (part, count) in counts.into_iter().enumerate() {
-            let range = Range {
-                first,
-                end: first + count,
-                is_backwards: false,
-            };
+            let range = Range { first, end: first + count, is_backwards: false };
             ranges[part].push((length, range));
             first += count;
         }
@@ -242,12 +206,7 @@ pub(super) fn gather<'m>(
     node: &'m Node<'m>,
 ) -> Result<Vec<MapValue>, WeightsError> {
     let x = reader.map(node, 0)?;
-    let odd = || {
-        refused(format!(
-            "{} picks something else than channels",
-            node.label()
-        ))
-    };
+    let odd = || refused(format!("{} picks something else than channels", node.label()));
     let axis = node.attribute("axis").map_or(0, |a| a.i);
     let side = x.layout.side(axis).ok_or_else(odd)?;
     let numbers = reader.scope.fixed_numbers(node, 1)?.ok_or_else(odd)?;
@@ -288,17 +247,8 @@ pub(super) fn concat<'m>(
         });
     }
     let has_constants = (0..node.input.len()).any(|index| reader.map(node, index).is_err());
-    let what = if has_constants {
-        "maps with constants"
-    } else {
-        "maps"
-    };
-    let odd = || {
-        refused(format!(
-            "{} joins {what} along another side than channels",
-            node.label()
-        ))
-    };
+    let what = if has_constants { "maps with constants" } else { "maps" };
+    let odd = || refused(format!("{} joins {what} along another side than channels", node.label()));
     let first = maps.first().ok_or_else(odd)?.clone();
     let axis = node.attribute("axis").map_or(1, |a| a.i);
     let side = first.layout.side(axis).ok_or_else(odd)?;
@@ -308,10 +258,7 @@ pub(super) fn concat<'m>(
     }
     let ids: Vec<NodeId> = maps.iter().map(|map| map.node).collect();
     let made = reader.joined(&ids)?;
-    let layout = Layout {
-        factors: vec![reader.channels(made)],
-        sides: first.layout.sides,
-    };
+    let layout = Layout { factors: vec![reader.channels(made)], sides: first.layout.sides };
     Ok(vec![MapValue { node: made, layout }])
 }
 
@@ -326,20 +273,10 @@ pub(super) fn blocks<'m>(
     let block = usize::try_from(block).unwrap_or_default();
     let op = match (node.op_type, node.text("mode", "DCR")) {
         ("SpaceToDepth", _) => Op::SpaceToDepth { block },
-        (_, "DCR") => Op::DepthToSpace {
-            block,
-            order: BlockOrder::BlockFirst,
-        },
-        (_, "CRD") => Op::DepthToSpace {
-            block,
-            order: BlockOrder::ChannelFirst,
-        },
+        (_, "DCR") => Op::DepthToSpace { block, order: BlockOrder::BlockFirst },
+        (_, "CRD") => Op::DepthToSpace { block, order: BlockOrder::ChannelFirst },
         (_, other) => {
-            return Err(refused(format!(
-                "{} has the mode {}",
-                node.label(),
-                shortened(other)
-            )));
+            return Err(refused(format!("{} has the mode {}", node.label(), shortened(other))));
         }
     };
     let made = reader.add(op, &[id], None)?;
@@ -385,16 +322,8 @@ impl Reader<'_> {
                 }
                 let (before, after) = (first.first, ranges.first().map_or(0, behind));
                 let sides = match axis {
-                    Axis::Rows => Sides {
-                        top: before,
-                        bottom: after,
-                        ..Sides::default()
-                    },
-                    _ => Sides {
-                        left: before,
-                        right: after,
-                        ..Sides::default()
-                    },
+                    Axis::Rows => Sides { top: before, bottom: after, ..Sides::default() },
+                    _ => Sides { left: before, right: after, ..Sides::default() },
                 };
                 let made = self.add(Op::Crop(sides), &[x.node], None);
                 Some(made.map(|id| x.moved_to(id)))
@@ -416,10 +345,8 @@ impl Reader<'_> {
             return Err(odd());
         }
         let id = self.constant_map(beside, &constant)?.ok_or_else(odd)?;
-        let layout = Layout {
-            factors: vec![self.channels(id)],
-            sides: beside.layout.sides.clone(),
-        };
+        let layout =
+            Layout { factors: vec![self.channels(id)], sides: beside.layout.sides.clone() };
         Ok(MapValue { node: id, layout })
     }
 
@@ -431,10 +358,7 @@ impl Reader<'_> {
         count: usize,
     ) -> Result<MapValue, WeightsError> {
         let id = self.add(Op::Channels { first, count }, &[x.node], None)?;
-        let layout = Layout {
-            factors: vec![count],
-            sides: x.layout.sides.clone(),
-        };
+        let layout = Layout { factors: vec![count], sides: x.layout.sides.clone() };
         Ok(MapValue { node: id, layout })
     }
 
@@ -455,10 +379,7 @@ impl Reader<'_> {
             at += run;
         }
         let id = self.joined(&ids)?;
-        let layout = Layout {
-            factors: vec![order.len()],
-            sides: x.layout.sides.clone(),
-        };
+        let layout = Layout { factors: vec![order.len()], sides: x.layout.sides.clone() };
         Ok(MapValue { node: id, layout })
     }
 

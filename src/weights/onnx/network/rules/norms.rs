@@ -40,9 +40,7 @@ pub(super) fn group_norm<'m>(
     let groups = groups.filter(|&groups| groups > 0 && count.is_multiple_of(groups));
     let groups = groups.ok_or_else(|| {
         let label = node.label();
-        refused(format!(
-            "{label} has groups that do not divide {count} channels"
-        ))
+        refused(format!("{label} has groups that do not divide {count} channels"))
     })?;
     let eps = epsilon(node)?;
     // Before opset 21 there was a scale for each group.

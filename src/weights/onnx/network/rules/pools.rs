@@ -35,9 +35,7 @@ pub(super) fn pool<'m>(
         return Err(wrong("has windows with gaps".to_owned()));
     }
     let is_ceil = node.attribute("ceil_mode").is_some_and(|a| a.i != 0);
-    let counts_padding = node
-        .attribute("count_include_pad")
-        .is_some_and(|a| a.i != 0);
+    let counts_padding = node.attribute("count_include_pad").is_some_and(|a| a.i != 0);
     let is_max = node.op_type == "MaxPool";
     let sides = match window_pads(node, kernel, stride)? {
         super::convolution::Padding::Fixed(sides) => sides,
@@ -74,18 +72,10 @@ pub(super) fn pool<'m>(
         }
         false => return Err(wrong("pads by more than a window".to_owned())),
     };
-    let pool = Pool {
-        kernel,
-        stride,
-        sides,
-        is_ceil,
-    };
+    let pool = Pool { kernel, stride, sides, is_ceil };
     let op = match is_max {
         true => Op::MaxPool(pool),
-        false => Op::AveragePool {
-            pool,
-            counts_padding,
-        },
+        false => Op::AveragePool { pool, counts_padding },
     };
     let made = reader.add(op, &[id], None)?;
     Ok(vec![reader.channels_first(made)])
@@ -98,12 +88,7 @@ pub(super) fn reduce<'m>(
 ) -> Result<Vec<MapValue>, WeightsError> {
     let x = reader.map(node, 0)?;
     let count = x.layout.sides.len();
-    let odd = || {
-        refused(format!(
-            "{} goes over other sides than rows and columns",
-            node.label()
-        ))
-    };
+    let odd = || refused(format!("{} goes over other sides than rows and columns", node.label()));
     let (axes, keeps) = if node.op_type.starts_with("Global") {
         ((2..count).collect::<Vec<_>>(), true)
     } else {

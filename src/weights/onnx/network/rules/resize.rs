@@ -19,9 +19,7 @@ pub(super) fn resize<'m>(
 ) -> Result<Vec<MapValue>, WeightsError> {
     let x = reader.map(node, 0)?;
     let wrong = |what: String| refused(format!("{} {what}", node.label()));
-    let axes: Vec<Axis> = (0..x.layout.sides.len())
-        .map(|side| x.layout.axis(side))
-        .collect();
+    let axes: Vec<Axis> = (0..x.layout.sides.len()).map(|side| x.layout.axis(side)).collect();
     let position = |axis: Axis| axes.iter().position(|&own| own == axis);
     let (Some(rows), Some(columns)) = (position(Axis::Rows), position(Axis::Columns)) else {
         return Err(wrong("resizes something else than a picture".to_owned()));
@@ -55,11 +53,7 @@ pub(super) fn resize<'m>(
             .map(|probes| probes.iter().map(|n| n.to_floats()).collect::<Vec<_>>())
             .filter(|scales| scales.iter().any(|s| !s.is_empty())),
     };
-    let sizes = if is_old {
-        None
-    } else {
-        reader.scope.numbers(node, 3)?
-    };
+    let sizes = if is_old { None } else { reader.scope.numbers(node, 3)? };
     let lengths = reader.lengths(&x);
     let target = match (scales, sizes) {
         (Some(scales), None) => {
@@ -117,10 +111,7 @@ impl Reader<'_> {
         let scale = |axis: usize| {
             let pick = |size: &(usize, usize)| [size.0, size.1][axis] as f64;
             let scale = pick(made.first()?) / pick(own.first()?);
-            let is_exact = made
-                .iter()
-                .zip(&own)
-                .all(|(made, own)| pick(made) == pick(own) * scale);
+            let is_exact = made.iter().zip(&own).all(|(made, own)| pick(made) == pick(own) * scale);
             is_exact.then_some(scale)
         };
         let target = match (scale(0), scale(1)) {
@@ -138,8 +129,7 @@ impl Reader<'_> {
                 }
             },
         };
-        self.resized(node, x, target.0, target.1)
-            .map(|map| vec![map])
+        self.resized(node, x, target.0, target.1).map(|map| vec![map])
     }
 
     /// The newest node whose map has these rows and columns at the probes.
@@ -147,9 +137,7 @@ impl Reader<'_> {
         self.budget().steps(self.shapes.len())?;
         let has = |id: &NodeId| {
             let own = &self.shapes[*id];
-            own.iter()
-                .zip(sizes)
-                .all(|(shape, size)| (shape.height, shape.width) == *size)
+            own.iter().zip(sizes).all(|(shape, size)| (shape.height, shape.width) == *size)
         };
         Ok((0..self.shapes.len()).rev().find(has))
     }
@@ -164,18 +152,14 @@ impl Reader<'_> {
         let wrong = |what: String| refused(format!("{} {what}", node.label()));
         let has = |name: &str| node.attribute(name).is_some_and(|a| a.i != 0);
         if has("antialias") || has("exclude_outside") {
-            return Err(wrong(
-                "smooths while it resizes, or leaves out the outside".to_owned(),
-            ));
+            return Err(wrong("smooths while it resizes, or leaves out the outside".to_owned()));
         }
         if !matches!(node.text("keep_aspect_ratio_policy", "stretch"), "stretch") {
             return Err(wrong("keeps the picture's proportions".to_owned()));
         }
         let is_old = node.op_type == "Upsample" || self.opset < 11;
-        let coordinates = match (
-            is_old,
-            node.text("coordinate_transformation_mode", "half_pixel"),
-        ) {
+        let coordinates = match (is_old, node.text("coordinate_transformation_mode", "half_pixel"))
+        {
             (true, _) | (_, "asymmetric") => Coordinates::Asymmetric,
             (_, "half_pixel") => Coordinates::HalfPixel,
             (_, "pytorch_half_pixel") => Coordinates::PytorchHalfPixel,
@@ -203,11 +187,7 @@ impl Reader<'_> {
         if target == Target::Scale([1.0; 2]) && coordinates != Coordinates::TensorflowHalfPixel {
             return Ok(x.clone());
         }
-        let resize = Resize {
-            interpolation,
-            coordinates,
-            target,
-        };
+        let resize = Resize { interpolation, coordinates, target };
         let op = match doubles(&resize) {
             true => Op::Upsample,
             false => Op::Resize(resize),
@@ -226,8 +206,5 @@ fn doubles(resize: &Resize) -> bool {
     let taps = || resize.taps(0, LENGTH, 2 * LENGTH);
     resize.target == Target::Scale([2.0; 2])
         && is_nearest
-        && taps()
-            .iter()
-            .enumerate()
-            .all(|(x, taps)| taps[0].0 == x / 2)
+        && taps().iter().enumerate().all(|(x, taps)| taps[0].0 == x / 2)
 }

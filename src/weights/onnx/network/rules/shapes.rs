@@ -25,21 +25,14 @@ pub(super) fn transpose<'m>(
     let x = reader.map(node, 0)?;
     let count = x.layout.sides.len();
     let order: Vec<usize> = match node.attribute("perm") {
-        Some(order) => order
-            .ints
-            .iter()
-            .map(|&i| usize::try_from(i).unwrap_or(usize::MAX))
-            .collect(),
+        Some(order) => {
+            order.ints.iter().map(|&i| usize::try_from(i).unwrap_or(usize::MAX)).collect()
+        }
         None => (0..count).rev().collect(),
     };
-    let layout = (order.len() == count)
-        .then(|| x.layout.transposed(&order))
-        .flatten();
+    let layout = (order.len() == count).then(|| x.layout.transposed(&order)).flatten();
     let layout = layout.ok_or_else(|| refused(format!("{} has an odd order", node.label())))?;
-    let x = MapValue {
-        node: x.node,
-        layout,
-    };
+    let x = MapValue { node: x.node, layout };
     reader.settled(x).map(|map| vec![map])
 }
 
@@ -86,10 +79,7 @@ pub(super) fn reshape<'m>(
     }
     let sizes = reader.sizes_of(x.node);
     let reshaped = match x.layout.reshaped(&sizes, &shapes) {
-        Some(layout) => Some(MapValue {
-            node: x.node,
-            layout,
-        }),
+        Some(layout) => Some(MapValue { node: x.node, layout }),
         None => reader.reshaped_in_blocks(&x, &shapes)?,
     };
     let x = reshaped.ok_or_else(|| {
@@ -122,12 +112,8 @@ fn reshaped(node: &Node<'_>, own: &[usize], wanted: &[i64]) -> Option<Vec<usize>
         side => Some(*side),
     };
     let meant: Option<Vec<i64>> = wanted.iter().enumerate().map(meant).collect();
-    let free = meant
-        .as_ref()
-        .map(|m| m.iter().filter(|side| **side == -1).count());
-    let count = own
-        .iter()
-        .try_fold(1usize, |count, &side| count.checked_mul(side));
+    let free = meant.as_ref().map(|m| m.iter().filter(|side| **side == -1).count());
+    let count = own.iter().try_fold(1usize, |count, &side| count.checked_mul(side));
     match (meant, count, free) {
         (Some(meant), Some(count), Some(0 | 1)) => sides_for(count, &meant),
         _ => None,
@@ -155,11 +141,7 @@ fn fewer_or_more(own: &[usize], axes: Option<&[i64]>, is_fewer: bool) -> Option<
     let Some(axes) = axes else {
         return is_fewer.then(|| own.iter().copied().filter(|&side| side != 1).collect());
     };
-    let count = if is_fewer {
-        own.len()
-    } else {
-        own.len() + axes.len()
-    };
+    let count = if is_fewer { own.len() } else { own.len() + axes.len() };
     let mut is_named = vec![false; count];
     for &axis in axes {
         if std::mem::replace(&mut is_named[wrapped(axis, count)?], true) {
@@ -167,10 +149,7 @@ fn fewer_or_more(own: &[usize], axes: Option<&[i64]>, is_fewer: bool) -> Option<
         }
     }
     if is_fewer {
-        let is_one = own
-            .iter()
-            .zip(&is_named)
-            .all(|(&side, &named)| !named || side == 1);
+        let is_one = own.iter().zip(&is_named).all(|(&side, &named)| !named || side == 1);
         let kept = own.iter().zip(&is_named).filter(|(_, named)| !**named);
         return is_one.then(|| kept.map(|(&side, _)| side).collect());
     }
@@ -197,9 +176,8 @@ impl Reader<'_> {
                 continue;
             }
             self.budget().steps(STEPS_PER_SIDE * sides)?;
-            let smaller: Vec<(usize, usize)> = (sizes.iter())
-                .map(|size| (size.0 / block, size.1 / block))
-                .collect();
+            let smaller: Vec<(usize, usize)> =
+                (sizes.iter()).map(|size| (size.0 / block, size.1 / block)).collect();
             let blocks = x.layout.in_blocks(block);
             let reshaped = blocks.and_then(|layout| layout.reshaped(&smaller, shapes));
             if let Some(layout) = reshaped {
@@ -222,23 +200,15 @@ impl Reader<'_> {
                 let op = Op::DepthToSpace { block, order };
                 let node = self.add(op, &[x.node], None)?;
                 // Each side goes over what it went over, in larger parts.
-                let sides = x
-                    .layout
-                    .sides
-                    .iter()
-                    .map(|side| side.first().copied().into_iter().collect());
+                let sides =
+                    x.layout.sides.iter().map(|side| side.first().copied().into_iter().collect());
                 let sides: Vec<Vec<Part>> = sides.collect();
                 let renamed = |part: Part| match part {
                     Part::Channel(_) => Part::Channel(0),
                     other => other,
                 };
-                let sides = sides
-                    .into_iter()
-                    .map(|side| side.into_iter().map(renamed).collect());
-                let layout = Layout {
-                    factors: vec![self.channels(node)],
-                    sides: sides.collect(),
-                };
+                let sides = sides.into_iter().map(|side| side.into_iter().map(renamed).collect());
+                let layout = Layout { factors: vec![self.channels(node)], sides: sides.collect() };
                 return Ok(MapValue { node, layout });
             }
         }
@@ -255,26 +225,16 @@ impl Reader<'_> {
                     along[factor] = rest % factors[factor];
                     rest /= factors[factor];
                 }
-                channels.push(
-                    along
-                        .iter()
-                        .zip(factors)
-                        .fold(0, |at, (i, side)| at * side + i),
-                );
+                channels.push(along.iter().zip(factors).fold(0, |at, (i, side)| at * side + i));
             }
             let whole =
                 |parts: &Vec<Part>| match parts.iter().any(|p| matches!(p, Part::Channel(_))) {
                     true => vec![Part::Channel(0)],
                     false => parts.clone(),
                 };
-            let layout = Layout {
-                factors: vec![count],
-                sides: x.layout.sides.iter().map(whole).collect(),
-            };
-            let whole = MapValue {
-                node: x.node,
-                layout,
-            };
+            let layout =
+                Layout { factors: vec![count], sides: x.layout.sides.iter().map(whole).collect() };
+            let whole = MapValue { node: x.node, layout };
             return self.picked(&whole, &channels);
         }
         Ok(x)
