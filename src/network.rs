@@ -2,7 +2,7 @@
 //!
 //! Knows no model by name, no file format, no device and no plan. Plain data: any thread may hold it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use crate::{
     graph::{Graph, GraphError, Op},
@@ -91,13 +91,19 @@ impl Network {
     /// Joins a graph and its weights.
     ///
     /// # Errors
-    /// [`NetworkError::Length`] when a node's values do not fit.
+    /// [`NetworkError::Length`] when a node's values do not fit, [`GraphError::NoPicture`] when two nodes with values
+    /// have one name.
     pub fn new(graph: Graph, weights: Weights) -> Result<Self, NetworkError> {
         let length = |layer: String, needed: usize, got: usize| match needed == got {
             true => Ok(()),
             false => Err(NetworkError::Length { layer, needed, got }),
         };
+        let mut names = HashSet::new();
         for (node, shape) in graph.weight_shapes() {
+            // Weights are found by name, and may only be of one node.
+            if !names.insert(node.name.as_str()) {
+                return Err(GraphError::NoPicture.into());
+            }
             let own = weights.of(&node.name);
             length(format!("{}'s weight", node.name), shape.weight_len(), own.weight.len())?;
             length(format!("{}'s bias", node.name), shape.bias, own.bias.len())?;

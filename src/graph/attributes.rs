@@ -34,6 +34,11 @@ impl Sides {
         [self.top + self.bottom, self.left + self.right]
     }
 
+    /// Rows above and below (axis 0), or columns left and right (axis 1).
+    pub(super) const fn of_axis(&self, axis: usize) -> [usize; 2] {
+        if axis == 0 { [self.top, self.bottom] } else { [self.left, self.right] }
+    }
+
     pub(super) const fn largest(&self) -> usize {
         let tall = if self.top > self.bottom { self.top } else { self.bottom };
         let wide = if self.left > self.right { self.left } else { self.right };
@@ -153,11 +158,11 @@ pub enum SizeRule {
 }
 
 impl SizeRule {
-    /// Whether a map may have these rows and columns.
-    pub const fn allows(&self, height: usize, width: usize) -> bool {
+    /// Whether a map may have this number of rows (axis 0) or columns (axis 1).
+    pub(super) const fn allows_side(&self, side: usize, axis: usize) -> bool {
         match *self {
-            Self::MultipleOf(px) => height.is_multiple_of(px) && width.is_multiple_of(px),
-            Self::Exactly([rows, columns]) => height == rows && width == columns,
+            Self::MultipleOf(px) => side.is_multiple_of(px),
+            Self::Exactly(size) => side == size[axis],
         }
     }
 

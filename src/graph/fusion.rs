@@ -52,6 +52,9 @@ pub enum Violation {
     /// A node that no group computes.
     #[error("no group computes {0}")]
     Missing(String),
+    /// Planning would take far more steps than the graph has nodes.
+    #[error("its convolutions compute too many nodes again while they load")]
+    TooOften,
     /// A node that must run once runs in several groups.
     #[error("{0} is computed more than once")]
     Repeated(String),
@@ -68,9 +71,16 @@ pub enum Violation {
     NotWritten(String),
 }
 
+/// Nodes that all groups together may compute while loading, for each node of the graph.
+const MAX_GATHERED_PER_NODE: usize = 8;
+
 /// Cuts a graph into groups, in the order in which they can run.
-pub fn group(graph: &Graph, level: Level) -> Vec<Group> {
+///
+/// # Errors
+/// [`Violation::TooOften`].
+pub fn group(graph: &Graph, level: Level) -> Result<Vec<Group>, Violation> {
     let readers = graph.readers();
+    let mut gathered = 0;
     let mut grouping = Grouping {
         graph,
         feeds_gathers: feeds_gathers(graph, &readers),
@@ -82,9 +92,13 @@ pub fn group(graph: &Graph, level: Level) -> Vec<Group> {
     for id in 0..graph.nodes().len() {
         if !grouping.is_grouped[id] {
             grouping.visit(id, level);
+            gathered += grouping.groups.last().map_or(0, |group| group.gather.len());
+        }
+        if gathered > MAX_GATHERED_PER_NODE * graph.nodes().len() {
+            return Err(Violation::TooOften);
         }
     }
-    grouping.groups
+    Ok(grouping.groups)
 }
 
 /// Whether every path from a node leads into a convolution, through nodes that can be computed while loading.
@@ -180,10 +194,10 @@ impl Grouping<'_> {
     fn close(&mut self, gather: Vec<NodeId>, op: NodeId, epilogue: Vec<NodeId>) {
         let nodes: BTreeSet<NodeId> =
             gather.iter().chain([&op]).chain(&epilogue).copied().collect();
-        let mut reads = Vec::new();
+        let (mut reads, mut seen) = (Vec::new(), BTreeSet::new());
         for &id in &nodes {
             for &input in &self.graph.nodes()[id].inputs {
-                if !nodes.contains(&input) && !reads.contains(&input) {
+                if !nodes.contains(&input) && seen.insert(input) {
                     reads.push(input);
                 }
             }

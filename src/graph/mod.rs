@@ -11,7 +11,7 @@ mod op;
 pub mod resize;
 mod shape;
 
-use std::collections::HashSet;
+use std::{collections::HashSet, ops::RangeInclusive};
 
 use serde::{Deserialize, Serialize};
 
@@ -30,9 +30,22 @@ pub const MAX_MARGIN_PX: usize = 1 << 10;
 pub const NORM_EPS: f64 = 1e-5;
 /// Longest side of any map, in pixels.
 pub const MAX_MAP_SIDE_PX: usize = 1 << 20;
+/// Maximum number of values of a map: sums of bytes over all maps of a graph then fit 64 bits.
+pub const MAX_MAP_LEN: usize = 1 << 36;
 /// Upper bound of [`Graph::min_side_px`]: a graph whose reflections need larger pictures counts as one that
 /// runs at no size.
 const MAX_MIN_SIDE_PX: usize = 1 << 10;
+/// Maximum number of pixels by which a side of a photo is extended.
+const MAX_EXTENSION_PX: usize = 2 * MAX_MIN_SIDE_PX - 1;
+/// Sides of a photo that are tried with any graph are at least so many: `MIN_SEARCH_STEPS` divided by its nodes and
+/// their inputs, so that a large graph is tried at fewer sides than a small one.
+const MIN_SEARCH_STEPS: usize = 1 << 22;
+/// Sides that are tried with a graph of any size.
+const MIN_SEARCH_SIDES: usize = 64;
+/// Multiply-adds of a convolution in the time of one operation on a single value.
+pub const SLOW_OPERATION: usize = 8;
+/// Rows and columns of the photo at which a picture network has to run, extended to where it does.
+const PROBE_SIZE: (usize, usize) = (256, 256);
 
 /// Index of a node in [`Graph::nodes`]; also that of the map that the node makes.
 pub type NodeId = usize;
@@ -89,6 +102,14 @@ pub enum GraphError {
     /// Not one photo in and one picture out, or two nodes of one name.
     #[error("it does not make one picture of one photo, or has two nodes of one name")]
     NoPicture,
+    /// The picture is smaller than the photo, to whatever size that is extended.
+    #[error("it makes no picture of {width} x {height} pixels of a photo of that size")]
+    TooSmall {
+        /// Rows of the photo.
+        height: usize,
+        /// Columns of the photo.
+        width: usize,
+    },
     /// Maps that do not go together.
     #[error("{node} cannot read maps of {shapes}")]
     Shapes {
@@ -163,10 +184,14 @@ impl Graph {
         if inputs.iter().any(|&input| input >= self.nodes.len()) {
             return Err(GraphError::Order { node });
         }
+        // Before any of its numbers is used.
+        if !op.is_in_range() {
+            return Err(GraphError::Range { node });
+        }
         let given: Vec<usize> = inputs.iter().map(|&input| self.channels[input]).collect();
         // What cannot read its inputs says so when sizes are known.
         let channels = op.channels(&given).unwrap_or_default();
-        if !op.is_in_range() || channels > MAX_CHANNELS {
+        if channels > MAX_CHANNELS {
             return Err(GraphError::Range { node });
         }
         self.channels.push(channels);
@@ -280,7 +305,39 @@ impl Graph {
     /// Smallest side of a photo, in pixels, for which every reflection stays inside its map. Smaller
     /// photos are extended to it first. `None` for a graph that runs at no size.
     pub fn min_side_px(&self) -> Option<usize> {
-        (1..=MAX_MIN_SIDE_PX).find(|&side| self.shapes(side, side).is_ok())
+        let runs = |side: usize, made: &mut Vec<usize>| {
+            self.picture_side(side, 0, made).and(self.picture_side(side, 1, made)).is_some()
+        };
+        self.first_side(1..=MAX_MIN_SIDE_PX, runs)
+    }
+
+    /// The first of some sides for which `fits`, which gets a list to work with. Only as many are tried as steps
+    /// proportional to the graph allow.
+    fn first_side(
+        &self,
+        sides: RangeInclusive<usize>,
+        fits: impl Fn(usize, &mut Vec<usize>) -> bool,
+    ) -> Option<usize> {
+        let inputs: usize = self.nodes.iter().map(|node| 1 + node.inputs.len()).sum();
+        let tried = (MIN_SEARCH_STEPS / inputs.max(1)).max(MIN_SEARCH_SIDES);
+        let mut made = Vec::with_capacity(self.nodes.len());
+        sides.take(tried).find(|&side| fits(side, &mut made))
+    }
+
+    /// Rows (axis 0) or columns (axis 1) of the picture, or of the last map where there is none, for a photo of so many;
+    /// `None` where a node cannot read its maps.
+    fn picture_side(&self, photo: usize, axis: usize, made: &mut Vec<usize>) -> Option<usize> {
+        made.clear();
+        let (mut given, mut picture) = (Vec::new(), None);
+        for node in &self.nodes {
+            given.clear();
+            given.extend(node.inputs.iter().map(|&input| made[input]));
+            made.push(node.op.side(&given, photo, axis)?);
+            if node.op == Op::Picture {
+                picture = made.last().copied();
+            }
+        }
+        picture.or(made.last().copied())
     }
 
     /// Rows and columns of the only photo that the graph reads, where a file holds it for one size.
@@ -294,48 +351,55 @@ impl Graph {
     /// Whether the graph makes one picture of one photo, and runs at some size.
     ///
     /// # Errors
-    /// [`GraphError::NoPicture`].
+    /// [`GraphError::NoPicture`], and those of [`Graph::for_photo`].
     pub fn check_is_picture_network(&self) -> Result<(), GraphError> {
-        let count = |op: Op| self.nodes.iter().filter(|node| node.op == op).count();
-        let ends_in_picture = self.nodes.last().is_some_and(|node| node.op == Op::Picture);
-        let names: HashSet<&str> = self.nodes.iter().map(|node| node.name.as_str()).collect();
-        match count(Op::Photo) == 1
-            && count(Op::Picture) == 1
-            && self.inputs().next().is_none()
-            && ends_in_picture
-            && names.len() == self.nodes.len()
-        {
-            true => Ok(()),
-            false => Err(GraphError::NoPicture),
+        if self.nodes.last().is_none_or(|node| node.op != Op::Picture) {
+            return Err(GraphError::NoPicture);
         }
+        let probe = self.fixed_size().map_or(PROBE_SIZE, <(usize, usize)>::from);
+        self.for_photo(probe.0, probe.1).map(|_| ())
     }
 
-    /// The smallest size, in rows and columns, to which a photo has to be extended so that every node can read its
-    /// maps and the picture is at least as large as the photo. `None` where there is none. Maps that are handed in
-    /// are read as they are.
-    pub fn extended(&self, height: usize, width: usize) -> Option<(usize, usize)> {
-        if self.inputs().next().is_some() {
-            return self.shapes(height, width).ok().map(|_| (height, width));
+    /// Rows and columns to which a photo has to be extended so that every node can read its maps and the picture
+    /// covers the photo, the smallest there are, and the map of every node there. Whoever plans a graph begins here:
+    /// that the picture covers the photo is what kernels that write it rely on. Maps that are handed in are read as
+    /// they are.
+    ///
+    /// # Errors
+    /// [`GraphError::NoPicture`], [`GraphError::TooSmall`], and [`GraphError::Shapes`] where no size will do.
+    pub fn for_photo(
+        &self,
+        height: usize,
+        width: usize,
+    ) -> Result<((usize, usize), Vec<Shape>), GraphError> {
+        if self.is_on_maps() {
+            return Ok(((height, width), self.shapes(height, width)?));
         }
-        if let Some([rows, columns]) = self.fixed_size() {
-            let is_inside = height <= rows && width <= columns;
-            return (is_inside && self.shapes(rows, columns).is_ok()).then_some((rows, columns));
+        let count = |op: Op| self.nodes.iter().filter(|node| node.op == op).count();
+        let names: HashSet<&str> = self.nodes.iter().map(|node| node.name.as_str()).collect();
+        if count(Op::Photo) != 1
+            || count(Op::Picture) != 1
+            || self.inputs().next().is_some()
+            || names.len() != self.nodes.len()
+        {
+            return Err(GraphError::NoPicture);
         }
-        let least = self.min_side_px()?;
-        let sides = |size: (usize, usize)| {
-            let shapes = self.shapes(size.0, size.1).ok()?;
-            shapes.last().map(|picture| (picture.height, picture.width))
+        let extended = |photo: usize, axis: usize| {
+            let covers = |side: usize, made: &mut Vec<usize>| {
+                self.picture_side(side, axis, made).is_some_and(|made| made >= photo)
+            };
+            match self.fixed_size() {
+                Some(size) => self.first_side(size[axis]..=size[axis], covers),
+                None => self.first_side(photo..=photo.saturating_add(MAX_EXTENSION_PX), covers),
+            }
+            .filter(|&side| side >= photo)
         };
-        // What a node needs of one side never depends on the other.
-        let covering = |side: usize, size_of: &dyn Fn(usize) -> Option<usize>| {
-            let start = side.max(1);
-            (start..=start.max(least) + MAX_MIN_SIDE_PX)
-                .find(|&longer| size_of(longer).is_some_and(|made| made >= side))
+        let (Some(rows), Some(columns)) = (extended(height, 0), extended(width, 1)) else {
+            // The node that cannot read its maps is the better message.
+            self.shapes(height, width)?;
+            return Err(GraphError::TooSmall { height, width });
         };
-        Some((
-            covering(height, &|rows| Some(sides((rows, least))?.0))?,
-            covering(width, &|columns| Some(sides((least, columns))?.1))?,
-        ))
+        Ok(((rows, columns), self.shapes(rows, columns)?))
     }
 
     /// Rows and columns at which the graph runs on maps of these channels, rows and columns: those of all of them.
@@ -358,6 +422,35 @@ impl Graph {
             return Err(GraphError::Given { needed, got });
         }
         self.shapes(height, width).map(|_| (height, width))
+    }
+
+    /// Multiply-adds of one run with these maps, about: an operation on single values or windows counts
+    /// [`SLOW_OPERATION`] of them for every value that it reads.
+    pub fn multiply_adds(&self, shapes: &[Shape]) -> u64 {
+        let of_node = |(id, node): (NodeId, &Node)| {
+            let product = |factors: [usize; 4]| {
+                factors.iter().fold(1u64, |product, &factor| product.saturating_mul(factor as u64))
+            };
+            let read = |input: usize| shapes[node.inputs[input]];
+            let made = shapes[id].len();
+            match node.op {
+                Op::Conv2d(Conv { in_channels, kernel, groups, .. }) => {
+                    product([made, in_channels / groups, kernel[0], kernel[1]])
+                }
+                Op::ConvTranspose2d { conv: Conv { out_channels, kernel, groups, .. }, .. } => {
+                    product([read(0).len(), out_channels / groups, kernel[0], kernel[1]])
+                }
+                Op::Attention { .. } => product([2, made, read(1).height, read(1).width]),
+                Op::MaxPool(pool) | Op::AveragePool { pool, .. } => {
+                    product([SLOW_OPERATION, made, pool.kernel[0], pool.kernel[1]])
+                }
+                _ => {
+                    let read = node.inputs.iter().map(|&input| shapes[input].len()).max();
+                    product([SLOW_OPERATION, made.max(read.unwrap_or(0)), 1, 1])
+                }
+            }
+        };
+        self.nodes.iter().enumerate().map(of_node).fold(0, u64::saturating_add)
     }
 
     /// The map of every node for a photo, or maps handed in, of `height` x `width` pixels, before [`Op::Picture`]
@@ -408,13 +501,14 @@ mod tests {
             graph
         };
         let fixed = of(Op::Sized(SizeRule::Exactly([32, 48])));
-        assert_eq!(fixed.extended(32, 32), Some((32, 48)));
-        assert_eq!(fixed.extended(33, 48), None);
+        let extended = |graph: &Graph, height, width| graph.for_photo(height, width).map(|of| of.0);
+        assert_eq!(extended(&fixed, 32, 32), Ok((32, 48)));
+        assert!(extended(&fixed, 33, 48).is_err());
         let multiple = of(Op::Sized(SizeRule::MultipleOf(8)));
-        assert_eq!(multiple.extended(9, 16), Some((16, 16)));
+        assert_eq!(extended(&multiple, 9, 16), Ok((16, 16)));
         // A picture that is smaller than the photo is made of a larger one.
         let cropped = of(Op::Crop(Sides::all(3)));
-        assert_eq!(cropped.extended(10, 20), Some((16, 26)));
+        assert_eq!(extended(&cropped, 10, 20), Ok((16, 26)));
     }
 
     #[test]

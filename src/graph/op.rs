@@ -164,6 +164,11 @@ pub enum Class {
     Output,
 }
 
+/// Whether a number is finite in the single precision that devices compute in.
+fn is_single(number: f64) -> bool {
+    (number as f32).is_finite()
+}
+
 /// The negative zero hashes as the other, which it equals.
 fn hash_number<H: Hasher>(number: f64, state: &mut H) {
     (number + 0.0).to_bits().hash(state);
@@ -359,7 +364,7 @@ impl Op {
             }
             Self::Pad { mode, sides } => {
                 // The mean of a padded map would be no number any more.
-                let is_number = !matches!(mode, PadMode::Constant(value) if !value.is_finite());
+                let is_number = !matches!(mode, PadMode::Constant(value) if !is_single(value));
                 is_number && is_short(sides)
             }
             Self::PadSame { reach, stride, .. } => {
@@ -375,9 +380,9 @@ impl Op {
                     && sides.iter().all(|px| (1..=MAX_MAP_SIDE_PX).contains(px))
             }
             Self::Crop(sides) => is_short(sides),
-            Self::InstanceNorm { eps } | Self::LayerNorm { eps } => eps.is_finite() && eps >= 0.0,
+            Self::InstanceNorm { eps } | Self::LayerNorm { eps } => is_single(eps) && eps >= 0.0,
             Self::Attention { heads } => channels.contains(&heads),
-            Self::Function(function) => function.numbers().iter().all(|number| number.is_finite()),
+            Self::Function(function) => function.numbers().into_iter().all(is_single),
             Self::Input { channels: count } | Self::Concat { count } => channels.contains(&count),
             Self::Channels { first, count } => first < MAX_CHANNELS && channels.contains(&count),
             Self::Resize(resize) => resize.is_in_range(),

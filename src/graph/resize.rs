@@ -90,16 +90,13 @@ impl Resize {
         is_number && fits
     }
 
-    /// Rows and columns of the result; `like` is the size of the second input.
-    pub fn size(&self, input: [usize; 2], like: Option<[usize; 2]>) -> Option<[usize; 2]> {
-        let size = match self.target {
-            Target::Scale(scales) => {
-                [0, 1].map(|axis| (input[axis] as f64 * scales[axis]).floor() as usize)
-            }
-            Target::Size(size) => size,
-            Target::Like => like?,
-        };
-        (size[0] > 0 && size[1] > 0).then_some(size)
+    /// Rows (axis 0) or columns (axis 1) of the result; `like` is the side of the second input.
+    pub(super) fn side(&self, input: usize, like: Option<usize>, axis: usize) -> Option<usize> {
+        match self.target {
+            Target::Scale(scales) => Some((input as f64 * scales[axis]).floor() as usize),
+            Target::Size(size) => Some(size[axis]),
+            Target::Like => like,
+        }
     }
 
     /// What every output of an axis reads, from `input` pixels to `output`.

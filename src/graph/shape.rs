@@ -1,8 +1,10 @@
 //! How large the map of a node is.
+//!
+//! Rows never depend on columns, so that each axis is computed alone.
 
 use super::{
-    MAX_MAP_SIDE_PX,
-    attributes::{Conv, PadMode, Pool, Sides},
+    MAX_MAP_LEN, MAX_MAP_SIDE_PX,
+    attributes::{Conv, PadMode, Pool},
     op::Op,
 };
 use crate::tensor::Shape;
@@ -14,13 +16,12 @@ fn conv_side(side: usize, conv: &Conv, axis: usize) -> Option<usize> {
 
 /// Rows or columns of a pooling's result.
 fn pool_side(side: usize, pool: &Pool, axis: usize) -> Option<usize> {
-    let Sides { top, left, .. } = pool.sides;
-    let (before, padding) = ([top, left][axis], pool.sides.sums()[axis]);
+    let [before, after] = pool.sides.of_axis(axis);
     let (kernel, stride) = (pool.kernel[axis], pool.stride[axis]);
-    let room = (side + padding).checked_sub(kernel)?;
+    let room = (side + before + after).checked_sub(kernel)?;
     let windows = if pool.is_ceil {
         let windows = room.div_ceil(stride) + 1;
-        // A window that begins behind the map would read nothing of it.
+        // A window that begins after the end of the map would read nothing of it.
         windows - usize::from((windows - 1) * stride >= side + before)
     } else {
         room / stride + 1
@@ -29,94 +30,79 @@ fn pool_side(side: usize, pool: &Pool, axis: usize) -> Option<usize> {
 }
 
 impl Op {
-    /// The map that it makes of given maps, for a photo, or maps handed in, of so many rows and columns; `None` where it cannot read
-    /// them.
-    pub fn shape(&self, given: &[Shape], photo: (usize, usize)) -> Option<Shape> {
-        let made = shape_of(self, given, photo);
-        made.filter(|map| map.height.max(map.width) <= MAX_MAP_SIDE_PX)
+    /// The map that it makes of given maps, for a photo, or maps handed in, of so many rows and columns; `None` where
+    /// it cannot read them. No side is zero, and no map has more than [`MAX_MAP_LEN`] values.
+    pub fn shape(&self, given: &[Shape], (height, width): (usize, usize)) -> Option<Shape> {
+        let of = |part: fn(&Shape) -> usize| given.iter().map(part).collect::<Vec<_>>();
+        let channels = self.channels(&of(|map| map.channels))?;
+        let height = self.side(&of(|map| map.height), height, 0)?;
+        let width = self.side(&of(|map| map.width), width, 1)?;
+        // A side has at most 2^20 pixels, and there are at most 2^12 channels.
+        (1..=MAX_MAP_LEN)
+            .contains(&(channels * height * width))
+            .then(|| Shape::new(channels, height, width))
     }
-}
 
-/// The map that an operation makes; `None` where it cannot read the given maps.
-fn shape_of(op: &Op, given: &[Shape], (height, width): (usize, usize)) -> Option<Shape> {
-    let channel_counts: Vec<usize> = given.iter().map(|map| map.channels).collect();
-    let channels = op.channels(&channel_counts)?;
-    let first = given.first().copied();
-    let of = |sides: [usize; 2]| Shape::new(channels, sides[0], sides[1]);
-    let both = |side: &dyn Fn(usize, usize) -> Option<usize>| {
-        let map = first?;
-        Some(of([side(map.height, 0)?, side(map.width, 1)?]))
-    };
-    match *op {
-        Op::Photo | Op::Input { .. } => Some(of([height, width])),
-        Op::Constant(shape) => Some(shape),
-        Op::Pad { .. } | Op::PadSame { .. } => {
-            let map = first.filter(|map| !map.is_empty())?;
-            let (mode, sides) = op.padding(map.height, map.width)?;
-            let Sides { top, left, bottom, right } = sides;
-            let ends = [top.max(bottom), left.max(right)];
-            both(&|side, axis| {
+    /// Rows (axis 0) or columns (axis 1) of its map, of the same axis of the maps that it reads and of the photo;
+    /// `None` where it cannot read them.
+    pub(super) fn side(&self, given: &[usize], photo: usize, axis: usize) -> Option<usize> {
+        let made = self.side_of(given, photo, axis);
+        made.filter(|side| (1..=MAX_MAP_SIDE_PX).contains(side))
+    }
+
+    fn side_of(&self, given: &[usize], photo: usize, axis: usize) -> Option<usize> {
+        let first = given.first().copied();
+        match *self {
+            Self::Photo | Self::Input { .. } => Some(photo),
+            Self::Constant(shape) => Some([shape.height, shape.width][axis]),
+            Self::Pad { .. } | Self::PadSame { .. } => {
+                let side = first?;
+                let (mode, sides) = self.padding(side, side)?;
+                let [before, after] = sides.of_axis(axis);
                 // Reflection reaches at most to the far edge.
-                let is_reflected = matches!(mode, PadMode::Reflect);
-                (!is_reflected || side > ends[axis]).then_some(side + sides.sums()[axis])
-            })
+                let is_too_short = mode == PadMode::Reflect && side <= before.max(after);
+                (!is_too_short).then_some(side + before + after)
+            }
+            Self::Sized(rule) => first.filter(|&side| rule.allows_side(side, axis)),
+            Self::Conv2d(conv) => conv_side(first?, &conv, axis),
+            Self::ConvTranspose2d { conv, cut, extra } => {
+                let reached = first?.checked_sub(1)? * conv.stride[axis] + conv.reach()[axis];
+                (reached + extra[axis]).checked_sub(cut.sums()[axis])
+            }
+            Self::InstanceStatistics | Self::SpatialMean | Self::SpatialMax => first.and(Some(1)),
+            Self::InstanceNorm { .. } => match *given {
+                [side, 1] => Some(side),
+                _ => None,
+            },
+            Self::Attention { .. } => match *given {
+                [queries, keys, values] => (keys == values).then_some(queries),
+                _ => None,
+            },
+            Self::Add => match *given {
+                [a, b] => (a == b).then_some(a),
+                _ => None,
+            },
+            Self::Combine(_) => match *given {
+                [a, b] => (a == b || a == 1 || b == 1).then_some(a.max(b)),
+                _ => None,
+            },
+            Self::Concat { .. } => first.filter(|side| given.iter().all(|other| other == side)),
+            Self::Crop(sides) => first?.checked_sub(sides.sums()[axis]),
+            Self::Upsample => Some(2 * first?),
+            Self::Resize(resize) => resize.side(first?, given.get(1).copied(), axis),
+            Self::DepthToSpace { block, .. } => Some(block * first?),
+            Self::SpaceToDepth { block } => {
+                first.filter(|side| side.is_multiple_of(block)).map(|side| side / block)
+            }
+            Self::MaxPool(pool) | Self::AveragePool { pool, .. } => pool_side(first?, &pool, axis),
+            Self::LayerNorm { .. }
+            | Self::Positions
+            | Self::Affine
+            | Self::Relu
+            | Self::Prelu
+            | Self::Function(_)
+            | Self::Channels { .. }
+            | Self::Picture => first,
         }
-        Op::Sized(rule) => first.filter(|map| rule.allows(map.height, map.width)),
-        Op::Conv2d(conv) => both(&|side, axis| conv_side(side, &conv, axis)),
-        Op::ConvTranspose2d { conv, cut, extra } => both(&|side, axis| {
-            let whole = side.checked_sub(1)? * conv.stride[axis] + conv.reach()[axis] + extra[axis];
-            whole.checked_sub(cut.sums()[axis]).filter(|&side| side > 0)
-        }),
-        Op::InstanceStatistics | Op::SpatialMean | Op::SpatialMax => first.map(|_| of([1, 1])),
-        Op::InstanceNorm { .. } => {
-            let [map, statistics] = *given else {
-                return None;
-            };
-            (statistics == Shape::new(map.channels, 1, 1)).then_some(map)
-        }
-        Op::Attention { .. } => {
-            let [queries, keys, values] = *given else {
-                return None;
-            };
-            (keys == values && !keys.is_empty()).then_some(queries)
-        }
-        Op::Add => {
-            let [a, b] = *given else { return None };
-            (a == b).then_some(a)
-        }
-        Op::Combine(_) => {
-            let [a, b] = *given else { return None };
-            let side = |a: usize, b: usize| (a == b || a == 1 || b == 1).then_some(a.max(b));
-            Some(of([side(a.height, b.height)?, side(a.width, b.width)?]))
-        }
-        Op::Concat { .. } => {
-            let map = first?;
-            let is_alike = |other: &Shape| (other.height, other.width) == (map.height, map.width);
-            given.iter().all(is_alike).then(|| of([map.height, map.width]))
-        }
-        Op::Crop(sides) => {
-            both(&|side, axis| side.checked_sub(sides.sums()[axis]).filter(|&side| side > 0))
-        }
-        Op::Upsample => both(&|side, _| Some(2 * side)),
-        Op::Resize(resize) => {
-            let like = given.get(1).map(|map| [map.height, map.width]);
-            let map = first?;
-            resize.size([map.height, map.width], like).map(of)
-        }
-        Op::DepthToSpace { block, .. } => both(&|side, _| Some(block * side)),
-        Op::SpaceToDepth { block } => {
-            both(&|side, _| side.is_multiple_of(block).then_some(side / block))
-        }
-        Op::MaxPool(pool) | Op::AveragePool { pool, .. } => {
-            both(&|side, axis| pool_side(side, &pool, axis))
-        }
-        Op::LayerNorm { .. }
-        | Op::Positions
-        | Op::Affine
-        | Op::Relu
-        | Op::Prelu
-        | Op::Function(_)
-        | Op::Channels { .. }
-        | Op::Picture => first.map(|map| of([map.height, map.width])),
     }
 }

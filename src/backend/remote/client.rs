@@ -224,10 +224,7 @@ fn pixels(spec: &SessionSpec) -> String {
 
 /// Bytes of the maps of all norms.
 fn map_bytes(graph: &Graph, spec: &SessionSpec) -> u64 {
-    // A small picture is extended first.
-    let least = graph.min_side_px().unwrap_or_default();
-    let shapes = graph.shapes(spec.height.max(least), spec.width.max(least));
-    let shapes = shapes.unwrap_or_default();
+    let shapes = graph.for_photo(spec.height, spec.width).map(|of| of.1).unwrap_or_default();
     let nodes = graph.nodes().iter().zip(shapes);
     nodes
         .filter(|(node, _)| matches!(node.op, Op::InstanceNorm { .. }))

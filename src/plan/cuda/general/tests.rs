@@ -86,13 +86,13 @@ fn modes_without_general_kernels_say_what_to_choose() {
 fn a_picture_smaller_than_the_photo_is_refused() {
     let mut graph = Graph::default();
     let photo = add(&mut graph, Op::Photo, &[]);
-    let cut = add(&mut graph, Op::Crop(Sides::all(2)), &[photo]);
-    add(&mut graph, Op::Picture, &[cut]);
-    // The last node decides how far a photo is extended.
-    add(&mut graph, Op::Picture, &[photo]);
+    // Not even of a larger photo.
+    let mean = add(&mut graph, Op::SpatialMean, &[photo]);
+    add(&mut graph, Op::Picture, &[mean]);
     let mode = Mode::new(Variant::Fused, Precision::Fp32);
     let error = CudaPlan::new(&graph, (9, 9), 1, mode, &DEVICES[4]).expect_err("too small");
-    assert_eq!(error.to_string(), "n2 cannot read maps of 3 x 5 x 5");
+    let text = "it makes no picture of 9 x 9 pixels of a photo of that size";
+    assert_eq!(error.to_string(), text);
 }
 
 #[test]
