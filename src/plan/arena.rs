@@ -22,26 +22,23 @@ pub fn place(buffers: &[Lifetime]) -> (Vec<usize>, usize) {
     let mut largest_first: Vec<usize> = (0..buffers.len()).collect();
     largest_first.sort_by_key(|&i| std::cmp::Reverse(buffers[i].len));
     let mut offsets = vec![0; buffers.len()];
+    // By offset, so that a search ends at the first gap.
     let mut placed: Vec<(usize, Lifetime)> = Vec::with_capacity(buffers.len());
     for index in largest_first {
         let buffer = buffers[index];
-        let mut busy: Vec<(usize, usize)> = placed
-            .iter()
-            .filter(|(_, other)| {
-                buffer.first_step <= other.last_step && other.first_step <= buffer.last_step
-            })
-            .map(|&(offset, other)| (offset, offset + other.len))
-            .collect();
-        busy.sort_unstable();
         let mut offset = 0;
-        for (start, end) in busy {
-            if offset + buffer.len <= start {
+        for (start, other) in &placed {
+            if buffer.first_step > other.last_step || other.first_step > buffer.last_step {
+                continue;
+            }
+            if offset + buffer.len <= *start {
                 break;
             }
-            offset = offset.max(end.next_multiple_of(ALIGNMENT));
+            offset = offset.max((start + other.len).next_multiple_of(ALIGNMENT));
         }
         offsets[index] = offset;
-        placed.push((offset, buffer));
+        let at = placed.partition_point(|(other, _)| *other <= offset);
+        placed.insert(at, (offset, buffer));
     }
     let len = placed.iter().map(|(offset, b)| offset + b.len).max();
     (offsets, len.unwrap_or(0))

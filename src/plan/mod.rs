@@ -55,19 +55,14 @@ struct Grouped<'g> {
 }
 
 impl<'g> Grouped<'g> {
-    /// A graph, grouped for a variant, for photos that are extended to `height` x `width` pixels.
-    fn new(
-        graph: &'g Graph,
-        (height, width): (usize, usize),
-        variant: Variant,
-    ) -> Result<Self, PlanError> {
-        let shapes = graph.shapes(height, width)?;
+    /// A graph with its maps, grouped for a variant.
+    fn new(graph: &'g Graph, shapes: Vec<Shape>, variant: Variant) -> Result<Self, PlanError> {
         let level = match variant {
             Variant::Baseline => Level::None,
             Variant::FusedNorm => Level::Norm,
             Variant::Fused => Level::All,
         };
-        let groups = fusion::group(graph, level);
+        let groups = fusion::group(graph, level)?;
         fusion::check(graph, &groups)?;
         Ok(Self { graph, groups, shapes })
     }
@@ -82,12 +77,6 @@ impl<'g> Grouped<'g> {
         let later = self.graph.nodes().iter().skip(node + 1);
         later.flat_map(|node| &node.inputs).any(|&read| read == map)
     }
-}
-
-/// Rows and columns of a photo once it is extended to a size at which a graph runs.
-fn extended(graph: &Graph, (height, width): (usize, usize)) -> (usize, usize) {
-    // A graph that runs at no such size says so when it is planned.
-    graph.extended(height, width).unwrap_or((height, width))
 }
 
 /// One step of a plan: one kernel over one layer. On CUDA one launch may run several steps (a chain).

@@ -11,9 +11,9 @@ mod operations;
 mod staging;
 mod steps;
 
-use super::{ConvLayer, Grouped, PlanError, PlanSummary, Step, arena, extended};
+use super::{ConvLayer, Grouped, PlanError, PlanSummary, Step, arena};
 use crate::{
-    graph::Graph,
+    graph::{Graph, fusion::Violation},
     mode::{Mode, Precision, Variant},
     tensor::Shape,
 };
@@ -187,8 +187,11 @@ impl CpuPlan {
         width: usize,
         variant: CpuVariant,
     ) -> Result<Self, PlanError> {
-        let extended = extended(graph, (height, width));
-        let grouped = Grouped::new(graph, extended, variant.mode().variant)?;
+        let (extended, shapes) = graph.for_photo(height, width).map_err(PlanError::from)?;
+        let grouped = match Grouped::new(graph, shapes.clone(), variant.mode().variant) {
+            Err(PlanError::Grouping(Violation::TooOften)) => None,
+            grouped => Some(grouped?),
+        };
         let convs = ConvLayer::of_graph(graph);
         let mut plan = Self {
             variant,
@@ -202,7 +205,8 @@ impl CpuPlan {
             scratch_len: 0,
             weights_len: 0,
         };
-        let lifetimes = if let Some(builder) = specialised(&grouped, &convs, variant) {
+        let specialised = grouped.as_ref().and_then(|of| specialised(of, &convs, variant));
+        let lifetimes = if let Some(builder) = specialised {
             plan.steps = builder.steps;
             plan.maps = builder.maps;
             plan.scratch_len = builder.scratch_len;
@@ -214,7 +218,7 @@ impl CpuPlan {
             if variant == CpuVariant::FusedInt8 {
                 return Err(PlanError::NoInt8);
             }
-            let builder = GeneralBuilder::plan(&grouped, variant == CpuVariant::Fused)?;
+            let builder = GeneralBuilder::plan(graph, &shapes, variant == CpuVariant::Fused)?;
             let steps = builder.steps.into_iter();
             plan.steps = steps.map(|step| step.map(CpuOp::General)).collect();
             plan.maps = builder.maps;
@@ -228,6 +232,9 @@ impl CpuPlan {
             map.offset = offset;
         }
         plan.arena_len = arena_len;
+        // Kernels reach maps by address.
+        let is_inside = |map: &MapBuffer| map.offset + map.len() <= arena_len;
+        assert!(plan.maps.iter().all(is_inside), "maps inside their arena");
         Ok(plan)
     }
 
@@ -275,7 +282,7 @@ impl CpuPlan {
         let pictures = 4 * (2 * height * width + self.extended.0 * self.extended.1);
         PlanSummary {
             steps: self.steps.iter().map(|s| (s.layer.clone(), s.kernel.clone())).collect(),
-            flops: self.steps.iter().map(|s| s.flops).sum(),
+            flops: self.steps.iter().fold(0, |sum, step| sum.saturating_add(step.flops)),
             peak_bytes: 4 * floats as u64
                 + pictures as u64
                 + BOOKKEEPING_BYTES

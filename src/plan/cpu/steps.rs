@@ -254,8 +254,17 @@ impl<'a> Builder<'a> {
         self.kept[gather.map] = keep;
         let shape = self.grouped.shapes[id];
         let algorithm = self.variant.algorithm(self.convs, spec);
-        // This kernel keeps nothing of what it reads.
-        if algorithm == Algorithm::BlockedWinograd && keep.is_some() {
+        // Its rows are staged for stride 1.
+        if algorithm == Algorithm::ShiftedColumns && spec.stride != 1 {
+            return None;
+        }
+        // Only these kernels write every pixel of what they load.
+        let keeps_all = match algorithm {
+            Algorithm::Winograd(_) => true,
+            Algorithm::BlockedWinograd => false,
+            _ => spec.stride == 1 && !spec.upsample,
+        };
+        if keep.is_some() && !keeps_all {
             return None;
         }
         let to = (group.writes.contains(&id)).then(|| self.map(shape, stored(shape)));

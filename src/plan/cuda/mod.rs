@@ -60,7 +60,6 @@ use std::ops::Range;
 use super::{
     ConvLayer, ConvProvider, Grouped, PlanError, PlanSummary,
     arena::{self, Lifetime},
-    extended,
 };
 use crate::{
     graph::{Graph, Node, NodeId, Op},
@@ -68,6 +67,11 @@ use crate::{
     numeric::NumericFormat,
     tensor::Shape,
 };
+
+/// Maximum number of pixels of a map, over a batch: kernels count pixels and the next rows' in 32 bits.
+const MAX_PIXELS: usize = 1 << 30;
+/// Maximum number of values of a map's row: kernels count a row's values, by whole blocks of threads, in 32 bits.
+const MAX_ROW_VALUES: usize = 1 << 30;
 
 /// Index of a map in [`CudaPlan::maps`].
 pub type MapId = usize;
@@ -275,13 +279,23 @@ impl CudaPlan {
         if let Some(Node { name: node, .. }) = graph.nodes().iter().find(is_source) {
             return Err(CudaPlanError::Source { node: node.clone() });
         }
-        let extended = extended(graph, (height, width));
-        let shapes = graph.shapes(extended.0, extended.1);
-        let shapes = shapes.map_err(PlanError::from)?;
+        let (extended, shapes) = graph.for_photo(height, width).map_err(PlanError::from)?;
+        let is_counted = |shape: &Shape| {
+            batch * shape.height * shape.width <= MAX_PIXELS
+                && shape.width * stored_channels(shape.channels) <= MAX_ROW_VALUES
+        };
+        if let Some(id) = shapes.iter().position(|shape| !is_counted(shape)) {
+            return Err(PlanError::NoKernel { node: graph.nodes()[id].name.clone() }.into());
+        }
         let photo = (height, width);
         let specialised = match general::unlike_specialised(graph, &shapes, photo) {
             Some(Node { name: node, .. }) => Err(PlanError::NoKernel { node: node.clone() }.into()),
-            None => Self::specialised(graph, (photo, extended), batch, mode, limits, library),
+            None => {
+                let grouped = Grouped::new(graph, shapes.clone(), mode.variant);
+                grouped.map_err(CudaPlanError::from).and_then(|grouped| {
+                    Self::specialised(&grouped, (photo, extended), batch, mode, limits, library)
+                })
+            }
         };
         match specialised {
             Err(_) if general::has_mode(mode) => {
@@ -308,19 +322,18 @@ impl CudaPlan {
 
     /// A plan of the kernels that are made for the launches of Johnson's networks.
     fn specialised(
-        graph: &Graph,
+        grouped: &Grouped<'_>,
         (photo, extended): ((usize, usize), (usize, usize)),
         batch: usize,
         mode: Mode,
         limits: &DeviceLimits,
         library: Option<&str>,
     ) -> Result<Self, CudaPlanError> {
-        let grouped = Grouped::new(graph, extended, mode.variant)?;
-        let convs = ConvLayer::of_graph(graph);
+        let convs = ConvLayer::of_graph(grouped.graph);
         let mut builder = Builder::new(&convs, batch, mode.precision, limits, library);
         match mode.variant {
-            Variant::Fused => builder.plan_fused(&grouped, photo)?,
-            Variant::FusedNorm | Variant::Baseline => builder.plan_unfused(&grouped, photo)?,
+            Variant::Fused => builder.plan_fused(grouped, photo)?,
+            Variant::FusedNorm | Variant::Baseline => builder.plan_unfused(grouped, photo)?,
         }
         Ok(builder.finish(mode, photo, extended))
     }
@@ -383,7 +396,7 @@ impl CudaPlan {
             width,
             height,
             steps: (launches.iter()).map(|steps| (self.layers(steps), self.entry(steps))).collect(),
-            flops: self.steps.iter().map(|s| s.flops).sum(),
+            flops: self.steps.iter().fold(0, |sum, step| sum.saturating_add(step.flops)),
             peak_bytes: self.device_bytes(),
             conv_provider: self.conv_provider.clone(),
             attention_kernels: self.attention_kernels.clone(),

@@ -14,7 +14,7 @@ use super::{
 use crate::{
     graph::{Graph, NORM_EPS},
     mode::{Mode, Precision, Variant},
-    plan::{ConvLayer, extended},
+    plan::ConvLayer,
     tensor::Shape,
 };
 
@@ -76,8 +76,7 @@ impl Operation {
     /// Those of a network on photos of `height` x `width` pixels: on the map of its first convolution, the
     /// largest, and on its smallest ones. None of a network that has no such maps.
     pub fn of_network(graph: &Graph, size: (usize, usize)) -> Vec<Self> {
-        let (height, width) = extended(graph, size);
-        let shapes = graph.shapes(height, width).unwrap_or_default();
+        let shapes = graph.for_photo(size.0, size.1).map(|of| of.1).unwrap_or_default();
         let nodes = graph.nodes().iter().zip(shapes);
         let maps: Vec<Shape> =
             nodes.filter(|(node, _)| node.op.is_conv()).map(|(_, shape)| shape).collect();

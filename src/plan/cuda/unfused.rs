@@ -117,6 +117,14 @@ impl Builder<'_> {
                         Some(last) if last.op == Op::Relu => None,
                         _ => return Err(no_kernel()),
                     };
+                    // The norm overwrites the convolution's map.
+                    let mut later = (group.op + 1..nodes.len())
+                        .filter(|reader| !group.epilogue.contains(reader));
+                    if later.any(|reader| nodes[reader].inputs.contains(&raw))
+                        || !self.are_alike(map, residual)
+                    {
+                        return Err(no_kernel());
+                    }
                     self.fused_norm(id, map, residual, eps);
                     Some(map)
                 }
@@ -145,6 +153,9 @@ impl Builder<'_> {
                 // The sum overwrites the map that was made last.
                 let young = usize::from(node.inputs[1] > node.inputs[0]);
                 let (map, addend) = (own(young)?, input(1 - young)?);
+                if !self.are_alike(map, Some(addend)) {
+                    return Err(no_kernel());
+                }
                 self.reads(map);
                 self.reads(addend);
                 let grid = self.pack_grid(map);
@@ -185,6 +196,12 @@ impl Builder<'_> {
             | Op::SpatialMax => return Err(no_kernel()),
         };
         Ok(map)
+    }
+
+    /// Whether another map is stored with as many channels, as kernels that add it value by value need.
+    fn are_alike(&self, map: MapId, other: Option<MapId>) -> bool {
+        let stored = |map: MapId| self.maps[map].stored_channels;
+        other.is_none_or(|other| stored(other) == stored(map))
     }
 
     /// Nearest neighbour, twice the size.

@@ -65,6 +65,6 @@ impl Attention {
 
     /// Operations of two products, a multiply-add counting two.
     pub const fn flops(&self, queries: usize) -> u64 {
-        4 * (queries * self.keys * self.heads * self.size) as u64
+        (4 * (self.keys * self.heads * self.size) as u64).saturating_mul(queries as u64)
     }
 }

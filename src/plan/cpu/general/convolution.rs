@@ -234,7 +234,7 @@ impl GeneralConv {
     /// Floating-point operations (2 per multiply-add) of the direct form.
     pub(super) const fn flops(&self, input: Shape, output: Shape) -> u64 {
         let map = if self.is_transposed { input } else { output };
-        2 * self.weight_count() as u64 * (map.height * map.width) as u64
+        (2 * self.weight_count() as u64).saturating_mul((map.height * map.width) as u64)
     }
 
     /// Whether all phases read from one ring of staged rows, or each stages its own taps.
@@ -296,7 +296,7 @@ impl GeneralConv {
     }
 
     /// Scratch of one worker, in f32.
-    pub(super) fn scratch_len(&self) -> usize {
+    pub fn scratch_len(&self) -> usize {
         let inputs = padded_channels(self.conv.in_channels);
         if self.algorithm == ConvAlgorithm::Winograd {
             return tiles_scratch(WINOGRAD_POINTS, inputs, 16);

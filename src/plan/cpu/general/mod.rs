@@ -13,7 +13,7 @@ mod parts;
 use super::{MapBuffer, MapId, padded_channels, strip_rows};
 use crate::{
     graph::{Graph, NodeId, Op, PadMode, Sides},
-    plan::{Grouped, PlanError, Step, arena::Lifetime},
+    plan::{PlanError, Step, arena::Lifetime},
     tensor::Shape,
 };
 use attention::{Attention, HeadChannels};
@@ -27,6 +27,8 @@ pub use parts::{GeneralParts, ResizeSpec};
 pub(super) struct GeneralBuilder<'a> {
     graph: &'a Graph,
     shapes: &'a [Shape],
+    /// The nodes that read each node's map.
+    readers: Vec<Vec<NodeId>>,
     is_fused: bool,
     /// The map of every node that is kept.
     kept: Vec<Option<MapId>>,
@@ -41,12 +43,16 @@ pub(super) struct GeneralBuilder<'a> {
 
 impl<'a> GeneralBuilder<'a> {
     /// Plans every node.
-    pub(super) fn plan(grouped: &'a Grouped<'a>, is_fused: bool) -> Result<Self, PlanError> {
-        let graph = grouped.graph;
+    pub(super) fn plan(
+        graph: &'a Graph,
+        shapes: &'a [Shape],
+        is_fused: bool,
+    ) -> Result<Self, PlanError> {
         let count = graph.nodes().len();
         let mut builder = Self {
             graph,
-            shapes: &grouped.shapes,
+            shapes,
+            readers: graph.readers(),
             is_fused,
             kept: vec![None; count],
             last_read: vec![0; count],
@@ -88,6 +94,9 @@ impl<'a> GeneralBuilder<'a> {
         let Op::Channels { first, .. } = node.op else {
             return None;
         };
+        if self.is_statistics(node.inputs[0]) {
+            return None;
+        }
         let map = self.read(node.inputs[0])?;
         Some(HeadChannels { map, first })
     }
@@ -383,9 +392,8 @@ impl<'a> GeneralBuilder<'a> {
         let &[node] = unit.nodes.as_slice() else {
             return false;
         };
-        let nodes = self.graph.nodes();
-        let reads = |input: NodeId| nodes.iter().filter(move |n| n.inputs.contains(&input));
-        matches!(nodes[node].op, Op::Sized(_)) && reads(nodes[node].inputs[0]).count() == 1
+        let node = &self.graph.nodes()[node];
+        matches!(node.op, Op::Sized(_)) && self.readers[node.inputs[0]].len() == 1
     }
 
     fn index(&mut self, node: NodeId, from: MapId, index: Index) -> GeneralOp {

@@ -156,10 +156,10 @@ impl Planner<'_, '_> {
             None => output.height * output.width,
             Some(_) => input.height * input.width,
         };
-        let flops = 2 * (pixels * products * conv.out_channels) as u64;
+        let flops = (2 * (products * conv.out_channels) as u64).saturating_mul(pixels as u64);
         self.step(id, op, &entry, grid, (input.len() + self.parameters(id), output.len()));
         if let Some(step) = self.builder.steps.last_mut() {
-            step.flops = self.builder.batch as u64 * flops;
+            step.flops = flops.saturating_mul(self.builder.batch as u64);
         }
         Ok(())
     }

@@ -91,7 +91,9 @@ impl Finder<'_> {
             }
             passes
         };
-        pass(&|op| op.reflected_px().is_some(), &mut from);
+        let margin_px = self.op(from).reflected_px().unwrap_or_default();
+        let is_padded = pass(&|op| op.reflected_px().is_some(), &mut from);
+        let padding = if is_padded { margin_px } else { 0 };
         let doubles = pass(&|op| *op == Op::Upsample, &mut from);
         if self.op(from).padding(1, 1).is_some() {
             // The plain kernels compute it while they load.
@@ -125,7 +127,8 @@ impl Finder<'_> {
         let is_outer = layer.reads_photo || layer.makes_picture;
         let is_made = has_tiles(&conv, doubles || is_outer)
             && !(doubles && is_outer)
-            && layer.upsample == doubles
+            // Nothing else is between the convolution and its map.
+            && (layer.upsample, layer.padding) == (doubles, padding)
             && (!doubles || layer.kernel != 3 || layer.padding == FOUR_PHASE_MARGIN_PX)
             && !(layer.reads_photo && layer.makes_picture);
         let conv = FastConv { conv: conv_id, from, before, last, has_relu };

@@ -93,14 +93,8 @@ impl Builder<'_> {
         }
         (0..shapes.len()).try_for_each(|id| planner.node(id))?;
         let is_launched = |step: &CudaStep| step.grid.1.max(step.grid.2) <= MOST_ROWS;
-        let is_counted =
-            |shape: &Shape| i32::try_from(self.batch * shape.height * shape.width).is_ok();
-        let too_large = |node: &str| PlanError::NoKernel { node: node.to_owned() };
-        if let Some(step) = self.steps.iter().find(|step| !is_launched(step)) {
-            return Err(too_large(&step.layer).into());
-        }
-        match shapes.iter().position(|shape| !is_counted(shape)) {
-            Some(id) => Err(too_large(&graph.nodes()[id].name).into()),
+        match self.steps.iter().find(|step| !is_launched(step)) {
+            Some(step) => Err(PlanError::NoKernel { node: step.layer.clone() }.into()),
             None => Ok(()),
         }
     }

@@ -82,7 +82,8 @@ impl Planner<'_, '_> {
         if !self.builder.attention_kernels.contains(&kernel) {
             self.builder.attention_kernels.push(kernel);
         }
-        let flops = (2 * self.builder.batch * asking * channels) as u64 * answering as u64;
+        let flops =
+            ((2 * self.builder.batch * asking * channels) as u64).saturating_mul(answering as u64);
         let read = Attention {
             queries: self.slice(id, queries)?,
             keys: self.slice(id, keys)?,
@@ -107,7 +108,7 @@ impl Planner<'_, '_> {
             launch.file.clone_into(&mut step.file);
             step.block = launch.threads as u32;
             step.shared_bytes = launch.shared_bytes as u32;
-            step.flops = 2 * flops;
+            step.flops = flops.saturating_mul(2);
         }
         Ok(())
     }
