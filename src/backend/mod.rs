@@ -4,6 +4,42 @@
 //! Only this floor holds `unsafe` code. It knows no files, no windows and no styles, only networks and frames.
 //! The methods that only checks and measurements need are traits of their own, [`Inspect`] and
 //! [`InspectSession`]. A [`Backend`] is shared between threads; a [`Session`] belongs to one at a time.
+//!
+//! # What unsafe code relies on
+//!
+//! Networks come from files that nobody vouches for. Whatever kernels rely on is established by a planner or a check, and
+//! held again in release builds where that costs one comparison a row or a step. `tests/hostile_graphs.rs` tries random
+//! graphs, the fuzz target `graphs` tries them under the address sanitizer.
+//!
+//! | unsafe code | relies on | established by | held in release builds by |
+//! |---|---|---|---|
+//! | every kernel of `cpu` | the processor has the instructions | `KernelSet::available` | detection of features |
+//! | `Run::pixels`, `row`, `rows` | rows and columns are inside the map | `Op::shape`, the planner | an assertion |
+//! | `Shared::slice` | the range is inside the allocation | `plan::arena` | an assertion |
+//! | `Run::start`, `MapInput` | every map is inside the arena | `plan::arena` | an assertion for each plan |
+//! | tasks of a step | maps that live together are apart | lifetimes of the planners | property tests |
+//! | passes in place | no later node reads the map | `last_read`, `is_read_after` | the planner |
+//! | `Store`, `PictureOutput` | the picture covers the photo | [`Graph::for_photo`] | the planner; `check_size` |
+//! | `PhotoInput` | the photo has the plan's size | `check_photo` | an assertion for each step |
+//! | staged rows | reflections are shorter than the side | `Op::shape` | positions are clamped |
+//! | rows of a convolution | stride 1 for shifted columns | the planner | an assertion for each row |
+//! | kept maps | the kernel that loads a map writes all of it | the planner | random graphs painted twice |
+//! | convolutions of general plans | the planned length of scratch | `GeneralConv::scratch_len` | an assertion for each task |
+//! | products of tiles | segments hold at least one row | `MAX_KERNEL_PX`; empty phases are left out | an assertion for each panel |
+//! | packed weights | as many rows as are multiplied | packer and planner use one size | assertions for each task |
+//! | scale and shift | one for each stored channel | `statistics::finish` | an assertion for each step |
+//! | `Centre` | at most 512 stored channels | `ConvLayer::of_node` | an assertion for each task |
+//! | attention | packed keys and values of every head | `Attention::packed_len` | assertions for each task |
+//! | statistics | two values for each channel, read by norms alone | `is_statistics` | slices |
+//! | trained values | as many as the node's shape says, of one node | [`Network::new`] | an error |
+//! | sizes | sides to 2^20, channels to 4096, maps to 2^36 values | `Op::is_in_range`, `Op::shape` | an error |
+//! | bytes of pixels | NaN becomes 0, others saturate | `level`, `store_bytes` | by construction |
+//! | CUDA: indices | pixels and values of a row in 31 bits | `CudaPlan::new` | an error; an assertion for each number |
+//! | CUDA: grids | at most 65,535 rows and images | `plan_general` | an error; the driver |
+//! | CUDA: sums of maps | as many stored channels in both | `are_alike` | an error |
+//! | CUDA: odd kernels, strides of 1 and 2 | tiles that are made for them | `unlike_specialised`, `has_tiles` | an error |
+//! | CUDA: constants | no longer than their place | `Constant::new` | an assertion for each |
+//! | pinned memory | as long as the copy, and the device is idle | `photo_bytes`, `wait` | slices; the driver |
 
 pub mod allocator;
 pub mod audit;

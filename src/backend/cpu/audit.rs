@@ -54,7 +54,7 @@ impl CpuSession {
                 self.fill(map, fill);
             }
             let reading = self.reading(&step.op, seen_photo);
-            let base = Shared(self.arena_mut().as_mut_ptr());
+            let base = Shared::of(self.arena_mut());
             let progress = Progress::of_one_step(&control);
             self.execute(base, Given::photo(seen_photo), target, &progress, &step.op);
             let Some(Reading { work, read, target, kept }) = reading else {

@@ -94,7 +94,7 @@ impl CpuSession {
                 let len = part_len(map.stored_channels, false);
                 let mut parts = std::mem::take(&mut self.parts);
                 parts.resize(parts.len().max(tasks * len), 0.0);
-                let shared = Shared(parts.as_mut_ptr());
+                let shared = Shared::of(&mut parts);
                 self.for_each_task(tasks, progress, |task, scratch| {
                     let rows = strip.min(map.shape.height - task * strip);
                     let start = map.offset + task * strip * row_len(&map);

@@ -19,11 +19,19 @@ impl CpuSession {
         let (height, width) = self.plan.extended;
         let map_input = |map: usize, conv: usize, skip: Option<usize>, keep: Option<usize>| {
             let m = &self.plan.maps[map];
-            let start = |id: usize| base.0.wrapping_add(self.plan.maps[id].offset);
+            let is_alike =
+                |id: Option<usize>| id.is_none_or(|id| self.plan.maps[id].len() == m.len());
+            let norm = &self.norms[conv];
+            assert!(
+                norm.scale.len().min(norm.shift.len()) >= m.stored_channels,
+                "a norm's channels"
+            );
+            assert!(is_alike(skip) && is_alike(keep), "maps of one size");
+            let start = |id: usize| base.start.wrapping_add(self.plan.maps[id].offset);
             Input::Map(MapInput {
                 raw: start(map),
-                scale: self.norms[conv].scale.as_ptr(),
-                shift: self.norms[conv].shift.as_ptr(),
+                scale: norm.scale.as_ptr(),
+                shift: norm.shift.as_ptr(),
                 skip: skip.map_or(std::ptr::null(), |id| start(id).cast_const()),
                 keep: keep.map_or(std::ptr::null_mut(), start),
                 height: m.shape.height,
@@ -32,7 +40,10 @@ impl CpuSession {
             })
         };
         match gather {
-            Gather::Photo => Input::Photo(PhotoInput { rgba: photo.as_ptr(), height, width }),
+            Gather::Photo => {
+                assert!(photo.len() == 4 * height * width, "a photo of another size");
+                Input::Photo(PhotoInput { rgba: photo.as_ptr(), height, width })
+            }
             Gather::NormRelu { map, conv, keep } => map_input(map, conv, None, keep),
             Gather::NormAdd { map, conv, skip, keep } => map_input(map, conv, Some(skip), keep),
         }
@@ -57,7 +68,7 @@ impl CpuSession {
         let len = 2 * map.channels;
         let mut parts = std::mem::take(&mut self.parts);
         parts.resize(parts.len().max(tasks * len), 0.0);
-        let (shared, kernels) = (Shared(parts.as_mut_ptr()), self.kernels);
+        let (shared, kernels) = (Shared::of(&mut parts), self.kernels);
         self.for_each_task(tasks, progress, |task, _| {
             let rows = task * strip..((task + 1) * strip).min(map.height);
             // SAFETY: the set was chosen for this processor; nobody writes the maps; every task has its own part.
@@ -106,7 +117,7 @@ impl CpuSession {
         let picture =
             PictureOutput { rgba: target.rgba, floats: target.floats, bias, size: self.plan.photo };
         let map = to.map(|id| RawMap {
-            raw: base.0.wrapping_add(self.plan.maps[id].offset),
+            raw: base.start.wrapping_add(self.plan.maps[id].offset),
             size: size_of(id),
             channels,
             parts: std::ptr::null_mut(),

@@ -194,6 +194,7 @@ impl Centre {
     /// As [`Simd`]; the map is valid.
     #[inline(always)]
     pub unsafe fn of<S: Simd>(map: &MapInput) -> Self {
+        assert!(map.channels <= padded_channels(MAX_LAYER_CHANNELS), "a map's channels");
         // What is behind the map's channels is never read.
         let mut centre = Self([MaybeUninit::uninit(); padded_channels(MAX_LAYER_CHANNELS)]);
         let mut c = 0;

@@ -153,7 +153,7 @@ pub unsafe fn row_conv_task<S: Simd>(
     };
     // The plan has room for four values of every channel.
     let row = rest.len() / 4;
-    debug_assert!(row >= channels);
+    assert!(row >= channels, "room for a channel's statistics");
     let statistics = rest.as_mut_ptr();
     let has_extremes = matches!(layer.weights, Packed::Bytes(_));
     let mut running = Running {
@@ -213,6 +213,14 @@ pub unsafe fn row_conv_task<S: Simd>(
     }
 }
 
+/// Columns that are staged for a tile that is so many columns narrower than the scratch.
+#[inline(always)]
+fn narrow_columns(layer: &RowConv<'_>, narrower: usize) -> usize {
+    let columns = layer.staging.columns.checked_sub(narrower * layer.stride);
+    assert!(columns.is_some(), "columns of a staged row");
+    columns.unwrap_or_default()
+}
+
 /// Slot of a padded row in the ring.
 #[inline(always)]
 fn slot(layer: &RowConv<'_>, row: isize) -> usize {
@@ -239,8 +247,7 @@ unsafe fn stage_row<S: Simd>(
         row,
         first_column: (strip.first_column * layer.stride) as isize - reach as isize,
         // A tile at the right edge is narrower than the scratch.
-        columns: layer.staging.columns
-            - (TILE_COLUMNS - (strip.end_column - strip.first_column)) * layer.stride,
+        columns: narrow_columns(layer, TILE_COLUMNS - (strip.end_column - strip.first_column)),
         owned: owned.then_some((strip.first_column, strip.end_column)),
     };
     let start = slot(layer, row) * layer.staging.row_len();

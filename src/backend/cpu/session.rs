@@ -104,9 +104,12 @@ fn zeros(len: usize) -> Option<Vec<f32>> {
     }
 }
 
-/// A pointer that worker threads may share; every use says which part is whose.
+/// Values that worker threads may share; every use says which part is whose.
 #[derive(Clone, Copy)]
-pub(super) struct Shared(pub(super) *mut f32);
+pub(super) struct Shared {
+    pub(super) start: *mut f32,
+    len: usize,
+}
 
 // SAFETY: only an address; each use states why its accesses are disjoint.
 unsafe impl Send for Shared {}
@@ -114,22 +117,35 @@ unsafe impl Send for Shared {}
 unsafe impl Sync for Shared {}
 
 impl Shared {
-    /// `len` values from `offset` on.
-    ///
-    /// # Safety
-    /// Inside the allocation, and nobody else touches them meanwhile.
-    pub(super) unsafe fn slice_mut<'a>(self, offset: usize, len: usize) -> &'a mut [f32] {
-        // SAFETY: the caller's promise.
-        unsafe { std::slice::from_raw_parts_mut(self.0.add(offset), len) }
+    /// All of some values.
+    pub(super) fn of(values: &mut [f32]) -> Self {
+        Self { start: values.as_mut_ptr(), len: values.len() }
     }
 
     /// `len` values from `offset` on.
     ///
     /// # Safety
-    /// Inside the allocation, and nobody writes them meanwhile.
+    /// The values are still there, and nothing else reads or writes them meanwhile.
+    ///
+    /// # Panics
+    /// Beyond the end.
+    pub(super) unsafe fn slice_mut<'a>(self, offset: usize, len: usize) -> &'a mut [f32] {
+        assert!(offset <= self.len && len <= self.len - offset, "shared values");
+        // SAFETY: inside, as just checked; the rest is the caller's promise.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(offset), len) }
+    }
+
+    /// `len` values from `offset` on.
+    ///
+    /// # Safety
+    /// The values are still there, and nothing writes them meanwhile.
+    ///
+    /// # Panics
+    /// Beyond the end.
     pub(super) unsafe fn slice<'a>(self, offset: usize, len: usize) -> &'a [f32] {
-        // SAFETY: the caller's promise.
-        unsafe { std::slice::from_raw_parts(self.0.add(offset), len) }
+        assert!(offset <= self.len && len <= self.len - offset, "shared values");
+        // SAFETY: inside, as just checked; the rest is the caller's promise.
+        unsafe { std::slice::from_raw_parts(self.start.add(offset), len) }
     }
 }
 
@@ -232,9 +248,9 @@ impl CpuSession {
         control: &RunControl,
         mut tap: Option<NormTap<'_>>,
     ) -> Result<(), BackendError> {
-        let base = Shared(self.arena.as_mut_ptr());
+        let base = Shared::of(&mut self.arena);
         let plan = Arc::clone(&self.plan);
-        let total: u64 = plan.steps.iter().map(|s| s.flops).sum();
+        let total = plan.steps.iter().fold(0u64, |sum, step| sum.saturating_add(step.flops));
         let mut before = 0;
         for (index, step) in plan.steps.iter().enumerate() {
             let progress = Progress { control, before, here: step.flops, total };
@@ -263,7 +279,7 @@ impl CpuSession {
                 return Err(BackendError::Cancelled);
             }
             self.step_ms[index] = started.elapsed().as_secs_f64() * 1e3;
-            before += step.flops;
+            before = before.saturating_add(step.flops);
             if let (Some(tap), Some((conv, map, raw))) = (tap.as_mut(), tapped) {
                 let name = plan.convs[conv].norm_name.as_deref().unwrap_or_default();
                 tap(name, self.normalised(&plan.maps[map], raw.then(|| &self.norms[conv])));

@@ -215,6 +215,8 @@ impl<A, B, Scale: Copy> TileSet<A, B, Scale> {
         c: *mut f32,
         c_stride: usize,
     ) {
+        // The loop over a segment's rows asks at its end whether one is left.
+        assert!(segments.iter().all(|segment| segment.len > 0), "an empty segment");
         let (bigs, smalls) = tiles_for(rows as u32, self.big_rows as u32, self.small_rows as u32);
         let mut m = 0;
         for tile in 0..bigs + smalls {

@@ -223,7 +223,9 @@ impl DeviceNetwork {
             .map(|constant| constants::bytes(constant, weights, format))
             .collect();
         let mut image = vec![0u8; self.layout.total - begin];
-        for (bytes, offset) in packed.iter().zip(&self.layout.constants) {
+        let all = self.plan.constants.iter().zip(&self.layout.constants);
+        for (bytes, (constant, offset)) in packed.iter().zip(all) {
+            assert!(bytes.len() <= constant.bytes, "a constant's place");
             image[offset - begin..][..bytes.len()].copy_from_slice(bytes);
         }
         self.driver.upload(self.at(begin), &image)

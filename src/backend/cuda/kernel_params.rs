@@ -14,8 +14,12 @@ use crate::plan::cuda::{
     Source, Taps, Target, merge_groups, stored_channels,
 };
 
-/// The kernels count in 32 bits; no map has more rows, columns or channels.
+/// The kernels count in 32 bits; plans have no more rows, columns or channels.
+///
+/// # Panics
+/// For a larger number, with which a kernel would leave its maps.
 pub(super) fn int(value: usize) -> i32 {
+    assert!(value <= i32::MAX as usize, "a number of more than 31 bits for a kernel");
     value as i32
 }
 

@@ -50,6 +50,7 @@ pub unsafe fn pack<S: Simd>(
 ) {
     let Attention { size, keys: count, .. } = *attention;
     let (head, panel) = (task / 2, 2 * S::LANES);
+    assert!((head + 1) * attention.packed_len() <= run.maps[to].len(), "a head's keys and values");
     // A map holds the packed keys and values of every head; this task writes its own part of its head's.
     let packed = run.start(to).at(head * attention.packed_len());
     if task.is_multiple_of(2) {
@@ -194,6 +195,7 @@ pub unsafe fn attend<S: Simd>(
             *value += add;
         }
     }
+    assert!((head + 1) * size <= result.shape.channels, "a head's channels");
     for query in 0..count {
         let at = first + query;
         let (y, x) = (at / result.shape.width, at % result.shape.width);

@@ -102,6 +102,7 @@ pub unsafe fn conv_task<S: Simd>(
     let [rows, columns] = &conv.axes;
     let channels = conv.staged_channels();
     let (row_len, slots) = (conv.row_len(), conv.staged_rows());
+    assert!(scratch.len() >= conv.scratch_len(), "a task's scratch");
     let (ring, computed) = scratch.split_at_mut(slots * row_len);
     let (ring, computed) = (ring.as_mut_ptr(), computed.as_mut_ptr());
     let to = run.maps[step.to];

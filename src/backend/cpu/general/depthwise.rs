@@ -29,6 +29,7 @@ pub unsafe fn depthwise_task<S: Simd>(
     let (row_taps, column_taps) = (&rows.phases[0].taps, &columns.phases[0].taps);
     let (row_len, slots) = (conv.row_len(), conv.staged_rows());
     let is_ring = rows.is_dense();
+    assert!(scratch.len() >= conv.scratch_len(), "a task's scratch");
     let ring = scratch.as_mut_ptr();
     let stored = conv.staged_channels();
     let first_offset = columns.offsets().0;

@@ -22,7 +22,7 @@ use super::{
     statistics,
 };
 use crate::plan::cpu::{
-    CpuOp, MapId,
+    CpuOp, MapBuffer, MapId,
     general::{ConvAlgorithm, GeneralOp, Pointwise, Reduction},
     strip_rows,
 };
@@ -117,9 +117,7 @@ unsafe fn task(
                     let part = &mut part[..map.stored_channels];
                     (kernels.general.largest)(run, from, rows, part);
                 } else {
-                    let row_len = map.shape.width * map.stored_channels;
-                    let start = run.start(from).wrapping_add(rows.start * row_len);
-                    let pixels = std::slice::from_raw_parts(start, rows.len() * row_len);
+                    let pixels = run.rows(from, rows);
                     (kernels.statistics)(pixels, map.stored_channels, scratch, part);
                 }
             }
@@ -186,12 +184,9 @@ fn prepare_norms(run: &Run<'_>, chain: &[Pointwise]) {
 fn join(run: &Run<'_>, reduction: Reduction, parts: MapId, to: MapId) {
     let result = run.maps[to];
     let (channels, stored) = (result.shape.channels, result.stored_channels);
-    let (tasks, len) = (run.maps[parts].shape.height, run.maps[parts].stored_channels);
+    let MapBuffer { shape, stored_channels: len, .. } = run.maps[parts];
     // SAFETY: no task runs, and the maps are different ones.
-    let (parts, row) = unsafe {
-        let all = std::slice::from_raw_parts(run.start(parts).cast_const(), tasks * len);
-        (all, run.row_mut(to, 0))
-    };
+    let (parts, row) = unsafe { (run.rows(parts, 0..shape.height), run.row_mut(to, 0)) };
     row.fill(0.0);
     for c in 0..channels {
         match reduction {
@@ -221,7 +216,7 @@ impl CpuSession {
         op: &GeneralOp,
     ) {
         let run = Run {
-            base: base.0,
+            base: base.start,
             maps: &self.plan.maps,
             parts: &self.plan.general,
             weights: &self.general_weights,

@@ -1,5 +1,7 @@
 //! What the tasks of a general plan's steps share: maps, weights, the photo and the picture.
 
+use std::ops::Range;
+
 use super::super::{gather, given::Given, simd::At, tiles::TileSet};
 use super::weights::GeneralWeights;
 use crate::{
@@ -54,11 +56,26 @@ impl Run<'_> {
     /// Nobody writes them meanwhile.
     pub unsafe fn pixels(&self, map: MapId, y: usize, (first, end): (usize, usize)) -> &[f32] {
         let MapBuffer { shape, stored_channels, .. } = self.maps[map];
-        debug_assert!(y < shape.height && first <= end && end <= shape.width);
+        assert!(y < shape.height && first <= end && end <= shape.width, "pixels of a map");
         let offset = (y * shape.width + first) * stored_channels;
         // SAFETY: the pixels lie inside the map, which lies inside the arena; the rest is the caller's promise.
         unsafe {
             std::slice::from_raw_parts(self.start(map).at(offset), (end - first) * stored_channels)
+        }
+    }
+
+    /// Whole rows of a map, one after another.
+    ///
+    /// # Safety
+    /// As [`Run::pixels`].
+    pub unsafe fn rows(&self, map: MapId, rows: Range<usize>) -> &[f32] {
+        let MapBuffer { shape, stored_channels, .. } = self.maps[map];
+        assert!(rows.start <= rows.end && rows.end <= shape.height, "rows of a map");
+        let row_len = shape.width * stored_channels;
+        // SAFETY: the rows are inside the map, which is inside the arena; the rest is the caller's promise.
+        unsafe {
+            let start = self.start(map).at(rows.start * row_len);
+            std::slice::from_raw_parts(start, rows.len() * row_len)
         }
     }
 
@@ -74,7 +91,7 @@ impl Run<'_> {
         (first, end): (usize, usize),
     ) -> &mut [f32] {
         let MapBuffer { shape, stored_channels, .. } = self.maps[map];
-        debug_assert!(y < shape.height && first <= end && end <= shape.width);
+        assert!(y < shape.height && first <= end && end <= shape.width, "pixels of a map");
         let offset = (y * shape.width + first) * stored_channels;
         let len = (end - first) * stored_channels;
         // SAFETY: as above.

@@ -86,6 +86,7 @@ pub unsafe fn winograd_task<S: Simd>(
     task: usize,
     scratch: &mut [f32],
 ) {
+    assert!(step.packed.panels[0].depth == run.maps[step.from].stored_channels, "packed weights");
     debug_assert!(!matches!(step.conv.border, PadMode::Constant(v) if v.is_nan()));
     let inputs = run.maps[step.from].stored_channels;
     let to = run.maps[step.to];
