@@ -6,7 +6,13 @@ use super::{
     style_choice::{Named, named},
     terminal::{print, print_json, table},
 };
-use crate::weights::{self, Inspection, LibraryError, StyleLibrary, TensorFacts};
+use std::{num::NonZero, thread};
+
+use crate::{
+    engine::paint::long_minutes,
+    mode::DeviceChoice,
+    weights::{self, Inspection, LibraryError, StyleLibrary, TensorFacts, Work},
+};
 
 /// Characters of a text in the file that are shown; the JSON report has the whole.
 const SHOWN_CHARS: usize = 160;
@@ -89,6 +95,7 @@ pub fn inspection_text(facts: &Inspection) -> Vec<String> {
         let parameters = format!("{} (tensors: {types})", facts.parameters);
         row("Parameters", Some(parameters));
     }
+    row("Work", facts.work.map(|work| work_text(&work)));
     row("Values", range(facts.least, facts.greatest));
     for (key, value) in &facts.metadata {
         row(key, Some(shortened(value)));
@@ -107,6 +114,16 @@ pub fn inspection_text(facts: &Inspection) -> Vec<String> {
         lines.extend(table(&rows));
     }
     lines
+}
+
+/// What one picture takes, and how long that is on this machine's processor where it is long.
+fn work_text(work: &Work) -> String {
+    let Work { width, height, multiply_adds } = *work;
+    let threads = thread::available_parallelism().map_or(1, NonZero::get);
+    let long = long_minutes(multiply_adds, DeviceChoice::Cpu, threads);
+    let long = long.map_or_else(String::new, |time| format!("; about {time} on this processor"));
+    let billions = multiply_adds.div_ceil(1_000_000_000);
+    format!("{billions} billion multiply-adds for {width} x {height} pixels{long}")
 }
 
 /// One line of free text from a file, cut where it would fill the screen.

@@ -10,7 +10,10 @@ use std::{
 
 use serde::Serialize;
 
-use crate::models::johnson::{NetworkSpec, checkpoint};
+use crate::{
+    graph::Graph,
+    models::johnson::{NetworkSpec, checkpoint},
+};
 
 use super::{
     Budget, Choice, Family, Format, WeightsError, bytes_in_hex,
@@ -41,6 +44,29 @@ pub struct TensorFacts {
     pub not_finite: usize,
 }
 
+/// How much a network computes for one picture.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Work {
+    /// Columns of the picture.
+    pub width: usize,
+    /// Rows of the picture.
+    pub height: usize,
+    /// As [`Graph::multiply_adds`] counts them.
+    pub multiply_adds: u64,
+}
+
+impl Work {
+    /// Side of the picture, in pixels, of a network that runs at any size.
+    const SIDE_PX: usize = 512;
+
+    /// That of a network; `None` of one that runs at no such size.
+    fn of(graph: &Graph) -> Option<Self> {
+        let [height, width] = graph.fixed_size().unwrap_or([Self::SIDE_PX; 2]);
+        let (_, shapes) = graph.for_photo(height, width).ok()?;
+        Some(Self { width, height, multiply_adds: graph.multiply_adds(&shapes) })
+    }
+}
+
 /// What a file holds. Parts that could not be found out are `None` or empty.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Inspection {
@@ -69,6 +95,8 @@ pub struct Inspection {
     /// How many operations of each kind there are, of a network that is no known model's.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub operations: BTreeMap<&'static str, usize>,
+    /// What painting with it computes; `None` for a refused file, and for a network for style pictures.
+    pub work: Option<Work>,
     /// Numbers in all tensors of the network or, for a refused file, in all tensors found.
     pub parameters: usize,
     /// How many tensors are stored in which number type.
@@ -171,6 +199,7 @@ impl Inspection {
             }
         }
         self.parameters = network.graph().parameter_count();
+        self.work = Work::of(network.graph());
         Ok(())
     }
 

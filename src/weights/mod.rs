@@ -47,7 +47,7 @@ pub use error::{KeyList, MAX_FILE_BYTES, MAX_MESSAGE_BYTES, WeightsError};
 pub use family::Family;
 pub use file_name::bytes_in_hex;
 pub use folders::user_styles_folder;
-pub use inspect::{Inspection, TensorFacts, describe, describe_bytes, describe_within};
+pub use inspect::{Inspection, TensorFacts, Work, describe, describe_bytes, describe_within};
 pub use library::StyleLibrary;
 pub use library_error::LibraryError;
 pub use names::{ALL_STYLES, NO_STYLE};

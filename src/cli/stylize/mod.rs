@@ -341,7 +341,13 @@ impl<'a> Run<'a> {
                 Err(error) => self.fail_in(photo, &error.to_string()),
             }
         }
-        groups.iter().try_for_each(|group| self.paint_group(group, style))
+        for group in &groups {
+            if let Some(note) = self.painter.time_note(&style.network, group.size) {
+                self.progress.message(format!("note: {}: {note}", style.title));
+            }
+            self.paint_group(group, style)?;
+        }
+        Ok(())
     }
 
     /// Paints photos of one working size and writes the results.
@@ -389,7 +395,7 @@ impl<'a> Run<'a> {
         settings: PaintSettings,
     ) -> Result<(usize, usize), CliError> {
         self.painter
-            .working_size(&style.network, &opened.photo.frame, settings)
+            .working_size(&style.network, &opened.photo.frame, settings, &self.control)
             .map(|(size, _)| size)
             .map_err(|e| failed(&opened.photo, &e))
     }

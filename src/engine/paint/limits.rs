@@ -7,7 +7,7 @@ use super::{
     frame_bytes,
 };
 use crate::{
-    backend::{Backend, BackendError, SessionSpec},
+    backend::{Backend, BackendError, RunControl, SessionSpec},
     frame::{Frame, longest_side},
     media::scale::{scaling_bytes, size_inside, size_within},
     mode::Mode,
@@ -48,6 +48,8 @@ pub(super) struct Budget<'a> {
     pub(super) mode: Mode,
     /// Memory that sessions may take together when no limit was set, in bytes.
     pub(super) default_limit_bytes: u64,
+    /// Ends the search for a size early: planning a large network takes its time.
+    pub(super) control: &'a RunControl,
 }
 
 impl Budget<'_> {
@@ -95,6 +97,9 @@ impl Budget<'_> {
         photo: &Shape,
         size: (usize, usize),
     ) -> Result<u64, BackendError> {
+        if self.control.is_cancelled() {
+            return Err(BackendError::Cancelled);
+        }
         let spec = SessionSpec::single(size.0, size.1, self.mode);
         let run = match self.backend.predicted_bytes(network.graph(), &spec) {
             Err(error @ BackendError::TooLarge { .. }) => return Err(error),
@@ -163,6 +168,9 @@ impl Budget<'_> {
         let fits = longest_side(long_side, |side| {
             needed(within(side)).is_ok_and(|needed| needed <= limit)
         });
+        if self.control.is_cancelled() {
+            return Err(BackendError::Cancelled.into());
+        }
         if fits < MIN_WORKING_PX.min(long_side) {
             return Err(PaintError::MemoryLimit {
                 needed_mb: needed(within(MIN_WORKING_PX))?.div_ceil(1_000_000),
@@ -213,8 +221,8 @@ impl Budget<'_> {
             .rev()
             .map(of)
             .find(|spec| {
-                let predicted = self.backend.predicted_bytes(network.graph(), spec);
-                predicted.is_ok_and(|bytes| bytes <= limit)
+                let plan = || self.backend.predicted_bytes(network.graph(), spec);
+                !self.control.is_cancelled() && plan().is_ok_and(|bytes| bytes <= limit)
             })
             .unwrap_or_else(|| of(1))
     }

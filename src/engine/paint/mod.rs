@@ -12,7 +12,7 @@ use std::{
     str::FromStr,
 };
 
-pub use painter::Painter;
+pub use painter::{Painter, long_minutes};
 
 use crate::{
     backend::BackendError,

@@ -37,6 +37,27 @@ pub struct Painter {
     sent: Option<PhotosOnDevice>,
 }
 
+/// Multiply-adds of one thread of a processor, or one multiprocessor of a GPU, in a second: what they do at least in
+/// networks that are not made for them.
+const fn multiply_adds_per_second(kind: DeviceChoice) -> f64 {
+    match kind {
+        DeviceChoice::Cuda => 5e10,
+        DeviceChoice::Cpu | DeviceChoice::Auto => 5e9,
+    }
+}
+
+/// The time that this many multiply-adds take on a device of `units` threads or multiprocessors, as text; `None` for
+/// less than a minute.
+pub fn long_minutes(multiply_adds: u64, kind: DeviceChoice, units: usize) -> Option<String> {
+    let rate = multiply_adds_per_second(kind) * units as f64;
+    let minutes = multiply_adds as f64 / rate / 60.0;
+    match minutes {
+        ..=1.0 => None,
+        ..=120.0 => Some(format!("{minutes:.0} minutes")),
+        _ => Some(format!("{:.0} hours", minutes / 60.0)),
+    }
+}
+
 /// Photos that lie on a device, scaled to a working size: in another style they are painted from there.
 struct PhotosOnDevice {
     photos: Vec<Weak<Frame>>,
@@ -155,8 +176,9 @@ impl Painter {
         self.device.live_mode(choice, network)
     }
 
-    fn budget(&self, settings: PaintSettings) -> Budget<'_> {
+    fn budget<'a>(&'a self, settings: PaintSettings, control: &'a RunControl) -> Budget<'a> {
         Budget {
+            control,
             backend: self.backend().as_ref(),
             settings,
             mode: self.mode(settings),
@@ -167,7 +189,7 @@ impl Painter {
     /// The limit for the whole program, where the processor paints; `None` where the limit is that
     /// of a device's own memory.
     pub fn program_limit_bytes(&self, settings: PaintSettings) -> Option<u64> {
-        self.budget(settings).program_limit_bytes()
+        self.budget(settings, &RunControl::default()).program_limit_bytes()
     }
 
     /// Whether `network` would see a photo of `size` columns and rows at the requested working size.
@@ -177,21 +199,35 @@ impl Painter {
         size: (usize, usize),
         settings: PaintSettings,
     ) -> bool {
-        self.budget(settings).fits_as_requested(network, size)
+        self.budget(settings, &RunControl::default()).fits_as_requested(network, size)
     }
 
     /// Columns and rows at which `network` would see `photo`, and a note when the memory limit made them
     /// smaller than requested.
     ///
     /// # Errors
-    /// [`PaintError::MemoryLimit`] when no size fits.
+    /// [`PaintError::MemoryLimit`] when no size fits, and [`BackendError::Cancelled`].
     pub fn working_size(
         &self,
         network: &Network,
         photo: &Frame,
         settings: PaintSettings,
+        control: &RunControl,
     ) -> Result<((usize, usize), Option<String>), PaintError> {
-        self.budget(settings).working_size(network, photo)
+        self.budget(settings, control).working_size(network, photo)
+    }
+
+    /// A note that painting a picture of so many columns and rows in `network` takes minutes here; `None` where it is
+    /// likely to take less.
+    pub fn time_note(&self, network: &Network, (width, height): (usize, usize)) -> Option<String> {
+        let (_, shapes) = network.graph().for_photo(height, width).ok()?;
+        let device = self.backend().device();
+        let multiply_adds = network.graph().multiply_adds(&shapes);
+        let time = long_minutes(multiply_adds, device.kind, device.threads)?;
+        Some(format!(
+            "at {width} x {height} pixels this network takes about {time} here; a smaller \
+             working size takes less"
+        ))
     }
 
     /// Gives up sessions that are kept, the oldest first, until `bytes` for something else stay
@@ -209,7 +245,7 @@ impl Painter {
         size: (usize, usize),
         settings: PaintSettings,
     ) {
-        let bytes = self.budget(settings).after_bytes(photo, size);
+        let bytes = self.budget(settings, &RunControl::default()).after_bytes(photo, size);
         self.make_room(bytes, settings);
     }
 
@@ -286,7 +322,7 @@ impl Painter {
         let mode = self.mode_on(network, settings);
         let (mut within, mut refused) = (settings, None);
         let (key, note) = loop {
-            let size = self.working_size(network, photo, within);
+            let size = self.working_size(network, photo, within, control);
             let ((width, height), note) = match (size, refused) {
                 (Ok(found), _) => found,
                 // The device's first error is nearer to the cause.
@@ -297,13 +333,14 @@ impl Painter {
                 return Err(BackendError::Cancelled.into());
             }
             let spec = SessionSpec::single(width, height, mode);
-            let room = (self.budget(within)).room_for_sessions(photo, (width, height));
+            let room = self.budget(within, control).room_for_sessions(photo, (width, height));
             let key = SessionKey { network: network.clone(), spec };
             let opened = (self.pool).open_now(self.device.backend(), &key, Purpose::Photo, room);
             match opened {
                 Ok(()) => break (key, note),
                 Err(error) => {
-                    let limit = (self.budget(within)).smaller_limit(network, &key.spec, &error);
+                    let limit =
+                        self.budget(within, control).smaller_limit(network, &key.spec, &error);
                     within.max_memory_bytes = Some(limit.ok_or_else(|| error.clone())?);
                     refused = Some(error);
                 }
@@ -334,7 +371,7 @@ impl Painter {
         let mut sizes = Vec::with_capacity(photos.len());
         let mut notes = Vec::with_capacity(photos.len());
         for photo in photos {
-            let (size, note) = self.working_size(network, photo, settings)?;
+            let (size, note) = self.working_size(network, photo, settings, control)?;
             sizes.push(size);
             notes.push(note);
         }
@@ -356,8 +393,8 @@ impl Painter {
             batch: batch.max(1),
             ..SessionSpec::single(width, height, self.mode_on(network, settings))
         };
-        let spec = self.budget(settings).batch_that_fits(network, spec);
-        let room = (self.budget(settings)).room_for_sessions(first, (width, height));
+        let spec = self.budget(settings, control).batch_that_fits(network, spec);
+        let room = self.budget(settings, control).room_for_sessions(first, (width, height));
         let key = SessionKey { network: network.clone(), spec };
         (self.pool).open_now(self.device.backend(), &key, Purpose::Photo, room)?;
         let (run, outputs) = self.run(&key, photos, control)?;
