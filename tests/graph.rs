@@ -57,7 +57,7 @@ fn assert_groups_compute_the_graph(graph: &Graph, weights: &Weights, photo: &Fra
     let mut maps = Vec::new();
     interpreter.walk(|_, map| maps.push(map.clone()));
     for level in LEVELS {
-        let groups = fusion::group(graph, level);
+        let groups = fusion::group(graph, level).expect("groups");
         check(graph, &groups).unwrap_or_else(|violation| panic!("{level:?}: {violation}"));
         let kept = walk_groups(graph, &groups, &interpreter);
         for (id, map) in &kept {
@@ -91,14 +91,14 @@ fn groups_of_the_network_compute_it() {
 fn fusion_happens() {
     let spec = NetworkSpec::with_widths([32, 64, 128]);
     let graph = spec.graph().expect("a graph");
-    let count = |level| fusion::group(&graph, level).len();
+    let count = |level| fusion::group(&graph, level).expect("groups").len();
     let (convs, norms) = (16, 15);
     // Photo, picture, two upsamplings; padding and convolution; statistics, norm, ReLU or sum.
     assert_eq!(count(Level::None), 4 + 2 * convs + 3 * norms);
     assert_eq!(count(Level::Norm), 4 + 2 * convs + norms);
     assert_eq!(count(Level::All), convs);
     // The residual stream is kept where a block begins, by the group that forms it.
-    let groups = fusion::group(&graph, Level::All);
+    let groups = fusion::group(&graph, Level::All).expect("groups");
     let keeps = |layer: &str| {
         let of_layer = |group: &&Group| graph.nodes()[group.op].name == layer;
         let group = groups.iter().find(of_layer).expect("a group");
@@ -115,7 +115,7 @@ fn fusion_happens() {
 fn wrong_groups_are_found() {
     let spec = specs()[0];
     let graph = spec.graph().expect("a graph");
-    let groups = fusion::group(&graph, Level::All);
+    let groups = fusion::group(&graph, Level::All).expect("groups");
     let violation = |change: &dyn Fn(&mut Vec<Group>)| {
         let mut changed = groups.clone();
         change(&mut changed);

@@ -15,7 +15,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-targets=(checkpoint inspect mjpeg onnx picture pixels pth safetensors settings wire)
+targets=(checkpoint graphs inspect mjpeg onnx picture pixels pth safetensors settings wire)
 # The version that the corpus and the options here were made with.
 cargo_fuzz=0.13.2
 # Most bytes of the packed corpus.

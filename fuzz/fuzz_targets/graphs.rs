@@ -1,0 +1,18 @@
+//! Fuzzes planners and the processor with graphs of any operations and numbers: each ends with a picture or an error,
+//! and no kernel leaves its maps, which the address sanitizer judges.
+
+#![no_main]
+
+#[path = "../../tests/support/hostile_graphs.rs"]
+mod hostile;
+
+use std::sync::OnceLock;
+
+use styleforge::backend::cpu::CpuBackend;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    static BACKENDS: OnceLock<Vec<CpuBackend>> = OnceLock::new();
+    let backends =
+        BACKENDS.get_or_init(|| CpuBackend::for_each_instruction_set(Some(1)).unwrap_or_default());
+    hostile::try_graph(&mut hostile::Draw(bytes.iter()), &hostile::DEVICES, backends);
+});
