@@ -223,6 +223,39 @@ pub fn png_with_texts(
     Ok(bytes.into_inner())
 }
 
+/// A writer that keeps the system's error: some encoders pass on its text alone, without the kind.
+struct Watched<W> {
+    to: W,
+    failure: Option<io::Error>,
+}
+
+impl<W> Watched<W> {
+    fn note<T>(&mut self, done: io::Result<T>) -> io::Result<T> {
+        done.inspect_err(|error| {
+            self.failure = error.raw_os_error().map(io::Error::from_raw_os_error);
+        })
+    }
+}
+
+impl<W: Write> Write for Watched<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let done = self.to.write(bytes);
+        self.note(done)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let done = self.to.flush();
+        self.note(done)
+    }
+}
+
+impl<W: Seek> Seek for Watched<W> {
+    fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
+        let done = self.to.seek(to);
+        self.note(done)
+    }
+}
+
 fn refused(name: &str, error: &io::Error) -> MediaError {
     unwritten(name, disk::reason(error))
 }
@@ -234,7 +267,7 @@ fn unwritten(name: &str, reason: String) -> MediaError {
 
 /// Encodes `frame` into `writer`; only a PNG takes `texts`.
 pub(super) fn write<W: Write + Seek>(
-    mut writer: W,
+    writer: W,
     name: &str,
     frame: Cow<'_, Frame>,
     icc: Option<&[u8]>,
@@ -278,6 +311,7 @@ pub(super) fn write<W: Write + Seek>(
         notes.push("BMP holds no colour profile: left out".to_owned());
     }
     let icc = icc.map(<[u8]>::to_vec);
+    let mut writer = Watched { to: writer, failure: None };
     let encoded = match format {
         Format::Png => write_png(&mut writer, icc, pixels, width, height, opaque, texts),
         Format::Jpeg => with_profile(
@@ -296,9 +330,9 @@ pub(super) fn write<W: Write + Seek>(
             with_profile(TiffEncoder::new(&mut writer), icc, pixels, width, height, color)
         }
     };
-    encoded.map_err(|e| match e {
-        ImageError::IoError(e) => refused(name, &e),
-        other => unwritten(name, other.to_string()),
+    encoded.map_err(|e| match (writer.failure.take(), e) {
+        (Some(e), _) | (None, ImageError::IoError(e)) => refused(name, &e),
+        (None, other) => unwritten(name, other.to_string()),
     })?;
     Ok(notes)
 }
@@ -392,6 +426,40 @@ mod tests {
         reader.next_frame(&mut pixels).expect("every checksum holds");
         assert_eq!(pixels, frame.rgba());
         assert!(png_with_texts("a picture", &frame, &[("", String::new())]).is_err());
+    }
+
+    #[test]
+    fn a_full_disk_has_our_words_in_every_format_and_at_every_byte() {
+        /// A disk with room for this many bytes.
+        struct Disk(Cursor<Vec<u8>>, u64);
+        impl Write for Disk {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                let left = self.1.saturating_sub(self.0.position()) as usize;
+                match left {
+                    0 => Err(io::Error::from_raw_os_error(28)),
+                    left => self.0.write(&bytes[..left.min(bytes.len())]),
+                }
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        impl Seek for Disk {
+            fn seek(&mut self, to: io::SeekFrom) -> io::Result<u64> {
+                self.0.seek(to)
+            }
+        }
+        let frame = Frame::from_fn(97, 41, |x, y| [x as u8, y as u8, (x * y) as u8, 255]);
+        for &format in Format::ALL {
+            let encoding = Encoding::of(format);
+            let (whole, _) = to_bytes("a", &frame, None, encoding).expect("encoded");
+            for room in (0..whole.len()).step_by(97) {
+                let disk = Disk(Cursor::default(), room as u64);
+                let written = write(disk, "a", Cow::Borrowed(&frame), None, encoding, &[]);
+                let said = written.expect_err("a full disk").to_string();
+                assert!(said.contains("the disk is full; free some space"), "{format}: {said}");
+            }
+        }
     }
 
     #[test]
