@@ -23,7 +23,7 @@
 //! | 2 | [`quantisation`] | how a network's maps and weights become bytes |
 //! | 2 | [`models`] | one folder for each known network: builds its graph and recognises its checkpoints |
 //! | 2 | [`weights`] | checkpoint readers, the only parsers of untrusted weights; the style library |
-//! | 1 | [`tensor`], [`mode`], [`numeric`], [`frame`], [`raw_frame`], [`rotation`], [`timing`], [`compose`], [`mailbox`], [`text`] | values that all of it speaks of; opens no files, starts no threads, knows no devices |
+//! | 1 | [`tensor`], [`mode`], [`numeric`], [`frame`], [`raw_frame`], [`rotation`], [`timing`], [`compose`], [`mailbox`], [`text`], [`allocation`] | values that all of it speaks of; opens no files, starts no threads, knows no devices |
 //! | 0 | [`disk`] | writes files whole, and has words for the system's errors; knows nothing of the rest |
 //!
 //! # Invariants
@@ -186,6 +186,7 @@
 //! | comparison | two candidates (modes, on one device or two) paint the same frame; shown side by side with their times |
 //! | look | strength and colours of the finished picture: [`compose::Look`] |
 
+pub mod allocation;
 pub mod backend;
 pub mod capture;
 pub mod cli;

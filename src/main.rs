@@ -3,14 +3,30 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use styleforge::{
+    allocation,
     backend::allocator,
     cli::{self, Outcome},
-    media::guard,
+    media::{guard, memory},
+    terminal,
 };
 
+/// Memory without which not even a message about the lack of it is certain, in bytes.
+const LEAST_BYTES: u64 = 16 << 20;
+
 fn main() -> ExitCode {
-    allocator::give_large_pieces_back();
+    let is_limited = memory::has_limited_addresses();
+    allocator::give_large_pieces_back(is_limited);
+    if is_limited {
+        allocation::note_limit();
+    }
     guard::silence_decoders();
+    if !allocation::can_allocate(LEAST_BYTES) {
+        let needed_mb = LEAST_BYTES >> 20;
+        terminal::write_message(format!(
+            "error: StyleForge needs {needed_mb} MB of memory to start; close other programs or raise its limit"
+        ));
+        return ExitCode::from(cli::FAILED);
+    }
     let code = match cli::run(std::env::args_os()) {
         Outcome::Exit(code) => code,
         Outcome::OpenWindow(photos) => open_window(photos),

@@ -20,14 +20,22 @@ pub fn available_bytes() -> Option<u64> {
     }
 }
 
-/// Bytes that a limit on the address space (`ulimit -v`) leaves; `None` where there is none.
-fn address_space_left_bytes() -> Option<u64> {
+/// Whether the address space is limited (`ulimit -v`).
+pub fn has_limited_addresses() -> bool {
+    address_limit_bytes().is_some()
+}
+
+fn address_limit_bytes() -> Option<u64> {
     if cfg!(not(target_os = "linux")) {
         return None;
     }
-    let read = |file| std::fs::read_to_string(file).ok();
-    let limit = address_space_limit_bytes(&read("/proc/self/limits")?)?;
-    let used = virtual_size_bytes(&read("/proc/self/status")?)?;
+    address_space_limit_bytes(&std::fs::read_to_string("/proc/self/limits").ok()?)
+}
+
+/// Bytes that a limit on the address space (`ulimit -v`) leaves; `None` where there is none.
+fn address_space_left_bytes() -> Option<u64> {
+    let limit = address_limit_bytes()?;
+    let used = virtual_size_bytes(&std::fs::read_to_string("/proc/self/status").ok()?)?;
     Some(limit.saturating_sub(used))
 }
 

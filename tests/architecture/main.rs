@@ -12,6 +12,7 @@ use std::{
 /// Every module of the library and its floor. A module that is missing here fails the test.
 const FLOORS: &[(&str, u8)] = &[
     ("disk", 0),
+    ("allocation", 1),
     ("tensor", 1),
     ("frame", 1),
     ("parallel_copy", 1),

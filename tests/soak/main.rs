@@ -58,7 +58,7 @@ fn compared_minute(minutes: u64) -> u64 {
 
 fn main() -> ExitCode {
     // As the program does.
-    allocator::give_large_pieces_back();
+    allocator::give_large_pieces_back(false);
     if let Some(minutes) = minutes().filter(|_| env::var_os(ROOT).is_some()) {
         return match soak(minutes.max(2)) {
             Ok(()) => ExitCode::SUCCESS,

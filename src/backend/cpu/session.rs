@@ -19,6 +19,7 @@ use super::{
     statistics::ScaleShift,
 };
 use crate::{
+    allocation::can_allocate,
     backend::{
         BackendError, InspectSession, NormTap, RunControl, Session,
         audit::{Fill, KernelRecord},
@@ -184,6 +185,11 @@ impl CpuSession {
         let plan = plan.map_err(|error| unplannable(variant.mode(), &error))?;
         let refused =
             |len: usize| BackendError::OutOfMemory { needed_bytes: 4 * len as u64, width, height };
+        // Packing the weights cannot fail.
+        let needed_bytes = plan.summary(pool.current_num_threads()).peak_bytes;
+        if !can_allocate(needed_bytes) {
+            return Err(BackendError::OutOfMemory { needed_bytes, width, height });
+        }
         let weights: Vec<PackedConv> = pool.install(|| {
             plan.convs
                 .par_iter()
