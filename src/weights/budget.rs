@@ -9,6 +9,7 @@
 use std::{cell::Cell, collections::HashMap, hash::Hash};
 
 use super::WeightsError;
+use crate::allocation;
 
 /// Steps that any file may take, however small.
 const BASE_STEPS: u64 = 1 << 20;
@@ -100,7 +101,7 @@ impl Budget {
         if list.len() == list.capacity() {
             let more = list.len().max(4);
             self.bytes((list.len() + more).saturating_mul(size_of::<T>()))?;
-            list.reserve_exact(more);
+            list.try_reserve_exact(more).map_err(|_| no_memory::<T>(more))?;
         }
         list.push(item);
         Ok(())
@@ -121,6 +122,7 @@ impl Budget {
             // Twice the places, of which an eighth stays free, with a byte beside each.
             let places = (map.capacity() * 16 / 7).next_power_of_two().max(16);
             self.bytes(places.saturating_mul(size_of::<(K, V)>() + 1) + 64)?;
+            map.try_reserve(1).map_err(|_| no_memory::<(K, V)>(places))?;
         }
         Ok(map.insert(key, value))
     }
@@ -138,12 +140,17 @@ impl Budget {
     /// An empty list with room for `count` items.
     ///
     /// # Errors
-    /// [`WeightsError::TooCostly`] when the file's size does not allow for it.
+    /// [`WeightsError::TooCostly`] when the file's size does not allow for it, [`WeightsError::Memory`] when the
+    /// system has not as much.
     pub(crate) fn list<T>(&self, count: usize) -> Result<Vec<T>, WeightsError> {
         self.steps(count.saturating_add(1))?;
         self.bytes(count.saturating_mul(size_of::<T>()))?;
-        Ok(Vec::with_capacity(count))
+        allocation::list(count).ok_or_else(|| no_memory::<T>(count))
     }
+}
+
+fn no_memory<T>(count: usize) -> WeightsError {
+    WeightsError::Memory { needed_bytes: count.saturating_mul(size_of::<T>()) as u64 }
 }
 
 /// Adds to what was drawn unless that passes the limit, which is the error.

@@ -119,6 +119,11 @@ pub enum WeightsError {
         /// Bytes of the file.
         file_bytes: u64,
     },
+    /// The system has no memory for what the file holds.
+    Memory {
+        /// Bytes that were requested.
+        needed_bytes: u64,
+    },
     /// Weights that are no model's.
     Misfit(#[from] Misfit),
     /// Sizes that this program does not run.
@@ -220,6 +225,11 @@ impl WeightsError {
                 f,
                 "reading it takes more than {limit} {what}, too much for a file of {file_bytes} \
                  bytes; it is damaged or made to harm"
+            ),
+            Self::Memory { needed_bytes } => write!(
+                f,
+                "reading it needs {} MB of memory at once, which the system does not have; close other programs",
+                needed_bytes.div_ceil(1_000_000)
             ),
             Self::Misfit(misfit) => write!(f, "{misfit}"),
             Self::Network(error) => write!(f, "{error}"),

@@ -36,9 +36,14 @@ pub mod style_network;
 mod tensor;
 pub mod torch;
 
-use std::{collections::BTreeMap, io::Read, path::Path, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    io::{Read, Seek, SeekFrom},
+    path::Path,
+    sync::Arc,
+};
 
-use crate::network::Network;
+use crate::{allocation::can_allocate, network::Network};
 
 pub use budget::{Budget, ReadCost};
 pub use choice::Choice;
@@ -215,7 +220,10 @@ fn format_of(bytes: &[u8]) -> Result<Format, WeightsError> {
     }
 }
 
-/// The bytes of a file, refused before reading when it is too large or not a plain file.
+/// First bytes that [`format_of`] looks at.
+const FIRST_BYTES: u64 = 512;
+
+/// The bytes of a file, refused before reading when it is too large, not a plain file or of no format that is read.
 fn read_file(path: &Path) -> Result<Vec<u8>, WeightsError> {
     let failed = |source| WeightsError::Read { path: path.to_owned(), source };
     let file = plain_file::open(path).map_err(failed)?;
@@ -223,9 +231,28 @@ fn read_file(path: &Path) -> Result<Vec<u8>, WeightsError> {
     if size_bytes > MAX_FILE_BYTES {
         return Err(WeightsError::TooLarge { size_bytes, limit_bytes: MAX_FILE_BYTES });
     }
+    let mut bytes = Vec::new();
+    (&file).take(FIRST_BYTES).read_to_end(&mut bytes).map_err(failed)?;
+    match format_of(&bytes)? {
+        Format::Safetensors => {
+            safetensors::header_length(&bytes, size_bytes)?;
+        }
+        Format::Torch if torch::is_zip(&bytes) => {
+            let mut last = Vec::new();
+            let end = SeekFrom::Start(size_bytes.saturating_sub(torch::LAST_BYTES as u64));
+            (&file).seek(end).map_err(failed)?;
+            (&file).take(torch::LAST_BYTES as u64).read_to_end(&mut last).map_err(failed)?;
+            torch::check_end(&last)?;
+            (&file).seek(SeekFrom::Start(bytes.len() as u64)).map_err(failed)?;
+        }
+        Format::Torch | Format::Onnx => {}
+    }
     // Room for the file and not twice as much, which a list that grows may take.
-    let mut bytes = Vec::with_capacity(usize::try_from(size_bytes).unwrap_or_default());
-    file.take(MAX_FILE_BYTES).read_to_end(&mut bytes).map_err(failed)?;
+    let room = usize::try_from(size_bytes).unwrap_or(usize::MAX).saturating_sub(bytes.len());
+    if bytes.try_reserve_exact(room).is_err() || !can_allocate(0) {
+        return Err(WeightsError::Memory { needed_bytes: size_bytes });
+    }
+    (&file).take(MAX_FILE_BYTES - bytes.len() as u64).read_to_end(&mut bytes).map_err(failed)?;
     Ok(bytes)
 }
 

@@ -22,7 +22,10 @@ use super::{
     tensor::{Dtype, StoredTensor},
     torch,
 };
-use crate::models::vit::{NetworkId, Spec, State, Transformer, TransformerError};
+use crate::{
+    allocation,
+    models::vit::{NetworkId, Spec, State, Transformer, TransformerError},
+};
 
 /// The trained network, as `tools/any_net.py --pack` writes it.
 static FILE: &[u8] = include_bytes!("../../assets/any.safetensors");
@@ -266,8 +269,11 @@ fn scaled(
     budget.steps(count)?;
     budget.bytes((1 + size_of::<f32>()) * count)?;
     let row = (count / scales.len().max(1)).max(1);
-    let values = tensor.to_i8().into_iter().enumerate();
-    Ok(values.map(|(at, value)| f32::from(value) * scales[at / row]).collect())
+    let no_memory = || WeightsError::Memory { needed_bytes: (size_of::<f32>() * count) as u64 };
+    let mut values = allocation::list(count).ok_or_else(no_memory)?;
+    let integers = tensor.to_i8().ok_or_else(no_memory)?.into_iter().enumerate();
+    values.extend(integers.map(|(at, value)| f32::from(value) * scales[at / row]));
+    Ok(values)
 }
 
 pub(super) fn refused(error: TransformerError) -> WeightsError {

@@ -8,6 +8,8 @@ use std::{borrow::Cow, fmt};
 use half::{bf16, f16};
 use serde::Serialize;
 
+use crate::allocation;
+
 /// Number types in which a checkpoint may store its weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub enum StorageType {
@@ -187,18 +189,19 @@ impl<'a> StoredTensor<'a> {
         self.element_count() * self.dtype.size_bytes()
     }
 
-    /// All numbers in row-major order, of integers of a byte.
-    pub(crate) fn to_i8(&self) -> Vec<i8> {
-        let mut values = Vec::with_capacity(self.element_count());
+    /// All numbers in row-major order, of integers of a byte; `None` without memory for them.
+    pub(crate) fn to_i8(&self) -> Option<Vec<i8>> {
+        let mut values = allocation::list(self.element_count())?;
         self.each(i8::from_le_bytes, |value| values.push(value));
-        values
+        Some(values)
     }
 
     /// All numbers in row-major order, in single precision.
     ///
     /// Allocates `element_count` numbers, which callers draw from the file's budget.
     pub(crate) fn to_f32(&self) -> Result<Vec<f32>, TensorProblem> {
-        let mut values = Vec::with_capacity(self.element_count());
+        let mut values = allocation::list(self.element_count())
+            .ok_or("is too large for the memory that is free; close other programs")?;
         self.each_f32(|value| values.push(value))?;
         Ok(values)
     }

@@ -95,6 +95,39 @@ fn a_photo_too_large_for_the_memory_is_refused_by_its_header() {
     assert!(s.path("out/photo-tiny.png").exists(), "the others go on");
 }
 
+/// Files of which only the first bytes are there, and a length of a gigabyte.
+#[cfg(target_os = "linux")]
+#[test]
+fn weights_too_large_for_the_memory_are_refused_by_their_first_bytes() {
+    let s = Sandbox::new();
+    for (name, start, why) in [
+        ("zip.pth", &b"PK\x03\x04 no directory"[..], "the archive has no directory at its end"),
+        (
+            "pickle.pth",
+            b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19.",
+            "needs 1074 MB of memory at once",
+        ),
+        ("graph.onnx", b"\x08\x07\x12\x07pytorch", "needs 1074 MB of memory at once"),
+        ("a.safetensors", b"\x02\0\0\0\0\0\0\0{}", "needs 1074 MB of memory at once"),
+        (
+            "b.safetensors",
+            b"\xff\xff\xff\xff\0\0\0\0{}",
+            "it declares a header of 4294967295 bytes",
+        ),
+        ("text.pth", b"no weights at all", "its first bytes belong to no known format"),
+    ] {
+        fs::write(s.path(name), start).expect("written");
+        let file = fs::File::options().write(true).open(s.path(name)).expect("there");
+        file.set_len(1 << 30).expect("a hole");
+        let limited = "ulimit -v 1048576; exec $STYLEFORGE";
+        s.shell(&format!("{limited} inspect {name}")).ends(1).says(why);
+        s.shell(&format!("{limited} styles import {name}")).ends(1).says(why);
+        s.shell(&format!("{limited} stylize photo.png --device cpu --style ./{name} -o out.png"))
+            .ends(2)
+            .says(why);
+    }
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn a_folder_that_takes_no_files_is_reported() {
@@ -140,6 +173,11 @@ fn a_full_disk_leaves_nothing_half_written() {
     let left = s.names(".");
     assert!(!left.iter().any(|n| n.contains("out") || n.contains("part")), "{left:?}");
     s.shell(&format!("{paint} - > /dev/full")).ends(1).says("the disk is full");
+    for format in ["png", "jpg", "webp", "tiff", "bmp"] {
+        s.shell(&format!("trap '' XFSZ; ulimit -f 1; exec {paint} out.{format}"))
+            .ends(1)
+            .says("would exceed the largest size allowed here");
+    }
 }
 
 #[cfg(unix)]

@@ -102,7 +102,7 @@ pub fn read_metadata(path: &Path) -> Result<BTreeMap<String, String>, WeightsErr
     let mut start = Vec::new();
     (&file).take(8).read_to_end(&mut start).map_err(failed)?;
     let length = header_length(&start, file_bytes)?;
-    let mut text = Vec::with_capacity(length);
+    let mut text = Vec::new();
     (&file).take(length as u64).read_to_end(&mut text).map_err(failed)?;
     let budget = Budget::for_file(usize::try_from(file_bytes).map_err(broken)?);
     Ok(parse_header(&text, &budget)?.metadata)
@@ -133,7 +133,10 @@ pub(super) fn broken(problem: impl fmt::Display) -> WeightsError {
 }
 
 /// The header's length, in bytes, which the first eight bytes declare.
-fn header_length(start: &[u8], file_bytes: u64) -> Result<usize, WeightsError> {
+pub(in crate::weights) fn header_length(
+    start: &[u8],
+    file_bytes: u64,
+) -> Result<usize, WeightsError> {
     let Some(length) = start.first_chunk::<8>() else {
         return Err(broken("the file ends before its header"));
     };

@@ -12,6 +12,7 @@ use super::{
 };
 use file::{broken, write_tensors};
 
+pub(super) use file::header_length;
 pub(crate) use file::parse;
 pub use file::{read_metadata, with_metadata};
 

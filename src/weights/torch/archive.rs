@@ -14,6 +14,8 @@ use super::{super::error::shortened, Budget, WeightsError};
 const MAX_ENTRIES: usize = 10_000;
 /// Length of the record at the end of an archive, without its comment.
 const END_BYTES: usize = 22;
+/// Last bytes of a file in which that record is, which ends with a comment of up to 64 KiB.
+pub(in crate::weights) const LAST_BYTES: usize = END_BYTES + u16::MAX as usize;
 /// Length of a directory record, without its name, extra fields and comment.
 const RECORD_BYTES: usize = 46;
 /// Length of the header in front of an entry's data, without its name and extra fields.
@@ -41,6 +43,27 @@ fn broken(problem: impl Into<String>) -> WeightsError {
     WeightsError::Archive(problem.into())
 }
 
+fn cut_off() -> WeightsError {
+    broken("the archive has no directory at its end; it was cut off")
+}
+
+/// Checks that an archive has a directory, by its [`LAST_BYTES`].
+///
+/// # Errors
+/// [`WeightsError::Archive`] when it was cut off.
+pub(in crate::weights) fn check_end(last: &[u8]) -> Result<(), WeightsError> {
+    end_at(last).map(|_| ()).ok_or_else(cut_off)
+}
+
+/// Where the record at the end begins.
+fn end_at(bytes: &[u8]) -> Option<usize> {
+    let last = bytes.len().checked_sub(END_BYTES)?;
+    (last.saturating_sub(usize::from(u16::MAX))..=last).rev().find(|at| {
+        let comment = number(bytes, at + 20, 2);
+        bytes[*at..].starts_with(b"PK\x05\x06") && comment == Some((last - at) as u64)
+    })
+}
+
 /// A little-endian number of `count` bytes.
 fn number(bytes: &[u8], at: usize, count: usize) -> Option<u64> {
     let field = bytes.get(at..at.checked_add(count)?)?;
@@ -57,8 +80,7 @@ fn part(bytes: &[u8], at: usize, count: usize) -> Option<&[u8]> {
 /// # Errors
 /// [`WeightsError::Archive`] names the entry that is a duplicate, a path trick or an overlap.
 pub(super) fn open<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Archive<'a>, WeightsError> {
-    let directory = directory(bytes)
-        .ok_or_else(|| broken("the archive has no directory at its end; it was cut off"))?;
+    let directory = directory(bytes).ok_or_else(cut_off)?;
     if directory.count > MAX_ENTRIES {
         return Err(broken(format!(
             "the archive declares {} entries; up to {MAX_ENTRIES} are read",
@@ -106,12 +128,7 @@ struct Directory {
 
 /// Finds the directory through the record at the end of the archive.
 fn directory(bytes: &[u8]) -> Option<Directory> {
-    // A comment of up to 64 KiB may follow the record and must end the file.
-    let last = bytes.len().checked_sub(END_BYTES)?;
-    let end = (last.saturating_sub(usize::from(u16::MAX))..=last).rev().find(|at| {
-        let comment = number(bytes, at + 20, 2);
-        bytes[*at..].starts_with(b"PK\x05\x06") && comment == Some((last - at) as u64)
-    })?;
+    let end = end_at(bytes)?;
     let [this_disk, first_disk] = [number(bytes, end + 4, 2)?, number(bytes, end + 6, 2)?];
     let mut count = number(bytes, end + 10, 2)?;
     let mut size = number(bytes, end + 12, 4)?;

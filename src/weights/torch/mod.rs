@@ -21,6 +21,7 @@ use super::{
     fit::{NamedTensors, fit},
     tensor::{MAX_RANK, StoredTensor},
 };
+pub(super) use archive::{LAST_BYTES, check_end};
 use values::{Object, Pickle, StorageRef, TensorRef, Value};
 
 /// Keys under which training scripts keep the weights.
