@@ -21,7 +21,11 @@ use styleforge::{
         Conv, Function, Graph, NodeId, Op, PadMode, Sides,
         resize::{Coordinates, Interpolation, Resize, Target},
     },
-    media::decode,
+    media::{
+        decode,
+        encode::{self, Encoding, Format},
+        scale,
+    },
     mode::{Mode, Precision, Variant},
     models::johnson::NetworkSpec,
     network::Network,
@@ -203,6 +207,45 @@ fn painters_stay_within_their_limit() {
             }
         }
     }
+}
+
+/// The scaler's tables have an entry for every column and row, which for long pictures is more than their pixels.
+#[test]
+fn scaling_takes_what_is_predicted_and_not_more() {
+    let _alone = alone();
+    for (from, to) in [
+        ((1_000_000, 1), (1280, 1)),
+        ((1_000_000, 3), (999_999, 3)),
+        ((1280, 1), (1_000_000, 1)),
+        ((2, 700_000), (1, 300)),
+        ((1300, 900), (640, 443)),
+        ((640, 443), (1300, 900)),
+        ((9, 9), (1, 1)),
+    ] {
+        for alpha in [255, 128] {
+            let photo = photo(from.0, from.1, alpha);
+            let (small, counted) = peak_of(|| scale::scaled(&photo, to.0, to.1));
+            let predicted = scale::scaling_bytes(from, to, alpha == 255);
+            let besides = counted - small.rgba().len() as u64;
+            let slack = 65_536;
+            assert!(besides <= predicted + slack, "{from:?} {to:?}: {besides} of {predicted}");
+            assert!(predicted <= 2 * besides + slack, "{from:?} {to:?}: {predicted}, {besides}");
+        }
+    }
+}
+
+/// A colour profile that unpacks to as much as it is let.
+#[test]
+fn a_profile_that_unpacks_to_much_is_dropped_before_it_does() {
+    let profile = vec![0; 200 << 20];
+    let png = Encoding::of(Format::Png);
+    let (bytes, _) =
+        encode::to_bytes("bomb", &photo(8, 8, 255), Some(&profile), png).expect("encoded");
+    drop(profile);
+    let _alone = alone();
+    let (read, peak_bytes) = peak_of(|| decode::from_bytes("bomb", &bytes));
+    assert_eq!(read.ok().and_then(|photo| photo.icc), None);
+    assert!(peak_bytes < PROGRAM_BYTES, "{peak_bytes}");
 }
 
 /// Files that fuzzing found: decoders panicked on them or made room for hundreds of megabytes.

@@ -179,16 +179,12 @@ pub fn thumbnail_of_mix(pictures: &[(Arc<Frame>, u8)]) -> Result<Vec<u8>, Import
 
 /// The middle of a picture, so large that it covers this many columns and rows.
 fn covering(picture: &Frame, width: usize, height: usize) -> Frame {
-    let (w, h) = (picture.width() as f64, picture.height() as f64);
-    let scale = (width as f64 / w).max(height as f64 / h);
-    let side = |px: f64, least: usize| ((px * scale).round() as usize).max(least);
-    let large = scaled(picture, side(w, width), side(h, height));
-    let (left, top) = ((large.width() - width) / 2, (large.height() - height) / 2);
-    Frame::from_fn(width, height, |x, y| {
-        let at = 4 * ((y + top) * large.width() + x + left);
-        let rgba = large.rgba();
-        [rgba[at], rgba[at + 1], rgba[at + 2], rgba[at + 3]]
-    })
+    let (w, h) = (picture.width(), picture.height());
+    let scale = (width as f64 / w as f64).max(height as f64 / h as f64);
+    // Cut before it is scaled: the whole of a long one would be enlarged beyond all memory.
+    let part = |px: usize, side: usize| ((px as f64 / scale).round() as usize).clamp(1, side);
+    let (columns, rows) = (part(width, w), part(height, h));
+    scaled(&picture.crop((w - columns) / 2, (h - rows) / 2, columns, rows), width, height)
 }
 
 /// Keeps the picture in a file, as a network sees it, as a style of the person's own, under `name` or else the file's.

@@ -33,6 +33,9 @@ use crate::{
 /// Long side of a thumbnail at most, in pixels.
 pub const THUMBNAIL_PX: usize = 384;
 
+/// Maximum memory to read the file of a thumbnail, in bytes.
+const THUMBNAIL_BYTES: u64 = 64 << 20;
+
 /// One style of the gallery.
 #[derive(Clone, Debug, Default)]
 pub struct Card {
@@ -390,7 +393,7 @@ fn card_of(style: &Style) -> Card {
 
 /// A thumbnail's pixels; a broken one is as good as none.
 fn thumbnail(bytes: &[u8]) -> Option<Arc<Frame>> {
-    let frame = decode::from_bytes("thumbnail", bytes).ok()?.frame;
+    let frame = decode::from_bytes_within("thumbnail", bytes, THUMBNAIL_BYTES).ok()?.frame;
     let (width, height) = size_within(frame.width(), frame.height(), THUMBNAIL_PX);
     Some(Arc::new(scaled(&frame, width, height)))
 }

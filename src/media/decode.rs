@@ -13,7 +13,7 @@ use std::{
 
 use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, RgbaImage};
 
-pub use super::header::{MAX_FILE_BYTES, MAX_PIXELS};
+pub use super::header::{MAX_FILE_BYTES, MAX_PIXELS, MAX_SIDE_PX};
 use super::{
     MediaError, container,
     encode::Format,
@@ -26,10 +26,12 @@ use super::{
     loss::{self, Loss},
     memory,
 };
-use crate::{disk::reason, frame::Frame};
+use crate::{allocation::can_allocate, disk::reason, frame::Frame};
 
 /// A picture that needs less than this is read without checking the free memory, because checking takes time.
 const ALWAYS_AVAILABLE_BYTES: u64 = 64 << 20;
+/// Memory of [`super::scale::scaled`] for each column and row, in bytes.
+const TABLE_BYTES_PER_SIDE_PX: u64 = 100;
 /// Largest colour profile that is kept; real ones have a few kilobytes.
 const MAX_PROFILE_BYTES: usize = 4 << 20;
 /// Names of files that are taken for pictures in a folder.
@@ -189,11 +191,15 @@ fn decoded_within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<Photo, M
     let damaged = |reason: &str| damaged(name, format, reason);
     let failed = |error: ImageError| from_image_error(name, format, error);
     let peak_bytes = header.peak_bytes(bytes.len() as u64);
-    // Twice as RGBA: it will be painted.
-    let needed_bytes = peak_bytes.max(2 * RGBA_BYTES * header.pixels);
-    if needed_bytes > ALWAYS_AVAILABLE_BYTES {
-        let available_bytes = memory::available_bytes().unwrap_or(u64::MAX);
-        check_memory(name, size, needed_bytes, available_bytes)?;
+    // Twice as RGBA, or with the scaler's tables: it will be painted.
+    let rgba_bytes = RGBA_BYTES * header.pixels;
+    let table_bytes = TABLE_BYTES_PER_SIDE_PX * (u64::from(size.0) + u64::from(size.1));
+    let needed_bytes = peak_bytes.max(rgba_bytes + rgba_bytes.max(table_bytes));
+    let fits = can_allocate(needed_bytes);
+    if needed_bytes > ALWAYS_AVAILABLE_BYTES || !fits {
+        let free_bytes = memory::available_bytes().unwrap_or(u64::MAX);
+        let most_bytes = if fits { u64::MAX } else { needed_bytes - 1 };
+        check_memory(name, size, needed_bytes, free_bytes.min(most_bytes))?;
     }
     if peak_bytes > ALWAYS_AVAILABLE_BYTES.max(limit_bytes) {
         return Err(MediaError::MemoryLimit {

@@ -16,10 +16,15 @@ use crate::{
 
 /// Most pixels that a picture may declare.
 pub const MAX_PIXELS: u64 = 200_000_000;
+/// Maximum columns and rows that a picture may declare: scaling it takes memory for each of them.
+pub const MAX_SIDE_PX: u32 = 1_000_000;
 /// Most bytes that a file may have: 200 megapixels of uncompressed RGBA fit.
 pub const MAX_FILE_BYTES: u64 = 1 << 30;
 /// Most bytes that a decoder may keep besides the pixels: profiles, tables, rows.
 pub(super) const SIDE_BYTES: u64 = 256 << 20;
+/// Maximum bytes that a decoder may take while it reads the header: a colour profile of a few kilobytes may unpack to
+/// gigabytes. Room for a row of [`MAX_SIDE_PX`].
+const HEADER_BYTES: u64 = 32 << 20;
 /// Bytes of a pixel in RGBA8.
 pub(super) const RGBA_BYTES: u64 = 4;
 /// Longest reason of a decoder that is shown.
@@ -50,6 +55,12 @@ impl<'a> Header<'a> {
             });
         }
         let format = format_of(name, bytes)?;
+        // Its decoder reserves memory for a row before it reports the size.
+        if format == ImageFormat::Png
+            && let Some(size) = png_size(bytes)
+        {
+            checked_pixels(name, format, size)?;
+        }
         let mut decoder =
             open(format, bytes).map_err(|error| from_image_error(name, format, error))?;
         let pixels = checked_pixels(name, format, decoder.dimensions())?;
@@ -130,6 +141,13 @@ pub(super) fn becomes_rgba_in_place(color: ColorType) -> bool {
     matches!(color, ColorType::L8 | ColorType::La8 | ColorType::Rgb8 | ColorType::Rgba8)
 }
 
+/// Columns and rows in the first chunk of a PNG.
+fn png_size(bytes: &[u8]) -> Option<(u32, u32)> {
+    let (width, rest) = bytes.get(16..)?.split_first_chunk()?;
+    let height = rest.first_chunk()?;
+    Some((u32::from_be_bytes(*width), u32::from_be_bytes(*height)))
+}
+
 /// The number of pixels, within the limits.
 fn checked_pixels(
     name: &str,
@@ -138,6 +156,9 @@ fn checked_pixels(
 ) -> Result<u64, MediaError> {
     match u64::from(width) * u64::from(height) {
         0 => Err(damaged(name, format, "it declares a picture without pixels")),
+        _ if width.max(height) > MAX_SIDE_PX => {
+            Err(MediaError::TooLong { name: name.to_owned(), width, height })
+        }
         pixels if pixels <= MAX_PIXELS => Ok(pixels),
         _ => Err(MediaError::TooManyPixels { name: name.to_owned(), width, height }),
     }
@@ -189,7 +210,7 @@ fn format_name(format: ImageFormat) -> &'static str {
     }
 }
 
-/// A decoder that has read the header and holds to [`SIDE_BYTES`] for what it reads besides pixels.
+/// A decoder that has read the header within [`HEADER_BYTES`].
 fn open(format: ImageFormat, bytes: &[u8]) -> Result<Box<dyn ImageDecoder + '_>, ImageError> {
     if format == ImageFormat::Tiff {
         // Given limits, this decoder caps a profile by the size of the pixels; its own defaults
@@ -197,7 +218,7 @@ fn open(format: ImageFormat, bytes: &[u8]) -> Result<Box<dyn ImageDecoder + '_>,
         return Ok(Box::new(TiffDecoder::new(Cursor::new(bytes))?));
     }
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
-    reader.limits(limits(SIDE_BYTES));
+    reader.limits(limits(HEADER_BYTES));
     Ok(Box::new(reader.into_decoder()?))
 }
 

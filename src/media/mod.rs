@@ -64,6 +64,19 @@ pub enum MediaError {
         /// Rows that the header declares.
         height: u32,
     },
+    /// The header declares a side beyond the limit.
+    #[error(
+        "{name} declares {width} x {height} pixels; the limit is {} pixels a side, cut it into pieces first",
+        decode::MAX_SIDE_PX
+    )]
+    TooLong {
+        /// The file as the person named it.
+        name: String,
+        /// Columns that the header declares.
+        width: u32,
+        /// Rows that the header declares.
+        height: u32,
+    },
     /// Decoding and painting the picture would take more memory than there is.
     #[error(
         "{name} has {width} x {height} pixels and needs {needed_mb} MB of memory, {available_mb} MB are available; close other programs or make it smaller first"

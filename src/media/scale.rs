@@ -46,7 +46,14 @@ pub fn scaling_bytes(from: (usize, usize), to: (usize, usize), opaque: bool) -> 
     let bytes = |width: usize, height: usize| 4 * width as u64 * height as u64;
     // Rows first, and a copy with the colours multiplied by alpha before.
     let weighted = if opaque { 0 } else { bytes(from.0, from.1) };
-    weighted + bytes(from.0, to.1)
+    weighted + bytes(from.0, to.1) + table_bytes(from.0, to.0) + table_bytes(from.1, to.1)
+}
+
+/// Memory of the weights with which the scaler brings a side of `from` pixels to `to`, in bytes: for each new pixel
+/// all that its filter covers, as `f64` and rounded to `i16`, and where they begin.
+fn table_bytes(from: usize, to: usize) -> u64 {
+    let covered = 2 * (3 * from).div_ceil(to.max(1)).max(3) + 1;
+    to as u64 * (10 * covered as u64 + 32)
 }
 
 /// Nearest neighbour: for sides beyond what the resampler's 32-bit sizes can hold.
