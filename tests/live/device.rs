@@ -66,6 +66,10 @@ pub struct World {
     pub searches: AtomicBool,
     /// Levels by which the baseline is off.
     pub baseline_off: AtomicUsize,
+    /// Sessions of this width panic when they paint.
+    pub breaks_px: AtomicUsize,
+    /// How often one did.
+    pub broke: AtomicUsize,
     /// What happens while the next picture is painted.
     pub while_painting: Mutex<Option<Box<dyn FnOnce() + Send>>>,
 }
@@ -232,6 +236,10 @@ impl Session for Run {
         control: &RunControl,
         meanwhile: Option<&mut dyn FnMut()>,
     ) -> Result<RunTiming, BackendError> {
+        if self.world.breaks_px.load(Ordering::SeqCst) == self.spec.width {
+            self.world.broke.fetch_add(1, Ordering::SeqCst);
+            panic!("made up");
+        }
         if let Some(happens) = self.world.while_painting.lock().unwrap().take() {
             happens();
         }

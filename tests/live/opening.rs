@@ -334,3 +334,22 @@ fn the_wall_has_the_strength_and_colours_of_the_large_picture() {
         });
     }
 }
+
+#[test]
+fn a_preview_that_panics_is_left_out_and_the_large_picture_goes_on() {
+    let mut studio = Studio::new((640, 480), DeviceChoice::Cuda, fixed(320));
+    studio.world.breaks_px.store(192, Ordering::SeqCst);
+    let (output, mut reader) = mailbox(PreviewPicture::empty);
+    let network = network();
+    let previews = vec![Preview { network, output }];
+    studio.live.set_previews(previews, &mut studio.painter);
+    for _ in 0..40 {
+        studio.world.pass_ms(100);
+        studio.frame(100);
+        assert_eq!(studio.serve(), Served::Picture);
+        studio.pictures.take();
+    }
+    assert_eq!(studio.world.broke.load(Ordering::SeqCst), 1);
+    assert!(!reader.take());
+    assert_eq!(studio.world.held_bytes(), 320, "its session is closed");
+}

@@ -108,6 +108,8 @@ impl Studio {
             hurries: AtomicBool::new(false),
             searches: AtomicBool::new(false),
             baseline_off: AtomicUsize::new(0),
+            breaks_px: AtomicUsize::new(0),
+            broke: AtomicUsize::new(0),
             while_painting: Mutex::default(),
         });
         prepare(&world);

@@ -364,6 +364,7 @@ impl LiveSessions {
                 return;
             }
             Loaded::Panicked(words) => {
+                self.scheduler.note_broken(&slot.key.network);
                 self.refuse(context, EngineError::Panicked(words), target);
                 return;
             }

@@ -4,7 +4,10 @@
 //! than a small share of the time, or than half of the time in which the device would be idle. Belongs to the
 //! engine's thread.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use super::{
     clock::Clock,
@@ -15,6 +18,7 @@ use crate::{
     backend::{BackendError, RunControl, SessionSpec},
     compose::{Look, compose_into},
     engine::{
+        events::caught,
         paint::Painter,
         sessions::{Loaded, Purpose, SessionKey},
     },
@@ -67,7 +71,8 @@ impl Previews {
             self.loading = None;
             painter.pool_mut().close_all(Purpose::Preview);
         }
-        self.refused.clear();
+        // One that is painted on is not tried again because another one came.
+        self.refused.retain(|key| previews.iter().any(|p| Arc::ptr_eq(&p.network, &key.network)));
         self.previews = previews;
         self.next = 0;
         self.rests_until = None;
@@ -130,7 +135,13 @@ impl Previews {
         self.resampler.resample(frame, &mut self.input);
         let output = &mut self.previews[at].output;
         fit(&mut output.value.painted, size);
-        let painted = session.paint(&self.input, &mut output.value.painted, control);
+        let run = || session.paint(&self.input, &mut output.value.painted, control);
+        let Ok(painted) = caught(run) else {
+            // It may be half-way through a run.
+            painter.pool_mut().close_network(&key.network);
+            self.refused.push(key);
+            return;
+        };
         if painted.is_ok() && look != Look::default() {
             compose_into(&self.input, &mut output.value.painted, look);
         }

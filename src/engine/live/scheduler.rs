@@ -5,8 +5,10 @@
 //! A pure state machine: it loads nothing, paints nothing and knows no devices. Belongs to the engine's
 //! thread.
 
+use std::sync::Arc;
+
 use super::render_target::{DeviceSlot, RenderTarget, SessionSlot};
-use crate::mode::DeviceChoice;
+use crate::{mode::DeviceChoice, network::Network};
 
 /// What the next picture should be painted with, by the settings.
 #[derive(Clone, PartialEq)]
@@ -72,6 +74,8 @@ struct Opening {
 pub struct Scheduler {
     serving: Option<RenderTarget>,
     refused: Option<RenderTarget>,
+    /// A network whose sessions panic when they are opened, of whatever size.
+    broken: Option<Arc<Network>>,
     is_pair_refused: bool,
     opening: Option<Opening>,
     is_opening: bool,
@@ -82,6 +86,7 @@ impl Scheduler {
     /// concerns how frames are painted.
     pub fn settings_changed(&mut self, paints_otherwise: bool) {
         self.refused = None;
+        self.broken = None;
         if paints_otherwise {
             self.is_pair_refused = false;
         }
@@ -114,8 +119,16 @@ impl Scheduler {
 
     /// The next step towards `goal`. Calls of it end in [`Step::Paint`], because every request is made once.
     pub fn step(&mut self, goal: Goal, is_open: impl Fn(&SessionSlot) -> bool) -> Step {
+        let is_broken = |target: &RenderTarget| {
+            let broken = |slot: &SessionSlot| {
+                self.broken.as_ref().is_some_and(|broken| Arc::ptr_eq(broken, &slot.key.network))
+            };
+            target.slots().iter().any(broken)
+        };
         let goal = match goal {
-            Goal::Target(target) if self.refused.as_ref() == Some(&target) => {
+            Goal::Target(target)
+                if self.refused.as_ref() == Some(&target) || is_broken(&target) =>
+            {
                 match self.serving.clone() {
                     Some(serving) => Goal::Target(serving),
                     None => Goal::Source,
@@ -201,6 +214,11 @@ impl Scheduler {
         }
     }
 
+    /// Notes that opening a session of this network panicked: it is not tried at another size either.
+    pub fn note_broken(&mut self, network: &Arc<Network>) {
+        self.broken = Some(network.clone());
+    }
+
     /// Notes that painting with `target` failed: it serves no longer. Returns whether it was the goal itself,
     /// not a target that served until the goal was open.
     pub fn failed(&mut self, target: &RenderTarget) -> bool {
@@ -224,12 +242,10 @@ impl Scheduler {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::{
         backend::SessionSpec, engine::sessions::SessionKey, mode::Mode,
-        models::johnson::NetworkSpec, network::Network,
+        models::johnson::NetworkSpec,
     };
 
     struct World {
@@ -312,6 +328,19 @@ mod tests {
         assert_eq!(world.next_one(48), (false, Some(48)));
         assert!(!world.scheduler.is_opening());
         assert_eq!(world.next_one(32), (false, Some(32)), "still open");
+    }
+
+    #[test]
+    fn a_network_that_panics_is_not_tried_at_another_size() {
+        let mut world = World::new();
+        world.next_one(32);
+        world.scheduler.ended(world.newest());
+        world.scheduler.note_broken(&world.network.clone());
+        for px in 16..64 {
+            assert_eq!(world.next_one(px), (false, None), "{px}");
+        }
+        world.scheduler.settings_changed(false);
+        assert_eq!(world.next_one(32), (true, None), "the user chose anew");
     }
 
     #[test]
