@@ -175,6 +175,7 @@ impl App {
             Report::Mixed { parts, result } => self.handle_mixed(ctx, parts, result),
             Report::Kept { parts, name, result } => self.handle_kept(parts, name, result),
             Report::SwatchRead { id, result } => self.handle_swatch_read(id, result),
+            Report::SwatchBroke { id, panic } => self.handle_swatch_broke(id, &panic),
             Report::StyleLoaded { id, requested, result } => {
                 self.networks.loading.retain(|(i, m)| (i, *m) != (&id, requested));
                 let is_requested = self

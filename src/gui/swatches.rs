@@ -12,7 +12,7 @@ use eframe::egui;
 
 use super::{
     app::{App, Swatch},
-    background::ReadNetwork,
+    background::{ReadNetwork, mistake},
     gallery::{PaintedPicture, Subject},
 };
 use crate::engine::{
@@ -76,6 +76,14 @@ impl App {
         }
     }
 
+    /// A panic ended the reading of a style or its painting, which is not tried again.
+    pub(super) fn handle_swatch_broke(&mut self, id: String, panic: &str) {
+        self.swatches.running.take_if(|running| running.style == id);
+        let title = self.title_of(&id);
+        self.messages.error(format!("“{title}” cannot be shown: {}", mistake(panic)));
+        self.swatches.failed.insert(id);
+    }
+
     /// Shows a picture that was painted; `false` when it was not one of these.
     pub(super) fn handle_swatch(
         &mut self,
@@ -95,6 +103,7 @@ impl App {
                 let picture = PaintedPicture::new(ctx, &made.style, made.subject, pictures, look);
                 self.gallery.set_swatch(made.style, picture);
             }
+            (Err(EngineError::Panicked(panic)), _) => self.handle_swatch_broke(made.style, panic),
             _ => {
                 self.swatches.failed.insert(made.style);
             }

@@ -470,3 +470,30 @@ fn every_style_shows_the_open_photo_where_that_is_wanted() {
         text.contains("styles_show_photo = true")
     });
 }
+
+#[test]
+fn a_style_whose_reader_panics_is_named_and_not_read_again() {
+    let mut w = window();
+    w.style_source.panic_on("udnie");
+    w.click("Settings");
+    w.click("Show the open photo in every style");
+    w.key(Modifiers::NONE, Key::Escape);
+    w.until_contains(
+        "“Udnie” cannot be shown: a mistake in StyleForge stopped it (scripted panic)",
+    );
+    w.until("the others", |w| w.script.runs().len() >= 4);
+    for _ in 0..50 {
+        w.step();
+    }
+    assert_eq!(w.style_source.panics(), 1);
+    // Chosen by the user, it is read again, and what waits for it ends.
+    w.open_photo(40, 30);
+    w.click("Udnie");
+    w.until_contains("The style udnie could not be loaded: a mistake in StyleForge stopped it");
+    for _ in 0..50 {
+        w.step();
+    }
+    assert_eq!(w.style_source.panics(), 2);
+    w.click("Candy");
+    w.until_painted();
+}

@@ -167,6 +167,7 @@ pub struct ScriptedStyles {
     cards: Mutex<Vec<Card>>,
     loads: Mutex<Vec<(String, ModelSize)>>,
     refusal: Mutex<Option<String>>,
+    panics: Mutex<Option<(String, usize)>>,
     loading: Mutex<()>,
     imports: Mutex<Vec<(String, PixelChoice)>>,
     mixes: Mutex<Vec<(Parts, Arc<Network>)>>,
@@ -231,6 +232,7 @@ impl ScriptedStyles {
             cards: Mutex::new(cards),
             loads: Mutex::default(),
             refusal: Mutex::default(),
+            panics: Mutex::default(),
             loading: Mutex::default(),
             imports: Mutex::default(),
             mixes: Mutex::default(),
@@ -271,6 +273,16 @@ impl ScriptedStyles {
         change(&mut self.cards.lock().unwrap());
     }
 
+    /// Loading this style panics from now on.
+    pub fn panic_on(&self, id: &str) {
+        *self.panics.lock().unwrap() = Some((id.to_owned(), 0));
+    }
+
+    /// How often it did.
+    pub fn panics(&self) -> usize {
+        self.panics.lock().unwrap().as_ref().map_or(0, |(_, count)| *count)
+    }
+
     fn check(&self) -> Result<(), String> {
         self.refusal.lock().unwrap().take().map_or(Ok(()), Err)
     }
@@ -287,7 +299,12 @@ impl StyleSource for ScriptedStyles {
     }
 
     fn load(&self, id: &str, requested: ModelSize) -> Result<Loaded, String> {
-        let _wait = self.loading.lock().unwrap();
+        let _wait = self.loading.lock();
+        let panics = self.panics.lock().unwrap().as_mut().is_some_and(|(of, count)| {
+            *count += usize::from(of == id);
+            of == id
+        });
+        assert!(!panics, "scripted panic");
         self.check()?;
         self.loads.lock().unwrap().push((id.to_owned(), requested));
         Ok(Loaded {

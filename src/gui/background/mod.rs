@@ -40,7 +40,7 @@ use super::{
 };
 use crate::{
     disk::reason,
-    engine::WakeUp,
+    engine::{WakeUp, panic_message},
     frame::Frame,
     mailbox::{Reader, Writer, mailbox},
     media::{
@@ -212,7 +212,12 @@ impl Background {
     /// Makes the network of a mix; [`Report::Mixed`].
     pub fn mix_styles(&self, parts: Parts) {
         let style_source = self.style_source.clone();
-        self.send(move || Report::Mixed { result: style_source.mix(&parts), parts });
+        self.send(move || {
+            let mixed = caught(|| style_source.mix(&parts)).unwrap_or_else(|panic| {
+                Err(format!("The styles could not be mixed: {}", mistake(&panic)))
+            });
+            Report::Mixed { result: mixed, parts }
+        });
     }
 
     /// Keeps a mix, in these words, as a style of the person's own; [`Report::Kept`].
@@ -250,8 +255,10 @@ impl Background {
                     network: style_source.load(&id, ModelSize::Lite)?.network,
                 })
             };
-            let result = read();
-            Report::SwatchRead { id, result }
+            match caught(read) {
+                Ok(result) => Report::SwatchRead { id, result },
+                Err(panic) => Report::SwatchBroke { id, panic },
+            }
         });
     }
 
@@ -273,10 +280,11 @@ impl Background {
     /// Loads a style's network; [`Report::StyleLoaded`].
     pub fn load_style(&self, id: String, requested: ModelSize) {
         let style_source = self.style_source.clone();
-        self.send(move || Report::StyleLoaded {
-            result: style_source.load(&id, requested),
-            id,
-            requested,
+        self.send(move || {
+            let loaded = caught(|| style_source.load(&id, requested)).unwrap_or_else(|panic| {
+                Err(format!("The style {id} could not be loaded: {}", mistake(&panic)))
+            });
+            Report::StyleLoaded { result: loaded, id, requested }
         });
     }
 
@@ -426,10 +434,20 @@ impl Background {
     }
 }
 
+/// Runs a part of a task that is requested without the user; a panic is the error, so that the report names what broke
+/// and it is not requested again.
+fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| panic_message(panic.as_ref()))
+}
+
+/// A panic for people.
+pub fn mistake(panic: &str) -> String {
+    format!("a mistake in StyleForge stopped it ({panic}). Please report it.")
+}
+
 fn run_and_report(task: Task, reports: &Sender<Report>, wake_up: &WakeUp) {
     let Task { run, writes } = task;
-    let report = catch_unwind(AssertUnwindSafe(run))
-        .unwrap_or_else(|panic| Report::Broke(crate::engine::panic_message(panic.as_ref())));
+    let report = caught(run).unwrap_or_else(Report::Broke);
     // Waits for room: the window reads its reports in every frame. Fails only when it is gone.
     if reports.send(report).is_ok() {
         wake_up();

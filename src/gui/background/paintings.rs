@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    Background, Opened, Origin, Report, SmallPicture, Stamp, THUMBNAIL_PX,
+    Background, Opened, Origin, Report, SmallPicture, Stamp, THUMBNAIL_PX, caught, mistake,
     opening::{from_clipboard, opened, smaller},
 };
 use crate::{
@@ -19,6 +19,7 @@ use crate::{
     media::{
         decode,
         record::{Destination, beginning_of},
+        scale::{scaling_bytes, size_within},
     },
 };
 
@@ -30,7 +31,10 @@ impl Background {
     pub fn make_thumbnail(&self, path: PathBuf) {
         self.send(move || {
             let stamp = Stamp::of(&path);
-            let picture = small(&path);
+            let name = path_label(&path);
+            let picture = caught(|| small(&path)).unwrap_or_else(|panic| {
+                Err(format!("{name} could not be shown: {}", mistake(&panic)))
+            });
             Report::Thumbnail { path, small: SmallPicture { stamp, picture } }
         });
     }
@@ -88,7 +92,10 @@ fn small(path: &Path) -> Result<Frame, String> {
     }
     let said = |error: crate::media::MediaError| error.to_string();
     let bytes = decode::bytes_of_path(path).map_err(said)?;
-    if decode::needs(&name, &bytes).map_err(said)?.bytes > MOST_BYTES {
+    let needs = decode::needs(&name, &bytes).map_err(said)?;
+    let size = (needs.width, needs.height);
+    let scaling = scaling_bytes(size, size_within(size.0, size.1, THUMBNAIL_PX), false);
+    if needs.bytes + scaling > MOST_BYTES {
         return Err(too_large());
     }
     let photo = decode::from_bytes(&name, &bytes).map_err(said)?;

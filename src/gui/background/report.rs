@@ -279,6 +279,13 @@ pub enum Report {
         /// The network, or why there is none.
         result: Result<ReadNetwork, String>,
     },
+    /// Reading a style's network for its small picture panicked.
+    SwatchBroke {
+        /// The style's id.
+        id: String,
+        /// The words of the panic.
+        panic: String,
+    },
     /// The text on the clipboard, for a field.
     PastedText(String),
     /// Where the pointer is on the screen, in pixels, where the system tells it.
