@@ -19,8 +19,8 @@ use crate::{
     tensor::{Shape, Tensor},
 };
 
-/// Most bytes of a header.
-const MAX_HEADER_BYTES: u64 = 1 << 20;
+/// Most bytes of a header: a graph of as many operations as are read from a file, with long names.
+const MAX_HEADER_BYTES: u64 = 1 << 26;
 /// Memory that is taken at once for a message of which nothing has arrived yet.
 const STEP_BYTES: u64 = 1 << 20;
 /// Most bytes of all frames that a session paints at once.
@@ -305,6 +305,20 @@ mod tests {
             let whole = messages == 1 && matches!(end, Ok(None));
             assert!(messages <= 1 && (whole || end.is_err()), "{length}");
         }
+    }
+
+    #[test]
+    fn a_graph_arrives_that_is_as_long_as_those_of_files() {
+        let graph = NetworkSpec::with_widths([2, 3, 4]).graph().expect("valid");
+        let text = serde_json::to_string(&graph).expect("JSON");
+        let long = text.replace("conv1", &"conv1".repeat(1 << 15));
+        assert!(long.len() > 4 << 20, "{}", long.len());
+        let graph: Graph = serde_json::from_str(&long).expect("a graph");
+        let spec = SessionSpec::single(8, 6, Mode::default());
+        let mut pipe = Vec::new();
+        send(&mut pipe, &Request::PredictedBytes(graph.clone(), spec), &[]).expect("room");
+        let read = read(&mut pipe.as_slice()).expect("a message");
+        assert!(matches!(read, Some((Request::PredictedBytes(same, _), _)) if same == graph));
     }
 
     #[test]
