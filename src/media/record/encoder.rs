@@ -33,6 +33,8 @@ const MOST_LINE_CHARS: usize = 200;
 const MOST_LINE_BYTES: u64 = 4096;
 /// Bytes that are taken from the encoder at once.
 const PIECE_BYTES: usize = 1 << 16;
+/// How often the patience may pass at the end while the encoder goes on: two pictures are left to be encoded then.
+const MOST_PATIENCES: u32 = 3;
 /// From one look at whether the process has ended to the next.
 const LOOK: Duration = Duration::from_millis(5);
 
@@ -176,7 +178,7 @@ impl Encoder {
     }
 
     /// Lets it encode what it has, and waits until the file is on the disk. An encoder that does not move for as
-    /// long as the patience is ended. Gives why not everything was encoded, and the bytes and frames in the file.
+    /// long as the patience, or does not end in three times that, is ended. Gives why not everything was encoded, and the bytes and frames in the file.
     pub fn end(mut self) -> (Result<(), EncoderFailure>, u64, u64) {
         let result = self.wait();
         let frames = self.progress.frames.load(Ordering::Relaxed);
@@ -188,7 +190,7 @@ impl Encoder {
         self.ended_by_itself |= !self.stored.is_empty();
         self.pictures = None;
         let (stored, hangs) = self.stored();
-        let status = self.status();
+        let (status, goes_on) = self.status();
         let complaints = self.complaints.recv_timeout(self.patience);
         let complaints = complaints.unwrap_or_default().join("; ");
         let with_complaints = |what: String| match complaints.is_empty() {
@@ -202,6 +204,9 @@ impl Encoder {
                 let what = format!("ffmpeg did not go on for {seconds} s and was ended");
                 Err(with_complaints(what))
             }
+            _ if goes_on => Err(with_complaints(
+                "ffmpeg did not end with the recording and was ended".to_owned(),
+            )),
             _ => match status {
                 Some(status) if status.success() && !self.ended_by_itself => Ok(()),
                 status => Err(with_complaints(ended(status))),
@@ -212,7 +217,8 @@ impl Encoder {
     /// How the file was written, and whether the encoder had to be ended for that.
     fn stored(&mut self) -> (Option<io::Result<()>>, bool) {
         let mut before = self.moved();
-        loop {
+        // One that writes without end moves, too.
+        for _ in 0..MOST_PATIENCES {
             match self.stored.recv_timeout(self.patience) {
                 Ok(result) => return (Some(result), false),
                 Err(RecvTimeoutError::Disconnected) => return (None, false),
@@ -236,18 +242,18 @@ impl Encoder {
         (self.progress.fed.load(Ordering::Relaxed), self.bytes())
     }
 
-    /// How the process ended; one that goes on without its output is ended.
-    fn status(&mut self) -> Option<ExitStatus> {
+    /// How the process ended, and whether it went on without its output and had to be ended.
+    fn status(&mut self) -> (Option<ExitStatus>, bool) {
         let until = Instant::now() + self.patience;
         loop {
             match self.child.try_wait() {
-                Ok(Some(status)) => return Some(status),
+                Ok(Some(status)) => return (Some(status), false),
                 Ok(None) if Instant::now() < until => thread::sleep(LOOK),
                 _ => break,
             }
         }
         self.child.kill().ok();
-        self.child.wait().ok()
+        (self.child.wait().ok(), true)
     }
 }
 

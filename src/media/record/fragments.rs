@@ -85,15 +85,15 @@ impl Fragments {
     }
 }
 
-/// How many ticks are in the whole fragments of `file`; `None` where there is none, or nothing before them has the
-/// `mark`. Reads tables and no pixels.
+/// How many ticks are in the whole fragments of `file`, zero only if there is none; `None` where they cannot be read or
+/// nothing before them has the `mark`. Reads tables and no pixels.
 ///
 /// # Errors
 /// The disk's.
 pub fn ticks_in(file: &mut (impl Read + Seek), mark: &[u8]) -> io::Result<Option<u64>> {
     let end = file.seek(SeekFrom::End(0))?;
     let (mut at, mut is_marked) = (0, false);
-    let (mut announced, mut ticks) = (None, None);
+    let (mut announced, mut ticks, mut has_pixels) = (None, None, false);
     for _ in 0..MOST_BOXES {
         if at + HEADER as u64 > end {
             break;
@@ -127,11 +127,12 @@ pub fn ticks_in(file: &mut (impl Read + Seek), mark: &[u8]) -> io::Result<Option
                 _ => announced = end_of(&table),
             }
         } else if kind == b"mdat" {
-            ticks = announced.take().or(ticks);
+            ticks = announced.take().map(|end: u64| end.max(1)).or(ticks);
+            has_pixels = true;
         }
         at = next;
     }
-    Ok(ticks.filter(|_| is_marked))
+    Ok(ticks.or((!has_pixels).then_some(0)).filter(|_| is_marked))
 }
 
 /// When the last frame of a fragment ends, by its table, in ticks.
@@ -263,7 +264,7 @@ pub(super) mod tests {
         assert_eq!(ticks(&whole), Some(90_900));
         assert_eq!(ticks(&[&whole[..], &fragment(3)[..90]].concat()), Some(90_900));
         assert_eq!(ticks(&whole[..whole.len() - 1]), Some(90_000));
-        assert_eq!(ticks(&beginning()), None, "nothing to play");
+        assert_eq!(ticks(&beginning()), Some(0), "nothing to play");
         assert_eq!(ticks(&fragment(30)), None, "another program's");
         for cut in 0..whole.len() {
             let at_most = ticks(&whole[..cut]).unwrap_or(0);

@@ -42,7 +42,7 @@ pub struct Interruptions {
 impl Interruptions {
     /// Looks for recordings directly in `folder` that were interrupted because their program was killed, and gives
     /// them the names that they were to get, or ones with a number where these are taken. None is replaced or removed,
-    /// but for files with nothing in them. Blocks while the disk is asked.
+    /// but for files of which nothing can be played. Blocks while the disk is asked.
     pub fn in_folder(folder: &Path) -> Self {
         let mut found = Self::default();
         let Ok(entries) = fs::read_dir(folder) else {
@@ -83,12 +83,13 @@ impl Interruptions {
                 _ => return None,
             };
         let mut file = self.take_over(path)?;
-        if file.metadata().ok()?.len() == 0 {
-            // Nothing was begun, and another recording may take the name.
+        let is_empty = file.metadata().ok()?.len() == 0;
+        let length = if is_empty { Duration::ZERO } else { length_of(&mut file).ok()?? };
+        if length.is_zero() {
+            // Nothing can be played, and another recording may take the name.
             fs::remove_file(path).ok();
             return None;
         }
-        let length = length_of(&mut file).ok()??;
         let target = disk::free_path(target);
         let renamed = disk::rename(path, &target);
         Some(Interrupted {
@@ -277,11 +278,14 @@ mod tests {
         put("clip.partial.mp4", &film).expect("written");
         put("clip.mp4", b"another").expect("written");
         put("Loud.partial.MP4", &film).expect("written");
+        // Nothing to play: killed before there was a whole fragment.
         put("empty.partial.mp4", b"").expect("written");
-        // Another program's, one of which nothing can be played, no video, no recording.
+        put("header.partial.mp4", &beginning()).expect("written");
+        let cut_off = [beginning(), fragment(30)[..90].to_vec()].concat();
+        put("begun.partial.mp4", &cut_off).expect("written");
+        // Another program's, no video, no recording.
         let others = [
             ("download.partial.mp4", fragment(30)),
-            ("header.partial.mp4", beginning()),
             ("sound.partial.avi", b"RIFF\x10\0\0\0AVI LIST".to_vec()),
             ("table.partial.csv", b"a,b".to_vec()),
             ("whole.mp4", film.clone()),

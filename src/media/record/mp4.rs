@@ -62,8 +62,8 @@ impl Mp4 {
         Self::with_patience(path, ffmpeg, PATIENCE)
     }
 
-    /// How long the recording in `file` is, as far as it can be played; `None` where nothing can, or another program
-    /// has made it.
+    /// How long the recording in `file` is, as far as it can be played, zero if nothing can; `None` where another
+    /// program has made it.
     ///
     /// # Errors
     /// The disk's.
@@ -111,6 +111,10 @@ impl Mp4 {
         self.notes = video.notes();
         let (result, bytes, frames) = video.encoder.end();
         (self.bytes, self.frames) = (bytes, frames);
+        let result = result.and_then(|()| match frames {
+            0 => Err(EncoderFailure::Process("ffmpeg wrote no picture of the video".to_owned())),
+            _ => Ok(()),
+        });
         result.map_err(|failure| match failure {
             EncoderFailure::Disk(error) => {
                 let reason = cannot_write(folder_of(&self.path), &error);
@@ -275,6 +279,35 @@ mod tests {
             assert!(told.ends_with("ffmpeg did not go on for 0.3 s and was ended"), "{told}");
             assert_eq!(ended.frames, Some(67));
             assert!(here.path().join("clip.mp4").exists());
+        }
+    }
+
+    #[test]
+    fn an_encoder_that_does_not_end_is_ended() {
+        for (script, words) in [
+            ("cat >nothing; cat film; while :; do cat film; done", "ffmpeg did not go on"),
+            (
+                "cat >nothing; cat film; exec >&-; while :; do echo more >&2; done",
+                "ffmpeg did not end with the recording and was ended: more",
+            ),
+        ] {
+            let (ended, here) = by(script);
+            assert!(why(&ended).contains(words), "{}", why(&ended));
+            assert!(ended.frames >= Some(67));
+            assert!(here.path().join("clip.mp4").exists());
+        }
+    }
+
+    #[test]
+    fn an_encoder_that_writes_no_picture_has_failed_and_nothing_is_left() {
+        for script in ["cat >nothing", "cat >nothing; echo no video"] {
+            let (ended, here) = by(script);
+            let told = why(&ended);
+            let end = "clip.mp4 could not be written: ffmpeg wrote no picture of the video";
+            assert!(told.ends_with(end), "{told}");
+            assert_eq!(ended.frames, Some(0));
+            assert!(!here.path().join("clip.mp4").exists());
+            assert!(!here.path().join("clip.partial.mp4").exists());
         }
     }
 

@@ -87,7 +87,9 @@ impl Avi {
         file.rewind()?;
         file.take(MOST_HEADER_BYTES).read_to_end(&mut beginning)?;
         let places = Layout::told_places(&beginning);
-        Ok(places.map(|places| Duration::from_secs_f64(f64::from(places) / f64::from(RATE))))
+        // What it has beyond its tables can be rescued, so it is never nothing.
+        let seconds = |places: u32| f64::from(places.max(1)) / f64::from(RATE);
+        Ok(places.map(|places| Duration::from_secs_f64(seconds(places))))
     }
 
     fn with_parts(path: &Path, part_bytes: u64) -> Result<Self, MediaError> {
