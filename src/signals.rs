@@ -1,9 +1,11 @@
 //! Ctrl-C and the system's requests to end: SIGINT, SIGTERM and SIGHUP.
 //!
-//! Does not know what a signal stops. The handler runs on a thread of its own.
+//! Does not know what a signal stops. The handler runs on a thread of its own, and what the first signal calls on
+//! another, so that the second signal is heard whatever that waits for, such as a reader of standard error.
 
 use std::{
-    sync::OnceLock,
+    sync::{Arc, OnceLock},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -18,7 +20,8 @@ const SAME_SIGNAL: Duration = Duration::from_millis(300);
 ///
 /// # Errors
 /// Why the system's default stays, in words.
-pub fn at_first(stop: impl Fn() + Send + 'static) -> Result<(), String> {
+pub fn at_first(stop: impl Fn() + Send + Sync + 'static) -> Result<(), String> {
+    let stop = Arc::new(stop);
     let first = OnceLock::<Instant>::new();
     let handler = move || {
         let now = Instant::now();
@@ -29,7 +32,11 @@ pub fn at_first(stop: impl Fn() + Send + 'static) -> Result<(), String> {
             return;
         }
         first.get_or_init(|| now);
-        stop();
+        let stopping = stop.clone();
+        let thread = thread::Builder::new().name("stop".to_owned()).spawn(move || stopping());
+        if thread.is_err() {
+            stop();
+        }
     };
     ctrlc::set_handler(handler).map_err(|error| match error {
         ctrlc::Error::System(error) => reason(&error),

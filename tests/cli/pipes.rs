@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::Write,
+    os::fd::AsRawFd,
     path::Path,
     process::{Child, Command, Stdio},
     thread,
@@ -77,6 +78,43 @@ fn a_pipe_that_nobody_writes_to_is_given_up_at_the_first_interrupt() {
     // Standard input is a pipe that this test holds open.
     interrupted_in(painting(&s, "-"), &["pipe_read"]).ends(130);
     assert!(!s.path("out.png").exists());
+}
+
+#[test]
+fn a_second_signal_ends_it_although_nobody_reads_its_messages() {
+    let s = Sandbox::new();
+    make_pipe(&s.path("photo.fifo"));
+    let (unread, mut messages) = std::io::pipe().expect("a pipe");
+    // SAFETY: asks for the size of a pipe that is open.
+    let room = unsafe { libc::fcntl(messages.as_raw_fd(), libc::F_GETPIPE_SZ) };
+    messages.write_all(&vec![b'x'; usize::try_from(room).expect("a size")]).expect("filled");
+    let mut child = s
+        .command(env!("CARGO_BIN_EXE_styleforge"))
+        .args(["stylize", "--style", "./tiny.safetensors", "--device", "cpu"])
+        .args(["-o", "out.png", "photo.fifo"])
+        .stderr(messages)
+        .spawn()
+        .expect("starts");
+    fs::write(s.path("photo.fifo"), "no photo").expect("read by the program");
+    let guard = Instant::now() + GUARD;
+    // Says that it is no photo.
+    while !sleeps_in(child.id(), &["pipe_write"]) {
+        assert!(Instant::now() < guard && child.try_wait().expect("asked").is_none());
+        thread::yield_now();
+    }
+    send("-TERM", &child);
+    // Later ones than a shell's two of the first.
+    let ended = loop {
+        match child.try_wait().expect("asked") {
+            Some(ended) => break ended,
+            None if Instant::now() > guard => {
+                break child.kill().and_then(|()| child.wait()).expect("killed");
+            }
+            None => send("-TERM", &child),
+        }
+    };
+    assert_eq!(ended.code(), Some(130));
+    drop(unread);
 }
 
 #[test]
