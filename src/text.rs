@@ -10,18 +10,36 @@ use std::{borrow::Cow, fmt::Write as _};
 /// Longest title, artist or other short text of a style that is kept, in characters.
 pub const MAX_TITLE_CHARS: usize = 200;
 
-/// Whether `c` does something instead of being seen: a control character (C0, DEL and C1, with them the
-/// line breaks), a line or paragraph separator, or a direction mark, embedding, override or isolate.
+/// Whether `c` is not seen: a control character (C0, DEL and C1, with them the line breaks), a line or paragraph
+/// separator, or a character that is shown as nothing, among them direction marks. The joiners (U+200C, U+200D) and the
+/// selectors of text and colour (U+FE0E, U+FE0F) count as seen: they form the letters and emoji around them.
 pub fn is_unseen(c: char) -> bool {
-    c.is_control()
-        || matches!(
-            c,
-            '\u{061c}'
-                | '\u{200e}'
-                | '\u{200f}'
-                | '\u{2028}'..='\u{202e}'
-                | '\u{2066}'..='\u{2069}'
-        )
+    let forms_others = matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe0e}' | '\u{fe0f}');
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') || (shows_nothing(c) && !forms_others)
+}
+
+/// Whether `c` is shown as nothing by itself: Unicode's property `Default_Ignorable_Code_Point`.
+pub fn shows_nothing(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fff8}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
 }
 
 /// `text` as one line of letters that are seen: what [`is_unseen`] is shown as Rust writes it in a
@@ -95,8 +113,37 @@ mod tests {
         let shown = one_line(&all);
         assert!(!shown.contains(is_unseen));
         assert_eq!(one_line(&shown), shown);
-        // C0, DEL and C1; the separators and embeddings; the marks and isolates.
-        assert_eq!(all.chars().filter(|c| is_unseen(*c)).count(), 65 + 7 + 3 + 4);
+        // C0, DEL and C1; the separators; the ignorable ones of the first plane, less those that form others.
+        assert_eq!(all.chars().filter(|c| is_unseen(*c)).count(), 65 + 2 + 66 - 4);
+    }
+
+    #[test]
+    fn letters_that_show_nothing_are_escaped() {
+        for c in [
+            '\u{ad}',
+            '\u{34f}',
+            '\u{61c}',
+            '\u{115f}',
+            '\u{1160}',
+            '\u{17b4}',
+            '\u{180e}',
+            '\u{200b}',
+            '\u{2060}',
+            '\u{2064}',
+            '\u{3164}',
+            '\u{fe00}',
+            '\u{feff}',
+            '\u{ffa0}',
+            '\u{e0001}',
+            '\u{e007f}',
+            '\u{e0100}',
+        ] {
+            assert_eq!(one_line(&format!("a{c}b")), format!("a\\u{{{:x}}}b", c as u32));
+        }
+        // They form what is seen around them.
+        for plain in ["می\u{200c}خواهم", "👩\u{200d}🎨", "❤\u{fe0f}"] {
+            assert_eq!(one_line(plain), plain);
+        }
     }
 
     #[test]

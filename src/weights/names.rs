@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, path::Path};
 
-use crate::text::{MAX_TITLE_CHARS, cut};
+use crate::text::{MAX_TITLE_CHARS, cut, shows_nothing};
 
 /// What is typed on the command line for every style.
 pub const ALL_STYLES: &str = "all";
@@ -20,7 +20,7 @@ pub(super) const MAX_ID_CHARS: usize = 64;
 pub(super) fn id_from(name: &str) -> String {
     let mut id = String::new();
     for c in name.trim().chars().flat_map(char::to_lowercase) {
-        if c.is_alphanumeric() {
+        if c.is_alphanumeric() && !shows_nothing(c) {
             id.push(c);
         } else if !id.is_empty() && !id.ends_with('_') {
             id.push('_');
@@ -46,10 +46,14 @@ pub(super) fn stem(path: &Path) -> String {
     stem.to_string_lossy().into_owned()
 }
 
-/// A text as a title: on one line, and cut where it is longer than anybody reads.
+/// A text as a title: on one line, and cut where it is longer than anybody reads. Empty when nothing of it is seen.
 pub(super) fn title_of(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
-    cut(&words.join(" "), MAX_TITLE_CHARS).into_owned()
+    let title = words.join(" ");
+    match title.chars().all(|c| c == ' ' || shows_nothing(c)) {
+        true => String::new(),
+        false => cut(&title, MAX_TITLE_CHARS).into_owned(),
+    }
 }
 
 /// A short text of a style's file; `None` where the file says nothing, or that nobody knows.
@@ -80,6 +84,13 @@ mod tests {
         assert_eq!(id_from("../../etc/passwd"), "etc_passwd");
         assert_eq!(id_from("Été-2024"), "été_2024");
         assert_eq!(id_from("..."), "");
+        // Letters to Unicode, and nothing to a reader.
+        assert_eq!(id_from("\u{3164}\u{115f}\u{ffa0}"), "");
+        assert_eq!(id_from("\u{3164}wave"), "wave");
+        assert_eq!(
+            (title_of("\u{3164} \u{200b}"), title_of("❤\u{fe0f}").as_str()),
+            (String::new(), "❤\u{fe0f}")
+        );
         assert_eq!(id_from(&"x".repeat(300)).len(), MAX_ID_CHARS);
     }
 
