@@ -199,6 +199,15 @@ pub enum SettingsError {
     #[error("the settings were not saved: {0}")]
     Format(#[from] toml::ser::Error),
 }
+    /// More than is read again.
+    #[error(
+        "the settings were not saved: they are {bytes} bytes long, and at most {MAX_BYTES} can be read again; shorten \
+         the longest lists in the settings file"
+    )]
+    TooLong {
+        /// What they take.
+        bytes: usize,
+    },
 
 /// `$XDG_CONFIG_HOME/styleforge/settings.toml`, or the platform's like of it; `None` without a
 /// home folder.
@@ -253,6 +262,9 @@ impl Settings {
         }
         let text = self.to_text()?;
         disk::make_folder(folder_of(path))?;
+        if text.len() as u64 > MAX_BYTES {
+            return Err(SettingsError::TooLong { bytes: text.len() });
+        }
         let (existing, sync) = (Existing::Replace, FolderSync::Now);
         disk::write_whole(path, existing, sync, |file, name| {
             file.write_all(text.as_bytes())

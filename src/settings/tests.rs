@@ -209,3 +209,21 @@ fn values_that_make_no_sense_fall_back() {
     assert_eq!(settings.choices.look.strength_percent, 100);
     assert!(settings.choices.look.keep_colors);
 }
+
+#[test]
+fn no_more_is_written_than_is_read_again() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = path_in(&folder);
+    let of = |ids: usize| Settings {
+        state: State {
+            style_order: (0..ids).map(|n| format!("{n:064}")).collect(),
+            ..State::default()
+        },
+        ..Settings::default()
+    };
+    of(10).save(&path).expect("written");
+    let told = of(20_000).save(&path).expect_err("too long").to_string();
+    assert!(told.contains("at most 1048576 can be read again"), "{told}");
+    let (kept, warnings) = Settings::load(&path);
+    assert_eq!((kept.state, warnings), (of(10).state, Vec::new()));
+}
