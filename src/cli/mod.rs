@@ -25,14 +25,14 @@ mod styles;
 mod stylize;
 mod terminal;
 
-use std::{ffi::OsString, io, path::PathBuf};
+use std::{env, ffi::OsString, io, path::PathBuf};
 
 use clap::{CommandFactory, FromArgMatches};
 
 pub use inspect::inspection_text;
 pub use terminal::json_text;
 
-use args::{Arguments, Command, DeviceArgs};
+use args::{Arguments, Command, DeviceArgs, MAX_THREADS};
 use terminal::write_message;
 
 use crate::{
@@ -156,6 +156,9 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Outcome {
     };
     let done = match typed.command {
         None => match window(typed.photos) {
+    if let Err(error) = check_environment() {
+        return Outcome::Exit(exit_code(Err(error)));
+    }
             Ok(outcome) => return outcome,
             Err(error) => Err(error),
         },
@@ -176,6 +179,20 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Outcome {
 
 /// Paints the sample instead of opening a window that could not be opened; `reason` says why. Gives the exit
 /// code.
+/// Refuses more threads in the variables that rayon reads than `--threads` takes, before there are some.
+fn check_environment() -> Result<(), CliError> {
+    for variable in ["RAYON_NUM_THREADS", "RAYON_RS_NUM_CPUS"] {
+        let threads = env::var(variable).ok().and_then(|text| text.parse::<usize>().ok());
+        if let Some(threads) = threads.filter(|threads| *threads > MAX_THREADS.into()) {
+            return Err(CliError::WrongUse(format!(
+                "{variable} requests {threads} threads, and at most {MAX_THREADS} are started; unset it, or set it to a \
+                 smaller number"
+            )));
+        }
+    }
+    Ok(())
+}
+
 pub fn without_window(reason: &str, photos: &[PathBuf]) -> u8 {
     exit_code(instead_of_window(reason, photos))
 }

@@ -301,3 +301,17 @@ fn inspect_takes_the_name_of_a_style() {
     s.styleforge(&["inspect", "nonesuch"]).ends(2).says("neither a style nor a file");
     s.styleforge(&["inspect", "tiny.safetensors", "--model", "full"]).ends(2).says("--model");
 }
+
+#[test]
+fn more_threads_than_any_machine_has_are_refused() {
+    let s = Sandbox::new();
+    for variable in ["RAYON_NUM_THREADS", "RAYON_RS_NUM_CPUS"] {
+        let mut command = s.command(env!("CARGO_BIN_EXE_styleforge"));
+        command.args(["stylize", "--style", "./tiny.safetensors", "photo.png", "-o", "out.png"]);
+        let run = Run::from(command.env(variable, "20000").output().expect("starts"));
+        run.ends(2)
+            .says(&format!("{variable} requests 20000 threads, and at most 1024 are started"));
+    }
+    s.stylize(&["--threads", "20000", "photo.png", "-o", "out.png"]).ends(2);
+    assert!(!s.path("out.png").exists());
+}

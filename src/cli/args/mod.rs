@@ -88,6 +88,9 @@ pub enum Command {
     Completions(CompletionsArgs),
 }
 
+/// Maximum number of processor threads.
+pub const MAX_THREADS: u16 = 1024;
+
 /// Where the work runs.
 #[derive(Clone, Debug, Default, Args)]
 pub struct DeviceArgs {
@@ -95,7 +98,7 @@ pub struct DeviceArgs {
     #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = devices())]
     pub device: DeviceChoice,
     /// Most processor threads to use [default: all]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_THREADS)))]
     pub threads: Option<u16>,
     /// Number of the GPU that paints, as doctor lists them [default: 0]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=255))]
