@@ -14,6 +14,11 @@ use styleforge::{
 const LEAST_BYTES: u64 = 16 << 20;
 
 fn main() -> ExitCode {
+    #[cfg(unix)]
+    if let Err(why) = cli::search_path::leave_out_relative_folders() {
+        terminal::write_message(format!("error: {why}"));
+        return ExitCode::from(cli::WRONG_USE);
+    }
     let is_limited = memory::has_limited_addresses();
     allocator::give_large_pieces_back(is_limited);
     if is_limited {

@@ -19,6 +19,8 @@ mod live;
 mod modes;
 mod progress;
 mod sample_sheet;
+#[cfg(unix)]
+pub mod search_path;
 mod style_choice;
 mod style_networks;
 mod styles;
@@ -154,11 +156,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Outcome {
             return Outcome::Exit(code);
         }
     };
-    let done = match typed.command {
-        None => match window(typed.photos) {
     if let Err(error) = check_environment() {
         return Outcome::Exit(exit_code(Err(error)));
     }
+    let done = match typed.command {
+        None => match window(typed.photos) {
             Ok(outcome) => return outcome,
             Err(error) => Err(error),
         },
@@ -177,8 +179,6 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Outcome {
     Outcome::Exit(exit_code(done))
 }
 
-/// Paints the sample instead of opening a window that could not be opened; `reason` says why. Gives the exit
-/// code.
 /// Refuses more threads in the variables that rayon reads than `--threads` takes, before there are some.
 fn check_environment() -> Result<(), CliError> {
     for variable in ["RAYON_NUM_THREADS", "RAYON_RS_NUM_CPUS"] {
@@ -193,6 +193,8 @@ fn check_environment() -> Result<(), CliError> {
     Ok(())
 }
 
+/// Paints the sample instead of opening a window that could not be opened; `reason` says why. Gives the exit
+/// code.
 pub fn without_window(reason: &str, photos: &[PathBuf]) -> u8 {
     exit_code(instead_of_window(reason, photos))
 }

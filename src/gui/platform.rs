@@ -163,7 +163,9 @@ impl DialogProvider {
         let has_address =
             std::env::var_os("DBUS_SESSION_BUS_ADDRESS").is_some_and(|a| !a.is_empty());
         let has_bus = has_address || runtime.is_some_and(|folder| folder.join("bus").exists());
-        Self::of(std::env::split_paths(&folders), has_bus)
+        // Programs are started from absolute folders only (`cli::search_path`).
+        let folders = std::env::split_paths(&folders).filter(|folder| folder.is_absolute());
+        Self::of(folders, has_bus)
     }
 
     fn of(mut program_folders: impl Iterator<Item = PathBuf>, has_bus: bool) -> Self {

@@ -274,6 +274,81 @@ fn an_interrupted_recording_is_named_and_told_at_the_next_one() {
     assert!(!told.contains("interrupted"), "{told}");
 }
 
+/// Killed in its first half second it leaves a header and no picture.
+#[test]
+fn a_recording_of_which_nothing_can_be_played_takes_no_name() {
+    let s = Sandbox::new();
+    let header = [&[0, 0, 0, 18][..], b"moovStyleForge"].concat();
+    std::fs::write(s.path("clip.partial.mp4"), header).expect("written");
+    let record = ["--working-size", "64", "--seconds", "0.5", "--record", "clip.mp4"];
+    s.styleforge(&[&SCENE[..], &record].concat()).ends(0);
+    assert!(!s.path("clip.partial.mp4").exists());
+}
+
+/// Answers as an ffmpeg with an encoder does, and encodes as the script says.
+#[cfg(unix)]
+fn with_ffmpeg(s: &Sandbox, script: &str, arguments: &[&str]) -> Run {
+    let answer = "case \"$*\" in *-encoders*) echo 'ffmpeg version 6.1' >&2; echo ' V..... libx264 H.264'; exit;; esac";
+    let program = s.path("bin/ffmpeg");
+    std::fs::create_dir_all(s.path("bin")).expect("a folder");
+    // A program that this process writes could not be started while another test starts one.
+    let text = format!("#!/bin/sh\n{answer}\n{script}\n");
+    let mut write = s.command("sh");
+    write.args(["-c", "printf %s \"$1\" >\"$2\" && chmod +x \"$2\"", "sh", &text]).arg(&program);
+    assert!(write.status().expect("a shell").success());
+    let path = format!("{}:{}", s.path("bin").display(), std::env::var("PATH").expect("a PATH"));
+    let mut command = s.command(env!("CARGO_BIN_EXE_styleforge"));
+    Run::from(command.args(arguments).env("PATH", path).output().expect("starts"))
+}
+
+#[cfg(unix)]
+#[test]
+fn a_video_without_a_picture_is_an_error() {
+    let s = Sandbox::new();
+    let record = ["--working-size", "64", "--seconds", "0.5", "--record", "clip.mp4"];
+    for (script, words) in [
+        ("cat >/dev/null", "ffmpeg wrote no picture of the video"),
+        ("head -c 1000 >/dev/null; exit 0", "ffmpeg ended by itself"),
+    ] {
+        let run = with_ffmpeg(&s, script, &[&SCENE[..], &record].concat()).ends(1);
+        run.says("clip.mp4 could not be written").says(words);
+        assert!(!s.path("clip.mp4").exists() && !s.path("clip.partial.mp4").exists());
+    }
+}
+
+/// Programs are found through the same PATH by all that this one starts and links.
+#[cfg(target_os = "linux")]
+#[test]
+fn no_program_is_taken_from_the_current_folder() {
+    let s = Sandbox::new();
+    let usual = std::env::var("PATH").expect("a PATH");
+    for (path, expected) in [
+        (format!(".:bin:{usual}:"), Some(usual.as_str())),
+        (usual.clone(), Some(&usual)),
+        (String::new(), None),
+    ] {
+        let mut child = s
+            .command(env!("CARGO_BIN_EXE_styleforge"))
+            .args(SCENE)
+            .args(["--working-size", "64"])
+            .args(AT_MOST)
+            .env("PATH", path)
+            .stderr(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("starts");
+        let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
+        assert!(lines.any(|line| line.is_ok_and(|line| line.contains(" fps at "))));
+        let variables =
+            std::fs::read(format!("/proc/{}/environ", child.id())).expect("its variables");
+        send("-INT", &child);
+        lines.for_each(drop);
+        assert!(child.wait().expect("ends").success());
+        let variables = String::from_utf8_lossy(&variables).into_owned();
+        assert_eq!(variables.split('\0').find_map(|v| v.strip_prefix("PATH=")), expected);
+    }
+}
+
 #[test]
 fn without_ffmpeg_a_video_is_an_avi_and_says_why() {
     let s = Sandbox::new();
