@@ -47,13 +47,17 @@
 //! - [`disk`] writes a picture or a settings file under a temporary name, syncs it and renames it. An existing
 //!   picture or report is replaced only with `--force` or after a question. Temporary files that a killed program left in
 //!   folders of ours are deleted at the next start; a video whose recording it left unfinished is given its name and told
-//!   of ([`media::record::Interrupted`]). The table of a recording into a folder alone grows line by line, as
-//!   `frames.partial.csv` until its end.
+//!   of ([`media::record::Interrupted`]), or deleted if nothing of it can be played. A new style or network is read back
+//!   before it gets its name, and a removed one loses its name before its files. The table of a recording into a folder
+//!   alone grows line by line, as `frames.partial.csv` until its end.
 //! - A person reads words, never the system's error numbers ("os error 28"): [`disk::reason`].
 //! - Text from outside (titles, names of tensors, files and cameras) is shown as one line without control
-//!   characters and direction marks ([`text`]), on the terminal ([`terminal`]) as in the window's labels.
+//!   characters, direction marks and letters that show nothing ([`text`]), on the terminal ([`terminal`]) as in the
+//!   window's labels.
 //! - Reading a checkpoint costs what the size of its file allows, in memory and in steps:
 //!   [`weights::Budget`].
+//! - Folders of the user and folders of programs are absolute: a relative `HOME`, `XDG_*` or part of `PATH` is not used
+//!   ([`weights::absolute`], [`cli::search_path`]).
 //!
 //! Live painting:
 //!

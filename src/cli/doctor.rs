@@ -93,7 +93,7 @@ pub fn run(args: &DoctorArgs) -> Result<(), CliError> {
     findings.push(screen());
     findings.push(dialogs());
     findings.extend(styles(&library));
-    findings.push(user_folder(library.user_folder()));
+    findings.extend(library.user_folder().map(user_folder));
     let broken = findings.iter().any(|f| f.verdict == Verdict::Problem);
     let report = Report {
         version: env!("CARGO_PKG_VERSION"),

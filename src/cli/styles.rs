@@ -138,7 +138,7 @@ fn import(
         "Imported {} as {} into {}; paint with --style {}",
         file.display(),
         style.title,
-        library.user_folder().display(),
+        library.user_folder().unwrap_or(Path::new("")).display(),
         style.id
     )])?;
     if let Some(what) = &style.assumed {
@@ -173,7 +173,7 @@ fn import_network(
         "Imported {} as the network {} into {}; paint with --style-picture FILE --style-network {}",
         file.display(),
         network.name,
-        library.networks().folder().display(),
+        library.networks().folder().unwrap_or(Path::new("")).display(),
         network.name,
     ))
 }

@@ -16,8 +16,8 @@ pub use temporary::Claim;
 pub use words::{cannot_write, reason, without_number, words};
 pub use write::{
     Existing, FolderSync, WriteError, check_folder, check_target, create_new, create_owned,
-    folder_of, make_folder, make_new_folder, rename, sync_file, sync_folder, write_folder,
-    write_whole,
+    folder_of, make_folder, make_new_folder, remove_folder, rename, sync_file, sync_folder,
+    write_folder, write_whole,
 };
 
 #[cfg(test)]

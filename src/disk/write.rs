@@ -4,6 +4,7 @@
 //! is brought to the disk too, without which a power cut may undo the name.
 
 use std::{
+    ffi::OsStr,
     fs::{self, File, OpenOptions},
     io::{self, BufWriter, ErrorKind, Write},
     path::{Path, PathBuf},
@@ -119,11 +120,16 @@ pub fn write_whole<T, E: From<WriteError>>(
 }
 
 /// Makes the folder `target` with these files in it, by name and content; the folders above it are made, too.
+/// `check` reads a file back, or says why it cannot, before the folder gets its name.
 ///
 /// # Errors
 /// [`WriteError::Exists`] when there is something of that name, even when it came a moment ago; else why
-/// the disk refuses.
-pub fn write_folder(target: &Path, files: &[(String, &[u8])]) -> Result<(), WriteError> {
+/// the disk or `check` refuses. Nothing is left then.
+pub fn write_folder(
+    target: &Path,
+    files: &[(String, &[u8])],
+    check: impl Fn(&Path) -> Result<(), String>,
+) -> Result<(), WriteError> {
     let name = target.display().to_string();
     let above = folder_of(target);
     make_folder(above)?;
@@ -135,6 +141,10 @@ pub fn write_folder(target: &Path, files: &[(String, &[u8])]) -> Result<(), Writ
         let mut file = File::create(&path).map_err(failed)?;
         file.write_all(bytes).map_err(failed)?;
         sync_file(&file, &path).map_err(failed)?;
+        check(&path).map_err(|why| WriteError::Refused {
+            name: target.display().to_string(),
+            reason: format!("StyleForge could not read it again ({why})"),
+        })?;
     }
     sync_folder(unfinished.path()).map_err(failed)?;
     fs::rename(unfinished.path(), target).map_err(|e| match e.kind() {
@@ -146,6 +156,34 @@ pub fn write_folder(target: &Path, files: &[(String, &[u8])]) -> Result<(), Writ
     // The folder has its final name now; there is nothing left to clean up.
     let _ = unfinished.keep();
     sync_folder(above).map_err(failed)
+}
+
+/// Removes these files of a folder, and the folder unless something else is in it. A folder without anything else gets
+/// a temporary name first, so that its own is free and the next start removes the rest when the program is killed.
+///
+/// # Errors
+/// The disk's. Files that are missing are none.
+pub fn remove_folder(folder: &Path, files: &[impl AsRef<OsStr>]) -> io::Result<()> {
+    let is_ours = |name: &OsStr| files.iter().any(|file| file.as_ref() == name);
+    let mut only_ours = true;
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        only_ours &= is_ours(&entry.file_name()) && !entry.file_type()?.is_dir();
+    }
+    if only_ours {
+        let above = folder_of(folder);
+        let (leftover, _owner) = temporary::folder_in(above)?;
+        fs::rename(folder, leftover.path().join("removed"))?;
+        sync_folder(above)?;
+        return leftover.close();
+    }
+    for file in files {
+        match fs::remove_file(folder.join(file.as_ref())) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// Gives a file or folder another name in its folder, never that of something else.
@@ -402,7 +440,8 @@ mod tests {
         make_folder(&deep).expect("there");
         assert_eq!(synced::take(), []);
 
-        write_folder(&folder.join("style"), &[("lite".to_owned(), b"half")]).expect("made");
+        write_folder(&folder.join("style"), &[("lite".to_owned(), b"half")], |_| Ok(()))
+            .expect("made");
         let [lite, unfinished, last] = &synced::take()[..] else {
             panic!("three things are to be brought to the disk");
         };
@@ -412,10 +451,47 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_loses_its_name_before_its_files_and_keeps_what_is_not_ours() {
+        let here = tempfile::tempdir().expect("a folder");
+        let style = here.path().join("style");
+        let put = |name: &str| {
+            fs::create_dir_all(&style).expect("made");
+            fs::write(style.join(name), "bytes").expect("written");
+        };
+        put("lite");
+        put("full");
+        synced::take();
+        remove_folder(&style, &["thumbnail", "lite", "full"]).expect("removed");
+        // A kill after this leaves a temporary folder, which the next start removes.
+        assert_eq!(synced::take(), [(here.path().to_owned(), true)]);
+        assert!(names(here.path()).is_empty());
+        put("lite");
+        put("notes");
+        remove_folder(&style, &["lite"]).expect("removed");
+        assert_eq!(names(&style), ["notes"]);
+    }
+
+    #[test]
+    fn a_folder_that_is_not_read_back_leaves_nothing() {
+        let here = tempfile::tempdir().expect("a folder");
+        let target = here.path().join("style");
+        let check = |file: &Path| match fs::read(file) {
+            Ok(bytes) if bytes == b"whole" => Ok(()),
+            _ => Err("it ends early".to_owned()),
+        };
+        let write = |bytes: &[u8]| write_folder(&target, &[("lite".to_owned(), bytes)], check);
+        let told = write(b"half").expect_err("refused").to_string();
+        assert!(told.ends_with("could not read it again (it ends early)"), "{told}");
+        assert!(names(here.path()).is_empty());
+        write(b"whole").expect("written");
+        assert_eq!(names(here.path()), ["style"]);
+    }
+
+    #[test]
     fn a_folder_of_a_name_that_was_taken_meanwhile_changes_nothing() {
         let here = tempfile::tempdir().expect("a folder");
         let target = here.path().join("style");
-        let folder = |bytes| write_folder(&target, &[("lite".to_owned(), bytes)]);
+        let folder = |bytes| write_folder(&target, &[("lite".to_owned(), bytes)], |_| Ok(()));
         folder(b"first").expect("made");
         let error = folder(b"second").expect_err("taken");
         assert!(matches!(error, WriteError::Exists { .. }), "{error}");

@@ -28,6 +28,7 @@ use crate::{
     engine::paint::OutputSize,
     media::encode::{DEFAULT_JPEG_QUALITY, Format},
     mode::{ModeChoice, ModelSize},
+    weights,
 };
 
 /// Photos opened before that are remembered.
@@ -198,7 +199,6 @@ pub enum SettingsError {
     /// The values do not make TOML.
     #[error("the settings were not saved: {0}")]
     Format(#[from] toml::ser::Error),
-}
     /// More than is read again.
     #[error(
         "the settings were not saved: they are {bytes} bytes long, and at most {MAX_BYTES} can be read again; shorten \
@@ -208,12 +208,13 @@ pub enum SettingsError {
         /// What they take.
         bytes: usize,
     },
+}
 
 /// `$XDG_CONFIG_HOME/styleforge/settings.toml`, or the platform's like of it; `None` without a
 /// home folder.
 pub fn default_path() -> Option<PathBuf> {
-    let strategy = etcetera::choose_base_strategy().ok()?;
-    Some(strategy.config_dir().join("styleforge").join("settings.toml"))
+    let found = etcetera::choose_base_strategy().ok().map(|folders| folders.config_dir());
+    Some(weights::absolute(found, "XDG_CONFIG_HOME")?.join("styleforge").join("settings.toml"))
 }
 
 impl Settings {
@@ -261,10 +262,10 @@ impl Settings {
             return Ok(());
         }
         let text = self.to_text()?;
-        disk::make_folder(folder_of(path))?;
         if text.len() as u64 > MAX_BYTES {
             return Err(SettingsError::TooLong { bytes: text.len() });
         }
+        disk::make_folder(folder_of(path))?;
         let (existing, sync) = (Existing::Replace, FolderSync::Now);
         disk::write_whole(path, existing, sync, |file, name| {
             file.write_all(text.as_bytes())

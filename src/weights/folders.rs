@@ -16,8 +16,15 @@ const MAX_MANIFEST_BYTES: u64 = 64 * 1024;
 
 /// `$XDG_DATA_HOME/styleforge/styles`: where a person's own styles live. `None` without a home.
 pub fn user_styles_folder() -> Option<PathBuf> {
-    let data = etcetera::base_strategy::Xdg::new().ok()?.data_dir();
-    Some(data.join("styleforge").join("styles"))
+    let data = etcetera::base_strategy::Xdg::new().ok().map(|folders| folders.data_dir());
+    Some(absolute(data, "XDG_DATA_HOME")?.join("styleforge").join("styles"))
+}
+
+/// The folder that `found` is, or without a home folder the variable's; never a relative one, which would be another
+/// folder wherever the program is started.
+pub fn absolute(found: Option<PathBuf>, variable: &str) -> Option<PathBuf> {
+    let named = || env::var_os(variable).map(PathBuf::from);
+    found.or_else(named).filter(|folder| folder.is_absolute())
 }
 
 /// The folders that exist, the first to be searched first. The current folder is none of them: what lies

@@ -7,9 +7,10 @@ use std::{
 
 use super::{
     Checkpoint, Choice, CodeOf, LibraryError, NetworkLibrary, Style, StyleLibrary, StyleNetwork,
-    any_picture,
-    library::THUMBNAILS,
+    WeightsError, any_picture,
+    library::{THUMBNAILS, has_ending},
     names::{id_from, reserved_for, stated, stem, title_of},
+    safetensors::read_metadata,
 };
 use crate::{
     disk::{self, WriteError},
@@ -66,7 +67,8 @@ impl StyleLibrary {
             .to_safetensors()
             .map_err(|source| LibraryError::Weights { path: file.to_owned(), source })?;
         let size = models::size(checkpoint.network.graph());
-        self.write_style(&id, &[(format!("{size}.safetensors"), &bytes)])
+        let files = [(format!("{size}.safetensors"), bytes.as_slice())];
+        self.write_style(&id, &files, |file| Checkpoint::read(file).map(drop))
     }
 
     /// Keeps what a network made of a style picture under `title`, with a thumbnail as JPEG.
@@ -114,12 +116,14 @@ impl StyleLibrary {
         let bytes = any_picture::code_file(code, &metadata)
             .map_err(|source| LibraryError::Weights { path: PathBuf::from(&title), source })?;
         let weights = format!("{}.safetensors", ModelSize::Full);
-        self.write_style(&id, &[(weights, &bytes), (THUMBNAILS[0].to_owned(), thumbnail)])
+        let files = [(weights, bytes.as_slice()), (THUMBNAILS[0].to_owned(), thumbnail)];
+        // The code's network, which reading all of it takes, made it a moment ago.
+        self.write_style(&id, &files, |file| read_metadata(file).map(drop))
     }
 
     /// The person's own networks for style pictures.
     pub fn networks(&self) -> NetworkLibrary {
-        NetworkLibrary::beside(&self.user_folder)
+        NetworkLibrary::beside(self.user_folder())
     }
 
     /// Reads a network for style pictures and keeps it, as [`NetworkLibrary::import`] does, under a name that no style has.
@@ -147,19 +151,32 @@ impl StyleLibrary {
         if let Some(meaning) = reserved_for(&id) {
             return Err(LibraryError::Reserved { name: title.to_owned(), meaning });
         }
-        let is_taken = self.styles.iter().any(|style| style.id == id)
-            || self.user_folder.join(&id).exists()
-            || self.networks().has(&id);
-        if is_taken {
+        if self.styles.iter().any(|style| style.id == id) || self.networks().has(&id) {
             return Err(LibraryError::Exists { id });
         }
-        Ok(id)
+        let folder = self.own_folder()?.join(&id);
+        // Another program may have made a style of the name since this one looked.
+        let is_style = |size: &ModelSize| folder.join(format!("{size}.safetensors")).exists();
+        match folder.exists() {
+            true if ModelSize::ALL.iter().any(is_style) => Err(LibraryError::Exists { id }),
+            true => Err(LibraryError::InTheWay { folder }),
+            false => Ok(id),
+        }
     }
 
-    /// Writes a new style's files.
-    fn write_style(&mut self, id: &str, files: &[(String, &[u8])]) -> Result<Style, LibraryError> {
-        let folder = self.user_folder.join(id);
-        match disk::write_folder(&folder, files) {
+    /// Writes a new style's files, of which `read` reads the weights back.
+    fn write_style(
+        &mut self,
+        id: &str,
+        files: &[(String, &[u8])],
+        read: impl Fn(&Path) -> Result<(), WeightsError>,
+    ) -> Result<Style, LibraryError> {
+        let folder = self.own_folder()?.join(id);
+        let check = |file: &Path| match has_ending(file, &["safetensors"]) {
+            true => read(file).map_err(|error| error.to_string()),
+            false => Ok(()),
+        };
+        match disk::write_folder(&folder, files, check) {
             Ok(()) => {}
             // Another program was faster.
             Err(WriteError::Exists { .. }) => {
@@ -202,9 +219,14 @@ impl StyleLibrary {
             Some(path) => Ok((style.clone(), path.to_owned())),
             None => Err(LibraryError::NotYours {
                 title: style.title.clone(),
-                folder: self.user_folder.clone(),
+                folder: self.own_folder()?.to_owned(),
             }),
         }
+    }
+
+    /// The folder of the person's own styles, to write to.
+    pub(super) fn own_folder(&self) -> Result<&Path, LibraryError> {
+        self.user_folder().ok_or(LibraryError::NoOwnFolder)
     }
 }
 
@@ -213,17 +235,10 @@ fn remove_style(path: &Path) -> io::Result<()> {
     if !fs::symlink_metadata(path)?.is_dir() {
         return fs::remove_file(path);
     }
+    // The weights last: as long as there are some, the style is listed and can be removed.
     let weights = ModelSize::ALL.iter().map(|size| format!("{size}.safetensors"));
-    for name in weights.chain(THUMBNAILS.map(str::to_owned)) {
-        match fs::remove_file(path.join(name)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-    }
-    match fs::remove_dir(path) {
-        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
-        done => done,
-    }
+    let names: Vec<_> = THUMBNAILS.map(str::to_owned).into_iter().chain(weights).collect();
+    disk::remove_folder(path, &names)
 }
 
 #[cfg(test)]
@@ -232,7 +247,7 @@ mod tests {
     use crate::{
         mode::ModelSize,
         models::johnson::NetworkSpec,
-        weights::{Family, StorageType},
+        weights::{Family, StorageType, safetensors},
     };
 
     /// A checkpoint of a published shape.
@@ -280,6 +295,70 @@ mod tests {
         assert!(matches!(error, LibraryError::BadName { .. }), "{error}");
         let left: Vec<_> = fs::read_dir(&user).expect("folder").flatten().collect();
         assert_eq!(left.len(), 2, "no unfinished import stays behind");
+    }
+
+    #[test]
+    fn what_could_not_be_read_again_is_not_kept_and_its_name_stays_free() {
+        let root = tempfile::tempdir().expect("folder");
+        let user = root.path().join("user");
+        let mut library = StyleLibrary::open(&[], user.clone());
+        let file = root.path().join("long.safetensors");
+        // A header that is as long as any that is read, and has no title yet.
+        let with_note = |length: usize| {
+            let mut checkpoint = safetensors::read(&weights(None)).expect("read");
+            checkpoint.metadata.insert("note".to_owned(), "x".repeat(length));
+            checkpoint.to_safetensors().expect("written")
+        };
+        let header = with_note(0).first_chunk().map_or(0, |length| u64::from_le_bytes(*length));
+        let bytes = with_note((4 << 20) - header as usize);
+        fs::write(&file, &bytes).expect("file");
+        Checkpoint::read(&file).expect("it is read");
+        let error = library.import(&file, Some("Long")).expect_err("longer than what is read");
+        let told = error.to_string();
+        assert!(told.contains("could not read it again (") && told.contains("header"), "{told}");
+        assert_eq!(fs::read_dir(&user).expect("listed").count(), 0);
+        fs::write(&file, weights(None)).expect("file");
+        library.import(&file, Some("Long")).expect("the name is free");
+        // Nor does another title make a file unreadable.
+        fs::write(user.join("long/lite.safetensors"), &bytes).expect("file");
+        library.refresh();
+        library.rename("long", "Longer").expect_err("longer than what is read");
+        assert_eq!(fs::read(user.join("long/lite.safetensors")).expect("there"), bytes);
+    }
+
+    #[test]
+    fn what_a_kill_left_of_a_style_takes_no_name_without_saying_where() {
+        let root = tempfile::tempdir().expect("folder");
+        let user = root.path().join("user");
+        let file = root.path().join("own.safetensors");
+        fs::write(&file, weights(None)).expect("file");
+        let mut library = StyleLibrary::open(&[], user.clone());
+        fs::create_dir_all(user.join("own")).expect("folder");
+        fs::write(user.join("own/thumbnail.jpg"), "a picture").expect("file");
+        let error = library.import(&file, None).expect_err("in the way");
+        assert!(error.is_about_the_name());
+        let told = error.to_string();
+        assert!(
+            told.contains("user/own holds neither a style nor a network; move or remove"),
+            "{told}"
+        );
+        assert!(matches!(
+            library.import(&file, Some("\u{3164}")),
+            Err(LibraryError::BadName { .. })
+        ));
+    }
+
+    #[test]
+    fn without_a_home_nothing_is_kept_anywhere() {
+        let root = tempfile::tempdir().expect("folder");
+        let file = root.path().join("own.safetensors");
+        fs::write(&file, weights(None)).expect("file");
+        let mut library = StyleLibrary::reading(&[], None);
+        let told = library.import(&file, None).expect_err("nowhere to keep it").to_string();
+        assert!(told.contains("set HOME or XDG_DATA_HOME"), "{told}");
+        assert_eq!(library.problems(), [told]);
+        assert!(library.networks().names().is_empty() && !library.networks().has("own"));
+        assert!(library.import_network(&file, None).is_err());
     }
 
     #[test]

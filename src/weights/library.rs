@@ -19,7 +19,7 @@ use crate::{
 };
 
 use super::{
-    Budget, Credit, MadeBy, NetworkLibrary, Origin, Style,
+    Budget, Credit, LibraryError, MadeBy, NetworkLibrary, Origin, Style,
     fit::ASSUMED,
     folders::{self, user_styles_folder},
     names::{id_from, reserved_for, stated, stem, title_from},
@@ -48,7 +48,8 @@ pub struct StyleLibrary {
     pub(super) styles: Vec<Style>,
     problems: Vec<String>,
     folders: Vec<PathBuf>,
-    pub(super) user_folder: PathBuf,
+    /// `None` without a home folder.
+    user_folder: Option<PathBuf>,
 }
 
 impl StyleLibrary {
@@ -59,25 +60,20 @@ impl StyleLibrary {
         match user_styles_folder() {
             Some(user_folder) => {
                 disk::sweep(&user_folder);
-                disk::sweep(NetworkLibrary::beside(&user_folder).folder());
+                NetworkLibrary::beside(Some(&user_folder)).folder().map(disk::sweep);
                 Self::open(&installed, user_folder)
             }
-            None => {
-                let user_folder = std::env::temp_dir().join("styleforge/styles");
-                let mut library = Self::open(&installed, user_folder);
-                library.problems.push(format!(
-                    "no home folder was found; imported styles are kept in {} only until the \
-                     computer restarts",
-                    library.user_folder.display()
-                ));
-                library
-            }
+            None => Self::reading(&installed, None),
         }
     }
 
     /// The styles in `folders` (the first to name a style wins), those inside the program that no folder names,
     /// and those in the person's own folder, which need not exist yet.
     pub fn open(folders: &[PathBuf], user_folder: PathBuf) -> Self {
+        Self::reading(folders, Some(user_folder))
+    }
+
+    pub(super) fn reading(folders: &[PathBuf], user_folder: Option<PathBuf>) -> Self {
         let mut library = Self {
             styles: Vec::new(),
             problems: Vec::new(),
@@ -102,7 +98,14 @@ impl StyleLibrary {
         for embedded in EMBEDDED {
             self.add_embedded(embedded);
         }
-        for path in self.entries(&self.user_folder.clone()) {
+        let own = match self.user_folder.clone() {
+            Some(folder) => self.entries(&folder),
+            None => {
+                self.problems.push(LibraryError::NoOwnFolder.to_string());
+                Vec::new()
+            }
+        };
+        for path in own {
             let origin = Origin::User(path.clone());
             if path.is_dir() {
                 self.add_folder(&path, origin);
@@ -131,9 +134,9 @@ impl StyleLibrary {
         &self.problems
     }
 
-    /// Where imported styles go.
-    pub fn user_folder(&self) -> &Path {
-        &self.user_folder
+    /// Where imported styles go; `None` without a home folder.
+    pub fn user_folder(&self) -> Option<&Path> {
+        self.user_folder.as_deref()
     }
 
     /// The folders of installed styles, in the order in which they are searched.

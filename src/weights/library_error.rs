@@ -52,6 +52,21 @@ pub enum LibraryError {
         /// The name of its folder.
         id: String,
     },
+    /// A folder of this name has no style or network in it.
+    #[error(
+        "{} holds neither a style nor a network; move or remove it, or choose another name",
+        folder.display()
+    )]
+    InTheWay {
+        /// The folder.
+        folder: PathBuf,
+    },
+    /// There is no folder for the person's own styles and networks.
+    #[error(
+        "there is no folder for styles of your own, because no home folder is known; set HOME or XDG_DATA_HOME to an \
+         absolute path"
+    )]
+    NoOwnFolder,
     /// There is no network for style pictures of this name.
     #[error("there is no network for style pictures named {name}; there is {known}")]
     UnknownNetwork {
@@ -93,6 +108,12 @@ pub enum LibraryError {
 impl LibraryError {
     /// Whether another name would do.
     pub fn is_about_the_name(&self) -> bool {
-        matches!(self, Self::BadName { .. } | Self::Reserved { .. } | Self::Exists { .. })
+        matches!(
+            self,
+            Self::BadName { .. }
+                | Self::Reserved { .. }
+                | Self::Exists { .. }
+                | Self::InTheWay { .. }
+        )
     }
 }

@@ -51,7 +51,7 @@ pub use code::{BUILT_IN_NETWORK, CodeOf, MadeBy};
 pub use error::{KeyList, MAX_FILE_BYTES, MAX_MESSAGE_BYTES, WeightsError};
 pub use family::Family;
 pub use file_name::bytes_in_hex;
-pub use folders::user_styles_folder;
+pub use folders::{absolute, user_styles_folder};
 pub use inspect::{Inspection, TensorFacts, Work, describe, describe_bytes, describe_within};
 pub use library::StyleLibrary;
 pub use library_error::LibraryError;

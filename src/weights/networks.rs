@@ -1,7 +1,7 @@
 //! A person's own networks for style pictures: a folder for each beside that of their styles.
 
 use std::{
-    fs, io,
+    fs,
     path::{Path, PathBuf},
 };
 
@@ -26,29 +26,30 @@ const WEIGHTS: &str = "network.safetensors";
 /// Where a person's own networks lie.
 #[derive(Clone, Debug)]
 pub struct NetworkLibrary {
-    folder: PathBuf,
+    /// `None` without a home folder.
+    folder: Option<PathBuf>,
 }
 
 impl NetworkLibrary {
     /// The networks beside the person's own styles.
     pub fn standard() -> Self {
-        let styles = user_styles_folder();
-        Self::beside(&styles.unwrap_or_else(|| std::env::temp_dir().join("styleforge/styles")))
+        Self::beside(user_styles_folder().as_deref())
     }
 
     /// The networks beside a folder of styles; it need not exist yet.
-    pub(super) fn beside(styles: &Path) -> Self {
-        Self { folder: styles.with_file_name(FOLDER) }
+    pub(super) fn beside(styles: Option<&Path>) -> Self {
+        Self { folder: styles.map(|styles| styles.with_file_name(FOLDER)) }
     }
 
-    /// Where they lie.
-    pub fn folder(&self) -> &Path {
-        &self.folder
+    /// Where they lie; `None` without a home folder.
+    pub fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
     }
 
     /// The names of all networks, sorted.
     pub fn names(&self) -> Vec<String> {
-        let entries = fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let listing = self.folder().map(fs::read_dir);
+        let entries = listing.into_iter().flatten().flatten().flatten();
         let mut names: Vec<String> = entries
             .filter_map(|entry| entry.file_name().into_string().ok())
             .filter(|name| self.has(name))
@@ -65,7 +66,7 @@ impl NetworkLibrary {
     /// The file of a network; `None` for what names none.
     pub fn file(&self, name: &str) -> Option<PathBuf> {
         let id = id_from(name);
-        (!id.is_empty()).then(|| self.folder.join(id).join(WEIGHTS))
+        (!id.is_empty()).then(|| Some(self.folder()?.join(id).join(WEIGHTS))).flatten()
     }
 
     /// Reads a network by name.
@@ -114,7 +115,10 @@ impl NetworkLibrary {
         let budget = Budget::for_file(bytes.len());
         let kept = kept_file(bytes, &transformer, &budget).map_err(refused)?;
         let files = [(WEIGHTS.to_owned(), kept.as_slice())];
-        match disk::write_folder(&self.folder.join(&id), &files) {
+        let check =
+            |file: &Path| StyleNetwork::read(file).map(drop).map_err(|error| error.to_string());
+        let folder = self.folder().ok_or(LibraryError::NoOwnFolder)?.join(&id);
+        match disk::write_folder(&folder, &files, check) {
             Ok(()) => Ok(StyleNetwork { name: id, transformer: transformer.into() }),
             // Another program was faster.
             Err(WriteError::Exists { .. }) => Err(LibraryError::Exists { id }),
@@ -136,10 +140,12 @@ impl NetworkLibrary {
             };
             return Err(LibraryError::Reserved { name, meaning });
         }
-        if self.folder.join(&id).exists() {
-            return Err(LibraryError::Exists { id });
+        let folder = self.folder().ok_or(LibraryError::NoOwnFolder)?.join(&id);
+        match folder.exists() {
+            true if self.has(&id) => Err(LibraryError::Exists { id }),
+            true => Err(LibraryError::InTheWay { folder }),
+            false => Ok(id),
         }
-        Ok(id)
     }
 
     /// Removes a network and gives the path that is gone.
@@ -153,13 +159,8 @@ impl NetworkLibrary {
                 known: self.names().join(", "),
             });
         };
-        let path = self.folder.join(id_from(name));
-        let gone = || match fs::remove_file(&file).and_then(|()| fs::remove_dir(&path)) {
-            // Something else lies in it, which is not ours.
-            Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
-            done => done,
-        };
-        match gone() {
+        let path = disk::folder_of(&file).to_owned();
+        match disk::remove_folder(&path, &[WEIGHTS]) {
             Ok(()) => Ok(path),
             Err(source) => Err(LibraryError::Remove { path, source }),
         }

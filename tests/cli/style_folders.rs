@@ -5,7 +5,7 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Run, Sandbox};
 
 /// The styles of a `styles --json` report.
 fn styles(report: &Value) -> &Vec<Value> {
@@ -185,4 +185,36 @@ fn no_style_takes_a_name_that_means_something_else() {
     let report = s.styleforge(&["styles", "--json"]).ends(0).json();
     assert_eq!((style(&report, "none"), style(&report, "all")), (None, None));
     s.styleforge(&["styles", "import", "tiny.safetensors", "--name", "All of it"]).ends(0);
+}
+
+/// Whoever can write to the current folder or to that of temporary files could put styles there.
+#[test]
+fn without_a_home_only_absolute_folders_are_trusted() {
+    let s = Sandbox::new();
+    let own = "styleforge/styles/trap/full.safetensors";
+    for folder in ["relative/.local/share", "data", "."] {
+        s.style(&format!("{folder}/{own}"), &[]);
+    }
+    let run = |variables: &[(&str, &str)], arguments: &[&str]| {
+        let mut command = s.command(env!("CARGO_BIN_EXE_styleforge"));
+        command.args(arguments).env("HOME", "relative");
+        for (name, folder) in variables {
+            command.env(name, folder);
+        }
+        Run::from(command.output().expect("starts"))
+    };
+    let relative = [("XDG_DATA_HOME", "data"), ("XDG_CONFIG_HOME", "data")];
+    for variables in [&[][..], &relative] {
+        let report = run(variables, &["styles", "--json"]).ends(0).json();
+        assert_eq!(style(&report, "trap"), None, "{variables:?}");
+        assert!(report["problems"].to_string().contains("set HOME or XDG_DATA_HOME"), "{report}");
+        let refused = run(variables, &["styles", "import", "./tiny.safetensors"]).ends(1);
+        refused.says("there is no folder for styles of your own").says("set HOME or XDG_DATA_HOME");
+    }
+    assert_eq!(s.names("relative"), [".local"]);
+    // A data folder is enough.
+    let data = s.path("own");
+    let absolute = [("XDG_DATA_HOME", data.to_str().expect("text"))];
+    run(&absolute, &["styles", "import", "./tiny.safetensors"]).ends(0);
+    assert_eq!(s.names("own/styleforge/styles"), ["tiny"]);
 }

@@ -111,7 +111,7 @@ pub fn read_metadata(path: &Path) -> Result<BTreeMap<String, String>, WeightsErr
 /// The same file with these texts in its metadata.
 ///
 /// # Errors
-/// [`WeightsError`] where the file is not one that is read.
+/// [`WeightsError`] where the file, or what it becomes, is not one that is read.
 pub fn with_metadata(bytes: &[u8], texts: &[(&str, &str)]) -> Result<Vec<u8>, WeightsError> {
     parse(bytes, &Budget::for_file(bytes.len()))?;
     let length = header_length(bytes, bytes.len() as u64)?;
@@ -125,7 +125,9 @@ pub fn with_metadata(bytes: &[u8], texts: &[(&str, &str)]) -> Result<Vec<u8>, We
     // As the format asks for: the numbers begin at a multiple of eight.
     text.resize(text.len().next_multiple_of(8), b' ');
     let length = (text.len() as u64).to_le_bytes();
-    Ok([length.as_slice(), &text, data].concat())
+    let file = [length.as_slice(), &text, data].concat();
+    parse(&file, &Budget::for_file(file.len()))?;
+    Ok(file)
 }
 
 pub(super) fn broken(problem: impl fmt::Display) -> WeightsError {
