@@ -297,7 +297,8 @@ impl App {
     /// Goes on with a path that was typed, as with one from a dialog. No file is replaced without a question.
     pub(super) fn take_path(&mut self, ctx: &egui::Context, purpose: Purpose, text: &str) {
         let typed = &path_in(pasted(text.trim()));
-        let path = match (typed.strip_prefix("~"), std::env::home_dir()) {
+        let home = std::env::home_dir().filter(|home| home.is_absolute());
+        let path = match (typed.strip_prefix("~"), home) {
             (Ok(below), Some(home)) => home.join(below),
             // A name alone is that of a file in the folder that was offered.
             _ => match purpose {

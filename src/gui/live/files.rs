@@ -228,7 +228,7 @@ impl App {
         let chosen = self.settings.state.save_folder.clone();
         let pictures = || {
             let named = std::env::var_os("XDG_PICTURES_DIR").map(PathBuf::from);
-            let home = std::env::home_dir();
+            let home = std::env::home_dir().filter(|home| home.is_absolute());
             let usual = home.as_ref().map(|home| home.join("Pictures"));
             named
                 .filter(|folder| folder.is_absolute())
