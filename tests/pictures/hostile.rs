@@ -61,14 +61,6 @@ fn headers_that_declare_too_much_are_refused_by_the_limit() {
 
 #[test]
 fn a_side_beyond_the_limit_is_refused_by_name() {
-    let mut bmp = vec![0u8; 54];
-    bmp[..2].copy_from_slice(b"BM");
-    bmp[10] = 54;
-    bmp[14] = 40;
-    bmp[18..22].copy_from_slice(&20_000_000u32.to_le_bytes());
-    bmp[22..26].copy_from_slice(&1u32.to_le_bytes());
-    bmp[26] = 1;
-    bmp[28] = 24;
     // Rows of up to 1.6 GB, for which no decoder may make room.
     for (width, height, bits, color) in [
         (20_000_000, 1, 8, 2),
@@ -79,7 +71,7 @@ fn a_side_beyond_the_limit_is_refused_by_name() {
     ] {
         let pixels = [png_chunk(b"IDAT", &stored(&[0; 99])), png_chunk(b"IEND", &[])].concat();
         let png = [png_header(width, height, bits, color), pixels].concat();
-        for bomb in [png, tiff(width, height, &[0; 3], &[]), bmp.clone()] {
+        for bomb in [png, tiff(width, height, &[0; 3], &[])] {
             let error = refused(&bomb);
             assert!(matches!(error, MediaError::TooLong { .. }), "{error:?}");
             assert!(error.to_string().contains("limit is 1000000 pixels a side"), "{error}");
