@@ -4,15 +4,20 @@
 //! another, so that the second signal is heard whatever that waits for, such as a reader of standard error.
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicUsize, Ordering},
+    },
     thread,
     time::{Duration, Instant},
 };
 
 use crate::disk::reason;
 
-/// Exit code of a program that was stopped, as shells count Ctrl-C.
-pub const STOPPED: u8 = 130;
+/// Exit code of a program that Ctrl-C stopped, as shells count it.
+const STOPPED: u8 = 130;
+/// The last signal; 0 before one comes.
+static NUMBER: OnceLock<Arc<AtomicUsize>> = OnceLock::new();
 /// Within this time a second signal is the first one, delivered twice: to the program and to its group.
 const SAME_SIGNAL: Duration = Duration::from_millis(300);
 
@@ -27,7 +32,7 @@ pub fn at_first(stop: impl Fn() + Send + Sync + 'static) -> Result<(), String> {
         let now = Instant::now();
         if let Some(first) = first.get() {
             if is_another(*first, now) {
-                std::process::exit(i32::from(STOPPED));
+                std::process::exit(i32::from(stopped()));
             }
             return;
         }
@@ -41,7 +46,25 @@ pub fn at_first(stop: impl Fn() + Send + Sync + 'static) -> Result<(), String> {
     ctrlc::set_handler(handler).map_err(|error| match error {
         ctrlc::Error::System(error) => reason(&error),
         other => other.to_string(),
-    })
+    })?;
+    note_number();
+    Ok(())
+}
+
+/// Exit code of a program that a signal stopped, as shells count it: 128 and the signal's number.
+pub fn stopped() -> u8 {
+    let number = NUMBER.get().map_or(0, |number| number.load(Ordering::Relaxed));
+    u8::try_from(number).ok().filter(|&number| number > 0).map_or(STOPPED, |number| 128 + number)
+}
+
+/// Notes which signal comes; the handler above is called as well, and knows none.
+fn note_number() {
+    let number = NUMBER.get_or_init(Arc::default);
+    #[cfg(unix)]
+    for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
+        // Without it the code is that of Ctrl-C.
+        signal_hook::flag::register_usize(signal, number.clone(), signal as usize).ok();
+    }
 }
 
 /// Leaves Ctrl-C, which a terminal sends to every process in the foreground, to the program that

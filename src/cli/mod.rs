@@ -54,8 +54,6 @@ pub const FAILED: u8 = 1;
 /// Exit code: nothing was begun, because of wrong use, or because a device, style or file that the arguments
 /// name is missing or cannot be used.
 pub const WRONG_USE: u8 = 2;
-/// Exit code: stopped by Ctrl-C or a request to terminate, as shells count the first.
-pub const STOPPED: u8 = signals::STOPPED;
 
 /// Why a command ended early.
 #[derive(Debug, thiserror::Error)]
@@ -85,7 +83,7 @@ impl CliError {
         match self {
             Self::WrongUse(_) | Self::Unusable(_) => WRONG_USE,
             Self::Failed(_) | Self::AlreadyReported => FAILED,
-            Self::Stopped => STOPPED,
+            Self::Stopped => signals::stopped(),
             Self::OutputClosed => DONE,
         }
     }

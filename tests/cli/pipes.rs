@@ -113,7 +113,7 @@ fn a_second_signal_ends_it_although_nobody_reads_its_messages() {
             None => send("-TERM", &child),
         }
     };
-    assert_eq!(ended.code(), Some(130));
+    assert_eq!(ended.code(), Some(143));
     drop(unread);
 }
 

@@ -29,14 +29,14 @@ Exit codes:
        is named on standard error
   2    nothing was begun: wrong use, or a device, style, model or file of weights to work with is
        missing or cannot be used
-  130  stopped by Ctrl-C or SIGTERM; nothing half-written is left";
+  130  stopped by Ctrl-C (143 by SIGTERM); nothing half-written is left";
 
 const LIVE_EXIT_CODES: &str = "\
 Exit codes:
   0    pictures were painted, and the report tells how; also when Ctrl-C or SIGTERM ended the run
   1    the source or the device failed, or a recording; the failure is named on standard error
   2    nothing was begun: wrong use, or a device, style, model or source is missing or cannot be used
-  130  stopped by Ctrl-C or SIGTERM before the first picture";
+  130  stopped by Ctrl-C before the first picture (143 by SIGTERM)";
 
 /// The whole command line.
 #[derive(Debug, Parser)]
