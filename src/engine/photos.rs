@@ -26,6 +26,13 @@ pub(super) fn serve_paint(
     (generation, job, control): Paint,
     events: &Events,
 ) {
+    // The user may want to cancel it.
+    let (width, height) = (job.photo.width(), job.photo.height());
+    let size = job.settings.working_size.resolve(width, height);
+    if let Some(notice) = painter.time_note(&job.network, size) {
+        let info = painter.backend().device();
+        events.send(Event::Device { info, notice: Some(notice) });
+    }
     let draft = job.draft.then(|| draft_settings(&job)).flatten();
     let runs = draft.map(|settings| (true, settings)).into_iter().chain([(false, job.settings)]);
     for (draft, settings) in runs {

@@ -159,7 +159,7 @@ pub enum SizeRule {
 
 impl SizeRule {
     /// Whether a map may have this number of rows (axis 0) or columns (axis 1).
-    pub(super) const fn allows_side(&self, side: usize, axis: usize) -> bool {
+    pub const fn allows_side(&self, side: usize, axis: usize) -> bool {
         match *self {
             Self::MultipleOf(px) => side.is_multiple_of(px),
             Self::Exactly(size) => side == size[axis],

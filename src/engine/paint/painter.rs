@@ -225,8 +225,8 @@ impl Painter {
         let multiply_adds = network.graph().multiply_adds(&shapes);
         let time = long_minutes(multiply_adds, device.kind, device.threads)?;
         Some(format!(
-            "at {width} x {height} pixels this network takes about {time} here; a smaller \
-             working size takes less"
+            "this network takes about {time} for {width} x {height} pixels here; a smaller \
+             detail takes less"
         ))
     }
 
