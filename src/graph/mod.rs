@@ -324,17 +324,18 @@ impl Graph {
         sides.take(tried).find(|&side| fits(side, &mut made))
     }
 
-    /// Rows (axis 0) or columns (axis 1) of the picture, or of the last map where there is none, for a photo of so many;
-    /// `None` where a node cannot read its maps.
+    /// Rows (axis 0) or columns (axis 1) of the smallest picture, or of the last map where there is none, for a photo of
+    /// so many; `None` where a node cannot read its maps.
     fn picture_side(&self, photo: usize, axis: usize, made: &mut Vec<usize>) -> Option<usize> {
         made.clear();
-        let (mut given, mut picture) = (Vec::new(), None);
+        let (mut given, mut picture) = (Vec::new(), None::<usize>);
         for node in &self.nodes {
             given.clear();
             given.extend(node.inputs.iter().map(|&input| made[input]));
-            made.push(node.op.side(&given, photo, axis)?);
+            let side = node.op.side(&given, photo, axis)?;
+            made.push(side);
             if node.op == Op::Picture {
-                picture = made.last().copied();
+                picture = Some(picture.map_or(side, |least| least.min(side)));
             }
         }
         picture.or(made.last().copied())
@@ -353,7 +354,8 @@ impl Graph {
     /// # Errors
     /// [`GraphError::NoPicture`], and those of [`Graph::for_photo`].
     pub fn check_is_picture_network(&self) -> Result<(), GraphError> {
-        if self.nodes.last().is_none_or(|node| node.op != Op::Picture) {
+        let pictures = self.nodes.iter().filter(|node| node.op == Op::Picture);
+        if pictures.count() != 1 || self.nodes.last().is_none_or(|node| node.op != Op::Picture) {
             return Err(GraphError::NoPicture);
         }
         let probe = self.fixed_size().map_or(PROBE_SIZE, <(usize, usize)>::from);
@@ -378,7 +380,7 @@ impl Graph {
         let count = |op: Op| self.nodes.iter().filter(|node| node.op == op).count();
         let names: HashSet<&str> = self.nodes.iter().map(|node| node.name.as_str()).collect();
         if count(Op::Photo) != 1
-            || count(Op::Picture) != 1
+            || count(Op::Picture) == 0
             || self.inputs().next().is_some()
             || names.len() != self.nodes.len()
         {
