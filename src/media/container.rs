@@ -1,4 +1,4 @@
-//! Facts that the decoders do not report: whether a file holds several pictures, and whether a JPEG is whole.
+//! Facts that the decoders do not report: whether a file holds several pictures, and whether a JPEG has its end marker.
 //!
 //! Walks the containers' own structure and looks at no pixel. Every walk is bounded by the bytes
 //! given; anything malformed ends it quietly, since the decoder reports damage in its own words.
@@ -229,11 +229,6 @@ fn jpeg_frame_pixels(bytes: &[u8]) -> impl Iterator<Item = u64> {
     })
 }
 
-pub(super) fn be_u16(bytes: &[u8], at: usize) -> Option<u16> {
-    let raw = bytes.get(at..at.checked_add(2)?)?;
-    Some(u16::from_be_bytes(raw.try_into().ok()?))
-}
-
 fn be_u32(bytes: &[u8], at: usize) -> Option<u32> {
     let raw = bytes.get(at..at.checked_add(4)?)?;
     Some(u32::from_be_bytes(raw.try_into().ok()?))
@@ -244,9 +239,9 @@ fn be_u32(bytes: &[u8], at: usize) -> Option<u32> {
 pub(super) struct JpegLook {
     /// Colour components of the frame header (4: CMYK or YCCK); 0 when there is none.
     pub components: u8,
-    /// Where the end-of-image marker is, if there is one behind a scan.
-    pub end: Option<usize>,
-    /// There is something behind the header of the last scan.
+    /// An end-of-image marker follows a scan.
+    pub has_end: bool,
+    /// There is something after the header of the last scan.
     pub has_data: bool,
     /// A decoder has to hold the coefficients of all components, because a scan refines them
     /// (progressive) or has some of them only.
@@ -271,7 +266,7 @@ pub(super) fn look_at_jpeg(bytes: &[u8]) -> JpegLook {
             0xff => at += 1,
             0x00 | 0x01 | 0xd0..=0xd8 => at += 2,
             0xd9 => {
-                look.end = scan.map(|_| at);
+                look.has_end = scan.is_some();
                 break;
             }
             _ => {
@@ -295,8 +290,7 @@ pub(super) fn look_at_jpeg(bytes: &[u8]) -> JpegLook {
             }
         }
     }
-    let end = look.end.unwrap_or(bytes.len());
-    look.has_data = scan.is_some_and(|start| start < end);
+    look.has_data = scan.is_some_and(|start| start < at.min(bytes.len()));
     look
 }
 
@@ -313,7 +307,7 @@ mod tests {
             }
         }
         assert_eq!(look_at_jpeg(&[]), JpegLook::default());
-        assert!(look_at_jpeg(&[0xff; 9]).end.is_none());
+        assert!(!look_at_jpeg(&[0xff; 9]).has_end);
     }
 
     #[test]
@@ -325,7 +319,7 @@ mod tests {
             look_at_jpeg(&[&[0xff, 0xd8][..], &header, &parts, &scan].concat())
         };
         let baseline = look(0xc0, 3);
-        assert!(baseline.end.is_some() && baseline.components == 3);
+        assert!(baseline.has_end && baseline.components == 3);
         assert!(!baseline.keeps_coefficients);
         assert!(!look(0xc1, 3).keeps_coefficients);
         assert!(look(0xc2, 3).keeps_coefficients, "progressive");
@@ -375,8 +369,8 @@ mod tests {
     fn an_end_marker_inside_a_thumbnail_is_not_the_end() {
         // A JFIF extension segment of 6 bytes that holds FF D9, then a scan that is cut off.
         let cut = [0xff, 0xd8, 0xff, 0xe0, 0, 6, 0xff, 0xd9, 1, 2, 0xff, 0xda, 0, 2, 7, 7];
-        assert!(look_at_jpeg(&cut).end.is_none());
+        assert!(!look_at_jpeg(&cut).has_end);
         let whole = [&cut[..], &[0xff, 0x00, 9, 0xff, 0xd9]].concat();
-        assert!(look_at_jpeg(&whole).end == Some(cut.len() + 3));
+        assert!(look_at_jpeg(&whole).has_end);
     }
 }

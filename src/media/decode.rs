@@ -23,7 +23,6 @@ use super::{
         from_image_error, limits,
     },
     in_place::in_place,
-    loss::{self, Loss},
     memory,
 };
 use crate::{allocation::can_allocate, disk::reason, frame::Frame};
@@ -216,6 +215,15 @@ fn decoded_within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<Photo, M
     decoder.set_limits(limits(decoded_bytes + SIDE_BYTES)).map_err(failed)?;
 
     let mut notes = Vec::new();
+    if let Some(look) = jpeg {
+        // In both cases the decoder fills the rows with grey and returns no error.
+        if !look.has_data {
+            return Err(damaged("it ends before the picture begins"));
+        }
+        if !look.has_end {
+            notes.push("the file has no end marker; some of the picture may be missing".to_owned());
+        }
+    }
     if let Some(what) = container::further_pictures(format, bytes) {
         notes.push(format!("the file holds several {what}s; the first is used"));
     }
@@ -231,14 +239,7 @@ fn decoded_within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<Photo, M
         notes.push("its colour profile does not describe RGB and was left out".to_owned());
     }
 
-    let mut pixels = rgba(decoder).map_err(failed)?;
-    if let Some(look) = jpeg {
-        let loss = loss::of_jpeg(bytes, look, &mut pixels).map_err(failed)?;
-        if let Some(Loss::Everything) = loss {
-            return Err(damaged("it ends before the picture begins"));
-        }
-        notes.extend(loss.map(|loss| loss.to_string()));
-    }
+    let pixels = rgba(decoder).map_err(failed)?;
     let mut upright = DynamicImage::ImageRgba8(pixels);
     upright.apply_orientation(orientation);
     let (width, height) = (upright.width() as usize, upright.height() as usize);

@@ -5,13 +5,11 @@
 mod container;
 pub mod decode;
 pub mod encode;
-mod entropy;
 pub mod folder;
 pub mod framing;
 pub mod guard;
 mod header;
 mod in_place;
-mod loss;
 pub mod memory;
 pub mod record;
 pub mod resample;

@@ -120,7 +120,7 @@ fn what_is_no_picture_is_refused_in_words_and_the_photo_stays() {
 }
 
 #[test]
-fn a_jpeg_that_ends_early_is_shown_with_a_note() {
+fn a_jpeg_without_its_end_marker_is_shown_with_a_note() {
     let mut w = Window::open();
     let file = w.path("cut.jpg");
     let jpeg = Encoding::of(Format::Jpeg);
@@ -129,7 +129,7 @@ fn a_jpeg_that_ends_early_is_shown_with_a_note() {
     fs::write(&file, &whole[..whole.len() * 6 / 10]).expect("written");
     w.drop_file(&file);
     w.until_label("cut.jpg, 320 × 240 px");
-    w.until_contains("The file ends early: about ");
+    w.until_contains("The file has no end marker");
 }
 
 #[cfg(unix)]

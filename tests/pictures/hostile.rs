@@ -200,73 +200,22 @@ fn scan_start(jpeg: &[u8]) -> usize {
     at + 2 + usize::from(u16::from_be_bytes([jpeg[at + 2], jpeg[at + 3]]))
 }
 
-/// The percentage in the note about what is missing.
-fn missing_percent(photo: &decode::Photo) -> Option<i64> {
-    let [note] = photo.notes.as_slice() else {
-        panic!("{:?}", photo.notes);
-    };
-    let (_, share) = note.split_once("about ")?;
-    share.strip_suffix(" % of the picture is missing")?.parse().ok()
-}
-
 #[test]
-fn a_jpeg_that_ends_early_is_opened_and_what_is_missing_is_reported() {
-    let frame = scene(640, 480);
-    let whole = encoded(&frame, Format::Jpeg);
+fn a_jpeg_without_its_end_marker_is_opened_with_a_note() {
+    let whole = encoded(&scene(640, 480), Format::Jpeg);
     let all = read(&whole);
     assert_eq!(all.notes, [""; 0]);
-    let mut told = Vec::new();
     let start = scan_start(&whole);
-    for share in [10, 50, 90] {
-        let cut = &whole[..start + (whole.len() - start) * share / 100];
-        // As it is, and with an end where none belongs.
-        for bytes in [cut.to_vec(), [cut, &[0xff, 0xd9]].concat()] {
-            let photo = read(&bytes);
-            let missing = missing_percent(&photo).expect("a share");
-            assert!(photo.notes[0].starts_with("the file ends early: "));
-            // Of rows that are as in the whole.
-            let row_bytes = 4 * frame.width();
-            let pairs = photo.frame.rgba().chunks(row_bytes);
-            let mut pairs = pairs.zip(all.frame.rgba().chunks(row_bytes));
-            let there = pairs.position(|(here, there)| here != there);
-            let there = there.expect("something is missing") * 100 / frame.height();
-            assert!(
-                (100 - missing - there as i64).abs() <= 6,
-                "{missing} % are said to be missing, {there} % are there"
-            );
-            told.push(missing);
-        }
+    let block_bytes = 4 * all.frame.width() * 16;
+    let half = start + (whole.len() - start) / 2;
+    for end in [half, whole.len() - 2] {
+        let photo = read(&whole[..end]);
+        assert_eq!(photo.notes, ["the file has no end marker; some of the picture may be missing"]);
+        assert_eq!(photo.frame.rgba()[..block_bytes], all.frame.rgba()[..block_bytes]);
     }
-    assert!(told.is_sorted_by(|a, b| a >= b) && told[0] > 70 && told[5] < 30, "{told:?}");
-    // Only the end marker is missing.
-    let photo = read(&whole[..whole.len() - 2]);
-    assert_eq!(photo.notes, ["the file ends early: some of the picture may be missing"]);
     for nothing in [start / 2, start] {
         let error = refused(&whole[..nothing]);
         assert!(matches!(error, MediaError::Damaged { .. }), "{error:?}");
-    }
-}
-
-#[test]
-fn a_jpeg_that_is_overwritten_in_its_middle_is_opened_with_a_note() {
-    let progressive = include_bytes!("../../assets/sample.jpg");
-    let sequential = encoded(&scene(640, 480), Format::Jpeg);
-    for whole in [&progressive[..], &sequential] {
-        assert_eq!(read(whole).notes, [""; 0]);
-        let start = scan_start(whole);
-        for share in [20, 50, 80] {
-            let mut damaged = whole.to_vec();
-            let at = start + (whole.len() - start) * share / 100;
-            for (place, byte) in damaged[at..at + 200].iter_mut().enumerate() {
-                *byte = (place * 37 % 251) as u8;
-            }
-            assert_eq!(
-                read(&damaged).notes,
-                ["the file is damaged: some of the picture may look wrong"],
-                "{} bytes, at {share} %",
-                whole.len()
-            );
-        }
     }
 }
 
@@ -284,19 +233,6 @@ fn a_refusal_is_one_sentence_of_what_is_wrong_and_what_to_do() {
         assert!(!error.contains("Format error decoding"), "{error}");
         assert!(error.chars().count() < 320, "{error}");
     }
-}
-
-#[test]
-fn a_jpeg_that_is_grey_by_itself_misses_nothing() {
-    let sky = Frame::from_fn(64, 64, |x, y| match y {
-        0..24 => [(x * 4) as u8, 30, 200, 255],
-        _ => [128, 128, 128, 255],
-    });
-    for format in [Format::Jpeg, Format::Png] {
-        assert_eq!(read(&encoded(&sky, format)).notes, [""; 0]);
-    }
-    let grey = Frame::from_fn(16, 16, |_, _| [128, 128, 128, 255]);
-    assert_eq!(read(&encoded(&grey, Format::Jpeg)).notes, [""; 0]);
 }
 
 #[cfg(unix)]
