@@ -110,26 +110,12 @@ pub fn csv(tables: &[KernelTable]) -> String {
     head.to_owned() + &kernels.map(line).collect::<String>()
 }
 
-/// A value over time, for [`trace`].
-#[derive(Clone, Debug)]
-pub struct Counter {
-    /// What it counts, with its unit.
-    pub name: String,
-    /// Seconds from the beginning of the trace, and the value.
-    pub points: Vec<(f64, f64)>,
-}
-
-/// The kernels as a Chrome trace (JSON object format): every table is a process, its kernels lie one
-/// after another, each as long as its median. The first begins `start_s` seconds from the beginning of
-/// the trace; `counters` are drawn above.
+/// The kernels as a Chrome trace (JSON object format): every table is a process, its kernels follow one
+/// another, each as long as its median.
 ///
 /// # Errors
 /// [`MeasureError::Report`] when it cannot be written as JSON.
-pub fn trace(
-    tables: &[KernelTable],
-    counters: &[Counter],
-    start_s: f64,
-) -> Result<String, MeasureError> {
+pub fn trace(tables: &[KernelTable]) -> Result<String, MeasureError> {
     let mut events: Vec<Value> = Vec::new();
     for (process, t) in tables.iter().enumerate() {
         let name = format!("{} at {} on {}", t.mode, t.size, t.device_name);
@@ -139,7 +125,7 @@ pub fn trace(
                 "ph": "M", "pid": process, "tid": 0, "name": what, "args": { "name": text },
             }));
         }
-        let mut start_us = start_s * 1e6;
+        let mut start_us = 0.0;
         for k in &t.kernels {
             events.push(json!({
                 "ph": "X", "pid": process, "tid": 0, "ts": start_us, "dur": k.us(),
@@ -149,20 +135,6 @@ pub fn trace(
             }));
             start_us += k.us();
         }
-    }
-    for counter in counters {
-        for &(at_s, value) in &counter.points {
-            events.push(json!({
-                "ph": "C", "pid": tables.len(), "ts": at_s * 1e6, "name": counter.name,
-                "args": { "value": value },
-            }));
-        }
-    }
-    if !counters.is_empty() {
-        events.push(json!({
-            "ph": "M", "pid": tables.len(), "tid": 0, "name": "process_name",
-            "args": { "name": "counters" },
-        }));
     }
     let trace = json!({ "traceEvents": events, "displayTimeUnit": "ms" });
     serde_json::to_string(&trace).map_err(MeasureError::json)

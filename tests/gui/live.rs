@@ -423,10 +423,9 @@ fn the_performance_panel_shows_live_numbers() {
     for tab in ["Show steps", "Show timeline", "Show roofline", "Show counters"] {
         w.click(tab);
     }
-    let path = w.path("counters.csv");
+    let path = w.path("figures.json");
     w.platform.answer(Some(path.clone()));
     w.click("Export");
-    w.click("Counters as CSV…");
     w.until("the file", |_| path.exists());
     w.press(Key::P);
     w.until("the panel to go", |w| !w.has("Show steps"));

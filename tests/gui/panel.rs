@@ -16,7 +16,7 @@ use styleforge::{
     engine::live::{Facts, LiveSample, Stages},
     gui::{
         fonts,
-        panel::{ExportFormat, Panel, PanelIntent},
+        panel::{Panel, PanelIntent},
     },
     mode::{DeviceChoice, Mode, Precision, Variant},
     plan::ConvProvider,
@@ -196,15 +196,13 @@ impl Window {
         rows.into_iter().map(|(_, layer)| layer).collect()
     }
 
-    /// What an entry of the export menu gives: the text of the file, and its name.
-    fn export(&mut self, entry: ExportFormat) -> (String, String) {
+    /// The report that the button exports.
+    fn export(&mut self) -> Value {
         self.click("Export");
-        self.click(entry.title());
-        let intent = self.harness.state_mut().intents.pop();
-        match intent {
-            Some(PanelIntent::Export { format, bytes, file_name }) => {
-                assert_eq!(format, entry);
-                (String::from_utf8(bytes).expect("a text"), file_name)
+        match self.harness.state_mut().intents.pop() {
+            Some(PanelIntent::Export { bytes, file_name }) => {
+                assert_eq!(file_name, "styleforge-performance.json");
+                serde_json::from_slice(&bytes).expect("JSON")
             }
             other => panic!("no export but {other:?}"),
         }
@@ -378,28 +376,9 @@ fn a_processor_without_a_roof_is_offered_no_roofline() {
 }
 
 #[test]
-fn exports_are_read_again() {
+fn the_export_is_read_again() {
     let mut w = Window::open(640.0, 400.0);
-    let (csv, name) = w.export(ExportFormat::StepsCsv);
-    assert_eq!(name, "styleforge-fused-fp16-640x360-steps.csv");
-    let rows: Vec<Vec<&str>> = csv.lines().map(|l| l.split(',').collect()).collect();
-    assert_eq!(rows.len(), 4);
-    assert_eq!(
-        rows[3][..7],
-        ["A GPU", "fused fp16", "640x360", "device", "conv2", "winograd 3x3", "700.000"]
-    );
-
-    let (csv, name) = w.export(ExportFormat::CountersCsv);
-    assert_eq!(name, "styleforge-counters.csv");
-    let head = "ago_s,source_fps,engine_fps,shown_fps,latency_p50_ms,latency_p95_ms";
-    assert_eq!(csv.lines().next(), Some(head));
-    let last = csv.lines().last().expect("a moment");
-    let cells: Vec<f64> = last.split(',').map(|cell| cell.parse().expect("a number")).collect();
-    assert!((cells[1] - 60.0).abs() < 0.5 && (cells[4] - 45.0).abs() < 0.5, "{last}");
-
-    let (json, name) = w.export(ExportFormat::Json);
-    assert_eq!(name, "styleforge-performance.json");
-    let report: Value = serde_json::from_str(&json).expect("JSON");
+    let report = w.export();
     let number = |value: &Value| value.as_f64().expect("a number");
     assert_eq!(report["device"]["name"], "A GPU");
     assert_eq!(report["steps"]["kernels"][2]["layer"], "conv2");
@@ -417,33 +396,12 @@ fn exports_are_read_again() {
     assert!(moments.len() >= 6, "{} moments", moments.len());
     let newest = &moments[moments.len() - 1];
     assert!((number(&newest["latency_p95_ms"]) - 45.0).abs() < 0.5);
-
-    let (json, name) = w.export(ExportFormat::Trace);
-    assert_eq!(name, "styleforge-fused-fp16-640x360-trace.json");
-    let trace: Value = serde_json::from_str(&json).expect("JSON");
-    let events = trace["traceEvents"].as_array().expect("events");
-    let of = |kind: &str| events.iter().filter(|e| e["ph"] == kind).collect::<Vec<_>>();
-    let (spans, counters) = (of("X"), of("C"));
-    assert_eq!(spans.len(), 3);
-    assert_eq!(spans[1]["name"], "res1.in1 normalise");
-    assert_eq!(counters.len(), 5 * moments.len());
-    let time = |e: &Value| e["ts"].as_f64().expect("microseconds");
-    assert!(time(spans[0]) >= counters.iter().map(|e| time(e)).fold(0.0, f64::max));
 }
 
 #[test]
-fn without_samples_only_counters_are_exported() {
-    let mut w = Window::empty(640.0, 400.0);
-    w.click("Export");
-    for (entry, can) in [
-        (ExportFormat::StepsCsv, false),
-        (ExportFormat::CountersCsv, true),
-        (ExportFormat::Json, true),
-        (ExportFormat::Trace, false),
-    ] {
-        let node = w.harness.get_by_label(entry.title());
-        assert_eq!(!node.accesskit_node().is_disabled(), can, "{entry:?}");
-    }
+fn without_samples_counters_are_exported() {
+    let report = Window::empty(640.0, 400.0).export();
+    assert!(report["steps"].is_null() && report["history"].is_array(), "{report}");
 }
 
 #[test]
@@ -472,17 +430,11 @@ fn a_held_picture_leaves_the_figures_and_a_gap_behind() {
     }
     w.step();
     w.says("Source: 60.0 fps");
-    w.click("Export");
-    w.click("Counters as CSV…");
-    let intents = std::mem::take(&mut w.harness.state_mut().intents);
-    let Some(PanelIntent::Export { bytes, .. }) = intents.into_iter().next() else {
-        panic!("nothing was exported");
-    };
-    let text = String::from_utf8(bytes).expect("text");
-    let rates: Vec<f64> =
-        text.lines().skip(1).filter_map(|line| line.split(',').nth(1)?.parse().ok()).collect();
-    assert!(rates.len() > 4, "{text}");
-    assert!(rates.iter().all(|fps| *fps > 50.0), "no zeros:\n{text}");
+    let report = w.export();
+    let moments = report["history"].as_array().expect("moments");
+    assert!(moments.len() > 4, "{moments:?}");
+    let is_no_gap = |moment: &Value| moment["source_fps"].as_f64().is_some_and(|fps| fps > 50.0);
+    assert!(moments.iter().all(is_no_gap), "no zeros: {moments:?}");
 }
 
 #[test]

@@ -276,7 +276,7 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
         save(path, csv(&tables).as_bytes(), existing)?;
     }
     if let Some(path) = &args.trace {
-        save(path, trace(&tables, &[], 0.0)?.as_bytes(), existing)?;
+        save(path, trace(&tables)?.as_bytes(), existing)?;
     }
     if !args.kernels {
         for result in &mut results {

@@ -310,9 +310,7 @@ impl LiveView {
         }
         intents.extend(chosen.into_iter().map(|chosen| {
             Intent::Live(match chosen {
-                PanelIntent::Export { bytes, file_name, .. } => {
-                    LiveIntent::Export { file_name, bytes }
-                }
+                PanelIntent::Export { bytes, file_name } => LiveIntent::Export { file_name, bytes },
                 PanelIntent::Failed(why) => LiveIntent::ExportFailed(why),
                 PanelIntent::StopComparing => LiveIntent::ToggleCompare,
             })

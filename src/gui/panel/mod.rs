@@ -19,7 +19,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use eframe::egui::{self, Popup, RichText, ScrollArea, Ui};
+use eframe::egui::{self, RichText, ScrollArea, Ui};
 
 use self::{
     meters::{Meters, Rates},
@@ -31,8 +31,6 @@ use crate::{
     engine::live::{Facts, LiveSample, meter::Spread},
     timing::Ceiling,
 };
-
-pub use export::ExportFormat;
 
 /// How often the panel is drawn for a while when no picture comes, so that rates are seen to fall.
 const FALLING_EVERY: Duration = Duration::from_millis(500);
@@ -46,8 +44,6 @@ const FALLS_FOR: Duration = Duration::from_secs(5);
 pub enum PanelIntent {
     /// Save these bytes in a file.
     Export {
-        /// Their format.
-        format: ExportFormat,
         /// What to write.
         bytes: Vec<u8>,
         /// A name for the file, with its ending.
@@ -232,7 +228,7 @@ impl Panel {
             }
             // No tab.
             ui.separator();
-            self.export_menu(ui, (device, has_words), now, out);
+            self.export_button(ui, (device, has_words), now, out);
         });
         ui.add_space(2.0);
         match self.tab {
@@ -283,7 +279,7 @@ impl Panel {
         }
     }
 
-    fn export_menu(
+    fn export_button(
         &self,
         ui: &mut Ui,
         (device, has_words): (&DeviceInfo, bool),
@@ -291,23 +287,12 @@ impl Panel {
         out: &mut Vec<PanelIntent>,
     ) {
         let text = theme::icon_text(icons::SAVE, "Export…", has_words);
-        let text = RichText::new(text).size(13.0);
         let button = ui
-            .add(egui::Button::new(text))
-            .on_hover_text("Save what the panel knows as a file.")
+            .add(egui::Button::new(RichText::new(text).size(13.0)))
+            .on_hover_text("Save steps, counters and history as JSON, for other programs.")
             .accessible_name("Export");
-        Popup::menu(&button).show(|ui| {
-            ui.set_min_width(230.0);
-            for format in ExportFormat::ALL {
-                let can = !format.needs_steps() || self.steps.table().is_some();
-                let entry = ui
-                    .add_enabled(can, egui::Button::new(format.title()))
-                    .on_hover_text(format.hint())
-                    .on_disabled_hover_text(self.why_no_steps());
-                if entry.clicked() {
-                    out.push(export::exported(format, &self.meters, &self.steps, device, now));
-                }
-            }
-        });
+        if button.clicked() {
+            out.push(export::exported(&self.meters, &self.steps, device, now));
+        }
     }
 }
