@@ -106,47 +106,6 @@ impl Ceiling {
     }
 }
 
-/// Time and work of a single operation, as it would be called by itself.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct OperationTiming {
-    /// For programs: `instance-norm`, `conv-norm-relu`, `conv-norm`, `conv-pad`, `residual-block`,
-    /// `attention`, `attention-layer`, `feed-forward`.
-    pub operation: &'static str,
-    /// For people: `conv 3x3 + norm + ReLU`.
-    pub name: String,
-    /// Input and output: `128x128x128 -> 128x128x128`, channels first.
-    pub shape: String,
-    /// Channels read.
-    pub in_channels: usize,
-    /// Channels written.
-    pub out_channels: usize,
-    /// Rows of the input.
-    pub height: usize,
-    /// Columns of the input.
-    pub width: usize,
-    /// Kernel side; 1 where there is none.
-    pub kernel: usize,
-    /// Pixels from output to output.
-    pub stride: usize,
-    /// Median microseconds of the whole operation.
-    pub us: f64,
-    /// Median microseconds of those of its launches that the fused network has too.
-    pub network_us: f64,
-    /// Operations of the direct form.
-    pub flops: u64,
-    /// Input, output and weights, once each.
-    pub bytes: u64,
-    /// The kernels that are launched, in order.
-    pub launches: Vec<String>,
-    /// How many of them, from the first on, the fused network launches in the same way.
-    pub launches_of_network: usize,
-    /// How the operation is done, and what the fused network does instead, in words.
-    pub how: &'static str,
-    /// Copies of the input that are worked on in turn, so that none is left in a cache; 1 for parts of a network for
-    /// style pictures, which work on the same tokens again and again.
-    pub copies: usize,
-}
-
 /// Spread of repeated measurements, in milliseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Percentiles {

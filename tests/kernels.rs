@@ -23,7 +23,7 @@ use styleforge::{
     backend::cuda::bundle::{self, Bundle},
     graph::Graph,
     mode::{AttentionChoice, Mode, Precision},
-    models::johnson::NetworkSpec,
+    models::johnson::{NetworkSpec, reference::Part},
     plan::cuda::{CudaOp, CudaPlan, CudaPlanError, DeviceLimits, MainLoop, Tile, static_bytes},
 };
 
@@ -303,6 +303,26 @@ fn every_launch_of_every_plan_has_its_kernel_in_the_bundle() {
                 let Ok(plan) = CudaPlan::new(&graph, size, 1, mode, &device) else {
                     continue;
                 };
+                for step in plan.steps {
+                    entries.insert((step.file, step.entry, device.compute_capability));
+                }
+            }
+        }
+    }
+    // The reference shapes of bench run in the kernels for Johnson's networks, in every mode that these have.
+    for (device, mode) in devices.iter().flat_map(|d| Mode::all().map(move |mode| (d, mode))) {
+        let published = NetworkSpec::with_widths([32, 64, 128]).graph().expect("a graph");
+        if CudaPlan::new(&published, (512, 512), 1, mode, device).is_err() {
+            continue;
+        }
+        for (channels, size) in
+            [(32, (512, 512)), (128, (128, 128)), (32, (29, 37)), (128, (8, 10))]
+        {
+            for part in [Part::Layer, Part::ResidualBlock] {
+                let graph = part.graph(channels).expect("a graph");
+                let plan = CudaPlan::new(&graph, size, 1, mode, device);
+                let plan = plan.expect("a plan of the reference shape");
+                assert!(!plan.is_general(), "{part:?} {mode}");
                 for step in plan.steps {
                     entries.insert((step.file, step.entry, device.compute_capability));
                 }

@@ -3,10 +3,10 @@
 
     python tools/bench_attention.py --binary target/release/styleforge
 
-8 heads, one picture, random weights. Both run 20 times, many tokens 4 times, in a CUDA graph on the same tokens; reported are medians of
-replays, in microseconds. StyleForge's are the operations of `styleforge bench --kernels` in a network of 8 heads that
-is written for it; `styleforge check` says that they are right. PyTorch's are scaled_dot_product_attention with each
-of its backends by itself, and norm, nn.MultiheadAttention or two linear layers with GELU, and sum: the same work. It
+8 heads, one picture, random weights; medians in microseconds. StyleForge's are sums of the steps of `styleforge bench
+--kernels`, each between two events, in a network of 8 heads that is written for it; `styleforge check` says that they
+are right. PyTorch's are CUDA graphs between two events: scaled_dot_product_attention with each of its backends, and
+norm, nn.MultiheadAttention or two linear layers with GELU, and sum: the same work. It
 ends with 1 where a ratio to the fastest backend fell by more than a tenth below the recorded one (recorded_ratios.py).
 """
 
@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import json
 import math
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -31,7 +30,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 sys.path.insert(0, str(Path(__file__).parent))
 import recorded_ratios
 from any_net import AnyNet, Spec, save_any
-from pytorch_peers import allow_tf32, in_graph
+from pytorch_peers import allow_tf32, in_graph, median_ms
 
 HEADS = 8
 #: Pixels of a token's side: small, so that a picture of many tokens is no large one.
@@ -48,25 +47,22 @@ BACKENDS = {
 MOST_SCORE_BYTES = 1 << 30
 
 
-def graph_us(run: Callable[[], torch.Tensor], tokens: int, replays: int) -> float:
-    """Median microseconds of one of many runs in a graph."""
-    runs = 20 if tokens <= 2048 else 4
+def graph_us(run: Callable[[], torch.Tensor], inputs: list[torch.Tensor], replays: int) -> float:
+    """Median microseconds of one run in a graph, whose inputs were written just before."""
+    return 1e3 * median_ms(in_graph(run), replays, lambda: [x.mul_(1) for x in inputs])
 
-    def many() -> torch.Tensor:
-        for _ in range(runs):
-            out = run()
-        return out
 
-    replay = in_graph(many)
-    times = []
-    for _ in range(3 + replays):
-        before, after = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-        before.record()
-        replay()
-        after.record()
-        torch.cuda.synchronize()
-        times.append(before.elapsed_time(after))
-    return 1e3 * statistics.median(times[3:]) / runs
+def parts(kernels: list[dict]) -> dict[str, float]:
+    """Microseconds of attention, its layer and the feed-forward part of the first block, by the steps of `styleforge bench`."""
+    first = next(row["layer"] for row in kernels if row["layer"].endswith(".attention"))
+    block = first.removesuffix(".attention")
+    layer = [row for row in kernels if row["layer"].startswith(first)]
+    names = {
+        "attention": [row for row in layer if row["kernel"].startswith("attention_")],
+        "attention-layer": layer,
+        "feed-forward": [row for row in kernels if row["layer"] in (f"{block}.ffn", f"{block}.up", f"{block}.down")],
+    }
+    return {name: 1e3 * sum(row["ms"] for row in rows) for name, rows in names.items()}
 
 
 def theirs(tokens: int, head: int, dtype: torch.dtype, replays: int) -> dict[str, float]:
@@ -78,7 +74,9 @@ def theirs(tokens: int, head: int, dtype: torch.dtype, replays: int) -> dict[str
             continue
         try:
             with sdpa_kernel(backend):
-                found[name] = graph_us(lambda: F.scaled_dot_product_attention(query, key, value), tokens, replays)
+                found[name] = graph_us(
+                    lambda: F.scaled_dot_product_attention(query, key, value), [query, key, value], replays
+                )
         except RuntimeError:
             torch.cuda.synchronize()
     return found
@@ -100,7 +98,7 @@ def their_layers(tokens: int, dim: int, ffn: int, dtype: torch.dtype, replays: i
         "the same with norm and sum": lambda: x + attend(norm(x)),
         "feed-forward": lambda: x + feed(x),
     }
-    return {name: graph_us(run, tokens, replays) for name, run in runs.items()}
+    return {name: graph_us(run, [x], replays) for name, run in runs.items()}
 
 
 def ours(binary: Path, folder: Path, head: int, precision: str, way: str, tokens: list[int], replays: int) -> list[dict]:
@@ -145,7 +143,7 @@ def main() -> None:
                 of_way = [tokens for tokens in TOKENS if way != "naive" or tokens in peers and "math" in peers[tokens]]
                 for result in ours(arguments.binary, Path(folder), head, precision, way, of_way, arguments.replays):
                     tokens = (result["width"] // STRIDE) ** 2
-                    found = {row["operation"]: row["us"] for row in result["operations"]}
+                    found = parts(result["kernels"])
                     name = f"{precision} heads of {head}, {tokens} tokens"
                     print(f"{name}, {way}: " + ", ".join(f"{part} {us:.1f}" for part, us in found.items()), flush=True)
                     rival = peers[tokens]["math"] if way == "naive" else min(peers[tokens].values())

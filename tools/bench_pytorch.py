@@ -16,7 +16,7 @@ and a claim of speed is only printed where both pictures agree as well as their 
 
 It ends with 1 where such a ratio fell by more than a tenth below the recorded one (recorded_ratios.py).
 
-With --operations it times single operations instead, beside the rows of `styleforge bench --kernels`.
+With --operations it times the reference shapes of `styleforge bench --kernels` instead: single layers.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
 import recorded_ratios
-from pytorch_peers import Peer, allow_tf32, matmul_tflops, median_ms, operation_us, peers, sweep_caches
+from pytorch_peers import Peer, allow_tf32, matmul_tflops, median_ms, peers, reference_us, sweep_caches
 from style_photos import read_picture, to_image
 
 SIZES = ("256x256", "512x512", "640x480", "1280x720", "1920x1080")
@@ -230,28 +230,32 @@ DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "fp16": torch.float16, "
 
 
 def operations(ours: StyleForge, size: str) -> list[dict]:
-    """Single operations, ours beside PyTorch's in both layouts; prints as it goes."""
+    """The reference shapes, ours next to PyTorch's in both layouts; prints as it goes."""
     found = []
     for precision in dict.fromkeys(p for _, p in ours.modes if p in DTYPES):
         allow_tf32(precision == "tf32")
         dtype = DTYPES[precision]
         words = ["bench", "--device=cuda", "--style", ours.style, f"--size={size}", "--json", "--kernels"]
-        words += ["--variant=fused", f"--precision={precision}", "--frames=10"]
+        # In fused a norm is part of the convolution that reads it.
+        words += ["--variant=fused-norm", "--variant=fused", f"--precision={precision}", "--frames=10"]
         report = json.loads(ours.run(*words))
         ceiling = matmul_tflops(dtype)
         print(f"\n{size} {precision}: a matrix product in PyTorch reaches {ceiling:.0f} TFLOP/s here")
-        head = ("operation", "shape", "ours us", "graph us", "eager us", "ratio", "TFLOP/s", "of product")
-        print("{:36} {:26} {:>9} {:>9} {:>9} {:>7} {:>8} {:>10}".format(*head))
-        for row in report["results"][0]["operations"]:
-            # PyTorch's better layout counts.
-            times = [operation_us(row, dtype, last) for last in (False, True)]
-            eager_us, graph_us = (min(column) for column in zip(*times))
-            rate = row["flops"] / row["us"] / 1e6
-            found.append(row | {"precision": precision, "pytorch_eager_us": eager_us, "pytorch_graph_us": graph_us})
-            print(
-                f"{row['name']:36} {row['shape']:26} {row['us']:9.1f} {graph_us:9.1f} {eager_us:9.1f} "
-                f"{graph_us / row['us']:6.2f}x {rate:8.1f} {100 * rate / ceiling:9.1f}%"
-            )
+        head = ("variant", "shape", "maps", "ours us", "graph us", "eager us", "ratio", "TFLOP/s", "of product")
+        print("{:10} {:24} {:16} {:>9} {:>9} {:>9} {:>7} {:>8} {:>10}".format(*head))
+        for result in report["results"]:
+            for row in result["reference_shapes"]:
+                # PyTorch's better layout counts.
+                times = [reference_us(row, dtype, last) for last in (False, True)]
+                eager_us, graph_us = (min(column) for column in zip(*times))
+                rate = row["flops"] / row["us"] / 1e6
+                row |= {"variant": result["variant"], "precision": precision}
+                found.append(row | {"pytorch_eager_us": eager_us, "pytorch_graph_us": graph_us})
+                maps = f"{row['channels']}x{row['height']}x{row['width']}"
+                print(
+                    f"{row['variant']:10} {row['name']:24} {maps:16} {row['us']:9.1f} {graph_us:9.1f} {eager_us:9.1f} "
+                    f"{graph_us / row['us']:6.2f}x {rate:8.1f} {100 * rate / ceiling:9.1f}%"
+                )
     return found
 
 
@@ -281,7 +285,7 @@ def main() -> None:
                         "none; it takes up to a minute each [default: all]")
     parser.add_argument("--frames", type=int, default=30, help="measured frames of a round")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--operations", action="store_true", help="times single operations instead of the network")
+    parser.add_argument("--operations", action="store_true", help="times the reference shapes instead of the network")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--markdown", type=Path)
     recorded_ratios.add_arguments(parser)

@@ -169,8 +169,8 @@ def peers(path: Path, photo: torch.Tensor, compiled: bool) -> Iterator[Peer]:
         yield Peer("torch.compile max-autotune fp16", "fp16", lambda: fast(last_photo))
 
 
-def median_ms(run: Callable[[], object], frames: int) -> float:
-    """Median milliseconds of `frames` calls by events, caches overwritten before each.
+def median_ms(run: Callable[[], object], frames: int, prepare: Callable[[], object] = lambda: None) -> float:
+    """Median milliseconds of `frames` calls by events, caches overwritten and `prepare` called before each.
 
     The host does not wait between calls, so that it prepares one while the GPU works on another:
     the kindest way to time a framework that launches its kernels one by one.
@@ -180,6 +180,7 @@ def median_ms(run: Callable[[], object], frames: int) -> float:
     marks = [(torch.cuda.Event(enable_timing=True), torch.cuda.Event(enable_timing=True)) for _ in range(frames)]
     for before, after in marks:
         sweep_caches()
+        prepare()
         before.record()
         run()
         after.record()
@@ -187,49 +188,35 @@ def median_ms(run: Callable[[], object], frames: int) -> float:
     return statistics.median(before.elapsed_time(after) for before, after in marks)
 
 
-# Single operations: the same work as the rows of `styleforge bench --kernels`.
+# Reference shapes: the same work as those of `styleforge bench --kernels`.
 
 
-def operation(row: dict, dtype: torch.dtype, channels_last: bool) -> Callable[[torch.Tensor], torch.Tensor]:
-    """The work of one row (its JSON) as PyTorch modules with random weights."""
-    channels, outputs, kernel = row["in_channels"], row["out_channels"], row["kernel"]
-    kind = row["operation"]
-    if kind == "instance-norm":
-        module: nn.Module = nn.Sequential(norm(channels), nn.ReLU())
-    elif kind == "residual-block":
-        module = Block(channels)
-    else:
-        module = nn.Sequential(Layer(channels, outputs, kernel, row["stride"]))
-        if kind.startswith("conv-norm"):
-            module.append(norm(outputs))
-        if kind == "conv-norm-relu":
-            module.append(nn.ReLU())
+def reference_module(row: dict, dtype: torch.dtype, channels_last: bool) -> nn.Module:
+    """The work of one reference shape (its JSON) as PyTorch modules with random weights."""
+    channels = row["channels"]
+    module = {
+        "instance-norm": lambda: nn.Sequential(norm(channels), nn.ReLU()),
+        "conv-norm-relu": lambda: nn.Sequential(Layer(channels, channels, 3), norm(channels), nn.ReLU()),
+        "residual-block": lambda: Block(channels),
+    }[row["shape"]]()
     module = module.eval().cuda().to(dtype)
     return module.to(memory_format=torch.channels_last) if channels_last else module
 
 
-def operation_us(row: dict, dtype: torch.dtype, channels_last: bool) -> tuple[float, float]:
-    """Microseconds of one row's work: (launched one by one, in a CUDA graph).
+def reference_us(row: dict, dtype: torch.dtype, channels_last: bool) -> tuple[float, float]:
+    """Microseconds of one reference shape: (launched one by one, in a CUDA graph).
 
-    As in StyleForge, the graph holds the work many times over, each on an input of its own, so that
-    all inputs together are larger than the caches.
+    As in StyleForge, a step just before has written the input.
     """
-    module = operation(row, dtype, channels_last)
-    shape = (1, row["in_channels"], row["height"], row["width"])
+    module = reference_module(row, dtype, channels_last)
     layout = torch.channels_last if channels_last else torch.contiguous_format
-    each = torch.Size(shape).numel() * torch.empty((), dtype=dtype).element_size()
-    inputs = [
-        torch.randn(shape, device="cuda", dtype=dtype).to(memory_format=layout)
-        for _ in range(max(2, min(64, SWEPT_BYTES // each)))
-    ]
+    x = torch.randn((1, row["channels"], row["height"], row["width"]), device="cuda", dtype=dtype)
+    x = x.to(memory_format=layout)
 
-    def run():
-        for x in inputs:
-            y = module(x)
-        return y
+    def run() -> torch.Tensor:
+        return module(x)
 
-    replay = in_graph(run)
-    return tuple(1e3 * median_ms(call, 5) / len(inputs) for call in (run, replay))
+    return tuple(1e3 * median_ms(call, 10, lambda: x.mul_(1)) for call in (run, in_graph(run)))
 
 
 def matmul_tflops(dtype: torch.dtype) -> float:

@@ -77,7 +77,7 @@ race() {
     wait
 }
 
-# Every variant of a network, as a graph and launch by launch, and the single operations.
+# Every variant of a network, as a graph and launch by launch, and the reference shapes.
 look_at() {
     local tool=$1 precision=$2 network=$3 size=41x38
     shift 3

@@ -4,15 +4,14 @@
 //! run there, and a measurement leaves out the figures that the backend lacks.
 
 use super::{
-    BackendError, RunControl, Session, SessionSpec,
+    BackendError, RunControl, Session,
     audit::{Fill, KernelRecord},
 };
 use crate::{
     frame::Frame,
     mode::Precision,
-    network::Network,
     tensor::{Shape, Tensor, maps_in_words},
-    timing::{Ceiling, OperationTiming, RunTiming, StepTiming},
+    timing::{Ceiling, RunTiming, StepTiming},
 };
 
 /// Receives the feature map after a norm: the layer's norm name (`res1.in2`) and the map as the
@@ -39,20 +38,6 @@ pub trait Inspect {
     /// As [`Inspect::sweep_caches`].
     fn ceiling(&self, _precision: Precision) -> Result<Option<Ceiling>, BackendError> {
         Ok(None)
-    }
-
-    /// Times the single operations that a network is made of, each on the maps that it has at the size of
-    /// `spec`; for tables. Empty on a device that has no such launches.
-    ///
-    /// # Errors
-    /// [`BackendError`] when the device cannot hold or run them.
-    fn time_operations(
-        &self,
-        _network: &Network,
-        _spec: &SessionSpec,
-        _rounds: u32,
-    ) -> Result<Vec<OperationTiming>, BackendError> {
-        Ok(Vec::new())
     }
 }
 

@@ -6,6 +6,7 @@
 //! | [`setup`] | one device, a style and made-up pictures to do so with |
 //! | [`sample`] | a single measurement of a device and of a session that paints |
 //! | [`kernels`] | times of single kernels: as rows, as a CSV file, as a trace for a timeline viewer |
+//! | [`reference`] | times of single layers, as small graphs |
 //! | [`comparison`] | two modes against each other |
 //! | [`report`] | what a comparison found, for people, programs and tables |
 //! | [`styles`] | several styles of one frame |
@@ -18,6 +19,7 @@
 pub mod chart;
 pub mod comparison;
 pub mod kernels;
+pub mod reference;
 pub mod report;
 pub mod rounds;
 pub mod sample;
@@ -33,9 +35,10 @@ use crate::{
 
 pub use comparison::Comparison;
 pub use kernels::{KernelRow, KernelTable};
+pub use reference::ReferenceTiming;
 pub use report::{CandidateReport, MeasureReport};
 pub use rounds::{Candidate, InARow, Measured, MeasuredCandidate};
-pub use setup::{KernelFacts, Setup, Subject, test_pictures};
+pub use setup::{Setup, Subject, test_pictures};
 pub use styles::SeveralStyles;
 pub use table::table;
 

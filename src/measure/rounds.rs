@@ -174,31 +174,13 @@ impl Rounds<'_> {
         control: &RunControl,
     ) -> Result<Measured, MeasureError> {
         let pictures = self.pictures;
-        let first = pictures.first().ok_or(MeasureError::Frames)?;
-        let (width, height) = (first.width(), first.height());
         let starts = (pictures.len() + 1)
             .checked_sub(self.batch)
             .filter(|&starts| starts > 0)
             .ok_or(MeasureError::Frames)?;
         let mut timed = candidates
             .iter()
-            .map(|&Candidate { backend, mode }| {
-                let spec =
-                    SessionSpec { batch: self.batch, ..SessionSpec::single(width, height, mode) };
-                Ok(TimedCandidate {
-                    backend,
-                    session: backend.open_unless_cancelled(self.network, &spec, control)?,
-                    painted: pictures.to_vec(),
-                    times_ms: Vec::new(),
-                    host_ms: Vec::new(),
-                    eager_ms: Vec::new(),
-                    method: TimingMethod::Host,
-                    rows: Vec::new(),
-                    in_a_row: None,
-                    kernels_ms: Vec::new(),
-                    kernels: Vec::new(),
-                })
-            })
+            .map(|&candidate| self.opened(candidate, control))
             .collect::<Result<Vec<_>, MeasureError>>()?;
         let clock_mhz = || candidates.first()?.backend.inspect()?.clock_mhz();
         let rounds = self.warmup + self.frames;
@@ -254,6 +236,51 @@ impl Rounds<'_> {
             clock_before_mhz,
             clock_after_mhz,
         })
+    }
+
+    fn opened<'a>(
+        &self,
+        Candidate { backend, mode }: Candidate<'a>,
+        control: &RunControl,
+    ) -> Result<TimedCandidate<'a>, MeasureError> {
+        let first = self.pictures.first().ok_or(MeasureError::Frames)?;
+        let single = SessionSpec::single(first.width(), first.height(), mode);
+        let spec = SessionSpec { batch: self.batch, ..single };
+        Ok(TimedCandidate {
+            backend,
+            session: backend.open_unless_cancelled(self.network, &spec, control)?,
+            painted: self.pictures.to_vec(),
+            times_ms: Vec::new(),
+            host_ms: Vec::new(),
+            eager_ms: Vec::new(),
+            method: TimingMethod::Host,
+            rows: Vec::new(),
+            in_a_row: None,
+            kernels_ms: Vec::new(),
+            kernels: Vec::new(),
+        })
+    }
+
+    /// Median of every step of a candidate alone, from frames that are run step by step.
+    pub(super) fn step_times(
+        &self,
+        candidate: Candidate<'_>,
+        control: &RunControl,
+    ) -> Result<Vec<StepTiming>, MeasureError> {
+        let mut timed = self.opened(candidate, control)?;
+        let pictures = self.pictures.iter().cycle();
+        for (round, picture) in (0..self.warmup + self.frames).zip(pictures) {
+            if control.is_cancelled() {
+                return Err(BackendError::Cancelled.into());
+            }
+            let mut output = picture.clone();
+            timed.sweep_caches()?;
+            timed.profile(picture, &mut output, control)?;
+            if round < self.warmup {
+                timed.kernels_ms.clear();
+            }
+        }
+        timed.median_kernels()
     }
 
     /// Paints several runs at once in every mode, on devices where that is more than one after another.
@@ -368,11 +395,18 @@ impl TimedCandidate<'_> {
         Ok(())
     }
 
+    /// The kernels with the medians of their times.
+    fn median_kernels(&mut self) -> Result<Vec<StepTiming>, MeasureError> {
+        let mut kernels = std::mem::take(&mut self.kernels);
+        for (kernel, list) in kernels.iter_mut().zip(&self.kernels_ms) {
+            kernel.ms = Percentiles::of(list).ok_or(MeasureError::Nothing)?.p50_ms;
+        }
+        Ok(kernels)
+    }
+
     fn finished(mut self) -> Result<MeasuredCandidate, MeasureError> {
         let unmeasured = || MeasureError::Nothing;
-        for (kernel, list) in self.kernels.iter_mut().zip(&self.kernels_ms) {
-            kernel.ms = Percentiles::of(list).ok_or_else(unmeasured)?.p50_ms;
-        }
+        let kernels = self.median_kernels()?;
         let summary = self.session.summary();
         Ok(MeasuredCandidate {
             mode: summary.mode_as_run(),
@@ -386,7 +420,7 @@ impl TimedCandidate<'_> {
             host_runs_ms: self.host_ms,
             painted: self.painted,
             profiled_frames: self.kernels_ms.first().map_or(0, Vec::len),
-            kernels: self.kernels,
+            kernels,
         })
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::{
     MeasureError,
-    rounds::{Candidate, MOST_PROFILED, Measured, Rounds, check_memory},
+    rounds::{Candidate, Measured, Rounds, check_memory},
     sample::ceiling,
 };
 use crate::{
@@ -15,7 +15,7 @@ use crate::{
     mode::{Mode, ModelSize},
     models::{self, PUBLISHED_BLOCKS},
     network::{Network, NetworkError},
-    timing::{Ceiling, OperationTiming},
+    timing::Ceiling,
 };
 
 /// Different frames that are painted in turn, so that no run finds its input in a cache.
@@ -77,15 +77,6 @@ pub struct Setup<'a> {
     pub warmup: u32,
 }
 
-/// The facts that a table of kernels shows beside their times.
-#[derive(Default)]
-pub struct KernelFacts {
-    /// What the device can do at most.
-    pub ceiling: Option<Ceiling>,
-    /// Single operations by themselves.
-    pub operations: Vec<OperationTiming>,
-}
-
 impl Setup<'_> {
     pub(super) fn spec(&self, mode: Mode) -> SessionSpec {
         let (width, height) = self.size;
@@ -124,20 +115,12 @@ impl Setup<'_> {
         check_memory(&candidates, graph, |mode| self.spec(mode), pictures, max_memory_bytes)
     }
 
-    /// Measures what the device can do at most in a mode, and times single operations when `operations` is set.
+    /// What the device can do at most in a mode, measured now; `None` where that is not known.
     ///
     /// # Errors
     /// [`MeasureError::Backend`] when the device refuses.
-    pub fn kernels(&self, mode: Mode, operations: bool) -> Result<KernelFacts, MeasureError> {
-        let (network, spec) = (&self.subject.network, self.spec(mode));
-        let rounds = self.frames.min(MOST_PROFILED);
-        Ok(KernelFacts {
-            ceiling: ceiling(self.backend, mode.precision)?,
-            operations: match self.backend.inspect().filter(|_| operations) {
-                Some(device) => device.time_operations(network, &spec, rounds)?,
-                None => Vec::new(),
-            },
-        })
+    pub fn ceiling(&self, mode: Mode) -> Result<Option<Ceiling>, MeasureError> {
+        Ok(ceiling(self.backend, mode.precision)?)
     }
 
     /// Measures `modes` in turn, and the kernels of each when `profile` says so.

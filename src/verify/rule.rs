@@ -1,6 +1,5 @@
 //! The limits of error for each precision: how far a picture and the maps behind it may be from the oracle's.
-//! PyTorch's vectors (`STORED` in `tests/golden.rs`) and single operations on a GPU (`FACTORS` and `FLOORS` in
-//! `tests/gpu/operations.rs`) have limits of their own beside their tests.
+//! PyTorch's vectors have limits of their own next to their tests (`STORED` in `tests/golden.rs`).
 
 use crate::{
     frame::PictureDifference,

@@ -59,7 +59,14 @@ fn bench_reports_everything_a_number_needs() {
         assert_eq!(result["precision"], "fp32");
         assert!(result["host_p50_ms"].as_f64() >= result["p50_ms"].as_f64());
         assert!(result["eager_p50_ms"].is_null(), "the processor records nothing");
-        assert!(result.get("ceiling").is_none() && result.get("operations").is_none());
+        assert!(result.get("ceiling").is_none());
+        let shapes = result["reference_shapes"].as_array().expect("reference shapes");
+        let of = |shape: &str| shapes.iter().filter(|found| found["shape"] == shape).count();
+        // On the largest maps and on the smallest; in fused a norm is part of a convolution.
+        let norms = if result["variant"] == "fused" { 0 } else { 2 };
+        let counts = ["instance-norm", "conv-norm-relu", "residual-block"].map(of);
+        assert_eq!(counts, [norms, 2, 2], "{shapes:?}");
+        assert!(shapes.iter().all(|shape| shape["us"].as_f64() > Some(0.0)), "{shapes:?}");
     }
     assert_eq!(results[0]["size"], "24x16");
     let (first, second) = (&results[0], &results[1]);

@@ -12,7 +12,6 @@ mod painting;
 mod real_time;
 mod remote;
 mod sent;
-mod token_parts;
 mod too_large;
 
 use std::{
@@ -28,11 +27,7 @@ use real_time::PATIENCE;
 use styleforge::{
     backend::{
         Backend, BackendError, Composition, Inspect, RawRun, RunControl, SentFrames, Session,
-        SessionSpec,
-        audit::Fill,
-        cpu::CpuBackend,
-        cuda::{CudaBackend, driver::DriverFailure},
-        opener,
+        SessionSpec, audit::Fill, cpu::CpuBackend, cuda::driver::DriverFailure, opener,
     },
     compose::Look,
     engine::{
@@ -41,13 +36,11 @@ use styleforge::{
         protocol::{Event, PaintJob},
     },
     frame::Frame,
-    mode::{DeviceChoice, Mode, Precision, PrecisionChoice, Variant},
+    measure::{Setup, Subject},
+    mode::{DeviceChoice, Mode, ModelSize, Precision, PrecisionChoice, Variant},
     models::johnson::NetworkSpec,
     network::Network,
-    plan::{
-        ConvProvider, PlanSummary,
-        cuda::{Operation, OperationKind},
-    },
+    plan::{ConvProvider, PlanSummary},
     raw_frame::{Layout, PixelFormat, RawFrame},
     rotation::Rotation,
 };
@@ -141,11 +134,6 @@ fn a_driver_that_refuses_special_launches_gets_plain_ones() {
         let gpu = FakeGpu::new();
         gpu.refuse_launches(which, code);
         assert_eq!(launched_where_fit(&gpu, 132).len(), 16);
-        let backend = gpu.backend().expect("a GPU");
-        let spec = SessionSpec::single(40, 28, FUSED);
-        let device = backend.inspect().expect("a look into it");
-        let timed = device.time_operations(&network(), &spec, 1);
-        assert!(!timed.expect("operations by themselves").is_empty());
     }
     let gpu = FakeGpu::new();
     gpu.refuse_launches(|_| true, NOT_SUPPORTED);
@@ -274,7 +262,7 @@ fn a_gpu_that_is_too_old_refuses_modes_and_has_no_kernels() {
 }
 
 #[test]
-fn sums_of_two_halves_are_for_hopper_and_their_operations_are_timed_where_they_fit() {
+fn sums_of_two_halves_are_for_hopper() {
     let mode = Mode::new(Variant::Fused, Precision::Fp16x2);
     let ampere = FakeGpu::of((8, 6)).backend().expect("a GPU");
     assert_eq!(
@@ -282,16 +270,6 @@ fn sums_of_two_halves_are_for_hopper_and_their_operations_are_timed_where_they_f
         "Fake GPU cannot paint in fused fp16x2: fp16x2 is computed by fused alone, on GPUs of compute capability 9.0 \
          (this one has 8.6); choose fp32 or tf32"
     );
-    let hopper = FakeGpu::of((9, 0)).backend().expect("a GPU");
-    let network = NetworkSpec::with_widths([32, 64, 128]).random(5);
-    let network = network.expect("a valid shape");
-    let inspect = hopper.inspect().expect("a GPU can be looked into");
-    let timed = |precision| {
-        let spec = SessionSpec::single(64, 48, Mode::new(Variant::Fused, precision));
-        inspect.time_operations(&network, &spec, 1).expect("times").len()
-    };
-    // The one of 9x9 with stride 2 does not fit.
-    assert_eq!(timed(Precision::Fp16x2) + 1, timed(Precision::Fp16));
 }
 
 /// Every call fails once, in three ways.
@@ -356,36 +334,25 @@ fn everything_is_given_back(mode: Mode, new_gpu: impl Fn() -> FakeGpu) {
 
 const BASELINE: Mode = Mode::new(Variant::Baseline, Precision::Fp16);
 
-/// The residual block by itself, which has several launches, run and timed.
-fn operated(backend: &CudaBackend) -> Result<(), BackendError> {
-    let operations = Operation::of_network(network().graph(), (28, 40));
-    let blocks = operations.iter();
-    for block in blocks.filter(|o| o.kind == OperationKind::ResidualBlock) {
-        let mut session = backend.open_operation(block, Precision::Fp16, false)?;
-        session.run()?;
-        let timing = session.timing(1)?;
-        assert_eq!((timing.launches.len(), timing.launches_of_network), (3, 2));
-    }
-    Ok(())
-}
-
+/// In fused a norm is part of the convolution that reads it.
 #[test]
-fn whatever_fails_in_an_operation_everything_is_given_back() {
-    let gpu = FakeGpu::new();
-    operated(&gpu.backend().expect("a GPU")).expect("operations");
-    let calls = gpu.calls();
-    assert!(calls > 30, "only {calls} calls");
-    let mut told = 0;
-    for (failing, code) in (0..calls).flat_map(|n| [INVALID_VALUE, LAUNCH_FAILED].map(|c| (n, c))) {
-        let gpu = FakeGpu::new();
-        gpu.fail_any(failing, code);
-        let backend = gpu.backend().expect("a GPU");
-        told += usize::from(operated(&backend).is_err());
-        drop(backend);
-        assert_eq!(gpu.left_behind(), [""; 0], "call {failing} with {code}");
+fn reference_shapes_are_small_sessions_that_are_timed_step_by_step() {
+    let gpu = FakeGpu::of((9, 0));
+    let backend = gpu.backend().expect("a GPU");
+    let subject = &Subject::random(ModelSize::Full).expect("a network");
+    let setup =
+        Setup { backend: &backend, subject, size: (64, 48), batch: 1, frames: 2, warmup: 1 };
+    for (variant, norms) in [(Variant::Fused, 0), (Variant::FusedNorm, 2), (Variant::Baseline, 2)] {
+        let mode = Mode::new(variant, Precision::Fp16);
+        let shapes = setup.reference_shapes(mode, &RunControl::default()).expect("times");
+        let count = |kind: &str| shapes.iter().filter(|shape| shape.shape == kind).count();
+        let counts = ["instance-norm", "conv-norm-relu", "residual-block"].map(count);
+        assert_eq!(counts, [norms, 2, 2], "{mode}: {shapes:#?}");
+        let maps: Vec<_> = shapes.iter().map(|s| (s.channels, s.height, s.width)).collect();
+        assert!(maps.contains(&(32, 48, 64)) && maps.contains(&(128, 12, 16)), "{maps:?}");
     }
-    // But for the waits before something is given back, whose failures nobody is left to hear of.
-    assert!(told > calls, "{told} of {} were told", 2 * calls);
+    drop(backend);
+    assert_eq!(gpu.left_behind(), [""; 0]);
 }
 
 /// Composes pictures of three sizes; gives how many.

@@ -10,9 +10,7 @@ use super::{
     driver::{DevicePtr, Driver, DriverFailure, Function, Purpose, Queue},
     kernels::Kernels,
     native::NativeDriver,
-    operation::OperationSession,
     session::CudaSession,
-    token_timing,
 };
 use crate::{
     backend::{Backend, BackendError, DeviceInfo, Inspect, RunControl, Session, SessionSpec},
@@ -23,11 +21,11 @@ use crate::{
     plan::{
         ConvProvider,
         cuda::{
-            CudaPlan, CudaPlanError, DeviceLimits, Operation, flops_per_clock, leaves_convolutions,
+            CudaPlan, CudaPlanError, DeviceLimits, flops_per_clock, leaves_convolutions,
             mode_supported,
         },
     },
-    timing::{Ceiling, OperationTiming, Percentiles},
+    timing::{Ceiling, Percentiles},
 };
 
 /// Copies that are timed for the ceiling.
@@ -111,24 +109,6 @@ impl CudaBackend {
             opening: Mutex::default(),
             swept: Mutex::default(),
         }
-    }
-
-    /// One operation by itself, with random weights and input from a fixed seed; `timed` with as many
-    /// copies as [`OperationSession::timing`] needs, else with one.
-    ///
-    /// # Errors
-    /// [`BackendError`] when the device cannot do or hold it.
-    pub fn open_operation(
-        &self,
-        operation: &Operation,
-        precision: Precision,
-        timed: bool,
-    ) -> Result<OperationSession, BackendError> {
-        let mode = Mode::new(Variant::Fused, precision);
-        let plan =
-            operation.plan(precision, &self.limits).map_err(|e| self.unsupported(mode, &e))?;
-        let operation = operation.clone();
-        OperationSession::new(&self.shared(), operation, plan, timed)
     }
 
     /// Bytes that a copy within the device's memory reads and writes per second, in 1e9: the median
@@ -417,35 +397,6 @@ impl Inspect for CudaBackend {
             None => (None, copy),
         };
         Ok(Some(Ceiling { copy_gb_per_s, peak_tflops, method }))
-    }
-
-    fn time_operations(
-        &self,
-        network: &Network,
-        spec: &SessionSpec,
-        rounds: u32,
-    ) -> Result<Vec<OperationTiming>, BackendError> {
-        let graph = network.graph();
-        if let Ok(plan) = self.planned(graph, spec)
-            && plan.is_general()
-        {
-            return token_timing::timed(&self.shared(), network, plan, rounds);
-        }
-        // The operations consist of the fused network's launches.
-        if spec.mode.variant != Variant::Fused {
-            return Ok(Vec::new());
-        }
-        let precision = spec.mode.precision;
-        // 9x9 over maps does not fit in fp16x2.
-        let fits = |operation: &&Operation| {
-            let plan = operation.plan(precision, &self.limits);
-            !matches!(plan, Err(CudaPlanError::Layer { .. }))
-        };
-        Operation::of_network(graph, (spec.height, spec.width))
-            .iter()
-            .filter(fits)
-            .map(|operation| self.open_operation(operation, precision, true)?.timing(rounds))
-            .collect()
     }
 }
 

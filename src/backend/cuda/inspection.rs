@@ -198,18 +198,6 @@ impl DeviceNetwork {
         self.floats()
     }
 
-    /// Runs the last step again in the form that writes the picture before rounding, and hands that over.
-    pub(super) fn output_floats(
-        &self,
-        launches: &[Prepared],
-        store_floats: Function,
-    ) -> Result<Tensor, DriverFailure> {
-        if let (Some(step), Some(prepared)) = (self.plan.steps.last(), launches.last()) {
-            self.launch(&self.writing_floats(step, prepared, store_floats))?;
-        }
-        self.floats()
-    }
-
     /// The picture of the first image before rounding, where [`Self::writing_floats`] was launched.
     pub(super) fn floats(&self) -> Result<Tensor, DriverFailure> {
         let (height, width) = self.plan.photo;

@@ -29,12 +29,10 @@ mod launches;
 mod native;
 mod nvml;
 mod nvtx;
-mod operation;
 mod pack;
 mod raw_decoder;
 mod sent_photos;
 mod session;
-mod token_timing;
 mod transfers;
 
 use std::sync::Arc;
@@ -43,7 +41,6 @@ use cudarc::driver::{DriverError, result, sys};
 
 pub use backend::CudaBackend;
 pub use convolutions::{Convolutions, Found};
-pub use operation::OperationSession;
 
 use super::{Backend, BackendError, remote};
 

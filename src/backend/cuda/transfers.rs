@@ -2,11 +2,7 @@
 
 use std::sync::Arc;
 
-use super::driver::{Driver, DriverFailure, Event, Graph, PinnedPtr, Queue};
-use crate::timing::Percentiles;
-
-/// Replays that come first and do not count where they are timed.
-const WARMUP: u32 = 3;
+use super::driver::{Driver, DriverFailure, Event, PinnedPtr};
 
 /// Host memory that the device copies from and to; given back when dropped.
 pub(super) struct Pinned {
@@ -48,25 +44,6 @@ impl EventList {
             made.list.push(driver.event()?);
         }
         Ok(made)
-    }
-
-    /// Median milliseconds of so many replays, of which the first few do not count, between the first two events.
-    pub(super) fn median_ms(&self, graph: Graph, rounds: u32) -> Result<f64, DriverFailure> {
-        let [before, after, ..] = self.list[..] else {
-            return Ok(0.0);
-        };
-        let mut times_ms = Vec::new();
-        for round in 0..WARMUP + rounds {
-            self.driver.record(before, Queue::Painting)?;
-            self.driver.replay(graph)?;
-            self.driver.record(after, Queue::Painting)?;
-            self.driver.wait()?;
-            if round >= WARMUP {
-                let ms = self.driver.elapsed_ms(before, after)?;
-                times_ms.push(f64::from(ms));
-            }
-        }
-        Ok(Percentiles::of(&times_ms).map_or(0.0, |p| p.p50_ms))
     }
 }
 

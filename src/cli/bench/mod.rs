@@ -22,13 +22,13 @@ use super::{
 use crate::{
     backend::{BackendError, DeviceInfo, RunControl},
     measure::{
-        KernelFacts, KernelRow, KernelTable, Measured, Setup, SeveralStyles,
+        KernelRow, KernelTable, Measured, ReferenceTiming, Setup, SeveralStyles,
         kernels::{csv, trace},
     },
     media::encode::{self, Existing},
     mode::{AttentionKernel, Mode, ModelSize, Precision, PrecisionChoice, Variant},
     plan::ConvProvider,
-    timing::{Ceiling, OperationTiming, TimingMethod},
+    timing::{Ceiling, TimingMethod},
     verify::Equality,
 };
 
@@ -121,9 +121,16 @@ struct Measurement {
     /// What the device can do at most, which the kernels' shares are of.
     #[serde(skip_serializing_if = "Option::is_none")]
     ceiling: Option<Ceiling>,
-    /// Single operations by themselves, in the fused variant's launches.
+    /// The reference shapes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    operations: Vec<OperationTiming>,
+    reference_shapes: Vec<ReferenceTiming>,
+}
+
+/// The facts that a table of kernels shows next to their times.
+#[derive(Default)]
+struct KernelFacts {
+    ceiling: Option<Ceiling>,
+    references: Vec<ReferenceTiming>,
 }
 
 impl Measurement {
@@ -243,7 +250,10 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
             let process_peak_bytes = process_peak_bytes();
             let mut kernels = Vec::new();
             for &mode in chosen.iter().filter(|_| profile) {
-                kernels.push(setup.kernels(mode, args.kernels)?);
+                let ceiling = setup.ceiling(mode)?;
+                let references =
+                    if args.kernels { setup.reference_shapes(mode, &control)? } else { Vec::new() };
+                kernels.push(KernelFacts { ceiling, references });
             }
             let mut styles = Vec::new();
             if let Some(count) = args.styles {
@@ -354,7 +364,7 @@ fn measurements(
             ratio,
             kernels: (candidate.kernels.iter()).map(|step| KernelRow::of(step, ceiling)).collect(),
             profiled_frames: candidate.profiled_frames,
-            operations: facts.operations,
+            reference_shapes: facts.references,
             ceiling: facts.ceiling,
         });
     }

@@ -18,8 +18,8 @@ pub fn text(results: &[Measurement]) -> Vec<String> {
     for r in results.iter().filter(|r| !r.kernels.is_empty()) {
         lines.extend(kernels(r));
     }
-    for r in results.iter().filter(|r| !r.operations.is_empty()) {
-        lines.extend(operations(r));
+    for r in results.iter().filter(|r| !r.reference_shapes.is_empty()) {
+        lines.extend(reference_shapes(r));
     }
     lines
 }
@@ -186,45 +186,29 @@ fn limits(ceiling: &Ceiling) -> String {
     )
 }
 
-/// Single operations by themselves.
-fn operations(r: &Measurement) -> Vec<String> {
-    let head =
-        ["Operation", "Shape", "us", "In network", "GB/s", "TFLOP/s", "Of limit", "Launches"];
+/// The reference shapes.
+fn reference_shapes(r: &Measurement) -> Vec<String> {
+    let head = ["Reference shape", "Maps", "us", "GB/s", "TFLOP/s", "Of limit", "Launches"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];
-    let mut notes = Vec::new();
-    for o in &r.operations {
-        let ms = o.us / 1e3;
-        let least = (r.ceiling.as_ref()).map(|ceiling| ceiling.least_ms(o.flops, o.bytes) / ms);
+    for shape in &r.reference_shapes {
+        let ms = shape.us / 1e3;
+        let least = |ceiling: &Ceiling| ceiling.least_ms(shape.flops, shape.bytes) / ms;
         rows.push(vec![
-            o.name.clone(),
-            o.shape.clone(),
-            format!("{:.1}", o.us),
-            match o.launches_of_network {
-                0 => "-".to_owned(),
-                _ => format!("{:.1}", o.network_us),
-            },
-            format!("{:.1}", o.bytes as f64 / ms / 1e6),
-            match o.flops {
+            shape.name.to_owned(),
+            format!("{}x{}x{}", shape.channels, shape.height, shape.width),
+            format!("{:.1}", shape.us),
+            format!("{:.1}", shape.bytes as f64 / ms / 1e6),
+            match shape.flops {
                 0 => "-".to_owned(),
                 flops => format!("{:.1}", flops as f64 / ms / 1e9),
             },
-            percent(least),
-            o.launches.join(", "),
+            percent(r.ceiling.as_ref().map(least)),
+            shape.launches.join(", "),
         ]);
-        notes.push(format!("  {}, {}: {}", o.name, o.shape, o.how));
     }
-    let copies = r.operations.iter().map(|o| o.copies);
-    let (least, most) = (copies.clone().min().unwrap_or(0), copies.max().unwrap_or(0));
-    let head = match most {
-        0 | 1 => format!(
-            "Parts of the first block of {} at {}, each a graph that runs it again and again on the same tokens",
-            r.mode, r.size
-        ),
-        _ => format!(
-            "Single operations of {} at {}, each a graph of {least} to {most} copies that together exceed the \
-             caches; \"In network\" is the part that the fused network launches too",
-            r.mode, r.size
-        ),
-    };
-    [vec![String::new(), head], table(&rows), notes].concat()
+    let head = format!(
+        "Reference shapes of {} at {}, each as a small network that is run step by step",
+        r.mode, r.size
+    );
+    [vec![String::new(), head], table(&rows)].concat()
 }

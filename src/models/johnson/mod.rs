@@ -10,6 +10,7 @@
 
 pub mod checkpoint;
 pub mod keys;
+pub mod reference;
 pub mod structure;
 
 use std::convert::Infallible;

@@ -19,13 +19,11 @@ mod launch;
 mod leading;
 mod library;
 mod memory_layout;
-mod operations;
 mod precision;
 mod resident_norm;
 mod row_partition;
 mod smem_layout;
 mod tiles;
-mod token_parts;
 mod unfused;
 
 #[cfg(test)]
@@ -47,13 +45,11 @@ pub use launch::{
 pub use leading::LeadingChain;
 pub use library::leaves_convolutions;
 pub use memory_layout::{ConvMemory, MemoryLayout};
-pub use operations::{Operation, OperationKind, OperationPlan};
 pub use precision::{PRECISIONS, mode_supported};
 pub use resident_norm::ResidentNorm;
 pub use row_partition::RowPartition;
 pub use smem_layout::SmemLayout;
 pub use tiles::*;
-pub use token_parts::{TokenPart, TokenPartKind};
 
 use std::ops::Range;
 

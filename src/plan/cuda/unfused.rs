@@ -349,13 +349,7 @@ impl Builder<'_> {
     }
 
     /// Applies the scale and shift of a norm whose statistics are known.
-    pub(super) fn norm_apply(
-        &mut self,
-        id: usize,
-        map: MapId,
-        residual: Option<MapId>,
-        relu: bool,
-    ) {
+    fn norm_apply(&mut self, id: usize, map: MapId, residual: Option<MapId>, relu: bool) {
         let layer = &self.convs[id].name;
         let shape = self.maps[map].shape;
         let pixels = shape.height * shape.width;

@@ -1,0 +1,54 @@
+//! Parts of the network as graphs of their own, for times that are compared between devices and with other programs.
+
+use super::Builder;
+use crate::{
+    graph::{Graph, Op},
+    network::NetworkError,
+};
+
+/// The layer that reads the photo: a convolution with its norm and ReLU.
+pub const BEFORE: &str = "before";
+/// The layer that reads the part: a convolution with its norm and ReLU, before the one that makes the picture.
+pub const AFTER: &str = "after";
+/// Side of all kernels, in pixels.
+const KERNEL_PX: usize = 3;
+/// Maximum channels of the map that the picture is made of: in fp16x2 more do not fit a GPU's shared memory.
+const MAX_LAST_CHANNELS: usize = 32;
+
+/// A part between [`BEFORE`] and [`AFTER`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// A convolution, its norm and ReLU.
+    Layer,
+    /// Two convolutions with their norms, ReLU between them, and the add of the input.
+    ResidualBlock,
+}
+
+impl Part {
+    /// The part on maps of `channels` channels, as large as the photo.
+    ///
+    /// # Errors
+    /// [`NetworkError`] never happens for channels of a network; it is passed on, not hidden.
+    pub fn graph(self, channels: usize) -> Result<Graph, NetworkError> {
+        let mut net = Builder::default();
+        let photo = net.graph.add("photo", BEFORE, Op::Photo, &[])?;
+        let mut x = net.conv(BEFORE, photo, (3, channels), KERNEL_PX, 1)?;
+        x = net.norm(BEFORE, "before.in", x)?;
+        x = net.then(BEFORE, "relu", Op::Relu, &[x])?;
+        let mut y = net.conv("conv1", x, (channels, channels), KERNEL_PX, 1)?;
+        y = net.norm("conv1", "in1", y)?;
+        y = net.then("conv1", "relu", Op::Relu, &[y])?;
+        if self == Self::ResidualBlock {
+            y = net.conv("conv2", y, (channels, channels), KERNEL_PX, 1)?;
+            y = net.norm("conv2", "in2", y)?;
+            y = net.then("conv2", "add", Op::Add, &[x, y])?;
+        }
+        let last = channels.min(MAX_LAST_CHANNELS);
+        y = net.conv(AFTER, y, (channels, last), KERNEL_PX, 1)?;
+        y = net.norm(AFTER, "after.in", y)?;
+        y = net.then(AFTER, "relu", Op::Relu, &[y])?;
+        y = net.conv("last", y, (last, 3), KERNEL_PX, 1)?;
+        net.then("last", "picture", Op::Picture, &[y])?;
+        Ok(net.graph)
+    }
+}
