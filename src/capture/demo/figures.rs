@@ -1,246 +1,200 @@
-//! The figures that move through the landscape: balloon, birds, lighthouse, boat, flowers.
+//! What moves through the landscape. Figures are data around a point, which their motion places.
+
+use vello_cpu::kurbo::{Affine, Point};
 
 use super::{
-    brush::{Brush, Colour, Point, darker, flat, gradient, points},
     landscape::HORIZON,
-    noise::{wave, way},
+    shape::{Colour, Group, Piece, Shape, at, faint, lit, random, sawtooth, wave},
 };
 
+const SKIN: [Colour; 2] = [0xfacea8, 0xc48068];
+const HAIR: [Colour; 2] = [0x7e4224, 0x3e1e1c];
+const STRAW: [Colour; 2] = [0xfade8a, 0xc49048];
+const RED: [Colour; 2] = [0xe2383e, 0x941a34];
+const BLUE: [Colour; 2] = [0x386cb4, 0x1c3674];
+const CREAM: [Colour; 2] = [0xf6f0e2, 0xb4aca8];
+const WHITE: [Colour; 2] = [0xfcfaf6; 2];
+const DARK: [Colour; 2] = [0x362024; 2];
+
+const SCARF_END: [Piece; 2] = [
+    (RED, 50, "M-50 12C-110-5-140-25-175-3S-225-5-240-15"),
+    (WHITE, 11, "M-133-32L-141 10M-193-16L-187 26"),
+];
+const HAIR_BEHIND: [Piece; 2] = [
+    (HAIR, 0, "M-20-115C120-115 98 30 80 125-10 100-60 165-125 135-95 60-135-110-20-115Z"),
+    ([0xa8623a; 2], 3, "M-90-20Q-105 50-104 122M-80-20Q-94 60-88 130M82-10Q90 50 80 112"),
+];
+const TORSO: [Piece; 7] = [
+    (BLUE, 78, "M-125 70Q-180 190-190 360"),
+    (BLUE, 0, "M-45 0H45C160 15 152 90 152 220L160 400H-160L-152 220C-152 90-160 15-45 0Z"),
+    (CREAM, 17, "M-139 80q139 40 278 0m2 58q-141 40-282 0m0 58q141 40 282 0m2 58q-143 40-286 0"),
+    (SKIN, 70, "M0-85V15"),
+    (RED, 51, "M-66-10Q0 56 68-8"),
+    ([RED[1]; 2], 4, "M-60-4Q-20 36 40 14"),
+    (BLUE, 82, "M118 75Q180 110 225 85"),
+];
+const FACE: [Piece; 5] = [
+    (SKIN, 0, "M0-100C50-100 80-65 80-15C80 40 48 102 0 102S-80 40-80-15C-80-65-50-100 0-100Z"),
+    ([0xf0a088, 0xd87c68], 28, "M-53 34H-43M43 34H53"),
+    ([SKIN[1]; 2], 3, "M2 4Q24 34-3 34"),
+    ([0x922430; 2], 0, "M-33 46Q0 68 33 46C24 86-24 86-33 46Z"),
+    (WHITE, 6, "M-24 55Q0 67 24 55"),
+];
+const EYES: [Piece; 5] = [
+    (WHITE, 25, "M-35 0H-27M27 0H35"),
+    ([0x3e7a7c; 2], 18, "M-31 1H-30M31 1H32"),
+    (DARK, 9, "M-31 1H-30M31 1H32"),
+    (WHITE, 4, "M-28-3H-27M34-3H35"),
+    (DARK, 4, "M-50 4Q-31-30-12 3M12 3Q31-30 50 4"),
+];
+const HAT: [Piece; 7] = [
+    (DARK, 4, "M-50-30Q-31-46-12-30M12-30Q31-46 50-30"),
+    (
+        HAIR,
+        0,
+        "M-86-20C-92-80-50-110 0-108C60-106 84-75 86-28 70-60 40-58 15-54-30-44-64-54-74-30Z",
+    ),
+    (HAIR, 0, "M-155-54a152 31-5 1 0 303-27a152 31-5 1 0-303 27Z"),
+    (STRAW, 0, "M-155-58a152 31-5 1 0 303-27a152 31-5 1 0-303 27Z"),
+    (STRAW, 0, "M-86-68C-86-140-60-164-15-166C40-168 76-150 76-84C40-62-40-54-86-68Z"),
+    ([STRAW[1]; 2], 2, "M-76-106Q-4-84 68-116M-70-123Q-4-101 62-133M-58-140Q-4-118 50-150"),
+    ([0x34968c, 0x185460], 24, "M-80-84Q-10-62 71-94"),
+];
+const FOREARM: [Piece; 6] = [
+    (SKIN, 38, "M10-110V-160"),
+    (SKIN, 15, "M-12-180L-24-234M2-180L-2-247M17-180L21-244M31-180L42-229M-12-160L-40-194"),
+    (SKIN, 58, "M10-166V-176"),
+    ([SKIN[1]; 2], 2, "M-4-168Q14-150 24-172"),
+    (BLUE, 70, "M0 0Q12-60 10-100"),
+    (CREAM, 18, "M-19-120H39"),
+];
+
+/// A person in front who waves: a face, to see faces painted.
+pub fn person(right: f64) -> Vec<Group> {
+    let neck = move |t| at(0.27 * right, 0.7 + 0.004 * wave(t, 4.0, 0.0));
+    let head = move |t| {
+        let nod = wave(t, 7.7, 0.0);
+        neck(t) * at(0.008 * nod, -0.135) * Affine::rotate(0.025 * nod)
+    };
+    let fluttering = move |t| neck(t) * Affine::skew(0.0, 0.16 * wave(t, 1.3, 0.0));
+    let blown = move |t| head(t) * Affine::skew(-0.09 * wave(t, 1.7, 0.1), 0.0);
+    let eyes = move |t| {
+        // A blink every few seconds.
+        let open = (40.0 * sawtooth(t, 3.7, 0.5) - 1.0).abs().clamp(0.1, 1.0);
+        head(t) * at(0.0, -0.004) * Affine::scale_non_uniform(1.0, open)
+    };
+    let forearm = move |t| {
+        let swing = wave(t, 1.2, 0.0) * (0.25 + 0.13 * wave(t, 14.0, 0.2));
+        neck(t) * at(0.225, 0.085) * Affine::rotate(swing)
+    };
+    vec![
+        Group::new(lit(&SCARF_END), fluttering),
+        Group::new(lit(&HAIR_BEHIND), blown),
+        Group::new(lit(&TORSO), neck),
+        Group::new(lit(&FACE), head),
+        Group::new(lit(&EYES), eyes),
+        Group::new(lit(&HAT), head),
+        Group::new(lit(&FOREARM), forearm),
+    ]
+}
+
+const SAILS: [Piece; 2] = [
+    ([0xfffaec, 0xccbec4], 0, "M4-315C40-230 90-130 108-48Q60-38 8-40Z"),
+    ([0xec6042, 0xa42834], 0, "M-8-290Q-10-150-12-45Q-60-52-120-35C-100-90-60-180-8-290Z"),
+];
+const HULL: [Piece; 5] = [
+    ([0x5c3a2c; 2], 6, "M0-330V0M0-34L112-40"),
+    ([0x2c60a8; 2], 0, "M0-332L44-320 0-310Z"),
+    ([0xba603a, 0x542628], 0, "M-130-12L135-22C100 48 80 36 0 41-80 36-115 44-130-12Z"),
+    (CREAM, 6, "M-124 0Q0 10 127-10"),
+    (WHITE, 0, "M-160 37q60-14 120 0-60 12-120 0ZM20 41q60-12 130 0-60 12-130 0Z"),
+];
+
+/// A sailing boat that tacks to and fro, with its image in the water.
+pub fn boat(right: f64) -> Vec<Group> {
+    let place = move |t| {
+        let x = right * (0.62 + 0.16 * wave(t, 90.0, 0.0));
+        at(x, 0.685 + 0.004 * wave(t, 4.3, 0.0)) * Affine::scale(0.9)
+    };
+    let tilted = move |t| place(t) * Affine::rotate(0.06 + 0.05 * wave(t, 5.9, 0.2));
+    let blown = |t| Affine::scale_non_uniform(1.0 + 0.06 * wave(t, 3.2, 0.0), 1.0);
+    let mirrored = move |t| {
+        let ripple = 0.06 * wave(t, 2.0, 0.0) - 0.06;
+        place(t) * Affine::new([1.0, 0.0, ripple, -0.55, 0.0, 0.06])
+    };
+    vec![
+        Group::new(faint(lit(&HULL), 0.35), mirrored),
+        Group::new(faint(lit(&SAILS), 0.35), move |t| mirrored(t) * blown(t)),
+        Group::new(lit(&SAILS), move |t| tilted(t) * blown(t)),
+        Group::new(lit(&HULL), tilted),
+    ]
+}
+
+const BALLOON: [Piece; 6] = [
+    ([0x543c30; 2], 2, "M-16 84L-11 119M16 84L11 119"),
+    ([0xb07642, 0x684228], 0, "M-14 117H14L11 139H-11Z"),
+    (RED, 0, "M0-72C84-72 80 20 20 86H-20C-80 20-84-72 0-72Z"),
+    ([0xf6c444, 0xb88828], 0, "M0-72C74-72 70 20 18 86H-18C-70 20-74-72 0-72Z"),
+    (RED, 0, "M0-72C50-72 48 20 12 86H-12C-48 20-50-72 0-72Z"),
+    ([0xfae296, 0xd0b060], 0, "M0-72C20-72 19 20 5 86H-5C-19 20-20-72 0-72Z"),
+];
+
 /// A hot-air balloon that drifts across the sky.
-pub fn balloon(brush: &mut Brush, time_s: f64) {
-    let x = (brush.right() + 0.3) * way(time_s, 95.0, 0.46) - 0.15;
-    let y = 0.155 + 0.02 * wave(time_s, 0.05, 0.0);
-    let (rx, ry) = (0.062, 0.072);
-    const STRIPES: [Colour; 7] =
-        [0xc42c34, 0xf6c444, 0xd63e3a, 0xfae296, 0xce3638, 0xf0b43c, 0x962232];
-    // Seams of a ball seen from the side: each stripe is the part between two half ellipses.
-    let n = STRIPES.len();
-    for (i, colour) in STRIPES.into_iter().enumerate() {
-        let seam = |k: usize| (std::f32::consts::PI * k as f32 / n as f32).cos() * -rx;
-        let (left, right) = (seam(i), seam(i + 1));
-        let mut points = [[0.0; 2]; 24];
-        for k in 0..12 {
-            // From the crown down one seam and up the other.
-            let a = std::f32::consts::PI * k as f32 / 11.0;
-            let taper = |y: f32| if y > 0.3 { 1.0 - 0.34 * (y - 0.3) } else { 1.0 };
-            let down = -a.cos();
-            let stretched = y + ry * down * if down > 0.0 { 1.22 } else { 1.0 };
-            let side = |seam: f32| x + seam * a.sin() * taper(down);
-            points[k] = [side(left), stretched];
-            points[23 - k] = [side(right), stretched];
-        }
-        let darker = darker(colour, 0.72);
-        let paint = gradient(colour, [x, y - ry * 0.3], darker, [x - rx * 0.4, y + ry]);
-        brush.polygon(points, paint);
-    }
-    let rope = flat(0x543c30);
-    let (under, basket) = (y + ry * 1.2, y + ry * 1.62);
-    for side in [-1.0, 1.0] {
-        let rope_line = [[x + side * 0.014, under], [x + side * 0.011, basket]];
-        brush.stroke(rope_line, (0.002, 0.002), rope.clone());
-    }
-    let box_points = [
-        [x - 0.014, basket],
-        [x + 0.014, basket],
-        [x + 0.011, basket + 0.022],
-        [x - 0.011, basket + 0.022],
-    ];
-    let wicker = gradient(0xb07642, [x, basket], 0x684228, [x, basket + 0.022]);
-    brush.polygon(box_points, wicker);
+pub fn balloon(right: f64) -> Group {
+    Group::new(lit(&BALLOON), move |t| {
+        at((right + 0.3) * sawtooth(t, 95.0, 0.46) - 0.15, 0.155 + 0.02 * wave(t, 20.0, 0.0))
+    })
 }
 
 /// A flight of birds.
-pub fn birds(brush: &mut Brush, time_s: f64) {
-    const PLACES: [(f32, f32, f32); 6] = [
-        (0.0, 0.0, 1.0),
-        (-0.055, 0.018, 0.85),
-        (-0.05, -0.026, 0.8),
-        (-0.11, 0.04, 0.75),
-        (-0.115, -0.045, 0.7),
-        (-0.17, 0.006, 0.65),
-    ];
-    let lead = (brush.right() + 0.5) * way(time_s, 34.0, 0.3) - 0.1;
-    for (i, (dx, dy, size)) in PLACES.into_iter().enumerate() {
-        let beat = wave(time_s, 1.3, f64::from(i as u32) * 0.17);
-        let x = lead + dx;
-        let y = 0.27 + dy + 0.012 * wave(time_s, 0.21, f64::from(i as u32) * 0.3);
-        let s = 0.022 * size;
-        let tip = -0.55 * beat - 0.15;
-        let wing = |sign: f32| {
-            [
-                [x, y],
-                [x + sign * s * 0.5, y - s * (0.35 + 0.2 * beat)],
-                [x + sign * s * 1.25, y + s * tip],
-            ]
-        };
-        brush.fill(flat(0x342e42), |outline| {
-            for sign in [-1.0, 1.0] {
-                outline.stroke(wing(sign), (0.22 * s, 0.05 * s));
-            }
-            outline.ellipse([x, y + 0.02 * s], (0.3 * s, 0.13 * s), 0.1);
-        });
-    }
+pub fn birds(right: f64) -> Vec<Group> {
+    let bird = |i: usize| {
+        let (back, phase) = (i as f64, random(i, 1));
+        let wings = [([0x342e42; 2], 3, "M-28 4C-18-12-8-12 0 0 8-12 18-12 28 4")];
+        Group::new(lit(&wings), move |t| {
+            let x = (right + 0.5) * sawtooth(t, 34.0, 0.3) - 0.1 - 0.035 * back;
+            let y = 0.27 + 0.03 * wave(back, 2.3, 0.0) + 0.012 * wave(t, 4.8, phase);
+            at(x, y) * Affine::scale_non_uniform(1.0, 0.7 + 0.4 * wave(t, 0.77, phase))
+        })
+    };
+    (0..6).map(bird).collect()
 }
 
-/// A lighthouse on a rock before the far shore, its lamp turning.
-pub fn lighthouse(brush: &mut Brush, time_s: f64) {
-    let x = brush.right() * 0.9;
-    let foot = HORIZON - 0.004;
-    let rock = [
-        [x - 0.085, foot + 0.006],
-        [x - 0.06, foot - 0.02],
-        [x - 0.02, foot - 0.036],
-        [x + 0.025, foot - 0.03],
-        [x + 0.06, foot - 0.014],
-        [x + 0.08, foot + 0.006],
-    ];
-    let stone = gradient(0x927c74, [x - 0.05, foot], 0x463e4e, [x + 0.06, foot]);
-    brush.polygon(rock, stone);
-    let (bottom, top) = (foot - 0.026, foot - 0.17);
-    let half = |t: f32| 0.02 - 0.007 * t;
-    let bands = 5;
-    for band in 0..bands {
-        let (t0, t1) = (band as f32 / bands as f32, (band + 1) as f32 / bands as f32);
-        let y = |t: f32| bottom + (top - bottom) * t;
-        let quad = [
-            [x - half(t0), y(t0)],
-            [x + half(t0), y(t0)],
-            [x + half(t1), y(t1)],
-            [x - half(t1), y(t1)],
-        ];
-        let (light, dark) = if band % 2 == 0 { (0xd63a34, 0x7e1a2c) } else { (0xfcf4e8, 0xa8a0b4) };
-        let paint = gradient(light, [x - 0.012, y(t0)], dark, [x + 0.02, y(t0)]);
-        brush.polygon(quad, paint);
-    }
-    // The lamp swells when it looks at the viewer.
-    let turn = wave(time_s, 0.2, 0.0).max(0.0).powi(3);
-    let lamp = [x, top - 0.012];
-    brush.ellipse(
-        lamp,
-        (0.016 + 0.05 * turn, 0.016 + 0.05 * turn),
-        0.0,
-        flat(0xfff0aa).faint(0.28 * turn),
-    );
-    let rail = [
-        [x - 0.018, top + 0.004],
-        [x + 0.018, top + 0.004],
-        [x + 0.018, top - 0.002],
-        [x - 0.018, top - 0.002],
-    ];
-    brush.polygon(rail, flat(0x3a3442));
-    brush.ellipse(lamp, (0.009, 0.012), 0.0, flat(0xfff0aa));
-    let roof = [[x - 0.014, top - 0.022], [x, top - 0.042], [x + 0.014, top - 0.022]];
-    brush.polygon(roof, flat(0x9e262e));
+const LIGHTHOUSE: [Piece; 6] = [
+    ([0x927c74, 0x463e4e], 0, "M-85 6L-60-20-20-36 25-30 60-14 80 6Z"),
+    (CREAM, 0, "M-20-26L-13-170H13L20-26Z"),
+    (RED, 0, "M-20-26L-19-55H19L20-26ZM-17-84L-16-112H16L17-84ZM-14-141L-13-170H13L14-141Z"),
+    (DARK, 0, "M-18-174H18V-167H-18Z"),
+    ([0xfff0aa; 2], 17, "M0-185V-180"),
+    (RED, 0, "M-15-191L0-212 15-191Z"),
+];
+
+/// A lighthouse on a rock at the far shore. Its lamp swells when it looks at the viewer.
+pub fn lighthouse(right: f64) -> Vec<Group> {
+    let foot = at(0.9 * right, HORIZON - 0.004);
+    let lamp = vec![Shape::glow(0xfff0aa, Point::ZERO, 0.09)];
+    let swelling = move |t| foot * at(0.0, -0.182) * Affine::scale(wave(t, 5.0, 0.0).max(0.0));
+    vec![Group::new(lamp, swelling), Group::new(lit(&LIGHTHOUSE), move |_| foot)]
 }
 
-/// A sailing boat that tacks to and fro, with its image in the water.
-pub fn boat(brush: &mut Brush, time_s: f64) {
-    let right = brush.right();
-    let x = right * (0.62 + 0.16 * wave(time_s, 0.011, 0.0));
-    let y = 0.685 + 0.004 * wave(time_s, 0.23, 0.0);
-    let tilt = 0.05 * wave(time_s, 0.17, 0.2) + 0.06;
-    let (sin, cos) = tilt.sin_cos();
-    let scale = 0.9;
-    let turned = |p: Point| {
-        let (px, py) = (p[0] * scale, p[1] * scale);
-        [x + px * cos - py * sin, y + px * sin + py * cos]
-    };
-    // The image is upside down, broken by the waves and seen through.
-    let mirrored = |p: Point| {
-        let [px, py] = turned(p);
-        let down = 2.0 * y + 0.045 - py;
-        let break_up = 0.006 * wave(time_s, 0.5, f64::from(down) * 9.0);
-        [px + break_up, y + 0.02 + (down - y - 0.02) * 0.55]
-    };
-    const HULL: [f32; 12] =
-        [-0.13, -0.012, 0.135, -0.022, 0.105, 0.028, 0.02, 0.042, -0.07, 0.038, -0.112, 0.024];
-    const MAIN: [f32; 14] = [
-        0.004, -0.315, 0.03, -0.24, 0.075, -0.15, 0.108, -0.048, 0.06, -0.04, 0.008, -0.04, 0.006,
-        -0.18,
-    ];
-    const JIB: [f32; 12] =
-        [-0.008, -0.29, -0.012, -0.16, -0.012, -0.045, -0.06, -0.05, -0.12, -0.035, -0.062, -0.15];
-    let belly = 0.012 * wave(time_s, 0.31, 0.0);
-    let blown = |[x, y]: Point| {
-        // The mast and the seams hold the rest.
-        let is_free = !(-0.05..=0.02).contains(&x);
-        let free = if is_free { ((y + 0.32) * 3.2).min(1.0) } else { 0.0 };
-        [x + belly * free, y]
-    };
-    let sail = |sail: &'static [f32]| points(sail).map(blown);
-    brush.polygon(sail(&MAIN).map(mirrored), flat(0xf0e2ce).faint(0.32));
-    brush.polygon(sail(&JIB).map(mirrored), flat(0xce4638).faint(0.32));
-    brush.polygon(points(&HULL).map(mirrored), flat(0x5c2c28).faint(0.45));
-
-    let canvas = gradient(0xfffaec, turned([0.08, -0.1]), 0xccbec4, turned([-0.01, -0.15]));
-    brush.polygon(sail(&MAIN).map(turned), canvas);
-    let red = gradient(0xec6042, turned([-0.02, -0.12]), 0xa42834, turned([-0.11, -0.08]));
-    brush.polygon(sail(&JIB).map(turned), red);
-    brush.fill(flat(0x5c3a2c), |outline| {
-        let (mast, boom) = ([[0.0, -0.33], [0.0, 0.0]], [[0.0, -0.034], [0.112, -0.04]]);
-        outline.stroke(mast.map(turned), (0.004, 0.008));
-        outline.stroke(boom.map(turned), (0.006, 0.005));
-    });
-    let flutter = 0.006 * wave(time_s, 1.1, 0.0);
-    let pennant = [turned([0.0, -0.332]), turned([0.042, -0.322 + flutter]), turned([0.0, -0.312])];
-    brush.polygon(pennant, flat(0x2c60a8));
-    let planks = gradient(0xba603a, turned([0.0, -0.01]), 0x542628, turned([0.0, 0.042]));
-    brush.polygon(points(&HULL).map(turned), planks);
-    let stripe = [turned([-0.127, -0.002]), turned([0.0, 0.002]), turned([0.13, -0.012])];
-    brush.stroke(stripe, (0.006, 0.006), flat(0xfaf0dc));
-    // The bow wave.
-    for (i, side) in [-0.13, -0.1, 0.1, 0.14].into_iter().enumerate() {
-        let foam = 0.004 * wave(time_s, 0.7, f64::from(i as u32) * 0.23);
-        let at = [x + side * scale, y + 0.036 + foam];
-        brush.ellipse(at, (0.03, 0.005), 0.0, flat(0xfafaf4).faint(0.7));
-    }
-}
+const STALK: [Piece; 2] = [
+    ([0x468434, 0x1e4a26], 7, "M0 20V-220"),
+    ([0x468434, 0x1e4a26], 0, "M0-40Q12-80 44-84 38-50 0-40ZM0-80Q-12-118-42-120-36-88 0-80Z"),
+];
+const PETALS: &str =
+    "M12-220h14M8-211l8 11M-3-208l-3 13M-11-215l-12 6M-11-225l-12-6M-3-232l-3-13M8-229l8-11";
+const HEADS: [[Colour; 2]; 3] = [[0xf04854, 0xb02436], [0xfcfaf4, 0xc4bcc8], [0x9a68d0, 0x6a4098]];
 
 /// Tall flowers in front that bend in the wind.
-pub fn flowers(brush: &mut Brush, time_s: f64) {
-    /// Share of the width, height above the lower edge, petals.
-    const STANDS: [(f32, f32, usize); 9] = [
-        (0.66, 0.17, 0),
-        (0.71, 0.12, 1),
-        (0.745, 0.2, 2),
-        (0.79, 0.14, 0),
-        (0.835, 0.22, 1),
-        (0.87, 0.13, 2),
-        (0.915, 0.19, 0),
-        (0.955, 0.15, 2),
-        (0.985, 0.21, 1),
-    ];
-    const PETALS: [Colour; 3] = [0xe83e4a, 0xfcfaf4, 0x8e5cc4];
-    for (i, (share, tall, kind)) in STANDS.into_iter().enumerate() {
-        let offset = f64::from(i as u32) * 0.13;
-        let lean = 0.02 * wave(time_s, 0.27, offset) + 0.007 * wave(time_s, 0.9, offset * 3.0);
-        let x = share * brush.right();
-        let head = [x + lean * tall * 6.0, 1.0 - tall];
-        let stalk = [[x, 1.02], [x + lean * tall * 2.0, 1.0 - tall * 0.5], head];
-        let green = gradient(0x468434, head, 0x1e4a26, [x, 1.0]);
-        brush.fill(green, |outline| {
-            outline.stroke(stalk, (0.009, 0.005));
-            for side in [-1.0, 1.0] {
-                let leaf = [x + side * 0.018 + lean * tall, 1.0 - tall * (0.4 + 0.1 * side)];
-                outline.ellipse(leaf, (0.024, 0.007), -side * 0.6);
-            }
-        });
-        let radius = 0.012 + 0.05 * tall;
-        let petal = PETALS[kind];
-        for k in 0..7 {
-            let a = k as f32 / 7.0 * std::f32::consts::TAU + lean * 4.0;
-            let (sin, cos) = a.sin_cos();
-            let centre = [head[0] + cos * radius, head[1] + sin * radius * 0.8];
-            let darker = darker(petal, 0.74);
-            let paint = gradient(darker, head, petal, centre);
-            brush.ellipse(centre, (radius * 0.72, radius * 0.42), a, paint);
-        }
-        let heart = gradient(
-            0xffd85c,
-            [head[0] - radius * 0.3, head[1] - radius * 0.3],
-            0xc47622,
-            [head[0] + radius * 0.5, head[1] + radius * 0.5],
-        );
-        brush.ellipse(head, (radius * 0.55, radius * 0.5), 0.0, heart);
-    }
+pub fn flowers(right: f64) -> Vec<Group> {
+    let flower = |i: usize| {
+        let (x, size) = (right * (0.66 + 0.04 * i as f64), 0.6 + 0.4 * random(i, 4));
+        let phase = 0.13 * i as f64;
+        let head = [(HEADS[i % 3], 19, PETALS), ([0xffd85c, 0xc47622], 23, "M-1-220H1")];
+        Group::new(lit(&[STALK, head].concat()), move |t| {
+            let lean = 0.12 * wave(t, 3.7, phase) + 0.04 * wave(t, 1.1, 3.0 * phase);
+            at(x, 1.0) * Affine::skew(-lean, 0.0) * Affine::scale(size)
+        })
+    };
+    (0..9).map(flower).collect()
 }

@@ -1,18 +1,14 @@
 //! The demo scene: our own moving picture, for machines without a camera, for the first start and
 //! for tests.
 //!
-//! A function of time and size alone: the same moment gives the same picture. Shapes of the landscape are
-//! made once; all of them are painted for each frame ([`brush`]) and drawn by vello ([`band`]), in large pictures
-//! by several threads ([`scene`]). It keeps its buffers from frame to frame, but for rows of pixels and tables of
-//! gradients, which are small.
+//! The picture depends on time and size only. Shapes are made once and move in groups ([`shape`]). Vello draws
+//! them, large pictures in several threads ([`scene`]). Buffers are kept from frame to frame, except for rows of
+//! pixels and tables of gradients, which are small.
 
-mod band;
-mod brush;
 mod figures;
 mod landscape;
-mod noise;
-mod person;
 mod scene;
+mod shape;
 
 use std::{
     convert::Infallible,

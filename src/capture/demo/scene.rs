@@ -1,37 +1,43 @@
-//! The whole picture, in bands of rows that several threads draw.
+//! The whole picture, in bands of rows that several threads draw with vello.
 //!
-//! Where a band begins depends on the picture's size alone, never on the threads: vello rounds positions, and divides
-//! curves, a little otherwise where its picture begins in another row, so that only the same bands have the same bytes.
+//! Where a band begins depends on the picture's size alone, never on the threads: vello rounds positions a little
+//! differently where its picture begins in another row.
 
 use std::{num::NonZero, sync::LazyLock, thread::available_parallelism};
 
 use rayon::{ThreadPool, ThreadPoolBuilder, prelude::*};
-
-use super::{
-    band::Band,
-    brush::{Brush, TILE_ROWS},
-    figures,
-    landscape::Landscape,
-    person,
+use vello_cpu::{
+    PixmapMut, RenderContext, Resources,
+    kurbo::{Affine, Rect},
 };
 
-/// Most pixels of a picture that is one band.
-const ONE_BAND_PX: usize = 640 * 480;
-/// Most bands of a picture: two for each of the most threads, because some have more to draw.
-const MOST_BANDS: usize = 2 * MOST_THREADS;
-/// Fewest rows of a band, but for the last: what lies in two of them is prepared twice.
-const FEWEST_ROWS: usize = 64;
-/// Most threads that draw a picture. The others are for those who paint it.
-const MOST_THREADS: usize = 8;
+use super::{
+    figures,
+    landscape::{HORIZON, Landscape},
+    shape::{Group, Shape, faint},
+};
 
-/// The threads that draw; none where the processor has too few. They are of their own, because a frame must not wait
-/// for a painting.
+/// Maximum number of threads that draw a picture. The others are for painting.
+const MOST_THREADS: usize = 8;
+/// Maximum pixels of a picture that is one band.
+const ONE_BAND_PX: usize = 640 * 480;
+/// Maximum number of bands: two for each thread, because some have more to draw.
+const MOST_BANDS: usize = 2 * MOST_THREADS;
+/// Minimum rows of a band: what is in two bands is prepared twice.
+const FEWEST_ROWS: usize = 64;
+/// Rows of vello's tiles, which bands do not cut.
+const TILE_ROWS: usize = 4;
+/// Maximum width that is filled with detail, in heights; to the right of it there is only background.
+const MOST_DETAIL: f64 = 8.0;
+
+/// The threads that draw; none if the processor has too few. The pool is separate from the painting's, so that
+/// a frame does not wait for a painting.
 static DRAWING: LazyLock<Option<ThreadPool>> = LazyLock::new(|| {
     let threads = available_parallelism().map_or(1, NonZero::get) / 2;
     (threads > 1).then(|| pool(threads.min(MOST_THREADS))).flatten()
 });
 
-/// `None` where the system gives no threads.
+/// `None` if the system cannot start threads.
 fn pool(threads: usize) -> Option<ThreadPool> {
     let pool = ThreadPoolBuilder::new().num_threads(threads);
     pool.thread_name(|at| format!("demo-scene-{at}")).build().ok()
@@ -39,91 +45,120 @@ fn pool(threads: usize) -> Option<ThreadPool> {
 
 /// The demo scene at one size.
 pub struct Scene {
-    landscape: Landscape,
-    brush: Brush,
-    /// From the top down, with [`Scene::band_rows`] each, but the last.
-    bands: Vec<Band>,
+    /// From the farthest to the nearest.
+    groups: Vec<Group>,
+    /// What draws each band. It keeps its buffers.
+    bands: Vec<(RenderContext, Resources)>,
+    /// Rows of each band, except for the last.
     band_rows: usize,
+    size: (usize, usize),
 }
 
 impl Scene {
     /// The scene at `width` x `height` pixels. Sides of 0 count as 1, and none is beyond 65,535.
     pub fn new(width: usize, height: usize) -> Self {
-        let side = |px: usize| u16::try_from(px.max(1)).unwrap_or(u16::MAX);
-        let (columns, rows) = (side(width), side(height));
-        let brush = Brush::new(columns, rows);
-        let band_rows = band_rows(columns.into(), rows.into());
-        // None is beyond the last row, a side.
-        let row = |at: usize| at.min(rows.into()) as u16;
-        let tops = (0..usize::from(rows)).step_by(band_rows);
+        let size @ (width, height) = (width.clamp(1, 65_535), height.clamp(1, 65_535));
+        let rows = height.div_ceil(MOST_BANDS).max(FEWEST_ROWS).next_multiple_of(TILE_ROWS);
+        let band_rows = if width * height <= ONE_BAND_PX { height } else { rows };
+        let band = |top: usize| {
+            let rows = band_rows.min(height - top);
+            (RenderContext::new(width as u16, rows as u16), Resources::new())
+        };
         Self {
-            landscape: Landscape::new(brush.right()),
-            brush,
-            bands: tops.map(|top| Band::new(columns, row(top)..row(top + band_rows))).collect(),
+            groups: groups((width as f64 / height as f64).min(MOST_DETAIL)),
+            bands: (0..height).step_by(band_rows).map(band).collect(),
             band_rows,
+            size,
         }
     }
 
     /// Columns and rows, in pixels.
     pub fn size(&self) -> (usize, usize) {
-        let (width, height) = self.brush.size();
-        (width.into(), height.into())
+        self.size
     }
 
     /// Draws the moment `time_s` seconds after the beginning into `rgba`: `width * height * 4`
-    /// bytes, row by row. Does nothing when their number does not fit.
+    /// bytes, row by row. Does nothing if its length is different.
     pub fn draw(&mut self, time_s: f64, rgba: &mut [u8]) {
-        let one = self.bands.len() == 1;
-        let threads = if one { None } else { DRAWING.as_ref() };
+        let threads = if self.bands.len() == 1 { None } else { DRAWING.as_ref() };
         self.draw_by(threads, time_s, rgba);
     }
 
-    /// As [`Scene::draw`], by `threads`, or by the one that calls.
+    /// As [`Scene::draw`], by `threads`, or by the calling thread.
     fn draw_by(&mut self, threads: Option<&ThreadPool>, time_s: f64, rgba: &mut [u8]) {
-        let (width, height) = self.size();
-        if rgba.len() != width * height * 4 {
+        let Self { groups, bands, band_rows, size: (width, height) } = self;
+        if rgba.len() != *width * *height * 4 {
             return;
         }
-        self.paint(time_s);
-        let (brush, bands) = (&self.brush, &mut self.bands);
-        let bytes = self.band_rows * width * 4;
-        let draw = |(band, rgba): (&mut Band, &mut [u8])| band.draw(brush, rgba);
+        let bytes = *band_rows * *width * 4;
+        let to_pixels = Affine::scale(*height as f64);
+        let draw = |(i, (band, rgba)): (usize, (&mut (RenderContext, Resources), &mut [u8]))| {
+            let up = Affine::translate((0.0, -((i * *band_rows) as f64)));
+            draw_band(groups, up * to_pixels, time_s, band, rgba);
+        };
         match threads {
             Some(threads) => threads.install(|| {
-                let rgba = rgba.par_chunks_mut(bytes);
-                bands.par_iter_mut().zip(rgba).for_each(draw);
+                let bands = bands.par_iter_mut().zip(rgba.par_chunks_mut(bytes));
+                bands.enumerate().for_each(draw);
             }),
-            None => bands.iter_mut().zip(rgba.chunks_mut(bytes)).for_each(draw),
+            None => bands.iter_mut().zip(rgba.chunks_mut(bytes)).enumerate().for_each(draw),
         }
-    }
-
-    fn paint(&mut self, time_s: f64) {
-        let Self { landscape, brush, .. } = self;
-        brush.begin();
-        let draw_far = |brush: &mut Brush| {
-            landscape.draw_far(brush, time_s);
-            figures::lighthouse(brush, time_s);
-        };
-        landscape.draw_sky(brush, time_s);
-        landscape.draw_water(brush, time_s, draw_far);
-        draw_far(brush);
-        // Balloon and birds are too high above the water to be mirrored; the boat draws its own image.
-        figures::balloon(brush, time_s);
-        figures::birds(brush, time_s);
-        figures::boat(brush, time_s);
-        landscape.draw_near(brush, time_s);
-        figures::flowers(brush, time_s);
-        person::draw(brush, time_s);
     }
 }
 
-/// Rows of each band of a picture, but for the last, which has the rest.
-fn band_rows(columns: usize, rows: usize) -> usize {
-    if columns * rows <= ONE_BAND_PX {
-        return rows;
+/// All that is in a picture `right` heights wide.
+fn groups(right: f64) -> Vec<Group> {
+    let land = Landscape { right };
+    let far = || land.far().into_iter().chain(figures::lighthouse(right));
+    let mut groups = land.sky();
+    groups.push(land.water());
+    groups.extend(far().map(mirrored));
+    groups.extend(land.waves());
+    groups.extend(far());
+    // Balloon and birds are too high above the water to be mirrored; the boat has its own image.
+    groups.push(figures::balloon(right));
+    groups.extend(figures::birds(right));
+    groups.extend(figures::boat(right));
+    groups.push(land.meadow());
+    groups.extend(figures::flowers(right));
+    groups.extend(figures::person(right));
+    groups
+}
+
+/// The image of a group in the water.
+fn mirrored(group: Group) -> Group {
+    let flip = Affine::new([1.0, 0.0, 0.0, -1.0, 0.0, 2.0 * HORIZON]);
+    Group::new(faint(group.shapes, 0.4), move |t| flip * (group.motion)(t))
+}
+
+fn draw_band(
+    groups: &[Group],
+    to_pixels: Affine,
+    time_s: f64,
+    (context, resources): &mut (RenderContext, Resources),
+    rgba: &mut [u8],
+) {
+    let (columns, rows) = (context.width(), context.height());
+    // One pixel more, however positions are rounded.
+    let seen = Rect::new(0.0, 0.0, columns.into(), rows.into()).inflate(1.0, 1.0);
+    context.reset();
+    for group in groups {
+        let transform = to_pixels * (group.motion)(time_s);
+        for Shape { path, paint, bounds } in &group.shapes {
+            // The others are not worth preparing.
+            if transform.transform_rect_bbox(*bounds).overlaps(seen) {
+                context.set_transform(transform);
+                context.set_paint(paint.clone());
+                context.fill_path(path);
+            }
+        }
     }
-    let rows = rows.div_ceil(MOST_BANDS).max(FEWEST_ROWS);
-    rows.next_multiple_of(TILE_ROWS.into())
+    context.flush();
+    if let Some(pixels) = PixmapMut::new(columns, rows, &mut *rgba) {
+        context.render(pixels, resources);
+    }
+    // Blending rounds, and what was painted over the ground is opaque all the same.
+    rgba.iter_mut().skip(3).step_by(4).for_each(|alpha| *alpha = 255);
 }
 
 #[cfg(test)]
@@ -155,6 +190,12 @@ mod tests {
     }
 
     #[test]
+    fn all_path_data_is_valid() {
+        let mut shapes = groups(1.5).into_iter().flat_map(|group| group.shapes);
+        assert!(shapes.all(|shape| !shape.path.elements().is_empty()));
+    }
+
+    #[test]
     fn any_size_is_drawn() {
         for (width, height) in [(1, 1), (2, 90), (90, 2), (33, 17), (121, 240)] {
             let mut scene = Scene::new(width, height);
@@ -177,12 +218,12 @@ mod tests {
     ];
 
     #[test]
-    fn every_number_of_threads_draws_the_same_bytes() {
+    fn bands_and_threads_do_not_change_the_picture() {
         for ((width, height), bands) in SIZES {
             let mut scene = Scene::new(width, height);
             assert_eq!(scene.bands.len(), bands);
             let expected = drawn(&mut scene, 3.5);
-            // What was there before makes no difference.
+            // The previous content makes no difference.
             let mut rgba = vec![77; width * height * 4];
             for count in 0..=16 {
                 let threads = (count > 0).then(|| pool(count).expect("threads"));
@@ -190,19 +231,11 @@ mod tests {
                 scene.draw_by(threads.as_ref(), 3.5, &mut rgba);
                 assert!(rgba == expected.rgba(), "{width}x{height} by {count}");
             }
-        }
-    }
-
-    #[test]
-    fn bands_join_to_the_picture_that_one_band_is() {
-        for ((width, height), _) in SIZES {
-            let mut scene = Scene::new(width, height);
-            let banded = drawn(&mut scene, 21.7);
-            let [columns, rows] = [width, height].map(|side| side as u16);
-            (scene.bands, scene.band_rows) = (vec![Band::new(columns, 0..rows)], height);
-            let apart = PictureDifference::between(&banded, &drawn(&mut scene, 21.7));
+            let whole = (RenderContext::new(width as u16, height as u16), Resources::new());
+            (scene.bands, scene.band_rows) = (vec![whole], height);
+            let apart = PictureDifference::between(&expected, &drawn(&mut scene, 3.5));
             let apart = apart.expect("one size");
-            // A level here and there, because positions are rounded otherwise.
+            // A level here and there, because positions are rounded differently.
             let is_small = apart.differing_share < 0.001 && apart.psnr_db > 70.0;
             assert!(is_small, "{width}x{height}: {apart:?}");
         }
