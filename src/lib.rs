@@ -73,9 +73,8 @@
 //!
 //! - A fallback is announced, never silent.
 //! - After a GPU is lost (a kernel that failed, a driver that was restarted), the driver refuses the process
-//!   that lost it. The engine therefore opens the GPU once more in a child process ([`backend::remote`]); after a
-//!   second loss, or when a call takes longer than its deadline, the processor paints. `Device::replace_lost` in
-//!   `engine/device.rs` decides; photos and live painting both call it.
+//!   that lost it: the processor paints until the program is restarted. `Device::replace_lost` in
+//!   `engine/device.rs` replaces it; photos and live painting both call it.
 //!
 //! # Threads
 //!
@@ -94,8 +93,7 @@
 //! - **Compositor** ([`engine::compositor`]) and **background** ([`gui`]): strength and colours of a finished
 //!   painting, files and dialogs, so that the window never waits for them.
 //! - **Workers** of the CPU backend, which share one frame; as many of [`media::upscale`] bring its picture up to the
-//!   source's size where the device does not ([`Session::run_composed`](backend::Session::run_composed)). With the GPU in a child process, one thread on each
-//!   side reads the pipe.
+//!   source's size where the device does not ([`Session::run_composed`](backend::Session::run_composed)).
 //!
 //! One pool a device keeps all sessions within one memory budget: photos, the large live picture, previews and
 //! comparisons take theirs from it. Measurements open sessions of their own. Photos that do not fit are

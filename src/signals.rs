@@ -67,13 +67,6 @@ fn note_number() {
     }
 }
 
-/// Leaves Ctrl-C, which a terminal sends to every process in the foreground, to the program that
-/// started this one.
-pub fn ignore() {
-    // Where signals are unknown, none has to be ignored.
-    ctrlc::set_handler(|| {}).ok();
-}
-
 /// Whether a signal at `now` is another one than the `first`.
 fn is_another(first: Instant, now: Instant) -> bool {
     now.saturating_duration_since(first) > SAME_SIGNAL

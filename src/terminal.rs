@@ -3,11 +3,11 @@
 //! Text for people is written in lines. A control character or direction mark in a line comes from text of
 //! others (a file name, a title) and would act on the terminal, so it is escaped ([`one_line`]), a line break
 //! too; so one line stays one line.
-//! Pictures, scripts and messages to another program go out as bytes. Any thread may write.
+//! Pictures and scripts go out as bytes. Any thread may write.
 
 use std::{
     fmt::Display,
-    io::{self, IsTerminal, StdoutLock, Write},
+    io::{self, IsTerminal, Write},
 };
 
 use crate::text::{json_escaped, one_line};
@@ -52,9 +52,4 @@ pub fn write_message(line: impl Display) {
 /// Whether a person sees standard error while the program runs.
 pub fn is_watched() -> bool {
     io::stderr().is_terminal()
-}
-
-/// Standard output as a pipe of messages to another program.
-pub fn message_pipe() -> StdoutLock<'static> {
-    io::stdout().lock()
 }

@@ -2,10 +2,10 @@
 //!
 //! Knows no clock; callers bring durations. Plain data: any thread may hold it.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// How a time was taken. A number without it means nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TimingMethod {
     /// The host's monotonic clock around blocking work.
@@ -33,7 +33,7 @@ impl TimingMethod {
 }
 
 /// How long one run took.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct RunTiming {
     /// Milliseconds of painting, without the transfers to the device and back.
     pub total_ms: f64,
@@ -71,7 +71,7 @@ impl RunTiming {
 }
 
 /// Time and work of one step of a plan.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StepTiming {
     /// Layer the step belongs to, for example `res1.conv1`.
     pub layer: String,

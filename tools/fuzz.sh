@@ -15,7 +15,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-targets=(checkpoint graphs inspect mjpeg onnx picture pixels pth safetensors settings wire)
+targets=(checkpoint graphs inspect mjpeg onnx picture pixels pth safetensors settings)
 # The version that the corpus and the options here were made with.
 cargo_fuzz=0.13.2
 # Most bytes of the packed corpus.
@@ -63,7 +63,7 @@ shared() {
 longest() {
     case $1 in
     checkpoint | inspect | onnx | pth | safetensors) echo 90000 ;;
-    mjpeg | picture | wire) echo 16384 ;;
+    mjpeg | picture) echo 16384 ;;
     *) echo 4096 ;;
     esac
 }
@@ -140,8 +140,6 @@ replay)
 seeds)
     unpack
     python3 fuzz/seeds.py fuzz/corpus
-    cargo run --locked --quiet --package styleforge-fuzz --no-default-features \
-        --example wire_seeds -- fuzz/corpus/wire
     ;;
 minimise)
     is_target "${2:-}"

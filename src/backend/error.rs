@@ -1,12 +1,10 @@
 //! A backend's errors, in words for people.
 
-use serde::{Deserialize, Serialize};
-
 use super::RunControl;
 use crate::frame::Frame;
 
 /// Why a backend or a session failed.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BackendError {
     /// The run was cancelled; nothing was written.
     #[error("cancelled")]
@@ -112,26 +110,12 @@ pub enum BackendError {
         fits: Option<(usize, usize)>,
     },
     /// The device stopped answering; every session that was open on it is dead.
-    #[error("{device} was lost ({reason}); it has to be opened again")]
+    #[error("{device} was lost ({reason}); restart StyleForge to use it again")]
     DeviceLost {
         /// What the device is called.
         device: String,
         /// The driver's words.
         reason: String,
-    },
-    /// The device gave no answer for so long that it never will; every session that was open on it is
-    /// dead.
-    #[error(
-        "{device} did not answer the request to {request} within {waited_s} s, its driver hangs; \
-         restart the computer if it goes on"
-    )]
-    DeviceHangs {
-        /// What the device is called.
-        device: String,
-        /// The request in words, behind "to".
-        request: String,
-        /// For how long the answer was waited for, in seconds.
-        waited_s: u64,
     },
     /// A kernel failed to load or to start.
     #[error(
@@ -215,8 +199,8 @@ impl BackendError {
         Err(Self::WrongBatch { inputs: inputs.len(), outputs: outputs.len() })
     }
 
-    /// Whether the device itself is gone, so that only opening it again or another one can help.
+    /// Whether the device itself is gone, so that only another device can help.
     pub const fn is_lost(&self) -> bool {
-        matches!(self, Self::DeviceLost { .. } | Self::DeviceHangs { .. })
+        matches!(self, Self::DeviceLost { .. })
     }
 }

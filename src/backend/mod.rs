@@ -49,7 +49,6 @@ pub mod cuda;
 mod error;
 mod inspect;
 pub mod oracle;
-pub mod remote;
 mod select;
 mod sent;
 
@@ -65,7 +64,7 @@ use std::{
     sync::Arc,
 };
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::{
     compose::Look,
@@ -79,7 +78,7 @@ use crate::{
 };
 
 /// The facts of a device, for people and for reports.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct DeviceInfo {
     /// `cpu` or `cuda`.
     pub kind: DeviceChoice,
@@ -106,7 +105,7 @@ impl DeviceInfo {
 }
 
 /// The size, batch and mode of a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SessionSpec {
     /// Columns of every frame, in pixels.
     pub width: usize,

@@ -1,4 +1,4 @@
-//! Opens the backend of a choice of device: at the start, and again when a device was lost.
+//! Opens the backend of a choice of device: at the start, and the processor when a GPU was lost.
 
 use std::{
     fmt::{Display, Formatter},
@@ -58,8 +58,8 @@ impl FromStr for OlderDevice {
     }
 }
 
-/// Opens a device by choice: once at the start, and again when a device was lost, then by its own
-/// kind and never [`DeviceChoice::Auto`]. Any thread may call it.
+/// Opens a device by choice: once at the start, the processor when a GPU was lost, and the second device of a
+/// comparison. Any thread may call it.
 pub type OpenDevice = Arc<dyn Fn(DeviceChoice) -> Result<Selected, BackendError> + Send + Sync>;
 
 /// [`select`] with `options` for as long as the program runs.

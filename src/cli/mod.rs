@@ -27,7 +27,7 @@ mod styles;
 mod stylize;
 mod terminal;
 
-use std::{env, ffi::OsString, io, path::PathBuf};
+use std::{env, ffi::OsString, path::PathBuf};
 
 use clap::{CommandFactory, FromArgMatches};
 
@@ -38,8 +38,7 @@ use args::{Arguments, Command, DeviceArgs, MAX_THREADS};
 use terminal::write_message;
 
 use crate::{
-    backend::{self, BackendError, DeviceOptions, OlderDevice, Selected, cuda, remote},
-    disk::words,
+    backend::{self, BackendError, DeviceOptions, OlderDevice, Selected},
     engine::paint::Painter,
     licences,
     measure::MeasureError,
@@ -142,9 +141,6 @@ fn parsed(arguments: Vec<OsString>) -> Result<Arguments, clap::Error> {
 /// Runs the command of `arguments` (the program's name first).
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Outcome {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
-    if let Some(gpu) = args::gpu_to_serve(&arguments) {
-        return Outcome::Exit(exit_code(gpu_worker(gpu)));
-    }
     let typed = match parsed(arguments) {
         Ok(typed) => typed,
         Err(error) => {
@@ -250,17 +246,6 @@ fn print_licences() -> Result<(), CliError> {
     terminal::print_bytes(text.as_bytes())
 }
 
-/// Serves a GPU to the program that started this process, until that one closes standard input.
-fn gpu_worker(gpu: usize) -> Result<(), CliError> {
-    signals::ignore();
-    remote::end_with_parent()
-        .map_err(|e| CliError::Failed(format!("a thread could not be started: {}", words(&e))))?;
-    let backend = cuda::open_here(Some(gpu));
-    remote::serve(backend, &mut io::stdin().lock(), &mut terminal::message_pipe()).map_err(|e| {
-        CliError::Failed(format!("the program that wanted the GPU is gone: {}", words(&e)))
-    })
-}
-
 /// The options of the device besides its kind.
 fn device_options(args: &DeviceArgs) -> DeviceOptions {
     DeviceOptions {
@@ -270,8 +255,8 @@ fn device_options(args: &DeviceArgs) -> DeviceOptions {
     }
 }
 
-/// A painter on the device of [`select_device`]. A device that is lost, even one that was chosen by name, is
-/// opened again once, and then the processor finishes the work.
+/// A painter on the device of [`select_device`]. When a GPU is lost, even one that was chosen by name, the processor
+/// finishes the work.
 fn painter(selected: Selected, args: &DeviceArgs) -> Painter {
     Painter::new(selected.backend, backend::opener(device_options(args)))
 }

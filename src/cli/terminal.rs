@@ -13,7 +13,7 @@ use crate::{
 
 pub use crate::{
     measure::table,
-    terminal::{is_watched, message_pipe, write_message},
+    terminal::{is_watched, write_message},
 };
 
 /// Writes lines to standard output.

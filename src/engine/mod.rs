@@ -1,7 +1,7 @@
 //! From a photo and a style's network to a painting: the jobs that the surfaces drive.
 //!
-//! [`paint`] blocks its caller: the command line's photos run it on the main thread. It also puts another
-//! device in the place of one that was lost. The window and `styleforge live` use [`Engine`] instead, the
+//! [`paint`] blocks its caller: the command line's photos run it on the main thread. It also replaces a
+//! lost GPU by the processor. The window and `styleforge live` use [`Engine`] instead, the
 //! handle of one thread that owns the device, its [pool of sessions](sessions) and [live pictures](live), with
 //! a loader thread and one for frames that are painted once more; the window also uses [`compositor`], one thread that lays finished paintings over their
 //! photos. The surfaces send commands to both and read their events and results later; they never wait for

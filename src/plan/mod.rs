@@ -11,7 +11,7 @@ pub mod cuda;
 mod gather;
 mod layer;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::{
     graph::{
@@ -112,7 +112,7 @@ impl<Op> Step<Op> {
 }
 
 /// Who computes a plan's convolutions.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ConvProvider {
     /// A library with its version, for example `cuDNN 9.14`, or `own kernels`.
     pub name: String,
@@ -142,7 +142,7 @@ impl ConvProvider {
 }
 
 /// The facts of a plan that do not depend on the backend.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PlanSummary {
     /// Variant and precision.
     pub mode: Mode,

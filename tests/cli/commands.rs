@@ -214,25 +214,11 @@ fn inspect_tells_what_is_inside_and_why_not() {
 }
 
 #[test]
-fn a_gpu_worker_says_what_it_has_and_ends_with_its_input() {
-    let s = Sandbox::new();
-    let said = s.styleforge(&["gpu-worker", "0"]).ends(0).text();
-    // Two lengths of 8 bytes, then the header.
-    let header: serde_json::Value = serde_json::from_str(&said[16..]).expect("JSON");
-    let has = |key: &str| header.get(key).is_some_and(|v| v.is_object());
-    assert!(has("Ok") != has("Err"), "{header}");
-    s.styleforge(&["gpu-worker"]).ends(2);
-    let help = s.styleforge(&["--help"]).ends(0).text();
-    assert!(!help.contains("gpu-worker"), "{help}");
-}
-
-#[test]
 fn completions_for_every_shell() {
     let s = Sandbox::new();
     for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
         let script = s.styleforge(&["completions", shell]).ends(0).text();
         assert!(script.contains("keep-colors"), "{shell}");
-        assert!(!script.contains("gpu-worker"), "{shell}");
     }
     s.styleforge(&["completions", "tcsh-9"]).ends(2);
 }

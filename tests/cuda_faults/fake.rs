@@ -1,27 +1,21 @@
 //! A GPU made of host memory that computes nothing, counts what is taken and given back, and fails where a test
-//! says so. Like NVIDIA's driver it opens no context any more for a process in which one was lost; another
-//! process, which is a thread here, gets one.
+//! says so.
 
 mod driver;
 
 use std::{
     collections::{HashMap, HashSet},
-    io,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    thread::{self, JoinHandle},
-    time::{Duration, Instant},
 };
 
-use crossbeam_channel::{Sender, bounded};
 use styleforge::{
     backend::{
-        Backend, BackendError, OpenDevice, RunControl, Selected,
+        BackendError, OpenDevice, RunControl, Selected,
         cpu::CpuBackend,
         cuda::{
             CudaBackend,
             driver::{DevicePtr, DriverFailure, LaunchShape},
         },
-        remote::{self, RemoteBackend, Timer},
     },
     mode::DeviceChoice,
     plan::cuda::{ConvolutionShape, DeviceLimits},
@@ -53,9 +47,6 @@ pub const LAUNCH_FAILED: u32 = 719;
 /// Some launches, by their shape.
 pub type LaunchFilter = fn(LaunchShape) -> bool;
 
-/// No code of the driver's: the call does not come back.
-const HANGS: u32 = u32::MAX;
-
 /// A failure that is to come.
 #[derive(Clone, Copy)]
 struct Fault {
@@ -80,11 +71,6 @@ struct FakeAlgorithm {
 #[derive(Default)]
 struct State {
     fault: Option<Fault>,
-    refuses_to_open: bool,
-    /// The code with which a context of this process was lost.
-    lost_here: Option<u32>,
-    /// The other processes.
-    workers: Vec<JoinHandle<io::Result<()>>>,
     /// Calls that could have failed.
     calls: usize,
     compute_capability: (i32, i32),
@@ -126,11 +112,6 @@ struct State {
     failed_call: Option<&'static str>,
     /// What no driver forgives.
     misuse: Vec<String>,
-    /// What is waited for by those who asked another process, in order: a clock that only goes when a
-    /// driver hangs.
-    timers: Vec<(Duration, Sender<Instant>)>,
-    /// Dropped to end the process whose driver hangs.
-    hung: Option<Sender<()>>,
 }
 
 impl State {
@@ -215,41 +196,6 @@ impl FakeGpu {
         self.state().refuses_launches = Some((which, code));
     }
 
-    /// Lets the call of this name hang, once `after` others of it succeeded, until all who wait for
-    /// another process have lost patience and longer.
-    pub fn hang(&self, call: &'static str, after: usize) {
-        self.fail(call, after, HANGS);
-    }
-
-    /// How long was to be waited for another process, question by question, since this was last asked.
-    pub fn patience(&self) -> Vec<Duration> {
-        let timers = std::mem::take(&mut self.state().timers);
-        timers.into_iter().map(|(patience, _)| patience).collect()
-    }
-
-    /// The clock of those who ask another process.
-    fn timer(&self) -> Timer {
-        let gpu = self.clone();
-        Arc::new(move |patience| {
-            let (sender, over) = bounded(1);
-            gpu.state().timers.push((patience, sender));
-            over
-        })
-    }
-
-    /// Hangs in a call: all patience is over, and only the end of the process ends it.
-    fn hang_now(&self) {
-        let (end, ended) = bounded::<()>(0);
-        let mut state = self.state();
-        state.hung = Some(end);
-        for (_, over) in &state.timers {
-            // Those who were answered wait no longer.
-            over.send(Instant::now()).ok();
-        }
-        drop(state);
-        ended.recv().ok();
-    }
-
     /// Whether a failure is still to come.
     pub fn is_armed(&self) -> bool {
         self.state().fault.is_some()
@@ -295,11 +241,6 @@ impl FakeGpu {
         self.state().calls
     }
 
-    /// From now on no context can be opened.
-    pub fn refuse_to_open(&self) {
-        self.state().refuses_to_open = true;
-    }
-
     /// Other programs take memory until so much is left.
     pub fn leave_free(&self, bytes: usize) {
         let mut state = self.state();
@@ -318,13 +259,8 @@ impl FakeGpu {
     }
 
     /// What is still taken, and what was done that a driver does not forgive; empty when all is
-    /// well. Waits for the other processes, which end when nobody uses them.
+    /// well.
     pub fn left_behind(&self) -> Vec<String> {
-        self.state().hung = None;
-        let workers = std::mem::take(&mut self.state().workers);
-        for worker in workers {
-            worker.join().expect("no panic").expect("no broken pipe");
-        }
         let state = self.state();
         let mut left = state.misuse.clone();
         let counts = [
@@ -343,38 +279,7 @@ impl FakeGpu {
 
     /// A backend with a context of its own.
     pub fn backend(&self) -> Result<CudaBackend, BackendError> {
-        if let Some(code) = self.state().lost_here {
-            return Err(BackendError::DeviceLost {
-                device: NAME.to_owned(),
-                reason: format!("cuDevicePrimaryCtxRetain: refused (error {code})"),
-            });
-        }
-        self.backend_of(false)
-    }
-
-    /// A backend in another process, asked through pipes.
-    pub fn worker(&self) -> Result<RemoteBackend, BackendError> {
-        let (questions, asking) = io::pipe().expect("a pipe");
-        let (answers, answering) = io::pipe().expect("a pipe");
-        let gpu = self.clone();
-        let worker = thread::spawn(move || {
-            let backend = gpu.backend_of(true);
-            let backend = backend.map(|b| Arc::new(b) as Arc<dyn Backend>);
-            let (mut questions, mut answering) = (questions, answering);
-            remote::serve(backend, &mut questions, &mut answering)
-        });
-        self.state().workers.push(worker);
-        RemoteBackend::connect_timed(Box::new(answers), Box::new(asking), NAME, self.timer())
-    }
-
-    fn backend_of(&self, elsewhere: bool) -> Result<CudaBackend, BackendError> {
         let mut state = self.state();
-        if state.refuses_to_open {
-            return Err(BackendError::Unavailable {
-                device: NAME.to_owned(),
-                reason: "cuInit: no CUDA-capable device is detected (error 100)".to_owned(),
-            });
-        }
         if state.contexts > 0 {
             let misuse = "a context was opened beside another".to_owned();
             state.misuse.push(misuse);
@@ -383,7 +288,7 @@ impl FakeGpu {
         state.opened += 1;
         let compute_capability = state.compute_capability;
         drop(state);
-        let driver = FakeDriver::in_new_context(self.clone(), elsewhere);
+        let driver = FakeDriver::in_new_context(self.clone());
         let limits = DeviceLimits {
             compute_capability,
             multiprocessors: 132,
@@ -400,10 +305,7 @@ impl FakeGpu {
             Ok(Selected {
                 backend: match choice {
                     DeviceChoice::Cpu => Arc::new(CpuBackend::new(Some(1))?),
-                    DeviceChoice::Auto | DeviceChoice::Cuda => match gpu.backend() {
-                        Err(error) if error.is_lost() => Arc::new(gpu.worker()?),
-                        backend => Arc::new(backend?),
-                    },
+                    DeviceChoice::Auto | DeviceChoice::Cuda => Arc::new(gpu.backend()?),
                 },
                 notice: None,
             })

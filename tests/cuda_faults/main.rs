@@ -10,7 +10,6 @@ mod library;
 mod painting;
 #[path = "../support/real_time.rs"]
 mod real_time;
-mod remote;
 mod sent;
 mod too_large;
 
@@ -221,8 +220,8 @@ fn a_lost_context_is_reported_as_such() {
         assert_eq!(
             error.to_string(),
             format!(
-                "Fake GPU was lost ({call}: as the test wished (error 719)); it has to be opened \
-                 again"
+                "Fake GPU was lost ({call}: as the test wished (error 719)); restart StyleForge \
+                 to use it again"
             )
         );
     }

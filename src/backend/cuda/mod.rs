@@ -42,7 +42,7 @@ use cudarc::driver::{DriverError, result, sys};
 pub use backend::CudaBackend;
 pub use convolutions::{Convolutions, Found};
 
-use super::{Backend, BackendError, remote};
+use super::{Backend, BackendError};
 
 /// The oldest GPUs that the kernels are made for: the first with tensor cores for everyone.
 const LEAST_COMPUTE_CAPABILITY: (i32, i32) = (7, 5);
@@ -100,31 +100,18 @@ impl CudaProbe {
     }
 }
 
-/// Opens a GPU by its number in the driver's order, the first when `None`. In a process that lost a
-/// GPU before, the driver opens none any more; then it is opened in a [process of its own](remote).
+/// Opens a GPU by its number in the driver's order, the first when `None`.
 ///
 /// # Errors
-/// [`BackendError::Unavailable`] says why it cannot be opened; [`BackendError::DeviceLost`] when it
-/// fails in either process.
+/// [`BackendError::Unavailable`] says why it cannot be opened; [`BackendError::DeviceLost`] when it fails, and after
+/// this process lost a GPU: the driver opens none for it again.
 pub fn open(gpu: Option<usize>) -> Result<Arc<dyn Backend>, BackendError> {
-    let found = probe();
-    let (number, device) = usable(&found, gpu)?;
-    here_or_elsewhere(CudaBackend::open(number, &device.name), || {
-        remote::RemoteBackend::start(number, &device.name)
-    })
-}
-
-/// [`open`] in this process or not at all.
-///
-/// # Errors
-/// As [`open`].
-pub fn open_here(gpu: Option<usize>) -> Result<Arc<dyn Backend>, BackendError> {
     let found = probe();
     let (number, device) = usable(&found, gpu)?;
     Ok(Arc::new(CudaBackend::open(number, &device.name)?))
 }
 
-/// [`open_here`] with plans for at most `multiprocessors` of the device's, so that each multiprocessor takes
+/// [`open`] with plans for at most `multiprocessors` of the device's, so that each multiprocessor takes
 /// several tiles even of a small map: a check of small pictures then covers what large ones do on the whole
 /// device. Slow.
 ///
@@ -143,7 +130,7 @@ pub fn open_narrow(
 /// Compute capabilities of older GPUs whose kernels newer ones run as well, because the driver compiles them.
 pub const OLDER_CAPABILITIES: [(i32, i32); 3] = [(8, 0), (8, 6), (8, 9)];
 
-/// [`open_here`] with plans and kernels of an older GPU, of [`OLDER_CAPABILITIES`]: what is seen there says how right
+/// [`open`] with plans and kernels of an older GPU, of [`OLDER_CAPABILITIES`]: what is seen there says how right
 /// they are, and what Hopper's own kernels gain. A CTA gets at most `shared_bytes` of shared memory, as on GPUs that have less
 /// than any whose kernels can be taken.
 ///
@@ -167,19 +154,6 @@ pub fn open_as(
     }
     let backend = CudaBackend::open_as(number, &device.name, older, shared_bytes)?;
     Ok(Arc::new(backend))
-}
-
-/// The backend that was opened in this process; where this process cannot open the device any more, the one
-/// that `elsewhere` opens.
-fn here_or_elsewhere<H: Backend + 'static, E: Backend + 'static>(
-    here: Result<H, BackendError>,
-    elsewhere: impl FnOnce() -> Result<E, BackendError>,
-) -> Result<Arc<dyn Backend>, BackendError> {
-    match here {
-        Ok(backend) => Ok(Arc::new(backend)),
-        Err(error) if error.is_lost() => Ok(Arc::new(elsewhere()?)),
-        Err(error) => Err(error),
-    }
 }
 
 /// The device with this number, the first when `None`, where `probe` found one that the kernels run
@@ -313,31 +287,6 @@ mod tests {
         for (probe, reason) in said {
             assert_eq!(refusal(probe, None), format!("CUDA is not available: {reason}"));
         }
-    }
-
-    #[test]
-    fn only_a_process_that_lost_a_gpu_needs_another() {
-        let cpu = || crate::backend::cpu::CpuBackend::new(Some(1));
-        let unavailable = || BackendError::Unavailable {
-            device: "GPU".to_owned(),
-            reason: "cuInit: no device (error 100)".to_owned(),
-        };
-        let lost = || BackendError::DeviceLost {
-            device: "GPU".to_owned(),
-            reason: "cuDevicePrimaryCtxRetain: unspecified launch failure (error 719)".to_owned(),
-        };
-        let opened = |here: Option<BackendError>, elsewhere: Option<BackendError>| {
-            let mut asked = false;
-            let done = here_or_elsewhere(here.map_or_else(cpu, Err), || {
-                asked = true;
-                elsewhere.map_or_else(cpu, Err)
-            });
-            (done.err(), asked)
-        };
-        assert_eq!(opened(None, None), (None, false));
-        assert_eq!(opened(Some(unavailable()), None), (Some(unavailable()), false));
-        assert_eq!(opened(Some(lost()), None), (None, true));
-        assert_eq!(opened(Some(lost()), Some(unavailable())), (Some(unavailable()), true));
     }
 
     #[test]

@@ -16,7 +16,7 @@ use clap::{Args, Parser, Subcommand};
 
 use self::values::{devices, model_sizes};
 use crate::{
-    backend::{OlderDevice, remote},
+    backend::OlderDevice,
     mode::{DeviceChoice, ModelSize},
     models::rrmina::Published,
     weights::{ChannelOrder, PixelRange},
@@ -205,15 +205,6 @@ pub struct CompletionsArgs {
     pub shell: clap_complete::Shell,
 }
 
-/// The number of the GPU that this process was started to serve to another of the same program. Not
-/// one of the commands, so that neither help nor completions offer it to people.
-pub fn gpu_to_serve(arguments: &[OsString]) -> Option<usize> {
-    match arguments {
-        [_, command, gpu] if command == remote::COMMAND => gpu.to_str()?.parse().ok(),
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -223,22 +214,5 @@ mod tests {
     #[test]
     fn the_definition_is_consistent() {
         Arguments::command().debug_assert();
-    }
-
-    #[test]
-    fn only_a_number_behind_the_command_makes_a_worker() {
-        let served = |words: &[&str]| {
-            let arguments: Vec<OsString> = words.iter().map(OsString::from).collect();
-            gpu_to_serve(&arguments)
-        };
-        assert_eq!(served(&["styleforge", remote::COMMAND, "3"]), Some(3));
-        for words in [
-            &["styleforge", remote::COMMAND][..],
-            &["styleforge", remote::COMMAND, "first"],
-            &["styleforge", "stylize", "3"],
-            &["styleforge", remote::COMMAND, "3", "4"],
-        ] {
-            assert_eq!(served(words), None, "{words:?}");
-        }
     }
 }

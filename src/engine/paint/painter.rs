@@ -86,8 +86,7 @@ impl PhotosOnDevice {
 }
 
 impl Painter {
-    /// A painter on `backend`; when it is lost, `open` opens it again once, and the processor after that.
-    /// Nobody else may hold the backend by then. Reads how much memory is free, on the device where it has its
+    /// A painter on `backend`; when it is lost, `open` opens the processor. Nobody else may hold the backend by then. Reads how much memory is free, on the device where it has its
     /// own.
     pub fn new(backend: Arc<dyn Backend>, open: OpenDevice) -> Self {
         Self::with_loader(backend, open, Loader::on_the_spot())

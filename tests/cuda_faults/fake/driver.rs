@@ -13,13 +13,11 @@ use styleforge::{
     plan::cuda::ConvolutionShape,
 };
 
-use super::{FakeAlgorithm, FakeGpu, HANGS, LAUNCH_FAILED, LIBRARY, OUT_OF_MEMORY, State};
+use super::{FakeAlgorithm, FakeGpu, LIBRARY, OUT_OF_MEMORY, State};
 
 /// One context on the GPU.
 struct Context {
     gpu: FakeGpu,
-    /// Whether it belongs to another process.
-    elsewhere: bool,
     /// The code with which it was lost.
     lost: Mutex<Option<u32>>,
 }
@@ -39,9 +37,9 @@ pub(super) struct FakeDriver {
 }
 
 impl FakeDriver {
-    /// Queues in a context that is opened for them, in another process when `elsewhere`.
-    pub(super) fn in_new_context(gpu: FakeGpu, elsewhere: bool) -> Self {
-        Self::of(Arc::new(Context { gpu, elsewhere, lost: Mutex::default() }))
+    /// Queues in a context that is opened for them.
+    pub(super) fn in_new_context(gpu: FakeGpu) -> Self {
+        Self::of(Arc::new(Context { gpu, lost: Mutex::default() }))
     }
 
     fn of(context: Arc<Context>) -> Self {
@@ -67,19 +65,10 @@ impl FakeDriver {
             if fault.after > 0 {
                 fault.after -= 1;
             } else {
-                let mut failed = failure(fault.code);
+                let failed = failure(fault.code);
                 state.fault = None;
                 state.failed_call = Some(call);
-                if failed.code == HANGS {
-                    drop(state);
-                    self.gpu.hang_now();
-                    state = self.gpu.state();
-                    failed.code = LAUNCH_FAILED;
-                }
                 *lost = failed.is_lost().then_some(failed.code);
-                if !self.context.elsewhere {
-                    state.lost_here = *lost;
-                }
                 return Err(failed);
             }
         }
