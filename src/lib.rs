@@ -73,8 +73,8 @@
 //!
 //! - A fallback is announced, never silent.
 //! - After a GPU is lost (a kernel that failed, a driver that was restarted), the driver refuses the process
-//!   that lost it: the processor paints until the program is restarted. `Device::replace_lost` in
-//!   `engine/device.rs` replaces it; photos and live painting both call it.
+//!   that lost it: the processor paints until the program is restarted, which the window offers.
+//!   `Device::replace_lost` in `engine/device.rs` replaces it; photos and live painting both call it.
 //!
 //! # Threads
 //!

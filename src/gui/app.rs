@@ -13,7 +13,7 @@ pub(super) use state::{
 };
 
 use std::{
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, atomic::Ordering},
     time::Duration,
 };
@@ -22,7 +22,7 @@ use eframe::egui;
 
 use super::{
     arrivals::Arrivals,
-    background::{Background, Report},
+    background::{Background, Origin, Report},
     batch::Batch,
     choice::{Choice, DEFAULT_BRUSH},
     contact_sheet::ContactSheets,
@@ -327,6 +327,21 @@ impl App {
         let is_cpu = (self.device.info.as_ref()).is_some_and(|d| d.kind == DeviceChoice::Cpu);
         let patience = if is_cpu { 100 } else { 2000 };
         self.engine.shutdown(Duration::from_millis(patience));
+        // Last: settings are written and cameras are free.
+        if self.ending.restarts
+            && let Err(why) = self.background.restart(self.shown_file())
+        {
+            terminal::write_message(format!("styleforge: {why}"));
+        }
+    }
+
+    /// The file of the photo that is shown.
+    fn shown_file(&self) -> Option<&Path> {
+        let photo = self.workspace.photo().filter(|_| self.live.is_none())?;
+        match &photo.opened.origin {
+            Origin::File(path) => Some(path),
+            Origin::Sample | Origin::Clipboard => None,
+        }
     }
 
     /// The model size in use for photos: the chosen one where the style has it.

@@ -59,9 +59,15 @@ impl App {
     fn handle_event(&mut self, ctx: &egui::Context, event: Event) {
         match event {
             Event::Device { info, notice } => {
-                // The first notice stands in the lower line; a later one is a message as well.
+                // The first notice stands in the lower line. A later one is a lost GPU, which only a new process can
+                // open.
                 if let (Some(_), Some(notice)) = (&self.device.info, &notice) {
-                    self.messages.error(notice.clone());
+                    let offer = Offer {
+                        label: "Restart StyleForge",
+                        intent: Intent::Restart,
+                        otherwise: None,
+                    };
+                    self.messages.error_with(notice.clone(), offer);
                 }
                 self.device.info = Some(info);
                 self.device.notice = notice;

@@ -169,4 +169,6 @@ pub enum Intent {
     Live(LiveIntent),
     /// Close the window.
     Quit,
+    /// Close the window and start the program again.
+    Restart,
 }

@@ -67,14 +67,14 @@ pub enum Topic {
     Painting,
 }
 
-/// What a notice offers to do.
+/// What a message offers to do.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Offer {
     /// The words on its button.
     pub label: &'static str,
-    /// What the button does; the notice goes then.
+    /// What the button does; the message goes then.
     pub intent: Intent,
-    /// What follows when the notice goes without that.
+    /// What follows when the message goes without that.
     pub otherwise: Option<Intent>,
 }
 
@@ -195,6 +195,11 @@ impl Messages {
     /// Shows an error: what went wrong and what to do.
     pub fn error(&mut self, text: impl Into<String>) {
         self.add(Kind::Error, text.into(), None, None);
+    }
+
+    /// Shows an error that offers something to do.
+    pub fn error_with(&mut self, text: impl Into<String>, offer: Offer) {
+        self.add(Kind::Error, text.into(), Some(offer), None);
     }
 
     /// Shows a notice.

@@ -16,7 +16,7 @@ use percent_encoding::percent_decode_str;
 use super::{label::path_label, pointer::Pointer};
 use crate::{
     capture::{self, Camera},
-    disk::without_number,
+    disk::{without_number, words},
     frame::Frame,
     media::encode::Format,
 };
@@ -101,6 +101,12 @@ pub trait Platform: Send + Sync {
     /// # Errors
     /// A sentence for people: where it lies instead.
     fn play(&self, path: &Path) -> Result<(), String>;
+
+    /// Starts the program again, with a photo to open.
+    ///
+    /// # Errors
+    /// A sentence for the user.
+    fn restart(&self, photo: Option<&Path>) -> Result<(), String>;
 
     /// The system's cameras.
     ///
@@ -285,6 +291,13 @@ impl Platform for Desktop {
             format!("No player could be opened. The video is {path}; open it in a player.")
         };
         opens(path).then_some(()).ok_or_else(why)
+    }
+
+    fn restart(&self, photo: Option<&Path>) -> Result<(), String> {
+        let started = std::env::current_exe().and_then(|own| Command::new(own).args(photo).spawn());
+        started
+            .map(drop)
+            .map_err(|e| format!("StyleForge could not be started again: {}", words(&e)))
     }
 
     fn cameras(&self) -> Result<Vec<Camera>, String> {

@@ -163,6 +163,10 @@ impl App {
     /// Keeps the window open while something would be lost by closing it.
     pub(super) fn guard_closing(&mut self, ctx: &egui::Context) {
         let is_requested = !self.ending.is_closing && ctx.input(|i| i.viewport().close_requested());
+        if is_requested {
+            // A restart before was given up at a question.
+            self.ending.restarts = false;
+        }
         if is_requested && self.overlays.reading().is_some() {
             self.close_overlay();
         }
@@ -180,6 +184,7 @@ impl App {
 
     /// Closes the window without a question; [`App::end`] writes what is to be written.
     pub(super) fn close_without_question(&mut self, ctx: &egui::Context) {
+        self.ending.restarts = false;
         self.stop_batch();
         self.end_recording();
         self.close_now(ctx);

@@ -421,6 +421,10 @@ impl App {
             }
             Intent::Live(intent) => self.perform_live(ctx, intent),
             Intent::Quit => ctx.send_viewport_cmd(ViewportCommand::Close),
+            Intent::Restart => {
+                self.ending.restarts = true;
+                self.close(ctx);
+            }
         }
     }
 

@@ -7,7 +7,10 @@ use std::{
 
 use eframe::egui::{self, Key, Modifiers, Role};
 use egui_kittest::kittest::{NodeT, Queryable, by};
-use styleforge::compose::{Look, compose};
+use styleforge::{
+    compose::{Look, compose},
+    settings::Settings,
+};
 
 use crate::{
     support::{Behaviour, inverted, photo, real_time::within},
@@ -274,6 +277,63 @@ fn a_lost_gpu_is_shown_over_the_stage_and_in_the_lower_line() {
     let said = "CPU: the GPU was lost (scripted loss); restart StyleForge to use the GPU again";
     w.until_label(&format!("{said}."));
     assert!(w.has(&format!("Scripted processor ({said})")));
+}
+
+/// A window whose GPU is lost while it paints its photo.
+fn without_its_gpu() -> Window {
+    let mut w = Window::with_photo(40, 30);
+    w.script.lose_the_gpu();
+    w.click("Candy");
+    w.until_painted();
+    w.until_label("Restart StyleForge");
+    w
+}
+
+#[test]
+fn a_restart_after_a_loss_asks_about_the_painting_and_opens_the_photo_again() {
+    let mut w = without_its_gpu();
+    w.click("Restart StyleForge");
+    w.until_label("Save the painting first?");
+    w.click("Close without saving");
+    w.until("the window to close", |w| w.closes());
+    let platform = w.platform.clone();
+    assert_eq!(platform.restarts(), [], "settings come first");
+    let photo = w.path("photo.png");
+    let folder = w.end();
+    assert_eq!(platform.restarts(), [Some(photo)]);
+    let (settings, _) = Settings::load(&folder.path().join("settings.toml"));
+    assert!(settings.state.shows_photos);
+}
+
+#[test]
+fn a_restart_that_was_given_up_is_no_restart_at_a_later_closing() {
+    let mut w = without_its_gpu();
+    w.click("Restart StyleForge");
+    w.until_label("Save the painting first?");
+    w.click("Cancel");
+    assert!(w.close_is_held_back());
+    w.until_label("Save the painting first?");
+    w.click("Close without saving");
+    w.until("the window to close", |w| w.closes());
+    let platform = w.platform.clone();
+    w.end();
+    assert_eq!(platform.restarts(), []);
+}
+
+#[test]
+fn a_restart_while_pictures_are_live_stays_live() {
+    let mut w = Window::live();
+    w.until_label("Candy");
+    w.script.lose_the_gpu();
+    w.click("Candy");
+    w.until_label("Restart StyleForge");
+    w.click("Restart StyleForge");
+    w.until("the window to close", |w| w.closes());
+    let platform = w.platform.clone();
+    let folder = w.end();
+    assert_eq!(platform.restarts(), [None]);
+    let (settings, _) = Settings::load(&folder.path().join("settings.toml"));
+    assert!(!settings.state.shows_photos);
 }
 
 #[test]

@@ -40,6 +40,7 @@ pub struct ScriptedPlatform {
     pointer: Mutex<Option<(i32, i32)>>,
     shown: Mutex<Vec<PathBuf>>,
     played: Mutex<Vec<PathBuf>>,
+    restarts: Mutex<Vec<Option<PathBuf>>>,
 }
 
 impl ScriptedPlatform {
@@ -86,6 +87,11 @@ impl ScriptedPlatform {
     /// Every video that was played.
     pub fn played(&self) -> Vec<PathBuf> {
         self.played.lock().unwrap().clone()
+    }
+
+    /// The photo of every restart of the program.
+    pub fn restarts(&self) -> Vec<Option<PathBuf>> {
+        self.restarts.lock().unwrap().clone()
     }
 
     /// Where the system says that the pointer is on the screen.
@@ -144,6 +150,11 @@ impl Platform for ScriptedPlatform {
         self.check()?;
         self.played.lock().unwrap().push(path.to_owned());
         Ok(())
+    }
+
+    fn restart(&self, photo: Option<&Path>) -> Result<(), String> {
+        self.restarts.lock().unwrap().push(photo.map(Path::to_owned));
+        self.check()
     }
 
     fn pointer(&self) -> Option<(i32, i32)> {

@@ -164,6 +164,8 @@ pub(in crate::gui) struct Ending {
     /// Whether the window closes when they are.
     pub when_recorded: bool,
     pub is_closing: bool,
+    /// Whether the program is started again then.
+    pub restarts: bool,
     /// Set, from any thread, when the system wants the program to end.
     pub is_requested: Arc<AtomicBool>,
 }

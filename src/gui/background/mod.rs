@@ -14,7 +14,7 @@ mod sheet;
 use std::{
     io::ErrorKind,
     panic::{AssertUnwindSafe, catch_unwind},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::SystemTime,
 };
@@ -188,6 +188,14 @@ impl Background {
             Ok(()) => Report::Quiet,
             Err(error) => Report::NotDone(error),
         });
+    }
+
+    /// Starts the program again, with a photo to open. Blocks; to be called when the window is gone.
+    ///
+    /// # Errors
+    /// A sentence for the user.
+    pub fn restart(&self, photo: Option<&Path>) -> Result<(), String> {
+        self.platform.restart(photo)
     }
 
     /// Plays a video in the person's player; [`Report::NotDone`] when that fails.
