@@ -72,6 +72,9 @@
 //! Devices:
 //!
 //! - A fallback is announced, never silent.
+//! - A GPU whose work is not done by its deadline counts as lost: every wait for it polls, and is given up after a
+//!   multiple of the predicted time ([`wait_until`](backend::cuda::driver::Driver::wait_until)). A call that does not
+//!   return from the driver is not noticed.
 //! - After a GPU is lost (a kernel that failed, a driver that was restarted), the driver refuses the process
 //!   that lost it: the processor paints until the program is restarted, which the window offers.
 //!   `Device::replace_lost` in `engine/device.rs` replaces it; photos and live painting both call it.

@@ -80,7 +80,8 @@ fn main() -> ExitCode {
         ("tiles_of_all_sizes_are_right", tiles_of_all_sizes_are_right),
         ("older_gpus_kernels_are_right_too", older_gpus_kernels_are_right_too),
         ("thousand_frames_and_two_hundred_sessions_leave_memory_as_it_was", memory_stays),
-        ("after_a_trap_the_processor_paints", lost_context::in_another_process),
+        ("after_a_trap_the_processor_paints", lost_context::by_a_trap),
+        ("after_a_hang_the_processor_paints", lost_context::by_a_hang),
         ("graph_and_launches_agree", graph_and_launches_agree),
         ("batches_are_painted_as_single_frames", batches_are_painted_as_single_frames),
         (

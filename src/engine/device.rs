@@ -1,10 +1,10 @@
 //! The device that paints, and what takes its place when it is lost.
 //!
-//! A GPU is lost when a kernel traps, the driver is restarted or the card falls off its bus: its memory is gone,
-//! every later call fails, and the driver refuses the process a new context (cuda.h says so of errors 700, 719 and
-//! similar ones). The processor paints until the program is restarted, even when the user named the GPU: the job is
-//! finished, and a message says that the GPU was lost. Knows no sessions; they have to be closed before the device is
-//! replaced. Belongs to the thread that paints.
+//! A GPU is lost when a kernel traps, the driver is restarted, or the card falls off its bus or does not answer. Its
+//! memory is gone, every later call fails, and the driver refuses the process a new context (cuda.h says so of errors
+//! 700, 719 and similar ones). The processor paints until the program is restarted, even when the user named the GPU:
+//! the job is finished, and a message says that the GPU was lost. Knows no sessions; they have to be closed before the
+//! device is replaced. Belongs to the thread that paints.
 
 use std::sync::Arc;
 

@@ -6,6 +6,7 @@ mod driver;
 use std::{
     collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use styleforge::{
@@ -71,6 +72,12 @@ struct FakeAlgorithm {
 #[derive(Default)]
 struct State {
     fault: Option<Fault>,
+    /// Whether nothing that was queued is ever done.
+    hangs: bool,
+    /// The start of the clock, which only goes while the GPU hangs.
+    began: Option<Instant>,
+    /// How far the clock went.
+    waited: Duration,
     /// Calls that could have failed.
     calls: usize,
     compute_capability: (i32, i32),
@@ -194,6 +201,17 @@ impl FakeGpu {
     /// From now on such launches fail with this code.
     pub fn refuse_launches(&self, which: LaunchFilter, code: u32) {
         self.state().refuses_launches = Some((which, code));
+    }
+
+    /// Lets the GPU hang from the call of this name on, once `after` others of it were made: nothing that is queued is
+    /// ever done.
+    pub fn hang(&self, call: &'static str, after: usize) {
+        self.fail(call, after, DriverFailure::NO_ANSWER);
+    }
+
+    /// How long a GPU that hangs was waited for.
+    pub fn waited(&self) -> Duration {
+        self.state().waited
     }
 
     /// Whether a failure is still to come.

@@ -1,4 +1,4 @@
-//! The painter and the engine on a GPU that is lost or has too little memory: what takes over, and what the user
+//! The painter and the engine on a GPU that is lost, hangs or has too little memory: what takes over, and what the user
 //! reads.
 
 use super::*;
@@ -48,6 +48,87 @@ fn the_processor_paints_the_same_photo_when_the_gpu_is_lost() {
         assert_eq!((gpu.opened(), painter.backend().device().kind), (1, DeviceChoice::Cpu));
         assert_eq!(gpu.left_behind(), [""; 0]);
     }
+}
+
+#[test]
+fn the_processor_paints_the_same_photo_when_the_gpu_hangs() {
+    let gpu = FakeGpu::new();
+    let settings = PaintSettings::default();
+    let mut painter = painter(&gpu);
+    paint(&mut painter, settings).expect("a painting");
+    gpu.hang("cuGraphLaunch", 0);
+    let last = paint(&mut painter, settings).expect("the same photo, by the processor");
+    let expected = by_the_processor(settings);
+    assert_eq!((last.mode, &last.painted), (expected.mode, &expected.painted));
+    assert_eq!(
+        painter.take_notices(),
+        [
+            "CPU: the GPU was lost (no answer within 20 s); restart StyleForge to use the GPU again; \
+             painting in fused fp32 instead of fused fp16"
+        ]
+    );
+    // The clock goes a second further with every look at it.
+    assert!((21..30).contains(&gpu.waited().as_secs()), "{:?}", gpu.waited());
+    // It may still write to its memory, so nothing was given back; and it is not opened again.
+    let left = gpu.left_behind();
+    let memory = |what: &str| left.iter().any(|kept| kept.ends_with(what));
+    assert!(memory("device memory") && memory("pinned memory") && memory("graphs"), "{left:?}");
+    paint(&mut painter, settings).expect("a painting");
+    assert_eq!((painter.take_notices().len(), gpu.opened(), gpu.left_behind()), (0, 1, left));
+}
+
+#[test]
+fn frames_in_a_row_end_too_when_the_gpu_hangs() {
+    let gpu = FakeGpu::new();
+    let backend = gpu.backend().expect("a GPU");
+    let spec = SessionSpec::single(40, 28, FUSED);
+    let mut session = backend.open(&network(), &spec).expect("a session");
+    let photos = [photo(), photo(), photo()];
+    gpu.hang("cuGraphLaunch", 1);
+    let painted = session.run(&photos, &mut photos.clone(), &RunControl::default(), None);
+    assert!(painted.is_err_and(|error| error.is_lost()));
+}
+
+#[test]
+fn the_deadline_of_a_frame_grows_with_its_work() {
+    let gpu = FakeGpu::new();
+    let backend = gpu.backend().expect("a GPU");
+    let network = NetworkSpec::with_widths([32, 64, 128]).random(1).expect("a valid shape");
+    let (width, height) = (1280, 720);
+    let spec = SessionSpec::single(width, height, FUSED);
+    let mut session = backend.open(&Arc::new(network), &spec).expect("a session");
+    let photo = Frame::from_fn(width, height, |_, _| [7; 4]);
+    gpu.hang("cuGraphLaunch", 0);
+    // As live pictures wait.
+    let mut calls = 0;
+    let mut count = || calls += 1;
+    let (frames, mut painted) = ([photo.clone()], [photo]);
+    let control = RunControl::default();
+    let hung = session.run(&frames, &mut painted, &control, Some(&mut count));
+    let seconds = 20 + session.summary().flops / 10_000_000_000;
+    assert!(seconds > 30, "{seconds}");
+    assert_eq!(
+        hung,
+        Err(BackendError::DeviceLost {
+            device: fake::NAME.to_owned(),
+            reason: format!("no answer within {seconds} s")
+        })
+    );
+    assert_eq!(calls, seconds + 1);
+}
+
+#[test]
+fn opening_a_session_ends_too_when_the_gpu_hangs() {
+    let gpu = FakeGpu::new();
+    gpu.install_library();
+    let backend = gpu.backend().expect("a GPU");
+    gpu.hang("cudnnBackendExecute", 0);
+    let baseline = Mode::new(Variant::Baseline, Precision::Fp16);
+    let error = opened(&backend, baseline).expect_err("hangs");
+    assert_eq!(
+        error.to_string(),
+        "Fake GPU was lost (no answer within 120 s); restart StyleForge to use it again"
+    );
 }
 
 #[test]
@@ -191,7 +272,7 @@ fn the_engine_tells_of_the_device_that_took_over() {
         other => panic!("{other:?}"),
     };
     assert_eq!(device(&mut engine), (DeviceChoice::Cuda, String::new()));
-    gpu.fail("cuStreamSynchronize", 0, LAUNCH_FAILED);
+    gpu.hang("cuGraphLaunch", 0);
     engine.paint(PaintJob {
         photo: Arc::new(photo()),
         network: network(),
@@ -202,7 +283,5 @@ fn the_engine_tells_of_the_device_that_took_over() {
     assert_eq!(kind, DeviceChoice::Cpu);
     assert!(notice.starts_with("CPU: the GPU was lost ("), "{notice}");
     assert!(matches!(next(&mut engine), Event::Painted { .. }));
-    engine.shutdown(PATIENCE);
-    drop(engine);
-    assert_eq!(gpu.left_behind(), [""; 0]);
+    assert!(engine.shutdown(PATIENCE), "the thread ends without the GPU");
 }

@@ -1,6 +1,6 @@
-//! Losing the GPU for real: a kernel traps, and painting goes on.
+//! Losing the GPU for real: a kernel traps or never ends, and painting goes on.
 //!
-//! A trap ends every context that a process has on the GPU and the driver opens no other for it, so the test runs
+//! A trap ends every context that a process has on the GPU and the driver opens no other for it, so each test runs
 //! in a process of its own.
 
 use std::{
@@ -9,6 +9,7 @@ use std::{
     process::{Command, ExitCode},
     ptr::from_ref,
     sync::Arc,
+    time::Instant,
 };
 
 use libtest_mimic::Failed;
@@ -32,9 +33,31 @@ pub fn is_asked_for() -> bool {
     env::var_os(VARIABLE).is_some()
 }
 
-/// Runs this program again to lose the GPU there.
-pub fn in_another_process(_: &dyn Backend) -> Result<(), Failed> {
-    let output = Command::new(env::current_exe()?).env(VARIABLE, "1").output()?;
+/// A kernel that never ends.
+const ENDLESS: &str = ".version 7.0
+.target sm_75
+.address_size 64
+.visible .entry endless(.param .u32 thread) {
+again:
+    bra again;
+}
+";
+
+/// Loses the GPU by a trap in another process.
+pub fn by_a_trap(_: &dyn Backend) -> Result<(), Failed> {
+    in_another_process("trap")
+}
+
+/// Loses the GPU by a kernel that never ends, in another process.
+pub fn by_a_hang(_: &dyn Backend) -> Result<(), Failed> {
+    in_another_process("hang")
+}
+
+/// Runs this program again to lose the GPU there; it has to end by itself.
+fn in_another_process(how: &str) -> Result<(), Failed> {
+    let began = Instant::now();
+    let output = Command::new(env::current_exe()?).env(VARIABLE, how).output()?;
+    println!("{how}: {} after {:?}", output.status, began.elapsed());
     let said = String::from_utf8_lossy(&output.stdout);
     print!("{said}");
     if output.status.success() {
@@ -64,9 +87,16 @@ fn first_gpu() -> Result<CudaBackend, BackendError> {
     CudaBackend::open(0, &name.unwrap_or_default())
 }
 
-/// Launches the kernel that traps. The next painting runs into the failure.
-fn trap(backend: &CudaBackend) -> Result<(), BackendError> {
-    let function = backend.function("trap", "trap_thread", 0)?;
+/// Launches the kernel that traps, or the one that never ends. The next painting runs into it.
+fn break_gpu(backend: &CudaBackend, hangs: bool) -> Result<(), String> {
+    let words = |error: &dyn std::fmt::Debug| format!("{error:?}");
+    let driver = backend.driver();
+    let function = if hangs {
+        let module = driver.load(ENDLESS.as_bytes()).map_err(|e| words(&e))?;
+        driver.function(module, "endless", 0).map_err(|e| words(&e))?
+    } else {
+        backend.function("trap", "trap_thread", 0).map_err(|e| words(&e))?
+    };
     let shape = LaunchShape {
         grid: (1, 1, 1),
         block: 32,
@@ -78,9 +108,12 @@ fn trap(backend: &CudaBackend) -> Result<(), BackendError> {
     // SAFETY: the entry takes one `unsigned int`, which lives through the call.
     let launched = unsafe {
         let params = from_ref(&thread).cast::<c_void>();
-        backend.driver().launch(function, shape, params)
+        driver.launch(function, shape, params)
     };
-    println!("trap: launch {launched:?}, wait {:?}", backend.driver().wait());
+    println!("launch {launched:?}");
+    if !hangs {
+        println!("wait {:?}", driver.wait());
+    }
     Ok(())
 }
 
@@ -104,16 +137,20 @@ fn lose() -> Result<(), String> {
     };
     let (usual, _) = paint(&mut painter)?;
 
-    trap(&*lost.upgrade().ok_or("the painter has no GPU")?).map_err(|e| words(&e))?;
+    let hangs = env::var_os(VARIABLE).is_some_and(|how| how == "hang");
+    break_gpu(&*lost.upgrade().ok_or("the painter has no GPU")?, hangs)?;
     let (last, notices) = paint(&mut painter)?;
     if !notices.starts_with("CPU: the GPU was lost (") {
-        return Err(format!("after the trap: {notices:?}"));
+        return Err(format!("after the loss: {notices:?}"));
     }
     let pairs = last.painted.rgba().iter().zip(usual.painted.rgba());
     let largest = pairs.map(|(a, b)| a.abs_diff(*b)).max();
     println!("largest difference between GPU and processor: {largest:?} levels");
     if painter.backend().device().kind != DeviceChoice::Cpu || largest > Some(16) {
         return Err("the processor paints another picture".to_owned());
+    }
+    if hangs {
+        return Ok(());
     }
     match cuda::open(None) {
         Err(error) => println!("opened again in the same process: {error}"),

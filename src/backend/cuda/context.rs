@@ -8,6 +8,7 @@ use std::{
     ffi::{CStr, c_char, c_int},
     ptr,
     sync::OnceLock,
+    time::Duration,
 };
 
 use cudarc::driver::{DriverError, result, sys};
@@ -39,6 +40,8 @@ pub(super) struct Context {
     cudnn: OnceLock<Result<[Cudnn; 3], String>>,
     /// Looked for when the clock is first read.
     clock: OnceLock<Option<ClockMeter>>,
+    /// For how long the device gave no answer, when it was abandoned for that.
+    abandoned: OnceLock<Duration>,
 }
 
 // SAFETY: the driver's handles may be used from any thread; each call sets the context first.
@@ -87,6 +90,7 @@ impl Context {
                     streams,
                     cudnn: OnceLock::new(),
                     clock: OnceLock::new(),
+                    abandoned: OnceLock::new(),
                 },
                 limits,
             )),
@@ -109,10 +113,18 @@ impl Context {
         name: &'static str,
         call: impl FnOnce() -> Result<T, DriverError>,
     ) -> Result<T, DriverFailure> {
+        if let Some(patience) = self.abandoned.get() {
+            return Err(DriverFailure::no_answer(name, *patience));
+        }
         // SAFETY: the context lives as long as `self`.
         unsafe { result::ctx::set_current(self.raw) }
             .and_then(|()| call())
             .map_err(|e| failure(name, e))
+    }
+
+    /// Every later call fails at once, and nothing is given back.
+    pub(super) fn abandon(&self, patience: Duration) {
+        self.abandoned.get_or_init(|| patience);
     }
 
     /// The stream of a queue. Preparing sessions has one stream for all queues, and so has searching.
@@ -128,6 +140,9 @@ impl Context {
 
     /// cuDNN on the launches' stream of a purpose, or why there is none.
     pub(super) fn cudnn(&self, purpose: Purpose) -> Result<&Cudnn, String> {
+        if self.abandoned.get().is_some() {
+            return Err("the GPU does not answer".to_owned());
+        }
         let each = self.cudnn.get_or_init(|| {
             let streams = [Purpose::Painting, Purpose::Preparing, Purpose::Searching]
                 .map(|purpose| self.stream(purpose, Queue::Painting));
@@ -159,6 +174,10 @@ impl Context {
 
 impl Drop for Context {
     fn drop(&mut self) {
+        if self.abandoned.get().is_some() {
+            // Giving anything back would wait for the device.
+            return std::mem::forget(self.cudnn.take());
+        }
         // The library's handles are destroyed before their streams.
         drop(self.cudnn.take());
         // SAFETY: sessions hold this through their drivers, so nothing uses the handles any more. A lost

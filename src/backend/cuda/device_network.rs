@@ -6,6 +6,7 @@
 use std::{
     borrow::Cow,
     sync::{Arc, atomic::AtomicBool},
+    time::Duration,
 };
 
 use rayon::prelude::*;
@@ -27,6 +28,12 @@ use crate::{
     numeric::NumberFormat,
     plan::cuda::{CudaOp, CudaPlan, LibraryConv, MemoryLayout, suffix},
 };
+
+/// Operations per second of the slowest GPU in its slowest mode, a hundred times too low: 0.01 TFLOP/s.
+const LEAST_FLOPS_PER_S: u64 = 10_000_000_000;
+/// How long any run may take. Kernels that are launched for the first time may be compiled, and other programs may use
+/// the GPU.
+const LEAST_PATIENCE: Duration = Duration::from_secs(20);
 
 /// What the sessions of one device share.
 #[derive(Clone)]
@@ -121,6 +128,11 @@ impl DeviceNetwork {
     /// Uses the queues of `driver`, which is of the same device, from now on. The queues before must be empty.
     pub(super) fn move_to(&mut self, driver: Arc<dyn Driver>) {
         self.driver = driver;
+    }
+
+    /// How long a run of the whole plan is waited for: its predicted time, generously.
+    pub(super) fn patience(&self) -> Duration {
+        LEAST_PATIENCE + Duration::from_secs(self.plan.flops() / LEAST_FLOPS_PER_S)
     }
 
     pub(super) fn at(&self, offset: usize) -> DevicePtr {
@@ -330,7 +342,10 @@ pub(super) fn backend_error(
 
 /// A driver's or a library's failure as this backend's error, where memory is not the reason.
 pub(super) fn driver_error(failure: DriverFailure, device: &str) -> BackendError {
-    let reason = failure.to_string();
+    let reason = match failure.code {
+        DriverFailure::NO_ANSWER => failure.words.clone(),
+        _ => failure.to_string(),
+    };
     if failure.is_lost() {
         BackendError::DeviceLost { device: device.to_owned(), reason }
     } else if failure.is_of_library() {

@@ -4,9 +4,22 @@
 //! Handles are plain numbers; the caller that got one gives it back. An implementation may be used from any
 //! thread; its queues belong to one at a time, and [`Driver::with_queues_for`] has others.
 
-use std::{ffi::c_void, fmt, sync::Arc};
+use std::{
+    ffi::c_void,
+    fmt,
+    sync::Arc,
+    thread,
+    time::{Duration, Instant},
+};
 
 use crate::plan::cuda::ConvolutionShape;
+
+/// How long the host polls without a pause.
+const QUICK: Duration = Duration::from_millis(2);
+/// Pause between two polls for what takes longer.
+const BETWEEN_LOOKS: Duration = Duration::from_micros(100);
+/// How long work of unknown length is waited for: opening a session, trying algorithms.
+const LONGEST_WAIT: Duration = Duration::from_secs(120);
 
 /// An address in the device's memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -75,6 +88,14 @@ pub struct DriverFailure {
 impl DriverFailure {
     /// `CUDA_ERROR_OUT_OF_MEMORY`.
     pub const OUT_OF_MEMORY: u32 = 2;
+    /// None of the driver's codes: the device did not answer in time, and is not asked again.
+    pub const NO_ANSWER: u32 = u32::MAX;
+
+    /// The failure of every call on a device that did not answer in time.
+    pub fn no_answer(call: &'static str, patience: Duration) -> Self {
+        let words = format!("no answer within {} s", patience.as_secs());
+        Self { call, code: Self::NO_ANSWER, words }
+    }
 
     /// Whether there was no memory.
     pub const fn is_out_of_memory(&self) -> bool {
@@ -99,7 +120,10 @@ impl DriverFailure {
         // address, invalid address space, invalid program counter, launch failed, failure of an
         // external device, and unknown error, which is what a GPU gives that fell off the bus
         // (cuda.h).
-        matches!(self.code, 214 | 220 | 226 | 700 | 702 | 709 | 710 | 714..=719 | 911 | 999)
+        matches!(
+            self.code,
+            Self::NO_ANSWER | 214 | 220 | 226 | 700 | 702 | 709 | 710 | 714..=719 | 911 | 999
+        )
     }
 }
 
@@ -299,14 +323,52 @@ pub trait Driver: Send + Sync {
     fn wait_event(&self, queue: Queue, event: Event) -> Result<(), DriverFailure>;
     /// Whether the device has passed the event.
     fn has_passed(&self, event: Event) -> Result<bool, DriverFailure>;
-    /// Waits until the device has passed the event.
-    fn wait_for(&self, event: Event) -> Result<(), DriverFailure>;
     /// Milliseconds between two events that the device has passed.
     fn elapsed_ms(&self, from: Event, to: Event) -> Result<f32, DriverFailure>;
     /// Gives an event back.
     fn free_event(&self, event: Event);
-    /// Waits until the device has done everything.
-    fn wait(&self) -> Result<(), DriverFailure>;
+    /// Gives up a device that did not answer within `patience`: every later call fails at once. Nothing is given back
+    /// to it, because it may still write to its memory.
+    fn abandon(&self, patience: Duration);
+    /// The clock of waiting.
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+    /// Polls until `is_done`, and calls `meanwhile` between two polls. Abandons the device after `patience`: a driver
+    /// that hangs reports no error.
+    fn wait_until(
+        &self,
+        patience: Duration,
+        is_done: &dyn Fn() -> Result<bool, DriverFailure>,
+        meanwhile: &mut dyn FnMut(),
+    ) -> Result<(), DriverFailure> {
+        let began = self.now();
+        while !is_done()? {
+            meanwhile();
+            let waited = self.now().saturating_duration_since(began);
+            if waited > patience {
+                self.abandon(patience);
+                return Err(DriverFailure::no_answer("cuEventQuery", patience));
+            }
+            // Polling without a pause keeps a quick frame from being late; during a slow one, other threads
+            // need the driver.
+            match waited < QUICK {
+                true => thread::yield_now(),
+                false => thread::sleep(BETWEEN_LOOKS),
+            }
+        }
+        Ok(())
+    }
+    /// Waits until the device has passed the event.
+    fn wait_for(&self, event: Event, patience: Duration) -> Result<(), DriverFailure> {
+        self.wait_until(patience, &|| self.has_passed(event), &mut || ())
+    }
+    /// Waits at most `patience` until the device has done everything that is queued now.
+    fn wait_within(&self, patience: Duration) -> Result<(), DriverFailure>;
+    /// [`Driver::wait_within`] for work of unknown length.
+    fn wait(&self) -> Result<(), DriverFailure> {
+        self.wait_within(LONGEST_WAIT)
+    }
     /// The library that computes convolutions here, or why there is none. Looked for at the first
     /// call, which takes a moment.
     fn convolution_library(&self) -> Result<&dyn ConvolutionLibrary, String>;

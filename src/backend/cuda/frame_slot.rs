@@ -4,11 +4,7 @@
 //! A session has one slot, and a second one as soon as frames come one after another: then the frames
 //! of one slot travel while those of the other are painted. Belongs to the session's thread.
 
-use std::{
-    sync::Arc,
-    thread,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
 use super::{
     composer::Composing,
@@ -27,11 +23,6 @@ use crate::{
     raw_frame::RawFrame,
     timing::{RunTiming, TimingMethod},
 };
-
-/// How long the host polls for the end of a frame without a pause.
-const QUICK: Duration = Duration::from_millis(2);
-/// Pause between two polls for a frame that takes longer.
-const BETWEEN_LOOKS: Duration = Duration::from_micros(100);
 
 /// The memory and launches of one batch on its way to the device and back.
 pub(super) struct FrameSlot {
@@ -294,34 +285,16 @@ impl FrameSlot {
             }
             self.queue_download_from(on, begin, Queue::Painting)?;
             driver.record(self.event(FrameEvent::Downloaded), Queue::Painting)?;
+            let is_back = || driver.has_passed(self.event(FrameEvent::Downloaded));
             match meanwhile {
-                Some(meanwhile) => self.look_up(driver, meanwhile),
+                Some(meanwhile) => driver.wait_until(on.patience(), &is_back, meanwhile),
                 None => Ok(()),
             }
         });
         // Waits after a failure too: the pinned memory may be in use.
-        let waited = driver.wait();
+        let waited = driver.wait_within(on.patience());
         let timing = queued.and(waited).and_then(|()| self.timing(driver, composing));
         timing.map_err(|f| on.backend_error(f))
-    }
-
-    /// Calls `meanwhile` again and again until the paintings are back.
-    fn look_up(
-        &self,
-        driver: &dyn Driver,
-        meanwhile: &mut dyn FnMut(),
-    ) -> Result<(), DriverFailure> {
-        let began = Instant::now();
-        while !driver.has_passed(self.event(FrameEvent::Downloaded))? {
-            meanwhile();
-            // Polling without a pause keeps a quick frame from being late; during a slow one, other threads
-            // need the driver.
-            match began.elapsed() < QUICK {
-                true => thread::yield_now(),
-                false => thread::sleep(BETWEEN_LOOKS),
-            }
-        }
-        Ok(())
     }
 
     /// Queues upload, launches and download of the staged batch, each in a queue of its own, without waiting.
@@ -341,12 +314,13 @@ impl FrameSlot {
 
     /// Waits until the photos that were sent are on the device: then others may be staged.
     pub(super) fn wait_for_upload(&self, on: &DeviceNetwork) -> Result<(), DriverFailure> {
-        on.driver.wait_for(self.event(FrameEvent::Uploaded))
+        on.driver.wait_for(self.event(FrameEvent::Uploaded), on.patience())
     }
 
     /// Waits for the batch that was sent; times as of [`FrameSlot::run`].
     pub(super) fn receive(&self, on: &DeviceNetwork) -> Result<RunTiming, DriverFailure> {
-        on.driver.wait_for(self.event(FrameEvent::Downloaded))?;
+        // The batch that was sent before may still be painted.
+        on.driver.wait_for(self.event(FrameEvent::Downloaded), 2 * on.patience())?;
         self.timing(on.driver.as_ref(), None)
     }
 

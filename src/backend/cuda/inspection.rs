@@ -41,7 +41,7 @@ impl CudaSession {
             .queue_upload(&self.network, Queue::Painting)
             .and_then(|()| look(&self.network, &self.first.launches.single, self.store_floats));
         // Waits after a failure too: the pinned memory may be in use.
-        let waited = self.network.driver.wait();
+        let waited = self.network.driver.wait_within(self.network.patience());
         run.and_then(|result| waited.map(|()| result)).map_err(|f| self.network.backend_error(f))
     }
 
@@ -68,7 +68,7 @@ impl CudaSession {
             first.queue_download(network, Queue::Painting)
         });
         // Waits whatever happened: the pinned memory may be in use.
-        let waited = driver.wait();
+        let waited = driver.wait_within(network.patience());
         queued.and(waited)?;
         (first.launches.together.iter())
             .zip(events.windows(2))

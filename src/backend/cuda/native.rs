@@ -9,6 +9,7 @@ use std::{
     mem::{self, MaybeUninit},
     ptr,
     sync::{Arc, OnceLock},
+    time::Duration,
 };
 
 use cudarc::driver::{DriverError, result, sys};
@@ -140,19 +141,17 @@ impl Driver for NativeDriver {
     fn upload(&self, to: DevicePtr, from: &[u8]) -> Result<(), DriverFailure> {
         // In the stream, and waited for there: the copy without a stream returns once the bytes left the
         // slice, and launches in a stream of its own do not wait for the rest of their way.
-        // SAFETY: the slice lives through the call, which waits; the target is the caller's memory.
+        // SAFETY: the bytes of a pageable slice have left it when the call returns; the target is the caller's memory.
         self.with("cuMemcpyHtoD", || unsafe {
-            result::memcpy_htod_async(to.0, from, self.stream())?;
-            result::stream::synchronize(self.stream())
-        })
+            result::memcpy_htod_async(to.0, from, self.stream())
+        })?;
+        self.wait()
     }
 
     fn download(&self, to: &mut [u8], from: DevicePtr) -> Result<(), DriverFailure> {
-        // SAFETY: as for uploads.
-        self.with("cuMemcpyDtoH", || unsafe {
-            result::stream::synchronize(self.stream())?;
-            result::memcpy_dtoh_sync(to, from.0)
-        })
+        self.wait()?;
+        // SAFETY: the slice lives through the call, which waits.
+        self.with("cuMemcpyDtoH", || unsafe { result::memcpy_dtoh_sync(to, from.0) })
     }
 
     unsafe fn upload_pinned(
@@ -193,9 +192,9 @@ impl Driver for NativeDriver {
     fn clear(&self, memory: DevicePtr, bytes: usize) -> Result<(), DriverFailure> {
         // SAFETY: the caller's memory.
         self.with("cuMemsetD8", || unsafe {
-            result::memset_d8_async(memory.0, 0, bytes, self.stream())?;
-            result::stream::synchronize(self.stream())
-        })
+            result::memset_d8_async(memory.0, 0, bytes, self.stream())
+        })?;
+        self.wait()
     }
 
     fn load(&self, image: &[u8]) -> Result<Module, DriverFailure> {
@@ -395,13 +394,6 @@ impl Driver for NativeDriver {
         })
     }
 
-    fn wait_for(&self, event: Event) -> Result<(), DriverFailure> {
-        // SAFETY: the event is one of ours.
-        self.with("cuEventSynchronize", || unsafe {
-            result::event::synchronize(event.0 as sys::CUevent)
-        })
-    }
-
     fn elapsed_ms(&self, from: Event, to: Event) -> Result<f32, DriverFailure> {
         // SAFETY: the events are ours.
         self.with("cuEventElapsedTime", || unsafe {
@@ -415,14 +407,28 @@ impl Driver for NativeDriver {
             .ok();
     }
 
-    fn wait(&self) -> Result<(), DriverFailure> {
-        // SAFETY: the streams live as long as `self`.
-        self.with("cuStreamSynchronize", || unsafe {
-            for queue in [Queue::Upload, Queue::Painting, Queue::Download] {
-                result::stream::synchronize(self.queue(queue))?;
+    fn wait_within(&self, patience: Duration) -> Result<(), DriverFailure> {
+        [Queue::Upload, Queue::Painting, Queue::Download].into_iter().try_for_each(|queue| {
+            // An event marks the end of what is queued now: other threads may queue more all the time.
+            let waited = self.event().and_then(|event| {
+                let waited =
+                    self.record(event, queue).and_then(|()| self.wait_for(event, patience));
+                self.free_event(event);
+                waited
+            });
+            match waited {
+                // Without an event: callers touch the memory next, so they have to wait.
+                Err(failure) if !failure.is_lost() => self.with("cuStreamSynchronize", || {
+                    // SAFETY: the streams live as long as `self`.
+                    unsafe { result::stream::synchronize(self.queue(queue)) }
+                }),
+                done => done,
             }
-            Ok(())
         })
+    }
+
+    fn abandon(&self, patience: Duration) {
+        self.context.abandon(patience);
     }
 
     fn convolution_library(&self) -> Result<&dyn ConvolutionLibrary, String> {

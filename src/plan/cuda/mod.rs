@@ -383,6 +383,11 @@ impl CudaPlan {
         MemoryLayout::of(self).total as u64
     }
 
+    /// Floating-point operations of a run.
+    pub fn flops(&self) -> u64 {
+        self.steps.iter().fold(0, |sum, step| sum.saturating_add(step.flops))
+    }
+
     /// The facts for reports, where these ranges of steps are launched together.
     pub fn summary(&self, launches: &[Range<usize>]) -> PlanSummary {
         let (height, width) = self.photo;
@@ -392,7 +397,7 @@ impl CudaPlan {
             width,
             height,
             steps: (launches.iter()).map(|steps| (self.layers(steps), self.entry(steps))).collect(),
-            flops: self.steps.iter().fold(0, |sum, step| sum.saturating_add(step.flops)),
+            flops: self.flops(),
             peak_bytes: self.device_bytes(),
             conv_provider: self.conv_provider.clone(),
             attention_kernels: self.attention_kernels.clone(),

@@ -3,6 +3,7 @@
 use std::{
     ffi::c_void,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
 };
 
 use styleforge::{
@@ -68,6 +69,10 @@ impl FakeDriver {
                 let failed = failure(fault.code);
                 state.fault = None;
                 state.failed_call = Some(call);
+                if failed.code == DriverFailure::NO_ANSWER {
+                    state.hangs = true;
+                    return Ok(state);
+                }
                 *lost = failed.is_lost().then_some(failed.code);
                 return Err(failed);
             }
@@ -76,6 +81,10 @@ impl FakeDriver {
     }
 
     fn give_back(&self, what: &str, was_taken: impl FnOnce(&mut State) -> bool) {
+        let lost = self.context.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        if *lost == Some(DriverFailure::NO_ANSWER) {
+            return;
+        }
         let mut state = self.gpu.state();
         if !was_taken(&mut state) {
             state.misuse.push(format!("{what} was given back twice"));
@@ -294,11 +303,7 @@ impl Driver for FakeDriver {
     }
 
     fn has_passed(&self, _: Event) -> Result<bool, DriverFailure> {
-        self.begin("cuEventQuery").map(|_| true)
-    }
-
-    fn wait_for(&self, _: Event) -> Result<(), DriverFailure> {
-        self.begin("cuEventSynchronize").map(drop)
+        self.begin("cuEventQuery").map(|state| !state.hangs)
     }
 
     fn elapsed_ms(&self, _: Event, _: Event) -> Result<f32, DriverFailure> {
@@ -309,8 +314,22 @@ impl Driver for FakeDriver {
         self.give_back("an event", |s| s.events.remove(&event.0));
     }
 
-    fn wait(&self) -> Result<(), DriverFailure> {
-        self.begin("cuStreamSynchronize").map(drop)
+    fn wait_within(&self, patience: Duration) -> Result<(), DriverFailure> {
+        let is_done = || self.begin("cuStreamSynchronize").map(|state| !state.hangs);
+        self.wait_until(patience, &is_done, &mut || ())
+    }
+
+    fn abandon(&self, _: Duration) {
+        let mut lost = self.context.lost.lock().unwrap_or_else(PoisonError::into_inner);
+        *lost = Some(DriverFailure::NO_ANSWER);
+    }
+
+    fn now(&self) -> Instant {
+        let mut state = self.gpu.state();
+        if state.hangs {
+            state.waited += Duration::from_secs(1);
+        }
+        *state.began.get_or_insert_with(Instant::now) + state.waited
     }
 
     fn convolution_library(&self) -> Result<&dyn ConvolutionLibrary, String> {
