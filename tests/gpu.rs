@@ -73,7 +73,7 @@ fn main() -> ExitCode {
     }
     let backend = backend.ok();
     type Test = fn(&dyn Backend) -> Result<(), Failed>;
-    let tests: [(&str, Test); 30] = [
+    let tests: [(&str, Test); 31] = [
         ("every_mode_paints_the_oracles_picture", every_mode_paints_the_oracles_picture),
         ("every_kernel_computes_what_it_should", every_kernel_computes_what_it_should),
         ("tiles_that_take_turns_are_right_too", tiles_that_take_turns_are_right_too),
