@@ -46,10 +46,9 @@
 //!
 //! - [`disk`] writes a picture or a settings file under a temporary name, syncs it and renames it. An existing
 //!   picture or report is replaced only with `--force` or after a question. Temporary files that a killed program left in
-//!   folders of ours are deleted at the next start; a video whose recording it left unfinished is given its name and told
-//!   of ([`media::record::Interrupted`]), or deleted if nothing of it can be played. A new style or network is read back
-//!   before it gets its name, and a removed one loses its name before its files. The table of a recording into a folder
-//!   alone grows line by line, as `frames.partial.csv` until its end.
+//!   folders of ours are deleted at the next start. A new style or network is read back before it gets its name, and a
+//!   removed one loses its name before its files. Only recordings ([`media::record`]) grow under their own names, a
+//!   video by fragments and the table of a folder line by line.
 //! - A person reads words, never the system's error numbers ("os error 28"): [`disk::reason`].
 //! - Text from outside (titles, names of tensors, files and cameras) is shown as one line without control
 //!   characters, direction marks and letters that show nothing ([`text`]), on the terminal ([`terminal`]) as in the

@@ -1,14 +1,16 @@
-//! What a killed program left: temporary files in the program's own folders are removed at the next start, and others
-//! can be taken over.
+//! What a killed program left: temporary files in the program's own folders are removed at the next start.
 
-use std::{fs, path::Path};
+use std::{
+    fs::{self, File},
+    path::Path,
+};
 
-use super::temporary::{self, Claim, Kind, remove_unowned};
+use super::temporary::{Kind, remove_unowned};
 
-/// Opens the file at `path`, made by [`create_owned`](super::create_owned), to be read, unless the process that made
-/// it lives; never links, nor what is no plain file. No other process takes it over as long as it is open.
-pub fn take_over(path: &Path) -> Claim {
-    temporary::claim(path, Kind::File)
+/// Removes the file at `path`, made by [`create_owned`](super::create_owned), when the process that made it is gone and
+/// `is_worthless`, which reads it, agrees; returns whether it did. Never removes a link, nor what is no plain file.
+pub fn remove_abandoned(path: &Path, is_worthless: impl FnOnce(&mut File) -> bool) -> bool {
+    remove_unowned(path, Kind::File, is_worthless)
 }
 
 /// Removes the temporaries directly in `folder` that no living process owns, and gives how many. Only for
@@ -24,7 +26,7 @@ pub fn sweep(folder: &Path) -> usize {
         let kind = Kind::ALL
             .into_iter()
             .find(|kind| name.to_str().is_some_and(|name| kind.has_name(name)));
-        kind.is_some_and(|kind| remove_unowned(&entry.path(), kind))
+        kind.is_some_and(|kind| remove_unowned(&entry.path(), kind, |_| true))
     };
     entries.flatten().filter(is_leftover).count()
 }

@@ -10,14 +10,13 @@ mod temporary;
 mod words;
 mod write;
 
-pub use leftovers::{sweep, take_over};
+pub use leftovers::{remove_abandoned, sweep};
 pub use names::free_path;
-pub use temporary::Claim;
 pub use words::{cannot_write, reason, without_number, words};
 pub use write::{
-    Existing, FolderSync, WriteError, check_folder, check_target, create_new, create_owned,
-    folder_of, make_folder, make_new_folder, remove_folder, rename, sync_file, sync_folder,
-    write_folder, write_whole,
+    Existing, FolderSync, WriteError, check_folder, check_target, create_owned, folder_of,
+    make_folder, make_new_folder, remove_folder, rename, sync_file, sync_folder, write_folder,
+    write_whole,
 };
 
 #[cfg(test)]

@@ -47,17 +47,6 @@ impl Kind {
     }
 }
 
-/// Whose a temporary is.
-#[derive(Debug)]
-pub enum Claim {
-    /// This process's, as long as the file is open: nobody else's it was.
-    Ours(File),
-    /// Another's that lives, or one's that was killed a moment ago and that the system has not put away yet.
-    Held,
-    /// Nobody can say: it is gone, or none of the kind, or on a file system without locks.
-    Unknown,
-}
-
 /// A new file in `folder`, owned by this process until it is renamed or dropped.
 pub fn file_in(folder: &Path) -> io::Result<NamedTempFile> {
     let mut builder = builder(Kind::File);
@@ -122,30 +111,27 @@ pub fn own(file: &File, path: &Path) -> bool {
     }
 }
 
-/// Removes the temporary at `path` when no living process owns it; whether it did.
-pub fn remove_unowned(path: &Path, kind: Kind) -> bool {
+/// Removes what is at `path` when no living process owns it and `is_worthless`, which reads it, agrees; returns
+/// whether it did.
+pub fn remove_unowned(
+    path: &Path,
+    kind: Kind,
+    is_worthless: impl FnOnce(&mut File) -> bool,
+) -> bool {
     // The lock is held until the temporary is removed, so that a program that made one of the same name
     // meanwhile sees that it is not its own.
-    let Claim::Ours(_file) = claim(path, kind) else {
+    let Ok(mut file) = open(path, kind) else {
         return false;
     };
+    let is_unowned = file.try_lock().is_ok() && is_at(&file, path);
+    if !is_unowned || !is_worthless(&mut file) {
+        return false;
+    }
     let removed = match kind {
         Kind::File => fs::remove_file(path),
         Kind::Folder => fs::remove_dir_all(path),
     };
     removed.is_ok()
-}
-
-/// Opens what no living process owns, to be owned by this one as long as it is open.
-pub fn claim(path: &Path, kind: Kind) -> Claim {
-    let Ok(file) = open(path, kind) else {
-        return Claim::Unknown;
-    };
-    match file.try_lock() {
-        Ok(()) if is_at(&file, path) => Claim::Ours(file),
-        Err(TryLockError::WouldBlock) => Claim::Held,
-        Ok(()) | Err(TryLockError::Error(_)) => Claim::Unknown,
-    }
 }
 
 /// Opens what is of this kind; a link, a pipe or anything else never.
@@ -194,17 +180,19 @@ mod tests {
         let here = tempfile::tempdir().expect("a folder");
         let file = file_in(here.path()).expect("made");
         let (folder, owner) = folder_in(here.path()).expect("made");
-        assert!(!remove_unowned(file.path(), Kind::File));
-        assert!(!remove_unowned(folder.path(), Kind::Folder));
+        let remove = |path: &Path, kind| remove_unowned(path, kind, |_| true);
+        assert!(!remove(file.path(), Kind::File));
+        assert!(!remove(folder.path(), Kind::Folder));
         // As a kill leaves them: there, and nobody's.
         let (open, file) = file.keep().expect("kept");
         let folder = folder.keep();
         fs::write(folder.join("lite.safetensors"), "half").expect("written");
         drop((open, owner));
-        assert!(!remove_unowned(&file, Kind::Folder));
-        assert!(!remove_unowned(&folder, Kind::File));
-        assert!(remove_unowned(&file, Kind::File) && !file.exists());
-        assert!(remove_unowned(&folder, Kind::Folder) && !folder.exists());
+        assert!(!remove(&file, Kind::Folder));
+        assert!(!remove(&folder, Kind::File));
+        assert!(!remove_unowned(&file, Kind::File, |_| false) && file.exists());
+        assert!(remove(&file, Kind::File) && !file.exists());
+        assert!(remove(&folder, Kind::Folder) && !folder.exists());
     }
 
     #[test]

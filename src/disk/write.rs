@@ -200,38 +200,25 @@ pub fn rename(from: &Path, to: &Path) -> Result<(), WriteError> {
     renamed.map_err(|e| WriteError::Refused { name: name(), reason: cannot_write(above, &e) })
 }
 
-/// Makes an empty file, never in place of something of that name.
+/// Makes an empty file, never instead of something of that name, and brings its name to the disk. While it is open,
+/// and this process lives, no process can [remove it](super::remove_abandoned).
 ///
 /// # Errors
 /// [`WriteError::Exists`], or why the disk refuses.
-pub fn create_new(path: &Path) -> Result<File, WriteError> {
-    new_file(path).map_err(|e| not_created(path, &e))
-}
-
-/// As [`create_new`]; while it is open, and this process lives, nobody can
-/// [take it over](super::take_over).
-///
-/// # Errors
-/// As [`create_new`].
 pub fn create_owned(path: &Path) -> Result<File, WriteError> {
     let made = temporary::owned(|| {
-        let file = new_file(path)?;
+        let file = OpenOptions::new().write(true).create_new(true).open(path)?;
         let is_ours = temporary::own(&file, path);
         Ok(is_ours.then_some(file))
     });
-    made.map_err(|e| not_created(path, &e))
-}
-
-fn new_file(path: &Path) -> io::Result<File> {
-    OpenOptions::new().write(true).create_new(true).open(path)
-}
-
-fn not_created(path: &Path, error: &io::Error) -> WriteError {
-    let name = path.display().to_string();
-    match error.kind() {
-        ErrorKind::AlreadyExists => WriteError::Exists { name },
-        _ => WriteError::Refused { name, reason: cannot_write(folder_of(path), error) },
-    }
+    let named = made.and_then(|file| sync_folder(folder_of(path)).map(|()| file));
+    named.map_err(|error| {
+        let name = path.display().to_string();
+        match error.kind() {
+            ErrorKind::AlreadyExists => WriteError::Exists { name },
+            _ => WriteError::Refused { name, reason: cannot_write(folder_of(path), &error) },
+        }
+    })
 }
 
 /// Makes `folder`, never taking one that is there already.

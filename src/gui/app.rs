@@ -31,7 +31,7 @@ use super::{
     full_screen::state::FullScreen,
     gallery::Gallery,
     intent::Intent,
-    live::{InterruptionLooks, LiveIntent, LiveView, Repaints},
+    live::{LiveIntent, LiveView, Repaints},
     messages::{Corner, Messages},
     overlays::Overlays,
     paintings::Paintings,
@@ -95,7 +95,6 @@ pub struct App {
     pub(super) wants_camera: bool,
     /// Live frames that are painted once more.
     pub(super) repaints: Repaints,
-    pub(super) interruptions: InterruptionLooks,
     pub(super) full_screen: FullScreen,
     pub(super) focus_frame: FocusFrame,
     /// Whether tooltips are put away for now.
@@ -175,7 +174,6 @@ impl App {
             cameras: None,
             wants_camera: false,
             repaints: Repaints::default(),
-            interruptions: InterruptionLooks::default(),
             full_screen: FullScreen::default(),
             focus_frame: FocusFrame::default(),
             has_no_tooltips: false,
@@ -241,7 +239,6 @@ impl App {
         self.perform_all(ctx);
         self.live_logic(ctx);
         self.follow_repaints();
-        self.follow_interruptions(ctx);
         self.guard_closing(ctx);
         self.serve_readings();
         self.serve_swatches();

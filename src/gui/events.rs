@@ -268,7 +268,6 @@ impl App {
                     Some(failure) => self.messages.error(failure),
                 }
             }
-            Report::Interrupted(found) => self.tell_of_interrupted(ctx, &found),
             Report::Cameras(cameras) => {
                 if let Some(live) = &mut self.live {
                     live.set_cameras(cameras.clone());

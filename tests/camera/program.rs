@@ -53,7 +53,7 @@ fn live(begin: impl Fn(&Fake), words: &str, end: impl Fn(&Fake)) -> Value {
     let source = format!("camera:{ID}");
     let folder = Path::new(&env::var_os(ROOT).expect("under the library")).join("recorded");
     let painted = || {
-        let table = fs::read_to_string(folder.join("frames.partial.csv"));
+        let table = fs::read_to_string(folder.join("frames.csv"));
         table.map_or(0, |table| table.lines().count())
     };
     // The seconds only end a run that nothing else ends.

@@ -34,7 +34,7 @@ fn after_some_pictures(s: &Sandbox, arguments: &[&str]) -> Run {
     let folder = s.path("recorded");
     let mut child = begun(s, &[arguments, &["--record", "recorded"]].concat());
     let pictures = || {
-        let table = std::fs::read_to_string(folder.join("frames.partial.csv"));
+        let table = std::fs::read_to_string(folder.join("frames.csv"));
         // The first line names the columns.
         table.map_or(0, |table| table.lines().count().saturating_sub(1))
     };
@@ -199,7 +199,7 @@ fn a_video_is_named_in_the_report_and_replaces_nothing() {
     run(&["--record", "b.avi", "--record-format", "png"])
         .ends(2)
         .says("--record-format is for a folder of pictures");
-    assert!(!s.path("b.avi").exists() && !s.path("b.partial.avi").exists());
+    assert!(!s.path("b.avi").exists());
 }
 
 /// An MP4 where an ffmpeg for it is installed, else an AVI that says why; a signal ends either in order.
@@ -227,62 +227,69 @@ fn a_video_is_whole_when_a_signal_ends_it() {
     let has = |word: &[u8]| bytes.windows(word.len()).any(|w| w == word);
     // The index of all frames stands at the end of either.
     assert!(if is_mp4 { has(b"mfra") } else { has(b"idx1") });
-    assert!(!s.path("clip.partial.mp4").exists() && !s.path("clip.partial.avi").exists());
 }
 
-/// Killed, it can tell nothing; the next recording into the folder does.
+/// Killed at any moment it leaves what was recorded until then, under the name that was requested.
 #[cfg(unix)]
 #[test]
-fn an_interrupted_recording_is_named_and_told_at_the_next_one() {
+fn a_recording_that_is_killed_plays_under_its_own_name() {
     let s = Sandbox::new();
-    let small = [&SCENE[..], &["--working-size", "64"]].concat();
-    let mut child = begun(&s, &[&small[..], &["--record", "deep/clip.mp4"]].concat());
-    // What is under this name while it is written, by this computer's ffmpeg or without one.
-    let partial = ["mp4", "avi"].map(|ending| s.path(format!("deep/clip.partial.{ending}")));
-    let bytes = || {
-        let lengths = partial.iter().flat_map(std::fs::metadata);
-        lengths.map(|about| about.len()).sum::<u64>()
-    };
-    // Its first second, whatever its pictures need: without its tables no part of it plays.
-    while bytes() < 100_000 && child.try_wait().expect("a child").is_none() {
-        std::thread::sleep(std::time::Duration::from_millis(5));
+    let count =
+        |bytes: &[u8], word: &[u8]| bytes.windows(word.len()).filter(|w| w == &word).count();
+    for requested in ["clip.mp4", "clip.avi"] {
+        let small = ["--working-size", "64", "--record", requested];
+        let mut child = begun(&s, &[&SCENE[..], &small].concat());
+        // Without an ffmpeg for MP4 both are an AVI.
+        let name = || if s.path("clip.mp4").exists() { "clip.mp4" } else { "clip.avi" };
+        // The first fragment is whole when the second one begins; an AVI has its header with the first picture.
+        let plays = || {
+            let bytes = std::fs::read(s.path(name())).unwrap_or_default();
+            count(&bytes, b"moof") >= 2 || count(&bytes, b"00dc") >= 9
+        };
+        while !plays() && child.try_wait().expect("a child").is_none() {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        send("-KILL", &child);
+        child.wait().expect("ends");
+        let name = name();
+        assert_eq!(s.names(".").iter().filter(|left| left.starts_with("clip")).count(), 1);
+        if let Some(frames) = decoded_frames(&s, name) {
+            assert!(frames > 0, "{name}: {frames}");
+        }
+        s.styleforge(&[&SCENE[..], &AT_MOST, &["--record", name]].concat())
+            .ends(1)
+            .says(&format!("{name} exists already and was not touched"));
+        std::fs::remove_file(s.path(name)).expect("removed");
     }
-    let told_by = |name: &str| {
-        let name = format!("deep/{name}");
-        let next = [&small[..], &["--seconds", "0.2", "--record", &name]].concat();
-        s.styleforge(&next).ends(0).stderr
-    };
-    // Another one leaves it alone as long as its program lives.
-    let told = told_by("next.avi");
-    assert!(!told.contains("interrupted"), "{told}");
-    send("-KILL", &child);
-    child.wait().expect("ends");
-    let ending = if partial[0].exists() { "mp4" } else { "avi" };
-    let name = format!("clip.{ending}");
-    assert_eq!(s.names("deep"), [&format!("clip.partial.{ending}"), "next.avi"]);
-
-    let told = told_by("third.avi");
-    let note = told.lines().find(|line| line.contains("interrupted"));
-    let note = note.expect("a note");
-    assert!(
-        note.starts_with("note: a recording was interrupted; the part made before that (")
-            && note.ends_with(&format!(") is saved as deep/{name}")),
-        "{note}"
-    );
-    assert_eq!(s.names("deep"), [&name[..], "next.avi", "third.avi"]);
-    let told = told_by("fourth.avi");
-    assert!(!told.contains("interrupted"), "{told}");
 }
 
-/// Killed in its first half second it leaves a header and no picture.
+/// How many frames ffmpeg decodes of a video; `None` where it is not installed.
+#[cfg(unix)]
+fn decoded_frames(s: &Sandbox, video: &str) -> Option<usize> {
+    let mut ffmpeg = s.command("ffmpeg");
+    ffmpeg.args(["-v", "quiet", "-i", video, "-vf", "scale=1:1"]);
+    let decoded = ffmpeg.args(["-f", "rawvideo", "-pix_fmt", "gray", "-"]).output();
+    let decoded = decoded.inspect_err(|why| println!("not decoded: ffmpeg: {why}")).ok()?;
+    Some(decoded.stdout.len())
+}
+
+/// A kill in the first half second leaves a file without a picture.
 #[test]
-fn a_recording_of_which_nothing_can_be_played_takes_no_name() {
+fn a_file_without_a_picture_takes_no_name() {
     let s = Sandbox::new();
-    let header = [&[0, 0, 0, 18][..], b"moovStyleForge"].concat();
-    std::fs::write(s.path("clip.partial.mp4"), header).expect("written");
-    let record = ["--working-size", "64", "--seconds", "0.5", "--record", "clip.mp4"];
-    s.styleforge(&[&SCENE[..], &record].concat()).ends(0);
-    assert!(!s.path("clip.partial.mp4").exists());
+    std::fs::write(s.path("clip.mp4"), b"\0\0\0\x12moovStyleForge").expect("written");
+    std::fs::write(s.path("clip.avi"), "").expect("written");
+    std::fs::create_dir(s.path("take")).expect("made");
+    std::fs::write(s.path("take/frames.csv"), "frame,file,seconds\n").expect("written");
+    for name in ["clip.mp4", "clip.avi", "take"] {
+        // Without an ffmpeg the first one becomes the second one.
+        if name == "clip.avi" && std::fs::metadata(s.path(name)).expect("there").len() > 0 {
+            continue;
+        }
+        let record = ["--working-size", "64", "--seconds", "0.5", "--record", name];
+        s.styleforge(&[&SCENE[..], &record].concat()).ends(0);
+    }
+    assert!(s.path("take/frame-000001.jpg").exists());
 }
 
 /// Answers as an ffmpeg with an encoder does, and encodes as the script says.
@@ -312,7 +319,7 @@ fn a_video_without_a_picture_is_an_error() {
     ] {
         let run = with_ffmpeg(&s, script, &[&SCENE[..], &record].concat()).ends(1);
         run.says("clip.mp4 could not be written").says(words);
-        assert!(!s.path("clip.mp4").exists() && !s.path("clip.partial.mp4").exists());
+        assert!(!s.path("clip.mp4").exists());
     }
 }
 

@@ -11,6 +11,7 @@ mod support;
 
 use styleforge::frame;
 
+mod avi;
 mod device;
 mod engine;
 mod frames;

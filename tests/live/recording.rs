@@ -1,7 +1,5 @@
 //! Videos as others read them: decoded again, they are the frames that were handed in.
 
-#[path = "../../src/media/record/avi/read_back.rs"]
-mod read_back;
 #[path = "../../src/media/record/yuv.rs"]
 mod yuv;
 
@@ -21,7 +19,7 @@ use styleforge::{
     },
 };
 
-use self::read_back::pictures_of;
+use crate::avi::pictures_of;
 
 /// Least likeness of a frame that was recorded, in dB.
 const LEAST_DB: f64 = 40.0;

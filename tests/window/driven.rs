@@ -267,16 +267,23 @@ impl Window {
         decoded(&new().expect("it is there").1)
     }
 
-    /// The first recording, as it is while it goes on (`.partial`) or afterwards.
-    pub fn recording(&self, kind: &str) -> Option<PathBuf> {
-        let named = |end| self.file(&format!("StyleForge/recording-0001{kind}.{end}"));
+    /// The first recording, while it is written and afterwards.
+    fn recording(&self) -> Option<PathBuf> {
+        let named = |end| self.file(&format!("StyleForge/recording-0001.{end}"));
         ["mp4", "avi"].map(named).into_iter().find(|p| p.exists())
     }
 
-    /// Whether the first recording has begun and goes on.
+    /// The first recording once it has ended: then the index of all its frames is in it.
+    pub fn recorded(&self) -> Option<PathBuf> {
+        self.recording().filter(|path| {
+            let video = fs::read(path).unwrap_or_default();
+            video.windows(4).any(|word| word == b"mfra" || word == b"idx1")
+        })
+    }
+
+    /// Whether something of the first recording is on the disk.
     pub fn is_recording(&self) -> bool {
-        let begun = self.recording(".partial");
-        let about = begun.and_then(|path| fs::metadata(path).ok());
+        let about = self.recording().and_then(|path| fs::metadata(path).ok());
         about.is_some_and(|about| about.len() > 0)
     }
 

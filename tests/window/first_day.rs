@@ -116,7 +116,7 @@ fn recording(window: &Window) {
     window.shot("recording");
     let least = begun.elapsed().as_secs_f64();
     window.keys(&["r"]);
-    window.wait_until("a video", || window.recording("").is_some());
+    window.wait_until("a video", || window.recorded().is_some());
     let most = asked.elapsed().as_secs_f64();
     window.shot("recorded");
     if !is_there("ffprobe") {
@@ -127,7 +127,7 @@ fn recording(window: &Window) {
     let read = Command::new("ffprobe")
         .args(["-v", "error", "-count_frames", "-of", "csv=p=0:nk=1"])
         .args(["-show_entries", entries])
-        .arg(window.recording("").expect("a video"))
+        .arg(window.recorded().expect("a video"))
         .output()
         .expect("ffprobe runs");
     let told = String::from_utf8_lossy(&read.stdout);

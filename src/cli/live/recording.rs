@@ -6,11 +6,11 @@ use serde::Serialize;
 
 use crate::{
     cli::{CliError, args::LiveArgs, terminal::write_message},
-    disk::{WriteError, folder_of},
+    disk::WriteError,
     media::{
         MediaError,
         encode::Format,
-        record::{Destination, FrameSink, Interruptions, Recorded, Recorder},
+        record::{Destination, FrameSink, Recorded, Recorder},
     },
     weights::bytes_in_hex,
 };
@@ -28,7 +28,7 @@ pub fn check(args: &LiveArgs) -> Result<(), CliError> {
     }
 }
 
-/// Begins the recording that `--record` requests; says before which recordings were interrupted where it is to lie.
+/// Begins the recording that `--record` requests.
 ///
 /// # Errors
 /// [`CliError::Failed`] when it cannot be made.
@@ -39,10 +39,6 @@ pub fn start(
     let Some(path) = &args.record else {
         return Ok(None);
     };
-    for recording in Interruptions::in_folder(folder_of(path)).recordings {
-        let told = recording.in_words(&recording.path.display().to_string());
-        write_message(format!("note: {told}"));
-    }
     let format = args.record_format.unwrap_or(Format::Jpeg);
     let (destination, note) = Destination::of(path, format);
     if let Some(note) = note {

@@ -24,7 +24,7 @@ use crate::{
         MediaError, decode,
         encode::Encoding,
         framing::Framing,
-        record::{Interruptions, Recorded, Recorder, TakenFrames},
+        record::{Recorded, Recorder, TakenFrames},
     },
     mode::ModelSize,
     network::Network,
@@ -406,8 +406,6 @@ pub enum Report {
     },
     /// A recording is written.
     Recorded(Recorded),
-    /// Recordings of a program that was killed were found, or none.
-    Interrupted(Interruptions),
     /// The system's cameras, or why they are not known.
     Cameras(Result<Vec<Camera>, String>),
     /// The settings could not be written.

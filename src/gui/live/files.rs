@@ -9,7 +9,7 @@ use std::{
 
 use eframe::egui;
 
-use super::{LiveIntent, interruptions::NextLook, repaints::Snapped};
+use super::{LiveIntent, repaints::Snapped};
 use crate::{
     capture::Rotation,
     disk::{self, WriteError},
@@ -25,7 +25,7 @@ use crate::{
     media::{
         MediaError,
         encode::{self, Existing, Format},
-        record::{Destination, Ffmpeg, FrameSink, Interruptions, Recorder, TakenFrames},
+        record::{Destination, Ffmpeg, FrameSink, Recorder, TakenFrames},
         scale::{scaled, size_within},
     },
     settings::RecordAs,
@@ -197,32 +197,6 @@ impl App {
         }
     }
 
-    /// Tells of recordings of a program that was killed, and looks again later for those that a process still holds.
-    pub(in crate::gui) fn tell_of_interrupted(
-        &mut self,
-        ctx: &egui::Context,
-        found: &Interruptions,
-    ) {
-        for recording in &found.recordings {
-            let text = recording.in_words(&path_label(&recording.path));
-            self.tell_of_file(text, &recording.path);
-            if recording.pictures.is_none() && recording.kept.is_none() {
-                self.note_painting(ctx, &recording.path);
-            }
-        }
-        let now = ctx.input(|input| input.time);
-        self.interruptions.note(found.undecided, now);
-    }
-
-    /// Looks again for interrupted recordings when it is time.
-    pub(in crate::gui) fn follow_interruptions(&mut self, ctx: &egui::Context) {
-        match self.interruptions.look(ctx.input(|input| input.time)) {
-            NextLook::Never => {}
-            NextLook::In(seconds) => ctx.request_repaint_after_secs(seconds as f32),
-            NextLook::Now => self.background.sweep_pictures(self.picture_folder()),
-        }
-    }
-
     /// Where snapshots and recordings go: where paintings were saved last, else to the pictures.
     pub(in crate::gui) fn picture_folder(&self) -> PathBuf {
         let chosen = self.settings.state.save_folder.clone();
@@ -301,8 +275,7 @@ impl Background {
         });
     }
 
-    /// Removes what a killed program left of snapshots and recordings below `folder`, but for recordings, which get
-    /// their names; [`Report::Interrupted`].
+    /// Removes the temporary files that a killed program left of snapshots and of recordings' pictures below `folder`.
     pub fn sweep_pictures(&self, folder: PathBuf) {
         self.send(move || {
             let home = own_folder(&folder);
@@ -322,7 +295,7 @@ impl Background {
             for recording in recordings {
                 disk::sweep(&recording.path());
             }
-            Report::Interrupted(Interruptions::in_folder(&home))
+            Report::Quiet
         });
     }
 }

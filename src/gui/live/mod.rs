@@ -2,7 +2,7 @@
 //!
 //! [`LiveView`] shows the engine's pictures and snapshots and never waits for them. `update` carries out what a
 //! person does, `engine_sync` sends the engine the settings that follow from it; `files` saves snapshots
-//! (single pictures), recordings and reports; `interruptions` says when to look for recordings of a killed program; `repaint_flow` has what is kept painted more finely (`repaints`);
+//! (single pictures), recordings and reports; `repaint_flow` has what is kept painted more finely (`repaints`);
 //! `source_trial` says what is shown where a source gives nothing, and `pair_times` keeps the times of a comparison;
 //! `first_start`, `layout`, `controls`, `mode_choice`, `chrome`, `comparison`, `report` and `preview_grid` draw; `rate_warning` decides
 //! when the window says that a rate is not held.
@@ -14,7 +14,6 @@ mod engine_sync;
 mod files;
 mod first_start;
 mod intent;
-mod interruptions;
 mod layout;
 mod pair_times;
 mod preview_grid;
@@ -29,7 +28,6 @@ mod update;
 pub(super) use chrome::{WORDS_WIDTH, full_screen_button};
 pub(super) use files::own_folder;
 pub use intent::LiveIntent;
-pub use interruptions::InterruptionLooks;
 pub use preview_grid::PreviewGrid;
 pub use repaints::{Repaints, Snapped};
 pub(super) use source_trial::NO_CAMERA;

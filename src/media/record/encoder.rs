@@ -81,13 +81,13 @@ pub enum EncoderFailure {
 }
 
 impl Encoder {
-    /// Takes over a process that was just started; what it puts out goes into `file`, which lies at `path`.
+    /// Takes over a process that was just started; its output goes into `file`, which is at `path`.
     ///
     /// # Errors
     /// When it has no pipes or no thread can be started, in words.
     pub fn over(
         mut child: Child,
-        file: File,
+        file: Arc<File>,
         path: &Path,
         patience: Duration,
     ) -> Result<Self, String> {

@@ -14,11 +14,9 @@
 //! | `mp4` | H.264 in fragmented MP4, encoded by the person's own `ffmpeg` (`ffmpeg`, `encoder`) |
 //! | `avi` | Motion-JPEG in AVI, written by this program alone, where there is no such ffmpeg |
 //!
-//! A video has the size of its first frame; later ones of another size are brought to it (`fit`). While it is
-//! written it is called `NAME.partial.mp4` or `NAME.partial.avi`, and gets its name when it ends, also when it ends
-//! early: only a program that was killed leaves a file of that name, and that one can be played, too; so it is with the
-//! table of a folder, `frames.partial.csv`. [`Interruptions`] finds them later, gives them their names and tells of
-//! them.
+//! A video has the size of its first frame; later ones of another size are brought to it (`fit`). A recording is
+//! written under its own name (`file`) and can be played at any moment, also when the program was killed. One without
+//! a picture leaves no file.
 
 mod avi;
 mod beginning;
@@ -28,13 +26,12 @@ mod encoder;
 #[cfg(unix)]
 mod fake;
 mod ffmpeg;
+mod file;
 mod fit;
 mod fragments;
-mod interrupted;
 mod mp4;
 mod nut;
 mod output;
-mod partial;
 mod pictures;
 mod queue;
 mod recorded;
@@ -44,7 +41,6 @@ mod yuv;
 pub use beginning::beginning_of;
 pub use destination::Destination;
 pub use ffmpeg::{Ffmpeg, NoFfmpeg};
-pub use interrupted::{Interrupted, Interruptions};
 pub use queue::{FrameSink, TakenFrames};
 pub use recorded::{Recorded, length_in_words, pictures, size_in_words};
 pub use recorder::Recorder;

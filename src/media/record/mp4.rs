@@ -1,9 +1,9 @@
 //! A recording as H.264 in fragmented MP4, encoded by the person's ffmpeg.
 
 use std::{
-    fs::File,
-    io,
+    fs::{self, File},
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -13,11 +13,10 @@ use super::{
     Ffmpeg,
     encoder::{Encoder, EncoderFailure},
     ffmpeg::MADE_BY,
+    file::{self, refused},
     fit::Fit,
-    fragments,
     nut::{NutMuxer, TICKS_PER_SECOND},
     output::{Ended, Output, Shot},
-    partial::{self, Partial},
     yuv::{append_i420, even, i420_bytes},
 };
 use crate::{
@@ -32,12 +31,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Mp4 {
     ffmpeg: Ffmpeg,
     patience: Duration,
-    /// Until the end.
-    partial: Option<Partial>,
-    /// Until the encoder is started, which needs the first picture's size.
-    file: Option<File>,
-    video: Option<Video>,
     path: PathBuf,
+    file: Arc<File>,
+    video: Option<Video>,
     /// What is known once the encoder has ended.
     bytes: u64,
     frames: u64,
@@ -57,48 +53,32 @@ impl Mp4 {
     /// Makes the file.
     ///
     /// # Errors
-    /// As [`Partial::create`].
+    /// As [`file::create`].
     pub fn create(path: &Path, ffmpeg: Ffmpeg) -> Result<Self, MediaError> {
         Self::with_patience(path, ffmpeg, PATIENCE)
     }
 
-    /// How long the recording in `file` is, as far as it can be played, zero if nothing can; `None` where another
-    /// program has made it.
-    ///
-    /// # Errors
-    /// The disk's.
-    pub fn length_of(file: &mut File) -> io::Result<Option<Duration>> {
-        let ticks = fragments::ticks_in(file, MADE_BY.as_bytes())?;
-        Ok(ticks.map(|ticks| Duration::from_secs_f64(ticks as f64 / f64::from(TICKS_PER_SECOND))))
-    }
-
     fn with_patience(path: &Path, ffmpeg: Ffmpeg, patience: Duration) -> Result<Self, MediaError> {
-        let (partial, file) = Partial::create(path)?;
+        let file = Arc::new(file::create(path, is_header)?);
         Ok(Self {
             ffmpeg,
             patience,
-            partial: Some(partial),
-            file: Some(file),
-            video: None,
             path: path.to_owned(),
+            file,
+            video: None,
             bytes: 0,
             frames: 0,
             notes: Vec::new(),
         })
     }
 
-    fn start(&mut self, shot: &Shot) -> Result<Video, MediaError> {
-        let started = match (self.file.take(), &self.partial) {
-            (Some(file), Some(partial)) => {
-                let child = self.ffmpeg.start(TICKS_PER_SECOND);
-                let child = child.map_err(|e| reason(&e));
-                child.and_then(|child| Encoder::over(child, file, partial.path(), self.patience))
-            }
-            _ => Err("it has ended already".to_owned()),
-        };
+    fn start(&self, shot: &Shot) -> Result<Video, MediaError> {
+        let child = self.ffmpeg.start(TICKS_PER_SECOND).map_err(|e| reason(&e));
+        let file = self.file.clone();
+        let started = child.and_then(|child| Encoder::over(child, file, &self.path, self.patience));
         let encoder = started.map_err(|why| {
             let reason = format!("ffmpeg could not be started: {why}");
-            partial::refused(&self.path, reason)
+            refused(&self.path, reason)
         })?;
         Ok(Video { encoder, muxer: NutMuxer::default(), fit: Fit::to(&shot.frame), ticks: None })
     }
@@ -118,11 +98,17 @@ impl Mp4 {
         result.map_err(|failure| match failure {
             EncoderFailure::Disk(error) => {
                 let reason = cannot_write(folder_of(&self.path), &error);
-                partial::refused(&self.path, reason)
+                refused(&self.path, reason)
             }
-            EncoderFailure::Process(words) => partial::refused(&self.path, words),
+            EncoderFailure::Process(words) => refused(&self.path, words),
         })
     }
+}
+
+/// Whether these bytes are all that ffmpeg writes before the first picture of a recording.
+fn is_header(bytes: &[u8]) -> bool {
+    let has = |word: &[u8]| bytes.windows(word.len()).any(|part| part == word);
+    has(b"moov") && has(MADE_BY.as_bytes()) && !has(b"moof") && !has(b"mdat")
 }
 
 impl Output for Mp4 {
@@ -140,23 +126,19 @@ impl Output for Mp4 {
         // How the encoder ended is the reason.
         self.close()?;
         let reason = "ffmpeg takes no more pictures".to_owned();
-        Err(partial::refused(&self.path, reason))
+        Err(refused(&self.path, reason))
     }
 
     fn end(&mut self) -> Ended {
         let closed = self.close();
-        let named = match self.partial.take() {
-            Some(partial) if self.frames > 0 => partial.keep(),
-            Some(partial) => {
-                partial.discard();
-                Ok(())
-            }
-            None => Ok(()),
-        };
+        if self.frames == 0 {
+            // What cannot be removed stays; the next recording may replace it.
+            fs::remove_file(&self.path).ok();
+        }
         Ended {
             frames: Some(self.frames),
             notes: std::mem::take(&mut self.notes),
-            failure: closed.and(named).err(),
+            failure: closed.err(),
         }
     }
 
@@ -256,7 +238,6 @@ mod tests {
         assert!(told.ends_with(end), "{told}");
         assert_eq!(ended.frames, Some(0));
         assert!(!here.path().join("clip.mp4").exists());
-        assert!(!here.path().join("clip.partial.mp4").exists());
         let (ended, _) = by("head -c 9000 >nothing; exit 0");
         assert!(why(&ended).ends_with("ffmpeg ended by itself"), "{}", why(&ended));
     }
@@ -307,7 +288,6 @@ mod tests {
             assert!(told.ends_with(end), "{told}");
             assert_eq!(ended.frames, Some(0));
             assert!(!here.path().join("clip.mp4").exists());
-            assert!(!here.path().join("clip.partial.mp4").exists());
         }
     }
 
@@ -318,6 +298,15 @@ mod tests {
         assert_eq!(ended.notes, Vec::<String>::new());
         let film = fs::read(here.path().join("film")).expect("there");
         assert_eq!(fs::read(here.path().join("clip.mp4")).expect("there"), film);
-        assert!(!here.path().join("clip.partial.mp4").exists());
+    }
+
+    #[test]
+    fn a_header_is_one_of_ours_without_a_fragment() {
+        assert!(is_header(b"ftypiso5moovudtaStyleForge"));
+        for other in
+            [&b""[..], b"StyleForge", b"moovLavf", b"moovStyleForgemoof", b"mdatmoovStyleForge"]
+        {
+            assert!(!is_header(other), "{other:?}");
+        }
     }
 }

@@ -1,19 +1,17 @@
 //! A recording as a folder: a file for each frame, and a table of their times.
 //!
-//! Every picture is written whole or not at all; the table gets a line for each, appended in place. It is called
-//! `frames.partial.csv` until the recording ends, and `frames.csv` then.
+//! Every picture is written whole or not at all; the table gets a line for each.
 
 use std::{
     borrow::Cow,
     fs::{self, File},
-    io::{self, Read, Write},
+    io::Write,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use super::{
+    file::{self, refused},
     output::{Ended, Output, Shot},
-    partial::{self, Partial},
 };
 use crate::{
     disk::{self, FolderSync, WriteError, reason},
@@ -28,17 +26,14 @@ use crate::{
 pub const TABLE: &str = "frames.csv";
 /// The table's first line.
 const TITLES: &str = "frame,file,seconds\n";
-/// Most bytes of a table that are read back: those of two days.
-const MOST_TABLE_BYTES: u64 = 1 << 28;
 
 /// A folder of pictures.
 pub struct Pictures {
     folder: PathBuf,
     format: Format,
     table: File,
-    /// Its name; `None` once the recording has ended.
-    partial: Option<Partial>,
     bytes: u64,
+    pictures: u64,
 }
 
 impl Pictures {
@@ -49,69 +44,36 @@ impl Pictures {
     pub fn create(folder: &Path, format: Format) -> Result<Self, MediaError> {
         disk::make_folder(folder)?;
         disk::sweep(folder);
-        let path = folder.join(TABLE);
-        let refused = |reason: String| -> MediaError {
-            let name = folder.display().to_string();
-            WriteError::Refused { name, reason }.into()
-        };
-        let (partial, mut table) = Partial::create(&path).map_err(|error| match error {
+        let created = file::create(&folder.join(TABLE), |bytes| bytes == TITLES.as_bytes());
+        let mut table = created.map_err(|error| match error {
             MediaError::Write(WriteError::Exists { .. }) => {
-                refused("it holds a recording already; choose another folder".to_owned())
+                refused(folder, "it holds a recording already; choose another folder".to_owned())
             }
             other => other,
         })?;
-        if let Err(error) = table.write_all(TITLES.as_bytes()) {
-            // Nothing was recorded; another recording may begin here.
-            partial.discard();
-            return Err(refused(reason(&error)));
-        }
-        Ok(Self {
+        let titled = table.write_all(TITLES.as_bytes());
+        let pictures = Self {
             folder: folder.to_owned(),
             format,
             table,
-            partial: Some(partial),
             bytes: TITLES.len() as u64,
-        })
-    }
-
-    /// How many pictures the table of a recording tells of that was not ended, and when the last one came after the
-    /// first; `None` where it is no such table.
-    ///
-    /// # Errors
-    /// The disk's.
-    pub fn extent_of(table: &mut File) -> io::Result<Option<(u64, Duration)>> {
-        let mut text = String::new();
-        table.take(MOST_TABLE_BYTES).read_to_string(&mut text)?;
-        let Some(lines) = text.strip_prefix(TITLES) else {
-            return Ok(None);
+            pictures: 0,
         };
-        // A line without its end was being written.
-        let whole = lines.split_inclusive('\n').filter(|line| line.ends_with('\n'));
-        let mut extent = (0, Duration::ZERO);
-        for line in whole {
-            let seconds = line.trim_end().rsplit(',').next();
-            let seconds = seconds.and_then(|seconds| seconds.parse().ok());
-            let Some(Ok(at)) = seconds.map(Duration::try_from_secs_f64) else {
-                return Ok(None);
-            };
-            extent = (extent.0 + 1, at);
-        }
-        Ok(Some(extent))
+        titled.map_err(|error| {
+            pictures.remove_table();
+            refused(folder, reason(&error))
+        })?;
+        Ok(pictures)
     }
 
-    /// Removes a folder in which no picture is, unless it holds other files.
-    pub fn discard(folder: &Path) {
-        // What cannot be removed stays, and does no harm.
-        let table = folder.join(TABLE);
-        for table in [partial::partial_name(&table), table] {
-            fs::remove_file(table).ok();
-        }
-        fs::remove_dir(folder).ok();
+    /// Nothing was recorded; another recording may begin here.
+    fn remove_table(&self) {
+        // What cannot be removed stays; the next recording may replace it.
+        fs::remove_file(self.folder.join(TABLE)).ok();
     }
 
     fn refused(&self, file: &str, reason: String) -> MediaError {
-        let name = self.folder.join(file).display().to_string();
-        WriteError::Refused { name, reason }.into()
+        refused(&self.folder.join(file), reason)
     }
 }
 
@@ -132,6 +94,7 @@ impl Output for Pictures {
             }
             other => other,
         })?;
+        self.pictures += 1;
         self.bytes += fs::metadata(&path).map_or(0, |about| about.len());
         // In one piece, so that a kill tears no line.
         let seconds = format!("{:.4}", shot.at.as_secs_f64());
@@ -142,11 +105,13 @@ impl Output for Pictures {
     }
 
     fn end(&mut self) -> Ended {
-        let synced = disk::sync_file(&self.table, &self.folder.join(TABLE))
-            .map_err(|e| self.refused(TABLE, reason(&e)));
-        // The name of the table brings those of all pictures to the disk, too.
-        let kept = self.partial.take().map_or(Ok(()), Partial::keep);
-        Ended { failure: synced.and(kept).err(), ..Ended::default() }
+        if self.pictures == 0 {
+            self.remove_table();
+            return Ended::default();
+        }
+        let synced = disk::sync_file(&self.table, &self.folder.join(TABLE));
+        let synced = synced.and_then(|()| disk::sync_folder(&self.folder));
+        Ended { failure: synced.err().map(|e| self.refused(TABLE, reason(&e))), ..Ended::default() }
     }
 
     fn bytes(&self) -> u64 {

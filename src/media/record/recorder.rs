@@ -12,7 +12,6 @@ use crossbeam_channel::{Receiver, Sender, bounded, select_biased};
 use super::{
     Destination, FrameSink, Recorded, TakenFrames,
     output::{Ended, Output, Shot},
-    pictures::Pictures,
     queue::Progress,
 };
 use crate::{
@@ -169,12 +168,12 @@ impl Recorder {
         }
     }
 
-    /// As [`Self::finish`]; where no frame came, the recording's folder is removed, unless it holds other files. A
-    /// video without a frame never stays.
+    /// As [`Self::finish`]; if no frame came, the recording's folder is removed, unless it contains other files.
     pub fn finish_or_discard(self) -> Recorded {
         let recorded = self.finish();
         if recorded.frames == 0 && !recorded.is_video {
-            Pictures::discard(&recorded.path);
+            // A folder that cannot be removed stays, and does no harm.
+            std::fs::remove_dir(&recorded.path).ok();
         }
         recorded
     }

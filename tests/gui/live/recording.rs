@@ -1,7 +1,7 @@
 //! What is kept of live pictures: snapshots, recordings, and what closing would lose.
 
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -314,26 +314,20 @@ fn a_recording_is_one_video_file() {
         names.into_iter().find(|name| name.contains(part))
     };
     let mut stems = Vec::new();
-    for _ in 0..2 {
+    for stem in ["recording-0001", "recording-0002"] {
         w.press(Key::R);
-        w.until("the recording to begin", |_| named(&folder, ".partial.").is_some());
-        // The first number that is free; one may be left out while interrupted recordings are looked for.
-        let partial = named(&folder, ".partial.").expect("a recording");
-        let stem = partial.split_once(".partial.").expect("its name").0;
-        let number = stem.strip_prefix("recording-").expect("its name");
-        assert!(number.len() == 4 && number.bytes().all(|b| b.is_ascii_digit()));
+        w.until("the recording to begin", |_| named(&folder, stem).is_some());
         w.until_a_second_is_recorded();
         w.press(Key::R);
         w.until_contains(&format!("{stem}."));
-        w.until("the video", |_| named(&folder, &partial).is_none());
-        let name = named(&folder, &format!("{stem}.")).expect("a video");
+        let name = named(&folder, stem).expect("a video");
         let bytes = std::fs::read(folder.join(&name)).expect("a file");
         match name.ends_with(".mp4") {
             true => assert_eq!(&bytes[4..8], b"ftyp"),
             false => assert_eq!((&bytes[..4], &bytes[8..12]), (&b"RIFF"[..], &b"AVI "[..])),
         }
         w.until_contains("Recorded ");
-        stems.push(stem.to_owned());
+        stems.push(stem);
     }
     // The choice is remembered.
     w.click("Record as: Pictures");
@@ -408,66 +402,6 @@ fn leftovers_of_a_kill_among_the_pictures_go_at_the_next_start() {
     w.until("the sweep", |w| !left("StyleForge/recording-0001")(w));
     assert!(!left("StyleForge")(&w) && !left("")(&w));
     assert!(left("StyleForge/mine")(&w), "no folder of ours");
-}
-
-/// Writes what a killed program leaves of a recording: all that was on the disk by then.
-fn killed_recording(partial: &Path) {
-    let elsewhere = tempfile::tempdir().expect("a folder");
-    let path = elsewhere.path().join("clip.avi");
-    let (recorder, mut sink) =
-        Recorder::start(&Destination::Avi { path }, Arc::new(|| {})).expect("a file");
-    let frame = Frame::from_fn(32, 24, |x, y| [x as u8, y as u8, 9, 255]);
-    let began = Instant::now();
-    for second in 0..=2 {
-        sink.push(&frame, began + Duration::from_secs(second));
-    }
-    while recorder.written() < 3 {
-        std::thread::yield_now();
-    }
-    std::fs::create_dir_all(partial.parent().expect("a folder")).expect("made");
-    std::fs::copy(elsewhere.path().join("clip.partial.avi"), partial).expect("copied");
-}
-
-#[test]
-fn an_interrupted_recording_gets_its_name_and_is_shown_at_the_next_start() {
-    let mut w = Window::open_after(|folder| {
-        saves_there(folder);
-        killed_recording(&folder.join("StyleForge/recording-0007.partial.avi"));
-        // No recording of ours, and no place of ours.
-        std::fs::write(folder.join("StyleForge/mine.partial.mp4"), "mine").expect("written");
-        killed_recording(&folder.join("elsewhere.partial.avi"));
-    });
-    w.until_contains("A recording was interrupted; the part made before that (0:02) is saved as ");
-    let video = w.path("StyleForge/recording-0007.avi");
-    assert!(w.has_containing("recording-0007.avi."), "{:#?}", w.texts());
-    assert!(w.has("recording-0007.avi"), "it is among what was saved");
-    assert!(video.exists() && !w.path("StyleForge/recording-0007.partial.avi").exists());
-    for untouched in ["StyleForge/mine.partial.mp4", "elsewhere.partial.avi"] {
-        assert!(w.path(untouched).exists(), "{untouched}");
-    }
-    w.click("Show in folder");
-    w.until("the file manager", |w| w.platform.shown() == [video.clone()]);
-    assert!(!w.has_containing("interrupted"), "{:#?}", w.texts());
-}
-
-#[test]
-fn a_recording_that_a_killed_program_still_holds_is_told_of_once_it_lets_go() {
-    let mut holds = None;
-    let mut w = Window::open_after(|folder| {
-        saves_there(folder);
-        let held = folder.join("StyleForge/recording-0002.partial.avi");
-        killed_recording(&folder.join("StyleForge/recording-0001.partial.avi"));
-        killed_recording(&held);
-        let file = std::fs::File::open(held).expect("there");
-        file.try_lock().expect("nobody else's");
-        holds = Some(file);
-    });
-    // The first look is over.
-    w.until_contains("recording-0001.avi.");
-    assert!(!w.has_containing("recording-0002"), "{:#?}", w.texts());
-    drop(holds);
-    w.until_contains("recording-0002.avi.");
-    assert!(w.path("StyleForge/recording-0002.avi").exists());
 }
 
 #[test]

@@ -3,26 +3,26 @@
 //! AVI has one rate for all pictures: [`RATE`] places a second. A picture goes to the place nearest to its time, or
 //! the next one; places in between hold an empty chunk, which players show as the picture before. So the video is
 //! as long as the recording was, and a picture is off by less than two places; what comes faster than the rate is
-//! left out. The header is made true again once a second, so that the file of a program that was killed plays up to
-//! there; only its index is missing. A file beyond a gigabyte goes on in further parts, as OpenDML defines them.
+//! left out. The header is rewritten once a second, so that the file plays up to there at any moment; only the index
+//! comes at the end. After a gigabyte a file continues in further parts, as OpenDML defines them.
 
 #[cfg(test)]
+#[path = "../../../../tests/live/avi.rs"]
 mod read_back;
 mod riff;
 
 use std::{
     borrow::Cow,
-    fs::File,
-    io::{self, Cursor, Read, Seek, SeekFrom, Write},
+    fs::{self, File},
+    io::{self, Cursor, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
-    time::Duration,
 };
 
-use self::riff::{Layout, MOST_PARTS};
+use self::riff::{Chunk, Facts, Index, MOST_PARTS, Part};
 use super::{
+    file::{self, refused},
     fit::Fit,
     output::{Ended, Output, Shot},
-    partial::{self, Partial},
     recorded::pictures,
 };
 use crate::{
@@ -37,18 +37,12 @@ use crate::{
 pub const RATE: u32 = 60;
 /// Quality of the pictures, 1 to 100: 40 dB and more from the painting.
 const QUALITY: u8 = 95;
-/// Bytes of a part of the file at most. Some players read no further than this in one.
+/// Maximum bytes of a part of the file. Some players read no further than this in one.
 const PART_BYTES: u64 = 1 << 30;
-/// Bytes that are gathered before they go to the system.
-const BUFFER_BYTES: usize = 1 << 16;
-/// Bytes that are read of a header, which has less.
-const MOST_HEADER_BYTES: u64 = 1 << 16;
 
 /// A file of Motion-JPEG.
 pub struct Avi {
     path: PathBuf,
-    /// Until the end.
-    partial: Option<Partial>,
     file: File,
     video: Option<Video>,
     part_bytes: u64,
@@ -57,13 +51,17 @@ pub struct Avi {
 /// What is known from the first picture on.
 struct Video {
     fit: Fit,
-    layout: Layout,
-    /// What is not in the file yet.
-    buffer: Vec<u8>,
-    /// Bytes of the file that hold whole chunks.
-    sound: u64,
-    /// Places that were in the header when it was written last.
-    told: u32,
+    /// Length of the file: its header and whole chunks.
+    bytes: u64,
+    /// At least one.
+    parts: Vec<Part>,
+    /// The chunks of the last part.
+    chunks: Vec<Chunk>,
+    /// Places that are taken, empty ones too.
+    places: u32,
+    /// Places that the header states.
+    stated_places: u32,
+    largest_chunk: u32,
     pictures: u64,
     too_fast: u64,
 }
@@ -72,38 +70,25 @@ impl Avi {
     /// Makes the file.
     ///
     /// # Errors
-    /// As [`Partial::create`].
+    /// As [`file::create`].
     pub fn create(path: &Path) -> Result<Self, MediaError> {
         Self::with_parts(path, PART_BYTES)
     }
 
-    /// How long the recording in `file` is by its header; `None` where that is none of ours. The last second may be
-    /// missing there.
-    ///
-    /// # Errors
-    /// The disk's.
-    pub fn length_of(file: &mut File) -> io::Result<Option<Duration>> {
-        let mut beginning = Vec::new();
-        file.rewind()?;
-        file.take(MOST_HEADER_BYTES).read_to_end(&mut beginning)?;
-        let places = Layout::told_places(&beginning);
-        // What it has beyond its tables can be rescued, so it is never nothing.
-        let seconds = |places: u32| f64::from(places.max(1)) / f64::from(RATE);
-        Ok(places.map(|places| Duration::from_secs_f64(seconds(places))))
+    fn with_parts(path: &Path, part_bytes: u64) -> Result<Self, MediaError> {
+        let is_header = |bytes: &[u8]| bytes.starts_with(b"RIFF") && bytes.ends_with(b"movi");
+        let file = file::create(path, is_header)?;
+        Ok(Self { path: path.to_owned(), file, video: None, part_bytes })
     }
 
-    fn with_parts(path: &Path, part_bytes: u64) -> Result<Self, MediaError> {
-        let (partial, file) = Partial::create(path)?;
-        Ok(Self { path: path.to_owned(), partial: Some(partial), file, video: None, part_bytes })
+    fn refused(&self, error: &io::Error) -> MediaError {
+        refused(&self.path, cannot_write(folder_of(&self.path), error))
     }
 }
 
 impl Output for Avi {
     fn add(&mut self, shot: &Shot) -> Result<(), MediaError> {
-        let video = self.video.get_or_insert_with(|| {
-            let (width, height) = (shot.frame.width(), shot.frame.height());
-            Video::new(Fit::to(&shot.frame), Layout::new(width, height, RATE))
-        });
+        let video = self.video.get_or_insert_with(|| Video::new(Fit::to(&shot.frame)));
         let place = (shot.at.as_secs_f64() * f64::from(RATE)).round() as u64;
         let Some(empty) = video.empty_before(place) else {
             video.too_fast += 1;
@@ -115,46 +100,45 @@ impl Output for Avi {
         // Only a size beyond the format's can go wrong.
         let picture = Cow::Borrowed(&*picture);
         encode::write(&mut jpeg, "the video", picture, None, encoding, &[])?;
-        let jpeg = jpeg.into_inner();
-        let written = video.add(&mut self.file, empty, &jpeg, self.part_bytes);
-        written.map_err(|e| {
-            let reason = cannot_write(folder_of(&self.path), &e);
-            partial::refused(&self.path, reason)
-        })
+        let written = video.add(&mut self.file, empty, &jpeg.into_inner(), self.part_bytes);
+        written.map_err(|error| self.refused(&error))
     }
 
     fn end(&mut self) -> Ended {
-        let Some(partial) = self.partial.take() else {
-            return Ended::default();
-        };
         let Some(video) = self.video.as_mut().filter(|video| video.pictures > 0) else {
-            partial.discard();
+            // What cannot be removed stays; the next recording may replace it.
+            fs::remove_file(&self.path).ok();
             return Ended { frames: Some(0), ..Ended::default() };
         };
         let finished = video.finish(&mut self.file);
-        let synced = disk::sync_file(&self.file, partial.path());
-        let written = finished.and(synced).map_err(|e| partial.unwritten(&e));
-        Ended {
-            frames: Some(video.pictures),
-            notes: video.notes(),
-            failure: written.and(partial.keep()).err(),
-        }
+        let (frames, notes) = (Some(video.pictures), video.notes());
+        let written = finished.and(disk::sync_file(&self.file, &self.path));
+        Ended { frames, notes, failure: written.err().map(|error| self.refused(&error)) }
     }
 
     fn bytes(&self) -> u64 {
-        self.video.as_ref().map_or(0, |video| video.sound)
+        self.video.as_ref().map_or(0, |video| video.bytes)
     }
 }
 
 impl Video {
-    fn new(fit: Fit, layout: Layout) -> Self {
-        let buffer = layout.header();
-        Self { fit, layout, buffer, sound: 0, told: 0, pictures: 0, too_fast: 0 }
+    fn new(fit: Fit) -> Self {
+        Self {
+            fit,
+            bytes: 0,
+            parts: vec![Part::default()],
+            chunks: Vec::new(),
+            places: 0,
+            stated_places: 0,
+            largest_chunk: 0,
+            pictures: 0,
+            too_fast: 0,
+        }
     }
 
     /// How many places stay empty before a picture for this one; `None` when even the next place is taken.
     fn empty_before(&self, place: u64) -> Option<u64> {
-        let next = u64::from(self.layout.places());
+        let next = u64::from(self.places);
         match place.checked_sub(next) {
             Some(empty) => Some(empty),
             None if place + 1 == next => Some(0),
@@ -163,69 +147,117 @@ impl Video {
     }
 
     fn add(&mut self, file: &mut File, empty: u64, jpeg: &[u8], part: u64) -> io::Result<()> {
-        for _ in 0..empty {
-            self.chunk(&[], part)?;
-            if self.buffer.len() >= BUFFER_BYTES {
-                self.flush(file)?;
-            }
+        if self.bytes == 0 {
+            self.write(file, &self.header())?;
         }
-        self.chunk(jpeg, part)?;
-        self.flush(file)?;
+        for _ in 0..empty {
+            self.add_chunk(file, &[], part)?;
+        }
+        self.add_chunk(file, jpeg, part)?;
         self.pictures += 1;
-        if self.layout.places() - self.told >= RATE || self.told == 0 {
+        if self.places - self.stated_places >= RATE || self.stated_places == 0 {
             self.write_header(file)?;
         }
         Ok(())
     }
 
-    /// Puts a picture, or none, into the buffer.
-    fn chunk(&mut self, jpeg: &[u8], part_bytes: u64) -> io::Result<()> {
-        if self.layout.part_bytes() + self.layout.chunk_bytes(jpeg.len()) > part_bytes {
-            if self.layout.parts() == MOST_PARTS {
-                let most = format!("it has {MOST_PARTS} parts, the most that a video may have");
-                return Err(io::Error::other(most + "; begin another recording"));
-            }
-            self.layout.end_part(&mut self.buffer);
-            self.layout.begin_part(&mut self.buffer);
+    /// Writes a picture, or none, into the next place.
+    fn add_chunk(&mut self, file: &mut File, jpeg: &[u8], part_bytes: u64) -> io::Result<()> {
+        let chunk = riff::chunk(jpeg);
+        // Both indexes have 24 bytes of each chunk, and less than 64 others.
+        let indexes = 64 + 24 * (1 + self.chunks.len() as u64);
+        if self.bytes - self.part().at + chunk.len() as u64 + indexes > part_bytes {
+            self.end_part(file)?;
+            self.begin_part(file)?;
         }
-        self.layout.chunk(jpeg, &mut self.buffer);
+        let offset = (self.bytes - self.part().at) as u32 + 8;
+        self.write(file, &chunk)?;
+        let bytes = jpeg.len() as u32;
+        self.chunks.push(Chunk { offset, bytes });
+        self.part_mut().places += 1;
+        self.places += 1;
+        self.largest_chunk = self.largest_chunk.max(bytes);
         Ok(())
     }
 
-    fn flush(&mut self, file: &mut File) -> io::Result<()> {
-        file.write_all(&self.buffer)?;
-        self.sound += self.buffer.len() as u64;
-        self.buffer.clear();
+    /// Writes the indexes of the last part, unless they are there.
+    fn end_part(&mut self, file: &mut File) -> io::Result<()> {
+        if self.part().index.is_some() {
+            return Ok(());
+        }
+        let mut indexes = riff::index(self.part(), &self.chunks);
+        let (at, bytes) = (self.bytes, indexes.len() as u32);
+        if self.parts.len() == 1 {
+            indexes.extend(riff::old_index(self.part(), &self.chunks));
+        }
+        self.write(file, &indexes)?;
+        self.part_mut().index = Some(Index { at, bytes, part_end: self.bytes });
+        self.write_header(file)
+    }
+
+    fn begin_part(&mut self, file: &mut File) -> io::Result<()> {
+        if self.parts.len() == MOST_PARTS {
+            let most = format!("it has {MOST_PARTS} parts, the most that a video may have");
+            return Err(io::Error::other(most + "; begin another recording"));
+        }
+        let part = Part { at: self.bytes, ..Part::default() };
+        self.write(file, &riff::part_head(&part, self.bytes))?;
+        self.parts.push(part);
+        self.chunks.clear();
         Ok(())
     }
 
-    /// Writes what the header says by now: sizes and counts.
+    /// Appends to the file. What fails is not counted, and is cut off at the end.
+    fn write(&mut self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
+        file.write_all(bytes)?;
+        self.bytes += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn header(&self) -> Vec<u8> {
+        let (width, height) = self.fit.size();
+        riff::header(&Facts {
+            width: width as u32,
+            height: height as u32,
+            bytes: self.bytes,
+            places: self.places,
+            largest_chunk: self.largest_chunk,
+            parts: &self.parts,
+        })
+    }
+
+    /// Writes lengths and counts as they are now.
     fn write_header(&mut self, file: &mut File) -> io::Result<()> {
-        for (at, bytes) in self.layout.patches() {
-            file.seek(SeekFrom::Start(at))?;
-            file.write_all(&bytes)?;
+        if self.part().at > 0 {
+            file.seek(SeekFrom::Start(self.part().at))?;
+            file.write_all(&riff::part_head(self.part(), self.bytes))?;
         }
-        file.seek(SeekFrom::Start(self.sound))?;
-        self.told = self.layout.places();
+        file.rewind()?;
+        file.write_all(&self.header())?;
+        file.seek(SeekFrom::Start(self.bytes))?;
+        self.stated_places = self.places;
         Ok(())
     }
 
-    /// Writes the index and the header. Where the disk takes no index, the file plays without.
+    /// Writes the index and the header. If the disk takes no index, the file plays without.
     fn finish(&mut self, file: &mut File) -> io::Result<()> {
-        // A chunk that was not written whole is none.
-        self.layout.forget_after(self.sound);
-        self.buffer.clear();
-        let indexed = file.set_len(self.sound).and_then(|()| {
-            file.seek(SeekFrom::Start(self.sound))?;
-            self.layout.end_part(&mut self.buffer);
-            self.flush(file)
-        });
+        file.set_len(self.bytes)?;
+        file.seek(SeekFrom::Start(self.bytes))?;
+        let indexed = self.end_part(file);
         if indexed.is_err() {
-            self.layout.without_index(self.sound);
-            file.set_len(self.sound)?;
+            file.set_len(self.bytes)?;
         }
         self.write_header(file)?;
         indexed
+    }
+
+    fn part(&self) -> &Part {
+        &self.parts[self.parts.len() - 1]
+    }
+
+    fn part_mut(&mut self) -> &mut Part {
+        let last = self.parts.len() - 1;
+        &mut self.parts[last]
     }
 
     fn notes(&self) -> Vec<String> {
@@ -239,7 +271,7 @@ impl Video {
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
+    use std::time::Duration;
 
     use super::{read_back::pictures_of, *};
     use crate::frame::Frame;
@@ -295,7 +327,7 @@ mod tests {
         for n in 0..100 {
             avi.add(&shot(n, Duration::from_millis(40 * n as u64))).expect("room");
         }
-        let bytes = fs::read(here.path().join("cut.partial.avi")).expect("a file");
+        let bytes = fs::read(&path).expect("a file");
         let number = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four"));
         let end = number(4) as usize + 8;
         assert!(end <= bytes.len());
@@ -311,31 +343,5 @@ mod tests {
         assert_eq!(number(main + 16), places);
         assert!(places >= 239 - RATE, "{places}");
         assert_eq!(number(main + 12) & 0x10, 0, "no index");
-    }
-
-    #[test]
-    fn chunks_that_did_not_reach_the_file_are_forgotten() {
-        let mut layout = Layout::new(64, 48, RATE);
-        let mut out = layout.header();
-        layout.chunk(&[1; 101], &mut out);
-        let sound = out.len() as u64;
-        layout.chunk(&[2; 100], &mut out);
-        layout.end_part(&mut out);
-        let first = out.len() as u64;
-        layout.begin_part(&mut out);
-        layout.chunk(&[3; 100], &mut out);
-        assert_eq!((layout.places(), layout.parts()), (3, 2));
-        layout.forget_after(first);
-        assert_eq!((layout.places(), layout.parts()), (2, 1));
-        layout.end_part(&mut out);
-        assert_eq!(out.len() as u64, first + 24 + 108, "it has ended");
-
-        let mut layout = Layout::new(64, 48, RATE);
-        let mut out = layout.header();
-        layout.chunk(&[1; 101], &mut out);
-        layout.chunk(&[2; 100], &mut out);
-        layout.end_part(&mut out);
-        layout.forget_after(sound + 50);
-        assert_eq!(layout.places(), 1);
     }
 }

@@ -1,4 +1,4 @@
-//! Reads AVI files back, for tests here and from outside.
+//! Reads AVI files back, also for the unit tests of `media::record::avi`.
 
 use std::io::Cursor;
 
