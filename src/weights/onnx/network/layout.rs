@@ -12,7 +12,12 @@ pub(super) enum Part {
     Rows,
     /// All columns.
     Columns,
+    /// The same values [`COPIES`] times.
+    Copies,
 }
+
+/// How often a map is repeated: a doubled map is one that is upsampled.
+const COPIES: usize = 2;
 
 /// What a side of a tensor is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,9 +65,40 @@ impl Layout {
         }
     }
 
-    /// Whether channels are in one piece.
+    /// Whether channels are in one piece, and nothing is repeated.
     pub(super) fn is_whole(&self) -> bool {
-        self.factors.len() == 1
+        self.factors.len() == 1 && !self.is_repeated()
+    }
+
+    fn is_repeated(&self) -> bool {
+        self.sides.iter().flatten().any(|&part| part == Part::Copies)
+    }
+
+    /// The sides of a map that is joined to itself along one of them; `None` unless every value or every row follows
+    /// itself, each once at most.
+    pub(super) fn repeated(&self, side: usize) -> Option<Self> {
+        let mut made = self.clone();
+        made.sides.get_mut(side)?.insert(0, Part::Copies);
+        let parts = made.sides.iter().flatten();
+        let behind: Vec<_> = parts.skip_while(|&&part| part != Part::Copies).collect();
+        let copies = behind.iter().filter(|&&&part| part == Part::Copies).count();
+        let is_inside = behind.iter().all(|part| matches!(part, Part::Copies | Part::Columns));
+        (is_inside && copies <= 2).then_some(made)
+    }
+
+    /// The sides of the map whose rows and columns are all repeated in these sides; `None` if that is not what they
+    /// are.
+    pub(super) fn undoubled(&self, sizes: &[(usize, usize)]) -> Option<Self> {
+        let mut single = self.clone();
+        let [_, _, rows, columns] = single.sides.as_mut_slice() else {
+            return None;
+        };
+        if rows.pop() != Some(Part::Copies) || columns.pop() != Some(Part::Copies) {
+            return None;
+        }
+        let single = single.with_sides_of_one(sizes);
+        let channels = single.factors.iter().product();
+        (single == Self::channels_first(channels)).then_some(single)
     }
 
     /// What a side is.
@@ -87,6 +123,7 @@ impl Layout {
             Part::Channel(factor) => self.factors[factor],
             Part::Rows => rows,
             Part::Columns => columns,
+            Part::Copies => COPIES,
         }
     }
 
@@ -109,6 +146,7 @@ impl Layout {
             Part::Channel(factor) => factors[factor] == 1,
             Part::Rows => sizes.iter().all(|size| size.0 == 1),
             Part::Columns => sizes.iter().all(|size| size.1 == 1),
+            Part::Copies => false,
         };
         let mut parts: Vec<Part> = self.sides.iter().flatten().copied().collect();
         parts.retain(|&part| !is_one(part, &factors));
@@ -129,6 +167,7 @@ impl Layout {
                         Part::Channel(factor) => factors[factor],
                         Part::Rows => rows,
                         Part::Columns => columns,
+                        Part::Copies => COPIES,
                     })
                     .collect();
                 let pairs = left.iter().zip(&extents);
@@ -190,13 +229,14 @@ impl Layout {
     /// where channels have too many parts for that.
     pub(super) fn in_blocks(&self, block: usize) -> Option<Self> {
         const OF_BLOCK: usize = 2;
-        if self.factors.len() + OF_BLOCK > MAX_FACTORS {
+        if self.factors.len() + OF_BLOCK > MAX_FACTORS || self.is_repeated() {
             return None;
         }
         let moved = |part: &Part| match *part {
             Part::Rows => vec![Part::Rows, Part::Channel(0)],
             Part::Columns => vec![Part::Columns, Part::Channel(1)],
             Part::Channel(factor) => vec![Part::Channel(factor + OF_BLOCK)],
+            Part::Copies => vec![Part::Copies],
         };
         let sides = self.sides.iter();
         Some(Self {
@@ -242,7 +282,6 @@ impl Layout {
     /// Where all of a map's parts of one are missing, sides of one stand for them if there are four.
     fn with_sides_of_one(mut self, sizes: &[(usize, usize)]) -> Self {
         let is_one = |side: fn(&(usize, usize)) -> usize| sizes.iter().all(|size| side(size) == 1);
-        let has = |layout: &Self, part| layout.sides.iter().flatten().any(|&p| p == part);
         if let [one, channels, rows, columns] = self.sides.as_mut_slice()
             && one.is_empty()
         {
@@ -262,7 +301,6 @@ impl Layout {
                     side.retain(|&p| p != part || !std::mem::replace(&mut seen, true));
                 }
             }
-            debug_assert!(has(&self, Part::Channel(0)));
         }
         self
     }
@@ -318,7 +356,7 @@ impl Layout {
             .iter()
             .map(|part| match part {
                 Part::Channel(factor) => Some(*factor),
-                Part::Rows | Part::Columns => None,
+                Part::Rows | Part::Columns | Part::Copies => None,
             })
             .collect();
         order.filter(|order| order.len() == self.factors.len() && order.len() > 1)

@@ -13,6 +13,8 @@ mod range;
 mod result;
 mod rules;
 mod simplify;
+#[cfg(test)]
+mod tests;
 mod weight_arithmetic;
 
 use crate::{

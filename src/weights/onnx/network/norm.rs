@@ -8,10 +8,26 @@ use crate::{
     weights::WeightsError,
 };
 
+/// Largest number that counts as none where a node takes a map twice. Exports for ONNX.js add it so that the two have
+/// different names: 1e-9, or 1e-100, which is 0 in their numbers.
+const NOTHING: f32 = 1e-9;
+
 impl Reader<'_> {
     fn op(&self, id: NodeId) -> (Op, &[NodeId]) {
         let node = &self.graph.nodes()[id];
         (node.op, &node.inputs)
+    }
+
+    /// A map without the next to nothing that was added to it.
+    pub(super) fn original(&self, id: NodeId) -> NodeId {
+        match (self.op(id), &self.weights[id]) {
+            ((Op::Affine, &[x]), Some(Held::Own(NodeWeights { weight, bias })))
+                if weight.iter().all(|&v| v == 1.0) && bias.iter().all(|v| v.abs() <= NOTHING) =>
+            {
+                x
+            }
+            _ => id,
+        }
     }
 
     /// The map of which this is the difference to its mean.
@@ -41,8 +57,8 @@ impl Reader<'_> {
         let (Op::Combine(Arithmetic::Product), &[a, b]) = self.op(square) else {
             return None;
         };
-        let x = self.centred(a)?;
-        (self.centred(b) == Some(x)).then_some((x, eps))
+        let x = self.centred(self.original(a))?;
+        (self.centred(self.original(b)) == Some(x)).then_some((x, eps))
     }
 
     /// The norm that a quotient or product completes.
@@ -57,20 +73,31 @@ impl Reader<'_> {
             // One divided by it may be written as a quotient.
             _ => None,
         };
-        let (map, found) = match arithmetic {
-            Arithmetic::Quotient => (a, self.centred(a.node).zip(self.deviation(b.node))),
-            Arithmetic::Product => match (self.centred(a.node), self.centred(b.node)) {
-                (Some(x), _) => (a, Some(x).zip(inverse(b.node))),
-                (_, Some(x)) => (b, Some(x).zip(inverse(a.node))),
-                _ => (a, None),
-            },
-            Arithmetic::Sum | Arithmetic::Difference => (a, None),
+        let (map, other) = match arithmetic {
+            Arithmetic::Product if self.centred(a.node).is_none() => (b, a.node),
+            _ => (a, b.node),
         };
+        let mut scale = None;
+        let found = match arithmetic {
+            Arithmetic::Quotient => self.deviation(other),
+            Arithmetic::Product => inverse(other).or_else(|| {
+                // The scale may come first.
+                let (Op::Affine, &[inner]) = self.op(other) else {
+                    return None;
+                };
+                let own = self.weights[other].as_ref()?.own()?;
+                scale = own.bias.iter().all(|&v| v == 0.0).then(|| own.weight.clone());
+                inverse(inner).filter(|_| scale.is_some())
+            }),
+            Arithmetic::Sum | Arithmetic::Difference => None,
+        };
+        let found = self.centred(map.node).zip(found);
         let Some((x, (_, eps))) = found.filter(|(x, (y, _))| x == y) else {
             return Ok(None);
         };
         let count = self.channels(x);
-        let id = self.instance_norm(x, eps, vec![1.0; count], vec![0.0; count])?;
+        let scale = scale.unwrap_or_else(|| vec![1.0; count]);
+        let id = self.instance_norm(x, eps, scale, vec![0.0; count])?;
         Ok(Some(map.moved_to(id)))
     }
 

@@ -381,6 +381,7 @@ impl Reader<'_> {
                 Part::Channel(_) => 0,
                 Part::Rows => 1,
                 Part::Columns => 2,
+                Part::Copies => return None,
             }] += 1;
         }
         // A side that was spread over another axis would be there twice.

@@ -252,6 +252,21 @@ pub(super) fn concat<'m>(
     let first = maps.first().ok_or_else(odd)?.clone();
     let axis = node.attribute("axis").map_or(1, |a| a.i);
     let side = first.layout.side(axis).ok_or_else(odd)?;
+    if let [a, b] = maps.as_slice()
+        && first.layout.axis(side) != Axis::Channels
+        && reader.original(a.node) == reader.original(b.node)
+        && a.layout == b.layout
+    {
+        // Upsampling, as exports spell it for runtimes that have none.
+        let layout = first.layout.repeated(side).ok_or_else(|| {
+            let label = node.label();
+            reader.scope.of_size(refused(format!(
+                "{label} repeats neither every pixel nor every row of a map"
+            )))
+        })?;
+        let doubled = MapValue { node: reader.original(a.node), layout };
+        return reader.settled(doubled).map(|map| vec![map]);
+    }
     let is_alike = |map: &MapValue| map.layout.is_whole() && map.layout.sides == first.layout.sides;
     if first.layout.axis(side) != Axis::Channels || !maps.iter().all(is_alike) {
         return Err(odd());

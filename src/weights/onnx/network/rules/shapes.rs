@@ -188,8 +188,13 @@ impl Reader<'_> {
         Ok(None)
     }
 
-    /// A map whose channels became blocks of pixels, or changed their order, as an operation's result.
-    fn settled(&mut self, x: MapValue) -> Result<MapValue, WeightsError> {
+    /// A map that was doubled, or whose channels became blocks of pixels or changed their order, as an operation's
+    /// result.
+    pub(super) fn settled(&mut self, x: MapValue) -> Result<MapValue, WeightsError> {
+        if let Some(layout) = x.layout.undoubled(&self.sizes_of(x.node)) {
+            let node = self.add(Op::Upsample, &[x.node], None)?;
+            return Ok(MapValue { node, layout });
+        }
         if let Some((block, order)) = x.layout.blocks() {
             let order = match order {
                 [0, 1, 2] => Some(BlockOrder::ChannelFirst),

@@ -1,0 +1,286 @@
+//! Tests: what exporters spell out in several nodes is read as the one operation that it is.
+
+use std::collections::HashSet;
+
+use super::*;
+use crate::weights::onnx::messages::{
+    Attribute, Dimension, Tensor, TensorShape, TensorType, ValueType,
+};
+
+/// Nodes from a line of `result = Operator input name=1,2`: an input in brackets is a shape, a number is a constant, and
+/// a list by name is an attribute.
+fn nodes(line: &str) -> Vec<Node<'_>> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let mut node = Node { output: vec![words[0]], op_type: words[2], ..Node::default() };
+    let ints = |list: &str| list.split(',').map(|side| side.parse().expect("a side")).collect();
+    let mut constants = Vec::new();
+    for &word in &words[3..] {
+        let mut constant = Attribute::default();
+        if let Some((name, list)) = word.split_once('=') {
+            let ints: Vec<i64> = ints(list);
+            node.attribute.push(Attribute { name, i: ints[0], ints, ..Attribute::default() });
+            continue;
+        } else if let Some(list) = word.strip_prefix('[') {
+            constant.name = "value_ints";
+            constant.ints = ints(list.trim_end_matches(']'));
+        } else if let Ok(number) = word.parse() {
+            (constant.name, constant.f) = ("value_float", number);
+        }
+        if !constant.name.is_empty() {
+            let op_type = "Constant";
+            let attribute = vec![constant];
+            constants.push(Node { output: vec![word], op_type, attribute, ..Node::default() });
+        }
+        node.input.push(word);
+    }
+    constants.push(node);
+    constants
+}
+
+/// The network from `x`, a picture of these sides, free where they are 0, to the result of the last line. `scale` and
+/// `shift` are by channel, `flat` is a list.
+fn made(lines: &[&str], sides: [i64; 2]) -> Result<Network, String> {
+    let floats = |name, dims: &[i64], values: [f32; 3]| Tensor {
+        name,
+        dims: dims.to_vec(),
+        data_type: 1,
+        float_data: values.iter().flat_map(|v| v.to_le_bytes()).collect(),
+        ..Tensor::default()
+    };
+    let dim = [1, 3, sides[0], sides[1]].map(|dim_value| Dimension { dim_value });
+    let shape = Some(TensorShape { dim: dim.into() });
+    let kind = Some(ValueType { tensor: Some(TensorType { elem_type: 1, shape }) });
+    let mut node: Vec<Node<'_>> = lines.iter().flat_map(|line| nodes(line)).collect();
+    let mut seen = HashSet::new();
+    node.retain(|node| seen.insert(node.output[0]));
+    let result = node.last().map_or("x", |node| node.output[0]);
+    let graph = messages::Graph {
+        node,
+        initializer: vec![
+            floats("scale", &[3, 1, 1], [1.0, 2.0, 3.0]),
+            floats("shift", &[3, 1, 1], [4.0, 5.0, 6.0]),
+            floats("flat", &[3], [1.0, 2.0, 3.0]),
+        ],
+        input: vec![ValueInfo { name: "x", kind }],
+        output: vec![ValueInfo { name: result, kind: None }],
+    };
+    let (model, budget) = (messages::Model::default(), Budget::for_file(0));
+    read(&model, &graph, &budget).map(|read| read.network).map_err(|error| error.to_string())
+}
+
+/// What is done to a picture of 4 rows and 6 columns.
+fn operations(lines: &[&str]) -> Result<Vec<Op>, String> {
+    let network = made(lines, [4, 6])?;
+    let ops = network.graph().nodes().iter().map(|node| node.op);
+    // What makes of a photo the picture that is given has nothing to do with the lines.
+    let is_end =
+        |op: &Op| matches!(op, Op::Photo | Op::Sized(_) | Op::AveragePool { .. } | Op::Picture);
+    Ok(ops.filter(|op| !is_end(op)).collect())
+}
+
+/// The only norm of a picture, if lines are that and nothing else: what is added to the variance, scale and shift.
+fn norm(lines: &[&str]) -> Option<(f64, NodeWeights)> {
+    let network = made(lines, [0, 0]).unwrap_or_else(|error| panic!("{lines:?}: {error}"));
+    match network.graph().nodes() {
+        [_, statistics, norm, _] if statistics.op == Op::InstanceStatistics => match norm.op {
+            Op::InstanceNorm { eps } => Some((eps, network.weights().of(&norm.name).clone())),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+const CENTRED: [&str; 2] = ["m = ReduceMean x axes=2,-1", "d = Sub x m"];
+/// From the difference `d` to the standard deviation `s`.
+const DEVIATION: [&str; 4] =
+    ["q = Mul d d", "v = ReduceMean q axes=2,3", "e = Add v 0.00001", "s = Sqrt e"];
+
+#[test]
+fn all_spellings_of_the_norm_are_the_norm() {
+    let own = NodeWeights { weight: vec![1.0, 2.0, 3.0], bias: vec![4.0, 5.0, 6.0] };
+    let expected = Some((f64::from(1e-5f32), own));
+    let end = ["g = Mul n scale", "y = Add g shift"];
+    let spellings: [&[&str]; 7] = [
+        &[&DEVIATION[..], &["n = Div d s"], &end].concat(),
+        &[&DEVIATION[..], &["i = Div 1 s", "n = Mul d i"], &end].concat(),
+        &[&DEVIATION[..], &["n = Div d s", "c = Reshape flat [3,1,1]", "g = Mul n c"], &end[1..]]
+            .concat(),
+        &[
+            "q = Pow d 2",
+            "v = GlobalAveragePool q",
+            "e = Add 0.00001 v",
+            "s = Pow e 0.5",
+            "i = Reciprocal s",
+            "n = Mul i d",
+            "g = Mul scale n",
+            "y = Add shift g",
+        ],
+        &[
+            "q = Mul d d",
+            "v = ReduceMean q axes=2,3",
+            "e = Add v 0.00001",
+            "i = Pow e -0.5",
+            "a = Mul i scale",
+            "g = Mul d a",
+            "y = Add g shift",
+        ],
+        // The mean and the difference are computed a second time.
+        &[
+            "m2 = ReduceMean x axes=2,3",
+            "d2 = Sub x m2",
+            "q = Mul d d2",
+            "v = ReduceMean q axes=2,3",
+            "e = Add v 0.00001",
+            "s = Sqrt e",
+            "n = Div d2 s",
+            "g = Mul n scale",
+            "y = Add g shift",
+        ],
+        // Planes are laid out in rows, and next to nothing is added.
+        &[
+            "p = Reshape x [1,3,1,-1]",
+            "w = ReduceMean p axes=3",
+            "d3 = Sub x w",
+            "t = Add d3 1e-9",
+            "q = Mul d3 t",
+            "r = Reshape q [1,3,1,-1]",
+            "v = ReduceMean r axes=3",
+            "e = Add v 0.00001",
+            "s = Sqrt e",
+            "n = Div d3 s",
+            "g = Mul n scale",
+            "y = Add g shift",
+        ],
+    ];
+    for spelling in spellings {
+        assert_eq!(norm(&[&CENTRED[..], spelling].concat()), expected, "{spelling:?}");
+    }
+}
+
+#[test]
+fn what_is_almost_the_norm_is_none() {
+    let end = ["n = Div d s", "g = Mul n scale", "y = Add g shift"];
+    for middle in [
+        &["q = Mul x x", "v = ReduceMean q axes=2,3", "e = Add v 0.00001", "s = Sqrt e"][..],
+        &["q = Mul d d", "v = ReduceMean q axes=2,3", "r = Sqrt v", "s = Add r 0.00001"],
+        &["t = Add d 2e-9", "q = Mul d t", "v = ReduceMean q axes=2,3", "s = Sqrt v"],
+    ] {
+        assert_eq!(norm(&[&CENTRED[..], middle, &end].concat()), None, "{middle:?}");
+    }
+    let shifted = ["i = Reciprocal s", "a = Add i scale", "y = Mul d a"];
+    assert_eq!(norm(&[&CENTRED[..], &DEVIATION, &shifted].concat()), None);
+}
+
+#[test]
+fn every_spelling_of_nearest_doubling_is_the_upsampling() {
+    let spellings: [&[&str]; 6] = [
+        &[
+            "a = Reshape x [-1,1]",
+            "b = Concat a a axis=1",
+            "c = Reshape b [-1,12]",
+            "d = Concat c c axis=1",
+            "y = Reshape d [-1,3,8,12]",
+        ],
+        // What is added tells the copies apart for the runtime, and is nothing.
+        &[
+            "a = Reshape x [72,1]",
+            "p = Add a 1e-100",
+            "b = Concat a p axis=-1",
+            "c = Reshape b [12,12]",
+            "q = Add 1e-9 c",
+            "d = Concat q c axis=1",
+            "y = Reshape d [1,3,8,12]",
+        ],
+        // Every copy is reshaped by itself.
+        &[
+            "a = Reshape x [-1,1]",
+            "p = Reshape x [-1,1]",
+            "b = Concat a p axis=1",
+            "c = Reshape b [-1,12]",
+            "q = Reshape b [-1,12]",
+            "d = Concat c q axis=1",
+            "y = Reshape d [-1,3,8,12]",
+        ],
+        // Rows first, along the map's own side.
+        &[
+            "a = Concat x x axis=3",
+            "b = Reshape a [-1,1]",
+            "c = Concat b b axis=1",
+            "y = Reshape c [1,3,8,12]",
+        ],
+        // Rows as planes of one row.
+        &[
+            "a = Reshape x [-1,6,1]",
+            "b = Concat a a axis=2",
+            "c = Reshape b [1,-1,1,12]",
+            "i = Identity c",
+            "d = Concat i c axis=2",
+            "y = Reshape d [0,3,8,12]",
+        ],
+        // All in one row.
+        &[
+            "a = Reshape x [72,1]",
+            "b = Concat a a axis=1",
+            "f = Reshape b [-1]",
+            "c = Reshape f [12,12]",
+            "d = Concat c c axis=1",
+            "y = Reshape d [1,3,8,12]",
+        ],
+    ];
+    for lines in spellings {
+        assert_eq!(operations(lines), Ok(vec![Op::Upsample]), "{lines:?}");
+    }
+    let at_any_size = [
+        "a = Reshape x [-1,1]",
+        "b = Concat a a axis=1",
+        "s = Shape x",
+        "w = Gather s [3]",
+        "v = Mul w [2]",
+        "r = Concat [-1] v axis=0",
+        "c = Reshape b r",
+        "d = Concat c c axis=1",
+        "h = Gather s [2]",
+        "g = Mul h [2]",
+        "t = Concat [1,3] g v axis=0",
+        "u = Reshape d t",
+        "y = AveragePool u kernel_shape=2,2 strides=2,2",
+    ];
+    let network = made(&at_any_size, [0, 0]).expect("any size");
+    assert_eq!(network.graph().nodes()[1].op, Op::Upsample);
+    assert_eq!(network.graph().fixed_size(), None);
+}
+
+#[test]
+fn what_is_almost_the_upsampling_is_refused() {
+    let columns = ["a = Reshape x [-1,1]", "b = Concat a a axis=1"];
+    let once = "repeats neither every pixel nor every row";
+    for (rest, reason) in [
+        (&["c = Reshape b [-1,12]", "d = Concat c c axis=0", "y = Reshape d [1,3,8,12]"][..], once),
+        (&["c = Concat a a axis=0", "y = Reshape c [1,3,8,6]"], once),
+        (&["c = Concat b b axis=1", "y = Reshape c [1,3,8,12]"], "Reshape 'y'"),
+        (&["c = Reshape b [-1,6]", "d = Concat c c axis=1"], "Reshape 'c'"),
+        (&["y = Reshape b [1,3,4,12]"], "its output"),
+        (&["c = Reshape b [1,3,4,12]", "y = MaxPool c kernel_shape=2,2"], "MaxPool 'y'"),
+        (&["c = Concat a a a axis=1"], "Concat 'c'"),
+        (&["c = Concat a axis=1"], "Concat 'c'"),
+        (&["r = Relu x", "s = Reshape r [-1,1]", "c = Concat a s axis=1"], "Concat 'c'"),
+        (&["p = Add a 2e-9", "c = Concat a p axis=1"], "Concat 'c'"),
+        (&["c = Concat x 0 axis=3"], "Concat 'c'"),
+        (&["c = Concat a a axis=2"], "Concat 'c'"),
+    ] {
+        let lines = [&columns[..], rest].concat();
+        let error = operations(&lines).expect_err(rest[0]);
+        assert!(error.contains(reason), "{rest:?}: {error}");
+    }
+}
+
+#[test]
+fn a_map_that_is_reshaped_and_back_is_itself() {
+    for lines in [
+        &["y = Reshape x [1,3,4,6]"][..],
+        &["y = Reshape x [0,0,-1,0]"],
+        &["a = Reshape x [-1]", "y = Reshape a [1,3,4,6]"],
+    ] {
+        assert_eq!(operations(lines), Ok(Vec::new()), "{lines:?}");
+    }
+}
