@@ -146,7 +146,12 @@ fn read_at_some_size<'m>(
     }
     let ends = (source, result);
     let mut first = None;
-    let free = MULTIPLES.iter().map(|&px| (SizeRule::MultipleOf(px), probes(px)));
+    // A file runs at its own size, which is a multiple of whatever it needs.
+    let is_of_own_size = |px: &&usize| {
+        input.fixed_size.is_none_or(|(h, w)| h.is_multiple_of(**px) && w.is_multiple_of(**px))
+    };
+    let free = MULTIPLES.iter().filter(is_of_own_size);
+    let free = free.map(|&px| (SizeRule::MultipleOf(px), probes(px)));
     // A size that is written down may still be any other.
     let fixed = input.fixed_size.iter().map(|&size| (SizeRule::Exactly(size.into()), vec![size]));
     for (rule, sizes) in free.chain(fixed) {
