@@ -143,9 +143,8 @@
 //!
 //! [`Checkpoint::read`](weights::Checkpoint::read): find the format, read named tensors (PyTorch, safetensors) or
 //! lower a program to a graph (ONNX), every loop drawing on the file's [`Budget`](weights::Budget) →
-//! [`models`]: which network is it, and which tensor is which node's, with what a person says of the file
-//! ([`Choice`](weights::Choice)); an ONNX graph that is no model's is read as any
-//! picture network (`weights/onnx/network`) and given steps between levels and its own values
+//! [`models`]: which network is it, and which tensor or node is which node's, with what a person says of the file
+//! ([`Choice`](weights::Choice)); an ONNX graph that is no model's is given steps between levels and its own values
 //! ([`with_levels`](weights::with_levels)); a graph in a safetensors file's metadata is read as it is
 //! (`weights/any_network.rs`) → [`network::Network`] → `SessionKey` in the
 //! pool → [`Backend::open`](backend::Backend::open): [`plan`] groups the graph, chooses kernels and tiles and lays out

@@ -111,6 +111,11 @@ impl Network {
         Ok(Self { graph, weights })
     }
 
+    /// The graph and the weights.
+    pub fn into_parts(self) -> (Graph, Weights) {
+        (self.graph, self.weights)
+    }
+
     /// Random weights, the same for the same seed, scaled so that signals keep their size through
     /// the layers and the picture covers the range of levels. For checks and tests, where trained
     /// weights would hide mistakes.

@@ -1,7 +1,7 @@
 //! The networks that this program knows: each a builder of its graph and the names of its weights.
 //!
 //! A model finds itself in what a file holds: by the names and shapes of its weights ([`Model::recognise`]), or in
-//! a graph by its structure ([`find`]). Readers ask here and know no model. Knows no file format.
+//! a graph by what that computes ([`find`]). Readers ask here and know no model. Knows no file format.
 
 pub mod johnson;
 mod key;
@@ -13,7 +13,7 @@ mod yakhyo;
 use std::collections::HashSet;
 
 use crate::{
-    graph::{Graph, Node, NodeId, Op},
+    graph::{Graph, Node},
     mode::ModelSize,
     network::{Network, NetworkError},
 };
@@ -248,35 +248,29 @@ impl Recognised {
     }
 }
 
-/// What stands at a node of a graph in which a model looks for itself. Such a graph may come from a file and hold
-/// more than a [`Graph`] can: other operations, and sizes that are not run.
-#[derive(Clone, Copy, Debug)]
-pub struct Found<'g> {
-    /// The operation; `None` for one that no graph of this program holds.
-    pub op: Option<Op>,
-    /// The nodes that it reads.
-    pub inputs: &'g [NodeId],
-    /// What it is called where the graph comes from.
-    pub name: &'g str,
+/// What [`find`] makes of a network.
+#[derive(Debug)]
+pub enum Found {
+    /// A model's network, in that model's own graph.
+    Model(Network),
+    /// Another network, as it was.
+    Other(Network),
 }
 
-/// A node that has trained values, and the published name of these, behind which `.weight` and `.bias` stand.
-pub type Trained = (NodeId, String);
-
-/// Where a graph differs from a model first, in words.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct Difference(pub String);
-
-/// Names the trained nodes of the graph that makes its picture at `output`, whose nodes are seen through `at`.
+/// Looks for a model in what a network computes, whatever its nodes are called.
 ///
 /// # Errors
-/// [`Difference`] when it is no model's that this program knows.
-pub fn find<'g>(
-    output: NodeId,
-    at: impl Fn(NodeId) -> Found<'g>,
-) -> Result<Vec<Trained>, Difference> {
-    johnson::structure::find(output, at)
+/// [`NetworkError`] never for a network that is a model's; passed on, not hidden.
+pub fn find(network: Network) -> Result<Found, NetworkError> {
+    let Some((graph, places)) = johnson::structure::find(network.graph()) else {
+        return Ok(Found::Other(network));
+    };
+    let (found, mut weights) = network.into_parts();
+    let own = graph.nodes().iter().zip(places).map(|(node, place)| {
+        (node.name.clone(), std::mem::take(weights.of_mut(&found.nodes()[place].name)))
+    });
+    let own = own.filter(|(_, own)| !own.weight.is_empty()).collect();
+    Network::new(graph, own).map(Found::Model)
 }
 
 /// Whether a graph is that of a model.

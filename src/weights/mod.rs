@@ -2,9 +2,9 @@
 //!
 //! [`Checkpoint::read`] looks at a file's first bytes and hands it to the reader of its format, which
 //! makes named tensors of it: [`safetensors`] from a header, [`torch`] by running a pickle that can
-//! build nothing else, [`onnx`] by lowering the file's graph to operations in which a model finds
-//! itself and names its weights. `fit` asks the [models](crate::models) whose weights these are and
-//! fits them in: exactly, or not at all. No reader knows a model. A network for style pictures is none by itself: it is
+//! build nothing else. `fit` asks the [models](crate::models) whose weights these are and
+//! fits them in: exactly, or not at all. [`onnx`] lowers the file's graph to a network, in which a model finds
+//! itself. No reader knows a model. A network for style pictures is none by itself: it is
 //! read as a [`StyleNetwork`], and what it made of a picture is a checkpoint that names it. Nothing in a file is
 //! executed, no path in a file is followed, and memory and time are bounded by the file's size. Knows no device and no
 //! picture; any thread may read.

@@ -149,35 +149,12 @@ impl<'a> StoredTensor<'a> {
         Ok(Self { dtype, shape, bytes: Cow::Borrowed(storage), offset, strides })
     }
 
-    /// The same tensor, without a copy of numbers that it owns.
-    pub(crate) fn borrowed(&self) -> StoredTensor<'_> {
-        StoredTensor {
-            dtype: self.dtype,
-            shape: self.shape.clone(),
-            bytes: Cow::Borrowed(&self.bytes),
-            offset: self.offset,
-            strides: self.strides.clone(),
-        }
-    }
-
     pub(crate) fn dtype(&self) -> Dtype {
         self.dtype
     }
 
     pub(crate) fn shape(&self) -> &[usize] {
         &self.shape
-    }
-
-    /// The same numbers in another shape; only for tensors whose numbers lie one after the other.
-    pub(crate) fn reshaped(&self, shape: Vec<usize>) -> Result<Self, TensorProblem> {
-        if self.offset != 0 || !self.is_row_major() {
-            return Err("cannot be reshaped: its numbers are not in order".to_owned());
-        }
-        if element_count(&shape)? != self.element_count() {
-            return Err(format!("cannot go from {:?} to {shape:?}", self.shape));
-        }
-        let strides = row_major(&shape);
-        Ok(Self { shape, strides, ..self.clone() })
     }
 
     pub(crate) fn element_count(&self) -> usize {

@@ -13,8 +13,6 @@ pub mod keys;
 pub mod reference;
 pub mod structure;
 
-use std::convert::Infallible;
-
 use crate::{
     graph::{Conv, Graph, GraphError, NORM_EPS, NodeId, Op},
     network::{Network, NetworkError},
@@ -111,19 +109,31 @@ impl NetworkSpec {
 
     /// The shape of this network; `None` when it is another model's.
     pub fn recognise(graph: &Graph) -> Option<Self> {
-        let convs = || graph.nodes().iter().filter(|node| node.op.is_conv());
-        let of_name = |name: &str| {
-            let conv = convs().find(|node| node.name == name);
-            Ok::<_, Infallible>(match conv.map(|node| node.op) {
-                Some(Op::Conv2d(conv)) => {
-                    (conv.out_channels, conv.as_square().map_or(0, |(side, _)| side))
-                }
-                _ => (0, 0),
-            })
-        };
-        let blocks = convs().count().saturating_sub(6) / 2;
-        let Ok(spec) = Self::of_convs(blocks, of_name);
+        let spec = Self::of_graph(graph)?;
         (spec.graph().as_ref() == Ok(graph)).then_some(spec)
+    }
+
+    /// The shape that the convolutions of a graph describe, in the order in which they run, if the rest of the graph
+    /// is this network's.
+    fn of_graph(graph: &Graph) -> Option<Self> {
+        let convs: Vec<Conv> = (graph.nodes().iter())
+            .filter_map(|node| match node.op {
+                Op::Conv2d(conv) => Some(conv),
+                _ => None,
+            })
+            .collect();
+        let layers = Kernels::default().by_layer();
+        let outside_blocks = layers.len() - 1;
+        let blocks = convs.len().checked_sub(outside_blocks)? / 2;
+        Self::of_convs(blocks, |name| {
+            let layer = layers.iter().position(|(layer, _)| *layer == name).ok_or(())?;
+            // The last three are behind the blocks.
+            let place = if layer < 4 { layer } else { convs.len() + layer - layers.len() };
+            let conv = convs.get(place).ok_or(())?;
+            let (side, _) = conv.as_square().ok_or(())?;
+            Ok::<_, ()>((conv.out_channels, side))
+        })
+        .ok()
     }
 
     /// Checks that this program can run the network.

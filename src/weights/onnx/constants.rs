@@ -13,19 +13,7 @@ use super::{
 use crate::weights::tensor::Dtype;
 
 impl<'m, M> Scope<'m, M> {
-    /// The shape of a value; `sides` are those of one that depends on the picture, at every probe.
-    pub(super) fn shape(
-        &self,
-        node: &Node<'_>,
-        sides: impl Fn(&M) -> Vec<Vec<usize>>,
-    ) -> Result<Value<M>, WeightsError> {
-        if node.attribute("start").is_some_and(|a| a.i != 0) || node.attribute("end").is_some() {
-            return Err(refused(format!("{} takes a part of a shape", node.label())));
-        }
-        self.shape_whole(node, sides).map(Value::Numbers)
-    }
-
-    /// All sides of a value at every probe.
+    /// All sides of a value at every probe; `sides` are those of one that depends on the picture.
     pub(super) fn shape_whole(
         &self,
         node: &Node<'_>,

@@ -1,12 +1,10 @@
-//! ONNX files: decoded, lowered to the operations of a graph, and only then read.
+//! ONNX files: decoded, and read as the graph of a network.
 //!
-//! A file is a program, so it is not enough to find weights in it: `lowering` follows the picture through every node
-//! and rewrites what it meets as operations of this program's graph. In these a model finds itself and names its
-//! weights, which are then fitted as those of any other file. A file that computes anything else is refused with
-//! the first difference. Fixed sizes of old exports are only used to check their arithmetic. Knows no model.
+//! A file is a program, so it is not enough to find weights in it: `network` follows the picture through every node
+//! and rewrites what it meets as operations of this program's graph. A model then finds itself in that graph. Of any
+//! other network, the file or the user says what the pixel values mean. Knows no model.
 
 mod constants;
-mod lowering;
 mod messages;
 mod needed;
 mod network;
@@ -20,12 +18,15 @@ use std::{
     fmt,
 };
 
-use crate::{models, network::Network};
+use crate::{
+    models::{self, Found},
+    network::Network,
+};
 
 use super::{
     Budget, Checkpoint, Choice, Family, PixelChoice, PixelFormat, WeightsError,
     error::shortened,
-    fit::{Fitted, NamedTensors, fit},
+    fit::{Fitted, NamedTensors},
     pixels::with_levels,
 };
 use messages::{Graph, Model};
@@ -84,16 +85,26 @@ impl<'m> OnnxFile<'m> {
         check_opset(&self.0)?;
         choice.check_no_network()?;
         let pixels = choice.pixels;
-        if pixels == PixelChoice::default() {
-            match self.fit_model(budget) {
-                Ok(fitted) => return Ok((fitted, None)),
-                Err(error @ WeightsError::TooCostly { .. }) => return Err(error),
-                // No model's; perhaps another network.
-                Err(_) => {}
+        let read = network::read(&self.0, graph, budget)?;
+        let network::PictureNetwork { network, input, output, size, storage, .. } = read;
+        let network = if read.may_be_model && pixels == PixelChoice::default() {
+            match models::find(network)? {
+                Found::Model(network) => {
+                    let family = Family::OnnxExport;
+                    let facts = BTreeMap::new();
+                    return Ok((Fitted { family, network, storage, facts, code: None }, None));
+                }
+                Found::Other(network) => network,
             }
+        } else {
+            network
+        };
+        if read.batch > 1 {
+            return Err(refused(format!(
+                "its input is a batch of {} pictures, a style paints one",
+                read.batch
+            )));
         }
-        let network::PictureNetwork { network, input, output, size, storage } =
-            network::read(&self.0, graph, budget)?;
         let known = pixels.or(input, output);
         let unknown = WeightsError::PixelValues { known };
         let format = known.completed().ok_or(unknown)?;
@@ -110,17 +121,6 @@ impl<'m> OnnxFile<'m> {
         };
         let guessed = known.order.is_none().then_some(format);
         Ok((fitted, guessed))
-    }
-
-    /// Recognises a model's network in the graph.
-    fn fit_model(&self, budget: &Budget) -> Result<Fitted, WeightsError> {
-        let graph = self.graph()?;
-        let lowered = lowering::lower(graph, budget)?;
-        let trained = models::find(lowered.output(), |id| lowered.at(id))
-            .map_err(|difference| WeightsError::Graph(difference.to_string()))?;
-        let weights = lowered.named_tensors(&trained, budget)?;
-        let fitted = fit(&weights, Choice::default(), budget)?;
-        Ok(Fitted { family: Family::OnnxExport, ..fitted })
     }
 
     /// All weights that the file stores, by the names that it gives them.

@@ -83,21 +83,6 @@ impl<'m, M> Scope<'m, M> {
         })
     }
 
-    /// A weight at an input, with its shape there.
-    pub(super) fn weight(
-        &self,
-        node: &Node<'_>,
-        index: usize,
-    ) -> Result<(TensorId, &[usize]), WeightsError> {
-        match self.value(node, index)? {
-            Value::Tensor(id, shape) => Ok((*id, shape)),
-            _ => Err(refused(format!(
-                "{} takes a weight that is computed, not stored",
-                node.label()
-            ))),
-        }
-    }
-
     /// A few numbers at an input, one set for each probe; `None` where the input is left out.
     pub(super) fn numbers(
         &self,

@@ -17,13 +17,20 @@ pub(super) struct InputSides {
     /// A photo or a map.
     pub(super) op: Op,
     pub(super) layout: Layout,
-    /// Rows and columns, where they are fixed.
+    /// Pictures that it reads at once.
+    pub(super) batch: usize,
+    /// Rows and columns, where both are fixed.
     pub(super) fixed_size: Option<(usize, usize)>,
 }
 
 /// What the file says about the sides of its picture.
 pub(super) fn picture_sides(picture: &ValueInfo<'_>) -> Result<InputSides, WeightsError> {
-    let free = || InputSides { op: Op::Photo, layout: Layout::channels_first(3), fixed_size: None };
+    let free = || InputSides {
+        op: Op::Photo,
+        layout: Layout::channels_first(3),
+        batch: 1,
+        fixed_size: None,
+    };
     let tensor = picture.kind.as_ref().and_then(|kind| kind.tensor.as_ref());
     let Some(tensor) = tensor else {
         return Ok(free());
@@ -57,19 +64,15 @@ pub(super) fn picture_sides(picture: &ValueInfo<'_>) -> Result<InputSides, Weigh
     if sides.len() == 3 {
         layout.sides.remove(0);
     }
-    if batch > 1 || height.max(width) > MAX_MAP_SIDE_PX {
+    if height.max(width) > MAX_MAP_SIDE_PX {
         return Err(odd());
     }
-    Ok(InputSides { op: Op::Photo, layout, fixed_size: fixed_size(height, width).ok_or_else(odd)? })
+    Ok(InputSides { op: Op::Photo, layout, batch, fixed_size: fixed_size(height, width) })
 }
 
-/// Rows and columns, where they are fixed; `None` where only one of them is.
-fn fixed_size(height: usize, width: usize) -> Option<Option<(usize, usize)>> {
-    match (height, width) {
-        (0, 0) => Some(None),
-        (0, _) | (_, 0) => None,
-        size => Some(Some(size)),
-    }
+/// Rows and columns, where both are fixed; where only one of them is, the file may still hold at any size.
+fn fixed_size(height: usize, width: usize) -> Option<(usize, usize)> {
+    (height > 0 && width > 0).then_some((height, width))
 }
 
 /// What the file says about the sides of a map of any numbers: its channels, at least.
@@ -85,7 +88,7 @@ pub(super) fn map_sides(map: &ValueInfo<'_>) -> Result<InputSides, WeightsError>
         [0 | 1, channels @ 1..=MAX_CHANNELS, height, width]
             if height.max(width) <= MAX_MAP_SIDE_PX =>
         {
-            fixed_size(height, width).map(|size| (channels, size))
+            Some((channels, fixed_size(height, width)))
         }
         _ => None,
     };
@@ -98,6 +101,7 @@ pub(super) fn map_sides(map: &ValueInfo<'_>) -> Result<InputSides, WeightsError>
     Ok(InputSides {
         op: Op::Input { channels },
         layout: Layout::channels_first(channels),
+        batch: 1,
         fixed_size,
     })
 }

@@ -18,7 +18,7 @@ mod tests;
 mod weight_arithmetic;
 
 use crate::{
-    graph::{Graph, MAX_CHANNELS, MAX_KERNEL_PX, MAX_MARGIN_PX, NodeId, Op, Pool, SizeRule},
+    graph::{self, Graph, MAX_CHANNELS, MAX_KERNEL_PX, MAX_MARGIN_PX, NodeId, Op, Pool, SizeRule},
     network::{Network, NodeWeights},
     tensor::Shape,
     weights::{
@@ -65,6 +65,11 @@ const MAX_LIST: usize = 64;
 pub(in crate::weights) struct PictureNetwork {
     /// From the photo to the picture, as if both had the network's own values.
     pub(in crate::weights) network: Network,
+    /// Whether it may be the network of a model: nothing follows a convolution that became a part of its weights, and
+    /// may change what the picture's values mean.
+    pub(in crate::weights) may_be_model: bool,
+    /// Pictures that it reads at once.
+    pub(in crate::weights) batch: usize,
     /// Values that it reads, as far as the file tells.
     pub(in crate::weights) input: Pixels,
     /// Values that it makes, as far as the file tells.
@@ -89,7 +94,12 @@ pub(super) fn read(
     let input = inputs::picture_sides(picture)?;
     let (reader, last) = read_at_some_size(model, graph, (picture, &input), budget)?;
     let (pixels, made) = range::pixels(model, picture, &reader, last);
+    let nodes = reader.graph.nodes();
+    let is_step_of_conv =
+        |node: &graph::Node| node.op == Op::Affine && nodes[node.inputs[0]].op.is_conv();
     Ok(PictureNetwork {
+        may_be_model: !nodes.iter().any(is_step_of_conv),
+        batch: input.batch,
         input: pixels,
         output: made,
         size: match reader.rule {

@@ -38,8 +38,8 @@ fn nodes(line: &str) -> Vec<Node<'_>> {
 }
 
 /// The network from `x`, a picture of these sides, free where they are 0, to the result of the last line. `scale` and
-/// `shift` are by channel, `flat` is a list.
-fn made(lines: &[&str], sides: [i64; 2]) -> Result<Network, String> {
+/// `shift` are by channel, `flat` is a list, `kernel` is of a convolution of each channel.
+fn read_lines(lines: &[&str], sides: [i64; 2]) -> Result<PictureNetwork, String> {
     let floats = |name, dims: &[i64], values: [f32; 3]| Tensor {
         name,
         dims: dims.to_vec(),
@@ -60,12 +60,17 @@ fn made(lines: &[&str], sides: [i64; 2]) -> Result<Network, String> {
             floats("scale", &[3, 1, 1], [1.0, 2.0, 3.0]),
             floats("shift", &[3, 1, 1], [4.0, 5.0, 6.0]),
             floats("flat", &[3], [1.0, 2.0, 3.0]),
+            floats("kernel", &[3, 1, 1, 1], [1.0, 2.0, 3.0]),
         ],
         input: vec![ValueInfo { name: "x", kind }],
         output: vec![ValueInfo { name: result, kind: None }],
     };
     let (model, budget) = (messages::Model::default(), Budget::for_file(0));
-    read(&model, &graph, &budget).map(|read| read.network).map_err(|error| error.to_string())
+    read(&model, &graph, &budget).map_err(|error| error.to_string())
+}
+
+fn made(lines: &[&str], sides: [i64; 2]) -> Result<Network, String> {
+    read_lines(lines, sides).map(|read| read.network)
 }
 
 /// What is done to a picture of 4 rows and 6 columns.
@@ -282,5 +287,23 @@ fn a_map_that_is_reshaped_and_back_is_itself() {
         &["a = Reshape x [-1]", "y = Reshape a [1,3,4,6]"],
     ] {
         assert_eq!(operations(lines), Ok(Vec::new()), "{lines:?}");
+    }
+}
+
+#[test]
+fn a_network_with_a_step_behind_a_convolution_is_no_models() {
+    for (last, may_be_model) in
+        [("y = Identity c", true), ("y = Relu c", true), ("y = Mul c 255", false)]
+    {
+        let read = read_lines(&["c = Conv x kernel group=3", last], [0, 0]).expect("a network");
+        assert_eq!(read.may_be_model, may_be_model, "{last}");
+    }
+}
+
+#[test]
+fn a_side_that_is_fixed_alone_may_be_any() {
+    for sides in [[0, 6], [4, 0]] {
+        let network = made(&["y = Relu x"], sides).expect("a network");
+        assert_eq!(network.graph().fixed_size(), None, "{sides:?}");
     }
 }
