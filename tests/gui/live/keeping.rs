@@ -155,7 +155,7 @@ fn a_recording_has_the_finer_picture_of_what_is_held() {
     w.press(Key::R);
     let folder = w.path("StyleForge/recording-0001");
     let recorded = move || {
-        let table = std::fs::read_to_string(folder.join("frames.partial.csv"));
+        let table = std::fs::read_to_string(folder.join("frames.csv"));
         let last = table.ok()?.lines().last()?.to_owned();
         let name = last.split(',').nth(1)?.to_owned();
         let number: u64 = last.split(',').next()?.parse().ok()?;
