@@ -29,8 +29,8 @@ use crate::{allocation::can_allocate, disk::reason, frame::Frame};
 
 /// A picture that needs less than this is read without checking the free memory, because checking takes time.
 const ALWAYS_AVAILABLE_BYTES: u64 = 64 << 20;
-/// Memory of [`super::scale::scaled`] for each column and row, in bytes.
-const TABLE_BYTES_PER_SIDE_PX: u64 = 240;
+/// Memory of [`super::scale::scaled`] for each column and row, in bytes, where a picture is made hardly smaller.
+const TABLE_BYTES_PER_SIDE_PX: u64 = 130;
 /// Largest colour profile that is kept; real ones have a few kilobytes.
 const MAX_PROFILE_BYTES: usize = 4 << 20;
 /// Names of files that are taken for pictures in a folder.
