@@ -53,7 +53,7 @@ pub fn scaling_bytes(from: (usize, usize), to: (usize, usize), opaque: bool) -> 
 /// all that its filter covers, as `f64` and rounded to `i16`, and where they begin.
 fn table_bytes(from: usize, to: usize) -> u64 {
     let covered = 2 * (3 * from).div_ceil(to.max(1)).max(3) + 1;
-    to as u64 * (10 * covered as u64 + 32)
+    to as u64 * (10 * covered as u64 + 40)
 }
 
 /// Nearest neighbour: for sides beyond what the resampler's 32-bit sizes can hold.
