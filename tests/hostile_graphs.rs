@@ -195,7 +195,8 @@ fn a_picture_that_does_not_cover_the_photo_is_refused() {
         let target = Target::Size([1, 16384]);
         add(graph, Op::Resize(Resize { interpolation, coordinates, target }), &[photo])
     };
-    let makers: [&dyn Fn(&mut Graph, NodeId) -> NodeId; 3] = [&mean, &long, &low];
+    type Make<'a> = &'a dyn Fn(&mut Graph, NodeId) -> NodeId;
+    let makers: [Make<'_>; 3] = [&mean, &long, &low];
     for make in makers {
         let mut graph = Graph::default();
         let photo = add(&mut graph, Op::Photo, &[]);

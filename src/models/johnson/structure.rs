@@ -70,6 +70,9 @@ mod tests {
     use super::*;
     use crate::models::johnson::Kernels;
 
+    /// What makes a node another one.
+    type Change<'a> = &'a dyn Fn(&mut Node);
+
     fn network(blocks: usize) -> Graph {
         let spec = NetworkSpec { blocks, ..NetworkSpec::with_widths([2, 3, 4]) };
         spec.graph().expect("valid")
@@ -102,7 +105,7 @@ mod tests {
 
     #[test]
     fn what_makes_no_difference_is_passed_over() {
-        let same: [(&str, &dyn Fn(&mut Node)); 2] = [
+        let same: [(&str, Change<'_>); 2] = [
             ("res2.conv2.add", &|node| node.inputs.reverse()),
             ("in4", &|node| node.op = Op::InstanceNorm { eps: f64::from(1e-5f32) }),
         ];
@@ -134,7 +137,7 @@ mod tests {
     #[test]
     fn every_other_network_is_none() {
         let photo = |node: &mut Node| node.inputs[0] = 0;
-        let others: [(&str, &dyn Fn(&mut Node)); 7] = [
+        let others: [(&str, Change<'_>); 7] = [
             ("conv2.statistics", &photo),
             ("in4", &|node| node.op = Op::InstanceNorm { eps: 1e-3 }),
             ("deconv3.pad", &|node| node.op = Op::reflect(3)),
