@@ -142,7 +142,7 @@
 //! # One checkpoint
 //!
 //! [`Checkpoint::read`](weights::Checkpoint::read): find the format, read named tensors (PyTorch, safetensors) or
-//! lower a program to a graph (ONNX), every loop drawing on the file's [`Budget`](weights::Budget) →
+//! read a program as a graph (ONNX), every loop drawing on the file's [`Budget`](weights::Budget) →
 //! [`models`]: which network is it, and which tensor or node is which node's, with what a person says of the file
 //! ([`Choice`](weights::Choice)); an ONNX graph that is no model's is given steps between levels and its own values
 //! ([`with_levels`](weights::with_levels)); a graph in a safetensors file's metadata is read as it is
@@ -158,7 +158,6 @@
 //! | checkpoint | a file of weights; its family is the program or paper that wrote it |
 //! | model | the code that builds one kind of network and knows the keys of its checkpoints: [`models`] |
 //! | network | a [`graph`] with its weights by the names of its nodes: [`network::Network`] |
-//! | lowering | rewriting the nodes of an ONNX file as operations of a graph: [`weights::onnx`] |
 //! | picture network | any network that makes one picture of one picture: its graph comes from a file and is no model's |
 //! | map handed in | numbers that a graph reads instead of a photo: [`graph::Op::Input`]. Only the oracle and the processor take them, and no style has any |
 //! | reading | what the values of a network are taken for: the pixel ranges of what it reads and makes, and the order of its colours: [`weights::PixelFormat`]. [`weights::likely_formats`] are offered where a file does not tell |

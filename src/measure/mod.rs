@@ -6,7 +6,7 @@
 //! | [`setup`] | one device, a style and made-up pictures to do so with |
 //! | [`sample`] | a single measurement of a device and of a session that paints |
 //! | [`kernels`] | times of single kernels: as rows, as a CSV file, as a trace for a timeline viewer |
-//! | [`reference`] | times of single layers, as small graphs |
+//! | [`mod@reference`] | times of single layers, as small graphs |
 //! | [`comparison`] | two modes against each other |
 //! | [`report`] | what a comparison found, for people, programs and tables |
 //! | [`styles`] | several styles of one frame |
