@@ -213,14 +213,6 @@ pub unsafe fn row_conv_task<S: Simd>(
     }
 }
 
-/// Columns that are staged for a tile that is so many columns narrower than the scratch.
-#[inline(always)]
-fn narrow_columns(layer: &RowConv<'_>, narrower: usize) -> usize {
-    let columns = layer.staging.columns.checked_sub(narrower * layer.stride);
-    assert!(columns.is_some(), "columns of a staged row");
-    columns.unwrap_or_default()
-}
-
 /// Slot of a padded row in the ring.
 #[inline(always)]
 fn slot(layer: &RowConv<'_>, row: isize) -> usize {
@@ -243,11 +235,13 @@ unsafe fn stage_row<S: Simd>(
         (false, true) => Border::ReflectUpsampled,
         (false, false) => Border::Reflect,
     };
+    // A tile at the right edge is narrower than the scratch.
+    let narrower = (TILE_COLUMNS - (strip.end_column - strip.first_column)) * layer.stride;
+    assert!(narrower <= layer.staging.columns, "columns of a staged row");
     let staged = StagedRow {
         row,
         first_column: (strip.first_column * layer.stride) as isize - reach as isize,
-        // A tile at the right edge is narrower than the scratch.
-        columns: narrow_columns(layer, TILE_COLUMNS - (strip.end_column - strip.first_column)),
+        columns: layer.staging.columns - narrower,
         owned: owned.then_some((strip.first_column, strip.end_column)),
     };
     let start = slot(layer, row) * layer.staging.row_len();

@@ -256,7 +256,7 @@ impl CpuSession {
     ) -> Result<(), BackendError> {
         let base = Shared::of(&mut self.arena);
         let plan = Arc::clone(&self.plan);
-        let total = plan.steps.iter().fold(0u64, |sum, step| sum.saturating_add(step.flops));
+        let total = plan.flops();
         let mut before = 0;
         for (index, step) in plan.steps.iter().enumerate() {
             let progress = Progress { control, before, here: step.flops, total };

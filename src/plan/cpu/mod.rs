@@ -272,6 +272,11 @@ impl CpuPlan {
         self.general.description_bytes(general.count())
     }
 
+    /// Floating-point operations of one run.
+    pub fn flops(&self) -> u64 {
+        self.steps.iter().fold(0, |sum, step| sum.saturating_add(step.flops))
+    }
+
     /// The facts for reports, for a backend of `threads` workers.
     pub fn summary(&self, threads: usize) -> PlanSummary {
         let (height, width) = self.photo;
@@ -282,7 +287,7 @@ impl CpuPlan {
         let pictures = 4 * (2 * height * width + self.extended.0 * self.extended.1);
         PlanSummary {
             steps: self.steps.iter().map(|s| (s.layer.clone(), s.kernel.clone())).collect(),
-            flops: self.steps.iter().fold(0, |sum, step| sum.saturating_add(step.flops)),
+            flops: self.flops(),
             peak_bytes: 4 * floats as u64
                 + pictures as u64
                 + BOOKKEEPING_BYTES
