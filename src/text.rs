@@ -18,7 +18,7 @@ pub fn is_unseen(c: char) -> bool {
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') || (shows_nothing(c) && !forms_others)
 }
 
-/// Whether `c` is shown as nothing by itself: Unicode's property `Default_Ignorable_Code_Point`.
+/// Whether `c` alone shows nothing: Unicode's property `Default_Ignorable_Code_Point`.
 pub fn shows_nothing(c: char) -> bool {
     matches!(
         c,

@@ -7,7 +7,7 @@
 //!
 //! # What unsafe code relies on
 //!
-//! Networks come from files that nobody vouches for. Whatever kernels rely on is established by a planner or a check, and
+//! Networks come from untrusted files. Whatever kernels rely on is established by a planner or a check, and
 //! held again in release builds where that costs one comparison a row or a step. `tests/hostile_graphs.rs` tries random
 //! graphs, the fuzz target `graphs` tries them under the address sanitizer.
 //!

@@ -116,7 +116,7 @@ pub fn inspection_text(facts: &Inspection) -> Vec<String> {
     lines
 }
 
-/// What one picture takes, and how long that is on this machine's processor where it is long.
+/// The work for one picture, and its time on this machine's processor when that is more than a minute.
 fn work_text(work: &Work) -> String {
     let Work { width, height, multiply_adds } = *work;
     let threads = thread::available_parallelism().map_or(1, NonZero::get);

@@ -37,10 +37,10 @@ pub const MAX_MAP_LEN: usize = 1 << 36;
 const MAX_MIN_SIDE_PX: usize = 1 << 10;
 /// Maximum number of pixels by which a side of a photo is extended.
 const MAX_EXTENSION_PX: usize = 2 * MAX_MIN_SIDE_PX - 1;
-/// Sides of a photo that are tried with any graph are at least so many: `MIN_SEARCH_STEPS` divided by its nodes and
-/// their inputs, so that a large graph is tried at fewer sides than a small one.
+/// Number of nodes and inputs that a search for a photo's side may visit in any graph: a large graph is tried at fewer
+/// sides than a small one.
 const MIN_SEARCH_STEPS: usize = 1 << 22;
-/// Sides that are tried with a graph of any size.
+/// Minimum number of sides that are tried, however large the graph.
 const MIN_SEARCH_SIDES: usize = 64;
 /// Multiply-adds of a convolution in the time of one operation on a single value.
 pub const SLOW_OPERATION: usize = 8;
@@ -324,8 +324,8 @@ impl Graph {
         sides.take(tried).find(|&side| fits(side, &mut made))
     }
 
-    /// Rows (axis 0) or columns (axis 1) of the smallest picture, or of the last map where there is none, for a photo of
-    /// so many; `None` where a node cannot read its maps.
+    /// Rows (axis 0) or columns (axis 1) of the smallest picture, or of the last map if there is no picture, for a photo
+    /// with `photo` of them; `None` if a node cannot read its maps.
     fn picture_side(&self, photo: usize, axis: usize, made: &mut Vec<usize>) -> Option<usize> {
         made.clear();
         let (mut given, mut picture) = (Vec::new(), None::<usize>);

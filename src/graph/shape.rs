@@ -30,8 +30,8 @@ fn pool_side(side: usize, pool: &Pool, axis: usize) -> Option<usize> {
 }
 
 impl Op {
-    /// The map that it makes of given maps, for a photo, or maps handed in, of so many rows and columns; `None` where
-    /// it cannot read them. No side is zero, and no map has more than [`MAX_MAP_LEN`] values.
+    /// The map that it makes of given maps, for a photo, or maps handed in, of these rows and columns; `None` if it
+    /// cannot read them. No side is zero, and no map has more than [`MAX_MAP_LEN`] values.
     pub fn shape(&self, given: &[Shape], (height, width): (usize, usize)) -> Option<Shape> {
         let of = |part: fn(&Shape) -> usize| given.iter().map(part).collect::<Vec<_>>();
         let channels = self.channels(&of(|map| map.channels))?;

@@ -59,7 +59,7 @@ impl App {
     fn handle_event(&mut self, ctx: &egui::Context, event: Event) {
         match event {
             Event::Device { info, notice } => {
-                // The first notice stands in the lower line. A later one is a lost GPU, which only a new process can
+                // The first notice is in the lower line. A later one is a lost GPU, which only a new process can
                 // open.
                 if let (Some(_), Some(notice)) = (&self.device.info, &notice) {
                     let offer = Offer {

@@ -216,8 +216,8 @@ impl Painter {
         self.budget(settings, control).working_size(network, photo)
     }
 
-    /// A note that painting a picture of so many columns and rows in `network` takes minutes here; `None` where it is
-    /// likely to take less.
+    /// A note that painting a picture of these columns and rows in `network` takes minutes here; `None` if it is likely
+    /// to take less.
     pub fn time_note(&self, network: &Network, (width, height): (usize, usize)) -> Option<String> {
         let (_, shapes) = network.graph().for_photo(height, width).ok()?;
         let device = self.backend().device();

@@ -127,7 +127,7 @@ impl NetworkSpec {
         let blocks = convs.len().checked_sub(outside_blocks)? / 2;
         Self::of_convs(blocks, |name| {
             let layer = layers.iter().position(|(layer, _)| *layer == name).ok_or(())?;
-            // The last three are behind the blocks.
+            // The last three follow the blocks.
             let place = if layer < 4 { layer } else { convs.len() + layer - layers.len() };
             let conv = convs.get(place).ok_or(())?;
             let (side, _) = conv.as_square().ok_or(())?;
