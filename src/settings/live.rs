@@ -1,8 +1,8 @@
 //! The remembered settings of live pictures: the source, how it is captured, how it is painted.
 
-use toml::Table;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
-use super::table::{Reader, put};
+use super::fields;
 use crate::{
     capture::{PixelFormat, Rotation, Source},
     engine::live::{CandidateChoice, DEFAULT_TARGET_FPS, LiveSize},
@@ -10,7 +10,8 @@ use crate::{
 };
 
 /// What a recording becomes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum RecordAs {
     /// One video file.
     #[default]
@@ -22,50 +23,48 @@ pub enum RecordAs {
 impl RecordAs {
     /// Every choice, in the order in which they are offered.
     pub const ALL: [Self; 2] = [Self::Video, Self::Pictures];
-
-    /// The spelling in the settings file.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Video => "video",
-            Self::Pictures => "pictures",
-        }
-    }
 }
 
-/// A person's choices for live pictures.
-#[derive(Clone, Debug, PartialEq)]
+/// The user's choices for live pictures.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct LiveChoices {
-    /// Where live pictures come from; the demo scene until something else was chosen.
+    /// The demo scene until another source is chosen.
+    #[serde(with = "fields::text")]
     pub source: Source,
     /// Size at which a camera sends, in pixels; chosen by the program when `None`.
+    #[serde(with = "camera_size")]
     pub camera_size: Option<(u32, u32)>,
     /// Rate at which a camera sends; chosen by the program when `None`.
+    #[serde(deserialize_with = "fields::integer::<_, _, 1, 1000>")]
     pub camera_fps: Option<u32>,
     /// Format in which a camera sends; chosen by the program when `None`.
+    #[serde(with = "fields::optional_text")]
     pub camera_format: Option<PixelFormat>,
-    /// Whether left and right of a source that is no camera are swapped, as in a mirror.
+    /// Whether left and right of a source other than a camera are swapped, as in a mirror.
     pub mirror: bool,
     /// Whether a camera is shown as in a mirror.
     pub mirror_preview: bool,
     /// Whether snapshots and recordings of a camera are as in a mirror.
     pub mirror_saved: bool,
-    /// How the source is turned.
+    #[serde(with = "fields::text")]
     pub rotate: Rotation,
     /// Working size.
+    #[serde(flatten, with = "size")]
     pub size: LiveSize,
-    /// Whether pictures are brought up to the source's size.
+    /// Whether pictures are upscaled to the source's size.
     pub upscale: bool,
     /// Size of the style's network; chosen by the program when `None`. Photos have one of their own.
     pub model: Option<ModelSize>,
-    /// Variant, precision and attention.
+    #[serde(with = "fields::text")]
     pub mode: ModeChoice,
     /// The two candidates of a comparison.
+    #[serde(flatten, with = "candidates")]
     pub candidates: [CandidateChoice; 2],
     /// Whether the gallery's pictures move.
     pub moving_gallery: bool,
-    /// What a recording becomes.
     pub record_as: RecordAs,
-    /// Whether held pictures and snapshots are painted once more, finely, and are not left as they were seen.
+    /// Whether frozen pictures and snapshots are painted again in full quality.
     pub repaint_kept: bool,
 }
 
@@ -97,7 +96,7 @@ impl Default for LiveChoices {
 }
 
 impl LiveChoices {
-    /// Whether the frames of `source` are mirrored when they are taken, and with them what is painted and saved.
+    /// Whether the frames of `source` are mirrored when they are captured, before they are painted and saved.
     pub fn captures_mirrored(&self, source: &Source) -> bool {
         match source {
             Source::Camera(_) => self.mirror_saved,
@@ -105,78 +104,83 @@ impl LiveChoices {
         }
     }
 
-    /// Whether the pictures of `source` are mirrored on the screen, as against how they were taken.
+    /// Whether the pictures of `source` are mirrored on the screen, relative to how they were captured.
     pub fn shows_flipped(&self, source: &Source) -> bool {
         matches!(source, Source::Camera(_)) && self.mirror_preview != self.mirror_saved
     }
+}
 
-    /// Reads the table `[live]`.
-    pub(super) fn read(reader: &mut Reader<'_>) -> Self {
-        let mut live = Self::default();
-        reader.parsed("source", &mut live.source, |s| s.parse().ok());
-        reader.parsed("camera_size", &mut live.camera_size, |s| {
-            let (w, h) = s.split_once('x')?;
-            Some(Some((w.parse().ok()?, h.parse().ok()?)))
-        });
-        reader.integer("camera_fps", 1..=1000, |v| live.camera_fps = Some(v as u32));
-        reader.parsed("camera_format", &mut live.camera_format, |s| s.parse().ok().map(Some));
-        reader.boolean("mirror", &mut live.mirror);
-        reader.boolean("mirror_preview", &mut live.mirror_preview);
-        reader.boolean("mirror_saved", &mut live.mirror_saved);
-        reader.parsed("rotate", &mut live.rotate, |s| s.parse().ok());
-        let (mut px, mut fps) = (None, DEFAULT_TARGET_FPS);
-        reader.integer("target_fps", 1..=240, |v| fps = v as f64);
-        reader.integer("working_px", 16..=8192, |v| px = Some(v as usize));
-        live.size = px.map_or(LiveSize::Auto { target_fps: fps }, LiveSize::LongSide);
-        reader.boolean("upscale", &mut live.upscale);
-        reader.parsed("model", &mut live.model, |s| s.parse().ok().map(Some));
-        reader.parsed("mode", &mut live.mode, |s| s.parse().ok());
-        for (chosen, key) in live.candidates.iter_mut().zip(["compare_left", "compare_right"]) {
-            reader.parsed(key, chosen, candidate);
-        }
-        reader.boolean("moving_gallery", &mut live.moving_gallery);
-        reader.parsed("record_as", &mut live.record_as, |s| {
-            RecordAs::ALL.into_iter().find(|r| r.name() == s)
-        });
-        reader.boolean("repaint_kept", &mut live.repaint_kept);
-        live
+/// `640x480`.
+mod camera_size {
+    use super::*;
+
+    pub fn serialize<S: Serializer>(size: &Option<(u32, u32)>, to: S) -> Result<S::Ok, S::Error> {
+        size.map(|(width, height)| format!("{width}x{height}")).serialize(to)
     }
 
-    /// Writes the table `[live]`.
-    pub(super) fn write(&self, table: &mut Table) {
-        put(table, "source", Some(self.source.to_string()));
-        let size = self.camera_size.map(|(w, h)| format!("{w}x{h}"));
-        put(table, "camera_size", size);
-        put(table, "camera_fps", self.camera_fps.map(i64::from));
-        let format = self.camera_format.map(|f| f.to_string());
-        put(table, "camera_format", format);
-        put(table, "mirror", Some(self.mirror));
-        put(table, "mirror_preview", Some(self.mirror_preview));
-        put(table, "mirror_saved", Some(self.mirror_saved));
-        put(table, "rotate", Some(self.rotate.to_string()));
-        let (px, fps) = match self.size {
-            LiveSize::Auto { target_fps } => (None, Some(target_fps.round() as i64)),
-            LiveSize::LongSide(px) => (Some(px as i64), None),
-        };
-        put(table, "working_px", px);
-        put(table, "target_fps", fps);
-        put(table, "upscale", Some(self.upscale));
-        put(table, "model", self.model.map(|model| model.to_string()));
-        put(table, "mode", Some(self.mode.to_string()));
-        for (candidate, key) in self.candidates.iter().zip(["compare_left", "compare_right"]) {
-            let text = format!("{} {}", candidate.device.name(), candidate.mode);
-            put(table, key, Some(text));
-        }
-        put(table, "moving_gallery", Some(self.moving_gallery));
-        put(table, "record_as", Some(self.record_as.name()));
-        put(table, "repaint_kept", Some(self.repaint_kept));
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<(u32, u32)>, D::Error> {
+        let text = String::deserialize(from)?;
+        let size = text.split_once('x');
+        let size =
+            size.and_then(|(width, height)| Some((width.parse().ok()?, height.parse().ok()?)));
+        size.map(Some).ok_or_else(|| D::Error::custom("expected a size such as 640x480"))
     }
 }
 
-/// From `auto fused fp16`: device, variant, precision, and perhaps a way to compute attention.
-fn candidate(text: &str) -> Option<CandidateChoice> {
-    let (device, mode) = text.split_once(' ')?;
-    Some(CandidateChoice { device: device.parse().ok()?, mode: mode.parse().ok()? })
+/// Either `working_px` or `target_fps`.
+mod size {
+    use super::*;
+
+    #[derive(Default, Serialize, Deserialize)]
+    #[serde(default)]
+    struct Keys {
+        #[serde(deserialize_with = "fields::integer::<_, _, 16, 8192>")]
+        working_px: Option<i64>,
+        #[serde(deserialize_with = "fields::integer::<_, _, 1, 240>")]
+        target_fps: Option<i64>,
+    }
+
+    pub fn serialize<S: Serializer>(size: &LiveSize, to: S) -> Result<S::Ok, S::Error> {
+        let (working_px, target_fps) = match *size {
+            LiveSize::Auto { target_fps } => (None, Some(target_fps.round() as i64)),
+            LiveSize::LongSide(px) => (Some(px as i64), None),
+        };
+        Keys { working_px, target_fps }.serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<LiveSize, D::Error> {
+        let Keys { working_px, target_fps } = Keys::deserialize(from)?;
+        let target_fps = target_fps.map_or(DEFAULT_TARGET_FPS, |fps| fps as f64);
+        Ok(working_px.map_or(LiveSize::Auto { target_fps }, |px| LiveSize::LongSide(px as usize)))
+    }
+}
+
+/// A device and a mode under two keys, such as `cuda fused fp16`.
+mod candidates {
+    use super::*;
+
+    #[derive(Serialize, Deserialize)]
+    struct Keys {
+        compare_left: String,
+        compare_right: String,
+    }
+
+    pub fn serialize<S: Serializer>(of: &[CandidateChoice; 2], to: S) -> Result<S::Ok, S::Error> {
+        let [compare_left, compare_right] = of.map(|c| format!("{} {}", c.device, c.mode));
+        Keys { compare_left, compare_right }.serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<[CandidateChoice; 2], D::Error> {
+        let Keys { compare_left, compare_right } = Keys::deserialize(from)?;
+        let candidate = |text: &str| {
+            let (device, mode) = text.split_once(' ')?;
+            Some(CandidateChoice { device: device.parse().ok()?, mode: mode.parse().ok()? })
+        };
+        let pair = candidate(&compare_left).zip(candidate(&compare_right));
+        pair.map(Into::into).ok_or_else(|| D::Error::custom("expected a device and a mode"))
+    }
 }
 
 #[cfg(test)]

@@ -1,14 +1,14 @@
-//! The settings that the program remembers between runs: a person's choices and the window's state.
+//! The settings that the program remembers between runs: the user's choices and the window's state.
 //!
 //! One TOML file with a number, `version`, and three tables, `[choices]`, `[live]` and `[state]`. Keys that
 //! this version does not know are kept when the file is written again, and so are values that it does not
-//! understand, until a person chooses others: an older version never wipes what a newer one or a person
-//! wrote. A file that cannot be read as a whole is reported and never written over. Calls block; any thread
+//! understand, until the user chooses others: an older version never deletes what a newer one or the user
+//! wrote. A file that cannot be read as a whole is reported and never overwritten. Calls block; any thread
 //! may call.
 
-mod form;
+mod fields;
+mod file;
 mod live;
-mod table;
 
 pub use live::{LiveChoices, RecordAs};
 
@@ -19,9 +19,10 @@ use std::{
 };
 
 use etcetera::BaseStrategy;
+use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use self::form::parsed;
+use self::file::parsed;
 use crate::{
     compose::Look,
     disk::{self, Existing, FolderSync, WriteError, folder_of, reason},
@@ -31,85 +32,84 @@ use crate::{
     weights,
 };
 
-/// Photos opened before that are remembered.
+/// Maximum number of recently opened photos.
 pub const MOST_RECENT: usize = 10;
-/// Paintings saved before that are remembered.
+/// Maximum number of recently saved paintings.
 pub const MOST_PAINTINGS: usize = 24;
 
 /// Largest file that is read, in bytes.
 const MAX_BYTES: u64 = 1 << 20;
 
 /// Dark, light, or as the desktop says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum ThemeChoice {
-    /// As the desktop says.
     #[default]
     System,
-    /// Light letters on dark.
     Dark,
-    /// Dark letters on light.
     Light,
 }
 
 impl ThemeChoice {
     /// Every choice, in the order in which they are offered.
     pub const ALL: [Self; 3] = [Self::System, Self::Dark, Self::Light];
-
-    /// The spelling in the settings file.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::System => "system",
-            Self::Dark => "dark",
-            Self::Light => "light",
-        }
-    }
 }
 
-/// A person's choices; the window starts with them again.
-#[derive(Clone, Debug, PartialEq)]
+/// The user's choices; the window starts with them again.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Choices {
     /// Id of the style.
     pub style: Option<String>,
     /// The style's own weight in a mix, 0 to 100; `None` for the usual one.
+    #[serde(deserialize_with = "fields::percent")]
     pub mix_own: Option<u8>,
     /// Ids of the styles that are mixed with it and their weights, 0 to 100.
+    #[serde(with = "fields::mix", skip_serializing_if = "Vec::is_empty")]
     pub mix: Vec<(String, u8)>,
-    /// Model size.
     pub model: ModelSize,
-    /// Brush size as a working size in pixels on the long side; the default when `None`.
+    /// Working size in pixels on the long side; the default when `None`.
+    #[serde(deserialize_with = "fields::integer::<_, _, 16, 100_000>")]
     pub working_px: Option<usize>,
-    /// Variant, precision and attention of photos; live pictures have their own.
+    /// Mode of photos; live pictures have their own.
+    #[serde(with = "fields::text")]
     pub mode: ModeChoice,
-    /// Strength and colours.
+    #[serde(flatten, with = "fields::look")]
     pub look: Look,
-    /// The same for live pictures, once they have a style of their own.
+    /// Style and look of live pictures, once they have their own.
+    #[serde(skip)]
     pub live: Option<LiveStyle>,
     /// Size of the finished picture.
+    #[serde(with = "fields::text")]
     pub output: OutputSize,
-    /// Dark or light.
     pub theme: ThemeChoice,
     /// Format to save in; the photo's own when `None`.
+    #[serde(with = "fields::optional_text")]
     pub format: Option<Format>,
     /// JPEG quality, 1 to 100.
+    #[serde(deserialize_with = "fields::quality")]
     pub jpeg_quality: u8,
     /// Whether to ask before an unsaved result is lost.
     pub ask_before_losing: bool,
-    /// Whether the full screen is filled by the picture, and not the whole picture fitted to it.
+    /// Whether the picture fills the full screen; otherwise all of it is fitted to the screen.
     pub full_screen_fills: bool,
     /// Whether the list of styles shows the open photo in each of them.
     pub styles_show_photo: bool,
 }
 
-/// What live pictures are painted with, where that is not what photos are.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// Style and look of live pictures, in the file's table `[live]`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct LiveStyle {
     /// As [`Choices::style`].
     pub style: Option<String>,
     /// As [`Choices::mix_own`].
+    #[serde(deserialize_with = "fields::percent")]
     pub mix_own: Option<u8>,
     /// As [`Choices::mix`].
+    #[serde(with = "fields::mix", skip_serializing_if = "Vec::is_empty")]
     pub mix: Vec<(String, u8)>,
-    /// Strength and colours.
+    #[serde(flatten, with = "fields::look")]
     pub look: Look,
 }
 
@@ -135,79 +135,80 @@ impl Default for Choices {
     }
 }
 
-/// The window's state, which is remembered without a choice of a person.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// The window's state.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct State {
     /// Folder of the photo opened last.
+    #[serde(serialize_with = "fields::write_path")]
     pub open_folder: Option<PathBuf>,
     /// The photos opened last, the newest first, at most [`MOST_RECENT`].
+    #[serde(serialize_with = "fields::write_paths", skip_serializing_if = "Vec::is_empty")]
     pub recent_photos: Vec<PathBuf>,
     /// The paintings saved last, the newest first, each once, at most [`MOST_PAINTINGS`].
+    #[serde(serialize_with = "fields::write_paths", skip_serializing_if = "Vec::is_empty")]
     pub paintings: Vec<PathBuf>,
-    /// Whether the strip of these is folded away.
+    /// Whether the strip of paintings is folded away.
     pub folds_paintings: bool,
     /// Folder of the result saved last.
+    #[serde(serialize_with = "fields::write_path")]
     pub save_folder: Option<PathBuf>,
     /// Width and height of the window, in points.
+    #[serde(flatten, with = "fields::window_size")]
     pub window_size: Option<(f32, f32)>,
     /// Whether the window filled the screen when it was closed.
     pub is_maximized: bool,
-    /// Whether the window showed photos, not live pictures, when it was closed.
+    /// Whether the window showed photos when it was closed; otherwise live pictures.
     pub shows_photos: bool,
-    /// Whether the first-run hint was put away.
+    /// Whether the first-run hint was dismissed.
     pub has_seen_hint: bool,
-    /// Whether a person was told that a larger detail shows more of a style.
+    /// Whether the user has seen the hint that a larger detail shows more of a style.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub has_seen_detail_hint: bool,
     /// Ids of the styles, in the order in which they are listed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub style_order: Vec<String>,
     /// Ids of the styles of the number keys from 1 on; empty for a key without one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub style_keys: Vec<String>,
 }
 
 /// Everything that is remembered.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Settings {
-    /// A person's choices.
     pub choices: Choices,
-    /// A person's choices for live pictures.
     pub live: LiveChoices,
-    /// The window's state.
     pub state: State,
-    /// The file as it was read, with keys that this version does not know.
-    table: Table,
+    /// The part of the file that this version does not know.
+    unknown: Table,
     /// Values of the file that this version does not understand.
     refused: Vec<Refused>,
     /// Whether there is a file that could not be read.
     keeps_file: bool,
 }
 
-/// A value that stays in the file until a person chooses another.
+/// A value that stays in the file until the user chooses another.
 #[derive(Clone, Debug, PartialEq)]
 struct Refused {
     part: &'static str,
     key: String,
-    /// What is written for the default that is used instead.
+    value: Value,
+    /// What would be written for the default that is used instead.
     fallback: Option<Value>,
 }
 
 /// Why settings could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
-    /// The disk refuses.
     #[error("the settings were not saved: {0}")]
     Write(#[from] WriteError),
-    /// The values do not make TOML.
     #[error("the settings were not saved: {0}")]
     Format(#[from] toml::ser::Error),
-    /// More than is read again.
     #[error(
         "the settings were not saved: they are {bytes} bytes long, and at most {MAX_BYTES} can be read again; shorten \
          the longest lists in the settings file"
     )]
-    TooLong {
-        /// What they take.
-        bytes: usize,
-    },
+    TooLong { bytes: usize },
 }
 
 /// `$XDG_CONFIG_HOME/styleforge/settings.toml`, or the platform's like of it; `None` without a
@@ -218,8 +219,8 @@ pub fn default_path() -> Option<PathBuf> {
 }
 
 impl Settings {
-    /// Reads the file at `path`; defaults where there is none. The second part are warnings for people about
-    /// values that make no sense. Temporary files that a killed program left in the folder are removed.
+    /// Reads the file at `path`; defaults if there is none. The second part contains warnings about invalid values.
+    /// Removes temporary files that a killed program left in the folder.
     pub fn load(path: &Path) -> (Self, Vec<String>) {
         disk::sweep(folder_of(path));
         match read(path) {
@@ -228,8 +229,8 @@ impl Settings {
             Err(why) => {
                 let settings = Self { keeps_file: true, ..Self::default() };
                 let warning = format!(
-                    "The settings in {} cannot be read: {why}. The defaults are used, and the file stays \
-                     as it is; mend, move or remove it to have settings remembered again.",
+                    "The settings in {} cannot be read: {why}. The defaults are used, and the file is \
+                     not changed; fix, move or delete it to have settings remembered again.",
                     path.display()
                 );
                 (settings, vec![warning])
@@ -240,7 +241,7 @@ impl Settings {
     /// Reads the text of a settings file; the second part as in [`Settings::load`].
     ///
     /// # Errors
-    /// Why the text cannot be read, in words.
+    /// Why the text cannot be read.
     pub fn from_text(text: &str) -> Result<(Self, Vec<String>), String> {
         parsed(text).map(Self::from_table)
     }
@@ -250,10 +251,10 @@ impl Settings {
     /// # Errors
     /// When the values do not make TOML.
     pub fn to_text(&self) -> Result<String, toml::ser::Error> {
-        toml::to_string(&self.to_table())
+        toml::to_string(&self.to_table()?)
     }
 
-    /// Writes the file at `path`, creating its folder; nothing where [`Settings::load`] could not read it.
+    /// Writes the file at `path`, creating its folder; nothing if [`Settings::load`] could not read it.
     ///
     /// # Errors
     /// [`SettingsError`] when the folder or the file cannot be written; the old file then stays.
