@@ -20,7 +20,7 @@ impl std::fmt::Debug for Frame {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
     /// A side is zero.
-    #[error("a picture needs at least one pixel, this one is {width} x {height}")]
+    #[error("an image needs at least one pixel; this one is {width} x {height}")]
     Empty {
         /// Columns, in pixels.
         width: usize,

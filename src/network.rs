@@ -13,7 +13,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NetworkError {
     /// Beyond the limits of this program.
-    #[error("{what} is {got}, this program runs {limits}")]
+    #[error("{what} is {got}; supported: {limits}")]
     OutOfRange {
         /// The quantity that is out of range.
         what: String,
@@ -23,7 +23,7 @@ pub enum NetworkError {
         limits: String,
     },
     /// A layer's values do not fit its shape.
-    #[error("{layer} needs {needed} values, got {got}")]
+    #[error("{layer} needs {needed} values and got {got}")]
     Length {
         /// The layer and the part.
         layer: String,

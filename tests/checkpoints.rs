@@ -303,7 +303,7 @@ fn what_is_no_plain_file_is_refused_without_waiting() {
     #[cfg(unix)]
     {
         let error = Checkpoint::read(Path::new("/dev/zero")).expect_err("endless");
-        assert!(error.to_string().contains("plain file"), "{error}");
+        assert!(error.to_string().contains("regular file"), "{error}");
     }
 }
 

@@ -166,7 +166,7 @@ fn inspection_tells_the_family_the_operations_and_what_was_assumed() {
     assert_eq!(facts.metadata["channel_order"], "bgr");
     assert_eq!(
         facts.metadata["assumed"],
-        "that it is TransformerNetworkTanh; where its pictures look wrong, import it with --network \
+        "that it is TransformerNetworkTanh; if its paintings look wrong, import it with --network \
          TransformerNetwork or TransformerNetworkV2"
     );
     let facts = describe_bytes(&files()["yakhyo.pth"]);
@@ -231,7 +231,7 @@ fn what_a_person_says_wrongly_is_refused() {
     for (name, said, found) in [
         ("resnext.pth", Published::Tanh, "TransformerResNextNetwork"),
         ("plain.pth", Published::UNet, "TransformerNetwork,"),
-        ("yakhyo.pth", Published::Plain, "needs no --network"),
+        ("yakhyo.pth", Published::Plain, "--network is not needed"),
     ] {
         let choice = Choice { network: Some(said), ..Choice::default() };
         let error = Checkpoint::from_bytes_as(&files()[name], choice);

@@ -219,8 +219,8 @@ fn every_mistake_is_found_and_named() {
         (Flaw::NormsScaled, "in2 is off by 1.0e-2"),
         (Flaw::NotANumber, "in4 is off by NaN"),
         (Flaw::MapMissing, "the map of in3 is missing"),
-        (Flaw::AlphaLost, "alpha was not carried through"),
-        (Flaw::Unsteady, "a second run gave another picture"),
+        (Flaw::AlphaLost, "alpha was not preserved"),
+        (Flaw::Unsteady, "a second run made a different image"),
     ] {
         for verdict in verdicts(flaw) {
             if let Flaw::EverythingOffByOne = flaw {
@@ -261,8 +261,8 @@ fn fewer_bits_have_rules_of_their_own() {
         (Flaw::NormsScaledMore, Precision::Bf16, "in2 is off by 1.0e-1"),
         (Flaw::Infinite, Precision::Bf16, "in4 is off by inf"),
         (Flaw::LastColumn, Precision::Fp32, "of the outer frame's bytes"),
-        (Flaw::Unsteady, Precision::Bf16, "a second run gave another"),
-        (Flaw::AlphaLost, Precision::Bf16, "alpha was not carried"),
+        (Flaw::Unsteady, Precision::Bf16, "a second run made a different"),
+        (Flaw::AlphaLost, Precision::Bf16, "alpha was not preserved"),
     ] {
         for verdict in verdicts_in(flaw, precision) {
             let failure = verdict.failure.unwrap_or_default();

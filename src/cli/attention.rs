@@ -51,7 +51,7 @@ fn without_effect(
         return None;
     }
     if device == DeviceChoice::Cpu {
-        let why = "the processor computes attention in one way: --attention does nothing";
+        let why = "--attention has no effect: the CPU has one way to compute attention";
         return Some(why.to_owned());
     }
     let without: Vec<&str> = (networks.iter())
@@ -107,7 +107,7 @@ mod tests {
         assert_eq!(gpu(&[("any", &any)]), "");
         assert_eq!(
             said(DeviceChoice::Cpu, &[FLASH], &[("any", &any)]),
-            "the processor computes attention in one way: --attention does nothing"
+            "--attention has no effect: the CPU has one way to compute attention"
         );
         for chosen in [&[][..], &[AttentionChoice::Auto]] {
             assert_eq!(said(DeviceChoice::Cpu, chosen, &[("Candy", &candy)]), "");

@@ -95,7 +95,7 @@ pub fn run(args: &CamerasArgs) -> Result<(), CliError> {
     }
     if found.is_empty() {
         return print(&[
-            "No camera is connected. Plug one in, or use the demo scene, photos or folders of photos.",
+            "No camera found. Connect one, or use the demo scene, photos or folders of photos.",
         ]);
     }
     let cameras: Vec<Vec<String>> = found.iter().map(Found::lines).collect();

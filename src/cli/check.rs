@@ -81,7 +81,7 @@ pub fn run(args: &CheckArgs) -> Result<(), CliError> {
         let modes = runnable(selected.backend.as_ref(), &subject, &modes)?;
         if modes.is_empty() && !is_everything {
             return Err(CliError::WrongUse(format!(
-                "{} runs in none of these modes on {}; choose another device or mode",
+                "{} cannot run in any of these modes on {}; choose another device or mode",
                 subject.name,
                 selected.backend.device().name
             )));
@@ -165,7 +165,7 @@ fn runnable(
             }
             Err(error @ (BackendError::Unsupported { .. } | BackendError::TooLarge { .. })) => {
                 let name = &subject.name;
-                write_message(format!("note: {name} is not checked in {mode}: {error}"));
+                write_message(format!("note: skipped {name} in {mode}: {error}"));
             }
             Err(error) => return Err(error.into()),
         }
@@ -227,7 +227,7 @@ fn subjects(device: DeviceChoice) -> Result<(Vec<Subject>, Vec<String>), CliErro
                 Ok(chosen) => {
                     subjects.push(verify::style_subject(&name, chosen.network, &photo.frame));
                 }
-                Err(error) => left_out.push(format!("{name} is not checked: {error}")),
+                Err(error) => left_out.push(format!("skipped {name}: {error}")),
             }
         }
     }
@@ -295,7 +295,7 @@ fn text_of_kernels(kernels: &[KernelVerdict]) -> Vec<String> {
     };
     let described = |k: &KernelVerdict| {
         format!(
-            "{} of {} ({}) in {}, {}, {}: {:.2} of the error that it may have",
+            "{} of {} ({}) in {}, {}, {}: {:.2} of the allowed error",
             k.work,
             k.kernel,
             k.layer,
@@ -309,7 +309,7 @@ fn text_of_kernels(kernels: &[KernelVerdict]) -> Vec<String> {
     let named = wrong.iter().map(|kernel| format!("WRONG: {}", described(kernel)));
     let mut lines: Vec<String> = named.collect();
     lines.push(format!(
-        "{} kernels by themselves, {} wrong; nearest to its limit: {}",
+        "{} kernels alone, {} wrong; closest to its limit: {}",
         kernels.len(),
         wrong.len(),
         described(worst)
@@ -342,8 +342,8 @@ mod tests {
         let good = text_of_kernels(&[verdict(Some(0.5), true), verdict(Some(0.1), true)]);
         assert_eq!(
             good,
-            ["2 kernels by themselves, 0 wrong; nearest to its limit: pad of pad_f16 (conv1) in \
-             baseline fp16, random 5-7-13, mean 0, deviation 1: 0.50 of the error that it may have"]
+            ["2 kernels alone, 0 wrong; closest to its limit: pad of pad_f16 (conv1) in \
+             baseline fp16, random 5-7-13, mean 0, deviation 1: 0.50 of the allowed error"]
         );
         let bad = text_of_kernels(&[verdict(None, false), verdict(Some(3.0), false)]);
         let [first, second, last] = bad.as_slice() else {
@@ -352,7 +352,7 @@ mod tests {
         for wrong in [first, second] {
             assert!(wrong.starts_with("WRONG: pad of pad_f16"), "{wrong}");
         }
-        assert!(last.starts_with("2 kernels by themselves, 2 wrong; nearest"), "{last}");
-        assert!(last.ends_with(": inf of the error that it may have"), "{last}");
+        assert!(last.starts_with("2 kernels alone, 2 wrong; closest"), "{last}");
+        assert!(last.ends_with(": inf of the allowed error"), "{last}");
     }
 }

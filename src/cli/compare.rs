@@ -62,7 +62,7 @@ pub fn run(args: &CompareArgs) -> Result<(), CliError> {
     progress.finish();
     let report = measured?;
     if report.reference.label() == report.other.label() {
-        write_message("note: both are one mode; their ratio shows how far measurements scatter");
+        write_message("note: both modes are the same; the ratio shows the measurement noise");
     }
     let save = |path, bytes: &[u8]| {
         encode::save_bytes(path, bytes, existing).map_err(|e| CliError::Failed(e.to_string()))

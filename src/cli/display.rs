@@ -54,7 +54,7 @@ fn connect_x11(name: &str) -> std::io::Result<()> {
         time::Duration,
     };
 
-    let wrong = || Error::new(ErrorKind::InvalidInput, "the name is not a display");
+    let wrong = || Error::new(ErrorKind::InvalidInput, "not a display name");
     let (host, rest) = name.rsplit_once(':').ok_or_else(wrong)?;
     let digits = rest.split('.').next().unwrap_or_default();
     let number: u16 = digits.parse().map_err(|_| wrong())?;

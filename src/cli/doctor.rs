@@ -156,7 +156,7 @@ fn instruction_sets() -> Vec<&'static str> {
     #[cfg(target_arch = "aarch64")]
     let sets = [("NEON", std::arch::is_aarch64_feature_detected!("neon"))];
     #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-    let sets = [("no instruction set that is used", true)];
+    let sets = [("no instruction set that StyleForge uses", true)];
     let had = sets.iter().filter(|(_, has)| *has);
     had.map(|(name, _)| *name).collect()
 }
@@ -192,16 +192,16 @@ fn graphics() -> Vec<Finding> {
             return cards.chain([convolution_library()]).collect();
         }
         CudaProbe::NoDriver => {
-            "nothing to do: the processor paints; with an NVIDIA card, install its driver, nothing else"
+            "nothing to do: StyleForge paints on the CPU; if you have an NVIDIA GPU, install its driver"
         }
         CudaProbe::DriverTooOld { .. } => {
-            "update the driver, nothing else is needed; until then the processor paints"
+            "update the driver; until then StyleForge paints on the CPU"
         }
         CudaProbe::DriverError(_) => {
-            "restart the computer or reinstall NVIDIA's driver; until then the processor paints"
+            "restart the computer or reinstall NVIDIA's driver; until then StyleForge paints on the CPU"
         }
         CudaProbe::NoDevice => {
-            "check with nvidia-smi that the card is seen; until then the processor paints"
+            "check with nvidia-smi that the GPU is detected; until then StyleForge paints on the CPU"
         }
     };
     vec![Finding::note(topic, reason, advice)]
@@ -230,7 +230,11 @@ fn gpu((number, device): (usize, &CudaDevice)) -> Finding {
                 BackendError::Unavailable { reason, .. } => reason,
                 other => other.to_string(),
             };
-            Finding::note(topic, format!("{what}; {reason}"), "nothing to do: the processor paints")
+            Finding::note(
+                topic,
+                format!("{what}; {reason}"),
+                "nothing to do: StyleForge paints on the CPU",
+            )
         }
     }
 }
@@ -248,7 +252,7 @@ fn convolution_library() -> Finding {
             format!(
                 "{reason}; our own kernels compute the convolutions of baseline and fused-norm"
             ),
-            "nothing to do: fused, which paints, never uses it; to compare with it, install cuDNN 9",
+            "nothing to do: only baseline and fused-norm use it; install cuDNN 9 to compare with it",
         ),
     }
 }
@@ -256,7 +260,7 @@ fn convolution_library() -> Finding {
 fn cameras() -> Finding {
     match capture::cameras() {
         Ok(cameras) if cameras.is_empty() => {
-            Finding::note("Cameras", "none", "nothing to do: photos need none")
+            Finding::note("Cameras", "none", "nothing to do: photos need no camera")
         }
         Ok(cameras) => {
             let names: Vec<&str> = cameras.iter().map(|c| c.name.as_str()).collect();
@@ -286,7 +290,7 @@ fn video() -> Finding {
         Err(why) => Finding::note(
             topic,
             format!("{why}; recordings become Motion-JPEG in AVI"),
-            "nothing to do: for smaller files, install ffmpeg with libx264",
+            "install ffmpeg with libx264 for smaller files",
         ),
     }
 }
@@ -297,7 +301,7 @@ fn screen() -> Finding {
         display::Display::Missing(reason) => Finding::note(
             "Display",
             reason,
-            "the window needs a desktop session; styleforge stylize works without",
+            "the window needs a desktop session; styleforge stylize works without one",
         ),
     }
 }
@@ -316,7 +320,7 @@ fn dialogs() -> Finding {
         (false, true) => Finding::note(
             "File dialogs",
             "no session bus and no zenity",
-            "install zenity; without it the window asks for a path in words, and takes files that are dropped onto it",
+            "install zenity; without it, type paths into the window or drop files onto it",
         ),
     }
 }
@@ -345,9 +349,9 @@ fn styles(library: &StyleLibrary) -> Vec<Finding> {
 fn styles_found(count: usize, folders: &[PathBuf]) -> String {
     let folders: Vec<String> = folders.iter().map(|f| f.display().to_string()).collect();
     if folders.is_empty() {
-        return format!("{count}; no folder of installed styles, only built-in ones and your own");
+        return format!("{count}: built in and your own; no folder of installed styles was found");
     }
-    format!("{count}; built in, your own, and from {}", folders.join(", "))
+    format!("{count}: built in, your own, and from {}", folders.join(", "))
 }
 
 /// Whether the person's own styles can be kept.
@@ -359,7 +363,7 @@ fn user_folder(folder: &Path) -> Finding {
         Err(error) => Finding::note(
             topic,
             error.to_string(),
-            "give yourself permission to write there, or set XDG_DATA_HOME to another folder",
+            "make it writable, or set XDG_DATA_HOME to another folder",
         ),
     }
 }

@@ -13,10 +13,10 @@ pub fn cancel_on_interrupt(control: &Arc<RunControl>) {
     let control = control.clone();
     let stop = move || {
         control.cancel();
-        write_message("Stopping… (press Ctrl-C again to end at once)");
+        write_message("Stopping… (press Ctrl-C again to quit at once)");
     };
     if let Err(why) = signals::at_first(stop) {
-        write_message(format!("note: Ctrl-C will end the program at once ({why})"));
+        write_message(format!("note: Ctrl-C quits at once ({why})"));
     }
 }
 

@@ -158,7 +158,7 @@ impl Job {
             batch: usize::from(args.batch),
             paint,
             contact_sheet: args.contact_sheet,
-            framing: Framing { rotate: args.rotate, mirror: false, crop: args.crop },
+            framing: Framing { rotate: args.rotate, mirror: args.mirror, crop: args.crop },
             output_size: args.output_size,
             look,
             jpeg_quality: args.jpeg_quality.unwrap_or(DEFAULT_JPEG_QUALITY),
@@ -198,8 +198,7 @@ impl Job {
                     && fs::canonicalize(path).is_ok_and(|real| photos.contains(&real))
                 {
                     return Err(CliError::WrongUse(format!(
-                        "{} is a photo that is to be painted, and would be lost; give another name \
-                         or folder with -o",
+                        "{} is one of the input photos and would be overwritten; choose another name or folder with -o",
                         path.display()
                     )));
                 }
@@ -207,8 +206,7 @@ impl Job {
                     && let Some(other) = taken.insert(path.clone(), source.name())
                 {
                     return Err(CliError::WrongUse(format!(
-                        "{other} and {} would both be written to {}; rename one, or paint them one by one into \
-                         different folders",
+                        "{other} and {} would both be written to {}; rename one, or paint them into different folders",
                         source.name(),
                         path.display()
                     )));
@@ -240,11 +238,11 @@ fn inputs(inputs: &[PathBuf], output: &Path) -> Result<Inputs, CliError> {
     for input in inputs {
         if input.as_os_str() == STANDARD_STREAM {
             if sources.contains(&PhotoInput::Stdin) {
-                return Err(CliError::WrongUse("standard input is named twice".to_owned()));
+                return Err(CliError::WrongUse("standard input is given twice".to_owned()));
             }
             if stdin().is_terminal() {
                 return Err(CliError::WrongUse(
-                    "standard input is a terminal; send a picture into it".to_owned(),
+                    "standard input is a terminal; pipe an image into it".to_owned(),
                 ));
             }
             sources.push(PhotoInput::Stdin);
@@ -270,9 +268,7 @@ fn pictures_in(path: &Path, output: &Path) -> Result<(Vec<PathBuf>, Option<Strin
     let note = folder.note(Some(output));
     if folder.photos.is_empty() {
         let note = note.map_or_else(String::new, |note| format!("; {note}"));
-        return Err(CliError::WrongUse(format!(
-            "there are no pictures in the folder {name}{note}"
-        )));
+        return Err(CliError::WrongUse(format!("no images in the folder {name}{note}")));
     }
     Ok((folder.photos, note.map(|note| format!("{name}: {note}"))))
 }
@@ -286,7 +282,7 @@ fn destination(
     let shown = output.display();
     if output.as_os_str() == STANDARD_STREAM {
         if several {
-            return wrong("standard output takes one picture; give a folder with -o".to_owned());
+            return wrong("standard output takes one image; give a folder with -o".to_owned());
         }
         return Ok(Destination::Stdout(format));
     }
@@ -302,20 +298,19 @@ fn destination(
     if several {
         if named.is_some() || output.exists() {
             return wrong(format!(
-                "{shown} is one file; several paintings, of each photo in each style, need a folder with -o"
+                "{shown} is a file, and there are several paintings; give a folder with -o"
             ));
         }
         return Ok(Destination::Folder(output.to_owned(), format));
     }
     match (named, format) {
         (Some(named), Some(chosen)) if named != chosen => {
-            wrong(format!("{shown} ends like {named}, but --format says {chosen}"))
+            wrong(format!("{shown} has the extension of {named}, but --format is {chosen}"))
         }
         (_, Some(chosen)) => Ok(Destination::File(output.to_owned(), chosen)),
         (Some(named), None) => Ok(Destination::File(output.to_owned(), named)),
         (None, None) => wrong(format!(
-            "{shown} names no format that can be written; end it with .png, .jpg, .webp, .bmp or \
-             .tiff, or give --format"
+            "{shown} has no extension of a supported format; use .png, .jpg, .webp, .bmp or .tiff, or add --format"
         )),
     }
 }

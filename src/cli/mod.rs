@@ -73,7 +73,7 @@ enum CliError {
     #[error("stopped")]
     Stopped,
     /// The reader of standard output has gone; no message would reach it.
-    #[error("nobody reads standard output")]
+    #[error("standard output is closed")]
     OutputClosed,
 }
 
@@ -107,8 +107,7 @@ impl From<MeasureError> for CliError {
             MeasureError::Memory { what, width, height, needed_mb, limit_mb, fits } => {
                 let at_most = fits.map_or_else(String::new, |(w, h)| format!(" (at most {w}x{h})"));
                 Self::WrongUse(format!(
-                    "{what} at {width}x{height} needs {needed_mb} MB of memory, {limit_mb} MB may be \
-                     taken; choose a smaller --size{at_most} or fewer modes, raise --max-memory or \
+                    "{what} at {width}x{height} needs {needed_mb} MB of memory, and {limit_mb} MB may be used; choose a smaller --size{at_most} or fewer modes, raise --max-memory or \
                      close other programs"
                 ))
             }
@@ -228,7 +227,7 @@ fn window(photos: Vec<PathBuf>) -> Result<Outcome, CliError> {
         )));
     }
     if let display::Display::Missing(reason) = display::probe() {
-        instead_of_window(&format!("there is no display ({reason})"), &photos)?;
+        instead_of_window(&format!("no display ({reason})"), &photos)?;
         return Ok(Outcome::Exit(DONE));
     }
     Ok(Outcome::OpenWindow(photos))

@@ -103,7 +103,7 @@ fn save_somewhere(
 ) -> Result<PathBuf, MediaError> {
     let mut last = MediaError::Write(WriteError::Refused {
         name: STEM.to_owned(),
-        reason: "there is no folder to write to".to_owned(),
+        reason: "no folder is writable".to_owned(),
     });
     for folder in folders {
         for number in 1..=MOST_NAMES {

@@ -62,7 +62,7 @@ pub fn choose(
         Named::Style(style) => from_library(style, model),
         Named::File(path) => from_file(path, model),
         Named::Network(..) => Err(CliError::WrongUse(format!(
-            "{name} is a network for style pictures; paint with --style-picture FILE --style-network {name}",
+            "{name} is a network for style pictures; use --style-picture FILE --style-network {name}",
             name = Path::new(typed).display()
         ))),
     }
@@ -94,8 +94,8 @@ pub fn named<'a>(library: &'a StyleLibrary, typed: &'a OsStr) -> Result<Named<'a
         Ok(kind) if kind.is_file() => return Ok(Named::File(path)),
         Ok(kind) => {
             let what = match kind.is_dir() {
-                true => "a folder; name a style, or a file of weights in it",
-                false => "not a plain file; name a style or a file of weights",
+                true => "a folder; use a style name, or a file of weights in it",
+                false => "not a regular file; use a style name or a file of weights",
             };
             return Err(CliError::WrongUse(format!("{} is {what}", path.display())));
         }
@@ -113,9 +113,9 @@ pub fn named<'a>(library: &'a StyleLibrary, typed: &'a OsStr) -> Result<Named<'a
     }
     let names: Vec<&str> = library.styles().iter().map(|s| s.id.as_str()).collect();
     let known = if names.is_empty() {
-        "no style is installed; give a file of weights".to_owned()
+        "no style is installed; use a file of weights".to_owned()
     } else {
-        format!("choose one of {}, or give a file of weights", names.join(", "))
+        format!("use one of {}, or a file of weights", names.join(", "))
     };
     Err(CliError::WrongUse(format!("'{}' is neither a style nor a file; {known}", path.display())))
 }
@@ -134,7 +134,7 @@ pub fn of_pictures(
         return match typed {
             None => Ok(None),
             Some(_) => Err(CliError::WrongUse(
-                "--style-network paints in the style of a picture; name one with --style-picture FILE".to_owned(),
+                "--style-network needs a picture: add --style-picture FILE".to_owned(),
             )),
         };
     }
@@ -175,7 +175,7 @@ fn check_one_size(model: Option<ModelSize>) -> Result<(), CliError> {
     match model {
         None => Ok(()),
         Some(size) => Err(CliError::WrongUse(format!(
-            "a style picture is painted by one network; leave out --model {size}"
+            "the network for style pictures has one size; leave out --model {size}"
         ))),
     }
 }

@@ -19,8 +19,7 @@ pub fn chosen(library: &StyleLibrary, typed: Option<&OsStr>) -> Result<StyleNetw
     };
     if let Some((name, ..)) = plain(typed) {
         return Err(CliError::WrongUse(format!(
-            "{name} is a size of network, for which there are no weights here; bench, compare and check take it \
-             with made-up ones; train your own with tools/train_any.py and keep it with styles import"
+            "{name} is a network size without weights; bench, compare and check run it with random weights; to paint with it, train it with tools/train_any.py and import it with styles import"
         )));
     }
     let networks = library.networks();
@@ -38,7 +37,7 @@ pub fn chosen(library: &StyleLibrary, typed: Option<&OsStr>) -> Result<StyleNetw
         Ok(network) => return Ok(network),
         Err(error) => error,
     };
-    Err(CliError::WrongUse(format!("{error}; or give a file of weights")))
+    Err(CliError::WrongUse(format!("{error}; or use a file of weights")))
 }
 
 /// As [`chosen`], for measuring: sizes alone are a network with made-up weights.

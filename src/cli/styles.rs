@@ -88,6 +88,10 @@ pub fn run(args: StylesArgs) -> Result<(), CliError> {
             let style_network = style_network.as_deref();
             import(&mut library, &file, name.as_deref(), choice, style_network)
         }
+        Some(StylesCommand::Rename { name, new_name }) => {
+            let style = library.rename(&name, &new_name).map_err(refused)?;
+            print(&[format!("Renamed {name} to {}; paint with --style {}", style.title, style.id)])
+        }
         Some(StylesCommand::Remove { name }) => remove(&mut library, &name),
         Some(StylesCommand::List { json }) => list(&library, json),
         None => list(&library, args.json),
@@ -122,7 +126,7 @@ fn import(
         kept.0
     } else if style_network.is_some() {
         return Err(CliError::WrongUse(format!(
-            "--style-network looks at a picture, which {} is not",
+            "--style-network needs an image, and {} is not one",
             file.display()
         )));
     } else {
@@ -157,7 +161,7 @@ fn kept_network(library: &StyleLibrary, typed: Option<&OsStr>) -> Result<StyleNe
         return Ok(network);
     }
     Err(CliError::WrongUse(format!(
-        "a style picture is kept without its network; import that first: styleforge styles import {}",
+        "import the network of the style picture first: styleforge styles import {}",
         network.name
     )))
 }
@@ -192,7 +196,7 @@ fn weights(
     let style = library.keep(&checkpoint, file, name)?;
     if let Some(color) = color {
         write_message(format!(
-            "warning: {} paints everything {color}: probably the output range is wrong; see --output-range",
+            "warning: {} paints everything {color}; the output range is probably wrong (see --output-range)",
             style.title
         ));
     }
@@ -207,13 +211,17 @@ fn remove(library: &mut StyleLibrary, name: &str) -> Result<(), CliError> {
         }
         removed => (removed, "styles"),
     };
-    let path = removed.map_err(|error| match error {
+    let path = removed.map_err(refused)?;
+    print(&[format!("Removed {name} from your {kind}: {}", path.display())])
+}
+
+fn refused(error: LibraryError) -> CliError {
+    match error {
         LibraryError::Unknown { .. } | LibraryError::NotYours { .. } => {
             CliError::WrongUse(error.to_string())
         }
         other => CliError::Failed(other.to_string()),
-    })?;
-    print(&[format!("Removed {name} from your {kind}: {}", path.display())])
+    }
 }
 
 fn list(library: &StyleLibrary, as_json: bool) -> Result<(), CliError> {

@@ -99,7 +99,7 @@ pub fn owned<T>(mut make: impl FnMut() -> io::Result<Option<T>>) -> io::Result<T
             return Ok(made);
         }
     }
-    Err(io::Error::other("another program removes every new file at once; choose another folder"))
+    Err(io::Error::other("another program deletes every new file; choose another folder"))
 }
 
 /// Locks a file or folder that was just made at `path`; `false` when a sweep was faster.

@@ -46,7 +46,7 @@ pub fn cannot_write(folder: &Path, error: &io::Error) -> String {
         // Some folders, such as those of the system's own file systems, take no new files and
         // answer so.
         ErrorKind::NotFound if exists => {
-            format!("{folder} takes no new files; choose another folder")
+            format!("cannot create files in {folder}; choose another folder")
         }
         ErrorKind::NotFound => format!("the folder {folder} does not exist; create it first"),
         ErrorKind::NotADirectory => format!("{folder} is not a folder; choose another folder"),
@@ -67,10 +67,10 @@ fn by_number(number: Option<i32>) -> Option<&'static str> {
         libc::EMFILE | libc::ENFILE => {
             "too many files are open at once; close other programs and try again"
         }
-        libc::ELOOP => "links lead round in a circle or through too many others; mend the link",
-        libc::EIO => "the disk or device does not answer as it should; check it and its cable",
-        libc::ENODEV | libc::ENXIO => "the device is not there any more; connect it again",
-        libc::EPERM => "the system does not permit it",
+        libc::ELOOP => "too many symbolic links; fix the link",
+        libc::EIO => "the disk or device returned an error; check it and its cable",
+        libc::ENODEV | libc::ENXIO => "the device was disconnected; connect it again",
+        libc::EPERM => "the system does not allow it",
         _ => return None,
     })
 }
@@ -82,39 +82,37 @@ fn by_number(_: Option<i32>) -> Option<&'static str> {
 
 fn by_kind(kind: ErrorKind) -> Option<&'static str> {
     Some(match kind {
-        ErrorKind::NotFound => "there is no such file or folder",
+        ErrorKind::NotFound => "no such file or folder",
         ErrorKind::PermissionDenied => {
-            "no permission; change the permissions or choose another place"
+            "permission denied; change the permissions or choose another folder"
         }
-        ErrorKind::AlreadyExists => "it exists already; choose another name",
+        ErrorKind::AlreadyExists => "it already exists; choose another name",
         ErrorKind::NotADirectory => "a part of its path is not a folder",
         ErrorKind::IsADirectory => "it is a folder",
         ErrorKind::DirectoryNotEmpty => "the folder is not empty",
-        ErrorKind::ReadOnlyFilesystem => "the disk is read-only; choose another place",
+        ErrorKind::ReadOnlyFilesystem => "the disk is read-only; choose another folder",
         ErrorKind::StorageFull => "the disk is full; free some space or choose another folder",
         ErrorKind::QuotaExceeded => {
-            "your share of the disk is full; remove files of yours or choose another folder"
+            "your disk quota is full; delete files or choose another folder"
         }
-        ErrorKind::FileTooLarge => "the file would exceed the largest size allowed here",
-        ErrorKind::InvalidFilename => {
-            "the name is too long or not allowed here; choose a shorter one"
-        }
+        ErrorKind::FileTooLarge => "the file would be larger than the file system allows",
+        ErrorKind::InvalidFilename => "the name is too long or invalid; choose another one",
         ErrorKind::ResourceBusy | ErrorKind::ExecutableFileBusy => {
-            "another program is using it; close that one first"
+            "another program is using it; close that program first"
         }
         ErrorKind::WouldBlock | ErrorKind::OutOfMemory => {
-            "the system has no memory or threads left for it; close other programs and try again"
+            "the system is out of memory or threads; close other programs and try again"
         }
-        ErrorKind::BrokenPipe => "the program that was to read it has gone",
+        ErrorKind::BrokenPipe => "the reading program has ended",
         ErrorKind::UnexpectedEof => "it ends too early",
         ErrorKind::WriteZero => "not everything could be written",
-        ErrorKind::InvalidData => "it is damaged, or not of the kind that it should be",
+        ErrorKind::InvalidData => "it is damaged or of the wrong kind",
         ErrorKind::TimedOut => "it took too long",
         ErrorKind::Interrupted => "it was interrupted; try again",
-        ErrorKind::StaleNetworkFileHandle => "the network folder has gone; open it again",
+        ErrorKind::StaleNetworkFileHandle => "the network folder was disconnected; open it again",
         ErrorKind::CrossesDevices => "it lies on another disk",
-        ErrorKind::TooManyLinks => "there are too many links to it",
-        ErrorKind::Unsupported => "that is not possible here",
+        ErrorKind::TooManyLinks => "it has too many links",
+        ErrorKind::Unsupported => "this is not possible here",
         ErrorKind::ConnectionRefused
         | ErrorKind::ConnectionReset
         | ErrorKind::ConnectionAborted
@@ -169,12 +167,12 @@ mod tests {
     fn common_errors_have_our_words() {
         for (number, words) in [
             (libc::ENOSPC, "the disk is full"),
-            (libc::EDQUOT, "your share of the disk is full"),
-            (libc::EFBIG, "would exceed the largest size"),
+            (libc::EDQUOT, "your disk quota is full"),
+            (libc::EFBIG, "larger than the file system allows"),
             (libc::EROFS, "the disk is read-only"),
-            (libc::EACCES, "no permission"),
-            (libc::EPERM, "does not permit"),
-            (libc::ENOENT, "there is no such file or folder"),
+            (libc::EACCES, "permission denied"),
+            (libc::EPERM, "does not allow"),
+            (libc::ENOENT, "no such file or folder"),
             (libc::ENOTDIR, "is not a folder"),
             (libc::EISDIR, "it is a folder"),
             (libc::ENAMETOOLONG, "the name is too long"),
@@ -185,9 +183,9 @@ mod tests {
             (libc::EBUSY, "another program is using it"),
             (libc::EAGAIN, "close other programs"),
             (libc::ENOMEM, "close other programs"),
-            (libc::ELOOP, "links lead round"),
+            (libc::ELOOP, "too many symbolic links"),
             (libc::ENODEV, "connect it again"),
-            (libc::ESTALE, "the network folder has gone"),
+            (libc::ESTALE, "the network folder was disconnected"),
         ] {
             let shown = reason(&io::Error::from_raw_os_error(number));
             assert!(shown.contains(words), "{number}: {shown}");
@@ -201,9 +199,9 @@ mod tests {
             (ErrorKind::ReadOnlyFilesystem, "is on a read-only disk"),
             (ErrorKind::PermissionDenied, "no permission to write in"),
             (ErrorKind::StorageFull, "the disk is full"),
-            (ErrorKind::FileTooLarge, "would exceed the largest size"),
+            (ErrorKind::FileTooLarge, "larger than the file system allows"),
             (ErrorKind::NotADirectory, "is not a folder"),
-            (ErrorKind::NotFound, "takes no new files"),
+            (ErrorKind::NotFound, "cannot create files"),
         ] {
             let shown = cannot_write(here.path(), &io::Error::from(kind));
             assert!(shown.contains(words), "{kind}: {shown}");

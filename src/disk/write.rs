@@ -42,21 +42,19 @@ pub enum FolderSync {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WriteError {
     /// The target exists and was to be kept.
-    #[error(
-        "{name} exists already and was not touched; choose another name or ask to replace it (--force)"
-    )]
+    #[error("{name} already exists; choose another name or ask to replace it (--force)")]
     Exists {
         /// The target.
         name: String,
     },
     /// The target exists and is no plain file, so that it can never be replaced.
-    #[error("{name} is not a plain file and is not replaced; choose another name")]
+    #[error("{name} is not a regular file; choose another name")]
     NotReplaceable {
         /// The target.
         name: String,
     },
     /// A folder that was to hold the target could not be made.
-    #[error("the folder {name} could not be made: {reason}")]
+    #[error("the folder {name} could not be created: {reason}")]
     Folder {
         /// The folder.
         name: String,
@@ -333,8 +331,7 @@ fn resolved_target(path: &Path, name: &str, existing: Existing) -> Result<PathBu
     }
     Err(WriteError::Refused {
         name: name.to_owned(),
-        reason: "its links lead round in a circle or through too many others; mend the link"
-            .to_owned(),
+        reason: "its too many symbolic links; fix the link".to_owned(),
     })
 }
 
@@ -519,7 +516,7 @@ mod tests {
         assert!(error.to_string().contains("nowhere does not exist"), "{error}");
         symlink("round", at("round")).expect("linked");
         let error = write(&at("round"), Existing::Replace).expect_err("round");
-        assert!(error.to_string().contains("round in a circle"), "{error}");
+        assert!(error.to_string().contains("too many symbolic links"), "{error}");
         assert!(at("astray").is_symlink() && at("round").is_symlink());
     }
 }

@@ -77,22 +77,21 @@ pub enum GraphError {
         got: usize,
     },
     /// A node reads a map that is made later, or never.
-    #[error("{node} reads a map that is not made before it")]
+    #[error("{node} reads a map that is not computed before it")]
     Order {
         /// The node.
         node: String,
     },
     /// Channels, a kernel, a stride or a margin that this program does not run.
     #[error(
-        "{node} is too large: this program runs 1 to {MAX_CHANNELS} channels and kernels of 1 to \
-         {MAX_KERNEL_PX} pixels"
+        "{node} is too large: supported are 1 to {MAX_CHANNELS} channels and kernels of 1 to {MAX_KERNEL_PX} pixels"
     )]
     Range {
         /// The node.
         node: String,
     },
     /// Other maps than the graph reads are handed in.
-    #[error("the network reads {needed}, and gets {got}")]
+    #[error("the network needs {needed} and got {got}")]
     Given {
         /// What it reads, in words.
         needed: String,
@@ -100,10 +99,10 @@ pub enum GraphError {
         got: String,
     },
     /// Not one photo in and one picture out, or two nodes of one name.
-    #[error("it does not make one picture of one photo, or has two nodes of one name")]
+    #[error("it does not turn one image into one image, or two nodes have the same name")]
     NoPicture,
     /// The picture is smaller than the photo, to whatever size that is extended.
-    #[error("it makes no picture of {width} x {height} pixels of a photo of that size")]
+    #[error("for a photo of {width} x {height} pixels it cannot make an image of that size")]
     TooSmall {
         /// Rows of the photo.
         height: usize,
@@ -528,13 +527,13 @@ mod tests {
         };
         assert_eq!(given(&[5, 2], 3), Ok((3, 4)));
         let error = given(&[2, 5], 3).expect_err("in another order");
-        let text = "the network reads maps of 5 x 3 x 4 and 2 x 3 x 4, and gets maps of 2 x 3 x 4 and 5 x 3 x 4";
+        let text = "the network needs maps of 5 x 3 x 4 and 2 x 3 x 4 and got maps of 2 x 3 x 4 and 5 x 3 x 4";
         assert_eq!(error.to_string(), text);
         assert!(given(&[], 3).is_err());
         assert!(given(&[5, 2], 0).is_err());
         assert_eq!(graph.check_is_picture_network(), Err(GraphError::NoPicture));
         let error = photo_and_picture().size_on_maps(&[]).expect_err("no maps");
-        assert_eq!(error.to_string(), "the network reads a photo, and gets no maps");
+        assert_eq!(error.to_string(), "the network needs a photo and got no maps");
     }
 
     fn photo_and_picture() -> Graph {

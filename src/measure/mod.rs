@@ -53,8 +53,7 @@ pub enum MeasureError {
     Network(#[from] NetworkError),
     /// The measurement would not fit in memory.
     #[error(
-        "{what} at {width} x {height} pixels needs {needed_mb} MB of memory, {limit_mb} MB may be \
-         taken; choose a smaller size{} or fewer modes, or close other programs",
+        "{what} at {width} x {height} pixels needs {needed_mb} MB of memory, and {limit_mb} MB may be used; choose a smaller size{} or fewer modes, or close other programs",
         at_most(*fits, " (at most ", ")")
     )]
     Memory {
@@ -72,13 +71,13 @@ pub enum MeasureError {
         fits: Option<(usize, usize)>,
     },
     /// The frames to paint differ in size, or there are none.
-    #[error("the frames to measure with have to be of one size; choose another source")]
+    #[error("the measured frames must have one size; choose another source")]
     Frames,
     /// A mistake of this program: a frame that was not sent again was painted in another way.
-    #[error("a frame that styles share is painted differently; please report this")]
+    #[error("a frame shared by several styles was painted differently; please report this")]
     Different,
     /// Nothing was left to count.
-    #[error("no frame was measured; it takes a style and a source that gives pictures")]
+    #[error("no frame was measured; choose a style and a source that sends frames")]
     Nothing,
     /// A report could not be written.
     #[error("the report could not be written as {format}: {reason}")]

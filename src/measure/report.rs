@@ -197,7 +197,7 @@ impl MeasureReport {
     /// The report for people, line by line: a head, a table, the outcome.
     pub fn lines(&self) -> Vec<String> {
         let mut lines = vec![format!(
-            "{}; {} at {}; {}, {} frames of each in turn after {} for warm-up",
+            "{}; {} at {}; {}, {} interleaved frames of each after {} warm-up frames",
             self.devices(),
             self.style,
             self.size,

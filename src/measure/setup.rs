@@ -71,7 +71,7 @@ pub struct Setup<'a> {
     pub size: (usize, usize),
     /// Frames of one run.
     pub batch: usize,
-    /// Measured runs of every mode.
+    /// Measured runs of each mode.
     pub frames: u32,
     /// Runs that come first and do not count.
     pub warmup: u32,

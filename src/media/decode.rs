@@ -69,7 +69,7 @@ pub fn from_path(path: &Path) -> Result<Photo, MediaError> {
     if path.metadata().is_ok_and(|found| is_special(found.file_type())) {
         return Err(MediaError::Read {
             name: path.display().to_string(),
-            reason: "it is not a plain file; styleforge stylize reads pipes".to_owned(),
+            reason: "it is not a regular file; styleforge stylize reads pipes".to_owned(),
         });
     }
     from_bytes(&path.display().to_string(), &bytes_of_path(path)?)
@@ -88,7 +88,7 @@ pub fn bytes_of_path(path: &Path) -> Result<Vec<u8>, MediaError> {
     if file.metadata().map_err(unreadable)?.is_dir() {
         return Err(MediaError::Read {
             name,
-            reason: "it is a folder; name the pictures in it".to_owned(),
+            reason: "it is a folder; choose the images in it".to_owned(),
         });
     }
     bytes_of_reader(&name, file)
@@ -171,7 +171,7 @@ fn unless_it_panics<T>(
 ) -> Result<T, MediaError> {
     guarded(decode).unwrap_or_else(|_| {
         let format = format_of(name, bytes)?;
-        Err(damaged(name, format, "the decoder could make nothing of it"))
+        Err(damaged(name, format, "it cannot be decoded"))
     })
 }
 
@@ -218,14 +218,14 @@ fn decoded_within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<Photo, M
     if let Some(look) = jpeg {
         // In both cases the decoder fills the rows with grey and returns no error.
         if !look.has_data {
-            return Err(damaged("it ends before the picture begins"));
+            return Err(damaged("it ends before the image data"));
         }
         if !look.has_end {
-            notes.push("the file has no end marker; some of the picture may be missing".to_owned());
+            notes.push("the file has no end marker; part of the image may be missing".to_owned());
         }
     }
     if let Some(what) = container::further_pictures(format, bytes) {
-        notes.push(format!("the file holds several {what}s; the first is used"));
+        notes.push(format!("the file contains several {what}s; the first is used"));
     }
     if cmyk {
         notes.push("converted from CMYK to RGB".to_owned());
@@ -236,7 +236,7 @@ fn decoded_within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<Photo, M
     let had_profile = profile.is_some();
     let icc = profile.filter(|p| is_rgb_profile(p));
     if had_profile && icc.is_none() {
-        notes.push("its colour profile does not describe RGB and was left out".to_owned());
+        notes.push("its colour profile is not for RGB and was ignored".to_owned());
     }
 
     let pixels = rgba(decoder).map_err(failed)?;

@@ -294,7 +294,7 @@ pub(super) fn write<W: Write + Seek>(
     let opaque = frame.is_opaque();
     let flatten = format == Format::Jpeg && !opaque;
     if flatten {
-        notes.push("JPEG has no transparency: laid on white".to_owned());
+        notes.push("JPEG has no transparency; the background is white".to_owned());
     }
     let (pixels, color) = if opaque || flatten {
         let rgb = Cow::Owned(without_alpha(name, frame)?);
@@ -308,7 +308,7 @@ pub(super) fn write<W: Write + Seek>(
     };
     let pixels: &[u8] = &pixels;
     if icc.is_some() && format == Format::Bmp {
-        notes.push("BMP holds no colour profile: left out".to_owned());
+        notes.push("BMP has no colour profile; it was left out".to_owned());
     }
     let icc = icc.map(<[u8]>::to_vec);
     let mut writer = Watched { to: writer, failure: None };
@@ -400,7 +400,8 @@ fn without_alpha(name: &str, frame: Cow<'_, Frame>) -> Result<Vec<u8>, MediaErro
     let mut rgb = Vec::new();
     rgb.try_reserve_exact(bytes).map_err(|_| {
         let megabytes = bytes.div_ceil(1_000_000);
-        let reason = format!("{megabytes} MB of memory could not be had; close other programs");
+        let reason =
+            format!("{megabytes} MB of memory could not be allocated; close other programs");
         unwritten(name, reason)
     })?;
     for p in frame.rgba().chunks_exact(4) {

@@ -53,10 +53,10 @@ impl Folder {
         match self.folders.iter().filter(|f| !is_target(f)).count() {
             0 => None,
             1 => Some(
-                "1 folder in it is not painted; choose that folder to paint its photos".to_owned(),
+                "1 subfolder is not painted; choose that folder to paint its photos".to_owned(),
             ),
             n => Some(format!(
-                "{n} folders in it are not painted; choose each of them to paint its photos"
+                "{n} subfolders are not painted; choose each of them to paint its photos"
             )),
         }
     }
@@ -80,7 +80,7 @@ mod tests {
         assert_eq!(names, ["a.JPG", "b.png"]);
         let note = |target: Option<&Path>| folder.note(target).unwrap_or_default();
         assert!(note(None).starts_with("2 folders"));
-        assert!(note(Some(&place.path().join("painted"))).starts_with("1 folder "));
+        assert!(note(Some(&place.path().join("painted"))).starts_with("1 subfolder "));
         let empty = Folder::open(&place.path().join("painted")).expect("listed");
         assert_eq!((empty.photos.len(), empty.note(None)), (0, None));
         assert!(Folder::open(&place.path().join("none")).is_err());

@@ -79,17 +79,14 @@ impl FromStr for Crop {
                 height: number(height).filter(|&h| h > 0)?,
             })
         };
-        parts().ok_or(
-            "give columns and rows, and the place of the top left, for example 640x480+10+20",
-        )
+        parts().ok_or("use width x height + left + top, for example 640x480+10+20")
     }
 }
 
 /// A crop that reaches beyond its photo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "the crop {crop} reaches beyond the photo{turned}, which has {width} x {height} pixels; give a smaller one or \
-     another place",
+    "the crop {crop} extends beyond the photo{turned}, which has {width} x {height} pixels; use a smaller or different crop",
     turned = if *.is_turned { " as it is turned" } else { "" }
 )]
 pub struct BeyondPhoto {

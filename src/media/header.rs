@@ -65,7 +65,7 @@ impl<'a> Header<'a> {
             open(format, bytes).map_err(|error| from_image_error(name, format, error))?;
         let pixels = checked_pixels(name, format, decoder.dimensions())?;
         if format == ImageFormat::WebP && !container::webp_is_whole(bytes) {
-            let reason = "it ends in the middle of the picture, or a part of it is damaged";
+            let reason = "it ends in the middle of the image, or part of it is damaged";
             return Err(damaged(name, format, reason));
         }
         let sizes_agree = match format {
@@ -74,7 +74,7 @@ impl<'a> Header<'a> {
             _ => true,
         };
         if !sizes_agree {
-            let reason = "a part of it has another size than is declared for it";
+            let reason = "a part of it does not have its declared size";
             return Err(damaged(name, format, reason));
         }
         let jpeg = (format == ImageFormat::Jpeg).then(|| container::look_at_jpeg(bytes));
@@ -155,7 +155,7 @@ fn checked_pixels(
     (width, height): (u32, u32),
 ) -> Result<u64, MediaError> {
     match u64::from(width) * u64::from(height) {
-        0 => Err(damaged(name, format, "it declares a picture without pixels")),
+        0 => Err(damaged(name, format, "it declares an image without pixels")),
         _ if width.max(height) > MAX_SIDE_PX => {
             Err(MediaError::TooLong { name: name.to_owned(), width, height })
         }
@@ -190,7 +190,7 @@ pub(super) fn format_of(name: &str, bytes: &[u8]) -> Result<ImageFormat, MediaEr
             | ImageFormat::Gif),
         ) => Ok(format),
         Ok(other) => unknown(&format!("it is {}", format_name(other))),
-        Err(_) => unknown("its first bytes are those of no known format"),
+        Err(_) => unknown("its first bytes match no supported format"),
     }
 }
 
@@ -236,17 +236,17 @@ pub(super) fn from_image_error(name: &str, format: ImageFormat, error: ImageErro
             reason: in_short(&e.to_string()),
         },
         ImageError::Limits(_) => {
-            damaged(name, format, "it needs more memory than a picture of its size should")
+            damaged(name, format, "it needs more memory than an image of its size should")
         }
         ImageError::IoError(e) if e.kind() == std::io::ErrorKind::UnexpectedEof => {
-            damaged(name, format, "it ends in the middle of the picture")
+            damaged(name, format, "it ends in the middle of the image")
         }
         ImageError::IoError(e) => damaged(name, format, &reason(&e)),
         other => {
             // Without the decoder's own introduction, which names the format once more.
             let detail = std::error::Error::source(&other).map(ToString::to_string);
             let detail = in_short(&detail.unwrap_or_else(|| other.to_string()));
-            let why = format!("a part of it is missing or wrong (\u{201c}{detail}\u{201d})");
+            let why = format!("a part of it is missing or invalid (\u{201c}{detail}\u{201d})");
             damaged(name, format, &why)
         }
     }

@@ -32,7 +32,7 @@ pub enum MediaError {
         reason: String,
     },
     /// More bytes than any picture within the limits has.
-    #[error("{name} has more than {limit_mb} MB, the most that is read")]
+    #[error("{name} is larger than {limit_mb} MB, the maximum")]
     TooManyBytes {
         /// The file as the person named it.
         name: String,
@@ -40,9 +40,7 @@ pub enum MediaError {
         limit_mb: u64,
     },
     /// The first bytes are those of no picture format that is read.
-    #[error(
-        "{name} is not a picture that can be read (PNG, JPEG, WebP, BMP, TIFF or GIF): {found}"
-    )]
+    #[error("{name} is not a supported image (PNG, JPEG, WebP, BMP, TIFF or GIF): {found}")]
     UnknownFormat {
         /// The file as the person named it.
         name: String,
@@ -51,7 +49,7 @@ pub enum MediaError {
     },
     /// The header declares more pixels than the limit.
     #[error(
-        "{name} declares {width} x {height} pixels; the limit is {} megapixels, make it smaller first",
+        "{name} declares {width} x {height} pixels; the limit is {} megapixels; make it smaller first",
         decode::MAX_PIXELS / 1_000_000
     )]
     TooManyPixels {
@@ -64,7 +62,7 @@ pub enum MediaError {
     },
     /// The header declares a side beyond the limit.
     #[error(
-        "{name} declares {width} x {height} pixels; the limit is {} pixels a side, cut it into pieces first",
+        "{name} declares {width} x {height} pixels; the limit is {} pixels a side; cut it into pieces first",
         decode::MAX_SIDE_PX
     )]
     TooLong {
@@ -77,7 +75,7 @@ pub enum MediaError {
     },
     /// Decoding and painting the picture would take more memory than there is.
     #[error(
-        "{name} has {width} x {height} pixels and needs {needed_mb} MB of memory, {available_mb} MB are available; close other programs or make it smaller first"
+        "{name} has {width} x {height} pixels and needs {needed_mb} MB of memory, and {available_mb} MB are available; close other programs or make it smaller first"
     )]
     NotEnoughMemory {
         /// The file as the person named it.
@@ -93,7 +91,7 @@ pub enum MediaError {
     },
     /// Reading the picture would take more memory than it may.
     #[error(
-        "{name} has {width} x {height} pixels and needs {needed_mb} MB of memory to be read, the limit leaves {left_mb} MB; raise --max-memory or make it smaller first"
+        "{name} has {width} x {height} pixels and needs {needed_mb} MB of memory to be read, and the limit leaves {left_mb} MB; raise --max-memory or make it smaller first"
     )]
     MemoryLimit {
         /// The file as the person named it.
@@ -108,9 +106,7 @@ pub enum MediaError {
         left_mb: u64,
     },
     /// A picture format, but a kind of it that is not read.
-    #[error(
-        "{name} is a kind of {format} that cannot be read ({reason}); save it as PNG and try again"
-    )]
+    #[error("{name} is an unsupported kind of {format} ({reason}); save it as PNG and try again")]
     Unsupported {
         /// The file as the person named it.
         name: String,
@@ -121,7 +117,7 @@ pub enum MediaError {
     },
     /// Truncated, corrupt, or a bomb.
     #[error(
-        "{name} is damaged and cannot be read as {format}: {reason}; copy it again from where it came, or open another"
+        "{name} is damaged and cannot be read as {format}: {reason}; copy it again from its source, or open another file"
     )]
     Damaged {
         /// The file as the person named it.
@@ -132,16 +128,14 @@ pub enum MediaError {
         reason: String,
     },
     /// The target's name ends in no format that is written.
-    #[error(
-        "{name} names no format that can be written; end it with .png, .jpg, .webp, .bmp or .tiff"
-    )]
+    #[error("{name} has no extension of a supported format; use .png, .jpg, .webp, .bmp or .tiff")]
     UnwritableFormat {
         /// The name given.
         name: String,
     },
     /// The picture's sides are beyond what the format can hold.
     #[error(
-        "{width} x {height} pixels are more than {format} can hold ({limit} a side); choose PNG or TIFF"
+        "{width} x {height} pixels are too large for {format} ({limit} a side); choose PNG or TIFF"
     )]
     TooLargeForFormat {
         /// The format in words.

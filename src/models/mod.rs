@@ -92,7 +92,7 @@ pub enum Misfit {
         needed: String,
     },
     /// A file of another network than was said.
-    #[error("the file holds {found}, not {asked}")]
+    #[error("the file contains {found}, not {asked}")]
     Other {
         /// What it was said to be.
         asked: &'static str,
@@ -161,7 +161,7 @@ impl Model {
         };
         let walked = match self {
             Self::Johnson | Self::Yakhyo if said.is_some() => {
-                return other("a network that needs no --network");
+                return other("a network for which --network is not needed");
             }
             Self::Johnson => {
                 let blocks = johnson::checkpoint::block_count(weights)?.max(1);

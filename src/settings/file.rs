@@ -155,7 +155,7 @@ fn table_in(text: &str) -> Result<Table, String> {
         .parse()
         .map_err(|error: toml::de::Error| error.message().trim_end_matches('.').to_owned())?;
     if table.values().any(|value| is_deeper(value, MOST_NESTED)) {
-        return Err(format!("more than {MOST_NESTED} tables or lists lie in one another"));
+        return Err(format!("tables or lists are nested more than {MOST_NESTED} deep"));
     }
     Ok(table)
 }
@@ -204,7 +204,7 @@ mod tests {
                 }
                 Err(why) => {
                     assert!(!is_read, "{text}: {why}");
-                    assert!(why.contains("lie in one another"), "{why}");
+                    assert!(why.contains("are nested more than"), "{why}");
                 }
             }
         }

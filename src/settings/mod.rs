@@ -294,7 +294,7 @@ fn read(path: &Path) -> Result<Option<Table>, String> {
     let file = File::open(path).map_err(in_words)?;
     let read = file.take(MAX_BYTES + 1).read_to_end(&mut bytes);
     if read.map_err(in_words)? as u64 > MAX_BYTES {
-        return Err(format!("it has more than {MAX_BYTES} bytes"));
+        return Err(format!("it is larger than {MAX_BYTES} bytes"));
     }
     let text = String::from_utf8(bytes).map_err(|_| "it is not text".to_owned())?;
     parsed(&text).map(Some)

@@ -123,7 +123,7 @@ fn a_file_that_cannot_be_read_is_reported_and_stays() {
         (b"version = 2\n[choices]\nstyle = \"mine\"", "a newer StyleForge wrote it"),
         (b"version = \"two\"", "a newer StyleForge wrote it"),
         (b"choices = 3", "choices is not a table"),
-        (large.as_bytes(), "it has more than"),
+        (large.as_bytes(), "it is larger than"),
     ] {
         fs::write(&path, bytes).expect("written");
         let (mut settings, warnings) = Settings::load(&path);

@@ -189,7 +189,7 @@ fn inspected<'s>(
     session.inspect().ok_or_else(|| BackendError::Unsupported {
         mode: mode.to_string(),
         device: backend.device().name,
-        reason: "it cannot be looked into; check another device".to_owned(),
+        reason: "it cannot be inspected; check another device".to_owned(),
     })
 }
 
@@ -245,12 +245,12 @@ impl Evidence {
             failures.extend(rule.failure(part, difference, pixels));
         }
         if self.painted_again != self.painted {
-            failures.push("a second run gave another picture".to_owned());
+            failures.push("a second run made a different image".to_owned());
         }
         let alpha =
             |f: &Frame| -> Vec<u8> { f.rgba().iter().skip(3).step_by(4).copied().collect() };
         if alpha(&self.painted) != alpha(picture) {
-            failures.push("alpha was not carried through".to_owned());
+            failures.push("alpha was not preserved".to_owned());
         }
         // A picture of another size differs everywhere.
         let seen = |d: Option<PictureDifference>| {
@@ -295,7 +295,7 @@ fn compare_maps(
     let reference = truth.maps();
     if maps.len() != reference.len() {
         failures.push(format!(
-            "{} maps were handed over, the network has {}",
+            "{} maps were returned, the network has {}",
             maps.len(),
             reference.len()
         ));
@@ -308,7 +308,7 @@ fn compare_maps(
         };
         let shape = (map.shape.channels, map.shape.height, map.shape.width);
         if shape != (expected.channels, expected.height, expected.width) {
-            failures.push(format!("the map of {name} has another shape"));
+            failures.push(format!("the map of {name} has the wrong shape"));
             continue;
         }
         let relative = relative_rms(map.data.iter().map(|&v| f64::from(v)), expected);

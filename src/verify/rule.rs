@@ -119,7 +119,7 @@ impl Rule {
         pixels: usize,
     ) -> Option<String> {
         let Some(d) = difference else {
-            return Some(format!("the {part} has another size"));
+            return Some(format!("the {part} has a different size"));
         };
         if d.largest > self.max_levels {
             return Some(format!("a byte of the {part} is off by {}", d.largest));

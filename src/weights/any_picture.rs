@@ -42,9 +42,7 @@ fn network_of(name: Option<&str>) -> Result<StyleNetwork, WeightsError> {
         return StyleNetwork::built_in();
     };
     NetworkLibrary::standard().find(name).map_err(|error| {
-        WeightsError::Graph(format!(
-            "the network for style pictures that made it cannot be used: {error}"
-        ))
+        WeightsError::Graph(format!("its network for style pictures cannot be used: {error}"))
     })
 }
 
@@ -96,7 +94,7 @@ fn stored_code(
     let transformer = &network.transformer;
     if id != transformer.id().to_string() {
         return Err(WeightsError::Graph(format!(
-            "it was made of a picture by another version of the network {} ({}, not {}); import the picture again",
+            "it was made by another version of the network {} ({}, not {}); import the picture again",
             network.name,
             shortened(id),
             transformer.id(),

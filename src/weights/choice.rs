@@ -23,7 +23,7 @@ impl Choice {
             None => Ok(()),
             Some(asked) => Err(WeightsError::Misfit(Misfit::Other {
                 asked: asked.name(),
-                found: "a graph, which tells itself what it computes",
+                found: "a graph, which defines its own network",
             })),
         }
     }

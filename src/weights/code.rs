@@ -8,7 +8,7 @@ use std::{
 use super::error::shortened;
 use crate::models::vit::StyleCode;
 
-/// What the network inside the program is called.
+/// What the built-in network is called.
 pub const BUILT_IN_NETWORK: &str = "any";
 /// The key of the metadata under which the hash of the network stands that a code belongs to.
 pub(super) const CODE_KEY: &str = "styleforge.style_code";
@@ -57,7 +57,7 @@ impl MadeBy {
 impl Display for MadeBy {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
         match self.is_built_in() {
-            true => f.write_str("the network inside the program"),
+            true => f.write_str("the built-in network"),
             false => write!(f, "the network {}", shortened(&self.network)),
         }
     }

@@ -142,7 +142,7 @@ impl WeightsError {
                 limit_bytes,
             } => write!(
                 f,
-                "the file has {size_bytes} bytes; checkpoints up to {limit_bytes} bytes are read"
+                "the file has {size_bytes} bytes; the maximum for a checkpoint is {limit_bytes} bytes"
             ),
             Self::UnknownFormat { found } => write!(
                 f,
@@ -156,7 +156,7 @@ impl WeightsError {
                 "refused pickle at byte {offset}: {problem}; nothing was executed"
             ),
             Self::StateDict(problem) => {
-                write!(f, "this PyTorch file holds no state dict: {problem}")
+                write!(f, "this PyTorch file contains no state dict: {problem}")
             }
             Self::Onnx(problem) => write!(f, "broken ONNX file: {problem}"),
             Self::Graph(problem) => {
@@ -164,20 +164,16 @@ impl WeightsError {
             }
             Self::PixelValues { known } => write!(
                 f,
-                "the file does not tell which values stand for black and white in the picture that its network \
-                 {}; say so when it is imported: styles import FILE --input-range RANGE --output-range RANGE, \
+                "the file does not specify the value range of the picture that its network {}; set it on import: styles import FILE --input-range RANGE --output-range RANGE, \
                  where RANGE is 0..255, 0..1, -1..1, imagenet or caffe",
                 known.missing().unwrap_or("reads and makes")
             ),
             Self::Foreign { family, reason } => write!(
                 f,
-                "this is a checkpoint of the {family} family, which StyleForge does not run: \
-                 {reason}"
+                "this is a checkpoint of the {family} family, which is not supported: {reason}"
             ),
             Self::StyleNetwork => f.write_str(
-                "this is a network for style pictures, which has no style without one: keep it with \
-                 styleforge styles import FILE --name NAME, then paint with \
-                 --style-picture PICTURE --style-network NAME",
+                "this is a network for style pictures, not a style: import it with styleforge styles import FILE --name NAME, then use --style-picture PICTURE --style-network NAME",
             ),
             Self::Keys {
                 missing,
@@ -191,14 +187,14 @@ impl WeightsError {
                 write!(f, "the checkpoint does not fit the style network: {parts}")
             }
             Self::DuplicateKey { first, second } if first == second => {
-                write!(f, "the checkpoint holds {first} twice")
+                write!(f, "the checkpoint contains {first} twice")
             }
             Self::DuplicateKey { first, second } => write!(
                 f,
-                "the checkpoint holds {first} and {second}, which are the same weight"
+                "the checkpoint contains {first} and {second}, which are the same weight"
             ),
             Self::Shape { key, got, needed } => {
-                write!(f, "{key} has shape {got:?}, the network needs {needed}")
+                write!(f, "{key} has shape {got:?}; the network needs {needed}")
             }
             Self::Tensor { key, problem } => write!(f, "{key} {problem}"),
             Self::NotFinite {
@@ -207,7 +203,7 @@ impl WeightsError {
                 position,
             } => write!(
                 f,
-                "{key} holds {value} at position {position}; weights must be finite numbers"
+                "{key} contains {value} at position {position}; weights must be finite"
             ),
             Self::Overlap {
                 total_bytes,
@@ -223,8 +219,7 @@ impl WeightsError {
                 file_bytes,
             } => write!(
                 f,
-                "reading it takes more than {limit} {what}, too much for a file of {file_bytes} \
-                 bytes; it is damaged or made to harm"
+                "reading it takes more than {limit} {what}, too much for a file of {file_bytes} bytes; it is damaged or malicious"
             ),
             Self::Memory { needed_bytes } => write!(
                 f,

@@ -79,8 +79,7 @@ impl Family {
                  .pth, .onnx or .safetensors file of the pytorch/examples network",
             ),
             Self::TorchScript => Some(
-                "a TorchScript archive holds a program, not only weights; save the model's \
-                 state_dict() with torch.save instead",
+                "a TorchScript archive contains a program, not only weights; save the model's state_dict() with torch.save instead",
             ),
         }
     }

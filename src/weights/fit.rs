@@ -198,7 +198,7 @@ fn assumed(published: Published) -> String {
     let others = Published::ALIKE.into_iter().filter(|o| *o != published);
     let others: Vec<&str> = others.map(Published::name).collect();
     format!(
-        "that it is {published}; where its pictures look wrong, import it with --network {}",
+        "that it is {published}; if its paintings look wrong, import it with --network {}",
         others.join(" or ")
     )
 }

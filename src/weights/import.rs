@@ -188,7 +188,7 @@ impl StyleLibrary {
         self.find(id).cloned().ok_or_else(|| {
             LibraryError::Write(WriteError::Refused {
                 name: folder.display().to_string(),
-                reason: "it was written and cannot be read again".to_owned(),
+                reason: "it cannot be read back".to_owned(),
             })
         })
     }

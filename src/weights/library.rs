@@ -227,7 +227,7 @@ impl StyleLibrary {
             return false;
         };
         if !metadata.is_file() {
-            self.problems.push(format!("{} is not a plain file and is left out", file.display()));
+            self.problems.push(format!("{} is not a regular file and is skipped", file.display()));
         }
         metadata.is_file()
     }
@@ -270,7 +270,7 @@ impl StyleLibrary {
         }
         if let Some(meaning) = reserved_for(&id) {
             self.problems.push(format!(
-                "{}: the name {id} stands for {meaning} on the command line; rename it",
+                "{}: the name {id} means {meaning} on the command line; rename it",
                 path.display()
             ));
             return;

@@ -31,14 +31,14 @@ pub enum LibraryError {
         available: String,
     },
     /// The name leaves nothing to call a folder.
-    #[error("'{name}' cannot name a style; choose a name with letters or digits")]
+    #[error("'{name}' is not a valid style name; use letters or digits")]
     BadName {
         /// The name given.
         name: String,
     },
     /// The name is a word of the command line.
     #[error(
-        "'{name}' cannot name a style: it stands for {meaning} on the command line; choose another name"
+        "'{name}' cannot name a style: it means {meaning} on the command line; choose another name"
     )]
     Reserved {
         /// The name given.
@@ -54,7 +54,7 @@ pub enum LibraryError {
     },
     /// A folder of this name has no style or network in it.
     #[error(
-        "{} holds neither a style nor a network; move or remove it, or choose another name",
+        "{} contains neither a style nor a network; move or delete it, or choose another name",
         folder.display()
     )]
     InTheWay {
@@ -63,12 +63,11 @@ pub enum LibraryError {
     },
     /// There is no folder for the person's own styles and networks.
     #[error(
-        "there is no folder for styles of your own, because no home folder is known; set HOME or XDG_DATA_HOME to an \
-         absolute path"
+        "no folder for your styles: the home folder is unknown; set HOME or XDG_DATA_HOME to an absolute path"
     )]
     NoOwnFolder,
     /// There is no network for style pictures of this name.
-    #[error("there is no network for style pictures named {name}; there is {known}")]
+    #[error("no network for style pictures is named {name}; available: {known}")]
     UnknownNetwork {
         /// The name given.
         name: String,
@@ -76,14 +75,14 @@ pub enum LibraryError {
         known: String,
     },
     /// There is no style of this name.
-    #[error("there is no style named {name}")]
+    #[error("no style is named {name}")]
     Unknown {
         /// The name given.
         name: String,
     },
     /// The style is none of the person's own.
     #[error(
-        "{title} is none of your own styles and stays as it is; yours are those in {}",
+        "{title} is a built-in style and cannot be changed; your own are in {}",
         folder.display()
     )]
     NotYours {

@@ -214,9 +214,9 @@ fn format_of(bytes: &[u8]) -> Result<Format, WeightsError> {
             unknown("it is a Git LFS pointer; fetch the file itself with git lfs pull")
         }
         _ if bytes.get(257..262) == Some(b"ustar") => {
-            unknown("it is a tar archive, as PyTorch wrote it before 0.1.10")
+            unknown("it is a tar archive from PyTorch before 0.1.10")
         }
-        _ => unknown("its first bytes belong to no known format"),
+        _ => unknown("its first bytes match no supported format"),
     }
 }
 

@@ -136,7 +136,7 @@ impl NetworkLibrary {
         if is_plain || id == BUILT_IN_NETWORK {
             let meaning = match is_plain {
                 true => "sizes of a network",
-                false => "the network inside the program",
+                false => "the built-in network",
             };
             return Err(LibraryError::Reserved { name, meaning });
         }

@@ -77,7 +77,7 @@ impl fmt::Display for PixelRange {
 
 /// A name that none of the choices has.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{given} is none of {choices}")]
+#[error("unknown value {given}; choose one of {choices}")]
 pub struct UnknownName {
     given: String,
     choices: &'static str,

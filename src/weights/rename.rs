@@ -111,7 +111,7 @@ mod tests {
         for (new, what) in [
             ("two", "already a style or network named two"),
             ("all", "choose another name"),
-            ("!", "choose a name with letters"),
+            ("!", "use letters or digits"),
         ] {
             let error = library.rename("one", new).expect_err(new).to_string();
             assert!(error.contains(what), "{error}");

@@ -162,8 +162,7 @@ pub(super) fn spec_of(
             let places = places(tensors, budget)?;
             if places.contains_key("stem.layers.0.conv.weight") {
                 return Err(WeightsError::Graph(
-                    "its weights do not tell how many heads a network for style pictures with convolutions has; \
-                     use the safetensors file that tools/train_any.py writes, whose metadata say so"
+                    "the number of heads of a network for style pictures with convolutions cannot be detected from its weights; use the safetensors file written by tools/train_any.py"
                         .to_owned(),
                 ));
             }

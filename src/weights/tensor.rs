@@ -130,7 +130,7 @@ impl<'a> StoredTensor<'a> {
         }
         let held = storage.len() / dtype.size_bytes();
         if count > held {
-            return Err(format!("has shape {shape:?} but its storage holds only {held} numbers"));
+            return Err(format!("has shape {shape:?} but its storage has only {held} numbers"));
         }
         let last = if count == 0 {
             Some(offset)
@@ -143,7 +143,7 @@ impl<'a> StoredTensor<'a> {
         if !fits {
             return Err(format!(
                 "reaches past the end of its storage: shape {shape:?}, strides {strides:?}, \
-                 offset {offset}, but the storage holds {held} numbers"
+                 offset {offset}, but the storage has {held} numbers"
             ));
         }
         Ok(Self { dtype, shape, bytes: Cow::Borrowed(storage), offset, strides })
@@ -178,7 +178,7 @@ impl<'a> StoredTensor<'a> {
     /// Allocates `element_count` numbers, which callers draw from the file's budget.
     pub(crate) fn to_f32(&self) -> Result<Vec<f32>, TensorProblem> {
         let mut values = allocation::list(self.element_count())
-            .ok_or("is too large for the memory that is free; close other programs")?;
+            .ok_or("is too large for the free memory; close other programs")?;
         self.each_f32(|value| values.push(value))?;
         Ok(values)
     }
@@ -262,7 +262,7 @@ pub(crate) fn element_count(shape: &[usize]) -> Result<usize, TensorProblem> {
         .filter(|side| **side != 0)
         .try_fold(1usize, |product, side| product.checked_mul(*side))
         .filter(|product| product.checked_mul(16).is_some())
-        .ok_or_else(|| format!("has shape {shape:?}, more than any file can hold"))?;
+        .ok_or_else(|| format!("has the impossible shape {shape:?}"))?;
     Ok(if shape.contains(&0) { 0 } else { nonzero })
 }
 

@@ -119,7 +119,7 @@ fn an_unknown_camera_is_named_once_beside_the_others() {
     assert_eq!(ended.status.code(), Some(2), "{told}");
     let problem = format!("there is no camera Holiday; plug it in, or choose one of: {NAME}");
     assert_eq!(told.matches(&problem).count(), 1, "{told}");
-    assert!(told.contains("no picture came from camera:Holiday"), "{told}");
+    assert!(told.contains("no image arrived from camera:Holiday"), "{told}");
 }
 
 fn the_list_names_cameras_and_formats() {
@@ -148,7 +148,7 @@ fn the_list_names_cameras_and_formats() {
 
 fn no_camera_is_no_error() {
     Fake::here().unplug();
-    assert!(answer(&["cameras"]).starts_with("No camera is connected."));
+    assert!(answer(&["cameras"]).starts_with("No camera found."));
     let report: Value = serde_json::from_str(&answer(&["cameras", "--json"])).expect("JSON");
     assert_eq!(report["cameras"], Value::Array(Vec::new()));
 }

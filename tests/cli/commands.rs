@@ -66,17 +66,22 @@ fn an_imported_style_is_listed_and_paints() {
 }
 
 #[test]
-fn an_own_style_is_removed_and_no_other() {
+fn an_own_style_is_renamed_and_removed_and_no_other() {
     let s = Sandbox::new();
     let import = ["styles", "import", "tiny.safetensors", "--name", "My Own"];
     s.styleforge(&import).ends(0);
+    s.styleforge(&["styles", "rename", "candy", "Toffee"]).ends(2).says("Candy is a built-in style");
+    let renamed = s.styleforge(&["styles", "rename", "my own", "Blue Hour"]).ends(0).text();
+    assert!(renamed.contains("--style blue_hour"), "{renamed}");
+    s.styleforge(&["stylize", "photo.png", "--style", "blue hour", "-o", "out.png"]).ends(0);
+    s.styleforge(&["styles", "rename", "blue hour", "My Own"]).ends(0);
     let gone = s.styleforge(&["styles", "remove", "my own"]).ends(0).text();
     assert!(gone.contains("my_own"), "{gone}");
     let list = s.styleforge(&["styles"]).ends(0).text();
     assert!(!list.contains("my_own"), "{list}");
     assert!(s.names("home/.local/share/styleforge/styles").is_empty());
-    s.styleforge(&["styles", "remove", "my own"]).ends(2).says("no style named my own");
-    s.styleforge(&["styles", "remove", "candy"]).ends(2).says("Candy is none of your own styles");
+    s.styleforge(&["styles", "remove", "my own"]).ends(2).says("no style is named my own");
+    s.styleforge(&["styles", "remove", "candy"]).ends(2).says("Candy is a built-in style");
     assert!(s.styleforge(&["styles"]).ends(0).text().contains("candy"));
     s.styleforge(&import).ends(0);
 }

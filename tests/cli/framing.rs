@@ -12,15 +12,15 @@ fn size(frame: &Frame) -> (usize, usize) {
 }
 
 #[test]
-fn a_photo_is_turned_and_then_cropped() {
+fn a_photo_is_turned_mirrored_and_then_cropped() {
     let s = Sandbox::new();
     let photo = s.read("photo.png");
     let framing = Framing {
         rotate: Rotation::Quarter,
-        mirror: false,
+        mirror: true,
         crop: Some(Crop { x: 2, y: 3, width: 10, height: 15 }),
     };
-    let flags = ["photo.png", "--rotate", "90", "--crop", "10x15+2+3"];
+    let flags = ["photo.png", "--rotate", "90", "--mirror", "--crop", "10x15+2+3"];
     // At strength 0 nothing is painted: what is turned and cropped can be compared to the pixel.
     s.stylize(&[&flags[..], &["--strength", "0", "-o", "0.png"]].concat()).ends(0);
     let expected = framing.applied(&photo).expect("inside");
@@ -36,7 +36,7 @@ fn a_crop_beyond_one_photo_does_not_stop_the_others() {
     let s = Sandbox::new();
     s.photo("large.png", 60, 50);
     let run = s.stylize(&["photo.png", "large.png", "--crop", "30x20+10+10", "-o", "out/"]).ends(1);
-    run.says("photo.png: the crop 30x20+10+10 reaches beyond the photo, which has 24 x 16 pixels");
+    run.says("photo.png: the crop 30x20+10+10 extends beyond the photo, which has 24 x 16 pixels");
     assert_eq!(size(&s.read("out/large-tiny.png")), (30, 20));
     for (flag, wrong, advice) in [
         ("--crop", "30x20", "640x480+10+20"),

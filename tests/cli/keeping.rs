@@ -32,7 +32,7 @@ fn a_recording_on_a_full_disk_ends_the_run_at_once() {
     s.shell(&format!("{limit} {LIVE} --record take --record-format bmp"))
         .ends(1)
         .says("the recording in take ended after 0 pictures: ")
-        .says("the file would exceed the largest size allowed here");
+        .says("the file would be larger than the file system allows");
     assert_eq!(s.names("take"), [""; 0]);
 }
 
@@ -44,7 +44,7 @@ fn a_video_on_a_full_disk_ends_the_run_at_once_and_plays() {
         let limit = format!("trap '' XFSZ; ulimit -f {blocks};");
         s.shell(&format!("{limit} {LIVE} --no-upscale --record {name}"))
             .ends(1)
-            .says("the file would exceed the largest size allowed here");
+            .says("the file would be larger than the file system allows");
     }
     let bytes = fs::read(s.path("clip.avi")).expect("kept");
     assert!(bytes.len() <= 200 * 1024, "{}", bytes.len());
@@ -59,12 +59,12 @@ fn a_recording_never_replaces_the_table_of_another() {
     fs::create_dir_all(s.path("take")).expect("folder");
     let record = || s.shell(&format!("{LIVE} --seconds 1 --record take")).ends(1);
     fs::write(s.path("take/frames.csv"), "mine").expect("file");
-    record().says("it holds a recording already; choose another folder");
+    record().says("it already contains a recording; choose another folder");
     assert_eq!(fs::read(s.path("take/frames.csv")).expect("file"), b"mine");
     fs::remove_file(s.path("take/frames.csv")).expect("removed");
     // A link that leads nowhere is a name that is taken, too.
     symlink(s.path("elsewhere.csv"), s.path("take/frames.csv")).expect("link");
-    record().says("it holds a recording already; choose another folder");
+    record().says("it already contains a recording; choose another folder");
     assert!(!s.path("elsewhere.csv").exists());
 }
 

@@ -160,7 +160,7 @@ fn a_source_that_is_smaller_than_requested_is_reported() {
         "./tiny.safetensors",
         "--working-size",
     ];
-    let note = "as large as the source sends";
+    let note = "the source's size";
     after_a_line(&s, &[&photo[..], &["4000"]].concat(), note);
     // A line about the pace comes after the first picture.
     let told = after_a_line(&s, &[&photo[..], &["16"]].concat(), " fps at ");
@@ -194,11 +194,11 @@ fn a_video_is_named_in_the_report_and_replaces_nothing() {
 
     run(&["--record", "deep/clip.avi"])
         .ends(1)
-        .says("deep/clip.avi exists already and was not touched; choose another name");
+        .says("deep/clip.avi already exists; choose another name");
     assert_eq!(std::fs::read(s.path("deep/clip.avi")).expect("a video"), bytes);
     run(&["--record", "b.avi", "--record-format", "png"])
         .ends(2)
-        .says("--record-format is for a folder of pictures");
+        .says("--record-format only applies to a folder of images");
     assert!(!s.path("b.avi").exists());
 }
 
@@ -258,7 +258,7 @@ fn a_recording_that_is_killed_plays_under_its_own_name() {
         }
         s.styleforge(&[&SCENE[..], &AT_MOST, &["--record", name]].concat())
             .ends(1)
-            .says(&format!("{name} exists already and was not touched"));
+            .says(&format!("{name} already exists"));
         std::fs::remove_file(s.path(name)).expect("removed");
     }
 }
@@ -314,7 +314,7 @@ fn a_video_without_a_picture_is_an_error() {
     let s = Sandbox::new();
     let record = ["--working-size", "64", "--seconds", "0.5", "--record", "clip.mp4"];
     for (script, words) in [
-        ("cat >/dev/null", "ffmpeg wrote no picture of the video"),
+        ("cat >/dev/null", "ffmpeg wrote no frame of the video"),
         ("head -c 1000 >/dev/null; exit 0", "ffmpeg ended by itself"),
     ] {
         let run = with_ffmpeg(&s, script, &[&SCENE[..], &record].concat()).ends(1);
@@ -366,7 +366,7 @@ fn without_ffmpeg_a_video_is_an_avi_and_says_why() {
     };
     let record = ["--working-size", "64", "--seconds", "0.2", "--record", "clip.mp4"];
     run(&[&SCENE[..], &record].concat()).ends(0).says(
-        "note: no ffmpeg is installed (none is in PATH); the video becomes Motion-JPEG in clip.avi",
+        "note: ffmpeg is not installed (not found in PATH); recording Motion-JPEG to clip.avi",
     );
     assert!(s.path("clip.avi").exists() && !s.path("clip.mp4").exists());
     let text = run(&["doctor"]).text();
@@ -380,7 +380,7 @@ fn a_camera_that_is_not_there_is_named_once() {
     let named = ["--source", "camera:no such camera"];
     let told = s.styleforge(&[&live[..], &named].concat()).ends(2).stderr;
     assert_eq!(told.matches("there is no camera no such camera").count(), 1, "{told}");
-    assert!(told.contains("no picture came from camera:no such camera"), "{told}");
+    assert!(told.contains("no image arrived from camera:no such camera"), "{told}");
 }
 
 #[test]

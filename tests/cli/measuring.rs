@@ -89,7 +89,7 @@ fn bench_reports_everything_a_number_needs() {
     assert!(text.ends(0).text().contains("8x8"));
     s.styleforge(&["bench", "--size", "8"]).ends(2);
     let small = ["bench", "--size", "64x64", "--max-memory", "1MB"];
-    s.styleforge(&small).ends(2).says("1 MB may be taken; choose a smaller --size");
+    s.styleforge(&small).ends(2).says("1 MB may be used; choose a smaller --size");
     // The size that is said to fit does.
     let narrow = ["bench", "--max-memory", "6MB", "--frames", "1", "--size"];
     let narrow = |size: &str| s.styleforge(&[&narrow[..], &[size], &BRIEF[..2]].concat());
@@ -207,16 +207,16 @@ fn a_sweep_says_how_cost_grows_and_draws_it() {
         assert!(cost["peak_memory_bytes"].as_u64().expect("bytes") < 45_000_000);
     }
     let end = series[0]["end"].as_str().expect("ends early");
-    assert!(end.contains("45 MB may be taken"), "{end}");
+    assert!(end.contains("45 MB may be used"), "{end}");
     let chart = decode::from_path(&s.path("sweep.png")).expect("a picture");
     assert!(chart.frame.width() >= 1200);
     s.styleforge(&sweep).ends(2).says("sweep.png");
     s.styleforge(&["bench", "--sweep", "--size", "64x64"]).ends(2);
     let none = ["bench", "--sweep", "--max-memory", "5MB", "--chart", "none.png"];
-    s.styleforge(&none).ends(2).says("5 MB may be taken");
+    s.styleforge(&none).ends(2).says("5 MB may be used");
     assert!(!s.path("none.png").exists());
     for sizes in [&[][..], &["--size", "64x64"]] {
-        s.styleforge(&[&["bench", "--chart", "c.png"], sizes].concat()).ends(2).says("add --sweep");
+        s.styleforge(&[&["bench", "--chart", "c.png"], sizes].concat()).ends(2).says("needs --sweep");
     }
     let two = ["bench", "--sweep", "--variant", "fused", "--variant", "baseline"];
     s.styleforge(&two).ends(2).says("one --variant");
@@ -299,11 +299,11 @@ fn compare_gives_a_ratio_for_equal_pictures() {
     assert!(text.contains("Same picture by the rule for fp32: "), "{text}");
     s.styleforge(&[&["compare", "fused", "fused"], &BRIEF[..]].concat())
         .ends(0)
-        .says("both are one mode");
+        .says("both modes are the same");
     s.styleforge(&["compare", "fused"]).ends(2);
     s.styleforge(&["compare", "fused fp32", "fused int4"])
         .ends(2)
-        .says("give variant and precision");
+        .says("name a variant and a precision");
 }
 
 #[test]
@@ -316,7 +316,7 @@ fn compare_tells_which_modes_there_are_and_which_style_it_takes() {
     s.styleforge(&["compare", "baseline", "fp32", "fused", "fp16"]).ends(2);
     s.styleforge(&["compare", "baseline", "fp32"])
         .ends(2)
-        .says("put variant and precision into quotes");
+        .says("put the variant and the precision in quotes");
     let brief = ["--size", "16x8", "--frames", "1", "--warmup", "0"];
     let small = ["--device", "cpu", "--model", "lite"];
     let compare = ["compare", "baseline", "fused"];

@@ -49,7 +49,7 @@ fn how_attention_is_computed_is_accepted_where_there_is_no_choice_and_said_once(
         &[&["compare", "fused", "baseline", "--attention", "flash"], &quick[..], &cpu].concat(),
     ] {
         let run = s.styleforge(command).ends(0);
-        let said = "note: the processor computes attention in one way: --attention does nothing";
+        let said = "note: --attention has no effect: the CPU has one way to compute attention";
         assert_eq!(run.stderr.matches(said).count(), 1, "{}", run.stderr);
     }
     assert_eq!(s.read("out.png"), s.read("usual.png"));

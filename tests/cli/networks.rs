@@ -29,7 +29,7 @@ fn a_network_that_paints_everything_in_one_color_is_imported_with_a_warning() {
     // It makes values from 0 to 1.
     import(&s, "pixel_shuffle_crd", "0..255")
         .ends(0)
-        .says("paints everything black: probably the output range is wrong; see --output-range");
+        .says("paints everything black; the output range is probably wrong");
     assert!(s.path("home/.local/share/styleforge/styles/pixel_shuffle_crd").is_dir());
 }
 

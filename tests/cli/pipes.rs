@@ -140,7 +140,7 @@ fn pipes_where_weights_photos_of_a_folder_or_sources_belong_hold_up_nothing() {
     ] {
         let run = s.styleforge(arguments);
         assert!(run.failed(), "{arguments:?}");
-        run.says("not a plain file");
+        run.says("not a regular file");
     }
     s.photo("in/a.png", 9, 9);
     make_pipe(&s.path("in/b.png"));
@@ -148,5 +148,5 @@ fn pipes_where_weights_photos_of_a_folder_or_sources_belong_hold_up_nothing() {
     assert_eq!(s.names("out"), ["a-tiny.png"]);
     s.styleforge(&["live", "--source", "in/b.png", "--style", "none", "--device", "cpu"])
         .ends(1)
-        .says("not a plain file");
+        .says("not a regular file");
 }

@@ -8,7 +8,7 @@ use crate::sandbox::Sandbox;
 fn what_is_assumed_of_a_file_is_said_and_can_be_said_otherwise() {
     let s = Sandbox::new();
     published("tanh.pth", &s.path("retro.pth"));
-    let assumed = "assumed that it is TransformerNetworkTanh; where its pictures look wrong, import it with \
+    let assumed = "assumed that it is TransformerNetworkTanh; if its paintings look wrong, import it with \
                    --network TransformerNetwork or TransformerNetworkV2";
     let inspected = s.styleforge(&["inspect", "retro.pth"]).ends(0).text();
     for part in ["rrmina", "bgr", "that it is TransformerNetworkTanh", "1 tanh"] {

@@ -118,7 +118,7 @@ fn only_plain_files_are_opened() {
         "styleforge/styles/loose.safetensors",
         "styleforge/styles/loose.pth",
     ] {
-        let told = format!("{name} is not a plain file");
+        let told = format!("{name} is not a regular file");
         assert!(problems.contains(&told), "no '{told}' in {problems}");
     }
     run(&["styles"]).ends(0);
@@ -128,10 +128,10 @@ fn only_plain_files_are_opened() {
     run(&["stylize", "photo.png", "--style", "half", "-o", "x.png"]).ends(0);
     run(&["stylize", "photo.png", "--style", "app/styles/piped/full.safetensors", "-o", "y.png"])
         .ends(2)
-        .says("not a plain file");
+        .says("not a regular file");
     run(&["styles", "import", "app/styles/piped/full.safetensors"])
         .ends(1)
-        .says("not a plain file");
+        .says("not a regular file");
 }
 
 #[test]
@@ -162,7 +162,7 @@ fn no_style_takes_a_name_that_means_something_else() {
     for name in ["all", "none", "ALL", " None! ", "_all_"] {
         s.styleforge(&["styles", "import", "tiny.safetensors", "--name", name])
             .ends(1)
-            .says("stands for")
+            .says("means")
             .says("choose another name with --name");
     }
     for name in ["", ".", "..", "/", "\u{1b}"] {
@@ -181,7 +181,7 @@ fn no_style_takes_a_name_that_means_something_else() {
     s.style(&format!("{own}/none.safetensors"), &[]);
     s.style(&format!("{own}/all/full.safetensors"), &[]);
     let run = s.styleforge(&["styles"]).ends(0).says("rename");
-    assert_eq!(run.stderr.matches("stands for").count(), 2, "{}", run.stderr);
+    assert_eq!(run.stderr.matches("means").count(), 2, "{}", run.stderr);
     let report = s.styleforge(&["styles", "--json"]).ends(0).json();
     assert_eq!((style(&report, "none"), style(&report, "all")), (None, None));
     s.styleforge(&["styles", "import", "tiny.safetensors", "--name", "All of it"]).ends(0);
@@ -209,7 +209,7 @@ fn without_a_home_only_absolute_folders_are_trusted() {
         assert_eq!(style(&report, "trap"), None, "{variables:?}");
         assert!(report["problems"].to_string().contains("set HOME or XDG_DATA_HOME"), "{report}");
         let refused = run(variables, &["styles", "import", "./tiny.safetensors"]).ends(1);
-        refused.says("there is no folder for styles of your own").says("set HOME or XDG_DATA_HOME");
+        refused.says("no folder for your styles").says("set HOME or XDG_DATA_HOME");
     }
     assert_eq!(s.names("relative"), [".local"]);
     // A data folder is enough.

@@ -76,14 +76,14 @@ fn what_is_no_style_picture_is_refused() {
     let s = with_pictures();
     fs::write(s.path("damaged.png"), &fs::read(s.path("other.png")).expect("read")[..60])
         .expect("written");
-    fs::write(s.path("text.png"), "not a picture").expect("written");
+    fs::write(s.path("text.png"), "not a supported image").expect("written");
     for (styles, words) in [
         (&["nowhere.png"][..], "nowhere.png"),
         (&["damaged.png"], "damaged.png"),
         (&["text.png"], "text.png"),
         (&["other.png:0"], "weight above zero"),
-        (&["other.png:-1"], "from 0 on"),
-        (&["other.png:nan"], "from 0 on"),
+        (&["other.png:-1"], "must be 0 or more"),
+        (&["other.png:nan"], "must be 0 or more"),
         (&["other.png", "nowhere.png"], "nowhere.png"),
     ] {
         let mut arguments = vec!["stylize", "photo.png", "-o", "out.png"];

@@ -142,11 +142,11 @@ fn formats_follow_the_name_or_the_flag() {
     ] {
         let run = s.stylize(&["photo.png", "-o", name]).ends(0);
         assert!(fs::read(s.path(name)).expect("written").starts_with(start), "{name}");
-        assert_eq!(run.stderr.contains("laid on white"), name == "a.jpg", "{}", run.stderr);
+        assert_eq!(run.stderr.contains("the background is white"), name == "a.jpg", "{}", run.stderr);
     }
     s.stylize(&["photo.png", "--format", "bmp", "-o", "odd"]).ends(0);
     assert!(fs::read(s.path("odd")).expect("written").starts_with(b"BM"));
-    s.stylize(&["photo.png", "-o", "a.gif"]).ends(2).says("names no format");
+    s.stylize(&["photo.png", "-o", "a.gif"]).ends(2).says("no extension of a supported format");
     s.stylize(&["photo.png", "--format", "jpeg", "-o", "b.png"]).ends(2).says("--format says jpeg");
     let size = |quality: &str| {
         let name = format!("q{quality}.jpg");
@@ -175,7 +175,7 @@ fn the_colour_profile_goes_with_the_painting() {
             assert_eq!(painted.icc.as_ref(), Some(&profile), "{from} to {to}");
         }
         let bmp = format!("{}-to.bmp", from.name());
-        s.stylize(&[&photo, "-o", &bmp]).ends(0).says("BMP holds no colour profile");
+        s.stylize(&[&photo, "-o", &bmp]).ends(0).says("BMP has no colour profile");
     }
 }
 
@@ -184,7 +184,7 @@ fn what_exists_is_replaced_only_with_force() {
     let s = Sandbox::new();
     s.photo("out.png", 9, 9);
     let before = fs::read(s.path("out.png")).expect("there");
-    s.stylize(&["photo.png", "-o", "out.png"]).ends(1).says("exists already").says("--force");
+    s.stylize(&["photo.png", "-o", "out.png"]).ends(1).says("already exists").says("--force");
     assert_eq!(fs::read(s.path("out.png")).expect("there"), before);
     s.stylize(&["photo.png", "--force", "-o", "out.png"]).ends(0);
     assert_ne!(fs::read(s.path("out.png")).expect("there"), before);
@@ -203,7 +203,7 @@ fn standard_input_and_output() {
     assert!(run.stdout.starts_with(b"RIFF"));
     let run = s.shell(&format!("echo nonsense | {paint}")).ends(1);
     assert!(run.stdout.is_empty() && run.stderr.contains("standard input"), "{}", run.stderr);
-    s.shell(&format!("{paint} - < photo.png")).ends(2).says("named twice");
+    s.shell(&format!("{paint} - < photo.png")).ends(2).says("given twice");
 }
 
 #[test]
@@ -227,7 +227,7 @@ fn a_folder_is_painted_by_name_one_level_deep() {
     let again = ["in/deeper", "--force", "-o", "in/deeper/painted"];
     let run = s.stylize(&again).ends(0);
     assert!(!run.stderr.contains("not painted"), "{}", run.stderr);
-    s.stylize(&["in", "-o", "out.png"]).ends(2).says("need a folder");
+    s.stylize(&["in", "-o", "out.png"]).ends(2).says("give a folder");
 }
 
 #[test]
@@ -292,7 +292,7 @@ fn several_styles_are_several_pictures() {
     assert_eq!(s.names("out"), ["photo-other.png", "photo-tiny.png"]);
     s.stylize(&["photo.png", "--style", "./other.safetensors", "-o", "-"])
         .ends(2)
-        .says("takes one picture");
+        .says("takes one image");
 }
 
 #[test]

@@ -229,7 +229,7 @@ pub fn judged(
     let mut again = photo.clone();
     session.paint(photo, &mut again, &control).map_err(words)?;
     if again != painted {
-        return Err("a second run gave another picture".to_owned());
+        return Err("a second run made a different image".to_owned());
     }
     let pixels = photo.width() * photo.height();
     let level = |at: usize| (output.data[at].clamp(0.0, 255.0) + 0.5).floor() as u8;

@@ -108,7 +108,7 @@ fn a_folder_of_photos_is_reported_in_plain_words() {
     fs::write(folder.join(format!("{HOSTILE}.png")), "rubbish").expect("written");
     w.drop_file(&folder);
     w.until_plain("Paint 2 photos");
-    assert!(w.has_containing("1 folder in it is not painted; choose that folder"));
+    assert!(w.has_containing("1 subfolder is not painted; choose that folder"));
     let title = w.texts().into_iter().find(|text| text.starts_with(SHOWN));
     w.click(&title.expect("the style"));
     w.until_plain("In the style ");

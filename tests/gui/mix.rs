@@ -391,7 +391,7 @@ fn pictures_of_another_network_say_why_they_are_not_mixed() {
     let entry = w.harness.query_all_by_label("Night").last().expect("in the list");
     assert!(entry.accesskit_node().is_disabled());
     entry.hover();
-    w.until_contains("seen by the network mine, the other by the network inside the program");
+    w.until_contains("seen by the network mine, the other by the built-in network");
     w.key(Modifiers::NONE, Key::Escape);
     // What was mixed leaves when another network has seen its picture since.
     seen_anew(&mut w, "Sea", "Dusk");

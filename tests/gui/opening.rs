@@ -105,7 +105,7 @@ fn what_is_no_picture_is_refused_in_words_and_the_photo_stays() {
     let text = w.path("notes.txt");
     fs::write(&text, "no picture at all").expect("written");
     w.drop_file(&text);
-    w.until_contains("is not a picture that can be read");
+    w.until_contains("is not a supported image");
     let missing = w.path("gone.png");
     w.drop_file(&missing);
     w.until_contains("gone.png could not be read");
@@ -116,7 +116,7 @@ fn what_is_no_picture_is_refused_in_words_and_the_photo_stays() {
     assert!(!w.has_containing("gone.png could not be read"));
     w.click("Dismiss");
     w.step();
-    assert!(!w.has_containing("is not a picture"));
+    assert!(!w.has_containing("is not a supported image"));
 }
 
 #[test]

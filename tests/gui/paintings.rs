@@ -236,7 +236,7 @@ fn files_that_are_gone_or_damaged_are_told_and_no_pipe_is_waited_for() {
         let mut w = w.reopened();
         w.until("the pipe to be noticed", |w| strip(w) == changed[..2] && small_pictures(w) == 1);
         w.click("damaged.png, cannot be shown");
-        w.until_contains("it is not a plain file");
+        w.until_contains("it is not a regular file");
     }
 }
 

@@ -189,7 +189,7 @@ fn a_folder_is_painted_and_the_bad_ones_are_named() {
     w.platform.answer(Some(folder.clone()));
     w.click("Folder…");
     w.until_label("Paint 3 photos");
-    assert!(w.has_containing("1 folder in it is not painted"));
+    assert!(w.has_containing("1 subfolder is not painted"));
     w.click("Start");
     w.until_label("2 photos painted into the folder");
     assert!(w.has("1 photo not painted"));
@@ -202,7 +202,7 @@ fn a_folder_is_painted_and_the_bad_ones_are_named() {
     // The second time nothing is replaced unless asked.
     w.drop_file(&folder);
     w.until_label("Paint 3 photos");
-    assert!(w.has_containing("1 folder in it"), "not the paintings");
+    assert!(w.has_containing("1 subfolder"), "not the paintings");
     w.click("Start");
     // The number alone stands there while the run goes on, too.
     w.until_label("Nothing was painted");

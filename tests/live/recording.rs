@@ -297,7 +297,7 @@ fn odd_and_changing_sizes_lose_no_frame_and_are_told() {
     assert_eq!(result.notes.len(), 2, "{:?}", result.notes);
     assert!(
         result.notes[0]
-            .contains("3 pictures of another size brought to the first one's 161 x 91 px")
+            .contains("3 pictures of another size scaled to the first one's 161 x 91 px")
     );
     assert!(result.notes[1].contains("161 x 91 px became 162 x 92"));
     let again = decoded(&ffmpeg, &path, (162, 92));

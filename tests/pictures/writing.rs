@@ -36,7 +36,7 @@ fn jpeg_lays_transparency_on_white_and_says_so() {
     let clear = Frame::from_fn(16, 16, |_, _| [0, 0, 0, 0]);
     let (bytes, notes) =
         encode::to_bytes("test", &clear, None, Encoding::of(Format::Jpeg)).expect("encodes");
-    assert!(notes[0].contains("laid on white"), "{notes:?}");
+    assert!(notes[0].contains("the background is white"), "{notes:?}");
     assert!(read(&bytes).frame.pixel(8, 8).iter().all(|&v| v > 250));
 }
 
@@ -146,7 +146,7 @@ fn places_that_cannot_be_written_are_named_and_left_clean() {
     let cases = [
         (folder.path().join("missing/out.png"), "does not exist"),
         (file.join("out.png"), "is not a folder"),
-        (folder.path().to_owned(), "not a plain file"),
+        (folder.path().to_owned(), "not a regular file"),
     ];
     for (path, word) in cases {
         for error in [

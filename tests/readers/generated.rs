@@ -248,7 +248,7 @@ fn well_formed_pickles_of_extreme_numbers_do_no_harm() {
             // Numbers where the pickle itself needs whole ones are the only ones it may refuse.
             Some(reason) => {
                 refused.set(refused.get() + 1);
-                let expected = ["names something that is no storage", "takes more than"];
+                let expected = ["refers to something that is not a storage", "takes more than"];
                 let sound = !reason.contains("refused pickle")
                     || expected.iter().any(|words| reason.contains(words));
                 prop_assert!(sound, "{}", reason);

@@ -19,10 +19,10 @@ pub struct BenchArgs {
     /// Where the work runs.
     #[command(flatten)]
     pub device: DeviceArgs,
-    /// Picture size, for example 1280x720; may be given several times [default: 512x512, 1280x720]
+    /// Image size, for example 1280x720; may be repeated [default: 512x512, 1280x720]
     #[arg(long = "size", value_name = "WxH", value_parser = picture_size)]
     pub sizes: Vec<(usize, usize)>,
-    /// Style by name or a file of weights [default: random weights of the model's size]
+    /// Style name or file of weights [default: random weights of the model's size]
     #[arg(long, value_name = "STYLE", conflicts_with_all = ["style_pictures", "style_network"])]
     pub style: Option<OsString>,
     /// Pictures as a style.
@@ -31,39 +31,39 @@ pub struct BenchArgs {
     /// Size of the network [default: full]
     #[arg(long, value_name = "MODEL", value_parser = model_sizes())]
     pub model: Option<ModelSize>,
-    /// Variant to measure; may be given several times [default: all that the device has]
+    /// Variant to measure; may be repeated [default: all that the device supports]
     #[arg(long = "variant", value_name = "VARIANT", value_parser = variants())]
     pub variants: Vec<Variant>,
-    /// Precision to measure; may be given several times [default: auto and fp32]
+    /// Precision to measure; may be repeated [default: auto and fp32]
     #[arg(long = "precision", value_name = "PRECISION", value_parser = precisions())]
     pub precisions: Vec<PrecisionChoice>,
-    /// Way to compute attention that is measured, on a GPU and in networks that have it; may be given several times
-    /// [default: auto, which is naive in baseline, else the fastest that there is]
+    /// Attention kernel to measure, on a GPU; may be repeated
+    /// [default: auto: naive for baseline, the fastest available otherwise]
     #[arg(long = "attention", value_name = "ATTENTION", value_parser = attentions())]
     pub attentions: Vec<AttentionChoice>,
-    /// Frames that are painted at once
+    /// Frames to paint at once
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = batch())]
     pub batch: u16,
-    /// Measure also how fast so many styles paint one frame, which is sent to the device once
+    /// Also measure N styles on one frame, which is sent to the device once
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(2..=32))]
     pub styles: Option<u8>,
-    /// Measured runs of every mode
+    /// Measured runs of each mode
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub frames: u32,
-    /// Frames that are painted first and not counted
+    /// Warm-up frames, not counted
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(0..=10_000))]
     pub warmup: u32,
-    /// Measure how cost grows instead, in one mode: with the picture's size, with the residual blocks, with the frames at
-    /// once, in networks of both sizes with random weights
+    /// Instead measure how the cost of one mode grows with the image size, the number of residual blocks and the batch
+    /// size, for both network sizes with random weights
     #[arg(long, conflicts_with_all = ["sizes", "style", "style_pictures", "style_network", "attentions", "batch", "styles", "kernels", "csv", "trace"])]
     pub sweep: bool,
-    /// Draw the sweep as a PNG file, with --sweep
+    /// Draw the sweep as a PNG file (with --sweep)
     #[arg(long, value_name = "FILE")]
     pub chart: Option<PathBuf>,
-    /// Most memory that a run may take, for example 4GB [default: what is free]
+    /// Maximum memory for a run, for example 4GB [default: the free memory]
     #[arg(long, value_name = "SIZE", value_parser = byte_size)]
     pub max_memory: Option<u64>,
-    /// Add the time of every kernel, from frames that are run step by step
+    /// Also report the time of every kernel, from frames that are run step by step
     #[arg(long, alias = "steps", conflicts_with = "batch")]
     pub kernels: bool,
     /// Write the times of the kernels to a CSV file
@@ -72,7 +72,7 @@ pub struct BenchArgs {
     /// Write the times of the kernels as a trace for chrome://tracing or ui.perfetto.dev
     #[arg(long, value_name = "FILE", conflicts_with = "batch")]
     pub trace: Option<PathBuf>,
-    /// Replace files that exist
+    /// Overwrite existing files
     #[arg(long)]
     pub force: bool,
     /// Print JSON
@@ -83,14 +83,14 @@ pub struct BenchArgs {
 /// `styleforge compare`.
 #[derive(Debug, Args)]
 pub struct CompareArgs {
-    /// The mode that is the measure, for example "baseline fp32"; a variant alone leaves the
+    /// Reference mode, for example "baseline fp32"; a variant alone leaves the
     /// precision to the device
     #[arg(value_name = "MODE", value_parser = mode)]
     pub reference: ModeChoice,
-    /// The mode that is compared with it, for example "fused fp16"
+    /// Mode to compare with it, for example "fused fp16"
     #[arg(value_name = "MODE", value_parser = mode)]
     pub other: ModeChoice,
-    /// How a GPU computes attention in those of the two modes that do not name a way, as "fused fp16, flash attention"
+    /// Attention kernel on a GPU, for a mode that does not name one as "fused fp16, flash attention"
     /// does
     #[arg(long, value_name = "ATTENTION", default_value = "auto", value_parser = attentions())]
     pub attention: AttentionChoice,
@@ -100,31 +100,31 @@ pub struct CompareArgs {
     /// Picture size
     #[arg(long, value_name = "WxH", default_value = "512x512", value_parser = picture_size)]
     pub size: (usize, usize),
-    /// Style by name or a file of weights [default: candy]
+    /// Style name or file of weights [default: candy]
     #[arg(long, value_name = "STYLE", conflicts_with_all = ["style_pictures", "style_network"])]
     pub style: Option<OsString>,
     /// Pictures as a style.
     #[command(flatten)]
     pub pictures: StylePictureArgs,
-    /// Size of the network [default: full where it is installed]
+    /// Size of the network [default: full if installed]
     #[arg(long, value_name = "MODEL", value_parser = model_sizes())]
     pub model: Option<ModelSize>,
     /// Measured frames of each mode
     #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=100_000))]
     pub frames: u32,
-    /// Frames that are painted first and not counted
+    /// Warm-up frames, not counted
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(0..=10_000))]
     pub warmup: u32,
-    /// Most memory that both may take together, for example 4GB [default: what is free]
+    /// Maximum memory for both modes together, for example 4GB [default: the free memory]
     #[arg(long, value_name = "SIZE", value_parser = byte_size)]
     pub max_memory: Option<u64>,
     /// Write the report to a CSV file
     #[arg(long, value_name = "FILE")]
     pub csv: Option<PathBuf>,
-    /// Write a chart of every run to a PNG file
+    /// Draw a chart of every run as a PNG file
     #[arg(long, value_name = "FILE")]
     pub chart: Option<PathBuf>,
-    /// Replace files that exist
+    /// Overwrite existing files
     #[arg(long)]
     pub force: bool,
     /// Print JSON
@@ -138,24 +138,24 @@ pub struct CheckArgs {
     /// Where the work runs.
     #[command(flatten)]
     pub device: DeviceArgs,
-    /// Variant to check; may be given several times [default: all that the device has]
+    /// Variant to check; may be repeated [default: all that the device supports]
     #[arg(long = "variant", value_name = "VARIANT", value_parser = variants())]
     pub variants: Vec<Variant>,
-    /// Precision to check; may be given several times [default: all that the device has]
+    /// Precision to check; may be repeated [default: all that the device supports]
     #[arg(long = "precision", value_name = "PRECISION", value_parser = precisions())]
     pub precisions: Vec<PrecisionChoice>,
-    /// Way to compute attention that is checked, on a GPU and in networks that have it; may be given several times
-    /// [default: auto, which is naive in baseline, else the fastest that there is]
+    /// Attention kernel to check, on a GPU; may be repeated
+    /// [default: auto: naive for baseline, the fastest available otherwise]
     #[arg(long = "attention", value_name = "ATTENTION", value_parser = attentions())]
     pub attentions: Vec<AttentionChoice>,
-    /// Style by name or a file of weights; may be given several times [default: made-up networks, every installed style
+    /// Style name or file of weights; may be repeated [default: random networks, every installed style
     /// and single kernels]
     #[arg(long = "style", value_name = "STYLE", conflicts_with_all = ["style_pictures", "style_network"])]
     pub styles: Vec<OsString>,
     /// Pictures as a style, which alone is checked then, or a network for them with random weights.
     #[command(flatten)]
     pub pictures: StylePictureArgs,
-    /// Check batches of this many frames as well
+    /// Also check batches of N frames
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = batch())]
     pub batch: u16,
     /// Print JSON

@@ -24,32 +24,30 @@ use crate::{
 
 const EXIT_CODES: &str = "\
 Exit codes:
-  0    everything was done; also a live run that Ctrl-C or SIGTERM ended
-  1    some of the work failed: what was to be painted, measured, imported or written; each failure
-       is named on standard error
-  2    nothing was begun: wrong use, or a device, style, model or file of weights to work with is
-       missing or cannot be used
-  130  stopped by Ctrl-C (143 by SIGTERM); nothing half-written is left";
+  0    everything was done; also if Ctrl-C or SIGTERM ended a live run
+  1    some of the work failed; see standard error
+  2    nothing was done: usage error, or a missing or unusable device, style, model or file of weights
+  130  stopped by Ctrl-C (143: by SIGTERM); no incomplete file is left";
 
 const LIVE_EXIT_CODES: &str = "\
 Exit codes:
-  0    pictures were painted, and the report tells how; also when Ctrl-C or SIGTERM ended the run
-  1    the source or the device failed, or a recording; the failure is named on standard error
-  2    nothing was begun: wrong use, or a device, style, model or source is missing or cannot be used
-  130  stopped by Ctrl-C before the first picture (143 by SIGTERM)";
+  0    frames were painted; also when Ctrl-C or SIGTERM ended the run
+  1    the source, the device or a recording failed; see standard error
+  2    nothing was done: usage error, or a missing or unusable device, style, model or source
+  130  stopped by Ctrl-C before the first frame (143: by SIGTERM)";
 
 /// The whole command line.
 #[derive(Debug, Parser)]
 #[command(
     name = "styleforge",
     version,
-    about = "Paints photos in the style of a picture.\n\nWithout a command the window opens, with the photos that are named.",
+    about = "Paints photos and live video in the style of a picture.\n\nWithout a command, opens the window and the given photos.",
     after_help = EXIT_CODES,
     args_conflicts_with_subcommands = true,
     subcommand_negates_reqs = true
 )]
 pub struct Arguments {
-    /// What to do; without it the window opens.
+    /// Without a command, the window opens.
     #[command(subcommand)]
     pub command: Option<Command>,
     /// Photos to open in the window
@@ -63,23 +61,23 @@ pub enum Command {
     /// Paint photos
     #[command(after_help = EXIT_CODES)]
     Stylize(StylizeArgs),
-    /// List the styles, add one of your own or remove it
+    /// List the styles, import or remove one
     Styles(StylesArgs),
-    /// Tell what is in a style or a file of weights, and why it is refused
+    /// Show what a style or a file of weights contains, or why it is refused
     Inspect(InspectArgs),
     /// Measure how fast this computer paints
     Bench(BenchArgs),
-    /// Tell how much faster one mode is than another, and whether both paint the same picture
+    /// Compare the speed and output of two modes
     #[command(after_help = EXIT_CODES)]
     Compare(CompareArgs),
     /// Paint a camera, the demo scene or photos live, without a window
     #[command(after_help = LIVE_EXIT_CODES)]
     Live(LiveArgs),
-    /// Compare the backends with a slow exact computation
+    /// Verify the backends against a float64 reference
     Check(CheckArgs),
-    /// Look at this computer and say what works and what to do about the rest
+    /// Report what works on this computer and how to fix the rest
     Doctor(DoctorArgs),
-    /// List the cameras, their names and how they send
+    /// List the cameras with their formats
     Cameras(CamerasArgs),
     /// Print the licences of the program and its parts
     #[command(alias = "licenses")]
@@ -94,17 +92,17 @@ pub const MAX_THREADS: u16 = 1024;
 /// Where the work runs.
 #[derive(Clone, Debug, Default, Args)]
 pub struct DeviceArgs {
-    /// Device that paints; auto falls back to the processor and says so
+    /// Device to paint on; auto falls back to the CPU with a note
     #[arg(long, value_name = "DEVICE", default_value = "auto", value_parser = devices())]
     pub device: DeviceChoice,
-    /// Most processor threads to use [default: all]
+    /// Maximum number of CPU threads [default: all]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_THREADS)))]
     pub threads: Option<u16>,
-    /// Number of the GPU that paints, as doctor lists them [default: 0]
+    /// GPU to paint on, numbered as in doctor [default: 0]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(0..=255))]
     pub gpu: Option<u16>,
-    /// Use the kernels of an older device, to measure and check them on a newer one: a GPU of compute capability 8.0, 8.6
-    /// or 8.9, with its plans, or a processor with avx2 or sse2 [default: the device's own]
+    /// Use the kernels of an older device, to measure and check them: a GPU of compute capability 8.0, 8.6
+    /// or 8.9, or a CPU with avx2 or sse2 [default: the device's own]
     #[arg(long, value_name = "DEVICE")]
     pub kernels_of: Option<OlderDevice>,
 }
@@ -130,37 +128,46 @@ pub enum StylesCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Make a style of your own of a picture, or of a file of weights, which is checked and copied
+    /// Import a picture or a file of weights as a style
     ///
-    /// Read are: pictures; .pth and safetensors of the pytorch/examples network, in its names or StyleForge's own; .pth
-    /// of rrmina/fast-neural-style-pytorch and yakhyo/fast-neural-style-transfer; ONNX files of any network that makes
-    /// one picture of one picture; and networks for style pictures, as tools/train_any.py writes them or as plain state
-    /// dicts, which are kept for --style-network. A file fits exactly or is refused by the keys or nodes in the way.
+    /// Supported files: images; .pth and .safetensors files of the pytorch/examples network, with its key names or StyleForge's; .pth
+    /// files of rrmina/fast-neural-style-pytorch and yakhyo/fast-neural-style-transfer; ONNX files of networks that turn
+    /// one image into one image; and networks for style pictures, as written by tools/train_any.py or as plain state
+    /// dicts, for use with --style-network. A file that does not fit exactly is refused with the keys or nodes that differ.
     Import {
-        /// The picture, or the file of weights
+        /// Image or file of weights
         file: PathBuf,
-        /// Name of the style [default: the one inside the file, or the file's own]
+        /// Name of the style [default: the name inside the file, or the file name]
         #[arg(long)]
         name: Option<String>,
-        /// Network for style pictures that looks at a picture [default: any, which is inside the program]
+        /// Network for style pictures to use with an image [default: any, which is built in]
         #[arg(long, value_name = "NETWORK|FILE")]
         style_network: Option<OsString>,
-        /// Black and white of the picture that the network reads: 0..255, 0..1, -1..1, imagenet or caffe
-        /// [default: as far as the file tells]
+        /// Value range of the network's input: 0..255, 0..1, -1..1, imagenet or caffe
+        /// [default: detected from the file]
         #[arg(long, value_name = "RANGE", allow_hyphen_values = true)]
         input_range: Option<PixelRange>,
-        /// Black and white of the picture that it makes
+        /// Value range of the network's output [default: detected from the file]
         #[arg(long, value_name = "RANGE", allow_hyphen_values = true)]
         output_range: Option<PixelRange>,
-        /// Which colour comes first in both: rgb or bgr [default: as far as the file tells, else rgb]
+        /// Channel order of both: rgb or bgr [default: detected from the file, otherwise rgb]
         #[arg(long, value_name = "ORDER")]
         channel_order: Option<ChannelOrder>,
-        /// Which of rrmina's networks a .pth holds, where its names fit several: TransformerNetwork,
-        /// TransformerNetworkTanh or TransformerNetworkV2 [default: as its weights tell]
+        /// Which of rrmina's networks a .pth file contains, if its names fit several: TransformerNetwork,
+        /// TransformerNetworkTanh or TransformerNetworkV2 [default: detected from the weights]
         #[arg(long, value_name = "NAME")]
         network: Option<Published>,
     },
-    /// Remove a style or network that you imported, without asking; what came with the program stays
+    /// Rename an imported style
+    Rename {
+        /// Name of the style
+        #[arg(value_name = "STYLE")]
+        name: String,
+        /// Its new name
+        #[arg(value_name = "NAME")]
+        new_name: String,
+    },
+    /// Remove an imported style or network, without confirmation
     Remove {
         /// Name of the style or network
         #[arg(value_name = "STYLE")]
@@ -171,10 +178,10 @@ pub enum StylesCommand {
 /// `styleforge inspect`.
 #[derive(Debug, Args)]
 pub struct InspectArgs {
-    /// A style or a network of yours by name, or a file of weights
+    /// Name of a style or an imported network, or a file of weights
     #[arg(value_name = "STYLE|FILE")]
     pub subject: OsString,
-    /// Size of the style's network [default: full where it is installed]
+    /// Size of the style's network [default: full if installed]
     #[arg(long, value_name = "MODEL", value_parser = model_sizes())]
     pub model: Option<ModelSize>,
     /// Print JSON

@@ -33,11 +33,11 @@ pub struct StylePicture {
 /// Style pictures on the command line.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct StylePictureArgs {
-    /// A picture as the style; several are one mix, by weights as in a.jpg:70
+    /// Image to use as the style; several are mixed, with optional weights as in a.jpg:70
     #[arg(long = "style-picture", value_name = "FILE[:WEIGHT]", value_parser = style_picture())]
     pub style_pictures: Vec<StylePicture>,
-    /// Network that paints with the style picture: one that you imported, or a file of weights [default: any, which is
-    /// inside the program]
+    /// Network for the style picture: an imported one or a file of weights [default: any, which is
+    /// built in]
     #[arg(long, value_name = "NETWORK|FILE")]
     pub style_network: Option<OsString>,
 }
@@ -59,7 +59,7 @@ fn style_picture() -> impl TypedValueParser<Value = StylePicture> {
             Some((file, weight)) if weight.is_finite() && weight >= 0.0 => {
                 Ok(StylePicture { path: PathBuf::from(file), weight })
             }
-            Some((_, weight)) => Err(format!("{weight} is no weight; it is a number from 0 on")),
+            Some((_, weight)) => Err(format!("invalid weight {weight}: must be 0 or more")),
             None => Ok(StylePicture { path: whole, weight: 1.0 }),
         }
     })
@@ -76,8 +76,8 @@ pub fn mode(text: &str) -> Result<ModeChoice, String> {
     text.parse().map_err(|_| {
         // Four words in a row are two modes without their quotes.
         let advice = match text.parse::<PrecisionChoice>() {
-            Ok(_) => "put variant and precision into quotes",
-            Err(_) => "give variant and precision",
+            Ok(_) => "put the variant and the precision in quotes",
+            Err(_) => "name a variant and a precision",
         };
         let names = |names: Vec<&str>| names.join(", ");
         format!(

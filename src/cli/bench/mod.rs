@@ -170,12 +170,12 @@ fn possible(setups: &[Setup<'_>], modes: Vec<Mode>) -> Vec<Mode> {
     }
     if !without_kernels.is_empty() {
         write_message(format!(
-            "note: skipped, because this device has no kernels for the network there: {}",
+            "note: skipped modes for which this device has no kernels: {}",
             without_kernels.join(", ")
         ));
     }
     for (mode, error) in too_large {
-        write_message(format!("note: {mode} is skipped: {error}"));
+        write_message(format!("note: skipped {mode}: {error}"));
     }
     possible
 }
@@ -191,7 +191,7 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
     }
     // The parser would not insist on it beside what it excludes, such as --size.
     if args.chart.is_some() && !args.sweep {
-        return Err(CliError::WrongUse("--chart draws how cost grows: add --sweep".to_owned()));
+        return Err(CliError::WrongUse("--chart needs --sweep".to_owned()));
     }
     if args.sweep {
         let selected = select_device(&args.device)?;
@@ -233,8 +233,7 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
     let profile = args.kernels || args.csv.is_some() || args.trace.is_some();
     let device = backend.device();
     write_message(format!(
-        "Measuring {} frames of each mode and size ({} in all) after {} to warm up. On a processor this may take \
-         minutes; Ctrl-C stops it.",
+        "Measuring {} frames of each mode and size ({} in all) after {} to warm up. On a CPU this can take minutes; Ctrl-C stops it.",
         args.frames,
         args.frames as usize * chosen.len() * setups.len(),
         args.warmup
@@ -266,7 +265,7 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
         let (measured, process_peak_bytes, kernels, styles) = taken?;
         if styles.contains(&None) {
             write_message(
-                "note: frames do not travel to this device: several styles of one share nothing",
+                "note: this device copies no frames, so several styles of one frame share nothing",
             );
         }
         results.extend(measurements(

@@ -39,8 +39,7 @@ fn head(r: &Measurement) -> String {
         _ => String::new(),
     };
     format!(
-        "{} {}{threads}; {}{model}; {}, {} runs{batch} of each mode in turn after {} for \
-         warm-up{clock}",
+        "{} {}{threads}; {}{model}; {}, {} interleaved runs{batch} of each mode after {} warm-up runs{clock}",
         r.device_name,
         r.instructions,
         r.style,
@@ -109,7 +108,7 @@ fn compared(r: &Measurement) -> Option<String> {
 fn several_styles(r: &Measurement) -> Option<String> {
     let row = r.several_styles?;
     Some(format!(
-        "{}, {}: {} styles of one frame, on the host's clock: {:.2} frames/s where it is sent once, {:.2} where it is sent for each",
+        "{}, {}: {} styles of one frame (host clock): {:.2} frames/s when it is sent once, {:.2} when it is sent for each style",
         r.size,
         r.label(),
         row.styles,
@@ -181,7 +180,7 @@ fn limits(ceiling: &Ceiling) -> String {
     let peak =
         ceiling.peak_tflops.map_or_else(String::new, |peak| format!(" and {peak:.0} TFLOP/s"));
     format!(
-        "limit: {:.0} GB/s{peak}, whichever takes longer ({})",
+        "limit: {:.0} GB/s{peak}, the slower of the two ({})",
         ceiling.copy_gb_per_s, ceiling.method
     )
 }
@@ -207,7 +206,7 @@ fn reference_shapes(r: &Measurement) -> Vec<String> {
         ]);
     }
     let head = format!(
-        "Reference shapes of {} at {}, each as a small network that is run step by step",
+        "Reference shapes of {} at {}, each run step by step as a small network",
         r.mode, r.size
     );
     [vec![String::new(), head], table(&rows)].concat()

@@ -85,7 +85,7 @@ pub fn run(args: &BenchArgs, backend: &dyn Backend, existing: Existing) -> Resul
 fn mode(args: &BenchArgs, backend: &dyn Backend) -> Result<Mode, CliError> {
     let (&[] | &[_], &[] | &[_]) = (&args.variants[..], &args.precisions[..]) else {
         return Err(CliError::WrongUse(
-            "--sweep measures one mode: name one --variant and one --precision".to_owned(),
+            "--sweep measures one mode: choose one --variant and one --precision".to_owned(),
         ));
     };
     let variant = args.variants.first().copied().unwrap_or(Variant::Fused);

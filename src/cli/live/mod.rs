@@ -55,8 +55,7 @@ pub fn run(args: &LiveArgs) -> Result<(), CliError> {
         && !path.exists()
     {
         return Err(CliError::WrongUse(format!(
-            "'{}' is no source; name demo, camera, camera:NAME (see styleforge cameras), a photo or a \
-             folder of photos",
+            "'{}' is not a source; use demo, camera, camera:NAME (see styleforge cameras), a photo or a folder of photos",
             path.display()
         )));
     }
@@ -271,7 +270,7 @@ impl LiveRun {
                 write_message(format!("source: {described}{sends}"));
                 if let Some(unmet) = format.and_then(|f| self.capture.unmet(&f)) {
                     write_message(format!(
-                        "note: this camera does not send {unmet}; styleforge cameras lists what it does"
+                        "note: this camera does not support {unmet}; see styleforge cameras"
                     ));
                 }
             }
@@ -307,7 +306,7 @@ impl LiveRun {
             let (w, h) = (picture.original.width(), picture.original.height());
             if px > w.max(h) {
                 write_message(format!(
-                    "note: painted at {w} x {h} px, as large as the source sends; --size WxH asks it for more"
+                    "note: painted at {w} x {h} px, the source's size; use --size WxH for more"
                 ));
             }
         }
@@ -369,7 +368,7 @@ impl LiveRun {
                 return Err(CliError::Stopped);
             }
             // The reason was printed when it happened.
-            let why = format!("no picture came from {}", args.source);
+            let why = format!("no image arrived from {}", args.source);
             return Err(if self.is_missing {
                 CliError::WrongUse(why)
             } else {

@@ -22,7 +22,8 @@ use crate::{
 pub fn check(args: &LiveArgs) -> Result<(), CliError> {
     match (&args.record, args.record_format) {
         (Some(path), Some(_)) if Destination::is_video_path(path) => Err(CliError::WrongUse(
-            "--record-format is for a folder of pictures; leave it out for a video".to_owned(),
+            "--record-format only applies to a folder of images; leave it out for a video"
+                .to_owned(),
         )),
         _ => Ok(()),
     }
@@ -48,7 +49,7 @@ pub fn start(
         CliError::Failed(match error {
             // Nothing here replaces files.
             MediaError::Write(WriteError::Exists { name }) => {
-                format!("{name} exists already and was not touched; choose another name")
+                format!("{name} already exists; choose another name")
             }
             other => other.to_string(),
         })

@@ -131,9 +131,9 @@ impl AutomaticSize {
         };
         match self.limited_by {
             // The target bounds the size, not the rate.
-            None if f64::from(*achieved_fps) > 1.1 * target_fps => format!(
-                "automatic size: {chose}, which gives {achieved_fps:.1} fps where {target_fps:.0} were wanted"
-            ),
+            None if f64::from(*achieved_fps) > 1.1 * target_fps => {
+                format!("automatic size: {chose}, {achieved_fps:.1} of {target_fps:.0} fps")
+            }
             None => format!(
                 "automatic size: {chose}, which holds {achieved_fps:.1} of {target_fps:.0} fps"
             ),
@@ -141,7 +141,7 @@ impl AutomaticSize {
                 "automatic size: {chose}; the source gives {achieved_fps:.1} of {target_fps:.0} fps"
             ),
             Some(Limit::Device) => format!(
-                "automatic size: {chose}; {achieved_fps:.1} fps is the most this device holds of {target_fps:.0}"
+                "automatic size: {chose}; this device reaches {achieved_fps:.1} of {target_fps:.0} fps"
             ),
         }
     }
@@ -231,12 +231,12 @@ mod tests {
         for (captured_fps, achieved_fps, work_ms, limited_by, words) in [
             (60.0, 30.0, 20.0, None, "which holds 30.0 of 30 fps"),
             (30.0, 28.6, 20.0, None, "which holds 28.6 of 30 fps"),
-            (60.0, 60.0, 10.0, None, "which gives 60.0 fps where 30 were wanted"),
+            (60.0, 60.0, 10.0, None, "60.0 of 30 fps"),
             (10.0, 10.0, 20.0, source, "the source gives 10.0 of 30 fps"),
             (10.0, 9.6, 20.0, source, "the source gives 9.6 of 30 fps"),
-            (10.0, 9.2, 20.0, device, "9.2 fps is the most this device holds of 30"),
-            (60.0, 12.0, 80.0, device, "12.0 fps is the most this device holds of 30"),
-            (12.1, 12.0, 80.0, device, "12.0 fps is the most this device holds of 30"),
+            (10.0, 9.2, 20.0, device, "this device reaches 9.2 of 30 fps"),
+            (60.0, 12.0, 80.0, device, "this device reaches 12.0 of 30 fps"),
+            (12.1, 12.0, 80.0, device, "this device reaches 12.0 of 30 fps"),
         ] {
             let size = held(captured_fps, achieved_fps, work_ms);
             assert_eq!(size.limited_by, limited_by, "{captured_fps} {achieved_fps}");

@@ -68,7 +68,7 @@ impl Run<'_> {
                 self.deliver_sheet(opened, target, finished)
             }
             None => {
-                let why = "these are too many styles for one sheet";
+                let why = "too many styles for one sheet";
                 self.fail_in(opened, &failed(photo, &why).to_string());
                 Ok(())
             }

@@ -105,7 +105,7 @@ fn announce_mode(backend: &dyn Backend, job: &Job, styles: &[ChosenStyle]) -> Re
     backend.supports(mode)?;
     if job.paint.precision == PrecisionChoice::Auto && mode.precision != Precision::default() {
         write_message(format!(
-            "Painting in {mode}, the fastest that the device does well; --precision chooses another."
+            "Painting in {mode}, the fastest accurate mode on this device (see --precision)."
         ));
     }
     Ok(())
@@ -124,15 +124,14 @@ fn usable_styles(library: &StyleLibrary, job: &Job) -> Result<(Vec<ChosenStyle>,
                 // A style of `all` without the chosen size is no failure: it is skipped.
                 broken += usize::from(matches!(error, CliError::Unusable(_)));
                 let name = Path::new(typed).display();
-                write_message(format!("note: the style {name} is skipped: {error}"));
+                write_message(format!("note: skipped the style {name}: {error}"));
             }
             Err(error) => return Err(error),
         }
     }
     if usable.is_empty() {
         return Err(CliError::WrongUse(
-            "there is no style to paint in; name one that styleforge styles lists, or give a file \
-             of weights"
+            "no style to paint in; choose one that styleforge styles lists, or a file of weights"
                 .to_owned(),
         ));
     }

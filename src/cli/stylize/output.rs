@@ -54,7 +54,7 @@ impl Run<'_> {
             Ok(()) => {}
             Err(stop @ CliError::Stopped) => return Err(stop),
             Err(CliError::OutputClosed) => {
-                let why = "standard output was closed before the picture was written";
+                let why = "standard output was closed before the image was written";
                 self.fail_in(opened, why);
             }
             Err(error) => self.fail_in(opened, &error.to_string()),

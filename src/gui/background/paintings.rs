@@ -131,7 +131,7 @@ mod tests {
         for (name, why) in [
             ("cut.png", "damaged"),
             ("text.png", "is not a picture"),
-            ("folder.png", "is not a plain file"),
+            ("folder.png", "is not a regular file"),
             ("huge.png", "is too large"),
             ("wide.png", "wide.png"),
             ("none.png", "is no longer there"),
@@ -149,6 +149,6 @@ mod tests {
         let made = std::process::Command::new("mkfifo").arg(&pipe).status();
         assert!(made.expect("mkfifo").success());
         let said = small(&pipe).expect_err("a pipe");
-        assert!(said.contains("is not a plain file"), "{said}");
+        assert!(said.contains("is not a regular file"), "{said}");
     }
 }

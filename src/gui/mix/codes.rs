@@ -188,8 +188,7 @@ mod tests {
         let place = tempfile::tempdir().expect("a folder");
         let mut library = library(place.path());
         let style_source = Library::of(library.clone());
-        let refusal = "sea cannot be mixed with barn: its picture was seen by the network inside the program, the \
-                       other by the network mine.";
+        let refusal = "sea cannot be mixed with barn: its picture was seen by the built-in network, the other by the network mine.";
         let mix = parts(["barn", "sea"]);
         assert_eq!(style_source.mix(&mix).map(|_| ()), Err(refusal.to_owned()));
         let kept = style_source.keep_mix(&mix, "Both", "two");

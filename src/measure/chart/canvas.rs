@@ -51,7 +51,7 @@ pub struct Canvas {
 }
 
 impl Canvas {
-    /// A sheet of one colour; `None` if the letters cannot be read.
+    /// A sheet of one colour; `None` if the font cannot be read.
     pub fn new(size: (u16, u16), ground: Rgba) -> Option<Self> {
         let mut canvas = Self {
             context: RenderContext::new(size.0, size.1),

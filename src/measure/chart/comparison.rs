@@ -202,8 +202,7 @@ fn foot(canvas: &mut Canvas, report: &MeasureReport, colors: &Colors) {
         n => format!("{n} pictures"),
     };
     let protocol = format!(
-        "{} runs of each in turn after {} for warm-up, {pictures}; bar and line: median; dot: a run; \
-         short line: p95  ·  {}, StyleForge {}",
+        "{} interleaved runs of each after {} warm-up runs, {pictures}; bar and line: median; dot: a run; short line: p95  ·  {}, StyleForge {}",
         report.frames, report.warmup_frames, report.date, report.version
     );
     let color = colors.of_verdict(report);

@@ -49,7 +49,7 @@ impl Colors {
 fn sheet(size: (u16, u16), ground: Rgba) -> Result<Canvas, MeasureError> {
     Canvas::new(size, ground).ok_or_else(|| MeasureError::Report {
         format: "PNG",
-        reason: "the letters cannot be read".to_owned(),
+        reason: "the font cannot be read".to_owned(),
     })
 }
 

@@ -41,7 +41,7 @@ const SIZES: [(usize, usize); 12] = [
 const MOST_PIXELS_ON_CPU: usize = 1920 * 1080;
 /// Residual blocks.
 const BLOCKS: [usize; 7] = [1, 2, 3, 5, 8, 12, 16];
-/// Frames that are painted at once.
+/// Frames to paint at once.
 const BATCHES: [usize; 5] = [1, 2, 4, 8, 16];
 /// The size at which blocks and frames grow, and the one above which no size may cost much more per pixel.
 pub const COMMON_SIZE: (usize, usize) = (512, 512);
@@ -257,8 +257,7 @@ impl Sweep<'_> {
                                 return Err(error);
                             };
                             planned.end = Some(format!(
-                                "{}, which needs {needed_mb} MB of memory with pictures and weights; \
-                                 {limit_mb} MB may be taken",
+                                "{}, which needs {needed_mb} MB of memory with images and weights; {limit_mb} MB may be used",
                                 place.name(axis)
                             ));
                             refused.get_or_insert(error);
@@ -397,7 +396,7 @@ pub(super) mod tests {
         let sizes = &planned[0];
         assert_eq!(sizes.name(), "sizes, lite");
         let end = sizes.end.as_deref().expect("an end");
-        assert!(end.contains("60 MB may be taken"), "{end}");
+        assert!(end.contains("60 MB may be used"), "{end}");
         let last = sizes.places.last().expect("a place").0;
         assert!(
             last.width < 1920

@@ -60,7 +60,7 @@ impl SweepReport {
     /// The protocol: `device events, median of 20 runs after 3 for warm-up`, and whether the run was stopped.
     pub fn protocol(&self) -> String {
         format!(
-            "{}, median of {} runs after {} for warm-up{}",
+            "{}, median of {} runs after {} warm-up runs{}",
             self.method().label(),
             self.frames,
             self.warmup_frames,
@@ -78,7 +78,7 @@ impl SweepReport {
         let (width, height) = COMMON_SIZE;
         (!parts.is_empty()).then(|| {
             format!(
-                "Most time per megapixel above {width}x{height}, over that of the best smaller size: {}",
+                "Highest time per megapixel above {width}x{height}, relative to the best smaller size: {}",
                 parts.join(", ")
             )
         })

@@ -22,7 +22,7 @@ pub fn beginning_of(video: &Path, width: Option<usize>) -> Result<Frame, String>
             let read = file.take(MOST_BYTES).read_to_end(&mut bytes);
             read.map_err(|e| reason(&e))?;
             let first = first_chunk(&bytes).map(<[u8]>::to_vec);
-            first.ok_or_else(|| format!("{name} is no video of StyleForge"))?
+            first.ok_or_else(|| format!("{name} is not a video made by StyleForge"))?
         }
         false => {
             let ffmpeg = Ffmpeg::find().map_err(|e| e.to_string())?;

@@ -61,7 +61,7 @@ impl Destination {
             Err(why) => {
                 let path = path.with_extension("avi");
                 let name = path.display();
-                let note = format!("{why}; the video becomes Motion-JPEG in {name}, a larger file");
+                let note = format!("{why}; recording Motion-JPEG to {name} instead, a larger file");
                 (Self::Avi { path }, Some(note))
             }
         }

@@ -201,11 +201,11 @@ impl Encoder {
             Some(Err(error)) => Err(EncoderFailure::Disk(error)),
             _ if hangs || self.stands_still => {
                 let seconds = self.patience.as_secs_f64();
-                let what = format!("ffmpeg did not go on for {seconds} s and was ended");
+                let what = format!("ffmpeg made no progress for {seconds} s and was stopped");
                 Err(with_complaints(what))
             }
             _ if goes_on => Err(with_complaints(
-                "ffmpeg did not end with the recording and was ended".to_owned(),
+                "ffmpeg did not end with the recording and was stopped".to_owned(),
             )),
             _ => match status {
                 Some(status) if status.success() && !self.ended_by_itself => Ok(()),
@@ -270,7 +270,7 @@ fn ended(status: Option<ExitStatus>) -> String {
     {
         use std::os::unix::process::ExitStatusExt;
         if let Some(signal) = status.and_then(|status| status.signal()) {
-            return format!("ffmpeg was ended by signal {signal}");
+            return format!("ffmpeg was stopped by signal {signal}");
         }
     }
     match status.and_then(|status| status.code()) {

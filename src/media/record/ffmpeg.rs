@@ -46,10 +46,10 @@ pub struct Ffmpeg {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoFfmpeg {
     /// There is none.
-    #[error("no ffmpeg is installed (none is in PATH)")]
+    #[error("ffmpeg is not installed (not found in PATH)")]
     Missing,
     /// There is one, built without the encoder.
-    #[error("{} {version} has no {ENCODER}, the encoder of H.264", program.display())]
+    #[error("{} {version} lacks {ENCODER}, the H.264 encoder", program.display())]
     NoEncoder {
         /// Where it lies.
         program: PathBuf,
@@ -92,7 +92,7 @@ impl Ffmpeg {
             Err(reason) => return Err(NoFfmpeg::Unusable { program, reason }),
         };
         let Some(version) = version(&banner) else {
-            let reason = "it does not tell its version".to_owned();
+            let reason = "it does not report its version".to_owned();
             return Err(NoFfmpeg::Unusable { program, reason });
         };
         // A line for each encoder: six letters of what it can do, its name, a title.
@@ -218,7 +218,7 @@ fn answers(program: &Path, patience: Duration) -> Result<(String, String), Strin
     let banner = read(child.stderr.take().map(|from| Box::new(from) as _));
     let list = read(child.stdout.take().map(|from| Box::new(from) as _));
     let answers = banner.and_then(|banner| Ok((banner, list?))).and_then(|(banner, list)| {
-        let late = |_| format!("it does not answer within {} s", patience.as_secs_f64());
+        let late = |_| format!("it does not respond within {} s", patience.as_secs_f64());
         let list = list.recv_timeout(patience).map_err(late)?;
         let banner = banner.recv_timeout(patience).map_err(late)?;
         let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
@@ -337,7 +337,7 @@ mod tests {
         };
         assert!(unusable(find("exit 3", PATIENCE)).contains("version"));
         let silent = unusable(find("exec sleep 600", Duration::from_millis(200)));
-        assert_eq!(silent, "it does not answer within 0.2 s");
+        assert_eq!(silent, "it does not respond within 0.2 s");
     }
 
     /// What follows each of these flags.

@@ -50,7 +50,7 @@ impl Fit {
         let Self { width, height, .. } = self;
         let others = pictures(self.others);
         let note =
-            || format!("{others} of another size brought to the first one's {width} x {height} px");
+            || format!("{others} of another size scaled to the first one's {width} x {height} px");
         (self.others > 0).then(note)
     }
 

@@ -92,7 +92,7 @@ impl Mp4 {
         let (result, bytes, frames) = video.encoder.end();
         (self.bytes, self.frames) = (bytes, frames);
         let result = result.and_then(|()| match frames {
-            0 => Err(EncoderFailure::Process("ffmpeg wrote no picture of the video".to_owned())),
+            0 => Err(EncoderFailure::Process("ffmpeg wrote no frame of the video".to_owned())),
             _ => Ok(()),
         });
         result.map_err(|failure| match failure {
@@ -125,7 +125,7 @@ impl Output for Mp4 {
         }
         // How the encoder ended is the reason.
         self.close()?;
-        let reason = "ffmpeg takes no more pictures".to_owned();
+        let reason = "ffmpeg accepts no more frames".to_owned();
         Err(refused(&self.path, reason))
     }
 
@@ -179,8 +179,7 @@ impl Video {
         let mut notes: Vec<String> = self.fit.note().into_iter().collect();
         if (wide, high) != (width, height) {
             notes.push(format!(
-                "{width} x {height} px became {wide} x {high}, because the sides of H.264 are even: the last \
-                 column or row is there twice"
+                "{width} x {height} px became {wide} x {high}, because H.264 needs even sides; the last column or row is repeated"
             ));
         }
         notes
@@ -246,7 +245,7 @@ mod tests {
     fn what_a_killed_encoder_had_written_is_kept() {
         // The last fragment was not written whole.
         let (ended, here) = by("head -c 9000 >nothing; head -c 1800 film; kill -9 $$");
-        assert!(why(&ended).ends_with("ffmpeg was ended by signal 9"), "{}", why(&ended));
+        assert!(why(&ended).ends_with("ffmpeg was stopped by signal 9"), "{}", why(&ended));
         assert_eq!(ended.frames, Some(60));
         assert_eq!(fs::read(here.path().join("clip.mp4")).expect("kept").len(), 1800);
     }
@@ -257,7 +256,7 @@ mod tests {
         for script in ["cat film; exec sleep 600", "cat >nothing; cat film; exec sleep 600"] {
             let (ended, here) = by(script);
             let told = why(&ended);
-            assert!(told.ends_with("ffmpeg did not go on for 0.3 s and was ended"), "{told}");
+            assert!(told.ends_with("ffmpeg made no progress for 0.3 s and was stopped"), "{told}");
             assert_eq!(ended.frames, Some(67));
             assert!(here.path().join("clip.mp4").exists());
         }
@@ -266,10 +265,10 @@ mod tests {
     #[test]
     fn an_encoder_that_does_not_end_is_ended() {
         for (script, words) in [
-            ("cat >nothing; cat film; while :; do cat film; done", "ffmpeg did not go on"),
+            ("cat >nothing; cat film; while :; do cat film; done", "ffmpeg made no progress"),
             (
                 "cat >nothing; cat film; exec >&-; while :; do echo more >&2; done",
-                "ffmpeg did not end with the recording and was ended: more",
+                "ffmpeg did not end with the recording and was stopped: more",
             ),
         ] {
             let (ended, here) = by(script);
@@ -284,7 +283,7 @@ mod tests {
         for script in ["cat >nothing", "cat >nothing; echo no video"] {
             let (ended, here) = by(script);
             let told = why(&ended);
-            let end = "clip.mp4 could not be written: ffmpeg wrote no picture of the video";
+            let end = "clip.mp4 could not be written: ffmpeg wrote no frame of the video";
             assert!(told.ends_with(end), "{told}");
             assert_eq!(ended.frames, Some(0));
             assert!(!here.path().join("clip.mp4").exists());

@@ -47,7 +47,7 @@ impl Pictures {
         let created = file::create(&folder.join(TABLE), |bytes| bytes == TITLES.as_bytes());
         let mut table = created.map_err(|error| match error {
             MediaError::Write(WriteError::Exists { .. }) => {
-                refused(folder, "it holds a recording already; choose another folder".to_owned())
+                refused(folder, "it already contains a recording; choose another folder".to_owned())
             }
             other => other,
         })?;
@@ -89,7 +89,7 @@ impl Output for Pictures {
         })
         .map_err(|error| match error {
             MediaError::Write(WriteError::Exists { .. }) => {
-                let why = "it exists already and was not touched; choose another folder";
+                let why = "it already exists; choose another folder";
                 self.refused(&file, why.to_owned())
             }
             other => other,

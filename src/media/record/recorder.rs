@@ -152,7 +152,7 @@ impl Recorder {
         self.join();
         let ended = self.ended.try_recv().unwrap_or_else(|_| {
             let name = self.path.display().to_string();
-            let reason = "a mistake in StyleForge stopped it; please report it".to_owned();
+            let reason = "a bug in StyleForge stopped it; please report it".to_owned();
             Ended { failure: Some(WriteError::Refused { name, reason }.into()), ..Ended::default() }
         });
         Recorded {

@@ -26,8 +26,7 @@ pub fn spec(weights: &impl NamedShapes) -> Result<NetworkSpec, Misfit> {
             Some(_) => Err(Misfit::Shape {
                 name,
                 needed: format!(
-                    "[out, in, side, side] with 1 to {MAX_CHANNELS} channels and an odd side of at \
-                     most {MAX_KERNEL_PX}"
+                    "[out, in, side, side] with 1 to {MAX_CHANNELS} channels and an odd side of at most {MAX_KERNEL_PX}"
                 ),
             }),
             None => Err(Misfit::Missing(name)),
@@ -60,7 +59,7 @@ pub fn block_count(weights: &impl NamedShapes) -> Result<usize, Misfit> {
     }
     match (1..blocks).find(|block| !is_present[*block]) {
         Some(missing) => Err(Misfit::Gap(format!(
-            "the residual block res{missing} is missing, though res{blocks} is there"
+            "the residual block res{missing} is missing, but res{blocks} exists"
         ))),
         None => Ok(blocks),
     }

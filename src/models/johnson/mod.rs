@@ -292,7 +292,7 @@ mod tests {
         let mut spec = NetworkSpec::with_widths([8, 16, 32]);
         spec.blocks = 17;
         let error = spec.graph().expect_err("too deep").to_string();
-        assert_eq!(error, "the number of residual blocks is 17, this program runs 1 to 16");
+        assert_eq!(error, "the number of residual blocks is 17; supported: 1 to 16");
         spec.blocks = 1;
         spec.kernels.last = 4;
         let error = spec.graph().expect_err("an even kernel").to_string();

@@ -70,7 +70,7 @@ impl fmt::Display for Published {
 /// No published network has this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0} is none of TransformerNetwork, TransformerNetworkTanh, TransformerNetworkV2, TransformerResNextNetwork, \
+    "unknown network {0}; choose one of TransformerNetwork, TransformerNetworkTanh, TransformerNetworkV2, TransformerResNextNetwork, \
      TransformerNetworkDenseNet and TransformerNetworkUNetDenseNetResNet"
 )]
 pub struct UnknownNetwork(String);

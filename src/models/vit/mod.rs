@@ -41,7 +41,7 @@ pub enum TransformerError {
     #[error("{0} is missing")]
     Missing(String),
     /// A weight has another number of values.
-    #[error("{name} has {got} values, the network needs {needed}")]
+    #[error("{name} has {got} values; the network needs {needed}")]
     Length {
         /// Its name.
         name: String,
@@ -51,14 +51,14 @@ pub enum TransformerError {
         got: usize,
     },
     /// A code of another length, or with numbers that are none.
-    #[error("a style code has {needed} finite numbers, this one does not")]
+    #[error("a style code needs {needed} finite numbers; this one does not have them")]
     Code {
         /// Numbers that the network's norms need.
         needed: usize,
     },
     /// A code that another network made.
     #[error(
-        "the style code was made by the network {made_by}, not by this one, {own}; make one of the picture again"
+        "the style code was made by the network {made_by}, not by this one ({own}); import the picture again"
     )]
     OtherNetwork {
         /// Which made it.

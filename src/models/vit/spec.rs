@@ -137,11 +137,11 @@ impl Spec {
             serde_json::from_str(text).map_err(|e| SpecError::Text(e.to_string()))?;
         let unknown = |what: &str, got: &str| {
             let got: String = got.chars().take(40).collect();
-            SpecError::Text(format!("no network has the {what} {got:?}"))
+            SpecError::Text(format!("unsupported {what} {got:?}"))
         };
         if fields.window != 0 || fields.pool > 1 {
             return Err(SpecError::Text(
-                "attention in windows or with pooled keys is not run: train with window 0 and pool 1".to_owned(),
+                "attention in windows or with pooled keys is not supported; train with window 0 and pool 1".to_owned(),
             ));
         }
         let spec = Self {
@@ -191,30 +191,35 @@ impl Spec {
         let channels = |what: &str, count: usize| match (1..=MAX_CHANNELS).contains(&count) {
             true => Ok(()),
             false => Err(SpecError::Size(format!(
-                "{what} has {count} channels, this program runs 1 to {MAX_CHANNELS}"
+                "{what} has {count} channels; supported are 1 to {MAX_CHANNELS}"
             ))),
         };
         channels("a token", self.dim)?;
         channels("the feed-forward part", self.ffn)?;
         channels("all queries, keys and values", self.dim.saturating_mul(3))?;
-        channels("the layer behind the code", self.modulation.max(1))?;
+        channels("the layer after the code", self.modulation.max(1))?;
         if self.heads == 0 || !self.dim.is_multiple_of(self.heads) {
             return wrong(format!("{} heads do not divide {} channels", self.heads, self.dim));
         }
         if self.has_positions && !self.dim.is_multiple_of(4) {
-            return wrong(format!("positions need channels in fours, a token has {}", self.dim));
+            return wrong(format!(
+                "positions need a multiple of four channels; a token has {}",
+                self.dim
+            ));
         }
         for blocks in [self.encoder_blocks, self.decoder_blocks, self.style_blocks] {
             if blocks > MAX_BLOCKS {
-                return wrong(format!("{blocks} blocks of one kind are more than {MAX_BLOCKS}"));
+                return wrong(format!(
+                    "{blocks} blocks of one kind are more than the maximum of {MAX_BLOCKS}"
+                ));
             }
         }
         if self.encoder_blocks == 0 {
-            return wrong("a network has at least one block".to_owned());
+            return wrong("a network needs at least one block".to_owned());
         }
         if !(1..=MAX_KERNEL_PX).contains(&self.stride) {
             return wrong(format!(
-                "tokens of {} pixels are not run, 1 to {MAX_KERNEL_PX} are",
+                "tokens of {} pixels are not supported; use 1 to {MAX_KERNEL_PX}",
                 self.stride
             ));
         }
@@ -242,7 +247,7 @@ impl Spec {
                 }
                 if *residuals > MAX_BLOCKS {
                     return wrong(format!(
-                        "{residuals} residual blocks are more than {MAX_BLOCKS}"
+                        "{residuals} residual blocks are more than the maximum of {MAX_BLOCKS}"
                     ));
                 }
                 let is_there = matches!(self.stem, Stem::Convolutions(_))

@@ -14,7 +14,7 @@ impl Spec {
     pub fn told<'s>(shape: impl Fn(&str) -> Option<&'s [usize]>) -> Result<Self, SpecError> {
         let needs = |name: &str, is: &str| {
             SpecError::Size(format!(
-                "{name} is no weight of shape {is}, so the network's sizes cannot be told"
+                "{name} does not have the shape {is}, so the network's sizes cannot be detected"
             ))
         };
         let patches = "stem.patches.weight";
@@ -30,8 +30,7 @@ impl Spec {
         };
         if dim == 0 || !dim.is_multiple_of(HEAD_CHANNELS) {
             return Err(SpecError::Size(format!(
-                "heads of {HEAD_CHANNELS} channels do not divide the {dim} channels of a token; a network with other \
-                 heads says so in its metadata, as tools/train_any.py writes it"
+                "heads of {HEAD_CHANNELS} channels do not divide the {dim} channels of a token; a network with other heads needs metadata as written by tools/train_any.py"
             )));
         }
         let blocks = |part: &str| {

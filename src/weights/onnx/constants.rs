@@ -106,7 +106,7 @@ impl<'m, M> Scope<'m, M> {
 
     /// The shape that a weight is given, one side of which may follow from the others.
     fn reshaped(&self, node: &Node<'_>, shape: &[usize]) -> Result<Vec<usize>, WeightsError> {
-        let odd = || refused(format!("{} gives a weight an odd shape", node.label()));
+        let odd = || refused(format!("{} gives a weight an unsupported shape", node.label()));
         let sides = self.fixed_numbers(node, 1)?.ok_or_else(odd)?;
         let sides = sides.as_ints().filter(|s| s.len() <= 4).ok_or_else(odd)?;
         sides_for(shape.iter().product(), sides).ok_or_else(odd)
@@ -130,8 +130,9 @@ impl<'m, M> Scope<'m, M> {
         } else {
             None
         };
-        let numbers = numbers
-            .ok_or_else(|| refused(format!("{} is no constant that is read", node.label())))?;
+        let numbers = numbers.ok_or_else(|| {
+            refused(format!("{} is a constant of an unsupported kind", node.label()))
+        })?;
         Ok(Value::Numbers(vec![numbers; self.probe_count]))
     }
 }

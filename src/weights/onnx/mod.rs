@@ -101,7 +101,7 @@ impl<'m> OnnxFile<'m> {
         };
         if read.batch > 1 {
             return Err(refused(format!(
-                "its input is a batch of {} pictures, a style paints one",
+                "its input is a batch of {} pictures; a style needs one",
                 read.batch
             )));
         }
@@ -185,9 +185,9 @@ fn check_opset(model: &Model<'_>) -> Result<(), WeightsError> {
     match opset.map(|o| o.version) {
         Some(version) if version >= MIN_OPSET => Ok(()),
         Some(version) => Err(WeightsError::Graph(format!(
-            "it uses opset {version}; opset {MIN_OPSET} and later are read"
+            "it uses opset {version}; opset {MIN_OPSET} and later are supported"
         ))),
-        None => Err(WeightsError::Graph("it does not say which opset it uses".to_owned())),
+        None => Err(WeightsError::Graph("it does not declare its opset".to_owned())),
     }
 }
 

@@ -61,7 +61,7 @@ pub(super) fn the_picture<'g, 'm>(
         }
     }
     let [picture] = inputs.as_slice() else {
-        return Err(refused(format!("it has {} inputs, a picture network has one", inputs.len())));
+        return Err(refused(format!("it has {} inputs; a style needs one", inputs.len())));
     };
     Ok(picture)
 }

@@ -21,8 +21,7 @@ pub(super) fn stored<'t>(
     let refused = |problem: String| WeightsError::Tensor { key: shortened(name), problem };
     if tensor.is_external {
         return Err(refused(
-            "lies in an external file, which is never opened; save the model with its weights \
-             inside"
+            "is stored in an external file, which is not supported; save the model with its weights inside"
                 .to_owned(),
         ));
     }

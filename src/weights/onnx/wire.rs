@@ -83,16 +83,16 @@ fn read_fields<'m, M: Message<'m>>(
                 (Kind::Lengthy, length)
             }
             5 => (Kind::FourBytes, 4),
-            _ => return Err(broken("a field has an unknown kind")),
+            _ => return Err(broken("a field has an unknown wire type")),
         };
         if !(1..=MAX_NUMBER).contains(&(tag >> 3)) {
-            return Err(broken("a field has a number that there is not"));
+            return Err(broken("invalid field number"));
         }
         let end = usize::try_from(length)
             .ok()
             .and_then(|length| at.checked_add(length))
             .filter(|end| *end <= bytes.len())
-            .ok_or_else(|| broken("a field reaches past the end"))?;
+            .ok_or_else(|| broken("a field extends past the end"))?;
         message.take(Field { number: tag >> 3, kind, file, budget, start, content: at..end })?;
         start = end;
     }
@@ -102,7 +102,7 @@ fn read_fields<'m, M: Message<'m>>(
 impl<'m> Field<'m, '_> {
     fn of_kind(&self, kind: Kind) -> Result<&'m [u8], WeightsError> {
         if self.kind != kind {
-            return Err(self.broken("a field has another kind than ONNX gives it"));
+            return Err(self.broken("a field has the wrong wire type"));
         }
         Ok(self.encoded())
     }
@@ -190,8 +190,7 @@ impl<'m> Field<'m, '_> {
         };
         let mut at = 0;
         while at < bytes.len() {
-            varint(bytes, &mut at)
-                .ok_or_else(|| self.broken("a list of integers breaks off in a field"))?;
+            varint(bytes, &mut at).ok_or_else(|| self.broken("a list of integers is cut off"))?;
         }
         Ok(bytes)
     }
@@ -212,7 +211,7 @@ impl<'m> Field<'m, '_> {
         }
         let bytes = self.of_kind(Kind::Lengthy)?;
         if !bytes.len().is_multiple_of(size_bytes) {
-            return Err(self.broken("a list of numbers breaks off in a field"));
+            return Err(self.broken("a list of numbers is cut off"));
         }
         Ok(bytes)
     }
@@ -340,13 +339,13 @@ mod tests {
             (&[0x08, 1, 0x08][..], "a number breaks off", 2),
             (&[0x08, 1, 0x80], "a field breaks off", 2),
             (&[0x0a], "a length breaks off", 0),
-            (&[0x1a, 2, 0x0a, 9], "reaches past the end", 2),
-            (&[0x0b], "unknown kind", 0),
-            (&[0x0d, 0, 0, 0, 0], "another kind", 0),
-            (&[0x0a, 2, 1, 0x80], "integers breaks off", 0),
-            (&[0x12, 3, 0, 0, 0], "numbers breaks off", 0),
-            (&[0x18, 1], "another kind", 0),
-            (&[0x08, 1, 0, 0], "a number that there is not", 2),
+            (&[0x1a, 2, 0x0a, 9], "extends past the end", 2),
+            (&[0x0b], "unknown wire type", 0),
+            (&[0x0d, 0, 0, 0, 0], "the wrong wire type", 0),
+            (&[0x0a, 2, 1, 0x80], "integers is cut off", 0),
+            (&[0x12, 3, 0, 0, 0], "numbers is cut off", 0),
+            (&[0x18, 1], "the wrong wire type", 0),
+            (&[0x08, 1, 0, 0], "invalid field number", 2),
         ] {
             let error = lists(file).expect_err("broken");
             assert!(error.contains(what), "{file:?}: {error}");

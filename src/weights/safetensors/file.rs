@@ -78,14 +78,14 @@ fn check_offsets(header: &Header, data: &[u8], budget: &Budget) -> Result<(), We
         if start != at || end < start {
             let key = shortened(key);
             return Err(broken(format!(
-                "{key} lies at bytes {start} to {end}, where it leaves a gap or overlaps another"
+                "{key} is at bytes {start} to {end}, which leaves a gap or overlaps another tensor"
             )));
         }
         at = end;
     }
     if at != data.len() {
         return Err(broken(
-            "its numbers do not end where the file ends; it was cut off or something was added",
+            "its data do not end at the end of the file; it was cut off or extended",
         ));
     }
     Ok(())
@@ -145,7 +145,7 @@ pub(in crate::weights) fn header_length(
     let length = u64::from_le_bytes(*length);
     if length > MAX_HEADER_BYTES {
         return Err(broken(format!(
-            "it declares a header of {length} bytes; up to {MAX_HEADER_BYTES} are read"
+            "it declares a header of {length} bytes; the maximum is {MAX_HEADER_BYTES}"
         )));
     }
     if length + 8 > file_bytes {

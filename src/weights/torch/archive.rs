@@ -83,7 +83,7 @@ pub(super) fn open<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Archive<'a>, 
     let directory = directory(bytes).ok_or_else(cut_off)?;
     if directory.count > MAX_ENTRIES {
         return Err(broken(format!(
-            "the archive declares {} entries; up to {MAX_ENTRIES} are read",
+            "the archive declares {} entries; the maximum is {MAX_ENTRIES}",
             directory.count
         )));
     }
@@ -101,7 +101,7 @@ pub(super) fn open<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Archive<'a>, 
         let climbs = name.split('/').any(|part| part == "..");
         if climbs || name.starts_with('/') || name.contains(['\\', ':', '\0']) {
             return Err(broken(format!(
-                "the entry {} is a path out of the archive",
+                "the entry {} has a path outside the archive",
                 shortened(name)
             )));
         }
@@ -110,7 +110,7 @@ pub(super) fn open<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Archive<'a>, 
         at = record.next;
     }
     if at != directory.end {
-        return Err(broken("the archive's directory has another length than it declares"));
+        return Err(broken("the archive's directory does not have its declared length"));
     }
     ranges.sort_unstable();
     if ranges.windows(2).any(|pair| pair[0].1 > pair[1].0) {

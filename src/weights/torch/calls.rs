@@ -19,7 +19,7 @@ impl<'a> Machine<'a, '_> {
                 ""
             };
             let (module, name) = (shortened(module), shortened(name));
-            format!("it asks for {module}.{name}, which no state dict needs{hint}")
+            format!("it refers to {module}.{name}, which no state dict needs{hint}")
         })?;
         self.push(Value::Global(known))
     }
@@ -46,11 +46,11 @@ impl<'a> Machine<'a, '_> {
         match (callable, arguments) {
             (Global::OrderedDict, []) => self.new_object(Object::Dict(Vec::new())),
             (Global::OrderedDict, [pairs]) => {
-                let pairs = self.items(*pairs).ok_or("an OrderedDict of no pairs")?;
+                let pairs = self.items(*pairs).ok_or("an OrderedDict without pairs")?;
                 let mut entries = self.budget.list(pairs.len())?;
                 for pair in pairs {
                     let Some([key, value]) = self.items(*pair) else {
-                        return Err("an OrderedDict of something else than pairs".to_owned());
+                        return Err("an OrderedDict of something other than pairs".to_owned());
                     };
                     entries.push((*key, *value));
                 }
@@ -70,7 +70,7 @@ impl<'a> Machine<'a, '_> {
                 self.push(tensor)
             }
             (Global::Harmless, _) => self.push(Value::Opaque),
-            (other, _) => Err(format!("{other:?} is called in a way that makes no tensor")),
+            (other, _) => Err(format!("{other:?} is called with arguments that make no tensor")),
         }
     }
 
@@ -84,13 +84,13 @@ impl<'a> Machine<'a, '_> {
         if dict(of(self.top()?)) && dict(of(state)) {
             Ok(())
         } else {
-            Err("it sets attributes of something that is no dict".to_owned())
+            Err("it sets attributes of something that is not a dict".to_owned())
         }
     }
 
     /// A persistent id: `("storage", type, key, location, length)`, before 1.6 with a view behind.
     pub(super) fn storage(&mut self, identity: Value<'a>) -> Result<(), Problem> {
-        let unknown = || "it names something that is no storage".to_owned();
+        let unknown = || "it refers to something that is not a storage".to_owned();
         let identity = self.items(identity).ok_or_else(unknown)?;
         let [
             Value::Text("storage"),

@@ -25,7 +25,7 @@ pub(super) fn parse<'a>(
     let broken = |problem: &str| WeightsError::Archive(problem.to_owned());
     if !matches!(stream.pickle()?.root, Value::Long(number) if number == MAGIC) {
         return Err(broken(
-            "it is a pickle, but not one that torch.save wrote; save a state_dict() with torch.save",
+            "it is a pickle that torch.save did not write; save a state_dict() with torch.save",
         ));
     }
     if !matches!(stream.pickle()?.root, Value::Int(PROTOCOL)) {
@@ -45,9 +45,9 @@ pub(super) fn parse<'a>(
         return Err(WeightsError::Archive(format!("{rest} bytes follow after the last storage")));
     }
     state_dict(&weights, budget, |storage| {
-        let bytes = storages.get(storage.key).ok_or_else(|| {
-            format!("needs the storage {}, which is not there", shortened(storage.key))
-        })?;
+        let bytes = storages
+            .get(storage.key)
+            .ok_or_else(|| format!("needs the missing storage {}", shortened(storage.key)))?;
         checked_storage(storage, bytes)
     })
 }
@@ -87,7 +87,7 @@ impl<'a> Stream<'a, '_> {
         let mut contents = Contents::new();
         for key in keys {
             let Value::Text(key) = *key else {
-                return Err(self.broken("a storage's key is not a text"));
+                return Err(self.broken("a storage's key is not a string"));
             };
             self.budget.steps(key.len())?;
             let Some(dtype) = dtypes.get(key) else {

@@ -74,7 +74,7 @@ fn parse_zip<'a>(bytes: &'a [u8], budget: &Budget) -> Result<NamedTensors<'a>, W
         (Some(one), None) => one.strip_suffix("data.pkl").unwrap_or_default(),
         (None, _) => {
             return Err(WeightsError::Archive(
-                "the archive has no data.pkl, so it is no PyTorch checkpoint".to_owned(),
+                "the archive has no data.pkl, so it is not a PyTorch checkpoint".to_owned(),
             ));
         }
         (Some(first), Some(second)) => {
@@ -114,11 +114,7 @@ fn parse_zip<'a>(bytes: &'a [u8], budget: &Budget) -> Result<NamedTensors<'a>, W
     let (pickle, _) = pickle::run(program, 0, budget)?;
     state_dict(&pickle, budget, |storage| {
         let bytes = storages.get(storage.key).ok_or_else(|| {
-            format!(
-                "needs the storage {}data/{}, which is not there",
-                shortened(root),
-                shortened(storage.key)
-            )
+            format!("needs the missing storage {}data/{}", shortened(root), shortened(storage.key))
         })?;
         checked_storage(storage, bytes)
     })
@@ -159,7 +155,7 @@ fn state_dict<'a>(
     let refused = |problem: &str| WeightsError::StateDict(problem.to_owned());
     let (Value::Object(root), Some(Object::Dict(_))) = (pickle.root, pickle.object(pickle.root))
     else {
-        return Err(refused("it is no dict"));
+        return Err(refused("it is not a dict"));
     };
     let mut search = Search { pickle, budget, barren: budget.list(pickle.objects.len())? };
     search.barren.resize(pickle.objects.len(), 0);
@@ -182,7 +178,7 @@ fn state_dict<'a>(
             }
         };
         let Value::Text(key) = key else {
-            return Err(refused("a tensor's key is not a text"));
+            return Err(refused("a tensor's key is not a string"));
         };
         if budget.insert(&mut seen, *key, ())?.is_some() {
             return Err(WeightsError::DuplicateKey {
@@ -285,12 +281,12 @@ fn stored<'a>(
         }
         items
             .iter()
-            .map(|item| whole(*item).ok_or_else(|| format!("has a {what} that is no whole number")))
+            .map(|item| whole(*item).ok_or_else(|| format!("has a {what} that is not an integer")))
             .collect()
     };
     let shape = numbers(tensor.size, "side")?;
     let strides = numbers(tensor.strides, "stride")?;
-    let offset = whole(tensor.offset).ok_or("has an offset that is no whole number")?;
+    let offset = whole(tensor.offset).ok_or("has an offset that is not an integer")?;
     StoredTensor::strided(storage.dtype, shape, find(storage)?, offset, strides)
 }
 

@@ -188,7 +188,7 @@ impl<'a> Machine<'a, '_> {
             0x90 => {
                 self.since_mark()?;
                 if !matches!(self.top()?, Value::Opaque) {
-                    return Err("items are added to something that is no set".to_owned());
+                    return Err("items are added to something that is not a set".to_owned());
                 }
             }
             0x91 => {
@@ -314,7 +314,7 @@ impl<'a> Machine<'a, '_> {
     pub(super) fn top(&self) -> Result<Value<'a>, Problem> {
         let above = self.stack.get(self.floor()..).unwrap_or_default();
         let top = above.last().copied();
-        top.ok_or_else(|| "it takes a value where there is none".to_owned())
+        top.ok_or_else(|| "it pops from an empty stack".to_owned())
     }
 
     fn pop(&mut self) -> Result<Value<'a>, Problem> {
@@ -348,13 +348,13 @@ impl<'a> Machine<'a, '_> {
             Value::Object(index) => self.objects.get_mut(index),
             _ => None,
         }
-        .ok_or_else(|| "it fills something that has no parts".to_owned())
+        .ok_or_else(|| "it fills something that is not a container".to_owned())
     }
 
     fn append(&mut self, items: &[Value<'a>]) -> Result<(), Problem> {
         let budget = self.budget;
         let Object::List(list) = self.top_object()? else {
-            return Err("it appends to something that is no list".to_owned());
+            return Err("it appends to something that is not a list".to_owned());
         };
         for item in items {
             budget.push(list, *item)?;
@@ -365,7 +365,7 @@ impl<'a> Machine<'a, '_> {
     fn set_items(&mut self, items: &[Value<'a>]) -> Result<(), Problem> {
         let budget = self.budget;
         let Object::Dict(entries) = self.top_object()? else {
-            return Err("it sets items of something that is no dict".to_owned());
+            return Err("it sets items of something that is not a dict".to_owned());
         };
         let (pairs, []) = items.as_chunks::<2>() else {
             return Err("a key has no value".to_owned());

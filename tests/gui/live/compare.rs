@@ -94,7 +94,7 @@ fn start_benchmark(w: &mut Window) {
 /// Waits for a report, by a button that nothing else has: its words are those of the tab, too.
 fn until_the_report(w: &mut Window) {
     w.until_label("JSON…");
-    assert!(w.has_containing("200 frames of each in turn after"));
+    assert!(w.has_containing("200 interleaved frames of each after"));
 }
 
 #[test]

@@ -197,8 +197,8 @@ impl Video {
 
     fn begin_part(&mut self, file: &mut File) -> io::Result<()> {
         if self.parts.len() == MOST_PARTS {
-            let most = format!("it has {MOST_PARTS} parts, the most that a video may have");
-            return Err(io::Error::other(most + "; begin another recording"));
+            let most = format!("it has {MOST_PARTS} parts, the maximum for a video");
+            return Err(io::Error::other(most + "; start another recording"));
         }
         let part = Part { at: self.bytes, ..Part::default() };
         self.write(file, &riff::part_head(&part, self.bytes))?;
@@ -263,7 +263,7 @@ impl Video {
     fn notes(&self) -> Vec<String> {
         let too_fast = (self.too_fast > 0).then(|| {
             let fast = pictures(self.too_fast);
-            format!("{fast} left out: they came faster than {RATE} a second, the most that fits into the AVI")
+            format!("{fast} left out: they came faster than the AVI's {RATE} frames per second")
         });
         self.fit.note().into_iter().chain(too_fast).collect()
     }

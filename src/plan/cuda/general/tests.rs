@@ -91,7 +91,7 @@ fn a_picture_smaller_than_the_photo_is_refused() {
     add(&mut graph, Op::Picture, &[mean]);
     let mode = Mode::new(Variant::Fused, Precision::Fp32);
     let error = CudaPlan::new(&graph, (9, 9), 1, mode, &DEVICES[4]).expect_err("too small");
-    let text = "it makes no picture of 9 x 9 pixels of a photo of that size";
+    let text = "for a photo of 9 x 9 pixels it cannot make an image of that size";
     assert_eq!(error.to_string(), text);
 }
 

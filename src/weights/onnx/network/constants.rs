@@ -108,9 +108,9 @@ impl<'m> Reader<'m> {
             Numbers::ints(sides.get(start..end)?.to_vec())
         };
         let probes: Option<Vec<Numbers>> = all.iter().map(of).collect();
-        probes
-            .map(Value::Numbers)
-            .ok_or_else(|| refused(format!("{} takes an odd part of a shape", node.label())))
+        probes.map(Value::Numbers).ok_or_else(|| {
+            refused(format!("{} takes an unsupported part of a shape", node.label()))
+        })
     }
 
     /// A node on constants: sizes are computed at every probe, weights once.
@@ -163,7 +163,7 @@ impl<'m> Reader<'m> {
             }
             Value::Map(_) => {
                 return Err(refused(format!(
-                    "{} takes numbers at input {index}, and gets what depends on the picture",
+                    "input {index} of {} must be numbers, but depends on the picture",
                     node.label()
                 )));
             }

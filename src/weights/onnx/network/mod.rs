@@ -138,7 +138,7 @@ fn read_at_some_size<'m>(
     check_unique(results.copied(), budget)?;
     let [result] = graph.output.as_slice() else {
         return Err(refused(format!(
-            "it has {} results, a picture network has one",
+            "it has {} outputs; a style needs one",
             graph.output.len()
         )));
     };
@@ -150,7 +150,7 @@ fn read_at_some_size<'m>(
             domain => format!(" of {}", shortened(domain)),
         };
         return Err(refused(format!(
-            "{}{domain} is no operator that this program has",
+            "the operator {}{domain} is not supported",
             node.label()
         )));
     }

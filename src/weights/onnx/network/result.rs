@@ -19,7 +19,7 @@ impl Reader<'_> {
         let sides = shown(lengths.first().map_or(&[][..], Vec::as_slice));
         if !is_picture || self.channels(made.node) != 3 {
             return Err(refused(format!(
-                "its output has the sides {sides}, a picture has 3 channels, height and width"
+                "its output has the shape {sides}; a picture has 3 channels, height and width"
             )));
         }
         let sizes = || self.shapes[made.node].iter().zip(&self.sizes);
@@ -39,8 +39,7 @@ impl Reader<'_> {
             self.enlarges = Some(times);
         }
         Err(self.scope.of_size(refused(format!(
-            "of a picture of {columns} x {rows} pixels it makes one of {} x {}; a style's has the same size or is 2 \
-             to {MAX_TIMES} times as large",
+            "it turns a picture of {columns} x {rows} pixels into one of {} x {}; a style keeps the size or enlarges it 2 to {MAX_TIMES} times",
             shape.width, shape.height
         ))))
     }

@@ -72,7 +72,9 @@ impl Reader<'_> {
                 for index in 0..node.input.len() {
                     parts.push(self.weights_at(node, index)?);
                 }
-                let odd = || refused(format!("{} joins weights that do not fit", node.label()));
+                let odd = || {
+                    refused(format!("{} concatenates weights of different shapes", node.label()))
+                };
                 let first = parts.first().ok_or_else(odd)?.sides.clone();
                 let axis = node.attribute("axis").map_or(0, |a| a.i);
                 let axis = wrapped(axis, first.len()).ok_or_else(odd)?;
@@ -103,7 +105,7 @@ impl Reader<'_> {
             "Expand" => {
                 let of = self.weights_at(node, 0)?;
                 let odd =
-                    || refused(format!("{} computes with weights that do not fit", node.label()));
+                    || refused(format!("{} combines weights of different shapes", node.label()));
                 let wanted = self.scope.fixed_numbers(node, 1)?.ok_or_else(odd)?;
                 let wanted: Option<Vec<usize>> = (wanted.as_ints().ok_or_else(odd)?.iter())
                     .map(|&side| usize::try_from(side).ok())
@@ -162,7 +164,7 @@ impl Reader<'_> {
                     .collect();
                 if kept.iter().product::<usize>() != of.values.len() {
                     return Err(refused(format!(
-                        "{} takes away a side that is not one",
+                        "{} squeezes an axis that is not 1",
                         node.label()
                     )));
                 }
@@ -185,7 +187,7 @@ impl Reader<'_> {
         wanted: &[usize],
         node: &Node<'_>,
     ) -> Result<Constant, WeightsError> {
-        let odd = || refused(format!("{} computes with weights that do not fit", node.label()));
+        let odd = || refused(format!("{} combines weights of different shapes", node.label()));
         let rank = wanted.len().max(of.sides.len());
         let at = |sides: &[usize], side: usize| {
             (side + sides.len()).checked_sub(rank).map_or(1, |own| sides[own])

@@ -73,7 +73,7 @@ pub(super) fn power<'m>(
         Some(-1.0) => reader.inverse(x)?,
         _ => {
             return Err(refused(format!(
-                "{} raises to another power than 1, 2, 3, 0.5, -0.5 and -1",
+                "{} raises to a power other than 1, 2, 3, 0.5, -0.5 and -1",
                 node.label()
             )));
         }
@@ -98,7 +98,7 @@ impl Reader<'_> {
         match self.scope.value(node, index)? {
             Value::Map(map) => Ok(map.clone()),
             Value::Tensor(..) | Value::Numbers(_) => {
-                Err(refused(format!("{} works on constants where a picture belongs", node.label())))
+                Err(refused(format!("{} reads constants instead of a map", node.label())))
             }
         }
     }
@@ -126,7 +126,7 @@ impl Reader<'_> {
         }
         let all = scale.iter().chain(&shift);
         if !all.clone().all(|v| v.is_finite()) {
-            return Err(refused(format!("{} makes numbers without end", self.operator)));
+            return Err(refused(format!("{} makes infinite numbers", self.operator)));
         }
         self.budget().bytes(2 * size_of_val(scale.as_slice()))?;
         let weights = NodeWeights { weight: scale, bias: shift };
@@ -151,7 +151,7 @@ impl Reader<'_> {
         }
         let odd = || {
             refused(format!(
-                "{} spreads numbers of the shape {} over a map, which only goes by channel",
+                "{} broadcasts constants of the shape {} over a map; only one value per channel is supported",
                 node.label(),
                 crate::weights::onnx::shown(&constant.sides)
             ))
@@ -261,7 +261,7 @@ impl Reader<'_> {
                     _ => self.clipped(x, f32::NEG_INFINITY, limit),
                 }
             }
-            _ => Err(refused(format!("{} is no arithmetic", node.label()))),
+            _ => Err(refused(format!("{} is not arithmetic", node.label()))),
         }
     }
 
@@ -289,7 +289,7 @@ impl Reader<'_> {
         }
         let arithmetic = arithmetic_of(node.op_type).ok_or_else(|| {
             let label = node.label();
-            refused(format!("{label} compares two maps, which this program does not"))
+            refused(format!("{label} compares two maps, which is not supported"))
         })?;
         let layout = self.joint_layout(&a, &b).ok_or_else(|| {
             let sides = |map: &MapValue| {
@@ -297,7 +297,7 @@ impl Reader<'_> {
                 crate::weights::onnx::shown(lengths.first().map_or(&[][..], Vec::as_slice))
             };
             self.scope.of_size(refused(format!(
-                "{} joins maps with the sides {} and {}",
+                "{} combines maps of the shapes {} and {}",
                 node.label(),
                 sides(&a),
                 sides(&b)

@@ -39,7 +39,7 @@ pub(super) fn window_pads(
         }
         other => {
             return Err(refused(format!(
-                "{} pads by itself in the mode {}",
+                "{} uses the unsupported auto_pad mode {}",
                 node.label(),
                 shortened(other)
             )));
@@ -133,7 +133,7 @@ pub(super) fn conv_transpose<'m>(
     let mut extra = match *extra {
         [] => [0; 2],
         [down, right] => [down, right].map(|px| usize::try_from(px).unwrap_or(usize::MAX)),
-        _ => return Err(wrong("has an odd output_padding")),
+        _ => return Err(wrong("has an unsupported output_padding")),
     };
     let is_same = matches!(node.text("auto_pad", "NOTSET"), "SAME_UPPER" | "SAME_LOWER");
     let sides = if let Some(shape) = node.attribute("output_shape") {
@@ -235,7 +235,7 @@ pub(super) fn product<'m>(
     let is = |name: &str| node.attribute(name).is_some_and(|a| a.i != 0);
     if !is_row || is("transA") {
         return Err(refused(format!(
-            "{} multiplies matrices of pixels, which this program does not",
+            "{} multiplies matrices of pixels, which is not supported",
             node.label()
         )));
     }
@@ -335,7 +335,7 @@ impl Reader<'_> {
             return Ok(x.node);
         }
         Err(refused(format!(
-            "{} norms something else than the channels of a picture",
+            "{} normalises something other than the channels of a map",
             node.label()
         )))
     }

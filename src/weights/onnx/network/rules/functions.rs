@@ -69,7 +69,7 @@ pub(super) fn function<'m>(
         }
         "Mish" => return gated(reader, x, &[of(Function::Softplus), of(Function::Tanh)]),
         other => {
-            return Err(refused(format!("{other} is no function that this program has")));
+            return Err(refused(format!("the function {other} is not supported")));
         }
     };
     let mut id = x.node;

@@ -23,7 +23,7 @@ pub(super) fn pad<'m>(
     let count = x.layout.sides.len();
     let attribute = if node.attribute("paddings").is_some() { "paddings" } else { "pads" };
     let pads = reader.scope.ints(node, attribute, 1)?;
-    let pads = pads.ok_or_else(|| refused(format!("{} does not say by how much", node.label())))?;
+    let pads = pads.ok_or_else(|| refused(format!("{} has no amounts", node.label())))?;
     let axes = match reader.scope.fixed_numbers(node, 3)? {
         Some(axes) => axes.as_ints().map(<[i64]>::to_vec),
         None => Some((0..count as i64).collect()),
@@ -107,7 +107,7 @@ pub(super) fn slice<'m>(
     node: &'m Node<'m>,
 ) -> Result<Vec<MapValue>, WeightsError> {
     let mut x = reader.map(node, 0)?;
-    let odd = || refused(format!("{} takes an odd part of a map", node.label()));
+    let odd = || refused(format!("{} takes an unsupported part of a map", node.label()));
     // Each may depend on the picture's size.
     let mut lists = Vec::new();
     for (name, index) in [("starts", 1), ("ends", 2), ("axes", 3), ("steps", 4)] {
@@ -155,7 +155,7 @@ pub(super) fn split<'m>(
     node: &'m Node<'m>,
 ) -> Result<Vec<MapValue>, WeightsError> {
     let x = reader.map(node, 0)?;
-    let odd = || refused(format!("{} splits a side into odd parts", node.label()));
+    let odd = || refused(format!("{} splits a side into unsupported parts", node.label()));
     let axis = node.attribute("axis").map_or(0, |a| a.i);
     let side = x.layout.side(axis).ok_or_else(odd)?;
     let parts = node.output.len().max(1);
@@ -206,7 +206,7 @@ pub(super) fn gather<'m>(
     node: &'m Node<'m>,
 ) -> Result<Vec<MapValue>, WeightsError> {
     let x = reader.map(node, 0)?;
-    let odd = || refused(format!("{} picks something else than channels", node.label()));
+    let odd = || refused(format!("{} selects something other than channels", node.label()));
     let axis = node.attribute("axis").map_or(0, |a| a.i);
     let side = x.layout.side(axis).ok_or_else(odd)?;
     let numbers = reader.scope.fixed_numbers(node, 1)?.ok_or_else(odd)?;
@@ -248,7 +248,9 @@ pub(super) fn concat<'m>(
     }
     let has_constants = (0..node.input.len()).any(|index| reader.map(node, index).is_err());
     let what = if has_constants { "maps with constants" } else { "maps" };
-    let odd = || refused(format!("{} joins {what} along another side than channels", node.label()));
+    let odd = || {
+        refused(format!("{} concatenates {what} along an axis other than channels", node.label()))
+    };
     let first = maps.first().ok_or_else(odd)?.clone();
     let axis = node.attribute("axis").map_or(1, |a| a.i);
     let side = first.layout.side(axis).ok_or_else(odd)?;
@@ -354,7 +356,8 @@ impl Reader<'_> {
         index: usize,
         beside: &MapValue,
     ) -> Result<MapValue, WeightsError> {
-        let odd = || refused(format!("{} joins a map with odd constants", node.label()));
+        let odd =
+            || refused(format!("{} concatenates a map with unsupported constants", node.label()));
         let constant = self.weights_at(node, index)?;
         if !beside.layout.is_whole() || constant.sides.len() != beside.layout.sides.len() {
             return Err(odd());

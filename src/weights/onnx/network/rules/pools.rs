@@ -88,7 +88,7 @@ pub(super) fn reduce<'m>(
 ) -> Result<Vec<MapValue>, WeightsError> {
     let x = reader.map(node, 0)?;
     let count = x.layout.sides.len();
-    let odd = || refused(format!("{} goes over other sides than rows and columns", node.label()));
+    let odd = || refused(format!("{} reduces axes other than rows and columns", node.label()));
     let (axes, keeps) = if node.op_type.starts_with("Global") {
         ((2..count).collect::<Vec<_>>(), true)
     } else {

@@ -22,7 +22,7 @@ pub(super) fn resize<'m>(
     let axes: Vec<Axis> = (0..x.layout.sides.len()).map(|side| x.layout.axis(side)).collect();
     let position = |axis: Axis| axes.iter().position(|&own| own == axis);
     let (Some(rows), Some(columns)) = (position(Axis::Rows), position(Axis::Columns)) else {
-        return Err(wrong("resizes something else than a picture".to_owned()));
+        return Err(wrong("resizes something other than rows and columns".to_owned()));
     };
     // Resize has a region of interest in front of its scales since opset 11.
     let is_old = node.op_type == "Upsample" || reader.opset < 11;
@@ -152,10 +152,10 @@ impl Reader<'_> {
         let wrong = |what: String| refused(format!("{} {what}", node.label()));
         let has = |name: &str| node.attribute(name).is_some_and(|a| a.i != 0);
         if has("antialias") || has("exclude_outside") {
-            return Err(wrong("smooths while it resizes, or leaves out the outside".to_owned()));
+            return Err(wrong("uses antialiasing or exclude_outside".to_owned()));
         }
         if !matches!(node.text("keep_aspect_ratio_policy", "stretch"), "stretch") {
-            return Err(wrong("keeps the picture's proportions".to_owned()));
+            return Err(wrong("uses a keep_aspect_ratio_policy".to_owned()));
         }
         let is_old = node.op_type == "Upsample" || self.opset < 11;
         let coordinates = match (is_old, node.text("coordinate_transformation_mode", "half_pixel"))
