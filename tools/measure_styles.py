@@ -92,7 +92,7 @@ def measure(
 
 
 def as_markdown(results: list[dict]) -> str:
-    """The table for tools/README.md."""
+    """The table for tools/TRAINING.md."""
     lines = [
         "| style | weights | style | content | noise flicker | move flicker |",
         "| --- | --- | ---: | ---: | ---: | ---: |",
