@@ -1,4 +1,4 @@
-"""Measures StyleForge on the corpus of ONNX picture networks, beside ONNX Runtime on the processor.
+"""Measures StyleForge on the corpus of ONNX networks, and compares it with ONNX Runtime on the CPU.
 
     cargo build --release
     python tests/onnx/measure_networks.py --device cpu --threads 2 > cpu.json
@@ -6,9 +6,9 @@
     python tests/onnx/measure_networks.py --table cpu.json cuda.json > tests/onnx/NETWORKS.md
 
 Each network is imported as a style, checked against the program's float64 reference (`check --style`) and timed
-(`bench`); on the processor it also paints a photo, which is compared with what ONNX Runtime makes of it, and both are
-timed in turn: the time is the median over the rounds of each round's median. Networks of a fixed size run at that size,
-all others at --size. Needs numpy, pillow and, on the processor, onnxruntime (tools/requirements.txt).
+(`bench`). On the CPU it also paints a photo, which is compared with ONNX Runtime's result, and both are timed in turn:
+the time is the median over rounds of each round's median. Networks of a fixed size run at that size, all others at
+--size. Needs numpy, pillow and, on the CPU, onnxruntime (tools/requirements.txt).
 """
 
 import argparse
@@ -34,14 +34,14 @@ CAFFE_MEAN = np.array([123.68, 116.779, 103.939])
 
 
 class Program:
-    """The program, with a folder of styles of its own."""
+    """The program, with its own folder of styles."""
 
     def __init__(self, binary, folder):
         self.binary = binary
         self.environment = {**os.environ, "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
 
     def run(self, *arguments, accepted=(0,)):
-        """Standard output; an error with the last message where the exit code is another than those accepted."""
+        """Returns standard output; raises with the last message if the exit code is not one of those accepted."""
         done = subprocess.run([self.binary, *arguments], env=self.environment, capture_output=True, text=True)
         if done.returncode not in accepted or not done.stdout and "--json" in arguments:
             raise RuntimeError((done.stderr or done.stdout).strip().splitlines()[-1])
@@ -62,7 +62,7 @@ def photo_of(width, height):
 
 
 def read_values(network, levels):
-    """What the network reads: levels (height, width, 3), RGB, as its ranges and orders have them."""
+    """Converts levels (height, width, 3), RGB, to the network's input range, channel order and layout."""
     spread = {"0..255": levels, "0..1": levels / 255, "-1..1": levels / 127.5 - 1,
               "imagenet": (levels / 255 - IMAGENET_MEAN) / IMAGENET_DEVIATION, "caffe": levels - CAFFE_MEAN}
     values = spread[network["input_range"]]
@@ -71,7 +71,7 @@ def read_values(network, levels):
 
 
 def made_levels(network, values):
-    """Levels (height, width, 3), RGB, of what the network made."""
+    """Converts the network's output to levels (height, width, 3), RGB."""
     values = values if network["layout"] == "nhwc" else values.transpose(1, 2, 0)
     values = values[:, :, ::-1] if network["order"] == "bgr" else values
     return {"0..255": values, "0..1": values * 255, "-1..1": (values + 1) * 127.5}[network["output_range"]]
@@ -112,7 +112,7 @@ def psnr_db(a, b):
 
 
 def worst(checks):
-    """Whether all passed, and the least agreement with the reference in decibels (None: equal)."""
+    """Whether all passed, and the lowest PSNR to the reference in decibels (None: equal)."""
     decibels = [check["psnr_db"] for check in checks if check["psnr_db"] is not None]
     return all(check["passed"] for check in checks), round(min(decibels), 1) if decibels else None
 
@@ -125,7 +125,7 @@ def measured(program, network, path, options, folder):
     try:
         program.import_style(network, path)
     except RuntimeError as error:
-        # Without the folder, which is another one every time.
+        # Without the folder, which differs between runs.
         return {**row, "refused": str(error).replace(f"error: {path}: ", "")}
     where = ["--device", options.device] + (["--threads", str(options.threads)] if options.device == "cpu" else [])
     precisions = ["fp32"] if options.device == "cpu" else ["fp32", "fp16"]
@@ -152,7 +152,7 @@ def measured(program, network, path, options, folder):
                 "--precision", "fp32", *where, "-o", str(folder / "painted.png"))
     painted = np.asarray(Image.open(folder / "painted.png").convert("RGB"))
     expected = np.clip(np.floor(other.levels() + 0.5), 0, 255)
-    # A network that pads by itself makes a larger picture of sizes that do not suit it; ours is cropped.
+    # A network that pads its input makes a larger image at sizes that do not suit it; ours is cropped.
     row["psnr_db"] = psnr_db(painted, expected[:height, :width])
     rounds = [(times_ms()["fp32"], other.median_ms(options.frames)) for _ in range(options.rounds)]
     row["ms"] = {"fp32": round(statistics.median(own for own, _ in rounds), 3)}
@@ -176,15 +176,15 @@ def table(cpu, cuda):
     """Markdown: a row for each network."""
     on_gpu = {row["name"]: row for row in cuda["networks"]}
     lines = [
-        "# The corpus of ONNX picture networks, measured",
+        "# Measurements of the ONNX corpus",
         "",
-        "Written by `measure_networks.py`, whose beginning says how. They are small on purpose, a few channels, with every",
-        "operation somewhere: here time goes into what stands around the convolutions. Ratios of networks as people have them",
-        "are in BENCHMARKS.md. On the processor `fused` fp32 and ONNX Runtime with as many threads, in turn; \"equal to\" is the",
-        "agreement of the painted levels with ONNX Runtime's. On the GPU `fused`, device events, behind a warm-up; the last",
-        "column is the least agreement with the reference in float64, of fp32 and fp16.",
+        "Written by `measure_networks.py`; its header lists the commands. The networks are small, with a few channels, and together they",
+        "contain every operation, so most of their time is spent outside the convolutions. BENCHMARKS.md has ratios of networks of usual",
+        "size. On the CPU: `fused` fp32 and ONNX Runtime in turn, with the same number of threads; \"PSNR\" compares the painted levels",
+        "with ONNX Runtime's. On the GPU: `fused`, device events, after a warm-up. The last column is the lowest PSNR to the float64",
+        "reference, of fp32 and fp16.",
         "",
-        f"| network | opset | size | {cpu['machine']}, ms | ONNX Runtime, ms | ratio | equal to | {cuda['machine']}: fp32, fp16, ms | from the reference |",
+        f"| network | opset | size | {cpu['machine']}, ms | ONNX Runtime, ms | ratio | PSNR | {cuda['machine']}: fp32, fp16, ms | to the reference |",
         "| --- | ---: | --- | ---: | ---: | ---: | --- | --- | --- |",
     ]
     ratios = []
@@ -201,10 +201,10 @@ def table(cpu, cuda):
             device = f"{gpu['ms']['fp32']:.3f}, {gpu['ms']['fp16']:.3f}"
             judged = ", ".join(("" if passed else "WRONG ") + decibels(least) for passed, least in right)
         else:
-            device, judged = f"processor only: {gpu.get('not_checked', 'not measured')}", ""
+            device, judged = f"CPU only: {gpu.get('not_checked', 'not measured')}", ""
         lines.append(f"{start} {own:.1f} | {other:.1f} | {other / own:.2f}x | {decibels(row['psnr_db'])} | {device} | {judged} |")
     lines.append("")
-    lines.append(f"{len(ratios)} networks; ratio: median {statistics.median(ratios):.2f}x, least {min(ratios):.2f}x.")
+    lines.append(f"{len(ratios)} networks; ratio: median {statistics.median(ratios):.2f}x, lowest {min(ratios):.2f}x.")
     return "\n".join(lines)
 
 
