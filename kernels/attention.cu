@@ -1,4 +1,4 @@
-// Softmax attention, where every thread multiplies in fp32: in one launch, with nothing but its result in memory.
+// Softmax attention in fp32 FMAs: one launch, only the result is in memory.
 //
 // Computes, for every image, head, query q and channel c of the head:
 //   score[k] = scale * sum over c of queries[q, c] * keys[k, c]
@@ -6,38 +6,30 @@
 // where m is the largest score of the query's row.
 //
 // Entries, for heads of 32, 64 and 128 channels and maps of f32, f16 and (from sm_80 on) bf16:
-//   attention_tiled_SIZE_*    goes over the keys twice: first for m, then for the sums
-//   attention_online_SIZE_*   goes over the keys once: sums so far shrink when a larger score comes
+//   attention_tiled_SIZE_*    two passes over the keys: first for m, then for the sums
+//   attention_online_SIZE_*   one pass over the keys: the sums so far are rescaled when a larger score comes
 //
 // GEMMs of a head: scores M = queries, N = keys, K = SIZE; sums M = queries, N = SIZE, K = keys.
-//
-// Layouts: as attention_params.cuh says; pitches are multiples of 16, and the first channel of each head begins at 16
+// Layouts: as in attention_params.cuh; pitches are multiples of 16, and the first channel of each head is aligned to 16
 // bytes. Heads fill all channels that are stored.
 //
-// Launch: block 128, or for attention_online_*_f32 also 256, where all CTAs have a multiprocessor for themselves; grid
-// (ceil(queries / 64), heads, batch). 128 threads take a block of keys; of two such groups each takes every second block, and
-// in the end the second one's sums are added to the first one's. Dynamic
-// shared memory in fp32, rows of SIZE + 4 and of keys + 16 values so that what is read together lies in other banks: 64
-// queries, and for each group 64 keys or values (32 where SIZE is 128) and the weights of each query for each of these
-// keys: 38,912, 55,296 and 62,976 bytes for one group, 68,608, 93,184 and 92,160 for two.
+// Launch: block 128, or 256 for attention_online_*_f32 if each CTA has an SM for itself; grid (ceil(queries / 64), heads,
+// batch). 128 threads process a block of keys. With two such groups each takes every second block, and the second group's
+// sums are added to the first's at the end. Dynamic shared memory in fp32, rows of SIZE + 4 and of keys + 16 values against
+// bank conflicts: 64 queries, and for each group 64 keys or values (32 if SIZE is 128) and the weights of each query for
+// each of these keys: 38,912, 55,296 and 62,976 bytes for one group, 68,608, 93,184 and 92,160 for two.
 //
-// Work: 8 heads of 64, 1024 tokens: 2.1 GFLOP (tiled 3.2) for 8.4 MB in fp32: 256 FLOP a byte.
-// Roofline: the fp32 multipliers.
-// Measured: fp32, 8 heads of 64, 10 launches (2 of the longest) in a graph, us at 64, 256, 1024, 4096 and 16,384 tokens:
-//   NVIDIA H100, driver 580.159, 2026-11-25, medians of 10: online 10.2, 22.0, 73.9, 1086 and 17,152; PyTorch's memory-efficient
-//   attention in the same run 9.3, 29.9, 107, 1275 and 16,726; tiled 12.8, 34.5, 120, 1582 and 25,142
-//   NVIDIA H200, the same day, one group in place of two: online 10.4, 25.5, 85, 1082 and 17,138; PyTorch 9.4, 30, 109, 1128
-//   and 16,464
-// Slower: three CTAs for a multiprocessor (spills), no shrinking of sums where no score is larger. Loops unrolled by four are
-// 3 % faster from 4096 tokens on, and take 30 % more code.
+// Work: 8 heads of 64, 1024 tokens: 2.1 GFLOP (tiled 3.2) for 8.4 MB in fp32, 256 FLOP per byte. Roofline: FMA units.
+// Measured: NVIDIA H100, driver 580.159, 2026-11-25, fp32, 8 heads of 64, 10 launches (2 of the longest) in a graph, medians of 10,
+// us at 64, 256, 1024, 4096 and 16,384 tokens: online 10.2, 22.0, 73.9, 1086 and 17,152; tiled 12.8, 34.5, 120, 1582 and
+// 25,142; PyTorch's memory-efficient attention in the same run 9.3, 29.9, 107, 1275 and 16,726.
 //
-// Numerics: all arithmetic in fp32, in an order that depends on how many groups there are, and so on the heads of all images;
-// 16 bits are rounded once, at the end.
-// Weighted means are no larger than the values; only what is no number sets `overflow`.
+// Numerics: arithmetic in fp32. The order depends on the number of groups, and so on the heads of all images; 16 bits are
+// rounded once, at the end. Weighted means are not larger than the values, so only NaN sets `overflow`.
 //
-// Barriers: keys and values lie in the same rows of shared memory one after the other: they are there before they are
-// read, and read before they are overwritten. So are weights. Each group meets at one of its own (1 and 2); all meet once the
-// queries are there, and around the second group's sums.
+// Barriers: keys and values use the same rows of shared memory in turn: they are complete before they are read, and read before
+// they are overwritten. The same holds for weights. Each group has its own barrier (1 and 2); all threads meet when the queries
+// are loaded, and around the second group's sums.
 #include "attention_params.cuh"
 #include "entries.cuh"
 #include "general.cuh"

@@ -2,30 +2,28 @@
 //
 // For every image, head h and query i: to[i] = sum over keys j of w[i, j] * values[j], where w[i, ] is the softmax over
 // j of queries[i] . keys[j] / sqrt(head_size). Scores are never in memory: a CTA walks over the keys in blocks, keeps
-// the largest score, the sum of the weights and the weighted values of its queries, and multiplies what it has by
+// the largest score, the sum of the weights and the weighted values of its queries, and rescales them by
 // 2^(old largest - new largest) when a larger score comes (Milakov and Gimelshein 2018; Dao and others 2022).
 //
-// Entries: attention_flash_DxP_f16 and _bf16 (from sm_80 on) for heads of D = 32, 64, 128 channels and P = 1, 2 parts of the warps: each part
-// has the same 64 queries and takes every P-th block of keys, and the parts merge at the end, in order: for few queries,
-// which would leave most of a multiprocessor idle. Layouts: maps as in element.cuh, a token a pixel; the channels of head
-// h begin at h * D. A token's channels of a head are read as 16-byte pieces.
+// Entries: attention_flash_DxP_f16 and _bf16 (from sm_80 on) for heads of D = 32, 64, 128 channels and P = 1, 2 groups of
+// warps. Each group has the same 64 queries and takes every P-th block of keys; the groups merge at the end, in order. P = 2
+// is for few queries, which would leave most of an SM idle.
+// Layouts: maps as in element.cuh, a token is a pixel; the channels of head h begin at h * D and are read in 16-byte pieces.
 //
 // Launch: block 128 * P, grid (ceil(query_tokens / 64), heads, images), dynamic shared memory: two blocks of keys and of
-// values for each part, 36 KB at D = 64. A warp has 16 queries; a block has 64 keys (32 where D = 128).
+// values per group, 36 KB at D = 64. A warp has 16 queries; a block has 64 keys (32 at D = 128).
 //
-// Work: 4 * query_tokens * key_tokens * D FLOP a head; 8 heads of 64, 1024 tokens: 2.1 GFLOP, 4.2 MB: arithmetic.
-//
-// Roofline: arithmetic, of the tensor cores; below a thousand tokens, latency.
+// Work: 4 * query_tokens * key_tokens * D FLOP per head; 8 heads of 64, 1024 tokens: 2.1 GFLOP, 4.2 MB.
+// Roofline: tensor cores; latency below a thousand tokens.
 // Measured: NVIDIA H200, driver 580.159, 2026-11-22, 10 launches in a graph, medians of 15, one image, 8 heads:
 //   D 64:  256 tokens 5.3 us (P = 2), 1024 14.0 us (P = 2) or 16.0 us (P = 1), 4096 156 us (P = 1), 220 TFLOP/s
 //   D 128: 256 tokens 8.9 us (P = 2), 1024 24.1 us (P = 2)
-// PyTorch's fastest in the same run (cuDNN): 7.1, 13.9 and 76 us; 8.4 and 17.8 us. Before, four parts were tried (no
-// faster than two), and the scores' maximum in one chain a row (slower).
+//   PyTorch's fastest in the same run (cuDNN): 7.1, 13.9 and 76 us; 8.4 and 17.8 us
 //
 // Numerics: products of stored values, sums, maxima and exponentials in fp32; the weights, at most 1, are rounded to
-// the storage type before they meet the values. Fixed order: equal input gives equal bits.
+// the storage type before they are multiplied with the values. Fixed order: equal input gives equal bits.
 //
-// Barriers: one a block and part: it has come, and the block before is read; two around the merge.
+// Barriers: one per block and group (the block has arrived, the previous one is read); two around the merge.
 #include "core_mma.cuh"
 #include "entries.cuh"
 #include "general.cuh"

@@ -1,30 +1,28 @@
-// Softmax attention in three launches that keep all scores in memory, as a framework computes it without fusion.
+// Softmax attention in three launches with all scores in memory, as a framework computes it without fusion.
 //
 // Computes, for every image, head and query q:
 //   attention_naive_scores    score[k] = scale * sum over the head's channels c of queries[q, c] * keys[k, c]
-//   attention_naive_softmax   score[k] becomes 2^(score[k] - m), m being the row's largest; their sum is kept beside
+//   attention_naive_softmax   score[k] becomes 2^(score[k] - m), m being the row's largest; their sum is stored too
 //   attention_naive_product   to[q, c] = sum over k of score[k] * values[k, c], over that sum
 //
-// Entries: scores and product with _f32, _f16 and _bf16 (from sm_80 on), which is the type of the maps; attention_naive_softmax_f32, because
-// scores are fp32 for either.
-//
+// Entries: scores and product with _f32, _f16 and _bf16 (from sm_80 on), the type of the maps; attention_naive_softmax_f32,
+// because scores are always fp32.
 // GEMMs of a head: scores M = queries, N = keys, K = head_size; product M = queries, N = head_size, K = keys.
 //
-// Layouts: maps as attention_params.cuh says. Heads may have any number of channels; where they begin at 16 bytes, 16
-// bytes are read at a time. Channels behind the last head only fill the map up and become zero. Scores are
-// (batch, heads, queries, pitch), pitch being keys rounded up to 4, and behind them the sums (batch, heads, queries).
+// Layouts: maps as in attention_params.cuh. Heads may have any number of channels; if they are aligned to 16 bytes, 16
+// bytes are read at a time. Channels after the last head are padding and become zero. Scores are
+// (batch, heads, queries, pitch), pitch being keys rounded up to 4, followed by the sums (batch, heads, queries).
 //
 // Launch: block 256. scores: grid (ceil(keys / 64), ceil(queries / 128), heads * batch). softmax: grid
-// (ceil(batch * heads * queries / 8)), a warp a row. product: grid (ceil(queries / 128), ceil(head_size / 64),
+// (ceil(batch * heads * queries / 8)), a warp per row. product: grid (ceil(queries / 128), ceil(head_size / 64),
 // heads * batch). Scores and product have 30 KiB of static shared memory: two stages of 64 bytes of K.
 //
-// Work: 8 heads of 64, 1024 tokens, fp16: 2.1 GFLOP, and 168 MB of scores and weights: 13 FLOP a byte.
-// Roofline: memory.
+// Work: 8 heads of 64, 1024 tokens, fp16: 2.1 GFLOP, and 168 MB of scores and weights, 13 FLOP per byte. Roofline: memory.
 // Measured: NVIDIA H200, driver 580.159, 2026-11-24, tools/bench_attention.py, fp16, 8 heads of 64: 64 tokens 14.2 us, 256
 // 17.5, 1024 80.8, 4096 989. PyTorch's math backend in the same run: 29, 38, 183 and 2136.
 //
-// Numerics: sums in fp32 (16 bits: products on tensor cores, weights rounded to the type for them), one rounding
-// to the map's type. Only what is no number sets `overflow`.
+// Numerics: sums in fp32 (16 bits: products on tensor cores, with weights rounded to the type), one rounding
+// to the map's type. Only NaN sets `overflow`.
 //
 // Barriers: a stage of shared memory before it is read, and its reads before it is written again.
 #include "attention_params.cuh"

@@ -1,42 +1,31 @@
 // targets: sm_90a
 // Attention on Hopper's warpgroup products with a running softmax, for many queries.
 //
-// Computes what attention_flash.cu computes. Entries: attention_wgmma_D_f16 and _bf16 for heads of D = 64 and 128 channels.
+// Computes the same as attention_flash.cu. Entries: attention_wgmma_D_f16 and _bf16 for heads of D = 64 and 128 channels.
 //
-// Layout in shared memory: a block of 128 keys (or values) as [64 channels][key][channel], rows of 128 bytes with their
-// 16-byte pieces exchanged as the products' 128-byte swizzle has it: piece p of row r lies at p ^ r % 8. Neighbouring
-// threads copy the pieces of a token, a whole line, and write to different banks. For scores the channels are summed
-// (K-major), for the weighted values the keys are (MN-major).
+// Layout in shared memory: a block of 128 keys (or values) as [64 channels][key][channel], rows of 128 bytes with the
+// 128-byte swizzle of the products: piece p of row r is at p ^ r % 8. Neighbouring threads copy the pieces of a token, a
+// whole line, and write to different banks. Scores sum over channels (K-major), weighted values over keys (MN-major).
 //
 // Launch: block 384, grid (ceil(query_tokens / 128), heads, images), dynamic shared memory = STAGES blocks of keys and of
-// values. Warpgroup 0 copies, 1 and 2 multiply, 64 queries each: the scores of the next block are under way while the
-// weights of this one meet their values, and the exponentials are computed meanwhile. With heads of 64 channels the
-// warpgroups take turns with their products (named barriers), so that one has exponentials while the other multiplies.
-// Where that leaves multiprocessors idle, the grid has ceil(query_tokens / 64) instead: both warpgroups have the same
-// queries then, each every second block of keys, of which there are two at least, and the second one's sums are added to
-// the first one's in the end.
+// values. Warpgroup 0 copies, 1 and 2 multiply 64 queries each: the scores of the next block are computed while the weights
+// of this block are multiplied with their values, and the exponentials meanwhile. At D = 64 the two warpgroups alternate
+// (named barriers), so that one computes exponentials while the other multiplies. If that leaves SMs idle, the grid has
+// ceil(query_tokens / 64) instead: both warpgroups have the same queries and every second block of keys (at least two), and the
+// second one's sums are added to the first one's at the end.
 //
-// Weights are powers of two of a score less a reference, which divides out in the end. Exactly, the reference is the
-// largest score so far, and has to be found before the first exponential. With heads of 64 channels there are registers
-// for the weights of two blocks: a block's weights are computed with the reference of the blocks before while its
-// largest score is looked for, and computed again in the rare case that one of them exceeds 2^8.
+// Weights are powers of two of a score minus a reference, which cancels in the end. The exact reference is the largest score
+// so far, which must be known before the first exponential. At D = 64 there are registers for the weights of two blocks: a
+// block's weights are computed with the reference of the previous blocks while its largest score is searched, and computed
+// again in the rare case that one of them exceeds 2^8.
 //
-// Work: as attention_flash.cu. Operands of a block and warpgroup, D = 64: 16 KB of keys and 16 KB of values (the queries
-// and the weights stay in registers): 256 clocks beside 512 of products. The exponentials take 512.
-//
-// Roofline: the products and the exponentials, which take as long.
+// Work: as attention_flash.cu. Operands of a block and warpgroup at D = 64: 16 KB of keys and 16 KB of values (the queries
+// and the weights are in registers): 256 clocks of loads and 512 of products. The exponentials take 512.
+// Roofline: the products and the exponentials, which take equally long.
 // Measured: NVIDIA H200, driver 580.159, 2026-11-22, 3 to 10 launches in a graph, medians of 15, one image, 8 heads:
 //   D 64:  256 tokens 4.1 us, 1024 9.4, 4096 81.9 (419 TFLOP/s), 16384 1293 (425 TFLOP/s)
 //   D 128: 256 tokens 5.7 us, 1024 17.6, 4096 132 (522 TFLOP/s), 16384 2190 (502 TFLOP/s)
-// Up to 1024 tokens with queries shared by keys, 2026-11-24; before, D 64: 4.8 and 12.9, D 128: 8.2 and 19.7.
-// PyTorch's fastest in the same run (cuDNN): 7.7, 14.7, 77.5 and 1134 us; 18.3, 108 and 1857 us; its flash backend at D 64:
-// 7.9, 16.9, 117 and 1828 us. At D 64, 4096 tokens: 95 us with the largest score first and without turns, 93 with turns,
-// 89 with the reference of the blocks before, 82 with both; 94 with a quarter of the exponentials as polynomials, whose
-// instructions cost more than the special function unit; 84 with the queries in shared memory (at 16384 tokens 1250,
-// a gain). Turns at D 128: 133. Other things that did not pay: planes of 8 channels without exchange, whose copies fill
-// the load unit (127 us at D 64, 4096 tokens), the same with 16 bytes between planes, which products read in two halves
-// (146 us), and a wait for the products that the compiler moves in front of the exponentials (no figure by itself: the
-// `nanosleep` that never runs keeps it behind).
+//   PyTorch's fastest in the same run (cuDNN): 7.7, 14.7, 77.5 and 1134 us; D 128, from 1024 tokens on: 18.3, 108 and 1857 us
 //
 // Numerics: as attention_flash.cu. Barriers (mbarrier): full and empty for every stage.
 #include "general.cuh"

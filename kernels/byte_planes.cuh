@@ -1,5 +1,5 @@
-// A tile of halves in cell planes (listed.cuh) becomes one of bytes, in place: two planes of 8 channels become one of 16,
-// which lies where the first of them lay. So the products' planes are twice as far apart.
+// Converts a tile of halves in cell planes (listed.cuh) to bytes, in place: two planes of 8 channels become one of 16,
+// in the memory of the first. So the products' planes are twice as far apart.
 #pragma once
 #include "bytes.cuh"
 #include "listed.cuh"

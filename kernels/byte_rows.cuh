@@ -1,4 +1,4 @@
-// A tile of halves in rows of pixels (gather.cuh) becomes one of bytes, in place: of 32 bytes of a pixel the first 16 become its bytes.
+// Converts a tile of halves in rows of pixels (gather.cuh) to bytes, in place: the first 16 of a pixel's 32 bytes become its bytes.
 #pragma once
 #include "bytes.cuh"
 #include "gather.cuh"

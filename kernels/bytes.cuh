@@ -1,8 +1,8 @@
-// Operands of one byte. A tile's values, rounded to halves, become whole numbers by one factor for the whole tile: the
-// largest of them, or the largest magnitude where there are negative ones, becomes 255, or 127. So a CTA finds it
-// by itself, and no picture need be known beforehand. What is never negative is moved down by 128, which is taken back
-// in the sums. Weights are whole numbers with a scale for each output channel (`src/quantisation.rs`); sums are exact in
-// 32 bits, and a sum is worth the scale of its channel times that of the tile.
+// One-byte operands. A tile's values, rounded to halves, become integers by one factor for the whole tile: the largest
+// value, or the largest magnitude if there are negative ones, becomes 255, or 127. So each CTA finds its factor and no
+// calibration image is needed. Values that are never negative are shifted down by 128; the sums compensate for it.
+// Weights are integers with a scale for each output channel (`src/quantisation.rs`). Sums are exact in 32 bits; a sum is
+// multiplied by the scale of its channel and that of the tile.
 #pragma once
 #include "conv_params.cuh"
 

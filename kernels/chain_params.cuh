@@ -1,4 +1,4 @@
-// What the kernel of a chain of convolutions is told.
+// The parameters of a chain of convolutions.
 #pragma once
 #include "conv_params.cuh"
 

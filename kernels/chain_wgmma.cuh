@@ -1,55 +1,40 @@
-// Convolutions to more than 64 channels on Hopper, and chains of them: layers of equal shape that run one after
-// another in one launch, each reading what the one before wrote. That is the row of residual blocks. One layer
-// is a chain too. Formulas, fusions, layouts and numerics are those of conv_wgmma.cuh.
+// Convolutions to more than 64 channels on Hopper, and chains of them: layers of equal shape (the residual blocks) that run
+// one after another in one launch, each reading what the previous one wrote. One layer is a chain too. Formulas, fusions,
+// layouts and numerics are those of conv_wgmma.cuh.
 //
 // Entries (wgmma_fp16.cu, wgmma_tf32.cu, wgmma_bf16.cu, wgmma_mixed.cu, wgmma_fp16x2.cu, wgmma_int8.cu), PxN being
 // output pixels x channels of a CTA:
 //   wgmma_PxN_*          map to raw map, one layer or several
-//   wgmma_leading_PxN_*  the same behind a layer of another shape, the strided one in front of the residual blocks; each CTA has one tile
+//   wgmma_leading_PxN_*  the same after a layer of another shape, the strided one before the residual blocks; each CTA has one tile
 //
 // GEMM: M = output pixels, N = output channels (128 at a time), K = taps x input channels.
 //
-// Between layers nothing goes back to the driver: the CTAs tell each other their statistics and that their
-// maps are written (exchange.cuh). Meanwhile the next layer's weights come. A CTA that has a single tile
-// leaves its values where they are, in shared memory, and reads only its halo, from the CTAs around, while the statistics are
-// exchanged. In 16 bits the residual stream of the tile comes meanwhile as well, by bulk copies of rows.
+// Between layers the CTAs exchange their statistics and report that their maps are written (exchange.cuh), while the next
+// layer's weights arrive. A CTA with a single tile keeps its values in shared memory and reads only its halo, from the
+// neighbouring CTAs, during the exchange. In 16 bits the tile's residual stream is loaded then too, by bulk copies of rows.
 //
-// Tiles have 128 pixels, 64 for each warpgroup; in 16 bits also 64, of which each warpgroup has half of the channels, and 192, one
-// and a half. The smallest of which every multiprocessor has at most one is the best; of larger maps pieces stay in shared memory (pieces_wgmma.cuh).
+// Tiles have 128 pixels, 64 for each warpgroup; in 16 bits also 64, of which each warpgroup has half of the channels, and
+// 192, one and a half. The best is the smallest that gives every SM at most one tile; of larger maps pieces remain in shared
+// memory (pieces_wgmma.cuh). If an SM has several tiles, deep_wgmma.cuh and pieces_wgmma.cuh are faster in 16 bits; here each
+// tile is loaded by plain loads when the previous one is stored.
 //
-// Launch: block 384: two warpgroups compute (the team); the third gives registers away: one warp prefetches weights, the others
-// tell that the map is written and bring halo and residual stream; grid (CTAs of
-// an image, channel tiles, images), all of them on the device at once where there are several layers;
-// dynamic shared memory = ring of weights + input tile + list of its pixels (+ output tile or residual stream in 16 bits); with a layer of another
-// shape in front = ring + that one's tile, in whose place the others' comes + lists of both. Those of the others are made by the halo's warps
-// while the team multiplies the first.
+// Launch: block 384: two warpgroups compute (the team); the third releases registers: one warp prefetches weights, the others
+// report that the map is written and load halo and residual stream; grid (CTAs of an image, channel tiles, images), all of them
+// on the device at once if there are several layers; dynamic shared memory = ring of weights + input tile + list of its pixels
+// (+ output tile or residual stream in 16 bits). With a leading layer of another shape = ring + that layer's tile, whose memory
+// the later tiles reuse + lists of both. The halo's warps build the later lists while the team multiplies the first layer.
 //
-// Work: a layer of 128 to 128 channels, 3x3, 128x128: 4.83 GFLOP. Operands: 96 of 128 bytes a clock (core_wgmma.cuh). Roofline: arithmetic, of the tensor cores.
-// Measured: NVIDIA H100, driver 580.159, 2026-11-25, launches between device events, medians of 20, the network in fp16: ten residual
-// layers 82 us at 256x256 (147 TFLOP/s), 132 at 512x512 (367; in the recorded graph less) and 158 at 640x480 (358), in tiles of 64, 128 and 192
-// pixels; 120 and 203 with tiles of 128 and 256 at the first and the last. By clock readings a layer takes 14,300, 22,000 and 28,000
-// clocks there, of which the products 5,500, 10,000 and 14,700, statistics and storing 1,900 to 3,700, the exchange 5,000 to 6,000 and
-// the norm 1,500 to 2,800 (2,000 to 3,700 where the residual stream is added). Loaded by the team before the exchange, into
-// registers or by copies of 16 bytes, that stream kept the exchange waiting for 2,000 to 7,000 clocks: parts of other CTAs are polled
-// behind the loads. Unrolled code for it was more than the cache for instructions holds beside the rest of two layers, and each
-// piece of the merge of statistics took 600 clocks more in some of the CTAs. Bulk copies of a pixel each take 70 clocks one after another.
-// No difference: weights of the next layer only after the exchange, four to sixteen copies of scale and shift, pauses between polls, polls
-// that acquire nothing, more or fewer loads under way. Slower: the residual stream brought while the layer before is multiplied, by copies of
-// 16 bytes (137 us, 130 without). Where a multiprocessor has several
-// tiles, deep_wgmma.cuh and pieces_wgmma.cuh are faster in 16 bits: at 1280x720 the ten layers took 500 us here, of which the products took 39 %. Here each tile comes
-// by plain loads when the one before is stored: copies of 16 bytes while it was stored kept the threads that issued them waiting for 9,500 clocks
-// in tf32, and normalising took 4,200 to 9,700 more behind them, beside 19,400 of products. At 1280x720 a frame takes 1.555 ms in tf32 in place of 1.656,
-// 1.105 of 1.235 in mixed, 2.24 of 2.35 in fp16x2 and 0.690 of 0.700 in fp16, where this concerns the strided layer (H100, 2026-11-26, one run).
-// Slower there: two tiles in turn, the next one normalised by the same warps while one is multiplied (52 to 57 us a layer).
-// With the strided layer in front in the same launch (2026-11-26, one run, recorded graphs) a frame takes 0.249 ms in place of 0.261 at 512x512, 0.318 of
-// 0.327 at 640x480, and as long as before at 256x256. Its code stands in front of the loop: behind a branch within it, a frame took 0.257, 0.327 and
-// 0.161, because the cache for instructions lost what layers run through; and a tile that does not begin at 128 bytes cost 1 % more.
+// Work: a layer of 128 to 128 channels, 3x3, 128x128: 4.83 GFLOP. Operands: 96 of 128 bytes per clock (core_wgmma.cuh).
+// Roofline: tensor cores.
+// Measured: NVIDIA H100, driver 580.159, 2026-11-25, launches between device events, medians of 20, the network in fp16: ten
+// residual layers 82 us at 256x256 (147 TFLOP/s), 132 at 512x512 (367; less in the recorded graph) and 158 at 640x480 (358), in
+// tiles of 64, 128 and 192 pixels.
 //
-// Barriers: of the CTA before the warpgroups part; of the team (sync_team) after the halo was copied by others or the maps of others are written,
-// after the tile is normalised, after it is multiplied, after it is staged; bar 3 of the halo's warps when
-// the maps of other CTAs are written; in shared memory, that the team has stored its map (`stored`), that the halo is there
-// (`came`) and the residual stream (`streamed`). The first two are in shared memory because racecheck does not follow barriers by number at which some arrive without
-// waiting. The ring's own are in core_wgmma.cuh.
+// Barriers: of the CTA before the warpgroups part; of the team (sync_team) when others have copied the halo or the maps of others
+// are written, and after the tile is normalised, multiplied and staged; bar 3 of the halo's warps when the maps of other CTAs are
+// written; in shared memory, that the team has stored its map (`stored`), that the halo is there (`came`) and the residual stream
+// (`streamed`). The first two are in shared memory because racecheck does not follow numbered barriers at which some threads
+// arrive without waiting. The ring's own barriers are in core_wgmma.cuh.
 #pragma once
 #include "byte_planes.cuh"
 #include "chain_params.cuh"

@@ -1,9 +1,9 @@
-// Epilogue of Hopper's kernels for up to 64 channels: statistics and stores straight from the accumulators.
+// Epilogue of Hopper's kernels for up to 64 channels: statistics and stores directly from the accumulators.
 //
-// A thread keeps mean and sum of squared distances of each of its columns. A tile's values count by their
-// distance from the mean so far: with N values before, n of a tile and the sum s of their distances, the mean moves
-// by s / (N + n) and the squared distances grow by those of the tile less s^2 / (N + n). What is taken off is at
-// most half where the means differ, so nothing cancels; of the first tile the first value stands for the mean,
+// A thread keeps mean and sum of squared distances of each of its columns. A tile's values are counted as
+// distances from the mean so far: with N values before, n in the tile and the sum s of their distances, the mean moves
+// by s / (N + n) and the squared distances grow by those of the tile minus s^2 / (N + n). The subtracted part is at
+// most half if the means differ, so nothing cancels. In the first tile the first value stands for the mean,
 // which costs at most a factor of n in rounding. At the end lanes merge, then warps and CTAs (statistics.cuh).
 // Equal input gives equal bits.
 #pragma once

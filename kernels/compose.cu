@@ -1,29 +1,27 @@
-// Brings a painting up to the size of the picture that it was painted from, sharp where that has edges, and lays
-// it over it with a strength: what src/media/upscale and src/compose.rs do on the processor.
+// Upscales a painting to the size of its source, sharp at the source's edges, and blends it with the source:
+// the same as src/media/upscale and src/compose.rs on the CPU.
 //
-// Computes, for every pixel of `picture`, the source: its place between four pixels of the painting; of each of
+// Computes, for every pixel of `picture` (the source): its position between four pixels of the painting; for each of
 // these a linear model of the painting's colours by the source's luma, from 3 x 3 pixels of `painting` and `scaled`
-// (the source at the painting's size), and the painting's range there; all four mixed, the model at the source's
-// luma, within the range; the source's chroma instead of the painting's where `keep_colours` is 1; the blend with
-// the source by `strength` percent. Alpha stays the source's. Coordinates beyond a side are those of its end.
+// (the source at the painting's size), and the painting's range there; the mix of all four, the model at the source's
+// luma, clamped to the range; the source's chroma instead of the painting's if `keep_colours` is 1; the blend with
+// the source by `strength` percent. Alpha is the source's. Coordinates beyond a side are clamped.
 //
 // Entry: compose.
-//
 // Layouts: RGBA8, red in the lowest byte, 4-byte alignment. `painting` (small_height, small_width), `scaled`
 // (small_height, scaled_width), `picture` (height, width), read and written in place.
 //
-// Launch: a thread a pixel, block 256 (32 x 8 pixels), grid (ceil(width / 32), ceil(height / 8)), no dynamic shared
+// Launch: a thread per pixel, block 256 (32 x 8 pixels), grid (ceil(width / 32), ceil(height / 8)), no dynamic shared
 // memory. Any sizes of at least 1; a side of the painting may be larger than the picture's.
 //
-// Work: at 1280x720 from 640x360, 9.2 MB at least and some 2.4 GFLOP, 260 FLOP a byte: each thread makes its four models
-// anew for each colour, from pixels that level 1 has. Made once by a launch before, they would need memory of their own.
-// Roofline: instructions.
-// Measured: H200, 640x360 brought up to 1280x720: 0.185 ms, device events, median.
+// Work: at 1280x720 from 640x360, at least 9.2 MB and about 2.4 GFLOP, 260 FLOP per byte: each thread computes its four models
+// for each colour, from pixels in the L1 cache. Roofline: instructions.
+// Measured: H200, 640x360 upscaled to 1280x720: 0.185 ms, device events, median.
 //
-// Numerics: the processor's operations in its order, in fp32 and for places in fp64, each rounded by itself: no product
-// is fused with a sum. So the result is the processor's to the bit; the rule is one level.
+// Numerics: the CPU's operations in the CPU's order, in fp32 and for positions in fp64, each rounded separately: no product
+// is fused with a sum. So the result equals the CPU's bit for bit; the rule allows one level.
 //
-// Barriers: one, behind which the places of the block's columns and rows are in shared memory.
+// Barriers: one; after it the positions of the block's columns and rows are in shared memory.
 #include "element.cuh"
 
 using namespace sf;

@@ -1,4 +1,4 @@
-// The convolution kernel: gather, main loop and epilogue, put together.
+// The convolution kernel: gather, main loop and epilogue.
 //
 // Computes, for every image n, position (y, x) of the grid, output channel o and phase f (of 1 or 4):
 //   raw[n, y', x', o] = sum over taps (ty, tx) and channels c of
@@ -7,7 +7,7 @@
 // where (y', x') = (y, x), or (2y + f / 2, 2x + f % 2) with four phases, and g is the gathered input:
 //   g = ReLU(n) or n + skip, with n = (input - in_mean) * in_scale + in_beta, mirrored or repeated
 //   beyond the edges; or the photo's row of kernel x 3 levels as channels.
-// Then the epilogue: mean and variance of raw become out_mean and out_scale of the norm behind
+// Then the epilogue: mean and variance of raw become out_mean and out_scale of the next norm
 // (statistics.cuh), or the last layer's kernel columns are shifted, added and stored as RGBA8.
 //
 // Entries (conv_fp32.cu, conv_tf32.cu, conv_fp16.cu, conv_bf16.cu, conv_mixed.cu), PxN being output
@@ -23,25 +23,20 @@
 //
 // Launch: block 256; grid (CTAs of an image, channel tiles, images); dynamic shared memory = input tile
 // + ring of 4 stages of weights (3 before sm_80) (+ staged photo). A CTA walks over the tiles of one
-// image with a fixed stride, so that its statistics stay in shared memory until the end.
+// image with a fixed stride, so that its statistics remain in shared memory until the end.
 //
-// Work: 128 to 128 channels, 3x3, 128x128: 4.83 GFLOP; 4.2 MB in, 4.2 MB out, 0.3 MB of weights in fp16:
-// 560 FLOP a byte. Roofline: arithmetic, of the tensor cores (fp32: of the FMA units).
-// Measured: NVIDIA H200, driver 580.159, 2026-11-20, launches between device events, medians of 20, 128 to 128
-// channels at 128x128, 3x3, fused: fp16 36 us, 134 TFLOP/s, a fifth of what fp16 matrix products reach
-// there (650 to 790; conv_wgmma.cuh is faster there); fp32 152 us, 32 TFLOP/s, half of the FMA units' 67.
+// Work: 128 to 128 channels, 3x3, 128x128: 4.83 GFLOP; 4.2 MB in, 4.2 MB out, 0.3 MB of weights in fp16,
+// 560 FLOP per byte. Roofline: tensor cores (fp32: FMA units).
+// Measured: as compute capability 8.0 on an NVIDIA H200, 2026-11-27, a frame in fp16: 0.444 ms at 512x512, 1.342 at
+// 1280x720. One layer (2026-11-20, driver 580.159, device events, medians of 20, 128 to 128 channels at 128x128, 3x3, fused):
+// fp16 36 us, 134 TFLOP/s; fp32 152 us, 32 TFLOP/s, half of the FMA units' 67.
 //
 // Numerics: products of operands rounded once, sums in fp32 in a fixed order; no float atomics: equal
 // input gives equal bits.
 //
-// Of the kernels on tensor cores (as compute capability 8.0 on an NVIDIA H200, 2026-11-27, in one run each, a frame in fp16 at 512x512 and 1280x720):
-// 0.516 and 1.646 ms before a block's second step was multiplied behind the next barrier and the photo's tiles had 256 pixels, 0.460 and 1.415
-// with both; 0.447 and 1.360 with a gather of half the instructions, 0.444 and 1.342 since a thread's place among the weights goes on before its
-// copies instead of behind them, where it waited until those had read it. Weights prefetched before the second step's products: 0.453 and 1.405.
-//
-// Barriers: before a tile, so that the tile before is read; one for every
-// block of weights (main loop); around the statistics' merges; before the picture's sums take the
-// place of the input tile.
+// Barriers: before a tile, so that the previous tile is read; one for every
+// block of weights (main loop); around the statistics' merges; before the picture's sums overwrite
+// the input tile.
 #pragma once
 #include "core_fma.cuh"
 #include "core_mma.cuh"

@@ -1,5 +1,5 @@
 // Convolutions in bf16: maps and operands in bf16, products on tensor cores summed in fp32.
-// See conv.cuh for what they compute and how the entries are named.
+// See conv.cuh for formulas and names of entries.
 // targets: sm_80 sm_90a sm_120 compute_80
 #include "conv.cuh"
 

@@ -1,5 +1,5 @@
 // Convolutions in fp16: maps and operands in fp16, products on tensor cores summed in fp32.
-// See conv.cuh for what they compute and how the entries are named.
+// See conv.cuh for formulas and names of entries.
 #include "conv.cuh"
 
 using namespace sf;

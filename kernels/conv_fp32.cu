@@ -1,5 +1,5 @@
-// Convolutions in exact fp32: maps, operands and products in fp32, on the ordinary arithmetic units.
-// See conv.cuh for what they compute and how the entries are named.
+// Convolutions in fp32: maps, operands and products in fp32, on the FMA units.
+// See conv.cuh for formulas and names of entries.
 #include "conv.cuh"
 
 using namespace sf;

@@ -1,10 +1,10 @@
-// Convolutions in int8: maps in fp16, operands in bytes, products on tensor cores summed in whole numbers.
-// See conv.cuh for what they compute and how the entries are named, and bytes.cuh for what a byte stands for. Only the layers of
-// residual blocks of 128 channels have such entries; others take those of fp16.
+// Convolutions in int8: maps in fp16, operands in bytes, products on tensor cores summed in integers.
+// See conv.cuh for formulas and names of entries, and bytes.cuh for the meaning of a byte. Only the layers of residual
+// blocks of 128 channels have such entries; the others use those of fp16.
 //
-// Launch: as conv_128x128_fp16. Work: as much, in half of the clocks of products.
-// Measured with kernels for compute capability 8.0 on an NVIDIA H200 (2026-11-27, recorded graphs): a frame takes 0.400 ms at 512x512 and 1.190 at
-// 1280x720 (fp16: 0.444 and 1.342). The largest value is found while the tile is written; making bytes is a part that fp16 has not.
+// Launch: as conv_128x128_fp16. Work: the same, in half of the clocks of products.
+// Measured: kernels for compute capability 8.0 on an NVIDIA H200, 2026-11-27, recorded graphs: a frame takes 0.400 ms at
+// 512x512 and 1.190 at 1280x720 (fp16: 0.444 and 1.342).
 // targets: sm_80 sm_120 compute_80
 #include "conv.cuh"
 

@@ -1,4 +1,4 @@
-// What every convolution kernel is told.
+// The parameters of every convolution kernel.
 #pragma once
 #include "element.cuh"
 

@@ -1,6 +1,6 @@
-// The convolution kernels of Hopper: the same formulas, fusions and numerics as conv.cuh, with products of
-// whole warpgroups (core_wgmma.cuh), bulk copies of weights, and launches that begin while the one before
-// still ends (their weights are on the way by then).
+// The convolution kernels of Hopper: the formulas, fusions and numerics of conv.cuh, with warpgroup
+// products (core_wgmma.cuh), bulk copies of weights, and launches that begin while the previous one
+// still runs (their weights are loaded meanwhile).
 //
 // Entries (wgmma_fp16.cu, wgmma_tf32.cu, wgmma_bf16.cu, wgmma_mixed.cu, wgmma_fp16x2.cu), PxN being output
 // pixels x channels of a CTA:
@@ -9,38 +9,30 @@
 //   wgmma_photo_PxN_*    photo to raw map
 //
 // GEMM: M = output pixels, N = output channels (BN at a time), K = taps x input channels. From the photo and to the picture
-// two rows of the output are columns of one product, because a narrow product waits for its operands: of each step a product
-// of N columns reads 2 KB + 32 N bytes of shared memory at 128 a clock and takes N / 2 clocks, N = 32 so 24 instead of 16.
+// two rows of the output are columns of one product, because a narrow product waits for its operands: for each step a product
+// of N columns reads 2 KB + 32 N bytes of shared memory at 128 per clock and takes N / 2 clocks; with N = 32, 24 instead of 16.
 // 9x9 from the photo: N = 2 rows x 32 channels, K = 9 columns x 32, of which 10 rows x 3 colours count; 9x9 to the picture:
 // N = 2 rows x 27 of 56, K = 10 rows x channels, of which a row of the output has 9.
 //
 // Layouts: maps as in element.cuh; weights as `src/backend/cuda/pack.rs` writes them, [cell][channel] of
-// 16 bytes; the input tile in shared memory as [cell plane][row][column] of 16 bytes, so that 8 pixels side
-// by side are a core matrix. Tiles are therefore 8 or 64 pixels wide. The photo's tile has the colours of the 10 rows above one
-// another as a pixel's channels, once for each two rows of the output, so that a tap is a column.
+// 16 bytes; the input tile in shared memory as [cell plane][row][column] of 16 bytes, so that 8 neighbouring pixels
+// are a core matrix. Tiles are therefore 8 or 64 pixels wide. In the photo's tile a pixel's channels are the colours of the
+// 10 rows at its column, once for every two rows of the output, so that a tap is a column.
 //
 // Launch: block 256; grid (CTAs of an image, channel tiles, images); dynamic shared memory = ring of weights
-// + input tile + list of its pixels. A CTA walks over the tiles of one image with a fixed stride. Where there are so few tiles that
-// two or four times as many CTAs fit on the device at once, the phases of a doubled layer are divided among them: each loads the tile.
+// + input tile + list of its pixels. A CTA walks over the tiles of one image with a fixed stride. If two or four times as many
+// CTAs as tiles fit on the device at once, the phases of a doubled layer are divided among them; each loads the tile.
 //
-// Work and roofline: as conv.cuh.
-// What bounds them is neither: few warps that wait for each other. So tiles come by a list of places (listed.cuh), what
-// the products are told is computed for a warp as a whole, and statistics stay in their lanes to the end.
+// Work and roofline: as conv.cuh. In practice few warps wait for each other. So tiles are loaded by a list of pixels
+// (listed.cuh), the products' descriptors are computed per warp, and statistics remain in their lanes to the end.
 // Measured: NVIDIA H200, driver 580.159, 2026-11-23, launches between device events, medians of 20, the network at
 // 512x512 in fp16: photo to 32 channels 28 us, to 64 23, doubled to 64 23, doubled to 32 27, to the picture 30; at
-// 1280x720 64, 62, 52, 70, 77. Of the pipe to shared memory that is half; of the clocks a third goes into loading tiles, a
-// quarter to a third each into products and into what is behind them. Before two rows shared a product and four lanes a
-// line: 89, 66, 58, 77, 90. Slower there: asynchronous copies straight into the planes, then normalised in place (to the
-// picture 108, whether a copy's lanes write to 16 planes or side by side): such a copy takes shared memory a clock for each 16 bytes,
-// 8,200 clocks for 72 KB in all multiprocessors at once, where bulk copies of rows take 4,300 (H100, a kernel that does nothing
-// else). Slower all the same: rows by bulk copies, in pieces that a warp asks for and then normalises into the planes by itself
-// (32 to 64 channels at 512x512 42 us in place of 23, to the picture 61 in place of 30), because what a piece's places are computed of
-// is a chain of some 3,000 clocks. No difference: more loads in flight, fewer divisions.
-// Divided phases (H100, 2026-11-25): doubled to 64 channels 15.8 us in place of 23.7 at 256x256, 22.2 in place of 24.8 at 512x512.
+// 1280x720 64, 62, 52, 70, 77. The shared-memory pipe is half busy; a third of the clocks is for loading tiles, a
+// quarter to a third each for products and for the epilogue.
 //
-// Barriers: before a tile, so that the tile before is read; after its list has changed; after it is gathered, for the
-// products, which see shared memory through another path (fence.proxy.async); around the statistics' merges; before the
-// picture's sums take the place of the input tile. The ring's own are in core_wgmma.cuh.
+// Barriers: before a tile, so that the previous tile is read; after its list has changed; after it is gathered, for the
+// products, which read shared memory through another path (fence.proxy.async); around the statistics' merges; before the
+// picture's sums overwrite the input tile. The ring's own barriers are in core_wgmma.cuh.
 #pragma once
 #include "conv.cuh"
 #include "columns.cuh"

@@ -1,4 +1,4 @@
-// Main loop in exact fp32 on the ordinary arithmetic units: every thread keeps 8 pixels of one row
+// Main loop in fp32 on the FMA units: every thread keeps 8 pixels of one row
 // x TN channels in registers.
 #pragma once
 #include "gather.cuh"

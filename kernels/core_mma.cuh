@@ -1,7 +1,7 @@
 // Main loop on tensor cores: warps multiply 32 pixels each by their share of the CTA's channels.
 //
-// A k-step is 32 bytes of channels: 16 fp16 or bf16 values, 8 tf32 values, 32 bytes. Both operands come out of
-// shared memory by ldmatrix, whose 8 x 16-byte matrices are the fragments of either kind.
+// A k-step is 32 bytes of channels: 16 fp16 or bf16 values, 8 tf32 values, 32 bytes. Both operands are read from
+// shared memory by ldmatrix, whose 8 x 16-byte matrices are the fragments of either type.
 #pragma once
 #include "byte_rows.cuh"
 #include "fragment.cuh"

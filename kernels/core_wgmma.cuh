@@ -1,11 +1,11 @@
 // Main loop on Hopper: two warpgroups multiply 64 pixels each, TILES times, by all of the CTA's channels.
 //
-// A step is 32 bytes of channels: 16 fp16 or bf16 values, 8 tf32 values, 32 bytes. Both operands come straight out
-// of shared memory, without swizzle: a core matrix is 8 pixels (or output channels) x 16 bytes, a cell a
-// piece. So a tap is only another start address. A product of 64 pixels x BN channels reads 2 KB of pixels and 32 * BN bytes
-// of weights in the BN / 2 clocks that it takes: 128 bytes a clock, all that shared memory has, with 64 channels, 96 with
-// 128, 192 with 32, which therefore takes 24 clocks instead of 16. Weights stream through a ring of blocks of STEPS steps,
-// by bulk copies that one thread prefetches; a ring that holds all of them keeps them for all tiles.
+// A step is 32 bytes of channels: 16 fp16 or bf16 values, 8 tf32 values, 32 bytes. Both operands are read directly
+// from shared memory, without swizzle: a core matrix is 8 pixels (or output channels) x 16 bytes, one cell each.
+// So a tap is only another start address. A product of 64 pixels x BN channels reads 2 KB of pixels and 32 * BN bytes
+// of weights in the BN / 2 clocks that it takes: with 64 channels 128 bytes per clock, the peak of shared memory; with 128
+// channels 96; with 32 channels 192, so that it takes 24 clocks instead of 16. Weights stream through a ring of blocks of
+// STEPS steps, by bulk copies that one thread prefetches; a ring that holds all of them keeps them for all tiles.
 #pragma once
 #include "chain_params.cuh"
 #include "fragment.cuh"

@@ -1,52 +1,37 @@
-// Convolutions to more than 64 channels on Hopper where a multiprocessor has several tiles: the same chains of layers
-// as chain_wgmma.cuh, with tiles of 256 pixels, and what lies around the products done by other warps meanwhile.
-// Formulas, fusions and layouts are those of conv_wgmma.cuh.
+// Convolutions to more than 64 channels on Hopper if an SM has several tiles: the same chains of layers as chain_wgmma.cuh,
+// with tiles of 256 pixels and other warps for everything but the products. Formulas, fusions and layouts are those of
+// conv_wgmma.cuh.
 //
 // Entries (wgmma_fp16.cu, wgmma_bf16.cu, wgmma_int8.cu), PxN being output pixels x channels of a CTA:
 //   wgmma_PxN_*          map to raw map, one layer or several
 //
 // GEMM: M = output pixels, N = output channels (128 at a time), K = taps x input channels.
 //
-// Launch: block 512: two warpgroups multiply; of two others, which give them registers, seven warps load and store the tiles and
-// one prefetches weights; grid (CTAs of an image,
-// channel tiles, images), all of them on the device at once where there are several layers; dynamic shared memory =
-// ring of weights + two input tiles + list of a tile's pixels.
+// Launch: block 512: two warpgroups multiply; of two others, which release registers for them, seven warps load and store the tiles and
+// one prefetches weights; grid (CTAs of an image, channel tiles, images), all of them on the device at once if there are several
+// layers; dynamic shared memory = ring of weights + two input tiles + list of a tile's pixels.
 //
-// A tile goes round: its producers load and normalise the input, the consumers multiply it and put their values, rounded
-// as they are stored, into the place of the input, from where the producers store them and gather the statistics. Two
-// tiles lie in shared memory, so while one is multiplied the other one is stored and the next one loaded. Between
-// layers the consumers, who have registers to spare then, exchange the statistics. A block of weights serves 256
-// pixels: half of the traffic of tiles of 128.
-// Every second layer takes the tiles backwards: its first tile is the last one of the layer before, whose values stay in
-// shared memory. Only its halo is read, only those at its border are stored, and what it adds of the residual
-// stream comes, by bulk copies of rows, while its last products are under way. Otherwise all multiprocessors would read and write whole tiles at the
-// same time, while nothing is multiplied.
+// The cycle of a tile: its producers load and normalise the input; the consumers multiply it and write their values, rounded
+// as they are stored, over the input; the producers store them and gather the statistics. With two tiles in shared memory,
+// one is multiplied while the other is stored and the next one loaded. Between layers the consumers, which have free
+// registers then, exchange the statistics. A block of weights serves 256 pixels: half of the traffic of tiles of 128.
+// Every second layer takes the tiles backwards: its first tile is the last one of the previous layer, whose values are still in
+// shared memory. Only its halo is read, only the values at its border are stored, and its residual stream is loaded, by bulk
+// copies of rows, during its last products. Otherwise all SMs would read and write whole tiles at the same time, while nothing
+// is multiplied.
 //
-// Work: a layer of 128 to 128 channels, 3x3, 320x180: 17.0 GFLOP. Operands: 96 of 128 bytes a clock (core_wgmma.cuh). Roofline: arithmetic, of the tensor cores.
+// Work: a layer of 128 to 128 channels, 3x3, 320x180: 17.0 GFLOP. Operands: 96 of 128 bytes per clock (core_wgmma.cuh).
+// Roofline: tensor cores.
 // Measured: NVIDIA H100, driver 580.159, 2026-11-25, launches between device events, medians of 20, the network in fp16: ten
-// residual layers at 1280x720 345 us (492 TFLOP/s), at 1920x1080 669 us (571). With tiles that were copied, 16 bytes at a time, and then
-// normalised in place, 366 and 703: such copies write to shared memory 16 bytes a clock, 5,200 clocks a tile, of whose 18,400 clocks of
-// products 13,800 go into reading it. Before tiles stayed from layer to layer, 408 and 757 (H200). Alone, with weights that stay, the products of a tile take 19,000 clocks (18,400 at the tensor cores' rate); of a
-// layer with two tiles, 72,000 at 1280x720, they are somewhat more than half. Since an exchange is shorter (exchange.cuh) 366 us on an H100,
-// 379 before, in one run; with shuffles in it 381, because the compiler kept the state of the weights' ring out of its uniform
-// registers then, though they run once a layer. Without weights on the way and without a next tile
-// that is loaded, which gives wrong results, the ten layers take 6 % less. The rest is what nothing is multiplied in: what is
-// behind the last products 5,000 to 7,000, the exchange 8,500 (before it was shortened), the halo and the norm 5,000 to 8,000. Notes of the clock
-// in this kernel make the compiler serialise the products (its note C7510): it looks as if those took 31,000 then.
-// No difference: the consumers' help with a layer's first and last tile, because memory is what those wait for; normalising
-// in pairs of halves (0.3 %); named barriers for those that poll (0.5 %). Slower: weights asked for by a thread that multiplies
-// (537 us); weights as the first operand, from registers, which halves what products read of shared memory, but leaves the producers
-// 88 registers (364 us where they load tiles by plain loads, 4 % more at 1920x1080; 410 where they spill); with it tiles of 10
-// rows, three in turn for two of 16 (424, because loading a tile takes longer than multiplying it, where the residual stream is
-// added), though with one of them for each multiprocessor a picture of 640x480 takes 0.366 ms in place of 0.392.
+// residual layers at 1280x720 345 us (492 TFLOP/s), at 1920x1080 669 us (571).
 //
-// Barriers: of each tile in shared memory, that it is there (`ready`) and that it is multiplied and its values lie in
-// its place (`staged`); of a layer, that its producers have gathered its statistics and stored its map (`gathered`) and
-// that it is known what the next norm does (`merged`), that the residual stream of its first tile has come (`streamed`), and that the maps of other CTAs are written, around a layer's first tile or
-// all of them (`written_around`, `written`); of the consumers (sync_team) when both have multiplied a tile,
-// and in the exchange; bar 4 of the producers after a tile is stored and around its list. All threads of a kind arrive:
-// one for its warp takes longer, and compute-sanitizer follows barriers thread by thread. The ring's own are in
-// core_wgmma.cuh.
+// Barriers: of each tile in shared memory, that it is loaded (`ready`) and that it is multiplied and its values are in
+// its place (`staged`); of a layer, that its producers have gathered its statistics and stored its map (`gathered`), that
+// the next norm's factors are known (`merged`), that the residual stream of its first tile has arrived (`streamed`), and that
+// the maps of other CTAs are written, around a layer's first tile or all of them (`written_around`, `written`); of the
+// consumers (sync_team) when both have multiplied a tile, and in the exchange; bar 4 of the producers after a tile is stored and
+// around its list. All threads of a kind arrive: one per warp takes longer, and compute-sanitizer follows barriers per
+// thread. The ring's own barriers are in core_wgmma.cuh.
 #pragma once
 #include "chain_wgmma.cuh"
 

@@ -1,10 +1,10 @@
-// Types and elements: how values lie in memory and how they are widened and rounded.
+// Types and elements: the layout of values in memory, and how they are widened and rounded.
 //
-// Maps lie channels-last, element (n, y, x, c) at ((n * height + y) * width + x) * channels + c,
+// Maps are channels-last, element (n, y, x, c) at ((n * height + y) * width + x) * channels + c,
 // with `channels` padded to a multiple of 16 and zeros in the padding. Arithmetic is in fp32; a
-// storage type only says how a value is kept. All vector accesses are 16 bytes and aligned.
+// storage type only defines how a value is stored. All vector accesses are 16 bytes and aligned.
 //
-// Nothing but this folder is included: the run-time compiler has no system headers.
+// Only files of this folder are included: the run-time compiler has no system headers.
 #pragma once
 
 typedef unsigned char u8;

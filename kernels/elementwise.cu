@@ -1,5 +1,4 @@
-// The operations of the baseline that look at one place of a map at a time, each its own launch, as
-// a framework runs them.
+// The pointwise operations of the baseline, one launch each, as a framework runs them.
 //
 // Computes, on maps of element.cuh, for every n, y, x, c:
 //   load_photo     map[n,y,x,c] = photo[n,y,x,c] * scale for c < 3, and 0 for 3 <= c < channels
@@ -13,32 +12,32 @@
 //   store_picture  picture[n,y,x] = levels of map[n,y,x,0..2], alpha of photo[n,y,x]
 //   store_floats   planes[n,c,y,x] = map[n,y,x,c] for c < 3
 //
-// Entries: each name above with _f32, _f16 and _bf16, which is the type of the maps. Vectors of a
+// Entries: each name above with _f32, _f16 and _bf16, the type of the maps. Vectors of a
 // channel (bias, mean, rstd, gamma, beta) are fp32.
 //
 // Layouts: photo and picture are RGBA8, (n, height, width), red in the lowest byte; `scale` is 1 for
-// levels, 1/256 where the first layer wants numbers below 1. Maps and vectors start at 16 bytes;
-// channels are a multiple of 16 bytes' values; load_photo, whose channels are 4, 8 or 16, and pad take
-// 4 values of 16 bits too. A vector has a value for every channel of the map, 0 in the
-// padding, so that the padding stays 0. `to` may be `from`, except in pad and upsample. The store
-// entries cut a map of map_width x map_height down to width x height from the top left.
+// levels, 1/256 if the first layer needs numbers below 1. Maps and vectors are aligned to 16 bytes;
+// channels are a multiple of 16 bytes' values. load_photo, whose channels are 4, 8 or 16, and pad also support
+// 4 values of 16 bits. A vector has a value for every channel of the map, 0 in the
+// padding, so that the padding remains 0. `to` may be `from`, except in pad and upsample. The store
+// entries crop a map of map_width x map_height to width x height from the top left.
 // pad: margin <= side - 1 of both sides.
 //
-// Launch: block 256, no dynamic shared memory. A thread handles 16 bytes of the map that is written, or
+// Launch: block 256, no dynamic shared memory. A thread handles 16 bytes of the output map, or
 // the 8 bytes of a pixel of 4 halves:
 // grid (ceil(width' * channels * sizeof(T) / 16 / 256), height', batch), where width' and height'
-// are those of `to`: width + 2 * margin in pad, 2 * width in upsample, else width. load_photo,
-// store_picture and store_floats: a thread a pixel, grid (ceil(width / 256), height, batch).
+// are those of `to`: width + 2 * margin in pad, 2 * width in upsample, otherwise width. load_photo,
+// store_picture and store_floats: a thread per pixel, grid (ceil(width / 256), height, batch).
 // height' and batch are at most 65535.
 //
-// Work: at 512x512x32 fp16, relu reads and writes 16.8 MB each for 8.4 MFLOP: 0.25 FLOP a byte.
-// Roofline: memory, of every entry.
+// Work: at 512x512x32 fp16, relu reads and writes 16.8 MB each for 8.4 MFLOP, 0.25 FLOP per byte.
+// Roofline: memory, for every entry.
 // Measured: NVIDIA H200, driver 580.159, 2026-11-20, launches between device events, medians of 20, 512x512x32 in
-// fp16, which stays in the level-2 cache: relu 9.2 us, affine 9.3, normalise 8.7, pad 9.4 to 19, upsample
-// to it 13; 3.1 to 3.8 TB/s of 4.25 TB/s that a copy reaches. 128x128x128: 5.4 to 6.4 us, of which some 3
-// are the launch and the mark.
+// fp16, which fits the L2 cache: relu 9.2 us, affine 9.3, normalise 8.7, pad 9.4 to 19, upsample
+// to it 13; 3.1 to 3.8 TB/s of a copy's 4.25 TB/s. 128x128x128: 5.4 to 6.4 us, of which about 3
+// are launch and event.
 //
-// Numerics: arithmetic in fp32, rounded once to the map's type, to nearest even. A NaN stays one in
+// Numerics: arithmetic in fp32, rounded once to the map's type, to nearest even. A NaN is kept in
 // every map and becomes level 0 in store_picture. Levels are clamped to 0..255 and rounded half away from zero.
 //
 // Barriers: none; threads share nothing.

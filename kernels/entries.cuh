@@ -1,4 +1,4 @@
-// Entries for each type of what is stored. `ENTRY` is a macro of one entry, whose last arguments are the type's suffix and the
+// Entries for each storage type. `ENTRY` is a macro of one entry, whose last arguments are the type's suffix and the
 // type.
 #pragma once
 

@@ -1,16 +1,15 @@
-// What the CTAs of an image tell each other between two layers of a chain, without a launch in between:
-// the statistics of what they wrote, and that it can be read.
+// The exchange between the CTAs of an image from layer to layer of a chain, without a launch in between: the statistics of
+// what they wrote, and that it can be read.
 //
-// Values travel with a tag (tagged.cuh). Every layer of every launch has a tag of its own, counted up from where the launch before ended.
-// All CTAs of the launch have to be on the device at once.
+// Values are stored with a tag (tagged.cuh). Every layer of every launch has its own tag, counted up from the last one of the
+// previous launch. All CTAs of the launch must be on the device at once.
 //
-// The merges are those of statistics.cuh, in the same order: a chain gives the bits that its layers give
-// when they are launched one by one. A channel is merged by one CTA, a group's parts by a lane and the groups by a warp, and what the
-// norm does to the channel is sent to all. So a value is on its way twice, and each of the first threads waits for its channel's.
-// Measured (H100, 2026-11-25, 128 CTAs): while a group's members merged their parts, some channels each, and every CTA then the
-// groups', that took 8,800 clocks of a layer's 26,400. Now 5,000 to 6,000: 1,900 to 2,300 until the parts of all CTAs have come,
-// 1,000 to 1,500 until they are merged, 1,500 to 2,500 until that is known everywhere. The lanes of a chain's warp add by shuffles. In
-// deep_wgmma.cuh these, which the compiler takes for a sign that lanes part, cost the loop around them its uniform registers.
+// The merges are those of statistics.cuh, in the same order: a chain gives the same bits as its layers launched one by one.
+// A channel is merged by one CTA, a group's parts by a lane and the groups by a warp, and the norm's factors of the channel are
+// sent to all CTAs. So a value travels twice, and each of the first threads waits for its channel's.
+// Measured: NVIDIA H100, 2026-11-25, 128 CTAs: 5,000 to 6,000 clocks of a layer: 1,900 to 2,300 until the parts of all CTAs
+// have arrived, 1,000 to 1,500 until they are merged, 1,500 to 2,500 until all CTAs know the result. In a chain the lanes add by
+// shuffles; in deep_wgmma.cuh shuffles would cost the surrounding loop its uniform registers.
 #pragma once
 #include "chain_params.cuh"
 #include "tagged.cuh"

@@ -1,4 +1,4 @@
-// Accumulators as the tensor cores hand them out: a lane has pairs of neighbouring columns.
+// Accumulators of tensor cores: a lane has pairs of neighbouring columns.
 #pragma once
 #include "element.cuh"
 

@@ -1,8 +1,8 @@
 // Gather: loads the input tile of one CTA into shared memory, ready to be multiplied.
 //
-// The tile holds every input pixel that the CTA's output pixels touch, one chunk of channels at a
-// time. On the way the norm before is applied, then ReLU or the residual add; positions outside the map are
-// mirrored or repeated. Arithmetic in fp32; rounded once, to the operand type.
+// The tile contains every input pixel that the CTA's output pixels read, one chunk of channels at a
+// time. While loading, the previous norm is applied, then ReLU or the residual sum; positions outside the map are
+// mirrored or repeated. Arithmetic in fp32, rounded once, to the operand type.
 #pragma once
 #include "conv_params.cuh"
 

@@ -1,6 +1,6 @@
-// What the kernels of general graphs share: places in maps, edges, and functions of single values.
+// Shared by the kernels of general graphs: positions in maps, edges, and pointwise functions.
 //
-// Maps are those of element.cuh. The channels that only fill up a map are zero behind every kernel.
+// Maps are those of element.cuh. Padding channels are zero after every kernel.
 #pragma once
 #include "element.cuh"
 

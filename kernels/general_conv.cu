@@ -4,36 +4,36 @@
 //   sum = bias[c] + sum over the taps t of (y, x)'s phase and input channels i of
 //         from[n, qy * stride_y + dy[t], qx * stride_x + dx[t], i] * weights[t, c, i]
 //   to[n, y, x, c] = function(sum * factor * scale[c] + shift[c])
-// where a phase holds the outputs that read the same taps: y = top + qy * step_y, x = left + qx * step_x. A
+// A phase contains the outputs that read the same taps: y = top + qy * step_y, x = left + qx * step_x. A
 // convolution has one phase (step 1) and all its taps, dy = row of the kernel * dilation - padding. A transposed one
-// has a phase for each remainder of y and x by its stride, and gathers: of the kernel, the phase's taps are the
+// has a phase for each remainder of y and x by its stride, and gathers: the phase's taps are the kernel's
 // rows and columns that fall onto input pixels (stride 1). Positions beyond the map are zeros, mirrored or
 // repeated (`edge`), so that padding needs no launch of its own.
 //
 // Entries, for maps of type f32, f16 and (from sm_80 on) bf16:
-//   general_conv_128x64_*, _128x32_*, _128x16_*    all input channels; tiles of 128 pixels x so many channels
+//   general_conv_128x64_*, _128x32_*, _128x16_*    all input channels; tiles of 128 pixels x this many channels
 //   general_conv_grouped_*                         `group_out` outputs from `group_in` inputs each
-//   general_conv_depthwise_*                       every channel by itself
+//   general_conv_depthwise_*                       every channel separately
 //
 // GEMM of the tiled entries: M = batch * rows * columns of a phase, N = out_stored, K = taps * in_stored.
 //
-// Layouts: maps of element.cuh, at 16 bytes, channels a multiple of 16. Weights are of the maps' type, zero where
-// an input or output is only stored: tiled (tap, out_stored, in_padded), in_padded being in_stored rounded up to 64
+// Layouts: maps of element.cuh, aligned to 16 bytes, channels a multiple of 16. Weights have the maps' type, and are zero in
+// padding channels: tiled (tap, out_stored, in_padded), in_padded being in_stored rounded up to 64
 // bytes; grouped (tap, group_in, out_stored); depthwise (tap, out_stored). Vectors are fp32 (out_stored). `phases`
-// has 8 numbers a phase: first tap, taps, top, left, rows, columns, and two spare; phase (top, left) is number
-// top * step_x + left. `taps` has 4 numbers a tap: dy, dx, tap of the weights, one spare; at 16 bytes.
+// has 8 numbers per phase: first tap, taps, top, left, rows, columns, and two spare; phase (top, left) is number
+// top * step_x + left. `taps` has 4 numbers per tap: dy, dx, tap of the weights, one spare; aligned to 16 bytes.
 //
 // Launch: block 256, no dynamic shared memory. Tiled: grid (ceil(M / 128) of the largest phase,
 // ceil(out_stored / tile), phases); static shared memory 30, 25 or 22.5 KiB: two stages of 64
 // bytes of K for every pixel and channel of the tile. Grouped: grid (ceil(out_width * out_stored / 256),
 // out_height, batch). Depthwise: grid (ceil(out_width * out_stored * sizeof(T) / 16 / 256), out_height, batch).
 //
-// Work: 3x3, 128 to 128 channels at 128x128, fp16: 4.8 GFLOP for 8.7 MB: 550 FLOP a byte.
-// Roofline: tiled, the multipliers; depthwise, memory.
+// Work: 3x3, 128 to 128 channels at 128x128, fp16: 4.8 GFLOP for 8.7 MB, 550 FLOP per byte.
+// Roofline: tiled, arithmetic; depthwise, memory.
 // Measured: NOT MEASURED.
 //
-// Numerics: sums in fp32 (16 bits: products on tensor cores), one rounding to the map's type. What the type cannot
-// hold sets `overflow`.
+// Numerics: sums in fp32 (16 bits: products on tensor cores), one rounding to the map's type. A value outside the type's
+// range sets `overflow`.
 //
 // Barriers: a stage of shared memory before it is read, and its reads before it is written again.
 #include "general.cuh"

@@ -1,5 +1,5 @@
-// Values at other places, unchanged, for graphs that the specialised kernels do not compute: padding, cropping,
-// joining and cutting of channels, blocks of pixels to channels and back.
+// Operations that move values unchanged, for graphs that the specialised kernels do not compute: padding, cropping,
+// joining and splitting channels, blocks of pixels to channels and back.
 //
 // Computes, for every n, y, x and every unit u < count of a pixel, with `to` at unit first + u:
 //   MOVE_PLACES          to = from[n, place(y - top), place(x - left), u + source]; beyond the edge (`edge`) it is
@@ -7,21 +7,19 @@
 //   MOVE_BLOCK_FIRST     to = from[n, y / block, x / block, (y % block * block + x % block) * width + u]
 //   MOVE_CHANNEL_FIRST   to = from[n, y / block, x / block, (u * block + y % block) * block + x % block]
 //   MOVE_TO_CHANNELS     to = from[n, y * block + u / width / block, x * block + u / width % block, u % width]
-// where width = block_units. Units from `real` on are zeros: they only fill the map up.
+// where width = block_units. Units from `real` on are padding and become zero.
 //
-// Entries: general_move_128, _32 and _16, by the bits of a unit: 16 bytes of channels where all numbers of channels
-// are multiples of it, else a single value of f32 or f16.
+// Entries: general_move_128, _32 and _16, by the bits of a unit: 16 bytes of channels if all channel counts
+// are multiples of it, otherwise a single value of f32 or f16.
 //
-// Layouts: maps of element.cuh, whose channels are counted in units here.
+// Layouts: maps of element.cuh, with channels counted in units.
 //
-// Launch: block 256, grid (ceil(out_width * count / 256), out_height, batch), no shared memory; a thread a unit.
+// Launch: block 256, grid (ceil(out_width * count / 256), out_height, batch), no shared memory; a thread per unit.
 //
 // Work: at 512x512x32 fp16, 16.8 MB each are read and written. Roofline: memory.
 // Measured: NOT MEASURED.
 //
-// Numerics: none; bits are copied.
-//
-// Barriers: none; threads share nothing.
+// Numerics: none; bits are copied. Barriers: none; threads share nothing.
 #include "general.cuh"
 
 using namespace sf;

@@ -1,24 +1,24 @@
-// What becomes of the values at one place of a map, for graphs that the specialised kernels do not compute.
+// Pointwise functions and arithmetic, for graphs that the specialised kernels do not compute.
 //
 // Computes, on maps of element.cuh, for every n, y, x, c:
 //   general_pointwise   to = function(normalised(from) * scale[c] + shift[c]), where
 //                       normalised(v) = (v - mean[n,c]) / sqrt(variance[n,c] + eps)
-//   general_combine     to = a + b, a - b, a * b or a / b; what has one channel, row or column stands for all
+//   general_combine     to = a + b, a - b, a * b or a / b; one channel, row or column is broadcast
 //
-// Entries: each name above with _f32, _f16 and _bf16 (from sm_80 on), which is the type of the maps. Vectors of a channel are fp32; mean and
-// variance are (n, channels), the others (channels).
+// Entries: each name above with _f32, _f16 and _bf16 (from sm_80 on), the type of the maps. Vectors of a channel are
+// fp32; mean and variance are (n, channels), the others (channels).
 //
-// Layouts: maps and vectors start at 16 bytes; channels are a multiple of 16, of which the first `real` exist. `to`
+// Layouts: maps and vectors are aligned to 16 bytes; channels are a multiple of 16, of which the first `real` exist. `to`
 // may be `from`.
 //
 // Launch: block 256, grid (ceil(width * channels * sizeof(T) / 16 / 256), height, batch) of `to`, no shared memory;
-// a thread has 16 bytes of the map.
+// a thread per 16 bytes of the map.
 //
-// Work: at 512x512x32 fp16, 16.8 MB each are read and written for 8 to 30 MFLOP: about 1 FLOP a byte.
-// Roofline: memory.
+// Work: at 512x512x32 fp16, 16.8 MB each are read and written for 8 to 30 MFLOP, about 1 FLOP per byte. Roofline: memory.
 // Measured: NOT MEASURED.
 //
-// Numerics: arithmetic in fp32, rounded once to the map's type, to nearest even. What the type cannot hold sets `overflow`.
+// Numerics: arithmetic in fp32, rounded once to the map's type, to nearest even. A value outside the type's range sets
+// `overflow`.
 //
 // Barriers: none; threads share nothing.
 #include "entries.cuh"

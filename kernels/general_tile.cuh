@@ -1,7 +1,7 @@
 // Tiles of products in registers, for the kernels of general graphs: rows of pixels times rows of channels.
 //
-// A warp multiplies some pixels with some channels, both as rows in shared memory: ROW_BYTES of what is summed over, and
-// ROW_PITCH bytes from row to row, so that neighbouring rows lie in other banks.
+// A warp multiplies some pixels with some channels, both as rows in shared memory: ROW_BYTES of the summed dimension, and
+// ROW_PITCH bytes from row to row, so that neighbouring rows are in different banks.
 #pragma once
 #include "core_mma.cuh"
 

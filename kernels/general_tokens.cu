@@ -1,4 +1,4 @@
-// What becomes of a pixel as a token, for graphs of transformers: its norm over channels, and its place.
+// Operations on a pixel as a token, for graphs of transformers: the norm over its channels, and positions.
 //
 // Computes, on maps of element.cuh, for every pixel:
 //   general_layer_norm   to[c] = (from[c] - mean) / sqrt(variance + eps) * scale[c] + shift[c], mean and biased variance
@@ -6,21 +6,21 @@
 //   general_positions    to[c] = from[c] + table[y, c] in the first half of the channels,
 //                        from[c] + table[height + x, c - half] in the second
 //
-// Entries: each name above with _f32, _f16 and _bf16 (from sm_80 on), which is the type of the maps.
+// Entries: each name above with _f32, _f16 and _bf16 (from sm_80 on), the type of the maps.
 //
-// Layouts: channels are a multiple of 16, of which the first `real` exist and the others are and stay zero. Scales and
+// Layouts: channels are a multiple of 16, of which the first `real` exist; the others are and remain zero. Scales and
 // shifts are fp32 (channels), the table is fp32 (height + width, real / 2).
 //
-// Launch: block 256, no shared memory. layer_norm: grid (ceil(pixels of all images / 8)), a warp a pixel. positions: grid
-// (ceil(width * channels * sizeof(T) / 16 / 256), height, batch), a thread 16 bytes.
+// Launch: block 256, no shared memory. layer_norm: grid (ceil(pixels of all images / 8)), a warp per pixel. positions: grid
+// (ceil(width * channels * sizeof(T) / 16 / 256), height, batch), a thread per 16 bytes.
 //
-// Work: the norm of 1024 tokens of 512 channels, fp16: 1 MB each are read and written for 4 MFLOP: 2 FLOP a byte.
+// Work: the norm of 1024 tokens of 512 channels, fp16: 1 MB each are read and written for 4 MFLOP, 2 FLOP per byte.
 // Roofline: memory.
 // Measured: NOT MEASURED.
 //
-// Numerics: arithmetic in fp32, rounded once to the map's type. Means are taken of distances from the first channel,
-// which are small where the mean is large; variances of distances from the mean, in a second pass. What the type cannot
-// hold sets `overflow`.
+// Numerics: arithmetic in fp32, rounded once to the map's type. Means are computed from distances to the first channel,
+// which are small if the mean is large; variances from distances to the mean, in a second pass. A value outside the type's
+// range sets `overflow`.
 //
 // Barriers: none; the lanes of a warp exchange sums.
 #include "entries.cuh"

@@ -1,33 +1,32 @@
-// Values from neighbours in their own channel, and of whole channels, for graphs that the specialised kernels do not
+// Values from neighbours in the same channel, and of whole channels, for graphs that the specialised kernels do not
 // compute.
 //
-// Computes, on maps of element.cuh, for every n, c and where it applies y, x:
+// Computes, on maps of element.cuh, for every n, c and, if applicable, y, x:
 //   general_resize          to[y,x] = sum over the taps of row y and column x of their weights * from[row, column]
-//   general_pool            the largest value, or the mean, of the window of (y, x) that lies on the map; the mean
-//                           may count the padding, as zeros (`counts`), but nothing behind it
+//   general_pool            the largest value, or the mean, of the part of the window of (y, x) on the map; the mean
+//                           may count the padding as zeros (`counts`), but nothing after it
 //   general_reduce_partial  of a strip of pixels: mean and sum of squared distances from it, or the largest value
 //   general_reduce_finish   of all strips: mean and biased variance (fp32), or the mean or largest value as a map
 //
-// Entries: each name above with _f32, _f16 and _bf16 (from sm_80 on), which is the type of the maps.
+// Entries: each name above with _f32, _f16 and _bf16 (from sm_80 on), the type of the maps.
 //
 // Layouts: channels are a multiple of 16, of which the first `real` exist. `rows` and `columns` have four pairs of
-// place (int) and weight (float) an output row or column. Parts of strips are (n, strip, channel) pairs of fp32; a
-// strip has `strip_pixels` pixels, the last one what is left, none is empty. Statistics are the means (n, channels)
-// and behind them the variances.
+// position (int) and weight (float) per output row or column. Parts of strips are (n, strip, channel) pairs of fp32; a
+// strip has `strip_pixels` pixels, the last one the remainder; none is empty. Statistics are the means (n, channels)
+// followed by the variances.
 //
 // Launch: block 256. resize, pool: grid (ceil(out_width * channels * sizeof(T) / 16 / 256), out_height, batch), a
-// thread 16 bytes of the result. reduce_partial: grid (strips, ceil(channels * sizeof(T) / 64), batch), 64 bytes of
-// every pixel a block; static shared memory 16.3 KiB (f32) or 32.6 KiB (f16) at most. reduce_finish: grid
+// thread per 16 bytes of the result. reduce_partial: grid (strips, ceil(channels * sizeof(T) / 64), batch), 64 bytes of
+// every pixel per block; static shared memory at most 16.3 KiB (f32) or 32.6 KiB (f16). reduce_finish: grid
 // (ceil(channels / 32), batch).
 //
-// Work: the statistics of 512x512x32 fp16 read 16.8 MB for 42 MFLOP: 2.5 FLOP a byte.
-// Roofline: memory.
+// Work: the statistics of 512x512x32 fp16 read 16.8 MB for 42 MFLOP, 2.5 FLOP per byte. Roofline: memory.
 // Measured: NOT MEASURED.
 //
-// Numerics: arithmetic in fp32; statistics as moments.cuh says, merged in a fixed order. A NaN in a window or channel
-// of a largest value may be lost. What the type cannot hold (only cubic weights exceed what they read) sets `overflow`.
+// Numerics: arithmetic in fp32; statistics as in moments.cuh, merged in a fixed order. A NaN in a window or channel
+// may be lost by the largest value. A value outside the type's range (only from cubic weights) sets `overflow`.
 //
-// Barriers: parts of threads in shared memory before they are merged.
+// Barriers: the threads' parts in shared memory before they are merged.
 #include "entries.cuh"
 #include "general.cuh"
 #include "moments.cuh"

@@ -1,7 +1,8 @@
-// What Hopper (sm_90a) has and others have not, one function an instruction: barriers in shared memory
-// that count bytes, bulk copies, products of a whole warpgroup, and launches that begin early.
+// Hopper's (sm_90a) own instructions, one function each: barriers in shared memory
+// that count bytes, bulk copies, warpgroup products, and launches that begin early.
 //
-// Barriers and copies' targets are addresses in shared memory. Names and rules are those of the PTX ISA (mbarrier, cp.async.bulk, wgmma, griddepcontrol).
+// Barriers and targets of copies are addresses in shared memory. Names and rules are those of the PTX ISA (mbarrier,
+// cp.async.bulk, wgmma, griddepcontrol).
 #pragma once
 #include "bytes.cuh"
 #include "gather.cuh"

@@ -1,4 +1,4 @@
-// InstanceNorm: mean and variance of every channel of every image, and what they are used for.
+// InstanceNorm: mean and variance of every channel of every image, and normalisation.
 //
 // Computes, with sums over the `pixels` = height * width values of one channel of one image:
 //   mean = sum(v) / pixels,  var = sum((v - mean)^2) / pixels,  rstd = 1 / sqrt(var + eps)
@@ -9,39 +9,39 @@
 //   mean_finish, variance_finish            each end in a launch of their own (fp32 only: no maps)
 //   norm_statistics_*                       both at once: mean, and scale = gamma * rstd
 //   norm_apply_*                            y = (v - mean) * scale + beta [ReLU] [+ residual]
-//   norm_plane_*                            all of it with one pass over memory, where the pixels
+//   norm_plane_*                            all of it in one pass over memory, if the pixels
 //                                           of one group of channels fit a block's shared memory
 //
-// Layouts: maps of element.cuh, at 16 bytes; channels a multiple of 16, at most 1024. Vectors are
+// Layouts: maps of element.cuh, aligned to 16 bytes; channels a multiple of 16, at most 1024. Vectors are
 // fp32: gamma and beta (channels), 0 in the padding; mean, rstd and scale (n, channels).
 // Sums of the baseline's strips are (n, strip, channel); moments of norm_statistics' strips are
-// (n, strip, channel) pairs. A strip is `strip_pixels` pixels, the last one what is left:
-// strips = ceil(pixels / strip_pixels), none empty. `tickets` holds one zero for each image before
-// the first launch; every launch leaves it so. `to` may be `from` or `residual`.
+// (n, strip, channel) pairs. A strip is `strip_pixels` pixels, the last one the remainder:
+// strips = ceil(pixels / strip_pixels), none empty. `tickets` has one zero for each image before
+// the first launch; every launch leaves it zero. `to` may be `from` or `residual`.
 //
 // Launch, packs being channels * sizeof(T) / 16:
 //   *_partial: block 256, grid (strips, n)        *_finish: block 256, grid (ceil(channels / 32), n)
-//   norm_statistics: block 512, grid (strips, n)  norm_apply: block 256, grid (strips, n), strips of
-//                                                 its own; 4 * (256 / packs) pixels keep all busy
+//   norm_statistics: block 512, grid (strips, n)  norm_apply: block 256, grid (strips, n), with
+//                                                 its own strips; 4 * (256 / packs) pixels keep all busy
 //   norm_plane: block 512, grid (packs / group_packs, n), dynamic shared memory
 //               pixels * group_packs * 16 bytes; group_packs is 1 or 2 and divides packs
-// Static shared memory: 8 KiB at most in *_partial, 18 KiB (f32) or 34 KiB (16 bits) in
+// Static shared memory: at most 8 KiB in *_partial, 18 KiB (f32) or 34 KiB (16 bits) in
 // norm_statistics, 5 KiB or less in norm_plane.
 //
 // Work: at 128x128x128 fp16, 4.2 MB are read for the statistics and read and written to apply them:
-// 12.6 MB in two launches, 8.4 MB in norm_plane, for about 15 MFLOP: 1 to 2 FLOP a byte.
-// Roofline: memory; at such sizes the level-2 cache, and the last block's merge of the strips.
+// 12.6 MB in two launches, 8.4 MB in norm_plane, for about 15 MFLOP, 1 to 2 FLOP per byte.
+// Roofline: memory; at such sizes the L2 cache, and the last block's merge of the strips.
 // Measured: NVIDIA H200, driver 580.159, 2026-11-20, launches between device events, medians of 20, fp16. At
 // 512x512x32: mean_partial 8.5 us, variance_partial 7.8, *_finish 6, norm_statistics 14.3, norm_apply 9.2
 // (3.6 TB/s of 4.25). At 128x128x128: mean_partial and variance_partial 5.6, norm_statistics 15.6,
 // norm_apply 5.8; norm_plane at 64x64x128, where it fits, with ReLU: 11.2.
 //
 // Numerics: all sums in fp32, of at most some hundred terms each before they are merged. The
-// baseline's variance is taken around the finished mean; norm_* use moments.cuh. No atomic touches a
+// baseline's variance is computed around the finished mean; norm_* use moments.cuh. No atomic touches a
 // sum: two runs give the same bits.
 //
 // Barriers: in a block, partial results in shared memory before they are merged; norm_statistics:
-// the strips' moments, written and fenced by all blocks, before the ticket that lets the last block
+// the strips' moments, written and fenced by all blocks, before the ticket that makes the last block
 // of an image read them.
 #include "entries.cuh"
 #include "instance_norm.cuh"

@@ -1,4 +1,4 @@
-// What the kernels of InstanceNorm share: walks over pixels, and the norm in one pass over memory.
+// Shared by the kernels of InstanceNorm: walks over pixels, and the norm in one pass over memory.
 #pragma once
 #include "hopper.cuh"
 #include "moments.cuh"

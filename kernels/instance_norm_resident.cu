@@ -1,27 +1,26 @@
 // targets: sm_90a
-// InstanceNorm in one launch: every CTA keeps its strip of pixels, with all their channels, in shared memory while the
-// CTAs tell each other their moments, so that the map is read from memory once.
+// InstanceNorm in one launch: every CTA keeps its strip of pixels, with all channels, in shared memory while the
+// CTAs exchange their moments, so that the map is read from memory once.
 //
-// Computes what norm_statistics and norm_apply of instance_norm.cu do one after another, bit by bit.
+// Computes the same as norm_statistics and norm_apply of instance_norm.cu in turn, bit for bit.
 // Entries, for maps of type f32, f16, bf16: norm_resident_*
 //
-// Launch: cooperative, because the CTAs of an image wait for each other; block 512, grid (strips, n), a CTA for each of at most 512 strips;
-// dynamic shared memory kept_pixels * channels * sizeof(T) bytes for the first pixels of a strip, then 16 * channels moments
-// (512 * 16 / sizeof(T) where packs, being channels * sizeof(T) / 16, does not divide 32), at least 512. kept_pixels is a
-// multiple of 4 * (512 / packs), or the strip fits. Of the pixels behind them each thread keeps 32 values in registers; what
-// is left is read a second time. `flags` has flag_pitch numbers for each image, zero before the first launch: how many launches
-// there were, and behind it a flag for each strip, which is that number once this launch has written the strip's moments.
+// Launch: cooperative, because the CTAs of an image wait for each other; block 512, grid (strips, n), a CTA for each of at
+// most 512 strips; dynamic shared memory kept_pixels * channels * sizeof(T) bytes for the first pixels of a strip, then 16 *
+// channels moments (512 * 16 / sizeof(T) if packs = channels * sizeof(T) / 16 does not divide 32), at least 512. kept_pixels
+// is a multiple of 4 * (512 / packs), or the strip fits. Of the pixels after them each thread keeps 32 values in registers;
+// the remainder is read a second time. `flags` has flag_pitch numbers for each image, zero before the first launch: the number
+// of launches, followed by a flag for each strip, which is set to that number once this launch has written the strip's moments.
 //
 // Work: at 512x512x32 fp32, 33.6 MB are read and 33.6 written, for 60 MFLOP. Roofline: memory.
-// Measured: NVIDIA H200, driver 580.159, 2026-11-25, maps in turn in a graph, cold caches: 512x512x32 fp32 with ReLU 27.1 us, 62 % of
-// what a copy reaches there; norm_statistics and norm_apply take 32.7. Some 7 us are what a map of a few pixels takes: launch,
-// moments, and the CTAs' waiting for each other. Slower there: without registers (28.5), a counter in place of flags, or a
-// warp that looks at several flags in turn (28.3); smaller maps are faster in clusters (64x64x64: 5.3 us in place of 7.5).
+// Measured: NVIDIA H200, driver 580.159, 2026-11-25, maps in turn in a graph, cold caches: 512x512x32 fp32 with ReLU 27.1 us, 62 %
+// of a copy's bandwidth (norm_statistics and norm_apply: 32.7). About 7 us are needed for a map of a few pixels: launch,
+// moments, and waiting for the other CTAs.
 //
 // Numerics: those of norm_statistics: strips are gathered and merged in the same order.
 //
 // Barriers: the copies of a strip's pieces, before they are read; in a CTA, moments in shared memory before they are merged
-// and before their place is written again; of an image's CTAs (`flags`), between writing and reading the strips' moments.
+// and before their memory is written again; of an image's CTAs (`flags`), between writing and reading the strips' moments.
 #include "entries.cuh"
 #include "instance_norm.cuh"
 

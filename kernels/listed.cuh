@@ -1,5 +1,5 @@
-// A tile's pixels as a list: where each lies in the stored map and in shared memory. Taken apart once, a
-// place costs one load instead of divisions, mirroring and products for every 16 bytes.
+// A tile's pixels as a list: the position of each in the stored map and in shared memory. Once computed, a position
+// costs one load instead of divisions, mirroring and products for every 16 bytes.
 #pragma once
 #include "hopper.cuh"
 

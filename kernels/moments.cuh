@@ -1,11 +1,11 @@
-// Mean and variance of a map's channels: one pass, nothing that cancels, the same bits every time.
+// Mean and variance of a map's channels: one pass, no cancellation, the same bits every time.
 //
 // Values are gathered as (count, mean, M2), M2 being the sum of squared distances from the mean,
-// and two gatherings are merged by Chan's formula:
+// and two such triples are merged by Chan's formula:
 //   n = na + nb,  d = mean_b - mean_a,  mean = mean_a + d * nb / n,  M2 = M2a + M2b + d^2 * na * nb / n
-// A sum of squares would cancel where |mean| >> std. The order of all merges is fixed by the shape.
+// A sum of squares would cancel if |mean| >> std. The order of all merges is fixed by the shape.
 //
-// The threads of a block lie as rows x lanes over the pixels x packs of a map: thread t has lane
+// The threads of a block are rows x lanes over the pixels x packs of a map: thread t has lane
 // t % packs (16 bytes of channels) and row t / packs; rows walk over the pixels together. Threads
 // beyond rows * packs have no lane and gather nothing.
 #pragma once

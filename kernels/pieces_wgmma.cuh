@@ -1,29 +1,26 @@
-// Chains of convolutions of 65 to 128 channels on Hopper (chain_wgmma.cuh) where a CTA has several pieces of 8 x 8 pixels, each with the
-// pixels around it, all of which stay in shared memory from layer to layer. Pieces are divided among multiprocessors more evenly than tiles are.
+// Chains of convolutions of 65 to 128 channels on Hopper (chain_wgmma.cuh) if a CTA has several pieces of 8 x 8 pixels, each
+// with its halo, all of which remain in shared memory from layer to layer. Pieces are divided among SMs more evenly than tiles.
 //
 // Entries (wgmma_fp16.cu, wgmma_bf16.cu, wgmma_int8.cu): wgmma_Kx64x128_*, K pieces of a CTA.
 //
-// GEMM: M = 64 pixels of each piece, N = 128 channels, K = taps x input channels. Up to five pieces are multiplied at once, so that weights come once;
-// of six and seven first four, then the others. Of an odd number the last one is multiplied by both warpgroups, each in half of the channels.
+// GEMM: M = 64 pixels of each piece, N = 128 channels, K = taps x input channels. Up to five pieces are multiplied at once, so
+// that weights are loaded once; of six and seven first four, then the others. With an odd count both warpgroups multiply the last
+// piece, each half of the channels.
 //
-// In shared memory the pieces lie one below the other, as if they were one tile. Their values take the place of the input, as every piece has its own pixels
-// around. The team normalises the pixels of the first pieces; the halo's warps load what other CTAs have, normalised on the way, and
-// prepare the other pieces while the first are multiplied. The residual stream is loaded where it is added.
+// In shared memory the pieces are stacked as if they were one tile. Their output overwrites the input, because every piece has
+// its own halo. The team normalises the pixels of the first pieces; the halo's warps load the pixels of other CTAs, normalise them
+// and prepare the other pieces while the first are multiplied. The residual stream is loaded where it is added.
 //
-// Launch: block 384 as of chain_wgmma.cuh; grid (CTAs of an image, channel tiles, images), all of them on the device at once where there are several
-// layers; dynamic shared memory = ring of weights + pieces + list of their pixels.
+// Launch: block 384 as in chain_wgmma.cuh; grid (CTAs of an image, channel tiles, images), all of them on the device at once if
+// there are several layers; dynamic shared memory = ring of weights + pieces + list of their pixels.
 //
-// Work: a layer of 128 to 128 channels, 3x3, of 320x180 pixels: 17.0 GFLOP. Operands and roofline as of chain_wgmma.cuh.
-// Measured: NVIDIA H200, driver 580.159, 2026-11-26, recorded graphs, the network in fp16, medians of 30: a frame takes 0.34 ms in place of 0.37
-// at 600x600 (three pieces), 0.44 of 0.55 at 960x540 (four), 0.47 of 0.56 at 720x720 (five) and 0.59 of 0.63 at 1024x768 (six), where tiles of 256
-// pixels would come to some multiprocessors twice. By clock readings at 1280x720 a layer takes 51,000 to 57,000 clocks: products 33,200, storing and statistics 8,000,
-// the exchange 5,000, the norm 2,800, or 7,000 where the residual stream is added, and 2,000 of waiting for what other CTAs have. In that
-// phase all CTAs read 3 KB a clock from the level-2 cache. Slower: halos by the team with all the rest, after copies (4 %); pixels beyond
-// the map's end loaded as well, which made the CTAs there the last ones (3 % at 1280x720). No difference: twice as many loads under way.
+// Work: a layer of 128 to 128 channels, 3x3, of 320x180 pixels: 17.0 GFLOP. Operands and roofline as in chain_wgmma.cuh.
+// Measured: NVIDIA H200, driver 580.159, 2026-11-26, recorded graphs, the network in fp16, medians of 30: a frame takes 0.34 ms
+// at 600x600 (three pieces), 0.44 at 960x540 (four), 0.47 at 720x720 (five) and 0.59 at 1024x768 (six).
 //
-// Barriers, in shared memory: that the team has stored its map (`stored`), that it is known what the norm does (`merged`), that
-// pieces are there (`came`); of the team (sync_team) after it has normalised, after pieces are multiplied and staged, and in the exchange; bar 3 of
-// the halo's warps when the maps of other CTAs are written. The ring's own are in core_wgmma.cuh.
+// Barriers, in shared memory: that the team has stored its map (`stored`), that the norm's factors are known (`merged`), that
+// pieces are loaded (`came`); of the team (sync_team) after it has normalised, after pieces are multiplied and staged, and in the
+// exchange; bar 3 of the halo's warps when the maps of other CTAs are written. The ring's own barriers are in core_wgmma.cuh.
 #pragma once
 #include "chain_wgmma.cuh"
 

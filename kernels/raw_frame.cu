@@ -1,32 +1,31 @@
-// A camera's frame as it came, to the photo that a network reads: decoded, turned upright, brought to the network's size, and
-// extended by reflection, as src/raw_frame.rs, src/media/resample.rs and src/frame.rs do on the processor.
+// Converts a camera's frame to the photo that a network reads: decodes it, turns it upright, scales it to the network's size, and
+// extends it by reflection, as src/raw_frame.rs, src/media/resample.rs and src/frame.rs do on the CPU.
 //
-// raw_frame computes, for the pixel at (x, y) of `photo`: its place (u, v) in the upright frame, reflected at the far sides;
-// from there its place in the raw one, first + u * across + v * down; its brightness Y and colours U and V, or its RGB; and
-// R = (a (Y - black) + b V' + 2^12) >> 13, G and B likewise, with U' = U - 128 and V' = V - 128, within 0 and 255.
-// shrink computes the mean of the area of `from` that a pixel covers, or of some positions of it, evenly spread, where that
-// is large: sums of values times weights of its columns and of its rows, 4096 together each way.
+// raw_frame computes, for the pixel at (x, y) of `photo`: its position (u, v) in the upright frame, reflected at the far sides;
+// its position in the raw frame, first + u * across + v * down; its brightness Y and colours U and V, or its RGB; and
+// R = (a (Y - black) + b V' + 2^12) >> 13, G and B likewise, with U' = U - 128 and V' = V - 128, clamped to 0 and 255.
+// shrink computes the mean of the area of `from` that a pixel covers, or of some positions of it, evenly spread, if the area
+// is large: sums of values times weights of its columns and of its rows, which sum to 4096 in each direction.
 //
 // Entries: raw_frame, shrink.
-//
 // Layouts: `raw` without bytes between rows: yuyv (Y U Y V for two columns), nv12 (a plane of Y, then rows of U V, one for
 // two rows), rgb, bgr, grey. `photo` (extended_height, extended_width) and `from` in RGBA8, red in the lowest byte, 4-byte
 // alignment.
 //
-// Launch: a thread a pixel, block 256 (32 x 8 pixels), grid (ceil(extended_width / 32), ceil(extended_height / 8)), no dynamic
+// Launch: a thread per pixel, block 256 (32 x 8 pixels), grid (ceil(extended_width / 32), ceil(extended_height / 8)), no dynamic
 // shared memory. Any sizes of at least 1.
 //
-// Work: raw_frame reads 1 to 3 bytes a pixel and writes 4: at 1920x1080 in yuyv 12.4 MB, 20 operations a pixel. shrink reads
-// 4 bytes of each pixel that counts and writes 4; the weights of a CTA's columns and rows are worked out by 40 of its threads.
-// Roofline: bandwidth.
-// Measured: NVIDIA H200, driver 580.159, 2026-11-25, a ring of 8 frames, medians of 40, on the host's clock: from a frame in yuyv,
+// Work: raw_frame reads 1 to 3 bytes per pixel and writes 4: at 1920x1080 in yuyv 12.4 MB, 20 operations per pixel. shrink reads
+// 4 bytes of each pixel that counts and writes 4; 40 threads compute the weights of a CTA's columns and rows.
+// Roofline: memory.
+// Measured: NVIDIA H200, driver 580.159, 2026-11-25, a ring of 8 frames, medians of 40, the host's clock: from a frame in yuyv,
 // nv12 or rgb in memory to its painting and the decoded frame in memory, 0.7, 1.3 and 4.1 ms more than the network takes at
-// 1280x720, 1920x1080 and 3840x2160. What of that the kernels take was not told apart.
+// 1280x720, 1920x1080 and 3840x2160. The share of the kernels was not measured separately.
 //
-// Numerics: raw_frame and the weights of shrink in whole numbers; its sums in fp32, each operation rounded by itself and in the
-// processor's order: both give the processor's bytes.
+// Numerics: raw_frame and the weights of shrink in integers; its sums in fp32, each operation rounded separately and in the
+// CPU's order: both return the CPU's bytes.
 //
-// Barriers: in shrink one, behind which the weights of the block's columns and rows are in shared memory.
+// Barriers: one in shrink; after it the weights of the block's columns and rows are in shared memory.
 #include "element.cuh"
 
 using namespace sf;

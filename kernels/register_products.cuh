@@ -1,4 +1,4 @@
-// Products of a warpgroup whose first operand lies in registers.
+// Products of a warpgroup with the first operand in registers.
 #pragma once
 #include "hopper.cuh"
 

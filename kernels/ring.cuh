@@ -1,7 +1,7 @@
-// The ring that streams weights from memory into shared memory while the main loop multiplies.
+// The ring that streams weights from memory to shared memory while the main loop multiplies.
 //
-// Weights lie in memory exactly in the order in which they are consumed, in blocks of BYTES; a stage
-// of the ring holds one block. From sm_80 the copies are asynchronous; before, they are ordinary.
+// Weights are stored in the order in which they are consumed, in blocks of BYTES; a stage
+// of the ring contains one block. From sm_80 on the copies are asynchronous, before it ordinary.
 #pragma once
 #include "element.cuh"
 

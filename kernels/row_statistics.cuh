@@ -1,5 +1,5 @@
-// Statistics of a convolution's output where its tile lies in shared memory on its way out (chain_wgmma.cuh, deep_wgmma.cuh, pieces_wgmma.cuh):
-// gathered by rows of pixels, from the values as they are stored. What is merged of them is statistics.cuh's.
+// Statistics of a convolution's output from its tile in shared memory (chain_wgmma.cuh, deep_wgmma.cuh, pieces_wgmma.cuh):
+// gathered by rows of pixels, from the values as they are stored. statistics.cuh merges them.
 #pragma once
 #include "statistics.cuh"
 

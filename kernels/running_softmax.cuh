@@ -1,4 +1,4 @@
-// What attention with a running softmax shares: of scores that lie in the fragments of products.
+// Shared by the attention kernels with a running softmax: scores in the fragments of products.
 #pragma once
 #include "attention_params.cuh"
 

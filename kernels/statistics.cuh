@@ -1,14 +1,14 @@
 // Statistics of a convolution's output, gathered from its accumulators, rounded as they are stored.
 //
-// Every lane gathers (count, mean, sum of squared distances) of its rows, a warp merges its lanes by
-// Chan's formula (Chan, Golub, LeVeque 1983) so that each lane ends with a share of the columns, and adds
-// them to what it has from the tiles before. At the end a CTA merges its warps, the last CTA of a group
+// Every lane gathers (count, mean, sum of squared distances) of its rows. A warp merges its lanes by
+// Chan's formula (Chan, Golub, LeVeque 1983), so that each lane ends with a share of the columns, and adds
+// them to its result of the previous tiles. At the end a CTA merges its warps, the last CTA of a group
 // merges the group, and the last group merges all of them into the scale and mean that the next layer
-// applies: two short merges instead of one long one, because the launch behind waits for them. On Hopper CTAs that are all on the device
-// tell each other their parts instead (tagged.cuh). These merge all their parts
-// at once: the mean first, counted from one of theirs, then the distances from it. Every order
+// applies: two short merges instead of one long one, because the next launch waits for them. On Hopper, CTAs that are all on
+// the device exchange their parts instead (tagged.cuh) and merge all of them
+// at once: the mean first, counted from one part's mean, then the distances from it. Every order
 // is fixed by the shape. No floating-point atomics: equal input gives equal bits. Sums of squares are not
-// used, they cancel where a channel's mean is far from zero.
+// used, because they cancel if a channel's mean is far from zero.
 #pragma once
 #include "conv_params.cuh"
 

@@ -1,4 +1,4 @@
-// How the CTAs of chains (chain_wgmma.cuh, deep_wgmma.cuh, pieces_wgmma.cuh) bring an input tile to shared memory and normalise it.
+// How the CTAs of chains (chain_wgmma.cuh, deep_wgmma.cuh, pieces_wgmma.cuh) load an input tile into shared memory and normalise it.
 #pragma once
 #include "chain_params.cuh"
 #include "listed.cuh"

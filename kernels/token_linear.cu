@@ -1,34 +1,33 @@
-// Linear layers on tokens, with what stands around them.
+// Linear layers on tokens, with norm, function and sum.
 //
 // For every token m and output n: to[m, n] = f(sum over k of g[m, k] * weights[n, k] + bias[n]) + residual[m, n], where
-// g is the map, or its layer norm (a token's channels less their mean, over their deviation),
-// and f is GELU or nothing. The norm's scale and shift are in the weights and the bias already.
+// g is the map, or its layer norm (a token's channels minus their mean, divided by their deviation),
+// and f is GELU or nothing. The norm's scale and shift are already in the weights and the bias.
 //
-// Entries, of _f32, _f16 and, from sm_80 on, _bf16: token_linear_MxN; MxN: tokens x outputs of a CTA. _f32 multiplies exactly,
-// on the ordinary units; up to 64x64.
-// GEMM: M = tokens of the batch, N = outputs, K = inputs. Weights lie as (N stored, K up to a multiple of 64 bytes), K together.
+// Entries, of _f32, _f16 and, from sm_80 on, _bf16: token_linear_MxN; MxN: tokens x outputs of a CTA. _f32 multiplies in fp32 on
+// the FMA units, up to 64x64.
+// GEMM: M = tokens of the batch, N = outputs, K = inputs. Weights are (N stored, K up to a multiple of 64 bytes), K contiguous.
 //
 // Launch: block 32 * warps, grid (ceil(tokens / M), ceil(stored outputs / N)), dynamic shared memory: of a map a ring of
 // 4 stages (3 before sm_80) of 128 bytes of every row of the tokens and of the weights; of a norm all channels of the
-// tokens, normalised in place, and the ring of weights; at least the sums of three parts of the warps in f32.
+// tokens, normalised in place, and the ring of weights; at least the sums of three groups of warps in f32.
 //
-// Work: 2 * M * N * K FLOP; 1024 tokens, 192 to 768: 0.3 GFLOP, 2.3 MB: 130 FLOP a byte: latency.
-//
+// Work: 2 * M * N * K FLOP; 1024 tokens, 192 to 768: 0.3 GFLOP, 2.3 MB, 130 FLOP per byte.
 // Roofline: latency up to some thousand tokens.
 // Measured: NVIDIA H200, driver 580.159, 2026-11-22, 20 launches in a graph, medians of 30, microseconds:
 //   1024 tokens: norm 192 to 576 6.9, 192 to 192 and sum 3.6, norm 192 to 768 and GELU 8.4, 768 to 192 and sum 6.0; PyTorch
 //   in the same run: norm and linear layer 9.6, layer and sum 4.4, the whole feed-forward part 17.5 (14.4 in two of these)
-//   64 tokens: norm 512 to 2048 and GELU 7.1, 2048 to 512 and sum 11.1; PyTorch, both 16.8
-//   1024 tokens: 22.6 and 16.1; PyTorch, both 24.7. 4096 tokens: 83.1 and 35.5 (242 TFLOP/s); PyTorch, both 59.3
+//   norm 512 to 2048 and GELU, then 2048 to 512 and sum: 64 tokens 7.1 and 11.1 (PyTorch, both 16.8), 1024 tokens 22.6 and 16.1
+//   (24.7), 4096 tokens 83.1 and 35.5 (242 TFLOP/s; PyTorch, both 59.3)
 // _f32, NVIDIA H100, driver 580.159, 2026-11-25: 1024 tokens: norm 192 to 576 19.5, 192 to 192 and sum 10.2, norm 192 to 768 and
 //   GELU 20.3, 768 to 192 and sum 22.7; norm, 512 to 2048, GELU, back and sum 63, 196 and 596 (64, 1024 and 4096 tokens); PyTorch
-//   in the same run: 39, 151 and 411. 4x4 sums a thread instead of 4x8, and of 64x64 4x8 instead of 8x8, were as fast.
-// Beside a norm every CTA of some tokens computes it again, which costs most where outputs are many.
+//   in the same run: 39, 151 and 411.
+// Every CTA of some tokens computes their norm again, which is expensive if there are many outputs.
 //
-// Numerics: operands rounded once to the storage type (a norm's result as well), sums in fp32 in a fixed order; mean and
-// variance in two passes in fp32. Residual and function are taken in fp32, then the value is rounded once.
+// Numerics: operands rounded once to the storage type (a norm's result too), sums in fp32 in a fixed order; mean and
+// variance in two passes in fp32. Residual and function are applied in fp32, then the value is rounded once.
 //
-// Barriers: one a stage; around the norm; around the sums of the parts of the warps that share the inputs.
+// Barriers: one per stage; around the norm; around the sums of the groups of warps that share the inputs.
 #include "core_mma.cuh"
 #include "entries.cuh"
 #include "token_params.cuh"

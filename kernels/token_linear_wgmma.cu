@@ -1,45 +1,36 @@
 // targets: sm_90a
-// Linear layers on tokens by Hopper's warpgroup products, with what stands around them.
+// Linear layers on tokens by Hopper's warpgroup products, with norm, function and sum.
 //
-// Computes what token_linear.cu computes, GELU only behind a norm, a sum with another map only without one.
+// Computes the same as token_linear.cu; GELU only after a norm, a sum with another map only without one.
 // Entries, each with _f16 and _bf16: token_linear_wgmma_MxN for a map, token_linear_wgmma_norm_MxN for its layer norm;
 // MxN: tokens x outputs of a CTA.
 // token_linear_wgmma_split_64x64: eight CTAs of a cluster share the inputs of a tile, for few tokens and many inputs.
 // GEMM: M = tokens of the batch, N = outputs, K = inputs.
 //
-// A norm is folded into the products: they take the tokens x as they are, and behind them
+// A norm is folded into the products: they multiply the tokens x unchanged, and afterwards
 // W ((x - mean) * factor) = factor * (W x - mean * the sums of W's rows). The sums are of the weights as stored, so that
-// what is subtracted is what was added. Mean and factor come from the warps that copy, which look at every panel.
+// the same values are subtracted as were added. The copying warps, which read every panel, compute mean and factor.
 //
-// Weights: [block of 64 outputs][panel of 64 inputs][output][input], 8 KB a block and panel, which one bulk copy loads. A
-// row of a panel is 128 bytes, whose 16-byte pieces are exchanged as the products' 128-byte swizzle has it: piece p of
-// row r lies at p ^ r % 8. Tokens lie likewise in shared memory.
+// Weights: [block of 64 outputs][panel of 64 inputs][output][input], 8 KB per block and panel, loaded by one bulk copy. A
+// row of a panel is 128 bytes with the products' 128-byte swizzle: piece p of row r is at p ^ r % 8. Tokens have the same
+// layout in shared memory.
 //
 // Launch: block 128 * M / 64 consumers and 128 producers, grid (ceil(tokens / M), ceil(outputs / N), 1, or 8 of a split),
-// dynamic shared memory: a ring of STAGES panels of weights and tokens, and but for a norm or a split the tile. The inputs
+// dynamic shared memory: a ring of STAGES panels of weights and tokens and, without norm or split, the tile. The inputs
 // of a norm are whole panels.
 //
-// Work: as token_linear.cu. Operand bytes of a warpgroup's k-step of 16: 2 KB of tokens and 32 * N of weights beside N / 2
+// Work: as token_linear.cu. Operand bytes of a warpgroup's k-step of 16: 2 KB of tokens and 32 * N of weights, for N / 2
 // clocks of products.
-//
-// Roofline: latency up to some thousand tokens; beyond, what comes into a multiprocessor (64 bytes a clock), and GELU.
+// Roofline: latency up to some thousand tokens; above, L2 bandwidth per SM (64 bytes per clock), and GELU.
 // Measured: NVIDIA H200, driver 580.159, 2026-11-24, 20 launches in a graph, medians of 30, microseconds:
 //   64 tokens: norm 512 to 2048 and GELU 4.1 (64x32), 2048 to 512 and sum 4.0 (split), both in turn 7.5
 //   1024 tokens: 9.3 (128x128) and 7.7 (64x64), both 19.7; norm 192 to 576 3.4, 192 to 192 and sum 2.1, norm 192 to 768
 //   and GELU 3.8, 768 to 192 and sum 3.6, the last two in turn 8.3 (3600 tokens: 13.9)
 //   4096 tokens: 36.8 (128x128) and 18.0 (128x128), both 54.6
-// PyTorch in the same run, norm, both layers, GELU and sum: 14.6 (64 tokens), 22.3 (1024) and 55.7 (4096); with 192 and 768
-// channels 15.3 (1024 tokens) and 23.4 (3600). A panel takes what the level-2 cache gives: 44 bytes a clock and
-// multiprocessor at 2048 inputs.
-// What did not pay: the norm by itself before the products, in shared memory (the layer with norm took twice as long);
-// mean and factor by the warps that multiply (1024 tokens 9.0 of 9.3, few tokens slower); CTAs that take several tiles
-// (128x128 at 4096 tokens 15.5 of 18.7 for 512 to 1536, 21 of 18 for 2048 to 512: what asks for panels must be short);
-// a warp that copies for each fourth panel (10.6 of 7.7); weights that two or four CTAs of a cluster fetch for each other
-// (21 and 26 of 7.6 for 2048 to 512); two CTAs sharing the inputs of 128x64 (9.1 of 7.7); the next launch let in before
-// the one before is done (14 of 7.7); values written straight from the fragments (5 us more for a tile of 128x128:
-// thousands of instructions that run once).
+//   PyTorch in the same run, norm, both layers, GELU and sum: 14.6 (64 tokens), 22.3 (1024) and 55.7 (4096); with 192 and 768
+//   channels 15.3 (1024 tokens) and 23.4 (3600). L2 delivers 44 bytes per clock and SM at 2048 inputs.
 //
-// Numerics: as token_linear.cu; a split sum is added up in the order of the inputs.
+// Numerics: as token_linear.cu; a split sum is added in the order of the inputs.
 //
 // Barriers (mbarrier): full and empty for every stage, one for the map that is added.
 #include "token_params.cuh"

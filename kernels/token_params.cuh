@@ -1,4 +1,4 @@
-// What the linear layers on tokens share: their parameters and the function behind them.
+// Shared by the linear layers on tokens: their parameters and GELU.
 #pragma once
 #include "general.cuh"
 

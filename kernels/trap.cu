@@ -1,5 +1,5 @@
-// A kernel that goes astray on purpose: the GPU tests launch it to lose a context for real. The
-// program itself never does.
+// A kernel that fails on purpose: the GPU tests launch it to lose a context for real. The
+// program itself never launches it.
 //
 // Computes: nothing.
 // Entries: trap_thread(thread): the thread with this index in its CTA executes PTX's `trap`, which

@@ -1,8 +1,8 @@
 // Convolutions of Hopper in fp16: maps and operands in fp16, products summed in fp32.
-// See conv_wgmma.cuh, chain_wgmma.cuh, deep_wgmma.cuh and pieces_wgmma.cuh for what they compute and how the entries are named. Behind the
-// entry's name stand the template's arguments: 128-pixel tiles of a CTA, channels, columns, steps of a block of weights,
-// where to, and the loads in flight with and without a residual stream; then CTAs of a multiprocessor. Where tiles take turns,
-// steps of a block and the loads in flight.
+// See conv_wgmma.cuh, chain_wgmma.cuh, deep_wgmma.cuh and pieces_wgmma.cuh for formulas and names of entries. After the
+// entry's name come the template's arguments: 128-pixel tiles of a CTA, channels, columns, steps of a block of weights,
+// output, and the loads in flight with and without a residual stream; then CTAs per SM. For the kernels of two tiles in turn
+// (deep): steps of a block and the loads in flight.
 // targets: sm_90a
 #include "deep_wgmma.cuh"
 #include "pieces_wgmma.cuh"

@@ -1,9 +1,8 @@
 // Convolutions of Hopper in fp16x2: maps in fp32, operands as sums of two halves, products summed in fp32. All pixels
-// are multiplied twice, by what the weights' nearest halves leave and by these: twice the products of tf32.
-// See conv_wgmma.cuh and chain_wgmma.cuh for what they compute and how the entries are named. Behind the entry's name stand
-// the template's arguments: 128-pixel tiles of a CTA, channels, columns, steps of a block of weights, where
-// to, and the loads in flight with and without a residual stream; then CTAs of a multiprocessor. Behind that
-// of chains stand the loads of the residual stream in flight.
+// are multiplied twice, by the remainders of the weights' nearest halves and by these halves: twice the products of tf32.
+// See conv_wgmma.cuh and chain_wgmma.cuh for formulas and names of entries. After the entry's name come the template's
+// arguments: 128-pixel tiles of a CTA, channels, columns, steps of a block of weights, output, and the loads in flight with
+// and without a residual stream; then CTAs per SM. For chains, the loads of the residual stream in flight follow.
 // targets: sm_90a
 #include "chain_wgmma.cuh"
 

@@ -1,8 +1,7 @@
 // Convolutions of Hopper in mixed: maps in fp32, operands rounded to fp16, products summed in fp32.
-// See conv_wgmma.cuh and chain_wgmma.cuh for what they compute and how the entries are named. Behind the entry's name stand
-// the template's arguments: 128-pixel tiles of a CTA, channels, columns, steps of a block of weights, where
-// to, and the loads in flight with and without a residual stream; then CTAs of a multiprocessor. Behind that
-// of chains stand the loads of the residual stream in flight.
+// See conv_wgmma.cuh and chain_wgmma.cuh for formulas and names of entries. After the entry's name come the template's
+// arguments: 128-pixel tiles of a CTA, channels, columns, steps of a block of weights, output, and the loads in flight with
+// and without a residual stream; then CTAs per SM. For chains, the loads of the residual stream in flight follow.
 // targets: sm_90a
 #include "chain_wgmma.cuh"
 
