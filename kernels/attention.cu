@@ -38,7 +38,7 @@
 using namespace sf;
 
 constexpr int THREADS = 128, QUERIES = 64;
-// Threads side by side: a thread has every eighth query, every sixteenth key, and channels side by side.
+// Arrangement of threads: each has every eighth query, every sixteenth key, and adjacent channels.
 constexpr int ACROSS = 16, DOWN = THREADS / ACROSS, OWN_QUERIES = QUERIES / DOWN;
 
 template <class T, int SIZE> struct Shape {
@@ -49,7 +49,7 @@ template <class T, int SIZE> struct Shape {
     static constexpr int PACKS = KEYS * ROW_PACKS / THREADS;
 };
 
-// The thread's place in its group.
+// The thread's index in its group.
 __device__ __forceinline__ int own_place() { return (int)threadIdx.x % THREADS; }
 __device__ __forceinline__ int across() { return own_place() % ACROSS; }
 __device__ __forceinline__ int down() { return own_place() / ACROSS; }
@@ -57,8 +57,8 @@ __device__ __forceinline__ void meet_group(int group) {
     asm volatile("bar.sync %0, %1;" ::"r"(1 + group), "n"(THREADS) : "memory");
 }
 
-// Four values side by side in shared memory. As one instruction that the compiler cannot take apart: left to itself, it
-// splits and merges such loads in an order that differs between two runs of it, and so do the images.
+// Four adjacent values in shared memory, as one instruction that the compiler cannot split: otherwise it
+// splits and merges such loads in an order that differs between two compilations, and so the bundle differs.
 __device__ __forceinline__ float4 four_at(const float* at) {
     float4 v;
     asm volatile("ld.shared.v4.f32 {%0, %1, %2, %3}, [%4];"
@@ -70,13 +70,13 @@ __device__ __forceinline__ float4 four_at(const float* at) {
 
 __device__ __forceinline__ float minus_infinity() { return __int_as_float(0xff800000); }
 
-// Values in fp32, side by side in shared memory.
+// Adjacent values in fp32 in shared memory.
 template <int COUNT> __device__ __forceinline__ void keep_values(float* to, const float (&v)[COUNT]) {
 #pragma unroll
     for (int i = 0; i < COUNT; i += 4) *reinterpret_cast<float4*>(to + i) = make_float4(v[i], v[i + 1], v[i + 2], v[i + 3]);
 }
 
-// Tokens of keys or values on their way from memory; zeros where there are none any more.
+// Tokens of keys or values in flight from memory; zeros after the last token.
 template <class T, int SIZE> struct Staged {
     typedef Shape<T, SIZE> S;
     uint4 raw[S::PACKS];
@@ -116,7 +116,7 @@ __device__ __forceinline__ void keep_queries(float* rows, const T* head, int pit
     }
 }
 
-// The scores of a thread's queries for its keys; no key beyond `keys_left` has any weight.
+// The scores of a thread's queries for its keys; keys beyond `keys_left` get no weight.
 template <class T, int SIZE>
 __device__ __forceinline__ void score(const float* queries, const float* keys, int keys_left,
                                       float (&scores)[OWN_QUERIES][Shape<T, SIZE>::OWN_KEYS]) {
@@ -151,7 +151,7 @@ __device__ __forceinline__ void score(const float* queries, const float* keys, i
     }
 }
 
-// Adds the values by their weights to a thread's sums.
+// Adds the weighted values to a thread's sums.
 template <class T, int SIZE>
 __device__ __forceinline__ void add_values(const float* weights, const float* values,
                                            float (&sums)[OWN_QUERIES][Shape<T, SIZE>::OWN_CHANNELS]) {
@@ -193,7 +193,7 @@ __device__ __forceinline__ void add_values(const float* weights, const float* va
     }
 }
 
-// Over the threads that share a query.
+// Across the threads that share a query.
 __device__ __forceinline__ float largest_of_row(float v) {
 #pragma unroll
     for (int lane = ACROSS / 2; lane > 0; lane /= 2) v = fmaxf(v, __shfl_xor_sync(0xffffffffu, v, lane));
@@ -239,10 +239,10 @@ template <class T, int SIZE, bool IS_ONLINE> __device__ __forceinline__ void att
     if constexpr (!IS_ONLINE) {
 #pragma unroll 1
         for (int first = first_key; first < p.key_tokens; first += stride) {
-            // Reads of the keys before.
+            // Orders the reads of the previous keys.
             meet_group(group);
             staged.keep(rows);
-            // The keys.
+            // Orders the writes of the keys.
             meet_group(group);
             staged.fetch(keys, p.key_pitch, first + stride, p.key_tokens);
             score<T, SIZE>(queries, rows, p.key_tokens - first, scores);
@@ -258,10 +258,10 @@ template <class T, int SIZE, bool IS_ONLINE> __device__ __forceinline__ void att
 
 #pragma unroll 1
     for (int first = first_key; first < p.key_tokens; first += stride) {
-        // Reads of the values and weights before.
+        // Orders the reads of the previous values and weights.
         meet_group(group);
         staged.keep(rows);
-        // The keys.
+        // Orders the writes of the keys.
         meet_group(group);
         staged.fetch(values, p.value_pitch, first, p.key_tokens);
         score<T, SIZE>(queries, rows, p.key_tokens - first, scores);
@@ -285,17 +285,17 @@ template <class T, int SIZE, bool IS_ONLINE> __device__ __forceinline__ void att
                 weights[(down() + DOWN * i) * S::WEIGHT_PITCH + across() + ACROSS * j] = weight;
             }
         }
-        // Reads of the keys, and the weights.
+        // Orders the reads of the keys, and the weights.
         meet_group(group);
         staged.keep(rows);
-        // The values.
+        // Orders the writes of the values.
         meet_group(group);
         staged.fetch(keys, p.key_pitch, first + stride, p.key_tokens);
         add_values<T, SIZE>(weights, rows, sums);
     }
 
     if (MAY_SHARE && groups > 1) {
-        // [value][thread]; all of the shared memory is read.
+        // [value][thread]; all reads of shared memory are done.
         float* const other = shared + own_place();
         constexpr int VALUES = 2 + S::OWN_CHANNELS;
         __syncthreads();

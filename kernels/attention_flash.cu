@@ -38,12 +38,12 @@ __device__ __forceinline__ void load_transposed_matrices(u32 (&r)[4], u32 addres
                  : "memory");
 }
 
-// A block's keys and values in shared memory, two blocks a part of the warps.
+// A block's keys and values in shared memory, two blocks per group of warps.
 template <int HEAD, int KEYS> struct FlashBlock {
     static constexpr int PITCH = 2 * HEAD + 16, BYTES = KEYS * PITCH, PART_BYTES = 4 * BYTES;
 };
 
-// Orders what 128 threads, a part of the CTA, read and write.
+// Orders the reads and writes of 128 threads, a group of the CTA.
 __device__ __forceinline__ void sync_part(int part) { asm volatile("bar.sync %0, 128;" ::"r"(part + 1) : "memory"); }
 
 template <class T, int HEAD, int KEYS, int PARTS> __device__ __forceinline__ void attend(const AttentionParams& p) {
@@ -112,7 +112,7 @@ template <class T, int HEAD, int KEYS, int PARTS> __device__ __forceinline__ voi
 #pragma unroll 1
     for (int block = part; block < blocks; block += PARTS) {
         wait_for_copies<0>();
-        // The block has come, and the one before, whose place the next one takes, is read.
+        // The block has arrived, and the previous one, which the next one overwrites, is read.
         sync_part(part);
         if (block + PARTS < blocks) load(block + PARTS, buffer ^ 1);
         const u32 at = shared + (u32)buffer * 2 * BLOCK_BYTES;
@@ -156,7 +156,7 @@ template <class T, int HEAD, int KEYS, int PARTS> __device__ __forceinline__ voi
 #pragma unroll
     for (int r = 0; r < 2; ++r) sum[r] = sum_of_row(softmax.sum[r]);
     if constexpr (PARTS > 1) {
-        // [part][value of a lane][thread]; every block is read when all are here.
+        // [group][value of a lane][thread]; after this barrier every block is read.
         constexpr int VALUES = HEAD / 2 + 4;
         static_assert(VALUES * THREADS * 4 <= Block::PART_BYTES, "a part's results fit its blocks");
         float* results = reinterpret_cast<float*>(memory) + thread;

@@ -32,13 +32,13 @@
 
 using namespace sf;
 
-// Rows and columns of a tile; a warp has a part of 32 x 32.
+// Rows and columns of a tile; a warp has 32 x 32 of it.
 constexpr int TILE_ROWS = 128, TILE_COLUMNS = 64, WARP_SIDE = 32, WARPS_ACROSS = TILE_COLUMNS / WARP_SIDE;
 constexpr int THREADS = 256;
 
 __device__ __forceinline__ int pitch_of_scores(const AttentionParams& p) { return (p.key_tokens + 3) / 4 * 4; }
 
-// The row of a query of a head of an image among all; head_of_image counts the heads of all images.
+// The index of a query's row among all heads of all images; head_of_image counts the heads of all images.
 __device__ __forceinline__ u64 score_row(const AttentionParams& p, u32 head_of_image, int query) {
     return (u64)head_of_image * (u32)p.query_tokens + (u32)query;
 }
@@ -62,7 +62,7 @@ template <class T> __device__ __forceinline__ uint4 load_channels(const T* head,
     return u.whole;
 }
 
-// Two stages of what is multiplied.
+// Two stages of operands.
 struct Stages {
     char (*rows)[TILE_ROWS * ROW_PITCH];
     char (*columns)[TILE_COLUMNS * ROW_PITCH];
@@ -78,7 +78,7 @@ template <class T> struct Product {
     __device__ __forceinline__ static int row(int i) { return first_row() + Tile::row(i); }
     __device__ __forceinline__ static int column(int j) { return first_column() + Tile::column(j); }
 
-    // Adds so many steps; `load` fetches the next one and `keep` puts it into a stage.
+    // Adds this many steps; `load` fetches the next one and `keep` writes it to a stage.
     template <class Load, class Keep>
     __device__ __forceinline__ void run(const Stages& shared, int steps, Load load, Keep keep) {
 #pragma unroll
@@ -154,7 +154,7 @@ __device__ __forceinline__ void softmax(const AttentionParams& p) {
     if (row >= score_row(p, (u32)(p.batch * p.heads), 0)) return;
     const int lane = (int)threadIdx.x % 32, pitch = pitch_of_scores(p);
     float4* const at = reinterpret_cast<float4*>(p.scores + row * (u32)pitch);
-    // Beyond the last key nothing was written.
+    // Nothing is written beyond the last key.
     auto read = [&](int four, float(&v)[4]) {
         const float4 all = at[four];
         v[0] = all.x;
@@ -200,7 +200,7 @@ template <class T> __device__ __forceinline__ void product(const AttentionParams
     const int n = (int)blockIdx.z / p.heads, head = (int)blockIdx.z % p.heads;
     const int first_query = (int)blockIdx.x * TILE_ROWS, first_channel = (int)blockIdx.y * TILE_COLUMNS;
     const int piece = (int)threadIdx.x % PIECES, row = (int)threadIdx.x / PIECES;
-    // Neighbours have neighbouring keys, so that they write side by side what lies across here.
+    // Neighbouring threads have neighbouring keys, so that their transposed writes are adjacent.
     const int own_key = (int)threadIdx.x % DEPTH, own_channel = (int)threadIdx.x / DEPTH * COUNT;
     static_assert(THREADS / DEPTH * COUNT == TILE_COLUMNS, "threads do not cover the channels");
     const int pitch = pitch_of_scores(p);
@@ -259,7 +259,7 @@ template <class T> __device__ __forceinline__ void product(const AttentionParams
         }
     }
     note_overflow<T>(p.overflow, largest);
-    // What only fills the map up, behind the last head.
+    // Padding channels after the last head.
     const int filled = p.to_pitch - p.heads * p.head_size;
     if (blockIdx.y > 0 || head + 1 < p.heads) return;
     for (int at = (int)threadIdx.x; at < TILE_ROWS * filled; at += THREADS) {
@@ -270,7 +270,7 @@ template <class T> __device__ __forceinline__ void product(const AttentionParams
     }
 }
 
-// An operation's entry for one type. A multiprocessor holds two blocks, so that one multiplies while the other waits.
+// An operation's entry for one type. An SM holds two blocks, so that one multiplies while the other waits.
 #define ENTRY(operation, precision, T)                                                              \
     extern "C" __global__ void __launch_bounds__(256, 2)                                            \
         attention_naive_##operation##_##precision(const __grid_constant__ AttentionParams p) {      \

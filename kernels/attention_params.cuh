@@ -4,9 +4,9 @@
 
 namespace sf {
 
-// Maps are rows of tokens: token t of image n at (n * tokens + t) * pitch, and the pointers are those of the first
-// channel of the first head. `scores` is only used by the kernels that keep them. `scale` is what a product of a query
-// and a key is multiplied by: 1 / sqrt(head_size), and log2(e), because weights are powers of two.
+// Maps are rows of tokens: token t of image n at (n * tokens + t) * pitch; the pointers are to the first
+// channel of the first head. `scores` is only used by the kernels that store them. `scale` is the factor of a product of a query
+// and a key: log2(e) / sqrt(head_size), because weights are powers of two.
 struct AttentionParams {
     const void* queries;
     const void* keys;
@@ -27,13 +27,13 @@ struct AttentionParams {
 };
 static_assert(sizeof(AttentionParams) == 88, "mirrored in params.rs");
 
-// First value of a token's head in a map.
+// Index of the first value of a token's head in a map.
 template <class T>
 __device__ __forceinline__ T* head_of(T* map, int n, int tokens, int token, int pitch, int head, int head_size) {
     return map + ((u64)n * (u32)tokens + (u32)token) * (u32)pitch + (u32)(head * head_size);
 }
 
-// 2 to the power of x; 0 for minus infinity. Weights too small for a number count for nothing.
+// 2 to the power of x; 0 for minus infinity. Weights that underflow count as 0.
 __device__ __forceinline__ float power_of_two(float x) {
     float y;
     asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(y) : "f"(x));

@@ -44,7 +44,7 @@ template <int HEAD> struct AttentionStages {
     static constexpr int COUNT = HEAD == 128 ? 2 : 3;
 };
 
-// A weight may be as many powers of two above one before the reference follows: in 16 bits there is room, and sums are in
+// The reference is updated when a weight exceeds two to this power: 16 bits have the range, and sums are in
 // fp32.
 constexpr float MOST_ABOVE = 8.0f;
 
@@ -101,7 +101,7 @@ template <class T, int HEAD> struct Attending {
             for (int i = 0; i < 4; ++i) w[k][i] = narrow_pair<T>(s[8 * k + 2 * i], s[8 * k + 2 * i + 1]);
     }
 
-    // The weights of a block and their sum by the reference as it is; whether none of them is too large.
+    // Computes the weights of a block and their sum with the current reference; returns whether none is too large.
     __device__ __forceinline__ bool weigh(BlockWeights& w, float scale, float (&sum)[2]) const {
         float most[4] = {s[0], s[1], s[2], s[3]}, total[4] = {0.0f, 0.0f, 0.0f, 0.0f};
         const float offset[2] = {softmax.largest[0] * scale, softmax.largest[1] * scale};
@@ -124,7 +124,7 @@ template <class T, int HEAD> struct Attending {
         return fits;
     }
 
-    // The same in the second go, if one was too large for any lane of the warp; whether there was one.
+    // Computes them again if one was too large for any lane of the warp; returns whether that was so.
     __device__ __forceinline__ bool weigh_ahead(BlockWeights& w, float scale, float (&factor)[2]) {
         float sum[2];
         const bool moves = __any_sync(0xffffffffu, !weigh(w, scale, sum));
@@ -160,7 +160,7 @@ template <class T, int HEAD> __device__ __forceinline__ void attend_hopper(const
     if (threadIdx.x == 0) {
         for (int i = 0; i < 2 * STAGES; ++i) {
             init_barrier(full_keys + 8 * i, 128);
-            // Every warp that multiplies it.
+            // Every multiplying warp.
             init_barrier(empty_keys + 8 * i, is_shared ? 4 : 8);
         }
     }
@@ -170,7 +170,7 @@ template <class T, int HEAD> __device__ __forceinline__ void attend_hopper(const
     if (threadIdx.x < 128) {
         give_registers<56>();
         wait_for_launch_before();
-        // Neighbouring threads have the pieces of a token. Its row of 128 bytes decides where they lie.
+        // Neighbouring threads have the pieces of a token. Its row of 128 bytes determines their positions.
         constexpr int PIECES = HEAD / 8, STRIDE = 128 / PIECES;
         const int row = (int)threadIdx.x / PIECES, piece = (int)threadIdx.x % PIECES;
         static_assert(STRIDE % 8 == 0, "all rows of a thread are exchanged alike");
@@ -223,7 +223,7 @@ template <class T, int HEAD> __device__ __forceinline__ void attend_hopper(const
     }
     auto begin_scores = [&]() {
         wait_barrier(full_keys + 8 * of_keys.stage, of_keys.parity);
-        // What ordinary copies wrote is read by products.
+        // Products read what ordinary copies wrote.
         publish_to_products();
         own.begin_scores(shared + of_keys.stage * BYTES);
     };
@@ -239,7 +239,7 @@ template <class T, int HEAD> __device__ __forceinline__ void attend_hopper(const
         if (block + 1 == blocks) leave_out(own.s, lane % 4 * 2, p.key_tokens - block * KEYS);
     };
     auto end_mixing = [&]() {
-        // Sums are never negative: this keeps the exponentials in front of the wait, while products run.
+        // Sums are never negative, so this never runs. It keeps the exponentials before the wait, while products run.
         asm volatile("{\n.reg .pred p;\nsetp.lt.f32 p, %0, 0f00000000;\n@p nanosleep.u32 1;\n}" ::"f"(own.softmax.sum[0] + own.softmax.sum[1])
                      : "memory");
         wait_for_products<0>();
@@ -247,14 +247,14 @@ template <class T, int HEAD> __device__ __forceinline__ void attend_hopper(const
         of_values.next();
         if (is_shared) of_values.next();
     };
-    // Two of which one is read by products while the other is written; with large heads there is one.
+    // Two, so that products read one while the other is written; with large heads one.
     typename Attending<T, HEAD>::BlockWeights w[IS_AHEAD ? 2 : 1];
     float factor[2];
     begin_scores();
     wait_for_products<0>();
     end_scores(begin);
     if constexpr (IS_AHEAD) {
-        // Warpgroups take turns: barrier 1 is the first one's, 2 the second one's. The first one begins.
+        // Warpgroups take turns: barrier 1 is the first one's, 2 the second one's. The first one starts.
         if (group == 1) meet_later<256>(1);
         own.softmax.find_largest(own.s, p.scale, factor);
         own.weigh(w[0], p.scale, own.softmax.sum);
@@ -299,7 +299,7 @@ template <class T, int HEAD> __device__ __forceinline__ void attend_hopper(const
     }
     wait_for_products<0>();
     if (is_shared) {
-        // The second warpgroup's last block is multiplied, and nothing comes behind it.
+        // The second warpgroup's last block is multiplied, and no other follows.
         const int last = (blocks - 2) / 2 * 2 + 1;
         const u32 sums = shared + (u32)(last % STAGES) * BYTES + (threadIdx.x % 128) * 4;
         if (group == 1) {

@@ -6,11 +6,11 @@
 
 namespace sf {
 
-// 256 threads, of which the caller has synchronised those that wrote the tile, and synchronises them behind it; each makes
-// TOGETHER cells at a time. The first `pixels` of a plane are there.
+// 256 threads; the caller synchronises the threads that wrote the tile before, and all threads after; each converts
+// TOGETHER cells at a time. The first `pixels` of a plane exist.
 template <int TOGETHER> __device__ __forceinline__ void bytes_of_planes(const ConvParams& p, u32 tile, int pixels, const ByteFactor& bytes) {
     const int planes = p.chunk_channels / 16, apart = 2 * p.pitch;
-    // Thread after thread takes the next pixel, plane after plane: neighbours lie side by side.
+    // Consecutive threads have consecutive pixels, plane after plane, so that neighbours are adjacent.
     const int thread = thread_number();
     const int over = 256u / (u32)pixels, beside = 256 - over * pixels;
     int plane = (u32)thread / (u32)pixels, pixel = thread - plane * pixels;

@@ -5,10 +5,10 @@
 
 namespace sf {
 
-// THREADS threads, of which the caller has synchronised those that wrote the tile, and synchronises them behind it.
+// THREADS threads; the caller synchronises the threads that wrote the tile before, and all threads after.
 template <int THREADS> __device__ __forceinline__ void bytes_of_rows(const ConvParams& p, char* tile, const ByteFactor& bytes) {
     const int cells = p.chunk_channels / 16, cell = threadIdx.x % cells, apart = THREADS / cells, first = threadIdx.x / cells;
-    // Threads that would begin where others go on have none.
+    // Threads that would start in the range of another thread have none.
     const int total = first < apart ? p.tile_rows * p.tile_columns : 0;
     const auto at = [&](int pixel) { return reinterpret_cast<uint4*>(tile + pixel * p.pitch + cell * 32); };
 #pragma unroll 4

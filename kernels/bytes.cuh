@@ -10,26 +10,26 @@ namespace sf {
 
 struct byte_t { signed char value; };
 
-// What sums of products of operands are kept in.
+// The accumulator type of products of operands.
 template <class O> struct SumOf { typedef float Type; };
 template <> struct SumOf<byte_t> { typedef int Type; };
 
-// How a tile's halves become bytes.
+// How a tile's halves are converted to bytes.
 struct ByteFactor {
     u32 inverse;  // as a pair of halves
     u32 shift;    // the pair of numbers that is added
-    float step;   // what a byte of one is worth
+    float step;   // the value of one step of a byte
 
     // `largest`: bits of the tile's largest magnitude, a half.
     __device__ __forceinline__ ByteFactor(u32 largest, bool is_positive) {
         half_t half;
         half.bits = (u16)largest;
-        // Rounded down, so that the largest byte is not exceeded; the largest half where hardly anything is there.
+        // Rounded down, so that the largest byte is not exceeded; the largest half if all values are near zero.
         const float ideal = fminf(__fdividef(is_positive ? 255.0f : 127.0f, widen(half)), 65504.0f);
         asm("cvt.rz.f16.f32 %0, %1;" : "=h"(half.bits) : "f"(ideal));
         inverse = (u32)half.bits | (u32)half.bits << 16;
         step = __fdividef(1.0f, widen(half));
-        // Halves from 1024 to 2048 are whole numbers, whose lower byte is that of the number.
+        // Halves from 1024 to 2048 are integers; their lower byte is that of the integer.
         shift = is_positive ? 0x65806580u : 0x66006600u;
     }
 
@@ -41,51 +41,51 @@ struct ByteFactor {
     }
 };
 
-// Of each of the CTA's channels, in shared memory, while a tile is multiplied.
+// For each of the CTA's channels, in shared memory, while a tile is multiplied.
 struct ByteMemory {
-    float scale[128];  // what a sum is worth
+    float scale[128];  // the factor of a sum
     int offset[128];   // what is added to it first
 };
 
-// How far down the bytes of what is never negative are moved.
+// The shift of bytes whose values are never negative.
 constexpr int MOVED = 128;
 
-// Where both lie: in what a launch's statistics have for merges between layers (`reduce` of statistics.cuh), whose last row and
-// last columns of the others those leave alone. `place`: of two tiles.
+// Location of both: in the memory for merges between layers (`reduce` of statistics.cuh), whose last row and
+// last columns of the other rows the merges do not use. `place`: which of two tiles.
 template <class Statistics> __device__ __forceinline__ ByteMemory& byte_memory(Statistics& statistics) {
     static_assert(sizeof(ByteMemory) <= sizeof(statistics.reduce[2]), "has room");
     return *reinterpret_cast<ByteMemory*>(statistics.reduce[2]);
 }
-// Most warps that write a tile's halves.
+// Maximum number of warps that write a tile's halves.
 constexpr int MOST_TELLING = 16;
 template <class Statistics> __device__ __forceinline__ u32* told_largest(Statistics& statistics, int place) {
     static_assert(4 * (128 + 2 * MOST_TELLING) <= sizeof(statistics.reduce[0]), "has room");
     return reinterpret_cast<u32*>(statistics.reduce[0] + 128) + place * MOST_TELLING;
 }
 
-// The largest magnitudes so far, of the even and of the odd ones of some halves.
+// The largest magnitudes so far of the even and of the odd halves.
 __device__ __forceinline__ void take_largest(u32& largest, const uint4& halves) {
-    // Halves above zero are in the order of their bits.
+    // Positive halves compare like their bits.
     largest = __vmaxu2(largest, halves.x & 0x7fff7fffu);
     largest = __vmaxu2(largest, halves.y & 0x7fff7fffu);
     largest = __vmaxu2(largest, halves.z & 0x7fff7fffu);
     largest = __vmaxu2(largest, halves.w & 0x7fff7fffu);
 }
 
-// What lies behind the weights of CHANNELS channels: what a sum of each is worth beside what a byte is, and the sum of its
+// The data after the weights of CHANNELS channels: the scale of each channel's sums, and the sum of its
 // weights.
 template <int CHANNELS> struct SumFactors {
     float scale[CHANNELS];
     int weights[CHANNELS];
 };
 
-// A warp tells its threads' largest magnitude. All of its threads call it; who reads it synchronises before.
+// Publishes the largest magnitude of a warp's threads. All of its threads call it; readers synchronise before reading.
 __device__ __forceinline__ void tell_largest(u32* told, u32 largest) {
     largest = max(largest & 0xffffu, largest >> 16);
     asm volatile("redux.sync.max.u32 %0, %0, 0xffffffff;" : "+r"(largest));
     if (thread_number() % 32 == 0) *told = largest;
 }
-// The largest of what COUNT warps told.
+// The largest magnitude that COUNT warps published.
 template <int COUNT> __device__ __forceinline__ u32 largest_of(const u32* told) {
     u32 largest = 0;
 #pragma unroll
@@ -93,7 +93,7 @@ template <int COUNT> __device__ __forceinline__ u32 largest_of(const u32* told) 
     return largest;
 }
 
-// What this thread's channel counts, if it has one: on its way from memory while bytes are made.
+// The factors of this thread's channel, if it has one: in flight from memory while bytes are made.
 template <int CHANNELS> struct ChannelFactor {
     float scale = 0.0f;
     int offset = 0;
@@ -103,7 +103,7 @@ template <int CHANNELS> struct ChannelFactor {
         scale = factors.scale[threadIdx.x];
         if (is_positive) offset = factors.weights[threadIdx.x] * MOVED;
     }
-    // Nobody may be reading what is there; who reads it synchronises before.
+    // No thread may be reading the old value; readers synchronise before reading.
     __device__ __forceinline__ void tell(ByteMemory& memory, const ByteFactor& bytes) const {
         if (threadIdx.x >= CHANNELS) return;
         memory.scale[threadIdx.x] = scale * bytes.step;
@@ -111,7 +111,7 @@ template <int CHANNELS> struct ChannelFactor {
     }
 };
 
-// The values of a thread's sums, with what was taken off the bytes.
+// The values of a thread's sums, corrected for the shift of the bytes.
 template <class Sums, class Core> __device__ __forceinline__ void scale_sums(Sums& sums, Core& core, const ByteMemory& memory) {
 #pragma unroll
     for (int c = 0; c < Core::COLUMNS; c += 2) {

@@ -4,7 +4,7 @@
 
 namespace sf {
 
-// What a layer of a chain has for itself.
+// The parameters of one layer of a chain.
 struct ChainLayer {
     const void* input;  // raw map of the layer before
     const void* skip;  // residual stream that is added after the norm; null: none
@@ -14,11 +14,11 @@ struct ChainLayer {
     const float* gamma;  // one per output channel
     const float* beta;  // one per output channel
     int relu;  // 1: ReLU while the input is gathered
-    int spare;  // fills up
+    int spare;  // padding
 };
 static_assert(sizeof(ChainLayer) == 64, "mirrored in params.rs");
 
-// A layer in front of a chain, of another shape: its shape and the norm before it. What else counts is as in the chain.
+// A layer of another shape before a chain: its shape and the norm before it. The other parameters are those of the chain.
 struct LeadingLayer {
     const float* in_scale;  // (batch, in_channels): gamma / deviation of the norm before; null: none
     const float* in_mean;  // (batch, in_channels)
@@ -43,12 +43,12 @@ struct LeadingLayer {
 static_assert(sizeof(LeadingLayer) == 88, "mirrored in params.rs");
 
 struct ChainParams {
-    ConvParams all;  // shapes of every layer but one that leads; the norm before the first one, if none leads; the statistics behind the last one
+    ConvParams all;  // shapes of every layer but a leading one; the norm before the first layer, if none leads; the statistics after the last one
     ChainLayer layers[32];  // one after another; the first `count` of them count
-    void* exchange;  // what the CTAs of an image tell each other between layers; read when count > 1
+    void* exchange;  // exchange between the CTAs of an image from layer to layer; read if count > 1
     int count;  // layers
-    int spare;  // fills up
-    LeadingLayer leading;  // the first layer, where it has another shape
+    int spare;  // padding
+    LeadingLayer leading;  // the first layer, if it has another shape
 };
 static_assert(sizeof(ChainParams) == 4000, "mirrored in params.rs");
 

@@ -45,7 +45,7 @@
 
 namespace sf {
 
-// What the norm does to the channels from `channel` on, as the exchange left it.
+// The norm's factors of the channels from `channel` on, as the exchange left them.
 template <int PACK, class Memory> __device__ __forceinline__ void read_factors(Factors<PACK>& f, const Memory& statistics, int channel) {
 #pragma unroll
     for (int k = 0; k < PACK; k += 4) {
@@ -54,7 +54,7 @@ template <int PACK, class Memory> __device__ __forceinline__ void read_factors(F
     }
 }
 
-// Puts a product's values, rounded as they are stored, into cell planes in shared memory, `pitch` bytes apart,
+// Writes a product's values, rounded as they are stored, to cell planes in shared memory, `pitch` bytes apart,
 // rows of 8 pixels `row_bytes` apart: a warp has two rows, the first of which is `row`.
 template <class S, int VALUES> __device__ __forceinline__ void stage_product(const float (&values)[VALUES], u32 to, int row, int pitch, int row_bytes) {
     const int lane = thread_number() % 32, y = row + lane / 8 % 2;
@@ -69,17 +69,17 @@ template <class S, int VALUES> __device__ __forceinline__ void stage_product(con
     }
 }
 
-// Which of PIXELS pixels side by side in a tile of ROWS x COLUMNS, from the one in `row`, `column` on, other CTAs read, a bit for
-// each: those as near to the tile's border as a tap reaches.
+// Which of PIXELS adjacent pixels in a tile of ROWS x COLUMNS, from the one at `row`, `column` on, other CTAs read, a bit for
+// each: those that are within a tap's reach of the tile's border.
 template <int PIXELS, int ROWS, int COLUMNS> __device__ __forceinline__ u32 shared_pixels(int reach, int row, int column) {
     if (row < reach || row >= ROWS - reach) return ~0u;
     const u32 from_left = (1u << max(0, min(PIXELS, reach - column))) - 1u;
     return from_left | ~0u << max(0, min(PIXELS, COLUMNS - reach - column));
 }
 
-// Stores those of PIXELS staged pixels side by side, from the one at `y`, `x` of the grid on, that `stored` has a bit for, and
-// takes all of them into the statistics: 8 channels from `channel` on, which lie at `from` in shared memory.
-// `then` is called between both.
+// Stores those of PIXELS adjacent staged pixels, from the one at `y`, `x` of the grid on, whose bit in `stored` is set, and
+// adds all of them to the statistics: 8 channels from `channel` on, which are at `from` in shared memory.
+// `then` is called in between.
 template <class S, int PIXELS, class Then>
 __device__ __forceinline__ void store_pixels(const ConvParams& p, void* output, u32 from, RowStatistics& own, int y, int x, int channel, int phase,
                                              u32 stored, Then then) {
@@ -99,27 +99,27 @@ __device__ __forceinline__ void store_pixels(const ConvParams& p, void* output, 
     if (p.out_scale != nullptr) own.take<S>(row, n);
 }
 
-// Multiplies a layer's tile that is there, in halves, or as bytes: then they are made first, TOGETHER cells of a thread at a time,
-// in the place of the halves, and the weights' factors lie behind those of all CTAs. `first`: bytes from the tile's start to the
-// first tap of this warpgroup's first pixel; `pixels`: of the input tile; `told`: what TELLING warps told of the largest half. The team calls it.
+// Multiplies a loaded tile of a layer, as halves or as bytes. Bytes are made first, TOGETHER cells of a thread at a time,
+// over the halves, and the weights' factors are after those of all CTAs. `first`: bytes from the tile's start to the
+// first tap of this warpgroup's first pixel; `pixels`: of the input tile; `told`: the largest halves published by TELLING warps. The team calls it.
 template <bool BYTES, int TOGETHER, int TELLING, int SLOTS, int BN, class Core, class More, class Stream>
 __device__ __forceinline__ void multiply_tile(const ChainParams& chain, int at, u32 tile, int pixels, const u32* told, int first, Core& core, More& more,
                                               Stream& stream, StatisticsMemory<SLOTS, BN>& statistics) {
     const ConvParams& p = chain.all;
-    // What both warpgroups multiply lies behind what each has for itself.
+    // The pixels that both warpgroups multiply are after the pixels of each.
     const int behind = (2 - Core::warpgroup()) * Core::PRODUCTS * p.walk_tile;
     if constexpr (BYTES) {
         const char* weights = static_cast<const char*>(chain.layers[at].weights);
         const auto& factors = reinterpret_cast<const SumFactors<BN>*>(weights + (long long)gridDim.y * p.walk_blocks * Stream::BLOCK_BYTES)[blockIdx.y];
         ByteMemory& memory = byte_memory(statistics);
-        // Behind a ReLU nothing is negative.
+        // After a ReLU no value is negative.
         const bool is_positive = chain.layers[at].relu != 0;
         const ChannelFactor<BN> own_factor(factors, is_positive);
         const ByteFactor bytes(largest_of<TELLING>(told), is_positive);
         bytes_of_planes<TOGETHER>(p, tile, pixels, bytes);
         own_factor.tell(memory, bytes);
         publish_to_products();
-        // The bytes are there.
+        // The bytes are complete.
         sync_team();
         typename Core::Bytes sums;
         typename More::Bytes more_sums;
@@ -142,17 +142,17 @@ __device__ __forceinline__ void multiply_tile(const ChainParams& chain, int at, 
 // Threads of a chain's team, then a warp that prefetches weights, then those that bring the halo.
 constexpr int TEAM = 256, FIRST_OF_HALO = TEAM + 32, OF_HALO = 96;
 
-// Barriers between the team and the halo's warps, and the exchange's tag before the first one.
+// Barriers between the team and the halo's warps, and the exchange's tag before its first use.
 struct HaloBarriers {
     u64 stored;  // TEAM threads have stored their values of the map
     u64 came;  // OF_HALO threads have their values of the halo in shared memory
-    u64 streamed;  // the residual stream of the tile has come, where it is added
+    u64 streamed;  // the residual stream of the tile has arrived, if it is added
     u32 tag;
 };
 
-// What the halo's warps do: between two layers each they tell that this CTA's map is written, and where the tile
-// `stays` in shared memory they bring its halo, and the residual stream to `stream_at`, if S has two bytes. LISTS: they also make the list
-// of its pixels, which nobody has needed before.
+// The halo's warps: between two layers they report that this CTA's map is written, and if the tile
+// `stays` in shared memory they load its halo, and the residual stream to `stream_at` if S has two bytes. LISTS: they also build the list
+// of its pixels, which is not needed earlier.
 template <class S, int BN, int ROWS, int COLUMNS, bool LISTS, class Gather>
 __device__ __forceinline__ void bring_halos(const ChainParams& chain, HaloBarriers& barriers, u32 tile, uint2* listed, int& halo, bool stays, u32 stream_at) {
     const ConvParams& p = chain.all;
@@ -181,11 +181,11 @@ __device__ __forceinline__ void bring_halos(const ChainParams& chain, HaloBarrie
         Gather gather(p, layer, tile, listed);
         gather.start_at(place / p.tiles_x * ROWS * p.stride - p.origin, place % p.tiles_x * COLUMNS * p.stride - p.origin);
         const bool streams = sizeof(S) == 2 && threadIdx.x / 32 == FIRST_OF_HALO / 32 + 2 && layer.skip != nullptr;
-        // What the layer before keeps may be written only now.
+        // The residual stream that the previous layer stores may be written only now.
         const bool is_early = layer.skip != chain.layers[at - 1].keep;
         if (streams && is_early) gather.bring_stream(stream_at, shared_address(&barriers.streamed));
         if (threadIdx.x / 32 == FIRST_OF_HALO / 32) exchange.wait_for_maps(near);
-        // The maps around are written.
+        // The neighbouring maps are written.
         meet<OF_HALO>(3);
         if (streams && !is_early) gather.bring_stream(stream_at, shared_address(&barriers.streamed));
         gather.template copy_listed<FIRST_OF_HALO, OF_HALO>(tile, listed + p.tile_rows * p.tile_columns, halo);
@@ -194,9 +194,9 @@ __device__ __forceinline__ void bring_halos(const ChainParams& chain, HaloBarrie
     }
 }
 
-// This CTA's tile of a first layer that has a shape of its own, ROWS x COLUMNS pixels of the output.
+// This CTA's tile of a leading layer of another shape, ROWS x COLUMNS pixels of the output.
 template <class S, class O, int THREADS, int ROWS, int COLUMNS> struct LeadingTileGather {
-    int first_y, first_x;  // where it begins in the input
+    int first_y, first_x;  // its first pixel in the input
     TileGather<S, O, THREADS, 2, 4, 0, 1, LeadingLayer> gather;
 
     __device__ __forceinline__ LeadingTileGather(const ChainParams& chain, u32 tile, uint2* list) : gather(chain.leading, chain.layers[0], tile, list) {
@@ -207,9 +207,9 @@ template <class S, class O, int THREADS, int ROWS, int COLUMNS> struct LeadingTi
     }
 };
 
-// PIXELS pixels, a multiple of 64, BW side by side, from maps; the parameters say which layers. A warpgroup multiplies as many times 64
-// of them as both can have, and half the channels of the 64 that are left; then a CTA must have a single tile.
-// BYTES: halves are multiplied as bytes. LEADS: the first layer has a shape of its own, and each CTA a single tile.
+// PIXELS pixels, a multiple of 64, BW wide, from maps; the parameters define the layers. A warpgroup multiplies as many times 64
+// of them as both can have, and half the channels of a remaining 64; with a remainder a CTA must have a single tile.
+// BYTES: halves are multiplied as bytes. LEADS: the first layer has another shape, and each CTA a single tile.
 template <class S, class O, int PIXELS, int BN, int BW, int STEPS, int DEPTH, bool BYTES = false, bool LEADS = false>
 __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
     constexpr int BM = PIXELS, BH = BM / BW, TILES = PIXELS / 128;
@@ -224,12 +224,12 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
     __shared__ StatisticsMemory<Core::SLOTS, BN> statistics;
     __shared__ RingBarriers barriers;
     __shared__ HaloBarriers of_halo;
-    __shared__ int halo;  // pixels of the tile that other CTAs have
+    __shared__ int halo;  // pixels of the tile that belong to other CTAs
 
     const int image = blockIdx.z, n_tile = blockIdx.y;
     const ConvParams& p = chain.all;
     const int listed = p.tile_rows * p.tile_columns, ring_bytes = p.ring_stages * Stream::BLOCK_BYTES;
-    // Behind the tile, or with the list of the first layer's tile at the end of shared memory.
+    // After the tile, or with the list of the first layer's tile at the end of shared memory.
     const LeadingLayer& leading = chain.leading;
     const int list_bytes = 16 * listed + 8 * leading.tile_rows * leading.tile_columns;
     u32 all_bytes;
@@ -241,7 +241,7 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
     Stream stream;
     stream.start(&barriers, memory, p.ring_stages, blocks, chain.count);
     const u32 stored = shared_address(&of_halo.stored), came = shared_address(&of_halo.came), streamed = shared_address(&of_halo.streamed);
-    // Where a tile's values lie on their way out, or before, the residual stream of the tile that stays.
+    // Staging memory of a tile's output; before that, of the residual stream of the tile that stays.
     const u32 staged = LEADS ? tile + p.tile_bytes : shared_address(pixels + 2 * listed);
     if (threadIdx.x == 0) {
         init_barrier(stored, TEAM);
@@ -249,7 +249,7 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
         init_barrier(streamed, 1);
         publish_barriers();
     }
-    // The barriers are there.
+    // The barriers are initialised.
     __syncthreads();
     let_next_launch_begin();
     if (threadIdx.x >= Core::THREADS) {
@@ -261,7 +261,7 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
     } else {
         take_registers<224>();
         if constexpr (LEADS) {
-            // Takes nothing of what the launch before writes.
+            // Reads nothing that the previous launch writes.
             bool lists_inner = false;
             LeadingTile led(chain, tile, pixels + 2 * listed);
             led.gather.list(led.first_y, led.first_x, BH, BW, lists_inner, nullptr, false);
@@ -270,17 +270,17 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
 
         Exchange<BN, true> exchange(chain);
         if (threadIdx.x == 0) of_halo.tag = exchange.tag;
-        // In two bytes a tile goes through shared memory on its way out: less to do, and a program that is
-        // shorter, which counts where it runs once.
+        // With two bytes per value a tile is stored through shared memory: less work, and shorter code,
+        // which matters because it runs once.
         constexpr bool STAGES = sizeof(S) == 2;
-        constexpr int LOADS = 8;  // of a tile that are under way together
+        constexpr int LOADS = 8;  // of a tile that are in flight together
         const int phases = LEADS ? 1 : p.phases;
-        int streams = 0;  // layers to which the residual stream was brought
+        int streams = 0;  // layers for which the residual stream was loaded
         typename Either<STAGES, RowStatistics, LaneStatistics<Core>>::Type own;
         Core core;
         More more;
         bool is_inner = false;  // the listed tile does not touch the map's edges
-        // Puts the product's values, rounded as they are stored, to where they stay or on their way out, and stores them.
+        // Writes the product's values, rounded as they are stored, to where they stay or to the staging memory, and stores them.
         auto store_tile = [&](int at, const ChainLayer& layer, bool keeps, int y0, int x0, int phase, bool is_last_tile) {
             if constexpr (STAGES) {
                 static_assert(TILES <= 1 && BW == 8 && BN == 128, "as stage_product wants it");
@@ -295,12 +295,12 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
                     const u32 half = to + More::first_column() / 8 * pitch;
                     stage_product<S>(more.acc, half, TILES * 16 + thread_number() / 32 % 4 * 2, pitch, row_bytes);
                 }
-                // All values are there.
+                // All values are complete.
                 sync_team();
-                // Some pixels side by side of a thread's 8 channels at a time.
+                // Some adjacent pixels of a thread's 8 channels at a time.
                 constexpr int SOME = DIVIDES ? 4 : 8, AT_ONCE = TEAM / 16 * SOME;
                 const int pack = thread_number() % 16, column = thread_number() / 16 * SOME % BW;
-                // What stays here nobody reads from the map but neighbours, where no edge mirrors it.
+                // Only neighbours read pixels that stay here from the map, unless an edge mirrors them.
                 const bool shares = keeps && is_inner_tile(p, y0 - p.origin, x0 - p.origin);
 #pragma unroll 1
                 for (int from = 0; from < BM; from += AT_ONCE) {
@@ -329,12 +329,12 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
             f.read(leading, image, led.gather.channel);
             led.gather.template load_plain<LOADS>(f);
             publish_to_products();
-            // The tile is there.
+            // The tile is loaded.
             sync_team();
             more.lie((2 - Core::warpgroup()) * Core::PRODUCTS * leading.walk_tile);
             core.clear();
             more.clear();
-            // Or the compiler would take the zeros for values that are set among the products, and let those wait for one another.
+            // Otherwise the compiler would treat the zeros as values set between the products, and serialise these.
             core.settle();
             more.settle();
             core.run(leading, p.walk + leading.walk_first, tile + Core::warpgroup() * TILES * leading.walk_tile, stream, more, [] {});
@@ -347,27 +347,27 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
         for (int at = LEADS;; ++at) {
             const ChainLayer& layer = chain.layers[at];
             Gather gather(p, layer, tile, pixels);
-            // Of a single tile, the layer before left its values in place.
+            // With a single tile, the previous layer left its values in place.
             const bool single = LEADS || Gather::IN_PLACE && mine == 1;
             const bool kept = single && at > 0, keeps = single && at + 1 < chain.count;
-            // The residual stream comes to shared memory.
+            // The residual stream is loaded into shared memory.
             const bool is_streamed = STAGES && kept && layer.skip != nullptr;
             auto turn_to = [&](int number) {
                 const int t = tile_taken(p, number);
                 const int first_y = t / p.tiles_x * BH * p.stride - p.origin, first_x = t % p.tiles_x * BW * p.stride - p.origin;
                 gather.start_at(first_y, first_x);
-                // A single tile stays the same from layer to layer.
+                // A single tile is the same from layer to layer.
                 if (!LEADS && (at == 0 || mine > 1)) gather.list(first_y, first_x, BH, BW, is_inner, &halo, mine == 1 && chain.count > 1);
             };
             own.clear();
             uint4 skipped[DEPTH];
             Factors<PACK> f;
-            // The first tile, and what the norm does.
+            // The first tile, and the norm's factors.
             turn_to(blockIdx.x);
             if (!LEADS && at == 0) {
                 f.read(p, image, gather.channel);
             } else {
-                // Not what the layer before keeps: it may be written only now.
+                // Not the residual stream that the previous layer stores: it may be written only now.
                 const bool is_early = layer.skip != chain.layers[at - 1].keep;
                 if (!STAGES && kept && is_early) gather.prefetch(skipped, gather.first);
                 if (threadIdx.x < BN) {
@@ -378,7 +378,7 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
                 } else if (threadIdx.x / 32 == BN / 32) {
                     exchange.wait_for_maps(-1);
                 }
-                // What others copied is there, or their maps are written, and what the norm does is known.
+                // The copies of other warps are complete, or the others' maps are written, and the norm's factors are known.
                 sync_team();
                 read_factors(f, statistics, gather.channel);
                 if (!STAGES && kept && !is_early) gather.prefetch(skipped, gather.first);
@@ -394,7 +394,7 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
             u32* const told = told_largest(statistics, 0);
             gather.tell_found(told);
             publish_to_products();
-            // The tile is there.
+            // The tile is loaded.
             sync_team();
 
             for (int t = blockIdx.x;;) {
@@ -421,7 +421,7 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
                 gather.template load<LOADS>(f, n_tile == 0);
                 gather.tell_found(told);
                 publish_to_products();
-                // The tile is there.
+                // The tile is loaded.
                 sync_team();
             }
             if (at + 1 == chain.count) break;
@@ -440,7 +440,7 @@ __device__ __forceinline__ void convolve_chain(const ChainParams& chain) {
     extern "C" __global__ void __launch_bounds__(384, 1) NAME(const __grid_constant__ ChainParams p) {  \
         convolve_chain<S, S, PIXELS, 128, 8, 4, 4, BYTES, LEADS>(p);                                    \
     }
-// All of them for maps of S, with operands in BYTES or as the maps.
+// All of them for maps of S, with operands in BYTES or of the maps' type.
 #define SF_SHORT_CHAINS(S, BYTES, FORMAT)                                 \
     SF_SHORT_CHAIN(wgmma_leading_64x128_##FORMAT, S, 64, BYTES, true)     \
     SF_SHORT_CHAIN(wgmma_leading_128x128_##FORMAT, S, 128, BYTES, true)   \

@@ -23,7 +23,7 @@ template <class Core> struct ColumnStatistics {
         for (int c = 0; c < Core::COLUMNS; ++c) mean[c] = squares[c] = 0.0f;
     }
 
-    // Before a tile's columns: `valid` has a bit for every row that is a pixel of the map. Returns 1 / number of all
+    // Call before a tile's columns: `valid` has a bit for every row that is a pixel of the map. Returns 1 / count of all
     // values, 0 if there are none.
     __device__ __forceinline__ float begin(Core& core, u32 valid) {
         if (count == 0.0f && valid != 0u) {
@@ -53,7 +53,7 @@ template <class Core> struct ColumnStatistics {
     }
 };
 
-// Hands what the lanes gathered over to the CTA; the caller synchronises behind it. Lanes that differ from bit
+// Passes the lanes' statistics to the CTA; the caller synchronises afterwards. Lanes that differ from bit
 // FIRST_LANE_MASK on share columns.
 template <class Core, int BN>
 __device__ __forceinline__ void gather_warps(const ColumnStatistics<Core>& own, StatisticsMemory<Core::SLOTS, BN>& memory) {
@@ -73,7 +73,7 @@ __device__ __forceinline__ void gather_warps(const ColumnStatistics<Core>& own, 
 #pragma unroll
         for (int at = 0, mask = Core::FIRST_LANE_MASK; mask < 32; ++at, mask *= 2) {
             const float other = __shfl_xor_sync(0xffffffffu, mean, mask);
-            // The lower lane's part comes first, whoever computes it.
+            // The lower lane's part is always first, so both lanes compute the same bits.
             const bool upper = threadIdx.x & mask;
             const float before = upper ? other : mean, delta = (upper ? mean : other) - before;
             squares = fmaf(delta * delta, weights[at], squares + __shfl_xor_sync(0xffffffffu, squares, mask));
@@ -87,11 +87,11 @@ __device__ __forceinline__ void gather_warps(const ColumnStatistics<Core>& own, 
     if (threadIdx.x % 32 == 0) memory.count[Core::slot()] = n;
 }
 
-// Bytes of shared memory in which a warp transposes 16 pixels x 32 channels from accumulators into packs of 16 bytes.
+// Bytes of shared memory in which a warp transposes 16 pixels x 32 channels from accumulators to packs of 16 bytes.
 constexpr int TRANSPOSE_BYTES = 1024;
 
-// Stores a tile's values and takes them into the statistics. `place(pixel, y, x)` says where a pixel of the
-// tile, counted as Core::pixel does, belongs. `transpose`: this warp's TRANSPOSE_BYTES.
+// Stores a tile's values and adds them to the statistics. `place(pixel, y, x)` returns the position of a pixel of the
+// tile, counted as in Core::pixel. `transpose`: this warp's TRANSPOSE_BYTES.
 template <class S, int BN, class Core, class Place>
 __device__ __forceinline__ void write_columns(const ConvParams& p, Core& core, ColumnStatistics<Core>& own, u32 transpose, int image,
                                               int n_tile, int phase, Place place) {
@@ -113,7 +113,7 @@ __device__ __forceinline__ void write_columns(const ConvParams& p, Core& core, C
     if constexpr (sizeof(S) == 2) {
 #pragma unroll
         for (int t = 0; t < Core::ROWS / 2; ++t) {
-            // Four lanes store 64 bytes side by side of one of the warp's first 8 pixels, then of one of the others.
+            // Four lanes store 64 adjacent bytes of one of the warp's first 8 pixels, then of one of the others.
             S* to[2];
             int left[2];
 #pragma unroll
@@ -125,7 +125,7 @@ __device__ __forceinline__ void write_columns(const ConvParams& p, Core& core, C
             }
 #pragma unroll
             for (int first = 0; first < Core::COLUMNS; first += 8) {
-                // What was there is read.
+                // The old contents are read.
                 __syncwarp();
 #pragma unroll
                 for (int c = first; c < first + 8; c += 4) {
@@ -135,11 +135,11 @@ __device__ __forceinline__ void write_columns(const ConvParams& p, Core& core, C
                         float& low = core.value(2 * t + k % 2, c + k / 2 * 2);
                         float& high = core.value(2 * t + k % 2, c + k / 2 * 2 + 1);
                         pairs[k] = narrow_pair<S>(low, high);
-                        // Rounded as they are stored, which the statistics are of.
+                        // Rounded as they are stored; the statistics are of these values.
                         widen_pair<S>(pairs[k], low, high);
                     }
-                    // Matrices of 8 pixels x 8 channels: the pixels' halves of 8 channels, then those of the next 8. In which
-                    // of its places a pixel lies depends on the channels, so that neither way two lanes meet in a bank.
+                    // Matrices of 8 pixels x 8 channels: the pixels' halves of 8 channels, then those of the next 8. The
+                    // position of a pixel depends on the channels, so that there are no bank conflicts in either direction.
                     const int cell = (c - first) / 2 + lane / 16;
                     asm volatile("stmatrix.sync.aligned.m8n8.x4.shared.b16 [%0], {%1, %2, %3, %4};" ::"r"(
                                      transpose + (2 * cell + lane / 8 % 2) * 128 + (lane % 8 ^ 2 * cell) * 16),

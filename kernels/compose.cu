@@ -37,7 +37,7 @@ struct ComposeParams {
     int small_width;
     int small_height;
     int scaled_width;
-    int nearest;  // 1: the range is that of the painting's nearest pixel alone
+    int nearest;  // 1: the range is that of the painting's nearest pixel only
     int strength;
     int keep_colours;
 };
@@ -45,24 +45,24 @@ static_assert(sizeof(ComposeParams) == 72, "mirrored in params.rs");
 
 enum { TILE_WIDTH = 32, TILE_HEIGHT = 8 };
 
-// A place between two pixels of the painting.
+// A position between two pixels of the painting.
 struct Between {
     int first;
     float share;
 };
 
-// Three pixels of the painting below each other: sums of a colour, of the scaled source's luma and of luma's products with
-// both, and the colour's range; and colour and luma of the middle one.
+// Three vertically adjacent pixels of the painting: sums of a colour, of the scaled source's luma and of luma's products with
+// both, and the colour's range; colour and luma of the middle one.
 struct Column {
     float colours, lights, products, squares, least, most, colour, light;
 };
 
-// What a pixel of the painting says of a colour of the source's around it.
+// A pixel's linear model of a colour by the source's luma.
 struct Model {
     float colour, light, gain, least, most;
 };
 
-// Colour `c` of a pixel, by the bits of 2^23 and it: conversions would take longer.
+// Colour `c` of a pixel, by adding it to the bits of 2^23: conversions would take longer.
 __device__ __forceinline__ float colour_of(u32 pixel, int c) {
     return __uint_as_float(__byte_perm(pixel, 0x4b000000, 0x7440 + c)) - 8388608.0f;
 }
@@ -108,7 +108,7 @@ __device__ __forceinline__ Column column_at(const ComposeParams& p, int x, int y
     return to;
 }
 
-// Rounded as by a division, for numbers that are far from the ends of fp32.
+// Rounded like a division, for numbers far from the limits of fp32.
 __device__ __forceinline__ float reciprocal(float of) {
     float near;
     asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(near) : "f"(of));
@@ -151,7 +151,7 @@ __device__ __forceinline__ u32 keep_colours(u32 source, u32 painted) {
     u32 to = 0;
 #pragma unroll
     for (int c = 0; c < 3; c++) {
-        // Rounded half away from zero: half of the number below 1 rounds as the processor does.
+        // Rounded half away from zero: half of the number below 1 rounds like the CPU.
         to |= (u32)fminf(fmaxf(luma_kept + distance[c], 0.0f) + 0.49999997f, 255.0f) << (8 * c);
     }
     return to;
@@ -173,7 +173,7 @@ extern "C" __global__ void __launch_bounds__(TILE_WIDTH * TILE_HEIGHT) compose(C
     const u32 source = pixel;
 
     u32 painted = 0;
-    // The loops stay loops: written out, they are many times the code.
+    // Not unrolled: that would be many times the code.
 #pragma unroll 1
     for (int c = 0; c < 3; c++) {
         Model upper = {}, lower = {};
@@ -195,7 +195,7 @@ extern "C" __global__ void __launch_bounds__(TILE_WIDTH * TILE_HEIGHT) compose(C
         const Model model = mixed(upper, lower, row.share, p.nearest);
         const float colour = model.colour + __fmul_rn(model.gain, luma(source) - model.light);
         const float kept = fminf(fmaxf(colour, model.least), model.most);
-        // The sum holds the level, rounded, in its last bits.
+        // The sum contains the level, rounded, in its last bits.
         painted |= (__float_as_uint(kept + 12582912.0f) & 255) << (8 * c);
     }
     if (p.keep_colours) painted = keep_colours(source, painted);

@@ -47,8 +47,8 @@ namespace sf {
 constexpr int FROM_MAP = 0, FROM_PHOTO = 1;
 constexpr int TO_MAP = 0, TO_PICTURE = 1;
 
-// The next layer normalises what was stored, so the statistics have to be of that: where a plane is
-// (nearly) constant, the norm makes a difference between the two as large as any signal. COUNT columns from
+// The next layer normalises the stored values, so the statistics must be of these: if a plane is
+// (nearly) constant, the norm makes any difference between the two as large as a signal. COUNT columns from
 // `first` on.
 template <class S, int COUNT, class Core> __device__ __forceinline__ void round_as_stored(Core& core, int first) {
     if constexpr (sizeof(S) == 2) {
@@ -71,14 +71,14 @@ template <class Core> __device__ __forceinline__ void add_bias(const ConvParams&
 #pragma unroll
         for (int r = 0; r < Core::ROWS; ++r) {
             const float v = core.value(r, c) + bias;
-            // A NaN stays one.
+            // Keeps a NaN.
             core.value(r, c) = p.out_relu && v < 0.0f ? 0.0f : v;
         }
     }
 }
 
-// In mixed, what a map in fp32 holds and the halves that the next products are of do not, is noted where somebody asks.
-// `valid`: which of the tile's pixels exist; the others are of anything.
+// In mixed, values of an fp32 map that are out of range for the halves of the next products are reported if requested.
+// `valid`: which of the tile's pixels exist; the others are undefined.
 template <class S, class Core> __device__ __forceinline__ void note_beyond_halves(const ConvParams& p, Core& core, u32 valid) {
     if constexpr (sizeof(S) == 4 && sizeof(typename Core::Operand) == 2) {
         if (p.overflow == nullptr) return;
@@ -88,16 +88,16 @@ template <class S, class Core> __device__ __forceinline__ void note_beyond_halve
 #pragma unroll
             for (int r = 0; r < Core::ROWS; ++r) {
                 const float v = fabsf(core.value(r, c));
-                // A NaN stays one.
+                // Keeps a NaN.
                 largest = v <= largest || !(valid >> r & 1u) ? largest : v;
             }
-        // All who write here write the same.
+        // All writers write the same value.
         if (!(largest < 65520.0f)) *p.overflow = 1u;
     }
 }
 
-// Stores a tile's values and takes them into the statistics, some columns after the others, so that few
-// registers are needed beside the values. `place(row, y, x)` says where they belong and returns where they
+// Stores a tile's values and adds them to the statistics, some columns at a time, so that few
+// registers are needed in addition to the values. `place(row, y, x)` sets their position and returns where they
 // are kept in shared memory, or 0.
 template <class S, int BN, class Core, class Place>
 __device__ __forceinline__ void write_map(const ConvParams& p, void* output, Core& core, LaneStatistics<Core>& own,
@@ -149,7 +149,7 @@ __device__ __forceinline__ void write_picture(const ConvParams& p, Core& core, f
     const int used = 3 * p.photo_kernel;
     constexpr int MOST = (BM + Core::THREADS - 1) / Core::THREADS;  // pixels of a thread
     const int columns = BW - p.photo_kernel + 1, pixels = columns * (BM / BW);
-    // The photo's alpha is on its way meanwhile.
+    // The photo's alpha is in flight meanwhile.
     u32 alpha[MOST];
 #pragma unroll
     for (int k = 0; k < MOST; ++k) {
@@ -160,7 +160,7 @@ __device__ __forceinline__ void write_picture(const ConvParams& p, Core& core, f
             asm volatile("ld.global.u8 %0, [%1];" : "=r"(alpha[k]) : "l"(lender));
         }
     }
-    // The tile is read; its place is taken by the product.
+    // The tile is read; the product overwrites it.
     __syncthreads();
 #pragma unroll
     for (int c = 0; c < Core::COLUMNS; ++c) {
@@ -185,7 +185,7 @@ __device__ __forceinline__ void write_picture(const ConvParams& p, Core& core, f
 #pragma unroll
             for (int c = 0; c < 3; ++c) rgb[c] += from[(3 * kx + c) * PITCH + kx];
         }
-        // What a map could not hold, infinities and NaN, is in every sum that it enters. All who write here write the same.
+        // Values out of a map's range (infinity, NaN) propagate to every sum that reads them. All writers write the same value.
         if (p.overflow != nullptr && !(fabsf(rgb[0]) + fabsf(rgb[1]) + fabsf(rgb[2]) < 1e30f)) *p.overflow = 1u;
         const long long at = ((long long)image * p.out_height + y) * p.out_width + x;
         if (p.output_floats != nullptr) {
@@ -199,14 +199,14 @@ __device__ __forceinline__ void write_picture(const ConvParams& p, Core& core, f
     }
 }
 
-// What is multiplied: the core itself, or the one of bytes.
+// The main loop: the core itself, or the one for bytes.
 template <class Core, bool BYTES> struct ProductsOf { typedef Core Type; };
 template <class Core> struct ProductsOf<Core, true> { typedef typename Core::Bytes Type; };
 
-// S: storage type of maps. Core: the main loop. FROM, TO: where the input comes from and the output
-// goes. CHUNKED: the channels do not all fit in shared memory and are gathered in turn, between the
+// S: storage type of maps. Core: the main loop. FROM, TO: the source of the input and the target of the
+// output. CHUNKED: the channels do not all fit in shared memory and are gathered in turn, between the
 // products; without it there is one chunk, gathered once for all phases.
-// BYTES: what was gathered becomes bytes before it is multiplied.
+// BYTES: the gathered values are converted to bytes before they are multiplied.
 template <class S, class Core, int BM, int BN, int BW, int FROM, int TO, bool CHUNKED, bool BYTES = false>
 __device__ __forceinline__ void convolve(const ConvParams& p) {
     constexpr int BH = BM / BW;
@@ -238,7 +238,7 @@ __device__ __forceinline__ void convolve(const ConvParams& p) {
     const int tiles = p.tiles_x * p.tiles_y;
     for (int t = blockIdx.x; t < tiles; t += gridDim.x) {
         const int place = tile_taken(p, t), y0 = place / p.tiles_x * BH, x0 = place % p.tiles_x * block_columns;
-        // The tile before is read.
+        // The previous tile is read.
         __syncthreads();
         ring.start(weights, blocks);
         u32 stage = 0;
@@ -271,10 +271,10 @@ __device__ __forceinline__ void convolve(const ConvParams& p) {
                 ByteMemory& memory = byte_memory(statistics);
                 const char* behind = static_cast<const char*>(p.weights) + (long long)gridDim.y * blocks * Ring::BLOCK_BYTES;
                 const SumFactors<BN>& factors = reinterpret_cast<const SumFactors<BN>*>(behind)[n_tile];
-                // Behind a ReLU nothing is negative.
+                // After a ReLU no value is negative.
                 const bool is_positive = p.relu != 0;
                 const ChannelFactor<BN> own_factor(factors, is_positive);
-                // The tile is there.
+                // The tile is loaded.
                 __syncthreads();
                 const ByteFactor bytes(largest_of<Core::THREADS / 32>(told_largest(statistics, 0)), is_positive);
                 bytes_of_rows<Core::THREADS>(p, tile, bytes);
@@ -291,7 +291,7 @@ __device__ __forceinline__ void convolve(const ConvParams& p) {
             for (int chunk = 0; chunk < (BYTES ? 0 : CHUNKED ? p.chunks : 1); ++chunk) {
                 if constexpr (CHUNKED) {
                     if (chunk != loaded) {
-                        // The chunk before is multiplied; the main loop's first barrier publishes this
+                        // The previous chunk is multiplied; the main loop's first barrier publishes this
                         // one. Few loads in flight: the accumulators take the registers.
                         __syncthreads();
                         const bool owned = n_tile == 0 && phase == 0;

@@ -10,7 +10,7 @@
 
 using namespace sf;
 
-// Hopper has kernels of its own (wgmma_int8.cu); in what a T4 has of shared memory the tile does not fit.
+// Hopper has its own kernels (wgmma_int8.cu); on a T4 the tile does not fit shared memory.
 extern "C" __global__ void __launch_bounds__(256, 1) conv_128x128_int8(const __grid_constant__ ConvParams p) {
     convolve<half_t, MmaCore<half_t, 128, 128, 16>, 128, 128, 16, FROM_MAP, TO_MAP, false, true>(p);
 }

@@ -12,7 +12,7 @@ using namespace sf;
 
 SF_CONV(conv_128x128_chunked_mixed, 128, 128, 16, FROM_MAP, TO_MAP, true, 1)
 #if __CUDA_ARCH__ != 900
-// Hopper has kernels of its own for these, and takes the widest for what does not fit them.
+// Hopper has its own kernels for these, and uses the widest for shapes that do not fit them.
 SF_CONV(conv_128x64_mixed, 128, 64, 16, FROM_MAP, TO_MAP, false, 2)
 SF_CONV(conv_256x32_mixed, 256, 32, 32, FROM_MAP, TO_MAP, false, 2)
 SF_CONV(conv_photo_256x32_mixed, 256, 32, 16, FROM_PHOTO, TO_MAP, false, 2)

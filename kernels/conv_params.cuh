@@ -19,14 +19,14 @@ struct ConvParams {
     const float* bias;  // one per output channel; null: none
     void* output;  // raw map, or the painting in RGBA8
     float* output_floats;  // the painting before rounding, planar; null: RGBA8 is written
-    const u8* photo;  // RGBA8 that lends its alpha to the painting
+    const u8* photo;  // RGBA8 whose alpha is copied to the painting
     float* partials;  // (batch, channel tiles, CTAs + groups, 3, tile channels): count, mean, squares
-    u32* tickets;  // (batch, channel tiles, groups + 1), or where CTAs tell (batch, channel tiles, tile channels, CTAs, 4): zero before and after every launch
+    u32* tickets;  // (batch, channel tiles, groups + 1), or if CTAs exchange (batch, channel tiles, tile channels, CTAs, 4): zero before and after every launch
     const float* gamma;  // one per output channel
     const float* beta;  // one per output channel
     float* out_scale;  // (batch, out_channels): what the next layer applies; null: no statistics
     float* out_mean;  // (batch, out_channels)
-    u32* overflow;  // set where the picture, or in mixed a map, is no number or no half; null: nothing is noted
+    u32* overflow;  // set if the picture contains NaN or, in mixed, a map exceeds a half; null: not reported
     int in_height;  // rows of the stored input, or of the photo
     int in_width;  // columns of the stored input, or of the photo
     int in_channels;  // stored channels of the input
@@ -42,39 +42,39 @@ struct ConvParams {
     int taps_y;  // taps down
     int taps_x;  // taps across
     int phases;  // 1, or 4: the output is twice the grid
-    int chunk_channels;  // channels that lie in shared memory at once
-    int chunks;  // how often
+    int chunk_channels;  // channels that are in shared memory at once
+    int chunks;  // number of such chunks
     int tile_rows;  // rows of the input tile, of all pieces
     int tile_columns;  // columns of the input tile
     int pitch;  // bytes from pixel to pixel in shared memory; on Hopper from cell plane to cell plane
     int edge;  // EDGE_REFLECT or EDGE_REPLICATE
     int upsample;  // 1: the input is doubled while it is gathered
     int relu;  // 1: ReLU while it is gathered
-    int out_relu;  // 1: ReLU behind the bias, before it is stored
+    int out_relu;  // 1: ReLU after the bias, before it is stored
     int photo_kernel;  // kernel side of a layer that reads or makes the picture
-    int photo_height;  // rows of the photo that lends its alpha
-    int photo_width;  // columns of the photo that lends its alpha
-    int merge_groups;  // groups of CTAs: a group's statistics are merged first; 0: all CTAs are on the device at once and tell theirs
+    int photo_height;  // rows of the photo whose alpha is copied
+    int photo_width;  // columns of the photo whose alpha is copied
+    int merge_groups;  // groups of CTAs: a group's statistics are merged first; 0: all CTAs are on the device at once and exchange theirs
     int norm_channels;  // real output channels; the rest is padding
-    int ring_stages;  // stages of the weights' ring; this and all walk* are for Hopper's main loop alone
+    int ring_stages;  // stages of the weights' ring; this and all walk* are for Hopper's main loop only
     int walk_across;  // bytes between core matrices along the channels
     int walk_down;  // bytes between core matrices along the pixels
     int walk_row;  // bytes from tap to tap downwards
     int walk_tile;  // bytes from 64 output pixels to the next 64, or from piece to piece
     int walk_blocks;  // blocks of weights of a phase
     float eps;  // added to the variance
-    float flat_share;  // a deviation up to this share of the mean is rounding, not picture
+    float flat_share;  // a deviation up to this share of the mean counts as rounding
     float photo_scale;  // factor on the photo's levels
     int tile_bytes;  // of the input tile in shared memory, on Hopper
     int backwards;  // 1: tiles are taken from the last one on
-    int split;  // the phases of a tile are divided among 2^split CTAs, each of which has but one tile then; on Hopper
-    int turned;  // 1: each CTA takes its tiles from its last one on; of the large tiles on Hopper
+    int split;  // the phases of a tile are divided among 2^split CTAs, each of which has one tile; on Hopper
+    int turned;  // 1: each CTA takes its tiles in reverse order; for the large tiles on Hopper
     u32 walk[384];  // where in the tile each step of a phase begins, in units of 16 bytes
 };
 static_assert(sizeof(ConvParams) == 1848, "mirrored in params.rs");
 
-// The tile that is taken as number `t`. A launch begins with the tiles that the one before wrote last, which still lie in the
-// second-level cache, so that every second launch goes backwards.
+// The tile that is taken as number `t`. A launch begins with the tiles that the previous one wrote last, which are still in the
+// L2 cache, so that every second launch runs backwards.
 __device__ __forceinline__ int tile_taken(const ConvParams& p, int t) { return p.backwards ? p.tiles_x * p.tiles_y - 1 - t : t; }
 
 }  // namespace sf

@@ -41,24 +41,24 @@
 
 namespace sf {
 
-// CTAs of a group whose statistics a lane merges, enough for two on each multiprocessor: MOST_POLLED_OF_GROUP in conv.rs.
+// CTAs of a group whose statistics a lane merges, enough for two per SM: MOST_POLLED_OF_GROUP in conv.rs.
 constexpr int MOST_POLLED = 9;
 
-// What a CTA shares beside its ring and tile.
+// Shared memory of a CTA in addition to its ring and tile.
 template <class Core, int BN, bool TO_MAPS> struct ConvMemory {
     StatisticsMemory<Core::SLOTS, BN> statistics;
     RingBarriers barriers;
     Prefetch prefetch;
-    int is_inner;  // what the gather's list is one of
-    alignas(16) char transposes[8 * TRANSPOSE_BYTES];  // where the warps transpose accumulators
+    int is_inner;  // the tile that the gather's list describes
+    alignas(16) char transposes[8 * TRANSPOSE_BYTES];  // memory in which the warps transpose accumulators
 };
 template <class Core, int BN> struct ConvMemory<Core, BN, false> {
     RingBarriers barriers;
     Prefetch prefetch;
-    int is_inner;  // what the gather's list is one of
+    int is_inner;  // the tile that the gather's list describes
 };
 
-// Row and column of a tile among the tiles. Divisions are dear: one for a tile.
+// Row and column of a tile among the tiles. Division is expensive; do one per tile.
 struct TilePlace {
     int row, column;
     __device__ __forceinline__ TilePlace(const ConvParams& p, int t) {
@@ -68,11 +68,11 @@ struct TilePlace {
     }
 };
 
-// Which of the parts into which a tile's phases are divided this CTA has.
+// This CTA's part of a tile's phases, if they are divided.
 __device__ __forceinline__ int part_of_tile(const ConvParams& p) { return blockIdx.x & ((1 << p.split) - 1); }
 
-// The tiles of a CTA, one after another: load_tile(t, place) puts tile t into shared memory, use(t, place, ...) multiplies it
-// and stores the result. Here is what the kernels have in common beside: weights, statistics, when the launch before is over.
+// The tiles of a CTA, one after another: load_tile(t, place) loads tile t into shared memory, use(t, place, ...) multiplies it
+// and stores the result. The rest is common to the kernels: weights, statistics, the wait for the previous launch.
 template <bool COUNTS, class Core, int BN, class Memory, class LoadTile, class Use>
 __device__ __forceinline__ void walk_tiles(const ConvParams& p, Memory& shared, char* memory, LoadTile load_tile, Use use) {
     typedef typename Core::Stream Stream;
@@ -88,13 +88,13 @@ __device__ __forceinline__ void walk_tiles(const ConvParams& p, Memory& shared, 
     let_next_launch_begin();
     Core core;
     for (int t = first; t < tiles; t += gridDim.x) {
-        // The tile before is multiplied, or its sums are read.
+        // The previous tile is multiplied, or its sums are read.
         __syncthreads();
         load_tile(t, TilePlace(p, t));
         publish_to_products();
-        // The tile is there.
+        // The tile is loaded.
         __syncthreads();
-        // Divided again: kept, the place would take registers.
+        // Divided again: keeping the position would take registers.
         int again = t;
         stay(again);
         use(t, TilePlace(p, again), core, own, stream);
@@ -104,7 +104,7 @@ __device__ __forceinline__ void walk_tiles(const ConvParams& p, Memory& shared, 
     }
 }
 
-// TILES x 128 pixels, BW (8 or 64) side by side, from a map.
+// TILES x 128 pixels, BW (8 or 64) wide, from a map.
 template <class S, class O, int TILES, int BN, int BW, int STEPS, int TO, int DEPTH, int PLAIN>
 __device__ __forceinline__ void convolve_wgmma(const ConvParams& p) {
     constexpr int BM = 128 * TILES, BH = BM / BW;
@@ -157,9 +157,9 @@ __device__ __forceinline__ void convolve_photo_wgmma(const ConvParams& p) {
     const u32 tile = shared_address(memory) + p.ring_stages * Core::Stream::BLOCK_BYTES, words = tile + p.tile_bytes;
     const u32* photo = static_cast<const u32*>(p.input) + (long long)blockIdx.z * p.in_height * p.in_width;
     const int rows = p.photo_kernel + 1, planes = p.chunk_channels / PACK, tiles = p.tiles_x * p.tiles_y;
-    // Zeros where no pixel's values come.
+    // Zeros where no pixel's values are written.
     for (int at = 16 * threadIdx.x; at < p.tile_bytes; at += 16 * Core::THREADS) store_shared(tile + at, make_uint4(0u, 0u, 0u, 0u));
-    // The photo's words come while the tile before is multiplied. A warp takes every eighth row, a lane every 32nd pixel.
+    // The photo's words are loaded while the previous tile is multiplied. A warp takes every eighth row, a lane every 32nd pixel.
     auto load = [&](const TilePlace& place) {
         const int top = place.row * TILES - p.origin, left = place.column * WIDE - p.origin, all_rows = TILES - 2 + rows;
         // Most tiles do not touch the photo's edges.
@@ -180,7 +180,7 @@ __device__ __forceinline__ void convolve_photo_wgmma(const ConvParams& p) {
         }
     };
     auto word_at = [&](int y, int x) { return load_shared_word(words + 4 * (y * p.tile_columns + x)); };
-    // As level_of, with one sum.
+    // Like level_of, with one sum.
     const float below = -8388608.0f * p.photo_scale;
     auto value_of = [&](u32 word, int colour) {
         return fmaf(__uint_as_float(__byte_perm(word, 0x4b000000u, 0x7540u + colour)), p.photo_scale, below);
@@ -206,7 +206,7 @@ __device__ __forceinline__ void convolve_photo_wgmma(const ConvParams& p) {
             }
             if (plane < planes) store_shared(to + plane * p.pitch, narrow_pack<O>(value));
         }
-        // At the right edge a thread has a row of a column.
+        // At the right edge each thread has one row of a column.
         const int edge_columns = p.tile_columns - WIDE;
         if ((int)threadIdx.x < PAIRS * rows * edge_columns) {
             const int x = WIDE + (int)threadIdx.x % edge_columns, y = (int)threadIdx.x / edge_columns % rows;

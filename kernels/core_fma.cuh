@@ -12,7 +12,7 @@ template <int BM, int BN, int BW> struct FmaCore {
     static constexpr int GATHER_DEPTH = 1, PLAIN_DEPTH = 1;  // pixels' loads in flight that leave enough registers
     static constexpr int PIXELS = 8;
     static constexpr int TN = BM * BN / THREADS / PIXELS;   // 8, 4 or 2
-    static constexpr int TX = BN / TN;                      // threads side by side along the channels
+    static constexpr int TX = BN / TN;                      // threads along the channels
     static constexpr int VECTOR = TN < 4 ? TN : 4;
     static constexpr int ROWS = PIXELS, COLUMNS = TN;
     static constexpr int FIRST_LANE_MASK = TX;
@@ -57,7 +57,7 @@ template <int BM, int BN, int BW> struct FmaCore {
         int step = 0, in_tap = 0, tap_x = 0;
         for (int block = blocks(p); block > 0; --block) {
             wait_for_copies<STAGES - 2>();
-            // As in the tensor core loop: arrival of the block, the tile, reads of the next stage.
+            // As in the tensor core loop: orders the arrival of the block, the tile, and the reads of the next stage.
             __syncthreads();
             ring.request();
             const char* rows = ring.memory + stage + tx() * (VECTOR * 4);

@@ -67,7 +67,7 @@ template <> struct MultiplyStep<byte_t> {
 template <class O, int BM, int BN, int BW> struct MmaCore {
     static constexpr int THREADS = 256;
     static constexpr int GATHER_DEPTH = BN == 128 ? 4 : 2, PLAIN_DEPTH = 2 * GATHER_DEPTH;  // pixels' loads in flight that leave enough registers
-    static constexpr int SLOTS = BM / 32;          // warps side by side along the pixels
+    static constexpr int SLOTS = BM / 32;          // warps along the pixels
     static constexpr int WARPS_N = 8 / SLOTS;
     static constexpr int MT = 2, NT = BN / WARPS_N / 8;
     static constexpr int ROWS = MT * 2, COLUMNS = NT * 2;  // values of a thread
@@ -78,7 +78,7 @@ template <class O, int BM, int BN, int BW> struct MmaCore {
     typedef WeightRing<THREADS, BN, ROW_BYTES, ROW_PITCH> Ring;
     typedef O Operand;
     typedef typename SumOf<O>::Type Sum;
-    // The same of bytes, and how far apart in a row of the tile their pieces of 16 lie, in such pieces.
+    // The same for bytes, and the distance of their 16-byte pieces in a row of the tile, in pieces.
     typedef MmaCore<byte_t, BM, BN, BW> Bytes;
     static constexpr int SPREAD = sizeof(O) == 1 ? 2 : 1;
 
@@ -95,8 +95,8 @@ template <class O, int BM, int BN, int BW> struct MmaCore {
     }
     __device__ __forceinline__ Sum& value(int row, int c) { return acc[row / 2][c / 2][(row % 2) * 2 + c % 2]; }
 
-    // A chunk has as many channels as some blocks of weights, which then belong to one tap each; or those of one step
-    // (plan::cuda::chunking): then a block belongs to two taps, and behind an odd number of taps come weights of zero.
+    // A chunk has as many channels as a number of blocks of weights, which then belong to one tap each; or those of one step
+    // (plan::cuda::chunking): then a block belongs to two taps, and weights of zero follow an odd number of taps.
     __device__ __forceinline__ static bool is_one_step(const ConvParams& p) {
         return p.chunk_channels * (int)sizeof(O) < ROW_BYTES;
     }
@@ -128,7 +128,7 @@ template <class O, int BM, int BN, int BW> struct MmaCore {
     }
 
     // One chunk of channels, all taps. `offset`: bytes from the tile's start to the first tap. A block's second step is multiplied when the
-    // next block's first one is on its way, so that behind a barrier there is something to multiply at once.
+    // next block's first one is in flight, so that there is work right after a barrier.
     __device__ __forceinline__ void run(const ConvParams& p, const char* tile, int offset, Ring& ring, u32& stage) {
         const bool one_step = is_one_step(p);
         const int per_tap = one_step ? 1 : blocks_per_tap(p);

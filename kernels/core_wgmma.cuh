@@ -13,24 +13,24 @@
 
 namespace sf {
 
-// Most stages of the ring.
+// Maximum number of stages of the ring.
 constexpr int MOST_STAGES = 16;
 
-// Barriers of the ring: that a block has come, and that all warps have multiplied it.
+// Barriers of the ring: that a block has arrived, and that all warps have multiplied it.
 struct RingBarriers {
     u64 full[MOST_STAGES];
     u64 empty[MOST_STAGES];
 };
 
-// What thread 0 has to know to prefetch the next block: in shared memory, where it takes no registers.
+// The state with which thread 0 prefetches the next block: in shared memory, to save registers.
 struct Prefetch {
     int next;   // block of the tile
-    int stage;  // where it goes
+    int stage;  // its stage
     int parity;
     int left;   // blocks that are still to be prefetched
 };
 
-// Blocks of weights on their way. Everyone keeps count of what is multiplied, thread 0 also of what is
+// Blocks of weights in flight. Every thread counts the multiplied blocks, thread 0 also the
 // prefetched.
 template <int STEPS, int BN> struct WeightStream {
     static constexpr int STEP_BYTES = 32 * BN;
@@ -41,7 +41,7 @@ template <int STEPS, int BN> struct WeightStream {
     const char* weights;
     int stages;
     int blocks;     // of all phases of a tile
-    bool resident;  // the ring holds all blocks
+    bool resident;  // the ring contains all blocks
     int stage, parity, seen;
 
     __device__ __forceinline__ void start(RingBarriers* shared, Prefetch* of_first, char* memory, const void* from, int ring_stages,
@@ -65,7 +65,7 @@ template <int STEPS, int BN> struct WeightStream {
             for (int s = 0; s < now; ++s) prefetch(s % blocks, s);
             *next_block = Prefetch{now % blocks, 0, 0, all - now};
         }
-        // Nobody waits on a barrier before it is initialised.
+        // No thread waits on a barrier before it is initialised.
         __syncthreads();
     }
 
@@ -74,7 +74,7 @@ template <int STEPS, int BN> struct WeightStream {
         bulk_copy(ring + at * BLOCK_BYTES, weights + (long long)block * BLOCK_BYTES, BLOCK_BYTES, full + 8 * at);
     }
 
-    // Asks for the block that takes the place of the one multiplied two blocks ago: by now the slowest
+    // Requests the block that overwrites the one multiplied two blocks ago: by now the slowest
     // warp is most likely done with it.
     __device__ __forceinline__ void refill() {
         if (threadIdx.x == 0 && !resident && seen >= 2) {
@@ -95,14 +95,14 @@ template <int STEPS, int BN> struct WeightStream {
         __syncwarp();
     }
 
-    // Waits for the next block and tells where it lies.
+    // Waits for the next block and returns its address.
     __device__ __forceinline__ u32 take() {
         refill();
         wait_barrier(full + 8 * stage, parity);
         return ring + stage * BLOCK_BYTES;
     }
 
-    // Goes on to the block behind. Resident blocks come once and stay: their barriers' first phase is over
+    // Advances to the next block. Resident blocks are loaded once: their barriers' first phase is over
     // for good.
     __device__ __forceinline__ void advance() {
         ++seen;
@@ -118,7 +118,7 @@ template <int STEPS, int BN> struct WeightStream {
     }
 };
 
-// The same stream where a warp of its own prefetches the blocks, of the layers of a chain one after another.
+// The same stream if a separate warp prefetches the blocks, of one layer of a chain after another.
 template <int STEPS, int BN> struct ChainStream {
     static constexpr int STEP_BYTES = 32 * BN;
     static constexpr int BLOCK_BYTES = STEPS * STEP_BYTES;
@@ -126,10 +126,10 @@ template <int STEPS, int BN> struct ChainStream {
     u32 ring;
     int stages;
     int blocks;     // of all phases of a tile
-    bool resident;  // the ring holds all blocks
+    bool resident;  // the ring contains all blocks
     int stage, parity;
 
-    // Nobody waits on a barrier before the CTA was synchronised behind this.
+    // No thread waits on a barrier before the CTA is synchronised after this.
     __device__ __forceinline__ void start(RingBarriers* shared, char* memory, int ring_stages, int blocks_of_tile, int layers) {
         full = shared_address(shared->full);
         empty = shared_address(shared->empty);
@@ -147,7 +147,7 @@ template <int STEPS, int BN> struct ChainStream {
         }
     }
 
-    // Asks for all blocks, each as soon as its place is empty. One thread calls it, which does nothing else. `of_first`: blocks of the
+    // Requests all blocks, each as soon as its stage is empty. One thread calls it, which does nothing else. `of_first`: blocks of the
     // first layer.
     __device__ __forceinline__ void prefetch(const ChainLayer* layers, int count, int channel_tile, int tiles, int of_first) {
         int at = 0, phase = 0;
@@ -170,13 +170,13 @@ template <int STEPS, int BN> struct ChainStream {
         }
     }
 
-    // Waits for the next block and tells where it lies.
+    // Waits for the next block and returns its address.
     __device__ __forceinline__ u32 take() {
         wait_barrier(full + 8 * stage, parity);
         return ring + stage * BLOCK_BYTES;
     }
 
-    // Goes on to the block behind. Resident blocks come once and stay.
+    // Advances to the next block. Resident blocks are loaded once.
     __device__ __forceinline__ void advance() {
         if (++stage == (resident ? blocks : stages)) {
             stage = 0;
@@ -190,7 +190,7 @@ template <int STEPS, int BN> struct ChainStream {
     }
 };
 
-// What a warpgroup multiplies beside its own pixels: nothing.
+// Additional products of a warpgroup: none.
 struct NoMore {
     static constexpr bool IS_SOME = false;
     typedef NoMore Bytes;
@@ -200,15 +200,15 @@ struct NoMore {
     __device__ __forceinline__ void settle() {}
 };
 
-// 64 pixels that both warpgroups multiply, each by half of BN channels. Rows and columns of a thread are counted as WgmmaCore does.
+// 64 pixels that both warpgroups multiply, each by half of BN channels. Rows and columns of a thread are counted as in WgmmaCore.
 template <class O, int BN> struct SharedPixels {
     static constexpr bool IS_SOME = true;
     static constexpr int ROWS = 2, COLUMNS = BN / 8;
     typedef typename SumOf<O>::Type Sum;
-    // The same of bytes.
+    // The same for bytes.
     typedef SharedPixels<byte_t, BN> Bytes;
     Sum acc[BN / 4];
-    u32 pixels, channels;  // where they begin, from where the warpgroup's own pixels and all channels do, in units of 16 bytes
+    u32 pixels, channels;  // their offset from the warpgroup's own pixels and from the first channel, in units of 16 bytes
 
     __device__ __forceinline__ static int first_column() { return thread_number() / 128 * (BN / 2); }
     __device__ __forceinline__ static int column(int c) { return first_column() + c / 2 * 8 + threadIdx.x % 4 * 2 + c % 2; }
@@ -232,8 +232,8 @@ template <class O, int BN> struct SharedPixels {
     }
 };
 
-// TILES times 64 pixels for each of two warpgroups, BN channels, BW pixels side by side.
-// TOGETHER rows of the output are columns of one product, which then takes the rows of all their taps.
+// TILES times 64 pixels for each of two warpgroups, BN channels, BW pixels wide.
+// TOGETHER rows of the output are columns of one product, which reads the rows of all their taps.
 template <class O, int TILES, int BN, int BW, int STEPS, bool CHAIN = false, int TOGETHER = 1> struct WgmmaCore {
     static constexpr int THREADS = 256;
     static constexpr int SLOTS = 8;                 // every warp has its own pixels
@@ -244,14 +244,14 @@ template <class O, int TILES, int BN, int BW, int STEPS, bool CHAIN = false, int
     typedef typename Either<CHAIN, ChainStream<STEPS, WIDE>, WeightStream<STEPS, WIDE>>::Type Stream;
     typedef O Operand;
     typedef typename SumOf<O>::Type Sum;
-    // The same of bytes.
+    // The same for bytes.
     typedef WgmmaCore<byte_t, TILES, BN, BW, STEPS, CHAIN, TOGETHER> Bytes;
 
     Sum acc[PRODUCTS > 0 ? PRODUCTS : 1][WIDE / 2];
 
     __device__ __forceinline__ static int warpgroup() { return threadIdx.x / 128; }
     __device__ __forceinline__ static int slot() { return threadIdx.x / 32; }
-    // Place of a row among the 64 pixels of its product.
+    // Index of a row among the 64 pixels of its product.
     __device__ __forceinline__ static int place(int row) {
         return (threadIdx.x / 32) % 4 * 16 + row % 2 * 8 + threadIdx.x % 32 / 4;
     }
@@ -270,7 +270,7 @@ template <class O, int TILES, int BN, int BW, int STEPS, bool CHAIN = false, int
             for (int i = 0; i < WIDE / 2; ++i) acc[t][i] = (Sum)0;
     }
 
-    // What was done to the sums stays in front of what follows.
+    // Keeps operations on the sums before the following code.
     __device__ __forceinline__ void settle() {
 #pragma unroll
         for (int t = 0; t < PRODUCTS; ++t)
@@ -281,19 +281,19 @@ template <class O, int TILES, int BN, int BW, int STEPS, bool CHAIN = false, int
     // All taps of one phase. `first`: shared address of the first tap of this warpgroup's first pixel, the same
     // for all of a warp.
     //
-    // The products of a block follow one another without a branch between them, or the compiler would make
-    // each wait for the one before. What they are told is computed for the warp as a whole: the places of the
-    // steps come as parameters, and of a description only the lower half changes.
+    // The products of a block follow one another without a branch between them, otherwise the compiler would make
+    // each wait for the previous one. Their descriptors are computed per warp: the offsets of the
+    // steps are parameters, and only the lower half of a descriptor changes.
     template <class AnyStream> __device__ __forceinline__ void run(const ConvParams& p, u32 first, AnyStream& stream) {
         NoMore more;
         run(p, first, stream, more, [] {});
     }
-    // The same, and `more` beside; `meanwhile()` is done while the last products are under way.
+    // The same, with `more` in addition; `meanwhile()` runs while the last products are in flight.
     template <class AnyStream, class More, class Meanwhile>
     __device__ __forceinline__ void run(const ConvParams& p, u32 first, AnyStream& stream, More& more, Meanwhile meanwhile) {
         run(p, p.walk, first, stream, more, meanwhile);
     }
-    // `walk`: where in the tile each step begins.
+    // `walk`: the offset of each step in the tile.
     template <class P, class AnyStream, class More, class Meanwhile>
     __device__ __forceinline__ void run(const P& p, const u32* walk, u32 first, AnyStream& stream, More& more, Meanwhile meanwhile) {
         const int blocks = p.walk_blocks;
@@ -315,7 +315,7 @@ template <class O, int TILES, int BN, int BW, int STEPS, bool CHAIN = false, int
                 more.multiply(at, pixels_high, weights + (s * Stream::STEP_BYTES >> 4), channels_high);
             }
             commit_products();
-            // The block before is multiplied when at most this one's products are under way.
+            // The previous block is multiplied when at most this one's products are in flight.
             wait_for_products<1>();
             if (before >= 0) stream.release(before);
             before = stream.stage;
@@ -323,8 +323,8 @@ template <class O, int TILES, int BN, int BW, int STEPS, bool CHAIN = false, int
         }
         meanwhile();
         wait_for_products<0>();
-        // What reads the sums stays behind the wait: brought before it, it would read too early, or make the compiler let products wait
-        // for one another (its note C7514; bf16 took 2.5 % more).
+        // Keeps readers of the sums after the wait. Before it they would read too early, or make the compiler serialise the products
+        // (its note C7514; bf16 took 2.5 % more).
         settle();
         more.settle();
         stream.release(before);

@@ -48,14 +48,14 @@ struct TileBarriers {
     u64 streamed;
 };
 
-// Where a tile's values lie on their way out, as cell planes in shared memory: the first one, and bytes from plane to plane,
+// A tile's output in shared memory, as cell planes: the first one, and bytes from plane to plane,
 // from row to row and from the left half of a row to the right one.
 struct Staging {
     u32 first;
     int pitch, row, half;
 };
 
-// The consumers' part of a tile's way out: puts their values there, rounded as they are stored.
+// The consumers' part of storing a tile: writes their values there, rounded as they are stored.
 template <class S, class Core> __device__ __forceinline__ void stage_halves(Core& core, const Staging& to) {
     const int thread = thread_number(), lane = thread % 32, warp = thread / 32, pitch = to.pitch;
     const u32 at = to.first + lane / 16 * pitch + (warp % 4 * 2 + lane / 8 % 2) * to.row + warp / 4 * to.half + lane % 8 * 16;
@@ -74,7 +74,7 @@ template <class S, class Core> __device__ __forceinline__ void stage_halves(Core
 // Threads of each kind, the consumers first; the last warp prefetches weights.
 constexpr int CONSUMERS = 256, PRODUCERS = 224;
 
-// 16 x 16 pixels, 128 channels, from maps; the parameters say which layers. DEPTH loads are under way together where nothing is added.
+// 16 x 16 pixels, 128 channels, from maps; the parameters define the layers. DEPTH loads are in flight together if nothing is added.
 // BYTES: halves are multiplied as bytes.
 template <class S, int STEPS, int DEPTH, bool BYTES = false> __device__ __forceinline__ void convolve_deep(const ChainParams& chain) {
     constexpr int BN = 128, SIDE = 16, HALF = 8, PITCH = 16 * SIDE * SIDE + 16, TOGETHER = 4;
@@ -99,7 +99,7 @@ template <class S, int STEPS, int DEPTH, bool BYTES = false> __device__ __forcei
     const int tiles = p.tiles_x * p.tiles_y, mine = (tiles - (int)blockIdx.x + (int)gridDim.x - 1) / (int)gridDim.x;
     Stream stream;
     stream.start(&barriers, memory, p.ring_stages, p.walk_blocks, chain.count);
-    // The last of the slots that the statistics have for eight warps stays empty.
+    // The last of the statistics' eight slots for warps is unused.
     if (threadIdx.x < BN) statistics.mean[Core::SLOTS - 1][threadIdx.x] = statistics.squares[Core::SLOTS - 1][threadIdx.x] = 0.0f;
     if (threadIdx.x == 0) {
         statistics.count[Core::SLOTS - 1] = 0.0f;
@@ -114,10 +114,10 @@ template <class S, int STEPS, int DEPTH, bool BYTES = false> __device__ __forcei
         init_barrier(streamed, 1);
         publish_barriers();
     }
-    // The barriers are there.
+    // The barriers are initialised.
     __syncthreads();
     let_next_launch_begin();
-    // Which of both places in shared memory a tile has, and the parity of its barriers, a bit for each place; behind them that of the
+    // Which of the two slots in shared memory a tile has, and the parity of its barriers, a bit for each slot; after them that of the
     // residual stream's.
     int which = 0;
     u32 parity = 0;
@@ -145,7 +145,7 @@ template <class S, int STEPS, int DEPTH, bool BYTES = false> __device__ __forcei
                 wait_barrier(ready + 8 * which, parity >> which & 1u);
                 multiply_tile<BYTES, 4, PRODUCERS / 32>(chain, at, here, p.tile_rows * p.tile_columns, told_largest(statistics, which),
                                                         Core::warpgroup() * HALF * 16, core, more, stream, statistics);
-                // Both halves are multiplied, whose edges overlap.
+                // Both halves are multiplied; their edges overlap.
                 sync_team();
                 const bool stays = at + 1 != chain.count && i + 1 == mine;
                 stage_halves<S>(core, staging(stays));
@@ -180,7 +180,7 @@ template <class S, int STEPS, int DEPTH, bool BYTES = false> __device__ __forcei
     } else {
         wait_for_launch_before();
         bool is_inner = false;  // the listed tile does not touch the map's edges
-        // The first warp brings it.
+        // The first warp loads it.
         const bool streams_first = threadIdx.x / 32 == CONSUMERS / 32;
 #pragma unroll 1
         for (int at = 0;; ++at) {
@@ -188,7 +188,7 @@ template <class S, int STEPS, int DEPTH, bool BYTES = false> __device__ __forcei
             const bool is_last = at + 1 == chain.count;
             Gather gather(p, layer, tile, pixels);
             const u32 channels = gather.tile - tile;
-            // Loads tile t to a place.
+            // Loads tile t into a slot.
             auto load_tile = [&](int t, int to) {
                 const int first_y = t / p.tiles_x * SIDE - p.origin, first_x = t % p.tiles_x * SIDE - p.origin;
                 gather.start_at(first_y, first_x);
@@ -208,7 +208,7 @@ template <class S, int STEPS, int DEPTH, bool BYTES = false> __device__ __forcei
             if (at == 0) {
                 load_tile(tile_at(at, 0), which);
             } else {
-                // The first tile is here but for its halo, and so is its list.
+                // The first tile is in shared memory except for its halo, and so is its list.
                 const int t = tile_at(at, 0);
                 gather.start_at(t / p.tiles_x * SIDE - p.origin, t % p.tiles_x * SIDE - p.origin);
                 gather.tile = tile + which * p.tile_bytes + channels;
@@ -234,14 +234,14 @@ template <class S, int STEPS, int DEPTH, bool BYTES = false> __device__ __forcei
             for (int i = 0; i < mine; ++i) {
                 const int t = tile_at(at, i), y = t / p.tiles_x * SIDE, x = t % p.tiles_x * SIDE;
                 const bool stays = !is_last && i + 1 == mine;
-                // The layer before is written.
+                // The previous layer is written.
                 if (at > 0 && i == 0) wait_barrier(written, at - 1 & 1);
-                // The list was read, and so was what lay where the next tile comes.
+                // The list is read, and so is the tile that the next one overwrites.
                 Gather::sync();
                 if (i + 1 < mine) {
                     load_tile(tile_at(at, i + 1), which ^ 1);
                 } else if (stays) {
-                    // The residual stream of the tile that stays comes to where nothing is meanwhile, unless it is written only now.
+                    // The residual stream of the tile that stays is loaded into the free slot, unless it is written only now.
                     const ChainLayer& next = chain.layers[at + 1];
                     if (streams_first && next.skip != nullptr && next.skip != layer.keep) {
                         Gather of_next(p, next, tile, pixels);
@@ -252,7 +252,7 @@ template <class S, int STEPS, int DEPTH, bool BYTES = false> __device__ __forcei
                 wait_barrier(staged + 8 * which, parity >> which & 1u);
                 const Staging from = staging(stays);
                 const int pack = Gather::thread() % 16;
-                // What stays here nobody reads from the map but neighbours, where no edge mirrors it.
+                // Only neighbours read pixels that stay here from the map, unless an edge mirrors them.
                 const bool shares = stays && is_inner_tile(p, y - p.origin, x - p.origin);
                 void* const output = layer.output;
                 RowStatistics own;
@@ -266,7 +266,7 @@ template <class S, int STEPS, int DEPTH, bool BYTES = false> __device__ __forcei
                                               y + row, x + column, n_tile * BN + pack * 8, 0,
                                               shares ? shared_pixels<TOGETHER, SIDE, SIDE>(p.origin, row, column) : ~0u, [] {});
                 }
-                // What a warp has gathered lies in shared memory: registers are needed for the next tile.
+                // A warp's statistics are in shared memory: the next tile needs the registers.
                 if (i == 0) {
                     gather_warps(own, statistics);
                 } else {

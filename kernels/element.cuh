@@ -14,10 +14,10 @@ typedef unsigned long long u64;
 
 namespace sf {
 
-// What is computed from the value is computed behind this place: out of a loop it would only take registers.
+// Computations with the value stay after this point: hoisted out of a loop they would only take registers.
 __device__ __forceinline__ void stay(int& value) { asm volatile("" : "+r"(value)); }
 __device__ __forceinline__ void stay(float& value) { asm volatile("" : "+f"(value)); }
-// threadIdx.x, read when it is needed: kept, it and what follows from it would take registers.
+// threadIdx.x, read when it is needed: keeping it and values computed from it would take registers.
 __device__ __forceinline__ int thread_number() {
     int number;
     asm volatile("mov.u32 %0, %%tid.x;" : "=r"(number));
@@ -51,7 +51,7 @@ template <> __device__ __forceinline__ half_t narrow<half_t>(float v) {
 }
 template <> __device__ __forceinline__ bfloat_t narrow<bfloat_t>(float v) {
     bfloat_t b;
-    // From sm_80 on, as all entries for it.
+    // From sm_80 on, like all its entries.
     asm("cvt.rn.bf16.f32 %0, %1;" : "=h"(b.bits) : "f"(v));
     return b;
 }
@@ -73,7 +73,7 @@ template <> __device__ __forceinline__ u32 narrow_pair<bfloat_t>(float low, floa
 }
 #endif
 
-// The same; what is below zero becomes zero first if RELU says so.
+// The same, after a ReLU if RELU is set.
 template <class T, bool RELU> __device__ __forceinline__ u32 narrow_pair_relu(float low, float high) {
     return RELU ? narrow_pair<T>(fmaxf(low, 0.0f), fmaxf(high, 0.0f)) : narrow_pair<T>(low, high);
 }
@@ -104,7 +104,7 @@ template <class T> struct Pack {
     static constexpr int COUNT = 16 / (int)sizeof(T);
 };
 
-// The values of a pack that is in registers.
+// The values of a pack in registers.
 template <class T> __device__ __forceinline__ void widen_pack(const uint4& raw, float (&v)[Pack<T>::COUNT]) {
     union { uint4 whole; T e[Pack<T>::COUNT]; } u;
     u.whole = raw;
@@ -143,7 +143,7 @@ __device__ __forceinline__ int reflected(int p, int side) {
 
 // A level of the picture: clamped to 0..255, rounded to nearest (half away from zero).
 __device__ __forceinline__ u32 level(float v) {
-    // NaN becomes 0, so that it is seen in a check as a wrong level and not as undefined.
+    // NaN becomes 0, so that a check sees a wrong level instead of an undefined one.
     return (u32)(int)floorf(fminf(fmaxf(v, 0.0f), 255.0f) + 0.5f);
 }
 

@@ -143,7 +143,7 @@ struct StoreFloatsParams {
 };
 static_assert(sizeof(StoreFloatsParams) == 40, "mirrored in params.rs");
 
-// Where a thread of the row grid works: 16 bytes of row y of image n.
+// The position of a thread of the row grid: 16 bytes of row y of image n.
 struct Place {
     int n;
     int y;
@@ -195,7 +195,7 @@ template <class T> __device__ __forceinline__ void load_photo(const LoadPhotoPar
     }
 }
 
-// Copies one Word, 16 bytes unless told otherwise, as it is.
+// Copies one Word, by default 16 bytes, unchanged.
 template <class Word = uint4, class T> __device__ __forceinline__ void copy_pack(T* to, const T* from) {
     *reinterpret_cast<Word*>(to) = *reinterpret_cast<const Word*>(from);
 }
@@ -203,7 +203,7 @@ template <class Word = uint4, class T> __device__ __forceinline__ void copy_pack
 template <class T> __device__ __forceinline__ void pad(const PadParams& p) {
     int width = p.width + 2 * p.margin, height = p.height + 2 * p.margin;
     bool is_narrow = p.channels < Pack<T>::COUNT;
-    // A narrow pixel is one word, as a wider one of exactly 16 bytes is.
+    // A narrow pixel is one word, like a wider one of exactly 16 bytes.
     Place at = place<T>(width, is_narrow ? Pack<T>::COUNT : p.channels);
     if (!at.is_inside) return;
     int x = reflected(at.x - p.margin, p.width), y = reflected(at.y - p.margin, p.height);
@@ -239,7 +239,7 @@ __device__ __forceinline__ void change_each(const Params& p, const void* from, v
     store_pack(static_cast<T*>(to) + index, v);
 }
 
-// Reads the values of a vector that belong to the channels of 16 bytes of a map.
+// Reads a vector's values for the channels of 16 bytes of a map.
 template <class T>
 __device__ __forceinline__ void load_channels(const float* vector, float (&v)[Pack<T>::COUNT]) {
 #pragma unroll
@@ -298,7 +298,7 @@ template <class T> __device__ __forceinline__ void affine(const AffineParams& p)
     });
 }
 
-// The first three channels of a pixel of the map, for a picture that is cut from it.
+// The first three channels of a pixel of the map, for a picture that is cropped from it.
 template <class T, class Params>
 __device__ __forceinline__ void load_rgb(const Params& p, int n, int y, int x, float (&rgb)[3]) {
     const T* from =

@@ -14,7 +14,7 @@
     ENTRY(__VA_ARGS__, f32, float)                                                                  \
     HALF_ENTRIES(ENTRY, __VA_ARGS__)
 
-// Of the kernels for any graph.
+// For the kernels of general graphs.
 #define GENERAL_ENTRY(operation, Params, precision, T)                                              \
     extern "C" __global__ void __launch_bounds__(256)                                               \
         general_##operation##_##precision(const __grid_constant__ Params p) {                       \

@@ -16,16 +16,16 @@
 
 namespace sf {
 
-// The exchange of one image. Layout: the tag of the last exchange (256 bytes), flags of the CTAs, their parts by channel, what the
-// norm does to each channel, in copies of which a CTA reads one. A place is written again only after everybody has told something
-// that needed what was there.
+// The exchange of one image. Layout: the tag of the last exchange (256 bytes), flags of the CTAs, their parts by channel, the
+// norm's factors of each channel, in copies of which a CTA reads one. Memory is overwritten only after every CTA has published a value
+// that depends on its contents.
 template <int BN, bool SHUFFLES> struct Exchange {
     static constexpr int COPIES = 4;
     static constexpr int MOST = 5;  // CTAs of a group: MOST_CHAINED_OF_GROUP in chain.rs
     const ChainParams& chain;
     u32 tag;
 
-    // Where things lie. Computed where they are needed: kept, they would take registers.
+    // Addresses. Computed when they are needed: keeping them would take registers.
     struct Places {
         int ctas;
         u32* last;
@@ -47,27 +47,27 @@ template <int BN, bool SHUFFLES> struct Exchange {
         return at;
     }
 
-    // `first`: the tag of the last exchange of the launch before.
+    // `first`: the tag of the last exchange of the previous launch.
     __device__ __forceinline__ Exchange(const ChainParams& params, u32 first) : chain(params), tag(first) {}
-    // Reads that tag: before this CTA has taken part in an exchange, or CTA 0 may have written the next launch's.
+    // Reads that tag: before this CTA has taken part in an exchange; otherwise CTA 0 may have written the next launch's.
     __device__ __forceinline__ Exchange(const ChainParams& params) : chain(params), tag(0) {
         if (chain.count > 1) tag = __ldcg(places().last);
     }
 
-    // Tells the others this CTA's part of the statistics, which its warps have gathered in `memory`. The first BN threads call it,
+    // Publishes this CTA's part of the statistics, which its warps have gathered in `memory`. The first BN threads call it,
     // with the next exchange's tag.
     template <class Memory> __device__ __forceinline__ void tell_part(const Memory& memory) const {
         const Places at = places();
         const int channel = thread_number();
         store_tagged(at.of_ctas + (long long)channel * at.ctas + blockIdx.x, tag, merge_warps(memory, channel));
     }
-    // Tells the others that this CTA's map is written: what threads wrote that this one was synchronised with.
+    // Publishes that this CTA's map is written, by all threads with which this one is synchronised.
     __device__ __forceinline__ void tell_written() const {
         asm volatile("st.release.gpu.global.u32 [%0], %1;" ::"l"(places().flags + blockIdx.x), "r"(tag) : "memory");
     }
 
     // Merges the parts of all CTAs into scale and shift of every channel, in memory.reduce: CTA b the channels b, b + CTAs
-    // and so on, for all. The first BN threads call it; the caller synchronises behind it.
+    // and so on, for all CTAs. The first BN threads call it; the caller synchronises afterwards.
     template <class Memory> __device__ __forceinline__ void merge(const ConvParams& p, const ChainLayer& layer, Memory& memory) const {
         const Places at = places();
         const int thread = thread_number(), lane = thread % 32, warp = thread / 32;
@@ -82,7 +82,7 @@ template <int BN, bool SHUFFLES> struct Exchange {
             const Part all = merge_lanes<SHUFFLES>(part, place, of_counts);
             float scale, mean;
             norm_factors(p, all, channel, gamma, scale, mean);
-            // Scale and shift travel in a part's first two values.
+            // Scale and shift are sent in a part's first two values.
             if (lane < COPIES) store_tagged(at.factors + lane * BN + channel, tag, Part{scale, fmaf(-mean, scale, beta), 0.0f});
         }
         const uint4* const told = at.factors + blockIdx.x % COPIES * BN + thread;
@@ -97,8 +97,8 @@ template <int BN, bool SHUFFLES> struct Exchange {
         memory.reduce[1][thread] = seen.part.mean;
     }
 
-    // Waits until the maps are written, and may be read then: by all CTAs, or, where `tile` is one, only by those that have it
-    // and the tiles around. One warp calls it, and others that synchronise with it may read the maps as well.
+    // Waits until the maps are written and may be read: those of all CTAs, or, if `tile` is a tile, only of those that have it
+    // and its neighbours. One warp calls it; threads that synchronise with it may read the maps as well.
     __device__ __forceinline__ void wait_for_maps(int tile) const {
         constexpr int TOGETHER = 5;
         const Places at = places();
@@ -115,7 +115,7 @@ template <int BN, bool SHUFFLES> struct Exchange {
         }
         __syncwarp();
     }
-    // Waits for every 32nd flag from `from` on, COUNT of them where there are so many: `left` flags lie from there on.
+    // Waits for every 32nd flag from `from` on, at most COUNT of them: `left` flags remain from there on.
     template <int COUNT> __device__ __forceinline__ void wait_for_flags(const u32* from, int left) const {
         bool waits;
         Rounds rounds;
@@ -131,14 +131,14 @@ template <int BN, bool SHUFFLES> struct Exchange {
             rounds.next();
         } while (waits);
     }
-    // The tile where nobody who computes it reads more than the tiles around have, else none.
+    // The tile if computing it reads no further than the neighbouring tiles, otherwise none.
     template <int ROWS, int COLUMNS> __device__ __forceinline__ int if_near(int tile) const {
         const ConvParams& p = chain.all;
         const int reach = max(p.tile_rows - ROWS, p.tile_columns - COLUMNS);
         return reach <= (ROWS < COLUMNS ? ROWS : COLUMNS) ? tile : -1;
     }
 
-    // After the last exchange: the next launch goes on counting from here.
+    // After the last exchange: the next launch continues counting from here.
     __device__ __forceinline__ void end() {
         if (blockIdx.x == 0 && threadIdx.x == 0) *places().last = tag;
     }

@@ -5,8 +5,8 @@
 namespace sf {
 
 // Writes the values of one row of the tile pair by pair, COUNT columns from `first` on; `to` is the pixel's
-// first channel of this CTA, null where nothing is to be written; `cell` is where it lies in a tile of cell
-// planes in shared memory, `pitch` bytes apart, 0 where it is not kept there. All lanes of a warp call it together.
+// first channel of this CTA, null if nothing is written; `cell` is its address in a tile of cell
+// planes in shared memory, `pitch` bytes apart, 0 if it is not kept there. All lanes of a warp call it together.
 template <int COUNT, class S, class Core>
 __device__ __forceinline__ void store_fragment_row(Core& core, int row, int first, S* to, int channels, u32 cell, int pitch) {
     if constexpr (sizeof(S) == 4) {

@@ -8,7 +8,7 @@
 
 namespace sf {
 
-// tf32 lies in memory as fp32 whose low bits are rounded away.
+// tf32 is stored as fp32 whose low bits are rounded away.
 union tfloat_t { float value; u32 bits; };
 template <> __device__ __forceinline__ tfloat_t narrow<tfloat_t>(float v) {
     tfloat_t t = {v};
@@ -18,9 +18,9 @@ template <> __device__ __forceinline__ tfloat_t narrow<tfloat_t>(float v) {
     return t;
 }
 
-// A number as the sum of two halves, the nearest one and what it leaves: 21 bits of fraction, within the range of halves.
-// A pack of four lies as the four nearest halves and the four others, and so do weights, whose packs
-// hold the same half twice: one product is over both of a pixel's.
+// A number as the sum of two halves, the nearest one and the remainder: 21 bits of fraction, within the range of halves.
+// A pack of four is stored as the four nearest halves and the four remainders, and so are weights, whose packs
+// contain the same half twice: one product is over both halves of a pixel.
 struct split_t { u16 high, low; };
 template <> __device__ __forceinline__ split_t narrow<split_t>(float v) {
     const half_t high = narrow<half_t>(v);
@@ -40,13 +40,13 @@ template <> __device__ __forceinline__ uint4 narrow_pack<split_t>(const float (&
 
 __device__ __forceinline__ int clamped(int p, int side) { return max(0, min(p, side - 1)); }
 
-// A tile hangs over the map's end: what is read there counts for nothing, it only has to exist.
+// A tile may extend beyond the map's end: values read there are not used, but the addresses must be valid.
 __device__ __forceinline__ int source_index(int p, int side, int edge) {
     return clamped(edge == EDGE_REFLECT ? reflected(p, side) : p, side);
 }
 
-// What a norm does to a thread's channels: one product and one sum, or, APART, the mean is taken off first, which is more exact where it is
-// far larger than what is left.
+// The norm of a thread's channels: one product and one sum, or, APART, the mean is subtracted first, which is more exact if it is
+// far larger than the difference.
 template <int PACK, bool APART = false> struct Factors {
     float scale[PACK], shift[PACK];
     float mean[APART ? PACK : 1];
@@ -60,7 +60,7 @@ template <int PACK, bool APART = false> struct Factors {
             shift[k] = fmaf(-of_mean, factor, beta);
         }
     }
-    // Of the norm before the first layer, from `channel` on; without one, or where these channels are not there, what leaves values as they are.
+    // The norm before the first layer, from `channel` on; without a norm, or for channels that do not exist, the identity.
     template <class P> __device__ __forceinline__ void read(const P& p, int image, int channel, bool is_real = true) {
         if (p.in_scale == nullptr || !is_real) {
 #pragma unroll
@@ -88,25 +88,25 @@ template <int PACK, bool APART = false> struct Factors {
     }
 };
 
-// What is done with operands where nothing has to be.
+// Does nothing with operands.
 struct Ignored {
     __device__ __forceinline__ void operator()(const uint4&) const {}
 };
 
-// Maps that keep all of a value, so that what their norm rounds away would be seen in them.
+// Maps in full precision, in which rounding by their norm would be visible.
 template <class S> constexpr bool IS_EXACT = false;
 template <> constexpr bool IS_EXACT<float> = true;
 
-// A thread's part of a tile that is loaded: some channels of every so many-th pixel.
+// A thread's part of loading a tile: some channels of every n-th pixel.
 template <class S> struct TilePart {
     const S* input;  // those channels of the map's first pixel
-    const S* skip;   // of the residual stream that is added; null: none
-    S* keep;         // where the residual stream is kept; null: nowhere
+    const S* skip;   // of the added residual stream; null: none
+    S* keep;         // where the residual stream is stored; null: nowhere
     char* to;        // of the tile's first pixel
-    int first, apart;  // the first pixel and how many are between
+    int first, apart;  // the first pixel, and the step to the next
     int first_y, first_x;  // the tile's first pixel in the (possibly doubled) input
     int block_rows, block_columns;  // of the CTA's output
-    bool is_real;  // these channels are there
+    bool is_real;  // these channels exist
 };
 
 // Loads it, COUNT pixels at a time. ADDS: a residual stream is added.
@@ -128,7 +128,7 @@ __device__ __forceinline__ void gather_part(const ConvParams& p, const TilePart<
 #pragma unroll
         for (int d = 0; d < COUNT; ++d) {
             int y = part.first_y + row, x = part.first_x + column;
-            // The residual stream is written by the CTA in whose block a pixel lies.
+            // The CTA whose block contains a pixel writes the residual stream.
             const bool is_own = (u32)(row - p.origin) < (u32)part.block_rows && (u32)(column - p.origin) < (u32)part.block_columns;
             if (keeps && is_own && y < p.in_height && x < p.in_width) kept |= 1u << d;
             if (!inside) {
@@ -136,7 +136,7 @@ __device__ __forceinline__ void gather_part(const ConvParams& p, const TilePart<
                 x = source_index(x, width, p.edge);
             }
             at[d] = (u32)(y >> doubled) * (u32)p.in_width + (u32)(x >> doubled);
-            // Channels that are not there become zeros: their factors leave them as they are.
+            // Padding channels become zeros: their factors are the identity.
             const bool is_there = part.is_real && i + d * part.apart < total;
             const long long from = (long long)at[d] * p.in_channels;
             v[d] = is_there ? *reinterpret_cast<const uint4*>(part.input + from) : make_uint4(0u, 0u, 0u, 0u);
@@ -177,7 +177,7 @@ __device__ __forceinline__ void gather_part(const ConvParams& p, const TilePart<
 }
 
 // Loads a tile into shared memory, as [row][column][channel], `pitch` bytes from pixel to pixel: storage type S in memory, operand type O in shared memory; DEPTH pixels' loads of a thread are in
-// flight where a residual stream is added, else PLAIN. All of the CTA's THREADS call it; the caller synchronises before and after. `first_y`,
+// flight if a residual stream is added, otherwise PLAIN. All of the CTA's THREADS call it; the caller synchronises before and after. `first_y`,
 // `first_x`: the tile's first pixel in the (possibly doubled) input. `owned`: this CTA writes the residual stream. `find` is called
 // with each 16 bytes of operands.
 template <class S, class O, int THREADS, int DEPTH, int PLAIN, class Find = Ignored>
@@ -202,19 +202,19 @@ __device__ __forceinline__ void gather_map(const ConvParams& p, char* tile, int 
     }
 }
 
-// A level of a pixel, times the photo's factor; `colour` is 0 to 2. 2^23 + level is put together byte by
-// byte, because whole numbers are converted far more slowly than they are added. The product is exact before 2^23 of them are taken off.
+// A level of a pixel, times the photo's factor; `colour` is 0 to 2. 2^23 + level is assembled byte by
+// byte, because integers are converted far more slowly than added. The product is exact before 2^23 times the factor is subtracted.
 __device__ __forceinline__ float level_of(u32 pixel, int colour, float scale) {
     return fmaf(__uint_as_float(__byte_perm(pixel, 0x4b000000u, 0x7650u + colour)), scale, -8388608.0f * scale);
 }
 
-// Which operands two levels become at once: halves, where the photo's factor is one.
+// Whether two levels are converted at once: to halves, if the photo's factor is one.
 template <class O> constexpr bool PAIRS_LEVELS = false;
 template <> constexpr bool PAIRS_LEVELS<half_t> = true;
-// Stands where pixels have their alpha, in front of a level: as a half that is 1024 + level.
+// The byte before a level, in the position of the pixel's alpha: as a half both are 1024 + level.
 constexpr u32 BEFORE_LEVEL = 0x64000000u;
-// The levels of two channels of some pixels side by side, the one and the next, times the factor, `scale` and `off` being pairs of it and of what
-// 1024 of it are.
+// The levels of two consecutive channels of some adjacent pixels, times the factor; `scale` and `off` are pairs of the factor and of
+// 1024 times the factor.
 __device__ __forceinline__ u32 two_levels(const u32* words, int channel, u32 scale, u32 off) {
     const int next = channel + 1;
     // Bytes of the first word are numbered from 0, those of the second from 4.
@@ -224,7 +224,7 @@ __device__ __forceinline__ u32 two_levels(const u32* words, int channel, u32 sca
 }
 
 // The photo: every pixel of the tile gets the `kernel` pixels of its row as 3 * kernel channels,
-// index kx * 3 + colour, zeros behind them. `staged`: tile_rows x (tile_columns + kernel - 1) words.
+// index kx * 3 + colour, followed by zeros. `staged`: tile_rows x (tile_columns + kernel - 1) words.
 template <class O, int THREADS>
 __device__ __forceinline__ void gather_photo(const ConvParams& p, char* tile, u32* staged, int image, int first_y,
                                              int first_x) {
@@ -238,7 +238,7 @@ __device__ __forceinline__ void gather_photo(const ConvParams& p, char* tile, u3
     }
     __syncthreads();
     constexpr int PACK = 16 / (int)sizeof(O);
-    // The colours of 8 pixels are whole packs, so that it is known beforehand where each level goes.
+    // The colours of 8 pixels are whole packs, so that the position of each level is known at compile time.
     constexpr int WORDS = 8, GROUP = 3 * WORDS / PACK;
     const int packs = p.chunk_channels / PACK, total = p.tile_rows * p.tile_columns;
     // Both exact: the factor is a power of two.

@@ -6,10 +6,10 @@
 
 namespace sf {
 
-// What stands beyond the edge of a map: the numbers are those of `Edge` in src/plan/cuda/general/launch.rs.
+// Values beyond the edge of a map: the numbers are those of `Edge` in src/plan/cuda/general/launch.rs.
 enum { EDGE_OUTSIDE = 0, EDGE_MIRRORED = 1, EDGE_REPEATED = 2 };
 
-// What becomes of a value: the numbers are those of `PointFunction` in src/plan/cuda/general/launch.rs.
+// Pointwise functions: the numbers are those of `PointFunction` in src/plan/cuda/general/launch.rs.
 enum {
     FUNCTION_NONE = 0,
     FUNCTION_RELU = 1,
@@ -28,11 +28,11 @@ enum {
     FUNCTION_GELU = 14,
 };
 
-// The function of a value; `first` and `second` are the numbers that it is written with. Not inlined: it is the
-// same for all values of a launch, and unrolled loops would hold it many times.
+// The function of a value; `first` and `second` are its parameters. Not inlined: it is the
+// same for all values of a launch, and unrolled loops would contain it many times.
 __device__ __noinline__ float applied(int function, float x, float first, float second) {
     switch (function) {
-        // Written so that a NaN stays one.
+        // Written so that a NaN is kept.
         case FUNCTION_RELU: return x < 0.0f ? 0.0f : x;
         case FUNCTION_LEAKY_RELU: return x < 0.0f ? first * x : x;
         case FUNCTION_ELU: return x < 0.0f ? first * expm1f(x) : x;
@@ -46,14 +46,14 @@ __device__ __noinline__ float applied(int function, float x, float first, float 
         case FUNCTION_EXP: return expf(x);
         case FUNCTION_SOFTPLUS: return fmaxf(x, 0.0f) + log1pf(expf(-fabsf(x)));
         case FUNCTION_ERF: return erff(x);
-        // By the complement, which keeps its digits where the function is near zero.
+        // By the complement, which is precise if the function is near zero.
         case FUNCTION_GELU: return 0.5f * x * erfcf(-0.70710678f * x);
         default: return x;
     }
 }
 
-// From where on a type of 16 bits rounds to infinity, and the bits that are set in such a value and in no number. Maps in
-// fp32 have an end only where they are rounded to halves for products.
+// The value from which a type of 16 bits rounds to infinity, and the bits that are set in infinity and NaN only. Maps in
+// fp32 have a limit only if they are rounded to halves for products.
 template <class T> struct Range;
 template <> struct Range<float> { static constexpr float END = 65520.0f; };
 template <> struct Range<half_t> {
@@ -65,19 +65,19 @@ template <> struct Range<bfloat_t> {
     static constexpr u32 EXPONENT = 0x7f80u;
 };
 
-// Notes that a value cannot be kept in 16 bits, where anybody wants to know. A NaN counts too.
+// Reports that a value does not fit 16 bits, if requested. A NaN counts too.
 template <class T> __device__ __forceinline__ void note_overflow(u32* overflow, float largest) {
-    // All who write here write the same.
+    // All writers write the same value.
     if (overflow != nullptr && !(largest < Range<T>::END)) *overflow = 1u;
 }
 
-// The larger magnitude; a NaN stays one.
+// The larger magnitude; keeps a NaN.
 __device__ __forceinline__ float larger(float largest, float v) {
     float magnitude = fabsf(v);
     return magnitude <= largest ? largest : magnitude;
 }
 
-// The place on a side of a map that a position reads; -1 where nothing stands there.
+// The index on a side of a map that a position reads; -1 if it reads the fill value.
 __device__ __forceinline__ int place_on(int position, int side, int edge) {
     if ((u32)position < (u32)side) return position;
     if (edge == EDGE_MIRRORED) return reflected(position, side);
@@ -90,7 +90,7 @@ __device__ __forceinline__ u64 pixel_at(int n, int y, int x, int height, int wid
     return (((u64)n * (u32)height + (u32)y) * (u32)width + (u32)x) * (u32)channels;
 }
 
-// Where a thread of the row grid works: unit `unit` of `units` of a pixel of row y of image n. The grid is
+// The position of a thread of the row grid: unit `unit` of `units` of a pixel of row y of image n. The grid is
 // (ceil(width * units / 256), height, batch), blocks have 256 threads.
 struct Spot {
     int n;

@@ -41,7 +41,7 @@
 
 using namespace sf;
 
-// `scale`, `shift` and `slopes` may be null; `slopes` take the place of the function.
+// `scale`, `shift` and `slopes` may be null; `slopes` replace the function.
 struct GeneralConvParams {
     const void* from;
     const void* weights;
@@ -92,7 +92,7 @@ __device__ __forceinline__ Phase phase_of(const GeneralConvParams& p, int number
     return {at[0], at[1], at[2], at[3], at[4], at[5]};
 }
 
-// A sum as it is stored. Not inlined: unrolled loops would hold it many times.
+// A sum as it is stored. Not inlined: unrolled loops would contain it many times.
 __device__ __noinline__ float finished(const GeneralConvParams& p, int channel, float sum) {
     if (channel >= p.out_channels) return 0.0f;
     float v = (sum + p.bias[channel]) * p.factor;
@@ -102,7 +102,7 @@ __device__ __noinline__ float finished(const GeneralConvParams& p, int channel, 
     return applied(p.function, v, p.first, p.second);
 }
 
-// Where an output pixel of a phase begins to read.
+// The first input position that an output pixel of a phase reads.
 struct Origin {
     u64 image;
     int y;
@@ -114,7 +114,7 @@ template <class T, int CHANNELS> __device__ __forceinline__ void conv_tile(const
     constexpr int COUNT = Pack<T>::COUNT, DEPTH = ROW_BYTES / (int)sizeof(T);
     constexpr int WARPS_ACROSS = CHANNELS / 32 ? CHANNELS / 32 : 1, WARPS_DOWN = 8 / WARPS_ACROSS;
     constexpr int WARP_PIXELS = TILE_PIXELS / WARPS_DOWN, WARP_CHANNELS = CHANNELS / WARPS_ACROSS;
-    // Pixels whose 64 bytes 256 threads load at a time, 16 bytes each.
+    // Pixels of 64 bytes that 256 threads load at a time, 16 bytes each.
     constexpr int LOADED = 64, LOADS = TILE_PIXELS / LOADED;
     __shared__ __align__(16) char pixels[2][TILE_PIXELS * ROW_PITCH];
     __shared__ __align__(16) char channels[2][CHANNELS * ROW_PITCH];
@@ -183,7 +183,7 @@ template <class T, int CHANNELS> __device__ __forceinline__ void conv_tile(const
     }
     // Orders the first stage before its reads.
     __syncthreads();
-    // Bytes of the channels that exist, from this step's first on: of the photo's three, a part of a step.
+    // Bytes of existing channels from this step's first channel on: for the photo's three channels, a part of a step.
     int bytes = p.in_channels * (int)sizeof(T);
 #pragma unroll 1
     for (int step = 0; step < steps; ++step) {
@@ -212,7 +212,7 @@ template <class T, int CHANNELS> __device__ __forceinline__ void conv_tile(const
             const float v = finished(p, channel, tile.acc[i][j]);
             largest = larger(largest, v);
             if constexpr (sizeof(T) == 2) {
-                // Two neighbours at once.
+                // Two neighbouring values at once.
                 tile.acc[i][j] = v;
                 if (j % 2 == 1)
                     *reinterpret_cast<u32*>(to + channel - 1) = narrow_pair<T>(tile.acc[i][j - 1], v);
@@ -224,7 +224,7 @@ template <class T, int CHANNELS> __device__ __forceinline__ void conv_tile(const
     note_overflow<T>(p.overflow, largest);
 }
 
-// The phase of an output pixel and where its first tap reads.
+// The phase of an output pixel and the position that its first tap reads.
 struct Reading {
     Phase phase;
     int y;
@@ -294,7 +294,7 @@ template <class T> __device__ __forceinline__ void conv_depthwise(const GeneralC
     note_overflow<T>(p.overflow, largest);
 }
 
-// An operation's entry for one type. A multiprocessor holds two blocks, so that one multiplies while the other waits.
+// An operation's entry for one type. An SM holds two blocks, so that one multiplies while the other waits.
 #define ENTRY(name, operation, precision, ...)                                                                  \
     extern "C" __global__ void __launch_bounds__(256, 2)                                                        \
         general_##name##_##precision(const __grid_constant__ GeneralConvParams p) {                             \

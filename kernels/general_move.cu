@@ -24,7 +24,7 @@
 
 using namespace sf;
 
-// `fill` are the bits of a value, of an f16 one twice.
+// `fill` contains the bits of a value; those of an f16 value twice.
 struct GeneralMoveParams {
     const void* from;
     void* to;

@@ -26,7 +26,7 @@
 
 using namespace sf;
 
-// Null: `mean` and `variance` where nothing is normalised, `scale` and `shift`, and `slopes`, which take the place of
+// May be null: `mean` and `variance` (nothing is normalised), `scale` and `shift`, and `slopes`, which replace
 // the function.
 struct GeneralPointwiseParams {
     const void* from;
@@ -48,7 +48,7 @@ struct GeneralPointwiseParams {
 };
 static_assert(sizeof(GeneralPointwiseParams) == 96, "mirrored in params.rs");
 
-// Of `a` and `b` channels are those that exist, and stored those with what fills up.
+// For `a` and `b`, `channels` are those that exist, `stored` includes padding.
 struct GeneralCombineParams {
     const void* a;
     const void* b;
@@ -99,7 +99,7 @@ template <class T> __device__ __forceinline__ void pointwise(const GeneralPointw
     note_overflow<T>(p.overflow, largest);
 }
 
-// The values of a factor or addend at a place of the result.
+// The values of a factor or addend at a position of the result.
 template <class T>
 __device__ __forceinline__ void load_spread(const void* map, const Spot& s, int width, int height, int channels, int stored,
                                             int real, float (&v)[Pack<T>::COUNT]) {

@@ -9,7 +9,7 @@ namespace sf {
 
 constexpr int ROW_BYTES = 64, ROW_PITCH = 80;
 
-// Exact: a thread has every fourth pixel and every eighth channel of its warp's part.
+// In fp32: a thread has every fourth pixel and every eighth channel of its warp's part.
 template <int WARP_PIXELS, int WARP_CHANNELS> struct FmaTile {
     static constexpr int ROWS = WARP_PIXELS / 4, COLUMNS = WARP_CHANNELS / 8;
     float acc[ROWS][COLUMNS];
@@ -17,9 +17,9 @@ template <int WARP_PIXELS, int WARP_CHANNELS> struct FmaTile {
     __device__ __forceinline__ static int row(int i) { return (int)threadIdx.x % 32 / 8 + 4 * i; }
     __device__ __forceinline__ static int column(int j) { return (int)threadIdx.x % 8 + 8 * j; }
 
-    // `bytes` of each row are there; the rest is zero.
+    // The first `bytes` of each row exist; the rest is zero.
     __device__ __forceinline__ void multiply(const char* pixels, const char* channels, int bytes) {
-        // Unrolled no further: registers would run out.
+        // Not unrolled further: registers would spill.
 #pragma unroll 1
         for (int k = 0; k < bytes; k += 16) {
             float4 b[COLUMNS];
@@ -48,7 +48,7 @@ template <class T, int WARP_PIXELS, int WARP_CHANNELS> struct MmaTile {
 
     __device__ __forceinline__ static int lane() { return (int)threadIdx.x % 32; }
     __device__ __forceinline__ static int row(int i) { return i / 2 * 16 + i % 2 * 8 + lane() / 4; }
-    // Neighbours lie in neighbouring places.
+    // Neighbours have neighbouring addresses.
     __device__ __forceinline__ static int column(int j) { return j / 2 * 8 + lane() % 4 * 2 + j % 2; }
 
     __device__ __forceinline__ void multiply(const char* pixels, const char* channels, int bytes) {

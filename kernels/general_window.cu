@@ -48,7 +48,7 @@ struct GeneralResizeParams {
 };
 static_assert(sizeof(GeneralResizeParams) == 64, "mirrored in params.rs");
 
-// A window begins at y * stride_y - top; its rows behind `limit_y` are not there at all.
+// A window begins at y * stride_y - top; its rows after `limit_y` do not exist.
 struct GeneralPoolParams {
     const void* from;
     void* to;
@@ -165,7 +165,7 @@ template <class T> __device__ __forceinline__ void pool(const GeneralPoolParams&
     store_pack(static_cast<T*>(p.to) + pixel_at(s.n, s.y, s.x, p.out_height, p.out_width, p.channels) + s.unit * COUNT, all);
 }
 
-// Packs of a pixel that a block of reduce_partial takes.
+// Packs of a pixel that a block of reduce_partial processes.
 constexpr int PACKS = 4;
 
 template <class T> __device__ __forceinline__ void reduce_partial(const GeneralReducePartialParams& p) {
@@ -175,7 +175,7 @@ template <class T> __device__ __forceinline__ void reduce_partial(const GeneralR
     const Seat at = seat(PACKS, THREADS);
     const int n = (int)blockIdx.z, channel = ((int)blockIdx.y * PACKS + at.lane) * COUNT;
     const int first = (int)blockIdx.x * p.strip_pixels, last = min(first + p.strip_pixels, p.pixels);
-    // The last block may hang over the channels: its lanes count along.
+    // The last block may extend beyond the channels; its extra lanes take part in the merge.
     const bool is_real = channel < p.channels;
     const T* from = static_cast<const T*>(p.map) + (u64)n * (u32)p.pixels * (u32)p.channels + (u32)channel;
     auto load = [&](int pixel, float(&v)[COUNT]) {
@@ -232,7 +232,7 @@ template <class T> __device__ __forceinline__ void reduce_partial(const GeneralR
 template <class T> __device__ __forceinline__ void reduce_finish(const GeneralReduceFinishParams& p) {
     __shared__ Moments slots[256];
     __shared__ float counts[256];
-    // 8 threads a channel, each every eighth strip.
+    // 8 threads per channel, each every eighth strip.
     const int c = (int)(blockIdx.x * 32 + threadIdx.x % 32), n = (int)blockIdx.y;
     const bool is_largest = p.kind == REDUCE_LARGEST;
     Moments all = {is_largest ? __int_as_float(0xff800000) : 0.0f, 0.0f};

@@ -23,14 +23,14 @@ __device__ __forceinline__ void arrive(u32 barrier) {
     asm volatile("mbarrier.arrive.shared::cta.b64 _, [%0];" ::"r"(barrier) : "memory");
 }
 
-// Arrives and says how many bytes will come.
+// Arrives and announces the number of bytes to come.
 __device__ __forceinline__ void arrive_expecting(u32 barrier, u32 bytes) {
     asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(barrier), "r"(bytes)
                  : "memory");
 }
 
 // Counts the rounds of a loop that waits. Compiled with BOUNDED_WAITS, a wait that does not end within some seconds traps,
-// where it would otherwise hang the device.
+// instead of hanging the device.
 struct Rounds {
 #ifdef BOUNDED_WAITS
     u32 count = 0;
@@ -70,19 +70,19 @@ __device__ __forceinline__ void wait_barrier(u32 barrier, u32 parity) {
 #endif
 }
 
-// Copies `bytes` (a multiple of 16) and counts them in the barrier when they have come.
+// Copies `bytes` (a multiple of 16) and counts them in the barrier when they have arrived.
 __device__ __forceinline__ void bulk_copy(u32 to, const char* from, u32 bytes, u32 barrier) {
     asm volatile("cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes [%0], [%1], %2, [%3];" ::"r"(to),
                  "l"(from), "r"(bytes), "r"(barrier)
                  : "memory");
 }
 
-// The copies (copy_16_or_zeros) of this thread that are under way count as one arrival when they have come.
+// This thread's copies in flight (copy_16_or_zeros) count as one arrival when they are complete.
 __device__ __forceinline__ void arrive_behind_copies(u32 barrier) {
     asm volatile("cp.async.mbarrier.arrive.noinc.shared::cta.b64 [%0];" ::"r"(barrier) : "memory");
 }
 
-// A place in a ring of STAGES in shared memory, and the parity of its barriers' phase.
+// A stage of a ring of STAGES in shared memory, and the parity of its barriers' phase.
 template <int STAGES> struct RingPlace {
     int stage = 0;
     u32 parity = 0;
@@ -94,8 +94,8 @@ template <int STAGES> struct RingPlace {
     }
 };
 
-// Of a cluster of CTAs: the rank of this one, the meeting of all (what is written before it is seen behind it), and
-// the address of a place in another one's shared memory.
+// For a cluster of CTAs: the rank of this one, a barrier of all (writes before it are visible after it), and
+// an address in another CTA's shared memory.
 __device__ __forceinline__ u32 cluster_rank() {
     u32 rank;
     asm volatile("mov.u32 %0, %%cluster_ctarank;" : "=r"(rank));
@@ -104,7 +104,7 @@ __device__ __forceinline__ u32 cluster_rank() {
 __device__ __forceinline__ void meet_cluster() {
     asm volatile("barrier.cluster.arrive.release.aligned;\nbarrier.cluster.wait.acquire.aligned;" ::: "memory");
 }
-// The same in two halves, between which a CTA goes on.
+// The same in two halves, between which a CTA continues.
 __device__ __forceinline__ void arrive_at_cluster() {
     asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory");
 }
@@ -117,21 +117,21 @@ __device__ __forceinline__ u32 place_of(u32 address, u32 rank) {
     return there;
 }
 
-// Puts ordinary reads and writes, of this thread and of those that it was synchronised with, before the bulk copies that it asks for.
+// Orders ordinary reads and writes, of this thread and of those with which it is synchronised, before its bulk copies.
 __device__ __forceinline__ void publish_to_copies() { asm volatile("fence.proxy.async;" ::: "memory"); }
-// Makes ordinary writes to shared memory visible to the warpgroup products behind the next barrier.
+// Makes ordinary writes to shared memory visible to the warpgroup products after the next barrier.
 __device__ __forceinline__ void publish_to_products() { asm volatile("fence.proxy.async.shared::cta;" ::: "memory"); }
 
-// Waits for the launch before, whose results may be read from here on. Nothing happens when this launch
+// Waits for the previous launch, whose results may be read from here on. Does nothing if this launch
 // did not begin early.
 __device__ __forceinline__ void wait_for_launch_before() { asm volatile("griddepcontrol.wait;" ::: "memory"); }
 
-// Lets the launch behind begin as soon as there is room.
+// Lets the next launch begin as soon as there is space.
 __device__ __forceinline__ void let_next_launch_begin() {
     asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
 }
 
-// A barrier of THREADS threads, one of 16: waits for the others, or is counted without waiting.
+// One of 16 barriers of THREADS threads: waits for the others, or arrives without waiting.
 template <int THREADS> __device__ __forceinline__ void meet(int barrier) {
     asm volatile("bar.sync %0, %1;" ::"r"(barrier), "n"(THREADS) : "memory");
 }
@@ -139,7 +139,7 @@ template <int THREADS> __device__ __forceinline__ void meet_later(int barrier) {
     asm volatile("bar.arrive %0, %1;" ::"r"(barrier), "n"(THREADS) : "memory");
 }
 
-// A warpgroup that needs few registers gives the others some; COUNT is a multiple of 8.
+// A warpgroup that needs few registers releases some for the others; COUNT is a multiple of 8.
 template <int COUNT> __device__ __forceinline__ void give_registers() {
     asm volatile("setmaxnreg.dec.sync.aligned.u32 %0;" ::"n"(COUNT));
 }
@@ -154,8 +154,8 @@ template <int LEFT> __device__ __forceinline__ void wait_for_products() {
 }
 
 // Describes an operand in shared memory without swizzle, in two halves. Its core matrices are 8 rows x 16
-// bytes, 128 bytes in one piece; `across` bytes lie between those that are neighbours along K, `down` bytes
-// between those that are neighbours along M or N. All multiples of 16. To move it by n * 16 bytes, add n to
+// bytes, 128 contiguous bytes; neighbours along K are `across` bytes apart, neighbours along M or N `down` bytes.
+// All are multiples of 16. To move it by n * 16 bytes, add n to
 // the lower half.
 __device__ __forceinline__ u32 describe_low(u32 address, u32 across) { return (address & 0x3ffffu) >> 4 | across >> 4 << 16; }
 __device__ __forceinline__ u32 describe_high(u32 down) { return down >> 4; }

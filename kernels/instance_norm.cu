@@ -157,7 +157,7 @@ template <class T> __device__ __forceinline__ void variance_partial(const Partia
     });
 }
 
-// Sums of the strips, 32 channels a block: 8 threads a channel, each every eighth strip. Calls
+// Sums of the strips, 32 channels per block: 8 threads per channel, each every eighth strip. Calls
 // finish(n * channels + channel, sum) for each channel.
 template <class Finish>
 __device__ __forceinline__ void finish_sums(const FinishParams& p, Finish finish) {
@@ -187,7 +187,7 @@ extern "C" __global__ void __launch_bounds__(256) mean_finish(const __grid_const
 extern "C" __global__ void __launch_bounds__(256)
     variance_finish(const __grid_constant__ FinishParams p) {
     finish_sums(p, [&](int at, float sum) {
-        // The mean of equal values is off by its rounding, and so is every distance from it.
+        // The mean of equal values has a rounding error, and so has every distance from it.
         float variance = sum / (float)p.pixels, unseen = p.mean[at] * p.flat_share;
         p.result[at] = variance > unseen * unseen ? 1.0f / sqrtf(variance + p.eps) : 0.0f;
     });

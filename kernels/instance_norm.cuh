@@ -30,18 +30,18 @@ __device__ __forceinline__ Strip strip(int at, int strip_pixels, int pixels) {
     return {first, min(first + strip_pixels, pixels)};
 }
 
-// Element at which this thread's channels of image n begin.
+// Index of the first element of this thread's channels of image n.
 __device__ __forceinline__ u64 image(int n, int pixels, int channels, int channel) {
     return (u64)n * (u32)pixels * (u32)channels + (u32)channel;
 }
 
-// Calls visit(pixel[4], raw[4]) or visit(pixel[1], raw[1]) for the pixels of a strip that are this
-// row's: four at a time, so that four loads are on their way together.
+// Calls visit(pixel[4], raw[4]) or visit(pixel[1], raw[1]) for the pixels of a strip in this thread's
+// row: four at a time, so that four loads are in flight together.
 template <class T, class Visit4, class Visit1>
 __device__ __forceinline__ void walk(const T* from, const Strip& s, const Seat& at, int channels,
                                      Visit4 visit4, Visit1 visit1) {
     int p = s.first + at.row;
-    // Unrolled no further than the four: registers would run out.
+    // Not unrolled beyond the four: registers would spill.
 #pragma unroll 1
     for (; p + 3 * at.rows < s.last; p += 4 * at.rows) {
         uint4 raw[4];
@@ -55,7 +55,7 @@ __device__ __forceinline__ void walk(const T* from, const Strip& s, const Seat& 
         visit1(p, *reinterpret_cast<const uint4*>(from + (u64)(u32)p * (u32)channels));
 }
 
-// Gathers the pixels of a strip that are this row's.
+// Gathers the pixels of a strip in this thread's row.
 template <class T, class Keep>
 __device__ __forceinline__ void gather(const T* from, const Strip& s, const Seat& at, int channels,
                                        Gathered<T>& own, Keep keep) {
@@ -78,7 +78,7 @@ __device__ __forceinline__ void gather(const T* from, const Strip& s, const Seat
          });
 }
 
-// Merges the strips of an image, `parts` threads a channel, each every parts-th strip, and calls finish(channel, moments)
+// Merges the strips of an image, `parts` threads per channel, each every parts-th strip, and calls finish(channel, moments)
 // once for each channel. All threads call this. `slots` and `counts` are shared memory of THREADS values each.
 template <int THREADS, class Finish>
 __device__ __forceinline__ void merge_strips(const Moments* of_image, int strips, int strip_pixels, int pixels, int channels,
@@ -93,14 +93,14 @@ __device__ __forceinline__ void merge_strips(const Moments* of_image, int strips
         if (part < parts && c < channels) {
 #pragma unroll 1
             for (int s = part; s < strips; s += 8 * parts) {
-                // Eight loads are on their way together; the merges follow in the strips' order.
+                // Eight loads are in flight together; the merges follow in the strips' order.
                 Moments theirs[8];
                 float their_counts[8];
 #pragma unroll
                 for (int k = 0; k < 8; ++k) {
                     int from = s + k * parts;
                     bool is_there = from < strips;
-                    // Past the first-level cache, which may hold what was there before.
+                    // Bypasses the L1 cache, which may contain old data.
                     float2 pair = is_there ? __ldcg(reinterpret_cast<const float2*>(
                                                  of_image + (u64)(u32)from * (u32)channels + (u32)c))
                                            : make_float2(0.0f, 0.0f);
@@ -134,7 +134,7 @@ __device__ __forceinline__ void merge_strips(const Moments* of_image, int strips
     }
 }
 
-// What is done with the values of a lane.
+// The norm's factors for the values of a lane.
 template <class T> struct NormFactors {
     float scale[Pack<T>::COUNT];
     float mean[Pack<T>::COUNT];
@@ -152,7 +152,7 @@ __device__ __forceinline__ void write_normalised(T* to, const uint4& raw, const 
 #pragma unroll
     for (int i = 0; i < COUNT; ++i) {
         v[i] = (v[i] - f.mean[i]) * f.scale[i] + f.beta[i];
-        // Written so that a NaN stays one.
+        // Written so that a NaN is kept.
         if (has_relu) v[i] = v[i] < 0.0f ? 0.0f : v[i];
     }
     if (has_residual) {
@@ -164,8 +164,8 @@ __device__ __forceinline__ void write_normalised(T* to, const uint4& raw, const 
     store_pack(to, v);
 }
 
-// All of a norm, one group of channels by one CTA, or by the CLUSTER CTAs of a cluster, each of which has a share of the
-// pixels in its shared memory and reads what the others gathered in theirs.
+// A whole norm, one group of channels per CTA, or per cluster of CLUSTER CTAs, each of which has a share of the
+// pixels in its shared memory and reads the others' statistics from theirs.
 template <class T, int CLUSTER> __device__ __forceinline__ void norm_plane(const NormPlaneParams& p) {
     constexpr int COUNT = Pack<T>::COUNT, THREADS = 512;
     extern __shared__ uint4 kept[];
@@ -174,7 +174,7 @@ template <class T, int CLUSTER> __device__ __forceinline__ void norm_plane(const
     __shared__ float counts[THREADS / 32];
     __shared__ float scales[2 * COUNT], means[2 * COUNT];
     int n = (int)blockIdx.y, packs = p.group_packs, share = (p.pixels + CLUSTER - 1) / CLUSTER;
-    // Pixels of a CTA of the cluster; the last ones may have none.
+    // Pixels of a CTA of the cluster; the last CTAs may have none.
     auto pixels_of = [&](int rank) { return max(min((rank + 1) * share, p.pixels) - rank * share, 0); };
     int rank = 0;
     if constexpr (CLUSTER > 1) rank = (int)cluster_rank();
@@ -245,7 +245,7 @@ template <class T, int CLUSTER> __device__ __forceinline__ void norm_plane(const
                                  others[k], residual != nullptr, p.relu != 0, factors);
         }
     }
-    // Nobody goes while others read what it gathered.
+    // No CTA ends while others read its statistics.
     if constexpr (CLUSTER > 1) wait_for_cluster();
 }
 

@@ -45,14 +45,14 @@ struct NormResidentParams {
 };
 static_assert(sizeof(NormResidentParams) == 88, "mirrored in params.rs");
 
-// Pieces in which a strip comes: the first ones are gathered while the others are on their way.
+// Pieces of a strip: the first ones are gathered while the others are in flight.
 constexpr int PIECES = 8;
 constexpr int MOST_RESIDENT_CHANNELS = 256;
 
-// Packs of a pixel that a thread keeps in registers: as many values in every type.
+// Packs of a pixel that a thread keeps in registers: the same number of values in every type.
 template <class T> constexpr int HELD = 32 / Pack<T>::COUNT;
 
-// Writes the four pixels q, q + rows, ... before `last`: loads of what they are made of are on their way together.
+// Writes the four pixels q, q + rows, ... before `last`; their loads are in flight together.
 template <class Residual, class Write, class Raw>
 __device__ __forceinline__ void each_of_four(int q, int rows, int last, Residual residual_of, Write write, Raw raw_of) {
     uint4 raw[4], others[4];
@@ -92,14 +92,14 @@ template <class T> __device__ __forceinline__ void norm_resident(const NormResid
             arrive_expecting(barriers + 8u * (u32)i, size);
             if (size != 0u) bulk_copy(to + (u32)begin * pixel_bytes, bytes + (u64)(u32)begin * pixel_bytes, size, barriers + 8u * (u32)i);
         }
-        // What is read twice is to be in the level-2 cache.
+        // Data that is read twice should be in the L2 cache.
         int behind = here + HELD<T> * at.rows;
         if (in_strip > behind)
             asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(bytes + (u64)(u32)behind * pixel_bytes),
                          "r"((u32)(in_strip - behind) * pixel_bytes)
                          : "memory");
     }
-    // The number of the launch before. It is written once all CTAs of the image have raised their flags, and so have read it.
+    // The number of the previous launch. It is written once all CTAs of the image have set their flags, and so have read it.
     u32* last_launch = p.flags + (u64)n * (u32)p.flag_pitch;
     u32* flags = last_launch + 1;
     u32 launch;
@@ -140,7 +140,7 @@ template <class T> __device__ __forceinline__ void norm_resident(const NormResid
             const uint4 raw[4] = {in_shared(q), in_shared(q + at.rows), in_shared(q + 2 * at.rows), in_shared(q + 3 * at.rows)};
             take_four(raw);
         }
-        // Only where the whole strip is kept.
+        // Only if the whole strip is kept.
 #pragma unroll 1
         for (; q < here; q += at.rows) {
             wait_until(q);
@@ -163,10 +163,10 @@ template <class T> __device__ __forceinline__ void norm_resident(const NormResid
     Moments* of_image = p.moments + (u64)n * (u32)p.strips * (u32)p.channels;
     Moments* of_strip = of_image + (u64)blockIdx.x * (u32)p.channels;
     merge_block<THREADS>(own, at, packs, slots, counts, [&](int c, float, const Moments& m) { of_strip[c] = m; });
-    // All of this CTA's moments are written before it says so.
+    // All of this CTA's moments are written before its flag.
     __syncthreads();
     if (threadIdx.x == 0) asm volatile("st.release.gpu.global.u32 [%0], %1;" ::"l"(flags + blockIdx.x), "r"(launch) : "memory");
-    // One thread for each strip, so that all are looked at together.
+    // One thread per strip, so that all flags are polled together.
     if ((int)threadIdx.x < p.strips) {
         u32 seen;
         Rounds rounds;
@@ -176,7 +176,7 @@ template <class T> __device__ __forceinline__ void norm_resident(const NormResid
         } while (seen != launch);
     }
     __syncthreads();
-    // All CTAs of the image have read the number of the launch before.
+    // All CTAs of the image have read the number of the previous launch.
     if (blockIdx.x == 0 && threadIdx.x == 0) *last_launch = launch;
     merge_strips<THREADS>(of_image, p.strips, p.strip_pixels, p.pixels, p.channels, slots, counts, [&](int c, const Moments& all) {
         scales[c] = scale_of(all, (float)p.pixels, p.eps, p.gamma[c]);

@@ -44,25 +44,25 @@ __device__ __forceinline__ void store_value(u32 to, const split_t& v) {
 }
 __device__ __forceinline__ void store_value(u32 to, tfloat_t v) { asm volatile("st.shared.u32 [%0], %1;" ::"r"(to), "r"(v.bits) : "memory"); }
 
-// Says nothing of memory to the compiler, so that several can be under way: who reads the copy waits for it, and the
+// Has no memory clobber, so that several can be in flight: the reader of the copy waits for it, and the
 // caller synchronises before it.
 __device__ __forceinline__ void copy_async(u32 to, const void* from) {
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(to), "l"(from));
 }
-// The same of a word that need not be aligned to more.
+// The same for a word that is aligned to its own size only.
 __device__ __forceinline__ void copy_async_word(u32 to, const void* from) {
     asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" ::"r"(to), "l"(from));
 }
 __device__ __forceinline__ void wait_for_copies() { asm volatile("cp.async.wait_all;" ::: "memory"); }
 
-// Rounds eight values to operands of two bytes; what is below zero becomes zero first if RELU says so.
+// Rounds eight values to operands of two bytes, after a ReLU if RELU is set.
 template <class O, bool RELU> __device__ __forceinline__ uint4 operands_of(const float (&value)[8]) {
     return make_uint4(narrow_pair_relu<O, RELU>(value[0], value[1]), narrow_pair_relu<O, RELU>(value[2], value[3]),
                       narrow_pair_relu<O, RELU>(value[4], value[5]), narrow_pair_relu<O, RELU>(value[6], value[7]));
 }
 
-// Rounds a pack to operands and puts it into a plane of the tile; what is below zero becomes zero first if
-// RELU says so.
+// Rounds a pack to operands and writes it to a plane of the tile, after a ReLU if
+// RELU is set.
 template <class O, bool RELU, int PACK> __device__ __forceinline__ void put_pack(u32 to, const float (&value)[PACK]) {
     if constexpr (sizeof(O) == 2 && PACK == 4) {
         asm volatile("st.shared.v2.u32 [%0], {%1, %2};" ::"r"(to), "r"(narrow_pair_relu<O, RELU>(value[0], value[1])),
@@ -78,7 +78,7 @@ template <class O, bool RELU, int PACK> __device__ __forceinline__ void put_pack
     }
 }
 
-// In a listed place: the pixel lies in the CTA's block, whose CTA writes the residual stream there.
+// A flag of a listed position: the pixel is in the CTA's block, so this CTA writes the residual stream there.
 constexpr u32 OWNED = 1u;
 
 // Whether a tile of `rows` rows does not touch the map's edges.
@@ -89,13 +89,13 @@ template <class P> __device__ __forceinline__ bool is_inner_tile(const P& p, int
     return is_inner_tile(p, first_y, first_x, p.tile_rows);
 }
 
-// The rows of an input tile in shared memory that a list is of, and the pixel of the map from which on its places are counted.
+// The rows of an input tile in shared memory that a list describes, and the pixel of the map from which its positions are counted.
 struct ListedRows {
     int first, count, from;
 };
 
-// Calls `pixel(i, place, is_read)` with where the pixels of the tile at `first_y`, `first_x` lie in the stored map of S, in bytes from the pixel `rows.from`,
-// and in a plane of the tile, with OWNED where a pixel belongs to the block, and whether a tap reads it. THREADS threads call it.
+// Calls `pixel(i, place, is_read)` with the positions of the pixels of the tile at `first_y`, `first_x` in the stored map of S, in bytes from the pixel `rows.from`,
+// and in a plane of the tile, with OWNED if a pixel belongs to the block, and whether a tap reads it. THREADS threads call it.
 template <class S, int THREADS, class P, class Pixel>
 __device__ __forceinline__ void each_pixel(const P& p, int thread, int first_y, int first_x, bool inner, int block_rows, int block_columns,
                                            const ListedRows& rows, Pixel pixel) {
@@ -108,8 +108,8 @@ __device__ __forceinline__ void each_pixel(const P& p, int thread, int first_y, 
                            y < p.in_height && x < p.in_width;
         const bool is_read = y < height + p.origin && x < width + p.origin;
         if (!inner) {
-            // What no tap reads repeats the map's end, which lies in this tile: what is mirrored from further inside other CTAs may have
-            // kept to themselves, and the largest value of a tile counts where its values become bytes.
+            // Pixels that no tap reads repeat the map's end, which is in this tile: pixels mirrored from further inside may not be stored by
+            // their CTAs, and the largest value of a tile matters if its values become bytes.
             y = y < height + p.origin ? source_index(y, height, p.edge) : height - 1;
             x = x < width + p.origin ? source_index(x, width, p.edge) : width - 1;
             if (p.upsample) { y >>= 1; x >>= 1; }
@@ -120,7 +120,7 @@ __device__ __forceinline__ void each_pixel(const P& p, int thread, int first_y, 
 }
 
 // Lists them from the tile's first pixel on, so that tiles that do not touch the map's edges share one list. THREADS threads call it
-// while nobody reads the list. `also(pixel)` is called with every pixel.
+// while no thread reads the list. `also(pixel)` is called with every pixel.
 template <class S, int THREADS, class P, class Also>
 __device__ __forceinline__ void list_tile(const P& p, uint2* list, int thread, int first_y, int first_x, bool inner,
                                           int block_rows, int block_columns, Also also) {
@@ -131,19 +131,19 @@ __device__ __forceinline__ void list_tile(const P& p, uint2* list, int thread, i
     });
 }
 
-// Loads the input tiles of a CTA into shared memory one after another, as gather.cuh does.
+// Loads the input tiles of a CTA into shared memory one after another, like gather.cuh.
 template <class S, class O, int THREADS> struct ListedGather {
     static constexpr int PACK = Pack<S>::COUNT;
     const ConvParams& p;
     u32 tile;
     uint2* list;
 
-    // `behind`: where the list lies.
+    // `behind`: the address of the list.
     __device__ __forceinline__ ListedGather(const ConvParams& params, u32 at, char* behind)
         : p(params), tile(at), list(reinterpret_cast<uint2*>(behind)) {}
 
-    // Makes the list one for the tile at `first_y`, `first_x`. `is_inner`, in shared memory, where it takes no register: the
-    // list is one for an inner tile. All threads call it while nobody reads the list; it may be read behind it.
+    // Builds the list for the tile at `first_y`, `first_x`. `is_inner`, in shared memory to save a register: the
+    // list is for an inner tile. All threads call it while no thread reads the list; afterwards it may be read.
     __device__ __forceinline__ void turn_to(int first_y, int first_x, volatile int& is_inner, int block_rows, int block_columns) const {
         const bool inner = is_inner_tile(p, first_y, first_x);
         if (inner && is_inner) return;
@@ -152,10 +152,10 @@ template <class S, class O, int THREADS> struct ListedGather {
         if (threadIdx.x == 0) is_inner = inner;
     }
 
-    // Which part of a tile is this thread's. Computed when it is needed: kept, it would take registers.
+    // This thread's part of a tile. Computed when it is needed: keeping it would take registers.
     struct Share {
         int channel, per_round, first, total;
-        u32 tile;       // where this thread's channels lie
+        u32 tile;       // the position of this thread's channels
         long long from;  // bytes from a map's start to this thread's channels of the tile's first pixel
     };
     __device__ __forceinline__ Share share(int image, int first_y, int first_x) const {
@@ -174,7 +174,7 @@ template <class S, class O, int THREADS> struct ListedGather {
         return mine;
     }
 
-    // COUNT pixels from `i` on; ALL of them are there, or those that the tile has. Their loads are under way together.
+    // COUNT pixels from `i` on; ALL of them exist, or those that the tile has. Their loads are in flight together.
     template <int COUNT, bool ALL, bool RELU> __device__ __forceinline__ void plain_some(const Share& mine, int i, const Factors<PACK>& f) const {
         const char* from = static_cast<const char*>(p.input) + mine.from;
         uint4 v[COUNT];
@@ -204,7 +204,7 @@ template <class S, class O, int THREADS> struct ListedGather {
         if (i < mine.total) plain_some<DEPTH, false, RELU>(mine, i, f);
     }
 
-    // Where the residual stream is added or kept.
+    // If the residual stream is added or stored.
     template <int DEPTH> __device__ __forceinline__ void stream(const Share& mine, const Factors<PACK>& f, bool owned) const {
         const char* from = static_cast<const char*>(p.input) + mine.from;
         const char* skip = static_cast<const char*>(p.skip) + mine.from;
@@ -246,8 +246,8 @@ template <class S, class O, int THREADS> struct ListedGather {
         }
     }
 
-    // Gathers the tile at `first_y`, `first_x`, the one that the list was made for. DEPTH loads are under way
-    // together, or PLAIN where no residual stream takes registers. `owned`: this CTA writes the residual stream.
+    // Gathers the tile at `first_y`, `first_x`, the one that the list describes. DEPTH loads are in flight
+    // together, or PLAIN if no residual stream takes registers. `owned`: this CTA writes the residual stream.
     template <int DEPTH, int PLAIN> __device__ __forceinline__ void gather(int image, int first_y, int first_x, bool owned) const {
         const Share mine = share(image, first_y, first_x);
         Factors<PACK> f;

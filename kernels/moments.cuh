@@ -18,8 +18,8 @@ struct Moments {
     float m2;
 };
 
-// The share of b in a merge of na and nb values. Exactly 0 or 1 when one side is empty; else the fast
-// quotient will do: its error (2 ulp) scales the difference of two means, not a mean.
+// The share of b in a merge of na and nb values. Exactly 0 or 1 when one side is empty; otherwise the fast
+// quotient is sufficient: its error (2 ulp) scales the difference of two means, not a mean.
 __device__ __forceinline__ float share_of(float na, float nb) {
     float share = __fdividef(nb, na + nb);
     return nb > 0.0f ? (na > 0.0f ? share : 1.0f) : 0.0f;
@@ -32,7 +32,7 @@ __device__ __forceinline__ void merge(Moments& a, const Moments& b, float na, fl
     a.m2 += b.m2 + d * d * (na * share);
 }
 
-// Where a thread stands among the rows and lanes of its block.
+// A thread's row and lane in its block.
 struct Seat {
     int lane;
     int row;
@@ -49,13 +49,13 @@ __device__ __forceinline__ Seat seat(int packs, int threads) {
     return s;
 }
 
-// What one thread has gathered: one count for all the channels of its lane.
+// The statistics of one thread: one count for all the channels of its lane.
 template <class T> struct Gathered {
     static constexpr int COUNT = Pack<T>::COUNT;
     float count = 0.0f;
     Moments of[COUNT] = {};
 
-    // Takes the values of one pixel.
+    // Adds the values of one pixel.
     __device__ __forceinline__ void take(const float (&v)[COUNT]) {
         float share = share_of(count, 1.0f), before = count;
         count += 1.0f;
@@ -63,7 +63,7 @@ template <class T> struct Gathered {
         for (int i = 0; i < COUNT; ++i) merge(of[i], Moments{v[i], 0.0f}, before, share);
     }
 
-    // Takes the values of four pixels: one merge for four.
+    // Adds the values of four pixels: one merge for four.
     __device__ __forceinline__ void take(const float (&v)[4][COUNT]) {
         float share = share_of(count, 4.0f), before = count;
         count += 4.0f;
@@ -82,13 +82,13 @@ template <class T> struct Gathered {
     }
 };
 
-// Merges what all threads of a block gathered, and calls finish(channel, count, moments) once for
+// Merges the statistics of all threads of a block, and calls finish(channel, count, moments) once for
 // each of the packs * COUNT channels, on thread `channel % THREADS`. All threads call this. `slots`
 // and `counts` are shared memory: a slot of packs * COUNT moments for each row, or for each warp
-// where packs divides 32; THREADS * COUNT moments and THREADS counts are enough for any packs.
+// if packs divides 32; THREADS * COUNT moments and THREADS counts are enough for any packs.
 //
-// First down each warp by shuffles, where lanes repeat within a warp (packs divides 32), then the
-// warps, or else the rows, one after the other.
+// First within each warp by shuffles, if lanes repeat within a warp (packs divides 32), then the
+// warps, or otherwise the rows, one after the other.
 template <int THREADS, class T, class Finish>
 __device__ __forceinline__ void merge_block(Gathered<T>& own, const Seat& at, int packs,
                                             Moments* slots, float* counts, Finish finish) {
@@ -97,7 +97,7 @@ __device__ __forceinline__ void merge_block(Gathered<T>& own, const Seat& at, in
     bool writes = at.is_taken;
     if (32 % packs == 0) {
         // THREADS is a multiple of 32, so every thread has a lane. Only the first `packs` threads
-        // of a warp end with all of it; what the others hold is not used.
+        // of a warp end with the result; the other values are not used.
 #pragma unroll 1
         for (int offset = 16; offset >= packs; offset >>= 1) {
             float theirs = __shfl_down_sync(0xffffffffu, own.count, offset);
@@ -137,7 +137,7 @@ __device__ __forceinline__ void merge_block(Gathered<T>& own, const Seat& at, in
     }
 }
 
-// What a channel's distances from its mean are multiplied by; the variance is the biased one.
+// The factor of a channel's distances from its mean; the variance is the biased one.
 __device__ __forceinline__ float scale_of(const Moments& all, float count, float eps, float gamma) {
     return gamma * (1.0f / sqrtf(all.m2 / count + eps));
 }

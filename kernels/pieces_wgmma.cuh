@@ -26,14 +26,14 @@
 
 namespace sf {
 
-// Barriers between the team and the halo's warps, and what both read.
+// Barriers between the team and the halo's warps, and shared data.
 struct PieceBarriers {
     u64 stored;  // TEAM threads have stored their values of the map
-    u64 merged;  // as many threads as there are channels have told what the norm does
+    u64 merged;  // a thread per channel has published the norm's factors
     u64 came[2];  // OF_HALO threads have their values in shared memory: of the pieces multiplied first, and of the others
     u32 tag;  // the exchange's, before the first one
-    int own[2];  // pixels of the same pieces that this CTA has
-    int halo[2];  // and that others have
+    int own[2];  // pixels of the same pieces that belong to this CTA
+    int halo[2];  // and to other CTAs
 };
 
 // COUNT pieces that are multiplied at once, from number FROM on.
@@ -48,13 +48,13 @@ template <class O, int FROM, int COUNT, int BN, int STEPS> struct PiecesAtOnce {
 template <int PIECES> struct PiecesOfCta {
     static constexpr int SIDE = 8;
     const ConvParams& p;
-    int first, there;  // number of the first one, and how many there are
+    int first, there;  // number of the first one, and their count
     int rows, cells;  // of a piece's input
 
     __device__ __forceinline__ PiecesOfCta(const ConvParams& params)
         : p(params), first(PIECES * blockIdx.x), there(min(PIECES, p.tiles_x * p.tiles_y - first)), rows(p.tile_rows / PIECES), cells(rows * p.tile_columns) {}
 
-    // Where a piece's pixels begin in the map.
+    // The first pixel of a piece in the map.
     __device__ __forceinline__ void begin(int piece, int& y, int& x) const {
         const int place = tile_taken(p, first + piece), row = (u32)place / (u32)p.tiles_x;
         y = row * SIDE;
@@ -62,8 +62,8 @@ template <int PIECES> struct PiecesOfCta {
     }
 };
 
-// Multiplies SOME pieces, which are there, and stores their values, which take the input's place on their way out. TELLING warps `told` the
-// largest half. `then` is called behind a thread's last values. The team calls it.
+// Multiplies SOME loaded pieces and stores their values, which overwrite the input first. TELLING warps `told` the
+// largest half. `then` is called after a thread's last values. The team calls it.
 template <class S, class SOME, bool BYTES, int TELLING, class Stream, class Statistics, int PIECES, class Then>
 __device__ __forceinline__ void compute_pieces(const ChainParams& chain, int at, const PiecesOfCta<PIECES>& pieces, u32 tile, const u32* told, Stream& stream,
                                                Statistics& statistics, RowStatistics& own, Then then) {
@@ -74,7 +74,7 @@ __device__ __forceinline__ void compute_pieces(const ChainParams& chain, int at,
     Core core;
     More more;
     const u32 here = tile + SOME::FIRST * p.walk_tile;
-    // Of pieces that are not there nothing is stored.
+    // Nothing is stored for pieces that do not exist.
     const int input_pixels = pieces.cells * max(1, min(pieces.there - SOME::FIRST, SOME::ALL));
     multiply_tile<BYTES, 3, TELLING>(chain, at, here, input_pixels, told, Core::warpgroup() * TILES * p.walk_tile, core, more, stream, statistics);
     // They are multiplied.
@@ -88,7 +88,7 @@ __device__ __forceinline__ void compute_pieces(const ChainParams& chain, int at,
     if constexpr (SOME::SHARES) {
         stage_product<S>(more.acc, to + 2 * TILES * p.walk_tile + More::first_column() / 8 * p.pitch, thread_number() / 32 % 4 * 2, p.pitch, row_bytes);
     }
-    // All values are there.
+    // All values are complete.
     sync_team();
     // A row of 8 pixels of a thread's 8 channels at a time.
     constexpr int ROWS = SIDE * SOME::ALL, APART = TEAM / 16;
@@ -100,7 +100,7 @@ __device__ __forceinline__ void compute_pieces(const ChainParams& chain, int at,
         const int piece = k / SIDE, row = k % SIDE;
         int y, x;
         pieces.begin(SOME::FIRST + piece, y, x);
-        // What stays here nobody reads from the map but neighbours, where no edge mirrors it.
+        // Only neighbours read pixels that stay here from the map, unless an edge mirrors them.
         const bool shares = at + 1 < chain.count && is_inner_tile(p, y - p.origin, x - p.origin, pieces.rows);
         const u32 from = to + pack * p.pitch + piece * p.walk_tile + row * row_bytes;
         const bool is_there = SOME::FIRST + piece < pieces.there && y + row < p.grid_height;
@@ -111,19 +111,19 @@ __device__ __forceinline__ void compute_pieces(const ChainParams& chain, int at,
     }
 }
 
-// PIECES of a CTA; the parameters say which layers. BYTES: halves are multiplied as bytes.
+// PIECES of a CTA; the parameters define the layers. BYTES: halves are multiplied as bytes.
 template <class S, int PIECES, int STEPS, bool BYTES> __device__ __forceinline__ void convolve_pieces(const ChainParams& chain) {
     constexpr int BN = 128, AT_ONCE = PIECES > 5 ? 4 : PIECES, LEFT = PIECES - AT_ONCE, PARTS = LEFT > 0 ? 2 : 1;
-    // Loads of the residual stream that a thread of the team has under way; five pieces leave few registers.
+    // Loads of the residual stream that a thread of the team has in flight; five pieces leave few registers.
     constexpr int EARLY = AT_ONCE < 5 ? 8 : BYTES ? 2 : 4;
     constexpr int THREADS = FIRST_OF_HALO + OF_HALO, REGISTERS = 168;
-    // Warps of the team, and with those of the halo: of the pieces multiplied first both normalise some, of the others the halo's all.
+    // Warps of the team, and together with those of the halo: both normalise the pieces multiplied first, the halo's warps all others.
     constexpr int OF_TEAM = TEAM / 32, ALL = OF_TEAM + OF_HALO / 32;
     typedef PiecesAtOnce<S, 0, AT_ONCE, BN, STEPS> First;
     typedef PiecesAtOnce<S, AT_ONCE, LEFT, BN, STEPS> Second;
     typedef typename First::Core::Stream Stream;
     typedef TileGather<S, S, TEAM, EARLY, 6, 0, 1, ConvParams, BYTES> Gather;
-    // Five pieces leave the halo's warps few registers, most of all where the largest half is kept beside.
+    // Five pieces leave the halo's warps few registers, above all if they also keep the largest half.
     constexpr bool IS_TIGHT = BYTES && AT_ONCE == 5;
     constexpr int LOADS = IS_TIGHT ? 6 : 8;
     typedef TileGather<S, S, OF_HALO, (IS_TIGHT ? 3 : BYTES || AT_ONCE == 5 ? 4 : 6), 4, FIRST_OF_HALO, 3, ConvParams, BYTES> HaloGather;
@@ -152,7 +152,7 @@ template <class S, int PIECES, int STEPS, bool BYTES> __device__ __forceinline__
         publish_barriers();
         of_pieces.own[0] = of_pieces.own[1] = of_pieces.halo[0] = of_pieces.halo[1] = 0;
     }
-    // The barriers are there, and nothing is counted.
+    // The barriers are initialised, and nothing is counted.
     __syncthreads();
     let_next_launch_begin();
     for (u32 at = 16 * threadIdx.x; at < (u32)p.tile_bytes; at += 16 * THREADS) store_shared(tile + at, uint4{});
@@ -160,8 +160,8 @@ template <class S, int PIECES, int STEPS, bool BYTES> __device__ __forceinline__
     pieces.begin(0, first_y, first_x);
     first_y -= p.origin;
     first_x -= p.origin;
-    // Of the pieces that are multiplied together, this CTA's pixels from the front on and those of others from the back on. What no tap reads
-    // is not listed, and zero.
+    // For the pieces that are multiplied together, this CTA's pixels from the front and those of others from the back. Pixels that no tap reads
+    // are not listed, and zero.
     const auto end_of = [&](int part) { return pieces.cells * min(pieces.there, part == 0 ? AT_ONCE : PIECES); };
     const auto own_of = [&](int part) { return pixels + part * AT_ONCE * pieces.cells; };
     const auto halo_of = [&](int part) { return pixels + end_of(part) - of_pieces.halo[part]; };
@@ -205,7 +205,7 @@ template <class S, int PIECES, int STEPS, bool BYTES> __device__ __forceinline__
                     if (threadIdx.x % 32 == 0) exchange.tell_written();
                 }
                 if (threadIdx.x / 32 == FIRST_OF_HALO / 32) exchange.wait_for_maps(-1);
-                // The maps around are written.
+                // The neighbouring maps are written.
                 meet<OF_HALO>(3);
             }
             const auto know_norm = [&] {
@@ -216,7 +216,7 @@ template <class S, int PIECES, int STEPS, bool BYTES> __device__ __forceinline__
 #pragma unroll 1
             for (int part = 0; part < PARTS; ++part) {
                 if (PARTS > 1 && part == 1) {
-                    // Threads that had no pixel do not know it.
+                    // Threads without a pixel do not know it.
                     know_norm();
                     gather.take(own_of(1), of_pieces.own[1]);
                     if (at == 0) gather.copy_all();
@@ -243,7 +243,7 @@ template <class S, int PIECES, int STEPS, bool BYTES> __device__ __forceinline__
         gather.take(own_of(0), of_pieces.own[0]);
         Factors<PACK> f;
         own.clear();
-        // Loaded early: the residual stream of its own pixels this CTA has kept.
+        // Loaded early: this CTA has stored the residual stream of its own pixels itself.
         uint4 skipped[EARLY];
         gather.prefetch(skipped, gather.first);
         if (at == 0) {
@@ -254,16 +254,16 @@ template <class S, int PIECES, int STEPS, bool BYTES> __device__ __forceinline__
                 exchange.merge(p, chain.layers[at - 1], statistics);
                 arrive(merged);
             }
-            // What the norm does is known.
+            // The norm's factors are known.
             sync_team();
             read_factors(f, statistics, gather.channel);
         }
         gather.normalise(skipped, f, n_tile == 0);
         gather.tell_found(told_largest(statistics, 0));
         publish_to_products();
-        // Where all threads wait, the compiler keeps the state of the weights' ring out of its uniform registers.
+        // If all threads wait, the compiler does not keep the state of the weights' ring in uniform registers.
         if (threadIdx.x >= BN) wait_barrier(came, at & 1);
-        // The pieces are there.
+        // The pieces are loaded.
         sync_team();
         const auto has_stored = [&] {
             if (at + 1 < chain.count) arrive(stored);
@@ -271,7 +271,7 @@ template <class S, int PIECES, int STEPS, bool BYTES> __device__ __forceinline__
         if constexpr (PARTS > 1) {
             compute_pieces<S, First, BYTES, ALL>(chain, at, pieces, tile, told_largest(statistics, 0), stream, statistics, own, [] {});
             if (threadIdx.x >= BN) wait_barrier(came + 8, at & 1);
-            // The others are there as well.
+            // The others are loaded as well.
             sync_team();
             const u32* const of_halo = told_largest(statistics, 1) + OF_TEAM;
             compute_pieces<S, Second, BYTES, ALL - OF_TEAM>(chain, at, pieces, tile, of_halo, stream, statistics, own, has_stored);
@@ -291,7 +291,7 @@ template <class S, int PIECES, int STEPS, bool BYTES> __device__ __forceinline__
 
 }  // namespace sf
 
-// Of maps of S, with operands in BYTES or as the maps.
+// For maps of S, with operands in BYTES or of the maps' type.
 #define SF_PIECES(NAME, S, PIECES, STEPS, BYTES)                                                        \
     extern "C" __global__ void __launch_bounds__(384, 1) NAME(const __grid_constant__ ChainParams p) {  \
         convolve_pieces<S, PIECES, STEPS, BYTES>(p);                                                    \

@@ -121,7 +121,7 @@ extern "C" __global__ void __launch_bounds__(TILE_WIDTH * TILE_HEIGHT) raw_frame
                 level_of(base + p.blue_of_u * colour_u));
 }
 
-// The positions that a pixel takes the mean of, in one direction.
+// The positions that a pixel averages, in one direction.
 struct Span {
     int first;
     int count;
@@ -129,8 +129,8 @@ struct Span {
     float weights[8];
 };
 
-// Of the pixel at `at`, where `from` positions become `to`, as Axis::set in src/media/resample.rs: up to 7 positions are all
-// read, of more every stride-th, which are 6 at most. Lengths in parts of a position, of which it has `to`.
+// For the pixel at `at` when `from` positions become `to`, as Axis::set in src/media/resample.rs: up to 7 positions are all
+// read, of more every stride-th, at most 6. Lengths are in fractions of a position, 1 / `to` each.
 __device__ __forceinline__ void set(Span& span, u32 at, u32 from, u32 to) {
     const u32 start = at * from, end = start + from;
     const u32 first = start / to, stride = max(from / to / 3, 1u);
@@ -139,7 +139,7 @@ __device__ __forceinline__ void set(Span& span, u32 at, u32 from, u32 to) {
     span.count = count;
     span.stride = stride;
     u32 sum = 0;
-    // The loops stay loops: written out, they are many times the code.
+    // Not unrolled: that would be many times the code.
 #pragma unroll 1
     for (u32 i = 0; i < count; i++) {
         u32 weight = 4096 / count;
@@ -151,7 +151,7 @@ __device__ __forceinline__ void set(Span& span, u32 at, u32 from, u32 to) {
         span.weights[i] = weight;
         sum += weight;
     }
-    // One takes what rounding left: where all are read, the middle.
+    // One position gets the rounding remainder: the middle one if all are read.
     span.weights[stride == 1 ? count / 2 : 0] += (int)(4096 - sum);
 }
 
@@ -172,7 +172,7 @@ extern "C" __global__ void __launch_bounds__(TILE_WIDTH * TILE_HEIGHT) shrink(Sh
 #pragma unroll 1
     for (int i = 0; i < columns.count; i++) {
         const u32* from = p.from + (u64)rows.first * p.from_width + columns.first + i * columns.stride;
-        // Whole numbers below 2^24: exact in any order.
+        // Integers below 2^24: exact in any order.
         float sums[4] = {};
 #pragma unroll 1
         for (int j = 0; j < rows.count; j++, from += (u64)rows.stride * p.from_width) {

@@ -4,8 +4,8 @@
 
 namespace sf {
 
-// Set in the upper half of an operand's description: rows of 128 bytes whose 16-byte pieces are exchanged, piece p of
-// row r at p ^ r % 8. Then `down` is the distance of 8 rows, and `across` of 128 bytes along N where N lies in the rows.
+// Set in the upper half of an operand's descriptor: rows of 128 bytes whose 16-byte pieces are swizzled, piece p of
+// row r at p ^ r % 8. Then `down` is the distance of 8 rows, and `across` of 128 bytes along N if N is contiguous in the rows.
 constexpr u32 SWIZZLE_128 = 1u << 30;
 
 // acc = a * b, plus acc if `adds`, over 16 values of the depth: a is 64 rows in the fragments of m16n8k16, a warp 16 rows;

@@ -24,7 +24,7 @@ __device__ __forceinline__ void copy_16(u32 to, const char* from) {
 #endif
 }
 
-// Copies 16 bytes without waiting; zeros where there is nothing to read.
+// Copies 16 bytes without waiting; zeros if there is nothing to read.
 __device__ __forceinline__ void copy_16_or_zeros(u32 to, const void* from, bool is_there) {
 #if __CUDA_ARCH__ >= 800
     asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(to), "l"(from), "r"(is_there ? 16u : 0u) : "memory");
@@ -41,7 +41,7 @@ __device__ __forceinline__ void commit_copies() {
 #endif
 }
 
-// Waits until at most the newest LEFT groups of copies are under way.
+// Waits until at most the newest LEFT groups of copies are in flight.
 template <int LEFT> __device__ __forceinline__ void wait_for_copies() {
 #if __CUDA_ARCH__ >= 800
     asm volatile("cp.async.wait_group %0;" ::"n"(LEFT) : "memory");
@@ -49,7 +49,7 @@ template <int LEFT> __device__ __forceinline__ void wait_for_copies() {
 }
 
 // ROWS rows of ROW_BYTES, in shared memory ROW_PITCH apart. A thread copies the same 16 bytes of every THREADS * 16 / ROW_BYTES-th
-// row, so that their places are known beforehand.
+// row, so that its addresses advance by a constant.
 template <int THREADS, int ROWS, int ROW_BYTES, int ROW_PITCH> struct WeightRing {
     static constexpr int STAGE_BYTES = ROWS * ROW_PITCH;
     static constexpr int BYTES = STAGES * STAGE_BYTES;
@@ -58,8 +58,8 @@ template <int THREADS, int ROWS, int ROW_BYTES, int ROW_PITCH> struct WeightRing
     static_assert(THREADS % PER_ROW == 0, "a thread has one place in all rows");
     const char* memory;
     u32 shared;        // address of the first stage
-    u32 own;           // this thread's place in the first one, from there
-    u32 to;            // first byte of the stage where the next block goes, from there
+    u32 own;           // this thread's offset in the first one
+    u32 to;            // offset of the stage of the next block
     const char* last;  // this thread's part of the block that was prefetched last
     int left;          // blocks that are still to be prefetched
 
@@ -77,18 +77,18 @@ template <int THREADS, int ROWS, int ROW_BYTES, int ROW_PITCH> struct WeightRing
         for (int s = 0; s < STAGES - 1; ++s) request();
     }
 
-    // Where the stage behind this one begins.
+    // The offset of the stage after this one.
     __device__ __forceinline__ static u32 behind(u32 stage) { return stage == (STAGES - 1) * STAGE_BYTES ? 0u : stage + STAGE_BYTES; }
 
-    // Asks for the next block, if there is one; one group of copies either way.
+    // Requests the next block, if there is one; one group of copies either way.
     __device__ __forceinline__ void request() {
         if (left > 0) {
             const u32 place = shared + to + own;
-            // Before the copies: behind them it would wait until they have read it.
+            // Before the copies: after them it would wait until they have read it.
             last += BLOCK_BYTES;
 #pragma unroll
             for (int row = 0; row < ROWS; row += TOGETHER) {
-                // Of a small block some threads have no part.
+                // Some threads have no part of a small block.
                 if (ROWS % TOGETHER == 0 || row + (int)threadIdx.x / PER_ROW < ROWS)
                     copy_16(place + row * ROW_PITCH, last + row * ROW_BYTES);
             }

@@ -5,7 +5,7 @@
 
 namespace sf {
 
-// Statistics as of LaneStatistics, gathered from rows of 8 pixels in shared memory: a thread has 8 channels. Values count by
+// Statistics like LaneStatistics, gathered from rows of 8 pixels in shared memory: a thread has 8 channels. Values are taken by
 // their distance from the first one, which costs at most a factor of their number in rounding.
 struct RowStatistics {
     float count;
@@ -19,7 +19,7 @@ struct RowStatistics {
         for (int c = 0; c < 8; ++c) first[c] = sum[c] = squares[c] = 0.0f;
     }
 
-    // Takes in the first `n` of some pixels, as they are stored.
+    // Adds the first `n` of some pixels, as they are stored.
     template <class S, int PIXELS> __device__ __forceinline__ void take(const uint4 (&row)[PIXELS], int n) {
         if (n <= 0) return;
         if (count == 0.0f) widen_pack<S>(row[0], first);
@@ -54,8 +54,8 @@ struct Four {
     __device__ __forceinline__ float of(int k) const { return k == 0 ? all.x : k == 1 ? all.y : k == 2 ? all.z : all.w; }
 };
 
-// Hands them over to the CTA; the caller synchronises behind it. The halves of a warp have the same channels. With
-// JOINS they join what the warp handed over before.
+// Passes them to the CTA; the caller synchronises afterwards. The halves of a warp have the same channels. With
+// JOINS they are merged with the values that the warp passed before.
 template <bool JOINS = false, int SLOTS, int BN>
 __device__ __forceinline__ void gather_warps(const RowStatistics& own, StatisticsMemory<SLOTS, BN>& memory) {
     static_assert(BN == 128, "16 threads have all channels");
@@ -64,7 +64,7 @@ __device__ __forceinline__ void gather_warps(const RowStatistics& own, Statistic
     const float share = chan_share(own.count, n), weight = own.count * share;
     const float before = JOINS ? memory.count[warp] : 0.0f, part = inverse_or_zero(own.count);
     const float joining = JOINS ? chan_share(before, own.count + n) : 0.0f, joining_weight = before * joining;
-    // Four channels at a time, which lie side by side in shared memory.
+    // Four channels at a time, which are adjacent in shared memory.
 #pragma unroll
     for (int c = 0; c < 8; c += 4) {
         float4* const means = reinterpret_cast<float4*>(memory.mean[warp] + first + c);
@@ -88,7 +88,7 @@ __device__ __forceinline__ void gather_warps(const RowStatistics& own, Statistic
             *squares = squared.all;
         }
     }
-    // The count was read.
+    // The count is read.
     if (JOINS) __syncwarp();
     if (threadIdx.x % 32 == 0) memory.count[warp] = before + own.count + n;
     if (JOINS) __syncwarp();

@@ -4,18 +4,18 @@
 
 namespace sf {
 
-// Lowest value that is no number's: keys beyond the last one.
+// Minus infinity: the score of keys beyond the last one.
 __device__ __forceinline__ float no_score() { return __int_as_float((int)0xff800000u); }
 
-// Of the four lanes that share a row of a fragment.
+// Across the four lanes that share a row of a fragment.
 __device__ __forceinline__ float sum_of_row(float v) {
     v += __shfl_xor_sync(0xffffffffu, v, 1);
     return v + __shfl_xor_sync(0xffffffffu, v, 2);
 }
 
-// A block of scores of two rows of a fragment becomes weights: COUNT values, of which 4 i + {0, 1} belong to the first
+// Converts a block of scores of two rows of a fragment to weights: COUNT values, of which 4 i + {0, 1} belong to the first
 // row and 4 i + {2, 3} to the second. Keeps the largest score and the sum of the weights so far of this lane's share,
-// and says by what everything so far is to be multiplied.
+// and returns the factor of everything so far.
 template <int COUNT> struct Softmax {
     float largest[2];
     float sum[2];
@@ -28,9 +28,9 @@ template <int COUNT> struct Softmax {
         }
     }
 
-    // Takes notice of the block's largest scores; what was summed so far is multiplied by `factor`.
+    // Updates the largest scores by the block's; the sums so far are multiplied by `factor`.
     __device__ __forceinline__ void find_largest(const float (&s)[COUNT], float scale, float (&factor)[2]) {
-        // Two chains a row, so that few values wait for the one before.
+        // Two chains per row, so that few values wait for the previous one.
         float most[4];
 #pragma unroll
         for (int r = 0; r < 4; ++r) most[r] = r % 2 ? largest[r / 2] : s[2 * (r / 2)];
@@ -67,7 +67,7 @@ template <int COUNT> struct Softmax {
     }
 };
 
-// Leaves out the keys from `keys` on: `column` is the key of the lane's first score, `keys` and it count in a block.
+// Excludes the keys from `keys` on: `column` is the key of the lane's first score; both are counted from the start of the block.
 template <int COUNT> __device__ __forceinline__ void leave_out(float (&s)[COUNT], int column, int keys) {
 #pragma unroll
     for (int i = 0; i < COUNT; ++i) {

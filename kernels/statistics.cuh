@@ -14,10 +14,10 @@
 
 namespace sf {
 
-// All of the CTA's threads that compute; where a warp loads weights, it takes no part.
+// Synchronises all computing threads of the CTA; a warp that loads weights does not take part.
 __device__ __forceinline__ void sync_team() { asm volatile("bar.sync 1, 256;" ::: "memory"); }
 
-// The same, and tells all of them whether one of them says so.
+// The same, and returns to all of them whether the condition holds for any.
 __device__ __forceinline__ bool sync_team_or(bool mine) {
     u32 any;
     asm volatile("{\n"
@@ -39,14 +39,14 @@ template <int SLOTS, int BN> struct StatisticsMemory {
     alignas(16) float reduce[3][256];
 };
 
-// The share of b in a merge of na and nb values; 0 when there is none of either.
+// The share of b in a merge of na and nb values; 0 if both are 0.
 __device__ __forceinline__ float chan_share(float na, float nb) {
     return nb > 0.0f ? __fdividef(nb, na + nb) : 0.0f;
 }
 __device__ __forceinline__ float inverse_or_zero(float count) { return count > 0.0f ? __fdividef(1.0f, count) : 0.0f; }
 
-// What a lane has gathered: one count for all of its columns. Of every LANES columns of a thread a lane
-// keeps one, the one that is `first` behind their start; where a thread has fewer, all lanes keep the same.
+// The statistics of a lane: one count for all of its columns. Of every LANES columns of a thread a lane
+// keeps one, the one that is `first` behind their start; if a thread has fewer, all lanes keep the same.
 template <class Core> struct LaneStatistics {
     static constexpr int LANES = 32 / Core::FIRST_LANE_MASK;  // that share columns
     static constexpr int GROUP = Core::COLUMNS < LANES ? Core::COLUMNS : LANES;
@@ -61,7 +61,7 @@ template <class Core> struct LaneStatistics {
         for (int c = 0; c < COLUMNS; ++c) mean[c] = squares[c] = 0.0f;
     }
 
-    // Column of the thread that is kept at place `c`.
+    // Column of the thread that is kept at index `c`.
     __device__ __forceinline__ static int column(int c) {
         int first = 0;
 #pragma unroll
@@ -73,7 +73,7 @@ template <class Core> struct LaneStatistics {
     }
 
     // How the lanes that differ in one bit merge: the share of the upper one's values, and what the
-    // squared distance of their means weighs.
+    // weight of the squared distance of their means.
     struct Step {
         float share;
         float weight;
@@ -91,7 +91,7 @@ template <class Core> struct LaneStatistics {
                 const float own_squares = upper ? q[i + OTHER] : q[i], sent_squares = upper ? q[i] : q[i + OTHER];
                 const float other_mean = __shfl_xor_sync(0xffffffffu, sent_mean, MASK);
                 const float other_squares = __shfl_xor_sync(0xffffffffu, sent_squares, MASK);
-                // The lower lane's part comes first, whoever computes it.
+                // The lower lane's part is always first, so both lanes compute the same bits.
                 const float a = upper ? other_mean : own_mean, b = upper ? own_mean : other_mean;
                 m[i] = fmaf(b - a, steps[AT].share, a);
                 q[i] = fmaf((b - a) * (b - a), steps[AT].weight, own_squares + other_squares);
@@ -100,15 +100,15 @@ template <class Core> struct LaneStatistics {
         }
     }
 
-    // How the values of one tile join.
+    // How the values of one tile are merged.
     struct Joining {
         u32 valid;  // bit i is set where row i of this thread is a pixel of the map
         float part;  // 1 / number of this thread's valid rows
         Step steps[5];
-        float share, weight;  // of all lanes' values beside what there was
+        float share, weight;  // share of all lanes' values in the merged statistics
     };
 
-    // Begins to take in one tile. Then every group of columns is taken in.
+    // Begins one tile. Then every group of columns is added.
     __device__ __forceinline__ Joining begin(u32 valid) {
         Joining j;
         j.valid = valid;
@@ -129,7 +129,7 @@ template <class Core> struct LaneStatistics {
         return j;
     }
 
-    // Takes in the columns from g * GROUP on.
+    // Adds the columns from g * GROUP on.
     __device__ __forceinline__ void take_group(Core& core, const Joining& j, int g) {
         float m[GROUP], q[GROUP];
 #pragma unroll
@@ -146,22 +146,22 @@ template <class Core> struct LaneStatistics {
             }
         }
         exchange<GROUP, 16, 0>(j.steps, m, q);
-        // What this tile has joins what there was.
+        // Merges this tile with the tiles before.
         const float delta = m[0] - mean[g];
         mean[g] = fmaf(delta, j.share, mean[g]);
         squares[g] += fmaf(delta * delta, j.weight, q[0]);
     }
 };
 
-// Writes a value for the launch's other CTAs, then counts; the last of `of` arrivals is told so. What all
-// CTAs wrote before their arrival is seen by it afterwards.
+// Writes a value for the launch's other CTAs, then counts; returns whether this is the last of `of` arrivals. The writes of all
+// CTAs before their arrival are visible to it afterwards.
 __device__ __forceinline__ bool arrives_last(u32* ticket, u32 of) {
-    // The CTA's writes come before its one arrival.
+    // The CTA's writes are before its one arrival.
     sync_team();
     bool last = false;
     if (threadIdx.x == 0) {
         u32 before;
-        // Releases what the CTA wrote and acquires what the others did.
+        // Releases the CTA's writes and acquires the others'.
         asm volatile("atom.acq_rel.gpu.global.add.u32 %0, [%1], 1;" : "=r"(before) : "l"(ticket) : "memory");
         last = before == of - 1u;
         if (last) *ticket = 0u;
@@ -169,7 +169,7 @@ __device__ __forceinline__ bool arrives_last(u32* ticket, u32 of) {
     return sync_team_or(last);
 }
 
-// The sum of some values: of neighbours first, then of neighbouring sums.
+// The sum of some values: neighbours first, then neighbouring sums.
 template <int COUNT> __device__ __forceinline__ float sum_of(const float (&values)[COUNT]) {
     float v[COUNT];
 #pragma unroll
@@ -181,9 +181,9 @@ template <int COUNT> __device__ __forceinline__ float sum_of(const float (&value
     return v[0];
 }
 
-// What a part adds to the sum of distances from `pivot`. Rounded, so that it is the same wherever it is added.
+// A part's contribution to the sum of distances from `pivot`. Rounded, so that it is the same wherever it is added.
 __device__ __forceinline__ float moved(float count, float mean, float pivot) { return __fmul_rn(count, mean - pivot); }
-// What it adds to the sum of squared distances from the mean of all, which lies `sum` times `inverse` above the pivot.
+// Its contribution to the sum of squared distances from the mean of all, which is `sum` times `inverse` above the pivot.
 __device__ __forceinline__ float spread(float count, float above_pivot, float squares, float sum, float inverse) {
     const float distance = fmaf(-sum, inverse, above_pivot);
     return fmaf(__fmul_rn(count, distance), distance, squares);
@@ -195,7 +195,7 @@ struct Part {
     float mean;
     float squares;
 
-    // All of them at once; of what is not there the count and the squares are zero.
+    // Merges all of them at once; count and squares of missing parts are zero.
     template <int COUNT> __device__ __forceinline__ static Part all(const float (&n)[COUNT], const float (&m)[COUNT],
                                                                    const float (&q)[COUNT]) {
         float v[COUNT];
@@ -208,17 +208,17 @@ struct Part {
     }
 };
 
-// Most parts that are merged at once: a warp's lanes, between the layers of a chain.
+// Maximum number of parts that are merged at once: a warp's lanes, between the layers of a chain.
 constexpr int MOST_PARTS = 32;
 
-// Merges `count` parts that lie at `parts`, (part, 3, BN), at most MOST_PARTS, every `apart`-th of them, by all threads of the CTA, for channel
-// threadIdx.x % BN. A thread's loads are under way together.
+// Merges `count` parts at `parts`, (part, 3, BN), at most MOST_PARTS, every `apart`-th of them, by all threads of the CTA, for channel
+// threadIdx.x % BN. A thread's loads are in flight together.
 template <int BN, class Memory>
 __device__ __forceinline__ Part merge_parts(const float* parts, int apart, int count, Memory& memory) {
     constexpr int THREADS = 256 / BN, MOST = MOST_PARTS / THREADS;
     static_assert(256 % BN == 0 && MOST_PARTS % THREADS == 0, "no part is left out");
     const int thread = thread_number(), c = thread % BN, first = thread / BN * MOST;
-    // Past the first-level cache, which may hold what was there before.
+    // Bypasses the L1 cache, which may contain old data.
     const float pivot = __ldcg(parts + BN + c);
     float n[MOST], m[MOST], q[MOST], v[MOST];
 #pragma unroll
@@ -233,7 +233,7 @@ __device__ __forceinline__ Part merge_parts(const float* parts, int apart, int c
     for (int k = 0; k < MOST; ++k) v[k] = moved(n[k], m[k], pivot);
     memory.reduce[0][thread] = sum_of(n);
     memory.reduce[1][thread] = sum_of(v);
-    // Everyone's sums are there.
+    // All threads' sums are complete.
     sync_team();
     float counts[THREADS], moves[THREADS];
 #pragma unroll
@@ -245,20 +245,20 @@ __device__ __forceinline__ Part merge_parts(const float* parts, int apart, int c
 #pragma unroll
     for (int k = 0; k < MOST; ++k) v[k] = spread(n[k], m[k] - pivot, q[k], sum, inverse);
     memory.reduce[2][thread] = sum_of(v);
-    // And so are the squares.
+    // The squares are complete.
     sync_team();
 #pragma unroll
     for (int k = 0; k < THREADS; ++k) moves[k] = memory.reduce[2][k * BN + c];
     return Part{total, fmaf(sum, inverse, pivot), sum_of(moves)};
 }
 
-// Hands what the lanes gathered over to the CTA; the caller synchronises behind it.
+// Passes the lanes' statistics to the CTA; the caller synchronises afterwards.
 template <class Core, int BN>
 __device__ __forceinline__ void gather_warps(const LaneStatistics<Core>& own, StatisticsMemory<Core::SLOTS, BN>& memory) {
     typedef LaneStatistics<Core> Lane;
 #pragma unroll
     for (int c = 0; c < Lane::COLUMNS; ++c) {
-        // Lanes that hold the same column hold the same values.
+        // Lanes with the same column have the same values.
         memory.mean[Core::slot()][Core::column(Lane::column(c))] = own.mean[c];
         memory.squares[Core::slot()][Core::column(Lane::column(c))] = own.squares[c];
     }
@@ -282,7 +282,7 @@ __device__ __forceinline__ Part merge_warps(const StatisticsMemory<SLOTS, BN>& m
 __device__ __forceinline__ void norm_factors(const ConvParams& p, const Part& all, int channel, float gamma,
                                              float& scale, float& mean) {
     const float variance = __fdividef(all.squares, all.count), unseen = all.mean * p.flat_share;
-    // A plane whose spread is no more than rounding is flat: the norm would make the rounding as
+    // A plane whose spread is within rounding counts as flat: the norm would make the rounding as
     // large as any signal.
     const bool flat = channel >= p.norm_channels || variance <= unseen * unseen;
     scale = flat ? 0.0f : gamma / sqrtf(variance + p.eps);
@@ -302,7 +302,7 @@ template <int BN> __device__ __forceinline__ void store_part(float* parts, int p
 template <int SLOTS, int BN>
 __device__ __forceinline__ void finish_gathered(const ConvParams& p, StatisticsMemory<SLOTS, BN>& memory) {
     const int image = blockIdx.z, n_tile = blockIdx.y;
-    // Nothing that follows from them is computed before: kept, it would take registers.
+    // Values derived from them are not computed earlier: keeping them would take registers.
     int ctas = gridDim.x, groups = p.merge_groups;
     stay(ctas);
     stay(groups);
@@ -329,7 +329,7 @@ __device__ __forceinline__ void finish_gathered(const ConvParams& p, StatisticsM
     }
 }
 
-// The same from what the team's threads gathered.
+// The same from the statistics of the team's threads.
 template <class Own, int SLOTS, int BN>
 __device__ __forceinline__ void finish_statistics(const ConvParams& p, const Own& own, StatisticsMemory<SLOTS, BN>& memory) {
     gather_warps(own, memory);

@@ -9,7 +9,7 @@
 
 namespace sf {
 
-// A value and whether it is there.
+// A value and whether it has arrived.
 struct Tagged {
     u32 tag;
     Part part;
@@ -28,7 +28,7 @@ __device__ __forceinline__ void store_tagged(uint4* to, u32 tag, const Part& par
                  : "memory");
 }
 
-// Where it is not there: zeros, with the tag `tag`.
+// If it has not arrived: zeros, with the tag `tag`.
 __device__ __forceinline__ Tagged load_tagged(const uint4* from, bool is_there = true, u32 tag = 0) {
     u64 low = tag, high = 0;
     asm volatile("{\n.reg .b128 all;\n.reg .pred there;\nsetp.ne.u32 there, %3, 0;\nmov.b128 all, {%0, %1};\n"
@@ -47,7 +47,7 @@ template <int MOST> __device__ __forceinline__ Part wait_for_group(const uint4* 
     bool waits;
     Rounds rounds;
     do {
-        // All loads are under way together.
+        // All loads are in flight together.
 #pragma unroll
         for (int k = 0; k < MOST; ++k) seen[k] = load_tagged(from + first + MOST_PARTS * k, first + MOST_PARTS * k < ctas, tag);
         waits = false;
@@ -65,7 +65,7 @@ template <int MOST> __device__ __forceinline__ Part wait_for_group(const uint4* 
     return Part::all(n, m, q);
 }
 
-// The sum of what a warp's lanes have, as sum_of adds it: by shuffles, or by way of `place`, shared memory for a value of each lane.
+// The sum of the lanes of a warp in the order of sum_of: by shuffles, or through `place`, shared memory for a value of each lane.
 template <bool SHUFFLES> __device__ __forceinline__ float sum_of_lanes(float value, float* place) {
     if constexpr (SHUFFLES) {
 #pragma unroll
@@ -98,12 +98,12 @@ template <bool SHUFFLES> __device__ __forceinline__ Part merge_lanes(const Part&
     return Part{count, fmaf(sum, inverse, pivot), squares};
 }
 
-// CTAs of an image and a tile of channels that merge its parts at the end of a launch: so few that those which wait never take the
-// places of all that they wait for (may_poll in conv.rs).
+// CTAs of an image and a tile of channels that merge its parts at the end of a launch: so few that waiting CTAs never occupy all the
+// slots of those that they wait for (may_poll in conv.rs).
 constexpr int MERGING_CTAS = 32;
 
-// The end of a launch whose CTAs are all on the device at once: as finish_gathered, but the first CTAs merge what all tell, some channels
-// each, without counting who has finished. A group has at most MOST CTAs. The parts lie in the place of the tickets, which is zero before and after.
+// The end of a launch whose CTAs are all on the device at once: like finish_gathered, but the first CTAs merge all parts, some channels
+// each, without counting arrivals. A group has at most MOST CTAs. The parts are in the memory of the tickets, which is zero before and after.
 template <bool SHUFFLES, int MOST, int SLOTS, int BN>
 __device__ __forceinline__ void finish_polling(const ConvParams& p, StatisticsMemory<SLOTS, BN>& memory) {
     int ctas = gridDim.x;
@@ -132,8 +132,8 @@ __device__ __forceinline__ void finish_polling(const ConvParams& p, StatisticsMe
     }
 }
 
-// Merges a launch's statistics from what the CTA's warps have gathered in `memory`: where all its CTAs are on the device at once they tell each
-// other, else the last ones merge. The team calls it.
+// Merges a launch's statistics from those of the CTA's warps in `memory`: if all CTAs are on the device at once, they exchange
+// them, otherwise the last ones merge. The team calls it.
 template <bool SHUFFLES, int MOST, int SLOTS, int BN>
 __device__ __forceinline__ void merge_launch(const ConvParams& p, StatisticsMemory<SLOTS, BN>& memory) {
     if (p.merge_groups == 0) {
@@ -143,7 +143,7 @@ __device__ __forceinline__ void merge_launch(const ConvParams& p, StatisticsMemo
     }
 }
 
-// The same from what the team's threads gathered.
+// The same from the statistics of the team's threads.
 template <bool SHUFFLES, int MOST, class Own, int SLOTS, int BN>
 __device__ __forceinline__ void merge_launch(const ConvParams& p, const Own& own, StatisticsMemory<SLOTS, BN>& memory) {
     gather_warps(own, memory);

@@ -5,23 +5,23 @@
 
 namespace sf {
 
-// A load that stays where it is written, past the first-level cache, which may hold what was there before.
+// A load that the compiler does not move, bypassing the L1 cache, which may contain old data.
 __device__ __forceinline__ uint4 load_early(const void* from) {
     uint4 v;
     asm volatile("ld.global.cg.v4.u32 {%0, %1, %2, %3}, [%4];" : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "l"(from) : "memory");
     return v;
 }
 
-// What is done where nothing has to be.
+// Does nothing.
 struct Nothing {
     __device__ __forceinline__ void operator()() const {}
 };
 
-// Loads an input tile into shared memory as gather.cuh does, at once, or, where maps and operands are as wide, what of it is not there from the
-// layer before in two steps: raw values are copied while something else is computed, then all are normalised in
-// place. DEPTH pixels are normalised together where the residual stream is added, TOGETHER
-// where it is not. P says which shape. The CTA's threads from
-// FIRST on do it, THREADS of them, and synchronise by the barrier BAR. FINDS: the largest magnitude is found, of halves that become bytes.
+// Loads an input tile into shared memory like gather.cuh, at once, or, if maps and operands have the same width, the part that is not there from the
+// previous layer in two steps: raw values are copied during other computations, then all are normalised in
+// place. DEPTH pixels are normalised together if the residual stream is added, TOGETHER
+// if it is not. P defines the shape. The CTA's threads from
+// FIRST on do it, THREADS of them, and synchronise by the barrier BAR. FINDS: also finds the largest magnitude, for halves that become bytes.
 template <class S, class O, int THREADS, int DEPTH, int TOGETHER = 4, int FIRST = 0, int BAR = 1, class P = ConvParams, bool FINDS = false>
 struct TileGather {
     typedef O Operand;
@@ -29,11 +29,11 @@ struct TileGather {
     static constexpr bool IN_PLACE = sizeof(S) == sizeof(O);
     const P& p;
     const ChainLayer& layer;
-    u32 tile;  // where this thread's channels lie
+    u32 tile;  // the position of this thread's channels
     int channel, per_round, first, total;
     long long start;  // bytes from a map's start to this thread's channels of the tile's first pixel
     uint2* pixels;
-    mutable u32 largest = 0;  // of what this thread has put into the tile, as take_largest has it
+    mutable u32 largest = 0;  // of this thread's values in the tile, as for take_largest
 
     __device__ __forceinline__ TileGather(const P& params, const ChainLayer& of_chain, u32 at, uint2* list)
         : p(params), layer(of_chain), start(0), pixels(list) {
@@ -45,7 +45,7 @@ struct TileGather {
         tile = at + CellPlanes::channel(p, channel * (int)sizeof(O));
     }
 
-    // Works on these `count` listed pixels from now on.
+    // Uses these `count` listed pixels from now on.
     __device__ __forceinline__ void take(uint2* list, int count) {
         pixels = list;
         total = first < per_round ? count : 0;
@@ -61,9 +61,9 @@ struct TileGather {
         start = (pixel * p.in_channels + channel) * (long long)sizeof(S);
     }
 
-    // Makes the list one for the tile at `first_y`, `first_x`; `is_inner`: it is one for an inner tile. Behind it come
-    // the pixels of other CTAs `again`, `halo` of them. All threads call it while nobody reads the list; it may be
-    // read behind it.
+    // Builds the list for the tile at `first_y`, `first_x`; `is_inner`: it is for an inner tile. After it come
+    // the pixels of other CTAs `again`, `halo` of them. All threads call it while no thread reads the list; it may be
+    // read afterwards.
     __device__ __forceinline__ void list(int first_y, int first_x, int block_rows, int block_columns, bool& is_inner, int* halo, bool again) const {
         const bool inner = !again && is_inner_tile(p, first_y, first_x);
         if (inner && is_inner) return;
@@ -80,7 +80,7 @@ struct TileGather {
 
     __device__ __forceinline__ static u32 place(const uint2& pixel) { return pixel.y & ~OWNED; }
 
-    // Asks for the raw values of some of `count` listed pixels: those from `i` on that are `apart`. Three places are
+    // Requests the raw values of some of `count` listed pixels: those from `i` on that are `apart`. Three positions are
     // read together.
     __device__ __forceinline__ static void copy_some(u32 to, const char* from, const uint2* listed, int i, int apart, int count) {
         constexpr int SOME = 3;
@@ -105,7 +105,7 @@ struct TileGather {
         wait_for_copies();
     }
 
-    // Asks for the raw values of pixels that other CTAs have, of those that this thread normalises.
+    // Requests the raw values of other CTAs' pixels among those that this thread normalises.
     __device__ __forceinline__ void copy_halo() const {
         constexpr int FOUR = 4;
         const char* from = static_cast<const char*>(layer.input) + start;
@@ -114,7 +114,7 @@ struct TileGather {
             uint2 pixel[FOUR];
 #pragma unroll
             for (int d = 0; d < FOUR; ++d) pixel[d] = pixels[min(i + d * per_round, total - 1)];
-            // Nobody copies another thread's pixel: it may be normalised by then.
+            // No thread copies another thread's pixel: it may be normalised by then.
 #pragma unroll
             for (int d = 0; d < FOUR; ++d) {
                 if (i + d * per_round < total && !(pixel[d].y & OWNED)) copy_async(tile + pixel[d].y, from + (int)pixel[d].x);
@@ -122,7 +122,7 @@ struct TileGather {
         }
     }
 
-    // Asks for the raw values of `count` listed pixels, by the CTA's threads from OF_FIRST on, COPIERS of them.
+    // Requests the raw values of `count` listed pixels, by the CTA's threads from OF_FIRST on, COPIERS of them.
     template <int OF_FIRST, int COPIERS> __device__ __forceinline__ void copy_listed(u32 to, const uint2* listed, int count) const {
         if constexpr (IN_PLACE) {
             const int packs = p.chunk_channels / PACK, at_once = COPIERS / packs;
@@ -133,16 +133,16 @@ struct TileGather {
         }
     }
 
-    // Asks for the residual stream of all pixels, which comes to `to`, pixel after pixel as they are listed, and counts at the barrier
-    // `streamed`. A warp calls it; nobody reads what was there.
+    // Requests the residual stream of all pixels, which is written to `to`, in the order of the list, and counts at the barrier
+    // `streamed`. A warp calls it; no thread reads the old contents.
     __device__ __forceinline__ void bring_stream(u32 to, u32 streamed) const {
         const int pixel_bytes = p.chunk_channels * (int)sizeof(S), count = p.tile_rows * p.tile_columns, lane = thread_number() % 32;
-        // What was read there, and what other CTAs have written, by the ordinary path.
+        // Orders earlier ordinary reads there, and the ordinary writes of other CTAs.
         publish_to_copies();
         if (lane == 0) arrive_expecting(streamed, count * pixel_bytes);
         __syncwarp();
         const char* from = static_cast<const char*>(layer.skip) + start - channel * (int)sizeof(S);
-        // A lane has a row. Pixels that lie side by side in the map too come together: a copy takes 70 clocks however short it is.
+        // A lane has a row. Pixels that are adjacent in the map are copied together: a copy takes 70 clocks however short it is.
 #pragma unroll 1
         for (int row = lane; row < p.tile_rows; row += 32) {
 #pragma unroll 1
@@ -156,7 +156,7 @@ struct TileGather {
         }
     }
 
-    // Asks for values of the residual stream.
+    // Requests values of the residual stream.
     __device__ __forceinline__ void prefetch(uint4 (&stream)[DEPTH], int from) const {
         if (layer.skip == nullptr) return;
         const char* skip = static_cast<const char*>(layer.skip) + start;
@@ -167,7 +167,7 @@ struct TileGather {
         }
     }
 
-    // Puts a pixel's values into the tile.
+    // Writes a pixel's values to the tile.
     template <bool RELU> __device__ __forceinline__ void put(u32 to, const float (&value)[PACK]) const {
         if constexpr (FINDS) {
             const uint4 halves = operands_of<O, RELU>(value);
@@ -177,7 +177,7 @@ struct TileGather {
             put_pack<O, RELU>(to, value);
         }
     }
-    // Tells the largest magnitude of this warp's threads, counted from 0 for the next tile. All of THREADS call it.
+    // Publishes the largest magnitude of this warp's threads and resets it to 0 for the next tile. All of THREADS call it.
     __device__ __forceinline__ void tell_found(u32* told) const {
         if constexpr (FINDS) {
             tell_largest(told + thread() / 32, largest);
@@ -185,11 +185,11 @@ struct TileGather {
         }
     }
 
-    // The raw values of a pixel's channels, which lie where the normalised ones come.
+    // The raw values of a pixel's channels, which the normalised ones overwrite.
     __device__ __forceinline__ uint4 raw(const uint2& pixel) const { return load_shared(tile + place(pixel)); }
-    // Normalises where nothing is added or kept, COUNT pixels at a time: `value(pixel)` loads the thread's channels of a pixel. Beyond the
-    // last one comes the first one again, which is not stored then: without branches they are under way together. `ready` is called when the first
-    // ones are.
+    // Normalises if nothing is added or stored, COUNT pixels at a time: `value(pixel)` loads the thread's channels of a pixel. After the
+    // last one comes the first one again, which is not stored then: without branches they are in flight together. `ready` is called when the first
+    // ones are in flight.
     template <bool RELU, int COUNT, class Value, class Ready> __device__ __forceinline__ void normalise_plain(const Factors<PACK>& f, Value value_of, Ready ready) const {
 #pragma unroll 1
         for (int from = first; from < total; from += COUNT * per_round) {
@@ -219,34 +219,34 @@ struct TileGather {
             normalise_plain<false, COUNT>(f, value_of, ready);
         }
     }
-    // What was copied.
+    // Normalises copied pixels.
     __device__ __forceinline__ void normalise_plain(const Factors<PACK>& f) const {
         normalise_plain<TOGETHER>(f, [&](const uint2& pixel) { return raw(pixel); });
     }
-    // What was not copied, where nothing is added or kept: COUNT loads are under way together.
+    // Normalises pixels that were not copied, if nothing is added or stored: COUNT loads are in flight together.
     template <int COUNT, class Ready = Nothing> __device__ __forceinline__ void load_plain(const Factors<PACK>& f, Ready ready = {}) const {
         const char* const map = static_cast<const char*>(layer.input) + start;
         normalise_plain<COUNT>(f, [&](const uint2& pixel) { return load_early(map + (int)pixel.x); }, ready);
     }
-    // What was not copied: COUNT loads are under way together, or of values and the residual stream DEPTH each. Copies would write to
-    // shared memory 16 bytes a clock, which products that read it all the time have to wait for. `ready` is called when the first ones are under way,
-    // if this thread has any: what the norm does need not be known before.
+    // Normalises pixels that were not copied: COUNT loads are in flight together, or DEPTH each of values and residual stream. Copies would write to
+    // shared memory 16 bytes per clock and delay products, which read it all the time. `ready` is called when the first ones are in flight,
+    // if this thread has any: the norm's factors need not be known before.
     template <int COUNT, class Ready = Nothing> __device__ __forceinline__ void load(const Factors<PACK>& f, bool owned, Ready ready = {}) const {
         if (is_plain()) return load_plain<COUNT>(f, ready);
         const char* const map = static_cast<const char*>(layer.input) + start;
         normalise_loading(f, owned, [&](const uint2& pixel) { return load_early(map + (int)pixel.x); }, ready);
     }
-    // Where values are added or kept; the residual stream is loaded.
+    // If values are added or stored; the residual stream is loaded.
     template <class Value, class Ready> __device__ __forceinline__ void normalise_loading(const Factors<PACK>& f, bool owned, Value value_of, Ready ready) const {
         const char* const skip = static_cast<const char*>(layer.skip) + start;
         const bool adds = layer.skip != nullptr;
         normalise_and_add<DEPTH, false>(f, owned, value_of, [&](int, const uint2& pixel) { return adds ? load_early(skip + (int)pixel.x) : uint4{}; }, ready);
     }
 
-    // What happens to a pixel's channels behind the norm, read once: a layer's parameters take their time.
+    // The operations on a pixel's channels after the norm, read once because reading a layer's parameters is slow.
     struct Behind {
         bool adds, relu;
-        char* keep;  // where the residual stream of this thread's channels begins, null where it is not this CTA that writes it
+        char* keep;  // start of the residual stream of this thread's channels, null if another CTA writes it
     };
     __device__ __forceinline__ Behind behind(bool owned) const {
         return Behind{layer.skip != nullptr, layer.relu != 0, layer.keep != nullptr && owned ? static_cast<char*>(layer.keep) + start : nullptr};
@@ -263,11 +263,11 @@ struct TileGather {
             for (int k = 0; k < PACK; ++k) value[k] = fmaxf(value[k], 0.0f);
         }
         if (is_there) put<false>(tile + place(pixel), value);
-        // The residual stream is written by the CTA in whose block a pixel lies.
+        // The CTA whose block contains a pixel writes the residual stream.
         if (is_there && then.keep != nullptr && pixel.y & OWNED) store_pack(reinterpret_cast<S*>(then.keep + (int)pixel.x), value);
     }
 
-    // DEPTH pixels from `from` on, where values are added or kept.
+    // DEPTH pixels from `from` on, if values are added or stored.
     __device__ __forceinline__ void add_some(int from, const uint4 (&stream)[DEPTH], const Factors<PACK>& f, const Behind& then) const {
 #pragma unroll
         for (int d = 0; d < DEPTH; ++d) {
@@ -282,9 +282,9 @@ struct TileGather {
 
     __device__ __forceinline__ bool is_plain() const { return layer.skip == nullptr && layer.keep == nullptr; }
 
-    // Normalises where values are added or kept, COUNT pixels at a time: `value(pixel)` loads the thread's channels of a pixel, and
-    // `stream(i, pixel)` what is added to those of the one that is listed as number i. SUMS: something is added, and nothing becomes zero
-    // behind that.
+    // Normalises if values are added or stored, COUNT pixels at a time: `value(pixel)` loads the thread's channels of a pixel, and
+    // `stream(i, pixel)` the values added to those of listed pixel i. SUMS: values are added, and there is no ReLU
+    // after that.
     template <int COUNT, bool SUMS, class Value, class Stream, class Ready = Nothing>
     __device__ __forceinline__ void normalise_and_add(const Factors<PACK>& f, bool owned, Value value_of, Stream stream, Ready ready = {}) const {
         const Behind then = behind(owned);
@@ -292,7 +292,7 @@ struct TileGather {
         for (int from = first; from < total; from += COUNT * per_round) {
             uint2 pixel[COUNT];
             uint4 v[COUNT], more[COUNT];
-            // Beyond the last one the first one again, which is not stored then: without branches they are under way together.
+            // After the last one comes the first one again, which is not stored then: without branches they are in flight together.
 #pragma unroll
             for (int d = 0; d < COUNT; ++d) {
                 const int i = from + d * per_round < total ? from + d * per_round : from;
@@ -310,8 +310,8 @@ struct TileGather {
             }
         }
     }
-    // Normalises what was copied. The residual stream that is added lies at `stream_at` in shared memory, pixel after pixel as they are
-    // listed; 0: nothing is added.
+    // Normalises copied pixels. The added residual stream is at `stream_at` in shared memory, in the order of
+    // the list; 0: nothing is added.
     __device__ __forceinline__ void normalise_streamed(u32 stream_at, const Factors<PACK>& f, bool owned) const {
         if (is_plain()) return normalise_plain(f);
         const auto copied = [&](const uint2& pixel) { return raw(pixel); };
@@ -325,13 +325,13 @@ struct TileGather {
         });
     }
 
-    // Normalises what lies where the normalised values come; the residual stream is loaded meanwhile.
+    // Normalises in place; the residual stream is loaded meanwhile.
     __device__ __forceinline__ void normalise_loading(const Factors<PACK>& f, bool owned) const {
         if (is_plain()) return normalise_plain(f);
         normalise_loading(f, owned, [&](const uint2& pixel) { return raw(pixel); }, Nothing{});
     }
 
-    // The same where registers hold the residual stream: `stream` was loaded from `first` on.
+    // The same with the residual stream in registers: `stream` was loaded from `first` on.
     __device__ __forceinline__ void normalise(uint4 (&stream)[DEPTH], const Factors<PACK>& f, bool owned) const {
         if (is_plain()) return normalise_plain(f);
         const Behind then = behind(owned);

@@ -37,13 +37,13 @@ namespace sf {
 constexpr int TOKEN_BYTES = 128;  // of a row's channels in a stage
 constexpr int TOKEN_PITCH = TOKEN_BYTES + 16;
 
-// How a warp multiplies: WM tokens by WN outputs, both as rows in shared memory. A thread has the values that it has of
-// tensor cores' fragments: rows lane / 4 and 8 below it of every 16, columns lane % 4 * 2 and the one beside it of every 8.
+// How a warp multiplies: WM tokens by WN outputs, both as rows in shared memory. A thread has the same values as in
+// tensor core fragments: of every 16 rows lane / 4 and the one 8 below, of every 8 columns lane % 4 * 2 and the next one.
 template <class T, int WM, int WN> struct WarpProducts {
     static constexpr int MT = WM / 16, NT = WN / 8;
     u32 token_lane, weight_lane;
 
-    // Where the lane's rows begin, from the warp's first ones.
+    // Offsets of the lane's rows from the warp's first row.
     __device__ __forceinline__ void place(int lane, int row_pitch) {
         token_lane = (u32)((lane & 15) * row_pitch + (lane >> 4) * 16);
         weight_lane = (u32)(((lane & 7) + ((lane >> 4) & 1) * 8) * TOKEN_PITCH + ((lane >> 3) & 1) * 16);
@@ -51,7 +51,7 @@ template <class T, int WM, int WN> struct WarpProducts {
 
     template <int BYTES>
     __device__ __forceinline__ void run(float (&acc)[MT][NT][4], u32 tokens, u32 weights, int row_pitch) const {
-        // The operands of the next 16 channels are on their way while these are multiplied.
+        // The operands of the next 16 channels are in flight while these are multiplied.
         u32 a[2][MT][4], b[2][NT / 2][4];
         auto fetch = [&](int k) {
 #pragma unroll
@@ -89,7 +89,7 @@ template <int WM, int WN> struct WarpProducts<float, WM, WN> {
 
     template <int BYTES>
     __device__ __forceinline__ void run(float (&acc)[MT][NT][4], u32 tokens, u32 weights, int row_pitch) const {
-        // The operands of the next four channels are on their way while these are multiplied.
+        // The operands of the next four channels are in flight while these are multiplied.
         float4 a[2][2 * MT], b[2][2 * NT];
         auto fetch = [&](int k) {
 #pragma unroll
@@ -127,8 +127,8 @@ template <> struct TwoValues<float> {
     __device__ __forceinline__ static TwoValues narrowed(float low, float high) { return {make_float2(low, high)}; }
 };
 
-// The layer norm of rows in shared memory, in place: eight lanes a row, four rows a warp at once. Channels that do not
-// exist are zero before it; behind it their values meet weights of zero.
+// The layer norm of rows in shared memory, in place: eight lanes per row, four rows per warp at once. Padding channels
+// are zero before it; after it their values are multiplied by weights of zero.
 template <class T, int BM, int WARPS> __device__ __forceinline__ void norm_rows(const TokenLinearParams& p, char* rows, int pitch) {
     constexpr int COUNT = Pack<T>::COUNT;
     const int lane = threadIdx.x % 8;
@@ -158,7 +158,7 @@ template <class T, int BM, int WARPS> __device__ __forceinline__ void norm_rows(
         for (int at = lane * COUNT; at < p.from_pitch; at += 8 * COUNT) {
             float v[COUNT];
             load_pack(values + at, v);
-            // Weights of channels that do not exist are zero.
+            // Weights of padding channels are zero.
 #pragma unroll
             for (int i = 0; i < COUNT; ++i) v[i] = (v[i] - mean) * factor;
             store_pack(values + at, v);
@@ -176,7 +176,7 @@ __device__ __forceinline__ void token_linear(const TokenLinearParams& p) {
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32 % WARPS, part = threadIdx.x / 32 / WARPS;
     const int first_token = (int)blockIdx.x * BM, first_output = (int)blockIdx.y * BN;
     const int steps = (p.weight_pitch + DEPTH - 1) / DEPTH;
-    // Of a norm: all channels of the tokens, behind the ring.
+    // For a norm: all channels of the tokens, after the ring.
     const bool has_norm = p.has_norm != 0;
     const int row_pitch = has_norm ? steps * TOKEN_BYTES + 16 : TOKEN_PITCH;
     const u32 stage_bytes = has_norm ? WEIGHT_BYTES : WEIGHT_BYTES + BM * TOKEN_PITCH;
@@ -209,7 +209,7 @@ __device__ __forceinline__ void token_linear(const TokenLinearParams& p) {
             copy_16_or_zeros(to + own_row + (u32)(r * row_pitch), reads ? at + r / STRIDE * token_stride : p.from, reads);
         }
     };
-    // Weights are not of the launch before.
+    // Weights do not depend on the previous launch.
     if (has_norm) {
         load_weights(0);
 #if __CUDA_ARCH__ >= 900
@@ -223,7 +223,7 @@ __device__ __forceinline__ void token_linear(const TokenLinearParams& p) {
             commit_copies();
         }
         wait_for_copies<STAGES - 2>();
-        // The tokens have come.
+        // The tokens have arrived.
         __syncthreads();
         norm_rows<T, BM, WARPS * WARPS_K>(p, memory + STAGES * stage_bytes, row_pitch);
     } else {
@@ -251,7 +251,7 @@ __device__ __forceinline__ void token_linear(const TokenLinearParams& p) {
 #pragma unroll
             for (int i = 0; i < 4; ++i) acc[m][c][i] = 0.0f;
     const int warp_token = warp % WARPS_M * (BM / WARPS_M), warp_output = warp / WARPS_M * (BN / WARPS_N);
-    // Of every stage each part of the warps takes its share of the channels.
+    // Each group of warps takes its share of the channels of every stage.
     constexpr int SHARE = TOKEN_BYTES / WARPS_K;
     WarpProducts<T, BM / WARPS_M, BN / WARPS_N> products;
     products.place(lane, row_pitch);
@@ -259,7 +259,7 @@ __device__ __forceinline__ void token_linear(const TokenLinearParams& p) {
 #pragma unroll 1
     for (int step = 0; step < steps; ++step) {
         wait_for_copies<STAGES - 2>();
-        // This stage has come (and the norm is done), and the one before, whose place the next one takes, is read.
+        // This stage has arrived (and the norm is done), and the previous one, which the next one overwrites, is read.
         __syncthreads();
         const int next = step + STAGES - 1;
         if (next < steps) {
@@ -272,7 +272,7 @@ __device__ __forceinline__ void token_linear(const TokenLinearParams& p) {
         products.template run<SHARE>(acc, tokens + own_token_rows, stage + own_weight_rows, row_pitch);
     }
 
-    // Where several parts of the warps have sums for the same values, each gets some fragments, OWN from `first_own` on.
+    // If several groups of warps have sums for the same values, each gets some fragments, OWN from `first_own` on.
     constexpr int ALL = MT * NT, OWN = ALL / WARPS_K;
     const int first_own = part * OWN;
     float own[OWN][4];
@@ -282,7 +282,7 @@ __device__ __forceinline__ void token_linear(const TokenLinearParams& p) {
         for (int i = 0; i < 4; ++i)
             if (WARPS_K == 1 || f / OWN == part) own[f % OWN][i] = acc[f / NT][f % NT][i];
     if constexpr (WARPS_K > 1) {
-        // [other part][fragment and value of a lane][thread]; the ring and the tokens are read.
+        // [other group][fragment and value of a lane][thread]; the ring and the tokens are read.
         float* sums = reinterpret_cast<float*>(memory) + threadIdx.x % (32 * WARPS);
         wait_for_copies<0>();
         __syncthreads();
@@ -302,7 +302,7 @@ __device__ __forceinline__ void token_linear(const TokenLinearParams& p) {
                 for (int i = 0; i < 4; ++i) own[j][i] += sums[((other * ALL + first_own + j) * 4 + i) * (32 * WARPS)];
     }
 
-    // All reads come before the first write, which might be to the same map.
+    // All reads are before the first write, which may be to the same map.
     float2 bias[OWN];
     TwoValues<T> residual[OWN][2];
     auto output_of = [&](int j) { return first_output + warp_output + (first_own + j) % NT * 8 + lane % 4 * 2; };
@@ -349,12 +349,12 @@ __device__ __forceinline__ void token_linear(const TokenLinearParams& p) {
         token_linear<T, m, n, warps_m, warps_n, warps_k>(p);                                                                      \
     }
 
-// Exact products read shared memory four times for every load of a warp, so that a thread takes as many values as it can.
+// fp32 products read shared memory four times for every load of a warp, so a thread has as many values as fit.
 ENTRY(32, 64, 1, 2, 4, f32, float)
 ENTRY(64, 64, 1, 2, 4, f32, float)
 HALF_ENTRIES(ENTRY, 32, 64, 1, 4, 2)
 HALF_ENTRIES(ENTRY, 64, 64, 2, 2, 2)
-// Hopper has kernels of its own for many tokens, and other GPUs have no room for this one's ring.
+// Hopper has its own kernels for many tokens, and on other GPUs this one's ring does not fit.
 #if __CUDA_ARCH__ == 800 || __CUDA_ARCH__ == 1000
 HALF_ENTRIES(ENTRY, 128, 128, 2, 4, 1)
 #endif

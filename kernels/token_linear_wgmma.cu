@@ -49,8 +49,8 @@ template <int GROUPS, int BN> struct LinearTile {
     static constexpr u32 WEIGHT_BYTES = 128 * BN, TOKEN_BYTES = PANEL_BYTES * GROUPS, STAGE_BYTES = WEIGHT_BYTES + TOKEN_BYTES;
 };
 
-// Mean and variance of the rows of a tile, each row by 128 / ROWS threads side by side, from panels of 64 values as they
-// come. Values count from the thread's first one, so that a large mean costs no digits.
+// Mean and variance of the rows of a tile, each row by 128 / ROWS adjacent threads, from panels of 64 values as they
+// arrive. Values are taken relative to the thread's first one, so that a large mean costs no precision.
 template <class T, int ROWS> struct RowStatistics {
     static constexpr int SHARED = PRODUCERS / ROWS, PIECES = 8 / SHARED;
     float first = 0.0f, sum = 0.0f, squares = 0.0f;
@@ -86,7 +86,7 @@ template <class T, int ROWS> struct RowStatistics {
         squares = of_squares[0] + of_squares[1];
     }
 
-    // What a row's values are multiplied by, and their mean: `channels` of the whole row.
+    // The factor of a row's values, and their mean: `channels` of the whole row.
     __device__ __forceinline__ float2 factor_and_mean(int channels, float eps) const {
         const float share = (float)SHARED / (float)channels;
         float mean = sum * share;
@@ -102,7 +102,7 @@ template <class T, int ROWS> struct RowStatistics {
     }
 };
 
-// Of the inputs of a tile one of SPLIT CTAs takes its share.
+// Each of SPLIT CTAs has a share of the inputs of a tile.
 template <class T, int GROUPS, int BN, int SPLIT, int STAGES, bool NORM>
 __device__ __forceinline__ void token_linear_hopper(const TokenLinearParams& p) {
     typedef LinearTile<GROUPS, BN> Tile;
@@ -117,10 +117,10 @@ __device__ __forceinline__ void token_linear_hopper(const TokenLinearParams& p) 
     const int all_steps = p.weight_pitch / PANEL;
     const u32 rank = SPLIT > 1 ? cluster_rank() : 0u;
     const int first_step = all_steps * (int)rank / SPLIT, steps = all_steps * ((int)rank + 1) / SPLIT - first_step;
-    // Of eight values of the tile: whether they exist, and where in a map.
+    // For eight values of the tile: whether they exist, and their position in a map.
     auto is_there = [&](int row, int chunk) { return first_token + row < p.tokens && first_output + chunk * 8 < p.to_pitch; };
     auto place = [&](int row, int chunk) { return (u64)(u32)(first_token + row) * (u32)p.to_pitch + (u32)(first_output + chunk * 8); };
-    // Behind the ring, where the map that is added comes early; else in the ring, when it is read.
+    // After the ring if the added map is loaded early; otherwise in the ring, when it is read.
     const u32 tile = shared + (NORM ? 0 : STAGES * Tile::STAGE_BYTES);
     if (threadIdx.x == 0) {
         for (int i = 0; i < STAGES; ++i) {
@@ -140,7 +140,7 @@ __device__ __forceinline__ void token_linear_hopper(const TokenLinearParams& p) 
         own_tokens += piece * 8 + first_step * PANEL;
         const u64 token_stride = 16 * (u64)(u32)p.from_pitch;
         const int token_rows = p.tokens - first_token - row;
-        // Blocks of 64 outputs of a step lie one behind the other.
+        // Blocks of 64 outputs of a step are consecutive.
         const u32 first_panel = (u32)(first_output / 64 * all_steps + first_step);
         const char* own_weights = static_cast<const char*>(p.weights) + (u64)first_panel * PANEL_BYTES + (u32)(first_output % 64 * 128);
         const int weight_blocks = min((BN + 63) / 64, (p.to_pitch + 63) / 64 - first_output / 64);
@@ -162,7 +162,7 @@ __device__ __forceinline__ void token_linear_hopper(const TokenLinearParams& p) 
             }
             arrive_behind_copies(barrier);
         };
-        // Weights are not of the launch before.
+        // Weights do not depend on the previous launch.
         const int early = min(steps, STAGES);
         for (int step = 0; step < early; ++step) load_weights(step, shared + (u32)step * Tile::STAGE_BYTES, full + 8 * step);
         wait_for_launch_before();
@@ -212,7 +212,7 @@ __device__ __forceinline__ void token_linear_hopper(const TokenLinearParams& p) 
         bias[threadIdx.x] = output < p.to_pitch ? __ldg(p.bias + output) : 0.0f;
         if (NORM) weight_sums[threadIdx.x] = output < p.to_pitch ? __ldg(p.bias + p.to_pitch + output) : 0.0f;
     }
-    // A launch that began before the one before is done would only take room and bandwidth.
+    // A launch that begins before the previous one is done would only take space and bandwidth.
     wait_for_launch_before();
     let_next_launch_begin();
     float acc[BN / 2];
@@ -241,13 +241,13 @@ __device__ __forceinline__ void token_linear_hopper(const TokenLinearParams& p) 
         ring.next();
     }
     wait_for_products<0>();
-    // The ring is read, and what is needed of rows and outputs is there.
+    // The ring is read, and the factors of rows and outputs are there.
     if constexpr (NORM)
         meet<CONSUMERS + PRODUCERS>(4);
     else
         meet<CONSUMERS>(3);
 
-    // Bits 15 and 31 are set by a value whose exponent says that it is infinite or no number.
+    // Bits 15 and 31 are set by a value whose exponent means infinity or NaN.
     constexpr u32 EXPONENTS = Range<T>::EXPONENT * 0x10001u, LOWEST = EXPONENTS & ~(EXPONENTS << 1);
     u32 overflows = 0u;
     auto write = [&](int row, int chunk, uint4 v) {
@@ -259,7 +259,7 @@ __device__ __forceinline__ void token_linear_hopper(const TokenLinearParams& p) 
     };
     if constexpr (SPLIT == 1) {
         const int row = group * 64 + warp * 16 + lane / 4;
-        // Row and row + 8 lie alike.
+        // Row and row + 8 have the same swizzle.
         const u32 own = tile + (u32)(row * BN * 2 + lane % 4 * 4);
         if constexpr (NORM) {
             const float2 of_row[2] = {of_rows[row], of_rows[row + 8]};
@@ -362,10 +362,10 @@ __device__ __forceinline__ void token_linear_hopper(const TokenLinearParams& p) 
             }
             write(row, chunk, make_uint4(words[0], words[1], words[2], words[3]));
         }
-        // Nobody goes while others read its sums.
+        // No CTA ends while others read its sums.
         meet_cluster();
     }
-    // All who write here write the same.
+    // All writers write the same value.
     if (p.overflow != nullptr && (overflows & 0x80008000u) != 0u) *p.overflow = 1u;
 }
 

@@ -6,11 +6,11 @@ namespace sf {
 
 struct TokenLinearParams {
     const void* from;  // map (tokens, from_pitch)
-    const void* weights;  // in the order that the kernel says
+    const void* weights;  // in the order that the kernel defines
     const void* residual;  // map (tokens, to_pitch), or null
     void* to;  // map (tokens, to_pitch) to write; may be the residual
-    const float* bias;  // (to_pitch); behind them, for a norm on Hopper, the sums of every output's weights
-    u32* overflow;  // set where a value does not fit the map; null: nothing is noted
+    const float* bias;  // (to_pitch); after them, for a norm on Hopper, the sums of every output's weights
+    u32* overflow;  // set if a value does not fit the map; null: not reported
     int tokens;  // of all images
     int channels;  // inputs that exist
     int from_pitch;  // inputs, padding included
@@ -18,13 +18,12 @@ struct TokenLinearParams {
     int to_pitch;  // outputs, padding included
     int is_gelu;  // whether GELU follows
     float eps;  // added to the variance
-    int has_norm;  // whether the map's layer norm is multiplied; Hopper's kernels have entries of their own for that
+    int has_norm;  // whether the map's layer norm is multiplied; Hopper's kernels have separate entries for that
 };
 static_assert(sizeof(TokenLinearParams) == 80, "mirrored in params");
 
-// x times the share of a normal distribution below x, for results of type T. The share beyond |x| is two to the power of a
-// polynomial, fitted so that the result is within 5e-7, or for fp32 4e-8; it falls for ever, so that far out nothing is
-// left.
+// GELU: x times the share of a normal distribution below x, for results of type T. The share beyond |x| is two to the power of a
+// polynomial, fitted so that the result is within 5e-7, or for fp32 4e-8; it keeps falling, so that it vanishes for large |x|.
 template <class T> __device__ __forceinline__ float gelu(float x) {
     const float away = fabsf(x);
     float power;
