@@ -13,7 +13,7 @@ use std::{
 
 use super::{
     CliError,
-    args::{DeviceArgs, StylePictureArgs, StylizeArgs},
+    args::{DeviceArgs, ProfileChoice, StylePictureArgs, StylizeArgs},
 };
 use crate::{
     compose::Look,
@@ -101,6 +101,8 @@ pub struct Job {
     pub output_size: OutputSize,
     /// Strength and colours.
     pub look: Look,
+    /// Whether results keep the photo's RGB profile; otherwise they are in sRGB.
+    pub keeps_profile: bool,
     /// 1 to 100.
     pub jpeg_quality: u8,
     /// Whether files that exist are replaced.
@@ -161,6 +163,7 @@ impl Job {
             framing: Framing { rotate: args.rotate, mirror: args.mirror, crop: args.crop },
             output_size: args.output_size,
             look,
+            keeps_profile: args.color_profile == ProfileChoice::Keep,
             jpeg_quality: args.jpeg_quality.unwrap_or(DEFAULT_JPEG_QUALITY),
             existing: if args.force { Existing::Replace } else { Existing::Keep },
             notes,

@@ -4,6 +4,10 @@
 //! given; anything malformed ends it quietly, since the decoder reports damage in its own words.
 
 use image::ImageFormat;
+use zune_jpeg::{
+    JpegDecoder,
+    zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions},
+};
 
 /// The name for a second picture in the file (`frame`, `page`), or `None` when there is only one.
 pub(super) fn further_pictures(format: ImageFormat, bytes: &[u8]) -> Option<&'static str> {
@@ -186,6 +190,13 @@ impl<'a> TiffDirectory<'a> {
         Some(if self.is_little { u32::from_le_bytes(raw) } else { u32::from_be_bytes(raw) })
     }
 
+    /// The first value of a tag of short numbers.
+    fn short(&self, tag: u16) -> Option<u16> {
+        let starts = (0..self.count).map(|entry| self.entries + 12 * entry);
+        let mut tags = starts.filter(|&at| self.word(at) == Some(tag));
+        tags.next().and_then(|at| self.word(at + 8))
+    }
+
     /// Whether its pixels are known not to be JPEGs: the compression (tag 259) is a short number other than
     /// the two that stand for them.
     fn has_no_jpegs(&self) -> bool {
@@ -202,6 +213,11 @@ impl<'a> TiffDirectory<'a> {
 fn tiff_has_two_pages(bytes: &[u8]) -> Option<bool> {
     let first = TiffDirectory::first(bytes)?;
     Some(first.long(first.entries + 12 * first.count)? != 0)
+}
+
+/// Whether the first page's colours are multiplied by their alpha (TIFF 6.0, ExtraSamples 1).
+pub(super) fn tiff_is_premultiplied(bytes: &[u8]) -> bool {
+    TiffDirectory::first(bytes).and_then(|first| first.short(338)) == Some(1)
 }
 
 /// Pixels of a strip or tile that any picture may have.
@@ -239,6 +255,8 @@ fn be_u32(bytes: &[u8], at: usize) -> Option<u32> {
 pub(super) struct JpegLook {
     /// Colour components of the frame header (4: CMYK or YCCK); 0 when there is none.
     pub components: u8,
+    /// The colour transform that an Adobe segment names (2: YCCK); with this segment, inks are stored inverted.
+    pub adobe: Option<u8>,
     /// An end-of-image marker follows a scan.
     pub has_end: bool,
     /// There is something after the header of the last scan.
@@ -279,6 +297,9 @@ pub(super) fn look_at_jpeg(bytes: &[u8]) -> JpegLook {
                     // C0 and C1 are sequential.
                     look.keeps_coefficients |= marker > 0xc1;
                 }
+                if marker == 0xee && bytes.get(at + 4..at + 9) == Some(b"Adobe") {
+                    look.adobe = bytes.get(at + 15).copied();
+                }
                 if marker == 0xda {
                     let components = bytes.get(at + 4).copied().unwrap_or(0);
                     look.keeps_coefficients |= components < look.components;
@@ -292,6 +313,37 @@ pub(super) fn look_at_jpeg(bytes: &[u8]) -> JpegLook {
     }
     look.has_data = scan.is_some_and(|start| start < at.min(bytes.len()));
     look
+}
+
+/// The inks of a JPEG of four components, four bytes a pixel, 255 for all of an ink.
+///
+/// # Errors
+/// Why it cannot be decoded.
+pub(super) fn jpeg_inks(bytes: &[u8]) -> Result<Vec<u8>, String> {
+    let adobe = look_at_jpeg(bytes).adobe;
+    let is_ycck = adobe == Some(2);
+    let stored = if is_ycck { ColorSpace::YCCK } else { ColorSpace::CMYK };
+    let options = DecoderOptions::default()
+        .set_strict_mode(false)
+        .set_max_width(usize::MAX)
+        .set_max_height(usize::MAX)
+        .jpeg_set_out_colorspace(stored);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(bytes), options);
+    let mut inks = decoder.decode().map_err(|error| error.to_string())?;
+    for pixel in inks.as_chunks_mut::<4>().0 {
+        if is_ycck {
+            let [y, cb, cr, k] = pixel.map(f32::from);
+            let (cb, cr) = (cb - 128.0, cr - 128.0);
+            // The conversion to RGB of JFIF, whose RGB are the complements of the stored CMY.
+            let rgb = [y + 1.402 * cr, y - 0.344_136 * cb - 0.714_136 * cr, y + 1.772 * cb];
+            let [c, m, y] = rgb.map(|level| 255 - level.round() as u8);
+            *pixel = [c, m, y, k as u8];
+        }
+        if adobe.is_some() {
+            *pixel = pixel.map(|ink| 255 - ink);
+        }
+    }
+    Ok(inks)
 }
 
 #[cfg(test)]

@@ -15,7 +15,9 @@ use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, RgbaImage};
 
 pub use super::header::{MAX_FILE_BYTES, MAX_PIXELS, MAX_SIDE_PX};
 use super::{
-    MediaError, container,
+    MediaError, alpha,
+    color::{ToSrgb, Unusable},
+    container,
     encode::Format,
     guard::guarded,
     header::{
@@ -31,8 +33,6 @@ use crate::{allocation::can_allocate, disk::reason, frame::Frame};
 const ALWAYS_AVAILABLE_BYTES: u64 = 64 << 20;
 /// Memory of [`super::scale::scaled`] for each column and row, in bytes, where a picture is made hardly smaller.
 const TABLE_BYTES_PER_SIDE_PX: u64 = 130;
-/// Largest colour profile that is kept; real ones have a few kilobytes.
-const MAX_PROFILE_BYTES: usize = 4 << 20;
 /// Names of files that are taken for pictures in a folder.
 const EXTENSIONS: [&str; 8] = ["png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif"];
 
@@ -41,8 +41,10 @@ const EXTENSIONS: [&str; 8] = ["png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff
 pub struct Photo {
     /// The pixels.
     pub frame: Arc<Frame>,
-    /// The picture's RGB colour profile, which goes into the files that are made from it.
+    /// Nothing; files are written in sRGB.
     pub icc: Option<Vec<u8>>,
+    /// The file's RGB profile, if it is not sRGB: a painting can be converted back to it.
+    pub profile: Option<Vec<u8>>,
     /// Notes about the conversion, for people.
     pub notes: Vec<String>,
     /// The file as the person named it.
@@ -227,19 +229,37 @@ fn decoded_within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<Photo, M
     if let Some(what) = container::further_pictures(format, bytes) {
         notes.push(format!("the file contains several {what}s; the first is used"));
     }
-    if cmyk {
-        notes.push("converted from CMYK to RGB".to_owned());
-    }
     if decoder.color_type().bytes_per_pixel() > decoder.color_type().channel_count() {
         notes.push("reduced to 8 bits per channel".to_owned());
     }
-    let had_profile = profile.is_some();
-    let icc = profile.filter(|p| is_rgb_profile(p));
-    if had_profile && icc.is_none() {
-        notes.push("its colour profile is not for RGB and was ignored".to_owned());
+    let is_gray = !decoder.color_type().has_color();
+    let inks = profile.as_deref().filter(|_| cmyk && format == ImageFormat::Jpeg);
+    let conversion = match (&profile, format) {
+        (_, ImageFormat::Png) => ToSrgb::of_png(bytes, profile.as_deref(), is_gray),
+        (None, _) => Ok(None),
+        (Some(_), _) if cmyk => inks.map_or(Err(Unusable), ToSrgb::of_inks),
+        (Some(profile), _) => ToSrgb::of_icc(profile, is_gray),
+    };
+    let conversion = conversion.unwrap_or_else(|Unusable| {
+        notes.push("its colour profile cannot be used and was ignored".to_owned());
+        None
+    });
+    if cmyk && conversion.is_none() {
+        notes.push("converted from CMYK to RGB without a colour profile".to_owned());
     }
-
-    let pixels = rgba(decoder).map_err(failed)?;
+    let mut pixels = match &conversion {
+        Some(to_srgb) if cmyk => {
+            let mut inks = container::jpeg_inks(bytes).map_err(|why| damaged(&why))?;
+            to_srgb.apply(&mut inks, size.0 as usize);
+            RgbaImage::from_raw(size.0, size.1, inks)
+                .ok_or_else(|| damaged("it cannot be decoded"))?
+        }
+        _ => rgba(decoder, conversion.as_ref()).map_err(failed)?,
+    };
+    if format == ImageFormat::Tiff && container::tiff_is_premultiplied(bytes) {
+        alpha::unpremultiply(&mut pixels);
+    }
+    alpha::fill_hidden(&mut pixels, size.0 as usize);
     let mut upright = DynamicImage::ImageRgba8(pixels);
     upright.apply_orientation(orientation);
     let (width, height) = (upright.width() as usize, upright.height() as usize);
@@ -247,23 +267,38 @@ fn decoded_within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<Photo, M
         .map_err(|e| damaged(&e.to_string()))?;
     Ok(Photo {
         frame: Arc::new(frame),
-        icc,
+        icc: None,
+        profile: profile.filter(|_| conversion.is_some() && !cmyk && !is_gray),
         notes,
         name: name.to_owned(),
         natural_format: writable_format(format).unwrap_or_default(),
     })
 }
 
-/// The decoder's pixels as RGBA, in one and the same memory where a channel has 8 bits.
-fn rgba(decoder: Box<dyn ImageDecoder + '_>) -> Result<RgbaImage, ImageError> {
+/// The decoder's pixels as RGBA in sRGB, in the same memory if a channel has 8 bits.
+fn rgba(
+    decoder: Box<dyn ImageDecoder + '_>,
+    conversion: Option<&ToSrgb>,
+) -> Result<RgbaImage, ImageError> {
     let (width, height) = decoder.dimensions();
     let color = decoder.color_type();
     if !becomes_rgba_in_place(color) {
-        return DynamicImage::from_decoder(decoder).map(DynamicImage::into_rgba8);
+        let image = DynamicImage::from_decoder(decoder)?;
+        return Ok(match (conversion, image.as_flat_samples_u16()) {
+            (Some(to_srgb), Some(wide)) => {
+                let mut picture = RgbaImage::new(width, height);
+                to_srgb.apply_wide(wide.samples, &mut picture, width as usize);
+                picture
+            }
+            _ => image.into_rgba8(),
+        });
     }
     let mut picture = RgbaImage::new(width, height);
     let channels = usize::from(color.channel_count());
     in_place(&mut picture, channels, |pixels| decoder.read_image(pixels))?;
+    if let Some(to_srgb) = conversion {
+        to_srgb.apply(&mut picture, width as usize);
+    }
     Ok(picture)
 }
 
@@ -296,13 +331,4 @@ fn writable_format(format: ImageFormat) -> Option<Format> {
         ImageFormat::Tiff => Some(Format::Tiff),
         _ => None,
     }
-}
-
-/// Whether an ICC profile is plausible and describes RGB: a profile of another colour model in an
-/// RGB file makes other programs show wrong colours (ICC.1, 7.2.6: colour space at byte 16).
-fn is_rgb_profile(profile: &[u8]) -> bool {
-    profile.len() >= 128
-        && profile.len() <= MAX_PROFILE_BYTES
-        && profile[16..20] == *b"RGB "
-        && profile[36..40] == *b"acsp"
 }

@@ -16,7 +16,7 @@ use image::{
     codecs::{bmp::BmpEncoder, jpeg::JpegEncoder, tiff::TiffEncoder, webp::WebPEncoder},
 };
 
-use super::MediaError;
+use super::{MediaError, color};
 pub use crate::disk::Existing;
 use crate::{
     disk::{self, FolderSync, WriteError},
@@ -121,18 +121,19 @@ impl Encoding {
     }
 }
 
-/// Writes `frame` to `path` and gives notes on what the format could not hold.
+/// Writes `frame`, which is in sRGB, to `path`, and returns notes on what the format cannot contain. The file is tagged
+/// as sRGB; with a `profile` of RGB it is converted to that.
 ///
 /// # Errors
 /// [`MediaError`] names the target and the reason; the target is then as it was before.
 pub fn save(
     path: &Path,
     frame: &Frame,
-    icc: Option<&[u8]>,
+    profile: Option<&[u8]>,
     encoding: Encoding,
     existing: Existing,
 ) -> Result<Vec<String>, MediaError> {
-    save_reusing(path, Cow::Borrowed(frame), icc, encoding, existing)
+    save_reusing(path, Cow::Borrowed(frame), profile, encoding, existing)
 }
 
 /// As [`save`]; the memory of a picture that is given away serves for encoding it.
@@ -142,12 +143,12 @@ pub fn save(
 pub fn save_reusing(
     path: &Path,
     frame: Cow<'_, Frame>,
-    icc: Option<&[u8]>,
+    profile: Option<&[u8]>,
     encoding: Encoding,
     existing: Existing,
 ) -> Result<Vec<String>, MediaError> {
     disk::write_whole(path, existing, FolderSync::Now, |writer, name| {
-        write(writer, name, frame, icc, encoding, &[])
+        write(writer, name, frame, profile, encoding, &[])
     })
 }
 
@@ -186,10 +187,10 @@ pub fn check_target(path: &Path, existing: Existing) -> Result<(), MediaError> {
 pub fn to_bytes(
     name: &str,
     frame: &Frame,
-    icc: Option<&[u8]>,
+    profile: Option<&[u8]>,
     encoding: Encoding,
 ) -> Result<(Vec<u8>, Vec<String>), MediaError> {
-    to_bytes_reusing(name, Cow::Borrowed(frame), icc, encoding)
+    to_bytes_reusing(name, Cow::Borrowed(frame), profile, encoding)
 }
 
 /// As [`to_bytes`]; the memory of a picture that is given away serves for encoding it.
@@ -199,11 +200,11 @@ pub fn to_bytes(
 pub fn to_bytes_reusing(
     name: &str,
     frame: Cow<'_, Frame>,
-    icc: Option<&[u8]>,
+    profile: Option<&[u8]>,
     encoding: Encoding,
 ) -> Result<(Vec<u8>, Vec<String>), MediaError> {
     let mut bytes = Cursor::new(Vec::new());
-    let notes = write(&mut bytes, name, frame, icc, encoding, &[])?;
+    let notes = write(&mut bytes, name, frame, profile, encoding, &[])?;
     Ok((bytes.into_inner(), notes))
 }
 
@@ -270,7 +271,7 @@ pub(super) fn write<W: Write + Seek>(
     writer: W,
     name: &str,
     frame: Cow<'_, Frame>,
-    icc: Option<&[u8]>,
+    profile: Option<&[u8]>,
     encoding: Encoding,
     texts: &[(&str, String)],
 ) -> Result<Vec<String>, MediaError> {
@@ -291,6 +292,19 @@ pub(super) fn write<W: Write + Seek>(
     };
 
     let mut notes = Vec::new();
+    let (frame, profile) = match profile {
+        Some(profile) => {
+            let mut converted = frame.into_owned();
+            let width = converted.width();
+            let is_target = color::from_srgb(converted.rgba_mut(), width, profile);
+            if !is_target {
+                let note = "its colour profile cannot be written; the painting is saved in sRGB";
+                notes.push(note.to_owned());
+            }
+            (Cow::Owned(converted), Some(profile).filter(|_| is_target))
+        }
+        None => (frame, None),
+    };
     let opaque = frame.is_opaque();
     let flatten = format == Format::Jpeg && !opaque;
     if flatten {
@@ -307,10 +321,10 @@ pub(super) fn write<W: Write + Seek>(
         (rgba, ExtendedColorType::Rgba8)
     };
     let pixels: &[u8] = &pixels;
-    if icc.is_some() && format == Format::Bmp {
+    if profile.is_some() && format == Format::Bmp {
         notes.push("BMP has no colour profile; it was left out".to_owned());
     }
-    let icc = icc.map(<[u8]>::to_vec);
+    let icc = profile.map(<[u8]>::to_vec);
     let mut writer = Watched { to: writer, failure: None };
     let encoded = match format {
         Format::Png => write_png(&mut writer, icc, pixels, width, height, opaque, texts),
@@ -345,7 +359,7 @@ fn with_profile(
     height: u32,
     color: ExtendedColorType,
 ) -> Result<(), ImageError> {
-    if let Some(icc) = icc {
+    if let Some(icc) = icc.or_else(color::srgb_profile) {
         encoder.set_icc_profile(icc).map_err(ImageError::Unsupported)?;
     }
     encoder.write_image(pixels, width, height, color)
@@ -363,6 +377,7 @@ fn write_png(
 ) -> Result<(), ImageError> {
     let failed = |error: png::EncodingError| ImageError::IoError(error.into());
     let mut info = png::Info::with_size(width, height);
+    info.srgb = icc.is_none().then_some(png::SrgbRenderingIntent::RelativeColorimetric);
     info.icc_profile = icc.map(Cow::Owned);
     let mut encoder = png::Encoder::with_info(writer, info).map_err(failed)?;
     encoder.set_color(if opaque { png::ColorType::Rgb } else { png::ColorType::Rgba });

@@ -2,6 +2,8 @@
 //!
 //! Knows no style, no device and no window. Every call blocks; any thread may call.
 
+mod alpha;
+mod color;
 mod container;
 pub mod decode;
 pub mod encode;

@@ -70,7 +70,9 @@ fn an_own_style_is_renamed_and_removed_and_no_other() {
     let s = Sandbox::new();
     let import = ["styles", "import", "tiny.safetensors", "--name", "My Own"];
     s.styleforge(&import).ends(0);
-    s.styleforge(&["styles", "rename", "candy", "Toffee"]).ends(2).says("Candy is a built-in style");
+    s.styleforge(&["styles", "rename", "candy", "Toffee"])
+        .ends(2)
+        .says("Candy is a built-in style");
     let renamed = s.styleforge(&["styles", "rename", "my own", "Blue Hour"]).ends(0).text();
     assert!(renamed.contains("--style blue_hour"), "{renamed}");
     s.styleforge(&["stylize", "photo.png", "--style", "blue hour", "-o", "out.png"]).ends(0);

@@ -216,7 +216,9 @@ fn a_sweep_says_how_cost_grows_and_draws_it() {
     s.styleforge(&none).ends(2).says("5 MB may be used");
     assert!(!s.path("none.png").exists());
     for sizes in [&[][..], &["--size", "64x64"]] {
-        s.styleforge(&[&["bench", "--chart", "c.png"], sizes].concat()).ends(2).says("needs --sweep");
+        s.styleforge(&[&["bench", "--chart", "c.png"], sizes].concat())
+            .ends(2)
+            .says("needs --sweep");
     }
     let two = ["bench", "--sweep", "--variant", "fused", "--variant", "baseline"];
     s.styleforge(&two).ends(2).says("one --variant");

@@ -106,7 +106,9 @@ fn a_kept_picture_belongs_to_its_network() {
     let s = with(&["plain.pth", "small.safetensors"]);
     s.styleforge(&["styles", "import", "plain.pth", "--name", "mine"]).ends(0);
     let import = ["styles", "import", "painting.png", "--name", "harvest", NETWORK];
-    s.styleforge(&[&import[..], &["./plain.pth"]].concat()).ends(2).says("import the network of the style picture first");
+    s.styleforge(&[&import[..], &["./plain.pth"]].concat())
+        .ends(2)
+        .says("import the network of the style picture first");
     s.styleforge(&[&import[..], &["mine"]].concat()).ends(0);
     paint(&s, "given.png", &[STYLE, "painting.png", NETWORK, "mine"]).ends(0);
     paint(&s, "kept.png", &["--style", "harvest"]).ends(0);

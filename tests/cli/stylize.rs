@@ -142,7 +142,12 @@ fn formats_follow_the_name_or_the_flag() {
     ] {
         let run = s.stylize(&["photo.png", "-o", name]).ends(0);
         assert!(fs::read(s.path(name)).expect("written").starts_with(start), "{name}");
-        assert_eq!(run.stderr.contains("the background is white"), name == "a.jpg", "{}", run.stderr);
+        assert_eq!(
+            run.stderr.contains("the background is white"),
+            name == "a.jpg",
+            "{}",
+            run.stderr
+        );
     }
     s.stylize(&["photo.png", "--format", "bmp", "-o", "odd"]).ends(0);
     assert!(fs::read(s.path("odd")).expect("written").starts_with(b"BM"));

@@ -7,7 +7,7 @@ mod painting;
 mod values;
 
 pub use measuring::{BenchArgs, CheckArgs, CompareArgs};
-pub use painting::{LiveArgs, StylizeArgs};
+pub use painting::{LiveArgs, ProfileChoice, StylizeArgs};
 pub use values::{StylePicture, StylePictureArgs};
 
 use std::{ffi::OsString, path::PathBuf};

@@ -59,6 +59,13 @@ impl PaintingArgs {
     }
 }
 
+/// The colour profile of results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum ProfileChoice {
+    Srgb,
+    Keep,
+}
+
 /// `styleforge stylize`.
 #[derive(Debug, Args)]
 #[command(group(
@@ -107,6 +114,9 @@ pub struct StylizeArgs {
     /// Format of the result [default: from the output's extension, otherwise the photo's]
     #[arg(long, value_name = "FORMAT", value_parser = formats())]
     pub format: Option<Format>,
+    /// Colour profile of the result: sRGB, or the photo's own (RGB profiles only)
+    #[arg(long, value_name = "PROFILE", default_value = "srgb")]
+    pub color_profile: ProfileChoice,
     /// Quality of JPEG files, 1 to 100; all other formats are lossless [default: 92]
     #[arg(long, value_name = "QUALITY", value_parser = clap::value_parser!(u8).range(1..=100))]
     pub jpeg_quality: Option<u8>,

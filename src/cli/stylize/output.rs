@@ -131,14 +131,15 @@ fn write(
     progress: &Progress,
 ) -> Result<Vec<String>, CliError> {
     let encoding = |format| Encoding { format, jpeg_quality: job.jpeg_quality };
-    let icc = photo.icc.as_deref();
+    let profile = photo.profile.as_deref().filter(|_| job.keeps_profile);
     let Target::File(path, _) = target else {
         let (bytes, notes) = match finished {
             Finished::Original(bytes) => (Cow::Borrowed(bytes), Vec::new()),
             Finished::Picture(frame, format) => {
                 let name = "standard output";
-                let (bytes, notes) = encode::to_bytes_reusing(name, frame, icc, encoding(format))
-                    .map_err(|e| failed(photo, &e))?;
+                let (bytes, notes) =
+                    encode::to_bytes_reusing(name, frame, profile, encoding(format))
+                        .map_err(|e| failed(photo, &e))?;
                 (Cow::Owned(bytes), notes)
             }
         };
@@ -153,7 +154,7 @@ fn write(
             encode::save_bytes(path, bytes, job.existing).map(|()| Vec::new())
         }
         Finished::Picture(frame, format) => {
-            encode::save_reusing(path, frame, icc, encoding(format), job.existing)
+            encode::save_reusing(path, frame, profile, encoding(format), job.existing)
         }
     }
     .map_err(|e| failed(photo, &e))?;

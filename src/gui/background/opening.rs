@@ -50,6 +50,7 @@ pub fn from_clipboard(frame: Frame) -> Opened {
         photo: decode::Photo {
             frame,
             icc: None,
+            profile: None,
             notes: Vec::new(),
             name: "the pasted picture".to_owned(),
             natural_format: encode::Format::Png,

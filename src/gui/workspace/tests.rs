@@ -15,6 +15,7 @@ fn opened(origin: Origin) -> Opened {
         photo: Photo {
             frame,
             icc: None,
+            profile: None,
             notes: Vec::new(),
             name: "a".to_owned(),
             natural_format: Format::Jpeg,

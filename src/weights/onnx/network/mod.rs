@@ -137,10 +137,7 @@ fn read_at_some_size<'m>(
     let results = graph.node.iter().flat_map(|n| &n.output);
     check_unique(results.copied(), budget)?;
     let [result] = graph.output.as_slice() else {
-        return Err(refused(format!(
-            "it has {} outputs; a style needs one",
-            graph.output.len()
-        )));
+        return Err(refused(format!("it has {} outputs; a style needs one", graph.output.len())));
     };
     let nodes = needed::nodes(graph, result.name, budget)?;
     let stranger = nodes.iter().find(|node| !is_known(node));
@@ -149,10 +146,7 @@ fn read_at_some_size<'m>(
             "" | "ai.onnx" => String::new(),
             domain => format!(" of {}", shortened(domain)),
         };
-        return Err(refused(format!(
-            "the operator {}{domain} is not supported",
-            node.label()
-        )));
+        return Err(refused(format!("the operator {}{domain} is not supported", node.label())));
     }
     let ends = (source, result);
     let mut first = None;

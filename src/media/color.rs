@@ -1,0 +1,245 @@
+//! Colours of picture files: from what a file's numbers mean to sRGB, and back.
+//!
+//! Pictures are painted, shown and saved in sRGB. A file says what its numbers mean by an ICC profile or, in a PNG, by
+//! the chunks `cICP`, `gAMA` and `cHRM`; without these they are sRGB already. Pure; any thread.
+
+use std::{io::Cursor, sync::Arc};
+
+use moxcms::{
+    Chromaticity, CicpColorPrimaries, CicpProfile, ColorPrimaries, ColorProfile, DataColorSpace,
+    Layout, MatrixCoefficients, RenderingIntent, ToneReprCurve, TransferCharacteristics,
+    Transform16BitExecutor, TransformOptions, XyY,
+};
+use rayon::prelude::*;
+
+/// Largest profile that is read; real ones have a few kilobytes to three megabytes.
+const MAX_PROFILE_BYTES: usize = 4 << 20;
+/// Levels of 16 bits in a level of 8 bits.
+const LEVEL: u16 = 257;
+/// Values of `gAMA` that old programs write for sRGB, whose curve is only close to this power (PNG, 3rd ed., 13.13).
+const SRGB_GAMMA: std::ops::Range<f32> = 0.45..0.46;
+/// Maximum bytes that the reader of a PNG's chunks may allocate.
+const CHUNK_BYTES: usize = 8 << 20;
+
+/// What the numbers of a file mean, when that is not sRGB.
+pub(super) struct ToSrgb {
+    transform: Arc<Transform16BitExecutor>,
+    kind: DataColorSpace,
+}
+
+/// Why a file's profile is not used.
+pub(super) struct Unusable;
+
+impl ToSrgb {
+    /// From an ICC profile for grey or other pixels. `None` for sRGB and for what differs from it by at most one level.
+    pub fn of_icc(profile: &[u8], is_gray: bool) -> Result<Option<Self>, Unusable> {
+        let profile = parsed(profile).ok_or(Unusable)?;
+        match profile.color_space {
+            DataColorSpace::Gray if !is_gray => Err(Unusable),
+            DataColorSpace::Gray | DataColorSpace::Rgb => Self::of(&profile),
+            _ => Err(Unusable),
+        }
+    }
+
+    /// From an ICC profile for CMYK pixels.
+    pub fn of_inks(profile: &[u8]) -> Result<Option<Self>, Unusable> {
+        let profile = parsed(profile).filter(|p| p.color_space == DataColorSpace::Cmyk);
+        Self::of(&profile.ok_or(Unusable)?)
+    }
+
+    /// From the chunks of a PNG, in the order of their precedence; `icc` is that of `iCCP`.
+    pub fn of_png(
+        bytes: &[u8],
+        icc: Option<&[u8]>,
+        is_gray: bool,
+    ) -> Result<Option<Self>, Unusable> {
+        let limits = png::Limits { bytes: CHUNK_BYTES };
+        let reader = png::Decoder::new_with_limits(Cursor::new(bytes), limits).read_info();
+        let info = reader.as_ref().ok().map(png::Reader::info);
+        if let Some(points) = info.and_then(|info| info.coding_independent_code_points) {
+            let profile = of_code_points(points.color_primaries, points.transfer_function);
+            return Self::of(&profile.ok_or(Unusable)?);
+        }
+        if let Some(icc) = icc {
+            return Self::of_icc(icc, is_gray);
+        }
+        let Some(info) = info.filter(|info| info.srgb.is_none()) else {
+            return Ok(None);
+        };
+        let mut profile = ColorProfile::new_srgb();
+        profile.cicp = None;
+        let gamma = info.gama_chunk.map(png::ScaledFloat::into_value);
+        if let Some(gamma) = gamma.filter(|gamma| *gamma > 0.0 && !SRGB_GAMMA.contains(gamma)) {
+            let curve = ToneReprCurve::Parametric(vec![1.0 / gamma]);
+            profile.red_trc = Some(curve.clone());
+            profile.green_trc = Some(curve.clone());
+            profile.blue_trc = Some(curve);
+        }
+        if let Some(points) = info.chrm_chunk.filter(|_| !is_gray) {
+            let [white, red, green, blue] = [points.white, points.red, points.green, points.blue]
+                .map(|(x, y)| Chromaticity { x: x.into_value(), y: y.into_value() });
+            let white = XyY { x: white.x.into(), y: white.y.into(), yb: 1.0 };
+            profile.update_rgb_colorimetry(white, ColorPrimaries { red, green, blue });
+        }
+        Self::of(&profile)
+    }
+
+    fn of(profile: &ColorProfile) -> Result<Option<Self>, Unusable> {
+        let kind = profile.color_space;
+        let (from, to) = match kind {
+            DataColorSpace::Rgb => (Layout::Rgba, Layout::Rgba),
+            // Four inks, as many numbers as RGBA.
+            DataColorSpace::Cmyk => (Layout::Rgba, Layout::Rgba),
+            DataColorSpace::Gray => (Layout::GrayAlpha, Layout::Rgba),
+            _ => return Err(Unusable),
+        };
+        let intent = match profile.is_matrix_shaper() {
+            true => RenderingIntent::RelativeColorimetric,
+            false => profile.rendering_intent,
+        };
+        let options = options(intent);
+        let srgb = ColorProfile::new_srgb();
+        let transform = profile.create_transform_16bit(from, &srgb, to, options);
+        let conversion = Self { transform: transform.map_err(|_| Unusable)?, kind };
+        Ok((!conversion.is_identity()).then_some(conversion))
+    }
+
+    /// Whether no level of a coarse cube of colours changes by more than one.
+    fn is_identity(&self) -> bool {
+        if self.kind == DataColorSpace::Cmyk {
+            return false;
+        }
+        let levels = || (0..=255u8).step_by(17);
+        let greens = |r| levels().flat_map(move |g| levels().map(move |b| [r, g, b, 255]));
+        let colors: Vec<[u8; 4]> = match self.kind {
+            DataColorSpace::Gray => levels().map(|level| [level, level, level, 255]).collect(),
+            _ => levels().flat_map(greens).collect(),
+        };
+        let mut converted: Vec<u8> = colors.as_flattened().to_vec();
+        self.row(&mut converted, &mut Rows::default());
+        converted.iter().zip(colors.as_flattened()).all(|(a, b)| a.abs_diff(*b) <= 1)
+    }
+
+    /// Converts RGBA8 in place. Of a grey picture, red, green and blue are the same level; of CMYK, the four bytes are
+    /// the inks, 255 for all of it, and the result is opaque.
+    pub fn apply(&self, rgba: &mut [u8], width: usize) {
+        let row_bytes = (4 * width).max(4);
+        rgba.par_chunks_mut(row_bytes)
+            .for_each_init(Rows::default, |rows, row| self.row(row, rows));
+    }
+
+    /// Converts pixels of 16 bits and 1 to 4 channels to RGBA8.
+    pub fn apply_wide(&self, from: &[u16], to: &mut [u8], width: usize) {
+        let channels = 4 * from.len() / to.len().max(1);
+        let rows = to.par_chunks_mut((4 * width).max(4));
+        let wide = from.par_chunks((channels * width).max(1));
+        rows.zip(wide).for_each_init(Rows::default, |Rows { from, to }, (row, wide)| {
+            from.clear();
+            let pixel = |p: &[u16]| match *p {
+                [l] => [l, l, l, u16::MAX],
+                [l, a] => [l, l, l, a],
+                [r, g, b] => [r, g, b, u16::MAX],
+                [r, g, b, a, ..] => [r, g, b, a],
+                [] => [0; 4],
+            };
+            let pixels = wide.chunks_exact(channels.max(1)).map(pixel);
+            match self.kind {
+                DataColorSpace::Gray => from.extend(pixels.flat_map(|[l, .., a]| [l, a])),
+                _ => from.extend(pixels.flatten()),
+            }
+            self.wide_row(from, to, row);
+        });
+    }
+
+    fn row(&self, row: &mut [u8], Rows { from, to }: &mut Rows) {
+        from.clear();
+        match self.kind {
+            DataColorSpace::Gray => {
+                let pixels = row.as_chunks::<4>().0;
+                from.extend(pixels.iter().flat_map(|&[level, .., a]| [level, a].map(widened)));
+            }
+            _ => from.extend(row.iter().map(|&level| widened(level))),
+        }
+        self.wide_row(from, to, row);
+    }
+
+    /// Converts a row of 16-bit pixels to RGBA8: of 4 values, or of 2 for a grey picture.
+    fn wide_row(&self, from: &[u16], scratch: &mut Vec<u16>, to: &mut [u8]) {
+        scratch.resize(to.len(), 0);
+        // Both rows have as many pixels, the only thing that it refuses.
+        if self.transform.transform(from, scratch).is_err() {
+            return;
+        }
+        let channels = if self.kind == DataColorSpace::Gray { 2 } else { 4 };
+        let pixels = to.as_chunks_mut::<4>().0.iter_mut().zip(scratch.as_chunks::<4>().0);
+        for ((to, wide), from) in pixels.zip(from.chunks_exact(channels)) {
+            let [r, g, b, _] = wide.map(narrowed);
+            let alpha = match self.kind {
+                DataColorSpace::Cmyk => 255,
+                _ => narrowed(from[channels - 1]),
+            };
+            *to = [r, g, b, alpha];
+        }
+    }
+}
+
+/// Memory for a row before and after its conversion.
+#[derive(Default)]
+struct Rows {
+    from: Vec<u16>,
+    to: Vec<u16>,
+}
+
+/// The profile of sRGB that saved files contain.
+pub(super) fn srgb_profile() -> Option<Vec<u8>> {
+    ColorProfile::new_srgb().encode().ok()
+}
+
+/// Converts opaque or transparent RGBA8 from sRGB to an RGB profile, in place. `false` if the profile cannot be a
+/// target.
+pub(super) fn from_srgb(rgba: &mut [u8], width: usize, profile: &[u8]) -> bool {
+    let Some(profile) = parsed(profile).filter(|p| p.color_space == DataColorSpace::Rgb) else {
+        return false;
+    };
+    let options = options(RenderingIntent::RelativeColorimetric);
+    let srgb = ColorProfile::new_srgb();
+    let transform = srgb.create_transform_16bit(Layout::Rgba, &profile, Layout::Rgba, options);
+    let Ok(transform) = transform else {
+        return false;
+    };
+    ToSrgb { transform, kind: DataColorSpace::Rgb }.apply(rgba, width);
+    true
+}
+
+fn options(intent: RenderingIntent) -> TransformOptions {
+    TransformOptions {
+        rendering_intent: intent,
+        prefer_fixed_point: false,
+        ..TransformOptions::default()
+    }
+}
+
+fn parsed(profile: &[u8]) -> Option<ColorProfile> {
+    let is_plausible = (128..=MAX_PROFILE_BYTES).contains(&profile.len());
+    ColorProfile::new_from_slice(profile).ok().filter(|_| is_plausible)
+}
+
+/// The profile of primaries and a transfer function (ITU-T H.273).
+fn of_code_points(primaries: u8, transfer: u8) -> Option<ColorProfile> {
+    let profile = ColorProfile::new_from_cicp(CicpProfile {
+        color_primaries: CicpColorPrimaries::try_from(primaries).ok()?,
+        transfer_characteristics: TransferCharacteristics::try_from(transfer).ok()?,
+        matrix_coefficients: MatrixCoefficients::Identity,
+        full_range: true,
+    });
+    profile.is_matrix_shaper().then_some(profile)
+}
+
+fn widened(level: u8) -> u16 {
+    u16::from(level) * LEVEL
+}
+
+fn narrowed(level: u16) -> u8 {
+    // Cannot exceed 255.
+    ((u32::from(level) + u32::from(LEVEL / 2)) / u32::from(LEVEL)) as u8
+}
