@@ -1,4 +1,4 @@
-//! Why a file of weights was not read.
+//! Why a weights file was not read.
 
 use std::{fmt, io, path::PathBuf};
 
@@ -6,92 +6,80 @@ use crate::{disk::words, models::Misfit, network::NetworkError, text::is_unseen}
 
 use super::{Family, PixelChoice};
 
-/// Largest checkpoint that is read, in bytes. The published networks have 7 MB, the largest plain network for style
-/// pictures has 690 MB in fp32.
+/// Maximum size of a checkpoint. The published networks have 7 MB; the largest network that takes style pictures has
+/// 690 MB in fp32.
 pub const MAX_FILE_BYTES: u64 = 1024 * 1024 * 1024;
 
-/// Why a file of weights was not read. Messages say what was found and, where there is one, the
-/// way out.
+/// Why a weights file was not read. Messages say what was found and, if possible, what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum WeightsError {
-    /// The file could not be read from the disk.
     Read {
-        /// The file.
         path: PathBuf,
-        /// The system's reason.
         source: io::Error,
     },
     /// The file is larger than any network that this program runs.
     TooLarge {
-        /// The file's size.
         size_bytes: u64,
-        /// The limit.
         limit_bytes: u64,
     },
-    /// None of the known formats.
     UnknownFormat {
-        /// What the file starts with, in words.
+        /// What the file starts with, as text.
         found: String,
     },
-    /// A safetensors file that breaks its own rules.
+    /// A safetensors file that violates the format.
     Safetensors(String),
-    /// A PyTorch archive that breaks its own rules or asks for more than stored entries.
+    /// A PyTorch archive that violates the format or uses more than stored (uncompressed) entries.
     Archive(String),
-    /// A pickle that breaks its own rules or asks for something that no state dict needs.
+    /// A pickle that violates the format or uses something that no state dict needs.
     Pickle {
-        /// Where in the pickle, in bytes.
+        /// Position in the pickle, in bytes.
         offset: usize,
-        /// What was found.
         problem: String,
     },
     /// A PyTorch file without a dict of tensors.
     StateDict(String),
     /// An ONNX file that cannot be decoded.
     Onnx(String),
-    /// An ONNX graph that is not this network.
+    /// An ONNX graph that this program cannot run.
     Graph(String),
-    /// A network that does not tell which values stand for black and white.
+    /// The values that stand for black and white are unknown.
     PixelValues {
-        /// What the file tells, or a person said.
+        /// What the file or the user says.
         known: PixelChoice,
     },
     /// A known family that this program does not run.
     Foreign {
-        /// Which.
         family: Family,
         /// Why it cannot be run, or what to do.
         reason: String,
     },
-    /// A network that paints with a style picture, where a style was wanted.
+    /// A network that takes a style picture, but a style is expected.
     StyleNetwork,
     /// The keys do not fit the network.
     Keys {
-        /// Keys that the network needs, by their published names.
+        /// By their published names.
         missing: KeyList,
-        /// Keys of the file that the network has no place for.
+        /// Keys of the file that are not part of the network.
         unexpected: KeyList,
     },
-    /// The same weight twice.
+    /// The file contains the same weight twice.
     DuplicateKey {
-        /// One spelling.
         first: String,
-        /// The other (or the same) spelling.
+        /// The other spelling, or the same one.
         second: String,
     },
-    /// A weight of another shape than its neighbours ask for.
+    /// A weight whose shape does not match its neighbours.
     Shape {
         /// The key in the file.
         key: String,
-        /// Its shape.
         got: Vec<usize>,
-        /// The shape that fits, in words.
+        /// The shape that fits, as text.
         needed: String,
     },
     /// One tensor that cannot be used.
     Tensor {
         /// The key in the file.
         key: String,
-        /// What is wrong with it.
         problem: String,
     },
     /// A weight that is not a finite number.
@@ -103,35 +91,31 @@ pub enum WeightsError {
         /// Index into the tensor in row-major order.
         position: usize,
     },
-    /// Tensors that share their bytes so often that the file would grow in memory.
+    /// Tensors share so many bytes that the file would grow in memory.
     Overlap {
-        /// Bytes that the tensors say they have.
+        /// Sum of the tensors' sizes.
         total_bytes: usize,
-        /// Bytes of the file.
         file_bytes: u64,
     },
-    /// Reading the file would take more than a file of its size may take.
+    /// Reading would exceed the limit for a file of this size.
     TooCostly {
-        /// What there would be too much of: steps or bytes of memory.
+        /// What the limit counts: steps or bytes of memory.
         what: &'static str,
-        /// How many of them a file of this size may take.
         limit: u64,
-        /// Bytes of the file.
         file_bytes: u64,
     },
-    /// The system has no memory for what the file holds.
+    /// The system has no memory for the file's contents.
     Memory {
-        /// Bytes that were requested.
         needed_bytes: u64,
     },
-    /// Weights that are no model's.
+    /// Weights that fit no model.
     Misfit(#[from] Misfit),
     /// Sizes that this program does not run.
     Network(#[from] NetworkError),
 }
 
 impl WeightsError {
-    /// The message, however long.
+    /// Writes the whole message, however long.
     fn write(&self, f: &mut impl fmt::Write) -> fmt::Result {
         match self {
             Self::Read { path, source } => {
@@ -232,8 +216,7 @@ impl WeightsError {
     }
 }
 
-/// Longest message, in bytes. Most messages hold text from a file; that a file writes no long ones
-/// is ensured here, for all of them.
+/// Maximum length of a message. Most messages contain text from a file; this limit keeps all of them short.
 pub const MAX_MESSAGE_BYTES: usize = 2000;
 
 impl fmt::Display for WeightsError {
@@ -246,7 +229,7 @@ impl fmt::Display for WeightsError {
     }
 }
 
-/// Passes text on until it has been long enough.
+/// Passes text on until the message has reached its maximum length.
 struct Shortening<'f, 'b> {
     to: &'f mut fmt::Formatter<'b>,
     left_bytes: usize,
@@ -265,21 +248,21 @@ impl fmt::Write for Shortening<'_, '_> {
         self.left_bytes = 0;
         self.to.write_str(&text[..whole])?;
         self.to.write_str(CUT)?;
-        // Ends the writing of lists that would go on.
+        // Stops a list from writing more.
         Err(fmt::Error)
     }
 }
 
 impl From<WeightsError> for String {
-    /// The message, for a problem that another error tells.
+    /// The message, for use inside another error.
     fn from(error: WeightsError) -> Self {
         error.to_string()
     }
 }
 
-/// Keys named in a message before the rest is only counted.
+/// Maximum number of keys named in a message. The rest are only counted.
 const NAMED_KEYS: usize = 8;
-/// Characters of one key in a message.
+/// Maximum number of characters of one key in a message.
 const NAMED_CHARS: usize = 120;
 
 /// Keys for a message: the first ones by name, the rest only counted.
@@ -320,7 +303,7 @@ impl fmt::Display for KeyList {
     }
 }
 
-/// Text from a file made fit for a message: cut when long, without control characters.
+/// Text from a file, made safe for a message: cut when long, without control characters.
 pub(crate) fn shortened(text: &str) -> String {
     let mut short: String = text.chars().take(NAMED_CHARS).collect();
     if short.len() < text.len() {

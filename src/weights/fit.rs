@@ -1,6 +1,6 @@
-//! From named tensors to a network: a strict fit.
+//! Fits named tensors into a network, exactly.
 //!
-//! A model recognises itself by names and shapes, and every key must have its place in it. Knows no file format and
+//! A model recognises itself by names and shapes, and every key must belong to it. This module knows no file format and
 //! no model.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -18,22 +18,22 @@ use super::{
     tensor::{Dtype, StorageType, StoredTensor},
 };
 
-/// Tensors by their names, in the file's order. Names may repeat: that is for the fit to refuse.
+/// Tensors with their names, in the file's order. Names may repeat; the fit refuses them.
 pub(crate) type NamedTensors<'a> = Vec<(String, StoredTensor<'a>)>;
 
-/// A network that came out of a file.
+/// A network read from a file.
 #[derive(Debug)]
 pub(crate) struct Fitted {
     pub(crate) family: Family,
     pub(crate) network: Network,
     pub(crate) storage: StorageType,
-    /// What was found out or assumed of it, for the metadata.
+    /// What was detected or assumed about the network, for the metadata.
     pub(crate) facts: BTreeMap<String, String>,
-    /// The code of a style picture, if it is one.
+    /// The style code, if the file is a style picture.
     pub(crate) code: Option<CodeOf>,
 }
 
-/// The family that the names belong to; `None` for names of something else.
+/// The family that the names belong to; `None` if they belong to no known one.
 pub(crate) fn guess(
     tensors: &NamedTensors<'_>,
     budget: &Budget,
@@ -49,10 +49,9 @@ pub(crate) fn guess(
 /// A weight of a file.
 #[derive(Clone, Copy)]
 struct Place<'t, 'a> {
-    /// The file's key.
     key: &'t str,
     tensor: &'t StoredTensor<'a>,
-    /// How many tensors the file has in front of it.
+    /// Index of the tensor in the file.
     position: usize,
 }
 
@@ -74,7 +73,7 @@ impl NamedShapes for Places<'_, '_> {
 }
 
 impl<'t, 'a> Places<'t, 'a> {
-    /// The weights of any file; of weights that are there twice, the last counts.
+    /// The weights of any file. If a weight occurs twice, the last one counts.
     pub(crate) fn of(tensors: &'t NamedTensors<'a>, budget: &Budget) -> Result<Self, WeightsError> {
         let mut places = Self(HashMap::new());
         for place in all(tensors) {
@@ -85,7 +84,7 @@ impl<'t, 'a> Places<'t, 'a> {
         Ok(places)
     }
 
-    /// Puts a weight at its place; what was there before.
+    /// Inserts a weight; returns the one that it replaces.
     fn insert(
         &mut self,
         name: String,
@@ -100,7 +99,7 @@ impl<'t, 'a> Places<'t, 'a> {
         self.0.get(name).copied().ok_or_else(|| missing([name]))
     }
 
-    /// Why the weights are no model's, in the words of their file.
+    /// Why the weights fit no model, with the file's own keys.
     fn refused(&self, misfit: Misfit) -> WeightsError {
         match misfit {
             Misfit::Missing(name) => missing([name.as_str()]),
@@ -129,10 +128,10 @@ fn all<'t, 'a>(tensors: &'t NamedTensors<'a>) -> impl Iterator<Item = Place<'t, 
 
 /// Fits named tensors into the network that their names and shapes describe.
 ///
-/// The weights together may take twice as much as the file.
+/// The weights together may take up to twice the file's size.
 ///
 /// # Errors
-/// [`WeightsError`] that names the keys, the first wrong shape, type or value, or what was said wrongly.
+/// [`WeightsError`] names the keys, the first wrong shape, type or value, or the wrong choice.
 pub(crate) fn fit(
     tensors: &NamedTensors<'_>,
     choice: Choice,
@@ -190,10 +189,10 @@ pub(crate) fn fit(
     })
 }
 
-/// The key of the metadata under which stands what was assumed of a style.
+/// The metadata key for what was assumed about a style.
 pub(super) const ASSUMED: &str = "assumed";
 
-/// What was assumed of a file whose names fit several networks.
+/// What was assumed about a file whose names fit several networks.
 fn assumed(published: Published) -> String {
     let others = Published::ALIKE.into_iter().filter(|o| *o != published);
     let others: Vec<&str> = others.map(Published::name).collect();
@@ -203,7 +202,7 @@ fn assumed(published: Published) -> String {
     )
 }
 
-/// Refuses weights that are missing and keys for which the network has no place.
+/// Refuses missing weights and keys that are not part of the network.
 fn check_keys(
     recognised: &Recognised,
     tensors: &NamedTensors<'_>,
@@ -241,7 +240,7 @@ fn filled(
 ) -> Result<(Network, StorageType), WeightsError> {
     let graph = recognised.graph.clone();
     let graph = graph.map_err(|misfit| places.refused(misfit))?;
-    // Shapes and types first, so that nothing is allocated for a file that does not fit.
+    // Check shapes and types first, so that nothing is allocated for a file that does not fit.
     let mut storage = StorageType::F16;
     let mut total_bytes = 0usize;
     for (node, shape) in graph.weight_shapes() {
@@ -258,7 +257,7 @@ fn filled(
             check(&bias, &[shape.bias])?;
         }
     }
-    // Weights that are equal may share their bytes, but not many times over.
+    // Equal weights may share their bytes, but not many times over.
     if (total_bytes / 2) as u64 > budget.file_bytes() {
         return Err(WeightsError::Overlap { total_bytes, file_bytes: budget.file_bytes() });
     }

@@ -1,10 +1,10 @@
-//! The styles that a person can choose from: installed beside the program, built into it, and their own. Of an
-//! installed and a built-in style of one name the installed one wins.
+//! The styles that the user can choose from: installed next to the program, built into it, and the user's own. An
+//! installed style hides a built-in one of the same name.
 //!
-//! Listing reads only headers, a few KB a style; weights are read when a style is loaded. A style on
-//! disk is a folder with `full.safetensors`, `lite.safetensors` or both, and `thumbnail.jpg`; in the
-//! person's own folder a single checkpoint file is a style as well. Knows no window and no device.
-//! Methods block on the disk; any thread may call them.
+//! Listing reads only headers, a few KB per style. Weights are read when a style is loaded. A style on disk is a folder
+//! with `full.safetensors`, `lite.safetensors` or both, and `thumbnail.jpg`. In the user's folder a single checkpoint
+//! file is a style as well. This module knows no window and no device. Methods block on the disk; any thread may call
+//! them.
 
 use std::{
     borrow::Cow,
@@ -27,7 +27,7 @@ use super::{
     style::Place,
 };
 
-/// A style inside the program: its folder's name, its `lite` weights and its thumbnail.
+/// A style built into the program: its folder's name, its `lite` weights and its thumbnail.
 struct Embedded {
     id: &'static str,
     lite: &'static [u8],
@@ -36,13 +36,12 @@ struct Embedded {
 
 include!(concat!(env!("OUT_DIR"), "/embedded_styles.rs"));
 
-/// Endings of single files that are styles in the person's own folder.
+/// Extensions of single files that are styles in the user's folder.
 const CHECKPOINT_ENDINGS: [&str; 5] = ["safetensors", "pth", "pt", "model", "onnx"];
 
-/// Names that a style's thumbnail may have in its folder.
+/// File names that a style's thumbnail may have.
 pub(super) const THUMBNAILS: [&str; 2] = ["thumbnail.jpg", "thumbnail.png"];
 
-/// All styles that can be chosen, sorted by title.
 #[derive(Clone, Debug)]
 pub struct StyleLibrary {
     pub(super) styles: Vec<Style>,
@@ -53,8 +52,8 @@ pub struct StyleLibrary {
 }
 
 impl StyleLibrary {
-    /// The styles inside the program, installed with it, and in the person's own folder. What a killed
-    /// import left there goes.
+    /// The styles built into the program, installed with it, and in the user's folder. Removes what an interrupted
+    /// import left there.
     pub fn standard() -> Self {
         let installed = folders::installed();
         match user_styles_folder() {
@@ -67,8 +66,8 @@ impl StyleLibrary {
         }
     }
 
-    /// The styles in `folders` (the first to name a style wins), those inside the program that no folder names,
-    /// and those in the person's own folder, which need not exist yet.
+    /// The styles in `folders`, the built-in styles that no folder hides, and those in the user's folder. The first
+    /// folder to name a style wins. The user's folder need not exist yet.
     pub fn open(folders: &[PathBuf], user_folder: PathBuf) -> Self {
         Self::reading(folders, Some(user_folder))
     }
@@ -121,15 +120,14 @@ impl StyleLibrary {
         &self.styles
     }
 
-    /// The style of this id or title; capitals and the choice between space, `-` and `_` do not
-    /// matter.
+    /// The style with this id or title. Ignores case and the choice between space, `-` and `_`.
     pub fn find(&self, name: &str) -> Option<&Style> {
         let id = id_from(name);
         let by = |key: fn(&Style) -> &str| self.styles.iter().find(|s| id_from(key(s)) == id);
         by(|s| &s.id).or_else(|| by(|s| &s.title))
     }
 
-    /// Files that were skipped, and why; one sentence each.
+    /// Which files were skipped and why, one sentence each.
     pub fn problems(&self) -> &[String] {
         &self.problems
     }
@@ -139,12 +137,12 @@ impl StyleLibrary {
         self.user_folder.as_deref()
     }
 
-    /// The folders of installed styles, in the order in which they are searched.
+    /// The folders of installed styles, in search order.
     pub fn folders(&self) -> &[PathBuf] {
         &self.folders
     }
 
-    /// What lies in a folder, sorted, without hidden entries. A folder that does not exist is empty.
+    /// The entries of a folder, sorted, without hidden ones. A folder that does not exist is empty.
     fn entries(&mut self, folder: &Path) -> Vec<PathBuf> {
         let listing = match fs::read_dir(folder) {
             Ok(listing) => listing,
@@ -170,7 +168,7 @@ impl StyleLibrary {
     fn add_embedded(&mut self, embedded: &Embedded) {
         let lite = (ModelSize::Lite, Place::Memory(embedded.lite));
         if let Some(style) = self.styles.iter_mut().find(|s| s.id == embedded.id) {
-            // An installed style without its lite model is completed from the program.
+            // The built-in lite model completes an installed style without one.
             if !style.models().contains(&ModelSize::Lite) {
                 style.models.push(lite);
             }
@@ -220,8 +218,7 @@ impl StyleLibrary {
         self.add(folder, origin, &metadata, models, thumbnail);
     }
 
-    /// Whether there is a plain file of this name. Something else of the name, which nobody could read, is
-    /// a problem.
+    /// Whether `file` is a plain file. Anything else under that name is reported as a problem.
     fn has_plain_file(&mut self, file: &Path) -> bool {
         let Ok(metadata) = fs::metadata(file) else {
             return false;
@@ -232,8 +229,8 @@ impl StyleLibrary {
         metadata.is_file()
     }
 
-    /// Adds a single checkpoint file. Only a safetensors file tells its title without being read
-    /// as a whole; the others are checked when they are loaded.
+    /// Adds a single checkpoint file. Only a safetensors file has a title that can be read without the whole file.
+    /// Other formats are checked when they are loaded.
     fn add_file(&mut self, file: &Path, origin: Origin) {
         if !self.has_plain_file(file) {
             return;
@@ -276,7 +273,7 @@ impl StyleLibrary {
             return;
         }
         if let Some(other) = self.styles.iter_mut().find(|style| style.id == id) {
-            // The same style in two installed folders is no surprise; a person's own is.
+            // The same style in two installed folders is expected; in the user's folder it is not.
             if matches!(origin, Origin::User(_)) {
                 self.problems.push(format!(
                     "{}: there is already a style named {}; rename the file to see it",

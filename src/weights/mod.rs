@@ -1,13 +1,18 @@
 //! Checkpoint files and the style library: the only parsers of untrusted weights.
 //!
-//! [`Checkpoint::read`] looks at a file's first bytes and hands it to the reader of its format, which
-//! makes named tensors of it: [`safetensors`] from a header, [`torch`] by running a pickle that can
-//! build nothing else. `fit` asks the [models](crate::models) whose weights these are and
-//! fits them in: exactly, or not at all. [`onnx`] lowers the file's graph to a network, in which a model finds
-//! itself. No reader knows a model. A network for style pictures is none by itself: it is
-//! read as a [`StyleNetwork`], and what it made of a picture is a checkpoint that names it. Nothing in a file is
-//! executed, no path in a file is followed, and memory and time are bounded by the file's size. Knows no device and no
-//! picture; any thread may read.
+//! [`Checkpoint::read`] detects the format from the file's first bytes and calls the reader of that format. Each reader
+//! produces named tensors or a network:
+//!
+//! - [`safetensors`] reads the tensors that the header lists.
+//! - [`torch`] runs a pickle machine that can build nothing but tensors and plain values.
+//! - [`onnx`] lowers the file's graph to a network. A model is then recognised in that network.
+//!
+//! Readers know no model. `fit` finds the [model](crate::models) that the tensors belong to and requires an exact fit.
+//! A network that takes a style picture is not a style on its own: it is read as a [`StyleNetwork`]. The style that it
+//! makes from a picture is a checkpoint that names the network.
+//!
+//! Nothing in a file is executed and no path in a file is followed. Memory and time are bounded by the file's size.
+//! This module knows no device and no picture. Any thread may read.
 
 mod any_network;
 mod any_picture;
@@ -69,18 +74,17 @@ use names::stated;
 /// A network read from a file, and what the file says about it.
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
-    /// The network, complete and finite.
     pub network: Arc<Network>,
-    /// Whose names or graph the file carries.
+    /// The family of the file's names or graph.
     pub family: Family,
     /// The widest number type among the weights.
     pub storage: StorageType,
     /// Free text of the file: title, credit, training settings.
     pub metadata: BTreeMap<String, String>,
-    /// The values that the network was taken to read and make, where nobody told which color comes first and red was
-    /// taken.
+    /// The assumed pixel format. Set if neither the file nor the caller names the channel order, so that RGB is
+    /// assumed.
     pub guessed: Option<PixelFormat>,
-    /// What a network for style pictures made of one, where that is all that the file holds.
+    /// The style code, if the file holds only what a style network made from a style picture.
     pub code: Option<CodeOf>,
 }
 
@@ -105,7 +109,7 @@ impl Checkpoint {
         Self::read_as(path, Choice::default())
     }
 
-    /// As [`Checkpoint::read`], with what is known of the network where the file does not tell.
+    /// As [`Checkpoint::read`]; `choice` supplies what the file does not say about the network.
     ///
     /// # Errors
     /// As [`Checkpoint::read`].
@@ -129,8 +133,7 @@ impl Checkpoint {
         Self::read_all(bytes, &Budget::for_file(bytes.len()), choice.into())
     }
 
-    /// As [`Checkpoint::from_bytes`], with the budget that reading draws on: what it cost can be
-    /// seen there.
+    /// As [`Checkpoint::from_bytes`], with the budget to charge. The caller can read the cost from it afterwards.
     ///
     /// # Errors
     /// As [`Checkpoint::read`].
@@ -146,13 +149,13 @@ impl Checkpoint {
         }
     }
 
-    /// What was assumed because the file did not tell, in words that follow "assumed".
+    /// What was assumed because the file does not say it, as text that follows "assumed".
     pub fn assumed(&self) -> Option<String> {
         stated(&self.metadata, ASSUMED)
     }
 
-    /// The checkpoint as a safetensors file with the published names and the metadata: fp16 if the
-    /// weights came in fp16, else fp32; of a style picture its code. The same checkpoint gives the same bytes.
+    /// The checkpoint as a safetensors file with the published names and the metadata. Weights are written as fp16 if
+    /// they were read as fp16, otherwise as fp32. A style picture is written as its code. The bytes are deterministic.
     ///
     /// # Errors
     /// [`WeightsError::Safetensors`] when the metadata cannot be written.
@@ -165,7 +168,6 @@ impl Checkpoint {
     }
 }
 
-/// The formats that are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Format {
     Safetensors,
@@ -174,7 +176,7 @@ enum Format {
 }
 
 impl Format {
-    /// The format for people.
+    /// The name in messages.
     const fn name(self) -> &'static str {
         match self {
             Self::Safetensors => "safetensors",
@@ -184,17 +186,17 @@ impl Format {
     }
 }
 
-/// Tells the format by a file's first bytes; names of files do not count.
+/// Detects the format from the file's first bytes; the file name does not count.
 fn format_of(bytes: &[u8]) -> Result<Format, WeightsError> {
     let unknown = |found: &str| Err(WeightsError::UnknownFormat { found: found.to_owned() });
-    // A length may begin with the two bytes of a pickle; no pickle goes on with zeros.
+    // The length in a safetensors header may begin with the two bytes of a pickle, but no pickle continues with zeros.
     if matches!(bytes, [_, _, _, _, 0, 0, 0, 0, b'{', ..]) {
         return Ok(Format::Safetensors);
     }
     if torch::is_zip(bytes) || torch::is_pickle(bytes) {
         return Ok(Format::Torch);
     }
-    // Eight bytes of length, of which the last are zero in any file that fits the limit.
+    // The first eight bytes are a length. The last of them are zero in any file within the size limit.
     if bytes.get(8) == Some(&b'{') {
         return Ok(Format::Safetensors);
     }
@@ -203,12 +205,12 @@ fn format_of(bytes: &[u8]) -> Result<Format, WeightsError> {
         short if short.len() < 16 => unknown("the file is too short"),
         [b'<', ..] => unknown("it is a web page; download the file itself"),
         [0x89, b'P', b'N', b'G', ..] | [0xff, 0xd8, 0xff, ..] => unknown("it is a picture"),
-        // The number of a table or a torch object and a small index, as Torch7 writes them.
+        // Torch7 starts with the type number of a table or a torch object, then a small index.
         [3 | 4, 0, 0, 0, _, _, 0, 0, ..] | [b'4', b'\n', ..] => Err(WeightsError::Foreign {
             family: Family::Torch7,
             reason: Family::Torch7.refusal().unwrap_or_default().to_owned(),
         }),
-        // Fields 1 (a number), 2, 7 and 8 of an ONNX model.
+        // The keys of fields 1 (a number), 2, 7 and 8 of an ONNX model.
         [0x08 | 0x12 | 0x3a | 0x42, ..] => Ok(Format::Onnx),
         _ if bytes.starts_with(b"version https://git-lfs") => {
             unknown("it is a Git LFS pointer; fetch the file itself with git lfs pull")
@@ -220,10 +222,10 @@ fn format_of(bytes: &[u8]) -> Result<Format, WeightsError> {
     }
 }
 
-/// First bytes that [`format_of`] looks at.
+/// Number of bytes that [`format_of`] needs.
 const FIRST_BYTES: u64 = 512;
 
-/// The bytes of a file, refused before reading when it is too large, not a plain file or of no format that is read.
+/// The bytes of a file. Refuses it before reading if it is too large, not a plain file or of an unknown format.
 fn read_file(path: &Path) -> Result<Vec<u8>, WeightsError> {
     let failed = |source| WeightsError::Read { path: path.to_owned(), source };
     let file = plain_file::open(path).map_err(failed)?;
@@ -247,7 +249,7 @@ fn read_file(path: &Path) -> Result<Vec<u8>, WeightsError> {
         }
         Format::Torch | Format::Onnx => {}
     }
-    // Room for the file and not twice as much, which a list that grows may take.
+    // Reserve exactly the file's size; a growing vector may take twice as much.
     let room = usize::try_from(size_bytes).unwrap_or(usize::MAX).saturating_sub(bytes.len());
     if bytes.try_reserve_exact(room).is_err() || !can_allocate(0) {
         return Err(WeightsError::Memory { needed_bytes: size_bytes });
@@ -267,7 +269,7 @@ mod tests {
             let header = [0x80, protocol, 0, 0, 0, 0, 0, 0, b'{'];
             assert_eq!(format(&header).ok(), Some(Format::Safetensors));
             assert_eq!(format(&[0x80, protocol, b'}']).ok(), Some(Format::Torch));
-            // A short frame: the length behind 0x95 takes eight bytes.
+            // A short frame: the length after 0x95 takes eight bytes.
             let framed = [0x80, protocol, 0x95, 9, 0, 0, 0, 0, 0, 0, 0, b'}'];
             assert_eq!(format(&framed).ok(), Some(Format::Torch));
         }
