@@ -1,4 +1,4 @@
-//! What operations are made of: margins, kernels, windows, functions.
+//! Attributes of operations: margins, kernels, windows, functions.
 
 use serde::{Deserialize, Serialize};
 
@@ -7,29 +7,25 @@ use super::{MAX_CHANNELS, MAX_KERNEL_PX};
 /// Pixels on each side of a map.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Sides {
-    /// Rows above.
     pub top: usize,
-    /// Columns to the left.
     pub left: usize,
-    /// Rows below.
     pub bottom: usize,
-    /// Columns to the right.
     pub right: usize,
 }
 
 impl Sides {
-    /// As many on every side.
+    /// The same number of pixels on every side.
     pub const fn all(px: usize) -> Self {
         Self { top: px, left: px, bottom: px, right: px }
     }
 
-    /// The pixels of every side, where they are the same.
+    /// The pixels of every side if all sides are equal.
     pub const fn uniform(&self) -> Option<usize> {
         let Self { top, left, bottom, right } = *self;
         if top == left && top == bottom && top == right { Some(top) } else { None }
     }
 
-    /// Rows above and below, and columns left and right, together.
+    /// Sum of the rows above and below, and sum of the columns left and right.
     pub const fn sums(&self) -> [usize; 2] {
         [self.top + self.bottom, self.left + self.right]
     }
@@ -46,36 +42,33 @@ impl Sides {
     }
 }
 
-/// What stands beyond the edge of a padded map.
+/// The values beyond the edge of a padded map.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum PadMode {
-    /// The map mirrored at its edge, which is not repeated.
+    /// The map mirrored at its edge; the edge is not repeated.
     Reflect,
-    /// The edge, repeated.
+    /// The edge pixel, repeated.
     Replicate,
-    /// One value.
     Constant(f64),
 }
 
-/// A convolution's extent. Pairs are rows, then columns.
+/// The size of a convolution. Pairs are rows, then columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Conv {
-    /// Channels read.
     pub in_channels: usize,
-    /// Channels made.
     pub out_channels: usize,
-    /// Sides of the kernel, in pixels.
+    /// In pixels.
     pub kernel: [usize; 2],
-    /// Pixels from output to output; of a transposed convolution, from input to input.
+    /// Pixels from output to output, or from input to input if transposed.
     pub stride: [usize; 2],
     /// Pixels from one weight of the kernel to the next.
     pub dilation: [usize; 2],
-    /// Parts into which channels are cut; each output channel reads the inputs of its part only.
+    /// Number of channel groups; each output channel reads only the inputs of its group.
     pub groups: usize,
 }
 
 impl Conv {
-    /// The usual one: a square kernel without gaps that reads all channels.
+    /// A convolution with a square kernel, the same stride on both axes, no dilation and one group.
     pub const fn square(
         in_channels: usize,
         out_channels: usize,
@@ -92,7 +85,7 @@ impl Conv {
         }
     }
 
-    /// Kernel side and stride, in pixels, of a convolution that [`Conv::square`] makes.
+    /// Kernel side and stride, in pixels, if [`Conv::square`] can make this convolution.
     pub const fn as_square(&self) -> Option<(usize, usize)> {
         let [rows, columns] = self.kernel;
         let [down, right] = self.stride;
@@ -100,7 +93,7 @@ impl Conv {
         if rows == columns && down == right && is_plain { Some((rows, down)) } else { None }
     }
 
-    /// Rows and columns between the first and the last pixel that one output reads, both counted.
+    /// Rows and columns from the first to the last pixel that one output reads, both included.
     pub const fn reach(&self) -> [usize; 2] {
         [(self.kernel[0] - 1) * self.dilation[0] + 1, (self.kernel[1] - 1) * self.dilation[1] + 1]
     }
@@ -119,28 +112,28 @@ impl Conv {
     }
 }
 
-/// The window of a pooling. Pairs are rows, then columns.
+/// The window of a pooling operation. Pairs are rows, then columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Pool {
-    /// Sides of the window, in pixels.
+    /// In pixels.
     pub kernel: [usize; 2],
     /// Pixels from window to window.
     pub stride: [usize; 2],
-    /// Pixels beyond the edge over which windows may reach.
+    /// Padding in pixels that windows may cover.
     pub sides: Sides,
-    /// Whether a last window that reaches beyond the padding counts.
+    /// Whether to keep a last window that reaches beyond the padding, as ONNX's `ceil_mode`.
     pub is_ceil: bool,
 }
 
 impl Pool {
-    /// Blocks of so many rows and columns, side by side.
+    /// Adjacent blocks of `px` rows and columns.
     pub const fn blocks(px: usize) -> Self {
         Self { kernel: [px; 2], stride: [px; 2], sides: Sides::all(0), is_ceil: false }
     }
 
     pub(super) fn is_in_range(&self) -> bool {
         let pixels = |sides: [usize; 2]| sides.iter().all(|px| (1..=MAX_KERNEL_PX).contains(px));
-        // Else a window could hold nothing but padding.
+        // Otherwise a window could contain nothing but padding.
         let [rows, columns] = self.kernel;
         let fits = self.sides.top.max(self.sides.bottom) < rows
             && self.sides.left.max(self.sides.right) < columns;
@@ -148,12 +141,12 @@ impl Pool {
     }
 }
 
-/// Rows and columns that a map may have.
+/// The rows and columns that a map may have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum SizeRule {
-    /// Multiples of a number of pixels.
+    /// Multiples of this number of pixels.
     MultipleOf(usize),
-    /// These only.
+    /// Only these rows and columns.
     Exactly([usize; 2]),
 }
 
@@ -166,7 +159,7 @@ impl SizeRule {
         }
     }
 
-    /// The rule of maps that are so many `times` as large.
+    /// The rule for maps that are `times` as large.
     pub const fn times(self, times: usize) -> Self {
         match self {
             Self::MultipleOf(px) => Self::MultipleOf(px * times),
@@ -175,42 +168,34 @@ impl SizeRule {
     }
 }
 
-/// What becomes of every value by itself.
+/// A function of one value.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Function {
-    /// Negative values times a slope.
+    /// Multiplies negative values by `slope`.
     LeakyRelu {
-        /// The slope.
         slope: f64,
     },
     /// `alpha * (exp(x) - 1)` for negative values.
     Elu {
-        /// The limit, negated.
         alpha: f64,
     },
     /// `1 / (1 + exp(-x))`
     Sigmoid,
     /// `clamp(alpha * x + beta, 0, 1)`
     HardSigmoid {
-        /// The slope.
         alpha: f64,
-        /// The value at zero.
         beta: f64,
     },
-    /// The hyperbolic tangent.
     Tanh,
-    /// Values below and above two limits become these.
+    /// Clamps to the range from `least` to `most`.
     Clip {
-        /// The least value.
         least: f64,
-        /// The largest value.
         most: f64,
     },
-    /// The square root.
     Sqrt,
     /// `1 / x`
     Reciprocal,
-    /// Without the sign.
+    /// The absolute value.
     Abs,
     /// `exp(x)`
     Exp,
@@ -223,7 +208,7 @@ pub enum Function {
 }
 
 impl Function {
-    /// The numbers that it is written with.
+    /// The function's parameters.
     pub(super) const fn numbers(&self) -> [f64; 2] {
         match *self {
             Self::LeakyRelu { slope } => [slope, 0.0],
@@ -242,7 +227,6 @@ impl Function {
         }
     }
 
-    /// What it is called.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::LeakyRelu { .. } => "leaky relu",
@@ -262,7 +246,7 @@ impl Function {
     }
 }
 
-/// How two maps become one, value by value.
+/// How two maps are combined, value by value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Arithmetic {
     /// `a + b`
@@ -275,7 +259,7 @@ pub enum Arithmetic {
     Quotient,
 }
 
-/// Where a channel of a block of pixels comes from.
+/// The order of the channels that become a block of pixels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum BlockOrder {
     /// Channel `(y * block + x) * channels + c`: ONNX's DCR.

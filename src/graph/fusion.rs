@@ -1,45 +1,42 @@
-//! Fusion: cuts a graph into groups of nodes that run together, once for every backend, before any buffer has a
-//! place.
+//! Fusion: divides a graph into groups of nodes that run together. Runs once for every backend, before buffers are
+//! placed.
 //!
-//! A group has one main operation. Its `gather` are the nodes that are computed while the operation loads its
-//! input (norm, ReLU, residual sum, upsampling, padding), its `epilogue` those that are computed while it
-//! stores its result (statistics, the picture; for a group that is a whole norm, the norm, ReLU and residual
-//! sum). A planner may make several launches of one group, and one launch of several. Grouping changes no node,
-//! so the graph, its names and its judges stay as they are. [`check`] holds the groups against the graph;
-//! planners always call it.
+//! A group has one main operation. The nodes in its `gather` are computed while the operation loads its input: norm,
+//! ReLU, residual sum, upsampling, padding. The nodes in its `epilogue` are computed while it stores its result:
+//! statistics or the picture. If the group is a whole norm, its epilogue is the norm, ReLU and residual sum. A planner
+//! may make several launches from one group, and one launch from several. Grouping changes no node, so the graph and
+//! the names in it stay the same. [`check`] checks the groups against the graph; planners always call it.
 
 use std::collections::BTreeSet;
 
 use super::{Class, Graph, NodeId, Op};
 
-/// How much is fused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
-    /// Every node by itself, as a framework runs it.
+    /// Runs every node separately, as a framework does.
     None,
-    /// A norm's statistics, the norm, and the ReLU or sum behind it together.
+    /// Fuses a norm's statistics, the norm, and the ReLU or sum after it.
     Norm,
-    /// All nodes between two convolutions in one of the two.
+    /// Fuses all nodes between two convolutions into one of them.
     All,
 }
 
 /// Nodes that run together.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Group {
-    /// Computed while loading, in order. A node may be in the gather of several groups: each computes it again.
+    /// Computed while loading, in order. A node may be in the gather of several groups; each of them computes it.
     pub gather: Vec<NodeId>,
-    /// The main operation.
     pub op: NodeId,
     /// Computed while storing, in order.
     pub epilogue: Vec<NodeId>,
-    /// Maps that other groups made and this one reads.
+    /// Maps that this group reads and other groups write.
     pub reads: Vec<NodeId>,
-    /// Maps that are kept, in the order in which they are made.
+    /// Maps that are stored, in the order in which they are made.
     pub writes: Vec<NodeId>,
 }
 
 impl Group {
-    /// Every node of the group, in the order in which they are computed.
+    /// All nodes of the group, in the order in which they are computed.
     pub fn nodes(&self) -> impl Iterator<Item = NodeId> {
         let op = std::iter::once(&self.op);
         self.gather.iter().chain(op).chain(&self.epilogue).copied()
@@ -61,20 +58,20 @@ pub enum Violation {
     /// A group reads a map before one writes it.
     #[error("the group of {group} reads {map} before it is written")]
     TooEarly {
-        /// The group's operation.
+        /// The group's main operation.
         group: String,
         /// The map's node.
         map: String,
     },
-    /// A map that another group reads, or that leaves the network, is not written.
+    /// A map is not written although another group reads it or it is an output.
     #[error("{0} is needed outside its group and not written")]
     NotWritten(String),
 }
 
-/// Nodes that all groups together may compute while loading, for each node of the graph.
+/// Maximum number of nodes that all groups together may compute while loading, per node of the graph.
 const MAX_GATHERED_PER_NODE: usize = 8;
 
-/// Cuts a graph into groups, in the order in which they can run.
+/// Divides a graph into groups, in an order in which they can run.
 ///
 /// # Errors
 /// [`Violation::TooOften`].
@@ -101,7 +98,8 @@ pub fn group(graph: &Graph, level: Level) -> Result<Vec<Group>, Violation> {
     Ok(grouping.groups)
 }
 
-/// Whether every path from a node leads into a convolution, through nodes that can be computed while loading.
+/// For each node: whether every path from it leads into a convolution, through nodes that can be computed while
+/// loading.
 fn feeds_gathers(graph: &Graph, readers: &[Vec<NodeId>]) -> Vec<bool> {
     let mut feeds = vec![false; graph.nodes().len()];
     for id in (0..feeds.len()).rev() {
@@ -115,16 +113,16 @@ fn feeds_gathers(graph: &Graph, readers: &[Vec<NodeId>]) -> Vec<bool> {
     feeds
 }
 
-/// A grouping while it is made.
+/// The state while groups are formed.
 struct Grouping<'g> {
     graph: &'g Graph,
     readers: Vec<Vec<NodeId>>,
-    /// The nodes that may wait for the convolutions that read them.
+    /// For each node: whether it may be left to the convolutions that read it.
     feeds_gathers: Vec<bool>,
-    /// Maps that the groups so far keep.
+    /// Maps that the groups so far write.
     written: BTreeSet<NodeId>,
     groups: Vec<Group>,
-    /// Nodes that need no group of their own any more.
+    /// For each node: whether some group computes it already.
     is_grouped: Vec<bool>,
 }
 
@@ -133,7 +131,7 @@ impl Grouping<'_> {
         self.graph.nodes()[id].op.class()
     }
 
-    /// Makes the group that a node opens, or leaves the node to the groups that read it.
+    /// Forms the group that starts at a node, or leaves the node to the groups that read it.
     fn visit(&mut self, id: NodeId, level: Level) {
         match (level, self.class(id)) {
             (Level::All, Class::Contract) => {
@@ -141,7 +139,7 @@ impl Grouping<'_> {
                 let epilogue = self.epilogue(id);
                 self.close(gather, id, epilogue);
             }
-            // A node that can be computed while loading is left to the convolution that loads it.
+            // Leave a node that can be computed while loading to the convolution that loads it.
             (Level::All, Class::Input | Class::Pointwise | Class::Index)
                 if self.feeds_gathers[id] => {}
             (Level::Norm, Class::Reduce) => {
@@ -152,7 +150,7 @@ impl Grouping<'_> {
         }
     }
 
-    /// The nodes in front of `op` up to the maps that are kept, in order.
+    /// The nodes before `op`, back to the maps that are stored, in order.
     fn gather(&self, op: NodeId) -> Vec<NodeId> {
         let mut found = BTreeSet::new();
         let mut open: Vec<NodeId> = self.graph.nodes()[op].inputs.clone();
@@ -172,8 +170,7 @@ impl Grouping<'_> {
             .collect()
     }
 
-    /// The norm that is applied with these statistics, and the ReLU or sum behind it where nothing else
-    /// reads the norm.
+    /// The norm that is applied with these statistics, and the ReLU or sum after it if nothing else reads the norm.
     fn rest_of_norm(&self, statistics: NodeId) -> Vec<NodeId> {
         let [norm] = self.readers[statistics][..] else {
             return Vec::new();
@@ -211,8 +208,8 @@ impl Grouping<'_> {
                 let outside = readers.iter().any(|reader| !nodes.contains(reader));
                 match self.class(id) {
                     Class::Output => true,
-                    // The photo, and maps that are only moved (padded, upsampled), are loaded again where they
-                    // are needed again.
+                    // Load the photo, and maps whose values are only moved (padded, upsampled), again in each group
+                    // that needs them.
                     Class::Input | Class::Index if is_in_gather.contains(&id) => false,
                     _ => outside,
                 }
@@ -226,7 +223,7 @@ impl Grouping<'_> {
     }
 }
 
-/// Holds groups against their graph: every node is computed, a main operation once, and every map is written
+/// Checks groups against their graph: every node is computed, a main operation only once, and every map is written
 /// before it is read.
 ///
 /// # Errors

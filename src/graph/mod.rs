@@ -1,9 +1,8 @@
-//! A network as operations on maps: nodes in the order in which they can run, each with its inputs.
+//! A network as operations on maps: nodes in an order in which they can run, each with its inputs.
 //!
-//! Pure data. A graph names operations and the layers they belong to, not weights' values, sizes of
-//! pictures or devices: shapes follow from the picture's size ([`Graph::shapes`]), and how nodes are
-//! cut into launches is decided in [`fusion`]. Instance norm is two nodes, its statistics and what
-//! they are applied to, so that fusing is nothing but grouping nodes.
+//! Pure data. A graph names operations and the layers they belong to. It contains no weights, no picture sizes and no
+//! devices. Shapes follow from the picture's size ([`Graph::shapes`]). [`fusion`] decides how nodes are divided into
+//! launches. Instance norm is two nodes, its statistics and their application, so that fusion only has to group nodes.
 
 mod attributes;
 pub mod fusion;
@@ -20,88 +19,82 @@ use crate::tensor::{Shape, maps_in_words};
 pub use attributes::{Arithmetic, BlockOrder, Conv, Function, PadMode, Pool, Sides, SizeRule};
 pub use op::{Class, Op};
 
-/// Most channels of any map.
+/// Maximum number of channels of a map.
 pub const MAX_CHANNELS: usize = 4096;
-/// Largest convolution kernel, stride and dilation, in pixels a side.
+/// Maximum kernel side, stride and dilation of a convolution.
 pub const MAX_KERNEL_PX: usize = 32;
-/// Most pixels by which a side of a map is padded or cut.
+/// Maximum padding or crop on a side of a map.
 pub const MAX_MARGIN_PX: usize = 1 << 10;
-/// The eps that instance norms add to the variance unless a model says otherwise, as in PyTorch.
+/// The default eps that instance norms add to the variance, as in PyTorch.
 pub const NORM_EPS: f64 = 1e-5;
-/// Longest side of any map, in pixels.
+/// Maximum side of a map.
 pub const MAX_MAP_SIDE_PX: usize = 1 << 20;
-/// Maximum number of values of a map: sums of bytes over all maps of a graph then fit 64 bits.
+/// Maximum number of values of a map. The sum of bytes over all maps of a graph then fits 64 bits.
 pub const MAX_MAP_LEN: usize = 1 << 36;
-/// Upper bound of [`Graph::min_side_px`]: a graph whose reflections need larger pictures counts as one that
-/// runs at no size.
+/// Upper bound of [`Graph::min_side_px`]. A graph whose reflections need larger pictures counts as one that runs at no
+/// size.
 const MAX_MIN_SIDE_PX: usize = 1 << 10;
 /// Maximum number of pixels by which a side of a photo is extended.
 const MAX_EXTENSION_PX: usize = 2 * MAX_MIN_SIDE_PX - 1;
-/// Number of nodes and inputs that a search for a photo's side may visit in any graph: a large graph is tried at fewer
-/// sides than a small one.
+/// Minimum budget for a search for a photo's side, in visited nodes and inputs. Fewer sides are tried for a large graph
+/// than for a small one.
 const MIN_SEARCH_STEPS: usize = 1 << 22;
 /// Minimum number of sides that are tried, however large the graph.
 const MIN_SEARCH_SIDES: usize = 64;
-/// Multiply-adds of a convolution in the time of one operation on a single value.
+/// Cost of one operation on a single value, in multiply-adds of a convolution.
 pub const SLOW_OPERATION: usize = 8;
-/// Rows and columns of the photo at which a picture network has to run, extended to where it does.
+/// Rows and columns of a photo at which a picture network has to run, after extension to the smallest size that works.
 const PROBE_SIZE: (usize, usize) = (256, 256);
 
-/// Index of a node in [`Graph::nodes`]; also that of the map that the node makes.
+/// Index of a node in [`Graph::nodes`], and of the map that the node makes.
 pub type NodeId = usize;
 
 /// One operation of a network.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Node {
-    /// The name that its weights carry in published checkpoints, where it has any: `conv1`, `in1`.
+    /// The name of its weights in published checkpoints, if it has any: `conv1`, `in1`.
     pub name: String,
-    /// The layer under which its time is counted: the convolution that it prepares or follows.
+    /// The layer to which its time is attributed: the convolution that it prepares or follows.
     pub layer: String,
-    /// Its operation.
     pub op: Op,
     /// The nodes whose maps it reads.
     pub inputs: Vec<NodeId>,
 }
 
-/// Why nodes do not make a graph.
+/// Why nodes do not form a graph.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GraphError {
-    /// A node reads another number of maps than its operation takes.
+    /// A node reads a different number of maps than its operation takes.
     #[error("{node} reads {got} maps, its operation takes {needed}")]
     Inputs {
-        /// The node.
         node: String,
-        /// Maps that its operation takes.
         needed: usize,
-        /// Maps that it reads.
         got: usize,
     },
     /// A node reads a map that is made later, or never.
     #[error("{node} reads a map that is not computed before it")]
     Order {
-        /// The node.
         node: String,
     },
-    /// Channels, a kernel, a stride or a margin that this program does not run.
+    /// Channels, a kernel, a stride or a margin outside the supported range.
     #[error(
         "{node} is too large: supported are 1 to {MAX_CHANNELS} channels and kernels of 1 to {MAX_KERNEL_PX} pixels"
     )]
     Range {
-        /// The node.
         node: String,
     },
-    /// Other maps than the graph reads are handed in.
+    /// The caller passes different maps than the graph reads.
     #[error("the network needs {needed} and got {got}")]
     Given {
-        /// What it reads, in words.
+        /// What the graph reads, as text.
         needed: String,
-        /// What is handed in, in words.
+        /// What the caller passes, as text.
         got: String,
     },
-    /// Not one photo in and one picture out, or two nodes of one name.
+    /// Not exactly one photo as input and one picture as output, or two nodes of the same name.
     #[error("it does not turn one image into one image, or two nodes have the same name")]
     NoPicture,
-    /// The picture is smaller than the photo, to whatever size that is extended.
+    /// The picture is smaller than the photo, however far the photo is extended.
     #[error("for a photo of {width} x {height} pixels it cannot make an image of that size")]
     TooSmall {
         /// Rows of the photo.
@@ -109,28 +102,27 @@ pub enum GraphError {
         /// Columns of the photo.
         width: usize,
     },
-    /// Maps that do not go together.
+    /// A node's maps do not fit its operation.
     #[error("{node} cannot read maps of {shapes}")]
     Shapes {
-        /// The node.
         node: String,
-        /// The maps that it reads, in words.
+        /// The maps that the node reads, as text.
         shapes: String,
     },
 }
 
-/// The trained values that a node has.
+/// The shape of a node's weights.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WeightShape {
-    /// Sides of a convolution's weights (`[out, in of a group, rows, columns]`; transposed, `[in, out of a group,
-    /// rows, columns]`), of a norm's scales, of slopes, or of a constant map.
+    /// Convolution: `[out, in of a group, rows, columns]`; transposed, `[in, out of a group, rows, columns]`. Otherwise
+    /// the shape of a norm's scales, of slopes, or of a constant map.
     pub weight: Vec<usize>,
-    /// Biases of a convolution, or shifts of a norm; slopes and constant maps have none.
+    /// Number of biases of a convolution, or of shifts of a norm. Zero for slopes and constant maps.
     pub bias: usize,
 }
 
 impl WeightShape {
-    /// Values of [`WeightShape::weight`].
+    /// Number of values in [`WeightShape::weight`].
     pub fn weight_len(&self) -> usize {
         self.weight.iter().product()
     }
@@ -141,7 +133,7 @@ impl WeightShape {
 #[serde(try_from = "Vec<Node>", into = "Vec<Node>")]
 pub struct Graph {
     nodes: Vec<Node>,
-    /// Channels of every node's map; none where it cannot read its inputs.
+    /// Channels of every node's map; 0 if the node cannot read its inputs.
     channels: Vec<usize>,
 }
 
@@ -164,7 +156,7 @@ impl TryFrom<Vec<Node>> for Graph {
 }
 
 impl Graph {
-    /// Appends a node; the id of its map.
+    /// Appends a node; returns the id of its map.
     ///
     /// # Errors
     /// [`GraphError::Inputs`], [`GraphError::Order`] and [`GraphError::Range`].
@@ -183,12 +175,12 @@ impl Graph {
         if inputs.iter().any(|&input| input >= self.nodes.len()) {
             return Err(GraphError::Order { node });
         }
-        // Before any of its numbers is used.
+        // Check the ranges before any of the numbers is used.
         if !op.is_in_range() {
             return Err(GraphError::Range { node });
         }
         let given: Vec<usize> = inputs.iter().map(|&input| self.channels[input]).collect();
-        // What cannot read its inputs says so when sizes are known.
+        // A node that cannot read its inputs is reported later, when sizes are known.
         let channels = op.channels(&given).unwrap_or_default();
         if channels > MAX_CHANNELS {
             return Err(GraphError::Range { node });
@@ -214,7 +206,8 @@ impl Graph {
         readers
     }
 
-    /// The nodes whose maps are handed in when the graph runs, in the order in which they are, with their channels.
+    /// The nodes whose maps the caller passes when the graph runs, with their channels. The caller passes them in this
+    /// order.
     pub fn inputs(&self) -> impl Iterator<Item = (NodeId, usize)> {
         let nodes = self.nodes.iter().enumerate();
         nodes.filter_map(|(id, node)| match node.op {
@@ -223,14 +216,14 @@ impl Graph {
         })
     }
 
-    /// Whether the graph makes the map of its last node of maps that are handed in, and reads no photo and makes no
-    /// picture.
+    /// Whether the last node's map is the result, computed from maps that the caller passes. Such a graph reads no
+    /// photo and makes no picture.
     pub fn is_on_maps(&self) -> bool {
         let is_of_pictures = |node: &Node| matches!(node.op, Op::Photo | Op::Picture);
         self.inputs().next().is_some() && !self.nodes.iter().any(is_of_pictures)
     }
 
-    /// The nodes that have trained values, in order.
+    /// The nodes that have weights, in order.
     pub fn weight_shapes(&self) -> impl Iterator<Item = (&Node, WeightShape)> {
         self.nodes.iter().enumerate().filter_map(|(id, node)| {
             let channels = self.channels[id];
@@ -289,20 +282,19 @@ impl Graph {
         })
     }
 
-    /// Whether a node is attention.
     pub fn has_attention(&self) -> bool {
         let is = |node: &Node| matches!(node.op, Op::Attention { .. });
         self.nodes.iter().any(is)
     }
 
-    /// Trained values of all nodes together.
+    /// Number of weights and biases of all nodes together.
     pub fn parameter_count(&self) -> usize {
         let all = self.weight_shapes();
         all.map(|(_, shape)| shape.weight_len() + shape.bias).sum()
     }
 
-    /// Smallest side of a photo, in pixels, for which every reflection stays inside its map. Smaller
-    /// photos are extended to it first. `None` for a graph that runs at no size.
+    /// The smallest side of a photo, in pixels, for which every reflection stays inside its map. Smaller photos are
+    /// extended to it first. `None` if the graph runs at no size.
     pub fn min_side_px(&self) -> Option<usize> {
         let runs = |side: usize, made: &mut Vec<usize>| {
             self.picture_side(side, 0, made).and(self.picture_side(side, 1, made)).is_some()
@@ -310,8 +302,8 @@ impl Graph {
         self.first_side(1..=MAX_MIN_SIDE_PX, runs)
     }
 
-    /// The first of some sides for which `fits`, which gets a list to work with. Only as many are tried as steps
-    /// proportional to the graph allow.
+    /// The first of `sides` for which `fits` returns true. `fits` also gets a buffer to reuse. The number of tries is
+    /// limited so that the steps stay below a constant or, for a large graph, proportional to its size.
     fn first_side(
         &self,
         sides: RangeInclusive<usize>,
@@ -323,8 +315,8 @@ impl Graph {
         sides.take(tried).find(|&side| fits(side, &mut made))
     }
 
-    /// Rows (axis 0) or columns (axis 1) of the smallest picture, or of the last map if there is no picture, for a photo
-    /// with `photo` of them; `None` if a node cannot read its maps.
+    /// Rows (axis 0) or columns (axis 1) of the smallest picture, or of the last map if there is no picture. `photo` is
+    /// the same side of the photo. `None` if a node cannot read its maps.
     fn picture_side(&self, photo: usize, axis: usize, made: &mut Vec<usize>) -> Option<usize> {
         made.clear();
         let (mut given, mut picture) = (Vec::new(), None::<usize>);
@@ -340,7 +332,7 @@ impl Graph {
         picture.or(made.last().copied())
     }
 
-    /// Rows and columns of the only photo that the graph reads, where a file holds it for one size.
+    /// Rows and columns of the photo, if the graph accepts only one size.
     pub fn fixed_size(&self) -> Option<[usize; 2]> {
         self.nodes.iter().find_map(|node| match node.op {
             Op::Sized(SizeRule::Exactly(size)) => Some(size),
@@ -348,7 +340,7 @@ impl Graph {
         })
     }
 
-    /// Whether the graph makes one picture of one photo, and runs at some size.
+    /// Checks that the graph makes one picture from one photo, and runs at some size.
     ///
     /// # Errors
     /// [`GraphError::NoPicture`], and those of [`Graph::for_photo`].
@@ -361,13 +353,12 @@ impl Graph {
         self.for_photo(probe.0, probe.1).map(|_| ())
     }
 
-    /// Rows and columns to which a photo has to be extended so that every node can read its maps and the picture
-    /// covers the photo, the smallest there are, and the map of every node there. Whoever plans a graph begins here:
-    /// that the picture covers the photo is what kernels that write it rely on. Maps that are handed in are read as
-    /// they are.
+    /// The smallest rows and columns to which a photo has to be extended so that every node can read its maps and the
+    /// picture covers the photo, and the shape of every node's map at that size. Planning starts with this call:
+    /// kernels that write the picture rely on it covering the photo. Maps that the caller passes are never extended.
     ///
     /// # Errors
-    /// [`GraphError::NoPicture`], [`GraphError::TooSmall`], and [`GraphError::Shapes`] where no size will do.
+    /// [`GraphError::NoPicture`], [`GraphError::TooSmall`], and [`GraphError::Shapes`] if no size works.
     pub fn for_photo(
         &self,
         height: usize,
@@ -396,18 +387,19 @@ impl Graph {
             .filter(|&side| side >= photo)
         };
         let (Some(rows), Some(columns)) = (extended(height, 0), extended(width, 1)) else {
-            // The node that cannot read its maps is the better message.
+            // The error of the node that cannot read its maps is the better message.
             self.shapes(height, width)?;
             return Err(GraphError::TooSmall { height, width });
         };
         Ok(((rows, columns), self.shapes(rows, columns)?))
     }
 
-    /// Rows and columns at which the graph runs on maps of these channels, rows and columns: those of all of them.
+    /// Rows and columns at which the graph runs on maps of these channels, rows and columns. All maps must have the
+    /// same rows and columns.
     ///
     /// # Errors
-    /// [`GraphError::Given`] for other maps than it reads, or for a graph that reads a photo; [`GraphError::Shapes`]
-    /// where it does not run at their size.
+    /// [`GraphError::Given`] if the graph reads different maps or a photo; [`GraphError::Shapes`] if it does not run at
+    /// their size.
     pub fn size_on_maps(&self, maps: &[[usize; 3]]) -> Result<(usize, usize), GraphError> {
         let (height, width) = maps.first().map_or((0, 0), |&[_, rows, columns]| (rows, columns));
         let of = |[channels, height, width]: [usize; 3]| Shape::new(channels, height, width);
@@ -415,18 +407,16 @@ impl Graph {
         let needed: Vec<Shape> =
             (self.inputs()).map(|(_, channels)| Shape::new(channels, height, width)).collect();
         if !self.is_on_maps() || needed != given || height.min(width) == 0 {
-            let needed = match self.is_on_maps() {
-                true => maps_in_words(&needed),
-                false => "a photo".to_owned(),
-            };
+            let needed =
+                if self.is_on_maps() { maps_in_words(&needed) } else { "a photo".to_owned() };
             let got = maps_in_words(&given);
             return Err(GraphError::Given { needed, got });
         }
         self.shapes(height, width).map(|_| (height, width))
     }
 
-    /// Multiply-adds of one run with these maps, about: an operation on single values or windows counts
-    /// [`SLOW_OPERATION`] of them for every value that it reads.
+    /// Approximate number of multiply-adds of one run with these maps. An operation on single values or windows counts
+    /// as [`SLOW_OPERATION`] multiply-adds for every value that it reads.
     pub fn multiply_adds(&self, shapes: &[Shape]) -> u64 {
         let of_node = |(id, node): (NodeId, &Node)| {
             let product = |factors: [usize; 4]| {
@@ -454,8 +444,8 @@ impl Graph {
         self.nodes.iter().enumerate().map(of_node).fold(0, u64::saturating_add)
     }
 
-    /// The map of every node for a photo, or maps handed in, of `height` x `width` pixels, before [`Op::Picture`]
-    /// crops; statistics are one value for each channel.
+    /// The map of every node, before [`Op::Picture`] crops. The photo, or the maps that the caller passes, have
+    /// `height` x `width` pixels. Statistics are one value per channel.
     ///
     /// # Errors
     /// [`GraphError::Shapes`] names the first node that cannot read its maps.
@@ -507,7 +497,7 @@ mod tests {
         assert!(extended(&fixed, 33, 48).is_err());
         let multiple = of(Op::Sized(SizeRule::MultipleOf(8)));
         assert_eq!(extended(&multiple, 9, 16), Ok((16, 16)));
-        // A picture that is smaller than the photo is made of a larger one.
+        // A picture that would be smaller than the photo is made from a larger photo.
         let cropped = of(Op::Crop(Sides::all(3)));
         assert_eq!(extended(&cropped, 10, 20), Ok((16, 26)));
     }

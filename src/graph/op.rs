@@ -1,7 +1,7 @@
 //! The operations of networks that make pictures, as data.
 //!
-//! Names and meanings are those of PyTorch and ONNX. What an operation computes is written down once, as its
-//! definition reads, in the oracle (`backend::oracle`); how large its map is, in [`super::shape`].
+//! Names and meanings are those of PyTorch and ONNX. The oracle (`backend::oracle`) defines what each operation
+//! computes. [`super::shape`] defines the size of its map.
 
 use std::{
     hash::{Hash, Hasher},
@@ -22,154 +22,143 @@ use crate::tensor::Shape;
 pub enum Op {
     /// The photo's red, green and blue, 0 to 255. No inputs.
     Photo,
-    /// A map of any values, handed in when the graph runs. No inputs. The maps that a graph reads are its nodes of
-    /// this kind in their order ([`Graph::inputs`](super::Graph::inputs)); all have the rows and columns that the
-    /// graph runs at.
+    /// A map of any values that the caller passes when the graph runs. No inputs. The maps that a graph reads are its
+    /// nodes of this kind in their order ([`Graph::inputs`](super::Graph::inputs)). All of them have the same rows and
+    /// columns.
     Input {
-        /// Its channels.
         channels: usize,
     },
-    /// A map of trained values, the same whatever the graph reads. No inputs.
+    /// A map of trained values that does not depend on the input. No inputs.
     Constant(Shape),
-    /// A map as it is, of such a size only: a network that a file holds for this size.
+    /// Passes a map through, and allows only these sizes. Marks a network that a file fixes to a size.
     Sized(SizeRule),
-    /// Values around a map.
+    /// Adds values around a map.
     Pad {
-        /// Which.
         mode: PadMode,
-        /// How many.
         sides: Sides,
     },
-    /// Zeros around a map, as many as a window needs to give one output for every stride of the map, rounded up:
-    /// TensorFlow's `SAME`.
+    /// Adds zeros around a map so that a window returns one output per stride, rounded up: TensorFlow's `SAME`.
     PadSame {
-        /// Rows and columns that a window reaches over.
+        /// Rows and columns that a window covers.
         reach: [usize; 2],
         /// Pixels from window to window.
         stride: [usize; 2],
-        /// Whether an odd number of zeros has one more behind the map, not in front.
+        /// Whether an odd number of zeros has one more after the map; otherwise one more before it.
         is_more_behind: bool,
     },
-    /// Convolution without padding, with a bias for every output channel.
+    /// Convolution without padding, with a bias per output channel.
     Conv2d(Conv),
-    /// The transpose of a convolution, with a bias for every output channel: every value adds the kernel, times
-    /// itself, to the output around its own place, and the sides are cut off.
+    /// Transposed convolution, with a bias per output channel. Every input value adds the kernel, multiplied by the
+    /// value, to the output around its position. Then the sides are cropped.
     ConvTranspose2d {
-        /// Channels, kernel and steps.
         conv: Conv,
-        /// What is cut off.
+        /// Pixels to crop on each side.
         cut: Sides,
-        /// Rows and columns below and to the right that no kernel reaches any more; less than a stride.
+        /// Additional rows and columns below and to the right that no kernel reaches; less than a stride.
         extra: [usize; 2],
     },
     /// Mean and biased variance of every channel.
     InstanceStatistics,
-    /// `(x - mean) / sqrt(variance + eps) * scale + shift`, scale and shift by channel. Inputs: the map
-    /// and its statistics.
+    /// `(x - mean) / sqrt(variance + eps) * scale + shift`; scale and shift are per channel. Inputs: the map and its
+    /// statistics.
     InstanceNorm {
-        /// Added to the variance.
         eps: f64,
     },
-    /// `(x - mean) / sqrt(variance + eps) * scale + shift`, mean and biased variance of every pixel over its channels,
-    /// scale and shift by channel.
+    /// `(x - mean) / sqrt(variance + eps) * scale + shift`. Mean and biased variance are those of each pixel over its
+    /// channels; scale and shift are per channel.
     LayerNorm {
-        /// Added to the variance.
         eps: f64,
     },
-    /// Softmax attention: every pixel of the first map becomes the mean of the third map's pixels, weighed by
-    /// `exp(query . key / sqrt(channels of a head))`. Inputs: queries, and of another map or the same, keys and values;
-    /// neighbouring channels are a head.
+    /// Softmax attention. Each pixel of the first map becomes the weighted mean of the third map's pixels. The weights
+    /// are `exp(query . key / sqrt(channels of a head))`, normalized. Inputs: queries, keys, values; keys and values
+    /// may come from another map than the queries. Adjacent channels form a head.
     Attention {
-        /// How many heads share the channels.
+        /// Number of heads that the channels are divided into.
         heads: usize,
     },
-    /// Adds where a pixel lies: its row in the first half of the channels, its column in the second, as pairs of sine
-    /// and cosine whose wavelengths go from 2 pi to 20,000 pi pixels.
+    /// Adds a position encoding: the row in the first half of the channels, the column in the second half. Each is
+    /// pairs of sine and cosine whose wavelengths range from 2 pi to 20,000 pi pixels.
     Positions,
-    /// `x * scale + shift`, both by channel: a batch norm in use, or arithmetic with constants.
+    /// `x * scale + shift`, both per channel: a batch norm at inference, or arithmetic with constants.
     Affine,
     /// Negative values become zero.
     Relu,
-    /// Negative values times a slope of their channel.
+    /// Multiplies negative values by a slope per channel.
     Prelu,
-    /// Every value by itself.
+    /// Applies a function to every value.
     Function(Function),
-    /// The sum of two maps of one size.
+    /// The sum of two maps of the same size.
     Add,
-    /// Two maps value by value. Where one has a single channel, row or column, it stands for all of the other's.
+    /// Combines two maps value by value. A single channel, row or column is broadcast to all of the other map's.
     Combine(Arithmetic),
-    /// The channels of some maps, one map behind the other.
+    /// Concatenates the channels of several maps.
     Concat {
-        /// How many maps.
+        /// Number of maps.
         count: usize,
     },
-    /// Some neighbouring channels.
+    /// A contiguous range of channels.
     Channels {
-        /// The first.
         first: usize,
-        /// How many.
         count: usize,
     },
-    /// A map without its sides.
+    /// Removes pixels on each side of a map.
     Crop(Sides),
-    /// Nearest neighbour, twice the rows and columns.
+    /// Doubles rows and columns, nearest neighbour.
     Upsample,
-    /// Another number of rows and columns. Where the size is that of another map, this is the second input.
+    /// Changes the number of rows and columns. If the size is that of another map, this map is the second input.
     Resize(Resize),
-    /// Channels become blocks of pixels.
+    /// Turns channels into blocks of pixels.
     DepthToSpace {
         /// Side of a block, in pixels.
         block: usize,
-        /// Which channel goes where.
         order: BlockOrder,
     },
-    /// Blocks of pixels become channels: channel `(y * block + x) * channels + c`.
+    /// Turns blocks of pixels into channels: channel `(y * block + x) * channels + c`.
     SpaceToDepth {
         /// Side of a block, in pixels.
         block: usize,
     },
-    /// The largest value of every window; what lies beyond the edge does not count.
+    /// The largest value of every window. Padding does not count.
     MaxPool(Pool),
     /// The mean of every window.
     AveragePool {
-        /// The windows.
         pool: Pool,
-        /// Whether padding counts, as zeros.
+        /// Whether padding counts as zeros in the mean.
         counts_padding: bool,
     },
     /// The mean of every channel.
     SpatialMean,
     /// The largest value of every channel.
     SpatialMax,
-    /// Values clamped to 0 to 255, rounded to nearest and cropped from the top left to the photo's size.
+    /// Values clamped to 0 to 255, rounded to nearest, and cropped to the photo's size at the top left.
     Picture,
 }
 
-/// The kind of an operation, which decides how it can be fused.
+/// The kind of an operation. Determines how it can be fused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
-    /// Comes from outside.
+    /// Comes from outside the network.
     Input,
-    /// Every value from the values at its own place.
+    /// Each value depends on the input values at the same position.
     Pointwise,
-    /// Values at other places, unchanged.
+    /// Moves values to other positions, unchanged.
     Index,
-    /// A value from neighbours in its own channel.
+    /// Each value depends on neighbours in the same channel.
     Window,
     /// Sums over a whole map.
     Reduce,
-    /// Sums of products over channels and neighbours.
+    /// Sums products over channels and neighbours.
     Contract,
     /// Leaves the network.
     Output,
 }
 
-/// Whether a number is finite in the single precision that devices compute in.
+/// Whether a number is finite in single precision, in which devices compute.
 fn is_single(number: f64) -> bool {
     (number as f32).is_finite()
 }
 
-/// The negative zero hashes as the other, which it equals.
+/// Hashes -0 and +0 alike, because they are equal.
 fn hash_number<H: Hasher>(number: f64, state: &mut H) {
     (number + 0.0).to_bits().hash(state);
 }
@@ -244,7 +233,7 @@ impl Hash for Op {
 }
 
 impl Op {
-    /// What it is called in lists of operations.
+    /// The name in lists of operations.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Photo => "photo",
@@ -283,12 +272,12 @@ impl Op {
         }
     }
 
-    /// Reflection by as many pixels on every side.
+    /// Reflects `margin_px` pixels on every side.
     pub const fn reflect(margin_px: usize) -> Self {
         Self::Pad { mode: PadMode::Reflect, sides: Sides::all(margin_px) }
     }
 
-    /// The margin of what [`Op::reflect`] makes.
+    /// The margin, if [`Op::reflect`] can make this operation.
     pub const fn reflected_px(&self) -> Option<usize> {
         match self {
             Self::Pad { mode: PadMode::Reflect, sides } => sides.uniform(),
@@ -296,7 +285,7 @@ impl Op {
         }
     }
 
-    /// What is padded around a map of so many rows and columns, and by what; `None` for another operation.
+    /// The padding around a map of `height` x `width` pixels, with its mode; `None` for other operations.
     pub fn padding(&self, height: usize, width: usize) -> Option<(PadMode, Sides)> {
         match *self {
             Self::Pad { mode, sides } => Some((mode, sides)),
@@ -315,7 +304,6 @@ impl Op {
         }
     }
 
-    /// The kind of the operation.
     pub const fn class(&self) -> Class {
         match self {
             Self::Photo | Self::Input { .. } | Self::Constant(_) => Class::Input,
@@ -346,12 +334,11 @@ impl Op {
         }
     }
 
-    /// Whether it is a convolution.
     pub const fn is_conv(&self) -> bool {
         matches!(self, Self::Conv2d(_))
     }
 
-    /// Whether its sizes are within the limits of this program, and its numbers are some.
+    /// Whether sizes are within the limits of this program and numbers are finite.
     pub fn is_in_range(&self) -> bool {
         let is_short = |sides: Sides| sides.largest() <= MAX_MARGIN_PX;
         let channels = 1..=MAX_CHANNELS;
@@ -363,7 +350,7 @@ impl Op {
                 conv.is_in_range() && is_short(cut) && is_less(0) && is_less(1)
             }
             Self::Pad { mode, sides } => {
-                // The mean of a padded map would be no number any more.
+                // Infinite padding would make the mean of the padded map NaN.
                 let is_number = !matches!(mode, PadMode::Constant(value) if !is_single(value));
                 is_number && is_short(sides)
             }
@@ -405,7 +392,7 @@ impl Op {
         }
     }
 
-    /// How many maps it reads.
+    /// Number of maps that it reads.
     pub const fn input_count(&self) -> usize {
         match self {
             Self::Photo | Self::Input { .. } | Self::Constant(_) => 0,
@@ -441,7 +428,7 @@ impl Op {
         }
     }
 
-    /// Channels of its map, for inputs of these; `None` where there can be none.
+    /// Channels of its map for inputs with these channels; `None` if it cannot read them.
     pub(super) fn channels(&self, inputs: &[usize]) -> Option<usize> {
         let first = inputs.first().copied();
         let channels = match *self {

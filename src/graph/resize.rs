@@ -1,80 +1,76 @@
-//! How a map gets another number of rows and columns: ONNX's `Resize` and PyTorch's `interpolate`, as data and as
-//! tables of what each output reads.
+//! Resizing of maps: ONNX's `Resize` and PyTorch's `interpolate`, as data and as tables of what each output reads.
 
 use serde::{Deserialize, Serialize};
 
-/// How the values between pixels are found.
+/// How values between pixels are computed.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Interpolation {
     /// The nearest pixel.
     Nearest(Rounding),
     /// Between two pixels on each axis.
     Linear,
-    /// Between four pixels on each axis, by Keys' kernel.
+    /// Between four pixels on each axis, with Keys' kernel.
     Cubic {
-        /// The kernel's parameter: -0.75, or -0.5.
+        /// The kernel's parameter: -0.75 or -0.5.
         a: f64,
     },
 }
 
-/// Which pixel is the nearest.
+/// Which pixel counts as the nearest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Rounding {
-    /// The one before.
+    /// The pixel before.
     Floor,
-    /// The one behind.
+    /// The pixel after.
     Ceil,
-    /// The nearest; half-way, the one before.
+    /// The nearest pixel; on a tie, the one before.
     PreferFloor,
-    /// The nearest; half-way, the one behind.
+    /// The nearest pixel; on a tie, the one after.
     PreferCeil,
 }
 
-/// Where an output's pixel lies on the input.
+/// Maps an output pixel to a position on the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Coordinates {
-    /// Pixels are squares: their centres lie at halves.
+    /// Pixels are squares; their centres are at halves.
     HalfPixel,
-    /// As [`Coordinates::HalfPixel`]; a side of one pixel reads the first.
+    /// As [`Coordinates::HalfPixel`], but an output side of one pixel reads the first input pixel.
     PytorchHalfPixel,
-    /// As [`Coordinates::HalfPixel`], about the middle of the map.
+    /// As [`Coordinates::HalfPixel`], symmetric about the middle of the map.
     HalfPixelSymmetric,
-    /// As [`Coordinates::HalfPixel`], without going back by half a pixel.
+    /// As [`Coordinates::HalfPixel`], without subtracting half a pixel at the end.
     TensorflowHalfPixel,
-    /// The first and the last pixels lie on each other.
+    /// The first and last pixels of input and output coincide.
     AlignCorners,
-    /// Positions are divided.
+    /// The output index divided by the scale.
     Asymmetric,
 }
 
 /// The new size. Pairs are rows, then columns.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Target {
-    /// So many times the old one, rounded down.
+    /// A multiple of the old size, rounded down.
     Scale([f64; 2]),
-    /// Always the same.
+    /// A fixed size.
     Size([usize; 2]),
-    /// That of the map that is the second input.
+    /// The size of the second input.
     Like,
 }
 
 /// A change of the number of rows and columns.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Resize {
-    /// How values between pixels are found.
     pub interpolation: Interpolation,
-    /// Where outputs lie.
     pub coordinates: Coordinates,
-    /// The new size.
     pub target: Target,
 }
 
-/// What one output reads on one axis: places and their weights; places without a weight repeat another's.
+/// What one output reads on one axis: positions and their weights. Unused entries have weight 0.
 pub type Taps = [(usize, f64); 4];
 
-/// Most rows or columns of a fixed size.
+/// Maximum rows or columns of a fixed size.
 pub(super) const MAX_SIZE_PX: usize = 1 << 14;
-/// Largest factor.
+/// Maximum factor; the minimum is its reciprocal.
 const MAX_SCALE: f64 = 64.0;
 
 impl Resize {
@@ -99,7 +95,7 @@ impl Resize {
         }
     }
 
-    /// What every output of an axis reads, from `input` pixels to `output`.
+    /// What every output on an axis reads, when `input` pixels become `output` pixels.
     pub fn taps(&self, axis: usize, input: usize, output: usize) -> Vec<Taps> {
         let scale = match self.target {
             Target::Scale(scales) => scales[axis],
@@ -135,7 +131,7 @@ impl Resize {
         (0..output).map(at).collect()
     }
 
-    /// Where the output at `x` lies on an input of `input` pixels.
+    /// The position of output `x` on an input of `input` pixels.
     fn position(&self, x: f64, (input, output): (f64, f64), scale: f64) -> f64 {
         match self.coordinates {
             Coordinates::HalfPixel => (x + 0.5) / scale - 0.5,

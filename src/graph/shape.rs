@@ -1,6 +1,6 @@
-//! How large the map of a node is.
+//! The size of each node's map.
 //!
-//! Rows never depend on columns, so that each axis is computed alone.
+//! Rows never depend on columns, so each axis is computed separately.
 
 use super::{
     MAX_MAP_LEN, MAX_MAP_SIDE_PX,
@@ -30,8 +30,9 @@ fn pool_side(side: usize, pool: &Pool, axis: usize) -> Option<usize> {
 }
 
 impl Op {
-    /// The map that it makes of given maps, for a photo, or maps handed in, of these rows and columns; `None` if it
-    /// cannot read them. No side is zero, and no map has more than [`MAX_MAP_LEN`] values.
+    /// The map that it makes from the maps `given`. `height` and `width` are those of the photo, or of the maps that
+    /// the caller passes. `None` if it cannot read them. No side is zero, and no map has more than [`MAX_MAP_LEN`]
+    /// values.
     pub fn shape(&self, given: &[Shape], (height, width): (usize, usize)) -> Option<Shape> {
         let of = |part: fn(&Shape) -> usize| given.iter().map(part).collect::<Vec<_>>();
         let channels = self.channels(&of(|map| map.channels))?;
@@ -43,8 +44,8 @@ impl Op {
             .then(|| Shape::new(channels, height, width))
     }
 
-    /// Rows (axis 0) or columns (axis 1) of its map, of the same axis of the maps that it reads and of the photo;
-    /// `None` where it cannot read them.
+    /// Rows (axis 0) or columns (axis 1) of its map. `given` is the same axis of the maps that it reads, `photo` that
+    /// of the photo. `None` if it cannot read them.
     pub(super) fn side(&self, given: &[usize], photo: usize, axis: usize) -> Option<usize> {
         let made = self.side_of(given, photo, axis);
         made.filter(|side| (1..=MAX_MAP_SIDE_PX).contains(side))
@@ -59,7 +60,7 @@ impl Op {
                 let side = first?;
                 let (mode, sides) = self.padding(side, side)?;
                 let [before, after] = sides.of_axis(axis);
-                // Reflection reaches at most to the far edge.
+                // Reflection reaches at most the far edge.
                 let is_too_short = mode == PadMode::Reflect && side <= before.max(after);
                 (!is_too_short).then_some(side + before + after)
             }
