@@ -66,23 +66,15 @@ pub struct Node {
 pub enum GraphError {
     /// A node reads a different number of maps than its operation takes.
     #[error("{node} reads {got} maps, its operation takes {needed}")]
-    Inputs {
-        node: String,
-        needed: usize,
-        got: usize,
-    },
+    Inputs { node: String, needed: usize, got: usize },
     /// A node reads a map that is made later, or never.
     #[error("{node} reads a map that is not computed before it")]
-    Order {
-        node: String,
-    },
+    Order { node: String },
     /// Channels, a kernel, a stride or a margin outside the supported range.
     #[error(
         "{node} is too large: supported are 1 to {MAX_CHANNELS} channels and kernels of 1 to {MAX_KERNEL_PX} pixels"
     )]
-    Range {
-        node: String,
-    },
+    Range { node: String },
     /// The caller passes different maps than the graph reads.
     #[error("the network needs {needed} and got {got}")]
     Given {

@@ -25,18 +25,13 @@ pub enum Op {
     /// A map of any values that the caller passes when the graph runs. No inputs. The maps that a graph reads are its
     /// nodes of this kind in their order ([`Graph::inputs`](super::Graph::inputs)). All of them have the same rows and
     /// columns.
-    Input {
-        channels: usize,
-    },
+    Input { channels: usize },
     /// A map of trained values that does not depend on the input. No inputs.
     Constant(Shape),
     /// Passes a map through, and allows only these sizes. Marks a network that a file fixes to a size.
     Sized(SizeRule),
     /// Adds values around a map.
-    Pad {
-        mode: PadMode,
-        sides: Sides,
-    },
+    Pad { mode: PadMode, sides: Sides },
     /// Adds zeros around a map so that a window returns one output per stride, rounded up: TensorFlow's `SAME`.
     PadSame {
         /// Rows and columns that a window covers.
@@ -61,14 +56,10 @@ pub enum Op {
     InstanceStatistics,
     /// `(x - mean) / sqrt(variance + eps) * scale + shift`; scale and shift are per channel. Inputs: the map and its
     /// statistics.
-    InstanceNorm {
-        eps: f64,
-    },
+    InstanceNorm { eps: f64 },
     /// `(x - mean) / sqrt(variance + eps) * scale + shift`. Mean and biased variance are those of each pixel over its
     /// channels; scale and shift are per channel.
-    LayerNorm {
-        eps: f64,
-    },
+    LayerNorm { eps: f64 },
     /// Softmax attention. Each pixel of the first map becomes the weighted mean of the third map's pixels. The weights
     /// are `exp(query . key / sqrt(channels of a head))`, normalized. Inputs: queries, keys, values; keys and values
     /// may come from another map than the queries. Adjacent channels form a head.
@@ -97,10 +88,7 @@ pub enum Op {
         count: usize,
     },
     /// A contiguous range of channels.
-    Channels {
-        first: usize,
-        count: usize,
-    },
+    Channels { first: usize, count: usize },
     /// Removes pixels on each side of a map.
     Crop(Sides),
     /// Doubles rows and columns, nearest neighbour.

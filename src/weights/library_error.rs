@@ -27,29 +27,20 @@ pub enum LibraryError {
     },
     /// The name has no letter or digit to form an id from.
     #[error("'{name}' is not a valid style name; use letters or digits")]
-    BadName {
-        name: String,
-    },
+    BadName { name: String },
     /// The name has a meaning on the command line.
     #[error(
         "'{name}' cannot name a style: it means {meaning} on the command line; choose another name"
     )]
-    Reserved {
-        name: String,
-        meaning: &'static str,
-    },
+    Reserved { name: String, meaning: &'static str },
     #[error("there is already a style or network named {id}; choose another name")]
-    Exists {
-        id: String,
-    },
+    Exists { id: String },
     /// A folder of this name contains no style and no network.
     #[error(
         "{} contains neither a style nor a network; move or delete it, or choose another name",
         folder.display()
     )]
-    InTheWay {
-        folder: PathBuf,
-    },
+    InTheWay { folder: PathBuf },
     /// The location of the user's styles and networks is unknown.
     #[error(
         "no folder for your styles: the home folder is unknown; set HOME or XDG_DATA_HOME to an absolute path"
@@ -64,9 +55,7 @@ pub enum LibraryError {
     },
     /// No style has this name.
     #[error("no style is named {name}")]
-    Unknown {
-        name: String,
-    },
+    Unknown { name: String },
     /// The style is not one of the user's own.
     #[error(
         "{title} is a built-in style and cannot be changed; your own are in {}",

@@ -1,4 +1,4 @@
-//! Values that no pixel goes through: weights seen in another shape, and arithmetic on sizes.
+//! Values that do not depend on pixels: weights viewed in another shape, and arithmetic on sizes.
 
 use std::borrow::Cow;
 
@@ -13,7 +13,7 @@ use super::{
 use crate::weights::tensor::Dtype;
 
 impl<'m, M> Scope<'m, M> {
-    /// All sides of a value at every probe; `sides` are those of one that depends on the picture.
+    /// The whole shape of a value at every probe; `sides` are those of a value that depends on the picture.
     pub(super) fn shape_whole(
         &self,
         node: &Node<'_>,
@@ -28,7 +28,7 @@ impl<'m, M> Scope<'m, M> {
         probes.ok_or_else(|| refused(format!("{} has too many sides", node.label())))
     }
 
-    /// A node that no pixel goes through: a weight seen in another shape, or arithmetic on sizes.
+    /// A node whose result does not depend on pixels: a weight viewed in another shape, or arithmetic on sizes.
     pub(super) fn node_on_constants(
         &mut self,
         node: &'m Node<'_>,
@@ -84,7 +84,7 @@ impl<'m, M> Scope<'m, M> {
         Ok(Value::Numbers(results))
     }
 
-    /// The shape of a vector that gains sides of one, as scales and shifts do.
+    /// The shape of a vector after dimensions of length 1 are added, as exporters do for scales and shifts.
     fn unsqueezed(&self, node: &Node<'_>, shape: &[usize]) -> Result<Vec<usize>, WeightsError> {
         let axes = self.ints(node, "axes", 1)?.unwrap_or_default();
         let odd = || refused(format!("{} has odd axes", node.label()));
@@ -104,7 +104,7 @@ impl<'m, M> Scope<'m, M> {
         sides.into_iter().map(|side| side.or_else(|| own.next()).ok_or_else(odd)).collect()
     }
 
-    /// The shape that a weight is given, one side of which may follow from the others.
+    /// The shape of a reshaped weight. One side may follow from the others.
     fn reshaped(&self, node: &Node<'_>, shape: &[usize]) -> Result<Vec<usize>, WeightsError> {
         let odd = || refused(format!("{} gives a weight an unsupported shape", node.label()));
         let sides = self.fixed_numbers(node, 1)?.ok_or_else(odd)?;

@@ -1,5 +1,4 @@
-//! The part of ONNX's messages that this reader needs, as they lie in the file; everything else is
-//! skipped.
+//! The part of ONNX's messages that this reader needs, as they are in the file. Everything else is skipped.
 //!
 //! Field numbers are those of onnx.proto.
 
@@ -153,7 +152,7 @@ pub(super) struct Tensor<'m> {
     pub(super) int32_data: Cow<'m, [u8]>,
     /// Numbers as [`wire::varints`] reads them.
     pub(super) int64_data: Cow<'m, [u8]>,
-    /// Whether its numbers lie in another file.
+    /// Whether its numbers are stored in another file.
     pub(super) is_external: bool,
 }
 
@@ -240,7 +239,7 @@ impl<'m> Message<'m> for TensorShape {
 
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Dimension {
-    /// Zero where the side is free.
+    /// Zero if the side is free.
     pub(super) dim_value: i64,
 }
 
@@ -258,7 +257,7 @@ impl<'m> Node<'m> {
         self.attribute.iter().find(|a| a.name == name)
     }
 
-    /// A text attribute, or what its absence means.
+    /// A text attribute, or its default.
     pub(super) fn text<'a>(&self, name: &str, absent: &'a str) -> &'a str
     where
         'm: 'a,
@@ -266,19 +265,19 @@ impl<'m> Node<'m> {
         self.attribute(name).map_or(absent, |a| std::str::from_utf8(a.s).unwrap_or("unreadable"))
     }
 
-    /// The name of an input, `None` where it is left out.
+    /// The name of an input; `None` if the optional input is absent.
     pub(super) fn input(&self, index: usize) -> Option<&'m str> {
         self.input.get(index).copied().filter(|name| !name.is_empty())
     }
 
-    /// The node in messages: its operator and its name or, without one, its result.
+    /// The node in messages: its operator and its name or, without a name, its result.
     pub(super) fn label(&self) -> String {
         let name = if self.name.is_empty() {
             self.output.first().copied().unwrap_or_default()
         } else {
             self.name
         };
-        // Each is cut before they are joined: the file decides how long they are.
+        // Cut each part before joining them: the file decides how long they are.
         shortened(&format!("{} '{}'", shortened(self.op_type), shortened(name)))
     }
 }
@@ -286,8 +285,8 @@ impl<'m> Node<'m> {
 /// Decodes a file.
 ///
 /// # Errors
-/// [`WeightsError::Onnx`], with the offset where the file breaks off; [`WeightsError::TooCostly`]
-/// when it would become more in memory than its size allows.
+/// [`WeightsError::Onnx`] with the offset where the file is truncated; [`WeightsError::TooCostly`] if it would take
+/// more memory than its size allows.
 pub(super) fn decode<'m>(bytes: &'m [u8], budget: &Budget) -> Result<Model<'m>, WeightsError> {
     wire::read(bytes, budget)
 }
@@ -300,7 +299,7 @@ mod tests {
         decode(bytes, &Budget::for_file(bytes.len())).map_err(|error| error.to_string())
     }
 
-    /// A field of a message, less than 128 bytes or with a length of five bytes.
+    /// A field of a message. Its length is less than 128 bytes, or is written with five bytes.
     fn field(number: u8, content: &[u8]) -> Vec<u8> {
         let length = content.len();
         let seven = |shift: usize| (length >> shift) as u8 & 0x7f;
@@ -338,7 +337,7 @@ mod tests {
         let graph = model.graph.expect("there");
         assert!(matches!(graph.initializer[0].float_data, Cow::Borrowed(b) if b == numbers));
         let drawn = budget.cost().bytes;
-        // Lists start with four places.
+        // A list starts with capacity for four items.
         let structs = 4 * (size_of::<Tensor<'_>>() + size_of::<i64>());
         assert_eq!(drawn as usize, structs);
     }

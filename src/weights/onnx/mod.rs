@@ -1,8 +1,8 @@
-//! ONNX files: decoded, and read as the graph of a network.
+//! ONNX files: decodes them and reads them as the graph of a network.
 //!
-//! A file is a program, so it is not enough to find weights in it: `network` follows the picture through every node
-//! and rewrites what it meets as operations of this program's graph. A model then finds itself in that graph. Of any
-//! other network, the file or the user says what the pixel values mean. Knows no model.
+//! A file is a program, so finding weights in it is not enough. `network` follows the picture through every node and
+//! rewrites the nodes as operations of this program's graph. A model is then recognised in that graph. For any other
+//! network, the file or the user says what the pixel values mean. This module knows no model.
 
 mod constants;
 mod messages;
@@ -40,8 +40,8 @@ pub fn read(bytes: &[u8]) -> Result<Checkpoint, WeightsError> {
     read_within(bytes, &Budget::for_file(bytes.len()), Choice::default())
 }
 
-/// Reads a network that makes one map of one map of any values and channels, both 1 x channels x height x width, from
-/// the bytes of an ONNX file. Pictures are read by [`read`], which knows what their values mean.
+/// Reads a network that computes one map from one map, with any values and channels, both 1 x channels x height x
+/// width. [`read`] reads networks on pictures, whose values have a known meaning.
 ///
 /// # Errors
 /// As [`read`].
@@ -53,7 +53,7 @@ pub fn read_on_map(bytes: &[u8]) -> Result<Network, WeightsError> {
     network::read_on_map(&model.0, graph, &budget)
 }
 
-/// As [`read`], drawing on `budget`.
+/// As [`read`], charging `budget`.
 pub(super) fn read_within(
     bytes: &[u8],
     budget: &Budget,
@@ -74,8 +74,7 @@ impl<'m> OnnxFile<'m> {
         messages::decode(bytes, budget).map(Self)
     }
 
-    /// The network in the graph, a model's or any other, and what its pixels were guessed to be
-    /// ([`Checkpoint::guessed`]).
+    /// The network in the graph, of a known model or not, and the assumed pixel format ([`Checkpoint::guessed`]).
     pub(crate) fn fit(
         &self,
         budget: &Budget,
@@ -123,7 +122,7 @@ impl<'m> OnnxFile<'m> {
         Ok((fitted, guessed))
     }
 
-    /// All weights that the file stores, by the names that it gives them.
+    /// All weights that the file stores, with their names in the file.
     pub(crate) fn tensors(&self, budget: &Budget) -> Result<NamedTensors<'_>, WeightsError> {
         let graph = self.graph()?;
         budget.steps(graph.node.len() + graph.initializer.len())?;
@@ -165,14 +164,13 @@ impl<'m> OnnxFile<'m> {
     }
 }
 
-/// Bytes that an entry of the metadata takes beside its text: two strings in a tree whose nodes may be
-/// half empty.
+/// Bytes that a metadata entry takes in addition to its text: two strings in a tree whose nodes may be half empty.
 const ENTRY_BYTES: usize = 4 * size_of::<String>();
 
-/// Oldest operator set that is read.
+/// The oldest supported operator set.
 const MIN_OPSET: i64 = 8;
 
-/// The operator set of the file; the oldest that is read where the file does not tell.
+/// The operator set of the file; the oldest supported one if the file does not say.
 fn opset(model: &Model<'_>) -> i64 {
     let own = |domain: &str| domain.is_empty() || domain == "ai.onnx";
     let opset = model.opset_import.iter().find(|o| own(o.domain));
@@ -195,10 +193,10 @@ fn refused(problem: impl Into<String>) -> WeightsError {
     WeightsError::Graph(problem.into())
 }
 
-/// Numbers of a list that are shown before the rest is only counted.
+/// Maximum number of a list's values in a message. The rest are only counted.
 const SHOWN_NUMBERS: usize = 16;
 
-/// A list of the file's numbers made fit for a message: cut when long.
+/// A list of the file's numbers for a message: cut when long.
 fn shown<T: fmt::Debug>(list: &[T]) -> String {
     let Some((start, rest)) = list.split_at_checked(SHOWN_NUMBERS) else {
         return format!("{list:?}");
@@ -212,7 +210,7 @@ fn shown<T: fmt::Debug>(list: &[T]) -> String {
     }
 }
 
-/// Refuses names that are given twice: which one counts would be a guess.
+/// Refuses duplicate names: which one counts would be a guess.
 fn check_unique<'m>(
     names: impl Iterator<Item = &'m str>,
     budget: &Budget,

@@ -1,5 +1,5 @@
-//! What names stand for while a graph is read, and what a node finds at its inputs. Knows nothing of what depends on
-//! the picture but that it is there.
+//! What names mean while a graph is read, and what a node finds at its inputs. This module knows which values depend on
+//! the picture, but nothing else about them.
 
 use std::{borrow::Cow, cell::Cell, collections::HashMap};
 
@@ -11,21 +11,21 @@ use super::{
 };
 use crate::weights::tensor::StoredTensor;
 
-/// Index of a tensor among those of the file.
+/// Index of a tensor in the file.
 pub(super) type TensorId = usize;
 
 /// What a name stands for.
 pub(super) enum Value<M> {
-    /// Numbers of the file, perhaps seen in another shape.
+    /// Numbers of the file, possibly viewed in another shape.
     Tensor(TensorId, Vec<usize>),
-    /// A few computed numbers, one set for each probe.
+    /// A few computed numbers, one set per probe.
     Numbers(Vec<Numbers>),
-    /// Something that depends on the picture's pixels.
+    /// A value that depends on the picture's pixels.
     Map(M),
 }
 
 impl<M> Value<M> {
-    /// Bytes that the value takes beside its own place.
+    /// Bytes of the value on the heap.
     pub(super) fn size_bytes(&self) -> usize {
         match self {
             Self::Tensor(_, shape) => size_of_val(shape.as_slice()),
@@ -35,14 +35,14 @@ impl<M> Value<M> {
     }
 }
 
-/// The names of a graph, as far as it is read.
+/// The names of the part of a graph that has been read.
 pub(super) struct Scope<'m, M> {
     pub(super) values: HashMap<&'m str, Value<M>>,
     pub(super) tensors: Vec<StoredTensor<'m>>,
-    /// Sizes of the picture at which the graph's arithmetic is tried.
+    /// Number of picture sizes at which the graph's arithmetic is tried.
     pub(super) probe_count: usize,
     pub(super) budget: &'m Budget,
-    /// Whether something failed that may be otherwise at other sizes of the picture.
+    /// Whether an error occurred that may not occur at other sizes of the picture.
     pub(super) depends_on_size: Cell<bool>,
 }
 
@@ -57,7 +57,7 @@ impl<'m, M> Scope<'m, M> {
         }
     }
 
-    /// Notes that an error may not come at other sizes of the picture.
+    /// Records that an error may not occur at other sizes of the picture.
     pub(super) fn of_size(&self, error: WeightsError) -> WeightsError {
         self.depends_on_size.set(true);
         error
@@ -69,7 +69,7 @@ impl<'m, M> Scope<'m, M> {
         Ok(Value::Tensor(self.tensors.len() - 1, shape))
     }
 
-    /// The value of an input that must be there.
+    /// The value of a required input.
     pub(super) fn value(&self, node: &Node<'_>, index: usize) -> Result<&Value<M>, WeightsError> {
         let name = node
             .input(index)
@@ -83,7 +83,7 @@ impl<'m, M> Scope<'m, M> {
         })
     }
 
-    /// A few numbers at an input, one set for each probe; `None` where the input is left out.
+    /// A few numbers at an input, one set per probe; `None` if the optional input is absent.
     pub(super) fn numbers(
         &self,
         node: &Node<'_>,
@@ -130,7 +130,7 @@ impl<'m, M> Scope<'m, M> {
         }
     }
 
-    /// Integers that stand in an attribute or, since some opset, are an input.
+    /// Integers from an attribute or, since some opset, from an input.
     pub(super) fn ints<'n>(
         &self,
         node: &'n Node<'_>,
@@ -144,13 +144,13 @@ impl<'m, M> Scope<'m, M> {
         Ok(numbers.and_then(Numbers::into_ints).map(Cow::Owned))
     }
 
-    /// The single constant at an input, if that is what it is.
+    /// The single constant at an input, if there is one.
     pub(super) fn constant(&self, node: &Node<'_>, index: usize) -> Option<f32> {
         self.fixed_numbers(node, index).ok()??.scalar()
     }
 }
 
-/// A few numbers of the file; `None` when there are more or of another type.
+/// A few numbers of the file; `None` if there are more or they have another type.
 fn small_numbers(tensor: &StoredTensor<'_>, shape: &[usize]) -> Option<Numbers> {
     if tensor.element_count() > MAX_COUNT {
         return None;

@@ -12,7 +12,7 @@ use super::{
     shown, wire,
 };
 
-/// A tensor of the file, its length checked.
+/// A tensor of the file; checks its length.
 pub(super) fn stored<'t>(
     name: &str,
     tensor: &'t Tensor<'_>,
@@ -25,7 +25,7 @@ pub(super) fn stored<'t>(
                 .to_owned(),
         ));
     }
-    // The strides, which are made beside the shape.
+    // The strides, which are stored in addition to the shape.
     budget.bytes(size_of_val(tensor.dims.as_slice()))?;
     let mut shape = budget.list(tensor.dims.len())?;
     for side in &tensor.dims {
@@ -61,8 +61,8 @@ pub(super) fn stored<'t>(
     StoredTensor::contiguous(dtype, shape, bytes).map_err(refused)
 }
 
-/// Little-endian bytes of numbers that are stored in a typed list. Narrow types share the list of
-/// 32-bit integers, one number each.
+/// Little-endian bytes of numbers that are stored in a typed list. Narrow types use the list of 32-bit integers, one
+/// number each.
 fn typed_bytes<'t>(
     tensor: &'t Tensor<'_>,
     dtype: Dtype,

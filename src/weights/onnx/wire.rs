@@ -1,24 +1,23 @@
-//! Protobuf as it lies in a file: fields with a number, a kind and a content.
+//! The protobuf wire format: fields with a number, a kind and a content.
 //!
-//! Texts and packed numbers stay where they lie. What becomes a list or a struct draws on the file's
-//! budget before it is made, because a field of two bytes may become a struct of two hundred. Every
-//! byte is looked at once for each message around it that is read, and the messages that are read are
-//! a few levels deep. Knows no message of ONNX.
+//! Texts and packed numbers are borrowed from the file. A list or a struct is charged to the file's budget before it is
+//! allocated, because a field of two bytes may become a struct of two hundred. Every byte is read once per enclosing
+//! message, and messages are only a few levels deep. This module knows no message of ONNX.
 
 use std::{borrow::Cow, ops::Range};
 
 use super::super::{Budget, WeightsError};
 
-/// Largest number of a field.
+/// Maximum field number.
 const MAX_NUMBER: u64 = (1 << 29) - 1;
 
-/// A message that takes the fields which it knows and leaves the others.
+/// A message that takes the fields it knows and ignores the others.
 pub(super) trait Message<'m> {
-    /// Takes one field; of a field that comes twice, the last counts or both are joined.
+    /// Takes one field. If a field occurs twice, the last one counts or both are joined.
     fn take(&mut self, field: Field<'m, '_>) -> Result<(), WeightsError>;
 }
 
-/// How a field's content is written.
+/// How a field's content is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Varint,
@@ -29,12 +28,12 @@ enum Kind {
 
 /// One field of a message.
 pub(super) struct Field<'m, 'b> {
-    /// Its number, which says what it means.
+    /// The field number, which identifies its meaning.
     pub(super) number: u64,
     kind: Kind,
     file: &'m [u8],
     budget: &'b Budget,
-    /// Where it starts in the file.
+    /// Offset in the file.
     start: usize,
     content: Range<usize>,
 }
@@ -42,8 +41,8 @@ pub(super) struct Field<'m, 'b> {
 /// Reads a file that is one message.
 ///
 /// # Errors
-/// [`WeightsError::Onnx`] with the byte where the file breaks off or breaks the rules;
-/// [`WeightsError::TooCostly`] when more would be made of it than its size allows.
+/// [`WeightsError::Onnx`] with the offset where the file is truncated or invalid; [`WeightsError::TooCostly`] if it
+/// would take more memory than its size allows.
 pub(super) fn read<'m, M: Message<'m> + Default>(
     file: &'m [u8],
     budget: &Budget,
@@ -57,7 +56,7 @@ fn broken(what: &str, at: usize) -> WeightsError {
     WeightsError::Onnx(format!("{what} at byte {at} of the file"))
 }
 
-/// Hands the fields of the message that fills `range` to `message`.
+/// Passes the fields in `range` to `message`.
 fn read_fields<'m, M: Message<'m>>(
     file: &'m [u8],
     range: Range<usize>,
@@ -134,13 +133,13 @@ impl<'m> Field<'m, '_> {
         Ok(f32::from_le_bytes(*bytes))
     }
 
-    /// Reads the message in this field into `message`, beside what that holds already.
+    /// Reads the message in this field into `message`, in addition to what it already contains.
     pub(super) fn join<M: Message<'m>>(&self, message: &mut M) -> Result<(), WeightsError> {
         self.of_kind(Kind::Lengthy)?;
         read_fields(self.file, self.content.clone(), self.budget, message)
     }
 
-    /// As [`Self::join`], of a message that is made when it is first met.
+    /// As [`Self::join`], for a message that is created on its first occurrence.
     pub(super) fn join_boxed<M: Message<'m> + Default>(
         &self,
         message: &mut Option<Box<M>>,
@@ -165,7 +164,7 @@ impl<'m> Field<'m, '_> {
         self.budget.push(list, self.text()?)
     }
 
-    /// Adds integers to a list, one or many at once.
+    /// Adds integers to a list, one or a packed list.
     pub(super) fn add_ints(&self, list: &mut Vec<i64>) -> Result<(), WeightsError> {
         for number in varints(self.encoded_varints()?) {
             self.budget.push(list, number)?;
@@ -173,7 +172,7 @@ impl<'m> Field<'m, '_> {
         Ok(())
     }
 
-    /// Adds single-precision numbers to a list, one or many at once.
+    /// Adds single-precision numbers to a list, one or a packed list.
     pub(super) fn add_floats(&self, list: &mut Vec<f32>) -> Result<(), WeightsError> {
         let (floats, _) = self.encoded_floats()?.as_chunks::<4>();
         for float in floats {
@@ -182,7 +181,7 @@ impl<'m> Field<'m, '_> {
         Ok(())
     }
 
-    /// Integers as they are encoded, one or many at once.
+    /// Integers as they are encoded, one or a packed list.
     pub(super) fn encoded_varints(&self) -> Result<&'m [u8], WeightsError> {
         let bytes = match self.kind {
             Kind::Varint => self.encoded(),
@@ -195,12 +194,12 @@ impl<'m> Field<'m, '_> {
         Ok(bytes)
     }
 
-    /// Little-endian single-precision numbers, one or many at once.
+    /// Little-endian single-precision numbers, one or a packed list.
     pub(super) fn encoded_floats(&self) -> Result<&'m [u8], WeightsError> {
         self.little_endian(Kind::FourBytes, 4)
     }
 
-    /// Little-endian double-precision numbers, one or many at once.
+    /// Little-endian double-precision numbers, one or a packed list.
     pub(super) fn encoded_doubles(&self) -> Result<&'m [u8], WeightsError> {
         self.little_endian(Kind::EightBytes, 8)
     }
@@ -216,7 +215,7 @@ impl<'m> Field<'m, '_> {
         Ok(bytes)
     }
 
-    /// Puts encoded numbers behind those that are there; the first stay where they lie in the file.
+    /// Appends encoded numbers to a list. The first ones are borrowed from the file.
     pub(super) fn append(
         &self,
         list: &mut Cow<'m, [u8]>,
@@ -242,14 +241,13 @@ impl<'m> Field<'m, '_> {
     }
 }
 
-/// The numbers of a list that [`Field::encoded_varints`] gave.
+/// The numbers of a list from [`Field::encoded_varints`].
 pub(super) fn varints(bytes: &[u8]) -> impl Iterator<Item = i64> {
     let mut at = 0;
     std::iter::from_fn(move || varint(bytes, &mut at).map(|number| number as i64))
 }
 
-/// Reads a number of seven bits a byte, least first; `None` where it breaks off or has more than 64
-/// bits.
+/// Reads a varint: seven bits per byte, lowest first. `None` if it is truncated or has more than 64 bits.
 fn varint(bytes: &[u8], at: &mut usize) -> Option<u64> {
     let mut value = 0u64;
     for shift in (0..64).step_by(7) {
@@ -270,8 +268,7 @@ fn varint(bytes: &[u8], at: &mut usize) -> Option<u64> {
 mod tests {
     use super::*;
 
-    /// Everything in field 1 as integers, in field 2 as floats, in field 3 as a message, and in
-    /// field 4 as encoded floats.
+    /// Field 1 as integers, field 2 as floats, field 3 as a message, and field 4 as encoded floats.
     #[derive(Debug, Default, PartialEq)]
     struct Lists<'m> {
         ints: Vec<i64>,

@@ -1,4 +1,4 @@
-//! Values that no pixel goes through: weights in another shape or order, and arithmetic on them and on sizes.
+//! Values that do not depend on pixels: weights in another shape or order, and arithmetic on them and on sizes.
 
 use std::borrow::Cow;
 
@@ -21,7 +21,7 @@ use crate::{
     },
 };
 
-/// Numbers in a shape.
+/// Numbers with a shape.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Constant {
     pub(super) sides: Vec<usize>,
@@ -30,14 +30,14 @@ pub(super) struct Constant {
 
 /// The weights of a convolution.
 pub(super) enum Kernel {
-    /// As the file has them.
+    /// As the file stores them.
     Stored(TensorId),
     /// Computed ones.
     Own(Vec<f32>),
 }
 
 impl Constant {
-    /// The number, where there is only one.
+    /// The number, if there is only one.
     pub(super) fn scalar(&self) -> Option<f32> {
         match self.values[..] {
             [one] => Some(one),
@@ -47,7 +47,7 @@ impl Constant {
 }
 
 impl Reader<'_> {
-    /// A constant as a map of its own, whose sides are those of another map or one; `None` where they are not.
+    /// A constant as a map of its own. Each of its sides is that of the other map or 1; `None` if not.
     pub(super) fn constant_map(
         &mut self,
         x: &MapValue,
@@ -58,7 +58,7 @@ impl Reader<'_> {
         let Some(missing) = layout.len().checked_sub(sides.len()) else {
             return Ok(None);
         };
-        // Length along channels, rows and columns, and values from one to the next.
+        // Length along channels, rows and columns, and the distance between neighbouring values.
         let (mut lengths, mut strides) = ([1; 3], [0; 3]);
         let mut stride = 1;
         for side in (0..sides.len()).rev() {
@@ -113,7 +113,7 @@ impl<'m> Reader<'m> {
         })
     }
 
-    /// A node on constants: sizes are computed at every probe, weights once.
+    /// A node on constants. Sizes are computed at every probe, weights once.
     pub(super) fn constant(&mut self, node: &'m Node<'m>) -> Result<Value<MapValue>, WeightsError> {
         let is_tensor = |index: usize| {
             let name = node.input(index)?;
@@ -140,10 +140,10 @@ impl<'m> Reader<'m> {
         self.scope.node_on_constants(node)
     }
 
-    /// The numbers at an input; `None` where it is left out.
+    /// The numbers at an input; `None` if the optional input is absent.
     ///
     /// # Errors
-    /// [`WeightsError`] where there is a map, or numbers that depend on the picture's size or are none.
+    /// [`WeightsError`] if the input is a map, or numbers that depend on the picture's size or are not finite.
     pub(super) fn constant_at(
         &mut self,
         node: &Node<'_>,
@@ -195,7 +195,7 @@ impl<'m> Reader<'m> {
         Ok(values)
     }
 
-    /// The numbers of a tensor, which are finite.
+    /// The numbers of a tensor; refuses those that are not finite.
     pub(super) fn finite_values(
         &mut self,
         id: TensorId,
@@ -212,7 +212,7 @@ impl<'m> Reader<'m> {
         }
     }
 
-    /// The weights of a convolution at an input, and their sides.
+    /// The weights of a convolution at an input, and their shape.
     pub(super) fn kernel_at(
         &mut self,
         node: &Node<'_>,
@@ -227,7 +227,7 @@ impl<'m> Reader<'m> {
         Ok((Kernel::Own(own.values), own.sides))
     }
 
-    /// The weights at an input, which are finite numbers.
+    /// The weights at an input; refuses those that are not finite.
     pub(super) fn weights_at(
         &mut self,
         node: &Node<'_>,
@@ -246,7 +246,7 @@ impl<'m> Reader<'m> {
         Ok(constant)
     }
 
-    /// A list of so many weights at an input.
+    /// A list of `count` weights at an input.
     pub(super) fn list_at(
         &mut self,
         node: &Node<'_>,

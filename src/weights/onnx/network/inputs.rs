@@ -1,4 +1,4 @@
-//! The picture that a graph reads, or the map, and its sides.
+//! The input of a graph, a picture or a map, and its sides.
 
 use super::Layout;
 use crate::{
@@ -12,14 +12,13 @@ use crate::{
     },
 };
 
-/// What a network reads, and its sides.
 pub(super) struct InputSides {
     /// A photo or a map.
     pub(super) op: Op,
     pub(super) layout: Layout,
-    /// Pictures that it reads at once.
+    /// Number of pictures per run.
     pub(super) batch: usize,
-    /// Rows and columns, where both are fixed.
+    /// Rows and columns, if both are fixed.
     pub(super) fixed_size: Option<(usize, usize)>,
 }
 
@@ -35,7 +34,7 @@ pub(super) fn picture_sides(picture: &ValueInfo<'_>) -> Result<InputSides, Weigh
     let Some(tensor) = tensor else {
         return Ok(free());
     };
-    // FLOAT, UINT8, FLOAT16, DOUBLE, BFLOAT16; 0 where the file does not tell.
+    // FLOAT, UINT8, FLOAT16, DOUBLE, BFLOAT16; 0 if the file does not say.
     if !matches!(tensor.elem_type, 0 | 1 | 2 | 10 | 11 | 16) {
         return Err(refused("its input is not a picture"));
     }
@@ -70,15 +69,15 @@ pub(super) fn picture_sides(picture: &ValueInfo<'_>) -> Result<InputSides, Weigh
     Ok(InputSides { op: Op::Photo, layout, batch, fixed_size: fixed_size(height, width) })
 }
 
-/// Rows and columns, where both are fixed; where only one of them is, the file may still hold at any size.
+/// Rows and columns, if both are fixed. If only one is, the network may still run at any size.
 fn fixed_size(height: usize, width: usize) -> Option<(usize, usize)> {
     (height > 0 && width > 0).then_some((height, width))
 }
 
-/// What the file says about the sides of a map of any numbers: its channels, at least.
+/// What the file says about the sides of a map of any numbers. It must fix at least the channels.
 pub(super) fn map_sides(map: &ValueInfo<'_>) -> Result<InputSides, WeightsError> {
     let tensor = map.kind.as_ref().and_then(|kind| kind.tensor.as_ref());
-    // FLOAT, FLOAT16, DOUBLE, BFLOAT16; 0 where the file does not tell.
+    // FLOAT, FLOAT16, DOUBLE, BFLOAT16; 0 if the file does not say.
     let tensor = tensor.filter(|tensor| matches!(tensor.elem_type, 0 | 1 | 10 | 11 | 16));
     let shape = tensor.and_then(|tensor| tensor.shape.as_ref());
     let dims = shape.map_or(&[][..], |shape| &shape.dim);

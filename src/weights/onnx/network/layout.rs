@@ -1,12 +1,12 @@
-//! How the sides of a file's tensor stand for those of a map. Files transpose and reshape maps; as long as every side
-//! can be told from a map's channels, rows and columns, nothing has to be moved.
+//! How the sides (dimensions) of a file's tensor correspond to a map's channels, rows and columns. Files transpose and
+//! reshape maps. As long as every side consists of channels, rows and columns, no values have to be moved.
 
 use crate::weights::onnx::numbers::wrapped;
 
 /// A part of a map's extent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
-    /// One of the factors of the channels; they count from the slowest.
+    /// One of the factors of the channel count, by index; the slowest is first.
     Channel(usize),
     /// All rows.
     Rows,
@@ -16,13 +16,13 @@ pub(super) enum Part {
     Copies,
 }
 
-/// How often a map is repeated: a doubled map is one that is upsampled.
+/// How often a map is repeated. Repeating a map twice is how files spell upsampling.
 const COPIES: usize = 2;
 
-/// What a side of a tensor is.
+/// The meaning of a tensor's side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Axis {
-    /// The batch, or another side of one.
+    /// The batch, or another side of length 1.
     One,
     /// All channels.
     Channels,
@@ -30,7 +30,7 @@ pub(super) enum Axis {
     Rows,
     /// All columns.
     Columns,
-    /// Some of these together, or a part of the channels.
+    /// Several of these together, or a part of the channels.
     Other,
 }
 
@@ -39,13 +39,13 @@ pub(super) enum Axis {
 pub(super) struct Layout {
     /// Factors of the channels, the slowest first; their product is the number of channels.
     pub(super) factors: Vec<usize>,
-    /// What every side of the tensor goes over, the slowest first; nothing for a side of one.
+    /// The parts that each side of the tensor consists of, the slowest first; empty for a side of length 1.
     pub(super) sides: Vec<Vec<Part>>,
 }
 
-/// Sides that a tensor may have.
+/// Maximum number of sides of a tensor.
 pub(super) const MAX_SIDES: usize = 8;
-/// Parts that channels may have.
+/// Maximum number of factors of the channels.
 const MAX_FACTORS: usize = 6;
 
 impl Layout {
@@ -65,7 +65,7 @@ impl Layout {
         }
     }
 
-    /// Whether channels are in one piece, and nothing is repeated.
+    /// Whether channels are not split, and nothing is repeated.
     pub(super) fn is_whole(&self) -> bool {
         self.factors.len() == 1 && !self.is_repeated()
     }
@@ -74,8 +74,8 @@ impl Layout {
         self.sides.iter().flatten().any(|&part| part == Part::Copies)
     }
 
-    /// The sides of a map that is joined to itself along one of them; `None` unless every value or every row follows
-    /// itself, each once at most.
+    /// The sides of a map that is concatenated with itself along `side`. `None` unless every value or every row is
+    /// followed by its copy, each at most once.
     pub(super) fn repeated(&self, side: usize) -> Option<Self> {
         let mut made = self.clone();
         made.sides.get_mut(side)?.insert(0, Part::Copies);
@@ -86,8 +86,7 @@ impl Layout {
         (is_inside && copies <= 2).then_some(made)
     }
 
-    /// The sides of the map whose rows and columns are all repeated in these sides; `None` if that is not what they
-    /// are.
+    /// The layout of the map before its rows and columns were doubled; `None` if this layout is not of such a map.
     pub(super) fn undoubled(&self, sizes: &[(usize, usize)]) -> Option<Self> {
         let mut single = self.clone();
         let [_, _, rows, columns] = single.sides.as_mut_slice() else {
@@ -101,7 +100,6 @@ impl Layout {
         (single == Self::channels_first(channels)).then_some(single)
     }
 
-    /// What a side is.
     pub(super) fn axis(&self, side: usize) -> Axis {
         match self.sides.get(side).map(Vec::as_slice) {
             Some([]) => Axis::One,
@@ -112,12 +110,12 @@ impl Layout {
         }
     }
 
-    /// A side by its number in a file, which may count from the end.
+    /// The index of a side. Files may count from the end with negative numbers.
     pub(super) fn side(&self, number: i64) -> Option<usize> {
         wrapped(number, self.sides.len())
     }
 
-    /// The number of values along a part, of a map of these rows and columns.
+    /// The number of values along a part, for a map of these rows and columns.
     fn extent(&self, part: Part, (rows, columns): (usize, usize)) -> usize {
         match part {
             Part::Channel(factor) => self.factors[factor],
@@ -127,15 +125,15 @@ impl Layout {
         }
     }
 
-    /// The length of every side, of a map of these rows and columns.
+    /// The length of every side, for a map of these rows and columns.
     pub(super) fn lengths(&self, size: (usize, usize)) -> Vec<usize> {
         let length =
             |parts: &Vec<Part>| parts.iter().map(|&part| self.extent(part, size)).product();
         self.sides.iter().map(length).collect()
     }
 
-    /// The same values with other sides, of which the lengths are given for every size of the map; `None` where a
-    /// side would cut through rows or columns.
+    /// The same values with other sides. `lengths` has the new sides' lengths for every size of the map. `None` if a
+    /// side would split rows or columns.
     pub(super) fn reshaped(
         &self,
         sizes: &[(usize, usize)],
@@ -176,7 +174,7 @@ impl Layout {
                     taken.push(part);
                     continue;
                 }
-                // A side of fewer channels cuts them.
+                // A side of fewer channels splits the channels into factors.
                 let (Part::Channel(factor), true) = (part, left.iter().all(|&l| l == left[0]))
                 else {
                     return None;
@@ -210,8 +208,8 @@ impl Layout {
         Some(layout.joined().with_sides_of_one(sizes))
     }
 
-    /// How many groups of neighbouring channels there are, where the second side goes over these and all behind it over
-    /// what is in a group: as norms of groups are written. `None` where every channel is its own.
+    /// The number of groups of neighbouring channels, if the second side is the groups and all later sides are within a
+    /// group, as group norms are exported. `None` if every channel is its own group.
     pub(super) fn groups(&self) -> Option<usize> {
         let [batch, groups, ..] = self.sides.as_slice() else {
             return None;
@@ -224,9 +222,9 @@ impl Layout {
         }
     }
 
-    /// The sides over a map whose blocks of so many rows and columns became channels ([`Op::SpaceToDepth`]
-    /// (crate::graph::Op::SpaceToDepth)): every side of rows, or of columns, also goes over those of a block. `None`
-    /// where channels have too many parts for that.
+    /// The layout on a map whose blocks of `block` rows and columns became channels
+    /// ([`Op::SpaceToDepth`](crate::graph::Op::SpaceToDepth)). Every side with rows or columns then also contains those
+    /// within a block. `None` if the channels would have too many factors.
     pub(super) fn in_blocks(&self, block: usize) -> Option<Self> {
         const OF_BLOCK: usize = 2;
         if self.factors.len() + OF_BLOCK > MAX_FACTORS || self.is_repeated() {
@@ -245,7 +243,7 @@ impl Layout {
         })
     }
 
-    /// Factors that stand behind each other everywhere are one.
+    /// Merges adjacent factors that follow each other in every side.
     fn joined(mut self) -> Self {
         let mut factor = 0;
         while factor + 1 < self.factors.len() {
@@ -253,7 +251,7 @@ impl Layout {
                 side.windows(2)
                     .any(|pair| pair == [Part::Channel(factor), Part::Channel(factor + 1)])
             });
-            // What is one may stand anywhere.
+            // A factor of 1 may be anywhere.
             let is_one = self.factors[factor] == 1 || self.factors[factor + 1] == 1;
             if !follows && !is_one {
                 factor += 1;
@@ -279,7 +277,7 @@ impl Layout {
         self
     }
 
-    /// Where all of a map's parts of one are missing, sides of one stand for them if there are four.
+    /// If a layout has four sides, assigns sides of length 1 to the map's missing parts of length 1.
     fn with_sides_of_one(mut self, sizes: &[(usize, usize)]) -> Self {
         let is_one = |side: fn(&(usize, usize)) -> usize| sizes.iter().all(|size| side(size) == 1);
         if let [one, channels, rows, columns] = self.sides.as_mut_slice()
@@ -294,7 +292,7 @@ impl Layout {
             if columns.is_empty() && is_one(|size| size.1) {
                 columns.push(Part::Columns);
             }
-            // Each only once.
+            // Keep each part only once.
             for part in [Part::Channel(0), Part::Rows, Part::Columns] {
                 let mut seen = false;
                 for side in &mut self.sides {
@@ -319,8 +317,8 @@ impl Layout {
         (seen.iter().all(|&seen| seen)).then(|| layout.joined())
     }
 
-    /// Side of the block if channels were made blocks of pixels: the factors of the map's channels in order, the
-    /// new channel, and those that follow rows and columns.
+    /// If channels were moved into blocks of pixels: the side of a block, and which factor is the new channel, which
+    /// follows the rows and which the columns.
     pub(super) fn blocks(&self) -> Option<(usize, [usize; 3])> {
         if self.factors.len() != 3 {
             return None;
@@ -345,7 +343,7 @@ impl Layout {
         (seen == 3 && self.factors.get(order[2]) == Some(&block)).then_some((block, order))
     }
 
-    /// The order in which one side goes over all factors of the channels, where they are out of order.
+    /// The order of the channels' factors in the one side that contains them all; `None` if several sides contain them.
     pub(super) fn shuffled(&self) -> Option<Vec<usize>> {
         let is_factor = |part: &Part| matches!(part, Part::Channel(_));
         let mut with_channels = self.sides.iter().filter(|side| side.iter().any(is_factor));
@@ -436,7 +434,7 @@ mod tests {
         let whole = sizes.map(|(h, w)| vec![1, 5, h, w]);
         let back = blocks.reshaped(&halves, &whole).expect("pixels");
         assert_eq!(back.blocks(), Some((2, [2, 0, 1])));
-        // As PyTorch's pixel_unshuffle orders them.
+        // In the order of PyTorch's pixel_unshuffle.
         let moved = blocks.transposed(&[0, 1, 3, 5, 2, 4]).expect("an order");
         let deep = halves.map(|(h, w)| vec![1, 20, h, w]);
         let deep = moved.reshaped(&halves, &deep).expect("a map");

@@ -1,9 +1,9 @@
-//! Reads any picture network: every node that the picture goes through becomes operations of a graph.
+//! Reads any picture network: converts every node that depends on the picture to operations of a graph.
 //!
-//! Nodes are taken in the file's order, which ONNX requires to be a possible order of running; a node that needs a
-//! later value is refused, so nothing here recurses. The picture is followed at a few sizes at once, so that what the
-//! file computes from sizes is known to hold at any. Transposed and reshaped maps are seen through ([`layout`]). What
-//! the picture's values mean is told by [`range`]. Knows no model.
+//! Nodes are read in the file's order, which ONNX requires to be a valid order of execution. A node that needs a later
+//! value is refused, so nothing here recurses. The picture is followed at several sizes (probes) at once, so that what
+//! the file computes from sizes is known to be right at any size. Transposed and reshaped maps are tracked by
+//! [`layout`] without moving values. [`range`] finds out what the picture's values mean. This module knows no model.
 
 mod constants;
 mod inputs;
@@ -37,44 +37,44 @@ use crate::weights::pixels::Pixels;
 use inputs::InputSides;
 use layout::{Axis, Layout};
 
-/// Numbers of pixels of which both sides of the picture may have to be multiples, in the order in which they are tried.
+/// Numbers of pixels that the picture's sides may have to be multiples of, in the order in which they are tried.
 const MULTIPLES: [usize; 12] = [1, 2, 3, 4, 6, 8, 16, 24, 32, 64, 128, 256];
-/// Heights and widths at which a graph is tried, in these multiples: odd numbers, which tell a factor of 2 from
-/// everything that only looks like it at round sizes, multiples of 16, and numbers between.
+/// Heights and widths at which a graph is tried, in units of the multiple: odd numbers, multiples of 16, and others.
+/// Odd numbers distinguish a factor of 2 from other arithmetic that returns the same at round sizes.
 const PROBES: [(usize, usize); 3] = [(65, 97), (64, 112), (338, 530)];
 
-/// The sizes at which a graph is tried whose sides are multiples of `px`.
+/// The probes whose sides are multiples of `px`.
 fn probes(px: usize) -> Vec<(usize, usize)> {
     PROBES.map(|(height, width)| (px * height, px * width)).to_vec()
 }
 
-/// How many times larger than its picture a network's result may be.
+/// Maximum factor by which a network may enlarge its picture.
 const MAX_TIMES: usize = 8;
 
-/// Bytes and steps that reading one node takes, beside what its inputs decide.
+/// Bytes and steps to charge for reading one node, in addition to those for its inputs.
 const BYTES_PER_NODE: usize = 2048;
 const STEPS_PER_NODE: usize = 64;
-/// The same for each input.
+/// Bytes and steps to charge per input.
 const BYTES_PER_INPUT: usize = 512;
 const STEPS_PER_INPUT: usize = 8;
-/// Longest list of numbers of a node.
+/// Maximum length of a list of numbers of a node.
 const MAX_LIST: usize = 64;
 
-/// A picture network as a file holds it, with what is known of the values that it reads and makes.
+/// A picture network as a file stores it, with what is known about its input and output values.
 #[derive(Debug)]
 pub(in crate::weights) struct PictureNetwork {
     /// From the photo to the picture, as if both had the network's own values.
     pub(in crate::weights) network: Network,
-    /// Whether it may be the network of a model: nothing follows a convolution that became a part of its weights, and
-    /// may change what the picture's values mean.
+    /// Whether it may be the network of a known model. False if an affine step follows a convolution: the step is
+    /// merged into the weights and may change what the picture's values mean.
     pub(in crate::weights) may_be_model: bool,
-    /// Pictures that it reads at once.
+    /// Number of pictures per run.
     pub(in crate::weights) batch: usize,
-    /// Values that it reads, as far as the file tells.
+    /// Input values, as far as the file says.
     pub(in crate::weights) input: Pixels,
-    /// Values that it makes, as far as the file tells.
+    /// Output values, as far as the file says.
     pub(in crate::weights) output: Pixels,
-    /// Rows and columns, where the file fixes them.
+    /// Rows and columns, if the file fixes them.
     pub(in crate::weights) size: Option<(usize, usize)>,
     /// How its weights are stored.
     pub(in crate::weights) storage: StorageType,
@@ -83,8 +83,7 @@ pub(in crate::weights) struct PictureNetwork {
 /// Reads the picture network of a graph.
 ///
 /// # Errors
-/// [`WeightsError::Graph`] with the first node that no picture network of this program has, or an error that names a
-/// tensor.
+/// [`WeightsError::Graph`] with the first node that is not supported, or an error that names a tensor.
 pub(super) fn read(
     model: &messages::Model<'_>,
     graph: &messages::Graph<'_>,
@@ -111,7 +110,7 @@ pub(super) fn read(
     })
 }
 
-/// Reads a graph that makes a map of a map, both with channels first and of any channels.
+/// Reads a graph that computes a map from a map, both with channels first and any number of channels.
 ///
 /// # Errors
 /// As [`read`].
@@ -126,7 +125,7 @@ pub(super) fn read_on_map(
     reader.finish(last)
 }
 
-/// Reads a graph at sizes with as few conditions as it allows; the node of its result.
+/// Reads a graph with as few conditions on the picture's size as it allows. Returns the node of its result.
 fn read_at_some_size<'m>(
     model: &'m messages::Model<'_>,
     graph: &'m messages::Graph<'m>,
@@ -150,13 +149,13 @@ fn read_at_some_size<'m>(
     }
     let ends = (source, result);
     let mut first = None;
-    // A file runs at its own size, which is a multiple of whatever it needs.
+    // A file runs at its own size, so that size must be a multiple of the rule's.
     let is_of_own_size = |px: &&usize| {
         input.fixed_size.is_none_or(|(h, w)| h.is_multiple_of(**px) && w.is_multiple_of(**px))
     };
     let free = MULTIPLES.iter().filter(is_of_own_size);
     let free = free.map(|&px| (SizeRule::MultipleOf(px), probes(px)));
-    // A size that is written down may still be any other.
+    // If no multiple works, read the graph for its own size only.
     let fixed = input.fixed_size.iter().map(|&size| (SizeRule::Exactly(size.into()), vec![size]));
     for (rule, sizes) in free.chain(fixed) {
         let opset = super::opset(model);
@@ -168,7 +167,7 @@ fn read_at_some_size<'m>(
         }
         match last {
             Ok(last) => {
-                // Photos are extended to where a graph runs; a map is read as it is.
+                // Photos are extended to a size at which the graph runs; a map is not.
                 let runs_at = |(height, width)| reader.graph.shapes(height, width).is_ok();
                 if input.op == Op::Photo || input.fixed_size.is_none_or(runs_at) {
                     return Ok((reader, last));
@@ -176,7 +175,7 @@ fn read_at_some_size<'m>(
             }
             Err(error @ WeightsError::TooCostly { .. }) => return Err(error),
             Err(error) if !reader.scope.depends_on_size.get() => return Err(error),
-            // Of a fixed size, the last trial is the one that is meant.
+            // For a fixed size, the error of the last trial is the relevant one.
             Err(error) if input.fixed_size.is_some() => first = Some(error),
             Err(error) => first = first.or(Some(error)),
         }
@@ -184,7 +183,7 @@ fn read_at_some_size<'m>(
     Err(first.unwrap_or_else(|| refused("it has no nodes")))
 }
 
-/// Whether the operator is one that is done to maps or computed, wherever it stands.
+/// Whether the operator is supported, on maps or on constants.
 fn is_known(node: &Node<'_>) -> bool {
     let operator = node.op_type;
     matches!(node.domain, "" | "ai.onnx")
@@ -194,7 +193,7 @@ fn is_known(node: &Node<'_>) -> bool {
             || matches!(operator, "Constant" | "Shape" | "Size"))
 }
 
-/// A map, and how the sides of the file's tensor stand for it.
+/// A map, and the layout of the file's tensor for it.
 #[derive(Clone, Debug)]
 struct MapValue {
     node: NodeId,
@@ -202,7 +201,7 @@ struct MapValue {
 }
 
 impl MapValue {
-    /// The same sides of another node's map, which is as large.
+    /// The same layout, of another node's map of the same size.
     fn moved_to(&self, node: NodeId) -> Self {
         Self { node, layout: self.layout.clone() }
     }
@@ -211,9 +210,9 @@ impl MapValue {
 /// The weights of a node while its graph is read.
 #[derive(Clone, Debug)]
 enum Held {
-    /// Computed ones, a few for each channel.
+    /// Computed weights, a few per channel.
     Own(NodeWeights),
-    /// Those of a convolution, as they are stored: they are many, and only read when it is known that the graph can be.
+    /// Stored weights of a convolution. They are large, and only read once the graph is known to be supported.
     Stored {
         weight: TensorId,
         /// The name of the tensor in the file.
@@ -231,7 +230,7 @@ impl Held {
     }
 }
 
-/// A graph while it is read.
+/// The state while a graph is read.
 struct Reader<'m> {
     scope: Scope<'m, MapValue>,
     graph: Graph,
@@ -239,26 +238,26 @@ struct Reader<'m> {
     weights: Vec<Option<Held>>,
     /// The size of every node's map at every probe.
     shapes: Vec<Vec<Shape>>,
-    /// Which photos the graph is read for.
+    /// The photo sizes that the graph is read for.
     rule: SizeRule,
     /// Rows and columns of the photo at every probe.
     sizes: Vec<(usize, usize)>,
-    /// How many times smaller than the photo the picture is that the network is given: as many times as it enlarges
-    /// what it is given, so that its painting has the photo's size.
+    /// Factor by which the photo is reduced before the network. Equals the factor by which the network enlarges its
+    /// picture, so that its result has the photo's size.
     times: usize,
-    /// How many times larger than the photo its result is, once that is known.
+    /// Factor by which the result is larger than the photo, once known.
     enlarges: Option<usize>,
-    /// The convolution that comes last.
+    /// The most recent convolution.
     layer: String,
-    /// The operator that is read.
+    /// The operator that is being read.
     operator: &'m str,
     opset: i64,
-    /// The widest numbers of any weights.
+    /// The widest number type among the weights.
     storage: StorageType,
 }
 
 impl<'m> Reader<'m> {
-    /// For pictures of these `sizes`, which `rule` allows, made of photos that are so many `times` as large.
+    /// For pictures of these `sizes`, which `rule` allows, made from photos that are `times` as large.
     fn new(
         rule: SizeRule,
         sizes: Vec<(usize, usize)>,
@@ -283,7 +282,7 @@ impl<'m> Reader<'m> {
         }
     }
 
-    /// Reads all nodes; the one that makes the picture.
+    /// Reads all nodes; returns the one that makes the picture.
     fn read(
         &mut self,
         graph: &'m messages::Graph<'_>,
@@ -307,7 +306,7 @@ impl<'m> Reader<'m> {
         let start = MapValue { node: first, layout: input.layout.clone() };
         budget.insert(&mut self.scope.values, source.name, Value::Map(start))?;
         for node in nodes {
-            // An operator looks at every input and a few times at every attribute.
+            // An operator reads every input once and every attribute a few times.
             budget.steps(1 + 2 * node.input.len() + 8 * node.attribute.len())?;
             let values = self.node(node)?;
             for (name, value) in node.output.iter().zip(values) {
@@ -332,7 +331,7 @@ impl<'m> Reader<'m> {
         self.scope.budget
     }
 
-    /// Adds a node, whose maps must fit at every probe.
+    /// Adds a node; its maps must fit at every probe.
     fn add(
         &mut self,
         op: Op,
@@ -382,7 +381,7 @@ impl<'m> Reader<'m> {
         Ok(id)
     }
 
-    /// The sides of a value at every probe.
+    /// The lengths of a value's sides at every probe.
     fn lengths(&self, map: &MapValue) -> Vec<Vec<usize>> {
         let sizes = self.sizes_of(map.node);
         sizes.iter().map(|&size| map.layout.lengths(size)).collect()
@@ -402,10 +401,10 @@ impl<'m> Reader<'m> {
         MapValue { node, layout: Layout::channels_first(self.channels(node)) }
     }
 
-    /// Reads one node of the file; its results.
+    /// Reads one node of the file; returns its results.
     fn node(&mut self, node: &'m Node<'m>) -> Result<Vec<Value<MapValue>>, WeightsError> {
         self.operator = node.op_type;
-        // A map with its sides is copied a few times for each node that reads it.
+        // Each node that reads a map copies its layout a few times.
         let inputs = node.input.len();
         self.budget().steps(STEPS_PER_NODE + STEPS_PER_INPUT * inputs)?;
         self.budget().bytes(BYTES_PER_NODE + BYTES_PER_INPUT * inputs)?;
@@ -457,7 +456,7 @@ impl<'m> Reader<'m> {
         simplify::network(self.graph, weights, last, budget)
     }
 
-    /// Notes how weights are stored.
+    /// Records how weights are stored.
     fn note_storage(&mut self, dtype: Dtype) {
         if let Dtype::Float(float) = dtype {
             self.storage = self.storage.max(float);

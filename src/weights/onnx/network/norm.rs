@@ -1,5 +1,5 @@
-//! Instance norm that is spelled out in nodes, in the spellings that exporters and hand-written layers use: found by
-//! looking back from the product or quotient that ends it. And norms as operations of the graph.
+//! Recognises instance norms that exporters and hand-written layers write as several nodes. The search goes backwards
+//! from the product or quotient that ends the norm. Also converts norms to operations of the graph.
 
 use super::{Held, MapValue, NodeId, Reader};
 use crate::{
@@ -8,8 +8,8 @@ use crate::{
     weights::WeightsError,
 };
 
-/// Largest number that counts as none where a node takes a map twice. Exports for ONNX.js add it so that the two have
-/// different names: 1e-9, or 1e-100, which is 0 in their numbers.
+/// Largest addend that counts as zero if a node reads a map twice. Exports for ONNX.js add 1e-9, or 1e-100 (0 in single
+/// precision), so that the two uses have different names.
 const NOTHING: f32 = 1e-9;
 
 impl Reader<'_> {
@@ -18,7 +18,7 @@ impl Reader<'_> {
         (node.op, &node.inputs)
     }
 
-    /// A map without the next to nothing that was added to it.
+    /// The map before a negligible addend, as [`NOTHING`] describes.
     pub(super) fn original(&self, id: NodeId) -> NodeId {
         match (self.op(id), &self.weights[id]) {
             ((Op::Affine, &[x]), Some(Held::Own(NodeWeights { weight, bias })))
@@ -30,7 +30,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The map of which this is the difference to its mean.
+    /// The map x, if this is x minus its mean.
     fn centred(&self, id: NodeId) -> Option<NodeId> {
         let (Op::Combine(Arithmetic::Difference), &[x, mean]) = self.op(id) else {
             return None;
@@ -38,7 +38,7 @@ impl Reader<'_> {
         (self.op(mean) == (Op::SpatialMean, &[x])).then_some(x)
     }
 
-    /// The map of which this is the deviation, and what was added to the variance.
+    /// The map whose standard deviation this is, and the eps that is added to the variance.
     fn deviation(&self, id: NodeId) -> Option<(NodeId, f64)> {
         let (Op::Function(Function::Sqrt), &[raised]) = self.op(id) else {
             return None;
@@ -70,7 +70,7 @@ impl Reader<'_> {
     ) -> Result<Option<MapValue>, WeightsError> {
         let inverse = |id: NodeId| match self.op(id) {
             (Op::Function(Function::Reciprocal), &[deviation]) => self.deviation(deviation),
-            // One divided by it may be written as a quotient.
+            // The reciprocal may be written as a quotient.
             _ => None,
         };
         let (map, other) = match arithmetic {
@@ -101,7 +101,7 @@ impl Reader<'_> {
         Ok(Some(map.moved_to(id)))
     }
 
-    /// The norm of a map: its statistics, and what they are applied to.
+    /// The instance norm of a map: its statistics, and their application.
     pub(super) fn instance_norm(
         &mut self,
         x: NodeId,
@@ -115,8 +115,8 @@ impl Reader<'_> {
         self.add(Op::InstanceNorm { eps }, &[x, statistics], Some(Held::Own(weights)))
     }
 
-    /// The norm of groups of neighbouring channels, all of a group by one mean and one variance; scale and shift by
-    /// channel. The statistics of single channels do not tell those of a group, which are computed apart.
+    /// The norm of groups of neighbouring channels: one mean and one variance per group, scale and shift per channel.
+    /// Group statistics do not follow from those of single channels, so they are computed separately.
     pub(super) fn group_norm(
         &mut self,
         x: NodeId,
@@ -129,14 +129,14 @@ impl Reader<'_> {
         if groups == channels {
             return self.instance_norm(x, eps, scale, shift);
         }
-        // The time of small convolutions is that of the layer in front.
+        // Attribute the time of the small convolutions to the layer before.
         let layer = self.layer.clone();
         let product = Op::Combine(Arithmetic::Product);
         let mean = self.group_means(x, groups, 0.0)?;
         let mean = self.by_group(mean, channels)?;
         let centred = self.add(Op::Combine(Arithmetic::Difference), &[x, mean], None)?;
         let square = self.add(product, &[centred, centred], None)?;
-        // A file holds it in single precision.
+        // Files store eps in single precision.
         let variance = self.group_means(square, groups, eps as f32)?;
         let deviation = self.add(Op::Function(Function::Sqrt), &[variance], None)?;
         let inverse = self.add(Op::Function(Function::Reciprocal), &[deviation], None)?;
@@ -149,7 +149,7 @@ impl Reader<'_> {
         Ok(normed)
     }
 
-    /// The mean of every group of a map's channels, and something added to it: one value for each group.
+    /// The mean of every group of a map's channels plus a constant: one value per group.
     fn group_means(&mut self, x: NodeId, groups: usize, plus: f32) -> Result<NodeId, WeightsError> {
         let channels = self.channels(x);
         let means = self.add(Op::SpatialMean, &[x], None)?;
@@ -158,7 +158,7 @@ impl Reader<'_> {
         self.small_conv(conv, means, share, plus)
     }
 
-    /// One value for each group as one for each channel; a single value stands for all by itself.
+    /// Expands one value per group to one per channel. A single value is broadcast anyway.
     fn by_group(&mut self, values: NodeId, channels: usize) -> Result<NodeId, WeightsError> {
         let groups = self.channels(values);
         if groups == 1 {
@@ -168,7 +168,7 @@ impl Reader<'_> {
         self.small_conv(conv, values, 1.0, 0.0)
     }
 
-    /// A convolution of single values whose weights are all alike.
+    /// A convolution of single values with equal weights and equal biases.
     fn small_conv(
         &mut self,
         conv: Conv,

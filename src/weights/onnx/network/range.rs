@@ -1,5 +1,5 @@
-//! What the values mean that a network reads and makes: found in what the file says about itself, and in what the
-//! graph does first and last.
+//! What a network's input and output values mean. Derived from the file's metadata and from the first and last
+//! operations of the graph.
 
 use super::{NodeId, Reader};
 pub(in crate::weights) use crate::weights::pixels::{ChannelOrder, PixelRange, Pixels};
@@ -8,7 +8,7 @@ use crate::{
     weights::onnx::messages::{Model, ValueInfo},
 };
 
-/// What is known of the values that a network reads and makes.
+/// What is known about a network's input and output values.
 pub(super) fn pixels(
     model: &Model<'_>,
     picture: &ValueInfo<'_>,
@@ -45,7 +45,7 @@ pub(super) fn pixels(
 type Steps = (Vec<f64>, Vec<f64>);
 
 impl Reader<'_> {
-    /// The affine step of a node.
+    /// A node's scale and shift, if it is affine.
     fn step(&self, id: NodeId) -> Option<Steps> {
         let own = self.weights[id].as_ref()?.own()?;
         let doubles = |list: &[f32]| list.iter().map(|&v| f64::from(v)).collect();
@@ -53,14 +53,14 @@ impl Reader<'_> {
             .then(|| (doubles(&own.weight), doubles(&own.bias)))
     }
 
-    /// What the first steps say about the values that are read.
+    /// What the first affine steps say about the input values.
     fn what_is_read(&self) -> (Option<PixelRange>, Option<ChannelOrder>) {
         let readers = self.graph.readers();
         let (mut scale, mut shift) = (vec![1.0; 3], vec![0.0; 3]);
         let mut at = 0;
         let mut means = None;
         while let [only] = readers[at][..] {
-            // Means of neighbours have the values' own range.
+            // A mean of neighbours has the range of the values themselves.
             if let Op::Sized(_) | Op::AveragePool { .. } = self.graph.nodes()[only].op {
                 at = only;
                 continue;
@@ -72,7 +72,7 @@ impl Reader<'_> {
                 scale[channel] *= by[channel];
                 shift[channel] = shift[channel] * by[channel] + plus[channel];
             }
-            // What is subtracted before anything is divided.
+            // The values that are subtracted before any division.
             means = Some([0, 1, 2].map(|c: usize| -shift[c] / scale[c]));
             at = only;
         }
@@ -95,7 +95,7 @@ impl Reader<'_> {
         } else {
             None
         };
-        // Photos are redder than blue, so are the means that everybody uses.
+        // Photos contain more red than blue, and so do the commonly used means.
         let order = match means[0] - means[2] {
             difference if difference > 0.05 * mean.abs() => Some(ChannelOrder::Rgb),
             difference if difference < -0.05 * mean.abs() => Some(ChannelOrder::Bgr),
@@ -104,7 +104,7 @@ impl Reader<'_> {
         (range, order.filter(|_| range.is_some()))
     }
 
-    /// What the last steps say about the values that are made.
+    /// What the last affine steps say about the output values.
     fn what_is_made(&self, last: NodeId) -> Option<PixelRange> {
         let (mut scale, mut shift) = (1.0f64, 0.0f64);
         let mut at = last;
@@ -115,7 +115,7 @@ impl Reader<'_> {
                     list.iter().all(|v| (v - list[0]).abs() < 1e-6 * list[0].abs().max(1.0))
                 };
                 if !is_uniform(&by) || !is_uniform(&plus) {
-                    // The mean of photos, which is put back.
+                    // The mean of photos, which the network adds back.
                     let mean = plus.iter().sum::<f64>() / plus.len() as f64 * scale + shift;
                     return match mean {
                         mean if (90.0..=135.0).contains(&mean) => Some(PixelRange::Bytes),
@@ -137,7 +137,7 @@ impl Reader<'_> {
                     continue;
                 }
                 _ => {
-                    // Without limits, only what is put back tells.
+                    // If values are not limited, only the last scale and shift are evidence.
                     return match (scale, shift) {
                         (s, b) if (s - 127.5).abs() < 1.0 && (b - 127.5).abs() < 1.0 => {
                             Some(PixelRange::Bytes)
@@ -159,7 +159,7 @@ impl Reader<'_> {
             let room = 0.05 * (high - low);
             (least - low).abs() <= room && (most - high).abs() <= room
         };
-        // Chainer's networks make 127.5 and 150 on both sides.
+        // Chainer's networks compute `tanh * 150 + 127.5`.
         if is(0.0, 255.0) || is(-22.5, 277.5) {
             Some(PixelRange::Bytes)
         } else if is(0.0, 1.0) {

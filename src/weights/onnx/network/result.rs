@@ -1,4 +1,4 @@
-//! What a graph makes: a picture, or any map.
+//! The result of a graph: a picture, or any map.
 
 use super::{Axis, MAX_TIMES, MapValue, NodeId, Reader, messages::Node, refused};
 use crate::weights::{WeightsError, onnx::shown};
@@ -44,8 +44,7 @@ impl Reader<'_> {
         ))))
     }
 
-    /// The node of the result, which must be a map with its channels first. `maker` is the node of the file that makes
-    /// it.
+    /// The node of the result, which must be a map with channels first. `maker` is the file's node that makes it.
     pub(super) fn the_map(
         &self,
         made: &MapValue,

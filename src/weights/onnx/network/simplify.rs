@@ -1,5 +1,5 @@
-//! What a graph does not need is taken out of it: operations that nothing reads, and affine steps that the operation
-//! before them can take over. GELU that is spelled out in its parts becomes one operation.
+//! Simplifies a graph: removes operations that nothing reads, merges affine steps into the operation before, and
+//! replaces GELU that is written as several operations by one.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,8 @@ use crate::{
     weights::{Budget, WeightsError},
 };
 
-/// The network of a graph up to `last`, whose map is the picture; or the result, where maps are handed in.
+/// The network of a graph up to `last`. The map of `last` is the picture, or the result if the graph reads maps instead
+/// of a photo.
 pub(super) fn network(
     graph: Graph,
     mut weights: Vec<Option<NodeWeights>>,
@@ -31,7 +32,7 @@ pub(super) fn network(
             }
         }
     }
-    // What stands for a node whose step was taken over.
+    // The node that replaces each node whose step was merged.
     let mut instead: Vec<NodeId> = (0..nodes.len()).collect();
     for (id, node) in nodes.iter().enumerate() {
         if !is_needed[id] || node.op != Op::Affine {
@@ -78,11 +79,11 @@ pub(super) fn network(
     Ok(Network::new(made, all)?)
 }
 
-/// How far the factors of a GELU that is spelled out may be from what they stand for.
+/// Tolerance for the constants of a GELU that is written as several operations.
 const GELU_TOLERANCE: f32 = 1e-6;
 
-/// The nodes of a graph, in which a product of some map x with `(1 + erf(x / sqrt(2))) / 2` is GELU. Frameworks halve
-/// x, the factor or the product; of the latter, the step behind it becomes twice as large.
+/// The nodes of a graph, with GELU in place of products of a map x with `(1 + erf(x / sqrt(2))) / 2`. Frameworks halve
+/// x, the factor or the product. If they halve the product, the scale of the step after it is doubled.
 fn with_gelu(
     graph: &Graph,
     weights: &mut [Option<NodeWeights>],
@@ -119,7 +120,7 @@ fn with_gelu(
     Ok(nodes)
 }
 
-/// What `1 + erf(x / sqrt(2))` is multiplied by in a factor, where it is one or a half.
+/// The number that multiplies `1 + erf(x / sqrt(2))` in `factor`, if it is 1 or 0.5.
 fn gelu_scale(
     graph: &Graph,
     weights: &[Option<NodeWeights>],
@@ -138,7 +139,7 @@ fn gelu_scale(
     }
     let channels = |id: NodeId| weights[id].as_ref().map_or(0, |own| own.weight.len());
     budget.steps(2 * (channels(factor) + channels(inner)))?;
-    // The number by which a step multiplies all channels, and what it adds to them.
+    // The scale and the shift of an affine node, if they are the same for all channels.
     let uniform = |id: NodeId| {
         let own = weights[id].as_ref().filter(|_| nodes[id].op == Op::Affine)?;
         let (&weight, &bias) = (own.weight.first()?, own.bias.first()?);
@@ -154,14 +155,14 @@ fn gelu_scale(
     Ok(known.map(|(scale, _)| scale))
 }
 
-/// Lets an operation do what an affine step behind it does; `false` for one that cannot.
+/// Merges an affine step into the operation before it; `false` if that operation cannot take it.
 fn take_over(
     op: &Op,
     own: &mut NodeWeights,
     step: &NodeWeights,
     budget: &Budget,
 ) -> Result<bool, WeightsError> {
-    // The output channel of a weight by its place.
+    // Values per output channel, groups, and output channels.
     let outputs = match *op {
         Op::Conv2d(conv) => {
             let one = own.weight.len() / conv.out_channels.max(1);
@@ -174,7 +175,7 @@ fn take_over(
         _ => return Ok(false),
     };
     budget.steps(2 * (own.weight.len() + own.bias.len()))?;
-    // The step's channel that a weight belongs to.
+    // The step's channel for the weight at `place`.
     let channel = |place: usize| match (outputs, *op) {
         (Some((one, groups, out_channels)), Op::ConvTranspose2d { conv, .. }) => {
             let outs = out_channels / groups;
@@ -191,7 +192,7 @@ fn take_over(
         let (scale, shift) = (step.weight[channel], step.bias[channel]);
         (f64::from(value) * f64::from(scale) + f64::from(shift)) as f32
     };
-    // What is too large for a weight stays a step of its own.
+    // If a product would not be finite, keep the separate step.
     let weights = own.weight.iter().enumerate();
     let biases = own.bias.iter().enumerate();
     let mut products =
@@ -213,11 +214,11 @@ mod tests {
     use super::*;
     use crate::graph::Conv;
 
-    /// GELU in its parts is one operation, whichever of them is halved; with another factor it stays as it is.
+    /// GELU in parts becomes one operation, whichever factor is halved. With another factor it stays as it is.
     #[test]
     fn gelu_in_its_parts_is_one_operation() {
         let root = std::f32::consts::FRAC_1_SQRT_2;
-        // What multiplies x, what 1 + erf is multiplied by, what the product is, and what remains of that.
+        // The factors of x, of 1 + erf and of the product, and the product's factor afterwards.
         for (inner, factor, behind, left) in [
             (root, 1.0, 0.5, Some(1.0)),
             (root, 0.5, 3.0, Some(3.0)),
@@ -248,7 +249,7 @@ mod tests {
         }
     }
 
-    /// A convolution takes the step behind it over, but for one that makes a weight infinite.
+    /// A convolution takes over the step after it, unless that makes a weight infinite.
     #[test]
     fn what_is_too_large_for_a_weight_stays_a_step() {
         for (scale, nodes) in [(0.5, 2), (1e3, 3)] {

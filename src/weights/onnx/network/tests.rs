@@ -1,4 +1,4 @@
-//! Tests: what exporters spell out in several nodes is read as the one operation that it is.
+//! Tests: what exporters write as several nodes is read as one operation.
 
 use std::collections::HashSet;
 
@@ -7,8 +7,8 @@ use crate::weights::onnx::messages::{
     Attribute, Dimension, Tensor, TensorShape, TensorType, ValueType,
 };
 
-/// Nodes from a line of `result = Operator input name=1,2`: an input in brackets is a shape, a number is a constant, and
-/// a list by name is an attribute.
+/// Nodes from a line of `result = Operator input name=1,2`. An input in brackets is a shape, a number is a constant,
+/// and a list with a name is an attribute.
 fn nodes(line: &str) -> Vec<Node<'_>> {
     let words: Vec<&str> = line.split_whitespace().collect();
     let mut node = Node { output: vec![words[0]], op_type: words[2], ..Node::default() };
@@ -37,8 +37,8 @@ fn nodes(line: &str) -> Vec<Node<'_>> {
     constants
 }
 
-/// The network from `x`, a picture of these sides, free where they are 0, to the result of the last line. `scale` and
-/// `shift` are by channel, `flat` is a list, `kernel` is of a convolution of each channel.
+/// The network from `x` to the result of the last line. `x` is a picture of these sides; 0 is a free side. `scale` and
+/// `shift` are per channel, `flat` is a list, `kernel` is of a depthwise convolution.
 fn read_lines(lines: &[&str], sides: [i64; 2]) -> Result<PictureNetwork, String> {
     let floats = |name, dims: &[i64], values: [f32; 3]| Tensor {
         name,
@@ -73,17 +73,17 @@ fn made(lines: &[&str], sides: [i64; 2]) -> Result<Network, String> {
     read_lines(lines, sides).map(|read| read.network)
 }
 
-/// What is done to a picture of 4 rows and 6 columns.
+/// The operations on a picture of 4 rows and 6 columns.
 fn operations(lines: &[&str]) -> Result<Vec<Op>, String> {
     let network = made(lines, [4, 6])?;
     let ops = network.graph().nodes().iter().map(|node| node.op);
-    // What makes of a photo the picture that is given has nothing to do with the lines.
+    // The nodes that turn a photo into the network's picture do not come from the lines.
     let is_end =
         |op: &Op| matches!(op, Op::Photo | Op::Sized(_) | Op::AveragePool { .. } | Op::Picture);
     Ok(ops.filter(|op| !is_end(op)).collect())
 }
 
-/// The only norm of a picture, if lines are that and nothing else: what is added to the variance, scale and shift.
+/// The eps, scale and shift of the norm, if the lines are one norm and nothing else.
 fn norm(lines: &[&str]) -> Option<(f64, NodeWeights)> {
     let network = made(lines, [0, 0]).unwrap_or_else(|error| panic!("{lines:?}: {error}"));
     match network.graph().nodes() {
@@ -129,7 +129,7 @@ fn all_spellings_of_the_norm_are_the_norm() {
             "g = Mul d a",
             "y = Add g shift",
         ],
-        // The mean and the difference are computed a second time.
+        // The mean and the difference are computed twice.
         &[
             "m2 = ReduceMean x axes=2,3",
             "d2 = Sub x m2",
@@ -141,7 +141,7 @@ fn all_spellings_of_the_norm_are_the_norm() {
             "g = Mul n scale",
             "y = Add g shift",
         ],
-        // Planes are laid out in rows, and next to nothing is added.
+        // Planes are flattened to rows, and a negligible number is added.
         &[
             "p = Reshape x [1,3,1,-1]",
             "w = ReduceMean p axes=3",
@@ -186,7 +186,7 @@ fn every_spelling_of_nearest_doubling_is_the_upsampling() {
             "d = Concat c c axis=1",
             "y = Reshape d [-1,3,8,12]",
         ],
-        // What is added tells the copies apart for the runtime, and is nothing.
+        // The added numbers are negligible; they only make the copies different for the runtime.
         &[
             "a = Reshape x [72,1]",
             "p = Add a 1e-100",
@@ -196,7 +196,7 @@ fn every_spelling_of_nearest_doubling_is_the_upsampling() {
             "d = Concat q c axis=1",
             "y = Reshape d [1,3,8,12]",
         ],
-        // Every copy is reshaped by itself.
+        // Every copy is reshaped separately.
         &[
             "a = Reshape x [-1,1]",
             "p = Reshape x [-1,1]",

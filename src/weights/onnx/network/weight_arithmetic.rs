@@ -1,4 +1,4 @@
-//! Weights made of weights: what exporters leave to the runtime, such as the norm of a kernel.
+//! Weights computed from weights: what exporters leave to the runtime, such as the norm of a kernel.
 
 use super::{Reader, constants::Constant};
 use crate::weights::{
@@ -7,7 +7,7 @@ use crate::weights::{
 };
 
 impl Reader<'_> {
-    /// Weights made of weights; `None` for what is left to arithmetic on few numbers.
+    /// Weights computed from weights; `None` if the arithmetic on small lists handles the node.
     pub(super) fn on_weights(&mut self, node: &Node<'_>) -> Result<Option<Constant>, WeightsError> {
         match node.op_type {
             "Transpose" => {
@@ -141,12 +141,13 @@ impl Reader<'_> {
                 };
                 let values = sums.iter().map(|sum| (sum / each.max(1) as f64) as f32).collect();
                 let keeps = node.attribute("keepdims").is_none_or(|a| a.i != 0);
-                let sides = match keeps {
-                    true => kept,
-                    false => (0..of.sides.len())
+                let sides = if keeps {
+                    kept
+                } else {
+                    (0..of.sides.len())
                         .filter(|&side| !is_over(side))
                         .map(|side| of.sides[side])
-                        .collect(),
+                        .collect()
                 };
                 Ok(Some(Constant { sides, values }))
             }
@@ -171,7 +172,7 @@ impl Reader<'_> {
                 Ok(Some(Constant { sides: kept, values: of.values }))
             }
             "Cast" if matches!(node.attribute("to").map(|a| a.i), Some(10 | 16)) => {
-                // Half precision of what is stored wider.
+                // A cast to half precision of weights that are stored wider.
                 Ok(Some(self.weights_at(node, 0)?))
             }
             _ => Ok(None),
@@ -180,7 +181,7 @@ impl Reader<'_> {
 }
 
 impl Reader<'_> {
-    /// Weights repeated along sides of one, to the shape that they and `wanted` have together.
+    /// Broadcasts weights to the common shape of their own and `wanted`.
     fn spread(
         &self,
         of: &Constant,
@@ -217,7 +218,7 @@ impl Reader<'_> {
     }
 }
 
-/// Whether an operator is computed on weights.
+/// Whether an operator on weights is supported.
 pub(super) fn is_on_weights(operator: &str) -> bool {
     matches!(
         operator,
@@ -239,7 +240,7 @@ pub(super) fn is_on_weights(operator: &str) -> bool {
     )
 }
 
-/// Values from one index of each side to the next.
+/// The distance between values with neighbouring indices, for each side.
 fn strides(sides: &[usize]) -> Vec<usize> {
     let mut strides = vec![1; sides.len()];
     for side in (1..sides.len()).rev() {

@@ -1,4 +1,4 @@
-//! Arithmetic on numbers, element by element.
+//! Element-wise arithmetic on numbers.
 
 use super::{Node, Numbers, Values, input};
 
@@ -24,7 +24,7 @@ pub(super) fn rounded(inputs: &[Option<&Numbers>], round: fn(f32) -> f32) -> Opt
     Numbers::new(source.shape.clone(), values)
 }
 
-/// Element by element; a single number meets every number of the other side.
+/// Element by element; a single number is combined with every number of the other input.
 pub(super) fn arithmetic(
     inputs: &[Option<&Numbers>],
     on_ints: fn(i64, i64) -> Option<i64>,

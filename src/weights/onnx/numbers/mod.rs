@@ -1,8 +1,7 @@
-//! The little programs that graphs run on sizes: shapes, scales and pads.
+//! The arithmetic that graphs do on sizes: shapes, scales and pads.
 //!
-//! Exporters compute the amount of a padding or the factor of an upsampling from `Shape` with
-//! `Gather`, `Mul`, `Floor`, `Concat` and the like. Values here have at most [`MAX_COUNT`] numbers,
-//! whatever a node asks for.
+//! Exporters compute the amount of a padding or the factor of an upsampling from `Shape` with `Gather`, `Mul`, `Floor`,
+//! `Concat` and the like. A value here has at most [`MAX_COUNT`] numbers, whatever a node requests.
 
 mod arithmetic;
 mod positions;
@@ -15,7 +14,7 @@ use positions::{concat, gather, slice, transpose};
 pub(super) use shapes::sides_for;
 use shapes::{constant_of_shape, reshape, single};
 
-/// Most numbers of one value.
+/// Maximum number of numbers in one value.
 pub(super) const MAX_COUNT: usize = 64;
 
 /// A few numbers with a shape.
@@ -41,9 +40,8 @@ impl Values {
 }
 
 impl Numbers {
-    /// Numbers in a shape; `None` when these do not fit each other, or when the shape has more than
-    /// [`MAX_COUNT`] rows or columns, be it without a number in them: nothing that is done with
-    /// numbers takes more than a few steps.
+    /// Numbers with a shape. `None` if they do not match, or if the shape has more than [`MAX_COUNT`] rows or columns,
+    /// even without numbers in them. This limits every operation on numbers to a few steps.
     pub(super) fn new(shape: Vec<usize>, values: Values) -> Option<Self> {
         let sides = shape.iter().copied().filter(|side| *side != 0);
         let rows = product(sides.map(Some)).filter(|rows| *rows <= MAX_COUNT)?;
@@ -51,12 +49,11 @@ impl Numbers {
         (shape.len() <= MAX_COUNT && values.count() == count).then_some(Self { shape, values })
     }
 
-    /// One integer.
     pub(super) fn int(value: i64) -> Option<Self> {
         Self::new(Vec::new(), Values::Int(vec![value]))
     }
 
-    /// Integers in a row.
+    /// A list of integers.
     pub(super) fn ints(values: Vec<i64>) -> Option<Self> {
         Self::new(vec![values.len()], Values::Int(values))
     }
@@ -65,7 +62,7 @@ impl Numbers {
         &self.shape
     }
 
-    /// Bytes that the numbers take in memory.
+    /// Bytes on the heap.
     pub(super) fn size_bytes(&self) -> usize {
         let one = match &self.values {
             Values::Int(_) => size_of::<i64>(),
@@ -86,7 +83,7 @@ impl Numbers {
         }
     }
 
-    /// The numbers, if they are integers, without their shape.
+    /// The numbers if they are integers, without their shape.
     pub(super) fn into_ints(self) -> Option<Vec<i64>> {
         match self.values {
             Values::Int(v) => Some(v),
@@ -94,7 +91,6 @@ impl Numbers {
         }
     }
 
-    /// The numbers as floats.
     pub(super) fn to_floats(&self) -> Vec<f32> {
         match &self.values {
             Values::Int(v) => v.iter().map(|v| *v as f32).collect(),
@@ -110,7 +106,7 @@ impl Numbers {
         }
     }
 
-    /// The same numbers picked by position.
+    /// The numbers at these positions.
     fn picked(&self, shape: Vec<usize>, positions: &[usize]) -> Option<Self> {
         let values = match &self.values {
             Values::Int(v) => {
@@ -124,10 +120,9 @@ impl Numbers {
     }
 }
 
-/// Computes a node's result from its inputs; inputs that are left out are `None`, and so is what cannot be computed.
+/// Computes a node's result from its inputs. Absent inputs are `None`. Returns `None` if the result cannot be computed.
 pub(super) type Rule = fn(&Node<'_>, &[Option<&Numbers>]) -> Option<Numbers>;
 
-/// The rule of an operator.
 pub(super) fn rule(operator: &str) -> Option<Rule> {
     Some(match operator {
         "Add" => |_, inputs| arithmetic(inputs, i64::checked_add, |a, b| a + b),
@@ -153,10 +148,10 @@ pub(super) fn rule(operator: &str) -> Option<Rule> {
     })
 }
 
-/// Runs one node on numbers; inputs that are left out are `None`.
+/// Runs one node on numbers. Absent inputs are `None`.
 ///
 /// # Errors
-/// What cannot be computed, in words that follow the node's name.
+/// What cannot be computed, as text that follows the node's name.
 pub(super) fn run(node: &Node<'_>, inputs: &[Option<&Numbers>]) -> Result<Numbers, String> {
     let operator = node.op_type;
     let rule = rule(operator)
@@ -168,7 +163,7 @@ fn input<'a>(inputs: &[Option<&'a Numbers>], index: usize) -> Option<&'a Numbers
     inputs.get(index).copied().flatten()
 }
 
-/// The product of sides; `None` when one is missing or there is no such number.
+/// The product of sides; `None` if one is missing or the product overflows.
 fn product(mut sides: impl Iterator<Item = Option<usize>>) -> Option<usize> {
     sides.try_fold(1usize, |product, side| product.checked_mul(side?))
 }
@@ -192,7 +187,7 @@ mod tests {
         Numbers::ints(values.to_vec()).expect("few")
     }
 
-    /// Integers in a shape; the shape decides how many.
+    /// Integers with a shape. The shape determines their count.
     fn shaped(shape: &[usize]) -> Option<Numbers> {
         let count = shape.iter().try_fold(1usize, |p, side| p.checked_mul(*side));
         Numbers::new(shape.to_vec(), Values::Int(vec![1; count?.min(100)]))
@@ -200,8 +195,8 @@ mod tests {
 
     #[test]
     fn the_padding_program_of_exporters() {
-        // Pads arrive last axis first, as pairs of before and after; the node wants all befores,
-        // then all afters, first axis first.
+        // Pads come with the last axis first, as pairs of before and after. The node expects all befores, then all
+        // afters, first axis first.
         let pads = ints(&[1, 2, 3, 4, 0, 0, 0, 0]);
         let rows = run(&node("Reshape", &[]), &[Some(&pads), Some(&ints(&[-1, 2]))]);
         let rows = rows.expect("rows");
@@ -266,7 +261,7 @@ mod tests {
         }
     }
 
-    /// Numbers at which arithmetic breaks.
+    /// Numbers at which arithmetic may overflow or fail.
     const EXTREMES: [i64; 14] = [
         0,
         1,

@@ -1,4 +1,4 @@
-//! Numbers picked by their positions, and put behind each other.
+//! Selection and concatenation of numbers.
 
 use super::{MAX_COUNT, Node, Numbers, Values, input};
 
@@ -6,7 +6,7 @@ fn axis(node: &Node<'_>) -> i64 {
     node.attribute("axis").map_or(0, |a| a.i)
 }
 
-/// A position that may count from the end.
+/// A position. Negative ones count from the end.
 pub(in super::super) fn wrapped(index: i64, count: usize) -> Option<usize> {
     let count = i64::try_from(count).ok()?;
     let index = if index < 0 { index + count } else { index };
@@ -88,7 +88,7 @@ pub(super) fn concat(node: &Node<'_>, inputs: &[Option<&Numbers>]) -> Option<Num
     Numbers::new(vec![total], values)
 }
 
-/// Rows become columns.
+/// Swaps rows and columns.
 pub(super) fn transpose(inputs: &[Option<&Numbers>]) -> Option<Numbers> {
     let source = input(inputs, 0)?;
     let [rows, columns] = *source.shape.as_slice() else {

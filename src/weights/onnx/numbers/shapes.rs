@@ -1,4 +1,4 @@
-//! Numbers in another shape, and numbers that are made for a shape.
+//! Numbers in another shape, and numbers created for a shape.
 
 use super::super::wire::varints;
 use super::{MAX_COUNT, Node, Numbers, Values, input, product};
@@ -18,8 +18,7 @@ pub(super) fn reshape(inputs: &[Option<&Numbers>]) -> Option<Numbers> {
     Numbers::new(shape, source.values.clone())
 }
 
-/// The shape that so many numbers are given, where a side of -1 follows from the others; `None` when
-/// the numbers do not fill it.
+/// The shape for `count` numbers. A side of -1 follows from the others. `None` if the numbers do not fill the shape.
 pub(in super::super) fn sides_for(count: usize, sides: &[i64]) -> Option<Vec<usize>> {
     let known = sides.iter().filter(|side| **side != -1);
     let known = product(known.map(|side| usize::try_from(*side).ok()))?;

@@ -23,7 +23,7 @@ pub(super) fn arithmetic<'m>(
     if node.input.len() != 2 && !matches!(node.op_type, "Sum" | "Max" | "Min") {
         return Err(refused(format!("{} has {} inputs", node.label(), node.input.len())));
     }
-    // Constants in front of the first map are added behind it: sums do not mind.
+    // Start with the first map. Constants before it are added afterwards; the order does not matter for sums.
     let is_map = |reader: &Reader<'_>, index: usize| {
         matches!(reader.scope.value(node, index), Ok(Value::Map(_)))
     };
@@ -45,13 +45,13 @@ pub(super) fn arithmetic<'m>(
     Ok(result.into_iter().collect())
 }
 
-/// A map to the power of a number that is made of products and roots.
+/// A power that products, roots and reciprocals can express.
 pub(super) fn power<'m>(
     reader: &mut Reader<'m>,
     node: &'m Node<'m>,
 ) -> Result<Vec<MapValue>, WeightsError> {
     let x = reader.map(node, 0)?;
-    // It may be of whole numbers, which weights are not.
+    // The exponent may be an integer, which is not allowed for weights.
     let exponent = reader.scope.constant(node, 1);
     let product = Op::Combine(Arithmetic::Product);
     let made = match exponent {
@@ -81,7 +81,7 @@ pub(super) fn power<'m>(
     Ok(vec![made])
 }
 
-/// What an operator does with two maps.
+/// The arithmetic of an operator on two maps.
 fn arithmetic_of(operator: &str) -> Option<Arithmetic> {
     match operator {
         "Add" | "Sum" => Some(Arithmetic::Sum),
@@ -93,7 +93,6 @@ fn arithmetic_of(operator: &str) -> Option<Arithmetic> {
 }
 
 impl Reader<'_> {
-    /// The map at an input.
     pub(super) fn map(&self, node: &Node<'_>, index: usize) -> Result<MapValue, WeightsError> {
         match self.scope.value(node, index)? {
             Value::Map(map) => Ok(map.clone()),
@@ -114,7 +113,7 @@ impl Reader<'_> {
         self.affine(x, vec![scale; count], vec![shift; count])
     }
 
-    /// `x * scale + shift`, both by channel.
+    /// `x * scale + shift`, both per channel.
     pub(super) fn affine(
         &mut self,
         x: &MapValue,
@@ -134,10 +133,10 @@ impl Reader<'_> {
         Ok(x.moved_to(id))
     }
 
-    /// A constant's number for each channel of a map, by which the constant is spread over it.
+    /// The values of a constant that is broadcast over a map, one per channel.
     ///
     /// # Errors
-    /// [`WeightsError::Graph`] where it differs from pixel to pixel.
+    /// [`WeightsError::Graph`] if the constant differs between pixels.
     pub(super) fn by_channel(
         &self,
         x: &MapValue,
@@ -199,7 +198,7 @@ impl Reader<'_> {
         Ok(values)
     }
 
-    /// A map and the constant at an input.
+    /// Arithmetic on a map and the constant at an input.
     fn with_constant(
         &mut self,
         node: &Node<'_>,
@@ -208,7 +207,7 @@ impl Reader<'_> {
         is_constant_first: bool,
     ) -> Result<MapValue, WeightsError> {
         let constant = self.weights_or_limits_at(node, index)?;
-        // Sides that only the constant has stand in front.
+        // If the constant has more sides than the map, the map gets sides of length 1 in front.
         let mut x = x.clone();
         let more = constant.sides.len().saturating_sub(x.layout.sides.len());
         if more > 0 && constant.sides.len() > MAX_SIDES {
@@ -277,7 +276,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Two maps value by value.
+    /// Arithmetic on two maps, value by value.
     fn combined(
         &mut self,
         node: &Node<'_>,
@@ -315,7 +314,7 @@ impl Reader<'_> {
         Ok(MapValue { node, layout })
     }
 
-    /// The larger one of a map and a part of it: a ReLU with a slope.
+    /// Recognises a leaky ReLU written as the maximum of a map and a multiple of it.
     fn sloped(
         &mut self,
         node: &Node<'_>,
@@ -346,7 +345,7 @@ impl Reader<'_> {
         Ok(Some(x.moved_to(id)))
     }
 
-    /// The sides of what two maps make together; `None` where these do not stand for the same.
+    /// The layout of the result of two maps; `None` if their sides do not correspond.
     fn joint_layout(&self, a: &MapValue, b: &MapValue) -> Option<Layout> {
         if a.layout == b.layout {
             return Some(a.layout.clone());
@@ -356,7 +355,7 @@ impl Reader<'_> {
         }
         let count = a.layout.sides.len().max(b.layout.sides.len());
         let at = |map: &MapValue, side: usize| {
-            // Missing sides are in front.
+            // Missing sides are the first ones.
             (side + map.layout.sides.len()).checked_sub(count).map(|own| {
                 let lengths = self.lengths(map);
                 let is_one = lengths.iter().all(|lengths| lengths[own] == 1);
@@ -384,7 +383,7 @@ impl Reader<'_> {
                 Part::Copies => return None,
             }] += 1;
         }
-        // A side that was spread over another axis would be there twice.
+        // A side that was broadcast over another axis would occur twice.
         (count_of.iter().all(|&count| count <= 1))
             .then_some(Layout { factors: vec![channels], sides })
     }
@@ -395,7 +394,6 @@ impl Reader<'_> {
         Ok(x.moved_to(id))
     }
 
-    /// The square root.
     pub(super) fn root(&mut self, x: MapValue) -> Result<MapValue, WeightsError> {
         let id = self.add(Op::Function(Function::Sqrt), &[x.node], None)?;
         Ok(x.moved_to(id))

@@ -1,4 +1,4 @@
-//! Convolutions, transposed ones, and products with a matrix, which are convolutions of single values.
+//! Convolutions, transposed convolutions, and matrix products, which are convolutions of single values.
 
 use super::{Axis, Held, Layout, MapValue, NodeId, Part, Reader};
 use crate::{
@@ -11,15 +11,15 @@ use crate::{
     },
 };
 
-/// What is padded in front of windows.
+/// Padding before an operation with windows.
 pub(super) enum Padding {
-    /// As many pixels on each side.
+    /// A fixed number of pixels on each side.
     Fixed(Sides),
-    /// As many as the size needs, by an operation.
+    /// An operation that pads as the map's size requires.
     Same(Op),
 }
 
-/// The padding of a node with windows of this reach.
+/// The padding of a node whose windows have this reach.
 pub(super) fn window_pads(
     node: &Node<'_>,
     reach: [usize; 2],
@@ -81,10 +81,8 @@ fn extent(node: &Node<'_>, sides: &[usize], is_transposed: bool) -> Result<Conv,
     let groups = node.attribute("group").map_or(1, |a| a.i);
     let groups = usize::try_from(groups).ok().filter(|groups| (1..=a.max(1)).contains(groups));
     let groups = groups.ok_or_else(|| wrong("has odd groups".to_owned()))?;
-    let (in_channels, out_channels) = match is_transposed {
-        true => (a, b.saturating_mul(groups)),
-        false => (b.saturating_mul(groups), a),
-    };
+    let (in_channels, out_channels) =
+        if is_transposed { (a, b.saturating_mul(groups)) } else { (b.saturating_mul(groups), a) };
     Ok(Conv {
         in_channels,
         out_channels,
@@ -141,7 +139,7 @@ pub(super) fn conv_transpose<'m>(
             return Err(wrong("has an odd output_shape"));
         };
         let made = [rows, columns].map(|px| usize::try_from(px).unwrap_or(0));
-        // What is cut off must not depend on the size, which may be fixed.
+        // The crop must be the same at every probe. A picture of fixed size has only one.
         let cut = |size: &(usize, usize)| shape_cut(node, &conv, extra, *size, made);
         let cuts: Vec<_> = reader.sizes_of(id).iter().map(cut).collect();
         match cuts.as_slice() {
@@ -180,13 +178,14 @@ fn held(node: &Node<'_>, kernel: Kernel, bias: Vec<f32>) -> Held {
     }
 }
 
-/// What is cut off so that every value makes as many as the stride, and what is added where that is not enough.
+/// The crop of a transposed convolution after which its result is `stride` times its input, and `extra`, increased if
+/// the result is too small.
 fn same_cut(node: &Node<'_>, conv: &Conv, extra: [usize; 2]) -> (Sides, [usize; 2]) {
     let reach = [0, 1].map(|axis| conv.reach()[axis] + extra[axis]);
     distributed(node, extra, reach, conv.stride)
 }
 
-/// What is cut off of a map of a size, or added, so that `made` rows and columns are left; `None` for none.
+/// The crop, and `extra`, for a result of exactly `made` rows and columns; `None` if that is impossible.
 fn shape_cut(
     node: &Node<'_>,
     conv: &Conv,
@@ -202,7 +201,7 @@ fn shape_cut(
     (!made.contains(&0)).then(|| distributed(node, extra, whole, made))
 }
 
-/// Rows and columns that are too many for `made`, cut off at both ends; those that are too few are added to `extra`.
+/// Crops `whole` to `made` rows and columns at both ends. Missing rows and columns are added to `extra`.
 fn distributed(
     node: &Node<'_>,
     mut extra: [usize; 2],
@@ -221,7 +220,7 @@ fn distributed(
     (sides, extra)
 }
 
-/// A row of channels times a matrix.
+/// The product of a row of channels and a matrix.
 pub(super) fn product<'m>(
     reader: &mut Reader<'m>,
     node: &'m Node<'m>,
@@ -271,7 +270,7 @@ pub(super) fn product<'m>(
 }
 
 impl Reader<'_> {
-    /// A bias, zeros where there is none.
+    /// The bias at an input; zeros if the optional input is absent.
     fn bias(
         &mut self,
         node: &Node<'_>,
@@ -281,7 +280,7 @@ impl Reader<'_> {
         if node.input(index).is_some() {
             return self.list_at(node, index, count);
         }
-        // A weight without numbers may have any side, so the file's size bounds nothing here.
+        // A weight without numbers may have any side, so the file's size does not limit `count`.
         self.budget().bytes(count.saturating_mul(size_of::<f32>()))?;
         Ok(vec![0.0; count])
     }
@@ -324,7 +323,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The node of a map whose second side are its channels, behind which its planes stand in any shape.
+    /// The node of a map whose second side is its channels, followed by its planes in any shape.
     pub(super) fn planes(&self, node: &Node<'_>, x: &MapValue) -> Result<NodeId, WeightsError> {
         let rest_has_channels = x.layout.sides.iter().skip(2).flatten();
         let mut rest = rest_has_channels.filter(|part| matches!(part, Part::Channel(_)));

@@ -1,4 +1,4 @@
-//! Operators on every value by itself.
+//! Operators on single values.
 
 use super::{Held, MapValue, Reader};
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     },
 };
 
-/// Whether an operator is a function, or made of some.
+/// Whether an operator is a function of single values, or can be composed of some.
 pub(super) fn is_function(operator: &str) -> bool {
     matches!(
         operator,
@@ -79,7 +79,7 @@ pub(super) fn function<'m>(
     Ok(vec![x.moved_to(id)])
 }
 
-/// A map times functions of itself.
+/// A map multiplied by a function of itself.
 fn gated(reader: &mut Reader<'_>, x: MapValue, gate: &[Op]) -> Result<Vec<MapValue>, WeightsError> {
     let mut id = x.node;
     for op in gate {
@@ -117,7 +117,8 @@ pub(super) fn identity<'m>(
     Ok(vec![reader.map(node, 0)?])
 }
 
-/// Another number type. Whole numbers are made of the picture at the end only, where it is rounded anyway.
+/// A conversion of the number type. Conversion to integers is only supported at the end, where the picture is rounded
+/// anyway.
 pub(super) fn cast<'m>(
     reader: &mut Reader<'m>,
     node: &'m Node<'m>,
@@ -148,14 +149,14 @@ pub(super) fn clip<'m>(
     reader.clipped(&x, least, most).map(|map| vec![map])
 }
 
-/// Negative values times slopes: one, or one for each channel.
+/// Negative values times a slope: one for all, or one per channel.
 pub(super) fn prelu<'m>(
     reader: &mut Reader<'m>,
     node: &'m Node<'m>,
 ) -> Result<Vec<MapValue>, WeightsError> {
     let x = reader.map(node, 0)?;
     let slopes = reader.weights_at(node, 1)?;
-    // PyTorch's slopes are a list, which stands for channels first.
+    // PyTorch's slopes are a list, one per channel of a map with channels first.
     let weight = match slopes.sides.as_slice() {
         [count] if *count == reader.channels(x.node) => slopes.values,
         _ => match reader.by_channel(&x, &slopes, node) {
@@ -172,7 +173,7 @@ pub(super) fn prelu<'m>(
 }
 
 impl Reader<'_> {
-    /// Negative values times those of another map.
+    /// Multiplies negative values by those of another map.
     fn sloped_by(&mut self, x: &MapValue, slopes: super::NodeId) -> Result<MapValue, WeightsError> {
         let positive = self.clipped(x, 0.0, f32::INFINITY)?;
         let negative = self.clipped(x, f32::NEG_INFINITY, 0.0)?;
@@ -182,7 +183,7 @@ impl Reader<'_> {
         Ok(x.moved_to(sum))
     }
 
-    /// Every value between two limits.
+    /// Clamps every value to two limits.
     pub(super) fn clipped(
         &mut self,
         x: &MapValue,
@@ -193,7 +194,7 @@ impl Reader<'_> {
             let id = self.add(Op::Relu, &[x.node], None)?;
             return Ok(x.moved_to(id));
         }
-        // What is beyond every number is no limit.
+        // An infinite limit becomes the largest finite number.
         let bound = |limit: f32| f64::from(limit.clamp(f32::MIN, f32::MAX));
         let (least, most) = (bound(least), bound(most));
         let id = self.add(Op::Function(Function::Clip { least, most }), &[x.node], None)?;

@@ -1,4 +1,4 @@
-//! What becomes of each operator that a picture goes through: one file for operators of a kind.
+//! Rules that convert operators on maps, one file per kind of operator.
 
 mod arithmetic;
 mod convolution;
@@ -12,11 +12,10 @@ mod shapes;
 use super::{Axis, Held, Layout, MapValue, NodeId, Reader, layout::Part};
 use crate::weights::{WeightsError, onnx::messages::Node};
 
-/// Adds the operations of a node, of which at least one input is a map, and gives its results.
+/// Adds the operations of a node with at least one map as input, and returns its results.
 pub(super) type Rule =
     for<'m> fn(&mut Reader<'m>, &'m Node<'m>) -> Result<Vec<MapValue>, WeightsError>;
 
-/// The rule of an operator.
 pub(super) fn rule(operator: &str) -> Option<Rule> {
     Some(match operator {
         "Add" | "Sub" | "Mul" | "Div" | "Max" | "Min" | "Sum" => arithmetic::arithmetic,

@@ -1,4 +1,4 @@
-//! Operators that move values: padding, slices, channels behind each other, blocks of pixels.
+//! Operators that move values: padding, slices, concatenation, blocks of pixels.
 
 use super::{Axis, Layout, MapValue, NodeId, Reader};
 use crate::{
@@ -10,9 +10,9 @@ use crate::{
     },
 };
 
-/// Bytes that a range of a part takes at a probe, with the list that it stands in.
+/// Bytes of a range of a part at a probe, including its place in the list.
 const BYTES_PER_RANGE: usize = 64;
-/// Most channels that are picked one by one.
+/// Maximum number of channels that are picked individually.
 const MOST_PICKED: usize = 64;
 
 pub(super) fn pad<'m>(
@@ -65,7 +65,7 @@ pub(super) fn pad<'m>(
         Sides { top: px(rows.0), left: px(columns.0), bottom: px(rows.1), right: px(columns.1) }
     };
     let mut id = x.node;
-    // Less than nothing is cut off.
+    // Negative padding crops.
     let cut = sides(|px| px.saturating_neg());
     if cut != Sides::default() {
         id = reader.add(Op::Crop(cut), &[id], None)?;
@@ -77,7 +77,7 @@ pub(super) fn pad<'m>(
     Ok(vec![x.moved_to(id)])
 }
 
-/// One range of a side of so many values: the first and behind the last, or backwards over all.
+/// A range of a side: the first index and the one after the last; or the whole side backwards.
 struct Range {
     first: usize,
     end: usize,
@@ -108,7 +108,7 @@ pub(super) fn slice<'m>(
 ) -> Result<Vec<MapValue>, WeightsError> {
     let mut x = reader.map(node, 0)?;
     let odd = || refused(format!("{} takes an unsupported part of a map", node.label()));
-    // Each may depend on the picture's size.
+    // Each list may depend on the picture's size.
     let mut lists = Vec::new();
     for (name, index) in [("starts", 1), ("ends", 2), ("axes", 3), ("steps", 4)] {
         let list: Option<Vec<Vec<i64>>> =
@@ -167,14 +167,14 @@ pub(super) fn split<'m>(
         }
         None => None,
     };
-    // Of every part, the range at every probe.
+    // For every part, the range at every probe.
     let count = parts.saturating_mul(reader.sizes.len());
     reader.budget().steps(count)?;
     reader.budget().bytes(count.saturating_mul(BYTES_PER_RANGE))?;
     let mut ranges: Vec<Vec<(usize, Range)>> = (0..parts).map(|_| Vec::new()).collect();
     for lengths in reader.lengths(&x) {
         let length = lengths[side];
-        // The last may be smaller.
+        // The last part may be smaller.
         let most = length.div_ceil(parts);
         let equal = |part: usize| length.saturating_sub(part * most).min(most);
         let counts = match &given {
@@ -200,7 +200,7 @@ pub(super) fn split<'m>(
     Ok(made)
 }
 
-/// Channels picked by their numbers.
+/// Channels picked by index.
 pub(super) fn gather<'m>(
     reader: &mut Reader<'m>,
     node: &'m Node<'m>,
@@ -259,7 +259,7 @@ pub(super) fn concat<'m>(
         && reader.original(a.node) == reader.original(b.node)
         && a.layout == b.layout
     {
-        // Upsampling, as exports spell it for runtimes that have none.
+        // Upsampling, in the form that exports use for runtimes without it.
         let layout = first.layout.repeated(side).ok_or_else(|| {
             let label = node.label();
             reader.scope.of_size(refused(format!(
@@ -279,7 +279,7 @@ pub(super) fn concat<'m>(
     Ok(vec![MapValue { node: made, layout }])
 }
 
-/// Channels become blocks of pixels, or the other way.
+/// Turns channels into blocks of pixels, or the reverse.
 pub(super) fn blocks<'m>(
     reader: &mut Reader<'m>,
     node: &'m Node<'m>,
@@ -301,7 +301,7 @@ pub(super) fn blocks<'m>(
 }
 
 impl Reader<'_> {
-    /// A range of a side, at every probe with the side's length; `None` where it cannot be one.
+    /// A range of a side, given with the side's length at every probe; `None` if it is not supported.
     fn cut(
         &mut self,
         x: &MapValue,
@@ -327,7 +327,7 @@ impl Reader<'_> {
                     .then(|| self.channel_range(x, first.first, first.end - first.first))
             }
             Axis::Rows | Axis::Columns => {
-                // So many in front and behind at every size.
+                // The number of values before and after the range must be the same at every probe.
                 let behind = |(length, range): &(usize, Range)| length - range.end;
                 let is_fixed = ranges.iter().all(|each| {
                     each.1.first == first.first
@@ -349,7 +349,7 @@ impl Reader<'_> {
         }
     }
 
-    /// The constant at an input as a map beside another one, which has as many sides.
+    /// The constant at an input as a map with the number of sides of the map next to it.
     fn constant_beside(
         &mut self,
         node: &Node<'_>,
@@ -368,7 +368,7 @@ impl Reader<'_> {
         Ok(MapValue { node: id, layout })
     }
 
-    /// Some neighbouring channels.
+    /// A contiguous range of channels.
     fn channel_range(
         &mut self,
         x: &MapValue,
@@ -389,7 +389,7 @@ impl Reader<'_> {
         let mut ids = Vec::new();
         let mut at = 0;
         while at < order.len() {
-            // Neighbours stay together.
+            // Keep runs of neighbours together.
             let run = (order[at..].iter().enumerate())
                 .take_while(|(i, place)| **place == order[at] + i)
                 .count();
@@ -401,7 +401,7 @@ impl Reader<'_> {
         Ok(MapValue { node: id, layout })
     }
 
-    /// Maps behind each other.
+    /// Concatenates maps along their channels.
     fn joined(&mut self, ids: &[NodeId]) -> Result<NodeId, WeightsError> {
         match ids {
             [one] => Ok(*one),

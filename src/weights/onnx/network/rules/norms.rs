@@ -1,4 +1,4 @@
-//! Norms as one node.
+//! Norms that are a single node.
 
 use super::{MapValue, NodeId, Reader};
 use crate::weights::{
@@ -6,7 +6,7 @@ use crate::weights::{
     onnx::{messages::Node, refused},
 };
 
-/// Instance norm by the picture's own statistics, and the norm of groups of channels that is written with it.
+/// Instance norm with the picture's own statistics, or group norm that is expressed with it.
 pub(super) fn instance_norm<'m>(
     reader: &mut Reader<'m>,
     node: &'m Node<'m>,
@@ -27,7 +27,7 @@ pub(super) fn instance_norm<'m>(
     Ok(vec![x.moved_to(normed)])
 }
 
-/// The norm of groups of channels as one node.
+/// Group norm as one node.
 pub(super) fn group_norm<'m>(
     reader: &mut Reader<'m>,
     node: &'m Node<'m>,
@@ -43,26 +43,30 @@ pub(super) fn group_norm<'m>(
         refused(format!("{label} has groups that do not divide {count} channels"))
     })?;
     let eps = epsilon(node)?;
-    // Before opset 21 there was a scale for each group.
-    let [scale, shift] = [1, 2].map(|index| match reader.opset < 21 {
-        true => reader.values_of_groups(node, index, (id, groups)),
-        false => reader.list_at(node, index, count),
+    // Before opset 21 there is one scale per group.
+    let [scale, shift] = [1, 2].map(|index| {
+        if reader.opset < 21 {
+            reader.values_of_groups(node, index, (id, groups))
+        } else {
+            reader.list_at(node, index, count)
+        }
     });
     let normed = reader.group_norm(id, groups, eps, scale?, shift?)?;
     Ok(vec![x.moved_to(normed)])
 }
 
-/// What a node adds to the variance.
+/// The number that a node adds to the variance.
 fn epsilon(node: &Node<'_>) -> Result<f64, WeightsError> {
     let eps = f64::from(node.attribute("epsilon").map_or(1e-5, |a| a.f));
-    match (0.0..=1e6).contains(&eps) {
-        true => Ok(eps),
-        false => Err(refused(format!("{} has the epsilon {eps}", node.label()))),
+    if (0.0..=1e6).contains(&eps) {
+        Ok(eps)
+    } else {
+        Err(refused(format!("{} has the epsilon {eps}", node.label())))
     }
 }
 
 impl Reader<'_> {
-    /// A list with a number for each group of a map's channels, as one for each channel.
+    /// Expands a list with one number per group to one number per channel.
     fn values_of_groups(
         &mut self,
         node: &Node<'_>,
@@ -77,7 +81,7 @@ impl Reader<'_> {
     }
 }
 
-/// Batch norm with the statistics of the training.
+/// Batch norm with the statistics of training.
 pub(super) fn batch_norm<'m>(
     reader: &mut Reader<'m>,
     node: &'m Node<'m>,

@@ -1,4 +1,4 @@
-//! Windows of neighbouring values, and sums over whole maps.
+//! Pooling over windows, and reductions over whole maps.
 
 use super::{Axis, MapValue, Part, Reader, convolution::window_pads};
 use crate::{
@@ -46,7 +46,8 @@ pub(super) fn pool<'m>(
                 [Some(first), rest @ ..] if rest.iter().all(|sides| *sides == Some(*first)) => {
                     *first
                 }
-                // Zeros would count, and be larger than what is below them.
+                // A separate operation pads with zeros, which is right only if the padding counts and for means, not
+                // for maxima.
                 _ if !is_max && counts_padding => {
                     id = reader.add(op, &[id], None)?;
                     Sides::default()
@@ -63,25 +64,22 @@ pub(super) fn pool<'m>(
         return Err(wrong("pads by more than a window".to_owned()));
     }
     let fits = sides.top.max(sides.bottom) < kernel[0] && sides.left.max(sides.right) < kernel[1];
-    let sides = match fits {
-        true => sides,
-        false if counts_padding => {
-            let mode = PadMode::Constant(0.0);
-            id = reader.add(Op::Pad { mode, sides }, &[id], None)?;
-            Sides::default()
-        }
-        false => return Err(wrong("pads by more than a window".to_owned())),
+    let sides = if fits {
+        sides
+    } else if counts_padding {
+        let mode = PadMode::Constant(0.0);
+        id = reader.add(Op::Pad { mode, sides }, &[id], None)?;
+        Sides::default()
+    } else {
+        return Err(wrong("pads by more than a window".to_owned()));
     };
     let pool = Pool { kernel, stride, sides, is_ceil };
-    let op = match is_max {
-        true => Op::MaxPool(pool),
-        false => Op::AveragePool { pool, counts_padding },
-    };
+    let op = if is_max { Op::MaxPool(pool) } else { Op::AveragePool { pool, counts_padding } };
     let made = reader.add(op, &[id], None)?;
     Ok(vec![reader.channels_first(made)])
 }
 
-/// The mean or the largest value of every channel.
+/// The mean or the maximum of every channel.
 pub(super) fn reduce<'m>(
     reader: &mut Reader<'m>,
     node: &'m Node<'m>,
@@ -97,7 +95,7 @@ pub(super) fn reduce<'m>(
         let keeps = node.attribute("keepdims").is_none_or(|a| a.i != 0);
         (axes.ok_or_else(odd)?, keeps)
     };
-    // Rows and columns, all of them, and nothing else but sides of one.
+    // The axes must be all rows and columns, and otherwise only sides of length 1.
     let lengths = reader.lengths(&x);
     let is_plane = |side: usize| {
         let parts = &x.layout.sides[side];
@@ -126,7 +124,7 @@ pub(super) fn reduce<'m>(
         });
     } else {
         for &side in &axes {
-            // A side of rows and columns together keeps one of them.
+            // A side of rows and columns together is reduced to a side of length 1.
             if made.layout.axis(side) == Axis::Other {
                 made.layout.sides[side].clear();
             }

@@ -1,4 +1,4 @@
-//! Other numbers of rows and columns.
+//! Operators that change the number of rows and columns.
 
 use super::{Axis, MapValue, NodeId, Reader};
 use crate::{
@@ -24,7 +24,7 @@ pub(super) fn resize<'m>(
     let (Some(rows), Some(columns)) = (position(Axis::Rows), position(Axis::Columns)) else {
         return Err(wrong("resizes something other than rows and columns".to_owned()));
     };
-    // Resize has a region of interest in front of its scales since opset 11.
+    // Since opset 11, Resize has a region of interest before its scales.
     let is_old = node.op_type == "Upsample" || reader.opset < 11;
     let scale_index = if is_old { 1 } else { 2 };
     let chosen = match node.attribute("axes") {
@@ -64,7 +64,7 @@ pub(super) fn resize<'m>(
                 }
                 Target::Scale([rows, columns].map(|side| at(&first, side).unwrap_or(1.0)))
             } else {
-                // Factors that follow from sizes.
+                // The factors depend on sizes, so compute rows and columns at every probe.
                 let mut made = Vec::new();
                 for (scales, lengths) in scales.iter().zip(&lengths) {
                     let scales: Vec<f64> = scales.iter().map(|&s| f64::from(s)).collect();
@@ -73,7 +73,7 @@ pub(super) fn resize<'m>(
                     }
                     let side = |side: usize| {
                         let scale = at(&scales, side).unwrap_or(1.0);
-                        // A quotient of whole numbers, which single precision has rounded.
+                        // The factor is a quotient of integers that was rounded to single precision.
                         (lengths[side] as f64 * scale + 1e-3).floor() as usize
                     };
                     made.push((side(rows), side(columns)));
@@ -107,7 +107,7 @@ impl Reader<'_> {
         made: &[(usize, usize)],
     ) -> Result<Vec<MapValue>, WeightsError> {
         let own = self.sizes_of(x.node);
-        // A factor, if it is the same at every size.
+        // A factor, if it is the same at every probe.
         let scale = |axis: usize| {
             let pick = |size: &(usize, usize)| [size.0, size.1][axis] as f64;
             let scale = pick(made.first()?) / pick(own.first()?);
@@ -132,7 +132,7 @@ impl Reader<'_> {
         self.resized(node, x, target.0, target.1).map(|map| vec![map])
     }
 
-    /// The newest node whose map has these rows and columns at the probes.
+    /// The last node whose map has these rows and columns at the probes.
     fn node_of_size(&self, sizes: &[(usize, usize)]) -> Result<Option<NodeId>, WeightsError> {
         self.budget().steps(self.shapes.len())?;
         let has = |id: &NodeId| {
@@ -188,18 +188,15 @@ impl Reader<'_> {
             return Ok(x.clone());
         }
         let resize = Resize { interpolation, coordinates, target };
-        let op = match doubles(&resize) {
-            true => Op::Upsample,
-            false => Op::Resize(resize),
-        };
+        let op = if doubles(&resize) { Op::Upsample } else { Op::Resize(resize) };
         let inputs: Vec<NodeId> = std::iter::once(x.node).chain(like).collect();
         let id = self.add(op, &inputs, None)?;
         Ok(x.moved_to(id))
     }
 }
 
-/// Whether every pixel is taken twice in each direction. One length speaks for all: only corners depend on it, and
-/// there rounding always gives `x / 2`, while rounding down and up miss at the first pixels.
+/// Whether every pixel is read twice in each direction. Testing one length is enough: only aligned corners depend on
+/// it. There rounding always returns `x / 2`, while floor and ceil differ at the first pixels.
 fn doubles(resize: &Resize) -> bool {
     const LENGTH: usize = 8;
     let is_nearest = matches!(resize.interpolation, Interpolation::Nearest(_));

@@ -1,4 +1,4 @@
-//! Operators that only give a map other sides.
+//! Operators that only change the sides of a map.
 
 use super::{Layout, MapValue, Part, Reader};
 use crate::{
@@ -13,9 +13,9 @@ use crate::{
     },
 };
 
-/// Largest side of a block into which rows and columns are cut, in pixels.
+/// Maximum side of a block into which rows and columns are split.
 const MAX_BLOCK_PX: usize = 16;
-/// Steps that a side takes when a map is tried with other sides.
+/// Steps to charge per side when a map is tried with other sides.
 const STEPS_PER_SIDE: usize = 16;
 
 pub(super) fn transpose<'m>(
@@ -93,7 +93,7 @@ pub(super) fn reshape<'m>(
     reader.settled(x).map(|map| vec![map])
 }
 
-/// The shape at the second input at a probe; `None` where there are no whole numbers.
+/// The shape at the second input at a probe; `None` if it does not consist of integers.
 fn wanted_at(
     reader: &Reader<'_>,
     node: &Node<'_>,
@@ -120,7 +120,7 @@ fn reshaped(node: &Node<'_>, own: &[usize], wanted: &[i64]) -> Option<Vec<usize>
     }
 }
 
-/// The same sides, or with sides of one in front: a map is not repeated.
+/// The same sides, possibly with sides of length 1 in front. A map cannot be repeated.
 fn expanded(own: &[usize], wanted: &[i64]) -> Option<Vec<usize>> {
     let count = wanted.len().max(own.len());
     let at = |index: usize, of: usize| (index + of).checked_sub(count);
@@ -136,7 +136,7 @@ fn expanded(own: &[usize], wanted: &[i64]) -> Option<Vec<usize>> {
     Some(sides)
 }
 
-/// Sides of one taken away or added.
+/// Removes or adds sides of length 1.
 fn fewer_or_more(own: &[usize], axes: Option<&[i64]>, is_fewer: bool) -> Option<Vec<usize>> {
     let Some(axes) = axes else {
         return is_fewer.then(|| own.iter().copied().filter(|&side| side != 1).collect());
@@ -159,8 +159,8 @@ fn fewer_or_more(own: &[usize], axes: Option<&[i64]>, is_fewer: bool) -> Option<
 }
 
 impl Reader<'_> {
-    /// A map with sides that cut its rows and columns into blocks, which become channels; `None` where they do not cut
-    /// them so.
+    /// A map reshaped so that its rows and columns are split into blocks, which become channels; `None` if `shapes` are
+    /// not such a split.
     fn reshaped_in_blocks(
         &mut self,
         x: &MapValue,
@@ -188,8 +188,8 @@ impl Reader<'_> {
         Ok(None)
     }
 
-    /// A map that was doubled, or whose channels became blocks of pixels or changed their order, as an operation's
-    /// result.
+    /// Adds the operation that a layout amounts to: the map was doubled, its channels became blocks of pixels, or their
+    /// order changed.
     pub(super) fn settled(&mut self, x: MapValue) -> Result<MapValue, WeightsError> {
         if let Some(layout) = x.layout.undoubled(&self.sizes_of(x.node)) {
             let node = self.add(Op::Upsample, &[x.node], None)?;
@@ -204,7 +204,7 @@ impl Reader<'_> {
             if let Some(order) = order {
                 let op = Op::DepthToSpace { block, order };
                 let node = self.add(op, &[x.node], None)?;
-                // Each side goes over what it went over, in larger parts.
+                // Each side keeps its first part, which now has more values.
                 let sides =
                     x.layout.sides.iter().map(|side| side.first().copied().into_iter().collect());
                 let sides: Vec<Vec<Part>> = sides.collect();
@@ -222,7 +222,7 @@ impl Reader<'_> {
             let count: usize = factors.iter().product();
             self.budget().steps(count * factors.len())?;
             self.budget().bytes(count * size_of::<usize>())?;
-            // The channel that stands at each place.
+            // The channel at each place.
             let mut channels = Vec::with_capacity(count);
             for place in 0..count {
                 let (mut rest, mut along) = (place, vec![0; factors.len()]);
@@ -232,11 +232,13 @@ impl Reader<'_> {
                 }
                 channels.push(along.iter().zip(factors).fold(0, |at, (i, side)| at * side + i));
             }
-            let whole =
-                |parts: &Vec<Part>| match parts.iter().any(|p| matches!(p, Part::Channel(_))) {
-                    true => vec![Part::Channel(0)],
-                    false => parts.clone(),
-                };
+            let whole = |parts: &Vec<Part>| {
+                if parts.iter().any(|p| matches!(p, Part::Channel(_))) {
+                    vec![Part::Channel(0)]
+                } else {
+                    parts.clone()
+                }
+            };
             let layout =
                 Layout { factors: vec![count], sides: x.layout.sides.iter().map(whole).collect() };
             let whole = MapValue { node: x.node, layout };
