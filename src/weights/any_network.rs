@@ -1,4 +1,5 @@
-//! Picture networks of no model that this program knows, in its own files: safetensors whose metadata hold the graph.
+//! Picture networks that belong to no known model, in this program's own files: safetensors with the graph in the
+//! metadata.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -13,15 +14,15 @@ use crate::{
     network::{Network, NodeWeights, Weights},
 };
 
-/// The key of the metadata under which the graph stands.
+/// The metadata key of the graph.
 pub(super) const GRAPH_KEY: &str = "styleforge.graph";
-/// Bytes that reading takes for each byte of a graph's text: names, lists of inputs, and a node for what may be
+/// Memory that reading takes per byte of a graph's text: names, lists of inputs, and nodes, which may have as few as
 /// forty letters.
 const BYTES_PER_BYTE: usize = 8;
-/// Most operations of a network.
+/// Maximum number of operations of a network.
 pub(super) const MAX_NODES: usize = 1 << 14;
 
-/// The text of a network's graph; `None` for a model's network, which its weights' names tell.
+/// A network's graph as text; `None` for a known model, which its weights' names identify.
 pub(super) fn graph_text(network: &Network) -> Result<Option<String>, serde_json::Error> {
     if models::is_known(network.graph()) {
         return Ok(None);
@@ -29,7 +30,7 @@ pub(super) fn graph_text(network: &Network) -> Result<Option<String>, serde_json
     serde_json::to_string(network.graph()).map(Some)
 }
 
-/// The network of a graph's text and the weights by the names of its nodes.
+/// The network of a graph's text. `tensors` are its weights, named after its nodes.
 ///
 /// # Errors
 /// [`WeightsError`] names the node or the weight, and what is wrong with it.

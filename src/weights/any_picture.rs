@@ -1,7 +1,7 @@
-//! Files of what a network for style pictures made of one.
+//! Files with the code of a style picture.
 //!
-//! Such a file holds a [`StyleCode`] of some kilobytes and names the network that it belongs to; with both, the style
-//! is a network like any other.
+//! Such a file contains a [`StyleCode`] of a few kilobytes and names the network that it belongs to. With both, the
+//! style is a network like any other.
 
 use std::collections::BTreeMap;
 
@@ -15,10 +15,10 @@ use super::{
 };
 use crate::models::vit::StyleCode;
 
-/// The name of a code among tensors.
+/// The name of the tensor that contains the code.
 const CODE: &str = "code";
 
-/// The file of a code, with what else is to be said of the style.
+/// The file of a code, with further metadata about the style.
 ///
 /// # Errors
 /// [`WeightsError::Safetensors`] when the metadata cannot be written.
@@ -36,7 +36,7 @@ pub(super) fn code_file(
     file::write_tensors(&[tensor], false, &metadata)
 }
 
-/// The network that made a code: the one inside the program, or the person's own of this name.
+/// The network that made a code: the built-in one, or the user's own network of this name.
 fn network_of(name: Option<&str>) -> Result<StyleNetwork, WeightsError> {
     let Some(name) = name else {
         return StyleNetwork::built_in();
@@ -46,10 +46,10 @@ fn network_of(name: Option<&str>) -> Result<StyleNetwork, WeightsError> {
     })
 }
 
-/// Reads a code; `id` and `network` are what its file's metadata say of the network that made it.
+/// Reads a code. `id` and `network` are what its file's metadata say about the network that made it.
 ///
 /// # Errors
-/// [`WeightsError`] when it belongs to another network, or is none.
+/// [`WeightsError`] if the code belongs to another network, or is invalid.
 pub(super) fn read_code(
     id: &str,
     network: Option<&str>,
@@ -58,9 +58,10 @@ pub(super) fn read_code(
 ) -> Result<Fitted, WeightsError> {
     let network = network_of(network)?;
     let code = stored_code(id, &network, tensors, budget)?;
-    let made = match network.is_built_in() {
-        true => format!("{} (inside the program)", network.name),
-        false => network.name.clone(),
+    let made = if network.is_built_in() {
+        format!("{} (inside the program)", network.name)
+    } else {
+        network.name.clone()
     };
     Ok(Fitted {
         family: Family::AnyPicture,
@@ -71,7 +72,7 @@ pub(super) fn read_code(
     })
 }
 
-/// The code in a file, as the network that made it reads it; `None` where the file holds a network instead.
+/// The code in a file, for the network that made it; `None` if the file contains a network instead.
 ///
 /// # Errors
 /// [`WeightsError`] when the file cannot be read, or the code belongs to another network.

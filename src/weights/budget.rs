@@ -1,10 +1,9 @@
-//! What reading one file may cost, so that the cost follows from the file's size alone.
+//! Limits what reading one file may cost, so that the cost follows from the file's size alone.
 //!
-//! A reader is handed one [`Budget`] and draws on it before it does the work: steps for every loop
-//! whose length comes from the file, bytes for everything that it allocates in such a loop. What
-//! would cost more than the size allows is refused, whatever the file says. Lists, maps and texts
-//! that grow with the file are filled through the budget, so that none is forgotten. Knows no
-//! format; a budget belongs to the thread that reads.
+//! A reader gets one [`Budget`] and charges it before it does the work: steps for every loop whose length comes from
+//! the file, bytes for everything that it allocates in such a loop. Work that exceeds the limit for the file's size is
+//! refused, whatever the file says. Lists, maps and texts that grow with the file are filled through the budget, so
+//! that none is forgotten. This module knows no format. A budget belongs to the thread that reads.
 
 use std::{cell::Cell, collections::HashMap, hash::Hash};
 
@@ -13,15 +12,15 @@ use crate::allocation;
 
 /// Steps that any file may take, however small.
 const BASE_STEPS: u64 = 1 << 20;
-/// Further steps for each byte of the file.
+/// Additional steps per byte of the file.
 const STEPS_PER_BYTE: u64 = 64;
 /// Bytes that any file may take, however small.
 const BASE_BYTES: u64 = 32 << 20;
-/// Further bytes for each byte of the file; with what is not accounted for (names, tables of the
-/// allocator, capacity of growing lists) reading stays below 64 MiB and eight times the file.
+/// Additional bytes per byte of the file. Not everything is accounted for (names, the allocator's tables, spare
+/// capacity of growing lists). Including that, reading stays below 64 MiB plus eight times the file.
 const BYTES_PER_BYTE: u64 = 6;
 
-/// What is left of the steps and bytes that reading one file may take.
+/// The steps and bytes that reading one file may still take.
 #[derive(Debug)]
 pub struct Budget {
     file_bytes: u64,
@@ -29,7 +28,7 @@ pub struct Budget {
     bytes: Cell<u64>,
 }
 
-/// What a reader has drawn from its [`Budget`].
+/// What a reader has charged to its [`Budget`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadCost {
     /// Steps of loops whose length comes from the file.
@@ -39,35 +38,34 @@ pub struct ReadCost {
 }
 
 impl Budget {
-    /// The budget of a file of this size.
+    /// The budget for a file of this size.
     pub fn for_file(file_bytes: usize) -> Self {
         Self { file_bytes: file_bytes as u64, steps: Cell::new(0), bytes: Cell::new(0) }
     }
 
-    /// Bytes of the file.
     pub fn file_bytes(&self) -> u64 {
         self.file_bytes
     }
 
-    /// Most steps that reading may take.
+    /// Maximum number of steps that reading may take.
     pub fn step_limit(&self) -> u64 {
         BASE_STEPS.saturating_add(STEPS_PER_BYTE.saturating_mul(self.file_bytes))
     }
 
-    /// Most bytes that reading may allocate.
+    /// Maximum number of bytes that reading may allocate.
     pub fn byte_limit(&self) -> u64 {
         BASE_BYTES.saturating_add(BYTES_PER_BYTE.saturating_mul(self.file_bytes))
     }
 
-    /// What has been drawn.
+    /// The cost so far.
     pub fn cost(&self) -> ReadCost {
         ReadCost { steps: self.steps.get(), bytes: self.bytes.get() }
     }
 
-    /// Draws steps, before they are done.
+    /// Charges steps, before they are done.
     ///
     /// # Errors
-    /// [`WeightsError::TooCostly`] when the file's size does not allow for them.
+    /// [`WeightsError::TooCostly`] if that exceeds the limit for the file's size.
     pub(crate) fn steps(&self, count: usize) -> Result<(), WeightsError> {
         draw(&self.steps, count, self.step_limit()).map_err(|limit| WeightsError::TooCostly {
             what: "steps",
@@ -76,10 +74,10 @@ impl Budget {
         })
     }
 
-    /// Draws bytes, before they are allocated.
+    /// Charges bytes, before they are allocated.
     ///
     /// # Errors
-    /// [`WeightsError::TooCostly`] when the file's size does not allow for them.
+    /// [`WeightsError::TooCostly`] if that exceeds the limit for the file's size.
     pub(crate) fn bytes(&self, count: usize) -> Result<(), WeightsError> {
         draw(&self.bytes, count, self.byte_limit()).map_err(|limit| WeightsError::TooCostly {
             what: "bytes of memory",
@@ -89,13 +87,13 @@ impl Budget {
     }
 }
 
-/// Filling what grows with the file. What a growing list or table gives back when it moves is not
-/// deducted, so that the sum is above what is ever held.
+/// Methods that fill collections that grow with the file. Memory that a collection frees when it is reallocated is not
+/// deducted, so the sum is above the actual maximum.
 impl Budget {
-    /// Adds to the end of a list.
+    /// Appends to a list.
     ///
     /// # Errors
-    /// [`WeightsError::TooCostly`] when the file's size does not allow for it.
+    /// [`WeightsError::TooCostly`] if that exceeds the limit for the file's size.
     pub(crate) fn push<T>(&self, list: &mut Vec<T>, item: T) -> Result<(), WeightsError> {
         self.steps(1)?;
         if list.len() == list.capacity() {
@@ -107,10 +105,10 @@ impl Budget {
         Ok(())
     }
 
-    /// Sets a key of a map and gives what it held before.
+    /// Sets a key of a map; returns the previous value.
     ///
     /// # Errors
-    /// [`WeightsError::TooCostly`] when the file's size does not allow for it.
+    /// [`WeightsError::TooCostly`] if that exceeds the limit for the file's size.
     pub(crate) fn insert<K: Eq + Hash, V>(
         &self,
         map: &mut HashMap<K, V>,
@@ -119,7 +117,7 @@ impl Budget {
     ) -> Result<Option<V>, WeightsError> {
         self.steps(1)?;
         if map.len() == map.capacity() {
-            // Twice the places, of which an eighth stays free, with a byte beside each.
+            // The table doubles; an eighth of it stays free, and each place has one byte of metadata.
             let places = (map.capacity() * 16 / 7).next_power_of_two().max(16);
             self.bytes(places.saturating_mul(size_of::<(K, V)>() + 1) + 64)?;
             map.try_reserve(1).map_err(|_| no_memory::<(K, V)>(places))?;
@@ -130,7 +128,7 @@ impl Budget {
     /// A copy of a text.
     ///
     /// # Errors
-    /// [`WeightsError::TooCostly`] when the file's size does not allow for it.
+    /// [`WeightsError::TooCostly`] if that exceeds the limit for the file's size.
     pub(crate) fn text(&self, text: &str) -> Result<String, WeightsError> {
         self.steps(1 + text.len() / 8)?;
         self.bytes(text.len())?;
@@ -140,8 +138,8 @@ impl Budget {
     /// An empty list with room for `count` items.
     ///
     /// # Errors
-    /// [`WeightsError::TooCostly`] when the file's size does not allow for it, [`WeightsError::Memory`] when the
-    /// system has not as much.
+    /// [`WeightsError::TooCostly`] if that exceeds the limit for the file's size, [`WeightsError::Memory`] if the
+    /// system has not enough memory.
     pub(crate) fn list<T>(&self, count: usize) -> Result<Vec<T>, WeightsError> {
         self.steps(count.saturating_add(1))?;
         self.bytes(count.saturating_mul(size_of::<T>()))?;
@@ -153,7 +151,7 @@ fn no_memory<T>(count: usize) -> WeightsError {
     WeightsError::Memory { needed_bytes: count.saturating_mul(size_of::<T>()) as u64 }
 }
 
-/// Adds to what was drawn unless that passes the limit, which is the error.
+/// Adds `count` to the sum. Returns the limit as an error, and leaves the sum unchanged, if it would be exceeded.
 fn draw(drawn: &Cell<u64>, count: usize, limit: u64) -> Result<(), u64> {
     let total = drawn.get().saturating_add(count as u64);
     if total > limit {

@@ -1,20 +1,20 @@
-//! What a person says of a file that does not tell it itself.
+//! What the user says about a file.
 
 use crate::models::{Misfit, rrmina::Published};
 
 use super::{PixelChoice, WeightsError};
 
-/// What a person says of a file, where it does not tell, or wrongly.
+/// What the user says about a file that does not say it itself, or says it wrongly.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Choice {
-    /// The values of its network.
+    /// The pixel format of its network.
     pub pixels: PixelChoice,
-    /// Which of rrmina's networks it holds.
+    /// Which of rrmina's networks it contains.
     pub network: Option<Published>,
 }
 
 impl Choice {
-    /// Refuses a network's name for a file that holds a graph.
+    /// Refuses the choice of a network for a file that contains a graph.
     ///
     /// # Errors
     /// [`WeightsError::Misfit`].

@@ -1,4 +1,5 @@
-//! The families of checkpoints, which the names of their weights tell. Knows no format and no shape.
+//! The families of checkpoints, which are recognised by the names of their weights. This module knows no format and no
+//! shape.
 
 use std::fmt;
 
@@ -6,7 +7,7 @@ use serde::Serialize;
 
 use crate::models::{Model, Spelling};
 
-/// Who wrote a checkpoint: the code base whose names or graph it carries.
+/// The origin of a checkpoint: the code base whose names or graph it has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 pub enum Family {
     /// The fast neural style example of PyTorch, at any width and depth.
@@ -21,10 +22,10 @@ pub enum Family {
     /// An ONNX graph of the same network.
     #[serde(rename = "ONNX export")]
     OnnxExport,
-    /// Any other network of known operations that makes a picture of a picture.
+    /// Any other network of supported operations that makes a picture from a picture.
     #[serde(rename = "picture network")]
     PictureNetwork,
-    /// What the network for any picture made of a style picture.
+    /// The code that a style network made from a style picture.
     #[serde(rename = "style picture")]
     AnyPicture,
     /// A network that paints in the style of any picture.
@@ -39,13 +40,12 @@ pub enum Family {
     /// Johnson's own Torch7 files.
     #[serde(rename = "jcjohnson")]
     Torch7,
-    /// A program in TorchScript.
     #[serde(rename = "TorchScript")]
     TorchScript,
 }
 
 impl Family {
-    /// The family's name for people.
+    /// The name in messages.
     pub const fn name(self) -> &'static str {
         match self {
             Self::PytorchExamples => "pytorch/examples",
@@ -91,21 +91,21 @@ impl fmt::Display for Family {
     }
 }
 
-/// Weights that networks for style pictures have and no others.
+/// Weights that only style networks have.
 pub(super) const STYLE_NETWORK_SIGNS: [&str; 2] =
     ["style_norm.weight", "encoder.0.attention.qkv.weight"];
 
-/// A key of a network for style pictures without what PyTorch's wrappers put before it.
+/// A key of a style network without the prefixes of PyTorch's wrappers.
 pub(super) fn bare(key: &str) -> &str {
     key.strip_prefix("module.").unwrap_or(key)
 }
 
-/// Whether these are names of a network for style pictures, or would be.
+/// Whether these names contain a weight that only style networks have.
 pub(super) fn is_style_network<'k>(mut keys: impl Iterator<Item = &'k str>) -> bool {
     keys.any(|key| STYLE_NETWORK_SIGNS.contains(&bare(key)))
 }
 
-/// The family that these names belong to; `None` for names of something else.
+/// The family that these names belong to; `None` if they belong to no known one.
 pub(super) fn family_of<'k>(keys: impl Iterator<Item = &'k str>) -> Option<Family> {
     Some(match Model::of(keys)? {
         (Model::Rrmina, _) => Family::Rrmina,

@@ -1,18 +1,17 @@
-//! Names of files in JSON, which holds text alone: a name on disk is bytes.
+//! File names in JSON. JSON contains only text, but a name on disk is bytes.
 //!
-//! A field with a path shows it as well as text can; where that loses something, a second field beside it
-//! has the name's bytes.
+//! A field with a path shows it as text. If that loses something, a second field next to it contains the name's bytes.
 
 use std::path::Path;
 
 use serde::Serializer;
 
-/// Writes a path as text; what is no UTF-8 becomes U+FFFD.
+/// Writes a path as text. Invalid UTF-8 becomes U+FFFD.
 pub(super) fn as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.serialize_str(&path.to_string_lossy())
 }
 
-/// The bytes of a path in hexadecimal digits, where its text does not tell them: where it is no UTF-8.
+/// The bytes of a path as hexadecimal digits; `None` if it is valid UTF-8, so that its text is complete.
 pub fn bytes_in_hex(path: &Path) -> Option<String> {
     if path.to_str().is_some() {
         return None;

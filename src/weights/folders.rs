@@ -1,4 +1,4 @@
-//! The folders in which styles are looked for: installed ones, and a person's own.
+//! The folders that are searched for styles: installed ones, and the user's own.
 
 use std::{
     env,
@@ -11,24 +11,24 @@ use serde::Deserialize;
 
 use super::plain_file;
 
-/// Largest `Cargo.toml` that is read, in bytes.
+/// Maximum size of a `Cargo.toml` that is read.
 const MAX_MANIFEST_BYTES: u64 = 64 * 1024;
 
-/// `$XDG_DATA_HOME/styleforge/styles`: where a person's own styles live. `None` without a home.
+/// `$XDG_DATA_HOME/styleforge/styles`, the folder of the user's own styles. `None` without a home folder.
 pub fn user_styles_folder() -> Option<PathBuf> {
     let data = etcetera::base_strategy::Xdg::new().ok().map(|folders| folders.data_dir());
     Some(absolute(data, "XDG_DATA_HOME")?.join("styleforge").join("styles"))
 }
 
-/// The folder that `found` is, or without a home folder the variable's; never a relative one, which would be another
-/// folder wherever the program is started.
+/// The folder `found` or, without a home folder, the variable's value. Never a relative path, because that would depend
+/// on where the program is started.
 pub fn absolute(found: Option<PathBuf>, variable: &str) -> Option<PathBuf> {
     let named = || env::var_os(variable).map(PathBuf::from);
     found.or_else(named).filter(|folder| folder.is_absolute())
 }
 
-/// The folders that exist, the first to be searched first. The current folder is none of them: what lies
-/// where somebody happens to work must not take the place of a style.
+/// The existing folders of installed styles, in search order. Does not include the current folder, whose contents must
+/// not replace a style.
 pub(super) fn installed() -> Vec<PathBuf> {
     let mut folders = env::current_exe().map_or_else(|_| Vec::new(), |program| around(&program));
     // Tests and debug builds run from anywhere and still find the source tree's styles.
@@ -44,7 +44,7 @@ pub(super) fn installed() -> Vec<PathBuf> {
     real
 }
 
-/// Where styles may lie that belong to a program, which `cargo` may have built.
+/// The possible folders of a program's styles. `cargo` may have built the program.
 fn around(program: &Path) -> Vec<PathBuf> {
     let Some(beside) = program.parent() else {
         return Vec::new();
@@ -60,7 +60,7 @@ fn around(program: &Path) -> Vec<PathBuf> {
     folders
 }
 
-/// Whether a folder is StyleForge's source tree, as its `Cargo.toml` says.
+/// Whether a folder is StyleForge's source tree, according to its `Cargo.toml`.
 fn is_our_source(folder: &Path) -> bool {
     #[derive(Deserialize)]
     struct Manifest {

@@ -1,4 +1,4 @@
-//! Keeping a checkpoint as a style of the person's own, and letting it go.
+//! Importing a checkpoint as one of the user's own styles, and removing it.
 
 use std::{
     fs, io,
@@ -19,17 +19,17 @@ use crate::{
 };
 
 impl StyleLibrary {
-    /// Reads a checkpoint strictly and keeps it in the person's own folder under `name`, or else
-    /// the title in the file, or else the file's name; as full or lite, by its widths.
+    /// Reads a checkpoint strictly and stores it in the user's folder. Its name is `name`, otherwise the title in the
+    /// file, otherwise the file's name. Its widths decide whether it is full or lite.
     ///
     /// # Errors
-    /// [`LibraryError`] when the file is refused, the name is taken, empty or a word of the command line, or
-    /// the disk refuses.
+    /// [`LibraryError`] when the file is refused, the name is taken, empty or a word of the command line, or the file
+    /// cannot be written.
     pub fn import(&mut self, file: &Path, name: Option<&str>) -> Result<Style, LibraryError> {
         self.import_as(file, name, Choice::default())
     }
 
-    /// As [`StyleLibrary::import`], with what is known of the network where the file does not tell.
+    /// As [`StyleLibrary::import`]; `choice` supplies what the file does not say about the network.
     ///
     /// # Errors
     /// As [`StyleLibrary::import`].
@@ -44,10 +44,10 @@ impl StyleLibrary {
         self.keep(&checkpoint, file, name)
     }
 
-    /// Keeps what was read of `file` in the person's own folder, as [`StyleLibrary::import`] does.
+    /// Stores the checkpoint that was read from `file` in the user's folder, as [`StyleLibrary::import`] does.
     ///
     /// # Errors
-    /// [`LibraryError`] when the name is taken, empty or a word of the command line, or the disk refuses.
+    /// [`LibraryError`] when the name is taken, empty or a word of the command line, or the file cannot be written.
     pub fn keep(
         &mut self,
         checkpoint: &Checkpoint,
@@ -71,7 +71,7 @@ impl StyleLibrary {
         self.write_style(&id, &files, |file| Checkpoint::read(file).map(drop))
     }
 
-    /// Keeps what a network made of a style picture under `title`, with a thumbnail as JPEG.
+    /// Stores the code of a style picture under `title`, with a JPEG thumbnail.
     ///
     /// # Errors
     /// [`LibraryError`] as [`StyleLibrary::import`].
@@ -84,7 +84,7 @@ impl StyleLibrary {
         self.keep_code(code, title, thumbnail, None)
     }
 
-    /// Keeps a mix of style pictures under `title`, with a thumbnail as JPEG, and `parts` in words.
+    /// Stores a mix of style pictures under `title`, with a JPEG thumbnail. `parts` describes the mix as text.
     ///
     /// # Errors
     /// [`LibraryError`] as [`StyleLibrary::import`].
@@ -117,16 +117,16 @@ impl StyleLibrary {
             .map_err(|source| LibraryError::Weights { path: PathBuf::from(&title), source })?;
         let weights = format!("{}.safetensors", ModelSize::Full);
         let files = [(weights, bytes.as_slice()), (THUMBNAILS[0].to_owned(), thumbnail)];
-        // The code's network, which reading all of it takes, made it a moment ago.
+        // Reading all of it requires the code's network, which made the code just now, so read only the metadata.
         self.write_style(&id, &files, |file| read_metadata(file).map(drop))
     }
 
-    /// The person's own networks for style pictures.
+    /// The user's own style networks.
     pub fn networks(&self) -> NetworkLibrary {
         NetworkLibrary::beside(self.user_folder())
     }
 
-    /// Reads a network for style pictures and keeps it, as [`NetworkLibrary::import`] does, under a name that no style has.
+    /// Reads a style network and stores it, as [`NetworkLibrary::import`] does, under a name that no style has.
     ///
     /// # Errors
     /// [`LibraryError`] as [`NetworkLibrary::import`].
@@ -142,7 +142,7 @@ impl StyleLibrary {
         self.networks().import(file, name)
     }
 
-    /// The name of a new style's folder.
+    /// The folder name for a new style of this title. Fails if it is taken or not allowed.
     pub(super) fn free_id(&self, title: &str) -> Result<String, LibraryError> {
         let id = id_from(title);
         if id.is_empty() {
@@ -155,16 +155,18 @@ impl StyleLibrary {
             return Err(LibraryError::Exists { id });
         }
         let folder = self.own_folder()?.join(&id);
-        // Another program may have made a style of the name since this one looked.
+        // Another program may have created a style of this name after the library was read.
         let is_style = |size: &ModelSize| folder.join(format!("{size}.safetensors")).exists();
-        match folder.exists() {
-            true if ModelSize::ALL.iter().any(is_style) => Err(LibraryError::Exists { id }),
-            true => Err(LibraryError::InTheWay { folder }),
-            false => Ok(id),
+        if !folder.exists() {
+            Ok(id)
+        } else if ModelSize::ALL.iter().any(is_style) {
+            Err(LibraryError::Exists { id })
+        } else {
+            Err(LibraryError::InTheWay { folder })
         }
     }
 
-    /// Writes a new style's files, of which `read` reads the weights back.
+    /// Writes a new style's files. `read` verifies the written weights.
     fn write_style(
         &mut self,
         id: &str,
@@ -172,13 +174,16 @@ impl StyleLibrary {
         read: impl Fn(&Path) -> Result<(), WeightsError>,
     ) -> Result<Style, LibraryError> {
         let folder = self.own_folder()?.join(id);
-        let check = |file: &Path| match has_ending(file, &["safetensors"]) {
-            true => read(file).map_err(|error| error.to_string()),
-            false => Ok(()),
+        let check = |file: &Path| {
+            if has_ending(file, &["safetensors"]) {
+                read(file).map_err(|error| error.to_string())
+            } else {
+                Ok(())
+            }
         };
         match disk::write_folder(&folder, files, check) {
             Ok(()) => {}
-            // Another program was faster.
+            // Another program created the folder first.
             Err(WriteError::Exists { .. }) => {
                 return Err(LibraryError::Exists { id: id.to_owned() });
             }
@@ -195,12 +200,11 @@ impl StyleLibrary {
 }
 
 impl StyleLibrary {
-    /// Removes a style from the person's own folder and gives the path that is gone. Of a folder only
-    /// the weights and the thumbnail go, so that it stays while there is something else in it.
+    /// Removes a style from the user's folder and returns the removed path. From a folder, only the weights and the
+    /// thumbnail are removed; the folder stays if it contains anything else.
     ///
     /// # Errors
-    /// [`LibraryError`] when there is no such style, when it is none of the person's own, or when the
-    /// disk refuses.
+    /// [`LibraryError`] when no such style exists, when it is not the user's own, or when it cannot be removed.
     pub fn remove(&mut self, name: &str) -> Result<PathBuf, LibraryError> {
         let (_, path) = self.own(name)?;
         let removed = remove_style(&path)
@@ -211,7 +215,7 @@ impl StyleLibrary {
 }
 
 impl StyleLibrary {
-    /// A style of the person's own, and where it lies.
+    /// One of the user's own styles, and its path.
     pub(super) fn own(&self, name: &str) -> Result<(Style, PathBuf), LibraryError> {
         let style =
             self.find(name).ok_or_else(|| LibraryError::Unknown { name: name.to_owned() })?;
@@ -224,18 +228,18 @@ impl StyleLibrary {
         }
     }
 
-    /// The folder of the person's own styles, to write to.
+    /// The folder of the user's own styles, for writing.
     pub(super) fn own_folder(&self) -> Result<&Path, LibraryError> {
         self.user_folder().ok_or(LibraryError::NoOwnFolder)
     }
 }
 
 fn remove_style(path: &Path) -> io::Result<()> {
-    // A link goes, not what it leads to.
+    // Remove a link itself, not its target.
     if !fs::symlink_metadata(path)?.is_dir() {
         return fs::remove_file(path);
     }
-    // The weights last: as long as there are some, the style is listed and can be removed.
+    // Remove the weights last: while some remain, the style is listed and can be removed.
     let weights = ModelSize::ALL.iter().map(|size| format!("{size}.safetensors"));
     let names: Vec<_> = THUMBNAILS.map(str::to_owned).into_iter().chain(weights).collect();
     disk::remove_folder(path, &names)
@@ -303,7 +307,7 @@ mod tests {
         let user = root.path().join("user");
         let mut library = StyleLibrary::open(&[], user.clone());
         let file = root.path().join("long.safetensors");
-        // A header that is as long as any that is read, and has no title yet.
+        // A header of the maximum length, without a title.
         let with_note = |length: usize| {
             let mut checkpoint = safetensors::read(&weights(None)).expect("read");
             checkpoint.metadata.insert("note".to_owned(), "x".repeat(length));
@@ -319,7 +323,7 @@ mod tests {
         assert_eq!(fs::read_dir(&user).expect("listed").count(), 0);
         fs::write(&file, weights(None)).expect("file");
         library.import(&file, Some("Long")).expect("the name is free");
-        // Nor does another title make a file unreadable.
+        // Another title does not make a file unreadable either.
         fs::write(user.join("long/lite.safetensors"), &bytes).expect("file");
         library.refresh();
         library.rename("long", "Longer").expect_err("longer than what is read");
@@ -427,7 +431,7 @@ mod tests {
         library.remove("loose").expect("removed");
         assert!(library.find("loose").is_none() && file.exists());
 
-        // What else lies in the folder is nobody's to remove.
+        // Other files in the folder are not removed.
         library.import(&file, Some("Own one")).expect("imported");
         fs::write(user.join("own_one/notes.txt"), "mine").expect("file");
         library.remove("own_one").expect("removed");

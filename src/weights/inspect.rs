@@ -1,7 +1,6 @@
-//! The inspection of a file of weights: what it holds, also of a file that is refused.
+//! Inspection of a weights file: what it contains, even if it is refused.
 //!
-//! For people who wonder why a download does not work, and for scripts. Blocks on the disk; any
-//! thread may call it.
+//! For users who wonder why a download does not work, and for scripts. Blocks on the disk; any thread may call it.
 
 use std::{
     collections::BTreeMap,
@@ -30,17 +29,15 @@ use super::{
 /// One tensor of a file.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TensorFacts {
-    /// Its name in the file.
     pub name: String,
-    /// Its sides.
     pub shape: Vec<usize>,
     /// `fp16`, `fp32`, `int64` and the like.
     pub dtype: String,
-    /// Smallest finite value; `None` for types that are no weights and for empty tensors.
+    /// Smallest finite value; `None` for types that cannot be weights and for empty tensors.
     pub least: Option<f32>,
     /// Largest finite value.
     pub greatest: Option<f32>,
-    /// Values that are NaN or infinite.
+    /// Number of values that are NaN or infinite.
     pub not_finite: usize,
 }
 
@@ -56,10 +53,10 @@ pub struct Work {
 }
 
 impl Work {
-    /// Side of the picture, in pixels, of a network that runs at any size.
+    /// Side of the picture for a network that runs at any size.
     const SIDE_PX: usize = 512;
 
-    /// That of a network; `None` of one that runs at no such size.
+    /// The work of a network; `None` if it does not run at that size.
     fn of(graph: &Graph) -> Option<Self> {
         let [height, width] = graph.fixed_size().unwrap_or([Self::SIDE_PX; 2]);
         let (_, shapes) = graph.for_photo(height, width).ok()?;
@@ -67,39 +64,36 @@ impl Work {
     }
 }
 
-/// What a file holds. Parts that could not be found out are `None` or empty.
+/// The contents of a file. Parts that are unknown are `None` or empty.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Inspection {
-    /// The file.
     #[serde(serialize_with = "as_text")]
     pub path: PathBuf,
-    /// The bytes of `path` in hexadecimal digits, where it is no UTF-8.
+    /// The bytes of `path` as hexadecimal digits, if it is not valid UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path_bytes: Option<String>,
-    /// Its size, in bytes.
     pub size_bytes: Option<u64>,
     /// `safetensors`, `PyTorch` or `ONNX`.
     pub format: Option<&'static str>,
-    /// The family whose names or graph it carries, as far as it is known.
+    /// The family whose names or graph the file has, if known.
     pub family: Option<Family>,
     /// Channels at full, half and quarter size.
     pub widths: Option<[usize; 3]>,
-    /// Residual blocks.
+    /// Number of residual blocks.
     pub blocks: Option<usize>,
-    /// Kernel sides, in pixels, in layer order: conv1, conv2, conv3, the residual ones, deconv1,
-    /// deconv2, deconv3.
+    /// Kernel sides, in pixels, in layer order: conv1, conv2, conv3, the residual ones, deconv1, deconv2, deconv3.
     pub kernels_px: Option<[usize; 7]>,
-    /// The sizes of a network for style pictures.
+    /// The sizes, if the file is a style network.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub style_network: Option<StyleNetworkFacts>,
-    /// How many operations of each kind there are, of a network that is no known model's.
+    /// Number of operations of each kind, for a network that is no known model.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub operations: BTreeMap<&'static str, usize>,
-    /// What painting with it computes; `None` for a refused file, and for a network for style pictures.
+    /// The cost of painting with it; `None` for a refused file and for a style network.
     pub work: Option<Work>,
-    /// Numbers in all tensors of the network or, for a refused file, in all tensors found.
+    /// Number of values in all tensors of the network or, for a refused file, in all tensors found.
     pub parameters: usize,
-    /// How many tensors are stored in which number type.
+    /// Number of tensors per number type.
     pub dtypes: BTreeMap<String, usize>,
     /// Smallest finite value of all tensors.
     pub least: Option<f32>,
@@ -109,11 +103,11 @@ pub struct Inspection {
     pub tensors: Vec<TensorFacts>,
     /// Free text of the file.
     pub metadata: BTreeMap<String, String>,
-    /// Why the file cannot be used as a style; `None` when it can.
+    /// Why the file cannot be used as a style; `None` if it can.
     pub refused: Option<String>,
 }
 
-/// Tells what a file holds and whether it can be used.
+/// Reports what a file contains and whether it can be used.
 pub fn describe(path: &Path) -> Inspection {
     let mut facts = Inspection {
         path: path.to_owned(),
@@ -127,12 +121,12 @@ pub fn describe(path: &Path) -> Inspection {
     facts
 }
 
-/// As [`describe`], of a file whose bytes are here.
+/// As [`describe`], for a file whose bytes are in memory.
 pub fn describe_bytes(bytes: &[u8]) -> Inspection {
     describe_within(bytes, &Budget::for_file(bytes.len()))
 }
 
-/// As [`describe_bytes`], with the budget that reading draws on: what it cost can be seen there.
+/// As [`describe_bytes`], with the budget to charge. The caller can read the cost from it afterwards.
 pub fn describe_within(bytes: &[u8], budget: &Budget) -> Inspection {
     let mut facts = Inspection { size_bytes: Some(bytes.len() as u64), ..Inspection::default() };
     let filled = facts.fill(bytes, budget);
@@ -141,7 +135,7 @@ pub fn describe_within(bytes: &[u8], budget: &Budget) -> Inspection {
 }
 
 impl Inspection {
-    /// Notes why the bytes are no style's, if they are none's.
+    /// Records why the bytes cannot be used as a style, if so.
     fn judge(&mut self, read: Result<(), WeightsError>) {
         let Err(error) = read else {
             return;
@@ -154,7 +148,7 @@ impl Inspection {
         self.refused = Some(error.to_string());
     }
 
-    /// Fills in what the bytes tell, as far as they can be read.
+    /// Fills in what can be read from the bytes.
     fn fill(&mut self, bytes: &[u8], budget: &Budget) -> Result<(), WeightsError> {
         let format = format_of(bytes)?;
         self.format = Some(format.name());
@@ -203,7 +197,7 @@ impl Inspection {
         Ok(())
     }
 
-    /// Fills in what there is to say of a network for style pictures, and whether it is whole.
+    /// Fills in the facts about a style network, and checks that it is complete.
     fn fill_style_network(
         &mut self,
         tensors: &NamedTensors<'_>,
@@ -225,13 +219,13 @@ impl Inspection {
 
     fn list(&mut self, tensors: &NamedTensors<'_>, budget: &Budget) -> Result<(), WeightsError> {
         self.family = guess(tensors, budget)?;
-        // Of files that do not fit as well.
+        // Also for files that are refused.
         if let Ok(spec) = checkpoint::spec(&Places::of(tensors, budget)?) {
             self.outline(&spec);
         }
         let counts = tensors.iter().map(|(_, t)| t.element_count());
         self.parameters = counts.fold(0, usize::saturating_add);
-        // Tensors may share bytes; then their values are not worth more than the file's length.
+        // Tensors may share bytes. If they do so too often, reading their values costs too much for the file's length.
         let sizes = tensors.iter().map(|(_, t)| t.size_bytes() as u64);
         let total_bytes = sizes.fold(0, u64::saturating_add);
         let with_values = total_bytes <= budget.file_bytes().saturating_mul(2);

@@ -1,22 +1,21 @@
-//! How a style may be called: its name on the command line, which its folder has too, and the short texts
-//! of its file.
+//! Names of styles: the name on the command line, which is also the folder's name, and the short texts of the file.
 
 use std::{collections::BTreeMap, path::Path};
 
 use crate::text::{MAX_TITLE_CHARS, cut, shows_nothing};
 
-/// What is typed on the command line for every style.
+/// The command line's word for all styles.
 pub const ALL_STYLES: &str = "all";
-/// What is typed on the command line for no style.
+/// The command line's word for no style.
 pub const NO_STYLE: &str = "none";
 
-/// What stands for the path of weights inside the program.
+/// Replaces the path of weights that are built into the program.
 pub(super) const BUILT_IN: &str = "built in";
 
-/// Longest name of a style's folder, in characters.
+/// Maximum length of a style's folder name.
 pub(super) const MAX_ID_CHARS: usize = 64;
 
-/// A folder's name from free text: lower case, letters and digits, everything else one `_`.
+/// A folder name from free text: lower case letters and digits; each run of anything else becomes one `_`.
 pub(super) fn id_from(name: &str) -> String {
     let mut id = String::new();
     for c in name.trim().chars().flat_map(char::to_lowercase) {
@@ -30,8 +29,7 @@ pub(super) fn id_from(name: &str) -> String {
     short.trim_end_matches('_').to_owned()
 }
 
-/// What `id` stands for on the command line when it is no style's name there, so that no style can have
-/// it.
+/// The meaning of `id` on the command line, if it is reserved. No style can have a reserved name.
 pub(super) fn reserved_for(id: &str) -> Option<&'static str> {
     match id {
         ALL_STYLES => Some("every style"),
@@ -40,23 +38,24 @@ pub(super) fn reserved_for(id: &str) -> Option<&'static str> {
     }
 }
 
-/// The name of a file without its ending.
+/// The name of a file without its extension.
 pub(super) fn stem(path: &Path) -> String {
     let stem = path.file_stem().unwrap_or_default();
     stem.to_string_lossy().into_owned()
 }
 
-/// A text as a title: on one line, and cut where it is longer than anybody reads. Empty when nothing of it is seen.
+/// A text as a title: on one line, and cut to a readable length. Empty if nothing of it is visible.
 pub(super) fn title_of(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     let title = words.join(" ");
-    match title.chars().all(|c| c == ' ' || shows_nothing(c)) {
-        true => String::new(),
-        false => cut(&title, MAX_TITLE_CHARS).into_owned(),
+    if title.chars().all(|c| c == ' ' || shows_nothing(c)) {
+        String::new()
+    } else {
+        cut(&title, MAX_TITLE_CHARS).into_owned()
     }
 }
 
-/// A short text of a style's file; `None` where the file says nothing, or that nobody knows.
+/// A short text of a style's file; `None` if it is missing, empty or `not stated`.
 pub(super) fn stated(metadata: &BTreeMap<String, String>, key: &str) -> Option<String> {
     let text = title_of(metadata.get(key)?);
     (!text.is_empty() && text != "not stated").then_some(text)
@@ -84,7 +83,7 @@ mod tests {
         assert_eq!(id_from("../../etc/passwd"), "etc_passwd");
         assert_eq!(id_from("Été-2024"), "été_2024");
         assert_eq!(id_from("..."), "");
-        // Letters to Unicode, and nothing to a reader.
+        // Letters in Unicode, but invisible to a reader.
         assert_eq!(id_from("\u{3164}\u{115f}\u{ffa0}"), "");
         assert_eq!(id_from("\u{3164}wave"), "wave");
         assert_eq!(

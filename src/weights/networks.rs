@@ -1,4 +1,4 @@
-//! A person's own networks for style pictures: a folder for each beside that of their styles.
+//! The user's own style networks: one folder each, in a folder next to that of the user's styles.
 
 use std::{
     fs,
@@ -18,12 +18,12 @@ use crate::{
     models::vit::Spec,
 };
 
-/// The folder of networks, beside that of styles.
+/// The folder of networks, next to that of styles.
 const FOLDER: &str = "networks";
 /// The file of a network in its folder.
 const WEIGHTS: &str = "network.safetensors";
 
-/// Where a person's own networks lie.
+/// The user's own style networks.
 #[derive(Clone, Debug)]
 pub struct NetworkLibrary {
     /// `None` without a home folder.
@@ -31,17 +31,17 @@ pub struct NetworkLibrary {
 }
 
 impl NetworkLibrary {
-    /// The networks beside the person's own styles.
+    /// The networks next to the user's own styles.
     pub fn standard() -> Self {
         Self::beside(user_styles_folder().as_deref())
     }
 
-    /// The networks beside a folder of styles; it need not exist yet.
+    /// The networks next to a folder of styles, which need not exist yet.
     pub(super) fn beside(styles: Option<&Path>) -> Self {
         Self { folder: styles.map(|styles| styles.with_file_name(FOLDER)) }
     }
 
-    /// Where they lie; `None` without a home folder.
+    /// `None` without a home folder.
     pub fn folder(&self) -> Option<&Path> {
         self.folder.as_deref()
     }
@@ -58,12 +58,11 @@ impl NetworkLibrary {
         names
     }
 
-    /// Whether there is a network of this name.
     pub fn has(&self, name: &str) -> bool {
         self.file(name).is_some_and(|file| file.is_file())
     }
 
-    /// The file of a network; `None` for what names none.
+    /// The path of a network's file, existing or not; `None` if the name is not valid.
     pub fn file(&self, name: &str) -> Option<PathBuf> {
         let id = id_from(name);
         (!id.is_empty()).then(|| Some(self.folder()?.join(id).join(WEIGHTS))).flatten()
@@ -72,7 +71,7 @@ impl NetworkLibrary {
     /// Reads a network by name.
     ///
     /// # Errors
-    /// [`LibraryError::UnknownNetwork`], and [`LibraryError::Weights`] for a file that was damaged.
+    /// [`LibraryError::UnknownNetwork`], and [`LibraryError::Weights`] for a damaged file.
     pub fn find(&self, name: &str) -> Result<StyleNetwork, LibraryError> {
         let Some(path) = self.file(name).filter(|path| path.is_file()) else {
             let mut known = vec![BUILT_IN_NETWORK.to_owned()];
@@ -88,7 +87,7 @@ impl NetworkLibrary {
         }
     }
 
-    /// Reads the network that made a code: one of these, or the one inside the program.
+    /// Reads the network that made a code: one of the user's own, or the built-in one.
     ///
     /// # Errors
     /// [`LibraryError`] as [`NetworkLibrary::find`].
@@ -100,11 +99,11 @@ impl NetworkLibrary {
             .map_err(|source| LibraryError::Weights { path: BUILT_IN.into(), source })
     }
 
-    /// Reads a network strictly and keeps it under `name`, or else its file's name.
+    /// Reads a network strictly and stores it under `name` or, without it, under its file's name.
     ///
     /// # Errors
-    /// [`LibraryError`] when the file is refused, the name is taken, empty or stands for another network, or the disk
-    /// refuses.
+    /// [`LibraryError`] when the file is refused, the name is taken, empty or means another network, or the file cannot
+    /// be written.
     pub fn import(&self, file: &Path, name: Option<&str>) -> Result<StyleNetwork, LibraryError> {
         let refused =
             |source: WeightsError| LibraryError::Weights { path: file.to_owned(), source };
@@ -120,7 +119,7 @@ impl NetworkLibrary {
         let folder = self.folder().ok_or(LibraryError::NoOwnFolder)?.join(&id);
         match disk::write_folder(&folder, &files, check) {
             Ok(()) => Ok(StyleNetwork { name: id, transformer: transformer.into() }),
-            // Another program was faster.
+            // Another program created the folder first.
             Err(WriteError::Exists { .. }) => Err(LibraryError::Exists { id }),
             Err(error) => Err(LibraryError::Write(error)),
         }
@@ -134,24 +133,23 @@ impl NetworkLibrary {
         }
         let is_plain = Spec::plain_ones().iter().any(|(plain, ..)| *plain == id);
         if is_plain || id == BUILT_IN_NETWORK {
-            let meaning = match is_plain {
-                true => "sizes of a network",
-                false => "the built-in network",
-            };
+            let meaning = if is_plain { "sizes of a network" } else { "the built-in network" };
             return Err(LibraryError::Reserved { name, meaning });
         }
         let folder = self.folder().ok_or(LibraryError::NoOwnFolder)?.join(&id);
-        match folder.exists() {
-            true if self.has(&id) => Err(LibraryError::Exists { id }),
-            true => Err(LibraryError::InTheWay { folder }),
-            false => Ok(id),
+        if !folder.exists() {
+            Ok(id)
+        } else if self.has(&id) {
+            Err(LibraryError::Exists { id })
+        } else {
+            Err(LibraryError::InTheWay { folder })
         }
     }
 
-    /// Removes a network and gives the path that is gone.
+    /// Removes a network and returns the removed path.
     ///
     /// # Errors
-    /// [`LibraryError::UnknownNetwork`], and [`LibraryError::Remove`] when the disk refuses.
+    /// [`LibraryError::UnknownNetwork`], and [`LibraryError::Remove`] if it cannot be removed.
     pub fn remove(&self, name: &str) -> Result<PathBuf, LibraryError> {
         let Some(file) = self.file(name).filter(|file| file.is_file()) else {
             return Err(LibraryError::UnknownNetwork {

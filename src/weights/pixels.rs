@@ -1,8 +1,8 @@
-//! What the values of a picture mean to a network, and the steps that turn a photo's levels into them and back.
+//! The meaning of pixel values to a network, and the conversion from a photo's levels to these values and back.
 //!
-//! Styles are trained on levels of 0 to 255, on 0 to 1, on -1 to 1, or on values that the means and deviations of
-//! ImageNet were taken from; some read blue first. A network is given these steps as operations of its graph, so that
-//! nothing else has to know.
+//! Networks are trained on levels of 0 to 255, on 0 to 1, on -1 to 1, or on values normalized by ImageNet's means and
+//! deviations. Some expect BGR. The conversions are added to the network's graph as operations, so that the rest of the
+//! program only has to know levels.
 
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
@@ -25,25 +25,23 @@ pub enum PixelRange {
     /// -1 and 1.
     #[serde(rename = "-1..1")]
     Signed,
-    /// 0 and 1, without ImageNet's mean, by its deviation, each channel by its own.
+    /// 0 and 1, minus ImageNet's mean, divided by its deviation, per channel.
     #[serde(rename = "imagenet")]
     ImageNet,
-    /// 0 and 255, without ImageNet's mean levels, as Caffe's networks read them.
+    /// 0 and 255, minus ImageNet's mean levels, as Caffe's networks expect.
     #[serde(rename = "caffe")]
     Caffe,
 }
 
-/// Mean levels of red, green and blue over ImageNet's photos, as Caffe's networks have them.
+/// Mean levels of red, green and blue over ImageNet's photos, as Caffe's networks use them.
 const CAFFE_MEANS: [f64; 3] = [123.68, 116.779, 103.939];
 
-/// Mean and deviation of red, green and blue over ImageNet's photos, of values from 0 to 1.
+/// Mean and deviation of red, green and blue over ImageNet's photos, for values from 0 to 1.
 const IMAGENET: [(f64, f64); 3] = [(0.485, 0.229), (0.456, 0.224), (0.406, 0.225)];
 
 impl PixelRange {
-    /// All of them.
     pub const ALL: [Self; 5] = [Self::Bytes, Self::Unit, Self::Signed, Self::ImageNet, Self::Caffe];
 
-    /// What it is called.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Bytes => "0..255",
@@ -54,7 +52,7 @@ impl PixelRange {
         }
     }
 
-    /// Factor and summand that make its values of levels from 0 to 255; of red, green or blue.
+    /// Factor and summand that convert levels from 0 to 255 to this range, for red (0), green or blue.
     const fn of_levels(self, color: usize) -> (f64, f64) {
         match self {
             Self::Bytes => (1.0, 0.0),
@@ -75,7 +73,7 @@ impl fmt::Display for PixelRange {
     }
 }
 
-/// A name that none of the choices has.
+/// A name that is not among the choices.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown value {given}; choose one of {choices}")]
 pub struct UnknownName {
@@ -99,18 +97,14 @@ impl FromStr for PixelRange {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ChannelOrder {
-    /// Red, green, blue.
     #[default]
     Rgb,
-    /// Blue, green, red.
     Bgr,
 }
 
 impl ChannelOrder {
-    /// Both of them.
     pub const ALL: [Self; 2] = [Self::Rgb, Self::Bgr];
 
-    /// What it is called.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Rgb => "rgb",
@@ -145,29 +139,27 @@ impl FromStr for ChannelOrder {
     }
 }
 
-/// What is known of the values of a picture.
+/// What is known about the values of a picture.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pixels {
-    /// Black and white.
     pub range: Option<PixelRange>,
-    /// Which color comes first.
     pub order: Option<ChannelOrder>,
 }
 
-/// What is known of the values of a network: by its file, or because a person says so where the file does not tell, or
-/// tells wrongly.
+/// What is known about a network's input and output values: from its file, or from the user if the file does not say it
+/// or says it wrongly.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PixelChoice {
-    /// Black and white of what it reads.
+    /// The range of the input.
     pub input: Option<PixelRange>,
-    /// Black and white of what it makes.
+    /// The range of the output.
     pub output: Option<PixelRange>,
-    /// Which color comes first, in both.
+    /// The channel order of both.
     pub order: Option<ChannelOrder>,
 }
 
 impl PixelChoice {
-    /// With what the file tells of the values that were not chosen.
+    /// Fills in what the file says for the values that the user did not choose.
     pub(super) fn or(self, input: Pixels, output: Pixels) -> Self {
         Self {
             input: self.input.or(input.range),
@@ -176,7 +168,7 @@ impl PixelChoice {
         }
     }
 
-    /// All values, red first where nobody tells; `None` where a range is not known.
+    /// The complete format, with RGB if the order is unknown; `None` if a range is unknown.
     pub(super) fn completed(self) -> Option<PixelFormat> {
         Some(PixelFormat {
             input: self.input?,
@@ -185,8 +177,8 @@ impl PixelChoice {
         })
     }
 
-    /// What the network does with the picture whose range is not known: it reads it, makes it, or both. `None` where
-    /// all is known but, perhaps, the order.
+    /// What the network does with the picture whose range is unknown, as a verb for a message: it reads it, makes it,
+    /// or both. `None` if both ranges are known, even if the order is not.
     pub fn missing(self) -> Option<&'static str> {
         match (self.input, self.output) {
             (Some(_), Some(_)) => None,
@@ -203,23 +195,23 @@ impl From<PixelFormat> for PixelChoice {
     }
 }
 
-/// What a network reads and makes.
+/// The values of a network's input and output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PixelFormat {
-    /// Black and white of what it reads.
+    /// The range of the input.
     pub input: PixelRange,
-    /// Black and white of what it makes.
+    /// The range of the output.
     pub output: PixelRange,
-    /// Which color comes first, in both.
+    /// The channel order of both.
     pub order: ChannelOrder,
 }
 
 impl PixelFormat {
-    /// Levels of red, green and blue: nothing has to be done.
+    /// Levels of red, green and blue: no conversion is needed.
     pub const LEVELS: Self =
         Self { input: PixelRange::Bytes, output: PixelRange::Bytes, order: ChannelOrder::Rgb };
 
-    /// By the names that metadata have for them.
+    /// The format as metadata entries.
     pub(super) fn named(self) -> BTreeMap<String, String> {
         BTreeMap::from([
             ("input_range".to_owned(), self.input.to_string()),
@@ -229,10 +221,10 @@ impl PixelFormat {
     }
 }
 
-/// The network between a photo's levels and a picture's, of one that has `format`'s values at both ends.
+/// Wraps a network whose input and output have `format`'s values, so that it reads and makes levels.
 ///
 /// # Errors
-/// [`NetworkError`] never for the graph of a network; passed on, not hidden.
+/// [`NetworkError`]; does not occur for the graph of a valid network.
 pub fn with_levels(network: Network, format: PixelFormat) -> Result<Network, NetworkError> {
     if format == PixelFormat::LEVELS {
         return Ok(network);
@@ -255,7 +247,7 @@ pub fn with_levels(network: Network, format: PixelFormat) -> Result<Network, Net
     Network::new(graph, weights)
 }
 
-/// The channel that each channel is made of, with factor and summand.
+/// For each output channel: the input channel, factor and summand.
 type Step = [(usize, f64, f64); 3];
 
 /// From levels to the network's values.
@@ -285,7 +277,7 @@ fn add_step(
     if step == [0, 1, 2].map(|channel| (channel, 1.0, 0.0)) {
         return Ok(from);
     }
-    // No name of a file's node is a word alone.
+    // The node's name is unique: names of a file's nodes are never a single word.
     let is_in_order = (0..3).all(|channel| step[channel].0 == channel);
     let bias = step.iter().map(|&(.., summand)| summand as f32).collect();
     let (op, weight) = if is_in_order {

@@ -1,4 +1,4 @@
-//! Opening files of others, who may have put anything in their place.
+//! Opening the user's files. Anything may be at such a path.
 
 use std::{
     fs::{self, File, Metadata},
@@ -6,19 +6,18 @@ use std::{
     path::Path,
 };
 
-/// Opens a plain file, or what a link leads to when that is one. Neither waits for a pipe's writer nor
-/// wakes a device.
+/// Opens a plain file, or a link to one. Does not wait for a pipe's writer and does not wake a device.
 ///
 /// # Errors
-/// The system's; or that it is a folder or no plain file.
+/// The system's error, or that it is a folder or not a plain file.
 pub fn open(path: &Path) -> io::Result<File> {
-    // A device may act on being opened.
+    // Opening a device may have side effects.
     check(&fs::metadata(path)?)?;
     let mut options = File::options();
     options.read(true);
     #[cfg(unix)]
     {
-        // A pipe may have taken its place since; opened so, it waits for nobody.
+        // A pipe may have replaced the file since the check; with this flag, opening it does not block.
         use std::os::unix::fs::OpenOptionsExt;
         options.custom_flags(libc::O_NONBLOCK);
     }

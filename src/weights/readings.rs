@@ -1,22 +1,22 @@
-//! Likely readings of a network whose file does not tell what its values mean, for a person to choose from. Pure.
+//! Likely pixel formats of a network whose file does not say what its values mean, for the user to choose from. Pure.
 
 use super::pixels::{ChannelOrder, PixelChoice, PixelFormat, PixelRange};
 
-/// Readings that are offered at most.
+/// Maximum number of formats to offer.
 const MOST: usize = 4;
 
-/// What a network is likely to make that reads these values.
+/// The likely output range of a network with this input range.
 const fn companion(input: PixelRange) -> PixelRange {
     match input {
         PixelRange::Unit => PixelRange::Unit,
         PixelRange::Signed => PixelRange::Signed,
-        // Nobody trains a network to make values without a mean.
+        // Networks are not trained to output values with the mean subtracted.
         PixelRange::Bytes | PixelRange::ImageNet | PixelRange::Caffe => PixelRange::Bytes,
     }
 }
 
-/// The likely values of a network of which `known` is known, the likeliest first: they differ in what is not known.
-/// At least one and at most four, all different; one alone where everything is known.
+/// The likely formats of a network, the likeliest first. They differ only in what is not `known`. Returns one to four
+/// different formats, and only one if everything is known.
 pub fn likely_formats(known: PixelChoice) -> Vec<PixelFormat> {
     use PixelRange::{Bytes, ImageNet, Signed, Unit};
     const USUAL: [PixelRange; MOST] = [Bytes, Unit, Signed, ImageNet];
@@ -37,7 +37,7 @@ pub fn likely_formats(known: PixelChoice) -> Vec<PixelFormat> {
     let orders = match (known.order, ranges.as_slice()) {
         (Some(order), _) => vec![order],
         (None, [_]) => ChannelOrder::ALL.to_vec(),
-        // Which color comes first is seen last: the ranges decide whether there is a picture at all.
+        // Ask for the order last: without the right ranges there is no recognisable picture at all.
         (None, _) => vec![ChannelOrder::default()],
     };
     let mut formats = Vec::new();

@@ -1,4 +1,4 @@
-//! Another name for a style of the person's own.
+//! Renaming one of the user's own styles.
 
 use std::{io::Write, path::Path};
 
@@ -12,12 +12,12 @@ use super::{
 use crate::disk::{self, Existing, FolderSync, WriteError, folder_of, reason};
 
 impl StyleLibrary {
-    /// Calls a style of the person's own `title`, and its file or folder after that. When the program is ended
-    /// meanwhile, it has one name or the other.
+    /// Renames one of the user's own styles to `title`, and its file or folder accordingly. If the program is stopped
+    /// meanwhile, the style has either the old or the new name.
     ///
     /// # Errors
-    /// [`LibraryError`] when there is no such style, when it is none of the person's own, when the new name is taken,
-    /// empty or a word of the command line, or when the disk refuses.
+    /// [`LibraryError`] when no such style exists, when it is not the user's own, when the new name is taken, empty or
+    /// a word of the command line, or when the file cannot be written.
     pub fn rename(&mut self, name: &str, title: &str) -> Result<Style, LibraryError> {
         let (style, path) = self.own(name)?;
         let title = title_of(title);
@@ -27,7 +27,7 @@ impl StyleLibrary {
         };
         let is_folder = path.is_dir();
         for file in style.weight_files() {
-            // Other formats have no place for a title; such a style is called after its file.
+            // Other formats have no place for a title; such a style is named after its file.
             if has_ending(file, &["safetensors"]) {
                 retitle(file, &id, &title)?;
             }
@@ -48,7 +48,7 @@ impl StyleLibrary {
     }
 }
 
-/// Writes a title into a file of weights.
+/// Writes a title into a weights file.
 fn retitle(file: &Path, id: &str, title: &str) -> Result<(), LibraryError> {
     let refused = |source: WeightsError| LibraryError::Weights { path: file.to_owned(), source };
     let texts = [("style", id), ("title", title)];
@@ -83,14 +83,14 @@ mod tests {
         assert_eq!(*style.load(ModelSize::Lite).expect("loads").network, *network);
         assert!(!user.join("old_one").exists() && library.find("old one").is_none());
         assert_eq!(style.credit, before.credit);
-        // Only its title: the folder keeps its name.
+        // Only its title changes: the folder keeps its name.
         let style = library.rename("new one", "NEW ONE").expect("renamed");
         assert_eq!((style.id.as_str(), style.title.as_str()), ("new_one", "NEW ONE"));
-        // What else lies in the folder goes along.
+        // Other files in the folder move with it.
         fs::write(user.join("new_one/notes.txt"), "mine").expect("file");
         library.rename("new_one", "Third").expect("renamed");
         assert!(user.join("third/notes.txt").exists());
-        // A file of another format is called after its name.
+        // A file of another format is named after its file name.
         fs::write(user.join("loose.onnx"), "anything").expect("file");
         library.refresh();
         let style = library.rename("loose", "Tight fit").expect("renamed");
@@ -118,7 +118,7 @@ mod tests {
         }
         assert!(library.rename("three", "four").is_err());
         assert_eq!(library.find("one").expect("there").title, "One");
-        // A built-in style is nobody's own.
+        // A built-in style does not belong to the user.
         let built_in = library.styles().iter().find(|s| s.own_path().is_none());
         let built_in = built_in.expect("one").id.clone();
         let error = library.rename(&built_in, "Mine").expect_err("not yours");

@@ -1,4 +1,4 @@
-//! One style: its name, its credit, and where its weights and its thumbnail lie.
+//! One style: its name, its credit, and where its weights and its thumbnail are stored.
 //!
 //! Loading blocks on the disk; any thread may do it.
 
@@ -22,21 +22,20 @@ use super::{
     plain_file, read_file,
 };
 
-/// Largest thumbnail that is read, in bytes.
+/// Maximum size of a thumbnail that is read.
 const MAX_THUMBNAIL_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Who a style goes back to, in the words of its file. Parts that the file does not tell are `None`.
+/// The credit of a style, as its file states it. Missing parts are `None`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Credit {
     /// Who painted the picture that the style was trained on.
     pub artist: Option<String>,
-    /// When.
     pub year: Option<String>,
     /// The picture's title.
     pub painting: Option<String>,
     /// The picture's legal status, for example public domain.
     pub status: Option<String>,
-    /// Licence of the weights.
+    /// License of the weights.
     pub license: Option<String>,
     /// Who trained the weights.
     pub credit: Option<String>,
@@ -56,16 +55,15 @@ impl Credit {
     }
 }
 
-/// Where a style comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "kind", content = "path")]
 pub enum Origin {
-    /// Inside the program.
+    /// Built into the program.
     Embedded,
-    /// A folder of styles beside the program.
+    /// A folder of styles next to the program.
     #[serde(serialize_with = "as_text")]
     Installed(PathBuf),
-    /// The person's own: a folder or a file.
+    /// The user's own: a folder or a file.
     #[serde(serialize_with = "as_text")]
     User(PathBuf),
 }
@@ -80,7 +78,7 @@ impl Display for Origin {
     }
 }
 
-/// Where a piece of a style lies.
+/// Where a part of a style is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Place {
     Memory(&'static [u8]),
@@ -92,17 +90,15 @@ pub(super) enum Place {
 pub struct Style {
     /// The name on the command line and of its folder: `rain_princess`.
     pub id: String,
-    /// The name for people: `Rain Princess`.
+    /// The displayed name: `Rain Princess`.
     pub title: String,
-    /// Who it goes back to.
     pub credit: Credit,
-    /// Where it comes from.
     pub origin: Origin,
-    /// Where styles of the same name lie that this one hides.
+    /// The origins of styles of the same name that this one hides.
     pub hides: Vec<Origin>,
-    /// What was assumed when it was imported, because its file did not tell.
+    /// What was assumed at import because the file does not say it.
     pub assumed: Option<String>,
-    /// The network that made it, if it was made of a picture: it mixes with others of that network.
+    /// The network that made it, if it was made from a picture. It can be mixed with others of that network.
     pub made_by: Option<MadeBy>,
     pub(super) models: Vec<(ModelSize, Place)>,
     pub(super) thumbnail: Option<Place>,
@@ -114,7 +110,7 @@ impl Style {
         self.models.iter().map(|(size, _)| *size).collect()
     }
 
-    /// Where it comes from and which ones of its name it hides, in words.
+    /// Its origin and those that it hides, as text.
     pub fn origin_in_words(&self) -> String {
         let hidden: Vec<String> = self
             .hides
@@ -124,9 +120,10 @@ impl Style {
                 other => format!("the one in {other}"),
             })
             .collect();
-        match hidden.is_empty() {
-            true => self.origin.to_string(),
-            false => format!("{}, in place of {}", self.origin, hidden.join(" and ")),
+        if hidden.is_empty() {
+            self.origin.to_string()
+        } else {
+            format!("{}, in place of {}", self.origin, hidden.join(" and "))
         }
     }
 
@@ -142,7 +139,7 @@ impl Style {
         result.map_err(|source| LibraryError::Weights { path, source })
     }
 
-    /// Where it lies, if it is the person's own.
+    /// Its path, if it is the user's own.
     pub fn own_path(&self) -> Option<&Path> {
         match &self.origin {
             Origin::User(path) => Some(path),
@@ -150,10 +147,10 @@ impl Style {
         }
     }
 
-    /// What `network` made of its picture; `None` for a style of another kind.
+    /// The code that `network` made from the style's picture; `None` for another kind of style.
     ///
     /// # Errors
-    /// As [`Style::load`], also when another network made it.
+    /// As [`Style::load`], and if another network made the code.
     pub fn code(&self, network: &StyleNetwork) -> Result<Option<StyleCode>, LibraryError> {
         match self.models.first() {
             Some((_, Place::File(path))) if self.made_by.is_some() => {
@@ -164,7 +161,7 @@ impl Style {
         }
     }
 
-    /// The files of its weights.
+    /// The paths of its weights files.
     pub(super) fn weight_files(&self) -> impl Iterator<Item = &Path> {
         self.models.iter().filter_map(|(_, place)| match place {
             Place::File(path) => Some(path.as_path()),
@@ -172,7 +169,7 @@ impl Style {
         })
     }
 
-    /// Where the weights of one size lie.
+    /// Where the weights of one size are stored.
     fn place(&self, size: ModelSize) -> Result<&Place, LibraryError> {
         let found = self.models.iter().find(|(s, _)| *s == size);
         found.map(|(_, place)| place).ok_or_else(|| {
@@ -185,10 +182,10 @@ impl Style {
         })
     }
 
-    /// Tells what the weights of one size are or, when none is named, of the best that there is.
+    /// Inspects the weights of one size or, without a size, of the largest available one.
     ///
     /// # Errors
-    /// [`LibraryError::NoSuchModel`]; for a file that cannot be used the returned value has the error.
+    /// [`LibraryError::NoSuchModel`]. For a file that cannot be used, the returned value contains the error.
     pub fn describe(&self, size: Option<ModelSize>) -> Result<Inspection, LibraryError> {
         let best = || self.models.first().map_or(ModelSize::Full, |(s, _)| *s);
         Ok(match self.place(size.unwrap_or_else(best))? {
@@ -197,7 +194,7 @@ impl Style {
         })
     }
 
-    /// Reads the requested size, or, without a request, the best there is, with a note for the person when that
+    /// Reads the requested size or, without a request, the largest available one. Returns a note for the user if that
     /// is only the `lite` one.
     ///
     /// # Errors

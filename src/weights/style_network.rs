@@ -1,7 +1,9 @@
-//! Networks for style pictures: the one inside the program, and a person's own from safetensors and PyTorch files.
+//! Style networks, which take any style picture: the built-in one, and the user's own from safetensors and PyTorch
+//! files.
 //!
-//! A file tells the sizes in its metadata, as `tools/train_any.py` writes it, or is a plain network, whose sizes the
-//! shapes of its weights tell. Weights are fp16, bf16, fp32, fp64, or 8 bits with a scale for every output channel.
+//! A file states its sizes in its metadata, as `tools/train_any.py` writes it. Otherwise it is a plain network, whose
+//! sizes follow from the shapes of its weights. Weights are fp16, bf16, fp32, fp64, or 8 bits with a scale per output
+//! channel.
 
 use std::{
     collections::{BTreeMap, HashMap},
@@ -29,32 +31,30 @@ use crate::{
 
 /// The trained network, as `tools/any_net.py --pack` writes it.
 static FILE: &[u8] = include_bytes!("../../assets/any.safetensors");
-/// The key of a trained network's sizes.
+/// The metadata key of a trained network's sizes.
 const SPEC_KEY: &str = "network";
 
-/// A network for style pictures.
+/// A network that takes a style picture.
 #[derive(Clone, Debug)]
 pub struct StyleNetwork {
-    /// What it is called.
     pub name: String,
-    /// The network.
     pub transformer: Arc<Transformer>,
 }
 
-/// The sizes of a network for style pictures, for people and scripts.
+/// The sizes of a style network, for users and scripts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct StyleNetworkFacts {
-    /// `nano`, `small`, `base` or `large`, of those sizes.
+    /// `nano`, `small`, `base` or `large`, if it has those sizes.
     pub plain: Option<&'static str>,
-    /// Pixels of a token's side.
+    /// Side of a token, in pixels.
     pub token_px: usize,
     /// Channels of a token.
     pub dim: usize,
-    /// Heads of attention.
+    /// Attention heads.
     pub heads: usize,
-    /// Blocks before the style's statistics, behind them, and for the style picture alone.
+    /// Number of blocks before the style's statistics, after them, and for the style picture alone.
     pub blocks: [usize; 3],
-    /// Channels of the feed-forward parts.
+    /// Channels of the feed-forward layers.
     pub ffn: usize,
 }
 
@@ -72,16 +72,16 @@ impl StyleNetworkFacts {
 }
 
 impl StyleNetwork {
-    /// The network inside the program.
+    /// The network built into the program.
     ///
     /// # Errors
-    /// [`WeightsError`] only for a program that was built with a damaged file.
+    /// [`WeightsError`] only if the program was built with a damaged file.
     pub fn built_in() -> Result<Self, WeightsError> {
         static BUILT_IN: OnceLock<Result<Arc<Transformer>, String>> = OnceLock::new();
         let read = || {
             let budget = Budget::for_file(FILE.len());
             let whole = from_bytes(FILE, &budget).map_err(|error| error.to_string())?;
-            // Kept codes know it by its file, byte by byte.
+            // Stored codes identify it by the hash of its file.
             let id = NetworkId::of(FILE.iter().map(|&byte| u32::from(byte)));
             Ok(Arc::new(whole.with_id(id)))
         };
@@ -92,10 +92,10 @@ impl StyleNetwork {
         })
     }
 
-    /// Reads a network from a file, by whose name it is called.
+    /// Reads a network from a file. Its name is the file's name.
     ///
     /// # Errors
-    /// [`WeightsError`] when the file cannot be read, or names what is wrong with it.
+    /// [`WeightsError`] if the file cannot be read or is invalid.
     pub fn read(path: &Path) -> Result<Self, WeightsError> {
         let bytes = read_file(path)?;
         let transformer = from_bytes(&bytes, &Budget::for_file(bytes.len()))?;
@@ -105,7 +105,6 @@ impl StyleNetwork {
         })
     }
 
-    /// Whether it is the one inside the program.
     pub fn is_built_in(&self) -> bool {
         Self::built_in().is_ok_and(|own| own.transformer.id() == self.transformer.id())
     }
@@ -128,7 +127,7 @@ pub fn from_bytes(bytes: &[u8], budget: &Budget) -> Result<Transformer, WeightsE
     }
 }
 
-/// A safetensors file that holds the same network as these bytes, which are kept as they are if they are one.
+/// A safetensors file with the network in `bytes`. Returns `bytes` unchanged if they are such a file.
 ///
 /// # Errors
 /// [`WeightsError`] as [`from_bytes`].
@@ -150,7 +149,7 @@ pub(super) fn kept_file(
     file::write_tensors(&weights, is_half, &BTreeMap::new())
 }
 
-/// The sizes of a network as its metadata or the shapes of its weights tell them.
+/// The sizes of a network, from its metadata or the shapes of its weights.
 pub(super) fn spec_of(
     tensors: &NamedTensors<'_>,
     metadata: &BTreeMap<String, String>,
@@ -191,7 +190,7 @@ fn places<'t, 'a>(
     Ok(places)
 }
 
-/// The network whose weights these are: all that it needs, and nothing besides.
+/// The network with these weights. They must be all that it needs, and nothing else.
 pub(super) fn fitted(
     tensors: &NamedTensors<'_>,
     metadata: &BTreeMap<String, String>,
@@ -205,7 +204,7 @@ pub(super) fn fitted(
     let mut left = places(tensors, budget)?;
     let mut missing = KeyList::default();
     let mut found = Vec::new();
-    // Shapes and types first, so that nothing is allocated for a file that does not fit.
+    // Check shapes and types first, so that nothing is allocated for a file that does not fit.
     let mut total_bytes = 0usize;
     for (name, shape) in spec.weights() {
         let Some(tensor) = left.remove(name.as_str()) else {
@@ -241,7 +240,7 @@ pub(super) fn fitted(
     if !missing.is_empty() || !unexpected.is_empty() {
         return Err(WeightsError::Keys { missing, unexpected });
     }
-    // Weights that are equal may share their bytes, but not many times over.
+    // Equal weights may share their bytes, but not many times over.
     if (total_bytes / 2) as u64 > budget.file_bytes() {
         return Err(WeightsError::Overlap { total_bytes, file_bytes: budget.file_bytes() });
     }
@@ -256,7 +255,7 @@ pub(super) fn fitted(
     Transformer::new(spec, state).map_err(refused)
 }
 
-/// Weights of 8 bits, each times the scale of its output channel.
+/// Weights of 8 bits, each multiplied by the scale of its output channel.
 fn scaled(
     name: &str,
     tensor: &StoredTensor<'_>,

@@ -1,7 +1,7 @@
-//! Tensors as they lie in a file: a number type, a shape, and where the numbers are.
+//! Tensors as they are stored in a file: a number type, a shape, and where the numbers are.
 //!
-//! Everything here is checked against bytes that are present before anything is allocated. Knows
-//! no file format and no layer.
+//! Everything is checked against bytes that are present before anything is allocated. This module knows no file format
+//! and no layer.
 
 use std::{borrow::Cow, fmt};
 
@@ -58,7 +58,7 @@ impl fmt::Display for StorageType {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dtype {
     Float(StorageType),
-    /// Integers, truth values, complex numbers: a name for messages and the bytes of one number.
+    /// Integers, booleans, complex numbers: a name for messages and the bytes of one number.
     Other(&'static str, usize),
 }
 
@@ -78,27 +78,27 @@ impl Dtype {
     }
 }
 
-/// What is wrong with a tensor, in words that follow its name.
+/// What is wrong with a tensor, as text that follows its name.
 pub(crate) type TensorProblem = String;
 
-/// Most dimensions of a tensor that is looked at.
+/// Maximum number of dimensions of a tensor.
 pub(super) const MAX_RANK: usize = 8;
 
-/// A view of numbers in a file, its reach checked when it was made.
+/// A view of numbers in a file. It is checked to be within the bytes when it is created.
 #[derive(Clone, Debug)]
 pub(crate) struct StoredTensor<'a> {
     dtype: Dtype,
     shape: Vec<usize>,
     /// Little-endian numbers.
     bytes: Cow<'a, [u8]>,
-    /// Where the first element lies, in elements.
+    /// Position of the first element, in elements.
     offset: usize,
-    /// Elements from one index to the next, one per dimension.
+    /// Distance between neighbouring indices, in elements, one per dimension.
     strides: Vec<usize>,
 }
 
 impl<'a> StoredTensor<'a> {
-    /// A tensor whose numbers lie one after the other and fill `bytes` exactly.
+    /// A tensor whose numbers are contiguous and fill `bytes` exactly.
     pub(crate) fn contiguous(
         dtype: Dtype,
         shape: Vec<usize>,
@@ -161,12 +161,12 @@ impl<'a> StoredTensor<'a> {
         self.shape.iter().product()
     }
 
-    /// Bytes that the numbers take when they lie one after the other.
+    /// Bytes that the numbers take when they are contiguous.
     pub(crate) fn size_bytes(&self) -> usize {
         self.element_count() * self.dtype.size_bytes()
     }
 
-    /// All numbers in row-major order, of integers of a byte; `None` without memory for them.
+    /// All numbers in row-major order, for integers of one byte; `None` if there is no memory for them.
     pub(crate) fn to_i8(&self) -> Option<Vec<i8>> {
         let mut values = allocation::list(self.element_count())?;
         self.each(i8::from_le_bytes, |value| values.push(value));
@@ -175,7 +175,7 @@ impl<'a> StoredTensor<'a> {
 
     /// All numbers in row-major order, in single precision.
     ///
-    /// Allocates `element_count` numbers, which callers draw from the file's budget.
+    /// Allocates `element_count` numbers; callers charge them to the file's budget.
     pub(crate) fn to_f32(&self) -> Result<Vec<f32>, TensorProblem> {
         let mut values = allocation::list(self.element_count())
             .ok_or("is too large for the free memory; close other programs")?;
@@ -183,7 +183,7 @@ impl<'a> StoredTensor<'a> {
         Ok(values)
     }
 
-    /// Hands on all numbers in row-major order, in single precision.
+    /// Passes all numbers to `take` in row-major order, in single precision.
     pub(crate) fn each_f32(&self, take: impl FnMut(f32)) -> Result<(), TensorProblem> {
         let Dtype::Float(float) = self.dtype else {
             return Err(format!(
@@ -213,7 +213,7 @@ impl<'a> StoredTensor<'a> {
         let mut at = self.offset;
         for _ in 0..count {
             take(decode(numbers[at]));
-            // Counts up like an odometer, the last dimension fastest.
+            // Count up like an odometer, the last dimension fastest.
             for d in (0..self.shape.len()).rev() {
                 index[d] += 1;
                 at += self.strides[d];
@@ -226,7 +226,7 @@ impl<'a> StoredTensor<'a> {
         }
     }
 
-    /// Whether the numbers lie one after the other.
+    /// Whether the numbers are contiguous in row-major order.
     fn is_row_major(&self) -> bool {
         let mut expected = 1;
         self.shape.iter().zip(&self.strides).rev().all(|(side, stride)| {
@@ -236,8 +236,8 @@ impl<'a> StoredTensor<'a> {
         })
     }
 
-    /// All numbers of an integer tensor, or `None` for other types. For the few small integers
-    /// that steer a graph, not for weights.
+    /// All numbers of an integer tensor, or `None` for other types. For the few small integers that control a graph,
+    /// not for weights.
     pub(crate) fn to_i64(&self) -> Option<Vec<i64>> {
         let mut values = Vec::new();
         match self.dtype {
@@ -251,12 +251,12 @@ impl<'a> StoredTensor<'a> {
     }
 }
 
-/// Elements of a shape, refused where the product or the rank is out of reason.
+/// Number of elements of a shape. Refuses products and ranks beyond reason.
 pub(crate) fn element_count(shape: &[usize]) -> Result<usize, TensorProblem> {
     if shape.len() > MAX_RANK {
         return Err(format!("has {} dimensions", shape.len()));
     }
-    // Zeros are left out, so that the order of the sides does not decide whether it overflows.
+    // Skip zeros, so that the order of the sides does not decide whether the product overflows.
     let nonzero = shape
         .iter()
         .filter(|side| **side != 0)
@@ -266,7 +266,7 @@ pub(crate) fn element_count(shape: &[usize]) -> Result<usize, TensorProblem> {
     Ok(if shape.contains(&0) { 0 } else { nonzero })
 }
 
-/// Strides of numbers that lie one after the other; the shape has passed [`element_count`].
+/// Strides of contiguous numbers; the shape has passed [`element_count`].
 fn row_major(shape: &[usize]) -> Vec<usize> {
     let mut strides = vec![1; shape.len()];
     for d in (1..shape.len()).rev() {

@@ -1,9 +1,8 @@
 //! The safetensors format: a length, a JSON header, and the numbers.
 //!
-//! The header is read here and not by the `safetensors` crate, because the crate accepts a header of
-//! 100 MB, makes fifty bytes of one, and lets the last of two equal keys win. Writing is our own
-//! few lines: the crate orders the metadata at random, and the same weights should give the same
-//! bytes.
+//! The header is not read with the `safetensors` crate: the crate accepts a header of 100 MB, allocates fifty bytes per
+//! byte of it, and lets the last of two equal keys win. Writing is implemented here as well: the crate writes the
+//! metadata in random order, but the same weights should yield the same bytes.
 
 use std::{
     borrow::Cow,
@@ -28,13 +27,13 @@ use crate::weights::{
     tensor::{Dtype, MAX_RANK, StoredTensor},
 };
 
-/// Longest header that is read, in bytes; those of style networks have some 10 KB.
+/// Maximum length of a header. Those of style networks have about 10 KB.
 const MAX_HEADER_BYTES: u64 = 4 * 1024 * 1024;
 
 /// The key of the metadata in a header.
 const METADATA: &str = "__metadata__";
 
-/// What a header says.
+/// The contents of a header.
 struct Header {
     /// Keys and entries in the header's order. Keys may repeat until they have been checked.
     tensors: Vec<(String, Entry)>,
@@ -57,7 +56,7 @@ pub(crate) fn parse<'a>(
         let refused = |problem| WeightsError::Tensor { key: shortened(&key), problem };
         let [start, end] = entry.data_offsets;
         let numbers = data.get(start..end).unwrap_or_default();
-        // The strides of a tensor take as much as its sides.
+        // A tensor's strides take as much memory as its sides.
         budget.bytes(size_of_val(entry.shape.as_slice()))?;
         let dtype = dtype(entry.dtype);
         let tensor = StoredTensor::contiguous(dtype, entry.shape, Cow::Borrowed(numbers));
@@ -67,7 +66,7 @@ pub(crate) fn parse<'a>(
     Ok((tensors, header.metadata))
 }
 
-/// Refuses tensors that do not lie one behind the other from the first byte to the last.
+/// Refuses tensors that do not fill the data in sequence, from the first byte to the last.
 fn check_offsets(header: &Header, data: &[u8], budget: &Budget) -> Result<(), WeightsError> {
     let mut order: Vec<&(String, Entry)> = budget.list(header.tensors.len())?;
     order.extend(&header.tensors);
@@ -91,7 +90,7 @@ fn check_offsets(header: &Header, data: &[u8], budget: &Budget) -> Result<(), We
     Ok(())
 }
 
-/// Reads only the metadata of a file: some KB, whatever the size of the weights.
+/// Reads only the metadata of a file: a few KB, whatever the size of the weights.
 ///
 /// # Errors
 /// [`WeightsError::Read`] and [`WeightsError::Safetensors`].
@@ -108,10 +107,10 @@ pub fn read_metadata(path: &Path) -> Result<BTreeMap<String, String>, WeightsErr
     Ok(parse_header(&text, &budget)?.metadata)
 }
 
-/// The same file with these texts in its metadata.
+/// The same file with these texts added to its metadata.
 ///
 /// # Errors
-/// [`WeightsError`] where the file, or what it becomes, is not one that is read.
+/// [`WeightsError`] if the file, before or after the change, is not valid.
 pub fn with_metadata(bytes: &[u8], texts: &[(&str, &str)]) -> Result<Vec<u8>, WeightsError> {
     parse(bytes, &Budget::for_file(bytes.len()))?;
     let length = header_length(bytes, bytes.len() as u64)?;
@@ -122,7 +121,7 @@ pub fn with_metadata(bytes: &[u8], texts: &[(&str, &str)]) -> Result<Vec<u8>, We
         metadata[*key] = Value::from(*text);
     }
     let mut text = serde_json::to_vec(&header).map_err(broken)?;
-    // As the format asks for: the numbers begin at a multiple of eight.
+    // The format requires the numbers to begin at a multiple of eight.
     text.resize(text.len().next_multiple_of(8), b' ');
     let length = (text.len() as u64).to_le_bytes();
     let file = [length.as_slice(), &text, data].concat();
@@ -134,7 +133,7 @@ pub(super) fn broken(problem: impl fmt::Display) -> WeightsError {
     WeightsError::Safetensors(problem.to_string())
 }
 
-/// The header's length, in bytes, which the first eight bytes declare.
+/// The header's length in bytes, which the first eight bytes declare.
 pub(in crate::weights) fn header_length(
     start: &[u8],
     file_bytes: u64,
@@ -173,7 +172,7 @@ fn parse_header(text: &[u8], budget: &Budget) -> Result<Header, WeightsError> {
     Ok(header)
 }
 
-/// Reads a header entry by entry, so that each is drawn from the budget before the next.
+/// Reads a header entry by entry, so that each is charged to the budget before the next is read.
 struct HeaderVisitor<'b>(&'b Budget);
 
 impl<'de> Visitor<'de> for HeaderVisitor<'_> {
@@ -211,7 +210,7 @@ impl<'de> Visitor<'de> for HeaderVisitor<'_> {
 /// Reads the texts of a header.
 struct MetadataVisitor<'b>(&'b Budget);
 
-/// Bytes of a text's place in the map of metadata, whose leaves may be half empty.
+/// Bytes of an entry in the map of metadata, whose leaves may be half empty.
 const PLACE_BYTES: usize = 128;
 
 impl<'de> DeserializeSeed<'de> for MetadataVisitor<'_> {
@@ -241,17 +240,17 @@ impl<'de> Visitor<'de> for MetadataVisitor<'_> {
     }
 }
 
-/// What a header says of one tensor.
+/// What a header says about one tensor.
 #[derive(Deserialize)]
 struct Entry {
     dtype: FileDtype,
     #[serde(deserialize_with = "sides")]
     shape: Vec<usize>,
-    /// Where its numbers begin and end, in bytes behind the header.
+    /// Begin and end of its numbers, in bytes after the header.
     data_offsets: [usize; 2],
 }
 
-/// The sides of a tensor, of which two bytes of a header may make eight.
+/// The sides of a tensor. Two bytes of a header may become eight bytes in memory.
 fn sides<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<usize>, D::Error> {
     struct Sides;
 
@@ -278,8 +277,8 @@ fn sides<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<usize>, D::Er
     deserializer.deserialize_seq(Sides)
 }
 
-/// Our name and size of a number type; sizes of less than a byte count as one, since such tensors
-/// are only ever named in a refusal.
+/// This program's name and size of a number type. Sizes below one byte count as one; such tensors are only named when
+/// they are refused.
 fn dtype(file: FileDtype) -> Dtype {
     match file {
         FileDtype::F16 => Dtype::Float(StorageType::F16),
@@ -299,7 +298,7 @@ fn dtype(file: FileDtype) -> Dtype {
     }
 }
 
-/// The bytes of a safetensors file with tensors by name, with their sides, fp16 or fp32.
+/// The bytes of a safetensors file with tensors by name and shape, in fp16 or fp32.
 ///
 /// # Errors
 /// [`WeightsError::Safetensors`] when the header cannot be written as JSON.
@@ -328,7 +327,7 @@ pub(in crate::weights) fn write_tensors(
         header.insert(name.clone(), entry);
     }
     let mut text = serde_json::to_vec(&header).map_err(broken)?;
-    // The numbers start at a multiple of eight, as the format wants it.
+    // The format requires the numbers to begin at a multiple of eight.
     text.resize(text.len().next_multiple_of(8), b' ');
     let mut file = (text.len() as u64).to_le_bytes().to_vec();
     file.append(&mut text);

@@ -1,4 +1,4 @@
-//! Checkpoints in safetensors files: which network their tensors and metadata are.
+//! Checkpoints in safetensors files: determines which network their tensors and metadata describe.
 
 pub(super) mod file;
 
@@ -24,7 +24,7 @@ pub fn read(bytes: &[u8]) -> Result<Checkpoint, WeightsError> {
     read_within(bytes, &Budget::for_file(bytes.len()), Choice::default())
 }
 
-/// As [`read`], drawing on `budget`.
+/// As [`read`], charging `budget`.
 pub(super) fn read_within(
     bytes: &[u8],
     budget: &Budget,
@@ -35,7 +35,7 @@ pub(super) fn read_within(
     Ok(Checkpoint::new(fitted, metadata))
 }
 
-/// The network of a file: that of the graph in its metadata, which is taken from there, or a model's.
+/// The network of a file: that of the graph in its metadata, or a known model's. Removes the graph from the metadata.
 pub(crate) fn fit_any(
     tensors: &NamedTensors<'_>,
     metadata: &mut BTreeMap<String, String>,

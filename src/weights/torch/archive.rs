@@ -1,33 +1,32 @@
-//! The zip container of PyTorch: stored entries only, everything bounded by the bytes present.
+//! The zip container of PyTorch: stored (uncompressed) entries only, everything bounded by the bytes present.
 //!
-//! PyTorch never compresses the entries of a checkpoint, so an entry is a slice of the file and
-//! nothing is unpacked. The directory is read here rather than by a zip library because those
-//! reserve memory for the number of entries that an archive declares and mend archives that
-//! disagree with themselves; here such an archive is refused. Names are keys and never become
-//! paths.
+//! PyTorch never compresses the entries of a checkpoint, so an entry is a slice of the file and nothing is unpacked.
+//! The directory is read here rather than by a zip library: such libraries reserve memory for the number of entries
+//! that an archive declares, and they repair inconsistent archives. Here such an archive is refused. Names are keys and
+//! never become paths.
 
 use std::collections::HashMap;
 
 use super::{super::error::shortened, Budget, WeightsError};
 
-/// Most entries that are looked at; a state dict of the deepest network has some 150.
+/// Maximum number of entries. A state dict of the deepest network has about 150.
 const MAX_ENTRIES: usize = 10_000;
-/// Length of the record at the end of an archive, without its comment.
+/// Length of the end-of-central-directory record without its comment.
 const END_BYTES: usize = 22;
-/// Last bytes of a file in which that record is, which ends with a comment of up to 64 KiB.
+/// The end record is within this many bytes of the file's end; its comment may have up to 64 KiB.
 pub(in crate::weights) const LAST_BYTES: usize = END_BYTES + u16::MAX as usize;
-/// Length of a directory record, without its name, extra fields and comment.
+/// Length of a directory record without its name, extra fields and comment.
 const RECORD_BYTES: usize = 46;
-/// Length of the header in front of an entry's data, without its name and extra fields.
+/// Length of the header before an entry's data without its name and extra fields.
 const HEADER_BYTES: usize = 30;
-/// What a field holds when its value stands in the 64-bit extension.
+/// Marks a field whose value is in the 64-bit extension.
 const IN_EXTENSION: u64 = u32::MAX as u64;
 
-/// An entry as the directory describes it; the header in front of its data says the same.
+/// An entry as the directory describes it. The header before its data must agree.
 struct Entry<'a> {
     name: &'a str,
     is_encrypted: bool,
-    /// 0 for a stored entry.
+    /// The compression method; 0 is stored.
     method: u64,
     crc32: u64,
     unpacked_bytes: usize,
@@ -47,15 +46,15 @@ fn cut_off() -> WeightsError {
     broken("the archive has no directory at its end; it was cut off")
 }
 
-/// Checks that an archive has a directory, by its [`LAST_BYTES`].
+/// Checks that an archive has a directory, given its [`LAST_BYTES`].
 ///
 /// # Errors
-/// [`WeightsError::Archive`] when it was cut off.
+/// [`WeightsError::Archive`] if it is truncated.
 pub(in crate::weights) fn check_end(last: &[u8]) -> Result<(), WeightsError> {
     end_at(last).map(|_| ()).ok_or_else(cut_off)
 }
 
-/// Where the record at the end begins.
+/// The offset of the end record.
 fn end_at(bytes: &[u8]) -> Option<usize> {
     let last = bytes.len().checked_sub(END_BYTES)?;
     (last.saturating_sub(usize::from(u16::MAX))..=last).rev().find(|at| {
@@ -78,7 +77,7 @@ fn part(bytes: &[u8], at: usize, count: usize) -> Option<&[u8]> {
 /// Reads and checks the directory of an archive.
 ///
 /// # Errors
-/// [`WeightsError::Archive`] names the entry that is a duplicate, a path trick or an overlap.
+/// [`WeightsError::Archive`] names the entry that is a duplicate, has an unsafe path or overlaps another.
 pub(super) fn open<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Archive<'a>, WeightsError> {
     let directory = directory(bytes).ok_or_else(cut_off)?;
     if directory.count > MAX_ENTRIES {
@@ -119,14 +118,14 @@ pub(super) fn open<'a>(bytes: &'a [u8], budget: &Budget) -> Result<Archive<'a>, 
     Ok(Archive { entries })
 }
 
-/// Where the directory lies, in bytes, and how many records it declares.
+/// Offset and length of the directory in bytes, and the number of records that it declares.
 struct Directory {
     start: usize,
     end: usize,
     count: usize,
 }
 
-/// Finds the directory through the record at the end of the archive.
+/// Finds the directory through the end record.
 fn directory(bytes: &[u8]) -> Option<Directory> {
     let end = end_at(bytes)?;
     let [this_disk, first_disk] = [number(bytes, end + 4, 2)?, number(bytes, end + 6, 2)?];
@@ -135,7 +134,7 @@ fn directory(bytes: &[u8]) -> Option<Directory> {
     let mut start = number(bytes, end + 16, 4)?;
     let mut directory_limit = end;
     if count == u64::from(u16::MAX) || size == IN_EXTENSION || start == IN_EXTENSION {
-        // The 64-bit record lies where a locator in front of this record points.
+        // A locator before this record contains the offset of the 64-bit record.
         let locator = part(bytes, end.checked_sub(20)?, 20)?;
         let at = usize::try_from(number(locator, 8, 8)?).ok()?;
         let large = part(bytes, at, 56)?;
@@ -160,14 +159,14 @@ fn directory(bytes: &[u8]) -> Option<Directory> {
 /// One record of the directory.
 struct Record<'a> {
     entry: Entry<'a>,
-    /// The bytes of the entry, its header included.
+    /// Offset of the entry, including its header.
     start: usize,
     end: usize,
-    /// Where the next record begins.
+    /// Offset of the next record.
     next: usize,
 }
 
-/// Reads the directory's record at `at` and the header that it points to; data end before `limit`.
+/// Reads the directory record at `at` and the header that it points to; the data must end before `limit`.
 fn record(bytes: &[u8], limit: usize, at: usize) -> Option<Record<'_>> {
     let fixed = part(bytes, at, RECORD_BYTES)?;
     let field = |from: usize, count: usize| number(fixed, from, count);
@@ -176,7 +175,7 @@ fn record(bytes: &[u8], limit: usize, at: usize) -> Option<Record<'_>> {
     let extra_at = at + RECORD_BYTES + name.len();
     let extra = part(bytes, extra_at, length(30)?)?;
     let next = extra_at + extra.len() + length(32)?;
-    // Values that do not fit stand in the extension in this order.
+    // Values that do not fit are in the extension, in this order.
     let mut extension = extension(extra);
     let mut wide = |value: u64| {
         if value < IN_EXTENSION {
@@ -261,7 +260,7 @@ impl<'a> Archive<'a> {
 mod tests {
     use super::*;
 
-    /// A record in the directory and the header in front of the data share most fields.
+    /// The directory record and the header before the data share most fields.
     fn archive(entries: &[(&str, &[u8])], wide: bool) -> Vec<u8> {
         let (mut file, mut directory) = (Vec::new(), Vec::new());
         for (name, data) in entries {

@@ -1,4 +1,4 @@
-//! What the pickle machine does for names and calls: the allowed ones make values, nothing runs.
+//! How the pickle machine handles names and calls: the allowed ones create values, and no code runs.
 
 use super::{
     super::error::shortened,
@@ -10,7 +10,7 @@ use super::{
 impl<'a> Machine<'a, '_> {
     pub(super) fn global(&mut self, module: &str, name: &str) -> Result<(), Problem> {
         let known = global(module, name).ok_or_else(|| {
-            // Classes outside PyTorch are what a whole model drags in.
+            // Pickles of a whole model contain classes from outside PyTorch.
             let class = name.starts_with(|c: char| c.is_ascii_uppercase());
             let hint = if class && !module.starts_with("torch") {
                 " (a whole model saved with torch.save(model) must be saved again as \
@@ -74,7 +74,7 @@ impl<'a> Machine<'a, '_> {
         }
     }
 
-    /// Attributes of an OrderedDict (`_metadata`) are let go; nothing else may have any.
+    /// Discards attributes of an OrderedDict (`_metadata`); attributes of anything else are refused.
     pub(super) fn build(&mut self, state: Value<'a>) -> Result<(), Problem> {
         let dict = |object: Option<&Object<'_>>| matches!(object, Some(Object::Dict(_)));
         let of = |value| match value {
@@ -88,7 +88,7 @@ impl<'a> Machine<'a, '_> {
         }
     }
 
-    /// A persistent id: `("storage", type, key, location, length)`, before 1.6 with a view behind.
+    /// A persistent id: `("storage", type, key, location, length)`, followed by a view before PyTorch 1.6.
     pub(super) fn storage(&mut self, identity: Value<'a>) -> Result<(), Problem> {
         let unknown = || "it refers to something that is not a storage".to_owned();
         let identity = self.items(identity).ok_or_else(unknown)?;

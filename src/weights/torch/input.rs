@@ -1,9 +1,9 @@
-//! The bytes of a pickle, read from the first to the last; what reaches past the end is refused.
+//! The bytes of a pickle, read from first to last. Reads past the end are refused.
 
-/// What is wrong, in words.
+/// What is wrong, as text.
 pub(super) type Problem = String;
 
-/// Bytes and how far they have been read.
+/// Bytes and the read position.
 pub(super) struct Input<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -14,12 +14,11 @@ impl<'a> Input<'a> {
         Self { bytes, at: 0 }
     }
 
-    /// Bytes that have been read.
+    /// Number of bytes that have been read.
     pub(super) fn at(&self) -> usize {
         self.at
     }
 
-    /// Bytes that have not been read.
     pub(super) fn left_bytes(&self) -> usize {
         self.bytes.len() - self.at
     }

@@ -1,7 +1,7 @@
-//! The format before PyTorch 1.6: five pickles one after the other, then the storages.
+//! The format before PyTorch 1.6: five pickles in sequence, then the storages.
 //!
-//! The pickles are a magic number, a protocol, facts about the machine, the state dict, and the
-//! keys of the storages in the order in which their bytes follow, each behind its length.
+//! The pickles are a magic number, a protocol, facts about the machine, the state dict, and the keys of the storages.
+//! The storages' bytes follow in the order of the keys, each after its length.
 
 use std::collections::HashMap;
 

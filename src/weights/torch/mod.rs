@@ -1,8 +1,7 @@
-//! PyTorch checkpoints: zip archives (1.6 and later) and the stream of pickles before them.
+//! PyTorch checkpoints: zip archives (1.6 and later), and the earlier stream of pickles.
 //!
-//! Both carry a pickle that names tensors as views of storages, and the storages' bytes. The
-//! pickle is run by a machine that knows only what state dicts need (`pickle`); nothing else in
-//! the file is looked at.
+//! Both contain a pickle that describes tensors as views of storages, and the storages' bytes. The pickle is run by a
+//! machine that supports only what state dicts need (`pickle`). Nothing else in the file is read.
 
 mod archive;
 mod calls;
@@ -24,12 +23,12 @@ use super::{
 pub(super) use archive::{LAST_BYTES, check_end};
 use values::{Object, Pickle, StorageRef, TensorRef, Value};
 
-/// Keys under which training scripts keep the weights.
+/// Keys under which training scripts store the weights.
 const WRAPPERS: [&str; 3] = ["state_dict", "model", "model_state_dict"];
-/// Wrappers around wrappers that are followed.
+/// Maximum depth of nested wrappers.
 const MAX_WRAPPING: usize = 4;
 
-/// Whether these bytes start like a zip archive, with entries or without.
+/// Whether these bytes start like a zip archive, empty or not.
 pub(crate) fn is_zip(bytes: &[u8]) -> bool {
     bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06")
 }
@@ -42,12 +41,12 @@ pub(crate) fn is_pickle(bytes: &[u8]) -> bool {
 /// Reads a checkpoint from the bytes of a `.pth` file, zip or older.
 ///
 /// # Errors
-/// [`WeightsError`] names the entry, the byte or the key, and what is wrong with it.
+/// [`WeightsError`] names the entry, the offset or the key, and what is wrong with it.
 pub fn read(bytes: &[u8]) -> Result<Checkpoint, WeightsError> {
     read_within(bytes, &Budget::for_file(bytes.len()), Choice::default())
 }
 
-/// As [`read`], drawing on `budget`.
+/// As [`read`], charging `budget`.
 pub(super) fn read_within(
     bytes: &[u8],
     budget: &Budget,
@@ -124,7 +123,7 @@ fn foreign(family: Family) -> WeightsError {
     WeightsError::Foreign { family, reason: family.refusal().unwrap_or_default().to_owned() }
 }
 
-/// The bytes of a storage if there are as many as the pickle says.
+/// The bytes of a storage. Checks their number against the pickle.
 fn checked_storage<'a>(storage: &StorageRef<'_>, bytes: &'a [u8]) -> Result<&'a [u8], String> {
     let size_bytes = storage.dtype.size_bytes();
     let declared =
@@ -146,7 +145,7 @@ fn checked_storage<'a>(storage: &StorageRef<'_>, bytes: &'a [u8]) -> Result<&'a 
         .ok_or_else(|| "is in a view that reaches past its storage".to_owned())
 }
 
-/// The tensors of the state dict in a pickle, their storages found by `find`.
+/// The tensors of the state dict in a pickle. `find` finds their storages.
 fn state_dict<'a>(
     pickle: &Pickle<'a>,
     budget: &Budget,
@@ -173,7 +172,7 @@ fn state_dict<'a>(
                         problem: "is not a tensor".to_owned(),
                     });
                 }
-                // Numbers, texts and lists that training scripts keep beside the weights.
+                // Numbers, texts and lists that training scripts store next to the weights.
                 _ => continue,
             }
         };
@@ -186,7 +185,7 @@ fn state_dict<'a>(
                 second: shortened(key),
             });
         }
-        // Many storages and tensors may share one long key, which is looked at for each of them.
+        // Many storages and tensors may share one long key, which is read for each of them.
         if let Some(Object::Storage(storage)) = pickle.object(tensor.storage) {
             budget.steps(storage.key.len())?;
         }
@@ -204,13 +203,13 @@ type Entries<'p, 'a> = &'p [(Value<'a>, Value<'a>)];
 struct Search<'p, 'a> {
     pickle: &'p Pickle<'a>,
     budget: &'p Budget,
-    /// For each object a bit for each depth at which no weights were found in it, so that a dict
-    /// that is wrapped many times is searched once.
+    /// For each object, one bit per depth at which no weights were found in it. A dict that is wrapped many times is
+    /// then searched once.
     barren: Vec<u8>,
 }
 
 impl<'p, 'a> Search<'p, 'a> {
-    /// The dict that holds the weights: the given object, or one inside it under a known key.
+    /// The dict that contains the weights: the given object, or one inside it under a known key.
     fn unwrapped(
         &mut self,
         object: usize,
@@ -262,7 +261,7 @@ impl<'p, 'a> Search<'p, 'a> {
     }
 }
 
-/// A tensor with its bytes, its reach checked.
+/// A tensor with its bytes. Checks that it stays within its storage.
 fn stored<'a>(
     pickle: &Pickle<'a>,
     tensor: &TensorRef<'a>,

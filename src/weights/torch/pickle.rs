@@ -1,10 +1,9 @@
 //! A pickle machine that can build a state dict and nothing else.
 //!
-//! It knows the opcodes of protocols 2 to 5 that PyTorch writes and the few names that state dicts
-//! need; any other name ends the reading where it is met, called or not. Values lie in one list
-//! and refer to each other by index, so that nested, shared and cyclic values cost neither
-//! recursion nor copies. Every opcode is a step of the file's budget, and so is every value that it
-//! moves; what values take is drawn from the budget as well.
+//! It supports the opcodes of protocols 2 to 5 that PyTorch writes and the few names that state dicts need. Any other
+//! name stops the reading where it occurs, called or not. Values are in one list and refer to each other by index, so
+//! nested, shared and cyclic values need neither recursion nor copies. Every opcode and every value that it moves is a
+//! step of the file's budget. The memory of values is charged to the budget as well.
 
 use std::collections::HashMap;
 
@@ -15,8 +14,7 @@ use super::{
     values::{Object, Pickle, Value},
 };
 
-/// Runs the pickle at the start of `bytes` and tells how many bytes it took. `base` is added to the
-/// offsets in errors.
+/// Runs the pickle at the start of `bytes`; also returns its length in bytes. `base` is added to the offsets in errors.
 ///
 /// # Errors
 /// [`WeightsError::Pickle`] with the offset of the opcode that could not be run.
@@ -48,7 +46,7 @@ pub(super) fn run<'a>(
     }
 }
 
-/// The machine while it runs.
+/// The state of the machine.
 pub(super) struct Machine<'a, 'b> {
     input: Input<'a>,
     pub(super) budget: &'b Budget,
@@ -60,12 +58,12 @@ pub(super) struct Machine<'a, 'b> {
 }
 
 impl<'a> Machine<'a, '_> {
-    /// Runs one opcode; the result of the whole pickle comes with its last one.
+    /// Runs one opcode. The last one returns the result of the whole pickle.
     fn step(&mut self) -> Result<Option<Value<'a>>, Problem> {
         self.budget.steps(1)?;
         let [opcode] = self.input.array()?;
         match opcode {
-            // PROTO, FRAME: nothing to do but to check them.
+            // PROTO and FRAME only have to be checked.
             0x80 => {
                 let [version] = self.input.array()?;
                 if !(2..=5).contains(&version) {
@@ -261,7 +259,7 @@ impl<'a> Machine<'a, '_> {
         Ok(None)
     }
 
-    // Values in the bytes ------------------------------------------------------------------------
+    // Values from the bytes ------------------------------------------------------------------------
 
     fn long(&mut self, length: usize) -> Result<(), Problem> {
         let bytes = self.input.take(length)?;
@@ -283,7 +281,7 @@ impl<'a> Machine<'a, '_> {
         Ok(())
     }
 
-    /// A string of Python 2: a text where it can be read as one.
+    /// A string of Python 2. It becomes a text if it is valid UTF-8.
     fn byte_string(&mut self, length: usize) -> Result<(), Problem> {
         let bytes = self.input.take(length)?;
         self.push(std::str::from_utf8(bytes).map_or(Value::Opaque, Value::Text))
@@ -306,7 +304,7 @@ impl<'a> Machine<'a, '_> {
         self.push(Value::Object(self.objects.len() - 1))
     }
 
-    /// Height below which the open mark keeps values.
+    /// The stack height below which values are protected by the open mark.
     fn floor(&self) -> usize {
         self.marks.last().copied().unwrap_or(0)
     }

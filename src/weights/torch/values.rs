@@ -1,8 +1,8 @@
-//! What a pickle of tensors is made of.
+//! The values that a pickle of tensors consists of.
 
 use super::super::tensor::{Dtype, StorageType};
 
-/// A value on the machine's stack: small, copied freely.
+/// A value on the machine's stack. Small, so it is copied.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Value<'a> {
     None,
@@ -23,24 +23,24 @@ pub(super) enum Value<'a> {
 pub(super) enum Object<'a> {
     Tuple(Vec<Value<'a>>),
     List(Vec<Value<'a>>),
-    /// A dict or an OrderedDict: entries in order, keys as often as they were set.
+    /// A dict or an OrderedDict: entries in order. A key that is set repeatedly occurs repeatedly.
     Dict(Vec<(Value<'a>, Value<'a>)>),
     Storage(StorageRef<'a>),
     Tensor(TensorRef<'a>),
 }
 
-/// A storage by its key; what the pickle says of it is not checked yet.
+/// A storage, identified by its key. The pickle's claims about it are not checked yet.
 #[derive(Debug)]
 pub(super) struct StorageRef<'a> {
     pub(super) dtype: Dtype,
     pub(super) key: &'a str,
     /// Declared length, in elements.
     pub(super) count: i64,
-    /// Offset and length, in elements, where this is a part of the storage `key`.
+    /// Offset and length, in elements, if this is a part of the storage `key`.
     pub(super) view: Option<(i64, i64)>,
 }
 
-/// A tensor as the pickle describes it; nothing in it is checked yet.
+/// A tensor as the pickle describes it. Nothing in it is checked yet.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TensorRef<'a> {
     pub(super) storage: Value<'a>,
@@ -57,9 +57,9 @@ pub(super) enum Global {
     RebuildTensor,
     RebuildParameter,
     Storage(Dtype),
-    /// Makes a value that no weight depends on: `torch.Size`, `torch.device`, `set`, bytes.
+    /// Creates a value that no weight depends on: `torch.Size`, `torch.device`, `set`, bytes.
     Harmless,
-    /// A value in itself: `torch.float32`.
+    /// A value itself: `torch.float32`.
     NumberType,
 }
 
@@ -119,7 +119,7 @@ impl<'a> Pickle<'a> {
         }
     }
 
-    /// All storages that were named.
+    /// All storages that the pickle mentions.
     pub(super) fn storages(&self) -> impl Iterator<Item = &StorageRef<'a>> {
         self.objects.iter().filter_map(|object| match object {
             Object::Storage(storage) => Some(storage),
