@@ -1,16 +1,16 @@
-//! The keys of state dicts: what wrappers put in front of them, and the numbers in them. Knows no model.
+//! The keys of state dicts: the prefixes of wrappers, and the numbers in keys. This module knows no model.
 
-/// Longest key that may be a weight's, in bytes: some 50 without what wrappers put in front.
+/// Maximum length of a weight's key; published ones have about 50 bytes without the prefixes of wrappers.
 const MAX_KEY_BYTES: usize = 256;
 
-/// A key without what wrappers of torch.nn put in front; `None` for one that is too long to be a weight's.
+/// A key without the prefixes that wrappers of torch.nn add; `None` if it is too long for a weight.
 pub(super) fn unwrapped(key: &str) -> Option<&str> {
-    // In a pickle, many entries may share one key, so that a long one is not gone through.
+    // In a pickle, many entries may share one key, so do not search a long one.
     if key.len() > MAX_KEY_BYTES {
         return None;
     }
     let mut rest = key;
-    // Nested wrappers repeat it.
+    // Nested wrappers repeat the prefix.
     while let Some(inner) =
         ["module.", "_orig_mod."].iter().find_map(|prefix| rest.strip_prefix(prefix))
     {
@@ -19,14 +19,14 @@ pub(super) fn unwrapped(key: &str) -> Option<&str> {
     Some(rest)
 }
 
-/// A decimal number without sign or leading zeros, as the names spell it.
+/// A decimal number without sign or leading zeros.
 pub(super) fn plain_number(text: &str) -> Option<usize> {
     let plain = text == "0" || !text.starts_with('0');
     (plain && text.len() <= 4 && text.bytes().all(|b| b.is_ascii_digit()))
         .then(|| text.parse().ok())?
 }
 
-/// Whether a part of a norm is one of its running statistics, which no network uses.
+/// Whether a part of a key is one of a norm's running statistics, which no network uses.
 pub(super) fn is_running(part: &str) -> bool {
     matches!(part, "running_mean" | "running_var" | "num_batches_tracked")
 }

@@ -1,7 +1,7 @@
-//! The networks that this program knows: each a builder of its graph and the names of its weights.
+//! The networks that this program knows. Each has a builder of its graph and the names of its weights.
 //!
-//! A model finds itself in what a file holds: by the names and shapes of its weights ([`Model::recognise`]), or in
-//! a graph by what that computes ([`find`]). Readers ask here and know no model. Knows no file format.
+//! A model is recognised in a file by the names and shapes of its weights ([`Model::recognise`]), or in a graph by what
+//! the graph computes ([`find`]). Readers call this module and know no model. This module knows no file format.
 
 pub mod johnson;
 mod key;
@@ -21,31 +21,29 @@ pub use johnson::PUBLISHED_BLOCKS;
 use johnson::{Kernels, NetworkSpec};
 use rrmina::Published;
 
-/// Who names weights so.
+/// The code base that names weights in this way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spelling {
     /// The fast neural style example of PyTorch.
     PytorchExamples,
     /// StyleForge's own names.
     StyleForge,
-    /// yakhyo's implementation, where it differs from the example.
+    /// The names in which yakhyo's implementation differs from the example.
     Yakhyo,
-    /// rrmina's implementation.
     Rrmina,
 }
 
-/// What a key stands for.
+/// The meaning of a key.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Role {
-    /// A weight, by its published name, and who spells it so.
+    /// A weight: its published name, and the spelling of the key.
     Weight(String, Spelling),
     /// Running statistics of a norm, which no network uses.
     Stale,
-    /// Nothing known.
     Unknown,
 }
 
-/// What a key of a file stands for, in any spelling.
+/// The meaning of a file's key, in any spelling.
 pub fn role_of(key: &str) -> Role {
     [johnson::keys::role_of, yakhyo::role_of, rrmina::role_of]
         .into_iter()
@@ -54,12 +52,11 @@ pub fn role_of(key: &str) -> Role {
         .unwrap_or(Role::Unknown)
 }
 
-/// Whether a key names a weight in any spelling.
 pub fn is_weight(key: &str) -> bool {
     matches!(role_of(key), Role::Weight(..))
 }
 
-/// The published name of a node's weights, behind which `.weight` and `.bias` stand.
+/// The published name of a node's weights, without `.weight` and `.bias`.
 pub fn module(node: &Node) -> String {
     johnson::keys::module(node)
 }
@@ -68,19 +65,19 @@ pub fn module(node: &Node) -> String {
 pub trait NamedShapes {
     /// All names, in any order.
     fn names(&self) -> impl Iterator<Item = &str>;
-    /// The sides of the weight of this name; `None` where the file has none.
+    /// The shape of the weight of this name; `None` if the file does not contain it.
     fn shape(&self, name: &str) -> Option<&[usize]>;
-    /// How many tensors the file has in front of the weight of this name.
+    /// Index of the weight among the file's tensors.
     fn position(&self, name: &str) -> Option<usize>;
 }
 
-/// Why weights are not a model's.
+/// Why weights do not fit a model.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Misfit {
-    /// A part is left out between others.
+    /// A part between others is missing.
     #[error("{0}")]
     Gap(String),
-    /// A weight is missing: its published name.
+    /// A weight is missing. Contains its published name.
     #[error("{0} is missing")]
     Missing(String),
     /// A weight has a shape that the model does not have.
@@ -88,15 +85,15 @@ pub enum Misfit {
     Shape {
         /// Its published name.
         name: String,
-        /// The shape that fits, in words.
+        /// The shape that fits, as text.
         needed: String,
     },
-    /// A file of another network than was said.
+    /// The file contains another network than the user chose.
     #[error("the file contains {found}, not {asked}")]
     Other {
-        /// What it was said to be.
+        /// The chosen network.
         asked: &'static str,
-        /// What it is.
+        /// The network in the file.
         found: &'static str,
     },
     /// Sizes that this program does not run.
@@ -104,19 +101,17 @@ pub enum Misfit {
     Network(#[from] NetworkError),
 }
 
-/// The models whose files are told by the names of their weights.
+/// The models that are recognised by the names of their weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Model {
-    /// Johnson's TransformerNet, in the names of pytorch/examples or in StyleForge's own.
+    /// Johnson's TransformerNet, with the names of pytorch/examples or StyleForge's own.
     Johnson,
-    /// yakhyo's network.
     Yakhyo,
-    /// rrmina's networks.
     Rrmina,
 }
 
 impl Model {
-    /// The model to which most of these keys belong, and who spells them so; `None` for keys of something else.
+    /// The model to which most of these keys belong, and their spelling; `None` if they belong to no known model.
     pub fn of<'k>(keys: impl Iterator<Item = &'k str>) -> Option<(Self, Spelling)> {
         let (mut example, mut ours, mut yakhyo, mut last, mut rrmina) = (0, 0, 0, 0, 0);
         for key in keys {
@@ -145,11 +140,12 @@ impl Model {
         }
     }
 
-    /// What the model needs of a file, and the graph that the file's shapes describe; `said` is what a person says of
-    /// it.
+    /// The names that the model needs, and the graph that the file's shapes describe. `said` is the network that the
+    /// user chose.
     ///
     /// # Errors
-    /// [`Misfit`] when what is there cannot belong together, whatever is added, or is not what was said.
+    /// [`Misfit`] if the weights cannot belong together, even with further ones, or are not those of the chosen
+    /// network.
     pub fn recognise(
         self,
         weights: &impl NamedShapes,
@@ -193,11 +189,11 @@ impl Model {
 pub struct Recognised {
     /// The published names of all weights, in layer order.
     pub names: Vec<String>,
-    /// The graph that the shapes describe, or the first weight that stands in its way.
+    /// The graph that the shapes describe, or why the first weight that does not fit is wrong.
     pub graph: Result<Graph, Misfit>,
-    /// Whether it reads and makes blue before green and red.
+    /// Whether its input and output are BGR.
     pub is_blue_first: bool,
-    /// Which of rrmina's networks it is, of theirs.
+    /// Which of rrmina's networks it is, if it is one.
     pub published: Option<Published>,
     model: Model,
     unbiased: HashSet<String>,
@@ -215,7 +211,7 @@ impl Recognised {
         }
     }
 
-    /// The published names of a node's weight and of its bias, where the file has one; the biases of others are zero.
+    /// The published names of a node's weight and of its bias. If the file has no bias, its values are zero.
     pub fn weight_names(&self, node: &Node) -> (String, Option<String>) {
         let module = match self.model {
             Model::Johnson => module(node),
@@ -225,11 +221,11 @@ impl Recognised {
         (format!("{module}.weight"), bias)
     }
 
-    /// The network with what follows its last layer and has no weights, and which of rrmina's it is: what a person
-    /// says, else what the size of its weights tells.
+    /// Completes a network: adds what follows its last layer and has no weights. Also returns which of rrmina's
+    /// networks it is: the one that the user chose, otherwise the one that the magnitude of its weights indicates.
     ///
     /// # Errors
-    /// [`NetworkError`] never for the graph of a network; passed on, not hidden.
+    /// [`NetworkError`]; does not occur for the graph of a valid network.
     pub fn finished(
         &self,
         network: Network,
@@ -248,19 +244,19 @@ impl Recognised {
     }
 }
 
-/// What [`find`] makes of a network.
+/// The result of [`find`].
 #[derive(Debug)]
 pub enum Found {
-    /// A model's network, in that model's own graph.
+    /// A model's network, with that model's own graph.
     Model(Network),
-    /// Another network, as it was.
+    /// Another network, unchanged.
     Other(Network),
 }
 
 /// Looks for a model in what a network computes, whatever its nodes are called.
 ///
 /// # Errors
-/// [`NetworkError`] never for a network that is a model's; passed on, not hidden.
+/// [`NetworkError`]; does not occur for a model's network.
 pub fn find(network: Network) -> Result<Found, NetworkError> {
     let Some((graph, places)) = johnson::structure::find(network.graph()) else {
         return Ok(Found::Other(network));
@@ -273,19 +269,18 @@ pub fn find(network: Network) -> Result<Found, NetworkError> {
     Network::new(graph, own).map(Found::Model)
 }
 
-/// Whether a graph is that of a model.
 pub fn is_known(graph: &Graph) -> bool {
     NetworkSpec::recognise(graph).is_some()
 }
 
-/// The size of style in which this network is shipped, or that it comes nearest to.
+/// The style size that this network has, or the nearest one.
 pub fn size(graph: &Graph) -> ModelSize {
     let spec = NetworkSpec::recognise(graph);
     spec.map_or_else(ModelSize::default, |spec| ModelSize::of_widths(spec.widths))
 }
 
-/// The network of the styles that are shipped in this size, with so many residual blocks and random weights that are
-/// the same every time; for measuring.
+/// The network of the bundled styles of this size, with `blocks` residual blocks and random weights with a fixed seed,
+/// for benchmarks.
 ///
 /// # Errors
 /// As [`NetworkSpec::random`].
@@ -294,10 +289,10 @@ pub fn random(size: ModelSize, blocks: usize) -> Result<Network, NetworkError> {
     NetworkSpec { blocks, ..spec }.random(1)
 }
 
-/// Random networks of shapes that are hard on kernels, each with what reports call it; for checks.
+/// Random networks of shapes that are difficult for kernels, each with its name in reports; for checks.
 ///
 /// # Errors
-/// [`NetworkError`] never happens for the shapes written here; it is passed on, not hidden.
+/// [`NetworkError`]; does not occur for these shapes.
 pub fn adversarial() -> Result<Vec<(&'static str, Network)>, NetworkError> {
     let spec = |widths, blocks, kernels| NetworkSpec { widths, blocks, kernels };
     let usual = Kernels::default();

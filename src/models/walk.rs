@@ -1,7 +1,7 @@
-//! A graph that is built along the names of a file's weights: widths and kernels are read from the shapes on the way.
+//! Builds a graph while reading a file's weights by name. Widths and kernels are taken from the shapes.
 //!
-//! Nodes with trained values are called as the published state dicts call their modules, so that the names of the
-//! weights are those of the nodes.
+//! Nodes with weights have the names of their modules in the published state dicts. The names of the weights then
+//! follow from those of the nodes.
 
 use crate::{
     graph::{Conv, Graph, GraphError, NORM_EPS, NodeId, Op, Sides},
@@ -13,7 +13,7 @@ use super::{
     johnson::{MAX_BLOCKS, MAX_CHANNELS, MAX_KERNEL_PX},
 };
 
-/// A map on the way.
+/// A map of the graph that is being built.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Map {
     id: NodeId,
@@ -26,46 +26,46 @@ impl Map {
     }
 }
 
-/// A convolution to be built.
+/// A convolution to build.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Contraction<'n> {
     /// Its module in the state dict.
     pub(super) module: &'n str,
-    /// The layer under which its time is counted.
+    /// The layer to which its time is attributed.
     pub(super) layer: &'n str,
-    /// Pixels from output to output; of a transposed one, from input to input.
+    /// Pixels from output to output, or from input to input if transposed.
     pub(super) stride_px: usize,
-    /// Channels that it has to make, where that is not its own to say.
+    /// The required number of output channels, if other layers determine it.
     pub(super) makes: Option<usize>,
     /// Whether the file has biases for it.
     pub(super) has_bias: bool,
 }
 
 impl<'n> Contraction<'n> {
-    /// A convolution of stride 1 that may make any number of channels.
+    /// A convolution of stride 1 with any number of output channels.
     pub(super) const fn new(module: &'n str, layer: &'n str) -> Self {
         Self { module, layer, stride_px: 1, makes: None, has_bias: true }
     }
 }
 
-/// What was built.
+/// The result of building a graph.
 #[derive(Debug)]
 pub(super) struct Walked {
-    /// The graph; where a weight is missing or has no shape that fits, the first of these.
+    /// The graph, or why the first weight that is missing or does not fit is wrong.
     pub(super) graph: Result<Graph, Misfit>,
-    /// The names of all weights, in layer order, also where the graph could not be built.
+    /// The names of all weights, in layer order, even if the graph could not be built.
     pub(super) names: Vec<String>,
     /// Nodes for which the file has no biases.
     pub(super) unbiased: Vec<String>,
 }
 
-/// The graph while it is built.
+/// The state while a graph is built.
 pub(super) struct Walk<'w, W> {
     weights: &'w W,
     graph: Graph,
     names: Vec<String>,
     unbiased: Vec<String>,
-    /// What stood in the way first. The walk goes on with the least sizes, for the names.
+    /// The first problem. After it, building continues with minimal sizes to collect the names.
     misfit: Option<Misfit>,
 }
 
@@ -80,13 +80,13 @@ impl<'w, W: NamedShapes> Walk<'w, W> {
         }
     }
 
-    /// The photo, counted under a layer.
+    /// The photo, as part of a layer.
     pub(super) fn photo(&mut self, layer: &str) -> Result<Map, GraphError> {
         let id = self.graph.add("photo", layer, Op::Photo, &[])?;
         Ok(Map { id, channels: 3 })
     }
 
-    /// An operation that leaves the number of channels, called after its layer.
+    /// An operation that keeps the number of channels, named after its layer.
     pub(super) fn then(
         &mut self,
         layer: &str,
@@ -102,7 +102,7 @@ impl<'w, W: NamedShapes> Walk<'w, W> {
         self.then(layer, "relu", Op::Relu, x)
     }
 
-    /// The sum of two maps of one number of channels.
+    /// The sum of two maps with the same number of channels.
     pub(super) fn sum(
         &mut self,
         layer: &str,
@@ -115,7 +115,7 @@ impl<'w, W: NamedShapes> Walk<'w, W> {
         Ok(Map { id, ..a })
     }
 
-    /// The channels of one map behind those of another.
+    /// The channels of `a` followed by those of `b`.
     pub(super) fn concat(&mut self, layer: &str, a: Map, b: Map) -> Result<Map, GraphError> {
         let name = format!("{layer}.concat");
         let op = Op::Concat { count: 2 };
@@ -124,7 +124,6 @@ impl<'w, W: NamedShapes> Walk<'w, W> {
         Ok(Map { id, channels })
     }
 
-    /// An instance norm.
     pub(super) fn norm(&mut self, module: &str, layer: &str, x: Map) -> Result<Map, GraphError> {
         self.name(module, true);
         let statistics = self.then(layer, "statistics", Op::InstanceStatistics, x)?;
@@ -133,7 +132,7 @@ impl<'w, W: NamedShapes> Walk<'w, W> {
         Ok(Map { id, ..x })
     }
 
-    /// A convolution behind the reflection that keeps the size.
+    /// A convolution after reflection padding that keeps the size.
     pub(super) fn conv(&mut self, conv: Contraction<'_>, x: Map) -> Result<Map, GraphError> {
         self.name(conv.module, conv.has_bias);
         let (channels, kernel_px) = self.extent(conv, x, false);
@@ -146,8 +145,8 @@ impl<'w, W: NamedShapes> Walk<'w, W> {
         Ok(Map { id, channels })
     }
 
-    /// A transposed convolution that makes as many rows and columns of each as its stride: padding of half the kernel,
-    /// and an output padding of 1.
+    /// A transposed convolution that multiplies rows and columns by its stride: padding of half the kernel, and an
+    /// output padding of 1.
     pub(super) fn conv_transpose(
         &mut self,
         conv: Contraction<'_>,
@@ -164,7 +163,7 @@ impl<'w, W: NamedShapes> Walk<'w, W> {
         Ok(Map { id, channels })
     }
 
-    /// The picture that the last map is.
+    /// Ends the graph with the picture of map `x`.
     pub(super) fn picture(mut self, layer: &str, x: Map) -> Result<Walked, GraphError> {
         self.then(layer, "picture", Op::Picture, x)?;
         Ok(Walked {
@@ -186,15 +185,12 @@ impl<'w, W: NamedShapes> Walk<'w, W> {
         }
     }
 
-    /// Channels that a convolution makes and the side of its kernel, from the shape of its weights.
+    /// Output channels and kernel side of a convolution, from the shape of its weights.
     fn extent(&mut self, conv: Contraction<'_>, x: Map, is_transposed: bool) -> (usize, usize) {
         let name = format!("{}.weight", conv.module);
         let misfit = match self.weights.shape(&name) {
             Some(&[first, second, height, width]) => {
-                let (out, input) = match is_transposed {
-                    true => (second, first),
-                    false => (first, second),
-                };
+                let (out, input) = if is_transposed { (second, first) } else { (first, second) };
                 let fits = input == x.channels
                     && conv.makes.is_none_or(|needed| out == needed)
                     && (1..=MAX_CHANNELS).contains(&out)
@@ -225,10 +221,7 @@ impl<'w, W: NamedShapes> Walk<'w, W> {
             Some(out) => (out.to_string(), String::new()),
             None => ("out".to_owned(), format!("1 to {MAX_CHANNELS} channels and ")),
         };
-        let (first, second) = match is_transposed {
-            true => (input, out),
-            false => (out, input),
-        };
+        let (first, second) = if is_transposed { (input, out) } else { (out, input) };
         Misfit::Shape {
             name,
             needed: format!(
@@ -238,8 +231,8 @@ impl<'w, W: NamedShapes> Walk<'w, W> {
     }
 }
 
-/// How many blocks there are in names that carry their numbers, from `first` on; at least one, which is missing where
-/// there is none.
+/// The number of blocks, from the names that contain their numbers; `first` is the first number. At least one, even if
+/// its weights are missing.
 ///
 /// # Errors
 /// [`NetworkError::OutOfRange`] for more than this program runs.

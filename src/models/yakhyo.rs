@@ -1,8 +1,9 @@
-//! The network of yakhyo's fast-neural-style-transfer: Johnson's, but that its residual blocks add their input twice.
+//! The network of yakhyo's fast-neural-style-transfer: Johnson's, except that its residual blocks add their input
+//! twice.
 //!
-//! RGB 0 to 255 in and out, clamped; every convolution behind a reflection of half its kernel. Its state dicts call the
-//! last three convolutions `upsample_conv1` to `upsample_conv3`; an older version of the same code, with `deconv1` to
-//! `deconv3`, adds the input once and is Johnson's network.
+//! Input and output are RGB 0 to 255, the output clamped. Every convolution follows reflection padding of half its
+//! kernel. Its state dicts name the last three convolutions `upsample_conv1` to `upsample_conv3`. An older version of
+//! the same code, with `deconv1` to `deconv3`, adds the input once and is Johnson's network.
 
 use crate::graph::{GraphError, Op};
 
@@ -13,17 +14,14 @@ use super::{
     walk::{Contraction, Map, Walk, Walked, block_count},
 };
 
-/// Reads a key of which Johnson's network knows nothing.
+/// Reads a key that Johnson's network does not know.
 pub(super) fn role_of(key: &str) -> Role {
     let name = unwrapped(key).unwrap_or_default();
     let is_weight = ["upsample_conv1", "upsample_conv2", "upsample_conv3"]
         .iter()
         .filter_map(|layer| name.strip_prefix(layer))
         .any(|rest| matches!(rest, ".conv2d.weight" | ".conv2d.bias"));
-    match is_weight {
-        true => Role::Weight(name.to_owned(), Spelling::Yakhyo),
-        false => Role::Unknown,
-    }
+    if is_weight { Role::Weight(name.to_owned(), Spelling::Yakhyo) } else { Role::Unknown }
 }
 
 /// The network that the shapes describe.

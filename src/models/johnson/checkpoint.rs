@@ -1,5 +1,5 @@
-//! Recognises the network by the names and shapes of its weights: widths, depth and kernels are read from the
-//! shapes and never assumed.
+//! Recognises the network by the names and shapes of its weights. Widths, depth and kernels are read from the shapes
+//! and never assumed.
 
 use crate::{
     models::{Misfit, NamedShapes},
@@ -11,7 +11,7 @@ use super::{MAX_BLOCKS, MAX_CHANNELS, MAX_KERNEL_PX, NetworkSpec, keys};
 /// The network that the shapes describe.
 ///
 /// # Errors
-/// [`Misfit`] names the first weight that is missing or has a shape of no such network.
+/// [`Misfit`] names the first weight that is missing or whose shape no such network has.
 pub fn spec(weights: &impl NamedShapes) -> Result<NetworkSpec, Misfit> {
     // Output channels and kernel side of one convolution.
     let conv = |layer: &str| -> Result<(usize, usize), Misfit> {
@@ -35,10 +35,10 @@ pub fn spec(weights: &impl NamedShapes) -> Result<NetworkSpec, Misfit> {
     NetworkSpec::of_convs(block_count(weights)?, conv)
 }
 
-/// The number of residual blocks, all there from the first to the last.
+/// The number of residual blocks. They must be numbered without gaps.
 ///
 /// # Errors
-/// [`Misfit::Gap`] and [`Misfit::Network`] where they are not one behind the other, or too many.
+/// [`Misfit::Gap`] if one is missing, [`Misfit::Network`] if there are too many.
 pub fn block_count(weights: &impl NamedShapes) -> Result<usize, Misfit> {
     let numbers = weights.names().filter_map(keys::block_number);
     let mut is_present = [false; MAX_BLOCKS + 1];

@@ -1,7 +1,7 @@
-//! The names of the network's weights: how files spell them, and whose weights they are.
+//! The names of the network's weights and their spellings in files.
 //!
-//! All spellings are brought to the published one (`res1.conv1.conv2d.weight`). Knows no format and
-//! no shape.
+//! All spellings are converted to the published one (`res1.conv1.conv2d.weight`). This module knows no format and no
+//! shape.
 
 use crate::{
     graph::{Node, Op},
@@ -13,7 +13,7 @@ use crate::{
 
 use super::NetworkSpec;
 
-/// The published name of a node's weights, behind which `.weight` and `.bias` stand: `conv1.conv2d`, `in1`.
+/// The published name of a node's weights, without `.weight` and `.bias`: `conv1.conv2d`, `in1`.
 pub fn module(node: &Node) -> String {
     match node.op {
         Op::Conv2d(_) => conv_module(&node.name),
@@ -21,12 +21,12 @@ pub fn module(node: &Node) -> String {
     }
 }
 
-/// As [`module`], of the convolution of this name.
+/// As [`module`], for the convolution of this name.
 pub(super) fn conv_module(name: &str) -> String {
     format!("{name}.conv2d")
 }
 
-/// Published names of all weights of a network with so many residual blocks, in layer order.
+/// Published names of all weights of a network with `blocks` residual blocks, in layer order.
 pub fn of_network(blocks: usize) -> Vec<String> {
     let spec = NetworkSpec { blocks, ..NetworkSpec::with_widths([1; 3]) };
     let graph = spec.graph().unwrap_or_default();
@@ -50,7 +50,7 @@ pub fn role_of(key: &str) -> Role {
     let Some(rest) = unwrapped(key) else {
         return Role::Unknown;
     };
-    // Whatever has more parts keeps points in its last one and is no name of a weight.
+    // The last part keeps the dots of a name with more parts, so such a name matches no weight.
     let mut parts = [""; MAX_PARTS];
     let mut count = 0;
     for (place, part) in parts.iter_mut().zip(rest.splitn(MAX_PARTS, '.')) {
@@ -73,7 +73,7 @@ pub fn role_of(key: &str) -> Role {
     role.unwrap_or(Role::Unknown)
 }
 
-/// Parts of a residual block (counted from 1).
+/// The role of a part of a residual block (counted from 1).
 fn block_role(block: usize, inner: &[&str]) -> Option<Role> {
     if block == 0 {
         return None;
@@ -89,7 +89,7 @@ fn block_role(block: usize, inner: &[&str]) -> Option<Role> {
     }
 }
 
-/// Layers outside the residual blocks.
+/// The role of a part of a layer outside the residual blocks.
 fn layer_role(layer: &str, inner: &[&str]) -> Option<Role> {
     let norm = match layer {
         "conv1" => "in1",
@@ -107,7 +107,7 @@ fn layer_role(layer: &str, inner: &[&str]) -> Option<Role> {
     conv_role(layer, inner).or_else(|| nested_norm_role(norm, inner))
 }
 
-/// `conv2d` in the published names; `conv` or, behind a padding layer, `1` in StyleForge's.
+/// `conv2d` in the published names. In StyleForge's, `conv`, or `1` after a padding layer.
 fn conv_role(layer: &str, inner: &[&str]) -> Option<Role> {
     let [module, part @ ("weight" | "bias")] = inner else {
         return None;
@@ -120,7 +120,7 @@ fn conv_role(layer: &str, inner: &[&str]) -> Option<Role> {
     Some(Role::Weight(format!("{layer}.conv2d.{part}"), family))
 }
 
-/// A norm inside its convolution's module, as StyleForge names it.
+/// A norm inside its convolution's module, as in StyleForge's names.
 fn nested_norm_role(norm: &str, inner: &[&str]) -> Option<Role> {
     let ["norm", part] = inner else { return None };
     norm_role(norm, part, Spelling::StyleForge)

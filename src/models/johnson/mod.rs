@@ -1,12 +1,12 @@
 //! Johnson's TransformerNet: its graph, and how it is recognised.
 //!
-//! The architecture and its semantics are those of the fast neural style example of PyTorch
-//! (Johnson, Alahi, Fei-Fei 2016): RGB 0 to 255 in and out, reflection padding of half the kernel,
-//! instance normalisation with the picture's own biased variance and eps 1e-5, nearest upsampling,
-//! and residual blocks that add their input after the second norm without a ReLU.
+//! Architecture and semantics are those of the fast neural style example of PyTorch (Johnson, Alahi, Fei-Fei 2016): RGB
+//! 0 to 255 as input and output, reflection padding of half the kernel, instance normalisation with the picture's own
+//! biased variance and eps 1e-5, and nearest upsampling. Residual blocks add their input after the second norm, without
+//! a ReLU.
 //!
-//! Width, depth and kernel sizes are values here, read from a checkpoint's shapes and never assumed.
-//! Knows no file format, no device and no plan.
+//! Width, depth and kernel sizes are data here, read from a checkpoint's shapes and never assumed. This module knows no
+//! file format, no device and no plan.
 
 pub mod checkpoint;
 pub mod keys;
@@ -18,14 +18,14 @@ use crate::{
     network::{Network, NetworkError},
 };
 
-/// Most channels of a map.
+/// Maximum number of channels of a map.
 pub const MAX_CHANNELS: usize = 512;
-/// Largest kernel, in pixels a side.
+/// Maximum kernel side.
 pub const MAX_KERNEL_PX: usize = 15;
-/// Most residual blocks that a network may have.
+/// Maximum number of residual blocks.
 pub const MAX_BLOCKS: usize = 16;
 
-/// Kernel sizes, in pixels a side; all odd.
+/// Kernel sides in pixels; all odd.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kernels {
     /// The first convolution, from RGB (9 in the published networks).
@@ -34,9 +34,9 @@ pub struct Kernels {
     pub down: [usize; 2],
     /// Both convolutions of every residual block.
     pub residual: usize,
-    /// The two that follow an upsampling.
+    /// The two after an upsampling.
     pub up: [usize; 2],
-    /// The last, to RGB (9 in the published networks).
+    /// The last one, to RGB (9 in the published networks).
     pub last: usize,
 }
 
@@ -47,7 +47,7 @@ impl Default for Kernels {
 }
 
 impl Kernels {
-    /// All of them in the order in which they run, with the first convolution that has each.
+    /// All kernels in execution order, each with the first convolution that has it.
     pub const fn by_layer(&self) -> [(&'static str, usize); 7] {
         let Self { first, down: [down1, down2], residual, up: [up1, up2], last } = *self;
         [
@@ -62,28 +62,27 @@ impl Kernels {
     }
 }
 
-/// Everything that tells one TransformerNet's shape from another's.
+/// The shape of a TransformerNet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NetworkSpec {
     /// Channels at full, half and quarter size (32, 64, 128 in the published networks).
     pub widths: [usize; 3],
-    /// Residual blocks.
+    /// Number of residual blocks.
     pub blocks: usize,
-    /// Kernel sizes.
     pub kernels: Kernels,
 }
 
-/// Residual blocks of the published networks.
+/// Number of residual blocks of the published networks.
 pub const PUBLISHED_BLOCKS: usize = 5;
 
 impl NetworkSpec {
-    /// The published shape at given widths.
+    /// The published shape with these widths.
     pub fn with_widths(widths: [usize; 3]) -> Self {
         Self { widths, blocks: PUBLISHED_BLOCKS, kernels: Kernels::default() }
     }
 
-    /// The shape of a network with so many blocks, from output channels and kernel side of single
-    /// convolutions, by their names.
+    /// The shape of a network with `blocks` blocks. `conv` returns the output channels and the kernel side of a
+    /// convolution, by its name.
     ///
     /// # Errors
     /// Those of `conv`.
@@ -107,14 +106,14 @@ impl NetworkSpec {
         })
     }
 
-    /// The shape of this network; `None` when it is another model's.
+    /// The shape of this network; `None` if the graph is another model's.
     pub fn recognise(graph: &Graph) -> Option<Self> {
         let spec = Self::of_graph(graph)?;
         (spec.graph().as_ref() == Ok(graph)).then_some(spec)
     }
 
-    /// The shape that the convolutions of a graph describe, in the order in which they run, if the rest of the graph
-    /// is this network's.
+    /// The shape that the convolutions of a graph describe, in execution order. Valid only if the rest of the graph is
+    /// this network's as well.
     fn of_graph(graph: &Graph) -> Option<Self> {
         let convs: Vec<Conv> = (graph.nodes().iter())
             .filter_map(|node| match node.op {
@@ -139,7 +138,7 @@ impl NetworkSpec {
     /// Checks that this program can run the network.
     ///
     /// # Errors
-    /// [`NetworkError::OutOfRange`] names the first value that it cannot.
+    /// [`NetworkError::OutOfRange`] names the first value that is not supported.
     pub fn validate(&self) -> Result<(), NetworkError> {
         let range = |what: &str, got: usize, high: usize, odd: bool| {
             if (1..=high).contains(&got) && (!odd || got % 2 == 1) {
@@ -162,10 +161,10 @@ impl NetworkSpec {
         Ok(())
     }
 
-    /// One node for every operation, named as in the published state dicts.
+    /// One node per operation, named as in the published state dicts.
     ///
     /// # Errors
-    /// [`NetworkError::OutOfRange`] when the shape is out of range.
+    /// [`NetworkError::OutOfRange`] if the shape is out of range.
     pub fn graph(&self) -> Result<Graph, NetworkError> {
         self.validate()?;
         let [full, half, quarter] = self.widths;
@@ -215,14 +214,14 @@ impl NetworkSpec {
     }
 }
 
-/// The graph while it is made.
+/// The graph while it is built.
 #[derive(Default)]
 struct Builder {
     graph: Graph,
 }
 
 impl Builder {
-    /// A node of a layer, named by it.
+    /// A node of a layer, named after it.
     fn then(
         &mut self,
         layer: &str,
@@ -233,7 +232,7 @@ impl Builder {
         self.graph.add(&format!("{layer}.{what}"), layer, op, inputs)
     }
 
-    /// A convolution behind its padding.
+    /// A convolution after its padding.
     fn conv(
         &mut self,
         name: &str,
@@ -248,7 +247,7 @@ impl Builder {
         self.graph.add(name, name, op, &[padded])
     }
 
-    /// The norm behind a convolution.
+    /// The norm after a convolution.
     fn norm(&mut self, conv: &str, name: &str, x: NodeId) -> Result<NodeId, GraphError> {
         let statistics = self.then(conv, "statistics", Op::InstanceStatistics, &[x])?;
         let op = Op::InstanceNorm { eps: NORM_EPS };

@@ -1,4 +1,4 @@
-//! Parts of the network as graphs of their own, for times that are compared between devices and with other programs.
+//! Parts of the network as separate graphs, for benchmarks that compare devices and other programs.
 
 use super::Builder;
 use crate::{
@@ -10,9 +10,9 @@ use crate::{
 pub const BEFORE: &str = "before";
 /// The layer that reads the part: a convolution with its norm and ReLU, before the one that makes the picture.
 pub const AFTER: &str = "after";
-/// Side of all kernels, in pixels.
+/// Side of all kernels.
 const KERNEL_PX: usize = 3;
-/// Maximum channels of the map that the picture is made of: in fp16x2 more do not fit a GPU's shared memory.
+/// Maximum channels of the map that the picture is made from: in fp16x2, more do not fit a GPU's shared memory.
 const MAX_LAST_CHANNELS: usize = 32;
 
 /// A part between [`BEFORE`] and [`AFTER`].
@@ -20,7 +20,7 @@ const MAX_LAST_CHANNELS: usize = 32;
 pub enum Part {
     /// A convolution, its norm and ReLU.
     Layer,
-    /// Two convolutions with their norms, ReLU between them, and the add of the input.
+    /// Two convolutions with their norms, ReLU between them, and the addition of the input.
     ResidualBlock,
 }
 
@@ -28,7 +28,7 @@ impl Part {
     /// The part on maps of `channels` channels, as large as the photo.
     ///
     /// # Errors
-    /// [`NetworkError`] never happens for channels of a network; it is passed on, not hidden.
+    /// [`NetworkError`]; does not occur for channel counts of a network.
     pub fn graph(self, channels: usize) -> Result<Graph, NetworkError> {
         let mut net = Builder::default();
         let photo = net.graph.add("photo", BEFORE, Op::Photo, &[])?;

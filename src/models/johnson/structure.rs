@@ -1,17 +1,18 @@
-//! Finds the network in a graph by what its nodes compute and how they are wired, not by what they are called.
+//! Finds the network in a graph by what its nodes compute and how they are connected, not by their names.
 //!
-//! Every operation of the network needs the one before it, so that there is only one order in which they can run. They
-//! are compared one by one with those of the network that the graph's convolutions describe. Knows no file format.
+//! Every operation of the network needs the one before it, so there is only one order in which they can run. The
+//! operations are compared one by one with those of the network that the graph's convolutions describe. This module
+//! knows no file format.
 
 use crate::graph::{Function, Graph, Node, NodeId, Op, SizeRule};
 
 use super::NetworkSpec;
 
-/// Largest difference of an epsilon from the network's: files hold it in single precision.
+/// Maximum difference of eps from the network's: files store it in single precision.
 const EPS_TOLERANCE: f64 = 1e-7;
 
-/// The graph of the network that this one is, and for each of its nodes the one that stands for it here; for padding
-/// of nothing, any. `None` for another network.
+/// If a graph is this network: the network's own graph, and for each node of it the corresponding node of `graph`. A
+/// padding of 0 pixels corresponds to any node. `None` for another network.
 pub fn find(graph: &Graph) -> Option<(Graph, Vec<NodeId>)> {
     let own = NetworkSpec::of_graph(graph)?.graph().ok()?;
     let (theirs, their_places) = essential(graph.nodes());
@@ -40,9 +41,9 @@ pub fn find(graph: &Graph) -> Option<(Graph, Vec<NodeId>)> {
     })
 }
 
-/// The nodes that change something, and for every node its place among these: its own, or that of what it passes on.
-/// Padding of nothing does not, nor a clip of what a picture clips anyway. A size that a file fixes is that of its
-/// arithmetic; the network runs at any.
+/// The nodes that change something, and for every node its index among these. A node that changes nothing has the index
+/// of its input. A padding of 0 pixels changes nothing, nor does a clip to the range to which the picture is clipped
+/// anyway. A fixed size in a file is ignored as well: the network runs at any size.
 fn essential(nodes: &[Node]) -> (Vec<NodeId>, Vec<usize>) {
     let (mut kept, mut places) = (Vec::new(), Vec::new());
     for (id, node) in nodes.iter().enumerate() {
@@ -70,7 +71,7 @@ mod tests {
     use super::*;
     use crate::models::johnson::Kernels;
 
-    /// What makes a node another one.
+    /// A change that makes a node different.
     type Change<'a> = &'a dyn Fn(&mut Node);
 
     fn network(blocks: usize) -> Graph {
@@ -78,7 +79,7 @@ mod tests {
         spec.graph().expect("valid")
     }
 
-    /// The graph of a network whose nodes have other names, one of them changed.
+    /// The graph of a network with other node names, and the node `name` changed.
     fn changed(name: &str, change: impl Fn(&mut Node)) -> Graph {
         let mut nodes = network(2).nodes().to_vec();
         change(nodes.iter_mut().find(|node| node.name == name).expect("a node of this name"));
@@ -113,11 +114,11 @@ mod tests {
             let (own, _) = find(&changed(name, change)).expect("the network");
             assert_eq!(own, network(2), "{name}");
         }
-        // A fixed size in front, and limits behind.
+        // A fixed size at the start, and limits at the end.
         for (limit, is_found) in [(255.0, true), (254.0, false)] {
             let mut graph = Graph::default();
             for node in network(2).nodes() {
-                // Only the first padding reads the photo, which is now behind the size.
+                // Only the first padding reads the photo, which now comes after the size.
                 let moved = node.inputs.iter().map(|&input| input + 1);
                 let mut inputs: Vec<NodeId> = moved.collect();
                 if node.op == Op::Picture {

@@ -1,4 +1,5 @@
-//! What follows the last convolution: nothing, or the hyperbolic tangent times 150, of which no weight tells.
+//! The end of the network after the last convolution: nothing, or tanh times 150. Neither has weights, so their names
+//! do not tell which.
 
 use crate::{
     graph::{Function, Graph, NodeId, Op},
@@ -7,20 +8,20 @@ use crate::{
 
 /// The layer of the last convolution.
 pub(super) const LAST: &str = "DeconvBlock.4";
-/// The norm in front of it.
+/// The norm before it.
 const NORM: &str = "DeconvBlock.2.norm_layer";
-/// The published factor behind the hyperbolic tangent.
+/// The published factor after the tanh.
 const FACTOR: f32 = 150.0;
-/// Beyond this the hyperbolic tangent differs from one by less than a ten-thousandth.
+/// Beyond this, tanh differs from one by less than a ten-thousandth.
 const SATURATED: f32 = 5.0;
 
-/// Whether the last convolution makes levels of 0 to 255: its mean, in one color at least, is beyond what makes any
-/// difference to a hyperbolic tangent. A picture of smaller levels would be black.
+/// Whether the last convolution outputs levels of 0 to 255. If so, its mean in at least one color is so large that tanh
+/// would be saturated. With smaller levels, the picture would be black.
 pub fn makes_levels(network: &Network) -> bool {
     let weights = network.weights();
     let (norm, last) = (weights.of(NORM), weights.of(&format!("{LAST}.conv_layer")));
-    // What a channel's mean is behind norm and ReLU: exact for a scale or a shift of zero and bell-shaped values,
-    // near it between them.
+    // The mean of a channel after norm and ReLU. Exact for a scale or a shift of zero and normally distributed values,
+    // approximate otherwise.
     let means = norm.weight.iter().zip(&norm.bias).map(|(scale, shift)| {
         let spread = scale * scale * std::f32::consts::FRAC_2_PI;
         0.5 * (shift + (shift * shift + spread).sqrt())
@@ -40,10 +41,10 @@ pub fn makes_levels(network: &Network) -> bool {
     })
 }
 
-/// A network whose picture is the hyperbolic tangent, times 150, of what it was.
+/// Adds tanh and the factor 150 before the picture.
 ///
 /// # Errors
-/// [`NetworkError`] never for the graph of a network; passed on, not hidden.
+/// [`NetworkError`]; does not occur for the graph of a valid network.
 pub fn ended(network: &Network) -> Result<Network, NetworkError> {
     let mut graph = Graph::default();
     let mut weights = network.weights().clone();

@@ -1,16 +1,16 @@
-//! The names of the weights. Knows no shape.
+//! The names of the weights. This module knows no shape.
 
 use crate::models::{
     Role, Spelling,
     key::{is_running, plain_number, unwrapped},
 };
 
-/// Reads a key of which Johnson's network knows nothing.
+/// Reads a key that Johnson's network does not know.
 pub(in crate::models) fn role_of(key: &str) -> Role {
     let Some(name) = unwrapped(key) else {
         return Role::Unknown;
     };
-    // Whatever has more parts keeps points in its last one and is no name of a weight.
+    // The last part keeps the dots of a name with more parts, so such a name matches no weight.
     let mut parts = [""; 5];
     let mut count = 0;
     for (place, part) in parts.iter_mut().zip(name.splitn(5, '.')) {

@@ -1,13 +1,13 @@
-//! The networks of rrmina's fast-neural-style-pytorch: Johnson's with transposed convolutions, and five others made of
-//! the same parts.
+//! The networks of rrmina's fast-neural-style-pytorch: Johnson's with transposed convolutions, and five others made
+//! from the same parts.
 //!
-//! BGR 0 to 255 in and out, clamped; every convolution behind a reflection of half its kernel; instance norms, also
-//! where a file carries running statistics, because the published code paints without switching its networks to them.
-//! Widths, kernels and numbers of blocks are read from the shapes.
+//! Input and output are BGR 0 to 255, the output clamped. Every convolution follows reflection padding of half its
+//! kernel. Norms are instance norms, even if a file contains running statistics: the published code never switches its
+//! networks to them. Widths, kernels and numbers of blocks are read from the shapes.
 //!
-//! Three of the networks have the same weights under the same names ([`Published::ALIKE`]): what follows the last
-//! convolution has none, and norms may stand behind convolutions or in front of them. What the names do not tell,
-//! the order of the file's weights does, which is that of the code, or their size.
+//! Three of the networks have the same weights under the same names ([`Published::ALIKE`]). They differ in what follows
+//! the last convolution, which has no weights, and in whether norms come after or before convolutions. The order of the
+//! file's weights, which is that of the code, or their magnitude distinguishes them.
 
 mod ending;
 mod keys;
@@ -27,22 +27,21 @@ pub(super) use keys::role_of;
 /// The published networks, by the names of their classes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Published {
-    /// Residual blocks between two strided and two transposed convolutions; its last convolution makes the picture.
+    /// Residual blocks between two strided and two transposed convolutions. The last convolution makes the picture.
     Plain,
-    /// The same, ending in the hyperbolic tangent times 150.
+    /// The same, ending in tanh times 150.
     Tanh,
-    /// [`Published::Plain`] with norm and ReLU in front of the convolutions of its residual blocks.
+    /// [`Published::Plain`] with norm and ReLU before the convolutions of its residual blocks.
     V2,
-    /// Residual blocks of three convolutions, which go through fewer channels; also the pruned ones.
+    /// Residual blocks of three convolutions with fewer channels inside; also the pruned networks.
     ResNext,
-    /// Blocks that each add channels to what they read.
+    /// Blocks that concatenate new channels to their input.
     DenseNet,
-    /// The same, between convolutions whose results are added again on the way back.
+    /// The same, between convolutions whose results are added again during upsampling.
     UNet,
 }
 
 impl Published {
-    /// All of them.
     pub const ALL: [Self; 6] =
         [Self::Plain, Self::Tanh, Self::V2, Self::ResNext, Self::DenseNet, Self::UNet];
     /// Those whose weights have the same names and shapes.
@@ -67,7 +66,6 @@ impl fmt::Display for Published {
     }
 }
 
-/// No published network has this name.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "unknown network {0}; choose one of TransformerNetwork, TransformerNetworkTanh, TransformerNetworkV2, TransformerResNextNetwork, \
@@ -84,7 +82,7 @@ impl FromStr for Published {
     }
 }
 
-/// The network that names and order of the weights tell, without what may follow the last convolution.
+/// The network that the names and the order of the weights indicate. Ignores what may follow the last convolution.
 pub(super) fn told(weights: &impl NamedShapes) -> Published {
     let any = |is: fn(&str) -> bool| weights.names().any(is);
     if any(|name| matches!(name.get(..3), Some("C1." | "C2." | "C3." | "D1." | "D2." | "D3."))) {
@@ -130,7 +128,7 @@ pub(super) fn walked(published: Published, weights: &impl NamedShapes) -> Result
             let blocks = block_count(weights, 0, |name| keys::block_number("ResidualBlock", name))?;
             residual(walk, blocks, published)
         }
-        // The first is the convolution in front of them.
+        // The number 0 is the convolution before the blocks.
         Published::DenseNet | Published::UNet => {
             let blocks = block_count(weights, 1, |name| keys::block_number("DenseBlock", name))?;
             match published {
@@ -142,7 +140,7 @@ pub(super) fn walked(published: Published, weights: &impl NamedShapes) -> Result
     built.map_err(|error| Misfit::Network(error.into()))
 }
 
-/// Where a norm stands that a convolution has.
+/// Position of a convolution's norm.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Norm {
     Behind,
@@ -151,9 +149,9 @@ enum Norm {
     None,
 }
 
-/// What a convolution of a module is like.
+/// Properties of a module with a convolution.
 struct Layer<'n> {
-    /// The module that holds the convolution and its norm.
+    /// The module that contains the convolution and its norm.
     name: &'n str,
     norm: Norm,
     stride_px: usize,
@@ -208,7 +206,7 @@ fn encoder(
 
 const ENCODER: [&str; 3] = ["ConvBlock.0", "ConvBlock.2", "ConvBlock.4"];
 
-/// The transposed convolutions back to the photo's size, and the last.
+/// The transposed convolutions back to the photo's size, and the last convolution.
 fn decoder<W: NamedShapes>(mut walk: Walk<'_, W>, mut x: Map) -> Result<Walked, GraphError> {
     for name in ["DeconvBlock.0", "DeconvBlock.2"] {
         let module = format!("{name}.conv_transpose");
@@ -253,7 +251,8 @@ fn residual(
     decoder(walk, x)
 }
 
-/// A convolution in front of blocks that each add their channels behind those that they read.
+/// A convolution, followed by blocks that each concatenate their channels to their input. `makes` is the required
+/// number of channels at the end, if any.
 fn dense_block(
     walk: &mut Walk<'_, impl NamedShapes>,
     blocks: usize,
@@ -263,7 +262,7 @@ fn dense_block(
     let mut x = Layer::new("DenseBlock.0", Norm::Before).add(walk, x)?;
     for block in 1..=blocks {
         let [narrow, wide] = ["conv1", "conv3"].map(|conv| format!("DenseBlock.{block}.{conv}"));
-        // Of the last block, what is needed to make as many channels as are added to them.
+        // The last block must complete the required number of channels.
         let left =
             makes.filter(|_| block == blocks).map(|makes| makes.saturating_sub(x.channels()));
         let mut y = x;
@@ -285,7 +284,7 @@ fn dense_net(mut walk: Walk<'_, impl NamedShapes>, blocks: usize) -> Result<Walk
 
 fn unet(mut walk: Walk<'_, impl NamedShapes>, blocks: usize) -> Result<Walked, GraphError> {
     let photo = walk.photo("C1")?;
-    // So that maps on the way back are as large as those that are added to them.
+    // With sides that are multiples of 4, upsampled maps are as large as the maps added to them.
     let photo = walk.then("C1", "size", Op::Sized(SizeRule::MultipleOf(4)), photo)?;
     let [full, half, quarter] = encoder(&mut walk, ["C1", "C2", "C3"], false, photo)?;
     let mut x = dense_block(&mut walk, blocks, Some(quarter.channels()), quarter)?;

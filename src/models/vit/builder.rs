@@ -1,4 +1,4 @@
-//! The graphs of a network for any style picture, node by node.
+//! Builds the graphs of the style transformer, node by node.
 
 use crate::{
     graph::{BlockOrder, Conv, Function, Graph, GraphError, NodeId, Op, SizeRule},
@@ -7,10 +7,10 @@ use crate::{
 
 use super::{EPS, Head, Spec, Stem, Transformer, TransformerError};
 
-/// A graph and its weights while they are made.
+/// A graph and its weights while they are built.
 pub(super) struct Builder<'a> {
     of: &'a Transformer,
-    /// Scales and offsets of the norms that are still to come; `None` for a graph in which no code is used.
+    /// Scales and offsets of the remaining norms; `None` if the graph uses no code.
     code: Option<&'a [f32]>,
     graph: Graph,
     weights: Vec<(String, NodeWeights)>,
@@ -53,7 +53,7 @@ impl<'a> Builder<'a> {
         self.add(name, layer, op, inputs)
     }
 
-    /// The trained values of a name; biases of `outputs` zeros where it has none.
+    /// The trained weights of a name. If it has no biases, they are `outputs` zeros.
     fn stored(&self, name: &str, outputs: usize) -> NodeWeights {
         let values = |part: &str| self.of.state.get(&format!("{name}.{part}")).cloned();
         NodeWeights {
@@ -62,7 +62,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// A convolution behind reflection that keeps the size, but for its stride.
+    /// A convolution after reflection padding that keeps the size, apart from the stride.
     fn conv(
         &mut self,
         name: &str,
@@ -80,7 +80,7 @@ impl<'a> Builder<'a> {
         self.weighted(name, name, op, &[padded], weights)
     }
 
-    /// What is done to every token alike.
+    /// The same linear layer for every token.
     fn linear(
         &mut self,
         name: &str,
@@ -90,7 +90,7 @@ impl<'a> Builder<'a> {
         self.conv(name, x, channels, 1, 1)
     }
 
-    /// Scale and offset of the next norm: the code's, or the trained ones of its name.
+    /// Scale and offset of the next norm: from the code, or the trained ones of its name.
     fn norm_values(&mut self, name: &str, channels: usize, is_steered: bool) -> NodeWeights {
         let Some(code) = self.code.filter(|_| is_steered) else {
             return self.stored(name, channels);
@@ -128,7 +128,7 @@ impl<'a> Builder<'a> {
         self.weighted(name, layer, norm, &[x, statistics], values)
     }
 
-    /// The picture's tokens, one pixel each, and the map that the head gets besides.
+    /// The picture's tokens, one pixel each, and the map that the head also gets.
     pub(super) fn tokens(&mut self, picture: Op) -> Result<(NodeId, Option<NodeId>), GraphError> {
         let spec = &self.of.spec;
         let mut x = self.add("photo", "stem", picture, &[])?;
@@ -184,7 +184,7 @@ impl<'a> Builder<'a> {
         self.add(&format!("{feed}.add"), &feed, Op::Add, &[made, x])
     }
 
-    /// A norm of the head: over the map, or only its scale and offset.
+    /// A norm of the head: an instance norm, or only its scale and offset.
     fn head_norm(&mut self, name: &str, x: NodeId, channels: usize) -> Result<NodeId, GraphError> {
         let values = self.norm_values(name, channels, true);
         match self.of.spec.head {
@@ -193,7 +193,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Tokens to values of -1 to 1.
+    /// Converts tokens to values of -1 to 1.
     pub(super) fn head(
         &mut self,
         mut x: NodeId,

@@ -1,7 +1,7 @@
-//! What a network for any style picture makes of one.
+//! The code that a style transformer makes from a style picture.
 
-/// What a style picture becomes: means and standard deviations of its tokens, then scales and offsets of every norm
-/// that the code steers, in the network's order. Codes of one network mix by weights.
+/// The code of a style picture. Contains means and standard deviations of its tokens, then scales and offsets of every
+/// norm that the code controls, in the network's order. Codes of one network can be mixed with weights.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StyleCode {
     /// The network that made it.
@@ -9,12 +9,12 @@ pub struct StyleCode {
     pub(super) values: Vec<f32>,
 }
 
-/// What tells networks apart: a hash of their sizes and weights.
+/// Identifies a network: a hash of its sizes and weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NetworkId(pub u64);
 
 impl NetworkId {
-    /// FNV-1a over numbers of 32 bits: only to tell one training from the next.
+    /// FNV-1a over 32-bit numbers. Only distinguishes one training from the next.
     pub fn of(numbers: impl Iterator<Item = u32>) -> Self {
         Self(numbers.fold(0xcbf2_9ce4_8422_2325, |hash, number| {
             (hash ^ u64::from(number)).wrapping_mul(0x100_0000_01b3)
@@ -29,8 +29,8 @@ impl std::fmt::Display for NetworkId {
 }
 
 impl StyleCode {
-    /// The mean of codes by weights, which need not add up to one; `None` where there is none, networks differ, or no
-    /// weight is above zero.
+    /// The weighted mean of codes. The weights need not add up to one. `None` if `parts` is empty, networks differ, or
+    /// no weight is positive.
     pub fn mixed(parts: &[(&Self, f64)]) -> Option<Self> {
         let (first, _) = parts.first()?;
         let total: f64 = parts.iter().map(|(_, weight)| weight.max(0.0)).sum();
@@ -48,7 +48,6 @@ impl StyleCode {
         Some(Self { made_by: first.made_by, values: sums.iter().map(|&sum| sum as f32).collect() })
     }
 
-    /// Its numbers.
     pub fn values(&self) -> &[f32] {
         &self.values
     }

@@ -1,9 +1,10 @@
-//! StyleForgeTransformer: a photo becomes tokens, which get the statistics of a style picture's tokens and become pixels
-//! again. `tools/any_net.py` is the same network in PyTorch, says why it is built so, and trains it.
+//! StyleForgeTransformer, the style transformer. It converts a photo to tokens, gives them the statistics of a style
+//! picture's tokens, and converts them back to pixels. `tools/any_net.py` is the same network in PyTorch, explains its
+//! design, and trains it.
 //!
-//! A style picture becomes a [`StyleCode`] once ([`Transformer::style_graph`], [`Transformer::code`]). With a code the
-//! network is one like any other ([`Transformer::network`]): what the code says are weights of its norms. Knows no file
-//! format and no device.
+//! A style picture is converted to a [`StyleCode`] once ([`Transformer::style_graph`], [`Transformer::code`]). With a
+//! code, the network is like any other ([`Transformer::network`]): the code determines weights of its norms. This
+//! module knows no file format and no device.
 
 mod builder;
 mod code;
@@ -28,32 +29,23 @@ pub use spec::{Head, Spec, SpecError, Stem};
 /// Added to variances, of tokens and of channels.
 const EPS: f64 = 1e-5;
 
-/// The trained values of a network, by the names of its PyTorch state dict.
+/// The weights of a network, by their names in its PyTorch state dict.
 pub type State = BTreeMap<String, Vec<f32>>;
 
-/// Why a picture cannot be a style, or weights are no network's.
+/// Why a picture cannot be used as a style, or why weights form no network.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TransformerError {
-    /// Sizes that make no network.
     #[error(transparent)]
     Spec(#[from] SpecError),
-    /// A weight is missing.
     #[error("{0} is missing")]
     Missing(String),
-    /// A weight has another number of values.
+    /// A weight has the wrong number of values.
     #[error("{name} has {got} values; the network needs {needed}")]
-    Length {
-        /// Its name.
-        name: String,
-        /// Values that the sizes ask for.
-        needed: usize,
-        /// Values given.
-        got: usize,
-    },
-    /// A code of another length, or with numbers that are none.
+    Length { name: String, needed: usize, got: usize },
+    /// A code of the wrong length, or with values that are not finite.
     #[error("a style code needs {needed} finite numbers; this one does not have them")]
     Code {
-        /// Numbers that the network's norms need.
+        /// Number of values that the network's norms need.
         needed: usize,
     },
     /// A code that another network made.
@@ -61,12 +53,10 @@ pub enum TransformerError {
         "the style code was made by the network {made_by}, not by this one ({own}); import the picture again"
     )]
     OtherNetwork {
-        /// Which made it.
         made_by: NetworkId,
-        /// Which it was given to.
+        /// The network that got the code.
         own: NetworkId,
     },
-    /// The network cannot be built.
     #[error(transparent)]
     Network(#[from] NetworkError),
 }
@@ -77,7 +67,7 @@ impl From<GraphError> for TransformerError {
     }
 }
 
-/// A network for any style picture, with its weights.
+/// A style transformer with its weights.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Transformer {
     spec: Spec,
@@ -86,11 +76,11 @@ pub struct Transformer {
 }
 
 impl Transformer {
-    /// Joins sizes and weights.
+    /// Combines sizes and weights.
     ///
     /// # Errors
-    /// [`TransformerError`] when the sizes make no network, or names the first weight that is missing or has another
-    /// length.
+    /// [`TransformerError`] if the sizes are not valid. Otherwise it names the first weight that is missing or has the
+    /// wrong length.
     pub fn new(spec: Spec, state: State) -> Result<Self, TransformerError> {
         spec.check()?;
         for (name, shape) in spec.weights() {
@@ -106,33 +96,31 @@ impl Transformer {
         Ok(Self { spec, state, id })
     }
 
-    /// The same network under an id that was given to it before.
+    /// The same network under an id that it was assigned earlier.
     pub fn with_id(self, id: NetworkId) -> Self {
         Self { id, ..self }
     }
 
-    /// What tells it from others.
     pub const fn id(&self) -> NetworkId {
         self.id
     }
 
-    /// The values of a weight by its name in the state dict.
+    /// The values of a weight, by its name in the state dict.
     pub fn values(&self, name: &str) -> Option<&[f32]> {
         self.state.get(name).map(Vec::as_slice)
     }
 
-    /// How many numbers its weights are.
+    /// Number of values in its weights.
     pub fn parameter_count(&self) -> usize {
         self.state.values().map(Vec::len).sum()
     }
 
-    /// Its sizes.
     pub const fn spec(&self) -> &Spec {
         &self.spec
     }
 
-    /// The levels of a style picture as the map that [`Transformer::style_graph`] reads: red, green and blue, continued
-    /// by reflection below and to the right until tokens are whole.
+    /// The levels of a style picture as the map that [`Transformer::style_graph`] reads: red, green and blue. The
+    /// picture is extended below and to the right by reflection to a whole number of tokens.
     pub fn style_map(&self, picture: &Frame) -> Tensor {
         let whole = |side: usize| side.next_multiple_of(self.spec.stride);
         let (width, height) = (whole(picture.width()), whole(picture.height()));
@@ -146,10 +134,10 @@ impl Transformer {
         map
     }
 
-    /// From a style picture's levels, a map of red, green and blue, to its normed tokens, one pixel each.
+    /// The graph from a style picture's levels, a map of red, green and blue, to its normalized tokens, one pixel each.
     ///
     /// # Errors
-    /// Never for checked sizes; passed on, not hidden.
+    /// Does not fail for checked sizes.
     pub fn style_graph(&self) -> Result<Network, TransformerError> {
         let mut net = Builder::new(self, None);
         let (mut x, _) = net.tokens(Op::Input { channels: 3 })?;
@@ -164,10 +152,10 @@ impl Transformer {
         net.finished()
     }
 
-    /// The code of a style picture whose normed tokens [`Transformer::style_graph`] makes.
+    /// The code of a style picture from its normalized tokens, the result of [`Transformer::style_graph`].
     ///
     /// # Errors
-    /// [`TransformerError::Code`] for tokens of other channels, none, or numbers that are none.
+    /// [`TransformerError::Code`] if there are no tokens, or their channels are wrong or their values not finite.
     pub fn code(&self, tokens: &Tensor) -> Result<StyleCode, TransformerError> {
         let dim = self.spec.dim;
         let wrong = || TransformerError::Code { needed: self.spec.code_len() };
@@ -199,14 +187,15 @@ impl Transformer {
         self.code_of_values(code)
     }
 
-    /// A code of its numbers.
+    /// The code with these values.
     ///
     /// # Errors
-    /// [`TransformerError::Code`] for another number of them, or for numbers that are none.
+    /// [`TransformerError::Code`] if their number is wrong or they are not finite.
     pub fn code_of_values(&self, values: Vec<f32>) -> Result<StyleCode, TransformerError> {
-        match self.check_code(&values) {
-            true => Ok(StyleCode { made_by: self.id, values }),
-            false => Err(TransformerError::Code { needed: self.spec.code_len() }),
+        if self.check_code(&values) {
+            Ok(StyleCode { made_by: self.id, values })
+        } else {
+            Err(TransformerError::Code { needed: self.spec.code_len() })
         }
     }
 

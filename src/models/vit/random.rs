@@ -1,17 +1,18 @@
-//! Networks for any style picture with made-up weights, for measuring and checking.
+//! Style transformers with random weights, for benchmarks and checks.
 //!
-//! Every value follows from its place alone, and is exact in single precision, so that `tests/golden/made_up.py` makes
-//! the same network without a file. Value `i` of weight `t` of [`Spec::weights`] is `mean + spread * (2k + 1) / 256`
-//! with `k` from -128 to 127: the upper 8 bits of what `mixed` makes of both. Of layers, with `b` binary digits in the
-//! number of inputs of one output, `mean` is 0 and `spread` a power of two, `2^(1 - b/2)`, of the last layer a quarter
-//! of that; scales of norms have `1` and `1/2`, biases and offsets `0` and `1/4`.
+//! Every value follows from its index alone and is exact in single precision, so that `tests/golden/made_up.py`
+//! generates the same network without a file. Value `i` of weight `t` of [`Spec::weights`] is `mean + spread * (2k + 1)
+//! / 256` with `k` from -128 to 127. `k` is the upper 8 bits of `mixed(t, i)`. For layers, `mean` is 0 and `spread` is
+//! `2^(1 - b/2)`, where `b` is the number of binary digits of the number of inputs per output; `b/2` is rounded down.
+//! For the last layer, `spread` is a quarter of that. For scales of norms, `mean` is `1` and `spread` is `1/2`; for
+//! biases and offsets, `0` and `1/4`.
 
 use super::{Head, Spec, State, StyleCode, Transformer, TransformerError};
 
-/// What stands for a weight's number where there is none: the code.
+/// The weight number for values of the code.
 const CODE: u32 = 0xffff;
 
-/// Sums and products are of 32 bits, what is above is lost.
+/// A hash of two numbers. Arithmetic is modulo 2^32.
 fn mixed(weight: u32, value: u32) -> u32 {
     let seed =
         value.wrapping_mul(2_654_435_761).wrapping_add((weight + 1).wrapping_mul(0x9e37_79b9));
@@ -19,17 +20,17 @@ fn mixed(weight: u32, value: u32) -> u32 {
     half ^ (half >> 12)
 }
 
-/// Between -1 and 1.
+/// A number between -1 and 1.
 fn share(weight: u32, value: usize) -> f32 {
     let upper = mixed(weight, value as u32) >> 24;
     (2.0 * upper as f32 - 255.0) / 256.0
 }
 
 impl Transformer {
-    /// A network of these sizes whose values stay in range.
+    /// A network of these sizes with random weights whose values stay in range.
     ///
     /// # Errors
-    /// [`TransformerError::Spec`] for sizes that make no network.
+    /// [`TransformerError::Spec`] if the sizes are not valid.
     pub fn made_up(spec: Spec) -> Result<Self, TransformerError> {
         spec.check()?;
         let last = match spec.head {
@@ -55,14 +56,14 @@ impl Transformer {
         Self::new(spec, state)
     }
 
-    /// A code that no picture gave.
+    /// A random code that does not come from a picture.
     ///
     /// # Errors
-    /// Never; passed on, not hidden.
+    /// Does not fail.
     pub fn made_up_code(&self) -> Result<StyleCode, TransformerError> {
         let dim = self.spec().dim;
         let values = (0..self.spec().code_len()).map(|at| {
-            // Deviations are above zero.
+            // Standard deviations are positive.
             let mean = if (dim..2 * dim).contains(&at) { 1.0 } else { 0.0 };
             mean + 0.5 * share(CODE, at)
         });

@@ -1,78 +1,78 @@
-//! The sizes of a network for any style picture, as data.
+//! The sizes of a style transformer, as data.
 
 use serde::Deserialize;
 
 use crate::graph::{MAX_CHANNELS, MAX_KERNEL_PX};
 
-/// Most blocks of one kind.
+/// Maximum number of blocks of each kind.
 const MAX_BLOCKS: usize = 64;
 
-/// Why sizes make no network.
+/// Why sizes are not valid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SpecError {
     /// A description that cannot be read.
     #[error("the network's description cannot be read: {0}")]
     Text(String),
-    /// A size that does not go with the others, or is not run.
+    /// A size that does not match the others or is not supported.
     #[error("{0}")]
     Size(String),
 }
 
-/// How a picture becomes tokens.
+/// How a picture is converted to tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stem {
     /// A linear layer on every square of pixels.
     Patches,
-    /// A 9x9 convolution, then a 3x3 one for every halving: the channels of all but the last, which makes tokens.
+    /// A 9x9 convolution, then a 3x3 convolution per halving. Contains the channels of all but the last, which makes
+    /// the tokens.
     Convolutions(Vec<usize>),
 }
 
-/// How tokens become a picture.
+/// How tokens are converted to a picture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Head {
-    /// A linear layer makes a square of pixels of each.
+    /// A linear layer that makes a square of pixels from each token.
     Unpatch,
-    /// For every doubling nearest neighbours, a 3x3 convolution, a norm and ReLU, at the end a 9x9 convolution.
+    /// For every doubling, nearest neighbour upsampling, a 3x3 convolution, a norm and ReLU. At the end a 9x9
+    /// convolution.
     Convolutions {
-        /// Channels of each.
+        /// Channels after each doubling.
         widths: Vec<usize>,
-        /// Whether norms are over the map; otherwise they are scales and offsets alone.
+        /// Whether norms normalize over the map; otherwise they are only scales and offsets.
         is_normed: bool,
-        /// Residual blocks where four pixels are one.
+        /// Number of residual blocks at a quarter of the picture's sides.
         residuals: usize,
-        /// Pixels to one at which the stem's map is added, 0 for nowhere.
+        /// The reduction (in pixels per side) at which the stem's map is added; 0 if it is not.
         skip: usize,
     },
 }
 
-/// One network.
+/// The sizes of one network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spec {
-    /// Pixels of a token's side.
+    /// Side of a token, in pixels.
     pub stride: usize,
     /// Channels of a token.
     pub dim: usize,
-    /// Heads of attention, which divide the channels.
+    /// Attention heads; their number divides the channels.
     pub heads: usize,
-    /// Blocks before the style's statistics.
+    /// Blocks before the style's statistics are applied.
     pub encoder_blocks: usize,
-    /// Blocks behind them.
+    /// Blocks after that.
     pub decoder_blocks: usize,
-    /// Blocks for the style picture alone; with 0 it goes through the encoder's.
+    /// Blocks for the style picture alone. If 0, it uses the encoder's blocks.
     pub style_blocks: usize,
     /// Channels between the two layers of a feed-forward part.
     pub ffn: usize,
-    /// The first layers.
     pub stem: Stem,
-    /// The last layers.
     pub head: Head,
-    /// Channels from which the style's scales and offsets of norms are made, 0 for norms with values of their own.
+    /// Channels from which the style's scales and offsets of norms are computed; 0 if norms use trained ones.
     pub modulation: usize,
-    /// Whether tokens know where they lie.
+    /// Whether tokens have position encodings.
     pub has_positions: bool,
 }
 
-/// As `tools/any_net.py` writes it.
+/// The format that `tools/any_net.py` writes.
 #[derive(Deserialize)]
 struct Fields {
     stride: usize,
@@ -91,17 +91,17 @@ struct Fields {
     skip: usize,
     modulation: usize,
     positions: String,
-    /// Tokens a side of the squares to which attention is kept, 0 for all tokens.
+    /// Side of the squares that attention is limited to, in tokens; 0 for all tokens.
     #[serde(default)]
     window: usize,
-    /// Tokens a side over which keys and values are averaged, up to 1 for none.
+    /// Side of the squares over which keys and values are averaged, in tokens; 0 or 1 for no averaging.
     #[serde(default)]
     pool: usize,
 }
 
 impl Spec {
-    /// The four plain networks by name, with the side of the pictures for which they are meant: linear patches and
-    /// unpatch, positions, the style through the encoder.
+    /// The four plain networks with their names and the side of the pictures that they are meant for. Plain networks
+    /// have linear patches and unpatch, position encodings, and no blocks for the style picture alone.
     pub fn plain_ones() -> [(&'static str, usize, Self); 4] {
         [
             ("nano", 256, Self::plain(32, 128, 2, 2, 512)),
@@ -131,7 +131,7 @@ impl Spec {
     /// The sizes in a file's metadata.
     ///
     /// # Errors
-    /// [`SpecError::Text`] for something else, and [`SpecError::Size`] as [`Spec::check`].
+    /// [`SpecError::Text`] if the text cannot be read, and [`SpecError::Size`] as [`Spec::check`].
     pub fn from_json(text: &str) -> Result<Self, SpecError> {
         let fields: Fields =
             serde_json::from_str(text).map_err(|e| SpecError::Text(e.to_string()))?;
@@ -182,17 +182,20 @@ impl Spec {
         Ok(spec)
     }
 
-    /// Whether the sizes go together and are run.
+    /// Checks that the sizes match each other and are supported.
     ///
     /// # Errors
-    /// [`SpecError::Size`] says which do not.
+    /// [`SpecError::Size`] names the sizes that are wrong.
     pub fn check(&self) -> Result<(), SpecError> {
         let wrong = |problem: String| Err(SpecError::Size(problem));
-        let channels = |what: &str, count: usize| match (1..=MAX_CHANNELS).contains(&count) {
-            true => Ok(()),
-            false => Err(SpecError::Size(format!(
-                "{what} has {count} channels; supported are 1 to {MAX_CHANNELS}"
-            ))),
+        let channels = |what: &str, count: usize| {
+            if (1..=MAX_CHANNELS).contains(&count) {
+                Ok(())
+            } else {
+                Err(SpecError::Size(format!(
+                    "{what} has {count} channels; supported are 1 to {MAX_CHANNELS}"
+                )))
+            }
         };
         channels("a token", self.dim)?;
         channels("the feed-forward part", self.ffn)?;
@@ -261,14 +264,14 @@ impl Spec {
         Ok(())
     }
 
-    /// What two networks with equal weights may differ in.
+    /// The sizes in which two networks with equal weights may differ.
     pub(super) fn numbers(&self) -> Vec<u32> {
         let sizes = [self.stride, self.dim, self.heads, self.skip()];
         let is = [self.has_positions, self.modulation > 0].map(u32::from);
         sizes.iter().map(|&size| u32::try_from(size).unwrap_or(u32::MAX)).chain(is).collect()
     }
 
-    /// Pixels to one of the map that goes around the tokens; 0 for none.
+    /// The reduction (in pixels per side) of the map that bypasses the tokens; 0 if there is none.
     pub const fn skip(&self) -> usize {
         match self.head {
             Head::Unpatch => 0,
@@ -276,7 +279,7 @@ impl Spec {
         }
     }
 
-    /// Channels of the stem's map where so many pixels, a power of two, are one.
+    /// Channels of the stem's map at a reduction of `pixels` per side, a power of two.
     pub(super) fn stem_width(&self, pixels: usize) -> usize {
         match &self.stem {
             Stem::Patches => 0,
@@ -286,7 +289,7 @@ impl Spec {
         }
     }
 
-    /// Channels of the head's norms, in order, and their names.
+    /// Names and channels of the head's norms, in order.
     fn head_norms(&self) -> Vec<(String, usize)> {
         let Head::Convolutions { widths, residuals, .. } = &self.head else {
             return Vec::new();
@@ -303,13 +306,13 @@ impl Spec {
         norms
     }
 
-    /// Channels of all norms that the code steers, in its order.
+    /// Total channels of all norms that the code controls.
     fn steered(&self) -> usize {
         let head: usize = self.head_norms().iter().map(|(_, width)| width).sum();
         self.dim * (2 * self.decoder_blocks + 1) + head
     }
 
-    /// Numbers of a style code.
+    /// Number of values in a style code.
     pub fn code_len(&self) -> usize {
         match self.modulation {
             0 => 2 * self.dim,
@@ -317,7 +320,7 @@ impl Spec {
         }
     }
 
-    /// Names and sides of all weights, as in the PyTorch state dict.
+    /// Names and shapes of all weights, as in the PyTorch state dict.
     pub fn weights(&self) -> Vec<(String, Vec<usize>)> {
         let mut all = Vec::new();
         let dim = self.dim;
@@ -385,7 +388,7 @@ impl Spec {
         if let Head::Convolutions { widths, skip, .. } = &self.head
             && *skip > 0
         {
-            // The doubling behind which it is added.
+            // The index of the doubling after which it is added.
             let number = self.stride.ilog2() as usize - 1 - skip.ilog2() as usize;
             let to = widths.get(number).copied().unwrap_or_default();
             all.push(("head.skip.weight".to_owned(), vec![to, self.stem_width(*skip), 1, 1]));

@@ -1,16 +1,16 @@
-//! The sizes of a plain network, told by the shapes of its weights.
+//! Derives the sizes of a plain network from the shapes of its weights.
 
 use super::{Spec, SpecError};
 
-/// Channels of a head, in all plain networks.
+/// Channels of an attention head in all plain networks.
 const HEAD_CHANNELS: usize = 64;
 
 impl Spec {
-    /// The plain network whose weights have these shapes, as far as they tell; heads have 64 channels each. Whether all
-    /// weights are there, and fit, is for [`Spec::weights`] to say.
+    /// The plain network whose weights have these shapes, assuming heads of 64 channels. Does not check that all
+    /// weights are present and fit; [`Spec::weights`] lists what is needed.
     ///
     /// # Errors
-    /// [`SpecError`] when the shapes are no plain network's, or of one that is not run.
+    /// [`SpecError`] if the shapes are not those of a plain network, or of one that is not supported.
     pub fn told<'s>(shape: impl Fn(&str) -> Option<&'s [usize]>) -> Result<Self, SpecError> {
         let needs = |name: &str, is: &str| {
             SpecError::Size(format!(
@@ -47,7 +47,7 @@ impl Spec {
         Ok(spec)
     }
 
-    /// The name of the plain network that has these sizes, if one has.
+    /// The name of the plain network with these sizes, if there is one.
     pub fn plain_name(&self) -> Option<&'static str> {
         let known = Self::plain_ones();
         known.into_iter().find(|(_, _, spec)| spec == self).map(|(name, ..)| name)
