@@ -28,7 +28,7 @@ pub enum Op {
     Input { channels: usize },
     /// A map of trained values that does not depend on the input. No inputs.
     Constant(Shape),
-    /// Passes a map through, and allows only these sizes. Marks a network that a file fixes to a size.
+    /// Passes a map through and allows only these sizes, for a network that runs at no others.
     Sized(SizeRule),
     /// Adds values around a map.
     Pad { mode: PadMode, sides: Sides },

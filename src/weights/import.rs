@@ -117,7 +117,7 @@ impl StyleLibrary {
             .map_err(|source| LibraryError::Weights { path: PathBuf::from(&title), source })?;
         let weights = format!("{}.safetensors", ModelSize::Full);
         let files = [(weights, bytes.as_slice()), (THUMBNAILS[0].to_owned(), thumbnail)];
-        // Reading all of it requires the code's network, which made the code just now, so read only the metadata.
+        // Reading the whole style requires the code's network, which made the code just now. The metadata are enough.
         self.write_style(&id, &files, |file| read_metadata(file).map(drop))
     }
 

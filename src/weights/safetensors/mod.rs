@@ -35,7 +35,8 @@ pub(super) fn read_within(
     Ok(Checkpoint::new(fitted, metadata))
 }
 
-/// The network of a file: that of the graph in its metadata, or a known model's. Removes the graph from the metadata.
+/// The network of a file: from a style picture's code, from the graph in its metadata, or a known model's. Removes the
+/// entries of a code or a graph from the metadata.
 pub(crate) fn fit_any(
     tensors: &NamedTensors<'_>,
     metadata: &mut BTreeMap<String, String>,
