@@ -19,7 +19,7 @@ impl Sides {
         Self { top: px, left: px, bottom: px, right: px }
     }
 
-    /// The pixels of every side if all sides are equal.
+    /// The number of pixels, if all sides are equal.
     pub const fn uniform(&self) -> Option<usize> {
         let Self { top, left, bottom, right } = *self;
         if top == left && top == bottom && top == right { Some(top) } else { None }

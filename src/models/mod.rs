@@ -189,7 +189,7 @@ impl Model {
 pub struct Recognised {
     /// The published names of all weights, in layer order.
     pub names: Vec<String>,
-    /// The graph that the shapes describe, or why the first weight that does not fit is wrong.
+    /// The graph that the shapes describe, or the first weight that is missing or does not fit.
     pub graph: Result<Graph, Misfit>,
     /// Whether its input and output are BGR.
     pub is_blue_first: bool,

@@ -51,7 +51,7 @@ impl<'n> Contraction<'n> {
 /// The result of building a graph.
 #[derive(Debug)]
 pub(super) struct Walked {
-    /// The graph, or why the first weight that is missing or does not fit is wrong.
+    /// The graph, or the first weight that is missing or does not fit.
     pub(super) graph: Result<Graph, Misfit>,
     /// The names of all weights, in layer order, even if the graph could not be built.
     pub(super) names: Vec<String>,

@@ -16,8 +16,8 @@ use crate::{
 
 /// The metadata key of the graph.
 pub(super) const GRAPH_KEY: &str = "styleforge.graph";
-/// Memory that reading takes per byte of a graph's text: names, lists of inputs, and nodes, which may have as few as
-/// forty letters.
+/// Memory that reading takes per byte of a graph's text: names, lists of inputs, and a node per forty bytes of text or
+/// more.
 const BYTES_PER_BYTE: usize = 8;
 /// Maximum number of operations of a network.
 pub(super) const MAX_NODES: usize = 1 << 14;
