@@ -1,4 +1,4 @@
-//! What `--attention` means to the device and the networks of a command.
+//! How `--attention` applies to the device and the networks of a command.
 
 use super::terminal::write_message;
 use crate::{
@@ -7,11 +7,11 @@ use crate::{
     network::Network,
 };
 
-/// Most networks that a message names.
+/// Maximum number of networks that a message names.
 const MOST_NAMED: usize = 3;
 
-/// Each of `modes` in every one of the chosen ways, or as the variants have it without one; each mode once, where the
-/// device or the network has no choice.
+/// Combines each of `modes` with each of the chosen attention kernels, or with the variant's own if none is chosen.
+/// Modes that become equal, because the device or the network has no choice, appear once.
 pub fn in_every_way(
     backend: &dyn Backend,
     network: &Network,
@@ -35,7 +35,7 @@ pub fn in_every_way(
     every
 }
 
-/// Says where a choice has no effect: on a processor, and in networks without attention.
+/// Prints a note if a choice has no effect: on a CPU, and in networks without attention.
 pub fn announce(device: DeviceChoice, chosen: &[AttentionChoice], networks: &[(&str, &Network)]) {
     if let Some(why) = without_effect(device, chosen, networks) {
         write_message(format!("note: {why}"));
@@ -114,7 +114,7 @@ mod tests {
         }
     }
 
-    /// A device that leaves modes as they are, as GPUs do.
+    /// A device that leaves modes unchanged, as GPUs do.
     struct Gpu(CpuBackend);
 
     impl Backend for Gpu {

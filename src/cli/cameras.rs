@@ -1,4 +1,4 @@
-//! `styleforge cameras`: which cameras there are, what they are called, how they send.
+//! `styleforge cameras`: lists the cameras with their names and formats.
 
 use serde::Serialize;
 
@@ -83,10 +83,8 @@ impl Found {
     }
 }
 
-/// Lists the cameras.
-///
 /// # Errors
-/// [`CliError::Failed`] when the system does not list them. No camera is no error.
+/// [`CliError::Failed`] if the system cannot list the cameras. Having no camera is not an error.
 pub fn run(args: &CamerasArgs) -> Result<(), CliError> {
     let cameras = capture::cameras().map_err(|e| CliError::Failed(e.to_string()))?;
     let found: Vec<Found> = cameras.into_iter().map(Found::new).collect();
@@ -102,7 +100,7 @@ pub fn run(args: &CamerasArgs) -> Result<(), CliError> {
     print(&cameras.join(&String::new()))
 }
 
-/// One line for each kind of pixels: its sizes, each with its highest rate.
+/// One line for each pixel format: its sizes, each with its highest frame rate.
 fn by_pixels_and_size(formats: &[CameraFormat]) -> Vec<String> {
     let mut lines = Vec::new();
     for pixels in PixelFormat::ALL {

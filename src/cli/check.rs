@@ -1,4 +1,4 @@
-//! `styleforge check`: the backends against the oracle, as a table of verdicts.
+//! `styleforge check`: compares the backends with the float64 oracle and prints a table of verdicts.
 
 use std::{ffi::OsString, sync::Arc};
 
@@ -28,20 +28,18 @@ use crate::{
 struct Report {
     version: &'static str,
     device: String,
-    /// Whether everything was checked and right.
+    /// Whether everything was checked and correct.
     passed: bool,
     checks: Vec<Verdict>,
-    /// Single kernels, where the device has them.
+    /// Verdicts on single kernels, if the device reports them.
     kernels: Vec<KernelVerdict>,
     /// Styles whose weights could not be loaded, and why.
     left_out: Vec<String>,
 }
 
-/// Judges the chosen device.
-///
 /// # Errors
-/// [`CliError::AlreadyReported`] when a check failed or a style could not be checked; [`CliError::Stopped`] after the
-/// verdicts so far when it was stopped.
+/// [`CliError::AlreadyReported`] if a check failed or a style could not be checked; [`CliError::Stopped`] if cancelled,
+/// after the verdicts so far.
 pub fn run(args: &CheckArgs) -> Result<(), CliError> {
     let selected = select_device(&args.device)?;
     let modes = modes::chosen(
@@ -120,7 +118,7 @@ pub fn run(args: &CheckArgs) -> Result<(), CliError> {
     }
 }
 
-/// Every kernel of the device by itself, until the run is cancelled.
+/// Checks every kernel of the device on its own, until the run is cancelled.
 fn kernels(
     backend: &dyn Backend,
     modes: &[Mode],
@@ -138,10 +136,12 @@ fn kernels(
     Ok(verdicts)
 }
 
-/// The modes in which the device runs a subject; which others there are is said. Johnson's network runs in all.
+/// The modes in which the device can run a subject. Prints a note about modes that are left out. Johnson's network runs
+/// in
+/// all modes.
 ///
 /// # Errors
-/// [`CliError`] when a session fails for another reason.
+/// [`CliError`] if a session fails for another reason.
 fn runnable(
     backend: &dyn Backend,
     subject: &Subject,
@@ -173,10 +173,10 @@ fn runnable(
     Ok(runnable)
 }
 
-/// The styles, or the network for style pictures, that alone are to be checked; none where none is named.
+/// The styles, or the network for style pictures, to which the check is limited; empty if none is named.
 ///
 /// # Errors
-/// [`CliError`] when one cannot be loaded.
+/// [`CliError`] if one cannot be loaded.
 fn named_subjects(
     styles: &[OsString],
     pictures: &StylePictureArgs,
@@ -195,8 +195,9 @@ fn named_subjects(
     Ok(named)
 }
 
-/// The plain networks for style pictures that a device is judged by: on a processor only the small ones, which take
-/// seconds there.
+/// The plain networks for style pictures that a device is checked with. On a CPU these are only the small ones, which
+/// take
+/// seconds.
 fn plain_networks(device: DeviceChoice) -> impl Iterator<Item = &'static str> {
     let count = match device {
         DeviceChoice::Cuda => usize::MAX,
@@ -205,7 +206,7 @@ fn plain_networks(device: DeviceChoice) -> impl Iterator<Item = &'static str> {
     (Spec::plain_ones().into_iter()).map(|(name, ..)| name).take(count)
 }
 
-/// Random networks, those for style pictures among them, and every style that is installed, and which of these could not be loaded.
+/// Random networks, networks for style pictures and every installed style; and the styles that could not be loaded.
 fn subjects(device: DeviceChoice) -> Result<(Vec<Subject>, Vec<String>), CliError> {
     let failed = |e: &dyn std::fmt::Display| CliError::Failed(e.to_string());
     let mut subjects = verify::adversarial_subjects().map_err(|e| failed(&e))?;
@@ -283,8 +284,8 @@ fn text(checks: &[Verdict]) -> Vec<String> {
     lines
 }
 
-/// The failures of single kernels, and the kernel that comes nearest to its limit; nothing for a device without
-/// records of its kernels.
+/// The failures of single kernels, and the kernel closest to its limit; empty if the device does not report its
+/// kernels.
 fn text_of_kernels(kernels: &[KernelVerdict]) -> Vec<String> {
     let share = |k: &KernelVerdict| match (k.rms_share, k.largest_share) {
         (Some(rms), Some(largest)) => rms.max(largest),

@@ -1,5 +1,5 @@
-//! `styleforge compare`: two modes on the same frames in turn. A ratio is shown only beside a check
-//! that both made the same picture.
+//! `styleforge compare`: runs two modes alternately on the same frames. A ratio is shown only with a check that both
+//! produced the same picture.
 
 use std::sync::Arc;
 
@@ -20,11 +20,9 @@ use crate::{
     mode::{AttentionChoice, ModeChoice},
 };
 
-/// Measures both and compares.
-///
 /// # Errors
-/// [`CliError::WrongUse`] when the device does not have a mode or a file is in the way,
-/// [`CliError::AlreadyReported`] when the two cannot be compared because their pictures differ.
+/// [`CliError::WrongUse`] if the device does not support a mode or an output file exists already;
+/// [`CliError::AlreadyReported`] if the pictures differ, so that the modes cannot be compared.
 pub fn run(args: &CompareArgs) -> Result<(), CliError> {
     let subject = compared_subject(args.style.as_deref(), &args.pictures, args.model)?;
     let existing = if args.force { Existing::Replace } else { Existing::Keep };

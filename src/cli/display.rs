@@ -1,24 +1,23 @@
-//! Whether there is a screen to open a window on.
+//! Detects whether a window can be opened.
 
 #[cfg(all(unix, not(target_os = "macos")))]
 use crate::disk::words;
 
-/// The result of a look for a screen.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Display {
-    /// A window can be opened; what it would open on.
+    /// A window can be opened; contains the name of the display.
     Reachable(String),
-    /// None; why not.
+    /// Contains the reason.
     Missing(String),
 }
 
-/// Looks for a Wayland or X11 display that answers. Other systems always have one.
+/// Looks for a Wayland or X11 display that responds.
 #[cfg(all(unix, not(target_os = "macos")))]
 pub fn probe() -> Display {
     let set = |name: &str| std::env::var(name).ok().filter(|v| !v.is_empty());
     let mut tried = Vec::new();
     if let Some(wayland) = set("WAYLAND_DISPLAY") {
-        // An absolute name stands for itself (libwayland, wl_display_connect).
+        // libwayland accepts an absolute path here (wl_display_connect).
         let folder = set("XDG_RUNTIME_DIR").unwrap_or_default();
         let socket = std::path::Path::new(&folder).join(&wayland);
         match std::os::unix::net::UnixStream::connect(&socket) {
@@ -38,7 +37,7 @@ pub fn probe() -> Display {
     Display::Missing(tried.join(", "))
 }
 
-/// Looks for a display; this system always has one.
+/// This system always has a display.
 #[cfg(not(all(unix, not(target_os = "macos"))))]
 pub fn probe() -> Display {
     Display::Reachable("the desktop".to_owned())
@@ -73,7 +72,7 @@ fn connect_x11(name: &str) -> std::io::Result<()> {
     TcpStream::connect_timeout(&address, Duration::from_secs(2)).map(drop)
 }
 
-/// Linux servers also listen on a socket without a file.
+/// Linux servers also listen on an abstract socket.
 #[cfg(target_os = "linux")]
 fn connect_abstract(path: &str) -> std::io::Result<()> {
     use std::os::{

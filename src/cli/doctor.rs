@@ -1,4 +1,4 @@
-//! `styleforge doctor`: what this computer has, what works, and what to do about the rest.
+//! `styleforge doctor`: what this computer has, what works, and how to fix the rest.
 
 use std::{
     env,
@@ -27,14 +27,13 @@ use crate::{
     weights::StyleLibrary,
 };
 
-/// How good a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 enum Verdict {
     Ok,
-    /// Works with less.
+    /// Works with limitations.
     Note,
-    /// Something that is needed does not work.
+    /// Something required does not work.
     Problem,
 }
 
@@ -48,13 +47,11 @@ impl Display for Verdict {
     }
 }
 
-/// One finding.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 struct Finding {
     topic: &'static str,
     verdict: Verdict,
     found: String,
-    /// What to do.
     advice: Option<String>,
 }
 
@@ -80,10 +77,8 @@ struct Report {
     findings: Vec<Finding>,
 }
 
-/// Looks at everything and reports.
-///
 /// # Errors
-/// [`CliError::AlreadyReported`] when something needed does not work.
+/// [`CliError::AlreadyReported`] if something required does not work.
 pub fn run(args: &DoctorArgs) -> Result<(), CliError> {
     let library = StyleLibrary::standard();
     let mut findings = vec![processor(), memory()];
@@ -143,7 +138,7 @@ fn processor() -> Finding {
     }
 }
 
-/// Instruction sets that matter for painting, as far as this processor has them.
+/// The instruction sets of this CPU that matter for painting.
 fn instruction_sets() -> Vec<&'static str> {
     #[cfg(target_arch = "x86_64")]
     let sets = [
@@ -181,7 +176,7 @@ fn memory() -> Finding {
     Finding::ok("Memory", found)
 }
 
-/// One finding for every GPU, with the number that --gpu takes, or why there is none.
+/// One finding for every GPU, with its number for --gpu, or why there is none.
 fn graphics() -> Vec<Finding> {
     let topic = "Graphics card";
     let probe = cuda::probe();
@@ -207,7 +202,7 @@ fn graphics() -> Vec<Finding> {
     vec![Finding::note(topic, reason, advice)]
 }
 
-/// Whether a GPU paints, and how. Opens it, as painting would.
+/// Checks whether a GPU paints, and how. Opens it as painting would.
 fn gpu((number, device): (usize, &CudaDevice)) -> Finding {
     let topic = "Graphics card";
     let (major, minor) = device.compute_capability;
@@ -239,7 +234,7 @@ fn gpu((number, device): (usize, &CudaDevice)) -> Finding {
     }
 }
 
-/// Whether the library that frameworks leave their convolutions to is there to compare with.
+/// Checks for cuDNN, the library for convolutions that frameworks use and that this program is compared with.
 fn convolution_library() -> Finding {
     let topic = "cuDNN";
     match cuda::cudnn::installed() {
@@ -275,7 +270,7 @@ fn cameras() -> Finding {
     }
 }
 
-/// What recordings become.
+/// Checks in which format recordings are written.
 fn video() -> Finding {
     let topic = "Video";
     match Ffmpeg::find() {
@@ -306,7 +301,7 @@ fn screen() -> Finding {
     }
 }
 
-/// The helpers that show a file dialog.
+/// Checks for the helper programs that show a file dialog.
 fn dialogs() -> Finding {
     if cfg!(not(target_os = "linux")) {
         return Finding::ok("File dialogs", "the system's");
@@ -345,7 +340,7 @@ fn styles(library: &StyleLibrary) -> Vec<Finding> {
     findings
 }
 
-/// How many styles there are and where installed ones were looked for.
+/// How many styles there are, and the folders that were searched for installed ones.
 fn styles_found(count: usize, folders: &[PathBuf]) -> String {
     let folders: Vec<String> = folders.iter().map(|f| f.display().to_string()).collect();
     if folders.is_empty() {
@@ -354,10 +349,10 @@ fn styles_found(count: usize, folders: &[PathBuf]) -> String {
     format!("{count}: built in, your own, and from {}", folders.join(", "))
 }
 
-/// Whether the person's own styles can be kept.
+/// Checks whether the user's own styles can be saved.
 fn user_folder(folder: &Path) -> Finding {
     let topic = "Your styles";
-    // The folder is made on the first import, so the nearest that exists decides.
+    // The folder is created on the first import, so the nearest existing parent decides.
     match disk::check_folder(folder) {
         Ok(()) => Finding::ok(topic, format!("{} can be written", folder.display())),
         Err(error) => Finding::note(

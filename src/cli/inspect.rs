@@ -1,4 +1,4 @@
-//! `styleforge inspect`: what is in a style or a file of weights, and why it is refused.
+//! `styleforge inspect`: what a style or a file of weights contains, and why it is refused.
 
 use super::{
     CliError,
@@ -14,14 +14,11 @@ use crate::{
     weights::{self, Inspection, LibraryError, StyleLibrary, TensorFacts, Work},
 };
 
-/// Characters of a text in the file that are shown; the JSON report has the whole.
+/// Maximum length of a text value from the file; the JSON report contains all of it.
 const SHOWN_CHARS: usize = 160;
 
-/// Prints what one style or file holds.
-///
 /// # Errors
-/// [`CliError::WrongUse`] when there is no such style or file, [`CliError::Failed`] with the reason
-/// when it would not paint.
+/// [`CliError::WrongUse`] if there is no such style or file, [`CliError::Failed`] with the reason if it cannot paint.
 pub fn run(args: &InspectArgs) -> Result<(), CliError> {
     let library = StyleLibrary::standard();
     let facts = match named(&library, &args.subject)? {
@@ -53,7 +50,7 @@ pub fn run(args: &InspectArgs) -> Result<(), CliError> {
     }
 }
 
-/// What `styleforge inspect` prints for people, line by line.
+/// The text report, line by line.
 pub fn inspection_text(facts: &Inspection) -> Vec<String> {
     let mut rows = Vec::new();
     let mut row = |name: &str, value: Option<String>| {
@@ -116,7 +113,7 @@ pub fn inspection_text(facts: &Inspection) -> Vec<String> {
     lines
 }
 
-/// The work for one picture, and its time on this machine's processor when that is more than a minute.
+/// The work for one picture, and its time on this CPU if that is more than a minute.
 fn work_text(work: &Work) -> String {
     let Work { width, height, multiply_adds } = *work;
     let threads = thread::available_parallelism().map_or(1, NonZero::get);
@@ -126,7 +123,7 @@ fn work_text(work: &Work) -> String {
     format!("{billions} billion multiply-adds for {width} x {height} pixels{long}")
 }
 
-/// One line of free text from a file, cut where it would fill the screen.
+/// Free text from a file on one line, truncated if it is long.
 fn shortened(value: &str) -> String {
     let line = value.split_whitespace().collect::<Vec<_>>().join(" ");
     let count = line.chars().count();

@@ -1,4 +1,4 @@
-//! Ctrl-C: the first stops the work cleanly, the second ends the program.
+//! Ctrl-C: the first press stops the work cleanly, the second ends the program.
 
 use std::{panic::resume_unwind, sync::Arc, thread, time::Duration};
 
@@ -7,8 +7,7 @@ use crossbeam_channel::{RecvTimeoutError, bounded};
 use super::{CliError, terminal::write_message};
 use crate::{backend::RunControl, disk::words, signals};
 
-/// Makes Ctrl-C (and a request to terminate) cancel the run of `control`. Without a handler, which is possible
-/// where signals are unknown, the system's default stays.
+/// Makes Ctrl-C and SIGTERM cancel the run of `control`. If no handler can be installed, the system's default remains.
 pub fn cancel_on_interrupt(control: &Arc<RunControl>) {
     let control = control.clone();
     let stop = move || {
@@ -20,15 +19,15 @@ pub fn cancel_on_interrupt(control: &Arc<RunControl>) {
     }
 }
 
-/// How often the thread checks whether the run was cancelled.
+/// How often the caller checks whether the run was cancelled.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// Does `work`, which may wait for ever (for a pipe that nobody writes to), on a thread of its own. When
-/// `control` is cancelled, the thread is left behind and dies with the program.
+/// Runs `work` on its own thread, because it may block forever (for example on a pipe without a writer). When `control`
+/// is
+/// cancelled, the thread is abandoned and ends with the program.
 ///
 /// # Errors
-/// [`CliError::Stopped`] when `control` was cancelled, [`CliError::Failed`] when the system gives no
-/// thread.
+/// [`CliError::Stopped`] if `control` was cancelled, [`CliError::Failed`] if no thread can be started.
 pub fn unless_cancelled<T: Send + 'static>(
     control: &RunControl,
     work: impl FnOnce() -> T + Send + 'static,
@@ -47,7 +46,7 @@ pub fn unless_cancelled<T: Send + 'static>(
                 return Err(CliError::Stopped);
             }
             Err(RecvTimeoutError::Timeout) => {}
-            // It panicked before it could give anything.
+            // The thread panicked before it returned a value.
             Err(RecvTimeoutError::Disconnected) => {
                 return match worker.join() {
                     Err(panic) => resume_unwind(panic),

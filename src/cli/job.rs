@@ -1,7 +1,8 @@
-//! The job of `stylize`, checked as a whole: every input found, every target named.
+//! The validated job of `stylize`: all inputs are found and all output paths are known.
 //!
-//! The second check of the arguments; `args` has checked each of them by itself. Pure but for looking at which
-//! files and folders exist.
+//! This is the second validation of the arguments; `args` has checked each one individually. It only looks at which
+//! files
+//! and folders exist.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -28,15 +29,12 @@ use crate::{
     weights::ALL_STYLES,
 };
 
-/// The name that means standard input or output.
+/// Stands for standard input or output.
 const STANDARD_STREAM: &str = "-";
 
-/// Where a photo comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PhotoInput {
-    /// A file.
     File(PathBuf),
-    /// Standard input.
     Stdin,
 }
 
@@ -50,16 +48,15 @@ impl PhotoInput {
     }
 }
 
-/// Where a painting goes to.
+/// Where a painting is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// A file in a format.
     File(PathBuf, Format),
-    /// Standard output, in a format or the photo's own.
+    /// In this format, or in the photo's own.
     Stdout(Option<Format>),
 }
 
-/// Where the paintings go to, before photos and styles are known.
+/// Where the paintings are written, before photos and styles are known.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Destination {
     File(PathBuf, Format),
@@ -67,56 +64,51 @@ enum Destination {
     Stdout(Option<Format>),
 }
 
-/// A style of the job.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct JobStyle {
-    /// Its name, or a file of weights.
+    /// A style name or a file of weights.
     pub typed: OsString,
-    /// Whether it is one of `all`, so that a failure does not stop the others.
+    /// Whether it comes from `all`, so that a failure does not stop the others.
     pub from_all: bool,
 }
 
-/// A checked job.
 #[derive(Debug)]
 pub struct Job {
-    /// The photos, in order.
+    /// In the order of the paintings.
     pub sources: Vec<PhotoInput>,
-    /// The styles; `all` is already replaced by their names.
+    /// The styles; `all` is already expanded.
     pub styles: Vec<JobStyle>,
-    /// Pictures that are one more style together.
+    /// Pictures that together form one more style.
     pub style_pictures: StylePictureArgs,
-    /// The network's size, when one was chosen.
+    /// The network's size, if chosen.
     pub model: Option<ModelSize>,
-    /// Where the work runs.
     pub device: DeviceArgs,
-    /// Photos of one working size that are painted at once.
+    /// Maximum number of photos of one working size to paint at once.
     pub batch: usize,
-    /// Brush size, variant, precision, memory.
+    /// Brush size, mode and memory.
     pub paint: PaintSettings,
     /// Whether all paintings of a photo go onto one sheet.
     pub contact_sheet: bool,
-    /// Which side of the photos is up, and which part of them is painted.
+    /// Rotation, mirroring and crop of the photos.
     pub framing: Framing,
-    /// Size of the result.
     pub output_size: OutputSize,
-    /// Strength and colours.
     pub look: Look,
     /// Whether results keep the photo's RGB profile; otherwise they are in sRGB.
     pub keeps_profile: bool,
     /// 1 to 100.
     pub jpeg_quality: u8,
-    /// Whether files that exist are replaced.
+    /// Whether existing files are replaced.
     pub existing: Existing,
-    /// Notes about the inputs, for people.
+    /// Notes about the inputs, to print.
     pub notes: Vec<String>,
     destination: Destination,
 }
 
 impl Job {
-    /// Checks the arguments. `style_names` are the names that `all` stands for.
+    /// Validates the arguments. `style_names` are the names that `all` expands to.
     ///
     /// # Errors
-    /// [`CliError::WrongUse`] says which arguments do not fit.
+    /// [`CliError::WrongUse`] if arguments contradict each other.
     pub fn new(args: StylizeArgs, style_names: &[String]) -> Result<Self, CliError> {
         let mut styles = Vec::new();
         let mut typed_styles = args.styles;
@@ -171,7 +163,7 @@ impl Job {
         })
     }
 
-    /// The folder to be written to, if it is one.
+    /// The output folder, if the output is one.
     pub fn folder(&self) -> Option<&Path> {
         match &self.destination {
             Destination::Folder(path, _) => Some(path),
@@ -179,13 +171,13 @@ impl Job {
         }
     }
 
-    /// The target of every source in every style (`labels`, as they appear in file names).
+    /// The target of every source in every style. `labels` are the styles' names in file names.
     ///
     /// # Errors
-    /// [`CliError::WrongUse`] when two paintings would have the same name, or one that of a photo.
+    /// [`CliError::WrongUse`] if two paintings would have the same name, or one would have the name of a photo.
     pub fn targets(&self, labels: &[String]) -> Result<Vec<Vec<Target>>, CliError> {
         let mut taken: HashMap<PathBuf, String> = HashMap::new();
-        // A photo has often no second copy: its painting does not replace it, not even with --force.
+        // The photo may be the only copy, so its painting does not replace it, not even with --force.
         let photos: HashSet<PathBuf> = (self.sources.iter())
             .filter_map(|source| match source {
                 PhotoInput::File(path) => fs::canonicalize(path).ok(),
@@ -222,18 +214,17 @@ impl Job {
     }
 }
 
-/// The photos of the inputs.
 struct Inputs {
-    /// The photos.
     sources: Vec<PhotoInput>,
-    /// Whether a folder was among the inputs.
+    /// Whether an input was a folder.
     from_folder: bool,
-    /// Notes about them, for people.
+    /// Notes about the inputs, to print.
     notes: Vec<String>,
 }
 
-/// The photos that the inputs stand for. Files that do not exist stay in the list and fail later, each by name.
-/// The folder `output` is left out, so that paintings are not painted again.
+/// Expands the inputs to photos. Files that do not exist stay in the list; each one fails later with its own message.
+/// The
+/// folder `output` is left out, so that paintings are not painted again.
 fn inputs(inputs: &[PathBuf], output: &Path) -> Result<Inputs, CliError> {
     let mut sources = Vec::new();
     let mut from_folder = false;
@@ -261,8 +252,8 @@ fn inputs(inputs: &[PathBuf], output: &Path) -> Result<Inputs, CliError> {
     Ok(Inputs { sources, from_folder, notes })
 }
 
-/// The pictures that lie directly in a folder, by name, and a note when there are folders in it; these
-/// are left out, but for `output` without a word.
+/// The pictures directly in a folder, by name, and a note if it has subfolders. Subfolders are skipped; for `output`
+/// without a note.
 fn pictures_in(path: &Path, output: &Path) -> Result<(Vec<PathBuf>, Option<String>), CliError> {
     let name = path.display();
     let folder = Folder::open(path).map_err(|e| {

@@ -1,8 +1,7 @@
-//! The command line: every feature of the window, scriptable.
+//! The command line: scriptable access to every feature of the window.
 //!
-//! [`run`] reads the arguments and runs the command, on the calling thread. Pictures and reports go to standard
-//! output, everything for people to standard error. Knows no window: [`Outcome::OpenWindow`] leaves it to the
-//! caller.
+//! [`run`] parses the arguments and runs the command on the calling thread. Pictures and reports go to standard output,
+//! messages to standard error. This module does not open windows; it returns [`Outcome::OpenWindow`] to the caller.
 
 mod args;
 mod attention;
@@ -46,33 +45,31 @@ use crate::{
     signals,
 };
 
-/// Exit code: everything was done.
+/// Exit code: everything succeeded.
 pub const DONE: u8 = 0;
 /// Exit code: some of the work failed.
 pub const FAILED: u8 = 1;
-/// Exit code: nothing was begun, because of wrong use, or because a device, style or file that the arguments
-/// name is missing or cannot be used.
+/// Exit code: nothing was started, because the arguments are invalid or name a device, style or file that is missing or
+/// unusable.
 pub const WRONG_USE: u8 = 2;
 
-/// Why a command ended early.
 #[derive(Debug, thiserror::Error)]
 enum CliError {
-    /// The arguments do not make sense together, or name something that is not there.
+    /// The arguments contradict each other, or name something that does not exist.
     #[error("{0}")]
     WrongUse(String),
-    /// A device, style or file that the arguments name exists and cannot be used.
+    /// A device, style or file in the arguments exists and cannot be used.
     #[error("{0}")]
     Unusable(String),
-    /// The work failed.
     #[error("{0}")]
     Failed(String),
-    /// Some of the work failed, and messages have said so.
+    /// Some of the work failed, and messages were printed.
     #[error("some of the work failed")]
     AlreadyReported,
-    /// Ctrl-C.
+    /// Stopped by Ctrl-C.
     #[error("stopped")]
     Stopped,
-    /// The reader of standard output has gone; no message would reach it.
+    /// The reader of standard output closed it, so that no message would arrive.
     #[error("standard output is closed")]
     OutputClosed,
 }
@@ -116,17 +113,18 @@ impl From<MeasureError> for CliError {
     }
 }
 
-/// What the caller has to do after [`run`].
+/// What the caller must do after [`run`].
 #[derive(Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// End the program with this code.
+    /// End the program with this exit code.
     Exit(u8),
     /// Open the window with these photos, all of which exist.
     OpenWindow(Vec<PathBuf>),
 }
 
-/// The arguments, or clap's error. `-1` behind an option is its value, so that the answer is what values the
-/// option takes.
+/// Parses the arguments. `-1` after an option is treated as its value, so that the error names the values that the
+/// option
+/// accepts.
 fn parsed(arguments: Vec<OsString>) -> Result<Arguments, clap::Error> {
     let takes = |arg: &clap::Arg| !arg.is_positional() && arg.get_action().takes_values();
     let with_numbers = |arg: clap::Arg| match takes(&arg) {
@@ -137,13 +135,13 @@ fn parsed(arguments: Vec<OsString>) -> Result<Arguments, clap::Error> {
     Arguments::from_arg_matches(&command.try_get_matches_from(arguments)?)
 }
 
-/// Runs the command of `arguments` (the program's name first).
+/// Runs the command of `arguments`, of which the first is the program's name.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Outcome {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
     let typed = match parsed(arguments) {
         Ok(typed) => typed,
         Err(error) => {
-            // Help and version are answers, not mistakes; clap knows which stream they belong to.
+            // Help and version are not errors; clap knows which stream they go to.
             let code = if error.use_stderr() { WRONG_USE } else { DONE };
             terminal::print_usage(error);
             return Outcome::Exit(code);
@@ -172,7 +170,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Outcome {
     Outcome::Exit(exit_code(done))
 }
 
-/// Refuses more threads in the variables that rayon reads than `--threads` takes, before there are some.
+/// Applies the limit of `--threads` to the environment variables that rayon reads. Must run before rayon starts
+/// threads.
 fn check_environment() -> Result<(), CliError> {
     for variable in ["RAYON_NUM_THREADS", "RAYON_RS_NUM_CPUS"] {
         let threads = env::var(variable).ok().and_then(|text| text.parse::<usize>().ok());
@@ -186,13 +185,12 @@ fn check_environment() -> Result<(), CliError> {
     Ok(())
 }
 
-/// Paints the sample instead of opening a window that could not be opened; `reason` says why. Gives the exit
-/// code.
+/// Paints the sample because no window can be opened; `reason` says why. Returns the exit code.
 pub fn without_window(reason: &str, photos: &[PathBuf]) -> u8 {
     exit_code(instead_of_window(reason, photos))
 }
 
-/// The sample in every style; or, for someone with photos, the way to paint them.
+/// Paints the sample in every style; if photos were given, prints how to paint them.
 fn instead_of_window(reason: &str, photos: &[PathBuf]) -> Result<(), CliError> {
     if photos.is_empty() {
         return sample_sheet::run(reason);
@@ -207,7 +205,7 @@ fn exit_code(done: Result<(), CliError>) -> u8 {
         Ok(()) => DONE,
         Err(error) => {
             match error {
-                // Nothing to report, or nobody to report to.
+                // There is nothing to report, or no reader.
                 CliError::AlreadyReported | CliError::Stopped | CliError::OutputClosed => {}
                 CliError::WrongUse(_) | CliError::Unusable(_) | CliError::Failed(_) => {
                     write_message(format!("error: {error}"));
@@ -218,7 +216,7 @@ fn exit_code(done: Result<(), CliError>) -> u8 {
     }
 }
 
-/// No command: the window, or the sample where there is no display.
+/// Without a command: opens the window, or paints the sample if there is no display.
 fn window(photos: Vec<PathBuf>) -> Result<Outcome, CliError> {
     if let Some(missing) = photos.iter().find(|p| !p.exists()) {
         return Err(CliError::WrongUse(format!(
@@ -239,13 +237,12 @@ fn completions(shell: clap_complete::Shell) -> Result<(), CliError> {
     terminal::print_bytes(&script)
 }
 
-/// Prints the texts of all licences.
 fn print_licences() -> Result<(), CliError> {
     let text = licences::text().map_err(|e| CliError::Failed(e.to_string()))?;
     terminal::print_bytes(text.as_bytes())
 }
 
-/// The options of the device besides its kind.
+/// The device options other than its kind.
 fn device_options(args: &DeviceArgs) -> DeviceOptions {
     DeviceOptions {
         threads: args.threads.map(usize::from),
@@ -254,16 +251,15 @@ fn device_options(args: &DeviceArgs) -> DeviceOptions {
     }
 }
 
-/// A painter on the device of [`select_device`]. When a GPU is lost, even one that was chosen by name, the processor
-/// finishes the work.
+/// A painter on the device of [`select_device`]. If a GPU is lost, even one chosen by name, the CPU finishes the work.
 fn painter(selected: Selected, args: &DeviceArgs) -> Painter {
     Painter::new(selected.backend, backend::opener(device_options(args)))
 }
 
-/// The device for a command; a fallback is announced on standard error.
+/// Selects the device for a command. Prints a note if it falls back to the CPU.
 ///
 /// # Errors
-/// [`CliError::WrongUse`] when the chosen device cannot be opened.
+/// [`CliError::WrongUse`] if the chosen device cannot be opened.
 fn select_device(args: &DeviceArgs) -> Result<Selected, CliError> {
     if let (DeviceChoice::Cpu, Some(gpu)) = (args.device, args.gpu) {
         return Err(CliError::WrongUse(format!(
@@ -284,7 +280,7 @@ fn select_device(args: &DeviceArgs) -> Result<Selected, CliError> {
     let selected =
         backend::select(args.device, &device_options(args)).map_err(|error| match error {
             BackendError::Threads(_) => CliError::from(error),
-            // Whatever the reason: the chosen device is not there.
+            // Whatever the reason, the chosen device is not available.
             other => CliError::WrongUse(other.to_string()),
         })?;
     if let Some(notice) = &selected.notice {

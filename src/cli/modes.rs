@@ -1,4 +1,4 @@
-//! From `--variant` and `--precision` to the modes that a command runs.
+//! Turns `--variant` and `--precision` into the modes that a command runs.
 
 use super::CliError;
 use crate::{
@@ -6,11 +6,12 @@ use crate::{
     mode::{Mode, ModeChoice, PrecisionChoice, Variant},
 };
 
-/// Every pair of the chosen variants and precisions, each mode once. Without a chosen variant all are taken,
-/// without a chosen precision those of `otherwise`, as far as `backend` has them.
+/// Every pair of the chosen variants and precisions, each mode once. If no variant is chosen, all are used. If no
+/// precision
+/// is chosen, those of `otherwise` are used. Both are limited to what `backend` supports.
 ///
 /// # Errors
-/// [`CliError::WrongUse`] names a chosen pair, variant or precision that the device does not have.
+/// [`CliError::WrongUse`] names a chosen pair, variant or precision that the device does not support.
 pub fn chosen(
     backend: &dyn Backend,
     variants: &[Variant],
@@ -34,7 +35,7 @@ pub fn chosen(
             }
         }
     }
-    // A chosen half of a mode gives a mode, or an error that says why not.
+    // Each chosen variant or precision must lead to a mode, or to an error that says why not.
     let has = |mode: Mode| modes.contains(&mode);
     let refusal = |variant, precision| -> Result<(), BackendError> {
         backend.supports(backend.mode(ModeChoice::new(variant, precision)))

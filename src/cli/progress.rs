@@ -1,4 +1,4 @@
-//! A bar on standard error that shows how much of the work is done and how long the rest takes.
+//! A progress bar on standard error, with the estimated time left.
 
 use std::{
     fmt::{Display, Write},
@@ -22,24 +22,24 @@ use crate::{
     text::{cut, one_line},
 };
 
-/// Steps of the bar for each piece of work.
+/// Steps of the bar per work item.
 const STEPS: u64 = 1000;
-/// Most characters of a name that stands behind the bar.
+/// Maximum length of the name after the bar.
 const MAX_NAME_CHARS: usize = 60;
-/// Share of the work, and time, after which the time left can be told.
+/// Minimum share of the work and time after which the time left is estimated.
 const LEAST_SHARE: f32 = 0.02;
 const LEAST_TIME: Duration = Duration::from_secs(1);
 /// How often the bar reads the run's progress.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// Progress through equal pieces of work; silent where standard error is no terminal.
+/// Progress through equal work items; silent if standard error is not a terminal.
 pub struct Progress {
     bar: Option<ProgressBar>,
     look_every: Duration,
 }
 
 impl Progress {
-    /// For `pieces` pieces of work, of which a single one is too short to show its own progress.
+    /// For `pieces` work items. A single item is too short to show progress.
     pub fn new(pieces: usize) -> Self {
         match pieces {
             0 | 1 => Self { bar: None, look_every: LOOK_EVERY },
@@ -47,7 +47,7 @@ impl Progress {
         }
     }
 
-    /// For `pieces` pieces of work, of which each takes so long that its own progress is shown.
+    /// For `pieces` work items, each of which takes long enough to show its own progress.
     pub fn of_long_pieces(pieces: usize) -> Self {
         let bar = is_watched().then(|| {
             let bar = ProgressBar::new(pieces as u64 * STEPS);
@@ -56,7 +56,7 @@ impl Progress {
                     "left",
                     |state: &ProgressState, to: &mut dyn Write| {
                         let left = left(state.elapsed(), state.fraction(), state.eta());
-                        // Only memory is written to.
+                        // Writing to memory cannot fail.
                         to.write_str(&left).ok();
                     },
                 ));
@@ -66,20 +66,20 @@ impl Progress {
         Self { bar, look_every: LOOK_EVERY }
     }
 
-    /// A line for people that does not tear the bar.
+    /// Prints a line on standard error without breaking the bar.
     pub fn message(&self, line: impl Display) {
         self.while_hidden(|| write_message(line));
     }
 
-    /// A line on standard output that does not tear the bar.
+    /// Prints a line on standard output without breaking the bar.
     ///
     /// # Errors
-    /// As [`print()`].
+    /// See [`print()`].
     pub fn print(&self, line: impl Display) -> Result<(), CliError> {
         self.while_hidden(|| print(&[line.to_string()]))
     }
 
-    /// Hides the bar while `write` writes.
+    /// Hides the bar while `write` runs.
     fn while_hidden<T>(&self, write: impl FnOnce() -> T) -> T {
         match &self.bar {
             Some(bar) => bar.suspend(write),
@@ -87,7 +87,7 @@ impl Progress {
         }
     }
 
-    /// Does `pieces`, called `name`, and follows `control` meanwhile.
+    /// Runs the work items `pieces`, named `name`, and shows the progress of `control` meanwhile.
     pub fn during<T>(
         &self,
         pieces: Range<usize>,
@@ -116,7 +116,7 @@ impl Progress {
         })
     }
 
-    /// Takes the bar away.
+    /// Removes the bar.
     pub fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
@@ -124,7 +124,7 @@ impl Progress {
     }
 }
 
-/// The time left, once enough is done to tell it; nothing before that.
+/// The estimated time left, once enough is done for an estimate; otherwise empty.
 fn left(elapsed: Duration, share: f32, left: Duration) -> String {
     match share > LEAST_SHARE && elapsed > LEAST_TIME {
         true => format!("{left:#} left  ", left = HumanDuration(left)),
@@ -132,7 +132,7 @@ fn left(elapsed: Duration, share: f32, left: Duration) -> String {
     }
 }
 
-/// Ends the watcher at once when the work ends, by a panic as well: the scope waits for it.
+/// Wakes the watcher when the work ends, also by a panic, because the scope waits for it.
 struct End<'a> {
     ended: &'a AtomicBool,
     watcher: Thread,
@@ -154,10 +154,10 @@ mod tests {
 
     use super::*;
 
-    /// Bounds a test that would hang.
+    /// Timeout for a test that would otherwise hang.
     const PATIENCE: Duration = Duration::from_secs(120);
 
-    /// Reads the progress so rarely that a test that waits for the next reading takes too long.
+    /// Reads the progress so rarely that a test that waits for the next reading fails by timeout.
     fn watched() -> Progress {
         Progress { bar: Some(ProgressBar::hidden()), look_every: 10 * PATIENCE }
     }
@@ -179,7 +179,7 @@ mod tests {
         thread::spawn(move || {
             let (progress, control) = (watched(), Arc::new(RunControl::default()));
             for index in 0..60 {
-                // Some ends before the watcher has looked, some when it is asleep.
+                // Some items end before the watcher has read anything, some while it sleeps.
                 progress.during(index..index + 1, "photo", &control, || {
                     thread::sleep(Duration::from_millis(index as u64 % 3));
                 });

@@ -1,4 +1,4 @@
-//! Where no window can be opened: the sample in every style, in one picture.
+//! Paints the sample in every style into one picture, if no window can be opened.
 
 use std::{
     path::{Path, PathBuf},
@@ -31,15 +31,15 @@ use crate::{
     weights::StyleLibrary,
 };
 
-/// Name of the picture; a number is added while the name is taken.
+/// Name of the picture; a number is appended if the name exists.
 const STEM: &str = "styleforge-sample";
-/// Most names that are tried in one folder.
+/// Maximum number of names to try in one folder.
 const MOST_NAMES: usize = 1000;
 
-/// Paints the sheet, says where it is and why there is no window.
+/// Paints the sheet, and prints its path and why there is no window.
 ///
 /// # Errors
-/// [`CliError::Failed`] when it cannot be painted or written anywhere.
+/// [`CliError::Failed`] if it cannot be painted or cannot be written anywhere.
 pub fn run(reason: &str) -> Result<(), CliError> {
     write_message(format!("No window: {reason}."));
     let failed = |e: &dyn std::fmt::Display| CliError::Failed(e.to_string());
@@ -90,13 +90,13 @@ pub fn run(reason: &str) -> Result<(), CliError> {
     ])
 }
 
-/// The current folder, or else the folder for temporary files.
+/// The current folder, then the folder for temporary files.
 fn folders() -> Vec<PathBuf> {
     let current = std::env::current_dir();
     current.into_iter().chain([std::env::temp_dir()]).collect()
 }
 
-/// Saves under the first free name in the first folder that takes it.
+/// Saves under the first free name in the first writable folder.
 fn save_somewhere(
     folders: &[PathBuf],
     save: impl Fn(&Path) -> Result<Vec<String>, MediaError>,

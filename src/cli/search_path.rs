@@ -1,14 +1,14 @@
-//! PATH without folders that are relative to the current one, from which others could have their programs started.
+//! Removes relative folders from PATH, because programs in the current folder could otherwise be started by accident.
 
 use std::{env, ffi::OsStr, io, os::unix::process::CommandExt, path::PathBuf, process::Command};
 
 use crate::disk::reason;
 
-/// Starts this program again in its own place if PATH names relative folders: without them, so that neither this program
-/// nor a library or program that it uses starts one from the current folder. To be called before there are threads.
+/// Restarts this program without the relative folders in PATH, if there are any. Then neither this program nor its
+/// libraries start a program from the current folder. Must be called before threads start.
 ///
 /// # Errors
-/// Why it could not be started, and what to do.
+/// Why the restart failed, and what to do.
 pub fn leave_out_relative_folders() -> Result<(), String> {
     let Some(folders) = env::var_os("PATH").and_then(|path| without_relative(&path)) else {
         return Ok(());
@@ -36,7 +36,7 @@ pub fn leave_out_relative_folders() -> Result<(), String> {
     Err(refused(command.exec()))
 }
 
-/// The absolute folders of a PATH; `None` if it has no others.
+/// The absolute folders of a PATH; `None` if it contains only those.
 fn without_relative(path: &OsStr) -> Option<Vec<PathBuf>> {
     let (absolute, relative): (Vec<_>, Vec<_>) =
         env::split_paths(path).partition(|folder| folder.is_absolute());

@@ -24,22 +24,21 @@ use crate::{
     weights::{Checkpoint, LibraryError, NO_STYLE, Style, StyleLibrary, StyleNetwork},
 };
 
-/// A style that is ready to paint.
+/// A loaded style.
 pub struct ChosenStyle {
-    /// Its name in file names.
+    /// Name for file names.
     pub label: String,
-    /// Its name for people.
+    /// Display name.
     pub title: String,
-    /// The weights.
     pub network: Arc<Network>,
-    /// Which of the style's sizes it is; unknown for a file.
+    /// Which size of the style it is; `None` for a file.
     pub model: Option<ModelSize>,
-    /// A note about the choice.
+    /// A note about the choice, to print.
     pub note: Option<String>,
 }
 
 impl ChosenStyle {
-    /// Its name and, where it has several sizes, which one it is.
+    /// The name, and the model size if the style has several.
     pub fn label_with_model(&self) -> String {
         match self.model {
             Some(model) => format!("{} {model}", self.label),
@@ -51,8 +50,9 @@ impl ChosenStyle {
 /// Loads a style by name, or a file of weights by path.
 ///
 /// # Errors
-/// [`CliError::WrongUse`] when there is no such style or no such size of it, [`CliError::Unusable`]
-/// when its file is refused.
+/// [`CliError::WrongUse`] if there is no such style or it does not have this size, [`CliError::Unusable`] if its file
+/// is
+/// refused.
 pub fn choose(
     library: &StyleLibrary,
     typed: &OsStr,
@@ -68,21 +68,19 @@ pub fn choose(
     }
 }
 
-/// A style of the library, or a file.
 pub enum Named<'a> {
     /// A style of the library.
     Style(&'a Style),
-    /// A plain file.
+    /// A file of weights.
     File(&'a Path),
-    /// The file of one of the person's own networks for style pictures.
+    /// The file of one of the user's own networks for style pictures.
     Network(PathBuf),
 }
 
-/// Finds a style by name, or a file by path. A name that is also a file's is the style's; `./name` is
-/// always the file.
+/// Finds a style by name, or a file by path. If both exist, the style wins; `./name` always means the file.
 ///
 /// # Errors
-/// [`CliError::WrongUse`] when it is neither.
+/// [`CliError::WrongUse`] if it is neither.
 pub fn named<'a>(library: &'a StyleLibrary, typed: &'a OsStr) -> Result<Named<'a>, CliError> {
     let path = Path::new(typed);
     if let Some(style) = typed.to_str().and_then(|name| library.find(name))
@@ -120,10 +118,10 @@ pub fn named<'a>(library: &'a StyleLibrary, typed: &'a OsStr) -> Result<Named<'a
     Err(CliError::WrongUse(format!("'{}' is neither a style nor a file; {known}", path.display())))
 }
 
-/// The style that a mix of pictures is; `None` where there are none.
+/// Turns a mix of pictures into one style; `None` if there are no pictures.
 ///
 /// # Errors
-/// [`CliError::WrongUse`] when a file or a network is not there, [`CliError::Unusable`] when it is no picture or no
+/// [`CliError::WrongUse`] if a file or network does not exist, [`CliError::Unusable`] if it is not a valid picture or
 /// network.
 pub fn of_pictures(
     pictures: &StylePictureArgs,
@@ -143,7 +141,9 @@ pub fn of_pictures(
     mixed(&network, &pictures.style_pictures).map(Some)
 }
 
-/// As [`of_pictures`], for measuring: a network alone paints in the style of the sample, and sizes are a network.
+/// As [`of_pictures`], for measuring. A network without pictures uses the style of the sample. The name of a plain
+/// network
+/// gets random weights.
 fn measured_pictures(
     pictures: &StylePictureArgs,
     model: Option<ModelSize>,
@@ -157,7 +157,7 @@ fn measured_pictures(
     if !pictures.style_pictures.is_empty() {
         return mixed(&network, &pictures.style_pictures).map(Some);
     }
-    // No made-up numbers: a trained network makes of those what no picture's style would.
+    // Random style codes would not do: a trained network produces output from them that no picture's style would.
     let failed = |e: &dyn std::fmt::Display| CliError::Failed(e.to_string());
     let photo = sample::sample().map_err(|e| failed(&e))?;
     let transformer = &network.transformer;
@@ -180,7 +180,7 @@ fn check_one_size(model: Option<ModelSize>) -> Result<(), CliError> {
     }
 }
 
-/// The style that a mix of pictures is to a network.
+/// Computes the style of a mix of pictures for a network.
 fn mixed(network: &StyleNetwork, pictures: &[StylePicture]) -> Result<ChosenStyle, CliError> {
     let unusable = |path: &Path, problem: &dyn std::fmt::Display| {
         CliError::Unusable(format!("{} cannot be a style: {problem}", path.display()))
@@ -214,18 +214,18 @@ fn mixed(network: &StyleNetwork, pictures: &[StylePicture]) -> Result<ChosenStyl
     })
 }
 
-/// The style of pictures, or a network for them, that alone is to be checked.
+/// The style of pictures, or the network for style pictures, to which the check is limited.
 ///
 /// # Errors
-/// As [`of_pictures`].
+/// See [`of_pictures`].
 pub fn checked_pictures(pictures: &StylePictureArgs) -> Result<Option<ChosenStyle>, CliError> {
     measured_pictures(pictures, None)
 }
 
-/// The network to measure with: the chosen style's, or random weights of the model's size.
+/// The network to measure with: that of the chosen style, or one with random weights of the chosen size.
 ///
 /// # Errors
-/// [`CliError`] when the style cannot be loaded.
+/// [`CliError`] if the style cannot be loaded.
 pub fn subject(
     style: Option<&OsStr>,
     pictures: &StylePictureArgs,
@@ -245,14 +245,14 @@ pub fn subject(
     Ok(Subject { name: chosen.label, model: chosen.model, network: chosen.network })
 }
 
-/// The style when none is named: one of those inside the program, and the one that the window begins with.
+/// The style to use if none is named. It is built in, and the window starts with it too.
 const DEFAULT_STYLE: &str = "candy";
 
-/// The style of live pictures; `None` for `--style none`. A style that was not typed is announced. Where no
-/// size was chosen, `preferred` is taken if the style has it.
+/// The style for live mode; `None` for `--style none`. Prints a note if the style was not named. If no size was chosen,
+/// `preferred` is used if the style has it.
 ///
 /// # Errors
-/// As [`choose`].
+/// See [`choose`].
 pub fn live_style(
     library: &StyleLibrary,
     typed: Option<&OsStr>,
@@ -285,10 +285,10 @@ pub fn live_style(
     Ok(Some(chosen))
 }
 
-/// The style on which two modes are compared: the one that was typed, or [`DEFAULT_STYLE`], which is announced.
+/// The style with which two modes are compared: the named one, or [`DEFAULT_STYLE`] with a note.
 ///
 /// # Errors
-/// [`CliError`] when the style cannot be loaded.
+/// [`CliError`] if the style cannot be loaded.
 pub fn compared_subject(
     style: Option<&OsStr>,
     pictures: &StylePictureArgs,

@@ -1,4 +1,4 @@
-//! Finds the network of `--style-network`: the person's own by name, a file of weights, or the one inside the program.
+//! Finds the network of `--style-network`: a user's network by name, a file of weights, or the built-in one.
 
 use std::{ffi::OsStr, path::Path, sync::Arc};
 
@@ -8,10 +8,8 @@ use crate::{
     weights::{BUILT_IN_NETWORK, LibraryError, StyleLibrary, StyleNetwork},
 };
 
-/// The network that paints with style pictures.
-///
 /// # Errors
-/// [`CliError::WrongUse`] when there is none of this name, [`CliError::Unusable`] when its file is refused.
+/// [`CliError::WrongUse`] if no network has this name, [`CliError::Unusable`] if its file is refused.
 pub fn chosen(library: &StyleLibrary, typed: Option<&OsStr>) -> Result<StyleNetwork, CliError> {
     let built_in = || StyleNetwork::built_in().map_err(|e| CliError::Failed(e.to_string()));
     let Some(typed) = typed.filter(|typed| *typed != BUILT_IN_NETWORK) else {
@@ -40,10 +38,10 @@ pub fn chosen(library: &StyleLibrary, typed: Option<&OsStr>) -> Result<StyleNetw
     Err(CliError::WrongUse(format!("{error}; or use a file of weights")))
 }
 
-/// As [`chosen`], for measuring: sizes alone are a network with made-up weights.
+/// As [`chosen`], for measuring: the name of a plain network returns one with random weights.
 ///
 /// # Errors
-/// As [`chosen`].
+/// See [`chosen`].
 pub fn measured(library: &StyleLibrary, typed: Option<&OsStr>) -> Result<StyleNetwork, CliError> {
     match typed.and_then(plain) {
         Some((name, _, spec)) => {
@@ -54,7 +52,7 @@ pub fn measured(library: &StyleLibrary, typed: Option<&OsStr>) -> Result<StyleNe
     }
 }
 
-/// The plain network of this name, if it is one's.
+/// The plain network of this name, if there is one.
 fn plain(typed: &OsStr) -> Option<(&'static str, usize, Spec)> {
     Spec::plain_ones().into_iter().find(|(name, ..)| *name == typed)
 }

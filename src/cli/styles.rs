@@ -1,4 +1,4 @@
-//! `styleforge styles`: lists the styles, adds one's own and removes it.
+//! `styleforge styles`: lists the styles, imports, renames and removes the user's own.
 
 use std::{ffi::OsStr, path::Path};
 
@@ -25,7 +25,7 @@ use crate::{
 #[derive(Serialize)]
 struct Report<'a> {
     styles: Vec<Entry<'a>>,
-    /// The person's own networks for style pictures.
+    /// The user's own networks for style pictures.
     networks: Vec<String>,
     problems: &'a [String],
 }
@@ -36,13 +36,13 @@ struct Entry<'a> {
     title: &'a str,
     models: Vec<ModelSize>,
     origin: &'a Origin,
-    /// Styles of the same name that cannot be chosen because of this one.
+    /// Styles of the same name that cannot be selected because of this one.
     hides: &'a [Origin],
-    /// The bytes of the origin's path in hexadecimal digits, where it is no UTF-8.
+    /// The bytes of the origin's path as hexadecimal digits, if it is not UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
     path_bytes: Option<String>,
     credit: &'a Credit,
-    /// What was assumed of it when it was imported.
+    /// What was assumed about it at import.
     #[serde(skip_serializing_if = "Option::is_none")]
     assumed: Option<&'a str>,
 }
@@ -65,11 +65,12 @@ impl<'a> Entry<'a> {
     }
 }
 
-/// Lists the styles, or does what the subcommand says.
+/// Lists the styles, or runs the subcommand.
 ///
 /// # Errors
-/// [`CliError::Failed`] when an import is refused or the disk refuses, [`CliError::WrongUse`] when there
-/// is nothing to import or no such style to remove.
+/// [`CliError::Failed`] if an import is refused or a disk operation fails, [`CliError::WrongUse`] if there is nothing
+/// to
+/// import or no such style to remove.
 pub fn run(args: StylesArgs) -> Result<(), CliError> {
     let mut library = StyleLibrary::standard();
     match args.command {
@@ -154,7 +155,7 @@ fn import(
     Ok(())
 }
 
-/// The network that looks at a picture that is kept: it must be kept itself.
+/// The network for a style picture to import; the network itself must be imported first.
 fn kept_network(library: &StyleLibrary, typed: Option<&OsStr>) -> Result<StyleNetwork, CliError> {
     let network = style_networks::chosen(library, typed)?;
     if network.is_built_in() || library.networks().has(&network.name) {
@@ -166,7 +167,7 @@ fn kept_network(library: &StyleLibrary, typed: Option<&OsStr>) -> Result<StyleNe
     )))
 }
 
-/// Keeps a network for style pictures, and says so.
+/// Imports a network for style pictures and returns the message.
 fn import_network(
     library: &StyleLibrary,
     file: &Path,
@@ -182,7 +183,7 @@ fn import_network(
     ))
 }
 
-/// Keeps the network of a file, and warns where nothing is seen of what it paints.
+/// Imports the network of a file, and prints a warning if its output is a single colour.
 fn weights(
     library: &mut StyleLibrary,
     file: &Path,
@@ -191,7 +192,7 @@ fn weights(
 ) -> Result<Style, LibraryError> {
     let checkpoint = Checkpoint::read_as(file, choice)
         .map_err(|source| LibraryError::Weights { path: file.to_owned(), source })?;
-    // First, so that nothing is kept when it is interrupted.
+    // Before importing, so that an interruption leaves nothing behind.
     let color = only_color(&checkpoint);
     let style = library.keep(&checkpoint, file, name)?;
     if let Some(color) = color {

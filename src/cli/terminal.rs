@@ -19,7 +19,7 @@ pub use crate::{
 /// Writes lines to standard output.
 ///
 /// # Errors
-/// [`CliError::OutputClosed`] when the reader has gone, [`CliError::Failed`] otherwise.
+/// [`CliError::OutputClosed`] if the reader closed it, otherwise [`CliError::Failed`].
 pub fn print<Line: AsRef<str>>(lines: &[Line]) -> Result<(), CliError> {
     printed(write_lines(lines))
 }
@@ -27,7 +27,7 @@ pub fn print<Line: AsRef<str>>(lines: &[Line]) -> Result<(), CliError> {
 /// Writes bytes to standard output.
 ///
 /// # Errors
-/// As [`print()`].
+/// See [`print()`].
 pub fn print_bytes(bytes: &[u8]) -> Result<(), CliError> {
     printed(write_bytes(bytes))
 }
@@ -35,25 +35,25 @@ pub fn print_bytes(bytes: &[u8]) -> Result<(), CliError> {
 /// Prints `value` as JSON with a line break.
 ///
 /// # Errors
-/// As [`print()`].
+/// See [`print()`].
 pub fn print_json(value: &impl serde::Serialize) -> Result<(), CliError> {
     let text = json_text(value)
         .map_err(|e| CliError::Failed(format!("the report could not be written as JSON: {e}")))?;
     print_json_text(&text)
 }
 
-/// What every command with `--json` prints: `value` as JSON with a line break.
+/// The output of every command with `--json`: `value` as JSON with a line break.
 ///
 /// # Errors
-/// When the value has keys that are no text.
+/// If the value has map keys that are not strings.
 pub fn json_text(value: &impl serde::Serialize) -> Result<String, serde_json::Error> {
     Ok(serde_json::to_string_pretty(value)? + "\n")
 }
 
-/// Prints JSON that is written already.
+/// Prints text that is already JSON.
 ///
 /// # Errors
-/// As [`print()`].
+/// See [`print()`].
 pub fn print_json_text(json: &str) -> Result<(), CliError> {
     printed(write_json(json))
 }
@@ -65,8 +65,8 @@ fn printed(written: io::Result<()>) -> Result<(), CliError> {
     })
 }
 
-/// Prints clap's answer to the arguments: help, the version, or an error. Clap quotes arguments and writes
-/// colours between them; arguments that would act on the terminal are escaped, without colours.
+/// Prints clap's help, version or error. Clap quotes arguments and adds colours. If a quoted argument contains control
+/// characters, they are escaped and the text has no colours.
 pub fn print_usage(mut error: clap::Error) {
     let quoted: Vec<_> =
         error.context().filter_map(|(kind, value)| Some((kind, escaped(value)?))).collect();
@@ -77,14 +77,14 @@ pub fn print_usage(mut error: clap::Error) {
     for (kind, value) in quoted {
         error.insert(kind, value);
     }
-    // Advice that quotes the argument again, between colours.
+    // This suggestion quotes the argument again, with colours.
     error.insert(ContextKind::Suggested, ContextValue::None);
     for line in error.render().to_string().lines() {
         write_message(line);
     }
 }
 
-/// A quoted argument with every character escaped that would act on the terminal; `None` where there is none.
+/// A quoted argument with control characters escaped; `None` if it contains none.
 fn escaped(value: &ContextValue) -> Option<ContextValue> {
     match value {
         ContextValue::String(text) if text.contains(is_unseen) => {

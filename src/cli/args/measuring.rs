@@ -1,4 +1,4 @@
-//! The flags of the commands that measure and check.
+//! Arguments of the commands that measure and check.
 
 use std::{ffi::OsString, path::PathBuf};
 

@@ -1,6 +1,6 @@
-//! The arguments: the commands, their flags, and the help that explains them.
+//! Command-line arguments: the commands, their options and the help texts.
 //!
-//! Arguments are checked twice: here one by one, and together by the command that receives them.
+//! Arguments are validated twice: individually here, and in combination by the command that receives them.
 
 mod measuring;
 mod painting;
@@ -86,7 +86,7 @@ pub enum Command {
     Completions(CompletionsArgs),
 }
 
-/// Maximum number of processor threads.
+/// Maximum number of CPU threads.
 pub const MAX_THREADS: u16 = 1024;
 
 /// Where the work runs.

@@ -1,4 +1,4 @@
-//! The flags of the commands that paint: what both share, and what each has of its own.
+//! Arguments of the commands that paint: the shared ones and those of each command.
 
 use std::{ffi::OsString, path::PathBuf};
 
@@ -48,12 +48,10 @@ pub struct PaintingArgs {
 }
 
 impl PaintingArgs {
-    /// Variant, precision and attention.
     pub fn mode(&self) -> ModeChoice {
         ModeChoice { variant: self.variant, precision: self.precision, attention: self.attention }
     }
 
-    /// Strength and colours.
     pub fn look(&self) -> Look {
         Look { strength_percent: self.strength, keep_colors: self.keep_colors }
     }

@@ -1,4 +1,4 @@
-//! Parses the values of flags, with messages for those that make no sense.
+//! Parses the values of options and reports invalid ones.
 
 use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
 
@@ -11,7 +11,7 @@ use crate::{
     mode::{AttentionChoice, DeviceChoice, ModeChoice, ModelSize, PrecisionChoice, Variant},
 };
 
-/// A parser of the named choices, which also serves completions and help.
+/// Defines a parser for named choices, which also provides completions and help.
 macro_rules! choices {
     ($function:ident, $type:ty) => {
         pub fn $function() -> impl TypedValueParser<Value = $type> {
@@ -21,12 +21,11 @@ macro_rules! choices {
     };
 }
 
-/// A style picture, and what it counts in a mix of several.
+/// A style picture and its weight in a mix of several.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StylePicture {
-    /// The file.
     pub path: PathBuf,
-    /// Its weight, from zero on.
+    /// At least zero.
     pub weight: f64,
 }
 
@@ -43,13 +42,13 @@ pub struct StylePictureArgs {
 }
 
 impl StylePictureArgs {
-    /// Whether there is a picture or a network for them.
+    /// Whether a style picture or a network for style pictures is given.
     pub fn is_given(&self) -> bool {
         !self.style_pictures.is_empty() || self.style_network.is_some()
     }
 }
 
-/// `FILE` or `FILE:WEIGHT`; a file whose name ends so is the file.
+/// Parses `FILE` or `FILE:WEIGHT`. If a file with the whole name exists, that file is meant.
 fn style_picture() -> impl TypedValueParser<Value = StylePicture> {
     OsStringValueParser::new().try_map(|typed: OsString| {
         let whole = PathBuf::from(&typed);
@@ -74,7 +73,7 @@ choices!(formats, Format);
 
 pub fn mode(text: &str) -> Result<ModeChoice, String> {
     text.parse().map_err(|_| {
-        // Four words in a row are two modes without their quotes.
+        // A precision alone means that the quotes around a mode are missing, as in `compare baseline fp32`.
         let advice = match text.parse::<PrecisionChoice>() {
             Ok(_) => "put the variant and the precision in quotes",
             Err(_) => "name a variant and a precision",
@@ -90,12 +89,12 @@ pub fn mode(text: &str) -> Result<ModeChoice, String> {
     })
 }
 
-/// A camera, the demo scene, or a path, whose bytes need not be text.
+/// Parses a camera, the demo scene, or a path, which need not be UTF-8.
 pub fn source() -> impl TypedValueParser<Value = Source> {
     OsStringValueParser::new().try_map(|name| Source::from_name(&name))
 }
 
-/// Frames at once: more than any device gains from would only take memory.
+/// Batch size. The limit is more than any device gains from; larger batches only use more memory.
 pub fn batch() -> impl TypedValueParser<Value = u16> {
     clap::value_parser!(u16).range(1..=64)
 }
@@ -112,7 +111,7 @@ pub fn working_size(text: &str) -> Result<WorkingSize, String> {
     }
 }
 
-/// `640x480`, for cameras.
+/// Parses `640x480`, for cameras.
 pub fn camera_size(typed: &str) -> Result<(u32, u32), String> {
     let (width, height) = picture_size(typed)?;
     let side = |px: usize| u32::try_from(px).map_err(|e| e.to_string());
@@ -146,7 +145,7 @@ pub fn picture_size(text: &str) -> Result<(usize, usize), String> {
     }
 }
 
-/// Bytes from `4GB`, `800 MB`, `1.5GiB` or a plain number of bytes.
+/// Parses a size such as `4GB`, `800 MB`, `1.5GiB` or a plain number of bytes.
 pub fn byte_size(text: &str) -> Result<u64, String> {
     let unit_at = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(unit_at);

@@ -1,4 +1,4 @@
-//! `styleforge bench`: how fast a device paints, with everything a number needs to mean something.
+//! `styleforge bench`: measures how fast a device paints, and records the conditions of every figure.
 
 mod report;
 mod sweep;
@@ -32,9 +32,9 @@ use crate::{
     verify::Equality,
 };
 
-/// Sizes that are measured when none is given.
+/// Sizes to measure if none is given.
 const DEFAULT_SIZES: [(usize, usize); 2] = [(512, 512), (1280, 720)];
-/// Precisions that are measured when none is given, as far as the device has them.
+/// Precisions to measure if none is given, as far as the device supports them.
 const DEFAULT_PRECISIONS: [PrecisionChoice; 2] =
     [PrecisionChoice::Auto, PrecisionChoice::Fixed(Precision::Fp32)];
 
@@ -45,24 +45,23 @@ struct Report {
     results: Vec<Measurement>,
 }
 
-/// One mode at one size.
 #[derive(Serialize)]
 struct Measurement {
     device: &'static str,
     device_name: String,
     instructions: String,
     threads: usize,
-    /// The mode as it was run, as it appears beside a frame rate.
+    /// The mode as it was run, as shown next to a frame rate.
     mode: Mode,
     variant: Variant,
     precision: Precision,
-    /// How attention is computed on a GPU, each way once.
+    /// The attention kernels that a GPU uses, each once.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     attention: Vec<AttentionKernel>,
-    /// What computes attention in the place of the way that was chosen, in words.
+    /// Text that says what computes attention instead of the chosen kernel.
     #[serde(skip_serializing_if = "Option::is_none")]
     attention_note: Option<String>,
-    /// Who computes the convolutions, in modes that leave them to a library where there is one.
+    /// What computes the convolutions, in modes that leave them to a library if one is available.
     #[serde(rename = "convolver", skip_serializing_if = "Option::is_none")]
     conv_provider: Option<ConvProvider>,
     style: String,
@@ -71,7 +70,7 @@ struct Measurement {
     size: String,
     width: usize,
     height: usize,
-    /// Frames of one run; the times are those of a run.
+    /// Frames per run; the times are per run.
     batch: usize,
     method: TimingMethod,
     frames: u32,
@@ -80,53 +79,53 @@ struct Measurement {
     p50_ms: f64,
     p95_ms: f64,
     p99_ms: f64,
-    /// Median of the same runs on the host's clock, waiting for the device included.
+    /// Median of the same runs by the host's clock, including the wait for the device.
     host_p50_ms: f64,
-    /// Median on the device's clock of runs whose steps are launched one by one, where a usual run
-    /// replays them as one recorded piece.
+    /// Median by the device's clock of runs that launch each step separately. A normal run replays the steps as one
+    /// recorded
+    /// graph.
     eager_p50_ms: Option<f64>,
-    /// Frames per second at the median.
     fps: f64,
-    /// Frames per second of runs in a row on the host's clock, where transfers and painting overlap;
-    /// only on a device with transfers.
+    /// Frames per second of consecutive runs by the host's clock, in which transfers and painting overlap. Only for a
+    /// device
+    /// with transfers.
     pipelined_fps: Option<f64>,
-    /// The share of that time in which the device painted, by its own clock.
+    /// Share of that time in which the device painted, by its own clock.
     pipelined_busy: Option<f64>,
-    /// Several styles of one frame; only where that was requested, on a device with transfers.
+    /// Several styles of one frame; only if requested, and for a device with transfers.
     #[serde(skip_serializing_if = "Option::is_none")]
     several_styles: Option<SeveralStyles>,
-    /// Direct-form operations per second at the median, in 1e9.
+    /// In 1e9 operations per second of direct convolution, at the median.
     gflops: f64,
     /// Steps that one run launches.
     launches: usize,
-    /// The device's clock before the first and after the last measured run at this size, where it is known.
+    /// Device clock before the first and after the last measured run at this size, if known.
     clock_before_mhz: Option<u32>,
     clock_after_mhz: Option<u32>,
-    /// The peak of the plan, weights included: the memory of a run of this mode.
+    /// Peak memory of the plan, weights included: what a run of this mode needs.
     peak_memory_bytes: u64,
-    /// The peak of the whole process while this size was measured: all modes, pictures, code and the
-    /// allocator's reserves included. Only where the system reports it.
+    /// Peak memory of the whole process while this size was measured: all modes, pictures, code and the allocator's
+    /// reserves. `None` if the system does not report it.
     process_peak_bytes: Option<u64>,
     /// The mode that this one is compared with: the first at this size.
     compared_with: Option<Mode>,
-    /// Whether both made the same picture.
+    /// Whether both produced the same picture.
     equality: Option<Equality>,
-    /// How many times as fast as that mode; only where both made the same picture.
+    /// Speed relative to that mode; only if both produced the same picture.
     ratio: Option<f64>,
     /// Median of every kernel, from frames that were run step by step.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     kernels: Vec<KernelRow>,
-    /// Those frames.
+    /// Number of those frames.
     profiled_frames: usize,
-    /// What the device can do at most, which the kernels' shares are of.
+    /// Peak rates of the device, which the kernels' shares refer to.
     #[serde(skip_serializing_if = "Option::is_none")]
     ceiling: Option<Ceiling>,
-    /// The reference shapes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     reference_shapes: Vec<ReferenceTiming>,
 }
 
-/// The facts that a table of kernels shows next to their times.
+/// Facts that a table of kernels shows next to the times.
 #[derive(Default)]
 struct KernelFacts {
     ceiling: Option<Ceiling>,
@@ -134,7 +133,7 @@ struct KernelFacts {
 }
 
 impl Measurement {
-    /// The mode, and who computes its convolutions where that is a choice.
+    /// The mode, and what computes its convolutions if that is a choice.
     fn label(&self) -> String {
         ConvProvider::mode_label(self.mode, self.conv_provider.as_ref())
     }
@@ -153,8 +152,9 @@ impl Measurement {
     }
 }
 
-/// Those of the modes in which the device can compute the network, where nobody asked for them by name. Says what was
-/// skipped, and why; where nothing is left, opening does.
+/// Drops the modes in which the device cannot compute the network, unless the user named them. Prints what is skipped
+/// and
+/// why. If no mode is left, opening the session reports the error.
 fn possible(setups: &[Setup<'_>], modes: Vec<Mode>) -> Vec<Mode> {
     let refusal = |mode: Mode| setups.iter().find_map(|setup| setup.refusal(mode));
     let (mut possible, mut without_kernels, mut too_large) = (Vec::new(), Vec::new(), Vec::new());
@@ -180,7 +180,6 @@ fn possible(setups: &[Setup<'_>], modes: Vec<Mode>) -> Vec<Mode> {
     possible
 }
 
-/// Measures the chosen modes and sizes.
 ///
 /// # Errors
 /// [`CliError`] when a style cannot be loaded, the device cannot be opened, or a run fails.
@@ -189,7 +188,7 @@ pub fn run(args: &BenchArgs) -> Result<(), CliError> {
     for path in [&args.csv, &args.trace, &args.chart].into_iter().flatten() {
         encode::check_target(path, existing).map_err(|e| CliError::WrongUse(e.to_string()))?;
     }
-    // The parser would not insist on it beside what it excludes, such as --size.
+    // Clap does not require it together with options that it excludes, such as --size.
     if args.chart.is_some() && !args.sweep {
         return Err(CliError::WrongUse("--chart needs --sweep".to_owned()));
     }
@@ -374,14 +373,14 @@ fn save(path: &Path, bytes: &[u8], existing: Existing) -> Result<(), CliError> {
     encode::save_bytes(path, bytes, existing).map_err(|e| CliError::Failed(e.to_string()))
 }
 
-/// Forgets the process's high-water mark (proc(5), clear_refs); best effort.
+/// Resets the process's peak memory (proc(5), clear_refs); best effort.
 fn reset_process_peak() {
     if cfg!(target_os = "linux") {
         std::fs::write("/proc/self/clear_refs", "5").ok();
     }
 }
 
-/// The process's high-water mark, in bytes (proc(5), `VmHWM`).
+/// Peak memory of the process, in bytes (proc(5), `VmHWM`).
 fn process_peak_bytes() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find_map(|l| l.strip_prefix("VmHWM:"))?;

@@ -1,4 +1,4 @@
-//! The measurements as tables for people.
+//! Formats the measurements as text tables.
 
 use super::Measurement;
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
     timing::{Ceiling, TimingMethod},
 };
 
-/// The head, the table of modes, and a table of kernels for each mode that has them.
+/// The header, the table of modes, and a table of kernels for each mode that has them.
 pub fn text(results: &[Measurement]) -> Vec<String> {
     let mut lines: Vec<String> = results.first().map(head).into_iter().collect();
     lines.extend(modes(results));
@@ -50,7 +50,7 @@ fn head(r: &Measurement) -> String {
 }
 
 fn modes(results: &[Measurement]) -> Vec<String> {
-    // Beside a device's own times, what the host waited.
+    // If the device has its own clock, also show the time on the host.
     let on_device = results.iter().any(|r| r.method == TimingMethod::Device);
     let mut head = vec!["Size", "Mode", "Median", "p95", "p99"];
     if on_device {
@@ -94,7 +94,7 @@ fn modes(results: &[Measurement]) -> Vec<String> {
     table(&rows)
 }
 
-/// The check that a ratio needs beside it.
+/// The equality check that must be shown next to a ratio.
 fn compared(r: &Measurement) -> Option<String> {
     let (equality, reference) = (r.equality.as_ref()?, r.compared_with?);
     let verdict = match &equality.failure {
@@ -104,7 +104,6 @@ fn compared(r: &Measurement) -> Option<String> {
     Some(format!("{}, {} against {reference}: {equality}; {verdict}", r.size, r.label()))
 }
 
-/// Several styles of one frame.
 fn several_styles(r: &Measurement) -> Option<String> {
     let row = r.several_styles?;
     Some(format!(
@@ -117,13 +116,13 @@ fn several_styles(r: &Measurement) -> Option<String> {
     ))
 }
 
-/// Why a mode runs without the library that it is made for; `None` where it has it.
+/// Why a mode runs without its library; `None` if it has it.
 fn without_library(r: &Measurement) -> Option<String> {
     let reason = r.conv_provider.as_ref()?.reason.as_ref()?;
     Some(format!("{}, {}: {reason}", r.size, r.label()))
 }
 
-/// What computes attention in the place of the way that was chosen.
+/// What computes attention instead of the chosen kernel.
 fn other_attention(r: &Measurement) -> Option<String> {
     let note = r.attention_note.as_ref()?;
     Some(format!("{}, {}: {note}", r.size, r.label()))
@@ -185,7 +184,6 @@ fn limits(ceiling: &Ceiling) -> String {
     )
 }
 
-/// The reference shapes.
 fn reference_shapes(r: &Measurement) -> Vec<String> {
     let head = ["Reference shape", "Maps", "us", "GB/s", "TFLOP/s", "Of limit", "Launches"];
     let mut rows = vec![head.map(str::to_owned).to_vec()];

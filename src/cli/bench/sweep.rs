@@ -1,4 +1,4 @@
-//! `styleforge bench --sweep`: how cost grows with the picture, the network and the frames at once.
+//! `styleforge bench --sweep`: how the cost grows with the image size, the network and the batch size.
 
 use std::sync::Arc;
 
@@ -20,11 +20,10 @@ use crate::{
     mode::{Mode, ModeChoice, ModelSize, PrecisionChoice, Variant},
 };
 
-/// Measures the sweep on `backend`.
-///
 /// # Errors
-/// [`CliError`] when the device does not have the mode, nothing fits into memory, or the chart cannot be written. A run
-/// that fails or is stopped is one too, after what was measured before it is shown.
+/// [`CliError`] if the device does not support the mode, nothing fits into memory, or the chart cannot be written. Also
+/// if
+/// a run fails or is cancelled; the measurements so far are printed first.
 pub fn run(args: &BenchArgs, backend: &dyn Backend, existing: Existing) -> Result<(), CliError> {
     let sweep = Sweep {
         backend,
@@ -81,7 +80,7 @@ pub fn run(args: &BenchArgs, backend: &dyn Backend, existing: Existing) -> Resul
     Ok(())
 }
 
-/// The one mode that is measured: what the device does best, as far as nothing else was chosen.
+/// The single mode to measure: the chosen one, otherwise the device's best.
 fn mode(args: &BenchArgs, backend: &dyn Backend) -> Result<Mode, CliError> {
     let (&[] | &[_], &[] | &[_]) = (&args.variants[..], &args.precisions[..]) else {
         return Err(CliError::WrongUse(
@@ -95,7 +94,7 @@ fn mode(args: &BenchArgs, backend: &dyn Backend) -> Result<Mode, CliError> {
     Ok(mode)
 }
 
-/// The head, a table for every axis, and what the sizes say.
+/// The header, a table for each axis, and a summary of the sizes.
 fn text(report: &SweepReport) -> Vec<String> {
     let mut lines =
         vec![format!("{}; {}, random weights; {}", report.device, report.mode, report.protocol())];

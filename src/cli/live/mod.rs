@@ -1,4 +1,4 @@
-//! `styleforge live`: live pictures without a window, shown by their numbers and, where a name is given, recorded.
+//! `styleforge live`: paints live without a window, prints the measured rates, and records if requested.
 
 mod recording;
 mod report;
@@ -41,13 +41,13 @@ use crate::{
     weights::{StyleLibrary, bytes_in_hex},
 };
 
-/// How long the end of the engine is waited for, and a source that reports that no frames come.
+/// How long to wait for the engine to end, and for a source that reports that no frames arrive.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// Runs until the time is over, enough is painted, the source ends or the command is stopped.
+/// Runs until the time is over, enough frames are painted, the source ends or the command is stopped.
 ///
 /// # Errors
-/// [`CliError`] when the device, the style or the source cannot be used, or a recording fails.
+/// [`CliError`] if the device, the style or the source cannot be used, or a recording fails.
 pub fn run(args: &LiveArgs) -> Result<(), CliError> {
     let started = Instant::now();
     recording::check(args)?;
@@ -63,7 +63,7 @@ pub fn run(args: &LiveArgs) -> Result<(), CliError> {
     cancel_on_interrupt(&control);
     let (wake_up, woken) = bounded::<()>(1);
     let wake_up: Arc<dyn Fn() + Send + Sync> = Arc::new(move || {
-        // One signal that waits is as good as many.
+        // One pending signal is enough.
         wake_up.try_send(()).ok();
     });
     let open = chosen_device(args);
@@ -157,7 +157,7 @@ fn wait_for_device(engine: &mut Engine, woken: &Receiver<()>) -> Result<DeviceIn
     }
 }
 
-/// The style; on a processor the lite one unless another was chosen.
+/// The chosen style. On a CPU the lite model is used unless another one was chosen.
 fn chosen_style(args: &LiveArgs, device: &DeviceInfo) -> Result<Option<ChosenStyle>, CliError> {
     let lite = (device.kind == DeviceChoice::Cpu).then_some(ModelSize::Lite);
     live_style(
@@ -170,7 +170,6 @@ fn chosen_style(args: &LiveArgs, device: &DeviceInfo) -> Result<Option<ChosenSty
 }
 
 struct LiveRun {
-    /// How the source is to be captured.
     capture: CaptureSettings,
     size: LiveSize,
     pictures: crate::mailbox::Reader<LivePicture>,
@@ -180,19 +179,19 @@ struct LiveRun {
     woken: Receiver<()>,
     latency: Recent,
     stages: [Recent; Stages::COUNT],
-    /// When the first picture arrived, and how many frames had been captured and painted by then.
+    /// When the first painted frame arrived, and how many frames were captured and painted by then.
     first: Option<(Instant, u64, u64)>,
-    /// When the newest picture was ready.
+    /// When the newest painted frame was ready.
     ready_at: Option<Instant>,
-    /// When it was taken.
+    /// When that frame was received here.
     taken_at: Option<Instant>,
-    /// Pictures that were taken since the last line for people.
+    /// Painted frames received since the last printed line.
     since_line: u64,
     longest_gap: Option<Duration>,
     problems: Vec<String>,
     /// Whether the last problem was that the source does not exist.
     is_missing: bool,
-    /// Since when the source reports that no frames come.
+    /// Since when the source reports that no frames arrive.
     waiting_since: Option<Instant>,
     ended: bool,
     quiet: bool,
@@ -210,17 +209,18 @@ impl LiveRun {
             if frames.is_some_and(|frames| painted >= frames) {
                 return Ok(());
             }
-            // Stops at once, because nothing more would be recorded; the recording's end gives the reason.
+            // Stop at once, because nothing more would be recorded. Finishing the recording reports the reason.
             if self.recorder.as_ref().is_some_and(Recorder::has_ended) {
                 return Ok(());
             }
-            // The time counts from the first picture, however long a slow computer takes for it; but a run
-            // whose source gives no frames ends too.
+            // The time starts at the first painted frame, even if a slow computer takes long for it. A run whose source
+            // sends no
+            // frames ends too.
             let from = (self.first.map(|(at, ..)| at))
                 .or_else(|| self.waiting_since.map(|since| since + PATIENCE));
             let over = |(from, length)| Instant::now().saturating_duration_since(from) >= length;
             let length = match self.first {
-                // No picture will ever be the last one.
+                // Without a first frame the frame limit is never reached.
                 None => length.or(frames.map(|_| Duration::ZERO)),
                 Some(_) => length,
             };
@@ -253,7 +253,7 @@ impl LiveRun {
                     write_message(format!("preparing {preparing}"));
                 }
                 Event::Live(LiveEvent::Source(event)) => self.note_source(event)?,
-                // A photo ends at once and is painted all the same.
+                // A photo ends at once and is still painted.
                 Event::Live(LiveEvent::Ended) => self.ended = self.first.is_some(),
                 Event::Device { notice: Some(notice), .. } => write_message(notice),
                 _ => {}
@@ -327,7 +327,7 @@ impl LiveRun {
         }
     }
 
-    /// A line a second for people, while there are pictures.
+    /// Prints one line a second while frames arrive.
     fn line(&mut self) {
         let now = Instant::now();
         if self.quiet || now - self.last_line < Duration::from_secs(1) {
@@ -381,7 +381,7 @@ impl LiveRun {
         };
         let has_rate = matches!(args.source, Source::Demo | Source::Camera(_));
         let achieved_fps = f64::from(self.latency.per_second(now));
-        // A photo came once, a while ago: the figures are those of the last seconds with pictures.
+        // A photo arrived once, a while ago. The figures cover the last seconds in which frames arrived.
         let taken_at = self.taken_at.unwrap_or(now);
         let median = |recent: &Recent| recent.spread(taken_at).unwrap_or_default().p50;
         let original = &self.pictures.value.original;
@@ -419,7 +419,7 @@ impl LiveRun {
                 stages_ms.engine_ms(),
                 style,
             )
-            // Photos come at no rate that could be held.
+            // Photos have no frame rate.
             .filter(|_| facts.painted > painted && facts.mode.is_some() && has_rate),
             latency_ms: self.latency.spread(taken_at).map(SpreadMs::from),
             method: facts.method,
@@ -436,7 +436,7 @@ impl LiveRun {
     }
 }
 
-/// Resident memory of this program; `None` where it is not known.
+/// Resident memory of this program; `None` if unknown.
 fn resident_bytes() -> Option<u64> {
     let own = sysinfo::get_current_pid().ok()?;
     let mut system = sysinfo::System::new();

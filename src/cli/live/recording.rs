@@ -1,4 +1,4 @@
-//! The recording of a live run: what `--record` asks for, and what the report tells of it.
+//! Recording for `styleforge live`: starts what `--record` requests and reports the result.
 
 use std::{path::Path, sync::Arc};
 
@@ -15,10 +15,10 @@ use crate::{
     weights::bytes_in_hex,
 };
 
-/// Checks what needs no device.
+/// Checks the arguments as far as possible without a device.
 ///
 /// # Errors
-/// [`CliError::WrongUse`] when the arguments do not make sense together.
+/// [`CliError::WrongUse`] if the arguments contradict each other.
 pub fn check(args: &LiveArgs) -> Result<(), CliError> {
     match (&args.record, args.record_format) {
         (Some(path), Some(_)) if Destination::is_video_path(path) => Err(CliError::WrongUse(
@@ -29,10 +29,10 @@ pub fn check(args: &LiveArgs) -> Result<(), CliError> {
     }
 }
 
-/// Begins the recording that `--record` requests.
+/// Starts the recording that `--record` requests.
 ///
 /// # Errors
-/// [`CliError::Failed`] when it cannot be made.
+/// [`CliError::Failed`] if it cannot be created.
 pub fn start(
     args: &LiveArgs,
     wake_up: Arc<dyn Fn() + Send + Sync>,
@@ -47,7 +47,7 @@ pub fn start(
     }
     let started = Recorder::start(&destination, wake_up).map_err(|error| {
         CliError::Failed(match error {
-            // Nothing here replaces files.
+            // Live recordings never replace files.
             MediaError::Write(WriteError::Exists { name }) => {
                 format!("{name} already exists; choose another name")
             }
@@ -57,12 +57,10 @@ pub fn start(
     Ok(Some(started))
 }
 
-/// The recording of a run.
 #[derive(Serialize)]
 pub struct RecordingReport {
-    /// The folder or file.
     pub path: String,
-    /// The bytes of the path in hexadecimal digits, where it is no UTF-8.
+    /// The bytes of the path as hexadecimal digits, if it is not UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path_bytes: Option<String>,
     /// `pictures`, `mp4` or `avi`.
@@ -72,9 +70,9 @@ pub struct RecordingReport {
     /// From the first frame to the last.
     pub seconds: f64,
     pub bytes: u64,
-    /// What is not as it was painted, in sentences.
+    /// How the recording differs from what was painted, in sentences.
     pub notes: Vec<String>,
-    /// For people.
+    /// Summary as text.
     #[serde(skip)]
     pub in_words: String,
 }

@@ -1,4 +1,4 @@
-//! The report of a live run, for programs and for people.
+//! The report of a live run, as JSON and as text.
 
 use serde::Serialize;
 
@@ -10,54 +10,51 @@ use crate::{
     timing::TimingMethod,
 };
 
-/// The report of a live run.
 #[derive(Serialize)]
 pub struct Report {
     pub version: &'static str,
     pub source: String,
-    /// The bytes of the source's path in hexadecimal digits, where it is no UTF-8.
+    /// The bytes of the source's path as hexadecimal digits, if it is not UTF-8.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source_bytes: Option<String>,
     pub device: &'static str,
     pub device_name: String,
     pub style: Option<String>,
     pub mode: Option<Mode>,
-    /// Seconds from the first picture to the last.
+    /// From the first painted frame to the last.
     pub seconds: f64,
-    /// Seconds from the start of the command to the first picture.
+    /// From the start of the command to the first painted frame.
     pub first_picture_s: f64,
-    /// Frames that the source gave.
+    /// Frames that the source sent.
     pub captured: u64,
-    /// Pictures that were painted.
     pub painted: u64,
-    /// Frames that a newer one replaced before they were painted.
+    /// Frames that were replaced by a newer one before they were painted.
     pub dropped_before_engine: u64,
-    /// Pictures that a newer one replaced before they were taken here.
+    /// Painted frames that were replaced by a newer one before they were received here.
     pub dropped_before_taking: u64,
     pub captured_fps: f64,
     pub painted_fps: f64,
-    /// The longest time between two pictures, in milliseconds.
+    /// The longest time between two painted frames.
     pub longest_gap_ms: Option<f64>,
-    /// Columns and rows of the source's frames, in pixels.
+    /// Width and height of the source's frames, in pixels.
     pub source_size: (usize, usize),
-    /// Columns and rows that the network saw at the end, in pixels.
+    /// Width and height of the network's input at the end, in pixels.
     pub working_size: (usize, usize),
-    /// Columns and rows of the pictures at the end, in pixels.
+    /// Width and height of the result at the end, in pixels.
     pub picture_size: (usize, usize),
-    /// The result of the automatic size; `None` where a size was chosen.
+    /// `None` if a size was chosen.
     pub automatic_size: Option<AutomaticSize>,
-    /// From the moment when the source has a frame to the arrival of its picture, over the last seconds in
-    /// which pictures came.
+    /// From the capture of a frame to the arrival of its painting, over the last seconds in which frames arrived.
     pub latency_ms: Option<SpreadMs>,
-    /// How the network's time was taken.
+    /// How the network's time was measured.
     pub method: TimingMethod,
-    /// Medians of the same seconds.
+    /// Medians over the same seconds.
     pub stages_ms: Stages,
     /// Resident memory of the program after the first second and at the end, in bytes.
     pub resident_bytes: Option<(u64, u64)>,
     pub recorded_frames: Option<u64>,
     pub left_out_frames: Option<u64>,
-    /// The recording; `None` where none was requested.
+    /// `None` if no recording was requested.
     pub recording: Option<RecordingReport>,
     /// Problems of the source, in order.
     pub problems: Vec<String>,
@@ -66,35 +63,34 @@ pub struct Report {
 /// The automatic size at the end of a run.
 #[derive(Clone, Copy, Serialize)]
 pub struct AutomaticSize {
-    /// The target frame rate, per second.
     pub target_fps: f64,
-    /// Pictures per second over the last seconds.
+    /// Painted frames per second over the last seconds.
     pub achieved_fps: f32,
     /// Whether that is the target rate.
     pub holds: bool,
-    /// The reason why it is below the target rate.
+    /// Why it is below the target rate.
     pub limited_by: Option<Limit>,
-    /// The long side that was chosen, in pixels.
+    /// The chosen long side.
     pub long_side_px: usize,
     /// The size of the style's network; `None` without a style or with a file of weights.
     pub model: Option<ModelSize>,
 }
 
-/// The reason why live pictures are below the target rate.
+/// Why the frame rate is below the target rate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Limit {
-    /// The source gives no more frames.
+    /// The source sends no more frames.
     Source,
-    /// The device paints no more, even at the least size.
+    /// The device cannot paint faster, even at the minimum size.
     Device,
 }
 
-/// Share of the target rate from which on it counts as held: frames do not come as evenly as a clock ticks.
+/// Share of the target rate from which it counts as reached, because frames do not arrive perfectly evenly.
 const HELD_SHARE: f64 = 0.95;
 
 impl AutomaticSize {
-    /// Of a run whose frames took the engine `work_ms` each at the median; `None` where a size was chosen.
+    /// `work_ms` is the engine's median time per frame. Returns `None` if a size was chosen.
     pub fn of(
         size: LiveSize,
         working: (usize, usize),
@@ -106,7 +102,7 @@ impl AutomaticSize {
             return None;
         };
         let holds = |fps: f64| achieved_fps >= HELD_SHARE * fps;
-        // A processor that paints has no time left for the source's frames: these are late because of it.
+        // A CPU that paints all the time delays the source's frames, so the device is the limit.
         let is_device_busy = f64::from(work_ms) * target_fps > HELD_SHARE * 1e3;
         let limited_by = match (holds(target_fps), holds(captured_fps) && !is_device_busy) {
             (true, _) => None,
@@ -130,7 +126,7 @@ impl AutomaticSize {
             None => format!("{long_side_px} px"),
         };
         match self.limited_by {
-            // The target bounds the size, not the rate.
+            // The target limits the size, not the rate.
             None if f64::from(*achieved_fps) > 1.1 * target_fps => {
                 format!("automatic size: {chose}, {achieved_fps:.1} of {target_fps:.0} fps")
             }
@@ -159,7 +155,7 @@ impl From<Spread> for SpreadMs {
     }
 }
 
-/// The report for people, line by line.
+/// The text report, line by line.
 pub fn text(report: &Report) -> Vec<String> {
     let (sw, sh) = report.source_size;
     let (w, h) = report.working_size;
@@ -215,8 +211,9 @@ pub fn text(report: &Report) -> Vec<String> {
 mod tests {
     use super::*;
 
-    /// The automatic size for a target of 30 frames a second, of which the source gives and the device paints so many.
-    /// The engine works on every frame for `work_ms`.
+    /// The automatic size for a target of 30 fps, with the given source rate and painted rate. The engine spends
+    /// `work_ms` on
+    /// every frame.
     fn held(captured_fps: f64, achieved_fps: f64, work_ms: f32) -> AutomaticSize {
         let size = LiveSize::Auto { target_fps: 30.0 };
         let rates = [captured_fps, achieved_fps];

@@ -1,4 +1,4 @@
-//! A photo and its paintings in every style on one sheet.
+//! Paints a photo in every style onto one sheet.
 
 use std::borrow::Cow;
 
@@ -15,12 +15,13 @@ use crate::{
     },
 };
 
-/// What a sheet is called in file names, behind the photo's name.
+/// Suffix of a sheet's file name, after the photo's name.
 pub(super) const LABEL: &str = "styles";
 
 impl Run<'_> {
-    /// Paints a photo in every style and writes the sheet. A style that fails is reported and left out; only a stop
-    /// is an error.
+    /// Paints a photo in every style and writes the sheet. A style that fails is reported and left out; cancelling is
+    /// the
+    /// only error.
     pub(super) fn paint_sheet(&mut self, opened: &Opened<'_>) -> Result<(), CliError> {
         let Some(target) = opened.targets.first().copied().flatten() else {
             return Ok(());
@@ -59,7 +60,7 @@ impl Run<'_> {
             }
         }
         if cells.len() == 1 {
-            // Every style was reported.
+            // Every failed style was reported.
             return Ok(());
         }
         match titled_sheet(&cells, CELL_PX) {

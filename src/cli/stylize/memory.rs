@@ -1,4 +1,4 @@
-//! Memory of photos that are open together. A photo is never painted smaller for the sake of others.
+//! Memory of photos that are open together. A photo is never painted smaller to make room for others.
 
 use super::{Closed, Opened, Run, failed, format_for};
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
     media::{decode::Photo, encode},
 };
 
-/// Bytes that photos hold.
+/// Bytes that the open photos occupy.
 pub(super) fn held_bytes(opened: &[Opened<'_>]) -> u64 {
     let bytes = |photo: &Opened<'_>| {
         let (width, height) = photo.size();
@@ -16,19 +16,19 @@ pub(super) fn held_bytes(opened: &[Opened<'_>]) -> u64 {
     opened.iter().map(bytes).sum()
 }
 
-/// Most memory that writing a result of `pixels` pixels takes besides it.
+/// Maximum memory that writing a result of `pixels` pixels takes in addition to the result itself.
 fn saving_bytes(photo: &Photo, target: &Target, pixels: usize, given_away: bool) -> u64 {
     let pixels = pixels as u64;
     let encoding = encode::encoding_bytes(format_for(photo, target), pixels, given_away);
     match target {
         Target::File(..) => encoding,
-        // Standard output is given a finished file, which is no larger than the picture.
+        // For standard output the whole file is built in memory; it is no larger than the picture.
         Target::Stdout(_) => encoding + 4 * pixels,
     }
 }
 
 impl Run<'_> {
-    /// Whether one more photo stays within the memory limit together with those that are open.
+    /// Whether another photo fits into the memory limit together with the open ones.
     pub(super) fn fits_beside(&self, opened: &[Opened<'_>], closed: &Closed<'_>) -> bool {
         let Some(limit) = self.painter.program_limit_bytes(self.job.paint) else {
             return true;
@@ -56,7 +56,7 @@ impl Run<'_> {
             })
     }
 
-    /// The settings for photos that are open together: memory that the others hold, and that saving takes.
+    /// The settings for photos that are open together: the memory that the others occupy and that saving needs.
     pub(super) fn settings(&self, opened: &[Opened<'_>]) -> PaintSettings {
         let job = self.job;
         let resolved = |(width, height)| job.paint.working_size.resolve(width, height);
@@ -70,7 +70,7 @@ impl Run<'_> {
         let saving = |photo: &Opened<'_>| {
             let size = photo.size();
             let (width, height) = job.output_size.resolve(size, resolved(size));
-            // Besides the painting at the photo's size, which is counted where it is made.
+            // In addition to the painting at the photo's size, which is counted where it is created.
             let enlarged = frame_bytes(width, height).saturating_sub(frame_bytes(size.0, size.1));
             let saving =
                 |target| 2 * enlarged + saving_bytes(&photo.photo, target, width * height, true);
@@ -83,7 +83,7 @@ impl Run<'_> {
         }
     }
 
-    /// Checks that a photo can be written as it is within the memory limit. Small ones need no check.
+    /// Checks that a photo can be written unpainted within the memory limit. Small photos need no check.
     pub(super) fn check_copy(
         &self,
         opened: &Opened<'_>,

@@ -1,4 +1,4 @@
-//! `styleforge stylize`: paints every photo in every style; one bad file does not stop the others.
+//! `styleforge stylize`: paints every photo in every style. A bad file does not stop the others.
 
 mod contact_sheet;
 mod memory;
@@ -35,11 +35,9 @@ use crate::{
     weights::StyleLibrary,
 };
 
-/// Runs `styleforge stylize`.
-///
 /// # Errors
-/// [`CliError::WrongUse`] before anything is painted; [`CliError::AlreadyReported`] when some photos or styles
-/// failed; [`CliError::Stopped`] after Ctrl-C.
+/// [`CliError::WrongUse`] before anything is painted; [`CliError::AlreadyReported`] if some photos or styles failed;
+/// [`CliError::Stopped`] after Ctrl-C.
 pub fn run(args: StylizeArgs) -> Result<(), CliError> {
     let library = StyleLibrary::standard();
     let names: Vec<String> = library.styles().iter().map(|s| s.id.clone()).collect();
@@ -91,15 +89,14 @@ pub fn run(args: StylizeArgs) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Refuses a mode that the device does not have, and says which precision was chosen where that is
-/// not the usual one.
+/// Refuses a mode that the device does not support, and prints the precision if it is not the usual one.
 fn announce_mode(backend: &dyn Backend, job: &Job, styles: &[ChosenStyle]) -> Result<(), CliError> {
     let networks: Vec<(&str, &Network)> =
         (styles.iter()).map(|style| (style.label.as_str(), style.network.as_ref())).collect();
     let chosen = [job.paint.attention];
     attention::announce(backend.device().kind, &chosen, &networks);
     let mode = backend.mode(job.paint.mode());
-    // A mode names attention where one of the styles has it.
+    // If any style has attention, the mode names the attention kernel.
     let with_attention = (networks.iter()).find(|(_, network)| network.graph().has_attention());
     let mode = with_attention.or(networks.first()).map_or(mode, |(_, n)| n.mode(mode));
     backend.supports(mode)?;
@@ -111,8 +108,9 @@ fn announce_mode(backend: &dyn Backend, job: &Job, styles: &[ChosenStyle]) -> Re
     Ok(())
 }
 
-/// The styles to paint in, and how many styles of `all` are broken. A message says which these are; a style
-/// that was chosen by name must be usable.
+/// The styles to paint in, and how many styles of `all` are broken. Broken ones are reported. A style that was chosen
+/// by
+/// name must be usable.
 fn usable_styles(library: &StyleLibrary, job: &Job) -> Result<(Vec<ChosenStyle>, usize), CliError> {
     let mut usable: Vec<ChosenStyle> =
         of_pictures(&job.style_pictures, job.model)?.into_iter().collect();
@@ -121,7 +119,7 @@ fn usable_styles(library: &StyleLibrary, job: &Job) -> Result<(Vec<ChosenStyle>,
         match choose(library, typed, job.model) {
             Ok(style) => usable.push(style),
             Err(error) if *from_all => {
-                // A style of `all` without the chosen size is no failure: it is skipped.
+                // A style of `all` that does not have the chosen size is skipped; this is not a failure.
                 broken += usize::from(matches!(error, CliError::Unusable(_)));
                 let name = Path::new(typed).display();
                 write_message(format!("note: skipped the style {name}: {error}"));
@@ -138,7 +136,7 @@ fn usable_styles(library: &StyleLibrary, job: &Job) -> Result<(Vec<ChosenStyle>,
     Ok((usable, broken))
 }
 
-/// A photo whose file was read, before its pixels are decoded.
+/// A photo whose file was read and whose pixels are not decoded yet.
 struct Closed<'a> {
     name: String,
     bytes: Vec<u8>,
@@ -146,20 +144,19 @@ struct Closed<'a> {
     targets: Vec<Option<&'a Target>>,
 }
 
-/// A photo that was read.
+/// A decoded photo.
 struct Opened<'a> {
     photo: Photo,
-    /// The file itself, where the result may be the same file.
+    /// The file's bytes, if the result may be identical to the file.
     original: Option<Vec<u8>>,
-    /// Its target in each style; `None` where nothing can be written.
+    /// Its target in each style; `None` if it cannot be written.
     targets: Vec<Option<&'a Target>>,
-    /// Whether the notes about the photo have been printed.
     has_printed_notes: Cell<bool>,
-    /// Whether anything of it failed.
+    /// Whether any painting of it failed.
     has_failed: Cell<bool>,
 }
 
-/// Photos of one working size, and the target of each in the present style.
+/// Photos of one working size, and the target of each in the current style.
 struct Group<'a> {
     size: (usize, usize),
     settings: PaintSettings,
@@ -172,29 +169,30 @@ struct Run<'a> {
     painter: Painter,
     progress: Progress,
     control: Arc<RunControl>,
-    /// Paintings begun, failed ones included.
+    /// Paintings started, including failed ones.
     begun: usize,
-    /// Paintings that failed; of contact sheets, the photos of which anything did.
+    /// Paintings that failed; for contact sheets, photos with any failure.
     failures: usize,
     /// The notes about styles that were printed.
     noted: Vec<&'a str>,
 }
 
 impl Opened<'_> {
-    /// Columns and rows.
+    /// Width and height.
     fn size(&self) -> (usize, usize) {
         (self.photo.frame.width(), self.photo.frame.height())
     }
 
-    /// Bytes of the file, where it is kept.
+    /// Bytes of the file, if kept.
     fn file_bytes(&self) -> u64 {
         self.original.as_ref().map_or(0, |o| o.len() as u64)
     }
 }
 
 impl<'a> Run<'a> {
-    /// Paints some photos in every style, those of one working size at once. Failures are reported and counted;
-    /// only a stop is an error.
+    /// Paints photos in every style, those of one working size at once. Failures are reported and counted; cancelling
+    /// is the
+    /// only error.
     fn paint_sources(
         &mut self,
         sources: &[PhotoInput],
@@ -206,7 +204,7 @@ impl<'a> Run<'a> {
             let Some(closed) = self.read(source, row)? else {
                 continue;
             };
-            // A photo is never painted smaller for the sake of others.
+            // A photo is never painted smaller to make room for others.
             if !opened.is_empty() && !self.fits_beside(&opened, &closed) {
                 self.paint_opened(&opened)?;
                 opened.clear();
@@ -229,8 +227,9 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Reads one photo's file. A painting that cannot be written is not made, and when none can be, the photo
-    /// is not even read. Only a stop is an error.
+    /// Reads one photo's file. Paintings that cannot be written are not made; if none can be written, the photo is not
+    /// read.
+    /// Cancelling is the only error.
     fn read<'b>(
         &mut self,
         source: &PhotoInput,
@@ -248,7 +247,7 @@ impl<'a> Run<'a> {
             return Ok(None);
         }
         let name = source.name();
-        // A pipe is there as soon as someone writes to it, which may be never.
+        // A pipe blocks until it has a writer, possibly forever.
         let source = source.clone();
         let read = unless_cancelled(&self.control, move || bytes_of(&source))?;
         let file = read.and_then(|bytes| {
@@ -264,7 +263,7 @@ impl<'a> Run<'a> {
         })
     }
 
-    /// Decodes one photo while other photos hold `held_bytes`.
+    /// Decodes one photo while other photos occupy `held_bytes`.
     fn open<'b>(&mut self, closed: Closed<'b>, held_bytes: u64) -> Option<Opened<'b>> {
         let Closed { name, bytes, needs, targets } = closed;
         let taken = PROGRAM_BYTES + held_bytes + bytes.len() as u64;
@@ -300,7 +299,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Reports why a photo is painted in no style.
+    /// Reports why a photo cannot be painted in any style.
     fn fail_all(&mut self, targets: &[Option<&Target>], error: &dyn Display) {
         let writable = targets.iter().flatten().count();
         self.begun += match self.job.contact_sheet {
@@ -311,7 +310,7 @@ impl<'a> Run<'a> {
         self.progress.message(format!("error: {error}"));
     }
 
-    /// Paints the photos in one style, which is number `index`.
+    /// Paints the photos in the style with number `index`.
     fn paint_style(
         &mut self,
         opened: &[Opened<'_>],
@@ -325,7 +324,7 @@ impl<'a> Run<'a> {
                 continue;
             };
             self.stop_if_cancelled()?;
-            // A photo that no network sees is done at once; the others wait for those of their size.
+            // Photos at strength 0 need no network and are finished at once. The others are grouped by size.
             match self.unpainted(photo, style, target, settings) {
                 Ok(Some(finished)) => self.deliver(photo, target, finished)?,
                 Ok(None) => match self.working_size(photo, style, settings) {
@@ -386,7 +385,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Columns and rows at which the style's network would see the photo.
+    /// Width and height of the style network's input for the photo.
     fn working_size(
         &self,
         opened: &Opened<'_>,
@@ -399,7 +398,7 @@ impl<'a> Run<'a> {
             .map_err(|e| failed(&opened.photo, &e))
     }
 
-    /// Prints the note about a style in which something was painted, once.
+    /// Prints the note about a style once something was painted in it.
     fn note_style(&mut self, style: &'a ChosenStyle) {
         if let Some(note) = style.note.as_deref()
             && !self.noted.contains(&note)
@@ -409,14 +408,14 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Reports what failed before its photo was opened, and counts it.
+    /// Reports and counts a failure that happened before the photo was opened.
     fn fail(&mut self, error: &str) {
         self.begun += 1;
         self.failures += 1;
         self.progress.message(format!("error: {error}"));
     }
 
-    /// Reports what failed of an opened photo, and counts it: each painting, but of contact sheets each photo once.
+    /// Reports and counts a failure of an opened photo: per painting, or once per photo for contact sheets.
     fn fail_in(&mut self, opened: &Opened<'_>, error: &str) {
         let has_failed = opened.has_failed.replace(true);
         self.begun += 1;

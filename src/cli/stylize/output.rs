@@ -1,4 +1,4 @@
-//! Writes results: to a file or to standard output, in the format that the target names.
+//! Writes results to a file or to standard output, in the format of the target.
 
 use std::{borrow::Cow, fmt::Display};
 
@@ -22,13 +22,13 @@ use crate::{
 
 /// The result of one photo in one style.
 pub(super) enum Finished<'a> {
-    /// The photo's own bytes: at strength 0, nothing may be lost by reading and writing it.
+    /// The photo's own bytes. At strength 0 nothing may be lost by decoding and encoding.
     Original(&'a [u8]),
     Picture(Cow<'a, Frame>, Format),
 }
 
 impl Run<'_> {
-    /// Writes a result, and counts it; a failure is reported. Only a stop is an error.
+    /// Writes a result and counts it. A failure is reported; cancelling is the only error.
     pub(super) fn deliver(
         &mut self,
         opened: &Opened<'_>,
@@ -42,7 +42,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Writes a result of several paintings, which are counted already; a failure is reported. Only a stop is an
+    /// Writes a result made of several paintings that are counted already. A failure is reported; cancelling is the
+    /// only
     /// error.
     pub(super) fn deliver_sheet(
         &mut self,
@@ -62,7 +63,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Writes a result and prints what its format could not hold.
+    /// Writes a result and prints what its format could not store.
     fn written(
         &self,
         opened: &Opened<'_>,
@@ -70,7 +71,7 @@ impl Run<'_> {
         finished: Finished<'_>,
     ) -> Result<(), CliError> {
         let photo = &opened.photo;
-        // A copy of the photo's file keeps what decoding loses.
+        // A copy of the photo's file keeps what decoding would lose.
         if let Finished::Picture(..) = &finished
             && !opened.has_printed_notes.replace(true)
         {
@@ -84,7 +85,7 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// The result at strength 0, for which no network runs; `None` at any other strength.
+    /// The result at strength 0, which needs no network; `None` at any other strength.
     pub(super) fn unpainted<'a>(
         &self,
         opened: &'a Opened<'_>,
@@ -122,7 +123,7 @@ pub(super) fn format_for(photo: &Photo, target: &Target) -> Format {
     }
 }
 
-/// Writes a result and gives notes on what its format could not hold.
+/// Writes a result and returns notes on what its format could not store.
 fn write(
     finished: Finished<'_>,
     photo: &Photo,
@@ -158,7 +159,7 @@ fn write(
         }
     }
     .map_err(|e| failed(photo, &e))?;
-    // A list of files that cannot be printed is no failure: the files are written.
+    // Failing to print the file name is not a failure: the file is written.
     progress.print(path.display()).ok();
     Ok(notes)
 }
@@ -169,7 +170,7 @@ pub(super) fn failed(photo: &Photo, error: &dyn Display) -> CliError {
 
 pub(super) fn check(target: &Target, job: &Job) -> Result<(), String> {
     match target {
-        // The folder is made when there is something to put into it.
+        // The folder is created when the first file is written.
         Target::File(..) if job.folder().is_some_and(|folder| !folder.exists()) => Ok(()),
         Target::File(path, _) => {
             encode::check_target(path, job.existing).map_err(|e| e.to_string())
