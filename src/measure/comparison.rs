@@ -1,4 +1,4 @@
-//! Two modes against each other on the same frames, on one device or on two.
+//! Compares two modes on the same frames, on one device or on two.
 
 use std::{sync::Arc, time::SystemTime};
 
@@ -16,25 +16,25 @@ use crate::{
     timing::TimingMethod,
 };
 
-/// Two modes to be compared, and the frames.
+/// The input of a comparison.
 pub struct Comparison<'a> {
-    /// The one that is the measure, and the one that is compared with it.
+    /// The reference, and the candidate that is compared with it.
     pub candidates: [Candidate<'a>; 2],
-    /// The weights.
     pub network: &'a Arc<Network>,
-    /// What reports call them.
+    /// Name in reports.
     pub style: String,
-    /// The frames that are painted in turn, all of one size; a handful, so that no run finds its input in a
-    /// cache. Both candidates' paintings of each are kept and compared.
+    /// The frames to paint in turn, all of one size. A few different ones, so that no run finds its input in a cache.
+    /// Both
+    /// candidates' paintings of each are kept and compared.
     pub pictures: &'a [Frame],
-    /// Measured runs of each candidate.
+    /// Measured runs per candidate.
     pub frames: u32,
-    /// Runs of each candidate that come first and do not count.
+    /// Warm-up runs per candidate, not counted.
     pub warmup: u32,
 }
 
 impl Comparison<'_> {
-    /// Columns and rows of the pictures, in pixels.
+    /// Width and height of the pictures.
     fn size(&self) -> Result<(usize, usize), MeasureError> {
         let size_of = |frame: &Frame| (frame.width(), frame.height());
         let size = self.pictures.first().map(size_of);
@@ -42,11 +42,10 @@ impl Comparison<'_> {
             .ok_or(MeasureError::Frames)
     }
 
-    /// Refuses a comparison that would not fit, before anything is measured.
+    /// Refuses a comparison that would not fit into memory, before anything is measured.
     ///
     /// # Errors
-    /// [`MeasureError::Memory`], [`MeasureError::Frames`]; that a device does not have a mode comes
-    /// first.
+    /// [`MeasureError::Memory`] or [`MeasureError::Frames`]. An unsupported mode is reported first.
     pub fn check(&self, max_memory_bytes: Option<u64>) -> Result<(), MeasureError> {
         let (width, height) = self.size()?;
         check_memory(
@@ -58,11 +57,12 @@ impl Comparison<'_> {
         )
     }
 
-    /// Measures both in turn, frame by frame. `control` has the progress and cancels it.
+    /// Measures both candidates alternately, frame by frame. `control` reports the progress and cancels.
     ///
     /// # Errors
-    /// [`MeasureError::Backend`] when a session cannot be opened or a run fails or is stopped,
-    /// [`MeasureError::Frames`] when the pictures are not of one size.
+    /// [`MeasureError::Backend`] if a session cannot be opened, a run fails or is cancelled; [`MeasureError::Frames`]
+    /// if the
+    /// pictures differ in size.
     pub fn run(&self, control: &RunControl) -> Result<MeasureReport, MeasureError> {
         let (width, height) = self.size()?;
         let rounds = Rounds {
@@ -87,7 +87,7 @@ impl Comparison<'_> {
         let medians = [&reference, &other].map(|candidate| candidate.p50_ms_by(ratio_method));
         Ok(MeasureReport {
             version: env!("CARGO_PKG_VERSION"),
-            // A clock that is far beyond all years counts as 1970.
+            // A system time outside the supported range counts as 1970.
             date: (Timestamp::try_from(SystemTime::now()).unwrap_or_default())
                 .strftime("%F")
                 .to_string(),

@@ -1,4 +1,4 @@
-//! The times of single kernels: as rows, as a CSV file, and as a trace for a timeline viewer.
+//! Times of single kernels: as rows, as a CSV file, and as a trace for a timeline viewer.
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -12,28 +12,26 @@ use crate::{
 /// One kernel of one layer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct KernelRow {
-    /// The layer.
     pub layer: String,
-    /// What runs.
     pub kernel: String,
-    /// Median, in milliseconds.
+    /// Median.
     pub ms: f64,
-    /// Floating-point operations of the layer in direct form; zero for what only moves or
-    /// normalises.
+    /// Floating-point operations of the layer in direct form; zero if it only moves or normalises data.
     pub flops: u64,
-    /// Bytes that the kernel has to read and write at least.
+    /// Minimum number of bytes to read and write.
     pub bytes: u64,
-    /// Those bytes per second, in 1e9.
+    /// `bytes` per second, in 1e9.
     pub gb_per_s: f64,
-    /// Those operations per second, in 1e12; `None` for a kernel without any.
+    /// `flops` per second, in 1e12; `None` for a kernel without any.
     pub tflops: Option<f64>,
-    /// The least time that the device could take for them over the time that it took, 0 to 1, by its
-    /// [`Ceiling`]. A layer that is computed with fewer operations than its direct form has can exceed 1.
+    /// Minimum time by the device's [`Ceiling`] over the measured time. Can exceed 1 for a layer that is computed with
+    /// fewer
+    /// operations than the direct form.
     pub ceiling_share: Option<f64>,
 }
 
 impl KernelRow {
-    /// The row of a measured step, with its share of what the device can do at most.
+    /// The row of a measured step, with its share of the device's peak.
     pub fn of(step: &StepTiming, ceiling: Option<&Ceiling>) -> Self {
         Self {
             layer: step.layer.clone(),
@@ -52,35 +50,35 @@ impl KernelRow {
         (self.flops > 0 && self.bytes > 0).then(|| self.flops as f64 / self.bytes as f64)
     }
 
-    /// Microseconds.
+    /// Median in microseconds.
     pub fn us(&self) -> f64 {
         self.ms * 1e3
     }
 }
 
-/// The kernels of one mode at one size, and what a number needs to mean something.
+/// The kernels of one mode at one size, with the measuring conditions.
 #[derive(Clone, Debug, Serialize)]
 pub struct KernelTable {
-    /// The maker's name of the device.
+    /// The manufacturer's name of the device.
     pub device_name: String,
-    /// Variant and precision, and who computes the convolutions where that is a choice.
+    /// Variant and precision, and what computes the convolutions if that is a choice.
     pub mode: String,
     /// `WIDTHxHEIGHT`, in pixels.
     pub size: String,
-    /// How the times were taken.
+    /// How the times were measured.
     pub method: TimingMethod,
-    /// Frames that the medians are of.
+    /// Number of frames that the medians are over.
     pub frames: usize,
-    /// Milliseconds of a whole frame as it usually is: a recorded graph, where the device has one.
+    /// Time of a whole frame as normally run: by a recorded graph, if the device has one.
     pub total_ms: f64,
-    /// What the device can do at most.
+    /// Peak rates of the device.
     pub ceiling: Option<Ceiling>,
     /// In the network's order.
     pub kernels: Vec<KernelRow>,
 }
 
 impl KernelTable {
-    /// Milliseconds of all kernels, each by itself.
+    /// Sum of the kernels' separate times.
     pub fn sum_ms(&self) -> f64 {
         self.kernels.iter().map(|k| k.ms).sum()
     }
@@ -110,11 +108,12 @@ pub fn csv(tables: &[KernelTable]) -> String {
     head.to_owned() + &kernels.map(line).collect::<String>()
 }
 
-/// The kernels as a Chrome trace (JSON object format): every table is a process, its kernels follow one
-/// another, each as long as its median.
+/// The kernels as a Chrome trace (JSON object format). Every table is a process; its kernels follow one another, each
+/// as
+/// long as its median.
 ///
 /// # Errors
-/// [`MeasureError::Report`] when it cannot be written as JSON.
+/// [`MeasureError::Report`] if it cannot be written as JSON.
 pub fn trace(tables: &[KernelTable]) -> Result<String, MeasureError> {
     let mut events: Vec<Value> = Vec::new();
     for (process, t) in tables.iter().enumerate() {

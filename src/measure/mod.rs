@@ -1,20 +1,21 @@
-//! Measuring: how long modes take for the same frames, painted in turn, and reports of it.
+//! Measures how long modes take for the same frames, painted in turn, and reports the results.
 //!
-//! | module | what it holds |
+//! | module | content |
 //! |---|---|
-//! | [`rounds`] | the measuring: several modes paint the same frames round by round |
-//! | [`setup`] | one device, a style and made-up pictures to do so with |
+//! | [`rounds`] | the measurement: several modes paint the same frames round by round |
+//! | [`setup`] | a measurement on one device with a style and generated pictures |
 //! | [`sample`] | a single measurement of a device and of a session that paints |
 //! | [`kernels`] | times of single kernels: as rows, as a CSV file, as a trace for a timeline viewer |
 //! | [`mod@reference`] | times of single layers, as small graphs |
-//! | [`comparison`] | two modes against each other |
-//! | [`report`] | what a comparison found, for people, programs and tables |
+//! | [`comparison`] | comparison of two modes |
+//! | [`report`] | the result of a comparison as text, JSON and CSV |
 //! | [`styles`] | several styles of one frame |
-//! | [`sweep`] | one mode over sizes, blocks and frames at once |
-//! | [`chart`] | a comparison or a sweep as a picture |
+//! | [`sweep`] | one mode over sizes, blocks and batch sizes |
+//! | [`chart`] | charts of comparisons and sweeps |
 //!
-//! Blocks, on the caller's thread: the command line's main thread, for the window the engine's. Knows no
-//! arguments, no files and no window.
+//! Blocks the calling thread: the main thread for the command line, the engine's thread for the window. Does not depend
+//! on
+//! arguments, files or the window.
 
 pub mod chart;
 pub mod comparison;
@@ -42,16 +43,16 @@ pub use setup::{Setup, Subject, test_pictures};
 pub use styles::SeveralStyles;
 pub use table::table;
 
-/// Why there is no measurement.
+/// Why a measurement failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MeasureError {
-    /// The device failed, does not have a mode, or the run was cancelled.
+    /// The device failed, does not support a mode, or the run was cancelled.
     #[error(transparent)]
     Backend(#[from] BackendError),
-    /// A network to measure with cannot be made.
+    /// A network to measure with could not be built.
     #[error(transparent)]
     Network(#[from] NetworkError),
-    /// The measurement would not fit in memory.
+    /// The measurement would not fit into memory.
     #[error(
         "{what} at {width} x {height} pixels needs {needed_mb} MB of memory, and {limit_mb} MB may be used; choose a smaller size{} or fewer modes, or close other programs",
         at_most(*fits, " (at most ", ")")
@@ -59,24 +60,22 @@ pub enum MeasureError {
     Memory {
         /// The modes.
         what: String,
-        /// Columns, in pixels.
         width: usize,
-        /// Rows, in pixels.
         height: usize,
-        /// Megabytes that all modes need together.
+        /// Memory that all modes need together.
         needed_mb: u64,
-        /// Megabytes that may be taken.
+        /// Memory limit.
         limit_mb: u64,
-        /// The largest columns and rows of this aspect that fit, if any do.
+        /// The largest width and height of this aspect ratio that fit, if any do.
         fits: Option<(usize, usize)>,
     },
     /// The frames to paint differ in size, or there are none.
     #[error("the measured frames must have one size; choose another source")]
     Frames,
-    /// A mistake of this program: a frame that was not sent again was painted in another way.
+    /// A bug: the painting of a frame that was sent once differs from that of a frame sent for each style.
     #[error("a frame shared by several styles was painted differently; please report this")]
     Different,
-    /// Nothing was left to count.
+    /// No runs were left to count.
     #[error("no frame was measured; choose a style and a source that sends frames")]
     Nothing,
     /// A report could not be written.
@@ -84,13 +83,12 @@ pub enum MeasureError {
     Report {
         /// `JSON` or `PNG`.
         format: &'static str,
-        /// What the writer says.
         reason: String,
     },
 }
 
 impl MeasureError {
-    /// A report that could not be written as JSON.
+    /// A report could not be written as JSON.
     pub(crate) fn json(error: serde_json::Error) -> Self {
         Self::Report { format: "JSON", reason: error.to_string() }
     }

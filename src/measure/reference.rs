@@ -1,5 +1,6 @@
-//! Reference shapes: an instance norm, a convolution with norm and ReLU, and a residual block on the largest and on the
-//! smallest maps of a network like Johnson's. Each is a small graph in an ordinary session, whose steps are timed.
+//! Reference shapes: an instance norm, a convolution with norm and ReLU, and a residual block, on the largest and on
+//! the
+//! smallest maps of a network like Johnson's. Each is a small graph in an ordinary session whose steps are timed.
 
 use std::sync::Arc;
 
@@ -21,39 +22,40 @@ use crate::{
     timing::StepTiming,
 };
 
-/// Time and work of a reference shape: the sum of its steps.
+/// Time and work of a reference shape, summed over its steps.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ReferenceTiming {
-    /// For programs: `instance-norm`, `conv-norm-relu`, `residual-block`.
+    /// In JSON reports: `instance-norm`, `conv-norm-relu`, `residual-block`.
     pub shape: &'static str,
-    /// For people: `conv 3x3 + norm + ReLU`.
+    /// In text reports: `conv 3x3 + norm + ReLU`.
     pub name: &'static str,
-    /// Channels read and made.
+    /// Input and output channels.
     pub channels: usize,
-    /// Rows read and made.
+    /// Rows of input and output.
     pub height: usize,
-    /// Columns read and made.
+    /// Columns of input and output.
     pub width: usize,
     /// Sum of the medians of its steps, in microseconds.
     pub us: f64,
-    /// Operations of the direct form.
+    /// Operations in direct form.
     pub flops: u64,
-    /// Bytes that the steps have to read and write at least.
+    /// Minimum number of bytes that the steps read and write.
     pub bytes: u64,
-    /// The kernels that are launched, in order.
+    /// The launched kernels, in order.
     pub launches: Vec<String>,
 }
 
-/// Divides the sides of the photo: the largest maps of the network, and the smallest.
+/// Divisors of the photo's sides, for the largest and the smallest maps of the network.
 const DIVISORS: [usize; 2] = [1, 4];
 
 impl Setup<'_> {
-    /// Times the reference shapes in a mode, with the widths of the network; none of other networks than Johnson's. A
-    /// shape for which the device has no kernel is left out, and one without a step of its own: in fused a norm is part
-    /// of the convolution that reads it.
+    /// Times the reference shapes in a mode, with the channel counts of the network. Empty for networks other than
+    /// Johnson's.
+    /// Leaves out a shape for which the device has no kernel or no separate step: in fused modes a norm is part of the
+    /// convolution that reads it.
     ///
     /// # Errors
-    /// As [`Setup::measure`].
+    /// See [`Setup::measure`].
     pub fn reference_shapes(
         &self,
         mode: Mode,
@@ -106,7 +108,7 @@ impl Setup<'_> {
     }
 }
 
-/// The steps of the norm after the first convolution, and those of the part itself.
+/// Splits the steps into the norm after the first convolution, and the measured part itself.
 fn split(steps: &[StepTiming]) -> (&[StepTiming], &[StepTiming]) {
     let is_before = |step: &StepTiming| step.layer == BEFORE;
     let is_first_conv = |step: &StepTiming| is_before(step) && step.flops > 0;
@@ -143,7 +145,7 @@ mod tests {
         ];
         let (norm, own) = split(&steps);
         assert_eq!((kernels(norm), kernels(own)), (vec!["norm".into()], vec!["chain".into()]));
-        // Fused: the norm is a part of the next layer.
+        // In fused modes the norm is a part of the next layer.
         let fused = [&steps[1..2], &steps[3..4], &steps[5..]].concat();
         let (norm, own) = split(&fused);
         assert_eq!((kernels(norm), kernels(own)), (vec![], vec!["chain".into()]));

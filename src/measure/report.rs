@@ -1,5 +1,6 @@
-//! The report of a comparison, and its writers for people, programs and tables. A ratio of times is given
-//! only beside a check that both made the same pictures.
+//! The report of a comparison as text, JSON and CSV. A ratio of times is reported only with a check that both
+//! candidates
+//! produced the same pictures.
 
 use serde::Serialize;
 
@@ -16,71 +17,68 @@ use crate::{
 /// The result of a comparison.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MeasureReport {
-    /// Of this program.
+    /// Version of this program.
     pub version: &'static str,
-    /// The day in UTC, `YYYY-MM-DD`.
+    /// Date in UTC, `YYYY-MM-DD`.
     pub date: String,
     /// `cpu` or `cuda`, of the reference.
     pub device: &'static str,
-    /// The maker's name of that device.
+    /// The manufacturer's name of that device.
     pub device_name: String,
-    /// The style, with the size of its network where it has one.
+    /// The style, with the size of its network if it has several.
     pub style: String,
     /// `WIDTHxHEIGHT`, in pixels.
     pub size: String,
-    /// Different frames that were painted in turn.
+    /// Number of different frames that were painted in turn.
     pub pictures: usize,
-    /// Measured runs of each candidate.
+    /// Measured runs per candidate.
     pub frames: u32,
-    /// Runs of each candidate that came first and do not count.
+    /// Warm-up runs per candidate, not counted.
     pub warmup_frames: u32,
-    /// The candidate that is the measure.
     pub reference: CandidateReport,
-    /// The candidate that is compared with it.
+    /// The candidate that is compared with the reference.
     pub other: CandidateReport,
-    /// How their pictures compare: the worst of all.
+    /// The largest difference between their pictures.
     pub equality: Equality,
-    /// How many times as fast `other` is as `reference` at the median; `None` when they did not make the
-    /// same pictures.
+    /// Speed of `other` relative to `reference` at the median; `None` if they did not produce the same pictures.
     pub ratio: Option<f64>,
-    /// Which times the ratio is of: the host's, where the two were not timed in the same way.
+    /// Which times the ratio uses: the host's if the two were timed differently.
     pub ratio_method: TimingMethod,
 }
 
-/// One of the two in a report.
+/// One of the two candidates in a report.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CandidateReport {
     /// `cpu` or `cuda`.
     pub device: &'static str,
-    /// The maker's name of the device.
+    /// The manufacturer's name of the device.
     pub device_name: String,
-    /// What the kernels use of it: `AVX-512`, `sm_90`.
+    /// The instruction set or architecture of the kernels: `AVX-512`, `sm_90`.
     pub instructions: String,
     /// The mode as it was run.
     pub mode: Mode,
-    /// What computed attention in the place of the way that was chosen, in words.
+    /// Text that says what computes attention instead of the chosen kernel.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub attention_note: Option<String>,
-    /// Who computes the convolutions, in modes that leave them to a library where there is one.
+    /// What computes the convolutions, in modes that leave them to a library if one is available.
     #[serde(rename = "convolver", skip_serializing_if = "Option::is_none")]
     pub conv_provider: Option<ConvProvider>,
-    /// How the first two times and `runs_ms` were taken.
+    /// How `p50_ms`, `p95_ms` and `runs_ms` were measured.
     pub method: TimingMethod,
-    /// Median, in milliseconds.
     pub p50_ms: f64,
-    /// 95 of 100 runs took at most this long.
     pub p95_ms: f64,
-    /// Median of the same runs on the host's clock, waiting for the device included.
+    /// Median of the same runs by the host's clock, including the wait for the device.
     pub host_p50_ms: f64,
-    /// 95 of 100 runs on the host's clock.
+    /// 95th percentile by the host's clock.
     pub host_p95_ms: f64,
-    /// Frames per second at the median on the host's clock, one after another.
+    /// Frames per second at the median by the host's clock, one frame after another.
     pub fps: f64,
-    /// Frames per second in a row, where transfers and painting overlap; only on a device with transfers.
+    /// Frames per second of consecutive runs, in which transfers and painting overlap. Only for a device with
+    /// transfers.
     pub pipelined_fps: Option<f64>,
-    /// Every measured run, in milliseconds.
+    /// Every measured run.
     pub runs_ms: Vec<f64>,
-    /// The same runs on the host's clock.
+    /// The same runs by the host's clock.
     pub host_runs_ms: Vec<f64>,
 }
 
@@ -106,22 +104,22 @@ impl CandidateReport {
         }
     }
 
-    /// The mode, and who computes its convolutions where that is a choice.
+    /// The mode, and what computes its convolutions if that is a choice.
     pub fn label(&self) -> String {
         ConvProvider::mode_label(self.mode, self.conv_provider.as_ref())
     }
 
-    /// Every run by this method.
+    /// Every run by this method, in milliseconds.
     pub fn runs_by(&self, method: TimingMethod) -> &[f64] {
         if method == self.method { &self.runs_ms } else { &self.host_runs_ms }
     }
 
-    /// The median by this method, in milliseconds.
+    /// Median by this method.
     pub fn p50_ms_by(&self, method: TimingMethod) -> f64 {
         if method == self.method { self.p50_ms } else { self.host_p50_ms }
     }
 
-    /// What 95 of 100 runs took at most by this method, in milliseconds.
+    /// 95th percentile by this method.
     pub fn p95_ms_by(&self, method: TimingMethod) -> f64 {
         if method == self.method { self.p95_ms } else { self.host_p95_ms }
     }
@@ -133,13 +131,13 @@ impl MeasureReport {
         [&self.reference, &self.other]
     }
 
-    /// Whether each candidate has a device of its own.
+    /// Whether the candidates ran on different devices.
     fn has_two_devices(&self) -> bool {
         self.reference.device_name != self.other.device_name
             || self.reference.device != self.other.device
     }
 
-    /// A candidate's name, with its device where the two differ.
+    /// A candidate's name, with its device if the two differ.
     pub fn label(&self, candidate: &CandidateReport) -> String {
         if self.has_two_devices() {
             let device = match candidate.device.parse() {
@@ -152,7 +150,7 @@ impl MeasureReport {
         }
     }
 
-    /// The devices, for the head of a report.
+    /// The devices, for the header of a report.
     pub fn devices(&self) -> String {
         let device = |candidate: &CandidateReport| {
             format!("{} {}", candidate.device_name, candidate.instructions)
@@ -164,7 +162,7 @@ impl MeasureReport {
         }
     }
 
-    /// How both were timed, in words.
+    /// How both were timed, as text.
     pub fn methods(&self) -> String {
         if self.reference.method == self.other.method {
             self.other.method.label().to_owned()
@@ -173,7 +171,7 @@ impl MeasureReport {
         }
     }
 
-    /// The outcome in a sentence: the ratio, or why there is none.
+    /// The outcome as a sentence: the ratio, or why there is none.
     pub fn verdict(&self) -> String {
         match (self.ratio, &self.equality.failure) {
             (Some(ratio), _) => format!(
@@ -187,14 +185,14 @@ impl MeasureReport {
         }
     }
 
-    /// The report for people.
+    /// The text report.
     pub fn text(&self) -> String {
         let lines = self.lines();
         let lines = lines.iter().map(|line| one_line(line) + "\n");
         lines.collect()
     }
 
-    /// The report for people, line by line: a head, a table, the outcome.
+    /// The text report, line by line: header, table, outcome.
     pub fn lines(&self) -> Vec<String> {
         let mut lines = vec![format!(
             "{}; {} at {}; {}, {} interleaved frames of each after {} warm-up frames",
@@ -229,10 +227,8 @@ impl MeasureReport {
         lines.extend(table(&rows));
         let equality = &self.equality;
         if self.ratio.is_some() {
-            let by_host = match self.reference.method == self.other.method {
-                true => "",
-                false => " by the host clock",
-            };
+            let by_host =
+                if self.reference.method == self.other.method { "" } else { " by the host clock" };
             lines.push(self.verdict() + by_host);
             lines.push(format!("Same picture by the rule for {}: {equality}", equality.precision));
         } else {
@@ -250,23 +246,23 @@ impl MeasureReport {
         lines
     }
 
-    /// The report for programs, every run included.
+    /// The JSON report, which includes every run.
     ///
     /// # Errors
-    /// [`MeasureError::Report`] when it cannot be written as JSON.
+    /// [`MeasureError::Report`] if it cannot be written as JSON.
     pub fn json(&self) -> Result<String, MeasureError> {
         let text = serde_json::to_string_pretty(self).map_err(MeasureError::json)?;
         Ok(text + "\n")
     }
 
-    /// The report for tables: a line for each candidate. Lines of several reports can stand below one head.
+    /// The CSV report: one line per candidate. Lines of several reports can share one header.
     pub fn csv(&self) -> String {
         let head = "device,instructions,mode,convolver,style,size,method,frames,warmup_frames,\
                     p50_ms,p95_ms,host_p50_ms,host_p95_ms,fps,pipelined_fps,ratio,same_picture,\
                     largest_levels,mean_levels,psnr_db,date,version\n";
         let conv_provider =
             |candidate: &CandidateReport| Some(candidate.conv_provider.as_ref()?.name.clone());
-        // The ratio and the check are those of the pair.
+        // The ratio and the check belong to the pair.
         let line = |candidate: &CandidateReport| {
             csv_line([
                 candidate.device_name.clone(),
@@ -305,7 +301,7 @@ pub(super) mod tests {
         mode::{Precision, Variant},
     };
 
-    /// A report with made-up times, of pictures that differ by so many levels.
+    /// A report with arbitrary times, of pictures that differ by `levels`.
     pub fn report(levels: u8) -> MeasureReport {
         let candidate = |variant, p50_ms: f64| CandidateReport {
             device: "cuda",

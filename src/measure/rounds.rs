@@ -1,8 +1,10 @@
-//! Several modes paint the same frames in turn, round by round, so that drifts (clocks, heat, other programs)
-//! meet all of them. Before every frame the device's caches are overwritten, and the frames change from run to
-//! run, so that no run finds its input or its weights in a cache.
+//! Several modes paint the same frames in turn, round by round, so that drift (clocks, heat, other programs) affects
+//! all of
+//! them equally. The device's caches are overwritten before every frame, and the frames change from run to run, so that
+//! no
+//! run finds its input or its weights in a cache.
 //!
-//! Knows no tables and no files.
+//! Does not depend on tables or files.
 
 use std::{sync::Arc, time::Instant};
 
@@ -19,69 +21,73 @@ use crate::{
     verify::Equality,
 };
 
-/// Most frames that are run step by step, for the times of the kernels and for what launching costs.
+/// Maximum number of frames that are run step by step, to time the kernels and the launch overhead.
 pub(super) const MOST_PROFILED: u32 = 20;
 
-/// Runs of so many bytes of frames that are painted in a row, to time a device that need not wait for the host: as many as
-/// fit into this memory, so that the first upload and the last download, which nothing hides, count for little.
+/// Number of consecutive runs for timing a device that need not wait for the host. `run_bytes` are the bytes of one
+/// run's
+/// frames. As many as fit into 1 GiB (8 to 64), because the first upload and the last download overlap with nothing and
+/// must not dominate.
 fn in_a_row(run_bytes: u64) -> usize {
     const BYTES: u64 = 1 << 30;
     (BYTES / run_bytes.max(1)).clamp(8, 64) as usize
 }
-/// How often; the median counts.
+/// Number of repetitions; the median counts.
 const ROWS: usize = 5;
 
-/// Frames that are painted in a row.
+/// Frames painted in consecutive runs.
 #[derive(Clone, Copy, Debug)]
 pub struct InARow {
-    /// Frames per second, on the host's clock.
+    /// Frames per second by the host's clock.
     pub fps: f64,
-    /// The share of that time in which the device painted, by its own clock: what is left is its waiting. Under lasting load
-    /// a device may paint more slowly than a single frame.
+    /// Share of that time in which the device painted, by its own clock; the rest is waiting. Under sustained load a
+    /// device may
+    /// paint more slowly than it paints a single frame.
     pub busy: f64,
 }
 
-/// One mode and what was measured of it.
+/// The measurements of one mode.
 pub struct MeasuredCandidate {
     /// The mode as it was run.
     pub mode: Mode,
-    /// What a run does and needs.
+    /// Work and memory of a run.
     pub summary: PlanSummary,
-    /// How `times` were taken.
+    /// How `times` were measured.
     pub method: TimingMethod,
-    /// Spread of the runs as the device measures them.
+    /// Percentiles of the runs by the device's clock.
     pub times: Percentiles,
-    /// Spread of the same runs on the host's clock, waiting included.
+    /// Percentiles of the same runs by the host's clock, including waiting.
     pub host_times: Percentiles,
-    /// Runs in a row, where transfers and painting overlap; `None` on a device without transfers.
+    /// Consecutive runs, in which transfers and painting overlap; `None` for a device without transfers.
     pub in_a_row: Option<InARow>,
-    /// Spread of runs whose steps are launched one by one, as the device measures them, where a usual
-    /// run replays them as one piece.
+    /// Percentiles of runs that launch each step separately, by the device's clock. A normal run replays the steps as
+    /// one
+    /// recorded graph.
     pub eager_times: Option<Percentiles>,
-    /// Milliseconds of every measured run, in their order, as the device measures them.
+    /// Every measured run in order, by the device's clock.
     pub runs_ms: Vec<f64>,
-    /// Milliseconds of the same runs on the host's clock.
+    /// The same runs by the host's clock.
     pub host_runs_ms: Vec<f64>,
-    /// Its painting of every picture; the picture itself where it was not painted.
+    /// Its painting of every picture, or the picture itself if it was not painted.
     pub painted: Vec<Frame>,
-    /// Median of every kernel over the frames that were run step by step; empty when none was.
+    /// Median of every kernel over the frames that were run step by step; empty if there were none.
     pub kernels: Vec<StepTiming>,
-    /// Frames that were run step by step.
+    /// Number of frames that were run step by step.
     pub profiled_frames: usize,
 }
 
-/// Everything that was measured at one size.
+/// The measurements at one size.
 pub struct Measured {
-    /// By mode, in the order in which they were given.
+    /// In the order of the given modes.
     pub candidates: Vec<MeasuredCandidate>,
-    /// The device's clock after the warm-up, where it is known.
+    /// Device clock after the warm-up, if known.
     pub clock_before_mhz: Option<u32>,
-    /// The device's clock behind the last measured run.
+    /// Device clock after the last measured run, if known.
     pub clock_after_mhz: Option<u32>,
 }
 
 impl MeasuredCandidate {
-    /// Whether this and `other` painted the same pictures: the worst of all.
+    /// Whether this and `other` painted the same pictures; the largest difference.
     pub fn equality(&self, other: &Self) -> Option<Equality> {
         let precisions = [self.mode.precision, other.mode.precision];
         let pairs = self.painted.iter().zip(&other.painted);
@@ -89,16 +95,15 @@ impl MeasuredCandidate {
     }
 }
 
-/// A mode on a device, to be measured.
+/// A mode on a device, to measure.
 #[derive(Clone, Copy)]
 pub struct Candidate<'a> {
-    /// Where it paints.
     pub backend: &'a dyn Backend,
-    /// Variant and precision.
     pub mode: Mode,
 }
 
-/// Refuses a measurement that would not fit: `pictures` frames, and every candidate's session and paintings.
+/// Refuses a measurement that would not fit into memory: `pictures` frames, and every candidate's session and
+/// paintings.
 pub(super) fn check_memory(
     candidates: &[Candidate<'_>],
     graph: &Graph,
@@ -109,7 +114,7 @@ pub(super) fn check_memory(
     for candidate in candidates {
         candidate.backend.supports(candidate.mode)?;
     }
-    // The candidates on one device have to fit there together.
+    // The candidates on one device must fit there together.
     for candidate in candidates {
         let SessionSpec { width, height, batch, .. } = spec(candidate.mode);
         let device = candidate.backend.device();
@@ -117,7 +122,7 @@ pub(super) fn check_memory(
             (candidates.iter()).filter(|e| e.backend.device() == device).collect();
         let needed_at = |(width, height): (usize, usize)| {
             let frame_bytes = 4 * width as u64 * height as u64;
-            // The pictures, every mode's paintings of them, and the frames that are painted in a row.
+            // The pictures, every mode's paintings of them, and the frames of consecutive runs.
             let in_a_row = 2 * in_a_row(frame_bytes * batch as u64) * batch;
             let frames = pictures * (1 + candidates.len()) + in_a_row;
             let frames_bytes = frame_bytes.saturating_mul(frames as u64);
@@ -159,7 +164,7 @@ pub(super) fn check_memory(
 /// How the same frames are painted in every mode, in turn.
 pub(super) struct Rounds<'a> {
     pub network: &'a Arc<Network>,
-    /// All of one size; at least `batch`. A run begins at every one behind which there are enough.
+    /// All of one size; at least `batch`. A run starts at every picture that has enough pictures after it.
     pub pictures: &'a [Frame],
     pub batch: usize,
     pub frames: u32,
@@ -192,7 +197,7 @@ impl Rounds<'_> {
                 clock_before_mhz = clock_mhz();
             }
             let start = round as usize % starts;
-            // There and back, so that no mode always follows the same one.
+            // Alternate the direction, so that no mode always follows the same one.
             let mut order: Vec<&mut TimedCandidate<'_>> = timed.iter_mut().collect();
             if round % 2 == 1 {
                 order.reverse();
@@ -261,7 +266,7 @@ impl Rounds<'_> {
         })
     }
 
-    /// Median of every step of a candidate alone, from frames that are run step by step.
+    /// Median of every step of a single candidate, from frames that are run step by step.
     pub(super) fn step_times(
         &self,
         candidate: Candidate<'_>,
@@ -283,7 +288,7 @@ impl Rounds<'_> {
         timed.median_kernels()
     }
 
-    /// Paints several runs at once in every mode, on devices where that is more than one after another.
+    /// Paints consecutive runs in every mode, on devices where this differs from one run after another.
     fn run_in_a_row(
         &self,
         timed: &mut [TimedCandidate<'_>],
@@ -303,7 +308,7 @@ impl Rounds<'_> {
             for candidate in &mut timed {
                 let started = Instant::now();
                 let painted = (candidate.session).run(&inputs, &mut outputs, control, None)?;
-                // The first run in a row prepares memory that only such runs need.
+                // The first repetition allocates memory that only consecutive runs need.
                 if row > 0 {
                     let seconds = started.elapsed().as_secs_f64();
                     candidate.rows.push((seconds, painted.total_ms / 1e3));
@@ -322,7 +327,7 @@ impl Rounds<'_> {
     }
 }
 
-/// A mode while it is measured.
+/// A mode during its measurement.
 struct TimedCandidate<'a> {
     backend: &'a dyn Backend,
     session: Box<dyn Session>,
@@ -331,7 +336,7 @@ struct TimedCandidate<'a> {
     host_ms: Vec<f64>,
     eager_ms: Vec<f64>,
     method: TimingMethod,
-    /// Seconds of runs in a row, and those of painting.
+    /// Seconds of each repetition of consecutive runs, and its seconds of painting.
     rows: Vec<(f64, f64)>,
     in_a_row: Option<InARow>,
     /// One list per kernel.

@@ -1,4 +1,4 @@
-//! Single measurements of a device and of a session that paints all the time, for the Lab.
+//! Single measurements of a device and of a session that paints continuously, for the Lab.
 
 use crate::{
     backend::{Backend, BackendError, RunControl, Session},
@@ -7,10 +7,10 @@ use crate::{
     timing::{Ceiling, StepTiming},
 };
 
-/// What a device can do at most in a precision, measured now; `None` where that is not known.
+/// Measures the device's peak rates in a precision; `None` if they are unknown.
 ///
 /// # Errors
-/// [`BackendError`] when the device refuses.
+/// [`BackendError`] if the device fails.
 pub fn ceiling(
     backend: &dyn Backend,
     precision: Precision,
@@ -19,11 +19,12 @@ pub fn ceiling(
     device.map_or(Ok(None), |device| device.ceiling(precision))
 }
 
-/// Every step of the session's last run, on a device that measures them whenever it paints; on others
-/// `input` is painted once more for it, into `unseen`. Empty where there is no way to measure.
+/// Times of every step of the session's last run, if the device always measures them. Otherwise `input` is painted
+/// again
+/// for this, into `unseen`. Empty if the steps cannot be measured.
 ///
 /// # Errors
-/// As [`Session::run`].
+/// See [`Session::run`].
 pub fn step_times(
     session: &mut dyn Session,
     input: &Frame,

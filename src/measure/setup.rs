@@ -1,6 +1,6 @@
-//! The setup of a measurement on one device without a source: a style, a size, made-up pictures.
+//! A measurement on one device without a source: a style, a size and generated pictures.
 //!
-//! Knows no tables and no files.
+//! Does not depend on tables or files.
 
 use std::sync::Arc;
 
@@ -18,16 +18,15 @@ use crate::{
     timing::Ceiling,
 };
 
-/// Different frames that are painted in turn, so that no run finds its input in a cache.
+/// Number of different frames to paint in turn, so that no run finds its input in a cache.
 const PICTURES: usize = 4;
 
 /// A network to measure with.
 pub struct Subject {
-    /// What reports call it.
+    /// Name in reports.
     pub name: String,
-    /// The size of the style, where it has one.
+    /// The size of the style's network, if it has several.
     pub model: Option<ModelSize>,
-    /// The weights.
     pub network: Arc<Network>,
 }
 
@@ -35,15 +34,15 @@ impl Subject {
     /// Random weights of the model's size; the same every time.
     ///
     /// # Errors
-    /// As [`models::random`].
+    /// See [`models::random`].
     pub fn random(model: ModelSize) -> Result<Self, NetworkError> {
         Self::random_with_blocks(model, PUBLISHED_BLOCKS)
     }
 
-    /// As [`Subject::random`], with so many residual blocks.
+    /// As [`Subject::random`], with this many residual blocks.
     ///
     /// # Errors
-    /// As [`models::random`].
+    /// See [`models::random`].
     pub fn random_with_blocks(model: ModelSize, blocks: usize) -> Result<Self, NetworkError> {
         Ok(Self {
             name: "random weights".to_owned(),
@@ -52,7 +51,7 @@ impl Subject {
         })
     }
 
-    /// Name and size for the head of a table.
+    /// Name and size for the header of a table.
     pub fn label(&self) -> String {
         match self.model {
             Some(model) => format!("{} {model}", self.name),
@@ -61,19 +60,17 @@ impl Subject {
     }
 }
 
-/// What is measured on one device, with made-up pictures.
+/// A measurement on one device, with generated pictures.
 pub struct Setup<'a> {
-    /// The device.
     pub backend: &'a dyn Backend,
-    /// The network.
     pub subject: &'a Subject,
-    /// Columns and rows, in pixels.
+    /// Width and height, in pixels.
     pub size: (usize, usize),
-    /// Frames of one run.
+    /// Frames per run.
     pub batch: usize,
-    /// Measured runs of each mode.
+    /// Measured runs per mode.
     pub frames: u32,
-    /// Runs that come first and do not count.
+    /// Warm-up runs, not counted.
     pub warmup: u32,
 }
 
@@ -83,7 +80,7 @@ impl Setup<'_> {
         SessionSpec { batch: self.batch, ..SessionSpec::single(width, height, mode) }
     }
 
-    /// The pictures that are painted: a window of `batch` frames may begin at each of the first [`PICTURES`].
+    /// The pictures to paint: a window of `batch` frames can start at each of the first [`PICTURES`].
     pub(super) fn pictures(&self) -> Vec<Frame> {
         let (width, height) = self.size;
         (0..PICTURES + self.batch - 1)
@@ -96,18 +93,18 @@ impl Setup<'_> {
         modes.iter().map(candidate).collect()
     }
 
-    /// Why the device cannot compute the network in a mode at this size, whatever memory there is.
+    /// Why the device cannot compute the network in a mode at this size, regardless of memory.
     pub fn refusal(&self, mode: Mode) -> Option<BackendError> {
         let graph = self.subject.network.graph();
         let predicted = self.backend.predicted_bytes(graph, &self.spec(mode));
         predicted.err()
     }
 
-    /// Refuses a measurement that would not fit, before anything is measured. All modes are held at
-    /// once.
+    /// Refuses a measurement that would not fit into memory, before anything is measured. All modes are open at the
+    /// same time.
     ///
     /// # Errors
-    /// [`MeasureError::Memory`]; that a device does not have a mode comes first.
+    /// [`MeasureError::Memory`]. An unsupported mode is reported first.
     pub fn check(&self, modes: &[Mode], max_memory_bytes: Option<u64>) -> Result<(), MeasureError> {
         let pictures = PICTURES + self.batch - 1;
         let candidates = self.candidates(modes);
@@ -115,18 +112,18 @@ impl Setup<'_> {
         check_memory(&candidates, graph, |mode| self.spec(mode), pictures, max_memory_bytes)
     }
 
-    /// What the device can do at most in a mode, measured now; `None` where that is not known.
+    /// Measures the device's peak rates in a mode; `None` if they are unknown.
     ///
     /// # Errors
-    /// [`MeasureError::Backend`] when the device refuses.
+    /// [`MeasureError::Backend`] if the device fails.
     pub fn ceiling(&self, mode: Mode) -> Result<Option<Ceiling>, MeasureError> {
         Ok(ceiling(self.backend, mode.precision)?)
     }
 
-    /// Measures `modes` in turn, and the kernels of each when `profile` says so.
+    /// Measures `modes` in turn, and the kernels of each if `profile` is set.
     ///
     /// # Errors
-    /// [`MeasureError::Backend`] when a session cannot be opened or a run fails or is stopped.
+    /// [`MeasureError::Backend`] if a session cannot be opened, or a run fails or is cancelled.
     pub fn measure(
         &self,
         modes: &[Mode],
@@ -145,12 +142,12 @@ impl Setup<'_> {
     }
 }
 
-/// The pictures that a setup paints, at this size.
+/// The pictures that a setup of this size paints.
 pub fn test_pictures(width: usize, height: usize) -> Vec<Frame> {
     (0..PICTURES).map(|index| test_picture(width, height, index)).collect()
 }
 
-/// Waves and edges, so that every map has some variance. Every index gives another picture.
+/// Waves and edges, so that every map has some variance. Every index returns a different picture.
 fn test_picture(width: usize, height: usize, index: usize) -> Frame {
     let ahead = 57 * index;
     Frame::from_fn(width, height, |x, y| {

@@ -1,6 +1,6 @@
-//! Several styles of one frame: what it spares that the frame is sent to the device once.
+//! Several styles of one frame: measures the gain of sending the frame to the device once.
 //!
-//! Knows no tables and no files.
+//! Does not depend on tables or files.
 
 use std::time::Instant;
 
@@ -14,20 +14,22 @@ use crate::{
     timing::Percentiles,
 };
 
-/// Paintings per second of one frame in several styles, one after another, on the host's clock: copies, transfers and waiting
-/// included.
+/// Paintings per second of one frame in several styles, one after another, by the host's clock. Includes copies,
+/// transfers
+/// and waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct SeveralStyles {
-    /// Styles.
+    /// Number of styles.
     pub styles: usize,
-    /// Where the frame is sent once.
+    /// If the frame is sent once.
     pub sent_once_fps: f64,
-    /// Where it is sent for every style.
+    /// If the frame is sent for every style.
     pub sent_each_fps: f64,
 }
 
-/// Paints the frames in every session. Returns the milliseconds that it took; `None` where the frames are not shared, though they are
-/// to be.
+/// Paints the frames in every session and returns the time in milliseconds. Returns `None` if `is_shared` is set but
+/// the
+/// sessions cannot share the frames.
 fn paint(
     sessions: &mut [Box<dyn Session>],
     frames: &[Frame],
@@ -59,12 +61,14 @@ fn paint(
 }
 
 impl Setup<'_> {
-    /// Measures so many styles of one frame, or of one batch, in a mode; both ways in turn. `None` on a device to which frames do
-    /// not travel.
+    /// Measures this many styles of one frame, or of one batch, in a mode, alternating both ways. `None` for a device
+    /// without
+    /// transfers.
     ///
     /// # Errors
-    /// [`MeasureError::Backend`] when a session cannot be opened or a run fails or is stopped, [`MeasureError::Different`] where
-    /// both ways do not paint the same.
+    /// [`MeasureError::Backend`] if a session cannot be opened, or a run fails or is cancelled;
+    /// [`MeasureError::Different`] if
+    /// the two ways paint different pictures.
     pub fn several_styles(
         &self,
         mode: Mode,

@@ -1,21 +1,19 @@
-//! Columns of text for people.
+//! Formats text tables.
 
 use crate::text::{cut, one_line};
 
-/// Most characters of a cell that another column stands beside.
+/// Maximum length of a cell that is not in the last column.
 const MAX_COLUMN_CHARS: usize = 120;
-/// Most characters of a cell in the last column.
+/// Maximum length of a cell in the last column.
 const MAX_LAST_CHARS: usize = 2000;
 
-/// Lines of columns with two spaces between them; the first row is the head. A cell is text of one line,
-/// which is cut where it is too long.
+/// Lines of columns separated by two spaces; the first row is the header. A cell is a single line, truncated if it is
+/// too
+/// long.
 pub fn table(rows: &[Vec<String>]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let cell = |(column, text): (usize, &String)| {
-        let most = match column + 1 == columns {
-            true => MAX_LAST_CHARS,
-            false => MAX_COLUMN_CHARS,
-        };
+        let most = if column + 1 == columns { MAX_LAST_CHARS } else { MAX_COLUMN_CHARS };
         cut(&one_line(text), most).into_owned()
     };
     let rows: Vec<Vec<String>> =

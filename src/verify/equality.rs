@@ -1,4 +1,4 @@
-//! Checks whether two modes made the same picture. Every ratio of their times needs this check beside it.
+//! Checks whether two modes produced the same picture. Every ratio of their times needs this check.
 
 use std::fmt;
 
@@ -10,25 +10,25 @@ use crate::{
     mode::Precision,
 };
 
-/// How two pictures of two modes compare.
+/// The difference between the pictures of two modes.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Equality {
-    /// The precision whose rule was used: the one of the two with fewer bits.
+    /// The precision whose rule was used: the one with fewer bits.
     pub precision: Precision,
     /// Largest difference of one byte, in levels.
     pub largest_levels: u8,
     /// Mean difference, in levels.
     pub mean_levels: f64,
-    /// Peak signal-to-noise ratio, in dB; `None` when nothing differs.
+    /// Peak signal-to-noise ratio; `None` if nothing differs.
     pub psnr_db: Option<f64>,
-    /// Why the pictures are not the same; `None` when they are.
+    /// Why the pictures count as different; `None` if they count as the same.
     pub failure: Option<String>,
 }
 
 impl Equality {
-    /// Compares two pictures, whole and on the outer frame alone, by the rule for the precision that
-    /// has fewer bits. The pictures are never judged as low in contrast: a speed is not measured on
-    /// a flat one.
+    /// Compares two pictures, as a whole and on the border alone, by the rule for the precision with fewer bits. The
+    /// rule for
+    /// low contrast is never used, because speed is not measured on flat pictures.
     pub fn between(a: &Frame, b: &Frame, precisions: [Precision; 2]) -> Self {
         let [first, second] = precisions;
         let precision = if decibels(first) <= decibels(second) { first } else { second };
@@ -59,19 +59,20 @@ impl Equality {
         if other_is_worse { other } else { self }
     }
 
-    /// Whether both made the same picture.
+    /// Whether both produced the same picture.
     pub const fn passed(&self) -> bool {
         self.failure.is_none()
     }
 
-    /// How many times as fast the mode that took `ms` is as the one that took `reference_ms`;
-    /// `None` when they did not make the same picture.
+    /// Speed of the mode that took `ms` relative to the one that took `reference_ms`; `None` if they did not produce
+    /// the same
+    /// picture.
     pub fn ratio(&self, reference_ms: f64, ms: f64) -> Option<f64> {
         self.passed().then(|| reference_ms / ms)
     }
 }
 
-/// Decibels that the rule for a precision demands; infinite where it counts levels instead.
+/// Minimum PSNR by the rule for a precision; infinite if the rule counts levels instead.
 fn decibels(precision: Precision) -> f64 {
     Rule::for_precision(precision).min_psnr_db.unwrap_or(f64::INFINITY)
 }
@@ -115,7 +116,7 @@ mod tests {
     fn padding_mistakes_and_other_sizes_are_no_equality() {
         let a = flat(100);
         let mut b = flat(100);
-        // A hundredth of the picture's bytes lies in the first row; half of the limit of the whole.
+        // Changes a hundredth of the picture's bytes, all in the first row; half of the limit for the whole picture.
         for byte in b.rgba_mut()[..4 * 4].chunks_exact_mut(4) {
             byte[0] += 1;
         }

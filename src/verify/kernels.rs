@@ -1,9 +1,12 @@
-//! Checks every kernel by itself: on random inputs, against float64.
+//! Checks every kernel on its own against float64, on random inputs.
 //!
-//! A kernel is right when its rms error is at most twice, and its largest at most four times, that of a naive
-//! computation of the same inputs that rounds where the mode does, plus a floor for sums in single precision;
-//! of a convolution by Winograd's algorithm, ten and forty times. Norms also run on values of mean 1000 and
-//! deviation 1, where sums of squares would cancel.
+//! A kernel passes if its rms error is at most twice, and its largest error at most four times, that of a naive
+//! computation
+//! of the same inputs that rounds where the mode rounds, plus a floor for sums in single precision. For a convolution
+//! by
+//! Winograd's algorithm the factors are ten and forty. Norms also run on values of mean 1000 and deviation 1, where
+//! sums of
+//! squares would cancel.
 
 use serde::Serialize;
 
@@ -24,38 +27,36 @@ use crate::{
     tensor::Deviation,
 };
 
-/// Random values for the maps; the kernels also run on the maps that the network makes of a photo.
+/// Random values for the maps; the kernels also run on the network's maps of a photo.
 const FILLS: [Fill; 2] =
     [Fill { mean: 0.0, deviation: 1.0, seed: 11 }, Fill { mean: 1000.0, deviation: 1.0, seed: 12 }];
 
 /// The verdict on one kernel of one layer.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct KernelVerdict {
-    /// The network.
     pub network: String,
     /// Variant and precision in one word.
     pub mode: Mode,
-    /// The layer.
     pub layer: String,
-    /// The kernel's entry; several that only together compute something are joined by `+`.
+    /// The kernel's entry point. Several kernels that compute a result together are joined by `+`.
     pub kernel: String,
-    /// Which of the things that it computes: `convolution`, `statistics`, `norm`.
+    /// What it computes: `convolution`, `statistics`, `norm`.
     pub work: &'static str,
-    /// What it read: what the network made of a photo, or random values.
+    /// Its input: the network's maps of a photo, or random values.
     pub inputs: String,
-    /// Whether it is right.
     pub passed: bool,
-    /// Rms of the error over the rms that is allowed; `None` when it is not a number.
+    /// Rms error relative to the allowed one; `None` if it is not a number.
     pub rms_share: Option<f64>,
-    /// Largest error over the largest that is allowed; `None` when it is not a number.
+    /// Largest error relative to the allowed one; `None` if it is not a number.
     pub largest_share: Option<f64>,
 }
 
-/// Judges every kernel of `backend` in each of `modes`, and hands over each verdict at once. A device without
-/// records of its kernels gives none.
+/// Checks every kernel of `backend` in each of `modes`, and passes on each verdict at once. A device that does not
+/// record
+/// its kernels has no verdicts.
 ///
 /// # Errors
-/// [`BackendError`] when a run fails.
+/// [`BackendError`] if a run fails.
 pub fn verify_kernels(
     backend: &dyn Backend,
     subject: &Subject,
@@ -81,7 +82,7 @@ fn judge_mode(
     let spec = SessionSpec::single(photo.width(), photo.height(), mode);
     let mut session = backend.open(network, &spec)?;
     let device = device_rounding(session.as_ref(), backend);
-    // Fused kernels read no map as it is but the photo.
+    // Fused kernels read only the photo directly as a map.
     let fills = match mode.variant {
         Variant::Fused => &FILLS[..0],
         Variant::Baseline | Variant::FusedNorm => &FILLS[..],
@@ -112,11 +113,10 @@ fn judge_mode(
     Ok(())
 }
 
-/// The networks whose kernels are judged, each with a photo: a published shape, and one whose widths fit
-/// nothing.
+/// The networks whose kernels are checked, each with a photo: one with a published shape, and one with awkward widths.
 ///
 /// # Errors
-/// As [`adversarial_subjects`].
+/// See [`adversarial_subjects`].
 pub fn kernel_subjects() -> Result<Vec<Subject>, NetworkError> {
     let mut subjects = adversarial_subjects()?;
     subjects.retain(|s| ["random 32-64-128", "random 5-7-13"].contains(&s.name.as_str()));
@@ -126,17 +126,17 @@ pub fn kernel_subjects() -> Result<Vec<Subject>, NetworkError> {
     Ok(subjects)
 }
 
-/// A convolution by Winograd's algorithm may have so many times the rms error of a naive run: its transforms
-/// add and subtract, so that intermediate values are large. The rule for the whole picture bounds it further.
+/// Factor of a naive run's rms error that a Winograd convolution may reach: its transforms add and subtract, so that
+/// intermediate values are large. The rule for the whole picture limits it further.
 const WINOGRAD_RMS_FACTOR: f64 = 10.0;
-/// The same for the largest error, which lies at the corners of Winograd's tiles.
+/// The same for the largest error, which occurs at the corners of Winograd's tiles.
 const WINOGRAD_LARGEST_FACTOR: f64 = 40.0;
 
 fn is_winograd(record: &KernelRecord) -> bool {
     matches!(record.work, Work::Conv { .. }) && record.kernel.starts_with("winograd")
 }
 
-/// How far a kernel is off, over how far it may be.
+/// A kernel's error relative to the allowed error.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Error {
     rms_share: f64,
@@ -146,8 +146,8 @@ struct Error {
 impl Error {
     const WRONG: Self = Self { rms_share: f64::INFINITY, largest_share: f64::INFINITY };
 
-    /// `None` where the precision cannot hold what the kernel has to write, as fp16 above 65504: then
-    /// there is nothing to compare.
+    /// `None` if the precision cannot represent the kernel's result, as fp16 above 65504: then there is nothing to
+    /// compare.
     fn of(
         record: &KernelRecord,
         network: &Network,
@@ -176,7 +176,7 @@ impl Error {
         let naive = from_exact(&mut naive.data.iter().copied());
         let (rms_floor, largest_floor) =
             Task { record, network, rounding: Rounding::none(mode.variant) }.floor(&exact);
-        // Where nothing is allowed and nothing is off, all is well.
+        // If no error is allowed and there is none, the kernel passes.
         let share = |off: f64, allowed: f64| if off == 0.0 { 0.0 } else { off / allowed };
         let (rms, largest) = if is_winograd(record) {
             (WINOGRAD_RMS_FACTOR, WINOGRAD_LARGEST_FACTOR)
@@ -191,7 +191,7 @@ impl Error {
     }
 
     fn is_right(&self) -> bool {
-        // Not a number is not below one.
+        // NaN fails this comparison.
         self.rms_share <= 1.0 && self.largest_share <= 1.0
     }
 }
@@ -219,7 +219,7 @@ mod tests {
     const BF16: Mode = Mode::new(Variant::Baseline, Precision::Bf16);
     const FP32: Mode = Mode::new(Variant::Fused, Precision::Fp32);
 
-    /// A record whose result is what `computed` gives in `mode`, changed by `flaw`.
+    /// The error of a record whose result is what `computed` returns in `mode`, changed by `flaw`.
     fn error(mode: Mode, work: Work, read: Vec<Tensor>, flaw: fn(usize, f32) -> f32) -> Error {
         let network = network();
         let mut record = KernelRecord {
@@ -243,7 +243,7 @@ mod tests {
         Error::of(&record, &network, mode, DeviceRounding::default()).expect("within range")
     }
 
-    /// Every kind of work, with maps that it may read.
+    /// Every kind of work, with suitable input maps.
     fn works() -> Vec<(Work, Vec<Tensor>)> {
         let convs = ConvLayer::of_graph(network().graph());
         let map = |channels, mean, salt| values(Shape::new(channels, 12, 10), mean, salt);
@@ -306,7 +306,7 @@ mod tests {
         }
     }
 
-    /// How far a norm without gamma and beta is off that made `normed` of a map.
+    /// The error of a norm without gamma and beta that turned `map` into `normed`.
     fn error_of_norm(map: Tensor, normed: Vec<f32>) -> Error {
         let record = KernelRecord {
             layer: String::new(),
@@ -322,7 +322,7 @@ mod tests {
     fn sums_of_squares_would_be_found_where_the_mean_is_far_from_zero() {
         let map = values(Shape::new(4, 60, 50), 1000.0, 1);
         let plane = 60 * 50;
-        // Mean and variance as a careless kernel takes them, in single precision.
+        // Mean and variance as a careless kernel computes them, in single precision.
         let careless = map.data.chunks(plane).flat_map(|values| {
             let mean = values.iter().sum::<f32>() / plane as f32;
             let square = values.iter().map(|v| v * v).sum::<f32>() / plane as f32;
@@ -336,7 +336,7 @@ mod tests {
 
     #[test]
     fn a_mean_far_from_zero_may_be_off_by_its_own_last_places() {
-        // Of 64 channels one lies around 1000: the rms over all of them says little about it.
+        // One of 64 channels has a mean of 1000, which hardly shows in the rms over all of them.
         let mut map = values(Shape::new(64, 12, 10), 0.0, 1);
         let plane = 12 * 10;
         map.data[..plane].iter_mut().for_each(|v| *v += 1000.0);
@@ -398,7 +398,7 @@ mod tests {
         let bf16 =
             Error::of(&record, &network(), BF16, DeviceRounding::default()).expect("wide enough");
         assert!(!bf16.is_right(), "{bf16:?}");
-        // Nonsense that was read is no excuse.
+        // An infinite input does not excuse the result.
         record.read[0].data[2] = f32::INFINITY;
         let nonsense =
             Error::of(&record, &network(), fp16, DeviceRounding::default()).expect("a verdict");

@@ -1,18 +1,19 @@
-//! Checks that a backend makes the picture that the network defines: every mode against the oracle.
+//! Checks that a backend produces the picture that the network defines: every mode against the oracle.
 //!
-//! Judges by the rule for the mode's precision ([`Rule`]), on the whole picture and again on its outer
-//! frame, where padding mistakes show; and the map behind every norm stays close to the oracle's, so
-//! that two mistakes cannot cancel. Two runs have to give the same bits.
+//! The rule for the mode's precision ([`Rule`]) is applied to the whole picture and again to its border, where padding
+//! mistakes show. The map after every norm must also be close to the oracle's, so that two mistakes cannot cancel. Two
+//! runs
+//! must return the same bits.
 //!
-//! Pictures of (nearly) one colour are judged by rules of their own: their maps have (nearly) no variance, so
-//! that every norm multiplies rounding errors by up to 1/sqrt(eps) = 316, in any implementation. In fewer bits
-//! than single precision the limit there is a multiple of the error of a naive run: the oracle's own
-//! computation, rounded where the mode rounds ([`Rule::beside_naive`]).
+//! Pictures of (nearly) one colour have their own rules: their maps have (nearly) no variance, so that every norm
+//! multiplies rounding errors by up to 1/sqrt(eps) = 316, in any implementation. In fewer bits than single precision
+//! the
+//! limit is a multiple of the error of a naive run: the oracle's own computation, rounded where the mode rounds
+//! ([`Rule::beside_naive`]).
 //!
-//! On a device that records what its kernels read and wrote, each kernel is judged by itself as well
-//! ([`verify_kernels`]).
+//! If a device records what its kernels read and wrote, each kernel is also checked on its own ([`verify_kernels`]).
 //!
-//! Blocks for seconds to minutes (the oracle is slow); any thread.
+//! Blocks for seconds to minutes, because the oracle is slow. May be called from any thread.
 
 mod equality;
 mod kernels;
@@ -43,56 +44,48 @@ pub use subjects::{Subject, adversarial_subjects, style_subject};
 
 use truth::{OUTPUT, Truth, relative_rms};
 
-/// Width of the outer frame that is judged on its own, in pixels.
+/// Width of the border that is checked separately, in pixels.
 pub const FRAME_PX: usize = 8;
 
 /// The verdict on one run of one mode.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Verdict {
-    /// The network.
     pub network: String,
-    /// The picture.
     pub picture: String,
-    /// Columns, in pixels.
     pub width: usize,
-    /// Rows, in pixels.
     pub height: usize,
     /// The mode as it was run.
     pub mode: Mode,
-    /// The variant.
     pub variant: Variant,
-    /// The precision.
     pub precision: Precision,
     /// Whether the rule for pictures of (nearly) one colour was used.
     pub low_contrast: bool,
-    /// Whether the mode may be used.
     pub passed: bool,
-    /// Why not.
     pub failure: Option<String>,
     /// Largest difference of one byte, in levels.
     pub largest_levels: u8,
     /// Share of bytes that differ, 0 to 1.
     pub differing_share: f64,
-    /// Peak signal-to-noise ratio of the whole picture, in dB; `None` when nothing differs.
+    /// Peak signal-to-noise ratio of the whole picture; `None` if nothing differs.
     pub psnr_db: Option<f64>,
-    /// Largest difference on the outer frame, in levels.
+    /// Largest difference on the border, in levels.
     pub frame_largest_levels: u8,
-    /// Share of bytes of the outer frame that differ, 0 to 1.
+    /// Share of bytes of the border that differ, 0 to 1.
     pub frame_differing_share: f64,
-    /// Peak signal-to-noise ratio of the outer frame, in dB; `None` when nothing differs.
+    /// Peak signal-to-noise ratio of the border; `None` if nothing differs.
     pub frame_psnr_db: Option<f64>,
-    /// The norm whose map is furthest from the oracle's.
+    /// The norm whose map differs most from the oracle's.
     pub worst_norm: String,
-    /// How far that is, relative to the map; `None` when it is not a number.
+    /// Rms difference of that map, relative to the map; `None` if it is not a number.
     pub worst_relative_rms: Option<f64>,
 }
 
-/// Judges `backend` on one subject in each of `modes`, and hands over each verdict at once. With a `batch` of
-/// more than 1, that many frames are painted at once as well, every second one mirrored, and each has to be
-/// right.
+/// Checks `backend` on one subject in each of `modes`, and passes on each verdict at once. If `batch` exceeds 1, that
+/// many
+/// frames are also painted at once, every second one mirrored, and each must be correct.
 ///
 /// # Errors
-/// [`BackendError`] when a run fails: then nothing can be said about it.
+/// [`BackendError`] if a run fails, so that there is no verdict.
 pub fn verify(
     backend: &dyn Backend,
     subject: &Subject,
@@ -121,7 +114,7 @@ pub fn verify(
 }
 
 impl Verdict {
-    /// Adds what else is wrong.
+    /// Adds further failures.
     fn fail(&mut self, failures: Vec<String>) {
         let all: Vec<String> = self.failure.take().into_iter().chain(failures).collect();
         self.passed = all.is_empty();
@@ -129,14 +122,13 @@ impl Verdict {
     }
 }
 
-/// The picture seen from behind.
+/// The picture with left and right swapped.
 fn mirrored(picture: &Frame) -> Frame {
     let last = picture.width() - 1;
     Frame::from_fn(picture.width(), picture.height(), |x, y| picture.pixel(last - x, y))
 }
 
-/// The failures of the frames of one batch of `count`: two pictures in turn, so that frames that are mixed up
-/// are found.
+/// The failures of the frames of one batch of `count`. Two pictures alternate, so that mixed-up frames are detected.
 fn batch_failures(
     backend: &dyn Backend,
     network: &Arc<Network>,
@@ -169,18 +161,15 @@ fn batch_failures(
 struct Evidence {
     painted: Frame,
     painted_again: Frame,
-    /// The maps behind the norms by name, and the output.
+    /// The maps after the norms by name, and the output.
     maps: Vec<(String, Tensor)>,
-    /// How the device rounds.
     device: DeviceRounding,
     /// The mode as it was run.
     mode_as_run: Mode,
 }
 
-/// The session's inspection.
-///
 /// # Errors
-/// [`BackendError::Unsupported`] where it only paints: then nothing can be said about it.
+/// [`BackendError::Unsupported`] if the session can only paint, so that it cannot be checked.
 fn inspected<'s>(
     session: &'s mut dyn Session,
     backend: &dyn Backend,
@@ -193,8 +182,8 @@ fn inspected<'s>(
     })
 }
 
-/// What a session's device decides about where it rounds: a library's convolutions leave the bias to a step of its own, and
-/// GPUs multiply few layers in bytes.
+/// Where the session's device rounds, as far as the device decides it: library convolutions add the bias in a separate
+/// step, and GPUs compute only few layers in int8.
 fn device_rounding(session: &dyn Session, backend: &dyn Backend) -> DeviceRounding {
     let conv_provider = session.summary().conv_provider;
     DeviceRounding {
@@ -230,7 +219,7 @@ impl Evidence {
         })
     }
 
-    /// The verdict, still without the names of network and picture.
+    /// The verdict, without the names of network and picture.
     fn judged(&self, truth: &Truth<'_>, mode: Mode) -> Verdict {
         let (picture, expected) = (&truth.picture, &truth.beside(&self.painted));
         let rule = truth.rule(mode, self.device);
@@ -252,7 +241,7 @@ impl Evidence {
         if alpha(&self.painted) != alpha(picture) {
             failures.push("alpha was not preserved".to_owned());
         }
-        // A picture of another size differs everywhere.
+        // A picture of another size counts as different everywhere.
         let seen = |d: Option<PictureDifference>| {
             d.map_or((u8::MAX, 1.0, Some(0.0)), |d| {
                 let psnr_db = d.psnr_db.is_finite().then_some(d.psnr_db);
@@ -284,8 +273,7 @@ impl Evidence {
     }
 }
 
-/// Compares the maps behind the norms and the output with the oracle's; gives the worst and adds
-/// what fails.
+/// Compares the maps after the norms and the output with the oracle's. Returns the worst map and adds failures.
 fn compare_maps(
     truth: &Truth<'_>,
     maps: &[(String, Tensor)],
@@ -323,7 +311,7 @@ fn compare_maps(
     worst
 }
 
-/// Pixels of the outer frame.
+/// Number of pixels in the border.
 fn frame_pixels(picture: &Frame) -> usize {
     let inner = |side: usize| side.saturating_sub(2 * FRAME_PX);
     picture.pixel_count() - inner(picture.width()) * inner(picture.height())

@@ -1,77 +1,77 @@
-//! The limits of error for each precision: how far a picture and the maps behind it may be from the oracle's.
-//! PyTorch's vectors have limits of their own next to their tests (`STORED` in `tests/golden.rs`).
+//! Error limits for each precision: how far a picture and its intermediate maps may differ from the oracle's. PyTorch's
+//! vectors have their own limits next to their tests (`STORED` in `tests/golden.rs`).
 
 use crate::{
     frame::PictureDifference,
     mode::{Mode, Precision, Variant},
 };
 
-/// The limits of error.
+/// Error limits.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rule {
-    /// Most levels that a byte may be off.
+    /// Maximum difference of a byte, in levels.
     pub max_levels: u8,
-    /// Most bytes that may differ at all, as a share; one byte is always allowed.
+    /// Maximum share of bytes that may differ at all; one byte is always allowed.
     pub max_differing_share: f64,
-    /// Least peak signal-to-noise ratio, in dB, where the precision has such a rule.
+    /// Minimum peak signal-to-noise ratio, if the precision has such a rule.
     pub min_psnr_db: Option<f64>,
-    /// Largest relative error of a map: rms of the difference over rms of the oracle's map.
+    /// Maximum relative error of a map: rms of the difference over rms of the oracle's map.
     pub max_relative_rms: f64,
 }
 
-/// How far one run is from the oracle's: the worst over the whole picture, its outer frame and all
-/// maps.
+/// How far one run is from the oracle: the worst over the whole picture, its border and all maps.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Distance {
     /// Largest difference of one byte, in levels.
     pub largest_levels: u8,
-    /// Peak signal-to-noise ratio, in dB; infinite when nothing differs.
+    /// Peak signal-to-noise ratio; infinite if nothing differs.
     pub psnr_db: f64,
     /// Relative error of a map: rms of the difference over rms of the oracle's map.
     pub relative_rms: f64,
 }
 
-/// A result may have so many times the rms error of a naive run in the same precision.
+/// Allowed rms error, relative to that of a naive run in the same precision.
 pub(super) const NAIVE_RMS_FACTOR: f64 = 2.0;
-/// A result may have so many times the largest error of a naive run in the same precision.
+/// Allowed largest error, relative to that of a naive run in the same precision.
 pub(super) const NAIVE_LARGEST_FACTOR: u8 = 4;
 
 impl Rule {
-    /// Single precision by direct convolutions, also of sums of two halves.
+    /// Single precision by direct convolutions, also as sums of two halves.
     pub const FP32_DIRECT: Self = Self {
         max_levels: 1,
         max_differing_share: 0.005,
         min_psnr_db: None,
         max_relative_rms: 1e-4,
     };
-    /// Single precision with transformed weights (Winograd, summed phases), whose rounding errors
-    /// are about ten times larger and still far below one level.
+    /// Single precision with transformed weights (Winograd, summed phases). Rounding errors are about ten times larger
+    /// and
+    /// still far below one level.
     pub const FP32_TRANSFORMED: Self = Self { max_relative_rms: 1e-3, ..Self::FP32_DIRECT };
-    /// Products of numbers with 10 bits of fraction: tf32, fp16 and mixed. A run that rounds
-    /// nothing but what it must reaches 58 to 63 dB.
+    /// Products with 10 bits of fraction: tf32, fp16 and mixed. A run that rounds only where necessary reaches 58 to 63
+    /// dB.
     pub const TEN_BITS: Self = Self {
         max_levels: 16,
         max_differing_share: 1.0,
         min_psnr_db: Some(50.0),
         max_relative_rms: 1e-2,
     };
-    /// Products of numbers with 7 bits of fraction: bf16. Eight times the rounding error.
+    /// Products with 7 bits of fraction: bf16. Eight times the rounding error.
     pub const SEVEN_BITS: Self = Self {
         max_levels: 48,
         max_differing_share: 1.0,
         min_psnr_db: Some(38.0),
         max_relative_rms: 8e-2,
     };
-    /// Products of bytes: int8. Trained networks reach 37 to 54 dB; what others lose depends on how they spread their
-    /// values, so this is held beside a naive run.
+    /// Products of bytes: int8. Trained networks reach 37 to 54 dB. The loss of other networks depends on the
+    /// distribution of
+    /// their values, so the limit is relative to a naive run.
     pub const BYTES: Self = Self {
         max_levels: 96,
         max_differing_share: 1.0,
         min_psnr_db: Some(36.0),
         max_relative_rms: 0.1,
     };
-    /// Pictures of (nearly) one colour in single precision. Wrong formulas are off by more than
-    /// this, rounding is not.
+    /// Pictures of (nearly) one colour in single precision. Wrong formulas exceed this, rounding does not.
     pub const FP32_LOW_CONTRAST: Self =
         Self { max_levels: 2, max_differing_share: 1.0, min_psnr_db: None, max_relative_rms: 0.5 };
 
@@ -93,12 +93,15 @@ impl Rule {
         }
     }
 
-    /// The rule for a picture of (nearly) one colour or of a few pixels, in fewer bits than single
-    /// precision, and for any picture in int8.
+    /// The rule for a picture of (nearly) one colour or of a few pixels in fewer bits than single precision, and for
+    /// any
+    /// picture in int8.
     ///
-    /// The little variance may lie below the rounding of the maps, or come from a few values, and the norm
-    /// makes that as large as any signal. The unavoidable error then depends on the network, so the limits are
-    /// multiples of `naive`, the error of a naive run, which rounds where the mode does.
+    /// The variance may be below the rounding of the maps, or come from a few values, and the norm amplifies it to the
+    /// size of
+    /// any signal. The unavoidable error then depends on the network. The limits are therefore multiples of `naive`,
+    /// the error
+    /// of a naive run that rounds where the mode rounds.
     pub fn beside_naive(self, naive: Distance) -> Self {
         let levels = naive.largest_levels.saturating_mul(NAIVE_LARGEST_FACTOR);
         let psnr_db = naive.psnr_db - 20.0 * NAIVE_RMS_FACTOR.log10();
@@ -110,8 +113,9 @@ impl Rule {
         }
     }
 
-    /// The failure of a part of a picture that has `pixels` pixels and is called `part`; `None` as the
-    /// difference means that it has another size.
+    /// The failure of the part of a picture that is named `part` and has `pixels` pixels. A difference of `None` means
+    /// that the
+    /// sizes differ.
     pub fn failure(
         &self,
         part: &str,
@@ -125,7 +129,7 @@ impl Rule {
             return Some(format!("a byte of the {part} is off by {}", d.largest));
         }
         let bytes = (pixels * 3) as f64;
-        // One byte may always round the other way, however few there are.
+        // One byte may always round the other way, even in a tiny picture.
         if d.differing_share > self.max_differing_share.max(1.01 / bytes) {
             return Some(format!(
                 "{:.2} % of the {part}'s bytes differ",
@@ -134,8 +138,7 @@ impl Rule {
         }
         let limit_db = self.min_psnr_db?;
         let squares = |db: f64| 255.0 * 255.0 / 10f64.powf(db / 10.0) * bytes;
-        // In a picture of a few pixels one byte would decide: it may be off by a quarter of the
-        // levels that are allowed.
+        // In a picture of a few pixels one byte would decide; it may differ by a quarter of the allowed levels.
         let quarter = f64::from(self.max_levels) / 4.0;
         (squares(d.psnr_db) > squares(limit_db) + quarter * quarter)
             .then(|| format!("the {part} has {:.1} dB (limit {limit_db:.1} dB)", d.psnr_db))

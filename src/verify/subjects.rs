@@ -1,5 +1,6 @@
-//! The networks and pictures of a check: random networks of unusual shapes on pictures that are hard on
-//! padding, odd sizes and norms, and trained styles on the sample.
+//! The networks and pictures of a check: random networks of unusual shapes with pictures that stress padding, odd sizes
+//! and
+//! norms, and trained styles with the sample.
 
 use std::sync::Arc;
 
@@ -10,23 +11,22 @@ use crate::{
     network::{Network, NetworkError},
 };
 
-/// Long side of the sample for checks of trained styles, in pixels.
+/// Long side of the sample for checks of trained styles.
 const SAMPLE_PX: usize = 64;
 
-/// One network to judge a backend with.
+/// A network to check a backend with.
 pub struct Subject {
-    /// What reports call it.
+    /// Name in reports.
     pub name: String,
-    /// The weights.
     pub network: Arc<Network>,
-    /// What it is run on.
+    /// Names and input pictures.
     pub pictures: Vec<(String, Frame)>,
 }
 
-/// Random networks on pictures that are hard on padding, odd sizes and norms.
+/// Random networks with pictures that stress padding, odd sizes and norms.
 ///
 /// # Errors
-/// As [`models::adversarial`].
+/// See [`models::adversarial`].
 pub fn adversarial_subjects() -> Result<Vec<Subject>, NetworkError> {
     let subject = |(name, network): (&str, Network)| Subject {
         name: name.to_owned(),
@@ -36,7 +36,7 @@ pub fn adversarial_subjects() -> Result<Vec<Subject>, NetworkError> {
     Ok(models::adversarial()?.into_iter().map(subject).collect())
 }
 
-/// A trained style on a small copy of `photo`; of the size at which it runs, where that is a single one.
+/// A trained style with a small copy of `photo`, or a copy of the network's size if that is fixed.
 pub fn style_subject(name: &str, network: Arc<Network>, photo: &Frame) -> Subject {
     let (width, height) = match network.graph().fixed_size() {
         Some([rows, columns]) => (columns, rows),
@@ -51,7 +51,7 @@ pub fn style_subject(name: &str, network: Arc<Network>, photo: &Frame) -> Subjec
 
 fn adversarial_pictures(smallest_px: usize) -> Vec<(String, Frame)> {
     let noise = |width: usize, height: usize| {
-        // A multiplicative hash of the position: no two neighbours are alike.
+        // A multiplicative hash of the position, so that neighbours differ.
         Frame::from_fn(width, height, |x, y| {
             let h = ((y * width + x) as u32).wrapping_add(1).wrapping_mul(2_654_435_761);
             (h ^ (h >> 15)).to_le_bytes()

@@ -1,4 +1,4 @@
-//! Computes what a kernel should have computed, from the record of what it read, by the oracle's operations.
+//! Computes the expected result of a kernel from the record of its input, with the oracle's operations.
 
 use crate::{
     backend::{
@@ -15,16 +15,14 @@ const SINGLE: f64 = 1.0 / (1u64 << 24) as f64;
 
 /// A kernel's record, its network, and where a naive run rounds.
 pub struct Task<'a> {
-    /// What was read and written.
     pub record: &'a KernelRecord,
-    /// Whose weights.
+    /// The network with the weights.
     pub network: &'a Network,
-    /// Where it rounds.
     pub rounding: Rounding,
 }
 
 impl Task<'_> {
-    /// The result; `None` when the record does not fit the network.
+    /// The result; `None` if the record does not fit the network.
     pub fn computed(&self) -> Option<Map> {
         let first = map_of(self.record.read.first()?);
         let second = self.record.read.get(1).map(map_of);
@@ -83,14 +81,15 @@ impl Task<'_> {
         }
     }
 
-    /// The rms and the largest error that sums in single precision may have by themselves: a few units in the last
-    /// place of what is added up.
+    /// Error floor: the rms and the largest error that sums in single precision alone may cause. These are a few units
+    /// in the
+    /// last place of the summands.
     pub fn floor(&self, exact: &Map) -> (f64, f64) {
         let (rms, of_a_value) = self.rms_floor(exact);
         (rms, (4.0 * rms).max(2.0 * of_a_value))
     }
 
-    /// The rms error, and what the farthest value may be off by its channel's mean and factor, where there are such.
+    /// The rms error, and the largest error caused by a channel's mean and factor, if there are any.
     fn rms_floor(&self, exact: &Map) -> (f64, f64) {
         let rms = |values: &[f64]| {
             (values.iter().map(|v| v * v).sum::<f64>() / values.len().max(1) as f64).sqrt()
@@ -119,7 +118,7 @@ impl Task<'_> {
                 let added = oracle::conv(&input, &factors, &zeros, conv.kernel, conv.stride);
                 (4.0 * SINGLE * rms(&added.data), 0.0)
             }
-            // The mean itself is rounded, and every distance from it is off by that.
+            // The mean itself is rounded, which shifts every distance from it.
             Work::Normalise { eps } => of_means(eps, &vec![1.0; first.channels]),
             Work::Norm { conv, eps, .. } | Work::Statistics { conv, eps } => {
                 let gamma = self.factors(conv).map_or_else(Vec::new, |(gamma, _)| gamma);
@@ -143,7 +142,7 @@ impl Task<'_> {
         Some((oracle::doubles(&norm.weight), oracle::doubles(&norm.bias)))
     }
 
-    /// The map that a convolution goes over.
+    /// The map that a convolution reads, with its upsampling and margin.
     fn gathered(&self, map: Map, doubled: bool, margin: usize) -> Map {
         let map = if doubled { oracle::upsample(&map) } else { map };
         oracle::reflect_pad(&map, margin)
@@ -178,7 +177,7 @@ fn sum(mut a: Map, b: &Map) -> Map {
     a
 }
 
-/// The operation on a map before a convolution reads it: the residual sum, or ReLU.
+/// The operation before a convolution: the residual sum, or ReLU.
 fn before_conv(map: Map, second: Option<Map>, relu: bool) -> Map {
     let map = match second {
         Some(second) => sum(map, &second),
@@ -187,8 +186,9 @@ fn before_conv(map: Map, second: Option<Map>, relu: bool) -> Map {
     if relu { oracle::relu(&map) } else { map }
 }
 
-/// How far a norm is off when every mean is off by four units in the last place: rms over the channels, and the channel
-/// that is farthest off.
+/// The error of a norm if every mean is off by four units in the last place: rms over the channels, and the largest of
+/// any
+/// channel.
 fn mean_rounding(map: &Map, eps: f32, gamma: &[f64]) -> (f64, f64) {
     let count = (map.height * map.width) as f64;
     let off: Vec<f64> = (map.data.chunks(map.height * map.width).zip(gamma))

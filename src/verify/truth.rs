@@ -1,4 +1,4 @@
-//! The oracle's painting of one picture, and the rule by which a mode is judged on it.
+//! The oracle's painting of one picture, and the rule for checking a mode on it.
 
 use std::{cell::RefCell, collections::HashMap};
 
@@ -14,10 +14,11 @@ use crate::{
     tensor::Deviation,
 };
 
-/// What reports call the network's output among its maps.
+/// Name of the network's output among its maps.
 pub const OUTPUT: &str = "output";
 
-/// How far from half-way between two levels a value may be to count as half-way: what sums in single precision are off.
+/// Maximum distance from the midpoint between two levels that counts as the midpoint: the error of sums in single
+/// precision.
 const HALF_WAY_LEVELS: f64 = 1e-3;
 
 /// A quarter-size map with fewer positions than this counts as small.
@@ -26,16 +27,15 @@ const FEW_PIXELS: usize = 16;
 /// One picture, the oracle's painting of it, and the errors of naive runs on it.
 pub struct Truth<'a> {
     network: &'a Network,
-    /// The picture itself.
     pub picture: Frame,
-    /// The oracle's painting of it.
+    /// The oracle's painting.
     pub painted: Frame,
-    /// Whether it is of (nearly) one colour.
+    /// Whether it has (nearly) one colour.
     pub low_contrast: bool,
     /// Whether its smallest maps have so few values that a norm's result depends on single roundings.
     few_pixels: bool,
     judgement: Judgement,
-    /// Naive runs by mode; only flat and tiny pictures need them, and bytes.
+    /// Errors of naive runs by mode; needed only for flat and tiny pictures and for int8.
     naive: RefCell<HashMap<(Mode, DeviceRounding), Distance>>,
 }
 
@@ -54,11 +54,11 @@ impl<'a> Truth<'a> {
         }
     }
 
-    /// The rule for a mode on this picture. `device`: how what it is run on rounds.
+    /// The rule for a mode on this picture. `device` says where the device rounds.
     pub fn rule(&self, mode: Mode, device: DeviceRounding) -> Rule {
         let rule = match (self.low_contrast, mode.precision) {
             (true, Precision::Fp32 | Precision::Fp16x2) => return Rule::FP32_LOW_CONTRAST,
-            // What bytes lose depends on how a network spreads its values.
+            // The loss by int8 depends on the distribution of the network's values.
             (false, Precision::Int8) => Rule::for_mode(mode),
             (false, _) if !self.few_pixels => return Rule::for_mode(mode),
             (false, Precision::Fp32 | Precision::Fp16x2) => return Rule::for_mode(mode),
@@ -70,8 +70,9 @@ impl<'a> Truth<'a> {
         })
     }
 
-    /// The oracle's painting to hold another one against: a value that lies half-way between two levels, as those of
-    /// networks without noise often do, may be rounded to either.
+    /// The oracle's painting to compare `painted` with. A value midway between two levels may be rounded to either one;
+    /// such
+    /// values are common in networks without noise.
     pub fn beside(&self, painted: &Frame) -> Frame {
         let (width, height) = (self.painted.width(), self.painted.height());
         if (painted.width(), painted.height()) != (width, height) {
@@ -91,7 +92,7 @@ impl<'a> Truth<'a> {
         })
     }
 
-    /// The maps behind the norms by name, and the output.
+    /// The maps after the norms by name, and the output.
     pub fn maps(&self) -> Vec<(&str, &Map)> {
         maps_of(&self.judgement)
     }
@@ -124,14 +125,15 @@ fn maps_of(judgement: &Judgement) -> Vec<(&str, &Map)> {
 /// Rms of the difference over rms of the expected map.
 ///
 /// # Panics
-/// When the lengths differ, as [`Deviation::between`].
+/// If the lengths differ; see [`Deviation::between`].
 pub fn relative_rms(values: impl ExactSizeIterator<Item = f64>, expected: &Map) -> f64 {
     let deviation = Deviation::between(values, expected.data.iter().copied());
     deviation.rms / deviation.reference_rms.max(1e-3)
 }
 
-/// Whether every colour channel has a standard deviation of less than one level: then the maps have
-/// (nearly) no variance, and every norm multiplies rounding errors by up to 1/sqrt(eps) = 316.
+/// Whether every colour channel has a standard deviation of less than one level. The maps then have (nearly) no
+/// variance,
+/// and every norm multiplies rounding errors by up to 1/sqrt(eps) = 316.
 fn is_low_contrast(picture: &Frame) -> bool {
     let count = picture.pixel_count() as f64;
     (0..3).all(|c| {
@@ -166,7 +168,7 @@ mod tests {
         let rule =
             |precision| faint.rule(Mode::new(Variant::Fused, precision), DeviceRounding::default());
         assert_eq!(rule(Precision::Fp32), Rule::FP32_LOW_CONTRAST);
-        // A faint pattern is much harder on seven bits than on ten.
+        // A faint pattern is much harder for seven bits than for ten.
         let distances = faint.naive.borrow().len();
         assert_eq!(distances, 0, "single precision needs no naive run");
         let (ten, seven) = (rule(Precision::Fp16), rule(Precision::Bf16));
@@ -182,7 +184,7 @@ mod tests {
         assert_eq!(strong.rule(fused, DeviceRounding::default()), Rule::TEN_BITS);
     }
 
-    /// Half of an odd level may be rounded up or down; whole levels away from it is wrong.
+    /// Half of an odd level may be rounded up or down; a difference of whole levels is an error.
     #[test]
     fn a_value_half_way_between_two_levels_may_be_either() {
         let mut graph = Graph::default();
@@ -208,8 +210,9 @@ mod tests {
         assert_eq!(truth.beside(&wrong), truth.painted);
     }
 
-    /// All pixels of a flat picture go through the same sums, so that a norm has nothing to enlarge:
-    /// fewer bits are no reason for another colour.
+    /// All pixels of a flat picture go through the same sums, so that a norm has nothing to amplify. Fewer bits must
+    /// not change
+    /// the colour.
     #[test]
     fn a_naive_run_of_one_colour_is_near_the_truth() {
         let spec = NetworkSpec { blocks: 1, ..NetworkSpec::with_widths([4, 6, 8]) };

@@ -1,6 +1,6 @@
-//! A sheet to draw a chart on: areas, lines and letters with smooth edges.
+//! A canvas for charts: antialiased areas, lines and text.
 //!
-//! The only skrifa is here. Letters are those of the window.
+//! This is the only module that uses skrifa. The font is the window's.
 
 use skrifa::{
     FontRef, MetadataProvider,
@@ -15,35 +15,31 @@ use vello_cpu::{
 
 use crate::frame::Frame;
 
-/// The letters: Inter, which the window has as well.
+/// Inter, the font of the window.
 pub const INTER: &[u8] = include_bytes!("../../../assets/fonts/Inter-Regular.ttf");
 
-/// Red, green, blue and alpha, straight.
+/// Red, green, blue and alpha, not premultiplied.
 pub type Rgba = [u8; 4];
 
-/// Which point of a text lies where it is written; its baseline in any case.
+/// Horizontal anchor of a text. Vertically the position is the baseline.
 #[derive(Clone, Copy)]
 pub enum Anchor {
-    /// Its beginning.
     Left,
-    /// Its middle.
     Middle,
-    /// Its end.
     Right,
 }
 
-/// How a text looks.
+/// Text style.
 #[derive(Clone, Copy)]
 pub struct Letters {
-    /// Height of the letters' square, in pixels.
+    /// Font size (em), in pixels.
     pub size_px: f32,
-    /// Colour.
     pub color: Rgba,
-    /// Whether the strokes are thicker.
+    /// Whether the text is bold.
     pub is_strong: bool,
 }
 
-/// A sheet of pixels. Places count in pixels from the top left.
+/// An image to draw on. Positions are in pixels from the top left.
 pub struct Canvas {
     context: RenderContext,
     font: FontRef<'static>,
@@ -51,7 +47,7 @@ pub struct Canvas {
 }
 
 impl Canvas {
-    /// A sheet of one colour; `None` if the font cannot be read.
+    /// A canvas filled with one colour; `None` if the font cannot be read.
     pub fn new(size: (u16, u16), ground: Rgba) -> Option<Self> {
         let mut canvas = Self {
             context: RenderContext::new(size.0, size.1),
@@ -62,7 +58,7 @@ impl Canvas {
         Some(canvas)
     }
 
-    /// Fills the rectangle from left, top to right, bottom.
+    /// Fills a rectangle.
     pub fn area(&mut self, [left, top, right, bottom]: [f64; 4], color: Rgba) {
         self.context.set_paint(paint(color));
         self.context.fill_rect(&Rect::new(left, top, right, bottom));
@@ -75,7 +71,7 @@ impl Canvas {
         self.context.fill_path(&path);
     }
 
-    /// Draws a line through the points.
+    /// Draws a polyline.
     pub fn line(&mut self, points: &[(f64, f64)], width: f64, color: Rgba) {
         let mut path = BezPath::new();
         for (number, &point) in points.iter().enumerate() {
@@ -89,15 +85,16 @@ impl Canvas {
         self.context.stroke_path(&path);
     }
 
-    /// Columns that a text takes, in pixels.
+    /// Width of a text, in pixels.
     pub fn width(&self, text: &str, size_px: f32) -> f32 {
         let metrics = self.font.glyph_metrics(Size::new(size_px), LocationRef::default());
         let charmap = self.font.charmap();
         text.chars().filter_map(|letter| metrics.advance_width(charmap.map(letter)?)).sum()
     }
 
-    /// Writes a text that takes at most `most` pixels: smaller, down to two thirds, and then cut with an
-    /// ellipsis, where it would take more.
+    /// Writes a text at most `most` pixels wide. A wider text is scaled down to at least two thirds, then truncated
+    /// with an
+    /// ellipsis.
     pub fn text_within(
         &mut self,
         at: (f64, f64),
@@ -121,7 +118,6 @@ impl Canvas {
         self.text(at, &shown, letters, anchor);
     }
 
-    /// Writes a text.
     pub fn text(&mut self, (x, y): (f64, f64), text: &str, letters: Letters, anchor: Anchor) {
         let width = f64::from(self.width(text, letters.size_px));
         let left = match anchor {
@@ -139,7 +135,7 @@ impl Canvas {
             };
             if let Some(outline) = outlines.get(glyph) {
                 let settings = DrawSettings::unhinted(size, LocationRef::default());
-                // A letter that cannot be drawn is left out; the space that it takes stays.
+                // A glyph that cannot be drawn is left out; its advance stays.
                 outline.draw(settings, &mut pen).ok();
             }
             pen.left += f64::from(metrics.advance_width(glyph).unwrap_or(0.0));
@@ -154,12 +150,12 @@ impl Canvas {
         }
     }
 
-    /// The pixels.
+    /// Returns the pixels.
     pub fn finish(mut self) -> Frame {
         let mut pixels = Pixmap::new(self.size.0, self.size.1);
         self.context.flush();
         self.context.render(&mut pixels, &mut Resources::new());
-        // The ground covers everything, so nothing is transparent.
+        // The background covers everything, so no pixel is transparent.
         let bytes = pixels.data_as_u8_slice();
         let width = usize::from(self.size.0);
         Frame::from_fn(width, usize::from(self.size.1), |x, y| {
@@ -173,7 +169,7 @@ fn paint([r, g, b, a]: Rgba) -> Color {
     Color::from_rgba8(r, g, b, a)
 }
 
-/// Puts the outlines of letters side by side; down is down.
+/// Appends the outlines of glyphs. The y axis points down.
 struct Pen {
     path: BezPath,
     left: f64,

@@ -1,5 +1,5 @@
-//! A comparison as a picture: for each candidate a bar as long as its median, every run a dot upon it, and
-//! what a number needs to mean something.
+//! Chart of a comparison: for each candidate a bar as long as its median, a dot for every run, and the measuring
+//! conditions.
 
 use super::{
     Colors,
@@ -12,11 +12,11 @@ use crate::{
     timing::TimingMethod,
 };
 
-/// Columns and rows of a chart, in pixels.
+/// Width and height of a chart.
 pub const SIZE_PX: (u16, u16) = (1200, 700);
 
 impl Colors {
-    /// Of the letters that say whether there is a ratio.
+    /// Text colour of the verdict.
     fn of_verdict(&self, report: &MeasureReport) -> Rgba {
         match report.ratio {
             Some(_) => self.ink,
@@ -25,15 +25,14 @@ impl Colors {
     }
 }
 
-/// Left and right of what is drawn, in pixels.
+/// Left and right margin, in pixels.
 const MARGIN: f64 = 60.0;
-/// Where the two rows begin, from the top.
+/// Tops of the two rows, in pixels.
 const ROWS_TOP: [f64; 2] = [170.0, 350.0];
-/// From a row's top to its bar.
+/// Distance from a row's top to its bar.
 const BAR_BELOW: f64 = 44.0;
-/// Height of a bar.
 const BAR_HEIGHT: f64 = 84.0;
-/// Where the axis lies, from the top.
+/// Top of the axis.
 const AXIS_TOP: f64 = 524.0;
 /// Runs beyond this many times the slower candidate's p95 are counted, not drawn.
 const FARTHEST: f64 = 1.3;
@@ -41,7 +40,7 @@ const FARTHEST: f64 = 1.3;
 /// Draws the chart in these colours.
 ///
 /// # Errors
-/// [`MeasureError::Report`] when there are no letters to write with.
+/// [`MeasureError::Report`] if the font cannot be read.
 pub fn draw(report: &MeasureReport, colors: &Colors) -> Result<Frame, MeasureError> {
     let mut canvas = sheet(SIZE_PX, colors.ground)?;
     head(&mut canvas, report, colors);
@@ -66,12 +65,12 @@ pub fn draw(report: &MeasureReport, colors: &Colors) -> Result<Frame, MeasureErr
 /// The chart as a PNG file.
 ///
 /// # Errors
-/// As [`draw`], and when it cannot be encoded.
+/// See [`draw`]; also if it cannot be encoded.
 pub fn png(report: &MeasureReport) -> Result<Vec<u8>, MeasureError> {
     encoded(&draw(report, &Colors::PAPER)?)
 }
 
-/// What the axis reaches to, in milliseconds.
+/// Upper end of the axis, in milliseconds.
 fn longest_ms(candidates: [&CandidateReport; 2], method: TimingMethod) -> f64 {
     let slowest = (candidates.iter().flat_map(|candidate| candidate.runs_by(method)))
         .copied()
@@ -85,7 +84,7 @@ fn right() -> f64 {
     f64::from(SIZE_PX.0) - MARGIN
 }
 
-/// Where a time lies.
+/// X coordinate of a time.
 fn x_of(ms: f64, longest_ms: f64) -> f64 {
     MARGIN + (right() - MARGIN) * (ms / longest_ms)
 }
@@ -115,7 +114,7 @@ fn axis(canvas: &mut Canvas, longest_ms: f64, method: TimingMethod, colors: &Col
         if x > right() {
             break;
         }
-        // Not through what is written above the bars.
+        // Do not draw through the text above the bars.
         for (place, top) in ROWS_TOP.into_iter().enumerate() {
             let end = if place == 0 { top + BAR_BELOW + BAR_HEIGHT + 8.0 } else { AXIS_TOP };
             canvas.area([x - 0.5, top + BAR_BELOW - 8.0, x + 0.5, end], colors.rule);
@@ -130,7 +129,7 @@ fn axis(canvas: &mut Canvas, longest_ms: f64, method: TimingMethod, colors: &Col
     canvas.text(at, &unit, letters(16.0, colors.quiet), Anchor::Right);
 }
 
-/// One candidate's place in the chart.
+/// One candidate's row in the chart.
 struct Row<'a> {
     top: f64,
     color: Rgba,
@@ -148,7 +147,7 @@ impl Row<'_> {
         let beyond = runs.iter().filter(|&&ms| ms > self.longest_ms).count();
         let mut figures = format!("p95 {}  ·  {:.1} frames/s", milliseconds(p95), candidate.fps);
         if self.method == TimingMethod::Device {
-            // Rates are of the host's clock.
+            // The frame rates are by the host's clock.
             figures.push_str(" with transfers");
         }
         if beyond > 0 {
@@ -172,8 +171,9 @@ impl Row<'_> {
         canvas.area([MARGIN, top, x(p50), bottom], self.faint(70));
         for (number, &ms) in runs.iter().enumerate() {
             if ms <= self.longest_ms {
-                // Spread over the height so that equal times can be distinguished; the golden section never
-                // repeats.
+                // Spread vertically, so that equal times can be distinguished. The fractional parts of multiples of the
+                // golden ratio never
+                // repeat.
                 let share = (number as f64 * 0.618_033_988_75).fract();
                 let y = top + 10.0 + share * (BAR_HEIGHT - 20.0);
                 canvas.dot((x(ms), y), 2.6, self.faint(120));
@@ -221,7 +221,7 @@ fn milliseconds(ms: f64) -> String {
     }
 }
 
-/// A sentence with a large letter at its beginning, except where that is a mode's name.
+/// A sentence with an initial capital, unless it starts with a mode's name.
 fn capitalised(text: &str) -> String {
     match text.strip_prefix("not ") {
         Some(rest) => format!("Not {rest}"),
@@ -240,7 +240,7 @@ mod tests {
         (0..3).all(|c| pixel[c].abs_diff(color[c]) < 12)
     }
 
-    /// The farthest column of a row of pixels that has a colour.
+    /// The rightmost column of a pixel row that has this colour.
     fn last_column(chart: &Frame, y: usize, color: Rgba) -> Option<usize> {
         (0..chart.width()).rev().find(|&x| is_near(chart.pixel(x, y), color))
     }

@@ -1,4 +1,4 @@
-//! Measurements as pictures.
+//! Draws measurements as charts.
 
 pub(crate) mod canvas;
 mod comparison;
@@ -19,22 +19,22 @@ use crate::{
 /// The colours of a chart.
 #[derive(Clone, Copy, Debug)]
 pub struct Colors {
-    /// Behind everything.
+    /// Background.
     pub ground: Rgba,
-    /// Letters.
+    /// Text.
     pub ink: Rgba,
-    /// Quiet letters, and the axis.
+    /// Secondary text, and the axis.
     pub quiet: Rgba,
-    /// Marks of the axis.
+    /// Tick marks of the axis.
     pub rule: Rgba,
-    /// Letters that say what is wrong.
+    /// Text of failures.
     pub wrong: Rgba,
-    /// Of the reference, and of what is compared with it.
+    /// The reference and the other candidate.
     pub candidates: [Rgba; 2],
 }
 
 impl Colors {
-    /// Those of a file, which is read on any ground.
+    /// Colours for a file, whose surroundings are unknown.
     pub const PAPER: Self = Self {
         ground: [251, 250, 247, 255],
         ink: [40, 38, 35, 255],
@@ -45,7 +45,7 @@ impl Colors {
     };
 }
 
-/// An empty sheet.
+/// An empty canvas.
 fn sheet(size: (u16, u16), ground: Rgba) -> Result<Canvas, MeasureError> {
     Canvas::new(size, ground).ok_or_else(|| MeasureError::Report {
         format: "PNG",
@@ -53,10 +53,10 @@ fn sheet(size: (u16, u16), ground: Rgba) -> Result<Canvas, MeasureError> {
     })
 }
 
-/// A chart that was drawn, as a PNG file.
+/// Encodes a chart as a PNG file.
 ///
 /// # Errors
-/// [`MeasureError::Report`] when it cannot be encoded.
+/// [`MeasureError::Report`] if it cannot be encoded.
 fn encoded(chart: &Frame) -> Result<Vec<u8>, MeasureError> {
     let encoded = encode::to_bytes("the chart", chart, None, Encoding::of(Format::Png));
     let (bytes, _) = encoded
@@ -64,8 +64,8 @@ fn encoded(chart: &Frame) -> Result<Vec<u8>, MeasureError> {
     Ok(bytes)
 }
 
-/// The distance of marks on an axis from 0 to `whole`, a round number, so that there are at most about
-/// `most`; at least 2 count.
+/// A round distance between the tick marks of an axis from 0 to `whole`, for about `most` marks at most. `most` is at
+/// least 2.
 pub fn round_step(whole: f64, most: usize) -> f64 {
     let least = whole.max(1e-6) / most.max(2) as f64;
     let decade = 10f64.powf(least.log10().floor());
@@ -74,7 +74,7 @@ pub fn round_step(whole: f64, most: usize) -> f64 {
     round.unwrap_or(10.0) * decade
 }
 
-/// Decimals that marks at this distance need.
+/// Number of decimals for tick marks at this distance.
 pub fn decimals_of(step: f64) -> usize {
     (-step.log10().floor()).clamp(0.0, 9.0) as usize
 }

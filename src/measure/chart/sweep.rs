@@ -1,4 +1,4 @@
-//! A sweep as a picture: for every axis how time and memory grow along it, both networks as lines.
+//! Chart of a sweep: time and memory along each axis, one line per network size.
 
 use super::{
     Colors,
@@ -15,21 +15,20 @@ use crate::{
     timing::TimingMethod,
 };
 
-/// Columns and rows, in pixels.
 const SIZE_PX: (u16, u16) = (1200, 720);
-/// Left and right of what is drawn.
+/// Left and right margin, in pixels.
 const MARGIN: f64 = 40.0;
-/// Where the panels begin, from the left, and how wide they are.
+/// Left edges and widths of the panels, in pixels.
 const PANEL_LEFTS: [f64; 3] = [84.0, 500.0, 868.0];
 const PANEL_WIDTHS: [f64; 3] = [338.0, 290.0, 290.0];
-/// Where they begin, from the top, and how high they are: time, memory.
+/// Tops and height of the panels (time, memory), in pixels.
 const PANEL_TOPS: [f64; 2] = [150.0, 450.0];
 const PANEL_HEIGHT: f64 = 190.0;
 
-/// What a panel shows of a cost.
+/// The value that a panel plots.
 struct Quantity {
     name: &'static str,
-    /// The value, and one beside it that is drawn faintly.
+    /// The value, and a secondary one that is drawn faintly.
     of: fn(&Cost) -> (f64, Option<f64>),
 }
 
@@ -41,7 +40,7 @@ const QUANTITIES: [Quantity; 2] = [
     },
 ];
 
-/// From values to places between 0 and 1: by their logarithms where they span sizes, from 0 on elsewhere.
+/// Maps values to positions from 0 to 1: logarithmic for values that span orders of magnitude, otherwise linear from 0.
 struct Scale {
     low: f64,
     high: f64,
@@ -68,7 +67,9 @@ impl Scale {
         }
     }
 
-    /// Round values for marks: by logarithms as few kinds of digits as give three marks, otherwise equal steps.
+    /// Round values for tick marks. On a logarithmic scale, the fewest leading digits that give three marks; otherwise
+    /// equal
+    /// steps.
     fn marks(&self) -> Vec<f64> {
         let low = if self.is_log { self.low / 1.2 } else { 0.0 };
         if self.is_log {
@@ -93,7 +94,7 @@ impl Scale {
 /// The sweep as a PNG file.
 ///
 /// # Errors
-/// [`MeasureError::Report`] when there are no letters to write with, or it cannot be encoded.
+/// [`MeasureError::Report`] if the font cannot be read or the image cannot be encoded.
 pub fn png(report: &SweepReport) -> Result<Vec<u8>, MeasureError> {
     encoded(&draw(report, &Colors::PAPER)?)
 }
@@ -236,7 +237,7 @@ fn panel(
     }
 }
 
-/// A mark without digits that say nothing.
+/// The label of a tick mark, without trailing zeros.
 fn number(value: f64) -> String {
     let text = format!("{value:.3}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()

@@ -1,7 +1,8 @@
-//! How cost grows: one mode over picture sizes, residual blocks and frames at once, one of the three at a time, in
-//! networks of both sizes. What does not fit into memory is known from the plans before anything runs.
+//! Measures how cost grows: one mode over image sizes, residual blocks and batch sizes, one axis at a time, in networks
+//! of
+//! both sizes. The plans show what does not fit into memory before anything runs.
 //!
-//! Knows no arguments and no files.
+//! Does not depend on arguments or files.
 
 mod report;
 
@@ -22,7 +23,7 @@ use crate::{
     timing::TimingMethod,
 };
 
-/// Columns and rows, in pixels, in the order of their areas.
+/// Width and height in pixels, in the order of their areas.
 const SIZES: [(usize, usize); 12] = [
     (128, 128),
     (256, 256),
@@ -37,47 +38,39 @@ const SIZES: [(usize, usize); 12] = [
     (6400, 3600),
     (7680, 4320),
 ];
-/// Most pixels on a processor, where larger pictures take minutes.
+/// Maximum number of pixels on a CPU, where larger pictures take minutes.
 const MOST_PIXELS_ON_CPU: usize = 1920 * 1080;
-/// Residual blocks.
 const BLOCKS: [usize; 7] = [1, 2, 3, 5, 8, 12, 16];
-/// Frames to paint at once.
 const BATCHES: [usize; 5] = [1, 2, 4, 8, 16];
-/// The size at which blocks and frames grow, and the one above which no size may cost much more per pixel.
+/// The size for the blocks and batch axes. Larger sizes must not cost much more per pixel than this one.
 pub const COMMON_SIZE: (usize, usize) = (512, 512);
 
-/// What grows.
+/// The quantity that grows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Axis {
-    /// The picture.
     Size,
-    /// The residual blocks.
     Blocks,
-    /// The frames that are painted at once.
     Batch,
 }
 
 impl Axis {
-    /// All, in the order in which they are measured.
+    /// All axes, in measuring order.
     pub const ALL: [Self; 3] = [Self::Size, Self::Blocks, Self::Batch];
 }
 
-/// One place of a series: everything that a run's cost depends on, besides the mode.
+/// One point of a series: everything that a run's cost depends on, apart from the mode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Place {
-    /// Columns, in pixels.
     pub width: usize,
-    /// Rows, in pixels.
     pub height: usize,
-    /// Residual blocks.
     pub blocks: usize,
-    /// Frames of one run.
+    /// Frames per run.
     pub batch: usize,
 }
 
 impl Place {
-    /// The places of an axis on a device.
+    /// The points of an axis on a device.
     fn all(axis: Axis, device: DeviceChoice) -> Vec<Self> {
         let place = |(width, height), blocks, batch| Self { width, height, blocks, batch };
         match axis {
@@ -92,7 +85,7 @@ impl Place {
         }
     }
 
-    /// What an axis calls this place, for example `1280x720` or `16`.
+    /// The name of this point on an axis, for example `1280x720` or `16`.
     pub fn name(&self, axis: Axis) -> String {
         match axis {
             Axis::Size => format!("{}x{}", self.width, self.height),
@@ -101,7 +94,7 @@ impl Place {
         }
     }
 
-    /// How far along an axis this place lies: megapixels, blocks or frames.
+    /// The coordinate of this point on an axis: megapixels, blocks or frames.
     pub fn along(&self, axis: Axis) -> f64 {
         match axis {
             Axis::Size => self.megapixels(),
@@ -116,22 +109,20 @@ impl Place {
     }
 }
 
-/// What a run costs at one place.
+/// The cost of a run at one point.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Cost {
-    /// Where.
     #[serde(flatten)]
     pub place: Place,
-    /// Median milliseconds of a run as the device measures it.
+    /// Median of a run by the device's clock.
     pub device_ms: f64,
-    /// Median milliseconds of the same runs on the host's clock, transfers and waiting included.
+    /// Median of the same runs by the host's clock, including transfers and waiting.
     pub host_ms: f64,
-    /// The peak of the plan, weights included.
+    /// Peak memory of the plan, weights included.
     pub peak_memory_bytes: u64,
 }
 
 impl Cost {
-    /// Milliseconds on the device for a megapixel.
     pub fn ms_per_megapixel(&self) -> f64 {
         self.device_ms / (self.place.megapixels() * self.place.batch as f64)
     }
@@ -140,30 +131,28 @@ impl Cost {
 /// One network size along one axis.
 #[derive(Clone, Debug, Serialize)]
 pub struct Series {
-    /// What grows.
     pub axis: Axis,
-    /// The network's size.
     pub model: ModelSize,
-    /// How the device's times were taken.
+    /// How the device's times were measured.
     pub method: TimingMethod,
-    /// What was measured, in the order of the axis.
+    /// The measurements, in the order of the axis.
     pub costs: Vec<Cost>,
-    /// Why it ends before the axis does, in words: the first place that does not fit into memory, or whose run failed.
+    /// Text that says why the series ends early: the first point that does not fit into memory, or whose run failed.
     pub end: Option<String>,
 }
 
-/// The sizes above [`COMMON_SIZE`] against the best smaller one.
+/// A size above [`COMMON_SIZE`] compared with the best smaller one.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Growth {
-    /// The size that costs most for its pixels.
+    /// The size with the worst ratio.
     #[serde(flatten)]
     pub place: Place,
-    /// Its time per megapixel over that of the best smaller size.
+    /// Its time per megapixel relative to that of the best smaller size.
     pub ratio: f64,
 }
 
 impl Series {
-    /// The worst size above [`COMMON_SIZE`]; `None` where sizes do not grow, or none is so large.
+    /// The worst size above [`COMMON_SIZE`]; `None` if this is not the size axis, or no size is that large.
     pub fn growth(&self) -> Option<Growth> {
         let mut best = f64::INFINITY;
         let mut worst: Option<Growth> = None;
@@ -186,12 +175,12 @@ pub struct Planned {
     axis: Axis,
     model: ModelSize,
     places: Vec<(Place, Arc<Subject>)>,
-    /// As [`Series::end`].
+    /// See [`Series::end`].
     pub end: Option<String>,
 }
 
 impl Planned {
-    /// How a message calls it.
+    /// Name in messages.
     pub fn name(&self) -> String {
         let what = match self.axis {
             Axis::Size => "sizes",
@@ -204,15 +193,13 @@ impl Planned {
 
 /// One mode on one device.
 pub struct Sweep<'a> {
-    /// The device.
     pub backend: &'a dyn Backend,
-    /// Variant and precision.
     pub mode: Mode,
-    /// Measured runs at every place.
+    /// Measured runs per point.
     pub frames: u32,
-    /// Runs that come first and do not count.
+    /// Warm-up runs, not counted.
     pub warmup: u32,
-    /// Most memory that a run may take, in bytes; what is free where there is none.
+    /// Memory limit for a run; the free memory if `None`.
     pub max_memory_bytes: Option<u64>,
 }
 
@@ -228,10 +215,10 @@ impl Sweep<'_> {
         }
     }
 
-    /// The places of every axis that fit into memory, for networks of these sizes.
+    /// The points of every axis that fit into memory, for networks of these sizes.
     ///
     /// # Errors
-    /// [`MeasureError::Memory`] when none does, [`MeasureError::Backend`] when the device does not have the mode.
+    /// [`MeasureError::Memory`] if none fits, [`MeasureError::Backend`] if the device does not support the mode.
     pub fn plan(&self, models: &[ModelSize]) -> Result<Vec<Planned>, MeasureError> {
         let device = self.backend.device().kind;
         let mut all: Vec<Planned> = Vec::new();
@@ -251,7 +238,7 @@ impl Sweep<'_> {
                     let setup = self.setup(&place, &subject);
                     match setup.check(&[self.mode], self.max_memory_bytes) {
                         Ok(()) => planned.places.push((place, subject)),
-                        // What is larger does not fit either.
+                        // Larger points do not fit either.
                         Err(error) => {
                             let MeasureError::Memory { needed_mb, limit_mb, .. } = &error else {
                                 return Err(error);
@@ -274,8 +261,8 @@ impl Sweep<'_> {
         }
     }
 
-    /// Measures what was planned, up to the first place whose run fails or is stopped: nothing larger follows it, and
-    /// what came before it stays.
+    /// Measures a planned series. Stops at the first point whose run fails or is cancelled, and keeps the costs before
+    /// it.
     pub fn measure(&self, planned: &Planned, control: &RunControl) -> Series {
         let mut series = Series {
             axis: planned.axis,
@@ -313,7 +300,7 @@ pub(super) mod tests {
     use super::*;
     use crate::{backend::cpu::CpuBackend, mode::ModeChoice};
 
-    /// Costs that grow with the pixels, `factor` times as much at 1280x720.
+    /// Costs proportional to the pixels, multiplied by `factor` at 1280x720.
     pub fn series(axis: Axis, model: ModelSize, factor: f64) -> Series {
         let costs = (Place::all(axis, DeviceChoice::Cpu).into_iter()).map(|place| {
             let share = if place.width == 1280 { factor } else { 1.0 };
@@ -328,7 +315,7 @@ pub(super) mod tests {
         Series { axis, model, method: TimingMethod::Device, costs: costs.collect(), end: None }
     }
 
-    /// A report of these.
+    /// A report of these series.
     pub fn report_of(series: Vec<Series>) -> SweepReport {
         let backend = CpuBackend::new(Some(1)).expect("threads");
         SweepReport::new(&sweep(&backend, None), series, false)
@@ -350,7 +337,7 @@ pub(super) mod tests {
         let found = worst(1.3);
         assert_eq!(found.place.name(Axis::Size), "1280x720");
         assert!((found.ratio - 1.3).abs() < 1e-9, "{found:?}");
-        // A size that costs less makes the larger ones costly.
+        // A cheaper size makes the larger ones look expensive.
         let found = worst(0.5);
         assert_eq!(found.place.name(Axis::Size), "1920x1080");
         assert!((found.ratio - 2.0).abs() < 1e-9, "{found:?}");

@@ -1,4 +1,4 @@
-//! What a sweep measured, with what its numbers need to mean something.
+//! The results of a sweep, with the measuring conditions.
 
 use serde::Serialize;
 
@@ -8,29 +8,28 @@ use crate::{
     timing::TimingMethod,
 };
 
-/// A finished sweep, with what its numbers need to mean something.
+/// A finished sweep, with the measuring conditions.
 #[derive(Clone, Debug, Serialize)]
 pub struct SweepReport {
-    /// Of the program.
+    /// Version of this program.
     pub version: &'static str,
-    /// The device's name and, for a processor, its instructions and threads.
+    /// The device's name and, for a CPU, its instruction set and threads.
     pub device: String,
-    /// As it was run.
+    /// The mode as it was run.
     pub mode: Mode,
-    /// Measured runs at every place.
+    /// Measured runs per point.
     pub frames: u32,
-    /// Runs that came first and did not count.
+    /// Warm-up runs, not counted.
     pub warmup_frames: u32,
-    /// Everything that was measured.
     pub series: Vec<Series>,
-    /// Whether the run was stopped before everything was.
+    /// Whether the run was cancelled before the end.
     pub stopped: bool,
-    /// The worst size of each network against the best smaller one.
+    /// The worst size of each network compared with the best smaller one.
     pub growth: Vec<(ModelSize, Growth)>,
 }
 
 impl SweepReport {
-    /// The series of a sweep, which was `stopped` before its end or not.
+    /// `stopped`: whether the sweep was cancelled before its end.
     pub fn new(sweep: &Sweep<'_>, series: Vec<Series>, stopped: bool) -> Self {
         let device = sweep.backend.device();
         let growth = |series: &Series| Some((series.model, series.growth()?));
@@ -51,13 +50,14 @@ impl SweepReport {
         }
     }
 
-    /// How the device's times were taken.
+    /// How the device's times were measured.
     pub fn method(&self) -> TimingMethod {
         let first = self.series.first();
         first.map_or(TimingMethod::Host, |series| series.method)
     }
 
-    /// The protocol: `device events, median of 20 runs after 3 for warm-up`, and whether the run was stopped.
+    /// The protocol, for example `device events, median of 20 runs after 3 for warm-up`, and whether the run was
+    /// cancelled.
     pub fn protocol(&self) -> String {
         format!(
             "{}, median of {} runs after {} warm-up runs{}",
@@ -68,7 +68,7 @@ impl SweepReport {
         )
     }
 
-    /// The worst sizes in words; `None` where none is large enough.
+    /// The worst sizes as text; `None` if no size is large enough.
     pub fn growth_in_words(&self) -> Option<String> {
         let parts = self.growth.iter().map(|(model, growth)| {
             let name = growth.place.name(Axis::Size);
