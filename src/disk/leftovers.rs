@@ -1,4 +1,4 @@
-//! What a killed program left: temporary files in the program's own folders are removed at the next start.
+//! Removes temporary files that a killed program left behind, in the program's own folders at the next start.
 
 use std::{
     fs::{self, File},
@@ -7,18 +7,23 @@ use std::{
 
 use super::temporary::{Kind, remove_unowned};
 
-/// Removes the file at `path`, made by [`create_owned`](super::create_owned), when the process that made it is gone and
-/// `is_worthless`, which reads it, agrees; returns whether it did. Never removes a link, nor what is no plain file.
+/// Removes the file at `path`, made by [`create_owned`](super::create_owned), if its process has ended and
+/// `is_worthless`,
+/// which may read the file, returns true. Returns whether it was removed. Never removes a link or anything but a
+/// regular
+/// file.
 pub fn remove_abandoned(path: &Path, is_worthless: impl FnOnce(&mut File) -> bool) -> bool {
     remove_unowned(path, Kind::File, is_worthless)
 }
 
-/// Removes the temporaries directly in `folder` that no living process owns, and gives how many. Only for
-/// folders of the program's own. Links, and files that only look like temporaries, stay; so do those that
-/// cannot be removed, until the next time.
+/// Removes the temporaries directly in `folder` that no running process owns, and returns their number. Use it only for
+/// the
+/// program's own folders. Links and files that only look like temporaries stay. Those that cannot be removed stay until
+/// the
+/// next time.
 pub fn sweep(folder: &Path) -> usize {
     let Ok(entries) = fs::read_dir(folder) else {
-        // The folder is missing or cannot be read; code that needs it reports that.
+        // The folder is missing or unreadable; code that needs it reports that.
         return 0;
     };
     let is_leftover = |entry: &fs::DirEntry| {

@@ -1,8 +1,8 @@
-//! Writes files and folders: whole or not at all, brought to the disk, with messages for people where the
-//! system refuses.
+//! Writes files and folders completely or not at all, syncs them to the disk, and explains errors of the system.
 //!
-//! The only place that makes temporaries, renames, and puts an [`io::Error`](std::io::Error) into words.
-//! Knows nothing of what is in a file. Calls block; any thread may call.
+//! Only this module creates temporaries, renames files, and turns an [`io::Error`](std::io::Error) into text. It does
+//! not
+//! depend on file contents. Calls block; they may be made from any thread.
 
 mod leftovers;
 mod names;

@@ -1,11 +1,11 @@
-//! Names that are not taken.
+//! Finds unused file names.
 
 use std::path::PathBuf;
 
-/// Names that are tried.
+/// Maximum number of names to try.
 const MOST_NAMES: u32 = 10_000;
 
-/// The path itself, or one with a number behind its name that is not taken.
+/// `path` if it does not exist, otherwise the first unused name with a number appended.
 pub fn free_path(path: PathBuf) -> PathBuf {
     if !path.exists() {
         return path;

@@ -1,8 +1,8 @@
-//! Temporary names: of files and folders that are not whole yet, and of the program that writes them.
+//! Temporary names for files and folders that are not complete yet, with their owner.
 //!
-//! The program that makes one holds an advisory lock on it as long as it is not finished. The system releases
-//! the lock when the process ends, however it ends: a temporary that can be locked belongs to no living
-//! process. On a file system without locks a leftover cannot be recognised, and none is removed.
+//! The process that creates a temporary holds an advisory lock on it until it is complete. The system releases the lock
+//! when the process ends, however it ends. So a temporary that can be locked belongs to no running process. On a file
+//! system without locks leftovers cannot be recognised, and none are removed.
 
 use std::{
     fs::{self, File, OpenOptions, TryLockError},
@@ -12,9 +12,9 @@ use std::{
 
 use tempfile::{Builder, NamedTempFile, TempDir};
 
-/// How often another name is tried when another program sweeps a new temporary before it is locked.
+/// Maximum attempts if another process sweeps a new temporary before it is locked.
 const ATTEMPTS: usize = 16;
-/// Random letters and digits in a name.
+/// Number of random letters and digits in a name.
 const RANDOM_CHARS: usize = 6;
 
 /// A kind of temporary.
@@ -29,7 +29,7 @@ pub enum Kind {
 impl Kind {
     pub const ALL: [Self; 2] = [Self::File, Self::Folder];
 
-    /// How names of this kind begin and end.
+    /// Prefix and suffix of names.
     const fn affixes(self) -> (&'static str, &'static str) {
         match self {
             Self::File => (".styleforge-", ".part"),
@@ -37,7 +37,7 @@ impl Kind {
         }
     }
 
-    /// Whether this program calls temporaries of this kind so.
+    /// Whether `name` has the form of this kind's names.
     pub fn has_name(self, name: &str) -> bool {
         let (prefix, suffix) = self.affixes();
         let random = name.strip_prefix(prefix).and_then(|rest| rest.strip_suffix(suffix));
@@ -47,13 +47,13 @@ impl Kind {
     }
 }
 
-/// A new file in `folder`, owned by this process until it is renamed or dropped.
+/// Creates a file in `folder`, owned by this process until it is renamed or dropped.
 pub fn file_in(folder: &Path) -> io::Result<NamedTempFile> {
     let mut builder = builder(Kind::File);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        // As any program's new file: readable by all, less the person's umask.
+        // Like any new file: readable by all, minus the user's umask.
         builder.permissions(fs::Permissions::from_mode(0o666));
     }
     owned(|| {
@@ -63,7 +63,7 @@ pub fn file_in(folder: &Path) -> io::Result<NamedTempFile> {
     })
 }
 
-/// A new folder in `folder`, owned by this process as long as the second part lives.
+/// Creates a folder in `folder`, owned by this process while the returned `File` exists.
 pub fn folder_in(folder: &Path) -> io::Result<(TempDir, Option<File>)> {
     let mut builder = builder(Kind::Folder);
     #[cfg(unix)]
@@ -75,9 +75,9 @@ pub fn folder_in(folder: &Path) -> io::Result<(TempDir, Option<File>)> {
         let made = builder.tempdir_in(folder)?;
         let opened = match open(made.path(), Kind::Folder) {
             Ok(file) => Some(file),
-            // Another program's sweep was faster.
+            // Another process swept it first.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            // Not every system opens folders; there nobody can lock one either.
+            // Some systems cannot open folders; there a folder cannot be locked either.
             Err(_) => None,
         };
         let is_ours = opened.as_ref().is_none_or(|file| own(file, made.path()));
@@ -92,7 +92,7 @@ fn builder(kind: Kind) -> Builder<'static, 'static> {
     builder
 }
 
-/// Makes temporaries until one is locked before another program sweeps it.
+/// Creates temporaries until one is locked before another process sweeps it.
 pub fn owned<T>(mut make: impl FnMut() -> io::Result<Option<T>>) -> io::Result<T> {
     for _ in 0..ATTEMPTS {
         if let Some(made) = make()? {
@@ -102,7 +102,7 @@ pub fn owned<T>(mut make: impl FnMut() -> io::Result<Option<T>>) -> io::Result<T
     Err(io::Error::other("another program deletes every new file; choose another folder"))
 }
 
-/// Locks a file or folder that was just made at `path`; `false` when a sweep was faster.
+/// Locks a file or folder that was just created at `path`; `false` if a sweep was faster.
 pub fn own(file: &File, path: &Path) -> bool {
     match file.try_lock() {
         Ok(()) => is_at(file, path),
@@ -111,15 +111,17 @@ pub fn own(file: &File, path: &Path) -> bool {
     }
 }
 
-/// Removes what is at `path` when no living process owns it and `is_worthless`, which reads it, agrees; returns
-/// whether it did.
+/// Removes `path` if no running process owns it and `is_worthless`, which may read the file, returns true. Returns
+/// whether
+/// it was removed.
 pub fn remove_unowned(
     path: &Path,
     kind: Kind,
     is_worthless: impl FnOnce(&mut File) -> bool,
 ) -> bool {
-    // The lock is held until the temporary is removed, so that a program that made one of the same name
-    // meanwhile sees that it is not its own.
+    // Hold the lock until the temporary is removed. A process that creates one of the same name meanwhile then detects
+    // that it
+    // does not own it.
     let Ok(mut file) = open(path, kind) else {
         return false;
     };
@@ -134,7 +136,7 @@ pub fn remove_unowned(
     removed.is_ok()
 }
 
-/// Opens what is of this kind; a link, a pipe or anything else never.
+/// Opens a file or folder of this kind, but never a link, a pipe or anything else.
 fn open(path: &Path, kind: Kind) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true);
@@ -149,13 +151,14 @@ fn open(path: &Path, kind: Kind) -> io::Result<File> {
         Kind::File => about.is_file(),
         Kind::Folder => about.is_dir(),
     };
-    match is_right && !fs::symlink_metadata(path)?.is_symlink() {
-        true => Ok(file),
-        false => Err(io::ErrorKind::InvalidInput.into()),
+    if is_right && !fs::symlink_metadata(path)?.is_symlink() {
+        Ok(file)
+    } else {
+        Err(io::ErrorKind::InvalidInput.into())
     }
 }
 
-/// Whether `path` is still the name of `file`.
+/// Whether `path` still refers to `file`.
 fn is_at(file: &File, path: &Path) -> bool {
     let (Ok(opened), Ok(named)) = (file.metadata(), fs::symlink_metadata(path)) else {
         return false;
@@ -183,7 +186,7 @@ mod tests {
         let remove = |path: &Path, kind| remove_unowned(path, kind, |_| true);
         assert!(!remove(file.path(), Kind::File));
         assert!(!remove(folder.path(), Kind::Folder));
-        // As a kill leaves them: there, and nobody's.
+        // As after a kill: the temporaries exist and have no owner.
         let (open, file) = file.keep().expect("kept");
         let folder = folder.keep();
         fs::write(folder.join("lite.safetensors"), "half").expect("written");

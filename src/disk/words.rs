@@ -1,4 +1,4 @@
-//! The system's errors in words: what they mean, and what to do.
+//! Explains errors of the system: what they mean, and what to do.
 
 use std::{
     error::Error,
@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-/// Shows `error` to a person: [`reason`] for messages that are put together by `format!`.
+/// Displays [`reason`], for use in `format!`.
 pub fn words(error: &io::Error) -> impl fmt::Display + '_ {
     struct Words<'a>(&'a io::Error);
     impl fmt::Display for Words<'_> {
@@ -18,9 +18,9 @@ pub fn words(error: &io::Error) -> impl fmt::Display + '_ {
     Words(error)
 }
 
-/// What `error` means, and what to do where something can be done; never with the system's number.
+/// What `error` means, and what to do if something can be done. Never contains a system error number.
 pub fn reason(error: &io::Error) -> String {
-    // An error of a library or of this program is words already, except for the system's number within it.
+    // An error of a library or of this program already has a text; only system errors inside it need replacing.
     if let Some(inner) = error.get_ref() {
         let mut text = error.to_string();
         let mut source: Option<&(dyn Error + 'static)> = Some(inner);
@@ -38,13 +38,12 @@ pub fn reason(error: &io::Error) -> String {
     }
 }
 
-/// Why something could not be made or written in `folder`, and what to do.
+/// Why something could not be created in `folder`, and what to do.
 pub fn cannot_write(folder: &Path, error: &io::Error) -> String {
     let exists = folder.is_dir();
     let folder = folder.display();
     match error.kind() {
-        // Some folders, such as those of the system's own file systems, take no new files and
-        // answer so.
+        // Some folders, for example in virtual file systems, accept no new files and report this error.
         ErrorKind::NotFound if exists => {
             format!("cannot create files in {folder}; choose another folder")
         }
@@ -60,7 +59,7 @@ pub fn cannot_write(folder: &Path, error: &io::Error) -> String {
     }
 }
 
-/// Errors that have a number and no kind.
+/// Texts for errors that have a number but no `ErrorKind`.
 #[cfg(unix)]
 fn by_number(number: Option<i32>) -> Option<&'static str> {
     Some(match number? {
@@ -125,8 +124,7 @@ fn by_kind(kind: ErrorKind) -> Option<&'static str> {
     })
 }
 
-/// A message of the system or a library, without the `(os error 28)` that may stand in it: for errors that are
-/// no [`io::Error`].
+/// A message of the system or a library, without an `(os error 28)` in it; for errors that are not an [`io::Error`].
 pub fn without_number(text: &str) -> String {
     let mut words = text.to_owned();
     while let Some(begin) = words.find("(os error ") {

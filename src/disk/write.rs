@@ -1,7 +1,8 @@
-//! Writing files and folders whole or not at all.
+//! Writes files and folders completely or not at all.
 //!
-//! A file is written beside its target under a temporary name, brought to the disk and renamed; then the folder
-//! is brought to the disk too, without which a power cut may undo the name.
+//! A file is written next to its target under a temporary name, synced and renamed. Then the folder is synced too,
+//! because
+//! a power failure could otherwise undo the rename.
 
 use std::{
     ffi::OsStr,
@@ -15,66 +16,62 @@ use super::{
     words::{cannot_write, reason},
 };
 
-/// Bytes that are gathered before they go to the system.
+/// Size of the write buffer.
+/// Maximum length of a chain of symbolic links; the same as the system's limit.
 const BUFFER_BYTES: usize = 1 << 16;
 /// Most links that are followed from one to the next, as the system's own limit.
 const MOST_LINKS: usize = 40;
 
-/// Whether a file that already has the target's name is kept or replaced.
+/// Whether an existing file at the target is kept or replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Existing {
-    /// It stays, and writing fails with [`WriteError::Exists`].
+    /// The file stays, and writing fails with [`WriteError::Exists`].
     Keep,
-    /// It is replaced in one step. Of a link, what it leads to is replaced.
+    /// The file is replaced atomically. If the target is a symbolic link, the file it points to is replaced.
     Replace,
 }
 
-/// When a new name is brought to the disk; the file's content always is before the file gets its name.
+/// When a new name is synced to the disk. The file's content is always synced before the file gets its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FolderSync {
-    /// At once.
     Now,
     /// By [`sync_folder`], once for many files.
     Later,
 }
 
-/// Why a file or folder was not written. A file that was there before is unchanged.
+/// Why a file or folder was not written. An existing file is unchanged.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WriteError {
-    /// The target exists and was to be kept.
+    /// The target exists and must be kept.
     #[error("{name} already exists; choose another name or ask to replace it (--force)")]
     Exists {
-        /// The target.
         name: String,
     },
-    /// The target exists and is no plain file, so that it can never be replaced.
+    /// The target exists and is not a regular file, so it cannot be replaced.
     #[error("{name} is not a regular file; choose another name")]
     NotReplaceable {
-        /// The target.
         name: String,
     },
-    /// A folder that was to hold the target could not be made.
+    /// A parent folder of the target could not be created.
     #[error("the folder {name} could not be created: {reason}")]
     Folder {
-        /// The folder.
         name: String,
         /// The reason and what to do.
         reason: String,
     },
-    /// The system refuses to take the bytes. Nothing half-written is left.
+    /// The system refuses to write. No partial file remains.
     #[error("{name} could not be written: {reason}")]
     Refused {
-        /// The target.
         name: String,
         /// The reason and what to do.
         reason: String,
     },
 }
 
-/// Lets `fill` write a file that then gets the name `path`; `fill` is also given the name for messages.
+/// Lets `fill` write a file, which then gets the name `path`. `fill` also receives the name for messages.
 ///
 /// # Errors
-/// What `fill` gives, or why the file could not be written.
+/// Errors of `fill`, or why the file could not be written.
 pub fn write_whole<T, E: From<WriteError>>(
     path: &Path,
     existing: Existing,
@@ -96,11 +93,11 @@ pub fn write_whole<T, E: From<WriteError>>(
     if existing == Existing::Replace
         && let Ok(old) = fs::metadata(&target)
     {
-        // Best effort: some file systems know no permissions.
+        // Best effort: some file systems have no permissions.
         file.as_file().set_permissions(old.permissions()).ok();
     }
     sync_file(file.as_file(), &target).map_err(failed)?;
-    // The lock of the temporary lasts until it has its name.
+    // Keep the temporary's lock until the file has its final name.
     let _file = match existing {
         Existing::Replace => file.persist(&target).map_err(|e| failed(e.error))?,
         Existing::Keep => file.persist_noclobber(&target).map_err(|e| {
@@ -117,12 +114,14 @@ pub fn write_whole<T, E: From<WriteError>>(
     Ok(filled)
 }
 
-/// Makes the folder `target` with these files in it, by name and content; the folders above it are made, too.
-/// `check` reads a file back, or says why it cannot, before the folder gets its name.
+/// Creates the folder `target` with these files (name and content), and its parent folders. `check` reads a file back
+/// and
+/// returns an error if that fails, before the folder gets its name.
 ///
 /// # Errors
-/// [`WriteError::Exists`] when there is something of that name, even when it came a moment ago; else why
-/// the disk or `check` refuses. Nothing is left then.
+/// [`WriteError::Exists`] if something of that name exists, even if it was created a moment ago; otherwise why the disk
+/// or
+/// `check` refuses. Nothing remains then.
 pub fn write_folder(
     target: &Path,
     files: &[(String, &[u8])],
@@ -151,16 +150,18 @@ pub fn write_folder(
         }
         _ => failed(e),
     })?;
-    // The folder has its final name now; there is nothing left to clean up.
+    // The folder has its final name; nothing to clean up.
     let _ = unfinished.keep();
     sync_folder(above).map_err(failed)
 }
 
-/// Removes these files of a folder, and the folder unless something else is in it. A folder without anything else gets
-/// a temporary name first, so that its own is free and the next start removes the rest when the program is killed.
+/// Removes these files of a folder, and the folder unless it contains something else. If it contains nothing else, the
+/// folder is first renamed to a temporary name. Its own name is then free at once, and the next start removes the rest
+/// if
+/// the program is killed.
 ///
 /// # Errors
-/// The disk's. Files that are missing are none.
+/// Errors of the disk. Missing files are not an error.
 pub fn remove_folder(folder: &Path, files: &[impl AsRef<OsStr>]) -> io::Result<()> {
     let is_ours = |name: &OsStr| files.iter().any(|file| file.as_ref() == name);
     let mut only_ours = true;
@@ -184,7 +185,7 @@ pub fn remove_folder(folder: &Path, files: &[impl AsRef<OsStr>]) -> io::Result<(
     Ok(())
 }
 
-/// Gives a file or folder another name in its folder, never that of something else.
+/// Renames a file or folder within its folder, without replacing anything.
 ///
 /// # Errors
 /// [`WriteError::Exists`], or why the disk refuses.
@@ -198,8 +199,9 @@ pub fn rename(from: &Path, to: &Path) -> Result<(), WriteError> {
     renamed.map_err(|e| WriteError::Refused { name: name(), reason: cannot_write(above, &e) })
 }
 
-/// Makes an empty file, never instead of something of that name, and brings its name to the disk. While it is open,
-/// and this process lives, no process can [remove it](super::remove_abandoned).
+/// Creates an empty file without replacing anything, and syncs its name. While the file is open and this process runs,
+/// no
+/// process can [remove it](super::remove_abandoned).
 ///
 /// # Errors
 /// [`WriteError::Exists`], or why the disk refuses.
@@ -219,7 +221,7 @@ pub fn create_owned(path: &Path) -> Result<File, WriteError> {
     })
 }
 
-/// Makes `folder`, never taking one that is there already.
+/// Creates `folder`, which must not exist.
 ///
 /// # Errors
 /// [`WriteError::Exists`], or why the disk refuses.
@@ -235,10 +237,10 @@ pub fn make_new_folder(folder: &Path) -> Result<(), WriteError> {
     })
 }
 
-/// Makes `folder`, and those above it, where they are not there yet.
+/// Creates `folder` and its parents if they do not exist.
 ///
 /// # Errors
-/// [`WriteError::Folder`] names it and says why it cannot be.
+/// [`WriteError::Folder`] with the reason.
 pub fn make_folder(folder: &Path) -> Result<(), WriteError> {
     if folder.is_dir() {
         return Ok(());
@@ -260,7 +262,7 @@ pub fn make_folder(folder: &Path) -> Result<(), WriteError> {
         .map_err(|e| failed(reason(&e)))
 }
 
-/// The folder in which a file or folder lies.
+/// The parent folder of a file or folder; `.` if the path has none.
 pub fn folder_of(target: &Path) -> &Path {
     match target.parent() {
         Some(p) if !p.as_os_str().is_empty() => p,
@@ -268,22 +270,22 @@ pub fn folder_of(target: &Path) -> &Path {
     }
 }
 
-/// Checks that [`write_whole`] may write to `path`, so that a long run is not started in vain.
+/// Checks that [`write_whole`] can write to `path`, so that a long run is not started in vain.
 ///
 /// # Errors
-/// Those of [`write_whole`] that do not depend on the content.
+/// The errors of [`write_whole`] that do not depend on the content.
 pub fn check_target(path: &Path, existing: Existing) -> Result<(), WriteError> {
     let name = path.display().to_string();
     let target = resolved_target(path, &name, existing)?;
     try_writing(&name, folder_of(&target))
 }
 
-/// Checks that files may be written into `folder`, which need not exist yet.
+/// Checks that files can be written into `folder`, which need not exist yet.
 ///
 /// # Errors
-/// [`WriteError::Refused`] when it cannot be made or takes no files.
+/// [`WriteError::Refused`] if the folder cannot be created or accepts no files.
 pub fn check_folder(folder: &Path) -> Result<(), WriteError> {
-    // Folders that would be made lie in the first folder above that exists.
+    // Missing folders would be created in the nearest existing parent.
     let above = folder.ancestors().find(|above| above.exists());
     let name = folder.display().to_string();
     match above {
@@ -292,8 +294,9 @@ pub fn check_folder(folder: &Path) -> Result<(), WriteError> {
     }
 }
 
-/// Makes a file in `folder` and removes it: whether it may be written to, no question about the folder
-/// answers for every file system.
+/// Tests whether `folder` is writable by creating and removing a file. No query of permissions is reliable on every
+/// file
+/// system.
 fn try_writing(name: &str, folder: &Path) -> Result<(), WriteError> {
     let failed = |e: io::Error| WriteError::Refused {
         name: name.to_owned(),
@@ -305,8 +308,9 @@ fn try_writing(name: &str, folder: &Path) -> Result<(), WriteError> {
     temporary::file_in(folder).map(drop).map_err(failed)
 }
 
-/// The file that will be written: what a link leads to when that is to be replaced, so that the link stays
-/// a link, also where nothing is at its end yet.
+/// The file that will be written. If a symbolic link is to be replaced, this is the file it points to, even if that
+/// does
+/// not exist yet, so that the link remains a link.
 fn resolved_target(path: &Path, name: &str, existing: Existing) -> Result<PathBuf, WriteError> {
     if fs::symlink_metadata(path).is_err() {
         return Ok(path.to_owned());
@@ -320,7 +324,7 @@ fn resolved_target(path: &Path, name: &str, existing: Existing) -> Result<PathBu
             Ok(next) => target = folder_of(&target).join(next),
             Err(_) => {
                 return match fs::metadata(&target) {
-                    // Renaming over a device such as /dev/null would remove it.
+                    // Renaming over a device such as /dev/null would remove the device.
                     Ok(m) if !m.is_file() => {
                         Err(WriteError::NotReplaceable { name: name.to_owned() })
                     }
@@ -335,10 +339,10 @@ fn resolved_target(path: &Path, name: &str, existing: Existing) -> Result<PathBu
     })
 }
 
-/// Brings what is in `file`, which is or will be called `path`, to the disk.
+/// Syncs the content of `file` to the disk. `path` is its current or future name.
 ///
 /// # Errors
-/// The disk's.
+/// Errors of the disk.
 pub fn sync_file(file: &File, path: &Path) -> io::Result<()> {
     #[cfg(test)]
     synced::note(path);
@@ -347,10 +351,11 @@ pub fn sync_file(file: &File, path: &Path) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Brings the names in `folder` to the disk.
+/// Syncs the names in `folder` to the disk.
 ///
 /// # Errors
-/// The disk's. A folder that cannot be opened to read, or a system that knows nothing of it, is none.
+/// Errors of the disk. A folder that cannot be opened for reading, or a system that cannot sync folders, is not an
+/// error.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
     #[cfg(test)]
     synced::note(folder);
@@ -367,7 +372,8 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
     }
 }
 
-/// What a test's thread brought to the disk: the only trace that it leaves while the power is on.
+/// Records what a test's thread synced to the disk, because syncing has no other visible effect without a power
+/// failure.
 #[cfg(test)]
 pub(crate) mod synced {
     use std::{
@@ -383,7 +389,7 @@ pub(crate) mod synced {
         SYNCED.with_borrow_mut(|synced| synced.push((path.to_owned(), path.exists())));
     }
 
-    /// What was brought to the disk since the last call, in order, and whether it had its name by then.
+    /// What was synced since the last call, in order, and whether it had its final name by then.
     pub(crate) fn take() -> Vec<(PathBuf, bool)> {
         SYNCED.take()
     }
@@ -446,7 +452,7 @@ mod tests {
         put("full");
         synced::take();
         remove_folder(&style, &["thumbnail", "lite", "full"]).expect("removed");
-        // A kill after this leaves a temporary folder, which the next start removes.
+        // A kill after this point leaves a temporary folder, which the next start removes.
         assert_eq!(synced::take(), [(here.path().to_owned(), true)]);
         assert!(names(here.path()).is_empty());
         put("lite");

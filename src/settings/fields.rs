@@ -1,4 +1,4 @@
-//! How values are spelled in the settings file, where that is not what serde derives.
+//! How values are written in the settings file if serde's derived form does not fit.
 
 use std::{
     fmt::Display,
@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 use crate::compose::Look;
 
-/// An integer, or an optional one, of `MIN` to `MAX`.
+/// An integer from `MIN` to `MAX`, or an optional one.
 pub fn integer<'de, D, T, const MIN: i64, const MAX: i64>(from: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -32,7 +32,7 @@ pub fn quality<'de, D: Deserializer<'de>>(from: D) -> Result<u8, D::Error> {
     integer::<_, _, 1, 100>(from).map(Option::unwrap_or_default)
 }
 
-/// Values with a spelling of their own.
+/// Values in their text form.
 pub mod text {
     use super::*;
 
@@ -49,7 +49,7 @@ pub mod text {
     }
 }
 
-/// As [`text`]; nothing is written for `None`.
+/// As [`text`], for optional values; `None` is not written.
 pub mod optional_text {
     use super::*;
 
@@ -69,7 +69,7 @@ pub mod optional_text {
     }
 }
 
-/// Ids and weights of 0 to 100, as a list of `id=weight`.
+/// Ids and weights from 0 to 100, as a list of `id=weight`.
 pub mod mix {
     use super::*;
 
@@ -88,7 +88,7 @@ pub mod mix {
     }
 }
 
-/// A path. TOML has no spelling for one that is not valid Unicode; it is forgotten.
+/// A path. TOML cannot represent a path that is not valid Unicode, so such a path is not saved.
 pub fn write_path<S: Serializer>(path: &Option<PathBuf>, to: S) -> Result<S::Ok, S::Error> {
     path.as_deref().and_then(Path::to_str).serialize(to)
 }
@@ -98,7 +98,7 @@ pub fn write_paths<S: Serializer>(paths: &[PathBuf], to: S) -> Result<S::Ok, S::
     to.collect_seq(paths.iter().filter_map(|path| path.to_str()))
 }
 
-/// Strength and colours, as keys of their own.
+/// Strength and colours, as separate keys.
 pub mod look {
     use super::*;
 
@@ -119,11 +119,11 @@ pub mod look {
     }
 }
 
-/// Width and height of the window, as keys of their own.
+/// Width and height of the window, as separate keys.
 pub mod window_size {
     use super::*;
 
-    /// Smallest side that is used, in points.
+    /// Minimum side, in points.
     const MIN_SIDE: i64 = 200;
 
     #[derive(Serialize, Deserialize)]

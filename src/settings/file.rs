@@ -1,4 +1,4 @@
-//! Between the values and the tables of the settings file.
+//! Converts between the settings and the tables of the settings file.
 
 use std::{collections::HashSet, path::PathBuf, thread};
 
@@ -8,7 +8,7 @@ use toml::{Table, Value};
 use super::{LiveChoices, LiveStyle, MOST_PAINTINGS, MOST_RECENT, Refused, Settings};
 use crate::disk::reason;
 
-/// The version of the file format that this program reads and writes; a larger number is a newer program's.
+/// The file format version that this program reads and writes; a larger number belongs to a newer program.
 const VERSION: i64 = 1;
 /// The tables that this version reads.
 const PARTS: [&str; 3] = ["choices", "live", "state"];
@@ -45,8 +45,8 @@ impl Settings {
         (settings, warnings)
     }
 
-    /// Reads the table `part`, one key after the other so that an invalid value affects no other; leaves in `file` what
-    /// is not known.
+    /// Reads the table `part` one key at a time, so that an invalid value affects no other. Unknown keys stay in
+    /// `file`.
     fn read_part<T>(
         &mut self,
         part: &'static str,
@@ -66,7 +66,7 @@ impl Settings {
             table.insert(key.to_owned(), value);
             table.try_into::<T>().map(drop)
         };
-        // No setting is a list of booleans, so only a key that is ignored accepts one.
+        // No setting is a list of booleans, so only an ignored key accepts one.
         let booleans = Value::Array(vec![Value::Boolean(true)]);
         for (key, value) in std::mem::take(keys) {
             if with(&key, booleans.clone()).is_ok() {
@@ -84,10 +84,10 @@ impl Settings {
         known.try_into().unwrap_or_default()
     }
 
-    /// The table to write: what this version knows, and what it read and does not know.
+    /// The table to write: known settings, and unknown keys that were read.
     ///
     /// # Errors
-    /// When the values cannot be represented in TOML.
+    /// If the values cannot be represented in TOML.
     pub(super) fn to_table(&self) -> Result<Table, toml::ser::Error> {
         let mut table = self.unknown.clone();
         table.insert("version".to_owned(), Value::Integer(VERSION));
@@ -115,16 +115,16 @@ fn table_of(values: &impl Serialize) -> Result<Table, toml::ser::Error> {
     Table::try_from(values)
 }
 
-/// Keeps the first `most` paths, each once.
+/// Keeps the first `most` distinct paths.
 fn keep_newest(paths: &mut Vec<PathBuf>, most: usize) {
     let mut seen = HashSet::new();
     paths.retain(|path| seen.len() < most && seen.insert(path.clone()));
 }
 
-/// The table that a settings file's text is.
+/// Parses the text of a settings file.
 ///
 /// # Errors
-/// Why the text cannot be read, in words.
+/// Why the text cannot be read, as text.
 pub(super) fn parsed(text: &str) -> Result<Table, String> {
     let table = thread::scope(|scope| {
         let thread = thread::Builder::new().name("settings".to_owned());
@@ -149,7 +149,7 @@ pub(super) fn parsed(text: &str) -> Result<Table, String> {
     }
 }
 
-/// The table of a text, none of whose values lies too deep to be written and read again.
+/// Parses a table in which no value is nested too deeply to be written and read again.
 fn table_in(text: &str) -> Result<Table, String> {
     let table: Table = text
         .parse()
@@ -160,7 +160,7 @@ fn table_in(text: &str) -> Result<Table, String> {
     Ok(table)
 }
 
-/// Whether more than so many tables and lists lie in one another.
+/// Whether tables and lists are nested more than `most` levels deep.
 fn is_deeper(value: &Value, most: usize) -> bool {
     let Some(inner) = most.checked_sub(1) else {
         return matches!(value, Value::Table(_) | Value::Array(_));
@@ -183,7 +183,7 @@ mod tests {
             let open = format!("{{{}=", key(parts)).repeat(tables);
             format!("b={open}1{}", "}".repeat(tables))
         };
-        // Of these only what is written is longer than what can be read: the header and the key together.
+        // At this nesting, writing puts header and key together, which is longer than what can be read.
         let two = |header, parts| format!("[{}]\n{}=nan\n", key(header), key(parts));
         for (text, is_read) in [
             (two(1, MOST_NESTED), true),

@@ -1,4 +1,4 @@
-//! The remembered settings of live pictures: the source, how it is captured, how it is painted.
+//! The saved settings of live mode: the source, its capture and its painting.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
@@ -9,62 +9,59 @@ use crate::{
     mode::{DeviceChoice, Mode, ModeChoice, ModelSize, Precision, Variant},
 };
 
-/// What a recording becomes.
+/// The form of a recording.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum RecordAs {
-    /// One video file.
     #[default]
     Video,
-    /// A folder with a file for each picture, and a table of their times.
+    /// A folder with one file per frame, and a table of their times.
     Pictures,
 }
 
 impl RecordAs {
-    /// Every choice, in the order in which they are offered.
+    /// Every choice, in the order of the menus.
     pub const ALL: [Self; 2] = [Self::Video, Self::Pictures];
 }
 
-/// The user's choices for live pictures.
+/// The user's choices for live mode.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LiveChoices {
     /// The demo scene until another source is chosen.
     #[serde(with = "fields::text")]
     pub source: Source,
-    /// Size at which a camera sends, in pixels; chosen by the program when `None`.
+    /// Frame size of a camera, in pixels; automatic if `None`.
     #[serde(with = "camera_size")]
     pub camera_size: Option<(u32, u32)>,
-    /// Rate at which a camera sends; chosen by the program when `None`.
+    /// Frame rate of a camera; automatic if `None`.
     #[serde(deserialize_with = "fields::integer::<_, _, 1, 1000>")]
     pub camera_fps: Option<u32>,
-    /// Format in which a camera sends; chosen by the program when `None`.
+    /// Pixel format of a camera; automatic if `None`.
     #[serde(with = "fields::optional_text")]
     pub camera_format: Option<PixelFormat>,
-    /// Whether left and right of a source other than a camera are swapped, as in a mirror.
+    /// Whether a source other than a camera is mirrored.
     pub mirror: bool,
-    /// Whether a camera is shown as in a mirror.
+    /// Whether a camera is mirrored on the screen.
     pub mirror_preview: bool,
-    /// Whether snapshots and recordings of a camera are as in a mirror.
+    /// Whether snapshots and recordings of a camera are mirrored.
     pub mirror_saved: bool,
     #[serde(with = "fields::text")]
     pub rotate: Rotation,
-    /// Working size.
     #[serde(flatten, with = "size")]
     pub size: LiveSize,
-    /// Whether pictures are upscaled to the source's size.
+    /// Whether painted frames are upscaled to the source's size.
     pub upscale: bool,
-    /// Size of the style's network; chosen by the program when `None`. Photos have one of their own.
+    /// Size of the style's network; automatic if `None`. Photos have their own setting.
     pub model: Option<ModelSize>,
     #[serde(with = "fields::text")]
     pub mode: ModeChoice,
-    /// The two candidates of a comparison.
     #[serde(flatten, with = "candidates")]
     pub candidates: [CandidateChoice; 2],
-    /// Whether the gallery's pictures move.
+    /// Whether the gallery is animated.
     pub moving_gallery: bool,
     pub record_as: RecordAs,
-    /// Whether frozen pictures and snapshots are painted again in full quality.
+    /// Whether frozen frames and snapshots are repainted in full quality.
     pub repaint_kept: bool,
 }
 
@@ -96,7 +93,7 @@ impl Default for LiveChoices {
 }
 
 impl LiveChoices {
-    /// Whether the frames of `source` are mirrored when they are captured, before they are painted and saved.
+    /// Whether the frames of `source` are mirrored at capture, before they are painted and saved.
     pub fn captures_mirrored(&self, source: &Source) -> bool {
         match source {
             Source::Camera(_) => self.mirror_saved,
@@ -104,13 +101,13 @@ impl LiveChoices {
         }
     }
 
-    /// Whether the pictures of `source` are mirrored on the screen, relative to how they were captured.
+    /// Whether the frames of `source` are mirrored again for display.
     pub fn shows_flipped(&self, source: &Source) -> bool {
         matches!(source, Source::Camera(_)) && self.mirror_preview != self.mirror_saved
     }
 }
 
-/// `640x480`.
+/// A size such as `640x480`.
 mod camera_size {
     use super::*;
 
@@ -197,7 +194,7 @@ mod tests {
         };
         assert_eq!(of(&choices, &camera), [false, true]);
         assert_eq!(of(&choices, &Source::Demo), [false, false]);
-        // What is mirrored already is not mirrored back.
+        // Frames that are already mirrored are not mirrored again for display.
         choices.mirror_saved = true;
         assert_eq!(of(&choices, &camera), [true, false]);
         choices.mirror_preview = false;

@@ -1,10 +1,12 @@
-//! The settings that the program remembers between runs: the user's choices and the window's state.
+//! The settings that the program saves between runs: the user's choices and the window's state.
 //!
-//! One TOML file with a number, `version`, and three tables, `[choices]`, `[live]` and `[state]`. Keys that
-//! this version does not know are kept when the file is written again, and so are values that it does not
-//! understand, until the user chooses others: an older version never deletes what a newer one or the user
-//! wrote. A file that cannot be read as a whole is reported and never overwritten. Calls block; any thread
-//! may call.
+//! They are stored in one TOML file with a number, `version`, and three tables, `[choices]`, `[live]` and `[state]`.
+//! Unknown
+//! keys are kept when the file is written again. Invalid values are also kept until the user chooses others. So an
+//! older
+//! version never deletes what a newer one or the user wrote. A file that cannot be read as a whole is reported and
+//! never
+//! overwritten. Calls block; they may be made from any thread.
 
 mod fields;
 mod file;
@@ -37,10 +39,9 @@ pub const MOST_RECENT: usize = 10;
 /// Maximum number of recently saved paintings.
 pub const MOST_PAINTINGS: usize = 24;
 
-/// Largest file that is read, in bytes.
+/// Maximum size of a file to read.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// Dark, light, or as the desktop says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ThemeChoice {
@@ -51,62 +52,61 @@ pub enum ThemeChoice {
 }
 
 impl ThemeChoice {
-    /// Every choice, in the order in which they are offered.
+    /// Every choice, in the order of the menus.
     pub const ALL: [Self; 3] = [Self::System, Self::Dark, Self::Light];
 }
 
-/// The user's choices; the window starts with them again.
+/// The user's choices, restored when the window starts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Choices {
     /// Id of the style.
     pub style: Option<String>,
-    /// The style's own weight in a mix, 0 to 100; `None` for the usual one.
+    /// The style's own weight in a mix, 0 to 100; the default if `None`.
     #[serde(deserialize_with = "fields::percent")]
     pub mix_own: Option<u8>,
-    /// Ids of the styles that are mixed with it and their weights, 0 to 100.
+    /// Ids and weights (0 to 100) of the styles that are mixed with it.
     #[serde(with = "fields::mix", skip_serializing_if = "Vec::is_empty")]
     pub mix: Vec<(String, u8)>,
     pub model: ModelSize,
-    /// Working size in pixels on the long side; the default when `None`.
+    /// Working size: long side in pixels; the default if `None`.
     #[serde(deserialize_with = "fields::integer::<_, _, 16, 100_000>")]
     pub working_px: Option<usize>,
-    /// Mode of photos; live pictures have their own.
+    /// Mode for photos; live mode has its own.
     #[serde(with = "fields::text")]
     pub mode: ModeChoice,
     #[serde(flatten, with = "fields::look")]
     pub look: Look,
-    /// Style and look of live pictures, once they have their own.
+    /// Style and look of live mode, once they differ from the photos'.
     #[serde(skip)]
     pub live: Option<LiveStyle>,
-    /// Size of the finished picture.
     #[serde(with = "fields::text")]
     pub output: OutputSize,
     pub theme: ThemeChoice,
-    /// Format to save in; the photo's own when `None`.
+    /// Format to save in; the photo's own if `None`.
     #[serde(with = "fields::optional_text")]
     pub format: Option<Format>,
-    /// JPEG quality, 1 to 100.
+    /// 1 to 100.
     #[serde(deserialize_with = "fields::quality")]
     pub jpeg_quality: u8,
     /// Whether to ask before an unsaved result is lost.
     pub ask_before_losing: bool,
-    /// Whether the picture fills the full screen; otherwise all of it is fitted to the screen.
+    /// Whether the picture fills the full screen and is cropped; otherwise it is fitted into the screen.
     pub full_screen_fills: bool,
-    /// Whether the list of styles shows the open photo in each of them.
+    /// Whether the list of styles shows the open photo in each style.
     pub styles_show_photo: bool,
 }
 
-/// Style and look of live pictures, in the file's table `[live]`.
+/// Style and look of live mode, in the file's table `[live]`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LiveStyle {
-    /// As [`Choices::style`].
+    /// See [`Choices::style`].
     pub style: Option<String>,
-    /// As [`Choices::mix_own`].
+    /// See [`Choices::mix_own`].
     #[serde(deserialize_with = "fields::percent")]
     pub mix_own: Option<u8>,
-    /// As [`Choices::mix`].
+    /// See [`Choices::mix`].
     #[serde(with = "fields::mix", skip_serializing_if = "Vec::is_empty")]
     pub mix: Vec<(String, u8)>,
     #[serde(flatten, with = "fields::look")]
@@ -139,51 +139,51 @@ impl Default for Choices {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct State {
-    /// Folder of the photo opened last.
+    /// Folder of the most recently opened photo.
     #[serde(serialize_with = "fields::write_path")]
     pub open_folder: Option<PathBuf>,
-    /// The photos opened last, the newest first, at most [`MOST_RECENT`].
+    /// The most recently opened photos, newest first, at most [`MOST_RECENT`].
     #[serde(serialize_with = "fields::write_paths", skip_serializing_if = "Vec::is_empty")]
     pub recent_photos: Vec<PathBuf>,
-    /// The paintings saved last, the newest first, each once, at most [`MOST_PAINTINGS`].
+    /// The most recently saved paintings, newest first, without duplicates, at most [`MOST_PAINTINGS`].
     #[serde(serialize_with = "fields::write_paths", skip_serializing_if = "Vec::is_empty")]
     pub paintings: Vec<PathBuf>,
-    /// Whether the strip of paintings is folded away.
+    /// Whether the strip of paintings is collapsed.
     pub folds_paintings: bool,
-    /// Folder of the result saved last.
+    /// Folder of the most recently saved result.
     #[serde(serialize_with = "fields::write_path")]
     pub save_folder: Option<PathBuf>,
     /// Width and height of the window, in points.
     #[serde(flatten, with = "fields::window_size")]
     pub window_size: Option<(f32, f32)>,
-    /// Whether the window filled the screen when it was closed.
+    /// Whether the window was maximized when it was closed.
     pub is_maximized: bool,
-    /// Whether the window showed photos when it was closed; otherwise live pictures.
+    /// Whether the window showed photos when it was closed; otherwise live mode.
     pub shows_photos: bool,
     /// Whether the first-run hint was dismissed.
     pub has_seen_hint: bool,
     /// Whether the user has seen the hint that a larger detail shows more of a style.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub has_seen_detail_hint: bool,
-    /// Ids of the styles, in the order in which they are listed.
+    /// Ids of the styles, in the order of the list.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub style_order: Vec<String>,
-    /// Ids of the styles of the number keys from 1 on; empty for a key without one.
+    /// Ids of the styles of the number keys, starting at 1; empty for a key without one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub style_keys: Vec<String>,
 }
 
-/// Everything that is remembered.
+/// All saved settings.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Settings {
     pub choices: Choices,
     pub live: LiveChoices,
     pub state: State,
-    /// The part of the file that this version does not know.
+    /// Keys of the file that this version does not know.
     unknown: Table,
-    /// Values of the file that this version does not understand.
+    /// Values of the file that this version considers invalid.
     refused: Vec<Refused>,
-    /// Whether there is a file that could not be read.
+    /// Whether a file exists that could not be read.
     keeps_file: bool,
 }
 
@@ -197,7 +197,7 @@ struct Refused {
     fallback: Option<Value>,
 }
 
-/// Why settings could not be written.
+/// Why the settings could not be written.
 #[derive(Debug, thiserror::Error)]
 pub enum SettingsError {
     #[error("the settings were not saved: {0}")]
@@ -211,8 +211,7 @@ pub enum SettingsError {
     TooLong { bytes: usize },
 }
 
-/// `$XDG_CONFIG_HOME/styleforge/settings.toml`, or the platform's like of it; `None` without a
-/// home folder.
+/// `$XDG_CONFIG_HOME/styleforge/settings.toml`, or the equivalent of the platform; `None` without a home folder.
 pub fn default_path() -> Option<PathBuf> {
     let found = etcetera::choose_base_strategy().ok().map(|folders| folders.config_dir());
     Some(weights::absolute(found, "XDG_CONFIG_HOME")?.join("styleforge").join("settings.toml"))
@@ -238,7 +237,7 @@ impl Settings {
         }
     }
 
-    /// Reads the text of a settings file; the second part as in [`Settings::load`].
+    /// Parses the text of a settings file. The second part is as in [`Settings::load`].
     ///
     /// # Errors
     /// Why the text cannot be read.
@@ -249,15 +248,15 @@ impl Settings {
     /// The text of the settings file.
     ///
     /// # Errors
-    /// When the values do not make TOML.
+    /// If the values cannot be represented in TOML.
     pub fn to_text(&self) -> Result<String, toml::ser::Error> {
         toml::to_string(&self.to_table()?)
     }
 
-    /// Writes the file at `path`, creating its folder; nothing if [`Settings::load`] could not read it.
+    /// Writes the file at `path` and creates its folder. Does nothing if [`Settings::load`] could not read the file.
     ///
     /// # Errors
-    /// [`SettingsError`] when the folder or the file cannot be written; the old file then stays.
+    /// [`SettingsError`] if the folder or the file cannot be written; the old file then stays.
     pub fn save(&self, path: &Path) -> Result<(), SettingsError> {
         if self.keeps_file {
             return Ok(());
@@ -283,11 +282,12 @@ fn read(path: &Path) -> Result<Option<Table>, String> {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         about => about.map_err(in_words)?,
     };
-    // Asked before opening: opening a pipe would wait for its writer.
+    // Check before opening, because opening a pipe blocks until it has a writer.
     if !about.is_file() {
-        return Err(match about.is_dir() {
-            true => "it is a folder".to_owned(),
-            false => "it is not a plain file".to_owned(),
+        return Err(if about.is_dir() {
+            "it is a folder".to_owned()
+        } else {
+            "it is not a plain file".to_owned()
         });
     }
     let mut bytes = Vec::new();
