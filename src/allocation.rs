@@ -1,26 +1,27 @@
-//! Memory that may not be there: what a file, a picture or a network declares is requested in a way that may fail.
+//! Fallible allocation for sizes that a file, a picture or a network declares.
 //!
-//! Any thread.
+//! May be called from any thread.
 
 use std::{
     hint::black_box,
     sync::atomic::{AtomicBool, Ordering},
 };
 
-/// Bytes that stay free for what cannot fail: messages, threads, short lists.
+/// Bytes that stay free for allocations that must not fail: messages, threads, short lists.
 const HEADROOM_BYTES: u64 = 8 << 20;
-/// A list below this size leaves no noticeable hole in the headroom.
+/// A list below this size does not reduce the headroom noticeably.
 const SMALL_BYTES: usize = 64 << 10;
 
 static IS_LIMITED: AtomicBool = AtomicBool::new(false);
 
-/// Makes [`can_allocate`] ask the system from now on: for a process whose address space is limited (`ulimit -v`). In
-/// any other one the system provides addresses without memory, so that asking proves nothing.
+/// Makes [`can_allocate`] ask the system from now on. Call it in a process with a limited address space (`ulimit -v`).
+/// In
+/// any other process the system provides addresses without memory, so the answer proves nothing.
 pub fn note_limit() {
     IS_LIMITED.store(true, Ordering::Relaxed);
 }
 
-/// Whether the system provides this many bytes at once, and the headroom; `true` where that is not known.
+/// Whether the system provides this many bytes at once in addition to the headroom; `true` if unknown.
 pub fn can_allocate(bytes: u64) -> bool {
     if !IS_LIMITED.load(Ordering::Relaxed) {
         return true;
@@ -28,12 +29,12 @@ pub fn can_allocate(bytes: u64) -> bool {
     let mut probe = Vec::<u8>::new();
     let bytes = usize::try_from(bytes.saturating_add(HEADROOM_BYTES));
     let can = bytes.is_ok_and(|bytes| probe.try_reserve_exact(bytes).is_ok());
-    // Otherwise the compiler leaves the allocation out.
+    // Keeps the compiler from removing the allocation.
     black_box(&probe);
     can
 }
 
-/// An empty list with room for `count` items; `None` when the system does not provide it.
+/// An empty list with capacity for `count` items; `None` if the system does not provide it.
 pub fn list<T>(count: usize) -> Option<Vec<T>> {
     let mut list = Vec::new();
     list.try_reserve_exact(count).ok()?;

@@ -1,16 +1,17 @@
 //! Composes a painting with its photo: strength, keeping the photo's colours, alpha.
 //!
-//! Pure functions on pixels, so that both can be changed at once without running the network
-//! again. Any thread.
+//! Pure functions on pixels, so that strength and colours can change without running the network again. May be called
+//! from
+//! any thread.
 
 use std::array::from_fn;
 
 use crate::frame::Frame;
 
-/// How a painting is laid over its photo.
+/// How a painting is blended with its photo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Look {
-    /// 0 gives the photo exactly, 100 the painting exactly; between them a linear blend in percent.
+    /// 0 is exactly the photo, 100 exactly the painting; between them a linear blend in percent.
     pub strength_percent: u8,
     /// Luma from the painting, chroma from the photo.
     pub keep_colors: bool,
@@ -22,20 +23,20 @@ impl Default for Look {
     }
 }
 
-/// Lays `painting` over `photo` (equal sizes), in the painting's own memory: full-size pictures are
-/// too large to copy without need. Alpha always comes from the photo.
+/// Blends `painting` over `photo` (of equal size) in the painting's own memory, because full-size pictures are too
+/// large to
+/// copy without need. Alpha always comes from the photo.
 ///
-/// Keeping colours works in full-range BT.601 YCbCr: the photo's Cb and Cr are kept and the
-/// painting's Y is brought into the range that these can show, so that clipping never shifts the
-/// hue.
+/// Keeping colours works in full-range BT.601 YCbCr. The photo's Cb and Cr are kept, and the painting's Y is limited to
+/// the
+/// range in which they can be displayed, so that clipping never shifts the hue.
 ///
-/// Returns `None` when the sizes differ.
+/// Returns `None` if the sizes differ.
 pub fn compose(photo: &Frame, mut painting: Frame, look: Look) -> Option<Frame> {
     compose_into(photo, &mut painting, look).then_some(painting)
 }
 
-/// [`compose`] on a painting that stays where it is. Returns `false`, and changes nothing, when the
-/// sizes differ.
+/// [`compose`] in place. Returns `false` and changes nothing if the sizes differ.
 pub fn compose_into(photo: &Frame, painting: &mut Frame, look: Look) -> bool {
     if (photo.width(), photo.height()) != (painting.width(), painting.height()) {
         return false;
@@ -44,7 +45,7 @@ pub fn compose_into(photo: &Frame, painting: &mut Frame, look: Look) -> bool {
     true
 }
 
-/// [`compose_into`] on pixels in RGBA; as many as both have.
+/// [`compose_into`] on RGBA pixels, as many as both slices have.
 pub fn compose_rows(photo: &[u8], painting: &mut [u8], look: Look) {
     let (painting, rest) = painting.as_chunks_mut::<BLOCK_BYTES>();
     let (photo, photo_rest) = photo.as_chunks::<BLOCK_BYTES>();
@@ -58,25 +59,21 @@ pub fn compose_rows(photo: &[u8], painting: &mut [u8], look: Look) {
     rest[..count].copy_from_slice(&composed(&last_photo, &last, look)[..count]);
 }
 
-/// Pixels that are computed at once, in loops from which the compiler makes instructions for several numbers.
+/// Pixels that are computed at once, in loops that the compiler can vectorise.
 const BLOCK: usize = 8;
-/// Their bytes, RGBA.
 const BLOCK_BYTES: usize = 4 * BLOCK;
 
-/// A number whose sum with a level holds the level, rounded, in its last bits.
+/// Adding this to a level rounds it to a whole number in the low bits of the sum.
 pub(crate) const ROUNDING: f32 = (3 << 22) as f32;
 
-/// Some pixels of `painting` over those of `photo`.
+/// One block of `painting` over the same block of `photo`.
 #[inline(always)]
 fn composed(
     photo: &[u8; BLOCK_BYTES],
     painting: &[u8; BLOCK_BYTES],
     look: Look,
 ) -> [u8; BLOCK_BYTES] {
-    let mut to = match look.keep_colors {
-        true => with_luma_of(photo, painting),
-        false => *painting,
-    };
+    let mut to = if look.keep_colors { with_luma_of(photo, painting) } else { *painting };
     let strength = u16::from(look.strength_percent.min(100));
     if strength < 100 {
         for (to, &below) in to.iter_mut().zip(photo) {
@@ -90,7 +87,7 @@ fn composed(
     to
 }
 
-/// The colours of `source` (their Cb and Cr) at the lumas of `painted`.
+/// The chroma of `source` (Cb and Cr) with the luma of `painted`.
 #[inline(always)]
 fn with_luma_of(source: &[u8; BLOCK_BYTES], painted: &[u8; BLOCK_BYTES]) -> [u8; BLOCK_BYTES] {
     let mut distances = levels(source);
@@ -107,11 +104,12 @@ fn with_luma_of(source: &[u8; BLOCK_BYTES], painted: &[u8; BLOCK_BYTES]) -> [u8;
     let mut to = [0u32; BLOCK];
     for (c, distance) in distances.iter().enumerate() {
         for i in 0..BLOCK {
-            // Not clamp: a colour that spans the whole range leaves one luma, and rounding may put the ends
-            // of its range the wrong way round.
+            // Not `clamp`, which panics if the ends are swapped. A colour that spans the whole range leaves one luma,
+            // and rounding may
+            // then swap the ends.
             let y = smaller(larger(painted_luma[i], -lowest[i]), 255.0 - highest[i]);
             let level = smaller(larger(y + distance[i], 0.0), 255.0);
-            // Rounded to the next whole number, from a half on to the larger one.
+            // Round to the nearest whole number, halves up.
             let whole = level + ROUNDING - ROUNDING;
             let whole = if level - whole >= 0.5 { whole + 1.0 } else { whole };
             to[i] |= ((whole + ROUNDING).to_bits() & 255) << (8 * c);
@@ -124,7 +122,7 @@ fn with_luma_of(source: &[u8; BLOCK_BYTES], painted: &[u8; BLOCK_BYTES]) -> [u8;
     bytes
 }
 
-/// Red, green and blue of some pixels.
+/// Red, green and blue of a block.
 #[inline(always)]
 fn levels(pixels: &[u8; BLOCK_BYTES]) -> [[f32; BLOCK]; 3] {
     let (pixels, _) = pixels.as_chunks::<4>();
@@ -137,7 +135,7 @@ fn luma([red, green, blue]: &[[f32; BLOCK]; 3]) -> [f32; BLOCK] {
     from_fn(|i| 0.299 * red[i] + 0.587 * green[i] + 0.114 * blue[i])
 }
 
-/// One instruction, unlike `f32::min`, which looks for NaN.
+/// A single instruction, unlike `f32::min`, which checks for NaN.
 #[inline(always)]
 fn smaller(a: f32, b: f32) -> f32 {
     if a < b { a } else { b }
@@ -161,7 +159,7 @@ mod tests {
         (photo, painting)
     }
 
-    /// The colour of `source` at the luma of `painted`, before it is rounded.
+    /// The colour of `source` with the luma of `painted`, before rounding.
     fn kept(source: [u8; 4], painted: [u8; 4]) -> [f32; 3] {
         let luma = |p: [u8; 4]| {
             0.299 * f32::from(p[0]) + 0.587 * f32::from(p[1]) + 0.114 * f32::from(p[2])
@@ -173,16 +171,13 @@ mod tests {
         distance.map(|d| y + d)
     }
 
-    /// One pixel, in the words of the definition.
+    /// One pixel, computed directly from the definition.
     fn defined(source: [u8; 4], painted: [u8; 4], look: Look) -> [u8; 4] {
         let kept = kept(source, painted);
         let strength = u32::from(look.strength_percent);
         let mut to = source;
         for c in 0..3 {
-            let top = match look.keep_colors {
-                true => kept[c].round() as u8,
-                false => painted[c],
-            };
+            let top = if look.keep_colors { kept[c].round() as u8 } else { painted[c] };
             let mixed = u32::from(source[c]) * (100 - strength) + u32::from(top) * strength;
             to[c] = ((mixed + 50) / 100) as u8;
         }

@@ -1,8 +1,8 @@
-//! Pictures as they travel between the surfaces and the backends: RGBA, 8 bits, straight alpha.
+//! Pictures as they are passed between the user interfaces and the backends: RGBA, 8 bits, straight alpha.
 //!
-//! Knows no file format and no device. Plain data: any thread may hold it.
+//! Does not depend on file formats or devices. Plain data: any thread may hold it.
 
-/// A picture in RGBA8, row by row from the top left, straight (not premultiplied) alpha.
+/// A picture in RGBA8, row by row from the top left, with straight (not premultiplied) alpha.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Frame {
     width: usize,
@@ -16,34 +16,30 @@ impl std::fmt::Debug for Frame {
     }
 }
 
-/// Why bytes do not make a picture.
+/// Why bytes do not form a picture.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
-    /// A side is zero.
     #[error("an image needs at least one pixel; this one is {width} x {height}")]
     Empty {
-        /// Columns, in pixels.
         width: usize,
-        /// Rows, in pixels.
         height: usize,
     },
-    /// The byte count does not fit the size.
+    /// The byte count does not match the size.
     #[error("{width} x {height} pixels need {needed} bytes of RGBA, got {got}")]
     Length {
-        /// Columns, in pixels.
         width: usize,
-        /// Rows, in pixels.
         height: usize,
-        /// Bytes that the size asks for.
+        /// Bytes that the size requires.
         needed: usize,
-        /// Bytes given.
+        /// Actual bytes.
         got: usize,
     },
 }
 
 impl Frame {
-    /// The frame with `width` x `height` pixels, neither less than its own: extended to the right and
-    /// below by reflection, as often as needed; a side of one pixel repeats it.
+    /// The frame enlarged to `width` x `height` pixels, neither less than its own. It is extended to the right and
+    /// downwards by
+    /// reflection, repeatedly if needed; a side of one pixel is repeated.
     pub fn extended(&self, width: usize, height: usize) -> Self {
         let (width, height) = (width.max(1), height.max(1));
         let mut rgba = vec![0; 4 * width * height];
@@ -51,7 +47,7 @@ impl Frame {
         Self { width, height, rgba }
     }
 
-    /// [`Frame::extended`] as rows of `width` pixels in memory for RGBA that is there already; as many rows as it holds.
+    /// [`Frame::extended`] into an existing RGBA buffer, in rows of `width` pixels; as many rows as the buffer holds.
     pub fn extend_into(&self, width: usize, to: &mut [u8]) {
         let own = 4 * self.width.min(width);
         for (y, to) in to.chunks_exact_mut(4 * width).enumerate() {
@@ -68,7 +64,7 @@ impl Frame {
     /// Takes `width * height * 4` bytes of RGBA.
     ///
     /// # Errors
-    /// [`FrameError`] when a side is zero or the byte count does not fit.
+    /// [`FrameError`] if a side is zero or the byte count does not match.
     pub fn from_rgba(width: usize, height: usize, rgba: Vec<u8>) -> Result<Self, FrameError> {
         if width == 0 || height == 0 {
             return Err(FrameError::Empty { width, height });
@@ -80,7 +76,7 @@ impl Frame {
         Ok(Self { width, height, rgba })
     }
 
-    /// A picture computed pixel by pixel: `pixel(x, y)` gives RGBA. A side of 0 counts as 1.
+    /// A picture computed pixel by pixel: `pixel(x, y)` returns RGBA. A side of 0 counts as 1.
     pub fn from_fn(
         width: usize,
         height: usize,
@@ -96,34 +92,32 @@ impl Frame {
         Self { width, height, rgba }
     }
 
-    /// Makes the frame `width` x `height` pixels large, at least one; its pixels are stale then. Takes memory
-    /// only where it has not had as much before.
+    /// Resizes the frame to `width` x `height` pixels, each at least one; its pixels are stale afterwards. Allocates
+    /// only if
+    /// the frame has never been as large.
     pub fn resize(&mut self, width: usize, height: usize) {
         (self.width, self.height) = (width.max(1), height.max(1));
         let bytes = 4 * self.width * self.height;
         if bytes > self.rgba.capacity() {
-            // Nothing is carried over.
+            // The old content is not copied.
             self.rgba = vec![0; bytes];
         }
         self.rgba.resize(bytes, 0);
     }
 
-    /// Columns, in pixels.
     pub fn width(&self) -> usize {
         self.width
     }
 
-    /// Rows, in pixels.
     pub fn height(&self) -> usize {
         self.height
     }
 
-    /// Whether every pixel is opaque. Looks at every pixel.
+    /// Whether every pixel is opaque. Reads every pixel.
     pub fn is_opaque(&self) -> bool {
         self.rgba.chunks_exact(4).all(|p| p[3] == 255)
     }
 
-    /// Pixels in all.
     pub fn pixel_count(&self) -> usize {
         self.width * self.height
     }
@@ -133,12 +127,10 @@ impl Frame {
         &self.rgba
     }
 
-    /// The RGBA bytes, for writing.
     pub fn rgba_mut(&mut self) -> &mut [u8] {
         &mut self.rgba
     }
 
-    /// The RGBA bytes, taken out.
     pub fn into_rgba(self) -> Vec<u8> {
         self.rgba
     }
@@ -149,8 +141,8 @@ impl Frame {
         [self.rgba[i], self.rgba[i + 1], self.rgba[i + 2], self.rgba[i + 3]]
     }
 
-    /// The part of `width` x `height` pixels whose top left is at (`x`, `y`), cut to what exists
-    /// (at least one pixel).
+    /// The part of `width` x `height` pixels with its top left at (`x`, `y`), limited to the picture (at least one
+    /// pixel).
     pub fn crop(&self, x: usize, y: usize, width: usize, height: usize) -> Self {
         let (x, y) = (x.min(self.width - 1), y.min(self.height - 1));
         let width = width.clamp(1, self.width - x);
@@ -164,7 +156,7 @@ impl Frame {
     }
 }
 
-/// How far two pictures of equal size are apart, in levels of 0 to 255, colour channels only.
+/// The difference between two pictures of equal size, in levels of 0 to 255, colour channels only.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PictureDifference {
     /// Largest difference of one byte, in levels.
@@ -173,13 +165,13 @@ pub struct PictureDifference {
     pub mean: f64,
     /// Share of colour bytes that differ, 0 to 1.
     pub differing_share: f64,
-    /// Peak signal-to-noise ratio in dB; infinite for equal pictures.
+    /// Peak signal-to-noise ratio; infinite for equal pictures.
     pub psnr_db: f64,
 }
 
 impl PictureDifference {
-    /// Compares the pixels of `a` and `b` for which `counts(x, y)` holds. `None` when the sizes
-    /// differ or no pixel counts.
+    /// Compares the pixels of `a` and `b` for which `counts(x, y)` is true. `None` if the sizes differ or no pixel
+    /// counts.
     pub fn over(a: &Frame, b: &Frame, counts: impl Fn(usize, usize) -> bool) -> Option<Self> {
         if (a.width, a.height) != (b.width, b.height) {
             return None;
@@ -214,12 +206,12 @@ impl PictureDifference {
         })
     }
 
-    /// Compares whole pictures; `None` when the sizes differ.
+    /// Compares whole pictures; `None` if the sizes differ.
     pub fn between(a: &Frame, b: &Frame) -> Option<Self> {
         Self::over(a, b, |_, _| true)
     }
 
-    /// Compares only the outer frame of `border_px` pixels, where padding mistakes show.
+    /// Compares only the border of `border_px` pixels, where padding mistakes show.
     pub fn on_outer_frame(a: &Frame, b: &Frame, border_px: usize) -> Option<Self> {
         let (w, h) = (a.width, a.height);
         Self::over(a, b, |x, y| {
@@ -228,7 +220,7 @@ impl PictureDifference {
     }
 }
 
-/// Index of a position beyond a side, reflected as often as needed; a side of one repeats.
+/// Index of a position beyond a side, reflected repeatedly if needed; a side of one pixel is repeated.
 fn folded(position: usize, side: usize) -> usize {
     if side == 1 {
         return 0;
@@ -238,7 +230,7 @@ fn folded(position: usize, side: usize) -> usize {
     if p < side { p } else { period - p }
 }
 
-/// The size with the long side brought to `long_side_px`, the aspect kept, never enlarged.
+/// The size scaled down to `long_side_px` on the long side, keeping the aspect ratio; never enlarged.
 pub fn size_within(width: usize, height: usize, long_side_px: usize) -> (usize, usize) {
     if width.max(height) <= long_side_px {
         return (width, height);
@@ -246,7 +238,7 @@ pub fn size_within(width: usize, height: usize, long_side_px: usize) -> (usize, 
     size_with_long_side((width, height), long_side_px)
 }
 
-/// The size with the long side brought to `long_side_px`, the aspect kept, enlarged or not.
+/// The size scaled to `long_side_px` on the long side, keeping the aspect ratio; may be enlarged.
 pub fn size_with_long_side((width, height): (usize, usize), long_side_px: usize) -> (usize, usize) {
     let long = width.max(height).max(1);
     let side = |s: usize| {
@@ -256,20 +248,18 @@ pub fn size_with_long_side((width, height): (usize, usize), long_side_px: usize)
     (side(width), side(height))
 }
 
-/// The longest side below `too_long` that `fits`; 0 where none does. What fits has to fit when it is shorter.
+/// The longest side below `too_long` for which `fits` is true, by bisection; 0 if there is none. If a side fits, every
+/// shorter one must fit.
 pub fn longest_side(too_long: usize, mut fits: impl FnMut(usize) -> bool) -> usize {
     let (mut longest, mut too_long) = (0, too_long);
     while too_long.saturating_sub(longest) > 1 {
         let middle = longest + (too_long - longest) / 2;
-        match fits(middle) {
-            true => longest = middle,
-            false => too_long = middle,
-        }
+        if fits(middle) { longest = middle } else { too_long = middle }
     }
     longest
 }
 
-/// The largest columns and rows of the aspect of `size`, not above it, that `fits`, as [`longest_side`] finds them.
+/// The largest width and height with the aspect ratio of `size`, at most `size`, that `fits`; see [`longest_side`].
 pub fn largest_size(
     (width, height): (usize, usize),
     mut fits: impl FnMut((usize, usize)) -> bool,

@@ -1,8 +1,9 @@
-//! The licences of everything that is inside the program: its own and those of its parts.
+//! The licences of everything in the program: its own and those of its parts.
 //!
-//! `build.rs` packs the project's licence files and `THIRD-PARTY-LICENSES.txt`, which `tools/supply_chain.sh`
-//! makes from `Cargo.lock`. Any thread may call; the text is unpacked each time, because it is hardly ever
-//! read.
+//! `build.rs` compresses the project's licence files and `THIRD-PARTY-LICENSES.txt`, which `tools/supply_chain.sh`
+//! generates from `Cargo.lock`. The text is decompressed on each call, because it is rarely read. May be called from
+//! any
+//! thread.
 
 use std::io::{self, Read};
 
@@ -10,13 +11,13 @@ use lzma_rust2::LzmaReader;
 
 use crate::disk::words;
 
-/// The files, one behind the other, packed.
+/// The concatenated files, compressed.
 static PACKED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/licences.lzma"));
 
-/// Most that the text and its unpacking may take each; a damaged program must not take all memory.
+/// Maximum size of the text, and of the memory to decompress it, so that a damaged program cannot take all memory.
 const MAX_BYTES: u64 = 16 << 20;
 
-/// The packed texts are damaged.
+/// The compressed texts are damaged.
 #[derive(Debug, thiserror::Error)]
 #[error("the licences inside the program cannot be read ({}); build the program again", words(.0))]
 pub struct LicencesError(#[from] io::Error);
@@ -24,7 +25,7 @@ pub struct LicencesError(#[from] io::Error);
 /// The texts of all licences, in lines that fit a window.
 ///
 /// # Errors
-/// [`LicencesError`] when what was built in is damaged.
+/// [`LicencesError`] if the built-in data is damaged.
 pub fn text() -> Result<String, LicencesError> {
     let reader = LzmaReader::new_mem_limit(PACKED, (MAX_BYTES >> 10) as u32, None)?;
     let mut text = String::new();

@@ -1,14 +1,18 @@
-//! The mailbox: hands values from one thread to another without waiting; the newest wins.
+//! The mailbox: passes values from one thread to another without waiting. Only the newest value is kept.
 //!
-//! There are three values: one belongs to the writer, one to the reader, one lies between them. The writer
-//! swaps its own with the one between and signals; the reader swaps its own with it. A value that is swapped
-//! away before the reader took it is counted as dropped. The lock is held for one swap only.
+//! There are three values: the writer owns one, the reader owns one, and one is shared between them. The writer swaps
+//! its
+//! value with the shared one and signals; the reader swaps its value with the shared one. A value that the writer
+//! replaces
+//! before the reader took it is counted as dropped. The lock is held only for a swap.
 //!
-//! Values that are reused, like frames, are filled in place ([`Writer::value`], [`Writer::put`],
-//! [`Reader::take`]), which allocates nothing. Values that are made anew each time travel as an `Option`
-//! ([`Writer::send`], [`Reader::receive`]): a replaced value is freed at once.
+//! Reused values such as frames are filled in place ([`Writer::value`], [`Writer::put`], [`Reader::take`]), which
+//! allocates
+//! nothing. Values that are created each time are passed as an `Option` ([`Writer::send`], [`Reader::receive`]), so
+//! that a
+//! replaced value is freed at once.
 //!
-//! Knows nothing of what it carries. Either end belongs to one thread at a time.
+//! Each end belongs to one thread at a time.
 
 use std::sync::{
     Arc, Mutex, PoisonError,
@@ -30,7 +34,7 @@ struct Shared<T> {
 
 impl<T> Shared<T> {
     fn swap(&self, own: &mut T, writes: bool) -> bool {
-        // A thread that panicked held the lock for a swap only: the value is whole.
+        // The lock is held only for a swap, so the value is complete even if a thread panicked.
         let mut between = self.between.lock().unwrap_or_else(PoisonError::into_inner);
         let was_fresh = between.fresh;
         if writes || was_fresh {
@@ -44,7 +48,7 @@ impl<T> Shared<T> {
 /// The writing end; belongs to one thread.
 pub struct Writer<T> {
     shared: Arc<Shared<T>>,
-    /// The value that is written next; its content from before is stale.
+    /// The value to write next; its old content is stale.
     pub value: T,
     signal: Sender<()>,
 }
@@ -57,16 +61,16 @@ pub struct Reader<T> {
     signal: Receiver<()>,
 }
 
-/// Counts of a mailbox, from its beginning on.
+/// Counts since the mailbox was created.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Values that were handed over by the writer.
+    /// Values passed by the writer.
     pub written: u64,
     /// Values that were overwritten before the reader took them.
     pub dropped: u64,
 }
 
-/// A mailbox whose three values are made by `make`.
+/// A mailbox whose three values are created by `make`.
 pub fn mailbox<T>(mut make: impl FnMut() -> T) -> (Writer<T>, Reader<T>) {
     let (sender, receiver) = bounded(1);
     let shared = Arc::new(Shared {
@@ -80,32 +84,31 @@ pub fn mailbox<T>(mut make: impl FnMut() -> T) -> (Writer<T>, Reader<T>) {
 }
 
 impl<T> Writer<T> {
-    /// Hands [`Writer::value`] over and takes a stale one in its place. Never waits.
+    /// Passes [`Writer::value`] to the reader and gets a stale value back. Never waits.
     pub fn put(&mut self) {
         self.shared.written.fetch_add(1, Ordering::Relaxed);
         if self.shared.swap(&mut self.value, true) {
             self.shared.dropped.fetch_add(1, Ordering::Relaxed);
         }
-        // One signal that waits is as good as many; without a reader there is nobody to signal to.
+        // One pending signal is enough; without a reader the signal is not needed.
         let _ = self.signal.try_send(());
     }
 
-    /// Counts of written and of dropped values.
     pub fn counts(&self) -> Counts {
         counts(&self.shared)
     }
 }
 
 impl<T> Writer<Option<T>> {
-    /// Hands `value` over in place of the one that waits, which is freed here. Never waits.
+    /// Passes `value` to the reader. A pending value is replaced and freed here. Never waits.
     pub fn send(&mut self, value: T) {
         self.value = Some(value);
         self.put();
-        // It may be large: it is freed outside the lock.
+        // It may be large, so it is freed outside the lock.
         self.value = None;
     }
 
-    /// Takes back the value that waits, if there is one.
+    /// Takes back the pending value, if there is one.
     pub fn withdraw(&mut self) {
         self.put();
         self.value = None;
@@ -113,31 +116,31 @@ impl<T> Writer<Option<T>> {
 }
 
 impl<T> Reader<T> {
-    /// Takes the newest value into [`Reader::value`]. Returns `false`, and changes nothing, when there
-    /// is none that was not taken yet. Never waits.
+    /// Takes the newest value into [`Reader::value`]. Returns `false` and changes nothing if there is no new value.
+    /// Never
+    /// waits.
     pub fn take(&mut self) -> bool {
         self.shared.swap(&mut self.value, false)
     }
 
-    /// Signals when there may be something new; closes when the writer is gone.
+    /// Signals when there may be a new value; closes when the writer is dropped.
     pub fn ready(&self) -> &Receiver<()> {
         &self.signal
     }
 
-    /// Whether a value waits that was not taken yet.
+    /// Whether there is a value that was not taken yet.
     pub fn has_new(&self) -> bool {
         let between = self.shared.between.lock();
         between.unwrap_or_else(PoisonError::into_inner).fresh
     }
 
-    /// Counts of written and of dropped values.
     pub fn counts(&self) -> Counts {
         counts(&self.shared)
     }
 }
 
 impl<T> Reader<Option<T>> {
-    /// The newest value, unless it was received before. Never waits.
+    /// The newest value, unless it was already received. Never waits.
     pub fn receive(&mut self) -> Option<T> {
         if self.take() { self.value.take() } else { None }
     }

@@ -1,4 +1,4 @@
-//! StyleForge's program: the window, or the command line.
+//! The StyleForge program: window and command line.
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -10,7 +10,7 @@ use styleforge::{
     terminal,
 };
 
-/// Memory without which not even a message about the lack of it is certain, in bytes.
+/// Minimum free memory at the start; with less, not even an error message is certain.
 const LEAST_BYTES: u64 = 16 << 20;
 
 fn main() -> ExitCode {
@@ -45,7 +45,7 @@ fn open_window(photos: Vec<PathBuf>) -> u8 {
 
     match gui::run(photos.clone()) {
         Ok(()) => cli::DONE,
-        // A display that answers may still be unable to show a window.
+        // A display that responds may still be unable to show a window.
         Err(GuiError::Window(reason)) => cli::without_window(&reason, &photos),
     }
 }

@@ -1,93 +1,90 @@
-//! The choices a person has about how the network is run: variant, precision, attention, model size, device.
+//! The user's choices of how the network runs: variant, precision, attention, model size, device.
 //!
-//! Only names and their spellings. [`crate::numeric`] says which number formats a precision stands for,
-//! [`crate::plan`] how a variant is cut into steps, [`crate::backend::oracle`] where a mode rounds, and
-//! [`crate::verify`] which errors it may have.
+//! Contains only names and their spelling. [`crate::numeric`] defines the number formats of a precision,
+//! [`crate::plan`]
+//! the steps of a variant, [`crate::backend::oracle`] where a mode rounds, and [`crate::verify`] its allowed errors.
 
 use std::{fmt, str::FromStr};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-/// How the network is cut into launches (on the processor: passes over memory).
+/// How the network is divided into launches (on a CPU: passes over memory).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Variant {
-    /// A launch for each operation, as a framework does it: pad, convolve, mean and variance, normalise, ReLU,
-    /// upsample, add.
+    /// One launch per operation, as in a framework: pad, convolve, mean and variance, normalise, ReLU, upsample, add.
     Baseline,
     /// The same convolutions, with one launch for a whole norm, its ReLU and its residual add.
     FusedNorm,
-    /// Padding, normalisation, ReLU, upsampling and residual adds folded into the convolutions.
+    /// Padding, normalisation, ReLU, upsampling and residual adds are part of the convolutions.
     #[default]
     Fused,
 }
 
-/// The number formats that the network is computed in, by name. Sums are always kept in single precision.
+/// The number formats of the computation. Sums are always in single precision.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Precision {
     /// Single precision throughout.
     #[default]
     Fp32,
-    /// Products of numbers that are sums of two in half precision, 21 bits of fraction, stored in single precision: single
-    /// precision on tensor cores, for values that half precision reaches.
+    /// Each factor is the sum of two half-precision numbers with 21 bits of fraction together; maps are stored in
+    /// single
+    /// precision. This is single precision on tensor cores, for values in the range of half precision.
     Fp16x2,
-    /// Products of numbers rounded to 10 bits of fraction, stored in single precision.
+    /// Factors rounded to 10 bits of fraction, maps stored in single precision.
     Tf32,
-    /// Half precision: 10 bits of fraction, 5 of exponent; maps are stored so as well.
+    /// Half precision: 10 bits of fraction, 5 of exponent; maps are stored in it as well.
     Fp16,
-    /// 7 bits of fraction, the exponents of single precision; maps are stored so as well.
+    /// 7 bits of fraction, the exponents of single precision; maps are stored in it as well.
     Bf16,
     /// Products in half precision, everything else in single precision.
     Mixed,
-    /// Products of bytes and small integers, with ranges of each picture; everything else in single precision. On GPUs the
-    /// layers of residual blocks, with ranges of each tile, and everything else in half precision.
+    /// Products of bytes and small integers, with ranges per picture; everything else in single precision. On GPUs only
+    /// the
+    /// layers of residual blocks, with ranges per tile; everything else in half precision.
     Int8,
 }
 
 /// A precision, or the device's own choice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum PrecisionChoice {
-    /// The fastest that the device does well; messages name it.
+    /// The device's fastest accurate precision; messages name it.
     #[default]
     Auto,
-    /// This one.
     Fixed(Precision),
 }
 
-/// A way to compute attention on a GPU, by name. All give the same, up to rounding.
+/// A kernel that computes attention on a GPU. All return the same result up to rounding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum AttentionKernel {
-    /// All scores in memory, in three launches.
+    /// Stores all scores in memory; three launches.
     Naive,
-    /// In one launch, over the keys twice: for the largest scores, then for the sums.
+    /// One launch that reads the keys twice: for the largest scores, then for the sums.
     Tiled,
-    /// In one launch, over the keys once.
+    /// One launch that reads the keys once.
     Online,
     /// As [`AttentionKernel::Online`], on tensor cores.
     Flash,
 }
 
-/// A way to compute attention, or the variant's own.
+/// An attention kernel, or the variant's own choice.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum AttentionChoice {
-    /// The variant's own: naive in baseline, else the fastest that there is.
+    /// The variant's own: naive in baseline, otherwise the fastest available.
     #[default]
     Auto,
-    /// This one, where heads have such a kernel.
+    /// This kernel, if there is one for the size of the heads.
     Fixed(AttentionKernel),
 }
 
-/// How the network is run: variant, precision and, where it was chosen, attention. Shown beside every time and every
-/// frame rate.
+/// How the network runs: variant, precision and attention. Shown next to every time and frame rate.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Mode {
-    /// How the network is cut into passes.
     pub variant: Variant,
-    /// In which numbers it is computed.
     pub precision: Precision,
-    /// How attention is computed, in networks that have it.
+    /// Only for networks with attention.
     pub attention: AttentionChoice,
 }
 
@@ -103,7 +100,7 @@ pub enum ModelSize {
 }
 
 impl ModelSize {
-    /// Channels at full, half and quarter size of the styles that are shipped in this size.
+    /// Channels at full, half and quarter size in the shipped styles of this size.
     pub const fn widths(self) -> [usize; 3] {
         match self {
             Self::Full => [32, 64, 128],
@@ -111,7 +108,7 @@ impl ModelSize {
         }
     }
 
-    /// The size that a network of these channels counts as: lite when it is no wider than one.
+    /// The size that a network of these channels counts as: lite if no channel count exceeds lite's.
     pub const fn of_widths([first, second, third]: [usize; 3]) -> Self {
         let lite = Self::Lite.widths();
         if first <= lite[0] && second <= lite[1] && third <= lite[2] {
@@ -122,20 +119,18 @@ impl ModelSize {
     }
 }
 
-/// Which kind of device runs the network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DeviceChoice {
-    /// The best that this computer has; a fallback is announced.
+    /// The best device of this computer; a fallback is announced.
     #[default]
     Auto,
-    /// The processor.
     Cpu,
-    /// An NVIDIA GPU; an error when there is none.
+    /// An NVIDIA GPU; an error if there is none.
     Cuda,
 }
 
-/// A word that names none of the choices.
+/// A word that matches none of the choices.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("'{given}' is not a {what}; choose one of {choices}")]
 pub struct UnknownChoice {
@@ -144,11 +139,11 @@ pub struct UnknownChoice {
     choices: String,
 }
 
-/// A closed set of named choices: gives every member its spelling.
+/// Defines a closed set of named choices.
 macro_rules! named {
     ($type:ty, $what:literal, $($variant:ident = $name:literal),+) => {
         impl $type {
-            /// Every choice, in the order in which they are offered.
+            /// Every choice, in the order of the menus.
             pub const ALL: &'static [Self] = &[$(Self::$variant),+];
 
             /// The spelling on the command line, in JSON and in settings.
@@ -200,11 +195,11 @@ named!(
 named!(ModelSize, "model size", Full = "full", Lite = "lite");
 named!(DeviceChoice, "device", Auto = "auto", Cpu = "cpu", Cuda = "cuda");
 
-/// [`named`] for the members of a set, or the device's or the variant's own choice among them.
+/// [`named`] with an additional automatic choice.
 macro_rules! named_or_auto {
     ($type:ident of $named:ident, $($variant:ident),+) => {
         impl $type {
-            /// Every choice, in the order in which they are offered.
+            /// Every choice, in the order of the menus.
             pub const ALL: &'static [Self] = &[Self::Auto, $(Self::Fixed($named::$variant)),+];
 
             /// The spelling on the command line.
@@ -242,7 +237,7 @@ named_or_auto!(PrecisionChoice of Precision, Fp32, Fp16x2, Tf32, Fp16, Bf16, Mix
 named_or_auto!(AttentionChoice of AttentionKernel, Naive, Tiled, Online, Flash);
 
 impl AttentionChoice {
-    /// What stands behind variant and precision in a mode's name; nothing for the variant's own way.
+    /// The part of a mode's name after variant and precision; empty for the automatic choice.
     fn suffix(self) -> String {
         match self {
             Self::Auto => String::new(),
@@ -250,7 +245,7 @@ impl AttentionChoice {
         }
     }
 
-    /// What is typed of the way behind variant and precision: its name, with or without the word `attention`.
+    /// Parses the attention kernel after variant and precision: its name, with or without the word `attention`.
     fn of_words(words: &str) -> Result<Self, UnknownChoice> {
         let name = words.strip_suffix("attention").unwrap_or(words);
         name.trim().parse()
@@ -258,19 +253,20 @@ impl AttentionChoice {
 }
 
 impl Mode {
-    /// A mode of variant and precision, with attention as the variant has it.
+    /// A mode with automatic attention.
     pub const fn new(variant: Variant, precision: Precision) -> Self {
         Self { variant, precision, attention: AttentionChoice::Auto }
     }
 
-    /// The same mode, with attention computed in this way.
+    /// The same mode with this attention.
     #[must_use]
     pub const fn with_attention(self, attention: AttentionChoice) -> Self {
         Self { attention, ..self }
     }
 
-    /// Every mode, by variant and then by precision, whether or not a device has it; with attention as the variants
-    /// have it. Bytes and sums of two halves are made while a fused convolution loads its input: no other variant has them.
+    /// Every mode with automatic attention, by variant and then by precision, whether or not a device supports it. Only
+    /// the
+    /// fused variant has int8 and fp16x2, because their numbers are converted while a convolution loads its input.
     pub fn all() -> impl Iterator<Item = Self> {
         let all = Variant::ALL.iter().flat_map(|&variant| {
             let of = move |&precision: &Precision| Self::new(variant, precision);
@@ -281,24 +277,22 @@ impl Mode {
     }
 }
 
-/// A mode as a person asks for it: the precision may be left to the device.
+/// A mode as the user chooses it: the precision may be left to the device.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ModeChoice {
-    /// How the network is cut into passes.
     pub variant: Variant,
-    /// In which numbers it is computed.
     pub precision: PrecisionChoice,
-    /// How attention is computed, in networks that have it.
+    /// Only for networks with attention.
     pub attention: AttentionChoice,
 }
 
 impl ModeChoice {
-    /// A choice of variant and precision, with attention as the variant has it.
+    /// A choice with automatic attention.
     pub const fn new(variant: Variant, precision: PrecisionChoice) -> Self {
         Self { variant, precision, attention: AttentionChoice::Auto }
     }
 
-    /// The mode that it is where the device's own choice of precision is `auto`.
+    /// The mode, with `auto` as the device's choice of precision.
     pub fn with_auto(self, auto: impl FnOnce(Variant) -> Precision) -> Mode {
         let precision = match self.precision {
             PrecisionChoice::Auto => auto(self.variant),
@@ -321,8 +315,9 @@ impl From<Mode> for ModeChoice {
 impl FromStr for ModeChoice {
     type Err = UnknownChoice;
 
-    /// From `fused fp16`, or `fused` alone for the device's own choice of precision; either may end in a way to
-    /// compute attention, as in `fused fp16, flash attention`, `fused fp16, flash` or `fused, flash`.
+    /// Parses `fused fp16`, or `fused` alone for the device's choice of precision. Either may end in an attention
+    /// kernel, as in
+    /// `fused fp16, flash attention`, `fused fp16, flash` or `fused, flash`.
     fn from_str(s: &str) -> Result<Self, Self::Err> {
         let (mode, attention) = s.split_once(',').unwrap_or((s, AttentionChoice::Auto.name()));
         let mode = mode.trim();

@@ -1,6 +1,6 @@
 //! A network: a graph of operations and the trained values of its nodes, by name.
 //!
-//! Knows no model by name, no file format, no device and no plan. Plain data: any thread may hold it.
+//! Does not depend on models, file formats, devices or plans. Plain data: any thread may hold it.
 
 use std::collections::{HashMap, HashSet};
 
@@ -9,7 +9,7 @@ use crate::{
     mode::{AttentionChoice, Mode},
 };
 
-/// Why sizes or weights do not make a network.
+/// Why sizes or weights do not form a network.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NetworkError {
     /// Beyond the limits of this program.
@@ -17,22 +17,22 @@ pub enum NetworkError {
     OutOfRange {
         /// The quantity that is out of range.
         what: String,
-        /// The value found.
+        /// The actual value.
         got: usize,
-        /// The range in words.
+        /// The range as text.
         limits: String,
     },
-    /// A layer's values do not fit its shape.
+    /// A layer's values do not match its shape.
     #[error("{layer} needs {needed} values and got {got}")]
     Length {
         /// The layer and the part.
         layer: String,
-        /// Values that the shape asks for.
+        /// Number of values that the shape requires.
         needed: usize,
-        /// Values given.
+        /// Actual number of values.
         got: usize,
     },
-    /// The nodes make no graph.
+    /// The nodes do not form a graph.
     #[error(transparent)]
     Graph(#[from] GraphError),
 }
@@ -40,25 +40,25 @@ pub enum NetworkError {
 /// The trained values of a node.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct NodeWeights {
-    /// A convolution's `[out][in][row][column]`, as PyTorch stores it, a norm's scale by channel, or a constant map's
+    /// A convolution's `[out][in][row][column]`, as PyTorch stores it; a norm's scale by channel; or a constant map's
     /// `[channel][row][column]`.
     pub weight: Vec<f32>,
     /// A convolution's bias or a norm's shift, by output channel.
     pub bias: Vec<f32>,
 }
 
-/// Trained values by the names of their nodes.
+/// Trained values by node name.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Weights(HashMap<String, NodeWeights>);
 
 impl Weights {
-    /// Those of a node; empty where it has none.
+    /// The values of a node; empty if it has none.
     pub fn of(&self, node: &str) -> &NodeWeights {
         const NONE: &NodeWeights = &NodeWeights { weight: Vec::new(), bias: Vec::new() };
         self.0.get(node).unwrap_or(NONE)
     }
 
-    /// Those of a node, to be changed; empty ones are put there where it has none.
+    /// The values of a node, mutable; inserts empty ones if it has none.
     pub fn of_mut(&mut self, node: &str) -> &mut NodeWeights {
         self.0.entry(node.to_owned()).or_default()
     }
@@ -78,7 +78,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// What a mode is on this network: without attention no way to compute it is chosen.
+    /// The mode as it applies to this network: without attention the chosen kernel is dropped.
     pub fn mode(&self, mode: Mode) -> Mode {
         match mode.attention {
             AttentionChoice::Fixed(_) if !self.graph.has_attention() => {
@@ -88,19 +88,19 @@ impl Network {
         }
     }
 
-    /// Joins a graph and its weights.
+    /// Combines a graph and its weights.
     ///
     /// # Errors
-    /// [`NetworkError::Length`] when a node's values do not fit, [`GraphError::NoPicture`] when two nodes with values
-    /// have one name.
+    /// [`NetworkError::Length`] if a node's values do not match its shape, [`GraphError::NoPicture`] if two nodes with
+    /// values
+    /// have the same name.
     pub fn new(graph: Graph, weights: Weights) -> Result<Self, NetworkError> {
-        let length = |layer: String, needed: usize, got: usize| match needed == got {
-            true => Ok(()),
-            false => Err(NetworkError::Length { layer, needed, got }),
+        let length = |layer: String, needed: usize, got: usize| {
+            if needed == got { Ok(()) } else { Err(NetworkError::Length { layer, needed, got }) }
         };
         let mut names = HashSet::new();
         for (node, shape) in graph.weight_shapes() {
-            // Weights are found by name, and may only be of one node.
+            // Weights are found by name, so names must be unique.
             if !names.insert(node.name.as_str()) {
                 return Err(GraphError::NoPicture.into());
             }
@@ -111,17 +111,16 @@ impl Network {
         Ok(Self { graph, weights })
     }
 
-    /// The graph and the weights.
     pub fn into_parts(self) -> (Graph, Weights) {
         (self.graph, self.weights)
     }
 
-    /// Random weights, the same for the same seed, scaled so that signals keep their size through
-    /// the layers and the picture covers the range of levels. For checks and tests, where trained
-    /// weights would hide mistakes.
+    /// Random weights, the same for the same seed. They are scaled so that signals keep their size through the layers
+    /// and the
+    /// picture covers the range of levels. For checks and tests, where trained weights would hide mistakes.
     ///
     /// # Errors
-    /// Never for a graph; passed on from [`Network::new`], not hidden.
+    /// See [`Network::new`]; not expected for a valid graph.
     pub fn random(graph: Graph, seed: u64) -> Result<Self, NetworkError> {
         let mut random = RandomUnits(seed);
         let mut values = |count: usize, centre: f32, spread: f32| -> Vec<f32> {
@@ -138,17 +137,15 @@ impl Network {
                 let count = shape.weight_len();
                 let (weight, bias) = match node.op {
                     Op::Conv2d(conv) | Op::ConvTranspose2d { conv, .. } => {
-                        // Of a transposed one, each output meets a part of the kernel.
+                        // In a transposed convolution each output uses only a part of the kernel.
                         let parts = match node.op {
                             Op::Conv2d(_) => 1,
                             _ => conv.stride[0] * conv.stride[1],
                         };
                         let fan_in = (count / shape.bias).div_ceil(parts) as f32;
-                        // The last layer sees values of order one and has to fill 0 to 255.
-                        let (gain, centre) = match feeds_picture(&node.name) {
-                            true => (60.0, 127.0),
-                            false => (1.0, 0.0),
-                        };
+                        // The last layer reads values of order one and must fill 0 to 255.
+                        let (gain, centre) =
+                            if feeds_picture(&node.name) { (60.0, 127.0) } else { (1.0, 0.0) };
                         let scale = gain * (3.0 / fan_in).sqrt();
                         (values(count, 0.0, scale), values(shape.bias, centre, 0.5))
                     }
@@ -161,18 +158,16 @@ impl Network {
         Self::new(graph, weights)
     }
 
-    /// The operations.
     pub fn graph(&self) -> &Graph {
         &self.graph
     }
 
-    /// The trained values.
     pub fn weights(&self) -> &Weights {
         &self.weights
     }
 }
 
-/// Uniform numbers in -1 to 1 from SplitMix64 (Steele, Lea, Flood 2014); small and repeatable.
+/// Uniform numbers in -1 to 1 from SplitMix64 (Steele, Lea, Flood 2014); small and reproducible.
 struct RandomUnits(u64);
 
 impl RandomUnits {
@@ -191,7 +186,7 @@ mod tests {
     use super::*;
     use crate::graph::Conv;
 
-    /// One convolution of the photo, a norm behind it.
+    /// One convolution of the photo followed by a norm.
     fn graph() -> Graph {
         let mut graph = Graph::default();
         let mut add = |name: &str, op, inputs: &[usize]| {

@@ -1,31 +1,32 @@
-//! The number formats that a network is computed in, as data for planners and backends.
+//! The number formats of a network's computation, as data for planners and backends.
 //!
-//! A [`Precision`] is a name for one such set of formats. Knows no device and no kernel.
+//! A [`Precision`] names one such set of formats. Does not depend on devices or kernels.
 
 use std::fmt;
 
 use crate::mode::Precision;
 
-/// A format of single numbers.
+/// The format of a single number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum NumberFormat {
     /// IEEE single precision.
     Fp32,
-    /// The sum of two numbers in half precision, the nearest one and the one nearest to the rest: 21 bits of fraction, but no
-    /// step below 2^-24; takes four bytes.
+    /// The sum of two half-precision numbers: the nearest one, and the one nearest to the remainder. 21 bits of
+    /// fraction, but
+    /// no step below 2^-24; takes four bytes.
     Fp16x2,
-    /// NVIDIA's TF32: single precision whose fraction has 10 bits; takes four bytes.
+    /// NVIDIA's TF32: single precision with 10 bits of fraction; takes four bytes.
     Tf32,
     /// IEEE half precision.
     Fp16,
     /// bfloat16: the exponents of single precision and 7 bits of fraction.
     Bf16,
-    /// Whole numbers of one byte; what one stands for is [`crate::quantisation`]'s.
+    /// Unsigned integers of one byte; [`crate::quantisation`] defines their values.
     Int8,
 }
 
 impl NumberFormat {
-    /// Bytes of one number.
+    /// Bytes per number.
     pub const fn bytes(self) -> usize {
         match self {
             Self::Fp32 | Self::Fp16x2 | Self::Tf32 => 4,
@@ -34,7 +35,7 @@ impl NumberFormat {
         }
     }
 
-    /// Bits behind the leading one.
+    /// Number of bits after the leading one.
     pub const fn fraction_bits(self) -> u32 {
         match self {
             Self::Fp32 => 23,
@@ -56,7 +57,7 @@ impl NumberFormat {
         }
     }
 
-    /// The numbers of [`NumberFormat::push`]; a rest that is too short for one is left out.
+    /// Decodes the numbers of [`NumberFormat::push`]; an incomplete last number is left out.
     pub fn read(self, bytes: &[u8]) -> Vec<f32> {
         let two = |b: &[u8]| [b[0], b[1]];
         let number = |b: &[u8]| match self {
@@ -86,18 +87,18 @@ impl fmt::Display for NumberFormat {
     }
 }
 
-/// The nearest number in half precision, and the one nearest to the rest.
+/// The nearest half-precision number, and the one nearest to the remainder.
 pub fn two_halves(value: f32) -> [half::f16; 2] {
     let nearest = half::f16::from_f32(value);
     [nearest, half::f16::from_f32(value - nearest.to_f32())]
 }
 
-/// Nearest value with 10 bits of fraction, ties away from zero, as the GPU's `cvt.rna` does it.
+/// Nearest value with 10 bits of fraction, ties away from zero, like the GPU's `cvt.rna`.
 fn round_to_tf32(value: f32) -> f32 {
     if value.is_finite() { f32::from_bits((value.to_bits() + 0x1000) & !0x1fff) } else { value }
 }
 
-/// What each kind of number in a network is kept in.
+/// The format of each kind of number in a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct NumericFormat {
     /// Both factors of a convolution's products.
@@ -109,7 +110,7 @@ pub struct NumericFormat {
 }
 
 impl Precision {
-    /// The formats that this precision stands for.
+    /// The formats of this precision.
     pub const fn format(self) -> NumericFormat {
         let (operand, storage) = match self {
             Self::Fp32 => (NumberFormat::Fp32, NumberFormat::Fp32),
@@ -124,11 +125,11 @@ impl Precision {
     }
 }
 
-/// The error function by a series of positive terms, 2 / sqrt(pi) * exp(-a^2) * sum of 2^n a^(2n + 1) / (1 * 3 * ... *
-/// (2n + 1)): Abramowitz and Stegun, 7.1.6.
+/// The error function, by a series of positive terms: 2 / sqrt(pi) * exp(-a^2) * sum of 2^n a^(2n + 1) / (1 * 3 * ... *
+/// (2n + 1)). Abramowitz and Stegun, 7.1.6.
 pub fn error_function(x: f64) -> f64 {
     let a = x.abs();
-    // From here on it is one in double precision.
+    // Beyond this the result is 1 in double precision.
     if a > 6.0 {
         return 1f64.copysign(x);
     }
@@ -166,7 +167,7 @@ mod tests {
     fn two_halves_hold_21_bits() {
         for value in [1.0 / 3.0, -255.9, 0.037_219, 1000.1] {
             let sum: f32 = two_halves(value).iter().map(|part| part.to_f32()).sum();
-            // Halves have no steps below 2^-24.
+            // Half precision has no steps below 2^-24.
             let most = (value.abs() * 2f32.powi(-22)).max(2f32.powi(-25));
             assert!((sum - value).abs() <= most, "{value} {sum}");
         }

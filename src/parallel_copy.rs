@@ -1,16 +1,17 @@
-//! Copies large frames by several threads. Any thread may call.
+//! Copies large frames with several threads. May be called from any thread.
 
 use std::{num::NonZero, sync::LazyLock, thread::available_parallelism};
 
 use rayon::{ThreadPool, ThreadPoolBuilder, prelude::*};
 
-/// Most threads that copy a frame: memory gives no more bytes a second to more of them.
+/// Maximum number of copying threads; more threads do not increase the memory throughput.
 const MOST_COPYING: usize = 8;
 /// Bytes that a thread copies at once.
 const COPIED_BYTES: usize = 256 << 10;
 
-/// The threads that copy frames, those of others beside them; none where the processor has too few. They are of their own,
-/// because a frame must not wait for anything else that threads do.
+/// The threads that copy frames; `None` if the CPU has too few. A separate pool, because a frame must not wait for
+/// other
+/// work of the shared threads.
 static COPYING: LazyLock<Option<ThreadPool>> = LazyLock::new(|| {
     let threads = available_parallelism().map_or(1, NonZero::get) / 2;
     let pool = ThreadPoolBuilder::new().num_threads(threads.min(MOST_COPYING));
@@ -18,10 +19,10 @@ static COPYING: LazyLock<Option<ThreadPool>> = LazyLock::new(|| {
     (threads > 1).then(|| pool.build().ok()).flatten()
 });
 
-/// Copies pixels, of equal length. One thread copies some 8 GB a second, a fifth of what the bus to a GPU carries.
+/// Copies pixels. A single thread copies about 8 GB/s, a fifth of the bus to a GPU.
 ///
 /// # Panics
-/// When the lengths differ.
+/// If the lengths differ.
 pub fn copy(to: &mut [u8], from: &[u8]) {
     assert_eq!(to.len(), from.len(), "bytes of a frame");
     match COPYING.as_ref().filter(|_| to.len() > 2 * COPIED_BYTES) {

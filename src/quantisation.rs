@@ -1,80 +1,89 @@
-//! Int8: how the maps of a network become bytes before a convolution, and its weights small integers.
+//! Int8: converts a network's maps to bytes before a convolution, and its weights to small integers.
 //!
-//! A channel's values are `low + step * byte`, from the least to the largest that it has in this picture; a weight is
-//! `scale of its output channel * integer / step of its input channel`, and sums of `byte * integer` are exact in
-//! 32 bits. The constant `low` adds a constant to every sum, which a norm behind the convolution subtracts again.
+//! A channel's values are `low + step * byte`, from its minimum to its maximum in this picture. A weight is `scale of
+//! its
+//! output channel * integer / step of its input channel`, and sums of `byte * integer` are exact in 32 bits. The
+//! constant
+//! `low` adds a constant to every sum; a norm after the convolution subtracts it again.
 //!
-//! Ranges are those of each picture. Fixed ones (eight deviations around the mean that a norm gives) need no fitting
-//! of weights before a run, but pictures differ too much: where most of one is black, a few pixels lie far from the
-//! mean of their channel, and such a painting kept 22 to 28 dB instead of 37 and more. A GPU, where fitting weights anew would
-//! hold everything up, has one step for all channels of a tile instead (`kernels/bytes.cuh`), and weights fitted to that.
+//! Ranges are computed for each picture. Fixed ranges (eight deviations around the mean that a norm returns) would need
+//! no
+//! fitting of weights before a run, but pictures differ too much. If most of a picture is black, a few pixels are far
+//! from
+//! the mean of their channel; such a painting reached only 22 to 28 dB instead of 37 and more. On a GPU fitting the
+//! weights
+//! for each picture would delay everything. It therefore uses one step for all channels of a tile
+//! (`kernels/bytes.cuh`),
+//! and weights fitted to that.
 
 use rayon::prelude::*;
 
-/// The largest integer that is multiplied.
+/// Maximum factor of a product.
 const MAX_FACTOR: f32 = 127.0;
-/// The largest sum of weights, before rounding, where an upsampling is folded into a kernel: rounding four of them
-/// adds at most two ([`IntegerWeights::fit`]).
+/// Maximum sum of weights, before rounding, if an upsampling is folded into a kernel. Rounding four weights adds at
+/// most
+/// two ([`IntegerWeights::fit`]).
 const MAX_SUM: f32 = 125.0;
-/// The largest integer of a weight that is only multiplied as a part of a sum: others of the sum may take it back.
+/// Maximum integer of a weight that is only used as a part of a sum. Other weights of the sum may cancel it.
 const MAX_SUMMED: f32 = 32_000.0;
-/// The least step: a channel of one value has no range.
+/// Minimum step, for a channel whose values are all equal.
 const MIN_STEP: f32 = 1e-12;
-/// A number whose sum with a small one is rounded to a whole number, ties to even.
+/// Adding this to a small number rounds it to a whole number, ties to even.
 const TO_WHOLE: f32 = (3 << 22) as f32;
 
-/// How each channel that a convolution reads becomes bytes: `byte = round((value - low) / step)`, from 0 to 255.
+/// How each input channel of a convolution is converted: `byte = round((value - low) / step)`, from 0 to 255.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct InputRange {
     /// The value of byte 0, by channel.
     pub low: Vec<f32>,
-    /// The difference of two neighbouring bytes, by channel.
+    /// The difference between consecutive bytes, by channel.
     pub step: Vec<f32>,
 }
 
 impl InputRange {
-    /// That of a photo: levels are bytes already.
+    /// The range of a photo, whose levels are already bytes.
     pub fn levels(channels: usize) -> Self {
         Self { low: vec![0.0; channels], step: vec![1.0; channels] }
     }
 
-    /// From the least to the largest value of each channel.
+    /// From the minimum to the maximum of each channel.
     pub fn between(extremes: impl Iterator<Item = (f32, f32)>) -> Self {
         let step = |(low, high): (f32, f32)| (low, ((high - low) / 255.0).max(MIN_STEP));
         let (low, step) = extremes.map(step).unzip();
         Self { low, step }
     }
 
-    /// The value that a byte of a channel stands for.
+    /// The value of a channel's byte.
     pub fn value(&self, channel: usize, byte: u8) -> f32 {
         self.low[channel] + self.step[channel] * f32::from(byte)
     }
 
-    /// A value of a channel as the byte that it becomes; 0 for NaN.
+    /// The byte for a channel's value; 0 for NaN.
     pub fn byte(&self, channel: usize, value: f32) -> u8 {
         ((value - self.low[channel]) * self.step[channel].recip()).round_ties_even() as u8
     }
 }
 
-/// A convolution's weights, and the integers that they become for the steps of an input: factors that fit into a byte,
-/// or parts of such a factor where an upsampling is folded into the kernel.
+/// A convolution's weights, and their integers for the steps of an input. Integers are factors that fit into a byte, or
+/// parts of such a factor if an upsampling is folded into the kernel.
 #[derive(Clone, Debug)]
 pub struct IntegerWeights {
-    /// The weights: `[out][row][column][in, as stored]`.
+    /// The weights: `[out][row][column][stored in]`.
     source: Vec<f32>,
-    /// The integers, in the same order.
+    /// In the same order.
     integers: Vec<i16>,
-    /// What a sum of `byte * integer` is multiplied by, by output channel.
+    /// Factor of a sum of `byte * integer`, by output channel.
     pub scale: Vec<f32>,
-    /// Channels of the input, and as they are stored: those behind have the weight 0.
+    /// Number of input channels, and of stored channels; the additional stored ones have weight 0.
     inputs: (usize, usize),
     kernel: usize,
     is_upsampled_3x3: bool,
 }
 
 impl IntegerWeights {
-    /// Of a convolution's `[out][in][row][column]`; fitted to nothing yet. With `is_upsampled_3x3`, an upsampling by
-    /// two is folded into a 3x3 kernel.
+    /// `weights` are a convolution's `[out][in][row][column]`; the integers are not fitted yet. With
+    /// `is_upsampled_3x3`, an
+    /// upsampling by two is folded into a 3x3 kernel.
     pub fn new(
         weights: &[f32],
         outputs: usize,
@@ -98,15 +107,17 @@ impl IntegerWeights {
         }
     }
 
-    /// Makes the integers for an input with these steps, one for each stored channel, with one scale for each output
-    /// channel.
+    /// Computes the integers for an input with these steps, one per stored channel, with one scale per output channel.
     ///
-    /// What rounding a weight changes is passed on to the next one of its kernel, row by row, every second backwards.
-    /// So the sum of a kernel keeps its value, and with it what the convolution makes of the large shapes of a
-    /// picture: twice the precision (4 to 6 dB) of rounding each by itself.
+    /// The rounding error of a weight is carried over to the next one of its kernel, row by row in alternating
+    /// direction. So
+    /// the sum of a kernel keeps its value, and with it the convolution's response to large shapes. This is twice as
+    /// precise (4
+    /// to 6 dB) as rounding each weight alone.
     ///
-    /// Where an upsampling by two is folded into a 3x3 kernel, up to four weights become one, and all are rounded so
-    /// that such sums fit as well: then all four phases have the same total, and a plain surface stays plain.
+    /// If an upsampling by two is folded into a 3x3 kernel, up to four weights become one, and all are rounded so that
+    /// these
+    /// sums fit as well. All four phases then have the same total, and a flat area stays flat.
     pub fn fit(&mut self, step: &[f32]) {
         let (kernel, stored) = (self.kernel, self.inputs.1);
         let is_summed = self.is_upsampled_3x3;
@@ -139,7 +150,7 @@ impl IntegerWeights {
         &self.integers[(output * self.kernel * self.kernel + tap) * stored..][..stored]
     }
 
-    /// What an input of nothing but its lowest values adds to an output channel.
+    /// What an input of only its lowest values adds to an output channel.
     pub fn constant(&self, output: usize, range: &InputRange) -> f32 {
         let taps = self.kernel * self.kernel;
         let lows = range.low.iter().zip(&range.step).enumerate();
@@ -150,7 +161,7 @@ impl IntegerWeights {
         (lows.map(of_input).sum::<f64>() * f64::from(self.scale[output])) as f32
     }
 
-    /// The weights that the integers stand for, `[out][in][row][column]`.
+    /// The weights that the integers represent, `[out][in][row][column]`.
     pub fn values(&self, step: &[f32]) -> Vec<f64> {
         self.in_order(|output, input, integer| {
             let unit = f64::from(self.scale[output]) / f64::from(step[input]);
@@ -158,7 +169,7 @@ impl IntegerWeights {
         })
     }
 
-    /// What is made of every integer, with its output and input channel: `[out][in][row][column]`.
+    /// Calls `make` with each output channel, input channel and integer: `[out][in][row][column]`.
     pub fn in_order<T>(&self, make: impl Fn(usize, usize, i16) -> T) -> Vec<T> {
         let taps = self.kernel * self.kernel;
         let (count, _) = self.inputs;
@@ -170,10 +181,10 @@ impl IntegerWeights {
     }
 }
 
-/// Input channels that are fitted side by side.
+/// Input channels that are fitted at once.
 const LANES: usize = 8;
 
-/// Taps in the order in which rounding goes through a kernel: row by row, every second backwards.
+/// Taps in the order of rounding: row by row in alternating direction.
 fn taps_in_turn(kernel: usize) -> impl Iterator<Item = usize> {
     (0..kernel * kernel).map(move |at| match at / kernel % 2 {
         0 => at,
@@ -181,17 +192,17 @@ fn taps_in_turn(kernel: usize) -> impl Iterator<Item = usize> {
     })
 }
 
-/// How the kernels of one output channel are rounded.
+/// Rounds the kernels of one output channel.
 struct Rounding {
     kernel: usize,
-    /// One divided by the channel's scale.
+    /// 1 / the channel's scale.
     per_scale: f32,
-    /// The largest integer.
+    /// Maximum integer.
     most: f32,
 }
 
 impl Rounding {
-    /// Rounds the kernels of `N` input channels from `input` on.
+    /// Rounds the kernels of `N` input channels, starting at `input`.
     fn round<const N: usize>(
         &self,
         source: &[f32],
@@ -213,15 +224,14 @@ impl Rounding {
     }
 }
 
-/// The largest weight of an output channel, in size, times its step.
+/// The largest absolute weight of an output channel, times its step.
 fn largest_weight(source: &[f32], step: &[f32]) -> f32 {
     let taps = source.chunks_exact(step.len());
     let sizes = taps.flat_map(|tap| tap.iter().zip(step).map(|(w, s)| (w * s).abs()));
     sizes.fold(0.0, f32::max)
 }
 
-/// The largest sum of weights of 3x3 kernels, in size, that fall on one pixel when the input is doubled, times its
-/// step.
+/// The largest absolute sum of weights of 3x3 kernels that fall on one pixel when the input is doubled, times its step.
 fn largest_phase_sum(source: &[f32], step: &[f32]) -> f32 {
     let mut largest = 0f32;
     for (input, step) in step.iter().enumerate() {
@@ -288,7 +298,7 @@ mod tests {
         }
     }
 
-    /// Also where the largest weight stands in no sum alone, and its neighbours take most of it back.
+    /// Also if the largest weight never occurs alone in a sum, and its neighbours cancel most of it.
     #[test]
     fn folded_weights_fit_in_every_phase() {
         let step = [0.5, 2.0];
@@ -312,7 +322,7 @@ mod tests {
         }
     }
 
-    /// Stored channels behind the last, and vectors of channels, change nothing.
+    /// Additional stored channels, and computing channels in vectors, change nothing.
     #[test]
     fn channels_that_are_only_stored_have_no_weight() {
         let wide: Vec<f32> = (0..11).map(|i| 0.3 + i as f32).collect();
@@ -339,7 +349,7 @@ mod tests {
         }
     }
 
-    /// Whatever a network makes of a photo: no panic, and integers within their bounds.
+    /// Whatever a network computes from a photo: no panic, and integers within their limits.
     #[test]
     fn weights_of_nothing_and_of_no_number_become_integers() {
         for value in [0.0, f32::NAN, f32::INFINITY, f32::MAX] {

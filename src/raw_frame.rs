@@ -1,4 +1,4 @@
-//! Frames as cameras send them, and what they are in RGBA8.
+//! Frames as cameras send them, and their conversion to RGBA8.
 
 mod pixel_format;
 mod yuv;
@@ -12,32 +12,29 @@ use crate::{
     rotation::{Rotation, turn_into},
 };
 
-/// Where the pixels of a raw frame lie.
+/// The memory layout of a raw frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Layout {
-    /// How the bytes are made.
     pub pixels: PixelFormat,
-    /// Columns, in pixels.
     pub width: usize,
-    /// Rows, in pixels.
     pub height: usize,
-    /// Bytes from one row to the next, of the first plane.
+    /// Bytes from one row to the next, in the first plane.
     pub stride: usize,
-    /// Brightness uses 0 to 255 instead of 16 to 235.
+    /// Whether luma uses 0 to 255 instead of 16 to 235.
     pub full_range: bool,
 }
 
 /// Why a frame is not painted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unusable {
-    /// Truncated or corrupt: the next one may be good.
+    /// Truncated or corrupt; the next frame may be fine.
     Damaged,
-    /// Whole, but of another size than agreed.
+    /// Complete, but of another size than negotiated.
     OtherFormat,
 }
 
 impl Layout {
-    /// A layout without bytes between rows. For MJPEG the stride has no meaning.
+    /// A layout without padding between rows. For MJPEG the stride has no meaning.
     pub fn tight(pixels: PixelFormat, width: usize, height: usize) -> Self {
         Self { pixels, width, height, stride: row_bytes(pixels, width), full_range: false }
     }
@@ -47,8 +44,7 @@ impl Layout {
         Self { stride: stride.max(row_bytes(self.pixels, self.width)), ..self }
     }
 
-    /// Bytes from the first pixel to the last one; as many as can be counted where the driver's numbers
-    /// make more than that.
+    /// Bytes from the first pixel to the last one; saturates if the driver's numbers are too large.
     pub fn bytes(&self) -> usize {
         let row = row_bytes(self.pixels, self.width);
         // The last row need not be padded.
@@ -67,7 +63,7 @@ impl Layout {
     /// Decodes `bytes` into `rgba`, which has `width * height * 4` bytes.
     ///
     /// # Errors
-    /// [`Unusable::Damaged`] where bytes are missing; [`Unusable::OtherFormat`] for MJPEG.
+    /// [`Unusable::Damaged`] if bytes are missing; [`Unusable::OtherFormat`] for MJPEG.
     pub fn decode(&self, bytes: &[u8], rgba: &mut [u8]) -> Result<(), Unusable> {
         if bytes.len() < self.bytes() {
             return Err(Unusable::Damaged);
@@ -124,7 +120,7 @@ impl Layout {
 fn row_bytes(pixels: PixelFormat, width: usize) -> usize {
     match pixels {
         PixelFormat::Yuyv => width.div_ceil(2).saturating_mul(4),
-        // The plane of colour has a pair for each two columns.
+        // The chroma plane has one pair for every two columns.
         PixelFormat::Nv12 => width.div_ceil(2).saturating_mul(2),
         PixelFormat::Rgb | PixelFormat::Bgr => width.saturating_mul(3),
         PixelFormat::Grey => width,
@@ -132,19 +128,19 @@ fn row_bytes(pixels: PixelFormat, width: usize) -> usize {
     }
 }
 
-/// Where the pixels of an upright frame lie in the camera's: column and row of the first one, and how far the next one
-/// to the right and the next one below are from it.
+/// Where an upright frame's pixels are in the camera's frame: the position of the first pixel, and the distances to the
+/// next pixel on the right and below.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Places {
-    /// Of the pixel at the top left.
+    /// The pixel at the top left: column and row.
     pub first: [i32; 2],
-    /// From a pixel to the one right of it.
+    /// From a pixel to the one on its right.
     pub across: [i32; 2],
     /// From a pixel to the one below it.
     pub down: [i32; 2],
 }
 
-/// A camera's frame as it came, without bytes between rows, and how it is to be turned; not for MJPEG.
+/// A camera's frame as received, without padding between rows, and its rotation; not for MJPEG.
 #[derive(Clone, Debug)]
 pub struct RawFrame {
     layout: Layout,
@@ -166,11 +162,12 @@ impl Default for RawFrame {
 }
 
 impl RawFrame {
-    /// Becomes the frame in `bytes`, which may go on behind it, to be turned clockwise and then mirrored. Takes memory only
-    /// where it has not had as much before.
+    /// Sets the frame to `bytes`, which may be longer than the frame, to be rotated clockwise and then mirrored.
+    /// Allocates only
+    /// if the frame has never been as large.
     ///
     /// # Errors
-    /// As [`Layout::decode`]; the frame is then as it was.
+    /// See [`Layout::decode`]; the frame is unchanged then.
     pub fn set(
         &mut self,
         layout: &Layout,
@@ -199,7 +196,6 @@ impl RawFrame {
         Ok(())
     }
 
-    /// Where its pixels lie.
     pub fn layout(&self) -> &Layout {
         &self.layout
     }
@@ -209,12 +205,12 @@ impl RawFrame {
         &self.bytes
     }
 
-    /// Columns and rows of the upright frame.
+    /// Width and height of the upright frame.
     pub fn size(&self) -> (usize, usize) {
         self.rotate.size((self.layout.width, self.layout.height))
     }
 
-    /// Where the upright frame's pixels lie in this one.
+    /// Where the upright frame's pixels are in this one.
     pub fn places(&self) -> Places {
         let (right, bottom) = (self.layout.width as i32 - 1, self.layout.height as i32 - 1);
         let (first, across, down) = match self.rotate {
@@ -234,13 +230,13 @@ impl RawFrame {
         }
     }
 
-    /// The upright frame in RGBA8, into `to`; `scratch` is of use where it is turned.
+    /// Decodes the upright frame to RGBA8, into `to`; `scratch` is only used if the frame is rotated.
     pub fn decode_into(&self, to: &mut Frame, scratch: &mut Frame) {
         let (width, height) = (self.layout.width, self.layout.height);
         let is_upright = self.rotate == Rotation::None && !self.mirror;
         let decoded = if is_upright { &mut *to } else { &mut *scratch };
         decoded.resize(width, height);
-        // All bytes are there, and it is no MJPEG.
+        // All bytes are present, and the format is not MJPEG.
         let _ = self.layout.decode(&self.bytes, decoded.rgba_mut());
         if !is_upright {
             turn_into(scratch, to, self.rotate, self.mirror);
@@ -252,7 +248,7 @@ impl RawFrame {
 mod tests {
     use super::*;
 
-    /// The formulas as the standard writes them.
+    /// The formulas as in the standard.
     fn exact(y: u8, u: u8, v: u8, full_range: bool) -> [f64; 3] {
         let (y, cb, cr) = if full_range {
             (f64::from(y) / 255.0, (f64::from(u) - 128.0) / 255.0, (f64::from(v) - 128.0) / 255.0)
@@ -285,7 +281,7 @@ mod tests {
         rgba.as_chunks::<4>().0.to_vec()
     }
 
-    /// Checks every pixel against the place where `yuv(x, y)` finds it.
+    /// Checks every pixel against the one that `yuv(x, y)` returns for its position.
     fn agrees(layout: Layout, bytes: &[u8], yuv: impl Fn(usize, usize) -> [u8; 3]) {
         for (i, got) in decoded(layout, bytes).into_iter().enumerate() {
             let (x, y) = (i % layout.width, i / layout.width);

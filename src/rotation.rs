@@ -1,4 +1,4 @@
-//! Frames that are turned by quarters and mirrored.
+//! Rotates frames by multiples of 90 degrees and mirrors them.
 
 use std::{
     fmt::{Display, Formatter},
@@ -7,10 +7,9 @@ use std::{
 
 use crate::frame::Frame;
 
-/// How far a frame is turned, clockwise.
+/// A clockwise rotation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Rotation {
-    /// Not at all.
     #[default]
     None,
     /// By 90 degrees.
@@ -22,10 +21,8 @@ pub enum Rotation {
 }
 
 impl Rotation {
-    /// All of them.
     pub const ALL: [Self; 4] = [Self::None, Self::Quarter, Self::Half, Self::ThreeQuarters];
 
-    /// Degrees, clockwise.
     pub fn degrees(self) -> u16 {
         90 * self.quarters() as u16
     }
@@ -39,26 +36,23 @@ impl Rotation {
         }
     }
 
-    /// Whether columns become rows.
+    /// Whether width and height are swapped.
     pub fn swaps_sides(self) -> bool {
         matches!(self, Self::Quarter | Self::ThreeQuarters)
     }
 
-    /// Columns and rows of a frame of this size once it is turned.
+    /// Width and height of a frame of this size after the rotation.
     pub fn size(self, (width, height): (usize, usize)) -> (usize, usize) {
-        match self.swaps_sides() {
-            true => (height, width),
-            false => (width, height),
-        }
+        if self.swaps_sides() { (height, width) } else { (width, height) }
     }
 
-    /// This rotation and then another.
+    /// This rotation followed by `other`.
     #[must_use]
     pub fn then(self, other: Self) -> Self {
         Self::ALL[(self.quarters() + other.quarters()) % 4]
     }
 
-    /// The rotation that undoes this one.
+    /// The inverse rotation.
     #[must_use]
     pub fn back(self) -> Self {
         Self::ALL[(4 - self.quarters()) % 4]
@@ -80,19 +74,19 @@ impl FromStr for Rotation {
     }
 }
 
-/// Bytes of a pixel in RGBA8.
+/// Bytes of an RGBA8 pixel.
 const PIXEL: usize = 4;
-/// Side of the squares in which columns become rows, in pixels: both sides stay in the cache.
+/// Side of the blocks for transposing, in pixels; a block of source and target fits into the cache.
 const BLOCK_PX: usize = 16;
 
-/// Turns `source` into `target`, then mirrors it. Takes memory only where `target` has never been as large.
+/// Rotates `source` into `target`, then mirrors it. Allocates only if `target` has never been as large.
 pub fn turn_into(source: &Frame, target: &mut Frame, rotate: Rotation, mirror: bool) {
     let (width, height) = (source.width(), source.height());
     let (turned_width, turned_height) = rotate.size((width, height));
     target.resize(turned_width, turned_height);
     let (from, _) = source.rgba().as_chunks::<PIXEL>();
     let (to, _) = target.rgba_mut().as_chunks_mut::<PIXEL>();
-    // Mirroring once more is going backwards through the columns of the target.
+    // Mirroring reverses the order of the target's columns.
     let (right_to_left, bottom_to_top) = match rotate {
         Rotation::None => (mirror, false),
         Rotation::Half => (!mirror, true),
@@ -109,7 +103,7 @@ pub fn turn_into(source: &Frame, target: &mut Frame, rotate: Rotation, mirror: b
         }
         return;
     }
-    // Row y of the source is a column of the target, its column x a row.
+    // Row y of the source becomes a column of the target, and its column x a row.
     for block_y in (0..height).step_by(BLOCK_PX) {
         for block_x in (0..width).step_by(BLOCK_PX) {
             for y in block_y..(block_y + BLOCK_PX).min(height) {

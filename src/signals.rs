@@ -1,7 +1,8 @@
 //! Ctrl-C and the system's requests to end: SIGINT, SIGTERM and SIGHUP.
 //!
-//! Does not know what a signal stops. The handler runs on a thread of its own, and what the first signal calls on
-//! another, so that the second signal is heard whatever that waits for, such as a reader of standard error.
+//! The handler runs on its own thread, and the callback of the first signal on another one. So the second signal is
+//! handled
+//! even if the callback blocks, for example on a reader of standard error.
 
 use std::{
     sync::{
@@ -14,17 +15,18 @@ use std::{
 
 use crate::disk::reason;
 
-/// Exit code of a program that Ctrl-C stopped, as shells count it.
+/// Exit code after Ctrl-C, by the convention of shells.
 const STOPPED: u8 = 130;
-/// The last signal; 0 before one comes.
+/// The last signal; 0 if there was none.
 static NUMBER: OnceLock<Arc<AtomicUsize>> = OnceLock::new();
-/// Within this time a second signal is the first one, delivered twice: to the program and to its group.
+/// A second signal within this time counts as the first one, because a signal to the program and to its process group
+/// arrives twice.
 const SAME_SIGNAL: Duration = Duration::from_millis(300);
 
-/// Calls `stop` at the first signal; the second ends the program at once.
+/// Calls `stop` at the first signal; the second one ends the program at once.
 ///
 /// # Errors
-/// Why the system's default stays, in words.
+/// Why no handler could be installed, as text.
 pub fn at_first(stop: impl Fn() + Send + Sync + 'static) -> Result<(), String> {
     let stop = Arc::new(stop);
     let first = OnceLock::<Instant>::new();
@@ -51,23 +53,23 @@ pub fn at_first(stop: impl Fn() + Send + Sync + 'static) -> Result<(), String> {
     Ok(())
 }
 
-/// Exit code of a program that a signal stopped, as shells count it: 128 and the signal's number.
+/// Exit code after a signal, by the convention of shells: 128 plus the signal's number.
 pub fn stopped() -> u8 {
     let number = NUMBER.get().map_or(0, |number| number.load(Ordering::Relaxed));
     u8::try_from(number).ok().filter(|&number| number > 0).map_or(STOPPED, |number| 128 + number)
 }
 
-/// Notes which signal comes; the handler above is called as well, and knows none.
+/// Records the number of each signal; the handler above is also called, without the number.
 fn note_number() {
     let number = NUMBER.get_or_init(Arc::default);
     #[cfg(unix)]
     for signal in [libc::SIGINT, libc::SIGTERM, libc::SIGHUP] {
-        // Without it the code is that of Ctrl-C.
+        // If this fails, the exit code is that of Ctrl-C.
         signal_hook::flag::register_usize(signal, number.clone(), signal as usize).ok();
     }
 }
 
-/// Whether a signal at `now` is another one than the `first`.
+/// Whether a signal at `now` is a different one from the `first`.
 fn is_another(first: Instant, now: Instant) -> bool {
     now.saturating_duration_since(first) > SAME_SIGNAL
 }

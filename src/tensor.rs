@@ -1,24 +1,21 @@
-//! A picture-shaped block of numbers in host memory, and how to compare two of them.
+//! A block of numbers in the shape of feature maps, in host memory, and how to compare two of them.
 //!
-//! Deliberately knows nothing of layers, devices or files. Plain data: any thread may hold it.
+//! Does not depend on layers, devices or files. Plain data: any thread may hold it.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Channels, height and width of one feature map (batch is always one).
+/// Channels, height and width of one feature map. There is no batch dimension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Shape {
-    /// Channels.
     pub channels: usize,
-    /// Rows, in pixels.
     pub height: usize,
-    /// Columns, in pixels.
     pub width: usize,
 }
 
 impl Shape {
-    /// A shape from channels, height and width (pixels).
+    /// A shape from channels, height and width.
     pub const fn new(channels: usize, height: usize, width: usize) -> Self {
         Self { channels, height, width }
     }
@@ -28,7 +25,6 @@ impl Shape {
         self.channels * self.height * self.width
     }
 
-    /// Whether the shape holds no element.
     pub const fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -40,7 +36,7 @@ impl fmt::Display for Shape {
     }
 }
 
-/// Maps by their extents, for messages: `maps of 3 x 8 x 8 and 5 x 8 x 8`.
+/// The shapes as text for messages: `maps of 3 x 8 x 8 and 5 x 8 x 8`.
 pub fn maps_in_words(shapes: &[Shape]) -> String {
     let each: Vec<String> = shapes.iter().map(Shape::to_string).collect();
     match each.as_slice() {
@@ -53,14 +49,12 @@ pub fn maps_in_words(shapes: &[Shape]) -> String {
 /// A single-precision tensor in channel-major order (CHW, rows within channels).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Tensor {
-    /// Extent of the tensor.
     pub shape: Shape,
-    /// `shape.len()` values; element (c, y, x) lies at `(c * height + y) * width + x`.
+    /// `shape.len()` values; element (c, y, x) is at `(c * height + y) * width + x`.
     pub data: Vec<f32>,
 }
 
 impl Tensor {
-    /// A tensor of zeros.
     pub fn zeros(shape: Shape) -> Self {
         Self { shape, data: vec![0.0; shape.len()] }
     }
@@ -87,19 +81,19 @@ impl Tensor {
 /// Differences between values and a reference of equal length.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Deviation {
-    /// Root of the mean squared difference, in the units of the values.
+    /// Root of the mean squared difference, in the unit of the values.
     pub rms: f64,
-    /// Largest absolute difference, in the units of the values.
+    /// Largest absolute difference, in the unit of the values.
     pub largest: f64,
-    /// Root mean square of the reference, for relative judgements.
+    /// Root mean square of the reference, for relative limits.
     pub reference_rms: f64,
 }
 
 impl Deviation {
-    /// Measures `values` against `reference`. A NaN on either side makes `largest` and `rms` NaN.
+    /// Compares `values` with `reference`. A NaN on either side makes `largest` and `rms` NaN.
     ///
     /// # Panics
-    /// When the lengths differ: comparing different things is a programming error.
+    /// If the lengths differ, which is a programming error.
     pub fn between(
         values: impl ExactSizeIterator<Item = f64>,
         reference: impl ExactSizeIterator<Item = f64>,

@@ -1,9 +1,9 @@
-//! Standard output and standard error: the only place that writes to them.
+//! Standard output and standard error. Only this module writes to them.
 //!
-//! Text for people is written in lines. A control character or direction mark in a line comes from text of
-//! others (a file name, a title) and would act on the terminal, so it is escaped ([`one_line`]), a line break
-//! too; so one line stays one line.
-//! Pictures and scripts go out as bytes. Any thread may write.
+//! Text is written in lines. Control characters and direction marks in a line come from foreign text (a file name, a
+//! title)
+//! and would act on the terminal. They are escaped ([`one_line`]), as are line breaks, so that one line stays one line.
+//! Pictures and scripts are written as bytes. Any thread may write.
 
 use std::{
     fmt::Display,
@@ -15,7 +15,7 @@ use crate::text::{json_escaped, one_line};
 /// Writes lines to standard output.
 ///
 /// # Errors
-/// The system's, also when the reader has gone.
+/// The system's error, also if the reader closed its end.
 pub fn write_lines<Line: AsRef<str>>(lines: &[Line]) -> io::Result<()> {
     let mut text = String::new();
     for line in lines {
@@ -28,7 +28,7 @@ pub fn write_lines<Line: AsRef<str>>(lines: &[Line]) -> io::Result<()> {
 /// Writes a JSON text to standard output.
 ///
 /// # Errors
-/// As [`write_lines`].
+/// See [`write_lines`].
 pub fn write_json(json: &str) -> io::Result<()> {
     write_bytes(json_escaped(json).as_bytes())
 }
@@ -36,20 +36,20 @@ pub fn write_json(json: &str) -> io::Result<()> {
 /// Writes bytes to standard output.
 ///
 /// # Errors
-/// As [`write_lines`].
+/// See [`write_lines`].
 pub fn write_bytes(bytes: &[u8]) -> io::Result<()> {
     let mut out = io::stdout().lock();
     out.write_all(bytes)?;
     out.flush()
 }
 
-/// A line for people, on standard error. Lost when nobody reads it.
+/// Writes a message line to standard error; errors are ignored.
 pub fn write_message(line: impl Display) {
     let line = line.to_string();
     writeln!(io::stderr().lock(), "{}", one_line(&line)).ok();
 }
 
-/// Whether a person sees standard error while the program runs.
+/// Whether standard error is a terminal.
 pub fn is_watched() -> bool {
     io::stderr().is_terminal()
 }

@@ -1,24 +1,26 @@
-//! Makes text of others safe to show.
+//! Makes foreign text safe to display.
 //!
-//! Titles, and names of tensors, files and cameras are written by others. A terminal acts on control characters
-//! in them, a line break begins a line that looks like ours, and direction marks turn the letters around them.
-//! [`one_line`] shows all of these escaped; [`cut`] bounds what is shown. Both surfaces show text of others
-//! only through these two.
+//! Titles, and names of tensors, files and cameras come from elsewhere. A terminal acts on control characters in them,
+//! a
+//! line break starts a line that looks like the program's own, and direction marks reorder the letters around them.
+//! [`one_line`] escapes all of these; [`cut`] limits the length. The window and the command line display foreign text
+//! only
+//! through these two.
 
 use std::{borrow::Cow, fmt::Write as _};
 
-/// Longest title, artist or other short text of a style that is kept, in characters.
+/// Maximum length of a stored title, artist or other short text of a style.
 pub const MAX_TITLE_CHARS: usize = 200;
 
-/// Whether `c` is not seen: a control character (C0, DEL and C1, with them the line breaks), a line or paragraph
-/// separator, or a character that is shown as nothing, among them direction marks. The joiners (U+200C, U+200D) and the
-/// selectors of text and colour (U+FE0E, U+FE0F) count as seen: they form the letters and emoji around them.
+/// Whether `c` is invisible: a control character (C0, DEL and C1, which include the line breaks), a line or paragraph
+/// separator, or a character without a glyph, such as a direction mark. The joiners (U+200C, U+200D) and the variation
+/// selectors (U+FE0E, U+FE0F) count as visible, because they shape the letters and emoji around them.
 pub fn is_unseen(c: char) -> bool {
     let forms_others = matches!(c, '\u{200c}' | '\u{200d}' | '\u{fe0e}' | '\u{fe0f}');
     c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') || (shows_nothing(c) && !forms_others)
 }
 
-/// Whether `c` alone shows nothing: Unicode's property `Default_Ignorable_Code_Point`.
+/// Whether `c` has no glyph of its own: Unicode's property `Default_Ignorable_Code_Point`.
 pub fn shows_nothing(c: char) -> bool {
     matches!(
         c,
@@ -42,23 +44,20 @@ pub fn shows_nothing(c: char) -> bool {
     )
 }
 
-/// `text` as one line of letters that are seen: what [`is_unseen`] is shown as Rust writes it in a
-/// string, `\u{1b}` or `\n`. Text that was escaped stays as it is.
+/// `text` as one line of visible characters. Those for which [`is_unseen`] is true are escaped as in a Rust string,
+/// `\u{1b}` or `\n`. Text that is already escaped is unchanged.
 pub fn one_line(text: &str) -> Cow<'_, str> {
     if !text.contains(is_unseen) {
         return Cow::Borrowed(text);
     }
     let mut shown = String::with_capacity(text.len() + 16);
     for c in text.chars() {
-        match is_unseen(c) {
-            true => shown.extend(c.escape_default()),
-            false => shown.push(c),
-        }
+        if is_unseen(c) { shown.extend(c.escape_default()) } else { shown.push(c) }
     }
     Cow::Owned(shown)
 }
 
-/// At most `max_chars` characters of `text`, the last an ellipsis where some are left out.
+/// At most `max_chars` characters of `text`; the last one is an ellipsis if the text is longer.
 pub fn cut(text: &str, max_chars: usize) -> Cow<'_, str> {
     if text.char_indices().nth(max_chars).is_none() {
         return Cow::Borrowed(text);
@@ -67,18 +66,21 @@ pub fn cut(text: &str, max_chars: usize) -> Cow<'_, str> {
     Cow::Owned(begin + "…")
 }
 
-/// One line of a CSV file (RFC 4180, lines end as on Unix): a cell is quoted where a sign in it means
-/// something else.
+/// One line of a CSV file (RFC 4180, but with Unix line ends). A cell is quoted if it contains a special character.
 pub fn csv_line<const CELLS: usize>(cells: [String; CELLS]) -> String {
-    let cells = cells.map(|cell| match cell.contains(['"', ',', '\n', '\r']) {
-        true => format!("\"{}\"", cell.replace('"', "\"\"")),
-        false => cell,
+    let cells = cells.map(|cell| {
+        if cell.contains(['"', ',', '\n', '\r']) {
+            format!("\"{}\"", cell.replace('"', "\"\""))
+        } else {
+            cell
+        }
     });
     cells.join(",") + "\n"
 }
 
-/// `json` with what [`is_unseen`] in its strings as `\u` and a number, which reads back as the same; its own line
-/// breaks stay.
+/// `json` with the characters for which [`is_unseen`] is true escaped as `\u` and a number inside its strings, which
+/// parses
+/// to the same value. Line breaks between its lines stay.
 pub fn json_escaped(json: &str) -> Cow<'_, str> {
     let in_a_string = |c: char| c != '\n' && is_unseen(c);
     if !json.contains(in_a_string) {
@@ -113,7 +115,7 @@ mod tests {
         let shown = one_line(&all);
         assert!(!shown.contains(is_unseen));
         assert_eq!(one_line(&shown), shown);
-        // C0, DEL and C1; the separators; the ignorable ones of the first plane, less those that form others.
+        // C0, DEL and C1; the separators; the ignorable characters of the first plane, minus those that shape others.
         assert_eq!(all.chars().filter(|c| is_unseen(*c)).count(), 65 + 2 + 66 - 4);
     }
 
@@ -140,7 +142,7 @@ mod tests {
         ] {
             assert_eq!(one_line(&format!("a{c}b")), format!("a\\u{{{:x}}}b", c as u32));
         }
-        // They form what is seen around them.
+        // They shape the characters around them.
         for plain in ["می\u{200c}خواهم", "👩\u{200d}🎨", "❤\u{fe0f}"] {
             assert_eq!(one_line(plain), plain);
         }

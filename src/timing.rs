@@ -1,21 +1,21 @@
-//! Measured times: what one step of a run took, and percentiles over repeated runs.
+//! Measured times: the time of one step of a run, and percentiles over repeated runs.
 //!
-//! Knows no clock; callers bring durations. Plain data: any thread may hold it.
+//! Does not read a clock; callers pass durations. Plain data: any thread may hold it.
 
 use serde::Serialize;
 
-/// How a time was taken. A number without it means nothing.
+/// How a time was measured; must be reported with every time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TimingMethod {
     /// The host's monotonic clock around blocking work.
     Host,
-    /// The device's own events around its work, waiting for the host left out.
+    /// The device's own events around its work, without the wait for the host.
     Device,
 }
 
 impl TimingMethod {
-    /// The spelling in reports for programs.
+    /// The name in JSON reports.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Host => "host",
@@ -23,7 +23,7 @@ impl TimingMethod {
         }
     }
 
-    /// For people: `host clock`.
+    /// The name in text reports, for example `host clock`.
     pub const fn label(self) -> &'static str {
         match self {
             Self::Host => "host clock",
@@ -35,20 +35,20 @@ impl TimingMethod {
 /// How long one run took.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct RunTiming {
-    /// Milliseconds of painting, without the transfers to the device and back.
+    /// Painting, without the transfers to and from the device.
     pub total_ms: f64,
-    /// Milliseconds of the transfer to the device; 0 for a device that works in the system's memory.
+    /// Transfer to the device; 0 for a device that works in the system's memory.
     pub upload_ms: f64,
-    /// Milliseconds of the transfer back; 0 as for [`RunTiming::upload_ms`].
+    /// Transfer from the device; 0 as for [`RunTiming::upload_ms`].
     pub download_ms: f64,
-    /// Milliseconds in which the device composed the painting with its source; 0 where it did not.
+    /// Composing the painting with its source on the device; 0 if it did not.
     pub compose_ms: f64,
-    /// How all these times were taken.
+    /// How all these times were measured.
     pub method: TimingMethod,
 }
 
 impl RunTiming {
-    /// A run on the system's own processor, by the host's clock.
+    /// A run on the CPU, by the host's clock.
     pub const fn host(total_ms: f64) -> Self {
         Self {
             total_ms,
@@ -59,7 +59,7 @@ impl RunTiming {
         }
     }
 
-    /// This run and a later one, as if they were one.
+    /// The sum of this run and a later one.
     #[must_use]
     pub fn then(mut self, later: Self) -> Self {
         self.total_ms += later.total_ms;
@@ -73,32 +73,32 @@ impl RunTiming {
 /// Time and work of one step of a plan.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StepTiming {
-    /// Layer the step belongs to, for example `res1.conv1`.
+    /// Layer of the step, for example `res1.conv1`.
     pub layer: String,
     /// What the step does, for example `winograd 3x3`.
     pub kernel: String,
-    /// Milliseconds.
     pub ms: f64,
     /// Floating-point operations of the layer as defined (2 per multiply-add of the direct form).
     pub flops: u64,
-    /// Bytes that the step must at least read and write.
+    /// Minimum number of bytes that the step reads and writes.
     pub bytes: u64,
 }
 
-/// What a device can do at most, against which kernels are measured.
+/// Peak rates of a device, which kernels are compared with.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Ceiling {
     /// Bytes per second that a copy in the device's memory reads and writes, in 1e9; measured.
     pub copy_gb_per_s: f64,
-    /// Operations per second in the precision (2 per multiply-add), in 1e12, where the maker publishes them for
-    /// this kind of device; no program reaches them.
+    /// Operations per second in the precision (2 per multiply-add), in 1e12, if the manufacturer publishes them for
+    /// this kind
+    /// of device. No program reaches them.
     pub peak_tflops: Option<f64>,
-    /// How both were determined, in words.
+    /// How both were determined, as text.
     pub method: String,
 }
 
 impl Ceiling {
-    /// The least milliseconds in which so many operations and bytes can be done; they may overlap.
+    /// Minimum time for these operations and bytes, which may overlap.
     pub fn least_ms(&self, flops: u64, bytes: u64) -> f64 {
         let bytes_ms = bytes as f64 / self.copy_gb_per_s / 1e6;
         let flops_ms = self.peak_tflops.map_or(0.0, |peak| flops as f64 / peak / 1e9);
@@ -106,19 +106,19 @@ impl Ceiling {
     }
 }
 
-/// Spread of repeated measurements, in milliseconds.
+/// Percentiles of repeated measurements.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Percentiles {
-    /// Half of the samples took at most this long.
+    /// Median.
     pub p50_ms: f64,
-    /// 95 of 100 samples took at most this long.
+    /// 95th percentile.
     pub p95_ms: f64,
-    /// 99 of 100 samples took at most this long.
+    /// 99th percentile.
     pub p99_ms: f64,
 }
 
 impl Percentiles {
-    /// Percentiles by nearest rank over the samples (milliseconds); `None` without samples.
+    /// Percentiles by nearest rank; `None` without samples.
     pub fn of(samples_ms: &[f64]) -> Option<Self> {
         if samples_ms.is_empty() {
             return None;
