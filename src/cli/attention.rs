@@ -58,10 +58,7 @@ fn without_effect(
         .filter(|(_, network)| !network.graph().has_attention())
         .map(|&(name, _)| name)
         .collect();
-    let them = match without.len() == networks.len() {
-        true => "",
-        false => " there",
-    };
+    let them = if without.len() == networks.len() { "" } else { " there" };
     let who = match without[..] {
         [] => return None,
         [name] => format!("{name} has"),

@@ -53,10 +53,7 @@ pub fn run(args: &CheckArgs) -> Result<(), CliError> {
     let mut checks = Vec::new();
     let named = named_subjects(&args.styles, &args.pictures)?;
     let is_everything = named.is_empty();
-    let (subjects, left_out) = match is_everything {
-        true => subjects(device)?,
-        false => (named, Vec::new()),
-    };
+    let (subjects, left_out) = if is_everything { subjects(device)? } else { (named, Vec::new()) };
     for note in &left_out {
         write_message(format!("note: {note}"));
     }
@@ -89,9 +86,10 @@ pub fn run(args: &CheckArgs) -> Result<(), CliError> {
             checks.push(verdict);
         })?;
     }
-    let kernels = match is_everything {
-        true => kernels(selected.backend.as_ref(), &modes, &control)?,
-        false => Vec::new(),
+    let kernels = if is_everything {
+        kernels(selected.backend.as_ref(), &modes, &control)?
+    } else {
+        Vec::new()
     };
     let passed = !control.is_cancelled()
         && left_out.is_empty()

@@ -327,9 +327,10 @@ fn in_path(program: &str) -> bool {
 
 fn styles(library: &StyleLibrary) -> Vec<Finding> {
     let found = styles_found(library.styles().len(), library.folders());
-    let mut findings = vec![match library.styles().is_empty() {
-        true => Finding::problem("Styles", found, "add one with styleforge styles import FILE"),
-        false => Finding::ok("Styles", found),
+    let mut findings = vec![if library.styles().is_empty() {
+        Finding::problem("Styles", found, "add one with styleforge styles import FILE")
+    } else {
+        Finding::ok("Styles", found)
     }];
     findings.extend(
         library

@@ -128,9 +128,10 @@ impl Job {
             }
         }
         let Inputs { sources, from_folder, notes } = inputs(&args.inputs, &args.output)?;
-        let style_count = match args.contact_sheet {
-            true => 1,
-            false => styles.len() + usize::from(!args.pictures.style_pictures.is_empty()),
+        let style_count = if args.contact_sheet {
+            1
+        } else {
+            styles.len() + usize::from(!args.pictures.style_pictures.is_empty())
         };
         let several = sources.len() * style_count > 1 || from_folder;
         let destination = destination(&args.output, args.format, several)?;

@@ -127,10 +127,8 @@ pub enum Outcome {
 /// accepts.
 fn parsed(arguments: Vec<OsString>) -> Result<Arguments, clap::Error> {
     let takes = |arg: &clap::Arg| !arg.is_positional() && arg.get_action().takes_values();
-    let with_numbers = |arg: clap::Arg| match takes(&arg) {
-        true => arg.allow_negative_numbers(true),
-        false => arg,
-    };
+    let with_numbers =
+        |arg: clap::Arg| if takes(&arg) { arg.allow_negative_numbers(true) } else { arg };
     let command = Arguments::command().mut_subcommands(|c| c.mut_args(with_numbers));
     Arguments::from_arg_matches(&command.try_get_matches_from(arguments)?)
 }

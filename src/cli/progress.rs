@@ -126,9 +126,10 @@ impl Progress {
 
 /// The estimated time left, once enough is done for an estimate; otherwise empty.
 fn left(elapsed: Duration, share: f32, left: Duration) -> String {
-    match share > LEAST_SHARE && elapsed > LEAST_TIME {
-        true => format!("{left:#} left  ", left = HumanDuration(left)),
-        false => String::new(),
+    if share > LEAST_SHARE && elapsed > LEAST_TIME {
+        format!("{left:#} left  ", left = HumanDuration(left))
+    } else {
+        String::new()
     }
 }
 

@@ -139,9 +139,10 @@ mod tests {
                 let name = name();
                 return Err(WriteError::Refused { name, reason }.into());
             }
-            match path.ends_with("styleforge-sample-2.png") {
-                true => Ok(Vec::new()),
-                false => Err(WriteError::Exists { name: name() }.into()),
+            if path.ends_with("styleforge-sample-2.png") {
+                Ok(Vec::new())
+            } else {
+                Err(WriteError::Exists { name: name() }.into())
             }
         });
         assert_eq!(path.as_deref(), Ok(Path::new("open/styleforge-sample-2.png")));

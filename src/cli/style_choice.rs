@@ -91,9 +91,10 @@ pub fn named<'a>(library: &'a StyleLibrary, typed: &'a OsStr) -> Result<Named<'a
     match fs::metadata(path) {
         Ok(kind) if kind.is_file() => return Ok(Named::File(path)),
         Ok(kind) => {
-            let what = match kind.is_dir() {
-                true => "a folder; use a style name, or a file of weights in it",
-                false => "not a regular file; use a style name or a file of weights",
+            let what = if kind.is_dir() {
+                "a folder; use a style name, or a file of weights in it"
+            } else {
+                "not a regular file; use a style name or a file of weights"
             };
             return Err(CliError::WrongUse(format!("{} is {what}", path.display())));
         }

@@ -110,10 +110,7 @@ fn import(
         return Err(CliError::WrongUse(format!("there is no file {}", file.display())));
     }
     let named = |e: LibraryError| {
-        let flag = match e.is_about_the_name() {
-            true => " with --name",
-            false => "",
-        };
+        let flag = if e.is_about_the_name() { " with --name" } else { "" };
         CliError::Failed(format!("{e}{flag}"))
     };
     let mut caution = None;

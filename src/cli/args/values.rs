@@ -139,9 +139,10 @@ pub fn picture_size(text: &str) -> Result<(usize, usize), String> {
         Some((side(w)?, side(h)?))
     });
     let (width, height) = sides.ok_or("give columns and rows, for example 1280x720")?;
-    match [width, height].iter().all(|side| (1..=LARGEST_SIDE).contains(side)) {
-        true => Ok((width, height)),
-        false => Err(format!("a side has 1 to {LARGEST_SIDE} pixels")),
+    if [width, height].iter().all(|side| (1..=LARGEST_SIDE).contains(side)) {
+        Ok((width, height))
+    } else {
+        Err(format!("a side has 1 to {LARGEST_SIDE} pixels"))
     }
 }
 

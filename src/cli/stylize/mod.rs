@@ -43,9 +43,10 @@ pub fn run(args: StylizeArgs) -> Result<(), CliError> {
     let names: Vec<String> = library.styles().iter().map(|s| s.id.clone()).collect();
     let job = Job::new(args, &names)?;
     let (styles, broken) = usable_styles(&library, &job)?;
-    let labels: Vec<String> = match job.contact_sheet {
-        true => vec![contact_sheet::LABEL.to_owned()],
-        false => styles.iter().map(|s| s.label.clone()).collect(),
+    let labels: Vec<String> = if job.contact_sheet {
+        vec![contact_sheet::LABEL.to_owned()]
+    } else {
+        styles.iter().map(|s| s.label.clone()).collect()
     };
     let targets = job.targets(&labels)?;
     if let Some(folder) = job.folder() {
@@ -76,9 +77,10 @@ pub fn run(args: StylizeArgs) -> Result<(), CliError> {
         .try_for_each(|(sources, rows)| run.paint_sources(sources, rows));
     run.progress.finish();
     done?;
-    let (all, what) = match job.contact_sheet {
-        true => (job.sources.len(), "photos"),
-        false => (job.sources.len() * styles.len(), "paintings"),
+    let (all, what) = if job.contact_sheet {
+        (job.sources.len(), "photos")
+    } else {
+        (job.sources.len() * styles.len(), "paintings")
     };
     if run.failures > 0 && all > 1 {
         write_message(format!("{} of {all} {what} failed", run.failures));
@@ -268,10 +270,7 @@ impl<'a> Run<'a> {
         let Closed { name, bytes, needs, targets } = closed;
         let taken = PROGRAM_BYTES + held_bytes + bytes.len() as u64;
         let (paint, framing) = (self.job.paint, self.job.framing);
-        let copy = match framing.is_plain() {
-            true => 0,
-            false => 2 * frame_bytes(needs.width, needs.height),
-        };
+        let copy = if framing.is_plain() { 0 } else { 2 * frame_bytes(needs.width, needs.height) };
         self.painter.make_room(taken + copy + needs.bytes, paint);
         let limit = self.painter.program_limit_bytes(paint);
         let left = limit.map_or(u64::MAX, |limit| limit.saturating_sub(taken + copy));
@@ -302,10 +301,7 @@ impl<'a> Run<'a> {
     /// Reports why a photo cannot be painted in any style.
     fn fail_all(&mut self, targets: &[Option<&Target>], error: &dyn Display) {
         let writable = targets.iter().flatten().count();
-        self.begun += match self.job.contact_sheet {
-            true => writable * self.styles.len(),
-            false => writable,
-        };
+        self.begun += if self.job.contact_sheet { writable * self.styles.len() } else { writable };
         self.failures += writable;
         self.progress.message(format!("error: {error}"));
     }
