@@ -1,7 +1,8 @@
-//! Facts that the decoders do not report: whether a file holds several pictures, and whether a JPEG has its end marker.
+//! Facts that the decoders do not report: whether a file contains several pictures, and whether a JPEG has its end
+//! marker.
 //!
-//! Walks the containers' own structure and looks at no pixel. Every walk is bounded by the bytes
-//! given; anything malformed ends it quietly, since the decoder reports damage in its own words.
+//! Walks the structure of the container without decoding pixels. Every walk ends with the given bytes. Malformed data
+//! ends it without an error, because the decoder reports damage itself.
 
 use image::ImageFormat;
 use zune_jpeg::{
@@ -9,7 +10,7 @@ use zune_jpeg::{
     zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions},
 };
 
-/// The name for a second picture in the file (`frame`, `page`), or `None` when there is only one.
+/// What further pictures in the file are called (`frame`, `page`), or `None` if there is only one.
 pub(super) fn further_pictures(format: ImageFormat, bytes: &[u8]) -> Option<&'static str> {
     let several = match format {
         ImageFormat::Gif => gif_frames(bytes).nth(1).is_some(),
@@ -21,8 +22,7 @@ pub(super) fn further_pictures(format: ImageFormat, bytes: &[u8]) -> Option<&'st
     several.then_some("frame")
 }
 
-/// Pixels of the frame that is shown first, which may be larger than the picture; `None` where there is
-/// no frame.
+/// Number of pixels of the first frame, which may be larger than the picture; `None` if there is no frame.
 pub(super) fn gif_frame_pixels(bytes: &[u8]) -> Option<u64> {
     let at = gif_frames(bytes).next()?;
     let &[a, b, c, d] = bytes.get(at + 5..at + 9)? else {
@@ -32,8 +32,7 @@ pub(super) fn gif_frame_pixels(bytes: &[u8]) -> Option<u64> {
     Some(width * height)
 }
 
-/// Where the frames' descriptors begin (GIF89a, section 15 on: screen descriptor, colour table, then
-/// blocks).
+/// Offsets of the frames' descriptors (GIF89a, from section 15: screen descriptor, colour table, then blocks).
 fn gif_frames(bytes: &[u8]) -> impl Iterator<Item = usize> {
     let colour_table = |flags: u8| {
         if flags & 0x80 == 0 { 0 } else { 3usize << ((flags & 7) + 1) }
@@ -55,7 +54,7 @@ fn gif_frames(bytes: &[u8]) -> impl Iterator<Item = usize> {
                 0x21 => next = after_sub_blocks(at + 2),
                 0x2c => {
                     let table = bytes.get(at + 9).map(|&flags| colour_table(flags));
-                    // One byte of code size stands before the data.
+                    // The code size takes one byte before the data.
                     next = table.and_then(|table| after_sub_blocks(at + 10 + table + 1));
                     return Some(at);
                 }
@@ -65,7 +64,7 @@ fn gif_frames(bytes: &[u8]) -> impl Iterator<Item = usize> {
     })
 }
 
-/// An `acTL` chunk stands before the first `IDAT` (PNG, third edition, 11.3.6).
+/// Whether an `acTL` chunk precedes the first `IDAT` (PNG, third edition, 11.3.6).
 fn png_is_animated(bytes: &[u8]) -> Option<bool> {
     let mut at = 8usize;
     loop {
@@ -83,13 +82,13 @@ fn webp_is_animated(bytes: &[u8]) -> Option<bool> {
     Some(bytes.get(12..16)? == b"VP8X" && bytes.get(20)? & 2 != 0)
 }
 
-/// Whether the lossy frames of a WebP have the sizes that are declared for them (RFC 9649, 2.5 to 2.7):
-/// the decoder makes room for a frame before it compares, whatever the size of the picture.
+/// Whether the lossy frames of a WebP have the sizes that are declared for them (RFC 9649, 2.5 to 2.7). The decoder
+/// allocates memory for a frame before it compares the sizes, regardless of the picture's size.
 pub(super) fn webp_sizes_agree(bytes: &[u8]) -> bool {
     let chunks = riff_chunks(bytes.get(12..).unwrap_or_default());
     let mut canvas = None;
     chunks.into_iter().all(|Chunk { name, data, .. }| match name {
-        // The decoder reads a size there, however short the chunk says that it is.
+        // The decoder reads a size here, even if the chunk declares a shorter length.
         b"VP8X" => {
             canvas = webp_size(data, 4);
             canvas.is_some()
@@ -99,14 +98,14 @@ pub(super) fn webp_sizes_agree(bytes: &[u8]) -> bool {
             riff_chunks(data.get(16..).unwrap_or_default())
                 .all(|Chunk { name, data, .. }| name != b"VP8 " || vp8_size(data) == size)
         }
-        // Without a header of its own the picture has the frame's size.
+        // Without a `VP8X` header the picture has the frame's size.
         b"VP8 " => canvas.is_none() || vp8_size(data) == canvas,
         _ => true,
     })
 }
 
-/// Whether every chunk of a WebP, and of the frames in it, is there as long as it says: the decoder makes
-/// room for metadata by what their chunk declares, and looks for them in the first frame as well.
+/// Whether every chunk of a WebP and of its frames has its declared length. The decoder allocates memory for metadata
+/// by the declared length, and also looks for metadata in the first frame.
 pub(super) fn webp_is_whole(bytes: &[u8]) -> bool {
     let is_whole = |chunk: &Chunk<'_>| chunk.data.len() == chunk.declared_bytes;
     riff_chunks(bytes.get(12..).unwrap_or_default()).all(|chunk| {
@@ -121,9 +120,9 @@ pub(super) fn webp_is_whole(bytes: &[u8]) -> bool {
 /// A chunk of a RIFF file.
 struct Chunk<'a> {
     name: &'a [u8],
-    /// The part of its data that is there.
+    /// The available part of its data.
     data: &'a [u8],
-    /// How long it says that its data is.
+    /// The declared length of its data.
     declared_bytes: usize,
 }
 
@@ -142,7 +141,7 @@ fn riff_chunks(mut bytes: &[u8]) -> impl Iterator<Item = Chunk<'_>> {
     })
 }
 
-/// Columns and rows at `at`, three bytes each, less one.
+/// Width and height at `at`, three bytes each, stored minus one.
 fn webp_size(data: &[u8], at: usize) -> Option<[u32; 2]> {
     let &[a, b, c, d, e, f] = data.get(at..at + 6)? else {
         return None;
@@ -150,7 +149,7 @@ fn webp_size(data: &[u8], at: usize) -> Option<[u32; 2]> {
     Some([[a, b, c, 0], [d, e, f, 0]].map(|side| u32::from_le_bytes(side) + 1))
 }
 
-/// Columns and rows of a lossy frame (RFC 6386, 9.1).
+/// Width and height of a lossy frame (RFC 6386, 9.1).
 fn vp8_size(data: &[u8]) -> Option<[u32; 2]> {
     let &[a, b, c, d] = data.get(6..10)? else {
         return None;
@@ -162,7 +161,7 @@ fn vp8_size(data: &[u8]) -> Option<[u32; 2]> {
 struct TiffDirectory<'a> {
     bytes: &'a [u8],
     is_little: bool,
-    /// Where its entries begin.
+    /// Offset of its entries.
     entries: usize,
     count: usize,
 }
@@ -197,8 +196,8 @@ impl<'a> TiffDirectory<'a> {
         tags.next().and_then(|at| self.word(at + 8))
     }
 
-    /// Whether its pixels are known not to be JPEGs: the compression (tag 259) is a short number other than
-    /// the two that stand for them.
+    /// Whether its pixels are known not to be JPEGs: the compression (tag 259) is a short number other than the two for
+    /// JPEG.
     fn has_no_jpegs(&self) -> bool {
         let mut starts = (0..self.count).map(|entry| self.entries + 12 * entry);
         starts.all(|at| match (self.word(at), self.word(at + 2)) {
@@ -209,7 +208,7 @@ impl<'a> TiffDirectory<'a> {
     }
 }
 
-/// The first directory points to a second one.
+/// Whether the first directory points to a second one.
 fn tiff_has_two_pages(bytes: &[u8]) -> Option<bool> {
     let first = TiffDirectory::first(bytes)?;
     Some(first.long(first.entries + 12 * first.count)? != 0)
@@ -220,11 +219,11 @@ pub(super) fn tiff_is_premultiplied(bytes: &[u8]) -> bool {
     TiffDirectory::first(bytes).and_then(|first| first.short(338)) == Some(1)
 }
 
-/// Pixels of a strip or tile that any picture may have.
+/// Number of pixels of a strip or tile that is always accepted.
 const TILE_PIXELS: u64 = 4 << 20;
 
-/// Whether no JPEG inside a TIFF of so many pixels is much larger than the picture: the decoder makes room
-/// for a strip by the size that its JPEG declares.
+/// Whether no JPEG inside a TIFF of `pixels` pixels is much larger than the picture. The decoder allocates memory for a
+/// strip by the size that its JPEG declares.
 pub(super) fn tiff_sizes_agree(bytes: &[u8], pixels: u64) -> bool {
     if TiffDirectory::first(bytes).is_some_and(|first| first.has_no_jpegs()) {
         return true;
@@ -232,8 +231,8 @@ pub(super) fn tiff_sizes_agree(bytes: &[u8], pixels: u64) -> bool {
     jpeg_frame_pixels(bytes).all(|of_frame| of_frame <= TILE_PIXELS.max(2 * pixels))
 }
 
-/// Pixels that the frame headers declare which lie anywhere in these bytes (ITU-T T.81, B.2.2): inside
-/// compressed data there is nothing that looks like one.
+/// The numbers of pixels in all JPEG frame headers in these bytes (ITU-T T.81, B.2.2). Compressed data contains nothing
+/// that looks like a frame header.
 fn jpeg_frame_pixels(bytes: &[u8]) -> impl Iterator<Item = u64> {
     bytes.windows(10).filter_map(|header| {
         let &[0xff, marker @ 0xc0..=0xcf, _, _, 8 | 12, a, b, c, d, 1..=4] = header else {
@@ -253,16 +252,16 @@ fn be_u32(bytes: &[u8], at: usize) -> Option<u32> {
 /// The result of a walk over a JPEG's markers.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct JpegLook {
-    /// Colour components of the frame header (4: CMYK or YCCK); 0 when there is none.
+    /// Colour components of the frame header (4: CMYK or YCCK); 0 if there is none.
     pub components: u8,
     /// The colour transform that an Adobe segment names (2: YCCK); with this segment, inks are stored inverted.
     pub adobe: Option<u8>,
-    /// An end-of-image marker follows a scan.
+    /// Whether an end-of-image marker follows a scan.
     pub has_end: bool,
-    /// There is something after the header of the last scan.
+    /// Whether there is data after the header of the last scan.
     pub has_data: bool,
-    /// A decoder has to hold the coefficients of all components, because a scan refines them
-    /// (progressive) or has some of them only.
+    /// Whether a decoder must keep the coefficients of all components, because a scan refines them (progressive) or
+    /// contains only some of them.
     pub keeps_coefficients: bool,
 }
 
@@ -280,7 +279,7 @@ pub(super) fn look_at_jpeg(bytes: &[u8]) -> JpegLook {
             break;
         };
         match marker {
-            // Fill bytes, stuffed zeros, restarts and stand-alone markers carry no length.
+            // Fill bytes, stuffed zeros, restarts and stand-alone markers have no length.
             0xff => at += 1,
             0x00 | 0x01 | 0xd0..=0xd8 => at += 2,
             0xd9 => {
@@ -419,7 +418,7 @@ mod tests {
 
     #[test]
     fn an_end_marker_inside_a_thumbnail_is_not_the_end() {
-        // A JFIF extension segment of 6 bytes that holds FF D9, then a scan that is cut off.
+        // A JFIF extension segment of 6 bytes that contains FF D9, then a truncated scan.
         let cut = [0xff, 0xd8, 0xff, 0xe0, 0, 6, 0xff, 0xd9, 1, 2, 0xff, 0xda, 0, 2, 7, 7];
         assert!(!look_at_jpeg(&cut).has_end);
         let whole = [&cut[..], &[0xff, 0x00, 9, 0xff, 0xd9]].concat();

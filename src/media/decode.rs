@@ -1,8 +1,8 @@
 //! Decodes a file's bytes to an upright picture in RGBA8.
 //!
-//! The header is read first and limits hold before a pixel is decoded: [`MAX_PIXELS`], [`MAX_FILE_BYTES`], the
-//! memory that is available, and a budget for everything that a decoder keeps besides the pixels. What was lost
-//! on the way (bit depth, a foreign colour model, further frames) is said in notes.
+//! The header is read first, and limits are checked before any pixel is decoded: [`MAX_PIXELS`], [`MAX_FILE_BYTES`],
+//! the available memory, and a budget for a decoder's memory other than pixels. Notes report what the conversion lost
+//! (bit depth, a foreign colour model, further frames).
 
 use std::{
     fs::{File, FileType},
@@ -31,38 +31,36 @@ use crate::{allocation::can_allocate, disk::reason, frame::Frame};
 
 /// A picture that needs less than this is read without checking the free memory, because checking takes time.
 const ALWAYS_AVAILABLE_BYTES: u64 = 64 << 20;
-/// Memory of [`super::scale::scaled`] for each column and row, in bytes, where a picture is made hardly smaller.
+/// Memory that [`super::scale::scaled`] needs per column and row if a picture is scaled down only slightly.
 const TABLE_BYTES_PER_SIDE_PX: u64 = 130;
-/// Names of files that are taken for pictures in a folder.
+/// Extensions of the files in a folder that count as pictures.
 const EXTENSIONS: [&str; 8] = ["png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif"];
 
-/// A picture as it came in, upright.
+/// A decoded picture, upright.
 #[derive(Clone, Debug)]
 pub struct Photo {
-    /// The pixels.
     pub frame: Arc<Frame>,
     /// Nothing; files are written in sRGB.
     pub icc: Option<Vec<u8>>,
     /// The file's RGB profile, if it is not sRGB: a painting can be converted back to it.
     pub profile: Option<Vec<u8>>,
-    /// Notes about the conversion, for people.
+    /// Notes about the conversion, to print.
     pub notes: Vec<String>,
-    /// The file as the person named it.
+    /// The file name as the user typed it.
     pub name: String,
-    /// The format that a result is saved in when none is chosen: the photo's own where it can be written, else
-    /// PNG.
+    /// The format of a result if none is chosen: the photo's own if it can be written, otherwise PNG.
     pub natural_format: Format,
 }
 
-/// Whether the file's name is that of a picture, as far as folders are concerned.
+/// Whether the file's extension is that of a picture, for reading folders.
 pub fn has_picture_name(path: &Path) -> bool {
     path.extension()
         .and_then(|e| e.to_str())
         .is_some_and(|e| EXTENSIONS.contains(&e.to_ascii_lowercase().as_str()))
 }
 
-/// Reads the picture in a plain file. A pipe is refused, because waiting for its writer might never end; a
-/// caller that can stop waiting uses [`bytes_of_path`].
+/// Reads the picture in a regular file. A pipe is refused, because it may block forever without a writer; a caller that
+/// can stop waiting uses [`bytes_of_path`].
 ///
 /// # Errors
 /// [`MediaError`] names the file and the reason.
@@ -77,11 +75,11 @@ pub fn from_path(path: &Path) -> Result<Photo, MediaError> {
     from_bytes(&path.display().to_string(), &bytes_of_path(path)?)
 }
 
-/// The bytes of a file whose first bytes are those of a picture; for callers that need the file itself besides
-/// its picture. Reads pipes as well, and waits for their writers.
+/// Reads a file that starts like a picture; for callers that need the file's bytes as well as the picture. Also reads
+/// pipes, and waits for their writers.
 ///
 /// # Errors
-/// Those of [`from_path`] that need no decoding.
+/// The errors of [`from_path`] that do not come from decoding.
 pub fn bytes_of_path(path: &Path) -> Result<Vec<u8>, MediaError> {
     let name = path.display().to_string();
     let unreadable =
@@ -96,7 +94,7 @@ pub fn bytes_of_path(path: &Path) -> Result<Vec<u8>, MediaError> {
     bytes_of_reader(&name, file)
 }
 
-/// Reads the picture that `reader` gives; `name` is what messages call it.
+/// Reads the picture from `reader`; `name` is used in messages.
 ///
 /// # Errors
 /// [`MediaError`] names the picture and the reason.
@@ -104,10 +102,10 @@ pub fn from_reader(name: &str, reader: impl Read) -> Result<Photo, MediaError> {
     from_bytes(name, &bytes_of_reader(name, reader)?)
 }
 
-/// As [`bytes_of_path`], for what `reader` gives.
+/// As [`bytes_of_path`], but from `reader`.
 ///
 /// # Errors
-/// Those of [`from_reader`] that need no decoding.
+/// The errors of [`from_reader`] that do not come from decoding.
 pub fn bytes_of_reader(name: &str, mut reader: impl Read) -> Result<Vec<u8>, MediaError> {
     let mut bytes = Vec::new();
     let mut read_up_to = |bytes: &mut Vec<u8>, limit: u64| {
@@ -117,20 +115,19 @@ pub fn bytes_of_reader(name: &str, mut reader: impl Read) -> Result<Vec<u8>, Med
             .read_to_end(bytes)
             .map_err(|e| MediaError::Read { name: name.to_owned(), reason: reason(&e) })
     };
-    // An endless stream of something else is refused by its first bytes.
+    // An endless stream of other data is refused by its first bytes.
     read_up_to(&mut bytes, 64)?;
     format_of(name, &bytes)?;
     read_up_to(&mut bytes, MAX_FILE_BYTES + 1)?;
     Ok(bytes)
 }
 
-/// The format that a picture's bytes are in, by their first ones; `None` when it is none that is
-/// written.
+/// The format of a picture by its first bytes; `None` if it cannot be written.
 pub fn format_of_bytes(bytes: &[u8]) -> Option<Format> {
     image::guess_format(bytes).ok().and_then(writable_format)
 }
 
-/// Reads the picture in `bytes`; `name` is what messages call it.
+/// Reads the picture in `bytes`; `name` is used in messages.
 ///
 /// # Errors
 /// [`MediaError`] names the picture and the reason. Never panics, whatever the bytes.
@@ -141,18 +138,18 @@ pub fn from_bytes(name: &str, bytes: &[u8]) -> Result<Photo, MediaError> {
 /// The memory that reading a picture takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Needs {
-    /// Columns as stored; turning may swap them with the rows.
+    /// Columns as stored; rotation may swap them with the rows.
     pub width: usize,
     /// Rows as stored.
     pub height: usize,
-    /// Most memory besides the file's bytes that reading takes, the finished picture included.
+    /// Peak memory of reading in addition to the file's bytes, including the finished picture.
     pub bytes: u64,
 }
 
-/// The memory that reading the picture in `bytes` takes, by its header.
+/// The memory that reading the picture in `bytes` takes, from its header.
 ///
 /// # Errors
-/// As [`from_bytes`], for what the header shows.
+/// The errors of [`from_bytes`] that the header shows.
 pub fn needs(name: &str, bytes: &[u8]) -> Result<Needs, MediaError> {
     unless_it_panics(name, bytes, || {
         let header = Header::read(name, bytes)?;
@@ -165,7 +162,7 @@ pub fn needs(name: &str, bytes: &[u8]) -> Result<Needs, MediaError> {
     })
 }
 
-/// Runs `decode` on the picture in `bytes`.
+/// Runs `decode` on the picture in `bytes`, and turns a panic into an error.
 fn unless_it_panics<T>(
     name: &str,
     bytes: &[u8],
@@ -177,11 +174,11 @@ fn unless_it_panics<T>(
     })
 }
 
-/// As [`from_bytes`], within `limit_bytes` of memory besides the bytes given. What needs less than
-/// 64 MB is always read.
+/// As [`from_bytes`], within `limit_bytes` of memory in addition to `bytes`. A picture that needs less than 64 MB is
+/// always read.
 ///
 /// # Errors
-/// As [`from_bytes`]; [`MediaError::MemoryLimit`] when the limit does not suffice.
+/// See [`from_bytes`]; also [`MediaError::MemoryLimit`] if the limit is too low.
 pub fn from_bytes_within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<Photo, MediaError> {
     unless_it_panics(name, bytes, || decoded_within(name, bytes, limit_bytes))
 }
@@ -192,7 +189,7 @@ fn decoded_within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<Photo, M
     let damaged = |reason: &str| damaged(name, format, reason);
     let failed = |error: ImageError| from_image_error(name, format, error);
     let peak_bytes = header.peak_bytes(bytes.len() as u64);
-    // Twice as RGBA, or with the scaler's tables: it will be painted.
+    // Counts the RGBA pixels twice, or once with the scaler's tables, because the picture will be painted.
     let rgba_bytes = RGBA_BYTES * header.pixels;
     let table_bytes = TABLE_BYTES_PER_SIDE_PX * (u64::from(size.0) + u64::from(size.1));
     let needed_bytes = peak_bytes.max(rgba_bytes + rgba_bytes.max(table_bytes));
@@ -212,7 +209,7 @@ fn decoded_within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<Photo, M
         });
     }
     let Header { mut decoder, orientation, decoded_bytes, cmyk, jpeg, .. } = header;
-    // Damaged side information is no reason to refuse the picture.
+    // Damaged metadata is no reason to refuse the picture.
     let profile = decoder.icc_profile().ok().flatten();
     decoder.set_limits(limits(decoded_bytes + SIDE_BYTES)).map_err(failed)?;
 
@@ -302,7 +299,7 @@ fn rgba(
     Ok(picture)
 }
 
-/// Refuses a picture that needs more memory than there is.
+/// Refuses a picture that needs more memory than is available.
 fn check_memory(
     name: &str,
     (width, height): (u32, u32),
@@ -321,7 +318,7 @@ fn check_memory(
     })
 }
 
-/// The same format, where it can be written.
+/// The same format, if it can be written.
 fn writable_format(format: ImageFormat) -> Option<Format> {
     match format {
         ImageFormat::Png => Some(Format::Png),

@@ -1,7 +1,7 @@
-//! Encodes pictures into files: nothing is ever half-written.
+//! Encodes pictures into files, completely or not at all.
 //!
-//! A picture is encoded straight into what [`disk::write_whole`] gives. What exists stays untouched unless
-//! the caller says [`Existing::Replace`].
+//! A picture is encoded directly into the file of [`disk::write_whole`]. An existing file is not changed unless the
+//! caller passes [`Existing::Replace`].
 
 use std::{
     borrow::Cow,
@@ -23,13 +23,13 @@ use crate::{
     frame::Frame,
 };
 
-/// JPEG quality when none is chosen, 1 to 100.
+/// JPEG quality if none is chosen, 1 to 100.
 pub const DEFAULT_JPEG_QUALITY: u8 = 92;
 
-/// Bytes of one chunk of a PNG file.
+/// Size of a chunk of a PNG file.
 const PNG_CHUNK_BYTES: usize = 1 << 16;
 
-/// A format that pictures are written in.
+/// A format for writing pictures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Format {
     /// Lossless, alpha, colour profile.
@@ -46,7 +46,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// Every format, in the order in which they are offered.
+    /// Every format, in the order of the menus.
     pub const ALL: &'static [Self] = &[Self::Png, Self::Jpeg, Self::WebP, Self::Bmp, Self::Tiff];
 
     /// The spelling on the command line and in settings.
@@ -60,7 +60,7 @@ impl Format {
         }
     }
 
-    /// What file names end in, without the dot.
+    /// File extension, without the dot.
     pub const fn extension(self) -> &'static str {
         match self {
             Self::Jpeg => "jpg",
@@ -68,12 +68,12 @@ impl Format {
         }
     }
 
-    /// The format that a file name's ending asks for; `None` when it names none that is written.
+    /// The format for a file name's extension; `None` if the extension is not that of a writable format.
     pub fn from_path(path: &Path) -> Option<Self> {
         path.extension()?.to_str()?.parse().ok()
     }
 
-    /// Most pixels a side that a file of this format can hold.
+    /// Maximum pixels per side in a file of this format.
     const fn max_side_px(self) -> usize {
         match self {
             Self::Jpeg => 65_535,
@@ -92,7 +92,7 @@ impl fmt::Display for Format {
 impl FromStr for Format {
     type Err = MediaError;
 
-    /// Reads a format's name or a file name's ending, in any case.
+    /// Parses a format's name or a file extension, case-insensitively.
     fn from_str(s: &str) -> Result<Self, MediaError> {
         match s.to_ascii_lowercase().as_str() {
             "png" => Ok(Self::Png),
@@ -105,12 +105,11 @@ impl FromStr for Format {
     }
 }
 
-/// How a picture becomes bytes.
+/// How a picture is encoded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Encoding {
-    /// The format.
     pub format: Format,
-    /// 1 to 100; only JPEG asks.
+    /// 1 to 100; only used for JPEG.
     pub jpeg_quality: u8,
 }
 
@@ -125,7 +124,7 @@ impl Encoding {
 /// as sRGB; with a `profile` of RGB it is converted to that.
 ///
 /// # Errors
-/// [`MediaError`] names the target and the reason; the target is then as it was before.
+/// [`MediaError`] names the target and the reason; an existing target is unchanged.
 pub fn save(
     path: &Path,
     frame: &Frame,
@@ -136,10 +135,10 @@ pub fn save(
     save_reusing(path, Cow::Borrowed(frame), profile, encoding, existing)
 }
 
-/// As [`save`]; the memory of a picture that is given away serves for encoding it.
+/// As [`save`], but takes ownership of the picture, so that encoding can reuse its memory.
 ///
 /// # Errors
-/// As [`save`].
+/// See [`save`].
 pub fn save_reusing(
     path: &Path,
     frame: Cow<'_, Frame>,
@@ -152,38 +151,38 @@ pub fn save_reusing(
     })
 }
 
-/// Most memory that encoding a picture of `pixels` pixels takes besides the picture: given away
-/// ([`save_reusing`]) or only lent.
+/// Maximum memory that encoding a picture of `pixels` pixels takes in addition to the picture. `given_away`: whether
+/// the picture is passed by value ([`save_reusing`]).
 pub fn encoding_bytes(format: Format, pixels: u64, given_away: bool) -> u64 {
-    // The encoder's own RGBA, and the packed pixels, which are no more than those.
+    // The encoder's own RGBA, and the compressed pixels, which are no larger.
     let encoder = if format == Format::WebP { 8 } else { 0 };
     let without_alpha = if given_away { 0 } else { 3 };
     (encoder + without_alpha) * pixels
 }
 
-/// Writes `bytes`, a whole file of a picture, to `path` by the same rules as [`save`]. For a photo
-/// that goes out as it came in.
+/// Writes `bytes`, a complete picture file, to `path` by the same rules as [`save`]. For a photo that is written
+/// unchanged.
 ///
 /// # Errors
-/// As [`save`].
+/// See [`save`].
 pub fn save_bytes(path: &Path, bytes: &[u8], existing: Existing) -> Result<(), MediaError> {
     disk::write_whole(path, existing, FolderSync::Now, |writer, name| {
         writer.write_all(bytes).map_err(|e| refused(name, &e))
     })
 }
 
-/// Checks that [`save`] may write to `path`, so that a long run is not started in vain.
+/// Checks that [`save`] can write to `path`, so that a long run is not started in vain.
 ///
 /// # Errors
-/// Those of [`save`] that do not depend on the picture.
+/// The errors of [`save`] that do not depend on the picture.
 pub fn check_target(path: &Path, existing: Existing) -> Result<(), MediaError> {
     Ok(disk::check_target(path, existing)?)
 }
 
-/// `frame` as bytes, and notes on what the format could not hold; for standard output.
+/// Encodes `frame` to bytes, for standard output, and returns notes on what the format could not store.
 ///
 /// # Errors
-/// [`MediaError::TooLargeForFormat`], or [`MediaError::Write`] when the encoder fails.
+/// [`MediaError::TooLargeForFormat`], or [`MediaError::Write`] if the encoder fails.
 pub fn to_bytes(
     name: &str,
     frame: &Frame,
@@ -193,10 +192,10 @@ pub fn to_bytes(
     to_bytes_reusing(name, Cow::Borrowed(frame), profile, encoding)
 }
 
-/// As [`to_bytes`]; the memory of a picture that is given away serves for encoding it.
+/// As [`to_bytes`], but takes ownership of the picture, so that encoding can reuse its memory.
 ///
 /// # Errors
-/// As [`to_bytes`].
+/// See [`to_bytes`].
 pub fn to_bytes_reusing(
     name: &str,
     frame: Cow<'_, Frame>,
@@ -208,11 +207,11 @@ pub fn to_bytes_reusing(
     Ok((bytes.into_inner(), notes))
 }
 
-/// `frame` as a PNG file that says how it was made: each (keyword, text) becomes an `iTXt` chunk, not
-/// compressed, so that every reader of metadata shows it. Keywords are 1 to 79 Latin letters.
+/// `frame` as a PNG file with texts about its origin. Each (keyword, text) becomes an uncompressed `iTXt` chunk, so
+/// that every metadata reader shows it. Keywords are 1 to 79 Latin letters.
 ///
 /// # Errors
-/// As [`to_bytes`].
+/// See [`to_bytes`].
 pub fn png_with_texts(
     name: &str,
     frame: &Frame,
@@ -224,7 +223,7 @@ pub fn png_with_texts(
     Ok(bytes.into_inner())
 }
 
-/// A writer that keeps the system's error: some encoders pass on its text alone, without the kind.
+/// A writer that keeps the system's error, because some encoders pass on only its text, without the kind.
 struct Watched<W> {
     to: W,
     failure: Option<io::Error>,
@@ -266,7 +265,7 @@ fn unwritten(name: &str, reason: String) -> MediaError {
     WriteError::Refused { name, reason }.into()
 }
 
-/// Encodes `frame` into `writer`; only a PNG takes `texts`.
+/// Encodes `frame` into `writer`; only PNG uses `texts`.
 pub(super) fn write<W: Write + Seek>(
     writer: W,
     name: &str,
@@ -365,7 +364,7 @@ fn with_profile(
     encoder.write_image(pixels, width, height, color)
 }
 
-/// Row by row into the file: the picture codecs' own way would hold all of the packed pixels.
+/// Writes row by row, because the image crate's encoder would keep all compressed pixels in memory.
 fn write_png(
     writer: impl Write,
     icc: Option<Vec<u8>>,
@@ -395,8 +394,7 @@ fn write_png(
     encoder.finish().map_err(failed)
 }
 
-/// RGB bytes; what is transparent is laid on white. In the picture's own memory when it is given
-/// away.
+/// RGB bytes; transparent pixels are blended with white. Reuses the picture's memory if it is passed by value.
 fn without_alpha(name: &str, frame: Cow<'_, Frame>) -> Result<Vec<u8>, MediaError> {
     let bytes = frame.pixel_count() * 3;
     let on_white = |p: &[u8]| {

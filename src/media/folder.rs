@@ -1,4 +1,4 @@
-//! The photos of a folder.
+//! Lists the photos of a folder.
 
 use std::{
     fs, io,
@@ -7,31 +7,31 @@ use std::{
 
 use super::decode::has_picture_name;
 
-/// Whether a name begins with a dot, which hides it.
+/// Whether a file is hidden by a leading dot in its name.
 fn is_hidden(path: &Path) -> bool {
     let name = path.file_name().unwrap_or_default();
     name.as_encoded_bytes().first() == Some(&b'.')
 }
 
-/// The picture files that lie directly in a folder, and a note about folders in it. Hidden files are left out.
+/// The picture files directly in a folder, and its subfolders. Hidden files are left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Folder {
-    /// Files whose names are those of pictures, by name.
+    /// Files with the extension of a picture, by name.
     pub photos: Vec<PathBuf>,
-    /// Folders in it, which are left out.
+    /// Subfolders, which are not searched.
     pub folders: Vec<PathBuf>,
 }
 
 impl Folder {
-    /// Looks into the folder at `path`.
+    /// Reads the folder at `path`.
     ///
     /// # Errors
-    /// The operating system's, when the folder cannot be listed.
+    /// The system's error, if the folder cannot be listed.
     pub fn open(path: &Path) -> io::Result<Self> {
         let mut folder = Self::default();
         for entry in fs::read_dir(path)? {
             let path = entry?.path();
-            // Files of other programs, such as ._photo.jpg beside photo.jpg.
+            // For example `._photo.jpg` next to `photo.jpg`, which other programs create.
             if is_hidden(&path) {
                 continue;
             }
@@ -45,8 +45,7 @@ impl Folder {
         Ok(folder)
     }
 
-    /// The note that folders in it are left out. Nothing where there are none but `target`, the folder that
-    /// paintings go to.
+    /// The note that subfolders are left out. `None` if there are none other than `target`, the folder for paintings.
     pub fn note(&self, target: Option<&Path>) -> Option<String> {
         let target = target.and_then(|t| fs::canonicalize(t).ok());
         let is_target = |f: &PathBuf| target.is_some() && fs::canonicalize(f).ok() == target;

@@ -1,4 +1,4 @@
-//! The part of a photo that is painted, and which side of it is up: turned by quarters, mirrored, then cropped.
+//! The framing of a photo: rotated by multiples of 90 degrees, mirrored, then cropped.
 
 use std::{
     fmt::{Display, Formatter},
@@ -9,21 +9,21 @@ pub use crate::rotation::{Rotation, turn_into};
 
 use crate::frame::Frame;
 
-/// A part of a picture, in pixels. Written as `640x480+10+20`: columns and rows, then the place of its top left.
+/// A part of a picture, in pixels. Written as `640x480+10+20`: width and height, then the position of its top left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Crop {
-    /// Columns left of it.
+    /// Columns to the left of it.
     pub x: usize,
     /// Rows above it.
     pub y: usize,
-    /// Columns, at least one.
+    /// At least one.
     pub width: usize,
-    /// Rows, at least one.
+    /// At least one.
     pub height: usize,
 }
 
 impl Crop {
-    /// Whether it lies inside a picture of this size.
+    /// Whether it is inside a picture of this size.
     pub fn fits(&self, (width, height): (usize, usize)) -> bool {
         let inside = |from: usize, long: usize, side: usize| {
             long > 0 && from.checked_add(long).is_some_and(|end| end <= side)
@@ -31,13 +31,13 @@ impl Crop {
         inside(self.x, self.width, width) && inside(self.y, self.height, height)
     }
 
-    /// The same part after the left and right of the picture of so many columns, in which it lies, were swapped.
+    /// The same part after mirroring a picture of this width, which must contain it.
     #[must_use]
     pub fn mirrored(self, width: usize) -> Self {
         Self { x: width - self.x - self.width, ..self }
     }
 
-    /// The same part after the picture of this size, in which it lies, was turned.
+    /// The same part after rotating a picture of this size, which must contain it.
     #[must_use]
     pub fn turned(self, rotate: Rotation, (width, height): (usize, usize)) -> Self {
         let from_right = width - self.x - self.width;
@@ -83,7 +83,7 @@ impl FromStr for Crop {
     }
 }
 
-/// A crop that reaches beyond its photo.
+/// A crop extends beyond its photo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "the crop {crop} extends beyond the photo{turned}, which has {width} x {height} pixels; use a smaller or different crop",
@@ -96,59 +96,52 @@ pub struct BeyondPhoto {
     height: usize,
 }
 
-/// Which side of a photo is up, and which part of it is painted.
+/// Rotation, mirroring and crop of a photo.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Framing {
-    /// How far the photo is turned.
     pub rotate: Rotation,
-    /// Whether left and right are swapped, once it is turned.
+    /// Whether left and right are swapped after the rotation.
     pub mirror: bool,
-    /// The part of the turned and mirrored photo; all of it when `None`.
+    /// The part of the rotated and mirrored photo; all of it if `None`.
     pub crop: Option<Crop>,
 }
 
 impl Framing {
-    /// Whether the photo stays as it is.
+    /// Whether the photo is used unchanged.
     pub fn is_plain(&self) -> bool {
         *self == Self::default()
     }
 
-    /// The framing after the framed picture of a photo of this size (columns and rows) is turned once more.
+    /// The framing after the framed picture of a photo of this size (width and height) is also rotated.
     #[must_use]
     pub fn turned(self, rotate: Rotation, photo: (usize, usize)) -> Self {
         let before = self.rotate.size(photo);
         Self {
-            // In a mirror the other way round.
-            rotate: self.rotate.then(match self.mirror {
-                true => rotate.back(),
-                false => rotate,
-            }),
+            // A mirrored picture rotates in the opposite direction.
+            rotate: self.rotate.then(if self.mirror { rotate.back() } else { rotate }),
             mirror: self.mirror,
             crop: self.crop.map(|crop| crop.turned(rotate, before)),
         }
     }
 
-    /// The framing after the left and right of the framed picture of a photo of this size are swapped.
+    /// The framing after the framed picture of a photo of this size is also mirrored.
     #[must_use]
     pub fn mirrored(self, photo: (usize, usize)) -> Self {
         let (width, _) = self.rotate.size(photo);
         Self { mirror: !self.mirror, crop: self.crop.map(|crop| crop.mirrored(width)), ..self }
     }
 
-    /// The framed picture of a photo.
+    /// Applies the framing to a photo.
     ///
     /// # Errors
-    /// [`BeyondPhoto`] when the crop reaches beyond the photo.
+    /// [`BeyondPhoto`] if the crop extends beyond the photo.
     pub fn applied(&self, photo: &Frame) -> Result<Frame, BeyondPhoto> {
         let size = self.rotate.size((photo.width(), photo.height()));
         let part = match self.crop {
             None => None,
             Some(crop) if crop.fits(size) => {
-                // Cropped first: less is turned then.
-                let crop = match self.mirror {
-                    true => crop.mirrored(size.0),
-                    false => crop,
-                };
+                // Crop first, so that fewer pixels are rotated.
+                let crop = if self.mirror { crop.mirrored(size.0) } else { crop };
                 let Crop { x, y, width, height } = crop.turned(self.rotate.back(), size);
                 Some(photo.crop(x, y, width, height))
             }

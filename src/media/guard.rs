@@ -1,8 +1,8 @@
 //! Turns a panic of a picture decoder into an error about the picture.
 //!
-//! Decoders of other crates index tables and rows by numbers in a file; fuzzing finds files on which they
-//! panic. That must not end a thread of ours. No state is left half-changed by it: the memory that a decoder
-//! writes to is thrown away.
+//! Decoders of other crates index tables and rows by numbers from the file, and fuzzing finds files on which they
+//! panic. This must not end a thread of this program. No state remains half-changed, because the decoder's output is
+//! dropped.
 
 use std::{
     cell::Cell,
@@ -10,7 +10,7 @@ use std::{
 };
 
 thread_local! {
-    /// Whether a decoder works on this thread.
+    /// Whether a decoder runs on this thread.
     static DECODING: Cell<bool> = const { Cell::new(false) };
 }
 
@@ -21,7 +21,7 @@ pub struct Panicked;
 /// Runs a decoder.
 ///
 /// # Errors
-/// [`Panicked`] when it does.
+/// [`Panicked`] if the decoder panics.
 pub fn guarded<T>(decode: impl FnOnce() -> T) -> Result<T, Panicked> {
     let outer = DECODING.replace(true);
     let decoded = catch_unwind(AssertUnwindSafe(decode));
@@ -29,13 +29,13 @@ pub fn guarded<T>(decode: impl FnOnce() -> T) -> Result<T, Panicked> {
     decoded.map_err(|_| Panicked)
 }
 
-/// Makes panics inside [`guarded`] print nothing: each becomes an error with words of its own, and a camera may
-/// send thirty such frames a second. All others go to the hook that is set now. To be called once, before there
-/// are other threads.
+/// Suppresses the output of panics inside [`guarded`]. Each of them becomes an error with its own message, and a camera
+/// may send thirty such frames a second. Other panics go to the current hook. Must be called once, before other threads
+/// start.
 pub fn silence_decoders() {
     let hook = take_hook();
     set_hook(Box::new(move |info| {
-        // Outside the thread's life nothing decodes.
+        // If the thread-local is already destroyed, no decoder runs.
         if !DECODING.try_with(Cell::get).unwrap_or(false) {
             hook(info);
         }

@@ -1,5 +1,5 @@
-//! Reads the first bytes of a picture: its format, its size and the memory that decoding takes; and the
-//! decoders' errors in words.
+//! Reads the first bytes of a picture: its format, its size and the memory for decoding. Also turns the decoders'
+//! errors into text.
 
 use std::io::Cursor;
 
@@ -14,35 +14,35 @@ use crate::{
     text::{cut, is_unseen},
 };
 
-/// Most pixels that a picture may declare.
+/// Maximum number of pixels that a picture may declare.
 pub const MAX_PIXELS: u64 = 200_000_000;
-/// Maximum columns and rows that a picture may declare: scaling it takes memory for each of them.
+/// Maximum width and height that a picture may declare, because scaling needs memory for each column and row.
 pub const MAX_SIDE_PX: u32 = 1_000_000;
-/// Most bytes that a file may have: 200 megapixels of uncompressed RGBA fit.
+/// Maximum file size; 200 megapixels of uncompressed RGBA fit.
 pub const MAX_FILE_BYTES: u64 = 1 << 30;
-/// Most bytes that a decoder may keep besides the pixels: profiles, tables, rows.
+/// Maximum memory that a decoder may use other than for pixels: profiles, tables, rows.
 pub(super) const SIDE_BYTES: u64 = 256 << 20;
-/// Maximum bytes that a decoder may take while it reads the header: a colour profile of a few kilobytes may unpack to
-/// gigabytes. Room for a row of [`MAX_SIDE_PX`].
+/// Maximum memory that a decoder may use while it reads the header, because a colour profile of a few kilobytes may
+/// decompress to gigabytes. Large enough for a row of [`MAX_SIDE_PX`].
 const HEADER_BYTES: u64 = 32 << 20;
-/// Bytes of a pixel in RGBA8.
+/// Bytes of an RGBA8 pixel.
 pub(super) const RGBA_BYTES: u64 = 4;
-/// Longest reason of a decoder that is shown.
+/// Maximum length of a decoder's reason in a message.
 const MAX_REASON_CHARS: usize = 120;
 
-/// Facts of a picture that its header gives before its pixels are decoded.
+/// Facts about a picture that its header contains.
 pub(super) struct Header<'a> {
     pub format: ImageFormat,
     pub decoder: Box<dyn ImageDecoder + 'a>,
-    /// Within [`MAX_PIXELS`].
+    /// At most [`MAX_PIXELS`].
     pub pixels: u64,
     pub orientation: Orientation,
-    /// Of a JPEG.
+    /// Only for a JPEG.
     pub jpeg: Option<container::JpegLook>,
     pub cmyk: bool,
-    /// Of the frame of a GIF, which may be larger than the picture.
+    /// Pixels of a GIF's frame, which may be larger than the picture.
     pub gif_frame_pixels: u64,
-    /// Of the pixels as the file has them.
+    /// Size of the pixels in the file's own format.
     pub decoded_bytes: u64,
 }
 
@@ -55,7 +55,7 @@ impl<'a> Header<'a> {
             });
         }
         let format = format_of(name, bytes)?;
-        // Its decoder reserves memory for a row before it reports the size.
+        // The PNG decoder reserves memory for a row before it reports the size.
         if format == ImageFormat::Png
             && let Some(size) = png_size(bytes)
         {
@@ -89,7 +89,7 @@ impl<'a> Header<'a> {
         Ok(Self {
             format,
             pixels,
-            // Damaged side information is no reason to refuse the picture.
+            // Damaged metadata is no reason to refuse the picture.
             orientation: decoder.orientation().unwrap_or(Orientation::NoTransforms),
             jpeg,
             cmyk,
@@ -99,24 +99,23 @@ impl<'a> Header<'a> {
         })
     }
 
-    /// Most memory that reading takes besides the `file_bytes` given.
+    /// Peak memory of reading, in addition to the file itself of `file_bytes`.
     pub fn peak_bytes(&self, file_bytes: u64) -> u64 {
         let (pixels, decoded) = (self.pixels, self.decoded_bytes);
         let rgba = RGBA_BYTES * pixels;
-        // Memory of the decoders besides the pixels that they give.
+        // Memory of the decoder in addition to its output.
         let beside = match self.format {
-            // A copy of the file, and 16-bit coefficients of all components where these do not
-            // come together.
+            // A copy of the file, and 16-bit coefficients of all components if these come in several scans.
             ImageFormat::Jpeg => {
                 let look = self.jpeg.unwrap_or_default();
                 let kept = if look.keeps_coefficients { 2 } else { 0 };
                 file_bytes + kept * u64::from(look.components) * pixels
             }
-            // The transparency or the whole picture once more, its planes, and the packed pixels.
+            // The transparency or a second copy of the picture, its planes, and the compressed pixels.
             ImageFormat::WebP => 5 * pixels + file_bytes,
             // The pixels as stored.
             ImageFormat::Tiff => decoded,
-            // The frame before it is laid on its canvas.
+            // The frame before it is drawn onto the canvas.
             ImageFormat::Gif => RGBA_BYTES * self.gif_frame_pixels,
             _ => 0,
         };
@@ -141,14 +140,14 @@ pub(super) fn becomes_rgba_in_place(color: ColorType) -> bool {
     matches!(color, ColorType::L8 | ColorType::La8 | ColorType::Rgb8 | ColorType::Rgba8)
 }
 
-/// Columns and rows in the first chunk of a PNG.
+/// Width and height in the first chunk of a PNG.
 fn png_size(bytes: &[u8]) -> Option<(u32, u32)> {
     let (width, rest) = bytes.get(16..)?.split_first_chunk()?;
     let height = rest.first_chunk()?;
     Some((u32::from_be_bytes(*width), u32::from_be_bytes(*height)))
 }
 
-/// The number of pixels, within the limits.
+/// The number of pixels, if it is within the limits.
 fn checked_pixels(
     name: &str,
     format: ImageFormat,
@@ -172,7 +171,7 @@ pub(super) fn damaged(name: &str, format: ImageFormat, reason: &str) -> MediaErr
     }
 }
 
-/// The format that the first bytes show, if it is one that is read.
+/// The format by the first bytes, if it can be read.
 pub(super) fn format_of(name: &str, bytes: &[u8]) -> Result<ImageFormat, MediaError> {
     let unknown = |found: &str| {
         Err(MediaError::UnknownFormat { name: name.to_owned(), found: found.to_owned() })
@@ -213,8 +212,8 @@ fn format_name(format: ImageFormat) -> &'static str {
 /// A decoder that has read the header within [`HEADER_BYTES`].
 fn open(format: ImageFormat, bytes: &[u8]) -> Result<Box<dyn ImageDecoder + '_>, ImageError> {
     if format == ImageFormat::Tiff {
-        // Given limits, this decoder caps a profile by the size of the pixels; its own defaults
-        // (256 MB) hold until the profile is read.
+        // With limits this decoder restricts a profile to the size of the pixels. Its own defaults (256 MB) apply until
+        // the profile is read.
         return Ok(Box::new(TiffDecoder::new(Cursor::new(bytes))?));
     }
     let mut reader = ImageReader::with_format(Cursor::new(bytes), format);
@@ -243,7 +242,7 @@ pub(super) fn from_image_error(name: &str, format: ImageFormat, error: ImageErro
         }
         ImageError::IoError(e) => damaged(name, format, &reason(&e)),
         other => {
-            // Without the decoder's own introduction, which names the format once more.
+            // Without the decoder's prefix, which repeats the format.
             let detail = std::error::Error::source(&other).map(ToString::to_string);
             let detail = in_short(&detail.unwrap_or_else(|| other.to_string()));
             let why = format!("a part of it is missing or invalid (\u{201c}{detail}\u{201d})");
@@ -252,8 +251,8 @@ pub(super) fn from_image_error(name: &str, format: ImageFormat, error: ImageErro
     }
 }
 
-/// A decoder's message as a part of a sentence: without line breaks and control characters, cut before text of the
-/// file.
+/// A decoder's message as a part of a sentence: without line breaks and control characters, and truncated before text
+/// from the file.
 fn in_short(words: &str) -> String {
     let seen = words.replace(is_unseen, " ");
     let words: Vec<&str> = seen.split_whitespace().collect();

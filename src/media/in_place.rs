@@ -1,9 +1,8 @@
-//! Pixels of fewer channels become RGBA in the memory that they were decoded into.
+//! Expands pixels with fewer channels to RGBA in place.
 
 use image::RgbaImage;
 
-/// Lets `decode` fill the front of `picture` with pixels of `channels` channels, and makes RGBA of
-/// them.
+/// Lets `decode` fill the start of `picture` with pixels of `channels` channels, and expands them to RGBA.
 pub(super) fn in_place<E>(
     picture: &mut RgbaImage,
     channels: usize,
@@ -16,8 +15,8 @@ pub(super) fn in_place<E>(
     Ok(())
 }
 
-/// Makes RGBA of pixels of `channels` channels that lie at the front of `bytes`: from the last to the
-/// first, because a pixel never lies behind its RGBA.
+/// Expands pixels of `channels` channels at the start of `bytes` to RGBA. Goes from the last pixel to the first,
+/// because a pixel is never stored after its RGBA.
 fn spread(bytes: &mut [u8], channels: usize) {
     for index in (0..bytes.len() / 4).rev() {
         let pixel = match bytes[channels * index..channels * (index + 1)] {

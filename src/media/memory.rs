@@ -1,10 +1,10 @@
-//! How much memory is free now, so that a picture that would not fit is refused in words instead of ending the
+//! How much memory is free, so that a picture that would not fit is refused with a message instead of ending the
 //! program.
 //!
-//! A snapshot: other programs take and give back memory all the time. Any thread.
+//! This is a snapshot: other programs allocate and free memory all the time. May be called from any thread.
 
-/// Bytes that this process can still take: what the system has free, within the limits of its control group and
-/// of its address space. `None` where the system does not report it.
+/// Bytes that this process can still allocate: the system's free memory, limited by the control group and the address
+/// space. `None` if the system does not report it.
 pub fn available_bytes() -> Option<u64> {
     let mut system = sysinfo::System::new();
     system.refresh_memory();
@@ -12,7 +12,7 @@ pub fn available_bytes() -> Option<u64> {
     if let Some(limits) = system.cgroup_limits() {
         free = free.min(limits.free_memory);
     }
-    // A platform that does not report it gives 0.
+    // sysinfo returns 0 if the platform does not report it.
     let free = (free > 0).then_some(free);
     match (free, address_space_left_bytes()) {
         (Some(free), Some(left)) => Some(free.min(left)),
@@ -32,14 +32,14 @@ fn address_limit_bytes() -> Option<u64> {
     address_space_limit_bytes(&std::fs::read_to_string("/proc/self/limits").ok()?)
 }
 
-/// Bytes that a limit on the address space (`ulimit -v`) leaves; `None` where there is none.
+/// Bytes left by a limit on the address space (`ulimit -v`); `None` if there is none.
 fn address_space_left_bytes() -> Option<u64> {
     let limit = address_limit_bytes()?;
     let used = virtual_size_bytes(&std::fs::read_to_string("/proc/self/status").ok()?)?;
     Some(limit.saturating_sub(used))
 }
 
-/// The soft limit in the text of `/proc/self/limits` (proc(5)); `None` when it is `unlimited`.
+/// The soft limit in the text of `/proc/self/limits` (proc(5)); `None` if it is `unlimited`.
 fn address_space_limit_bytes(limits: &str) -> Option<u64> {
     let line = limits.lines().find_map(|l| l.strip_prefix("Max address space"))?;
     line.split_whitespace().next()?.parse().ok()

@@ -1,6 +1,6 @@
-//! Pictures from and to the outside: files, standard input and output, sizes, contact sheets.
+//! Pictures as input and output: files, standard input and output, sizes, contact sheets, recordings.
 //!
-//! Knows no style, no device and no window. Every call blocks; any thread may call.
+//! Does not depend on styles, devices or the window. Calls block; they may be made from any thread.
 
 mod alpha;
 mod color;
@@ -25,28 +25,25 @@ use crate::disk::WriteError;
 /// Why a picture could not be read or written. Every message names the picture and what to do.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MediaError {
-    /// The operating system refuses to give the file's bytes.
+    /// The file could not be read.
     #[error("{name} could not be read: {reason}")]
     Read {
-        /// The file as the person named it.
+        /// The file as the user named it; the same in all variants.
         name: String,
-        /// The system's words.
+        /// The system's message.
         reason: String,
     },
-    /// More bytes than any picture within the limits has.
+    /// The file is larger than any picture within the limits.
     #[error("{name} is larger than {limit_mb} MB, the maximum")]
     TooManyBytes {
-        /// The file as the person named it.
         name: String,
-        /// The limit, in megabytes.
         limit_mb: u64,
     },
-    /// The first bytes are those of no picture format that is read.
+    /// The first bytes do not match a supported picture format.
     #[error("{name} is not a supported image (PNG, JPEG, WebP, BMP, TIFF or GIF): {found}")]
     UnknownFormat {
-        /// The file as the person named it.
         name: String,
-        /// The kind of the file, as far as its first bytes show it.
+        /// The kind of the file, guessed from its first bytes.
         found: String,
     },
     /// The header declares more pixels than the limit.
@@ -55,11 +52,8 @@ pub enum MediaError {
         decode::MAX_PIXELS / 1_000_000
     )]
     TooManyPixels {
-        /// The file as the person named it.
         name: String,
-        /// Columns that the header declares.
         width: u32,
-        /// Rows that the header declares.
         height: u32,
     },
     /// The header declares a side beyond the limit.
@@ -68,88 +62,69 @@ pub enum MediaError {
         decode::MAX_SIDE_PX
     )]
     TooLong {
-        /// The file as the person named it.
         name: String,
-        /// Columns that the header declares.
         width: u32,
-        /// Rows that the header declares.
         height: u32,
     },
-    /// Decoding and painting the picture would take more memory than there is.
+    /// Decoding and painting the picture would take more memory than is available.
     #[error(
         "{name} has {width} x {height} pixels and needs {needed_mb} MB of memory, and {available_mb} MB are available; close other programs or make it smaller first"
     )]
     NotEnoughMemory {
-        /// The file as the person named it.
         name: String,
-        /// Columns that the header declares.
         width: u32,
-        /// Rows that the header declares.
         height: u32,
-        /// Megabytes that the pictures alone take.
+        /// Memory for the pictures alone.
         needed_mb: u64,
-        /// Megabytes that are free.
         available_mb: u64,
     },
-    /// Reading the picture would take more memory than it may.
+    /// Reading the picture would exceed the memory limit.
     #[error(
         "{name} has {width} x {height} pixels and needs {needed_mb} MB of memory to be read, and the limit leaves {left_mb} MB; raise --max-memory or make it smaller first"
     )]
     MemoryLimit {
-        /// The file as the person named it.
         name: String,
-        /// Columns that the header declares.
         width: u32,
-        /// Rows that the header declares.
         height: u32,
-        /// Megabytes that reading takes.
         needed_mb: u64,
-        /// Megabytes that the limit leaves for it.
+        /// What the limit leaves for reading.
         left_mb: u64,
     },
-    /// A picture format, but a kind of it that is not read.
+    /// The format is supported, but not this variant of it.
     #[error("{name} is an unsupported kind of {format} ({reason}); save it as PNG and try again")]
     Unsupported {
-        /// The file as the person named it.
         name: String,
-        /// The format in words.
         format: String,
-        /// The decoder's words.
+        /// The decoder's message.
         reason: String,
     },
-    /// Truncated, corrupt, or a bomb.
+    /// Truncated, corrupt, or a decompression bomb.
     #[error(
         "{name} is damaged and cannot be read as {format}: {reason}; copy it again from its source, or open another file"
     )]
     Damaged {
-        /// The file as the person named it.
         name: String,
-        /// The format in words.
         format: String,
-        /// The decoder's words.
+        /// The decoder's message.
         reason: String,
     },
-    /// The target's name ends in no format that is written.
+    /// The target's extension is not that of a writable format.
     #[error("{name} has no extension of a supported format; use .png, .jpg, .webp, .bmp or .tiff")]
     UnwritableFormat {
-        /// The name given.
         name: String,
     },
-    /// The picture's sides are beyond what the format can hold.
+    /// The picture is larger than the format allows.
     #[error(
         "{width} x {height} pixels are too large for {format} ({limit} a side); choose PNG or TIFF"
     )]
     TooLargeForFormat {
-        /// The format in words.
         format: String,
-        /// Columns, in pixels.
         width: usize,
-        /// Rows, in pixels.
         height: usize,
-        /// Most pixels a side.
+        /// Maximum pixels per side.
         limit: usize,
     },
-    /// The target was not written, and is as it was before.
+    /// The target was not written; an existing file is unchanged.
     #[error(transparent)]
     Write(#[from] WriteError),
 }

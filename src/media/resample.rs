@@ -1,32 +1,31 @@
-//! Shrinking of one picture after the other between the same two sizes, without allocating.
+//! Repeatedly scales pictures down between the same two sizes, without allocating.
 //!
-//! For live pictures, captured ones and those on their way to the network: every pixel of the result is the
-//! mean of the area that it covers, so that nothing flickers when the source moves. Where an output pixel
-//! covers many pixels, only some of them, evenly spread, are read. By hand, because fast_image_resize makes its
-//! tables anew for every picture, which allocates, and its box filter gives a pixel on the edge of an area to
-//! one of the two whole. Photos take [`super::scale::scaled`], which is sharper and slower. Belongs to one
-//! thread at a time.
+//! For live mode: captured frames, and frames for the network. Every pixel of the result is the mean of the area that
+//! it covers, so that nothing flickers when the source moves. If an output pixel covers many pixels, only some of them,
+//! evenly spaced, are read. This is not done with fast_image_resize for two reasons: it builds its tables for every
+//! picture, which allocates, and its box filter assigns a pixel on the edge of two areas to only one of them. Photos
+//! use [`super::scale::scaled`], which is sharper and slower. Belongs to one thread at a time.
 
 use crate::frame::Frame;
 
-/// Unit of a weight: weights of one output pixel are whole numbers and add up to this.
+/// Sum of the weights of one output pixel, which are whole numbers.
 const ONE: usize = 4096;
 
-/// Positions that are read of those that one output position covers, where it covers many more.
+/// Number of input positions that are read per output position if it covers many more.
 const ENOUGH: usize = 3;
 
-/// Which input positions one output position takes the mean of.
+/// The input positions whose mean is one output position.
 #[derive(Clone, Copy)]
 struct Span {
     first: usize,
     len: usize,
-    /// From one to the next.
+    /// Distance from one position to the next.
     stride: usize,
-    /// Where its weights begin.
+    /// Index of its first weight.
     weights: usize,
 }
 
-/// One direction: spans and the weights of all of them.
+/// The spans of one direction, and their weights.
 #[derive(Default)]
 struct Axis {
     spans: Vec<Span>,
@@ -38,7 +37,7 @@ impl Axis {
         self.spans.clear();
         self.weights.clear();
         let stride = (from / to.max(1) / ENOUGH).max(1);
-        // Lengths in parts of an input position, of which it has `to`.
+        // Lengths are in units of 1/`to` of an input position.
         for out in 0..to {
             let (start, end) = (out * from, (out + 1) * from);
             let (first, last) = (start / to, end.div_ceil(to));
@@ -46,7 +45,7 @@ impl Axis {
             let len = (last - first).div_ceil(stride);
             let weight = |at: usize| {
                 if stride > 1 {
-                    // Evenly spread, because the other covered positions are not read.
+                    // Equal weights, because the covered positions in between are not read.
                     return ONE / len;
                 }
                 let covered = end.min((at + 1) * to) - start.max(at * to);
@@ -54,7 +53,8 @@ impl Axis {
             };
             let weights = (first..last).map(weight).take(len);
             self.weights.extend(weights.map(|weight| weight as f32));
-            // Rounding must not darken or brighten: one takes the rest, where all are read the middle.
+            // Rounding must not change the brightness, so one weight takes the rounding error: the middle one if all
+            // are read.
             let sum: f32 = self.weights[begin..].iter().sum();
             let rest = begin + if stride > 1 { 0 } else { len / 2 };
             self.weights[rest] += ONE as f32 - sum;
@@ -63,19 +63,19 @@ impl Axis {
     }
 }
 
-/// Brings frames of one size to another; keeps its tables while the sizes stay.
+/// Scales frames from one size to another; keeps its tables while the sizes stay the same.
 #[derive(Default)]
 pub struct Resampler {
     sizes: Option<[(usize, usize); 2]>,
     columns: Axis,
     rows: Axis,
-    /// The input rows of one output row, weighted and added up, RGBA. Whole numbers below 2^24, so they are exact.
+    /// The weighted sum of the input rows of one output row, RGBA. Whole numbers below 2^24, so they are exact.
     sums: Vec<f32>,
 }
 
 impl Resampler {
-    /// Fills `to` with `from` at its own size. Copies when the sizes are equal. Enlarging repeats pixels.
-    /// Colours and alpha are averaged one by one, so `from` should be opaque.
+    /// Fills `to` with `from` scaled to the size of `to`. Copies if the sizes are equal; repeats pixels to enlarge.
+    /// Colours and alpha are averaged separately, so `from` should be opaque.
     pub fn resample(&mut self, from: &Frame, to: &mut Frame) {
         let sizes = [(from.width(), from.height()), (to.width(), to.height())];
         if sizes[0] == sizes[1] {

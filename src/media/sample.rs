@@ -1,14 +1,14 @@
-//! The sample: a photo inside the program.
+//! The sample: a photo that is built into the program.
 
 use super::{MediaError, decode};
 
-/// The sample's bytes; source and licence are in `assets/CREDITS.md`.
+/// Source and licence are in `assets/CREDITS.md`.
 const BYTES: &[u8] = include_bytes!("../../assets/sample.jpg");
 
-/// The embedded sample.
+/// Decodes the sample.
 ///
 /// # Errors
-/// [`MediaError`] when the program itself is damaged.
+/// [`MediaError`] if the program itself is damaged.
 pub fn sample() -> Result<decode::Photo, MediaError> {
     decode::from_bytes("the sample", BYTES)
 }

@@ -1,4 +1,4 @@
-//! Resizing pictures between their own size and the working size.
+//! Resizes pictures between their own size and the working size.
 
 use fast_image_resize::{
     FilterType, ResizeAlg, ResizeOptions, Resizer,
@@ -9,15 +9,15 @@ use fast_image_resize::{
 use crate::frame::Frame;
 pub use crate::frame::{size_with_long_side, size_within};
 
-/// `frame` at `width` x `height` pixels: Lanczos of radius 3, alpha respected (colours of
-/// transparent pixels do not bleed). A copy when the size already fits. Sides of 0 count as 1.
+/// `frame` scaled to `width` x `height` pixels with a Lanczos filter of radius 3. Respects alpha: colours of
+/// transparent pixels do not bleed. A copy if the size is already right. Sides of 0 count as 1.
 pub fn scaled(frame: &Frame, width: usize, height: usize) -> Frame {
     let (width, height) = (width.max(1), height.max(1));
     if (frame.width(), frame.height()) == (width, height) {
         return frame.clone();
     }
     let opaque = frame.is_opaque();
-    // The typed calls: the untyped ones would compile the resampler for every pixel type.
+    // Typed calls, because the untyped ones would compile the resampler for every pixel type.
     let resized = || -> Option<Frame> {
         let side = |s: usize| u32::try_from(s).ok();
         let source = TypedImageRef::<U8x4>::from_buffer(
@@ -38,39 +38,39 @@ pub fn scaled(frame: &Frame, width: usize, height: usize) -> Frame {
     resized().unwrap_or_else(|| nearest(frame, width, height))
 }
 
-/// Most memory that [`scaled`] takes besides the picture and its result, in bytes.
+/// Peak memory of [`scaled`] in addition to the picture and its result.
 pub fn scaling_bytes(from: (usize, usize), to: (usize, usize), opaque: bool) -> u64 {
     if from == to {
         return 0;
     }
     let bytes = |width: usize, height: usize| 4 * width as u64 * height as u64;
-    // Rows first, and a copy with the colours multiplied by alpha before.
+    // The rows are scaled first; pictures with alpha also need a copy with the colours multiplied by alpha.
     let weighted = if opaque { 0 } else { bytes(from.0, from.1) };
     weighted + bytes(from.0, to.1) + table_bytes(from.0, to.0) + table_bytes(from.1, to.1)
 }
 
-/// Memory of the weights with which the scaler brings a side of `from` pixels to `to`, in bytes: for each new pixel
-/// all that its filter covers, as `f64` and rounded to `i16`, and where they begin.
+/// Memory for the scaler's weights from a side of `from` pixels to one of `to`. For each new pixel these are the
+/// weights of all covered pixels, as `f64` and rounded to `i16`, and their offset.
 fn table_bytes(from: usize, to: usize) -> u64 {
     let covered = 2 * (3 * from).div_ceil(to.max(1)).max(3) + 1;
     to as u64 * (10 * covered as u64 + 40)
 }
 
-/// Nearest neighbour: for sides beyond what the resampler's 32-bit sizes can hold.
+/// Nearest neighbour, for sides beyond the 32-bit sizes of the resampler.
 fn nearest(frame: &Frame, width: usize, height: usize) -> Frame {
     Frame::from_fn(width, height, |x, y| {
         frame.pixel(x * frame.width() / width, y * frame.height() / height)
     })
 }
 
-/// The size brought inside the rows and columns of a network that only runs at these, the aspect kept, never
-/// enlarged; the same where there are none.
+/// The size scaled down into the fixed rows and columns of a network that has a fixed input size, keeping the aspect
+/// ratio. Never enlarged; unchanged if `fixed` is `None`.
 pub fn size_inside((width, height): (usize, usize), fixed: Option<[usize; 2]>) -> (usize, usize) {
     let Some([rows, columns]) = fixed.filter(|[rows, columns]| width > *columns || height > *rows)
     else {
         return (width, height);
     };
-    // The side that has to shrink more decides.
+    // The side with the stronger reduction decides.
     if width * rows > height * columns {
         (columns, (height * columns / width).max(1))
     } else {

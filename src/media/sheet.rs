@@ -1,4 +1,4 @@
-//! Several pictures on one sheet, row by row: without holes, or in equal cells with titles.
+//! Arranges several pictures on one sheet, row by row: without gaps, or in equal cells with titles.
 
 use super::scale::scaled;
 use crate::{
@@ -6,26 +6,26 @@ use crate::{
     measure::chart::canvas::{Anchor, Canvas, Letters},
 };
 
-/// Long side of a picture on a sheet that is shown to people, in pixels.
+/// Long side of a picture on a sheet for display.
 pub const CELL_PX: usize = 480;
-/// What the photo itself is called beside its paintings.
+/// Title of the photo next to its paintings.
 pub const ORIGINAL: &str = "Original";
 
-/// Width of the margins between and around the pictures, in pixels.
+/// Width of the margins between and around the pictures.
 const MARGIN_PX: usize = 8;
 /// Colour of the margins.
 const PAPER: [u8; 4] = [245, 245, 242, 255];
 
-/// Room for a title below its picture, in pixels.
+/// Height of the space for a title below its picture.
 const TITLE_PX: usize = 34;
-/// How far a title's baseline lies below its picture, in pixels.
+/// Distance from a picture's bottom to the title's baseline.
 const BASELINE_PX: f64 = 23.0;
-/// Titles.
+/// Style of the titles.
 const TITLE: Letters = Letters { size_px: 20.0, color: [44, 42, 38, 255], is_strong: true };
 
-/// Lays `pictures` on a sheet, left to right and top to bottom, so that every row is as wide as the
-/// others: the first rows hold fewer and larger pictures, and of these the narrowest row is as wide as
-/// its pictures at `cell_px` on their long sides. `None` without pictures.
+/// Arranges `pictures` on a sheet, left to right and top to bottom, in rows of equal width. The first rows contain
+/// fewer and larger pictures. The width is that of the first row with `cell_px` on the long side of its pictures.
+/// `None` without pictures.
 pub fn sheet(pictures: &[Frame], cell_px: usize) -> Option<Frame> {
     let mut rest = pictures;
     let mut rows = Vec::new();
@@ -58,9 +58,8 @@ pub fn sheet(pictures: &[Frame], cell_px: usize) -> Option<Frame> {
     Some(page)
 }
 
-/// Lays `pictures` on a sheet in cells of one size, left to right and top to bottom, each `cell_px` on its long side
-/// and with its title below it. `None` without pictures, and where the page would have a side of more than 65,535
-/// pixels.
+/// Arranges `pictures` in cells of one size, left to right and top to bottom, each with `cell_px` on its long side and
+/// with its title below. `None` without pictures, and if a side of the sheet would exceed 65,535 pixels.
 pub fn titled_sheet(pictures: &[(String, Frame)], cell_px: usize) -> Option<Frame> {
     let small = |(_, picture): &(String, Frame)| {
         let scale = cell_px as f64 / longer_side(picture);
@@ -98,13 +97,13 @@ pub fn titled_sheet(pictures: &[(String, Frame)], cell_px: usize) -> Option<Fram
     Some(page)
 }
 
-/// How many pictures each row holds: about as many rows as pictures in a row, the fuller rows last.
+/// Number of pictures in each row: about as many rows as pictures per row, fuller rows last.
 fn row_counts(pictures: usize) -> Vec<usize> {
     let rows = pictures.isqrt();
     (0..rows).map(|row| (pictures + row) / rows).collect()
 }
 
-/// Width of the margins between and around so many pictures, in pixels.
+/// Total width of the margins between and around this many pictures.
 fn margins(pictures: usize) -> usize {
     (pictures + 1) * MARGIN_PX
 }
@@ -113,7 +112,7 @@ fn longer_side(picture: &Frame) -> f64 {
     picture.width().max(picture.height()).max(1) as f64
 }
 
-/// The pictures of one row at one height, which with their margins are `width` pixels wide.
+/// The pictures of one row, scaled to one height, so that with margins they are `width` pixels wide.
 fn fitted(row: &[Frame], width: usize) -> Vec<Frame> {
     let room = width.saturating_sub(margins(row.len())).max(row.len());
     let ratio = |p: &Frame| p.width() as f64 / p.height().max(1) as f64;
@@ -122,7 +121,7 @@ fn fitted(row: &[Frame], width: usize) -> Vec<Frame> {
     let (mut taken, mut edge) = (0, 0.0);
     row.iter()
         .map(|picture| {
-            // Edges are rounded, not widths, so that neighbouring pictures share every column.
+            // Round edges instead of widths, so that the pictures fill the row exactly.
             edge += height * ratio(picture);
             let columns = (edge.round() as usize).saturating_sub(taken).max(1);
             taken += columns;
@@ -161,7 +160,7 @@ mod tests {
         let pictures: Vec<Frame> = (1..=7).map(picture).collect();
         let page = sheet(&pictures, 60).expect("pictures");
         assert_eq!(page.width(), 3 * 60 + 4 * 8);
-        // Three of 40 rows above four of 43 columns and 29 rows.
+        // A row of three, 40 high, above a row of four, 43 wide and 29 high.
         assert_eq!(page.height(), 40 + 29 + 3 * 8);
         let at = |x: usize, y: usize| page.pixel(x, y)[0];
         for (place, x) in [8, 76, 144].into_iter().enumerate() {

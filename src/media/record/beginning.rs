@@ -15,19 +15,16 @@ const MOST_BYTES: u64 = 32 << 20;
 pub fn beginning_of(video: &Path, width: Option<usize>) -> Result<Frame, String> {
     let name = video.display().to_string();
     let is_avi = |ending: &std::ffi::OsStr| ending.eq_ignore_ascii_case("avi");
-    let picture = match video.extension().is_some_and(is_avi) {
-        true => {
-            let mut bytes = Vec::new();
-            let file = File::open(video).map_err(|e| reason(&e))?;
-            let read = file.take(MOST_BYTES).read_to_end(&mut bytes);
-            read.map_err(|e| reason(&e))?;
-            let first = first_chunk(&bytes).map(<[u8]>::to_vec);
-            first.ok_or_else(|| format!("{name} is not a video made by StyleForge"))?
-        }
-        false => {
-            let ffmpeg = Ffmpeg::find().map_err(|e| e.to_string())?;
-            ffmpeg.beginning_of(video, width)?
-        }
+    let picture = if video.extension().is_some_and(is_avi) {
+        let mut bytes = Vec::new();
+        let file = File::open(video).map_err(|e| reason(&e))?;
+        let read = file.take(MOST_BYTES).read_to_end(&mut bytes);
+        read.map_err(|e| reason(&e))?;
+        let first = first_chunk(&bytes).map(<[u8]>::to_vec);
+        first.ok_or_else(|| format!("{name} is not a video made by StyleForge"))?
+    } else {
+        let ffmpeg = Ffmpeg::find().map_err(|e| e.to_string())?;
+        ffmpeg.beginning_of(video, width)?
     };
     let decoded = decode::from_bytes(&name, &picture).map_err(|e| e.to_string())?;
     Ok((*decoded.frame).clone())

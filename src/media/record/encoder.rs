@@ -193,9 +193,12 @@ impl Encoder {
         let (status, goes_on) = self.status();
         let complaints = self.complaints.recv_timeout(self.patience);
         let complaints = complaints.unwrap_or_default().join("; ");
-        let with_complaints = |what: String| match complaints.is_empty() {
-            true => EncoderFailure::Process(what),
-            false => EncoderFailure::Process(format!("{what}: {complaints}")),
+        let with_complaints = |what: String| {
+            if complaints.is_empty() {
+                EncoderFailure::Process(what)
+            } else {
+                EncoderFailure::Process(format!("{what}: {complaints}"))
+            }
         };
         match stored {
             Some(Err(error)) => Err(EncoderFailure::Disk(error)),

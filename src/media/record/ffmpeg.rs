@@ -97,9 +97,10 @@ impl Ffmpeg {
         };
         // A line for each encoder: six letters of what it can do, its name, a title.
         let has = |line: &str| line.split_whitespace().nth(1) == Some(ENCODER);
-        match encoders.lines().any(has) {
-            true => Ok(Self { program, version }),
-            false => Err(NoFfmpeg::NoEncoder { program, version }),
+        if encoders.lines().any(has) {
+            Ok(Self { program, version })
+        } else {
+            Err(NoFfmpeg::NoEncoder { program, version })
         }
     }
 
@@ -110,9 +111,10 @@ impl Ffmpeg {
     /// No picture waits for later ones, and a fragment of a second can be played as soon as it is written, whatever
     /// happens then.
     pub(super) fn arguments(&self, clock: u32) -> Vec<String> {
-        let every_picture = match is_older(&self.version, FPS_MODE) {
-            true => "-vsync passthrough",
-            false => "-fps_mode passthrough",
+        let every_picture = if is_older(&self.version, FPS_MODE) {
+            "-vsync passthrough"
+        } else {
+            "-fps_mode passthrough"
         };
         // `-bf 0`: pictures in the order in which they are shown, so that the first one's time is 0 in the file, too.
         // `-probesize`: the first picture is enough to know the rest; waiting for more would hold them up.

@@ -1,12 +1,12 @@
-//! Brings live paintings up to their source's size, sharp where the source has edges.
+//! Upscales live paintings to their source's size, sharp where the source has edges.
 //!
-//! Joint (guided) upsampling: between the painting's own pixels, interpolated and sharpened, lies the source's
-//! detail. At the working size each neighbourhood of 3 x 3 pixels has a linear model of the painting's colours by the
-//! source's luma, as in a guided filter; its gain says how much of the detail that scaling down took from the source
-//! belongs into the painting there. Nothing leaves the range of the painting's colours near by, so that edges have no
-//! halos, and a flat painting stays flat over any source.
+//! Joint (guided) upsampling: the result is the painting, interpolated and sharpened, plus detail of the source. At the
+//! working size, each neighbourhood of 3 x 3 pixels has a linear model of the painting's colours by the source's luma,
+//! as in a guided filter. Its gain determines how much of the detail that scaling down removed from the source is added
+//! to the painting there. All values stay in the range of the painting's nearby colours, so that edges have no halos,
+//! and a flat painting stays flat over any source.
 //!
-//! After the first frame of a size nothing is allocated, but for the queue into the threads. The result does not
+//! After the first frame of a size nothing is allocated, except for queueing work to the threads. The result does not
 //! depend on the number of threads. Belongs to one thread at a time.
 
 mod models;
@@ -21,16 +21,16 @@ use crate::{
     frame::Frame,
 };
 
-/// More threads gain nothing: the memory is the limit.
+/// Maximum number of threads; more gain nothing, because memory is the limit.
 const MOST_THREADS: usize = 8;
-/// Parts of a picture for each thread, so that one that was held up is helped by the others.
+/// Bands of a picture per thread, so that other threads can take over work from a delayed one.
 const BANDS_A_THREAD: usize = 2;
 
-/// Brings paintings up to their source's size, and lays them over it.
+/// Upscales paintings to their source's size and blends them over it.
 pub struct Upscaler {
     threads: usize,
     pool: Option<ThreadPool>,
-    /// Columns and rows of the painting, and of the source.
+    /// Width and height of the painting, and of the source.
     sizes: Option<[(usize, usize); 2]>,
     columns: Vec<Between>,
     rows: Vec<Between>,
@@ -38,7 +38,7 @@ pub struct Upscaler {
 }
 
 impl Upscaler {
-    /// Begins no threads yet; later `threads` of them, but not too many.
+    /// Does not start threads yet; later uses up to `threads` of them, limited to a useful number.
     pub fn new(threads: usize) -> Self {
         Self {
             threads: threads.clamp(1, MOST_THREADS),
@@ -50,10 +50,10 @@ impl Upscaler {
         }
     }
 
-    /// Lays `painting`, brought up to the size of `source`, over it with `look`; into `to`, which gets that size.
-    /// `painting` was painted from `scaled`, which is `source` at another size. Alpha comes from the source.
+    /// Upscales `painting` to the size of `source` and blends it over `source` with `look`, into `to`, which gets that
+    /// size. `scaled` is the painting's input: `source` at the painting's size. Alpha comes from the source.
     ///
-    /// Returns `false`, and changes nothing, when `painting` and `scaled` differ in size.
+    /// Returns `false` and changes nothing if `painting` and `scaled` differ in size.
     pub fn compose(
         &mut self,
         (scaled, painting): (&Frame, &Frame),
@@ -98,13 +98,13 @@ impl Upscaler {
         };
         match &self.pool {
             Some(pool) => pool.install(work),
-            // The system gave no threads; the program's own are taken.
+            // No threads could be started; use the program's shared ones.
             None => work(),
         }
         true
     }
 
-    /// Threads and tables for these sizes.
+    /// Prepares threads and tables for these sizes.
     fn prepare(&mut self, small: (usize, usize), large: (usize, usize)) {
         if self.sizes == Some([small, large]) {
             return;
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
     use crate::media::resample::Resampler;
 
-    /// Numbers that look random, the same ones each time.
+    /// Reproducible pseudo-random numbers.
     fn noise(x: usize, y: usize, seed: u32) -> u8 {
         let mixed = (x as u32).wrapping_mul(0x9e37_79b1) ^ (y as u32).wrapping_mul(0x85eb_ca6b);
         let mixed = (mixed ^ seed).wrapping_mul(0xc2b2_ae35);
@@ -141,7 +141,7 @@ mod tests {
         })
     }
 
-    /// `source` at the size of a painting.
+    /// `source` scaled to the size of a painting.
     fn scaled(source: &Frame, (width, height): (usize, usize)) -> Frame {
         let mut to = Frame::from_fn(width, height, |_, _| [0; 4]);
         Resampler::default().resample(source, &mut to);
@@ -197,7 +197,7 @@ mod tests {
         for (small, large) in SIZES {
             let (source, painting) = (noisy(large, 2), noisy(small, 7));
             let result = composed(&source, &painting, Look::default());
-            // The two pixels of the painting on either side, and their neighbours.
+            // The painting's two pixels on either side, and their neighbours.
             let near = |at: usize, from: usize, to: usize| {
                 let centre = ((at as f64 + 0.5) * to as f64 / from as f64 - 0.5).max(0.0);
                 let first = centre as usize;
@@ -221,24 +221,24 @@ mod tests {
         }
     }
 
-    /// An edge in the middle of one of the painting's pixels becomes as sharp as the source's, without a halo.
+    /// An edge inside one of the painting's pixels becomes as sharp as the source's, without a halo.
     #[test]
     fn an_edge_of_the_source_becomes_one_of_the_painting() {
         let looks = [(40, 200, false), (40, 200, true), (90, 140, false)];
-        // Far smaller than the source, and more than half as large.
+        // Much smaller than the source, and more than half as large.
         let sizes = [(16, 8), (48, 24)];
         for ((dark, light, inverts), size) in looks.into_iter().flat_map(|l| sizes.map(|s| (l, s)))
         {
-            let source = Frame::from_fn(80, 40, |x, _| match x < 42 {
-                true => [dark, dark, dark, 255],
-                false => [light, light, light, 255],
+            let source = Frame::from_fn(80, 40, |x, _| {
+                if x < 42 { [dark, dark, dark, 255] } else { [light, light, light, 255] }
             });
             let small = scaled(&source, size);
             let painting = Frame::from_fn(size.0, size.1, |x, y| {
                 let [level, ..] = small.pixel(x, y);
-                match inverts {
-                    true => [255 - level, 255 - level, 255 - level, 255],
-                    false => [level, level, level, 255],
+                if inverts {
+                    [255 - level, 255 - level, 255 - level, 255]
+                } else {
+                    [level, level, level, 255]
                 }
             });
             let result = composed(&source, &painting, Look::default());

@@ -1,32 +1,31 @@
-//! What a row of the working size says of the source's pixels around it: models and ranges of its pixels, each from its
-//! 3 x 3 neighbours.
+//! Computes the model and the colour range of each pixel in a row of the working size, from its 3 x 3 neighbourhood.
 
 use std::array::from_fn;
 
 use super::pixels::{BLOCK, LUMA, Lanes, Pixels, lanes, levels, luma, whole};
 
-/// Variance of luma below which a neighbourhood counts as flat, in squared levels: noise of a camera must not
-/// become an edge.
+/// Variance of luma below which a neighbourhood counts as flat, in squared levels. Camera noise must not become an
+/// edge.
 const FLAT: f32 = 60.0;
-/// Largest gain: a faint edge of the source does not make a strong one with all of the source's noise on it.
+/// Maximum gain. A faint edge of the source must not become a strong one with all of the source's noise.
 const LARGEST_GAIN: f32 = 2.5;
 /// How strongly the painting's own strokes are sharpened.
 const STROKES: f32 = 0.4;
-/// Numbers of a pixel of the working size: the painting's colours, luma of the scaled source, and the products of all
+/// Numbers per pixel of the working size: the painting's colours, luma of the scaled source, and the products of all
 /// four with luma.
 pub const NUMBERS: usize = 8;
-/// The first product.
+/// Index of the first product.
 const PRODUCTS: usize = 4;
 
-/// Those of some neighbouring pixels.
+/// The numbers of a block of neighbouring pixels.
 pub type Numbers = [Pixels; NUMBERS];
 
-/// What one pixel of the working size says about the source's pixels around it.
+/// The linear model of one pixel of the working size.
 #[derive(Clone, Copy, Default)]
 pub struct Model {
-    /// The painting, and luma of the scaled source.
+    /// The painting's colours, and luma of the scaled source.
     pub painting: Lanes,
-    /// By how much each colour changes with the source's luma.
+    /// Change of each colour with the source's luma.
     pub gain: Lanes,
 }
 
@@ -46,7 +45,7 @@ pub fn read_row(scaled: &[u8], painting: &[u8], to: &mut [Numbers]) {
     }
 }
 
-/// The numbers of some neighbouring pixels.
+/// The numbers of a block.
 #[inline(always)]
 fn numbers(scaled: &[u8; 4 * BLOCK], painting: &[u8; 4 * BLOCK]) -> Numbers {
     let luma = luma(&whole(scaled));
@@ -60,7 +59,7 @@ fn numbers(scaled: &[u8; 4 * BLOCK], painting: &[u8; 4 * BLOCK]) -> Numbers {
     numbers
 }
 
-/// Adds up three rows column by column; the outermost of the `width` columns are there once more.
+/// Sums three rows column by column. The outermost of the `width` columns are repeated.
 pub fn sum_rows(rows: [&[Numbers]; 3], width: usize, columns: &mut [Vec<f32>; NUMBERS]) {
     let triples = rows[0].iter().zip(rows[1]).zip(rows[2]);
     for (at, ((a, b), c)) in triples.enumerate() {
@@ -75,14 +74,14 @@ pub fn sum_rows(rows: [&[Numbers]; 3], width: usize, columns: &mut [Vec<f32>; NU
     }
 }
 
-/// The model of every pixel of a small row from its columns' sums.
+/// Computes the model of every pixel of a small row from the sums of its columns.
 pub fn model(row: &[Numbers], columns: &[Vec<f32>; NUMBERS], models: &mut [Model]) {
     let (models, _) = models.as_chunks_mut::<BLOCK>();
     for (at, (to, own)) in models.iter_mut().zip(row).enumerate() {
         let light = means(&columns[LUMA], at);
         let mut scale = means(&columns[PRODUCTS + LUMA], at);
         for i in 0..BLOCK {
-            // Rounding may make it less than nothing.
+            // Rounding may make the variance negative.
             let variance = (scale[i] - light[i] * light[i]).clamp(0.0, f32::MAX);
             scale[i] = 1.0 / (variance + FLAT);
         }
@@ -115,8 +114,8 @@ fn means(columns: &[f32], block: usize) -> Pixels {
     means
 }
 
-/// The outermost byte of each colour among a pixel's neighbours, which `further` chooses of two; of three rows of pixels,
-/// by way of their columns.
+/// The minimum or maximum byte of each colour in the 3 x 3 neighbourhoods of a row. `further` selects one of two bytes.
+/// Reduces the three `rows` to `columns` first.
 #[inline(always)]
 pub fn outermost(
     rows: [&[u8]; 3],

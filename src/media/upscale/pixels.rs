@@ -1,18 +1,17 @@
-//! Numbers of some pixels at once, laid out so that the compiler computes with several in one instruction.
+//! Numbers of several pixels at once, in a layout that the compiler can vectorise.
 //!
-//! Closures over arrays inside of closures are not always inlined: what runs for each pixel is written as loops.
+//! Nested closures over arrays are not always inlined, so code that runs for each pixel is written as loops.
 
 use std::array::from_fn;
 
-/// Four numbers of one pixel: red, green, blue, and luma where there is one. The compiler keeps them in a register.
+/// Four numbers of one pixel: red, green, blue, and luma if needed. The compiler keeps them in a register.
 pub type Lanes = [f32; 4];
 
-/// The lane of luma.
 pub const LUMA: usize = 3;
-/// Pixels that are computed at once.
+/// Number of pixels that are computed at once.
 pub const BLOCK: usize = 8;
 
-/// A number for each of some neighbouring pixels.
+/// One number for each pixel of a block.
 pub type Pixels = [f32; BLOCK];
 
 #[inline(always)]
@@ -25,21 +24,21 @@ pub fn mix(a: Lanes, b: Lanes, share: f32) -> Lanes {
     lanes(|i| a[i] + share * (b[i] - a[i]))
 }
 
-/// Some pixels, each as a number of four bytes.
+/// The pixels of a block, each as a 32-bit number.
 #[inline(always)]
 pub fn whole(pixels: &[u8; 4 * BLOCK]) -> [u32; BLOCK] {
     let (pixels, _) = pixels.as_chunks::<4>();
     from_fn(|i| u32::from_le_bytes(pixels[i]))
 }
 
-/// Luma of some pixels, each a number of four bytes; in levels.
+/// Luma of a block of 32-bit pixels, in levels.
 #[inline(always)]
 pub fn luma(pixels: &[u32; BLOCK]) -> Pixels {
     let [red, green, blue] = from_fn(|c| levels(pixels, c));
     from_fn(|i| 0.299 * red[i] + 0.587 * green[i] + 0.114 * blue[i])
 }
 
-/// One colour of some pixels, each a number of four bytes.
+/// One colour of a block of 32-bit pixels.
 #[inline(always)]
 pub fn levels(pixels: &[u32; BLOCK], c: usize) -> Pixels {
     from_fn(|i| (pixels[i] >> (8 * c) & 255) as i32 as f32)

@@ -1,5 +1,5 @@
-//! One row after the other: the models of the working size's row, spread over the source's columns, and a row of the
-//! result.
+//! Computes the result row by row: spreads the models of the working size's rows over the source's columns, then
+//! combines them into a row of the result.
 //!
 //! Pure arithmetic on slices. Colours are levels of 0 to 255.
 
@@ -11,18 +11,18 @@ use super::{
 };
 use crate::{compose::ROUNDING, frame::Frame};
 
-/// Where a position of the source lies between two of the working size.
+/// The position of a source pixel between two pixels of the working size.
 #[derive(Clone, Copy, Default)]
 pub struct Between {
     /// The left or upper one.
     pub first: usize,
-    /// The right or lower one; the same at the end.
+    /// The right or lower one; the same as `first` at the end.
     pub second: usize,
-    /// Share of the second, 0 to 1.
+    /// Weight of `second`, 0 to 1.
     pub share: f32,
 }
 
-/// Every position of a side of `to` pixels among `from`.
+/// The positions of all `to` pixels of a side among `from` pixels.
 pub fn positions(from: usize, to: usize, into: &mut Vec<Between>) {
     into.clear();
     let ratio = from as f64 / to as f64;
@@ -37,27 +37,24 @@ pub fn positions(from: usize, to: usize, into: &mut Vec<Between>) {
     }));
 }
 
-/// Where the painting's range of colours comes from for a pixel of the source.
+/// How the painting's range of colours is determined for a source pixel.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Ranges {
-    /// From between those of the painting's pixels around it, or their borders would be seen.
+    /// Interpolated between the painting's surrounding pixels; otherwise their borders would be visible.
     #[default]
     Between,
-    /// From the painting's nearest pixel alone, which is hardly larger than one of the source's.
+    /// From the painting's nearest pixel, if that is hardly larger than a source pixel.
     Nearest,
 }
 
 impl Ranges {
-    /// For a painting and a source of these sizes.
+    /// Selects by the sizes of the painting and the source.
     pub fn of(small: (usize, usize), large: (usize, usize)) -> Self {
-        match 2 * small.0 >= large.0 && 2 * small.1 >= large.1 {
-            true => Self::Nearest,
-            false => Self::Between,
-        }
+        if 2 * small.0 >= large.0 && 2 * small.1 >= large.1 { Self::Nearest } else { Self::Between }
     }
 }
 
-/// The models of some neighbouring pixels, in the order in which they are computed with.
+/// The models of a block of pixels, in the order of the computation.
 #[derive(Clone, Copy, Default)]
 struct Block {
     light: Pixels,
@@ -65,36 +62,35 @@ struct Block {
     gain: [Pixels; 3],
 }
 
-/// The least and the largest level of each colour for some neighbouring pixels: numbers between those of the
-/// painting's pixels.
+/// The minimum and maximum level of each colour for a block of pixels, interpolated between the painting's pixels.
 #[derive(Clone, Copy, Default)]
 struct Wide {
     least: [Pixels; 3],
     most: [Pixels; 3],
 }
 
-/// The same, as the pixels of the painting that are nearest have them.
+/// The same, from the painting's nearest pixels.
 #[derive(Clone, Copy, Default)]
 struct Near {
     least: [u32; BLOCK],
     most: [u32; BLOCK],
 }
 
-/// Memory for one band of rows.
+/// Buffers for one band of rows.
 #[derive(Default)]
 pub struct Scratch {
     ranges: Ranges,
     /// The last three small rows.
     small: [Vec<Numbers>; 3],
     small_next: usize,
-    /// Sums over three rows: each column of the small row, and the outermost once more on either side.
+    /// Sums over three rows for each column of the small row; the outermost columns are repeated on either side.
     columns: [Vec<f32>; NUMBERS],
     models: Vec<Model>,
-    /// Of each column the least and the largest bytes, and the outermost once more on either side.
+    /// The minimum and maximum bytes of each column; the outermost columns are repeated on either side.
     column_range: [Vec<u8>; 2],
-    /// Those of each pixel.
+    /// The minimum and maximum bytes of each pixel.
     range: [Vec<u8>; 2],
-    /// The same as numbers, where the source's pixels lie between them.
+    /// The same as numbers, for [`Ranges::Between`].
     range_levels: Vec<[Lanes; 2]>,
     /// The last two rows, spread over the source's columns.
     spread: [Vec<Block>; 2],
@@ -104,7 +100,7 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// Makes it large enough for a picture, before any row.
+    /// Resizes the buffers for a picture; must be called before any row.
     pub fn begin(&mut self, small_width: usize, width: usize, ranges: Ranges) {
         let blocks = small_width.div_ceil(BLOCK);
         for small in &mut self.small {
@@ -134,8 +130,8 @@ impl Scratch {
         self.spread_next = 0;
     }
 
-    /// Spreads small row `at` of `scaled` and `painting`, computed from its neighbours, over `columns`. Rows come
-    /// in rising order.
+    /// Spreads small row `at` of `scaled` and `painting`, computed from its neighbours, over `columns`. Rows must come
+    /// in increasing order.
     pub fn spread(&mut self, scaled: &Frame, painting: &Frame, at: usize, columns: &[Between]) {
         if at < self.spread_next {
             return;
@@ -171,7 +167,7 @@ impl Scratch {
         self.spread_next = at + 1;
     }
 
-    /// One row of the result at `row` of the source, whose small rows were spread.
+    /// One row of the result, for position `row` of the source. The small rows of `row` must have been spread.
     pub fn finish(&self, row: &Between, source: &[u8], to: &mut [u8]) {
         let (upper, lower) = (row.first % 2, row.second % 2);
         let models = [&self.spread[upper], &self.spread[lower]];
@@ -224,7 +220,7 @@ fn spread_between(ranges: &[[Lanes; 2]], columns: &[Between], to: &mut [Wide]) {
     }
 }
 
-/// Gives each of the source's columns the range of the nearest pixel.
+/// Assigns the range of the nearest pixel to each of the source's columns.
 fn spread_nearest(least: &[[u8; 4]], most: &[[u8; 4]], columns: &[Between], to: &mut [Near]) {
     for (to, columns) in to.iter_mut().zip(columns.chunks(BLOCK)) {
         for (i, at) in columns.iter().enumerate() {
@@ -235,8 +231,8 @@ fn spread_nearest(least: &[[u8; 4]], most: &[[u8; 4]], columns: &[Between], to: 
     }
 }
 
-/// A row of the result, from the models of the small row above it and the one below; `range` gives the range of a colour
-/// in a block.
+/// A row of the result, from the models of the small rows above and below; `range` returns the range of a colour in a
+/// block.
 #[inline(always)]
 fn finish_row(
     [upper, lower]: [&Vec<Block>; 2],
@@ -262,7 +258,7 @@ fn finish_row(
     }
 }
 
-/// The result's pixels over `source`, from the models of the row above and the one below, and each colour's range.
+/// The result's pixels over `source`, from the models of the rows above and below, and each colour's range.
 #[inline(always)]
 fn block(
     a: &Block,
