@@ -15,8 +15,7 @@ const SMALL_BYTES: usize = 64 << 10;
 static IS_LIMITED: AtomicBool = AtomicBool::new(false);
 
 /// Makes [`can_allocate`] ask the system from now on. Call it in a process with a limited address space (`ulimit -v`).
-/// In
-/// any other process the system provides addresses without memory, so the answer proves nothing.
+/// In any other process the system provides addresses without memory, so the answer proves nothing.
 pub fn note_limit() {
     IS_LIMITED.store(true, Ordering::Relaxed);
 }

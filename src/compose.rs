@@ -1,8 +1,7 @@
 //! Composes a painting with its photo: strength, keeping the photo's colours, alpha.
 //!
 //! Pure functions on pixels, so that strength and colours can change without running the network again. May be called
-//! from
-//! any thread.
+//! from any thread.
 
 use std::array::from_fn;
 
@@ -24,12 +23,10 @@ impl Default for Look {
 }
 
 /// Blends `painting` over `photo` (of equal size) in the painting's own memory, because full-size pictures are too
-/// large to
-/// copy without need. Alpha always comes from the photo.
+/// large to copy without need. Alpha always comes from the photo.
 ///
 /// Keeping colours works in full-range BT.601 YCbCr. The photo's Cb and Cr are kept, and the painting's Y is limited to
-/// the
-/// range in which they can be displayed, so that clipping never shifts the hue.
+/// the range in which they can be displayed, so that clipping never shifts the hue.
 ///
 /// Returns `None` if the sizes differ.
 pub fn compose(photo: &Frame, mut painting: Frame, look: Look) -> Option<Frame> {
@@ -105,8 +102,7 @@ fn with_luma_of(source: &[u8; BLOCK_BYTES], painted: &[u8; BLOCK_BYTES]) -> [u8;
     for (c, distance) in distances.iter().enumerate() {
         for i in 0..BLOCK {
             // Not `clamp`, which panics if the ends are swapped. A colour that spans the whole range leaves one luma,
-            // and rounding may
-            // then swap the ends.
+            // and rounding may then swap the ends.
             let y = smaller(larger(painted_luma[i], -lowest[i]), 255.0 - highest[i]);
             let level = smaller(larger(y + distance[i], 0.0), 255.0);
             // Round to the nearest whole number, halves up.

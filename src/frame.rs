@@ -38,8 +38,7 @@ pub enum FrameError {
 
 impl Frame {
     /// The frame enlarged to `width` x `height` pixels, neither less than its own. It is extended to the right and
-    /// downwards by
-    /// reflection, repeatedly if needed; a side of one pixel is repeated.
+    /// downwards by reflection, repeatedly if needed; a side of one pixel is repeated.
     pub fn extended(&self, width: usize, height: usize) -> Self {
         let (width, height) = (width.max(1), height.max(1));
         let mut rgba = vec![0; 4 * width * height];
@@ -93,8 +92,7 @@ impl Frame {
     }
 
     /// Resizes the frame to `width` x `height` pixels, each at least one; its pixels are stale afterwards. Allocates
-    /// only if
-    /// the frame has never been as large.
+    /// only if the frame has never been as large.
     pub fn resize(&mut self, width: usize, height: usize) {
         (self.width, self.height) = (width.max(1), height.max(1));
         let bytes = 4 * self.width * self.height;

@@ -2,8 +2,7 @@
 //!
 //! `build.rs` compresses the project's licence files and `THIRD-PARTY-LICENSES.txt`, which `tools/supply_chain.sh`
 //! generates from `Cargo.lock`. The text is decompressed on each call, because it is rarely read. May be called from
-//! any
-//! thread.
+//! any thread.
 
 use std::io::{self, Read};
 

@@ -1,16 +1,12 @@
 //! The mailbox: passes values from one thread to another without waiting. Only the newest value is kept.
 //!
 //! There are three values: the writer owns one, the reader owns one, and one is shared between them. The writer swaps
-//! its
-//! value with the shared one and signals; the reader swaps its value with the shared one. A value that the writer
-//! replaces
-//! before the reader took it is counted as dropped. The lock is held only for a swap.
+//! its value with the shared one and signals; the reader swaps its value with the shared one. A value that the writer
+//! replaces before the reader took it is counted as dropped. The lock is held only for a swap.
 //!
 //! Reused values such as frames are filled in place ([`Writer::value`], [`Writer::put`], [`Reader::take`]), which
-//! allocates
-//! nothing. Values that are created each time are passed as an `Option` ([`Writer::send`], [`Reader::receive`]), so
-//! that a
-//! replaced value is freed at once.
+//! allocates nothing. Values that are created each time are passed as an `Option` ([`Writer::send`],
+//! [`Reader::receive`]), so that a replaced value is freed at once.
 //!
 //! Each end belongs to one thread at a time.
 
@@ -117,8 +113,7 @@ impl<T> Writer<Option<T>> {
 
 impl<T> Reader<T> {
     /// Takes the newest value into [`Reader::value`]. Returns `false` and changes nothing if there is no new value.
-    /// Never
-    /// waits.
+    /// Never waits.
     pub fn take(&mut self) -> bool {
         self.shared.swap(&mut self.value, false)
     }

@@ -1,8 +1,8 @@
 //! The user's choices of how the network runs: variant, precision, attention, model size, device.
 //!
 //! Contains only names and their spelling. [`crate::numeric`] defines the number formats of a precision,
-//! [`crate::plan`]
-//! the steps of a variant, [`crate::backend::oracle`] where a mode rounds, and [`crate::verify`] its allowed errors.
+//! [`crate::plan`] the steps of a variant, [`crate::backend::oracle`] where a mode rounds, and [`crate::verify`] its
+//! allowed errors.
 
 use std::{fmt, str::FromStr};
 
@@ -29,8 +29,7 @@ pub enum Precision {
     #[default]
     Fp32,
     /// Each factor is the sum of two half-precision numbers with 21 bits of fraction together; maps are stored in
-    /// single
-    /// precision. This is single precision on tensor cores, for values in the range of half precision.
+    /// single precision. This is single precision on tensor cores, for values in the range of half precision.
     Fp16x2,
     /// Factors rounded to 10 bits of fraction, maps stored in single precision.
     Tf32,
@@ -41,8 +40,7 @@ pub enum Precision {
     /// Products in half precision, everything else in single precision.
     Mixed,
     /// Products of bytes and small integers, with ranges per picture; everything else in single precision. On GPUs only
-    /// the
-    /// layers of residual blocks, with ranges per tile; everything else in half precision.
+    /// the layers of residual blocks, with ranges per tile; everything else in half precision.
     Int8,
 }
 
@@ -265,8 +263,7 @@ impl Mode {
     }
 
     /// Every mode with automatic attention, by variant and then by precision, whether or not a device supports it. Only
-    /// the
-    /// fused variant has int8 and fp16x2, because their numbers are converted while a convolution loads its input.
+    /// the fused variant has int8 and fp16x2, because their numbers are converted while a convolution loads its input.
     pub fn all() -> impl Iterator<Item = Self> {
         let all = Variant::ALL.iter().flat_map(|&variant| {
             let of = move |&precision: &Precision| Self::new(variant, precision);
@@ -316,8 +313,7 @@ impl FromStr for ModeChoice {
     type Err = UnknownChoice;
 
     /// Parses `fused fp16`, or `fused` alone for the device's choice of precision. Either may end in an attention
-    /// kernel, as in
-    /// `fused fp16, flash attention`, `fused fp16, flash` or `fused, flash`.
+    /// kernel, as in `fused fp16, flash attention`, `fused fp16, flash` or `fused, flash`.
     fn from_str(s: &str) -> Result<Self, Self::Err> {
         let (mode, attention) = s.split_once(',').unwrap_or((s, AttentionChoice::Auto.name()));
         let mode = mode.trim();

@@ -92,8 +92,7 @@ impl Network {
     ///
     /// # Errors
     /// [`NetworkError::Length`] if a node's values do not match its shape, [`GraphError::NoPicture`] if two nodes with
-    /// values
-    /// have the same name.
+    /// values have the same name.
     pub fn new(graph: Graph, weights: Weights) -> Result<Self, NetworkError> {
         let length = |layer: String, needed: usize, got: usize| {
             if needed == got { Ok(()) } else { Err(NetworkError::Length { layer, needed, got }) }
@@ -116,8 +115,7 @@ impl Network {
     }
 
     /// Random weights, the same for the same seed. They are scaled so that signals keep their size through the layers
-    /// and the
-    /// picture covers the range of levels. For checks and tests, where trained weights would hide mistakes.
+    /// and the picture covers the range of levels. For checks and tests, where trained weights would hide mistakes.
     ///
     /// # Errors
     /// See [`Network::new`]; not expected for a valid graph.

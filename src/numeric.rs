@@ -12,8 +12,7 @@ pub enum NumberFormat {
     /// IEEE single precision.
     Fp32,
     /// The sum of two half-precision numbers: the nearest one, and the one nearest to the remainder. 21 bits of
-    /// fraction, but
-    /// no step below 2^-24; takes four bytes.
+    /// fraction, but no step below 2^-24; takes four bytes.
     Fp16x2,
     /// NVIDIA's TF32: single precision with 10 bits of fraction; takes four bytes.
     Tf32,

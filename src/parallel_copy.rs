@@ -10,8 +10,7 @@ const MOST_COPYING: usize = 8;
 const COPIED_BYTES: usize = 256 << 10;
 
 /// The threads that copy frames; `None` if the CPU has too few. A separate pool, because a frame must not wait for
-/// other
-/// work of the shared threads.
+/// other work of the shared threads.
 static COPYING: LazyLock<Option<ThreadPool>> = LazyLock::new(|| {
     let threads = available_parallelism().map_or(1, NonZero::get) / 2;
     let pool = ThreadPoolBuilder::new().num_threads(threads.min(MOST_COPYING));

@@ -1,28 +1,21 @@
 //! Int8: converts a network's maps to bytes before a convolution, and its weights to small integers.
 //!
-//! A channel's values are `low + step * byte`, from its minimum to its maximum in this picture. A weight is `scale of
-//! its
-//! output channel * integer / step of its input channel`, and sums of `byte * integer` are exact in 32 bits. The
-//! constant
-//! `low` adds a constant to every sum; a norm after the convolution subtracts it again.
+//! A channel's values are `low + step * byte`, from its minimum to its maximum in this picture. A weight is
+//! `scale of its output channel * integer / step of its input channel`, and sums of `byte * integer` are exact in 32
+//! bits. The constant `low` adds a constant to every sum; a norm after the convolution subtracts it again.
 //!
 //! Ranges are computed for each picture. Fixed ranges (eight deviations around the mean that a norm returns) would need
-//! no
-//! fitting of weights before a run, but pictures differ too much. If most of a picture is black, a few pixels are far
-//! from
-//! the mean of their channel; such a painting reached only 22 to 28 dB instead of 37 and more. On a GPU fitting the
-//! weights
-//! for each picture would delay everything. It therefore uses one step for all channels of a tile
-//! (`kernels/bytes.cuh`),
-//! and weights fitted to that.
+//! no fitting of weights before a run, but pictures differ too much. If most of a picture is black, a few pixels are
+//! far from the mean of their channel; such a painting reached only 22 to 28 dB instead of 37 and more. On a GPU
+//! fitting the weights for each picture would delay everything. It therefore uses one step for all channels of a tile
+//! (`kernels/bytes.cuh`), and weights fitted to that.
 
 use rayon::prelude::*;
 
 /// Maximum factor of a product.
 const MAX_FACTOR: f32 = 127.0;
 /// Maximum sum of weights, before rounding, if an upsampling is folded into a kernel. Rounding four weights adds at
-/// most
-/// two ([`IntegerWeights::fit`]).
+/// most two ([`IntegerWeights::fit`]).
 const MAX_SUM: f32 = 125.0;
 /// Maximum integer of a weight that is only used as a part of a sum. Other weights of the sum may cancel it.
 const MAX_SUMMED: f32 = 32_000.0;
@@ -82,8 +75,7 @@ pub struct IntegerWeights {
 
 impl IntegerWeights {
     /// `weights` are a convolution's `[out][in][row][column]`; the integers are not fitted yet. With
-    /// `is_upsampled_3x3`, an
-    /// upsampling by two is folded into a 3x3 kernel.
+    /// `is_upsampled_3x3`, an upsampling by two is folded into a 3x3 kernel.
     pub fn new(
         weights: &[f32],
         outputs: usize,
@@ -110,14 +102,11 @@ impl IntegerWeights {
     /// Computes the integers for an input with these steps, one per stored channel, with one scale per output channel.
     ///
     /// The rounding error of a weight is carried over to the next one of its kernel, row by row in alternating
-    /// direction. So
-    /// the sum of a kernel keeps its value, and with it the convolution's response to large shapes. This is twice as
-    /// precise (4
-    /// to 6 dB) as rounding each weight alone.
+    /// direction. So the sum of a kernel keeps its value, and with it the convolution's response to large shapes. This
+    /// is twice as precise (4 to 6 dB) as rounding each weight alone.
     ///
     /// If an upsampling by two is folded into a 3x3 kernel, up to four weights become one, and all are rounded so that
-    /// these
-    /// sums fit as well. All four phases then have the same total, and a flat area stays flat.
+    /// these sums fit as well. All four phases then have the same total, and a flat area stays flat.
     pub fn fit(&mut self, step: &[f32]) {
         let (kernel, stored) = (self.kernel, self.inputs.1);
         let is_summed = self.is_upsampled_3x3;

@@ -163,8 +163,7 @@ impl Default for RawFrame {
 
 impl RawFrame {
     /// Sets the frame to `bytes`, which may be longer than the frame, to be rotated clockwise and then mirrored.
-    /// Allocates only
-    /// if the frame has never been as large.
+    /// Allocates only if the frame has never been as large.
     ///
     /// # Errors
     /// See [`Layout::decode`]; the frame is unchanged then.

@@ -1,8 +1,7 @@
 //! Ctrl-C and the system's requests to end: SIGINT, SIGTERM and SIGHUP.
 //!
 //! The handler runs on its own thread, and the callback of the first signal on another one. So the second signal is
-//! handled
-//! even if the callback blocks, for example on a reader of standard error.
+//! handled even if the callback blocks, for example on a reader of standard error.
 
 use std::{
     sync::{

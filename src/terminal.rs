@@ -1,9 +1,8 @@
 //! Standard output and standard error. Only this module writes to them.
 //!
 //! Text is written in lines. Control characters and direction marks in a line come from foreign text (a file name, a
-//! title)
-//! and would act on the terminal. They are escaped ([`one_line`]), as are line breaks, so that one line stays one line.
-//! Pictures and scripts are written as bytes. Any thread may write.
+//! title) and would act on the terminal. They are escaped ([`one_line`]), as are line breaks, so that one line stays
+//! one line. Pictures and scripts are written as bytes. Any thread may write.
 
 use std::{
     fmt::Display,

@@ -1,11 +1,9 @@
 //! Makes foreign text safe to display.
 //!
 //! Titles, and names of tensors, files and cameras come from elsewhere. A terminal acts on control characters in them,
-//! a
-//! line break starts a line that looks like the program's own, and direction marks reorder the letters around them.
+//! a line break starts a line that looks like the program's own, and direction marks reorder the letters around them.
 //! [`one_line`] escapes all of these; [`cut`] limits the length. The window and the command line display foreign text
-//! only
-//! through these two.
+//! only through these two.
 
 use std::{borrow::Cow, fmt::Write as _};
 
@@ -79,8 +77,7 @@ pub fn csv_line<const CELLS: usize>(cells: [String; CELLS]) -> String {
 }
 
 /// `json` with the characters for which [`is_unseen`] is true escaped as `\u` and a number inside its strings, which
-/// parses
-/// to the same value. Line breaks between its lines stay.
+/// parses to the same value. Line breaks between its lines stay.
 pub fn json_escaped(json: &str) -> Cow<'_, str> {
     let in_a_string = |c: char| c != '\n' && is_unseen(c);
     if !json.contains(in_a_string) {

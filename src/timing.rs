@@ -90,8 +90,7 @@ pub struct Ceiling {
     /// Bytes per second that a copy in the device's memory reads and writes, in 1e9; measured.
     pub copy_gb_per_s: f64,
     /// Operations per second in the precision (2 per multiply-add), in 1e12, if the manufacturer publishes them for
-    /// this kind
-    /// of device. No program reaches them.
+    /// this kind of device. No program reaches them.
     pub peak_tflops: Option<f64>,
     /// How both were determined, as text.
     pub method: String,

@@ -135,8 +135,7 @@ fn kernels(
 }
 
 /// The modes in which the device can run a subject. Prints a note about modes that are left out. Johnson's network runs
-/// in
-/// all modes.
+/// in all modes.
 ///
 /// # Errors
 /// [`CliError`] if a session fails for another reason.
@@ -194,8 +193,7 @@ fn named_subjects(
 }
 
 /// The plain networks for style pictures that a device is checked with. On a CPU these are only the small ones, which
-/// take
-/// seconds.
+/// take seconds.
 fn plain_networks(device: DeviceChoice) -> impl Iterator<Item = &'static str> {
     let count = match device {
         DeviceChoice::Cuda => usize::MAX,

@@ -23,8 +23,7 @@ pub fn cancel_on_interrupt(control: &Arc<RunControl>) {
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Runs `work` on its own thread, because it may block forever (for example on a pipe without a writer). When `control`
-/// is
-/// cancelled, the thread is abandoned and ends with the program.
+/// is cancelled, the thread is abandoned and ends with the program.
 ///
 /// # Errors
 /// [`CliError::Stopped`] if `control` was cancelled, [`CliError::Failed`] if no thread can be started.

@@ -1,8 +1,7 @@
 //! The validated job of `stylize`: all inputs are found and all output paths are known.
 //!
 //! This is the second validation of the arguments; `args` has checked each one individually. It only looks at which
-//! files
-//! and folders exist.
+//! files and folders exist.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -224,8 +223,7 @@ struct Inputs {
 }
 
 /// Expands the inputs to photos. Files that do not exist stay in the list; each one fails later with its own message.
-/// The
-/// folder `output` is left out, so that paintings are not painted again.
+/// The folder `output` is left out, so that paintings are not painted again.
 fn inputs(inputs: &[PathBuf], output: &Path) -> Result<Inputs, CliError> {
     let mut sources = Vec::new();
     let mut from_folder = false;

@@ -123,8 +123,7 @@ pub enum Outcome {
 }
 
 /// Parses the arguments. `-1` after an option is treated as its value, so that the error names the values that the
-/// option
-/// accepts.
+/// option accepts.
 fn parsed(arguments: Vec<OsString>) -> Result<Arguments, clap::Error> {
     let takes = |arg: &clap::Arg| !arg.is_positional() && arg.get_action().takes_values();
     let with_numbers =

@@ -7,8 +7,7 @@ use crate::{
 };
 
 /// Every pair of the chosen variants and precisions, each mode once. If no variant is chosen, all are used. If no
-/// precision
-/// is chosen, those of `otherwise` are used. Both are limited to what `backend` supports.
+/// precision is chosen, those of `otherwise` are used. Both are limited to what `backend` supports.
 ///
 /// # Errors
 /// [`CliError::WrongUse`] names a chosen pair, variant or precision that the device does not support.

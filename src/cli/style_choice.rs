@@ -51,8 +51,7 @@ impl ChosenStyle {
 ///
 /// # Errors
 /// [`CliError::WrongUse`] if there is no such style or it does not have this size, [`CliError::Unusable`] if its file
-/// is
-/// refused.
+/// is refused.
 pub fn choose(
     library: &StyleLibrary,
     typed: &OsStr,
@@ -143,8 +142,7 @@ pub fn of_pictures(
 }
 
 /// As [`of_pictures`], for measuring. A network without pictures uses the style of the sample. The name of a plain
-/// network
-/// gets random weights.
+/// network gets random weights.
 fn measured_pictures(
     pictures: &StylePictureArgs,
     model: Option<ModelSize>,

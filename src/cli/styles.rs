@@ -69,8 +69,7 @@ impl<'a> Entry<'a> {
 ///
 /// # Errors
 /// [`CliError::Failed`] if an import is refused or a disk operation fails, [`CliError::WrongUse`] if there is nothing
-/// to
-/// import or no such style to remove.
+/// to import or no such style to remove.
 pub fn run(args: StylesArgs) -> Result<(), CliError> {
     let mut library = StyleLibrary::standard();
     match args.command {

@@ -8,19 +8,15 @@ use std::{
 use super::temporary::{Kind, remove_unowned};
 
 /// Removes the file at `path`, made by [`create_owned`](super::create_owned), if its process has ended and
-/// `is_worthless`,
-/// which may read the file, returns true. Returns whether it was removed. Never removes a link or anything but a
-/// regular
-/// file.
+/// `is_worthless`, which may read the file, returns true. Returns whether it was removed. Never removes a link or
+/// anything but a regular file.
 pub fn remove_abandoned(path: &Path, is_worthless: impl FnOnce(&mut File) -> bool) -> bool {
     remove_unowned(path, Kind::File, is_worthless)
 }
 
 /// Removes the temporaries directly in `folder` that no running process owns, and returns their number. Use it only for
-/// the
-/// program's own folders. Links and files that only look like temporaries stay. Those that cannot be removed stay until
-/// the
-/// next time.
+/// the program's own folders. Links and files that only look like temporaries stay. Those that cannot be removed stay
+/// until the next time.
 pub fn sweep(folder: &Path) -> usize {
     let Ok(entries) = fs::read_dir(folder) else {
         // The folder is missing or unreadable; code that needs it reports that.

@@ -1,8 +1,7 @@
 //! Writes files and folders completely or not at all, syncs them to the disk, and explains errors of the system.
 //!
 //! Only this module creates temporaries, renames files, and turns an [`io::Error`](std::io::Error) into text. It does
-//! not
-//! depend on file contents. Calls block; they may be made from any thread.
+//! not depend on file contents. Calls block; they may be made from any thread.
 
 mod leftovers;
 mod names;

@@ -112,16 +112,14 @@ pub fn own(file: &File, path: &Path) -> bool {
 }
 
 /// Removes `path` if no running process owns it and `is_worthless`, which may read the file, returns true. Returns
-/// whether
-/// it was removed.
+/// whether it was removed.
 pub fn remove_unowned(
     path: &Path,
     kind: Kind,
     is_worthless: impl FnOnce(&mut File) -> bool,
 ) -> bool {
     // Hold the lock until the temporary is removed. A process that creates one of the same name meanwhile then detects
-    // that it
-    // does not own it.
+    // that it does not own it.
     let Ok(mut file) = open(path, kind) else {
         return false;
     };

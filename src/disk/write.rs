@@ -1,8 +1,7 @@
 //! Writes files and folders completely or not at all.
 //!
 //! A file is written next to its target under a temporary name, synced and renamed. Then the folder is synced too,
-//! because
-//! a power failure could otherwise undo the rename.
+//! because a power failure could otherwise undo the rename.
 
 use std::{
     ffi::OsStr,
@@ -16,8 +15,7 @@ use super::{
     words::{cannot_write, reason},
 };
 
-/// Size of the write buffer.
-/// Maximum length of a chain of symbolic links; the same as the system's limit.
+/// Size of the write buffer. Maximum length of a chain of symbolic links; the same as the system's limit.
 const BUFFER_BYTES: usize = 1 << 16;
 /// Most links that are followed from one to the next, as the system's own limit.
 const MOST_LINKS: usize = 40;
@@ -115,13 +113,11 @@ pub fn write_whole<T, E: From<WriteError>>(
 }
 
 /// Creates the folder `target` with these files (name and content), and its parent folders. `check` reads a file back
-/// and
-/// returns an error if that fails, before the folder gets its name.
+/// and returns an error if that fails, before the folder gets its name.
 ///
 /// # Errors
 /// [`WriteError::Exists`] if something of that name exists, even if it was created a moment ago; otherwise why the disk
-/// or
-/// `check` refuses. Nothing remains then.
+/// or `check` refuses. Nothing remains then.
 pub fn write_folder(
     target: &Path,
     files: &[(String, &[u8])],
@@ -157,8 +153,7 @@ pub fn write_folder(
 
 /// Removes these files of a folder, and the folder unless it contains something else. If it contains nothing else, the
 /// folder is first renamed to a temporary name. Its own name is then free at once, and the next start removes the rest
-/// if
-/// the program is killed.
+/// if the program is killed.
 ///
 /// # Errors
 /// Errors of the disk. Missing files are not an error.
@@ -200,8 +195,7 @@ pub fn rename(from: &Path, to: &Path) -> Result<(), WriteError> {
 }
 
 /// Creates an empty file without replacing anything, and syncs its name. While the file is open and this process runs,
-/// no
-/// process can [remove it](super::remove_abandoned).
+/// no process can [remove it](super::remove_abandoned).
 ///
 /// # Errors
 /// [`WriteError::Exists`], or why the disk refuses.
@@ -295,8 +289,7 @@ pub fn check_folder(folder: &Path) -> Result<(), WriteError> {
 }
 
 /// Tests whether `folder` is writable by creating and removing a file. No query of permissions is reliable on every
-/// file
-/// system.
+/// file system.
 fn try_writing(name: &str, folder: &Path) -> Result<(), WriteError> {
     let failed = |e: io::Error| WriteError::Refused {
         name: name.to_owned(),
@@ -309,8 +302,7 @@ fn try_writing(name: &str, folder: &Path) -> Result<(), WriteError> {
 }
 
 /// The file that will be written. If a symbolic link is to be replaced, this is the file it points to, even if that
-/// does
-/// not exist yet, so that the link remains a link.
+/// does not exist yet, so that the link remains a link.
 fn resolved_target(path: &Path, name: &str, existing: Existing) -> Result<PathBuf, WriteError> {
     if fs::symlink_metadata(path).is_err() {
         return Ok(path.to_owned());

@@ -24,8 +24,7 @@ pub struct Comparison<'a> {
     /// Name in reports.
     pub style: String,
     /// The frames to paint in turn, all of one size. A few different ones, so that no run finds its input in a cache.
-    /// Both
-    /// candidates' paintings of each are kept and compared.
+    /// Both candidates' paintings of each are kept and compared.
     pub pictures: &'a [Frame],
     /// Measured runs per candidate.
     pub frames: u32,
@@ -61,8 +60,7 @@ impl Comparison<'_> {
     ///
     /// # Errors
     /// [`MeasureError::Backend`] if a session cannot be opened, a run fails or is cancelled; [`MeasureError::Frames`]
-    /// if the
-    /// pictures differ in size.
+    /// if the pictures differ in size.
     pub fn run(&self, control: &RunControl) -> Result<MeasureReport, MeasureError> {
         let (width, height) = self.size()?;
         let rounds = Rounds {

@@ -25,8 +25,7 @@ pub struct KernelRow {
     /// `flops` per second, in 1e12; `None` for a kernel without any.
     pub tflops: Option<f64>,
     /// Minimum time by the device's [`Ceiling`] over the measured time. Can exceed 1 for a layer that is computed with
-    /// fewer
-    /// operations than the direct form.
+    /// fewer operations than the direct form.
     pub ceiling_share: Option<f64>,
 }
 
@@ -109,8 +108,7 @@ pub fn csv(tables: &[KernelTable]) -> String {
 }
 
 /// The kernels as a Chrome trace (JSON object format). Every table is a process; its kernels follow one another, each
-/// as
-/// long as its median.
+/// as long as its median.
 ///
 /// # Errors
 /// [`MeasureError::Report`] if it cannot be written as JSON.

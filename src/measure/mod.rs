@@ -14,8 +14,7 @@
 //! | [`chart`] | charts of comparisons and sweeps |
 //!
 //! Blocks the calling thread: the main thread for the command line, the engine's thread for the window. Does not depend
-//! on
-//! arguments, files or the window.
+//! on arguments, files or the window.
 
 pub mod chart;
 pub mod comparison;

@@ -1,6 +1,5 @@
 //! Reference shapes: an instance norm, a convolution with norm and ReLU, and a residual block, on the largest and on
-//! the
-//! smallest maps of a network like Johnson's. Each is a small graph in an ordinary session whose steps are timed.
+//! the smallest maps of a network like Johnson's. Each is a small graph in an ordinary session whose steps are timed.
 
 use std::sync::Arc;
 
@@ -50,9 +49,8 @@ const DIVISORS: [usize; 2] = [1, 4];
 
 impl Setup<'_> {
     /// Times the reference shapes in a mode, with the channel counts of the network. Empty for networks other than
-    /// Johnson's.
-    /// Leaves out a shape for which the device has no kernel or no separate step: in fused modes a norm is part of the
-    /// convolution that reads it.
+    /// Johnson's. Leaves out a shape for which the device has no kernel or no separate step: in fused modes a norm is
+    /// part of the convolution that reads it.
     ///
     /// # Errors
     /// See [`Setup::measure`].

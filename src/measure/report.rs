@@ -1,6 +1,5 @@
 //! The report of a comparison as text, JSON and CSV. A ratio of times is reported only with a check that both
-//! candidates
-//! produced the same pictures.
+//! candidates produced the same pictures.
 
 use serde::Serialize;
 

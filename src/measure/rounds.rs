@@ -1,8 +1,6 @@
 //! Several modes paint the same frames in turn, round by round, so that drift (clocks, heat, other programs) affects
-//! all of
-//! them equally. The device's caches are overwritten before every frame, and the frames change from run to run, so that
-//! no
-//! run finds its input or its weights in a cache.
+//! all of them equally. The device's caches are overwritten before every frame, and the frames change from run to run,
+//! so that no run finds its input or its weights in a cache.
 //!
 //! Does not depend on tables or files.
 
@@ -25,9 +23,8 @@ use crate::{
 pub(super) const MOST_PROFILED: u32 = 20;
 
 /// Number of consecutive runs for timing a device that need not wait for the host. `run_bytes` are the bytes of one
-/// run's
-/// frames. As many as fit into 1 GiB (8 to 64), because the first upload and the last download overlap with nothing and
-/// must not dominate.
+/// run's frames. As many as fit into 1 GiB (8 to 64), because the first upload and the last download overlap with
+/// nothing and must not dominate.
 fn in_a_row(run_bytes: u64) -> usize {
     const BYTES: u64 = 1 << 30;
     (BYTES / run_bytes.max(1)).clamp(8, 64) as usize
@@ -41,8 +38,7 @@ pub struct InARow {
     /// Frames per second by the host's clock.
     pub fps: f64,
     /// Share of that time in which the device painted, by its own clock; the rest is waiting. Under sustained load a
-    /// device may
-    /// paint more slowly than it paints a single frame.
+    /// device may paint more slowly than it paints a single frame.
     pub busy: f64,
 }
 
@@ -61,8 +57,7 @@ pub struct MeasuredCandidate {
     /// Consecutive runs, in which transfers and painting overlap; `None` for a device without transfers.
     pub in_a_row: Option<InARow>,
     /// Percentiles of runs that launch each step separately, by the device's clock. A normal run replays the steps as
-    /// one
-    /// recorded graph.
+    /// one recorded graph.
     pub eager_times: Option<Percentiles>,
     /// Every measured run in order, by the device's clock.
     pub runs_ms: Vec<f64>,

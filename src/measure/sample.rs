@@ -20,8 +20,7 @@ pub fn ceiling(
 }
 
 /// Times of every step of the session's last run, if the device always measures them. Otherwise `input` is painted
-/// again
-/// for this, into `unseen`. Empty if the steps cannot be measured.
+/// again for this, into `unseen`. Empty if the steps cannot be measured.
 ///
 /// # Errors
 /// See [`Session::run`].

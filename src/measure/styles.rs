@@ -15,8 +15,7 @@ use crate::{
 };
 
 /// Paintings per second of one frame in several styles, one after another, by the host's clock. Includes copies,
-/// transfers
-/// and waiting.
+/// transfers and waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct SeveralStyles {
     /// Number of styles.
@@ -28,8 +27,7 @@ pub struct SeveralStyles {
 }
 
 /// Paints the frames in every session and returns the time in milliseconds. Returns `None` if `is_shared` is set but
-/// the
-/// sessions cannot share the frames.
+/// the sessions cannot share the frames.
 fn paint(
     sessions: &mut [Box<dyn Session>],
     frames: &[Frame],
@@ -62,13 +60,11 @@ fn paint(
 
 impl Setup<'_> {
     /// Measures this many styles of one frame, or of one batch, in a mode, alternating both ways. `None` for a device
-    /// without
-    /// transfers.
+    /// without transfers.
     ///
     /// # Errors
     /// [`MeasureError::Backend`] if a session cannot be opened, or a run fails or is cancelled;
-    /// [`MeasureError::Different`] if
-    /// the two ways paint different pictures.
+    /// [`MeasureError::Different`] if the two ways paint different pictures.
     pub fn several_styles(
         &self,
         mode: Mode,

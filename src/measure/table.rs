@@ -8,8 +8,7 @@ const MAX_COLUMN_CHARS: usize = 120;
 const MAX_LAST_CHARS: usize = 2000;
 
 /// Lines of columns separated by two spaces; the first row is the header. A cell is a single line, truncated if it is
-/// too
-/// long.
+/// too long.
 pub fn table(rows: &[Vec<String>]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let cell = |(column, text): (usize, &String)| {

@@ -1,12 +1,9 @@
 //! The settings that the program saves between runs: the user's choices and the window's state.
 //!
 //! They are stored in one TOML file with a number, `version`, and three tables, `[choices]`, `[live]` and `[state]`.
-//! Unknown
-//! keys are kept when the file is written again. Invalid values are also kept until the user chooses others. So an
-//! older
-//! version never deletes what a newer one or the user wrote. A file that cannot be read as a whole is reported and
-//! never
-//! overwritten. Calls block; they may be made from any thread.
+//! Unknown keys are kept when the file is written again. Invalid values are also kept until the user chooses others. So
+//! an older version never deletes what a newer one or the user wrote. A file that cannot be read as a whole is reported
+//! and never overwritten. Calls block; they may be made from any thread.
 
 mod fields;
 mod file;

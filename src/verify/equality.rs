@@ -27,8 +27,7 @@ pub struct Equality {
 
 impl Equality {
     /// Compares two pictures, as a whole and on the border alone, by the rule for the precision with fewer bits. The
-    /// rule for
-    /// low contrast is never used, because speed is not measured on flat pictures.
+    /// rule for low contrast is never used, because speed is not measured on flat pictures.
     pub fn between(a: &Frame, b: &Frame, precisions: [Precision; 2]) -> Self {
         let [first, second] = precisions;
         let precision = if decibels(first) <= decibels(second) { first } else { second };
@@ -65,8 +64,7 @@ impl Equality {
     }
 
     /// Speed of the mode that took `ms` relative to the one that took `reference_ms`; `None` if they did not produce
-    /// the same
-    /// picture.
+    /// the same picture.
     pub fn ratio(&self, reference_ms: f64, ms: f64) -> Option<f64> {
         self.passed().then(|| reference_ms / ms)
     }

@@ -1,12 +1,9 @@
 //! Checks every kernel on its own against float64, on random inputs.
 //!
 //! A kernel passes if its rms error is at most twice, and its largest error at most four times, that of a naive
-//! computation
-//! of the same inputs that rounds where the mode rounds, plus a floor for sums in single precision. For a convolution
-//! by
-//! Winograd's algorithm the factors are ten and forty. Norms also run on values of mean 1000 and deviation 1, where
-//! sums of
-//! squares would cancel.
+//! computation of the same inputs that rounds where the mode rounds, plus a floor for sums in single precision. For a
+//! convolution by Winograd's algorithm the factors are ten and forty. Norms also run on values of mean 1000 and
+//! deviation 1, where sums of squares would cancel.
 
 use serde::Serialize;
 
@@ -52,8 +49,7 @@ pub struct KernelVerdict {
 }
 
 /// Checks every kernel of `backend` in each of `modes`, and passes on each verdict at once. A device that does not
-/// record
-/// its kernels has no verdicts.
+/// record its kernels has no verdicts.
 ///
 /// # Errors
 /// [`BackendError`] if a run fails.

@@ -2,13 +2,11 @@
 //!
 //! The rule for the mode's precision ([`Rule`]) is applied to the whole picture and again to its border, where padding
 //! mistakes show. The map after every norm must also be close to the oracle's, so that two mistakes cannot cancel. Two
-//! runs
-//! must return the same bits.
+//! runs must return the same bits.
 //!
 //! Pictures of (nearly) one colour have their own rules: their maps have (nearly) no variance, so that every norm
 //! multiplies rounding errors by up to 1/sqrt(eps) = 316, in any implementation. In fewer bits than single precision
-//! the
-//! limit is a multiple of the error of a naive run: the oracle's own computation, rounded where the mode rounds
+//! the limit is a multiple of the error of a naive run: the oracle's own computation, rounded where the mode rounds
 //! ([`Rule::beside_naive`]).
 //!
 //! If a device records what its kernels read and wrote, each kernel is also checked on its own ([`verify_kernels`]).
@@ -81,8 +79,7 @@ pub struct Verdict {
 }
 
 /// Checks `backend` on one subject in each of `modes`, and passes on each verdict at once. If `batch` exceeds 1, that
-/// many
-/// frames are also painted at once, every second one mirrored, and each must be correct.
+/// many frames are also painted at once, every second one mirrored, and each must be correct.
 ///
 /// # Errors
 /// [`BackendError`] if a run fails, so that there is no verdict.

@@ -44,8 +44,7 @@ impl Rule {
         max_relative_rms: 1e-4,
     };
     /// Single precision with transformed weights (Winograd, summed phases). Rounding errors are about ten times larger
-    /// and
-    /// still far below one level.
+    /// and still far below one level.
     pub const FP32_TRANSFORMED: Self = Self { max_relative_rms: 1e-3, ..Self::FP32_DIRECT };
     /// Products with 10 bits of fraction: tf32, fp16 and mixed. A run that rounds only where necessary reaches 58 to 63
     /// dB.
@@ -63,8 +62,7 @@ impl Rule {
         max_relative_rms: 8e-2,
     };
     /// Products of bytes: int8. Trained networks reach 37 to 54 dB. The loss of other networks depends on the
-    /// distribution of
-    /// their values, so the limit is relative to a naive run.
+    /// distribution of their values, so the limit is relative to a naive run.
     pub const BYTES: Self = Self {
         max_levels: 96,
         max_differing_share: 1.0,
@@ -94,14 +92,11 @@ impl Rule {
     }
 
     /// The rule for a picture of (nearly) one colour or of a few pixels in fewer bits than single precision, and for
-    /// any
-    /// picture in int8.
+    /// any picture in int8.
     ///
     /// The variance may be below the rounding of the maps, or come from a few values, and the norm amplifies it to the
-    /// size of
-    /// any signal. The unavoidable error then depends on the network. The limits are therefore multiples of `naive`,
-    /// the error
-    /// of a naive run that rounds where the mode rounds.
+    /// size of any signal. The unavoidable error then depends on the network. The limits are therefore multiples of
+    /// `naive`, the error of a naive run that rounds where the mode rounds.
     pub fn beside_naive(self, naive: Distance) -> Self {
         let levels = naive.largest_levels.saturating_mul(NAIVE_LARGEST_FACTOR);
         let psnr_db = naive.psnr_db - 20.0 * NAIVE_RMS_FACTOR.log10();
@@ -114,8 +109,7 @@ impl Rule {
     }
 
     /// The failure of the part of a picture that is named `part` and has `pixels` pixels. A difference of `None` means
-    /// that the
-    /// sizes differ.
+    /// that the sizes differ.
     pub fn failure(
         &self,
         part: &str,

@@ -1,6 +1,5 @@
 //! The networks and pictures of a check: random networks of unusual shapes with pictures that stress padding, odd sizes
-//! and
-//! norms, and trained styles with the sample.
+//! and norms, and trained styles with the sample.
 
 use std::sync::Arc;
 

@@ -82,8 +82,7 @@ impl Task<'_> {
     }
 
     /// Error floor: the rms and the largest error that sums in single precision alone may cause. These are a few units
-    /// in the
-    /// last place of the summands.
+    /// in the last place of the summands.
     pub fn floor(&self, exact: &Map) -> (f64, f64) {
         let (rms, of_a_value) = self.rms_floor(exact);
         (rms, (4.0 * rms).max(2.0 * of_a_value))
@@ -187,8 +186,7 @@ fn before_conv(map: Map, second: Option<Map>, relu: bool) -> Map {
 }
 
 /// The error of a norm if every mean is off by four units in the last place: rms over the channels, and the largest of
-/// any
-/// channel.
+/// any channel.
 fn mean_rounding(map: &Map, eps: f32, gamma: &[f64]) -> (f64, f64) {
     let count = (map.height * map.width) as f64;
     let off: Vec<f64> = (map.data.chunks(map.height * map.width).zip(gamma))

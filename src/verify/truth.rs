@@ -71,8 +71,7 @@ impl<'a> Truth<'a> {
     }
 
     /// The oracle's painting to compare `painted` with. A value midway between two levels may be rounded to either one;
-    /// such
-    /// values are common in networks without noise.
+    /// such values are common in networks without noise.
     pub fn beside(&self, painted: &Frame) -> Frame {
         let (width, height) = (self.painted.width(), self.painted.height());
         if (painted.width(), painted.height()) != (width, height) {
@@ -132,8 +131,7 @@ pub fn relative_rms(values: impl ExactSizeIterator<Item = f64>, expected: &Map) 
 }
 
 /// Whether every colour channel has a standard deviation of less than one level. The maps then have (nearly) no
-/// variance,
-/// and every norm multiplies rounding errors by up to 1/sqrt(eps) = 316.
+/// variance, and every norm multiplies rounding errors by up to 1/sqrt(eps) = 316.
 fn is_low_contrast(picture: &Frame) -> bool {
     let count = picture.pixel_count() as f64;
     (0..3).all(|c| {
@@ -211,8 +209,7 @@ mod tests {
     }
 
     /// All pixels of a flat picture go through the same sums, so that a norm has nothing to amplify. Fewer bits must
-    /// not change
-    /// the colour.
+    /// not change the colour.
     #[test]
     fn a_naive_run_of_one_colour_is_near_the_truth() {
         let spec = NetworkSpec { blocks: 1, ..NetworkSpec::with_widths([4, 6, 8]) };

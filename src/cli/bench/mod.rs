@@ -82,13 +82,11 @@ struct Measurement {
     /// Median of the same runs by the host's clock, including the wait for the device.
     host_p50_ms: f64,
     /// Median by the device's clock of runs that launch each step separately. A normal run replays the steps as one
-    /// recorded
-    /// graph.
+    /// recorded graph.
     eager_p50_ms: Option<f64>,
     fps: f64,
     /// Frames per second of consecutive runs by the host's clock, in which transfers and painting overlap. Only for a
-    /// device
-    /// with transfers.
+    /// device with transfers.
     pipelined_fps: Option<f64>,
     /// Share of that time in which the device painted, by its own clock.
     pipelined_busy: Option<f64>,
@@ -153,8 +151,7 @@ impl Measurement {
 }
 
 /// Drops the modes in which the device cannot compute the network, unless the user named them. Prints what is skipped
-/// and
-/// why. If no mode is left, opening the session reports the error.
+/// and why. If no mode is left, opening the session reports the error.
 fn possible(setups: &[Setup<'_>], modes: Vec<Mode>) -> Vec<Mode> {
     let refusal = |mode: Mode| setups.iter().find_map(|setup| setup.refusal(mode));
     let (mut possible, mut without_kernels, mut too_large) = (Vec::new(), Vec::new(), Vec::new());

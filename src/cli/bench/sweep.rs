@@ -22,8 +22,7 @@ use crate::{
 
 /// # Errors
 /// [`CliError`] if the device does not support the mode, nothing fits into memory, or the chart cannot be written. Also
-/// if
-/// a run fails or is cancelled; the measurements so far are printed first.
+/// if a run fails or is cancelled; the measurements so far are printed first.
 pub fn run(args: &BenchArgs, backend: &dyn Backend, existing: Existing) -> Result<(), CliError> {
     let sweep = Sweep {
         backend,

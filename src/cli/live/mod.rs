@@ -214,8 +214,7 @@ impl LiveRun {
                 return Ok(());
             }
             // The time starts at the first painted frame, even if a slow computer takes long for it. A run whose source
-            // sends no
-            // frames ends too.
+            // sends no frames ends too.
             let from = (self.first.map(|(at, ..)| at))
                 .or_else(|| self.waiting_since.map(|since| since + PATIENCE));
             let over = |(from, length)| Instant::now().saturating_duration_since(from) >= length;

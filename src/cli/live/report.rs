@@ -212,8 +212,7 @@ mod tests {
     use super::*;
 
     /// The automatic size for a target of 30 fps, with the given source rate and painted rate. The engine spends
-    /// `work_ms` on
-    /// every frame.
+    /// `work_ms` on every frame.
     fn held(captured_fps: f64, achieved_fps: f64, work_ms: f32) -> AutomaticSize {
         let size = LiveSize::Auto { target_fps: 30.0 };
         let rates = [captured_fps, achieved_fps];

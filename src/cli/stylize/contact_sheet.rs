@@ -20,8 +20,7 @@ pub(super) const LABEL: &str = "styles";
 
 impl Run<'_> {
     /// Paints a photo in every style and writes the sheet. A style that fails is reported and left out; cancelling is
-    /// the
-    /// only error.
+    /// the only error.
     pub(super) fn paint_sheet(&mut self, opened: &Opened<'_>) -> Result<(), CliError> {
         let Some(target) = opened.targets.first().copied().flatten() else {
             return Ok(());

@@ -111,8 +111,7 @@ fn announce_mode(backend: &dyn Backend, job: &Job, styles: &[ChosenStyle]) -> Re
 }
 
 /// The styles to paint in, and how many styles of `all` are broken. Broken ones are reported. A style that was chosen
-/// by
-/// name must be usable.
+/// by name must be usable.
 fn usable_styles(library: &StyleLibrary, job: &Job) -> Result<(Vec<ChosenStyle>, usize), CliError> {
     let mut usable: Vec<ChosenStyle> =
         of_pictures(&job.style_pictures, job.model)?.into_iter().collect();
@@ -193,8 +192,7 @@ impl Opened<'_> {
 
 impl<'a> Run<'a> {
     /// Paints photos in every style, those of one working size at once. Failures are reported and counted; cancelling
-    /// is the
-    /// only error.
+    /// is the only error.
     fn paint_sources(
         &mut self,
         sources: &[PhotoInput],
@@ -230,8 +228,7 @@ impl<'a> Run<'a> {
     }
 
     /// Reads one photo's file. Paintings that cannot be written are not made; if none can be written, the photo is not
-    /// read.
-    /// Cancelling is the only error.
+    /// read. Cancelling is the only error.
     fn read<'b>(
         &mut self,
         source: &PhotoInput,

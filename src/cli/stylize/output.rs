@@ -43,8 +43,7 @@ impl Run<'_> {
     }
 
     /// Writes a result made of several paintings that are counted already. A failure is reported; cancelling is the
-    /// only
-    /// error.
+    /// only error.
     pub(super) fn deliver_sheet(
         &mut self,
         opened: &Opened<'_>,

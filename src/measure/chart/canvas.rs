@@ -93,8 +93,7 @@ impl Canvas {
     }
 
     /// Writes a text at most `most` pixels wide. A wider text is scaled down to at least two thirds, then truncated
-    /// with an
-    /// ellipsis.
+    /// with an ellipsis.
     pub fn text_within(
         &mut self,
         at: (f64, f64),

@@ -172,8 +172,7 @@ impl Row<'_> {
         for (number, &ms) in runs.iter().enumerate() {
             if ms <= self.longest_ms {
                 // Spread vertically, so that equal times can be distinguished. The fractional parts of multiples of the
-                // golden ratio never
-                // repeat.
+                // golden ratio never repeat.
                 let share = (number as f64 * 0.618_033_988_75).fract();
                 let y = top + 10.0 + share * (BAR_HEIGHT - 20.0);
                 canvas.dot((x(ms), y), 2.6, self.faint(120));

@@ -68,8 +68,7 @@ impl Scale {
     }
 
     /// Round values for tick marks. On a logarithmic scale, the fewest leading digits that give three marks; otherwise
-    /// equal
-    /// steps.
+    /// equal steps.
     fn marks(&self) -> Vec<f64> {
         let low = if self.is_log { self.low / 1.2 } else { 0.0 };
         if self.is_log {

@@ -1,6 +1,5 @@
 //! Measures how cost grows: one mode over image sizes, residual blocks and batch sizes, one axis at a time, in networks
-//! of
-//! both sizes. The plans show what does not fit into memory before anything runs.
+//! of both sizes. The plans show what does not fit into memory before anything runs.
 //!
 //! Does not depend on arguments or files.
 
