@@ -20,10 +20,7 @@ impl std::fmt::Debug for Frame {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FrameError {
     #[error("an image needs at least one pixel; this one is {width} x {height}")]
-    Empty {
-        width: usize,
-        height: usize,
-    },
+    Empty { width: usize, height: usize },
     /// The byte count does not match the size.
     #[error("{width} x {height} pixels need {needed} bytes of RGBA, got {got}")]
     Length {

@@ -42,14 +42,10 @@ pub enum FolderSync {
 pub enum WriteError {
     /// The target exists and must be kept.
     #[error("{name} already exists; choose another name or ask to replace it (--force)")]
-    Exists {
-        name: String,
-    },
+    Exists { name: String },
     /// The target exists and is not a regular file, so it cannot be replaced.
     #[error("{name} is not a regular file; choose another name")]
-    NotReplaceable {
-        name: String,
-    },
+    NotReplaceable { name: String },
     /// A parent folder of the target could not be created.
     #[error("the folder {name} could not be created: {reason}")]
     Folder {

@@ -35,10 +35,7 @@ pub enum MediaError {
     },
     /// The file is larger than any picture within the limits.
     #[error("{name} is larger than {limit_mb} MB, the maximum")]
-    TooManyBytes {
-        name: String,
-        limit_mb: u64,
-    },
+    TooManyBytes { name: String, limit_mb: u64 },
     /// The first bytes do not match a supported picture format.
     #[error("{name} is not a supported image (PNG, JPEG, WebP, BMP, TIFF or GIF): {found}")]
     UnknownFormat {
@@ -51,21 +48,13 @@ pub enum MediaError {
         "{name} declares {width} x {height} pixels; the limit is {} megapixels; make it smaller first",
         decode::MAX_PIXELS / 1_000_000
     )]
-    TooManyPixels {
-        name: String,
-        width: u32,
-        height: u32,
-    },
+    TooManyPixels { name: String, width: u32, height: u32 },
     /// The header declares a side beyond the limit.
     #[error(
         "{name} declares {width} x {height} pixels; the limit is {} pixels a side; cut it into pieces first",
         decode::MAX_SIDE_PX
     )]
-    TooLong {
-        name: String,
-        width: u32,
-        height: u32,
-    },
+    TooLong { name: String, width: u32, height: u32 },
     /// Decoding and painting the picture would take more memory than is available.
     #[error(
         "{name} has {width} x {height} pixels and needs {needed_mb} MB of memory, and {available_mb} MB are available; close other programs or make it smaller first"
@@ -110,9 +99,7 @@ pub enum MediaError {
     },
     /// The target's extension is not that of a writable format.
     #[error("{name} has no extension of a supported format; use .png, .jpg, .webp, .bmp or .tiff")]
-    UnwritableFormat {
-        name: String,
-    },
+    UnwritableFormat { name: String },
     /// The picture is larger than the format allows.
     #[error(
         "{width} x {height} pixels are too large for {format} ({limit} a side); choose PNG or TIFF"

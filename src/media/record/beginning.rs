@@ -1,17 +1,17 @@
-//! How a recorded video begins, for lists of videos.
+//! Reads the first picture of a recorded video, for lists of videos.
 
 use std::{fs::File, io::Read, path::Path};
 
 use super::Ffmpeg;
 use crate::{disk::reason, frame::Frame, media::decode};
 
-/// Bytes of an AVI that hold its header and first picture.
+/// Enough bytes of an AVI to contain its header and first picture.
 const MOST_BYTES: u64 = 32 << 20;
 
-/// The first picture of a video that was recorded, of an MP4 brought to this `width`; an MP4 needs ffmpeg.
+/// The first picture of a recorded video. An MP4 needs ffmpeg, which scales the picture to `width`.
 ///
 /// # Errors
-/// Why it cannot be had, for people.
+/// The reason, as text for the user.
 pub fn beginning_of(video: &Path, width: Option<usize>) -> Result<Frame, String> {
     let name = video.display().to_string();
     let is_avi = |ending: &std::ffi::OsStr| ending.eq_ignore_ascii_case("avi");
@@ -30,7 +30,7 @@ pub fn beginning_of(video: &Path, width: Option<usize>) -> Result<Frame, String>
     Ok((*decoded.frame).clone())
 }
 
-/// The JPEG at the first place of an AVI.
+/// The JPEG in the first slot of an AVI.
 fn first_chunk(avi: &[u8]) -> Option<&[u8]> {
     let at = avi.windows(8).position(|word| word == b"movi00dc")? + 8;
     let length = avi.get(at..at + 4)?.try_into().ok()?;

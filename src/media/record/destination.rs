@@ -1,38 +1,29 @@
-//! What a recording becomes: by the ending of its name, and by what this computer can encode.
+//! Selects the form of a recording by the extension of its name and by what this computer can encode.
 
 use std::path::{Path, PathBuf};
 
 use super::{Ffmpeg, avi::Avi, mp4::Mp4, output::Output, pictures::Pictures};
 use crate::media::{MediaError, encode::Format};
 
-/// What a recording becomes, and where.
+/// The form of a recording, and its path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Destination {
-    /// A folder of pictures, which is made, with a table of their times.
+    /// A folder of pictures, which is created, with a table of their times.
     Pictures {
-        /// The folder.
         folder: PathBuf,
         /// Format of the pictures.
         format: Format,
     },
     /// H.264 in MP4.
-    Mp4 {
-        /// The file.
-        path: PathBuf,
-        /// What encodes it.
-        ffmpeg: Ffmpeg,
-    },
+    Mp4 { path: PathBuf, ffmpeg: Ffmpeg },
     /// Motion-JPEG in AVI.
-    Avi {
-        /// The file.
-        path: PathBuf,
-    },
+    Avi { path: PathBuf },
 }
 
 impl Destination {
-    /// What `path` asks for: a video where it ends in `.mp4` or `.avi`, else a folder of pictures in `format`; a
-    /// folder also where it ends in a slash or is one. The second part says, where an MP4 cannot be written here,
-    /// why it becomes an AVI of the same name. Asks ffmpeg, which takes a tenth of a second.
+    /// The destination for `path`: a video if it ends in `.mp4` or `.avi`, otherwise a folder of pictures in `format`.
+    /// A path that ends in a slash or is an existing folder is also a folder. If no MP4 can be written here, the second
+    /// part says why the recording becomes an AVI of the same name. Runs ffmpeg, which takes a tenth of a second.
     pub fn of(path: &Path, format: Format) -> (Self, Option<String>) {
         match video_ending(path) {
             Some(Ending::Mp4) => Self::mp4_or_avi(path, Ffmpeg::find().map_err(|e| e.to_string())),
@@ -49,7 +40,7 @@ impl Destination {
         video_ending(path).is_some()
     }
 
-    /// Whether a file of this name is a video of ours, by its ending alone.
+    /// Whether a file name has the extension of this program's videos.
     pub fn has_video_ending(path: &Path) -> bool {
         ending_of(path).is_some()
     }
@@ -75,12 +66,11 @@ impl Destination {
         }
     }
 
-    /// Whether it is a video.
     pub fn is_video(&self) -> bool {
         !matches!(self, Self::Pictures { .. })
     }
 
-    /// Makes the folder or the file.
+    /// Creates the folder or file.
     pub(super) fn open(&self) -> Result<Box<dyn Output>, MediaError> {
         Ok(match self {
             Self::Pictures { folder, format } => Box::new(Pictures::create(folder, *format)?),

@@ -1,8 +1,8 @@
-//! An encoder in a process of its own: pictures in, a file out.
+//! An encoder in a separate process: reads pictures and writes a file.
 //!
-//! Three threads keep its pipes moving: one writes pictures to it, one brings what it encodes into the file, one
-//! takes what it complains about, without which it would stop when that pipe is full. The recorder's thread waits
-//! for none of them longer than the patience; then the process is ended.
+//! Three threads serve its pipes: one sends pictures to it, one writes its output to the file, and one reads its error
+//! messages, because the process would block if that pipe were full. The recorder's thread waits for none of them
+//! longer than the patience; then it kills the process.
 
 use std::{
     collections::VecDeque,
@@ -26,65 +26,66 @@ use crate::{
     text::{cut, one_line},
 };
 
-/// Lines of the encoder's complaints that are kept, the last ones, and the letters of each.
+/// Number of the encoder's last error lines that are kept, and the maximum length of each.
 const MOST_LINES: usize = 4;
 const MOST_LINE_CHARS: usize = 200;
-/// Bytes of a line at most; the rest of it becomes another line.
+/// Maximum bytes of a line; the rest becomes another line.
 const MOST_LINE_BYTES: u64 = 4096;
-/// Bytes that are taken from the encoder at once.
+/// Maximum bytes to read from the encoder at once.
 const PIECE_BYTES: usize = 1 << 16;
-/// How often the patience may pass at the end while the encoder goes on: two pictures are left to be encoded then.
+/// How many times the patience may pass at the end while the encoder makes progress. At most two pictures are left to
+/// encode then.
 const MOST_PATIENCES: u32 = 3;
-/// From one look at whether the process has ended to the next.
+/// Interval for polling whether the process has ended.
 const LOOK: Duration = Duration::from_millis(5);
 
 /// A process that encodes.
 pub struct Encoder {
     child: Child,
-    /// `None` once no more pictures come.
+    /// `None` once there are no more pictures.
     pictures: Option<Sender<Vec<u8>>>,
-    /// Emptied buffers come back to be filled again.
+    /// Used buffers, to be filled again.
     empties: Receiver<Vec<u8>>,
-    /// How the file was written, once the encoder's output has ended.
+    /// The result of writing the file, sent when the encoder's output ends.
     stored: Receiver<io::Result<()>>,
-    /// Closed when the encoder's output has ended.
+    /// Closed when the encoder's output ends.
     broken: Receiver<()>,
     complaints: Receiver<Vec<String>>,
     progress: Arc<Progress>,
     patience: Duration,
-    /// Whether it was ended because it took no picture.
+    /// Whether it was killed because it accepted no picture.
     stands_still: bool,
-    /// Whether it took no more pictures although some came.
+    /// Whether it stopped accepting pictures although there were more.
     ended_by_itself: bool,
 }
 
-/// How far the threads are.
+/// The progress of the threads.
 #[derive(Default)]
 struct Progress {
-    /// Pictures that went into the pipe.
+    /// Pictures written to the pipe.
     fed: AtomicU64,
-    /// Bytes that are in the file.
+    /// Bytes in the file.
     bytes: AtomicU64,
-    /// Frames that are in the file and can be played.
+    /// Frames in the file that can be played.
     frames: AtomicU64,
     /// Set when nothing may be written to the file any more.
     is_closed: AtomicBool,
 }
 
-/// Why an encoder did not encode to the end.
+/// Why an encoder did not encode everything.
 #[derive(Debug)]
 pub enum EncoderFailure {
-    /// The disk refuses the file.
+    /// The file could not be written.
     Disk(io::Error),
-    /// Words about the process.
+    /// Text about the process.
     Process(String),
 }
 
 impl Encoder {
-    /// Takes over a process that was just started; its output goes into `file`, which is at `path`.
+    /// Takes over a process that was just started; its output goes to `file`, which is at `path`.
     ///
     /// # Errors
-    /// When it has no pipes or no thread can be started, in words.
+    /// If the process has no pipes or no thread can be started, as text.
     pub fn over(
         mut child: Child,
         file: Arc<File>,
@@ -139,16 +140,16 @@ impl Encoder {
         })
     }
 
-    /// A buffer to fill, empty.
+    /// An empty buffer to fill.
     pub fn buffer(&self) -> Vec<u8> {
         let mut buffer = self.empties.try_recv().unwrap_or_default();
         buffer.clear();
         buffer
     }
 
-    /// Hands a picture over; waits while the one before is still on its way.
-    /// `false` when the encoder takes no more; [`Encoder::end`] says why. One that stands still for as long as the
-    /// patience is ended.
+    /// Sends a picture; waits while the previous one is still being sent. Returns `false` if the encoder accepts no
+    /// more pictures; [`Encoder::end`] returns the reason. An encoder that makes no progress for as long as the
+    /// patience is killed.
     pub fn send(&mut self, picture: Vec<u8>) -> bool {
         let Some(pictures) = &self.pictures else {
             return false;
@@ -167,18 +168,19 @@ impl Encoder {
         }
     }
 
-    /// Bytes that are in the file.
+    /// Bytes in the file.
     pub fn bytes(&self) -> u64 {
         self.progress.bytes.load(Ordering::Relaxed)
     }
 
-    /// Is ready once the encoder's output has ended.
+    /// Ready once the encoder's output has ended.
     pub fn broken(&self) -> Receiver<()> {
         self.broken.clone()
     }
 
-    /// Lets it encode what it has, and waits until the file is on the disk. An encoder that does not move for as
-    /// long as the patience, or does not end in three times that, is ended. Gives why not everything was encoded, and the bytes and frames in the file.
+    /// Lets the encoder finish, and waits until the file is on the disk. The encoder is killed if it makes no progress
+    /// for as long as the patience, or does not end within three times that. Returns why not everything was encoded,
+    /// and the bytes and frames in the file.
     pub fn end(mut self) -> (Result<(), EncoderFailure>, u64, u64) {
         let result = self.wait();
         let frames = self.progress.frames.load(Ordering::Relaxed);
@@ -186,7 +188,7 @@ impl Encoder {
     }
 
     fn wait(&mut self) -> Result<(), EncoderFailure> {
-        // It had nothing to end for.
+        // It ended although its input was still open.
         self.ended_by_itself |= !self.stored.is_empty();
         self.pictures = None;
         let (stored, hangs) = self.stored();
@@ -217,10 +219,10 @@ impl Encoder {
         }
     }
 
-    /// How the file was written, and whether the encoder had to be ended for that.
+    /// The result of writing the file, and whether the encoder had to be killed for it.
     fn stored(&mut self) -> (Option<io::Result<()>>, bool) {
         let mut before = self.moved();
-        // One that writes without end moves, too.
+        // Limited, because an encoder that writes endlessly also makes progress.
         for _ in 0..MOST_PATIENCES {
             match self.stored.recv_timeout(self.patience) {
                 Ok(result) => return (Some(result), false),
@@ -235,17 +237,17 @@ impl Encoder {
         }
         self.child.kill().ok();
         let result = self.stored.recv_timeout(self.patience).ok();
-        // A process that it had started itself may hold the pipe open.
+        // A child of the encoder may still hold the pipe open.
         self.progress.is_closed.store(true, Ordering::Relaxed);
         (result, true)
     }
 
-    /// Changes while anything moves.
+    /// A value that changes with any progress.
     fn moved(&self) -> (u64, u64) {
         (self.progress.fed.load(Ordering::Relaxed), self.bytes())
     }
 
-    /// How the process ended, and whether it went on without its output and had to be ended.
+    /// The exit status, and whether the process continued after its output ended and had to be killed.
     fn status(&mut self) -> (Option<ExitStatus>, bool) {
         let until = Instant::now() + self.patience;
         loop {
@@ -262,7 +264,7 @@ impl Encoder {
 
 impl Drop for Encoder {
     fn drop(&mut self) {
-        // Has ended where all went well.
+        // Has no effect if the process has already ended.
         self.child.kill().ok();
         self.child.wait().ok();
     }
@@ -283,7 +285,7 @@ fn ended(status: Option<ExitStatus>) -> String {
     }
 }
 
-/// Writes pictures to the encoder until no more come or it takes none.
+/// Sends pictures to the encoder until there are no more or it accepts none.
 fn feed(
     mut to: impl Write,
     waiting: &Receiver<Vec<u8>>,
@@ -291,7 +293,7 @@ fn feed(
     progress: &Progress,
 ) {
     for picture in waiting {
-        // Why it takes none the process itself tells.
+        // The process's own error messages contain the reason.
         if to.write_all(&picture).and_then(|()| to.flush()).is_err() {
             return;
         }
@@ -300,7 +302,7 @@ fn feed(
     }
 }
 
-/// Brings what the encoder puts out into the file.
+/// Writes the encoder's output to the file.
 fn store(mut from: impl Read, mut file: &File, progress: &Progress) -> io::Result<()> {
     let mut piece = vec![0; PIECE_BYTES];
     let mut fragments = Fragments::default();
@@ -321,7 +323,7 @@ fn store(mut from: impl Read, mut file: &File, progress: &Progress) -> io::Resul
     }
 }
 
-/// The last lines that come, each cut and safe to show.
+/// The last lines of the stream, each truncated and safe to display.
 fn last_lines(from: impl Read) -> Vec<String> {
     let mut from = BufReader::new(from);
     let mut lines = VecDeque::new();

@@ -1,4 +1,4 @@
-//! Programs in ffmpeg's place, for tests.
+//! Scripts that stand in for ffmpeg in tests.
 
 #![allow(clippy::expect_used, reason = "test support: a broken test should panic")]
 
@@ -8,8 +8,8 @@ use std::{
     process::{Command, Stdio},
 };
 
-/// Makes `folder/ffmpeg`, a script. Another process writes it: one that this process has open for writing could not
-/// be started while another test starts a program.
+/// Creates the script `folder/ffmpeg`. Another process writes it: if this process had the file open for writing while
+/// another test starts a program, the script could not be executed.
 pub fn program(folder: &Path, script: &str) -> PathBuf {
     let path = folder.join("ffmpeg");
     let mut shell = Command::new("sh")

@@ -1,7 +1,7 @@
-//! The person's own `ffmpeg`: finding it, and asking what it can do.
+//! The user's own `ffmpeg`: finds it and queries its abilities.
 //!
-//! It is started as a program, without a shell, never linked; the program of this name in the first folder of PATH
-//! that has one, as a shell would take it, but never one of the current folder.
+//! It is started as a program, without a shell, and never linked. Like a shell, this takes the first program of this
+//! name in PATH, but never one in the current folder.
 
 use std::{
     env,
@@ -20,54 +20,46 @@ use crate::{
     text::{cut, one_line},
 };
 
-/// What a recording names as the program that made it.
+/// Name of this program in the metadata of recordings.
 pub(super) const MADE_BY: &str = "StyleForge";
-/// The encoder that recordings take.
+/// The encoder for recordings.
 const ENCODER: &str = "libx264";
-/// How long an answer about itself is waited for.
+/// How long to wait for an answer of ffmpeg about itself.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Most of an answer that is read, in bytes.
+/// Maximum size of an answer.
 const MOST_BYTES: u64 = 1 << 20;
-/// The version from which on `-fps_mode` replaces `-vsync`.
+/// The first version in which `-fps_mode` replaces `-vsync`.
 const FPS_MODE: (u32, u32) = (5, 1);
-/// Longest version that is shown, in characters.
+/// Maximum length of a version in messages.
 const MOST_VERSION_CHARS: usize = 60;
 
-/// An ffmpeg that writes H.264.
+/// An ffmpeg that can write H.264.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ffmpeg {
-    /// Where it lies.
     pub program: PathBuf,
-    /// What it calls its version; on one line.
+    /// As ffmpeg reports it; on one line.
     pub version: String,
 }
 
-/// Why no ffmpeg writes H.264 here.
+/// Why no ffmpeg can write H.264 here.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NoFfmpeg {
-    /// There is none.
     #[error("ffmpeg is not installed (not found in PATH)")]
     Missing,
-    /// There is one, built without the encoder.
+    /// Built without the encoder.
     #[error("{} {version} lacks {ENCODER}, the H.264 encoder", program.display())]
     NoEncoder {
-        /// Where it lies.
         program: PathBuf,
-        /// What it calls its version.
+        /// As ffmpeg reports it.
         version: String,
     },
-    /// There is one that does not answer.
+    /// Does not respond.
     #[error("{} cannot be used: {reason}", program.display())]
-    Unusable {
-        /// Where it lies.
-        program: PathBuf,
-        /// Why.
-        reason: String,
-    },
+    Unusable { program: PathBuf, reason: String },
 }
 
 impl Ffmpeg {
-    /// Looks in PATH, and asks what it finds for its version and encoders. Takes a tenth of a second.
+    /// Searches PATH, and asks the program for its version and encoders. Takes a tenth of a second.
     ///
     /// # Errors
     /// [`NoFfmpeg`] says what is missing.
@@ -95,7 +87,7 @@ impl Ffmpeg {
             let reason = "it does not report its version".to_owned();
             return Err(NoFfmpeg::Unusable { program, reason });
         };
-        // A line for each encoder: six letters of what it can do, its name, a title.
+        // One line per encoder: six letters of flags, its name, a title.
         let has = |line: &str| line.split_whitespace().nth(1) == Some(ENCODER);
         if encoders.lines().any(has) {
             Ok(Self { program, version })
@@ -104,20 +96,19 @@ impl Ffmpeg {
         }
     }
 
-    /// The arguments that let it read a NUT stream from standard input and write H.264 in fragmented MP4 to
-    /// standard output, every picture at its own time; `clock` is ticks a second.
+    /// Arguments to read a NUT stream from standard input and write H.264 in fragmented MP4 to standard output, with
+    /// every picture at its own time. `clock` is in ticks per second.
     ///
-    /// `crf` 12 at `veryfast` costs a processor less than painting does and is not told from the picture by eye.
-    /// No picture waits for later ones, and a fragment of a second can be played as soon as it is written, whatever
-    /// happens then.
+    /// `crf` 12 at `veryfast` takes less CPU time than painting, and its loss is not visible. No picture waits for
+    /// later ones. A fragment covers a second and can be played as soon as it is written, whatever happens afterwards.
     pub(super) fn arguments(&self, clock: u32) -> Vec<String> {
         let every_picture = if is_older(&self.version, FPS_MODE) {
             "-vsync passthrough"
         } else {
             "-fps_mode passthrough"
         };
-        // `-bf 0`: pictures in the order in which they are shown, so that the first one's time is 0 in the file, too.
-        // `-probesize`: the first picture is enough to know the rest; waiting for more would hold them up.
+        // `-bf 0`: pictures in display order, so that the first one's time is also 0 in the file. `-probesize`: the
+        // first picture is enough to detect the format; waiting for more would delay them.
         format!(
             "-hide_banner -nostdin -loglevel error \
              -protocol_whitelist pipe -probesize 32 -analyzeduration 0 -f nut -i pipe:0 \
@@ -135,10 +126,10 @@ impl Ffmpeg {
         .collect()
     }
 
-    /// How a video begins, as a PNG, perhaps of this width.
+    /// The first picture of a video as a PNG, scaled to `width` if given.
     ///
     /// # Errors
-    /// Why it cannot be had.
+    /// The reason.
     pub(super) fn beginning_of(
         &self,
         video: &Path,
@@ -171,13 +162,13 @@ impl Ffmpeg {
     }
 }
 
-/// The program with output and error piped, and where signals of the terminal do not reach it: Ctrl-C ends a
-/// recording in order, and that includes what still waits to be encoded.
+/// The program with piped output and error, and shielded from signals of the terminal. Ctrl-C then ends a recording in
+/// order, and pending pictures are still encoded.
 fn piped(program: &Path) -> Command {
     let mut command = Command::new(program);
     command.stdin(Stdio::null());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
-    // A report file of ffmpeg's own, from the environment, would be written into the current folder.
+    // A report file requested by the environment would be written into the current folder.
     command.env_remove("FFREPORT");
     #[cfg(unix)]
     {
@@ -194,7 +185,7 @@ fn piped(program: &Path) -> Command {
     command
 }
 
-/// Whether there is a file that may be executed.
+/// Whether there is an executable file.
 fn is_program(path: &Path) -> bool {
     let Ok(about) = path.metadata() else {
         return false;
@@ -210,7 +201,7 @@ fn is_program(path: &Path) -> bool {
     }
 }
 
-/// Its banner and the list of its encoders, or why it does not give them.
+/// Its banner and the list of its encoders, or why they could not be read.
 fn answers(program: &Path, patience: Duration) -> Result<(String, String), String> {
     let mut command = piped(program);
     command.args(["-nostdin", "-encoders"]);
@@ -232,14 +223,14 @@ fn answers(program: &Path, patience: Duration) -> Result<(String, String), Strin
     answers
 }
 
-/// What comes from a stream that is not there.
+/// The result for a missing stream: no bytes.
 fn silent() -> Receiver<Vec<u8>> {
     let (tell, told) = bounded(1);
     tell.send(Vec::new()).ok();
     told
 }
 
-/// Reads all that comes; what is beyond the limit ends the program that writes it.
+/// Reads the stream to its end in a thread. A program that writes more than the limit ends, because the pipe is closed.
 fn in_background(from: Box<dyn Read + Send>) -> Result<Receiver<Vec<u8>>, String> {
     let (tell, told) = bounded(1);
     let work = move || {
@@ -251,14 +242,14 @@ fn in_background(from: Box<dyn Read + Send>) -> Result<Receiver<Vec<u8>>, String
     thread.map(|_| told).map_err(|e| reason(&e))
 }
 
-/// From `ffmpeg version 5.1.9-0+deb12u1 Copyright (c) …`: the third word.
+/// The third word of `ffmpeg version 5.1.9-0+deb12u1 Copyright (c) …`.
 fn version(banner: &str) -> Option<String> {
     let line = banner.lines().find(|line| line.starts_with("ffmpeg version "))?;
     let version = line.split_whitespace().nth(2)?;
     Some(one_line(&cut(version, MOST_VERSION_CHARS)).into_owned())
 }
 
-/// Whether a release is older than this one; versions of the newest sources (`N-109468-gd39b34123d`) are not.
+/// Whether a release is older than `than`; `false` for development versions (`N-109468-gd39b34123d`).
 fn is_older(version: &str, than: (u32, u32)) -> bool {
     let version = version.trim_start_matches('n');
     let mut numbers = version.split(|c: char| !c.is_ascii_digit());
@@ -307,7 +298,7 @@ mod tests {
         std::fs::write(folder.path().join("ffmpeg"), "no program").expect("written");
         #[cfg(unix)]
         assert_eq!(find(Some(folder.path().as_os_str())), Err(NoFfmpeg::Missing));
-        // The current folder is none of PATH, even when it is named there.
+        // The current folder is ignored, even if PATH names it.
         assert_eq!(find(Some(OsStr::new(""))), Err(NoFfmpeg::Missing));
         assert_eq!(find(Some(OsStr::new("."))), Err(NoFfmpeg::Missing));
     }
@@ -329,7 +320,7 @@ mod tests {
         let (found, program) = find(&list("libx264"), PATIENCE);
         let version = "6.1".to_owned();
         assert_eq!(found, Ok(Ffmpeg { program, version }));
-        // The one that encodes RGB only is another encoder.
+        // The encoder for RGB only is a different one.
         let (found, program) = find(&list("libx264rgb"), PATIENCE);
         let version = "6.1".to_owned();
         assert_eq!(found, Err(NoFfmpeg::NoEncoder { program, version }));
@@ -342,7 +333,7 @@ mod tests {
         assert_eq!(silent, "it does not respond within 0.2 s");
     }
 
-    /// What follows each of these flags.
+    /// The value after each occurrence of this flag.
     fn after<'a>(arguments: &'a [String], flag: &str) -> Vec<&'a str> {
         let pairs = arguments.windows(2).filter(|pair| pair[0] == flag);
         pairs.map(|pair| pair[1].as_str()).collect()
@@ -352,7 +343,7 @@ mod tests {
     fn it_opens_pipes_alone_while_it_records() {
         let ffmpeg = Ffmpeg { program: PathBuf::new(), version: "7.1".to_owned() };
         let arguments = ffmpeg.arguments(90);
-        // One for what is read, one for what is written.
+        // One for the input, one for the output.
         assert_eq!(after(&arguments, "-protocol_whitelist"), ["pipe", "pipe"]);
         let place = |what: &str| arguments.iter().position(|a| a == what).expect("there");
         let lists = arguments.iter().enumerate();

@@ -1,4 +1,4 @@
-//! The file of a recording: it has its own name from the start.
+//! The file of a recording: it has its final name from the start.
 
 use std::{fs::File, io::Read, path::Path};
 
@@ -7,17 +7,17 @@ use crate::{
     media::MediaError,
 };
 
-/// More bytes than a header has.
+/// Larger than any header.
 const MOST_HEADER_BYTES: usize = 1 << 14;
 
-/// Makes the file at `path`, and the folder that it is in. It is locked while it is open.
+/// Creates the file at `path` and its folder. The file is locked while it is open.
 ///
 /// An existing file stays, with one exception. A recording that was killed before its first picture leaves an empty
-/// file, or one for which `is_header` is true. There is nothing in it to lose, so it is replaced without a question,
-/// unless a process still writes it.
+/// file, or one for which `is_header` is true. Such a file contains nothing to lose, so it is replaced, unless a
+/// process still writes it.
 ///
 /// # Errors
-/// [`WriteError::Exists`] when the name is taken, else why the disk refuses.
+/// [`WriteError::Exists`] if the name exists, otherwise why the disk refuses.
 pub fn create(path: &Path, is_header: fn(&[u8]) -> bool) -> Result<File, MediaError> {
     disk::make_folder(folder_of(path))?;
     let has_no_picture = |file: &mut File| {
@@ -35,7 +35,7 @@ pub fn create(path: &Path, is_header: fn(&[u8]) -> bool) -> Result<File, MediaEr
     Ok(created?)
 }
 
-/// That `target` was not written, and why.
+/// An error that says why `target` was not written.
 pub fn refused(target: &Path, reason: String) -> MediaError {
     let name = target.display().to_string();
     WriteError::Refused { name, reason }.into()
@@ -65,7 +65,7 @@ mod tests {
             threads.map(|thread| thread.join().expect("ends")).into_iter().collect()
         });
         assert_eq!(made.iter().flatten().count(), 1, "{made:?}");
-        // It is empty, and its writer lives.
+        // It is empty, and its writer still runs.
         assert_taken(&path);
         assert!(path.exists());
     }

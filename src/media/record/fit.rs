@@ -1,15 +1,15 @@
-//! Brings the pictures of a video to one size: that of the first.
+//! Scales the pictures of a video to one size: that of the first.
 
 use std::borrow::Cow;
 
 use super::recorded::pictures;
 use crate::{frame::Frame, media::scale::scaled};
 
-/// The size of a video's pictures, and how many had another.
+/// The size of a video's pictures, and how many differed from it.
 pub struct Fit {
     width: usize,
     height: usize,
-    /// Pictures that were brought to the size.
+    /// Pictures that were scaled.
     others: u64,
 }
 
@@ -19,12 +19,12 @@ impl Fit {
         Self { width: first.width(), height: first.height(), others: 0 }
     }
 
-    /// Columns and rows, in pixels.
+    /// Width and height, in pixels.
     pub fn size(&self) -> (usize, usize) {
         (self.width, self.height)
     }
 
-    /// `frame` at the size: one of another size as large as it fits, its aspect kept, in the middle on black.
+    /// `frame` at the video's size: scaled to fit, keeping the aspect ratio, and centred on black.
     pub fn apply<'a>(&mut self, frame: &'a Frame) -> Cow<'a, Frame> {
         if (frame.width(), frame.height()) == self.size() {
             return Cow::Borrowed(frame);
@@ -45,7 +45,7 @@ impl Fit {
         Cow::Owned(canvas)
     }
 
-    /// That pictures were brought to the size; `None` when none was.
+    /// The note that pictures were scaled; `None` if none were.
     pub fn note(&self) -> Option<String> {
         let Self { width, height, .. } = self;
         let others = pictures(self.others);
@@ -54,8 +54,8 @@ impl Fit {
         (self.others > 0).then(note)
     }
 
-    /// The largest size of the frame's aspect that fits. An automatic working size rounds each side by itself: what
-    /// would leave a bar of a pixel or two fills the size.
+    /// The largest size with the frame's aspect ratio that fits. An automatic working size rounds each side separately,
+    /// so bars of one or two pixels are avoided by filling the size.
     fn inside(&self, frame: &Frame) -> (usize, usize) {
         let (wide, high) = (frame.width() as f64, frame.height() as f64);
         let factor = (self.width as f64 / wide).min(self.height as f64 / high);
@@ -78,7 +78,8 @@ mod tests {
         let same = red(64, 48);
         assert!(matches!(fit.apply(&same), Cow::Borrowed(_)));
         assert_eq!(fit.others, 0);
-        // The same aspect, but for rounding, fills it; others leave bars at the sides or above and below.
+        // The same aspect ratio, apart from rounding, fills the size; others leave bars at the sides or above and
+        // below.
         for (w, h, bars) in
             [(32, 24, [0, 0]), (128, 95, [0, 0]), (48, 64, [14, 0]), (64, 32, [0, 8])]
         {

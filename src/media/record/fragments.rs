@@ -1,20 +1,20 @@
-//! Counts the frames that a player shows of a fragmented MP4, however the file ends.
+//! Counts the frames of a fragmented MP4 that a player can show, wherever the file ends.
 
-/// Length of a box's header; a length that does not fit in 32 bits takes as much again.
+/// Length of a box's header; a length of more than 32 bits takes another 8 bytes.
 const HEADER: usize = 8;
-/// Largest table of a fragment that is looked at, in bytes.
+/// Maximum size of a fragment's table that is parsed.
 const MOST_TABLE_BYTES: usize = 1 << 24;
 
-/// What has passed by.
+/// The state of the count.
 #[derive(Default)]
 pub struct Fragments {
-    /// Frames in fragments that are whole.
+    /// Frames in complete fragments.
     frames: u64,
-    /// The header of the box that comes.
+    /// The header of the next box, as far as received.
     header: Vec<u8>,
-    /// Bytes of the present box that are still to come, when its header is known.
+    /// Remaining bytes of the current box, once its header is complete.
     left: Option<u64>,
-    /// The table of the fragment, as far as it came.
+    /// The table of the fragment, as far as received.
     table: Vec<u8>,
     /// Frames in the fragment whose pixels come next.
     announced: u64,
@@ -26,7 +26,7 @@ impl Fragments {
         self.frames
     }
 
-    /// Looks at the next bytes of the file.
+    /// Processes the next bytes of the file.
     pub fn pass(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let Some(left) = self.left else {
@@ -64,7 +64,7 @@ impl Fragments {
         self.end_box();
     }
 
-    /// Goes on to the next box when all of this one has come.
+    /// Starts the next box once this one is complete.
     fn end_box(&mut self) {
         if self.left != Some(0) {
             return;
@@ -80,7 +80,7 @@ impl Fragments {
     }
 }
 
-/// Frames that a fragment's table lists.
+/// Number of frames in a fragment's table.
 fn frames_in(table: &[u8]) -> u64 {
     let tracks = boxes(table).filter(|(kind, _)| kind == b"traf");
     let runs = tracks.flat_map(|(_, track)| boxes(track).filter(|(kind, _)| kind == b"trun"));
@@ -88,7 +88,7 @@ fn frames_in(table: &[u8]) -> u64 {
     runs.map(|(_, run)| number(run, 4).map_or(0, u64::from)).sum()
 }
 
-/// The boxes that follow each other in `bytes`: kind and content.
+/// The consecutive boxes in `bytes`: type and content.
 fn boxes(mut bytes: &[u8]) -> impl Iterator<Item = ([u8; 4], &[u8])> {
     std::iter::from_fn(move || {
         let length = number(bytes, 0)? as usize;

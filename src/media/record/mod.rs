@@ -1,22 +1,23 @@
-//! Recordings of live pictures: one video file, or a folder of pictures.
+//! Recordings of live mode: one video file, or a folder of pictures.
 //!
-//! Frames come through a [`FrameSink`] on the thread that makes them; the [`Recorder`] starts and ends the
-//! recording from another. Encoding and writing happen on a thread of the recorder's own. Frames wait in a queue of at
-//! most 512 MiB, also before there is a file and while an encoder starts; when it is full a frame is left out and
-//! counted, because painting must not wait for a disk. No file that exists is replaced. The first failure to write ends the recording: the thread calls the recorder's `wake_up`
-//! at once and takes no more frames; what was written by then stays, and can be played.
+//! Frames come through a [`FrameSink`] on the thread that paints them; another thread starts and ends the recording
+//! with the [`Recorder`]. Encoding and writing happen on the recorder's own thread. Frames wait in a queue of at most
+//! 512 MiB, also before there is a file and while an encoder starts. If the queue is full, a frame is dropped and
+//! counted, because painting must not wait for a disk. Existing files are not replaced. The first write error ends the
+//! recording: the thread calls the recorder's `wake_up` at once and accepts no more frames. What was written before
+//! stays and can be played.
 //!
-//! | module | |
+//! | module | content |
 //! | --- | --- |
-//! | `queue` | the frames that wait, the same for all |
+//! | `queue` | the queue of frames, the same for all outputs |
 //! | `recorder` | the thread that writes them |
-//! | `pictures` | a folder: a file for each frame, and a table (`frames.csv`) of when each came |
-//! | `mp4` | H.264 in fragmented MP4, encoded by the person's own `ffmpeg` (`ffmpeg`, `encoder`) |
-//! | `avi` | Motion-JPEG in AVI, written by this program alone, where there is no such ffmpeg |
+//! | `pictures` | a folder: one file per frame, and a table (`frames.csv`) of their times |
+//! | `mp4` | H.264 in fragmented MP4, encoded by the user's own `ffmpeg` (`ffmpeg`, `encoder`) |
+//! | `avi` | Motion-JPEG in AVI, written without external programs, if there is no such ffmpeg |
 //!
-//! A video has the size of its first frame; later ones of another size are brought to it (`fit`). A recording is
-//! written under its own name (`file`) and can be played at any moment, also when the program was killed. One without
-//! a picture leaves no file.
+//! A video has the size of its first frame; later frames of another size are scaled to it (`fit`). A recording is
+//! written under its final name (`file`) and can be played at any moment, even after the program was killed. A
+//! recording without a picture leaves no file.
 
 mod avi;
 mod beginning;

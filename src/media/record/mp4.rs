@@ -1,4 +1,4 @@
-//! A recording as H.264 in fragmented MP4, encoded by the person's ffmpeg.
+//! A recording as H.264 in fragmented MP4, encoded by the user's ffmpeg.
 
 use std::{
     fs::{self, File},
@@ -24,23 +24,23 @@ use crate::{
     media::MediaError,
 };
 
-/// How long an encoder may stand still before it is ended.
+/// How long an encoder may make no progress before it is killed.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// A file of H.264.
+/// An H.264 file.
 pub struct Mp4 {
     ffmpeg: Ffmpeg,
     patience: Duration,
     path: PathBuf,
     file: Arc<File>,
     video: Option<Video>,
-    /// What is known once the encoder has ended.
+    /// Known once the encoder has ended.
     bytes: u64,
     frames: u64,
     notes: Vec<String>,
 }
 
-/// What is known from the first picture on.
+/// The state from the first picture on.
 struct Video {
     encoder: Encoder,
     muxer: NutMuxer,
@@ -50,10 +50,10 @@ struct Video {
 }
 
 impl Mp4 {
-    /// Makes the file.
+    /// Creates the file.
     ///
     /// # Errors
-    /// As [`file::create`].
+    /// See [`file::create`].
     pub fn create(path: &Path, ffmpeg: Ffmpeg) -> Result<Self, MediaError> {
         Self::with_patience(path, ffmpeg, PATIENCE)
     }
@@ -83,7 +83,7 @@ impl Mp4 {
         Ok(Video { encoder, muxer: NutMuxer::default(), fit: Fit::to(&shot.frame), ticks: None })
     }
 
-    /// Waits for the encoder's end, if it has begun.
+    /// Waits for the encoder's end, if it was started.
     fn close(&mut self) -> Result<(), MediaError> {
         let Some(video) = self.video.take() else {
             return Ok(());
@@ -105,7 +105,7 @@ impl Mp4 {
     }
 }
 
-/// Whether these bytes are all that ffmpeg writes before the first picture of a recording.
+/// Whether these bytes are only what ffmpeg writes before the first picture of a recording.
 fn is_header(bytes: &[u8]) -> bool {
     let has = |word: &[u8]| bytes.windows(word.len()).any(|part| part == word);
     has(b"moov") && has(MADE_BY.as_bytes()) && !has(b"moof") && !has(b"mdat")
@@ -123,7 +123,7 @@ impl Output for Mp4 {
         if video.add(shot) {
             return Ok(());
         }
-        // How the encoder ended is the reason.
+        // The encoder's result contains the reason.
         self.close()?;
         let reason = "ffmpeg accepts no more frames".to_owned();
         Err(refused(&self.path, reason))
@@ -132,7 +132,7 @@ impl Output for Mp4 {
     fn end(&mut self) -> Ended {
         let closed = self.close();
         if self.frames == 0 {
-            // What cannot be removed stays; the next recording may replace it.
+            // If it cannot be removed, it stays; the next recording may replace it.
             fs::remove_file(&self.path).ok();
         }
         Ended {
@@ -154,7 +154,7 @@ impl Output for Mp4 {
 }
 
 impl Video {
-    /// Whether the encoder takes the picture.
+    /// Whether the encoder accepted the picture.
     fn add(&mut self, shot: &Shot) -> bool {
         let mut buffer = self.encoder.buffer();
         let (width, height) = self.fit.size();
@@ -163,7 +163,7 @@ impl Video {
             self.muxer.begin(width, height, &mut buffer);
         }
         let exact = shot.at.as_secs_f64() * f64::from(TICKS_PER_SECOND);
-        // Two pictures of one time have different ticks all the same.
+        // Pictures with equal times must still have different ticks.
         let earliest = self.ticks.map_or(0, |before| before + 1);
         let ticks = (exact.round() as u64).max(earliest);
         self.ticks = Some(ticks);
@@ -197,7 +197,7 @@ mod tests {
     };
     use crate::frame::Frame;
 
-    /// What is left of a recording by a program that behaves like this in ffmpeg's place, and its folder.
+    /// The result of a recording with this script instead of ffmpeg, and its folder.
     fn by(script: &str) -> (Ended, tempfile::TempDir) {
         let here = tempfile::tempdir().expect("a folder");
         fs::write(here.path().join("film"), [fragment(60), fragment(7)].concat()).expect("written");
@@ -214,7 +214,7 @@ mod tests {
             frame: Frame::from_fn(320, 240, |_, _| [9, 9, 9, 255]),
         };
         let mut failure = None;
-        // As many as no pipe holds.
+        // More pictures than any pipe can buffer.
         while failure.is_none() && shot.number <= 40 {
             failure = mp4.add(&shot).err();
             shot.number += 1;
@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn what_a_killed_encoder_had_written_is_kept() {
-        // The last fragment was not written whole.
+        // The last fragment is incomplete.
         let (ended, here) = by("head -c 9000 >nothing; head -c 1800 film; kill -9 $$");
         assert!(why(&ended).ends_with("ffmpeg was stopped by signal 9"), "{}", why(&ended));
         assert_eq!(ended.frames, Some(60));
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn an_encoder_that_hangs_is_ended() {
-        // Before it has taken anything, and after it has taken all.
+        // Before it has read anything, and after it has read everything.
         for script in ["cat film; exec sleep 600", "cat >nothing; cat film; exec sleep 600"] {
             let (ended, here) = by(script);
             let told = why(&ended);

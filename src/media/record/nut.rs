@@ -1,11 +1,11 @@
-//! Puts uncompressed pictures into a NUT stream: the container in which a program that reads a pipe gets every
-//! picture with its own time.
+//! Writes uncompressed pictures as a NUT stream, a container that passes every picture with its own time through a
+//! pipe.
 //!
-//! Written after the public specification of the NUT open container format, version 3: one video stream of
-//! planar 4:2:0 pictures (`I420`, BT.709, 16 to 235). Every picture is a key frame behind a syncpoint of its own,
-//! because pictures are larger than the distance that a reader may go without one.
+//! Follows the public specification of the NUT open container format, version 3: one video stream of planar 4:2:0
+//! pictures (`I420`, BT.709, 16 to 235). Every picture is a key frame after its own syncpoint, because pictures are
+//! larger than the maximum distance between syncpoints.
 
-/// Ticks of the stream's clock in a second: the usual clock of video, 11 microseconds a tick.
+/// Ticks per second of the stream's clock: the usual clock of video, 11 microseconds a tick.
 pub const TICKS_PER_SECOND: u32 = 90_000;
 
 const FILE_ID: &[u8] = b"nut/multimedia container\0";
@@ -14,9 +14,9 @@ const STREAM: u64 = 0x4e53_1140_5bf2_f9db;
 const SYNCPOINT: u64 = 0x4e4b_e4ad_eeca_4569;
 
 const VERSION: u64 = 3;
-/// Most bytes between two syncpoints without a checksum: the format's largest.
+/// Maximum bytes between two syncpoints without a checksum; the format's maximum.
 const MAX_DISTANCE: u64 = 65_536;
-/// Low bits of a time that a frame may carry alone; every frame here carries all of it.
+/// Number of low bits in a short time. All frames here have full times.
 const MSB_PTS_SHIFT: u32 = 7;
 /// Limited range BT.709.
 const COLORSPACE: u64 = 2;
@@ -27,7 +27,7 @@ const FLAG_SIZE_MSB: u64 = 1 << 5;
 const FLAG_CHECKSUM: u64 = 1 << 6;
 const FLAG_CODED: u64 = 1 << 12;
 const FLAG_INVALID: u64 = 1 << 13;
-/// A code whose frames carry their flags themselves.
+/// A code for frames that contain their own flags.
 const FRAME_CODE: u8 = 1;
 
 /// Writes the parts of a stream around its pictures.
@@ -35,28 +35,28 @@ const FRAME_CODE: u8 = 1;
 pub struct NutMuxer {
     /// Bytes of the stream so far.
     position: u64,
-    /// Where the last syncpoint began.
+    /// Offset of the last syncpoint.
     syncpoint: Option<u64>,
 }
 
 impl NutMuxer {
-    /// Appends what stands before all pictures; their sides are in pixels.
+    /// Appends the headers before all pictures; width and height are in pixels.
     pub fn begin(&mut self, width: usize, height: usize, out: &mut Vec<u8>) {
         let from = out.len();
         out.extend_from_slice(FILE_ID);
         let mut main = Vec::new();
-        // Version, streams, distance, clocks; the one clock.
+        // Version, streams, distance, clocks; the single clock.
         for value in [VERSION, 1, MAX_DISTANCE, 1, 1, u64::from(TICKS_PER_SECOND)] {
             put_v(&mut main, value);
         }
-        // The table of frame codes in runs, each with six fields: time, size's factor, stream, size, reserved, count.
-        // The first and the last code stay invalid, so that zeros and ones are never taken for a frame.
+        // The table of frame codes in runs, each with six fields: time, size factor, stream, size, reserved, count. The
+        // first and the last code stay invalid, so that runs of zero bits or one bits are never mistaken for a frame.
         for (flags, count) in [(FLAG_INVALID, 1), (FLAG_CODED, 253), (FLAG_INVALID, 1)] {
             for value in [flags, 6, 0, 1, 0, 0, 0, count] {
                 put_v(&mut main, value);
             }
         }
-        // No headers are left out of frames.
+        // No elided frame headers.
         put_v(&mut main, 0);
         put_packet(out, MAIN, main);
 
@@ -66,11 +66,11 @@ impl NutMuxer {
         put_v(&mut stream, 0);
         put_v(&mut stream, 4);
         stream.extend_from_slice(b"I420");
-        // Clock, bits of short times, longest time between frames, decoder's delay, flags, codec's own bytes.
+        // Clock, bits of short times, maximum time between frames, decoder delay, flags, codec-specific bytes.
         for value in [0, u64::from(MSB_PTS_SHIFT), 1 << 40, 0, 0, 0] {
             put_v(&mut stream, value);
         }
-        // The shape of a pixel is not told: square.
+        // The pixel aspect ratio is not specified, which means square.
         for value in [width as u64, height as u64, 0, 0, COLORSPACE] {
             put_v(&mut stream, value);
         }
@@ -78,8 +78,8 @@ impl NutMuxer {
         self.position += (out.len() - from) as u64;
     }
 
-    /// Appends what stands before the `size` bytes of a picture that is shown at `ticks`; the caller appends these.
-    /// Ticks go up from picture to picture.
+    /// Appends the header of a picture of `size` bytes that is shown at `ticks`; the caller appends these bytes. Ticks
+    /// must increase from picture to picture.
     pub fn frame(&mut self, ticks: u64, size: usize, out: &mut Vec<u8>) {
         let from = out.len();
         let back = self.syncpoint.map_or(0, |at| (self.position - at) / 16);
@@ -101,7 +101,7 @@ impl NutMuxer {
     }
 }
 
-/// A packet other than a frame. None here is so large that its header needs a checksum of its own.
+/// A packet other than a frame. None here is large enough to need a checksum of its header.
 fn put_packet(out: &mut Vec<u8>, startcode: u64, content: Vec<u8>) {
     out.extend_from_slice(&startcode.to_be_bytes());
     put_v(out, content.len() as u64 + 4);
@@ -109,7 +109,8 @@ fn put_packet(out: &mut Vec<u8>, startcode: u64, content: Vec<u8>) {
     out.extend_from_slice(&crc(&content).to_be_bytes());
 }
 
-/// A number of any length: seven bits a byte, the highest first; all bytes but the last have their top bit set.
+/// A number of variable length: seven bits per byte, the highest first; all bytes except the last have their top bit
+/// set.
 fn put_v(out: &mut Vec<u8>, value: u64) {
     let groups = (64 - value.leading_zeros()).div_ceil(7).max(1);
     for group in (0..groups).rev() {
@@ -118,7 +119,7 @@ fn put_v(out: &mut Vec<u8>, value: u64) {
     }
 }
 
-/// CRC-32 of the generator 0x04C11DB7, from zero, highest bit first.
+/// CRC-32 with the polynomial 0x04C11DB7, initial value zero, highest bit first.
 fn crc(bytes: &[u8]) -> u32 {
     bytes.iter().fold(0, |crc: u32, &byte| {
         (0..8).fold(crc ^ u32::from(byte) << 24, |crc, _| {
@@ -155,7 +156,7 @@ mod tests {
         assert_eq!(crc(b"123456789"), 0x89a1_897f);
     }
 
-    /// The sum over a packet and its checksum is zero, and syncpoints point back to the one before.
+    /// The CRC over a packet and its checksum is zero, and syncpoints point back to the previous one.
     #[test]
     fn packets_check_and_point_back() {
         let (mut muxer, mut out) = (NutMuxer::default(), Vec::new());
@@ -172,7 +173,7 @@ mod tests {
         assert_eq!(packet[..8], SYNCPOINT.to_be_bytes());
         let length = usize::from(packet[8]);
         assert_eq!(crc(&packet[9..9 + length]), 0);
-        // Two bytes of time, then the distance in sixteenths.
+        // Two bytes of time, then the distance divided by sixteen.
         let back = packet[11..9 + length - 4].iter().fold(0, |v, b| v << 7 | usize::from(b & 0x7f));
         let syncpoint = at[1] - (16 * back + 15);
         assert!(syncpoint <= at[0] && at[0] - syncpoint <= 15);

@@ -1,4 +1,4 @@
-//! What a recorder's thread writes to.
+//! The interface of a recording's outputs, called by the recorder's thread.
 
 use std::time::Duration;
 
@@ -6,43 +6,42 @@ use crossbeam_channel::{Receiver, never};
 
 use crate::{frame::Frame, media::MediaError};
 
-/// A frame on its way into a recording.
+/// A frame to record.
 pub struct Shot {
-    /// From 1 on.
+    /// Starts at 1.
     pub number: u64,
     /// Since the first frame.
     pub at: Duration,
-    /// Its pixels.
     pub frame: Frame,
 }
 
-/// A recording's files. Belongs to the recorder's thread.
+/// The files of a recording. Belongs to the recorder's thread.
 pub trait Output: Send {
-    /// Takes a frame. After an error no more come.
+    /// Adds a frame. Not called again after an error.
     ///
     /// # Errors
-    /// Why it was not written, for people.
+    /// Why it was not written, for the user.
     fn add(&mut self, shot: &Shot) -> Result<(), MediaError>;
 
-    /// Ends it; called once, after a failure too.
+    /// Ends the recording; called once, also after a failure.
     fn end(&mut self) -> Ended;
 
-    /// Bytes that are written so far.
+    /// Bytes written so far.
     fn bytes(&self) -> u64;
 
-    /// Is ready when the output has ended by itself, so that no frame has to come before that is seen.
+    /// Ready when the output has ended on its own, so that this is detected without waiting for the next frame.
     fn broken(&self) -> Receiver<()> {
         never()
     }
 }
 
-/// What is known at the end of a recording.
+/// The result of ending a recording.
 #[derive(Default)]
 pub struct Ended {
-    /// Frames in it, where that is not every one that was taken.
+    /// Recorded frames, if not every accepted frame was recorded.
     pub frames: Option<u64>,
-    /// What is not as it was handed in, in sentences for people.
+    /// How the recording differs from the frames, in sentences for the user.
     pub notes: Vec<String>,
-    /// Why not all of it is on the disk.
+    /// Why not everything is on the disk.
     pub failure: Option<MediaError>,
 }

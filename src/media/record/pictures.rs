@@ -1,6 +1,6 @@
-//! A recording as a folder: a file for each frame, and a table of their times.
+//! A recording as a folder: one file per frame, and a table of their times.
 //!
-//! Every picture is written whole or not at all; the table gets a line for each.
+//! Every picture is written completely or not at all, with one line in the table.
 
 use std::{
     borrow::Cow,
@@ -24,7 +24,7 @@ use crate::{
 
 /// Name of the table.
 pub const TABLE: &str = "frames.csv";
-/// The table's first line.
+/// Header of the table.
 const TITLES: &str = "frame,file,seconds\n";
 
 /// A folder of pictures.
@@ -37,10 +37,10 @@ pub struct Pictures {
 }
 
 impl Pictures {
-    /// Makes the folder and the table in it.
+    /// Creates the folder and the table in it.
     ///
     /// # Errors
-    /// When the folder cannot be made or holds a recording already.
+    /// If the folder cannot be created or already contains a recording.
     pub fn create(folder: &Path, format: Format) -> Result<Self, MediaError> {
         disk::make_folder(folder)?;
         disk::sweep(folder);
@@ -66,9 +66,9 @@ impl Pictures {
         Ok(pictures)
     }
 
-    /// Nothing was recorded; another recording may begin here.
+    /// Removes the table if nothing was recorded, so that another recording can use the folder.
     fn remove_table(&self) {
-        // What cannot be removed stays; the next recording may replace it.
+        // If it cannot be removed, it stays; the next recording may replace it.
         fs::remove_file(self.folder.join(TABLE)).ok();
     }
 
@@ -81,7 +81,7 @@ impl Output for Pictures {
     fn add(&mut self, shot: &Shot) -> Result<(), MediaError> {
         let file = format!("frame-{:06}.{}", shot.number, self.format.extension());
         let path = self.folder.join(&file);
-        // The names of all pictures are brought to the disk once, when the recording ends.
+        // The names of all pictures are synced once, when the recording ends.
         let (existing, sync) = (Existing::Keep, FolderSync::Later);
         disk::write_whole(&path, existing, sync, |to, name| {
             let encoding = Encoding::of(self.format);
@@ -96,7 +96,7 @@ impl Output for Pictures {
         })?;
         self.pictures += 1;
         self.bytes += fs::metadata(&path).map_or(0, |about| about.len());
-        // In one piece, so that a kill tears no line.
+        // In a single write, so that a kill leaves no partial line.
         let seconds = format!("{:.4}", shot.at.as_secs_f64());
         let line = csv_line([shot.number.to_string(), file, seconds]);
         self.table.write_all(line.as_bytes()).map_err(|e| self.refused(TABLE, reason(&e)))?;

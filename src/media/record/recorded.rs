@@ -1,5 +1,3 @@
-//! The result of a recording.
-
 use std::{path::PathBuf, time::Duration};
 
 use crate::media::MediaError;
@@ -7,28 +5,26 @@ use crate::media::MediaError;
 /// The result of a recording.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
-    /// Where it lies: the folder, or the file of a video.
+    /// The folder, or the video file.
     pub path: PathBuf,
-    /// Whether it is a video.
     pub is_video: bool,
-    /// Frames that are in it.
     pub frames: u64,
     /// Frames left out because encoder or disk were too slow.
     pub left_out: u64,
-    /// Those of them that were left out before anything was written: the encoder was still starting.
+    /// Those of them that were left out before anything was written, while the encoder started.
     pub left_out_at_start: u64,
-    /// Size of its files, in bytes.
+    /// Total size of its files.
     pub bytes: u64,
     /// From the first frame to the last.
     pub length: Duration,
-    /// What is not as it was handed in, in sentences for people.
+    /// How the recording differs from the frames, in sentences for the user.
     pub notes: Vec<String>,
-    /// Why it ended early; no more frames were written after that.
+    /// Why it ended early; no more frames were written afterwards.
     pub failure: Option<MediaError>,
 }
 
 impl Recorded {
-    /// Why it ended early and how much was saved, for people; `None` when it did not fail.
+    /// Text for the user: why it ended early and how much was saved; `None` if it did not fail.
     pub fn failure_in_words(&self) -> Option<String> {
         let failure = self.failure.as_ref()?;
         Some(format!(
@@ -38,7 +34,7 @@ impl Recorded {
         ))
     }
 
-    /// How much it is: frames, length and size; and how many were left out.
+    /// Text: frames, length and size, and how many were left out.
     pub fn in_words(&self) -> String {
         let frames = match self.frames {
             1 => "1 frame".to_owned(),
@@ -66,7 +62,7 @@ impl Recorded {
     }
 }
 
-/// So many pictures, in words.
+/// The number of pictures as text.
 pub fn pictures(count: u64) -> String {
     match count {
         1 => "1 picture".to_owned(),
@@ -74,7 +70,7 @@ pub fn pictures(count: u64) -> String {
     }
 }
 
-/// Hours where there are some, minutes and seconds, as a clock shows them.
+/// Hours (if any), minutes and seconds, in the form of a clock.
 pub fn length_in_words(length: Duration) -> String {
     let seconds = length.as_secs();
     let (minutes, seconds) = (seconds / 60, seconds % 60);
@@ -84,7 +80,7 @@ pub fn length_in_words(length: Duration) -> String {
     }
 }
 
-/// A size of a file, in units that people know.
+/// A file size in common units.
 pub fn size_in_words(bytes: u64) -> String {
     match bytes {
         0..999_001 => format!("{} kB", bytes.div_ceil(1000)),

@@ -1,29 +1,29 @@
-//! Pictures in the colours of video: BT.709, 16 to 235, one colour sample for four pixels.
+//! Converts pictures to the colours of video: BT.709, 16 to 235, one chroma sample for four pixels.
 
 use crate::frame::Frame;
 
-/// Bits behind the point of the factors below.
+/// Fractional bits of the factors below.
 const BITS: u32 = 16;
-/// Share of red, green and blue in brightness, of 219 levels.
+/// Weights of red, green and blue in luma, scaled to 219 levels.
 const Y: [i32; 3] = [11_966, 40_254, 4_064];
-/// In the difference of blue, of 224 levels.
+/// Weights in Cb, scaled to 224 levels.
 const CB: [i32; 3] = [-6_596, -22_189, 28_785];
-/// In the difference of red.
+/// Weights in Cr, scaled to 224 levels.
 const CR: [i32; 3] = [28_785, -26_146, -2_639];
 
-/// The sides with which a picture of these sides is stored: even, at most one pixel more.
+/// The stored size of a picture: even, at most one pixel more per side.
 pub const fn even(width: usize, height: usize) -> (usize, usize) {
     (width + width % 2, height + height % 2)
 }
 
-/// Bytes that [`append_i420`] appends.
+/// Number of bytes that [`append_i420`] appends.
 pub const fn i420_bytes(width: usize, height: usize) -> usize {
     let (width, height) = even(width, height);
     width * height * 3 / 2
 }
 
-/// Appends `frame` as planar 4:2:0 (`I420`): the plane of brightness, then those of the differences of blue and
-/// red at half the sides. An odd side is made even by its last row or column once more. Alpha is not looked at.
+/// Appends `frame` as planar 4:2:0 (`I420`): the luma plane, then Cb and Cr at half the width and height. An odd side
+/// is made even by repeating its last row or column. Alpha is ignored.
 pub fn append_i420(frame: &Frame, out: &mut Vec<u8>) {
     let (width, height) = even(frame.width(), frame.height());
     let from = out.len();
@@ -43,7 +43,7 @@ pub fn append_i420(frame: &Frame, out: &mut Vec<u8>) {
     }
 }
 
-/// Two rows of pixels.
+/// Converts two rows of pixels.
 fn pair(first: &[u8], second: &[u8], luma: [&mut [u8]; 2], [blue, red]: [&mut [u8]; 2]) {
     for (row, luma) in [first, second].into_iter().zip(luma) {
         let (pixels, _) = row.as_chunks::<4>();
@@ -54,8 +54,8 @@ fn pair(first: &[u8], second: &[u8], luma: [&mut [u8]; 2], [blue, red]: [&mut [u
             luma[last] = luma[last - 1];
         }
     }
-    // Colour stands where the first of two columns stands, and between two rows, as players expect it: the column
-    // counts twice, those beside it once.
+    // Players expect the chroma sample at the first of two columns and midway between two rows. So this column counts
+    // twice, and its two neighbours once each.
     let (first, last) = first.as_chunks::<8>();
     let (second, last_below) = second.as_chunks::<8>();
     let column = |a: &[u8], b: &[u8], at: usize| -> [i32; 3] {
@@ -75,7 +75,7 @@ fn pair(first: &[u8], second: &[u8], luma: [&mut [u8]; 2], [blue, red]: [&mut [u
     }
 }
 
-/// The differences of blue and red, of columns of two pixels.
+/// Cb and Cr, from sums over two rows: of the column at the sample and of those to its left and right.
 fn colour(left: [i32; 3], here: [i32; 3], right: [i32; 3]) -> (u8, u8) {
     let sums = std::array::from_fn(|c| left[c] + 2 * here[c] + right[c]);
     (level(weighted(CB, sums), BITS + 3, 128), level(weighted(CR, sums), BITS + 3, 128))
@@ -85,7 +85,7 @@ fn weighted(weights: [i32; 3], [r, g, b]: [i32; 3]) -> i32 {
     weights[0] * r + weights[1] * g + weights[2] * b
 }
 
-/// Rounded, above `zero`. The factors keep every level within a byte.
+/// Rounds, and adds `zero`. The factors keep every level within a byte.
 fn level(value: i32, bits: u32, zero: i32) -> u8 {
     (((value + (1 << (bits - 1))) >> bits) + zero) as u8
 }
@@ -104,7 +104,7 @@ mod tests {
         (out[1..colours].to_vec(), out[colours..red].to_vec(), out[red..].to_vec())
     }
 
-    /// What BT.709 defines, in floating point.
+    /// BT.709 in floating point.
     fn exact([r, g, b, _]: [u8; 4]) -> [f64; 3] {
         let [r, g, b] = [r, g, b].map(|v| f64::from(v) / 255.0);
         let y = 0.2126 * r + 0.7152 * g + 0.0722 * b;
@@ -149,7 +149,8 @@ mod tests {
         let (luma, blue, red) = planes(&grey);
         assert_eq!((&blue[..], &red[..]), (&[128; 2][..], &[128; 2][..]), "grey has no colour");
         assert_eq!((luma[0], luma[3], luma[4]), (16, 171, 24));
-        // Full red is 240; it counts once beside a place, twice on it, and half in one of two rows.
+        // Full red is 240. A column next to the sample counts once, the one at it twice, and one of the two rows counts
+        // half.
         for (columns, rows, expected) in [
             ([true, false, false, false], [true, true], [212, 128]),
             ([false, true, false, false], [true, true], [156, 156]),

@@ -1,10 +1,10 @@
-//! A recording as Motion-JPEG in AVI, by this program alone.
+//! A recording as Motion-JPEG in AVI, without external programs.
 //!
-//! AVI has one rate for all pictures: [`RATE`] places a second. A picture goes to the place nearest to its time, or
-//! the next one; places in between hold an empty chunk, which players show as the picture before. So the video is
-//! as long as the recording was, and a picture is off by less than two places; what comes faster than the rate is
-//! left out. The header is rewritten once a second, so that the file plays up to there at any moment; only the index
-//! comes at the end. After a gigabyte a file continues in further parts, as OpenDML defines them.
+//! AVI has one rate for all pictures: [`RATE`] slots a second. A picture is put into the slot nearest to its time, or
+//! the next one. Slots in between contain an empty chunk, for which players repeat the previous picture. So the video
+//! is as long as the recording, and a picture is displaced by less than two slots; pictures that come faster than the
+//! rate are left out. The header is rewritten once a second, so that the file can be played up to there at any moment.
+//! Only the index is written at the end. After a gigabyte the file continues in further parts, as defined by OpenDML.
 
 #[cfg(test)]
 #[path = "../../../../tests/live/avi.rs"]
@@ -33,14 +33,14 @@ use crate::{
     },
 };
 
-/// Places for pictures in a second.
+/// Slots for pictures per second.
 pub const RATE: u32 = 60;
-/// Quality of the pictures, 1 to 100: 40 dB and more from the painting.
+/// JPEG quality, 1 to 100: 40 dB and more relative to the painting.
 const QUALITY: u8 = 95;
-/// Maximum bytes of a part of the file. Some players read no further than this in one.
+/// Maximum size of a part of the file. Some players read no further than this in one part.
 const PART_BYTES: u64 = 1 << 30;
 
-/// A file of Motion-JPEG.
+/// A Motion-JPEG file.
 pub struct Avi {
     path: PathBuf,
     file: File,
@@ -48,18 +48,18 @@ pub struct Avi {
     part_bytes: u64,
 }
 
-/// What is known from the first picture on.
+/// The state from the first picture on.
 struct Video {
     fit: Fit,
-    /// Length of the file: its header and whole chunks.
+    /// Length of the file: its header and complete chunks.
     bytes: u64,
-    /// At least one.
+    /// Never empty.
     parts: Vec<Part>,
     /// The chunks of the last part.
     chunks: Vec<Chunk>,
-    /// Places that are taken, empty ones too.
+    /// Used slots, including empty ones.
     places: u32,
-    /// Places that the header states.
+    /// Number of slots in the header on the disk.
     stated_places: u32,
     largest_chunk: u32,
     pictures: u64,
@@ -67,10 +67,10 @@ struct Video {
 }
 
 impl Avi {
-    /// Makes the file.
+    /// Creates the file.
     ///
     /// # Errors
-    /// As [`file::create`].
+    /// See [`file::create`].
     pub fn create(path: &Path) -> Result<Self, MediaError> {
         Self::with_parts(path, PART_BYTES)
     }
@@ -97,7 +97,7 @@ impl Output for Avi {
         let encoding = Encoding { jpeg_quality: QUALITY, ..Encoding::of(Format::Jpeg) };
         let picture = video.fit.apply(&shot.frame);
         let mut jpeg = Cursor::new(Vec::new());
-        // Only a size beyond the format's can go wrong.
+        // The only possible error is a picture that is too large for the format.
         let picture = Cow::Borrowed(&*picture);
         encode::write(&mut jpeg, "the video", picture, None, encoding, &[])?;
         let written = video.add(&mut self.file, empty, &jpeg.into_inner(), self.part_bytes);
@@ -106,7 +106,7 @@ impl Output for Avi {
 
     fn end(&mut self) -> Ended {
         let Some(video) = self.video.as_mut().filter(|video| video.pictures > 0) else {
-            // What cannot be removed stays; the next recording may replace it.
+            // If it cannot be removed, it stays; the next recording may replace it.
             fs::remove_file(&self.path).ok();
             return Ended { frames: Some(0), ..Ended::default() };
         };
@@ -136,7 +136,7 @@ impl Video {
         }
     }
 
-    /// How many places stay empty before a picture for this one; `None` when even the next place is taken.
+    /// How many empty slots precede a picture for slot `place`; `None` if even the next slot is already used.
     fn empty_before(&self, place: u64) -> Option<u64> {
         let next = u64::from(self.places);
         match place.checked_sub(next) {
@@ -161,10 +161,10 @@ impl Video {
         Ok(())
     }
 
-    /// Writes a picture, or none, into the next place.
+    /// Writes a picture, or an empty chunk, into the next slot.
     fn add_chunk(&mut self, file: &mut File, jpeg: &[u8], part_bytes: u64) -> io::Result<()> {
         let chunk = riff::chunk(jpeg);
-        // Both indexes have 24 bytes of each chunk, and less than 64 others.
+        // Both indexes have 24 bytes per chunk, and less than 64 other bytes.
         let indexes = 64 + 24 * (1 + self.chunks.len() as u64);
         if self.bytes - self.part().at + chunk.len() as u64 + indexes > part_bytes {
             self.end_part(file)?;
@@ -180,7 +180,7 @@ impl Video {
         Ok(())
     }
 
-    /// Writes the indexes of the last part, unless they are there.
+    /// Writes the indexes of the last part, unless they are already written.
     fn end_part(&mut self, file: &mut File) -> io::Result<()> {
         if self.part().index.is_some() {
             return Ok(());
@@ -207,7 +207,7 @@ impl Video {
         Ok(())
     }
 
-    /// Appends to the file. What fails is not counted, and is cut off at the end.
+    /// Appends to the file. A failed write is not counted, and is truncated at the end.
     fn write(&mut self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
         file.write_all(bytes)?;
         self.bytes += bytes.len() as u64;
@@ -226,7 +226,7 @@ impl Video {
         })
     }
 
-    /// Writes lengths and counts as they are now.
+    /// Writes the current lengths and counts.
     fn write_header(&mut self, file: &mut File) -> io::Result<()> {
         if self.part().at > 0 {
             file.seek(SeekFrom::Start(self.part().at))?;
@@ -239,7 +239,7 @@ impl Video {
         Ok(())
     }
 
-    /// Writes the index and the header. If the disk takes no index, the file plays without.
+    /// Writes the index and the header. If the index cannot be written, the file plays without it.
     fn finish(&mut self, file: &mut File) -> io::Result<()> {
         file.set_len(self.bytes)?;
         file.seek(SeekFrom::Start(self.bytes))?;
@@ -318,7 +318,7 @@ mod tests {
         assert_eq!(places, [0, 1, 6, 7]);
     }
 
-    /// As a kill leaves it: no index, and a header that was true a second before at the latest.
+    /// As after a kill: no index, and a header that is at most a second old.
     #[test]
     fn a_file_that_is_cut_off_has_a_true_header() {
         let here = tempfile::tempdir().expect("a folder");
