@@ -28,7 +28,7 @@ use crate::{
     weights::ALL_STYLES,
 };
 
-/// Stands for standard input or output.
+/// The argument that means standard input or output.
 const STANDARD_STREAM: &str = "-";
 
 #[derive(Clone, Debug, PartialEq, Eq)]

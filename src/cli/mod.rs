@@ -167,7 +167,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> Outcome {
     Outcome::Exit(exit_code(done))
 }
 
-/// Applies the limit of `--threads` to the environment variables that rayon reads. Must run before rayon starts
+/// Refuses rayon's environment variables if they exceed the maximum of `--threads`. Must run before rayon starts
 /// threads.
 fn check_environment() -> Result<(), CliError> {
     for variable in ["RAYON_NUM_THREADS", "RAYON_RS_NUM_CPUS"] {

@@ -15,9 +15,9 @@ use super::{
     words::{cannot_write, reason},
 };
 
-/// Size of the write buffer. Maximum length of a chain of symbolic links; the same as the system's limit.
+/// Size of the write buffer.
 const BUFFER_BYTES: usize = 1 << 16;
-/// Most links that are followed from one to the next, as the system's own limit.
+/// Maximum length of a chain of symbolic links; the same as the system's limit.
 const MOST_LINKS: usize = 40;
 
 /// Whether an existing file at the target is kept or replaced.

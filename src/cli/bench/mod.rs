@@ -177,9 +177,8 @@ fn possible(setups: &[Setup<'_>], modes: Vec<Mode>) -> Vec<Mode> {
     possible
 }
 
-///
 /// # Errors
-/// [`CliError`] when a style cannot be loaded, the device cannot be opened, or a run fails.
+/// [`CliError`] if a style cannot be loaded, the device cannot be opened, or a run fails.
 pub fn run(args: &BenchArgs) -> Result<(), CliError> {
     let existing = if args.force { Existing::Replace } else { Existing::Keep };
     for path in [&args.csv, &args.trace, &args.chart].into_iter().flatten() {
