@@ -4,10 +4,10 @@
 //! files and folders exist.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::HashSet,
     ffi::OsString,
     fs,
-    io::{IsTerminal, stdin},
+    io::{IsTerminal, stdin, stdout},
     path::{MAIN_SEPARATOR, Path, PathBuf},
 };
 
@@ -94,6 +94,10 @@ pub struct Job {
     pub look: Look,
     /// Whether results keep the photo's RGB profile; otherwise they are in sRGB.
     pub keeps_profile: bool,
+    /// Whether a painting that exists counts as done.
+    pub skips_existing: bool,
+    /// Whether a line of JSON is printed for each painting.
+    pub as_json: bool,
     /// 1 to 100.
     pub jpeg_quality: u8,
     /// Whether existing files are replaced.
@@ -101,6 +105,8 @@ pub struct Job {
     /// Notes about the inputs, to print.
     pub notes: Vec<String>,
     destination: Destination,
+    /// The subfolder of the output for each photo.
+    subfolders: Vec<PathBuf>,
 }
 
 impl Job {
@@ -126,7 +132,8 @@ impl Job {
                 styles.push(JobStyle { typed, from_all: false });
             }
         }
-        let Inputs { sources, from_folder, notes } = inputs(&args.inputs, &args.output)?;
+        let Inputs { sources, subfolders, from_folder, notes } =
+            inputs(&args.inputs, &args.output, args.recursive)?;
         let style_count = if args.contact_sheet {
             1
         } else {
@@ -134,6 +141,11 @@ impl Job {
         };
         let several = sources.len() * style_count > 1 || from_folder;
         let destination = destination(&args.output, args.format, several)?;
+        if args.json && matches!(destination, Destination::Stdout(_)) {
+            return Err(CliError::WrongUse(
+                "--json and the image cannot both go to standard output; name a file".to_owned(),
+            ));
+        }
         let paint = PaintSettings {
             working_size: args.working_size.unwrap_or_default(),
             variant: args.painting.variant,
@@ -156,10 +168,13 @@ impl Job {
             output_size: args.output_size,
             look,
             keeps_profile: args.color_profile == ProfileChoice::Keep,
+            skips_existing: args.skip_existing,
+            as_json: args.json,
             jpeg_quality: args.jpeg_quality.unwrap_or(DEFAULT_JPEG_QUALITY),
             existing: if args.force { Existing::Replace } else { Existing::Keep },
             notes,
             destination,
+            subfolders,
         })
     }
 
@@ -176,7 +191,7 @@ impl Job {
     /// # Errors
     /// [`CliError::WrongUse`] if two paintings would have the same name, or one would have the name of a photo.
     pub fn targets(&self, labels: &[String]) -> Result<Vec<Vec<Target>>, CliError> {
-        let mut taken: HashMap<PathBuf, String> = HashMap::new();
+        let mut taken: HashSet<PathBuf> = HashSet::new();
         // The photo may be the only copy, so its painting does not replace it, not even with --force.
         let photos: HashSet<PathBuf> = (self.sources.iter())
             .filter_map(|source| match source {
@@ -185,10 +200,18 @@ impl Job {
             })
             .collect();
         let mut all = Vec::new();
-        for source in &self.sources {
+        for (source, subfolder) in self.sources.iter().zip(&self.subfolders) {
             let mut row = Vec::new();
             for label in labels {
-                let target = target(&self.destination, source, label);
+                // Photos of one name in different folders get numbers.
+                let target = (1..)
+                    .map(|number| target(&self.destination, source, subfolder, label, number))
+                    .find(
+                        |target| !matches!(target, Target::File(path, _) if taken.contains(path)),
+                    );
+                let Some(target) = target else {
+                    continue;
+                };
                 if let Target::File(path, _) = &target
                     && fs::canonicalize(path).is_ok_and(|real| photos.contains(&real))
                 {
@@ -197,14 +220,8 @@ impl Job {
                         path.display()
                     )));
                 }
-                if let Target::File(path, _) = &target
-                    && let Some(other) = taken.insert(path.clone(), source.name())
-                {
-                    return Err(CliError::WrongUse(format!(
-                        "{other} and {} would both be written to {}; rename one, or paint them into different folders",
-                        source.name(),
-                        path.display()
-                    )));
+                if let Target::File(path, _) = &target {
+                    taken.insert(path.clone());
                 }
                 row.push(target);
             }
@@ -216,6 +233,8 @@ impl Job {
 
 struct Inputs {
     sources: Vec<PhotoInput>,
+    /// Of each, its folder below the input that was named.
+    subfolders: Vec<PathBuf>,
     /// Whether an input was a folder.
     from_folder: bool,
     /// Notes about the inputs, to print.
@@ -224,9 +243,9 @@ struct Inputs {
 
 /// Expands the inputs to photos. Files that do not exist stay in the list; each one fails later with its own message.
 /// The folder `output` is left out, so that paintings are not painted again.
-fn inputs(inputs: &[PathBuf], output: &Path) -> Result<Inputs, CliError> {
+fn inputs(inputs: &[PathBuf], output: &Path, recursive: bool) -> Result<Inputs, CliError> {
     let mut sources = Vec::new();
-    let mut from_folder = false;
+    let (mut subfolders, mut from_folder) = (Vec::new(), false);
     let mut notes = Vec::new();
     for input in inputs {
         if input.as_os_str() == STANDARD_STREAM {
@@ -241,29 +260,44 @@ fn inputs(inputs: &[PathBuf], output: &Path) -> Result<Inputs, CliError> {
             sources.push(PhotoInput::Stdin);
         } else if input.is_dir() {
             from_folder = true;
-            let (pictures, note) = pictures_in(input, output)?;
-            sources.extend(pictures.into_iter().map(PhotoInput::File));
-            notes.extend(note);
+            let (photos, of_folder) = pictures_in(input, output, recursive)?;
+            for (photo, subfolder) in photos {
+                sources.push(PhotoInput::File(photo));
+                subfolders.push(subfolder);
+            }
+            notes.extend(of_folder);
         } else {
             sources.push(PhotoInput::File(input.clone()));
         }
+        subfolders.resize(sources.len(), PathBuf::new());
     }
-    Ok(Inputs { sources, from_folder, notes })
+    Ok(Inputs { sources, subfolders, from_folder, notes })
 }
 
-/// The pictures directly in a folder, by name, and a note if it has subfolders. Subfolders are skipped; for `output`
-/// without a note.
-fn pictures_in(path: &Path, output: &Path) -> Result<(Vec<PathBuf>, Option<String>), CliError> {
+/// The photos of a folder, each with its subfolder, and notes about what is left out; `output` is left out silently.
+fn pictures_in(
+    path: &Path,
+    output: &Path,
+    recursive: bool,
+) -> Result<(Vec<(PathBuf, PathBuf)>, Vec<String>), CliError> {
     let name = path.display();
-    let folder = Folder::open(path).map_err(|e| {
+    let listed = if recursive {
+        Folder::open_tree(path, Some(output))
+    } else {
+        Folder::open(path).map(|folder| {
+            let notes = folder.note(Some(output)).into_iter().chain(folder.others_notes());
+            let notes = notes.map(|note| format!("{name}: {note}")).collect();
+            (folder.photos.into_iter().map(|photo| (photo, PathBuf::new())).collect(), notes)
+        })
+    };
+    let (photos, notes): (Vec<_>, Vec<String>) = listed.map_err(|e| {
         CliError::Failed(format!("the folder {name} could not be read: {}", words(&e)))
     })?;
-    let note = folder.note(Some(output));
-    if folder.photos.is_empty() {
-        let note = note.map_or_else(String::new, |note| format!("; {note}"));
-        return Err(CliError::WrongUse(format!("no images in the folder {name}{note}")));
+    if photos.is_empty() {
+        let notes: String = notes.iter().map(|note| format!("; {note}")).collect();
+        return Err(CliError::WrongUse(format!("no images in the folder {name}{notes}")));
     }
-    Ok((folder.photos, note.map(|note| format!("{name}: {note}"))))
+    Ok((photos, notes))
 }
 
 fn destination(
@@ -276,6 +310,11 @@ fn destination(
     if output.as_os_str() == STANDARD_STREAM {
         if several {
             return wrong("standard output takes one image; give a folder with -o".to_owned());
+        }
+        if stdout().is_terminal() {
+            return wrong(
+                "standard output is a terminal; name a file, or pipe the image".to_owned(),
+            );
         }
         return Ok(Destination::Stdout(format));
     }
@@ -308,7 +347,14 @@ fn destination(
     }
 }
 
-fn target(destination: &Destination, source: &PhotoInput, label: &str) -> Target {
+/// The target of a photo in a style; a `number` above 1 tells photos of one name apart.
+fn target(
+    destination: &Destination,
+    source: &PhotoInput,
+    subfolder: &Path,
+    label: &str,
+    number: usize,
+) -> Target {
     match destination {
         Destination::Stdout(format) => Target::Stdout(*format),
         Destination::File(path, format) => Target::File(path.clone(), *format),
@@ -322,8 +368,11 @@ fn target(destination: &Destination, source: &PhotoInput, label: &str) -> Target
             };
             let format = format.or(own).unwrap_or_default();
             let mut name = stem;
+            if number > 1 {
+                name.push(format!("-{number}"));
+            }
             name.push(format!("-{label}.{}", format.extension()));
-            Target::File(folder.join(name), format)
+            Target::File(folder.join(subfolder).join(name), format)
         }
     }
 }
@@ -339,7 +388,7 @@ mod tests {
     #[test]
     fn names_in_a_folder() {
         let folder = |format| Destination::Folder(PathBuf::from("out"), format);
-        let path = |d: &Destination, s: &PhotoInput| match target(d, s, "candy") {
+        let path = |d: &Destination, s: &PhotoInput| match target(d, s, Path::new(""), "candy", 1) {
             Target::File(path, format) => (path.display().to_string(), format),
             Target::Stdout(_) => panic!("not a file"),
         };

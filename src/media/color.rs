@@ -6,9 +6,9 @@
 use std::{io::Cursor, sync::Arc};
 
 use moxcms::{
-    Chromaticity, CicpColorPrimaries, CicpProfile, ColorPrimaries, ColorProfile, DataColorSpace,
-    Layout, MatrixCoefficients, RenderingIntent, ToneReprCurve, TransferCharacteristics,
-    Transform16BitExecutor, TransformOptions, XyY,
+    BarycentricWeightScale, Chromaticity, CicpColorPrimaries, CicpProfile, ColorPrimaries,
+    ColorProfile, DataColorSpace, InterpolationMethod, Layout, MatrixCoefficients, RenderingIntent,
+    ToneReprCurve, TransferCharacteristics, Transform16BitExecutor, TransformOptions, XyY,
 };
 use rayon::prelude::*;
 
@@ -93,9 +93,15 @@ impl ToSrgb {
             DataColorSpace::Gray => (Layout::GrayAlpha, Layout::Rgba),
             _ => return Err(Unusable),
         };
-        let intent = match profile.is_matrix_shaper() {
-            true => RenderingIntent::RelativeColorimetric,
-            false => profile.rendering_intent,
+        let has_curves = profile.is_matrix_shaper() || profile.gray_trc.is_some();
+        let tables = [&profile.lut_a_to_b_perceptual, &profile.lut_a_to_b_colorimetric];
+        if !has_curves && tables.iter().all(|table| table.is_none()) {
+            return Err(Unusable);
+        }
+        let intent = if profile.is_matrix_shaper() {
+            RenderingIntent::RelativeColorimetric
+        } else {
+            profile.rendering_intent
         };
         let options = options(intent);
         let srgb = ColorProfile::new_srgb();
@@ -215,6 +221,8 @@ fn options(intent: RenderingIntent) -> TransformOptions {
     TransformOptions {
         rendering_intent: intent,
         prefer_fixed_point: false,
+        interpolation_method: InterpolationMethod::Tetrahedral,
+        barycentric_weight_scale: BarycentricWeightScale::High,
         ..TransformOptions::default()
     }
 }

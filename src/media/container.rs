@@ -22,6 +22,65 @@ pub(super) fn further_pictures(format: ImageFormat, bytes: &[u8]) -> Option<&'st
     several.then_some("frame")
 }
 
+/// The name of a format that is recognised but not read.
+pub(super) fn foreign_format(bytes: &[u8]) -> Option<&'static str> {
+    let brand = bytes.get(8..12).filter(|_| bytes.get(4..8) == Some(b"ftyp"));
+    let starts = |magic: &[u8]| bytes.starts_with(magic);
+    Some(match brand {
+        Some(b"heic" | b"heix" | b"heim" | b"heis" | b"hevc" | b"hevx" | b"mif1" | b"msf1") => {
+            "HEIC"
+        }
+        Some(b"avif" | b"avis") => "AVIF",
+        Some(b"crx ") => "a raw photo (CR3)",
+        Some(_) => "a video",
+        None if starts(b"\xff\x0a") || starts(b"\0\0\0\x0cJXL ") => "JPEG XL",
+        None if starts(b"\0\0\0\x0cjP  ") || starts(b"\xff\x4f\xff\x51") => "JPEG 2000",
+        None if starts(b"\x1a\x45\xdf\xa3") || starts(b"\0\0\x01\xba") => "a video",
+        None if starts(b"RIFF") && bytes.get(8..12) == Some(b"AVI ") => "a video",
+        None if starts(b"FUJIFILMCCD-RAW") || starts(b"IIRO") || starts(b"IIU\0") => "a raw photo",
+        None if starts(b"8BPS") => "a Photoshop file (PSD)",
+        None if starts(b"%PDF") => "a PDF file",
+        None if starts(b"<svg") || starts(b"<?xml") => "an SVG or XML file",
+        None => return None,
+    })
+}
+
+/// The kind of a PNG that decoders do not read.
+pub(super) fn unsupported_png(bytes: &[u8]) -> Option<&'static str> {
+    (bytes.get(12..16) == Some(b"CgBI")).then_some("an iPhone PNG, which is not standard")
+}
+
+/// How the chunks of a PNG end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PngEnd {
+    /// As they should, or with something that the decoder reports.
+    Usual,
+    /// After the pixels, without the end marker.
+    NoMarker,
+    /// Inside a chunk.
+    Cut,
+}
+
+/// Walks the chunks of a PNG.
+pub(super) fn png_end(bytes: &[u8]) -> PngEnd {
+    let (mut at, mut has_pixels) = (8, false);
+    while at < bytes.len() {
+        let Some(length) = be_u32(bytes, at) else {
+            return PngEnd::Cut;
+        };
+        match bytes.get(at + 4..at + 8) {
+            Some(b"IEND") => return PngEnd::Usual,
+            Some(kind) => has_pixels |= kind == b"IDAT",
+            None => return PngEnd::Cut,
+        }
+        let Some(next) = at.checked_add(12).and_then(|end| end.checked_add(length as usize)) else {
+            return PngEnd::Cut;
+        };
+        at = next;
+    }
+    if at == bytes.len() && has_pixels { PngEnd::NoMarker } else { PngEnd::Cut }
+}
+
 /// Number of pixels of the first frame, which may be larger than the picture; `None` if there is no frame.
 pub(super) fn gif_frame_pixels(bytes: &[u8]) -> Option<u64> {
     let at = gif_frames(bytes).next()?;
@@ -254,6 +313,10 @@ fn be_u32(bytes: &[u8], at: usize) -> Option<u32> {
 pub(super) struct JpegLook {
     /// Colour components of the frame header (4: CMYK or YCCK); 0 if there is none.
     pub components: u8,
+    /// The marker of the frame header (ITU-T T.81, table B.1); 0 if there is none.
+    pub frame: u8,
+    /// Bits of a sample.
+    pub bits: u8,
     /// The colour transform that an Adobe segment names (2: YCCK); with this segment, inks are stored inverted.
     pub adobe: Option<u8>,
     /// Whether an end-of-image marker follows a scan.
@@ -263,6 +326,20 @@ pub(super) struct JpegLook {
     /// Whether a decoder must keep the coefficients of all components, because a scan refines them (progressive) or
     /// contains only some of them.
     pub keeps_coefficients: bool,
+}
+
+impl JpegLook {
+    /// The kind of JPEG, if it is one that decoders do not read.
+    pub fn unsupported(&self) -> Option<&'static str> {
+        match self.frame {
+            0xc3 => Some("lossless JPEG"),
+            0xc5..=0xc7 => Some("hierarchical JPEG"),
+            0xc9..=0xcf => Some("arithmetic coding"),
+            0xf7 => Some("JPEG-LS"),
+            0 => None,
+            _ => (self.bits != 8).then_some("12 bits a sample"),
+        }
+    }
 }
 
 /// Walks the markers of a JPEG (ITU-T T.81, annex B).
@@ -290,9 +367,16 @@ pub(super) fn look_at_jpeg(bytes: &[u8]) -> JpegLook {
                 let Some(&[high, low]) = bytes.get(at + 2..at + 4) else {
                     break;
                 };
+                if marker == 0xf7 && look.frame == 0 {
+                    look.frame = marker;
+                }
                 // C4, C8 and CC are tables; the other Cx are frame headers.
                 if matches!(marker, 0xc0..=0xcf) && !matches!(marker, 0xc4 | 0xc8 | 0xcc) {
                     look.components = bytes.get(at + 9).copied().unwrap_or(0);
+                    if look.frame == 0 {
+                        look.frame = marker;
+                        look.bits = bytes.get(at + 4).copied().unwrap_or(0);
+                    }
                     // C0 and C1 are sequential.
                     look.keeps_coefficients |= marker > 0xc1;
                 }

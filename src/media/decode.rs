@@ -17,7 +17,7 @@ pub use super::header::{MAX_FILE_BYTES, MAX_PIXELS, MAX_SIDE_PX};
 use super::{
     MediaError, alpha,
     color::{ToSrgb, Unusable},
-    container,
+    container::{self, PngEnd},
     encode::Format,
     guard::guarded,
     header::{
@@ -33,8 +33,13 @@ use crate::{allocation::can_allocate, disk::reason, frame::Frame};
 const ALWAYS_AVAILABLE_BYTES: u64 = 64 << 20;
 /// Memory that [`super::scale::scaled`] needs per column and row if a picture is scaled down only slightly.
 const TABLE_BYTES_PER_SIDE_PX: u64 = 130;
+const NO_END_MARKER: &str = "the file has no end marker; part of the image may be missing";
+const PNG_START: &[u8] = b"\x89PNG\r\n\x1a\n";
+/// The chunk IEND.
+const PNG_END: &[u8] = b"\0\0\0\0IEND\xae\x42\x60\x82";
 /// Extensions of the files in a folder that count as pictures.
-const EXTENSIONS: [&str; 8] = ["png", "jpg", "jpeg", "webp", "bmp", "tif", "tiff", "gif"];
+const EXTENSIONS: [&str; 10] =
+    ["png", "jpg", "jpeg", "jpe", "jfif", "webp", "bmp", "tif", "tiff", "gif"];
 
 /// A decoded picture, upright.
 #[derive(Clone, Debug)]
@@ -184,6 +189,12 @@ pub fn from_bytes_within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<P
 }
 
 fn decoded_within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<Photo, MediaError> {
+    let lacks_end = bytes.starts_with(PNG_START) && container::png_end(bytes) == PngEnd::NoMarker;
+    if lacks_end {
+        let mut photo = decoded_within(name, &[bytes, PNG_END].concat(), limit_bytes)?;
+        photo.notes.push(NO_END_MARKER.to_owned());
+        return Ok(photo);
+    }
     let header = Header::read(name, bytes)?;
     let (format, size) = (header.format, header.decoder.dimensions());
     let damaged = |reason: &str| damaged(name, format, reason);
@@ -220,7 +231,7 @@ fn decoded_within(name: &str, bytes: &[u8], limit_bytes: u64) -> Result<Photo, M
             return Err(damaged("it ends before the image data"));
         }
         if !look.has_end {
-            notes.push("the file has no end marker; part of the image may be missing".to_owned());
+            notes.push(NO_END_MARKER.to_owned());
         }
     }
     if let Some(what) = container::further_pictures(format, bytes) {

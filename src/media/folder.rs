@@ -1,11 +1,28 @@
-//! Lists the photos of a folder.
+//! Lists the photos of a folder, and what is not one.
 
 use std::{
+    collections::{BTreeMap, HashSet},
     fs, io,
     path::{Path, PathBuf},
 };
 
 use super::decode::has_picture_name;
+
+/// Why a file without the extension of a readable picture is not painted.
+fn reason_by_name(path: &Path) -> &'static str {
+    let extension = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    match extension.as_str() {
+        "heic" | "heif" | "hif" | "avif" | "jxl" | "jp2" | "j2k" | "jpf" | "jpx" | "psd"
+        | "svg" | "exr" | "hdr" => {
+            "an image format that is not supported; convert it to PNG or JPEG"
+        }
+        "cr2" | "cr3" | "nef" | "arw" | "dng" | "orf" | "raf" | "rw2" | "pef" | "srw" => {
+            "a raw photo, which is not supported; export it as PNG or JPEG"
+        }
+        "mp4" | "mov" | "m4v" | "mkv" | "webm" | "avi" | "mts" | "3gp" => "a video",
+        _ => "not an image",
+    }
+}
 
 /// Whether a file is hidden by a leading dot in its name.
 fn is_hidden(path: &Path) -> bool {
@@ -13,13 +30,15 @@ fn is_hidden(path: &Path) -> bool {
     name.as_encoded_bytes().first() == Some(&b'.')
 }
 
-/// The picture files directly in a folder, and its subfolders. Hidden files are left out.
+/// The picture files directly in a folder, its subfolders, and its other files. Hidden files are left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Folder {
     /// Files with the extension of a picture, by name.
     pub photos: Vec<PathBuf>,
     /// Subfolders, which are not searched.
     pub folders: Vec<PathBuf>,
+    /// Everything else, by reason and name.
+    pub others: BTreeMap<&'static str, Vec<PathBuf>>,
 }
 
 impl Folder {
@@ -39,10 +58,59 @@ impl Folder {
                 folder.folders.push(path);
             } else if has_picture_name(&path) && path.is_file() {
                 folder.photos.push(path);
+            } else {
+                let reason = match path.metadata() {
+                    Ok(found) if !found.is_file() => "not a regular file",
+                    Ok(_) => reason_by_name(&path),
+                    Err(_) if path.is_symlink() => "broken link",
+                    Err(_) => "unreadable",
+                };
+                folder.others.entry(reason).or_default().push(path);
             }
         }
         folder.photos.sort();
+        folder.folders.sort();
+        folder.others.values_mut().for_each(|files| files.sort());
         Ok(folder)
+    }
+
+    /// The photos of this folder and of those below it, each with its folder relative to `root`; and notes about all
+    /// other files. `target`, the folder for paintings, is not searched, and links are followed once.
+    ///
+    /// # Errors
+    /// See [`Folder::open`].
+    pub fn open_tree(
+        root: &Path,
+        target: Option<&Path>,
+    ) -> io::Result<(Vec<(PathBuf, PathBuf)>, Vec<String>)> {
+        let (mut photos, mut notes) = (Vec::new(), Vec::new());
+        let mut seen: HashSet<PathBuf> =
+            target.and_then(|t| fs::canonicalize(t).ok()).into_iter().collect();
+        let mut waiting = vec![(root.to_owned(), PathBuf::new())];
+        while let Some((path, relative)) = waiting.pop() {
+            if !seen.insert(fs::canonicalize(&path)?) {
+                continue;
+            }
+            let folder = Self::open(&path)?;
+            notes.extend(folder.others_notes().map(|note| format!("{}: {note}", path.display())));
+            photos.extend(folder.photos.into_iter().map(|photo| (photo, relative.clone())));
+            // The last one is searched first.
+            let below = folder.folders.into_iter().rev();
+            waiting.extend(below.map(|path| {
+                let name = relative.join(path.file_name().unwrap_or_default());
+                (path, name)
+            }));
+        }
+        Ok((photos, notes))
+    }
+
+    /// A note for each reason that names the files that are not painted.
+    pub fn others_notes(&self) -> impl Iterator<Item = String> {
+        self.others.iter().map(|(reason, files)| {
+            let names = files.iter().filter_map(|file| file.file_name());
+            let names: Vec<_> = names.map(|name| name.to_string_lossy()).collect();
+            format!("not painted ({reason}): {}", names.join(", "))
+        })
     }
 
     /// The note that subfolders are left out. `None` if there are none other than `target`, the folder for paintings.
@@ -78,8 +146,23 @@ mod tests {
         let names: Vec<_> = folder.photos.iter().flat_map(|p| p.file_name()).collect();
         assert_eq!(names, ["a.JPG", "b.png"]);
         let note = |target: Option<&Path>| folder.note(target).unwrap_or_default();
-        assert!(note(None).starts_with("2 folders"));
+        assert!(note(None).starts_with("2 subfolders"));
         assert!(note(Some(&place.path().join("painted"))).starts_with("1 subfolder "));
+        let others: Vec<String> = folder.others_notes().collect();
+        assert_eq!(others, ["not painted (not an image): notes.txt"]);
+        let below = place.path().join("painted/below");
+        fs::create_dir(&below).expect("made");
+        fs::write(below.join("d.jpe"), "").expect("written");
+        #[cfg(unix)]
+        std::os::unix::fs::symlink("..", below.join("loop")).expect("linked");
+        let tree = |target: Option<&Path>| {
+            let (photos, _) = Folder::open_tree(place.path(), target).expect("listed");
+            photos.into_iter().map(|(_, relative)| relative).collect::<Vec<_>>()
+        };
+        let [top, deep] = [PathBuf::new(), PathBuf::from("painted/below")];
+        assert_eq!(tree(None), [top.clone(), top.clone(), deep]);
+        assert_eq!(tree(Some(&place.path().join("painted"))), [top.clone(), top]);
+        fs::remove_dir_all(&below).expect("removed");
         let empty = Folder::open(&place.path().join("painted")).expect("listed");
         assert_eq!((empty.photos.len(), empty.note(None)), (0, None));
         assert!(Folder::open(&place.path().join("none")).is_err());

@@ -28,6 +28,8 @@ const HEADER_BYTES: u64 = 32 << 20;
 /// Bytes of an RGBA8 pixel.
 pub(super) const RGBA_BYTES: u64 = 4;
 /// Maximum length of a decoder's reason in a message.
+/// What to do with a format that is not read.
+const CONVERT: &str = "; convert it to JPEG or PNG first";
 const MAX_REASON_CHARS: usize = 120;
 
 /// Facts about a picture that its header contains.
@@ -61,9 +63,24 @@ impl<'a> Header<'a> {
         {
             checked_pixels(name, format, size)?;
         }
+        let jpeg = (format == ImageFormat::Jpeg).then(|| container::look_at_jpeg(bytes));
+        let kind = match jpeg {
+            Some(look) => look.unsupported(),
+            None => container::unsupported_png(bytes).filter(|_| format == ImageFormat::Png),
+        };
+        if let Some(kind) = kind {
+            return Err(MediaError::Unsupported {
+                name: name.to_owned(),
+                format: format_name(format).to_owned(),
+                reason: kind.to_owned(),
+            });
+        }
         let mut decoder =
             open(format, bytes).map_err(|error| from_image_error(name, format, error))?;
         let pixels = checked_pixels(name, format, decoder.dimensions())?;
+        if format == ImageFormat::Png && container::png_end(bytes) == container::PngEnd::Cut {
+            return Err(damaged(name, format, "it ends too early"));
+        }
         if format == ImageFormat::WebP && !container::webp_is_whole(bytes) {
             let reason = "it ends in the middle of the image, or part of it is damaged";
             return Err(damaged(name, format, reason));
@@ -77,7 +94,6 @@ impl<'a> Header<'a> {
             let reason = "a part of it does not have its declared size";
             return Err(damaged(name, format, reason));
         }
-        let jpeg = (format == ImageFormat::Jpeg).then(|| container::look_at_jpeg(bytes));
         let original = decoder.original_color_type();
         let cmyk = jpeg.is_some_and(|look| look.components == 4)
             || matches!(original, ExtendedColorType::Cmyk8 | ExtendedColorType::Cmyk16);
@@ -188,8 +204,11 @@ pub(super) fn format_of(name: &str, bytes: &[u8]) -> Result<ImageFormat, MediaEr
             | ImageFormat::Tiff
             | ImageFormat::Gif),
         ) => Ok(format),
-        Ok(other) => unknown(&format!("it is {}", format_name(other))),
-        Err(_) => unknown("its first bytes match no supported format"),
+        Ok(other) => unknown(&format!("it is {}{CONVERT}", format_name(other))),
+        Err(_) => match container::foreign_format(bytes) {
+            Some(what) => unknown(&format!("it is {what}{CONVERT}")),
+            None => unknown("its first bytes match no supported format"),
+        },
     }
 }
 

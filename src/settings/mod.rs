@@ -284,7 +284,7 @@ fn read(path: &Path) -> Result<Option<Table>, String> {
         return Err(if about.is_dir() {
             "it is a folder".to_owned()
         } else {
-            "it is not a plain file".to_owned()
+            "it is not a regular file".to_owned()
         });
     }
     let mut bytes = Vec::new();

@@ -30,7 +30,7 @@ fn check(metadata: &Metadata) -> io::Result<()> {
     let reason = match (metadata.is_file(), metadata.is_dir()) {
         (true, _) => return Ok(()),
         (_, true) => "it is a folder",
-        _ => "it is not a plain file",
+        _ => "it is not a regular file",
     };
     Err(io::Error::other(reason))
 }

@@ -16,7 +16,7 @@ fn help_explains_the_exit_codes() {
             "Exit codes",
             "0    everything",
             "1    some",
-            "2    nothing was begun: wrong use",
+            "2    nothing was done: usage error",
             "130",
         ] {
             assert!(text.contains(part), "no '{part}' in:\n{text}");
@@ -190,7 +190,7 @@ fn a_broken_style_is_reported_and_the_rest_is_checked() {
     let run = s
         .styleforge(&[&["check", "--json", "--device", "cpu"], &in_part[..]].concat())
         .ends(1)
-        .says("broken full is not checked");
+        .says("skipped broken full");
     let report = run.json();
     assert_eq!(report["passed"], false);
     assert_eq!(report["left_out"].as_array().map(Vec::len), Some(1));
@@ -216,7 +216,7 @@ fn inspect_tells_what_is_inside_and_why_not() {
     if cfg!(unix) {
         let run = s.styleforge(&["inspect", "/dev/zero"]).ends(2);
         assert_eq!(run.text(), "", "there is nothing to tell");
-        run.says("/dev/zero is not a plain file");
+        run.says("/dev/zero is not a regular file");
     }
 }
 
@@ -235,7 +235,7 @@ fn completions_for_every_shell() {
 fn without_a_display_the_sample_is_painted() {
     let s = Sandbox::new();
     fs::write(s.path("styleforge-sample.png"), "somebody's own file").expect("file");
-    let run = s.styleforge(&[]).ends(0).says("No window: there is no display");
+    let run = s.styleforge(&[]).ends(0).says("No window: no display");
     assert!(run.text().contains("styleforge-sample-2.png"), "{}", run.text());
     let sheet = s.read("styleforge-sample-2.png");
     // The photo and two styles above four styles, all of one shape, with margins of 8 pixels; nothing is empty.

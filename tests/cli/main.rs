@@ -3,6 +3,7 @@
 
 mod commands;
 mod failing;
+mod folders;
 #[cfg(target_os = "linux")]
 mod foreign_names;
 mod foreign_text;

@@ -124,7 +124,7 @@ fn bench_shows_ratios_beside_their_check_and_every_kernel() {
     let s = Sandbox::new();
     let text = s.styleforge(&[&["bench", "--kernels"], &BRIEF[..]].concat()).ends(0).text();
     for part in [
-        "host clock, 2 runs of each mode in turn",
+        "host clock, 2 interleaved runs of each mode",
         "24x16, fused fp32 against baseline fp32: ",
         "same picture by the rule for fp32",
         "fused fp32 at 24x16: 8 steps, median of 2 frames run step by step, host clock",

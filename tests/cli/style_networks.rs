@@ -140,7 +140,7 @@ fn names_that_stand_for_something_else_are_not_given() {
         s.styleforge(&["styles", "import", "plain.pth", "--name", name]).ends(1).says("--name");
     }
     for (network, words) in
-        [("nano", "made-up"), ("none", "named none"), ("photo.png", "not a checkpoint")]
+        [("nano", "random weights"), ("none", "named none"), ("photo.png", "not a checkpoint")]
     {
         paint(&s, "x.png", &[STYLE, "painting.png", NETWORK, network]).ends(2).says(words);
     }
@@ -226,7 +226,7 @@ fn damaged_networks_are_refused_by_name() {
             |t, _| {
                 t.get_mut("code_norms.bias").expect("there").bytes[..2].copy_from_slice(&[0, 0x7e]);
             },
-            "code_norms.bias holds NaN",
+            "code_norms.bias contains NaN",
         ),
         (
             "small",
@@ -260,7 +260,7 @@ fn damaged_networks_are_refused_by_name() {
                 t.get_mut("code_hidden.weight.scale").expect("there").bytes[..2]
                     .copy_from_slice(&[0, 0x7c]);
             },
-            "code_hidden.weight.scale holds inf",
+            "code_hidden.weight.scale contains inf",
         ),
     ];
     for (name, change, words) in cases {

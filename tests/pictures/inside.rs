@@ -106,17 +106,15 @@ fn cmyk_is_converted_and_said_so() {
 }
 
 #[test]
-fn only_a_profile_that_fits_rgb_goes_on() {
-    let tagged = |space| {
+fn a_profile_that_cannot_be_used_is_ignored_with_a_note() {
+    for space in [b"RGB ", b"CMYK"] {
         let data = [b"ICC_PROFILE\0\x01\x01", &profile(space)[..]].concat();
-        jpeg_with(&jpeg_segment(0xe2, &data), &encoded(&scene(9, 7), Format::Jpeg))
-    };
-    let photo = read(&tagged(b"RGB "));
-    assert_eq!(photo.icc, Some(profile(b"RGB ")));
-    assert!(photo.notes.is_empty(), "{:?}", photo.notes);
-    let photo = read(&tagged(b"CMYK"));
-    assert_eq!(photo.icc, None);
-    assert!(photo.notes[0].contains("profile"), "{:?}", photo.notes);
+        let plain = encoded(&scene(9, 7), Format::Jpeg);
+        let photo = read(&jpeg_with(&jpeg_segment(0xe2, &data), &plain));
+        assert_eq!(photo.profile, None);
+        assert!(photo.notes[0].contains("profile cannot be used"), "{:?}", photo.notes);
+        assert_eq!(photo.frame, read(&plain).frame);
+    }
 }
 
 #[test]
@@ -137,4 +135,43 @@ fn of_several_pictures_the_first_is_used_and_said_so() {
         ImageFormat::Gif,
     );
     assert!(read(&still).notes.is_empty());
+}
+
+#[test]
+fn kinds_that_are_not_read_are_named_and_not_called_damaged() {
+    let jpeg = |frame: u8, bits: u8| {
+        let mut bytes = encoded(&scene(9, 7), Format::Jpeg);
+        let at = bytes.windows(2).position(|marker| marker == [0xff, 0xc0]).expect("a frame");
+        (bytes[at + 1], bytes[at + 4]) = (frame, bits);
+        bytes
+    };
+    let png = encoded(&scene(9, 7), Format::Png);
+    let iphone = [&png[..8], &png_chunk(b"CgBI", &[0; 4]), &png[8..]].concat();
+    for (bytes, words) in [
+        (jpeg(0xc9, 8), "unsupported kind of JPEG (arithmetic coding)"),
+        (jpeg(0xc3, 8), "unsupported kind of JPEG (lossless JPEG)"),
+        (jpeg(0xc1, 12), "unsupported kind of JPEG (12 bits a sample)"),
+        (iphone, "unsupported kind of PNG (an iPhone PNG"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0".to_vec(), "it is HEIC; convert it"),
+        (b"\0\0\0\x18ftypavif\0\0\0\0".to_vec(), "it is AVIF; convert it"),
+        (b"\xff\x0a\0\0".to_vec(), "it is JPEG XL; convert it"),
+        (b"\0\0\0\x0cjP  \r\n\x87\n".to_vec(), "it is JPEG 2000; convert it"),
+        (b"\0\0\0\x18ftypisom\0\0\0\0".to_vec(), "it is a video"),
+    ] {
+        let error = refused(&bytes).to_string();
+        assert!(error.contains(words) && !error.contains("damaged"), "{error}");
+    }
+}
+
+#[test]
+fn a_png_may_lack_its_end_marker_but_no_pixels() {
+    let frame = scene(40, 30);
+    let whole = encoded(&frame, Format::Png);
+    let photo = read(&whole[..whole.len() - 12]);
+    assert_eq!(*photo.frame, frame);
+    assert!(photo.notes[0].contains("no end marker"), "{:?}", photo.notes);
+    for length in [whole.len() - 1, whole.len() - 13, whole.len() / 2] {
+        let error = refused(&whole[..length]).to_string();
+        assert!(error.contains("it ends too early"), "{error}");
+    }
 }

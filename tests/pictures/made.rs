@@ -33,7 +33,7 @@ pub fn scene(width: usize, height: usize) -> Frame {
 
 pub fn translucent(width: usize, height: usize) -> Frame {
     Frame::from_fn(width, height, |x, y| {
-        [200, (x * 40) as u8, 30, 255u8.wrapping_sub(((x + y * 3) * 9) as u8)]
+        [200, (x * 40) as u8, 30, 255u8.wrapping_sub(((x + y * 3) * 9) as u8).max(1)]
     })
 }
 

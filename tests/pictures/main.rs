@@ -2,6 +2,7 @@
 //! or refused quickly with a reason. And results: written whole, or not at all.
 #![allow(clippy::expect_used)]
 
+mod colors;
 mod hostile;
 mod inside;
 mod made;

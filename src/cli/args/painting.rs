@@ -7,7 +7,7 @@ use clap::{ArgGroup, Args};
 use super::{
     DeviceArgs,
     values::{
-        StylePictureArgs, attentions, batch, byte_size, camera_size, formats, model_sizes,
+        StylePictureArgs, attentions, batch, byte_size, camera_size, formats, model_sizes, percent,
         precisions, seconds, source, variants, working_px, working_size,
     },
 };
@@ -39,8 +39,7 @@ pub struct PaintingArgs {
     #[arg(long, value_name = "ATTENTION", default_value = "auto", value_parser = attentions())]
     pub attention: AttentionChoice,
     /// Blend: 0 = original, 100 = full effect
-    #[arg(long, value_name = "PERCENT", default_value_t = 100,
-          value_parser = clap::value_parser!(u8).range(0..=100))]
+    #[arg(long, value_name = "PERCENT", default_value_t = 100, value_parser = percent)]
     pub strength: u8,
     /// Keep the original colours and take only brightness from the painting
     #[arg(long)]
@@ -70,7 +69,7 @@ pub enum ProfileChoice {
     ArgGroup::new("style").args(["styles", "style_pictures", "contact_sheet"]).required(true).multiple(true)
 ))]
 pub struct StylizeArgs {
-    /// Photos, folders of photos (not their subfolders), or - for standard input
+    /// Photos, folders of photos, or - for standard input
     #[arg(required = true, value_name = "INPUT")]
     pub inputs: Vec<PathBuf>,
     /// Style name, file of weights, or "all"; may be repeated. A contact sheet shows all styles if none
@@ -124,8 +123,17 @@ pub struct StylizeArgs {
     #[arg(long, value_name = "SIZE", value_parser = byte_size)]
     pub max_memory: Option<u64>,
     /// Overwrite existing files
-    #[arg(long)]
+    #[arg(long, conflicts_with = "skip_existing")]
     pub force: bool,
+    /// Do not paint again what already exists, and count it as done
+    #[arg(long)]
+    pub skip_existing: bool,
+    /// Also paint the photos in subfolders, into the same subfolders of the output
+    #[arg(short, long)]
+    pub recursive: bool,
+    /// Print a line of JSON for each painting instead of its file name
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `styleforge live`.

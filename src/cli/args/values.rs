@@ -118,6 +118,13 @@ pub fn camera_size(typed: &str) -> Result<(u32, u32), String> {
     Ok((side(width)?, side(height)?))
 }
 
+/// `60` or `60%`.
+pub fn percent(typed: &str) -> Result<u8, String> {
+    let number = typed.trim_end_matches('%').trim_end().parse();
+    let percent = number.ok().filter(|percent| *percent <= 100);
+    percent.ok_or_else(|| "use a percentage of 0 to 100".to_owned())
+}
+
 pub fn working_px(typed: &str) -> Result<usize, String> {
     match typed.parse() {
         Ok(px @ 16..=8192) => Ok(px),

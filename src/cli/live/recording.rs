@@ -25,6 +25,10 @@ pub fn check(args: &LiveArgs) -> Result<(), CliError> {
             "--record-format only applies to a folder of images; leave it out for a video"
                 .to_owned(),
         )),
+        (Some(path), _) if Destination::is_other_video(path) => Err(CliError::WrongUse(format!(
+            "{} has the extension of a video format that is not written; use .mp4 or .avi, or a folder",
+            path.display()
+        ))),
         _ => Ok(()),
     }
 }

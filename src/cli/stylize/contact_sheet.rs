@@ -55,7 +55,7 @@ impl Run<'_> {
                     cells.push((style.title.clone(), picture));
                 }
                 Err(error) if error.is_cancelled() => return Err(CliError::Stopped),
-                Err(error) => self.fail_in(opened, &failed(photo, &error).to_string()),
+                Err(error) => self.fail_in(opened, target, &failed(photo, &error).to_string()),
             }
         }
         if cells.len() == 1 {
@@ -69,7 +69,7 @@ impl Run<'_> {
             }
             None => {
                 let why = "too many styles for one sheet";
-                self.fail_in(opened, &failed(photo, &why).to_string());
+                self.fail_in(opened, target, &failed(photo, &why).to_string());
                 Ok(())
             }
         }

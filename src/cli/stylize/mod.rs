@@ -6,6 +6,8 @@ mod output;
 
 use std::{borrow::Cow, cell::Cell, fmt::Display, io::stdin, path::Path, sync::Arc};
 
+use serde_json::json;
+
 use memory::held_bytes;
 use output::{Finished, check, failed, format_for};
 
@@ -32,7 +34,7 @@ use crate::{
     },
     mode::{Precision, PrecisionChoice},
     network::Network,
-    weights::StyleLibrary,
+    weights::{StyleLibrary, bytes_in_hex},
 };
 
 /// # Errors
@@ -65,9 +67,11 @@ pub fn run(args: StylizeArgs) -> Result<(), CliError> {
         painter: painter(selected, &job.device),
         job: &job,
         styles: &styles,
+        labels: &labels,
         control,
         begun: 0,
         failures: 0,
+        skipped: 0,
         noted: Vec::new(),
     };
     let done = job
@@ -82,6 +86,9 @@ pub fn run(args: StylizeArgs) -> Result<(), CliError> {
     } else {
         (job.sources.len() * styles.len(), "paintings")
     };
+    if run.skipped > 0 {
+        write_message(format!("{} of {all} {what} already exist", run.skipped));
+    }
     if run.failures > 0 && all > 1 {
         write_message(format!("{} of {all} {what} failed", run.failures));
     }
@@ -167,6 +174,8 @@ struct Group<'a> {
 struct Run<'a> {
     job: &'a Job,
     styles: &'a [ChosenStyle],
+    /// What each painting of a photo is called in file names.
+    labels: &'a [String],
     painter: Painter,
     progress: Progress,
     control: Arc<RunControl>,
@@ -174,6 +183,8 @@ struct Run<'a> {
     begun: usize,
     /// Paintings that failed; for contact sheets, photos with any failure.
     failures: usize,
+    /// Paintings that existed and are not painted again.
+    skipped: usize,
     /// The notes about styles that were printed.
     noted: Vec<&'a str>,
 }
@@ -234,18 +245,28 @@ impl<'a> Run<'a> {
         source: &PhotoInput,
         row: &'b [Target],
     ) -> Result<Option<Closed<'b>>, CliError> {
+        let name = source.name();
         let mut targets = Vec::new();
-        for target in row {
+        for (target, label) in row.iter().zip(self.labels) {
+            let exists = matches!(target, Target::File(path, _) if path.exists());
+            if self.job.skips_existing && exists {
+                self.begun += 1;
+                self.skipped += 1;
+                self.report(&name, label, target, Ok("skipped"));
+                targets.push(None);
+                continue;
+            }
             let checked = check(target, self.job);
             if let Err(error) = &checked {
-                self.fail(error);
+                self.begun += 1;
+                self.failures += 1;
+                self.report(&name, label, target, Err(error));
             }
             targets.push(checked.is_ok().then_some(target));
         }
         if targets.iter().all(Option::is_none) {
             return Ok(None);
         }
-        let name = source.name();
         // A pipe blocks until it has a writer, possibly forever.
         let source = source.clone();
         let read = unless_cancelled(&self.control, move || bytes_of(&source))?;
@@ -256,7 +277,7 @@ impl<'a> Run<'a> {
         Ok(match file {
             Ok((bytes, needs)) => Some(Closed { name, bytes, needs, targets }),
             Err(error) => {
-                self.fail_all(&targets, &error);
+                self.fail_all(&name, &targets, &error);
                 None
             }
         })
@@ -289,18 +310,23 @@ impl<'a> Run<'a> {
                 has_failed: Cell::new(false),
             }),
             Err(error) => {
-                self.fail_all(&targets, &error);
+                self.fail_all(&name, &targets, &error);
                 None
             }
         }
     }
 
     /// Reports why a photo cannot be painted in any style.
-    fn fail_all(&mut self, targets: &[Option<&Target>], error: &dyn Display) {
+    fn fail_all(&mut self, name: &str, targets: &[Option<&Target>], error: &dyn Display) {
         let writable = targets.iter().flatten().count();
         self.begun += if self.job.contact_sheet { writable * self.styles.len() } else { writable };
         self.failures += writable;
         self.progress.message(format!("error: {error}"));
+        for (target, label) in targets.iter().zip(self.labels) {
+            if let Some(target) = target {
+                self.json_line(name, label, target, Err(&error.to_string()));
+            }
+        }
     }
 
     /// Paints the photos in the style with number `index`.
@@ -327,9 +353,9 @@ impl<'a> Run<'a> {
                             groups.push(Group { size, settings, photos: vec![(photo, target)] })
                         }
                     },
-                    Err(error) => self.fail_in(photo, &error.to_string()),
+                    Err(error) => self.fail_in(photo, target, &error.to_string()),
                 },
-                Err(error) => self.fail_in(photo, &error.to_string()),
+                Err(error) => self.fail_in(photo, target, &error.to_string()),
             }
         }
         for group in &groups {
@@ -358,8 +384,8 @@ impl<'a> Run<'a> {
             Ok(paintings) => paintings,
             Err(error) if error.is_cancelled() => return Err(CliError::Stopped),
             Err(error) => {
-                for (opened, _) in &group.photos {
-                    self.fail_in(opened, &failed(&opened.photo, &error).to_string());
+                for (opened, target) in &group.photos {
+                    self.fail_in(opened, target, &failed(&opened.photo, &error).to_string());
                 }
                 return Ok(());
             }
@@ -401,19 +427,49 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Reports and counts a failure that happened before the photo was opened.
-    fn fail(&mut self, error: &str) {
-        self.begun += 1;
-        self.failures += 1;
-        self.progress.message(format!("error: {error}"));
-    }
-
     /// Reports and counts a failure of an opened photo: per painting, or once per photo for contact sheets.
-    fn fail_in(&mut self, opened: &Opened<'_>, error: &str) {
+    fn fail_in(&mut self, opened: &Opened<'_>, target: &Target, error: &str) {
         let has_failed = opened.has_failed.replace(true);
         self.begun += 1;
         self.failures += usize::from(!(self.job.contact_sheet && has_failed));
-        self.progress.message(format!("error: {error}"));
+        self.report(&opened.photo.name, self.label_of(opened, target), target, Err(error));
+    }
+
+    /// What the painting of an opened photo for `target` is called in file names.
+    fn label_of(&self, opened: &Opened<'_>, target: &Target) -> &'a str {
+        let is_it = |of: &Option<&Target>| of.is_some_and(|of| std::ptr::eq(of, target));
+        let index = opened.targets.iter().position(is_it);
+        index.and_then(|index| self.labels.get(index)).map_or("", String::as_str)
+    }
+
+    /// Reports what became of a painting: its status, or an error.
+    fn report(&self, input: &str, label: &str, target: &Target, outcome: Result<&str, &str>) {
+        if let Err(error) = outcome {
+            self.progress.message(format!("error: {error}"));
+        }
+        self.json_line(input, label, target, outcome);
+    }
+
+    /// Prints a line of JSON for a painting, if these were requested.
+    fn json_line(&self, input: &str, style: &str, target: &Target, outcome: Result<&str, &str>) {
+        if !self.job.as_json {
+            return;
+        }
+        let (output, output_bytes) = match target {
+            Target::File(path, _) => (path.display().to_string(), bytes_in_hex(path)),
+            Target::Stdout(_) => ("-".to_owned(), None),
+        };
+        let mut line = json!({
+            "input": input, "style": style, "output": output, "status": outcome.unwrap_or("failed"),
+        });
+        if let Some(bytes) = output_bytes {
+            line["output_bytes"] = bytes.into();
+        }
+        if let Err(error) = outcome {
+            line["error"] = error.into();
+        }
+        // Failing to print it is not a failure: the file is written.
+        self.progress.print(line).ok();
     }
 
     fn stop_if_cancelled(&self) -> Result<(), CliError> {

@@ -55,9 +55,9 @@ impl Run<'_> {
             Err(stop @ CliError::Stopped) => return Err(stop),
             Err(CliError::OutputClosed) => {
                 let why = "standard output was closed before the image was written";
-                self.fail_in(opened, why);
+                self.fail_in(opened, target, why);
             }
-            Err(error) => self.fail_in(opened, &error.to_string()),
+            Err(error) => self.fail_in(opened, target, &error.to_string()),
         }
         Ok(())
     }
@@ -81,6 +81,7 @@ impl Run<'_> {
         for note in write(finished, photo, target, self.job, &self.progress)? {
             self.progress.message(format!("note: {}: {note}", photo.name));
         }
+        self.json_line(&photo.name, self.label_of(opened, target), target, Ok("painted"));
         Ok(())
     }
 
@@ -146,8 +147,8 @@ fn write(
         print_bytes(&bytes)?;
         return Ok(notes);
     };
-    if let Some(folder) = job.folder() {
-        disk::make_folder(folder).map_err(|e| CliError::Failed(e.to_string()))?;
+    if job.folder().is_some() {
+        disk::make_folder(disk::folder_of(path)).map_err(|e| CliError::Failed(e.to_string()))?;
     }
     let notes = match finished {
         Finished::Original(bytes) => {
@@ -159,7 +160,9 @@ fn write(
     }
     .map_err(|e| failed(photo, &e))?;
     // Failing to print the file name is not a failure: the file is written.
-    progress.print(path.display()).ok();
+    if !job.as_json {
+        progress.print(path.display()).ok();
+    }
     Ok(notes)
 }
 
@@ -170,7 +173,9 @@ pub(super) fn failed(photo: &Photo, error: &dyn Display) -> CliError {
 pub(super) fn check(target: &Target, job: &Job) -> Result<(), String> {
     match target {
         // The folder is created when the first file is written.
-        Target::File(..) if job.folder().is_some_and(|folder| !folder.exists()) => Ok(()),
+        Target::File(path, _) if job.folder().is_some() && !disk::folder_of(path).exists() => {
+            Ok(())
+        }
         Target::File(path, _) => {
             encode::check_target(path, job.existing).map_err(|e| e.to_string())
         }

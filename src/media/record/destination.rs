@@ -45,6 +45,15 @@ impl Destination {
         ending_of(path).is_some()
     }
 
+    /// Whether a file name has the extension of a video that this program does not write.
+    pub fn is_other_video(path: &Path) -> bool {
+        let ending = path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+        matches!(
+            ending.as_str(),
+            "mkv" | "mov" | "webm" | "m4v" | "gif" | "wmv" | "mpg" | "mpeg" | "ogv"
+        ) && !path.is_dir()
+    }
+
     fn mp4_or_avi(path: &Path, ffmpeg: Result<Ffmpeg, String>) -> (Self, Option<String>) {
         let path = path.to_owned();
         match ffmpeg {

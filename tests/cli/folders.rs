@@ -1,0 +1,67 @@
+//! `styleforge stylize` of many photos: subfolders, names that occur twice, what exists, and reports for programs.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::sandbox::Sandbox;
+
+#[test]
+fn subfolders_are_painted_into_the_same_subfolders() {
+    let s = Sandbox::new();
+    for name in ["in/a.png", "in/b/a.png", "in/b/c/d.jpe", "in/out/old.png"] {
+        s.photo(name, 9, 8);
+    }
+    fs::write(s.path("in/b/notes.txt"), "text").expect("written");
+    fs::write(s.path("in/.hidden.txt"), "text").expect("written");
+    let run = s.stylize(&["in", "--recursive", "-o", "in/out"]).ends(0);
+    assert_eq!(s.names("in/out"), ["a-tiny.png", "b", "old.png"]);
+    assert_eq!(s.names("in/out/b"), ["a-tiny.png", "c"]);
+    assert_eq!(s.names("in/out/b/c"), ["d-tiny.jpg"]);
+    run.says("in/b: not painted (not an image): notes.txt");
+}
+
+#[test]
+fn photos_of_one_name_get_numbers() {
+    let s = Sandbox::new();
+    for name in ["one/a.png", "two/a.png", "three/a.png"] {
+        s.photo(name, 9, 8);
+    }
+    s.stylize(&["one", "two", "three", "-o", "out"]).ends(0);
+    assert_eq!(s.names("out"), ["a-2-tiny.png", "a-3-tiny.png", "a-tiny.png"]);
+}
+
+#[test]
+fn what_exists_is_an_error_or_done_and_each_painting_has_a_line() {
+    let s = Sandbox::new();
+    s.photo("in/a.png", 9, 8);
+    s.photo("in/b.png", 9, 8);
+    fs::write(s.path("in/c.png"), "no image").expect("written");
+    let lines = |arguments: &[&str], code| {
+        let run = s.stylize(&[&["in", "-o", "out", "--json"], arguments].concat()).ends(code);
+        let lines = run.text();
+        let lines = lines.lines().map(|line| serde_json::from_str(line).expect("JSON"));
+        let lines: Vec<Value> = lines.collect();
+        assert!(lines.iter().all(|line| line["style"] == "tiny" && line["input"].is_string()));
+        lines
+            .iter()
+            .map(|line| line["status"].as_str().expect("text").to_owned())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(lines(&[], 1), ["painted", "painted", "failed"]);
+    assert_eq!(lines(&[], 1), ["failed", "failed", "failed"]);
+    fs::remove_file(s.path("in/c.png")).expect("removed");
+    fs::remove_file(s.path("out/b-tiny.png")).expect("removed");
+    assert_eq!(lines(&["--skip-existing"], 0), ["skipped", "painted"]);
+    let run = s.stylize(&["in", "-o", "out", "--skip-existing"]).ends(0);
+    run.says("2 of 2 paintings already exist");
+    s.stylize(&["in/a.png", "-o", "-", "--format", "png", "--json"]).ends(2).says("--json");
+}
+
+#[test]
+fn a_percentage_may_have_its_sign() {
+    let s = Sandbox::new();
+    s.stylize(&["photo.png", "--strength", "0%", "-o", "out.png"]).ends(0);
+    assert_eq!(s.read("out.png"), s.read("photo.png"));
+    s.stylize(&["photo.png", "--strength", "101", "-o", "x.png"]).ends(2).says("0 to 100");
+}
