@@ -1,5 +1,4 @@
-//! Puts the trained `lite` styles and the compiled kernels into the program, so that a lone binary
-//! works.
+//! Embeds the trained `lite` styles and the compiled kernels into the program, so that the binary works alone.
 
 use std::{
     env,
@@ -17,7 +16,7 @@ mod compiler;
 
 use compiler::{Nvrtc, Sources};
 
-/// Set while kernels are worked on whose CTAs wait for each other.
+/// Set during work on kernels whose CTAs wait for each other.
 const BOUNDED_WAITS: &str = "STYLEFORGE_BOUNDED_WAITS";
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -40,11 +39,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// The bundle of compiled kernels: the committed one while it is what the sources say, or one made
-/// here by a person who edits kernels and has the compiler. `cache` keeps what need not be compiled
-/// again.
+/// The bundle of compiled kernels: the committed one if it matches the sources, otherwise one compiled here, which
+/// needs the compiler. `cache` keeps images that need not be compiled again.
 fn kernels(folder: &Path, cache: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
-    // Tests that compile kernels are listed as ignored where the compiler is missing.
+    // Tests that compile kernels are listed as ignored if the compiler is missing.
     println!("cargo::rustc-check-cfg=cfg(nvrtc)");
     let nvrtc = Nvrtc::find();
     if nvrtc.is_ok() {
@@ -63,7 +61,7 @@ fn kernels(folder: &Path, cache: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
     let nvrtc = nvrtc.map_err(|error| {
         format!("kernels/bundle.bin is not what the sources in kernels/ compile to: {error}")
     })?;
-    // While kernels are worked on, one architecture is enough and eight are minutes.
+    // During work on kernels one architecture is enough; compiling all of them takes minutes.
     println!("cargo::rerun-if-env-changed=STYLEFORGE_KERNEL_TARGETS");
     let only = env::var("STYLEFORGE_KERNEL_TARGETS").unwrap_or_default();
     let only: Vec<&str> = only.split_terminator(',').collect();
@@ -78,8 +76,8 @@ fn kernels(folder: &Path, cache: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
     Ok(compiler::bundle(&digest, &compiler::entries(&images), false))
 }
 
-/// The project's own licences and those of its parts in one text, packed for `src/licences.rs`: they
-/// repeat each other, and hardly anything of them is left.
+/// The licences of the project and of its dependencies in one text, compressed for `src/licences.rs`. They repeat each
+/// other, so they compress to almost nothing.
 fn licences(root: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
     let mut text = format!(
         "StyleForge {} is free software under the MIT licence or the Apache licence 2.0, as you choose.\n",
@@ -91,7 +89,7 @@ fn licences(root: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
         write!(text, "\n{licence}\n")?;
     }
     let options = LzmaOptions {
-        // All of it in sight, and no more memory than that when it is unpacked.
+        // The dictionary covers the whole text, and unpacking needs no more memory than the text.
         dict_size: u32::try_from(text.len().next_power_of_two())?,
         ..LzmaOptions::with_preset(6)
     };
@@ -101,7 +99,7 @@ fn licences(root: &Path) -> Result<Vec<u8>, Box<dyn Error>> {
     Ok(writer.finish()?)
 }
 
-/// A table of the folders in `styles/` that hold `lite.safetensors`, for `weights/library.rs`.
+/// A table of the folders in `styles/` that contain `lite.safetensors`, for `weights/library.rs`.
 fn embedded_styles(root: &Path) -> Result<String, Box<dyn Error>> {
     let mut ids = Vec::new();
     if let Ok(folder) = fs::read_dir(root.join("styles")) {
