@@ -1,17 +1,17 @@
-"""The fuzzing corpus in one file: an index of lines `target/name bytes`, an empty line, and what the files hold, all
-compressed. Headers of an archive would take a sixth of it.
+"""The fuzzing corpus in one file: an index of lines `target/name bytes`, an empty line, and the contents of the files,
+all compressed. Headers of an archive would take a sixth of it.
 
-    corpus.py pack FOLDER FILE      numbers the inputs, in the order of what they hold, and writes them
-    corpus.py unpack FILE FOLDER    writes the inputs to the folder, beside what is there
+    corpus.py pack FOLDER FILE      numbers the inputs in the order of their contents and writes them
+    corpus.py unpack FILE FOLDER    writes the inputs to the folder and keeps its other files
 """
 
 import lzma
 import sys
 from pathlib import Path
 
-# Inputs whose names tell what they are.
+# Inputs whose names have a meaning and are kept.
 NAMED = ("found-", "shape-")
-# Inputs lie at any byte.
+# Inputs are not aligned to words.
 FILTERS = [{"id": lzma.FILTER_LZMA2, "preset": 9 | lzma.PRESET_EXTREME, "pb": 0}]
 
 

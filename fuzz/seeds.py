@@ -1,8 +1,7 @@
-"""Writes the seeds of the fuzz targets, a folder for each, below the folder given.
+"""Writes the seeds of the fuzz targets, one folder per target, below the given folder.
 
-They are the small files of the corpora in tests/, and small files with extreme
-numbers in them that are valid otherwise: changing bytes at random hardly ever
-makes these. Pictures are made by ImageMagick's convert.
+The seeds are the small files of the corpora in tests/, and small, otherwise valid files that contain extreme numbers,
+which random changes of bytes almost never produce. Pictures are made by ImageMagick's convert.
 
     python3 fuzz/seeds.py FOLDER
 """
@@ -17,9 +16,9 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-# Larger files of the corpora only slow the search down.
+# Larger files of the corpora only slow down the search.
 MAX_BYTES = 24 << 10
-# A side that no memory can hold, with room to multiply it by a few others.
+# A side length that no memory can hold; multiplied by a few other sides it still fits 64 bits.
 HUGE = 1 << 50
 
 # Pickles ---------------------------------------------------------------------
@@ -54,7 +53,7 @@ def zipped(pickle, storages=()):
 
 
 def tensor(size, stride, offset=0, count=4096):
-    """A tensor of the storage 0, as torch.save writes it."""
+    """A tensor of storage 0, as torch.save writes it."""
     identity = (
         b"(" + text("storage") + glob("torch", "FloatStorage") + text("0") + text("cpu")
         + integer(count) + b"tQ"
@@ -72,7 +71,7 @@ def dict_of(pairs):
 
 
 def nested_wrappers(entries, depth=4):
-    """A dict in a dict in a dict, each of them many times under the same key."""
+    """Dicts nested three deep, each stored many times under the same key."""
     body = text("model") + b"q\x00" + text("state_dict") + b"q\x01" + b"}q\x02"
     for level in range(depth):
         inner = bytes([2 + level])
@@ -83,7 +82,7 @@ def nested_wrappers(entries, depth=4):
 
 
 def repeated_ordered_dict(pairs, calls):
-    """OrderedDict(pairs) of one list, again and again."""
+    """OrderedDict(pairs) of one list, repeated."""
     body = glob("collections", "OrderedDict") + b"q\x00" + text("k") + b"N\x86q\x01"
     body += b"](" + b"h\x01" * pairs + b"eq\x02\x85q\x03]" + b"(" + b"h\x00h\x03R" * calls + b"e"
     return pickled(body)
@@ -179,7 +178,7 @@ def model(body, output, dims=(1, 3, 64, 96), opset=9):
 
 
 class Network:
-    """Johnson's network of the widths given, all of whose weights may be empty."""
+    """Johnson's network of the given widths; all of its weights may be empty."""
 
     def __init__(self, last_dims, blocks=1):
         self.body, self.map, self.count = b"", "x", 0
@@ -262,7 +261,7 @@ def graphs():
             stored("w", wide) + node("Conv", ["x", "w"], "y"), "y"
         )
         yield f"input_dims_{count}", model(node("Relu", ["x"], "y"), "y", dims=wide)
-        # Each value with a tag of its own instead of all behind one length.
+        # Each value has its own tag instead of all values after one length.
         single = b"".join(number(8, value) for value in [0, 0, 1, 1] * count)
         yield f"unpacked_{count}", model(node("Pad", ["x"], "y", pads=single), "y")
         names = "".join(f"{i:04}" for i in range(count))
@@ -275,7 +274,7 @@ def graphs():
         )
     column = integers("column", [-1, 1])
     for side in (1, 192, HUGE, -HUGE):
-        # Of a picture of 64 rows and 96 columns, 192 is the doubled row.
+        # For a picture of 64 rows and 96 columns, 192 is twice the row length.
         rows = integers("row", [-1, side]) + integers("map", [-1, 3, 128, side])
         doubled = (
             node("Reshape", ["x", "column"], "a") + node("Add", ["a", "nothing"], "b")
@@ -402,8 +401,7 @@ def settings():
 # -----------------------------------------------------------------------------
 
 
-# Archives of networks: of checkpoints of known families, of picture networks of any kind, and of networks for style
-# pictures.
+# Archives of networks: checkpoints of known families, picture networks of any kind, and networks for style pictures.
 CORPORA = (
     "checkpoints/good", "checkpoints/foreign", "checkpoints/hostile", "onnx/networks/networks", "onnx/networks/refused",
     "golden/published", "golden/style_networks", "golden/transformer",
@@ -420,8 +418,7 @@ def corpus(place):
 
 
 def pickle_in(data):
-    """The pickle of an archive, which the target puts into one of its own; none of
-    an archive that is damaged."""
+    """The pickle of an archive, which the target puts into its own archive; None if the archive is damaged."""
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             for entry in archive.infolist():
@@ -504,7 +501,7 @@ def main(folder):
                 inner = pickle_in(data)
                 if inner:
                     write("pth", f"{name}.pkl", inner)
-    # These names tell that a file stays whether or not it adds coverage.
+    # Files with these names are kept whether or not they add coverage.
     for name, data in pickles():
         write("pth", f"shape-{name}.pkl", data)
         write("pth", f"shape-{name}.pth", zipped(data, [bytes(4096)]))

@@ -1,4 +1,4 @@
-//! Fuzzes the reader of any checkpoint, its format told by its bytes.
+//! Fuzzes the reader of any checkpoint, which detects the format by the first bytes.
 
 #![no_main]
 

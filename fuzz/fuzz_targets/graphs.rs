@@ -1,5 +1,5 @@
-//! Fuzzes planners and the processor with graphs of any operations and numbers: each ends with a picture or an error,
-//! and no kernel leaves its maps, which the address sanitizer judges.
+//! Fuzzes the planners and the CPU backend with graphs of any operations and numbers. Each run ends with a picture or
+//! an error. The address sanitizer checks that no kernel leaves its maps.
 
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! Fuzzes what `styleforge inspect` prints of any checkpoint, good or bad.
+//! Fuzzes what `styleforge inspect` prints for any checkpoint, valid or not.
 
 #![no_main]
 
@@ -14,7 +14,7 @@ use styleforge::{
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let facts = support::within_memory(bytes.len(), || describe_bytes(bytes));
     facts.refused.iter().for_each(|reason| support::is_short(reason));
-    // Of several reasons, either may be met first.
+    // If a file has several errors, either may be found first.
     let is_refused = match Checkpoint::from_bytes(bytes) {
         Err(WeightsError::StyleNetwork) => {
             let budget = Budget::for_file(bytes.len());

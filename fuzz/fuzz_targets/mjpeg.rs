@@ -7,12 +7,12 @@ use styleforge::{
     media::guard,
 };
 
-/// Most pixels of a picture that is decoded.
+/// Maximum number of pixels of a picture that is decoded.
 const MAX_PIXELS: usize = 1 << 16;
-/// Damaged frames in a row after which the decoder is more lenient, and some.
+/// More than the number of consecutive damaged frames after which the decoder becomes lenient.
 const DAMAGED_FRAMES: usize = 20;
 
-// Where a decoder panics, the program goes on; only what comes through ends the run.
+// The program continues after a panic in a decoder; only a panic that is not caught ends the run.
 libfuzzer_sys::fuzz_target!(init: guard::silence_decoders(), |bytes: &[u8]| {
     let (width, height) = size_in(bytes).unwrap_or((16, 16));
     if width * height > MAX_PIXELS {
@@ -30,7 +30,7 @@ libfuzzer_sys::fuzz_target!(init: guard::silence_decoders(), |bytes: &[u8]| {
     }
 });
 
-/// The size in the first frame header (ITU-T T.81, B.2.2), as a camera would have agreed to it.
+/// The size in the first frame header (ITU-T T.81, B.2.2), as the format that a camera would have negotiated.
 fn size_in(bytes: &[u8]) -> Option<(usize, usize)> {
     let at = bytes.windows(2).position(|pair| pair[0] == 0xff && matches!(pair[1], 0xc0..=0xc2))?;
     let side = |at: usize| {

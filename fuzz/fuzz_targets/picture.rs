@@ -1,5 +1,5 @@
-//! Fuzzes the reader of picture files. Large pictures are left out: decoding them shows nothing that
-//! small ones do not, and takes its time.
+//! Fuzzes the reader of picture files. Large pictures are skipped: they take longer to decode and show nothing that
+//! small ones do not.
 
 #![no_main]
 
@@ -8,12 +8,12 @@ mod support;
 
 use styleforge::media::{decode, guard};
 
-/// Most pixels of a picture that is decoded.
+/// Maximum number of pixels of a picture that is decoded.
 const MAX_PIXELS: usize = 1 << 16;
-/// Most bytes that a decoder keeps besides what it predicts: profiles, tables, rows.
+/// Maximum bytes that a decoder keeps in addition to its prediction: profiles, tables, rows.
 const SIDE_BYTES: u64 = 256 << 20;
 
-// Where a decoder panics, the program goes on; only what comes through ends the run.
+// The program continues after a panic in a decoder; only a panic that is not caught ends the run.
 libfuzzer_sys::fuzz_target!(init: guard::silence_decoders(), |bytes: &[u8]| {
     let needs = match decode::needs("fuzzed", bytes) {
         Ok(needs) => needs,

@@ -1,10 +1,10 @@
-//! Fuzzes the reader of a camera's raw frames: sizes and strides of the driver, bytes of the camera.
+//! Fuzzes the reader of a camera's raw frames: sizes and strides from the driver, bytes from the camera.
 
 #![no_main]
 
 use styleforge::capture::{FrameDecoder, Layout, PixelFormat};
 
-/// Most pixels of a frame that is decoded; of larger ones only the size is worked out.
+/// Maximum number of pixels of a frame that is decoded; for larger frames only the size is computed.
 const MAX_PIXELS: usize = 1 << 14;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
@@ -22,7 +22,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let needed = layout.bytes();
     let frame_pixels = layout.width.saturating_mul(layout.height);
     if frame_pixels > MAX_PIXELS {
-        // No buffer is as long as such a frame.
+        // No buffer is long enough for such a frame.
         let decoded = FrameDecoder::default().decode(bytes, &layout, &mut []);
         return assert!(decoded.is_err());
     }

@@ -1,7 +1,7 @@
-//! Fuzzes the reader of PyTorch files, zip and older.
+//! Fuzzes the reader of PyTorch files, both the zip format and the older one.
 //!
-//! Hardly any change to an archive leaves its checksums and offsets right, so bytes that begin like a
-//! pickle are also read as the pickle of an archive that is right.
+//! Almost any change to an archive breaks its checksums or offsets. So bytes that begin like a pickle are also read as
+//! the pickle of a valid archive.
 
 #![no_main]
 
@@ -10,7 +10,7 @@ mod support;
 
 use styleforge::weights::torch;
 
-/// Bytes of the one storage of a made archive: the weights of the smallest networks fit.
+/// Bytes of the single storage of a generated archive: enough for the weights of the smallest networks.
 const STORAGE_BYTES: usize = 16 << 10;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {

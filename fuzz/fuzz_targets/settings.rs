@@ -1,5 +1,5 @@
-//! Fuzzes the reader of the settings file: whatever it holds, what is written back means the same, and
-//! what was not understood stays.
+//! Fuzzes the reader of the settings file. For any content, the file that is written back means the same, and entries
+//! that were not understood are kept.
 
 #![no_main]
 

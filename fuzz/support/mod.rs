@@ -1,4 +1,4 @@
-//! What several targets judge by.
+//! Checks that several targets share.
 
 #![allow(dead_code, reason = "every target uses a part of it")]
 
@@ -8,15 +8,15 @@ mod counting;
 pub use counting::peak_of;
 use styleforge::weights::{Checkpoint, WeightsError};
 
-/// Most bytes of a message that a person is shown.
+/// Maximum bytes of a message that is shown to the user.
 const MAX_MESSAGE_BYTES: usize = 2048;
-/// Memory that reading any checkpoint may take, however small.
+/// Memory in bytes that reading any checkpoint may take, even a tiny one.
 const BASE_BYTES: u64 = 64 << 20;
-/// Further memory for each byte of the file.
+/// Additional memory for each byte of the file.
 const BYTES_PER_BYTE: u64 = 8;
 
-/// Does `work` on a file of this size and holds it to the rule of checkpoints: memory follows from
-/// the file's size.
+/// Runs `work` on a file of this size and checks that its memory stays within the limit for checkpoints, which depends
+/// on the file's size.
 pub fn within_memory<T>(file_bytes: usize, work: impl FnOnce() -> T) -> T {
     let (given, peak_bytes) = peak_of(work);
     assert!(
@@ -26,7 +26,7 @@ pub fn within_memory<T>(file_bytes: usize, work: impl FnOnce() -> T) -> T {
     given
 }
 
-/// A message that people read has to have an end.
+/// A message to the user must have a limited length.
 pub fn is_short(message: &str) {
     assert!(
         message.len() <= MAX_MESSAGE_BYTES,
@@ -36,8 +36,8 @@ pub fn is_short(message: &str) {
     );
 }
 
-/// Reads a file's bytes as a checkpoint: what is read is finite and survives being saved, what is
-/// refused is refused in a few words, and either way memory follows from the file's size.
+/// Reads a file's bytes as a checkpoint. A checkpoint that is accepted must be finite and survive being saved. One that
+/// is refused must have a short message. In both cases memory is limited by the file's size.
 pub fn reads(bytes: &[u8], read: impl Fn(&[u8]) -> Result<Checkpoint, WeightsError>) {
     match within_memory(bytes.len(), || read(bytes)) {
         Err(error) => is_short(&error.to_string()),
