@@ -1,9 +1,8 @@
-//! What was compiled before: a folder with a file for each image, named by all that decides it.
+//! The cache of compiled images: a folder with one file per image, named by a hash of everything that determines it.
 //!
-//! Part of [`compiler`](super). A person who edits one kernel waits for that one alone. A name is
-//! the SHA-256 of the program, the headers that it includes, the options, the target and the
-//! compiler's version, so nothing here is ever stale; what the last run did not use is deleted.
-//! Several threads may ask for different images at once.
+//! Part of [`compiler`](super). After an edit of one kernel only that kernel is compiled. A name is the SHA-256 of the
+//! program, the headers that it includes, the options, the target and the compiler's version, so no file is ever stale.
+//! Files that the last run did not use are deleted. Several threads may request different images at once.
 
 use std::{
     collections::BTreeSet,
@@ -14,7 +13,7 @@ use std::{
 
 use super::{CompilerError, Image, Source, Sources, at, digest};
 
-/// The folder, and the files of it that this run used.
+/// The folder, and those of its files that this run used.
 #[derive(Debug)]
 pub struct Cache {
     folder: PathBuf,
@@ -22,13 +21,13 @@ pub struct Cache {
 }
 
 impl Cache {
-    /// The cache in a folder, which is made when it does not exist.
+    /// Opens the cache in a folder, which is created if it does not exist.
     pub fn open(folder: &Path) -> Result<Self, CompilerError> {
         fs::create_dir_all(folder).map_err(at(folder))?;
         Ok(Self { folder: folder.to_owned(), used: Mutex::default() })
     }
 
-    /// The image of a program for a target: what is kept, or what `compile` makes, which is kept.
+    /// The image of a program for a target: the cached one, or the result of `compile`, which is then cached.
     pub fn image_or(
         &self,
         sources: &Sources,
@@ -58,14 +57,14 @@ impl Cache {
         let mut kept = (image.log.len() as u64).to_le_bytes().to_vec();
         kept.extend(image.log.as_bytes());
         kept.extend(&image.bytes);
-        // Renamed when it is whole, so that a build that is stopped leaves no half of one.
+        // Renamed when complete, so that an interrupted build leaves no partial file.
         let unfinished = path.with_extension("part");
         fs::write(&unfinished, kept).map_err(at(&unfinished))?;
         fs::rename(&unfinished, &path).map_err(at(&path))?;
         Ok(image)
     }
 
-    /// Deletes what no call of [`Cache::image_or`] asked for.
+    /// Deletes the files that no call of [`Cache::image_or`] requested.
     pub fn forget_unused(self) -> Result<(), CompilerError> {
         let used = self.used.into_inner().unwrap_or_default();
         for entry in fs::read_dir(&self.folder).map_err(at(&self.folder))? {
@@ -78,7 +77,7 @@ impl Cache {
     }
 }
 
-/// A kept file's log and image.
+/// The log and the image in a cached file.
 fn parts(kept: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = kept.split_first_chunk()?;
     rest.split_at_checked(usize::try_from(u64::from_le_bytes(*length)).ok()?)

@@ -1,10 +1,10 @@
 //! Compiles every kernel for every architecture with NVIDIA's run-time compiler (NVRTC).
 //!
-//! Included by `build.rs` (an edited kernel is recompiled at build) and by `tests/kernels.rs` (the
-//! compile gate, which also writes `bundle.bin`). It needs no GPU and no driver, only the compiler's
-//! two libraries, and it says how to get them. It knows no kernel by name: all `.cu` files of the
-//! folder are programs, all `.cuh` files are headers of each. The same sources give the same bytes
-//! on any machine, because the compiler sees file names without folders and nothing else.
+//! Included by `build.rs` (an edited kernel is recompiled during the build) and by `tests/kernels.rs` (the compile
+//! gate, which also writes `bundle.bin`). It needs no GPU and no driver, only the compiler's two libraries; the error
+//! explains how to install them. It knows no kernel by name: every `.cu` file in the folder is a program, every `.cuh`
+//! file is a header for all of them. The same sources produce the same bytes on any machine, because the compiler sees
+//! file names without folders and nothing else.
 
 mod cache;
 mod nvrtc;
@@ -20,9 +20,8 @@ use sha2::{Digest, Sha256};
 use cache::Cache;
 pub use nvrtc::Nvrtc;
 
-/// What the kernels are compiled for, in the order of the bundle: machine code (`sm_`) for the
-/// architectures that people have (that of `sm_80` runs on 8.6 and 8.9 too), and the compiler's assembly
-/// (`compute_`) for the driver to finish where no machine code fits.
+/// The targets of the kernels, in the order of the bundle: machine code (`sm_`) for common architectures (code for
+/// `sm_80` also runs on 8.6 and 8.9), and PTX (`compute_`), which the driver compiles if no machine code fits.
 pub const TARGETS: [&str; 5] = ["sm_75", "sm_80", "sm_90a", "sm_120", "compute_80"];
 
 /// Options of every compilation, apart from the architecture. `-v` makes the compiler report
@@ -32,7 +31,7 @@ const OPTIONS: [&str; 2] = ["--std=c++17", "--ptxas-options=-v"];
 /// The compiler's exact version, as pip names it. It is part of the sources' digest.
 pub const REQUIREMENT: &str = include_str!("requirements.txt").trim_ascii();
 
-/// Names the folder with the compiler's libraries.
+/// The variable that names the folder with the compiler's libraries.
 pub const FOLDER_VARIABLE: &str = "STYLEFORGE_NVRTC";
 
 /// First bytes of a bundle.
@@ -52,10 +51,10 @@ pub enum CompilerError {
          {FOLDER_VARIABLE}=target/nvrtc"
     )]
     Missing {
-        /// The loader's words.
+        /// The loader's message.
         reason: String,
     },
-    /// The library is of another version than the bundle is made with.
+    /// The library has another version than the one that the bundle is built with.
     #[error(
         "NVIDIA's run-time compiler is version {}.{}, needed is {REQUIREMENT}; set \
          {FOLDER_VARIABLE} to its folder", found.0, found.1
@@ -64,68 +63,64 @@ pub enum CompilerError {
         /// Major and minor version that the library reports.
         found: (c_int, c_int),
     },
-    /// A kernel's source is wrong.
+    /// A kernel's source is invalid.
     #[error("{file} does not compile for {target}:\n{log}")]
     Program {
         /// The `.cu` file.
         file: String,
-        /// The architecture.
         target: String,
-        /// What the compiler says.
+        /// The compiler's messages.
         log: String,
     },
-    /// A source asks for an architecture that the table does not have.
+    /// A source names an architecture that the table does not have.
     #[error("{file}: its `// targets:` line names {target:?}; known are {}", TARGETS.join(", "))]
     Target {
         /// The `.cu` file.
         file: String,
-        /// The unknown word.
+        /// The unknown name.
         target: String,
     },
-    /// A call of the compiler's library failed for no fault of a source.
+    /// A call of the compiler's library failed for a reason outside the source.
     #[error("NVIDIA's run-time compiler fails in {call}: {reason}")]
     Call {
-        /// The function.
         call: &'static str,
-        /// What the library says.
+        /// The library's description of the error.
         reason: String,
     },
-    /// A source, or what is kept between builds, cannot be read or written.
+    /// A source or a cached file cannot be read or written.
     #[error("cannot use {}: {error}", path.display())]
     File {
         /// The file or folder.
         path: PathBuf,
-        /// The system's words.
         error: io::Error,
     },
 }
 
-/// Says which file or folder an error of the system is about.
+/// Adds the file or folder to an I/O error.
 fn at(path: &Path) -> impl FnOnce(io::Error) -> CompilerError + use<> {
     let path = path.to_owned();
     move |error| CompilerError::File { path, error }
 }
 
-/// A text file of the kernels' folder.
+/// A text file in the kernels' folder.
 #[derive(Debug)]
 pub struct Source {
     /// File name without folders.
     pub name: String,
-    /// Its text.
     pub text: String,
 }
 
-/// Everything that decides what the compiled kernels are.
+/// Everything that determines the compiled kernels.
 #[derive(Debug)]
 pub struct Sources {
-    /// The `.cu` files, sorted by name: each is compiled by itself.
+    /// The `.cu` files, sorted by name; each is compiled separately.
     pub programs: Vec<Source>,
-    /// The `.cuh` files, sorted by name: every program may include them.
+    /// The `.cuh` files, sorted by name; every program may include them.
     pub headers: Vec<Source>,
 }
 
 impl Sources {
-    /// Reads the sources of a folder, not of folders in it.
+    /// Reads the sources of a folder, without its subfolders.
     pub fn read(folder: &Path) -> Result<Self, CompilerError> {
         let mut sources = Self { programs: Vec::new(), headers: Vec::new() };
         for entry in fs::read_dir(folder).map_err(at(folder))? {
@@ -139,7 +134,7 @@ impl Sources {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             list.push(Source {
                 name: name.into_owned(),
-                // A checkout may have either kind of line end.
+                // A checkout may have either kind of line ending.
                 text: text.replace("\r\n", "\n"),
             });
         }
@@ -148,14 +143,15 @@ impl Sources {
         Ok(sources)
     }
 
-    /// Makes waits that never end trap instead of hanging the device, which costs registers: for work on kernels.
+    /// Makes waits that never end trap instead of hanging the device. This costs registers and is only for work on
+    /// kernels.
     pub fn bound_waits(&mut self) {
         for header in &mut self.headers {
             header.text.insert_str(0, "#define BOUNDED_WAITS\n");
         }
     }
 
-    /// SHA-256 of all that goes into the compiled kernels: compiler, options, targets, texts.
+    /// SHA-256 of all inputs of the compiled kernels: compiler, options, targets, texts.
     pub fn digest(&self) -> [u8; 32] {
         digest(self.programs.iter().chain(&self.headers), &TARGETS)
     }
@@ -197,8 +193,8 @@ fn digest<'a>(sources: impl Iterator<Item = &'a Source>, targets: &[&str]) -> [u
 }
 
 impl Source {
-    /// The architectures that this program is for: all, or those that a comment line
-    /// `// targets: sm_90a` before the first line of code names.
+    /// The architectures of this program: all of them, or those that a comment line `// targets: sm_90a` before the
+    /// first line of code names.
     pub fn targets(&self) -> Result<Vec<&'static str>, CompilerError> {
         let comments =
             self.text.lines().take_while(|line| line.is_empty() || line.starts_with("//"));
@@ -221,33 +217,32 @@ impl Source {
 /// One program compiled for one architecture.
 #[derive(Debug)]
 pub struct Image {
-    /// The program's file name without its ending.
+    /// The program's file name without its extension.
     pub file: String,
     /// One of [`TARGETS`].
     pub target: &'static str,
-    /// A cubin, or PTX with its closing zero byte.
+    /// A cubin, or PTX with its terminating zero byte.
     pub bytes: Vec<u8>,
-    /// What the compiler had to say.
+    /// The compiler's messages.
     pub log: String,
 }
 
-/// What one kernel takes of a multiprocessor.
+/// The resources that one kernel uses on a multiprocessor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Usage {
-    /// The kernel's name.
     pub entry: String,
-    /// Registers of a thread.
+    /// Per thread.
     pub registers: usize,
-    /// Bytes a thread writes because registers ran out; anything but 0 is a mistake.
+    /// Bytes per thread that are spilled because registers ran out; anything but 0 is an error.
     pub spill_bytes: usize,
-    /// Bytes of a thread's own local memory, for example an array with a changing index.
+    /// Bytes of local memory per thread, for example for an array with a variable index.
     pub stack_bytes: usize,
-    /// Shared memory of a block that is fixed at compile time.
+    /// Shared memory per block that is fixed at compile time.
     pub shared_bytes: usize,
 }
 
 impl Image {
-    /// What the compiler reports of each kernel; nothing for PTX, which has no registers yet.
+    /// What the compiler reports for each kernel. Empty for PTX, which has no registers yet.
     pub fn usage(&self) -> Vec<Usage> {
         let number_before = |line: &str, words: &str| -> usize {
             let before = line.split(words).next().unwrap_or_default();
@@ -283,7 +278,7 @@ impl Image {
         all
     }
 
-    /// What is wrong although it compiles: the compiler's warnings, what it says slows a kernel down, and registers that spill.
+    /// Problems of a program that compiles: the compiler's warnings, its performance notes, and spilled registers.
     pub fn complaints(&self) -> Vec<String> {
         let place = format!("{}.cu for {}", self.file, self.target);
         let warnings = self
@@ -303,9 +298,8 @@ impl Image {
     }
 }
 
-/// The entries of a bundle, before they are compressed: their number; of each the
-/// lengths of its three parts (file name, target, image); then all parts one after the other.
-/// Numbers are four bytes, little endian.
+/// The uncompressed entries of a bundle: their count; for each entry the lengths of its three parts (file name, target,
+/// image); then all parts in order. Numbers are four bytes, little endian.
 pub fn entries(images: &[Image]) -> Vec<u8> {
     let mut bytes = Vec::new();
     bytes.extend((images.len() as u32).to_le_bytes());
@@ -321,11 +315,11 @@ pub fn entries(images: &[Image]) -> Vec<u8> {
     bytes
 }
 
-/// A bundle: what its sources were, then the [`entries`], either as they are (what a build makes in
-/// passing) or compressed (what is committed): the lengths of the first two of three LZMA streams with headers of their own,
-/// and all three. Each holds what compresses best together: instructions, assembly, and first what else the entries of
-/// machine code are, behind a list of how both lie in turn: its length, then of each turn the bytes of the one and of the
-/// other.
+/// A bundle: the digest of its sources, then the [`entries`]. During a build these are stored uncompressed. The
+/// committed bundle contains the lengths of the first two of three LZMA streams with their own headers, then the three
+/// streams. Each stream holds data that compresses well together: the first contains the parts of the machine code's
+/// entries that are not instructions, the second the instructions, the third PTX. The first stream begins with a list
+/// of how its own data and the instructions alternate: the list's length, then for each turn the bytes of either.
 pub fn bundle(digest: &[u8; 32], entries: &[u8], are_compressed: bool) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(HEADER_BYTES + entries.len());
     bytes.extend(MAGIC);
@@ -336,7 +330,7 @@ pub fn bundle(digest: &[u8; 32], entries: &[u8], are_compressed: bool) -> Vec<u8
     bytes
 }
 
-/// Whether a bundle was made from sources with this digest.
+/// Whether a bundle was built from sources with this digest.
 pub fn is_fresh(bundle: &[u8], digest: &[u8; 32]) -> bool {
     bundle.len() >= HEADER_BYTES
         && bundle[..4] == MAGIC

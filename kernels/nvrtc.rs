@@ -1,7 +1,7 @@
-//! NVRTC's library: loaded when it is asked for, called through its C interface.
+//! NVRTC's library: loaded when needed, called through its C interface.
 //!
-//! Part of [`compiler`](super). Knows nothing of bundles. The library may be called from several
-//! threads at once; a program that is being compiled belongs to one.
+//! Part of [`compiler`](super). Knows nothing about bundles. The library may be called from several threads at once; a
+//! program that is being compiled belongs to one thread.
 
 use std::{
     env,
@@ -19,7 +19,7 @@ use libloading::Library;
 
 use super::{Cache, CompilerError, FOLDER_VARIABLE, Image, OPTIONS, Source, Sources, TARGETS};
 
-/// Version that the compiler's library must report. Others make other machine code.
+/// Version that the compiler's library must report. Other versions produce other machine code.
 const VERSION: (c_int, c_int) = (12, 9);
 
 const LIBRARY: &str = "libnvrtc.so.12";
@@ -27,7 +27,7 @@ const BUILTINS: &str = "libnvrtc-builtins.so.12.9";
 
 type Program = *mut c_void;
 
-/// The compiler's library, loaded.
+/// The loaded library of the compiler.
 #[derive(Debug)]
 pub struct Nvrtc {
     create: unsafe extern "C" fn(
@@ -44,11 +44,11 @@ pub struct Nvrtc {
     ptx: Getter,
     log: Getter,
     error_text: unsafe extern "C" fn(c_int) -> *const c_char,
-    // Kept so that the functions above stay where they are.
+    // Kept so that the functions above stay valid.
     _libraries: [Library; 2],
 }
 
-/// A pair of functions that tell a result's size and write the result.
+/// A pair of functions that return a result's size and write the result.
 #[derive(Clone, Copy, Debug)]
 struct Getter {
     size: unsafe extern "C" fn(Program, *mut usize) -> c_int,
@@ -57,8 +57,8 @@ struct Getter {
 }
 
 impl Nvrtc {
-    /// Loads the compiler from the folder that [`FOLDER_VARIABLE`] names (the libraries' own, or the
-    /// one that pip installed into), or else from where the system's loader looks.
+    /// Loads the compiler from the folder that [`FOLDER_VARIABLE`] names (the folder of the libraries, or the one that
+    /// pip installed into), otherwise through the search path of the system's loader.
     pub fn find() -> Result<Self, CompilerError> {
         let folder = env::var_os(FOLDER_VARIABLE).map(|named| {
             let named = PathBuf::from(named);
@@ -67,10 +67,10 @@ impl Nvrtc {
         });
         let load = |name: &str| {
             let path = folder.as_ref().map_or_else(|| PathBuf::from(name), |f| f.join(name));
-            // SAFETY: NVIDIA's library; its initialisers only set up its own memory.
+            // SAFETY: this is NVIDIA's library; its initialisers only set up its own memory.
             unsafe { Library::new(path) }
         };
-        // First, because the compiler loads it by name when it is used and would not find it.
+        // Loaded first, because the compiler loads it by name when needed and would not find it.
         let builtins = load(BUILTINS).map_err(missing)?;
         let nvrtc = Self::from_libraries(load(LIBRARY).map_err(missing)?, builtins)?;
         Ok(nvrtc)
@@ -114,10 +114,9 @@ impl Nvrtc {
         Ok(loaded)
     }
 
-    /// Compiles all sources for all their targets, on two threads. The images come in the order of
-    /// [`TARGETS`] and then of the files: code for one architecture compresses best together. The
-    /// first error in that order is reported. What the folder `cache` already holds is not compiled
-    /// again; see [`super::cache`].
+    /// Compiles all sources for all their targets on two threads. The images are in the order of [`TARGETS`] and then
+    /// of the files, because code for one architecture compresses best together. Returns the first error in that order.
+    /// Images in the folder `cache` are not compiled again; see [`super::cache`].
     pub fn compile_all(
         &self,
         sources: &Sources,
@@ -187,8 +186,7 @@ impl Nvrtc {
         let pointers = |list: &[CString]| list.iter().map(|s| s.as_ptr()).collect::<Vec<_>>();
 
         let mut open = Open { nvrtc: self, program: ptr::null_mut() };
-        // SAFETY: all strings outlive the call, which copies them, and the lists have the lengths
-        // that are told.
+        // SAFETY: all strings outlive the call, which copies them, and the lists have the lengths that are passed.
         let code = unsafe {
             (self.create)(
                 &mut open.program,
@@ -222,13 +220,13 @@ impl Nvrtc {
         if code == 0 {
             return Ok(());
         }
-        // SAFETY: the library answers every code with a string of its own that lasts.
+        // SAFETY: for every code the library returns a static string.
         let reason = unsafe { CStr::from_ptr((self.error_text)(code)) };
         Err(CompilerError::Call { call, reason: reason.to_string_lossy().into_owned() })
     }
 }
 
-/// PTX without comments and indentation, which would be a thirtieth of its bytes in the bundle.
+/// PTX without comments and indentation, which would take a thirtieth of the bundle.
 fn bare(ptx: &[u8]) -> Vec<u8> {
     let text = String::from_utf8_lossy(ptx);
     let mut bare = String::with_capacity(text.len());
@@ -245,12 +243,12 @@ fn bare(ptx: &[u8]) -> Vec<u8> {
 }
 
 fn missing(error: libloading::Error) -> CompilerError {
-    // The loader's own words, with the path, are one level down.
+    // The loader's message, with the path, is in the error's source.
     let source = std::error::Error::source(&error).map(ToString::to_string);
     CompilerError::Missing { reason: source.unwrap_or_else(|| error.to_string()) }
 }
 
-/// A program that the library holds until this is dropped.
+/// A program in the library, destroyed when dropped.
 struct Open<'a> {
     nvrtc: &'a Nvrtc,
     program: Program,
@@ -259,11 +257,11 @@ struct Open<'a> {
 impl Open<'_> {
     fn get(&self, getter: Getter) -> Result<Vec<u8>, CompilerError> {
         let mut size = 0;
-        // SAFETY: the program is open; the size is written to a place of ours.
+        // SAFETY: the program is open; the size is written to a local variable.
         let code = unsafe { (getter.size)(self.program, &mut size) };
         self.nvrtc.succeeded(code, getter.name)?;
         let mut bytes = vec![0u8; size];
-        // SAFETY: the buffer has the size that the library asked for.
+        // SAFETY: the buffer has the size that the library returned.
         let code = unsafe { (getter.write)(self.program, bytes.as_mut_ptr().cast()) };
         self.nvrtc.succeeded(code, getter.name)?;
         Ok(bytes)
