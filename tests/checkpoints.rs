@@ -1,10 +1,9 @@
-//! The corpus of checkpoints: files that people have, files of other networks, and hostile ones.
+//! The corpus of checkpoints: typical files, files of other networks, and hostile ones.
 //!
-//! `index.json` in `tests/checkpoints/expected.tar.xz` says of every file what must happen; `generate.py` beside it
-//! made them with PyTorch, ONNX and ONNX Runtime. Good files must hold exactly the expected weights and
-//! paint what PyTorch paints; all others must be refused by name, in few steps and without a panic.
-//! The properties below then damage good files in every way and ask for the same. What reading costs
-//! in memory is in `tests/readers`.
+//! `index.json` in `tests/checkpoints/expected.tar.xz` lists the required outcome of every file. `generate.py` in the
+//! same folder made the files with PyTorch, ONNX and ONNX Runtime. Good files must contain exactly the expected weights
+//! and paint the same as PyTorch. All others must be refused by name, in few steps and without a panic. The properties
+//! below damage good files in many ways and require the same. Memory use of readers is tested in `tests/readers`.
 
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -50,7 +49,7 @@ fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/checkpoints")
 }
 
-/// A file of the corpus, which lies in an archive for each kind; these are unpacked once.
+/// A file of the corpus. There is an archive for each kind; they are unpacked once.
 fn path_of(name: &str) -> PathBuf {
     static UNPACKED: OnceLock<PathBuf> = OnceLock::new();
     let unpacked = UNPACKED.get_or_init(|| {
@@ -67,8 +66,8 @@ fn path_of(name: &str) -> PathBuf {
     unpacked.join(name)
 }
 
-/// Whether reading a file of this size took as few steps as files of this corpus need: far below
-/// what the budget allows.
+/// Checks that reading a file of this size took few steps, as files of this corpus need: far fewer than the budget
+/// allows.
 fn few_steps(budget: &Budget) -> Result<(), String> {
     let (steps, file_bytes) = (budget.cost().steps, budget.file_bytes());
     if steps <= STEPS_PER_BYTE * file_bytes + 100_000 {
@@ -77,10 +76,10 @@ fn few_steps(budget: &Budget) -> Result<(), String> {
     Err(format!("{steps} steps for {file_bytes} bytes"))
 }
 
-/// Most steps for each byte of a file of this corpus.
+/// Maximum steps per byte for a file of this corpus.
 const STEPS_PER_BYTE: u64 = 32;
 
-/// Reads a file and tells whether that took few steps.
+/// Reads a file and reports whether that took few steps.
 fn read(bytes: &[u8]) -> (Result<Checkpoint, WeightsError>, Result<(), String>) {
     let budget = Budget::for_file(bytes.len());
     let result = Checkpoint::read_within(bytes, &budget);
@@ -94,7 +93,7 @@ fn told(bytes: &[u8]) -> (Inspection, Result<(), String>) {
     (facts, few_steps(&budget))
 }
 
-/// What is written about the corpus: `index.json` and `expected.safetensors`.
+/// The expected results of the corpus: `index.json` and `expected.safetensors`.
 fn written() -> &'static HashMap<String, Vec<u8>> {
     static FILES: OnceLock<HashMap<String, Vec<u8>>> = OnceLock::new();
     FILES.get_or_init(|| packed::files(&folder().join("expected.tar.xz")))
@@ -126,7 +125,7 @@ fn photo() -> Frame {
     Frame::from_fn(WIDTH, HEIGHT, |x, y| [level(0, x, y), level(1, x, y), level(2, x, y), 255])
 }
 
-/// PSNR in decibels of what the network paints, before rounding, clamped to 0..255.
+/// PSNR in decibels of the network's painting, before rounding, clamped to 0..255.
 fn painted_psnr_db(network: &Network, wanted: &[f32]) -> f64 {
     let painted = oracle::judge(network, &photo()).output;
     assert_eq!(painted.data.len(), wanted.len());
@@ -139,7 +138,7 @@ fn painted_psnr_db(network: &Network, wanted: &[f32]) -> f64 {
     10.0 * (255.0f64.powi(2) / (squares / wanted.len() as f64).max(1e-12)).log10()
 }
 
-/// Every weight of the network under its published name.
+/// Every weight of the network by its published name.
 fn named_weights(network: &Network) -> Vec<(String, Vec<f32>)> {
     let mut list = Vec::new();
     for (node, _) in network.graph().weight_shapes() {
@@ -244,7 +243,7 @@ fn foreign_and_hostile_files_are_refused_by_name() {
                 if text.len() > MAX_MESSAGE_BYTES {
                     fail(format!("the refusal has {} bytes", text.len()));
                 }
-                // Another network, which runs when somebody says what its values mean.
+                // Another network, which runs once the meaning of its values is chosen.
                 let levels = PixelChoice {
                     input: Some(PixelRange::Bytes),
                     output: Some(PixelRange::Bytes),
@@ -307,7 +306,7 @@ fn what_is_no_plain_file_is_refused_without_waiting() {
     }
 }
 
-/// A change to a file's bytes; positions are shares of the length.
+/// A change to a file's bytes; positions are fractions of the length.
 #[derive(Clone, Debug)]
 enum Damage {
     Flip {
@@ -329,7 +328,7 @@ enum Damage {
         at: f64,
         bytes: Vec<u8>,
     },
-    /// Copies a part of the file itself to another place.
+    /// Copies a part of the file to another place.
     Splice {
         from: f64,
         to: f64,
@@ -339,7 +338,7 @@ enum Damage {
 
 fn damage() -> impl Strategy<Value = Damage> {
     let at = || 0.0..1.0f64;
-    // Large numbers are what lengths and offsets break on.
+    // Large numbers are the most likely to break lengths and offsets.
     let extreme = prop_oneof![Just(0), Just(1), Just(0x7f), Just(0x80), Just(0xff), any::<u8>()];
     prop_oneof![
         4 => (at(), 1..=255u8).prop_map(|(at, mask)| Damage::Flip { at, mask }),
@@ -359,7 +358,7 @@ fn damaged(mut bytes: Vec<u8>, changes: &[Damage]) -> Vec<u8> {
             break;
         }
         let length = bytes.len();
-        // Headers and directories lie at the ends; squaring the share brings positions there.
+        // Headers and directories are at the ends; squaring the fraction moves positions there.
         let place = |share: f64| {
             let near_end = share * 2.0 - 1.0;
             let position = (near_end.powi(3) + 1.0) / 2.0 * length as f64;
@@ -390,8 +389,7 @@ fn damaged(mut bytes: Vec<u8>, changes: &[Damage]) -> Vec<u8> {
     bytes
 }
 
-/// Whatever happens to a good file, reading it takes few steps, and what is read is finite and
-/// complete.
+/// Reading a damaged file takes few steps, and the result is finite and complete.
 fn reads_without_harm(endings: &[&str]) {
     after_damage(endings, |bytes| {
         let (result, steps_allowed) = read(bytes);
@@ -408,7 +406,7 @@ fn reads_without_harm(endings: &[&str]) {
     });
 }
 
-/// Good files with these endings, damaged in every way, are looked at without a panic.
+/// Runs `look` on good files with these endings, damaged in many ways; it must not panic.
 fn after_damage(endings: &[&str], look: impl Fn(&[u8]) -> Result<(), TestCaseError>) {
     let files: Vec<Vec<u8>> = entries()
         .iter()
@@ -465,7 +463,7 @@ fn inspecting_damaged_files_agrees_with_reading_them() {
         let (facts, steps_allowed) = told(bytes);
         prop_assert_eq!(steps_allowed, Ok(()));
         let read = Checkpoint::from_bytes(bytes);
-        // Of several reasons, either may be met first.
+        // If a file has several errors, either may be found first.
         prop_assert_eq!(facts.refused.is_some(), read.is_err());
         prop_assert_eq!(facts.size_bytes, Some(bytes.len() as u64));
         if let Ok(checkpoint) = read {
@@ -473,7 +471,7 @@ fn inspecting_damaged_files_agrees_with_reading_them() {
             prop_assert_eq!(facts.widths, spec.map(|spec| spec.widths));
             prop_assert!(facts.least <= facts.greatest);
         }
-        // It is reported as JSON, which knows no infinity.
+        // It is reported as JSON, which has no infinity.
         prop_assert!(serde_json::to_string(&facts).is_ok());
         Ok(())
     });

@@ -1,4 +1,4 @@
-//! No circle of files: where two files name each other, directly or through others, neither can be read alone.
+//! Finds cycles of files. Two files that name each other, directly or through others, cannot be read separately.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,15 +10,15 @@ use syn::{
 /// A module's path, without `crate`: `["engine", "live"]`.
 type Place = Vec<String>;
 
-/// What the library's files name of each other.
+/// The names that the library's files use from each other.
 pub struct Files {
-    /// Every file by the module that it is.
+    /// Every file, by its module.
     parsed: BTreeMap<Place, File>,
-    /// Names that a module re-exports, and from where.
+    /// Names that a module re-exports, and their source.
     exports: BTreeMap<Place, BTreeMap<String, Place>>,
 }
 
-/// The module that a file of `src` is: `engine/live/mod.rs` is `engine::live`.
+/// The module of a file in `src`: `engine/live/mod.rs` is `engine::live`.
 fn place_of(path: &str) -> Place {
     let path = path.trim_end_matches(".rs");
     let path = path.strip_suffix("/mod").unwrap_or(path);
@@ -31,7 +31,7 @@ fn is_for_tests(attributes: &[Attribute]) -> bool {
     })
 }
 
-/// Every path that a `use` stands for, with the name that it gets here; a glob's last name is `*`.
+/// Every path that a `use` imports, with its local name; the last name of a glob is `*`.
 fn paths_of(tree: &UseTree, before: &[String], out: &mut Vec<(Vec<String>, String)>) {
     let with = |name: String| before.iter().cloned().chain([name]).collect::<Vec<_>>();
     match tree {
@@ -55,7 +55,7 @@ fn paths_of(tree: &UseTree, before: &[String], out: &mut Vec<(Vec<String>, Strin
     }
 }
 
-/// Paths that one file writes out.
+/// Paths that one file spells out.
 struct Named {
     paths: Vec<Vec<String>>,
 }
@@ -68,7 +68,7 @@ impl<'ast> Visit<'ast> for Named {
     }
 
     fn visit_item_use(&mut self, item: &'ast ItemUse) {
-        // What is handed on is not used by the one that hands it on.
+        // A file that only re-exports a name does not use it.
         if matches!(item.vis, syn::Visibility::Inherited) && !is_for_tests(&item.attrs) {
             let mut paths = Vec::new();
             paths_of(&item.tree, &[], &mut paths);
@@ -84,7 +84,7 @@ impl<'ast> Visit<'ast> for Named {
 }
 
 impl Files {
-    /// Reads the files, each given as its path below `src` and its text.
+    /// Parses the files, each given as its path below `src` and its text.
     pub fn read<'a>(sources: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
         let mut files = Self { parsed: BTreeMap::new(), exports: BTreeMap::new() };
         for (path, text) in sources {
@@ -111,7 +111,7 @@ impl Files {
         files
     }
 
-    /// The file that an absolute path leads into, through re-exports.
+    /// The file that an absolute path points to, through re-exports.
     fn file_of(&self, path: &[String], depth: usize) -> Option<Place> {
         let length = (1..=path.len()).rev().find(|n| self.parsed.contains_key(&path[..*n]))?;
         let (place, rest) = path.split_at(length);
@@ -134,7 +134,7 @@ impl Files {
                 .paths
                 .iter()
                 .filter_map(|path| self.file_of(&absolute(place, path)?, 0))
-                // A folder's own file speaks for the folder: its rooms may use what it defines.
+                // A folder's own file belongs to the folder: the files in the folder may use what it defines.
                 .filter(|other| !place.starts_with(other));
             names.insert(place.clone(), found.collect());
         }
@@ -142,13 +142,13 @@ impl Files {
     }
 }
 
-/// A path as from the crate's root, if it is one of this crate's.
+/// A path from the crate's root, if it is in this crate.
 fn absolute(place: &Place, path: &[String]) -> Option<Place> {
     let mut base = match path.first()?.as_str() {
         "crate" => Vec::new(),
         "self" => place.clone(),
         "super" => place[..place.len() - 1].to_vec(),
-        // A module below the file's own, or a name that a `use` brought.
+        // A module below the file's own, or an imported name.
         _ => {
             let below: Place = place.iter().chain(path).cloned().collect();
             return Some(below);
@@ -163,9 +163,9 @@ fn absolute(place: &Place, path: &[String]) -> Option<Place> {
     Some(base)
 }
 
-/// Groups of files that reach each other, of two files or more (Tarjan's algorithm).
+/// Groups of two or more files that reach each other (Tarjan's algorithm).
 pub fn circles(names: &BTreeMap<Place, BTreeSet<Place>>) -> Vec<Vec<String>> {
-    // Few files: whom each reaches, by repeated steps.
+    // There are few files, so repeated steps find which files each one reaches.
     let reach: BTreeMap<&Place, BTreeSet<&Place>> = names
         .keys()
         .map(|from| {

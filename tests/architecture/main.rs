@@ -1,5 +1,5 @@
-//! The floors of the house, as `src/lib.rs` describes them: imports go down only, and what is
-//! confined to one place stays there.
+//! The layers of the library, as `src/lib.rs` describes them. Imports only go down, and what is confined to one module
+//! stays there.
 #![allow(clippy::expect_used)]
 
 mod circles;
@@ -9,7 +9,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-/// Every module of the library and its floor. A module that is missing here fails the test.
+/// Every module of the library and its layer. The test fails if a module is missing here.
 const FLOORS: &[(&str, u8)] = &[
     ("disk", 0),
     ("allocation", 1),
@@ -47,7 +47,6 @@ const FLOORS: &[(&str, u8)] = &[
 struct Source {
     /// Path below `src`, with forward slashes.
     path: String,
-    /// Text as it stands.
     text: String,
     /// Text without comments and strings.
     code: String,
@@ -86,7 +85,7 @@ fn sources() -> Vec<Source> {
     sources
 }
 
-/// Drops comments, string literals and character literals, so that prose cannot break a rule.
+/// Removes comments, string literals and character literals, so that prose cannot break a rule.
 fn code_only(text: &str) -> String {
     let mut code = String::new();
     let mut rest = text;
@@ -106,7 +105,7 @@ fn code_only(text: &str) -> String {
         } else if c == '\''
             && (rest[1..].starts_with('\\') || rest[1..].chars().nth(1) == Some('\''))
         {
-            // A character literal; a lifetime has no closing quote there.
+            // A character literal; a lifetime has no closing quote here.
             let skip = if rest[1..].starts_with('\\') { 3 } else { 1 };
             rest = rest[skip..].find('\'').map_or("", |end| &rest[skip + end + 1..]);
         } else {
@@ -140,7 +139,7 @@ fn after_string(text: &str) -> &str {
 fn modules_named(code: &str) -> Vec<String> {
     let mut modules = Vec::new();
     for (at, _) in code.match_indices("crate::") {
-        // `$crate`, or a name that only ends like it.
+        // `$crate`, or a name that only ends with `crate`.
         if code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_') {
             continue;
         }
@@ -181,7 +180,7 @@ fn floor(module: &str) -> Option<u8> {
     FLOORS.iter().find(|(m, _)| *m == module).map(|(_, f)| *f)
 }
 
-/// Whether `word` occurs in `code` as a name of its own.
+/// Whether `word` occurs in `code` as a whole name.
 fn names(code: &str, word: &str) -> bool {
     let part_of_name = |c: char| c.is_alphanumeric() || c == '_';
     code.match_indices(word).any(|(at, _)| {
@@ -199,7 +198,7 @@ fn imports_go_down_only() {
         let own = floor(source.module())
             .unwrap_or_else(|| panic!("src/{} is on no floor; add it to the table", source.path));
         for module in modules_named(&source.code) {
-            // Names that are no modules (macros, items of lib.rs) have no floor.
+            // Names that are not modules (macros, items of lib.rs) have no layer.
             if let Some(theirs) = floor(&module)
                 && theirs > own
             {
@@ -274,7 +273,7 @@ fn what_is_confined_stays_in_its_place() {
     assert!(wrong.is_empty(), "out of place:\n{}", wrong.join("\n"));
 }
 
-/// The code of a file without its tests, which stand at its end or in a file of their own.
+/// The code of a file without its tests, which are at its end or in a separate file.
 fn without_tests(source: &Source) -> &str {
     match source.path.ends_with("/tests.rs") {
         true => "",
@@ -282,7 +281,7 @@ fn without_tests(source: &Source) -> &str {
     }
 }
 
-/// Files are written whole and brought to the disk, and their temporaries can be distinguished from others'.
+/// Files are written completely and synced, and their temporary files can be recognised.
 #[test]
 fn files_are_written_in_one_place() {
     let ways = [
@@ -298,7 +297,7 @@ fn files_are_written_in_one_place() {
     ];
     let mut wrong = Vec::new();
     for source in sources() {
-        // Asks the kernel to count anew; that is no file.
+        // This asks the kernel to restart a counter; it does not write a file.
         let counts_anew = |way: &str| source.path == "cli/bench/mod.rs" && way == "fs::write";
         let code = without_tests(&source);
         for way in ways.into_iter().filter(|way| !counts_anew(way)) {
@@ -310,7 +309,7 @@ fn files_are_written_in_one_place() {
     assert!(wrong.is_empty(), "out of place:\n{}", wrong.join("\n"));
 }
 
-/// An error of the system that an error of ours carries is shown in words, never with the system's number.
+/// A system error inside one of our errors is shown as text, never with the system's number.
 #[test]
 fn errors_of_the_system_are_shown_in_words() {
     let mut seen = 0;
@@ -320,7 +319,7 @@ fn errors_of_the_system_are_shown_in_words() {
         for field in fields {
             for (at, _) in code.match_indices(field) {
                 let shown = code[..at].rfind("#[error(").map(|from| &code[from..at]);
-                // Where no attribute says how, the file's own `Display` does.
+                // Without an attribute, the file's own `Display` formats it.
                 let shown = shown.unwrap_or(code);
                 assert!(names(shown, "words"), "{}: {shown}", source.path);
                 seen += 1;
@@ -330,14 +329,14 @@ fn errors_of_the_system_are_shown_in_words() {
     assert!(seen >= 2, "the errors were not found");
 }
 
-/// Text of others is escaped where the program writes.
+/// Foreign text is escaped where the program writes it.
 #[test]
 fn one_place_writes_to_the_terminal() {
     for source in sources() {
         if source.path == "terminal.rs" {
             continue;
         }
-        // A field or a method of another program's handle is none of ours.
+        // A field or a method of another program's handle is not one of ours.
         let code = source.code.replace([' ', '\n'], "");
         let code = code.replace(".stdout", "").replace(".stderr", "");
         let macros = ["println!", "eprintln!", "print!", "eprint!", "dbg!"];
@@ -347,7 +346,7 @@ fn one_place_writes_to_the_terminal() {
     }
 }
 
-/// A name of a file becomes text of the window in one place, which escapes it.
+/// File names become labels of the window in one place, which escapes them.
 #[test]
 fn names_of_files_become_labels_in_one_place() {
     for source in sources() {
@@ -374,7 +373,7 @@ fn the_judge_shares_nothing_with_what_it_judges() {
         files += 1;
         for module in modules_named(&source.code) {
             assert!(
-                // What a mode is, it knows as the backends do.
+                // The oracle may know modes, like the backends.
                 ["frame", "graph", "mode", "network", "numeric", "quantisation"]
                     .contains(&module.as_str()),
                 "{} uses {module}",

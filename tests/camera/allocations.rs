@@ -1,4 +1,4 @@
-//! What is allocated for each frame: nothing, except inside the JPEG decoder and the vector rasteriser.
+//! Checks allocations per frame: none, except inside the JPEG decoder and the vector rasteriser.
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
@@ -19,7 +19,7 @@ pub const ALL: &[Test] = &[
     ("an_mjpeg_camera_allocates_little", an_mjpeg_camera_allocates_little),
 ];
 
-/// Counts what every thread of the process allocates.
+/// Counts the allocations of all threads in the process.
 struct Counting;
 
 static COUNT: AtomicUsize = AtomicUsize::new(0);
@@ -29,7 +29,7 @@ static LARGEST: AtomicUsize = AtomicUsize::new(0);
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-// SAFETY: every call goes to the system's allocator unchanged; counting allocates nothing.
+// SAFETY: every call is passed to the system's allocator unchanged; counting allocates nothing.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count(layout.size());
@@ -55,21 +55,20 @@ fn count(bytes: usize) {
     LARGEST.fetch_max(bytes, Ordering::Relaxed);
 }
 
-/// Attempts at counting. A thread that waits for a channel for the first time allocates its place in the
-/// queue, a rasteriser's lists grow once to what the scene takes, and on a busy computer such a first time may
-/// come late.
+/// Number of attempts. A thread that waits on a channel for the first time allocates its place in the queue, and the
+/// rasteriser's lists grow once to the size of the scene. On a busy computer such a first time may come late.
 const ATTEMPTS: usize = 5;
 
-/// What a source allocated for a frame, by all threads.
+/// Allocations of a source per frame, by all threads.
 #[derive(Clone, Copy, Debug)]
 struct Allocated {
     count: f64,
     bytes: f64,
-    /// Bytes of the largest allocation of all frames.
+    /// The largest allocation of all frames, in bytes.
     largest: usize,
 }
 
-/// What is allocated for a frame after the first 30: the least of several attempts of `frames` frames each.
+/// Allocations per frame after the first 30: the minimum over several attempts of `frames` frames each.
 fn allocated(stage: &mut Stage, frames: usize) -> Allocated {
     for _ in 0..30 {
         stage.frame();
@@ -89,9 +88,9 @@ fn allocated_once(stage: &mut Stage, frames: usize) -> Allocated {
     BYTES.store(0, Ordering::Relaxed);
     LARGEST.store(0, Ordering::Relaxed);
     let sequences: Vec<u64> = (0..=frames).map(|_| stage.frame().sequence).collect();
-    // Frames that were overtaken were made as well; one more may be in the making.
+    // Overtaken frames were made as well, and one more may be in progress.
     let made = (sequences[frames] - sequences[0] + 1) as f64;
-    // The list of this function's own.
+    // The list of this function.
     let own_bytes = (frames + 1) * size_of::<u64>();
     Allocated {
         count: (COUNT.load(Ordering::Relaxed) - 1) as f64 / made,
@@ -103,7 +102,6 @@ fn allocated_once(stage: &mut Stage, frames: usize) -> Allocated {
     }
 }
 
-/// Nothing at all is allocated.
 fn allocates_nothing(stage: &mut Stage) {
     let allocated = allocated(stage, 60);
     assert!(allocated.count == 0.0 && allocated.bytes == 0.0, "{allocated:?}");
@@ -111,7 +109,7 @@ fn allocates_nothing(stage: &mut Stage) {
 
 fn the_demo_scene_allocates_little() {
     let mut stage = Stage::of(Source::Demo, CaptureSettings::default());
-    // Tables of gradients and rows of tiles of the rasteriser; never a picture of 640 x 480 pixels.
+    // The rasteriser's gradient tables and rows of tiles; never a picture of 640 x 480 pixels.
     let allocated = allocated(&mut stage, 60);
     assert!(allocated.count <= 1500.0, "{allocated:?}");
     assert!(allocated.bytes <= 1_000_000.0, "{allocated:?}");
@@ -134,7 +132,7 @@ fn an_mjpeg_camera_allocates_little() {
     fake.write_jpegs();
     fake.set(Switch::Kinds, MJPG);
     let mut stage = Stage::new();
-    // Tables, rows of blocks and errors of the decoder; never a picture.
+    // The decoder's tables, rows of blocks and errors; never a picture.
     let allocated = allocated(&mut stage, 60);
     assert!(allocated.count <= 60.0, "{allocated:?}");
     assert!(allocated.bytes <= 300_000.0, "{allocated:?}");

@@ -9,20 +9,20 @@ use std::{
 
 use image::{ExtendedColorType, codecs::jpeg::JpegEncoder};
 
-/// The stable name that the system gives the camera.
+/// The stable name of the camera in the system.
 pub const ID: &str = "usb-Fake_Camera_0001-video-index0";
-/// The name for people.
+/// The display name.
 pub const NAME: &str = "Fake Camera";
-/// Where the folder is, for the library.
+/// The environment variable with the camera's folder, for the library.
 pub const ROOT: &str = "FAKE_CAMERA_ROOT";
-/// Names the library that is loaded before all others.
+/// The environment variable with the library that is loaded before all others.
 pub const PRELOAD: &str = "LD_PRELOAD";
 
-/// Builds the library with the system's C compiler and gives its path.
+/// Builds the library with the system's C compiler and returns its path.
 pub fn build_library() -> Result<PathBuf, String> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/camera/shim.c");
     let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fake_camera.so");
-    // Two test programs may build it at once, and one may have it loaded.
+    // Two test programs may build it at the same time, and one may have it loaded.
     let part = library.with_extension(std::process::id().to_string());
     let built = Command::new("cc")
         .args(["-shared", "-fPIC", "-O1", "-Wall", "-Werror", "-o"])
@@ -37,7 +37,7 @@ pub fn build_library() -> Result<PathBuf, String> {
     Ok(library)
 }
 
-/// The numbers that are shared with `shim.c`, in its order.
+/// The numbers that are shared with `shim.c`, in the same order.
 #[derive(Clone, Copy)]
 #[allow(dead_code)]
 pub enum Switch {
@@ -59,7 +59,7 @@ pub enum Switch {
     Frames,
 }
 
-/// Openings of the device while it sends: one that brings the frames, one beside it.
+/// Number of times that the device is opened while it sends: once for the frames and once more.
 pub const OPENINGS: u32 = 2;
 
 /// Bits of [`Switch::Kinds`].
@@ -70,7 +70,7 @@ pub const RGB3: u32 = 8;
 pub const GREY: u32 = 16;
 pub const H264: u32 = 32;
 
-/// The sizes of which there are JPEG pictures.
+/// The sizes for which there are JPEG pictures.
 const SIZES: [(u32, u32); 3] = [(640, 480), (320, 240), (1280, 720)];
 
 pub struct Fake {
@@ -79,7 +79,7 @@ pub struct Fake {
 }
 
 impl Fake {
-    /// Makes the folder for a camera that is plugged in and sends YUYV.
+    /// Creates the folder for a camera that is plugged in and sends YUYV.
     pub fn make(root: &Path) -> Self {
         for folder in ["dev/v4l/by-id", "dev/v4l/by-path", "sys/class/video4linux"] {
             fs::create_dir_all(root.join(folder)).expect("folder");
@@ -117,8 +117,8 @@ impl Fake {
         self.plug_in_as(0);
     }
 
-    /// The same as `/dev/videoN`, N = `first`, and the next one: a system gives no number to a new
-    /// device as long as a program has the old one open.
+    /// Plugs the camera in as `/dev/videoN`, N = `first`, and the next number. A system does not reuse a device number
+    /// while a program has the old device open.
     pub fn plug_in_as(&self, first: u32) {
         self.set(Switch::Generation, self.get(Switch::Generation) + 1);
         self.set(Switch::Plugged, 1);
@@ -134,7 +134,6 @@ impl Fake {
         }
     }
 
-    /// Pulls the camera out.
     pub fn unplug(&self) {
         self.set(Switch::Plugged, 0);
         for folder in ["dev/v4l/by-id", "sys/class/video4linux"] {
@@ -168,7 +167,7 @@ impl Fake {
     }
 }
 
-/// What an MJPEG stream shows: slopes, which JPEG keeps nearly exactly.
+/// The picture of an MJPEG stream: gradients, which JPEG keeps almost exactly.
 pub fn smooth_picture(x: u32, y: u32, width: u32, height: u32) -> [u8; 3] {
     [(40 + 160 * x / width) as u8, (200 - 120 * y / height) as u8, 90]
 }

@@ -1,4 +1,4 @@
-//! Each way in which a camera fails: reported by name, waited out, and over by itself.
+//! Every way in which a camera fails. Each fault is reported by name, waited out, and ends without help.
 
 use std::{
     thread,
@@ -33,7 +33,7 @@ pub const ALL: &[Test] = &[
     ("a_camera_that_cannot_be_stopped", a_camera_that_cannot_be_stopped),
 ];
 
-/// From plugging in, or from the end of a fault, to the first frame.
+/// Time from plugging in, or from the end of a fault, to the first frame.
 const BACK_WITHIN: Duration = Duration::from_secs(2);
 
 fn no_camera_until_one_is_plugged_in() {
@@ -84,7 +84,7 @@ fn opening_again_at_once_is_not_busy() {
     stage.started();
     for _ in 0..3 {
         stage.frame();
-        // As when settings change: the old one may still be closing the device.
+        // As when settings change: the old stream may still be closing the device.
         drop(stage);
         stage = Stage::new();
         let (_, after) = stage.started();
@@ -136,8 +136,8 @@ fn stalled_and_back() {
     let fake = Fake::here();
     let mut stage = Stage::new();
     stage.started();
-    // The second frame shows that this driver announces frames; before that, the session would wait
-    // in nokhwa, as it does in a_camera_that_does_not_begin.
+    // The second frame shows that this driver announces frames. Before that, the session would wait in nokhwa, as it
+    // does in a_camera_that_does_not_begin.
     for _ in 0..3 {
         stage.frame();
     }
@@ -150,7 +150,7 @@ fn stalled_and_back() {
     within("the silence", Duration::from_millis(ms), Duration::from_millis(1500));
     within("telling it", after, Duration::from_millis(1500));
     until("closed", || fake.get(Switch::Closed) == fake.get(Switch::Opened));
-    // Still stalled when it is opened again: nothing new is reported, and the device is tried again.
+    // The camera is still stalled when it is opened again: nothing new is reported, and the device is retried.
     let opened = fake.get(Switch::Opened);
     until("opened again", || fake.get(Switch::Opened) > opened);
     stage.stays_quiet(Duration::from_millis(300));
@@ -168,8 +168,8 @@ fn a_camera_that_does_not_begin() {
     assert!(matches!(problem, CaptureProblem::Stalled { .. }), "{problem:?}");
     // Cameras may take 5 s to wake up.
     within("telling it", after, Duration::from_millis(6500));
-    // nokhwa starts a camera and waits for its first frame in one call, so that the thread that was
-    // left behind keeps the device until one comes; only then is it opened again.
+    // nokhwa starts a camera and waits for its first frame in one call. The abandoned thread therefore keeps the device
+    // until a frame arrives, and only then is the device opened again.
     stage.stays_quiet(Duration::from_millis(1500));
     fake.set(Switch::Stalled, 0);
     let (_, after) = stage.started();
@@ -187,24 +187,24 @@ fn a_driver_that_hangs_is_left_behind() {
     let (problem, after) = stage.waiting();
     assert!(matches!(problem, CaptureProblem::Stalled { .. }), "{problem:?}");
     within("telling it", after, Duration::from_millis(2500));
-    // The old thread keeps the device busy; that is not somebody else's fault.
+    // The old thread keeps the device busy; this is not reported as use by another program.
     stage.stays_quiet(Duration::from_millis(2500));
     fake.unplug();
     let (problem, _) = stage.waiting();
     assert_eq!(problem, CaptureProblem::Unplugged);
-    // The thread that was left behind still has the old number.
+    // The abandoned thread still has the old number.
     fake.plug_in_as(2);
     let plugged = Instant::now();
     stage.frame();
     within("coming back", plugged.elapsed(), BACK_WITHIN);
     stage.started();
-    // It comes back, sees a dead device, and closes it.
+    // The old thread returns, finds a dead device, and closes it.
     fake.set(Switch::Hangs, 0);
     until("closed", || fake.get(Switch::Closed) + OPENINGS == fake.get(Switch::Opened));
     for _ in 0..5 {
         stage.frame();
     }
-    // Nor does a handle wait for one that hangs.
+    // A handle does not wait for a camera that hangs either.
     fake.set(Switch::Hangs, fake.get(Switch::Generation));
     thread::sleep(Duration::from_millis(100));
     let dropped = Instant::now();
@@ -237,7 +237,7 @@ fn a_changed_mjpeg_size_is_followed() {
     fake.set(Switch::Width, 320);
     let (problem, after) = stage.waiting();
     assert_eq!(problem, CaptureProblem::FormatChanged);
-    // By the first frame.
+    // Reported with the first frame.
     within("telling it", after, Duration::from_millis(600));
     assert_eq!(stage.started().0.width, 320);
     while stage.frame().frame.width() != 320 {}
@@ -246,7 +246,7 @@ fn a_changed_mjpeg_size_is_followed() {
 fn damaged_frames_are_counted_and_not_shown() {
     let fake = Fake::here();
     fake.write_jpegs();
-    // Not YUYV: nokhwa gives the whole buffer and keeps to itself how much of it is filled.
+    // Formats other than YUYV: nokhwa returns the whole buffer without the number of filled bytes.
     for kind in [GREY, MJPG] {
         fake.set(Switch::Kinds, kind);
         let mut stage = Stage::new();
@@ -257,7 +257,7 @@ fn damaged_frames_are_counted_and_not_shown() {
         stage.sends_nothing(Duration::from_millis(500));
         fake.set(Switch::Damage, 0);
         stage.frame();
-        // When nothing else comes it is reported, and tried again.
+        // If nothing else arrives, it is reported and retried.
         fake.set(Switch::Damage, 1);
         stage.until_waiting(&CaptureProblem::Damaged);
         fake.set(Switch::Damage, 0);
@@ -270,7 +270,7 @@ fn damaged_frames_are_counted_and_not_shown() {
 
 fn frames_that_the_driver_flags_are_not_shown() {
     let fake = Fake::here();
-    // nokhwa keeps the flags of a frame to itself; grey comes without it.
+    // nokhwa does not return a frame's flags; grey is read without nokhwa.
     fake.set(Switch::Kinds, GREY);
     let mut stage = Stage::new();
     stage.started();
@@ -308,8 +308,8 @@ fn a_size_that_no_memory_holds() {
 
 fn a_camera_that_cannot_be_stopped() {
     let fake = Fake::here();
-    // A stream of nokhwa panics when it cannot be stopped, and again when its buffers go; no driver
-    // that uses the kernel's own queue of buffers refuses. Grey comes without nokhwa.
+    // A stream of nokhwa panics if it cannot be stopped, and again when its buffers are freed. No driver that uses the
+    // kernel's buffer queue refuses to stop. Grey is read without nokhwa.
     fake.set(Switch::Kinds, GREY);
     let mut stage = Stage::new();
     stage.started();
@@ -317,7 +317,7 @@ fn a_camera_that_cannot_be_stopped() {
     fake.set(Switch::Stalled, 1);
     let (problem, _) = stage.waiting();
     assert!(matches!(problem, CaptureProblem::Stalled { .. }), "{problem:?}");
-    // What cannot be stopped stays open; the program lives on, and a new socket works.
+    // A stream that cannot be stopped stays open. The program continues, and a new socket works.
     thread::sleep(Duration::from_millis(1500));
     fake.set(Switch::StopError, 0);
     fake.set(Switch::Stalled, 0);

@@ -1,5 +1,4 @@
-//! A camera that goes wrong in every way there is, without a camera: `shim.c` answers in the place
-//! of the driver, in a process of its own for each test.
+//! Every failure of a camera, tested without one: `shim.c` replaces the driver, in a separate process for each test.
 #![cfg(target_os = "linux")]
 #![allow(
     clippy::expect_used,
@@ -26,17 +25,17 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 use fake::{Fake, PRELOAD, ROOT};
 
-/// Names the test that a process with the fake camera runs.
+/// The environment variable that names the test to run in a process with the fake camera.
 const TEST: &str = "FAKE_CAMERA_TEST";
 
-/// A test, run in a process that sees the fake camera.
+/// A test that runs in a process with the fake camera.
 type Test = (&'static str, fn());
 
 fn all() -> Vec<Test> {
     [pictures::ALL, pictures::IN_REAL_TIME, faults::ALL, allocations::ALL, program::ALL].concat()
 }
 
-/// A test that judges nothing but real time is ignored where that is not judged.
+/// A test that only checks real time is ignored unless real time is checked.
 fn trial((name, _): Test) -> Trial {
     let in_real_time = pictures::IN_REAL_TIME.iter().any(|(n, _)| *n == name);
     let is_ignored = in_real_time && !real_time::is_judged();
@@ -55,7 +54,7 @@ fn main() -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-/// Runs a test in a process of its own.
+/// Runs a test in a separate process.
 fn run(name: &str) -> Result<(), Failed> {
     let library = library().as_ref()?;
     let root = tempfile::tempdir()?;

@@ -1,4 +1,4 @@
-//! What a working camera shows.
+//! Pictures of a working camera.
 
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ pub const ALL: &[Test] = &[
     ("stopping_releases_the_device_at_once", stopping_releases_the_device_at_once),
 ];
 
-/// What judges nothing but real time.
+/// Tests that only check real time.
 pub const IN_REAL_TIME: &[Test] =
     &[("frames_come_at_the_cameras_rate", frames_come_at_the_cameras_rate)];
 
@@ -35,7 +35,7 @@ fn drawn(x: usize, y: usize) -> [u8; 3] {
     [(x + 2 * y) as u8, (64 + x / 8) as u8, (192 - y / 8) as u8]
 }
 
-/// BT.601, limited range, as the standard writes it.
+/// BT.601, limited range, as written in the standard.
 fn bt601([luma, u, v]: [u8; 3]) -> [f64; 3] {
     let y = (f64::from(luma) - 16.0) / 219.0;
     let (cb, cr) = ((f64::from(u) - 128.0) / 224.0, (f64::from(v) - 128.0) / 224.0);
@@ -112,7 +112,7 @@ fn mjpeg_arrives() {
     shows(&captured.frame, wanted, 6.0);
 }
 
-/// A camera's frames that the reader decodes, beside those that the camera's thread decodes.
+/// Compares a camera's frames that the reader decodes with those that the camera's thread decodes.
 fn frames_that_stay_raw_become_the_same() {
     let fake = Fake::here();
     fake.write_jpegs();
@@ -131,7 +131,7 @@ fn frames_that_stay_raw_become_the_same() {
         let mut stage = Stage::with(ID, settings);
         let decoded = stage.frame().frame.clone();
         stage.capture.set_takes_raw(true);
-        // One may have been on its way.
+        // One frame may already be on its way.
         stage.frame();
         let captured = stage.frame();
         assert_eq!(captured.raw().is_some(), stays_raw, "{kind}");
@@ -154,7 +154,7 @@ fn turned_mirrored_and_smaller() {
     let mut stage = Stage::with(ID, settings);
     let frame = &stage.frame().frame;
     assert_eq!((frame.width(), frame.height()), (240, 320));
-    // A quarter turn and a mirror swap columns and rows; each pixel is the mean of four.
+    // A quarter turn and a mirror exchange columns and rows; each pixel is the mean of four.
     for (x, y) in [(0, 0), (10, 3), (200, 100)] {
         let mut mean = [0.0; 3];
         for (dx, dy) in [(0, 0), (1, 0), (0, 1), (1, 1)] {
@@ -252,7 +252,7 @@ fn stopping_releases_the_device_at_once() {
         let after = until("released", || {
             fake.get(Switch::Streaming) == 0 && fake.get(Switch::Closed) == fake.get(Switch::Opened)
         });
-        // 40 ms, and what a machine adds.
+        // 40 ms, plus the machine's overhead.
         within("releasing it", after, Duration::from_millis(250));
         fake.set(Switch::Stalled, 0);
     }

@@ -39,15 +39,15 @@ fn text(ended: &Output) -> String {
     format!("{}{told}", String::from_utf8_lossy(&ended.stdout))
 }
 
-/// What the program says to `arguments`, which it must answer with success.
+/// The program's output for `arguments`, which must succeed.
 fn answer(arguments: &[&str]) -> String {
     let ended = program(arguments).output().expect("started");
     assert!(ended.status.success(), "{}", text(&ended));
     String::from_utf8(ended.stdout).expect("UTF-8")
 }
 
-/// The report of a run with live pictures that ends when pictures come again: `begin` makes the camera fail,
-/// and `end` makes it whole when the program has told so in these `words`.
+/// The report of a live run that ends when pictures return. `begin` makes the camera fail. `end` repairs it once the
+/// program has reported `words`.
 fn live(begin: impl Fn(&Fake), words: &str, end: impl Fn(&Fake)) -> Value {
     let fake = Fake::here();
     let source = format!("camera:{ID}");
@@ -56,7 +56,7 @@ fn live(begin: impl Fn(&Fake), words: &str, end: impl Fn(&Fake)) -> Value {
         let table = fs::read_to_string(folder.join("frames.csv"));
         table.map_or(0, |table| table.lines().count())
     };
-    // The seconds only end a run that nothing else ends.
+    // The number of seconds only ends a run that nothing else ends.
     let arguments = ["live", "--device", "cpu", "--seconds", "120", "--json"];
     let mut running = program(&arguments)
         .args(["--source", &source, "--record"])
@@ -71,7 +71,7 @@ fn live(begin: impl Fn(&Fake), words: &str, end: impl Fn(&Fake)) -> Value {
     let is_told = told.any(|line| line.is_ok_and(|line| line.contains(words)));
     assert!(is_told, "'{words}' is told");
     end(&fake);
-    // Some from before may still wait to be written.
+    // Some frames from before may still wait to be written.
     let before = painted();
     until("pictures again", || painted() > before + 20);
     let interrupt = Command::new("kill").args(["-INT", &running.id().to_string()]).status();
@@ -98,7 +98,7 @@ fn live_pictures_survive_a_stall() {
     assert!(problems[0].as_str().expect("text").contains("sent nothing"));
 }
 
-/// What a second of live pictures from a source came to.
+/// The output of one second of live painting from a source.
 fn live_from(source: &str) -> Output {
     program(&["live", "--device", "cpu", "--seconds", "1", "--source", source])
         .output()

@@ -35,7 +35,7 @@ impl Stage {
         Self { capture, reader, began: Instant::now() }
     }
 
-    /// The next event, and how long it took.
+    /// The next event, and the time until it.
     pub fn event(&self) -> (CaptureEvent, Duration) {
         let began = Instant::now();
         loop {
@@ -48,7 +48,7 @@ impl Stage {
         }
     }
 
-    /// The next event, which must be a beginning.
+    /// The next event, which must be a start.
     pub fn started(&self) -> (CameraFormat, Duration) {
         match self.event() {
             (CaptureEvent::Started { format: Some(format), .. }, after) => (format, after),
@@ -64,19 +64,18 @@ impl Stage {
         }
     }
 
-    /// Waits until this problem is reported, skipping others before.
+    /// Waits until this problem is reported, skipping others.
     pub fn until_waiting(&self, wanted: &CaptureProblem) {
         while !matches!(self.event().0, CaptureEvent::Waiting(told) if told == *wanted) {}
     }
 
-    /// No event comes for a while.
+    /// Checks that no event arrives within `duration`.
     pub fn stays_quiet(&self, duration: Duration) {
         thread::sleep(duration);
         let event = self.capture.poll();
         assert!(event.is_none(), "{event:?}");
     }
 
-    /// Waits for the next frame.
     pub fn frame(&mut self) -> &Captured {
         let before = self.reader.value.sequence;
         let until = Instant::now() + PATIENCE;
@@ -92,7 +91,7 @@ impl Stage {
         now
     }
 
-    /// No frame comes for a while.
+    /// Checks that no frame arrives within `duration`.
     pub fn sends_nothing(&mut self, duration: Duration) {
         self.reader.take();
         thread::sleep(duration);
@@ -100,7 +99,7 @@ impl Stage {
     }
 }
 
-/// Waits until something holds.
+/// Waits until a condition holds.
 pub fn until(what: &str, holds: impl Fn() -> bool) -> Duration {
     let began = Instant::now();
     while !holds() {

@@ -2,8 +2,8 @@
 
     python tests/checkpoints/generate.py
 
-needs the packages of tools/requirements.txt and rewrites everything in good/,
-foreign/ and hostile.tar.xz beside it, and expected.tar.xz, which holds expected.safetensors and index.json.
+needs the packages of tools/requirements.txt and rewrites good.tar.xz, foreign.tar.xz and hostile.tar.xz next to it, and
+expected.tar.xz, which contains expected.safetensors and index.json.
 
 index.json has one entry per file:
 
@@ -12,26 +12,24 @@ index.json has one entry per file:
               hostile (broken or malicious)
     outcome   run: opens, with the weights and the result given below
               refuse: an error, without a panic, in bounded memory and time
-              run_or_refuse: opens and gives exactly that result, or an error
+              run_or_refuse: opens and returns exactly that result, or an error
     family    who wrote it: pytorch/examples, StyleForge, yakhyo, rrmina,
               jcjohnson, ours, ONNX, unknown
-    names     texts that the error must contain (upper and lower case alike)
-    weights   which weights it holds: "canonical", or absent
+    names     texts that the error must contain (case-insensitive)
+    weights   which weights it contains: "canonical", or absent
     output    which tensor of expected.safetensors it paints from `input`,
-              after a clamp to 0..255; 50 dB or more is asked for
+              after a clamp to 0..255; at least 50 dB is required
     dtype     the type of the weights in the file
     note      what is special about it
 
     python tests/checkpoints/generate.py --full-size FOLDER --program target/release/styleforge
 
-writes, into another folder, files of a network of published size (32-64-128, five
-blocks: our trained Candy) as they would be published: .pth of both kinds and ONNX
-exports; lets the program paint a photo with each; and tells how far that is from
-PyTorch's own painting. Too large to be kept here.
+writes, into another folder, files of a network of published size (32-64-128, five blocks: our trained Candy) as they
+would be published: .pth of both kinds and ONNX exports. It paints a photo with each through the program and prints the
+difference from PyTorch's own painting. These files are too large to be kept here.
 
-expected.safetensors holds the canonical weights under pytorch/examples names,
-`input`, and the results. All canonical weights are exact in fp16 and in bf16, so
-every file that holds them must give exactly these values.
+expected.safetensors contains the canonical weights under pytorch/examples names, `input`, and the results. All
+canonical weights are exact in fp16 and in bf16, so every file with them must return exactly these values.
 """
 
 import argparse
@@ -69,7 +67,7 @@ HEIGHT, WIDTH = 22, 29
 
 
 def representable(net):
-    """Rounds the weights to what both fp16 and bf16 hold exactly."""
+    """Rounds the weights to values that both fp16 and bf16 represent exactly."""
     with torch.no_grad():
         for value in net.parameters():
             value.copy_(value.bfloat16().half().float())
@@ -78,13 +76,13 @@ def representable(net):
 
 
 def painted(net, picture):
-    """PyTorch's own result, in float64, cropped to the picture's size."""
+    """PyTorch's result in float64, cropped to the picture's size."""
     with torch.no_grad():
         return exact_copy(net)(picture.double())[:, :, :HEIGHT, :WIDTH].float()
 
 
 def painted_doubling(net, picture):
-    """The result when every residual block adds its input twice."""
+    """The result if every residual block adds its input twice."""
     plain = ResidualBlock.forward
     ResidualBlock.forward = lambda self, x: plain(self, x) + x
     try:
@@ -101,7 +99,7 @@ def decibels(result, wanted):
 
 
 def run_onnx(model, picture):
-    """ONNX Runtime's result at the picture's size, whatever size the file says."""
+    """ONNX Runtime's result at the picture's size, regardless of the size in the file."""
     model = type(model).FromString(model.SerializeToString())
     del model.graph.value_info[:]
     for value, names in ((model.graph.input[0], "hw"), (model.graph.output[0], "HW")):
@@ -117,7 +115,7 @@ def run_onnx(model, picture):
 
 
 def full_size(folder, program):
-    """Files of a network of published size, and what the program paints with each."""
+    """Writes files of a network of published size and paints with each through the program."""
     from PIL import Image
     from safetensors.torch import load_file
 
@@ -159,14 +157,14 @@ def full_size(folder, program):
         result = np.array(Image.open(painting).convert("RGB")).astype(np.float32)
         agreement = decibels(result.transpose(2, 0, 1)[None], wanted)
         print(f"{name:24} {len(data):9} bytes {agreement:5.1f} dB beside torch {torch.__version__}")
-        # Rounding to levels alone leaves 58.9 dB.
+        # Rounding to levels alone limits the agreement to 58.9 dB.
         assert agreement > 50, name
 
 
 def main():
     torch.set_num_threads(1)
     index, total = [], 0
-    # Many small files that are almost alike: one archive is a fraction of them.
+    # These are many small, almost identical files: one archive takes a fraction of their size.
     packed = {kind: io.BytesIO() for kind in ("good", "foreign", "hostile")}
     archives = {kind: tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT)
                 for kind, file in packed.items()}
@@ -227,7 +225,7 @@ def main():
         models[name] = (model, f"torch.onnx.export, {note}")
     models["onnx_exported_dynamo_opset18"] = (
         onnx_files.exported_dynamo(net, picture, 18), "torch.onnx.export(dynamo=True)")
-    # What has its size in its nodes runs at that size only.
+    # A file with its size in its nodes only runs at that size.
     baked = random_picture(23, *onnx_files.Browser.size)
     for name, (model, note) in models.items():
         kind = onnx_files.SAME_NETWORK.get(name, (object,))[0]
@@ -250,7 +248,7 @@ def main():
         if named is None:
             entry["outcome"], entry["output"] = "run_or_refuse", f"{name}.output"
         if kind is not onnx_files.CustomOperator:
-            # These run elsewhere, and give another picture than our network would.
+            # These run in other programs, but paint differently from our network.
             result = run_onnx(model, given)
             assert decibels(result, painted(tiny, given).numpy()) < 45, name
             if named is None:
@@ -261,7 +259,7 @@ def main():
         family="ONNX", outcome="refuse", names=["MatMul"],
         note="a graph that has nothing to do with pictures")
 
-    # Hostile: written, never read back here
+    # Hostile: written, never read back here.
     for name, data, names, note in hostile(tiny_arrays):
         add("hostile", name, data, outcome="refuse", names=names, note=note)
     for kind, archive in archives.items():

@@ -1,7 +1,6 @@
 """The hostile files of the corpus: each must be refused, quickly and by name.
 
-Nothing here is ever loaded by the generator. Each entry is
-(file name, bytes, what the refusal must name, note).
+The generator never loads any of them. Each entry is (file name, bytes, text that the refusal must contain, note).
 """
 
 import json
@@ -19,7 +18,7 @@ from torch_files import Archive, dict_of, first_legacy_format, program, saved, t
 
 
 def changed(weights, **changes):
-    """The weights with some replaced (or left out, for None)."""
+    """The weights with some replaced (or removed, for None)."""
     result = dict(weights)
     for key, value in changes.items():
         key = key.replace("__", ".")
@@ -30,13 +29,13 @@ def changed(weights, **changes):
 
 
 def state_file(weights, **lies):
-    """A zip checkpoint of numpy weights, where `lies` change tensor fields."""
+    """A zip checkpoint of numpy weights; `lies` replaces tensor fields with false values."""
     archive = Archive()
     return zipped(archive.entries(program(dict_of(archive.state(weights, **lies)))))
 
 
 def tensors(weights):
-    """Shapes, strides and numbers that lie; all name the key."""
+    """False shapes, strides and numbers; every refusal names the key."""
     first = weights[FIRST]
     size, count = first.shape, first.size
     nan, infinite = first.copy(), first.copy()
@@ -140,7 +139,7 @@ def duplicate_key(weights):
 
 
 def zips(weights):
-    """Archives that lie."""
+    """Invalid archives."""
     whole = state_file(weights)
     archive = Archive()
     body = program(dict_of(archive.state(weights)))
@@ -391,7 +390,7 @@ def onnx_files(weights):
 
 
 def others(weights):
-    """What a download or a slip leaves in place of a checkpoint."""
+    """Files that a failed download or a mistake leaves instead of a checkpoint."""
     page = b"<!DOCTYPE html>\n<html><head><title>404: Not Found</title></head></html>\n"
     pointer = (b"version https://git-lfs.github.com/spec/v1\n"
                b"oid sha256:" + b"4d" * 32 + b"\nsize 6735271\n")
@@ -413,7 +412,6 @@ def others(weights):
 
 
 def hostile(weights):
-    """All of them, made from a tiny network's weights (1-2-3 channels, one block,
-    3 x 3 kernels throughout)."""
+    """All of them, made from a tiny network's weights (1-2-3 channels, one block, 3 x 3 kernels throughout)."""
     groups = (tensors, zips, legacy, safetensors, onnx_files, others)
     return pickles() + [entry for group in groups for entry in group(weights)]

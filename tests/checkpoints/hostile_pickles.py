@@ -1,8 +1,7 @@
-"""Pickles that try to run something, or that never end.
+"""Pickles that try to execute code or that never end.
 
-They are put together opcode by opcode and never loaded here; the programs inside
-name harmless commands. Each entry is (file name, bytes, what the refusal must
-name, note).
+They are assembled opcode by opcode and never loaded here; the commands inside are harmless. Each entry is (file name,
+bytes, text that the refusal must contain, note).
 """
 
 from torch_files import (
@@ -27,7 +26,7 @@ def torch_zip(body, storages=()):
 
 
 def pickles():
-    """Programs instead of data, and data that never ends."""
+    """Code instead of data, and data that never ends."""
     call = lambda module, name: glob(module, name) + tuple_of(text("echo never")) + b"R"
     stack_global = lambda module, name: text(module) + text(name) + b"\x93"
     after = lambda body: program(b"}(" + text("epoch") + body + b"u")
@@ -107,7 +106,7 @@ def pickles():
 
 
 def saved_legacy(body):
-    """Five pickles as before 1.6, the fourth one given, no storages."""
+    """Five pickles as before PyTorch 1.6, with the given fourth one and no storages."""
     head = first_legacy_format({}, "cpu")
     empty = program(glob("collections", "OrderedDict") + b"](e\x85R")
     assert empty in head

@@ -1,4 +1,4 @@
-"""The ONNX files of the corpus: spellings of the same network, and look-alikes.
+"""The ONNX files of the corpus: variants of the same network, and networks that only look like it.
 
 Every class changes one thing about `StyleGraph` (tools/onnx_graph.py).
 """
@@ -12,7 +12,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from onnx_graph import StyleGraph
 
-# Spellings of the same network --------------------------------------------
+# Variants of the same network ---------------------------------------------
 
 
 class Opset11(StyleGraph):
@@ -299,7 +299,7 @@ class BrowserFree(BrowserOneName):
 
 
 def is_baked(kind):
-    """Whether a graph of this class has its size in its nodes."""
+    """Whether the nodes of a graph of this class contain its size."""
     return issubclass(kind, Browser) and not issubclass(kind, BrowserFree)
 
 
@@ -504,7 +504,7 @@ class BrowserZeroPadding(Browser):
 
     def conv(self, x, key, stride=1):
         weight = self.weights[f"{key}.weight"]
-        # How much smaller the map is that the layer reads.
+        # How much smaller than the photo the map is that the layer reads.
         scale = {"conv3": 2, "deconv1": 2, **{f"res{i}": 4 for i in range(1, 9)}}
         scale = scale.get(key.split(".")[0], 1)
         height, width = (side // scale for side in self.size)

@@ -1,9 +1,8 @@
-"""The PyTorch files of the corpus: every way a state dict is found on disk.
+"""The PyTorch files of the corpus: every form in which a state dict is stored.
 
-`good` gives checkpoints of the same network and the same weights; `foreign`
-gives checkpoints of other networks, which must be run exactly or refused by name.
-Also here: a writer of torch's zip format that puts a hand-made pickle inside,
-for what torch.save would not write.
+`good` returns checkpoints of the same network and the same weights. `foreign` returns checkpoints of other networks,
+which must run exactly or be refused by name. This file also contains a writer of torch's zip format that stores a
+hand-made pickle, for files that torch.save would not write.
 """
 
 import io
@@ -53,7 +52,7 @@ def dict_of(pairs):
     return b"}(" + b"".join(text(k) + v for k, v in pairs) + b"u"
 
 
-# What every tensor needs, kept in the memo from its first use on.
+# Values that every tensor needs, kept in the memo after their first use.
 COMMON = {
     250: glob("torch._utils", "_rebuild_tensor_v2"),
     251: text("storage"),
@@ -76,7 +75,7 @@ def tensor(key, count, offset, size, stride, storage="FloatStorage"):
 
 
 def program(body, protocol=2):
-    """A whole pickle."""
+    """A complete pickle."""
     for slot, part in COMMON.items():
         body = body.replace(b"h" + bytes([slot]), part + b"q" + bytes([slot]), 1)
     return b"\x80" + bytes([protocol]) + body + b"."
@@ -100,7 +99,7 @@ class Archive:
         self.storages = []
 
     def tensor(self, array, **changes):
-        """Stores an array; `changes` lie about count, offset, size or stride."""
+        """Stores an array; `changes` replaces count, offset, size or stride with false values."""
         array = np.ascontiguousarray(array)
         self.storages.append(array.tobytes())
         fields = {"key": str(len(self.storages) - 1), "count": array.size, "offset": 0,
@@ -109,9 +108,8 @@ class Archive:
         return tensor(**(fields | changes))
 
     def state(self, weights, **changes):
-        """Pickles a whole state dict; `changes` maps a key (dots as double
-        underscores) to the fields that lie. What does not lie and is fp32 shares
-        one storage."""
+        """Pickles a whole state dict; `changes` maps a key (with double underscores instead of dots) to the fields that
+        are replaced. Unchanged fp32 tensors share one storage."""
         changes = {k.replace("__", "."): v for k, v in changes.items()}
         shared = [k for k, v in weights.items() if v.dtype == np.float32 and k not in changes]
         self.storages.append(b"".join(weights[k].tobytes() for k in shared))
@@ -133,7 +131,7 @@ class Archive:
 
 
 def zipped(entries, method=zipfile.ZIP_STORED):
-    """A zip file of (name, data) or (name, data, method), always the same bytes."""
+    """A zip file of (name, data) or (name, data, method), with reproducible bytes."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         for name, data, *own in entries:
@@ -147,8 +145,8 @@ def zipped(entries, method=zipfile.ZIP_STORED):
 
 
 def first_legacy_format(weights, location):
-    """A file as PyTorch 0.2 or 0.3 wrote it: _rebuild_tensor (without v2), tensors
-    that lived on a GPU, five pickles one after the other, then the storages."""
+    """A file as PyTorch 0.2 or 0.3 wrote it: _rebuild_tensor (without v2), tensors that were on a GPU, five consecutive
+    pickles, then the storages."""
     body, storages = b"", []
     for position, (key, array) in enumerate(weights.items()):
         identity = tuple_of(
@@ -175,7 +173,7 @@ def first_legacy_format(weights, location):
 
 
 def stale_statistics(state):
-    """Adds the running statistics that old instance norms saved and nobody uses."""
+    """Adds the running statistics that old instance norms saved and that are never used."""
     full = OrderedDict()
     for key, value in state.items():
         full[key] = value
@@ -260,7 +258,7 @@ def strided(state):
 
 
 def good(net):
-    """(file name, bytes, family, note) of the same weights, many ways."""
+    """(file name, bytes, family, note) for the same weights in many forms."""
     state = net.state_dict()
     plain = dict(state)
     arrays = {k: v.numpy() for k, v in state.items()}
@@ -319,7 +317,7 @@ def good(net):
 
 
 def foreign(net, tiny):
-    """(file name, bytes, family, what it paints if it may be run, what a refusal names, note)."""
+    """(file name, bytes, family, name of its result if it may run, text that a refusal contains, note)."""
     yakhyo = OrderedDict(
         (k.replace("deconv", "upsample_conv"), v) for k, v in net.state_dict().items()
     )
@@ -334,7 +332,7 @@ def foreign(net, tiny):
                           ("fc.bias", torch.ones(10))])
     script = io.BytesIO()
     torch.jit.save(torch.jit.trace(nn.Conv2d(3, 1, 3), torch.zeros(1, 3, 8, 8)), script)
-    # Pickled as a user's own script would be: the class lives in __main__.
+    # Pickled as from a user's own script: the class is in __main__.
     kind = type(tiny)
     home, kind.__module__ = kind.__module__, "__main__"
     setattr(sys.modules["__main__"], kind.__name__, kind)

@@ -1,4 +1,4 @@
-//! Every other command, help, and the bare program without a display.
+//! All other commands, the help, and the program without arguments and without a display.
 
 use std::fs;
 
@@ -140,7 +140,7 @@ fn check_finds_the_backend_right() {
                 .any(|c| c["mode"] == format!("{variant} fp32") && c["picture"] == "noise 1 x 1")
         );
     }
-    // Of the plain networks for style pictures, a processor is judged by those that take no long time.
+    // Of the plain networks for style pictures, the CPU checks only those that are quick.
     let is_checked = |name: &str| {
         let name = format!("{name}, the sample as its style");
         checks.iter().any(|check| check["network"] == name)
@@ -238,7 +238,7 @@ fn without_a_display_the_sample_is_painted() {
     let run = s.styleforge(&[]).ends(0).says("No window: no display");
     assert!(run.text().contains("styleforge-sample-2.png"), "{}", run.text());
     let sheet = s.read("styleforge-sample-2.png");
-    // The photo and two styles above four styles, all of one shape, with margins of 8 pixels; nothing is empty.
+    // The photo and two styles above four styles, all with the same shape and margins of 8 pixels; no cell is empty.
     let width = |columns: usize| (sheet.width() - 8) / columns - 8;
     let height = |columns: usize| (sheet.height() - 24) * width(columns) / (width(3) + width(4));
     assert_eq!(width(3).max(height(3)), 480);
@@ -283,7 +283,7 @@ fn inspect_takes_the_name_of_a_style() {
     let lite = ["inspect", "candy", "--model", "lite"];
     let json = s.styleforge(&[&lite[..], &["--json"]].concat()).ends(0).json();
     assert_eq!(json["widths"], serde_json::json!([16, 32, 64]));
-    // The whole story of its training is in the JSON report alone.
+    // Only the JSON report contains the full training metadata.
     let metadata = json["metadata"].as_object().expect("free text");
     let longest = metadata.values().filter_map(Value::as_str).map(str::len).max();
     assert!(longest > Some(1000), "{longest:?}");

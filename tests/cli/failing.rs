@@ -26,7 +26,7 @@ fn memory_limits_shrink_the_work_and_say_so() {
     let run = paint("1TB".to_owned(), "a.png").ends(0);
     assert!(!run.stderr.contains("instead of"), "{}", run.stderr);
     assert_eq!(s.read("a.png").width(), 300);
-    // The program itself, the photo and the result count, and so do the network's input and output.
+    // The program, the photo, the result, and the network's input and output all count.
     let pictures = 4 * 4 * 300 * 200;
     paint((PROGRAM_BYTES + planned / 2 + pictures).to_string(), "b.png")
         .ends(0)
@@ -64,7 +64,7 @@ fn a_broken_style_does_not_stop_all_the_others() {
     assert!(s.path("out/photo-candy.png").exists());
     assert!(!s.path("out/photo-broken.png").exists());
     s.styleforge(&["stylize", "photo.png", "--style", "broken", "-o", "x.png"]).ends(2);
-    // A style without the requested size is no failure.
+    // A style without the requested size is not a failure.
     fs::remove_file(folder.join("broken.pth")).expect("removed");
     fs::copy(s.path("tiny.safetensors"), folder.join("own.safetensors")).expect("copied");
     s.styleforge(&[&all[..], &["lite", "--model", "lite"]].concat())
@@ -95,7 +95,7 @@ fn a_photo_too_large_for_the_memory_is_refused_by_its_header() {
     assert!(s.path("out/photo-tiny.png").exists(), "the others go on");
 }
 
-/// Files of which only the first bytes are there, and a length of a gigabyte.
+/// Only the first bytes of the files exist; their length is one gigabyte.
 #[cfg(target_os = "linux")]
 #[test]
 fn weights_too_large_for_the_memory_are_refused_by_their_first_bytes() {
@@ -145,7 +145,7 @@ fn a_folder_that_takes_no_files_is_reported() {
         permissions(0o755).expect("changed");
         return;
     } else {
-        // Permissions do not hold the system's administrator, but a read-only disk does.
+        // Permissions do not restrict root, but a read-only disk does.
         "closed is on a read-only disk"
     };
     fs::remove_file(s.path("closed/probe")).expect("removed");
@@ -165,7 +165,7 @@ fn a_folder_that_takes_no_files_is_reported() {
 fn a_full_disk_leaves_nothing_half_written() {
     let s = Sandbox::new();
     s.photo("large.png", 200, 150);
-    // A limit on the size of files fails writes as a full disk does, once the signal is ignored.
+    // A limit on file sizes makes writes fail like a full disk, if the signal is ignored.
     let paint = "$STYLEFORGE stylize large.png --style ./tiny.safetensors --device cpu -o";
     s.shell(&format!("trap '' XFSZ; ulimit -f 1; exec {paint} out.bmp"))
         .ends(1)
@@ -198,8 +198,8 @@ fn a_closed_pipe_is_no_panic() {
 #[test]
 fn an_interrupt_stops_between_whole_files() {
     let s = Sandbox::new();
-    // The names of all files together are more than the pipe and its reader hold, so that the program waits in
-    // the middle until the signal was sent, however fast it is.
+    // The names of all files together exceed what the pipe and its reader hold. The program therefore waits in the
+    // middle until the signal is sent, however fast it is.
     let name = |i: usize| format!("in/{i:04}{}.png", "-long".repeat(40));
     let original = s.path(name(0));
     s.photo(&name(0), 64, 64);

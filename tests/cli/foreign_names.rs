@@ -1,4 +1,4 @@
-//! Names of files that are no text, in every report for programs that shows them.
+//! File names that are not text, in every machine-readable report that shows them.
 
 use std::{
     ffi::{OsStr, OsString},
@@ -9,7 +9,7 @@ use std::{
 
 use crate::sandbox::{Run, Sandbox};
 
-/// Begins with this and goes on with a byte that no UTF-8 has.
+/// A name that begins with `begin` and continues with a byte that is not valid UTF-8.
 fn foreign(begin: &str, end: &str) -> PathBuf {
     PathBuf::from(OsString::from_vec([begin.as_bytes(), b"\xff", end.as_bytes()].concat()))
 }
@@ -19,7 +19,7 @@ fn run(s: &Sandbox, arguments: &[&OsStr]) -> Run {
     Run::from(command.args(arguments).output().expect("the program starts"))
 }
 
-/// The path that a report shows as text and in bytes.
+/// The path that a report shows as text and as bytes.
 fn told(text: &serde_json::Value, bytes: &serde_json::Value) -> PathBuf {
     assert!(text.as_str().expect("text").contains('\u{fffd}'), "{text}");
     let digits = bytes.as_str().expect("digits").as_bytes().chunks(2);
@@ -37,7 +37,7 @@ fn reports_tell_names_that_are_no_text() {
     fs::copy(s.path("tiny.safetensors"), s.path(&style)).expect("copied");
     let report = run(&s, &["inspect".as_ref(), style.as_ref(), "--json".as_ref()]).ends(0).json();
     assert_eq!(told(&report["path"], &report["path_bytes"]), style);
-    // One that is refused, and one that is text.
+    // One file that is refused, and one whose name is text.
     let broken = foreign("broken", ".pth");
     fs::write(s.path(&broken), b"no weights").expect("written");
     let report = run(&s, &["inspect".as_ref(), broken.as_ref(), "--json".as_ref()]).ends(1).json();
@@ -55,7 +55,7 @@ fn reports_tell_names_that_are_no_text() {
         styles.iter().partition(|s| s["origin"]["kind"] == "user");
     assert_eq!(told(&mine[0]["origin"]["path"], &mine[0]["path_bytes"]), installed);
     assert!(!others.is_empty() && others.iter().all(|s| s.get("path_bytes").is_none()));
-    // What lists styles in words goes on as well, whatever else it finds here.
+    // The text list of styles continues too, even if it finds invalid names here.
     let doctor = run(&s, &["doctor".as_ref(), "--json".as_ref()]);
     doctor.json();
 

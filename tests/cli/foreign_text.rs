@@ -1,17 +1,17 @@
-//! Text of others (titles, tensors, names of files, arguments) reaches the terminal escaped.
+//! Foreign text (titles, tensors, file names, arguments) reaches the terminal escaped.
 
 use std::fs;
 
 use crate::sandbox::{Run, Sandbox, is_odd};
 
-/// Everything that a terminal acts on or turns around, and a line of ours that is none.
+/// Everything that a terminal acts on or that changes the text direction, and a forged line of output.
 const HOSTILE: &str = "x\u{1b}]0;owned\u{7}\u{1b}[31m\u{9b}2J\r\u{8}\u{7f}\u{61c}\u{200e}\u{200f}\
                        \u{2028}\u{2029}\u{202e}\u{2066}\u{2069}\nerror: forged";
-/// As much of it as a terminal's own output can be told from.
+/// The parts of it that cannot occur in a terminal's own output.
 const TURNED: &str = "\u{1b}]0;owned\u{7}\u{9b}2J\u{7f}\u{202e}";
 
 impl Run {
-    /// Checks that no line of either stream was begun by text of others.
+    /// Checks that no line of either stream begins with foreign text.
     #[track_caller]
     fn forges_nothing(self) -> Self {
         let lines = self.text() + "\n" + &self.stderr;
@@ -161,7 +161,7 @@ fn a_bar_shows_names_escaped() {
         "--threads",
         "1",
     ]);
-    // The bar's own codes are the terminal's: colours, columns and lines.
+    // The progress bar's own codes go to the terminal: colours, columns and lines.
     assert!(!told.contains("\u{1b}]") && !told.contains('\u{7}'), "{told:?}");
     let own = ['\u{1b}', '\r', '\n'];
     let odd: Vec<char> = told.chars().filter(|c| is_odd(*c) && !own.contains(c)).collect();

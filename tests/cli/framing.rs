@@ -1,4 +1,4 @@
-//! `styleforge stylize`: photos that are turned and cropped, sizes of results, contact sheets.
+//! `styleforge stylize`: rotated and cropped photos, sizes of results, contact sheets.
 
 use styleforge::{
     frame::{Frame, PictureDifference},
@@ -21,7 +21,7 @@ fn a_photo_is_turned_mirrored_and_then_cropped() {
         crop: Some(Crop { x: 2, y: 3, width: 10, height: 15 }),
     };
     let flags = ["photo.png", "--rotate", "90", "--mirror", "--crop", "10x15+2+3"];
-    // At strength 0 nothing is painted: what is turned and cropped can be compared to the pixel.
+    // At strength 0 nothing is painted, so rotation and crop can be compared exactly.
     s.stylize(&[&flags[..], &["--strength", "0", "-o", "0.png"]].concat()).ends(0);
     let expected = framing.applied(&photo).expect("inside");
     assert_eq!(s.read("0.png"), expected);
@@ -73,7 +73,7 @@ fn every_style_of_a_photo_stands_on_one_sheet() {
     let styles = ["--style", "./other.safetensors", "--contact-sheet"];
     let run = s.stylize(&[&["photo.png"][..], &styles, &["-o", "sheet.png"]].concat()).ends(0);
     assert_eq!(run.text(), "sheet.png\n");
-    // The photo and two paintings in one row, with room for their titles below.
+    // The photo and two paintings in one row, with space for their titles below.
     let sheet = s.read("sheet.png");
     assert_eq!(size(&sheet), (3 * 480 + 4 * 8, 320 + 34 + 2 * 8));
     let photo = s.read("photo.png");
@@ -83,11 +83,11 @@ fn every_style_of_a_photo_stands_on_one_sheet() {
     for (of_sheet, of_photo) in middle(&first).into_iter().zip(middle(&photo)).take(3) {
         assert!(of_sheet.abs_diff(of_photo) < 30, "the photo comes first");
     }
-    // Several photos go into a folder, and nothing is replaced.
+    // Several photos are written to a folder, and no file is replaced.
     s.photo("second.png", 20, 20);
     s.stylize(&["photo.png", "second.png", "--contact-sheet", "-o", "sheets/"]).ends(0);
     assert_eq!(s.names("sheets"), ["photo-styles.png", "second-styles.png"]);
-    // Photos are counted, not the paintings on their sheets.
+    // The count is of photos, not of the paintings on their sheets.
     std::fs::write(s.path("bad.png"), "no picture").expect("written");
     let all = ["photo.png", "bad.png", "second.png"];
     let others = [&styles[..], &["-o", "more/"]].concat();
@@ -109,7 +109,7 @@ fn a_sheet_without_named_styles_has_all_of_them() {
         )
         .ends(0);
     assert_eq!(run.text(), "all.png\n");
-    // The photo and six styles: four and three in a row, all of one size.
+    // The photo and six styles: rows of four and three, all the same size.
     let sheet = s.read("all.png");
     assert_eq!(size(&sheet), (4 * 480 + 5 * 8, 2 * (320 + 34) + 3 * 8));
 }

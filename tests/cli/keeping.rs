@@ -1,19 +1,19 @@
-//! What is written and kept: recordings, styles and their leftovers, and the words for what a disk refuses.
+//! What is written and kept: recordings, styles and their temporary files, and the messages for disk errors.
 
 use std::{fs, os::unix::fs::symlink, process::Stdio};
 
 use crate::sandbox::{Run, Sandbox};
 
-/// The demo scene, painted small until something ends it; `timeout` only guards against hanging for ever.
+/// The demo scene, painted small until something ends it; `timeout` only guards against a hang.
 const LIVE: &str = "exec timeout 120 $STYLEFORGE live --device cpu --threads 1 --fps 60 \
                     --style ./tiny.safetensors --working-size 32";
-/// Where a person's own styles lie in a sandbox.
+/// The folder of the user's own styles in a sandbox.
 const STYLES: &str = "home/.local/share/styleforge/styles";
 
 #[test]
 fn a_recording_that_fails_ends_the_run_at_once_and_tells_what_was_saved() {
     let s = Sandbox::new();
-    // Something is in the third picture's way, as a disk would be that is full by then.
+    // A folder blocks the name of the third picture, so writing it fails as on a full disk.
     fs::create_dir_all(s.path("take/frame-000003.jpg")).expect("folder");
     let run = s.shell(&format!("{LIVE} --record take")).ends(1);
     run.says("error: the recording in take ended after 2 pictures: ");
@@ -39,7 +39,8 @@ fn a_recording_on_a_full_disk_ends_the_run_at_once() {
 #[test]
 fn a_video_on_a_full_disk_ends_the_run_at_once_and_plays() {
     let s = Sandbox::new();
-    // Blocks of at most a kilobyte: room for some pictures, and for next to none that an encoder makes small.
+    // A block has at most one kilobyte. There is space for a few pictures, or for almost none that an encoder makes
+    // small.
     for (name, blocks) in [("clip.avi", 200), ("clip.mp4", 6)] {
         let limit = format!("trap '' XFSZ; ulimit -f {blocks};");
         s.shell(&format!("{limit} {LIVE} --no-upscale --record {name}"))
@@ -48,7 +49,7 @@ fn a_video_on_a_full_disk_ends_the_run_at_once_and_plays() {
     }
     let bytes = fs::read(s.path("clip.avi")).expect("kept");
     assert!(bytes.len() <= 200 * 1024, "{}", bytes.len());
-    // The header tells the length that the file has.
+    // The header contains the length of the file.
     let told = u32::from_le_bytes(bytes[4..8].try_into().expect("four"));
     assert_eq!(told as usize + 8, bytes.len());
 }
@@ -62,7 +63,7 @@ fn a_recording_never_replaces_the_table_of_another() {
     record().says("it already contains a recording; choose another folder");
     assert_eq!(fs::read(s.path("take/frames.csv")).expect("file"), b"mine");
     fs::remove_file(s.path("take/frames.csv")).expect("removed");
-    // A link that leads nowhere is a name that is taken, too.
+    // A dangling link also counts as a taken name.
     symlink(s.path("elsewhere.csv"), s.path("take/frames.csv")).expect("link");
     record().says("it already contains a recording; choose another folder");
     assert!(!s.path("elsewhere.csv").exists());
@@ -102,7 +103,7 @@ fn leftovers_of_a_kill_go_at_the_next_start_and_nothing_else() {
     fs::create_dir_all(styles(".import-Killed")).expect("folder");
     fs::write(styles(".import-Killed/lite.safetensors"), "half").expect("file");
     fs::write(styles(".styleforge-Killed.part"), "half").expect("file");
-    // Being written by a program that lives.
+    // A program that is still running is writing it.
     fs::create_dir_all(styles(".import-Living")).expect("folder");
     fs::write(styles(".styleforge-Living.part"), "half").expect("file");
     let owned = [".import-Living", ".styleforge-Living.part"].map(|name| {
@@ -110,7 +111,7 @@ fn leftovers_of_a_kill_go_at_the_next_start_and_nothing_else() {
         file.lock().expect("locked");
         file
     });
-    // Of other names and kinds.
+    // Other names and kinds of files.
     fs::write(styles(".import-notours"), "mine").expect("file");
     fs::write(styles(".styleforge-notes.part"), "mine").expect("file");
     fs::create_dir_all(s.path("precious")).expect("folder");

@@ -28,14 +28,14 @@ fn begun(s: &Sandbox, arguments: &[&str]) -> Child {
         .expect("starts")
 }
 
-/// What a run says that is interrupted after a few pictures, however long these take.
+/// The output of a run that is interrupted after a few pictures, however long they take.
 #[cfg(unix)]
 fn after_some_pictures(s: &Sandbox, arguments: &[&str]) -> Run {
     let folder = s.path("recorded");
     let mut child = begun(s, &[arguments, &["--record", "recorded"]].concat());
     let pictures = || {
         let table = std::fs::read_to_string(folder.join("frames.csv"));
-        // The first line names the columns.
+        // The first line contains the column names.
         table.map_or(0, |table| table.lines().count().saturating_sub(1))
     };
     while pictures() < 4 && child.try_wait().expect("a child").is_none() {
@@ -47,7 +47,7 @@ fn after_some_pictures(s: &Sandbox, arguments: &[&str]) -> Run {
     run
 }
 
-/// What a run says that is interrupted after a line with these words.
+/// The output of a run that is interrupted after a line with these words.
 #[cfg(unix)]
 fn after_a_line(s: &Sandbox, arguments: &[&str], words: &str) -> Vec<String> {
     let mut child = begun(s, arguments);
@@ -75,8 +75,8 @@ fn a_run_ends_after_so_many_pictures() {
     s.styleforge(&none).ends(2);
 }
 
-/// The numbers agree with each other; which they are depends on the machine. That they are judged rightly is
-/// tested where they are.
+/// The numbers are consistent with each other; their values depend on the machine. Their thresholds are tested in the
+/// modules that define them.
 #[cfg(unix)]
 #[test]
 fn the_report_has_the_target_rate_and_the_automatic_size() {
@@ -96,7 +96,7 @@ fn the_report_has_the_target_rate_and_the_automatic_size() {
     let text = after_some_pictures(&s, &[&SCENE[..], &["--target-fps", "7"]].concat());
     assert!(text.text().contains("automatic size: "));
 
-    // A scene that is drawn at 5 frames a second cannot be painted at 60, whatever the device.
+    // A scene that is drawn at 5 frames a second cannot be painted at 60 on any device.
     let slow = [&SCENE[..7], &["--fps", "5", "--target-fps", "60"]].concat();
     let report = after_some_pictures(&s, &[&slow[..], &["--json"]].concat()).json();
     let chosen = &report["automatic_size"];
@@ -111,7 +111,7 @@ fn the_report_has_the_target_rate_and_the_automatic_size() {
     assert!(report["automatic_size"].is_null(), "nothing was chosen");
 }
 
-/// What is recorded and reported has the source's size, unless it is to stay as it was painted.
+/// Recordings and reports have the source's size, unless the painted size is requested.
 #[test]
 fn pictures_are_brought_up_to_the_sources_size() {
     let s = Sandbox::new();
@@ -130,7 +130,7 @@ fn pictures_are_brought_up_to_the_sources_size() {
     }
 }
 
-/// The source's own size is painted, not one that it was cut to.
+/// The source is painted at its own size, not at a reduced one.
 #[test]
 fn large_sources_are_painted_as_large_as_they_are() {
     let s = Sandbox::new();
@@ -162,7 +162,7 @@ fn a_source_that_is_smaller_than_requested_is_reported() {
     ];
     let note = "the source's size";
     after_a_line(&s, &[&photo[..], &["4000"]].concat(), note);
-    // A line about the pace comes after the first picture.
+    // A line about the rate appears after the first picture.
     let told = after_a_line(&s, &[&photo[..], &["16"]].concat(), " fps at ");
     assert!(!told.iter().any(|line| line.contains(note)), "{told:#?}");
 }
@@ -202,7 +202,7 @@ fn a_video_is_named_in_the_report_and_replaces_nothing() {
     assert!(!s.path("b.avi").exists());
 }
 
-/// An MP4 where an ffmpeg for it is installed, else an AVI that says why; a signal ends either in order.
+/// An MP4 if a suitable ffmpeg is installed, otherwise an AVI with a message. A signal completes either file.
 #[cfg(unix)]
 #[test]
 fn a_video_is_whole_when_a_signal_ends_it() {
@@ -225,11 +225,11 @@ fn a_video_is_whole_when_a_signal_ends_it() {
     assert_eq!(told.iter().any(|line| line.contains("Motion-JPEG")), !is_mp4, "{told:#?}");
     let bytes = std::fs::read(s.path(name)).expect("a video");
     let has = |word: &[u8]| bytes.windows(word.len()).any(|w| w == word);
-    // The index of all frames stands at the end of either.
+    // The index of all frames is at the end of either file.
     assert!(if is_mp4 { has(b"mfra") } else { has(b"idx1") });
 }
 
-/// Killed at any moment it leaves what was recorded until then, under the name that was requested.
+/// A recording that is killed at any time keeps what was recorded until then, under the requested name.
 #[cfg(unix)]
 #[test]
 fn a_recording_that_is_killed_plays_under_its_own_name() {
@@ -239,9 +239,9 @@ fn a_recording_that_is_killed_plays_under_its_own_name() {
     for requested in ["clip.mp4", "clip.avi"] {
         let small = ["--working-size", "64", "--record", requested];
         let mut child = begun(&s, &[&SCENE[..], &small].concat());
-        // Without an ffmpeg for MP4 both are an AVI.
+        // Without an ffmpeg for MP4 both recordings are AVIs.
         let name = || if s.path("clip.mp4").exists() { "clip.mp4" } else { "clip.avi" };
-        // The first fragment is whole when the second one begins; an AVI has its header with the first picture.
+        // The first fragment is complete when the second one begins; an AVI has its header with the first picture.
         let plays = || {
             let bytes = std::fs::read(s.path(name())).unwrap_or_default();
             count(&bytes, b"moof") >= 2 || count(&bytes, b"00dc") >= 9
@@ -263,7 +263,7 @@ fn a_recording_that_is_killed_plays_under_its_own_name() {
     }
 }
 
-/// How many frames ffmpeg decodes of a video; `None` where it is not installed.
+/// Number of frames that ffmpeg decodes from a video; `None` if ffmpeg is not installed.
 #[cfg(unix)]
 fn decoded_frames(s: &Sandbox, video: &str) -> Option<usize> {
     let mut ffmpeg = s.command("ffmpeg");
@@ -273,7 +273,7 @@ fn decoded_frames(s: &Sandbox, video: &str) -> Option<usize> {
     Some(decoded.stdout.len())
 }
 
-/// A kill in the first half second leaves a file without a picture.
+/// A recording that is killed in the first half second leaves a file without a picture.
 #[test]
 fn a_file_without_a_picture_takes_no_name() {
     let s = Sandbox::new();
@@ -282,7 +282,7 @@ fn a_file_without_a_picture_takes_no_name() {
     std::fs::create_dir(s.path("take")).expect("made");
     std::fs::write(s.path("take/frames.csv"), "frame,file,seconds\n").expect("written");
     for name in ["clip.mp4", "clip.avi", "take"] {
-        // Without an ffmpeg the first one becomes the second one.
+        // Without ffmpeg the MP4 becomes an AVI.
         if name == "clip.avi" && std::fs::metadata(s.path(name)).expect("there").len() > 0 {
             continue;
         }
@@ -292,13 +292,13 @@ fn a_file_without_a_picture_takes_no_name() {
     assert!(s.path("take/frame-000001.jpg").exists());
 }
 
-/// Answers as an ffmpeg with an encoder does, and encodes as the script says.
+/// Runs with a fake ffmpeg that reports an encoder and encodes with `script`.
 #[cfg(unix)]
 fn with_ffmpeg(s: &Sandbox, script: &str, arguments: &[&str]) -> Run {
     let answer = "case \"$*\" in *-encoders*) echo 'ffmpeg version 6.1' >&2; echo ' V..... libx264 H.264'; exit;; esac";
     let program = s.path("bin/ffmpeg");
     std::fs::create_dir_all(s.path("bin")).expect("a folder");
-    // A program that this process writes could not be started while another test starts one.
+    // This process cannot start a program that it writes while another test starts one.
     let text = format!("#!/bin/sh\n{answer}\n{script}\n");
     let mut write = s.command("sh");
     write.args(["-c", "printf %s \"$1\" >\"$2\" && chmod +x \"$2\"", "sh", &text]).arg(&program);
@@ -323,7 +323,7 @@ fn a_video_without_a_picture_is_an_error() {
     }
 }
 
-/// Programs are found through the same PATH by all that this one starts and links.
+/// This program, its child processes and its libraries search the same PATH for programs.
 #[cfg(target_os = "linux")]
 #[test]
 fn no_program_is_taken_from_the_current_folder() {
@@ -389,7 +389,7 @@ fn without_a_style_the_first_one_paints_and_is_named() {
     let second = ["live", "--device", "cpu", "--seconds", "0.5", "--json"];
     let run = s.styleforge(&second).ends(0).says("style: candy lite; --style names another");
     assert_eq!(run.json()["style"], "candy lite");
-    // In bytes where the processor multiplies them fast.
+    // int8 is used on CPUs that multiply bytes fast.
     let mode = run.json()["mode"].clone();
     assert!(mode == "fused fp32" || mode == "fused int8", "{mode}");
     let run =
@@ -397,7 +397,7 @@ fn without_a_style_the_first_one_paints_and_is_named() {
     assert!(!run.stderr.contains("style:"), "{}", run.stderr);
     let report = run.json();
     assert!(report["style"].is_null() && report["mode"].is_null());
-    // The automatic size saves a network's time; here none runs, so the source keeps its size.
+    // The automatic size saves the network's time; without a network the source keeps its size.
     assert_eq!(report["working_size"], serde_json::json!([700, 500]));
     assert!(report["automatic_size"].is_null());
 }
@@ -407,7 +407,7 @@ fn a_photo_and_a_folder_have_a_delay_too() {
     let s = Sandbox::new();
     s.photo("album/a.png", 40, 30);
     for source in ["photo.png", "album"] {
-        // Longer than the seconds that rates are taken over.
+        // Longer than the window over which rates are measured.
         let live = ["live", "--device", "cpu", "--style", "./tiny.safetensors"];
         let still = ["--source", source, "--seconds", "4", "--json"];
         let report = s.styleforge(&[&live[..], &still].concat()).ends(0).json();

@@ -1,4 +1,4 @@
-//! The real program in folders of its own: what it writes, what it says, and how it ends.
+//! The real program in its own folders: what it writes, what it prints, and how it ends.
 #![allow(clippy::expect_used)]
 
 mod commands;

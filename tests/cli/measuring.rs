@@ -62,7 +62,7 @@ fn bench_reports_everything_a_number_needs() {
         assert!(result.get("ceiling").is_none());
         let shapes = result["reference_shapes"].as_array().expect("reference shapes");
         let of = |shape: &str| shapes.iter().filter(|found| found["shape"] == shape).count();
-        // On the largest maps and on the smallest; in fused a norm is part of a convolution.
+        // On the largest maps and on the smallest. In the fused variant a norm is part of a convolution.
         let norms = if result["variant"] == "fused" { 0 } else { 2 };
         let counts = ["instance-norm", "conv-norm-relu", "residual-block"].map(of);
         assert_eq!(counts, [norms, 2, 2], "{shapes:?}");
@@ -90,7 +90,7 @@ fn bench_reports_everything_a_number_needs() {
     s.styleforge(&["bench", "--size", "8"]).ends(2);
     let small = ["bench", "--size", "64x64", "--max-memory", "1MB"];
     s.styleforge(&small).ends(2).says("1 MB may be used; choose a smaller --size");
-    // The size that is said to fit does.
+    // The size that the message suggests fits.
     let narrow = ["bench", "--max-memory", "6MB", "--frames", "1", "--size"];
     let narrow = |size: &str| s.styleforge(&[&narrow[..], &[size], &BRIEF[..2]].concat());
     let refused = narrow("300x200").ends(2).stderr;
@@ -105,7 +105,7 @@ fn bench_reports_everything_a_number_needs() {
     s.styleforge(&whole).ends(2).says("at 20000x20000 needs");
 }
 
-/// The small style at a small size on the processor, measured briefly.
+/// The small style at a small size on the CPU, measured briefly.
 const BRIEF: [&str; 10] = [
     "--style",
     "./tiny.safetensors",
@@ -142,7 +142,7 @@ fn bench_shows_ratios_beside_their_check_and_every_kernel() {
     assert!(one.contains("2 runs of 3 frames") && !one.contains("same picture"), "{one}");
 }
 
-/// Of a network for style pictures, attention and the linear layers have rows of their own.
+/// For a network for style pictures, attention and the linear layers have their own rows.
 #[test]
 fn bench_shows_attention_and_linear_layers() {
     let s = Sandbox::new();
@@ -155,7 +155,7 @@ fn bench_shows_attention_and_linear_layers() {
     assert_eq!(results.len(), 2, "baseline and fused");
     for result in results {
         let kernels = result["kernels"].as_array().expect("kernels");
-        // Rows that compute something, by their kernel, of the blocks.
+        // Rows of the blocks that compute something, by their kernel.
         let computing = |begins: &str| {
             let is_one = |kernel: &&Value| {
                 let text = |key: &str| kernel[key].as_str().expect("text");
@@ -167,7 +167,7 @@ fn bench_shows_attention_and_linear_layers() {
             };
             kernels.iter().filter(is_one).count()
         };
-        // A block has queries, keys and values together, what follows attention, and the two of a feed-forward part.
+        // A block has one layer for queries, keys and values, one after attention, and two in the feed-forward part.
         let attention = computing("attention");
         assert!(attention > 0, "{result}");
         assert_eq!(computing("direct 1x1"), 4 * attention, "{result}");
@@ -224,7 +224,7 @@ fn a_sweep_says_how_cost_grows_and_draws_it() {
     s.styleforge(&two).ends(2).says("one --variant");
 }
 
-/// The network that is being checked is finished first.
+/// The check of the current network is completed first.
 #[cfg(unix)]
 #[test]
 fn a_check_that_is_stopped_shows_its_verdicts() {
@@ -351,7 +351,7 @@ fn compare_goes_to_files_that_others_read() {
     }
     let photo = decode::from_path(&s.path("c.png")).expect("a picture");
     assert_eq!((photo.frame.width(), photo.frame.height()), (1200, 700));
-    // Files that exist stay.
+    // Existing files are kept.
     s.styleforge(&arguments).ends(2).says("c.csv");
     s.styleforge(&[&arguments[..], &["--force"]].concat()).ends(0);
     let json = [&compare[..], &["--json"], &BRIEF[..]].concat();

@@ -1,4 +1,4 @@
-//! `--max-memory` bounds the whole program on large photos, as the system counts it.
+//! `--max-memory` limits the memory of the whole program on large photos, as measured by the system.
 
 use std::{
     fs,
@@ -17,7 +17,7 @@ use crate::sandbox::{Run, Sandbox};
 /// 40 megapixels.
 const SIZE: (usize, usize) = (8000, 5000);
 
-/// Runs the program to its end; gives also the most memory that it had at a time, in megabytes.
+/// Runs the program to its end; also returns its peak memory in megabytes.
 fn paint(s: &Sandbox, arguments: &[&str]) -> (Run, u64) {
     let child = s
         .command(env!("CARGO_BIN_EXE_styleforge"))
@@ -30,7 +30,7 @@ fn paint(s: &Sandbox, arguments: &[&str]) -> (Run, u64) {
     let mut child = child.expect("the program starts");
     let mut peak = 0;
     while child.try_wait().expect("a child").is_none() {
-        // The high-water mark never falls, so that looking often enough misses nothing but the end.
+        // The high-water mark never falls, so frequent polling only misses the end.
         peak = peak.max(resident_mb(&child).unwrap_or(0));
         thread::sleep(Duration::from_millis(1));
     }
@@ -67,7 +67,7 @@ fn large_photos_are_painted_smaller_and_scaled_back_within_the_limit() {
             "{format}: {peak_mb} MB of {limit_mb}"
         );
         fs::remove_file(s.path(&to)).expect("removed");
-        // Not enough to read it, or not enough to paint it: the need is named.
+        // Not enough memory to read the photo, or not enough to paint it: the message names the requirement.
         for limit_mb in if format == Format::Jpeg { vec![150, 350] } else { vec![150] } {
             let limit = format!("{limit_mb}MB");
             let (run, peak_mb) = paint(&s, &[&from, "--max-memory", &limit, "-o", &to]);
@@ -93,6 +93,6 @@ fn photos_are_painted_together_only_while_they_fit() {
     let run = run.ends(0);
     assert!(!run.stderr.contains("instead of"), "{}", run.stderr);
     assert_eq!(s.names("out").len(), 6);
-    // Six photos alone have 240 MB.
+    // The six photos alone take 240 MB.
     assert!((100..250).contains(&peak_mb), "{peak_mb} MB");
 }

@@ -97,7 +97,7 @@ fn a_gpu_that_is_chosen_paints_or_is_refused() {
     s.styleforge(&["check", "--kernels-of", "9.0"]).ends(2).says("give 8.0, 8.6 or 8.9 of a GPU");
 }
 
-/// Every processor of this kind has these instructions.
+/// Every CPU of this architecture has these instructions.
 #[cfg(target_arch = "x86_64")]
 #[test]
 fn the_kernels_of_an_older_processor_are_measured() {
@@ -132,7 +132,7 @@ fn a_batch_gives_the_files_that_single_photos_give() {
     let tiny = "./tiny.safetensors";
     fs::copy(s.path(tiny), s.path("other.safetensors")).expect("copied");
     let paint = |batch: &str, output: &str| {
-        // At 24 px the large one has the working size of the others.
+        // At 24 px the large one has the same working size as the others.
         let usual = ["in", "--working-size", "24", "--batch", batch, "-o", output];
         s.stylize(&[&usual[..], &["--style", "./other.safetensors"]].concat())
             .ends(1)

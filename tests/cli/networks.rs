@@ -1,4 +1,4 @@
-//! Importing networks of any kind whose files do not tell what their values mean.
+//! Imports of networks of any kind whose files do not contain the meaning of their values.
 
 use std::fs;
 
@@ -7,7 +7,7 @@ use crate::{
     sandbox::{Run, Sandbox},
 };
 
-/// Imports a network that reads values from 0 to 1 as a style of its name, as if it made values of a range.
+/// Imports a network that reads values from 0 to 1 as a style with its name; `made` is the range of its output.
 fn import(s: &Sandbox, network: &str, made: &str) -> Run {
     fs::write(s.path("network.onnx"), network_file(network)).expect("written");
     s.styleforge(&[
@@ -26,7 +26,7 @@ fn import(s: &Sandbox, network: &str, made: &str) -> Run {
 #[test]
 fn a_network_that_paints_everything_in_one_color_is_imported_with_a_warning() {
     let s = Sandbox::new();
-    // It makes values from 0 to 1.
+    // Its output is from 0 to 1.
     import(&s, "pixel_shuffle_crd", "0..255")
         .ends(0)
         .says("paints everything black; the output range is probably wrong");
@@ -38,7 +38,7 @@ fn a_network_that_is_read_rightly_is_imported_without_a_warning() {
     let s = Sandbox::new();
     let right = import(&s, "pixel_shuffle_crd", "0..1").ends(0);
     assert_eq!(right.stderr, "");
-    // The file says so.
+    // The file contains the range.
     fs::write(s.path("known.onnx"), network_file("windows_metadata")).expect("written");
     let known = s.styleforge(&["styles", "import", "known.onnx"]).ends(0);
     assert_eq!(known.stderr, "");

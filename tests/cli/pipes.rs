@@ -1,4 +1,4 @@
-//! Photos that come through pipes, and pipes through which nothing comes.
+//! Photos from pipes, and pipes that deliver nothing.
 
 use std::{
     fs,
@@ -12,7 +12,7 @@ use std::{
 
 use crate::sandbox::{Run, Sandbox, send};
 
-/// Nothing takes as long as this unless it hangs.
+/// Nothing takes this long unless it hangs.
 const GUARD: Duration = Duration::from_secs(120);
 
 fn make_pipe(path: &Path) {
@@ -20,7 +20,7 @@ fn make_pipe(path: &Path) {
     assert!(made.expect("mkfifo").success());
 }
 
-/// Starts painting; standard input is a pipe.
+/// Starts painting with a pipe as standard input.
 fn painting(s: &Sandbox, photo: &str) -> Child {
     let usual = ["stylize", "--style", "./tiny.safetensors", "--device", "cpu", "--threads", "1"];
     s.command(env!("CARGO_BIN_EXE_styleforge"))
@@ -33,7 +33,7 @@ fn painting(s: &Sandbox, photo: &str) -> Child {
         .expect("starts")
 }
 
-/// Whether a thread of the process sleeps in one of these functions of the kernel.
+/// Whether a thread of the process sleeps in one of these kernel functions.
 fn sleeps_in(process: u32, functions: &[&str]) -> bool {
     let tasks = fs::read_dir(format!("/proc/{process}/task")).into_iter().flatten();
     tasks.flatten().any(|task| {
@@ -42,7 +42,7 @@ fn sleeps_in(process: u32, functions: &[&str]) -> bool {
     })
 }
 
-/// Ends `child` by one Ctrl-C as soon as it sleeps in one of these functions of the kernel.
+/// Interrupts `child` with one Ctrl-C when it sleeps in one of these kernel functions.
 fn interrupted_in(mut child: Child, functions: &[&str]) -> Run {
     let guard = Instant::now() + GUARD;
     while !sleeps_in(child.id(), functions) {
@@ -67,7 +67,7 @@ fn a_pipe_that_nobody_writes_to_is_given_up_at_the_first_interrupt() {
     let pipe = s.path("photo.fifo");
     make_pipe(&pipe);
     interrupted_in(painting(&s, "photo.fifo"), &["wait_for_partner"]).ends(130);
-    // Someone has it open and writes nothing, or not enough.
+    // Another process has the pipe open and writes nothing, or not enough.
     for begin in [&b""[..], b"\x89PNG\r\n\x1a\n"] {
         let child = painting(&s, "photo.fifo");
         // Waits until the program opens it.
@@ -75,7 +75,7 @@ fn a_pipe_that_nobody_writes_to_is_given_up_at_the_first_interrupt() {
         to.write_all(begin).expect("written");
         interrupted_in(child, &["pipe_read"]).ends(130);
     }
-    // Standard input is a pipe that this test holds open.
+    // Standard input is a pipe that this test keeps open.
     interrupted_in(painting(&s, "-"), &["pipe_read"]).ends(130);
     assert!(!s.path("out.png").exists());
 }
@@ -85,7 +85,7 @@ fn a_second_signal_ends_it_although_nobody_reads_its_messages() {
     let s = Sandbox::new();
     make_pipe(&s.path("photo.fifo"));
     let (unread, mut messages) = std::io::pipe().expect("a pipe");
-    // SAFETY: asks for the size of a pipe that is open.
+    // SAFETY: queries the size of a pipe that is open.
     let room = unsafe { libc::fcntl(messages.as_raw_fd(), libc::F_GETPIPE_SZ) };
     messages.write_all(&vec![b'x'; usize::try_from(room).expect("a size")]).expect("filled");
     let mut child = s
@@ -97,13 +97,13 @@ fn a_second_signal_ends_it_although_nobody_reads_its_messages() {
         .expect("starts");
     fs::write(s.path("photo.fifo"), "no photo").expect("read by the program");
     let guard = Instant::now() + GUARD;
-    // Says that it is no photo.
+    // Reports that it is not a photo.
     while !sleeps_in(child.id(), &["pipe_write"]) {
         assert!(Instant::now() < guard && child.try_wait().expect("asked").is_none());
         thread::yield_now();
     }
     send("-TERM", &child);
-    // Later ones than a shell's two of the first.
+    // Signals after the two that a shell sends for one, which count as one.
     let ended = loop {
         match child.try_wait().expect("asked") {
             Some(ended) => break ended,

@@ -1,4 +1,4 @@
-//! Files of networks that are told by their names, from the inspection to the picture.
+//! Files of networks that are recognised by their tensor names, from inspection to picture.
 
 use std::{fs, path::Path};
 
@@ -36,7 +36,7 @@ fn what_is_assumed_of_a_file_is_said_and_can_be_said_otherwise() {
     };
     let (run, from_file) = painted("./retro.pth", "file.png");
     run.says(&format!("note: ./retro.pth: {assumed}"));
-    // What was imported is what the file holds, and what was said of it.
+    // The imported style has the file's weights and the options that were given.
     assert_eq!(painted("retro", "kept.png").1, from_file);
     assert_ne!(painted("plain", "plain.png").1, from_file);
     for (network, code, words) in [

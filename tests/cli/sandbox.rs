@@ -1,4 +1,4 @@
-//! A folder for one test, and the program run in it.
+//! A folder for one test, in which the program runs.
 
 use std::{
     collections::BTreeMap,
@@ -20,7 +20,7 @@ use styleforge::{
     weights::{Checkpoint, Family, StorageType},
 };
 
-/// A folder with a home of its own, a small style and a photo.
+/// A folder with its own home, a small style and a photo.
 pub struct Sandbox {
     folder: tempfile::TempDir,
 }
@@ -35,7 +35,7 @@ impl Sandbox {
         sandbox
     }
 
-    /// Writes a small style whose file says `metadata`.
+    /// Writes a small style whose file contains `metadata`.
     pub fn style(&self, name: &str, metadata: &[(&str, &str)]) {
         let spec = NetworkSpec { blocks: 1, ..NetworkSpec::with_widths([2, 3, 4]) };
         let network = spec.random(7).expect("valid");
@@ -73,7 +73,7 @@ impl Sandbox {
         encode::save(&path, frame, None, Encoding::of(format), Existing::Keep).expect("saved");
     }
 
-    /// A BMP of any size in a few bytes: its pixels are a hole in the file.
+    /// A BMP of any size that takes a few bytes on disk: its pixels are a hole in the file.
     #[cfg(target_os = "linux")]
     pub fn hole(&self, name: &str, width: u32, height: u32) {
         let mut head = vec![0u8; 54];
@@ -118,7 +118,7 @@ impl Sandbox {
         self.styleforge(&[&usual[..], arguments].concat())
     }
 
-    /// Runs a line of shell in which `$STYLEFORGE` is the program.
+    /// Runs a shell command in which `$STYLEFORGE` is the program.
     pub fn shell(&self, line: &str) -> Run {
         let output = self
             .command("sh")
@@ -128,12 +128,12 @@ impl Sandbox {
         Run::from(output.expect("a shell"))
     }
 
-    /// Runs a copy of the program that lies elsewhere; one that hangs for a minute is ended.
+    /// Runs a copy of the program at another path; it is ended if it hangs for a minute.
     pub fn copy_of_styleforge(&self, program: &str, arguments: &[&str]) -> Run {
         let path = self.path(program);
         if !path.exists() {
             fs::create_dir_all(path.parent().expect("a folder")).expect("folder");
-            // A program that this process writes could not be started while another test starts one.
+            // This process cannot start a program that it writes while another test starts one.
             let program = env!("CARGO_BIN_EXE_styleforge");
             let copied = self.command("cp").arg(program).arg(&path).status();
             assert!(copied.expect("cp").success());
@@ -143,7 +143,7 @@ impl Sandbox {
         Run::from(command.output().expect("the program starts"))
     }
 
-    /// Runs the program with its standard error on a terminal and gives what stands there.
+    /// Runs the program with its standard error on a terminal and returns the terminal's content.
     #[cfg(target_os = "linux")]
     pub fn on_a_terminal(&self, arguments: &[&str]) -> String {
         use std::{
@@ -154,16 +154,16 @@ impl Sandbox {
         };
 
         let (mut ours, mut theirs) = (0, 0);
-        // SAFETY: both numbers are this function's own; name, settings and size may be left out.
+        // SAFETY: both numbers are local variables; name, settings and size are optional.
         let opened = unsafe { libc::openpty(&mut ours, &mut theirs, null_mut(), null(), null()) };
         assert_eq!(opened, 0, "a terminal");
-        // SAFETY: both were opened just now, and nothing else closes them.
+        // SAFETY: both were just opened, and nothing else closes them.
         let (mut ours, theirs) = unsafe { (File::from_raw_fd(ours), OwnedFd::from_raw_fd(theirs)) };
         let mut command = self.command(env!("CARGO_BIN_EXE_styleforge"));
         command.args(arguments).env("TERM", "xterm");
         let mut child =
             command.stdout(Stdio::null()).stderr(theirs).spawn().expect("the program starts");
-        // The program alone holds the other end now.
+        // Only the program has the other end open now.
         drop(command);
         let mut told = Vec::new();
         let mut part = [0; 4096];
@@ -235,7 +235,7 @@ impl Run {
         self
     }
 
-    /// Checks that nothing but text and our own line breaks reached standard output and standard error.
+    /// Checks that standard output and standard error contain only text and our own line breaks.
     #[track_caller]
     pub fn shows_plain_lines(self) -> Self {
         for text in [self.text(), self.stderr.clone()] {
@@ -256,7 +256,7 @@ impl Run {
     }
 }
 
-/// Whether a terminal would do something at this character, or turn the text around it.
+/// Whether a terminal would act on this character, or change the direction of the text around it.
 pub fn is_odd(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

@@ -1,4 +1,4 @@
-//! Where styles are looked for, what may stand there, and how they may be called.
+//! The folders that are searched for styles, what they may contain, and valid style names.
 #![cfg(unix)]
 
 use std::fs;
@@ -16,7 +16,7 @@ fn style<'a>(report: &'a Value, id: &str) -> Option<&'a Value> {
     styles(report).iter().find(|style| style["id"] == id)
 }
 
-/// Makes a pipe that nobody writes to, and folders for it.
+/// Makes a pipe without a writer, and the folders for it.
 fn pipe(s: &Sandbox, name: &str) {
     let path = s.path(name);
     fs::create_dir_all(path.parent().expect("a folder")).expect("folder");
@@ -177,7 +177,7 @@ fn no_style_takes_a_name_that_means_something_else() {
     s.styleforge(&["styles", "import", "None.safetensors"]).ends(1).says("--name");
     let own = "home/.local/share/styleforge/styles";
     assert!(!s.path(own).exists() || s.names(own).is_empty());
-    // One that was put there by hand is reported, for it cannot be named.
+    // A style that was copied there by hand is reported, because its name is reserved.
     s.style(&format!("{own}/none.safetensors"), &[]);
     s.style(&format!("{own}/all/full.safetensors"), &[]);
     let run = s.styleforge(&["styles"]).ends(0).says("rename");
@@ -187,7 +187,7 @@ fn no_style_takes_a_name_that_means_something_else() {
     s.styleforge(&["styles", "import", "tiny.safetensors", "--name", "All of it"]).ends(0);
 }
 
-/// Whoever can write to the current folder or to that of temporary files could put styles there.
+/// Anyone who can write to the current folder or the folder of temporary files could put styles there.
 #[test]
 fn without_a_home_only_absolute_folders_are_trusted() {
     let s = Sandbox::new();
@@ -212,7 +212,7 @@ fn without_a_home_only_absolute_folders_are_trusted() {
         refused.says("no folder for your styles").says("set HOME or XDG_DATA_HOME");
     }
     assert_eq!(s.names("relative"), [".local"]);
-    // A data folder is enough.
+    // A data folder is sufficient.
     let data = s.path("own");
     let absolute = [("XDG_DATA_HOME", data.to_str().expect("text"))];
     run(&absolute, &["styles", "import", "./tiny.safetensors"]).ends(0);

@@ -1,4 +1,4 @@
-//! Networks for style pictures of a person's own: imported, painted with, told apart, refused.
+//! The user's own networks for style pictures: imported, used, distinguished, refused.
 
 use std::{borrow::Cow, collections::HashMap, fs, path::Path, sync::OnceLock};
 
@@ -96,7 +96,7 @@ fn a_file_says_which_network_it_is() {
     s.styleforge(&["styles", "import", "plain.pth"]).ends(0);
     let by_name = s.styleforge(&["inspect", "plain", "--json"]).ends(0).json();
     assert_eq!(by_name["style_network"], *network);
-    // It is no style.
+    // A network for style pictures is not a style.
     paint(&s, "x.png", &["--style", "plain"]).ends(2).says("--style-network plain");
     paint(&s, "x.png", &["--style", "./plain.pth"]).ends(2).says("--style-network NAME");
 }
@@ -115,14 +115,14 @@ fn a_kept_picture_belongs_to_its_network() {
     assert!(s.read("kept.png") == s.read("given.png"));
     let facts = s.styleforge(&["inspect", "harvest", "--json"]).ends(0).json();
     assert_eq!(facts["metadata"]["network"], "mine");
-    // Imported again it stays a code of a few kilobytes.
+    // A second import still keeps only a code of a few kilobytes.
     let kept = "home/.local/share/styleforge/styles/harvest/full.safetensors";
     s.styleforge(&["styles", "import", kept, "--name", "again"]).ends(0);
     let again = kept.replace("harvest", "again");
     assert!(fs::metadata(s.path(&again)).expect("there").len() < 4096);
     paint(&s, "again.png", &["--style", "again"]).ends(0);
     assert!(s.read("again.png") == s.read("given.png"));
-    // Another network under the same name, then none.
+    // Another network under the same name, then no network.
     s.styleforge(&["styles", "remove", "mine"]).ends(0);
     s.styleforge(&["styles", "import", "small.safetensors", "--name", "mine"]).ends(0);
     paint(&s, "x.png", &["--style", "harvest"])
@@ -176,7 +176,7 @@ impl safetensors::View for &Tensor {
 type Tensors = HashMap<String, Tensor>;
 type Metadata = HashMap<String, String>;
 
-/// A network's file with one thing about it changed.
+/// A network's file with one change.
 fn changed(name: &str, change: impl Fn(&mut Tensors, &mut Metadata)) -> Vec<u8> {
     let (_, head) = SafeTensors::read_metadata(file(name)).expect("a head");
     let mut metadata = head.metadata().clone().unwrap_or_default();

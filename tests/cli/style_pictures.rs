@@ -8,7 +8,7 @@ use styleforge::frame::Frame;
 
 use crate::sandbox::Sandbox;
 
-/// Two pictures as different as can be, and a photo.
+/// Two very different pictures and a photo.
 fn with_pictures() -> Sandbox {
     let s = Sandbox::new();
     s.photo("Wide one.png", 70, 30);
@@ -66,7 +66,7 @@ fn several_pictures_are_one_mix_by_their_weights() {
     assert!(first == painted("all.png", &["Wide one.png:2", "other.png:0"]));
     let mixed = painted("mixed.png", &["Wide one.png:70", "other.png:30"]);
     assert!(mixed != first && mixed != second);
-    // A file whose name ends like a weight is the file.
+    // An existing file takes precedence if its name ends like a weight.
     fs::copy(s.path("other.png"), s.path("other.png:5")).expect("copied");
     assert!(second == painted("named.png", &["other.png:5"]));
 }
@@ -108,12 +108,12 @@ fn pictures_of_one_pixel_and_transparent_ones_are_styles() {
     }
 }
 
-/// A style picture is read as a photo is: too large a one is refused by its header, before memory is taken.
+/// A style picture is read like a photo. If it is too large, it is refused by its header, before memory is allocated.
 #[cfg(target_os = "linux")]
 #[test]
 fn a_style_picture_too_large_is_refused_by_its_header() {
     let s = Sandbox::new();
-    // 190 megapixels, of which a computer with little memory takes none; and more than any takes.
+    // 190 megapixels, which a computer with little memory refuses; and more than any computer accepts.
     s.hole("huge.bmp", 14_000, 13_572);
     s.hole("larger.bmp", 20_000, 10_001);
     let paint = "$STYLEFORGE stylize photo.png --device cpu --threads 1 -o out.png --style-picture";
@@ -134,7 +134,7 @@ fn flat_transparent_and_grey_pictures_are_styles() {
     let s = Sandbox::new();
     let grey = |x: usize, y: usize| ((x * 5) ^ (y * 3)) as u8;
     s.picture("flat.png", &Frame::from_fn(64, 64, |_, _| [180, 60, 20, 255]));
-    // What lies behind full transparency is paper, whatever colours the file keeps there.
+    // Fully transparent pixels become paper, whatever colours the file stores there.
     s.picture("clear.png", &Frame::from_fn(64, 48, |x, y| [grey(x, y), 9, 200, 0]));
     s.picture("paper.png", &Frame::from_fn(64, 48, |_, _| [255; 4]));
     let levels: Vec<u8> = (0..64 * 48).map(|at| grey(at % 64, at / 64)).collect();
@@ -168,7 +168,7 @@ fn flat_transparent_and_grey_pictures_are_styles() {
     assert!(grey == painted("grey in colour.png") && grey != clear);
 }
 
-/// Every command that takes a style takes a mix of pictures by their weights, and names it by its pictures.
+/// Every command that accepts a style accepts a weighted mix of pictures, and names it by its pictures.
 #[test]
 fn every_command_takes_a_mix_of_pictures() {
     let s = with_pictures();
@@ -200,7 +200,7 @@ fn every_command_takes_a_mix_of_pictures() {
     assert_eq!(report["passed"], true);
 }
 
-/// The kept file of a style with one thing about it changed.
+/// The kept file of a style with one change.
 fn changed(file: &[u8], change: impl Fn(&mut Vec<f32>, &mut HashMap<String, String>)) -> Vec<u8> {
     let (_, head) = SafeTensors::read_metadata(file).expect("a head");
     let mut metadata = head.metadata().clone().expect("metadata");

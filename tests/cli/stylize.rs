@@ -27,7 +27,7 @@ fn auto_announces_its_fallback_once_and_cuda_is_refused() {
     let s = Sandbox::new();
     s.photo("second.png", 9, 9);
     let run = s.stylize(&["photo.png", "second.png", "-o", "out/"]).ends(0);
-    // Where a GPU can be used there is nothing to announce.
+    // If a GPU can be used, nothing is announced.
     if run.stderr.contains("CPU: ") {
         assert_eq!(run.stderr.matches("CPU: ").count(), 1, "{}", run.stderr);
         let run = s.stylize(&["photo.png", "--device", "cuda", "-o", "cuda.png"]);
