@@ -1,5 +1,5 @@
-//! The CPU backend against the oracle on whole pictures: every variant, instruction set, odd and
-//! tiny sizes, adversarial pictures, unusual widths and kernels; repeatability; cancelling.
+//! The CPU backend against the oracle on whole pictures: every variant and instruction set, odd and tiny sizes,
+//! adversarial pictures, unusual widths and kernels, repeatability, cancellation.
 #![allow(clippy::expect_used)]
 
 use std::sync::Arc;
@@ -20,7 +20,7 @@ fn network(widths: [usize; 3], blocks: usize, kernels: Kernels, seed: u64) -> Ar
     Arc::new(spec.random(seed).expect("a valid shape"))
 }
 
-/// A picture with structure at every scale, alpha included.
+/// A picture with detail at every scale, including alpha.
 fn photo(width: usize, height: usize) -> Frame {
     Frame::from_fn(width, height, |x, y| {
         let wave = (((x * x + 3 * y) as f64 / 17.0).sin() * 60.0 + 128.0) as u8;
@@ -36,8 +36,8 @@ fn paint(backend: &CpuBackend, network: &Arc<Network>, photo: &Frame, mode: Mode
     painted
 }
 
-/// The rule for fp32: no byte off by more than 1 and at most 0.5 % of bytes differ, on all bytes
-/// and again on the outer 8 pixels. Pictures of a few pixels may differ in one byte.
+/// The limit for fp32: no byte differs by more than 1, and at most 0.5 % of bytes differ, among all bytes and also
+/// among the outer 8 pixels. In pictures of a few pixels one byte may differ.
 fn assert_same_picture(painted: &Frame, judged: &Frame, what: &str) {
     for (part, difference) in [
         ("all", PictureDifference::between(painted, judged)),
@@ -56,7 +56,7 @@ fn assert_same_picture(painted: &Frame, judged: &Frame, what: &str) {
     assert_eq!(alpha(painted), alpha(judged), "{what}: alpha");
 }
 
-/// The modes in single precision. What bytes may lose is judged in `tests/verify.rs`.
+/// The modes in single precision. `tests/verify.rs` checks the accuracy of int8.
 fn exact_modes(backend: &CpuBackend) -> impl Iterator<Item = Mode> {
     let modes = backend.modes().into_iter();
     modes.filter(|mode| mode.precision == Precision::Fp32)

@@ -1,5 +1,5 @@
-//! The CPU backend against the oracle on random graphs of the operations of Johnson's network: some are planned with
-//! the kernels for that network, the others in general. `tests/cpu_any_graph.rs` has all operations.
+//! The CPU backend against the oracle on random graphs of the operations of Johnson's network. Some are planned with
+//! the kernels for that network, the others with general kernels. `tests/cpu_any_graph` covers all operations.
 
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -21,7 +21,7 @@ fn photo() -> Frame {
     Frame::from_fn(9, 7, |x, y| [(x * 37 + y) as u8, (y * 53) as u8, (x * y * 7) as u8, 255])
 }
 
-/// A graph as it grows: the last map can always be read.
+/// A graph under construction whose last map can always be read.
 #[derive(Default)]
 struct Growing {
     graph: Graph,
@@ -51,7 +51,7 @@ impl Growing {
     }
 }
 
-/// A graph in which each choice is an operation and how far back the maps lie that it reads.
+/// A graph in which each choice selects an operation and how many maps back it reads.
 fn random_graph(choices: &[(u8, usize, usize)]) -> Graph {
     let mut growing = Growing::default();
     let photo = growing.add("photo", Op::Photo, &[]);
@@ -104,7 +104,7 @@ fn error(graph: Graph, variant: Variant) -> f64 {
     off / largest
 }
 
-/// One line for every node.
+/// One line per node.
 fn told(graph: &Graph) -> String {
     let nodes = graph.nodes().iter();
     let line = |node: &Node| format!("{} {:?} {:?}\n", node.name, node.op, node.inputs);

@@ -1,5 +1,5 @@
-//! The oracle and the CPU backend against vectors that PyTorch made (`tests/golden/generate.py`),
-//! compared as floats, before rounding.
+//! The oracle and the CPU backend against vectors from PyTorch (`tests/golden/generate.py`), compared as floats before
+//! rounding.
 #![allow(clippy::expect_used)]
 
 #[path = "support/packed.rs"]
@@ -93,7 +93,7 @@ impl Golden {
         Network::new(graph, weights).expect("a complete network")
     }
 
-    /// `input` as a picture.
+    /// The tensor `name` as a picture.
     fn photo(&self, name: &str) -> Frame {
         let map = self.map(name);
         Frame::from_fn(map.width, map.height, |x, y| {
@@ -111,7 +111,7 @@ fn relative_error(values: &[f64], reference: &[f64]) -> f64 {
     worst.fold(0.0f64, |m, d| if d.is_nan() { f64::NAN } else { m.max(d) }) / scale
 }
 
-/// Rounding of the stored values to f32.
+/// Rounding error of the values stored as f32.
 const STORED: f64 = 3e-7;
 
 #[test]
@@ -202,7 +202,7 @@ fn cpu_networks_match_after_every_norm() {
         let photo = g.photo("input");
         for backend in CpuBackend::for_each_instruction_set(Some(2)).expect("threads") {
             for mode in backend.modes() {
-                // Of bytes, tests/verify.rs judges each kernel.
+                // int8 is checked kernel by kernel in tests/verify.rs.
                 if mode.precision == Precision::Int8 {
                     continue;
                 }
@@ -236,7 +236,7 @@ fn cpu_networks_match_after_every_norm() {
 
 #[test]
 fn pictures_below_the_smallest_side_are_extended_first() {
-    // PyTorch cannot reflect a 7 x 5 map by more than it holds, but 7 x 5 is legal as it stands.
+    // PyTorch cannot reflect a 7 x 5 map by more than its size, but 7 x 5 is a valid picture size.
     let g = Golden::open("net_3_5_7_3.safetensors");
     let judged = oracle::judge(&g.network(), &g.photo("small.input"));
     let error = relative_error(&judged.output.data, &g.doubles("small.output"));

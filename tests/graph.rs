@@ -1,5 +1,5 @@
-//! Graphs, how they are cut into groups, and that a group computes from what it reads what the graph
-//! computes: for Johnson's network, and for random graphs with forks.
+//! Graphs and how they are split into groups. A group must compute the same as the graph from its inputs, for Johnson's
+//! network and for random graphs with forks.
 
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -26,8 +26,8 @@ fn photo(width: usize, height: usize) -> Frame {
     })
 }
 
-/// Computes group by group, each seeing nothing but the maps that it says it reads; every map that any
-/// group keeps.
+/// Computes group by group, where each group only gets the maps that it declares as inputs; returns every map that any
+/// group stores.
 fn walk_groups(
     graph: &Graph,
     groups: &[Group],
@@ -50,7 +50,7 @@ fn walk_groups(
     kept
 }
 
-/// Groups are sound, and keep bit for bit the maps of the graph.
+/// Checks that groups are valid and store the maps of the graph bit by bit.
 fn assert_groups_compute_the_graph(graph: &Graph, weights: &Weights, photo: &Frame) {
     let rounding = Rounding::none(Variant::Baseline);
     let interpreter = Interpreter::new(graph, weights, photo, rounding);
@@ -97,7 +97,7 @@ fn fusion_happens() {
     assert_eq!(count(Level::None), 4 + 2 * convs + 3 * norms);
     assert_eq!(count(Level::Norm), 4 + 2 * convs + norms);
     assert_eq!(count(Level::All), convs);
-    // The residual stream is kept where a block begins, by the group that forms it.
+    // The residual stream is stored where a block begins, by the group that computes it.
     let groups = fusion::group(&graph, Level::All).expect("groups");
     let keeps = |layer: &str| {
         let of_layer = |group: &&Group| graph.nodes()[group.op].name == layer;
@@ -142,13 +142,13 @@ fn wrong_groups_are_found() {
     assert!(matches!(unread, Violation::NotWritten(_)), "{unread}");
 }
 
-/// A random graph of maps with three channels: each step picks an operation and earlier maps for it, so
-/// that maps are read by any number of nodes.
+/// A random graph of maps with three channels. Each step picks an operation and its inputs among earlier maps, so that
+/// any number of nodes may read a map.
 fn random_graph(choices: &[(u8, usize, usize)]) -> (Graph, Weights) {
     let mut graph = Graph::default();
     let mut weights = Weights::default();
     let photo = graph.add("photo", "", Op::Photo, &[]).expect("no inputs");
-    // Maps by the number of times that they have been doubled less halved.
+    // Maps with the number of times that they have been doubled minus the number of times that they have been halved.
     let mut maps: Vec<(NodeId, i32)> = vec![(photo, 0)];
     for (step, &(what, a, b)) in choices.iter().enumerate() {
         let (x, scale) = maps[a % maps.len()];
@@ -187,7 +187,7 @@ fn random_graph(choices: &[(u8, usize, usize)]) -> (Graph, Weights) {
             _ => {}
         }
     }
-    // Everything that nobody reads leaves the network.
+    // Every map without a reader becomes an output of the network.
     let readers = graph.readers();
     for (id, readers) in readers.iter().enumerate() {
         if readers.is_empty() && id > 0 {

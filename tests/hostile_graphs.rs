@@ -1,7 +1,7 @@
-//! No graph makes a planner or a device read or write what is not its own, whatever the size of the photo.
+//! No graph makes a planner or a device access memory outside its own, at any size of the photo.
 //!
-//! `STYLEFORGE_GRAPHS=1000000 cargo test --release --test hostile_graphs` tries a million random graphs; under the
-//! address sanitizer the fuzz target `graphs` tries the same kinds.
+//! `STYLEFORGE_GRAPHS=1000000 cargo test --release --test hostile_graphs` tries a million random graphs. The fuzz
+//! target `graphs` tries the same kinds with the address sanitizer.
 
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -31,9 +31,9 @@ use styleforge::{
     },
 };
 
-/// Graphs of a run where no other number is asked for.
+/// Default number of graphs in a run.
 const GRAPHS: u64 = 4000;
-/// Bytes of a graph's numbers.
+/// Number of bytes from which a graph is drawn.
 const BYTES: usize = 256;
 
 /// SplitMix64.
@@ -116,7 +116,7 @@ fn photo(width: usize, height: usize, seed: usize) -> Frame {
     })
 }
 
-/// The picture of each of some photos, one after another in one session, held against the oracle's.
+/// Paints several photos one after another in one session and compares each picture with the oracle's.
 fn is_painted_right(graph: &Graph, width: usize, height: usize) {
     let network = Arc::new(Network::random(graph.clone(), 5).expect("all weights"));
     for backend in CpuBackend::for_each_instruction_set(Some(1)).expect("a thread each") {
@@ -136,7 +136,7 @@ fn is_painted_right(graph: &Graph, width: usize, height: usize) {
     }
 }
 
-/// A picture convolution of stride 2 over a doubled map: the kernel stages rows for stride 1.
+/// A picture convolution of stride 2 over a doubled map: the picture kernel loads rows for stride 1.
 #[test]
 fn a_picture_convolution_that_strides_is_computed_by_other_kernels() {
     let mut graph = Graph::default();
@@ -148,7 +148,8 @@ fn a_picture_convolution_that_strides_is_computed_by_other_kernels() {
     }
 }
 
-/// A map that a residual sum reads and that a convolution of stride 2 loads first: its kernel writes not all of it.
+/// A map that is read by a residual sum and that a convolution of stride 2 loads first; that convolution's kernel does
+/// not write all of it.
 #[test]
 fn a_kept_map_is_written_whole() {
     let mut graph = Graph::default();
@@ -178,7 +179,7 @@ fn attention_over_statistics_is_refused() {
     }
 }
 
-/// A picture that is smaller than the photo, at every size or only far from those that a reader tries.
+/// A picture that is smaller than the photo, at every size, or only far from the sizes that a reader tries.
 #[test]
 fn a_picture_that_does_not_cover_the_photo_is_refused() {
     let mean = |graph: &mut Graph, photo| add(graph, Op::SpatialMean, &[photo]);
@@ -213,7 +214,7 @@ fn a_picture_that_does_not_cover_the_photo_is_refused() {
             assert!(CudaPlan::new(&graph, size, 1, mode, &DEVICES[2]).is_err());
         }
     }
-    // Where a larger photo makes a picture that covers, it is extended.
+    // If a larger photo produces a picture that is large enough, the photo is extended.
     let mut graph = Graph::default();
     let photo = add(&mut graph, Op::Photo, &[]);
     let cut = add(&mut graph, Op::Crop(Sides::all(700)), &[photo]);
@@ -221,7 +222,7 @@ fn a_picture_that_does_not_cover_the_photo_is_refused() {
     assert_eq!(graph.for_photo(9000, 24).map(|of| of.0), Ok((10400, 1424)));
 }
 
-/// Numbers of a file are held against their limits before anything is computed from them.
+/// Numbers from a file are checked against their limits before anything is computed from them.
 #[test]
 fn numbers_out_of_range_are_refused_before_they_are_used() {
     let order = BlockOrder::BlockFirst;
@@ -244,7 +245,7 @@ fn numbers_out_of_range_are_refused_before_they_are_used() {
     ] {
         let nodes = [
             (Op::Photo, vec![]),
-            // Its input does not fit, so that its channels are not known.
+            // Its input is invalid, so its channels are unknown.
             (Op::Conv2d(Conv::square(4, 3, 1, 1)), vec![0]),
             (op, vec![1]),
             (Op::Picture, vec![2]),
@@ -261,7 +262,7 @@ fn numbers_out_of_range_are_refused_before_they_are_used() {
     }
 }
 
-/// Maps whose bytes, added up, would not fit 64 bits.
+/// Maps whose total bytes do not fit 64 bits.
 #[test]
 fn memory_of_a_plan_is_counted_without_overflow() {
     let mut graph = Graph::default();
@@ -284,7 +285,7 @@ fn memory_of_a_plan_is_counted_without_overflow() {
     assert!(plan.summary(1).peak_bytes > 200 * 4 * 16 * (128u64 << 8).pow(2));
 }
 
-/// How often sizes are tried does not grow with the square of a graph.
+/// The number of sizes that are tried does not grow with the square of a graph's size.
 #[test]
 fn a_large_graph_is_tried_at_few_sizes() {
     let mut graph = Graph::default();
@@ -302,7 +303,7 @@ fn a_large_graph_is_tried_at_few_sizes() {
     assert!(matches!(error, GraphError::Shapes { .. }), "{error}");
 }
 
-/// Chains that thousands of convolutions would load through are computed once, by a general plan.
+/// Chains through which thousands of convolutions would load are planned once, by a general plan.
 #[test]
 fn gathers_are_not_planned_again_and_again() {
     let mut graph = Graph::default();
@@ -318,7 +319,7 @@ fn gathers_are_not_planned_again_and_again() {
     assert!(plan.convs.is_empty(), "a general plan");
 }
 
-/// Thousands of maps that live together get their places.
+/// Thousands of maps that are alive together are placed in memory.
 #[test]
 fn many_buffers_are_placed_apart() {
     let of = |index: usize| Lifetime { len: 1 + index % 7, first_step: index, last_step: 20_000 };
@@ -331,7 +332,7 @@ fn many_buffers_are_placed_apart() {
     assert_eq!(places.last().map(|last| last.1), Some(len));
 }
 
-/// Finding a size that fits the memory plans many times: each asks whether it is still wanted.
+/// Finding a size that fits the memory plans many times; each plan checks for cancellation.
 #[test]
 fn planning_ends_when_it_is_cancelled() {
     use styleforge::{

@@ -35,7 +35,7 @@ fn sources() -> Sources {
     Sources::read(&folder()).expect("readable sources")
 }
 
-/// All kernels, compiled once for all tests; what the build compiled is not compiled again.
+/// All kernels, compiled once for all tests; images from the build are reused.
 fn images() -> &'static [Image] {
     static IMAGES: OnceLock<Vec<Image>> = OnceLock::new();
     IMAGES.get_or_init(|| {
@@ -46,12 +46,12 @@ fn images() -> &'static [Image] {
     })
 }
 
-/// The bundle as it is committed.
+/// The bundle in its committed form.
 fn packed(digest: &[u8; 32], images: &[Image]) -> Vec<u8> {
     let entries = compiler::entries(images);
     let assembly = images.iter().filter(|i| i.target.starts_with("compute_"));
     let lengths = assembly.map(|i| i.file.len() + i.target.len() + i.bytes.len());
-    // Assembly comes last.
+    // PTX comes last.
     let (code, assembly) = entries.split_at(entries.len() - lengths.sum::<usize>());
     let (mut turns, mut around, mut instructions, mut end) =
         (Vec::new(), Vec::new(), Vec::new(), 0);
@@ -68,7 +68,7 @@ fn packed(digest: &[u8; 32], images: &[Image]) -> Vec<u8> {
     let around = [&count.to_le_bytes()[..], &turns, &around].concat();
     let streams = [
         compressed(&around, [3, 0, 2]),
-        // 16 bytes each.
+        // An instruction takes 16 bytes.
         compressed(&instructions, [0, 4, 4]),
         compressed(assembly, [4, 0, 0]),
     ];
@@ -76,7 +76,7 @@ fn packed(digest: &[u8; 32], images: &[Image]) -> Vec<u8> {
     compiler::bundle(digest, &[lengths.concat(), streams.concat()].concat(), true)
 }
 
-/// Where in the entries of machine code instructions lie: the executable sections of each ELF file.
+/// The ranges of instructions in the entries of machine code: the executable sections of each ELF file.
 fn instruction_ranges(code: &[u8], images: &[Image]) -> Vec<Range<usize>> {
     let number = |bytes: &[u8], at: usize, length: usize| {
         let digits = bytes[at..at + length].iter().rev();
@@ -105,7 +105,7 @@ fn instruction_ranges(code: &[u8], images: &[Image]) -> Vec<Range<usize>> {
 
 fn compressed(bytes: &[u8], [lc, lp, pb]: [u32; 3]) -> Vec<u8> {
     let options = LzmaOptions {
-        // All of it is in sight, so that what architectures share is kept once.
+        // The dictionary covers all of it, so that code shared by architectures is stored once.
         dict_size: bytes.len().next_power_of_two().max(1 << 16) as u32,
         nice_len: LzmaOptions::NICE_LEN_MAX,
         lc,
@@ -141,7 +141,7 @@ fn every_kernel_compiles_for_every_architecture_without_warnings_or_spills() {
     }
 }
 
-/// Work on kernels compiles them so; each file has waits of its own kind.
+/// Bounded waits are only compiled for work on kernels; each file has its own kind of waits.
 #[test]
 #[cfg_attr(
     not(nvrtc),
@@ -211,7 +211,7 @@ fn the_bundle_is_what_the_sources_compile_to() {
     );
 }
 
-/// The images that a bundle lacks or has with other bytes.
+/// The images that a bundle lacks or contains with other bytes.
 fn others(committed: Vec<u8>) -> Vec<(&'static str, &'static str)> {
     let committed = Bundle::read(committed.leak()).ok();
     let images = images().iter().filter(|image| {
@@ -237,7 +237,7 @@ fn static_shared_memory_is_what_the_plans_count_with() {
                 continue;
             };
             seen += 1;
-            // The picture has no statistics; the compiler leaves their memory out where nothing else is there.
+            // The picture has no statistics; the compiler omits their memory if nothing else uses it.
             let expected = match (usage.entry.contains("picture"), main_loop) {
                 (true, MainLoop::Fma | MainLoop::Mma) => 0,
                 _ => static_bytes(tile, main_loop),
@@ -309,7 +309,7 @@ fn every_launch_of_every_plan_has_its_kernel_in_the_bundle() {
             }
         }
     }
-    // The reference shapes of bench run in the kernels for Johnson's networks, in every mode that these have.
+    // The reference shapes of bench run in the kernels for Johnson's networks, in every mode of these.
     for (device, mode) in devices.iter().flat_map(|d| Mode::all().map(move |mode| (d, mode))) {
         let published = NetworkSpec::with_widths([32, 64, 128]).graph().expect("a graph");
         if CudaPlan::new(&published, (512, 512), 1, mode, device).is_err() {
@@ -350,7 +350,7 @@ fn every_launch_of_every_plan_has_its_kernel_in_the_bundle() {
             }
         }
     }
-    // Kernels of tokens differ with their number.
+    // The kernels for tokens depend on the number of tokens.
     for head_size in [32, 64, 128] {
         for (heads, side) in [(1, 8), (8, 16), (8, 64)] {
             let graph = general_graphs::attention_case((heads, head_size), (1, 1), None);
@@ -373,14 +373,14 @@ fn every_launch_of_every_plan_has_its_kernel_in_the_bundle() {
         let names = entries.iter().map(|(_, entry, _)| entry.as_str());
         names.filter(|entry| is_own(entry)).count()
     };
-    // All entries of the general kernels, on every device; bf16 not on the oldest.
+    // All entries of the general kernels, on every device; bf16 not on the oldest one.
     assert_eq!(count(&|entry| entry.starts_with("general_")), 42 * devices.len() - 13);
     let is_plain = |entry: &str| {
         let ways = ["attention_naive_", "attention_tiled_", "attention_online_"];
         ways.iter().any(|way| entry.starts_with(way))
     };
     assert_eq!(count(&is_plain), 25 * devices.len() - 8);
-    // All but those for which a device has too little memory, or on Hopper a faster one.
+    // All except those for which a device has too little memory or, on Hopper, a faster kernel.
     for (entry, most) in [
         ("attention_flash_32x1_f16", 5),
         ("attention_flash_32x2_f16", 5),
@@ -411,7 +411,7 @@ fn every_launch_of_every_plan_has_its_kernel_in_the_bundle() {
     }
 }
 
-/// The plan of a general graph for a photo; `None` where the device does not have the precision.
+/// The plan of a general graph for a photo; `None` if the device does not support the precision.
 fn general_plan(
     graph: &Graph,
     photo: (usize, usize),
@@ -426,7 +426,7 @@ fn general_plan(
     }
 }
 
-/// Maps that are needed together lie apart, and all of them in the arena.
+/// Checks that maps that are needed at the same time do not overlap, and that all are inside the arena.
 fn check_memory(name: &str, plan: &CudaPlan) {
     let mut owners: Vec<Range<usize>> = Vec::new();
     let mut written: Vec<Option<Range<usize>>> = vec![None; plan.maps.len()];
@@ -439,7 +439,7 @@ fn check_memory(name: &str, plan: &CudaPlan) {
             CudaOp::LoadPhoto { to, .. } => (vec![], vec![to]),
             CudaOp::Upsample { from, to } => (vec![from], vec![to]),
             CudaOp::StorePicture { from } => (vec![from], vec![]),
-            // A plan of Johnson's kernels has its own tests.
+            // Plans with Johnson's kernels have their own tests.
             _ => return,
         };
         for &map in &reads {
@@ -575,7 +575,7 @@ fn only_what_changed_is_compiled_again() {
         let entries = fs::read_dir(folder.path()).expect("a folder");
         let mut files: Vec<PathBuf> = entries.map(|e| e.expect("a file").path()).collect();
         files.sort();
-        // The next call changes what `a` includes through another header.
+        // The next call changes a header that `a` includes through another header.
         sources.headers[2].text = "#define VALUE 3\n".to_owned();
         (images.unwrap_or_else(|error| panic!("{error}")), files)
     };

@@ -1,6 +1,5 @@
-//! Memory by the bytes that are really allocated: what is predicted before a photo is painted, and what files
-//! of pictures that somebody made take.
-//! What files of weights bring a reader to take is in `tests/readers`.
+//! Memory by the bytes that are really allocated: compared with the prediction for a photo, and for hostile picture
+//! files. Memory of readers of weights is tested in `tests/readers`.
 
 #![allow(clippy::expect_used, reason = "a broken test should panic")]
 
@@ -73,7 +72,7 @@ fn sessions_take_what_is_predicted_and_not_more() {
                 });
                 let what = format!("{widths:?}, {mode}, {threads} threads, {width} x {height}");
                 assert!(counted <= predicted, "{what}: {counted} of {predicted}");
-                // Of small pictures, the weights are the most, which are reckoned by an upper bound.
+                // For small pictures the weights dominate, and they are estimated by an upper bound.
                 if width > 300 {
                     let slack = 2 * counted;
                     assert!(predicted <= slack, "{what}: {predicted} for {counted}");
@@ -83,7 +82,7 @@ fn sessions_take_what_is_predicted_and_not_more() {
     }
 }
 
-/// A network that has no kernels of its own: transposed convolutions, skips, norms of other kinds, changes of size.
+/// A network without specialised kernels: transposed convolutions, skips, norms of other kinds, changes of size.
 fn general_graph() -> Graph {
     let mut graph = Graph::default();
     let mut count = 0;
@@ -173,7 +172,7 @@ fn sixteen_megapixels_are_painted_at_full_size_within_four_gigabytes() {
     assert!(!painter.fits_as_requested(&network, (8000, 8000), settings));
 }
 
-/// From the photo to the finished picture, within limits that make the work smaller or not.
+/// From the photo to the finished picture, with limits that make the work smaller or not.
 #[test]
 fn painters_stay_within_their_limit() {
     let _alone = alone();
@@ -189,7 +188,7 @@ fn painters_stay_within_their_limit() {
             max_memory_bytes: Some(limit),
             ..PaintSettings::default()
         };
-        // The second photo finds the first one's session.
+        // The second photo reuses the first one's session.
         for (width, height) in [(1300, 900), (1200, 1000)] {
             let (finished, counted) = peak_of(|| {
                 let photo = Arc::new(photo(width, height, alpha));
@@ -209,7 +208,7 @@ fn painters_stay_within_their_limit() {
     }
 }
 
-/// The scaler's tables have an entry for every column and row, which for long pictures is more than their pixels.
+/// The scaler's tables have an entry for every column and row. For long pictures these are more than the pixels.
 #[test]
 fn scaling_takes_what_is_predicted_and_not_more() {
     let _alone = alone();
@@ -234,10 +233,10 @@ fn scaling_takes_what_is_predicted_and_not_more() {
     }
 }
 
-/// A colour profile that unpacks to as much as it is let.
+/// A colour profile that unpacks to the maximum that is allowed.
 #[test]
 fn a_profile_that_unpacks_to_much_is_dropped_before_it_does() {
-    // What is made here counts for a test beside this one.
+    // Allocations here would count in a test that runs at the same time.
     let _alone = alone();
     let profile = vec![0; 200 << 20];
     let png = Encoding::of(Format::Png);
@@ -249,7 +248,7 @@ fn a_profile_that_unpacks_to_much_is_dropped_before_it_does() {
     assert!(peak_bytes < PROGRAM_BYTES, "{peak_bytes}");
 }
 
-/// Files that fuzzing found: decoders panicked on them or made room for hundreds of megabytes.
+/// Files that fuzzing found: decoders panicked on them or allocated hundreds of megabytes.
 #[test]
 fn what_fuzzing_found_is_read_or_refused_within_bounds() {
     let archive = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/pictures/found.tar.xz");
@@ -258,7 +257,7 @@ fn what_fuzzing_found_is_read_or_refused_within_bounds() {
     let mut too_much = Vec::new();
     for (name, bytes) in &found {
         let (read, peak_bytes) = peak_of(|| decode::from_bytes("found", bytes));
-        // What a decoder may take besides the pixels.
+        // Memory that a decoder may use in addition to the pixels.
         if peak_bytes > 256 << 20 {
             too_much.push((name, peak_bytes));
         }

@@ -1,5 +1,5 @@
-//! Any ONNX picture network: a corpus of networks with what ONNX Runtime makes of a picture, and of graphs that must be
-//! refused by name. `tests/onnx/generate.py` made them and says what is in its index.
+//! Any ONNX picture network: a corpus of networks with ONNX Runtime's results for a picture, and of graphs that must be
+//! refused by name. `tests/onnx/generate.py` made them and documents their index.
 
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -30,7 +30,7 @@ use styleforge::{
 
 use onnx_archive::files;
 
-/// Least agreement with ONNX Runtime, in decibels of the output's range.
+/// Minimum agreement with ONNX Runtime, in decibels of the output's range.
 const LEAST_PSNR_DB: f64 = 60.0;
 
 #[derive(Deserialize)]
@@ -91,7 +91,7 @@ fn picture(height: usize, width: usize) -> Frame {
     })
 }
 
-/// What a person has to say: what the index knows and the file does not.
+/// The choice that the user has to make: values that the index has and the file does not.
 fn choice(network: &Network) -> PixelChoice {
     let range = |known: &str, range: &str| {
         (known == "nothing").then(|| range.parse::<PixelRange>().expect("a range"))
@@ -106,7 +106,7 @@ fn choice(network: &Network) -> PixelChoice {
     }
 }
 
-/// The picture before clamping, as the oracle or the processor makes it.
+/// The picture before clamping, from the oracle or the CPU.
 fn made(checkpoint: &Checkpoint, photo: &Frame, variant: Option<Variant>) -> Map {
     let Some(variant) = variant else {
         return oracle::judge(&checkpoint.network, photo).output;
@@ -126,14 +126,14 @@ fn made(checkpoint: &Checkpoint, photo: &Frame, variant: Option<Variant>) -> Map
     }
 }
 
-/// The agreement of the picture that the network makes with a stored result, in decibels.
+/// The agreement of the network's picture with a stored result, in decibels.
 fn psnr(
     checkpoint: &Checkpoint,
     network: &Network,
     reference: &Reference,
     variant: Option<Variant>,
 ) -> f64 {
-    // A network that enlarges reads the mean of as many pixels.
+    // A network that enlarges reads the mean of `times` x `times` pixels.
     let read = picture(reference.height, reference.width);
     let times = network.scale;
     let (width, height) = (times * read.width(), times * read.height());
@@ -144,7 +144,7 @@ fn psnr(
     let levels: Vec<f64> = (tensor.data().chunks_exact(2))
         .map(|v| f64::from(i16::from_le_bytes([v[0], v[1]])) / 4.0)
         .collect();
-    // Of every plane, the pixels whose row and column add up to a multiple of 3.
+    // The stored pixels of every plane: those whose row and column add up to a multiple of 3.
     let (rows, columns) = (reference.output_height, reference.output_width);
     let stored = (0..3 * rows * columns)
         .map(|at| (at / (rows * columns), at / columns % rows, at % columns))
@@ -176,7 +176,7 @@ fn every_network_makes_what_onnx_runtime_makes() {
                 continue;
             }
         };
-        // Kept as a style, it is the same network.
+        // Saved as a style, it is the same network.
         let saved = checkpoint.to_safetensors().expect("written");
         let again = Checkpoint::from_bytes(&saved).expect("read again");
         if checkpoint.storage == StorageType::F32 && again.network != checkpoint.network {
@@ -189,8 +189,8 @@ fn every_network_makes_what_onnx_runtime_makes() {
             let [oracle, baseline, fused] = judged;
             println!("{:36} {size:>8} {oracle:6.1} {baseline:6.1} {fused:6.1} dB", network.name);
             let psnr = oracle.min(baseline).min(fused);
-            // For a size that the graph is only known to hold at in multiples, the picture is extended, where
-            // the network may pad it another way.
+            // If the graph is only known to run at multiples of a size, the picture is extended, which may differ from
+            // the network's own padding.
             let is_comparable =
                 (checkpoint.network.graph().nodes().iter()).all(|node| match node.op {
                     Op::Sized(rule) => {
@@ -234,7 +234,7 @@ fn what_cannot_be_run_is_refused_by_name() {
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// A network that gives back what it reads.
+/// A network that returns its input.
 fn identity() -> network::Network {
     let mut graph = Graph::default();
     let photo = graph.add("photo", "", Op::Photo, &[]).expect("a source");
@@ -262,7 +262,7 @@ fn values_are_what_their_names_say() {
     for (format, values) in [
         (format(PixelRange::Unit, ChannelOrder::Rgb), [1.0, 0.0, 0.2]),
         (format(PixelRange::Signed, ChannelOrder::Rgb), [1.0, -1.0, -0.6]),
-        // Written back in the order of a photo.
+        // Written in the order of a photo.
         (format(PixelRange::Unit, ChannelOrder::Bgr), [1.0, 0.0, 0.2]),
         (
             format(PixelRange::ImageNet, ChannelOrder::Rgb),
@@ -277,7 +277,7 @@ fn values_are_what_their_names_say() {
     }
 }
 
-/// The checkpoint of a file whose pictures have levels, which is the same once it is kept.
+/// The checkpoint of a file whose pictures have levels; it must be unchanged after saving.
 fn read_and_kept(file: &[u8]) -> Checkpoint {
     let levels = PixelChoice {
         input: Some(PixelRange::Bytes),
@@ -291,8 +291,7 @@ fn read_and_kept(file: &[u8]) -> Checkpoint {
     checkpoint
 }
 
-/// Holds what the oracle and the processor make of a photo against what `of` a channel, row, column and level should
-/// be.
+/// Compares the results of the oracle and the CPU for a photo with `of`, a function of channel, row, column and level.
 fn hold_against(
     checkpoint: &Checkpoint,
     photo: &Frame,

@@ -1,4 +1,4 @@
-//! Random graphs of all operations, valid at the size of their photo, or of the maps that are handed in.
+//! Random graphs of all operations, valid at the size of their photo or of the maps that they are given.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
@@ -12,21 +12,20 @@ use styleforge::{
 
 /// What norms add to the variance: large enough that no rounding error is amplified much.
 const EPS: f64 = 0.1;
-/// Most values of a map: the oracle is slow.
+/// Maximum number of values of a map, because the oracle is slow.
 const MAX_MAP: usize = 40_000;
 
-/// A graph that grows by nodes that can read their maps at the photo's size.
+/// A graph under construction. Nodes are only added if they can read their maps at the photo's size.
 pub struct Growing {
-    /// The graph so far.
     pub graph: Graph,
-    /// Columns and rows of the photo.
+    /// Width and height of the photo.
     photo: (usize, usize),
     /// Maps that later nodes may read.
     pub maps: Vec<NodeId>,
     nodes: usize,
 }
 
-/// Numbers that a case draws, one after another.
+/// The numbers of a case, drawn one after another.
 struct Draw<'a>(std::iter::Cycle<std::slice::Iter<'a, u16>>);
 
 impl Draw<'_> {
@@ -44,7 +43,7 @@ impl Growing {
         Self { graph: Graph::default(), photo, maps: Vec::new(), nodes: 0 }
     }
 
-    /// Maps of so many channels that are handed in.
+    /// A graph whose inputs are maps with these numbers of channels.
     pub fn on_maps(size: (usize, usize), channels: &[usize]) -> Self {
         let mut growing = Self::empty(size);
         for &channels in channels {
@@ -54,18 +53,18 @@ impl Growing {
         growing
     }
 
-    /// The photo, its levels as parts of one.
+    /// A graph whose input is the photo, with levels scaled to 0..1.
     pub fn new(photo: (usize, usize)) -> Self {
         let mut growing = Self::empty(photo);
         let photo = growing.add(Op::Photo, &[]).expect("no inputs");
-        // Functions bend where values are.
+        // Moves the values into the range in which the functions are not linear.
         let scaled = Function::HardSigmoid { alpha: 1.0 / 256.0, beta: 0.0 };
         let start = growing.add(Op::Function(scaled), &[photo]);
         growing.maps.push(start.expect("an input"));
         growing
     }
 
-    /// The node, where it can read its inputs and its map is not too large.
+    /// Adds the node if it can read its inputs and its map is not too large.
     pub fn add(&mut self, op: Op, inputs: &[NodeId]) -> Option<NodeId> {
         let mut graph = self.graph.clone();
         self.nodes += 1;
@@ -80,7 +79,7 @@ impl Growing {
         self.graph.shapes(self.photo.1, self.photo.0).expect("maps")[map].channels
     }
 
-    /// Adds one operation with what it needs in front of it, and nothing where that does not fit.
+    /// Adds one operation, preceded by the operations that it needs, or nothing if it does not fit.
     fn grow(&mut self, draw: &mut Draw<'_>) {
         let back = draw.below(3).min(self.maps.len() - 1);
         let x = self.maps[self.maps.len() - 1 - back];
@@ -192,7 +191,7 @@ impl Growing {
         self.add(op, &[x])
     }
 
-    /// A function of values for which it is not too steep.
+    /// Applies a function to values in a range in which it is not too steep.
     fn function(&mut self, draw: &mut Draw<'_>, x: NodeId) -> Option<NodeId> {
         let clip = |least, most| Some(Function::Clip { least, most });
         let (held, function) = draw.of(&[
@@ -240,7 +239,7 @@ impl Growing {
         self.add(Op::Combine(arithmetic), &inputs)
     }
 
-    /// A constant map, or one that stands for all channels, rows or columns, with the newest map.
+    /// Combines the newest map with a constant map, or with one that is constant over channels, rows or columns.
     fn constant(&mut self, draw: &mut Draw<'_>) {
         let x = self.maps[self.maps.len() - 1];
         let shapes = self.graph.shapes(self.photo.1, self.photo.0);
@@ -302,7 +301,7 @@ impl Growing {
         self.add(op, &[x])
     }
 
-    /// The graph with a picture of its last map.
+    /// Ends the graph with a picture of its last map.
     pub fn finished(mut self) -> Graph {
         let last = self.maps[self.maps.len() - 1];
         let resize = Op::Resize(Resize {
@@ -331,7 +330,7 @@ fn pad_mode(draw: &mut Draw<'_>) -> PadMode {
     draw.of(&[PadMode::Reflect, PadMode::Replicate, PadMode::Constant(0.0), PadMode::Constant(0.3)])
 }
 
-/// A graph of at most so many operations that a case's numbers choose, and of maps that it is handed: one or two.
+/// A graph of at most `steps` operations, chosen by a case's numbers, on one or two given maps.
 pub fn random_graph_on_maps(numbers: &[u16], size: (usize, usize), steps: usize) -> Graph {
     let mut draw = Draw(numbers.iter().cycle());
     let channels: Vec<usize> = (0..=draw.below(2)).map(|_| 1 + draw.below(40)).collect();
@@ -347,7 +346,7 @@ pub fn random_graph_on_maps(numbers: &[u16], size: (usize, usize), steps: usize)
     growing.graph
 }
 
-/// A graph of at most so many operations that a case's numbers choose.
+/// A graph of at most `steps` operations, chosen by a case's numbers.
 pub fn random_graph(numbers: &[u16], photo: (usize, usize), steps: usize) -> Graph {
     let mut growing = Growing::new(photo);
     let mut draw = Draw(numbers.iter().cycle());

@@ -1,4 +1,4 @@
-//! The processor runs any graph: random graphs of all operations, against the oracle.
+//! The CPU backend runs any graph: random graphs of all operations, compared with the oracle.
 
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -23,7 +23,7 @@ use styleforge::{
 
 use growing::{Growing, random_graph, random_graph_on_maps};
 
-/// Largest error, as a share of the largest value.
+/// Maximum error relative to the largest value.
 const TOLERANCE: f64 = 1e-4;
 
 fn photo((width, height): (usize, usize)) -> Frame {
@@ -32,7 +32,7 @@ fn photo((width, height): (usize, usize)) -> Frame {
     })
 }
 
-/// Largest error of the processor's picture, as a share of the largest value.
+/// Largest error of the CPU's picture relative to the largest value.
 fn error(backend: &CpuBackend, network: &Arc<Network>, photo: &Frame, variant: Variant) -> f64 {
     let mode = Mode::new(variant, Precision::Fp32);
     let spec = SessionSpec::single(photo.width(), photo.height(), mode);
@@ -48,11 +48,11 @@ fn largest_error(painted: &Tensor, judged: &Map) -> f64 {
     let largest = judged.data.iter().fold(1e-3, |m: f64, v| m.max(v.abs()));
     let off = painted.data.iter().zip(&judged.data);
     let off = off.map(|(&a, b)| (f64::from(a) - b).abs());
-    // Not a number must not pass for nothing.
+    // NaN must not count as no error.
     off.fold(0.0, |most: f64, off| if off <= most { most } else { off }) / largest
 }
 
-/// Maps for a graph that is handed some.
+/// Maps for a graph that takes maps as inputs.
 fn given(graph: &Graph, (width, height): (usize, usize)) -> Vec<Tensor> {
     let map = |(input, channels): (usize, usize)| {
         let shape = Shape::new(channels, height, width);
@@ -62,7 +62,7 @@ fn given(graph: &Graph, (width, height): (usize, usize)) -> Vec<Tensor> {
     graph.inputs().map(map).collect()
 }
 
-/// As [`error`], of a graph that is handed maps.
+/// Like [`error`], for a graph that takes maps as inputs.
 fn error_on_maps(
     backend: &CpuBackend,
     network: &Arc<Network>,
@@ -85,7 +85,7 @@ fn error_on_maps(
     largest_error(&made, &judged)
 }
 
-/// One line for every node.
+/// One line per node.
 fn described(graph: &Graph) -> String {
     let nodes = graph.nodes().iter();
     let line = |node: &Node| format!("{} {:?} {:?}\n", node.name, node.op, node.inputs);
@@ -130,10 +130,10 @@ proptest! {
     }
 }
 
-/// The photo of the fixed graphs; its sides can be divided.
+/// Size of the photo of the fixed graphs; its sides can be divided.
 const FIXED: (usize, usize) = (18, 12);
 
-/// Graphs that between them have every operation, always the same.
+/// Graphs that together contain every operation, the same in every run.
 fn fixed_graphs(photo: (usize, usize)) -> impl Iterator<Item = Graph> {
     (0..80u64).map(move |seed| {
         // SplitMix64.
@@ -208,7 +208,7 @@ fn the_same_bits_for_any_number_of_threads_and_again() {
     }
 }
 
-/// Channels are stored in sixteens; what fills them up must not become a number that none is, or reach a sum.
+/// Channels are stored in groups of sixteen. The padding channels must not become NaN or infinite, or enter a sum.
 #[test]
 fn channels_that_are_only_stored_reach_nothing() {
     let mut growing = Growing::new((9, 7));
@@ -218,7 +218,7 @@ fn channels_that_are_only_stored_reach_nothing() {
         let conv = Op::Conv2d(Conv::square(growing.channels(x), 5, 3, 1));
         let padded = growing.add(around, &[x]).expect("fits");
         let conv = growing.add(conv, &[padded]).expect("fits");
-        // Two nodes read it, so that it is stored, and zeros stand behind its five channels.
+        // Two nodes read it, so it is stored, with zeros after its five channels.
         let positive = Op::Function(Function::Sigmoid);
         let positive = growing.add(positive, &[conv]).expect("fits");
         let inverse = Op::Function(Function::Reciprocal);

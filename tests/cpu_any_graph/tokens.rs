@@ -1,4 +1,5 @@
-//! What transformers do to pixels as tokens: against the oracle, at sizes that are no multiple of any tile.
+//! Operations of transformers, which treat pixels as tokens: compared with the oracle, at sizes that are not multiples
+//! of any tile.
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use styleforge::{
 
 use super::{TOLERANCE, described, error, photo};
 
-/// A graph as it grows.
+/// A graph under construction.
 struct Tokens(Graph);
 
 impl Tokens {
@@ -26,7 +27,8 @@ impl Tokens {
     }
 }
 
-/// A picture of attention, positions, norm and GELU; keys and values are of a map that is so many times smaller.
+/// A picture of attention, positions, norm and GELU. Keys and values come from a map that is smaller by the factor
+/// `times`.
 fn of_tokens(heads: usize, size: usize, times: usize) -> Graph {
     let mut graph = Tokens(Graph::default());
     let channels = heads * size;
@@ -56,7 +58,7 @@ fn of_tokens(heads: usize, size: usize, times: usize) -> Graph {
     graph.0
 }
 
-/// Heads, channels of a head, columns and rows, and by how much keys are fewer.
+/// Heads, channels of a head, size of the map, and the factor by which there are fewer keys.
 const CASES: [(usize, usize, (usize, usize), usize); 7] = [
     (1, 8, (1, 1), 1),
     (3, 4, (5, 3), 1),
@@ -64,7 +66,7 @@ const CASES: [(usize, usize, (usize, usize), usize); 7] = [
     (3, 32, (37, 23), 1),
     (2, 64, (19, 14), 3),
     (1, 128, (9, 7), 1),
-    // More keys than are looked at at once.
+    // More keys than are processed at once.
     (1, 20, (31, 29), 1),
 ];
 
@@ -87,7 +89,7 @@ fn every_instruction_set_computes_attention() {
     }
 }
 
-/// Scores that differ by hundreds: the softmax is taken from the largest.
+/// Scores that differ by hundreds: the softmax is computed relative to the largest.
 #[test]
 fn one_key_may_have_all_the_weight() {
     let graph = of_tokens(2, 32, 1);

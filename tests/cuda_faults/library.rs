@@ -1,9 +1,9 @@
-//! The baseline's convolutions by a library, on the fake driver: which algorithm is taken, and what happens
-//! when the library fails.
+//! The baseline's convolutions by a library, on the fake driver: which algorithm is chosen, and what happens if the
+//! library fails.
 
 use super::*;
 
-/// What a session of the baseline says of its convolutions, and what it launches for a photo.
+/// A baseline session's summary of its convolutions, and its launches for a photo.
 fn baseline_of(gpu: &FakeGpu, backend: &dyn Backend) -> (PlanSummary, Vec<String>) {
     let photo = photo();
     let mut painted = photo.clone();
@@ -28,7 +28,7 @@ fn the_baseline_leaves_its_convolutions_to_the_fastest_of_the_library() {
     let convolutions = convolutions();
     assert_eq!(ours(&launched), convolutions);
 
-    // Whether there is a library is found out once.
+    // The library is looked for only once.
     drop(backend);
     gpu.install_library();
     let backend = gpu.backend().expect("a GPU");
@@ -39,18 +39,18 @@ fn the_baseline_leaves_its_convolutions_to_the_fastest_of_the_library() {
     let chosen = format!("{LIBRARY} of 2 ms");
     let by_library = launched.iter().filter(|name| **name == chosen);
     assert_eq!(by_library.count(), convolutions, "{launched:?}");
-    // A convolution, and its bias beside it.
+    // A convolution and its separate bias.
     assert_eq!(launched.len(), summary.steps.len());
     assert_eq!(summary.steps.len(), own.steps.len() + convolutions);
     let named = summary.steps.iter().filter(|(_, kernel)| kernel.starts_with(LIBRARY));
     assert_eq!(named.count(), convolutions);
 
-    // Layers of the same shape, and later sessions, share what was measured.
+    // Layers of the same shape, and later sessions, share the measurements.
     let searches = gpu.searches();
     assert!(searches < convolutions, "{searches}");
     let (again, _) = baseline_of(&gpu, &backend);
     assert_eq!((gpu.searches(), &again), (searches, &summary));
-    // The prediction reserves the most that the library may take.
+    // The prediction reserves the maximum that the library may use.
     let spec = SessionSpec::single(40, 28, BASELINE);
     let predicted = backend.predicted_bytes(network().graph(), &spec);
     let predicted = predicted.expect("a prediction");
@@ -72,7 +72,7 @@ fn modes_that_no_library_computes_do_not_ask_for_one() {
 
 #[test]
 fn a_library_that_fails_leaves_the_work_to_our_kernels_and_that_is_said() {
-    // At the first search; at the first convolution of the recording, when all shapes are measured.
+    // At the first search, then at the first convolution of the recording, when all shapes are measured.
     let measured = {
         let gpu = FakeGpu::new();
         gpu.install_library();
@@ -99,12 +99,12 @@ fn a_library_that_fails_leaves_the_work_to_our_kernels_and_that_is_said() {
     }
 }
 
-/// A session of the baseline for photos of this width.
+/// A baseline session for photos of this width.
 fn open(backend: &dyn Backend, width: usize) -> Result<Box<dyn Session>, BackendError> {
     backend.open(&network(), &SessionSpec::single(width, 28, BASELINE))
 }
 
-/// Paints a photo of this width, and says what was launched for it.
+/// Paints a photo of this width and returns its launches.
 fn paint(gpu: &FakeGpu, session: &mut dyn Session, width: usize) -> Vec<String> {
     let photo = Frame::from_fn(width, 28, |x, y| [x as u8, y as u8, 9, 255]);
     let mut painted = photo.clone();
@@ -113,17 +113,17 @@ fn paint(gpu: &FakeGpu, session: &mut dyn Session, width: usize) -> Vec<String> 
     gpu.launched()
 }
 
-/// Algorithms that the library holds at most when no session is open.
+/// Maximum number of algorithms that the library keeps while no session is open.
 const MOST_PREPARED: usize = 32;
 
-/// Opens sessions until the library has given back every algorithm that was prepared before.
+/// Opens sessions until the library has freed every algorithm that was prepared before.
 fn open_others(backend: &dyn Backend) {
     for width in (44..68).step_by(4) {
         open(backend, width).expect("a session");
     }
 }
 
-/// However many sizes were painted, the library holds few algorithms, and those of an open session stay.
+/// After any number of painted sizes the library keeps few algorithms, and those of an open session stay.
 #[test]
 fn algorithms_that_were_not_used_for_long_are_given_back() {
     let gpu = FakeGpu::new();
@@ -143,7 +143,7 @@ fn algorithms_that_were_not_used_for_long_are_given_back() {
     assert_eq!(held.last(), Some(most), "full, and no fuller");
     assert!(*most <= MOST_PREPARED + of_a_session, "{most}");
     assert!(held.len() * of_a_session > 2 * most, "{held:?}");
-    // The session that was open all the time still has its own.
+    // The session that stayed open still has its algorithms.
     let searches = gpu.searches();
     paint(&gpu, first.as_mut(), 40);
     assert_eq!((gpu.searches(), gpu.preparations()), (searches, 0));
@@ -153,8 +153,8 @@ fn algorithms_that_were_not_used_for_long_are_given_back() {
     assert_eq!(gpu.left_behind(), [""; 0]);
 }
 
-/// What a search found is known for good: an algorithm that was given back is prepared by itself when it is
-/// needed again, the same one, and no search is announced.
+/// The result of a search is kept permanently. An algorithm that was freed is prepared again when needed: the same one,
+/// without announcing a search.
 #[test]
 fn a_shape_is_searched_once_and_prepared_again_when_it_is_needed_again() {
     let gpu = FakeGpu::new();
@@ -175,7 +175,7 @@ fn a_shape_is_searched_once_and_prepared_again_when_it_is_needed_again() {
     assert_eq!((gpu.searches(), gpu.preparations()), (searches, of_a_session));
     assert_eq!(paint(&gpu, session.as_mut(), 40), launched);
     assert_eq!(session.summary(), summary);
-    // Those that are prepared are shared.
+    // Sessions share the prepared algorithms.
     let again = open(&backend, 40).expect("a session");
     assert_eq!((gpu.searches(), gpu.preparations()), (searches, of_a_session));
     drop((session, again));
@@ -183,8 +183,8 @@ fn a_shape_is_searched_once_and_prepared_again_when_it_is_needed_again() {
     assert_eq!(gpu.left_behind(), [""; 0]);
 }
 
-/// Whichever call fails while algorithms are prepared again: all is given back, a lost GPU is reported, and a
-/// library that only failed to prepare one is searched anew.
+/// For every call that fails while algorithms are prepared again: all is freed, a lost GPU is reported, and if the
+/// library only failed to prepare an algorithm, it is searched again.
 #[test]
 fn an_algorithm_that_cannot_be_prepared_again_is_searched_for_again() {
     let given_back = || {
@@ -215,7 +215,7 @@ fn an_algorithm_that_cannot_be_prepared_again_is_searched_for_again() {
             let (gpu, backend) = given_back();
             gpu.fail_any(failing, code);
             let opened = open(&backend, 40);
-            // A session that searches for nothing needs fewer calls.
+            // A session that does not search needs fewer calls.
             if code == LAUNCH_FAILED && !gpu.is_armed() {
                 let error = opened.as_ref().err();
                 let is_lost = error.is_some_and(BackendError::is_lost);

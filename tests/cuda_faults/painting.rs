@@ -1,9 +1,9 @@
-//! The painter and the engine on a GPU that is lost, hangs or has too little memory: what takes over, and what the user
-//! reads.
+//! The painter and the engine on a GPU that is lost, hangs or has too little memory: which device takes over, and the
+//! messages that the user reads.
 
 use super::*;
 
-/// A painter on the GPU, as the surfaces make it.
+/// A painter on the GPU, as the commands and the window create it.
 fn painter(gpu: &FakeGpu) -> Painter {
     let open = gpu.opener();
     let selected = open(DeviceChoice::Auto).expect("a GPU");
@@ -14,7 +14,7 @@ fn paint(painter: &mut Painter, settings: PaintSettings) -> Result<Painting, Pai
     painter.paint(&photo().into(), &network(), settings, &RunControl::default())
 }
 
-/// The processor's painting of the photo.
+/// The CPU's painting of the photo.
 fn by_the_processor(settings: PaintSettings) -> Painting {
     let cpu = CpuBackend::new(Some(1)).expect("threads");
     let mut painter = Painter::new(Arc::new(cpu), opener(Default::default()));
@@ -23,7 +23,7 @@ fn by_the_processor(settings: PaintSettings) -> Painting {
 
 #[test]
 fn the_processor_paints_the_same_photo_when_the_gpu_is_lost() {
-    // While a session is opened, while a frame is painted, and at its end.
+    // When a session is opened, when a frame is painted, and at its end.
     for call in ["cuMemcpyHtoD", "cuGraphLaunch", "cuStreamSynchronize"] {
         let gpu = FakeGpu::new();
         let settings = PaintSettings::default();
@@ -42,7 +42,7 @@ fn the_processor_paints_the_same_photo_when_the_gpu_is_lost() {
                  to use the GPU again; painting in fused fp32 instead of fused fp16"
             )]
         );
-        // The GPU is not opened again, and holds nothing.
+        // The GPU is not opened again, and has no memory allocated.
         paint(&mut painter, settings).expect("a painting");
         assert_eq!(painter.take_notices(), [""; 0]);
         assert_eq!((gpu.opened(), painter.backend().device().kind), (1, DeviceChoice::Cpu));
@@ -67,9 +67,9 @@ fn the_processor_paints_the_same_photo_when_the_gpu_hangs() {
              painting in fused fp32 instead of fused fp16"
         ]
     );
-    // The clock goes a second further with every look at it.
+    // Every reading of the clock advances it by one second.
     assert!((21..30).contains(&gpu.waited().as_secs()), "{:?}", gpu.waited());
-    // It may still write to its memory, so nothing was given back; and it is not opened again.
+    // The GPU may still write to its memory, so nothing was freed, and it is not opened again.
     let left = gpu.left_behind();
     let memory = |what: &str| left.iter().any(|kept| kept.ends_with(what));
     assert!(memory("device memory") && memory("pinned memory") && memory("graphs"), "{left:?}");
@@ -99,7 +99,7 @@ fn the_deadline_of_a_frame_grows_with_its_work() {
     let mut session = backend.open(&Arc::new(network), &spec).expect("a session");
     let photo = Frame::from_fn(width, height, |_, _| [7; 4]);
     gpu.hang("cuGraphLaunch", 0);
-    // As live pictures wait.
+    // The way in which live painting waits.
     let mut calls = 0;
     let mut count = || calls += 1;
     let (frames, mut painted) = ([photo.clone()], [photo]);
@@ -174,7 +174,7 @@ fn a_batch_survives_a_loss() {
     assert_eq!(gpu.left_behind(), [""; 0]);
 }
 
-/// A photo as large as its session needs more than a few megabytes.
+/// A photo whose session needs more than a few megabytes.
 fn large_photo() -> Frame {
     Frame::from_fn(400, 300, |x, y| [x as u8, y as u8, 9, 255])
 }
@@ -189,7 +189,7 @@ fn what_does_not_fit_the_gpu_is_painted_smaller_and_that_is_said() {
         let gpu = FakeGpu::new();
         let settings = PaintSettings { working_size, ..PaintSettings::default() };
         let mut painter = painter(&gpu);
-        // Another program, after the painter asked what is free.
+        // Another program allocates after the painter queried the free memory.
         gpu.leave_free(4_000_000);
         let painting = paint_large(&mut painter, settings).expect("a painting");
         let (width, height) = (painting.painted.width(), painting.painted.height());
@@ -230,7 +230,7 @@ fn what_fits_in_no_size_says_what_is_missing() {
 fn a_memory_that_says_it_is_free_and_is_not_comes_to_an_end() {
     let gpu = FakeGpu::new();
     let mut painter = painter(&gpu);
-    // The allocation fails although a thousand times as much is said to be free.
+    // The allocation fails although a thousand times as much memory is reported as free.
     gpu.fail("cuMemAlloc", 0, OUT_OF_MEMORY);
     let painting = paint_large(&mut painter, PaintSettings::default()).expect("a painting");
     assert!(painting.painted.width() < 400, "tried again, smaller");
@@ -246,7 +246,7 @@ fn kept_sessions_go_before_a_picture_is_painted_smaller() {
     let settings = PaintSettings::default();
     painter.paint(&photo, &kept, settings, &control).expect("a painting");
     gpu.leave_free(1000);
-    // Another network needs what the kept one holds.
+    // Another network needs the memory of the session that is kept.
     let painting = paint_large(&mut painter, settings).expect("a painting");
     assert_eq!((painting.painted.width(), painting.notes.len()), (400, 0));
 }

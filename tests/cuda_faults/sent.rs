@@ -1,8 +1,8 @@
-//! Frames that one session was sent and others paint: what is sent again, and what nobody reads any more.
+//! Frames that were sent to one session and are painted by others: which are sent again, and which are no longer valid.
 
 use super::*;
 
-/// Another style, of equal shape.
+/// Another style of the same shape.
 fn other_network() -> Arc<Network> {
     let spec = NetworkSpec { blocks: 1, ..NetworkSpec::with_widths([8, 16, 24]) };
     Arc::new(spec.random(6).expect("a valid shape"))
@@ -27,7 +27,7 @@ fn a_photo_is_sent_once_for_several_styles() {
         paint(&photo, network).expect("a painting");
     }
     assert!(gpu.is_armed(), "nothing was sent again");
-    // An equal photo is another one: nobody compares their pixels.
+    // An equal photo is another one: photos are compared by identity, not by pixels.
     paint(&Arc::new(Frame::clone(&photo)), &networks[0]).expect("a painting, by another context");
     assert!(!gpu.is_armed(), "it was sent");
 }
@@ -67,7 +67,7 @@ fn frames_are_there_until_others_are_painted_or_the_session_is_closed() {
     assert!(!takes(&mut elsewhere, &again), "on another device");
     drop(first);
     assert!(!takes(&mut second, &again), "its memory was given back");
-    // Whoever looks into a session paints something else there.
+    // Inspecting a session paints another frame in it.
     let sent = send(&mut second);
     let mut third = open(&spec);
     assert!(takes(&mut third, &sent));

@@ -1,5 +1,5 @@
-//! What is too large for a GPU: known before anything is allocated, refused with the size that fits, and painted smaller
-//! where a photo may be.
+//! Sizes that are too large for a GPU: predicted before anything is allocated, refused with the size that fits, and
+//! painted smaller if the photo allows it.
 
 use styleforge::{
     frame::largest_size,
@@ -9,10 +9,10 @@ use styleforge::{
 
 use super::*;
 
-/// A mode that keeps the scores of attention, and one that keeps none.
+/// A mode that stores the scores of attention, and one that does not.
 const WITH_SCORES: Mode = Mode::new(Variant::Baseline, Precision::Fp16);
 
-/// The network for any style picture, in some style.
+/// The network for any style picture, in one style.
 fn with_attention() -> Arc<Network> {
     let transformer = StyleNetwork::built_in().expect("weights").transformer;
     let code = vec![0.5; transformer.spec().code_len()];
@@ -20,10 +20,10 @@ fn with_attention() -> Arc<Network> {
     Arc::new(transformer.network(&code).expect("a network"))
 }
 
-/// Columns and rows whose tokens have more scores than a plan keeps.
+/// A size whose tokens have more scores than a plan may store.
 const LARGE: (usize, usize) = (5200, 3900);
 
-/// The largest size of the aspect of `size` at which a session opens, which is one that `fits`.
+/// Checks that `fits` is the largest size with the aspect ratio of `size` at which a session opens.
 fn check_that_it_fits(
     backend: &dyn Backend,
     network: &Arc<Network>,
@@ -67,8 +67,8 @@ fn more_scores_than_a_plan_keeps_are_refused_with_the_size_that_fits() {
         assert!(said.contains(words), "no '{words}' in {said}");
     }
 
-    // A measurement is refused for the same reason, with what fits the memory that it may take; the mode that keeps no
-    // scores is not.
+    // A measurement is refused for the same reason, with the size that fits the memory limit. The mode that stores no
+    // scores is not refused.
     let subject = Subject { name: "any".to_owned(), model: None, network };
     let setup =
         Setup { backend: &backend, subject: &subject, size: LARGE, batch: 1, frames: 1, warmup: 0 };

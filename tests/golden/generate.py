@@ -1,10 +1,10 @@
-"""Makes the golden vectors: what PyTorch computes, for the tests to compare with.
+"""Makes the golden vectors: PyTorch's results, for the tests to compare with.
 
     python tests/golden/generate.py
 
-needs the packages of tools/requirements.txt and rewrites vectors.tar.xz
-beside it. Everything is computed in float64 from inputs and weights that are exactly representable in fp32, and stored as fp32. The tests only read the
-files; they never need Python.
+needs the packages of tools/requirements.txt and rewrites vectors.tar.xz next to it. Everything is computed in float64
+from inputs and weights that are exactly representable in fp32, and stored as fp32. The tests only read the files; they
+never need Python.
 """
 
 from pathlib import Path
@@ -58,8 +58,8 @@ def operators(seed=1):
 
     norm("instance_norm", draw(1, 4, 11, 13, scale=3.0, shift=2.0))
     norm("instance_norm_relu", draw(1, 4, 11, 13, scale=3.0, shift=-1.0), relu=True)
-    # Channel 0 is one value, channel 1 all but one, channel 2 varies by less
-    # than sqrt(eps): the eps decides.
+    # Channel 0 is constant, channel 1 is constant except for one value, channel 2 varies by less than sqrt(eps), so
+    # that eps dominates.
     flat = torch.full((1, 3, 11, 13), 7.0, dtype=torch.float64)
     flat[0, 1, 5, 6] = 7.0625
     flat[0, 2] += draw(11, 13, scale=1e-3).float().double()

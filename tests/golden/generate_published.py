@@ -1,15 +1,15 @@
-"""Makes the golden files of published networks that are not Johnson's: state dicts as they are published, and what
-PyTorch paints with each.
+"""Makes the golden files of published networks other than Johnson's: state dicts as they are published, and PyTorch's
+painting with each.
 
     python tests/golden/generate_published.py
 
-needs the packages of tools/requirements.txt and rewrites published.tar.xz beside it: a .pth for every network, and
-expected.safetensors with `photo.WxH` (levels of red, green and blue) and, by the name of every file, the picture
+needs the packages of tools/requirements.txt and rewrites published.tar.xz next to it: a .pth for every network, and
+expected.safetensors with `photo.WxH` (levels of red, green and blue) and, under the name of every file, the picture
 before it is clamped, in red, green and blue, cropped from the top left to the photo's size. Computed in float64 from
 weights that are exact in fp16 and fp32, and stored as fp32. The tests only read the archive; they never need Python.
 
-The modules here are ours. Their attributes are called as the keys of the published state dicts want it, and stand in
-the published order, since state_dict() lists weights in it:
+The modules here are written for this project. Their attributes have the names and the order of the published state
+dicts, since state_dict() lists weights in that order:
 
     yakhyo/fast-neural-style-transfer          residual blocks that add their input twice; RGB
     rrmina/fast-neural-style-pytorch           transposed convolutions; BGR; six networks, of which three
@@ -32,7 +32,7 @@ SIZES = {"odd": (13, 18), "fours": (12, 20)}
 
 
 class Padded(nn.Module):
-    """A convolution behind a reflection of half its kernel, perhaps of an upsampled map."""
+    """A convolution after a reflection of half its kernel, optionally of an upsampled map."""
 
     def __init__(self, inputs, outputs, kernel, stride=1, factor=1, bias=True):
         super().__init__()
@@ -46,7 +46,7 @@ class Padded(nn.Module):
 
 
 class DoublingBlock(nn.Module):
-    """Two convolutions with norms, and twice the input."""
+    """Two convolutions with norms, plus twice the input."""
 
     def __init__(self, width):
         super().__init__()
@@ -92,7 +92,7 @@ class Yakhyo(nn.Module):
 
 
 class Layer(nn.Module):
-    """A convolution behind a reflection, with a norm behind it, in front of it with a ReLU, or nowhere."""
+    """A convolution after a reflection. The norm comes after it, before it together with a ReLU, or is missing."""
 
     def __init__(self, inputs, outputs, kernel, stride=1, norm="behind", bias=True, kind=nn.InstanceNorm2d):
         super().__init__()
@@ -123,7 +123,7 @@ class Doubled(nn.Module):
 
 
 class Residual(nn.Module):
-    """Convolutions one behind the other, and their input."""
+    """Consecutive convolutions plus their input."""
 
     def __init__(self, channels, kernels, norm, kind):
         super().__init__()
@@ -142,7 +142,7 @@ class Residual(nn.Module):
 
 
 class Grown(nn.Module):
-    """What is read, and channels that are made of it."""
+    """The input, joined with the channels that are computed from it."""
 
     def __init__(self, inputs, growth):
         super().__init__()
@@ -154,7 +154,7 @@ class Grown(nn.Module):
 
 
 def growing(inputs, start, growth, blocks):
-    """A narrow convolution and blocks that grow from there; and the channels that they make."""
+    """A narrow convolution and blocks that grow from it; also returns the number of output channels."""
     first = Layer(inputs, start, 1, norm="before")
     grown = [Grown(start + growth * index, growth) for index in range(blocks)]
     return nn.Sequential(first, *grown), start + growth * blocks
@@ -196,7 +196,7 @@ class Rrmina(nn.Module):
 
 
 class UNet(nn.Module):
-    """rrmina's network whose first maps are added again on the way back."""
+    """rrmina's network whose first maps are added again in the decoder."""
 
     is_blue_first, kind = True, "unet"
 
@@ -224,9 +224,9 @@ class UNet(nn.Module):
 
 
 def paint(net, photo):
-    """The picture before any clamp, red first, of the photo's size."""
+    """The picture before any clamp, red first, at the photo's size."""
     order = [2, 1, 0] if net.is_blue_first else [0, 1, 2]
-    # Never eval(): norms use the picture's own statistics, as in the published code.
+    # eval() is never called: norms use the picture's own statistics, as in the published code.
     with torch.no_grad():
         result = net.double()(photo.double()[:, order])[:, order]
     net.float()
@@ -234,7 +234,7 @@ def paint(net, photo):
 
 
 def with_weights(net, seed, photo):
-    """Random weights of few values, with which the picture fills its range."""
+    """Random weights with few distinct values, with which the picture fills its range."""
     noise = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for name, value in net.named_parameters():
@@ -285,7 +285,7 @@ def main():
         ("yakhyo_module_legacy", Yakhyo((3, 2, 5), 1), legacy),
         ("plain", Rrmina(widths, 2, "plain"), {}),
         ("plain_legacy", Rrmina((3, 2, 5), 1, "plain"), legacy),
-        # Norms that are called batch norms paint with the statistics of the one picture, too.
+        # Norms that are named batch norms also use the statistics of the single picture.
         ("plain_batch", Rrmina((3, 4, 4), 1, "plain", nn.BatchNorm2d), {}),
         ("tanh", Rrmina(widths, 1, "tanh"), {}),
         ("v2", Rrmina(widths, 2, "v2"), {}),

@@ -1,9 +1,10 @@
-"""Makes files of networks for style pictures as people have them, for the tests to read.
+"""Makes files of networks for style pictures in their usual forms, for the tests to read.
 
     python tests/golden/generate_style_networks.py
 
-Small ones with weights of a few steps: a plain network as state dicts of PyTorch, and one of the kind of `any` as
-tools/any_net.py saves it. expected.safetensors holds a photo, a picture, and what the plain network paints with them.
+The networks are small and their weights have few distinct values: a plain network as state dicts of PyTorch, and one of
+the kind of `any` as tools/any_net.py saves it. expected.safetensors contains a photo, a picture, and the plain
+network's painting of them.
 """
 
 import io
@@ -21,7 +22,7 @@ PLAIN = Spec.plain(0, 64, 1, 1, 32, stride=8)
 
 
 def drawn(spec, seed):
-    """A network whose weights are a few numbers that fp16 holds exactly."""
+    """A network whose weights have few distinct values, all exact in fp16."""
     noise = torch.Generator().manual_seed(seed)
     net = AnyNet(spec)
     with torch.no_grad():

@@ -1,12 +1,12 @@
-"""Makes the golden vectors of the transformer: what PyTorch computes, for the tests to compare with.
+"""Makes the golden vectors of the transformer: PyTorch's results, for the tests to compare with.
 
     python tests/golden/generate_transformer.py
 
-The network is tools/any_net.py's, its widths and blocks reduced until a file is small: one plain one (linear
+The network is that of tools/any_net.py with fewer channels and blocks, so that a file is small: a plain one (linear
 patches and unpatch, sinusoidal positions, the style through the encoder) and one of the kind of `any`. Everything is
 computed in float64 from weights and pictures that are exact in fp32, and stored as fp32. nano, small, base and large
-are computed as they are, from weights that made_up.py makes and no file holds. `transformer_keys.json`
-holds names and shapes of the weights of nano and any at full size.
+are computed at full size with the weights of made_up.py, which are not stored. `transformer_keys.json` contains names
+and shapes of the weights of nano and any at full size.
 """
 
 import json
@@ -30,7 +30,7 @@ ANY = Spec(
 
 
 def network(spec, seed, photo_size, picture_size):
-    """A whole network: its weights, a photo, a style picture, the code, tokens on the way, and the painting."""
+    """A whole network: its weights, a photo, a style picture, the code, intermediate tokens, and the painting."""
     photo, picture = random_picture(seed, *photo_size), random_picture(seed + 1, *picture_size)
     noise = torch.Generator().manual_seed(seed)
     net = AnyNet(spec)
@@ -44,7 +44,7 @@ def network(spec, seed, photo_size, picture_size):
             else:
                 drawn = 0.2 * drawn
             parameter.copy_(drawn)
-        # The last layer is set so that the result has a standard deviation of 50 levels.
+        # The last layer is scaled so that the result has a standard deviation of 50 levels.
         result = net(photo, picture)
         last = net.head.pixels if spec.head == "unpatch" else net.head.out.conv
         last.weight.mul_(50 / result.std())
@@ -93,7 +93,8 @@ def weight_names(spec):
 
 
 def whole(photo_size=(33, 50), picture_size=(40, 32)):
-    """What the plain networks paint with made-up weights: the same pictures for all, and a code and a result each."""
+    """The plain networks' paintings with random weights: the same pictures for all, and a code and a result for
+    each."""
     photo, picture = random_picture(41, *photo_size), random_picture(42, *picture_size)
     tensors = {"photo": photo, "picture": picture}
     for name in ("nano", "small", "base", "large"):
@@ -115,7 +116,7 @@ def whole(photo_size=(33, 50), picture_size=(40, 32)):
 
 
 def keys(path):
-    """Names and shapes of whole networks, as their state dicts have them."""
+    """Names and shapes of whole networks, as in their state dicts."""
     found = {}
     for name in ("nano", "any"):
         with torch.device("meta"):

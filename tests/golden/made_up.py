@@ -1,11 +1,12 @@
-"""Made-up weights of a network for any style picture, as src/models/vit/random.rs says: no file holds them."""
+"""Random weights of a network for any style picture, with the formula of src/models/vit/random.rs; they are not
+stored."""
 
 import numpy as np
 import torch
 
 
 def shares(weight, count):
-    """Numbers between -1 and 1, for the values 0 to count - 1 of a weight."""
+    """Numbers between -1 and 1 for the values 0 to count - 1 of a weight."""
     values = np.arange(count, dtype=np.uint32)
     seed = values * np.uint32(2_654_435_761) + np.uint32((weight + 1) * 0x9E3779B9 & 0xFFFFFFFF)
     half = (seed ^ (seed >> np.uint32(15))) * np.uint32(0x2C1B3C6D)
@@ -14,7 +15,7 @@ def shares(weight, count):
 
 
 def fill(net, names):
-    """Gives a network its weights; ``names`` are those of the state dict in Spec::weights' order."""
+    """Sets a network's weights; ``names`` are those of the state dict in the order of Spec::weights."""
     state = net.state_dict()
     assert set(names) == set(state)
     last = "head.pixels.weight" if net.spec.head == "unpatch" else "head.out.conv.weight"

@@ -1,14 +1,11 @@
 """The style network in PyTorch, shared by the generators of test data.
 
-The layers, their names and their arithmetic are those of the fast_neural_style
-example: RGB 0..255 in and out, reflection padding of k // 2, instance norm with
-a learned scale and shift (eps 1e-5, statistics of the picture itself), nearest
-upsampling before the decoder's convolutions. Widths, number of residual blocks
-and kernel sizes are free.
+The layers, their names and their arithmetic are those of the fast_neural_style example: RGB 0..255 in and out,
+reflection padding of k // 2, instance norm with a learned scale and shift (eps 1e-5, statistics of the picture itself),
+nearest upsampling before the decoder's convolutions. Widths, number of residual blocks and kernel sizes are free.
 
-This file also makes safetensors files, so that the same tensors always give
-the same bytes (the safetensors package orders its metadata at random), and the
-archives that they lie in.
+This file also writes safetensors files reproducibly (the safetensors package orders its metadata at random), and the
+archives that contain them.
 """
 
 import json
@@ -67,10 +64,9 @@ class ResidualBlock(nn.Module):
 
 
 class TransformerNet(nn.Module):
-    """The whole network; `forward` gives the result before any clamp.
+    """The whole network; `forward` returns the result before any clamp.
 
-    For an input of H x W the result has 4 * ceil(H / 4) x 4 * ceil(W / 4)
-    pixels; the program keeps its top left H x W.
+    For an input of H x W the result has 4 * ceil(H / 4) x 4 * ceil(W / 4) pixels; the program keeps its top left H x W.
     """
 
     def __init__(self, widths=(32, 64, 128), blocks=5, first=9, inner=3, last=9):
@@ -105,9 +101,8 @@ class TransformerNet(nn.Module):
 def random_network(seed, widths, blocks, picture, **kernels):
     """A network with random weights whose result on `picture` fills 0..255.
 
-    Weights keep the size of the signal, scales and shifts of the norms differ
-    from channel to channel, and the last layer is set so that the result has
-    mean 128 and a standard deviation of 50 levels in every channel.
+    Weights keep the size of the signal, scales and shifts of the norms differ from channel to channel, and the last
+    layer is scaled so that the result has mean 128 and a standard deviation of 50 levels in every channel.
     """
     noise = torch.Generator().manual_seed(seed)
     net = TransformerNet(widths, blocks, **kernels)
@@ -136,7 +131,7 @@ def random_network(seed, widths, blocks, picture, **kernels):
 
 
 def make_coarse(net):
-    """Rounds all weights to a few steps of a power of two, so that a file of them compresses."""
+    """Rounds all weights to a few multiples of a power of two, so that a file of them compresses."""
     with torch.no_grad():
         for parameter in net.parameters():
             parameter.copy_(torch.from_numpy(coarse(parameter.numpy())))
@@ -174,7 +169,7 @@ _DTYPES = {
 
 
 def safetensors_bytes(tensors, metadata):
-    """A file of the tensors in the given order; the same call gives the same bytes."""
+    """A file of the tensors in the given order; the same call returns the same bytes."""
     header = {"__metadata__": {k: str(v) for k, v in metadata.items()}}
     parts, offset = [], 0
     for name, tensor in tensors.items():
@@ -197,7 +192,7 @@ def write_safetensors(path, tensors, metadata):
 
 
 def write_archive(path, files):
-    """Packs the files (bytes by name) and says how long they are."""
+    """Packs the files (bytes by name) and prints the archive's size."""
     path.write_bytes(packed(files))
     for name, data in files.items():
         print(f"{len(data):8} {name}")

@@ -1,5 +1,5 @@
-//! Paintings that the GPU brings up to their source's size and lays over it, against what the processor makes of the same
-//! painting (`media::upscale`), on pictures that are others in each run.
+//! Paintings that the GPU upscales to their source's size and blends with it, compared with the CPU's result for the
+//! same painting (`media::upscale`). The pictures differ in each run.
 
 use std::{
     sync::Arc,
@@ -28,10 +28,10 @@ use crate::{general_graphs, real_time};
 
 type Size = (usize, usize);
 
-/// Most levels by which a level may be off, and most of a million levels that may be off at all.
+/// Maximum difference of a level, and maximum number of levels in a million that may differ.
 const MOST_OFF: u8 = 1;
 const MOST_OFF_PPM: usize = 100;
-/// Milliseconds that composing 1280 x 720 pixels may take.
+/// Maximum milliseconds for composing 1280 x 720 pixels.
 const MOST_MS: f64 = 0.3;
 /// Sizes of paintings and sources.
 const SIZES: [(Size, Size); 16] = [
@@ -46,7 +46,7 @@ const SIZES: [(Size, Size); 16] = [
     ((40, 30), (41, 31)),
     ((64, 48), (64, 48)),
     ((127, 71), (251, 139)),
-    // Higher than its source, as a network of one size may paint.
+    // Higher than its source, as a network of fixed size may paint.
     ((90, 60), (211, 40)),
     ((20, 3), (2049, 37)),
     ((3, 20), (37, 2049)),
@@ -97,7 +97,7 @@ fn scaled(source: &Frame, (width, height): Size) -> Frame {
     to
 }
 
-/// Judges `got`, composed of `painting` and `source`, by what the processor composes.
+/// Compares `got`, composed of `painting` and `source`, with the CPU's result.
 fn judged(painting: &Frame, source: &Frame, look: Look, got: &Frame) -> Result<(), String> {
     let mut expected = source.clone();
     let small = scaled(source, sides(painting));
@@ -127,7 +127,7 @@ fn judged(painting: &Frame, source: &Frame, look: Look, got: &Frame) -> Result<(
     }
 }
 
-/// Composes a random source of `large` with `network` in all looks; gives the least milliseconds.
+/// Composes a random source of size `large` with `network` in all looks; returns the minimum milliseconds.
 fn compose_all(
     backend: &dyn Backend,
     network: &Arc<Network>,
@@ -145,7 +145,7 @@ fn compose_all(
         let input = scaled(&source, small);
         let mut alone = input.clone();
         session.paint(&input, &mut alone, &control)?;
-        // With the network's picture and without; what was there before makes no difference.
+        // With the network's picture and without; the previous content makes no difference.
         for wanted in [true, false] {
             let (mut painting, mut to) = (numbers.picture(small), numbers.picture(large));
             let composition = Composition {
@@ -181,7 +181,7 @@ pub fn paintings_are_composed_as_by_the_processor(backend: &dyn Backend) -> Resu
     for mode in backend.modes() {
         compose_all(backend, &network, (mode, (75, 42), (151, 84)), &mut numbers)?;
     }
-    // Networks of other kinds, by the kernels for any graph.
+    // Networks of other kinds, with the kernels for any graph.
     let transformer = &StyleNetwork::built_in()?.transformer;
     let code = style_picture::code_of(transformer, &numbers.picture((96, 80)))?;
     let any = style_picture::network_of(transformer, &[(&code, 1.0)])?;
@@ -194,7 +194,7 @@ pub fn paintings_are_composed_as_by_the_processor(backend: &dyn Backend) -> Resu
     Ok(())
 }
 
-/// A source of frames that are all the same, live.
+/// Live painting of a source whose frames are all the same.
 struct Studio {
     engine: Engine,
     frames: Writer<Captured>,
@@ -203,7 +203,7 @@ struct Studio {
 }
 
 impl Studio {
-    /// Waits for a picture by these settings.
+    /// Waits for a picture with these settings.
     fn shown(&mut self, settings: LiveSettings) -> Result<&LivePicture, Failed> {
         let number = self.engine.set_live(settings);
         let began = Instant::now();

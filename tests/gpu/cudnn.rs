@@ -1,4 +1,4 @@
-//! cuDNN's algorithms by themselves, and that one which was given back and is prepared again is the same one.
+//! cuDNN's algorithms alone. An algorithm that was freed and is prepared again must be the same one.
 
 use libtest_mimic::Failed;
 use styleforge::{
@@ -41,7 +41,7 @@ pub fn shape(precision: Precision, height: usize) -> ConvolutionShape {
     }
 }
 
-/// Memory for one convolution, with numbers in it; given back when dropped.
+/// Memory for one convolution, filled with numbers; freed when dropped.
 pub struct Buffers<'a> {
     driver: &'a dyn Driver,
     library: &'a dyn ConvolutionLibrary,
@@ -51,7 +51,7 @@ pub struct Buffers<'a> {
 }
 
 impl<'a> Buffers<'a> {
-    /// Takes the memory, and as much for working as any algorithm may take.
+    /// Allocates the memory, and the largest workspace that any algorithm may use.
     pub fn take(
         driver: &'a dyn Driver,
         library: &'a dyn ConvolutionLibrary,
@@ -70,7 +70,7 @@ impl<'a> Buffers<'a> {
             offset
         });
         let memory = driver.allocate(total)?;
-        // From here on `drop` gives it back.
+        // From here on `drop` frees it.
         let buffers = Self {
             driver,
             library,
@@ -98,9 +98,9 @@ impl<'a> Buffers<'a> {
         Ok(buffers)
     }
 
-    /// Launches or records the convolution; waits for nothing.
+    /// Launches or records the convolution, without waiting.
     pub fn launch(&self, algorithm: Algorithm) -> Result<(), DriverFailure> {
-        // SAFETY: the places were cut for this shape and the largest workspace, and the memory is only freed
+        // SAFETY: the places have the sizes for this shape and the largest workspace, and the memory is only freed
         // after a wait.
         unsafe { self.library.convolve(algorithm, &self.places) }
     }
@@ -111,7 +111,7 @@ impl<'a> Buffers<'a> {
         launched.and(self.driver.wait())
     }
 
-    /// What the convolution makes of the numbers.
+    /// The result of the convolution.
     fn output(&self, algorithm: Algorithm) -> Result<Vec<u8>, DriverFailure> {
         let bytes = self.shape.output_bytes();
         self.driver.clear(self.places.output, bytes)?;
@@ -129,8 +129,8 @@ impl Drop for Buffers<'_> {
     }
 }
 
-/// Every algorithm that is offered, prepared again by its engine and knobs, takes the same working memory and
-/// computes the same bits; so does a session whose algorithms were given back, and it searches for nothing.
+/// Every algorithm that is offered, prepared again from its engine and knobs, needs the same workspace and computes the
+/// same bits. The same holds for a session whose algorithms were freed, and it does not search.
 pub fn prepared_again_it_computes_the_same_bits(shared: &dyn Backend) -> Result<(), Failed> {
     let backend = open_here()?;
     let driver = backend.driver();
@@ -154,7 +154,7 @@ pub fn prepared_again_it_computes_the_same_bits(shared: &dyn Backend) -> Result<
             let is_modest = workspace_bytes <= shape.most_workspace_bytes();
             let first = is_modest.then(|| buffers.output(algorithm));
             library.forget(algorithm);
-            // One that takes too much memory, or that the library cannot run here, is never chosen.
+            // An algorithm that needs too much memory, or that the library cannot run here, is never chosen.
             let Some(Ok(first)) = first else {
                 continue;
             };
@@ -178,7 +178,7 @@ pub fn prepared_again_it_computes_the_same_bits(shared: &dyn Backend) -> Result<
     a_session_paints_the_same(&backend)
 }
 
-/// A session is opened, closed, and opened again when other sizes have taken the place of its algorithms.
+/// Opens and closes a session, and opens it again after other sizes have replaced its algorithms.
 fn a_session_paints_the_same(backend: &CudaBackend) -> Result<(), Failed> {
     let network = network();
     let mode = Mode::new(Variant::Baseline, Precision::Fp16);

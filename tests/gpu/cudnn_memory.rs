@@ -1,9 +1,9 @@
-//! Where memory goes when cuDNN's algorithms are searched, prepared, recorded and used again and again: bytes
-//! that the C library's allocator gave out, and free memory of the GPU, row by row.
+//! Memory use when cuDNN's algorithms are searched, prepared, recorded and used repeatedly: bytes from the C library's
+//! allocator and free memory of the GPU, row by row.
 //!
-//! Each row repeats one thing. What is lost each time is seen as bytes of a repetition; what is taken once (kernels
-//! that the driver loads at their first launch, caches) as bytes of the first. Takes less than three minutes: no
-//! row takes longer than its seconds, and says how often it ran.
+//! Each row repeats one action. A leak appears as bytes of a repetition. Memory that is allocated once (kernels that
+//! the driver loads at their first launch, caches) appears as bytes of the first run. The whole test takes less than
+//! three minutes, because every row has a time limit and prints how often it ran.
 
 use std::{
     sync::Arc,
@@ -28,24 +28,23 @@ use super::{
     network,
 };
 
-/// Bytes of the program that a preparation may lose: a person who changes something every five seconds for two
-/// hours opens 1,440 sessions of eight shapes, which would be eleven megabytes.
+/// Bytes of the program that one preparation may leak. A user who changes something every five seconds for two hours
+/// opens 1,440 sessions of eight shapes, which would be eleven megabytes.
 const LOST_BY_A_PREPARATION: f64 = 1024.0;
 /// The same for a session, which has eight shapes.
 const LOST_BY_A_SESSION: f64 = 8.0 * LOST_BY_A_PREPARATION;
-/// Bytes of the GPU that a row may lose in all: the driver takes memory in pieces of this size.
+/// Bytes of the GPU that a whole row may leak: the driver allocates memory in pieces of this size.
 const LOST_ON_THE_GPU: i64 = 2 << 20;
 /// New shapes that are searched one after another.
 const NEW_SHAPES: usize = 30;
-/// Runs in one graph, as a search has them.
+/// Runs in one graph, as in a search.
 const RUNS: usize = 6;
 
-/// Bytes that the C library's allocator gave out, to the program and to the libraries that it loads; 0 where it
-/// does not tell.
+/// Bytes from the C library's allocator, for the program and the libraries that it loads; 0 if it does not report them.
 fn allocated_bytes() -> i64 {
     #[cfg(all(target_os = "linux", target_env = "gnu"))]
     {
-        // SAFETY: mallinfo2 only reads what the allocator counts.
+        // SAFETY: mallinfo2 only reads the allocator's counters.
         let allocator = unsafe { libc::mallinfo2() };
         (allocator.uordblks + allocator.hblkhd) as i64
     }
@@ -53,7 +52,7 @@ fn allocated_bytes() -> i64 {
     0
 }
 
-/// What is held at a moment, in bytes.
+/// Memory in use at a moment, in bytes.
 #[derive(Clone, Copy)]
 struct Held {
     allocated: i64,
@@ -68,15 +67,15 @@ impl Held {
     }
 }
 
-/// Repeats one thing and prints a row.
+/// Repeats an action and prints a row.
 struct Rows<'a> {
     driver: &'a dyn Driver,
     wrong: Vec<String>,
 }
 
 impl Rows<'_> {
-    /// Runs `work` at most so often and so long, and prints what the first run and a later one took. With
-    /// `lost_bytes`, judges what a later one took.
+    /// Runs `work` up to the given count and time, and prints the memory taken by the first run and by a later one.
+    /// Checks a later one against `lost_bytes`, if given.
     fn row(
         &mut self,
         what: &str,
@@ -149,13 +148,13 @@ pub fn prints_where_memory_goes(shared: &dyn Backend) -> Result<(), Failed> {
     }
 }
 
-/// The algorithm that a search finds, by its configuration; all is given back.
+/// The configuration of the algorithm that a search finds; everything is freed.
 fn found(
     searching: &Arc<dyn Driver>,
     library: &dyn ConvolutionLibrary,
     shape: &ConvolutionShape,
 ) -> Result<EngineConfig, Failed> {
-    // New for each search, because it remembers.
+    // New for each search, because it caches results.
     let convolutions = Convolutions::new(searching.clone());
     let found = convolutions.fastest(searching.as_ref(), shape, &RunControl::default())?;
     let found = found.ok_or("cancelled by nobody")?;
@@ -167,7 +166,7 @@ fn in_words(config: &EngineConfig) -> String {
     format!("engine {}{}", config.engine, knobs.collect::<String>())
 }
 
-/// Everything about one shape, then searches of new ones.
+/// All actions for one shape, then searches of new shapes.
 fn searches(
     rows: &mut Rows<'_>,
     searching: &Arc<dyn Driver>,
@@ -243,7 +242,7 @@ fn searches(
     Ok(())
 }
 
-/// Records a few launches, replays them and gives the graph back.
+/// Records a few launches, replays them and frees the graph.
 fn graph(
     driver: &dyn Driver,
     mut launch: impl FnMut() -> Result<(), Failed>,
@@ -258,7 +257,7 @@ fn graph(
     Ok(replayed.and(waited)?)
 }
 
-/// Graphs of which cuDNN knows nothing.
+/// Graphs without cuDNN.
 fn copies(rows: &mut Rows<'_>) -> Result<(), Failed> {
     const BYTES: usize = 1 << 20;
     let driver = rows.driver;

@@ -1,4 +1,4 @@
-//! Pictures as styles of live pictures: dropped while others are painted, and mixed.
+//! Pictures as styles of live painting: dropped while others are painted, and mixed.
 
 use std::{sync::Arc, time::Instant};
 
@@ -24,8 +24,9 @@ pub fn networks() -> Result<[Arc<Network>; 3], Failed> {
     Ok([of(&[(&first, 1.0)])?, of(&[(&second, 1.0)])?, of(&[(&first, 0.6), (&second, 0.4)])?])
 }
 
-/// Seconds from the drop of a file to the first live picture in its style: it is read, looked at on the processor, and
-/// its network paints. The network for style pictures is loaded already, as in a window that shows such styles.
+/// Seconds from the drop of a file to the first live picture in its style: the file is read and its style computed on
+/// the CPU, then its network paints. The network for style pictures is already loaded, as in a window that shows such
+/// styles.
 pub fn seconds_to_first_picture(studio: &mut Studio) -> Result<f64, Failed> {
     let any = StyleNetwork::built_in()?;
     let folder = tempfile::tempdir()?;

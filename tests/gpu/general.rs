@@ -1,4 +1,4 @@
-//! Graphs of any operations, which the plain kernels compute, against the oracle.
+//! Graphs of any operations, computed by the general kernels, compared with the oracle.
 
 use std::sync::Arc;
 
@@ -21,17 +21,17 @@ use super::{
     growing::random_graph,
 };
 
-/// Largest error in single precision, relative to the largest value.
+/// Maximum error in single precision, relative to the largest value.
 const FP32_LIMIT: f64 = 1e-4;
-/// Largest rms error of a map behind a norm, relative to its rms, by the bits of a fraction: 23, 10 and 7.
+/// Maximum rms error of a map after a norm, relative to its rms, by the bits of the fraction: 23, 10 and 7.
 const FP32_NORM_LIMIT: f64 = 1e-4;
 const TEN_BITS_NORM_LIMIT: f64 = 1e-2;
 const SEVEN_BITS_NORM_LIMIT: f64 = 8e-2;
-/// Times the rms error of the naive run that are right in fewer bits, and times its largest error.
+/// The accepted multiples of the rms error and of the largest error of the naive run, for precisions with fewer bits.
 const NAIVE_FACTORS: (f64, f64) = (2.0, 4.0);
-/// What sums in single precision may be off by, relative to the values: rms and largest.
+/// Accepted error of sums in single precision, relative to the values: rms and largest.
 const FLOORS: (f64, f64) = (1e-5, 1e-4);
-/// What a rounded weight may be off by, relative to it, in products of ten bits.
+/// Accepted relative error of a rounded weight, in products of ten bits.
 const WEIGHT_FLOOR: f64 = 1.0 / 4096.0;
 
 /// Every case of `tests/support/general_graphs`, or those whose name contains `STYLEFORGE_GRAPH`.
@@ -46,7 +46,7 @@ pub fn any_graph_is_right(backend: &dyn Backend) -> Result<(), Failed> {
     }
 }
 
-/// The processor's random graphs, in fp32.
+/// The random graphs of the CPU tests, in fp32.
 pub fn random_graphs_are_right(backend: &dyn Backend) -> Result<(), Failed> {
     let size = (19, 14);
     let photo = Frame::from_fn(size.0, size.1, |x, y| {
@@ -81,7 +81,7 @@ pub fn random_graphs_are_right(backend: &dyn Backend) -> Result<(), Failed> {
     Ok(())
 }
 
-/// A map beyond 65504 is an error in fp16 and a picture in fp32; a frame after it is painted as usual.
+/// A map with values beyond 65504 is an error in fp16 and a picture in fp32; a frame after it is painted as usual.
 pub fn what_fp16_cannot_hold_is_refused(backend: &dyn Backend) -> Result<(), Failed> {
     let halves = [
         (Variant::Baseline, Precision::Fp16),
@@ -99,7 +99,7 @@ pub fn what_fp16_cannot_hold_is_refused(backend: &dyn Backend) -> Result<(), Fai
     Ok(())
 }
 
-/// A network that multiplies the photo with 400 in two steps and then divides it, by an operation of three channels each.
+/// A network that multiplies the photo by 400 in two steps and then divides it, by an operation on three channels each.
 fn large_between(op: Op) -> Result<Network, Failed> {
     let mut graph = Graph::default();
     let photo = graph.add("photo", "", Op::Photo, &[])?;
@@ -114,14 +114,14 @@ fn large_between(op: Op) -> Result<Network, Failed> {
         },
         bias: vec![0.0; 3],
     };
-    // No larger: a convolution of levels divides them by 256, and multiplies its weights with as much.
+    // Not larger: a convolution of levels divides them by 256 and multiplies its weights by 256.
     let scales = [("large", 20.0), ("larger", 20.0), ("small", 1.0 / 400.0)];
     let weights: Weights =
         (scales.into_iter()).map(|(name, scale)| (name.to_owned(), own(scale))).collect();
     Ok(Network::new(graph, weights)?)
 }
 
-/// Levels of 255 are refused, those of 150 painted; in fp32 both are painted.
+/// Levels of 255 are refused and levels of 150 painted; in fp32 both are painted.
 fn refused_where_bright(
     backend: &dyn Backend,
     network: &Arc<Network>,
@@ -156,8 +156,8 @@ fn refused_where_bright(
     Ok(())
 }
 
-/// Runs every case whose name is `wanted` in every mode, alone and two photos at once, against the oracle; a line for
-/// each, or what is wrong.
+/// Runs every case whose name is `wanted` in every mode, alone and with two photos at once, and compares it with the
+/// oracle. Returns a line for each, or the error.
 pub fn judged_graphs(
     backend: &dyn Backend,
     wanted: impl Fn(&str) -> bool,
@@ -175,15 +175,15 @@ pub fn judged_graphs(
     if wrong.is_empty() { Ok(lines) } else { Err(wrong) }
 }
 
-/// The oracle's judgements of a case.
+/// The oracle's results for a case.
 pub struct Truth {
     exact: Judgement,
-    /// Naive runs, which round where a precision does.
+    /// Naive runs, rounded to each precision.
     naive: Vec<(Precision, Judgement)>,
 }
 
 impl Truth {
-    /// Runs the oracle, once exactly and once for every precision in fewer bits.
+    /// Runs the oracle once exactly and once for every precision with fewer bits.
     pub fn of(case: &Case) -> Self {
         let in_fewer_bits = [Precision::Tf32, Precision::Fp16, Precision::Bf16, Precision::Mixed];
         let naive = in_fewer_bits.map(|precision| {
@@ -197,7 +197,7 @@ impl Truth {
     }
 }
 
-/// A case in one mode, against the oracle.
+/// Compares a case in one mode with the oracle.
 pub fn judged(
     backend: &dyn Backend,
     case: &Case,
@@ -210,7 +210,7 @@ pub fn judged(
     let mut session = backend.open(network, &spec).map_err(words)?;
     let summary = session.summary();
     let predicted = (backend.predicted_bytes(network.graph(), &spec)).map_err(words)?;
-    // Of a library only the most that its algorithms may take is known before they are searched.
+    // Before a library's algorithms are searched, only the maximum that they may use is known.
     let is_library = (summary.conv_provider.as_ref()).is_some_and(ConvProvider::is_library);
     let fits = match is_library {
         true => summary.peak_bytes <= predicted,
@@ -237,7 +237,7 @@ pub fn judged(
     if !painted.rgba().chunks_exact(4).enumerate().all(is_level) {
         return Err("the picture is not the output's".to_owned());
     }
-    // Several at once, the second one upside down.
+    // Several frames at once, the second one upside down.
     let other = Frame::from_fn(photo.width(), photo.height(), |x, y| {
         photo.pixel(x, photo.height() - 1 - y)
     });
@@ -247,7 +247,7 @@ pub fn judged(
     let inputs = [photo.clone(), other];
     let mut outputs = inputs.clone();
     pair.run(&inputs, &mut outputs, &control, None).map_err(words)?;
-    // How attention and linear layers are shared out depends on the tokens of all frames: sums come in another order.
+    // The split of attention and linear layers depends on the tokens of all frames, so sums are in another order.
     let mut nodes = network.graph().nodes().iter();
     let most_off = match nodes.any(|node| matches!(node.op, Op::Attention { .. })) {
         true if mode.precision == Precision::Bf16 => 2,
@@ -294,7 +294,7 @@ pub fn judged(
             false => Err(format!("off by {relative:.1e} of {most:.2}")),
         };
     }
-    // The worst of those that multiply in as many bits: where a picture has a few values, one is right by chance.
+    // The worst of those with as many bits: if a picture has only a few values, one may be right by chance.
     let is_short = |precision: Precision| precision == Precision::Bf16;
     let (mut naive_rms, mut naive_largest) = (0.0f64, 0.0f64);
     for (_, naive) in
@@ -305,7 +305,7 @@ pub fn judged(
         naive_largest = naive_largest.max(naive.largest);
     }
     let scale = ours.reference_rms;
-    // Steps that a plan takes into weights before it rounds them are rounded with them.
+    // Scaling steps that a plan merges into weights are rounded with them.
     let floor_rms = match mode.precision {
         Precision::Tf32 | Precision::Mixed => WEIGHT_FLOOR,
         _ => FLOORS.0,

@@ -1,7 +1,7 @@
-//! Losing the GPU for real: a kernel traps or never ends, and painting goes on.
+//! Really loses the GPU: a kernel traps or never ends, and painting continues.
 //!
-//! A trap ends every context that a process has on the GPU and the driver opens no other for it, so each test runs
-//! in a process of its own.
+//! A trap ends every context that a process has on the GPU, and the driver opens no other one for it. So each test runs
+//! in a separate process.
 
 use std::{
     env,
@@ -53,7 +53,7 @@ pub fn by_a_hang(_: &dyn Backend) -> Result<(), Failed> {
     in_another_process("hang")
 }
 
-/// Runs this program again to lose the GPU there; it has to end by itself.
+/// Runs this program again to lose the GPU there; it must end without help.
 fn in_another_process(how: &str) -> Result<(), Failed> {
     let began = Instant::now();
     let output = Command::new(env::current_exe()?).env(VARIABLE, how).output()?;
@@ -67,7 +67,7 @@ fn in_another_process(how: &str) -> Result<(), Failed> {
     Err(format!("{}: {said}{complaints}", output.status).into())
 }
 
-/// Loses the GPU and looks at what paints then.
+/// Loses the GPU and checks which device paints then.
 pub fn run() -> ExitCode {
     match lose() {
         Ok(()) => ExitCode::SUCCESS,
@@ -87,7 +87,7 @@ fn first_gpu() -> Result<CudaBackend, BackendError> {
     CudaBackend::open(0, &name.unwrap_or_default())
 }
 
-/// Launches the kernel that traps, or the one that never ends. The next painting runs into it.
+/// Launches the kernel that traps, or the one that never ends. The next painting fails because of it.
 fn break_gpu(backend: &CudaBackend, hangs: bool) -> Result<(), String> {
     let words = |error: &dyn std::fmt::Debug| format!("{error:?}");
     let driver = backend.driver();
@@ -105,7 +105,7 @@ fn break_gpu(backend: &CudaBackend, hangs: bool) -> Result<(), String> {
         early: false,
     };
     let thread = 0u32;
-    // SAFETY: the entry takes one `unsigned int`, which lives through the call.
+    // SAFETY: the entry takes one `unsigned int`, which lives during the call.
     let launched = unsafe {
         let params = from_ref(&thread).cast::<c_void>();
         driver.launch(function, shape, params)

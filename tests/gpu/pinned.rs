@@ -1,9 +1,8 @@
-//! The GPU's pictures bit by bit: every shipped style, full and lite, in every mode, as they are
-//! pinned for this device in `tests/pinned/gpu.txt.xz`.
+//! The GPU's pictures bit by bit: every shipped style, full and lite, in every mode, compared with the pinned values
+//! for this device in `tests/pinned/gpu.txt.xz`.
 //!
-//! Pictures whose convolutions a library computes are left out: which algorithm it finds fastest may
-//! change from run to run. With `STYLEFORGE_PIN=FILE` the lines go to that file instead, to be packed with
-//! `xz -9e --check=crc32`.
+//! Pictures with convolutions by a library are skipped: the algorithm that it finds fastest may change from run to run.
+//! With `STYLEFORGE_PIN=FILE` the lines are written to that file instead, to be packed with `xz -9e --check=crc32`.
 
 use std::{fs, io::Read, sync::Arc};
 
@@ -23,8 +22,7 @@ use super::{
     styles::root,
 };
 
-/// Columns, rows and frames at once: the size that everybody measures, larger tiles, odd sides, a
-/// batch.
+/// Width, height and number of frames at once: the usual size for measurements, larger tiles, odd sides, a batch.
 const RUNS: [(usize, usize, usize); 4] =
     [(512, 512, 1), (1280, 720, 1), (331, 203, 1), (75, 61, 3)];
 

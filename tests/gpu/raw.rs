@@ -1,4 +1,4 @@
-//! A camera's frames that the GPU decodes, against what the processor decodes, and the time from frame to painting.
+//! A camera's frames decoded by the GPU, compared with the CPU's, and the time from frame to painting.
 
 use std::{
     sync::Arc,
@@ -19,10 +19,10 @@ use styleforge::{
 
 use crate::{general_graphs, real_time};
 
-/// Columns and rows of the frames that are compared.
+/// Width and height of the frames that are compared.
 const SIZES: [(usize, usize); 9] =
     [(1, 1), (1, 3), (2, 1), (7, 5), (64, 48), (331, 2), (97, 130), (640, 480), (1281, 719)];
-/// Columns and rows of frames, and those at which they are painted.
+/// Width and height of frames, and those at which they are painted.
 const SHRUNK: [((usize, usize), (usize, usize)); 10] = [
     ((64, 48), (64, 48)),
     ((61, 47), (60, 46)),
@@ -35,12 +35,12 @@ const SHRUNK: [((usize, usize), (usize, usize)); 10] = [
     ((1920, 1080), (1280, 720)),
     ((2049, 37), (20, 3)),
 ];
-/// Columns and rows of the frames that are timed, and most milliseconds that the way in and out may take.
+/// Width and height of the frames that are timed, and the maximum milliseconds of the transfers in and out.
 const TIMED: [((usize, usize), f64); 3] =
     [((1280, 720), 2.0), ((1920, 1080), 3.0), ((3840, 2160), 5.0)];
-/// Different frames that take turns, so that none is found in a cache.
+/// Number of different frames that are used in turn, so that none is found in a cache.
 const RING: usize = 8;
-/// Runs of a size, of which the median counts.
+/// Number of runs per size; the median counts.
 const RUNS: usize = 40;
 
 fn pixel() -> Frame {
@@ -68,7 +68,7 @@ fn noise(
     Ok(frame)
 }
 
-/// Paints `raw` both ways, by a session of this size.
+/// Paints `raw` in both ways with a session of this size.
 fn compare(
     session: &mut dyn Session,
     (width, height): (usize, usize),
@@ -92,7 +92,7 @@ fn compare(
             session.run_composed(&input, composition, &control, None)?;
         }
     }
-    // What was there before makes no difference.
+    // The previous content makes no difference.
     let noise = |x: usize, y: usize| [x as u8, y as u8, 3, 4];
     let mut upright = Frame::from_fn(decoded.width(), decoded.height(), noise);
     let mut painting = Frame::from_fn(expected.width(), expected.height(), noise);
@@ -136,7 +136,7 @@ pub fn camera_frames_are_decoded_as_by_the_processor(backend: &dyn Backend) -> R
             }
         }
     }
-    // Of other sizes, shrunk and composed; one is narrower than what is painted.
+    // Frames of other sizes, scaled down and composed; one is narrower than the painting.
     for ((width, height), (wide, high)) in SHRUNK {
         let mut session = backend.open(&network, &SessionSpec::single(wide, high, fused))?;
         for (pixels, strength_percent) in [
@@ -196,7 +196,7 @@ fn time(
                 let run = session.run_raw(run, &control, None)?.ok_or("not decoded")?;
                 whole.push(began.elapsed().as_secs_f64() * 1e3);
                 network_ms.push(run.total_ms);
-                // As it was: decoded by the processor first.
+                // For comparison: decoded by the CPU first.
                 let began = Instant::now();
                 raw.decode_into(&mut upright, &mut painting);
                 session.paint(&upright, &mut painting, &control)?;

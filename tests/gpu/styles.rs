@@ -1,5 +1,5 @@
-//! The shipped styles in every mode: against the oracle on a small picture, and against the picture
-//! that PyTorch painted when their training ended (`tests/styles/`).
+//! The shipped styles in every mode: compared with the oracle on a small picture, and with the picture that PyTorch
+//! painted after training (`tests/styles/`).
 
 use std::path::{Path, PathBuf};
 
@@ -15,11 +15,11 @@ use styleforge::{
 
 use crate::shipped::STYLES;
 
-/// What rounding the weights to fp16, after PyTorch had painted, leaves at least.
+/// Minimum PSNR between the weights rounded to fp16 and those with which PyTorch painted.
 const ROUNDED_WEIGHTS_DB: f64 = 50.0;
 
-/// Where the project's files are: where it was built, or, for a test that was carried to another
-/// computer, where it is run.
+/// The folder of the project's files: the build folder, or the current folder if the test was copied to another
+/// computer.
 pub fn root() -> PathBuf {
     let built = Path::new(env!("CARGO_MANIFEST_DIR"));
     if built.is_dir() { built.to_owned() } else { PathBuf::from(".") }
@@ -30,7 +30,7 @@ fn picture(path: &str) -> Result<Frame, Failed> {
     Ok(Frame::clone(&photo.frame))
 }
 
-/// Least PSNR where two causes of difference may add up.
+/// Minimum PSNR if two causes of difference may add up.
 fn both(a_db: f64, b_db: f64) -> f64 {
     let amplitude = |db: f64| 10f64.powf(-db / 20.0);
     -20.0 * (amplitude(a_db) + amplitude(b_db)).log10()

@@ -1,4 +1,4 @@
-//! What `bench --device cuda --kernels` says: complete, and sane.
+//! The output of `bench --device cuda --kernels`: complete and plausible.
 
 use std::{
     path::{Path, PathBuf},
@@ -14,8 +14,8 @@ use styleforge::{
 
 use crate::{real_time, shipped::waves, styles::root};
 
-/// The program: the one built with this test, or, for a test that was carried to another computer, the
-/// one that `STYLEFORGE_BINARY` names.
+/// The program: the one built with this test, or the one that `STYLEFORGE_BINARY` names if the test was copied to
+/// another computer.
 fn program() -> PathBuf {
     std::env::var_os("STYLEFORGE_BINARY")
         .map_or_else(|| Path::new(env!("CARGO_BIN_EXE_styleforge")).to_owned(), PathBuf::from)
@@ -38,7 +38,7 @@ fn number(row: &Value, name: &str) -> Result<f64, Failed> {
     row[name].as_f64().ok_or_else(|| format!("{name} is {}", row[name]).into())
 }
 
-/// A network for style pictures has its rows: attention and the linear layers, with what they compute.
+/// A network for style pictures has its own rows: attention and the linear layers, with what they compute.
 fn style_pictures_have_rows() -> Result<(), Failed> {
     let pictures = tempfile::tempdir()?;
     let file = pictures.path().join("style.png");
@@ -54,7 +54,8 @@ fn style_pictures_have_rows() -> Result<(), Failed> {
     }
     for row in rows {
         let kernels = row["kernels"].as_array().ok_or("no kernels")?;
-        // Attention by its kernels, linear layers by their names: which kernel multiplies depends on the device.
+        // Attention is found by its kernels, linear layers by their names, because the kernel that multiplies depends
+        // on the device.
         for (name, word) in
             [("kernel", "attention"), ("layer", ".qkv"), ("layer", ".up"), ("layer", ".down")]
         {
@@ -80,7 +81,7 @@ fn style_pictures_have_rows() -> Result<(), Failed> {
     Ok(())
 }
 
-/// The sum of the kernels' times stands beside the graph's with the difference, and is near it; the
+/// The sum of the kernels' times is reported next to the graph's time with the difference, and is close to it. The
 /// clock is known, percentiles rise, launching one by one is not faster, and every reference shape has a row.
 pub fn bench_is_complete_and_sane(backend: &dyn Backend) -> Result<(), Failed> {
     let report: Value = serde_json::from_str(&bench(&["--kernels", "--json"])?)?;
@@ -91,7 +92,7 @@ pub fn bench_is_complete_and_sane(backend: &dyn Backend) -> Result<(), Failed> {
             (number(row, "p50_ms")?, number(row, "p95_ms")?, number(row, "p99_ms")?);
         let kernels = row["kernels"].as_array().ok_or("no kernels")?;
         let sum: f64 = kernels.iter().filter_map(|k| k["ms"].as_f64()).sum();
-        // A mark between two launches costs up to some microseconds; a graph hides what it can.
+        // An event between two launches costs up to a few microseconds; a graph hides the gaps that it can.
         let most = p50 + 0.02 * kernels.len() as f64;
         if real_time::is_judged() && !(0.4 * p50..most).contains(&sum) {
             return Err(format!("{mode}: kernels {sum} ms, graph {p50} ms").into());

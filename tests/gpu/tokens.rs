@@ -1,4 +1,4 @@
-//! Attention in every way in which it is computed, and the network for any style picture, against the oracle.
+//! All implementations of attention, and the network for any style picture, compared with the oracle.
 
 use std::{sync::Arc, thread};
 
@@ -19,12 +19,12 @@ use super::{
     shipped::waves,
 };
 
-/// Rows and columns of photos whose tokens fill tiles wholly, in part, or not at all: 1 to 1024 of them.
+/// Rows and columns of photos whose tokens fill tiles completely, partly, or not at all: 1 to 1024 tokens.
 const SIZES: [(usize, usize); 6] = [(1, 1), (1, 7), (8, 8), (5, 13), (1, 257), (32, 32)];
-/// Rows and columns of the map that the tokens of a photo attend to where it is not their own.
+/// Rows and columns of the map that a photo's tokens attend to, if it is not their own.
 const OTHER_SIZES: [(usize, usize); 6] = [(3, 3), (8, 8), (1, 1), (9, 31), (5, 13), (1, 7)];
-/// Heads and channels of each, and rows and columns of photos and of the map that they attend to, of which every
-/// multiprocessor of a large GPU has some.
+/// Heads and channels of each, and rows and columns of photos and of the map that they attend to; every multiprocessor
+/// of a large GPU gets some of them.
 const LARGE: [Large; 4] = [
     ((4, 64), (48, 49), None),
     ((3, 128), (40, 39), None),
@@ -35,16 +35,17 @@ type Large = ((usize, usize), (usize, usize), Option<[usize; 2]>);
 /// Rows and columns of the longest sequences, 32,768 tokens, and of short ones that attend to them or are attended to.
 const LONG: (usize, usize) = (128, 256);
 const SHORT: (usize, usize) = (8, 8);
-/// Oracles at once.
+/// Number of oracle runs in parallel.
 const ORACLES: usize = 12;
 
-/// Every way, for heads of every size that has a kernel, for one head and several, to their own map and another.
+/// Every implementation, for heads of every size that has a kernel, with one head and several, attending to their own
+/// map and to another.
 pub fn attention_is_right_in_every_way(backend: &dyn Backend) -> Result<(), Failed> {
     let mut cases = Vec::new();
     for head_size in [32, 64, 128] {
         for heads in [1, 3] {
             for (size, other) in SIZES.into_iter().zip(OTHER_SIZES) {
-                // The oracle takes long for the largest.
+                // The oracle takes too long for the largest.
                 if size.0 * size.1 > 1000 && head_size * heads > 200 {
                     continue;
                 }
@@ -54,12 +55,12 @@ pub fn attention_is_right_in_every_way(backend: &dyn Backend) -> Result<(), Fail
             }
         }
     }
-    // As many as Hopper's own kernels ask for.
+    // As many tokens as Hopper's own kernels require.
     cases.extend(LARGE.map(|(heads, size, other)| attention_case(heads, size, other)));
     judged_in_every_way(backend, &cases)
 }
 
-/// Every way of attention of few tokens to 32,768, and of so many to few.
+/// Every implementation of attention, for a few to 32,768 tokens that attend to a few, and the reverse.
 pub fn attention_of_long_sequences_is_right(backend: &dyn Backend) -> Result<(), Failed> {
     let pixels = |(height, width): (usize, usize)| [height, width];
     let cases: Vec<Case> = [32, 64, 128]
@@ -72,7 +73,7 @@ pub fn attention_of_long_sequences_is_right(backend: &dyn Backend) -> Result<(),
     judged_in_every_way(backend, &cases)
 }
 
-/// 32,768 tokens that attend to each other, of which the oracle computes a sample.
+/// 32,768 tokens that attend to each other; the oracle computes a sample of them.
 pub fn attention_of_a_long_sequence_to_itself_is_right(
     backend: &dyn Backend,
 ) -> Result<(), Failed> {
@@ -97,7 +98,7 @@ pub fn attention_of_a_long_sequence_to_itself_is_right(
     }
 }
 
-/// What the oracle says of the cases, several at once.
+/// The oracle's results for the cases, several in parallel.
 fn truths(cases: &[Case]) -> Result<Vec<Truth>, Failed> {
     let mut judgements: Vec<Truth> = Vec::new();
     for some in cases.chunks(ORACLES) {
@@ -112,7 +113,7 @@ fn truths(cases: &[Case]) -> Result<Vec<Truth>, Failed> {
     Ok(judgements)
 }
 
-/// Cases in every way of attention and every mode, against the oracle.
+/// Compares cases with the oracle, in every implementation of attention and every mode.
 fn judged_in_every_way(backend: &dyn Backend, cases: &[Case]) -> Result<(), Failed> {
     let judgements = truths(cases)?;
     let (mut count, mut wrong) = (0, Vec::new());
@@ -136,7 +137,7 @@ fn judged_in_every_way(backend: &dyn Backend, cases: &[Case]) -> Result<(), Fail
     }
 }
 
-/// The network inside the program, in the style of a picture, by the rules for pictures.
+/// The embedded network in the style of a picture, checked by the limits for pictures.
 pub fn any_style_picture_is_right(backend: &dyn Backend) -> Result<(), Failed> {
     let picture = waves(96, 80, 7);
     let transformer = &StyleNetwork::built_in()?.transformer;
@@ -153,7 +154,7 @@ pub fn any_style_picture_is_right(backend: &dyn Backend) -> Result<(), Failed> {
     verified(backend, &[subject], &modes().collect::<Vec<_>>(), 2)
 }
 
-/// The plain networks, with made-up weights, in the style of a picture, by the rules for pictures.
+/// The plain networks with random weights in the style of a picture, checked by the limits for pictures.
 pub fn plain_networks_are_right(backend: &dyn Backend) -> Result<(), Failed> {
     let modes: Vec<Mode> = modes()
         .filter(|mode| matches!(mode.precision, Precision::Fp32 | Precision::Fp16))
@@ -171,7 +172,7 @@ pub fn plain_networks_are_right(backend: &dyn Backend) -> Result<(), Failed> {
     verified(backend, &subjects, &modes, 1)
 }
 
-/// Judges every subject in these modes and prints how near it is to the oracle.
+/// Checks every subject in these modes and prints its difference from the oracle.
 fn verified(
     backend: &dyn Backend,
     subjects: &[Subject],
