@@ -1,5 +1,5 @@
-//! Single operators of ONNX: the ONNX project's own tests of them, each a trial. `tests/onnx/operators.py` made the
-//! cases and says what they are.
+//! Single operators of ONNX: the ONNX project's own tests of them, one trial each. `tests/onnx/operators.py` made the
+//! cases and documents them.
 
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -27,12 +27,12 @@ use styleforge::{
     weights::{WeightsError, onnx},
 };
 
-/// Largest error of a value, as a share of itself or of the root mean square of all, whichever is larger: of what is
-/// computed in float64 (the expected values are rounded to fp32), and of what the processor computes in fp32.
+/// Maximum error of a value, relative to itself or to the root mean square of all values, whichever is larger. The
+/// first is for results in float64 (the expected values are rounded to fp32), the second for the CPU's fp32.
 const ORACLE_TOLERANCE: f64 = 1e-5;
 const PROCESSOR_TOLERANCE: f64 = 1e-5;
 
-/// What the ONNX project wrote down with so few digits that less is known of it.
+/// Expected values that the ONNX project stored with few digits, and their accuracy.
 const ROUNDED: [(&str, f64); 1] =
     [("1.22.0/test_averagepool_2d_ceil_last_window_starts_on_pad", 1e-3)];
 
@@ -60,7 +60,7 @@ static FILES: LazyLock<HashMap<String, Vec<u8>>> =
 static VALUES: LazyLock<SafeTensors<'static>> = LazyLock::new(|| {
     SafeTensors::deserialize(&FILES["values.safetensors"]).expect("well formed values")
 });
-/// One for every instruction set.
+/// One backend for every instruction set.
 static PROCESSORS: LazyLock<Vec<CpuBackend>> =
     LazyLock::new(|| CpuBackend::for_each_instruction_set(Some(1)).expect("threads"));
 
@@ -80,7 +80,7 @@ fn main() -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-/// The map of a case: what goes in, or what should come out.
+/// The input or the expected output of a case.
 fn map(case: &Case, which: &str) -> Tensor {
     let name = format!("{}.{which}", case.name);
     let stored = VALUES.tensor(&name).expect("a stored map");
@@ -120,7 +120,7 @@ fn is_right_or_refused(case: &Case) -> Result<(), Failed> {
     Ok(())
 }
 
-/// What is refused says what is not run.
+/// A refusal must name what is not supported.
 fn is_named(case: &Case, error: &WeightsError) -> Result<(), Failed> {
     let text = error.to_string();
     let is_named = case.operators.iter().any(|operator| text.contains(operator));
@@ -141,7 +141,7 @@ fn doubled(map: &Tensor) -> Map {
     }
 }
 
-/// The map that the processor makes.
+/// The map that the CPU computes.
 fn painted(
     processor: &CpuBackend,
     network: &Arc<Network>,
@@ -155,7 +155,7 @@ fn painted(
     Ok(inspected.run_maps(std::slice::from_ref(given))?)
 }
 
-/// Every value, with what is no number or without end where it should be.
+/// Compares every value, including NaN and infinity.
 fn is_close(
     who: &str,
     shape: Shape,
@@ -174,7 +174,7 @@ fn is_close(
         let is_right = if wanted.is_finite() {
             (made - wanted).abs() <= tolerance * wanted.abs().max(usual)
         } else {
-            // What is larger than every fp32 is without end there.
+            // Values larger than every fp32 are infinite in fp32.
             let single = f64::from(made as f32);
             single == wanted || (single.is_nan() && wanted.is_nan())
         };

@@ -1,6 +1,6 @@
-//! State dicts of published networks that are not Johnson's, made and painted by PyTorch
-//! (`tests/golden/generate_published.py`): recognised, painted alike by the reference and by the processor, kept as
-//! styles, and refused by their keys where something is wrong with them.
+//! State dicts of published networks other than Johnson's, made and painted by PyTorch
+//! (`tests/golden/generate_published.py`). They are recognised, painted the same by the reference and the CPU, saved as
+//! styles, and refused by their keys if something is wrong.
 
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -22,9 +22,9 @@ use styleforge::{
     },
 };
 
-/// Largest difference of the reference from PyTorch, as a part of the largest value.
+/// Maximum difference between the reference and PyTorch, relative to the largest value.
 const MOST_DIFFERENCE: f64 = 1e-5;
-/// Least agreement of the processor with PyTorch, in decibels of 255 levels.
+/// Minimum agreement of the CPU with PyTorch, in decibels of 255 levels.
 const LEAST_PSNR_DB: f64 = 60.0;
 
 /// Every file of the archive, with its family and which of rrmina's networks it is.
@@ -58,7 +58,7 @@ fn read_as(name: &str, network: Published) -> Checkpoint {
         .unwrap_or_else(|error| panic!("{name}: {error}"))
 }
 
-/// Values of a stored map, with its rows and columns.
+/// Values of a stored map, with its numbers of rows and columns.
 fn stored(name: &str) -> (Vec<f64>, usize, usize) {
     let file = SafeTensors::deserialize(&files()["expected.safetensors"]).expect("well formed");
     let tensor = file.tensor(name).expect("it is there");
@@ -78,12 +78,12 @@ fn photo(file: &str) -> Frame {
     })
 }
 
-/// The picture before clamping, by the reference.
+/// The picture before clamping, from the reference.
 fn judged(network: &Network, photo: &Frame) -> Vec<f64> {
     oracle::judge(network, photo).output.data
 }
 
-/// The same, by the processor.
+/// The same, from the CPU.
 fn painted(checkpoint: &Checkpoint, photo: &Frame, variant: Variant) -> Vec<f64> {
     static PROCESSOR: OnceLock<CpuBackend> = OnceLock::new();
     let processor = PROCESSOR.get_or_init(|| CpuBackend::new(Some(2)).expect("threads"));
@@ -96,7 +96,7 @@ fn painted(checkpoint: &Checkpoint, photo: &Frame, variant: Variant) -> Vec<f64>
     tensor.data.iter().map(|&value| f64::from(value)).collect()
 }
 
-/// The largest difference as a part of the largest value.
+/// The largest difference relative to the largest value.
 fn difference(made: &[f64], wanted: &[f64]) -> f64 {
     assert_eq!(made.len(), wanted.len());
     let largest = wanted.iter().fold(0.0f64, |most, value| most.max(value.abs()));
@@ -146,7 +146,7 @@ fn kept_as_a_style_it_is_the_same_network() {
         let (kept, ..) = style.load_or_lite(None).expect("read again");
         assert_eq!(kept.network, first.network, "{name}");
         assert_eq!(kept.family, Family::PictureNetwork, "{name}");
-        // What was assumed is told when it is imported, and stays with the style.
+        // Assumptions are reported during import, and stored with the style.
         assert_eq!(style.assumed, first.assumed(), "{name}");
         assert_eq!(kept.assumed(), first.assumed(), "{name}");
         for (key, value) in &first.metadata {
@@ -174,7 +174,7 @@ fn inspection_tells_the_family_the_operations_and_what_was_assumed() {
     // Two for each of its two blocks.
     assert_eq!(facts.operations["add"], 4);
     assert!(facts.metadata.is_empty(), "{:?}", facts.metadata);
-    // Its names tell which it is.
+    // Its names identify the network.
     let facts = describe_bytes(&files()["resnext.pth"]);
     assert!(!facts.metadata.contains_key("assumed"));
 }
@@ -200,7 +200,7 @@ fn what_a_person_says_counts_more_than_what_is_assumed() {
     assert_eq!(plain.metadata["network"], "TransformerNetwork");
     assert_ne!(plain.network, read("v2.pth").network);
 
-    // The ends of the network are a person's to say, too.
+    // The user may also choose the input and output of the network.
     let rgb = Choice {
         pixels: PixelChoice { order: Some(ChannelOrder::Rgb), ..PixelChoice::default() },
         network: None,
@@ -255,7 +255,7 @@ fn shapes(name: &str) -> Vec<(String, Vec<usize>)> {
     tensors.map(|tensor| (tensor.name, tensor.shape)).collect()
 }
 
-/// A safetensors file of such tensors, all of whose values are `value`.
+/// A safetensors file of these tensors, all of whose values are `value`.
 fn file(tensors: &[(String, Vec<usize>)], value: f32) -> Vec<u8> {
     let mut entries = Vec::new();
     let mut data: Vec<u8> = Vec::new();
@@ -315,7 +315,7 @@ fn missing_and_unexpected_keys_are_named() {
             assert!(text.contains(&format!("unexpected {extra}")), "{name}: {text}");
         }
     }
-    // Both at once.
+    // Both changes at once.
     let mut tensors = shapes("plain.pth");
     tensors[0].0 = "ConvBlock.0.conv.weight".to_owned();
     let text = refusal(&tensors, 0.5);
@@ -335,7 +335,7 @@ fn wrong_shapes_are_named() {
             }
             let mut wrong = tensors.clone();
             let sides = wrong[at].1.len();
-            // More of the channels that it reads, or of its values.
+            // More input channels, or more values.
             let is_transposed = wrong[at].0.contains("transpose");
             wrong[at].1[usize::from(sides == 4 && !is_transposed)] += 1;
             let key = wrong[at].0.clone();
@@ -372,7 +372,7 @@ fn numbers_of_blocks_and_values_are_checked() {
         let text = refusal(&tensors, 0.5);
         assert!(text.contains("this program runs 1 to 16"), "{text}");
     }
-    // A block that is left out between others.
+    // A block is missing between others.
     let mut tensors = shapes("plain.pth");
     for (key, _) in &mut tensors {
         *key = key.replace("ResidualBlock.1.", "ResidualBlock.2.");
@@ -387,7 +387,7 @@ fn numbers_of_blocks_and_values_are_checked() {
 
 #[test]
 fn other_layers_under_our_own_names_are_refused_by_their_keys() {
-    // Johnson's network in StyleForge's own names, with two residual blocks.
+    // Johnson's network with StyleForge's own names and two residual blocks.
     let mut ours: Vec<(String, Vec<usize>)> = Vec::new();
     let mut layer = |name: String, conv: Vec<usize>| {
         ours.push((format!("{name}.norm.weight"), vec![conv[0]]));
@@ -418,7 +418,7 @@ fn other_layers_under_our_own_names_are_refused_by_their_keys() {
         refusal(&changed, 0.5)
     };
     let key = "residual_blocks.1.conv2.conv.weight";
-    // A convolution of each channel by itself, and one of single pixels among others of three.
+    // A depthwise convolution, and a 1x1 convolution among 3x3 ones.
     let text = with(key, &[4, 1, 3, 3]);
     assert!(text.contains(&format!("{key} has shape [4, 1, 3, 3]")), "{text}");
     let text = with(key, &[4, 4, 1, 1]);

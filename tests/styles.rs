@@ -1,5 +1,5 @@
-//! The trained styles as they ship: complete, credited, and painting what PyTorch painted with them
-//! when their training ended (`tests/styles/`, before their weights were rounded to fp16).
+//! The shipped trained styles: complete, credited, and painting the same as PyTorch did after training
+//! (`tests/styles/`, before the weights were rounded to fp16).
 #![allow(clippy::expect_used)]
 
 #[path = "support/shipped.rs"]

@@ -1,4 +1,4 @@
-//! The network for any style picture, against what PyTorch computes (`tests/golden/generate_transformer.py`).
+//! The network for any style picture, compared with PyTorch (`tests/golden/generate_transformer.py`).
 
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -26,9 +26,10 @@ use styleforge::{
     tensor::Tensor,
 };
 
-/// Largest error of the oracle, which computes in float64 from stored single precision, in levels or in parts.
+/// Maximum error of the oracle, which computes in float64 from values stored in single precision, in levels or
+/// relative.
 const ORACLE_LIMIT: f64 = 2e-3;
-/// The same of the processor, in levels of pictures.
+/// The same for the CPU, in levels of pictures.
 const PROCESSOR_LIMIT: f64 = 2e-2;
 
 struct Golden {
@@ -93,7 +94,7 @@ impl Golden {
 fn largest(values: impl Iterator<Item = f64>, expected: &[f32]) -> f64 {
     let expected = expected.iter().map(|&v| f64::from(v));
     let off = values.zip(expected).map(|(a, b)| (a - b).abs());
-    // Not a number must not pass for nothing.
+    // NaN must not count as no error.
     off.fold(0.0, |most: f64, off| if off <= most { most } else { off })
 }
 
@@ -101,7 +102,7 @@ fn doubles(tensor: &Tensor) -> impl Iterator<Item = f64> + '_ {
     tensor.data.iter().map(|&v| f64::from(v))
 }
 
-/// The code of a picture as the oracle computes its tokens.
+/// The code of a picture from the oracle's tokens.
 fn code(transformer: &Transformer, picture: &Frame) -> StyleCode {
     let map = transformer.style_map(picture);
     let read = Map {
@@ -120,7 +121,7 @@ fn code(transformer: &Transformer, picture: &Frame) -> StyleCode {
     transformer.code(&tokens).expect("a code")
 }
 
-/// The picture before clamping, as the processor makes it.
+/// The picture before clamping, from the CPU.
 fn processed(network: &Arc<Network>, photo: &Frame, variant: Variant) -> Tensor {
     let backend = CpuBackend::new(Some(2)).expect("threads");
     let mode = Mode::new(variant, Precision::Fp32);
@@ -156,7 +157,7 @@ fn it_paints_what_pytorch_paints() {
     }
 }
 
-/// nano, small, base and large as they are, with made-up weights that no file holds.
+/// nano, small, base and large at full size, with random weights that are not stored.
 #[test]
 fn plain_networks_paint_what_pytorch_paints() {
     let (tensors, _) = stored("whole");
@@ -183,14 +184,14 @@ fn plain_networks_paint_what_pytorch_paints() {
             let made = doubles(&processed(&network, &photo, variant)).collect();
             hold(variant.name(), made, PROCESSOR_LIMIT);
         }
-        // The oracle takes every product by itself.
+        // The oracle computes every product separately, which is slow.
         if name == "nano" {
             hold("the oracle", oracle::judge(&network, &photo).output.data, ORACLE_LIMIT);
         }
     }
 }
 
-/// As many tokens as nano is meant for, where the golden pictures of whole networks have four.
+/// As many tokens as nano is designed for; the golden pictures of whole networks have four.
 #[test]
 fn nano_paints_what_the_oracle_paints_at_its_own_size() {
     let [(_, image, spec), ..] = Spec::plain_ones();
@@ -219,7 +220,7 @@ fn nano_paints_what_the_oracle_paints_at_its_own_size() {
     }
 }
 
-/// The code of a picture as the processor computes its tokens.
+/// The code of a picture from the CPU's tokens.
 fn processed_code(transformer: &Transformer, picture: &Frame, variant: Variant) -> StyleCode {
     let map = transformer.style_map(picture);
     let network = Arc::new(transformer.style_graph().expect("a graph"));
@@ -256,7 +257,7 @@ fn a_code_belongs_to_the_network_that_made_it() {
     assert!(matches!(error, TransformerError::OtherNetwork { .. }), "{error}");
     let own = second.made_up_code().expect("a code");
     assert_eq!(StyleCode::mixed(&[(&code, 1.0), (&own, 1.0)]), None);
-    // Of equal sizes, another value is another network.
+    // With equal sizes, another value makes another network.
     let mut state: State = (first.spec().weights().into_iter())
         .map(|(name, _)| (name.clone(), first.values(&name).expect("there").to_vec()))
         .collect();
@@ -267,7 +268,7 @@ fn a_code_belongs_to_the_network_that_made_it() {
     assert!(third.network(&code).is_err());
 }
 
-/// Shapes of a state dict tell the sizes of a plain network.
+/// The shapes in a state dict determine the sizes of a plain network.
 #[test]
 fn plain_networks_are_told_by_the_shapes_of_their_weights() {
     for (name, _, spec) in Spec::plain_ones() {
@@ -304,7 +305,7 @@ fn codes_mix_by_their_weights() {
     golden.transformer.network(&half).expect("a network");
 }
 
-/// Names and sides of whole networks, as PyTorch's state dicts have them.
+/// Names and sides of whole networks, as in PyTorch's state dicts.
 #[test]
 fn names_and_sides_are_pytorchs() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden/transformer_keys.json");
@@ -317,8 +318,8 @@ fn names_and_sides_are_pytorchs() {
     for (larger, image, spec) in Spec::plain_ones() {
         spec.check().expect("sizes that go together");
         assert!(image.is_multiple_of(spec.stride));
-        // As nano's, whose sides of 128, 384 and 512 are a token's channels, those of queries, keys and values together,
-        // and those of a feed-forward part; 3072 are the values of a patch.
+        // For nano, sides of 128, 384 and 512 are a token's channels, those of queries, keys and values together, and
+        // those of a feed-forward part; 3072 is the number of values in a patch.
         let side = |px: &usize| match px {
             128 => spec.dim,
             384 => 3 * spec.dim,

@@ -1,4 +1,4 @@
-"""How the corpora are stored: archives and indices that the same content makes equal byte by byte."""
+"""How the corpora are stored: archives and indices whose bytes only depend on their content."""
 
 import io
 import json
@@ -20,7 +20,7 @@ def packed(files):
 
 
 def index_text(versions, **lists):
-    """JSON with a line for each entry of the lists."""
+    """JSON with one line per entry of the lists."""
     parts = [f' "versions": {json.dumps(versions)}']
     for name, entries in lists.items():
         lines = ",\n".join(f"  {json.dumps(entry)}" for entry in entries)

@@ -1,47 +1,48 @@
-"""Makes the corpus of picture networks that any-ONNX import is tested with.
+"""Makes the corpus of picture networks that the import of any ONNX network is tested with.
 
     python tests/onnx/generate.py
 
 needs the packages of tools/requirements.txt (the versions pinned there are those of the files) and rewrites
-networks/networks.tar.xz and networks/refused.tar.xz beside it. The same versions give the
-same bytes. All networks are this project's own, with random weights; their architectures are those that people
-publish, narrowed to 8 to 16 channels.
+networks/networks.tar.xz and networks/refused.tar.xz next to it. The same versions produce the same bytes. All networks
+are this project's own, with random weights; their architectures are common published ones, narrowed to 8 to 16
+channels.
 
-networks.tar.xz holds index.json, NAME.onnx for every entry of `networks`, and expected.safetensors:
+networks.tar.xz contains index.json, NAME.onnx for every entry of `networks`, and expected.safetensors:
 
     picture.HxW   U8  [H, W, 3]    the picture of that size, RGB, the same for all networks
-    NAME.HxW      I16 [3, N]       what ONNX Runtime (CPU, fp32) makes of picture.HxW: planes in the order red,
-                                   green, blue whatever order and layout the file has; in quarters of a level, before
+    NAME.HxW      I16 [3, N]       ONNX Runtime's result (CPU, fp32) for picture.HxW: planes in the order red, green,
+                                   blue, regardless of the file's order and layout; in quarters of a level, before
                                    any clamp; of the result's H' x W' pixels every third one, row by row: those whose
                                    row and column add up to a multiple of 3, which are at all places of blocks of
                                    2, 4 and 8 pixels
 
-refused.tar.xz holds NAME.onnx for every entry of `refused`. index.json:
+refused.tar.xz contains NAME.onnx for every entry of `refused`. index.json:
 
     versions      of the packages that wrote the files
     networks      one entry for each file:
-      name, covers       what the network is and which operations it is there for
+      name, covers       what the network is and which operations it covers
       outcome            run: must run and agree; run_or_refuse: agrees, or is refused by name
       opset, ir_version, exporter ("torch legacy", "torch dynamo", "written"), bytes,
       operators          all op types, sorted
       layout             nchw or nhwc, of input and output
       order              rgb or bgr, of input and output
       input_dtype        f32, f16 or u8
-      input_range        0..255, 0..1, -1..1, imagenet (0..1 less its mean, by its deviation), caffe (0..255
-                         less the mean levels)
-      input_scale, input_shift   for red, green, blue: what the network reads is level * scale + shift
-      output_range       0..255, 0..1 or -1..1; peak of the PSNR is its width
+      input_range        0..255, 0..1, -1..1, imagenet (0..1 minus its mean, divided by its deviation), caffe
+                         (0..255 minus the mean levels)
+      input_scale, input_shift   for red, green, blue: the network reads level * scale + shift
+      output_range       0..255, 0..1 or -1..1; its width is the peak of the PSNR
       input_known, output_known  whether the range can be found: by the graph (arithmetic at its ends, a last Tanh
-                         or Sigmoid), by the file's metadata, or by nothing: then a person must say
-      sizes              free, or [H, W]: the only size that the file runs at
+                         or Sigmoid), by the file's metadata, or by nothing: then the user must choose
+      sizes              free, or [H, W]: the only size at which the file runs
       multiple           both sides must be multiples of this for the result to have the picture's size
-      scale              sides of the result by those of the picture; where a network rounds sides up, the result is
-                         larger than that, and its top left counts
+      scale              sides of the result relative to those of the picture; if a network rounds sides up, the
+                         result is larger than that, and its top left counts
       references         the stored results: height, width (the picture's), output_height, output_width, tensor
-      unoptimised_psnr_db  how well ONNX Runtime agrees with itself without its graph optimisations, at worst
-      spread             standard deviation of the results: of the output range, not a constant
-    refused       one entry for each file: name, what it holds, and the texts that the error must contain (upper and
-                  lower case alike)
+      unoptimised_psnr_db  the lowest agreement of ONNX Runtime with itself without its graph optimisations
+      spread             standard deviation of the results, as a share of the output range; shows that they are not
+                         constant
+    refused       one entry for each file: name, content, and the texts that the error must contain
+                  (case-insensitive)
 """
 
 import io
@@ -69,7 +70,7 @@ from onnx_files import exported_dynamo, without_source_paths  # noqa: E402
 from torch_layers import randomise  # noqa: E402
 
 SIZES = [(16, 24), (17, 21)]
-# These are also judged at a larger size.
+# These networks are also compared at a larger size.
 LARGER = {"transposed_k3_instance_norm": (40, 56), "unet_resize_to_skip_bilinear": (37, 53)}
 
 MEAN, DEVIATION = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
@@ -138,8 +139,8 @@ def decibels(a, b, peak):
 
 
 def settled(model, values, ending):
-    """Scales the last convolution, where its weights are stored plainly, so that its results have the mean and
-    spread that `ending` says."""
+    """Scales the last convolution so that its results have the mean and spread of `ending`, if its weights are stored
+    as an initializer."""
     stored = {t.name: t for t in model.graph.initializer}
     convs = [n for n in model.graph.node if n.op_type in ("Conv", "ConvTranspose")]
     last = convs[-1]
@@ -164,7 +165,7 @@ def settled(model, values, ending):
 
 
 def ending_of(model, output):
-    """Mean and spread of the last convolution's results for a result that fills its range."""
+    """Mean and spread of the last convolution's results so that the network's result fills its range."""
     after = []
     for node in reversed(model.graph.node):
         if node.op_type in ("Conv", "ConvTranspose"):
@@ -235,7 +236,8 @@ def described(model, entry, exporter):
 
 
 def in_quarters(planes, low, high):
-    """Values of an output range as quarters of a level, whose rounding leaves 71 dB: a third of the bytes of fp32."""
+    """Values of an output range as quarters of a level, which limits the PSNR to 71 dB and takes a third of the bytes
+    of fp32."""
     levels = np.rint((planes.astype(np.float64) - low) / (high - low) * 255 * 4)
     assert np.abs(levels).max() < 2**15, "a result far beyond the range"
     row, column = np.indices(levels.shape[1:])
@@ -243,7 +245,7 @@ def in_quarters(planes, low, high):
 
 
 def judged(model, entry, expected):
-    """Results at all sizes, kept in `expected`, and what the index says of them."""
+    """Adds the results at all sizes to `expected` and returns their entries in the index."""
     low, high = OUTPUTS[entry["output"]]
     references, agreements, spreads = [], [], []
     for height, width in sizes_of(entry):
@@ -270,7 +272,7 @@ def judged(model, entry, expected):
 
 
 def made_networks(only):
-    """Every network: its entry, its file and who wrote that."""
+    """Every network: its entry, its file and its exporter."""
     for name, written in torch_networks.NETWORKS.items():
         if only and name not in only:
             continue

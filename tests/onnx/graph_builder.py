@@ -4,14 +4,14 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-# The IR version that writers of an opset's time used; the reader of today takes them all.
+# The IR version that was current at each opset; today's readers accept all of them.
 IR_VERSIONS = {
     8: 3, 9: 4, 10: 5, 11: 6, 12: 7, 13: 7, 14: 7, 15: 8, 16: 8, 17: 8, 18: 8, 19: 9, 20: 9, 21: 10}
 
 
 def coarse(values):
-    """The values rounded to at most some twelve steps of a power of two, of kernels and matrices to one power of two
-    with their signs: exact in fp16 and bf16, and a file of them compresses to a thirtieth."""
+    """Rounds the values to at most about twelve multiples of a power of two; values of kernels and matrices become one
+    power of two with a sign. The results are exact in fp16 and bf16, and a file of them compresses to a thirtieth."""
     values = np.asarray(values, np.float32)
     spread = float(np.sqrt(np.mean(np.square(values)))) if values.size else 0.0
     if spread == 0:
@@ -31,7 +31,7 @@ class Graph:
         self.nodes, self.initializers = [], []
 
     def __call__(self, operator, *inputs, outputs=1, name="", **attributes):
-        """Appends a node; returns its output's name, or the names where there are several."""
+        """Appends a node; returns its output's name, or a list of names if there are several."""
         name = name or f"{operator}_{len(self.nodes)}"
         names = [f"{name}:{i}" for i in range(outputs)]
         self.nodes.append(helper.make_node(operator, list(inputs), names, name=name, **attributes))
@@ -59,10 +59,10 @@ class Graph:
         """Random values from a half to one and a half, in steps of a sixteenth."""
         return self.hold(self.noise.integers(8, 25, shape) / 16)
 
-    # Layers that most networks have ----------------------------------------
+    # Common layers ---------------------------------------------------------
 
     def conv_weights(self, inputs, outputs, kernel, groups=1):
-        """Values that keep the spread of a map, and are not held yet."""
+        """Values that keep the spread of a map, not stored in the graph yet."""
         fan_in = inputs // groups * kernel * kernel
         return self.random(outputs, inputs // groups, kernel, kernel, spread=(1.6 / fan_in) ** 0.5)
 
@@ -108,10 +108,10 @@ class Graph:
     def model(self, result, shape=(1, 3, "height", "width"), output=None, dtype=TensorProto.FLOAT,
               output_dtype=None, inputs_list_weights=False, producer="styleforge-tests", metadata=None,
               domains=()):
-        """The finished file, whose input is called `input` and whose output `output`."""
+        """The finished file; its input is named `input` and its output `output`."""
         self.nodes.append(helper.make_node("Identity", [result], ["output"], name="output"))
         if inputs_list_weights or self.nodes[-2].output[0] == result:
-            # The last node itself writes the output, as exporters leave it.
+            # The last node writes the output directly, as exporters do.
             self.nodes.pop()
             for node in self.nodes:
                 node.output[:] = ["output" if n == result else n for n in node.output]

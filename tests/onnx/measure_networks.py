@@ -125,7 +125,7 @@ def measured(program, network, path, options, folder):
     try:
         program.import_style(network, path)
     except RuntimeError as error:
-        # Without the folder, which differs between runs.
+        # The folder is removed, because it differs between runs.
         return {**row, "refused": str(error).replace(f"error: {path}: ", "")}
     where = ["--device", options.device] + (["--threads", str(options.threads)] if options.device == "cpu" else [])
     precisions = ["fp32"] if options.device == "cpu" else ["fp32", "fp16"]
@@ -152,7 +152,7 @@ def measured(program, network, path, options, folder):
                 "--precision", "fp32", *where, "-o", str(folder / "painted.png"))
     painted = np.asarray(Image.open(folder / "painted.png").convert("RGB"))
     expected = np.clip(np.floor(other.levels() + 0.5), 0, 255)
-    # A network that pads its input makes a larger image at sizes that do not suit it; ours is cropped.
+    # A network that pads its input returns a larger image at unsuitable sizes; ours is cropped.
     row["psnr_db"] = psnr_db(painted, expected[:height, :width])
     rounds = [(times_ms()["fp32"], other.median_ms(options.frames)) for _ in range(options.rounds)]
     row["ms"] = {"fp32": round(statistics.median(own for own, _ in rounds), 3)}
@@ -173,7 +173,7 @@ def decibels(value):
 
 
 def table(cpu, cuda):
-    """Markdown: a row for each network."""
+    """A Markdown table with a row for each network."""
     on_gpu = {row["name"]: row for row in cuda["networks"]}
     lines = [
         "# Measurements of the ONNX corpus",

@@ -1,36 +1,36 @@
-"""Makes the cases that single operations are judged with, out of the ONNX project's own backend tests.
+"""Makes the cases for tests of single operators from the ONNX project's own backend tests.
 
     python tests/onnx/operators.py FOLDER
 
-downloads into FOLDER (once) the wheels of onnx 1.22.0, 1.6.0 and 1.4.1, whose package data the tests are (later
-ones have no `node` tests, and each holds the newest operator sets of its time only: 25, 11 and 9), and rewrites
-operators/cases.tar.xz beside this file, which holds index.json as well. Needs the packages of tools/requirements.txt.
-The data's licences are in operators/CREDITS.md.
+downloads into FOLDER (once) the wheels of onnx 1.22.0, 1.6.0 and 1.4.1, whose package data contains the tests (later
+releases have no `node` tests, and each release only contains the newest operator sets of its time: 25, 11 and 9), and
+rewrites operators/cases.tar.xz next to this file, which also contains index.json. Needs the packages of
+tools/requirements.txt. The data's licences are in operators/CREDITS.md.
 
-Every case becomes one graph that reads one map and makes one map, both fp32 with four dimensions and a batch of
-one; it is kept if ONNX Runtime (or, where that does not know the opset, ONNX's reference evaluator) then still
-makes what the test expects. To that end
+Every case becomes a graph with one input map and one output map, both fp32 with four dimensions and a batch of one. It
+is kept if ONNX Runtime (or, if that does not support the opset, ONNX's reference evaluator) still computes the expected
+result. The changes are
 
     frozen     every input but the first is an initializer, with its value in the test
-    first      of a batch only the first sample is kept
-    channel    of large maps only the first channel is kept, where each is computed by itself
-    lifted     maps with fewer dimensions get leading ones of size 1: operations that work value by value do not see
-               them; axes of Concat, Slice, Split and Transpose are counted anew
+    first      only the first sample of a batch is kept
+    channel    only the first channel of large maps is kept, if channels are computed separately
+    lifted     maps with fewer dimensions get leading ones of size 1: operations on single values are not affected;
+               axes of Concat, Slice, Split and Transpose are adjusted
     cast       Pad's int32 maps become fp32
-    opset      files older than opset 8 are brought to opset 9 by onnx.version_converter
-    part       each output of a Split is a case of its own, `NAME.0`, `NAME.1`; of other operations only the first
+    opset      files older than opset 8 are converted to opset 9 by onnx.version_converter
+    part       each output of a Split is a separate case, `NAME.0`, `NAME.1`; of other operations only the first
                output is kept
 
-cases.tar.xz holds NAME.onnx for every entry of `cases`, and values.safetensors with NAME.input and NAME.output,
-F32 [1, C, H, W]. Channels can be any number, values are no levels: a case runs on a map, not on a photo. The graph
-has one input (initializers are not listed among its inputs) and one output. The ONNX project's own limit is
+cases.tar.xz contains NAME.onnx for every entry of `cases`, and values.safetensors with NAME.input and NAME.output, F32
+[1, C, H, W]. There may be any number of channels, and values are not levels: a case runs on a map, not on a photo. The
+graph has one input (initializers are not listed among its inputs) and one output. The ONNX project's own limit is
 |made - expected| <= 1e-7 + 1e-3 * |expected|. index.json:
 
     versions   of the packages that wrote the files
     cases      name (the release of onnx, a slash, the test's own name), outcome (run, or run_or_refuse, whose
-               reason is `why`), operators, opset, changes (the words above)
+               reason is `why`), operators, opset, changes (the names above)
     ignored    name and reason of every other test of the same operations. A test of an older release is neither
-               kept nor listed where a newer one has it for the same version of its operators
+               kept nor listed if a newer one has it for the same version of its operators
 """
 
 import subprocess
@@ -48,7 +48,7 @@ from safetensors.numpy import save
 
 HERE = Path(__file__).resolve().parent / "operators"
 
-# Release, and the Python whose wheel it is taken from.
+# Release, and the Python version of the wheel that it is taken from.
 RELEASES = {"1.22.0": "312", "1.6.0": "37", "1.4.1": "36"}
 KINDS = ("node", "pytorch-converted")
 
@@ -62,7 +62,7 @@ MAPS = {
     "SpaceToDepth", "Upsample"}
 BY_CHANNEL = {"AveragePool", "Erf", "MaxPool"}
 LARGE, TOO_LARGE = 2048, 1 << 16
-# Pieces of tests' names that no picture network was seen to use.
+# Parts of tests' names for features that no known picture network uses.
 RARE = {
     "antialias": "a Resize with antialiasing", "tf_crop_and_resize": "a Resize of a region",
     "exclude_outside": "a cubic Resize that leaves out what lies outside", "wrap_pad": "a Pad that wraps around",
@@ -72,11 +72,11 @@ MAY_BE_REFUSED = {"Max", "Min", "Pow", "Reshape", "Slice", "Concat", "Transpose"
 
 
 class Ignored(Exception):
-    """Why a test is no case."""
+    """Why a test cannot become a case."""
 
 
 def download(folder):
-    """The wheels, as they are on the package index."""
+    """The wheels from the package index."""
     folder.mkdir(parents=True, exist_ok=True)
     for release, python in RELEASES.items():
         if list(folder.glob(f"onnx-{release}-*.whl")):
@@ -90,7 +90,7 @@ def download(folder):
 
 
 def tests_of(wheel):
-    """Name, model and arrays of the tests of one release; arrays that are no tensors are None."""
+    """Name, model and arrays of the tests of one release; arrays that are not tensors are None."""
     archive = zipfile.ZipFile(wheel)
     names = set(archive.namelist())
     for path in sorted(names):
@@ -119,7 +119,7 @@ def operators_of(model):
 
 
 def is_relevant(kind, name, model):
-    """Whether it tests operations of picture networks."""
+    """Whether it tests operations that picture networks use."""
     operators = set(operators_of(model))
     if not operators or any(node.domain for node in model.graph.node):
         return False
@@ -133,12 +133,12 @@ def opset_of(model):
 
 
 def schemas(model):
-    """Which versions of its operators a model uses."""
+    """The versions of the operators that a model uses."""
     return [(op, onnx.defs.get_schema(op, opset_of(model)).since_version) for op in operators_of(model)]
 
 
 def lifted(model, rank):
-    """Counts axes anew for `4 - rank` leading dimensions of size 1."""
+    """Adjusts axes for `4 - rank` leading dimensions of size 1."""
     more = 4 - rank
     (node,) = model.graph.node
     stored = {t.name: t for t in model.graph.initializer}
@@ -186,14 +186,14 @@ def lifted(model, rank):
 
 
 def spreads(shape, over):
-    """Whether numbers of a shape go with a map's, the last side of one with the last side of the other: PRelu's slopes
-    of old go by the second side."""
+    """Whether numbers of a shape can be broadcast to a map, aligned at the last side. Old PRelu slopes are aligned at
+    the second side instead."""
     return all(a == b or 1 in (a, b) for a, b in zip(reversed(shape), reversed(over), strict=False))
 
 
 def check(model, name, values, expected):
-    """Refuses a frozen graph that does not make what the test expects, by ONNX Runtime or, where that does not
-    know the opset, by the reference."""
+    """Raises an error if a frozen graph does not compute the test's expected result in ONNX Runtime or, if that does
+    not support the opset, in the reference evaluator."""
 
     def agrees(made):
         return made.shape == expected.shape and np.allclose(made, expected, 1e-3, 1e-7, equal_nan=True)
@@ -223,7 +223,7 @@ def check(model, name, values, expected):
 
 
 def frozen(name, model, inputs, outputs):
-    """The cases that a test makes: part, model, input, output, changes."""
+    """The cases that a test becomes: part, model, input, output, changes."""
     operators = set(operators_of(model))
     if not inputs or any(array is None for array in (*inputs, *outputs)):
         raise Ignored("its values are no tensors, or it has no input")

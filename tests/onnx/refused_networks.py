@@ -1,6 +1,6 @@
-"""Files that are no picture network that can run: what each holds, and what its refusal must name.
+"""Files that are not runnable picture networks: the content of each, and the texts that its refusal must contain.
 
-Each function of `FILES` gives a file and the texts that the error must contain, upper and lower case alike.
+Each function of `FILES` returns a file and the texts that the error must contain (case-insensitive).
 """
 
 import numpy as np
@@ -18,7 +18,7 @@ def refused(*names, opset=13):
 
 
 def pictured(g, x, channels=8, **options):
-    """The end of a network that would be one."""
+    """The end of a network, which makes a picture."""
     return g.model(g.conv(x, channels, 3), **options)
 
 

@@ -3,8 +3,8 @@
     python tests/onnx/speed.py --size 512x512 --threads 2 --count 9 FILE.onnx ...
 
 prints JSON: for each file the median, the fastest and the slowest time of one picture in milliseconds, floats to
-floats, behind two pictures that do not count. The files take turns, so that a machine that slows down slows all.
-Sides that a file has baked in win over --size. Needs the packages of tools/requirements.txt.
+floats, after two warm-up pictures. The files take turns, so that a machine that slows down affects all. Fixed sides in
+a file take precedence over --size. Needs the packages of tools/requirements.txt.
 """
 
 import argparse

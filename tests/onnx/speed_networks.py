@@ -1,4 +1,4 @@
-"""Writes networks of the width that people publish, with random weights, to compare speeds with.
+"""Writes networks of common published widths, with random weights, for speed comparisons.
 
     python tests/onnx/speed_networks.py FOLDER
 

@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 
 class Lambda(nn.Module):
-    """A module that is only a function."""
+    """A module that applies a function."""
 
     def __init__(self, function):
         super().__init__()
@@ -17,7 +17,7 @@ class Lambda(nn.Module):
 
 
 class Residual(nn.Module):
-    """Adds its input to what its layers make of it."""
+    """Adds its input to the result of its layers."""
 
     def __init__(self, *layers):
         super().__init__()
@@ -28,14 +28,14 @@ class Residual(nn.Module):
 
 
 class CroppedResidual(Residual):
-    """Two valid convolutions, and the middle of the input: Johnson's first network."""
+    """Two valid convolutions, and the centre of the input, as in Johnson's first network."""
 
     def forward(self, x):
         return self.body(x) + x[:, :, 2:-2, 2:-2]
 
 
 class Concat(nn.Module):
-    """What the layers make, behind the input itself."""
+    """Joins its input with the result of its layers."""
 
     def __init__(self, *layers):
         super().__init__()
@@ -46,8 +46,8 @@ class Concat(nn.Module):
 
 
 class UNet(nn.Module):
-    """Joins what `up` makes of the inner layers with the input. Where `resized`, by a resize to the input's
-    size, which then can be any."""
+    """Joins the input with the inner layers' result after `up`. With `resized`, `up` is a resize to the input's size,
+    which can then be any size."""
 
     def __init__(self, down, inner, up, resized=None):
         super().__init__()
@@ -61,7 +61,7 @@ class UNet(nn.Module):
 
 
 class Gate(nn.Module):
-    """A gated convolution: half of the channels decide how much of the others passes."""
+    """A gated convolution: half of the channels control how much of the others passes."""
 
     def __init__(self, conv):
         super().__init__()
@@ -73,7 +73,7 @@ class Gate(nn.Module):
 
 
 class SqueezeExcite(nn.Module):
-    """Scales channels by what their means say, through 1x1 convolutions."""
+    """Scales channels by factors that 1x1 convolutions compute from their means."""
 
     def __init__(self, channels, inner, gate):
         super().__init__()
@@ -86,7 +86,7 @@ class SqueezeExcite(nn.Module):
 
 
 class LinearSqueezeExcite(nn.Module):
-    """The same through linear layers on a flat vector."""
+    """The same with linear layers on a flat vector."""
 
     def __init__(self, channels, inner):
         super().__init__()
@@ -124,7 +124,7 @@ class SpatialAttention(nn.Module):
 
 
 class ChannelShuffle(nn.Module):
-    """ShuffleNet's: channels of all groups take turns."""
+    """ShuffleNet's channel shuffle: channels of all groups alternate."""
 
     def __init__(self, groups):
         super().__init__()
@@ -137,7 +137,7 @@ class ChannelShuffle(nn.Module):
 
 
 class PadToMultiple(nn.Module):
-    """Runs its network on a picture padded to a multiple of some pixels, and cuts the padding off."""
+    """Pads a picture to a multiple of `px` pixels, runs its network, and crops the padding."""
 
     def __init__(self, px, inner):
         super().__init__()
@@ -151,7 +151,7 @@ class PadToMultiple(nn.Module):
 
 
 class NormalisedInside(nn.Module):
-    """Takes and gives 0..255; its network sees ImageNet's mean and deviation."""
+    """Input and output are 0..255; the network inside reads values normalised by ImageNet's mean and deviation."""
 
     def __init__(self, inner):
         super().__init__()

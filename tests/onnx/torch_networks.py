@@ -1,6 +1,6 @@
 """The networks of the corpus that PyTorch's two exporters write.
 
-Each function of `NETWORKS` makes one; its decorator says how it is written and which pixels it wants.
+Each function of `NETWORKS` makes one; its decorator sets how it is exported and its pixel format.
 """
 
 from dataclasses import dataclass, field
@@ -35,7 +35,7 @@ NETWORKS = {}
 
 @dataclass
 class Written:
-    """How a network is written, and which pixels it takes and gives."""
+    """How a network is exported, and its input and output pixel formats."""
 
     make: object
     opset: int
@@ -136,7 +136,7 @@ def unet_align_corners_dynamo():
                          *conv(20, 8, mode="zeros", act=leaky()), *conv(8, 3, mode="zeros"), nn.Tanh())
 
 
-# Far from black: read as 0..1, all that it paints is white.
+# Its values are far from black: if they are read as 0..1, everything is white.
 @network(11, ending=(140.0, 25.0))
 def mobilenet_relu6():
     """MobileNet-like: depthwise convolutions, inverted residual blocks, Clip 0..6, nearest Resize; 0..255."""

@@ -1,7 +1,7 @@
-"""The networks of the corpus that are written node by node: what other frameworks' converters and older
-exporters leave, and what no exporter of today writes any more.
+"""The networks of the corpus that are written node by node: forms from other frameworks' converters and older
+exporters, and forms that no current exporter writes.
 
-Each function of `NETWORKS` makes one file; its decorator says which pixels it wants.
+Each function of `NETWORKS` makes one file; its decorator sets its pixel format.
 """
 
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ def network(opset, **entry):
 
 
 def levels(g, x, factor):
-    """Brings values around 0 to about 0..255, where `settled` finds no convolution to do so."""
+    """Scales values around 0 to about 0..255, if `settled` finds no convolution for that."""
     return g("Add", g("Mul", x, g.scalar(factor)), g.scalar(128))
 
 
@@ -93,7 +93,7 @@ def upsample_scales(g):
     return g.model(g("Sigmoid", g.conv(x, 10, 3)))
 
 
-# What TensorFlow's SAME adds to even sides for a kernel of 3 and a stride of 2: nothing above and to the left.
+# The padding of TensorFlow's SAME for even sides, a kernel of 3 and a stride of 2: nothing at the top and left.
 SAME_BELOW = [0, 0, 1, 1]
 
 

@@ -1,4 +1,4 @@
-//! Bombs, limits and damage.
+//! Decompression bombs, limits and damage.
 
 use std::{
     io::Read,
@@ -61,7 +61,7 @@ fn headers_that_declare_too_much_are_refused_by_the_limit() {
 
 #[test]
 fn a_side_beyond_the_limit_is_refused_by_name() {
-    // Rows of up to 1.6 GB, for which no decoder may make room.
+    // Rows of up to 1.6 GB, which no decoder may allocate.
     for (width, height, bits, color) in [
         (20_000_000, 1, 8, 2),
         (1, 20_000_000, 8, 0),
@@ -92,7 +92,7 @@ fn an_icon_is_refused_by_name_before_it_is_parsed() {
 
 #[test]
 fn a_small_webp_with_a_huge_frame_is_refused_before_there_is_room_for_it() {
-    // 5 x 4 pixels by its own header, 16,383 x 16,383 by that of the frame: 400 MB.
+    // 5 x 4 pixels in its own header, 16,383 x 16,383 in that of the frame: 400 MB.
     let file = [
         &b"RIFF\x2e\0\0\0WEBPVP8X\x0a\0\0\0\0\0\0\0\x04\0\0\x03\0\0"[..],
         b"VP8 \x10\0\0\0\x10\x02\0\x9d\x01\x2a\xff\x3f\xff\x3f\0\0\0\0\0\0",
@@ -105,7 +105,7 @@ fn a_small_webp_with_a_huge_frame_is_refused_before_there_is_room_for_it() {
 #[test]
 fn a_small_webp_with_huge_metadata_is_refused_before_there_is_room_for_them() {
     let mut file = encoded(&scene(19, 13), Format::WebP);
-    // 4 GB of EXIF, of which two bytes are there.
+    // 4 GB of EXIF, of which two bytes exist.
     file.extend(b"EXIF\xf0\xff\xff\xff\0\0");
     let error = refused(&file).to_string();
     assert!(error.contains("part of it is damaged"), "{error}");
@@ -141,7 +141,7 @@ fn sizes_just_below_the_limit_without_pixels_are_damaged_not_fatal() {
     .concat();
     for bomb in [png, tiff(14_000, 14_000, &[0; 3], &[])] {
         let error = refused(&bomb);
-        // Where there is not memory for such a picture, that is noticed first.
+        // If there is not enough memory for such a picture, that is reported first.
         let fine = matches!(error, MediaError::Damaged { .. } | MediaError::NotEnoughMemory { .. });
         assert!(fine, "{error:?}");
     }
@@ -155,7 +155,7 @@ fn compressed_text_and_profiles_cannot_blow_up() {
     let started = Instant::now();
     let photo = read(&png_with(&png_chunk(b"zTXt", &text), &scene(4, 3)));
     assert_eq!(*photo.frame, scene(4, 3));
-    // A profile of 400 MB of zeros is dropped or refused; either way nobody waits for it.
+    // A profile of 400 MB of zeros is dropped or refused; neither takes long.
     let icc = [b"p\0\0", &bomb[..]].concat();
     if let Ok(photo) = decode::from_bytes("p", &png_with(&png_chunk(b"iCCP", &icc), &scene(4, 3))) {
         assert_eq!(photo.profile, None);
@@ -172,14 +172,14 @@ fn endless_streams_of_something_else_end_at_once() {
 #[test]
 fn truncated_pictures_are_refused_in_every_format() {
     let frame = scene(40, 30);
-    // What is there of a JPEG is shown.
+    // The available part of a JPEG is shown.
     let formats = Format::ALL.iter().filter(|&&f| f != Format::Jpeg);
     let mut pictures: Vec<_> = formats.map(|&f| (f.name(), encoded(&frame, f))).collect();
     pictures.push(("gif", fixture("animated.gif")));
     for (name, whole) in pictures {
         read(&whole);
         for share in [3, 30, 60, 90] {
-            // A second frame that is cut off is not the first one's damage.
+            // A truncated second frame does not count as damage of the first.
             if name == "gif" && share > 30 {
                 continue;
             }
@@ -193,7 +193,7 @@ fn truncated_pictures_are_refused_in_every_format() {
     }
 }
 
-/// Where the data of a JPEG's first scan begins.
+/// The offset of the data of a JPEG's first scan.
 fn scan_start(jpeg: &[u8]) -> usize {
     let scan = jpeg.windows(2).position(|w| w == [0xff, 0xda]);
     let at = scan.expect("a scan");
@@ -287,7 +287,7 @@ fn a_reader_that_fails_is_reported() {
     assert!(error.to_string().contains("the cable was pulled"), "{error}");
 }
 
-/// Small whole files of every format and family.
+/// Small complete files of every format and family.
 fn corpus() -> Vec<Vec<u8>> {
     let mut files: Vec<Vec<u8>> = Format::ALL
         .iter()

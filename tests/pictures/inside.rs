@@ -1,4 +1,4 @@
-//! What pictures look like inside: orientation, depth, colour models, profiles, several frames.
+//! Content of pictures: orientation, depth, colour models, profiles, several frames.
 
 use image::{DynamicImage, ImageBuffer, ImageFormat, Luma, Rgb, Rgba};
 use styleforge::{
@@ -11,7 +11,7 @@ use crate::made::*;
 #[test]
 fn every_orientation_comes_out_upright() {
     let frame = scene(5, 3);
-    // Blocks that JPEG keeps: 8 pixels a side of one colour.
+    // Blocks that JPEG keeps exactly: 8 x 8 pixels of one colour.
     let blocks = Frame::from_fn(40, 24, |x, y| frame.pixel(x / 8, y / 8));
     for orientation in 1..=8 {
         let png = png_with(&png_chunk(b"eXIf", &exif(orientation)), &frame);
@@ -33,7 +33,7 @@ fn every_orientation_comes_out_upright() {
             );
         }
     }
-    // An orientation that does not exist leaves the picture as it is.
+    // An invalid orientation leaves the picture unchanged.
     let png = png_with(&png_chunk(b"eXIf", &exif(77)), &frame);
     assert_eq!(*read(&png).frame, frame);
 }

@@ -1,4 +1,4 @@
-//! Pictures made here, byte by byte where no encoder would make them.
+//! Pictures for the tests, written byte by byte if no encoder would make them.
 
 use std::{
     fs,
@@ -24,7 +24,7 @@ pub fn fixture(name: &str) -> Vec<u8> {
     fs::read(path).expect("fixture")
 }
 
-/// Colours that tell every pixel of a small picture from every other.
+/// Every pixel of a small picture has another colour.
 pub fn scene(width: usize, height: usize) -> Frame {
     Frame::from_fn(width, height, |x, y| {
         [(x * 37 + 20) as u8, (y * 53 + 10) as u8, (x * y * 11) as u8, 255]
@@ -51,7 +51,7 @@ pub fn read(bytes: &[u8]) -> Photo {
     decode::from_bytes("test picture", bytes).expect("a picture")
 }
 
-/// The error for bytes that must be refused, and quickly.
+/// The error for bytes that must be refused quickly.
 pub fn refused(bytes: &[u8]) -> MediaError {
     let started = Instant::now();
     let error = decode::from_bytes("bad picture", bytes).expect_err("must be refused");
@@ -146,7 +146,7 @@ pub fn tiff(width: u32, height: u32, pixels: &[u8], extra: &[(u16, u16, u32)]) -
     bytes
 }
 
-/// EXIF data that holds nothing but an orientation.
+/// EXIF data that contains only an orientation.
 pub fn exif(orientation: u8) -> Vec<u8> {
     let mut data = b"II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0".to_vec();
     data.extend([orientation, 0, 0, 0, 0, 0, 0, 0]);
@@ -158,12 +158,12 @@ pub fn jpeg_segment(marker: u8, data: &[u8]) -> Vec<u8> {
     [&[0xff, marker][..], &length, data].concat()
 }
 
-/// A JPEG with a segment behind its first marker.
+/// A JPEG with a segment after its first marker.
 pub fn jpeg_with(segment: &[u8], jpeg: &[u8]) -> Vec<u8> {
     [&jpeg[..2], segment, &jpeg[2..]].concat()
 }
 
-/// A colour profile as far as anybody here looks: 128 bytes of header with a colour space.
+/// The part of a colour profile that the program reads: a header of 128 bytes with a colour space.
 pub fn profile(space: &[u8; 4]) -> Vec<u8> {
     let mut profile = vec![0; 132];
     profile[16..20].copy_from_slice(space);
@@ -171,8 +171,8 @@ pub fn profile(space: &[u8; 4]) -> Vec<u8> {
     profile
 }
 
-/// What EXIF (CIPA DC-008, 4.6.4) means by an orientation: the upright pixel (x, y) lies at these
-/// coordinates of the stored picture of `w` x `h` pixels.
+/// The meaning of an orientation in EXIF (CIPA DC-008, 4.6.4): the upright pixel (x, y) is at these coordinates of the
+/// stored picture of `w` x `h` pixels.
 pub fn stored_at(orientation: u8, x: usize, y: usize, w: usize, h: usize) -> (usize, usize) {
     match orientation {
         1 => (x, y),

@@ -1,5 +1,5 @@
-//! Pictures that people have and pictures that somebody made to do harm: read upright and exactly,
-//! or refused quickly with a reason. And results: written whole, or not at all.
+//! Typical and hostile pictures: read upright and exactly, or refused quickly with a reason. Results are written
+//! completely, or not at all.
 #![allow(clippy::expect_used)]
 
 mod colors;

@@ -1,4 +1,4 @@
-//! What is written, and what is not when it cannot be.
+//! Results that are written, and that no file is left if writing fails.
 
 use std::{
     fs,
@@ -157,7 +157,7 @@ fn places_that_cannot_be_written_are_named_and_left_clean() {
         assert!(error.to_string().contains("/proc/out.png"), "{error}");
         assert!(!error.to_string().contains("does not exist"), "{error}");
     }
-    // A picture that the format cannot hold leaves nothing behind either.
+    // A picture that the format cannot store leaves no file either.
     let wide = Frame::from_fn(16_384, 1, |_, _| [1, 2, 3, 255]);
     let path = folder.path().join("wide.webp");
     assert!(encode::save(&path, &wide, None, Encoding::of(Format::WebP), Existing::Keep).is_err());

@@ -1,9 +1,8 @@
-//! What the program decides and computes, pinned: every plan field by field, and the processor's
-//! pictures bit by bit. A change of structure must leave all of it as it is; a change that is meant
-//! is pinned anew with `STYLEFORGE_PIN=1 cargo test --test pinned` and shows in the difference of
-//! the files beside this one.
+//! Pinned decisions and results of the program: every plan field by field, and the CPU's pictures bit by bit. A
+//! refactoring must not change any of them. An intended change is pinned again with `STYLEFORGE_PIN=1 cargo test --test
+//! pinned` and appears in the diff of the files in this folder.
 //!
-//! The text that is pinned names fields in words of its own, so that types may be renamed and moved.
+//! The pinned text has its own field names, so that types may be renamed and moved.
 
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -48,7 +47,7 @@ fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes)[..4].iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Holds lines of `name value` against those of a file, or writes the file when `STYLEFORGE_PIN` is set.
+/// Compares lines of `name value` with those of a file, or writes the file if `STYLEFORGE_PIN` is set.
 fn hold_against(name: &str, lines: &[String]) {
     if std::env::var_os("STYLEFORGE_PIN").is_some() {
         write_packed(name, &(lines.join("\n") + "\n"));

@@ -1,5 +1,5 @@
-//! The processor's pictures bit by bit: every shipped style, full and lite, at three sizes, in both
-//! variants, on every instruction set that this processor has.
+//! The CPU's pictures bit by bit: every shipped style, full and lite, at three sizes, in both variants, with every
+//! instruction set of this CPU.
 
 use styleforge::{
     backend::{Backend, RunControl, SessionSpec, cpu::CpuBackend},
@@ -13,7 +13,7 @@ use super::{
     unpacked, write_packed,
 };
 
-/// Columns and rows, in pixels: odd sides, and one below what the network needs.
+/// Width and height in pixels: odd sides, and one below the network's minimum.
 const SIZES: [(usize, usize); 3] = [(128, 96), (75, 61), (3, 9)];
 
 #[test]
@@ -46,7 +46,7 @@ fn the_processors_pictures_are_the_pinned_ones() {
     }
     assert_eq!(lines.len(), backends.len() * 6 * 2 * 2 * SIZES.len());
     if std::env::var_os("STYLEFORGE_PIN").is_some() {
-        // What another processor pinned stays.
+        // Values that were pinned on another CPU are kept.
         let own: Vec<String> = lines.iter().map(|line| name_of(line)).collect();
         let others = pinned.lines().filter(|line| !own.contains(&name_of(line)));
         let mut all: Vec<String> = others.map(str::to_owned).chain(lines).collect();
@@ -57,7 +57,7 @@ fn the_processors_pictures_are_the_pinned_ones() {
     let mut held = 0;
     for line in &lines {
         let name = name_of(line);
-        // An instruction set that nobody has pinned cannot be held against anything.
+        // An instruction set without pinned values cannot be compared.
         if let Some(wanted) = pinned.lines().find(|pinned| name_of(pinned) == name) {
             assert_eq!(line, wanted);
             held += 1;

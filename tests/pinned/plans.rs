@@ -1,7 +1,7 @@
 //! Every plan of a table of networks, sizes, modes, batches and devices, field by field.
 //!
-//! `plans.txt.xz` has a digest of each plan's text; `plans_whole.txt.xz` the whole text of some, so
-//! that a difference can be read.
+//! `plans.txt.xz` has a digest of each plan's text. `plans_whole.txt.xz` has the whole text of some, so that a
+//! difference can be read.
 
 mod text;
 
@@ -18,7 +18,7 @@ use text::{cpu_text, own_text};
 
 use super::{digest, hold_against, unpacked, write_packed};
 
-/// Networks by name: the published one, the small one, and shapes that nobody ships.
+/// Networks by name: the published one, the small one, and shapes that are not shipped.
 fn networks() -> Vec<(&'static str, Graph)> {
     let kernels = Kernels { first: 5, down: [5, 3], residual: 5, up: [3, 5], last: 7 };
     let specs = [
@@ -81,7 +81,7 @@ fn plans() -> Vec<(String, String)> {
                 all.push((name, cpu_text(&plan)));
             }
             for (device, &(device_name, ..)) in DEVICES.iter().enumerate() {
-                // Other devices than the first differ in tiles and memory only: fewer of them do.
+                // Devices after the first only differ in tiles and memory, so fewer sizes are planned for them.
                 let few = device > 0;
                 let is_among_few = matches!(network, "full" | "odd")
                     && matches!((height, width), (5, 7) | (512, 512) | (720, 1280));
@@ -117,8 +117,8 @@ fn plans() -> Vec<(String, String)> {
     all
 }
 
-/// Whether the whole text is kept: the published network at the size that everybody measures, on the processor, and
-/// fused on the oldest and the best known GPU.
+/// Whether the whole text is kept: for the published network at the usual size for measurements, on the CPU, and fused
+/// on the oldest and the best known GPU.
 fn is_kept_whole(name: &str) -> bool {
     let is_known = name.starts_with("cpu")
         || (name.starts_with("h200") || name.starts_with("t4")) && name.contains(" fused ");

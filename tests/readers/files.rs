@@ -1,7 +1,7 @@
-//! Writers of small pickles and of the two containers that PyTorch puts them in. They write what
-//! they are given, sensible or not; what they write is always well formed.
+//! Writers of small pickles and of the two containers in which PyTorch stores them. The output is always well formed;
+//! its content may be invalid.
 
-/// A pickle of protocol 2 while it is written.
+/// A pickle of protocol 2 under construction.
 #[derive(Clone)]
 pub struct Pickle(Vec<u8>);
 
@@ -10,13 +10,13 @@ impl Pickle {
         Self(vec![0x80, 2])
     }
 
-    /// Instructions as they are.
+    /// Appends opcodes unchanged.
     pub fn raw(&mut self, bytes: &[u8]) -> &mut Self {
         self.0.extend(bytes);
         self
     }
 
-    /// The same instructions many times.
+    /// Appends the same opcodes many times.
     pub fn repeat(&mut self, bytes: &[u8], times: usize) -> &mut Self {
         self.0.extend(bytes.repeat(times));
         self
@@ -35,12 +35,12 @@ impl Pickle {
         }
     }
 
-    /// An integer by its little-endian bytes, at most 255 of them.
+    /// An integer from at most 255 little-endian bytes.
     pub fn long(&mut self, bytes: &[u8]) -> &mut Self {
         self.raw(&[0x8a, bytes.len() as u8]).raw(bytes)
     }
 
-    /// Keeps what lies on top for [`Pickle::get`].
+    /// Stores the top of the stack for [`Pickle::get`].
     pub fn put(&mut self, slot: u32) -> &mut Self {
         self.raw(b"r").raw(&slot.to_le_bytes())
     }
@@ -62,7 +62,7 @@ impl Pickle {
         self.raw(b"t")
     }
 
-    /// A dict of the keys and values that `write` puts down in turn.
+    /// A dict of the keys and values that `write` appends alternately.
     pub fn dict(&mut self, write: impl FnOnce(&mut Self)) -> &mut Self {
         self.raw(b"}(");
         write(self);
@@ -79,7 +79,7 @@ impl Pickle {
         .raw(b"Q")
     }
 
-    /// A tensor; storage, offset, sides and strides are put down by `parts`.
+    /// A tensor; `parts` appends storage, offset, sides and strides.
     pub fn tensor(&mut self, parts: impl FnOnce(&mut Self)) -> &mut Self {
         self.global("torch._utils", "_rebuild_tensor_v2");
         self.tuple(|p| {
@@ -103,7 +103,7 @@ impl Pickle {
         })
     }
 
-    /// The pickle, ended.
+    /// The finished pickle.
     pub fn end(&self) -> Vec<u8> {
         [&self.0[..], b"."].concat()
     }
@@ -147,7 +147,7 @@ pub fn zip(pickle: &Pickle, storages: &[(String, Vec<u8>)]) -> Vec<u8> {
     archive(&entries)
 }
 
-/// A `.pth` as PyTorch wrote it before 1.6; each storage behind its count of numbers.
+/// A `.pth` as PyTorch wrote it before 1.6; each storage follows its count of numbers.
 pub fn legacy(pickle: &Pickle, storages: &[(String, i64, Vec<u8>)]) -> Vec<u8> {
     let mut magic = Pickle::new();
     magic.long(&[0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19]);

@@ -1,8 +1,7 @@
-//! Pickles that are well formed and full of extreme numbers, in both containers.
+//! Well-formed pickles with extreme numbers, in both containers.
 //!
-//! Damaged bytes seldom get past the first checks; what is made here does, and asks for the
-//! arithmetic behind them: sides, strides, offsets and views at the ends of their ranges, integers
-//! of any length, deep nesting, one object under many names.
+//! Damaged bytes rarely pass the first checks. These pickles do, and test the arithmetic after them: sides, strides,
+//! offsets and views at the limits of their ranges, integers of any length, deep nesting, one object under many names.
 
 mod state_dict;
 
@@ -51,12 +50,12 @@ fn extreme() -> impl Strategy<Value = Number> {
 fn list(length: std::ops::RangeInclusive<usize>) -> impl Strategy<Value = Vec<Number>> {
     prop_oneof![
         8 => prop::collection::vec(extreme(), length),
-        // More sides than anything has.
+        // More sides than any real tensor has.
         1 => (extreme(), 9..3000usize).prop_map(|(side, count)| vec![side; count]),
     ]
 }
 
-/// A whole network: what is changed in it afterwards is met deep in the fit.
+/// A whole network: later changes are found deep in the fit.
 fn network(seed: u64, blocks: usize, filling: u8, is_legacy: bool) -> State {
     let spec = NetworkSpec { blocks, ..NetworkSpec::with_widths([1, 2, 2]) };
     let network = spec.random(seed).expect("valid");
@@ -97,7 +96,7 @@ fn network(seed: u64, blocks: usize, filling: u8, is_legacy: bool) -> State {
     state
 }
 
-/// Something in a state dict that is made different.
+/// A change to a state dict.
 #[derive(Clone, Debug)]
 enum Change {
     Offset(usize, Number),
@@ -115,13 +114,13 @@ enum Change {
     Reference(usize, usize),
     Key(usize, String),
     Add(String, Item),
-    /// One tensor under many further names.
+    /// One tensor under many additional names.
     Many(usize, usize),
     Wrap(&'static str),
 }
 
 fn change() -> impl Strategy<Value = Change> {
-    // Positions are taken modulo the count of what is there.
+    // Positions are taken modulo the number of items.
     let at = || 0..1000usize;
     let key = prop_oneof![
         Just("in1.weight".to_owned()),
@@ -215,7 +214,7 @@ fn changed(mut state: State, changes: Vec<Change>) -> State {
             Change::Wrap(wrapper) => state.wrappers.push(wrapper),
         }
     }
-    // Lengths follow from the types, which may have changed after them.
+    // Lengths depend on the types, which may have changed since.
     for storage in &mut state.storages {
         let whole = storage.bytes.len() / number_bytes(storage.class) * number_bytes(storage.class);
         storage.bytes.truncate(whole);
@@ -245,7 +244,7 @@ fn well_formed_pickles_of_extreme_numbers_do_no_harm() {
         prop_assert!(failures.is_empty(), "{:?}", failures);
         match &line.read.refused {
             None => read.set(read.get() + 1),
-            // Numbers where the pickle itself needs whole ones are the only ones it may refuse.
+            // It may only refuse numbers that the pickle needs as integers.
             Some(reason) => {
                 refused.set(refused.get() + 1);
                 let expected = ["refers to something that is not a storage", "takes more than"];
@@ -263,7 +262,7 @@ fn well_formed_pickles_of_extreme_numbers_do_no_harm() {
 
 #[test]
 fn what_is_generated_without_changes_is_read() {
-    // What this allocates would count in the other tests.
+    // Allocations here would count in the other tests.
     let _alone = alone();
     for filling in 0..3 {
         for is_legacy in [false, true] {

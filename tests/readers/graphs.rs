@@ -1,4 +1,4 @@
-//! ONNX files that ask for much more than their size allows, and well-formed graphs of extreme numbers.
+//! ONNX files that request much more work than their size allows, and well-formed graphs with extreme numbers.
 
 use std::cell::Cell;
 
@@ -24,7 +24,8 @@ fn onnx_files_take_what_their_size_allows() {
     assert!(count > 500, "{count} files");
 }
 
-/// What an operator may do more often than a file's size allows is drawn where it is done.
+/// Work of an operator that may be repeated more often than a file's size allows is charged to the budget where it is
+/// done.
 #[test]
 fn work_done_too_often_is_refused_for_what_it_takes() {
     let _alone = alone();

@@ -1,8 +1,8 @@
-//! What reading a file of weights costs: memory by the bytes that are really allocated, work by the
-//! steps that readers draw from the file's budget.
+//! Cost of reading a file of weights: memory by the bytes that are really allocated, work by the steps that readers
+//! charge to the file's budget.
 //!
-//! The rule: whatever lies in a file, reading it takes at most 64 MiB and eight times the file, the
-//! file itself included, steps in proportion to its size, and a message of 2 KB.
+//! The rule for any file: reading it takes at most 64 MiB plus eight times the file's size (including the file), steps
+//! in proportion to its size, and a message of at most 2 KB.
 
 #![allow(clippy::expect_used, reason = "a test fails by panicking")]
 
@@ -31,12 +31,12 @@ use styleforge::weights::{
     Budget, Checkpoint, MAX_MESSAGE_BYTES, ReadCost, WeightsError, describe_within, style_network,
 };
 
-/// Most bytes that a file of this size may bring the program to hold, itself included.
+/// Maximum bytes in memory for a file of this size, including the file.
 fn allowed_bytes(file_bytes: usize) -> u64 {
     (64 << 20) + 8 * file_bytes as u64
 }
 
-/// What one way of reading a file took.
+/// The cost of one way of reading a file.
 #[derive(Clone)]
 struct Taken {
     allocated: Allocated,
@@ -58,7 +58,7 @@ impl Line {
     fn of(name: String, file: &[u8]) -> Self {
         let budget = Budget::for_file(file.len());
         let (read, allocated) = counted(|| match Checkpoint::read_within(file, &budget) {
-            // Then it is read as what it is.
+            // It is then read as a style network.
             Err(WeightsError::StyleNetwork) => style_network::from_bytes(file, &budget).map(drop),
             read => read.map(drop),
         });
@@ -74,7 +74,7 @@ impl Line {
         Self { name, file_bytes: file.len(), read, described, json_bytes: json.len() }
     }
 
-    /// The file itself and the most that was held beside it.
+    /// The file plus the maximum of other memory.
     fn peak_bytes(&self) -> u64 {
         let beside = self.read.allocated.peak.max(self.described.allocated.peak);
         self.file_bytes as u64 + beside
@@ -100,7 +100,7 @@ impl Line {
         self.refusals().any(|reason| reason.contains("takes more than"))
     }
 
-    /// Fails unless the file is refused for these: too many steps, or bytes of memory.
+    /// Fails unless the file is refused for `what`: too many steps, or bytes of memory.
     fn fails_for(&self, what: &str, failures: &mut Vec<String>) {
         let reason = self.read.refused.as_deref().unwrap_or("it is read");
         if !(reason.contains("takes more than") && reason.contains(what)) {
@@ -108,7 +108,7 @@ impl Line {
         }
     }
 
-    /// Where the file breaks the rule.
+    /// Violations of the rule by the file.
     fn faults(&self, failures: &mut Vec<String>) {
         let mut fail = |what: String| {
             failures.push(format!("{} ({} bytes): {what}", self.name, self.file_bytes))
@@ -129,13 +129,13 @@ impl Line {
             }
         }
         let read = (self.read.refused.is_some(), self.described.refused.is_some());
-        // Telling takes a little more than reading.
+        // Describing costs slightly more than reading.
         if read.0 != read.1 && !self.was_too_costly() {
             fail(format!("read: {:?}, told: {:?}", self.read.refused, self.described.refused));
         }
-        // What was drawn is what was done: loops that draw nothing show where they allocate. A list
-        // that grows is allocated again each time that it doubles, in all at most twice. Beside
-        // them the text of an error, which may be copied a few times before it is cut.
+        // The charged cost must match the real one; loops that charge nothing are found by their allocations. A list
+        // that grows is reallocated each time that it doubles, at most twice in total. In addition there is the text of
+        // an error, which may be copied a few times before it is cut.
         for taken in [&self.read, &self.described] {
             let drawn_bytes = 2 * taken.cost.bytes + 8 * self.file_bytes as u64 + 100_000;
             if taken.allocated.taken > drawn_bytes {
@@ -177,15 +177,15 @@ fn corpus() -> Vec<(String, Vec<u8>)> {
     files
 }
 
-/// Reads a file in a thread of its own, so that a reader that goes on for ever fails the test.
+/// Reads a file in a separate thread, so that a reader that never ends fails the test.
 fn guarded(name: String, file: Vec<u8>) -> Line {
     let (sender, receiver) = mpsc::channel();
     let file: Arc<[u8]> = file.into();
     let label = format!("{name} ({} bytes)", file.len());
-    // Reading and describing in a build for tests.
+    // Reading and describing in a test build.
     let limit = Duration::from_secs(1) + Duration::from_secs(2) * (file.len() >> 20) as u32;
     let started = Instant::now();
-    // Whoever waits may have given up.
+    // The receiver may have timed out.
     std::thread::spawn(move || sender.send(Line::of(name, &file)).is_ok());
     let line = receiver.recv_timeout(real_time::PATIENCE);
     let line = line.unwrap_or_else(|_| panic!("{label}: the reader panicked or hangs"));
@@ -193,13 +193,13 @@ fn guarded(name: String, file: Vec<u8>) -> Line {
     line
 }
 
-/// Whether the work grew as it should from a file to a larger one of the same shape.
+/// Checks that the work grew as expected from a file to a larger one of the same shape.
 fn growth(growth: Growth, small: &Line, large: &Line, failures: &mut Vec<String>) {
     if growth == Growth::Refused {
         return;
     }
     if large.was_too_costly() {
-        // Large files may build more than they may hold; they never take too long.
+        // Large files may exceed the memory limit; they never take too many steps.
         if large.refusals().any(|reason| reason.contains(" steps")) {
             failures.push(format!("{}: too many steps", large.name));
         }
@@ -217,7 +217,7 @@ fn growth(growth: Growth, small: &Line, large: &Line, failures: &mut Vec<String>
     }
 }
 
-/// The files that come nearest to the rule's limits.
+/// The files that come closest to the limits.
 fn table(mut lines: Vec<Line>) -> String {
     lines.sort_by(|a, b| b.memory_share().total_cmp(&a.memory_share()));
     let mut text = format!(

@@ -1,20 +1,20 @@
-//! Files that are small and ask for much: each shape is made in many sizes.
+//! Small files that request much work; each shape is made in many sizes.
 
 use super::files::{Pickle, archive, legacy, safetensors, zip};
 
 /// How the work grows with the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Growth {
-    /// Twice the file, twice the work.
+    /// Twice the file size, twice the work.
     Linear,
-    /// What the file asks for grows faster than the file, so that large ones are refused.
+    /// The requested work grows faster than the file, so large files are refused.
     Refused,
 }
 
 pub struct Shape {
     pub name: &'static str,
     pub growth: Growth,
-    /// The file, of about so many bytes.
+    /// Makes the file with about this many bytes.
     pub make: fn(usize) -> Vec<u8>,
 }
 
@@ -127,8 +127,8 @@ pub const SHAPES: &[Shape] = &[
     }),
 ];
 
-/// Files in which one long key is looked at more often than their size allows: name and file. Each is refused for the
-/// steps of that alone.
+/// Files in which one long key is compared more often than their size allows: name and file. Each is refused only for
+/// these steps.
 pub fn long_keys() -> [(&'static str, Vec<u8>); 2] {
     let key = "k".repeat(60_000);
     let (mut tensors, mut storages) = (Pickle::new(), Pickle::new());
@@ -149,19 +149,19 @@ pub fn long_keys() -> [(&'static str, Vec<u8>); 2] {
     ]
 }
 
-/// A number of one storage.
+/// A storage with one number.
 fn one_number() -> (String, Vec<u8>) {
     ("0".to_owned(), vec![0, 0, 0x80, 0x3f])
 }
 
-/// An archive with a state dict of the keys and values that `write` puts down.
+/// An archive with a state dict of the keys and values that `write` appends.
 fn state(write: impl FnOnce(&mut Pickle)) -> Vec<u8> {
     let mut p = Pickle::new();
     p.dict(write);
     zip(&p, &[one_number()])
 }
 
-/// An archive whose pickle does the same again and again.
+/// An archive whose pickle repeats the same opcodes.
 fn pickle(size: usize, again: &[u8]) -> Vec<u8> {
     pickle_on(size, b"N", again)
 }
@@ -172,7 +172,7 @@ fn pickle_on(size: usize, start: &[u8], again: &[u8]) -> Vec<u8> {
     zip(&p, &[])
 }
 
-/// Dicts in dicts, each many times under the keys that are followed.
+/// Nested dicts, each stored many times under the keys that readers follow.
 fn wrappers(size: usize) -> Vec<u8> {
     let mut p = Pickle::new();
     p.text("model").put(0);
@@ -184,7 +184,7 @@ fn wrappers(size: usize) -> Vec<u8> {
     zip(&p, &[one_number()])
 }
 
-/// A dict with weights, many times over, behind dicts with none.
+/// A dict with weights, many times, after dicts without weights.
 fn wrappers_of_one(size: usize) -> Vec<u8> {
     let mut p = Pickle::new();
     p.text("state_dict").put(0);
@@ -202,7 +202,7 @@ fn wrappers_of_one(size: usize) -> Vec<u8> {
     zip(&p, &[one_number()])
 }
 
-/// Many dicts, each of which wraps the same one of many entries.
+/// Many dicts, each of which wraps the same dict with many entries.
 fn wrappers_side_by_side(size: usize) -> Vec<u8> {
     let mut p = Pickle::new();
     p.text("model").put(0);
@@ -310,7 +310,7 @@ fn many_keys(size: usize) -> Vec<u8> {
     })
 }
 
-/// A pickle of tensors that are all of the same storage, each as a whole.
+/// A pickle of tensors that each cover the same whole storage.
 fn views(size: usize, keys: &[String]) -> Vec<u8> {
     let numbers = size / 8;
     let mut p = Pickle::new();
@@ -344,7 +344,7 @@ fn overlapping_weights(size: usize) -> Vec<u8> {
     views(size, &keys.collect::<Vec<_>>())
 }
 
-/// Names of rrmina's networks, whose numbers grow.
+/// Names of rrmina's networks with increasing numbers.
 fn blocks_of_rrmina(size: usize) -> Vec<u8> {
     let keys = (0..size / 60).map(|i| format!("ResidualBlock.{i}.conv1.conv_layer.weight"));
     views(size, &keys.collect::<Vec<_>>())

@@ -1,4 +1,4 @@
-//! What the program holds at a moment: memory, threads, handles, memory of the GPU.
+//! Resources of the program at a moment: memory, threads, handles, GPU memory.
 
 use std::{
     alloc::{GlobalAlloc, Layout, System},
@@ -21,7 +21,7 @@ fn grown(pointer: *mut u8, bytes: usize) -> *mut u8 {
     pointer
 }
 
-// SAFETY: hands everything to the system's allocator and only counts beside it.
+// SAFETY: every call is passed to the system's allocator; the rest only counts.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: the caller's promise.
@@ -52,8 +52,8 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// Bytes of all GPUs' memory that this process holds, by NVIDIA's own tool; `None` where there is no tool, or it does
-/// not know this process.
+/// Bytes of all GPUs' memory that this process uses, according to NVIDIA's tool; `None` if there is no tool, or if it
+/// does not list this process.
 pub fn own_gpu_bytes() -> Option<u64> {
     let asked = Command::new("nvidia-smi")
         .arg("--query-compute-apps=pid,used_memory")
@@ -70,22 +70,22 @@ pub fn own_gpu_bytes() -> Option<u64> {
     (!mibs.is_empty()).then(|| mibs.iter().sum::<u64>() << 20)
 }
 
-/// What the program holds at one moment.
+/// Resources of the program at one moment.
 #[derive(Clone, Copy, Debug)]
 pub struct Held {
     pub resident_bytes: u64,
     pub heap_bytes: u64,
-    /// Bytes that the C library's allocator gave out, to the program and to the libraries that it loads.
+    /// Bytes in use from the C library's allocator, by the program and the libraries that it loads.
     pub allocated_bytes: u64,
-    /// Bytes that the C library's allocator holds and gave to nobody.
+    /// Free bytes that the C library's allocator keeps.
     pub unused_bytes: u64,
     /// Resident bytes of files, programs and devices: everything that is not anonymous memory.
     pub mapped_bytes: u64,
     pub threads: u64,
     /// Open files, sockets and devices.
     pub handles: u64,
-    /// Bytes of the device's own memory: those of this process, or, where the driver does not tell them, those of
-    /// everybody beyond what was taken when the device had just been opened.
+    /// Bytes of the device's own memory: those of this process or, if the driver does not report them, those of all
+    /// processes beyond the use right after the device was opened.
     pub gpu_bytes: Option<u64>,
 }
 
@@ -97,7 +97,7 @@ impl Held {
             let number = line.and_then(|line| line.split_whitespace().nth(1));
             number.and_then(|n| n.parse().ok()).expect("a number")
         };
-        // SAFETY: mallinfo2 only reads what the allocator counts.
+        // SAFETY: mallinfo2 only reads the allocator's counters.
         let allocator = unsafe { libc::mallinfo2() };
         let handles = fs::read_dir("/proc/self/fd").expect("Linux tells it");
         Self {
@@ -165,5 +165,5 @@ impl std::fmt::Display for Held {
     }
 }
 
-/// The head of a table of [`Held`].
+/// The header of a table of [`Held`].
 pub const HEAD: &str = " RSS MiB   mapped   malloc   unused     ours  GPU MiB  threads  handles";

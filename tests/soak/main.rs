@@ -1,11 +1,10 @@
-//! Live pictures for hours, as a person would have them who tries everything: styles, modes, sizes, sources,
-//! cameras that fail, snapshots, recordings. What the program holds at the end is compared with what it
-//! held in minute five, in the same state.
+//! Live painting for hours, used like by a user who tries everything: styles, modes, sizes, sources, failing cameras,
+//! snapshots, recordings. The resources at the end are compared with those in minute five, in the same state.
 //!
-//! Runs only where `STYLEFORGE_SOAK_MINUTES` says for how long; `tools/soak.sh` builds and runs it. It is one
-//! program that can be carried to another computer: it finds the styles in the folder that it runs in
-//! (`styles`), and the fake camera (`tests/camera/shim.c`) as `fake_camera.so` beside itself; where there is
-//! none, it builds it. `STYLEFORGE_SOAK_DEVICE` is `auto`, `cpu` or `cuda`.
+//! Runs only if `STYLEFORGE_SOAK_MINUTES` sets its duration; `tools/soak.sh` builds and runs it. It is one program that
+//! can be copied to another computer. It reads the styles from the current folder (`styles`), and the fake camera
+//! (`tests/camera/shim.c`) as `fake_camera.so` from its own folder. If that is missing, it builds it.
+//! `STYLEFORGE_SOAK_DEVICE` is `auto`, `cpu` or `cuda`.
 #![cfg(target_os = "linux")]
 #![allow(
     clippy::expect_used,
@@ -36,18 +35,18 @@ use round::Round;
 
 const MINUTES: &str = "STYLEFORGE_SOAK_MINUTES";
 const DEVICE: &str = "STYLEFORGE_SOAK_DEVICE";
-/// What the end may hold more than the minute that it is compared with.
+/// Maximum growth between the compared minute and the end.
 const GROWTH_BYTES: u64 = 8 * 1024 * 1024;
-/// Longest time without a picture: beyond it something hung, however slow the computer.
+/// Longest time without a picture: beyond it something hung, on any computer.
 const LONGEST_GAP: Duration = Duration::from_secs(60);
-/// Complaints that are repeated at the end.
+/// Maximum number of complaints that are printed at the end.
 const MOST_COMPLAINTS: usize = 20;
 
 fn minutes() -> Option<u64> {
     env::var(MINUTES).ok()?.parse().ok()
 }
 
-/// From which minute on a round's beginning is what the end is compared with: five, in short runs an earlier one.
+/// The minute from which on the start of a round is compared with the end: five, or an earlier one in short runs.
 fn compared_minute(minutes: u64) -> u64 {
     match minutes {
         10.. => 5,
@@ -57,7 +56,7 @@ fn compared_minute(minutes: u64) -> u64 {
 }
 
 fn main() -> ExitCode {
-    // As the program does.
+    // The program has the same setting.
     allocator::give_large_pieces_back(false);
     if let Some(minutes) = minutes().filter(|_| env::var_os(ROOT).is_some()) {
         return match soak(minutes.max(2)) {
@@ -77,7 +76,7 @@ fn main() -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), vec![trial]).exit_code()
 }
 
-/// Runs in a process of its own, which sees the fake camera.
+/// Runs in a separate process with the fake camera.
 fn beside_the_fake_camera() -> Result<(), Failed> {
     let program = env::current_exe()?;
     let carried = program.with_file_name("fake_camera.so");
@@ -94,7 +93,7 @@ fn beside_the_fake_camera() -> Result<(), Failed> {
     }
 }
 
-/// Panics anywhere in the program; a thread that catches its own counts too.
+/// Panics in any thread, including those that are caught.
 static PANICS: AtomicU64 = AtomicU64::new(0);
 
 fn count_panics() {
@@ -122,7 +121,7 @@ fn soak(minutes: u64) -> Result<(), String> {
     }
     println!("minute {HEAD}  painted switches faults recordings snapshots");
     round.try_everything();
-    // What was held at the beginning of each round, always in the same state, and after how long.
+    // The resources at the start of each round, always in the same state, and the time since the start.
     let mut homes: Vec<(Duration, Held)> = Vec::new();
     loop {
         let home = round.home();
@@ -145,7 +144,7 @@ fn soak(minutes: u64) -> Result<(), String> {
     finish(round, &homes, minutes, began)
 }
 
-/// Prints the table and judges it.
+/// Prints the table and checks it.
 fn finish(
     round: Round,
     homes: &[(Duration, Held)],
@@ -158,7 +157,7 @@ fn finish(
     let panics = PANICS.load(Ordering::SeqCst);
     let compared = compared_minute(minutes);
     let is_compared = |(at, _): &&(Duration, Held)| *at >= Duration::from_secs(60 * compared);
-    // The first round brings what comes once: threads and files of a recording, of a camera that is lost.
+    // The first round allocates what is only needed once: threads and files of a recording, of a lost camera.
     let first = homes.iter().skip(1).find(is_compared);
     let compared = first.map_or(compared, |(at, _)| at.as_secs() / 60);
     let first = first.map(|(_, held)| held);
@@ -212,7 +211,7 @@ fn finish(
     Err(wrong.join("\n"))
 }
 
-/// What the end holds that an earlier minute did not.
+/// Resources that grew since an earlier minute.
 fn grown(first: &Held, last: &Held) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut check = |what: &str, first: u64, last: u64, allowed: u64| {

@@ -1,4 +1,4 @@
-//! What a minute is filled with: a rest in a state that is always the same, then everything else.
+//! The content of a minute: a rest in a state that is always the same, then everything else.
 
 use std::{
     sync::Arc,
@@ -28,14 +28,14 @@ use crate::{
 
 /// A part of a round, in which the style stays; a round of a minute has six.
 const PART: Duration = Duration::from_secs(10);
-/// How long a camera's fault lasts after it was told.
+/// Duration of a camera's fault after it was reported.
 const FAULT: Duration = Duration::from_secs(2);
 /// Time between two samples at rest.
 const REST_SAMPLE: Duration = Duration::from_millis(500);
-/// Samples at rest at least.
+/// Minimum number of samples at rest.
 const LEAST_SAMPLES: usize = 5;
 
-/// What the camera does wrong.
+/// A fault of the camera.
 #[derive(Clone, Copy, Debug)]
 enum Fault {
     Unplugged,
@@ -58,7 +58,7 @@ const FAULTS: [Fault; 6] = [
 const KINDS: [u32; 5] = [YUYV, MJPG, NV12, GREY, RGB3];
 
 impl Fault {
-    /// Whether the camera has it before it is opened.
+    /// Whether the camera has the fault before it is opened.
     fn comes_first(self) -> bool {
         matches!(self, Self::Busy | Self::Denied)
     }
@@ -69,7 +69,7 @@ impl Fault {
             Self::Stalled => fake.set(Switch::Stalled, 1),
             Self::Busy => fake.set(Switch::Busy, 1),
             Self::Damaged => fake.set(Switch::Damage, 1),
-            // No size that any working size has the camera opened at.
+            // The camera is never opened at this size for any working size.
             Self::FormatChanged => {
                 fake.set(Switch::Height, 288);
                 fake.set(Switch::Width, 352);
@@ -84,7 +84,7 @@ impl Fault {
             Self::Stalled => fake.set(Switch::Stalled, 0),
             Self::Busy => fake.set(Switch::Busy, 0),
             Self::Damaged => fake.set(Switch::Damage, 0),
-            // The camera stays in its new format until it is closed.
+            // The camera keeps its new format until it is closed.
             Self::FormatChanged => {}
             Self::Denied => fake.set(Switch::OpenError, 0),
         }
@@ -102,7 +102,7 @@ impl Fault {
     }
 }
 
-/// Minute after minute.
+/// The rounds of a soak, one per minute.
 pub struct Round {
     pub studio: Studio,
     fake: Fake,
@@ -111,11 +111,10 @@ pub struct Round {
     sizes: Vec<LiveSize>,
     /// Long side of the resting state, in pixels.
     home_px: usize,
-    /// Steps through styles, modes and sizes so far.
+    /// Number of changes of style, mode and size so far.
     steps: usize,
-    /// Where the round's pictures go.
+    /// Folder of the round's pictures.
     folder: Option<TempDir>,
-    /// When the round began.
     began: Instant,
 }
 
@@ -163,11 +162,10 @@ impl Round {
         }
     }
 
-    /// Opens everything once, for both shapes of picture that come: what a device loads when it first needs it is
-    /// there before anything is compared. Our own kernels are all loaded at once; the driver loads a library's
-    /// kernels when a convolution first needs them, and never unloads them. So on a GPU the modes that leave
-    /// convolutions to a library paint every size that an automatic one may become, on the scene, whose frames grow
-    /// with it.
+    /// Opens everything once, for both picture shapes, so that everything that a device loads on first use is loaded
+    /// before anything is compared. Our own kernels are all loaded at once. The driver loads a library's kernels when a
+    /// convolution first needs them, and never unloads them. On a GPU the modes that leave convolutions to a library
+    /// therefore paint every possible automatic size, on the scene, whose frames grow with it.
     pub fn try_everything(&mut self) {
         let result = self.go_home();
         self.note(result);
@@ -186,7 +184,7 @@ impl Round {
         self.mend();
     }
 
-    /// Paints in these modes at these sizes, as far as the device holds them.
+    /// Paints in these modes at these sizes, if they fit the device.
     fn try_modes(&mut self, modes: &[Mode], sizes: &[LiveSize]) {
         let networks = [self.full[0].clone(), self.lite[0].clone()];
         for &size in sizes {
@@ -206,8 +204,8 @@ impl Round {
         }
     }
 
-    /// Begins a round in the state in which all are compared: the demo scene from its beginning, and the
-    /// same sessions kept. Gives what is held then.
+    /// Starts a round in the state in which all rounds are compared: the demo scene from its start, with the same
+    /// sessions. Returns the resources in that state.
     pub fn home(&mut self) -> Held {
         self.began = Instant::now();
         let result = self.go_home();
@@ -217,7 +215,7 @@ impl Round {
             self.studio.pass_time_until(Instant::now() + REST_SAMPLE);
             samples.push(self.studio.held());
         }
-        // The first ones may still see what is being given up.
+        // The first samples may still include memory that is being freed.
         Held::median(&samples[samples.len() / 2..])
     }
 
@@ -237,7 +235,7 @@ impl Round {
         self.studio.until_painted(3)
     }
 
-    /// Everything else of the round.
+    /// The rest of the round.
     pub fn wander(&mut self, round: usize) {
         let result = tempfile::tempdir().map_err(|e| e.to_string());
         match result {
@@ -262,7 +260,7 @@ impl Round {
             1 => {
                 self.step()?;
                 self.record()?;
-                // On a slow computer the part may be over by now.
+                // On a slow computer the part may already be over.
                 self.studio.until_painted(3)?;
             }
             2 => {
@@ -279,7 +277,7 @@ impl Round {
             }
             4 => {
                 let fault = self.fail(FAULTS[round % FAULTS.len()], KINDS[round % KINDS.len()]);
-                // Whatever became of it, the next one begins with a whole camera.
+                // Whatever happened, the next round starts with a working camera.
                 self.mend();
                 fault?;
             }
@@ -288,12 +286,12 @@ impl Round {
         self.snapshot(part)
     }
 
-    /// Another style, then another mode, then another size.
+    /// Changes the style, then the mode, then the size.
     fn step(&mut self) -> Result<(), String> {
         let n = self.steps;
         self.steps += 1;
         let styles = self.full.len();
-        // Full and lite in turn; every style in every mode after a while.
+        // Full and lite alternately; after a while every style in every mode.
         let network = match n % 2 {
             0 => &self.full[n / 2 % styles],
             _ => &self.lite[n / 2 % styles],
@@ -312,7 +310,7 @@ impl Round {
         Ok(())
     }
 
-    /// Another style on a picture that is held.
+    /// Changes the style on a frozen picture.
     fn freeze(&mut self) -> Result<(), String> {
         self.studio.switch(|settings| settings.frozen = true)?;
         let network = self.lite[self.steps % self.lite.len()].clone();
@@ -322,10 +320,10 @@ impl Round {
         self.studio.until_painted(1)
     }
 
-    /// The camera, which fails and comes back.
+    /// A camera that fails and recovers.
     fn fail(&mut self, fault: Fault, kind: u32) -> Result<(), String> {
         let kind = match fault {
-            // Damage is seen in these, and a format that changes is followed at once in those.
+            // Damage is detected in MJPG, and a change of format is followed immediately in YUYV.
             Fault::Damaged => MJPG,
             Fault::FormatChanged => YUYV,
             _ => kind,

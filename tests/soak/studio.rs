@@ -1,4 +1,4 @@
-//! The engine, a source and what is taken of both, as a window would drive them, watched all the time.
+//! The engine and a source, driven and monitored like by a window.
 
 use std::{
     sync::{Arc, Mutex, Weak},
@@ -27,9 +27,9 @@ use styleforge::{
 
 use crate::figures::{self, Held};
 
-/// Longest wait for anything that has to happen: only against hanging for ever.
+/// Longest wait for anything that must happen; only guards against a hang.
 const PATIENCE: Duration = Duration::from_secs(120);
-/// Time between two samples of what the program holds.
+/// Time between two samples of the program's resources.
 const SAMPLE_EVERY: Duration = Duration::from_secs(10);
 
 /// How often things happened.
@@ -47,16 +47,16 @@ pub struct Counts {
     pub recorded: u64,
     pub left_out: u64,
     pub snapshots: u64,
-    /// Pictures of a frame that is older than the one before it, or in the wrong settings.
+    /// Pictures of a frame that is older than the previous one, or with the wrong settings.
     pub went_back: u64,
 }
 
 pub struct Studio {
     engine: Engine,
     backend: Arc<Mutex<Option<Weak<dyn Backend>>>>,
-    /// Bytes of the device that were free when it had just been opened.
+    /// Free bytes of the device right after it was opened.
     first_free_bytes: Option<u64>,
-    /// Whether the driver tells what this process holds of the GPU, so that others may use it too.
+    /// Whether the driver reports the GPU memory of this process, so that other processes may use the GPU too.
     pub knows_own_gpu_bytes: bool,
     pub device: String,
     pub modes: Vec<Mode>,
@@ -65,18 +65,18 @@ pub struct Studio {
     has_source: bool,
     pictures: Option<Reader<LivePicture>>,
     wall: Vec<Reader<PreviewPicture>>,
-    /// What is known of the newest picture of this source.
+    /// Facts about the newest picture of this source.
     pub newest: Option<Facts>,
-    /// The problem of the source, until frames come again.
+    /// The problem of the source, until frames return.
     pub problem: Option<CaptureProblem>,
     recorder: Option<Recorder>,
     pub counts: Counts,
-    /// What should not have happened.
+    /// Errors that were found.
     pub complaints: Vec<String>,
-    /// The most that was held at once, of samples every ten seconds.
+    /// The maximum of the samples taken every ten seconds.
     pub most: Option<Held>,
     next_sample: Instant,
-    /// The longest time between two pictures of one source that had no problem meanwhile.
+    /// The longest time between two pictures of one source without a problem.
     pub longest_gap: Duration,
     had_problem: bool,
 }
@@ -85,7 +85,7 @@ impl Studio {
     pub fn open(device: DeviceChoice, settings: LiveSettings) -> Result<Self, String> {
         let (ringer, rung) = bounded::<()>(1);
         let ring: Arc<dyn Fn() + Send + Sync> = Arc::new(move || {
-            // One ring that waits is as good as many.
+            // One pending notification is enough.
             ringer.try_send(()).ok();
         });
         let backend = Arc::<Mutex<Option<Weak<dyn Backend>>>>::default();
@@ -139,8 +139,8 @@ impl Studio {
         self.first_free_bytes.is_some()
     }
 
-    /// Whether the device has room for a session of this size, and as much again for the one before it; an
-    /// automatic size is never one that it has not.
+    /// Whether the device has memory for a session of this size, and for an equally large previous one. An automatic
+    /// size is never chosen if it does not fit.
     pub fn holds(&self, network: &Network, mode: Mode, size: LiveSize) -> bool {
         let (LiveSize::LongSide(px), Some(backend)) = (size, self.backend()) else {
             return true;
@@ -151,7 +151,7 @@ impl Studio {
         needed.is_ok_and(|needed| free_bytes.is_none_or(|free| 2 * needed < free))
     }
 
-    /// What the program holds now.
+    /// The program's current resources.
     pub fn held(&self) -> Held {
         let free_bytes = self.backend().and_then(|b| b.free_bytes());
         let used = |first: u64| match self.knows_own_gpu_bytes {
@@ -166,11 +166,11 @@ impl Studio {
         self.complaints.push(what);
     }
 
-    /// Takes whatever comes, for a moment.
+    /// Handles all events for a moment.
     fn pump(&mut self) {
         let bell = self.pictures.as_ref().map(Reader::ready);
         let moment = Duration::from_millis(50);
-        // A bell whose writer is gone rings for ever.
+        // A channel whose sender is gone is always ready.
         if bell.is_none_or(|bell| bell.recv_timeout(moment).is_err_and(|e| e.is_disconnected())) {
             self.rung.recv_timeout(moment).ok();
         }
@@ -243,7 +243,7 @@ impl Studio {
         }
     }
 
-    /// Takes what comes until something holds.
+    /// Handles events until a condition holds.
     pub fn until(&mut self, what: &str, holds: impl Fn(&Self) -> bool) -> Result<(), String> {
         let began = Instant::now();
         while !holds(self) {
@@ -255,14 +255,14 @@ impl Studio {
         Ok(())
     }
 
-    /// Takes what comes until then.
+    /// Handles events until `then`.
     pub fn pass_time_until(&mut self, then: Instant) {
         while Instant::now() < then {
             self.pump();
         }
     }
 
-    /// Paints another source from now on; waits for nothing.
+    /// Switches to another source, without waiting.
     pub fn use_source(&mut self, source: Source) -> Result<(), String> {
         self.forget_source();
         let source = LiveSource::Capture(source, CaptureSettings::default());
@@ -273,7 +273,7 @@ impl Studio {
         Ok(())
     }
 
-    /// Lets go of the source.
+    /// Closes the source.
     pub fn release_source(&mut self) {
         self.engine.stop_live();
         self.forget_source();
@@ -287,13 +287,13 @@ impl Studio {
         (self.newest, self.problem, self.had_problem) = (None, None, false);
     }
 
-    /// Waits until so many more frames were painted.
+    /// Waits until `pictures` more frames were painted.
     pub fn until_painted(&mut self, pictures: u64) -> Result<(), String> {
         let painted = self.counts.painted + pictures;
         self.until("pictures", |s| s.counts.painted >= painted)
     }
 
-    /// Waits until frames come again that are younger than the problem.
+    /// Waits for frames that are newer than the problem.
     pub fn until_it_goes_on(&mut self) -> Result<(), String> {
         self.until("the end of a fault", |s| s.problem.is_none())?;
         let before = self.newest.map_or(0, |facts| facts.sequence);
@@ -302,7 +302,7 @@ impl Studio {
         })
     }
 
-    /// Changes the settings and waits for a picture that is painted by it.
+    /// Changes the settings and waits for a picture that is painted with them.
     pub fn switch(&mut self, change: impl FnOnce(&mut LiveSettings)) -> Result<(), String> {
         change(&mut self.settings);
         let number = self.engine.set_live(self.settings.clone());
@@ -311,7 +311,7 @@ impl Studio {
         self.until(&what, |s| s.newest.is_some_and(|f| f.settings >= number))
     }
 
-    /// Paints small pictures in these styles too; none ends them.
+    /// Also paints previews in these styles; an empty list ends them.
     pub fn set_previews(&mut self, networks: &[Arc<Network>]) {
         self.wall.clear();
         let panes = networks.iter().map(|network| {
@@ -323,19 +323,17 @@ impl Studio {
         self.engine.set_previews(panes);
     }
 
-    /// The newest picture.
     pub fn picture(&self) -> Option<&LivePicture> {
         let picture = self.pictures.as_ref().map(|reader| &reader.value);
         picture.filter(|picture| picture.facts.is_some())
     }
 
-    /// Every picture is written by `recorder` from now on.
+    /// From now on every picture is written by `recorder`.
     pub fn record(&mut self, (recorder, sink): (Recorder, FrameSink)) {
         self.engine.record(sink);
         self.recorder = Some(recorder);
     }
 
-    /// Ends the recording.
     pub fn end_recording(&mut self) {
         let Some(recorder) = self.recorder.take() else {
             return;
@@ -349,14 +347,13 @@ impl Studio {
         }
     }
 
-    /// Ends everything.
     pub fn close(mut self) -> (Counts, Vec<String>) {
         self.release_source();
         let ended = self.engine.shutdown(PATIENCE);
         if !ended {
             self.complain("the engine's thread does not end".to_owned());
         }
-        // Threads of the capture end by themselves.
+        // Threads of the capture end on their own.
         thread::sleep(Duration::from_millis(100));
         (self.counts, self.complaints)
     }

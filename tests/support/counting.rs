@@ -10,7 +10,7 @@ use std::{
     },
 };
 
-/// Counts the bytes that all threads hold, the most that they held, and what they ever took.
+/// Counts the bytes that all threads hold, their maximum, and the total that was ever allocated.
 struct Counting;
 
 static HELD: AtomicU64 = AtomicU64::new(0);
@@ -25,7 +25,7 @@ fn took(bytes: usize) {
     CALLS.fetch_add(1, Relaxed);
 }
 
-// SAFETY: hands everything to the system's allocator and only counts beside it.
+// SAFETY: every call is passed to the system's allocator; the rest only counts.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         took(layout.size());
@@ -49,18 +49,18 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static COUNTING: Counting = Counting;
 
-/// What a job allocated.
+/// Allocations of a job.
 #[derive(Clone, Copy, Debug)]
 pub struct Allocated {
-    /// Most bytes held at a time, beyond what was held before.
+    /// Maximum bytes in use, beyond those in use before.
     pub peak: u64,
-    /// Bytes of all allocations together, freed or not.
+    /// Total bytes of all allocations, freed or not.
     pub taken: u64,
-    /// How many allocations there were.
+    /// Number of allocations.
     pub calls: u64,
 }
 
-/// Runs a job and tells what it allocated.
+/// Runs a job and returns its allocations.
 pub fn counted<T>(job: impl FnOnce() -> T) -> (T, Allocated) {
     let (held, taken, calls) = (HELD.load(Relaxed), TAKEN.load(Relaxed), CALLS.load(Relaxed));
     PEAK.store(held, Relaxed);
@@ -73,13 +73,13 @@ pub fn counted<T>(job: impl FnOnce() -> T) -> (T, Allocated) {
     (done, allocated)
 }
 
-/// Most bytes that `job` held at a time beyond what was held before.
+/// Maximum bytes that `job` had in use, beyond those in use before.
 pub fn peak_of<T>(job: impl FnOnce() -> T) -> (T, u64) {
     let (done, allocated) = counted(job);
     (done, allocated.peak)
 }
 
-/// One test at a time, because the counts are those of the whole program.
+/// Runs one test at a time, because the counters are global.
 pub fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)

@@ -1,6 +1,6 @@
-//! Graphs as a hostile file may hold them, and what they may do to a planner and to a device: nothing but an error.
+//! Graphs as a hostile file may contain them. A planner or a device must only return an error for them.
 //!
-//! Numbers come from bytes, so that a fuzzer may choose them as well as a test.
+//! Numbers come from bytes, so that both a fuzzer and a test can choose them.
 
 #![allow(dead_code, reason = "the test and the fuzz target use parts of it")]
 
@@ -20,7 +20,7 @@ use styleforge::{
     tensor::Shape,
 };
 
-/// Multiply-adds of the largest graph that runs; larger ones are planned only.
+/// Maximum multiply-adds of a graph that runs; larger ones are only planned.
 const MAX_RUN: u64 = 1 << 23;
 /// Longest side of a photo, in pixels.
 const MAX_PHOTO_PX: usize = 4000;
@@ -75,29 +75,29 @@ impl Draw<'_> {
         }
     }
 
-    /// A side of a photo: any number of digits is as likely.
+    /// A side of a photo; every number of digits is equally likely.
     fn side(&mut self) -> usize {
         let most = self.of(&[4, 16, 16, 64, 64, 100, 200, 1000, MAX_PHOTO_PX]);
         1 + self.below(most)
     }
 
-    /// Columns and rows of a photo.
+    /// Width and height of a photo.
     pub fn photo(&mut self) -> (usize, usize) {
         (self.side(), self.side())
     }
 }
 
-/// A graph while it is made.
+/// A graph under construction.
 struct Growing {
     graph: Graph,
     channels: Vec<usize>,
-    /// Whether nodes that cannot read their maps, at one size of a photo, are left out.
+    /// Whether nodes are omitted if they cannot read their maps at one size of a photo.
     is_strict: bool,
     error: Option<GraphError>,
 }
 
 impl Growing {
-    /// Appends a node; the first error is kept, and its node left out.
+    /// Appends a node; keeps the first error and omits its node.
     fn add(&mut self, op: Op, inputs: &[NodeId]) -> NodeId {
         let before = self.graph.clone();
         let name = format!("n{}", self.graph.nodes().len());
@@ -105,7 +105,7 @@ impl Growing {
             Ok(id) => {
                 let shapes = self.graph.shapes(64, 64).ok();
                 let channels = shapes.and_then(|all| all.last().map(|map| map.channels));
-                // What runs at no size is seldom worth more nodes.
+                // Nodes that run at no size are rarely worth more nodes.
                 if channels.is_none() && self.is_strict {
                     self.graph = before;
                     return self.graph.nodes().len() - 1;
@@ -120,7 +120,7 @@ impl Growing {
         }
     }
 
-    /// A convolution with what is around it in Johnson's networks, or nearly so.
+    /// A convolution with its usual neighbours in Johnson's networks, or almost so.
     fn layer(&mut self, draw: &mut Draw<'_>, mut x: NodeId) -> NodeId {
         let kernel = draw.of(&[1, 3, 3, 3, 5, 9, 2, 4]);
         if draw.below(4) == 0 {
@@ -268,7 +268,7 @@ impl Growing {
 /// A graph, valid or not.
 ///
 /// # Errors
-/// What the graph says of its first wrong node, if it has any; it is left out then.
+/// Returns the error of the first invalid node, if any, which is omitted.
 pub fn graph(draw: &mut Draw<'_>) -> (Graph, Option<GraphError>) {
     let is_strict = draw.below(8) > 0;
     let (graph, channels) = (Graph::default(), Vec::new());
@@ -276,7 +276,7 @@ pub fn graph(draw: &mut Draw<'_>) -> (Graph, Option<GraphError>) {
     let mut x = growing.add(Op::Photo, &[]);
     let is_of_layers = draw.below(2) == 0;
     for _ in 0..1 + draw.below(7) {
-        // Mostly of the newest map.
+        // Mostly the newest map.
         if draw.below(4) == 0 {
             x = draw.below(growing.channels.len());
         }
@@ -297,19 +297,18 @@ pub fn graph(draw: &mut Draw<'_>) -> (Graph, Option<GraphError>) {
     (growing.graph, growing.error)
 }
 
-/// What became of a case.
+/// The outcome of a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The graph makes no picture of the photo.
+    /// The graph does not make a picture of the photo.
     Refused,
-    /// No mode of the processor runs it, or it is too large to be run here.
+    /// No CPU variant runs it, or it is too large to be run here.
     Planned,
-    /// It was painted.
     Painted,
 }
 
-/// Plans a graph for all devices, and runs it on `backends`: each ends with an error or with the same picture for the
-/// same photo, whatever was painted before.
+/// Plans a graph for all devices, and runs it on `backends`. Each run ends with an error or with the same picture for
+/// the same photo, regardless of what was painted before.
 pub fn try_graph(
     draw: &mut Draw<'_>,
     devices: &[DeviceLimits],
@@ -364,7 +363,7 @@ pub fn try_graph(
     }
 }
 
-/// One GPU of each kind of kernels.
+/// One GPU for each kind of kernels.
 pub const DEVICES: [DeviceLimits; 3] = [
     device((7, 5), 40, (64, 64)),
     device((8, 0), 108, (163, 164)),

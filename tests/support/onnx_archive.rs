@@ -10,7 +10,7 @@ pub fn files(folder: &str, archive: &str) -> HashMap<String, Vec<u8>> {
     packed::files(&folder_of(folder).join(archive))
 }
 
-/// What an archive's `index.json` says of it.
+/// The content of an archive's `index.json`.
 pub fn index<T: serde::de::DeserializeOwned>(files: &HashMap<String, Vec<u8>>) -> T {
     serde_json::from_slice(&files["index.json"]).expect("well formed")
 }

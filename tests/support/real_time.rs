@@ -1,25 +1,24 @@
-//! Bounds in real time. They depend on the machine and on what else runs on it, so they are judged only where
-//! `STYLEFORGE_REAL_TIME` is set, by `tools/real_time.sh` on a machine that has nothing else to do; everywhere
-//! else only what happens counts, not when.
+//! Limits in real time. They depend on the machine and its load, so they are only checked if `STYLEFORGE_REAL_TIME` is
+//! set, by `tools/real_time.sh` on a machine without other work. Otherwise tests check what happens, not when.
 
 #![allow(dead_code, reason = "each test program uses a part of it")]
 
 use std::time::Duration;
 
-/// Set where bounds in real time are judged.
+/// Set if limits in real time are checked.
 const VARIABLE: &str = "STYLEFORGE_REAL_TIME";
-/// Why a test that judges nothing else is ignored elsewhere.
+/// The reason why a test that checks nothing else is ignored otherwise.
 pub const IGNORED: &str = "judges real time: tools/real_time.sh";
 
-/// Longest wait for what has to happen: only against hanging for ever.
+/// Longest wait for what must happen; only guards against a hang.
 pub const PATIENCE: Duration = Duration::from_secs(300);
 
-/// Whether bounds in real time are judged.
+/// Whether limits in real time are checked.
 pub fn is_judged() -> bool {
     std::env::var_os(VARIABLE).is_some()
 }
 
-/// `what` has taken less than `limit`, where that is judged.
+/// Checks that `what` took less than `limit`, if real time is checked.
 #[track_caller]
 pub fn within(what: &str, took: Duration, limit: Duration) {
     assert!(!is_judged() || took < limit, "{what} took {took:?}, allowed are {limit:?}");

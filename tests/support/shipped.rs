@@ -8,8 +8,8 @@ use styleforge::frame::Frame;
 pub const STYLES: [&str; 6] =
     ["candy", "mosaic", "udnie", "rain_princess", "starry_night", "great_wave"];
 
-/// A picture of waves of several lengths with noise from a congruential generator: no file, no
-/// decoder, the same bytes everywhere. Another `seed` gives other noise.
+/// A picture of waves of several lengths with noise from a congruential generator, which needs no file and no decoder
+/// and has the same bytes everywhere. Another `seed` changes the noise.
 pub fn waves(width: usize, height: usize, seed: u32) -> Frame {
     let mut state = 12345 + seed;
     Frame::from_fn(width, height, |x, y| {

@@ -17,24 +17,24 @@ use crate::{
     screen::{Running, Screen, part},
 };
 
-/// What a window may take of a core while nothing moves, in percent.
+/// Maximum CPU use of a window while nothing moves, in percent of a core.
 const IDLE_PERCENT: u64 = 5;
-/// Colours that a screenshot has at least.
+/// Minimum number of colours in a screenshot.
 const LEAST_COLOURS: usize = 64;
-/// A place of the upper bar that nothing but what lies over the window covers.
+/// A part of the upper bar that is only covered by dialogs.
 const BAR: [u32; 4] = [1140, 4, 20, 8];
-/// After that time a key or click that showed nothing is tried again: it may have come too early.
+/// After this time a key or click without a visible effect is repeated: it may have come too early.
 const AGAIN: Duration = Duration::from_secs(4);
-/// The same for a snapshot, which is painted once more.
+/// The same for a snapshot, which is painted again.
 const SNAPSHOT: Duration = Duration::from_secs(20);
 
-/// Where the window comes up.
+/// The environment in which the window opens.
 pub struct Setup {
-    /// Size of the screen, in pixels.
+    /// In pixels.
     pub screen: [u32; 2],
-    /// Pixels of a point.
+    /// Pixels per point.
     pub scale: &'static str,
-    /// Whether file dialogs come; they answer with the path that was put into [`Window::answer`].
+    /// Whether there are file dialogs; they answer with the path that was set by [`Window::answer`].
     pub has_dialogs: bool,
 }
 
@@ -56,7 +56,7 @@ pub struct Window {
 }
 
 impl Window {
-    /// The window of somebody who has never opened it.
+    /// The window at the first start.
     pub fn open() -> Self {
         Self::begin("", Setup::default())
     }
@@ -87,7 +87,7 @@ impl Window {
         window
     }
 
-    /// Opens it again after [`Window::wait_for_end`].
+    /// Opens the window again after [`Window::wait_for_end`].
     pub fn reopen(&mut self) {
         self.program = launch(&self.screen, &self.setup, self.home.path());
         self.find();
@@ -127,7 +127,7 @@ impl Window {
         }
     }
 
-    /// Types into the field that has the focus.
+    /// Types into the focused field.
     pub fn types(&self, text: &str) {
         self.xdotool(&["type", "--window", &self.id, text]);
     }
@@ -137,7 +137,6 @@ impl Window {
         self.xdotool(&["mousemove", &x, &y, "click", "1"]);
     }
 
-    /// The title.
     pub fn title(&self) -> String {
         self.xdotool(&["getwindowname", &self.id])
     }
@@ -169,7 +168,7 @@ impl Window {
         );
     }
 
-    /// Does something until it shows; it may be done more than once.
+    /// Repeats an action until its effect is visible.
     pub fn until(&self, what: &str, does: impl Fn(), holds: impl Fn() -> bool) {
         self.wait_until(what, || {
             does();
@@ -177,17 +176,17 @@ impl Window {
         });
     }
 
-    /// Processor time so far, in hundredths of a second (proc(5), `utime` and `stime`).
+    /// CPU time so far, in hundredths of a second (proc(5), `utime` and `stime`).
     fn ticks(&self) -> u64 {
         let path = format!("/proc/{}/stat", self.program.0.id());
         let text = fs::read_to_string(path).expect("the program runs");
-        // The name stands in parentheses and may hold spaces.
+        // The name is in parentheses and may contain spaces.
         let rest = text.rsplit(')').next().expect("fields");
         let fields = rest.split_whitespace().skip(11).take(2);
         fields.map(|f| f.parse::<u64>().expect("a number")).sum()
     }
 
-    /// Waits until the window rests, and holds it to that for ten seconds.
+    /// Waits until the window is idle, and checks that it stays idle for ten seconds.
     pub fn rests(&self, what: &str) {
         let quiet = || {
             let before = self.ticks();
@@ -202,7 +201,7 @@ impl Window {
         assert!(percent < IDLE_PERCENT as f64, "{percent} % {what}");
     }
 
-    /// Waits until the program has ended well.
+    /// Waits until the program has ended successfully.
     pub fn wait_for_end(&mut self) {
         let started = Instant::now();
         let ended = loop {
@@ -215,28 +214,28 @@ impl Window {
         assert!(ended.success(), "{ended}");
     }
 
-    /// A file or folder of the person's.
+    /// A file or folder of the user's.
     pub fn file(&self, name: &str) -> PathBuf {
         self.home.path().join(name)
     }
 
-    /// What file dialogs answer from now on.
+    /// Sets the answer of file dialogs.
     pub fn answer(&self, path: &Path) {
         let path = path.to_str().expect("a text");
         fs::write(self.file("answer"), path).expect("written");
     }
 
-    /// The settings as they stand in their file.
+    /// The content of the settings file.
     pub fn settings(&self) -> String {
         fs::read_to_string(self.file("config/styleforge/settings.toml")).unwrap_or_default()
     }
 
-    /// Whether they hold this line by now.
+    /// Whether the settings contain this line.
     pub fn remembers(&self, line: &str) -> impl Fn() -> bool {
         move || self.settings().lines().any(|l| l == line)
     }
 
-    /// The file of a style of one's own.
+    /// The file of one of the user's own styles.
     pub fn style(&self, name: &str) -> PathBuf {
         self.file(&format!("data/styleforge/styles/{name}/full.safetensors"))
     }
@@ -267,13 +266,13 @@ impl Window {
         decoded(&new().expect("it is there").1)
     }
 
-    /// The first recording, while it is written and afterwards.
+    /// The first recording, during and after writing.
     fn recording(&self) -> Option<PathBuf> {
         let named = |end| self.file(&format!("StyleForge/recording-0001.{end}"));
         ["mp4", "avi"].map(named).into_iter().find(|p| p.exists())
     }
 
-    /// The first recording once it has ended: then the index of all its frames is in it.
+    /// The first recording after it has ended, when it contains the index of all its frames.
     pub fn recorded(&self) -> Option<PathBuf> {
         self.recording().filter(|path| {
             let video = fs::read(path).unwrap_or_default();
@@ -281,31 +280,29 @@ impl Window {
         })
     }
 
-    /// Whether something of the first recording is on the disk.
+    /// Whether a part of the first recording is on disk.
     pub fn is_recording(&self) -> bool {
         let about = self.recording().and_then(|path| fs::metadata(path).ok());
         about.is_some_and(|about| about.len() > 0)
     }
 
-    /// What the window shows.
     pub fn picture(&self) -> RgbImage {
         let [.., width, height] = self.geometry();
         self.screen.picture([width, height])
     }
 
-    /// What a part of it shows.
     pub fn part(&self, place: [u32; 4]) -> RgbImage {
         part(&self.picture(), place)
     }
 
-    /// Does something after which a dialog lies over the window or, with `open` false, none does any more.
+    /// Repeats an action until a dialog covers the window or, with `open` false, until none does.
     pub fn until_dialog(&self, open: bool, does: impl Fn()) {
-        // What is below a dialog is dark.
+        // The window below a dialog is dark.
         let holds = || (self.part(BAR).get_pixel(0, 0).0[1] < 24) == open;
         self.until(&format!("a dialog to be open: {open}"), does, holds);
     }
 
-    /// Leaves a screenshot of a step.
+    /// Saves a screenshot of a step.
     pub fn shot(&self, step: &str) {
         let picture = self.picture();
         let path = self.save(step, &picture);
@@ -333,7 +330,7 @@ impl Drop for Window {
     }
 }
 
-/// The picture of a file.
+/// The decoded picture of a file.
 pub fn decoded(file: &[u8]) -> RgbImage {
     image::load_from_memory(file).expect("a picture").to_rgb8()
 }
@@ -345,7 +342,7 @@ fn launch(screen: &Screen, setup: &Setup, home: &Path) -> Running {
         path.push(std::env::var_os("PATH").unwrap_or_default());
     }
     let program = Command::new(env!("CARGO_BIN_EXE_styleforge"))
-        // Where no window comes up, the program paints a sheet into the folder that it runs in.
+        // If no window can be opened, the program paints a sheet into its current folder.
         .current_dir(home)
         .env("DISPLAY", &screen.display)
         .env("LIBGL_ALWAYS_SOFTWARE", "1")
@@ -362,7 +359,7 @@ fn launch(screen: &Screen, setup: &Setup, home: &Path) -> Running {
     Running(program.expect("the program starts"))
 }
 
-/// Whether something holds within some time.
+/// Whether a condition becomes true within some time.
 fn within(time: Duration, holds: impl Fn() -> bool) -> bool {
     let started = Instant::now();
     loop {

@@ -1,4 +1,4 @@
-//! The tour of somebody's first day: live pictures, what is kept of them, a folder, a style of one's own.
+//! The tour of a user's first day: live painting, recordings and snapshots, a folder, an own style.
 
 use std::{
     fs,
@@ -17,21 +17,21 @@ use crate::{
 
 /// Width and height of the demo scene, in pixels.
 const SCENE: (u32, u32) = (640, 480);
-/// Where the window has its stage, without the buttons at its lower edge, in pixels.
+/// The picture area of the window, without the buttons at its lower edge, in pixels.
 const STAGE: [u32; 4] = [214, 48, 820, 690];
-/// A part of the stage below the picture that the first start's cards cover.
+/// A part of the picture area below the picture that is covered by the cards of the first start.
 const BELOW_PICTURE: [u32; 4] = [400, 694, 100, 40];
-/// The card that stays with the demo scene.
+/// The card that continues with the demo scene.
 const EXPLORE_DEMO: (u32, u32) = (760, 687);
 /// The third style of the list.
 const THIRD_STYLE: (u32, u32) = (100, 345);
-/// Where the question for a name has the beginning of it.
+/// The beginning of the name in the dialog that asks for a name.
 const NAME: [u32; 4] = [456, 412, 30, 14];
-/// How far the held picture may be from the one that is saved, of 255.
+/// Maximum difference between the frozen picture and the saved one, of 255.
 const MOST_APART: f64 = 1.0;
-/// How long is recorded at least.
+/// Minimum duration of the recording.
 const RECORDED: Duration = Duration::from_secs(3);
-/// By what a video may be shorter or longer than what was measured, in seconds: a frame's time.
+/// Accepted difference between the length of a video and the measured time, in seconds: the time of one frame.
 const ROUNDING: f64 = 0.1;
 
 pub fn tour() {
@@ -77,15 +77,15 @@ fn styles(window: &Window) {
     window.shot("style-by-click");
 }
 
-/// The picture that is held becomes the finer one, and that is what is saved.
+/// The frozen picture becomes the finer one, and that one is saved.
 fn freezing(window: &Window) {
-    // A pixel is a pixel.
+    // Shows the picture at 100 %.
     window.keys(&["space", "ctrl+1"]);
     let shown = || {
         let place = place_of_picture(window)?;
         Some(window.part(place)).filter(|picture| picture.dimensions() == SCENE)
     };
-    // Without the messages at its left.
+    // The right side, because messages are on the left.
     let right = [SCENE.0 / 2, SCENE.1 / 4, SCENE.0 / 2, SCENE.1 / 2];
     let distance = |saved: &RgbImage| {
         let shown = shown().map(|shown| part(&shown, right));
@@ -106,7 +106,7 @@ fn freezing(window: &Window) {
     window.shot("snapshot");
 }
 
-/// A recording plays as long as it went on.
+/// A recording plays as long as it was recorded.
 fn recording(window: &Window) {
     let asked = Instant::now();
     window.keys(&["r"]);
@@ -145,7 +145,7 @@ fn recording(window: &Window) {
     assert!(seconds <= most + ROUNDING, "{seconds} s of {most} s");
 }
 
-/// A folder of photos is painted into one beside them.
+/// A folder of photos is painted into a new folder next to it.
 fn folder(window: &Window) {
     let album = window.file("album");
     fs::create_dir(&album).expect("a folder");
@@ -172,7 +172,7 @@ fn folder(window: &Window) {
     window.keys(&["Escape"]);
 }
 
-/// A picture becomes a style, gets another name, is removed and brought back; then it is removed for good.
+/// A picture becomes a style, is renamed, removed and restored, and then removed permanently.
 fn own_style(window: &mut Window) {
     let picture = window.file("amber.png");
     save_stripes(&picture, (128, 128), 4);
@@ -195,7 +195,7 @@ fn own_style(window: &mut Window) {
     window.snapshot_in("sketch");
     window.shot("style-renamed");
     window.keys(&["Delete"]);
-    // The one above it is chosen instead.
+    // The style above it is selected instead.
     window.snapshot_in("udnie");
     window.shot("style-removed");
     window.keys(&["ctrl+z"]);
@@ -215,7 +215,7 @@ fn own_style(window: &mut Window) {
     assert!(!window.style("sketch").exists(), "it was removed");
 }
 
-/// Where the stage shows the picture, in pixels of the window; messages lie below the line that is looked at.
+/// The area of the picture in the picture area, in pixels of the window. Messages are below the row that is examined.
 fn place_of_picture(window: &Window) -> Option<[u32; 4]> {
     let stage = window.part(STAGE);
     let (width, height) = stage.dimensions();
@@ -228,7 +228,7 @@ fn place_of_picture(window: &Window) -> Option<[u32; 4]> {
     Some([STAGE[0] + left, STAGE[1] + top, width, height])
 }
 
-/// A picture of stripes, others for every `kind`.
+/// A picture of stripes that differ for every `kind`.
 fn save_stripes(path: &Path, (width, height): (u32, u32), kind: u8) {
     let picture = RgbImage::from_fn(width, height, |x, y| {
         let stripe = u8::from((x + y * u32::from(kind)) % 32 < 16);

@@ -1,12 +1,12 @@
-//! The real program in a window of a virtual screen (Xvfb), driven by keys and clicks (xdotool), and ended by a
-//! signal. Listed as ignored where these tools are missing.
+//! The real program in a window on a virtual screen (Xvfb), driven by keys and clicks (xdotool), and ended by a signal.
+//! Listed as ignored if these tools are missing.
 //!
-//! Three tours do what a person does on a first day, on a small screen of high resolution, and without a mouse. Each of
-//! their steps leaves a screenshot in `target/tmp/window-tour`.
+//! Three tours use the program like a user on the first day, on a small screen of high resolution, and without a mouse.
+//! Each step saves a screenshot in `target/tmp/window-tour`.
 //!
-//! Two tests take minutes and judge what only a machine with nothing else to do shows, so that only
-//! `tools/real_time.sh` runs them: the demo scene painted live for three minutes (`STYLEFORGE_LIVE_MINUTES=30`
-//! makes it longer), and a window in which nothing moves.
+//! Two tests take minutes and need a machine without other work, so only `tools/real_time.sh` runs them: three minutes
+//! of live painting of the demo scene (`STYLEFORGE_LIVE_MINUTES=30` makes it longer), and a window in which nothing
+//! moves.
 
 #![allow(
     clippy::expect_used,
@@ -32,7 +32,7 @@ use libtest_mimic::{Arguments, Trial};
 
 use driven::{Window, is_there};
 
-/// What minute three may hold more than minute one, in KiB.
+/// Maximum growth from minute one to minute three, in KiB.
 const GROWTH_KB: u64 = 8 * 1024;
 
 fn live_for_minutes() {
@@ -41,7 +41,7 @@ fn live_for_minutes() {
         .and_then(|minutes| minutes.parse().ok())
         .unwrap_or(3);
     let mut window = Window::open();
-    // Every style, every way to look, once, so that everything has been in memory.
+    // Every style and every view once, so that everything has been loaded.
     sleep(Duration::from_secs(5));
     window.keys(&["2", "3", "4", "5", "6", "1"]);
     window.keys(&["c"]);
@@ -70,7 +70,7 @@ fn live_for_minutes() {
         "{first_kb} KiB after a minute, {last_kb} KiB after {minutes}"
     );
     assert!(last_threads <= first_threads, "{first_threads} threads, then {last_threads}");
-    // It still paints: a frozen or dead picture would be saved as it was.
+    // It still paints: a frozen or dead picture would be saved unchanged.
     window.keys(&["s"]);
     window.wait_until("another snapshot", || window.snapshots().len() == 2);
     window.keys(&["ctrl+q"]);
@@ -82,7 +82,7 @@ fn live_for_minutes() {
     assert_ne!(a, b, "the scene moved between the two");
 }
 
-/// A photo that was painted, and a live picture that is held, take next to no processor time.
+/// A painted photo and a frozen live picture take almost no CPU time.
 fn rests_when_nothing_moves() {
     let mut window = Window::open();
     sleep(Duration::from_secs(3));
@@ -98,11 +98,11 @@ fn rests_when_nothing_moves() {
     window.wait_for_end();
 }
 
-/// SIGTERM, SIGHUP and Ctrl-C end the window as closing it does, with what is recorded whole on the disk.
+/// SIGTERM, SIGHUP and Ctrl-C end the program like closing its window, and the recording on disk is complete.
 fn a_signal_ends_it_whole() {
     for signal in ["-TERM", "-HUP", "-INT"] {
         let mut window = Window::open();
-        // Until the first picture is there a recording is refused; the key that starts one also ends it.
+        // Before the first picture a recording is refused; the key that starts one also ends it.
         window.wait_until("a picture", || {
             window.keys(&["s"]);
             !window.snapshots().is_empty()
@@ -124,7 +124,7 @@ fn a_signal_ends_it_whole() {
 fn main() {
     let arguments = Arguments::from_args();
     let missing = ["Xvfb", "xdotool"].into_iter().find(|name| !is_there(name));
-    // Whether it judges nothing but real time.
+    // The flag marks tests that only check real time.
     let tests: [(&str, bool, fn()); 6] = [
         ("first_day", false, first_day::tour),
         ("small_screen", false, ways::small_screen),

@@ -1,4 +1,4 @@
-//! A virtual screen, and what is seen on it.
+//! A virtual screen and its content.
 
 use std::{
     fs,
@@ -9,12 +9,12 @@ use std::{
 
 use image::{RgbImage, imageops};
 
-/// Ends a program that a failed test leaves behind.
+/// Ends a program that a failed test leaves running.
 pub struct Running(pub Child);
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // It may already have ended.
         self.0.kill().ok();
         self.0.wait().ok();
     }
@@ -22,19 +22,19 @@ impl Drop for Running {
 
 /// A virtual screen.
 pub struct Screen {
-    /// Its name, for example `:7`.
+    /// The display's name, for example `:7`.
     pub display: String,
-    /// Where its pixels are mapped, in the form of xwd(1).
+    /// The file to which its pixels are mapped, in the format of xwd(1).
     pixels: PathBuf,
     _server: Running,
 }
 
 impl Screen {
-    /// A screen of `size`, which keeps its pixels in `folder`.
+    /// A screen of `size` that keeps its pixels in `folder`.
     pub fn open([width, height]: [u32; 2], folder: &Path) -> Self {
         let mut server = Command::new("Xvfb")
-            // Without `-noreset` it begins anew, and refuses who comes meanwhile, as soon as its only client has
-            // gone: the program looks whether a display answers before it opens its window.
+            // Without `-noreset` the server restarts when its only client disconnects, and refuses clients meanwhile.
+            // The program checks whether a display answers before it opens its window.
             .args(["-displayfd", "1", "-noreset", "-screen", "0"])
             .arg(format!("{width}x{height}x24"))
             .arg("-fbdir")
@@ -54,7 +54,7 @@ impl Screen {
         }
     }
 
-    /// What its upper left corner shows.
+    /// The content of its upper left corner.
     pub fn picture(&self, [width, height]: [u32; 2]) -> RgbImage {
         let file = fs::read(&self.pixels).expect("the screen's pixels");
         let number = |place: usize| {
@@ -70,7 +70,7 @@ impl Screen {
     }
 }
 
-/// A part of a picture, from `x`, `y` on.
+/// The part of a picture that begins at `x`, `y`.
 pub fn part(picture: &RgbImage, [x, y, width, height]: [u32; 4]) -> RgbImage {
     imageops::crop_imm(picture, x, y, width, height).to_image()
 }
@@ -81,7 +81,7 @@ pub fn is_plain(picture: &RgbImage) -> bool {
     picture.pixels().all(|pixel| pixel == first)
 }
 
-/// How far two pictures of one size are apart, of 255.
+/// The difference of two pictures of the same size, of 255.
 pub fn apart(a: &RgbImage, b: &RgbImage) -> f64 {
     assert_eq!(a.dimensions(), b.dimensions());
     let bytes = a.as_raw().iter().zip(b.as_raw());

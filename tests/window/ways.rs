@@ -5,18 +5,18 @@ use crate::screen::{apart, is_plain};
 
 /// The screen of a small computer, in pixels.
 const SMALL_SCREEN: [u32; 2] = [1920, 1080];
-/// The button there that takes a snapshot, in the lowest row.
+/// The snapshot button on that screen, in the lowest row.
 const SHUTTER: (u32, u32) = (663, 984);
-/// The button there that brings the controls, which are folded away.
+/// The button on that screen that shows the collapsed controls.
 const CONTROLS: (u32, u32) = (1655, 45);
-/// Where they come up.
+/// The area of the controls.
 const CONTROLS_AREA: [u32; 4] = [1660, 120, 240, 700];
 /// The buttons for photos in the upper bar.
 const BUTTONS: [u32; 4] = [0, 0, 480, 44];
-/// Where the list of shortcuts has its lines, and the words that are searched.
+/// The areas of the lines and of the search text in the list of shortcuts.
 const SHORTCUTS: [[u32; 4]; 2] = [[260, 130, 560, 500], [256, 88, 50, 18]];
 
-/// All of the window is on the screen and can be reached.
+/// The whole window is on the screen and can be reached.
 pub fn small_screen() {
     let setup = Setup { screen: SMALL_SCREEN, scale: "2", ..Setup::default() };
     let mut window = Window::begin("small-screen", setup);
@@ -35,7 +35,7 @@ pub fn small_screen() {
     window.wait_for_end();
 }
 
-/// Everything is reached by keys: no pointer is ever moved. File dialogs are missing, too: the path is typed.
+/// Everything can be reached by keys: the pointer is never moved. There are no file dialogs either: the path is typed.
 pub fn keys_alone() {
     let setup = Setup { has_dialogs: false, ..Setup::default() };
     let mut window = Window::begin("keys-alone", setup);
@@ -58,7 +58,7 @@ pub fn keys_alone() {
     window.shot("shortcuts-found");
     window.until_dialog(false, || window.keys(&["Escape"]));
 
-    // From control to control, each with the frame around it.
+    // Moves from control to control, each with the focus frame.
     let tab = || {
         let before = window.part(BUTTONS);
         window.keys(&["Tab"]);
@@ -76,10 +76,10 @@ pub fn keys_alone() {
     }
     window.keys(&["Return"]);
     window.wait_until("the sample", || window.title().contains("Sample photo"));
-    // Until it is painted, saving only says that it is not.
+    // Until the photo is painted, saving only reports that it is not.
     window.until_dialog(true, || window.keys(&["ctrl+s"]));
     window.shot("saving");
-    // In place of the name that is proposed, and marked.
+    // Replaces the proposed name, which is selected.
     window.types("moon");
     let saved = window.file("moon.jpg");
     window.until_dialog(false, || window.keys(&["Return"]));

@@ -1,4 +1,4 @@
-//! A plan as text, every field in words of this test's own.
+//! A plan as text, with field names of its own.
 
 use std::fmt::{Display, Write};
 
@@ -11,7 +11,7 @@ use styleforge::{
     tensor::Shape,
 };
 
-/// The text of a plan with our own kernels, or why there is none.
+/// The text of a plan with our own kernels, or the reason why there is none.
 pub(super) fn own_text(plan: Result<CudaPlan, cuda::CudaPlanError>) -> String {
     match plan {
         Ok(plan) => cuda_text(&plan),
@@ -19,7 +19,7 @@ pub(super) fn own_text(plan: Result<CudaPlan, cuda::CudaPlanError>) -> String {
     }
 }
 
-/// The facts for reports, which also tell the prediction of memory.
+/// The facts for reports, including the predicted memory.
 fn summary_text(text: &mut String, summary: &PlanSummary) {
     let PlanSummary {
         mode,
@@ -30,7 +30,7 @@ fn summary_text(text: &mut String, summary: &PlanSummary) {
         flops,
         peak_bytes,
         conv_provider,
-        // Told by the kernels.
+        // The kernels' text contains it.
         attention_kernels: _,
     } = summary;
     line(
@@ -220,7 +220,7 @@ fn cuda_text(plan: &CudaPlan) -> String {
     text
 }
 
-/// Gives the maps and layers of a plan their text.
+/// Formats the maps and layers of a plan.
 struct CudaNames<'p>(&'p CudaPlan);
 
 impl CudaNames<'_> {
@@ -315,7 +315,7 @@ impl CudaNames<'_> {
                 self.maybe(residual)
             ),
             CudaOp::StorePicture { from } => format!("store from={}", self.map(from)),
-            // No pinned plan is a general one.
+            // None of the pinned plans is a general one.
             CudaOp::General(op) => format!("general {op:?}"),
         }
     }

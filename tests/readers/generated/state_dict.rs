@@ -1,8 +1,8 @@
-//! A state dict whose numbers may be anything, and its file: a well-formed pickle in either container.
+//! A state dict with arbitrary numbers, and its file: a well-formed pickle in either container.
 
 use super::super::files::{Pickle, legacy, zip};
 
-/// A number as a pickle spells it.
+/// A number in one of the forms of a pickle.
 #[derive(Clone, Debug)]
 pub(super) enum Number {
     Int(i64),
@@ -16,7 +16,7 @@ pub(super) struct Storage {
     pub(super) bytes: Vec<u8>,
     /// The length that the pickle declares, in numbers.
     pub(super) count: Number,
-    /// A part of the storage, as it was named before 1.6.
+    /// A part of the storage, in the form before 1.6.
     pub(super) view: Option<(Number, Number)>,
 }
 
@@ -32,10 +32,10 @@ pub(super) struct Tensor {
 /// A value of the state dict.
 #[derive(Clone, Debug)]
 pub(super) enum Item {
-    /// One of the tensors; the first use makes it, all others recall it.
+    /// One of the tensors; the first use creates it, all others recall it.
     Tensor(usize),
     Number(Number),
-    /// Tuples, lists and dicts in each other.
+    /// Nested tuples, lists and dicts.
     Nested(u8, usize),
     /// The dict that is being filled.
     Itself,
@@ -47,12 +47,12 @@ pub(super) struct State {
     pub(super) tensors: Vec<Tensor>,
     pub(super) items: Vec<(String, Item)>,
     pub(super) wrappers: Vec<&'static str>,
-    /// How the dict is filled: at once, one by one, or as the pairs of an OrderedDict.
+    /// How the dict is filled: all at once, item by item, or as the pairs of an OrderedDict.
     pub(super) filling: u8,
     pub(super) is_legacy: bool,
 }
 
-/// A pickle that keeps all it makes, as PyTorch does, to recall it later.
+/// A pickle that memoises everything, as PyTorch does, to recall it later.
 struct Writer {
     pickle: Pickle,
     slots: u32,
@@ -147,7 +147,7 @@ impl Writer {
         }
     }
 
-    /// The dict of the items, behind its wrappers.
+    /// The dict of the items, inside its wrappers.
     fn root(&mut self, state: &State) {
         for wrapper in &state.wrappers {
             self.pickle.raw(b"}").text(wrapper);
@@ -180,7 +180,7 @@ impl Writer {
 }
 
 impl State {
-    /// The file of it, in the container that it says.
+    /// The file in the container of the state dict.
     pub(super) fn file(&self) -> Vec<u8> {
         let mut writer = Writer {
             pickle: Pickle::new(),

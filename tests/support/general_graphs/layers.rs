@@ -1,4 +1,4 @@
-//! Convolutions of all kinds, and what becomes of single values.
+//! Convolutions of all kinds, and operations on single values.
 
 use styleforge::graph::{
     Arithmetic, Function, NodeId, Op, PadMode,
@@ -93,7 +93,7 @@ pub(super) fn pointwise(case: Take<'_>) {
         case(function.name(), &|g, p| {
             let map = g.begin(p, 19);
             let alone = g.function(function, map);
-            // Behind a convolution it may be computed with it.
+            // After a convolution it may be computed with it.
             let conv = g.same(alone, 18, 3);
             let behind = g.function(function, conv);
             g.finish(behind);

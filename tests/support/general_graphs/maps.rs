@@ -1,4 +1,4 @@
-//! Values at other places, and from windows of a map.
+//! Operations that move values, and operations on windows of a map.
 
 use styleforge::graph::{
     Arithmetic, BlockOrder, Conv, NodeId, Op, PadMode, Pool, SizeRule,
@@ -21,7 +21,7 @@ pub(super) fn places(case: Take<'_>) {
                 let relu = g.add(Op::Relu, &[padded]);
                 let padded = g.add(pad(mode, [0, 2, 4, 1]), &[relu]);
                 let conv = g.conv(padded, 8, Conv::square(1, 1, 3, 1));
-                // Read by another as well.
+                // Read by another node as well.
                 let twice = g.add(Op::Add, &[padded, padded]);
                 let cut = g.add(Op::Crop(sides_of([1; 4])), &[twice]);
                 let joined = g.add(Op::Concat { count: 2 }, &[conv, cut]);

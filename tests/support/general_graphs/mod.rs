@@ -1,4 +1,4 @@
-//! Graphs that hold every operation at least twice, at odd sizes.
+//! Graphs that contain every operation at least twice, at odd sizes.
 
 mod layers;
 mod maps;
@@ -18,7 +18,7 @@ use styleforge::{
     tensor::Shape,
 };
 
-/// Large enough that norms enlarge no rounding error much.
+/// Large enough that norms amplify no rounding error much.
 const EPS: f64 = 0.01;
 
 /// A network and the photo that it is run on.
@@ -28,7 +28,7 @@ pub struct Case {
     pub photo: Frame,
 }
 
-/// A graph as it grows, and the rows and columns of its photo.
+/// A graph under construction, and the rows and columns of its photo.
 struct Growing(Graph, (usize, usize));
 
 impl Growing {
@@ -47,14 +47,14 @@ impl Growing {
         self.shape(id).channels
     }
 
-    /// A convolution of `from`, whose channels are filled in.
+    /// A convolution of `from`; fills in its channels.
     fn conv(&mut self, from: NodeId, out_channels: usize, conv: Conv) -> NodeId {
         let in_channels = self.channels(from);
         let conv = Conv { in_channels, out_channels, ..conv };
         self.add(Op::Conv2d(conv), &[from])
     }
 
-    /// A usual convolution that keeps the size.
+    /// A plain convolution that keeps the size.
     fn same(&mut self, from: NodeId, out_channels: usize, kernel_px: usize) -> NodeId {
         let pad = zeros(kernel_px / 2);
         let padded = self.add(pad, &[from]);
@@ -87,7 +87,7 @@ impl Growing {
         self.add(Op::Combine(arithmetic), &[a, b])
     }
 
-    /// A map of the photo, with small values of either sign.
+    /// A map of the photo, with small values of both signs.
     fn begin(&mut self, photo: NodeId, channels: usize) -> NodeId {
         let conv = self.same(photo, channels, 3);
         self.norm(conv)
@@ -120,7 +120,7 @@ const fn shaped(
     Conv { in_channels: 1, out_channels: 1, kernel, stride, dilation, groups }
 }
 
-/// Numbers from -1 to 1 that repeat from run to run: splitmix64.
+/// Reproducible numbers from -1 to 1: splitmix64.
 struct Random(u64);
 
 impl Random {
@@ -137,7 +137,7 @@ impl Random {
     }
 }
 
-/// Weights that keep values at their size.
+/// Weights that keep the size of the values.
 fn with_weights(graph: Graph) -> Network {
     let mut random = Random(5);
     let weights: Weights = graph
@@ -169,7 +169,7 @@ fn photo(width: usize, height: usize) -> Frame {
     })
 }
 
-/// Every case by itself.
+/// Every case.
 pub fn cases() -> Vec<Case> {
     let mut all = Vec::new();
     let mut sized =
@@ -203,7 +203,7 @@ pub fn cases() -> Vec<Case> {
     all
 }
 
-/// A case whose tokens are a photo's pixels: `mix` takes their map and gives another one.
+/// A case whose tokens are a photo's pixels: `mix` takes their map and returns another one.
 fn case_of_tokens(
     name: String,
     (height, width): (usize, usize),
@@ -211,7 +211,7 @@ fn case_of_tokens(
 ) -> Case {
     let mut growing = Growing(Graph::default(), (height, width));
     let source = growing.add(Op::Photo, &[]);
-    // A norm of so few pixels would make nothing of them.
+    // A norm of so few pixels would cancel them.
     let small = growing.function(Function::HardSigmoid { alpha: 1.0 / 256.0, beta: 0.0 }, source);
     let map = growing.linear(small, 24);
     let mixed = mix(&mut growing, map);
@@ -249,8 +249,8 @@ pub fn far_attention_case(head_size: usize, size: (usize, usize), other: [usize;
     })
 }
 
-/// Attention of a photo's pixels to each other, seen at `seen` rows and columns of them: all of it, and the same picture
-/// from these alone, which is for the oracle.
+/// Attention of a photo's pixels to each other, visible at `seen` rows and columns of them: with all pixels computed,
+/// and with only these, for the oracle.
 #[allow(dead_code, reason = "each test binary uses a part of it")]
 pub fn sampled_attention_cases(
     head_size: usize,
@@ -266,7 +266,7 @@ pub fn sampled_attention_cases(
     })
 }
 
-/// Takes a case's name and how its graph is made from the photo.
+/// Receives a case's name and the function that builds its graph from the photo.
 type Take<'t> = &'t mut dyn FnMut(&str, &dyn Fn(&mut Growing, NodeId));
 
 /// Whether a map is smaller than the photo.

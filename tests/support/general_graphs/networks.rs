@@ -1,4 +1,4 @@
-//! Small networks of the kinds that are published, and graphs that are nearly Johnson's.
+//! Small networks of published kinds, and graphs that are almost Johnson's.
 
 use styleforge::graph::{
     Arithmetic, BlockOrder, Conv, Function, NodeId, Op, Pool, Sides, resize::Interpolation,
@@ -47,7 +47,7 @@ pub(super) fn whole(case: Take<'_>) {
         g.finish(joined);
     });
     case("large sums over levels before a norm", &|g, p| {
-        // As Johnson's first layer, but with zeros around and a reader that is no convolution.
+        // Like Johnson's first layer, but padded with zeros and read by a node that is not a convolution.
         let conv = g.same(p, 20, 9);
         let norm = g.norm(conv);
         let relu = g.add(Op::Relu, &[norm]);
@@ -64,7 +64,7 @@ pub(super) fn whole(case: Take<'_>) {
     });
 }
 
-/// Graphs that the kernels of Johnson's networks could take for theirs.
+/// Graphs that the planner could mistake for Johnson's networks.
 pub(super) fn unlike(case: Take<'_>) {
     let reflected =
         |g: &mut Growing, from: NodeId, out: usize, kernel_px: usize, stride_px: usize| {

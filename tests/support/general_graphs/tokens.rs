@@ -1,4 +1,4 @@
-//! What transformers do to pixels as tokens.
+//! Operations of transformers, which treat pixels as tokens.
 
 use styleforge::graph::{
     Arithmetic, Function, NodeId, Op,
@@ -8,7 +8,7 @@ use styleforge::graph::{
 use super::{EPS, Growing, Take, shaped};
 
 impl Growing {
-    /// Another number of rows and columns, whatever the map's.
+    /// Resizes a map to the given rows and columns.
     pub fn sized(&mut self, from: NodeId, size: [usize; 2]) -> NodeId {
         let resize = Resize {
             interpolation: Interpolation::Nearest(Rounding::Floor),
@@ -23,7 +23,7 @@ impl Growing {
         self.conv(from, channels, shaped([1; 2], [1; 2], [1; 2], 1))
     }
 
-    /// Attention of a map's pixels to each other, whose queries, keys and values are one map's channels.
+    /// Attention of a map's pixels to each other; queries, keys and values are channels of one map.
     pub fn attend(&mut self, from: NodeId, heads: usize, head_size: usize) -> NodeId {
         let channels = heads * head_size;
         let all = self.linear(from, 3 * channels);
@@ -59,8 +59,8 @@ impl Growing {
         self.add(Op::Attention { heads }, &[queries, keys, values])
     }
 
-    /// As [`Growing::attend_across`] to so many pixels that a small photo has few of them; each is told its place, so that
-    /// no two are alike.
+    /// Like [`Growing::attend_across`], with more pixels than a small photo has. A position is added to each, so that
+    /// all are different.
     pub fn attend_far(&mut self, from: NodeId, size: [usize; 2], head_size: usize) -> NodeId {
         let queries = self.linear(from, head_size);
         let other = self.sized(from, size);
@@ -68,8 +68,8 @@ impl Growing {
         self.attend_to(queries, placed, 1)
     }
 
-    /// As [`Growing::attend`] with one head, seen at `size` of the places only; `is_whole` says whether all others are
-    /// computed, too.
+    /// Like [`Growing::attend`] with one head, visible at only `size` of the places; `is_whole` is whether all others
+    /// are computed, too.
     pub fn attend_sampled(
         &mut self,
         from: NodeId,
@@ -111,7 +111,8 @@ pub(super) fn tokens(case: Take<'_>) {
     }
     case("layer norm of large means and of constants", &|g, p| {
         let map = g.begin(p, 24);
-        // Weights of their own would be around one: the norm of a norm is what it was, times a thousand.
+        // A layer with weights would centre the values around one again: the norm of a norm is the same. So the mean is
+        // raised to a thousand by other operations.
         let none = g.combine(Arithmetic::Difference, map, map);
         let flat = g.add(Op::LayerNorm { eps: EPS }, &[none]);
         let thousand = g.function(Function::Exp, none);

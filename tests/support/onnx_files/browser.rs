@@ -1,5 +1,5 @@
-//! A network as it is exported for browsers: for one size, its norms and upsamplings spelled out in Reshape, ReduceMean
-//! and Concat, every shape and number in a node of its own, values named by number.
+//! A network in the form exported for browsers: for one size, with norms and upsamplings as Reshape, ReduceMean and
+//! Concat, every shape and number in a separate node, and values named by number.
 
 use styleforge::{
     graph::{NORM_EPS, Op},
@@ -109,7 +109,7 @@ impl Export {
         self.node("Add", &[x, &nothing], &[])
     }
 
-    /// A matrix with a copy of itself beside it.
+    /// A matrix joined with a copy of itself.
     fn twice(&mut self, x: &str) -> String {
         let copy = self.told_apart(x);
         self.node("Concat", &[x, &copy], &[attribute("axis").int(3, 1)])

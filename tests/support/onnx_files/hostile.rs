@@ -1,4 +1,4 @@
-//! Small files that ask for much.
+//! Small files that request much work.
 
 mod costly;
 mod messages;
@@ -12,8 +12,8 @@ pub use costly::costly;
 use messages::many_messages;
 use reshaped::{chains, wide_shapes};
 
-/// Files that ask for much more than their size, by name; every kind in several sizes. They are made
-/// as they are taken, because all together are large.
+/// Files that request much more work than their size allows, by name; every kind in several sizes. They are made
+/// lazily, because all of them together are large.
 pub fn hostile() -> impl Iterator<Item = (String, Vec<u8>)> {
     let wide = [0, 6, 20, 29, 34, 50, 58].into_iter().flat_map(|exponent| {
         let files = [empty_but_wide(1 << exponent), wide_shapes(1 << exponent)].concat();
@@ -105,7 +105,7 @@ fn empty_but_wide(side: i64) -> Vec<(String, Vec<u8>)> {
     .to_vec()
 }
 
-/// Lists of so many numbers where a handful belongs, packed and one by one.
+/// Lists of `count` numbers where a few are valid, packed and one by one.
 fn long_lists(count: usize) -> Vec<(String, Vec<u8>)> {
     let mut files = Vec::new();
     let large = i64::MIN + 3;
@@ -209,7 +209,7 @@ fn long_lists(count: usize) -> Vec<(String, Vec<u8>)> {
     files
 }
 
-/// Long texts wherever a message could repeat them.
+/// Long texts everywhere that a message could repeat them.
 fn long_texts(length: usize) -> Vec<(String, Vec<u8>)> {
     let mut files = Vec::new();
     for letter in ["a", "\u{1f600}", "\u{1b}"] {

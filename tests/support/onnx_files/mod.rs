@@ -1,6 +1,5 @@
-//! ONNX files that are small and ask for much, graphs of known operators in random wiring with
-//! extreme numbers, and networks as they are exported for browsers. Written field by field, because no
-//! library writes such files.
+//! Small ONNX files that request much work, graphs of known operators in random wiring with extreme numbers, and
+//! networks in the form exported for browsers. Written field by field, because no library writes such files.
 
 #![allow(dead_code, unused_imports, reason = "test support: each test binary uses a part of it")]
 
@@ -89,7 +88,7 @@ fn none() -> Message {
     Message::default()
 }
 
-/// ONNX's numbers of number types.
+/// ONNX's codes of number types.
 pub const FLOAT: i64 = 1;
 pub const INT32: i64 = 6;
 pub const INT64: i64 = 7;
@@ -125,7 +124,7 @@ pub fn node(operator: &str, inputs: &[&str], output: &str, attributes: &[Message
     node
 }
 
-/// A graph in the making; its input is `x`, its result `y`.
+/// A graph under construction; its input is `x`, its result `y`.
 #[derive(Clone, Debug, Default)]
 pub struct Graph(pub Message);
 
@@ -150,7 +149,7 @@ impl Graph {
         model(&graph.message(12, &none().text(1, "y")))
     }
 
-    /// The file, whose input has these sides.
+    /// The file with an input of these sides.
     pub fn file_of_size(self, sides: &[i64]) -> Vec<u8> {
         let shape =
             sides.iter().fold(none(), |shape, &side| shape.message(1, &none().int(1, side)));

@@ -2,7 +2,7 @@
 
 use super::{Graph, attribute};
 
-/// A convolution without padding and with it the norm and the Relu behind it.
+/// A convolution without padding, with or without the norm and the Relu after it.
 fn conv_norm_relu(graph: Graph, name: &str, input: &str, weight: &str, stride: i64) -> Graph {
     let (conv, norm) = (format!("{name}c"), format!("{name}n"));
     let strides = attribute("strides").packed_ints(8, &[stride; 2]);
@@ -12,8 +12,8 @@ fn conv_norm_relu(graph: Graph, name: &str, input: &str, weight: &str, stride: i
         .node("Relu", &[&norm], name, &[])
 }
 
-/// The style network without biases, with kernels of one pixel: `weights` are the names for the first
-/// convolution, those within and the last; `g` is the scale and shift of every norm.
+/// The style network without biases, with kernels of one pixel. `weights` are the names for the first convolution,
+/// those within and the last; `g` is the scale and shift of every norm.
 pub fn network(mut graph: Graph, blocks: usize, [first, inner, last]: [&str; 3]) -> Vec<u8> {
     graph = conv_norm_relu(graph, "a", "x", first, 1);
     graph = conv_norm_relu(graph, "b", "a", inner, 2);

@@ -2,7 +2,7 @@
 
 use super::{FLOAT, Graph, INT64, attribute, tensor};
 
-/// Numbers at which arithmetic breaks, and small ones twice, because they lead further.
+/// Numbers that break arithmetic, and small ones twice, because they reach more code.
 const EXTREMES: [i64; 24] = [
     0,
     0,
@@ -30,7 +30,7 @@ const EXTREMES: [i64; 24] = [
     i64::MIN,
 ];
 
-/// Numbers that decide what a random graph is made of; zeros when there are no more.
+/// Numbers that select the parts of a random graph; zeros after their end.
 struct Choices<'a>(std::slice::Iter<'a, u32>);
 
 impl Choices<'_> {
@@ -46,7 +46,7 @@ impl Choices<'_> {
         self.of(&EXTREMES)
     }
 
-    /// A small number more often than not.
+    /// Mostly a small number.
     fn number(&mut self) -> i64 {
         match self.below(4) {
             0 => self.extreme(),
@@ -69,10 +69,10 @@ const MAPS: usize = 0;
 const WEIGHTS: usize = 1;
 const NUMBERS: usize = 2;
 
-/// Builds a well-formed graph of known operators, wired as the choices say, with extreme numbers as
-/// sides, axes, pads, positions and values. `refusal` reads a file and gives why it is refused; it is
-/// handed the graph after every tensor and every node, and what the reader refuses is left out again:
-/// so graphs become deep. Every node is needed for the result. Gives how many nodes were kept.
+/// Builds a well-formed graph of known operators, wired by the choices, with extreme numbers as sides, axes, pads,
+/// positions and values. `refusal` reads a file and returns why it is refused. It is called after every tensor and
+/// every node, and parts that the reader refuses are removed again, so that graphs become deep. Every node is needed
+/// for the result. Returns the number of parts that were kept.
 pub fn random_graph(choices: &[u32], mut refusal: impl FnMut(&[u8]) -> Option<String>) -> usize {
     let mut c = Choices(choices.iter());
     let mut graph = Graph::default();
@@ -82,7 +82,7 @@ pub fn random_graph(choices: &[u32], mut refusal: impl FnMut(&[u8]) -> Option<St
         let all = values.iter().flatten().map(String::as_str);
         let all: Vec<&str> = all.chain([output]).collect();
         let file = graph.clone().node("Concat", &all, "y", &[]).file();
-        // The last node is always refused, and only when all before it are not.
+        // The last node is always refused, but only if all before it are accepted.
         let is_kept = refusal(&file).is_some_and(|message| message.contains("'y'"));
         kept += usize::from(is_kept);
         is_kept
@@ -94,7 +94,7 @@ pub fn random_graph(choices: &[u32], mut refusal: impl FnMut(&[u8]) -> Option<St
             _ => c.of(&[[1 << 50, 0], [0, 1 << 50], [3, 1], [1, 0]]).to_vec(),
         };
         let name = format!("w{index}");
-        // As many numbers as the sides ask for, where these are few.
+        // As many numbers as the sides require, if these are few.
         let count = dims
             .iter()
             .try_fold(1i64, |product, side| product.checked_mul(*side))
@@ -135,11 +135,11 @@ pub fn random_graph(choices: &[u32], mut refusal: impl FnMut(&[u8]) -> Option<St
             break;
         }
         let output = format!("v{made}");
-        // Mostly what fits, now and then anything.
+        // Mostly an input that fits, sometimes any.
         let any = c.below(16) == 0;
         let pick = |kind: usize, c: &mut Choices<'_>| {
             let list = &values[if any { c.below(3) } else { kind }];
-            // The latest are taken more often than the first.
+            // The latest values are chosen more often than the first.
             let back = c.below(list.len().max(1)).min(c.below(list.len().max(1)));
             list.iter().rev().nth(back).cloned().unwrap_or_default()
         };

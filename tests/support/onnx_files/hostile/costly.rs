@@ -1,23 +1,23 @@
-//! Files of one kind of work, done more often than their size allows: each is refused for the steps, or for the bytes,
-//! that this work draws, and would not be without them.
+//! Files with one kind of work, repeated more often than their size allows. Each is refused for the steps or bytes that
+//! this work charges, and would not be refused without them.
 
 use super::super::{FLOAT, Graph, Message, attribute, floats, ints, tensor};
 
-/// Name, what they take too much of, and the file.
+/// Name, the exceeded resource, and the file.
 type Costly = (&'static str, &'static str, Vec<u8>);
 
 const STEPS: &str = " steps";
 const BYTES: &str = " bytes of memory";
 
-/// Channels of a wide map: as many as a graph may have.
+/// Channels of a wide map: the maximum for a graph.
 const WIDE: i64 = 4096;
 
 pub fn costly() -> Vec<Costly> {
     [on_weights(), on_wide_maps(), on_pixels(), in_networks()].concat()
 }
 
-/// A graph that needs its last value. No model has its operators, and what it lacks it lacks at all sizes of pictures, so
-/// that it is read once.
+/// A graph that needs its last value. No model has its operators. What it lacks is missing at all sizes of pictures, so
+/// it is read only once.
 fn ended(graph: Graph, last: &str) -> Graph {
     graph
         .tensor(&floats("seven", &[7.0]))
@@ -26,7 +26,7 @@ fn ended(graph: Graph, last: &str) -> Graph {
         .node("Add", &["power", last], "y", &[])
 }
 
-/// So many nodes, each on the value before it.
+/// `count` nodes, each reading the value before it.
 fn chain(
     mut graph: Graph,
     count: usize,
@@ -71,7 +71,7 @@ fn on_weights() -> Vec<Costly> {
     .to_vec()
 }
 
-/// As many channels as there may be, by weights that take no place in the file.
+/// The maximum number of channels, by weights that take no space in the file.
 fn wide() -> Graph {
     Graph::default()
         .tensor(&floats("half", &[0.5]))
@@ -80,7 +80,7 @@ fn wide() -> Graph {
         .node("Conv", &["x", "k"], "wide", &[])
 }
 
-/// Operators that take a number for each channel.
+/// Operators that need a number for each channel.
 fn on_wide_maps() -> Vec<Costly> {
     let scaled = chain(wide(), 750, "wide", |graph, last, next| {
         graph.node("Mul", &[last, "half"], next, &[])
@@ -106,7 +106,7 @@ fn on_wide_maps() -> Vec<Costly> {
     files
 }
 
-/// Operators that go over the pixels of one size.
+/// Operators over the pixels of one size.
 fn on_pixels() -> Vec<Costly> {
     let subtracted = |count, sides: &[i64; 4]| {
         let values = vec![0.5; sides.iter().product::<i64>() as usize];
@@ -136,7 +136,7 @@ fn on_pixels() -> Vec<Costly> {
     .to_vec()
 }
 
-/// What is looked at again when a network has been read.
+/// Work after a network has been read.
 fn in_networks() -> Vec<Costly> {
     let picture = |graph: Graph, last: &str| {
         graph
@@ -146,7 +146,7 @@ fn in_networks() -> Vec<Costly> {
             .node("Gelu", &["painted"], "y", &[])
             .file()
     };
-    // One gate of many products, none of which becomes GELU: nothing affine comes behind it.
+    // One gate of many products, none of which becomes GELU, because nothing affine follows it.
     let mut gates = wide()
         .tensor(&floats("root", &[std::f32::consts::FRAC_1_SQRT_2]))
         .tensor(&floats("one", &[1.0]))
@@ -164,7 +164,7 @@ fn in_networks() -> Vec<Costly> {
         );
         sum = next;
     }
-    // Steps behind a large kernel, which takes each of them over.
+    // Steps after a large kernel, each of which is merged into it.
     let kernel = tensor("w", FLOAT, &[3, 3, 32, 32]).packed_floats(4, &[0.5; 9 * 32 * 32]);
     let pads = attribute("pads").packed_ints(8, &[16, 16, 15, 15]);
     let steps = Graph::default().tensor(&kernel).tensor(&floats("near one", &[0.99])).node(

@@ -1,8 +1,8 @@
-//! Files of very many messages, uses of one value, or operations one after another.
+//! Files of very many messages, uses of one value, or consecutive operations.
 
 use super::super::{FLOAT, Graph, Message, attribute, ints, model, node, none, tensor};
 
-/// So many messages, or uses of one value, of as few bytes as can be.
+/// `count` messages, or uses of one value, with as few bytes as possible.
 pub(super) fn many_messages(count: usize) -> Vec<(String, Vec<u8>)> {
     let mut files = Vec::new();
     let empty = |field: u64| none().repeated(count, none().message(field, &none()));
@@ -40,7 +40,7 @@ pub(super) fn many_messages(count: usize) -> Vec<(String, Vec<u8>)> {
     let constant = attribute("value").repeated(1, wraps_tensor);
     let graph = Graph::default().node("Constant", &[], "y", &[constant]);
     files.push(("tensors of one attribute".to_owned(), graph.file()));
-    // One value of 64 numbers, used again and again.
+    // One value of 64 numbers, used repeatedly.
     let sixty_four = Graph::default().tensor(&ints("v", &[7; 64]));
     let none_of_it = || Graph::default().tensor(&ints("v", &[]));
     for (name, graph) in
@@ -52,7 +52,7 @@ pub(super) fn many_messages(count: usize) -> Vec<(String, Vec<u8>)> {
     let computed = sixty_four.clone().node("Identity", &["v"], "w", &[]);
     let file = computed.node("Concat", &vec!["w"; count], "y", &[]).file();
     files.push(("concat of computed numbers".to_owned(), file));
-    // All results are needed: the last node takes them all.
+    // All results are needed: the last node reads all of them.
     let all_needed = |mut graph: Graph, one: &dyn Fn(&str, &str) -> Message, start: &str| {
         let names: Vec<String> = (0..count).map(|index| format!("{index:x}")).collect();
         for (index, name) in names.iter().enumerate() {
@@ -125,7 +125,7 @@ pub(super) fn many_messages(count: usize) -> Vec<(String, Vec<u8>)> {
     files
 }
 
-/// Graphs of so many operations on the picture, the last of which makes the result.
+/// Graphs of `count` operations on the picture, the last of which makes the result.
 fn deep_graphs(count: usize) -> [(&'static str, Graph); 4] {
     let chain = |one: &dyn Fn(Graph, &str, &str) -> Graph| {
         let mut graph = Graph::default();

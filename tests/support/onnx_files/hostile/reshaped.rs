@@ -1,4 +1,4 @@
-//! Maps that are given other shapes, and joined to themselves, again and again.
+//! Maps that are reshaped and joined to themselves repeatedly.
 
 use super::super::{FLOAT, Graph, attribute, floats, ints, tensor};
 
@@ -41,7 +41,7 @@ pub fn wide_shapes(side: i64) -> Vec<(String, Vec<u8>)> {
     .to_vec()
 }
 
-/// So many nodes behind each other, and a node of so many inputs.
+/// `count` consecutive nodes, and a node with `count` inputs.
 pub fn chains(count: usize) -> Vec<(String, Vec<u8>)> {
     let start = || {
         Graph::default()
