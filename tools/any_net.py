@@ -3,34 +3,34 @@
     python tools/any_net.py                                        # the networks' weights, operations and bytes
     python tools/any_net.py --pack any.safetensors --out any8.safetensors --bits 8
 
-Two inputs, a photo and a style picture, both (N, 3, H, W) levels 0..255 of any size. The style picture
-becomes one vector, the *code*, which is computed once and kept; codes of several pictures mix by weights.
+There are two inputs, a photo and a style picture, both (N, 3, H, W) levels 0..255 of any size. The style picture
+becomes one vector, the *code*, which is computed once and stored. Codes of several pictures can be mixed by weights.
 
-- Stem: a photo becomes tokens, one for ``stride`` x ``stride`` pixels. Sides that are no multiple of the
-  stride are continued by reflection at the bottom and on the right, and the painting is cropped.
+- Stem: a photo becomes tokens, one for each ``stride`` x ``stride`` pixels. Sides that are not multiples of the stride
+  are padded by reflection at the bottom and right, and the painting is cropped.
 - Encoder blocks: pre-norm, x + attention(norm(x)), x + ffn(norm(x)).
-- AdaIN on tokens: each channel gets the mean and the standard deviation that it has over the style's tokens.
-- Decoder blocks, then a head that makes pixels of tokens.
+- AdaIN on tokens: each channel gets the mean and the standard deviation of the style's tokens in that channel.
+- Decoder blocks, then a head that turns tokens into pixels.
 
-`any` is the one that is shipped; why it is built so:
+`any` is the network that is shipped. The reasons for its design:
 
-- Stride 16: attention over 1280x720 is over 3,600 tokens. Stride 8 has 14,400, sixteen times the attention
-  (windows: train_any.py).
-- A stem of convolutions without norms. Linear patches leave the patch grid in the painting. An instance norm
-  would take from the style picture what its colours and contrasts are (photo and style share the stem), would
-  enlarge the noise of a plain picture, and needs the whole picture before the next layer starts.
-- No positions: the network is trained on crops and right at any size.
-- The map at stride 8 goes around the tokens to the head (``skip``). 256 numbers for 16x16 pixels lose faces;
-  the AdaIN teacher has 512 numbers for 8x8. Nothing finer goes around: it would let the photo through.
-- Instance norms in the head only, as TransformerNet has them, and layer norms in the decoder, with scales and
-  offsets from the style code (``modulation``). While a style is in use these are constants, as learned ones are:
-  they cost a frame nothing, and the same kernels run. Strokes are made here, finer than a token.
-- Head size 64, FFN of four times the width, GELU (erf), LayerNorm eps 1e-5; 3x3 convolutions with reflection
-  padding, 9x9 first and last, nearest upsampling before a convolution: every layer is one of TransformerNet's
-  or of a plain transformer's.
+- Stride 16: attention over 1280x720 is over 3,600 tokens. Stride 8 has 14,400, sixteen times the attention (windows:
+  train_any.py).
+- A stem of convolutions without norms. Linear patches leave the patch grid in the painting. An instance norm would
+  remove the colours and contrasts of the style picture (photo and style share the stem), would amplify the noise of a
+  plain picture, and needs the whole picture before the next layer starts.
+- No positions: the network is trained on crops and works at any size.
+- The map at stride 8 bypasses the tokens and is added in the head (``skip``). 256 numbers for 16x16 pixels lose faces;
+  the AdaIN teacher has 512 numbers for 8x8. No finer map is passed, because it would let the photo through.
+- Instance norms in the head only, as in TransformerNet, and layer norms in the decoder, with scales and offsets from
+  the style code (``modulation``). While a style is in use these are constants like learned ones: they cost no time per
+  frame, and the same kernels run. Strokes are made here, finer than a token.
+- Head size 64, FFN of four times the width, GELU (erf), LayerNorm eps 1e-5; 3x3 convolutions with reflection padding,
+  9x9 first and last, nearest upsampling before a convolution: every layer is one of TransformerNet's or of a plain
+  transformer's.
 
-``nano``, ``small``, ``base`` and ``large`` are plain ones: linear patches and unpatch, positions, the style
-through the encoder itself. Nobody has trained weights of them.
+``nano``, ``small``, ``base`` and ``large`` are plain networks: linear patches and unpatch, positions, the style through
+the encoder itself. There are no trained weights for them.
 """
 
 from __future__ import annotations
@@ -56,15 +56,15 @@ EPS = 1e-5
 class Spec:
     """One network as data.
 
-    ``stem``: "patches" (a linear layer on stride x stride pixels) or "convolutions" (9x9, then a 3x3 with stride 2
-    for every halving: ``stem_widths`` are their channels, the last layer gives ``dim``). ``head``: "unpatch" (a
-    linear layer) or "convolutions" (for every doubling: nearest, 3x3, norm, ReLU, ``head_widths`` channels; 9x9 at
-    the end); ``residuals`` blocks of two 3x3 stand after the map at stride 4. ``head_norm``: "instance" or "none".
-    ``skip`` is the stride at which the stem's map is added in the head, through a 1x1 convolution, before the
-    norm; 0 for none. ``style_blocks`` of 0 sends the style's tokens through the encoder's blocks. ``modulation`` is
-    the width of the layer from which the style code's scales and offsets come, 0 for none. ``window`` above 0 leaves
-    a token only those of its square of so many tokens a side, in every second block of squares moved by half; ``pool``
-    above 1 averages keys and values over squares of so many tokens a side.
+    ``stem``: "patches" (a linear layer on stride x stride pixels) or "convolutions" (9x9, then a 3x3 with stride 2 for
+    every halving; ``stem_widths`` are their channels, the last layer has ``dim``). ``head``: "unpatch" (a linear layer)
+    or "convolutions" (for every doubling: nearest, 3x3, norm, ReLU, ``head_widths`` channels; 9x9 at the end);
+    ``residuals`` blocks of two 3x3 follow the map at stride 4. ``head_norm``: "instance" or "none". ``skip`` is the
+    stride at which the stem's map is added in the head, through a 1x1 convolution, before the norm; 0 for none.
+    ``style_blocks`` of 0 sends the style's tokens through the encoder's blocks. ``modulation`` is the width of the
+    layer that computes the style code's scales and offsets, 0 for none. ``window`` above 0 limits attention to squares
+    of ``window`` tokens a side, shifted by half in every second block; ``pool`` above 1 averages keys and values over
+    squares of ``pool`` tokens a side.
     """
 
     stride: int
@@ -109,7 +109,8 @@ SPECS = {
 class Attention(nn.Module):
     """Self-attention; the projection's rows are all queries, then all keys, then all values.
 
-    ``window``, ``moved`` and ``pool`` as in ``Spec``: fewer keys for a query, for pictures of many tokens."""
+    ``window``, ``moved`` and ``pool`` as in ``Spec``: fewer keys for a query, for pictures of many tokens.
+    """
 
     def __init__(self, dim: int, heads: int, window: int = 0, moved: bool = False, pool: int = 1):
         super().__init__()
@@ -118,7 +119,7 @@ class Attention(nn.Module):
         self.out = nn.Linear(dim, dim)
 
     def forward(self, x: torch.Tensor, rows: int) -> torch.Tensor:
-        """(N, tokens, dim) to the same; the tokens are those of so many ``rows``."""
+        """(N, tokens, dim) to the same shape; the tokens form ``rows`` rows."""
         count, tokens, dim = x.shape
         parts = self.qkv(x).view(count, tokens, 3, self.heads, dim // self.heads)
         if self.window:
@@ -131,7 +132,7 @@ class Attention(nn.Module):
         return self.out(mixed.reshape(count, tokens, dim))
 
     def _pooled(self, part: torch.Tensor, rows: int) -> torch.Tensor:
-        """(N, heads, tokens, size) with the mean of every square, what reaches over the edge left out."""
+        """(N, heads, tokens, size) with the mean of every square, without the part beyond the edge."""
         count, heads, tokens, size = part.shape
         maps = part.transpose(2, 3).reshape(count, heads * size, rows, tokens // rows)
         maps = F.avg_pool2d(maps, self.pool, ceil_mode=True, count_include_pad=False)
@@ -200,7 +201,7 @@ class Conv(nn.Module):
 
 
 class HeadNorm(nn.Module):
-    """(instance) norm of maps, with learned scales and offsets or with the style code's."""
+    """An (instance) norm of maps, with learned scales and offsets or with those of the style code."""
 
     def __init__(self, channels: int, norm: str, modulated: bool):
         super().__init__()
@@ -223,7 +224,7 @@ class HeadNorm(nn.Module):
 
 
 class Stem(nn.Module):
-    """Pictures of -1..1 to tokens (N, rows * columns, dim) and, for the head, the map at ``skip``."""
+    """Pictures of -1..1 to tokens (N, rows * columns, dim) and the map at ``skip`` for the head."""
 
     def __init__(self, spec: Spec):
         super().__init__()
@@ -304,7 +305,7 @@ class Head(nn.Module):
 
 
 class AnyNet(nn.Module):
-    """The whole network; see the file's beginning."""
+    """The whole network; see the beginning of this file."""
 
     def __init__(self, spec: Spec):
         super().__init__()
@@ -318,12 +319,13 @@ class AnyNet(nn.Module):
         self.stem = Stem(spec)
         self.encoder = blocks(spec.encoder_blocks)
         self.style_encoder = blocks(spec.style_blocks)
-        # Without it means outgrow deviations, and the decoder hardly sees what the photo's tokens differ in.
+        # Without this norm means outgrow deviations, and the decoder hardly sees the differences between the photo's
+        # tokens.
         self.style_norm = nn.LayerNorm(spec.dim, EPS)
         self.decoder = blocks(spec.decoder_blocks, modulated)
         self.decoder_norm = nn.LayerNorm(spec.dim, EPS, elementwise_affine=not modulated)
         self.head = Head(spec)
-        #: Channels of all norms that the style code has scales and offsets for, in the order of the code.
+        #: Channels of all norms for which the style code has scales and offsets, in the order of the code.
         self.norm_widths = [spec.dim] * (2 * spec.decoder_blocks + 1) + self.head.norm_widths if modulated else []
         if modulated:
             self.code_hidden = nn.Linear(2 * spec.dim, spec.modulation)
@@ -344,7 +346,7 @@ class AnyNet(nn.Module):
         mean, std = token_statistics(self.style_norm(x))
         parts = [mean, std]
         if self.norm_widths:
-            # Normed, or the scales of all norms would move with the size that tokens happen to have.
+            # Normalised, because otherwise the scales of all norms would change with the size of the tokens' values.
             statistics = torch.cat((mean, std), 1)
             statistics = F.layer_norm(statistics, statistics.shape[1:], eps=EPS)
             parts.append(self.code_norms(F.gelu(self.code_hidden(statistics))).to(mean.dtype))
@@ -394,7 +396,7 @@ def token_statistics(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def pad_to_multiple(x: torch.Tensor, stride: int) -> torch.Tensor:
-    """Continued by reflection at the bottom and on the right, as often as it takes: for a side of one pixel too."""
+    """Pads by reflection at the bottom and right, repeatedly if needed, for example for a side of one pixel."""
     for dim in (2, 3):
         size = x.shape[dim]
         wanted = -(-size // stride) * stride
@@ -406,7 +408,7 @@ def pad_to_multiple(x: torch.Tensor, stride: int) -> torch.Tensor:
 
 
 def sinusoidal(rows: int, columns: int, dim: int) -> torch.Tensor:
-    """(rows * columns, dim): the first half of the channels says the row, the second the column, each as pairs of
+    """(rows * columns, dim): the first half of the channels encodes the row, the second the column, each as pairs of
     sine and cosine with wavelengths from 2 pi to 20,000 pi tokens."""
     rates = torch.exp(torch.arange(0, dim // 2, 2, dtype=torch.float64) * (-math.log(10000.0) / (dim // 2)))
 
@@ -434,7 +436,7 @@ def save_any(path: Path, net: AnyNet, metadata: dict[str, str], bits: int = 16) 
 
 
 def quantize(weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """(I8 values, F16 scales), a scale for each row of the first dimension."""
+    """(I8 values, F16 scales), with one scale for each row of the first dimension."""
     scale = (weight.flatten(1).abs().amax(1) / 127).clamp(min=1e-7).half()
     values = (weight / scale.float().view(-1, *[1] * (weight.dim() - 1))).round().clamp(-127, 127)
     return values.to(torch.int8), scale
@@ -458,9 +460,9 @@ def read_any(path: Path) -> tuple[AnyNet, dict[str, str]]:
 
 
 def cost(spec: Spec, width: int, height: int) -> list[tuple[str, float, float]]:
-    """(layer, GFLOP, MB in fp16) of one painting, the style code being there; a multiply-add counts 2.
+    """(layer, GFLOP, MB in fp16) of one painting with an existing style code; a multiply-add counts as 2.
 
-    Bytes are what fused layers move at least: maps and tokens that are read and written once, and the weights.
+    Bytes are the minimum traffic of fused layers: maps and tokens that are read and written once, and the weights.
     Upsampled convolutions count as four 2x2 ones on the small map, which is how they are computed.
     """
     rows, columns = -(-height // spec.stride), -(-width // spec.stride)

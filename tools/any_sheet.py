@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Lays out what the program paints in the style of pictures: a row for each style picture, a column for each photo.
+"""Lays out the program's paintings in the style of pictures: a row for each style picture, a column for each photo.
 
     python tools/any_sheet.py --program target/release/styleforge --style a.jpg --style b.jpg --out sheet.webp PHOTO…
     python tools/any_sheet.py --program target/release/styleforge --mix a.jpg b.jpg --out mixes.webp PHOTO…
@@ -25,7 +25,7 @@ LABEL_PX = 22
 
 
 def crop_photos(photos: list[Path], folder: Path, width: int, height: int) -> list[Path]:
-    """The photos at the size at which they are painted, so that a cell shows all of them."""
+    """The photos at the size at which they are painted, so that a cell shows the whole photo."""
     cropped = []
     for number, path in enumerate(photos):
         cropped.append(folder / f"{number}.png")
@@ -46,8 +46,8 @@ def paint(program: list[str | Path], photos: list[Path], pictures: list[str], fo
 
 
 def lay_out(rows: list[list[Image.Image | None]], labels: list[str], cell: tuple[int, int], halves: int) -> Image.Image:
-    """The cells, and above them their columns' labels. ``halves`` of 2 puts the second half of the rows on the right,
-    below the first row once more."""
+    """The cells, with their columns' labels above. With ``halves`` of 2 the second half of the rows is on the right,
+    with the first row repeated above it."""
     width, height = cell
     columns, top = len(rows[0]), LABEL_PX if labels else 0
     deep = -(-(len(rows) - 1) // halves)

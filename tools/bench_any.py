@@ -3,11 +3,12 @@
 
     python tools/bench_any.py --binary target/release/styleforge --style-picture assets/sample.jpg
 
-Both have the weights of assets/any.safetensors, the same style code and the same photo. PyTorch runs in fp16 as a CUDA
-graph, and compiled with max-autotune (a minute a size); StyleForge by `styleforge bench --device cuda --json`. Everybody
-is timed by events on the GPU, after warm-up, without transfers, with overwritten caches before every frame; reported is
-the median. Beside every time stands the difference (PSNR) to PyTorch's fp32 picture, and ratios are of pictures that
-agree to 50 dB. It ends with 1 where a ratio fell by more than a tenth below the recorded one (recorded_ratios.py).
+Both use the weights of assets/any.safetensors, the same style code and the same photo. PyTorch runs in fp16 as a CUDA
+graph, and compiled with max-autotune (a minute per size); StyleForge by `styleforge bench --device cuda --json`. All
+are timed by events on the GPU, after warm-up, without transfers, with overwritten caches before every frame; the median
+is reported. Next to every time is the difference (PSNR) from PyTorch's fp32 picture, and ratios are only given for
+pictures that agree to 50 dB. The exit code is 1 if a ratio fell by more than a tenth below the recorded one
+(recorded_ratios.py).
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ from pytorch_peers import allow_tf32, in_graph, median_ms
 from style_photos import read_picture, to_image
 
 ASSETS = Path(__file__).parent.parent / "assets"
-#: Least PSNR of two pictures that count as the same.
+#: Minimum PSNR of two pictures that count as the same.
 LEAST_DB = 50.0
-#: The shorter side at which StyleForge looks at a style picture, and most of the longer one, in pixels.
+#: The shorter side at which StyleForge reads a style picture, and the maximum of the longer one, in pixels.
 STYLE_PX, LONG_STYLE_PX = 512, 1024
 
 
 def psnr_db(picture: torch.Tensor, reference: torch.Tensor) -> float:
-    """Of levels, after rounding."""
+    """PSNR of levels after rounding."""
     error = (picture.float().clamp(0, 255).round() - reference.float().clamp(0, 255).round()).square().mean().item()
     return math.inf if error == 0 else 10 * math.log10(255**2 / error)
 
@@ -80,7 +81,7 @@ def main() -> None:
     short = read_any(ASSETS / "any.safetensors")[0].cuda().half().to(memory_format=torch.channels_last).eval()
     style = read_picture(arguments.style_picture).cuda()
     scale = min(STYLE_PX / min(style.shape[-2:]), LONG_STYLE_PX / max(style.shape[-2:]))
-    # Both get it at that size: they scale by different filters.
+    # Both get the picture at that size, because they scale with different filters.
     style = resized(style, round(style.shape[-2] * scale), round(style.shape[-1] * scale))
     code = net.code(style)
     print(f"{torch.cuda.get_device_name()}, PyTorch {torch.__version__}, medians of {arguments.frames}, 10 for warm-up")

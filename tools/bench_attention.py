@@ -3,11 +3,11 @@
 
     python tools/bench_attention.py --binary target/release/styleforge
 
-8 heads, one picture, random weights; medians in microseconds. StyleForge's are sums of the steps of `styleforge bench
---kernels`, each between two events, in a network of 8 heads that is written for it; `styleforge check` says that they
-are right. PyTorch's are CUDA graphs between two events: scaled_dot_product_attention with each of its backends, and
-norm, nn.MultiheadAttention or two linear layers with GELU, and sum: the same work. It
-ends with 1 where a ratio to the fastest backend fell by more than a tenth below the recorded one (recorded_ratios.py).
+8 heads, one picture, random weights; medians in microseconds. StyleForge's times are sums of the steps of `styleforge
+bench --kernels`, each between two events, in a network of 8 heads that is written for it; `styleforge check` verifies
+the results. PyTorch's times are CUDA graphs between two events with the same work: scaled_dot_product_attention with
+each of its backends, and norm, nn.MultiheadAttention or two linear layers with GELU, and sum. The exit code is 1 if a
+ratio to the fastest backend fell by more than a tenth below the recorded one (recorded_ratios.py).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from any_net import AnyNet, Spec, save_any
 from pytorch_peers import allow_tf32, in_graph, median_ms
 
 HEADS = 8
-#: Pixels of a token's side: small, so that a picture of many tokens is no large one.
+#: Pixels of a token's side: small, so that a picture with many tokens is not large.
 STRIDE = 8
 TOKENS = (64, 256, 1024, 4096, 16384)
 #: Names of the backends as in PyTorch's documentation.
@@ -43,17 +43,18 @@ BACKENDS = {
     "efficient": SDPBackend.EFFICIENT_ATTENTION,
     "math": SDPBackend.MATH,
 }
-#: Scores of the math backend that are still computed, in bytes.
+#: Maximum bytes of scores for which the math backend is run.
 MOST_SCORE_BYTES = 1 << 30
 
 
 def graph_us(run: Callable[[], torch.Tensor], inputs: list[torch.Tensor], replays: int) -> float:
-    """Median microseconds of one run in a graph, whose inputs were written just before."""
+    """Median microseconds of one run in a graph whose inputs were written just before."""
     return 1e3 * median_ms(in_graph(run), replays, lambda: [x.mul_(1) for x in inputs])
 
 
 def parts(kernels: list[dict]) -> dict[str, float]:
-    """Microseconds of attention, its layer and the feed-forward part of the first block, by the steps of `styleforge bench`."""
+    """Microseconds of attention, its layer and the feed-forward part of the first block, from the steps of `styleforge
+    bench`."""
     first = next(row["layer"] for row in kernels if row["layer"].endswith(".attention"))
     block = first.removesuffix(".attention")
     layer = [row for row in kernels if row["layer"].startswith(first)]
@@ -66,7 +67,7 @@ def parts(kernels: list[dict]) -> dict[str, float]:
 
 
 def theirs(tokens: int, head: int, dtype: torch.dtype, replays: int) -> dict[str, float]:
-    """Microseconds of attention by backend; those that do not take it are left out."""
+    """Microseconds of attention by backend, without backends that do not support it."""
     query, key, value = (torch.randn(1, HEADS, tokens, head, device="cuda", dtype=dtype) for _ in range(3))
     found = {}
     for name, backend in BACKENDS.items():
@@ -83,7 +84,7 @@ def theirs(tokens: int, head: int, dtype: torch.dtype, replays: int) -> dict[str
 
 
 def their_layers(tokens: int, dim: int, ffn: int, dtype: torch.dtype, replays: int) -> dict[str, float]:
-    """Microseconds of what stands around attention."""
+    """Microseconds of the layers around attention."""
     x = torch.randn(1, tokens, dim, device="cuda", dtype=dtype)
     norm, attention = nn.LayerNorm(dim), nn.MultiheadAttention(dim, HEADS, batch_first=True)
     feed = nn.Sequential(nn.LayerNorm(dim), nn.Linear(dim, ffn), nn.GELU(), nn.Linear(ffn, dim))
@@ -139,7 +140,7 @@ def main() -> None:
                 layers[tokens] = their_layers(tokens, HEADS * head, 4 * HEADS * head, dtype, arguments.replays)
                 print("  " + ", ".join(f"{name} {us:.1f}" for name, us in layers[tokens].items()), flush=True)
             for way in ways:
-                # Scores in memory, of many tokens, take long for everybody.
+                # Scores of many tokens in memory take long in every implementation.
                 of_way = [tokens for tokens in TOKENS if way != "naive" or tokens in peers and "math" in peers[tokens]]
                 for result in ours(arguments.binary, Path(folder), head, precision, way, of_way, arguments.replays):
                     tokens = (result["width"] // STRIDE) ** 2

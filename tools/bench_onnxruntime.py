@@ -3,21 +3,18 @@
     cargo build --release
     python tools/bench_onnxruntime.py --style styles/candy/full.safetensors --threads 2
 
-Both paint the same picture with the same weights on the same number of threads.
-They take turns in one run (ours, ONNX Runtime, ours, ...), so that a machine that
-slows down slows both. Reported is the median over the rounds of each round's
-median time for one picture. Ours is timed from RGBA bytes to RGBA bytes;
-ONNX Runtime is given and gives floats, so converting pixels counts against us only.
-A ratio stands only beside the PSNR between the two painted pictures, and only where that
-is high enough to call them the same picture. Memory is the peak of a process, where the
-system tells it (Linux): of ours all of it while it times, with eight pictures, and of
-ONNX Runtime's what painting one picture adds to Python and its packages.
+Both paint the same picture with the same weights on the same number of threads. They take turns in one run (ours, ONNX
+Runtime, ours, ...), so that a machine that slows down affects both. The reported time is the median over the rounds of
+each round's median time for one picture. Ours is timed from RGBA bytes to RGBA bytes; ONNX Runtime reads and writes
+floats, so only our time includes the conversion of pixels. A ratio is only printed next to the PSNR between the two
+painted pictures, and only if that is high enough to count them as the same picture. Memory is the peak of a process, if
+the system reports it (Linux). For ours it is the whole process while it times, with eight pictures. For ONNX Runtime it
+is the increase from painting one picture over Python and its packages.
 
-It ends with 1 where a ratio fell by more than a tenth below the recorded one
-(recorded_ratios.py).
+The exit code is 1 if a ratio fell by more than a tenth below the recorded one (recorded_ratios.py).
 
-Without --style a network with random weights is timed (the time does not depend
-on their values). Needs the packages of tools/requirements.txt.
+Without --style a network with random weights is timed (the time does not depend on their values). Needs the packages of
+tools/requirements.txt.
 """
 
 import argparse
@@ -44,13 +41,13 @@ from onnx_graph import StyleGraph
 
 ROOT = Path(__file__).resolve().parents[1]
 
-# From how many decibels on two pictures are the same one: with products of bytes, and otherwise.
+# Minimum PSNR in decibels at which two pictures count as the same: with int8 products, and otherwise.
 SAME_PICTURE_DB = {"int8": 36.0}
 SAME_PICTURE_DB_OTHERWISE = 50.0
 
 
 def random_weights(widths, blocks):
-    """Weights of the usual network, names as in pytorch/examples."""
+    """Weights of the default network, with names as in pytorch/examples."""
     noise = np.random.default_rng(1)
     a, b, c = widths
     weights = {}
@@ -119,20 +116,20 @@ class OnnxRuntime:
 
 
 def peak_bytes():
-    """The most memory that this process had, where the system tells (ru_maxrss would be the parent's at first)."""
+    """Peak memory of this process, if the system reports it (ru_maxrss would start with the parent's value)."""
     status = Path("/proc/self/status")
     return 1024 * int(status.read_text().split("VmHWM:")[1].split()[0]) if status.exists() else None
 
 
 def peak_growth(weights, picture, threads):
-    """Bytes that one picture in ONNX Runtime adds to the peak of this fresh process."""
+    """Bytes by which one picture in ONNX Runtime raises the peak of this new process."""
     before = peak_bytes()
     OnnxRuntime(weights, picture.shape[1], picture.shape[0], threads).paint(picture)
     return None if before is None else peak_bytes() - before
 
 
 class Ours:
-    """The release binary, as a person would call it."""
+    """The release binary, called like by a user."""
 
     def __init__(self, binary, style, variant, precision, threads):
         self.binary, self.precision = binary, precision
@@ -175,7 +172,7 @@ def megabytes(count):
 
 
 def compare(width, height, threads, weights, all_ours, args, folder):
-    """One row for each of ours: all sides in turn at one size."""
+    """One row for each of our modes: all sides in turn at one size."""
     picture = test_picture(width, height)
     theirs = OnnxRuntime(weights, width, height, threads)
     our_rounds, their_rounds = [[] for _ in all_ours], []
@@ -209,7 +206,7 @@ def compare(width, height, threads, weights, all_ours, args, folder):
     return rows or [common]
 
 
-#: By the processor's flags, the widest first: processors of one name differ in them.
+#: By the CPU's flags, the widest first, because CPUs of the same name have different flags.
 INSTRUCTION_SETS = {"avx512_vnni": "AVX-512 with VNNI", "avx512f": "AVX-512", "avx2": "AVX2"}
 
 

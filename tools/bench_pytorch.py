@@ -4,17 +4,16 @@
     python tools/bench_pytorch.py --style styles/candy/full.safetensors \
         --binary target/release/styleforge --json speed_cuda.json --markdown speed_cuda.md
 
-PyTorch runs eager fp32 (both TF32 flags off), eager with TF32 allowed, AMP, fp16 eager in both
-layouts, fp16 as a CUDA graph, and torch.compile max-autotune in fp16, channels-last. StyleForge is
-asked once a round by `styleforge bench --device cuda --json` for all its modes, and paints the same
-photo once in each. Both take turns, round by round; reported is the median of the rounds' medians.
-Everybody is timed by events on the GPU, after warm-up, without transfers, with overwritten caches
-before every frame.
+PyTorch runs eager fp32 (both TF32 flags off), eager with TF32 allowed, AMP, fp16 eager in both layouts, fp16 as a CUDA
+graph, and torch.compile max-autotune in fp16, channels-last. StyleForge measures all its modes once per round with
+`styleforge bench --device cuda --json`, and paints the same photo once in each. Both take turns, round by round; the
+median of the rounds' medians is reported. All are timed by events on the GPU, after warm-up, without transfers, with
+overwritten caches before every frame.
 
-No ratio without equality: beside every time stands the difference (PSNR) to PyTorch's fp32 picture,
-and a claim of speed is only printed where both pictures agree as well as their precision allows.
+No ratio without equality: next to every time is the difference (PSNR) from PyTorch's fp32 picture, and a claim of speed
+is only printed if both pictures agree as well as their precision allows.
 
-It ends with 1 where such a ratio fell by more than a tenth below the recorded one (recorded_ratios.py).
+The exit code is 1 if such a ratio fell by more than a tenth below the recorded one (recorded_ratios.py).
 
 With --operations it times the reference shapes of `styleforge bench --kernels` instead: single layers.
 """
@@ -44,13 +43,13 @@ from style_photos import read_picture, to_image
 SIZES = ("256x256", "512x512", "640x480", "1280x720", "1920x1080")
 VARIANTS = ("baseline", "fused-norm", "fused")
 PRECISIONS = ("fp32", "fp16x2", "tf32", "fp16", "bf16", "mixed", "int8")
-#: What only the fused variant has.
+#: Precisions that only the fused variant has.
 FUSED_ONLY = ("fp16x2", "int8")
-#: Least PSNR between two pictures that count as the same, by the coarser of their precisions.
+#: Minimum PSNR between two pictures that count as the same, by the coarser of their precisions.
 LEAST_DB = {"fp32": 60.0, "fp16x2": 60.0, "tf32": 50.0, "fp16": 50.0, "mixed": 50.0, "bf16": 38.0, "int8": 36.0}
-#: Processes that paint at the same time; nothing is timed then.
+#: Number of processes that paint at the same time; nothing is timed then.
 PAINTERS = 6
-#: (what, measured by, against the fastest of these): shown as ratios, with the check beside them.
+#: (what, measured by, compared with the fastest of these): printed as ratios, with the equality check.
 CLAIMS = (
     ("fused fp16 against torch.compile", "StyleForge fused fp16", ["PyTorch torch.compile max-autotune fp16"]),
     ("fused fp16 against PyTorch's fp16 graph", "StyleForge fused fp16", ["PyTorch fp16 graph"]),
@@ -78,7 +77,7 @@ class Row:
     times_ms: list[float] = field(default_factory=list)
     #: The same launches without a graph; StyleForge only.
     eager_times_ms: list[float] = field(default_factory=list)
-    #: What StyleForge calls the mode, its convolutions included.
+    #: StyleForge's name of the mode, including its convolutions.
     label: str = ""
 
     def ms(self) -> float:
@@ -89,7 +88,7 @@ class Row:
 
 
 def psnr(a: torch.Tensor, b: torch.Tensor) -> float | None:
-    """dB between two pictures of whole levels; None when they are the same."""
+    """dB between two pictures of whole levels; None if they are equal."""
     error = (a.clamp(0, 255).round() - b.clamp(0, 255).round()).square().mean().item()
     return None if error == 0 else 10 * math.log10(255**2 / error)
 
@@ -101,7 +100,7 @@ def same(a: Row, b: Row) -> bool:
 
 
 class StyleForge:
-    """The binary, and what it is asked for."""
+    """The binary and its arguments."""
 
     def __init__(self, arguments: argparse.Namespace, folder: Path):
         self.binary, self.style, self.folder = arguments.binary.resolve(), arguments.style, folder
@@ -116,7 +115,7 @@ class StyleForge:
         return done.stdout
 
     def bench(self, size: str, *more: object) -> list[dict]:
-        """The measurements of all modes at one size, those of a variant from one process."""
+        """The measurements of all modes at one size; the modes of a variant come from one process."""
         results = []
         for variant in dict.fromkeys(v for v, _ in self.modes):
             modes = [f"--variant={variant}"] + [f"--precision={p}" for v, p in self.modes if v == variant]
@@ -134,7 +133,7 @@ class StyleForge:
         return read_picture(target).cuda()
 
     def paint_all(self, photo: Path) -> dict[tuple[str, str], torch.Tensor]:
-        """The picture of every mode, several processes at a time."""
+        """The picture of every mode, several processes in parallel."""
         with ThreadPoolExecutor(PAINTERS) as pool:
             return dict(zip(self.modes, pool.map(lambda mode: self.paint(mode, photo), self.modes)))
 
@@ -167,7 +166,7 @@ def measure(ours: StyleForge, size: str, compiled: bool, arguments: argparse.Nam
 
 
 def claims(size: str, rows: list[Row]) -> list[dict]:
-    """The ratios that both sides' pictures allow."""
+    """The ratios of pairs whose pictures agree."""
     by_name = {row.name: row for row in rows}
     found = []
     for what, ours, theirs in CLAIMS:
@@ -184,7 +183,7 @@ def db_text(db: float | None) -> str:
 
 
 def markdown(record: dict) -> str:
-    """The table for BENCHMARKS.md: a row for each way, a column for each size."""
+    """The table for BENCHMARKS.md: a row for each mode, a column for each size."""
     sizes = list(dict.fromkeys(r["size"] for r in record["results"]))
     cells = {(r["name"], r["size"]): r for r in record["results"]}
     lines = [
@@ -230,13 +229,13 @@ DTYPES = {"fp32": torch.float32, "tf32": torch.float32, "fp16": torch.float16, "
 
 
 def operations(ours: StyleForge, size: str) -> list[dict]:
-    """The reference shapes, ours next to PyTorch's in both layouts; prints as it goes."""
+    """The reference shapes, ours next to PyTorch's in both layouts; prints them as they are measured."""
     found = []
     for precision in dict.fromkeys(p for _, p in ours.modes if p in DTYPES):
         allow_tf32(precision == "tf32")
         dtype = DTYPES[precision]
         words = ["bench", "--device=cuda", "--style", ours.style, f"--size={size}", "--json", "--kernels"]
-        # In fused a norm is part of the convolution that reads it.
+        # In the fused variant a norm is part of the convolution that reads it.
         words += ["--variant=fused-norm", "--variant=fused", f"--precision={precision}", "--frames=10"]
         report = json.loads(ours.run(*words))
         ceiling = matmul_tflops(dtype)
@@ -245,7 +244,7 @@ def operations(ours: StyleForge, size: str) -> list[dict]:
         print("{:10} {:24} {:16} {:>9} {:>9} {:>9} {:>7} {:>8} {:>10}".format(*head))
         for result in report["results"]:
             for row in result["reference_shapes"]:
-                # PyTorch's better layout counts.
+                # The faster of PyTorch's layouts counts.
                 times = [reference_us(row, dtype, last) for last in (False, True)]
                 eager_us, graph_us = (min(column) for column in zip(*times))
                 rate = row["flops"] / row["us"] / 1e6
@@ -265,7 +264,7 @@ def driver_version() -> str:
 
 
 def write(record: dict, arguments: argparse.Namespace) -> None:
-    """The files that were asked for, with what was measured so far."""
+    """Writes the requested files with the measurements so far."""
     if arguments.json:
         arguments.json.write_text(json.dumps(record, indent=1) + "\n")
     if arguments.markdown and record["results"]:
@@ -330,7 +329,7 @@ def main() -> None:
             text = "not comparable" if c["ratio"] is None else f"{c['ratio']:.2f}x as fast"
             print(f"{size:10} {c['claim']}: {text} ({db_text(c['psnr_db'])})")
         print(f"{size:10} took {time.monotonic() - started:.0f} s", flush=True)
-        # A run that is stopped keeps the sizes before.
+        # Written after each size, so that an interrupted run keeps the sizes before.
         write(record, arguments)
     write(record, arguments)
     found = {f"{c['size']} {c['claim']}": c["ratio"] for c in record["claims"]}

@@ -35,7 +35,8 @@ def find_networks(folder: Path, models: list[str]) -> list[tuple[str, Path]]:
 
 
 def fit(image: Image.Image, width: int, height: int) -> Image.Image:
-    """The image filling a cell; what is too high is cut mostly at the bottom, since faces are at the top."""
+    """The image filling a cell. An image that is too high is cropped mostly at the bottom, since faces are at the
+    top."""
     scale = max(width / image.width, height / image.height)
     size = (max(width, round(image.width * scale)), max(height, round(image.height * scale)))
     image = image.resize(size, Image.Resampling.LANCZOS)

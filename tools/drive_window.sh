@@ -1,13 +1,13 @@
 #!/bin/sh
-# Drives the window and takes the README's screenshots; tests/window holds it to what it does.
+# Drives the window and takes the README's screenshots; tests/window checks the window's behaviour.
 #
 #   tools/drive_window.sh [PROGRAM] [FOLDER]
 #
-# PROGRAM is target/release/styleforge unless given. Without FOLDER, the screenshots that the README
-# shows are written to assets/screenshots; with it, all of them are written there. Needs xvfb,
-# xdotool and imagemagick. The program runs on a display of its own with empty settings and data
-# folders; file dialogs are answered by a stand-in for zenity. Ends with 1 and a reason when the
-# window does not do what is needed for them. STYLE_PICTURE=painting.jpg in the environment is painted with live, too.
+# PROGRAM defaults to target/release/styleforge. Without FOLDER, the screenshots that the README shows are written to
+# assets/screenshots; with it, all of them are written there. Needs xvfb, xdotool and imagemagick. The program runs on
+# its own display with empty settings and data folders; a fake zenity answers file dialogs. Ends with 1 and a reason if
+# the window does not work as needed. If STYLE_PICTURE=painting.jpg is set in the environment, that picture is also used
+# as a style for live painting.
 set -eu
 cd "$(dirname "$0")/.."
 program=$(realpath "${1:-target/release/styleforge}")
@@ -41,7 +41,7 @@ export HOME="$work/home" XDG_CONFIG_HOME="$work/config" XDG_DATA_HOME="$work/dat
 export PATH="$work/bin:$PATH" LIBGL_ALWAYS_SOFTWARE=1
 unset WAYLAND_DISPLAY DBUS_SESSION_BUS_ADDRESS
 
-# It takes a display that is free, and tells which once it can be used.
+# Xvfb chooses a free display and writes its number once it is ready.
 : >"$work/display"
 Xvfb -displayfd 3 -screen 0 1280x800x24 3>"$work/display" >/dev/null 2>&1 &
 xvfb=$!
@@ -52,7 +52,7 @@ done
 [ -s "$work/display" ] || fail "Xvfb did not start"
 export DISPLAY=":$(cat "$work/display")"
 
-# The window sits in the upper left corner, without a window manager.
+# The window is in the upper left corner, without a window manager.
 open_window() {
     "$program" "$@" >"$work/log" 2>&1 &
     app=$!
@@ -63,11 +63,11 @@ open_window() {
         sleep 0.1
     done
     [ -n "$window" ] || fail "no window came up"
-    # The pointer rests where nothing has a tooltip.
+    # The pointer stays where nothing has a tooltip.
     xdotool windowmove "$window" 0 0 windowsize "$window" 1280 800 windowfocus "$window" mousemove 700 798
 }
 
-# Live pictures never rest.
+# Live painting is never idle.
 start_live() {
     open_window
     sleep 8
@@ -75,7 +75,7 @@ start_live() {
 
 ticks() { awk '{ print $14 + $15 }' "/proc/$app/stat"; }
 
-# Waits until the program rests: an idle window takes no processor time.
+# Waits until the program is idle: an idle window takes no CPU time.
 settle() {
     quiet=0
     for _ in $(seq 240); do
@@ -90,7 +90,7 @@ settle() {
 keys() { xdotool windowfocus "$window" key --delay 60 "$@"; sleep 0.3; }
 shot() {
     case "${kept:- $1 }" in *" $1 "*) ;; *) return ;; esac
-    # Those that the README shows in a column of three are smaller.
+    # Screenshots that the README shows in three columns are smaller.
     size=84%
     case $1 in brush | folder | light) size=64% ;; esac
     import -window "$window" -strip -resize "$size" -define webp:method=6 -quality 14 "$shots/$1.webp"
@@ -106,8 +106,8 @@ finish() {
     fail "the window does not close"
 }
 
-# Live: the demo scene, every style at once, two modes, the Lab. Without a GPU the automatic
-# size would be small for a picture to look at.
+# Live: the demo scene, all styles at once, two modes, the Lab. Without a GPU the automatic size would be too small for
+# a screenshot.
 mkdir -p "$work/config/styleforge"
 printf '[live]\nworking_px = 448\n[state]\nhas_seen_hint = true\n' >"$work/config/styleforge/settings.toml"
 start_live
@@ -142,7 +142,7 @@ keys l
 settle
 shot start
 
-# The sample, painted; the divider in the middle.
+# The painted sample, with the divider in the middle.
 keys ctrl+e
 settle
 keys 1
@@ -161,7 +161,7 @@ sleep 8
 settle
 shot starry
 
-# A closer look with a broader brush and the photo's colours.
+# A closer view with a broader brush and the photo's colours.
 keys v v bracketleft bracketleft k
 settle
 keys plus plus
@@ -170,13 +170,13 @@ shot brush
 keys bracketright bracketright k ctrl+0
 settle
 
-# Light.
+# The light theme.
 keys t
 sleep 0.5
 shot light
 keys t
 
-# What is no picture is refused in words.
+# A file that is not a picture is refused with a message.
 echo "no picture" >"$work/notes.txt"
 echo "$work/notes.txt" >"$work/answer"
 keys ctrl+o
@@ -193,7 +193,7 @@ settle
 shot folder
 keys Escape
 
-# A network whose file does not tell how it is to be read: the likeliest way is chosen.
+# A network whose file does not contain its value range: the most likely one is chosen.
 tar -xJf tests/onnx/networks/networks.tar.xz -C "$work" mobilenet_relu6.onnx
 echo "$work/mobilenet_relu6.onnx" >"$work/answer"
 keys ctrl+i
@@ -203,7 +203,7 @@ keys Return
 settle
 saved "$work/data/styleforge/styles/mobilenet_relu6/full.safetensors"
 
-# Narrow: the controls fold away. As small as it gets.
+# Narrow: the controls collapse. This is the smallest size.
 xdotool windowsize "$window" 1024 700
 settle
 shot small

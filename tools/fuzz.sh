@@ -1,33 +1,33 @@
 #!/usr/bin/env bash
-# Fuzzes the readers of untrusted bytes (fuzz/fuzz_targets) with cargo-fuzz on the Rust that builds
-# the program. Needs g++ for libFuzzer, and Python.
+# Fuzzes the readers of untrusted bytes (fuzz/fuzz_targets) with cargo-fuzz and the Rust version that builds the
+# program. Needs g++ for libFuzzer, and Python.
 #
-#   tools/fuzz.sh run TARGET SECONDS [OPTION...]  one target; options are libFuzzer's
-#   tools/fuzz.sh all SECONDS                     every target so long, two at a time
+#   tools/fuzz.sh run TARGET SECONDS [OPTION...]  one target; options are passed to libFuzzer
+#   tools/fuzz.sh all SECONDS                     every target for SECONDS, two at a time
 #   tools/fuzz.sh replay                          every file of the corpus through its target, once
 #   tools/fuzz.sh seeds                           adds the seeds of fuzz/seeds.py to the corpus
-#   tools/fuzz.sh minimise TARGET                 leaves out of the corpus what adds no coverage
+#   tools/fuzz.sh minimise TARGET                 removes files without additional coverage from the corpus
 #   tools/fuzz.sh pack                            writes the corpus to fuzz/corpus.xz
 #
-# The corpus lies in fuzz/corpus, which git ignores; what is committed is fuzz/corpus.xz. What makes
-# a target fail lies in fuzz/artifacts/TARGET; mend it, and keep it as fuzz/corpus/TARGET/found-NAME.
-# SANITIZER=address builds with the address sanitizer.
+# The corpus is in fuzz/corpus, which git ignores; fuzz/corpus.xz is committed. Inputs on which a target fails are in
+# fuzz/artifacts/TARGET; fix the error and keep the input as fuzz/corpus/TARGET/found-NAME. SANITIZER=address builds
+# with the address sanitizer.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 targets=(checkpoint graphs inspect mjpeg onnx picture pixels pth safetensors settings)
-# The version that the corpus and the options here were made with.
+# The version for which the corpus and the options here were made.
 cargo_fuzz=0.13.2
-# Most bytes of the packed corpus.
+# Maximum bytes of the packed corpus.
 packed_bytes=$((320 << 10))
 sanitizer=${SANITIZER:-none}
-# Most memory of a program and seconds of an input. The address sanitizer keeps what was freed, and is slow.
+# Maximum memory of a program and maximum seconds per input. The address sanitizer keeps freed memory, and is slow.
 most_mb=1024 input_seconds=5
 [ "$sanitizer" = none ] || most_mb=2048 input_seconds=30
 programs=target/fuzz/$sanitizer/$(rustc --print host-tuple)/debug
 
-# One build of the library for all targets, in a folder of its own: its flags differ from those of
-# every other build. It checks itself as tests do, and is optimised less: it is built for longer than it runs.
+# One build of the library for all targets, in its own folder, because its flags differ from those of every other build.
+# It has the checks of a test build and less optimisation, because building takes longer than running.
 build() {
     local tool=target/tools/bin/cargo-fuzz
     if ! [ "$("$tool" --version 2>/dev/null)" = "cargo-fuzz $cargo_fuzz" ]; then
@@ -51,7 +51,7 @@ unpack() {
     done
 }
 
-# Corpora of other targets that a target reads as well.
+# Corpora of other targets that a target reads too.
 shared() {
     case $1 in
     checkpoint | inspect) echo fuzz/corpus/onnx fuzz/corpus/pth fuzz/corpus/safetensors ;;
@@ -59,7 +59,7 @@ shared() {
     esac
 }
 
-# Most bytes of an input.
+# Maximum bytes of an input.
 longest() {
     case $1 in
     checkpoint | inspect | onnx | pth | safetensors) echo 90000 ;;
@@ -68,8 +68,7 @@ longest() {
     esac
 }
 
-# libFuzzer with the limits that hold for every target, and an end: it hangs where an allocation that
-# fails ends the program.
+# libFuzzer with the limits for every target, and a timeout, because it hangs if a failed allocation ends the program.
 fuzzer() {
     local target=$1 most_seconds=$2
     shift 2
@@ -78,7 +77,7 @@ fuzzer() {
         -print_final_stats=1 "$@"
 }
 
-# Runs one target with its output in a log, of which it prints what counts.
+# Runs one target with its output in a log, and prints the important part.
 run() {
     local target=$1 seconds=$2 log status=0
     shift 2
@@ -122,7 +121,7 @@ run)
 all)
     build
     unpack
-    # Two at a time; each line is printed when its target is done.
+    # Two at a time; a line is printed when a target is done.
     printf '%s\n' "${targets[@]}" |
         xargs --max-procs 2 --replace "$0" built-run '{}' "${2:?give the seconds}"
     ;;
@@ -133,7 +132,7 @@ replay)
     build
     unpack
     for target in "${targets[@]}"; do
-        # Longer files than are tried elsewhere, none of them cut.
+        # Files may be longer than in other runs, so that none is truncated.
         run "$target" 0 -runs=0 -max_len=1048576
     done
     ;;
@@ -147,13 +146,13 @@ minimise)
     unpack
     kept=$(mktemp --directory)
     trap 'rm -rf "$kept"' EXIT
-    # What other corpora cover already counts as there.
+    # Coverage by other corpora counts as already present.
     for folder in $(shared "$2"); do
         find "$folder" -type f -exec cp '{}' "$kept" ';'
     done
     find "fuzz/corpus/$2" -type f '(' -name 'found-*' -o -name 'shape-*' ')' -exec cp '{}' "$kept" ';'
     find "$kept" -type f -printf '%f\n' | sort >"$kept.there"
-    # By edges alone: how often each was taken makes ten times the files.
+    # Only edges count; with counters of each edge there would be ten times the files.
     fuzzer "$2" 3600 -merge=1 -use_counters=0 "$kept" "fuzz/corpus/$2" >"target/fuzz/$2.log" 2>&1
     find "$kept" -type f -printf '%f\n' | sort | comm -13 "$kept.there" - >"$kept.new"
     before=$(find "fuzz/corpus/$2" -type f | wc --lines)

@@ -1,20 +1,20 @@
 #!/usr/bin/env python3
-"""Measures networks for any style picture, and their teacher, on pictures that no training saw.
+"""Measures networks for any style picture, and their teacher, on pictures that were not used for training.
 
     python tools/measure_any.py --weights any.safetensors --teacher adain_teacher.npz --vgg vgg16.pth \
         --photos photos/ --paintings paintings/ --json measured.json --sheet sheet.webp
 
-Figures, means over the held-out paintings x measured photos of any_held_out.txt; smaller is better. Photos have a
-longer side of 352 pixels, style pictures a shorter side of 512, when they are judged and when they are given.
+The figures are means over the held-out paintings x measured photos of any_held_out.txt; smaller is better. Photos have
+a longer side of 352 pixels and style pictures a shorter side of 512, both as inputs and for the measurement.
 
-- style, content, noise flicker, move flicker: as measure_styles.py has them (VGG-16).
-- style19: the relative Gram distance on the teacher's own VGG-19 (mean of relu1_1, 2_1, 3_1, 4_1). No training of ours
-  sees it: a network that only learned to please VGG-16 would show here.
-- weave: what repeats every 16 pixels where the photo is plain, RMS in levels; 0 to 2 for texture
-  without a step, by chance.
-- weave on grounds: the same on soft gradients, where there is nothing else.
+- style, content, noise flicker, move flicker: as in measure_styles.py (VGG-16).
+- style19: the relative Gram distance on the teacher's own VGG-19 (mean of relu1_1, 2_1, 3_1, 4_1). It is not used in
+  training, so it shows whether a network only learned to please VGG-16.
+- weave: the pattern that repeats every 16 pixels where the photo is plain, RMS in levels; 0 to 2 by chance for texture
+  without a step.
+- weave on grounds: the same on soft gradients, which contain nothing else.
 
-With ``--time`` also PyTorch's time for one painting, fp16, channels-last, as a CUDA graph, the code being there.
+With ``--time`` also PyTorch's time for one painting, fp16, channels-last, as a CUDA graph, with an existing code.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ from style_photos import read_picture, to_image, to_levels
 
 FIGURES = ("style", "content", "noise_flicker", "move_flicker", "style19", "weave", "weave_on_grounds")
 
-#: Steps at which a weave is looked for: the token stride, and with it all its parts.
+#: Steps at which a weave is searched: the token stride, which includes all its divisors.
 STEP_PX = 16
 
 HELD_OUT = Path(__file__).parent / "any_held_out.txt"
@@ -56,13 +56,13 @@ def read_held_out(path: Path = HELD_OUT) -> dict[str, list[str]]:
 
 
 def find(names: list[str], *folders: Path | None) -> list[Path]:
-    """The files of these names in the folders; names that are in none are left out."""
+    """The files with these names in the folders; names that are not found are omitted."""
     by_name = {path.stem: path for folder in folders if folder for path in sorted(folder.iterdir())}
     return [by_name[name] for name in names if name in by_name]
 
 
 class TeacherPainter:
-    """The teacher with a network's face: a code, and paintings in it."""
+    """The teacher with the interface of a network: a code, and paintings with it."""
 
     def __init__(self, teacher: Teacher):
         self.teacher = teacher
@@ -77,7 +77,7 @@ class TeacherPainter:
 
 @torch.no_grad()
 def style_targets(vgg: Vgg16, teacher: Teacher | None, picture: torch.Tensor) -> tuple[list, list]:
-    """Gram matrices of a style picture: VGG-16's, and the teacher's where there is one."""
+    """Gram matrices of a style picture: from VGG-16, and from the teacher if there is one."""
     return [gram(x) for x in vgg(picture)], [gram(x) for x in teacher.encode(picture)] if teacher else []
 
 
@@ -110,13 +110,13 @@ def measure_pair(painter, code, vgg, teacher, targets, photo: torch.Tensor, seed
 
 
 def weave_levels(painting: torch.Tensor, photo: torch.Tensor) -> torch.Tensor:
-    """What repeats every ``STEP_PX`` pixels on plain places, RMS in levels."""
+    """The pattern that repeats every ``STEP_PX`` pixels on plain places, RMS in levels."""
     energies, weights = stepped(painting, photo, STEP_PX)
     return ((weights * energies).sum() / (weights.sum() + 1e-6)).clamp(min=0).sqrt()
 
 
 def grounds() -> list[torch.Tensor]:
-    """Soft gradients with a trace of noise, (1, 3, 240, 352) levels."""
+    """Soft gradients with slight noise, (1, 3, 240, 352) levels."""
     random = torch.Generator().manual_seed(5)
     y, x = torch.meshgrid(torch.linspace(0, 1, 240), torch.linspace(0, 1, 352), indexing="ij")
     pictures = []
@@ -132,7 +132,8 @@ def grounds() -> list[torch.Tensor]:
 def measure(
     painter, vgg, teacher, paintings: list[Path], photos: list[Path], device, side=SIDE_PX, seen=STYLE_SHORT_SIDE_PX
 ) -> dict:
-    """The mean figures, and those of every style: photos of ``side`` pixels, style pictures given at ``seen``."""
+    """The mean figures, and those of every style: photos of ``side`` pixels, style pictures as inputs of ``seen``
+    pixels."""
     plain = [ground.to(device) for ground in grounds()]
     shown = [read_picture(path, long_side=side).to(device) for path in photos]
     each = {}
@@ -179,7 +180,8 @@ def time_painting(net: AnyNet, width: int, height: int, compiled: bool = False) 
 
 @torch.no_grad()
 def make_sheet(painter, paintings: list[Path], photos: list[Path], device, side: int = 512, cell: int = 176):
-    """Style pictures above, photos on the left, and every painting; ``side`` is the photos' longer side."""
+    """A sheet with style pictures at the top, photos on the left, and every painting; ``side`` is the photos' longer
+    side."""
     gap, low = 4, cell * 3 // 4
     size = ((len(paintings) + 1) * (cell + gap) + gap, (len(photos) + 1) * (low + gap) + gap)
     sheet = Image.new("RGB", size, "white")
@@ -200,7 +202,7 @@ def make_sheet(painter, paintings: list[Path], photos: list[Path], device, side:
 
 @torch.no_grad()
 def make_large(painter, paintings: list[Path], photo: Path, device, size: tuple[int, int] = (1280, 720)):
-    """One photo filling 1280x720, in some styles, as one high picture: to look for grids, seams and borders."""
+    """One photo filling 1280x720, in some styles, as one tall picture, to find grids, seams and borders."""
     image = fit(to_image(read_picture(photo)), *size)
     levels = to_levels(image).to(device)
     sheet = Image.new("RGB", (size[0], size[1] * len(paintings)))

@@ -1,19 +1,19 @@
 #!/usr/bin/env python3
-"""Measures trained styles on photos that no training saw, as JSON and a Markdown table.
+"""Measures trained styles on photos that were not used for training, as JSON and a Markdown table.
 
     python tools/measure_styles.py --styles styles/ --pictures style_pictures/ \
         --photos photos/ --vgg vgg16.pth --json measured.json --markdown measured.md
 
-Four figures for each, all means over the held-out photos, reduced to a longer side of
-352 pixels; smaller is better:
+There are four figures for each, all means over the held-out photos, scaled to a longer side of 352 pixels; smaller is
+better:
 
-- style: relative Gram distance to the style picture (shorter side 512 pixels), the mean
-  over relu1_2, relu2_2, relu3_3 and relu4_3 of MSE(G) / mean square(G of the style);
+- style: relative Gram distance to the style picture (shorter side 512 pixels), the mean over relu1_2, relu2_2, relu3_3
+  and relu4_3 of MSE(G) / mean square(G of the style);
 - content: relative distance to the photo at relu3_3, MSE / mean square of the photo's;
-- noise flicker: mean absolute change of the painting, in levels, when the photo gets
-  Gaussian noise of 1 % (2.55 levels);
-- move flicker: the same when the photo moves by one pixel, compared after moving back
-  (mean of a move to the right and a move down, 16 pixels at the border left out).
+- noise flicker: mean absolute change of the painting, in levels, when the photo gets Gaussian noise of 1 % (2.55
+  levels);
+- move flicker: the same when the photo moves by one pixel, compared after moving back (mean of a move to the right and
+  a move down, without 16 pixels at the border).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ BORDER_PX = 16
 
 FIGURES = ("style", "content", "noise_flicker", "move_flicker")
 
-#: Figures known for the weights published with pytorch/examples, at 352 pixels too, on other photos.
+#: Known figures of the weights published with pytorch/examples, also at 352 pixels, on other photos.
 PUBLISHED = {
     "candy": (0.141, 1.75, 12.7, 21.6),
     "rain_princess": (0.095, 1.71, 9.6, 14.9),

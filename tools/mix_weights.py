@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Averages weights of one style and model, or of the network for any style picture, that went on from each other.
+"""Averages weights of one style and model, or of the network for any style picture, that come from successive
+trainings.
 
     python tools/mix_weights.py --out mixed/udnie-lite.safetensors 0.25=first.safetensors 0.75=second.safetensors
     python tools/mix_weights.py --out mixed/any.safetensors 0.1=first/any.safetensors 0.9=second/any.safetensors
 
-Networks of one line of trainings can be averaged: the mean paints between them, more finely
-dosed than a training hits it. The shares are of the whole and add up to 1.
+Networks of successive trainings can be averaged: the mean paints between them, with finer control than a training. The
+shares must add up to 1.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ def parse_part(text: str) -> tuple[float, Path]:
 
 
 def is_any(path: Path) -> bool:
-    """Whether a file holds a network for any style picture."""
+    """Whether a file contains a network for any style picture."""
     with safe_open(path, framework="pt") as file:
         return (file.metadata() or {}).get("style") == "any"
 

@@ -3,13 +3,13 @@
 
     python tools/ncu_report.py --binary target/release/styleforge --size 512x512 --precision fp16
 
-The layers come from the NVTX ranges that StyleForge opens around the launches of a frame that is not
-replayed from a graph. ncu runs every kernel several times to read all counters, and empties the
-caches before each, so times are higher than in a frame; `--clock-control none` leaves the clocks as
-they are. ncu comes with the CUDA toolkit and needs the right to read the GPU's counters.
+The layers come from the NVTX ranges that StyleForge opens around the launches of a frame that is not replayed from a
+graph. ncu runs every kernel several times to read all counters, and flushes the caches before each, so times are higher
+than in a frame; `--clock-control none` does not lock the clocks. ncu is part of the CUDA toolkit and needs permission
+to read the GPU's counters.
 
---print shows the command without running it; --read makes the table of a report that was saved by
---csv, on any computer.
+--print prints the command without running it; --read makes the table of a report that was saved by --csv, on any
+computer.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ REGISTERS = "launch__registers_per_thread"
 METRICS = (TIME, DRAM, TENSOR, OCCUPANCY, REGISTERS)
 RANGES = "thread Domain:Push/Pop_Range"
 STALL = re.compile(r"smsp__average_warps_issue_stalled_(\w+)_per_issue_active\.ratio")
-#: States of a warp that are no stall.
+#: States of a warp that are not stalls.
 WORKING = {"selected", "not_selected"}
-#: What one unit is in the table's: nanoseconds in microseconds, bytes per second in 1e9.
+#: Factors from ncu's units to those of the table: nanoseconds to microseconds, bytes per second to 1e9.
 UNITS = {
     "ns": 1e-3, "us": 1.0, "ms": 1e3, "s": 1e6, "nsecond": 1e-3, "usecond": 1.0, "msecond": 1e3, "second": 1e6,
     "byte/s": 1e-9, "Kbyte/s": 1e-6, "Mbyte/s": 1e-3, "Gbyte/s": 1.0, "Tbyte/s": 1e3,
@@ -39,7 +39,7 @@ UNITS = {
 
 
 def command(arguments: argparse.Namespace) -> list[str]:
-    """ncu with StyleForge behind it: one frame, launched kernel by kernel."""
+    """The command of ncu that runs StyleForge: one frame, launched kernel by kernel."""
     ncu = ["ncu", "--nvtx", "--nvtx-include", "frame/", "--clock-control", "none", "--csv", "--page", "raw"]
     ncu += ["--section", "WarpStateStats", "--metrics", ",".join(METRICS)]
     bench = [str(arguments.binary.resolve()), "bench", "--device", "cuda", "--size", arguments.size]
@@ -57,8 +57,8 @@ def number(text: str) -> float | None:
 
 
 def table(report: str) -> list[list[str]]:
-    """Head and rows of a report in CSV: layer, kernel, us, GB/s, tensor pipe, occupancy, registers, stall."""
-    # The profiled program prints too; rows of the report are quoted.
+    """Header and rows of a report in CSV: layer, kernel, us, GB/s, tensor pipe, occupancy, registers, stall."""
+    # The profiled program also prints; rows of the report are quoted.
     lines = csv.reader(line for line in report.splitlines() if line.startswith('"'))
     head, units, *rows = lines
     column = {name: at for at, name in enumerate(head)}

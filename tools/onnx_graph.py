@@ -1,10 +1,9 @@
 """Builds the ONNX graph of a style network, node by node.
 
-`StyleGraph` writes the plainest modern spelling. Its methods are the operators
-of the network, so a subclass that overrides one of them writes another spelling
-of the same network (or, for tests, of a network that only looks like it).
-Weights come as a dictionary of fp32 arrays under their pytorch/examples names;
-number of residual blocks, widths and kernel sizes are read from it.
+`StyleGraph` writes the simplest modern form. Its methods are the operators of the network, so a subclass that overrides
+one of them writes another form of the same network (or, for tests, a network that only looks like it). Weights are a
+dictionary of fp32 arrays under their pytorch/examples names; number of residual blocks, widths and kernel sizes are
+read from it.
 """
 
 import numpy as np
@@ -45,7 +44,7 @@ class StyleGraph:
         return name
 
     def weight(self, key):
-        """The value that holds one weight."""
+        """The value that contains one weight."""
         self.initializers.append(numpy_helper.from_array(self.weights[key], key))
         return key
 
@@ -82,11 +81,11 @@ class StyleGraph:
         return self.node("Add", changed, original)
 
     def before(self, x):
-        """What happens to the picture before the first layer."""
+        """Operations on the picture before the first layer."""
         return x
 
     def after(self, x):
-        """What happens to the result of the last layer."""
+        """Operations on the result of the last layer."""
         return x
 
     # The network ---------------------------------------------------------

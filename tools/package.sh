@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Builds StyleForge for other computers and packs it: target/package/styleforge-VERSION-MACHINE-linux.tar.xz.
-# The program of `cargo build --release` names folders of the computer that built it; this one does not.
+# Builds StyleForge for other computers and packs it: target/package/styleforge-VERSION-MACHINE-linux.tar.xz. The
+# program of `cargo build --release` contains folder names of the computer that built it; this one does not.
 #
-# tools/package.sh               builds, checks and packs
-# tools/package.sh check FILE    only tells which folders of this computer FILE names
+#   tools/package.sh               builds, checks and packs
+#   tools/package.sh check FILE    only checks FILE for folder names of this computer
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,8 +13,8 @@ rust=$(rustc --print sysroot)
 rust_version=$(rustc --version --verbose)
 field() { sed -n "s/^$1: //p" <<<"$rust_version"; }
 
-# Fails when a program names a folder of this computer. Of the home, what lies in it is looked for: "/root/"
-# also stands where one text of a program ends and the next begins.
+# Fails if a program contains folder names of this computer. The entries of the home folder are searched instead of its
+# own name, because "/root/" also occurs where one text of a program ends and the next begins.
 check() {
     local named
     named=$({
@@ -31,7 +31,7 @@ if [ "${1:-}" = check ]; then
     exit
 fi
 
-# What panics and messages name instead; the last that fits counts. Nothing is built from C.
+# Path prefixes in panics and messages are replaced; the last one that matches applies. Nothing is built from C.
 flags=(
     "--remap-path-prefix=$rust=/rust"
     "--remap-path-prefix=$rust/lib/rustlib/src/rust=/rustc/$(field commit-hash)"
@@ -41,7 +41,7 @@ flags=(
 for folder in "$cargo_home"/registry/src/*; do
     flags+=("--remap-path-prefix=$folder=/cargo/registry")
 done
-# Folders of its own, so that other builds keep theirs. Spaces in a path are no ends of a flag there.
+# Its own folder, so that other builds keep theirs. Encoded flags may contain spaces.
 CARGO_ENCODED_RUSTFLAGS=$(IFS=$'\x1f' && printf '%s' "${flags[*]}") \
     cargo build --locked --release --bin styleforge --target-dir target/package/build
 
@@ -57,14 +57,14 @@ mkdir -p "$folder/assets"
 cp -r "$program" styles README.md REFERENCE.md BENCHMARKS.md CHANGELOG.md LICENSE-MIT LICENSE-APACHE THIRD-PARTY-LICENSES.txt "$folder"
 cp assets/CREDITS.md "$folder/assets"
 
-# The same program gives the same archive.
+# The same program results in the same archive.
 archive=target/package/$name.tar.xz
 tar --create --sort=name --owner=0 --group=0 --numeric-owner --mode=u+rwX,go+rX,go-w \
     --mtime="@${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}" --directory target/package "$name" |
     xz -9 --threads=1 >"$archive.part"
 mv "$archive.part" "$archive"
 
-# Unpacked elsewhere, it has both sizes of every style and all licences.
+# After unpacking, it must contain both sizes of every style and all licences.
 unpacked=$(mktemp --directory)
 trap 'rm -rf "$unpacked"' EXIT
 tar --extract --xz --file "$archive" --directory "$unpacked"

@@ -1,7 +1,7 @@
 """VGG-16 features and the two distances of style transfer, as losses and as figures.
 
-Every distance is relative: a mean squared error over the mean square of what it is
-compared with. That makes layers, styles and photos comparable with each other.
+Every distance is relative: a mean squared error over the mean square of the reference. So layers, styles and photos are
+comparable with each other.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from torch import nn
 STAGES = (("1_1", "1_2"), ("2_1", "2_2"), ("3_1", "3_2", "3_3"), ("4_1", "4_2", "4_3"))
 LAYERS = ("relu1_2", "relu2_2", "relu3_3", "relu4_3")
 
-#: Where torchvision's vgg16 keeps the same convolutions.
+#: The indices of the same convolutions in torchvision's vgg16.
 _TORCHVISION_INDEX = dict(zip((name for stage in STAGES for name in stage), (0, 2, 5, 7, 10, 12, 14, 17, 19, 21)))
 
 
 class Vgg16(nn.Module):
-    """VGG-16 up to relu4_3, frozen. Takes (N, 3, H, W) levels 0..255, gives the features of ``LAYERS``."""
+    """VGG-16 up to relu4_3, frozen. Reads (N, 3, H, W) levels 0..255, returns the features of ``LAYERS``."""
 
     def __init__(self, path: Path):
         super().__init__()

@@ -1,9 +1,8 @@
-"""Losses on a painting's levels, beside those on VGG's features.
+"""Losses on a painting's levels, in addition to those on VGG's features.
 
-VGG hardly sees what an eye sees first: whether a face is lighter than the hair around it,
-whether the colours are the style's in their right amounts, whether a fine pattern
-follows the network's own grid of four pixels or any other step, and whether plain grounds stay plain. All take
-(N, 3, H, W) levels 0..255 and give one number.
+VGG hardly detects what an eye sees first: whether a face is lighter than the hair around it, whether the colours are
+the style's in the right amounts, whether a fine pattern follows the network's own grid of four pixels or any other
+step, and whether plain grounds stay plain. All losses read (N, 3, H, W) levels 0..255 and return one number.
 """
 
 from __future__ import annotations
@@ -16,35 +15,37 @@ import torch.nn.functional as F
 #: Luma of RGB levels (BT.601).
 LUMA = (0.299, 0.587, 0.114)
 
-#: Tones are means over windows of so many pixels, every ``TONE_STEP_PX``: strokes vanish, eyes stay.
+#: Tones are means over windows of ``TONE_PX`` pixels, every ``TONE_STEP_PX``: strokes vanish, eyes stay.
 TONE_PX = 6
 TONE_STEP_PX = 3
 
-#: Added to the spread of tones, in levels, so that a nearly plain photo asks for a nearly plain painting.
+#: Added to the spread of tones, in levels, so that an almost plain photo requires an almost plain painting.
 TONE_FLOOR = 10.0
 
-#: The network's grid, and over how many of its cells each way a pattern has to repeat to count.
+#: The network's grid, and the number of its cells in each direction over which a pattern has to repeat to count.
 GRID_PX = 4
 GRID_CELLS = 6
 
-#: A pattern of any other step is looked for in windows of so many steps each way.
+#: A pattern of any other step is searched in windows of ``STEPPED_CELLS`` steps in each direction.
 STEPPED_CELLS = 4
 
-#: Plain is what hardly differs from its mean over so many pixels, measured at half the size: a RMS difference
-#: of this share of the photo's spread counts a third. The floor, in levels, keeps noise in a plain photo plain.
+#: A place is plain if it hardly differs from its mean over ``CALM_PX`` pixels, measured at half the size: an RMS
+#: difference of ``PLAIN_SHARE`` of the photo's spread counts a third. The floor, in levels, keeps noise in a plain
+#: photo plain.
 CALM_PX = 20
 PLAIN_SHARE = 0.2
 PLAIN_FLOOR = 5.0
 
-#: Motifs in features are what differs from the mean over so many cells each way.
+#: Motifs in features are the differences from the mean over ``MOTIF_CELLS`` cells in each direction.
 MOTIF_CELLS = 7
 
-#: Patterns are looked for in windows of so many pixels, every ``PATTERN_STEP_PX``, among periods of 2 to 10 pixels.
+#: Patterns are searched in windows of ``PATTERN_PX`` pixels, every ``PATTERN_STEP_PX``, among periods of 2 to 10
+#: pixels.
 PATTERN_PX = 32
 PATTERN_STEP_PX = 16
 PATTERN_LEAST_WAVES = 3
 
-#: Windows with less than this share of the style picture's power hardly count: nothing is seen there.
+#: Windows with less than this share of the style picture's power hardly count, because they show nothing.
 PATTERN_FLOOR = 0.05
 
 #: Directions in RGB along which colours are compared: the axes, luma, and differences of colour.
@@ -59,12 +60,12 @@ COLOR_DIRECTIONS = (
     (0.41, 0.41, -0.82),
 )
 
-#: Every fifth pixel each way: enough, and no phase of the grid is spared.
+#: Every fifth pixel in each direction is enough and reaches all phases of the grid.
 COLOR_STEP_PX = 5
 
 
 def tones(levels: torch.Tensor) -> torch.Tensor:
-    """(N, 1, h, w) mean lumas of windows, each picture's with mean 0 and a spread of about 1."""
+    """(N, 1, h, w) mean lumas of windows, normalised per picture to mean 0 and a spread of about 1."""
     luma = sum(share * levels[:, i : i + 1] for i, share in enumerate(LUMA))
     pooled = F.avg_pool2d(luma, TONE_PX, TONE_STEP_PX)
     centred = pooled - pooled.mean((2, 3), keepdim=True)
@@ -73,7 +74,7 @@ def tones(levels: torch.Tensor) -> torch.Tensor:
 
 
 def fine_part(levels: torch.Tensor) -> torch.Tensor:
-    """What periods of 2 to 6 pixels hold: the levels without their binomial blur, without 2 pixels at the edges."""
+    """The parts with periods of 2 to 6 pixels: the levels minus their binomial blur, without 2 pixels at the edges."""
     blurred = _binomial(_binomial(levels, 2), 3)
     return levels[..., 2:-2, 2:-2] - blurred
 
@@ -95,11 +96,12 @@ def weave(fine: torch.Tensor) -> torch.Tensor:
 
 
 def stepped(paintings: torch.Tensor, photos: torch.Tensor, step: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """(energies, weights), (N, rows, columns): what repeats every ``step`` pixels in windows of ``STEPPED_CELLS``
-    steps each way, the mean square of the pattern in levels, and how plain the photo is there.
+    """(energies, weights), (N, rows, columns): the mean square, in levels, of the pattern that repeats every ``step``
+    pixels in windows of ``STEPPED_CELLS`` steps in each direction, and how plain the photo is there.
 
-    The mean over ``step`` pixels around has none of the pattern, so the difference to it has all of it. Texture
-    of no step leaves a part in the mean of the cells by chance: it is taken off, so that its energy is 0 on average.
+    The mean over ``step`` pixels around a place contains nothing of the pattern, so the difference from it contains all
+    of it. Texture without a step leaves a part in the mean of the cells by chance. This part is subtracted, so that its
+    energy is 0 on average.
     """
     around = F.avg_pool2d(paintings, step, 1)
     first = step // 2
@@ -120,7 +122,7 @@ def stepped(paintings: torch.Tensor, photos: torch.Tensor, step: int) -> tuple[t
 def unrest(paintings: torch.Tensor, photos: torch.Tensor) -> torch.Tensor:
     """Mean square, in units of 255 levels, of what a painting adds where its photo is plain: cheeks, walls, skies.
 
-    A style loss is content with motifs in any place, and plain places cost the least content.
+    A style loss accepts motifs in any place, and plain places cost the least content.
     """
     return (plainness(photos) * _around_mean(paintings).square()).mean() / 255**2
 
@@ -134,10 +136,10 @@ def plainness(photos: torch.Tensor) -> torch.Tensor:
 
 
 def motifs(features: torch.Tensor, plain: torch.Tensor, scale: torch.Tensor) -> torch.Tensor:
-    """What features have of motifs on plain grounds, as a share of ``scale``, the style picture's mean square.
+    """Motifs of the features on plain grounds, as a share of ``scale``, the style picture's mean square.
 
-    ``features``: (N, C, H, W) of a painting. Levels miss a ring that is drawn in thin lines, since light and dark
-    lines side by side have the ground's mean; to a deep layer it is as much of a ring as a solid one.
+    ``features``: (N, C, H, W) of a painting. Levels miss a ring that is drawn in thin lines, since adjacent light and
+    dark lines have the ground's mean. For a deep layer it is as much a ring as a solid one.
     """
     factor = plain.shape[-1] // features.shape[-1]
     weights = F.avg_pool2d(plain, factor)
@@ -147,7 +149,7 @@ def motifs(features: torch.Tensor, plain: torch.Tensor, scale: torch.Tensor) -> 
 
 
 def _around_mean(levels: torch.Tensor) -> torch.Tensor:
-    """The levels at half the size, less their mean over ``CALM_PX`` pixels around."""
+    """The levels at half the size, minus their mean over ``CALM_PX`` pixels around."""
     half = F.avg_pool2d(levels, 2)
     return half - _mean_around(half)
 
@@ -161,19 +163,19 @@ def _mean_around(half: torch.Tensor) -> torch.Tensor:
 class Patterns:
     """Fine patterns of a fixed step: dots, weave, bricks.
 
-    Features of VGG do not tell a regular texture from an irregular one of the same strength, and to repeat one
-    step is what a network without a source of chance finds first. Its step need not be that of its own grid.
+    VGG's features do not distinguish a regular texture from an irregular one of the same strength. A network without a
+    source of randomness first learns to repeat one step, which need not be that of its own grid.
     """
 
     def __init__(self, picture: torch.Tensor):
-        """``picture``: (1, 3, H, W) levels; its mean power at each frequency is what is usual."""
+        """``picture``: (1, 3, H, W) levels; its mean power at each frequency is the reference."""
         waves = torch.arange(PATTERN_PX, device=picture.device)
         down = torch.where(waves > PATTERN_PX // 2, waves - PATTERN_PX, waves)[:, None]
         right = waves[None, : PATTERN_PX // 2 + 1]
         counted = (down.square() + right.square() >= PATTERN_LEAST_WAVES**2) & (down != PATTERN_PX // 2)
         self.counted = counted.flatten().nonzero()[:, 0]
         turns = 2 * math.pi / PATTERN_PX * waves[:, None] * waves[None]
-        # A transform by products of matrices: it is small, and CUDA graphs hold it without further ado.
+        # The transform is computed by matrix products: it is small, and CUDA graphs support it directly.
         self.cosines, self.sines = turns.cos(), turns.sin()
         window = torch.hann_window(PATTERN_PX, periodic=False, device=picture.device)
         window = window[:, None] * window
@@ -183,9 +185,9 @@ class Patterns:
     def __call__(self, paintings: torch.Tensor, plain: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """(peaks, regularity); ``plain`` is the photos' plainness.
 
-        Peaks are what single frequencies have more than the style picture, in its units, as means over all windows
-        and over plain ones. Regularity is how much of a plain window's power lies in few frequencies, wherever
-        these are: about 2 for chance, near the number of frequencies for a perfect pattern.
+        Peaks are the excess of single frequencies over the style picture, relative to it, as means over all windows and
+        over plain ones. Regularity is the share of a plain window's power in few frequencies, wherever these are: about
+        2 for random texture, near the number of frequencies for a perfect pattern.
         """
         ratios = self._power(paintings) / self.usual
         weights = F.avg_pool2d(plain, PATTERN_PX // 2, PATTERN_STEP_PX // 2)[:, 0, ..., None]
@@ -210,7 +212,7 @@ class Patterns:
 
 
 class ColorAmounts:
-    """How far a batch's colours are from the style picture's amounts of them."""
+    """The distance of a batch's colours from the style picture's amounts of them."""
 
     def __init__(self, picture: torch.Tensor):
         """``picture``: (1, 3, H, W) levels."""
@@ -219,7 +221,8 @@ class ColorAmounts:
         self.sorted_style = colors.sort(dim=0).values
 
     def __call__(self, paintings: torch.Tensor) -> torch.Tensor:
-        """Mean distance of sorted colours, in units of 255 levels; one photo may be dark, another bright."""
+        """Mean distance of sorted colours of the whole batch, in units of 255 levels, so that single photos may be dark
+        or bright."""
         colors = paintings[..., ::COLOR_STEP_PX, ::COLOR_STEP_PX].permute(0, 2, 3, 1).reshape(-1, 3)
         values = (colors @ self.directions.T).sort(dim=0).values
         last = len(self.sorted_style) - 1

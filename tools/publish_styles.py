@@ -4,14 +4,14 @@
     python tools/publish_styles.py --trained trained/ [--earlier stage1/ stage2/] \
         --styles styles/ --tests tests/styles --thumbnail chelsea.png
 
-For every STYLE-MODEL.safetensors in the folder of trained weights:
+For every STYLE-MODEL.safetensors in the folder of trained weights it writes:
 
 - `styles/STYLE/MODEL.safetensors`, fp16, with title, credit and training settings;
 - `styles/STYLE/thumbnail.jpg`, the full network's painting of the thumbnail picture;
-- `tests/styles/STYLE-MODEL.webp`, what PyTorch paints in fp32, before the weights were
-  rounded, from `tests/styles/input.webp` (made from the same picture when missing).
+- `tests/styles/STYLE-MODEL.webp`, PyTorch's painting in fp32, before the weights were rounded, of
+  `tests/styles/input.webp` (made from the same picture if missing).
 
-Prints how near the rounded weights come to the others, and fails below 50 dB.
+Prints the agreement of the rounded weights with the originals, and fails below 50 dB.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ from style_photos import read_picture, to_image, write_picture
 LICENSE = "MIT OR Apache-2.0"
 THUMBNAIL_PX = 192
 
-#: The thumbnail's picture is painted at this size first: strokes stay fine enough to see.
+#: The thumbnail's picture is painted at this size first, so that strokes are fine enough.
 THUMBNAIL_PAINTED_PX = 300
 
-#: Height and width of the test's picture: no multiple of 4, so that cropping is tested too.
+#: Height and width of the test's picture: not multiples of 4, so that cropping is tested too.
 TEST_SIZE = (58, 81)
 LOSSLESS = {"lossless": True, "quality": 100, "method": 6}
 LOWEST_PSNR_DB = 50.0
@@ -49,13 +49,13 @@ def psnr(a: torch.Tensor, b: torch.Tensor) -> float:
 
 
 def middle(picture: torch.Tensor, height: int, width: int) -> torch.Tensor:
-    """The middle of a picture."""
+    """The centre of a picture."""
     top, left = (picture.shape[2] - height) // 2, (picture.shape[3] - width) // 2
     return picture[..., top : top + height, left : left + width]
 
 
 def rounded(net: TransformerNet) -> dict[str, torch.Tensor]:
-    """The weights in fp16; refused when one is not finite there."""
+    """The weights in fp16; raises an error if one is not finite in fp16."""
     state = {name: tensor.half() for name, tensor in net.state_dict().items()}
     for name, tensor in state.items():
         if not torch.isfinite(tensor).all():

@@ -1,11 +1,11 @@
-"""What a PyTorch user would run instead of StyleForge, and the clock that both are held against.
+"""The PyTorch implementations that StyleForge is compared with, and the timing for both.
 
-The network here is written as its users write it: `nn.ReflectionPad2d`, `nn.Conv2d`,
-`nn.InstanceNorm2d`, `F.interpolate`. (`style_net.py` pads and normalises by hand, for training in
-channels-last; as a peer it would be slower than need be.)
+The network here is written in the usual way for PyTorch: `nn.ReflectionPad2d`, `nn.Conv2d`, `nn.InstanceNorm2d`,
+`F.interpolate`. (`style_net.py` pads and normalises by hand, for training in channels-last; for comparison it would be
+unnecessarily slow.)
 
-Times are those of CUDA events. Before every measured frame the GPU's caches are overwritten, as
-`styleforge bench` does it, so that nobody finds the weights or the photo of the frame before there.
+Times come from CUDA events. Before every measured frame the GPU's caches are overwritten, as in `styleforge bench`, so
+that no implementation finds the weights or the photo of the previous frame there.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from torch import nn
 from style_net import read_network
 
 WARMUP = 10
-#: Twice the largest cache of any GPU today, and what `styleforge bench` overwrites too.
+#: Twice the largest cache of any current GPU, and the amount that `styleforge bench` overwrites.
 SWEPT_BYTES = 256 << 20
 
 _swept: torch.Tensor | None = None
@@ -38,7 +38,7 @@ def sweep_caches() -> None:
 
 
 class Layer(nn.Module):
-    """Reflection padding of half the kernel, then the convolution; nearest doubling first where asked."""
+    """Reflection padding of half the kernel, then the convolution; nearest doubling first if requested."""
 
     def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1, double: bool = False):
         super().__init__()
@@ -105,7 +105,7 @@ def network(path: Path, dtype: torch.dtype = torch.float32, channels_last: bool 
 
 
 def allow_tf32(allowed: bool) -> None:
-    """Both flags: fp32 is only fp32 when convolutions and products may not use TF32."""
+    """Sets both flags: fp32 is only fp32 if convolutions and products may not use TF32."""
     torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = allowed
 
 
@@ -133,7 +133,7 @@ class Peer:
     """A way to run the network in PyTorch."""
 
     name: str
-    #: Whose rule its picture has to keep: "fp32", "tf32" or "fp16".
+    #: The precision whose limit its picture has to keep: "fp32", "tf32" or "fp16".
     precision: str
     run: Callable[[], torch.Tensor]
 
@@ -161,9 +161,9 @@ def peers(path: Path, photo: torch.Tensor, compiled: bool) -> Iterator[Peer]:
     yield Peer("eager fp16 channels-last", "fp16", lambda: last_net(last_photo))
     yield Peer("fp16 graph", "fp16", in_graph(lambda: half_net(half_photo)))
     if compiled:
-        # Its report of every candidate would bury the table.
+        # The report of every candidate would bury the table.
         torch._inductor.select_algorithm.PRINT_AUTOTUNE = False
-        # Anew for every size: what is compiled for several takes four times as long.
+        # Reset for every size, because code compiled for several sizes takes four times as long.
         torch._dynamo.reset()
         fast = torch.compile(network(path, torch.float16, channels_last=True), mode="max-autotune", dynamic=False)
         yield Peer("torch.compile max-autotune fp16", "fp16", lambda: fast(last_photo))
@@ -172,8 +172,8 @@ def peers(path: Path, photo: torch.Tensor, compiled: bool) -> Iterator[Peer]:
 def median_ms(run: Callable[[], object], frames: int, prepare: Callable[[], object] = lambda: None) -> float:
     """Median milliseconds of `frames` calls by events, caches overwritten and `prepare` called before each.
 
-    The host does not wait between calls, so that it prepares one while the GPU works on another:
-    the kindest way to time a framework that launches its kernels one by one.
+    The host does not wait between calls, so that it prepares one while the GPU works on another. This favours
+    frameworks that launch their kernels one by one.
     """
     for _ in range(WARMUP):
         run()
@@ -206,7 +206,7 @@ def reference_module(row: dict, dtype: torch.dtype, channels_last: bool) -> nn.M
 def reference_us(row: dict, dtype: torch.dtype, channels_last: bool) -> tuple[float, float]:
     """Microseconds of one reference shape: (launched one by one, in a CUDA graph).
 
-    As in StyleForge, a step just before has written the input.
+    As in StyleForge, the previous step has just written the input.
     """
     module = reference_module(row, dtype, channels_last)
     layout = torch.channels_last if channels_last else torch.contiguous_format
@@ -220,7 +220,7 @@ def reference_us(row: dict, dtype: torch.dtype, channels_last: bool) -> tuple[fl
 
 
 def matmul_tflops(dtype: torch.dtype) -> float:
-    """The rate of a large matrix product: what tensor cores (or, in fp32, the plain ones) give here."""
+    """The rate of a large matrix product on tensor cores (or, in fp32, on the plain cores) of this GPU."""
     side = 8192 if dtype is not torch.float32 else 4096
     a, b = (torch.randn(side, side, device="cuda", dtype=dtype) for _ in range(2))
     return 2 * side**3 / median_ms(lambda: a @ b, 10) / 1e9

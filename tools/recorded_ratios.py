@@ -1,7 +1,7 @@
-"""Ratios of speed that were measured before, so that nobody loses one unseen.
+"""Recorded speed ratios, so that a regression is noticed.
 
-`ratios.json` holds them by device: what is compared, and how many times as fast ours was. A tool that measures
-ratios hands them to ``check``: it fails when one has fallen by more than a tenth, and writes them with ``--record``.
+`ratios.json` contains them by device: what is compared, and how many times as fast ours was. A tool that measures
+ratios passes them to ``check``, which fails if one has fallen by more than a tenth, and writes them with ``--record``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import sys
 from pathlib import Path
 
-#: The share of a recorded ratio that has to be reached.
+#: Minimum share of a recorded ratio.
 LEAST_SHARE = 0.9
 
 FILE = Path(__file__).with_name("ratios.json")
@@ -23,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def check(device: str, found: dict[str, float | None], arguments: argparse.Namespace) -> None:
-    """Ends the program with 1 and the names of ratios that fell, a ratio that is none any more (None) among them."""
+    """Ends the program with 1 and the names of ratios that fell, including ratios that no longer exist (None)."""
     recorded = json.loads(arguments.recorded.read_text()) if arguments.recorded.exists() else {}
     known = recorded.setdefault(device, {})
     if arguments.record:

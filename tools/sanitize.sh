@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
-# Runs NVIDIA's compute-sanitizer over every kernel in every mode on pictures of a few pixels, one tool
-# and one precision at a time, and ends with an error when any of them has found something.
-# Needs a GPU, compute-sanitizer (part of the CUDA toolkit) and Python; takes a few minutes.
+# Runs NVIDIA's compute-sanitizer over every kernel in every mode on pictures of a few pixels, one tool and one
+# precision at a time, and ends with an error if any of them finds something. Needs a GPU, compute-sanitizer (part of
+# the CUDA toolkit) and Python; takes a few minutes.
 #
 #   tools/sanitize.sh [PROGRAM] [FOLDER] [TESTS]
 #
-# PROGRAM is the built styleforge (target/release/styleforge); FOLDER gets a log of every run (a new
-# one in the system's temporary folder); TESTS is the built test `gpu`, for the kernel whose tiles take turns only on
-# larger pictures, for the one that composes and for those of camera frames. SANITIZE_TOOLS and SANITIZE_PRECISIONS choose some of the runs, SANITIZE_LIMIT the seconds that one
-# may take (300), SANITIZE_LAUNCHES how many launches of each kernel racecheck looks at (6), SANITIZE_JOBS how many
-# kernels it looks at side by side (6), SANITIZE_BENCH what `bench` is told besides. For the kernels of older GPUs, on Hopper:
-#   SANITIZE_BENCH="--variant fused --kernels-of 8.0" SANITIZE_PRECISIONS="fp32 tf32 fp16 bf16 mixed int8" tools/sanitize.sh
+# PROGRAM is the built styleforge (target/release/styleforge). FOLDER gets a log of every run (default: a new folder in
+# the system's temporary folder). TESTS is the built test `gpu`, for the kernel whose tiles only take turns on larger
+# pictures, for the kernel that composes and for those of camera frames. SANITIZE_TOOLS and SANITIZE_PRECISIONS select
+# runs. SANITIZE_LIMIT is the maximum seconds per run (300), SANITIZE_LAUNCHES the number of launches of each kernel
+# that racecheck examines (6), SANITIZE_JOBS the number of kernels that it examines in parallel (6), and SANITIZE_BENCH
+# contains additional arguments for `bench`. For the kernels of older GPUs, on Hopper:
+#   SANITIZE_BENCH="--variant fused --kernels-of 8.0" SANITIZE_PRECISIONS="fp32 tf32 fp16 bf16 mixed int8" \
+#     tools/sanitize.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
 program=${1:-target/release/styleforge}
@@ -21,26 +23,26 @@ read -ra more <<<"${SANITIZE_BENCH:-}"
 read -ra precisions <<<"${SANITIZE_PRECISIONS:-fp32 tf32 fp16 bf16 mixed fp16x2 int8}"
 limit=${SANITIZE_LIMIT:-300}
 mkdir --parents "$logs"
-# A cuDNN that cannot be loaded stands before the installed one where racecheck runs.
+# A cuDNN that cannot be loaded hides the installed one while racecheck runs.
 hidden=$(mktemp --directory)
 trap 'rm --recursive "$hidden"; rm --force "$verdicts"' EXIT
 touch "$hidden/libcudnn.so.9"
 
-# The verdicts, a line each.
+# The verdicts, one per line.
 verdicts=$(mktemp)
-# Runs what comes behind TOOL, NAME (of the log) and WHAT (for the report) under the tool, and says what it found.
+# Runs the command after TOOL, NAME (of the log) and WHAT (for the report) under the tool, and reports the findings.
 judge() {
     local tool=$1 name=$2 what=$3 found=0 last errors unseen verdict
     shift 3
     local log=$logs/$tool-$name.log libraries=${LD_LIBRARY_PATH:-}
     if [ "$tool" = racecheck ]; then
-        # racecheck itself fails on cuDNN's kernels ("failed to handle a hardware exception"), even where it is told to
-        # look at others only. Without cuDNN the plain variants run our direct kernels.
+        # racecheck itself fails on cuDNN's kernels ("failed to handle a hardware exception"), even if it is limited to
+        # others. Without cuDNN the plain variants run our direct kernels.
         libraries=$hidden${libraries:+:$libraries}
     fi
     LD_LIBRARY_PATH=$libraries timeout "$limit" compute-sanitizer --tool "$tool" --error-exitcode 9 "$@" >"$log" 2>&1 || found=$?
     last=$(grep -E 'SUMMARY' "$log" | tail -n 1) || last="no summary: see $log"
-    # The tool counts launches as errors that it had no memory to follow.
+    # The tool counts launches that it had no memory to track as errors.
     errors=$(sed -n 's/.* ERROR SUMMARY: \([0-9]*\) error.*/\1/p' "$log" | tail -n 1)
     unseen=$(grep -c 'Internal Sanitizer Error.*track' "$log") || unseen=0
     case $found in
@@ -59,8 +61,8 @@ judge() {
     printf '%-9s %-34s %-6s %s (%s)\n' "$tool" "$name" "$what" "$verdict" "${last#========= }" | tee --append "$verdicts"
 }
 
-# racecheck slows kernels down by thousands of times: each by itself, its first launches, on a smaller picture, which
-# still has more tiles than one in every layer that has the size.
+# racecheck slows kernels down by thousands of times. So each kernel runs alone, only its first launches, on a smaller
+# picture that still has more than one tile in every layer that has the picture's size.
 race() {
     local precision=$1 network=$2 size=21x18 kernels names kernel
     shift 2

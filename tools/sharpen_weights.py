@@ -3,9 +3,9 @@
 
     python tools/sharpen_weights.py --amount 0.35 --out sharp/candy-full.safetensors candy-full.safetensors
 
-A training whose style picture has lost its specks paints a little too softly. The last layer is linear, so
-a mask over the painting is a change of its weights: `painting + amount * (painting - blurred painting)`, the
-blur being binomial over three pixels. What reaches beyond the layer's own kernel is cut off.
+A network that was trained with a median-filtered style picture paints slightly too softly. The last layer is linear, so
+a mask over the painting is a change of its weights: `painting + amount * (painting - blurred painting)`, with a
+binomial blur over three pixels. The part beyond the layer's own kernel is cut off.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ LAST = "deconv3.conv2d.weight"
 
 
 def sharpened(kernels: torch.Tensor, amount: float) -> torch.Tensor:
-    """Kernels (outputs, inputs, height, width) followed by an unsharp mask, cut to their size and of the same sum."""
+    """Kernels (outputs, inputs, height, width) followed by an unsharp mask, cropped to their size and with the same
+    sum."""
     line = torch.tensor([0.25, 0.5, 0.25])
     flat = kernels.flatten(0, 1)[:, None]
     masked = (1 + amount) * flat - amount * F.conv2d(flat, (line[:, None] * line)[None, None], padding=1)

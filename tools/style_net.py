@@ -1,10 +1,9 @@
 """The style-transfer network, and how its weights are read and written.
 
-The network is TransformerNet of pytorch/examples' fast_neural_style: RGB 0..255 in
-and out, reflection padding, instance normalisation with the picture's own statistics,
-nearest upsampling before a convolution. The state-dict names are the same too, so the
-weights load in every program that knows that family. Only the widths differ between
-our two models.
+The network is TransformerNet of pytorch/examples' fast_neural_style: RGB 0..255 in and out, reflection padding,
+instance normalisation with the picture's own statistics, nearest upsampling before a convolution. The state-dict names
+are the same too, so the weights load in every program that supports that family. Only the widths differ between our two
+models.
 """
 
 from __future__ import annotations
@@ -42,10 +41,10 @@ def reflect_pad(x: torch.Tensor, margin: int) -> torch.Tensor:
 class ConvLayer(nn.Module):
     """Reflection padding of half the kernel, then the convolution.
 
-    ``upsample`` doubles height and width first (nearest). ``pixels`` names the layers that
-    touch levels: "in" or "out". They matter under autocast, where bfloat16's 8 bits would
-    round levels above 128 to whole numbers: levels are centred before the first layer (its
-    norm takes the constant out again), and the last layer's bias is added in fp32.
+    ``upsample`` doubles height and width first (nearest). ``pixels`` marks the layers that read or write levels: "in"
+    or "out". This matters under autocast, where bfloat16's 8 bits would round levels above 128 to whole numbers. So
+    levels are centred before the first layer (its norm removes the constant again), and the last layer's bias is added
+    in fp32.
     """
 
     def __init__(self, c_in: int, c_out: int, kernel: int, stride: int = 1, upsample: int = 1, pixels: str = ""):
@@ -78,7 +77,7 @@ class InstanceNorm(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         if not torch.is_autocast_enabled(x.device.type):
             return F.instance_norm(x, weight=self.weight, bias=self.bias, eps=self.eps)
-        # The built-in one leaves channels-last; this one stays there, with fp32 statistics.
+        # The built-in norm leaves channels-last; this one keeps it, with fp32 statistics.
         wide = x.float()
         var, mean = torch.var_mean(wide, dim=(2, 3), keepdim=True, correction=0)
         scale = self.weight.view(1, -1, 1, 1) * torch.rsqrt(var + self.eps)
@@ -116,7 +115,7 @@ class TransformerNet(nn.Module):
         self.deconv1, self.in4 = ConvLayer(c, b, 3, upsample=2), InstanceNorm(b)
         self.deconv2, self.in5 = ConvLayer(b, a, 3, upsample=2), InstanceNorm(a)
         self.deconv3 = ConvLayer(a, 3, 9, pixels="out")
-        # Training starts from middle grey; a bias alone would need 60,000 steps to get there.
+        # Training starts from middle grey; otherwise the bias would need 60,000 steps to get there.
         nn.init.constant_(self.deconv3.conv2d.bias, 127.5)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -131,7 +130,7 @@ class TransformerNet(nn.Module):
 
 
 def describe_network(widths: tuple[int, int, int], blocks: int = BLOCKS) -> str:
-    """The network in words, as the metadata of a style file says it."""
+    """The network as text, as in the metadata of a style file."""
     return f"TransformerNet {'-'.join(map(str, widths))}, {blocks} blocks"
 
 

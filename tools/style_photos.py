@@ -1,9 +1,8 @@
-"""Photos for training and measuring: reading, splitting, cropping, changing.
+"""Photos for training and measuring: reading, splitting, cropping, augmenting.
 
-Training crops come from one array on the device and are cut there, many at a time, so
-that a GPU never waits for a file. A part of the crops is made harder on purpose: dark,
-grey, of low contrast, or with a plain sky. Instance normalisation paints dots and dead
-patches into such pictures unless it has seen them.
+Training crops are cut from one array on the device, many at a time, so that a GPU never waits for a file. Some crops
+are made harder on purpose: dark, grey, of low contrast, or with a plain sky. Instance normalisation paints dots and
+dead patches into such pictures unless it was trained on them.
 """
 
 from __future__ import annotations
@@ -17,13 +16,14 @@ import torch
 import torch.nn.functional as F
 from PIL import Image, ImageOps
 
-#: So many photos, the last by name, are kept out of every training.
+#: The number of photos, the last by name, that are kept out of every training.
 HELD_OUT = 40
 
-#: Noise in every training crop, in levels.
+#: Minimum noise in every training crop, in levels.
 LEAST_NOISE = 0.3
 
-#: A crop that shows its photo smaller holds up to so many times its short edge; beyond its edges the photo is mirrored.
+#: A crop that shows its photo smaller covers up to this many times its short edge; beyond its edges the photo is
+#: mirrored.
 SMALL_REACH = 2.0
 
 _SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
@@ -50,7 +50,7 @@ def read_picture(path: Path, short_side: int | None = None, long_side: int | Non
 
 
 def write_picture(path: Path, levels: torch.Tensor, **options) -> None:
-    """Saves (1, 3, H, W) levels, rounded to whole ones."""
+    """Saves (1, 3, H, W) levels, rounded to whole levels."""
     to_image(levels).save(path, **options)
 
 
@@ -66,14 +66,14 @@ def to_image(levels: torch.Tensor) -> Image.Image:
 
 
 def _mirrored(places: torch.Tensor, length: torch.Tensor) -> torch.Tensor:
-    """Places along an edge, in pixels from 0 to ``length``, those beyond it mirrored back inside."""
+    """Positions along an edge, in pixels from 0 to ``length``; positions outside are mirrored back inside."""
     within = length - (places.remainder(2 * length) - length).abs()
-    # Half a pixel inside, where no sample reaches over the edge.
+    # At least half a pixel inside, so that no sample crosses the edge.
     return torch.minimum(within.clamp(min=0.5), length - 0.5)
 
 
 class CropSampler:
-    """Random training crops of all photos, cut and changed on the device."""
+    """Random training crops of all photos, cut and augmented on the device."""
 
     def __init__(self, paths: list[Path], device: torch.device, seed: int):
         with ThreadPoolExecutor(8) as pool:
@@ -93,7 +93,7 @@ class CropSampler:
     def crops(self, count: int, side: int, small_share: float = 0.0) -> torch.Tensor:
         """(count, 3, side, side) levels: windows of 55 to 100 % of the short edge, most of them wide, half mirrored.
 
-        A share of them are larger than their photos, which are mirrored at their edges then: small faces.
+        A share of them is larger than their photos, which are then mirrored at their edges: small faces.
         """
         rows = torch.randint(len(self.canvas), (count,), device=self.device, generator=self.random)
         size = self.sizes[rows]
@@ -103,11 +103,12 @@ class CropSampler:
         return self._harder(self.cut(rows, window, side)).clamp_(0, 255)
 
     def cut(self, rows: torch.Tensor, window: torch.Tensor, side: int) -> torch.Tensor:
-        """(count, 3, side, side) levels: a square of ``window`` pixels of each of these pictures, half mirrored."""
+        """(count, 3, side, side) levels: a square of ``window`` pixels of each of these pictures, half of them
+        mirrored."""
         count, size = len(rows), self.sizes[rows]
         corner = (size - window[:, None]) * self._uniform(count, 2)
         mirror = torch.where(self._uniform(count) < 0.5, -1.0, 1.0)
-        # Two samples each way for every pixel: what is made smaller would sparkle otherwise.
+        # Two samples in each direction for every pixel; otherwise a reduced picture would alias.
         line = (torch.arange(2 * side, device=self.device) + 0.5) / (2 * side)
         across = 0.5 + mirror[:, None] * (line - 0.5)
         places = [corner[:, i, None] + window[:, None] * share for i, share in ((1, across), (0, line[None]))]
@@ -134,7 +135,7 @@ class CropSampler:
         crops = torch.where(chosen(0.1), faint, crops)
         crops = torch.where(chosen(0.12), self._with_sky(crops, per_crop), crops)
         noise = torch.randn(crops.shape, device=self.device, generator=self.random)
-        # Never none: instance norms of a crop of one colour have gradients that are not finite.
+        # There is always some noise: instance norms of a crop of one colour have gradients that are not finite.
         return crops + noise * (LEAST_NOISE + torch.where(chosen(0.3), per_crop(0, 3), torch.zeros_like(gain)))
 
     def _with_sky(self, crops: torch.Tensor, per_crop) -> torch.Tensor:

@@ -1,22 +1,22 @@
 #!/usr/bin/env bash
-# Checks what StyleForge is made of: deny.toml's rules for all dependencies, and that
-# THIRD-PARTY-LICENSES.txt is what Cargo.lock says. `tools/supply_chain.sh write` writes that file.
+# Checks StyleForge's dependencies: deny.toml's rules for all of them, and that THIRD-PARTY-LICENSES.txt matches
+# Cargo.lock. `tools/supply_chain.sh write` writes that file.
 #
-# The two programs that do it are built once, in four minutes on two cores, and kept in target/tools.
+# Both tools that it uses are built once, in four minutes on two cores, and kept in target/tools.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 file=THIRD-PARTY-LICENSES.txt
 tools=$PWD/target/tools
 
-# They read a few MB: fast enough without the slow last steps of an optimised build.
+# They read a few MB, which is fast enough without the slow last steps of an optimised build.
 install() {
     CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
         cargo install --quiet --locked --root "$tools" --target-dir "$tools/build" "$@"
 }
 
-# cargo-about gives the parts and their texts; what stands beside fonts is added, because letters are not the
-# part's own work.
+# cargo-about lists the dependencies and their texts. Texts next to fonts are added, because letters are not the
+# dependency's own work.
 licences() {
     local fonts
     "$tools/bin/cargo-about" generate --frozen --fail \
@@ -36,12 +36,12 @@ licences() {
 install cargo-deny@0.20.2
 install cargo-about@0.9.3 --features cli
 rm -rf "$tools/build"
-# Both look at the parts for other systems as well.
+# Both also examine the dependencies for other systems.
 cargo fetch --quiet --locked
 
 deny() { "$tools/bin/cargo-deny" --workspace --frozen "$@"; }
 deny check --deny warnings licenses sources
-# Two versions of one part matter where the program is built.
+# Duplicate versions of a dependency matter on the systems for which the program is built.
 for machine in x86_64 aarch64; do
     deny --target "$machine-unknown-linux-gnu" check --deny warnings bans
 done

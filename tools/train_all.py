@@ -4,8 +4,8 @@
     python tools/train_all.py --pictures style_pictures/ --photos photos/ --vgg vgg16.pth \
         --out trained/ --time-limit 300
 
-Every training is a process of its own; a GPU takes several, since one training alone
-leaves it waiting between launches. What follows `--` goes to train_style.py.
+Every training is a separate process. A GPU runs several, since one training alone leaves it idle between launches.
+Arguments after `--` are passed to train_style.py.
 """
 
 from __future__ import annotations

@@ -4,33 +4,33 @@
     python tools/train_any.py --photos photos/ --photos-large photos_large/ --paintings paintings/ \
         --teacher adain_teacher.npz --vgg vgg16.pth --minutes 20 --out trained/
 
-You bring: photos (ours: 1,100 of about 432x288, and 206 with a shorter side of 400 pixels and more), paintings of
-as many kinds as you can find (ours: 471 with a shorter side of 304), the AdaIN teacher's weights (adain_teacher.py
-says which) and VGG-16's. A GPU; ``--device cpu`` with small settings only shows that everything runs. Names in
-any_held_out.txt are left out; ``--held-out FILE`` gives your own lists. ``--resume`` goes on where a broken training
-stopped; ``--init any.safetensors --set start=0.3`` begins another with trained weights, after distillation.
-``--set NAME=JSON`` changes any setting of ``Recipe``, ``--net NAME=JSON`` of the network's ``Spec``.
+You need: photos (ours: 1,100 of about 432x288, and 206 with a shorter side of at least 400 pixels), paintings of as
+many kinds as possible (ours: 471 with a shorter side of 304), the AdaIN teacher's weights (see adain_teacher.py), those
+of VGG-16, and a GPU. ``--device cpu`` with small settings only shows that everything runs. Names in any_held_out.txt
+are skipped; ``--held-out FILE`` sets your own lists. ``--resume`` continues an interrupted training; ``--init
+any.safetensors --set start=0.3`` starts another one from trained weights, after distillation. ``--set NAME=JSON``
+changes any setting of ``Recipe``, ``--net NAME=JSON`` of the network's ``Spec``.
 
-Four phases, as shares of the time, so that a short training is a long one in small:
+There are four phases, as shares of the time, so that a short training is a scaled-down long one:
 
-1. distill: what AdaIN paints, in levels and in VGG-16's features. Nothing else teaches strokes as fast. Features
-   begin with little weight: to them a wrong texture is worse than none, and paintings would stay plain for long.
-2. ramp: over to the style's relative Gram distance and the photo's features; the teacher leaves.
-3. paint: style against content. The charges on flicker and weave rise now that there are strokes to keep.
-4. large: crops of twice the side, from the larger photos and nearly whole paintings.
+1. distill: AdaIN's paintings, in levels and in VGG-16's features. Nothing else teaches strokes as fast. Features begin
+   with a small weight: they rate a wrong texture worse than none, so paintings would stay plain for long.
+2. ramp: a transition to the style's relative Gram distance and the photo's features; the teacher is phased out.
+3. paint: style against content. The weights of flicker and weave rise now that there are strokes to keep.
+4. large: crops of twice the side, from the larger photos and almost whole paintings.
 
-Weights are steered as in train_style.py, because nobody knows them beforehand: a few training photos in training
-paintings are measured every few seconds as measure_any.py measures, and the weights of content, noise and moves rise
-while these are above what is wanted, and fall below. Wanted are the teacher's content on the same pictures and
-shares of its flicker (``noise_share``, ``move_share``); what remains free, the distance to the style, becomes as
-small as it can.
+Weights are steered as in train_style.py, because good values are not known in advance. A few training photos in
+training paintings are measured every few seconds as in measure_any.py. The weights of content, noise and moves rise
+while these are above their targets, and fall while below. The targets are the teacher's content on the same pictures
+and shares of its flicker (``noise_share``, ``move_share``). The remaining free figure, the distance to the style, is
+minimised.
 
-What was tried before (one H200; style, content, noise and move flicker on 12 style pictures x 8 photos), and
-what that taught here:
+Earlier experiments (one H200; style, content, noise and move flicker on 12 style pictures x 8 photos) and their
+lessons:
 
 | setting | style | content | noise | move | lesson |
 | --- | ---: | ---: | ---: | ---: | --- |
-| AdaIN teacher | 0.301 | 1.567 | 7.50 | 10.92 | to be met, flicker halved |
+| AdaIN teacher | 0.301 | 1.567 | 7.50 | 10.92 | target, flicker halved |
 | linear patches and unpatch | | | | | grid visible: convolutions as stem and head |
 | style losses from the start, high weight | | | | | content lost: distillation first |
 | stride 8, 192 wide, 3 + 3, Gram 5, photo 0.3 | 0.507 | 1.282 | 2.69 | 6.90 | mild; twice the time of stride 16 |
@@ -38,29 +38,34 @@ what that taught here:
 | same, Gram 10, photo 0.2, 10,500 iterations | 0.433 | 1.615 | 5.02 | 10.71 | bold; stability weak, style falling |
 | stride 8, 256 wide, Gram 0.5, photo 1, stability 10 | 0.876 | 0.730 | 0.81 | 2.67 | recoloured: too stable too soon |
 
-So: the 10,500 iterations become several times as many (data and augmentation on the GPU, each phase one CUDA graph,
-one perceptual network instead of two, the teacher gone after the ramp); style, content and flicker are not weighed by
-guess but steered; stability counts little until half of the time; Gram distances per picture and through log(1 + x),
-or a few dark paintings, whose Gram matrices are next to nothing, make up the whole loss and the others get dull; rare
-kinds of paintings are drawn more often, and a part is turned in hue or inverted, since most are old and brown. The
-network has scales and offsets from the style in its norms and a map around the tokens (any_net.py).
+Consequences:
 
-What is shipped was trained twice. The first training (11.5 minutes, ``move_share=0.39``) met every goal and painted
-milder than its figures: pale styles grew paler, dark ones darker. Gram matrices are content with the right mean, so the
-second asks for the colours themselves (``color_weight``: sorted, along 13 directions, in patches of 4 pixels):
+- There are several times the 10,500 iterations: data and augmentation are on the GPU, each phase is one CUDA graph,
+  there is one perceptual network instead of two, and the teacher is not run after the ramp.
+- Style, content and flicker are steered instead of weighted by guess.
+- Stability counts little until half of the time.
+- Gram distances are taken per picture and through log(1 + x). Otherwise a few dark paintings, whose Gram matrices are
+  almost zero, dominate the loss and the others get dull.
+- Rare kinds of paintings are drawn more often, and some are changed in hue or inverted, since most are old and brown.
+- The network has scales and offsets from the style in its norms and a map around the tokens (any_net.py).
+
+The shipped weights were trained twice. The first training (11.5 minutes, ``move_share=0.39``) met every target and
+painted milder than its figures suggest: pale styles grew paler, dark ones darker. Gram matrices accept the right mean,
+so the second training adds a loss on the colours themselves (``color_weight``: sorted, along 13 directions, in patches
+of 4 pixels):
 
     --init any.safetensors --minutes 15.5 --set start=0.45 --set style_weight=14 --set color_weight=15 \\
         --set content_share=1.05 --set move_share=0.46
 
-On 37 unseen paintings x 8 photos that gave style 0.245, content 1.39, noise 2.56, move 4.09 (the first: 0.297, 1.18,
-1.4, 3.3; the teacher: 0.352, 1.37, 5.29, 7.75), a little beyond the teacher's content and half of its flicker; a tenth
-of the first (mix_weights.py) brings it below both: 0.244, 1.35, 2.35, 3.72. Strokes twice as large as well (``coarse_share=0.5``, with
-``style_weight=20, color_weight=25, content_share=1.12, move_share=0.5``: 0.246, 1.46, 2.58, 4.43) were bolder, and
-faces hard to read.
+On 37 unseen paintings x 8 photos that resulted in style 0.245, content 1.39, noise 2.56, move 4.09 (the first: 0.297,
+1.18, 1.4, 3.3; the teacher: 0.352, 1.37, 5.29, 7.75), slightly above the teacher's content and half of its flicker.
+Mixing in a tenth of the first (mix_weights.py) brings both below the teacher's: 0.244, 1.35, 2.35, 3.72. With strokes
+twice as large (``coarse_share=0.5``, with ``style_weight=20, color_weight=25, content_share=1.12, move_share=0.5``:
+0.246, 1.46, 2.58, 4.43) paintings were bolder, and faces hard to recognise.
 
-Stride 8, for finer strokes, so far paints none. ``--net stride=8 --net stem_widths=[32,64,128] --net
+Stride 8, for finer strokes, has not produced any so far. ``--net stride=8 --net stem_widths=[32,64,128] --net
 head_widths=[128,64,32]`` and ``--set move_share=0.39``, one training each, 37 paintings x 8 photos; ms at 1280x720 in
-PyTorch fp16 as a CUDA graph, in brackets compiled:
+PyTorch fp16 as a CUDA graph, compiled in brackets:
 
 | network, 256 wide | minutes | style | content | noise | move | ms |
 | --- | ---: | ---: | ---: | ---: | ---: | ---: |
@@ -70,15 +75,15 @@ PyTorch fp16 as a CUDA graph, in brackets compiled:
 | stride 8, ``pool=4``; full attention | | | | | | 11.6; 9.3 |
 | as shipped, stride 16, 192 wide | 27 | 0.245 | 1.35 | 2.35 | 3.71 | 4.5 (2.4) |
 
-Without a map around the tokens (``skip``) the photo was lost when the teacher left. With it photo, faces and letters
-stay sharp and the style is lost: after 221 s style 0.43 and content 0.79 on unseen pairs, then, as stability's weight
-reached its full value, the style code's scales and offsets ran away (5 to 40 at the end, as shipped 0.2 to 0.6), and
-every style is painted in one brown and green, with the windows' edges on plain grounds. Untried: a lower rate, bounded
-scales, or ``head_norm="none"`` and 192 wide as shipped (5.8 ms, compiled 2.9).
+Without a map around the tokens (``skip``) the photo was lost when the teacher was phased out. With it photo, faces and
+letters stay sharp and the style is lost. After 221 s style was 0.43 and content 0.79 on unseen pairs. Then, as
+stability's weight reached its full value, the style code's scales and offsets diverged (5 to 40 at the end; 0.2 to 0.6
+as shipped). Every style was painted in the same brown and green, with the windows' edges on plain grounds. Not tried: a
+lower rate, bounded scales, or ``head_norm="none"`` and 192 wide as shipped (5.8 ms, compiled 2.9).
 
-The weave on plain grounds: photo and style being plain there, all tokens are equal, and a network without positions
-can only paint what repeats with its stride. ``weave_weight`` charges that pattern where the photo is plain, and
-``shift`` pairs compare a crop with the same photo moved by up to 15 pixels, at another phase of the token grid and
+The weave on plain grounds: if photo and style are plain there, all tokens are equal, and a network without positions
+can only paint a pattern that repeats with its stride. ``weave_weight`` penalises that pattern where the photo is plain,
+and ``shift`` pairs compare a crop with the same photo moved by up to 15 pixels, at another phase of the token grid and
 with other borders.
 """
 
@@ -106,10 +111,10 @@ from picture_losses import stepped
 from style_photos import CropSampler, read_picture, to_image, to_levels
 from train_style import inner_features
 
-#: A crop's photo reaches so many pixels beyond it on every side, for moved views.
+#: A crop's photo reaches this many pixels beyond it on every side, for moved views.
 REACH_PX = 16
 
-#: Seconds between two looks at the watched pictures, at least.
+#: Minimum seconds between two measurements of the watched pictures.
 WATCH_S = 3.0
 
 PHASES = ("distill", "ramp", "paint", "large")
@@ -120,7 +125,7 @@ COLOR_DIRECTIONS = (
     (1, 1, 1), (1, 1, -1), (1, -1, 1), (-1, 1, 1),
 )  # fmt: skip
 
-#: Colours are compared as means of so many pixels a side: patches of paint, not the grain.
+#: Colours are compared as means of squares of this many pixels a side: patches of paint, not the grain.
 COLOR_PATCH_PX = 4
 
 
@@ -128,17 +133,16 @@ COLOR_PATCH_PX = 4
 class Recipe:
     """All settings of one training; stored with the weights.
 
-    ``phases``: the shares of the time at which ramp, paint and large begin; ``start`` leaves out what comes before
-    it. Crops of ``crop`` pixels, ``batch`` at a time, and in the last phase ``large_crop`` and ``large_batch``; a
-    quarter of each batch is painted three times more: with noise, moved by one pixel, moved by up to 15.
-    ``style_window`` is the part of a painting's shorter side that a crop shows: 0.5 is the scale at which style is
-    judged, for crops of 256; ``large_style_window`` for the last phase. ``recolored``, ``inverted`` and
-    ``photo_styles`` are shares of the style crops. ``rarity`` is the power with which rare kinds of paintings are
-    drawn more often. ``color_weight`` asks for the style's colours, ``coarse_share`` is the part of the style's distance
-    that is taken at half the size. ``noise_share`` and ``move_share`` are the wanted flicker as shares of the teacher's,
-    ``content_share`` the wanted content; steering is from ``steer_from`` on, stability until then at
-    ``early_stability`` times its start. So many pairs are ``watched``: photos that fill
-    a size, in squares of paintings.
+    ``phases``: the shares of the time at which ramp, paint and large begin; ``start`` skips the time before it. Crops
+    have ``crop`` pixels, ``batch`` at a time, and in the last phase ``large_crop`` and ``large_batch``; a quarter of
+    each batch is painted three more times: with noise, moved by one pixel, moved by up to 15. ``style_window`` is the
+    part of a painting's shorter side that a crop shows: 0.5 is the scale at which style is measured, for crops of 256;
+    ``large_style_window`` is for the last phase. ``recolored``, ``inverted`` and ``photo_styles`` are shares of the
+    style crops. ``rarity`` is the power with which rare kinds of paintings are drawn more often. ``color_weight`` is
+    the weight of the style's colours, ``coarse_share`` is the part of the style's distance that is measured at half the
+    size. ``noise_share`` and ``move_share`` are the target flicker as shares of the teacher's, ``content_share`` is the
+    target content. Steering begins at ``steer_from``; until then stability has ``early_stability`` times its start
+    value. ``watched`` is the number of measured pairs: photos that fill a size, in squares of paintings.
     """
 
     crop: int = 256
@@ -189,16 +193,17 @@ def relative_errors(value: torch.Tensor, reference: torch.Tensor) -> torch.Tenso
 
 
 def gram_errors(features: list[torch.Tensor], wanted: list[torch.Tensor]) -> torch.Tensor:
-    """(layers, N) relative Gram distances, each picture by itself."""
+    """(layers, N) relative Gram distances, each picture separately."""
     pairs = [(gram(x), gram(y)) for x, y in zip(features, wanted)]
     return torch.stack([(x - y).square().mean((1, 2)) / (y.square().mean((1, 2)) + 1e-12) for x, y in pairs])
 
 
 def color_errors(painting: torch.Tensor, style: torch.Tensor, directions: torch.Tensor) -> torch.Tensor:
-    """(N,) Wasserstein distances of the colours of two crops of one size, levels 0..255, as shares of 255.
+    """(N,) Wasserstein distances of the colours of two crops of the same size, levels 0..255, as shares of 255.
 
     Along each of the (D, 3) ``directions``, of length 1, the sorted patches are compared one by one. Gram matrices
-    are content with the right mean; this asks for the darkest and the brightest of the style as well."""
+    accept the right mean; this loss also requires the darkest and the brightest colours of the style.
+    """
     sorted_values = [
         torch.einsum("dc,ncp->ndp", directions, F.avg_pool2d(x.float(), COLOR_PATCH_PX).flatten(2)).sort(2).values
         for x in (painting, style)
@@ -222,7 +227,7 @@ class StyleSampler:
 
     @torch.no_grad()
     def _rarity(self, vgg: Vgg16) -> torch.Tensor:
-        """How far each painting is from those like it, in means and deviations of its features; about 1."""
+        """The distance of each painting from similar ones, in means and deviations of its features; about 1."""
         number = len(self.pictures.canvas)
         short = self.pictures.sizes.min(1).values
         found = []
@@ -238,7 +243,7 @@ class StyleSampler:
         return torch.rand(count, device=self.device, generator=self.random) * (high - low) + low
 
     def crops(self, side: int, window: tuple[float, float], photos: torch.Tensor) -> torch.Tensor:
-        """As many crops as ``photos``, which serve as styles now and then."""
+        """As many crops as ``photos``, which are sometimes used as styles."""
         count = len(photos)
         rows = torch.multinomial(self.shares, count, replacement=True, generator=self.random)
         short = self.pictures.sizes[rows].min(1).values
@@ -248,7 +253,7 @@ class StyleSampler:
         return self._recolored(crops)
 
     def _recolored(self, crops: torch.Tensor) -> torch.Tensor:
-        """Some crops turned in hue, with more or less colour and contrast, or as negatives."""
+        """Some crops changed in hue, with more or less colour and contrast, or as negatives."""
         count = len(crops)
         change = (self._uniform(count) < self.recipe.recolored).float()
         turn = self._uniform(count, -math.pi, math.pi) * change
@@ -267,7 +272,7 @@ class StyleSampler:
 
 
 class Batches:
-    """Batches in fixed memory, as CUDA graphs want them: photos, style crops, and changed views of some photos."""
+    """Batches in fixed memory, as CUDA graphs require: photos, style crops, and changed views of some photos."""
 
     def __init__(self, recipe: Recipe, photos: CropSampler, styles: StyleSampler, large: bool, device: torch.device):
         self.recipe, self.photos, self.styles = recipe, photos, styles
@@ -294,7 +299,7 @@ class Batches:
         photos = wide[..., REACH_PX:-REACH_PX, REACH_PX:-REACH_PX]
         memory["photos"].copy_(photos)
         memory["styles"].copy_(self.styles.crops(side, self.window, photos))
-        # Up to 2 %, as often the measured 1 %.
+        # Up to 2 %, and equally often the measured 1 %.
         sigma = NOISE_SIGMA if self._below(2) else 2 * NOISE_SIGMA * float(torch.rand(1, generator=self.random))
         noise = torch.randn(photos[:pairs].shape, device=photos.device, generator=self.photos.random)
         memory["views"][:pairs].copy_((photos[:pairs] + noise * sigma).clamp(0, 255))
@@ -306,14 +311,14 @@ class Batches:
         return int(torch.randint(limit, (1,), generator=self.random))
 
     def _move(self, group: str, number: int, down: int, right: int, wide: torch.Tensor) -> None:
-        """Fills the number-th group of views with moved crops, and the places at which they are compared."""
+        """Fills group ``number`` of the views with moved crops, and sets the places at which they are compared."""
         first, last = number * self.pairs, (number + 1) * self.pairs
         top, left = REACH_PX + down, REACH_PX + right
-        # A view and the photo that it belongs to have the same place in the batch, whatever the group.
+        # A view and its photo have the same index in the batch, in every group.
         moved = wide[: self.pairs, :, top : top + self.side, left : left + self.side]
         self.memory["views"][first:last].copy_(moved)
         for axis, by in (("rows", down), ("columns", right)):
-            # Where both reach, at its one end or at its other: borders against the inside.
+            # The overlap of both, at one end or at the other: borders compared with the inside.
             free = REACH_PX - abs(by)
             begin = max(by, 0) + (free * self._below(2))
             self.memory[f"{group}_still_{axis}"].copy_(self.line + begin)
@@ -321,7 +326,7 @@ class Batches:
 
 
 class Losses:
-    """The loss of one batch in one phase. ``weights`` lie on the device, so that captured steps see changes."""
+    """The loss of one batch in one phase. ``weights`` are on the device, so that captured steps see changes."""
 
     NAMES = ("levels", "features", "style", "color", "content", "noise", "move", "weave")
 
@@ -393,15 +398,15 @@ class Losses:
 
     @staticmethod
     def _difference(memory: dict, group: str, still: torch.Tensor, moved: torch.Tensor) -> torch.Tensor:
-        """Mean absolute difference, in levels, of two paintings where they show the same."""
+        """Mean absolute difference, in levels, of two paintings where they overlap."""
         first = still.index_select(2, memory[f"{group}_still_rows"]).index_select(3, memory[f"{group}_still_columns"])
         second = moved.index_select(2, memory[f"{group}_moved_rows"]).index_select(3, memory[f"{group}_moved_columns"])
         return (first - second).abs().mean()
 
 
 class Watch:
-    """Style, content, noise and move flicker of a few pairs of a photo and a painting, measured as measure_any.py
-    does, all of them at once."""
+    """Style, content, noise and move flicker of a few pairs of a photo and a painting, measured as in measure_any.py,
+    all of them at once."""
 
     @torch.no_grad()
     def __init__(self, vgg: Vgg16, photos: list[Path], paintings: list[Path], recipe: Recipe, device: torch.device):
@@ -436,7 +441,7 @@ class Watch:
         wanted = self.content.square().mean((1, 2, 3))
         content = ((features[2] - self.content).square().mean((1, 2, 3)) / wanted).mean()
         inside = (..., slice(BORDER_PX, -BORDER_PX), slice(BORDER_PX, -BORDER_PX))
-        # The last column twice and the first left out: the same photo, one pixel to the left.
+        # The first column removed and the last one repeated: the same photo, one pixel to the left.
         moved = painted(torch.cat((self.photos[..., 1:], self.photos[..., -1:]), 3))
         move = (moved[..., :-1][inside] - painting[..., 1:][inside]).abs().mean()
         noise = (painted(self.noisy) - painting).abs().mean()
@@ -447,7 +452,7 @@ class Watch:
 
 
 class Training:
-    """One training: the network, its average, the optimizer, and where it stands."""
+    """One training: the network, its average, the optimizer, and its progress."""
 
     def __init__(self, arguments: argparse.Namespace, recipe: Recipe, spec: Spec):
         self.arguments, self.recipe = arguments, recipe
@@ -466,7 +471,7 @@ class Training:
             **options,
         )  # fmt: skip
         self.iteration, self.seconds = 0, 0.0
-        #: Iterations that changed nothing, because a gradient was not finite.
+        #: Number of iterations that changed nothing, because a gradient was not finite.
         self.skipped = torch.zeros((), device=device)
         #: The weights that are steered.
         self.steered = {"content": recipe.content_weight, "noise": recipe.stability_weight}
@@ -506,7 +511,7 @@ class Training:
             self.log({"teacher": self.wanted, "teacher_unseen": self.unseen(teacher.paint)} | self.counts)
 
     def _exact(self):
-        """Measuring without bfloat16, whose steps would count as flicker."""
+        """Measuring without bfloat16, whose rounding would count as flicker."""
         return torch.autocast(self.device.type, enabled=False)
 
     def log(self, record: dict) -> None:
@@ -524,7 +529,7 @@ class Training:
         return PHASES[sum(progress >= begin for begin in self.recipe.phases)]
 
     def set_weights(self, progress: float, phase: str) -> None:
-        """The weights and the rate of now."""
+        """Sets the current weights and learning rate."""
         recipe = self.recipe
         first, second, last = recipe.phases
         ramp = min(1.0, max(0.0, (progress - first) / (second - first)))
@@ -549,9 +554,9 @@ class Training:
         self.rate.fill_(recipe.learning_rate * rate_share(done) * share)
 
     def steer(self, found: dict[str, float], step: float) -> None:
-        """Moves the weights towards what is wanted; ``step`` is the progress since the last time."""
+        """Moves the weights towards their targets; ``step`` is the progress since the last call."""
         recipe = self.recipe
-        # Early on flicker may be half as much again: strokes first.
+        # At first flicker may be up to half as much again: strokes come first.
         ease = 1 + 0.5 * max(0.0, (0.9 - self.progress) / (0.9 - recipe.steer_from))
         wanted = {
             "content": self.wanted["content"] * recipe.content_share,
@@ -564,7 +569,7 @@ class Training:
             self.steered[name] = min(limits[1], max(limits[0], value))
 
     def make_step(self, phase: str):
-        """One iteration as a function; on a GPU a replayed CUDA graph, or, where capturing fails, single launches."""
+        """One iteration as a function; on a GPU a replayed CUDA graph or, if capturing fails, single launches."""
         batches = self.batches["large" if phase == "large" else "distill"]
         parameters = [parameter for parameter in self.net.parameters() if parameter.requires_grad]
         averages = list(self.average.parameters())
@@ -576,7 +581,7 @@ class Training:
                 loss = self.losses(batches, phase)
             loss.backward()
             norm = torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-            # The fused optimizer divides by the one and, should anything not be finite, does nothing by the other.
+            # The fused optimizer divides by ``grad_scale``, and does nothing if ``found_inf`` is set.
             self.optimizer.grad_scale = (norm / self.recipe.clip).clamp(min=1.0).nan_to_num(1.0, 1.0, 1.0)
             self.optimizer.found_inf = (~torch.isfinite(norm)).float()
             self.skipped.add_(self.optimizer.found_inf)
@@ -611,7 +616,7 @@ class Training:
         return graph.replay
 
     def run(self) -> None:
-        """Trains until the minutes are over; capturing and compiling count."""
+        """Trains until the minutes are over, including capturing and compiling."""
         arguments = self.arguments
         clock = time.monotonic()
         watched = saved = logged = self.seconds
@@ -664,7 +669,7 @@ class Training:
         self.save()
 
     def save(self) -> None:
-        """The average as fp16, which can be carried away, and everything, to resume from on this machine."""
+        """Saves the average as fp16, for use elsewhere, and the complete state, to resume on this machine."""
         arguments = self.arguments
         record = asdict(self.recipe) | self.counts | {
             "iterations": self.iteration,
@@ -697,7 +702,7 @@ class Training:
         whole.with_suffix(".state_new").replace(whole)
 
     def resume(self) -> None:
-        """Goes on from this machine's state, or else, with a fresh optimizer, from the weights that were carried."""
+        """Continues from this machine's state or, with a new optimizer, from the saved weights."""
         state_path = self.arguments.out / f"{self.arguments.name}.state"
         weights_path = self.arguments.out / f"{self.arguments.name}.safetensors"
         if state_path.exists():
@@ -705,7 +710,7 @@ class Training:
             self.net.load_state_dict(state["net"])
             self.average.load_state_dict(state["average"])
             self.optimizer.load_state_dict(state["optimizer"])
-            # Loading replaces the rate by a number of its own.
+            # Loading replaces the rate's tensor by a number.
             for group in self.optimizer.param_groups:
                 group["lr"] = self.rate
             self.steered, self.iteration, self.seconds = state["steered"], state["iteration"], state["seconds"]

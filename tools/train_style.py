@@ -7,23 +7,21 @@
 The loss is a sum of
 
 - content: relative distance of relu2_2 and relu3_3 to the photo's,
-- style: relative distance of four layers' Gram matrices to the style picture's, of the two deep
-  ones also at half the size,
-- salience: relative distance of relu4_3 to the photo's where the photo's is strong, as at faces,
-- edges: they are to be what they would be inside a wider painting,
-- stability: mean change of the painting when the photo gets 1 % noise or moves by one
-  pixel (moved back),
-- pictures: a little total variation, tones that follow the photo's, colours in the style
-  picture's amounts, no pattern on the network's grid or of another fixed step (picture_losses.py),
-  and a push back for levels outside 0..255 and for colours that the style picture does not have.
+- style: relative distance of four layers' Gram matrices to the style picture's, of the two deep ones also at half the
+  size,
+- salience: relative distance of relu4_3 to the photo's where the photo's is strong, as in faces,
+- edges: the difference of a painting's edges from the same places inside a wider painting,
+- stability: mean change of the painting when the photo gets 1 % noise or moves by one pixel (moved back),
+- pictures: a small weight on total variation, tones that follow the photo's, colours in the style picture's amounts, no
+  pattern on the network's grid or of another fixed step (picture_losses.py), and penalties for levels outside 0..255
+  and for colours that the style picture does not have.
 
-The weights of style and stability are steered while training, so that content and
-flicker come out as `styles.toml` wants them, whatever the style; what remains free, the
-distance to the style, becomes as small as it can. Content is watched on a few training
-photos, measured as measure_styles.py measures the others.
+The weights of style and stability are steered during training, so that content and flicker reach the targets in
+`styles.toml`, whatever the style. The remaining free figure, the distance to the style, is minimised. Content is
+watched on a few training photos, measured as in measure_styles.py.
 
-Works on a GPU (bfloat16, channels-last, compiled, the whole step replayed as one CUDA
-graph) and, for a trial, on a CPU.
+Works on a GPU (bfloat16, channels-last, compiled, the whole step replayed as one CUDA graph) and, for a trial, on a
+CPU.
 """
 
 from __future__ import annotations
@@ -47,52 +45,53 @@ from picture_losses import ColorAmounts, Patterns, fine_part, motifs, plainness,
 from style_net import WIDTHS, TransformerNet, describe_network, paint, read_network, save_network
 from style_photos import CropSampler, list_photos, read_picture, to_image, to_levels
 
-#: Mean square of relu2_2 and relu3_3 over ordinary photos. One constant for all photos,
-#: so that a flat photo does not ask for a flawless copy of its noise.
+#: Mean square of relu2_2 and relu3_3 over ordinary photos. It is one constant for all photos, so that a flat photo does
+#: not require a perfect copy of its noise.
 CONTENT_SCALE = (3.9, 6.65)
 
-#: Pixels left out at each side when a moved painting is compared: padding differs there.
+#: Pixels at each side that are ignored when a moved painting is compared, because padding differs there.
 MOVE_MARGIN = 4
 
-#: So many pixels along the edges of what VGG sees have no features in the losses: VGG's padding with
-#: zeros speaks there, and a network would paint a frame for it. A multiple of 8, the step of relu4_3.
+#: The losses ignore features within this many pixels of the edges of VGG's input. They are dominated by VGG's zero
+#: padding, and a network would paint a frame for it. A multiple of 8, the step of relu4_3.
 MARGIN_PX = 16
 
-#: A wide crop reaches so many pixels beyond a training crop on every side. Its painting gives the margin
-#: around the crop's, so that a painting is judged up to its edges, as a part of a larger one. A mirrored
-#: margin makes wholes of motifs that an edge cuts in half, and edges fill up with them; where only
-#: stability looks, the painting becomes plain. More than ``MARGIN_PX``, since the wide painting's own
-#: edges are no example, and a multiple of 4, the network's step.
+#: A wide crop reaches this many pixels beyond a training crop on every side. Its painting is the margin around the
+#: crop's, so that a painting is judged up to its edges, as a part of a larger one. A mirrored margin would complete
+#: motifs that an edge cuts in half, and edges would fill up with them; with only the stability loss, the painting would
+#: become plain there. More than ``MARGIN_PX``, since the wide painting's own edges are not usable, and a multiple of 4,
+#: the network's step.
 REACH_PX = 32
 
-#: Features of the style picture above this share of their channel's values do not count, nor
-#: do a painting's above the same value. Gram matrices are quadratic: without a ceiling, one
-#: glaring spot in a painting pays for a style that the rest of it lacks.
+#: Features of the style picture above this quantile of their channel's values do not count, nor do a painting's above
+#: the same value. Gram matrices are quadratic: without a ceiling, one glaring spot in a painting compensates for a
+#: style that the rest of it lacks.
 CEILING_QUANTILE = 0.995
 
-#: So many colours of the style picture are its palette, and a painting's may differ from the
-#: nearest of them by so many levels (Euclidean, in RGB) before it counts.
+#: The number of the style picture's colours in its palette. A painting's colours may differ from the nearest of them by
+#: a tolerance in levels (Euclidean, in RGB) before they count.
 PALETTE_COLORS = 512
 PALETTE_TOLERANCE = 16.0
 
-#: Salience is the deepest features' strength over so many cells each way, in shares of its mean, up to a limit.
+#: Salience is the strength of the deepest features over this many cells in each direction, relative to its mean, up to
+#: a limit.
 SALIENT_CELLS = 5
 SALIENT_LIMIT = 4.0
 
-#: Layers that are compared at half the size too.
+#: Layers that are also compared at half the size.
 COARSE_LAYERS = (2, 3)
 
-#: So many pixels along the edges are compared with the same places inside a wider painting, and once more the
-#: outermost: a line of two pixels is seen at once and is next to nothing of the wider band.
+#: The width of the band along the edges that is compared with the same places inside a wider painting. The outermost
+#: pixels are compared separately: a line of two pixels is immediately visible, but almost nothing of the wider band.
 EDGE_PX = 16
 OUTERMOST_PX = 4
 
-#: Content falls with the learning rate: at its peak, a painting is allowed so much more. Before this share of
-#: the training it says nothing yet.
+#: Content falls with the learning rate: at the peak rate, a painting may have this share more. Before the second share
+#: of the training the content is not meaningful yet.
 CONTENT_LEAD = 0.15
 STEERED_FROM = 0.25
 
-#: Photos on which content is watched, and iterations between two looks.
+#: Photos on which content is watched, and iterations between two measurements.
 WATCHED_PHOTOS = 24
 WATCH_EVERY = 100
 
@@ -101,24 +100,24 @@ WATCH_EVERY = 100
 class Recipe:
     """All settings of one training; stored with the weights.
 
-    Sizes are in pixels, flicker and noise in levels. A ``time_limit_s`` above 0 ends the
-    training early, with the learning rate fallen by then. ``stable_pairs`` of the batch's
-    photos are painted again with noise, and as many moved. ``crop`` is a multiple of 8; with twice
-    ``REACH_PX`` it makes about the photos' short side. ``layer_weights`` belong to the style's four
-    layers; ``content_deep_share`` is relu3_3's share of the content loss. ``style_trim`` is the
-    share of the style picture's short side that is cut off all around it: the frame of a print
-    would be painted around every photo. ``style_median`` is the edge of a median filter (odd, 0 for
-    none) over the scaled style picture: specks of paint and of sharpening would come out as dots;
-    ``style_median_share`` is how much of them it takes away.
-    ``style_muted_hues`` are a first and a last hue in degrees and the share of saturation that these
-    keep: a colour of one motif would stain plain grounds, where it costs no content. A share above 1
-    makes them more vivid. The weights of the losses in picture_losses.py: ``fine_weight`` for all fine
-    parts, ``weave_weight``, ``tone_weight``, ``color_weight``, and against what is added on plain grounds
-    ``calm_weight`` (levels) and ``motif_weight`` (features). ``salient_weight`` keeps what VGG finds
-    telling, faces above all; ``edge_weight`` makes edges what they would be inside a wider painting;
-    ``coarse_weight`` is that of the style at half the size: larger motifs. ``peak_weight`` and
-    ``regular_weight`` are against patterns of a fixed step. ``small_share`` is the share of crops that show
-    photos smaller than they are, up to ``SMALL_REACH``.
+    Sizes are in pixels, flicker and noise in levels. A ``time_limit_s`` above 0 ends the training early, with the
+    learning rate decayed by then. ``stable_pairs`` of the batch's photos are painted again with noise, and as many
+    moved. ``crop`` is a multiple of 8; with twice ``REACH_PX`` it is about the photos' short side. ``layer_weights``
+    belong to the style's four layers; ``content_deep_share`` is relu3_3's share of the content loss.
+
+    ``style_trim`` is the share of the style picture's short side that is cut off on all sides: the frame of a print
+    would be painted around every photo. ``style_median`` is the edge of a median filter (odd, 0 for none) over the
+    scaled style picture: specks of paint and of sharpening would become dots; ``style_median_share`` is the share of
+    them that is removed. ``style_muted_hues`` are a first and a last hue in degrees and the share of saturation that
+    these keep: a colour of one motif would stain plain grounds, where it costs no content. A share above 1 makes them
+    more vivid.
+
+    The weights of the losses in picture_losses.py: ``fine_weight`` for all fine parts, ``weave_weight``,
+    ``tone_weight``, ``color_weight``, and against additions on plain grounds ``calm_weight`` (levels) and
+    ``motif_weight`` (features). ``salient_weight`` keeps what VGG finds significant, mainly faces; ``edge_weight``
+    makes edges equal to those inside a wider painting; ``coarse_weight`` is for the style at half the size: larger
+    motifs. ``peak_weight`` and ``regular_weight`` penalise patterns of a fixed step. ``small_share`` is the share of
+    crops that show photos smaller than they are, up to ``SMALL_REACH``.
     """
 
     iterations: int = 20000
@@ -161,7 +160,7 @@ class Recipe:
 
 @dataclass
 class StyleTargets:
-    """What a training aims at, for each of ``LAYERS`` and in colours: levels, (count, 3)."""
+    """The targets of a training, for each of ``LAYERS`` and in colours: levels, (count, 3)."""
 
     grams: list[torch.Tensor]
     ceilings: list[torch.Tensor]
@@ -261,7 +260,8 @@ class Losses:
         )
 
     def _at_edges(self, painting: torch.Tensor, within: torch.Tensor) -> torch.Tensor:
-        """How far a painting's edges are, in units of 255 levels, from the same places ``within`` a wider painting."""
+        """The distance, in units of 255 levels, of a painting's edges from the same places ``within`` a wider
+        painting."""
         with torch.autocast(painting.device.type, enabled=False):
             difference = F.avg_pool2d(painting.float() - within.float(), 2).abs().mean((0, 1))
             return sum(mean_along_edges(difference, depth // 2) for depth in (EDGE_PX, OUTERMOST_PX)) / 255
@@ -299,7 +299,7 @@ class Losses:
     def _foreign_colors(self, painting: torch.Tensor) -> torch.Tensor:
         """Mean square, in units of 255 levels, by which colours miss the palette's tolerance."""
         with torch.autocast(painting.device.type, enabled=False):
-            # Every third pixel: enough, and no phase of the network's grid of four is spared.
+            # Every third pixel is enough and reaches all phases of the network's grid of four.
             colors = painting[..., ::3, ::3].float().permute(0, 2, 3, 1).reshape(-1, 1, 3)
             distance = (colors - self.targets.palette).square().sum(2).amin(1).add(1e-3).sqrt()
             return (distance - PALETTE_TOLERANCE).relu().div(255).square().mean()
@@ -313,12 +313,12 @@ class Losses:
         return torch.stack((noise, (moved - still).abs().mean()))
 
     def steer_stability(self) -> None:
-        """Moves a stability weight up while its flicker is worse than wanted, down while better."""
+        """Raises a stability weight while its flicker is above the target, lowers it while below."""
         error = (self.flicker / self.wanted_flicker - 1).clamp(-1, 1)
         self.stability_weights.mul_((0.06 * error).exp()).clamp_(0.5, self.recipe.stability_limit)
 
     def steer_style(self, content: float, rate_share: float) -> None:
-        """Moves the style weight so that the content distance comes to what is wanted at a rate of nothing."""
+        """Moves the style weight so that the content distance reaches its target at a learning rate of zero."""
         wanted = self.recipe.content * (1 + CONTENT_LEAD * rate_share)
         error = min(0.5, max(-0.5, content / wanted - 1))
         self.style_weight.mul_(math.exp(-0.4 * error)).clamp_(*self.recipe.style_weight_range)
@@ -327,7 +327,7 @@ class Losses:
 def at_salient(features: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
     """The relative distance of a painting's deepest features to the photo's where these are strong.
 
-    They are strong at eyes, faces and single things: VGG saw such in its own training, and hardly at grounds.
+    They are strong at eyes, faces and single objects, which VGG was trained on, and weak on grounds.
     """
     with torch.autocast(features.device.type, enabled=False):
         features, wanted = features.float(), wanted.float()
@@ -338,7 +338,7 @@ def at_salient(features: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
 
 
 def inside(pictures: torch.Tensor, margin: int) -> torch.Tensor:
-    """Pictures or features without so many pixels or cells along their edges."""
+    """Pictures or features without ``margin`` pixels or cells along their edges."""
     return pictures[..., margin:-margin, margin:-margin]
 
 
@@ -359,12 +359,12 @@ def surrounded(paintings: torch.Tensor, surroundings: torch.Tensor) -> torch.Ten
 def inner_features(
     vgg: Vgg16, pictures: torch.Tensor, depth: int = len(LAYERS), margin: int = MARGIN_PX
 ) -> list[torch.Tensor]:
-    """The features of pictures, without those at places nearer to an edge than ``margin``."""
+    """The features of pictures, without those closer to an edge than ``margin``."""
     return [inside(layer, margin >> stage) for stage, layer in enumerate(vgg(pictures, depth))]
 
 
 def mute_hues(image: Image.Image, first: float, last: float, kept: float) -> Image.Image:
-    """The image with less saturation where hues lie from ``first`` to ``last`` (degrees)."""
+    """The image with less saturation for hues from ``first`` to ``last`` (degrees)."""
     hue, saturation, value = image.convert("HSV").split()
     inside_range = hue.point(lambda level: 255 if first <= level * 360 / 255 <= last else 0)
     soft = inside_range.filter(ImageFilter.GaussianBlur(1))
@@ -374,7 +374,7 @@ def mute_hues(image: Image.Image, first: float, last: float, kept: float) -> Ima
 
 @torch.no_grad()
 def load_style(vgg: Vgg16, path: Path, recipe: Recipe) -> StyleTargets:
-    """Reads the style picture and takes from it what a training aims at."""
+    """Reads the style picture and computes the targets of a training from it."""
     picture = read_picture(path, short_side=round(recipe.style_short_side / (1 - 2 * recipe.style_trim)))
     cut = (min(picture.shape[2:]) - recipe.style_short_side) // 2
     picture = picture[..., cut : picture.shape[2] - cut, cut : picture.shape[3] - cut]
@@ -399,7 +399,7 @@ def load_style(vgg: Vgg16, path: Path, recipe: Recipe) -> StyleTargets:
 
 
 class ContentWatch:
-    """The content distance on some training photos, as measure_styles.py has it."""
+    """The content distance on some training photos, measured as in measure_styles.py."""
 
     @torch.no_grad()
     def __init__(self, vgg: Vgg16, photos: list[Path], device: torch.device):
@@ -418,7 +418,7 @@ class ContentWatch:
 
 
 class Batches:
-    """Training batches in fixed memory, as a CUDA graph wants them."""
+    """Training batches in fixed memory, as a CUDA graph requires."""
 
     def __init__(self, recipe: Recipe, sampler: CropSampler, device: torch.device):
         self.recipe, self.sampler = recipe, sampler
@@ -454,7 +454,7 @@ class Batches:
 
 
 def one_cycle(progress: float) -> float:
-    """Share of the peak learning rate: a cosine up over the first tenth, a cosine down to nothing."""
+    """Share of the peak learning rate: a cosine up over the first tenth, then a cosine down to zero."""
     if progress < 0.1:
         return 0.04 + 0.96 * (1 - math.cos(math.pi * progress / 0.1)) / 2
     return max(0.002, (1 + math.cos(math.pi * (progress - 0.1) / 0.9)) / 2)

@@ -1,13 +1,14 @@
 #!/bin/sh
-# Runs the program against the kernel's own test camera, vivid, in an emulated machine: what it lists, every raw
-# format, what is not sent as asked, a camera that is busy, not permitted, unplugged and back, and none.
+# Runs the program with the kernel's own test camera, vivid, in an emulated machine: the list of cameras, every raw
+# format, requests that the camera does not fulfil, a camera that is busy, not permitted, unplugged and back, and no
+# camera.
 #
 #   tools/vivid.sh [PROGRAM]
 #
-# PROGRAM is target/release/styleforge unless given. Needs qemu-system-x86, busybox-static, cpio, kmod and the
-# package of Debian's kernel, which is downloaded and not installed (apt-get download); no rights beyond that.
-# Prints what the programs say, and ends with 1 when a line that must be there is not. Painting is slow under
-# emulation: most runs show the source as it is.
+# PROGRAM defaults to target/release/styleforge. Needs qemu-system-x86, busybox-static, cpio, kmod and the package of
+# Debian's kernel, which is downloaded and not installed (apt-get download); no other permissions. Prints the programs'
+# output, and ends with 1 if an expected line is missing. Painting is slow under emulation, so most runs show the source
+# unpainted.
 set -eu
 program=$(realpath "${1:-$(dirname "$0")/../target/release/styleforge}")
 PATH=$PATH:/sbin:/usr/sbin
@@ -52,7 +53,7 @@ mount -t devtmpfs dev /dev
 mount -t tmpfs tmp /tmp
 for module in /modules/*; do
     case $module in
-    # One camera that sends in single planes and has nothing but its picture.
+    # One camera that sends in single planes and has only its picture.
     *vivid*) insmod "$module" n_devs=1 node_types=0x1 num_inputs=1 input_types=0 multiplanar=1 no_error_inj=1 ;;
     *) insmod "$module" ;;
     esac
@@ -119,6 +120,6 @@ the camera was unplugged
 no camera is connected
 == end
 LINES
-# Once before it was unplugged and once behind it.
+# Once before it was unplugged and once after.
 sed -n '/^== unplugged/,/^== none/p' log | grep -c '^source: vivid' | grep -qx 2 || { echo "vivid: it did not come back" >&2; exit 1; }
 echo "vivid: everything was said"

@@ -1,28 +1,27 @@
-"""Leaves each licence's terms in a list of licences once.
+"""Keeps the text of each licence only once in a list of licences.
 
     python3 tools/licences/terms_once.py < whole > shorter
 
-Many parts come with a copy of their own of the same terms. A copy whose words are those of an earlier one stays as a
-sentence that tells where the words stand, the Apache License with its first and last line. Line breaks, addresses of web
-pages and the letters of lists do not count. What stands before and behind the terms, which may name who holds the
-copyright, stays as it is.
+Many dependencies contain a separate copy of the same terms. A copy with the same words as an earlier one is replaced by
+a sentence that refers to it; for the Apache License the first and last line stay. Line breaks, URLs and the letters of
+lists are ignored in the comparison. Text before and after the terms, which may name the copyright holder, is kept.
 """
 
 import re
 import sys
 
-#: Where terms begin and end, the first and last line of which a copy keeps, and what it is called.
+#: Start and end of the terms, the first and last line that a copy keeps, and the licence's name.
 TERMS = (
     (r"^[ \t]*Apache License\s+Version 2\.0, January 2004", r"^[ \t]*END OF TERMS AND CONDITIONS", "The terms", True),
     (r"^[ \t]*APPENDIX: How to apply", r"limitations\s+under\s+the\s+License\.", "The appendix", False),
     (r"^[ \t]*Permission is hereby granted, free of charge", r"DEALINGS\s+IN\s+THE\s+SOFTWARE\.", "The permission", False),
 )
 
-# The first part of those whose licence it is.
+# The first dependency under a licence.
 PART = re.compile(r"^  (\S+ [0-9][^\s,]*)", re.MULTILINE)
-# Above each licence.
+# The line above each licence.
 RULE = "\n========\n"
-# What may differ between copies of the same terms.
+# Text that may differ between copies of the same terms.
 UNCOUNTED = re.compile(r"https?://\S+|\([a-z]\)|[\"'`“”*]")
 
 
