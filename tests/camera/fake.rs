@@ -59,7 +59,7 @@ pub enum Switch {
     Frames,
 }
 
-/// Number of times that the device is opened while it sends: once for the frames and once more.
+/// Number of times that the device is opened while it sends: once for the frames, and a second time in addition.
 pub const OPENINGS: u32 = 2;
 
 /// Bits of [`Switch::Kinds`].

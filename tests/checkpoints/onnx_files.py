@@ -248,7 +248,7 @@ class Browser(Opset9):
         return self.node("Add", self.node("Mul", x, scale), shift)
 
     def repeat(self, x):
-        """Every row of a matrix with itself behind it."""
+        """Every row of a matrix, joined with itself."""
         return self.node("Concat", x, self.told_apart(x), axis=1)
 
     def upsample(self, x):
@@ -604,7 +604,7 @@ SAME_NETWORK = {
     "onnx_browser_free_size": (BrowserFree, "the same, sides computed from Shape"),
 }
 
-# File, class, and what the refusal must name (or None: may also be run exactly).
+# File, class, and text that the refusal must contain (None: may also run exactly).
 LOOK_ALIKES = {
     "onnx_tanh_activation": (Tanh, "Tanh"),
     "onnx_leaky_relu": (LeakyRelu, "LeakyRelu"),

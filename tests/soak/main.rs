@@ -157,7 +157,8 @@ fn finish(
     let panics = PANICS.load(Ordering::SeqCst);
     let compared = compared_minute(minutes);
     let is_compared = |(at, _): &&(Duration, Held)| *at >= Duration::from_secs(60 * compared);
-    // The first round allocates what is only needed once: threads and files of a recording, of a lost camera.
+    // The first round allocates everything that is needed only once: threads and files of a recording, of a lost
+    // camera.
     let first = homes.iter().skip(1).find(is_compared);
     let compared = first.map_or(compared, |(at, _)| at.as_secs() / 60);
     let first = first.map(|(_, held)| held);

@@ -59,7 +59,7 @@ fn pair<T: Display>((a, b): (T, T)) -> String {
     format!("{a},{b}")
 }
 
-/// The text of a plan for the processor.
+/// The text of a plan for the CPU.
 pub(super) fn cpu_text(plan: &CpuPlan) -> String {
     let mut text = String::new();
     for threads in [1, 2, 16] {

@@ -211,7 +211,7 @@ fn case_of_tokens(
 ) -> Case {
     let mut growing = Growing(Graph::default(), (height, width));
     let source = growing.add(Op::Photo, &[]);
-    // A norm of so few pixels would cancel them.
+    // A norm over so small a map would cancel the values.
     let small = growing.function(Function::HardSigmoid { alpha: 1.0 / 256.0, beta: 0.0 }, source);
     let map = growing.linear(small, 24);
     let mixed = mix(&mut growing, map);
