@@ -513,7 +513,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--size", action="append", help="WIDTHxHEIGHT; default 512x512 and 1280x720")
     parser.add_argument("--network", choices=SPECS, default="any")
-    parser.add_argument("--pack", type=Path, help="weights to write again, to --out, with so many --bits")
+    parser.add_argument("--pack", type=Path, help="weights to write to --out with this many --bits")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--bits", type=int, choices=(8, 16), default=8)
     arguments = parser.parse_args()

@@ -80,7 +80,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("photos", nargs="+", type=Path)
     parser.add_argument("--program", type=Path, required=True)
-    parser.add_argument("--network", type=Path, help="a file of train_any.py in place of the one in the program")
+    parser.add_argument("--network", type=Path, help="a file of train_any.py instead of the embedded one")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--style", type=Path, action="append", default=[], help="repeatable")
     what.add_argument("--mix", type=Path, nargs=2, metavar=("FIRST", "SECOND"))

@@ -84,7 +84,7 @@ settle() {
         [ $(($(ticks) - before)) -le 2 ] && quiet=$((quiet + 1)) || quiet=0
         [ "$quiet" -ge 3 ] && return
     done
-    fail "the window never rests"
+    fail "the window never becomes idle"
 }
 
 keys() { xdotool windowfocus "$window" key --delay 60 "$@"; sleep 0.3; }

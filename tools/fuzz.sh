@@ -87,7 +87,7 @@ run() {
         >"$log" 2>&1 || status=$?
     if ((status)); then
         tail --lines 40 "$log"
-        echo "$target fails; what it fails on lies in fuzz/artifacts/$target" >&2
+        echo "$target fails; the failing inputs are in fuzz/artifacts/$target" >&2
         return "$status"
     fi
     awk -v target="$target" '

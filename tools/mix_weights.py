@@ -34,7 +34,7 @@ def is_any(path: Path) -> bool:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("parts", nargs="+", type=parse_part, metavar="SHARE=FILE", help="the last gives the metadata")
+    parser.add_argument("parts", nargs="+", type=parse_part, metavar="SHARE=FILE", help="the last has the metadata")
     parser.add_argument("--out", type=Path, required=True, help="STYLE-MODEL.safetensors, fp32; of any in fp16")
     arguments = parser.parse_args()
     shares = [share for share, _ in arguments.parts]

@@ -73,7 +73,7 @@ def training_record(name: str, folders: list[Path]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--trained", type=Path, required=True, help="folder of STYLE-MODEL.safetensors, fp32")
-    parser.add_argument("--earlier", type=Path, nargs="*", default=[], help="the stages it went on from, in order")
+    parser.add_argument("--earlier", type=Path, nargs="*", default=[], help="the earlier stages, in order")
     parser.add_argument("--styles", type=Path, required=True)
     parser.add_argument("--tests", type=Path, required=True)
     parser.add_argument("--thumbnail", type=Path, required=True, help="a CC0 or public-domain picture")

@@ -54,6 +54,6 @@ if [ "${1:-}" = write ]; then
     cp "$made" "$file"
 elif ! cmp --silent "$made" "$file"; then
     diff --unified=0 "$file" "$made" | head -n 40 || true
-    echo "error: $file is not what Cargo.lock says; run tools/supply_chain.sh write and commit it" >&2
+    echo "error: $file does not match Cargo.lock; run tools/supply_chain.sh write and commit it" >&2
     exit 1
 fi

@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, required=True)
     parser.add_argument("--vgg", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--init", type=Path, help="folder of STYLE/MODEL.safetensors to go on from")
+    parser.add_argument("--init", type=Path, help="folder of STYLE/MODEL.safetensors to continue from")
     parser.add_argument("--time-limit", type=float, default=0, help="seconds of training for each")
     parser.add_argument("--only", nargs="*", default=[], metavar="STYLE-MODEL")
     parser.add_argument("rest", nargs=argparse.REMAINDER)

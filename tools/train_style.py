@@ -552,10 +552,10 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--photos", type=Path, required=True, help="folder of photos; the last 40 by name are kept out")
     parser.add_argument("--vgg", type=Path, required=True, help="torchvision's vgg16 .pth, or an .npz of it")
     parser.add_argument("--out", type=Path, required=True, help="folder for STYLE-MODEL.safetensors (fp32)")
-    parser.add_argument("--init", type=Path, help="weights to go on from")
+    parser.add_argument("--init", type=Path, help="weights to continue from")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--compile", action="store_true", help="compiles first: a minute, then twice as fast")
-    parser.add_argument("--no-graph", action="store_true", help="launches every operation by itself")
+    parser.add_argument("--no-graph", action="store_true", help="launch operations one by one, without a CUDA graph")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=JSON", help="changes the recipe")
     return parser.parse_args()
 

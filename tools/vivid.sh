@@ -103,7 +103,7 @@ timeout 420 qemu-system-x86_64 -accel tcg -cpu max -smp 2 -m 1500 -nographic -no
     </dev/null 2>&1 | tr -d '\r' | tee log
 
 while read -r line; do
-    grep -qF "$line" log || { echo "vivid: nothing said \"$line\"" >&2; exit 1; }
+    grep -qF "$line" log || { echo "vivid: the output lacks \"$line\"" >&2; exit 1; }
 done <<'LINES'
 camera:vivid-000-vid-cap
 320 x 180, 30 fps, YUYV
@@ -121,5 +121,5 @@ no camera is connected
 == end
 LINES
 # Once before it was unplugged and once after.
-sed -n '/^== unplugged/,/^== none/p' log | grep -c '^source: vivid' | grep -qx 2 || { echo "vivid: it did not come back" >&2; exit 1; }
-echo "vivid: everything was said"
+sed -n '/^== unplugged/,/^== none/p' log | grep -c '^source: vivid' | grep -qx 2 || { echo "vivid: the camera did not return" >&2; exit 1; }
+echo "vivid: all expected lines were printed"
