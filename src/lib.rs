@@ -90,9 +90,9 @@
 //! - **Recorder**: encodes and writes the frames that the engine sends. When it fails, it wakes up the surface, which
 //!   asks the [`Recorder`](media::record::Recorder); the engine is not involved.
 //! - **Compositor** ([`engine::compositor`]) and **background** ([`gui`]): strength and colours of a finished
-//!   painting; files and dialogs. The window never waits for them.
-//! - **Workers** of the CPU backend, which share one frame. The same number of workers of [`media::upscale`] upscale the
-//!   painting if the device does not ([`Session::run_composed`](backend::Session::run_composed)).
+//!   painting, files and dialogs, so that the window never waits for them.
+//! - **Workers** of the CPU backend, which share one frame; as many of [`media::upscale`] bring its picture up to the
+//!   source's size where the device does not ([`Job::composition`](backend::Job::composition)).
 //!
 //! One pool per device keeps all sessions within one memory budget: those of photos, live painting, previews and
 //! comparisons. Measurements open their own sessions. Photos that do not fit are painted at a smaller working size
@@ -110,8 +110,7 @@
 //!     GPU does not
 //!   feed::hand_over      --------->    take the newest frame
 //!                                      FrameLoop::begin, scale            App::logic
-//!                                      Session::run_raw, run_composed,
-//!                                        or run                             take the newest picture
+//!                                      Session::run                       take the newest picture
 //!                                      FrameLoop::hand_over --------->      texture for the picture area
 //!                                        |   to the source's size         App::ui: draw
 //!                                        |   (media/upscale), compose,

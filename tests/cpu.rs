@@ -213,7 +213,7 @@ fn a_batch_is_painted_frame_by_frame() {
     let spec = SessionSpec { batch: 2, ..SessionSpec::single(20, 10, Mode::default()) };
     let mut session = backend.open(&net, &spec).expect("a session");
     let mut painted = photos.clone();
-    let timing = session.run(&photos, &mut painted, &RunControl::default(), None).expect("a run");
+    let timing = session.paint_all(&photos, &mut painted, &RunControl::default()).expect("a run");
     let steps = session.inspect().expect("a look into it").step_times();
     assert_eq!(steps.len(), session.summary().steps.len());
     let last_ms: f64 = steps.iter().map(|s| s.ms).sum();
@@ -224,7 +224,7 @@ fn a_batch_is_painted_frame_by_frame() {
     }
     let control = RunControl::default();
     for (inputs, outputs) in [(2, 1), (0, 0)] {
-        let refused = session.run(&photos[..inputs], &mut painted[..outputs], &control, None);
+        let refused = session.paint_all(&photos[..inputs], &mut painted[..outputs], &control);
         assert_eq!(refused, Err(BackendError::WrongBatch { inputs, outputs }));
     }
 }

@@ -39,7 +39,7 @@ use std::{process::ExitCode, sync::Arc};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use styleforge::{
-    backend::{Backend, RunControl, SessionSpec, cuda},
+    backend::{Backend, Input, Job, RunControl, SessionSpec, cuda},
     frame::Frame,
     mode::{Mode, ModelSize, Precision, Variant},
     models::{
@@ -424,7 +424,7 @@ fn paints_a_batch_as_single_frames(
     }
     let mut session = backend.open(&network, &SessionSpec { batch, ..single })?;
     let mut painted = frames.to_vec();
-    session.run(frames, &mut painted, &control, None)?;
+    session.paint_all(frames, &mut painted, &control)?;
     let by_library = session.summary().conv_provider.is_some_and(|c| c.reason.is_none());
     let same = |(a, b)| Equality::between(a, b, [mode.precision; 2]).passed();
     if painted == expected || (by_library && painted.iter().zip(&expected).all(same)) {
@@ -482,16 +482,17 @@ fn styles_that_share_a_frame_paint_as_by_themselves(backend: &dyn Backend) -> Re
         let first = Mode::new(Variant::Fused, Precision::Fp16);
         let mut sender = backend.open(&lite, &spec(first))?;
         let mut painted = frames.to_vec();
-        sender.run(frames, &mut painted, &control, None)?;
+        sender.paint_all(frames, &mut painted, &control)?;
         let sent = sender.sent().ok_or("a frame that was sent is there")?;
         for mode in backend.modes() {
             let mut session = backend.open(&network(), &spec(mode))?;
             for round in 0..2 {
-                let run = session.run_sent(&sent, &mut painted, &control)?;
-                run.ok_or("frames of equal size are taken")?;
+                let input = Input::Sent(&sent);
+                let job = Job { input, paintings: &mut painted, composition: None };
+                session.run(job, &control, None)?;
                 let mut expected = frames.to_vec();
                 let mut alone = backend.open(&network(), &spec(mode))?;
-                alone.run(frames, &mut expected, &control, None)?;
+                alone.paint_all(frames, &mut expected, &control)?;
                 let mut pairs = painted.iter().zip(&expected);
                 let same = |(a, b)| Equality::between(a, b, [mode.precision; 2]).passed();
                 let is_right = match session.summary().conv_provider {
@@ -533,7 +534,7 @@ fn frames_in_a_row_are_painted_as_single_frames(backend: &dyn Backend) -> Result
         }
         for count in [9, 2, 8] {
             let mut painted = vec![Frame::from_fn(width, height, |_, _| [7; 4]); count];
-            session.run(&frames[..count], &mut painted, &control, None)?;
+            session.paint_all(&frames[..count], &mut painted, &control)?;
             if painted != expected[..count] {
                 return Err(format!("{mode}: {count} frames in a row are other pictures").into());
             }

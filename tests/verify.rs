@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use styleforge::{
     backend::{
-        Backend, BackendError, DeviceInfo, InspectSession, NormTap, RunControl, Session,
+        Backend, BackendError, DeviceInfo, InspectSession, Job, NormTap, RunControl, Session,
         SessionSpec, cpu::CpuBackend, oracle, run_one_by_one,
     },
     frame::Frame,
@@ -102,12 +102,12 @@ impl Session for FlawedSession {
 
     fn run(
         &mut self,
-        inputs: &[Frame],
-        outputs: &mut [Frame],
+        job: Job<'_>,
         control: &RunControl,
         _: Option<&mut dyn FnMut()>,
     ) -> Result<RunTiming, BackendError> {
-        let timing = run_one_by_one(inputs, outputs, control, |input, output| {
+        let (inputs, outputs) = job.plain()?;
+        let timing = run_one_by_one(Job::frames(inputs, outputs), control, |input, output| {
             self.paint_frame(input, output);
             Ok(RunTiming::host(1.0))
         })?;

@@ -1,6 +1,6 @@
 //! A backend's errors, in words for people.
 
-use super::RunControl;
+use super::{RunControl, session::Declined};
 use crate::frame::Frame;
 
 /// Why a backend or a session failed.
@@ -135,6 +135,12 @@ pub enum BackendError {
         /// Its words.
         reason: String,
     },
+    /// The device did nothing, and the caller does the job in another way.
+    #[error("the device left the work to the program: {0}")]
+    Declined(Declined),
+    /// A mistake of this program.
+    #[error("a mistake in StyleForge ({0}); please report it")]
+    Internal(&'static str),
     /// The device could not start its workers.
     #[error("the worker threads could not be started: {0}")]
     Threads(String),

@@ -4,7 +4,7 @@
 //! run there, and a measurement leaves out the figures that the backend lacks.
 
 use super::{
-    BackendError, RunControl, Session,
+    BackendError, Job, RunControl, Session,
     audit::{Fill, KernelRecord},
 };
 use crate::{
@@ -44,7 +44,7 @@ pub trait Inspect {
 /// A session that can be looked into.
 pub trait InspectSession: Session {
     /// The network's output before clamping and rounding: 3 channels of the session's size. With a
-    /// `tap`, every map behind a norm is handed over as well. Slower than [`Session::paint`].
+    /// `tap`, every map behind a norm is handed over as well. Slower than [`Session::run`].
     ///
     /// # Errors
     /// As [`Session::run`].
@@ -71,7 +71,7 @@ pub trait InspectSession: Session {
         Vec::new()
     }
 
-    /// Paints as [`Session::paint`] does and gives the time of every step by itself: on a device
+    /// Paints as [`Session::run`] does and gives the time of every step by itself: on a device
     /// that otherwise runs the whole plan as one piece, this run is slower than a usual one.
     ///
     /// # Errors
@@ -82,11 +82,11 @@ pub trait InspectSession: Session {
         output: &mut Frame,
         control: &RunControl,
     ) -> Result<Vec<StepTiming>, BackendError> {
-        self.paint(input, output, control)?;
+        self.run(Job::frame(input, output), control, None)?;
         Ok(self.step_times())
     }
 
-    /// Paints as [`Session::paint`] does, but launches every step by itself where a usual run replays
+    /// Paints as [`Session::run`] does, but launches every step by itself where a usual run replays
     /// them as one recorded piece: what launching costs is the difference. `None`, and nothing is
     /// painted, on a device that records nothing.
     ///

@@ -50,31 +50,26 @@ mod error;
 mod inspect;
 pub mod oracle;
 mod select;
-mod sent;
+mod session;
 
 pub use control::RunControl;
 pub use error::BackendError;
 pub(crate) use error::at_most;
 pub use inspect::{Inspect, InspectSession, NormTap};
 pub use select::{DeviceOptions, OlderDevice, OpenDevice, Selected, opener, select};
-pub use sent::SentFrames;
-
-use std::{
-    slice::{from_mut, from_ref},
-    sync::Arc,
+pub use session::{
+    Capabilities, Composition, Declined, Input, Job, SentFrames, Session, SessionSpec,
+    run_one_by_one, unless_declined,
 };
+
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use crate::{
-    compose::Look,
-    frame::Frame,
     graph::Graph,
     mode::{DeviceChoice, Mode, ModeChoice, Precision, Variant},
     network::Network,
-    plan::PlanSummary,
-    raw_frame::RawFrame,
-    timing::RunTiming,
 };
 
 /// The facts of a device, for people and for reports.
@@ -102,174 +97,6 @@ impl DeviceInfo {
             n => format!("{n} {what}s"),
         }
     }
-}
-
-/// The size, batch and mode of a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct SessionSpec {
-    /// Columns of every frame, in pixels.
-    pub width: usize,
-    /// Rows of every frame, in pixels.
-    pub height: usize,
-    /// Frames that are painted at once where the device can; at least 1.
-    pub batch: usize,
-    /// Variant and precision.
-    pub mode: Mode,
-}
-
-impl SessionSpec {
-    /// For one frame at a time.
-    pub const fn single(width: usize, height: usize, mode: Mode) -> Self {
-        Self { width, height, batch: 1, mode }
-    }
-}
-
-/// A picture that a painting is brought up to the size of and laid over, as `media::upscale` does.
-pub struct Composition<'a> {
-    /// What the session's input was scaled from.
-    pub source: &'a Frame,
-    /// Strength and colours.
-    pub look: Look,
-    /// The result, of the source's size.
-    pub to: &'a mut Frame,
-    /// Gets the network's own picture, of the session's size, where that is wanted besides.
-    pub painting: Option<&'a mut Frame>,
-}
-
-/// A frame as a camera sent it, which is painted without being decoded first.
-pub struct RawRun<'a> {
-    /// The frame; where it has another size than the session once it is upright, the device brings it to that.
-    pub raw: &'a RawFrame,
-    /// Where the painting is to be brought up to the frame's size and laid over it, strength and colours.
-    pub look: Option<Look>,
-    /// Gets the frame upright in RGBA8, the pixels of [`RawFrame::decode_into`]; of its size.
-    pub upright: &'a mut Frame,
-    /// Gets the painting, of the session's size, or of the frame's with a look.
-    pub painting: &'a mut Frame,
-}
-
-/// A network prepared on a device for one picture size.
-pub trait Session: Send {
-    /// What a run does and needs.
-    fn summary(&self) -> PlanSummary;
-
-    /// Paints every input into the output at the same place (all of the session's size; alpha is carried
-    /// through), [`SessionSpec::batch`] of them at once where the device can, and gives the time that all
-    /// of them took together. Where frames travel to the device, some travel while others are painted; the
-    /// time is that of painting. The number of frames is free; a rest that does not fill a batch is
-    /// painted as well. `control` counts frame by frame on a device that paints them one after another.
-    /// After an error, outputs may be painted in part.
-    ///
-    /// `meanwhile` is called again and again while a device paints a single batch, and must return at
-    /// once. Where painting keeps the thread itself busy, it is never called.
-    ///
-    /// # Errors
-    /// [`BackendError::WrongBatch`], [`BackendError::WrongSize`], [`BackendError::Cancelled`], and what the
-    /// device runs into: [`BackendError::OutOfMemory`], [`BackendError::DeviceLost`],
-    /// [`BackendError::Kernel`].
-    fn run(
-        &mut self,
-        inputs: &[Frame],
-        outputs: &mut [Frame],
-        control: &RunControl,
-        meanwhile: Option<&mut dyn FnMut()>,
-    ) -> Result<RunTiming, BackendError>;
-
-    /// [`Session::run`] of one frame.
-    ///
-    /// # Errors
-    /// As [`Session::run`].
-    fn paint(
-        &mut self,
-        input: &Frame,
-        output: &mut Frame,
-        control: &RunControl,
-    ) -> Result<RunTiming, BackendError> {
-        self.run(from_ref(input), from_mut(output), control, None)
-    }
-
-    /// [`Session::run`] of one frame and its `composition` on the device; no level is further than one from what the
-    /// processor composes. `None`, and nothing is painted, where the device does not compose or has no memory for it:
-    /// then the caller does.
-    ///
-    /// # Errors
-    /// As [`Session::run`].
-    fn run_composed(
-        &mut self,
-        _input: &Frame,
-        _composition: Composition<'_>,
-        _control: &RunControl,
-        _meanwhile: Option<&mut dyn FnMut()>,
-    ) -> Result<Option<RunTiming>, BackendError> {
-        Ok(None)
-    }
-
-    /// [`Session::run`] of one frame that the device decodes, scales and composes itself, as the processor does. `None`,
-    /// and nothing is painted, where the device does not or has no memory for it: then the caller does.
-    ///
-    /// # Errors
-    /// As [`Session::run`].
-    fn run_raw(
-        &mut self,
-        _run: RawRun<'_>,
-        _control: &RunControl,
-        _meanwhile: Option<&mut dyn FnMut()>,
-    ) -> Result<Option<RunTiming>, BackendError> {
-        Ok(None)
-    }
-
-    /// The frames of the last [`Session::run`] or [`Session::run_sent`], for other sessions of the device. `None` where frames do not
-    /// travel, where they were more than a batch, and after any other run.
-    fn sent(&self) -> Option<SentFrames> {
-        None
-    }
-
-    /// [`Session::run`] of frames that another session was sent, as many as a batch, which do not travel again. `None`, and nothing
-    /// is painted, where they are not there any more, lie on another device or have another size: then the caller sends them.
-    ///
-    /// # Errors
-    /// As [`Session::run`].
-    fn run_sent(
-        &mut self,
-        _sent: &SentFrames,
-        _outputs: &mut [Frame],
-        _control: &RunControl,
-    ) -> Result<Option<RunTiming>, BackendError> {
-        Ok(None)
-    }
-
-    /// The inspection for checks and measurements; `None` for a backend or session that only paints.
-    fn inspect(&mut self) -> Option<&mut dyn InspectSession> {
-        None
-    }
-}
-
-/// [`Session::run`] on a device that paints one frame after another, each with `paint`.
-///
-/// # Errors
-/// [`BackendError::WrongBatch`], and those of `paint`.
-pub fn run_one_by_one(
-    inputs: &[Frame],
-    outputs: &mut [Frame],
-    control: &RunControl,
-    mut paint: impl FnMut(&Frame, &mut Frame) -> Result<RunTiming, BackendError>,
-) -> Result<RunTiming, BackendError> {
-    BackendError::check_batch(inputs, outputs)?;
-    // A single frame may be part of a longer run of its caller.
-    if let ([input], [output]) = (inputs, &mut *outputs) {
-        return paint(input, output);
-    }
-    let parts = u32::try_from(inputs.len()).unwrap_or(u32::MAX);
-    let mut timing = None;
-    let mut frames = (0..parts).zip(inputs.iter().zip(outputs));
-    let run = frames.try_for_each(|(part, (input, output))| {
-        control.begin_part(part, parts);
-        let run = paint(input, output)?;
-        timing = Some(timing.map_or(run, |before: RunTiming| before.then(run)));
-        Ok(())
-    });
-    control.begin_part(0, 1);
-    run.and_then(|()| timing.ok_or(BackendError::EMPTY_BATCH))
 }
 
 /// A device that runs networks.

@@ -302,8 +302,8 @@ impl Rounds<'_> {
         for row in 0..=ROWS {
             for candidate in &mut timed {
                 let started = Instant::now();
-                let painted = (candidate.session).run(&inputs, &mut outputs, control, None)?;
-                // The first repetition allocates memory that only consecutive runs need.
+                let painted = (candidate.session).paint_all(&inputs, &mut outputs, control)?;
+                // The first run in a row prepares memory that only such runs need.
                 if row > 0 {
                     let seconds = started.elapsed().as_secs_f64();
                     candidate.rows.push((seconds, painted.total_ms / 1e3));
@@ -354,7 +354,7 @@ impl TimedCandidate<'_> {
     ) -> Result<(), MeasureError> {
         let started = Instant::now();
         let outputs = &mut self.painted[start..start + inputs.len()];
-        let timing = self.session.run(inputs, outputs, control, None)?;
+        let timing = self.session.paint_all(inputs, outputs, control)?;
         let host_ms = started.elapsed().as_secs_f64() * 1e3;
         if counts {
             self.method = timing.method;

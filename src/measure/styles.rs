@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{MeasureError, Setup};
 use crate::{
-    backend::{BackendError, RunControl, Session},
+    backend::{BackendError, Input, Job, RunControl, Session, unless_declined},
     frame::Frame,
     mode::Mode,
     timing::Percentiles,
@@ -40,12 +40,14 @@ fn paint(
     for (session, outputs) in sessions.iter_mut().zip(outputs) {
         match &sent {
             Some(sent) => {
-                if session.run_sent(sent, outputs, control)?.is_none() {
+                let input = Input::Sent(sent);
+                let job = Job { input, paintings: outputs, composition: None };
+                if unless_declined(session.run(job, control, None))?.is_none() {
                     return Ok(None);
                 }
             }
             None => {
-                session.run(frames, outputs, control, None)?;
+                session.paint_all(frames, outputs, control)?;
                 if is_shared {
                     sent = session.sent();
                     if sent.is_none() {
@@ -77,10 +79,10 @@ impl Setup<'_> {
         let pictures = self.pictures();
         let frames = &pictures[..self.batch];
         let mut first = open()?;
-        first.run(frames, &mut frames.to_vec(), control, None)?;
-        if first.sent().is_none() {
+        if !first.capabilities().keeps_sent {
             return Ok(None);
         }
+        first.paint_all(frames, &mut frames.to_vec(), control)?;
         let mut sessions = vec![first];
         while sessions.len() < styles {
             sessions.push(open()?);

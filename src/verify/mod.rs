@@ -142,7 +142,7 @@ fn batch_failures(
     };
     let mut session = backend.open(network, &spec)?;
     let device = device_rounding(session.as_ref(), backend);
-    session.run(&inputs, &mut outputs, &RunControl::default(), None)?;
+    session.paint_all(&inputs, &mut outputs, &RunControl::default())?;
     let mut failures = Vec::new();
     for (number, (painted, truth)) in (1..).zip(outputs.iter().zip(each())) {
         let part = format!("frame {number} of {count}");

@@ -10,7 +10,7 @@ use std::{collections::BTreeSet, mem::discriminant, sync::Arc};
 use proptest::prelude::*;
 use styleforge::{
     backend::{
-        Backend, BackendError, RunControl, SessionSpec,
+        Backend, BackendError, Job, RunControl, SessionSpec,
         cpu::CpuBackend,
         oracle::{self, Map},
     },
@@ -258,7 +258,7 @@ fn a_session_refuses_what_its_network_does_not_read() {
     assert!(refused(session.run_tensor(&photo, None).expect_err("a photo")));
     let mut painted = photo.clone();
     let control = RunControl::default();
-    let error = session.paint(&photo, &mut painted, &control);
+    let error = session.run(Job::frame(&photo, &mut painted), &control, None);
     assert!(refused(error.expect_err("a photo")));
     let mut session = open(Growing::new(FIXED).finished());
     let session = session.inspect().expect("a look into it");

@@ -14,6 +14,7 @@ mod sent;
 mod too_large;
 
 use std::{
+    slice::{from_mut, from_ref},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -25,8 +26,9 @@ use fake::{
 use real_time::PATIENCE;
 use styleforge::{
     backend::{
-        Backend, BackendError, Composition, Inspect, RawRun, RunControl, SentFrames, Session,
+        Backend, BackendError, Composition, Input, Inspect, Job, RunControl, SentFrames, Session,
         SessionSpec, audit::Fill, cpu::CpuBackend, cuda::driver::DriverFailure, opener,
+        unless_declined,
     },
     compose::Look,
     engine::{
@@ -82,7 +84,7 @@ fn exercised(backend: &dyn Backend, mode: Mode) -> Result<(), BackendError> {
     };
     let mut session = backend.open(&network(), &spec)?;
     session.paint(&photos[0], &mut painted[0], &control)?;
-    session.run(&photos, &mut painted, &control, None)?;
+    session.paint_all(&photos, &mut painted, &control)?;
     let session = session.inspect().expect("a look into it");
     session.profile(&photos[0], &mut painted[0], &control)?;
     session.paint_step_by_step(&photos[0], &mut painted[0], &control)?;
@@ -363,14 +365,16 @@ fn composed(gpu: &FakeGpu) -> Result<usize, BackendError> {
     for (width, height) in [(80, 56), (100, 70), (60, 42)] {
         let source = Frame::from_fn(width, height, |x, _| [x as u8; 4]);
         let (mut to, mut painting) = (source.clone(), photo.clone());
-        let composition = Composition {
-            source: &source,
-            look: Default::default(),
-            to: &mut to,
-            painting: (width > 60).then_some(&mut painting),
+        let job = Job {
+            input: Input::Frames(from_ref(&photo)),
+            paintings: if width > 60 { from_mut(&mut painting) } else { &mut [] },
+            composition: Some(Composition {
+                source: Some(&source),
+                look: Default::default(),
+                to: &mut to,
+            }),
         };
-        let control = RunControl::default();
-        let run = session.run_composed(&photo, composition, &control, None)?;
+        let run = unless_declined(session.run(job, &RunControl::default(), None))?;
         count += usize::from(run.is_some());
     }
     Ok(count)
@@ -399,8 +403,16 @@ fn decoded(gpu: &FakeGpu) -> Result<usize, BackendError> {
         if look.is_some() {
             painting.resize(width, height);
         }
-        let run = RawRun { raw: &raw, look, upright: &mut upright, painting: &mut painting };
-        let run = session.run_raw(run, &RunControl::default(), None)?;
+        let input = Input::Raw { frame: &raw, upright: &mut upright };
+        let job = match look {
+            None => Job { input, paintings: from_mut(&mut painting), composition: None },
+            Some(look) => Job {
+                input,
+                paintings: &mut [],
+                composition: Some(Composition { source: None, look, to: &mut painting }),
+            },
+        };
+        let run = unless_declined(session.run(job, &RunControl::default(), None))?;
         count += usize::from(run.is_some());
     }
     Ok(count)

@@ -85,7 +85,7 @@ fn frames_in_a_row_end_too_when_the_gpu_hangs() {
     let mut session = backend.open(&network(), &spec).expect("a session");
     let photos = [photo(), photo(), photo()];
     gpu.hang("cuGraphLaunch", 1);
-    let painted = session.run(&photos, &mut photos.clone(), &RunControl::default(), None);
+    let painted = session.paint_all(&photos, &mut photos.clone(), &RunControl::default());
     assert!(painted.is_err_and(|error| error.is_lost()));
 }
 
@@ -104,7 +104,7 @@ fn the_deadline_of_a_frame_grows_with_its_work() {
     let mut count = || calls += 1;
     let (frames, mut painted) = ([photo.clone()], [photo]);
     let control = RunControl::default();
-    let hung = session.run(&frames, &mut painted, &control, Some(&mut count));
+    let hung = session.run(Job::frames(&frames, &mut painted), &control, Some(&mut count));
     let seconds = 20 + session.summary().flops / 10_000_000_000;
     assert!(seconds > 30, "{seconds}");
     assert_eq!(

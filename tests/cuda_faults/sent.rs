@@ -48,7 +48,9 @@ fn frames_are_there_until_others_are_painted_or_the_session_is_closed() {
         session.sent().expect("the photo is there")
     };
     let mut takes = |session: &mut Box<dyn Session>, sent: &SentFrames| {
-        let run = session.run_sent(sent, &mut painted, &control);
+        let input = Input::Sent(sent);
+        let job = Job { input, paintings: &mut painted, composition: None };
+        let run = unless_declined(session.run(job, &control, None));
         run.expect("no failure").is_some()
     };
     let sent = send(&mut first);

@@ -2,13 +2,14 @@
 //! same painting (`media::upscale`). The pictures differ in each run.
 
 use std::{
+    slice::{from_mut, from_ref},
     sync::Arc,
     time::{Duration, Instant, SystemTime},
 };
 
 use libtest_mimic::Failed;
 use styleforge::{
-    backend::{Backend, Composition, DeviceOptions, RunControl, SessionSpec, opener},
+    backend::{Backend, Composition, DeviceOptions, Input, Job, RunControl, SessionSpec, opener},
     capture::Captured,
     compose::Look,
     engine::{
@@ -148,14 +149,12 @@ fn compose_all(
         // With the network's picture and without; the previous content makes no difference.
         for wanted in [true, false] {
             let (mut painting, mut to) = (numbers.picture(small), numbers.picture(large));
-            let composition = Composition {
-                source: &source,
-                look,
-                to: &mut to,
-                painting: wanted.then_some(&mut painting),
+            let job = Job {
+                input: Input::Frames(from_ref(&input)),
+                paintings: if wanted { from_mut(&mut painting) } else { &mut [] },
+                composition: Some(Composition { source: Some(&source), look, to: &mut to }),
             };
-            let run = session.run_composed(&input, composition, &control, None)?;
-            let run = run.ok_or("the GPU does not compose")?;
+            let run = session.run(job, &control, None)?;
             least_ms = least_ms.min(run.compose_ms);
             let with = format!("{mode}, seed {seed}");
             if wanted && painting != alone {

@@ -246,8 +246,8 @@ pub fn judged(
     let mut pair = backend.open(network, &SessionSpec { batch: 2, ..spec }).map_err(words)?;
     let inputs = [photo.clone(), other];
     let mut outputs = inputs.clone();
-    pair.run(&inputs, &mut outputs, &control, None).map_err(words)?;
-    // The split of attention and linear layers depends on the tokens of all frames, so sums are in another order.
+    pair.paint_all(&inputs, &mut outputs, &control).map_err(words)?;
+    // How attention and linear layers are shared out depends on the tokens of all frames: sums come in another order.
     let mut nodes = network.graph().nodes().iter();
     let most_off = match nodes.any(|node| matches!(node.op, Op::Attention { .. })) {
         true if mode.precision == Precision::Bf16 => 2,

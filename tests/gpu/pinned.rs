@@ -46,7 +46,7 @@ pub fn pictures_are_the_pinned_ones(backend: &dyn Backend) -> Result<(), Failed>
                     let photos: Vec<Frame> =
                         (0..batch as u32).map(|seed| waves(width, height, seed)).collect();
                     let mut painted = photos.clone();
-                    session.run(&photos, &mut painted, &RunControl::default(), None)?;
+                    session.paint_all(&photos, &mut painted, &RunControl::default())?;
                     let mut hash = Sha256::new();
                     for picture in &painted {
                         hash.update(picture.rgba());

@@ -1,13 +1,14 @@
 //! A camera's frames decoded by the GPU, compared with the CPU's, and the time from frame to painting.
 
 use std::{
+    slice::{from_mut, from_ref},
     sync::Arc,
     time::{Instant, SystemTime},
 };
 
 use libtest_mimic::Failed;
 use styleforge::{
-    backend::{Backend, Composition, RawRun, RunControl, Session, SessionSpec},
+    backend::{Backend, Composition, Input, Job, RunControl, Session, SessionSpec},
     compose::Look,
     frame::Frame,
     media::resample::Resampler,
@@ -68,7 +69,25 @@ fn noise(
     Ok(frame)
 }
 
-/// Paints `raw` in both ways with a session of this size.
+/// Paints `raw`, and composes it if there is a look.
+fn raw_job<'a>(
+    frame: &'a RawFrame,
+    look: Option<Look>,
+    upright: &'a mut Frame,
+    painting: &'a mut Frame,
+) -> Job<'a> {
+    let input = Input::Raw { frame, upright };
+    match look {
+        None => Job { input, paintings: from_mut(painting), composition: None },
+        Some(look) => Job {
+            input,
+            paintings: &mut [],
+            composition: Some(Composition { source: None, look, to: painting }),
+        },
+    }
+}
+
+/// Paints `raw` both ways, by a session of this size.
 fn compare(
     session: &mut dyn Session,
     (width, height): (usize, usize),
@@ -87,18 +106,21 @@ fn compare(
         }
         Some(look) => {
             expected = decoded.clone();
-            let composition =
-                Composition { source: &decoded, look, to: &mut expected, painting: None };
-            session.run_composed(&input, composition, &control, None)?;
+            let composition = Composition { source: Some(&decoded), look, to: &mut expected };
+            let job = Job {
+                input: Input::Frames(from_ref(&input)),
+                paintings: &mut [],
+                composition: Some(composition),
+            };
+            session.run(job, &control, None)?;
         }
     }
     // The previous content makes no difference.
     let noise = |x: usize, y: usize| [x as u8, y as u8, 3, 4];
     let mut upright = Frame::from_fn(decoded.width(), decoded.height(), noise);
     let mut painting = Frame::from_fn(expected.width(), expected.height(), noise);
-    let run = RawRun { raw, look, upright: &mut upright, painting: &mut painting };
-    let run = session.run_raw(run, &control, None)?;
-    run.ok_or_else(|| format!("{what}: the GPU does not decode"))?;
+    let job = raw_job(raw, look, &mut upright, &mut painting);
+    session.run(job, &control, None).map_err(|error| format!("{what}: {error}"))?;
     if upright != decoded {
         return Err(format!("{what}: it is decoded otherwise").into());
     }
@@ -191,9 +213,8 @@ fn time(
             let (mut whole, mut network_ms, mut decoded_ms) = (Vec::new(), Vec::new(), Vec::new());
             for raw in ring.iter().cycle().take(RUNS) {
                 let began = Instant::now();
-                let run =
-                    RawRun { raw, look: None, upright: &mut upright, painting: &mut painting };
-                let run = session.run_raw(run, &control, None)?.ok_or("not decoded")?;
+                let job = raw_job(raw, None, &mut upright, &mut painting);
+                let run = session.run(job, &control, None)?;
                 whole.push(began.elapsed().as_secs_f64() * 1e3);
                 network_ms.push(run.total_ms);
                 // For comparison: decoded by the CPU first.

@@ -11,8 +11,8 @@ use std::{
 
 use styleforge::{
     backend::{
-        Backend, BackendError, Composition, DeviceInfo, InspectSession, NormTap, RawRun,
-        RunControl, Session, SessionSpec, run_one_by_one,
+        Backend, BackendError, Capabilities, Composition, Declined, DeviceInfo, Input,
+        InspectSession, Job, NormTap, RunControl, Session, SessionSpec, run_one_by_one,
     },
     frame::Frame,
     graph::Graph,
@@ -229,70 +229,43 @@ impl Session for Run {
         PlanSummary::without_steps(self.spec.mode, 1, (self.spec.width, self.spec.height))
     }
 
+    fn capabilities(&self) -> Capabilities {
+        let is_gpu = self.kind == DeviceChoice::Cuda;
+        Capabilities { decodes: is_gpu, composes: is_gpu, keeps_sent: false }
+    }
+
     fn run(
         &mut self,
-        inputs: &[Frame],
-        outputs: &mut [Frame],
+        job: Job<'_>,
         control: &RunControl,
         meanwhile: Option<&mut dyn FnMut()>,
     ) -> Result<RunTiming, BackendError> {
-        if self.world.breaks_px.load(Ordering::SeqCst) == self.spec.width {
-            self.world.broke.fetch_add(1, Ordering::SeqCst);
-            panic!("made up");
+        let Job { input, paintings, composition } = job;
+        let is_gpu = self.kind == DeviceChoice::Cuda;
+        match (input, composition) {
+            (Input::Frames(inputs), None) => self.run_frames(inputs, paintings, control, meanwhile),
+            (Input::Frames([input]), Some(composition)) if is_gpu => {
+                self.run_composed(input, paintings, composition, control, meanwhile)
+            }
+            (Input::Raw { frame, upright }, composition) => {
+                self.world.raw.fetch_add(1, Ordering::SeqCst);
+                if !self.world.decodes.load(Ordering::SeqCst) {
+                    return Err(BackendError::Declined(Declined::NoMemory));
+                }
+                let mut input = Frame::from_fn(self.spec.width, self.spec.height, |_, _| [0; 4]);
+                frame.decode_into(upright, &mut input.clone());
+                Resampler::default().resample(upright, &mut input);
+                match composition {
+                    None => self.run_frames(from_ref(&input), paintings, control, meanwhile),
+                    Some(composition) => {
+                        let source = Some(&*upright);
+                        let composition = Composition { source, ..composition };
+                        self.run_composed(&input, paintings, composition, control, meanwhile)
+                    }
+                }
+            }
+            _ => Err(BackendError::Declined(Declined::Unable)),
         }
-        if let Some(happens) = self.world.while_painting.lock().unwrap().take() {
-            happens();
-        }
-        if let Some(meanwhile) = meanwhile {
-            meanwhile();
-        }
-        run_one_by_one(inputs, outputs, control, |input, output| self.paint_frame(input, output))
-    }
-
-    /// As a GPU: one that is not the processor.
-    fn run_composed(
-        &mut self,
-        input: &Frame,
-        composition: Composition<'_>,
-        control: &RunControl,
-        meanwhile: Option<&mut dyn FnMut()>,
-    ) -> Result<Option<RunTiming>, BackendError> {
-        if self.kind != DeviceChoice::Cuda {
-            return Ok(None);
-        }
-        let mut painted = [input.clone()];
-        let timing = self.run(from_ref(input), &mut painted, control, meanwhile)?;
-        let [painted] = painted;
-        let Composition { source, look, to, painting } = composition;
-        assert!(Upscaler::new(1).compose((input, &painted), source, look, to));
-        if let Some(painting) = painting {
-            *painting = painted;
-        }
-        self.world.composed.fetch_add(1, Ordering::SeqCst);
-        Ok(Some(RunTiming { compose_ms: COMPOSE_MS, ..timing }))
-    }
-
-    fn run_raw(
-        &mut self,
-        run: RawRun<'_>,
-        control: &RunControl,
-        meanwhile: Option<&mut dyn FnMut()>,
-    ) -> Result<Option<RunTiming>, BackendError> {
-        self.world.raw.fetch_add(1, Ordering::SeqCst);
-        if !self.world.decodes.load(Ordering::SeqCst) {
-            return Ok(None);
-        }
-        let mut input = Frame::from_fn(self.spec.width, self.spec.height, |_, _| [0; 4]);
-        run.raw.decode_into(run.upright, &mut input.clone());
-        Resampler::default().resample(run.upright, &mut input);
-        let Some(look) = run.look else {
-            let painting = std::slice::from_mut(run.painting);
-            let timing = self.run(from_ref(&input), painting, control, meanwhile)?;
-            return Ok(Some(timing));
-        };
-        let composition =
-            Composition { source: run.upright, look, to: run.painting, painting: None };
-        self.run_composed(&input, composition, control, meanwhile)
     }
 
     fn inspect(&mut self) -> Option<&mut dyn InspectSession> {
@@ -311,7 +284,7 @@ impl InspectSession for Run {
         output: &mut Frame,
         control: &RunControl,
     ) -> Result<Vec<StepTiming>, BackendError> {
-        let run = self.paint(input, output, control)?;
+        let run = self.run(Job::frame(input, output), control, None)?;
         Ok(vec![StepTiming {
             layer: "conv1".to_owned(),
             kernel: "all of it".to_owned(),
@@ -323,6 +296,48 @@ impl InspectSession for Run {
 }
 
 impl Run {
+    fn run_frames(
+        &mut self,
+        inputs: &[Frame],
+        outputs: &mut [Frame],
+        control: &RunControl,
+        meanwhile: Option<&mut dyn FnMut()>,
+    ) -> Result<RunTiming, BackendError> {
+        if self.world.breaks_px.load(Ordering::SeqCst) == self.spec.width {
+            self.world.broke.fetch_add(1, Ordering::SeqCst);
+            panic!("made up");
+        }
+        if let Some(happens) = self.world.while_painting.lock().unwrap().take() {
+            happens();
+        }
+        if let Some(meanwhile) = meanwhile {
+            meanwhile();
+        }
+        let job = Job::frames(inputs, outputs);
+        run_one_by_one(job, control, |input, output| self.paint_frame(input, output))
+    }
+
+    fn run_composed(
+        &mut self,
+        input: &Frame,
+        paintings: &mut [Frame],
+        composition: Composition<'_>,
+        control: &RunControl,
+        meanwhile: Option<&mut dyn FnMut()>,
+    ) -> Result<RunTiming, BackendError> {
+        let mut painted = [input.clone()];
+        let timing = self.run_frames(from_ref(input), &mut painted, control, meanwhile)?;
+        let [painted] = painted;
+        let Composition { source, look, to } = composition;
+        let source = source.unwrap_or(input);
+        assert!(Upscaler::new(1).compose((input, &painted), source, look, to));
+        if let [painting] = paintings {
+            *painting = painted;
+        }
+        self.world.composed.fetch_add(1, Ordering::SeqCst);
+        Ok(RunTiming { compose_ms: COMPOSE_MS, ..timing })
+    }
+
     fn paint_frame(
         &mut self,
         input: &Frame,

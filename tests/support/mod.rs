@@ -20,8 +20,8 @@ use std::{
 
 use styleforge::{
     backend::{
-        Backend, BackendError, DeviceInfo, OpenDevice, RunControl, Selected, Session, SessionSpec,
-        run_one_by_one,
+        Backend, BackendError, DeviceInfo, Job, OpenDevice, RunControl, Selected, Session,
+        SessionSpec, run_one_by_one,
     },
     frame::Frame,
     graph::Graph,
@@ -228,14 +228,11 @@ impl Session for ScriptedSession {
 
     fn run(
         &mut self,
-        inputs: &[Frame],
-        outputs: &mut [Frame],
+        job: Job<'_>,
         control: &RunControl,
         _: Option<&mut dyn FnMut()>,
     ) -> Result<RunTiming, BackendError> {
-        run_one_by_one(inputs, outputs, control, |input, output| {
-            self.paint_frame(input, output, control)
-        })
+        run_one_by_one(job, control, |input, output| self.paint_frame(input, output, control))
     }
 }
 

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     allocation::can_allocate,
     backend::{
-        BackendError, InspectSession, NormTap, RunControl, Session,
+        BackendError, InspectSession, Job, NormTap, RunControl, Session,
         audit::{Fill, KernelRecord},
         run_one_by_one,
     },
@@ -414,14 +414,11 @@ impl Session for CpuSession {
 
     fn run(
         &mut self,
-        inputs: &[Frame],
-        outputs: &mut [Frame],
+        job: Job<'_>,
         control: &RunControl,
         _meanwhile: Option<&mut dyn FnMut()>,
     ) -> Result<RunTiming, BackendError> {
-        run_one_by_one(inputs, outputs, control, |input, output| {
-            self.paint_frame(input, output, control)
-        })
+        run_one_by_one(job, control, |input, output| self.paint_frame(input, output, control))
     }
 
     fn inspect(&mut self) -> Option<&mut dyn InspectSession> {

@@ -15,7 +15,11 @@ use super::{
     transfers::{EventList, Pinned},
 };
 use crate::{
-    backend::BackendError, compose::Look, frame::Frame, parallel_copy, raw_frame::RawFrame,
+    backend::{BackendError, Declined},
+    compose::Look,
+    frame::Frame,
+    parallel_copy,
+    raw_frame::RawFrame,
 };
 
 /// File and entry of the kernel.
@@ -96,18 +100,19 @@ impl Composer {
         Self { kernels, room: Mutex::default() }
     }
 
-    /// Begins with `source` and what a session paints of it, which is laid over it with `look`; `None` without memory for
-    /// it.
+    /// Begins with `source` and what a session paints of it, which is laid over it with `look`.
     ///
     /// # Errors
-    /// [`BackendError::Kernel`], and what `failed` makes of the driver's failures.
+    /// [`BackendError::Declined`] without memory for it, [`BackendError::Kernel`], and what `failed` makes of the
+    /// driver's failures.
     pub(super) fn begin(
         &self,
         on: OnDevice<'_>,
         (source, look): (ComposeSource<'_>, Option<Look>),
         with_painting: bool,
         failed: impl Fn(DriverFailure) -> BackendError,
-    ) -> Result<Option<Composing<'_>>, BackendError> {
+    ) -> Result<Composing<'_>, BackendError> {
+        let no_memory = BackendError::Declined(Declined::NoMemory);
         let ((width, height), is_raw) = match source {
             ComposeSource::Frame(frame) => ((frame.width(), frame.height()), false),
             ComposeSource::Raw(raw) => (raw.size(), true),
@@ -129,12 +134,12 @@ impl Composer {
             };
             match Room::take(on.driver, bytes, function, decoders) {
                 Ok(new) => *room = Some(new),
-                Err(failure) if failure.is_out_of_memory() => return Ok(None),
+                Err(failure) if failure.is_out_of_memory() => return Err(no_memory),
                 Err(failure) => return Err(failed(failure)),
             }
         }
         let Some(taken) = room.as_mut() else {
-            return Ok(None);
+            return Err(no_memory);
         };
         let (pinned, memory) = (&mut taken.pinned, taken.memory);
         let raw = match (source, taken.raw) {
@@ -142,7 +147,7 @@ impl Composer {
                 parallel_copy::copy(pinned.halves(bytes).0, frame.rgba());
                 None
             }
-            (ComposeSource::Raw(_), None) => return Ok(None),
+            (ComposeSource::Raw(_), None) => return Err(no_memory),
             (ComposeSource::Raw(raw), Some(room)) => {
                 parallel_copy::copy(pinned.halves(raw.bytes().len()).0, raw.bytes());
                 let to = (memory, (height, width));
@@ -187,7 +192,7 @@ impl Composer {
             params: params(look),
             pixels: (width, height),
         });
-        Ok(Some(Composing { room, bytes, launch, raw, with_painting }))
+        Ok(Composing { room, bytes, launch, raw, with_painting })
     }
 }
 
@@ -312,12 +317,12 @@ impl Composing<'_> {
         }
     }
 
-    /// Copies the decoded source, and the result where it was composed; the device was waited for.
-    pub(super) fn finish_raw(mut self, upright: &mut Frame, to: &mut Frame) {
+    /// Copies the decoded source, and the result if it was composed; the device was waited for.
+    pub(super) fn finish_raw(mut self, upright: &mut Frame, to: Option<&mut Frame>) {
         if let Some(room) = self.room.as_mut() {
             let (source, composed) = room.pinned.halves(self.bytes);
             parallel_copy::copy(upright.rgba_mut(), source);
-            if self.launch.is_some() {
+            if let Some(to) = to {
                 parallel_copy::copy(to.rgba_mut(), &composed[..self.bytes]);
             }
         }

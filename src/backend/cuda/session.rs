@@ -5,10 +5,7 @@
 //! their own, so that one batch travels while the other is painted. A session belongs to one thread at
 //! a time.
 
-use std::{
-    slice::{from_mut, from_ref},
-    sync::Arc,
-};
+use std::sync::Arc;
 
 use super::{
     composer::{ComposeSource, Composer},
@@ -20,10 +17,14 @@ use super::{
     transfers::EventList,
 };
 use crate::{
-    backend::{BackendError, Composition, InspectSession, RawRun, RunControl, SentFrames, Session},
+    backend::{
+        BackendError, Capabilities, Composition, Declined, Input, InspectSession, Job, RunControl,
+        SentFrames, Session,
+    },
     frame::Frame,
     network::Weights,
     plan::{PlanSummary, cuda::CudaPlan},
+    raw_frame::RawFrame,
     timing::RunTiming,
 };
 
@@ -175,10 +176,69 @@ impl CudaSession {
 }
 
 impl CudaSession {
-    /// Paints a camera's frame of the session's size.
+    /// Composes one frame.
+    fn compose(
+        &mut self,
+        frames: &[Frame],
+        paintings: &mut [Frame],
+        composition: Composition<'_>,
+        (control, meanwhile): (&RunControl, Option<&mut dyn FnMut()>),
+    ) -> Result<RunTiming, BackendError> {
+        let [input] = frames else {
+            return Err(BackendError::Declined(Declined::Unable));
+        };
+        let Composition { source, look, to } = composition;
+        let source = source.unwrap_or(input);
+        check_single(paintings, 0)?;
+        self.check(frames, paintings, control)?;
+        BackendError::check_size(to, (source.height(), source.width()))?;
+        let Self { first, network, composer, .. } = self;
+        let on = network.on_device();
+        let failed = |f| network.backend_error(f);
+        let source = (ComposeSource::Frame(source), Some(look));
+        let composing = composer.begin(on, source, !paintings.is_empty(), failed)?;
+        first.stage(&network.plan, frames);
+        let besides = Besides { composing: Some(&composing), ..Besides::default() };
+        let timing = first.run(network, true, besides, meanwhile)?;
+        first.unstage(network, paintings)?;
+        composing.finish(to);
+        Ok(timing)
+    }
+
+    /// Paints a camera's frame.
     fn paint_raw(
         &mut self,
-        run: RawRun<'_>,
+        (raw, upright): (&RawFrame, &mut Frame),
+        paintings: &mut [Frame],
+        composition: Option<Composition<'_>>,
+        (control, meanwhile): (&RunControl, Option<&mut dyn FnMut()>),
+    ) -> Result<RunTiming, BackendError> {
+        let plan = &self.network.plan;
+        let (width, height) = raw.size();
+        let is_over_another = composition.as_ref().is_some_and(|c| c.source.is_some());
+        if plan.batch != 1 || is_over_another {
+            return Err(BackendError::Declined(Declined::Unable));
+        }
+        check_single(paintings, usize::from(composition.is_none()))?;
+        BackendError::check_size(upright, (height, width))?;
+        if let Some(composition) = &composition {
+            BackendError::check_size(composition.to, (height, width))?;
+        }
+        BackendError::check_run(&[], paintings, plan.photo, control)?;
+        match composition {
+            None if (height, width) == plan.photo => {
+                self.paint_raw_as_it_is(raw, upright, paintings, meanwhile)
+            }
+            composition => self.compose_raw((raw, upright), paintings, composition, meanwhile),
+        }
+    }
+
+    /// Paints a camera's frame of the session's size.
+    fn paint_raw_as_it_is(
+        &mut self,
+        raw: &RawFrame,
+        upright: &mut Frame,
+        paintings: &mut [Frame],
         meanwhile: Option<&mut dyn FnMut()>,
     ) -> Result<RunTiming, BackendError> {
         let function = match self.raw_decoder {
@@ -188,39 +248,75 @@ impl CudaSession {
         let Self { first, network, .. } = self;
         let from = network.at(network.layout.painting);
         let to = (network.at(network.layout.photo), network.plan.extended);
-        let decoding = Decoding::new(function, run.raw, from, to);
-        first.stage_raw(&network.plan, run.raw);
+        let decoding = Decoding::new(function, raw, from, to);
+        first.stage_raw(&network.plan, raw);
         let besides = Besides { decoding: Some(&decoding), ..Besides::default() };
         let timing = first.run(network, true, besides, meanwhile)?;
-        first.unstage_photo(&network.plan, run.upright);
-        first.unstage(network, from_mut(run.painting))?;
+        first.unstage_photo(&network.plan, upright);
+        first.unstage(network, paintings)?;
         Ok(timing)
     }
 
-    /// Paints a camera's frame of another size, or one that is composed; `None` without memory for it.
+    /// Paints a camera's frame of another size, or one that is composed.
     fn compose_raw(
         &mut self,
-        run: RawRun<'_>,
+        (raw, upright): (&RawFrame, &mut Frame),
+        paintings: &mut [Frame],
+        composition: Option<Composition<'_>>,
         meanwhile: Option<&mut dyn FnMut()>,
-    ) -> Result<Option<RunTiming>, BackendError> {
-        let RawRun { raw, look, upright, painting } = run;
+    ) -> Result<RunTiming, BackendError> {
         let Self { first, network, composer, .. } = self;
         let failed = |f| network.backend_error(f);
-        let source = (ComposeSource::Raw(raw), look);
-        let begun = composer.begin(network.on_device(), source, look.is_none(), failed)?;
-        let Some(composing) = begun else {
-            return Ok(None);
-        };
+        let source = (ComposeSource::Raw(raw), composition.as_ref().map(|c| c.look));
+        let with_paintings = !paintings.is_empty();
+        let composing = composer.begin(network.on_device(), source, with_paintings, failed)?;
         let besides = Besides { composing: Some(&composing), ..Besides::default() };
         let timing = first.run(network, true, besides, meanwhile)?;
-        let paintings = match look {
-            Some(_) => &mut [][..],
-            None => from_mut(&mut *painting),
-        };
         first.unstage(network, paintings)?;
-        composing.finish_raw(upright, painting);
-        Ok(Some(timing))
+        composing.finish_raw(upright, composition.map(|c| c.to));
+        Ok(timing)
     }
+
+    /// Paints frames that another session was sent.
+    fn paint_sent(
+        &mut self,
+        sent: &SentFrames,
+        outputs: &mut [Frame],
+        control: &RunControl,
+    ) -> Result<RunTiming, BackendError> {
+        let gone = BackendError::Declined(Declined::FramesGone);
+        let Self { first, network, .. } = self;
+        let plan = &network.plan;
+        let Some(photos) = sent.place::<SentHandle>() else {
+            return Err(gone);
+        };
+        if !(1..=plan.batch).contains(&outputs.len()) {
+            return Err(gone);
+        }
+        BackendError::check_run(&[], outputs, plan.photo, control)?;
+        if !first.has(photos) {
+            // Before the others are held: two sessions may paint each other's.
+            first.withdraw();
+        }
+        let painted = photos.while_there(|place| {
+            place.suits(plan, network.kernels()).then(|| {
+                let besides = Besides { sent: Some(place), ..Besides::default() };
+                first.run(network, true, besides, None)
+            })
+        });
+        let timing = painted.flatten().ok_or(gone)??;
+        first.offer(network);
+        first.unstage(network, outputs)?;
+        Ok(timing)
+    }
+}
+
+/// Refuses other paintings of a single frame than one, or `least` if that is none.
+fn check_single(paintings: &[Frame], least: usize) -> Result<(), BackendError> {
+    if (least..=1).contains(&paintings.len()) {
+        return Ok(());
+    }
+    Err(BackendError::WrongBatch { inputs: 1, outputs: paintings.len() })
 }
 
 impl Drop for CudaSession {
@@ -237,18 +333,35 @@ impl Session for CudaSession {
         self.network.plan.summary(&self.first.launches.steps())
     }
 
+    fn capabilities(&self) -> Capabilities {
+        let decodes = self.network.plan.batch == 1;
+        Capabilities { decodes, composes: true, keeps_sent: true }
+    }
+
     fn run(
         &mut self,
-        inputs: &[Frame],
-        outputs: &mut [Frame],
+        job: Job<'_>,
         control: &RunControl,
         meanwhile: Option<&mut dyn FnMut()>,
     ) -> Result<RunTiming, BackendError> {
-        BackendError::check_batch(inputs, outputs)?;
-        let timing = if inputs.len() > self.network.plan.batch {
-            self.paint_groups(inputs, outputs, control)?
-        } else {
-            self.paint_group(inputs, outputs, control, true, meanwhile)?
+        let Job { input, paintings, composition } = job;
+        let timing = match (input, composition) {
+            (Input::Frames(frames), None) => {
+                BackendError::check_batch(frames, paintings)?;
+                if frames.len() > self.network.plan.batch {
+                    self.paint_groups(frames, paintings, control)?
+                } else {
+                    self.paint_group(frames, paintings, control, true, meanwhile)?
+                }
+            }
+            (Input::Frames(frames), Some(composition)) => {
+                self.compose(frames, paintings, composition, (control, meanwhile))?
+            }
+            (Input::Raw { frame, upright }, composition) => {
+                self.paint_raw((frame, upright), paintings, composition, (control, meanwhile))?
+            }
+            (Input::Sent(sent), None) => self.paint_sent(sent, paintings, control)?,
+            (Input::Sent(_), Some(_)) => return Err(BackendError::Declined(Declined::Unable)),
         };
         control.set_progress(1.0);
         Ok(timing)
@@ -256,98 +369,6 @@ impl Session for CudaSession {
 
     fn sent(&self) -> Option<SentFrames> {
         self.first.sent().map(SentFrames::new)
-    }
-
-    fn run_sent(
-        &mut self,
-        sent: &SentFrames,
-        outputs: &mut [Frame],
-        control: &RunControl,
-    ) -> Result<Option<RunTiming>, BackendError> {
-        let Self { first, network, .. } = self;
-        let Some(photos) = sent.place::<SentHandle>() else {
-            return Ok(None);
-        };
-        let plan = &network.plan;
-        if !(1..=plan.batch).contains(&outputs.len()) {
-            return Ok(None);
-        }
-        BackendError::check_run(&[], outputs, plan.photo, control)?;
-        if !first.has(photos) {
-            // Before the others are held: two sessions may paint each other's.
-            first.withdraw();
-        }
-        let painted = photos.while_there(|place| {
-            place.suits(plan, network.kernels()).then(|| {
-                let besides = Besides { sent: Some(place), ..Besides::default() };
-                first.run(network, true, besides, None)
-            })
-        });
-        let Some(timing) = painted.flatten().transpose()? else {
-            return Ok(None);
-        };
-        first.offer(network);
-        first.unstage(network, outputs)?;
-        control.set_progress(1.0);
-        Ok(Some(timing))
-    }
-
-    fn run_composed(
-        &mut self,
-        input: &Frame,
-        composition: Composition<'_>,
-        control: &RunControl,
-        meanwhile: Option<&mut dyn FnMut()>,
-    ) -> Result<Option<RunTiming>, BackendError> {
-        let Composition { source, look, to, painting } = composition;
-        let painting = painting.map_or(&mut [][..], from_mut);
-        self.check(from_ref(input), painting, control)?;
-        BackendError::check_size(to, (source.height(), source.width()))?;
-        let Self { first, network, composer, .. } = self;
-        let on = network.on_device();
-        let failed = |f| network.backend_error(f);
-        let begun = {
-            let source = (ComposeSource::Frame(source), Some(look));
-            composer.begin(on, source, !painting.is_empty(), failed)?
-        };
-        let Some(composing) = begun else {
-            return Ok(None);
-        };
-        first.stage(&network.plan, from_ref(input));
-        let besides = Besides { composing: Some(&composing), ..Besides::default() };
-        let timing = first.run(network, true, besides, meanwhile)?;
-        first.unstage(network, painting)?;
-        composing.finish(to);
-        control.set_progress(1.0);
-        Ok(Some(timing))
-    }
-
-    fn run_raw(
-        &mut self,
-        run: RawRun<'_>,
-        control: &RunControl,
-        meanwhile: Option<&mut dyn FnMut()>,
-    ) -> Result<Option<RunTiming>, BackendError> {
-        let plan = &self.network.plan;
-        let (width, height) = run.raw.size();
-        if plan.batch != 1 {
-            return Ok(None);
-        }
-        let painted = match run.look {
-            Some(_) => (height, width),
-            None => plan.photo,
-        };
-        BackendError::check_size(run.upright, (height, width))?;
-        BackendError::check_size(run.painting, painted)?;
-        if control.is_cancelled() {
-            return Err(BackendError::Cancelled);
-        }
-        let timing = match run.look.is_none() && (height, width) == plan.photo {
-            true => Some(self.paint_raw(run, meanwhile)?),
-            false => self.compose_raw(run, meanwhile)?,
-        };
-        control.set_progress(1.0);
-        Ok(timing)
     }
 
     fn inspect(&mut self) -> Option<&mut dyn InspectSession> {

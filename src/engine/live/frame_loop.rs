@@ -17,7 +17,9 @@ use super::{
     picture::{Facts, LivePicture, ModePairTimes, Stages},
 };
 use crate::{
-    backend::{BackendError, Composition, DeviceInfo, RawRun, RunControl, Session},
+    backend::{
+        BackendError, Composition, DeviceInfo, Input, Job, RunControl, Session, unless_declined,
+    },
     capture::Captured,
     compose::{Look, compose_into},
     engine::WakeUp,
@@ -237,7 +239,7 @@ impl FrameLoop {
     /// `upscaled`; the device decodes and composes it. `None` where it does not, or where the frame is decoded already.
     ///
     /// # Errors
-    /// As [`Session::run_raw`].
+    /// As [`Session::run`].
     pub fn paint_raw(
         &mut self,
         session: &mut dyn Session,
@@ -251,13 +253,17 @@ impl FrameLoop {
         picture.other = None;
         fit(&mut picture.painted, if self.upscales { source } else { size });
         let timing = captured.decode_with(|raw, upright| {
-            let run = RawRun {
-                raw,
-                look: self.upscales.then_some(look),
-                upright,
-                painting: &mut picture.painted,
+            let painted = &mut picture.painted;
+            let input = Input::Raw { frame: raw, upright };
+            let job = match self.upscales {
+                true => Job {
+                    input,
+                    paintings: &mut [],
+                    composition: Some(Composition { source: None, look, to: painted }),
+                },
+                false => Job { input, paintings: from_mut(painted), composition: None },
             };
-            session.run_raw(run, &self.control, meanwhile)
+            unless_declined(session.run(job, &self.control, meanwhile))
         })?;
         self.composed[Half::First as usize] = self.upscales && timing.is_some();
         Ok(timing)
@@ -326,16 +332,14 @@ impl FrameLoop {
                 _ => (&mut picture.painted, &mut *first),
             };
             fit(to, sides(&picture.original));
-            let composition = Composition {
-                source: &picture.original,
-                look,
-                to,
+            let job = Job {
+                input: Input::Frames(from_ref(scaled)),
                 // A comparison judges the network's own pictures.
-                painting: is_pair.then_some(painting),
+                paintings: if is_pair { from_mut(painting) } else { &mut [] },
+                composition: Some(Composition { source: Some(&picture.original), look, to }),
             };
             let meanwhile = meanwhile.as_mut().map(|m| &mut **m as &mut dyn FnMut());
-            let run = session.run_composed(scaled, composition, &self.control, meanwhile)?;
-            if let Some(timing) = run {
+            if let Some(timing) = unless_declined(session.run(job, &self.control, meanwhile))? {
                 self.composed[half as usize] = true;
                 return Ok(timing);
             }
@@ -346,8 +350,7 @@ impl FrameLoop {
             (Half::Second, Some(other), false) => other,
             _ => &mut picture.painted,
         };
-        let (inputs, outputs) = (from_ref(scaled), from_mut(to));
-        session.run(inputs, outputs, &self.control, meanwhile)
+        session.run(Job::frame(scaled, to), &self.control, meanwhile)
     }
 
     /// Shows the frame at the working size as it is, of the source's `source`.

@@ -102,6 +102,12 @@ impl LiveSessions {
         self.scheduler.serving()
     }
 
+    /// The session that takes frames as a camera sent them: both sides of a comparison get the same pixels instead.
+    pub fn for_raw(&self) -> Option<&SessionSlot> {
+        let slot = self.scheduler.serving()?.single()?;
+        self.leases.first().filter(|lease| lease.capabilities.decodes).map(|_| slot)
+    }
+
     /// How often another device took the place of a lost one.
     pub fn replaced(&self) -> u64 {
         self.replaced

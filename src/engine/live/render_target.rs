@@ -40,10 +40,10 @@ impl RenderTarget {
         }
     }
 
-    /// The session that frames may go to as a camera sent them: both sides of a comparison get the same pixels instead.
-    pub fn for_raw(&self) -> Option<&SessionSlot> {
+    /// Its session, unless two are compared.
+    pub fn single(&self) -> Option<&SessionSlot> {
         match self {
-            Self::One(slot) => Some(slot).filter(|slot| slot.device == DeviceSlot::Own),
+            Self::One(slot) => Some(slot),
             Self::Pair(_) => None,
         }
     }

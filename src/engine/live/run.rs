@@ -38,7 +38,6 @@ use crate::{
         record::FrameSink,
         scale::{size_inside, size_within},
     },
-    mode::DeviceChoice,
     timing::RunTiming,
 };
 
@@ -66,8 +65,8 @@ pub struct Live {
     /// The snapshot that was put last.
     shown: Snapshot,
     pace: Pace,
-    /// Whether the device may decode a camera's frames; false once it did not.
-    device_decodes: bool,
+    /// Whether a device that decodes did not decode a frame.
+    declined_raw: bool,
     clock: Clock,
 }
 
@@ -100,7 +99,7 @@ impl Live {
             snapshot,
             shown: Snapshot::default(),
             pace: Pace::default(),
-            device_decodes: device.kind == DeviceChoice::Cuda,
+            declined_raw: false,
             clock,
         }
     }
@@ -269,9 +268,7 @@ impl Live {
                 }
             }
         };
-        let serving = self.sessions.serving();
-        let for_raw = serving.and_then(RenderTarget::for_raw);
-        self.input.set_takes_raw(self.device_decodes && for_raw.is_some());
+        self.input.set_takes_raw(!self.declined_raw && self.sessions.for_raw().is_some());
         let work = self.hand_over(&begun, &painted);
         if self.settings.current.sample {
             if let Some(RenderTarget::One(slot)) = self.sessions.serving() {
@@ -309,7 +306,7 @@ impl Live {
         target: &RenderTarget,
         begun: &mut Begun,
     ) -> Result<Painted, BackendError> {
-        let raw = self.paint_raw(painter, target)?;
+        let raw = self.paint_raw(painter)?;
         self.frames.take(begun, &mut self.input.frames.value);
         if let Some(painted) = raw {
             return Ok(painted);
@@ -359,24 +356,20 @@ impl Live {
         }
     }
 
-    /// Paints the frame as a camera sent it, where it is and the device takes it so.
-    fn paint_raw(
-        &mut self,
-        painter: &mut Painter,
-        target: &RenderTarget,
-    ) -> Result<Option<Painted>, BackendError> {
-        let Some(slot) = target.for_raw().filter(|_| self.device_decodes) else {
-            return Ok(None);
-        };
-        if self.input.frames.value.raw().is_none() {
+    /// Paints the frame as a camera sent it, if it is still that and the device decodes it.
+    fn paint_raw(&mut self, painter: &mut Painter) -> Result<Option<Painted>, BackendError> {
+        if self.input.frames.value.raw().is_none() || self.declined_raw {
             return Ok(None);
         }
+        let Some(slot) = self.sessions.for_raw().cloned() else {
+            return Ok(None);
+        };
         let LiveSettings { upscale, look, .. } = self.settings.current;
-        let how = (target.size(), upscale, look);
-        let timing = self.with_session(painter, slot, |frames, session, input, meanwhile| {
+        let how = ((slot.key.spec.width, slot.key.spec.height), upscale, look);
+        let timing = self.with_session(painter, &slot, |frames, session, input, meanwhile| {
             frames.paint_raw(session, &mut input.frames.value, how, meanwhile)
         })?;
-        self.device_decodes = timing.is_some();
+        self.declined_raw = timing.is_none();
         Ok(timing.map(|timing| Painted { mode: Some(slot.key.spec.mode), timing, pair: None }))
     }
 
@@ -410,11 +403,11 @@ impl Live {
             let other = self.sessions.painter(painter, slot.device);
             let session = other.and_then(|other| other.pool_mut().session(&slot.key));
             // The scheduler gives only targets whose sessions are open.
-            let session = session.ok_or(BackendError::EMPTY_BATCH)?;
+            let session = session.ok_or(BackendError::Internal("a session is missing"))?;
             return paint(&mut self.frames, session, &mut self.input, None);
         }
         let taken = painter.pool_mut().take_out(&slot.key);
-        let mut session = taken.ok_or(BackendError::EMPTY_BATCH)?;
+        let mut session = taken.ok_or(BackendError::Internal("a session is missing"))?;
         let source = self.input.frames.value.size();
         let Self { settings, rate, sessions, frames, input, .. } = &mut *self;
         let mut prefetch = || {

@@ -13,7 +13,10 @@ use super::{
     limits::{Budget, default_limit_bytes},
 };
 use crate::{
-    backend::{Backend, BackendError, OpenDevice, RunControl, SentFrames, Session, SessionSpec},
+    backend::{
+        Backend, BackendError, Input, Job, OpenDevice, RunControl, SentFrames, Session,
+        SessionSpec, unless_declined,
+    },
     engine::{
         device::Device,
         sessions::{Loader, Purpose, SessionKey, SessionPool},
@@ -349,7 +352,8 @@ impl Painter {
         let (run, painted) = self.run(&key, &[photo], control)?;
         self.make_room_to_finish(photo, (spec.width, spec.height), within);
         Ok(Painting {
-            painted: painted.into_iter().next().ok_or(BackendError::EMPTY_BATCH)?,
+            painted: (painted.into_iter().next())
+                .ok_or(BackendError::Internal("a painting is missing"))?,
             notes: note.into_iter().collect(),
             mode,
             run,
@@ -445,21 +449,23 @@ impl Painter {
         let session = self.open(key)?;
         if let Some(sent) = sent {
             let mut outputs = vec![Frame::from_fn(width, height, |_, _| [0; 4]); photos.len()];
-            if let Some(run) = session.run_sent(&sent.frames, &mut outputs, control)? {
+            let input = Input::Sent(&sent.frames);
+            let job = Job { input, paintings: &mut outputs, composition: None };
+            if let Some(run) = unless_declined(session.run(job, control, None))? {
                 self.sent = PhotosOnDevice::of(session, photos, size);
                 return Ok((run, outputs));
             }
         }
         let inputs: Vec<Frame> = photos.iter().map(|p| scaled(p, width, height)).collect();
         let mut outputs = inputs.clone();
-        let run = session.run(&inputs, &mut outputs, control, None)?;
+        let run = session.paint_all(&inputs, &mut outputs, control)?;
         self.sent = PhotosOnDevice::of(session, photos, size);
         Ok((run, outputs))
     }
 
     /// A session that was opened a moment ago.
     fn open(&mut self, key: &SessionKey) -> Result<&mut dyn Session, BackendError> {
-        self.pool.session(key).ok_or(BackendError::EMPTY_BATCH)
+        self.pool.session(key).ok_or(BackendError::Internal("a session is missing"))
     }
 }
 

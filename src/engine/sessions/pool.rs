@@ -7,7 +7,7 @@ use std::sync::{
 
 use super::loader::{Loader, Requests};
 use crate::{
-    backend::{Backend, BackendError, RunControl, Session, SessionSpec},
+    backend::{Backend, BackendError, Capabilities, RunControl, Session, SessionSpec},
     network::Network,
 };
 
@@ -55,6 +55,8 @@ impl Purpose {
 pub struct Lease {
     /// What the session paints.
     pub key: SessionKey,
+    /// What the device does itself.
+    pub capabilities: Capabilities,
     _pin: Arc<()>,
 }
 
@@ -63,6 +65,7 @@ struct PooledSession {
     purpose: Purpose,
     /// As planned.
     bytes: u64,
+    capabilities: Capabilities,
     pin: Arc<()>,
     /// `None` while it is taken out for a run.
     session: Option<Box<dyn Session>>,
@@ -189,7 +192,8 @@ impl SessionPool {
     /// Keeps the session open as long as the lease is held, if it is open.
     pub fn lease(&self, key: &SessionKey) -> Option<Lease> {
         let session = &self.sessions[self.place(key)?];
-        Some(Lease { key: session.key.clone(), _pin: session.pin.clone() })
+        let (key, capabilities) = (session.key.clone(), session.capabilities);
+        Some(Lease { key, capabilities, _pin: session.pin.clone() })
     }
 
     /// Takes a session out, so that others can be requested while it paints; it counts as used now.
@@ -345,6 +349,7 @@ impl SessionPool {
             key,
             purpose,
             bytes,
+            capabilities: session.capabilities(),
             pin: Arc::default(),
             session: Some(session),
         });
