@@ -183,6 +183,10 @@
 //! | comparison | two candidates (modes, on one device or two) that paint the same frame, shown side by side with their times |
 //! | look | strength and colours of the finished painting: [`compose::Look`] |
 
+// Tests share a file with those in `tests`.
+#[cfg(test)]
+extern crate self as styleforge;
+
 pub mod allocation;
 pub mod backend;
 pub mod capture;

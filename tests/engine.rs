@@ -6,6 +6,8 @@
     reason = "a test that fails by expect says why it expected otherwise"
 )]
 
+#[path = "engine/batches.rs"]
+mod batches;
 #[path = "engine/repaints.rs"]
 mod repaints;
 mod support;
@@ -36,13 +38,13 @@ use styleforge::{
     timing::RunTiming,
 };
 use support::{
-    Behaviour, Script, ScriptedBackend, inverted, network, photo,
+    Behaviour, FakeBackend, Script, inverted, network, photo,
     real_time::{PATIENCE, within},
     wait_for,
 };
 
 fn engine(script: &Arc<Script>) -> Engine {
-    Engine::start(ScriptedBackend::opener(script), Arc::new(|| {})).expect("a thread")
+    Engine::start(FakeBackend::opener(script), Arc::new(|| {})).expect("a thread")
 }
 
 fn job(width: usize, height: usize) -> PaintJob {
@@ -78,7 +80,7 @@ fn paints_and_rings_the_wake_up() {
     let rings = Arc::new(AtomicUsize::new(0));
     let bell = rings.clone();
     let mut engine = Engine::start(
-        ScriptedBackend::opener(&script),
+        FakeBackend::opener(&script),
         Arc::new(move || {
             bell.fetch_add(1, Ordering::SeqCst);
         }),

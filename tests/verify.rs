@@ -1,26 +1,23 @@
 //! The judge of backends has to find every kind of mistake, and none where there is none.
 #![allow(clippy::expect_used)]
 
+mod support;
+
 use std::sync::Arc;
 
 use styleforge::{
-    backend::{
-        Backend, BackendError, DeviceInfo, InspectSession, Job, NormTap, RunControl, Session,
-        SessionSpec, cpu::CpuBackend, oracle, run_one_by_one,
-    },
+    backend::{Backend, NormTap, cpu::CpuBackend, oracle},
     frame::Frame,
-    graph::Graph,
-    mode::{DeviceChoice, Mode, Precision, Variant},
+    mode::{Mode, Precision, Variant},
     models::johnson::NetworkSpec,
     network::Network,
-    plan::PlanSummary,
     tensor::{Shape, Tensor},
-    timing::RunTiming,
     verify::{
         KernelVerdict, Subject, Verdict, adversarial_subjects, kernel_subjects, style_subject,
         verify, verify_kernels,
     },
 };
+use support::{Art, FakeBackend, Script};
 
 /// What the backend of this test does wrong.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -42,52 +39,6 @@ enum Flaw {
     BatchMixedUp,
 }
 
-struct Flawed(Flaw);
-
-struct FlawedSession {
-    mode: Mode,
-    flaw: Flaw,
-    network: Arc<Network>,
-    runs: u8,
-}
-
-impl Backend for Flawed {
-    fn device(&self) -> DeviceInfo {
-        DeviceInfo {
-            kind: DeviceChoice::Cpu,
-            name: "flawed".to_owned(),
-            threads: 1,
-            instructions: String::new(),
-        }
-    }
-
-    fn supports(&self, _: Mode) -> Result<(), BackendError> {
-        Ok(())
-    }
-
-    fn auto_precision(&self, _: Variant) -> Precision {
-        Precision::Fp32
-    }
-
-    fn predicted_bytes(&self, _: &Graph, _: &SessionSpec) -> Result<u64, BackendError> {
-        Ok(0)
-    }
-
-    fn open_unless_cancelled(
-        &self,
-        network: &Arc<Network>,
-        spec: &SessionSpec,
-        _: &RunControl,
-    ) -> Result<Box<dyn Session>, BackendError> {
-        Ok(Box::new(FlawedSession {
-            mode: spec.mode,
-            flaw: self.0,
-            network: network.clone(),
-            runs: 0,
-        }))
-    }
-}
-
 fn tensor(map: &oracle::Map) -> Tensor {
     Tensor {
         shape: Shape::new(map.channels, map.height, map.width),
@@ -95,52 +46,24 @@ fn tensor(map: &oracle::Map) -> Tensor {
     }
 }
 
-impl Session for FlawedSession {
-    fn summary(&self) -> PlanSummary {
-        PlanSummary::without_steps(self.mode, 1, (0, 0))
-    }
-
-    fn run(
-        &mut self,
-        job: Job<'_>,
-        control: &RunControl,
-        _: Option<&mut dyn FnMut()>,
-    ) -> Result<RunTiming, BackendError> {
-        let (inputs, outputs) = job.plain()?;
-        let timing = run_one_by_one(Job::frames(inputs, outputs), control, |input, output| {
-            self.paint_frame(input, output);
-            Ok(RunTiming::host(1.0))
-        })?;
-        if self.flaw == Flaw::BatchMixedUp && outputs.len() > 1 {
-            outputs.swap(1, 2);
-        }
-        Ok(timing)
-    }
-
-    fn inspect(&mut self) -> Option<&mut dyn InspectSession> {
-        Some(self)
-    }
-}
-
-impl FlawedSession {
-    fn paint_frame(&mut self, input: &Frame, output: &mut Frame) {
-        *output = oracle::judge(&self.network, input).picture(input);
+impl Art for Flaw {
+    fn paint(&self, network: &Arc<Network>, run: usize, input: &Frame, output: &mut Frame) {
+        *output = oracle::judge(network, input).picture(input);
         let width = output.width();
         let off = |byte: &mut u8, by: u8| *byte = byte.checked_sub(by).unwrap_or(*byte + by);
-        self.runs += 1;
-        match self.flaw {
-            Flaw::OneByteOffByTwo => off(&mut output.rgba_mut()[5], 2),
-            Flaw::OneByteOffBySeventeen => off(&mut output.rgba_mut()[5], 17),
-            Flaw::OneByteOffByOne => off(&mut output.rgba_mut()[5], 1),
-            Flaw::AlphaLost => output.rgba_mut()[3] = 7,
-            Flaw::Unsteady if self.runs == 2 => off(&mut output.rgba_mut()[0], 1),
-            Flaw::EverythingOffByOne | Flaw::EverythingOffByTwo => {
-                let by = 1 + u8::from(self.flaw == Flaw::EverythingOffByTwo);
+        match self {
+            Self::OneByteOffByTwo => off(&mut output.rgba_mut()[5], 2),
+            Self::OneByteOffBySeventeen => off(&mut output.rgba_mut()[5], 17),
+            Self::OneByteOffByOne => off(&mut output.rgba_mut()[5], 1),
+            Self::AlphaLost => output.rgba_mut()[3] = 7,
+            Self::Unsteady if run == 2 => off(&mut output.rgba_mut()[0], 1),
+            Self::EverythingOffByOne | Self::EverythingOffByTwo => {
+                let by = 1 + u8::from(*self == Self::EverythingOffByTwo);
                 for pixel in output.rgba_mut().chunks_exact_mut(4) {
                     pixel[..3].iter_mut().for_each(|b| off(b, by));
                 }
             }
-            Flaw::LastColumn => {
+            Self::LastColumn => {
                 for row in output.rgba_mut().chunks_exact_mut(width * 4) {
                     row[width * 4 - 4..width * 4 - 1].iter_mut().for_each(|b| off(b, 1));
                 }
@@ -148,34 +71,40 @@ impl FlawedSession {
             _ => {}
         }
     }
-}
 
-impl InspectSession for FlawedSession {
-    fn run_tensor(
-        &mut self,
-        input: &Frame,
-        tap: Option<NormTap<'_>>,
-    ) -> Result<Tensor, BackendError> {
-        let truth = oracle::judge(&self.network, input);
+    fn finish(&self, outputs: &mut [Frame]) {
+        if *self == Self::BatchMixedUp && outputs.len() > 1 {
+            outputs.swap(1, 2);
+        }
+    }
+
+    fn tensor(&self, network: &Arc<Network>, input: &Frame, tap: Option<NormTap<'_>>) -> Tensor {
+        let truth = oracle::judge(network, input);
         let Some(tap) = tap else {
-            return Ok(tensor(&truth.output));
+            return tensor(&truth.output);
         };
         for (name, map) in &truth.after_norms {
             let mut map = tensor(map);
-            match self.flaw {
-                Flaw::MapMissing if name == "in3" => continue,
-                Flaw::NormsScaled if name == "in2" => map.data.iter_mut().for_each(|v| *v *= 1.01),
-                Flaw::NormsScaledMore if name == "in2" => {
+            match self {
+                Self::MapMissing if name == "in3" => continue,
+                Self::NormsScaled if name == "in2" => map.data.iter_mut().for_each(|v| *v *= 1.01),
+                Self::NormsScaledMore if name == "in2" => {
                     map.data.iter_mut().for_each(|v| *v *= 1.1);
                 }
-                Flaw::Infinite if name == "in4" => map.data[0] = f32::INFINITY,
-                Flaw::NotANumber if name == "in4" => map.data[0] = f32::NAN,
+                Self::Infinite if name == "in4" => map.data[0] = f32::INFINITY,
+                Self::NotANumber if name == "in4" => map.data[0] = f32::NAN,
                 _ => {}
             }
             tap(name, map);
         }
-        Ok(tensor(&truth.output))
+        tensor(&truth.output)
     }
+}
+
+/// A backend that does this wrong.
+fn flawed(flaw: Flaw) -> FakeBackend {
+    let script = Script { art: Box::new(flaw), inspects: true, ..Script::default() };
+    FakeBackend::new(&Arc::new(script))
 }
 
 /// Verdicts in single precision on a picture that is wide enough for its frame to be a small part
@@ -193,7 +122,7 @@ fn verdicts_in(flaw: Flaw, precision: Precision) -> Vec<Verdict> {
     subject.pictures.push(("wide".to_owned(), wide));
     let mut verdicts = Vec::new();
     let modes = [Variant::Baseline, Variant::Fused].map(|v| Mode::new(v, precision));
-    verify(&Flawed(flaw), &subject, &modes, 1, |v| verdicts.push(v)).expect("runs");
+    verify(&flawed(flaw), &subject, &modes, 1, |v| verdicts.push(v)).expect("runs");
     assert_eq!(verdicts.len(), 2 * modes.len());
     verdicts
 }
@@ -293,7 +222,7 @@ fn a_picture_of_one_colour_still_has_to_be_made_of_numbers() {
         (Flaw::Unsteady, false),
     ] {
         let mut judged = 0;
-        verify(&Flawed(flaw), &subject, &modes, 1, |verdict| {
+        verify(&flawed(flaw), &subject, &modes, 1, |verdict| {
             judged += 1;
             assert!(verdict.low_contrast);
             assert_eq!(verdict.passed, passed, "{flaw:?}: {verdict:?}");
@@ -406,7 +335,7 @@ fn frames_of_a_batch_that_are_mixed_up_are_found() {
     let subject = small_subject("slope", slope);
     let judged = |flaw, batch| {
         let mut verdicts = Vec::new();
-        verify(&Flawed(flaw), &subject, &[Mode::default()], batch, |v| {
+        verify(&flawed(flaw), &subject, &[Mode::default()], batch, |v| {
             verdicts.push(v);
         })
         .expect("runs");

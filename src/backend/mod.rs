@@ -47,6 +47,9 @@ mod control;
 pub mod cpu;
 pub mod cuda;
 mod error;
+#[cfg(test)]
+#[path = "../../tests/support/fake.rs"]
+pub(crate) mod fake;
 mod inspect;
 pub mod oracle;
 mod select;

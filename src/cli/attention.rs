@@ -70,9 +70,11 @@ fn without_effect(
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::{
-        backend::cpu::CpuBackend,
+        backend::{cpu::CpuBackend, fake::FakeBackend},
         mode::{AttentionKernel, ModelSize, Precision, Variant},
         models,
         weights::StyleNetwork,
@@ -111,43 +113,11 @@ mod tests {
         }
     }
 
-    /// A device that leaves modes unchanged, as GPUs do.
-    struct Gpu(CpuBackend);
-
-    impl Backend for Gpu {
-        fn device(&self) -> crate::backend::DeviceInfo {
-            self.0.device()
-        }
-
-        fn supports(&self, _: Mode) -> Result<(), crate::backend::BackendError> {
-            Ok(())
-        }
-
-        fn auto_precision(&self, _: Variant) -> Precision {
-            Precision::Fp16
-        }
-
-        fn predicted_bytes(
-            &self,
-            _: &crate::graph::Graph,
-            _: &crate::backend::SessionSpec,
-        ) -> Result<u64, crate::backend::BackendError> {
-            Ok(0)
-        }
-
-        fn open_unless_cancelled(
-            &self,
-            network: &std::sync::Arc<Network>,
-            spec: &crate::backend::SessionSpec,
-            control: &crate::backend::RunControl,
-        ) -> Result<Box<dyn crate::backend::Session>, crate::backend::BackendError> {
-            self.0.open_unless_cancelled(network, spec, control)
-        }
-    }
-
     #[test]
     fn every_way_is_run_where_there_is_a_choice() {
-        let gpu = Gpu(CpuBackend::new(Some(1)).expect("threads"));
+        // It leaves modes as they are, as GPUs do.
+        let gpu = FakeBackend::new(&Arc::default());
+        let processor = CpuBackend::new(Some(1)).expect("threads");
         let (candy, any) =
             (models::random(ModelSize::Lite, 1).expect("a network"), with_attention());
         let modes = [Variant::Baseline, Variant::Fused].map(|v| Mode::new(v, Precision::Fp16));
@@ -159,7 +129,7 @@ mod tests {
         assert_eq!(names(&gpu, &any, &[]), plain);
         let both = [AttentionChoice::Auto, FLASH];
         assert_eq!(names(&gpu, &candy, &both), plain);
-        assert_eq!(names(&gpu.0, &any, &both), plain);
+        assert_eq!(names(&processor, &any, &both), plain);
         assert_eq!(
             names(&gpu, &any, &both),
             [

@@ -39,7 +39,7 @@ use styleforge::{
 use self::pixels::Textures;
 use crate::{
     scripted::{ScriptedPlatform, ScriptedStyles, card},
-    support::{Script, ScriptedBackend, photo, real_time::PATIENCE},
+    support::{FakeBackend, Script, photo, real_time::PATIENCE},
 };
 
 /// The app, started in its first frame because it needs egui's context.
@@ -148,7 +148,7 @@ impl Window {
         if on_gpu {
             script.be_a_gpu();
         }
-        let seams = (styles.clone() as Arc<dyn StyleSource>, ScriptedBackend::opener(&script));
+        let seams = (styles.clone() as Arc<dyn StyleSource>, FakeBackend::opener(&script));
         let size = egui::vec2(1300.0, 850.0);
         Self::build_on(folder, size, (true, Vec::new()), seams, (script, styles))
     }
@@ -210,8 +210,7 @@ impl Window {
     ) -> Self {
         let style_source = Arc::new(style_source);
         let script = Arc::new(Script::default());
-        let seams =
-            (style_source.clone() as Arc<dyn StyleSource>, ScriptedBackend::opener(&script));
+        let seams = (style_source.clone() as Arc<dyn StyleSource>, FakeBackend::opener(&script));
         Self::build_on(folder, size, (live, Vec::new()), seams, (script, style_source))
     }
 
@@ -221,8 +220,7 @@ impl Window {
         let files = write(folder.path()).into();
         let script = Arc::new(Script::default());
         let style_source = Arc::new(ScriptedStyles::default());
-        let seams =
-            (style_source.clone() as Arc<dyn StyleSource>, ScriptedBackend::opener(&script));
+        let seams = (style_source.clone() as Arc<dyn StyleSource>, FakeBackend::opener(&script));
         let size = egui::vec2(1300.0, 850.0);
         Self::build_on(folder, size, (false, files), seams, (script, style_source))
     }

@@ -24,7 +24,7 @@ use styleforge::{
 use crate::{
     studio::{fixed, settings, still, wait_until},
     support::{
-        Script, ScriptedBackend, network,
+        FakeBackend, Script, network,
         real_time::{PATIENCE, within},
     },
 };
@@ -32,7 +32,7 @@ use crate::{
 /// An engine on the scripted device, and a source of the test's own.
 fn engine(script: &Arc<Script>) -> (Engine, Writer<Captured>, Reader<LivePicture>) {
     let wake_up = Arc::new(|| {});
-    let mut engine = Engine::start(ScriptedBackend::opener(script), wake_up).expect("a thread");
+    let mut engine = Engine::start(FakeBackend::opener(script), wake_up).expect("a thread");
     let (frames, input) = mailbox(|| still(64, 48));
     let settings = settings(fixed(64));
     let pictures = engine.start_live(LiveSource::Frames(input), settings).expect("no thread");
@@ -122,7 +122,7 @@ fn a_surface_that_takes_no_picture_loses_no_recorded_frame() {
 fn the_engine_runs_the_source() {
     let script = Arc::new(Script::default());
     let wake_up = Arc::new(|| {});
-    let mut engine = Engine::start(ScriptedBackend::opener(&script), wake_up).expect("a thread");
+    let mut engine = Engine::start(FakeBackend::opener(&script), wake_up).expect("a thread");
     let source = LiveSource::Capture(Source::Demo, CaptureSettings::default());
     let mut pictures = engine.start_live(source, settings(fixed(320))).expect("a thread");
     for px in [320, 1920, 2560] {

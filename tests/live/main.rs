@@ -12,7 +12,6 @@ mod support;
 use styleforge::frame;
 
 mod avi;
-mod device;
 mod engine;
 mod frames;
 mod opening;

@@ -9,9 +9,8 @@ use styleforge::{
 };
 
 use crate::{
-    device::Trouble,
     studio::{Studio, candidate, fixed, holding, mode, wait_until},
-    support::network,
+    support::{Trouble, network},
 };
 
 /// Style, variant, precision, size and two modes at once: whatever is opened, pictures of the old go on.
@@ -210,7 +209,7 @@ fn a_goal_that_cannot_be_opened_is_reported_once() {
     studio.until("the refusal", |facts| facts.settings == 2);
     studio.paints(30);
     assert_eq!(studio.refusals().len(), 2, "{:?}", studio.refusals());
-    assert!(studio.refusals()[1].contains("a mistake in StyleForge (made up)"));
+    assert!(studio.refusals()[1].contains("a mistake in StyleForge (scripted panic)"));
     let facts = studio.facts();
     assert_eq!(facts.mode.expect("painted").to_string(), "fused fp32");
     // New settings are a new attempt.

@@ -3,13 +3,13 @@
 use std::{
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicU64, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use styleforge::{
-    backend::{OpenDevice, RunControl, Selected},
+    backend::RunControl,
     capture::Captured,
     engine::{
         live::{
@@ -24,14 +24,11 @@ use styleforge::{
     mode::{DeviceChoice, ModeChoice},
 };
 
-use crate::{
-    device::{Device, World},
-    support::{self, network},
-};
+use crate::support::{self, FakeBackend, Script, network};
 
 /// A live run and everything around it.
 pub struct Studio {
-    pub world: Arc<World>,
+    pub world: Arc<Script>,
     pub frames: Writer<Captured>,
     pub pictures: Reader<LivePicture>,
     pub live: Live,
@@ -70,7 +67,7 @@ impl Studio {
     }
 
     /// The same, where sessions are opened beside what paints; `prepare` comes before all.
-    pub fn beside(source: (usize, usize), size: LiveSize, prepare: impl FnOnce(&World)) -> Self {
+    pub fn beside(source: (usize, usize), size: LiveSize, prepare: impl FnOnce(&Script)) -> Self {
         let loader = LoaderThread::start().expect("a thread");
         let mut studio = Self::with(source, DeviceChoice::Cuda, size, Some(loader), prepare);
         studio.frame(100);
@@ -83,35 +80,16 @@ impl Studio {
         kind: DeviceChoice,
         size: LiveSize,
         thread: Option<LoaderThread>,
-        prepare: impl FnOnce(&World),
+        prepare: impl FnOnce(&Script),
     ) -> Self {
-        let world = Arc::new(World {
-            composed: AtomicUsize::new(0),
-            raw: AtomicUsize::new(0),
-            decodes: AtomicBool::new(true),
-            start: Instant::now(),
-            now_ns: AtomicU64::new(0),
+        let world = Script {
+            bytes: |spec| spec.width as u64,
+            has_bf16: false,
+            inspects: true,
             ns_a_pixel: AtomicU64::new(10),
-            widest: AtomicUsize::new(usize::MAX),
-            opened: AtomicUsize::new(0),
-            woken_at_ns: AtomicU64::new(0),
-            memory_bytes: AtomicUsize::new(usize::MAX / 2),
-            tells_memory: AtomicBool::new(false),
-            held: Mutex::default(),
-            begun_px: AtomicUsize::new(0),
-            holds_opening: AtomicBool::new(false),
-            holds_searches: AtomicBool::new(false),
-            ignores_cancelling: AtomicBool::new(false),
-            opening_fails: Mutex::default(),
-            lost_after: AtomicUsize::new(0),
-            runs: Mutex::default(),
-            hurries: AtomicBool::new(false),
-            searches: AtomicBool::new(false),
-            baseline_off: AtomicUsize::new(0),
-            breaks_px: AtomicUsize::new(0),
-            broke: AtomicUsize::new(0),
-            while_painting: Mutex::default(),
-        });
+            ..Script::default()
+        };
+        let world = Arc::new(world);
         prepare(&world);
         let (frames, input) = mailbox(|| still(width, height));
         let input = Input::start(LiveSource::Frames(input), 0).expect("no thread");
@@ -121,19 +99,7 @@ impl Studio {
             let world = world.clone();
             Arc::new(move || world.now())
         };
-        let open: OpenDevice = {
-            let world = world.clone();
-            Arc::new(move |wanted| {
-                let backend = Arc::new(Device {
-                    world: world.clone(),
-                    kind: match wanted {
-                        DeviceChoice::Auto => kind,
-                        wanted => wanted,
-                    },
-                });
-                Ok(Selected { backend, notice: None })
-            })
-        };
+        let open = FakeBackend::opener_by_kind(&world, kind);
         let backend = open(DeviceChoice::Auto).expect("a device").backend;
         let control = Arc::new(RunControl::default());
         let (changes, newest) = mailbox(|| None);
@@ -272,6 +238,6 @@ pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
 }
 
 /// A device whose memory holds so many bytes; a session takes as many as it has columns.
-pub fn holding(bytes: usize) -> impl Fn(&World) {
+pub fn holding(bytes: usize) -> impl Fn(&Script) {
     move |world| world.memory_bytes.store(bytes, Ordering::SeqCst)
 }

@@ -20,9 +20,11 @@ use styleforge::{
 };
 
 use crate::{
-    device::COMPOSE_MS,
     studio::{Studio, candidate, fixed},
-    support::real_time::{is_judged, within},
+    support::{
+        COMPOSE_MS,
+        real_time::{is_judged, within},
+    },
 };
 
 /// A source with an edge, in which no two pixels are equal.

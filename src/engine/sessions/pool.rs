@@ -424,12 +424,6 @@ impl SessionPool {
         self.sessions.clear();
     }
 
-    /// The open sessions, the most recently used last.
-    #[cfg(test)]
-    pub fn keys(&self) -> impl Iterator<Item = &SessionKey> {
-        self.sessions.iter().map(|session| &session.key)
-    }
-
     /// Bytes that all open sessions hold, as planned.
     pub fn held_bytes(&self) -> u64 {
         self.sessions.iter().map(|session| session.bytes).sum()

@@ -1,0 +1,638 @@
+//! The device of all tests: what it paints, the time and memory that it takes, and what goes wrong are the test's.
+//!
+//! Without a script it paints at once by inverting colours. Unit tests of the program use this file too.
+
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "test support: each test binary uses a part of it, and a broken test should panic"
+)]
+
+use std::{
+    slice::from_ref,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering},
+    },
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use styleforge::{
+    backend::{
+        Backend, BackendError, Capabilities, Composition, Declined, DeviceInfo, Input,
+        InspectSession, Job, NormTap, OpenDevice, RunControl, Selected, Session, SessionSpec,
+        run_one_by_one,
+    },
+    frame::Frame,
+    graph::Graph,
+    media::{resample::Resampler, upscale::Upscaler},
+    mode::{AttentionChoice, DeviceChoice, Mode, Precision, Variant},
+    network::Network,
+    plan::PlanSummary,
+    tensor::Tensor,
+    timing::{RunTiming, StepTiming},
+};
+
+/// Milliseconds in which a GPU says that it composed.
+pub const COMPOSE_MS: f64 = 0.25;
+
+/// What the device does with a run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Behaviour {
+    /// Paints.
+    #[default]
+    Invert,
+    /// Reports that memory could not be had.
+    Fail,
+    /// Panics.
+    Panic,
+    /// Reports that the device is gone, and paints from then on.
+    LoseOnce,
+}
+
+/// What happens to a session that is being opened.
+#[derive(Clone, Copy)]
+pub enum Trouble {
+    Loss,
+    Panic,
+    NoMemory,
+}
+
+/// What the device makes of a frame.
+pub trait Art: Send + Sync {
+    /// Paints `output`, in the run of this number of its session.
+    fn paint(&self, _network: &Arc<Network>, _run: usize, input: &Frame, output: &mut Frame) {
+        for (out, inn) in output.rgba_mut().chunks_mut(4).zip(input.rgba().chunks(4)) {
+            out.copy_from_slice(&[255 - inn[0], 255 - inn[1], 255 - inn[2], inn[3]]);
+        }
+    }
+
+    /// Changes what several frames together became.
+    fn finish(&self, _outputs: &mut [Frame]) {}
+
+    /// The picture before rounding, and the maps on the way.
+    fn tensor(&self, _network: &Arc<Network>, _input: &Frame, _tap: Option<NormTap<'_>>) -> Tensor {
+        unreachable!("nothing looks at maps")
+    }
+}
+
+/// Inverts colours.
+struct Inverting;
+
+impl Art for Inverting {}
+
+/// Shared between a test and its device.
+pub struct Script {
+    pub art: Box<dyn Art>,
+    /// Bytes of a session.
+    pub bytes: fn(&SessionSpec) -> u64,
+    pub has_bf16: bool,
+    /// Whether its sessions can be looked into.
+    pub inspects: bool,
+    /// Pictures that it composed.
+    pub composed: AtomicUsize,
+    /// Frames that came to it as a camera sent them, and whether it decodes them.
+    pub raw: AtomicUsize,
+    pub decodes: AtomicBool,
+    pub start: Instant,
+    pub now_ns: AtomicU64,
+    /// 0 for a millisecond a frame, in which no time passes.
+    pub ns_a_pixel: AtomicU64,
+    /// Columns beyond which memory does not suffice.
+    pub widest: AtomicUsize,
+    /// Sessions that were begun to be opened, and those that were opened.
+    pub begun: AtomicUsize,
+    pub opened: AtomicUsize,
+    /// What the sessions are that were opened.
+    pub specs: Mutex<Vec<SessionSpec>>,
+    /// The time at which the surface was woken last for a picture.
+    pub woken_at_ns: AtomicU64,
+    /// Bytes that sessions may hold together, and whether the device reports them.
+    pub memory_bytes: AtomicUsize,
+    pub tells_memory: AtomicBool,
+    /// Bytes of every session that is open.
+    pub held: Mutex<Vec<usize>>,
+    /// Columns of the session that was begun to be opened last.
+    pub begun_px: AtomicUsize,
+    /// Whether runs, opening and searching wait; all stop when they are cancelled, unless that is ignored.
+    pub holds_runs: AtomicBool,
+    pub holds_opening: AtomicBool,
+    pub holds_searches: AtomicBool,
+    pub ignores_cancelling: AtomicBool,
+    /// What becomes of what is opened next instead.
+    pub opening_fails: Mutex<Vec<Trouble>>,
+    /// Runs of a GPU until it is lost; none is lost at 0.
+    pub lost_after: AtomicUsize,
+    pub behaviour: Mutex<Behaviour>,
+    /// Columns from which on runs are held and behave as the test says.
+    pub from_px: AtomicUsize,
+    /// The size of every run that was started.
+    pub started: Mutex<Vec<(usize, usize)>>,
+    /// Everything that was painted: mode and nanoseconds.
+    pub runs: Mutex<Vec<(Mode, u64)>>,
+    /// What the latest run painted with.
+    pub painting: Mutex<Option<Arc<Network>>>,
+    pub is_gpu: AtomicBool,
+    /// Whether it takes another precision for moving pictures.
+    pub hurries: AtomicBool,
+    /// Whether the baseline is only opened after a search.
+    pub searches: AtomicBool,
+    /// Levels by which the baseline is off.
+    pub baseline_off: AtomicUsize,
+    /// Sessions of this width panic when they paint.
+    pub breaks_px: AtomicUsize,
+    /// How often one did.
+    pub broke: AtomicUsize,
+    /// What happens while the next picture is painted.
+    pub while_painting: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+}
+
+impl Default for Script {
+    fn default() -> Self {
+        Self {
+            art: Box::new(Inverting),
+            bytes: |spec| (spec.width * spec.height) as u64,
+            has_bf16: true,
+            inspects: false,
+            composed: AtomicUsize::new(0),
+            raw: AtomicUsize::new(0),
+            decodes: AtomicBool::new(true),
+            start: Instant::now(),
+            now_ns: AtomicU64::new(0),
+            ns_a_pixel: AtomicU64::new(0),
+            widest: AtomicUsize::new(usize::MAX),
+            begun: AtomicUsize::new(0),
+            opened: AtomicUsize::new(0),
+            specs: Mutex::default(),
+            woken_at_ns: AtomicU64::new(0),
+            memory_bytes: AtomicUsize::new(usize::MAX / 2),
+            tells_memory: AtomicBool::new(false),
+            held: Mutex::default(),
+            begun_px: AtomicUsize::new(0),
+            holds_runs: AtomicBool::new(false),
+            holds_opening: AtomicBool::new(false),
+            holds_searches: AtomicBool::new(false),
+            ignores_cancelling: AtomicBool::new(false),
+            opening_fails: Mutex::default(),
+            lost_after: AtomicUsize::new(0),
+            behaviour: Mutex::default(),
+            from_px: AtomicUsize::new(0),
+            started: Mutex::default(),
+            runs: Mutex::default(),
+            painting: Mutex::default(),
+            is_gpu: AtomicBool::new(false),
+            hurries: AtomicBool::new(false),
+            searches: AtomicBool::new(false),
+            baseline_off: AtomicUsize::new(0),
+            breaks_px: AtomicUsize::new(0),
+            broke: AtomicUsize::new(0),
+            while_painting: Mutex::default(),
+        }
+    }
+}
+
+impl Script {
+    /// Runs wait from now on, unless they are cancelled, until [`Script::release`].
+    pub fn hold(&self) {
+        self.holds_runs.store(true, Ordering::SeqCst);
+    }
+
+    /// Only runs of so many columns or more are held and behave otherwise from now on.
+    pub fn only_from(&self, columns: usize) {
+        self.from_px.store(columns, Ordering::SeqCst);
+    }
+
+    /// Opening waits from now on, unless it is cancelled, until [`Script::release`].
+    pub fn hold_opening(&self) {
+        self.holds_opening.store(true, Ordering::SeqCst);
+    }
+
+    /// The baseline is only opened after a search from now on, which waits until [`Script::release`].
+    pub fn search(&self) {
+        self.searches.store(true, Ordering::SeqCst);
+        self.holds_searches.store(true, Ordering::SeqCst);
+    }
+
+    /// Sessions that were begun to be opened.
+    pub fn openings(&self) -> usize {
+        self.begun.load(Ordering::SeqCst)
+    }
+
+    /// Runs and openings go on.
+    pub fn release(&self) {
+        for held in [&self.holds_runs, &self.holds_opening, &self.holds_searches, &self.searches] {
+            held.store(false, Ordering::SeqCst);
+        }
+    }
+
+    /// Runs and openings no longer stop when they are cancelled.
+    pub fn ignore_cancelling(&self) {
+        self.ignores_cancelling.store(true, Ordering::SeqCst);
+    }
+
+    /// What later runs do.
+    pub fn behave(&self, behaviour: Behaviour) {
+        *self.behaviour.lock().unwrap() = behaviour;
+    }
+
+    /// The device says that it is a GPU from now on.
+    pub fn be_a_gpu(&self) {
+        self.is_gpu.store(true, Ordering::SeqCst);
+    }
+
+    /// The device says that it is a GPU from now on, and the next run finds it gone.
+    pub fn lose_the_gpu(&self) {
+        self.be_a_gpu();
+        self.behave(Behaviour::LoseOnce);
+    }
+
+    /// The baseline paints so many levels darker from now on.
+    pub fn let_the_baseline_be_off(&self, levels: u8) {
+        self.baseline_off.store(usize::from(levels), Ordering::SeqCst);
+    }
+
+    /// Size of every run that was started.
+    pub fn runs(&self) -> Vec<(usize, usize)> {
+        self.started.lock().unwrap().clone()
+    }
+
+    /// Whether the latest run was this network's.
+    pub fn paints_with(&self, network: &Arc<Network>) -> bool {
+        let painting = self.painting.lock().unwrap();
+        painting.as_ref().is_some_and(|p| Arc::ptr_eq(p, network))
+    }
+
+    pub fn held_bytes(&self) -> usize {
+        self.held.lock().unwrap().iter().sum()
+    }
+
+    pub fn now(&self) -> Instant {
+        self.start + Duration::from_nanos(self.now_ns.load(Ordering::SeqCst))
+    }
+
+    pub fn pass(&self, ns: u64) {
+        self.now_ns.fetch_add(ns, Ordering::SeqCst);
+    }
+
+    pub fn pass_ms(&self, ms: u64) {
+        self.pass(ms * 1_000_000);
+    }
+
+    /// Waits while it is so; an error when that is cancelled.
+    fn wait_while(
+        &self,
+        control: &RunControl,
+        is_so: impl Fn() -> bool,
+    ) -> Result<(), BackendError> {
+        while is_so() {
+            if control.is_cancelled() && !self.ignores_cancelling.load(Ordering::SeqCst) {
+                return Err(BackendError::Cancelled);
+            }
+            sleep(Duration::from_millis(1));
+        }
+        Ok(())
+    }
+}
+
+fn lost() -> BackendError {
+    BackendError::DeviceLost {
+        device: "Scripted GPU".to_owned(),
+        reason: "scripted loss".to_owned(),
+    }
+}
+
+/// The scripted device.
+#[derive(Clone)]
+pub struct FakeBackend {
+    pub script: Arc<Script>,
+    /// What it says that it is; by default the processor, or what the script says.
+    pub kind: DeviceChoice,
+}
+
+impl FakeBackend {
+    pub fn new(script: &Arc<Script>) -> Self {
+        Self { script: script.clone(), kind: DeviceChoice::Auto }
+    }
+
+    /// Opens this device for every choice.
+    pub fn opener(script: &Arc<Script>) -> OpenDevice {
+        let backend = Self::new(script);
+        let notice = "CPU: no NVIDIA driver found";
+        Arc::new(move |_| {
+            Ok(Selected { backend: Arc::new(backend.clone()), notice: Some(notice.to_owned()) })
+        })
+    }
+
+    /// Opens a device of the kind that was chosen, by default of this `kind`.
+    pub fn opener_by_kind(script: &Arc<Script>, kind: DeviceChoice) -> OpenDevice {
+        let script = script.clone();
+        Arc::new(move |wanted| {
+            let kind = if wanted == DeviceChoice::Auto { kind } else { wanted };
+            let backend = Arc::new(Self { script: script.clone(), kind });
+            Ok(Selected { backend, notice: None })
+        })
+    }
+
+    fn kind(&self) -> DeviceChoice {
+        match self.kind {
+            DeviceChoice::Auto if self.script.is_gpu.load(Ordering::SeqCst) => DeviceChoice::Cuda,
+            DeviceChoice::Auto => DeviceChoice::Cpu,
+            kind => kind,
+        }
+    }
+}
+
+impl Backend for FakeBackend {
+    fn device(&self) -> DeviceInfo {
+        DeviceInfo {
+            kind: self.kind(),
+            name: "Scripted processor".to_owned(),
+            threads: 3,
+            instructions: "AVX2".to_owned(),
+        }
+    }
+
+    fn supports(&self, mode: Mode) -> Result<(), BackendError> {
+        if mode.precision != Precision::Bf16 || self.script.has_bf16 {
+            return Ok(());
+        }
+        Err(BackendError::Unsupported {
+            mode: mode.to_string(),
+            device: "the scripted device".to_owned(),
+            reason: "it has no bf16; choose fp16".to_owned(),
+        })
+    }
+
+    fn auto_precision(&self, _: Variant) -> Precision {
+        Precision::Fp32
+    }
+
+    fn live_precision(&self, variant: Variant, _: &Arc<Network>) -> Precision {
+        match self.script.hurries.load(Ordering::SeqCst) {
+            true => Precision::Int8,
+            false => self.auto_precision(variant),
+        }
+    }
+
+    fn predicted_bytes(&self, _: &Graph, spec: &SessionSpec) -> Result<u64, BackendError> {
+        Ok((self.script.bytes)(spec))
+    }
+
+    fn free_bytes(&self) -> Option<u64> {
+        let script = &self.script;
+        let free = script.memory_bytes.load(Ordering::SeqCst) - script.held_bytes();
+        script.tells_memory.load(Ordering::SeqCst).then_some(free as u64)
+    }
+
+    fn open_unless_cancelled(
+        &self,
+        network: &Arc<Network>,
+        spec: &SessionSpec,
+        control: &RunControl,
+    ) -> Result<Box<dyn Session>, BackendError> {
+        let script = &self.script;
+        script.begun.fetch_add(1, Ordering::SeqCst);
+        self.supports(spec.mode)?;
+        let no_memory = |needed_bytes, free_bytes| BackendError::OutOfDeviceMemory {
+            needed_bytes,
+            free_bytes,
+            width: spec.width,
+            height: spec.height,
+            fits: None,
+        };
+        if spec.width > script.widest.load(Ordering::SeqCst) {
+            return Err(no_memory(2_000_000, 1_000_000));
+        }
+        script.begun_px.store(spec.width, Ordering::SeqCst);
+        script.wait_while(control, || {
+            let held = match self.searches(network.graph(), spec) {
+                true => &script.holds_searches,
+                false => &script.holds_opening,
+            };
+            held.load(Ordering::SeqCst)
+        })?;
+        let bytes = (script.bytes)(spec) as usize;
+        let trouble = script.opening_fails.lock().unwrap().pop();
+        match trouble {
+            Some(Trouble::Loss) => return Err(lost()),
+            Some(Trouble::Panic) => panic!("scripted panic"),
+            Some(Trouble::NoMemory) => return Err(no_memory(bytes as u64, 1)),
+            None => {}
+        }
+        let free = script.memory_bytes.load(Ordering::SeqCst) - script.held_bytes();
+        if bytes > free {
+            return Err(no_memory(bytes as u64, free as u64));
+        }
+        script.opened.fetch_add(1, Ordering::SeqCst);
+        script.specs.lock().unwrap().push(*spec);
+        script.held.lock().unwrap().push(bytes);
+        Ok(Box::new(FakeSession {
+            script: script.clone(),
+            network: network.clone(),
+            spec: *spec,
+            is_gpu: self.kind() == DeviceChoice::Cuda,
+            bytes,
+            runs: 0,
+        }))
+    }
+
+    fn searches(&self, _: &Graph, spec: &SessionSpec) -> bool {
+        let searches = self.script.searches.load(Ordering::SeqCst);
+        searches && spec.mode.variant == Variant::Baseline
+    }
+}
+
+struct FakeSession {
+    script: Arc<Script>,
+    network: Arc<Network>,
+    spec: SessionSpec,
+    is_gpu: bool,
+    bytes: usize,
+    runs: usize,
+}
+
+impl Drop for FakeSession {
+    fn drop(&mut self) {
+        let mut held = self.script.held.lock().unwrap();
+        let at = held.iter().position(|&bytes| bytes == self.bytes);
+        held.swap_remove(at.expect("it was counted"));
+    }
+}
+
+impl Session for FakeSession {
+    fn summary(&self) -> PlanSummary {
+        let SessionSpec { width, height, batch, mode } = self.spec;
+        let plan = PlanSummary::without_steps(mode, batch, (width, height));
+        // As on a GPU whose kernels take every network.
+        let AttentionChoice::Fixed(kernel) = mode.attention else {
+            return plan;
+        };
+        PlanSummary { attention_kernels: vec![kernel], ..plan }
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { decodes: self.is_gpu, composes: self.is_gpu, keeps_sent: false }
+    }
+
+    fn run(
+        &mut self,
+        job: Job<'_>,
+        control: &RunControl,
+        meanwhile: Option<&mut dyn FnMut()>,
+    ) -> Result<RunTiming, BackendError> {
+        let Job { input, paintings, composition } = job;
+        match (input, composition) {
+            (Input::Frames(inputs), None) => self.paint(inputs, paintings, control, meanwhile),
+            (Input::Frames([input]), Some(composition)) if self.is_gpu => {
+                self.compose(input, paintings, composition, (control, meanwhile))
+            }
+            (Input::Raw { frame, upright }, composition) if self.is_gpu => {
+                self.script.raw.fetch_add(1, Ordering::SeqCst);
+                if !self.script.decodes.load(Ordering::SeqCst) {
+                    return Err(BackendError::Declined(Declined::NoMemory));
+                }
+                let mut input = Frame::from_fn(self.spec.width, self.spec.height, |_, _| [0; 4]);
+                frame.decode_into(upright, &mut input.clone());
+                Resampler::default().resample(upright, &mut input);
+                match composition {
+                    None => self.paint(from_ref(&input), paintings, control, meanwhile),
+                    Some(over) => {
+                        let over = Composition { source: Some(&*upright), ..over };
+                        self.compose(&input, paintings, over, (control, meanwhile))
+                    }
+                }
+            }
+            _ => Err(BackendError::Declined(Declined::Unable)),
+        }
+    }
+
+    fn inspect(&mut self) -> Option<&mut dyn InspectSession> {
+        self.script.inspects.then_some(self)
+    }
+}
+
+impl InspectSession for FakeSession {
+    fn run_tensor(
+        &mut self,
+        input: &Frame,
+        tap: Option<NormTap<'_>>,
+    ) -> Result<Tensor, BackendError> {
+        Ok(self.script.art.tensor(&self.network, input, tap))
+    }
+
+    fn profile(
+        &mut self,
+        input: &Frame,
+        output: &mut Frame,
+        control: &RunControl,
+    ) -> Result<Vec<StepTiming>, BackendError> {
+        let run = self.run(Job::frame(input, output), control, None)?;
+        Ok(vec![StepTiming {
+            layer: "conv1".to_owned(),
+            kernel: "all of it".to_owned(),
+            ms: run.total_ms,
+            flops: 1,
+            bytes: 1,
+        }])
+    }
+}
+
+impl FakeSession {
+    fn paint(
+        &mut self,
+        inputs: &[Frame],
+        outputs: &mut [Frame],
+        control: &RunControl,
+        meanwhile: Option<&mut dyn FnMut()>,
+    ) -> Result<RunTiming, BackendError> {
+        if self.script.breaks_px.load(Ordering::SeqCst) == self.spec.width {
+            self.script.broke.fetch_add(1, Ordering::SeqCst);
+            panic!("scripted panic");
+        }
+        if let Some(happens) = self.script.while_painting.lock().unwrap().take() {
+            happens();
+        }
+        if let Some(meanwhile) = meanwhile {
+            meanwhile();
+        }
+        let job = Job::frames(inputs, outputs);
+        let timing =
+            run_one_by_one(job, control, |input, output| self.paint_frame(input, output, control))?;
+        self.script.art.finish(outputs);
+        Ok(timing)
+    }
+
+    fn compose(
+        &mut self,
+        input: &Frame,
+        paintings: &mut [Frame],
+        composition: Composition<'_>,
+        (control, meanwhile): (&RunControl, Option<&mut dyn FnMut()>),
+    ) -> Result<RunTiming, BackendError> {
+        let mut painted = [input.clone()];
+        let timing = self.paint(from_ref(input), &mut painted, control, meanwhile)?;
+        let [painted] = painted;
+        let Composition { source, look, to } = composition;
+        let source = source.unwrap_or(input);
+        assert!(Upscaler::new(1).compose((input, &painted), source, look, to));
+        if let [painting] = paintings {
+            *painting = painted;
+        }
+        self.script.composed.fetch_add(1, Ordering::SeqCst);
+        Ok(RunTiming { compose_ms: COMPOSE_MS, ..timing })
+    }
+
+    fn paint_frame(
+        &mut self,
+        input: &Frame,
+        output: &mut Frame,
+        control: &RunControl,
+    ) -> Result<RunTiming, BackendError> {
+        let Self { script, network, spec, .. } = self;
+        for frame in [input, output] {
+            assert_eq!((frame.width(), frame.height()), (spec.width, spec.height));
+        }
+        script.started.lock().unwrap().push((input.width(), input.height()));
+        *script.painting.lock().unwrap() = Some(network.clone());
+        control.set_progress(0.5);
+        let concerns = || input.width() >= script.from_px.load(Ordering::SeqCst);
+        script.wait_while(control, || script.holds_runs.load(Ordering::SeqCst) && concerns())?;
+        let behaviour = match concerns() {
+            true => *script.behaviour.lock().unwrap(),
+            false => Behaviour::Invert,
+        };
+        match behaviour {
+            Behaviour::Invert => {}
+            Behaviour::Fail => {
+                let (width, height) = (spec.width, spec.height);
+                return Err(BackendError::OutOfMemory { needed_bytes: 7, width, height });
+            }
+            Behaviour::Panic => panic!("scripted panic"),
+            Behaviour::LoseOnce => {
+                script.behave(Behaviour::Invert);
+                return Err(lost());
+            }
+        }
+        if self.is_gpu
+            && script.lost_after.load(Ordering::SeqCst) > 0
+            && script.lost_after.fetch_sub(1, Ordering::SeqCst) == 1
+        {
+            return Err(lost());
+        }
+        let ns = input.pixel_count() as u64 * script.ns_a_pixel.load(Ordering::SeqCst);
+        script.pass(ns);
+        script.runs.lock().unwrap().push((spec.mode, ns));
+        self.runs += 1;
+        script.art.paint(network, self.runs, input, output);
+        let off = script.baseline_off.load(Ordering::SeqCst) as u8;
+        if off > 0 && spec.mode.variant == Variant::Baseline {
+            for pixel in output.rgba_mut().chunks_exact_mut(4) {
+                pixel[..3].iter_mut().for_each(|v| *v = v.saturating_sub(off));
+            }
+        }
+        control.set_progress(1.0);
+        Ok(RunTiming::host(if ns == 0 { 1.0 } else { ns as f64 / 1e6 }))
+    }
+}
