@@ -14,6 +14,7 @@ use styleforge::{
     capture::Captured,
     compose::Look,
     engine::{
+        devices::Devices,
         live::{
             Input, Live, LivePicture, LiveSettings, LiveSize, LiveSource, LiveStart, Served,
             Snapshot,
@@ -61,7 +62,8 @@ fn the_engine_allocates_nothing_for_a_frame() {
         mailbox(|| Captured::of(Frame::from_fn(160, 120, |x, y| [x as u8, y as u8, 90, 255])));
     let (output, mut pictures) = mailbox(LivePicture::empty);
     let backend = CpuBackend::new(Some(2)).expect("threads");
-    let mut painter = Painter::new(Arc::new(backend), opener(Default::default()));
+    let painter = Painter::new(Arc::new(backend), opener(Default::default()));
+    let mut devices = Devices::new(painter);
     let settings = LiveSettings {
         look: Look { strength_percent: 60, keep_colors: true },
         ..LiveSettings::new(
@@ -81,14 +83,14 @@ fn the_engine_allocates_nothing_for_a_frame() {
         snapshot: mailbox(Snapshot::default).0,
         control: Arc::new(RunControl::default()),
     };
-    let mut live = Live::new(start, &painter, Arc::new(Instant::now));
+    let mut live = Live::new(start, devices.first(), Arc::new(Instant::now));
     let mut run = |frames_run: u32| {
         let before = allocations();
         for i in 0..frames_run {
             frames.value.captured_at = Instant::now();
             frames.value.frame.rgba_mut()[0] = i as u8;
             frames.put();
-            let served = live.serve(&mut painter, &mut |event| panic!("{event:?}"));
+            let served = live.serve(&mut devices, &mut |event| panic!("{event:?}"));
             assert_eq!(served, Served::Picture);
             assert!(pictures.take());
         }

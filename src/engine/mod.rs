@@ -12,6 +12,7 @@
 mod bounded_thread;
 pub mod compositor;
 mod device;
+pub mod devices;
 mod draft;
 pub mod error;
 mod events;

@@ -7,6 +7,7 @@ use std::{sync::Arc, time::Instant};
 use crossbeam_channel::{Receiver, TryRecvError, never, select_biased};
 
 use super::{
+    devices::Devices,
     error::EngineError,
     events::{Events, caught, send_notices},
     live::{Live, LiveEvent, MeasureJob},
@@ -41,11 +42,11 @@ struct Work {
 }
 
 impl Work {
-    /// Handles a command. Without a `painter` nothing is painted live.
+    /// Handles a command. Without `devices` nothing is painted live.
     fn handle(
         &mut self,
         command: Command,
-        painter: Result<&mut Painter, &EngineError>,
+        devices: Result<&mut Devices, &EngineError>,
         events: &Events,
     ) {
         match command {
@@ -53,11 +54,11 @@ impl Work {
                 self.paint = Some((generation, job, control))
             }
             Command::Try { number, job, control } => self.trial = Some((number, job, control)),
-            Command::Repaint { number, job, control } => match painter {
-                Ok(painter) => self.repaint(
-                    Request { number, job, control, backend: painter.backend().clone() },
-                    events,
-                ),
+            Command::Repaint { number, job, control } => match devices {
+                Ok(devices) => {
+                    let backend = devices.first().backend().clone();
+                    self.repaint(Request { number, job, control, backend }, events);
+                }
                 Err(error) => {
                     let result = Err(error.clone());
                     events.send(Event::Repainted { number, result });
@@ -70,18 +71,18 @@ impl Work {
                 events.live.set(start.number);
                 // The memory of the live run before is released first.
                 self.end_live();
-                let painter = match painter {
-                    Ok(painter) => painter,
+                let devices = match devices {
+                    Ok(devices) => devices,
                     Err(error) => return refuse_live(error, events),
                 };
-                painter.pool_mut().close_live();
-                let mut live = Live::new(*start, painter, Arc::new(Instant::now));
+                close_live(devices);
+                let mut live = Live::new(*start, devices.first(), Arc::new(Instant::now));
                 *live.recording() = self.recording.take();
                 self.live = Some(live);
             }
             Command::SetPreviews(previews) => {
-                if let (Some(live), Ok(painter)) = (&mut self.live, painter) {
-                    live.set_previews(previews, painter);
+                if let (Some(live), Ok(devices)) = (&mut self.live, devices) {
+                    live.set_previews(previews, devices.first_mut());
                 }
             }
             Command::Measure { job, control } => self.measure = Some((job, control)),
@@ -96,8 +97,8 @@ impl Work {
             }
             Command::StopLive => {
                 self.end_live();
-                if let Ok(painter) = painter {
-                    painter.pool_mut().close_live();
+                if let Ok(devices) = devices {
+                    close_live(devices);
                 }
             }
         }
@@ -128,6 +129,12 @@ impl Work {
     }
 }
 
+/// Closes everything that live painting opened.
+fn close_live(devices: &mut Devices) {
+    devices.keep_first();
+    devices.first_mut().pool_mut().close_live();
+}
+
 /// The reason for which the thread woke up.
 enum Woken {
     Command(Box<Command>),
@@ -145,15 +152,16 @@ enum Woken {
 struct EngineThread {
     work: Work,
     loader: Option<LoaderThread>,
-    device: Result<Painter, EngineError>,
+    devices: Result<Devices, EngineError>,
 }
 
 impl Drop for EngineThread {
     fn drop(&mut self) {
         self.work = Work::default();
-        if let Ok(painter) = &self.device {
+        if let Ok(devices) = &mut self.devices {
+            devices.keep_first();
             // The loader ends after the running job, which is cancelled.
-            painter.pool().cancel_all();
+            devices.first().pool().cancel_all();
         }
         self.loader = None;
     }
@@ -169,19 +177,19 @@ pub(super) fn run(
     // Without a thread for the loader, pictures wait while a session is loaded.
     let thread = LoaderThread::start().ok();
     let loader = (thread.as_ref()).map_or_else(Loader::on_the_spot, |t| t.loader().clone());
-    let device = match caught(|| open_device(DeviceChoice::Auto)) {
+    let devices = match caught(|| open_device(DeviceChoice::Auto)) {
         Ok(Ok(selected)) => {
             events.send(Event::Device { info: selected.backend.device(), notice: selected.notice });
             let (backend, open) = (selected.backend, open_device.clone());
-            Ok(Painter::with_loader(backend, open, loader.clone()))
+            Ok(Devices::new(Painter::with_loader(backend, open, loader.clone())))
         }
         Ok(Err(error)) => Err(EngineError::NoDevice(error)),
         Err(panic) => Err(panic),
     };
-    if let Err(error) = &device {
+    if let Err(error) = &devices {
         events.send(Event::NoDevice(error.clone()));
     }
-    let mut engine = EngineThread { work: Work::default(), loader: thread, device };
+    let mut engine = EngineThread { work: Work::default(), loader: thread, devices };
     let no_signal = never();
     let no_event = never();
     loop {
@@ -227,8 +235,8 @@ pub(super) fn run(
             Some(Woken::Stop) => return,
             Some(Woken::Command(command)) => {
                 for command in std::iter::once(*command).chain(commands.try_iter()) {
-                    let painter = engine.device.as_mut().map_err(|error| &*error);
-                    engine.work.handle(command, painter, events);
+                    let devices = engine.devices.as_mut().map_err(|error| &*error);
+                    engine.work.handle(command, devices, events);
                 }
             }
             Some(woken) => {
@@ -260,23 +268,23 @@ fn note_woken(live: &mut Live, woken: Woken, events: &Events) {
 
 /// Serves every kind of work once.
 fn serve(engine: &mut EngineThread, events: &Events) {
-    let EngineThread { work, device, .. } = engine;
-    let painter = match device {
-        Ok(painter) => painter,
+    let EngineThread { work, devices, .. } = engine;
+    let devices = match devices {
+        Ok(devices) => devices,
         Err(error) => return refuse(work, error, events),
     };
     if let Some(paint) = work.paint.take() {
-        serve_paint(painter, paint, events);
+        serve_paint(devices.first_mut(), paint, events);
     }
     if let Some(trial) = work.trial.take() {
-        serve_trial(painter, trial, events);
+        serve_trial(devices.first_mut(), trial, events);
     }
     if let Some(measure) = work.measure.take() {
-        serve_measure(painter, &mut work.live, measure, events);
+        serve_measure(devices, &mut work.live, measure, events);
     }
-    serve_live(painter, &mut work.live, events);
+    serve_live(devices, &mut work.live, events);
     if let Some(batch) = &mut work.batch
-        && serve_batch(painter, batch, events)
+        && serve_batch(devices.first_mut(), batch, events)
     {
         work.batch = None;
     }
@@ -290,19 +298,19 @@ fn refuse_live(error: &EngineError, events: &Events) {
 
 /// Measures with the live source's frames.
 fn serve_measure(
-    painter: &mut Painter,
+    devices: &mut Devices,
     live: &mut Option<Live>,
     (job, control): (MeasureJob, Arc<RunControl>),
     events: &Events,
 ) {
     let measured = match live {
-        Some(live) => caught(|| live.measure(painter, &job, &control)),
+        Some(live) => caught(|| live.measure(devices, &job, &control)),
         None => Ok(Err(MeasureError::Nothing)),
     };
     match measured {
         Ok(result) => events.send(Event::Measured(result.map(Arc::new))),
         Err(error) => {
-            end_broken(live, painter);
+            end_broken(live, devices);
             events.send(Event::Measured(Err(MeasureError::Nothing)));
             events.send(Event::Live(LiveEvent::Refused(error)));
             events.send(Event::Live(LiveEvent::Ended));
@@ -311,22 +319,23 @@ fn serve_measure(
 }
 
 /// Ends live painting after a panic: sessions may be half-way through a run.
-fn end_broken(live: &mut Option<Live>, painter: &mut Painter) {
+fn end_broken(live: &mut Option<Live>, devices: &mut Devices) {
     *live = None;
-    painter.forget_sessions();
+    devices.keep_first();
+    devices.first_mut().forget_sessions();
 }
 
 /// Paints the newest live frame. A panic ends live painting, not the thread.
-fn serve_live(painter: &mut Painter, live: &mut Option<Live>, events: &Events) {
+fn serve_live(devices: &mut Devices, live: &mut Option<Live>, events: &Events) {
     let Some(current) = live else {
         return;
     };
-    let served = caught(|| current.serve(painter, &mut |event| events.send(Event::Live(event))));
-    send_notices(painter, events);
+    let served = caught(|| current.serve(devices, &mut |event| events.send(Event::Live(event))));
+    send_notices(devices.first_mut(), events);
     match served {
         Ok(_) => {}
         Err(error) => {
-            end_broken(live, painter);
+            end_broken(live, devices);
             events.send(Event::Live(LiveEvent::Refused(error)));
             events.send(Event::Live(LiveEvent::Ended));
         }

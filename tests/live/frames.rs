@@ -221,7 +221,7 @@ fn a_lost_device_is_replaced_in_the_middle() {
     studio.world.lost_after.store(5, Ordering::SeqCst);
     studio.run(1);
     assert!(studio.pictures.value.facts.expect("painted").painted >= before + 29);
-    let news = studio.painter.take_notices();
+    let news = studio.devices.first_mut().take_notices();
     assert_eq!(news.len(), 1, "{news:?}");
     assert!(news[0].starts_with("CPU: the GPU was lost"), "{news:?}");
     assert_eq!(studio.refusals(), Vec::<String>::new());
@@ -242,7 +242,7 @@ fn the_wall_paints_every_style_and_takes_little() {
             Preview { network: network(), output }
         })
         .collect();
-    studio.live.set_previews(panes, &mut studio.painter);
+    studio.live.set_previews(panes, studio.devices.first_mut());
     studio.run(10);
     let both = studio.pictures.value.facts.expect("painted").painted - alone;
     assert!(both * 10 >= alone * 9, "{both} beside the wall, {alone} without");

@@ -270,7 +270,7 @@ fn a_device_that_is_lost_while_a_session_is_opened_is_replaced() {
     studio.settings(|settings| settings.network = Some(network()));
     studio.until("the new style", |facts| facts.settings == 1);
     studio.paints(5);
-    let news = studio.painter.take_notices();
+    let news = studio.devices.first_mut().take_notices();
     assert_eq!(news.len(), 1, "{news:?}");
     assert!(news[0].starts_with("CPU: the GPU was lost"), "{news:?}");
     assert_eq!(studio.refusals(), Vec::<String>::new());
@@ -287,7 +287,7 @@ fn a_device_that_is_lost_by_a_frame_while_a_session_is_opened_is_replaced() {
     assert_eq!(studio.serve(), Served::Nothing, "nothing is open any more");
     studio.world.holds_opening.store(false, Ordering::SeqCst);
     studio.until("the new style", |facts| facts.settings == 1);
-    let news = studio.painter.take_notices();
+    let news = studio.devices.first_mut().take_notices();
     assert!(news[0].starts_with("CPU: the GPU was lost"), "{news:?}");
     assert_eq!(studio.world.held_bytes(), 32);
 }
@@ -299,7 +299,7 @@ fn the_wall_is_opened_beside_the_large_picture() {
     let (output, mut reader) = mailbox(PreviewPicture::empty);
     let network = network();
     let previews = vec![Preview { network, output }];
-    studio.live.set_previews(previews, &mut studio.painter);
+    studio.live.set_previews(previews, studio.devices.first_mut());
     studio.paints(20);
     assert!(!reader.take());
     // What the large picture needs comes before.
@@ -314,7 +314,7 @@ fn the_wall_is_opened_beside_the_large_picture() {
         studio.pictures.take();
         reader.take()
     });
-    studio.live.set_previews(Vec::new(), &mut studio.painter);
+    studio.live.set_previews(Vec::new(), studio.devices.first_mut());
     wait_until("the wall to be closed", || studio.world.held_bytes() == 320 + 400);
 }
 
@@ -324,7 +324,7 @@ fn the_wall_has_the_strength_and_colours_of_the_large_picture() {
     let (output, mut reader) = mailbox(PreviewPicture::empty);
     let network = network();
     let previews = vec![Preview { network, output }];
-    studio.live.set_previews(previews, &mut studio.painter);
+    studio.live.set_previews(previews, studio.devices.first_mut());
     // The made-up device inverts.
     for (strength_percent, level) in [(100, 155), (0, 100)] {
         studio.settings(|settings| settings.look.strength_percent = strength_percent);
@@ -345,7 +345,7 @@ fn a_preview_that_panics_is_left_out_and_the_large_picture_goes_on() {
     let (output, mut reader) = mailbox(PreviewPicture::empty);
     let network = network();
     let previews = vec![Preview { network, output }];
-    studio.live.set_previews(previews, &mut studio.painter);
+    studio.live.set_previews(previews, studio.devices.first_mut());
     for _ in 0..40 {
         studio.world.pass_ms(100);
         studio.frame(100);

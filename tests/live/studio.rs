@@ -12,6 +12,7 @@ use styleforge::{
     backend::RunControl,
     capture::Captured,
     engine::{
+        devices::Devices,
         live::{
             CandidateChoice, Facts, Input, Live, LiveEvent, LivePicture, LiveSample, LiveSettings,
             LiveSize, LiveSource, LiveStart, NumberedSettings, Served, Snapshot,
@@ -34,7 +35,7 @@ pub struct Studio {
     pub live: Live,
     pub changes: Arc<Mutex<Writer<Option<NumberedSettings>>>>,
     pub snapshots: Reader<Snapshot>,
-    pub painter: Painter,
+    pub devices: Devices,
     /// Loads sessions on a thread of its own. Ends after its requester.
     _loader: Option<LoaderThread>,
     pub settings: LiveSettings,
@@ -121,10 +122,10 @@ impl Studio {
             control,
         };
         let loader = (thread.as_ref()).map_or_else(Loader::on_the_spot, |t| t.loader().clone());
-        let painter = Painter::with_loader(backend, open, loader);
-        let live = Live::new(start, &painter, clock);
+        let devices = Devices::new(Painter::with_loader(backend, open, loader));
+        let live = Live::new(start, devices.first(), clock);
         Self {
-            painter,
+            devices,
             snapshots,
             world,
             frames,
@@ -147,7 +148,7 @@ impl Studio {
 
     pub fn serve(&mut self) -> Served {
         let told = &mut self.told;
-        self.live.serve(&mut self.painter, &mut |event| told.push(event))
+        self.live.serve(&mut self.devices, &mut |event| told.push(event))
     }
 
     /// Changes the settings.

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::render_target::SessionSlot;
+use super::scheduler::SessionSlot;
 use crate::{frame::Frame, mode::Precision, verify::Equality};
 
 /// Time between two judgements of a comparison at least: judging reads both pictures on the host.

@@ -9,8 +9,7 @@ use std::{sync::Arc, time::Duration};
 use super::{
     goal::goal,
     previews::Previews,
-    render_target::{DeviceSlot, RenderTarget, SessionSlot},
-    scheduler::{Goal, Missing, Next, Scheduler, Step, Ticket},
+    scheduler::{Goal, Missing, Next, RenderTarget, Scheduler, SessionSlot, Step, Ticket},
     settings::{LiveEvent, LiveSettings},
     snapshot::Preparing,
 };
@@ -18,11 +17,11 @@ use crate::{
     backend::{Backend, BackendError},
     engine::{
         device::Device,
+        devices::{DeviceId, Devices},
         error::EngineError,
-        paint::{PaintError, Painter},
+        paint::PaintError,
         sessions::{Lease, Loaded, Loader, Purpose, Requests},
     },
-    mode::DeviceChoice,
 };
 
 /// Where a picture takes longer than this, the next one waits a [`MOMENT`] for the goal's session before the
@@ -31,12 +30,6 @@ const SLOW: Duration = Duration::from_millis(8);
 /// How long the next picture waits for a session, which often opens in a moment.
 const MOMENT: Duration = Duration::from_millis(20);
 
-/// The second device of a comparison.
-struct OtherDevice {
-    kind: DeviceChoice,
-    painter: Painter,
-}
-
 /// Why a session is not open.
 struct Shortage {
     needed_bytes: u64,
@@ -44,21 +37,20 @@ struct Shortage {
     free_bytes: Option<u64>,
 }
 
-/// What choosing a target needs besides the settings: the device, the previews, and the channel of events.
+/// What choosing a target needs besides the settings: the devices, the previews, and the channel of events.
 pub struct LiveContext<'a> {
-    /// The device and its sessions.
-    pub painter: &'a mut Painter,
-    /// The previews, whose sessions are in the same pool.
+    /// The devices and their sessions.
+    pub devices: &'a mut Devices,
+    /// The previews, whose sessions are in the first device's pool.
     pub previews: &'a mut Previews,
     /// Sends an event.
     pub send: &'a mut dyn FnMut(LiveEvent),
 }
 
-/// The sessions of the large live picture, on one device or two.
+/// The sessions of the large live picture, on any of the devices.
 pub struct LiveSessions {
     scheduler: Scheduler,
-    other: Option<OtherDevice>,
-    devices: Requests<Result<Arc<dyn Backend>, BackendError>>,
+    opening: Requests<Result<Arc<dyn Backend>, BackendError>>,
     /// Leases of the serving target, which keep its sessions open.
     leases: Vec<Lease>,
     leased: Option<RenderTarget>,
@@ -73,8 +65,7 @@ impl LiveSessions {
     pub fn new(loader: &Loader) -> Self {
         Self {
             scheduler: Scheduler::default(),
-            other: None,
-            devices: loader.requests(),
+            opening: loader.requests(),
             leases: Vec::new(),
             leased: None,
             waited_for: None,
@@ -114,51 +105,30 @@ impl LiveSessions {
     }
 
     /// Whether the reply of a request waits.
-    pub fn has_next(&self, painter: &Painter) -> bool {
-        let other = self.other.as_ref();
-        painter.pool().has_next()
-            || self.devices.has_next()
-            || other.is_some_and(|other| other.painter.pool().has_next())
+    pub fn has_next(&self, devices: &Devices) -> bool {
+        self.opening.has_next() || devices.iter().any(|(_, painter)| painter.pool().has_next())
     }
 
     /// The session or device that is being prepared.
-    pub fn preparing(&self, painter: &Painter) -> Option<Preparing> {
+    pub fn preparing(&self, devices: &Devices) -> Option<Preparing> {
         let ticket = self.scheduler.ticket()?;
         match (self.scheduler.missing()?, ticket) {
             (Missing::Device(kind), _) => Some(Preparing::Device(*kind)),
             (Missing::Session(slot), Ticket::Session(device, number)) => {
                 let spec = slot.key.spec;
-                let at = match (device, &self.other) {
-                    (DeviceSlot::Other, Some(other)) => &other.painter,
-                    _ => painter,
-                };
                 Some(Preparing::Session {
                     mode: spec.mode,
                     size: (spec.width, spec.height),
-                    searches: at.pool().is_searching(number),
+                    searches: (devices.get(device))
+                        .is_some_and(|painter| painter.pool().is_searching(number)),
                 })
             }
             (Missing::Session(_), Ticket::Device(_)) => None,
         }
     }
 
-    /// The painter that has the sessions of a device.
-    pub fn painter<'a>(
-        &'a mut self,
-        own: &'a mut Painter,
-        device: DeviceSlot,
-    ) -> Option<&'a mut Painter> {
-        match device {
-            DeviceSlot::Own => Some(own),
-            DeviceSlot::Other => self.other.as_mut().map(|other| &mut other.painter),
-        }
-    }
-
-    fn goal(&self, painter: &Painter, settings: &LiveSettings, size: (usize, usize)) -> Goal {
-        let other = self.other.as_ref();
-        let other = other.map(|other| (other.kind, &other.painter));
-        let compares = !self.scheduler.is_pair_refused();
-        goal(settings, size, compares, painter, other)
+    fn goal(&self, devices: &Devices, settings: &LiveSettings, size: (usize, usize)) -> Goal {
+        goal(settings, size, !self.scheduler.is_pair_refused(), devices)
     }
 
     /// The target of the next picture, by `settings` at `size`; requests sessions that are missing. The picture
@@ -173,101 +143,95 @@ impl LiveSessions {
         // Ends: every turn requests something once, gives something up, or refuses for good.
         loop {
             self.take_loaded(context, settings);
-            let goal = self.goal(context.painter, settings, size);
+            let goal = self.goal(context.devices, settings, size);
             let before = self.scheduler.ticket();
-            let other = self.other.as_ref();
-            let painter = &*context.painter;
-            let is_open = |slot: &SessionSlot| match slot.device {
-                DeviceSlot::Own => painter.pool().has(&slot.key),
-                DeviceSlot::Other => other.is_some_and(|other| other.painter.pool().has(&slot.key)),
+            let devices = &*context.devices;
+            let is_open = |slot: &SessionSlot| {
+                devices.get(slot.device).is_some_and(|painter| painter.pool().has(&slot.key))
             };
             let step = self.scheduler.step(goal, is_open);
             if let Some(before) = before
                 && self.scheduler.ticket() != Some(before)
             {
-                self.cancel(context.painter, before);
+                self.cancel(context.devices, before);
             }
             match step {
-                Step::Request(missing) => {
-                    let ticket = self.request(context.painter, &missing);
-                    self.scheduler.requested(ticket);
-                }
+                Step::Request(missing) => match self.request(context.devices, &missing) {
+                    Some(ticket) => self.scheduler.requested(ticket),
+                    None => return Next::Nothing,
+                },
                 Step::Paint(next) => {
                     let ticket = self.scheduler.ticket();
-                    if ticket.is_some() && self.has_next(context.painter) {
+                    if ticket.is_some() && self.has_next(context.devices) {
                         continue;
                     }
                     // Most sessions open in a moment; painting with the serving one would take longer.
                     if ticket.is_some() && work > SLOW && self.waited_for != ticket {
                         self.waited_for = ticket;
-                        self.wait_for(context.painter, ticket);
+                        self.wait_for(context.devices, ticket);
                         continue;
                     }
-                    self.lease(context.painter, &next);
+                    self.lease(context.devices, &next);
                     return next;
                 }
             }
         }
     }
 
-    /// Leases the sessions of the target that paints, and closes the second device where no target needs it.
-    fn lease(&mut self, painter: &mut Painter, next: &Next) {
+    /// Leases the sessions of the target that paints, and closes the devices of comparisons if no target needs them.
+    fn lease(&mut self, devices: &mut Devices, next: &Next) {
         let Next::Target(target) = next else {
             return;
         };
         if matches!(target, RenderTarget::One(_)) && !self.scheduler.is_opening() {
-            self.other = None;
+            devices.keep_first();
         }
         if self.leased.as_ref() == Some(target) && !self.leases.is_empty() {
             return;
         }
         self.leases.clear();
         for slot in target.slots() {
-            let pool = self.painter(painter, slot.device).map(|p| p.pool());
-            let lease = pool.and_then(|pool| pool.lease(&slot.key));
-            self.leases.extend(lease);
+            let painter = devices.get(slot.device);
+            self.leases.extend(painter.and_then(|painter| painter.pool().lease(&slot.key)));
         }
         self.leased = Some(target.clone());
     }
 
-    fn request(&mut self, painter: &mut Painter, missing: &Missing) -> Ticket {
+    fn request(&mut self, devices: &mut Devices, missing: &Missing) -> Option<Ticket> {
         match missing {
             Missing::Session(slot) => {
-                let at = match (slot.device, &mut self.other) {
-                    (DeviceSlot::Other, Some(other)) => &mut other.painter,
-                    _ => painter,
-                };
+                let painter = devices.get_mut(slot.device)?;
                 // The session of the large picture is loaded before all others.
-                at.pool().cancel_all();
-                Ticket::Session(slot.device, at.request(&slot.key, Purpose::Live))
+                painter.pool().cancel_all();
+                Some(Ticket::Session(slot.device, painter.request(&slot.key, Purpose::Live)))
             }
             Missing::Device(kind) => {
-                let (kind, open) = (*kind, painter.opener());
+                let (kind, open) = (*kind, devices.first().opener());
                 let opened = move |_: &_| open(kind).map(|selected| selected.backend);
-                Ticket::Device(self.devices.request(opened))
+                Some(Ticket::Device(self.opening.request(opened)))
             }
         }
     }
 
-    fn cancel(&mut self, painter: &mut Painter, ticket: Ticket) {
+    fn cancel(&mut self, devices: &Devices, ticket: Ticket) {
         match ticket {
             Ticket::Session(device, number) => {
-                if let Some(painter) = self.painter(painter, device) {
+                if let Some(painter) = devices.get(device) {
                     painter.pool().cancel(number);
                 }
             }
-            Ticket::Device(number) => self.devices.cancel(number),
+            Ticket::Device(number) => self.opening.cancel(number),
         }
     }
 
-    fn wait_for(&mut self, painter: &mut Painter, ticket: Option<Ticket>) {
+    fn wait_for(&self, devices: &Devices, ticket: Option<Ticket>) {
         match ticket {
             Some(Ticket::Session(device, _)) => {
-                if let Some(painter) = self.painter(painter, device) {
+                if let Some(painter) = devices.get(device) {
                     painter.pool().wait_for_next(MOMENT);
                 }
             }
-            Some(Ticket::Device(_)) => self.devices.wait_for_next(MOMENT),
+            Some(Ticket::Device(_)) => self.opening.wait_for_next(MOMENT),
             None => {}
         }
     }
@@ -276,7 +240,7 @@ impl LiveSessions {
     /// before.
     pub fn prefetch(
         &mut self,
-        painter: &mut Painter,
+        devices: &mut Devices,
         settings: &LiveSettings,
         size: (usize, usize),
     ) {
@@ -284,65 +248,59 @@ impl LiveSessions {
         if settings.compare.is_some() {
             return;
         }
-        let Goal::Target(RenderTarget::One(slot)) = self.goal(painter, settings, size) else {
+        let Goal::Target(RenderTarget::One(slot)) = self.goal(devices, settings, size) else {
             return;
         };
         let missing = Missing::Session(slot.clone());
-        if painter.pool().has(&slot.key) || self.scheduler.missing() == Some(&missing) {
+        let is_open = devices.first().pool().has(&slot.key);
+        if is_open || self.scheduler.missing() == Some(&missing) {
             return;
         }
         if let Some(before) = self.scheduler.ticket() {
-            self.cancel(painter, before);
+            self.cancel(devices, before);
         }
-        let ticket = self.request(painter, &missing);
-        self.scheduler.prefetch(slot, ticket);
+        if let Some(ticket) = self.request(devices, &missing) {
+            self.scheduler.prefetch(slot, ticket);
+        }
     }
 
     /// Cancels the request for the large picture.
-    pub fn abandon(&mut self, painter: &mut Painter) {
+    pub fn abandon(&mut self, devices: &Devices) {
         if let Some(ticket) = self.scheduler.ticket() {
-            self.cancel(painter, ticket);
+            self.cancel(devices, ticket);
         }
         self.scheduler.abandon();
     }
 
     /// Closes everything: a measurement has the device to itself. Sessions are loaded again afterwards.
-    pub fn close_all(&mut self, painter: &mut Painter) {
-        self.abandon(painter);
+    pub fn close_all(&mut self, devices: &mut Devices) {
+        self.abandon(devices);
         self.leases.clear();
-        self.other = None;
-        painter.forget_sessions();
+        devices.keep_first();
+        devices.first_mut().forget_sessions();
         self.scheduler.forget_device();
     }
 
     /// Takes the loader's replies.
     pub fn take_loaded(&mut self, context: &mut LiveContext<'_>, settings: &LiveSettings) {
-        while let Some((number, loaded)) = context.painter.pool_mut().next_loaded() {
-            match self.scheduler.ended(Ticket::Session(DeviceSlot::Own, number)) {
+        while let Some((device, number, loaded)) = next_loaded(context.devices) {
+            match self.scheduler.ended(Ticket::Session(device, number)) {
                 Some((missing, target)) => {
                     self.note_loaded(context, settings, loaded, missing, target);
                 }
-                None => context.previews.note_loaded(number, &loaded),
+                None if device == DeviceId::default() => {
+                    context.previews.note_loaded(number, &loaded);
+                }
+                None => {}
             }
         }
-        while let Some((number, loaded)) =
-            (self.other.as_mut()).and_then(|other| other.painter.pool_mut().next_loaded())
-        {
-            let ended = self.scheduler.ended(Ticket::Session(DeviceSlot::Other, number));
-            if let Some((missing, target)) = ended {
-                self.note_loaded(context, settings, loaded, missing, target);
-            }
-        }
-        while let Some((number, reply, _)) = self.devices.next_reply() {
+        while let Some((number, reply, _)) = self.opening.next_reply() {
             let ended = self.scheduler.ended(Ticket::Device(number));
-            let Some((Missing::Device(kind), target)) = ended else {
+            let Some((Missing::Device(_), target)) = ended else {
                 continue;
             };
             match reply {
-                Ok(Ok(backend)) => {
-                    self.other =
-                        Some(OtherDevice { kind, painter: context.painter.with_backend(backend) });
-                }
+                Ok(Ok(backend)) => context.devices.add(backend),
                 Ok(Err(error)) => self.refuse(context, sentence(error), target),
                 Err(words) => self.refuse(context, EngineError::Panicked(words), target),
             }
@@ -403,10 +361,10 @@ impl LiveSessions {
     fn make_room(
         &mut self,
         context: &mut LiveContext<'_>,
-        device: DeviceSlot,
+        device: DeviceId,
         shortage: &Shortage,
     ) -> bool {
-        let Some(painter) = self.painter(context.painter, device) else {
+        let Some(painter) = context.devices.get_mut(device) else {
             return false;
         };
         if painter.pool_mut().close_unleased() {
@@ -418,7 +376,7 @@ impl LiveSessions {
             return false;
         }
         self.leases.clear();
-        if let Some(painter) = self.painter(context.painter, device) {
+        if let Some(painter) = context.devices.get_mut(device) {
             painter.pool_mut().close_unleased();
         }
         (context.send)(LiveEvent::Notice(format!(
@@ -466,9 +424,9 @@ impl LiveSessions {
         settings: &LiveSettings,
         target: Option<RenderTarget>,
     ) {
-        self.devices.cancel_and_wait();
+        self.opening.cancel_and_wait();
         self.leases.clear();
-        self.other = None;
+        context.devices.keep_first();
         self.scheduler.forget_device();
         context.previews.forget_device();
         self.replaced += 1;
@@ -476,10 +434,18 @@ impl LiveSessions {
             Some(network) => device.live_mode(settings.mode, network),
             None => device.mode(settings.mode),
         };
-        if let Err(error) = context.painter.replace_device(error, mode) {
+        if let Err(error) = context.devices.first_mut().replace_device(error, mode) {
             self.refuse(context, sentence(error), target);
         }
     }
+}
+
+/// The next outcome of a request to any of the devices.
+fn next_loaded(devices: &mut Devices) -> Option<(DeviceId, u64, Loaded)> {
+    devices.iter_mut().find_map(|(device, painter)| {
+        let (number, loaded) = painter.pool_mut().next_loaded()?;
+        Some((device, number, loaded))
+    })
 }
 
 fn sentence(error: BackendError) -> EngineError {

@@ -28,7 +28,6 @@ mod pace;
 mod picture;
 mod previews;
 pub mod rate_control;
-mod render_target;
 mod run;
 mod sampler;
 mod scheduler;

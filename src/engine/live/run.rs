@@ -20,9 +20,8 @@ use super::{
     picture::{ModePairTimes, Stages},
     previews::Previews,
     rate_control::{FrameCost, RateControl},
-    render_target::{DeviceSlot, RenderTarget, SessionSlot},
     sampler::Sampler,
-    scheduler::Next,
+    scheduler::{Next, RenderTarget, SessionSlot},
     settings::{LiveEvent, LiveSettings, LiveSize, MeasureJob, Preview},
     snapshot::Snapshot,
     start::LiveStart,
@@ -30,7 +29,7 @@ use super::{
 use crate::{
     backend::{BackendError, RunControl, Session},
     capture::CaptureEvent,
-    engine::paint::Painter,
+    engine::{devices::Devices, paint::Painter},
     frame::Frame,
     mailbox::Writer,
     measure::{MeasureError, MeasureReport},
@@ -165,8 +164,8 @@ impl Live {
     }
 
     /// Puts a new snapshot, and sends an event about the session that is being prepared, where these changed.
-    fn show(&mut self, painter: &Painter, send: &mut dyn FnMut(LiveEvent)) {
-        let preparing = self.sessions.preparing(painter);
+    fn show(&mut self, devices: &Devices, send: &mut dyn FnMut(LiveEvent)) {
+        let preparing = self.sessions.preparing(devices);
         let damaged_frames = self.input.damaged_frames();
         if (self.shown.preparing, self.shown.damaged_frames) == (preparing, damaged_frames) {
             return;
@@ -204,26 +203,26 @@ impl Live {
     }
 
     /// Paints the newest frame, or the last one again where something changed, and sends the events that arise.
-    pub fn serve(&mut self, painter: &mut Painter, send: &mut dyn FnMut(LiveEvent)) -> Served {
+    pub fn serve(&mut self, devices: &mut Devices, send: &mut dyn FnMut(LiveEvent)) -> Served {
         self.take_settings();
-        let served = self.serve_frame(painter, send);
-        self.show(painter, send);
+        let served = self.serve_frame(devices, send);
+        self.show(devices, send);
         served
     }
 
-    fn serve_frame(&mut self, painter: &mut Painter, send: &mut dyn FnMut(LiveEvent)) -> Served {
+    fn serve_frame(&mut self, devices: &mut Devices, send: &mut dyn FnMut(LiveEvent)) -> Served {
         let fresh = !self.settings.current.frozen && self.input.frames.take();
         self.has_frame |= fresh;
         // A session that was loaded for a preview is no reason to paint the large picture again.
-        self.changed |= self.sessions.is_loading() && self.sessions.has_next(painter);
+        self.changed |= self.sessions.is_loading() && self.sessions.has_next(devices);
         if !self.has_frame {
             return Served::Nothing;
         }
         if !(fresh || self.changed) {
-            if self.sessions.has_next(painter) {
-                let context = &mut LiveContext { painter, previews: &mut self.previews, send };
+            if self.sessions.has_next(devices) {
+                let context = &mut LiveContext { devices, previews: &mut self.previews, send };
                 self.sessions.take_loaded(context, &self.settings.current);
-                self.serve_previews(painter);
+                self.serve_previews(devices.first_mut());
             }
             return Served::Nothing;
         }
@@ -232,7 +231,7 @@ impl Live {
         let size = self.working_size(begun.size);
         // Ends: a target is refused once, a lost device is replaced by one that cannot be lost.
         let painted = loop {
-            let context = &mut LiveContext { painter, previews: &mut self.previews, send };
+            let context = &mut LiveContext { devices, previews: &mut self.previews, send };
             let settings = &self.settings.current;
             let replaced = self.sessions.replaced();
             let next = (self.sessions).choose(context, settings, size, self.pace.work());
@@ -254,11 +253,11 @@ impl Live {
                     return Served::Nothing;
                 }
             };
-            match self.paint(painter, &target, &mut begun) {
+            match self.paint(devices, &target, &mut begun) {
                 Ok(painted) => break painted,
                 Err(BackendError::Cancelled) => return Served::Nothing,
                 Err(error) => {
-                    let context = &mut LiveContext { painter, previews: &mut self.previews, send };
+                    let context = &mut LiveContext { devices, previews: &mut self.previews, send };
                     let replaced = self.sessions.replaced();
                     let settings = &self.settings.current;
                     self.sessions.failed(context, error, settings, target);
@@ -274,13 +273,13 @@ impl Live {
             if let Some(RenderTarget::One(slot)) = self.sessions.serving() {
                 let source = &self.input.frames.value.frame;
                 let frames = (&mut self.frames, source, &painted);
-                (self.sampler).sample(painter, &slot.key, frames, &self.clock, send);
+                (self.sampler).sample(devices.first_mut(), &slot.key, frames, &self.clock, send);
             }
         } else {
             self.sampler.stop();
         }
         self.pace.note(begun.at, work, (self.clock)());
-        self.serve_previews(painter);
+        self.serve_previews(devices.first_mut());
         Served::Picture
     }
 
@@ -302,11 +301,11 @@ impl Live {
     /// Paints a target whose sessions are open.
     fn paint(
         &mut self,
-        painter: &mut Painter,
+        devices: &mut Devices,
         target: &RenderTarget,
         begun: &mut Begun,
     ) -> Result<Painted, BackendError> {
-        let raw = self.paint_raw(painter)?;
+        let raw = self.paint_raw(devices)?;
         self.frames.take(begun, &mut self.input.frames.value);
         if let Some(painted) = raw {
             return Ok(painted);
@@ -318,7 +317,7 @@ impl Live {
                 self.frames.scale(frame, target.size(), (false, upscales));
                 Ok(Painted {
                     mode: Some(slot.key.spec.mode),
-                    timing: self.run(painter, slot, Half::First)?,
+                    timing: self.run(devices, slot, Half::First)?,
                     pair: None,
                 })
             }
@@ -327,17 +326,16 @@ impl Live {
                 let mut timings = [RunTiming::host(0.0); 2];
                 for at in self.judge.next_order() {
                     let half = [Half::First, Half::Second][at];
-                    timings[at] = self.run(painter, &slots[at], half)?;
+                    timings[at] = self.run(devices, &slots[at], half)?;
                 }
                 let modes = slots.each_ref().map(|slot| slot.key.spec.mode);
                 let precisions = modes.map(|mode| mode.precision);
                 if let Some(pictures) = self.frames.pair() {
                     self.judge.judge(pictures, precisions, (self.clock)());
                 }
-                let sessions = &mut self.sessions;
                 self.judge.name(slots, || {
                     slots.each_ref().map(|slot| {
-                        let painter = sessions.painter(painter, slot.device);
+                        let painter = devices.get_mut(slot.device);
                         let session = painter.and_then(|p| p.pool_mut().session(&slot.key));
                         let asked = || slot.key.spec.mode.to_string();
                         session.map_or_else(asked, |session| session.summary().label())
@@ -357,7 +355,7 @@ impl Live {
     }
 
     /// Paints the frame as a camera sent it, if it is still that and the device decodes it.
-    fn paint_raw(&mut self, painter: &mut Painter) -> Result<Option<Painted>, BackendError> {
+    fn paint_raw(&mut self, devices: &mut Devices) -> Result<Option<Painted>, BackendError> {
         if self.input.frames.value.raw().is_none() || self.declined_raw {
             return Ok(None);
         }
@@ -366,7 +364,7 @@ impl Live {
         };
         let LiveSettings { upscale, look, .. } = self.settings.current;
         let how = ((slot.key.spec.width, slot.key.spec.height), upscale, look);
-        let timing = self.with_session(painter, &slot, |frames, session, input, meanwhile| {
+        let timing = self.with_session(devices, &slot, |frames, session, input, meanwhile| {
             frames.paint_raw(session, &mut input.frames.value, how, meanwhile)
         })?;
         self.declined_raw = timing.is_none();
@@ -376,12 +374,12 @@ impl Live {
     /// Runs one session on the scaled frame.
     fn run(
         &mut self,
-        painter: &mut Painter,
+        devices: &mut Devices,
         slot: &SessionSlot,
         half: Half,
     ) -> Result<RunTiming, BackendError> {
         let look = self.settings.current.look;
-        self.with_session(painter, slot, |frames, session, input, meanwhile| {
+        self.with_session(devices, slot, |frames, session, input, meanwhile| {
             let source = &input.frames.value.frame;
             frames.paint(session, source, (half, look), meanwhile)
         })
@@ -390,7 +388,7 @@ impl Live {
     /// Paints with one session. Sessions for settings that arrive meanwhile are requested at once.
     fn with_session<T>(
         &mut self,
-        painter: &mut Painter,
+        devices: &mut Devices,
         slot: &SessionSlot,
         paint: impl FnOnce(
             &mut FrameLoop,
@@ -399,14 +397,9 @@ impl Live {
             Option<&mut dyn FnMut()>,
         ) -> Result<T, BackendError>,
     ) -> Result<T, BackendError> {
-        if slot.device == DeviceSlot::Other {
-            let other = self.sessions.painter(painter, slot.device);
-            let session = other.and_then(|other| other.pool_mut().session(&slot.key));
-            // The scheduler gives only targets whose sessions are open.
-            let session = session.ok_or(BackendError::Internal("a session is missing"))?;
-            return paint(&mut self.frames, session, &mut self.input, None);
-        }
-        let taken = painter.pool_mut().take_out(&slot.key);
+        let painter = devices.get_mut(slot.device);
+        // The scheduler returns only targets whose sessions are open.
+        let taken = painter.and_then(|painter| painter.pool_mut().take_out(&slot.key));
         let mut session = taken.ok_or(BackendError::Internal("a session is missing"))?;
         let source = self.input.frames.value.size();
         let Self { settings, rate, sessions, frames, input, .. } = &mut *self;
@@ -416,10 +409,12 @@ impl Live {
             };
             let mut rate = rate.clone();
             rate.set_size(next.size);
-            sessions.prefetch(painter, next, size_for(next, &rate, source));
+            sessions.prefetch(devices, next, size_for(next, &rate, source));
         };
         let painted = paint(frames, session.as_mut(), input, Some(&mut prefetch));
-        painter.pool_mut().put_back(session);
+        if let Some(painter) = devices.get_mut(slot.device) {
+            painter.pool_mut().put_back(session);
+        }
         painted
     }
 
@@ -488,7 +483,7 @@ impl Live {
     /// fails or is stopped.
     pub fn measure(
         &mut self,
-        painter: &mut Painter,
+        devices: &mut Devices,
         job: &MeasureJob,
         control: &RunControl,
     ) -> Result<MeasureReport, MeasureError> {
@@ -501,9 +496,9 @@ impl Live {
         let size_of = |source| size_for(settings, rate, source);
         let pictures = some_pictures(&mut self.input, size_of);
         // A measurement opens its own sessions; those of live pictures may leave no memory for them.
-        self.sessions.close_all(painter);
+        self.sessions.close_all(devices);
         self.previews.forget_device();
         self.changed = true;
-        measure(painter, job, &network, &pictures, control)
+        measure(devices.first(), job, &network, &pictures, control)
     }
 }

@@ -7,8 +7,51 @@
 
 use std::sync::Arc;
 
-use super::render_target::{DeviceSlot, RenderTarget, SessionSlot};
-use crate::{mode::DeviceChoice, network::Network};
+use crate::{
+    engine::{devices::DeviceId, sessions::SessionKey},
+    mode::DeviceChoice,
+    network::Network,
+};
+
+/// One session of a picture.
+#[derive(Clone, PartialEq)]
+pub struct SessionSlot {
+    pub device: DeviceId,
+    pub key: SessionKey,
+}
+
+/// How the large picture is painted.
+#[derive(Clone, PartialEq)]
+pub enum RenderTarget {
+    /// By one session.
+    One(SessionSlot),
+    /// By two sessions that are compared.
+    Pair([SessionSlot; 2]),
+}
+
+impl RenderTarget {
+    /// Its sessions.
+    pub fn slots(&self) -> &[SessionSlot] {
+        match self {
+            Self::One(slot) => std::slice::from_ref(slot),
+            Self::Pair(slots) => slots,
+        }
+    }
+
+    /// Its session, unless two are compared.
+    pub fn single(&self) -> Option<&SessionSlot> {
+        match self {
+            Self::One(slot) => Some(slot),
+            Self::Pair(_) => None,
+        }
+    }
+
+    /// Columns and rows that the network sees.
+    pub fn size(&self) -> (usize, usize) {
+        let spec = self.slots()[0].key.spec;
+        (spec.width, spec.height)
+    }
+}
 
 /// What the next picture should be painted with, by the settings.
 #[derive(Clone, PartialEq)]
@@ -34,7 +77,7 @@ pub enum Missing {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ticket {
     /// Of a session on this device.
-    Session(DeviceSlot, u64),
+    Session(DeviceId, u64),
     /// Of a second device.
     Device(u64),
 }
@@ -243,10 +286,7 @@ impl Scheduler {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        backend::SessionSpec, engine::sessions::SessionKey, mode::Mode,
-        models::johnson::NetworkSpec,
-    };
+    use crate::{backend::SessionSpec, mode::Mode, models::johnson::NetworkSpec};
 
     struct World {
         scheduler: Scheduler,
@@ -268,7 +308,7 @@ mod tests {
 
         fn slot(&self, px: usize) -> SessionSlot {
             SessionSlot {
-                device: DeviceSlot::Own,
+                device: DeviceId::default(),
                 key: SessionKey {
                     network: self.network.clone(),
                     spec: SessionSpec::single(px, px, Mode::default()),
@@ -305,7 +345,7 @@ mod tests {
         }
 
         fn newest(&self) -> Ticket {
-            Ticket::Session(DeviceSlot::Own, self.requests)
+            Ticket::Session(DeviceId::default(), self.requests)
         }
 
         fn load(&mut self, px: usize) {
