@@ -25,7 +25,7 @@ use super::{
     events::{Events, Sent},
     live::{
         Input, LivePicture, LiveSettings, LiveSource, LiveStart, MeasureJob, NumberedSettings,
-        Preview, Snapshot, rate_control::first_source_px,
+        Preview, Sink, Snapshot, rate_control::first_source_px,
     },
     protocol::{
         BatchJob, Command, Event, Generation, PaintJob, RepaintJob, RepaintNumber, Repainted,
@@ -37,7 +37,6 @@ use crate::{
     backend::{OpenDevice, RunControl},
     capture::Capture,
     mailbox::{Reader, Writer, mailbox},
-    media::record::FrameSink,
     mode::DeviceChoice,
 };
 
@@ -190,10 +189,10 @@ impl Engine {
         Some(&snapshots.value)
     }
 
-    /// Records every live picture from now on, of whichever source, until the recording ends. Pictures
-    /// that no surface takes are recorded too. Never waits.
-    pub fn record(&mut self, sink: FrameSink) {
-        self.outbox.push_back(Command::Record(sink));
+    /// Hands `sink` every live picture from now on, of whichever source, until it has ended. Pictures that no surface
+    /// takes are handed over too. Never waits.
+    pub fn record(&mut self, sink: impl Sink + 'static) {
+        self.outbox.push_back(Command::AddSink(Box::new(sink)));
         self.flush();
     }
 

@@ -9,7 +9,7 @@ use std::{path::PathBuf, sync::Arc, time::Instant};
 
 use super::{
     error::EngineError,
-    live::{LiveEvent, LiveStart, MeasureJob, Preview},
+    live::{LiveEvent, LiveStart, MeasureJob, Preview, Sink},
     paint::{PaintSettings, Painting},
 };
 use crate::{
@@ -17,7 +17,6 @@ use crate::{
     compose::Look,
     frame::Frame,
     measure::{MeasureError, MeasureReport},
-    media::record::FrameSink,
     mode::Mode,
     network::Network,
 };
@@ -199,8 +198,8 @@ pub enum Command {
         /// Progress; cancelled to stop.
         control: Arc<RunControl>,
     },
-    /// Records every live picture from now on, of whichever source.
-    Record(FrameSink),
+    /// Hands this sink every live picture from now on, of whichever source.
+    AddSink(Box<dyn Sink>),
     /// Records this picture of the held frame too, as shown from this time on.
     RecordFiner(Arc<Repainted>, Instant),
     /// Ends live painting.

@@ -10,7 +10,7 @@ use super::{
     devices::Devices,
     error::EngineError,
     events::{Events, caught, send_notices},
-    live::{Live, LiveEvent, MeasureJob},
+    live::{Live, LiveEvent, MeasureJob, Sinks},
     paint::Painter,
     photos::{Batch, Paint, serve_batch, serve_paint},
     protocol::{Command, Event},
@@ -23,7 +23,6 @@ use crate::{
     capture::CaptureEvent,
     disk::reason,
     measure::MeasureError,
-    media::record::FrameSink,
     mode::DeviceChoice,
 };
 
@@ -35,8 +34,8 @@ struct Work {
     batch: Option<Batch>,
     live: Option<Live>,
     measure: Option<(MeasureJob, Arc<RunControl>)>,
-    /// The recording while no live pictures are painted.
-    recording: Option<FrameSink>,
+    /// The sinks while no live pictures are painted.
+    sinks: Sinks,
     /// Paints live frames once more; started for the first one.
     repaint: Option<RepaintThread>,
 }
@@ -77,7 +76,7 @@ impl Work {
                 };
                 close_live(devices);
                 let mut live = Live::new(*start, devices.first(), Arc::new(Instant::now));
-                *live.recording() = self.recording.take();
+                *live.sinks() = std::mem::take(&mut self.sinks);
                 self.live = Some(live);
             }
             Command::SetPreviews(previews) => {
@@ -86,9 +85,9 @@ impl Work {
                 }
             }
             Command::Measure { job, control } => self.measure = Some((job, control)),
-            Command::Record(sink) => match &mut self.live {
-                Some(live) => *live.recording() = Some(sink),
-                None => self.recording = Some(sink),
+            Command::AddSink(sink) => match &mut self.live {
+                Some(live) => live.sinks().add(sink),
+                None => self.sinks.add(sink),
             },
             Command::RecordFiner(finer, at) => {
                 if let Some(live) = &mut self.live {
@@ -124,7 +123,7 @@ impl Work {
 
     fn end_live(&mut self) {
         if let Some(mut live) = self.live.take() {
-            self.recording = live.recording().take();
+            self.sinks = std::mem::take(live.sinks());
         }
     }
 }

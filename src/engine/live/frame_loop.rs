@@ -1,8 +1,8 @@
-//! The frame loop: one frame from the source to the picture: scaled, painted, brought up to the source's size,
-//! composed, handed to the sinks.
+//! The frame loop: one frame from the source to the sinks, as values: [`Begun`], then [`Painted`] in some [`Way`], then
+//! [`Facts`].
 //!
-//! Knows neither settings nor the loading of sessions. After the first frames of a size it allocates nothing,
-//! unless two modes are compared. Belongs to the engine's thread.
+//! Keeps only memory from frame to frame, and knows neither settings nor the loading of sessions. After the first frames
+//! of a size it allocates nothing, unless two modes are compared. Belongs to the engine's thread.
 
 use std::{
     num::NonZero,
@@ -13,8 +13,11 @@ use std::{
 };
 
 use super::{
-    clock::{Clock, ms},
+    compare::Judge,
+    pace::{Clock, ms},
     picture::{Facts, LivePicture, ModePairTimes, Stages},
+    scaler::{Scaler, fit, pixel, sides},
+    sink::Sinks,
 };
 use crate::{
     backend::{
@@ -25,11 +28,10 @@ use crate::{
     engine::WakeUp,
     frame::Frame,
     mailbox::Writer,
-    media::{record::FrameSink, resample::Resampler, upscale::Upscaler},
+    media::upscale::Upscaler,
     mode::{DeviceChoice, Mode},
     parallel_copy,
     timing::RunTiming,
-    verify::Equality,
 };
 
 /// A frame that is being painted.
@@ -41,20 +43,70 @@ pub struct Begun {
     pub captured_at: Instant,
     /// Columns and rows of the source's frame.
     pub size: (usize, usize),
-    /// Milliseconds of copying it for the surface, and of decoding it where the source did not.
-    pub copy_ms: f32,
+    /// Milliseconds of copying it for the surface, and of decoding it if the source did not; `None` before that.
+    pub copy_ms: Option<f32>,
     stages: Stages,
 }
 
-/// The result of painting a frame.
+/// How a frame is painted.
+#[derive(Clone, Copy)]
+pub struct Way {
+    /// Columns and rows that the network sees.
+    pub working: (usize, usize),
+    /// Whether the picture is brought up to the source's size, which is larger.
+    pub upscales: bool,
+    /// Strength and colours.
+    pub look: Look,
+}
+
+impl Way {
+    /// That of a frame of the size `source`, brought up to it if it is to be `upscaled` and the working size is smaller.
+    pub fn new(
+        source: (usize, usize),
+        working: (usize, usize),
+        upscaled: bool,
+        look: Look,
+    ) -> Self {
+        let is_smaller = working.0 < source.0 || working.1 < source.1;
+        Self { working, upscales: upscaled && is_smaller, look }
+    }
+}
+
+/// Which picture of a frame is painted.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Half {
+    /// The picture; of a comparison the first one.
+    First,
+    /// The second picture of a comparison.
+    Second,
+}
+
+/// A session's run on a frame.
+#[derive(Clone, Copy)]
+pub struct Run {
+    pub timing: RunTiming,
+    /// Whether the device composed the picture.
+    pub is_composed: bool,
+}
+
+/// A frame that was painted.
 #[derive(Clone, Copy)]
 pub struct Painted {
+    pub way: Way,
+    pub scale_ms: f32,
     /// Variant and precision; `None` when the source is shown as it is.
     pub mode: Option<Mode>,
-    /// Time of the run.
-    pub timing: RunTiming,
+    /// The runs of both halves; the second one counts only in a comparison.
+    pub runs: [Run; 2],
     /// Both sides of a comparison.
     pub pair: Option<ModePairTimes>,
+}
+
+impl Painted {
+    /// By one session.
+    pub fn by_one(way: Way, scale_ms: f32, mode: Mode, run: Run) -> Self {
+        Self { way, scale_ms, mode: Some(mode), runs: [run; 2], pair: None }
+    }
 }
 
 /// Counts and numbers that a picture carries.
@@ -70,71 +122,20 @@ pub struct Numbers {
     pub sequence: u64,
 }
 
-/// Which picture of a frame is painted.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Half {
-    /// The picture; of a comparison the first one.
-    First,
-    /// The second picture of a comparison.
-    Second,
-}
-
-/// The present frame, and the sinks of its picture.
+/// The memory that frames take on their way, and the receivers of their pictures.
 pub struct FrameLoop {
     output: Writer<LivePicture>,
     wake_up: WakeUp,
-    recording: Option<FrameSink>,
-    scaled: Scaled,
-    scale_ms: f32,
+    sinks: Sinks,
+    scaler: Scaler,
     upscaler: Upscaler,
-    /// Whether the present picture is brought up to the source's size.
-    upscales: bool,
-    /// The network's pictures where they are not handed over as they are.
+    /// The network's pictures if they are not handed over as they are.
     network: [Frame; 2],
-    /// Which of them the device composed already.
-    composed: [bool; 2],
-    /// Whether the surface's copy of the present frame is there.
-    is_taken: bool,
     /// Where a frame is decoded before it is turned.
     scratch: Frame,
     control: Arc<RunControl>,
     clock: Clock,
     painted: u64,
-}
-
-/// The source's frame at the working size.
-struct Scaled {
-    /// The working size.
-    size: (usize, usize),
-    /// The frame, where it was made and the working size is not the source's.
-    frame: Frame,
-    is_made: bool,
-    resampler: Resampler,
-}
-
-impl Scaled {
-    /// The frames that follow have this working size.
-    fn begin(&mut self, size: (usize, usize)) {
-        self.size = size;
-        self.is_made = false;
-    }
-
-    /// Makes it of the source's frame, where it was not made.
-    fn make(&mut self, source: &Frame) {
-        if std::mem::replace(&mut self.is_made, true) || self.size == sides(source) {
-            return;
-        }
-        fit(&mut self.frame, self.size);
-        self.resampler.resample(source, &mut self.frame);
-    }
-
-    /// It, once it was made; the source's own where that has the working size.
-    fn of<'a>(&'a self, source: &'a Frame) -> &'a Frame {
-        match self.size == sides(source) {
-            true => source,
-            false => &self.frame,
-        }
-    }
 }
 
 impl FrameLoop {
@@ -146,30 +147,20 @@ impl FrameLoop {
         clock: Clock,
         device: &DeviceInfo,
     ) -> Self {
-        // As many as paint, where the processor does.
+        // As many as paint, if the processor does.
         let threads = match device.kind {
             DeviceChoice::Cpu => device.threads,
             DeviceChoice::Cuda | DeviceChoice::Auto => {
                 available_parallelism().map_or(1, NonZero::get)
             }
         };
-        let pixel = || Frame::from_fn(1, 1, |_, _| [0; 4]);
         Self {
             output,
             wake_up,
-            recording: None,
-            scaled: Scaled {
-                size: (1, 1),
-                frame: pixel(),
-                is_made: false,
-                resampler: Resampler::default(),
-            },
-            scale_ms: 0.0,
+            sinks: Sinks::default(),
+            scaler: Scaler::default(),
             upscaler: Upscaler::new(threads),
-            upscales: false,
             network: [pixel(), pixel()],
-            composed: [false; 2],
-            is_taken: false,
             scratch: pixel(),
             control,
             clock,
@@ -177,9 +168,9 @@ impl FrameLoop {
         }
     }
 
-    /// Where every picture is recorded.
-    pub fn recording(&mut self) -> &mut Option<FrameSink> {
-        &mut self.recording
+    /// Where every picture goes in addition to the surface.
+    pub fn sinks(&mut self) -> &mut Sinks {
+        &mut self.sinks
     }
 
     /// Ends a run.
@@ -188,9 +179,8 @@ impl FrameLoop {
     }
 
     /// Begins with the source's newest frame, or again with the last one when it is not `fresh`.
-    pub fn begin(&mut self, captured: &Captured, fresh: bool) -> Begun {
+    pub fn begin(&self, captured: &Captured, fresh: bool) -> Begun {
         let at = (self.clock)();
-        self.is_taken = false;
         let mut stages = Stages {
             capture_ms: captured.capture_ms,
             decode_ms: captured.decode_ms,
@@ -200,18 +190,13 @@ impl FrameLoop {
             let since = ms(at.saturating_duration_since(captured.captured_at));
             stages.wait_ms = (since - captured.decode_ms).max(0.0);
         }
-        Begun {
-            at,
-            captured_at: if fresh { captured.captured_at } else { at },
-            size: captured.size(),
-            copy_ms: 0.0,
-            stages,
-        }
+        let captured_at = if fresh { captured.captured_at } else { at };
+        Begun { at, captured_at, size: captured.size(), copy_ms: None, stages }
     }
 
-    /// Copies the frame for the surface, decoded first where nobody has done so yet; once for a frame.
+    /// Copies the frame for the surface, once, decoded first if that was not done yet.
     pub fn take(&mut self, begun: &mut Begun, captured: &mut Captured) {
-        if std::mem::replace(&mut self.is_taken, true) {
+        if begun.copy_ms.is_some() {
             return;
         }
         let began = (self.clock)();
@@ -219,24 +204,21 @@ impl FrameLoop {
         let original = &mut self.output.value.original;
         fit(original, sides(frame));
         parallel_copy::copy(original.rgba_mut(), frame.rgba());
-        begun.copy_ms = ms((self.clock)() - began);
+        begun.copy_ms = Some(ms((self.clock)() - began));
     }
 
-    /// Decodes the frame, where nobody has done so yet.
+    /// Decodes the frame, if that was not done yet.
     pub fn decode(&mut self, captured: &mut Captured) {
         captured.decoded(&mut self.scratch);
     }
 
-    /// The source's frame at the working size, where that was made; else as it is.
+    /// The source's frame at the working size if that was made, else as it is.
     pub fn smallest<'a>(&'a self, source: &'a Frame) -> &'a Frame {
-        match self.scaled.is_made {
-            true => self.scaled.of(source),
-            false => source,
-        }
+        self.scaler.smallest(source)
     }
 
-    /// Paints a frame as a camera sent it at the working size `size`, and brings it up to the source's if it is to be
-    /// `upscaled`; the device decodes and composes it. `None` where it does not, or where the frame is decoded already.
+    /// Paints a frame as a camera sent it; the device decodes and composes it. `None` if it does not, or if the frame is
+    /// decoded already.
     ///
     /// # Errors
     /// As [`Session::run`].
@@ -244,73 +226,49 @@ impl FrameLoop {
         &mut self,
         session: &mut dyn Session,
         captured: &mut Captured,
-        (size, upscaled, look): ((usize, usize), bool, Look),
+        way: &Way,
         meanwhile: Option<&mut dyn FnMut()>,
-    ) -> Result<Option<RunTiming>, BackendError> {
-        let source = captured.size();
-        self.begin_painting(source, size, upscaled);
+    ) -> Result<Option<Run>, BackendError> {
+        self.scaler.begin();
         let picture = &mut self.output.value;
         picture.other = None;
-        fit(&mut picture.painted, if self.upscales { source } else { size });
-        let timing = captured.decode_with(|raw, upright| {
-            let painted = &mut picture.painted;
-            let input = Input::Raw { frame: raw, upright };
-            let job = match self.upscales {
+        let painted = &mut picture.painted;
+        fit(painted, if way.upscales { captured.size() } else { way.working });
+        let timing = captured.decode_with(|frame, upright| {
+            let input = Input::Raw { frame, upright };
+            let job = match way.upscales {
                 true => Job {
                     input,
                     paintings: &mut [],
-                    composition: Some(Composition { source: None, look, to: painted }),
+                    composition: Some(Composition { source: None, look: way.look, to: painted }),
                 },
                 false => Job { input, paintings: from_mut(painted), composition: None },
             };
             unless_declined(session.run(job, &self.control, meanwhile))
         })?;
-        self.composed[Half::First as usize] = self.upscales && timing.is_some();
-        Ok(timing)
+        Ok(timing.map(|timing| Run { timing, is_composed: way.upscales }))
     }
 
-    /// The next picture of a frame of the size `source` is painted at `size`, and brought up to the source's if it is to be
-    /// `upscaled` and is smaller.
-    fn begin_painting(&mut self, source: (usize, usize), size: (usize, usize), upscaled: bool) {
-        self.upscales = upscaled && (size.0 < source.0 || size.1 < source.1);
-        self.scaled.begin(size);
-        self.scale_ms = 0.0;
-        self.composed = [false; 2];
-    }
-
-    /// Brings the source's frame to the working size, for one picture or two, which are brought up to the source's
-    /// size afterwards if they are to be `upscaled` and are smaller.
-    pub fn scale(
-        &mut self,
-        frame: &Frame,
-        size: (usize, usize),
-        (is_pair, upscaled): (bool, bool),
-    ) {
+    /// Brings the source's frame to the working size and makes room for one picture or two; returns the milliseconds that
+    /// it took.
+    pub fn scale(&mut self, frame: &Frame, way: &Way, is_pair: bool) -> f32 {
         let began = (self.clock)();
-        self.begin_painting(sides(frame), size, upscaled);
-        self.scaled.make(frame);
+        self.scaler.begin();
+        self.scaler.make(frame, way.working);
         let picture = &mut self.output.value;
+        if !is_pair {
+            picture.other = None;
+        }
+        let other = is_pair.then(|| picture.other.get_or_insert_with(pixel));
         let [first, second] = &mut self.network;
-        let nothing = || Frame::from_fn(1, 1, |_, _| [0; 4]);
-        let other = match is_pair {
-            true => Some(picture.other.get_or_insert_with(nothing)),
-            false => {
-                picture.other = None;
-                None
-            }
-        };
-        match self.upscales {
-            true => fit(first, size),
-            false => fit(&mut picture.painted, size),
-        }
+        fit(if way.upscales { first } else { &mut picture.painted }, way.working);
         if let Some(other) = other {
-            fit(if self.upscales { second } else { other }, size);
+            fit(if way.upscales { second } else { other }, way.working);
         }
-        self.scale_ms = ms((self.clock)() - began);
+        ms((self.clock)() - began)
     }
 
-    /// Paints the frame at the working size, of the source's `source`, and composes it with `look` where the device does;
-    /// `meanwhile` is called again and again.
+    /// Paints the frame that was scaled, and composes it if the device does; `meanwhile` is called again and again.
     ///
     /// # Errors
     /// As [`Session::run`].
@@ -318,91 +276,85 @@ impl FrameLoop {
         &mut self,
         session: &mut dyn Session,
         source: &Frame,
-        (half, look): (Half, Look),
+        way: &Way,
+        half: Half,
         mut meanwhile: Option<&mut dyn FnMut()>,
-    ) -> Result<RunTiming, BackendError> {
+    ) -> Result<Run, BackendError> {
         let picture = &mut self.output.value;
         let [first, second] = &mut self.network;
-        let scaled = self.scaled.of(source);
-        self.composed[half as usize] = false;
-        if self.upscales {
-            let is_pair = picture.other.is_some();
-            let (to, painting) = match (half, &mut picture.other) {
-                (Half::Second, Some(other)) => (other, &mut *second),
-                _ => (&mut picture.painted, &mut *first),
-            };
+        let scaled = self.scaler.of(source, way.working);
+        let is_pair = picture.other.is_some();
+        let (mut to, painting) = match (half, &mut picture.other) {
+            (Half::Second, Some(other)) => (other, second),
+            _ => (&mut picture.painted, first),
+        };
+        if way.upscales {
             fit(to, sides(&picture.original));
+            let source = Some(&picture.original);
             let job = Job {
                 input: Input::Frames(from_ref(scaled)),
                 // A comparison judges the network's own pictures.
                 paintings: if is_pair { from_mut(painting) } else { &mut [] },
-                composition: Some(Composition { source: Some(&picture.original), look, to }),
+                composition: Some(Composition { source, look: way.look, to }),
             };
             let meanwhile = meanwhile.as_mut().map(|m| &mut **m as &mut dyn FnMut());
             if let Some(timing) = unless_declined(session.run(job, &self.control, meanwhile))? {
-                self.composed[half as usize] = true;
-                return Ok(timing);
+                return Ok(Run { timing, is_composed: true });
             }
+            to = painting;
         }
-        let to = match (half, &mut picture.other, self.upscales) {
-            (Half::First, _, true) => first,
-            (Half::Second, Some(_), true) => second,
-            (Half::Second, Some(other), false) => other,
-            _ => &mut picture.painted,
-        };
-        session.run(Job::frame(scaled, to), &self.control, meanwhile)
+        let timing = session.run(Job::frame(scaled, to), &self.control, meanwhile)?;
+        Ok(Run { timing, is_composed: false })
     }
 
-    /// Shows the frame at the working size as it is, of the source's `source`.
-    pub fn show_source(&mut self, source: &Frame) -> Painted {
-        let scaled = self.scaled.of(source);
+    /// Shows the source's frame at the working size as it is.
+    pub fn show_source(&mut self, source: &Frame, way: Way) -> Painted {
+        let scale_ms = self.scale(source, &way, false);
+        let scaled = self.scaler.of(source, way.working);
         parallel_copy::copy(self.output.value.painted.rgba_mut(), scaled.rgba());
-        Painted { mode: None, timing: RunTiming::host(0.0), pair: None }
+        let run = Run { timing: RunTiming::host(0.0), is_composed: true };
+        Painted { way, scale_ms, mode: None, runs: [run; 2], pair: None }
     }
 
     /// Both pictures of a comparison, as the network made them.
-    pub fn pair(&self) -> Option<[&Frame; 2]> {
+    pub fn pair(&self, way: &Way) -> Option<[&Frame; 2]> {
         let picture = &self.output.value;
         let other = picture.other.as_ref()?;
-        Some(match self.upscales {
-            true => self.network.each_ref(),
-            false => [&picture.painted, other],
-        })
+        Some(if way.upscales { self.network.each_ref() } else { [&picture.painted, other] })
     }
 
-    /// Brings the picture up to the source's size where that was wanted, and composes it with the source.
-    fn compose(&mut self, look: Look) {
+    /// Brings the picture up to the source's size and lays it over the source, as far as the device did not.
+    fn compose(&mut self, painted: &Painted) {
+        let Way { working, upscales, look } = painted.way;
         let picture = &mut self.output.value;
         let pictures = std::iter::once(&mut picture.painted).chain(&mut picture.other);
-        for ((to, network), composed) in pictures.zip(&self.network).zip(self.composed) {
-            if composed {
+        for ((to, network), run) in pictures.zip(&self.network).zip(painted.runs) {
+            if run.is_composed {
                 continue;
             }
-            if self.upscales {
-                let painting = (&self.scaled.frame, network);
+            if upscales {
+                let painting = (self.scaler.of(&picture.original, working), network);
                 (self.upscaler).compose(painting, &picture.original, look, to);
             } else if look != Look::default() {
-                self.scaled.make(&picture.original);
-                compose_into(self.scaled.of(&picture.original), to, look);
+                self.scaler.make(&picture.original, working);
+                compose_into(self.scaler.of(&picture.original, working), to, look);
             }
         }
     }
 
-    /// Composes the picture and hands it to the sinks.
+    /// Composes the picture and hands it to the sinks and the surface.
     pub fn hand_over(
         &mut self,
         begun: &Begun,
         painted: &Painted,
-        look: Look,
         numbers: Numbers,
-        (names, equality): (Option<&Arc<[String; 2]>>, Option<&Arc<Equality>>),
+        judge: &Judge,
     ) -> Facts {
         let composing = (self.clock)();
-        if painted.mode.is_some() {
-            self.compose(look);
-        }
+        self.compose(painted);
         let ready_at = (self.clock)();
         self.painted += 1;
+        let timing = painted.runs[0].timing;
         let facts = Facts {
             settings: numbers.settings,
             painted: self.painted,
@@ -412,59 +364,42 @@ impl FrameLoop {
             captured_at: begun.captured_at,
             ready_at,
             stages: Stages {
-                scale_ms: self.scale_ms,
-                upload_ms: painted.timing.upload_ms as f32,
-                network_ms: painted.timing.total_ms as f32,
-                download_ms: painted.timing.download_ms as f32,
-                compose_ms: painted.timing.compose_ms as f32 + ms(ready_at - composing),
+                scale_ms: painted.scale_ms,
+                upload_ms: timing.upload_ms as f32,
+                network_ms: timing.total_ms as f32,
+                download_ms: timing.download_ms as f32,
+                compose_ms: timing.compose_ms as f32 + ms(ready_at - composing),
                 ..begun.stages
             },
-            working: self.scaled.size,
+            working: painted.way.working,
             mode: painted.mode,
-            method: painted.timing.method,
+            method: timing.method,
             pair: painted.pair,
         };
         let picture = &mut self.output.value;
         picture.facts = Some(facts);
-        picture.names = names.cloned();
-        picture.equality = equality.cloned();
-        if self.recording.as_ref().is_some_and(FrameSink::has_ended) {
-            self.recording = None;
-        }
-        if let Some(sink) = &mut self.recording {
-            sink.push(&picture.painted, begun.captured_at);
-        }
+        picture.names = judge.names().filter(|_| painted.pair.is_some()).cloned();
+        picture.equality = judge.equality().cloned();
+        self.sinks.take(&picture.painted, begun.captured_at);
         self.output.put();
         // Before anything else is done for the next frame: the surface can show this one now.
         (self.wake_up)();
         facts
     }
 
-    /// The frame at the working size, of the source's `source`, and memory for a picture of that size that is not shown:
-    /// the last picture was handed over already.
+    /// The frame at the working size, and memory for a picture of that size that is not shown: the last picture was
+    /// handed over already.
     pub fn unseen<'a>(
         &'a mut self,
         source: &'a Frame,
+        way: &Way,
     ) -> (&'a Frame, &'a mut Frame, &'a RunControl) {
-        self.scaled.make(source);
-        let unseen = match self.upscales {
+        self.scaler.make(source, way.working);
+        let unseen = match way.upscales {
             true => &mut self.network[0],
             false => &mut self.output.value.painted,
         };
-        fit(unseen, self.scaled.size);
-        let scaled = self.scaled.of(source);
-        (scaled, unseen, &self.control)
-    }
-}
-
-/// Columns and rows of a frame.
-pub fn sides(frame: &Frame) -> (usize, usize) {
-    (frame.width(), frame.height())
-}
-
-/// Makes `frame` as large as `size`; its pixels are stale either way.
-pub fn fit(frame: &mut Frame, (width, height): (usize, usize)) {
-    if sides(frame) != (width, height) {
-        frame.resize(width, height);
+        fit(unseen, way.working);
+        (self.scaler.of(source, way.working), unseen, &self.control)
     }
 }

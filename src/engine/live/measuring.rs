@@ -3,8 +3,8 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{
-    frame_loop::sides,
     input::Input,
+    scaler::{pixel, sides},
     settings::{CandidateChoice, MeasureJob},
 };
 use crate::{
@@ -30,7 +30,7 @@ pub fn some_pictures(
 ) -> Vec<Frame> {
     let mut resampler = Resampler::default();
     let mut pictures: Vec<Frame> = Vec::new();
-    let mut scratch = Frame::from_fn(1, 1, |_, _| [0; 4]);
+    let mut scratch = pixel();
     for _ in 0..MEASURED_PICTURES {
         let frame = input.frames.value.decoded(&mut scratch);
         let (width, height) = size_of(sides(frame));

@@ -15,8 +15,8 @@
 //!
 //! Knows no window and no arguments. Everything here belongs to the engine's thread.
 
-mod clock;
 mod compare;
+mod frame_cost;
 mod frame_loop;
 mod goal;
 mod inbox;
@@ -30,18 +30,21 @@ mod previews;
 pub mod rate_control;
 mod run;
 mod sampler;
+mod scaler;
 mod scheduler;
 mod settings;
+mod sink;
 mod snapshot;
 mod start;
 
-pub use clock::Clock;
 pub use input::{Input, LiveSource, SourceState};
+pub use pace::Clock;
 pub use picture::{Facts, LivePicture, ModePairTimes, Stages};
 pub use run::{Live, Served};
 pub use settings::{
     CandidateChoice, DEFAULT_TARGET_FPS, LiveEvent, LiveSample, LiveSettings, LiveSize, MeasureJob,
     ModePair, NumberedSettings, Preview, PreviewPicture,
 };
+pub use sink::{Sink, Sinks};
 pub use snapshot::{Preparing, Snapshot};
 pub use start::LiveStart;

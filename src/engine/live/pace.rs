@@ -1,6 +1,17 @@
-//! The share of the time that large pictures take. Pure: times are handed in.
+//! Time as live painting sees it, so that tests have their own, and the share of it that large pictures take. Pure.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// Returns the time.
+pub type Clock = Arc<dyn Fn() -> Instant + Send + Sync>;
+
+/// Milliseconds of a duration.
+pub fn ms(duration: Duration) -> f32 {
+    duration.as_secs_f32() * 1e3
+}
 
 /// Weight of the newest frame in the share of time that large pictures take.
 const NEWEST: f64 = 0.1;

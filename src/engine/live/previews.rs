@@ -10,8 +10,8 @@ use std::{
 };
 
 use super::{
-    clock::Clock,
-    frame_loop::{fit, sides},
+    pace::Clock,
+    scaler::{fit, pixel, sides},
     settings::Preview,
 };
 use crate::{
@@ -36,6 +36,17 @@ const SHARE_OF_IDLE: f64 = 0.5;
 /// Pictures of one style per second at most.
 const MOST_FPS: f64 = 15.0;
 
+/// What the next preview is painted of, and how.
+pub struct Turn<'a> {
+    pub frame: &'a Frame,
+    pub mode: ModeChoice,
+    pub look: Look,
+    /// Share of the time that large pictures take, 0 to 1.
+    pub busy: f64,
+    /// Whether a session may be requested.
+    pub may_load: bool,
+}
+
 /// The previews, and whose turn it is.
 pub struct Previews {
     previews: Vec<Preview>,
@@ -57,7 +68,7 @@ impl Previews {
             previews: Vec::new(),
             next: 0,
             resampler: Resampler::default(),
-            input: Frame::from_fn(1, 1, |_, _| [0; 4]),
+            input: pixel(),
             rests_until: None,
             began,
             loading: None,
@@ -94,17 +105,16 @@ impl Previews {
         }
     }
 
-    /// Paints the next preview from `frame` in this look, if it is time to. Large pictures take `busy` of the time, from 0
-    /// to 1. A session that is not open is requested if `may_load`, and its preview waits for another turn. A
-    /// style that cannot be painted is left out: painting it large gives the reason.
+    /// Paints the next preview, if it is time to. A session that is not open is requested, and its preview waits for
+    /// another turn. A style that cannot be painted is left out: painting it large reports the reason.
     pub fn serve(
         &mut self,
         painter: &mut Painter,
-        frame: &Frame,
-        (mode, look): (ModeChoice, Look),
-        (control, clock): (&RunControl, &Clock),
-        (busy, may_load): (f64, bool),
+        turn: &Turn<'_>,
+        control: &RunControl,
+        clock: &Clock,
     ) {
+        let &Turn { frame, mode, look, busy, may_load } = turn;
         let began = clock();
         if self.previews.is_empty() || self.rests_until.is_some_and(|until| began < until) {
             return;

@@ -12,7 +12,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::LiveSize;
+pub use super::frame_cost::FrameCost;
+use super::{frame_cost::Means, settings::LiveSize};
 use crate::{capture::LARGEST_FRAME_PX, mode::DeviceChoice};
 
 /// Long sides that are chosen from, for pictures and for the source's frames, in pixels.
@@ -54,8 +55,6 @@ const GROWS_FAR_BELOW: f64 = 0.5;
 const SLOW_FRAMES: u32 = 6;
 /// As many, when they took twice as long as they may.
 const VERY_SLOW_FRAMES: u32 = 2;
-/// Share of the budget that painting has even where taking the source's frame leaves less.
-const LEAST_SHARE: f64 = 0.25;
 /// How long there has to be room before the size grows.
 const GROWS_AFTER: Duration = Duration::from_millis(1500);
 /// How long a size that proved too large is not tried again.
@@ -63,8 +62,6 @@ const REMEMBERS: Duration = Duration::from_secs(20);
 /// Frames of a new size whose time does not count: caches are cold and memory is touched for the first
 /// time.
 const WARM_UP_FRAMES: u32 = 2;
-/// Weight of the newest frame in the mean.
-const NEWEST: f64 = 0.2;
 /// By how much the frames of a source grow at once, at most and at least.
 const SOURCE_GROWTH: (f64, f64) = (2.0, 1.1);
 
@@ -79,24 +76,6 @@ pub fn first_source_px(size: LiveSize, upscale: bool, device: DeviceChoice) -> u
         (LiveSize::Auto { .. }, DeviceChoice::Cuda) => FIRST_SOURCE_PX,
         (LiveSize::Auto { .. }, DeviceChoice::Cpu | DeviceChoice::Auto) => FIRST_SOURCE_PX_ON_CPU,
     }
-}
-
-/// The cost of a frame that was painted.
-#[derive(Clone, Copy, Debug)]
-pub struct FrameCost {
-    /// Milliseconds of the engine's work on it that its working size decides: most of all the network's.
-    pub painting_ms: f64,
-    /// Milliseconds of the other work, which the size of the source's frame decides: copying it.
-    pub taking_ms: f64,
-    /// Milliseconds of scaling the source's frame to the working size, and of bringing the picture back to the source's;
-    /// next to nothing at the source's own.
-    pub scaling_ms: f64,
-    /// Milliseconds that the source took to decode or draw it.
-    pub decode_ms: f64,
-    /// Long side at which it was painted, in pixels.
-    pub painted_px: usize,
-    /// Long side of the source's frame, in pixels.
-    pub source_px: usize,
 }
 
 /// Chooses the long side for a rate.
@@ -263,50 +242,6 @@ impl RateControl {
         self.frames = 0;
         self.slow = 0;
         self.room_since = None;
-    }
-}
-
-/// Mean milliseconds of recent frames, as in [`FrameCost`].
-#[derive(Clone, Copy, Debug)]
-struct Means {
-    painting_ms: f64,
-    taking_ms: f64,
-    scaling_ms: f64,
-    decode_ms: f64,
-}
-
-impl Means {
-    /// The means after one more frame.
-    fn after(before: Option<Self>, frame: &FrameCost) -> Self {
-        let newest = Self {
-            painting_ms: frame.painting_ms,
-            taking_ms: frame.taking_ms,
-            scaling_ms: frame.scaling_ms,
-            decode_ms: frame.decode_ms,
-        };
-        let mean = before.unwrap_or(newest);
-        let moved = |mean: f64, newest: f64| mean + NEWEST * (newest - mean);
-        Self {
-            painting_ms: moved(mean.painting_ms, newest.painting_ms),
-            taking_ms: moved(mean.taking_ms, newest.taking_ms),
-            scaling_ms: moved(mean.scaling_ms, newest.scaling_ms),
-            decode_ms: moved(mean.decode_ms, newest.decode_ms),
-        }
-    }
-
-    fn total_ms(&self) -> f64 {
-        self.painting_ms + self.taking_ms + self.scaling_ms
-    }
-
-    /// Whether a working size with so many times the pixels, to which the source's frame is scaled if it `scales`, is
-    /// painted in `budget_ms`. Painting has at least
-    /// [`LEAST_SHARE`] of that: where taking the source's frame needs nearly all of it, a small working size
-    /// would gain nothing.
-    fn fits(&self, pixel_ratio: f64, budget_ms: f64, scales: bool) -> bool {
-        let scaling_ms = if scales { self.scaling_ms } else { 0.0 };
-        let taken_ms = self.taking_ms + scaling_ms;
-        let left_ms = (budget_ms - taken_ms).max(budget_ms * LEAST_SHARE);
-        self.painting_ms * pixel_ratio < left_ms
     }
 }
 

@@ -9,20 +9,21 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::Receiver;
 
 use super::{
-    clock::Clock,
     compare::Judge,
-    frame_loop::{Begun, FrameLoop, Half, Numbers, Painted},
+    frame_cost::FrameCost,
+    frame_loop::{Begun, FrameLoop, Half, Numbers, Painted, Run, Way},
     inbox::Inbox,
     input::Input,
     live_sessions::{LiveContext, LiveSessions},
     measuring::{measure, some_pictures},
-    pace::Pace,
-    picture::{ModePairTimes, Stages},
-    previews::Previews,
-    rate_control::{FrameCost, RateControl},
+    pace::{Clock, Pace},
+    picture::ModePairTimes,
+    previews::{Previews, Turn},
+    rate_control::RateControl,
     sampler::Sampler,
     scheduler::{Next, RenderTarget, SessionSlot},
     settings::{LiveEvent, LiveSettings, LiveSize, MeasureJob, Preview},
+    sink::Sinks,
     snapshot::Snapshot,
     start::LiveStart,
 };
@@ -33,11 +34,7 @@ use crate::{
     frame::Frame,
     mailbox::Writer,
     measure::{MeasureError, MeasureReport},
-    media::{
-        record::FrameSink,
-        scale::{size_inside, size_within},
-    },
-    timing::RunTiming,
+    media::scale::{size_inside, size_within},
 };
 
 /// The size at which the network of `settings` paints a source of this size.
@@ -133,16 +130,15 @@ impl Live {
         self.settings.has_pending()
     }
 
-    /// Where every picture is recorded; of whichever source, so it may be taken on to the next run.
-    pub fn recording(&mut self) -> &mut Option<FrameSink> {
-        self.frames.recording()
+    /// Where every picture goes in addition to the surface; of whichever source, so the next run may continue with them.
+    pub fn sinks(&mut self) -> &mut Sinks {
+        self.frames.sinks()
     }
 
-    /// Records a finer picture of the held frame, seen from this time on; nothing once the pictures go on.
+    /// Hands the sinks a finer picture of the held frame, seen from this time on; nothing once the pictures continue.
     pub fn record_finer(&mut self, picture: &Frame, at: Instant) {
-        let sink = self.frames.recording().as_mut();
-        if let Some(sink) = sink.filter(|_| self.settings.current.frozen) {
-            sink.push(picture, at);
+        if self.settings.current.frozen {
+            self.frames.sinks().take(picture, at);
         }
     }
 
@@ -241,12 +237,11 @@ impl Live {
             let target = match next {
                 Next::Target(target) => target,
                 Next::Source => {
-                    let upscales = self.settings.current.upscale;
-                    let size = if upscales { begun.size } else { size };
+                    let LiveSettings { upscale, look, .. } = self.settings.current;
+                    let size = if upscale { begun.size } else { size };
+                    let way = Way::new(begun.size, size, false, look);
                     self.frames.take(&mut begun, &mut self.input.frames.value);
-                    let frame = &self.input.frames.value.frame;
-                    self.frames.scale(frame, size, (false, false));
-                    break self.frames.show_source(frame);
+                    break self.frames.show_source(&self.input.frames.value.frame, way);
                 }
                 Next::Nothing => {
                     self.changed = true;
@@ -305,70 +300,73 @@ impl Live {
         target: &RenderTarget,
         begun: &mut Begun,
     ) -> Result<Painted, BackendError> {
-        let raw = self.paint_raw(devices)?;
+        let LiveSettings { upscale, look, .. } = self.settings.current;
+        let way = Way::new(begun.size, target.size(), upscale, look);
+        let raw = self.paint_raw(devices, way)?;
         self.frames.take(begun, &mut self.input.frames.value);
         if let Some(painted) = raw {
             return Ok(painted);
         }
         let frame = &self.input.frames.value.frame;
-        let upscales = self.settings.current.upscale;
-        match target {
+        let slots = match target {
             RenderTarget::One(slot) => {
-                self.frames.scale(frame, target.size(), (false, upscales));
-                Ok(Painted {
-                    mode: Some(slot.key.spec.mode),
-                    timing: self.run(devices, slot, Half::First)?,
-                    pair: None,
-                })
+                let scale_ms = self.frames.scale(frame, &way, false);
+                let run = self.run(devices, slot, way, Half::First)?;
+                return Ok(Painted::by_one(way, scale_ms, slot.key.spec.mode, run));
             }
-            RenderTarget::Pair(slots) => {
-                self.frames.scale(frame, target.size(), (true, upscales));
-                let mut timings = [RunTiming::host(0.0); 2];
-                for at in self.judge.next_order() {
-                    let half = [Half::First, Half::Second][at];
-                    timings[at] = self.run(devices, &slots[at], half)?;
-                }
-                let modes = slots.each_ref().map(|slot| slot.key.spec.mode);
-                let precisions = modes.map(|mode| mode.precision);
-                if let Some(pictures) = self.frames.pair() {
-                    self.judge.judge(pictures, precisions, (self.clock)());
-                }
-                self.judge.name(slots, || {
-                    slots.each_ref().map(|slot| {
-                        let painter = devices.get_mut(slot.device);
-                        let session = painter.and_then(|p| p.pool_mut().session(&slot.key));
-                        let asked = || slot.key.spec.mode.to_string();
-                        session.map_or_else(asked, |session| session.summary().label())
-                    })
-                });
-                Ok(Painted {
-                    mode: Some(modes[0]),
-                    timing: timings[0],
-                    pair: Some(ModePairTimes {
-                        modes,
-                        ms: timings.map(|t| t.total_ms),
-                        methods: timings.map(|t| t.method),
-                    }),
-                })
-            }
+            RenderTarget::Pair(slots) => slots,
+        };
+        let scale_ms = self.frames.scale(frame, &way, true);
+        let mut runs = [None; 2];
+        for at in self.judge.next_order() {
+            let half = [Half::First, Half::Second][at];
+            runs[at] = Some(self.run(devices, &slots[at], way, half)?);
         }
+        let [Some(first), Some(second)] = runs else {
+            return Err(BackendError::Internal("one of two modes did not paint"));
+        };
+        let (runs, modes) = ([first, second], slots.each_ref().map(|slot| slot.key.spec.mode));
+        if let Some(pictures) = self.frames.pair(&way) {
+            self.judge.judge(pictures, modes.map(|mode| mode.precision), (self.clock)());
+        }
+        self.judge.name(slots, || {
+            slots.each_ref().map(|slot| {
+                let painter = devices.get_mut(slot.device);
+                let session = painter.and_then(|p| p.pool_mut().session(&slot.key));
+                let asked = || slot.key.spec.mode.to_string();
+                session.map_or_else(asked, |session| session.summary().label())
+            })
+        });
+        Ok(Painted {
+            way,
+            scale_ms,
+            mode: Some(modes[0]),
+            runs,
+            pair: Some(ModePairTimes {
+                modes,
+                ms: runs.map(|run| run.timing.total_ms),
+                methods: runs.map(|run| run.timing.method),
+            }),
+        })
     }
 
     /// Paints the frame as a camera sent it, if it is still that and the device decodes it.
-    fn paint_raw(&mut self, devices: &mut Devices) -> Result<Option<Painted>, BackendError> {
+    fn paint_raw(
+        &mut self,
+        devices: &mut Devices,
+        way: Way,
+    ) -> Result<Option<Painted>, BackendError> {
         if self.input.frames.value.raw().is_none() || self.declined_raw {
             return Ok(None);
         }
         let Some(slot) = self.sessions.for_raw().cloned() else {
             return Ok(None);
         };
-        let LiveSettings { upscale, look, .. } = self.settings.current;
-        let how = ((slot.key.spec.width, slot.key.spec.height), upscale, look);
-        let timing = self.with_session(devices, &slot, |frames, session, input, meanwhile| {
-            frames.paint_raw(session, &mut input.frames.value, how, meanwhile)
+        let run = self.with_session(devices, &slot, |frames, session, input, meanwhile| {
+            frames.paint_raw(session, &mut input.frames.value, &way, meanwhile)
         })?;
-        self.declined_raw = timing.is_none();
-        Ok(timing.map(|timing| Painted { mode: Some(slot.key.spec.mode), timing, pair: None }))
+        self.declined_raw = run.is_none();
+        Ok(run.map(|run| Painted::by_one(way, 0.0, slot.key.spec.mode, run)))
     }
 
     /// Runs one session on the scaled frame.
@@ -376,12 +374,11 @@ impl Live {
         &mut self,
         devices: &mut Devices,
         slot: &SessionSlot,
+        way: Way,
         half: Half,
-    ) -> Result<RunTiming, BackendError> {
-        let look = self.settings.current.look;
+    ) -> Result<Run, BackendError> {
         self.with_session(devices, slot, |frames, session, input, meanwhile| {
-            let source = &input.frames.value.frame;
-            frames.paint(session, source, (half, look), meanwhile)
+            frames.paint(session, &input.frames.value.frame, &way, half, meanwhile)
         })
     }
 
@@ -418,7 +415,7 @@ impl Live {
         painted
     }
 
-    /// Hands the picture to the sinks, and its cost to the rate control; gives the time that it took.
+    /// Hands the picture to the sinks, and its cost to the rate control; returns the time that it took.
     fn hand_over(&mut self, begun: &Begun, painted: &Painted) -> Duration {
         let is_opening = self.sessions.is_opening();
         if !is_opening {
@@ -431,29 +428,11 @@ impl Live {
             dropped: counts.dropped,
             sequence: self.input.frames.value.sequence,
         };
-        let names = self.judge.names().filter(|_| painted.pair.is_some());
-        let judged = (names, self.judge.equality());
-        let look = self.settings.current.look;
-        let facts = (self.frames).hand_over(begun, painted, look, numbers, judged);
+        let facts = self.frames.hand_over(begun, painted, numbers, &self.judge);
         let now = (self.clock)();
         let work = now - begun.at;
         if painted.mode.is_some() && !is_opening {
-            let taking_ms = f64::from(begun.copy_ms);
-            let Stages { scale_ms, compose_ms, .. } = facts.stages;
-            // Bringing the picture up to the source's size ends with scaling down: neither is done at that size.
-            let scaling_ms = f64::from(match facts.working == begun.size {
-                true => scale_ms,
-                false => scale_ms + compose_ms,
-            });
-            let cost = FrameCost {
-                painting_ms: (work.as_secs_f64() * 1e3 - taking_ms - scaling_ms).max(0.0),
-                taking_ms,
-                scaling_ms,
-                decode_ms: f64::from(facts.stages.decode_ms),
-                painted_px: facts.working.0.max(facts.working.1),
-                source_px: begun.size.0.max(begun.size.1),
-            };
-            self.rate.note(cost, now);
+            self.rate.note(FrameCost::of(begun, &facts, work), now);
             self.adjust_source();
         }
         work
@@ -464,15 +443,16 @@ impl Live {
         // The session that the large picture waits for is loaded first.
         let may_load = !self.sessions.is_loading();
         let settings = &self.settings.current;
-        // It is, but where painting it was cancelled.
+        // It is, unless painting it was cancelled.
         self.frames.decode(&mut self.input.frames.value);
-        self.previews.serve(
-            painter,
-            self.frames.smallest(&self.input.frames.value.frame),
-            (settings.mode, settings.look),
-            (self.frames.control(), &self.clock),
-            (self.pace.busy(), may_load),
-        );
+        let turn = Turn {
+            frame: self.frames.smallest(&self.input.frames.value.frame),
+            mode: settings.mode,
+            look: settings.look,
+            busy: self.pace.busy(),
+            may_load,
+        };
+        self.previews.serve(painter, &turn, self.frames.control(), &self.clock);
     }
 
     /// Measures two modes against each other on frames of the source, at the size in use. Live pictures wait

@@ -9,8 +9,8 @@ use std::{
 };
 
 use super::{
-    clock::Clock,
     frame_loop::{FrameLoop, Painted},
+    pace::Clock,
     settings::{LiveEvent, LiveSample},
 };
 use crate::{
@@ -66,13 +66,14 @@ impl Sampler {
             let ceiling = sample::ceiling(painter.backend().as_ref(), mode.precision);
             send(LiveEvent::Ceiling(ceiling.unwrap_or_default()));
         }
+        let timing = painted.runs[0].timing;
         let free_bytes = painter.backend().free_bytes();
         let session_bytes = painter.pool().held_bytes() + painter.pool().loading_bytes();
         let Some(session) = painter.pool_mut().session(key) else {
             return;
         };
         let conv_provider = session.summary().conv_provider;
-        let (scaled, unseen, control) = frames.unseen(source);
+        let (scaled, unseen, control) = frames.unseen(source, &painted.way);
         // A failure returns with the next frame, where it is handled.
         let steps = sample::step_times(session, scaled, unseen, control).unwrap_or_default();
         let cost = clock() - began;
@@ -82,8 +83,8 @@ impl Sampler {
             conv_provider,
             width: key.spec.width,
             height: key.spec.height,
-            method: painted.timing.method,
-            total_ms: painted.timing.total_ms,
+            method: timing.method,
+            total_ms: timing.total_ms,
             steps,
             cost_ms: cost.as_secs_f64() * 1e3,
             session_bytes,

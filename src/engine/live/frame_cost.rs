@@ -1,0 +1,96 @@
+//! The cost of live frames, as the rate control sees it. Pure.
+
+use std::time::Duration;
+
+use super::{
+    frame_loop::Begun,
+    picture::{Facts, Stages},
+};
+
+/// Weight of the newest frame in the mean.
+const NEWEST: f64 = 0.2;
+/// Share of the budget that painting has even if taking the source's frame leaves less.
+const LEAST_SHARE: f64 = 0.25;
+
+/// The cost of a frame that was painted.
+#[derive(Clone, Copy, Debug)]
+pub struct FrameCost {
+    /// Milliseconds of the engine's work on it that its working size decides: most of all the network's.
+    pub painting_ms: f64,
+    /// Milliseconds of the other work, which the size of the source's frame decides: copying it.
+    pub taking_ms: f64,
+    /// Milliseconds of scaling the source's frame to the working size, and of bringing the picture back to the source's;
+    /// next to nothing at the source's own.
+    pub scaling_ms: f64,
+    /// Milliseconds that the source took to decode or draw it.
+    pub decode_ms: f64,
+    /// Long side at which it was painted, in pixels.
+    pub painted_px: usize,
+    /// Long side of the source's frame, in pixels.
+    pub source_px: usize,
+}
+
+impl FrameCost {
+    /// That of a frame whose picture has these facts and took `work`.
+    pub fn of(begun: &Begun, facts: &Facts, work: Duration) -> Self {
+        let taking_ms = f64::from(begun.copy_ms.unwrap_or(0.0));
+        let Stages { scale_ms, compose_ms, decode_ms, .. } = facts.stages;
+        // Bringing the picture up to the source's size ends with scaling down: neither is done at that size.
+        let scaling_ms = f64::from(match facts.working == begun.size {
+            true => scale_ms,
+            false => scale_ms + compose_ms,
+        });
+        Self {
+            painting_ms: (work.as_secs_f64() * 1e3 - taking_ms - scaling_ms).max(0.0),
+            taking_ms,
+            scaling_ms,
+            decode_ms: f64::from(decode_ms),
+            painted_px: facts.working.0.max(facts.working.1),
+            source_px: begun.size.0.max(begun.size.1),
+        }
+    }
+}
+
+/// Mean milliseconds of recent frames, as in [`FrameCost`].
+#[derive(Clone, Copy, Debug)]
+pub struct Means {
+    painting_ms: f64,
+    taking_ms: f64,
+    scaling_ms: f64,
+    pub decode_ms: f64,
+}
+
+impl Means {
+    /// The means after one more frame.
+    pub fn after(before: Option<Self>, frame: &FrameCost) -> Self {
+        let newest = Self {
+            painting_ms: frame.painting_ms,
+            taking_ms: frame.taking_ms,
+            scaling_ms: frame.scaling_ms,
+            decode_ms: frame.decode_ms,
+        };
+        let mean = before.unwrap_or(newest);
+        let moved = |mean: f64, newest: f64| mean + NEWEST * (newest - mean);
+        Self {
+            painting_ms: moved(mean.painting_ms, newest.painting_ms),
+            taking_ms: moved(mean.taking_ms, newest.taking_ms),
+            scaling_ms: moved(mean.scaling_ms, newest.scaling_ms),
+            decode_ms: moved(mean.decode_ms, newest.decode_ms),
+        }
+    }
+
+    pub fn total_ms(&self) -> f64 {
+        self.painting_ms + self.taking_ms + self.scaling_ms
+    }
+
+    /// Whether a working size with so many times the pixels, to which the source's frame is scaled if it `scales`, is
+    /// painted in `budget_ms`. Painting has at least
+    /// [`LEAST_SHARE`] of that: where taking the source's frame needs nearly all of it, a small working size
+    /// would gain nothing.
+    pub fn fits(&self, pixel_ratio: f64, budget_ms: f64, scales: bool) -> bool {
+        let scaling_ms = if scales { self.scaling_ms } else { 0.0 };
+        let taken_ms = self.taking_ms + scaling_ms;
+        let left_ms = (budget_ms - taken_ms).max(budget_ms * LEAST_SHARE);
+        self.painting_ms * pixel_ratio < left_ms
+    }
+}
