@@ -1,7 +1,21 @@
 //! A backend's errors, in words for people.
 
-use super::{RunControl, session::Declined};
+use super::RunControl;
 use crate::frame::Frame;
+
+/// Why a session did nothing, so that the caller does the job in another way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Declined {
+    /// See [`Session::capabilities`](super::Session::capabilities).
+    #[error("it cannot")]
+    Unable,
+    /// The job needs more of the device's memory than is free.
+    #[error("it has no memory for it")]
+    NoMemory,
+    /// The sent frames no longer exist, are on another device or have another size.
+    #[error("the frames are not there")]
+    FramesGone,
+}
 
 /// Why a backend or a session failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -51,28 +51,30 @@ mod error;
 #[path = "../../tests/support/fake.rs"]
 pub(crate) mod fake;
 mod inspect;
+mod job;
 pub mod oracle;
 mod select;
-mod session;
 
 pub use control::RunControl;
-pub use error::BackendError;
 pub(crate) use error::at_most;
+pub use error::{BackendError, Declined};
 pub use inspect::{Inspect, InspectSession, NormTap};
-pub use select::{DeviceOptions, OlderDevice, OpenDevice, Selected, opener, select};
-pub use session::{
-    Capabilities, Composition, Declined, Input, Job, SentFrames, Session, SessionSpec,
-    run_one_by_one, unless_declined,
+pub use job::{
+    Capabilities, Composition, Input, Job, SentFrames, SessionSpec, run_one_by_one, unless_declined,
 };
+pub use select::{DeviceOptions, OlderDevice, OpenDevice, Selected, opener, select};
 
 use std::sync::Arc;
 
 use serde::Serialize;
 
 use crate::{
+    frame::Frame,
     graph::Graph,
     mode::{DeviceChoice, Mode, ModeChoice, Precision, Variant},
     network::Network,
+    plan::PlanSummary,
+    timing::RunTiming,
 };
 
 /// The facts of a device, for people and for reports.
@@ -99,6 +101,76 @@ impl DeviceInfo {
             1 => format!("1 {what}"),
             n => format!("{n} {what}s"),
         }
+    }
+}
+
+/// A network prepared on a device for one picture size.
+pub trait Session: Send {
+    /// What a run does and needs.
+    fn summary(&self) -> PlanSummary;
+
+    /// The jobs that the device may do besides painting frames.
+    fn capabilities(&self) -> Capabilities {
+        Capabilities::default()
+    }
+
+    /// Does a job and returns the time that all of its frames took together, [`SessionSpec::batch`] of them at once if
+    /// the device can. Alpha is carried through. If frames travel to the device, some travel while others are painted;
+    /// the time is that of painting. `control` counts frame by frame on a device that paints them one after another.
+    /// After an error, outputs may be painted in part.
+    ///
+    /// `meanwhile` is called again and again while a device paints a single batch, and must return at
+    /// once. It is never called if painting keeps the thread itself busy.
+    ///
+    /// # Errors
+    /// [`BackendError::Declined`] if the device does not do this job now: nothing was painted, and the caller does it
+    /// in another way; [`BackendError::WrongBatch`], [`BackendError::WrongSize`], [`BackendError::Cancelled`], and
+    /// what the device runs into: [`BackendError::OutOfMemory`], [`BackendError::DeviceLost`],
+    /// [`BackendError::Kernel`].
+    fn run(
+        &mut self,
+        job: Job<'_>,
+        control: &RunControl,
+        meanwhile: Option<&mut dyn FnMut()>,
+    ) -> Result<RunTiming, BackendError>;
+
+    /// The frames of the last run, for other sessions of the device; `None` unless they were sent as they are, in one
+    /// batch.
+    fn sent(&self) -> Option<SentFrames> {
+        None
+    }
+
+    /// The inspection for checks and measurements; `None` for a backend or session that only paints.
+    fn inspect(&mut self) -> Option<&mut dyn InspectSession> {
+        None
+    }
+}
+
+impl dyn Session + '_ {
+    /// [`Session::run`] of one frame.
+    ///
+    /// # Errors
+    /// As [`Session::run`].
+    pub fn paint(
+        &mut self,
+        input: &Frame,
+        output: &mut Frame,
+        control: &RunControl,
+    ) -> Result<RunTiming, BackendError> {
+        self.run(Job::frame(input, output), control, None)
+    }
+
+    /// [`Session::run`] of any number of frames.
+    ///
+    /// # Errors
+    /// As [`Session::run`].
+    pub fn paint_all(
+        &mut self,
+        inputs: &[Frame],
+        outputs: &mut [Frame],
+        control: &RunControl,
+    ) -> Result<RunTiming, BackendError> {
+        self.run(Job::frames(inputs, outputs), control, None)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Sessions: networks prepared on a device, and the jobs that they run.
+//! The jobs that sessions run.
 
 use std::{
     any::Any,
@@ -6,11 +6,8 @@ use std::{
     sync::Arc,
 };
 
-use super::{BackendError, InspectSession, RunControl};
-use crate::{
-    compose::Look, frame::Frame, mode::Mode, plan::PlanSummary, raw_frame::RawFrame,
-    timing::RunTiming,
-};
+use super::{BackendError, Declined, RunControl};
+use crate::{compose::Look, frame::Frame, mode::Mode, raw_frame::RawFrame, timing::RunTiming};
 
 /// The size, batch and mode of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -39,22 +36,8 @@ pub struct Capabilities {
     pub decodes: bool,
     /// [`Job::composition`].
     pub composes: bool,
-    /// [`Input::Sent`] and [`Session::sent`].
+    /// [`Input::Sent`] and [`Session::sent`](super::Session::sent).
     pub keeps_sent: bool,
-}
-
-/// Why a session did nothing, so that the caller does the job in another way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Declined {
-    /// See [`Session::capabilities`].
-    #[error("it cannot")]
-    Unable,
-    /// The job needs more of the device's memory than is free.
-    #[error("it has no memory for it")]
-    NoMemory,
-    /// The sent frames no longer exist, are on another device or have another size.
-    #[error("the frames are not there")]
-    FramesGone,
 }
 
 /// What a session paints.
@@ -137,76 +120,6 @@ impl SentFrames {
     }
 }
 
-/// A network prepared on a device for one picture size.
-pub trait Session: Send {
-    /// What a run does and needs.
-    fn summary(&self) -> PlanSummary;
-
-    /// The jobs that the device may do besides painting frames.
-    fn capabilities(&self) -> Capabilities {
-        Capabilities::default()
-    }
-
-    /// Does a job and returns the time that all of its frames took together, [`SessionSpec::batch`] of them at once if
-    /// the device can. Alpha is carried through. If frames travel to the device, some travel while others are painted;
-    /// the time is that of painting. `control` counts frame by frame on a device that paints them one after another.
-    /// After an error, outputs may be painted in part.
-    ///
-    /// `meanwhile` is called again and again while a device paints a single batch, and must return at
-    /// once. It is never called if painting keeps the thread itself busy.
-    ///
-    /// # Errors
-    /// [`BackendError::Declined`] if the device does not do this job now: nothing was painted, and the caller does it
-    /// in another way; [`BackendError::WrongBatch`], [`BackendError::WrongSize`], [`BackendError::Cancelled`], and
-    /// what the device runs into: [`BackendError::OutOfMemory`], [`BackendError::DeviceLost`],
-    /// [`BackendError::Kernel`].
-    fn run(
-        &mut self,
-        job: Job<'_>,
-        control: &RunControl,
-        meanwhile: Option<&mut dyn FnMut()>,
-    ) -> Result<RunTiming, BackendError>;
-
-    /// The frames of the last run, for other sessions of the device; `None` unless they were sent as they are, in one
-    /// batch.
-    fn sent(&self) -> Option<SentFrames> {
-        None
-    }
-
-    /// The inspection for checks and measurements; `None` for a backend or session that only paints.
-    fn inspect(&mut self) -> Option<&mut dyn InspectSession> {
-        None
-    }
-}
-
-impl dyn Session + '_ {
-    /// [`Session::run`] of one frame.
-    ///
-    /// # Errors
-    /// As [`Session::run`].
-    pub fn paint(
-        &mut self,
-        input: &Frame,
-        output: &mut Frame,
-        control: &RunControl,
-    ) -> Result<RunTiming, BackendError> {
-        self.run(Job::frame(input, output), control, None)
-    }
-
-    /// [`Session::run`] of any number of frames.
-    ///
-    /// # Errors
-    /// As [`Session::run`].
-    pub fn paint_all(
-        &mut self,
-        inputs: &[Frame],
-        outputs: &mut [Frame],
-        control: &RunControl,
-    ) -> Result<RunTiming, BackendError> {
-        self.run(Job::frames(inputs, outputs), control, None)
-    }
-}
-
 /// `run`, or `None` if the device declined the job.
 ///
 /// # Errors
@@ -220,7 +133,7 @@ pub fn unless_declined(
     }
 }
 
-/// [`Session::run`] on a device that only paints frames, one after another, each with `paint`.
+/// [`Session::run`](super::Session::run) on a device that only paints frames, one after another, each with `paint`.
 ///
 /// # Errors
 /// Those of [`Job::plain`] and of `paint`.
