@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::paint::Painter;
+use super::{paint::Painter, sessions::Loaded};
 use crate::{backend::Backend, mode::DeviceChoice};
 
 /// Names a device as long as it is open; never used again for another one.
@@ -11,65 +11,67 @@ pub struct DeviceId(usize);
 
 /// The open devices: the first one paints everything, further ones are opened for comparisons.
 pub struct Devices {
-    first: Painter,
-    more: Vec<(DeviceId, Painter)>,
+    /// Never empty.
+    list: Vec<(DeviceId, Painter)>,
     newest: DeviceId,
 }
 
 impl Devices {
     /// One device.
     pub fn new(first: Painter) -> Self {
-        Self { first, more: Vec::new(), newest: DeviceId::default() }
+        let newest = DeviceId::default();
+        Self { list: vec![(newest, first)], newest }
     }
 
     /// The first device, which always exists.
     pub fn first(&self) -> &Painter {
-        &self.first
+        &self.list[0].1
     }
 
     /// See [`Devices::first`].
     pub fn first_mut(&mut self) -> &mut Painter {
-        &mut self.first
+        &mut self.list[0].1
     }
 
     /// All devices, the first one first.
-    pub fn iter(&self) -> impl Iterator<Item = (DeviceId, &Painter)> {
-        let more = self.more.iter().map(|(id, painter)| (*id, painter));
-        std::iter::once((DeviceId::default(), &self.first)).chain(more)
-    }
-
-    /// See [`Devices::iter`].
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = (DeviceId, &mut Painter)> {
-        let more = self.more.iter_mut().map(|(id, painter)| (*id, painter));
-        std::iter::once((DeviceId::default(), &mut self.first)).chain(more)
+    pub fn list(&self) -> &[(DeviceId, Painter)] {
+        &self.list
     }
 
     /// A device that is still open.
     pub fn get(&self, id: DeviceId) -> Option<&Painter> {
-        self.iter().find(|(of, _)| *of == id).map(|(_, painter)| painter)
+        self.list.iter().find(|(of, _)| *of == id).map(|(_, painter)| painter)
     }
 
     /// See [`Devices::get`].
     pub fn get_mut(&mut self, id: DeviceId) -> Option<&mut Painter> {
-        self.iter_mut().find(|(of, _)| *of == id).map(|(_, painter)| painter)
+        self.list.iter_mut().find(|(of, _)| *of == id).map(|(_, painter)| painter)
     }
 
     /// The first device of a kind, if one is open.
-    pub fn of_kind(&self, kind: DeviceChoice) -> Option<(DeviceId, &Painter)> {
+    pub fn of_kind(&self, kind: DeviceChoice) -> Option<&(DeviceId, Painter)> {
         let is_meant = |painter: &Painter| {
             kind == DeviceChoice::Auto || kind == painter.backend().device().kind
         };
-        self.iter().find(|(_, painter)| is_meant(painter))
+        self.list.iter().find(|(_, painter)| is_meant(painter))
+    }
+
+    /// The next outcome of a request to any of the devices.
+    pub fn next_loaded(&mut self) -> Option<(DeviceId, u64, Loaded)> {
+        self.list.iter_mut().find_map(|(device, painter)| {
+            let (number, loaded) = painter.pool_mut().next_loaded()?;
+            Some((*device, number, loaded))
+        })
     }
 
     /// Adds a device that was opened.
     pub fn add(&mut self, backend: Arc<dyn Backend>) {
         self.newest.0 += 1;
-        self.more.push((self.newest, self.first.with_backend(backend)));
+        self.list.push((self.newest, self.first().with_backend(backend)));
     }
 
     /// Closes all devices but the first one, with their sessions.
     pub fn keep_first(&mut self) {
-        self.more.clear();
+        self.list.truncate(1);
     }
 }

@@ -1,4 +1,9 @@
-//! Why the engine did not paint.
+//! Why the engine did not paint; a panic ends only its own job.
+
+use std::{
+    any::Any,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
 
 use super::paint::PaintError;
 use crate::backend::BackendError;
@@ -15,4 +20,19 @@ pub enum EngineError {
     /// A mistake of this program; the engine goes on.
     #[error("painting stopped because of a mistake in StyleForge ({0}); please report it")]
     Panicked(String),
+}
+
+/// The words of a panic.
+pub fn panic_message(panic: &(dyn Any + Send)) -> String {
+    panic
+        .downcast_ref::<&str>()
+        .map(|s| (*s).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned())
+}
+
+/// Runs `job`; a panic becomes an error.
+pub(super) fn caught<T>(job: impl FnOnce() -> T) -> Result<T, EngineError> {
+    catch_unwind(AssertUnwindSafe(job))
+        .map_err(|panic| EngineError::Panicked(panic_message(panic.as_ref())))
 }

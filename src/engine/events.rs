@@ -2,17 +2,11 @@
 //!
 //! Belongs to the engine's thread; the handle reads at the other end.
 
-use std::{
-    cell::Cell,
-    panic::{AssertUnwindSafe, catch_unwind},
-};
+use std::cell::Cell;
 
 use crossbeam_channel::Sender;
 
-use super::{
-    bounded_thread::WakeUp, error::EngineError, paint::Painter, panic::panic_message,
-    protocol::Event,
-};
+use super::{bounded_thread::WakeUp, paint::Painter, protocol::Event};
 
 /// An event on its way to the surface.
 pub(super) struct Sent {
@@ -52,10 +46,4 @@ pub(super) fn send_notices(painter: &mut Painter, events: &Events) {
     for notice in painter.take_notices() {
         events.send(Event::Device { info: painter.backend().device(), notice: Some(notice) });
     }
-}
-
-/// Runs `job`; a panic becomes an error.
-pub(super) fn caught<T>(job: impl FnOnce() -> T) -> Result<T, EngineError> {
-    catch_unwind(AssertUnwindSafe(job))
-        .map_err(|panic| EngineError::Panicked(panic_message(panic.as_ref())))
 }

@@ -21,12 +21,12 @@ use crossbeam_channel::{Receiver, Sender, TrySendError, bounded, unbounded};
 
 use super::{
     bounded_thread::{BoundedThread, WakeUp},
-    draft::draft_settings,
     events::{Events, Sent},
     live::{
         Input, LivePicture, LiveSettings, LiveSource, LiveStart, MeasureJob, NumberedSettings,
         Preview, Sink, Snapshot, rate_control::first_source_px,
     },
+    photos::draft_settings,
     protocol::{
         BatchJob, Command, Event, Generation, PaintJob, RepaintJob, RepaintNumber, Repainted,
         TrialJob, TrialNumber,
@@ -129,8 +129,7 @@ impl Engine {
         self.painting = Some(control.clone());
         self.drafting = job.draft && draft_settings(&job).is_some();
         self.outbox.retain(|waiting| !matches!(waiting, Command::Paint { .. }));
-        self.outbox.push_back(Command::Paint { generation: self.newest, job, control });
-        self.flush();
+        self.send(Command::Paint { generation: self.newest, job, control });
         self.newest
     }
 
@@ -192,22 +191,19 @@ impl Engine {
     /// Hands `sink` every live picture from now on, of whichever source, until it has ended. Pictures that no surface
     /// takes are handed over too. Never waits.
     pub fn record(&mut self, sink: impl Sink + 'static) {
-        self.outbox.push_back(Command::AddSink(Box::new(sink)));
-        self.flush();
+        self.send(Command::AddSink(Box::new(sink)));
     }
 
     /// Records a finer picture of the frame that is held, which the surface shows from this time on; nothing where
     /// none is recorded, or once the pictures go on. Never waits.
     pub fn record_finer(&mut self, finer: Arc<Repainted>, at: Instant) {
-        self.outbox.push_back(Command::RecordFiner(finer, at));
-        self.flush();
+        self.send(Command::RecordFiner(finer, at));
     }
 
     /// Paints these previews of live pictures too, in turn; for none, none. Never waits.
     pub fn set_previews(&mut self, previews: Vec<Preview>) {
         self.outbox.retain(|waiting| !matches!(waiting, Command::SetPreviews(_)));
-        self.outbox.push_back(Command::SetPreviews(previews));
-        self.flush();
+        self.send(Command::SetPreviews(previews));
     }
 
     /// Measures two modes on the live source's frames; [`Event::Measured`] follows. Live pictures wait
@@ -216,8 +212,7 @@ impl Engine {
         self.cancel_measuring();
         let control = Arc::new(RunControl::default());
         self.measuring = Some(control.clone());
-        self.outbox.push_back(Command::Measure { job, control });
-        self.flush();
+        self.send(Command::Measure { job, control });
     }
 
     /// Cancels the measurement, if one runs; [`Event::Measured`] follows. Gives the share of it that was done, 0 to 1,
@@ -240,8 +235,7 @@ impl Engine {
             self.outbox.retain(|waiting| {
                 !matches!(waiting, Command::StartLive(_) | Command::SetPreviews(_))
             });
-            self.outbox.push_back(Command::StopLive);
-            self.flush();
+            self.send(Command::StopLive);
         }
         if let Some(capture) = self.capture.take() {
             capture.stop();
@@ -262,8 +256,7 @@ impl Engine {
         self.newest_trial.0 += 1;
         let control = Arc::new(RunControl::default());
         self.trial = Some(control.clone());
-        self.outbox.push_back(Command::Try { number: self.newest_trial, job, control });
-        self.flush();
+        self.send(Command::Try { number: self.newest_trial, job, control });
         self.newest_trial
     }
 
@@ -282,8 +275,7 @@ impl Engine {
         let number = self.newest_repaint;
         let control = Arc::new(RunControl::default());
         self.repaints.push((number, control.clone()));
-        self.outbox.push_back(Command::Repaint { number, job, control });
-        self.flush();
+        self.send(Command::Repaint { number, job, control });
         number
     }
 
@@ -301,8 +293,7 @@ impl Engine {
         }
         let control = Arc::new(RunControl::default());
         self.batch = Some(control.clone());
-        self.outbox.push_back(Command::Batch { job, control });
-        self.flush();
+        self.send(Command::Batch { job, control });
         true
     }
 
@@ -388,6 +379,11 @@ impl Engine {
         self.outbox.clear();
         self.stop = None;
         self.thread.join_within(patience)
+    }
+
+    fn send(&mut self, command: Command) {
+        self.outbox.push_back(command);
+        self.flush();
     }
 
     /// Hands waiting commands to the channel as far as it has room.

@@ -11,8 +11,8 @@ use crossbeam_channel::{Receiver, Sender, unbounded};
 
 use super::{
     bounded_thread::BoundedThread,
-    error::EngineError,
-    events::{Events, caught},
+    error::{EngineError, caught},
+    events::Events,
     paint::{PaintError, Painter},
     protocol::{Event, RepaintJob, RepaintNumber, Repainted},
 };

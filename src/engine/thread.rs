@@ -8,8 +8,8 @@ use crossbeam_channel::{Receiver, TryRecvError, never, select_biased};
 
 use super::{
     devices::Devices,
-    error::EngineError,
-    events::{Events, caught, send_notices},
+    error::{EngineError, caught},
+    events::{Events, send_notices},
     live::{Live, LiveEvent, MeasureJob, Sinks},
     paint::Painter,
     photos::{Batch, Paint, serve_batch, serve_paint},
@@ -193,7 +193,7 @@ pub(super) fn run(
     let no_event = never();
     loop {
         let live = engine.work.live.as_ref();
-        let has_settings = live.is_some_and(Live::has_settings);
+        let has_settings = live.is_some_and(|live| live.settings.has_pending());
         let woken = if engine.work.batch.is_some() || has_settings {
             // There is work, so the channels are only polled.
             match commands.try_recv() {
@@ -202,9 +202,9 @@ pub(super) fn run(
                 Err(TryRecvError::Disconnected) => return,
             }
         } else {
-            let frame = live.and_then(Live::frame_ready);
-            let settings = live.and_then(Live::settings_ready);
-            let source = live.and_then(Live::source_events);
+            let frame = live.and_then(|live| live.input.frame_ready());
+            let settings = live.and_then(|live| live.settings.ready());
+            let source = live.and_then(|live| live.input.events());
             // Frames are checked last: where one is always waiting, the other channels would have to wait.
             select_biased! {
                 recv(stopped) -> _ => Some(Woken::Stop),
@@ -252,13 +252,13 @@ pub(super) fn run(
 /// Notes what woke the thread up about the live source or its settings.
 fn note_woken(live: &mut Live, woken: Woken, events: &Events) {
     match woken {
-        Woken::SettingsEnded => live.settings().close(),
+        Woken::SettingsEnded => live.settings.close(),
         Woken::Source(event) => {
             live.note_source(event, &mut |event| events.send(Event::Live(event)));
         }
-        Woken::SourceEventsEnded => live.input().end_events(),
+        Woken::SourceEventsEnded => live.input.end_events(),
         Woken::SourceEnded => {
-            live.input().end_frames();
+            live.input.end_frames();
             events.send(Event::Live(LiveEvent::Ended));
         }
         Woken::Command(_) | Woken::Frame | Woken::Settings | Woken::Loaded | Woken::Stop => {}

@@ -9,7 +9,8 @@ use std::{
 };
 
 use super::{
-    events::{Events, caught, send_notices},
+    error::caught,
+    events::{Events, send_notices},
     paint::{PaintSettings, Painter, WorkingSize},
     protocol::{Event, TrialJob, TrialNumber},
 };

@@ -27,7 +27,7 @@ use crate::{
     compose::{Look, compose_into},
     engine::WakeUp,
     frame::Frame,
-    mailbox::Writer,
+    mailbox::{Reader, Writer},
     media::upscale::Upscaler,
     mode::{DeviceChoice, Mode},
     parallel_copy,
@@ -107,19 +107,6 @@ impl Painted {
     pub fn by_one(way: Way, scale_ms: f32, mode: Mode, run: Run) -> Self {
         Self { way, scale_ms, mode: Some(mode), runs: [run; 2], pair: None }
     }
-}
-
-/// Counts and numbers that a picture carries.
-#[derive(Clone, Copy)]
-pub struct Numbers {
-    /// Number of the settings by which it was painted.
-    pub settings: u64,
-    /// Frames that the source gave so far.
-    pub captured: u64,
-    /// Frames that a newer one replaced before the engine took them.
-    pub dropped: u64,
-    /// Number of the source's frame.
-    pub sequence: u64,
 }
 
 /// The memory that frames take on their way, and the receivers of their pictures.
@@ -342,12 +329,14 @@ impl FrameLoop {
         }
     }
 
-    /// Composes the picture and hands it to the sinks and the surface.
+    /// Composes the picture of the `source`'s frame, painted by the settings of this number, and hands it to the sinks
+    /// and the surface.
     pub fn hand_over(
         &mut self,
         begun: &Begun,
         painted: &Painted,
-        numbers: Numbers,
+        settings: u64,
+        source: &Reader<Captured>,
         judge: &Judge,
     ) -> Facts {
         let composing = (self.clock)();
@@ -355,12 +344,13 @@ impl FrameLoop {
         let ready_at = (self.clock)();
         self.painted += 1;
         let timing = painted.runs[0].timing;
+        let counts = source.counts();
         let facts = Facts {
-            settings: numbers.settings,
+            settings,
             painted: self.painted,
-            captured: numbers.captured,
-            dropped: numbers.dropped,
-            sequence: numbers.sequence,
+            captured: counts.written,
+            dropped: counts.dropped,
+            sequence: source.value.sequence,
             captured_at: begun.captured_at,
             ready_at,
             stages: Stages {

@@ -32,7 +32,7 @@ pub fn goal(
     };
     let candidate = |CandidateChoice { device: kind, mode }: CandidateChoice| {
         let (device, painter) = devices.of_kind(kind).ok_or(kind)?;
-        Ok(slot(device, painter.mode_on(network, PaintSettings::of_mode(mode))))
+        Ok(slot(*device, painter.mode_on(network, PaintSettings::of_mode(mode))))
     };
     let [a, b] = pair.candidates;
     match (candidate(a), candidate(b)) {

@@ -93,7 +93,7 @@ impl Input {
     }
 
     /// Signals when there may be a new frame; `None` when no more come.
-    pub(super) fn frame_ready(&self) -> Option<&Receiver<()>> {
+    pub fn frame_ready(&self) -> Option<&Receiver<()>> {
         (!self.frames_ended).then(|| self.frames.ready())
     }
 
@@ -103,7 +103,7 @@ impl Input {
     }
 
     /// The source's events; `None` when it has ended.
-    pub(super) fn events(&self) -> Option<&Receiver<CaptureEvent>> {
+    pub fn events(&self) -> Option<&Receiver<CaptureEvent>> {
         let capture = self.capture.as_ref().filter(|_| !self.events_ended);
         capture.map(|capture| capture.events())
     }

@@ -106,7 +106,8 @@ impl LiveSessions {
 
     /// Whether the reply of a request waits.
     pub fn has_next(&self, devices: &Devices) -> bool {
-        self.opening.has_next() || devices.iter().any(|(_, painter)| painter.pool().has_next())
+        self.opening.has_next()
+            || devices.list().iter().any(|(_, painter)| painter.pool().has_next())
     }
 
     /// The session or device that is being prepared.
@@ -283,7 +284,7 @@ impl LiveSessions {
 
     /// Takes the loader's replies.
     pub fn take_loaded(&mut self, context: &mut LiveContext<'_>, settings: &LiveSettings) {
-        while let Some((device, number, loaded)) = next_loaded(context.devices) {
+        while let Some((device, number, loaded)) = context.devices.next_loaded() {
             match self.scheduler.ended(Ticket::Session(device, number)) {
                 Some((missing, target)) => {
                     self.note_loaded(context, settings, loaded, missing, target);
@@ -438,14 +439,6 @@ impl LiveSessions {
             self.refuse(context, sentence(error), target);
         }
     }
-}
-
-/// The next outcome of a request to any of the devices.
-fn next_loaded(devices: &mut Devices) -> Option<(DeviceId, u64, Loaded)> {
-    devices.iter_mut().find_map(|(device, painter)| {
-        let (number, loaded) = painter.pool_mut().next_loaded()?;
-        Some((device, number, loaded))
-    })
 }
 
 fn sentence(error: BackendError) -> EngineError {

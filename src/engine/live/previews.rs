@@ -18,7 +18,7 @@ use crate::{
     backend::{BackendError, RunControl, SessionSpec},
     compose::{Look, compose_into},
     engine::{
-        events::caught,
+        error::caught,
         paint::Painter,
         sessions::{Loaded, Purpose, SessionKey},
     },

@@ -6,12 +6,10 @@
 
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::Receiver;
-
 use super::{
     compare::Judge,
     frame_cost::FrameCost,
-    frame_loop::{Begun, FrameLoop, Half, Numbers, Painted, Run, Way},
+    frame_loop::{Begun, FrameLoop, Half, Painted, Run, Way},
     inbox::Inbox,
     input::Input,
     live_sessions::{LiveContext, LiveSessions},
@@ -46,8 +44,10 @@ fn size_for(settings: &LiveSettings, rate: &RateControl, source: (usize, usize))
 
 /// Live painting in progress.
 pub struct Live {
-    input: Input,
-    settings: Inbox,
+    /// Where frames come from.
+    pub input: Input,
+    /// The settings in use, and those that come.
+    pub settings: Inbox,
     /// Whether the next picture has to be painted even without a newer frame, because something changed.
     changed: bool,
     has_frame: bool,
@@ -98,36 +98,6 @@ impl Live {
             declined_raw: false,
             clock,
         }
-    }
-
-    /// Where frames come from.
-    pub fn input(&mut self) -> &mut Input {
-        &mut self.input
-    }
-
-    /// Signals when there may be a new frame; `None` when the source has ended.
-    pub fn frame_ready(&self) -> Option<&Receiver<()>> {
-        self.input.frame_ready()
-    }
-
-    /// The source's events; `None` when it has ended.
-    pub fn source_events(&self) -> Option<&Receiver<CaptureEvent>> {
-        self.input.events()
-    }
-
-    /// The settings in use, and those that come.
-    pub fn settings(&mut self) -> &mut Inbox {
-        &mut self.settings
-    }
-
-    /// Signals when there may be new settings; `None` when there cannot be any more.
-    pub fn settings_ready(&self) -> Option<&Receiver<()>> {
-        self.settings.ready()
-    }
-
-    /// Whether settings wait to be carried out.
-    pub fn has_settings(&self) -> bool {
-        self.settings.has_pending()
     }
 
     /// Where every picture goes in addition to the surface; of whichever source, so the next run may continue with them.
@@ -421,14 +391,8 @@ impl Live {
         if !is_opening {
             self.settings.note_carried_out();
         }
-        let counts = self.input.frames.counts();
-        let numbers = Numbers {
-            settings: self.settings.carried_out(),
-            captured: counts.written,
-            dropped: counts.dropped,
-            sequence: self.input.frames.value.sequence,
-        };
-        let facts = self.frames.hand_over(begun, painted, numbers, &self.judge);
+        let (settings, source) = (self.settings.carried_out(), &self.input.frames);
+        let facts = self.frames.hand_over(begun, painted, settings, source, &self.judge);
         let now = (self.clock)();
         let work = now - begun.at;
         if painted.mode.is_some() && !is_opening {

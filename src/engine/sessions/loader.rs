@@ -14,7 +14,7 @@ use crossbeam_channel::{Receiver, Sender, bounded, select_biased, unbounded};
 
 use crate::{
     backend::RunControl,
-    engine::{bounded_thread::BoundedThread, panic::panic_message},
+    engine::{bounded_thread::BoundedThread, error::panic_message},
 };
 
 /// How long the end of the running job is waited for.
