@@ -22,8 +22,99 @@ impl Default for Look {
     }
 }
 
-/// Blends `painting` over `photo` (of equal size) in the painting's own memory, because full-size pictures are too
-/// large to copy without need. Alpha always comes from the photo.
+/// A value for each pixel of a picture, row by row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plane {
+    width: usize,
+    values: Vec<u8>,
+}
+
+impl Plane {
+    /// `values` in rows of `width`; those after the last whole row do not count.
+    pub fn new(width: usize, values: Vec<u8>) -> Self {
+        Self { width: width.max(1), values }
+    }
+
+    /// Columns and rows.
+    pub fn size(&self) -> (usize, usize) {
+        (self.width, self.values.len() / self.width)
+    }
+
+    /// The values of row `y`.
+    fn row(&self, y: usize) -> &[u8] {
+        self.values.get(y * self.width..(y + 1) * self.width).unwrap_or_default()
+    }
+}
+
+/// How strongly a painting covers its photo, in percent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Strength<'a> {
+    /// Everywhere.
+    Uniform(u8),
+    /// Pixel by pixel of the finished picture.
+    Mask(&'a Plane),
+}
+
+/// A [`Look`] whose strength may differ from pixel to pixel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Blend<'a> {
+    /// See [`Look::strength_percent`].
+    pub strength: Strength<'a>,
+    /// See [`Look::keep_colors`].
+    pub keep_colors: bool,
+}
+
+impl From<Look> for Blend<'_> {
+    fn from(look: Look) -> Self {
+        let strength = Strength::Uniform(look.strength_percent);
+        Self { strength, keep_colors: look.keep_colors }
+    }
+}
+
+impl Blend<'_> {
+    /// The look, if the strength is the same everywhere.
+    pub fn look(&self) -> Option<Look> {
+        let keep_colors = self.keep_colors;
+        match self.strength {
+            Strength::Uniform(strength_percent) => Some(Look { strength_percent, keep_colors }),
+            Strength::Mask(_) => None,
+        }
+    }
+
+    /// Whether a picture of these columns and rows can be composed.
+    pub fn fits(&self, size: (usize, usize)) -> bool {
+        match self.strength {
+            Strength::Uniform(_) => true,
+            Strength::Mask(mask) => mask.size() == size,
+        }
+    }
+
+    /// [`compose_rows`] on row `y` of a picture.
+    pub fn compose_row(&self, y: usize, photo: &[u8], painting: &mut [u8]) {
+        match self.strength {
+            Strength::Uniform(strength_percent) => {
+                compose_rows(photo, painting, Look { strength_percent, ..self.whole() });
+            }
+            Strength::Mask(mask) => {
+                compose_rows(photo, painting, self.whole());
+                let photo = photo.as_chunks::<4>().0;
+                let pixels = painting.as_chunks_mut::<4>().0.iter_mut().zip(photo);
+                for ((to, below), &percent) in pixels.zip(mask.row(y)) {
+                    for (to, &below) in to.iter_mut().zip(below) {
+                        *to = mixed(below, *to, u16::from(percent.min(100)));
+                    }
+                }
+            }
+        }
+    }
+
+    fn whole(&self) -> Look {
+        Look { strength_percent: 100, keep_colors: self.keep_colors }
+    }
+}
+
+/// Lays `painting` over `photo` (equal sizes), in the painting's own memory: full-size pictures are
+/// too large to copy without need. Alpha always comes from the photo.
 ///
 /// Keeping colours works in full-range BT.601 YCbCr. The photo's Cb and Cr are kept, and the painting's Y is limited to
 /// the range in which they can be displayed, so that clipping never shifts the hue.
@@ -33,12 +124,24 @@ pub fn compose(photo: &Frame, mut painting: Frame, look: Look) -> Option<Frame> 
     compose_into(photo, &mut painting, look).then_some(painting)
 }
 
-/// [`compose`] in place. Returns `false` and changes nothing if the sizes differ.
-pub fn compose_into(photo: &Frame, painting: &mut Frame, look: Look) -> bool {
-    if (photo.width(), photo.height()) != (painting.width(), painting.height()) {
+/// [`compose`] on a painting that stays where it is. Returns `false`, and changes nothing, when the
+/// sizes differ, that of a mask included.
+pub fn compose_into<'a>(photo: &Frame, painting: &mut Frame, blend: impl Into<Blend<'a>>) -> bool {
+    let blend = blend.into();
+    let size = (photo.width(), photo.height());
+    if size != (painting.width(), painting.height()) || !blend.fits(size) {
         return false;
     }
-    compose_rows(photo.rgba(), painting.rgba_mut(), look);
+    if let Some(look) = blend.look() {
+        compose_rows(photo.rgba(), painting.rgba_mut(), look);
+        return true;
+    }
+    let rows = photo.rgba().chunks_exact(4 * size.0);
+    for (y, (photo, painting)) in
+        rows.zip(painting.rgba_mut().chunks_exact_mut(4 * size.0)).enumerate()
+    {
+        blend.compose_row(y, photo, painting);
+    }
     true
 }
 
@@ -74,8 +177,7 @@ fn composed(
     let strength = u16::from(look.strength_percent.min(100));
     if strength < 100 {
         for (to, &below) in to.iter_mut().zip(photo) {
-            let mixed = u16::from(below) * (100 - strength) + u16::from(*to) * strength;
-            *to = ((mixed + 50) / 100) as u8;
+            *to = mixed(below, *to, strength);
         }
     }
     for (to, photo) in to.as_chunks_mut::<4>().0.iter_mut().zip(photo.as_chunks::<4>().0) {
@@ -84,7 +186,13 @@ fn composed(
     to
 }
 
-/// The chroma of `source` (Cb and Cr) with the luma of `painted`.
+/// A level over another one, at a strength in percent, rounded.
+#[inline(always)]
+fn mixed(below: u8, top: u8, strength: u16) -> u8 {
+    ((u16::from(below) * (100 - strength) + u16::from(top) * strength + 50) / 100) as u8
+}
+
+/// The colours of `source` (their Cb and Cr) at the lumas of `painted`.
 #[inline(always)]
 fn with_luma_of(source: &[u8; BLOCK_BYTES], painted: &[u8; BLOCK_BYTES]) -> [u8; BLOCK_BYTES] {
     let mut distances = levels(source);
@@ -271,8 +379,42 @@ mod tests {
     }
 
     #[test]
-    fn sizes_must_agree() {
+    fn a_mask_is_the_uniform_strength_where_it_is_uniform() {
         let (photo, painting) = pair();
+        for keep_colors in [false, true] {
+            let uniform = |strength_percent| {
+                let look = Look { strength_percent, keep_colors };
+                compose(&photo, painting.clone(), look).expect("same size")
+            };
+            let masked = |value: &dyn Fn(usize) -> u8| {
+                let mask = Plane::new(16, (0..256).map(value).collect());
+                let mut to = painting.clone();
+                let strength = Strength::Mask(&mask);
+                assert!(compose_into(&photo, &mut to, Blend { strength, keep_colors }));
+                to
+            };
+            for percent in 0..=100 {
+                assert_eq!(masked(&|_| percent), uniform(percent));
+            }
+            // Of two values, by rows and by columns.
+            let ends = [uniform(30), uniform(85)];
+            for is_second in [|i: usize| i / 16 >= 5, |i: usize| i % 16 >= 11] {
+                let to = masked(&|i| if is_second(i) { 85 } else { 30 });
+                for (i, pixel) in to.rgba().chunks(4).enumerate() {
+                    let expected = &ends[usize::from(is_second(i))].rgba()[4 * i..4 * i + 4];
+                    assert_eq!(pixel, expected, "pixel {i}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn sizes_must_agree() {
+        let (photo, mut painting) = pair();
+        let mask = Plane::new(15, vec![50; 240]);
+        let blend = Blend { strength: Strength::Mask(&mask), keep_colors: false };
+        assert!(!compose_into(&photo, &mut painting, blend));
+        assert_eq!(painting, pair().1);
         assert_eq!(compose(&photo, painting.crop(0, 0, 5, 5), Look::default()), None);
     }
 }

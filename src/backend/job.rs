@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{BackendError, Declined, RunControl};
-use crate::{compose::Look, frame::Frame, mode::Mode, raw_frame::RawFrame, timing::RunTiming};
+use crate::{compose::Blend, frame::Frame, mode::Mode, raw_frame::RawFrame, timing::RunTiming};
 
 /// The size, batch and mode of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -34,8 +34,10 @@ impl SessionSpec {
 pub struct Capabilities {
     /// [`Input::Raw`].
     pub decodes: bool,
-    /// [`Job::composition`].
+    /// [`Job::composition`] with one strength everywhere.
     pub composes: bool,
+    /// [`Job::composition`] with a mask.
+    pub composes_masks: bool,
     /// [`Input::Sent`] and [`Session::sent`](super::Session::sent).
     pub keeps_sent: bool,
 }
@@ -61,7 +63,7 @@ pub struct Composition<'a> {
     /// What the session's input was scaled from; `None` for the input itself.
     pub source: Option<&'a Frame>,
     /// Strength and colours.
-    pub look: Look,
+    pub blend: Blend<'a>,
     /// The result, of the source's size.
     pub to: &'a mut Frame,
 }

@@ -370,7 +370,7 @@ fn composed(gpu: &FakeGpu) -> Result<usize, BackendError> {
             paintings: if width > 60 { from_mut(&mut painting) } else { &mut [] },
             composition: Some(Composition {
                 source: Some(&source),
-                look: Default::default(),
+                blend: Look::default().into(),
                 to: &mut to,
             }),
         };
@@ -409,7 +409,11 @@ fn decoded(gpu: &FakeGpu) -> Result<usize, BackendError> {
             Some(look) => Job {
                 input,
                 paintings: &mut [],
-                composition: Some(Composition { source: None, look, to: &mut painting }),
+                composition: Some(Composition {
+                    source: None,
+                    blend: look.into(),
+                    to: &mut painting,
+                }),
             },
         };
         let run = unless_declined(session.run(job, &RunControl::default(), None))?;

@@ -152,7 +152,11 @@ fn compose_all(
             let job = Job {
                 input: Input::Frames(from_ref(&input)),
                 paintings: if wanted { from_mut(&mut painting) } else { &mut [] },
-                composition: Some(Composition { source: Some(&source), look, to: &mut to }),
+                composition: Some(Composition {
+                    source: Some(&source),
+                    blend: look.into(),
+                    to: &mut to,
+                }),
             };
             let run = session.run(job, &control, None)?;
             least_ms = least_ms.min(run.compose_ms);

@@ -82,7 +82,7 @@ fn raw_job<'a>(
         Some(look) => Job {
             input,
             paintings: &mut [],
-            composition: Some(Composition { source: None, look, to: painting }),
+            composition: Some(Composition { source: None, blend: look.into(), to: painting }),
         },
     }
 }
@@ -106,7 +106,8 @@ fn compare(
         }
         Some(look) => {
             expected = decoded.clone();
-            let composition = Composition { source: Some(&decoded), look, to: &mut expected };
+            let composition =
+                Composition { source: Some(&decoded), blend: look.into(), to: &mut expected };
             let job = Job {
                 input: Input::Frames(from_ref(&input)),
                 paintings: &mut [],

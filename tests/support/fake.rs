@@ -473,7 +473,12 @@ impl Session for FakeSession {
     }
 
     fn capabilities(&self) -> Capabilities {
-        Capabilities { decodes: self.is_gpu, composes: self.is_gpu, keeps_sent: false }
+        Capabilities {
+            decodes: self.is_gpu,
+            composes: self.is_gpu,
+            composes_masks: self.is_gpu,
+            keeps_sent: false,
+        }
     }
 
     fn run(
@@ -574,9 +579,9 @@ impl FakeSession {
         let mut painted = [input.clone()];
         let timing = self.paint(from_ref(input), &mut painted, control, meanwhile)?;
         let [painted] = painted;
-        let Composition { source, look, to } = composition;
+        let Composition { source, blend, to } = composition;
         let source = source.unwrap_or(input);
-        assert!(Upscaler::new(1).compose((input, &painted), source, look, to));
+        assert!(Upscaler::new(1).compose((input, &painted), source, blend, to));
         if let [painting] = paintings {
             *painting = painted;
         }

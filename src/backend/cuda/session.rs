@@ -187,7 +187,8 @@ impl CudaSession {
         let [input] = frames else {
             return Err(BackendError::Declined(Declined::Unable));
         };
-        let Composition { source, look, to } = composition;
+        let Composition { source, blend, to } = composition;
+        let look = blend.look().ok_or(BackendError::Declined(Declined::Unable))?;
         let source = source.unwrap_or(input);
         check_single(paintings, 0)?;
         self.check(frames, paintings, control)?;
@@ -215,8 +216,8 @@ impl CudaSession {
     ) -> Result<RunTiming, BackendError> {
         let plan = &self.network.plan;
         let (width, height) = raw.size();
-        let is_over_another = composition.as_ref().is_some_and(|c| c.source.is_some());
-        if plan.batch != 1 || is_over_another {
+        let is_unable = |c: &Composition<'_>| c.source.is_some() || c.blend.look().is_none();
+        if plan.batch != 1 || composition.as_ref().is_some_and(is_unable) {
             return Err(BackendError::Declined(Declined::Unable));
         }
         check_single(paintings, usize::from(composition.is_none()))?;
@@ -267,7 +268,7 @@ impl CudaSession {
     ) -> Result<RunTiming, BackendError> {
         let Self { first, network, composer, .. } = self;
         let failed = |f| network.backend_error(f);
-        let source = (ComposeSource::Raw(raw), composition.as_ref().map(|c| c.look));
+        let source = (ComposeSource::Raw(raw), composition.as_ref().and_then(|c| c.blend.look()));
         let with_paintings = !paintings.is_empty();
         let composing = composer.begin(network.on_device(), source, with_paintings, failed)?;
         let besides = Besides { composing: Some(&composing), ..Besides::default() };
@@ -335,7 +336,7 @@ impl Session for CudaSession {
 
     fn capabilities(&self) -> Capabilities {
         let decodes = self.network.plan.batch == 1;
-        Capabilities { decodes, composes: true, keeps_sent: true }
+        Capabilities { decodes, composes: true, composes_masks: false, keeps_sent: true }
     }
 
     fn run(

@@ -227,7 +227,11 @@ impl FrameLoop {
                 true => Job {
                     input,
                     paintings: &mut [],
-                    composition: Some(Composition { source: None, look: way.look, to: painted }),
+                    composition: Some(Composition {
+                        source: None,
+                        blend: way.look.into(),
+                        to: painted,
+                    }),
                 },
                 false => Job { input, paintings: from_mut(painted), composition: None },
             };
@@ -282,7 +286,7 @@ impl FrameLoop {
                 input: Input::Frames(from_ref(scaled)),
                 // A comparison judges the network's own pictures.
                 paintings: if is_pair { from_mut(painting) } else { &mut [] },
-                composition: Some(Composition { source, look: way.look, to }),
+                composition: Some(Composition { source, blend: way.look.into(), to }),
             };
             let meanwhile = meanwhile.as_mut().map(|m| &mut **m as &mut dyn FnMut());
             if let Some(timing) = unless_declined(session.run(job, &self.control, meanwhile))? {

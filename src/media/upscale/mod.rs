@@ -17,7 +17,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder, prelude::*};
 
 use self::rows::{Between, Ranges, Scratch, positions};
 use crate::{
-    compose::{Look, compose_rows},
+    compose::{Blend, Look, Strength},
     frame::Frame,
 };
 
@@ -50,26 +50,27 @@ impl Upscaler {
         }
     }
 
-    /// Upscales `painting` to the size of `source` and blends it over `source` with `look`, into `to`, which gets that
-    /// size. `scaled` is the painting's input: `source` at the painting's size. Alpha comes from the source.
+    /// Lays `painting`, brought up to the size of `source`, over it by `blend`; into `to`, which gets that size.
+    /// `painting` was painted from `scaled`, which is `source` at another size. Alpha comes from the source.
     ///
-    /// Returns `false` and changes nothing if `painting` and `scaled` differ in size.
-    pub fn compose(
+    /// Returns `false`, and changes nothing, when `painting` and `scaled` differ in size, or `source` and a mask.
+    pub fn compose<'a>(
         &mut self,
         (scaled, painting): (&Frame, &Frame),
         source: &Frame,
-        look: Look,
+        blend: impl Into<Blend<'a>>,
         to: &mut Frame,
     ) -> bool {
+        let blend = blend.into();
         let sides = |frame: &Frame| (frame.width(), frame.height());
         let (small, large) = (sides(scaled), sides(source));
-        if sides(painting) != small {
+        if sides(painting) != small || !blend.fits(large) {
             return false;
         }
         if sides(to) != large {
             to.resize(large.0, large.1);
         }
-        if look.strength_percent == 0 {
+        if blend.strength == Strength::Uniform(0) {
             to.rgba_mut().copy_from_slice(source.rgba());
             return true;
         }
@@ -83,15 +84,16 @@ impl Upscaler {
             .zip(source.rgba().par_chunks(band_rows * row_bytes))
             .zip(self.rows.par_chunks(band_rows));
         let work = || {
-            bands.for_each(|(((scratch, to), source), rows)| {
+            bands.enumerate().for_each(|(band, (((scratch, to), source), rows))| {
                 scratch.begin(small.0, large.0, ranges);
                 let lines = to.chunks_exact_mut(row_bytes);
-                for ((to, source), row) in lines.zip(source.chunks_exact(row_bytes)).zip(rows) {
+                let lines = lines.zip(source.chunks_exact(row_bytes)).zip(rows);
+                for (y, ((to, source), row)) in (band * band_rows..).zip(lines) {
                     scratch.spread(scaled, painting, row.first, columns);
                     scratch.spread(scaled, painting, row.second, columns);
                     scratch.finish(row, source, to);
-                    if look != Look::default() {
-                        compose_rows(source, to, look);
+                    if blend != Look::default().into() {
+                        blend.compose_row(y, source, to);
                     }
                 }
             });
@@ -126,7 +128,7 @@ impl Upscaler {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::media::resample::Resampler;
+    use crate::{compose::Plane, media::resample::Resampler};
 
     /// Reproducible pseudo-random numbers.
     fn noise(x: usize, y: usize, seed: u32) -> u8 {
@@ -173,6 +175,27 @@ mod tests {
             for keep_colors in [false, true] {
                 let look = Look { strength_percent: 0, keep_colors };
                 assert_eq!(composed(&source, &painting, look), source);
+            }
+        }
+    }
+
+    #[test]
+    fn a_mask_is_the_uniform_strength_where_it_is_uniform() {
+        for (small, large) in SIZES {
+            let (source, painting) = (noisy(large, 1), noisy(small, 9));
+            let scaled = scaled(&source, small);
+            let uniform = [20, 70].map(|strength_percent| {
+                composed(&source, &painting, Look { strength_percent, keep_colors: true })
+            });
+            let is_second = |i: usize| (i % large.0 + i / large.0) % 3 == 0;
+            let values = (0..large.0 * large.1).map(|i| if is_second(i) { 70 } else { 20 });
+            let mask = Plane::new(large.0, values.collect());
+            let blend = Blend { strength: Strength::Mask(&mask), keep_colors: true };
+            let mut to = Frame::from_fn(1, 1, |_, _| [0; 4]);
+            assert!(Upscaler::new(2).compose((&scaled, &painting), &source, blend, &mut to));
+            for (i, pixel) in to.rgba().chunks(4).enumerate() {
+                let expected = &uniform[usize::from(is_second(i))].rgba()[4 * i..4 * i + 4];
+                assert_eq!(pixel, expected, "{small:?} to {large:?}, pixel {i}");
             }
         }
     }
