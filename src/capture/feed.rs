@@ -1,5 +1,5 @@
 //! What a source's threads share with the handle: settings that change while the source runs, the channel of
-//! events, the signal to stop. And how they hand a frame over.
+//! events, the signal to stop.
 
 use std::{
     sync::{
@@ -11,11 +11,8 @@ use std::{
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounded, select};
 
-use super::{
-    Captured,
-    problem::{CaptureEvent, CaptureProblem},
-};
-use crate::{frame::Frame, mailbox::Writer};
+use super::problem::{CaptureEvent, CaptureProblem};
+use crate::frame::Frame;
 
 /// Settings of a running source that the handle changes, and counts of its threads.
 pub(super) struct SourceControl {
@@ -135,21 +132,6 @@ pub(super) fn sized(frame: &mut Frame, width: usize, height: usize) -> &mut Fram
         *frame = Frame::from_fn(width, height, |_, _| [0, 0, 0, 255]);
     }
     frame
-}
-
-/// Hands over the frame that lies in `writer`, with its times.
-pub(super) fn hand_over(
-    writer: &mut Writer<Captured>,
-    sequence: u64,
-    captured_at: Instant,
-    capture_ms: f32,
-) {
-    let captured = &mut writer.value;
-    captured.sequence = sequence;
-    captured.captured_at = captured_at;
-    captured.capture_ms = capture_ms;
-    captured.decode_ms = milliseconds(captured_at.elapsed());
-    writer.put();
 }
 
 pub(super) fn milliseconds(duration: Duration) -> f32 {

@@ -13,6 +13,7 @@ mod decoder;
 mod demo;
 mod feed;
 mod format;
+mod frame_source;
 mod mjpeg;
 mod orient;
 mod problem;
@@ -46,6 +47,7 @@ use crate::{
     raw_frame::RawFrame,
 };
 use feed::{Events, Feed, SourceControl};
+use frame_source::{FrameSource, FrameWriter};
 
 /// Longest side of a live frame, in pixels: cameras send up to 4K, larger photos are made smaller.
 pub const LARGEST_FRAME_PX: usize = 4096;
@@ -222,14 +224,14 @@ impl Capture {
             control: control.clone(),
             stopped,
         };
-        let run: Box<dyn FnOnce() + Send> = match source {
-            Source::Demo => Box::new(move || demo::run(&feed, writer, &settings)),
-            Source::Photo(path) => Box::new(move || stills::photo(&feed, writer, &settings, &path)),
-            Source::Folder(path) => {
-                Box::new(move || stills::folder(&feed, writer, &settings, &path))
-            }
-            Source::Camera(id) => Box::new(move || camera::run(feed, writer, &settings, &id)),
+        let source: Box<dyn FrameSource> = match source {
+            Source::Demo => Box::new(demo::DemoSource),
+            Source::Photo(path) => Box::new(stills::PhotoSource(path)),
+            Source::Folder(path) => Box::new(stills::FolderSource(path)),
+            Source::Camera(id) => Box::new(camera::CameraSource(id)),
         };
+        let frames = FrameWriter::new(writer, &settings);
+        let run = move || source.run(feed, frames, &settings);
         thread::Builder::new().name("capture".to_owned()).spawn(run)?;
         let capture = Self { events, control, alive: Mutex::new(Some(alive)) };
         Ok((capture, reader))

@@ -6,15 +6,14 @@ use std::{
 };
 
 use super::{
-    CaptureSettings, Captured,
-    feed::{self, Feed},
-    orient::Orient,
+    CaptureSettings,
+    feed::Feed,
+    frame_source::{FrameSource, FrameWriter},
     problem::{CaptureEvent, CaptureProblem},
 };
 use crate::{
     disk::words,
     frame::Frame,
-    mailbox::Writer,
     media::{
         decode,
         folder::Folder,
@@ -25,74 +24,70 @@ use crate::{
 /// How long each picture of a folder stays.
 const PICTURE_TIME: Duration = Duration::from_secs(5);
 
-/// Hands a photo on once, and again after each change of the source's settings, in case the engine no longer
+/// Hands a photo over once, and again after each change of the source's settings, in case the engine no longer
 /// has the first frame.
-pub(super) fn photo(
-    feed: &Feed,
-    mut writer: Writer<Captured>,
-    settings: &CaptureSettings,
-    path: &Path,
-) {
-    let began = Instant::now();
-    let photo = match read(path, settings.frame_px) {
-        Ok(photo) => photo,
-        Err(problem) => return feed.ended(problem),
-    };
-    feed.started(path.display().to_string());
-    let mut sequence = 0;
-    loop {
-        sequence += 1;
-        let begun = if sequence == 1 { began } else { Instant::now() };
-        put(&mut writer, settings, &photo, sequence, begun);
-        if !feed.wait_for_change(None) {
-            return;
+pub(super) struct PhotoSource(pub PathBuf);
+
+impl FrameSource for PhotoSource {
+    fn run(self: Box<Self>, feed: Feed, mut frames: FrameWriter, settings: &CaptureSettings) {
+        let mut begun = Instant::now();
+        let photo = match read(&self.0, settings.frame_px) {
+            Ok(photo) => photo,
+            Err(problem) => return feed.ended(problem),
+        };
+        feed.started(self.0.display().to_string());
+        loop {
+            put(&mut frames, &photo, begun);
+            if !feed.wait_for_change(None) {
+                return;
+            }
+            begun = Instant::now();
         }
     }
 }
 
-/// Hands the pictures of a folder on, one after the other, for ever. The folder is read again for
+/// Hands the pictures of a folder over, one after the other, for ever. The folder is read again for
 /// each round.
-pub(super) fn folder(
-    feed: &Feed,
-    mut writer: Writer<Captured>,
-    settings: &CaptureSettings,
-    path: &Path,
-) {
-    let mut sequence = 0;
-    loop {
-        let pictures = match pictures_in(path) {
-            Ok(pictures) => pictures,
-            Err(problem) => return feed.ended(problem),
-        };
-        if sequence == 0 {
-            let many = if pictures.len() == 1 { "" } else { "s" };
-            let described = format!("{}, {} picture{many}", path.display(), pictures.len());
-            feed.started(described);
-        }
-        let before = sequence;
-        for picture in &pictures {
-            let begun = Instant::now();
-            let photo = match read(picture, settings.frame_px) {
-                Ok(photo) => photo,
-                Err(problem) => {
-                    feed.events.send(CaptureEvent::Skipped(problem));
-                    continue;
-                }
+pub(super) struct FolderSource(pub PathBuf);
+
+impl FrameSource for FolderSource {
+    fn run(self: Box<Self>, feed: Feed, mut frames: FrameWriter, settings: &CaptureSettings) {
+        let path = &self.0;
+        let mut has_started = false;
+        loop {
+            let pictures = match pictures_in(path) {
+                Ok(pictures) => pictures,
+                Err(problem) => return feed.ended(problem),
             };
-            sequence += 1;
-            put(&mut writer, settings, &photo, sequence, begun);
-            let until = begun + PICTURE_TIME;
-            while Instant::now() < until {
-                if !feed.wait_for_change(Some(until)) {
-                    return;
+            if !std::mem::replace(&mut has_started, true) {
+                let many = if pictures.len() == 1 { "" } else { "s" };
+                feed.started(format!("{}, {} picture{many}", path.display(), pictures.len()));
+            }
+            let mut is_empty = true;
+            for picture in &pictures {
+                let begun = Instant::now();
+                let photo = match read(picture, settings.frame_px) {
+                    Ok(photo) => photo,
+                    Err(problem) => {
+                        feed.events.send(CaptureEvent::Skipped(problem));
+                        continue;
+                    }
+                };
+                is_empty = false;
+                put(&mut frames, &photo, begun);
+                let until = begun + PICTURE_TIME;
+                while Instant::now() < until {
+                    if !feed.wait_for_change(Some(until)) {
+                        return;
+                    }
                 }
             }
-        }
-        if sequence == before {
-            return feed.ended(CaptureProblem::Photo(format!(
-                "{} holds no picture that can be read; choose another folder",
-                path.display()
-            )));
+            if is_empty {
+                return feed.ended(CaptureProblem::Photo(format!(
+                    "{} holds no picture that can be read; choose another folder",
+                    path.display()
+                )));
+            }
         }
     }
 }
@@ -116,22 +111,9 @@ fn read(path: &Path, frame_px: usize) -> Result<Frame, CaptureProblem> {
     Ok(scaled(&photo.frame, width, height))
 }
 
-fn put(
-    writer: &mut Writer<Captured>,
-    settings: &CaptureSettings,
-    photo: &Frame,
-    sequence: u64,
-    begun: Instant,
-) {
-    let mut orient = Orient::new(settings.rotate, settings.mirror, settings.frame_px);
+fn put(frames: &mut FrameWriter, photo: &Frame, begun: Instant) {
     let size = (photo.width(), photo.height());
-    let filled = orient.fill(&mut writer.value.frame, size, |rgba| {
-        rgba.copy_from_slice(photo.rgba());
-        Ok::<(), std::convert::Infallible>(())
-    });
-    if filled.is_ok() {
-        feed::hand_over(writer, sequence, begun, 0.0);
-    }
+    frames.draw(size, begun, |rgba| rgba.copy_from_slice(photo.rgba()));
 }
 
 #[cfg(test)]
@@ -140,7 +122,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        capture::{Capture, Rotation, Source},
+        capture::{Capture, Captured, Rotation, Source},
         mailbox::Reader,
     };
 

@@ -1,6 +1,6 @@
 //! Cameras: lists them, and runs one on a thread that watches it.
 //!
-//! [`run`] is the thread that watches. It looks for the camera, starts a [`session`] with it on a
+//! [`CameraSource`] runs on the thread that watches. It looks for the camera, starts a [`session`] with it on a
 //! thread of its own, and starts another when that one fails or hangs. It never touches the device,
 //! so that nothing can block it.
 
@@ -11,7 +11,7 @@ mod system;
 mod v4l2;
 mod watch;
 
-pub(super) use watch::run;
+pub(super) use watch::CameraSource;
 
 use super::{
     format::CameraFormat,

@@ -17,14 +17,12 @@ use crossbeam_channel::Sender;
 use super::{DeviceEntry, system::Device};
 use crate::{
     capture::{
-        Captured,
         decoder::FrameDecoder,
         feed::{self, SourceControl},
         format::{CameraFormat, FormatRequest, choose},
-        orient::Orient,
+        frame_source::{Arrival, FrameWriter},
         problem::CaptureProblem,
     },
-    mailbox::Writer,
     raw_frame::{Layout, PixelFormat, Unusable},
 };
 
@@ -72,17 +70,9 @@ impl Drop for OpenDevice {
 
 /// Where frames go, shared by the sessions of a camera that follow each other.
 pub struct FrameOutput {
-    writer: Writer<Captured>,
-    sequence: u64,
-    orient: Orient,
+    pub frames: FrameWriter,
     /// Number of the session that may write.
     pub owner: u64,
-}
-
-impl FrameOutput {
-    pub fn new(writer: Writer<Captured>, orient: Orient) -> Self {
-        Self { writer, sequence: 0, orient, owner: 0 }
-    }
 }
 
 /// A session's messages to the thread that watches it.
@@ -235,7 +225,7 @@ impl Frames<'_> {
     ) -> Result<bool, CaptureProblem> {
         let size = (layout.width, layout.height);
         let mut output = self.session.output.lock().unwrap_or_else(PoisonError::into_inner);
-        let FrameOutput { writer, sequence, orient, owner } = &mut *output;
+        let FrameOutput { frames, owner } = &mut *output;
         if *owner != self.session.number {
             // This session was given up while it hung; another session writes now.
             self.session.heartbeat.end();
@@ -243,18 +233,14 @@ impl Frames<'_> {
         }
         let stays_raw = self.session.control.takes_raw()
             && layout.pixels != PixelFormat::Mjpeg
-            && orient.keeps_size(size);
-        let captured = &mut writer.value;
-        captured.is_raw = stays_raw;
+            && frames.keeps_size(size);
+        let arrival = Arrival { at: arrived, waited_ms };
         let taken = match stays_raw {
-            true => captured.raw.set(layout, bytes, orient.turn()),
-            false => orient
-                .fill(&mut captured.frame, size, |rgba| self.decoder.decode(bytes, layout, rgba)),
+            true => frames.put_raw(layout, bytes, arrival),
+            false => frames.put(size, arrival, |rgba| self.decoder.decode(bytes, layout, rgba)),
         };
         match taken {
             Ok(()) => {
-                *sequence += 1;
-                feed::hand_over(writer, *sequence, arrived, waited_ms);
                 self.last_good = arrived;
                 Ok(true)
             }

@@ -13,14 +13,13 @@ use super::{
     session::{self, FrameOutput, Heartbeat, Report, Session, WAKING_PATIENCE},
 };
 use crate::capture::{
-    CaptureSettings, Captured,
+    CaptureSettings,
     feed::Feed,
     format::{CameraFormat, FormatRequest, choose_instead},
-    orient::Orient,
+    frame_source::{FrameSource, FrameWriter},
     problem::{CaptureEvent, CaptureProblem},
     source::CameraId,
 };
-use crate::mailbox::Writer;
 
 /// Between two searches for a missing camera.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
@@ -53,11 +52,18 @@ enum Outcome {
     Hangs(u64),
 }
 
-/// Keeps the camera `id` running until the capture's handle is dropped.
-pub fn run(feed: Feed, writer: Writer<Captured>, settings: &CaptureSettings, id: &CameraId) {
-    let orient = Orient::new(settings.rotate, settings.mirror, settings.frame_px);
+/// Keeps a camera running until the capture's handle is dropped.
+pub struct CameraSource(pub CameraId);
+
+impl FrameSource for CameraSource {
+    fn run(self: Box<Self>, feed: Feed, frames: FrameWriter, settings: &CaptureSettings) {
+        run(feed, frames, settings, &self.0);
+    }
+}
+
+fn run(feed: Feed, frames: FrameWriter, settings: &CaptureSettings, id: &CameraId) {
     let mut watch = Watch {
-        output: Arc::new(Mutex::new(FrameOutput::new(writer, orient))),
+        output: Arc::new(Mutex::new(FrameOutput { frames, owner: 0 })),
         feed,
         settings,
         sessions: 0,

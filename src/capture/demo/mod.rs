@@ -10,17 +10,13 @@ mod landscape;
 mod scene;
 mod shape;
 
-use std::{
-    convert::Infallible,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 use super::{
-    CaptureSettings, Captured, LARGEST_FRAME_PX,
-    feed::{self, Feed},
-    orient::Orient,
+    CaptureSettings, LARGEST_FRAME_PX,
+    feed::Feed,
+    frame_source::{FrameSource, FrameWriter},
 };
-use crate::mailbox::Writer;
 
 pub use scene::Scene;
 
@@ -31,48 +27,43 @@ const ASPECT: (usize, usize) = (4, 3);
 /// Shortest long side that is chosen for [`CaptureSettings::source_px`], in pixels.
 const SHORTEST_PX: usize = 320;
 
-/// Hands the scene on at the rate of `settings`. It grows with the requested size and never shrinks, so that it
+/// Hands the scene over at the rate of its settings. It grows with the requested size and never shrinks, so that it
 /// does not change while that size goes up and down.
-pub(super) fn run(feed: &Feed, mut writer: Writer<Captured>, settings: &CaptureSettings) {
-    let mut settings = settings.clone();
-    let (mut width, mut height) = size_for(&settings);
-    let mut scene = Scene::new(width, height);
-    let mut orient = Orient::new(settings.rotate, settings.mirror, settings.frame_px);
-    feed.started("demo scene".to_owned());
-    let beat = Duration::from_secs(1) / settings.fps.unwrap_or(FPS.0).clamp(1, FPS.1);
-    let mut began = Instant::now();
-    let mut sequence = 0;
-    loop {
-        if sequence > 0 && feed.control.is_held() {
-            let since = Instant::now();
-            while feed.control.is_held() {
-                if !feed.wait_for_change(None) {
-                    return;
+pub(super) struct DemoSource;
+
+impl FrameSource for DemoSource {
+    fn run(self: Box<Self>, feed: Feed, mut frames: FrameWriter, settings: &CaptureSettings) {
+        let mut settings = settings.clone();
+        let (mut width, mut height) = size_for(&settings);
+        let mut scene = Scene::new(width, height);
+        feed.started("demo scene".to_owned());
+        let beat = Duration::from_secs(1) / settings.fps.unwrap_or(FPS.0).clamp(1, FPS.1);
+        let mut began = Instant::now();
+        loop {
+            if feed.control.source_px() > settings.source_px {
+                settings.source_px = feed.control.source_px();
+                let larger = size_for(&settings);
+                if larger != (width, height) {
+                    (width, height) = larger;
+                    scene = Scene::new(width, height);
                 }
             }
-            // The scene continues from the moment at which it was held.
-            began += since.elapsed();
-        }
-        if feed.control.source_px() > settings.source_px {
-            settings.source_px = feed.control.source_px();
-            let larger = size_for(&settings);
-            if larger != (width, height) {
-                (width, height) = larger;
-                scene = Scene::new(width, height);
+            let at = Instant::now();
+            let time_s = at.duration_since(began).as_secs_f64();
+            frames.draw((width, height), at, |rgba| scene.draw(time_s, rgba));
+            if !feed.wait(until_next(began.elapsed(), beat)) {
+                return;
             }
-        }
-        let at = Instant::now();
-        let time_s = at.duration_since(began).as_secs_f64();
-        sequence += 1;
-        let drawn = orient.fill(&mut writer.value.frame, (width, height), |rgba| {
-            scene.draw(time_s, rgba);
-            Ok::<(), Infallible>(())
-        });
-        if drawn.is_ok() {
-            feed::hand_over(&mut writer, sequence, at, 0.0);
-        }
-        if !feed.wait(until_next(began.elapsed(), beat)) {
-            return;
+            if feed.control.is_held() {
+                let since = Instant::now();
+                while feed.control.is_held() {
+                    if !feed.wait_for_change(None) {
+                        return;
+                    }
+                }
+                // The scene continues from the moment at which it was held.
+                began += since.elapsed();
+            }
         }
     }
 }
