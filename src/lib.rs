@@ -108,14 +108,14 @@
 //!   wait for a frame                 Live::serve
 //!   decode, rotate, mirror, if the     take the newest settings
 //!     GPU does not
-//!   feed::hand_over      --------->    take the newest frame
+//!   FrameWriter::put     --------->    take the newest frame
 //!                                      FrameLoop::begin, scale            App::logic
 //!                                      Session::run                       take the newest picture
 //!                                      FrameLoop::hand_over --------->      texture for the picture area
 //!                                        |   to the source's size         App::ui: draw
 //!                                        |   (media/upscale), compose,
 //!                                        |   put, wake up
-//!                                        +-> FrameSink::push ---> recorder thread: encode, write
+//!                                        +-> Sink::take ----> recorder thread: encode, write
 //!                                      RateControl::note: the next size
 //!                                      one preview, if there is time
 //! ```

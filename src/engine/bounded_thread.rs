@@ -19,7 +19,7 @@ impl BoundedThread {
     /// Starts a thread of this name.
     ///
     /// # Errors
-    /// The operating system's, when it gives no thread.
+    /// The operating system's, when it starts no thread.
     pub fn spawn(name: &str, run: impl FnOnce() + Send + 'static) -> std::io::Result<Self> {
         let (end_sender, ended) = bounded::<()>(0);
         let handle = std::thread::Builder::new().name(name.to_owned()).spawn(move || {

@@ -1,7 +1,7 @@
 //! Lays a painting over its photo whenever strength, colours or output size change, on a thread of
 //! its own, so that those controls answer at once whatever the size of the photo.
 //!
-//! Every request first gives a preview of bounded size, then, where the job says so, the finished picture.
+//! Every request first makes a preview of bounded size, then, if the job says so, the finished picture.
 //! Requests and results travel in [mailboxes](crate::mailbox). The network is never run here.
 
 use std::{
@@ -40,7 +40,7 @@ pub struct ComposeJob {
     pub output: OutputSize,
     /// Strength and colours.
     pub look: Look,
-    /// Whether the finished picture is made besides the preview.
+    /// Whether the finished picture is made in addition to the preview.
     pub full: bool,
 }
 
@@ -53,7 +53,7 @@ pub struct Composed {
     pub size: (usize, usize),
     /// The finished picture with a long side of at most [`PREVIEW_PX`].
     pub preview: Arc<Frame>,
-    /// The finished picture itself, where the job says so or it is no larger than the preview.
+    /// The finished picture itself, if the job says so or it is no larger than the preview.
     pub full: Option<Arc<Frame>>,
 }
 
@@ -70,7 +70,7 @@ impl Compositor {
     /// Starts the thread.
     ///
     /// # Errors
-    /// The operating system's, when it gives no thread.
+    /// The operating system's, when it starts no thread.
     pub fn start(wake_up: WakeUp) -> std::io::Result<Self> {
         let (jobs, next_job) = mailbox(|| None);
         let (result, results) = mailbox(|| None);
@@ -78,7 +78,7 @@ impl Compositor {
         Ok(Self { jobs: Some(jobs), results, thread })
     }
 
-    /// Requests a composition in place of the one requested before. Never waits.
+    /// Requests a composition instead of the one requested before. Never waits.
     pub fn request(&mut self, job: ComposeJob) {
         if let Some(jobs) = &mut self.jobs {
             jobs.send(job);

@@ -17,7 +17,7 @@ pub enum EngineError {
     /// No device could be opened.
     #[error("no device to paint on: {0}")]
     NoDevice(BackendError),
-    /// A mistake of this program; the engine goes on.
+    /// A mistake of this program; the engine continues.
     #[error("painting stopped because of a mistake in StyleForge ({0}); please report it")]
     Panicked(String),
 }

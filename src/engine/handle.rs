@@ -85,7 +85,7 @@ impl Engine {
     /// sends [`Event::Device`] or [`Event::NoDevice`]; it opens another when that device is lost.
     ///
     /// # Errors
-    /// The operating system's, when it gives no thread.
+    /// The operating system's, when it starts no thread.
     pub fn start(open_device: OpenDevice, wake_up: WakeUp) -> std::io::Result<Self> {
         let (command_sender, commands) = bounded(COMMANDS);
         // Unbounded, so that the thread never waits for a surface.
@@ -121,7 +121,7 @@ impl Engine {
         })
     }
 
-    /// Paints one photo, in place of whatever single photo is being painted. Never waits.
+    /// Paints one photo, instead of whatever single photo is being painted. Never waits.
     pub fn paint(&mut self, job: PaintJob) -> Generation {
         self.cancel();
         self.newest.0 += 1;
@@ -133,12 +133,12 @@ impl Engine {
         self.newest
     }
 
-    /// Paints a source's frames live, in place of the source before, which is closed at once; the returned
+    /// Paints a source's frames live, instead of the source before, which is closed at once; the returned
     /// mailbox receives the pictures. Never waits.
     ///
     /// # Errors
-    /// The operating system's, when it gives no thread for the source. Nothing is painted live then. A problem
-    /// of the source itself stands in the [`Snapshot`] and comes as an event.
+    /// The operating system's, when it starts no thread for the source. Nothing is painted live then. A problem
+    /// of the source itself is in the [`Snapshot`] and comes as an event.
     pub fn start_live(
         &mut self,
         source: LiveSource,
@@ -171,7 +171,7 @@ impl Engine {
         Ok(pictures)
     }
 
-    /// Paints live frames by `settings` from the next one on; gives the number that pictures painted by
+    /// Paints live frames by `settings` from the next one on; returns the number that pictures painted by
     /// them carry. Never waits.
     pub fn set_live(&mut self, settings: LiveSettings) -> u64 {
         self.settings_number += 1;
@@ -249,7 +249,7 @@ impl Engine {
         }
     }
 
-    /// Paints a photo small in a network that is no style yet, after a single photo and in place of the trial before;
+    /// Paints a photo small in a network that is no style yet, after a single photo and instead of the trial before;
     /// [`Event::Tried`] follows. Never waits.
     pub fn try_out(&mut self, job: TrialJob) -> TrialNumber {
         self.cancel_trial();

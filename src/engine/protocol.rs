@@ -42,7 +42,7 @@ pub struct PaintJob {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TrialNumber(pub u64);
 
-/// A small painting by which a person judges a network that is no style yet.
+/// A small painting by which the user judges a network that is no style yet.
 #[derive(Clone)]
 pub struct TrialJob {
     /// The photo, of any size.
@@ -96,7 +96,7 @@ pub struct BatchJob {
 /// The result of one photo of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SavedPhoto {
-    /// Where it lies.
+    /// Where it is.
     pub path: PathBuf,
     /// Notes for people, for example about a working size that had to shrink.
     pub notes: Vec<String>,
@@ -139,7 +139,7 @@ pub trait PhotoSource: Send {
     /// Why it is not painted.
     fn open(&mut self, index: usize) -> Result<Frame, Unpainted>;
 
-    /// Takes the painting of photo `index` and says where the result lies.
+    /// Takes the painting of photo `index` and says where the result is.
     ///
     /// # Errors
     /// A sentence for people: why it could not be saved.
@@ -153,7 +153,7 @@ pub trait PhotoSource: Send {
 
 /// A command to the engine.
 pub enum Command {
-    /// Paints one photo, in place of every paint command before it.
+    /// Paints one photo, instead of every paint command before it.
     Paint {
         /// Its number.
         generation: Generation,
@@ -162,7 +162,7 @@ pub enum Command {
         /// Progress; cancelled to stop.
         control: Arc<RunControl>,
     },
-    /// Paints a small picture, in place of every one of its kind before it.
+    /// Paints a small picture, instead of every one of its kind before it.
     Try {
         /// Its number.
         number: TrialNumber,
@@ -187,7 +187,7 @@ pub enum Command {
         /// Progress of the present photo; cancelled to stop the whole batch.
         control: Arc<RunControl>,
     },
-    /// Paints a source's frames, between everything else, in place of the source before.
+    /// Paints a source's frames, between everything else, instead of the source before.
     StartLive(Box<LiveStart>),
     /// Paints previews of live pictures too; for none, none.
     SetPreviews(Vec<Preview>),
@@ -213,7 +213,7 @@ pub enum Event {
     Device {
         /// What it is.
         info: DeviceInfo,
-        /// A fallback or a loss in words, for example `CPU: no NVIDIA driver found`.
+        /// A fallback or a loss as text, for example `CPU: no NVIDIA driver found`.
         notice: Option<String>,
     },
     /// There is no device to paint on; comes once, every later paint command fails.
@@ -236,14 +236,14 @@ pub enum Event {
         /// Why.
         error: EngineError,
     },
-    /// A trial has ended that nobody cancelled.
+    /// A trial has ended without being cancelled.
     Tried {
         /// The number of its command.
         number: TrialNumber,
         /// The network's picture, or why there is none.
         result: Result<Arc<Painting>, EngineError>,
     },
-    /// A live frame was painted once more, or could not be; nobody cancelled that.
+    /// A live frame was painted once more, or could not be; it was not cancelled.
     Repainted {
         /// The number of its command.
         number: RepaintNumber,
@@ -258,7 +258,7 @@ pub enum Event {
         total: usize,
         /// Name of the photo.
         name: String,
-        /// Where the result lies, or why there is none.
+        /// Where the result is, or why there is none.
         outcome: Result<SavedPhoto, Unpainted>,
     },
     /// Something about live painting.

@@ -1,5 +1,5 @@
-//! Frames of live pictures that somebody wants to keep: painted as finely as photos are, on a thread of their own,
-//! while live painting goes on.
+//! Live frames that the user keeps: painted as finely as photos are, on a thread of their own,
+//! while live painting continues.
 //!
 //! Frames wait in a queue, each with its number. Their sessions are opened for them and closed afterwards, within what
 //! the device has free then. A device that is lost meanwhile is not replaced here: live painting does that, and the
@@ -49,9 +49,9 @@ impl RepaintThread {
     /// Starts the thread; its events go through `events`.
     ///
     /// # Errors
-    /// The operating system's, when it gives no thread.
+    /// The operating system's, when it starts no thread.
     pub fn start(events: Events) -> std::io::Result<Self> {
-        // As many as a person asks for; each holds its frame.
+        // As many as the user requests; each holds its frame.
         let (requests, queue) = unbounded();
         let thread = BoundedThread::spawn("repaint", move || serve(&queue, &events))?;
         Ok(Self { requests: Some(requests), thread })

@@ -24,15 +24,15 @@ use crate::{
 const SHORT_SIDE_PX: usize = 512;
 /// The longer side at most.
 const LONG_SIDE_PX: usize = 1024;
-/// Longer side of the picture that stands for the style in lists.
+/// Longer side of the picture that represents the style in lists.
 const THUMBNAIL_PX: usize = 256;
-/// Least side of a picture that has strokes, in pixels.
+/// Minimum side of a picture that has strokes, in pixels.
 const LEAST_SIDE_PX: usize = 32;
 /// Mean brightness, 0 to 255, below which paintings in the style become dark.
 const DARK_BELOW: f64 = 40.0;
 /// Spread of every channel (standard deviation, of 0 to 255) below which a picture is nearly flat.
 const FLAT_BELOW: f64 = 8.0;
-/// What stands behind transparent parts.
+/// The colour behind transparent parts.
 const PAPER: u32 = 255;
 
 /// Why a picture cannot be a style.
@@ -110,7 +110,7 @@ pub fn caution(name: &str, picture: &Frame) -> Option<String> {
     ))
 }
 
-/// The picture that stands for a style picture in lists.
+/// The picture that represents a style picture in lists.
 fn small(picture: &Frame) -> Frame {
     let (width, height) = size_within(picture.width(), picture.height(), THUMBNAIL_PX);
     on_paper(scaled(picture, width, height))
@@ -148,7 +148,7 @@ pub fn look_at(network: &StyleNetwork, picture: &Frame) -> Result<(CodeOf, Vec<u
     Ok((code, thumbnail))
 }
 
-/// The picture that stands for a mix in lists, as JPEG: upright strips of the pictures, as wide as their weights.
+/// The picture that represents a mix in lists, as JPEG: upright strips of the pictures, as wide as their weights.
 ///
 /// # Errors
 /// [`ImportError`] when no picture has a weight.

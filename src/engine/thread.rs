@@ -137,10 +137,9 @@ fn close_live(devices: &mut Devices) {
 /// The reason for which the thread woke up.
 enum Woken {
     Command(Box<Command>),
-    Frame,
-    Settings,
+    /// A frame, settings or a session.
+    Ready,
     SettingsEnded,
-    Loaded,
     Source(CaptureEvent),
     SourceEventsEnded,
     SourceEnded,
@@ -213,16 +212,16 @@ pub(super) fn run(
                     Err(_) => Woken::Stop,
                 }),
                 recv(settings.unwrap_or(&no_signal)) -> signal => Some(match signal {
-                    Ok(()) => Woken::Settings,
+                    Ok(()) => Woken::Ready,
                     Err(_) => Woken::SettingsEnded,
                 }),
-                recv(loader.ready()) -> _ => Some(Woken::Loaded),
+                recv(loader.ready()) -> _ => Some(Woken::Ready),
                 recv(source.unwrap_or(&no_event)) -> event => Some(match event {
                     Ok(event) => Woken::Source(event),
                     Err(_) => Woken::SourceEventsEnded,
                 }),
                 recv(frame.unwrap_or(&no_signal)) -> signal => Some(match signal {
-                    Ok(()) => Woken::Frame,
+                    Ok(()) => Woken::Ready,
                     Err(_) => Woken::SourceEnded,
                 }),
             }
@@ -261,7 +260,7 @@ fn note_woken(live: &mut Live, woken: Woken, events: &Events) {
             live.input.end_frames();
             events.send(Event::Live(LiveEvent::Ended));
         }
-        Woken::Command(_) | Woken::Frame | Woken::Settings | Woken::Loaded | Woken::Stop => {}
+        Woken::Command(_) | Woken::Ready | Woken::Stop => {}
     }
 }
 

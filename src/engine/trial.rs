@@ -1,4 +1,4 @@
-//! Trials: a network that is no style yet paints a photo small, so that a person, or the program, sees whether its
+//! Trials: a network that is no style yet paints a photo small, so that the user, or the program, sees whether its
 //! values are read rightly.
 
 use std::{
@@ -28,7 +28,7 @@ pub const TRIAL_PX: usize = 256;
 /// A trial with the number of its command.
 pub(super) type Trial = (TrialNumber, TrialJob, Arc<RunControl>);
 
-/// Most memory that a trial may take, in bytes: published networks take a fifth of it.
+/// Maximum memory of a trial, in bytes: published networks take a fifth of it.
 const TRIAL_BYTES: u64 = 512 << 20;
 /// How long [`only_color`] paints at most.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -80,7 +80,7 @@ pub enum OneColor {
 const SPECKS: f64 = 0.02;
 /// Levels that pixels of one colour are apart at most: what a network makes between 0 and 1 has one or two as levels.
 const ONE_COLOR_LEVELS: u8 = 6;
-/// Levels that the colours of a grey are apart at most: what is added in place of a mean is no pure grey.
+/// Levels that the colours of a grey are apart at most: what is added instead of a mean is no pure grey.
 const GREY_LEVELS: u8 = 32;
 
 impl OneColor {

@@ -57,7 +57,7 @@ impl Inbox {
         self.pending.as_ref().map(|(settings, _)| settings)
     }
 
-    /// Takes the newest settings into use and gives those before; `None` when there are no new ones.
+    /// Takes the newest settings into use and returns those before; `None` when there are no new ones.
     pub fn take(&mut self) -> Option<LiveSettings> {
         let newest = self.changes.receive();
         let pending = self.pending.take();

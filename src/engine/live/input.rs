@@ -29,7 +29,7 @@ pub enum SourceState {
     Starting,
     /// Frames come.
     Running {
-        /// The source in words.
+        /// The source as text.
         described: Arc<str>,
         /// How a camera sends.
         format: Option<CameraFormat>,
@@ -53,7 +53,7 @@ impl Input {
     /// Starts `source` for frames of `source_px` on their long side.
     ///
     /// # Errors
-    /// The operating system's, when it gives no thread.
+    /// The operating system's, when it starts no thread.
     pub fn start(source: LiveSource, source_px: usize) -> io::Result<Self> {
         let (frames, capture) = match source {
             LiveSource::Capture(source, mut settings) => {

@@ -37,7 +37,7 @@ struct Shortage {
     free_bytes: Option<u64>,
 }
 
-/// What choosing a target needs besides the settings: the devices, the previews, and the channel of events.
+/// What choosing a target needs in addition to the settings: the devices, the previews, and the channel of events.
 pub struct LiveContext<'a> {
     /// The devices and their sessions.
     pub devices: &'a mut Devices,
@@ -388,7 +388,7 @@ impl LiveSessions {
         true
     }
 
-    /// Sends an event that `target` cannot be opened; painting goes on as before.
+    /// Sends an event that `target` cannot be opened; painting continues as before.
     fn refuse(
         &mut self,
         context: &mut LiveContext<'_>,

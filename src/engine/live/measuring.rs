@@ -40,7 +40,7 @@ pub fn some_pictures(
         if is_first_size && pictures.last() != Some(&scaled) {
             pictures.push(scaled);
         }
-        // A photo gives no more frames.
+        // A photo is one frame.
         let signal = input.frames.ready().recv_timeout(NEXT_PICTURE_WITHIN);
         if signal.is_err() || !input.frames.take() {
             break;

@@ -9,7 +9,7 @@
 //! Sessions are leased from the device's [pool](super::sessions). A render target is the session that paints
 //! the large picture, or the two that are compared. The scheduler has three states of targets: the goal, which
 //! follows from the settings; the one that is opening; and the one that serves, which paints until the goal is
-//! open. A goal that cannot be opened gives an event, and the serving target stays. A lost device is replaced
+//! open. A goal that cannot be opened sends an event, and the serving target stays. A lost device is replaced
 //! as for photos. After the first frames of some settings nothing is allocated for a frame, unless two modes
 //! are compared.
 //!

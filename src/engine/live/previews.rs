@@ -100,7 +100,7 @@ impl Previews {
         let loading = self.loading.take_if(|(_, of)| *of == ticket);
         match (loading, loaded) {
             (None, _) | (_, Loaded::Open | Loaded::Failed(BackendError::Cancelled)) => {}
-            // Painting the same style large gives the reason.
+            // Painting the same style large reports the reason.
             (Some((key, _)), _) => self.refused.push(key),
         }
     }

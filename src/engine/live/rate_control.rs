@@ -259,7 +259,7 @@ mod tests {
 
     /// A device that needs so many nanoseconds a pixel of a square picture, and a source that sends at most
     /// `largest_px` and needs `decode_ns` a pixel to decode and `taking_ns` to take, for so many seconds of 30
-    /// frames each; gives every size that was used.
+    /// frames each; returns every size that was used.
     struct Run {
         control: RateControl,
         largest_px: usize,

@@ -54,6 +54,8 @@ pub struct Live {
     rate: RateControl,
     frames: FrameLoop,
     sessions: LiveSessions,
+    /// How often the device had been replaced when that was last noted.
+    replaced: u64,
     judge: Judge,
     previews: Previews,
     sampler: Sampler,
@@ -89,6 +91,7 @@ impl Live {
             has_frame: false,
             frames: FrameLoop::new(output, wake_up, control, clock.clone(), &device),
             sessions: LiveSessions::new(painter.loader()),
+            replaced: 0,
             judge: Judge::default(),
             previews: Previews::new(clock()),
             sampler: Sampler::default(),
@@ -199,10 +202,11 @@ impl Live {
         let painted = loop {
             let context = &mut LiveContext { devices, previews: &mut self.previews, send };
             let settings = &self.settings.current;
-            let replaced = self.sessions.replaced();
             let next = (self.sessions).choose(context, settings, size, self.pace.work());
-            if self.sessions.replaced() != replaced {
-                self.forget_device();
+            if self.sessions.replaced() != self.replaced {
+                self.replaced = self.sessions.replaced();
+                self.judge.forget_names();
+                self.sampler.forget_device();
             }
             let target = match next {
                 Next::Target(target) => target,
@@ -223,12 +227,7 @@ impl Live {
                 Err(BackendError::Cancelled) => return Served::Nothing,
                 Err(error) => {
                     let context = &mut LiveContext { devices, previews: &mut self.previews, send };
-                    let replaced = self.sessions.replaced();
-                    let settings = &self.settings.current;
-                    self.sessions.failed(context, error, settings, target);
-                    if self.sessions.replaced() != replaced {
-                        self.forget_device();
-                    }
+                    self.sessions.failed(context, error, &self.settings.current, target);
                 }
             }
         };
@@ -246,11 +245,6 @@ impl Live {
         self.pace.note(begun.at, work, (self.clock)());
         self.serve_previews(devices.first_mut());
         Served::Picture
-    }
-
-    fn forget_device(&mut self) {
-        self.judge.forget_names();
-        self.sampler.forget_device();
     }
 
     /// The size at which a frame of the source is painted. Without a network the automatic size has nothing

@@ -1,5 +1,5 @@
 //! The scheduler: goal, opening, serving. It decides which target paints the next picture and what has to be
-//! requested for it. While the sessions of the goal are opened, the serving target goes on painting; it stays
+//! requested for it. While the sessions of the goal are opened, the serving target continues to paint; it stays
 //! when they cannot be opened. The newest goal wins; requests for an older one are cancelled.
 //!
 //! A pure state machine: it loads nothing, paints nothing and knows no devices. Belongs to the engine's
@@ -98,7 +98,7 @@ pub enum Next {
 pub enum Step {
     /// Nothing: it can be painted.
     Paint(Next),
-    /// This has to be requested, in place of what was requested before.
+    /// This has to be requested, instead of what was requested before.
     Request(Missing),
 }
 
@@ -233,7 +233,7 @@ impl Scheduler {
         }
     }
 
-    /// Notes that the request of this number has ended; gives what it requested and for which target, if it is
+    /// Notes that the request of this number has ended; returns what it requested and for which target, if it is
     /// the newest request.
     pub fn ended(&mut self, ticket: Ticket) -> Option<(Missing, Option<RenderTarget>)> {
         let opening = &mut self.opening;
@@ -241,7 +241,7 @@ impl Scheduler {
         Some((opening.missing, opening.target))
     }
 
-    /// Notes that `target` cannot be opened: the serving target stays. `None` stands for a comparison whose
+    /// Notes that `target` cannot be opened: the serving target stays. `None` means a comparison whose
     /// device is not there.
     pub fn refuse(&mut self, target: Option<RenderTarget>) {
         if target.is_some() && target == self.serving {

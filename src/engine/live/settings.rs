@@ -1,4 +1,4 @@
-//! The settings of live pictures, as one value, and the events that come besides the pictures.
+//! The settings of live pictures, as one value, and the events that come in addition to the pictures.
 //!
 //! Plain data.
 
@@ -87,7 +87,7 @@ pub struct LiveSettings {
     pub look: Look,
     /// Whether pictures are brought up to the source's size where the working size is smaller.
     pub upscale: bool,
-    /// Two modes in place of [`LiveSettings::mode`], on the same frames in turn.
+    /// Two modes instead of [`LiveSettings::mode`], on the same frames in turn.
     pub compare: Option<ModePair>,
     /// Holds the picture: no newer frames are painted; changes are painted on the last one.
     pub frozen: bool,
@@ -182,7 +182,7 @@ pub struct LiveSample {
 /// Events of live painting.
 #[derive(Clone, Debug)]
 pub enum LiveEvent {
-    /// The settings cannot be used; painting goes on as before.
+    /// The settings cannot be used; painting continues as before.
     Refused(EngineError),
     /// A sentence for people about a side effect of the settings.
     Notice(String),
@@ -195,6 +195,6 @@ pub enum LiveEvent {
     Preparing(Option<Preparing>),
     /// An event of the source.
     Source(CaptureEvent),
-    /// The source gives no more frames.
+    /// The source sends no more frames.
     Ended,
 }

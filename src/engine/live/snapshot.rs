@@ -13,7 +13,7 @@ pub struct Snapshot {
     pub source: SourceState,
     /// Frames of a camera that came truncated or damaged and were skipped.
     pub damaged_frames: u64,
-    /// The session or device that is being prepared for the settings; painting goes on as before meanwhile.
+    /// The session or device that is being prepared for the settings; painting continues as before meanwhile.
     /// Other settings cancel it.
     pub preparing: Option<Preparing>,
 }

@@ -32,7 +32,7 @@ impl Shape {
     }
 }
 
-/// The memory that painting one photo takes besides the session, in bytes.
+/// The memory that painting one photo takes in addition to the session, in bytes.
 struct Beside {
     /// While the session runs.
     while_running: u64,
@@ -53,7 +53,7 @@ pub(super) struct Budget<'a> {
 }
 
 impl Budget<'_> {
-    /// Most that may be taken, in bytes.
+    /// Maximum that may be taken, in bytes.
     pub(super) fn limit_bytes(&self) -> u64 {
         let chosen = self.settings.max_memory_bytes;
         chosen.unwrap_or(self.default_limit_bytes)
@@ -66,7 +66,7 @@ impl Budget<'_> {
         (!own).then(|| self.limit_bytes())
     }
 
-    /// Memory that painting `photo` at the working size `size` takes besides the session.
+    /// Memory that painting `photo` at the working size `size` takes in addition to the session.
     fn beside(&self, photo: &Shape, size: (usize, usize)) -> Beside {
         let picture = frame_bytes(photo.size.0, photo.size.1);
         let working = frame_bytes(size.0, size.1);

@@ -29,9 +29,9 @@ use crate::{
 /// Long side of the default working size, in pixels: strokes are as wide as the network makes them
 /// at the working size, and at this one a 12-megapixel photo looks painted rather than hair-thin.
 pub const DEFAULT_WORKING_PX: usize = 1280;
-/// Smallest working size that a person may choose, in pixels on the long side.
+/// Smallest working size that the user may choose, in pixels on the long side.
 pub const MIN_WORKING_PX: usize = 16;
-/// Largest size that a person may type, in pixels on the long side: no JPEG is larger. More would be a slip.
+/// Largest size that the user may type, in pixels on the long side: no JPEG is larger. More would be a slip.
 pub const MAX_WORKING_PX: usize = 65_535;
 
 /// The size at which the network sees the photo: the brush size.
@@ -139,14 +139,14 @@ pub struct PaintSettings {
     pub precision: PrecisionChoice,
     /// How attention is computed, in networks that have it.
     pub attention: AttentionChoice,
-    /// Most memory that may be taken, in bytes: on the processor by the whole program
+    /// Maximum memory, in bytes: on the processor by the whole program
     /// ([`PROGRAM_BYTES`], the photo, the run, the result and saving it), on other devices by the run
     /// and its pictures. When `None`, [`default_memory_limit_bytes`] or what the device has free, as
     /// the [`Painter`] found it when it was made.
     pub max_memory_bytes: Option<u64>,
-    /// Bytes that the caller holds all the while besides the photo, for example other photos.
+    /// Bytes that the caller holds all the while in addition to the photo, for example other photos.
     pub held_bytes: u64,
-    /// Bytes that the caller takes besides the result when it saves it.
+    /// Bytes that the caller takes in addition to the result when it saves it.
     pub saving_bytes: u64,
 }
 

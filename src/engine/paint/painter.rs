@@ -132,7 +132,7 @@ impl Painter {
         &mut self.pool
     }
 
-    /// Requests that the loader opens a session while others paint; gives the number of the request.
+    /// Requests that the loader opens a session while others paint; returns the number of the request.
     pub(in crate::engine) fn request(&mut self, key: &SessionKey, purpose: Purpose) -> u64 {
         self.pool.request(self.device.backend(), key, purpose)
     }
@@ -446,7 +446,8 @@ impl Painter {
     ) -> Result<(RunTiming, Vec<Frame>), BackendError> {
         let size @ (width, height) = (key.spec.width, key.spec.height);
         let sent = self.sent.take().filter(|sent| sent.is_of(photos, size));
-        let session = self.open(key)?;
+        let missing = BackendError::Internal("a session is missing");
+        let session = self.pool.session(key).ok_or(missing)?;
         if let Some(sent) = sent {
             let mut outputs = vec![Frame::from_fn(width, height, |_, _| [0; 4]); photos.len()];
             let input = Input::Sent(&sent.frames);
@@ -461,10 +462,5 @@ impl Painter {
         let run = session.paint_all(&inputs, &mut outputs, control)?;
         self.sent = PhotosOnDevice::of(session, photos, size);
         Ok((run, outputs))
-    }
-
-    /// A session that was opened a moment ago.
-    fn open(&mut self, key: &SessionKey) -> Result<&mut dyn Session, BackendError> {
-        self.pool.session(key).ok_or(BackendError::Internal("a session is missing"))
     }
 }

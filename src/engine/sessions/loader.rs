@@ -42,7 +42,7 @@ impl LoaderThread {
     /// Starts the thread.
     ///
     /// # Errors
-    /// The operating system's, when it gives none.
+    /// The operating system's, when it starts none.
     pub fn start() -> std::io::Result<Self> {
         let (jobs, queue) = unbounded::<Job>();
         let (stop, stopped) = bounded::<()>(0);
@@ -76,7 +76,7 @@ impl Drop for LoaderThread {
 }
 
 impl Loader {
-    /// Does every job at once, on the requester's own thread: where the system gives no thread, where nothing
+    /// Does every job at once, on the requester's own thread: where the system starts no thread, where nothing
     /// is painted meanwhile, and in tests.
     pub fn on_the_spot() -> Self {
         Self { jobs: None, signal: bounded(1) }
@@ -116,8 +116,8 @@ pub struct Requests<T> {
 }
 
 impl<T: Send + 'static> Requests<T> {
-    /// Requests `work`; gives the number that the reply carries. Everything that `work` holds is dropped before
-    /// the reply is sent. Its control is cancelled when nobody needs the result any more.
+    /// Requests `work`; returns the number that the reply carries. Everything that `work` holds is dropped before
+    /// the reply is sent. Its control is cancelled when the result is no longer needed.
     pub fn request(&mut self, work: impl FnOnce(&RunControl) -> T + Send + 'static) -> u64 {
         self.tickets += 1;
         let ticket = self.tickets;

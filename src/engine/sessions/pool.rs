@@ -40,7 +40,7 @@ pub enum Purpose {
 }
 
 impl Purpose {
-    /// Most sessions that are kept for it.
+    /// Maximum sessions that are kept for it.
     fn most(self) -> usize {
         match self {
             Self::Photo => 4,
@@ -127,7 +127,7 @@ impl Drop for LoadingBytes {
 
 /// The sessions of one device.
 pub struct SessionPool {
-    /// Most that all sessions may hold together.
+    /// Maximum that all sessions hold together.
     limit_bytes: u64,
     /// Most recently used last.
     sessions: Vec<PooledSession>,
@@ -151,7 +151,7 @@ impl SessionPool {
         }
     }
 
-    /// Most that all sessions may hold together, in bytes.
+    /// Maximum that all sessions hold together, in bytes.
     pub fn limit_bytes(&self) -> u64 {
         self.limit_bytes
     }
@@ -210,7 +210,7 @@ impl SessionPool {
         }
     }
 
-    /// Requests that the loader opens a session of `backend`, the pool's device, while others paint; gives the
+    /// Requests that the loader opens a session of `backend`, the pool's device, while others paint; returns the
     /// number that [`SessionPool::next_loaded`] returns with the outcome. The session is not opened where the
     /// budget leaves no room.
     pub fn request(
@@ -236,7 +236,7 @@ impl SessionPool {
                 let SessionKey { network, spec } = &key;
                 // Opening says why there is no prediction.
                 let needed = backend.predicted_bytes(network.graph(), spec).unwrap_or(0);
-                // A session that would not fit even alone is opened all the same, so that the device gives the
+                // A session that would not fit even alone is opened all the same, so that the device reports the
                 // error.
                 if needed <= limit_bytes && needed.saturating_add(held_bytes) > limit_bytes {
                     return Outcome::NoRoom(needed);
@@ -398,7 +398,7 @@ impl SessionPool {
         self.close_all(Purpose::Preview);
     }
 
-    /// Closes every session that nobody leases. `false` when there is none.
+    /// Closes every session without a lease. `false` when there is none.
     pub fn close_unleased(&mut self) -> bool {
         let closed = self.take(|session| !session.is_leased());
         let any = !closed.is_empty();
@@ -406,7 +406,7 @@ impl SessionPool {
         any
     }
 
-    /// Closes sessions that nobody leases, the oldest first, until the others hold at most `bytes`.
+    /// Closes sessions without a lease, the oldest first, until the others hold at most `bytes`.
     pub fn shrink_to(&mut self, bytes: u64) {
         while self.held_bytes() > bytes {
             match self.sessions.iter().position(|session| !session.is_leased()) {
