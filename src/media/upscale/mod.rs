@@ -187,7 +187,7 @@ mod tests {
             let uniform = [20, 70].map(|strength_percent| {
                 composed(&source, &painting, Look { strength_percent, keep_colors: true })
             });
-            let is_second = |i: usize| (i % large.0 + i / large.0) % 3 == 0;
+            let is_second = |i: usize| (i % large.0 + i / large.0).is_multiple_of(3);
             let values = (0..large.0 * large.1).map(|i| if is_second(i) { 70 } else { 20 });
             let mask = Plane::new(large.0, values.collect());
             let blend = Blend { strength: Strength::Mask(&mask), keep_colors: true };
