@@ -236,11 +236,6 @@ pub trait Backend: Send + Sync {
         None
     }
 
-    /// Whether opening a session has to search for the fastest algorithms first, which takes long.
-    fn searches(&self, _graph: &Graph, _spec: &SessionSpec) -> bool {
-        false
-    }
-
     /// The precision of moving pictures where none was chosen: the fastest in which nobody sees a difference.
     fn live_precision(&self, variant: Variant, _network: &Arc<Network>) -> Precision {
         self.auto_precision(variant)

@@ -286,7 +286,7 @@ impl App {
         intents: &mut Vec<Intent>,
     ) {
         // Whether something stands at the middle of the lower edge.
-        let mut has_chip = self.live.as_ref().is_some_and(LiveView::prepares_long);
+        let mut has_chip = false;
         if let Some(request) = &self.painting.request {
             has_chip = true;
             let name = self.name_of(&request.recipe.style, &request.recipe.mix);

@@ -1,5 +1,5 @@
-//! A GPU made of host memory. It computes nothing, counts what is allocated and freed, and fails where a test requests
-//! it.
+//! A GPU made of host memory that computes nothing, counts what is taken and given back, and fails where a test
+//! says so.
 
 mod driver;
 
@@ -19,15 +19,15 @@ use styleforge::{
         },
     },
     mode::DeviceChoice,
-    plan::cuda::{ConvolutionShape, DeviceLimits},
+    plan::cuda::DeviceLimits,
 };
 
 use driver::FakeDriver;
 
-/// The name of the GPU.
+/// What the GPU is called.
 pub const NAME: &str = "Fake GPU";
 
-/// The convolution library, if a test installs it.
+/// The library of convolutions, where a test installs it.
 pub const LIBRARY: &str = "cuDNN 9.99";
 
 /// `CUDA_ERROR_OUT_OF_MEMORY`.
@@ -42,18 +42,18 @@ pub const OUT_OF_RESOURCES: u32 = 701;
 pub const NOT_SUPPORTED: u32 = 801;
 /// `CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED`.
 pub const NOT_RECORDED: u32 = 900;
-/// `CUDA_ERROR_LAUNCH_FAILED`, the result of a kernel that traps.
+/// `CUDA_ERROR_LAUNCH_FAILED`, what a kernel that traps leaves behind.
 pub const LAUNCH_FAILED: u32 = 719;
 
-/// Selects launches by their shape.
+/// Some launches, by their shape.
 pub type LaunchFilter = fn(LaunchShape) -> bool;
 
-/// A failure that is still to come.
+/// A failure that is to come.
 #[derive(Clone, Copy)]
 struct Fault {
-    /// The call that fails; any call if `None`.
+    /// The call that fails; any when `None`.
     call: Option<&'static str>,
-    /// Number of calls that still succeed before it.
+    /// Calls that still succeed before.
     after: usize,
     code: u32,
 }
@@ -61,10 +61,6 @@ struct Fault {
 /// An algorithm of the library.
 #[derive(Clone, Copy)]
 struct FakeAlgorithm {
-    shape: ConvolutionShape,
-    /// Its index among the algorithms that are offered.
-    engine: usize,
-    ms: f32,
     /// Whether it ran since it was prepared.
     has_run: bool,
 }
@@ -72,17 +68,17 @@ struct FakeAlgorithm {
 #[derive(Default)]
 struct State {
     fault: Option<Fault>,
-    /// Whether nothing that was queued is ever completed.
+    /// Whether nothing that was queued is ever done.
     hangs: bool,
-    /// The start of the clock, which only advances while the GPU hangs.
+    /// The start of the clock, which only goes while the GPU hangs.
     began: Option<Instant>,
-    /// How far the clock advanced.
+    /// How far the clock went.
     waited: Duration,
-    /// Number of calls that could have failed.
+    /// Calls that could have failed.
     calls: usize,
     compute_capability: (i32, i32),
     total_bytes: usize,
-    /// Memory that other programs use.
+    /// What other programs hold.
     taken_bytes: usize,
     next: usize,
     memory: HashMap<u64, Vec<u8>>,
@@ -90,32 +86,30 @@ struct State {
     modules: HashSet<usize>,
     /// Module and entry of every function.
     functions: HashMap<usize, (usize, String)>,
-    /// The functions of every graph.
+    /// Functions of every graph.
     graphs: HashMap<usize, Vec<usize>>,
     events: HashSet<usize>,
     contexts: usize,
     opened: usize,
     /// Entries that ran, in order.
     launched: Vec<String>,
-    /// CTAs of any kernel that the GPU runs at once.
+    /// CTAs of any kernel that the GPU holds at once.
     resident_ctas: usize,
-    /// The launches that always fail, and with which code.
+    /// Which launches fail with which code, always.
     refuses_launches: Option<(LaunchFilter, u32)>,
-    /// Whether a convolution library is installed.
+    /// Whether a library of convolutions is installed.
     has_library: bool,
+    /// The library's prepared algorithms.
     algorithms: HashMap<usize, FakeAlgorithm>,
-    /// Number of algorithm searches in the library.
-    searches: usize,
-    /// Number of algorithms that the library prepared from their configuration.
+    /// How often the library prepared an algorithm.
     preparations: usize,
-    /// The search during which this control is cancelled.
+    /// What is cancelled in the middle of which preparation.
     cancels: Option<(usize, Arc<RunControl>)>,
-    /// Number of convolutions that the library launched or recorded.
-    convolutions: usize,
-    /// Duration of the last replay, in milliseconds.
+    /// What was replayed last took so long, in milliseconds.
     last_ms: f32,
+    /// The call that failed.
     failed_call: Option<&'static str>,
-    /// Uses that no driver accepts.
+    /// What no driver forgives.
     misuse: Vec<String>,
 }
 
@@ -126,9 +120,8 @@ impl State {
     }
 
     fn run(&mut self, function: usize) {
-        if let Some(FakeAlgorithm { ms, .. }) = self.algorithms.get(&function) {
-            self.last_ms = *ms;
-            self.launched.push(format!("{LIBRARY} of {ms} ms"));
+        if self.algorithms.contains_key(&function) {
+            self.launched.push(LIBRARY.to_owned());
             return;
         }
         match self.functions.get(&function) {
@@ -144,7 +137,7 @@ impl State {
         self.total_bytes.saturating_sub(self.taken_bytes + held)
     }
 
-    /// The bytes from an address on.
+    /// The bytes at an address and behind it.
     fn at(&mut self, place: DevicePtr) -> Option<&mut [u8]> {
         let (start, bytes) = (self.memory.iter_mut())
             .find(|(start, bytes)| (**start..**start + bytes.len() as u64).contains(&place.0))?;
@@ -157,12 +150,12 @@ impl State {
 pub struct FakeGpu(Arc<Mutex<State>>);
 
 impl FakeGpu {
-    /// A GPU with 1 GB of memory and no pending failure.
+    /// With 1 GB of memory and no failure to come.
     pub fn new() -> Self {
         Self::of((9, 0))
     }
 
-    /// The same with another compute capability.
+    /// The same, of another compute capability.
     pub fn of(compute_capability: (i32, i32)) -> Self {
         Self(Arc::new(Mutex::new(State {
             compute_capability,
@@ -178,103 +171,94 @@ impl FakeGpu {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Makes the named call fail after `after` other calls of it succeeded. A code that means a lost context makes
-    /// everything on this context fail from then on.
+    /// Lets the call of this name fail, once `after` others of it succeeded. A code that means a
+    /// loss makes everything on this context fail from then on.
     pub fn fail(&self, call: &'static str, after: usize, code: u32) {
         let call = Some(call);
         self.state().fault = Some(Fault { call, after, code });
     }
 
-    /// Makes the call after `after` other calls fail, whichever it is.
+    /// Lets the call fail that comes `after` others, whichever it is.
     pub fn fail_any(&self, after: usize, code: u32) {
         let call = None;
         self.state().fault = Some(Fault { call, after, code });
     }
 
-    /// From now on the GPU runs this many CTAs of a kernel at once.
+    /// From now on so many CTAs of a kernel run at once.
     pub fn hold_at_once(&self, ctas: usize) {
         self.state().resident_ctas = ctas;
     }
 
-    /// From now on these launches fail with this code.
+    /// From now on such launches fail with this code.
     pub fn refuse_launches(&self, which: LaunchFilter, code: u32) {
         self.state().refuses_launches = Some((which, code));
     }
 
-    /// Makes the GPU hang from a call of this name on, after `after` others of it were made: nothing that is queued is
-    /// ever completed.
+    /// Lets the GPU hang from the call of this name on, once `after` others of it were made: nothing that is queued is
+    /// ever done.
     pub fn hang(&self, call: &'static str, after: usize) {
         self.fail(call, after, DriverFailure::NO_ANSWER);
     }
 
-    /// How long callers waited for a GPU that hangs.
+    /// How long a GPU that hangs was waited for.
     pub fn waited(&self) -> Duration {
         self.state().waited
     }
 
-    /// Whether a failure is still pending.
+    /// Whether a failure is still to come.
     pub fn is_armed(&self) -> bool {
         self.state().fault.is_some()
     }
 
-    /// Installs the convolution library.
+    /// From now on there is a library of convolutions.
     pub fn install_library(&self) {
         self.state().has_library = true;
     }
 
-    /// Cancels `control` during this search, counted from 1.
-    pub fn cancel_at_search(&self, search: usize, control: &Arc<RunControl>) {
-        self.state().cancels = Some((search, control.clone()));
+    /// Cancels `control` in the middle of this preparation, counted from 1.
+    pub fn cancel_at_preparation(&self, preparation: usize, control: &Arc<RunControl>) {
+        self.state().cancels = Some((preparation, control.clone()));
     }
 
-    /// Number of algorithms that the library keeps prepared.
+    /// Algorithms that the library holds ready.
     pub fn algorithms(&self) -> usize {
         self.state().algorithms.len()
     }
 
-    /// Number of algorithm searches in the library so far.
-    pub fn searches(&self) -> usize {
-        self.state().searches
-    }
-
-    /// Number of algorithms that the library prepared from their configuration so far.
+    /// How often the library prepared an algorithm.
     pub fn preparations(&self) -> usize {
         self.state().preparations
     }
 
-    /// Number of convolutions that the library launched or recorded so far.
-    pub fn convolutions(&self) -> usize {
-        self.state().convolutions
-    }
-
-    /// The call that failed, if any.
+    /// The call that failed, if one did.
     pub fn failed_call(&self) -> Option<&'static str> {
         self.state().failed_call
     }
 
-    /// Number of calls so far that could have failed.
+    /// Calls so far that could have failed.
     pub fn calls(&self) -> usize {
         self.state().calls
     }
 
-    /// Other programs allocate memory until `bytes` are left.
+    /// Other programs take memory until so much is left.
     pub fn leave_free(&self, bytes: usize) {
         let mut state = self.state();
         state.taken_bytes = 0;
         state.taken_bytes = state.free_bytes().saturating_sub(bytes);
     }
 
-    /// Number of contexts that were opened so far.
+    /// Contexts that were opened so far.
     pub fn opened(&self) -> usize {
         self.state().opened
     }
 
-    /// The kernels that ran since the last call of this, in order.
+    /// The kernels that ran since this was last asked, in order.
     pub fn launched(&self) -> Vec<String> {
         std::mem::take(&mut self.state().launched)
     }
 
-    /// What is still allocated, and uses that a driver does not accept; empty if all is well.
+    /// What is still taken, and what was done that a driver does not forgive; empty when all is
+    /// well.
     pub fn left_behind(&self) -> Vec<String> {
         let state = self.state();
         let mut left = state.misuse.clone();
@@ -292,7 +276,7 @@ impl FakeGpu {
         left
     }
 
-    /// A backend with its own context.
+    /// A backend with a context of its own.
     pub fn backend(&self) -> Result<CudaBackend, BackendError> {
         let mut state = self.state();
         if state.contexts > 0 {
@@ -313,7 +297,7 @@ impl FakeGpu {
         Ok(CudaBackend::with_driver(Arc::new(driver), limits, NAME))
     }
 
-    /// The function that `backend::opener` would return on a computer with this GPU.
+    /// What `backend::opener` would give on a computer with this GPU.
     pub fn opener(&self) -> OpenDevice {
         let gpu = self.clone();
         Arc::new(move |choice| {

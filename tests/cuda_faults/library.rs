@@ -1,9 +1,8 @@
-//! The baseline's convolutions by a library, on the fake driver: which algorithm is chosen, and what happens if the
-//! library fails.
+//! The baseline's convolutions by a library, on the fake driver, and what happens when the library fails.
 
 use super::*;
 
-/// A baseline session's summary of its convolutions, and its launches for a photo.
+/// What a session of the baseline says of its convolutions, and what it launches for a photo.
 fn baseline_of(gpu: &FakeGpu, backend: &dyn Backend) -> (PlanSummary, Vec<String>) {
     let photo = photo();
     let mut painted = photo.clone();
@@ -15,7 +14,7 @@ fn baseline_of(gpu: &FakeGpu, backend: &dyn Backend) -> (PlanSummary, Vec<String
 }
 
 #[test]
-fn the_baseline_leaves_its_convolutions_to_the_fastest_of_the_library() {
+fn the_baseline_leaves_its_convolutions_to_the_library() {
     let gpu = FakeGpu::new();
     let backend = gpu.backend().expect("a GPU");
     let (own, launched) = baseline_of(&gpu, &backend);
@@ -28,7 +27,7 @@ fn the_baseline_leaves_its_convolutions_to_the_fastest_of_the_library() {
     let convolutions = convolutions();
     assert_eq!(ours(&launched), convolutions);
 
-    // The library is looked for only once.
+    // Whether there is a library is found out once.
     drop(backend);
     gpu.install_library();
     let backend = gpu.backend().expect("a GPU");
@@ -36,21 +35,17 @@ fn the_baseline_leaves_its_convolutions_to_the_fastest_of_the_library() {
     let label = ConvProvider::mode_label(summary.mode, summary.conv_provider.as_ref());
     assert_eq!(label, format!("baseline fp16 ({LIBRARY})"));
     assert_eq!(ours(&launched), 0);
-    let chosen = format!("{LIBRARY} of 2 ms");
-    let by_library = launched.iter().filter(|name| **name == chosen);
+    let by_library = launched.iter().filter(|name| *name == LIBRARY);
     assert_eq!(by_library.count(), convolutions, "{launched:?}");
-    // A convolution and its separate bias.
+    // A convolution, and its bias beside it.
     assert_eq!(launched.len(), summary.steps.len());
     assert_eq!(summary.steps.len(), own.steps.len() + convolutions);
     let named = summary.steps.iter().filter(|(_, kernel)| kernel.starts_with(LIBRARY));
     assert_eq!(named.count(), convolutions);
 
-    // Layers of the same shape, and later sessions, share the measurements.
-    let searches = gpu.searches();
-    assert!(searches < convolutions, "{searches}");
     let (again, _) = baseline_of(&gpu, &backend);
-    assert_eq!((gpu.searches(), &again), (searches, &summary));
-    // The prediction reserves the maximum that the library may use.
+    assert_eq!(again, summary);
+    // The prediction reserves the most that the library may take.
     let spec = SessionSpec::single(40, 28, BASELINE);
     let predicted = backend.predicted_bytes(network().graph(), &spec);
     let predicted = predicted.expect("a prediction");
@@ -66,21 +61,18 @@ fn modes_that_no_library_computes_do_not_ask_for_one() {
     let backend = gpu.backend().expect("a GPU");
     for mode in [FUSED, Mode::new(Variant::Baseline, Precision::Mixed)] {
         opened(&backend, mode).expect("a painting");
-        assert_eq!(gpu.searches(), 0, "{mode}");
+        assert_eq!(gpu.preparations(), 0, "{mode}");
     }
 }
 
 #[test]
 fn a_library_that_fails_leaves_the_work_to_our_kernels_and_that_is_said() {
-    // At the first search, then at the first convolution of the recording, when all shapes are measured.
-    let measured = {
-        let gpu = FakeGpu::new();
-        gpu.install_library();
-        baseline_of(&gpu, &gpu.backend().expect("a GPU"));
-        let recorded = convolutions();
-        gpu.convolutions() - recorded
-    };
-    for (call, after) in [("cudnnBackendFinalize", 0), ("cudnnBackendExecute", measured)] {
+    // When the first algorithm is prepared; at the first convolution; and at the first that is recorded.
+    for (call, after) in [
+        ("cudnnBackendFinalize", 0),
+        ("cudnnBackendExecute", 0),
+        ("cudnnBackendExecute", convolutions()),
+    ] {
         let gpu = FakeGpu::new();
         gpu.install_library();
         gpu.fail(call, after, 5000);
@@ -99,131 +91,25 @@ fn a_library_that_fails_leaves_the_work_to_our_kernels_and_that_is_said() {
     }
 }
 
-/// A baseline session for photos of this width.
-fn open(backend: &dyn Backend, width: usize) -> Result<Box<dyn Session>, BackendError> {
-    backend.open(&network(), &SessionSpec::single(width, 28, BASELINE))
-}
-
-/// Paints a photo of this width and returns its launches.
-fn paint(gpu: &FakeGpu, session: &mut dyn Session, width: usize) -> Vec<String> {
-    let photo = Frame::from_fn(width, 28, |x, y| [x as u8, y as u8, 9, 255]);
-    let mut painted = photo.clone();
-    gpu.launched();
-    session.paint(&photo, &mut painted, &RunControl::default()).expect("a painting");
-    gpu.launched()
-}
-
-/// Maximum number of algorithms that the library keeps while no session is open.
-const MOST_PREPARED: usize = 32;
-
-/// Opens sessions until the library has freed every algorithm that was prepared before.
-fn open_others(backend: &dyn Backend) {
-    for width in (44..68).step_by(4) {
-        open(backend, width).expect("a session");
-    }
-}
-
-/// After any number of painted sizes the library keeps few algorithms, and those of an open session stay.
+/// Layers of one shape share an algorithm, each session has its own, and it gives them back when it is closed.
 #[test]
-fn algorithms_that_were_not_used_for_long_are_given_back() {
+fn a_session_prepares_an_algorithm_for_every_shape_and_gives_it_back() {
     let gpu = FakeGpu::new();
     gpu.install_library();
     let backend = gpu.backend().expect("a GPU");
-    let mut first = open(&backend, 40).expect("a session");
-    paint(&gpu, first.as_mut(), 40);
-    let of_a_session = gpu.algorithms();
-    let mut held = Vec::new();
-    for width in (44..124).step_by(4) {
-        let mut session = open(&backend, width).expect("a session");
-        paint(&gpu, session.as_mut(), width);
-        drop(session);
-        held.push(gpu.algorithms());
-    }
-    let most = held.iter().max().expect("sessions");
-    assert_eq!(held.last(), Some(most), "full, and no fuller");
-    assert!(*most <= MOST_PREPARED + of_a_session, "{most}");
-    assert!(held.len() * of_a_session > 2 * most, "{held:?}");
-    // The session that stayed open still has its algorithms.
-    let searches = gpu.searches();
-    paint(&gpu, first.as_mut(), 40);
-    assert_eq!((gpu.searches(), gpu.preparations()), (searches, 0));
-    drop(first);
-    assert!(gpu.algorithms() <= MOST_PREPARED);
-    drop(backend);
-    assert_eq!(gpu.left_behind(), [""; 0]);
-}
-
-/// The result of a search is kept permanently. An algorithm that was freed is prepared again when needed: the same one,
-/// without announcing a search.
-#[test]
-fn a_shape_is_searched_once_and_prepared_again_when_it_is_needed_again() {
-    let gpu = FakeGpu::new();
-    gpu.install_library();
-    let backend = gpu.backend().expect("a GPU");
-    let (network, spec) = (network(), SessionSpec::single(40, 28, BASELINE));
-    assert!(backend.searches(network.graph(), &spec));
-    let mut session = open(&backend, 40).expect("a session");
-    let of_a_session = gpu.searches();
-    let launched = paint(&gpu, session.as_mut(), 40);
-    let summary = session.summary();
-    drop(session);
-    open_others(&backend);
-
-    let searches = gpu.searches();
-    assert!(!backend.searches(network.graph(), &spec));
-    let mut session = open(&backend, 40).expect("a session");
-    assert_eq!((gpu.searches(), gpu.preparations()), (searches, of_a_session));
-    assert_eq!(paint(&gpu, session.as_mut(), 40), launched);
-    assert_eq!(session.summary(), summary);
-    // Sessions share the prepared algorithms.
-    let again = open(&backend, 40).expect("a session");
-    assert_eq!((gpu.searches(), gpu.preparations()), (searches, of_a_session));
-    drop((session, again));
-    drop(backend);
-    assert_eq!(gpu.left_behind(), [""; 0]);
-}
-
-/// For every call that fails while algorithms are prepared again: all is freed, a lost GPU is reported, and if the
-/// library only failed to prepare an algorithm, it is searched again.
-#[test]
-fn an_algorithm_that_cannot_be_prepared_again_is_searched_for_again() {
-    let given_back = || {
-        let gpu = FakeGpu::new();
-        gpu.install_library();
-        let backend = gpu.backend().expect("a GPU");
-        open(&backend, 40).expect("a session");
-        open_others(&backend);
-        (gpu, backend)
+    let open = |width| {
+        let spec = SessionSpec::single(width, 28, BASELINE);
+        backend.open(&network(), &spec).expect("a session")
     };
-    let (gpu, backend) = given_back();
-    let (searches, calls) = (gpu.searches(), gpu.calls());
-    gpu.fail("cudnnBackendFinalize", 1, 5000);
-    let mut session = open(&backend, 40).expect("a session");
-    assert!(!gpu.is_armed());
-    assert_eq!(gpu.searches(), searches + 1, "the second one alone");
-    let calls = gpu.calls() - calls;
-    let chosen = format!("{LIBRARY} of 2 ms");
-    let launched = paint(&gpu, session.as_mut(), 40);
-    let by_library = launched.iter().filter(|name| **name == chosen);
-    assert_eq!(by_library.count(), convolutions(), "{launched:?}");
-    drop(session);
+    let first = open(40);
+    let shapes = gpu.algorithms();
+    assert!(shapes > 1 && shapes < convolutions(), "{shapes}");
+    let second = open(44);
+    assert_eq!((gpu.algorithms(), gpu.preparations()), (2 * shapes, 2 * shapes));
+    drop(first);
+    assert_eq!(gpu.algorithms(), shapes);
+    drop(second);
+    assert_eq!(gpu.algorithms(), 0);
     drop(backend);
     assert_eq!(gpu.left_behind(), [""; 0]);
-
-    for failing in 0..calls {
-        for code in [INVALID_VALUE, LAUNCH_FAILED] {
-            let (gpu, backend) = given_back();
-            gpu.fail_any(failing, code);
-            let opened = open(&backend, 40);
-            // A session that does not search needs fewer calls.
-            if code == LAUNCH_FAILED && !gpu.is_armed() {
-                let error = opened.as_ref().err();
-                let is_lost = error.is_some_and(BackendError::is_lost);
-                assert!(is_lost, "call {failing}: {error:?}");
-            }
-            drop(opened);
-            drop(backend);
-            assert_eq!(gpu.left_behind(), [""; 0], "call {failing}, code {code}");
-        }
-    }
 }

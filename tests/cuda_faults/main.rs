@@ -1,4 +1,4 @@
-//! Failures of the GPU: every failure of NVIDIA's driver, produced on a fake one, and the messages that the user reads.
+//! When the GPU goes wrong: every failure of NVIDIA's driver, produced on a fake one, and what a person reads.
 //! Needs no GPU.
 #![allow(
     clippy::expect_used,
@@ -14,7 +14,6 @@ mod sent;
 mod too_large;
 
 use std::{
-    slice::{from_mut, from_ref},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -26,9 +25,8 @@ use fake::{
 use real_time::PATIENCE;
 use styleforge::{
     backend::{
-        Backend, BackendError, Composition, Input, Inspect, Job, RunControl, SentFrames, Session,
+        Backend, BackendError, Composition, Inspect, RawRun, RunControl, SentFrames, Session,
         SessionSpec, audit::Fill, cpu::CpuBackend, cuda::driver::DriverFailure, opener,
-        unless_declined,
     },
     compose::Look,
     engine::{
@@ -46,7 +44,7 @@ use styleforge::{
     rotation::Rotation,
 };
 
-/// Number of convolutions in the network.
+/// Convolutions of the network.
 fn convolutions() -> usize {
     let network = network();
     let nodes = network.graph().nodes().iter();
@@ -62,7 +60,7 @@ fn photo() -> Frame {
     Frame::from_fn(40, 28, |x, y| [(x * 6) as u8, (y * 9) as u8, 77, 255])
 }
 
-/// The painting of the photo by a session in `mode`, or the error.
+/// What a session of `mode` for the photo becomes.
 fn opened(backend: &dyn Backend, mode: Mode) -> Result<Frame, BackendError> {
     let photo = photo();
     let mut painted = photo.clone();
@@ -72,8 +70,8 @@ fn opened(backend: &dyn Backend, mode: Mode) -> Result<Frame, BackendError> {
     Ok(painted)
 }
 
-/// Uses every function of a session: one photo, a batch with a remainder, step by step, timed and untimed, map by map,
-/// kernel by kernel.
+/// Everything that a session does: one photo, a batch with a rest, step by step, timed and untimed, map
+/// by map, kernel by kernel.
 fn exercised(backend: &dyn Backend, mode: Mode) -> Result<(), BackendError> {
     let photos = [photo(), photo(), photo()];
     let mut painted = photos.clone();
@@ -84,7 +82,7 @@ fn exercised(backend: &dyn Backend, mode: Mode) -> Result<(), BackendError> {
     };
     let mut session = backend.open(&network(), &spec)?;
     session.paint(&photos[0], &mut painted[0], &control)?;
-    session.paint_all(&photos, &mut painted, &control)?;
+    session.run(&photos, &mut painted, &control, None)?;
     let session = session.inspect().expect("a look into it");
     session.profile(&photos[0], &mut painted[0], &control)?;
     session.paint_step_by_step(&photos[0], &mut painted[0], &control)?;
@@ -96,7 +94,7 @@ fn exercised(backend: &dyn Backend, mode: Mode) -> Result<(), BackendError> {
 
 const FUSED: Mode = Mode::new(Variant::Fused, Precision::Fp16);
 
-/// The launches for a photo in a network of the published widths on a GPU that runs `ctas` CTAs at once.
+/// What a photo in a network of the published widths launches, where so many CTAs run at once.
 fn launched_where_fit(gpu: &FakeGpu, ctas: usize) -> Vec<String> {
     gpu.hold_at_once(ctas);
     let backend = gpu.backend().expect("a GPU");
@@ -143,7 +141,7 @@ fn a_driver_that_refuses_special_launches_gets_plain_ones() {
     assert!(matches!(error, BackendError::Kernel { .. }), "{error}");
 }
 
-/// The error of the first painting after `call` was set to fail; by then everything is freed.
+/// The error of the first painting after `call` was set to fail; everything is given back by then.
 fn error_of(call: &'static str, after: usize, code: u32) -> BackendError {
     let gpu = FakeGpu::new();
     gpu.fail(call, after, code);
@@ -192,7 +190,7 @@ fn too_little_memory_is_reported_with_the_needed_and_the_free_bytes() {
     else {
         panic!("more memory than there is");
     };
-    // The weights alone need more memory.
+    // The weights alone take more.
     assert_eq!(fits, None);
     let spec = SessionSpec::single(40, 28, FUSED);
     let predicted = backend.predicted_bytes(network().graph(), &spec);
@@ -201,7 +199,7 @@ fn too_little_memory_is_reported_with_the_needed_and_the_free_bytes() {
     assert!(extra < 64_000, "the prediction is {extra} bytes short");
     drop(backend);
     assert_eq!(gpu.left_behind(), [""; 0]);
-    // The computer's own memory is reported differently from the GPU's.
+    // The computer's own memory is another matter than the GPU's.
     let pinned = error_of("cuMemHostAlloc", 0, OUT_OF_MEMORY);
     assert!(matches!(pinned, BackendError::OutOfMemory { width: 40, .. }), "{pinned:?}");
 }
@@ -281,7 +279,7 @@ fn whatever_fails_everything_is_given_back() {
     }
 }
 
-/// The same if a library computes the convolutions.
+/// The same where a library computes the convolutions.
 #[test]
 fn whatever_fails_with_a_library_everything_is_given_back() {
     let mode = Mode::new(Variant::Baseline, Precision::Fp16);
@@ -295,7 +293,7 @@ fn whatever_fails_with_a_library_everything_is_given_back() {
 fn everything_is_given_back(mode: Mode, new_gpu: impl Fn() -> FakeGpu) {
     let gpu = new_gpu();
     exercised(&gpu.backend().expect("a GPU"), mode).expect("paintings");
-    // The last call is the wait before everything is freed; its error is not reported to anyone.
+    // The last is the wait before everything is given back; nobody is left to hear of it.
     let last = gpu.calls() - 1;
     assert!(last > 50, "{mode}: only {last} calls");
     for (failing, code) in
@@ -310,7 +308,7 @@ fn everything_is_given_back(mode: Mode, new_gpu: impl Fn() -> FakeGpu) {
         assert!(left.is_empty(), "{mode}, call {failing}: {left:?}");
         assert!(!gpu.is_armed(), "{mode}: fewer than {failing} calls");
         match done {
-            // The library is optional; `a_library_that_fails_*` check its message.
+            // The library can be done without; `a_library_that_fails_*` see that it is said.
             Ok(()) if gpu.failed_call().is_some_and(|c| c.starts_with("cudnn")) => {}
             Ok(()) => assert_eq!(failing, last, "{mode}: nobody was told"),
             Err(error) => {
@@ -335,7 +333,7 @@ fn everything_is_given_back(mode: Mode, new_gpu: impl Fn() -> FakeGpu) {
 
 const BASELINE: Mode = Mode::new(Variant::Baseline, Precision::Fp16);
 
-/// In the fused variant a norm is part of the convolution that reads it.
+/// In fused a norm is part of the convolution that reads it.
 #[test]
 fn reference_shapes_are_small_sessions_that_are_timed_step_by_step() {
     let gpu = FakeGpu::of((9, 0));
@@ -356,7 +354,7 @@ fn reference_shapes_are_small_sessions_that_are_timed_step_by_step() {
     assert_eq!(gpu.left_behind(), [""; 0]);
 }
 
-/// Composes pictures of three sizes and returns their number.
+/// Composes pictures of three sizes; gives how many.
 fn composed(gpu: &FakeGpu) -> Result<usize, BackendError> {
     let (backend, photo) = (gpu.backend().expect("a GPU"), photo());
     let spec = SessionSpec::single(photo.width(), photo.height(), FUSED);
@@ -365,22 +363,20 @@ fn composed(gpu: &FakeGpu) -> Result<usize, BackendError> {
     for (width, height) in [(80, 56), (100, 70), (60, 42)] {
         let source = Frame::from_fn(width, height, |x, _| [x as u8; 4]);
         let (mut to, mut painting) = (source.clone(), photo.clone());
-        let job = Job {
-            input: Input::Frames(from_ref(&photo)),
-            paintings: if width > 60 { from_mut(&mut painting) } else { &mut [] },
-            composition: Some(Composition {
-                source: Some(&source),
-                blend: Look::default().into(),
-                to: &mut to,
-            }),
+        let composition = Composition {
+            source: &source,
+            look: Default::default(),
+            to: &mut to,
+            painting: (width > 60).then_some(&mut painting),
         };
-        let run = unless_declined(session.run(job, &RunControl::default(), None))?;
+        let control = RunControl::default();
+        let run = session.run_composed(&photo, composition, &control, None)?;
         count += usize::from(run.is_some());
     }
     Ok(count)
 }
 
-/// Paints camera frames of the session's size and of others, composed and not, and returns their number.
+/// Paints camera's frames of the session's size and of others, composed and not; gives how many.
 fn decoded(gpu: &FakeGpu) -> Result<usize, BackendError> {
     let (backend, photo) = (gpu.backend().expect("a GPU"), photo());
     let spec = SessionSpec::single(photo.width(), photo.height(), FUSED);
@@ -403,28 +399,16 @@ fn decoded(gpu: &FakeGpu) -> Result<usize, BackendError> {
         if look.is_some() {
             painting.resize(width, height);
         }
-        let input = Input::Raw { frame: &raw, upright: &mut upright };
-        let job = match look {
-            None => Job { input, paintings: from_mut(&mut painting), composition: None },
-            Some(look) => Job {
-                input,
-                paintings: &mut [],
-                composition: Some(Composition {
-                    source: None,
-                    blend: look.into(),
-                    to: &mut painting,
-                }),
-            },
-        };
-        let run = unless_declined(session.run(job, &RunControl::default(), None))?;
+        let run = RawRun { raw: &raw, look, upright: &mut upright, painting: &mut painting };
+        let run = session.run_raw(run, &RunControl::default(), None)?;
         count += usize::from(run.is_some());
     }
     Ok(count)
 }
 
-/// Makes every call of `paint` fail once. `paint` returns how many of `all` pictures it painted on the device. Checks
-/// that everything is freed and that the error is returned, except for missing memory for one picture, which the caller
-/// then decodes or composes itself. Returns the number of these exceptions.
+/// Every call of `paint`, which gives how many of `all` pictures it painted on the device, fails once: everything is given
+/// back, and everybody told, but for memory for one picture, without which the caller decodes or composes it. Gives how
+/// often that was so.
 fn fails_everywhere(all: usize, paint: impl Fn(&FakeGpu) -> Result<usize, BackendError>) -> usize {
     let gpu = FakeGpu::new();
     assert_eq!(paint(&gpu), Ok(all));
@@ -492,8 +476,8 @@ fn a_session_outlives_the_backend_that_opened_it() {
     assert_eq!(gpu.left_behind(), [""; 0]);
 }
 
-/// A session is prepared in its own streams: launches of other sessions do not enter its recording, and its launches do
-/// not enter their paintings.
+/// A session is made ready in queues of its own: what others launch meanwhile does not get into its
+/// recording, and nothing of it into what they paint.
 #[test]
 fn sessions_are_opened_while_others_paint() {
     let gpu = FakeGpu::new();
@@ -519,7 +503,7 @@ fn sessions_are_opened_while_others_paint() {
         let mut step_by_step = photo.clone();
         let painting = painting.inspect().expect("a look into it");
         while !opening.is_finished() {
-            // Launch by launch; a recording in the same stream would capture these launches.
+            // Launch by launch, which a recording in the same queue would swallow.
             (painting.paint_step_by_step(&photo, &mut step_by_step, &control)).expect("a painting");
         }
         opening.join().expect("no panic")
@@ -537,8 +521,7 @@ fn sessions_are_opened_while_others_paint() {
     assert_eq!(gpu.left_behind(), [""; 0]);
 }
 
-/// A session that is no longer needed is abandoned, and all its resources are freed; its measurements until then are
-/// kept.
+/// A session that nobody wants any more is given up, with all that was taken for it.
 #[test]
 fn opening_a_session_stops_when_it_is_cancelled() {
     let gpu = FakeGpu::new();
@@ -549,18 +532,14 @@ fn opening_a_session_stops_when_it_is_cancelled() {
     let spec = SessionSpec::single(40, 28, BASELINE);
     let opened = backend.open_unless_cancelled(&network(), &spec, &control);
     assert_eq!(opened.err(), Some(BackendError::Cancelled));
-    assert_eq!(gpu.searches(), 0);
-    // Cancelled during the second search.
+    assert_eq!(gpu.preparations(), 0);
+    // Cancelled while the second algorithm is prepared.
     let control = Arc::new(RunControl::default());
-    gpu.cancel_at_search(2, &control);
+    gpu.cancel_at_preparation(2, &control);
     let opened = backend.open_unless_cancelled(&network(), &spec, &control);
     assert_eq!(opened.err(), Some(BackendError::Cancelled));
-    assert_eq!(gpu.searches(), 2);
+    assert_eq!((gpu.preparations(), gpu.algorithms()), (2, 0));
     let opened = backend.open(&network(), &spec).expect("a session");
-    let shapes =
-        opened.summary().steps.iter().filter(|(_, kernel)| kernel.starts_with(LIBRARY)).count();
-    // The first result was kept, the second shape is searched again.
-    assert!(gpu.searches() > 3 && gpu.searches() <= shapes + 1);
     drop(opened);
     drop(backend);
     assert_eq!(gpu.left_behind(), [""; 0]);

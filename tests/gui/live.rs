@@ -254,27 +254,6 @@ fn a_camera_that_was_named_is_waited_for_and_nothing_can_be_saved_meanwhile() {
 }
 
 #[test]
-fn a_long_preparation_is_shown_and_another_choice_cancels_it() {
-    let mut w = Window::painting_live();
-    w.click("Advanced");
-    w.press(Key::P);
-    w.until("the style", |w| w.pace().contains("fused fp32"));
-    w.script.search();
-    w.choose("Engine: variant", "Baseline");
-    w.until_contains("Preparing baseline fp32 at ");
-    assert!(w.has_containing("the library's algorithms are tried"));
-    assert!(w.pace().contains("fused fp32"), "the old goes on");
-    w.choose("Engine: variant", "Fused");
-    w.until("nothing", |w| !w.has_containing("Preparing "));
-    w.choose("Engine: variant", "Baseline");
-    w.until_contains("Preparing baseline fp32 at ");
-    w.script.release();
-    w.until("the baseline", |w| {
-        w.pace().contains("baseline fp32") && !w.has_containing("Preparing ")
-    });
-}
-
-#[test]
 fn a_camera_that_is_gone_at_the_next_start_gives_way_to_the_demo_and_stays_remembered() {
     let mut w = Window::live_after(|folder| {
         let path = folder.join("settings.toml");

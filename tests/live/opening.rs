@@ -76,24 +76,19 @@ fn settings_are_taken_in_while_a_picture_is_painted() {
     assert_eq!((studio.notices(), studio.refusals().len()), (0, 0));
 }
 
-/// What paints goes on while a device finds out how it does another mode fastest; what is being prepared is
-/// told, and choosing something else cancels it.
+/// The old session paints while another mode is opened, which the snapshot shows; choosing something else cancels it.
 #[test]
-fn the_old_session_serves_while_another_is_searched_for() {
+fn the_old_session_serves_while_another_mode_is_opened() {
     let mut studio = Studio::beside((64, 64), fixed(32), |_| ());
     let world = studio.world.clone();
-    world.searches.store(true, Ordering::SeqCst);
-    world.holds_searches.store(true, Ordering::SeqCst);
+    world.holds_baseline.store(true, Ordering::SeqCst);
     studio.settings(|settings| settings.mode = mode("baseline"));
     let spec = |studio: &mut Studio| studio.snapshot().preparing;
-    let prepared = |searches| Preparing::Session {
-        mode: Mode::new(Variant::Baseline, Precision::Fp32),
-        size: (32, 32),
-        searches,
-    };
-    wait_until("the search", || {
+    let mode_of_baseline = Mode::new(Variant::Baseline, Precision::Fp32);
+    let prepared = Preparing::Session { mode: mode_of_baseline, size: (32, 32) };
+    wait_until("the opening", || {
         studio.paints(1);
-        spec(&mut studio) == Some(prepared(true))
+        spec(&mut studio) == Some(prepared)
     });
     let facts = studio.facts();
     assert_eq!((facts.settings, facts.mode.map(|m| m.variant)), (0, Some(Variant::Fused)));
@@ -104,7 +99,7 @@ fn the_old_session_serves_while_another_is_searched_for() {
     });
     studio.paints(10);
     assert!(studio.facts().pair.is_none());
-    // Choosing something else cancels the search, and is loaded at once.
+    // Choosing something else cancels the opening, and is loaded at once.
     studio.settings(|settings| {
         settings.compare = None;
         settings.mode = mode("fused");
@@ -120,21 +115,20 @@ fn the_old_session_serves_while_another_is_searched_for() {
     });
     studio.paints(5);
     assert_eq!(studio.facts().working, (48, 48));
-    world.holds_searches.store(false, Ordering::SeqCst);
+    world.holds_baseline.store(false, Ordering::SeqCst);
     studio
         .until("the baseline", |facts| facts.mode.is_some_and(|m| m.variant == Variant::Baseline));
     assert_eq!((studio.notices(), studio.refusals().len()), (0, 0));
 }
 
 #[test]
-fn a_search_that_fails_is_reported_and_the_old_session_stays() {
+fn an_opening_that_fails_is_reported_and_the_old_session_stays() {
     for trouble in [Trouble::NoMemory, Trouble::Panic] {
         let mut studio = Studio::beside((64, 64), fixed(32), |_| ());
-        studio.world.searches.store(true, Ordering::SeqCst);
         // Once more where memory was made first.
         (studio.world.opening_fails.lock().unwrap()).extend([trouble, trouble]);
         studio.settings(|settings| settings.mode = mode("baseline"));
-        studio.until("the end of the search", |facts| facts.settings == 1);
+        studio.until("the end of the opening", |facts| facts.settings == 1);
         studio.paints(30);
         let facts = studio.facts();
         assert_eq!(facts.mode.expect("painted").to_string(), "fused fp32");

@@ -116,10 +116,10 @@ pub struct Script {
     pub held: Mutex<Vec<usize>>,
     /// Columns of the session that was begun to be opened last.
     pub begun_px: AtomicUsize,
-    /// Whether runs, opening and searching wait; all stop when they are cancelled, unless that is ignored.
+    /// Whether runs, opening, and opening of the baseline wait; they stop when cancelled, unless that is ignored.
     pub holds_runs: AtomicBool,
     pub holds_opening: AtomicBool,
-    pub holds_searches: AtomicBool,
+    pub holds_baseline: AtomicBool,
     pub ignores_cancelling: AtomicBool,
     /// What becomes of what is opened next instead.
     pub opening_fails: Mutex<Vec<Trouble>>,
@@ -137,8 +137,6 @@ pub struct Script {
     pub is_gpu: AtomicBool,
     /// Whether it takes another precision for moving pictures.
     pub hurries: AtomicBool,
-    /// Whether the baseline is only opened after a search.
-    pub searches: AtomicBool,
     /// Levels by which the baseline is off.
     pub baseline_off: AtomicUsize,
     /// Sessions of this width panic when they paint.
@@ -173,7 +171,7 @@ impl Default for Script {
             begun_px: AtomicUsize::new(0),
             holds_runs: AtomicBool::new(false),
             holds_opening: AtomicBool::new(false),
-            holds_searches: AtomicBool::new(false),
+            holds_baseline: AtomicBool::new(false),
             ignores_cancelling: AtomicBool::new(false),
             opening_fails: Mutex::default(),
             lost_after: AtomicUsize::new(0),
@@ -184,7 +182,6 @@ impl Default for Script {
             painting: Mutex::default(),
             is_gpu: AtomicBool::new(false),
             hurries: AtomicBool::new(false),
-            searches: AtomicBool::new(false),
             baseline_off: AtomicUsize::new(0),
             breaks_px: AtomicUsize::new(0),
             broke: AtomicUsize::new(0),
@@ -209,12 +206,6 @@ impl Script {
         self.holds_opening.store(true, Ordering::SeqCst);
     }
 
-    /// The baseline is only opened after a search from now on, which waits until [`Script::release`].
-    pub fn search(&self) {
-        self.searches.store(true, Ordering::SeqCst);
-        self.holds_searches.store(true, Ordering::SeqCst);
-    }
-
     /// Sessions that were begun to be opened.
     pub fn openings(&self) -> usize {
         self.begun.load(Ordering::SeqCst)
@@ -222,7 +213,7 @@ impl Script {
 
     /// Runs and openings go on.
     pub fn release(&self) {
-        for held in [&self.holds_runs, &self.holds_opening, &self.holds_searches, &self.searches] {
+        for held in [&self.holds_runs, &self.holds_opening, &self.holds_baseline] {
             held.store(false, Ordering::SeqCst);
         }
     }
@@ -406,12 +397,10 @@ impl Backend for FakeBackend {
             return Err(no_memory(2_000_000, 1_000_000));
         }
         script.begun_px.store(spec.width, Ordering::SeqCst);
+        let is_baseline = spec.mode.variant == Variant::Baseline;
         script.wait_while(control, || {
-            let held = match self.searches(network.graph(), spec) {
-                true => &script.holds_searches,
-                false => &script.holds_opening,
-            };
-            held.load(Ordering::SeqCst)
+            script.holds_opening.load(Ordering::SeqCst)
+                || is_baseline && script.holds_baseline.load(Ordering::SeqCst)
         })?;
         let bytes = (script.bytes)(spec) as usize;
         let trouble = script.opening_fails.lock().unwrap().pop();
@@ -436,11 +425,6 @@ impl Backend for FakeBackend {
             bytes,
             runs: 0,
         }))
-    }
-
-    fn searches(&self, _: &Graph, spec: &SessionSpec) -> bool {
-        let searches = self.script.searches.load(Ordering::SeqCst);
-        searches && spec.mode.variant == Variant::Baseline
     }
 }
 

@@ -5,9 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use super::{
     SWEPT_BYTES,
     composer::Composer,
-    convolutions::Convolutions,
-    device_network::{SessionDevice, backend_error, driver_error},
-    driver::{DevicePtr, Driver, DriverFailure, Function, Purpose, Queue},
+    device_network::{SessionDevice, driver_error},
+    driver::{DevicePtr, Driver, DriverFailure, Function, Queue},
     kernels::Kernels,
     native::NativeDriver,
     session::CudaSession,
@@ -34,7 +33,6 @@ const TIMED_COPIES: usize = 9;
 /// A GPU with its kernels.
 pub struct CudaBackend {
     kernels: Arc<Kernels>,
-    convolutions: Arc<Convolutions>,
     composer: Arc<Composer>,
     driver: Arc<dyn Driver>,
     limits: DeviceLimits,
@@ -101,7 +99,6 @@ impl CudaBackend {
         Self {
             composer: Arc::new(Composer::new(kernels.clone())),
             kernels,
-            convolutions: Arc::new(Convolutions::new(driver.clone())),
             driver,
             limits,
             name: name.to_owned(),
@@ -184,8 +181,8 @@ impl CudaBackend {
         if !leaves_convolutions(spec.mode) {
             return self.own_plan(graph, spec, None);
         }
-        match self.convolutions.library() {
-            Ok(library) => self.planned_with(graph, spec, Some(&library)),
+        match self.driver.convolution_library() {
+            Ok(library) => self.planned_with(graph, spec, Some(&library.name())),
             Err(reason) => self.own_plan(graph, spec, Some(ConvProvider::own(reason))),
         }
     }
@@ -250,25 +247,9 @@ impl CudaBackend {
         SessionDevice {
             driver: self.driver.clone(),
             kernels: self.kernels.clone(),
-            convolutions: self.convolutions.clone(),
             composer: self.composer.clone(),
             name: self.name.clone(),
         }
-    }
-
-    /// Searches for the library's algorithms that a plan needs and that were not found before. Those that were
-    /// are prepared with the session, beside the searches of others.
-    fn search(&self, plan: &CudaPlan, control: &RunControl) -> Result<(), BackendError> {
-        let driver = self.driver.with_queues_for(Purpose::Searching);
-        for conv in plan.library_convs() {
-            if self.convolutions.is_searched(&conv.shape) {
-                continue;
-            }
-            let found = (self.convolutions).fastest(driver.as_ref(), &conv.shape, control);
-            let found = found.map_err(|f| backend_error(driver.as_ref(), plan, &self.name, f))?;
-            found.ok_or(BackendError::Cancelled)?;
-        }
-        Ok(())
     }
 
     /// A session of a plan.
@@ -322,7 +303,7 @@ impl Backend for CudaBackend {
 
     fn load_libraries(&self) {
         // Opening a session says why there is none.
-        self.convolutions.library().ok();
+        self.driver.convolution_library().ok();
         self.kernels.load_all();
     }
 
@@ -333,9 +314,7 @@ impl Backend for CudaBackend {
         control: &RunControl,
     ) -> Result<Box<dyn Session>, BackendError> {
         let opened = self.planned(network.graph(), spec).and_then(|plan| {
-            // Other sessions can be opened while this one searches.
-            let searched = self.search(&plan, control);
-            match searched.and_then(|()| self.session(network, plan, control)) {
+            match self.session(network, plan, control) {
                 // Without the library our own kernels do the same work, and the session's summary says why.
                 Err(BackendError::Library { library, reason }) => {
                     let own = ConvProvider::own(format!("{library} failed: {reason}"));
@@ -346,15 +325,6 @@ impl Backend for CudaBackend {
             }
         });
         opened.map_err(|error| self.with_size_that_fits(error, network.graph(), spec))
-    }
-
-    fn searches(&self, graph: &Graph, spec: &SessionSpec) -> bool {
-        let is_unknown = |plan: CudaPlan| {
-            let mut convs = plan.library_convs();
-            convs.any(|conv| !self.convolutions.is_searched(&conv.shape))
-        };
-        // A session that cannot be planned is refused when it is opened.
-        self.planned(graph, spec).is_ok_and(is_unknown)
     }
 
     fn inspect(&self) -> Option<&dyn Inspect> {

@@ -1,20 +1,20 @@
 //! One context on a device (its primary one), with the streams of everything that runs on it.
 //!
-//! There are streams for painting, one for preparing sessions meanwhile and one for trying out algorithms, so
-//! that none waits for another; painting has the highest priority. Handles of memory, kernels, graphs and
+//! There are streams for painting and one for preparing sessions meanwhile, so that neither waits for the
+//! other; painting has the highest priority. Handles of memory, kernels, graphs and
 //! events belong to the context and are valid in all streams. Any thread may use it.
 
 use std::{
     ffi::{CStr, c_char, c_int},
     ptr,
-    sync::OnceLock,
+    sync::{Arc, OnceLock, Weak},
     time::Duration,
 };
 
 use cudarc::driver::{DriverError, result, sys};
 
 use super::{
-    cudnn::Cudnn,
+    cudnn::{Cudnn, EnterContext},
     driver::{DriverFailure, Purpose, Queue},
     nvml::ClockMeter,
 };
@@ -37,7 +37,7 @@ pub(super) struct Context {
     raw: sys::CUcontext,
     streams: Streams,
     /// cuDNN on the launches' stream of each purpose, or why there is none; looked for at first use.
-    cudnn: OnceLock<Result<[Cudnn; 3], String>>,
+    cudnn: OnceLock<Result<[Cudnn; 2], String>>,
     /// Looked for when the clock is first read.
     clock: OnceLock<Option<ClockMeter>>,
     /// For how long the device gave no answer, when it was abandoned for that.
@@ -127,11 +127,10 @@ impl Context {
         self.abandoned.get_or_init(|| patience);
     }
 
-    /// The stream of a queue. Preparing sessions has one stream for all queues, and so has searching.
+    /// The stream of a queue. Preparing sessions has one stream for all queues.
     pub(super) const fn stream(&self, purpose: Purpose, queue: Queue) -> sys::CUstream {
         match (purpose, queue) {
             (Purpose::Preparing, _) => self.streams.0[3],
-            (Purpose::Searching, _) => self.streams.0[4],
             (Purpose::Painting, Queue::Painting) => self.streams.0[0],
             (Purpose::Painting, Queue::Upload) => self.streams.0[1],
             (Purpose::Painting, Queue::Download) => self.streams.0[2],
@@ -139,22 +138,24 @@ impl Context {
     }
 
     /// cuDNN on the launches' stream of a purpose, or why there is none.
-    pub(super) fn cudnn(&self, purpose: Purpose) -> Result<&Cudnn, String> {
+    pub(super) fn cudnn(self: &Arc<Self>, purpose: Purpose) -> Result<&Cudnn, String> {
         if self.abandoned.get().is_some() {
             return Err("the GPU does not answer".to_owned());
         }
         let each = self.cudnn.get_or_init(|| {
-            let streams = [Purpose::Painting, Purpose::Preparing, Purpose::Searching]
-                .map(|purpose| self.stream(purpose, Queue::Painting));
-            // SAFETY: all are ours, and the handles are given back before them.
-            unsafe { Cudnn::open(self.raw, streams) }
+            self.enter().map_err(|f| f.to_string())?;
+            let context: Weak<dyn EnterContext> = Arc::<Self>::downgrade(self);
+            let open = |purpose| {
+                // SAFETY: the stream is ours; `drop` gives the handle back before it.
+                unsafe { Cudnn::open(context.clone(), self.stream(purpose, Queue::Painting)) }
+            };
+            Ok([open(Purpose::Painting)?, open(Purpose::Preparing)?])
         });
-        match (each, purpose) {
-            (Ok([painting, ..]), Purpose::Painting) => Ok(painting),
-            (Ok([_, preparing, _]), Purpose::Preparing) => Ok(preparing),
-            (Ok([.., searching]), Purpose::Searching) => Ok(searching),
-            (Err(reason), _) => Err(reason.clone()),
-        }
+        let [painting, preparing] = each.as_ref().map_err(Clone::clone)?;
+        Ok(match purpose {
+            Purpose::Painting => painting,
+            Purpose::Preparing => preparing,
+        })
     }
 
     /// Reads the device's clock.
@@ -172,27 +173,37 @@ impl Context {
     }
 }
 
+impl EnterContext for Context {
+    fn enter(&self) -> Result<(), DriverFailure> {
+        self.with("cuCtxSetCurrent", || Ok(()))
+    }
+}
+
 impl Drop for Context {
     fn drop(&mut self) {
+        let (cudnn, entered) = (self.cudnn.take(), self.enter());
+        if entered.is_err() {
+            std::mem::forget(cudnn);
+        } else {
+            // The library's handles are destroyed before their streams.
+            drop(cudnn);
+        }
         if self.abandoned.get().is_some() {
             // Giving anything back would wait for the device.
-            return std::mem::forget(self.cudnn.take());
+            return;
         }
-        // The library's handles are destroyed before their streams.
-        drop(self.cudnn.take());
         // SAFETY: sessions hold this through their drivers, so nothing uses the handles any more. A lost
         // context refuses; there is nothing left to do about that.
         unsafe {
-            result::ctx::set_current(self.raw).ok();
             self.streams.destroy();
             result::primary_ctx::release(self.device).ok();
         }
     }
 }
 
-/// For painting: launches, transfers to the device and transfers from it; one for preparing, one for searching.
-/// None waits for another by itself, nor for the context's default stream.
-struct Streams([sys::CUstream; 5]);
+/// For painting: launches, transfers to the device and transfers from it; one for preparing.
+/// None waits for another automatically, nor for the context's default stream.
+struct Streams([sys::CUstream; 4]);
 
 impl Streams {
     /// Makes them on the current context.
@@ -200,8 +211,8 @@ impl Streams {
         let (mut least, mut greatest): (c_int, c_int) = (0, 0);
         // SAFETY: writes two numbers.
         unsafe { sys::cuCtxGetStreamPriorityRange(&mut least, &mut greatest) }.result()?;
-        let mut made = Self([ptr::null_mut(); 5]);
-        let priorities = [greatest, greatest, greatest, least, least];
+        let mut made = Self([ptr::null_mut(); 4]);
+        let priorities = [greatest, greatest, greatest, least];
         for (stream, priority) in made.0.iter_mut().zip(priorities) {
             let flags = sys::CUstream_flags::CU_STREAM_NON_BLOCKING as u32;
             // SAFETY: writes one handle.

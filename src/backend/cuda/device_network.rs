@@ -5,6 +5,7 @@
 
 use std::{
     borrow::Cow,
+    collections::{HashMap, hash_map::Entry},
     sync::{Arc, atomic::AtomicBool},
     time::Duration,
 };
@@ -14,10 +15,8 @@ use rayon::prelude::*;
 use super::{
     composer::{Composer, OnDevice},
     constants,
-    convolutions::{self, Convolutions, Found},
-    driver::{DevicePtr, Driver, DriverFailure, Function},
+    driver::{Algorithm, DevicePtr, Driver, DriverFailure, Function},
     folded::folded,
-    frame_gaps::FrameOnDevice,
     kernel_params::ParamsMaker,
     kernels::Kernels,
     pack, raw_decoder,
@@ -26,7 +25,7 @@ use crate::{
     backend::{BackendError, RunControl},
     network::Weights,
     numeric::NumberFormat,
-    plan::cuda::{CudaOp, CudaPlan, LibraryConv, MemoryLayout, suffix},
+    plan::cuda::{ConvolutionShape, CudaOp, CudaPlan, LibraryConv, MemoryLayout, suffix},
 };
 
 /// Operations per second of the slowest GPU in its slowest mode, a hundred times too low: 0.01 TFLOP/s.
@@ -42,8 +41,6 @@ pub struct SessionDevice {
     pub driver: Arc<dyn Driver>,
     /// Our own kernels.
     pub kernels: Arc<Kernels>,
-    /// A library's algorithms.
-    pub convolutions: Arc<Convolutions>,
     /// What composes.
     pub composer: Arc<Composer>,
     /// What the device is called.
@@ -58,41 +55,38 @@ pub(super) struct DeviceNetwork {
     pub(super) driver: Arc<dyn Driver>,
     /// Keeps the images loaded that launches point into.
     kernels: Arc<Kernels>,
-    convolutions: Arc<Convolutions>,
-    /// The convolution of every step that the library runs, with its algorithm, which is kept for as long as
-    /// launches name it; `None` for a step of our own kernels.
-    pub(super) by_library: Vec<Option<(LibraryConv, Found)>>,
+    /// The library's algorithm of every shape that the plan leaves to it.
+    pub(super) algorithms: HashMap<ConvolutionShape, Algorithm>,
     device_name: String,
     /// Whether every step is launched by itself, behind the end of the one before: the driver refused more.
     pub(super) is_plain: AtomicBool,
 }
 
 impl DeviceNetwork {
-    /// Takes the library's algorithms, which are searched for if they were not before, and the memory, and
-    /// uploads the weights, all in the queues of `device`; stops when `control` is cancelled.
+    /// Prepares the library's algorithms, takes the memory and uploads the weights, all in the queues of `device`;
+    /// stops when `control` is cancelled.
     pub(super) fn new(
         device: SessionDevice,
         weights: &Weights,
         mut plan: CudaPlan,
         control: &RunControl,
     ) -> Result<Self, BackendError> {
-        let SessionDevice { driver, kernels, convolutions, name: device_name, .. } = device;
+        let SessionDevice { driver, kernels, name: device_name, .. } = device;
         let failed = |plan: &CudaPlan, f| backend_error(driver.as_ref(), plan, &device_name, f);
         // The algorithms come before the session's memory, because they decide how much working memory it needs.
-        let mut workspace_bytes = 0;
-        let mut by_library = Vec::with_capacity(plan.steps.len());
-        for step in &plan.steps {
-            let CudaOp::LibraryConv(conv) = step.op else {
-                by_library.push(None);
-                continue;
-            };
-            let found = convolutions.fastest(driver.as_ref(), &conv.shape, control);
-            let found = found.map_err(|f| failed(&plan, f))?;
-            let found = found.ok_or(BackendError::Cancelled)?;
-            workspace_bytes = workspace_bytes.max(found.workspace_bytes);
-            by_library.push(Some((conv, found)));
+        let mut algorithms = HashMap::new();
+        for conv in plan.library_convs() {
+            if control.is_cancelled() {
+                break;
+            }
+            if let Entry::Vacant(place) = algorithms.entry(conv.shape) {
+                let library = driver.convolution_library().map_err(DriverFailure::of_library);
+                let prepared = library.and_then(|library| library.prepare(&conv.shape));
+                place.insert(prepared.map_err(|f| failed(&plan, f))?);
+            }
         }
-        plan.workspace_bytes = workspace_bytes;
+        let workspaces = algorithms.values().map(|algorithm| algorithm.workspace_bytes);
+        plan.workspace_bytes = workspaces.max().unwrap_or(0);
         if control.is_cancelled() {
             return Err(BackendError::Cancelled);
         }
@@ -105,8 +99,7 @@ impl DeviceNetwork {
             memory,
             driver,
             kernels,
-            convolutions,
-            by_library,
+            algorithms,
             device_name,
             is_plain: AtomicBool::new(false),
         };
@@ -115,14 +108,9 @@ impl DeviceNetwork {
             .clear(memory, network.layout.total)
             .and_then(|()| network.upload_weights(weights))
             .and_then(|()| network.upload_constants(weights))
-            .and_then(|()| network.run_new_algorithms())
+            .and_then(|()| network.run_algorithms())
             .map_err(|f| network.backend_error(f))?;
         Ok(network)
-    }
-
-    /// Notes that a frame is on the device, until the returned value is dropped.
-    pub(super) fn frame(&self) -> FrameOnDevice<'_> {
-        self.convolutions.frame()
     }
 
     /// Uses the queues of `driver`, which is of the same device, from now on. The queues before must be empty.
@@ -173,7 +161,7 @@ impl DeviceNetwork {
                 CudaOp::LibraryConv(LibraryConv { conv, shape, .. }) => {
                     let spec = &self.plan.convs[*conv];
                     let weights = &all.of(&spec.name).weight;
-                    let packed = convolutions::weights(spec, weights, shape);
+                    let packed = pack::pack_for_library(spec, weights, shape);
                     Some((*conv, Some(packed), None))
                 }
                 CudaOp::Bias { conv, scale, .. } => {
@@ -204,22 +192,15 @@ impl DeviceNetwork {
         self.driver.upload(self.at(begin), &image)
     }
 
-    /// Runs each of the library's algorithms that never ran, because it was prepared without a search: the first
-    /// run may load kernels, which cannot be recorded. Reads and writes the zeros of maps that hold nothing yet.
-    fn run_new_algorithms(&self) -> Result<(), DriverFailure> {
-        let mut library = self.by_library.iter().flatten();
-        if library.all(|(_, found)| found.has_run()) {
+    /// Runs the library's convolutions once: the first run of an algorithm may load kernels, which cannot be
+    /// recorded. Reads and writes the zeros of maps that hold nothing yet.
+    fn run_algorithms(&self) -> Result<(), DriverFailure> {
+        let maker = self.maker();
+        let mut convs = self.plan.library_convs().peekable();
+        if convs.peek().is_none() {
             return Ok(());
         }
-        self.convolutions.wait_for_gap();
-        let maker = self.maker();
-        let mut new = (self.by_library.iter().flatten()).filter(|(_, found)| !found.has_run());
-        let ran = new.try_for_each(|(conv, found)| {
-            self.launch(&self.library_launch(conv, found.algorithm(), &maker))?;
-            // Other layers of its shape need not run it again.
-            found.note_run();
-            Ok(())
-        });
+        let ran = convs.try_for_each(|conv| self.launch(&self.library_launch(conv, &maker)));
         // Waits after a failure too: the memory is given back then.
         let waited = self.driver.wait();
         ran.and(waited)

@@ -5,6 +5,7 @@
 //! thread; its queues belong to one at a time, and [`Driver::with_queues_for`] has others.
 
 use std::{
+    any::Any,
     ffi::c_void,
     fmt,
     sync::Arc,
@@ -18,7 +19,7 @@ use crate::plan::cuda::ConvolutionShape;
 const QUICK: Duration = Duration::from_millis(2);
 /// Pause between two polls for what takes longer.
 const BETWEEN_LOOKS: Duration = Duration::from_micros(100);
-/// How long work of unknown length is waited for: opening a session, trying algorithms.
+/// How long work of unknown length is waited for: opening a session.
 const LONGEST_WAIT: Duration = Duration::from_secs(120);
 
 /// An address in the device's memory.
@@ -66,8 +67,6 @@ pub enum Purpose {
     Painting,
     /// Preparing sessions while others paint.
     Preparing,
-    /// Trying out algorithms, while sessions are prepared and others paint.
-    Searching,
 }
 
 /// An event on the device's clock.
@@ -95,6 +94,11 @@ impl DriverFailure {
     pub fn no_answer(call: &'static str, patience: Duration) -> Self {
         let words = format!("no answer within {} s", patience.as_secs());
         Self { call, code: Self::NO_ANSWER, words }
+    }
+
+    /// A library that computes no convolution here.
+    pub const fn of_library(words: String) -> Self {
+        Self { call: "cudnnBackendFinalize", code: 3000, words }
     }
 
     /// Whether there was no memory.
@@ -168,18 +172,13 @@ impl LaunchShape {
     }
 }
 
-/// A way in which a library computes a convolution of one shape.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Algorithm(pub usize);
-
-/// The engine of a library that computes a convolution, and how its knobs are set: together they are the
-/// algorithm.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct EngineConfig {
-    /// The engine's number among all that the library has for a convolution.
-    pub engine: i64,
-    /// The library's numbers of knobs, each with its value. A knob that is not named is as the library sets it.
-    pub knobs: Vec<(i32, i64)>,
+/// The way in which a library computes a convolution of one shape; given back when the last copy is dropped.
+#[derive(Clone)]
+pub struct Algorithm {
+    /// Bytes of the working memory that it needs.
+    pub workspace_bytes: usize,
+    /// The library's own.
+    pub prepared: Arc<dyn Any + Send + Sync>,
 }
 
 /// Where the values of a convolution lie.
@@ -201,23 +200,10 @@ pub struct ConvolutionBuffers {
 pub trait ConvolutionLibrary: Send + Sync {
     /// Name and version, for example `cuDNN 9.14`.
     fn name(&self) -> String;
-    /// The algorithms that compute a convolution of this shape in its precision with the same bits every time,
-    /// the library's favourites first; each with the working memory that it needs, in bytes; only those that
-    /// were prepared before `is_cancelled` became true. The caller gives them back.
-    fn algorithms(
-        &self,
-        shape: &ConvolutionShape,
-        is_cancelled: &dyn Fn() -> bool,
-    ) -> Result<Vec<(Algorithm, usize)>, DriverFailure>;
-    /// The configuration of a prepared algorithm.
-    fn config(&self, algorithm: Algorithm) -> Result<EngineConfig, DriverFailure>;
-    /// Prepares the algorithm of this configuration, which [`Self::config`] gave for the same shape; with the
-    /// working memory that it needs, in bytes. The caller gives it back.
-    fn prepare(
-        &self,
-        shape: &ConvolutionShape,
-        config: &EngineConfig,
-    ) -> Result<(Algorithm, usize), DriverFailure>;
+    /// Prepares the first algorithm, in the order of the library's own heuristics, that computes a convolution of
+    /// this shape in its precision with the same bits every time, and needs at most
+    /// [`ConvolutionShape::most_workspace_bytes`].
+    fn prepare(&self, shape: &ConvolutionShape) -> Result<Algorithm, DriverFailure>;
     /// Launches in the order of the driver's launches, without waiting. An algorithm's first run may load
     /// kernels, which cannot be done while launches are recorded.
     ///
@@ -226,11 +212,9 @@ pub trait ConvolutionLibrary: Send + Sync {
     /// needs, and they stay valid until the device was waited for.
     unsafe fn convolve(
         &self,
-        algorithm: Algorithm,
+        algorithm: &Algorithm,
         buffers: &ConvolutionBuffers,
     ) -> Result<(), DriverFailure>;
-    /// Gives an algorithm back.
-    fn forget(&self, algorithm: Algorithm);
 }
 
 /// A device's driver.

@@ -248,7 +248,6 @@ impl FrameSlot {
     ) -> Result<RunTiming, BackendError> {
         let Besides { sent, decoding, composing } = besides;
         let driver = on.driver.as_ref();
-        let _frame = on.frame();
         let begun = driver.record(self.event(FrameEvent::Sent), Queue::Painting);
         let uploaded = begun.and_then(|()| match (sent, decoding, composing) {
             (Some(from), ..) => self.queue_copy(on, from),

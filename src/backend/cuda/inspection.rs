@@ -217,7 +217,7 @@ impl DeviceNetwork {
     ) -> Prepared {
         let (Prepared::Kernel(launch), Some(params)) = (prepared, self.maker().floats(&step.op))
         else {
-            return *prepared;
+            return prepared.clone();
         };
         let function = match &params {
             KernelParams::StoreFloats(_) => store_floats,

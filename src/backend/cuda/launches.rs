@@ -4,7 +4,6 @@
 use std::{ops::Range, sync::atomic::Ordering};
 
 use super::{
-    convolutions,
     device_network::DeviceNetwork,
     driver::{
         Algorithm, ConvolutionBuffers, DevicePtr, DriverFailure, Function, Graph, LaunchShape,
@@ -16,7 +15,7 @@ use super::{
 };
 use crate::{
     backend::BackendError,
-    plan::cuda::{LibraryConv, MemoryLayout},
+    plan::cuda::{CudaOp, LibraryConv, MemoryLayout},
 };
 
 /// The range that a profiler shows around the launches of a frame that are not replayed from a graph; the
@@ -50,7 +49,7 @@ pub(super) struct Together {
 /// One step, or several in one launch, ready to be launched.
 // A session has some hundred of them; that they are copied freely is worth the bytes.
 #[allow(clippy::large_enum_variant)]
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(super) enum Prepared {
     /// By one of our kernels.
     Kernel(KernelLaunch),
@@ -71,10 +70,10 @@ impl DeviceNetwork {
     fn prepare(&self, layout: &MemoryLayout) -> Result<Launches, BackendError> {
         let maker = self.maker_for(layout);
         let mut single = Vec::with_capacity(self.plan.steps.len());
-        for (step, by_library) in self.plan.steps.iter().zip(&self.by_library) {
-            single.push(match (by_library, maker.params(&step.op)) {
-                (Some((conv, found)), _) => self.library_launch(conv, found.algorithm(), &maker),
-                (None, Some(params)) => Prepared::Kernel(KernelLaunch {
+        for step in &self.plan.steps {
+            single.push(match (&step.op, maker.params(&step.op)) {
+                (CudaOp::LibraryConv(conv), _) => self.library_launch(conv, &maker),
+                (_, Some(params)) => Prepared::Kernel(KernelLaunch {
                     function: self.function(&step.file, &step.entry, step.shared_bytes)?,
                     shape: LaunchShape {
                         grid: step.grid,
@@ -88,7 +87,7 @@ impl DeviceNetwork {
                     },
                     params,
                 }),
-                (None, None) => continue,
+                (_, None) => continue,
             });
         }
         let mut together = Vec::with_capacity(self.plan.launches.len());
@@ -97,12 +96,10 @@ impl DeviceNetwork {
                 let steps = steps.clone();
                 together.push(Together { steps, launches });
             } else {
-                together.extend(
-                    steps.clone().map(|step| Together {
-                        steps: step..step + 1,
-                        launches: vec![single[step]],
-                    }),
-                );
+                together.extend(steps.clone().map(|step| Together {
+                    steps: step..step + 1,
+                    launches: vec![single[step].clone()],
+                }));
             }
         }
         Ok(Launches { single, together })
@@ -153,19 +150,14 @@ impl DeviceNetwork {
     }
 
     /// The launch of a convolution that the library computes.
-    pub(super) fn library_launch(
-        &self,
-        conv: &LibraryConv,
-        algorithm: Algorithm,
-        maker: &ParamsMaker<'_>,
-    ) -> Prepared {
+    pub(super) fn library_launch(&self, conv: &LibraryConv, maker: &ParamsMaker<'_>) -> Prepared {
         let buffers = ConvolutionBuffers {
             input: DevicePtr(maker.map(conv.from)),
             weights: self.at(self.layout.convs[conv.conv].weights),
             output: DevicePtr(maker.map(conv.to)),
             workspace: self.at(self.layout.workspace),
         };
-        Prepared::Library(algorithm, buffers)
+        Prepared::Library(self.algorithms[&conv.shape].clone(), buffers)
     }
 
     pub(super) fn launch(&self, prepared: &Prepared) -> Result<(), DriverFailure> {
@@ -176,7 +168,8 @@ impl DeviceNetwork {
             match prepared {
                 Prepared::Kernel(l) => self.driver.launch(l.function, l.shape, l.params.as_ptr()),
                 Prepared::Library(algorithm, buffers) => {
-                    convolutions::convolve(self.driver.as_ref(), *algorithm, buffers)
+                    let library = self.driver.convolution_library();
+                    library.map_err(DriverFailure::of_library)?.convolve(algorithm, buffers)
                 }
             }
         }
@@ -185,8 +178,8 @@ impl DeviceNetwork {
     /// [`Self::launch`], but not before the launch before has ended: an event between them would count its
     /// neighbours.
     pub(super) fn launch_alone(&self, prepared: &Prepared) -> Result<(), DriverFailure> {
-        match *prepared {
-            Prepared::Kernel(l) => self.launch(&Prepared::Kernel(KernelLaunch {
+        match prepared {
+            &Prepared::Kernel(l) => self.launch(&Prepared::Kernel(KernelLaunch {
                 shape: LaunchShape { early: false, ..l.shape },
                 ..l
             })),

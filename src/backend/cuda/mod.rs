@@ -7,19 +7,16 @@
 pub mod bundle;
 pub mod params;
 
-mod algorithm_timing;
 mod audit;
 mod backend;
 mod chain_params;
 mod composer;
 mod constants;
 mod context;
-mod convolutions;
 pub mod cudnn;
 mod device_network;
 pub mod driver;
 mod folded;
-mod frame_gaps;
 mod frame_slot;
 mod general_params;
 mod inspection;
@@ -40,7 +37,6 @@ use std::sync::Arc;
 use cudarc::driver::{DriverError, result, sys};
 
 pub use backend::CudaBackend;
-pub use convolutions::{Convolutions, Found};
 
 use super::{Backend, BackendError};
 

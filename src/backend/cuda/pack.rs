@@ -4,7 +4,7 @@ use crate::{
     numeric::{NumberFormat, two_halves},
     plan::{
         ConvLayer,
-        cuda::{ConvLaunch, MainLoop, Taps, step_channels, step_products},
+        cuda::{ConvLaunch, ConvolutionShape, MainLoop, Taps, step_channels, step_products},
         phase_taps,
     },
     quantisation::IntegerWeights,
@@ -202,10 +202,30 @@ impl<'a> Kernel<'a> {
     }
 }
 
+/// A convolution's weights as a library reads them: (output channel, row, column, input channel), in the
+/// type that maps are stored in, zeros where a channel is only stored.
+pub fn pack_for_library(conv: &ConvLayer, weights: &[f32], shape: &ConvolutionShape) -> Vec<u8> {
+    let (side, inputs, outputs) = (conv.kernel, conv.in_channels, conv.out_channels);
+    let storage = shape.format.storage;
+    let mut packed = Vec::with_capacity(shape.weight_bytes());
+    for out in 0..shape.out_channels {
+        for tap in 0..side * side {
+            for input in 0..shape.in_channels {
+                let exists = out < outputs && input < inputs;
+                let at = (out * inputs + input) * side * side + tap;
+                let value = if exists { weights[at] } else { 0.0 };
+                storage.push(&mut packed, value);
+            }
+        }
+    }
+    packed
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
+        graph::Op,
         mode::{Mode, Precision, Variant},
         models::johnson::NetworkSpec,
         plan::cuda::{CudaOp, CudaPlan, DeviceLimits},
@@ -330,5 +350,55 @@ mod tests {
             let taps: Vec<usize> = (0..2).flat_map(|t| phase_taps(phase, t)).collect();
             assert_eq!(taps, [0, 1, 2]);
         }
+    }
+
+    /// A layer from three channels to five, with a kernel of nine pixels.
+    fn layer() -> ConvLayer {
+        let mut graph = crate::graph::Graph::default();
+        let photo = graph.add("photo", "", Op::Photo, &[]).expect("a source");
+        let op = Op::Conv2d(crate::graph::Conv::square(3, 5, 9, 1));
+        graph.add("conv", "", op, &[photo]).expect("an input");
+        ConvLayer::of_graph(&graph).remove(0)
+    }
+
+    #[test]
+    fn weights_lie_channels_last_with_zeros_where_a_channel_is_only_stored() {
+        let conv = &layer();
+        let (inputs, outputs, side) = (conv.in_channels, conv.out_channels, conv.kernel);
+        let count = outputs * inputs * side * side;
+        let plain: Vec<f32> = (1..=count).map(|v| v as f32).collect();
+        let shape = ConvolutionShape {
+            batch: 1,
+            height: 20,
+            width: 20,
+            in_channels: 4,
+            out_channels: 16,
+            kernel: side,
+            stride: 1,
+            format: Precision::Tf32.format(),
+        };
+        let bytes = pack_for_library(conv, &plain, &shape);
+        assert_eq!(bytes.len(), shape.weight_bytes());
+        let value = |at: usize| f32::from_le_bytes([0, 1, 2, 3].map(|i| bytes[4 * at + i]));
+        let mut seen = 0;
+        for out in 0..16 {
+            for y in 0..side {
+                for x in 0..side {
+                    for input in 0..4 {
+                        let packed = value(((out * side + y) * side + x) * 4 + input);
+                        let exists = out < outputs && input < inputs;
+                        let at = ((out * inputs + input) * side + y) * side + x;
+                        assert_eq!(packed, if exists { plain[at] } else { 0.0 });
+                        seen += usize::from(exists);
+                    }
+                }
+            }
+        }
+        assert_eq!(seen, count);
+        let half = ConvolutionShape { format: Precision::Fp16.format(), ..shape };
+        let bytes = pack_for_library(conv, &plain, &half);
+        assert_eq!(bytes.len(), half.weight_bytes());
+        let first = half::f16::from_le_bytes([bytes[0], bytes[1]]);
+        assert_eq!(first.to_f32(), 1.0);
     }
 }

@@ -248,9 +248,6 @@ impl LiveRun {
                     });
                 }
                 Event::Live(LiveEvent::Notice(notice)) => write_message(notice),
-                Event::Live(LiveEvent::Preparing(Some(preparing))) if preparing.searches() => {
-                    write_message(format!("preparing {preparing}"));
-                }
                 Event::Live(LiveEvent::Source(event)) => self.note_source(event)?,
                 // A photo ends at once and is still painted.
                 Event::Live(LiveEvent::Ended) => self.ended = self.first.is_some(),

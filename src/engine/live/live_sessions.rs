@@ -111,18 +111,13 @@ impl LiveSessions {
     }
 
     /// The session or device that is being prepared.
-    pub fn preparing(&self, devices: &Devices) -> Option<Preparing> {
+    pub fn preparing(&self) -> Option<Preparing> {
         let ticket = self.scheduler.ticket()?;
         match (self.scheduler.missing()?, ticket) {
             (Missing::Device(kind), _) => Some(Preparing::Device(*kind)),
-            (Missing::Session(slot), Ticket::Session(device, number)) => {
+            (Missing::Session(slot), Ticket::Session(..)) => {
                 let spec = slot.key.spec;
-                Some(Preparing::Session {
-                    mode: spec.mode,
-                    size: (spec.width, spec.height),
-                    searches: (devices.get(device))
-                        .is_some_and(|painter| painter.pool().is_searching(number)),
-                })
+                Some(Preparing::Session { mode: spec.mode, size: (spec.width, spec.height) })
             }
             (Missing::Session(_), Ticket::Device(_)) => None,
         }

@@ -133,8 +133,8 @@ impl Live {
     }
 
     /// Puts a new snapshot, and sends an event about the session that is being prepared, where these changed.
-    fn show(&mut self, devices: &Devices, send: &mut dyn FnMut(LiveEvent)) {
-        let preparing = self.sessions.preparing(devices);
+    fn show(&mut self, send: &mut dyn FnMut(LiveEvent)) {
+        let preparing = self.sessions.preparing();
         let damaged_frames = self.input.damaged_frames();
         if (self.shown.preparing, self.shown.damaged_frames) == (preparing, damaged_frames) {
             return;
@@ -175,7 +175,7 @@ impl Live {
     pub fn serve(&mut self, devices: &mut Devices, send: &mut dyn FnMut(LiveEvent)) -> Served {
         self.take_settings();
         let served = self.serve_frame(devices, send);
-        self.show(devices, send);
+        self.show(send);
         served
     }
 

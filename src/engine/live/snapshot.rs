@@ -27,31 +27,16 @@ pub enum Preparing {
         mode: Mode,
         /// Columns and rows that the network sees, in pixels.
         size: (usize, usize),
-        /// Whether the device searches for the fastest algorithms of its library, which takes some seconds.
-        searches: bool,
     },
     /// The second device of a comparison.
     Device(DeviceChoice),
 }
 
-impl Preparing {
-    /// Whether it takes some seconds, because the device searches for the fastest algorithms.
-    pub fn searches(&self) -> bool {
-        matches!(self, Self::Session { searches: true, .. })
-    }
-}
-
 impl Display for Preparing {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Session { mode, size: (width, height), searches } => {
-                write!(f, "{mode} at {width} × {height} px")?;
-                match searches {
-                    true => {
-                        write!(f, ": the library's algorithms are tried, which takes some seconds")
-                    }
-                    false => Ok(()),
-                }
+            Self::Session { mode, size: (width, height) } => {
+                write!(f, "{mode} at {width} × {height} px")
             }
             Self::Device(kind) => write!(f, "the second device ({})", kind.name()),
         }

@@ -173,14 +173,6 @@ impl<T: Send + 'static> Requests<T> {
         let _ = self.signal.0.try_send(());
     }
 
-    /// A function that signals as a reply does.
-    pub fn signaller(&self) -> impl Fn() + Send + 'static {
-        let signal = self.signal.0.clone();
-        move || {
-            let _ = signal.try_send(());
-        }
-    }
-
     /// Whether everything was answered.
     pub fn is_idle(&self) -> bool {
         self.outstanding.is_empty()

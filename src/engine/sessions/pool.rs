@@ -2,7 +2,7 @@
 
 use std::sync::{
     Arc,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+    atomic::{AtomicU64, Ordering},
 };
 
 use super::loader::{Loader, Requests};
@@ -102,8 +102,6 @@ struct Loading {
     ticket: u64,
     key: SessionKey,
     purpose: Purpose,
-    /// Whether the device is searching for the fastest algorithms, which takes long.
-    searches: Arc<AtomicBool>,
 }
 
 /// Bytes of a session that is being loaded; counted as loading until this is dropped.
@@ -175,13 +173,6 @@ impl SessionPool {
         self.loading.iter().any(|loading| loading.key == *key)
     }
 
-    /// Whether the device is searching for the fastest algorithms of this request's session.
-    pub fn is_searching(&self, ticket: u64) -> bool {
-        let mut loading = self.loading.iter();
-        let loading = loading.find(|loading| loading.ticket == ticket);
-        loading.is_some_and(|loading| loading.searches.load(Ordering::Relaxed))
-    }
-
     /// The session, if it is open; it counts as used now.
     pub fn session(&mut self, key: &SessionKey) -> Option<&mut dyn Session> {
         let place = self.place(key)?;
@@ -219,13 +210,11 @@ impl SessionPool {
         key: &SessionKey,
         purpose: Purpose,
     ) -> u64 {
-        let searches = Arc::<AtomicBool>::default();
         let is_first = !std::mem::replace(&mut self.has_loaded, true);
         let load = {
             let (backend, key) = (backend.clone(), key.clone());
             let (limit_bytes, held_bytes) = (self.limit_bytes, self.held_bytes());
-            let (searches, bytes) = (searches.clone(), self.loading_bytes.clone());
-            let signal = self.requests.signaller();
+            let bytes = self.loading_bytes.clone();
             move |control: &RunControl| {
                 if control.is_cancelled() {
                     return Outcome::Failed(BackendError::Cancelled);
@@ -242,10 +231,6 @@ impl SessionPool {
                     return Outcome::NoRoom(needed);
                 }
                 let _announced = LoadingBytes::new(bytes, needed);
-                if backend.searches(network.graph(), spec) {
-                    searches.store(true, Ordering::Relaxed);
-                    signal();
-                }
                 match backend.open_unless_cancelled(network, spec, control) {
                     Ok(session) => Outcome::Session(session, needed),
                     Err(error) => Outcome::Failed(error),
@@ -253,7 +238,7 @@ impl SessionPool {
             }
         };
         let ticket = self.requests.request(load);
-        self.loading.push(Loading { ticket, key: key.clone(), purpose, searches });
+        self.loading.push(Loading { ticket, key: key.clone(), purpose });
         ticket
     }
 

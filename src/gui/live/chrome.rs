@@ -7,7 +7,7 @@ use eframe::egui::{self, Align2, Button, Color32, Popup, Rect, Stroke, vec2};
 use super::{LiveIntent, LiveView, comparison::DIFFERENCE_GAIN};
 use crate::{
     capture::Source,
-    engine::live::{Preparing, SourceState},
+    engine::live::SourceState,
     gui::{
         fonts::icons,
         intent::Intent,
@@ -285,38 +285,12 @@ impl LiveView {
         if self.has_trouble() {
             self.problem(ui, clear, intents);
         } else {
-            self.preparing(ui, clear);
             self.repainting(ui, clear, is_alone);
             self.difference_words(ui, clear);
         }
         if let (false, Some(pictures)) = (self.shows_previews, self.picture()) {
             self.stage.pixel_ui(ui, area, pictures.into());
         }
-    }
-
-    /// What is being prepared, where that takes long.
-    fn long_preparation(&self) -> Option<Preparing> {
-        let preparing = self.snapshot.preparing.filter(Preparing::searches);
-        // The comparison's own line says so.
-        preparing.filter(|_| !self.comparing)
-    }
-
-    /// Whether a line over the picture says that something is being prepared.
-    pub(in crate::gui) fn prepares_long(&self) -> bool {
-        !self.has_trouble() && self.long_preparation().is_some()
-    }
-
-    /// The session that is being prepared, where that takes long; the session before goes on painting.
-    fn preparing(&self, ui: &egui::Ui, area: Rect) {
-        let Some(preparing) = self.long_preparation() else {
-            return;
-        };
-        let at = area.center_bottom() - vec2(0.0, 16.0);
-        floating(ui, "preparing", Align2::CENTER_BOTTOM, at, area, |ui| {
-            ui.set_max_width(420.0);
-            ui.label(format!("Preparing {preparing}."));
-            theme::caption(ui, "Choosing something else cancels it.");
-        });
     }
 
     /// What the picture of the difference shows.

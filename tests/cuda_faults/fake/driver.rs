@@ -1,4 +1,4 @@
-//! The responses of the fake GPU's driver and of its convolution library, call by call.
+//! What the fake GPU's driver and its library of convolutions answer, call by call.
 
 use std::{
     ffi::c_void,
@@ -8,17 +8,18 @@ use std::{
 
 use styleforge::{
     backend::cuda::driver::{
-        Algorithm, ConvolutionBuffers, ConvolutionLibrary, DevicePtr, Driver, DriverFailure,
-        EngineConfig, Event, Function, Graph, LaunchShape, Module, PinnedPtr, Purpose, Queue,
+        Algorithm, ConvolutionBuffers, ConvolutionLibrary, DevicePtr, Driver, DriverFailure, Event,
+        Function, Graph, LaunchShape, Module, PinnedPtr, Purpose, Queue,
     },
     plan::cuda::ConvolutionShape,
 };
 
 use super::{FakeAlgorithm, FakeGpu, LIBRARY, OUT_OF_MEMORY, State};
 
+/// One context on the GPU.
 struct Context {
     gpu: FakeGpu,
-    /// The code with which the context was lost.
+    /// The code with which it was lost.
     lost: Mutex<Option<u32>>,
 }
 
@@ -28,7 +29,7 @@ impl Drop for Context {
     }
 }
 
-/// Streams in a context.
+/// Queues in a context.
 pub(super) struct FakeDriver {
     context: Arc<Context>,
     gpu: FakeGpu,
@@ -37,7 +38,7 @@ pub(super) struct FakeDriver {
 }
 
 impl FakeDriver {
-    /// Streams in a new context.
+    /// Queues in a context that is opened for them.
     pub(super) fn in_new_context(gpu: FakeGpu) -> Self {
         Self::of(Arc::new(Context { gpu, lost: Mutex::default() }))
     }
@@ -50,7 +51,7 @@ impl FakeDriver {
         (self.recording.lock()).unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Starts a call. Fails if a failure is due or the context is lost.
+    /// Begins a call: fails when it is time to, or when the context is lost.
     fn begin(&self, call: &'static str) -> Result<MutexGuard<'_, State>, DriverFailure> {
         let failure = |code| DriverFailure { call, code, words: "as the test wished".to_owned() };
         let mut lost = (self.context.lost.lock()).unwrap_or_else(PoisonError::into_inner);
@@ -110,7 +111,7 @@ impl Driver for FakeDriver {
                 words: "out of memory".to_owned(),
             });
         }
-        // Far apart, so that an address after one allocation is in no other one.
+        // Far apart, so that an address behind one allocation is in none.
         let start = (state.handle() as u64) << 40;
         state.memory.insert(start, vec![0xcd; bytes]);
         Ok(DevicePtr(start))
@@ -158,7 +159,7 @@ impl Driver for FakeDriver {
         bytes: usize,
         _: Queue,
     ) -> Result<(), DriverFailure> {
-        // SAFETY: the caller promises this many bytes, which do not change meanwhile.
+        // SAFETY: the caller promises that many bytes, which stay as they are.
         let from = unsafe { std::slice::from_raw_parts(from.0 as *const u8, bytes) };
         drop(self.begin("cuMemcpyHtoDAsync")?);
         self.upload(to, from)
@@ -171,7 +172,7 @@ impl Driver for FakeDriver {
         bytes: usize,
         _: Queue,
     ) -> Result<(), DriverFailure> {
-        // SAFETY: the caller promises this many bytes, which nothing else accesses.
+        // SAFETY: the caller promises that many bytes, which nobody else touches.
         let to = unsafe { std::slice::from_raw_parts_mut(to.0 as *mut u8, bytes) };
         drop(self.begin("cuMemcpyDtoHAsync")?);
         self.download(to, from)
@@ -263,7 +264,7 @@ impl Driver for FakeDriver {
     }
 
     fn end_recording(&self) -> Result<Graph, DriverFailure> {
-        // The recording ends whether or not it can be used.
+        // The recording is over whether or not it can be used.
         let recorded = self.recording().take();
         let mut state = self.begin("cuStreamEndCapture")?;
         if recorded.is_none() {
@@ -340,19 +341,18 @@ impl Driver for FakeDriver {
     }
 }
 
-/// Number of engines that the library has for every convolution.
-const ENGINES: usize = 3;
+/// What the library prepared for a session; given back when dropped.
+struct Prepared {
+    context: Arc<Context>,
+    algorithm: usize,
+    shape: ConvolutionShape,
+}
 
-/// Prepares the algorithm of an engine and returns the memory that it needs: a slow one, a fast one, and a faster one
-/// that needs more memory than allowed.
-fn prepared(state: &mut State, shape: &ConvolutionShape, engine: usize) -> (Algorithm, usize) {
-    let too_much = shape.most_workspace_bytes() + 1;
-    let (ms, bytes) = [(3.0, 0), (2.0, 1 << 20), (1.0, too_much)][engine];
-    let algorithm = state.handle();
-    let shape = *shape;
-    let has_run = false;
-    state.algorithms.insert(algorithm, FakeAlgorithm { shape, engine, ms, has_run });
-    (Algorithm(algorithm), bytes)
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        let driver = FakeDriver::of(self.context.clone());
+        driver.give_back("an algorithm", |s| s.algorithms.remove(&self.algorithm).is_some());
+    }
 }
 
 impl ConvolutionLibrary for FakeDriver {
@@ -360,57 +360,30 @@ impl ConvolutionLibrary for FakeDriver {
         LIBRARY.to_owned()
     }
 
-    fn algorithms(
-        &self,
-        shape: &ConvolutionShape,
-        _is_cancelled: &dyn Fn() -> bool,
-    ) -> Result<Vec<(Algorithm, usize)>, DriverFailure> {
+    fn prepare(&self, shape: &ConvolutionShape) -> Result<Algorithm, DriverFailure> {
         let mut state = self.begin("cudnnBackendFinalize")?;
-        state.searches += 1;
-        if let Some((search, control)) = &state.cancels
-            && *search == state.searches
+        state.preparations += 1;
+        if let Some((preparation, control)) = &state.cancels
+            && *preparation == state.preparations
         {
             control.cancel();
         }
-        let offered = (0..ENGINES).map(|engine| prepared(&mut state, shape, engine));
-        Ok(offered.collect())
-    }
-
-    fn config(&self, algorithm: Algorithm) -> Result<EngineConfig, DriverFailure> {
-        let mut state = self.begin("cudnnBackendGetAttribute")?;
-        let engine = state.algorithms.get(&algorithm.0).map(|a| a.engine);
-        if engine.is_none() {
-            state.misuse.push("an algorithm that was given back".into());
-        }
-        Ok(EngineConfig { engine: engine.unwrap_or(0) as i64, knobs: vec![(7, 1)] })
-    }
-
-    fn prepare(
-        &self,
-        shape: &ConvolutionShape,
-        config: &EngineConfig,
-    ) -> Result<(Algorithm, usize), DriverFailure> {
-        let mut state = self.begin("cudnnBackendFinalize")?;
-        state.preparations += 1;
-        if config.knobs != [(7, 1)] {
-            state.misuse.push("another configuration".into());
-        }
-        Ok(prepared(&mut state, shape, config.engine as usize))
+        let algorithm = state.handle();
+        state.algorithms.insert(algorithm, FakeAlgorithm { has_run: false });
+        let prepared = Prepared { context: self.context.clone(), algorithm, shape: *shape };
+        Ok(Algorithm { workspace_bytes: 1 << 20, prepared: Arc::new(prepared) })
     }
 
     unsafe fn convolve(
         &self,
-        algorithm: Algorithm,
+        algorithm: &Algorithm,
         buffers: &ConvolutionBuffers,
     ) -> Result<(), DriverFailure> {
         let mut state = self.begin("cudnnBackendExecute")?;
-        state.convolutions += 1;
         let mut recording = self.recording();
-        let Some(known) = state.algorithms.get_mut(&algorithm.0) else {
-            state.misuse.push("an algorithm that was given back".into());
-            return Ok(());
-        };
-        let shape = known.shape;
+        let prepared = algorithm.prepared.downcast_ref::<Prepared>().expect("the library's own");
+        let Prepared { algorithm, shape, .. } = prepared;
+        let known = state.algorithms.get_mut(algorithm).expect("kept by the session");
         let had_run = known.has_run;
         known.has_run |= recording.is_none();
         if recording.is_some() && !had_run {
@@ -427,13 +400,9 @@ impl ConvolutionLibrary for FakeDriver {
             }
         }
         match &mut *recording {
-            Some(recorded) => recorded.push(algorithm.0),
-            None => state.run(algorithm.0),
+            Some(recorded) => recorded.push(*algorithm),
+            None => state.run(*algorithm),
         }
         Ok(())
-    }
-
-    fn forget(&self, algorithm: Algorithm) {
-        self.give_back("an algorithm", |s| s.algorithms.remove(&algorithm.0).is_some());
     }
 }

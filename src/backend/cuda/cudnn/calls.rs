@@ -110,10 +110,8 @@ pub(super) struct Descriptor {
     pub(super) raw: Raw,
 }
 
-// SAFETY: cuDNN's descriptors belong to no thread; one thread at a time uses them, behind the lock.
+// SAFETY: cuDNN's descriptors belong to no thread; one at a time uses them.
 unsafe impl Send for Descriptor {}
-// SAFETY: as above: nothing reaches a descriptor but through the lock.
-unsafe impl Sync for Descriptor {}
 
 impl Descriptor {
     pub(super) fn new(calls: &'static Calls, kind: Kind) -> Result<Self, DriverFailure> {
@@ -171,15 +169,6 @@ impl Descriptor {
         };
         self.calls.check("cudnnBackendGetAttribute", status)?;
         Ok(count.max(0) as usize)
-    }
-
-    /// Reads at most as many values as `values` has, of a type of their own; how many there were.
-    pub(super) fn get<T: Value>(
-        &self,
-        name: Attribute,
-        values: &mut [T],
-    ) -> Result<usize, DriverFailure> {
-        self.get_as(name, T::TYPE, values)
     }
 
     /// Reads at most as many values as `values` has, whose type is what cuDNN writes for `of`; how many

@@ -1,47 +1,38 @@
-//! NVIDIA's cuDNN, where it is installed: convolutions as a framework computes them.
+//! NVIDIA's cuDNN, if it is installed: convolutions as a framework computes them.
 //!
-//! Looked for at run time and never needed: nothing links it, and a problem with it becomes a reason in words.
-//! Uses cuDNN 9's backend interface (descriptors with numbered attributes, `cudnn_graph.h`), which frameworks
-//! use too; the older calls are deprecated and miss fast algorithms. Knows no plan and no session. Any thread
-//! may call. A handle of cuDNN serves one stream and one thread at a time, so there is one for painting, one
-//! for preparing sessions and one for searching, each behind a lock; an algorithm can be launched through any
-//! of them.
+//! Loaded at run time and never required: nothing links it, and a problem with it becomes a reason as text.
+//! Uses cuDNN 9's backend interface (descriptors with numbered attributes, `cudnn_graph.h`), as frameworks do.
+//! Of what its heuristics suggest, the first algorithm that keeps a format's promise is taken: on an H100 the
+//! fastest of all for every layer of Johnson's network (2026-11-27). The older
+//! `cudnnGetConvolutionForwardAlgorithm_v7` takes three times as long there in fp16. Any thread may call. A handle
+//! of cuDNN serves one stream and one thread at a time, so painting and preparing have one each, behind a lock.
 
 mod calls;
-mod search;
+mod graph;
 
 use std::{
-    collections::HashMap,
+    ffi::c_int,
     ptr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 
 use cudarc::{
     cudnn::sys::{
-        cudnnBackendAttributeName_t::*,
-        cudnnBackendAttributeType_t::*,
-        cudnnBackendDescriptorType_t::{self as Kind, *},
+        cudnnBackendAttributeName_t::*, cudnnBackendAttributeType_t::*,
+        cudnnBackendDescriptorType_t::*, cudnnBackendNumericalNote_t::*,
     },
-    driver::{result, sys},
+    driver::sys,
 };
 
-use self::{
-    calls::{Calls, Descriptor, FILE, Raw, calls},
-    search::{Prepared, keeps_promise, notes},
-};
-use super::driver::{
-    Algorithm, ConvolutionBuffers, ConvolutionLibrary, DriverFailure, EngineConfig,
-};
-use crate::plan::cuda::ConvolutionShape;
-
-/// Most algorithms of one shape that are offered: the library's favourites; more take long to prepare.
-const MOST_ALGORITHMS: usize = 8;
+use self::calls::{Calls, Descriptor, FILE, Raw, calls};
+use super::driver::{Algorithm, ConvolutionBuffers, ConvolutionLibrary, DriverFailure};
+use crate::{numeric::NumberFormat, plan::cuda::ConvolutionShape};
 
 /// Name and version of the installed library, for example `cuDNN 9.14`, or why there is none. Starts
 /// nothing on a device.
 ///
 /// # Errors
-/// The reason in words.
+/// The reason as text.
 pub fn installed() -> Result<String, String> {
     // SAFETY: takes nothing and only returns a number.
     let version = unsafe { (calls()?.version)() };
@@ -59,29 +50,42 @@ fn named(version: usize) -> Result<String, String> {
     }
 }
 
+/// Whether an algorithm with these notes computes what a format promises: products of these operands, added
+/// in fp32 and always in the same order.
+fn keeps_promise(operand: NumberFormat, notes: &[c_int]) -> bool {
+    const TENSOR_CORE: c_int = CUDNN_NUMERICAL_NOTE_TENSOR_CORE as c_int;
+    const DOWN_CONVERT: c_int = CUDNN_NUMERICAL_NOTE_DOWN_CONVERT_INPUTS as c_int;
+    // Reduced precision, FFT, not deterministic, and Winograd's algorithms.
+    const FIRST_BROKEN: c_int = CUDNN_NUMERICAL_NOTE_REDUCED_PRECISION_REDUCTION as c_int;
+    const LAST_BROKEN: c_int = CUDNN_NUMERICAL_NOTE_WINOGRAD_TILE_13x13 as c_int;
+    notes.iter().all(|note| match *note {
+        TENSOR_CORE => operand != NumberFormat::Fp32,
+        // Rounding to tf32 is what tf32 is.
+        DOWN_CONVERT => operand == NumberFormat::Tf32,
+        FIRST_BROKEN..=LAST_BROKEN => false,
+        _ => true,
+    })
+}
+
 /// The ids of input, weights and output in a convolution's variant pack.
 const IDS: [i64; 3] = [1, 2, 3];
 
-/// The algorithms that were prepared on a context.
-#[derive(Default)]
-struct Store {
-    /// Each behind a lock of its own: all streams may launch it.
-    prepared: HashMap<usize, Arc<Mutex<Prepared>>>,
-    /// Number of the next algorithm.
-    next: usize,
+/// The context that cuDNN works in.
+pub(super) trait EnterContext: Send + Sync {
+    /// Makes it current on this thread.
+    fn enter(&self) -> Result<(), DriverFailure>;
 }
 
 /// cuDNN on one context and stream.
 pub(super) struct Cudnn {
     calls: &'static Calls,
     name: String,
-    context: sys::CUcontext,
+    /// Owns this.
+    context: Weak<dyn EnterContext>,
     handle: Mutex<Raw>,
-    store: Arc<Mutex<Store>>,
 }
 
-// SAFETY: a handle of cuDNN may be used from any thread, by one at a time, and so may an algorithm, which
-// their locks see to; the context is made current by every call.
+// SAFETY: a handle of cuDNN may be used from any thread, by one at a time, which its lock sees to.
 unsafe impl Send for Cudnn {}
 // SAFETY: as above.
 unsafe impl Sync for Cudnn {}
@@ -90,80 +94,84 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// A prepared algorithm.
+struct Plan {
+    /// The plan, then what it refers to.
+    descriptors: Vec<Descriptor>,
+    context: Arc<dyn EnterContext>,
+}
+
+impl Drop for Plan {
+    fn drop(&mut self) {
+        if self.context.enter().is_err() {
+            // A device that gives no answer is not asked to free anything.
+            std::mem::forget(std::mem::take(&mut self.descriptors));
+        }
+    }
+}
+
 impl Cudnn {
-    /// Takes a handle for each of some streams of a context.
+    /// Takes a handle for a stream of a context, which is current.
     ///
     /// # Errors
-    /// Why cuDNN cannot be used, in words.
+    /// Why cuDNN cannot be used, as text.
     ///
     /// # Safety
-    /// The context and its streams are the driver's own and outlive this.
-    pub(super) unsafe fn open<const N: usize>(
-        context: sys::CUcontext,
-        streams: [sys::CUstream; N],
-    ) -> Result<[Self; N], String> {
-        let name = installed()?;
-        let calls = calls()?;
-        // SAFETY: the caller's context.
-        unsafe { result::ctx::set_current(context) }
-            .map_err(|e| format!("{name} has no context ({e:?})"))?;
-        let store: Arc<Mutex<Store>> = Arc::default();
-        let on = |stream: sys::CUstream| {
-            let refused = |f: DriverFailure| format!("{name} refuses to work here ({f})");
-            let mut handle = ptr::null_mut();
-            // SAFETY: writes one pointer.
-            let status = unsafe { (calls.create)(&mut handle) };
-            calls.check("cudnnCreate", status).map_err(refused)?;
-            // From here on `drop` gives the handle back.
-            let cudnn = Self {
-                calls,
-                name: name.clone(),
-                context,
-                handle: Mutex::new(handle),
-                store: store.clone(),
-            };
-            // SAFETY: the handle is ours, the stream the caller's.
-            let status = unsafe { (calls.set_stream)(handle, stream.cast()) };
-            calls.check("cudnnSetStream", status).map_err(refused)?;
-            Ok::<_, String>(cudnn)
-        };
-        let opened = streams.into_iter().map(on);
-        let opened = opened.collect::<Result<Vec<_>, _>>()?;
-        (opened.try_into()).map_err(|_| format!("{name} has not a handle for each stream"))
+    /// The stream belongs to the context, which drops this before the stream while it is current.
+    pub(super) unsafe fn open(
+        context: Weak<dyn EnterContext>,
+        stream: sys::CUstream,
+    ) -> Result<Self, String> {
+        let (name, calls) = (installed()?, calls()?);
+        let refused = |f: DriverFailure| format!("{name} refuses to work here ({f})");
+        let mut handle = ptr::null_mut();
+        // SAFETY: writes one pointer.
+        let status = unsafe { (calls.create)(&mut handle) };
+        calls.check("cudnnCreate", status).map_err(refused)?;
+        // From here on `drop` gives the handle back.
+        let cudnn = Self { calls, name: name.clone(), context, handle: Mutex::new(handle) };
+        // SAFETY: the handle is ours, the stream the caller's.
+        let status = unsafe { (calls.set_stream)(handle, stream.cast()) };
+        calls.check("cudnnSetStream", status).map_err(refused)?;
+        Ok(cudnn)
     }
 
     /// Makes the context current.
-    fn enter(&self) -> Result<(), DriverFailure> {
-        // SAFETY: the context lives as long as `self`.
-        unsafe { result::ctx::set_current(self.context) }.map_err(|e| DriverFailure {
-            call: "cuCtxSetCurrent",
-            code: e.0 as u32,
-            words: String::new(),
-        })
+    fn enter(&self) -> Result<Arc<dyn EnterContext>, DriverFailure> {
+        let closed = || DriverFailure::of_library("the GPU is closed".to_owned());
+        let context = self.context.upgrade().ok_or_else(closed)?;
+        context.enter()?;
+        Ok(context)
     }
 
-    fn descriptor(&self, kind: Kind) -> Result<Descriptor, DriverFailure> {
-        Descriptor::new(self.calls, kind)
-    }
-
-    /// Keeps a prepared algorithm until it is given back.
-    fn keep(&self, prepared: Prepared) -> Algorithm {
-        let mut store = locked(&self.store);
-        let number = store.next;
-        store.next += 1;
-        let prepared = Arc::new(Mutex::new(prepared));
-        store.prepared.insert(number, prepared);
-        Algorithm(number)
-    }
-
-    /// A prepared algorithm that was not given back.
-    fn kept(&self, algorithm: Algorithm) -> Result<Arc<Mutex<Prepared>>, DriverFailure> {
-        let kept = locked(&self.store).prepared.get(&algorithm.0).cloned();
-        kept.ok_or_else(|| DriverFailure {
-            call: "cudnnBackendExecute",
-            code: 2000,
-            words: "the algorithm was given back".to_owned(),
-        })
+    /// The execution plan of a configuration and the bytes of its working memory, if it computes what the shape's
+    /// format promises with the memory that it may take.
+    ///
+    /// # Errors
+    /// The library's, for an engine that cannot run this shape on this device.
+    fn plan(
+        &self,
+        handle: Raw,
+        config: &Descriptor,
+        shape: &ConvolutionShape,
+    ) -> Result<Option<(Descriptor, usize)>, DriverFailure> {
+        let engine = self.descriptor(CUDNN_BACKEND_ENGINE_DESCRIPTOR)?;
+        let mut place = [engine.raw];
+        config.get_as(CUDNN_ATTR_ENGINECFG_ENGINE, CUDNN_TYPE_BACKEND_DESCRIPTOR, &mut place)?;
+        let mut notes = [0; 16];
+        let name = CUDNN_ATTR_ENGINE_NUMERICAL_NOTE;
+        let count = engine.get_as(name, CUDNN_TYPE_NUMERICAL_NOTE, &mut notes)?;
+        if !keeps_promise(shape.format.operand, &notes[..count]) {
+            return Ok(None);
+        }
+        let plan = self.descriptor(CUDNN_BACKEND_EXECUTION_PLAN_DESCRIPTOR)?;
+        plan.set_as(CUDNN_ATTR_EXECUTION_PLAN_HANDLE, CUDNN_TYPE_HANDLE, &[handle])?;
+        plan.refer(CUDNN_ATTR_EXECUTION_PLAN_ENGINE_CONFIG, config)?;
+        plan.finalize()?;
+        let mut bytes = [0i64];
+        plan.get_as(CUDNN_ATTR_EXECUTION_PLAN_WORKSPACE_SIZE, CUDNN_TYPE_INT64, &mut bytes)?;
+        let bytes = bytes[0].max(0) as usize;
+        Ok((bytes <= shape.most_workspace_bytes()).then_some((plan, bytes)))
     }
 }
 
@@ -172,64 +180,33 @@ impl ConvolutionLibrary for Cudnn {
         self.name.clone()
     }
 
-    fn algorithms(
-        &self,
-        shape: &ConvolutionShape,
-        is_cancelled: &dyn Fn() -> bool,
-    ) -> Result<Vec<(Algorithm, usize)>, DriverFailure> {
-        self.enter()?;
+    fn prepare(&self, shape: &ConvolutionShape) -> Result<Algorithm, DriverFailure> {
+        let context = self.enter()?;
         let handle = locked(&self.handle);
-        let graph = Arc::new(self.graph(*handle, shape)?);
-        let mut found = Vec::new();
-        for candidate in self.candidates(&graph[0]) {
-            if is_cancelled() {
-                break;
-            }
-            let name = CUDNN_ATTR_ENGINE_NUMERICAL_NOTE;
-            let keeps = notes(&candidate.engine, name, CUDNN_TYPE_NUMERICAL_NOTE)
-                .is_ok_and(|notes| keeps_promise(shape.format.operand, &notes));
-            if !keeps {
-                continue;
-            }
-            // An engine that cannot run this shape on this device fails here.
-            let Ok((prepared, bytes)) = self.prepared(*handle, candidate, &graph) else {
-                continue;
-            };
-            found.push((self.keep(prepared), bytes));
-            if found.len() == MOST_ALGORITHMS {
-                break;
+        let graph = self.graph(*handle, shape)?;
+        for config in self.suggested(&graph[0])? {
+            if let Ok(Some((plan, workspace_bytes))) = self.plan(*handle, &config, shape) {
+                let descriptors = [plan, config].into_iter().chain(graph).collect();
+                let prepared = Arc::new(Mutex::new(Plan { descriptors, context }));
+                return Ok(Algorithm { workspace_bytes, prepared });
             }
         }
-        Ok(found)
-    }
-
-    fn config(&self, algorithm: Algorithm) -> Result<EngineConfig, DriverFailure> {
-        self.enter()?;
-        let prepared = self.kept(algorithm)?;
-        let prepared = locked(&prepared);
-        self.engine_config(&prepared.candidate)
-    }
-
-    fn prepare(
-        &self,
-        shape: &ConvolutionShape,
-        config: &EngineConfig,
-    ) -> Result<(Algorithm, usize), DriverFailure> {
-        self.enter()?;
-        let handle = locked(&self.handle);
-        let graph = Arc::new(self.graph(*handle, shape)?);
-        let candidate = self.configured(&graph[0], config)?;
-        let (prepared, bytes) = self.prepared(*handle, candidate, &graph)?;
-        Ok((self.keep(prepared), bytes))
+        let &ConvolutionShape { kernel: k, in_channels, out_channels, width, height, .. } = shape;
+        Err(DriverFailure::of_library(format!(
+            "no algorithm for a {k}x{k} kernel, {in_channels} to {out_channels} channels, {width} x {height} pixels \
+             in {}",
+            shape.format.operand
+        )))
     }
 
     unsafe fn convolve(
         &self,
-        algorithm: Algorithm,
+        algorithm: &Algorithm,
         buffers: &ConvolutionBuffers,
     ) -> Result<(), DriverFailure> {
-        self.enter()?;
-        let prepared = self.kept(algorithm)?;
+        let _context = self.enter()?;
+        let foreign = || DriverFailure::of_library("another library's algorithm".to_owned());
+        let plan = (algorithm.prepared.downcast_ref::<Mutex<Plan>>()).ok_or_else(foreign)?;
         let pack = self.descriptor(CUDNN_BACKEND_VARIANT_PACK_DESCRIPTOR)?;
         let pointers = [buffers.input, buffers.weights, buffers.output].map(|p| p.0 as Raw);
         pack.set_as(CUDNN_ATTR_VARIANT_PACK_DATA_POINTERS, CUDNN_TYPE_VOID_PTR, &pointers)?;
@@ -237,30 +214,17 @@ impl ConvolutionLibrary for Cudnn {
         let workspace = [buffers.workspace.0 as Raw];
         pack.set_as(CUDNN_ATTR_VARIANT_PACK_WORKSPACE, CUDNN_TYPE_VOID_PTR, &workspace)?;
         pack.finalize()?;
-        let (handle, prepared) = (locked(&self.handle), locked(&prepared));
+        let (handle, plan) = (locked(&self.handle), locked(plan));
         // SAFETY: handle and plan are ours; the caller promises the buffers.
-        let status = unsafe { (self.calls.execute)(*handle, prepared.plan.raw, pack.raw) };
+        let status = unsafe { (self.calls.execute)(*handle, plan.descriptors[0].raw, pack.raw) };
         self.calls.check("cudnnBackendExecute", status)
-    }
-
-    fn forget(&self, algorithm: Algorithm) {
-        // After the context is gone there is nothing to give back.
-        if self.enter().is_ok() {
-            let forgotten = locked(&self.store).prepared.remove(&algorithm.0);
-            // Giving it back takes a moment, so the lock is released first.
-            drop(forgotten);
-        }
     }
 }
 
 impl Drop for Cudnn {
     fn drop(&mut self) {
-        if self.enter().is_ok() {
-            // Objects that were made with a handle are destroyed before it.
-            locked(&self.store).prepared.clear();
-            // SAFETY: ours, and given back once.
-            unsafe { (self.calls.destroy)(*locked(&self.handle)) };
-        }
+        // SAFETY: ours, and given back once; `open` says that the context is current.
+        unsafe { (self.calls.destroy)(*locked(&self.handle)) };
     }
 }
 
@@ -276,6 +240,24 @@ mod tests {
         for other in [8907, 100_100] {
             let reason = named(other).expect_err("another interface");
             assert!(reason.contains("install cuDNN 9"), "{reason}");
+        }
+    }
+
+    #[test]
+    fn algorithms_that_compute_something_else_are_left_out() {
+        use NumberFormat::{Bf16, Fp16, Fp32, Tf32};
+        for operand in [Fp32, Tf32, Fp16, Bf16] {
+            assert!(keeps_promise(operand, &[]));
+            // STRICT_NAN_PROP promises more than is needed.
+            let harmless = CUDNN_NUMERICAL_NOTE_STRICT_NAN_PROP as c_int;
+            assert!(keeps_promise(operand, &[harmless]));
+            for n in [2, 3, 4, 5, 6, 7, 8] {
+                assert!(!keeps_promise(operand, &[n]), "{operand}: {n}");
+            }
+            let tensor_core = keeps_promise(operand, &[0]);
+            assert_eq!(tensor_core, operand != Fp32);
+            let converts = keeps_promise(operand, &[1]);
+            assert_eq!(converts, operand == Tf32);
         }
     }
 }
