@@ -1,7 +1,10 @@
 //! Records of what single kernels read, computed and wrote, in terms of the network, so that a check can judge
 //! each kernel by itself. Plain data; knows no device.
 
-use crate::tensor::Tensor;
+use crate::{
+    frame::Frame,
+    tensor::{Shape, Tensor},
+};
 
 /// What a kernel computes, as its definition reads. Convolutions are named by their place in the
 /// network; their weights, and the norm's gamma and beta, are the network's.
@@ -79,6 +82,11 @@ pub enum Work {
 }
 
 impl Work {
+    /// A convolution of a map as it is, with so much of its bias.
+    pub const fn plain_conv(conv: usize, bias_factor: f32) -> Self {
+        Self::Conv { conv, relu: false, doubled: false, margin: 0, bias_factor }
+    }
+
     /// In a word or two, for reports.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -140,6 +148,18 @@ impl Fill {
             move |_| self.mean + self.deviation * ((0..12).map(|_| unit()).sum::<f32>() - 6.0);
         (0..count).map(normal).collect()
     }
+}
+
+/// The photo as a network sees it, times a factor.
+pub fn levels(photo: &Frame, factor: f32) -> Tensor {
+    let (height, width) = (photo.height(), photo.width());
+    let mut tensor = Tensor::zeros(Shape::new(3, height, width));
+    for (at, pixel) in photo.rgba().chunks_exact(4).enumerate() {
+        for (channel, &level) in pixel[..3].iter().enumerate() {
+            tensor.data[channel * height * width + at] = f32::from(level) * factor;
+        }
+    }
+    tensor
 }
 
 #[cfg(test)]

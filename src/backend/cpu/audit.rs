@@ -11,7 +11,7 @@ use super::{
 use crate::{
     backend::{
         BackendError, RunControl,
-        audit::{Fill, KernelRecord, Work},
+        audit::{Fill, KernelRecord, Work, levels},
     },
     frame::Frame,
     plan::cpu::{Algorithm, CpuOp, Gather, MapId},
@@ -46,17 +46,32 @@ impl CpuSession {
         let extended = self.extended(photo);
         let seen_photo = extended.as_ref().unwrap_or(photo);
         let mut output = Tensor::zeros(Shape::new(3, photo.height(), photo.width()));
-        let target = PictureTarget { rgba: std::ptr::null_mut(), floats: output.data.as_mut_ptr() };
+        let picture = PictureTarget { rgba: std::ptr::null_mut(), floats: output.data.as_mut_ptr() };
         let control = RunControl::default();
         for index in 0..self.plan.steps.len() {
             let step = self.plan.steps[index].clone();
-            for map in fill.iter().flat_map(|_| read_as_they_are(&step.op)) {
-                self.fill(map, fill);
+            let (work, maps, target) = self.reading(&step.op);
+            // Any values will do in maps of which no statistics were taken before.
+            if let (Some(fill), false) = (fill, matches!(step.op, CpuOp::Normalise { .. })) {
+                maps.iter().for_each(|&map| self.fill(map, fill));
             }
-            let reading = self.reading(&step.op, seen_photo);
+            let reading = match step.op {
+                CpuOp::Fused { conv, algorithm, gather, to } => {
+                    Some(self.fused_reading((conv, algorithm), gather, to, seen_photo))
+                }
+                _ => work.map(|work| Reading {
+                    work,
+                    read: match step.op {
+                        CpuOp::Load { .. } => vec![levels(seen_photo, 1.0)],
+                        _ => maps.iter().map(|&map| self.map(map)).collect(),
+                    },
+                    target,
+                    kept: None,
+                }),
+            };
             let base = Shared::of(self.arena_mut());
             let progress = Progress::of_one_step(&control);
-            self.execute(base, Given::photo(seen_photo), target, &progress, &step.op);
+            self.execute(base, Given::photo(seen_photo), picture, &progress, &step.op);
             let Some(Reading { work, read, target, kept }) = reading else {
                 continue;
             };
@@ -88,34 +103,28 @@ impl CpuSession {
         Ok(())
     }
 
-    /// What a step will read; `None` for a step that only prepares the next one.
-    fn reading(&self, op: &CpuOp, photo: &Frame) -> Option<Reading> {
-        let (work, read, target) = match *op {
-            CpuOp::General(_) | CpuOp::Statistics { .. } => return None,
-            CpuOp::Load { to } => (Work::Load { factor: 1.0 }, vec![levels(photo)], Some(to)),
-            CpuOp::Upsample { from, to } => (Work::Upsample, vec![self.map(from)], Some(to)),
+    /// What a step computes, the maps that it reads as they are, and the one that it writes; no work for a step that
+    /// only prepares the next one, or that [`Self::fused_reading`] describes.
+    fn reading(&self, op: &CpuOp) -> (Option<Work>, Vec<MapId>, Option<MapId>) {
+        let (work, maps, target) = match *op {
+            // What a general plan reads is judged as a whole.
+            CpuOp::General(_) | CpuOp::Fused { .. } => return (None, Vec::new(), None),
+            CpuOp::Statistics { map, .. } => return (None, vec![map], None),
+            CpuOp::Load { to } => (Work::Load { factor: 1.0 }, Vec::new(), Some(to)),
+            CpuOp::Upsample { from, to } => (Work::Upsample, vec![from], Some(to)),
             CpuOp::Pad { conv, from, to } => {
-                let margin = self.plan.convs[conv].padding;
-                (Work::Pad { margin }, vec![self.map(from)], Some(to))
+                (Work::Pad { margin: self.plan.convs[conv].padding }, vec![from], Some(to))
             }
-            CpuOp::Im2col { conv, from, to } => {
-                let work =
-                    Work::Conv { conv, relu: false, doubled: false, margin: 0, bias_factor: 1.0 };
-                (work, vec![self.map(from)], Some(to))
-            }
+            CpuOp::Im2col { conv, from, to } => (Work::plain_conv(conv, 1.0), vec![from], Some(to)),
             CpuOp::Normalise { conv, map } => {
-                let work =
-                    Work::Norm { conv, eps: self.plan.convs[conv].norm_eps as f32, relu: false };
-                (work, vec![self.map(map)], Some(map))
+                let eps = self.plan.convs[conv].norm_eps as f32;
+                (Work::Norm { conv, eps, relu: false }, vec![map], Some(map))
             }
-            CpuOp::Relu { map } => (Work::Relu, vec![self.map(map)], Some(map)),
-            CpuOp::Add { from, to } => (Work::Add, vec![self.map(to), self.map(from)], Some(to)),
-            CpuOp::Store { from } => (Work::Store, vec![self.map(from)], None),
-            CpuOp::Fused { conv, algorithm, gather, to } => {
-                return Some(self.fused_reading((conv, algorithm), gather, to, photo));
-            }
+            CpuOp::Relu { map } => (Work::Relu, vec![map], Some(map)),
+            CpuOp::Add { from, to } => (Work::Add, vec![to, from], Some(to)),
+            CpuOp::Store { from } => (Work::Store, vec![from], None),
         };
-        Some(Reading { work, read, target, kept: None })
+        (Some(work), maps, target)
     }
 
     fn fused_reading(
@@ -126,7 +135,7 @@ impl CpuSession {
         photo: &Frame,
     ) -> Reading {
         let (read, relu, kept) = match gather {
-            Gather::Photo => (vec![levels(photo)], false, None),
+            Gather::Photo => (vec![levels(photo, 1.0)], false, None),
             Gather::NormRelu { map, conv, keep } => {
                 (vec![self.normalised_map(map, conv)], true, keep)
             }
@@ -167,8 +176,7 @@ impl CpuSession {
     }
 
     /// Puts random values into a map; channels that are only stored stay zero.
-    fn fill(&mut self, map: MapId, fill: Option<Fill>) {
-        let Some(fill) = fill else { return };
+    fn fill(&mut self, map: MapId, fill: Fill) {
         let buffer = self.plan.maps[map];
         let mut values = fill.values(map as u64, buffer.shape.len()).into_iter();
         let stored = &mut self.arena_mut()[buffer.offset..buffer.offset + buffer.len()];
@@ -202,34 +210,4 @@ fn centred(read: Vec<Tensor>, relu: bool, above_least: bool) -> Tensor {
         values.iter_mut().for_each(|v| *v -= first);
     }
     map
-}
-
-/// The photo as the network sees it.
-fn levels(photo: &Frame) -> Tensor {
-    let (height, width) = (photo.height(), photo.width());
-    let mut tensor = Tensor::zeros(Shape::new(3, height, width));
-    for (at, pixel) in photo.rgba().chunks_exact(4).enumerate() {
-        for (channel, &level) in pixel[..3].iter().enumerate() {
-            tensor.data[channel * height * width + at] = f32::from(level);
-        }
-    }
-    tensor
-}
-
-/// The maps that a step reads as they are: any values will do in them, because no statistics of them were taken
-/// before.
-fn read_as_they_are(op: &CpuOp) -> Vec<MapId> {
-    match *op {
-        CpuOp::Upsample { from, .. }
-        | CpuOp::Pad { from, .. }
-        | CpuOp::Im2col { from, .. }
-        | CpuOp::Store { from } => vec![from],
-        CpuOp::Statistics { map, .. } | CpuOp::Relu { map } => vec![map],
-        CpuOp::Add { from, to } => vec![to, from],
-        // These steps read the photo, or a map whose statistics were taken.
-        // What a general plan reads is judged as a whole.
-        CpuOp::General(_) | CpuOp::Load { .. } | CpuOp::Normalise { .. } | CpuOp::Fused { .. } => {
-            Vec::new()
-        }
-    }
 }

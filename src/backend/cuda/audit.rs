@@ -10,19 +10,11 @@ use super::{
     launches::Prepared,
 };
 use crate::{
-    backend::audit::{Fill, KernelRecord, Work},
+    backend::audit::{Fill, KernelRecord, Work, levels},
     frame::Frame,
     plan::cuda::{ConvLaunch, CudaOp, LibraryConv, MapId, Source, Target},
-    tensor::{Shape, Tensor},
+    tensor::Tensor,
 };
-
-/// What a launch will do, as far as the plan says.
-struct Reading {
-    work: Work,
-    read: Vec<Tensor>,
-    /// Where the result will be; `None` for the picture before rounding.
-    target: Option<MapId>,
-}
 
 impl DeviceNetwork {
     /// Runs over an uploaded photo step by step and records what each step did. With `fill`, maps that are read
@@ -38,11 +30,6 @@ impl DeviceNetwork {
     ) -> Result<(), DriverFailure> {
         let (mut kernels, mut eps) = (Vec::new(), 0.0);
         for (step, prepared) in self.plan.steps.iter().zip(launches) {
-            if let Some(fill) = fill {
-                for map in read_as_they_are(&step.op) {
-                    self.fill(map, fill)?;
-                }
-            }
             if let CudaOp::VarianceFinish { eps: its, .. }
             | CudaOp::NormStatistics { eps: its, .. } = step.op
             {
@@ -51,9 +38,21 @@ impl DeviceNetwork {
             if !matches!(step.op, CudaOp::General(_)) {
                 kernels.push(step.entry.as_str());
             }
-            let reading = self.reading(&step.op, photo, eps)?;
+            let (work, maps, target) = self.reading(&step.op, eps);
+            // Any values will do in maps of which no statistics were taken before.
+            let is_behind_statistics =
+                matches!(step.op, CudaOp::Normalise { .. } | CudaOp::NormApply { .. });
+            if let (Some(fill), false) = (fill, is_behind_statistics) {
+                maps.iter().try_for_each(|&map| self.fill(map, fill))?;
+            }
+            let read = match (work, &step.op) {
+                (None, _) => Vec::new(),
+                (_, CudaOp::LoadPhoto { .. }) => vec![self.levels(photo, 1.0)],
+                (_, CudaOp::Conv(launch)) => self.conv_input(launch, photo)?,
+                _ => maps.iter().map(|&map| self.map(map)).collect::<Result<_, _>>()?,
+            };
             self.launch(&self.writing_floats(step, prepared, store_floats))?;
-            let Some(Reading { work, read, target }) = reading else {
+            let Some(work) = work else {
                 continue;
             };
             let kernel = std::mem::take(&mut kernels).join("+");
@@ -84,141 +83,84 @@ impl DeviceNetwork {
         Ok(())
     }
 
-    /// What a launch reads; `None` for a launch that only prepares the next one.
-    fn reading(
-        &self,
-        op: &CudaOp,
-        photo: &Frame,
-        eps: f32,
-    ) -> Result<Option<Reading>, DriverFailure> {
-        let (work, read, target) = match *op {
-            CudaOp::MeanPartial { .. }
-            | CudaOp::MeanFinish { .. }
+    /// What a launch computes, the maps that it reads as they are, and the one that it writes, `None` for the picture
+    /// before rounding; no work for a launch that only prepares the next one.
+    fn reading(&self, op: &CudaOp, eps: f32) -> (Option<Work>, Vec<MapId>, Option<MapId>) {
+        let with = |map, residual: Option<MapId>| [map].into_iter().chain(residual).collect();
+        let (work, maps, target) = match *op {
+            CudaOp::MeanPartial { map, .. } | CudaOp::NormStatistics { map, .. } => {
+                return (None, vec![map], None);
+            }
+            CudaOp::MeanFinish { .. }
             | CudaOp::VariancePartial { .. }
             | CudaOp::VarianceFinish { .. }
-            | CudaOp::NormStatistics { .. }
             // General graphs are judged as a whole.
-            | CudaOp::General(_) => return Ok(None),
-            CudaOp::Conv(launch) if launch.is_general => return Ok(None),
-            CudaOp::LoadPhoto { to, scale } => {
-                let read = vec![self.levels(photo, 1.0)];
-                (Work::Load { factor: scale }, read, Some(to))
-            }
-            CudaOp::Pad { from, to, margin } => {
-                (Work::Pad { margin }, vec![self.map(from)?], Some(to))
-            }
-            CudaOp::Upsample { from, to } => (Work::Upsample, vec![self.map(from)?], Some(to)),
-            CudaOp::Normalise { map, .. } => {
-                (Work::Normalise { eps }, vec![self.map(map)?], Some(map))
-            }
-            CudaOp::Affine { conv, map } => {
-                (Work::Affine { conv }, vec![self.map(map)?], Some(map))
-            }
+            | CudaOp::General(_) => return (None, Vec::new(), None),
+            CudaOp::LoadPhoto { to, scale } => (Work::Load { factor: scale }, Vec::new(), Some(to)),
+            CudaOp::Pad { from, to, margin } => (Work::Pad { margin }, vec![from], Some(to)),
+            CudaOp::Upsample { from, to } => (Work::Upsample, vec![from], Some(to)),
+            CudaOp::Normalise { map, .. } => (Work::Normalise { eps }, vec![map], Some(map)),
+            CudaOp::Affine { conv, map } => (Work::Affine { conv }, vec![map], Some(map)),
             CudaOp::LibraryConv(LibraryConv { conv, from, to, .. }) => {
-                let work = Work::Conv {
-                    conv,
-                    relu: false,
-                    doubled: false,
-                    margin: 0,
-                    bias_factor: 0.0,
-                };
-                (work, vec![self.map(from)?], Some(to))
+                (Work::plain_conv(conv, 0.0), vec![from], Some(to))
             }
             CudaOp::Bias { conv, map, scale } => {
-                let work = Work::Bias {
-                    conv,
-                    factor: scale,
-                };
-                (work, vec![self.map(map)?], Some(map))
+                (Work::Bias { conv, factor: scale }, vec![map], Some(map))
             }
-            CudaOp::Relu { map } => (Work::Relu, vec![self.map(map)?], Some(map)),
-            CudaOp::Add { map, addend } => (
-                Work::Add,
-                vec![self.map(map)?, self.map(addend)?],
-                Some(map),
-            ),
-            CudaOp::NormApply {
-                conv,
-                map,
-                residual,
-                relu,
-                ..
-            } => {
-                let read = self.maps(map, residual)?;
-                (Work::Norm { conv, eps, relu }, read, Some(map))
+            CudaOp::Relu { map } => (Work::Relu, vec![map], Some(map)),
+            CudaOp::Add { map, addend } => (Work::Add, vec![map, addend], Some(map)),
+            CudaOp::NormApply { conv, map, residual, relu, .. } => {
+                (Work::Norm { conv, eps, relu }, with(map, residual), Some(map))
             }
-            CudaOp::NormPlane {
-                conv,
-                map,
-                residual,
-                relu,
-                eps,
-                ..
-            } => {
-                let read = self.maps(map, residual)?;
-                (Work::Norm { conv, eps, relu }, read, Some(map))
+            CudaOp::NormPlane { conv, map, residual, relu, eps, .. } => {
+                (Work::Norm { conv, eps, relu }, with(map, residual), Some(map))
             }
-            CudaOp::StorePicture { from } => (Work::Store, vec![self.map(from)?], None),
+            CudaOp::StorePicture { from } => (Work::Store, vec![from], None),
             CudaOp::Conv(ref launch) => {
-                let (work, read) = self.conv_reading(launch, photo)?;
+                let conv = &self.plan.convs[launch.conv];
+                // A map that is read as it is was padded and upsampled by launches before.
+                let (maps, relu, is_whole) = match launch.source {
+                    Source::Photo => (Vec::new(), false, true),
+                    Source::Map(map) => (vec![map], false, false),
+                    Source::Normalised { relu, .. } => (Vec::new(), relu, true),
+                };
+                let work = Work::Conv {
+                    conv: launch.conv,
+                    relu,
+                    doubled: is_whole && conv.upsample,
+                    margin: if is_whole { conv.padding } else { 0 },
+                    bias_factor: launch.bias_scale,
+                };
                 let target = match launch.target {
                     Target::Map(map) => Some(map),
                     Target::Picture => None,
                 };
-                (work, read, target)
+                return ((!launch.is_general).then_some(work), maps, target);
             }
         };
-        Ok(Some(Reading { work, read, target }))
+        (Some(work), maps, target)
     }
 
-    fn conv_reading(
-        &self,
-        launch: &ConvLaunch,
-        photo: &Frame,
-    ) -> Result<(Work, Vec<Tensor>), DriverFailure> {
-        let conv = &self.plan.convs[launch.conv];
-        // A map that is read as it is was padded and upsampled by launches before.
-        let (read, relu, is_whole) = match launch.source {
-            Source::Photo => (vec![self.levels(photo, launch.photo_scale)], false, true),
-            Source::Map(map) => (vec![self.map(map)?], false, false),
-            Source::Normalised { map, conv, relu, skip, .. } => {
+    fn conv_input(&self, launch: &ConvLaunch, photo: &Frame) -> Result<Vec<Tensor>, DriverFailure> {
+        match launch.source {
+            Source::Photo => Ok(vec![self.levels(photo, launch.photo_scale)]),
+            Source::Map(map) => Ok(vec![self.map(map)?]),
+            Source::Normalised { map, conv, skip, .. } => {
                 let at = DevicePtr(self.maker().map(map));
-                let mut read = vec![self.tensor(at, map, Some(conv))?];
-                if let Some(skip) = skip {
-                    read.push(self.map(skip)?);
-                }
-                (read, relu, true)
+                let raw = self.tensor(at, map, Some(conv));
+                [raw].into_iter().chain(skip.map(|skip| self.map(skip))).collect()
             }
-        };
-        let work = Work::Conv {
-            conv: launch.conv,
-            relu,
-            doubled: is_whole && conv.upsample,
-            margin: if is_whole { conv.padding } else { 0 },
-            bias_factor: launch.bias_scale,
-        };
-        Ok((work, read))
+        }
     }
 
     fn map(&self, map: MapId) -> Result<Tensor, DriverFailure> {
         self.tensor(DevicePtr(self.maker().map(map)), map, None)
     }
 
-    fn maps(&self, map: MapId, second: Option<MapId>) -> Result<Vec<Tensor>, DriverFailure> {
-        [Some(map), second].into_iter().flatten().map(|map| self.map(map)).collect()
-    }
-
     /// The photo as the network sees it, times a factor.
     fn levels(&self, photo: &Frame, factor: f32) -> Tensor {
         let (height, width) = self.plan.extended;
-        let extended = photo.extended(width, height);
-        let mut tensor = Tensor::zeros(Shape::new(3, height, width));
-        for (at, pixel) in extended.rgba().chunks_exact(4).enumerate() {
-            for (channel, &level) in pixel[..3].iter().enumerate() {
-                tensor.data[channel * height * width + at] = f32::from(level) * factor;
-            }
-        }
-        tensor
+        levels(&photo.extended(width, height), factor)
     }
 
     /// Puts random values into the first image of a map; channels that are only stored stay zero.
@@ -236,34 +178,5 @@ impl DeviceNetwork {
             }
         }
         self.driver.upload(DevicePtr(self.maker().map(map)), &bytes)
-    }
-}
-
-/// The maps that a launch reads as they are: any values will do in them, because no statistics of them were
-/// taken before.
-fn read_as_they_are(op: &CudaOp) -> Vec<MapId> {
-    match *op {
-        CudaOp::Pad { from, .. } | CudaOp::Upsample { from, .. } => vec![from],
-        CudaOp::MeanPartial { map, .. }
-        | CudaOp::NormStatistics { map, .. }
-        | CudaOp::Affine { map, .. }
-        | CudaOp::Bias { map, .. }
-        | CudaOp::Relu { map } => vec![map],
-        CudaOp::LibraryConv(LibraryConv { from, .. }) => vec![from],
-        CudaOp::Add { map, addend } => vec![map, addend],
-        CudaOp::NormPlane { map, residual, .. } => {
-            [Some(map), residual].into_iter().flatten().collect()
-        }
-        CudaOp::StorePicture { from } => vec![from],
-        CudaOp::Conv(ConvLaunch { source: Source::Map(map), .. }) => vec![map],
-        // These launches read the photo, or a map whose statistics were taken.
-        CudaOp::Conv(_)
-        | CudaOp::LoadPhoto { .. }
-        | CudaOp::MeanFinish { .. }
-        | CudaOp::VariancePartial { .. }
-        | CudaOp::VarianceFinish { .. }
-        | CudaOp::Normalise { .. }
-        | CudaOp::NormApply { .. }
-        | CudaOp::General(_) => Vec::new(),
     }
 }

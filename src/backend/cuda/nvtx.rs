@@ -26,10 +26,8 @@ const VERSION: u32 = 3;
 /// domains, synchronisation). A profiler refuses a program that lacks one, so all are there, though only
 /// the core's are called.
 const PLACES_OF: [usize; 7] = [0, 16, 9, 15, 7, 16, 7];
-/// Most places of a table.
-const MOST_PLACES: usize = 16;
 /// The table of functions that are called here: the one without domains.
-const CORE: usize = 1;
+const CORE: c_int = 1;
 /// Place of `nvtxRangePushA`.
 const RANGE_PUSH: usize = 9;
 /// Place of `nvtxRangePop`.
@@ -47,30 +45,10 @@ type Initialise = unsafe extern "C" fn(ExportTable) -> c_int;
 /// A place that a profiler writes a function into.
 type Place = AtomicPtr<c_void>;
 
-/// The functions that the profiler gave, by table; empty where it gave none.
-static PLACES: [[Place; MOST_PLACES]; PLACES_OF.len()] =
-    [const { [const { AtomicPtr::new(ptr::null_mut()) }; MOST_PLACES] }; PLACES_OF.len()];
-
-/// The addresses of the places by table, as the protocol wants them: number 0 is not in use, and an
-/// empty address ends a table.
-struct Tables([[*const Place; MOST_PLACES + 1]; PLACES_OF.len()]);
-
-// SAFETY: addresses of statics, never written after they are made.
-unsafe impl Sync for Tables {}
-
-static TABLES: Tables = {
-    let mut tables = [[ptr::null(); MOST_PLACES + 1]; PLACES_OF.len()];
-    let mut table = 0;
-    while table < PLACES_OF.len() {
-        let mut at = 1;
-        while at < PLACES_OF[table] {
-            tables[table][at] = &raw const PLACES[table][at];
-            at += 1;
-        }
-        table += 1;
-    }
-    Tables(tables)
-};
+/// The functions that are called, and a place for all others.
+static PUSH: Place = Place::new(ptr::null_mut());
+static POP: Place = Place::new(ptr::null_mut());
+static OTHER: Place = Place::new(ptr::null_mut());
 
 /// `NvtxExportTableCallbacks` of the protocol.
 #[repr(C)]
@@ -88,21 +66,29 @@ struct VersionInfo {
     profilers_version: extern "C" fn(u32),
 }
 
+/// The addresses of a table's places as the protocol wants them: number 0 is not in use, and an empty address ends the
+/// table. A profiler asks once for each, so they are never given back.
 extern "C" fn table_of_module(
     module: c_int,
     table: *mut *const *const Place,
     places: *mut c_uint,
 ) -> c_int {
-    let known = usize::try_from(module).ok().filter(|&at| at > 0);
-    let Some((addresses, &count)) =
-        known.and_then(|at| Some((TABLES.0.get(at)?, PLACES_OF.get(at)?)))
-    else {
+    let count = usize::try_from(module).ok().and_then(|module| PLACES_OF.get(module));
+    let Some(&count @ 1..) = count else {
         return 0;
     };
+    let address = |at| match (module, at) {
+        (_, 0) => ptr::null(),
+        (CORE, RANGE_PUSH) => &raw const PUSH,
+        (CORE, RANGE_POP) => &raw const POP,
+        _ if at == count => ptr::null(),
+        _ => &raw const OTHER,
+    };
+    let addresses: Vec<_> = (0..=count).map(address).collect();
     // SAFETY: the protocol says that either is null or a place for the answer.
     unsafe {
         if !table.is_null() {
-            *table = addresses.as_ptr();
+            *table = addresses.leak().as_ptr();
         }
         if !places.is_null() {
             *places = count as c_uint;
@@ -152,11 +138,11 @@ impl Calls {
         if attached == 0 {
             return None;
         }
-        let given = |place: usize| {
-            let function = PLACES[CORE][place].load(Ordering::Acquire);
+        let given = |place: &Place| {
+            let function = place.load(Ordering::Acquire);
             (!function.is_null()).then_some(function)
         };
-        let (push, pop) = (given(RANGE_PUSH)?, given(RANGE_POP)?);
+        let (push, pop) = (given(&PUSH)?, given(&POP)?);
         // SAFETY: the protocol says which signature the function of a place has.
         let (push, pop) = unsafe {
             (
@@ -204,14 +190,14 @@ mod tests {
         let callbacks = unsafe { &*callbacks };
         assert_eq!(callbacks.bytes, 16);
         let (mut table, mut count) = (ptr::null(), 0);
-        let core = CORE as c_int;
-        assert_eq!((callbacks.table_of_module)(core, &mut table, &mut count), 1);
+        assert_eq!((callbacks.table_of_module)(CORE, &mut table, &mut count), 1);
         assert_eq!(count, 16);
-        // SAFETY: so many addresses of places were promised.
-        let table = unsafe { std::slice::from_raw_parts(table, count as usize) };
-        assert!(table[0].is_null());
-        assert_eq!(table[RANGE_PUSH], &raw const PLACES[CORE][RANGE_PUSH]);
-        assert!(table[1..].iter().all(|place| !place.is_null()));
+        // SAFETY: this many addresses of places were promised, and the one that ends them.
+        let table = unsafe { std::slice::from_raw_parts(table, count as usize + 1) };
+        assert!(table[0].is_null() && table[count as usize].is_null());
+        assert_eq!(table[RANGE_PUSH], &raw const PUSH);
+        assert_eq!(table[RANGE_POP], &raw const POP);
+        assert!(table[1..count as usize].iter().all(|place| !place.is_null()));
         for (module, known) in [(0, 0), (5, 1), (6, 1), (7, 0), (-1, 0)] {
             let mut table = ptr::null();
             let answer = (callbacks.table_of_module)(module, &mut table, &mut count);

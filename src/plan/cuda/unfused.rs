@@ -172,28 +172,8 @@ impl Builder<'_> {
                 self.plain_step(layer, "store_picture", op, grid, read, photo.0 * photo.1);
                 None
             }
-            Op::Input { .. }
-            | Op::Constant(_)
-            | Op::Sized(_)
-            | Op::PadSame { .. }
-            | Op::ConvTranspose2d { .. }
-            | Op::LayerNorm { .. }
-            | Op::Attention { .. }
-            | Op::Positions
-            | Op::Affine
-            | Op::Prelu
-            | Op::Function(_)
-            | Op::Combine(_)
-            | Op::Concat { .. }
-            | Op::Channels { .. }
-            | Op::Crop(_)
-            | Op::Resize(_)
-            | Op::DepthToSpace { .. }
-            | Op::SpaceToDepth { .. }
-            | Op::MaxPool(_)
-            | Op::AveragePool { .. }
-            | Op::SpatialMean
-            | Op::SpatialMax => return Err(no_kernel()),
+            // Networks like Johnson's have no other operation; `general` plans the rest.
+            _ => return Err(no_kernel()),
         };
         Ok(map)
     }

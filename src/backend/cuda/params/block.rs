@@ -2,14 +2,7 @@
 
 use std::ffi::c_void;
 
-use super::{
-    AddParams, AffineParams, AttentionParams, BiasParams, ChainParams, ConvParams, FinishParams,
-    GeneralCombineParams, GeneralConvParams, GeneralLayerNormParams, GeneralMoveParams,
-    GeneralPointwiseParams, GeneralPoolParams, GeneralPositionsParams, GeneralReduceFinishParams,
-    GeneralReducePartialParams, GeneralResizeParams, LoadPhotoParams, MapParams, NormApplyParams,
-    NormPlaneParams, NormResidentParams, NormStatisticsParams, NormaliseParams, PadParams,
-    PartialParams, StoreFloatsParams, StorePictureParams, TokenLinearParams,
-};
+use super::*;
 
 /// Declares [`KernelParams`], whose variants are the kernels' parameter blocks.
 macro_rules! any_of {

@@ -40,23 +40,13 @@ mod raw_frame;
 mod tokens;
 
 pub use block::KernelParams;
-pub use compose::ComposeParams;
-pub use conv::{ChainLayer, ChainParams, ConvParams, LeadingLayer};
-pub use elementwise::{
-    AddParams, AffineParams, BiasParams, LoadPhotoParams, MapParams, NormaliseParams, PadParams,
-    StoreFloatsParams, StorePictureParams,
-};
-pub use general::{
-    GeneralCombineParams, GeneralConvParams, GeneralLayerNormParams, GeneralMoveParams,
-    GeneralPointwiseParams, GeneralPoolParams, GeneralPositionsParams, GeneralReduceFinishParams,
-    GeneralReducePartialParams, GeneralResizeParams,
-};
-pub use instance_norm::{
-    FinishParams, NormApplyParams, NormPlaneParams, NormResidentParams, NormStatisticsParams,
-    PartialParams,
-};
-pub use raw_frame::{RawFrameParams, ShrinkParams};
-pub use tokens::{AttentionParams, TokenLinearParams};
+pub use compose::*;
+pub use conv::*;
+pub use elementwise::*;
+pub use general::*;
+pub use instance_norm::*;
+pub use raw_frame::*;
+pub use tokens::*;
 
 #[cfg(test)]
 struct Block {

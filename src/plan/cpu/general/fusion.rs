@@ -19,7 +19,7 @@ impl Unit {
 }
 
 /// Whether it makes each value of the value at its own place of its first input, or of one of them.
-fn is_pointwise(op: &Op) -> bool {
+pub(super) fn is_pointwise(op: &Op) -> bool {
     matches!(
         op,
         Op::Affine

@@ -275,14 +275,7 @@ impl<'a> GeneralBuilder<'a> {
         match node.op {
             Op::Conv2d(_) | Op::ConvTranspose2d { .. } => return self.conv(unit),
             Op::Attention { heads } => return self.attention(unit, heads),
-            Op::Affine
-            | Op::InstanceNorm { .. }
-            | Op::LayerNorm { .. }
-            | Op::Positions
-            | Op::Relu
-            | Op::Prelu
-            | Op::Function(_)
-            | Op::Add => return self.values(unit),
+            ref op if fusion::is_pointwise(op) => return self.values(unit),
             _ => {}
         }
         let from = match node.inputs.first() {
@@ -364,17 +357,8 @@ impl<'a> GeneralBuilder<'a> {
                 let op = GeneralOp::Pool { pool, pooling, from, to };
                 ("average pool", op)
             }
-            Op::Conv2d(_)
-            | Op::ConvTranspose2d { .. }
-            | Op::Attention { .. }
-            | Op::Affine
-            | Op::InstanceNorm { .. }
-            | Op::LayerNorm { .. }
-            | Op::Positions
-            | Op::Relu
-            | Op::Prelu
-            | Op::Function(_)
-            | Op::Add => return None,
+            // Planned above.
+            _ => return None,
         };
         self.step(unit, name.to_owned(), op, 0, 0);
         Some(())

@@ -79,28 +79,16 @@ impl Pointwise {
     pub fn keeps_zero(&self) -> bool {
         match self {
             Self::Function(function) => match *function {
-                Function::LeakyRelu { .. }
-                | Function::Elu { .. }
-                | Function::Tanh
-                | Function::Sqrt
-                | Function::Abs
-                | Function::Erf
-                | Function::Gelu => true,
                 Function::Clip { least, most } => least <= 0.0 && most >= 0.0,
                 Function::Sigmoid
                 | Function::HardSigmoid { .. }
                 | Function::Reciprocal
                 | Function::Exp
                 | Function::Softplus => false,
+                _ => true,
             },
             // Scales, shifts and slopes of channels that are only stored are zero.
-            Self::Affine { .. }
-            | Self::Norm { .. }
-            | Self::LayerNorm { .. }
-            | Self::Positions
-            | Self::Relu
-            | Self::Prelu { .. }
-            | Self::Add { .. } => true,
+            _ => true,
         }
     }
 
@@ -109,12 +97,7 @@ impl Pointwise {
         match *self {
             Self::Add { map } => Some(map),
             Self::Norm { statistics, .. } => Some(statistics),
-            Self::Affine { .. }
-            | Self::LayerNorm { .. }
-            | Self::Positions
-            | Self::Relu
-            | Self::Prelu { .. }
-            | Self::Function(_) => None,
+            _ => None,
         }
     }
 }
