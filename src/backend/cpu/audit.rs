@@ -46,7 +46,8 @@ impl CpuSession {
         let extended = self.extended(photo);
         let seen_photo = extended.as_ref().unwrap_or(photo);
         let mut output = Tensor::zeros(Shape::new(3, photo.height(), photo.width()));
-        let picture = PictureTarget { rgba: std::ptr::null_mut(), floats: output.data.as_mut_ptr() };
+        let picture =
+            PictureTarget { rgba: std::ptr::null_mut(), floats: output.data.as_mut_ptr() };
         let control = RunControl::default();
         for index in 0..self.plan.steps.len() {
             let step = self.plan.steps[index].clone();

@@ -11,7 +11,7 @@ use super::{
         attention,
         conv::{self, ConvStep},
         depthwise, pointwise,
-        run::{ChainPass, Run},
+        run::Run,
         weights::ResizeTables,
         windows, winograd as padded_winograd,
     },
@@ -37,77 +37,108 @@ use crate::{
     },
 };
 
-/// One instruction set's kernels.
-///
-/// # Safety
-/// The function pointers may only be called on a processor that has the instruction set; a set
-/// comes only from [`KernelSet::best`] and [`KernelSet::available`], which check.
-pub struct KernelSet {
-    /// Name for people: `AVX-512`.
-    pub name: &'static str,
-    /// Values in a vector.
-    pub lanes: usize,
-    /// See [`rows::row_conv_task`].
-    pub row_conv: unsafe fn(&RowConv<'_>, usize, &mut [f32]),
-    /// See [`winograd_task`].
-    pub winograd: unsafe fn(&WinogradConv<'_>, usize, &mut [f32]),
-    /// See [`photo_task`].
-    pub photo: unsafe fn(&PhotoConv<'_>, usize, &mut [f32]),
-    /// See [`picture_task`].
-    pub picture: unsafe fn(&PictureConv<'_>, usize, &mut [f32]),
-    /// The register tiles.
-    pub tiles: TileSet,
-    /// See [`passes::normalise_row`].
-    pub normalise_row: unsafe fn(&mut [f32], &[f32], &[f32]),
-    /// See [`passes::relu_row`].
-    pub relu_row: unsafe fn(&mut [f32]),
-    /// See [`passes::add_row`].
-    pub add_row: unsafe fn(&[f32], &mut [f32]),
-    /// Statistics of rows: pixels, stored channels, working memory of two values per channel, and
-    /// the part to write.
-    pub statistics: unsafe fn(&[f32], usize, &mut [f32], &mut [f32]),
-    /// See [`statistics::extremes_of_rows`].
-    pub extremes_of_rows: unsafe fn(&MapInput, Range<usize>, &mut [f32]),
-    /// The kernels of general plans.
-    pub general: GeneralKernels,
+/// Expands `$callback!` with `$extra` and every kernel: its name, its parameters, and what it calls with vectors `S` and
+/// register tiles `TILES` of an instruction set.
+macro_rules! with_kernels {
+    ($callback:ident! $($extra:tt)*) => { $callback! { $($extra)*
+        row_conv(layer: &RowConv<'_>, task: usize, scratch: &mut [f32]) = {
+            let tiles = RowTiles { single: &TILES, bytes: byte_tiles() };
+            rows::row_conv_task::<S>(layer, task, scratch, tiles)
+        }
+        winograd(layer: &WinogradConv<'_>, task: usize, scratch: &mut [f32]) = {
+            winograd_task::<S>(layer, task, scratch, &TILES)
+        }
+        photo(layer: &PhotoConv<'_>, task: usize, scratch: &mut [f32]) = {
+            photo_task::<S>(layer, task, scratch, &TILES)
+        }
+        picture(layer: &PictureConv<'_>, task: usize, scratch: &mut [f32]) = {
+            picture_task::<S>(layer, task, scratch, &TILES)
+        }
+        normalise_row(row: &mut [f32], scale: &[f32], shift: &[f32]) = {
+            passes::normalise_row(row, scale, shift)
+        }
+        relu_row(row: &mut [f32]) = { passes::relu_row(row) }
+        add_row(from: &[f32], to: &mut [f32]) = { passes::add_row(from, to) }
+        // Of pixels of stored channels, with working memory of two values per channel.
+        statistics(pixels: &[f32], channels: usize, scratch: &mut [f32], part: &mut [f32]) = {
+            map_statistics_of::<S>(pixels, channels, scratch, part)
+        }
+        extremes_of_rows(map: &MapInput, rows: Range<usize>, part: &mut [f32]) = {
+            statistics::extremes_of_rows::<S>(map, rows, part)
+        }
+        // Of general plans, from here on.
+        general_conv(run: &Run<'_>, step: ConvStep<'_>, task: usize, scratch: &mut [f32]) = {
+            conv::conv_task::<S>(run, step, task, scratch)
+        }
+        depthwise(run: &Run<'_>, step: ConvStep<'_>, task: usize, scratch: &mut [f32]) = {
+            depthwise::depthwise_task::<S>(run, step, task, scratch)
+        }
+        padded_winograd(run: &Run<'_>, step: ConvStep<'_>, task: usize, scratch: &mut [f32]) = {
+            padded_winograd::winograd_task::<S>(run, step, task, scratch)
+        }
+        chain(run: &Run<'_>, chain: &[Pointwise], map: MapId, y: usize, pixels: (usize, usize)) = {
+            pointwise::chain::<S>(run, chain, map, y, pixels)
+        }
+        combine(run: &Run<'_>, how: Arithmetic, from: [MapId; 2], to: MapId, y: usize) = {
+            pointwise::combine(run, how, from, to, y)
+        }
+        pack_keys(
+            run: &Run<'_>,
+            sizes: &Attention,
+            from: [HeadChannels; 2],
+            to: MapId,
+            task: usize
+        ) = { attention::pack::<S>(run, sizes, from, to, task) }
+        // Queries, packed keys and values, and the map that is written.
+        attend(
+            run: &Run<'_>,
+            sizes: &Attention,
+            maps: (HeadChannels, MapId, MapId),
+            task: usize,
+            scratch: &mut [f32]
+        ) = { attention::attend::<S>(run, sizes, maps, task, scratch) }
+        resize(
+            run: &Run<'_>,
+            tables: &ResizeTables,
+            maps: (MapId, MapId),
+            y: usize,
+            scratch: &mut [f32]
+        ) = { windows::resize(run, tables, maps, y, scratch) }
+        pool(run: &Run<'_>, pool: (&Pool, Pooling), from: MapId, to: MapId, y: usize) = {
+            windows::pool(run, pool, from, to, y)
+        }
+        largest(run: &Run<'_>, from: MapId, rows: Range<usize>, part: &mut [f32]) = {
+            windows::largest(run, from, rows, part)
+        }
+        #[cfg(test)]
+        function(function: crate::graph::Function, values: &mut [f32]) = {
+            super::super::general::functions::apply::<S>(function, values)
+        }
+    } };
 }
 
-/// One task of a convolution's step.
-type ConvTask = unsafe fn(&Run<'_>, ConvStep<'_>, usize, &mut [f32]);
-
-/// One task of attention: queries, packed keys and values, and the map that is written.
-type AttentionTask =
-    unsafe fn(&Run<'_>, &Attention, (HeadChannels, MapId, MapId), usize, &mut [f32]);
-
-/// One instruction set's kernels of general plans.
-///
-/// # Safety
-/// As [`KernelSet`].
-pub struct GeneralKernels {
-    /// See [`conv::conv_task`].
-    pub conv: ConvTask,
-    /// See [`depthwise::depthwise_task`].
-    pub depthwise: ConvTask,
-    /// See [`padded_winograd::winograd_task`].
-    pub winograd: ConvTask,
-    /// See [`pointwise::chain`].
-    pub chain: ChainPass,
-    /// See [`pointwise::combine`].
-    pub combine: unsafe fn(&Run<'_>, Arithmetic, [MapId; 2], MapId, usize),
-    /// See [`attention::pack`].
-    pub pack_keys: unsafe fn(&Run<'_>, &Attention, [HeadChannels; 2], MapId, usize),
-    /// See [`attention::attend`].
-    pub attend: AttentionTask,
-    /// See [`windows::resize`].
-    pub resize: unsafe fn(&Run<'_>, &ResizeTables, (MapId, MapId), usize, &mut [f32]),
-    /// See [`windows::pool`].
-    pub pool: unsafe fn(&Run<'_>, (&Pool, Pooling), MapId, MapId, usize),
-    /// See [`windows::largest`].
-    pub largest: unsafe fn(&Run<'_>, MapId, Range<usize>, &mut [f32]),
-    /// See [`apply`](super::general::functions::apply).
-    #[cfg(test)]
-    pub function: unsafe fn(crate::graph::Function, &mut [f32]),
+/// Declares [`KernelSet`].
+macro_rules! kernel_fields {
+    ($($(#[$cfg:meta])? $kernel:ident($($arg:ident: $type:ty),*) = $body:block)*) => {
+        /// One instruction set's kernels.
+        ///
+        /// # Safety
+        /// The function pointers may only be called on a processor that has the instruction set; a set
+        /// comes only from [`KernelSet::best`] and [`KernelSet::available`], which check.
+        #[allow(missing_docs)]
+        pub struct KernelSet {
+            /// Name for people: `AVX-512`.
+            pub name: &'static str,
+            /// Values in a vector.
+            pub lanes: usize,
+            /// The register tiles.
+            pub tiles: TileSet,
+            $($(#[$cfg])? pub $kernel: unsafe fn($($type),*),)*
+        }
+    };
 }
+
+with_kernels!(kernel_fields!);
 
 /// Statistics of whole pixels of `channels` values.
 #[inline(always)]
@@ -136,7 +167,7 @@ unsafe fn map_statistics_of<S: Simd>(
 
 /// Compiles the register tiles of one [`Product`]: `$rows` and `$few` rows of A per tile.
 macro_rules! tile_set {
-    ($set:ident, $module:ident, $product:ty, $rows:literal, $few:literal $(, #[$feature:meta])?) => {
+    ($set:ident, $module:ident, $product:ty, $rows:literal, $few:literal, [$($feature:meta)?]) => {
         mod $module {
             use super::*;
 
@@ -167,204 +198,52 @@ macro_rules! tile_set {
     };
 }
 
+/// Compiles one kernel.
+macro_rules! kernel {
+    ([$($feature:meta)?] $kernel:ident($($arg:ident: $type:ty),*) = $body:block) => {
+        $(#[$feature])?
+        pub unsafe fn $kernel($($arg: $type),*) {
+            // SAFETY: the instruction set is enabled here; the rest is the caller's promise.
+            unsafe { $body }
+        }
+    };
+}
+
 /// Compiles every kernel for one instruction set: `$rows` and `$few` rows of A per register tile.
 macro_rules! kernel_set {
-    ($set:ident, $module:ident, $name:expr, $simd:ty, $rows:literal, $few:literal, $byte_tiles:path
-     $(, #[$feature:meta])?) => {
+    (($set:ident, $module:ident, $name:expr, $simd:ty, $rows:literal, $few:literal, $byte_tiles:ident,
+      $feature:tt)
+     $($(#[$cfg:meta])? $kernel:ident($($arg:ident: $type:ty),*) = $body:block)*) => {
+        #[allow(unused_unsafe)]
         mod $module {
-            use super::*;
+            use super::{$byte_tiles as byte_tiles, *};
 
-            $(#[$feature])?
-            pub unsafe fn row_conv(layer: &RowConv<'_>, task: usize, scratch: &mut [f32]) {
-                // SAFETY: the instruction set is enabled here; the rest is the caller's promise.
-                unsafe {
-                    let tiles = RowTiles { single: &TILES, bytes: $byte_tiles() };
-                    rows::row_conv_task::<$simd>(layer, task, scratch, tiles)
-                }
-            }
-            $(#[$feature])?
-            pub unsafe fn winograd(layer: &WinogradConv<'_>, task: usize, scratch: &mut [f32]) {
-                // SAFETY: as above.
-                unsafe { winograd_task::<$simd>(layer, task, scratch, &TILES) }
-            }
-            $(#[$feature])?
-            pub unsafe fn photo(layer: &PhotoConv<'_>, task: usize, scratch: &mut [f32]) {
-                // SAFETY: as above.
-                unsafe { photo_task::<$simd>(layer, task, scratch, &TILES) }
-            }
-            $(#[$feature])?
-            pub unsafe fn picture(layer: &PictureConv<'_>, task: usize, scratch: &mut [f32]) {
-                // SAFETY: as above.
-                unsafe { picture_task::<$simd>(layer, task, scratch, &TILES) }
-            }
-            tile_set!(TILES, floats, $simd, $rows, $few $(, #[$feature])?);
-            $(#[$feature])?
-            pub unsafe fn normalise_row(row: &mut [f32], scale: &[f32], shift: &[f32]) {
-                passes::normalise_row(row, scale, shift);
-            }
-            $(#[$feature])?
-            pub unsafe fn relu_row(row: &mut [f32]) {
-                passes::relu_row(row);
-            }
-            $(#[$feature])?
-            pub unsafe fn add_row(from: &[f32], to: &mut [f32]) {
-                passes::add_row(from, to);
-            }
-            $(#[$feature])?
-            pub unsafe fn map_statistics(m: &[f32], c: usize, s: &mut [f32], part: &mut [f32]) {
-                // SAFETY: as above.
-                unsafe { map_statistics_of::<$simd>(m, c, s, part) }
-            }
-            $(#[$feature])?
-            pub unsafe fn extremes_of_rows(map: &MapInput, rows: Range<usize>, part: &mut [f32]) {
-                // SAFETY: as above.
-                unsafe { statistics::extremes_of_rows::<$simd>(map, rows, part) }
-            }
-
-            $(#[$feature])?
-            pub unsafe fn general_conv(run: &Run<'_>, s: ConvStep<'_>, task: usize, w: &mut [f32]) {
-                // SAFETY: as above.
-                unsafe { conv::conv_task::<$simd>(run, s, task, w) }
-            }
-            $(#[$feature])?
-            pub unsafe fn general_depthwise(
-                run: &Run<'_>,
-                step: ConvStep<'_>,
-                task: usize,
-                scratch: &mut [f32],
-            ) {
-                // SAFETY: as above.
-                unsafe { depthwise::depthwise_task::<$simd>(run, step, task, scratch) }
-            }
-            $(#[$feature])?
-            pub unsafe fn general_winograd(
-                run: &Run<'_>,
-                step: ConvStep<'_>,
-                task: usize,
-                scratch: &mut [f32],
-            ) {
-                // SAFETY: as above.
-                unsafe { padded_winograd::winograd_task::<$simd>(run, step, task, scratch) }
-            }
-            $(#[$feature])?
-            pub unsafe fn chain(
-                run: &Run<'_>,
-                chain: &[Pointwise],
-                map: MapId,
-                y: usize,
-                pixels: (usize, usize),
-            ) {
-                // SAFETY: as above.
-                unsafe { pointwise::chain::<$simd>(run, chain, map, y, pixels) }
-            }
-            $(#[$feature])?
-            pub unsafe fn combine(
-                run: &Run<'_>,
-                arithmetic: Arithmetic,
-                from: [MapId; 2],
-                to: MapId,
-                y: usize,
-            ) {
-                // SAFETY: as above.
-                unsafe { pointwise::combine(run, arithmetic, from, to, y) }
-            }
-            $(#[$feature])?
-            pub unsafe fn pack_keys(
-                run: &Run<'_>,
-                sizes: &Attention,
-                from: [HeadChannels; 2],
-                to: MapId,
-                task: usize,
-            ) {
-                // SAFETY: as above.
-                unsafe { attention::pack::<$simd>(run, sizes, from, to, task) }
-            }
-            $(#[$feature])?
-            pub unsafe fn attend(
-                run: &Run<'_>,
-                sizes: &Attention,
-                maps: (HeadChannels, MapId, MapId),
-                task: usize,
-                scratch: &mut [f32],
-            ) {
-                // SAFETY: as above.
-                unsafe { attention::attend::<$simd>(run, sizes, maps, task, scratch) }
-            }
-            $(#[$feature])?
-            pub unsafe fn resize(
-                run: &Run<'_>,
-                tables: &ResizeTables,
-                maps: (MapId, MapId),
-                y: usize,
-                scratch: &mut [f32],
-            ) {
-                // SAFETY: as above.
-                unsafe { windows::resize(run, tables, maps, y, scratch) }
-            }
-            $(#[$feature])?
-            pub unsafe fn pool(
-                run: &Run<'_>,
-                pool: (&Pool, Pooling),
-                from: MapId,
-                to: MapId,
-                y: usize,
-            ) {
-                // SAFETY: as above.
-                unsafe { windows::pool(run, pool, from, to, y) }
-            }
-            $(#[$feature])?
-            pub unsafe fn largest(run: &Run<'_>, from: MapId, rows: Range<usize>, p: &mut [f32]) {
-                // SAFETY: as above.
-                unsafe { windows::largest(run, from, rows, p) }
-            }
-            #[cfg(test)]
-            $(#[$feature])?
-            pub unsafe fn function(function: crate::graph::Function, values: &mut [f32]) {
-                // SAFETY: as above.
-                unsafe { super::super::general::functions::apply::<$simd>(function, values) }
-            }
+            type S = $simd;
+            tile_set!(TILES, floats, $simd, $rows, $few, $feature);
+            $(
+                $(#[$cfg])?
+                kernel!($feature $kernel($($arg: $type),*) = $body);
+            )*
         }
 
         static $set: KernelSet = KernelSet {
             name: $name,
             lanes: <$simd as Simd>::LANES,
-            row_conv: $module::row_conv,
-            winograd: $module::winograd,
-            photo: $module::photo,
-            picture: $module::picture,
             tiles: $module::TILES,
-            normalise_row: $module::normalise_row,
-            relu_row: $module::relu_row,
-            add_row: $module::add_row,
-            statistics: $module::map_statistics,
-            extremes_of_rows: $module::extremes_of_rows,
-            general: GeneralKernels {
-                conv: $module::general_conv,
-                depthwise: $module::general_depthwise,
-                winograd: $module::general_winograd,
-                chain: $module::chain,
-                combine: $module::combine,
-                pack_keys: $module::pack_keys,
-                attend: $module::attend,
-                resize: $module::resize,
-                pool: $module::pool,
-                largest: $module::largest,
-                #[cfg(test)]
-                function: $module::function,
-            },
+            $($(#[$cfg])? $kernel: $module::$kernel,)*
         };
     };
 }
 
 #[cfg(target_arch = "x86_64")]
-tile_set!(VNNI512, vnni512, Vnni512, 12, 8, #[target_feature(enable = "avx512f,avx512vnni")]);
+tile_set!(VNNI512, vnni512, Vnni512, 12, 8, [target_feature(enable = "avx512f,avx512vnni")]);
 #[cfg(target_arch = "x86_64")]
-tile_set!(PLAIN512, plain512, PlainDot<16>, 4, 2, #[target_feature(enable = "avx512f,avx2")]);
+tile_set!(PLAIN512, plain512, PlainDot<16>, 4, 2, [target_feature(enable = "avx512f,avx2")]);
 #[cfg(target_arch = "x86_64")]
-tile_set!(VNNI256, vnni256, Vnni256, 6, 4, #[target_feature(enable = "avx2,avxvnni")]);
+tile_set!(VNNI256, vnni256, Vnni256, 6, 4, [target_feature(enable = "avx2,avxvnni")]);
 #[cfg(target_arch = "x86_64")]
-tile_set!(PLAIN256, plain256, PlainDot<8>, 4, 2, #[target_feature(enable = "avx2")]);
-tile_set!(PLAIN, plain, PlainDot<4>, 4, 2);
+tile_set!(PLAIN256, plain256, PlainDot<8>, 4, 2, [target_feature(enable = "avx2")]);
+tile_set!(PLAIN, plain, PlainDot<4>, 4, 2, []);
 
 #[cfg(target_arch = "x86_64")]
 fn avx512_byte_tiles() -> &'static ByteTileSet {
@@ -407,14 +286,41 @@ fn four_byte_tiles() -> &'static ByteTileSet {
 }
 
 #[cfg(target_arch = "x86_64")]
-kernel_set!(AVX512, avx512, "AVX-512", simd::Avx512, 12, 8, avx512_byte_tiles, #[target_feature(enable = "avx512f,avx2,fma")]);
+with_kernels!(kernel_set!(
+    AVX512,
+    avx512,
+    "AVX-512",
+    simd::Avx512,
+    12,
+    8,
+    avx512_byte_tiles,
+    [target_feature(enable = "avx512f,avx2,fma")]
+));
 #[cfg(target_arch = "x86_64")]
-kernel_set!(AVX2, avx2, "AVX2", simd::Avx2, 6, 4, avx2_byte_tiles, #[target_feature(enable = "avx2,fma")]);
+with_kernels!(kernel_set!(
+    AVX2,
+    avx2,
+    "AVX2",
+    simd::Avx2,
+    6,
+    4,
+    avx2_byte_tiles,
+    [target_feature(enable = "avx2,fma")]
+));
 #[cfg(target_arch = "x86_64")]
-kernel_set!(SSE2, sse2, "SSE2", simd::Sse2, 4, 4, four_byte_tiles);
+with_kernels!(kernel_set!(SSE2, sse2, "SSE2", simd::Sse2, 4, 4, four_byte_tiles, []));
 // Also in unit tests on x86-64, so that what aarch64 runs is judged there too.
 #[cfg(any(test, not(target_arch = "x86_64")))]
-kernel_set!(PORTABLE, portable, PORTABLE_NAME, simd::Portable, 8, 4, four_byte_tiles);
+with_kernels!(kernel_set!(
+    PORTABLE,
+    portable,
+    PORTABLE_NAME,
+    simd::Portable,
+    8,
+    4,
+    four_byte_tiles,
+    []
+));
 
 #[cfg(any(test, not(target_arch = "x86_64")))]
 const PORTABLE_NAME: &str = if cfg!(target_arch = "aarch64") { "NEON" } else { "portable" };

@@ -92,9 +92,9 @@ unsafe fn task(
             GeneralOp::Conv { conv, from, to, ref epilogue } => {
                 let step = conv_step(run, conv, (from, to), epilogue);
                 let kernel = match step.conv.algorithm {
-                    ConvAlgorithm::Rows | ConvAlgorithm::ShiftedColumns => kernels.general.conv,
-                    ConvAlgorithm::Depthwise => kernels.general.depthwise,
-                    ConvAlgorithm::Winograd => kernels.general.winograd,
+                    ConvAlgorithm::Rows | ConvAlgorithm::ShiftedColumns => kernels.general_conv,
+                    ConvAlgorithm::Depthwise => kernels.depthwise,
+                    ConvAlgorithm::Winograd => kernels.padded_winograd,
                 };
                 kernel(run, step, task, scratch);
             }
@@ -103,10 +103,10 @@ unsafe fn task(
                 if from != to {
                     run.row_mut(to, y).copy_from_slice(run.row(from, y));
                 }
-                (kernels.general.chain)(run, chain, to, y, pixels);
+                (kernels.chain)(run, chain, to, y, pixels);
             }
             GeneralOp::Combine { arithmetic, from, to } => {
-                (kernels.general.combine)(run, arithmetic, from, to, y)
+                (kernels.combine)(run, arithmetic, from, to, y)
             }
             GeneralOp::Reduce { reduction, from, parts, .. } => {
                 let map = run.maps[from];
@@ -115,24 +115,24 @@ unsafe fn task(
                 let part = run.row_mut(parts, task);
                 if reduction == Reduction::Max {
                     let part = &mut part[..map.stored_channels];
-                    (kernels.general.largest)(run, from, rows, part);
+                    (kernels.largest)(run, from, rows, part);
                 } else {
                     let pixels = run.rows(from, rows);
                     (kernels.statistics)(pixels, map.stored_channels, scratch, part);
                 }
             }
             GeneralOp::PackKeys { ref attention, from, to } => {
-                (kernels.general.pack_keys)(run, attention, from, to, task)
+                (kernels.pack_keys)(run, attention, from, to, task)
             }
             GeneralOp::Attention { ref attention, from, packed, to } => {
-                (kernels.general.attend)(run, attention, (from, packed, to), task, scratch)
+                (kernels.attend)(run, attention, (from, packed, to), task, scratch)
             }
             GeneralOp::Resize { resize, from, to } => {
                 let tables = &run.weights.resizes[resize];
-                (kernels.general.resize)(run, tables, (from, to), y, scratch);
+                (kernels.resize)(run, tables, (from, to), y, scratch);
             }
             GeneralOp::Pool { ref pool, pooling, from, to } => {
-                (kernels.general.pool)(run, (pool, pooling), from, to, y)
+                (kernels.pool)(run, (pool, pooling), from, to, y)
             }
             GeneralOp::Load { to } => moves::load(run, to, y),
             GeneralOp::LoadMap { input, to } => {
@@ -225,7 +225,7 @@ impl CpuSession {
             floats: target.floats,
             picture: self.plan.photo,
             tiles: &self.kernels.tiles,
-            chain: self.kernels.general.chain,
+            chain: self.kernels.chain,
         };
         if let GeneralOp::Pointwise { chain, .. } | GeneralOp::Conv { epilogue: chain, .. } = op {
             prepare_norms(&run, chain);
