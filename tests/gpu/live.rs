@@ -5,6 +5,7 @@
 //! old one paints until the new one is there.
 
 use std::{
+    collections::HashSet,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -27,7 +28,7 @@ use styleforge::{
     },
     frame::Frame,
     mailbox::{Reader, mailbox},
-    mode::{ModeChoice, PrecisionChoice, Variant},
+    mode::{ModeChoice, Precision, PrecisionChoice, Variant},
     network::Network,
     weights::Checkpoint,
 };
@@ -58,16 +59,22 @@ struct Switch {
     before_ms: f64,
     /// What the network takes for a picture now, in the first of them.
     now_ms: f64,
+    /// Whether the library's algorithms were prepared for the first time.
+    is_first: bool,
 }
 
 impl std::fmt::Display for Switch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { what, took_ms, gap_ms, before_ms, now_ms } = self;
+        let Self { what, took_ms, gap_ms, before_ms, now_ms, is_first } = self;
         write!(
             f,
             "{took_ms:5.1} ms, at most {gap_ms:4.1} without a picture: {what} ({before_ms:.1} to {now_ms:.1} ms a \
              picture)"
-        )
+        )?;
+        match is_first {
+            true => write!(f, "; the library's algorithms were prepared for the first time"),
+            false => Ok(()),
+        }
     }
 }
 
@@ -112,6 +119,8 @@ pub struct Studio {
     ready_at: Option<Instant>,
     /// The longest time between two pictures since this was last emptied, in milliseconds.
     gap_ms: f64,
+    /// For which the library's algorithms were prepared.
+    prepared: HashSet<(Precision, (usize, usize))>,
     switches: Vec<Switch>,
 }
 
@@ -175,7 +184,14 @@ impl Studio {
             left -= 1;
             left == 0
         })?;
-        let switch = Switch { what: what.into(), took_ms, gap_ms: self.gap_ms, before_ms, now_ms };
+        let facts = self.pictures.value.facts;
+        let by_library = facts.and_then(|f| f.mode.zip(Some(f.working))).filter(|(mode, _)| {
+            mode.variant != Variant::Fused && mode.precision != Precision::Mixed
+        });
+        let is_first =
+            by_library.is_some_and(|(mode, size)| self.prepared.insert((mode.precision, size)));
+        let (what, gap_ms) = (what.into(), self.gap_ms);
+        let switch = Switch { what, took_ms, gap_ms, before_ms, now_ms, is_first };
         println!("{switch}");
         self.switches.push(switch);
         Ok(())
@@ -292,6 +308,7 @@ fn run(stop: &Arc<AtomicBool>) -> Result<(), Failed> {
         sample_ms: Vec::new(),
         ready_at: None,
         gap_ms: 0.0,
+        prepared: HashSet::new(),
         switches: Vec::new(),
     };
     studio.until("the first picture", |_| true)?;
@@ -345,7 +362,8 @@ fn run(stop: &Arc<AtomicBool>) -> Result<(), Failed> {
     );
     studio.engine.set_previews(Vec::new());
 
-    let slowest_switch_ms = studio.switches.iter().fold(0.0, |most: f64, s| most.max(s.took_ms));
+    let slowest_switch_ms = (studio.switches.iter().filter(|s| !s.is_first))
+        .fold(0.0, |most: f64, s| most.max(s.took_ms));
     // A slow mode alone takes a part of what is allowed.
     let gaps_ms = studio.switches.iter().map(|s| s.gap_ms - s.before_ms.max(s.now_ms));
     let gap_ms = gaps_ms.fold(wall_gap_ms, f64::max);
@@ -365,7 +383,7 @@ fn run(stop: &Arc<AtomicBool>) -> Result<(), Failed> {
     check(first_s < 2.0, format!("the first picture took {first_s:.2} s"));
     check(alone > 100.0, format!("only {alone:.1} fps"));
     check(dropped_s < 1.0, format!("a dropped style picture took {dropped_s:.2} s"));
-    for switch in studio.switches.iter().filter(|s| s.took_ms >= SWITCH_MS) {
+    for switch in studio.switches.iter().filter(|s| !s.is_first && s.took_ms >= SWITCH_MS) {
         check(false, format!("a switch took {switch}"));
     }
     check(

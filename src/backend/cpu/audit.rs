@@ -4,8 +4,8 @@
 //! three records: the residual stream that it keeps, its convolution, and the statistics of its sums.
 
 use super::{
-    given::Given,
     pack::Packed,
+    run_input::RunInput,
     session::{CpuSession, PictureTarget, Progress, Shared},
 };
 use crate::{
@@ -72,7 +72,7 @@ impl CpuSession {
             };
             let base = Shared::of(self.arena_mut());
             let progress = Progress::of_one_step(&control);
-            self.execute(base, Given::photo(seen_photo), picture, &progress, &step.op);
+            self.execute(base, RunInput::photo(seen_photo), picture, &progress, &step.op);
             let Some(Reading { work, read, target, kept }) = reading else {
                 continue;
             };

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-#[cfg(target_arch = "x86_64")]
-use super::bytes::{Vnni256, Vnni512};
+#[cfg(any(test, not(target_arch = "x86_64")))]
+use super::simd::Portable;
 use super::{
     bytes::{ByteTileSet, PlainDot},
     gather::MapInput,
@@ -17,7 +17,7 @@ use super::{
     },
     passes,
     rows::{self, RowConv, RowTiles},
-    simd::{self, Simd},
+    simd::Simd,
     statistics::{self, Running},
     tiles::{Product, Segment, TileSet, tile_product},
     winograd::{
@@ -25,6 +25,11 @@ use super::{
         picture::{PictureConv, picture_task},
         tiles::{WinogradConv, winograd_task},
     },
+};
+#[cfg(target_arch = "x86_64")]
+use super::{
+    bytes::{Vnni256, Vnni512},
+    simd_x86::{Avx2, Avx512, Sse2},
 };
 use crate::{
     graph::{Arithmetic, Pool},
@@ -290,7 +295,7 @@ with_kernels!(kernel_set!(
     AVX512,
     avx512,
     "AVX-512",
-    simd::Avx512,
+    Avx512,
     12,
     8,
     avx512_byte_tiles,
@@ -301,26 +306,17 @@ with_kernels!(kernel_set!(
     AVX2,
     avx2,
     "AVX2",
-    simd::Avx2,
+    Avx2,
     6,
     4,
     avx2_byte_tiles,
     [target_feature(enable = "avx2,fma")]
 ));
 #[cfg(target_arch = "x86_64")]
-with_kernels!(kernel_set!(SSE2, sse2, "SSE2", simd::Sse2, 4, 4, four_byte_tiles, []));
+with_kernels!(kernel_set!(SSE2, sse2, "SSE2", Sse2, 4, 4, four_byte_tiles, []));
 // Also in unit tests on x86-64, so that what aarch64 runs is judged there too.
 #[cfg(any(test, not(target_arch = "x86_64")))]
-with_kernels!(kernel_set!(
-    PORTABLE,
-    portable,
-    PORTABLE_NAME,
-    simd::Portable,
-    8,
-    4,
-    four_byte_tiles,
-    []
-));
+with_kernels!(kernel_set!(PORTABLE, portable, PORTABLE_NAME, Portable, 8, 4, four_byte_tiles, []));
 
 #[cfg(any(test, not(target_arch = "x86_64")))]
 const PORTABLE_NAME: &str = if cfg!(target_arch = "aarch64") { "NEON" } else { "portable" };

@@ -19,13 +19,15 @@ mod bytes;
 mod fused;
 mod gather;
 mod general;
-mod given;
 mod kernels;
 mod pack;
 mod passes;
 mod rows;
+mod run_input;
 mod session;
 mod simd;
+#[cfg(target_arch = "x86_64")]
+mod simd_x86;
 mod statistics;
 mod tiles;
 mod winograd;

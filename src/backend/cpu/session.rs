@@ -13,9 +13,9 @@ use rayon::prelude::*;
 
 use super::{
     general::weights::GeneralWeights,
-    given::Given,
     kernels::KernelSet,
     pack::{self, ByteWeights, Packed},
+    run_input::RunInput,
     statistics::ScaleShift,
 };
 use crate::{
@@ -249,7 +249,7 @@ impl CpuSession {
     /// Runs every step.
     fn run_steps(
         &mut self,
-        given: Given<'_>,
+        run_input: RunInput<'_>,
         target: PictureTarget,
         control: &RunControl,
         mut tap: Option<NormTap<'_>>,
@@ -267,7 +267,7 @@ impl CpuSession {
                 tap(name, self.normalised(&plan.maps[map], Some(&norm)));
             }
             let started = Instant::now();
-            self.execute(base, given, target, &progress, &step.op);
+            self.execute(base, run_input, target, &progress, &step.op);
             let tapped = match step.op {
                 CpuOp::Fused { conv, to, .. } => to.map(|map| (conv, map, true)),
                 CpuOp::Normalise { conv, map } => Some((conv, map, false)),
@@ -299,14 +299,14 @@ impl CpuSession {
     pub(super) fn execute(
         &mut self,
         base: Shared,
-        given: Given<'_>,
+        run_input: RunInput<'_>,
         target: PictureTarget,
         progress: &Progress<'_>,
         op: &CpuOp,
     ) {
-        let photo = given.photo;
+        let photo = run_input.photo;
         match *op {
-            CpuOp::General(ref op) => self.general(base, given, target, progress, op),
+            CpuOp::General(ref op) => self.general(base, run_input, target, progress, op),
             CpuOp::Fused { conv, algorithm, gather, to } => {
                 self.fused(base, photo, target, progress, conv, (algorithm, gather), to)
             }
@@ -352,12 +352,12 @@ impl CpuSession {
         // Carries alpha through; the colours are overwritten by the last step.
         output.rgba_mut().copy_from_slice(input.rgba());
         let extended = self.extended(input);
-        let given = Given::photo(extended.as_ref().unwrap_or(input));
+        let run_input = RunInput::photo(extended.as_ref().unwrap_or(input));
         let target =
             PictureTarget { rgba: output.rgba_mut().as_mut_ptr(), floats: std::ptr::null_mut() };
         // The pool is entered once for all steps: entering it for each step would wake the workers each time.
         let pool = self.pool.clone();
-        pool.install(|| self.run_steps(given, target, control, None))?;
+        pool.install(|| self.run_steps(run_input, target, control, None))?;
         Ok(RunTiming::host(started.elapsed().as_secs_f64() * 1e3))
     }
 
@@ -448,28 +448,28 @@ impl InspectSession for CpuSession {
         self.check_photo(input)?;
         let mut output = Tensor::zeros(Shape::new(3, input.height(), input.width()));
         let extended = self.extended(input);
-        let given = Given::photo(extended.as_ref().unwrap_or(input));
+        let run_input = RunInput::photo(extended.as_ref().unwrap_or(input));
         let target = PictureTarget { rgba: std::ptr::null_mut(), floats: output.data.as_mut_ptr() };
-        self.run_steps(given, target, &RunControl::default(), tap)?;
+        self.run_steps(run_input, target, &RunControl::default(), tap)?;
         Ok(output)
     }
 
     fn run_maps(&mut self, inputs: &[Tensor]) -> Result<Tensor, BackendError> {
-        let given: Vec<Shape> = inputs.iter().map(|map| map.shape).collect();
+        let shapes: Vec<Shape> = inputs.iter().map(|map| map.shape).collect();
         let needed = self.plan.inputs();
         let made = self.plan.steps.last().map(|step| step.output);
-        let Some(made) = made.filter(|_| !needed.is_empty() && needed == given) else {
+        let Some(made) = made.filter(|_| !needed.is_empty() && needed == shapes) else {
             let needed = match needed.as_slice() {
                 [] => "a photo".to_owned(),
                 all => maps_in_words(all),
             };
-            let got = maps_in_words(&given);
+            let got = maps_in_words(&shapes);
             return Err(BackendError::WrongInputs { needed, got });
         };
         let mut output = Tensor::zeros(made);
         let target = PictureTarget { rgba: std::ptr::null_mut(), floats: output.data.as_mut_ptr() };
-        let given = Given { photo: &[], maps: inputs };
-        self.run_steps(given, target, &RunControl::default(), None)?;
+        let run_input = RunInput { photo: &[], maps: inputs };
+        self.run_steps(run_input, target, &RunControl::default(), None)?;
         Ok(output)
     }
 

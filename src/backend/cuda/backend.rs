@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::{
     SWEPT_BYTES,
+    algorithms::Algorithms,
     composer::Composer,
     device_network::{SessionDevice, driver_error},
     driver::{DevicePtr, Driver, DriverFailure, Function, Queue},
@@ -33,6 +34,7 @@ const TIMED_COPIES: usize = 9;
 /// A GPU with its kernels.
 pub struct CudaBackend {
     kernels: Arc<Kernels>,
+    algorithms: Arc<Algorithms>,
     composer: Arc<Composer>,
     driver: Arc<dyn Driver>,
     limits: DeviceLimits,
@@ -97,6 +99,7 @@ impl CudaBackend {
     ) -> Self {
         let kernels = Arc::new(kernels);
         Self {
+            algorithms: Arc::default(),
             composer: Arc::new(Composer::new(kernels.clone())),
             kernels,
             driver,
@@ -247,6 +250,7 @@ impl CudaBackend {
         SessionDevice {
             driver: self.driver.clone(),
             kernels: self.kernels.clone(),
+            algorithms: self.algorithms.clone(),
             composer: self.composer.clone(),
             name: self.name.clone(),
         }

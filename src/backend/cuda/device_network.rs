@@ -13,6 +13,7 @@ use std::{
 use rayon::prelude::*;
 
 use super::{
+    algorithms::Algorithms,
     composer::{Composer, OnDevice},
     constants,
     driver::{Algorithm, DevicePtr, Driver, DriverFailure, Function},
@@ -41,6 +42,8 @@ pub struct SessionDevice {
     pub driver: Arc<dyn Driver>,
     /// Our own kernels.
     pub kernels: Arc<Kernels>,
+    /// The library's algorithms.
+    pub algorithms: Arc<Algorithms>,
     /// What composes.
     pub composer: Arc<Composer>,
     /// What the device is called.
@@ -71,18 +74,25 @@ impl DeviceNetwork {
         mut plan: CudaPlan,
         control: &RunControl,
     ) -> Result<Self, BackendError> {
-        let SessionDevice { driver, kernels, name: device_name, .. } = device;
+        let SessionDevice { driver, kernels, name: device_name, algorithms: all, .. } = device;
         let failed = |plan: &CudaPlan, f| backend_error(driver.as_ref(), plan, &device_name, f);
         // The algorithms come before the session's memory, because they decide how much working memory it needs.
-        let mut algorithms = HashMap::new();
+        let (mut algorithms, mut new) = (HashMap::new(), Vec::new());
         for conv in plan.library_convs() {
             if control.is_cancelled() {
                 break;
             }
             if let Entry::Vacant(place) = algorithms.entry(conv.shape) {
-                let library = driver.convolution_library().map_err(DriverFailure::of_library);
-                let prepared = library.and_then(|library| library.prepare(&conv.shape));
-                place.insert(prepared.map_err(|f| failed(&plan, f))?);
+                let kept = all.find(&conv.shape);
+                let algorithm = kept.map_or_else(
+                    || {
+                        new.push(*conv);
+                        let library = driver.convolution_library();
+                        library.map_err(DriverFailure::of_library)?.prepare(&conv.shape)
+                    },
+                    Ok,
+                );
+                place.insert(algorithm.map_err(|f| failed(&plan, f))?);
             }
         }
         let workspaces = algorithms.values().map(|algorithm| algorithm.workspace_bytes);
@@ -108,8 +118,11 @@ impl DeviceNetwork {
             .clear(memory, network.layout.total)
             .and_then(|()| network.upload_weights(weights))
             .and_then(|()| network.upload_constants(weights))
-            .and_then(|()| network.run_algorithms())
+            .and_then(|()| network.run_once(&new))
             .map_err(|f| network.backend_error(f))?;
+        for (&shape, algorithm) in &network.algorithms {
+            all.keep(shape, algorithm.clone());
+        }
         Ok(network)
     }
 
@@ -192,15 +205,14 @@ impl DeviceNetwork {
         self.driver.upload(self.at(begin), &image)
     }
 
-    /// Runs the library's convolutions once: the first run of an algorithm may load kernels, which cannot be
-    /// recorded. Reads and writes the zeros of maps that hold nothing yet.
-    fn run_algorithms(&self) -> Result<(), DriverFailure> {
-        let maker = self.maker();
-        let mut convs = self.plan.library_convs().peekable();
-        if convs.peek().is_none() {
+    /// Runs convolutions whose algorithms are new: the first run may load kernels, which cannot be recorded. Reads and
+    /// writes the zeros of maps that hold nothing yet.
+    fn run_once(&self, convs: &[LibraryConv]) -> Result<(), DriverFailure> {
+        if convs.is_empty() {
             return Ok(());
         }
-        let ran = convs.try_for_each(|conv| self.launch(&self.library_launch(conv, &maker)));
+        let maker = self.maker();
+        let ran = convs.iter().try_for_each(|conv| self.launch(&self.library_launch(conv, &maker)));
         // Waits after a failure too: the memory is given back then.
         let waited = self.driver.wait();
         ran.and(waited)

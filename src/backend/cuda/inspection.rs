@@ -175,21 +175,14 @@ impl DeviceNetwork {
         mut tap: Option<NormTap<'_>>,
     ) -> Result<Tensor, DriverFailure> {
         for (step, prepared) in self.plan.steps.iter().zip(launches) {
-            if let (Some(tap), Some((conv, map))) = (tap.as_mut(), self.norm_before(step)) {
-                let tensor = self.tapped(prepared, map)?;
-                let name = self.plan.convs[conv].norm_name.as_deref();
-                tap(name.unwrap_or_default(), tensor);
+            let name =
+                |conv: ConvId| self.plan.convs[conv].norm_name.as_deref().unwrap_or_default();
+            if let (Some(tap), Some((conv, map))) = (tap.as_mut(), norm_before(&step.op)) {
+                tap(name(conv), self.tapped(prepared, map)?);
             }
             self.launch(&self.writing_floats(step, prepared, store_floats))?;
-            if let (Some(tap), Some((conv, map))) = (tap.as_mut(), statistics_of(&step.op)) {
-                let name = self.plan.convs[conv].norm_name.as_deref();
-                let tensor = self.tensor(DevicePtr(self.maker().map(map)), map, Some(conv))?;
-                tap(name.unwrap_or_default(), tensor);
-            }
-            if let (Some(tap), Some((conv, map))) = (tap.as_mut(), norm_finished(&step.op)) {
-                let name = self.plan.convs[conv].norm_name.as_deref();
-                let tensor = self.tensor(DevicePtr(self.maker().map(map)), map, None)?;
-                tap(name.unwrap_or_default(), tensor);
+            if let (Some(tap), Some((conv, map, applied))) = (tap.as_mut(), norm_behind(&step.op)) {
+                tap(name(conv), self.tensor(DevicePtr(self.maker().map(map)), map, applied)?);
             }
             if let (Some(tap), Some((name, map))) = (tap.as_mut(), self.norm_made(step)) {
                 tap(name, self.tapped(prepared, map)?);
@@ -224,16 +217,6 @@ impl DeviceNetwork {
             _ => launch.function,
         };
         Prepared::Kernel(KernelLaunch { function, params, ..*launch })
-    }
-
-    /// The norm whose finished map a step takes in, before ReLU and residual add.
-    fn norm_before(&self, step: &CudaStep) -> Option<(ConvId, MapId)> {
-        match step.op {
-            CudaOp::NormApply { conv, map, .. } | CudaOp::NormPlane { conv, map, .. } => {
-                Some((conv, map))
-            }
-            _ => None,
-        }
     }
 
     /// The norm that a launch of a general graph computed, and the map that it made.
@@ -272,19 +255,22 @@ impl DeviceNetwork {
     }
 }
 
-/// The norm that a step finishes by itself.
-const fn norm_finished(op: &CudaOp) -> Option<(ConvId, MapId)> {
-    match op {
-        CudaOp::Affine { conv, map } => Some((*conv, *map)),
+/// The norm whose finished map a step takes in, before ReLU and residual add.
+const fn norm_before(op: &CudaOp) -> Option<(ConvId, MapId)> {
+    match *op {
+        CudaOp::NormApply { conv, map, .. } | CudaOp::NormPlane { conv, map, .. } => {
+            Some((conv, map))
+        }
         _ => None,
     }
 }
 
-/// The norm whose result can be read behind a step: as a raw map with scale and shift.
-fn statistics_of(op: &CudaOp) -> Option<(ConvId, MapId)> {
-    match op {
+/// The norm whose result can be read behind a step: a finished map, or a raw one with the norm that is applied to it.
+const fn norm_behind(op: &CudaOp) -> Option<(ConvId, MapId, Option<ConvId>)> {
+    match *op {
+        CudaOp::Affine { conv, map } => Some((conv, map, None)),
         CudaOp::Conv(ConvLaunch { conv, target: Target::Map(map), statistics: true, .. }) => {
-            Some((*conv, *map))
+            Some((conv, map, Some(conv)))
         }
         _ => None,
     }

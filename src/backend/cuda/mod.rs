@@ -7,6 +7,7 @@
 pub mod bundle;
 pub mod params;
 
+mod algorithms;
 mod audit;
 mod backend;
 mod chain_params;

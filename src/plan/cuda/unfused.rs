@@ -297,13 +297,11 @@ impl Builder<'_> {
         if let Some(group_packs) = group {
             let op = CudaOp::NormPlane { conv: id, map, residual, relu, group_packs, eps };
             let grid = ((packs / group_packs) as u32, batch, ctas as u32);
-            self.plain_step(layer, kernel, op, grid, whole + added, whole);
-            if let Some(step) = self.steps.last_mut() {
-                step.block = NORM_THREADS;
-                step.shared_bytes = (kept_pixels * group_packs * 16) as u32;
-                if is_shared {
-                    "instance_norm_cluster".clone_into(&mut step.file);
-                }
+            let step = self.plain_step(layer, kernel, op, grid, whole + added, whole);
+            step.block = NORM_THREADS;
+            step.shared_bytes = (kept_pixels * group_packs * 16) as u32;
+            if is_shared {
+                "instance_norm_cluster".clone_into(&mut step.file);
             }
             return;
         }
@@ -314,17 +312,9 @@ impl Builder<'_> {
         self.partial_values = self.partial_values.max(2 * self.batch * strips.count * channels);
         self.tickets = self.tickets.max(self.batch);
         let op = CudaOp::NormStatistics { conv: id, map, strips, resident, eps };
-        self.plain_step(
-            layer,
-            "norm_statistics",
-            op,
-            (strips.count as u32, batch, 1),
-            whole,
-            2 * channels,
-        );
-        if let Some(step) = self.steps.last_mut() {
-            step.block = NORM_THREADS;
-        }
+        let grid = (strips.count as u32, batch, 1);
+        let step = self.plain_step(layer, "norm_statistics", op, grid, whole, 2 * channels);
+        step.block = NORM_THREADS;
         self.norm_apply(id, map, residual, relu);
     }
 
@@ -371,7 +361,7 @@ impl Builder<'_> {
         grid: (u32, u32, u32),
         read: usize,
         written: usize,
-    ) {
+    ) -> &mut CudaStep {
         let storage = self.format.storage;
         let statistics = matches!(
             op,
@@ -384,7 +374,7 @@ impl Builder<'_> {
         let finish = matches!(op, CudaOp::MeanFinish { .. } | CudaOp::VarianceFinish { .. });
         let entry =
             if finish { kernel.to_owned() } else { format!("{kernel}_{}", suffix(storage)) };
-        self.steps.push(CudaStep {
+        self.push(CudaStep {
             layer: layer.to_owned(),
             file: if statistics || finish { "instance_norm" } else { "elementwise" }.to_owned(),
             entry,
@@ -394,6 +384,13 @@ impl Builder<'_> {
             shared_bytes: 0,
             flops: 0,
             bytes: (self.batch * storage.bytes() * (read + written)) as u64,
-        });
+        })
+    }
+
+    /// Appends a step, which may still be changed.
+    pub(super) fn push(&mut self, step: CudaStep) -> &mut CudaStep {
+        let at = self.steps.len();
+        self.steps.push(step);
+        &mut self.steps[at]
     }
 }

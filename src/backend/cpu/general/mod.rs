@@ -16,8 +16,8 @@ pub mod windows;
 pub mod winograd;
 
 use super::{
-    given::Given,
     kernels::KernelSet,
+    run_input::RunInput,
     session::{CpuSession, PictureTarget, Progress, Shared},
     statistics,
 };
@@ -136,7 +136,7 @@ unsafe fn task(
             }
             GeneralOp::Load { to } => moves::load(run, to, y),
             GeneralOp::LoadMap { input, to } => {
-                moves::load_planes(run, &run.given.maps[input].data, to, y);
+                moves::load_planes(run, &run.input.maps[input].data, to, y);
             }
             GeneralOp::LoadConstant { constant, to } => {
                 moves::load_planes(run, &run.weights.constants[constant], to, y);
@@ -210,7 +210,7 @@ impl CpuSession {
     pub(super) fn general(
         &self,
         base: Shared,
-        given: Given<'_>,
+        input: RunInput<'_>,
         target: PictureTarget,
         progress: &Progress<'_>,
         op: &GeneralOp,
@@ -220,7 +220,7 @@ impl CpuSession {
             maps: &self.plan.maps,
             parts: &self.plan.general,
             weights: &self.general_weights,
-            given,
+            input,
             rgba: target.rgba,
             floats: target.floats,
             picture: self.plan.photo,

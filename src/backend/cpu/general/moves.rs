@@ -17,7 +17,7 @@ pub unsafe fn load(run: &Run<'_>, to: MapId, y: usize) {
     let bytes = 4 * map.shape.width;
     // SAFETY: the caller's promise.
     let row = unsafe { run.row_mut(to, y) };
-    let rgba = run.given.photo[y * bytes..(y + 1) * bytes].chunks_exact(4);
+    let rgba = run.input.photo[y * bytes..(y + 1) * bytes].chunks_exact(4);
     for (pixel, rgba) in row.chunks_exact_mut(map.stored_channels).zip(rgba) {
         pixel.fill(0.0);
         for (value, &level) in pixel.iter_mut().zip(&rgba[..3]) {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::super::{gather, given::Given, simd::At, tiles::TileSet};
+use super::super::{gather, run_input::RunInput, simd::At, tiles::TileSet};
 use super::weights::GeneralWeights;
 use crate::{
     graph::PadMode,
@@ -26,7 +26,7 @@ pub struct Run<'a> {
     /// The same, packed.
     pub weights: &'a GeneralWeights,
     /// The photo, or the maps that are handed in.
-    pub given: Given<'a>,
+    pub input: RunInput<'a>,
     /// RGBA of the picture; alpha is left alone.
     pub rgba: *mut u8,
     /// Channel-major floats of the picture before clamping, or of the map that is handed out, when not null; then no

@@ -157,10 +157,9 @@ impl Planner<'_, '_> {
             Some(_) => input.height * input.width,
         };
         let flops = (2 * (products * conv.out_channels) as u64).saturating_mul(pixels as u64);
-        self.step(id, op, &entry, grid, (input.len() + self.parameters(id), output.len()));
-        if let Some(step) = self.builder.steps.last_mut() {
-            step.flops = flops.saturating_mul(self.builder.batch as u64);
-        }
+        let (batch, parameters) = (self.builder.batch as u64, self.parameters(id));
+        let step = self.step(id, op, &entry, grid, (input.len() + parameters, output.len()));
+        step.flops = flops.saturating_mul(batch);
         Ok(())
     }
 

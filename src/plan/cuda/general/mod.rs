@@ -141,12 +141,12 @@ impl<'p> Planner<'p, '_> {
                 (self.builder).plain_step(layer, "load_photo", op, grid, read, shape.len());
             }
             Op::Upsample => {
-                let from = self.map(id, node.inputs[0])?;
+                let from = self.input_map(id)?;
                 let to = self.builder.upsample(self.layer(id), from);
                 self.kept[id] = Some(to);
             }
             Op::Conv2d(_) | Op::ConvTranspose2d { .. } => self.conv(id)?,
-            Op::Sized(_) => self.kept[id] = Some(self.map(id, node.inputs[0])?),
+            Op::Sized(_) => self.kept[id] = Some(self.input_map(id)?),
             Op::Pad { .. } | Op::PadSame { .. } => self.pad(id)?,
             Op::Crop(sides) => {
                 let offset = [-(sides.top as i32), -(sides.left as i32)];
@@ -154,7 +154,7 @@ impl<'p> Planner<'p, '_> {
             }
             Op::Concat { .. } => self.concat(id)?,
             Op::Channels { first, count } => {
-                let from = self.map(id, node.inputs[0])?;
+                let from = self.input_map(id)?;
                 let to = self.made(id, shape);
                 self.channels(id, (from, first), (to, 0), count);
             }
@@ -170,7 +170,7 @@ impl<'p> Planner<'p, '_> {
             Op::Attention { heads } => self.attention(id, heads)?,
             Op::Positions => self.positions(id)?,
             Op::Affine | Op::Relu | Op::Prelu | Op::Function(_) => {
-                let from = self.map(id, node.inputs[0])?;
+                let from = self.input_map(id)?;
                 let change = self.pointwise(id).ok_or_else(|| self.no_kernel(id))?;
                 let (last, change) = match node.op {
                     Op::Affine => self.folded_behind(id, change),
@@ -182,7 +182,7 @@ impl<'p> Planner<'p, '_> {
             Op::Combine(arithmetic) => self.combine(id, arithmetic)?,
             Op::Resize(resize) => self.resize(id, &resize)?,
             Op::MaxPool(pool) | Op::AveragePool { pool, .. } => {
-                let from = self.map(id, node.inputs[0])?;
+                let from = self.input_map(id)?;
                 let (is_mean, counts_padding) = match node.op {
                     Op::AveragePool { counts_padding, .. } => (true, counts_padding),
                     _ => (false, false),
@@ -226,6 +226,11 @@ impl<'p> Planner<'p, '_> {
         self.kept[id].ok_or_else(|| self.no_kernel(reader))
     }
 
+    /// The map of a node's first input.
+    fn input_map(&self, id: NodeId) -> Result<MapId, CudaPlanError> {
+        self.map(id, self.graph.nodes()[id].inputs[0])
+    }
+
     /// The map of a node, which the next step writes.
     fn made(&mut self, id: NodeId, shape: Shape) -> MapId {
         let map = self.builder.map(shape);
@@ -258,13 +263,13 @@ impl<'p> Planner<'p, '_> {
         entry: &str,
         grid: (u32, u32, u32),
         values: (usize, usize),
-    ) {
+    ) -> &mut CudaStep {
         let format = match entry.strip_prefix("move_") {
             // Moves know bits alone.
             Some(_) => String::new(),
             None => self.suffix(),
         };
-        self.launch(id, op, format!("general_{entry}{format}"), grid, values);
+        self.launch(id, op, format!("general_{entry}{format}"), grid, values)
     }
 
     /// The end of the names of kernels for maps of this plan.
@@ -280,14 +285,14 @@ impl<'p> Planner<'p, '_> {
         entry: String,
         grid: (u32, u32, u32),
         (read, written): (usize, usize),
-    ) {
+    ) -> &mut CudaStep {
         let (reads, to) = op.maps();
         for map in reads.into_iter().chain([to]) {
             self.builder.reads(map);
         }
         let layer = self.layer(id).to_owned();
         let storage = self.builder.format.storage;
-        self.builder.steps.push(CudaStep {
+        self.builder.push(CudaStep {
             layer,
             file: op.file().to_owned(),
             entry,
@@ -297,7 +302,7 @@ impl<'p> Planner<'p, '_> {
             shared_bytes: 0,
             flops: 0,
             bytes: (self.builder.batch * storage.bytes() * (read + written)) as u64,
-        });
+        })
     }
 
     /// Appends a launch with a thread for every 16 bytes of the map that it makes.
@@ -377,7 +382,7 @@ impl<'p> Planner<'p, '_> {
 
     fn picture(&mut self, id: NodeId) -> Result<(), CudaPlanError> {
         let node = &self.graph.nodes()[id];
-        let from = self.map(id, node.inputs[0])?;
+        let from = self.input_map(id)?;
         let shape = self.shapes[node.inputs[0]];
         if !covers(shape, self.photo) {
             let Shape { channels, height, width } = shape;

@@ -49,7 +49,7 @@ impl Planner<'_, '_> {
         offset: [i32; 2],
         fill: f32,
     ) -> Result<(), CudaPlanError> {
-        let from = self.map(id, self.graph.nodes()[id].inputs[0])?;
+        let from = self.input_map(id)?;
         let shape = self.shapes[id];
         let to = self.made(id, shape);
         // What fills up the channels moves with them, unless it would be filled with something else.
@@ -145,7 +145,7 @@ impl Planner<'_, '_> {
         block: usize,
         channels: usize,
     ) -> Result<(), CudaPlanError> {
-        let from = self.map(id, self.graph.nodes()[id].inputs[0])?;
+        let from = self.input_map(id)?;
         let shape = self.shapes[id];
         let to = self.made(id, shape);
         let unit_channels = match kind {

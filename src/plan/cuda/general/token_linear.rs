@@ -86,23 +86,28 @@ fn hopper_kernel(layer: &Layer, limits: &DeviceLimits) -> Option<LinearKernel> {
         if has_residual || !inputs.is_multiple_of(PANEL_CHANNELS) {
             return None;
         }
-        let (tile, stages) = match () {
-            () if panels > 4 && ctas((128, 128)) >= all * 9 / 10 => ((128, 128), 5),
-            () if ctas((128, 64)) >= all * 3 / 2 => ((128, 64), 3),
-            () if ctas((64, 64)) >= all * 9 / 10 => ((64, 64), 6),
-            () => ((64, 32), 8),
+        let (tile, stages) = if panels > 4 && ctas((128, 128)) >= all * 9 / 10 {
+            ((128, 128), 5)
+        } else if ctas((128, 64)) >= all * 3 / 2 {
+            ((128, 64), 3)
+        } else if ctas((64, 64)) >= all * 9 / 10 {
+            ((64, 64), 6)
+        } else {
+            ((64, 32), 8)
         };
         ("norm_", tile, stages, 1)
     } else {
         let most = all * 9 / 10;
-        match () {
-            () if is_gelu => return None,
-            () if ctas((128, 128)) >= most => ("", (128, 128), 5, 1),
-            () if ctas((64, 64)) >= most => ("", (64, 64), 6, 1),
-            () if panels >= 2 * HOPPER_SPLIT && ctas((64, 64)) * HOPPER_SPLIT <= all => {
-                ("split_", (64, 64), 4, HOPPER_SPLIT)
-            }
-            () => ("", (64, 32), 8, 1),
+        if is_gelu {
+            return None;
+        } else if ctas((128, 128)) >= most {
+            ("", (128, 128), 5, 1)
+        } else if ctas((64, 64)) >= most {
+            ("", (64, 64), 6, 1)
+        } else if panels >= 2 * HOPPER_SPLIT && ctas((64, 64)) * HOPPER_SPLIT <= all {
+            ("split_", (64, 64), 4, HOPPER_SPLIT)
+        } else {
+            ("", (64, 32), 8, 1)
         }
     };
     let (m, n) = tile;
@@ -161,10 +166,12 @@ fn tile(tokens: usize, outputs: usize, has_norm: bool, limits: &DeviceLimits) ->
     let ctas = |(m, n): Tile| tokens.div_ceil(m) * outputs.div_ceil(n);
     let all = limits.multiprocessors;
     let (large, middle) = if has_norm { (2 * all, 2 * all) } else { (all * 9 / 10, all * 5 / 4) };
-    match () {
-        () if ctas((128, 128)) >= large => (128, 128),
-        () if ctas((64, 64)) >= middle => (64, 64),
-        () => (32, 64),
+    if ctas((128, 128)) >= large {
+        (128, 128)
+    } else if ctas((64, 64)) >= middle {
+        (64, 64)
+    } else {
+        (32, 64)
     }
 }
 
@@ -320,13 +327,11 @@ impl Planner<'_, '_> {
         let (in_channels, out_channels) = (linear.conv.in_channels, linear.conv.out_channels);
         let read = pixels * (in_channels + residual.map_or(0, |_| out_channels))
             + in_channels * out_channels;
-        self.launch(id, op, entry, grid, (read, shape.len()));
-        if let Some(step) = self.builder.steps.last_mut() {
-            kernel.file.clone_into(&mut step.file);
-            step.block = kernel.threads;
-            step.shared_bytes = kernel.shared_bytes as u32;
-            step.flops = 2 * (layer.tokens * in_channels * out_channels) as u64;
-        }
+        let step = self.launch(id, op, entry, grid, (read, shape.len()));
+        kernel.file.clone_into(&mut step.file);
+        step.block = kernel.threads;
+        step.shared_bytes = kernel.shared_bytes as u32;
+        step.flops = 2 * (layer.tokens * in_channels * out_channels) as u64;
         if linear.last != id {
             self.is_folded[linear.last] = true;
         }

@@ -21,7 +21,7 @@ const NAIVE_TILE: (usize, usize) = (128, 64);
 
 impl Planner<'_, '_> {
     pub(super) fn layer_norm(&mut self, id: NodeId, eps: f64) -> Result<(), CudaPlanError> {
-        let from = self.map(id, self.graph.nodes()[id].inputs[0])?;
+        let from = self.input_map(id)?;
         let [scale, shift] = [Part::Weight, Part::Bias].map(|part| self.by_channel(id, part));
         let shape = self.shapes[id];
         let to = self.made(id, shape);
@@ -33,7 +33,7 @@ impl Planner<'_, '_> {
     }
 
     pub(super) fn positions(&mut self, id: NodeId) -> Result<(), CudaPlanError> {
-        let from = self.map(id, self.graph.nodes()[id].inputs[0])?;
+        let from = self.input_map(id)?;
         let shape = self.shapes[id];
         let table = self.constant(ConstantValues::Positions {
             half: shape.channels / 2,
@@ -103,13 +103,11 @@ impl Planner<'_, '_> {
             (asking.div_ceil(launch.queries) as u32, heads as u32, self.builder.batch as u32);
         let entry = format!("{}{}", launch.entry, self.suffix());
         let values = ((asking + 2 * answering) * channels, asking * channels);
-        self.launch(id, op, entry, grid, values);
-        if let Some(step) = self.builder.steps.last_mut() {
-            launch.file.clone_into(&mut step.file);
-            step.block = launch.threads as u32;
-            step.shared_bytes = launch.shared_bytes as u32;
-            step.flops = flops.saturating_mul(2);
-        }
+        let step = self.launch(id, op, entry, grid, values);
+        launch.file.clone_into(&mut step.file);
+        step.block = launch.threads as u32;
+        step.shared_bytes = launch.shared_bytes as u32;
+        step.flops = flops.saturating_mul(2);
         Ok(())
     }
 
@@ -145,8 +143,7 @@ impl Planner<'_, '_> {
         let entry = format!("attention_naive_scores{suffix}");
         let grid = (tiles(answering, across), tiles(asking, down), all_heads);
         let values = ((asking + answering) * channels, kept);
-        self.launch(id, op, entry, grid, values);
-        self.count(flops);
+        self.launch(id, op, entry, grid, values).flops = flops;
 
         let op = of(AttentionPart::Softmax { scores });
         let entry = "attention_naive_softmax_f32".to_owned();
@@ -157,8 +154,7 @@ impl Planner<'_, '_> {
         let entry = format!("attention_naive_product{suffix}");
         let grid = (tiles(asking, down), tiles(read.head_size, across), all_heads);
         let values = (kept + answering * channels, asking * channels);
-        self.launch(id, op, entry, grid, values);
-        self.count(flops);
+        self.launch(id, op, entry, grid, values).flops = flops;
         Ok(())
     }
 
@@ -182,13 +178,6 @@ impl Planner<'_, '_> {
                 keys: answering,
                 gigabytes: bytes.unwrap_or(usize::MAX) / 1_000_000_000,
             }),
-        }
-    }
-
-    /// The operations of the last launch.
-    fn count(&mut self, flops: u64) {
-        if let Some(step) = self.builder.steps.last_mut() {
-            step.flops = flops;
         }
     }
 }

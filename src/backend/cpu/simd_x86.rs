@@ -1,0 +1,166 @@
+//! The vectors of x86-64's instruction sets.
+
+use std::arch::x86_64 as x86;
+
+use super::simd::{At, ONE_BITS, Simd};
+
+/// Methods of [`Simd`] that are one call.
+macro_rules! intrinsics {
+    ($($method:ident($($arg:ident: $type:ty),*) -> $result:ty = $call:path;)*) => {
+        $(
+            #[inline(always)]
+            unsafe fn $method($($arg: $type),*) -> $result {
+                // SAFETY: instruction set and pointers are valid by contract.
+                unsafe { $call($($arg),*) }
+            }
+        )*
+    };
+}
+
+/// Implements [`Simd`] with one x86-64 register type.
+macro_rules! x86_simd {
+    ($(#[$doc:meta])* $name:ident, $register:ty, $lanes:literal, $splat:path, $load:path,
+     $store:path, $add:path, $sub:path, $mul:path, $fma:path, $div:path, $max:path, $min:path,
+     $power:path, $store_bytes:path) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy)]
+        pub struct $name;
+
+        // SAFETY: every intrinsic is one instruction of the set that the trait's contract promises.
+        unsafe impl Simd for $name {
+            type V = $register;
+            const LANES: usize = $lanes;
+
+            #[inline(always)]
+            unsafe fn broadcast(from: *const f32) -> Self::V {
+                // SAFETY: instruction set and pointer are valid by contract.
+                unsafe { $splat(x86::_mm_cvtss_f32(x86::_mm_load_ss(from))) }
+            }
+            intrinsics! {
+                splat(value: f32) -> $register = $splat;
+                load(from: *const f32) -> $register = $load;
+                store(to: *mut f32, value: $register) -> () = $store;
+                add(a: $register, b: $register) -> $register = $add;
+                sub(a: $register, b: $register) -> $register = $sub;
+                mul(a: $register, b: $register) -> $register = $mul;
+                mul_add(a: $register, b: $register, c: $register) -> $register = $fma;
+                div(a: $register, b: $register) -> $register = $div;
+                max(a: $register, b: $register) -> $register = $max;
+                min(a: $register, b: $register) -> $register = $min;
+                power_of_two(based: $register) -> $register = $power;
+                store_bytes(to: *mut u8, value: $register) -> () = $store_bytes;
+            }
+        }
+    };
+}
+
+/// Multiply, then add: what every x86-64 processor can.
+///
+/// # Safety
+/// SSE2 exists on every x86-64 processor.
+#[inline(always)]
+unsafe fn sse2_mul_add(a: x86::__m128, b: x86::__m128, c: x86::__m128) -> x86::__m128 {
+    // SAFETY: as above.
+    unsafe { x86::_mm_add_ps(x86::_mm_mul_ps(a, b), c) }
+}
+
+/// Defines [`Simd::power_of_two`] of one x86-64 register type: the last bits become the exponent.
+macro_rules! x86_power_of_two {
+    ($name:ident, $register:ty, $bits:path, $shift:ident, $add:path, $splat:path, $number:path) => {
+        /// # Safety
+        /// As [`Simd`].
+        #[inline(always)]
+        unsafe fn $name(based: $register) -> $register {
+            // SAFETY: the instruction set exists by the caller's promise.
+            unsafe { $number($add(x86::$shift::<23>($bits(based)), $splat(ONE_BITS))) }
+        }
+    };
+}
+
+x86_power_of_two!(
+    sse2_power_of_two,
+    x86::__m128,
+    x86::_mm_castps_si128,
+    _mm_slli_epi32,
+    x86::_mm_add_epi32,
+    x86::_mm_set1_epi32,
+    x86::_mm_castsi128_ps
+);
+x86_power_of_two!(
+    avx2_power_of_two,
+    x86::__m256,
+    x86::_mm256_castps_si256,
+    _mm256_slli_epi32,
+    x86::_mm256_add_epi32,
+    x86::_mm256_set1_epi32,
+    x86::_mm256_castsi256_ps
+);
+x86_power_of_two!(
+    avx512_power_of_two,
+    x86::__m512,
+    x86::_mm512_castps_si512,
+    _mm512_slli_epi32,
+    x86::_mm512_add_epi32,
+    x86::_mm512_set1_epi32,
+    x86::_mm512_castsi512_ps
+);
+
+/// The four lanes as bytes in the lowest lane.
+///
+/// # Safety
+/// SSE2 exists on every x86-64 processor.
+#[inline(always)]
+unsafe fn sse2_store_bytes(to: *mut u8, value: x86::__m128) {
+    // SAFETY: as above; valid for four bytes by the caller's promise.
+    unsafe {
+        // NaN becomes 0 here: the second operand where the first is NaN.
+        let held =
+            x86::_mm_min_ps(x86::_mm_max_ps(value, x86::_mm_setzero_ps()), x86::_mm_set1_ps(255.0));
+        let words = x86::_mm_cvtps_epi32(held);
+        let words = x86::_mm_packs_epi32(words, words);
+        let bytes = x86::_mm_cvtsi128_si32(x86::_mm_packus_epi16(words, words));
+        to.cast::<i32>().write_unaligned(bytes);
+    }
+}
+
+/// # Safety
+/// AVX2 exists; valid for eight bytes.
+#[inline(always)]
+unsafe fn avx2_store_bytes(to: *mut u8, value: x86::__m256) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        sse2_store_bytes(to, x86::_mm256_castps256_ps128(value));
+        sse2_store_bytes(to.at(4), x86::_mm256_extractf128_ps::<1>(value));
+    }
+}
+
+/// # Safety
+/// AVX-512F exists; valid for sixteen bytes.
+#[inline(always)]
+unsafe fn avx512_store_bytes(to: *mut u8, value: x86::__m512) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let held = x86::_mm512_max_ps(value, x86::_mm512_setzero_ps());
+        let bytes = x86::_mm512_cvtusepi32_epi8(x86::_mm512_cvtps_epi32(held));
+        x86::_mm_storeu_si128(to.cast(), bytes);
+    }
+}
+
+x86_simd!(
+    /// Four lanes, on every x86-64 processor; multiply-add is rounded twice.
+    Sse2, x86::__m128, 4, x86::_mm_set1_ps, x86::_mm_loadu_ps, x86::_mm_storeu_ps,
+    x86::_mm_add_ps, x86::_mm_sub_ps, x86::_mm_mul_ps, sse2_mul_add, x86::_mm_div_ps, x86::_mm_max_ps,
+    x86::_mm_min_ps, sse2_power_of_two, sse2_store_bytes
+);
+x86_simd!(
+    /// Eight lanes with fused multiply-add.
+    Avx2, x86::__m256, 8, x86::_mm256_set1_ps, x86::_mm256_loadu_ps, x86::_mm256_storeu_ps, x86::_mm256_add_ps,
+    x86::_mm256_sub_ps, x86::_mm256_mul_ps, x86::_mm256_fmadd_ps, x86::_mm256_div_ps,
+    x86::_mm256_max_ps, x86::_mm256_min_ps, avx2_power_of_two, avx2_store_bytes
+);
+x86_simd!(
+    /// Sixteen lanes.
+    Avx512, x86::__m512, 16, x86::_mm512_set1_ps, x86::_mm512_loadu_ps, x86::_mm512_storeu_ps, x86::_mm512_add_ps,
+    x86::_mm512_sub_ps, x86::_mm512_mul_ps, x86::_mm512_fmadd_ps, x86::_mm512_div_ps,
+    x86::_mm512_max_ps, x86::_mm512_min_ps, avx512_power_of_two, avx512_store_bytes
+);

@@ -1,0 +1,36 @@
+//! The library's algorithms on one device that were prepared last, for sessions of the same sizes.
+//!
+//! Preparing one takes milliseconds and its first run loads kernels, which matters when styles are switched while
+//! frames are painted. Each takes up to a tenth of a megabyte of the program's memory. Any thread may call.
+
+use std::sync::{Mutex, PoisonError};
+
+use super::driver::Algorithm;
+use crate::plan::cuda::ConvolutionShape;
+
+/// Maximum number of algorithms that stay prepared although no session uses them: those of four picture sizes.
+const MAX_KEPT: usize = 32;
+
+/// Algorithms that have run, most recently used last.
+#[derive(Default)]
+pub struct Algorithms(Mutex<Vec<(ConvolutionShape, Algorithm)>>);
+
+impl Algorithms {
+    /// The algorithm of a shape, if it is kept.
+    pub fn find(&self, shape: &ConvolutionShape) -> Option<Algorithm> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.iter().find(|(known, _)| known == shape).map(|(_, algorithm)| algorithm.clone())
+    }
+
+    /// Keeps the algorithm of a shape, and drops the least recently used one.
+    pub fn keep(&self, shape: ConvolutionShape, algorithm: Algorithm) {
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let same = kept.iter().position(|(known, _)| *known == shape);
+        let surplus = same.or((kept.len() >= MAX_KEPT).then_some(0));
+        let surplus = surplus.map(|at| kept.remove(at));
+        kept.push((shape, algorithm));
+        // Giving one back takes a moment, so the lock is released first.
+        drop(kept);
+        drop(surplus);
+    }
+}
