@@ -32,20 +32,15 @@ pub enum Work {
         eps: f32,
     },
     /// Gamma and beta.
-    Affine {
-        /// Whose norm.
-        conv: usize,
-    },
+    Affine { conv: usize },
     /// A convolution's bias.
     Bias {
-        /// Whose bias.
         conv: usize,
         /// Factor on it.
         factor: f32,
     },
     /// A whole norm, then ReLU or the sum with the second map that was read.
     Norm {
-        /// Whose norm.
         conv: usize,
         /// Added to the variance.
         eps: f32,
@@ -54,7 +49,6 @@ pub enum Work {
     },
     /// A whole norm as the next layer is to apply it, not rounded after it.
     Statistics {
-        /// Whose norm.
         conv: usize,
         /// Added to the variance.
         eps: f32,
@@ -66,7 +60,6 @@ pub enum Work {
     },
     /// A convolution of the map that was read, or of its ReLU, or of the sum of both.
     Conv {
-        /// Which.
         conv: usize,
         /// Whether a ReLU comes first.
         relu: bool,

@@ -136,7 +136,6 @@ pub enum BackendError {
         "the kernel {kernel} failed ({reason}); update the device's driver, or choose --device cpu"
     )]
     Kernel {
-        /// Its name.
         kernel: String,
         /// The driver's words.
         reason: String,
@@ -144,7 +143,6 @@ pub enum BackendError {
     /// A library that the device needs failed.
     #[error("the library {library} failed ({reason}); reinstall it, or choose --device cpu")]
     Library {
-        /// Its name.
         library: String,
         /// Its words.
         reason: String,

@@ -14,7 +14,6 @@ pub(super) enum Loaded {
     Map(NodeId),
     /// A raw convolution output, normalised while it is loaded.
     Normalised {
-        /// The convolution.
         raw: NodeId,
         /// Whether a ReLU follows.
         relu: bool,

@@ -79,38 +79,6 @@ impl<'g> Grouped<'g> {
     }
 }
 
-/// One step of a plan: one kernel over one layer. On CUDA one launch may run several steps (a chain).
-#[derive(Clone, Debug, PartialEq)]
-pub struct Step<Op> {
-    /// Layer that the step belongs to: `conv1`, `res1.conv2`.
-    pub layer: String,
-    /// The kernel's name in the timing table: `winograd 4x4`.
-    pub kernel: String,
-    /// What the backend executes.
-    pub op: Op,
-    /// Output of the step.
-    pub output: Shape,
-    /// Floating-point operations as the layer defines them (2 per multiply-add, direct form), so
-    /// that variants are compared by equal work. Zero for steps that only move or normalise.
-    pub flops: u64,
-    /// Bytes that the step has to read and write at least: inputs, weights and outputs, once each.
-    pub bytes: u64,
-}
-
-impl<Op> Step<Op> {
-    /// The same step of another kind of operation.
-    fn map<Other>(self, change: impl FnOnce(Op) -> Other) -> Step<Other> {
-        Step {
-            layer: self.layer,
-            kernel: self.kernel,
-            op: change(self.op),
-            output: self.output,
-            flops: self.flops,
-            bytes: self.bytes,
-        }
-    }
-}
-
 /// Who computes a plan's convolutions.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ConvProvider {

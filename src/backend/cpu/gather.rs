@@ -19,11 +19,8 @@ pub struct MapInput {
     pub skip: *const f32,
     /// Where the sum or the ReLU's result is kept; nowhere when null.
     pub keep: *mut f32,
-    /// Rows.
     pub height: usize,
-    /// Columns.
     pub width: usize,
-    /// Stored channels.
     pub channels: usize,
 }
 
@@ -35,9 +32,7 @@ unsafe impl Sync for MapInput {}
 pub struct PhotoInput {
     /// First byte.
     pub rgba: *const u8,
-    /// Rows.
     pub height: usize,
-    /// Columns.
     pub width: usize,
 }
 
@@ -224,7 +219,6 @@ pub struct StagedRow {
     pub row: isize,
     /// First column of the padded map.
     pub first_column: isize,
-    /// Columns.
     pub columns: usize,
     /// Columns that this task owns, if it owns the row: it writes those to the kept map.
     pub owned: Option<(usize, usize)>,

@@ -130,7 +130,6 @@ macro_rules! kernel_fields {
         /// # Safety
         /// The function pointers may only be called on a processor that has the instruction set; a set
         /// comes only from [`KernelSet::best`] and [`KernelSet::available`], which check.
-        #[allow(missing_docs)]
         pub struct KernelSet {
             /// Name for people: `AVX-512`.
             pub name: &'static str,

@@ -62,11 +62,9 @@ pub struct Im2colConv<'a> {
     pub padded_width: usize,
     /// Its stored channels.
     pub channels: usize,
-    /// Kernel side.
     pub kernel: usize,
     /// 1 or 2.
     pub stride: usize,
-    /// Packed weights.
     pub panels: &'a Panels,
     /// One value per stored output channel.
     pub bias: &'a [f32],

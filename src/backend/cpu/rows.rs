@@ -22,7 +22,6 @@ pub enum Output {
     Map {
         /// Channels-last, `channels` stored.
         raw: *mut f32,
-        /// Stored channels.
         channels: usize,
         /// One part per task, see [`super::statistics::part_len`].
         parts: *mut f32,
@@ -79,9 +78,7 @@ pub struct RowTiles {
 pub struct RowConv<'a> {
     /// What is read.
     pub input: Input,
-    /// How.
     pub algorithm: Algorithm,
-    /// Kernel side.
     pub kernel: usize,
     /// 1 or 2.
     pub stride: usize,
@@ -94,7 +91,6 @@ pub struct RowConv<'a> {
     pub weights: &'a Packed,
     /// Rows and columns over which tasks are cut: the output's, or the small map's for four phases.
     pub grid: (usize, usize),
-    /// Results.
     pub output: Output,
 }
 
@@ -111,7 +107,6 @@ impl RowConv<'_> {
         }
     }
 
-    /// Number of tasks.
     pub fn tasks(&self) -> usize {
         let (height, width) = self.grid;
         height.div_ceil(strip_rows(height)) * width.div_ceil(TILE_COLUMNS)

@@ -5,9 +5,7 @@
 pub struct Map {
     /// Channels.
     pub channels: usize,
-    /// Rows.
     pub height: usize,
-    /// Columns.
     pub width: usize,
     /// All values.
     pub data: Vec<f64>,

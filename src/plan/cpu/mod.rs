@@ -6,12 +6,13 @@
 //! task).
 
 mod blocks;
+mod collector;
 pub mod general;
 mod operations;
 mod staging;
 mod steps;
 
-use super::{ConvLayer, Grouped, PlanError, PlanSummary, Step, arena};
+use super::{ConvLayer, Grouped, PlanError, PlanSummary, arena};
 use crate::{
     graph::{Graph, fusion::Violation},
     mode::{Mode, Precision, Variant},
@@ -20,7 +21,7 @@ use crate::{
 
 pub use blocks::{BlockTasks, Blocks};
 use general::{GeneralBuilder, GeneralOp, GeneralParts};
-pub use operations::{Algorithm, ConvId, CpuOp, Gather, TileKind};
+pub use operations::{Algorithm, ConvId, CpuOp, Gather, Step, TileKind};
 pub use staging::Staging;
 use steps::Builder;
 
@@ -165,7 +166,7 @@ pub struct CpuPlan {
     /// What a general plan keeps of the network; nothing of any other.
     pub general: GeneralParts,
     /// What runs, in order.
-    pub steps: Vec<Step<CpuOp>>,
+    pub steps: Vec<Step>,
     /// The maps, placed in the arena.
     pub maps: Vec<MapBuffer>,
     /// Length of the arena, in f32.
@@ -206,28 +207,22 @@ impl CpuPlan {
             weights_len: 0,
         };
         let specialised = grouped.as_ref().and_then(|of| specialised(of, &convs, variant));
-        let lifetimes = if let Some(builder) = specialised {
-            plan.steps = builder.steps;
-            plan.maps = builder.maps;
-            plan.scratch_len = builder.scratch_len;
+        let collected = if let Some(Builder { collected, .. }) = specialised {
             plan.weights_len = convs.iter().map(packed_len).sum();
-            let lifetimes = builder.lifetimes;
             plan.convs = convs;
-            lifetimes
+            collected
         } else {
             if variant == CpuVariant::FusedInt8 {
                 return Err(PlanError::NoInt8);
             }
             let builder = GeneralBuilder::plan(graph, &shapes, variant == CpuVariant::Fused)?;
-            let steps = builder.steps.into_iter();
-            plan.steps = steps.map(|step| step.map(CpuOp::General)).collect();
-            plan.maps = builder.maps;
-            plan.scratch_len = builder.scratch_len;
             plan.weights_len = builder.parts.len();
             plan.general = builder.parts;
-            builder.lifetimes
+            builder.collected
         };
-        let (offsets, arena_len) = arena::place(&lifetimes);
+        (plan.steps, plan.maps) = (collected.steps, collected.maps);
+        plan.scratch_len = collected.scratch_len;
+        let (offsets, arena_len) = arena::place(&collected.lifetimes);
         for (map, offset) in plan.maps.iter_mut().zip(offsets) {
             map.offset = offset;
         }

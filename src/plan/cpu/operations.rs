@@ -1,6 +1,7 @@
 //! What a step of a CPU plan does: its operation, its convolution's algorithm, and its maps by index.
 
 use super::{MapId, general::GeneralOp};
+use crate::tensor::Shape;
 
 /// Index of a convolution in [`CpuPlan::convs`](super::CpuPlan::convs).
 pub type ConvId = usize;
@@ -81,75 +82,58 @@ pub enum CpuOp {
     /// A step of a general plan; such a plan has no others.
     General(GeneralOp),
     /// Bytes to f32.
-    Load {
-        /// Written.
-        to: MapId,
-    },
+    Load { to: MapId },
     /// Nearest neighbour, twice the size.
-    Upsample {
-        /// Read.
-        from: MapId,
-        /// Written.
-        to: MapId,
-    },
+    Upsample { from: MapId, to: MapId },
     /// Reflection padding by half the kernel of `conv`.
     Pad {
         /// The convolution that is padded for.
         conv: ConvId,
-        /// Read.
         from: MapId,
-        /// Written.
         to: MapId,
     },
     /// im2col and matrix product, with bias.
     Im2col {
-        /// Whose weights.
         conv: ConvId,
         /// Read (padded).
         from: MapId,
-        /// Written.
         to: MapId,
     },
     /// Mean and variance of every channel.
-    Statistics {
-        /// Whose norm.
-        conv: ConvId,
-        /// Read.
-        map: MapId,
-    },
+    Statistics { conv: ConvId, map: MapId },
     /// Subtract the mean, divide by the deviation, scale and shift; in place.
-    Normalise {
-        /// Whose norm.
-        conv: ConvId,
-        /// Read and written.
-        map: MapId,
-    },
+    Normalise { conv: ConvId, map: MapId },
     /// In place.
-    Relu {
-        /// Read and written.
-        map: MapId,
-    },
+    Relu { map: MapId },
     /// `to += from`
-    Add {
-        /// Read.
-        from: MapId,
-        /// Read and written.
-        to: MapId,
-    },
+    Add { from: MapId, to: MapId },
     /// f32 to bytes.
-    Store {
-        /// Read.
-        from: MapId,
-    },
+    Store { from: MapId },
     /// A whole layer: gather, convolution, statistics; the last one writes the picture.
     Fused {
-        /// Whose weights.
         conv: ConvId,
-        /// How.
         algorithm: Algorithm,
         /// Its input.
         gather: Gather,
         /// Its raw output; the picture when `None`.
         to: Option<MapId>,
     },
+}
+
+/// One step of a plan: one kernel over one layer.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// Layer that the step belongs to: `conv1`, `res1.conv2`.
+    pub layer: String,
+    /// The kernel's name in the timing table: `winograd 4x4`.
+    pub kernel: String,
+    /// What the backend executes.
+    pub op: CpuOp,
+    /// Output of the step.
+    pub output: Shape,
+    /// Floating-point operations as the layer defines them (2 per multiply-add, direct form), so
+    /// that variants are compared by equal work. Zero for steps that only move or normalise.
+    pub flops: u64,
+    /// Bytes that the step has to read and write at least: inputs, weights and outputs, once each.
+    pub bytes: u64,
 }

@@ -1,14 +1,13 @@
 //! From a graph's groups to the list of steps, and the lifetimes of their maps.
 
 use super::{
-    Algorithm, ConvId, CpuOp, CpuVariant, Gather, MapBuffer, MapId, PANEL_COLUMNS, TILE_COLUMNS,
-    TILE_SLACK, padded_channels, staging::fused_scratch, stored_inputs,
+    Algorithm, ConvId, CpuOp, CpuVariant, Gather, MapId, PANEL_COLUMNS, Step, TILE_COLUMNS,
+    TILE_SLACK, collector::Collector, padded_channels, staging::fused_scratch, stored_inputs,
 };
 use crate::{
     graph::{NodeId, Op, fusion::Group},
     plan::{
-        ConvLayer, Grouped, Step,
-        arena::Lifetime,
+        ConvLayer, Grouped,
         gather::{self, Loaded},
         layer::conv_of_norm,
     },
@@ -22,10 +21,7 @@ pub(super) struct Builder<'a> {
     variant: CpuVariant,
     /// The buffer of every node's map, once it is kept.
     kept: Vec<Option<MapId>>,
-    pub(super) steps: Vec<Step<CpuOp>>,
-    pub(super) maps: Vec<MapBuffer>,
-    pub(super) lifetimes: Vec<Lifetime>,
-    pub(super) scratch_len: usize,
+    pub(super) collected: Collector,
 }
 
 impl<'a> Builder<'a> {
@@ -39,35 +35,13 @@ impl<'a> Builder<'a> {
             convs,
             variant,
             kept: vec![None; grouped.graph.nodes().len()],
-            steps: Vec::new(),
-            maps: Vec::new(),
-            lifetimes: Vec::new(),
-            scratch_len: 0,
-        }
-    }
-
-    /// A map that the next step writes.
-    fn map(&mut self, shape: Shape, stored_channels: usize) -> MapId {
-        let map = MapBuffer { shape, stored_channels, offset: 0 };
-        self.lifetimes.push(Lifetime {
-            len: map.len(),
-            first_step: self.steps.len(),
-            last_step: self.steps.len(),
-        });
-        self.maps.push(map);
-        self.maps.len() - 1
-    }
-
-    /// The next step reads these maps.
-    fn reads(&mut self, maps: &[MapId]) {
-        for &map in maps {
-            self.lifetimes[map].last_step = self.steps.len();
+            collected: Collector::default(),
         }
     }
 
     /// A step of the layer that `node` belongs to, which makes that node's map.
     fn step(&mut self, node: NodeId, kernel: &str, op: CpuOp, flops: u64, elements: usize) {
-        self.steps.push(Step {
+        self.collected.steps.push(Step {
             layer: self.grouped.graph.nodes()[node].layer.clone(),
             kernel: kernel.to_owned(),
             op,
@@ -75,10 +49,6 @@ impl<'a> Builder<'a> {
             flops,
             bytes: 4 * elements as u64,
         });
-    }
-
-    fn scratch(&mut self, elements: usize) {
-        self.scratch_len = self.scratch_len.max(elements);
     }
 
     /// The place of a convolution in the network's list, by its node.
@@ -100,14 +70,14 @@ impl<'a> Builder<'a> {
         };
         match node.op {
             Op::Photo => {
-                let to = self.map(shape, shape.channels);
+                let to = self.collected.map(shape, shape.channels);
                 self.step(id, "load", CpuOp::Load { to }, 0, 2 * shape.len());
                 self.kept[id] = Some(to);
             }
             Op::Upsample => {
                 let from = from?;
-                let to = self.map(shape, self.maps[from].stored_channels);
-                self.reads(&[from]);
+                let to = self.collected.map(shape, self.collected.maps[from].stored_channels);
+                self.collected.reads(&[from]);
                 let elements = input?.len() + shape.len();
                 self.step(id, "upsample", CpuOp::Upsample { from, to }, 0, elements);
                 self.kept[id] = Some(to);
@@ -115,8 +85,8 @@ impl<'a> Builder<'a> {
             Op::Pad { .. } => {
                 let margin_px = node.op.reflected_px()?;
                 let from = from?;
-                let to = self.map(shape, self.maps[from].stored_channels);
-                self.reads(&[from]);
+                let to = self.collected.map(shape, self.collected.maps[from].stored_channels);
+                self.collected.reads(&[from]);
                 let elements = input?.len() + shape.len();
                 let mut convs = self.convs.iter();
                 let conv =
@@ -128,42 +98,42 @@ impl<'a> Builder<'a> {
                 let from = from?;
                 let conv = self.conv_id(id)?;
                 let kernel_px = self.convs[conv].kernel;
-                let to = self.map(shape, stored(shape));
-                self.reads(&[from]);
+                let to = self.collected.map(shape, stored(shape));
+                self.collected.reads(&[from]);
                 let spec = &self.convs[conv];
-                if self.maps[from].stored_channels != stored_inputs(spec) {
+                if self.collected.maps[from].stored_channels != stored_inputs(spec) {
                     return None;
                 }
                 let elements = input?.len() + spec.weight_count() + shape.len();
                 let flops = spec.flops(shape.height, shape.width);
                 self.step(id, "im2col", CpuOp::Im2col { conv, from, to }, flops, elements);
-                let taps = kernel_px * kernel_px * self.maps[from].stored_channels;
+                let taps = kernel_px * kernel_px * self.collected.maps[from].stored_channels;
                 let outputs = stored(shape).next_multiple_of(PANEL_COLUMNS);
-                self.scratch((TILE_COLUMNS + TILE_SLACK) * (taps + outputs));
+                self.collected.scratch((TILE_COLUMNS + TILE_SLACK) * (taps + outputs));
                 self.kept[id] = Some(to);
             }
             Op::InstanceStatistics => {
                 let map = from?;
                 let conv = self.conv_id(node.inputs[0])?;
-                self.reads(&[map]);
+                self.collected.reads(&[map]);
                 let kernel = "mean and variance";
                 let of = input?;
                 self.step(id, kernel, CpuOp::Statistics { conv, map }, 0, of.len());
-                if let Some(step) = self.steps.last_mut() {
+                if let Some(step) = self.collected.steps.last_mut() {
                     step.output = of;
                 }
             }
             Op::InstanceNorm { .. } => {
                 let conv = self.conv_id(conv_of_norm(grouped.graph, id)?)?;
                 let map = self.in_place(id)?;
-                self.reads(&[map]);
+                self.collected.reads(&[map]);
                 let op = CpuOp::Normalise { conv, map };
                 self.step(id, "normalise", op, 0, 2 * shape.len());
-                self.scratch(2 * stored(shape));
+                self.collected.scratch(2 * stored(shape));
             }
             Op::Relu => {
                 let map = self.in_place(id)?;
-                self.reads(&[map]);
+                self.collected.reads(&[map]);
                 self.step(id, "relu", CpuOp::Relu { map }, 0, 2 * shape.len());
             }
             Op::Add => {
@@ -171,15 +141,17 @@ impl<'a> Builder<'a> {
                 let maps = node.inputs.iter().filter_map(|&input| self.kept[input]);
                 let from = maps.into_iter().find(|&map| map != to)?;
                 // The photo is stored without padding.
-                if self.maps[from].stored_channels != self.maps[to].stored_channels {
+                if self.collected.maps[from].stored_channels
+                    != self.collected.maps[to].stored_channels
+                {
                     return None;
                 }
-                self.reads(&[from, to]);
+                self.collected.reads(&[from, to]);
                 self.step(id, "add", CpuOp::Add { from, to }, 0, 3 * shape.len());
             }
             Op::Picture => {
                 let from = from?;
-                self.reads(&[from]);
+                self.collected.reads(&[from]);
                 self.step(id, "store", CpuOp::Store { from }, 0, 2 * shape.len());
             }
             // Networks like Johnson's have no other operation; `general` plans the rest.
@@ -213,18 +185,18 @@ impl<'a> Builder<'a> {
             return None;
         }
         let input = self.grouped.shapes[gather.map];
-        let keep = gather.is_kept.then(|| self.map(input, stored(input)));
+        let keep = gather.is_kept.then(|| self.collected.map(input, stored(input)));
         let loaded = match gather.loaded {
             Loaded::Photo => Gather::Photo,
             Loaded::Map(_) => return None,
             Loaded::Normalised { raw, relu, skip } => {
                 let (map, before) = (self.kept[raw]?, self.conv_id(raw)?);
-                self.reads(&[map]);
+                self.collected.reads(&[map]);
                 match (relu, skip) {
                     (true, None) => Gather::NormRelu { map, conv: before, keep },
                     (false, Some(skip)) => {
                         let skip = self.kept[skip]?;
-                        self.reads(&[skip]);
+                        self.collected.reads(&[skip]);
                         Gather::NormAdd { map, conv: before, skip, keep }
                     }
                     _ => return None,
@@ -247,11 +219,11 @@ impl<'a> Builder<'a> {
         if keep.is_some() && !keeps_all {
             return None;
         }
-        let to = (group.writes.contains(&id)).then(|| self.map(shape, stored(shape)));
+        let to = (group.writes.contains(&id)).then(|| self.collected.map(shape, stored(shape)));
         self.kept[id] = to;
         let kept_elements = keep.map_or(0, |_| input.len());
         let elements = input.len() + spec.weight_count() + shape.len() + kept_elements;
-        self.scratch(fused_scratch(spec, algorithm, self.variant));
+        self.collected.scratch(fused_scratch(spec, algorithm, self.variant));
         let op = CpuOp::Fused { conv, algorithm, gather: loaded, to };
         let flops = spec.flops(shape.height, shape.width);
         let label = algorithm.label(spec.kernel);

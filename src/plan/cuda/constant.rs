@@ -33,7 +33,6 @@ pub enum WeightOrder {
 /// The weights of a general convolution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConvWeights {
-    /// The convolution.
     pub conv: Conv,
     /// Whether inputs come first in the network's own order.
     pub is_transposed: bool,
@@ -83,25 +82,20 @@ pub enum Part {
 pub enum ConstantValues {
     /// The weights of a node.
     Conv {
-        /// The node's name.
         node: String,
         /// Their shape and order.
         weights: ConvWeights,
     },
     /// The weights of a linear layer on what a layer norm makes, with the norm's scale in them.
     Linear {
-        /// The layer's name.
         node: String,
-        /// The norm's name.
         norm: Option<String>,
         /// Their shape and order.
         weights: ConvWeights,
     },
     /// The biases of such a layer, with what the norm's shift adds, in fp32.
     LinearBias {
-        /// The layer's name.
         node: String,
-        /// The norm's name.
         norm: Option<String>,
         /// Inputs of an output.
         inputs: usize,
@@ -111,14 +105,7 @@ pub enum ConstantValues {
         has_sums: bool,
     },
     /// A value of a node for each channel as stored, in fp32, zero where a channel only fills up.
-    Channels {
-        /// The node's name.
-        node: String,
-        /// Which values.
-        part: Part,
-        /// How many.
-        count: usize,
-    },
+    Channels { node: String, part: Part, count: usize },
     /// Whole numbers: which taps an output reads.
     Integers(Vec<i32>),
     /// What rows and columns add to the halves of a token's channels: `half` fp32 numbers for every row, then for
@@ -126,14 +113,11 @@ pub enum ConstantValues {
     Positions {
         /// Channels of a half.
         half: usize,
-        /// Rows.
         height: usize,
-        /// Columns.
         width: usize,
     },
     /// Four places and weights for every output row or column of a resize.
     Taps {
-        /// The resize.
         resize: Resize,
         /// 0 for rows, 1 for columns.
         axis: usize,

@@ -41,14 +41,7 @@ pub enum CudaPlanError {
     #[error(
         "{layer} ({kernel}x{kernel}, {channels} channels) does not fit the GPU's shared memory"
     )]
-    Layer {
-        /// The layer.
-        layer: String,
-        /// Kernel side.
-        kernel: usize,
-        /// Input channels.
-        channels: usize,
-    },
+    Layer { layer: String, kernel: usize, channels: usize },
     /// The graph cannot be planned for any device.
     #[error(transparent)]
     Graph(#[from] PlanError),
@@ -70,9 +63,7 @@ pub enum CudaPlanError {
     /// A kernel side that no kernel here computes.
     #[error("{layer} has a {kernel}x{kernel} kernel; on the GPU it may be at most {most}x{most}")]
     Kernel {
-        /// The layer.
         layer: String,
-        /// Kernel side.
         kernel: usize,
         /// Largest side.
         most: usize,

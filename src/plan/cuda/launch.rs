@@ -11,15 +11,12 @@ const SPARE_WORKSPACE_BYTES: usize = 16 << 20;
 /// input channel), all channels as stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct ConvolutionShape {
-    /// Images.
     pub batch: usize,
     /// Rows of the padded input, in pixels.
     pub height: usize,
     /// Columns of the padded input, in pixels.
     pub width: usize,
-    /// Input channels.
     pub in_channels: usize,
-    /// Output channels.
     pub out_channels: usize,
     /// Side of the kernel, in pixels.
     pub kernel: usize,
@@ -67,7 +64,6 @@ impl ConvolutionShape {
 /// One convolution by the library.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LibraryConv {
-    /// Whose weights.
     pub conv: ConvId,
     /// Padded input.
     pub from: MapId,
@@ -153,7 +149,6 @@ pub enum Target {
 /// One convolution launch.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ConvLaunch {
-    /// Whose weights.
     pub conv: ConvId,
     /// Output tile of a CTA.
     pub tile: Tile,
@@ -230,107 +225,58 @@ pub enum CudaOp {
     LibraryConv(LibraryConv),
     /// Adds a convolution's bias; in place.
     Bias {
-        /// Whose bias.
         conv: ConvId,
-        /// Read and written.
         map: MapId,
         /// Factor on the bias: that on the levels, where the input is scaled.
         scale: f32,
     },
     /// Bytes to values, times a factor.
     LoadPhoto {
-        /// Written.
         to: MapId,
         /// Factor.
         scale: f32,
     },
     /// Reflection padding.
     Pad {
-        /// Read.
         from: MapId,
-        /// Written.
         to: MapId,
         /// Pixels on every side.
         margin: usize,
     },
     /// Nearest neighbour, twice the size.
-    Upsample {
-        /// Read.
-        from: MapId,
-        /// Written.
-        to: MapId,
-    },
+    Upsample { from: MapId, to: MapId },
     /// Sums of strips.
-    MeanPartial {
-        /// Whose norm.
-        conv: ConvId,
-        /// Read.
-        map: MapId,
-        /// How it is cut.
-        strips: RowPartition,
-    },
+    MeanPartial { conv: ConvId, map: MapId, strips: RowPartition },
     /// Means from sums.
     MeanFinish {
-        /// Whose norm.
         conv: ConvId,
         /// What the sums are of.
         map: MapId,
-        /// How it is cut.
         strips: RowPartition,
     },
     /// Sums of squared distances of strips.
-    VariancePartial {
-        /// Whose norm.
-        conv: ConvId,
-        /// Read.
-        map: MapId,
-        /// How it is cut.
-        strips: RowPartition,
-    },
+    VariancePartial { conv: ConvId, map: MapId, strips: RowPartition },
     /// 1 / sqrt(variance + eps) from sums.
     VarianceFinish {
-        /// Whose norm.
         conv: ConvId,
         /// What the sums are of.
         map: MapId,
-        /// How it is cut.
         strips: RowPartition,
         /// Added to the variance.
         eps: f32,
     },
     /// Subtracts the mean, divides by the deviation; in place.
-    Normalise {
-        /// Whose norm.
-        conv: ConvId,
-        /// Read and written.
-        map: MapId,
-    },
+    Normalise { conv: ConvId, map: MapId },
     /// Scale and shift of the norm; in place.
-    Affine {
-        /// Whose norm.
-        conv: ConvId,
-        /// Read and written.
-        map: MapId,
-    },
+    Affine { conv: ConvId, map: MapId },
     /// In place.
-    Relu {
-        /// Read and written.
-        map: MapId,
-    },
+    Relu { map: MapId },
     /// `map += addend`
-    Add {
-        /// Read and written.
-        map: MapId,
-        /// Read.
-        addend: MapId,
-    },
+    Add { map: MapId, addend: MapId },
     /// Statistics of a whole norm, folded into scale and shift.
     NormStatistics {
-        /// Whose norm.
         conv: ConvId,
-        /// Read.
         map: MapId,
-        /// How it is cut.
         strips: RowPartition,
         /// How it runs in one launch with the step that applies it; `None` for two.
         resident: Option<ResidentNorm>,
@@ -339,11 +285,8 @@ pub enum CudaOp {
     },
     /// Applies scale and shift, then ReLU or the residual; in place.
     NormApply {
-        /// Whose norm.
         conv: ConvId,
-        /// Read and written.
         map: MapId,
-        /// Added.
         residual: Option<MapId>,
         /// Whether a ReLU follows.
         relu: bool,
@@ -352,11 +295,8 @@ pub enum CudaOp {
     },
     /// The whole norm in one pass over memory; in place.
     NormPlane {
-        /// Whose norm.
         conv: ConvId,
-        /// Read and written.
         map: MapId,
-        /// Added.
         residual: Option<MapId>,
         /// Whether a ReLU follows.
         relu: bool,
@@ -366,10 +306,7 @@ pub enum CudaOp {
         eps: f32,
     },
     /// Values to bytes.
-    StorePicture {
-        /// Read.
-        from: MapId,
-    },
+    StorePicture { from: MapId },
     /// A launch of a general graph.
     General(GeneralOp),
 }

@@ -22,7 +22,6 @@ impl Cutter {
 /// Where a convolution's values lie, as offsets in the allocation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConvMemory {
-    /// Packed weights.
     pub weights: usize,
     /// Bias of the convolution.
     pub bias: usize,
@@ -32,7 +31,6 @@ pub struct ConvMemory {
     pub beta: usize,
     /// gamma / deviation, which the next layer applies; in the baseline 1 / deviation.
     pub scale: usize,
-    /// The mean.
     pub mean: usize,
 }
 

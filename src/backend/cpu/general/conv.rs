@@ -22,9 +22,7 @@ pub struct ConvStep<'a> {
     pub conv: &'a GeneralConv,
     /// Its weights.
     pub packed: &'a PackedGeneral,
-    /// Read.
     pub from: MapId,
-    /// Written.
     pub to: MapId,
     /// What is done with its values before they leave the cache.
     pub epilogue: &'a [Pointwise],

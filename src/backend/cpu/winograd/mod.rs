@@ -36,7 +36,6 @@ pub struct RawMap {
     pub raw: *mut f32,
     /// Rows and columns.
     pub size: (usize, usize),
-    /// Stored channels.
     pub channels: usize,
     /// One statistics part per task.
     pub parts: *mut f32,

@@ -33,7 +33,6 @@ pub struct PhotoConv<'a> {
 unsafe impl Sync for PhotoConv<'_> {}
 
 impl PhotoConv<'_> {
-    /// Number of tasks.
     pub fn tasks(&self) -> usize {
         BlockTasks::of_photo(self.output.size).count()
     }

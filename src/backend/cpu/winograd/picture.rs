@@ -26,7 +26,6 @@ pub struct PictureConv<'a> {
     pub blocks: Blocks,
     /// Packed, transformed weights: a group for each point, with the blocks' colours as columns.
     pub panels: &'a Panels,
-    /// Results.
     pub output: PictureOutput,
     /// Threads that the tasks are for.
     pub threads: usize,
@@ -36,7 +35,6 @@ pub struct PictureConv<'a> {
 unsafe impl Sync for PictureConv<'_> {}
 
 impl PictureConv<'_> {
-    /// Number of tasks.
     pub fn tasks(&self) -> usize {
         BlockTasks::of_picture(self.output.size, self.threads).count()
     }

@@ -25,7 +25,6 @@ pub struct WinogradConv<'a> {
     pub kind: TileKind,
     /// Packed, transformed weights.
     pub panels: &'a Panels,
-    /// Results.
     pub output: RawMap,
 }
 
@@ -39,7 +38,6 @@ impl WinogradConv<'_> {
         (height.div_ceil(side), width.div_ceil(side))
     }
 
-    /// Number of tasks.
     pub fn tasks(&self) -> usize {
         let side = match self.kind {
             TileKind::Plain => FourOutputs::OUTPUTS,

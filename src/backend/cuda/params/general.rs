@@ -23,7 +23,6 @@ params! {
         slopes: u64,
         /// Set where a value does not fit the map; unused for f32.
         overflow: u64,
-        /// Images.
         batch: i32,
         /// Rows of `from`.
         in_height: i32,
@@ -137,7 +136,6 @@ params! {
         real: i32,
         /// Sum, difference, product or quotient.
         arithmetic: i32,
-        /// Unused.
         spare: i32,
     }
 
@@ -223,7 +221,6 @@ params! {
         block_units: i32,
         /// Bits of what stands outside.
         fill: u32,
-        /// Unused.
         spare: i32,
     }
 
@@ -289,7 +286,6 @@ params! {
         is_mean: i32,
         /// Whether padding counts in the mean.
         counts: i32,
-        /// Unused.
         spare: i32,
     }
 
@@ -309,7 +305,6 @@ params! {
         strip_pixels: i32,
         /// Whether the largest value is taken.
         is_largest: i32,
-        /// Unused.
         spare: i32,
     }
 
@@ -331,9 +326,7 @@ params! {
         strip_pixels: i32,
         /// What is taken.
         kind: i32,
-        /// Images.
         batch: i32,
-        /// Unused.
         spare: i32,
     }
 }

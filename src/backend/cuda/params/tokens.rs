@@ -28,11 +28,9 @@ params! {
         value_pitch: i32,
         /// Channels of a token of `to`, as stored.
         to_pitch: i32,
-        /// Heads.
         heads: i32,
         /// Channels of a head.
         head_size: i32,
-        /// Images.
         batch: i32,
         /// Factor on the products of queries and keys, whose powers of two are weights.
         scale: f32,

@@ -14,7 +14,6 @@ const PANEL: usize = 32;
 /// Channels of a map that queries, keys or values are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HeadChannels {
-    /// The map.
     pub map: MapId,
     /// The first channel of the first head.
     pub first: usize,
@@ -23,7 +22,6 @@ pub struct HeadChannels {
 /// The sizes of an attention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Attention {
-    /// Heads.
     pub heads: usize,
     /// Channels of a head.
     pub size: usize,

@@ -10,10 +10,10 @@ mod fusion;
 mod operations;
 mod parts;
 
-use super::{MapBuffer, MapId, padded_channels, strip_rows};
+use super::{CpuOp, MapId, Step, collector::Collector, padded_channels, strip_rows};
 use crate::{
     graph::{Graph, NodeId, Op, PadMode, Sides},
-    plan::{PlanError, Step, arena::Lifetime},
+    plan::PlanError,
     tensor::Shape,
 };
 use attention::{Attention, HeadChannels};
@@ -34,10 +34,7 @@ pub(super) struct GeneralBuilder<'a> {
     kept: Vec<Option<MapId>>,
     /// The step that reads each node's map last, as the place of its last node.
     last_read: Vec<NodeId>,
-    pub(super) steps: Vec<Step<GeneralOp>>,
-    pub(super) maps: Vec<MapBuffer>,
-    pub(super) lifetimes: Vec<Lifetime>,
-    pub(super) scratch_len: usize,
+    pub(super) collected: Collector,
     pub(super) parts: GeneralParts,
 }
 
@@ -56,10 +53,7 @@ impl<'a> GeneralBuilder<'a> {
             is_fused,
             kept: vec![None; count],
             last_read: vec![0; count],
-            steps: Vec::new(),
-            maps: Vec::new(),
-            lifetimes: Vec::new(),
-            scratch_len: 0,
+            collected: Collector::default(),
             parts: GeneralParts::default(),
         };
         let units = fusion::units(graph, is_fused);
@@ -110,13 +104,13 @@ impl<'a> GeneralBuilder<'a> {
             Attention { heads, size: shape.channels / heads, keys: of.height * of.width };
         let from = [self.head_channels(inputs[1])?, self.head_channels(inputs[2])?];
         let len = attention.packed_len();
-        let packed = self.map(Shape::new(len, heads, 1), len);
+        let packed = self.collected.map(Shape::new(len, heads, 1), len);
         let op = GeneralOp::PackKeys { attention, from, to: packed };
         self.step(unit, "pack keys and values".to_owned(), op, 0, 0);
         let from = self.head_channels(inputs[0])?;
-        self.reads(packed);
+        self.collected.reads(&[packed]);
         let to = self.write(head);
-        self.scratch(attention.scratch_len());
+        self.collected.scratch(attention.scratch_len());
         let op = GeneralOp::Attention { attention, from, packed, to };
         let flops = attention.flops(shape.height * shape.width);
         self.step(unit, "attention".to_owned(), op, flops, 0);
@@ -131,34 +125,17 @@ impl<'a> GeneralBuilder<'a> {
         Some(())
     }
 
-    /// A map that the next step writes.
-    fn map(&mut self, shape: Shape, stored_channels: usize) -> MapId {
-        let map = MapBuffer { shape, stored_channels, offset: 0 };
-        self.lifetimes.push(Lifetime {
-            len: map.len(),
-            first_step: self.steps.len(),
-            last_step: self.steps.len(),
-        });
-        self.maps.push(map);
-        self.maps.len() - 1
-    }
-
-    /// The next step reads a map.
-    fn reads(&mut self, map: MapId) {
-        self.lifetimes[map].last_step = self.steps.len();
-    }
-
     /// The map of a node, which the next step reads.
     fn read(&mut self, node: NodeId) -> Option<MapId> {
         let map = self.kept[node]?;
-        self.reads(map);
+        self.collected.reads(&[map]);
         Some(map)
     }
 
     /// The map of a node, which the next step writes.
     fn write(&mut self, node: NodeId) -> MapId {
         let shape = self.shapes[node];
-        let map = self.map(shape, padded_channels(shape.channels));
+        let map = self.collected.map(shape, padded_channels(shape.channels));
         self.kept[node] = Some(map);
         map
     }
@@ -172,10 +149,10 @@ impl<'a> GeneralBuilder<'a> {
         });
         let read: usize = inputs.map(|&input| self.shapes[input].len()).sum();
         let elements = read + weights + self.shapes[last].len();
-        self.steps.push(Step {
+        self.collected.steps.push(Step {
             layer: self.graph.nodes()[last].layer.clone(),
             kernel,
-            op,
+            op: CpuOp::General(op),
             output: self.shapes[last],
             flops,
             bytes: 4 * elements as u64,
@@ -184,10 +161,6 @@ impl<'a> GeneralBuilder<'a> {
 
     fn is_statistics(&self, node: NodeId) -> bool {
         self.graph.nodes()[node].op == Op::InstanceStatistics
-    }
-
-    fn scratch(&mut self, elements: usize) {
-        self.scratch_len = self.scratch_len.max(elements);
     }
 
     fn channel_values(&mut self, node: NodeId) -> usize {
@@ -212,7 +185,9 @@ impl<'a> GeneralBuilder<'a> {
                 let channels = self.shapes[id].channels;
                 Pointwise::Norm {
                     statistics: self.read(statistics)?,
-                    scales: self.map(Shape::new(channels, 1, 1), padded_channels(channels)),
+                    scales: self
+                        .collected
+                        .map(Shape::new(channels, 1, 1), padded_channels(channels)),
                     values: self.channel_values(id),
                     eps,
                 }
@@ -332,7 +307,7 @@ impl<'a> GeneralBuilder<'a> {
                 let (from, to) = (from?, self.write(head));
                 let of = self.shapes[node.inputs[0]];
                 self.parts.resizes.push(ResizeSpec { resize, from: of, to: shape });
-                self.scratch(of.width * padded_channels(of.channels));
+                self.collected.scratch(of.width * padded_channels(of.channels));
                 let resize = self.parts.resizes.len() - 1;
                 ("resize", GeneralOp::Resize { resize, from, to })
             }
@@ -386,7 +361,7 @@ impl<'a> GeneralBuilder<'a> {
     }
 
     fn reduce(&mut self, node: NodeId, from: MapId, reduction: Reduction) -> GeneralOp {
-        let of = self.maps[from];
+        let of = self.collected.maps[from];
         let stored = of.stored_channels;
         let values = match reduction {
             Reduction::Statistics => 2,
@@ -395,10 +370,10 @@ impl<'a> GeneralBuilder<'a> {
         // Count, means and squared distances of every task.
         let tasks = of.shape.height.div_ceil(strip_rows(of.shape.height));
         let part = 1 + 2 * stored;
-        let parts = self.map(Shape::new(part, tasks, 1), part);
-        let to = self.map(Shape::new(of.shape.channels, 1, values), stored);
+        let parts = self.collected.map(Shape::new(part, tasks, 1), part);
+        let to = self.collected.map(Shape::new(of.shape.channels, 1, values), stored);
         self.kept[node] = Some(to);
-        self.scratch(2 * stored);
+        self.collected.scratch(2 * stored);
         GeneralOp::Reduce { reduction, from, parts, to }
     }
 
@@ -460,7 +435,7 @@ impl<'a> GeneralBuilder<'a> {
             }
         }
         let to = self.write(last);
-        self.scratch(conv.scratch_len());
+        self.collected.scratch(conv.scratch_len());
         let flops = conv.flops(self.shapes[input], output);
         let weights = conv.weight_count();
         self.parts.convs.push(conv);

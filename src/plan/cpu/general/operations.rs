@@ -20,24 +20,19 @@ pub type ConstantId = usize;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Pointwise {
     /// `x * scale + shift`, by channel.
-    Affine {
-        /// Whose scales and shifts.
-        values: ChannelValuesId,
-    },
+    Affine { values: ChannelValuesId },
     /// `(x - mean) * scale + shift`, by channel.
     Norm {
         /// Means, and behind them variances.
         statistics: MapId,
         /// Where the step keeps each channel's `scale / sqrt(variance + eps)`.
         scales: MapId,
-        /// Whose scales and shifts.
         values: ChannelValuesId,
         /// Added to the variance.
         eps: f64,
     },
     /// `(x - mean) / sqrt(variance + eps) * scale + shift`, mean and variance of the pixel.
     LayerNorm {
-        /// Whose scales and shifts.
         values: ChannelValuesId,
         /// Added to the variance.
         eps: f64,
@@ -54,10 +49,7 @@ pub enum Pointwise {
     /// A function of the value alone.
     Function(Function),
     /// The sum with a map of the same size.
-    Add {
-        /// That map.
-        map: MapId,
-    },
+    Add { map: MapId },
 }
 
 impl Pointwise {
@@ -106,12 +98,7 @@ impl Pointwise {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Index {
     /// Values around a map.
-    Pad {
-        /// Which.
-        mode: PadMode,
-        /// How many.
-        sides: Sides,
-    },
+    Pad { mode: PadMode, sides: Sides },
     /// A map without its sides.
     Crop(Sides),
     /// Every pixel becomes four.
@@ -123,7 +110,6 @@ pub enum Index {
 pub enum Reduction {
     /// Mean and biased variance: two pixels.
     Statistics,
-    /// The mean.
     Mean,
     /// The largest value.
     Max,
@@ -145,38 +131,25 @@ pub enum Pooling {
 #[derive(Clone, Debug, PartialEq)]
 pub enum GeneralOp {
     /// The photo's bytes as a map.
-    Load {
-        /// Written.
-        to: MapId,
-    },
+    Load { to: MapId },
     /// A map that is handed in.
     LoadMap {
         /// Its place among those that are.
         input: usize,
-        /// Written.
         to: MapId,
     },
     /// A map of trained values.
-    LoadConstant {
-        /// Which.
-        constant: ConstantId,
-        /// Written.
-        to: MapId,
-    },
+    LoadConstant { constant: ConstantId, to: MapId },
     /// A convolution of any kind, with its bias.
     Conv {
-        /// Which.
         conv: GeneralConvId,
-        /// Read.
         from: MapId,
-        /// Written.
         to: MapId,
         /// What is done with its values before they leave the cache.
         epilogue: Vec<Pointwise>,
     },
     /// Every value by itself.
     Pointwise {
-        /// Read.
         from: MapId,
         /// Written; the same map where nothing reads that later.
         to: MapId,
@@ -185,117 +158,69 @@ pub enum GeneralOp {
     },
     /// Two maps value by value; a single channel, row or column stands for all.
     Combine {
-        /// How.
         arithmetic: Arithmetic,
         /// Read: the first map and the second.
         from: [MapId; 2],
-        /// Written.
         to: MapId,
     },
     /// Keys and values, in the order in which attention reads them.
     PackKeys {
-        /// The sizes.
         attention: Attention,
         /// Read: keys and values.
         from: [HeadChannels; 2],
-        /// Written.
         to: MapId,
     },
     /// Softmax attention to packed keys and values.
     Attention {
-        /// The sizes.
         attention: Attention,
         /// Read: queries.
         from: HeadChannels,
         /// Read: keys and values.
         packed: MapId,
-        /// Written.
         to: MapId,
     },
     /// One or two values of every channel.
     Reduce {
-        /// Which.
         reduction: Reduction,
-        /// Read.
         from: MapId,
         /// Each task's part of the result.
         parts: MapId,
-        /// Written.
         to: MapId,
     },
     /// Pixels at other places.
-    Index {
-        /// Which.
-        index: Index,
-        /// Read.
-        from: MapId,
-        /// Written.
-        to: MapId,
-    },
+    Index { index: Index, from: MapId, to: MapId },
     /// The channels of some maps, one map behind the other.
-    Concat {
-        /// Read.
-        from: Vec<MapId>,
-        /// Written.
-        to: MapId,
-    },
+    Concat { from: Vec<MapId>, to: MapId },
     /// Neighbouring channels, as many as the written map has.
-    Channels {
-        /// The first.
-        first: usize,
-        /// Read.
-        from: MapId,
-        /// Written.
-        to: MapId,
-    },
+    Channels { first: usize, from: MapId, to: MapId },
     /// Another number of rows and columns.
-    Resize {
-        /// Which.
-        resize: ResizeId,
-        /// Read.
-        from: MapId,
-        /// Written.
-        to: MapId,
-    },
+    Resize { resize: ResizeId, from: MapId, to: MapId },
     /// Channels become blocks of pixels.
     DepthToSpace {
         /// Side of a block, in pixels.
         block: usize,
         /// Which channel goes where.
         order: BlockOrder,
-        /// Read.
         from: MapId,
-        /// Written.
         to: MapId,
     },
     /// Blocks of pixels become channels.
     SpaceToDepth {
         /// Side of a block, in pixels.
         block: usize,
-        /// Read.
         from: MapId,
-        /// Written.
         to: MapId,
     },
     /// A value of every window.
     Pool {
-        /// The windows.
         pool: Pool,
         /// Which value.
         pooling: Pooling,
-        /// Read.
         from: MapId,
-        /// Written.
         to: MapId,
     },
     /// The top left of a map, as bytes.
-    Store {
-        /// Read.
-        from: MapId,
-    },
+    Store { from: MapId },
     /// A whole map, as it is handed out.
-    StoreMap {
-        /// Read.
-        from: MapId,
-    },
+    StoreMap { from: MapId },
 }

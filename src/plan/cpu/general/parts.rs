@@ -10,7 +10,6 @@ const TAPS_LEN: usize = 24;
 /// A change of size: how, and from which map to which.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ResizeSpec {
-    /// How.
     pub resize: Resize,
     /// The map that is read.
     pub from: Shape,

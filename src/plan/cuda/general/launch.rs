@@ -30,9 +30,7 @@ impl From<PadMode> for Edge {
 /// What becomes of a value by itself: its number in `kernels/general.cuh`, and the numbers that it is written with.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PointFunction {
-    /// Which function.
     pub code: i32,
-    /// Its own numbers.
     pub numbers: [f32; 2],
 }
 
@@ -72,7 +70,6 @@ pub struct Pointwise {
     pub affine: Option<[ConstantId; 2]>,
     /// Slopes of negative values by channel, in place of a function.
     pub slopes: Option<ConstantId>,
-    /// The function, last.
     pub function: PointFunction,
 }
 
@@ -84,13 +81,9 @@ impl Pointwise {
 /// A convolution of any shape, transposed or not.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct GeneralConv {
-    /// Read.
     pub from: MapId,
-    /// Written.
     pub to: MapId,
-    /// Weights.
     pub weights: ConstantId,
-    /// Biases.
     pub bias: ConstantId,
     /// Eight numbers for each set of outputs that read the same taps: first tap, taps, first row and column, rows and
     /// columns.
@@ -137,9 +130,7 @@ impl From<BlockOrder> for MoveKind {
 /// Values at other places, unchanged. All channels are counted in units.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Move {
-    /// Read.
     pub from: MapId,
-    /// Written.
     pub to: MapId,
     /// Channels that are moved together: 16 bytes of them, or one.
     pub unit_channels: usize,
@@ -180,9 +171,7 @@ pub enum ReduceKind {
 /// Channels of a map from `first` on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Slice {
-    /// The map.
     pub map: MapId,
-    /// The first of them.
     pub first: usize,
 }
 
@@ -190,27 +179,13 @@ pub struct Slice {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AttentionPart {
     /// All of it.
-    Whole {
-        /// Written.
-        to: MapId,
-    },
+    Whole { to: MapId },
     /// The scores of every query for every key.
-    Scores {
-        /// Written.
-        scores: MapId,
-    },
+    Scores { scores: MapId },
     /// Weights in place of scores, and their sums.
-    Softmax {
-        /// Read and written.
-        scores: MapId,
-    },
+    Softmax { scores: MapId },
     /// The weighted means of values.
-    Product {
-        /// Read.
-        scores: MapId,
-        /// Written.
-        to: MapId,
-    },
+    Product { scores: MapId, to: MapId },
 }
 
 /// What attention reads.
@@ -235,9 +210,7 @@ pub enum GeneralOp {
     Conv(GeneralConv),
     /// Values by themselves.
     Pointwise {
-        /// Read.
         from: MapId,
-        /// Written.
         to: MapId,
         /// Statistics by which values are normalised first, and what is added to the variance.
         statistics: Option<(MapId, f32)>,
@@ -246,9 +219,7 @@ pub enum GeneralOp {
     },
     /// The norm of every pixel over its channels.
     LayerNorm {
-        /// Read.
         from: MapId,
-        /// Written.
         to: MapId,
         /// Scales and shifts by channel.
         affine: [ConstantId; 2],
@@ -257,9 +228,7 @@ pub enum GeneralOp {
     },
     /// Adds where a pixel lies.
     Positions {
-        /// Read.
         from: MapId,
-        /// Written.
         to: MapId,
         /// What is added, by row and by column.
         table: ConstantId,
@@ -268,9 +237,7 @@ pub enum GeneralOp {
     Attention(Attention, AttentionPart),
     /// A linear layer on every pixel.
     TokenLinear {
-        /// Read.
         from: MapId,
-        /// Written.
         to: MapId,
         /// Added behind it.
         residual: Option<MapId>,
@@ -291,18 +258,14 @@ pub enum GeneralOp {
         a: MapId,
         /// Second.
         b: MapId,
-        /// Written.
         to: MapId,
-        /// How.
         arithmetic: Arithmetic,
     },
     /// Values at other places.
     Move(Move),
     /// Another number of rows and columns.
     Resize {
-        /// Read.
         from: MapId,
-        /// Written.
         to: MapId,
         /// What each row and column reads.
         tables: [ConstantId; 2],
@@ -311,11 +274,8 @@ pub enum GeneralOp {
     },
     /// The largest value or the mean of windows.
     Pool {
-        /// Read.
         from: MapId,
-        /// Written.
         to: MapId,
-        /// The windows.
         pool: Pool,
         /// Whether it is the mean.
         is_mean: bool,
@@ -324,11 +284,9 @@ pub enum GeneralOp {
     },
     /// What is taken of strips of whole channels.
     ReducePartial {
-        /// Read.
         map: MapId,
         /// Written: two fp32 values for each strip and channel.
         parts: MapId,
-        /// How the map is cut.
         strips: RowPartition,
         /// What is taken.
         kind: ReduceKind,
@@ -337,11 +295,8 @@ pub enum GeneralOp {
     ReduceFinish {
         /// What the strips are of.
         of: MapId,
-        /// Read.
         parts: MapId,
-        /// Written.
         to: MapId,
-        /// How the map is cut.
         strips: RowPartition,
         /// What is taken.
         kind: ReduceKind,

@@ -1,0 +1,37 @@
+//! Steps and maps of a plan while it is made.
+
+use super::{MapBuffer, MapId, Step};
+use crate::{plan::arena::Lifetime, tensor::Shape};
+
+/// What a planner has collected so far.
+#[derive(Default)]
+pub(super) struct Collector {
+    pub(super) steps: Vec<Step>,
+    pub(super) maps: Vec<MapBuffer>,
+    pub(super) lifetimes: Vec<Lifetime>,
+    /// Scratch of one worker, in f32.
+    pub(super) scratch_len: usize,
+}
+
+impl Collector {
+    /// A map that the next step writes.
+    pub(super) fn map(&mut self, shape: Shape, stored_channels: usize) -> MapId {
+        let map = MapBuffer { shape, stored_channels, offset: 0 };
+        let step = self.steps.len();
+        self.lifetimes.push(Lifetime { len: map.len(), first_step: step, last_step: step });
+        self.maps.push(map);
+        self.maps.len() - 1
+    }
+
+    /// The next step reads these maps.
+    pub(super) fn reads(&mut self, maps: &[MapId]) {
+        for &map in maps {
+            self.lifetimes[map].last_step = self.steps.len();
+        }
+    }
+
+    /// The next step needs at least this many values of scratch.
+    pub(super) fn scratch(&mut self, elements: usize) {
+        self.scratch_len = self.scratch_len.max(elements);
+    }
+}
