@@ -1,15 +1,15 @@
 //! The window's state and its frame: read events, draw, perform intents.
 //!
-//! Everything here runs on the window's thread and never waits: files, dialogs and the clipboard
-//! are the [`Background`]'s, painting is the [`Engine`]'s, laying paintings over photos is the
-//! [`Compositor`]'s. Their events are read in [`App::logic`] (`events.rs`). Widgets gather a person's
-//! intents while they are drawn; the intents are performed afterwards (`update.rs`).
+//! Everything here runs on the window's thread and never waits: [`Tasks`] read and write files, show dialogs and use
+//! the clipboard, the [`Engine`] paints, and the [`Compositor`] lays paintings over photos. [`App::logic`] completes
+//! tasks and handles events (`events.rs`). Widgets gather the user's intents while they are drawn; the intents are
+//! performed afterwards (`update.rs`).
 
 mod state;
 
 pub(super) use state::{
     DeviceInUse, Ending, ListChange, ListStep, Networks, NextStep, PaintRequest, PhotoOpening,
-    PhotoPainting, SaveFlow, SettingsFile, Swatch, Swatches,
+    PhotoPainting, SaveFlow, Swatch, Swatches,
 };
 
 use std::{
@@ -22,7 +22,6 @@ use eframe::egui;
 
 use super::{
     arrivals::Arrivals,
-    background::{Background, Origin, Report},
     batch::Batch,
     choice::{Choice, DEFAULT_BRUSH},
     contact_sheet::ContactSheets,
@@ -33,13 +32,16 @@ use super::{
     intent::Intent,
     live::{LiveIntent, LiveView, Repaints},
     messages::{Corner, Messages},
+    opened::Origin,
     overlays::Overlays,
     paintings::Paintings,
     platform::Platform,
     reading::Readings,
+    settings_file::SettingsFile,
     shortcuts::{self, Group},
     stage::Stage,
     style_source::StyleSource,
+    tasks::Tasks,
     theme, tooltips,
     workspace::Workspace,
 };
@@ -78,7 +80,11 @@ pub struct Launch {
 pub struct App {
     pub(super) engine: Engine,
     pub(super) compositor: Compositor,
-    pub(super) background: Background,
+    pub(super) tasks: Tasks<App>,
+    pub(super) platform: Arc<dyn Platform>,
+    pub(super) style_source: Arc<dyn StyleSource>,
+    /// Whether the user is asked for a file.
+    pub(super) dialog_open: bool,
     pub(super) settings: Settings,
     pub(super) settings_file: SettingsFile,
     pub(super) workspace: Workspace,
@@ -91,8 +97,6 @@ pub struct App {
     pub(super) live: Option<LiveView>,
     /// The cameras as they were listed last; `None` while they are looked for.
     pub(super) cameras: Option<Result<Vec<Camera>, String>>,
-    /// Whether a person waits for that, to see one.
-    pub(super) wants_camera: bool,
     /// Live frames that are painted once more.
     pub(super) repaints: Repaints,
     pub(super) full_screen: FullScreen,
@@ -143,8 +147,6 @@ impl App {
         let (settings, warnings) = launch.settings;
         theme::install(ctx);
         theme::apply(ctx, settings.choices.theme);
-        let background = Background::start(launch.platform, launch.style_source, wake_up.clone())?;
-        background.list_styles();
         let mut messages = Messages::default();
         for warning in warnings {
             messages.error(warning);
@@ -157,13 +159,16 @@ impl App {
         }
         let app = Self {
             engine: Engine::start(launch.open_device, wake_up.clone())?,
-            compositor: Compositor::start(wake_up)?,
-            background,
+            compositor: Compositor::start(wake_up.clone())?,
+            tasks: Tasks::start(wake_up)?,
+            platform: launch.platform,
+            style_source: launch.style_source,
+            dialog_open: false,
             workspace: Workspace::new(
                 Choice::from_settings(&settings.choices),
                 Choice::of_live(&settings.choices),
             ),
-            settings_file: SettingsFile { path: launch.settings_path, changed_at: None },
+            settings_file: SettingsFile::new(launch.settings_path),
             stage: Stage::default(),
             gallery: Gallery::ordered(&settings.state.style_order, &settings.state.style_keys),
             settings,
@@ -172,7 +177,6 @@ impl App {
             shortcuts: shortcuts::groups(),
             live: None,
             cameras: None,
-            wants_camera: false,
             repaints: Repaints::default(),
             full_screen: FullScreen::default(),
             focus_frame: FocusFrame::default(),
@@ -200,16 +204,16 @@ impl App {
             announced_brush: DEFAULT_BRUSH,
             intents,
         };
-        app.background.sweep_pictures(app.picture_folder());
-        app.background.list_cameras();
+        app.list_styles();
+        app.sweep_pictures();
+        app.list_cameras(false);
         Ok(app)
     }
 
     /// A function that ends the window from any thread as soon as it can, without a question: recordings are
     /// closed, and settings and files are written.
     pub fn stopper(&self) -> impl Fn() + Send + Sync + 'static {
-        let (stop_requested, wake_up) =
-            (self.ending.is_requested.clone(), self.background.wake_up());
+        let (stop_requested, wake_up) = (self.ending.is_requested.clone(), self.tasks.wake_up());
         move || {
             stop_requested.store(true, Ordering::Relaxed);
             wake_up();
@@ -303,16 +307,8 @@ impl App {
         self.end_repaints();
         self.end_removals();
         // Nobody reads the messages any more, but a terminal may be there.
-        for report in self.background.finish_writing() {
-            let report = match report {
-                Report::Recording { result: Ok(started), .. } => {
-                    Report::Recorded(started.recorder.finish_or_discard())
-                }
-                other => other,
-            };
-            if let Some(failure) = report.failure() {
-                terminal::write_message(format!("styleforge: {failure}"));
-            }
+        for failure in self.tasks.finish_writing() {
+            terminal::write_message(format!("styleforge: {failure}"));
         }
         if let (Some(path), true) =
             (&self.settings_file.path, self.settings_file.changed_at.is_some())
@@ -326,7 +322,7 @@ impl App {
         self.engine.shutdown(Duration::from_millis(patience));
         // Last: settings are written and cameras are free.
         if self.ending.restarts
-            && let Err(why) = self.background.restart(self.shown_file())
+            && let Err(why) = self.platform.restart(self.shown_file())
         {
             terminal::write_message(format!("styleforge: {why}"));
         }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use eframe::egui;
 
-use super::{app::App, label::path_label};
+use super::{app::App, label::path_label, paintings::SmallPicture};
 use crate::settings::{MOST_PAINTINGS, MOST_RECENT, State};
 
 /// One of the lists.
@@ -90,7 +90,14 @@ impl App {
     pub(super) fn make_small_picture(&mut self, list: FileList) {
         let listed = list.files(&self.settings.state);
         if let Some(path) = self.paintings.begin_next(listed) {
-            self.background.make_thumbnail(path);
+            let file = path.clone();
+            self.tasks.spawn(
+                move || Ok(SmallPicture::of(&file)),
+                |app: &mut Self, ctx, small| {
+                    app.paintings.take_in(ctx, path, small);
+                    app.paintings.keep_only(&app.settings.state);
+                },
+            );
         }
     }
 

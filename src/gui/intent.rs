@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 
 use super::{
-    arrivals::PictureUse, background::Purpose, choice::Choice, live::LiveIntent, mix::Parts,
+    arrivals::PictureUse, choice::Choice, live::LiveIntent, mix::Parts, platform::Purpose,
     stage::Compare, style_order::Move,
 };
 use crate::{media::encode::Format, settings::ThemeChoice, weights::PixelFormat};

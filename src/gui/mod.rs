@@ -25,28 +25,29 @@
 //! | `overlays`, `licences`, `batch`, `messages` | questions, lists, a folder's progress, what went wrong |
 //! | [`panel`] | what is measured of live pictures: counters, steps, timeline, roofline |
 //! | [`shortcuts`], [`intent`] | keys and widgets give intents; `update` performs them; `key_chips` draws keys, `hint_beside` tooltips beside a column |
-//! | [`background`] | background threads for files and dialogs |
-//! | `text_clipboard`, `pointer` | what egui and the window system leave out: text on the clipboard, the pointer while a file hovers |
+//! | [`tasks`], `opened`, `finished`, `settings_file` | background threads and what they read and write: photos, results, settings |
+//! | `clipboard`, `pointer` | what egui and the window system leave out: text on the clipboard, the pointer while a file hovers |
 //! | [`platform`], [`style_source`] | seams to the desktop (file dialogs, clipboard) and to the styles; tests script them |
 //!
 //! # Threads
 //!
-//! Everything but [`background`]'s tasks and [`batch`]'s photos run on the window's thread and never waits. A
+//! Everything but the work of [`tasks`] and [`batch`]'s photos run on the window's thread and never waits. A
 //! thread with an event or report for the window calls egui's repaint request; without one, and without input
 //! of mouse or keyboard, no frame is drawn.
 
 pub mod app;
 mod arrivals;
-pub mod background;
 mod bars;
 pub mod batch;
 pub mod choice;
+mod clipboard;
 mod contact_sheet;
 mod controls;
 mod crop;
 mod empty;
 mod events;
 mod file_list;
+mod finished;
 mod focus;
 pub mod fonts;
 mod full_screen;
@@ -64,6 +65,8 @@ mod messages;
 mod mix;
 mod mode_choice;
 mod naming;
+mod opened;
+mod opening;
 mod overlays;
 mod own_styles;
 mod painting;
@@ -75,6 +78,7 @@ mod reading;
 mod recents;
 mod remembering;
 mod save_flow;
+mod settings_file;
 pub mod shortcuts;
 mod shortcuts_list;
 pub mod stage;
@@ -84,7 +88,7 @@ mod style_order;
 mod style_refusal;
 pub mod style_source;
 mod swatches;
-mod text_clipboard;
+pub mod tasks;
 mod texture;
 mod theme;
 mod time_left;

@@ -9,11 +9,12 @@ use eframe::egui::{self, Align2, Id, Modal, RichText, ScrollArea, vec2};
 
 use super::{
     arrivals::{self, Arrived},
-    background::{Purpose, Save},
+    finished::Save,
     intent::Intent,
     label::{name_label, path_label},
     licences::Licences,
     naming::{self, Naming, mark_name},
+    platform::Purpose,
     reading::{self, Reading},
     shortcuts::Group,
     shortcuts_list,

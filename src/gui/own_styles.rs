@@ -27,8 +27,19 @@ impl App {
     pub(super) fn follow_disk(&mut self, ctx: &egui::Context) {
         let comes_back = ctx.input(|i| i.events.contains(&Event::WindowFocused(true)));
         if comes_back && self.gallery.is_listed() {
-            self.background.list_styles();
+            self.list_styles();
         }
+    }
+
+    pub(super) fn list_styles(&self) {
+        let styles = self.style_source.clone();
+        self.tasks.spawn(
+            move || Ok(styles.cards()),
+            |app: &mut Self, ctx, listed| match listed {
+                Ok((cards, problems)) => app.handle_styles(ctx, cards, &problems),
+                Err(error) => app.messages.error(error),
+            },
+        );
     }
 
     /// A style of the person's own; a message says so when it is none.
@@ -56,13 +67,19 @@ impl App {
     pub(super) fn take_name(&mut self, name_for: NameFor, name: String) {
         self.overlays.close();
         match name_for {
-            NameFor::Style(id) => self.background.rename_style(id, name),
+            NameFor::Style(id) => {
+                let (styles, old, new) = (self.style_source.clone(), id.clone(), name.clone());
+                self.tasks.spawn_writing(
+                    move || styles.rename(&old, &new),
+                    |app: &mut Self, ctx, renamed| app.handle_renamed(ctx, id, name, renamed),
+                );
+            }
             NameFor::Mix(parts) => self.keep_mix(parts, name),
         }
     }
 
     /// A style has another name, or not: then the question stands again, with the reason.
-    pub(super) fn handle_renamed(
+    fn handle_renamed(
         &mut self,
         ctx: &egui::Context,
         id: String,
@@ -97,7 +114,7 @@ impl App {
                     }
                 }
                 self.remember_choice(ctx);
-                self.background.list_styles();
+                self.list_styles();
             }
             Err(error) => {
                 let before = self.title_of(&id).to_owned();
@@ -267,7 +284,16 @@ impl App {
         for step in std::mem::take(&mut self.list_steps) {
             if let ListChange::Removed { changed, .. } = step.change {
                 self.gallery.forget(&step.id);
-                self.background.remove_style(step.id, changed);
+                let styles = self.style_source.clone();
+                let remove = move || {
+                    // Not another one that has its id by now.
+                    let is_it = |card: &Card| card.id == step.id && card.changed == changed;
+                    match styles.cards().0.iter().any(is_it) {
+                        true => styles.remove(&step.id),
+                        false => Ok(()),
+                    }
+                };
+                self.tasks.spawn_writing(remove, Self::report_failure);
             }
         }
         if self.remember_order() {
@@ -279,7 +305,7 @@ impl App {
     pub(super) fn show_file(&mut self, id: &str) {
         let own: Option<PathBuf> = self.gallery.card(id).and_then(|card| card.own.clone());
         if let Some(path) = own {
-            self.background.show(path);
+            self.show_in_folder(path);
         }
     }
 
@@ -300,12 +326,7 @@ impl App {
     }
 
     /// The styles were listed.
-    pub(super) fn handle_styles(
-        &mut self,
-        ctx: &egui::Context,
-        cards: Vec<Card>,
-        problems: &[String],
-    ) {
+    fn handle_styles(&mut self, ctx: &egui::Context, cards: Vec<Card>, problems: &[String]) {
         let changed = self.gallery.set_cards(ctx, cards);
         // The one that was removed is gone, and perhaps another one is there by its name.
         let gallery = &self.gallery;

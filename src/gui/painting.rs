@@ -7,7 +7,9 @@ use eframe::egui;
 
 use super::{
     app::{App, PaintRequest},
-    background::Whole,
+    opened::{Whole, framed},
+    style_source::Loaded,
+    tasks::named,
 };
 use crate::{
     engine::{
@@ -101,7 +103,13 @@ impl App {
         let wanted = Some((photo.number, framing));
         if self.painting.framing != wanted {
             self.painting.framing = wanted;
-            self.background.frame(photo.number, framing, photo.whole.clone());
+            let (number, whole) = (photo.number, photo.whole.clone());
+            self.tasks.spawn(
+                move || framed(whole, framing),
+                move |app: &mut Self, ctx, framed| {
+                    app.handle_framed(ctx, (number, framing), framed)
+                },
+            );
         }
         self.engine.cancel();
         self.painting.request = None;
@@ -109,7 +117,7 @@ impl App {
     }
 
     /// The photo was turned and cropped, or could not be.
-    pub(super) fn handle_framed(
+    fn handle_framed(
         &mut self,
         ctx: &egui::Context,
         wanted: (u64, Framing),
@@ -128,16 +136,11 @@ impl App {
             }
             Err(error) => {
                 self.messages.error(format!("The photo stays as it is: {error}"));
-                self.keep_framing();
+                // The choice goes back to how the photo is now.
+                if let Some(photo) = self.workspace.photo() {
+                    self.workspace.choice.framing = photo.framing;
+                }
             }
-        }
-    }
-
-    /// The choice goes back to how the photo is turned and cropped now.
-    pub(super) fn keep_framing(&mut self) {
-        self.painting.framing = None;
-        if let Some(photo) = self.workspace.photo() {
-            self.workspace.choice.framing = photo.framing;
         }
     }
 
@@ -181,8 +184,48 @@ impl App {
     /// Loads a style's network, unless that goes on already.
     pub(super) fn load(&mut self, key: (String, ModelSize)) {
         if !self.networks.loading.contains(&key) {
-            self.background.load_style(key.0.clone(), key.1);
-            self.networks.loading.push(key);
+            self.networks.loading.push(key.clone());
+            let (styles, (id, model)) = (self.style_source.clone(), key.clone());
+            let load = move || {
+                let what = format!("The style {id} could not be loaded");
+                named(&what, || styles.load(&id, model))
+            };
+            self.tasks
+                .spawn(load, |app: &mut Self, ctx, loaded| app.handle_loaded(ctx, key, loaded));
+        }
+    }
+
+    /// Paints what waits for a style's network.
+    fn handle_loaded(
+        &mut self,
+        ctx: &egui::Context,
+        key: (String, ModelSize),
+        loaded: Result<Loaded, String>,
+    ) {
+        self.networks.loading.retain(|loading| *loading != key);
+        let request = self.painting.request.as_ref().map(|request| &request.recipe);
+        let is_requested = request.is_some_and(|r| r.style == key.0 && r.model == key.1);
+        match loaded {
+            Ok(loaded) => {
+                if let Some(note) = &loaded.note {
+                    self.messages.notice(note.clone());
+                }
+                self.networks.loaded.insert(key, loaded);
+                if is_requested {
+                    self.paint_requested();
+                }
+                self.start_batch(ctx);
+            }
+            Err(error) => {
+                self.messages.error(error);
+                self.networks.failed.push(key.clone());
+                self.leave_out_of_batch(ctx, |style| {
+                    style.parts.is_empty() && (&style.id, style.model) == (&key.0, key.1)
+                });
+                if is_requested {
+                    self.revert_choice(ctx);
+                }
+            }
         }
     }
 

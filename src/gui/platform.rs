@@ -32,6 +32,25 @@ pub enum Clip {
     Nothing,
 }
 
+/// The purpose of a file dialog.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To open a photo or a checkpoint.
+    Open,
+    /// To add a style.
+    Style,
+    /// To paint a folder.
+    Folder,
+    /// To say where a batch's paintings go.
+    TargetFolder,
+    /// To save the result.
+    Save,
+    /// To save a report.
+    Export,
+    /// To save the photo in every style.
+    ContactSheet,
+}
+
 /// A file dialog to show.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Dialog {

@@ -83,9 +83,8 @@ impl App {
         if rest > 0.0 {
             // Whatever draws a frame before then takes the wish for a later one away.
             ctx.request_repaint_after_secs(rest as f32 + 0.05);
-        } else if let Some(path) = &self.settings_file.path {
-            self.settings_file.changed_at = None;
-            self.background.write_settings(self.settings.clone(), path.clone());
+        } else if let Some(write) = self.settings_file.write(&self.settings) {
+            self.tasks.spawn_writing(write, App::report_failure);
         }
     }
 }

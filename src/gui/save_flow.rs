@@ -11,20 +11,20 @@ use eframe::egui::{self, ViewportCommand};
 
 use super::{
     app::{App, NextStep},
-    background::{Purpose, Save},
     batch::Batch,
+    finished::Save,
     intent::Intent,
     label::{editable, path_label, remark},
     live::{LiveView, own_folder},
     messages::{Offer, Topic},
     overlays::{Overlay, Question, TypedPath},
-    platform::{Dialog, path_in},
+    platform::{Dialog, Purpose, path_in},
 };
 use crate::{
     disk::{WriteError, free_path},
     media::{
         MediaError,
-        encode::{Encoding, Existing, Format},
+        encode::{self, Encoding, Existing, Format},
     },
 };
 
@@ -80,7 +80,29 @@ impl App {
 
     fn save(&mut self, save: Box<Save>, existing: Existing) {
         self.save.is_running = true;
-        self.background.save(save, existing);
+        let write = move || {
+            let (path, finished) = (&save.path, &save.finished);
+            // Checked before the picture is put together, so that the question comes at once.
+            let result = encode::check_target(path, existing).and_then(|()| {
+                let icc = finished.icc.as_deref();
+                encode::save(path, &finished.frame(), icc, save.encoding, existing)
+            });
+            Ok((save, result))
+        };
+        self.tasks.spawn_writing_or(
+            write,
+            |saved| saved.and_then(|(_, result)| result.map_err(|e| e.to_string())).err(),
+            |app: &mut Self, ctx, saved| match saved {
+                Ok((save, result)) => app.handle_saved(ctx, save, result),
+                Err(error) => app.save_failed(error),
+            },
+        );
+    }
+
+    fn save_failed(&mut self, error: String) {
+        self.save.is_running = false;
+        self.save.after_save = None;
+        self.messages.about(Topic::Saving).error(error);
     }
 
     /// Replaces the file that the open question is about.
@@ -91,8 +113,7 @@ impl App {
         }
     }
 
-    /// Handles the end of a save.
-    pub(super) fn handle_saved(
+    fn handle_saved(
         &mut self,
         ctx: &egui::Context,
         save: Box<Save>,
@@ -116,10 +137,7 @@ impl App {
             Err(MediaError::Write(WriteError::Exists { .. })) => {
                 self.put_question(Question::ReplaceFile(save))
             }
-            Err(error) => {
-                self.save.after_save = None;
-                self.messages.about(Topic::Saving).error(error.to_string());
-            }
+            Err(error) => self.save_failed(error.to_string()),
         }
     }
 

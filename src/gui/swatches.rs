@@ -12,13 +12,17 @@ use eframe::egui;
 
 use super::{
     app::{App, Swatch},
-    background::{ReadNetwork, mistake},
     gallery::{PaintedPicture, Subject},
+    opened::for_trials,
+    tasks::{mistake, named},
 };
-use crate::engine::{
-    error::EngineError,
-    paint::Painting,
-    protocol::{TrialJob, TrialNumber},
+use crate::{
+    engine::{
+        error::EngineError,
+        paint::Painting,
+        protocol::{TrialJob, TrialNumber},
+    },
+    mode::ModelSize,
 };
 
 impl App {
@@ -43,8 +47,19 @@ impl App {
         if let Some(id) = lacks.map(str::to_owned) {
             let photo = self.workspace.photo().filter(|_| subject.is_some());
             let photo = photo.map(|photo| photo.opened.photo.frame.clone());
-            self.background.read_swatch(id.clone(), photo);
-            self.swatches.running = Some(Swatch { style: id, subject, trial: None });
+            let what = format!("“{}” cannot be shown", self.title_of(&id));
+            let (styles, style) = (self.style_source.clone(), id.clone());
+            let read = move || {
+                let photo = for_trials(photo)?;
+                let network = styles.load(&style, ModelSize::Lite)?.network;
+                Ok::<_, String>(TrialJob { network, photo })
+            };
+            self.swatches.running = Some(Swatch { style: id.clone(), subject, trial: None });
+            self.tasks.spawn(
+                // Painting in a style that cannot be read shows the reason; a panic is shown here.
+                move || named(&what, || Ok(read().ok())),
+                |app: &mut Self, _, read| app.handle_swatch_read(id, read),
+            );
         }
     }
 
@@ -55,33 +70,27 @@ impl App {
         photo.map(|photo| (photo.number, photo.framing))
     }
 
-    /// A network was read for its picture, or not.
-    pub(super) fn handle_swatch_read(&mut self, id: String, result: Result<ReadNetwork, String>) {
+    fn handle_swatch_read(&mut self, id: String, result: Result<Option<TrialJob>, String>) {
         let is_awaited = |running: &mut Swatch| running.style == id && running.trial.is_none();
         let Some(awaited) = self.swatches.running.take_if(is_awaited) else {
             return;
         };
         match result {
             // The question about a network has the only place for a trial.
-            Ok(_) if self.overlays.reading().is_some() => {}
-            Ok(ReadNetwork { network, photo }) => {
-                let job = TrialJob { photo: photo.clone(), network };
+            Ok(Some(_)) if self.overlays.reading().is_some() => {}
+            Ok(Some(job)) => {
+                let photo = job.photo.clone();
                 self.swatches.running =
                     Some(Swatch { trial: Some((self.engine.try_out(job), photo)), ..awaited });
             }
-            // Painting in it gives the reason.
-            Err(_) => {
+            Ok(None) => {
+                self.swatches.failed.insert(id);
+            }
+            Err(why) => {
+                self.messages.error(why);
                 self.swatches.failed.insert(id);
             }
         }
-    }
-
-    /// A panic ended the reading of a style or its painting, which is not tried again.
-    pub(super) fn handle_swatch_broke(&mut self, id: String, panic: &str) {
-        self.swatches.running.take_if(|running| running.style == id);
-        let title = self.title_of(&id);
-        self.messages.error(format!("“{title}” cannot be shown: {}", mistake(panic)));
-        self.swatches.failed.insert(id);
     }
 
     /// Shows a picture that was painted; `false` when it was not one of these.
@@ -103,8 +112,12 @@ impl App {
                 let picture = PaintedPicture::new(ctx, &made.style, made.subject, pictures, look);
                 self.gallery.set_swatch(made.style, picture);
             }
-            (Err(EngineError::Panicked(panic)), _) => self.handle_swatch_broke(made.style, panic),
-            _ => {
+            (result, _) => {
+                if let Err(EngineError::Panicked(panic)) = result {
+                    let title = self.title_of(&made.style);
+                    let why = format!("“{title}” cannot be shown: {}", mistake(panic));
+                    self.messages.error(why);
+                }
                 self.swatches.failed.insert(made.style);
             }
         }

@@ -1,19 +1,21 @@
 //! Keys become a person's intents, and intents change the window's state and start work.
 
+use std::path::PathBuf;
+
 use eframe::egui::{self, ViewportCommand};
 
 use super::{
     app::App,
     arrivals::PictureUse,
-    background::{Origin, Purpose},
     choice::{BRUSHES_PX, Choice, DEFAULT_BRUSH, finest_brush},
     file_list::FileList,
     intent::Intent,
     licences::Licences,
     live::{LiveIntent, LiveView},
     mix::Mix,
+    opened::Origin,
     overlays::Overlay,
-    platform::Dialog,
+    platform::{Dialog, Purpose},
     shortcuts::{self, Press},
     stage::ViewStep,
     theme,
@@ -248,11 +250,7 @@ impl App {
             Intent::SeeRecents => self.make_small_picture(FileList::Recent),
             Intent::ClearRecents => self.clear_files(ctx, FileList::Recent),
             Intent::OpenSample => self.open(Origin::Sample),
-            Intent::Paste => {
-                self.opening.newest = self.ticket();
-                self.opening.is_running = true;
-                self.background.paste(self.opening.newest);
-            }
+            Intent::Paste => self.paste(),
             Intent::UseAs(picture_use) => self.use_arrived(ctx, picture_use),
             Intent::PreferStyle(path) => self.prefer_style(ctx, path),
             Intent::ForgetBefore => self.forget_before(),
@@ -273,9 +271,12 @@ impl App {
             Intent::RemoveStyle(id) => self.remove_style(ctx, &id),
             Intent::BringBack(id) => self.bring_back(ctx, &id),
             Intent::ShowFile(id) => self.show_file(&id),
-            Intent::ShowInFolder(path) => self.background.show(path),
-            Intent::Play(path) => self.background.play(path),
-            Intent::CopyFile(path) => self.background.copy_file(path),
+            Intent::ShowInFolder(path) => self.show_in_folder(path),
+            Intent::Play(path) => {
+                let platform = self.platform.clone();
+                self.tasks.spawn(move || platform.play(&path), Self::report_failure);
+            }
+            Intent::CopyFile(path) => self.copy_file(path),
             Intent::ShowPainting(path) => self.show_painting(path),
             Intent::ClosePainting => {
                 self.close_painting(ctx);
@@ -336,11 +337,7 @@ impl App {
             Intent::CancelCrop => self.cropping = None,
             Intent::AskContactSheet => self.ask_contact_sheet(),
             Intent::StopContactSheet => self.stop_contact_sheet(),
-            Intent::Copy => {
-                if let Some(finished) = self.workspace.finished() {
-                    self.background.copy(finished);
-                }
-            }
+            Intent::Copy => self.copy_painting(),
             Intent::FillScreen(fills) => self.fill_screen(ctx, fills),
             Intent::SetTheme(choice) => {
                 self.settings.choices.theme = choice;
@@ -437,6 +434,9 @@ impl App {
 
     /// Shows a dialog; `false` when another one is open.
     pub(super) fn ask(&mut self, purpose: Purpose, dialog: Dialog) -> bool {
+        if std::mem::replace(&mut self.dialog_open, true) {
+            return false;
+        }
         let state = &self.settings.state;
         let folder = match purpose {
             Purpose::Open | Purpose::Folder | Purpose::Style => state.open_folder.clone(),
@@ -444,39 +444,21 @@ impl App {
                 state.save_folder.clone().or(state.open_folder.clone())
             }
         };
-        self.background.ask(purpose, dialog, folder)
+        let platform = self.platform.clone();
+        self.tasks.spawn_dialog(
+            move || platform.ask(&dialog, folder.as_deref()),
+            move |app: &mut Self, ctx, path| {
+                app.dialog_open = false;
+                app.handle_dialog(ctx, purpose, path);
+            },
+        );
+        true
     }
 
-    /// A number for a request to open something; later ones are larger.
-    pub(super) fn ticket(&mut self) -> u64 {
-        self.opening.tickets += 1;
-        self.opening.tickets
-    }
-
-    fn open(&mut self, origin: Origin) {
-        let ticket = self.ticket();
-        self.open_as(ticket, origin);
-    }
-
-    /// Opens a photo for the request with this number, which is the newest.
-    fn open_as(&mut self, ticket: u64, origin: Origin) {
-        self.opening.newest = ticket;
-        self.opening.is_running = true;
-        self.background.open(ticket, origin);
-    }
-
-    /// Sorts files in the background, to open, to import or to paint them.
-    pub(super) fn sort(&mut self, files: Vec<std::path::PathBuf>, picture_use: PictureUse) {
-        let ticket = self.ticket();
-        self.background.sort(ticket, files, picture_use);
-    }
-
-    /// Opens one photo from a file, unless a later request has led to a photo already: requests are sorted by
-    /// several threads and may end in another order.
-    pub(super) fn open_file(&mut self, ticket: u64, path: std::path::PathBuf) {
-        if ticket >= self.opening.newest {
-            self.open_as(ticket, Origin::File(path));
-        }
+    /// Shows a file in the desktop's file manager.
+    pub(super) fn show_in_folder(&self, path: PathBuf) {
+        let platform = self.platform.clone();
+        self.tasks.spawn(move || platform.show(&path), Self::report_failure);
     }
 
     /// Makes a choice the present one; [`App::finish_changes`] notes the step for undo.

@@ -4,11 +4,12 @@
 use std::sync::Arc;
 
 use super::{
-    background::{Finished, Opened, Origin, Whole},
     choice::{Choice, Recipe, SavedKey},
+    finished::Finished,
     history::History,
     label::stem,
     mix::{Mix, Parts},
+    opened::{Opened, Origin, Whole},
 };
 use crate::{
     engine::paint::Painting,

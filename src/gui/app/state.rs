@@ -2,7 +2,6 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    path::PathBuf,
     sync::{Arc, atomic::AtomicBool},
     time::SystemTime,
 };
@@ -12,10 +11,10 @@ use crate::{
     engine::protocol::{Generation, TrialNumber},
     frame::Frame,
     gui::{
-        background::Opened,
         choice::{Choice, Recipe},
         gallery::Subject,
         mix::{Mix, MixedNetworks},
+        opened::Opened,
         overlays::Loss,
         style_source::Loaded,
         workspace::Page,
@@ -101,6 +100,21 @@ pub(in crate::gui) struct PhotoOpening {
     pub is_running: bool,
 }
 
+impl PhotoOpening {
+    /// Notes that the request of this number leads to a photo.
+    pub fn begin(&mut self, ticket: u64) {
+        self.newest = ticket;
+        self.is_running = true;
+    }
+
+    /// Ends a request; whether it is the newest.
+    pub fn end(&mut self, ticket: u64) -> bool {
+        let is_newest = ticket == self.newest;
+        self.is_running &= !is_newest;
+        is_newest
+    }
+}
+
 /// A style that is chosen, and what is mixed with it.
 pub(in crate::gui) type Chosen = (Option<String>, Mix);
 
@@ -168,14 +182,6 @@ pub(in crate::gui) struct Ending {
     pub restarts: bool,
     /// Set, from any thread, when the system wants the program to end.
     pub is_requested: Arc<AtomicBool>,
-}
-
-/// Where settings are written.
-pub(in crate::gui) struct SettingsFile {
-    /// Nowhere when `None`.
-    pub path: Option<PathBuf>,
-    /// When they changed last, by egui's clock, unless they are written.
-    pub changed_at: Option<f64>,
 }
 
 /// The device that paints, once it is known.

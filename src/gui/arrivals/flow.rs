@@ -8,12 +8,13 @@ use super::{Arrived, Before, PictureUse, targets};
 use crate::compose::Look;
 use crate::gui::{
     app::{App, NextStep},
-    background::{Opened, Origin, Sorted},
     batch::Batch,
     file_list::FileList,
     intent::Intent,
     messages::Offer,
+    opened::{Opened, Origin, Sorted, from_clipboard},
     overlays::{Overlay, Question},
+    platform::Clip,
 };
 use crate::settings::MOST_RECENT;
 
@@ -48,7 +49,11 @@ impl App {
         if is_drop || (hovers && arrivals.asked_at.is_none_or(is_time)) {
             arrivals.asked_at = Some(now);
             if !std::mem::replace(&mut arrivals.is_asking, true) {
-                self.background.find_pointer();
+                let platform = self.platform.clone();
+                self.tasks.spawn(
+                    move || Ok(platform.pointer()),
+                    |app: &mut Self, ctx, place| app.handle_pointer(ctx, place.ok().flatten()),
+                );
             }
         }
         if hovers {
@@ -56,12 +61,8 @@ impl App {
         }
     }
 
-    /// The system told where the pointer is on the screen, or nobody did: decides about what was dropped.
-    pub(in crate::gui) fn handle_pointer(
-        &mut self,
-        ctx: &egui::Context,
-        place: Option<(i32, i32)>,
-    ) {
+    /// Decides about what was dropped, from where the pointer is on the screen, if that is known.
+    fn handle_pointer(&mut self, ctx: &egui::Context, place: Option<(i32, i32)>) {
         self.arrivals.is_asking = false;
         let told = place.and_then(|place| in_window(ctx, place));
         let pointer = told.or_else(|| ctx.input(|i| i.pointer.latest_pos()));
@@ -84,9 +85,6 @@ impl App {
         picture_use: PictureUse,
         sorted: Sorted,
     ) {
-        if ticket == self.opening.newest {
-            self.opening.is_running = false;
-        }
         for problem in sorted.problems {
             self.messages.error(problem);
         }
@@ -157,13 +155,30 @@ impl App {
         }
     }
 
-    /// Asks what a picture of the clipboard is for.
-    pub(in crate::gui) fn handle_pasted(&mut self, ticket: u64, picture: Box<Opened>) {
-        // What was opened later takes its place.
-        if ticket == self.opening.newest {
-            self.opening.is_running = false;
-            self.put_question(Question::PictureUse(Arrived::Picture(picture)));
-        }
+    /// Asks what a picture or the files on the clipboard are for.
+    pub(in crate::gui) fn paste(&mut self) {
+        let ticket = self.begin_opening();
+        let platform = self.platform.clone();
+        let paste = move || {
+            Ok(match platform.paste()? {
+                Clip::Picture(frame) => Some(Arrived::Picture(Box::new(from_clipboard(frame)))),
+                Clip::Files(files) => Some(Arrived::Files(files)),
+                Clip::Nothing => None,
+            })
+        };
+        self.tasks.spawn(paste, move |app: &mut Self, _, pasted| {
+            let is_newest = app.opening.end(ticket);
+            match pasted {
+                Ok(Some(Arrived::Files(files))) => app.sort(files, PictureUse::Asked),
+                Ok(None) => app.messages.notice(
+                    "The clipboard holds no picture. Copy one, or a picture file, and paste again.",
+                ),
+                // What was opened later takes its place.
+                _ if !is_newest => {}
+                Ok(Some(picture)) => app.put_question(Question::PictureUse(picture)),
+                Err(error) => app.messages.error(error),
+            }
+        });
     }
 
     /// Uses the pictures that the open question is about.
@@ -175,8 +190,9 @@ impl App {
         match (arrived, picture_use) {
             (Arrived::Picture(picture), PictureUse::Style) => {
                 let frame = picture.photo.frame;
-                self.arrivals.importing += 1;
-                self.background.import_picture(PASTED.to_owned(), frame);
+                self.import_with(PASTED.into(), move |styles, _| {
+                    styles.import_picture(&frame, PASTED)
+                });
             }
             (Arrived::Picture(picture), _) => self.go_on_or_ask(ctx, NextStep::Put(picture)),
             (Arrived::Files(files), _) => {

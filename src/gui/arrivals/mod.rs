@@ -17,7 +17,7 @@ use eframe::egui::{self, Pos2, Rect};
 pub use picture_use::PictureUse;
 pub use question::question_ui;
 
-use super::background::Opened;
+use super::opened::Opened;
 
 /// Pictures that a question is about.
 pub enum Arrived {
@@ -57,12 +57,6 @@ pub struct Arrivals {
 }
 
 impl Arrivals {
-    /// Forgets what it waits for, because a task came to no end.
-    pub fn broke(&mut self) {
-        self.is_asking = false;
-        self.importing = 0;
-    }
-
     /// Draws the targets over the stage while files hover.
     pub fn ui(&mut self, ui: &egui::Ui, area: Rect, is_live: bool) {
         let shown = targets::ui(ui, area, self.pointer, is_live);

@@ -15,9 +15,9 @@ use std::{
 };
 
 use super::{
-    background::PAINTED,
     label::{label, path_label, remark},
     mix::{self, Parts},
+    opened::PAINTED,
 };
 use crate::{
     engine::protocol::{SavedPhoto, Unpainted},

@@ -4,22 +4,27 @@ use std::{path::PathBuf, sync::Arc};
 
 use eframe::egui;
 
-use super::ContactSheet;
+use super::{ContactSheet, SheetFile};
 use crate::{
     disk::free_path,
     engine::{
         error::EngineError,
-        paint::{PaintSettings, WorkingSize},
+        paint::{PaintSettings, WorkingSize, at_size},
         protocol::{RepaintJob, RepaintNumber, Repainted},
     },
     frame::Frame,
     gui::{
         app::App,
-        background::{Purpose, ReadNetwork, SheetFile},
         label::label,
-        platform::Dialog,
+        opened::smaller,
+        platform::{Dialog, Purpose},
     },
-    media::encode::Encoding,
+    media::{
+        encode::{self, Encoding, Existing},
+        scale::size_within,
+        sheet::{CELL_PX, ORIGINAL, titled_sheet},
+    },
+    network::Network,
 };
 
 impl App {
@@ -84,8 +89,14 @@ impl App {
         };
         let (number, photo) = (sheet.number, sheet.photo.clone());
         if let Some((id, _)) = sheet.styles.get(sheet.next) {
-            let (id, long_side_px) = (id.clone(), sheet.long_side_px);
-            self.background.read_for_sheet(number, (id, sheet.model), photo, long_side_px);
+            let (id, model, long_side_px) = (id.clone(), sheet.model, sheet.long_side_px);
+            let styles = self.style_source.clone();
+            let read = move || {
+                let network = styles.load(&id, model)?.network;
+                Ok((network, smaller(&photo, long_side_px)))
+            };
+            self.tasks
+                .spawn(read, move |app: &mut Self, _, read| app.handle_sheet_read(number, read));
         } else if sheet.file.cells.is_empty() {
             let why = sheet.failures.join(" ");
             self.sheets.running = None;
@@ -93,21 +104,24 @@ impl App {
         } else {
             let file =
                 SheetFile { cells: std::mem::take(&mut sheet.file.cells), ..sheet.file.clone() };
-            self.background.write_sheet(number, photo, file);
+            self.tasks.spawn_writing(
+                move || write_sheet(&photo, file),
+                move |app: &mut Self, ctx, path| app.handle_sheet_written(ctx, number, path),
+            );
         }
     }
 
     /// The network of a style was read for the sheet, or not.
-    pub(in crate::gui) fn handle_sheet_read(
+    fn handle_sheet_read(
         &mut self,
         number: u64,
-        result: Result<ReadNetwork, String>,
+        result: Result<(Arc<Network>, Arc<Frame>), String>,
     ) {
         let Some(sheet) = self.sheets.of(number) else {
             return;
         };
         match result {
-            Ok(ReadNetwork { network, photo }) => {
+            Ok((network, photo)) => {
                 sheet.photo = photo.clone();
                 sheet.painting = Some(self.engine.repaint(RepaintJob {
                     frame: photo,
@@ -135,7 +149,13 @@ impl App {
         };
         sheet.painting = None;
         match result {
-            Ok(repainted) => self.background.make_sheet_cell(sheet.number, repainted.clone()),
+            Ok(repainted) => {
+                let (number, repainted) = (sheet.number, repainted.clone());
+                self.tasks.spawn(
+                    move || Ok(cell_of(&repainted.picture)),
+                    move |app: &mut Self, _, cell| app.handle_sheet_cell(number, cell),
+                );
+            }
             Err(error) => {
                 let title = sheet.styles.get(sheet.next).map_or("", |(_, title)| title);
                 let why = format!("{title} was not painted: {error}.");
@@ -146,13 +166,19 @@ impl App {
     }
 
     /// A painting has its size on the sheet.
-    pub(in crate::gui) fn handle_sheet_cell(&mut self, number: u64, cell: Frame) {
-        if let Some(sheet) = self.sheets.of(number) {
-            if let Some((_, title)) = sheet.styles.get(sheet.next) {
-                sheet.file.cells.push((title.clone(), cell));
+    fn handle_sheet_cell(&mut self, number: u64, cell: Result<Frame, String>) {
+        let Some(sheet) = self.sheets.of(number) else {
+            return;
+        };
+        match cell {
+            Ok(cell) => {
+                if let Some((_, title)) = sheet.styles.get(sheet.next) {
+                    sheet.file.cells.push((title.clone(), cell));
+                }
+                sheet.next += 1;
+                self.go_on_with_sheet();
             }
-            sheet.next += 1;
-            self.go_on_with_sheet();
+            Err(error) => self.leave_off_sheet(error),
         }
     }
 
@@ -165,7 +191,7 @@ impl App {
     }
 
     /// The sheet was written, or not.
-    pub(in crate::gui) fn handle_sheet_written(
+    fn handle_sheet_written(
         &mut self,
         ctx: &egui::Context,
         number: u64,
@@ -187,4 +213,19 @@ impl App {
             Err(error) => self.messages.error(error),
         }
     }
+}
+
+/// Writes the sheet of a photo; returns its path.
+fn write_sheet(photo: &Frame, mut file: SheetFile) -> Result<PathBuf, String> {
+    file.cells.insert(0, (ORIGINAL.to_owned(), cell_of(photo)));
+    let page = titled_sheet(&file.cells, CELL_PX)
+        .ok_or("These are too many styles for one contact sheet.")?;
+    encode::save(&file.path, &page, file.icc.as_deref(), file.encoding, Existing::Keep)
+        .map_err(|e| e.to_string())?;
+    Ok(file.path)
+}
+
+fn cell_of(frame: &Frame) -> Frame {
+    let (width, height) = size_within(frame.width(), frame.height(), CELL_PX);
+    at_size(frame, width, height).into_owned()
 }

@@ -5,20 +5,34 @@
 
 mod flow;
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use eframe::egui::{self, Align2, ProgressBar, RichText, vec2};
 
-use super::{background::SheetFile, intent::Intent, theme};
+use super::{intent::Intent, theme};
 use crate::{
     compose::Look,
     engine::protocol::RepaintNumber,
     frame::Frame,
+    media::encode::Encoding,
     mode::{ModeChoice, ModelSize},
 };
 
 /// Width of the card, in points.
 const WIDTH: f32 = 300.0;
+
+/// A contact sheet on its way into a file.
+#[derive(Clone, Debug)]
+pub struct SheetFile {
+    /// The target, where nothing lies.
+    pub path: PathBuf,
+    /// How it is encoded.
+    pub encoding: Encoding,
+    /// The photo's colour profile.
+    pub icc: Option<Vec<u8>>,
+    /// Titles and small paintings, in their order.
+    pub cells: Vec<(String, Frame)>,
+}
 
 /// A sheet that is being made.
 pub struct ContactSheet {
@@ -52,11 +66,6 @@ impl ContactSheets {
     /// Whether a sheet is being made.
     pub fn is_running(&self) -> bool {
         self.running.is_some()
-    }
-
-    /// Gives up, because a task came to no end.
-    pub fn broke(&mut self) {
-        self.running = None;
     }
 
     /// The sheet of this number, while it is being made.

@@ -9,7 +9,7 @@ use eframe::egui::{
 };
 
 use self::shape::{Handle, dragged, drawn, pixels, with_ratio};
-use super::{background::Whole, intent::Intent, stage, texture::image_of, theme};
+use super::{intent::Intent, opened::Whole, stage, texture::image_of, theme};
 use crate::media::framing::Framing;
 
 /// Space around the photo, in points.

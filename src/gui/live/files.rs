@@ -13,19 +13,20 @@ use super::{LiveIntent, repaints::Snapped};
 use crate::{
     capture::Rotation,
     disk::{self, WriteError},
+    frame::Frame,
     gui::{
         app::App,
-        background::{Background, Report, SavedSnapshot, StartedRecording, THUMBNAIL_PX},
         intent::Intent,
         label::{path_label, remark},
         messages::{SavedPicture, Topic},
         mix,
+        paintings::THUMBNAIL_PX,
         texture::image_of,
     },
     media::{
         MediaError,
         encode::{self, Existing, Format},
-        record::{Destination, Ffmpeg, FrameSink, Recorder, TakenFrames},
+        record::{Destination, Ffmpeg, FrameSink, Recorded, Recorder, TakenFrames},
         scale::{scaled, size_within},
     },
     settings::RecordAs,
@@ -98,26 +99,55 @@ impl App {
         }
     }
 
-    /// Says where a snapshot is, and shows it.
-    pub(in crate::gui) fn show_snapshot(&mut self, ctx: &egui::Context, saved: SavedSnapshot) {
-        let SavedSnapshot { path, size: (w, h), thumbnail, seen } = saved;
-        let image = image_of(&thumbnail);
+    /// Saves a snapshot under a name of its own; `seen` is the same as it was seen, if that is another picture.
+    pub(super) fn save_snapped(&self, snapped: Snapped, seen: Option<Snapped>) {
+        let folder = self.picture_folder();
+        self.tasks.spawn_writing(
+            move || snapshot(&folder, snapped),
+            |app: &mut Self, ctx, saved| match saved {
+                Ok((path, picture)) => app.show_snapshot(ctx, &path, &picture, seen),
+                Err(error) => app.messages.error(error),
+            },
+        );
+    }
+
+    /// Shows a snapshot and where it is.
+    fn show_snapshot(
+        &mut self,
+        ctx: &egui::Context,
+        path: &Path,
+        (size, thumbnail): &Thumbnail,
+        seen: Option<Snapped>,
+    ) {
         let mut actions = vec![
-            ("Show in folder", Intent::ShowInFolder(path.clone())),
-            ("Copy", Intent::CopyFile(path.clone())),
+            ("Show in folder", Intent::ShowInFolder(path.to_owned())),
+            ("Copy", Intent::CopyFile(path.to_owned())),
         ];
         if let Some(seen) = seen {
-            let number = self.repaints.keep_seen(*seen);
+            let number = self.repaints.keep_seen(seen);
             let save = Intent::Live(LiveIntent::SaveAsSeen(number));
             actions.push(("Save as seen", save));
         }
+        let image = image_of(thumbnail);
         let picture = SavedPicture {
             thumbnail: ctx.load_texture("snapshot", image, egui::TextureOptions::LINEAR),
             actions,
         };
-        self.note_painting(ctx, &path);
-        let text = format!("Saved at {w} × {h} px as {}", path_label(&path));
+        self.note_painting(ctx, path);
+        let text = format!("Saved at {} × {} px as {}", size.0, size.1, path_label(path));
         self.messages.about(Topic::Saving).saved(text, picture);
+    }
+
+    /// Writes a report. The user has agreed to replace what exists.
+    pub(in crate::gui) fn export(&self, path: PathBuf, bytes: Vec<u8>) {
+        let write = move || {
+            let saved = encode::save_bytes(&path, &bytes, Existing::Replace);
+            saved.map(|()| path).map_err(|e| e.to_string())
+        };
+        self.tasks.spawn_writing(write, |app: &mut Self, _, saved| match saved {
+            Ok(path) => app.tell_of_saved(&path),
+            Err(error) => app.messages.error(error),
+        });
     }
 
     pub(super) fn toggle_recording(&mut self) {
@@ -133,35 +163,74 @@ impl App {
             sink.push(seen, Instant::now());
             live.begins_recording = Some(taken.clone());
             self.engine.record(sink);
-            let record_as = self.settings.live.record_as;
-            self.background.start_recording(self.picture_folder(), record_as, taken);
+            self.start_recording(taken);
         } else {
             self.messages.notice(NO_PICTURE);
         }
     }
 
-    /// A recording may begin.
-    pub(in crate::gui) fn handle_recording(
+    /// Makes a file or folder for a recording, and writes the frames that are taken.
+    fn start_recording(&self, taken: TakenFrames) {
+        let (folder, record_as) = (self.picture_folder(), self.settings.live.record_as);
+        let (frames, wake_up) = (taken.clone(), self.tasks.wake_up());
+        let start = move || {
+            let ffmpeg = match record_as {
+                RecordAs::Video => Some(Ffmpeg::find()),
+                RecordAs::Pictures => None,
+            };
+            let (ending, note) = match &ffmpeg {
+                Some(Ok(_)) => (".mp4", None),
+                Some(Err(why)) => {
+                    let note = "the video is a larger one of Motion-JPEG, an AVI file";
+                    (".avi", Some(remark(&format!("{why}; {note}."))))
+                }
+                None => ("", None),
+            };
+            let recorder = with_free_name(&folder, RECORDING, ending, |path| {
+                let path = path.to_owned();
+                let destination = match ffmpeg.clone() {
+                    Some(Ok(ffmpeg)) => Destination::Mp4 { path, ffmpeg },
+                    Some(Err(_)) => Destination::Avi { path },
+                    None => {
+                        disk::make_new_folder(&path)?;
+                        Destination::Pictures { folder: path, format: Format::Jpeg }
+                    }
+                };
+                Recorder::of_taken(&frames, &destination, wake_up.clone())
+            })?;
+            Ok((recorder, note))
+        };
+        self.tasks.spawn_writing_or(
+            start,
+            |started| started.map_or_else(Some, |(r, _)| r.finish_or_discard().failure_in_words()),
+            move |app: &mut Self, ctx, started| app.handle_recording(ctx, &taken, started),
+        );
+    }
+
+    fn handle_recording(
         &mut self,
         ctx: &egui::Context,
         taken: &TakenFrames,
-        result: Result<Box<StartedRecording>, String>,
+        started: Result<(Recorder, Option<String>), String>,
     ) {
         let has_end = taken.has_end();
-        // Another one may have been asked for since.
+        // Another one may have begun since.
         let mut begins = self.live.as_mut().filter(|_| !has_end);
         if let Some(live) = &mut begins {
             live.begins_recording = None;
         }
-        match (result, begins) {
-            (Ok(started), begins) => {
-                if let Some(note) = started.note {
+        match (started, begins) {
+            (Ok((recorder, note)), begins) => {
+                if let Some(note) = note {
                     self.messages.notice(note);
                 }
                 match begins {
-                    Some(live) => live.recording = Some(started.recorder),
-                    None if has_end => self.background.finish_recording(started.recorder),
-                    None => self.background.discard_recording(started.recorder),
+                    Some(live) => live.recording = Some(recorder),
+                    None if has_end => self.finish_recording(recorder),
+                    None => self.tasks.spawn_writing(
+                        move || Ok(recorder.finish_or_discard()),
+                        Self::report_failure,
+                    ),
                 }
             }
             (Err(error), _) => {
@@ -182,19 +251,40 @@ impl App {
         if let Some(recorder) = live.recording.take() {
             recorder.hold_until(until);
             self.ending.recordings += 1;
-            self.background.finish_recording(recorder);
+            self.finish_recording(recorder);
         } else if let Some(taken) = live.begins_recording.take() {
             taken.hold_until(until);
             self.ending.recordings += 1;
         }
     }
 
-    /// Nothing may go on waiting for a task that has broken.
-    pub(in crate::gui) fn recording_broke(&mut self) {
-        self.ending.recordings = 0;
-        if let Some(live) = &mut self.live {
-            live.begins_recording = None;
+    /// Waits for a recording to be written. One without a frame leaves nothing behind.
+    fn finish_recording(&self, recorder: Recorder) {
+        self.tasks.spawn_writing_or(
+            move || Ok(recorder.finish_or_discard()),
+            |recorded| recorded.map_or_else(Some, |recorded| recorded.failure_in_words()),
+            |app: &mut Self, ctx, recorded| {
+                app.recording_ended(ctx);
+                match recorded {
+                    Ok(recorded) => app.show_recorded(ctx, &recorded),
+                    Err(error) => app.messages.error(error),
+                }
+            },
+        );
+    }
+
+    fn show_recorded(&mut self, ctx: &egui::Context, recorded: &Recorded) {
+        if recorded.is_video && recorded.frames > 0 {
+            self.note_painting(ctx, &recorded.path);
         }
+        if let Some(failure) = recorded.failure_in_words() {
+            self.messages.error(failure);
+            return;
+        }
+        let notes: String = recorded.notes.iter().map(|note| format!("; {note}")).collect();
+        let (path, words) = (path_label(&recorded.path), recorded.in_words());
+        self.messages.about(Topic::Recording);
+        self.tell_of_file(format!("Recorded {path}: {words}{notes}"), &recorded.path);
     }
 
     /// Where snapshots and recordings go: where paintings were saved last, else to the pictures.
@@ -211,74 +301,11 @@ impl App {
         };
         chosen.or_else(pictures).unwrap_or_else(|| PathBuf::from("."))
     }
-}
 
-impl Background {
-    /// Saves a live picture under a name of its own below `folder`, with how it was painted in it; hands back the same
-    /// as it was `seen`, where that is another picture; [`Report::SnapshotSaved`].
-    pub fn save_snapshot(&self, folder: PathBuf, snapped: Snapped, seen: Option<Box<Snapped>>) {
-        self.send_writing(move || Report::SnapshotSaved(snapshot(&folder, &snapped, seen)));
-    }
-
-    /// Writes a report; the person has agreed to replace what exists. [`Report::Exported`].
-    pub fn export(&self, path: PathBuf, bytes: Vec<u8>) {
-        self.send_writing(move || {
-            let saved = encode::save_bytes(&path, &bytes, Existing::Replace);
-            Report::Exported(saved.map(|()| path).map_err(|e| e.to_string()))
-        });
-    }
-
-    /// Makes a file or folder for a recording below `folder`, and writes the frames that are taken;
-    /// [`Report::Recording`].
-    pub fn start_recording(&self, folder: PathBuf, record_as: RecordAs, taken: TakenFrames) {
-        let wake_up = self.wake_up();
-        self.send_writing(move || {
-            let ffmpeg = match record_as {
-                RecordAs::Video => Some(Ffmpeg::find()),
-                RecordAs::Pictures => None,
-            };
-            let (ending, note) = match &ffmpeg {
-                Some(Ok(_)) => (".mp4", None),
-                Some(Err(why)) => {
-                    let note = "the video is a larger one of Motion-JPEG, an AVI file";
-                    (".avi", Some(remark(&format!("{why}; {note}."))))
-                }
-                None => ("", None),
-            };
-            let started = with_free_name(&folder, RECORDING, ending, |path| {
-                let path = path.to_owned();
-                let destination = match ffmpeg.clone() {
-                    Some(Ok(ffmpeg)) => Destination::Mp4 { path, ffmpeg },
-                    Some(Err(_)) => Destination::Avi { path },
-                    None => {
-                        disk::make_new_folder(&path)?;
-                        Destination::Pictures { folder: path, format: Format::Jpeg }
-                    }
-                };
-                Recorder::of_taken(&taken, &destination, wake_up.clone())
-            });
-            let started = started.map(|recorder| Box::new(StartedRecording { recorder, note }));
-            Report::Recording { taken, result: started }
-        });
-    }
-
-    /// Waits for a recording to be written; [`Report::Recorded`]. One without a frame leaves nothing behind.
-    pub fn finish_recording(&self, recorder: Recorder) {
-        self.send_writing(move || Report::Recorded(recorder.finish_or_discard()));
-    }
-
-    /// Ends a recording that nobody waits for.
-    pub fn discard_recording(&self, recorder: Recorder) {
-        self.send_writing(move || {
-            recorder.finish_or_discard();
-            Report::Quiet
-        });
-    }
-
-    /// Removes the temporary files that a killed program left of snapshots and of recordings' pictures below `folder`.
-    pub fn sweep_pictures(&self, folder: PathBuf) {
-        self.send(move || {
-            let home = own_folder(&folder);
+    /// Removes the temporary files that a killed program left of snapshots and of recordings' pictures.
+    pub(in crate::gui) fn sweep_pictures(&self) {
+        let home = own_folder(&self.picture_folder());
+        let sweep = move || {
             disk::sweep(&home);
             let recordings = std::fs::read_dir(&home).into_iter().flatten().flatten();
             let recordings = recordings.filter(|entry| {
@@ -295,8 +322,9 @@ impl Background {
             for recording in recordings {
                 disk::sweep(&recording.path());
             }
-            Report::Quiet
-        });
+            Ok(())
+        };
+        self.tasks.spawn(sweep, Self::report_failure);
     }
 }
 
@@ -328,18 +356,20 @@ fn with_free_name<T>(
     Err(format!("{} is full of files named {stem}.", path_label(&home)))
 }
 
+/// A picture's size and a small copy of it.
+type Thumbnail = ((usize, usize), Frame);
+
+/// Writes a snapshot below `folder`; returns its path.
 fn snapshot(
     folder: &Path,
-    Snapped { style, picture, texts }: &Snapped,
-    seen: Option<Box<Snapped>>,
-) -> Result<SavedSnapshot, String> {
-    let said = |e: MediaError| e.to_string();
-    let bytes = encode::png_with_texts("the snapshot", picture, texts).map_err(said)?;
-    let stem = format!("snapshot-{style}");
-    let path = with_free_name(folder, &stem, ".png", |path| {
+    Snapped { style, picture, texts }: Snapped,
+) -> Result<(PathBuf, Thumbnail), String> {
+    let bytes = encode::png_with_texts("the snapshot", &picture, &texts);
+    let bytes = bytes.map_err(|e| e.to_string())?;
+    let path = with_free_name(folder, &format!("snapshot-{style}"), ".png", |path| {
         encode::save_bytes(path, &bytes, Existing::Keep).map(|()| path.to_owned())
     })?;
     let size = (picture.width(), picture.height());
     let (width, height) = size_within(size.0, size.1, THUMBNAIL_PX);
-    Ok(SavedSnapshot { path, size, thumbnail: scaled(picture, width, height), seen })
+    Ok((path, (size, scaled(&picture, width, height))))
 }

@@ -164,11 +164,6 @@ impl App {
         self.follow_repaints();
     }
 
-    /// Saves a snapshot; `seen` is the same as it was seen, where that is another picture.
-    pub(super) fn save_snapped(&self, snapped: Snapped, seen: Option<Snapped>) {
-        self.background.save_snapshot(self.picture_folder(), snapped, seen.map(Box::new));
-    }
-
     /// Saves the picture of the snapshot with this number too as it was seen.
     pub(super) fn save_seen(&mut self, number: u64) {
         let done = Intent::Live(LiveIntent::SaveAsSeen(number));

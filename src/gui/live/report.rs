@@ -6,13 +6,8 @@ use eframe::egui::{self, ScrollArea, TextureHandle, TextureOptions, Theme, vec2}
 
 use super::{LiveIntent, LiveView};
 use crate::{
-    gui::{
-        background::{Background, DrawnChart, Report},
-        intent::Intent,
-        overlays::dialog,
-        texture::image_of,
-        theme,
-    },
+    frame::Frame,
+    gui::{intent::Intent, overlays::dialog, texture::image_of, theme},
     measure::{
         MeasureError, MeasureReport,
         chart::{self, Colors},
@@ -47,22 +42,8 @@ enum Chart {
     None,
 }
 
-impl Background {
-    /// Draws the chart of a report, for the screen in the colours of this theme; [`Report::Charted`].
-    pub fn draw_chart(&self, report: Arc<MeasureReport>, theme: Theme) {
-        let colors = chart_colors(theme);
-        self.send(move || {
-            let drawn = chart::draw(&report, &colors).and_then(|frame| {
-                let png = chart::png(&report)?;
-                Ok((frame, png))
-            });
-            Report::Charted { report, result: drawn.map_err(|e| e.to_string()) }
-        });
-    }
-}
-
 /// The colours of a chart in the window.
-fn chart_colors(theme: Theme) -> Colors {
+pub(super) fn chart_colors(theme: Theme) -> Colors {
     let visuals = theme::visuals(theme);
     let palette = theme::palette(&visuals);
     let [ground, ink, quiet, rule, wrong, reference, candidate] = [
@@ -100,18 +81,18 @@ impl LiveView {
     }
 
     /// The chart of `report` is drawn, or cannot be; does nothing when that report was put away.
-    pub(in crate::gui) fn set_chart(
+    pub(super) fn set_chart(
         &mut self,
         ctx: &egui::Context,
         report: &Arc<MeasureReport>,
-        drawn: Option<DrawnChart>,
+        drawn: Option<&(Frame, Vec<u8>)>,
     ) {
         let shown = self.report.as_mut();
         if let Some(view) = shown.filter(|view| Arc::ptr_eq(&view.report, report)) {
             view.chart = drawn.map_or(Chart::None, |(frame, png)| {
-                let image = image_of(&frame);
+                let image = image_of(frame);
                 let texture = ctx.load_texture("report", image, TextureOptions::LINEAR);
-                Chart::Here(texture, png)
+                Chart::Here(texture, png.clone())
             });
         }
     }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use eframe::egui;
 
-use super::{LiveIntent, LiveView};
+use super::{LiveIntent, LiveView, NO_CAMERA, report::chart_colors};
 use crate::{
     backend::BackendError,
     capture::{CameraId, CaptureEvent, CaptureSettings, Source},
@@ -13,10 +13,14 @@ use crate::{
         LiveEvent, LiveSize, LiveSource, MeasureJob, ModePair, Snapshot, rate_control::STEPS_PX,
     },
     gui::{
-        app::App, background::Purpose, events::name_window, intent::Intent, platform::Dialog,
-        stage::Compare, style_source::Card,
+        app::App,
+        events::name_window,
+        intent::Intent,
+        platform::{Dialog, Purpose},
+        stage::Compare,
+        style_source::Card,
     },
-    measure::{MeasureError, MeasureReport},
+    measure::{MeasureError, MeasureReport, chart},
     media::record::Recorder,
     mode::DeviceChoice,
 };
@@ -133,8 +137,18 @@ impl App {
     ) {
         match (result, &mut self.live) {
             (Ok(report), Some(live)) => {
-                self.background.draw_chart(report.clone(), ctx.theme());
-                live.show_report(report);
+                live.show_report(report.clone());
+                let (colors, drawn) = (chart_colors(ctx.theme()), report.clone());
+                let draw = move || {
+                    let frame = chart::draw(&drawn, &colors).map_err(|e| e.to_string())?;
+                    Ok((frame, chart::png(&drawn).map_err(|e| e.to_string())?))
+                };
+                self.tasks.spawn(draw, move |app: &mut Self, ctx, chart| {
+                    if let Some(live) = &mut app.live {
+                        live.set_chart(ctx, &report, chart.as_ref().ok());
+                    }
+                    app.report_failure(ctx, chart);
+                });
             }
             (Ok(_), None) | (Err(MeasureError::Backend(BackendError::Cancelled)), _) => {}
             (Err(error), _) => self.messages.error(format!("Nothing was measured: {error}")),
@@ -157,9 +171,8 @@ impl App {
                 }
             }
             LiveIntent::ListCameras | LiveIntent::LookForCamera => {
-                self.wants_camera = intent == LiveIntent::LookForCamera;
                 self.cameras = None;
-                self.background.list_cameras();
+                self.list_cameras(intent == LiveIntent::LookForCamera);
             }
             LiveIntent::Set(choices) => {
                 let before = std::mem::replace(&mut self.settings.live, *choices);
@@ -327,7 +340,7 @@ impl App {
         self.settings_changed(ctx);
         self.choose_first_style(ctx);
         self.start_source();
-        self.background.list_cameras();
+        self.list_cameras(false);
     }
 
     fn leave_live(&mut self, ctx: &egui::Context) {
@@ -381,8 +394,27 @@ impl App {
     pub(in crate::gui) fn follow_cameras(&mut self, ctx: &egui::Context) {
         let comes_back = ctx.input(|i| i.events.contains(&egui::Event::WindowFocused(true)));
         if comes_back && self.live.is_none() && self.workspace.photo().is_none() {
-            self.background.list_cameras();
+            self.list_cameras(false);
         }
+    }
+
+    /// Asks the system for its cameras; `uses_first` shows one of them.
+    pub(in crate::gui) fn list_cameras(&self, uses_first: bool) {
+        let platform = self.platform.clone();
+        self.tasks.spawn(
+            move || platform.cameras(),
+            move |app: &mut Self, _, cameras| {
+                if let Some(live) = &mut app.live {
+                    live.set_cameras(cameras.clone());
+                }
+                if uses_first && cameras.as_ref().is_ok_and(Vec::is_empty) {
+                    app.messages.notice(NO_CAMERA);
+                } else if uses_first {
+                    app.intents.push(Intent::Live(LiveIntent::UseCamera));
+                }
+                app.cameras = Some(cameras);
+            },
+        );
     }
 
     fn use_source(&mut self, ctx: &egui::Context, source: Source) {

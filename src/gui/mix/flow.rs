@@ -10,6 +10,7 @@ use crate::{
         naming::Naming,
         overlays::Question,
         style_source::Loaded,
+        tasks::named,
     },
     mode::ModelSize,
 };
@@ -44,7 +45,11 @@ impl App {
         }
         if mixed.running.is_none() && mixed.failed.as_ref() != Some(parts) {
             mixed.running = Some(parts.clone());
-            self.background.mix_styles(parts.clone());
+            let (styles, mix, parts) = (self.style_source.clone(), parts.clone(), parts.clone());
+            self.tasks.spawn(
+                move || named("The styles could not be mixed", || styles.mix(&mix)),
+                |app: &mut Self, ctx, mixed| app.handle_mixed(ctx, parts, mixed),
+            );
         }
         None
     }
@@ -70,12 +75,7 @@ impl App {
     }
 
     /// The network of a mix is here, or cannot be made.
-    pub(in crate::gui) fn handle_mixed(
-        &mut self,
-        ctx: &egui::Context,
-        parts: Parts,
-        result: Result<Loaded, String>,
-    ) {
+    fn handle_mixed(&mut self, ctx: &egui::Context, parts: Parts, result: Result<Loaded, String>) {
         let mixed = &mut self.networks.mixed;
         mixed.running = None;
         let wanted = self.painting.request.as_ref().map(|r| &r.recipe.mix);
@@ -167,22 +167,21 @@ impl App {
     pub(in crate::gui) fn keep_mix(&mut self, parts: Parts, name: String) {
         let words = format!("mix of {}", in_words(&parts, |style| self.title_of(style)));
         self.arrivals.importing += 1;
-        self.background.keep_mix(parts, name, words);
+        let (styles, mix, style) = (self.style_source.clone(), parts.clone(), name.clone());
+        self.tasks.spawn_writing(
+            move || styles.keep_mix(&mix, &style, &words),
+            |app: &mut Self, _, kept| app.handle_kept(parts, name, kept),
+        );
     }
 
     /// A mix was kept as a style, or not: then the question stands again, with the reason.
-    pub(in crate::gui) fn handle_kept(
-        &mut self,
-        parts: Parts,
-        name: String,
-        result: Result<String, String>,
-    ) {
+    fn handle_kept(&mut self, parts: Parts, name: String, result: Result<String, String>) {
         self.arrivals.importing = self.arrivals.importing.saturating_sub(1);
         match result {
             Ok(id) => {
                 self.workspace.note_kept_mix(&parts, &id);
                 self.arriving = Some(id);
-                self.background.list_styles();
+                self.list_styles();
             }
             Err(error) => {
                 let why = self.why_not_named(&name, &error);

@@ -20,9 +20,4 @@ impl MixedNetworks {
         self.newest.take_if(|(parts, _)| parts.iter().any(|(style, _)| is_gone(style)));
         self.failed = None;
     }
-
-    /// Forgets what is being made, because a task came to no end.
-    pub fn broke(&mut self) {
-        self.running = None;
-    }
 }

@@ -4,15 +4,19 @@ use std::path::{Path, PathBuf};
 
 use eframe::egui::{self, Event};
 
-use super::{Viewed, is_video, kind, strip, view};
+use super::{
+    Viewed, is_video, kind,
+    small::{Stamp, open_painting},
+    strip, view,
+};
 use crate::gui::{
     app::App,
-    background::{Opened, SmallPicture},
     file_list::FileList,
     intent::Intent,
     label::{name_label, path_label},
     live::LiveIntent,
     messages::Offer,
+    opened::Opened,
     stage::Seen,
 };
 
@@ -64,25 +68,17 @@ impl App {
             return;
         }
         if ctx.input(|i| i.events.contains(&Event::WindowFocused(true))) {
-            self.background.look_at_paintings(self.paintings.stamps());
+            let stamps = self.paintings.stamps();
+            let look = move || {
+                let is_other = |(path, stamp): &(PathBuf, Option<Stamp>)| Stamp::of(path) != *stamp;
+                let others = stamps.into_iter().filter(is_other).map(|(path, _)| path);
+                Ok(others.collect::<Vec<_>>())
+            };
+            self.tasks.spawn(look, |app: &mut Self, _, changed| {
+                app.paintings.outdated.extend(changed.into_iter().flatten());
+            });
         }
         self.make_small_picture(FileList::Paintings);
-    }
-
-    /// A small picture was made, or not.
-    pub(in crate::gui) fn handle_thumbnail(
-        &mut self,
-        ctx: &egui::Context,
-        path: PathBuf,
-        small: SmallPicture,
-    ) {
-        self.paintings.take_in(ctx, path, small);
-        self.paintings.keep_only(&self.settings.state);
-    }
-
-    /// These files are others by now.
-    pub(in crate::gui) fn handle_paintings_changed(&mut self, changed: Vec<PathBuf>) {
-        self.paintings.outdated.extend(changed);
     }
 
     /// Draws the strip, where there is one.
@@ -98,7 +94,11 @@ impl App {
     /// Opens a painting of the list, to be seen.
     pub(in crate::gui) fn show_painting(&mut self, path: PathBuf) {
         self.paintings.opening = Some(path.clone());
-        self.background.open_painting(path);
+        let file = path.clone();
+        self.tasks.spawn(
+            move || open_painting(file),
+            |app: &mut Self, ctx, opened| app.handle_painting_opened(ctx, path, opened),
+        );
     }
 
     /// Shows the painting so many places to the right in the strip, if there is one.
@@ -114,7 +114,7 @@ impl App {
     }
 
     /// A painting was opened to be seen; not when its file is gone.
-    pub(in crate::gui) fn handle_painting_opened(
+    fn handle_painting_opened(
         &mut self,
         ctx: &egui::Context,
         path: PathBuf,
@@ -205,7 +205,7 @@ impl App {
             (Some(viewed), Intent::Copy) if is_video(&viewed.path) => self
                 .messages
                 .notice("A video is not copied as a picture. “Show in folder” leads to its file."),
-            (Some(viewed), Intent::Copy) => self.background.copy_file(viewed.path.clone()),
+            (Some(viewed), Intent::Copy) => self.copy_file(viewed.path.clone()),
             (Some(viewed), Intent::Save) => {
                 let path = path_label(&viewed.path);
                 let what = kind(&viewed.path);

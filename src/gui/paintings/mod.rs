@@ -7,10 +7,15 @@
 //! as long as the strip or that list is seen.
 
 mod flow;
+mod small;
 mod strip;
 mod view;
 
-pub use {flow::is_low, view::Viewed};
+pub use {
+    flow::is_low,
+    small::{SmallPicture, THUMBNAIL_PX},
+    view::Viewed,
+};
 
 use std::{
     collections::{HashMap, HashSet},
@@ -19,10 +24,8 @@ use std::{
 
 use eframe::egui::{self, TextureHandle};
 
-use super::{
-    background::{SmallPicture, Stamp},
-    texture::{MIPMAPPED, image_of},
-};
+use self::small::Stamp;
+use super::texture::{MIPMAPPED, image_of};
 use crate::{media::record::Destination, settings::State};
 
 /// Whether this file of the list is a recorded video.
@@ -86,9 +89,15 @@ impl Paintings {
         self.running.clone()
     }
 
-    /// Takes a small picture in.
-    fn take_in(&mut self, ctx: &egui::Context, path: PathBuf, small: SmallPicture) {
+    /// Takes in a small picture that was made, or could not be.
+    pub fn take_in(
+        &mut self,
+        ctx: &egui::Context,
+        path: PathBuf,
+        small: Result<SmallPicture, String>,
+    ) {
         self.running.take_if(|running| *running == path);
+        let small = small.unwrap_or_else(|error| SmallPicture { stamp: None, picture: Err(error) });
         let texture = |frame| ctx.load_texture("painting small", image_of(&frame), MIPMAPPED);
         let thumbnail = Thumbnail { stamp: small.stamp, picture: small.picture.map(texture) };
         self.thumbnails.insert(path, thumbnail);
@@ -112,16 +121,6 @@ impl Paintings {
     /// The small picture of a file of a list, once it is here.
     pub fn small(&self, path: &Path) -> Option<&TextureHandle> {
         self.thumbnails.get(path)?.picture.as_ref().ok()
-    }
-
-    /// A task came to no end: its picture is not tried again.
-    pub fn broke(&mut self) {
-        self.opening = None;
-        if let Some(path) = self.running.take() {
-            let why = "No small picture could be made of it.".to_owned();
-            let thumbnail = Thumbnail { stamp: None, picture: Err(why) };
-            self.thumbnails.insert(path, thumbnail);
-        }
     }
 
     /// The painting that is seen large in the photo's place.

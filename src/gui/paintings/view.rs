@@ -6,9 +6,9 @@ use eframe::egui;
 
 use super::{is_video, kind};
 use crate::gui::{
-    background::Opened,
     intent::Intent,
     key_chips,
+    opened::Opened,
     stage::{Framing, Stage},
     theme,
 };

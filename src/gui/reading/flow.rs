@@ -3,7 +3,10 @@
 //! A question that another one takes the place of is asked again after it; closing the window, or the question, adds
 //! nothing.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use eframe::egui::{self, TextureFilter, TextureOptions};
 
@@ -17,10 +20,10 @@ use crate::{
     },
     gui::{
         app::App,
-        background::ReadNetwork,
         label::{name_label, remark},
+        opened::for_trials,
         overlays::{Overlay, Question},
-        style_source::Import,
+        style_source::{Import, StyleSource},
         texture::image_of,
     },
     media::decode,
@@ -35,16 +38,30 @@ const PICTURE: TextureOptions =
 impl App {
     /// Adds a file to the styles, as far as that needs no question.
     pub(in crate::gui) fn import(&mut self, path: PathBuf) {
-        self.arrivals.importing += 1;
-        self.background.import_style(path, PixelChoice::default());
+        self.import_with(path, |styles, path| styles.import(path, PixelChoice::default()));
     }
 
-    /// Goes on when a file was added, could not be, or has to be asked about.
-    pub(in crate::gui) fn handle_imported(
+    /// Adds the picture or checkpoint `path` to the styles.
+    pub(in crate::gui) fn import_with(
         &mut self,
         path: PathBuf,
-        result: Result<Import, String>,
+        import: impl FnOnce(&dyn StyleSource, &Path) -> Result<Import, String> + Send + 'static,
     ) {
+        self.arrivals.importing += 1;
+        let (styles, file, name) = (self.style_source.clone(), path.clone(), name_label(&path));
+        self.tasks.spawn_writing_or(
+            move || import(&*styles, &file),
+            move |imported| match imported {
+                Ok(Import::Unclear(_)) => Some(format!(
+                    "{name} was not added as a style: the window closed before its pixel format was chosen"
+                )),
+                other => other.err(),
+            },
+            move |app: &mut Self, _, imported| app.handle_imported(path, imported),
+        );
+    }
+
+    fn handle_imported(&mut self, path: PathBuf, result: Result<Import, String>) {
         self.arrivals.importing = self.arrivals.importing.saturating_sub(1);
         match result {
             Ok(Import::Added { id, warning }) => {
@@ -53,7 +70,7 @@ impl App {
                     self.load((id.clone(), ModelSize::Full));
                 }
                 self.arriving = Some(id);
-                self.background.list_styles();
+                self.list_styles();
                 if let Some(warning) = warning {
                     self.messages.notice(warning);
                 }
@@ -84,25 +101,27 @@ impl App {
         if let Some(format) = reading.begin_next() {
             let (number, path) = (reading.number, reading.file.path.clone());
             let photo = reading.photo.clone();
-            self.background.read_as(number, path, format, photo);
+            let styles = self.style_source.clone();
+            let read = move || {
+                let photo = for_trials(photo)?;
+                Ok(TrialJob { network: styles.network_as(&path, format)?, photo })
+            };
+            self.tasks.spawn(read, move |app: &mut Self, _, read| {
+                app.handle_read((number, format), read);
+            });
         }
     }
 
     /// Has the picture painted for which a network was read.
-    pub(in crate::gui) fn handle_read(
-        &mut self,
-        of: (u64, PixelFormat),
-        result: Result<ReadNetwork, String>,
-    ) {
-        // An earlier question's, or one that counts as broken, comes too late.
+    fn handle_read(&mut self, of: (u64, PixelFormat), result: Result<TrialJob, String>) {
+        // An earlier question's comes too late.
         let is_awaited = |r: &Reading| r.running.is_some_and(|format| (r.number, format) == of);
         let Some(reading) = self.overlays.reading().filter(|r| is_awaited(r)) else {
             return;
         };
         match result {
-            Ok(ReadNetwork { network, photo }) => {
-                reading.photo = Some(photo.clone());
-                let job = TrialJob { photo, network };
+            Ok(job) => {
+                reading.photo = Some(job.photo.clone());
                 self.postpone_swatch();
                 self.readings.trial = Some(self.engine.try_out(job));
             }
@@ -132,21 +151,14 @@ impl App {
         });
     }
 
-    /// A task came to no end that may have been to read the network of the open question.
-    pub(in crate::gui) fn reading_broke(&mut self, error: &str) {
-        let is_painting = self.readings.trial.is_some();
-        if let (Some(reading), false) = (self.overlays.reading(), is_painting) {
-            reading.end(Trial::Failed(remark(error)));
-        }
-    }
-
     /// Adds the file of the open question, read in this way.
     pub(in crate::gui) fn take_reading(&mut self, format: PixelFormat) {
         match self.overlays.take() {
             Overlay::Question(Question::Reading(reading)) => {
                 self.stop_trial();
-                self.arrivals.importing += 1;
-                self.background.import_style(reading.file.path, PixelChoice::from(format));
+                self.import_with(reading.file.path, move |styles, path| {
+                    styles.import(path, PixelChoice::from(format))
+                });
             }
             other => self.overlays.show(other),
         }

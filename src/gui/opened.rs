@@ -1,13 +1,16 @@
-//! Opens files and pasted pictures as photos, and distinguishes photos from checkpoints by their names.
+//! Opens files and pasted pictures as photos, and distinguishes photos from checkpoints by their names. Reads files:
+//! for background threads.
 
 use std::{path::PathBuf, sync::Arc};
 
-use super::{Opened, Origin, Sorted, Whole};
+use super::{
+    label::{name_label, path_label},
+    platform::has_checkpoint_name,
+};
 use crate::{
     disk::words,
     engine::{compositor::PREVIEW_PX, trial::TRIAL_PX},
     frame::Frame,
-    gui::{label::path_label, platform::has_checkpoint_name},
     media::{
         decode, encode,
         folder::Folder,
@@ -19,6 +22,72 @@ use crate::{
 
 /// Folder that the paintings of a folder go to, beside the photos, unless another is chosen.
 pub const PAINTED: &str = "painted";
+
+/// Where a photo comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// A file.
+    File(PathBuf),
+    /// The embedded sample.
+    Sample,
+    /// The clipboard.
+    Clipboard,
+}
+
+/// A photo, ready to show and to paint.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// The photo.
+    pub photo: decode::Photo,
+    /// The photo with a long side of at most [`PREVIEW_PX`](crate::engine::compositor::PREVIEW_PX).
+    pub preview: Arc<Frame>,
+    /// Where it comes from.
+    pub origin: Origin,
+    /// How it is to be turned and cropped.
+    pub framing: Framing,
+}
+
+impl Opened {
+    /// Its name for people.
+    pub fn title(&self) -> String {
+        match &self.origin {
+            Origin::File(path) => name_label(path),
+            Origin::Sample => "Sample photo".to_owned(),
+            Origin::Clipboard => "Pasted picture".to_owned(),
+        }
+    }
+}
+
+/// A photo without more about it.
+#[derive(Clone)]
+pub struct Whole {
+    /// The photo.
+    pub frame: Arc<Frame>,
+    /// The photo with a long side of at most [`PREVIEW_PX`](crate::engine::compositor::PREVIEW_PX).
+    pub preview: Arc<Frame>,
+}
+
+impl Whole {
+    /// Columns and rows, in pixels.
+    pub fn size(&self) -> (usize, usize) {
+        (self.frame.width(), self.frame.height())
+    }
+}
+
+/// Files by their kind, as far as their names show it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sorted {
+    /// Photos, those in folders included.
+    pub photos: Vec<PathBuf>,
+    /// Checkpoints.
+    pub checkpoints: Vec<PathBuf>,
+    /// Whether photos came out of a folder.
+    pub has_folder: bool,
+    /// Folders that could not be read or hold no photos, and why.
+    pub problems: Vec<String>,
+    /// What was left out of the folders, in words.
+    pub notes: Vec<String>,
+}
 
 pub fn opened(origin: Origin) -> Result<Box<Opened>, String> {
     let photo = match &origin {

@@ -1,21 +1,20 @@
-//! Tasks of the strip of paintings: small pictures are made of files, files looked at again, and one is opened to be
-//! seen.
+//! Small pictures of the files in a list. Reads files: for background threads.
 
 use std::{
     fs,
     io::ErrorKind,
     path::{Path, PathBuf},
     sync::Arc,
+    time::SystemTime,
 };
 
-use super::{
-    Background, Opened, Origin, Report, SmallPicture, Stamp, THUMBNAIL_PX, caught, mistake,
-    opening::{from_clipboard, opened, smaller},
-};
 use crate::{
     disk::words,
     frame::Frame,
-    gui::label::path_label,
+    gui::{
+        label::path_label,
+        opened::{Opened, Origin, from_clipboard, opened, smaller},
+    },
     media::{
         decode,
         record::{Destination, beginning_of},
@@ -23,48 +22,50 @@ use crate::{
     },
 };
 
-/// Largest file, and most memory to read it, of which a small picture is made, in bytes: nobody waits for one.
-const MOST_BYTES: u64 = 512 << 20;
+/// Maximum size of a file, and maximum memory to read it, in bytes: nobody waits for a small picture.
+const MAX_BYTES: u64 = 512 << 20;
+/// Long side of the small picture, in pixels: twice that of its place, for fine screens.
+pub const THUMBNAIL_PX: usize = 192;
 
-impl Background {
-    /// Makes a small picture of a file; [`Report::Thumbnail`].
-    pub fn make_thumbnail(&self, path: PathBuf) {
-        self.send(move || {
-            let stamp = Stamp::of(&path);
-            let name = path_label(&path);
-            let picture = caught(|| small(&path)).unwrap_or_else(|panic| {
-                Err(format!("{name} could not be shown: {}", mistake(&panic)))
-            });
-            Report::Thumbnail { path, small: SmallPicture { stamp, picture } }
-        });
+/// Size and time of a file, by which another one of its name is noticed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stamp {
+    bytes: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Stamp {
+    /// That of the file as it is now; `None` where there is none.
+    pub fn of(path: &Path) -> Option<Self> {
+        let about = std::fs::metadata(path).ok()?;
+        Some(Self { bytes: about.len(), modified: about.modified().ok() })
     }
+}
 
-    /// Looks which of these files are others than they were; [`Report::PaintingsChanged`].
-    pub fn look_at_paintings(&self, stamps: Vec<(PathBuf, Option<Stamp>)>) {
-        self.send(move || {
-            let is_other = |(path, stamp): &(PathBuf, Option<Stamp>)| Stamp::of(path) != *stamp;
-            let others = stamps.into_iter().filter(is_other);
-            Report::PaintingsChanged(others.map(|(path, _)| path).collect())
-        });
+/// A small picture of a file.
+pub struct SmallPicture {
+    /// The file as it was.
+    pub stamp: Option<Stamp>,
+    /// The picture, with a long side of at most [`THUMBNAIL_PX`], or why there is none.
+    pub picture: Result<Frame, String>,
+}
+
+impl SmallPicture {
+    pub fn of(path: &Path) -> Self {
+        Self { stamp: Stamp::of(path), picture: small(path) }
     }
+}
 
-    /// Opens a painting to be seen; [`Report::PaintingOpened`].
-    pub fn open_painting(&self, path: PathBuf) {
-        self.send(move || Report::PaintingOpened {
-            result: match fs::metadata(&path) {
-                Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-                Ok(about) if about.is_file() && Destination::has_video_ending(&path) => {
-                    beginning_of(&path, None).map(|frame| {
-                        Some(Box::new(Opened {
-                            origin: Origin::File(path.clone()),
-                            ..from_clipboard(frame)
-                        }))
-                    })
-                }
-                _ => opened(Origin::File(path.clone())).map(Some),
-            },
-            path,
-        });
+/// Opens a painting to be shown; of a video its first picture. `None` if its file is gone.
+pub fn open_painting(path: PathBuf) -> Result<Option<Box<Opened>>, String> {
+    match fs::metadata(&path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Ok(about) if about.is_file() && Destination::has_video_ending(&path) => {
+            let frame = beginning_of(&path, None)?;
+            let opened = Opened { origin: Origin::File(path), ..from_clipboard(frame) };
+            Ok(Some(Box::new(opened)))
+        }
+        _ => opened(Origin::File(path)).map(Some),
     }
 }
 
@@ -87,7 +88,7 @@ fn small(path: &Path) -> Result<Frame, String> {
         return Ok((*smaller(&first, THUMBNAIL_PX)).clone());
     }
     let too_large = || format!("{name} is too large for a small picture of it.");
-    if about.len() > MOST_BYTES {
+    if about.len() > MAX_BYTES {
         return Err(too_large());
     }
     let said = |error: crate::media::MediaError| error.to_string();
@@ -95,7 +96,7 @@ fn small(path: &Path) -> Result<Frame, String> {
     let needs = decode::needs(&name, &bytes).map_err(said)?;
     let size = (needs.width, needs.height);
     let scaling = scaling_bytes(size, size_within(size.0, size.1, THUMBNAIL_PX), false);
-    if needs.bytes + scaling > MOST_BYTES {
+    if needs.bytes + scaling > MAX_BYTES {
         return Err(too_large());
     }
     let photo = decode::from_bytes(&name, &bytes).map_err(said)?;
@@ -123,7 +124,7 @@ mod tests {
         fs::create_dir(path("folder.png")).expect("made");
         // No byte of it lies on the disk.
         let huge = fs::File::create(path("huge.png")).expect("made");
-        huge.set_len(MOST_BYTES + 1).expect("long");
+        huge.set_len(MAX_BYTES + 1).expect("long");
         // 20,000 x 20,000 pixels, by its header.
         let mut wide = whole.clone();
         wide[16..24].copy_from_slice(&[0, 0, 0x4e, 0x20, 0, 0, 0x4e, 0x20]);

@@ -1,11 +1,14 @@
-//! Text on the clipboard: keys in fields and in marked words, and buttons that copy.
+//! The clipboard: pictures that are copied, and text in fields and labels.
 //!
 //! egui's own clipboard is not used: it would read pictures on the window's thread, and the keys of the clipboard
-//! belong to pictures here. Background threads read and write the text.
+//! belong to pictures here. Background threads read and write it.
+
+use std::path::PathBuf;
 
 use eframe::egui::{self, Event, Key, OutputCommand, text_selection::LabelSelectionState};
 
-use super::app::App;
+use super::{app::App, label::name_label};
+use crate::media::decode;
 
 impl App {
     /// Gives the keys of the clipboard to a field that is typed into, or to words that are marked.
@@ -35,15 +38,15 @@ impl App {
             }
         });
         if pastes {
-            self.background.paste_text();
-        }
-    }
-
-    /// Puts a text that was asked for into the field that is typed into.
-    pub(super) fn handle_pasted_text(&self, ctx: &egui::Context, text: String) {
-        if ctx.text_edit_focused() && !text.is_empty() {
-            let text = text.replace("\r\n", "\n");
-            ctx.input_mut(|input| input.events.push(Event::Paste(text)));
+            let platform = self.platform.clone();
+            let paste = move || Ok(platform.paste_text());
+            self.tasks.spawn(paste, |app: &mut Self, ctx, text| match text {
+                Ok(text) if ctx.text_edit_focused() && !text.is_empty() => {
+                    let text = text.replace("\r\n", "\n");
+                    ctx.input_mut(|input| input.events.push(Event::Paste(text)));
+                }
+                other => app.report_failure(ctx, other),
+            });
         }
     }
 
@@ -54,8 +57,31 @@ impl App {
             ctx.output_mut(|output| output.commands.extract_if(.., is_text).collect());
         for command in copied {
             if let OutputCommand::CopyText(text) = command {
-                self.background.copy_text(text);
+                let platform = self.platform.clone();
+                self.tasks.spawn(move || platform.copy_text(&text), Self::report_failure);
             }
         }
+    }
+
+    pub(super) fn copy_painting(&self) {
+        if let Some(finished) = self.workspace.finished() {
+            let platform = self.platform.clone();
+            let copy = move || {
+                platform.copy(&finished.frame())?;
+                Ok("The painting is on the clipboard.".to_owned())
+            };
+            self.tasks.spawn(copy, Self::report_end);
+        }
+    }
+
+    /// Copies the picture in a file to the clipboard.
+    pub(super) fn copy_file(&self, path: PathBuf) {
+        let platform = self.platform.clone();
+        let copy = move || {
+            let photo = decode::from_path(&path).map_err(|e| e.to_string())?;
+            platform.copy(&photo.frame)?;
+            Ok(format!("{} is on the clipboard.", name_label(&path)))
+        };
+        self.tasks.spawn(copy, Self::report_end);
     }
 }

@@ -1,7 +1,5 @@
 //! The photos that were opened last: remembered over restarts, offered in the upper bar and on the first page.
 
-mod flow;
-
 use std::path::{Path, PathBuf};
 
 use eframe::egui::{self, Align, Color32, Layout, Popup, Rect, vec2};

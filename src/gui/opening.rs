@@ -1,0 +1,161 @@
+//! From a file, the sample or a list to the photo on the table.
+
+use std::{fs, io::ErrorKind, path::PathBuf};
+
+use eframe::egui;
+
+use super::{
+    app::{App, NextStep},
+    arrivals::PictureUse,
+    choice::{DEFAULT_BRUSH, working_size_of},
+    events::name_window,
+    file_list::FileList,
+    intent::Intent,
+    live::LiveIntent,
+    messages::Offer,
+    opened::{Opened, Origin, opened, sorted},
+    recents::Recent,
+};
+
+impl App {
+    /// The photos that were opened last.
+    pub(super) fn recent(&self) -> Recent<'_> {
+        Recent { files: &self.settings.state.recent_photos, paintings: &self.paintings }
+    }
+
+    /// A number for a request to open something; later ones are larger.
+    pub(super) fn ticket(&mut self) -> u64 {
+        self.opening.tickets += 1;
+        self.opening.tickets
+    }
+
+    /// Begins a request for a photo; returns its number.
+    pub(super) fn begin_opening(&mut self) -> u64 {
+        let ticket = self.ticket();
+        self.opening.begin(ticket);
+        ticket
+    }
+
+    pub(super) fn open(&mut self, origin: Origin) {
+        let ticket = self.ticket();
+        self.open_as(ticket, origin);
+    }
+
+    /// Opens a photo for the request with this number, which is the newest.
+    fn open_as(&mut self, ticket: u64, origin: Origin) {
+        self.opening.begin(ticket);
+        self.tasks.spawn(
+            move || opened(origin),
+            move |app: &mut Self, ctx, opened| app.handle_opened(ctx, ticket, opened),
+        );
+    }
+
+    /// Puts a photo on the table, unless one was requested later.
+    pub(super) fn handle_opened(
+        &mut self,
+        ctx: &egui::Context,
+        ticket: u64,
+        opened: Result<Box<Opened>, String>,
+    ) {
+        if self.opening.end(ticket) {
+            match opened {
+                Ok(opened) => self.go_on_or_ask(ctx, NextStep::Put(opened)),
+                Err(error) => self.messages.error(error),
+            }
+        }
+    }
+
+    /// Sorts files in the background, to open, to import or to paint them.
+    pub(super) fn sort(&mut self, files: Vec<PathBuf>, picture_use: PictureUse) {
+        let ticket = self.ticket();
+        self.tasks.spawn(
+            move || Ok(sorted(files)),
+            move |app: &mut Self, ctx, sorted| match sorted {
+                Ok(sorted) => app.handle_sorted(ctx, ticket, picture_use, sorted),
+                Err(error) => app.messages.error(error),
+            },
+        );
+    }
+
+    /// Opens one photo from a file, unless a later request has led to a photo already: requests are sorted by
+    /// several threads and may end in another order.
+    pub(super) fn open_file(&mut self, ticket: u64, path: PathBuf) {
+        if ticket >= self.opening.newest {
+            self.open_as(ticket, Origin::File(path));
+        }
+    }
+
+    /// Opens a photo of the list.
+    pub(super) fn open_recent(&mut self, path: PathBuf) {
+        let ticket = self.begin_opening();
+        let file = path.clone();
+        let open = move || match fs::metadata(&file) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            _ => opened(Origin::File(file)).map(Some),
+        };
+        self.tasks.spawn(open, move |app: &mut Self, ctx, opened| match opened.transpose() {
+            Some(opened) => app.handle_opened(ctx, ticket, opened),
+            None => {
+                app.opening.end(ticket);
+                app.forget_gone(ctx, FileList::Recent, &path);
+            }
+        });
+    }
+
+    /// Says that a brush size was set for another photo, once for each size.
+    fn announce_kept_brush(&mut self) {
+        let brush = self.workspace.choice.brush;
+        let (Some((width, height)), true) =
+            (self.workspace.photo_size(), brush != DEFAULT_BRUSH && self.announced_brush != brush)
+        else {
+            return;
+        };
+        // A brush that gives this photo the same size needs no message.
+        let (kept, usual) = [brush, DEFAULT_BRUSH]
+            .map(|brush| working_size_of(brush).resolve(width, height))
+            .into();
+        if kept != usual {
+            self.announced_brush = brush;
+            let text = format!(
+                "Painted with the detail you chose before: strokes as at {} × {} px.",
+                kept.0, kept.1
+            );
+            let offer =
+                Offer { label: "Reset detail", intent: Intent::UsualDetail, otherwise: None };
+            self.messages.offer(text, offer);
+        }
+    }
+
+    /// Puts a photo on the table and paints it when a style is chosen.
+    pub(super) fn put(&mut self, ctx: &egui::Context, opened: Opened) {
+        let was_live = self.live.is_some();
+        // A person who opens a photo wants to see it.
+        self.perform_live(ctx, LiveIntent::Leave);
+        for note in &opened.photo.notes {
+            self.messages.notice(note.clone());
+        }
+        if let Origin::File(path) = &opened.origin
+            && let Some(folder) = path.parent()
+        {
+            self.settings.state.open_folder = Some(folder.to_owned());
+            self.note_file(ctx, FileList::Recent, path);
+            self.settings_changed(ctx);
+        }
+        self.engine.cancel();
+        self.end_change(ctx);
+        self.painting.request = None;
+        self.painting.framing = None;
+        let before = self.seen_pictures();
+        // Over the whole photo that is seen while it is cropped, and over other pages, it appears at once.
+        if self.cropping.take().is_none() && !was_live && !before.is_empty() {
+            self.stage.appear_over(ctx, before);
+        }
+        self.paintings.close_view();
+        name_window(ctx, Some(&opened.title()));
+        self.stage.set_photo(ctx, &opened.preview, opened.photo.frame.clone());
+        self.note_put(opened, was_live);
+        self.announce_kept_brush();
+        self.recompose_anew();
+        self.follow_choice();
+    }
+}

@@ -1,0 +1,176 @@
+//! Work that reads, writes or waits runs on a few background threads; its completion runs on the window's thread.
+//!
+//! Tasks travel on a bounded channel that any of the threads serves. A task whose work panics, or that finds no room,
+//! is completed with an error, so whatever waits for it is always notified. [`Tasks`] belongs to the window's thread
+//! and never waits.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    thread,
+};
+
+use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
+use eframe::egui::Context;
+
+use crate::engine::{WakeUp, panic_message};
+
+/// Threads that run tasks.
+const THREADS: usize = 2;
+/// Maximum number of tasks that wait for a thread.
+const MAX_WAITING: usize = 64;
+
+/// Completes a task on the state `S` of the window. Without a window it only returns a failure that the user must
+/// hear of.
+pub type Completion<S> = Box<dyn FnOnce(Option<(&mut S, &Context)>) -> Option<String> + Send>;
+
+/// Work with its completion. It is given an error if the work cannot run.
+type Work<S> = Box<dyn FnOnce(Result<(), String>) -> Completion<S> + Send>;
+
+/// A task that writes a file holds a sender of `Tasks::writes` until its completion is sent.
+type Task<S> = (Work<S>, Option<Sender<()>>);
+
+/// The window's handle of the background threads.
+pub struct Tasks<S> {
+    tasks: Sender<Task<S>>,
+    /// Tasks that wait for the user.
+    dialogs: Sender<Task<S>>,
+    completed: Sender<Completion<S>>,
+    completions: Receiver<Completion<S>>,
+    writes: Option<Sender<()>>,
+    /// Disconnected once all clones of `writes` are dropped.
+    written: Receiver<()>,
+    wake_up: WakeUp,
+}
+
+impl<S: 'static> Tasks<S> {
+    /// Starts the threads. They end with the handle, after the task that runs.
+    ///
+    /// # Errors
+    /// The operating system's, when it starts no thread.
+    pub fn start(wake_up: WakeUp) -> std::io::Result<Self> {
+        let (completed, completions) = unbounded();
+        let (writes, written) = bounded(0);
+        let start = |name: &str, threads| {
+            let (sender, tasks) = bounded::<Task<S>>(MAX_WAITING);
+            for number in 0..threads {
+                let (tasks, completed) = (tasks.clone(), completed.clone());
+                let wake_up = wake_up.clone();
+                thread::Builder::new().name(format!("{name}-{number}")).spawn(move || {
+                    for (work, writes) in tasks {
+                        complete(work(Ok(())), &completed, &wake_up);
+                        drop(writes);
+                    }
+                })?;
+            }
+            std::io::Result::Ok(sender)
+        };
+        let (tasks, dialogs) = (start("background", THREADS)?, start("dialog", 1)?);
+        let writes = Some(writes);
+        Ok(Self { tasks, dialogs, completed, completions, writes, written, wake_up })
+    }
+
+    /// The next completion, to be called with the window's state.
+    pub fn poll(&self) -> Option<Completion<S>> {
+        self.completions.try_recv().ok()
+    }
+
+    /// Runs `work` on a background thread, then `done` on the window's.
+    pub fn spawn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, String> + Send + 'static,
+        done: impl FnOnce(&mut S, &Context, Result<T, String>) + Send + 'static,
+    ) {
+        self.send(&self.tasks, boxed(work, |_| None, done), None);
+    }
+
+    /// As [`Self::spawn`], for work that writes a file: [`Self::finish_writing`] waits for it.
+    pub fn spawn_writing<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, String> + Send + 'static,
+        done: impl FnOnce(&mut S, &Context, Result<T, String>) + Send + 'static,
+    ) {
+        self.spawn_writing_or(work, Result::err, done);
+    }
+
+    /// As [`Self::spawn_writing`]; `close` is called instead of `done` if the window closes first. It returns a failure
+    /// for the user.
+    pub fn spawn_writing_or<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, String> + Send + 'static,
+        close: impl FnOnce(Result<T, String>) -> Option<String> + Send + 'static,
+        done: impl FnOnce(&mut S, &Context, Result<T, String>) + Send + 'static,
+    ) {
+        self.send(&self.tasks, boxed(work, close, done), self.writes.clone());
+    }
+
+    /// As [`Self::spawn`], for work that waits for the user: it keeps no other task waiting.
+    pub fn spawn_dialog<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, String> + Send + 'static,
+        done: impl FnOnce(&mut S, &Context, Result<T, String>) + Send + 'static,
+    ) {
+        self.send(&self.dialogs, boxed(work, |_| None, done), None);
+    }
+
+    /// Wakes the window up, so that it polls.
+    pub fn wake_up(&self) -> WakeUp {
+        self.wake_up.clone()
+    }
+
+    /// Waits until every file is written, and returns the failures of tasks that were not completed.
+    pub fn finish_writing(&mut self) -> Vec<String> {
+        self.writes = None;
+        // Nothing is ever sent: an error means that all clones are dropped.
+        self.written.recv().ok();
+        self.completions.try_iter().filter_map(|completion| completion(None)).collect()
+    }
+
+    fn send(&self, lane: &Sender<Task<S>>, work: Work<S>, writes: Option<Sender<()>>) {
+        if let Err(refused) = lane.try_send((work, writes)) {
+            let why = "StyleForge is doing too many things at once. Wait a moment and try again.";
+            let (work, _) = refused.into_inner();
+            complete(work(Err(why.to_owned())), &self.completed, &self.wake_up);
+        }
+    }
+}
+
+fn boxed<S: 'static, T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, String> + Send + 'static,
+    close: impl FnOnce(Result<T, String>) -> Option<String> + Send + 'static,
+    done: impl FnOnce(&mut S, &Context, Result<T, String>) + Send + 'static,
+) -> Work<S> {
+    Box::new(move |may_run| {
+        let result = may_run.and_then(|()| {
+            caught(work).unwrap_or_else(|panic| {
+                Err(format!("A mistake in StyleForge stopped this ({panic}). Please report it."))
+            })
+        });
+        Box::new(move |window| match window {
+            Some((state, ctx)) => {
+                done(state, ctx, result);
+                None
+            }
+            None => close(result),
+        })
+    })
+}
+
+fn complete<S>(completion: Completion<S>, completed: &Sender<Completion<S>>, wake_up: &WakeUp) {
+    if completed.send(completion).is_ok() {
+        wake_up();
+    }
+}
+
+fn caught<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|panic| panic_message(panic.as_ref()))
+}
+
+/// Runs work of a task; the error of a panic names what could not be done.
+pub fn named<T>(what: &str, work: impl FnOnce() -> Result<T, String>) -> Result<T, String> {
+    caught(work).unwrap_or_else(|panic| Err(format!("{what}: {}", mistake(&panic))))
+}
+
+/// A panic as the end of a sentence for the user.
+pub fn mistake(panic: &str) -> String {
+    format!("a mistake in StyleForge stopped it ({panic}). Please report it.")
+}
