@@ -78,6 +78,7 @@ pub struct Launch {
 
 /// The window.
 pub struct App {
+    pub(super) ctx: egui::Context,
     pub(super) engine: Engine,
     pub(super) compositor: Compositor,
     pub(super) tasks: Tasks<App>,
@@ -158,6 +159,7 @@ impl App {
             intents.push(Intent::Live(LiveIntent::Enter));
         }
         let app = Self {
+            ctx: ctx.clone(),
             engine: Engine::start(launch.open_device, wake_up.clone())?,
             compositor: Compositor::start(wake_up.clone())?,
             tasks: Tasks::start(wake_up)?,
@@ -221,35 +223,35 @@ impl App {
     }
 
     /// Reads the events of threads and keyboard. Draws nothing.
-    pub fn logic(&mut self, ctx: &egui::Context) {
-        tooltips::follow(ctx, &mut self.has_no_tooltips);
-        self.handle_events(ctx);
+    pub fn logic(&mut self) {
+        tooltips::follow(&self.ctx, &mut self.has_no_tooltips);
+        self.handle_events();
         if self.ending.is_requested.load(Ordering::Relaxed) && !self.ending.is_closing {
-            self.close_without_question(ctx);
+            self.close_without_question();
         }
-        self.follow_monitor(ctx);
-        self.follow_first_keys(ctx);
-        self.follow_disk(ctx);
-        self.follow_cameras(ctx);
-        self.text_keys(ctx);
-        self.follow_original(ctx);
-        let presses = shortcuts::pressed(ctx, &self.shortcuts, self.has_dialog());
+        self.follow_monitor();
+        self.follow_first_keys();
+        self.follow_disk();
+        self.follow_cameras();
+        self.text_keys();
+        self.follow_original();
+        let presses = shortcuts::pressed(&self.ctx, &self.shortcuts, self.has_dialog());
         for press in presses {
-            self.press(ctx, press);
+            self.press(press);
             // One after the other: the next press builds on what this one changed.
-            self.perform_all(ctx);
+            self.perform_all();
         }
-        self.note_arrivals(ctx);
-        self.perform_all(ctx);
-        self.live_logic(ctx);
+        self.note_arrivals();
+        self.perform_all();
+        self.live_logic();
         self.follow_repaints();
-        self.guard_closing(ctx);
+        self.guard_closing();
         self.serve_readings();
         self.serve_swatches();
-        self.serve_paintings(ctx);
-        self.finish_changes(ctx);
+        self.serve_paintings();
+        self.finish_changes();
         if self.painting.request.is_some() || self.batch.as_ref().is_some_and(Batch::is_running) {
-            ctx.request_repaint_after(PROGRESS_EVERY);
+            self.ctx.request_repaint_after(PROGRESS_EVERY);
         }
     }
 
@@ -287,8 +289,8 @@ impl App {
         }
         self.intents.append(&mut intents);
         self.intents.append(&mut self.messages.take_follows());
-        self.perform_all(ui.ctx());
-        self.copy_texts(ui.ctx());
+        self.perform_all();
+        self.copy_texts();
         self.serve_readings();
         if self.live.is_none() && self.stage.wants_full() && !self.painting.composed.full {
             self.recompose(true);
@@ -356,8 +358,8 @@ impl App {
 }
 
 impl eframe::App for App {
-    fn logic(&mut self, ctx: &egui::Context, _: &mut eframe::Frame) {
-        App::logic(self, ctx);
+    fn logic(&mut self, _: &egui::Context, _: &mut eframe::Frame) {
+        App::logic(self);
     }
 
     fn ui(&mut self, ui: &mut egui::Ui, _: &mut eframe::Frame) {

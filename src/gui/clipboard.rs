@@ -5,22 +5,23 @@
 
 use std::path::PathBuf;
 
-use eframe::egui::{self, Event, Key, OutputCommand, text_selection::LabelSelectionState};
+use eframe::egui::{Event, Key, OutputCommand, text_selection::LabelSelectionState};
 
 use super::{app::App, label::name_label};
 use crate::media::decode;
 
 impl App {
     /// Gives the keys of the clipboard to a field that is typed into, or to words that are marked.
-    pub(super) fn text_keys(&self, ctx: &egui::Context) {
-        let types = ctx.text_edit_focused();
-        let marked = ctx.with_plugin(|labels: &mut LabelSelectionState| labels.has_selection());
+    pub(super) fn text_keys(&self) {
+        let types = self.ctx.text_edit_focused();
+        let marked =
+            self.ctx.with_plugin(|labels: &mut LabelSelectionState| labels.has_selection());
         let marked = marked.unwrap_or_default();
         if !types && !marked {
             return;
         }
         let mut pastes = false;
-        ctx.input_mut(|input| {
+        self.ctx.input_mut(|input| {
             for event in &mut input.events {
                 let Event::Key { key, pressed: true, modifiers, .. } = event else {
                     continue;
@@ -40,21 +41,21 @@ impl App {
         if pastes {
             let platform = self.platform.clone();
             let paste = move || Ok(platform.paste_text());
-            self.tasks.spawn(paste, |app: &mut Self, ctx, text| match text {
-                Ok(text) if ctx.text_edit_focused() && !text.is_empty() => {
+            self.tasks.spawn(paste, |app: &mut Self, text| match text {
+                Ok(text) if app.ctx.text_edit_focused() && !text.is_empty() => {
                     let text = text.replace("\r\n", "\n");
-                    ctx.input_mut(|input| input.events.push(Event::Paste(text)));
+                    app.ctx.input_mut(|input| input.events.push(Event::Paste(text)));
                 }
-                other => app.report_failure(ctx, other),
+                other => app.report_failure(other),
             });
         }
     }
 
     /// Copies the texts that were copied in this frame.
-    pub(super) fn copy_texts(&self, ctx: &egui::Context) {
+    pub(super) fn copy_texts(&self) {
         let is_text = |command: &mut OutputCommand| matches!(command, OutputCommand::CopyText(_));
         let copied: Vec<OutputCommand> =
-            ctx.output_mut(|output| output.commands.extract_if(.., is_text).collect());
+            self.ctx.output_mut(|output| output.commands.extract_if(.., is_text).collect());
         for command in copied {
             if let OutputCommand::CopyText(text) = command {
                 let platform = self.platform.clone();

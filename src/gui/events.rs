@@ -17,12 +17,12 @@ use crate::engine::{
 
 impl App {
     /// Handles every event since the last frame.
-    pub(super) fn handle_events(&mut self, ctx: &egui::Context) {
+    pub(super) fn handle_events(&mut self) {
         while let Some(event) = self.engine.poll() {
-            self.handle_event(ctx, event);
+            self.handle_event(event);
         }
         while let Some(complete) = self.tasks.poll() {
-            complete(Some((self, ctx)));
+            complete(Some(self));
         }
         if let Some(composed) = self.compositor.take()
             && composed.ticket >= self.painting.composed.epoch
@@ -31,9 +31,9 @@ impl App {
             let size = self.result_size().unwrap_or(composed.size);
             let is_other = std::mem::take(&mut self.painting.composed.appears);
             // What is dragged answers at once.
-            let appears = is_other && !ctx.input(|i| i.pointer.any_down());
+            let appears = is_other && !self.ctx.input(|i| i.pointer.any_down());
             let pictures = (&composed.preview, composed.full);
-            self.stage.set_painting(ctx, pictures, size, appears);
+            self.stage.set_painting(&self.ctx, pictures, size, appears);
         }
     }
 
@@ -51,7 +51,7 @@ impl App {
         Some(output.resolve(photo, painted))
     }
 
-    fn handle_event(&mut self, ctx: &egui::Context, event: Event) {
+    fn handle_event(&mut self, event: Event) {
         match event {
             Event::Device { info, notice } => {
                 // The first notice is in the lower line. A later one is a lost GPU, which only a new process can
@@ -66,11 +66,11 @@ impl App {
                 }
                 self.device.info = Some(info);
                 self.device.notice = notice;
-                self.choose_first_style(ctx);
+                self.choose_first_style();
             }
             Event::NoDevice(error) => {
                 self.device.notice = Some(error.to_string());
-                self.choose_first_style(ctx);
+                self.choose_first_style();
                 self.messages.error(error.to_string());
             }
             Event::Painted { draft: true, painting, generation } => {
@@ -103,29 +103,29 @@ impl App {
                     self.messages
                         .about(Topic::Painting)
                         .error(format!("The photo was not painted: {error}"));
-                    self.revert_choice(ctx);
+                    self.revert_choice();
                 }
             }
             Event::Tried { number, result } => {
-                if !self.handle_swatch(ctx, number, &result) {
-                    self.handle_tried(ctx, number, result);
+                if !self.handle_swatch(number, &result) {
+                    self.handle_tried(number, result);
                 }
             }
             Event::Repainted { number, result } => {
                 if !self.handle_sheet_painted(number, &result) {
-                    self.handle_repainted(ctx, number, result);
+                    self.handle_repainted(number, result);
                 }
             }
             Event::BatchPhoto { done, name, outcome, .. } => {
                 if let Ok(saved) = &outcome {
-                    self.note_painting(ctx, &saved.path);
+                    self.note_painting(&saved.path);
                 }
                 if let Some(batch) = &mut self.batch {
                     batch.note(done, name, outcome);
                 }
             }
             Event::Live(event) => self.handle_live_event(event),
-            Event::Measured(result) => self.handle_measured(ctx, result),
+            Event::Measured(result) => self.handle_measured(result),
             Event::BatchEnded { cancelled } => {
                 if let Some(batch) = &mut self.batch {
                     batch.phase = Phase::Ended { cancelled };
@@ -141,14 +141,14 @@ impl App {
     }
 
     /// Shows why a task failed.
-    pub(super) fn report_failure<T>(&mut self, _: &egui::Context, result: Result<T, String>) {
+    pub(super) fn report_failure<T>(&mut self, result: Result<T, String>) {
         if let Err(error) = result {
             self.messages.error(error);
         }
     }
 
     /// Shows what a task did, or why it failed.
-    pub(super) fn report_end(&mut self, _: &egui::Context, result: Result<String, String>) {
+    pub(super) fn report_end(&mut self, result: Result<String, String>) {
         match result {
             Ok(done) => self.messages.notice(done),
             Err(error) => self.messages.error(error),
@@ -158,7 +158,6 @@ impl App {
     /// Goes on with the path that was chosen for a purpose.
     pub(super) fn handle_dialog(
         &mut self,
-        ctx: &egui::Context,
         purpose: Purpose,
         result: Result<Option<std::path::PathBuf>, String>,
     ) {
@@ -180,7 +179,7 @@ impl App {
         match purpose {
             Purpose::Open => {
                 state.open_folder = folder.or(state.open_folder.take());
-                self.settings_changed(ctx);
+                self.settings_changed();
                 self.sort(vec![path], PictureUse::Photo);
             }
             Purpose::Style => self.import(path),
@@ -188,7 +187,7 @@ impl App {
                 if path.is_dir() {
                     state.open_folder = Some(path.clone());
                 }
-                self.settings_changed(ctx);
+                self.settings_changed();
                 self.sort(vec![path], PictureUse::Photo);
             }
             Purpose::TargetFolder => {
@@ -204,19 +203,19 @@ impl App {
                     _ => path,
                 };
                 state.save_folder = folder.or(state.save_folder.take());
-                self.settings_changed(ctx);
+                self.settings_changed();
                 if let Some((_, bytes)) = self.export.take() {
                     self.export(path, bytes);
                 }
             }
             Purpose::ContactSheet => {
                 state.save_folder = folder.or(state.save_folder.take());
-                self.settings_changed(ctx);
+                self.settings_changed();
                 self.begin_contact_sheet(path);
             }
             Purpose::Save => {
                 state.save_folder = folder.or(state.save_folder.take());
-                self.settings_changed(ctx);
+                self.settings_changed();
                 self.save_as(path);
             }
         }

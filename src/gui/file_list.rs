@@ -3,8 +3,6 @@
 
 use std::path::{Path, PathBuf};
 
-use eframe::egui;
-
 use super::{app::App, label::path_label, paintings::SmallPicture};
 use crate::settings::{MOST_PAINTINGS, MOST_RECENT, State};
 
@@ -56,23 +54,23 @@ fn put_first(listed: &mut Vec<PathBuf>, path: &Path, most: usize) -> bool {
 
 impl App {
     /// Puts a file first on its list.
-    pub(super) fn note_file(&mut self, ctx: &egui::Context, list: FileList, path: &Path) {
+    pub(super) fn note_file(&mut self, list: FileList, path: &Path) {
         let (listed, most) = list.files_mut(&mut self.settings.state);
         if put_first(listed, path, most) {
-            self.file_lists_changed(ctx);
+            self.file_lists_changed();
         }
     }
 
     /// Takes a file off its list; the file stays.
-    pub(super) fn forget_file(&mut self, ctx: &egui::Context, list: FileList, path: &Path) {
+    pub(super) fn forget_file(&mut self, list: FileList, path: &Path) {
         let (listed, _) = list.files_mut(&mut self.settings.state);
         listed.retain(|other| other != path);
-        self.file_lists_changed(ctx);
+        self.file_lists_changed();
     }
 
     /// Takes a file off its list that is not there any more, and says so.
-    pub(super) fn forget_gone(&mut self, ctx: &egui::Context, list: FileList, path: &Path) {
-        self.forget_file(ctx, list, path);
+    pub(super) fn forget_gone(&mut self, list: FileList, path: &Path) {
+        self.forget_file(list, path);
         self.messages.error(format!(
             "{} is no longer there. It was taken off the list of {}.",
             path_label(path),
@@ -81,9 +79,9 @@ impl App {
     }
 
     /// Takes all files off a list; they stay.
-    pub(super) fn clear_files(&mut self, ctx: &egui::Context, list: FileList) {
+    pub(super) fn clear_files(&mut self, list: FileList) {
         list.files_mut(&mut self.settings.state).0.clear();
-        self.file_lists_changed(ctx);
+        self.file_lists_changed();
     }
 
     /// Has the next small picture made that a list lacks, which is seen.
@@ -93,16 +91,16 @@ impl App {
             let file = path.clone();
             self.tasks.spawn(
                 move || Ok(SmallPicture::of(&file)),
-                |app: &mut Self, ctx, small| {
-                    app.paintings.take_in(ctx, path, small);
+                |app: &mut Self, small| {
+                    app.paintings.take_in(&app.ctx, path, small);
                     app.paintings.keep_only(&app.settings.state);
                 },
             );
         }
     }
 
-    fn file_lists_changed(&mut self, ctx: &egui::Context) {
+    fn file_lists_changed(&mut self) {
         self.paintings.keep_only(&self.settings.state);
-        self.settings_changed(ctx);
+        self.settings_changed();
     }
 }

@@ -2,8 +2,6 @@
 
 use std::{fs, io::ErrorKind, path::PathBuf};
 
-use eframe::egui;
-
 use super::{
     app::{App, NextStep},
     arrivals::PictureUse,
@@ -46,20 +44,15 @@ impl App {
         self.opening.begin(ticket);
         self.tasks.spawn(
             move || opened(origin),
-            move |app: &mut Self, ctx, opened| app.handle_opened(ctx, ticket, opened),
+            move |app: &mut Self, opened| app.handle_opened(ticket, opened),
         );
     }
 
     /// Puts a photo on the table, unless one was requested later.
-    pub(super) fn handle_opened(
-        &mut self,
-        ctx: &egui::Context,
-        ticket: u64,
-        opened: Result<Box<Opened>, String>,
-    ) {
+    pub(super) fn handle_opened(&mut self, ticket: u64, opened: Result<Box<Opened>, String>) {
         if self.opening.end(ticket) {
             match opened {
-                Ok(opened) => self.go_on_or_ask(ctx, NextStep::Put(opened)),
+                Ok(opened) => self.go_on_or_ask(NextStep::Put(opened)),
                 Err(error) => self.messages.error(error),
             }
         }
@@ -70,8 +63,8 @@ impl App {
         let ticket = self.ticket();
         self.tasks.spawn(
             move || Ok(sorted(files)),
-            move |app: &mut Self, ctx, sorted| match sorted {
-                Ok(sorted) => app.handle_sorted(ctx, ticket, picture_use, sorted),
+            move |app: &mut Self, sorted| match sorted {
+                Ok(sorted) => app.handle_sorted(ticket, picture_use, sorted),
                 Err(error) => app.messages.error(error),
             },
         );
@@ -93,11 +86,11 @@ impl App {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             _ => opened(Origin::File(file)).map(Some),
         };
-        self.tasks.spawn(open, move |app: &mut Self, ctx, opened| match opened.transpose() {
-            Some(opened) => app.handle_opened(ctx, ticket, opened),
+        self.tasks.spawn(open, move |app: &mut Self, opened| match opened.transpose() {
+            Some(opened) => app.handle_opened(ticket, opened),
             None => {
                 app.opening.end(ticket);
-                app.forget_gone(ctx, FileList::Recent, &path);
+                app.forget_gone(FileList::Recent, &path);
             }
         });
     }
@@ -127,10 +120,10 @@ impl App {
     }
 
     /// Puts a photo on the table and paints it when a style is chosen.
-    pub(super) fn put(&mut self, ctx: &egui::Context, opened: Opened) {
+    pub(super) fn put(&mut self, opened: Opened) {
         let was_live = self.live.is_some();
         // A person who opens a photo wants to see it.
-        self.perform_live(ctx, LiveIntent::Leave);
+        self.perform_live(LiveIntent::Leave);
         for note in &opened.photo.notes {
             self.messages.notice(note.clone());
         }
@@ -138,21 +131,21 @@ impl App {
             && let Some(folder) = path.parent()
         {
             self.settings.state.open_folder = Some(folder.to_owned());
-            self.note_file(ctx, FileList::Recent, path);
-            self.settings_changed(ctx);
+            self.note_file(FileList::Recent, path);
+            self.settings_changed();
         }
         self.engine.cancel();
-        self.end_change(ctx);
+        self.end_change();
         self.painting.request = None;
         self.painting.framing = None;
         let before = self.seen_pictures();
         // Over the whole photo that is seen while it is cropped, and over other pages, it appears at once.
         if self.cropping.take().is_none() && !was_live && !before.is_empty() {
-            self.stage.appear_over(ctx, before);
+            self.stage.appear_over(&self.ctx, before);
         }
         self.paintings.close_view();
-        name_window(ctx, Some(&opened.title()));
-        self.stage.set_photo(ctx, &opened.preview, opened.photo.frame.clone());
+        name_window(&self.ctx, Some(&opened.title()));
+        self.stage.set_photo(&self.ctx, &opened.preview, opened.photo.frame.clone());
         self.note_put(opened, was_live);
         self.announce_kept_brush();
         self.recompose_anew();

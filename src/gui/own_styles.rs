@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 
-use eframe::egui::{self, Event};
+use eframe::egui::Event;
 
 use super::{
     app::{App, ListChange, ListStep},
@@ -24,8 +24,8 @@ use super::{
 
 impl App {
     /// Lists the styles anew when the window gets the focus: the command line may have added or removed some.
-    pub(super) fn follow_disk(&mut self, ctx: &egui::Context) {
-        let comes_back = ctx.input(|i| i.events.contains(&Event::WindowFocused(true)));
+    pub(super) fn follow_disk(&mut self) {
+        let comes_back = self.ctx.input(|i| i.events.contains(&Event::WindowFocused(true)));
         if comes_back && self.gallery.is_listed() {
             self.list_styles();
         }
@@ -35,8 +35,8 @@ impl App {
         let styles = self.style_source.clone();
         self.tasks.spawn(
             move || Ok(styles.cards()),
-            |app: &mut Self, ctx, listed| match listed {
-                Ok((cards, problems)) => app.handle_styles(ctx, cards, &problems),
+            |app: &mut Self, listed| match listed {
+                Ok((cards, problems)) => app.handle_styles(cards, &problems),
                 Err(error) => app.messages.error(error),
             },
         );
@@ -71,7 +71,7 @@ impl App {
                 let (styles, old, new) = (self.style_source.clone(), id.clone(), name.clone());
                 self.tasks.spawn_writing(
                     move || styles.rename(&old, &new),
-                    |app: &mut Self, ctx, renamed| app.handle_renamed(ctx, id, name, renamed),
+                    |app: &mut Self, renamed| app.handle_renamed(id, name, renamed),
                 );
             }
             NameFor::Mix(parts) => self.keep_mix(parts, name),
@@ -79,13 +79,7 @@ impl App {
     }
 
     /// A style has another name, or not: then the question stands again, with the reason.
-    fn handle_renamed(
-        &mut self,
-        ctx: &egui::Context,
-        id: String,
-        name: String,
-        result: Result<String, String>,
-    ) {
+    fn handle_renamed(&mut self, id: String, name: String, result: Result<String, String>) {
         match result {
             Ok(new) => {
                 self.gallery.rename(&id, &new);
@@ -113,7 +107,7 @@ impl App {
                         self.networks.loaded.insert((new.clone(), model), loaded);
                     }
                 }
-                self.remember_choice(ctx);
+                self.remember_choice();
                 self.list_styles();
             }
             Err(error) => {
@@ -136,11 +130,11 @@ impl App {
 
     /// Takes a style out of the gallery, as a step of undo; a message offers that, too. Nobody is asked: undo brings the
     /// painting back as well.
-    pub(super) fn remove_style(&mut self, ctx: &egui::Context, id: &str) {
+    pub(super) fn remove_style(&mut self, id: &str) {
         let Some(card) = self.own_card(id, "removed") else {
             return;
         };
-        self.end_change(ctx);
+        self.end_change();
         self.forget_undone();
         let cards = self.gallery.cards();
         let place = cards.iter().position(|other| other.id == card.id);
@@ -162,15 +156,15 @@ impl App {
         });
         let removed = ListChange::Removed { changed: card.changed, chosen: both.collect() };
         self.note_list_step(card.id.clone(), removed);
-        self.remember_choice(ctx);
+        self.remember_choice();
         self.follow_choice();
         let offer = Offer { label: "Undo", intent: Intent::BringBack(card.id), otherwise: None };
         self.messages.offer(format!("“{}” was removed.", card.title), offer);
     }
 
     /// Puts a style elsewhere in the list, as a step of undo.
-    pub(super) fn move_style(&mut self, ctx: &egui::Context, id: &str, to: &Move) {
-        self.end_change(ctx);
+    pub(super) fn move_style(&mut self, id: &str, to: &Move) {
+        self.end_change();
         if let Some(places) = self.gallery.shift(id, to) {
             self.forget_undone();
             self.note_list_step(id.to_owned(), ListChange::Moved(places));
@@ -194,7 +188,7 @@ impl App {
 
     /// Undoes the newest change of the list where that is the last step of this page, or none of its steps is left;
     /// `false` where it is not.
-    pub(super) fn undo_list_step(&mut self, ctx: &egui::Context) -> bool {
+    pub(super) fn undo_list_step(&mut self) -> bool {
         loop {
             let table = &self.workspace;
             let (page, depth) = (table.page(), table.history.depth());
@@ -208,7 +202,7 @@ impl App {
                 let id = step.id.clone();
                 let offered = Intent::BringBack(id.clone());
                 self.messages.withdraw(|intent| *intent == offered);
-                self.bring_back(ctx, &id);
+                self.bring_back(&id);
                 return true;
             }
             let step = self.list_steps.remove(at);
@@ -247,7 +241,7 @@ impl App {
 
     /// Puts a style into the gallery again that was removed. What was chosen is chosen again, unless a person has
     /// chosen something else meanwhile.
-    pub(super) fn bring_back(&mut self, ctx: &egui::Context, id: &str) {
+    pub(super) fn bring_back(&mut self, id: &str) {
         let is_removal = |step: &mut ListStep| {
             step.id == id && matches!(step.change, ListChange::Removed { .. })
         };
@@ -264,17 +258,17 @@ impl App {
                 (choice.style, choice.mix) = before.clone();
             }
         }
-        self.remember_choice(ctx);
+        self.remember_choice();
         self.follow_choice();
     }
 
     /// Brings the styles of the choice back that were removed: a step of undo led to them again.
-    pub(super) fn bring_back_chosen(&mut self, ctx: &egui::Context) {
+    pub(super) fn bring_back_chosen(&mut self) {
         let choice = &self.workspace.choice;
         let mixed = choice.mix.others.iter().map(|(style, _)| style);
         let chosen: Vec<String> = choice.style.iter().chain(mixed).cloned().collect();
         for id in chosen {
-            self.bring_back(ctx, &id);
+            self.bring_back(&id);
         }
     }
 
@@ -326,8 +320,8 @@ impl App {
     }
 
     /// The styles were listed.
-    fn handle_styles(&mut self, ctx: &egui::Context, cards: Vec<Card>, problems: &[String]) {
-        let changed = self.gallery.set_cards(ctx, cards);
+    fn handle_styles(&mut self, cards: Vec<Card>, problems: &[String]) {
+        let changed = self.gallery.set_cards(&self.ctx, cards);
         // The one that was removed is gone, and perhaps another one is there by its name.
         let gallery = &self.gallery;
         let is_moved = |step: &ListStep| matches!(step.change, ListChange::Moved(_));
@@ -345,7 +339,7 @@ impl App {
         }
         self.forget_absent();
         self.networks.failed.clear();
-        self.choose_first_style(ctx);
+        self.choose_first_style();
         let arrived = self.arriving.take();
         match arrived.filter(|id| self.gallery.card(id).is_some()) {
             Some(id) => {

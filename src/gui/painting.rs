@@ -3,8 +3,6 @@
 //!
 //! Runs on the window's thread: the engine paints, the compositor puts together.
 
-use eframe::egui;
-
 use super::{
     app::{App, PaintRequest},
     opened::{Whole, framed},
@@ -23,18 +21,18 @@ use crate::{
 
 impl App {
     /// Stops the run and goes back to the painting before it.
-    pub(super) fn stop_painting(&mut self, ctx: &egui::Context) {
+    pub(super) fn stop_painting(&mut self) {
         self.engine.cancel();
-        self.revert_choice(ctx);
+        self.revert_choice();
     }
 
     /// The run came to nothing: the choice goes back to that of the painting on the table, and what is remembered
     /// with it.
-    pub(super) fn revert_choice(&mut self, ctx: &egui::Context) {
+    pub(super) fn revert_choice(&mut self) {
         self.painting.request = None;
         self.painting.before_change = None;
         self.workspace.revert_choice();
-        self.remember_choice(ctx);
+        self.remember_choice();
         self.recompose_anew();
     }
 
@@ -106,9 +104,7 @@ impl App {
             let (number, whole) = (photo.number, photo.whole.clone());
             self.tasks.spawn(
                 move || framed(whole, framing),
-                move |app: &mut Self, ctx, framed| {
-                    app.handle_framed(ctx, (number, framing), framed)
-                },
+                move |app: &mut Self, framed| app.handle_framed((number, framing), framed),
             );
         }
         self.engine.cancel();
@@ -117,19 +113,14 @@ impl App {
     }
 
     /// The photo was turned and cropped, or could not be.
-    fn handle_framed(
-        &mut self,
-        ctx: &egui::Context,
-        wanted: (u64, Framing),
-        result: Result<Whole, String>,
-    ) {
+    fn handle_framed(&mut self, wanted: (u64, Framing), result: Result<Whole, String>) {
         if self.painting.framing.take_if(|w| *w == wanted).is_none() {
             return;
         }
         match result {
             Ok(framed) => {
                 self.cropping = None;
-                self.stage.set_photo(ctx, &framed.preview, framed.frame.clone());
+                self.stage.set_photo(&self.ctx, &framed.preview, framed.frame.clone());
                 self.workspace.set_framed(wanted.1, framed);
                 self.recompose_anew();
                 self.follow_choice();
@@ -190,18 +181,12 @@ impl App {
                 let what = format!("The style {id} could not be loaded");
                 named(&what, || styles.load(&id, model))
             };
-            self.tasks
-                .spawn(load, |app: &mut Self, ctx, loaded| app.handle_loaded(ctx, key, loaded));
+            self.tasks.spawn(load, |app: &mut Self, loaded| app.handle_loaded(key, loaded));
         }
     }
 
     /// Paints what waits for a style's network.
-    fn handle_loaded(
-        &mut self,
-        ctx: &egui::Context,
-        key: (String, ModelSize),
-        loaded: Result<Loaded, String>,
-    ) {
+    fn handle_loaded(&mut self, key: (String, ModelSize), loaded: Result<Loaded, String>) {
         self.networks.loading.retain(|loading| *loading != key);
         let request = self.painting.request.as_ref().map(|request| &request.recipe);
         let is_requested = request.is_some_and(|r| r.style == key.0 && r.model == key.1);
@@ -214,16 +199,16 @@ impl App {
                 if is_requested {
                     self.paint_requested();
                 }
-                self.start_batch(ctx);
+                self.start_batch();
             }
             Err(error) => {
                 self.messages.error(error);
                 self.networks.failed.push(key.clone());
-                self.leave_out_of_batch(ctx, |style| {
+                self.leave_out_of_batch(|style| {
                     style.parts.is_empty() && (&style.id, style.model) == (&key.0, key.1)
                 });
                 if is_requested {
-                    self.revert_choice(ctx);
+                    self.revert_choice();
                 }
             }
         }

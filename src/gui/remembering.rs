@@ -1,7 +1,5 @@
 //! What is remembered over restarts: settings are noted as they change, and written after a rest.
 
-use eframe::egui;
-
 use super::{app::App, workspace::Page};
 
 /// How long settings rest before they are written, in seconds.
@@ -9,31 +7,31 @@ const SETTINGS_REST_SECONDS: f64 = 1.0;
 
 impl App {
     /// Notes that a setting changed; it is written after a rest.
-    pub(super) fn settings_changed(&mut self, ctx: &egui::Context) {
-        self.settings_file.changed_at = Some(ctx.input(|i| i.time));
-        ctx.request_repaint();
+    pub(super) fn settings_changed(&mut self) {
+        self.settings_file.changed_at = Some(self.ctx.input(|i| i.time));
+        self.ctx.request_repaint();
     }
 
     /// Writes the choices of both pages into the settings.
-    pub(super) fn remember_choice(&mut self, ctx: &egui::Context) {
+    pub(super) fn remember_choice(&mut self) {
         let (table, choices) = (&self.workspace, &mut self.settings.choices);
         let of = |page| table.choice_of(page);
         of(Page::Photo).unwrap_or(&table.choice).remember(choices);
         if let Some(live) = of(Page::Live) {
             live.remember_live(choices);
         }
-        self.settings_changed(ctx);
+        self.settings_changed();
     }
 
     /// Commits a change that is still going on as one step of undo, and remembers it.
-    pub(super) fn end_change(&mut self, ctx: &egui::Context) {
+    pub(super) fn end_change(&mut self) {
         if let Some(before) = self.painting.before_change.take() {
             let depth = self.workspace.history.depth();
             self.workspace.commit(before);
             if self.workspace.history.depth() != depth {
                 self.undone_moves.clear();
             }
-            self.remember_choice(ctx);
+            self.remember_choice();
         }
     }
 
@@ -50,14 +48,14 @@ impl App {
 
     /// Commits the change of a control that is no longer dragged as one step of undo, and writes settings that
     /// have rested.
-    pub(super) fn finish_changes(&mut self, ctx: &egui::Context) {
-        if !ctx.input(|i| i.pointer.any_down()) {
-            self.end_change(ctx);
+    pub(super) fn finish_changes(&mut self) {
+        if !self.ctx.input(|i| i.pointer.any_down()) {
+            self.end_change();
         }
         if self.remember_order() {
-            self.settings_changed(ctx);
+            self.settings_changed();
         }
-        let (size, maximized, is_full) = ctx.input(|i| {
+        let (size, maximized, is_full) = self.ctx.input(|i| {
             let viewport = i.viewport();
             let size = viewport.inner_rect.map(|r| r.size().round());
             (size, viewport.maximized, viewport.fullscreen == Some(true))
@@ -66,23 +64,23 @@ impl App {
             maximized.filter(|m| *m != self.settings.state.is_maximized && !is_full)
         {
             self.settings.state.is_maximized = maximized;
-            self.settings_changed(ctx);
+            self.settings_changed();
         }
         let is_plain = maximized != Some(true) && !is_full;
         if let Some(size) = size.filter(|_| is_plain).map(|s| (s.x, s.y))
             && self.settings.state.window_size != Some(size)
         {
             self.settings.state.window_size = Some(size);
-            self.settings_changed(ctx);
+            self.settings_changed();
         }
-        let now = ctx.input(|i| i.time);
+        let now = self.ctx.input(|i| i.time);
         let Some(since) = self.settings_file.changed_at else {
             return;
         };
         let rest = since + SETTINGS_REST_SECONDS - now;
         if rest > 0.0 {
             // Whatever draws a frame before then takes the wish for a later one away.
-            ctx.request_repaint_after_secs(rest as f32 + 0.05);
+            self.ctx.request_repaint_after_secs(rest as f32 + 0.05);
         } else if let Some(write) = self.settings_file.write(&self.settings) {
             self.tasks.spawn_writing(write, App::report_failure);
         }

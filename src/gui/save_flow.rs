@@ -7,7 +7,7 @@
 
 use std::path::{Path, PathBuf};
 
-use eframe::egui::{self, ViewportCommand};
+use eframe::egui::ViewportCommand;
 
 use super::{
     app::{App, NextStep},
@@ -92,8 +92,8 @@ impl App {
         self.tasks.spawn_writing_or(
             write,
             |saved| saved.and_then(|(_, result)| result.map_err(|e| e.to_string())).err(),
-            |app: &mut Self, ctx, saved| match saved {
-                Ok((save, result)) => app.handle_saved(ctx, save, result),
+            |app: &mut Self, saved| match saved {
+                Ok((save, result)) => app.handle_saved(save, result),
                 Err(error) => app.save_failed(error),
             },
         );
@@ -113,24 +113,19 @@ impl App {
         }
     }
 
-    fn handle_saved(
-        &mut self,
-        ctx: &egui::Context,
-        save: Box<Save>,
-        result: Result<Vec<String>, MediaError>,
-    ) {
+    fn handle_saved(&mut self, save: Box<Save>, result: Result<Vec<String>, MediaError>) {
         self.save.is_running = false;
         match result {
             Ok(notes) => {
                 self.tell_of_saved(&save.path);
-                self.note_painting(ctx, &save.path);
+                self.note_painting(&save.path);
                 self.workspace.mark_saved(save.finished.key);
                 for note in notes {
                     self.messages.notice(note);
                 }
                 match self.save.after_save.take() {
-                    Some(NextStep::Close) => self.close(ctx),
-                    Some(step) => self.go_on_or_ask(ctx, step),
+                    Some(NextStep::Close) => self.close(),
+                    Some(step) => self.go_on_or_ask(step),
                     None => {}
                 }
             }
@@ -142,9 +137,9 @@ impl App {
     }
 
     /// Performs a step that takes the result off the table, after asking when that would lose it.
-    pub(super) fn go_on_or_ask(&mut self, ctx: &egui::Context, step: NextStep) {
+    pub(super) fn go_on_or_ask(&mut self, step: NextStep) {
         if !self.workspace.is_unsaved() || !self.settings.choices.ask_before_losing {
-            self.go_on(ctx, step);
+            self.go_on(step);
         } else if self.save.is_running {
             // Closing goes before all else.
             if !matches!(self.save.after_save, Some(NextStep::Close)) {
@@ -163,24 +158,25 @@ impl App {
     }
 
     /// Performs a step without a question.
-    pub(super) fn go_on(&mut self, ctx: &egui::Context, step: NextStep) {
+    pub(super) fn go_on(&mut self, step: NextStep) {
         match step {
-            NextStep::Put(opened) => self.put(ctx, *opened),
-            NextStep::Close => self.close_now(ctx),
+            NextStep::Put(opened) => self.put(*opened),
+            NextStep::Close => self.close_now(),
         }
     }
 
     /// The person gives the result up: performs the step that waited for the answer.
-    pub(super) fn lose_result(&mut self, ctx: &egui::Context) {
+    pub(super) fn lose_result(&mut self) {
         self.overlays.close();
         if let Some(step) = self.save.after_question.take() {
-            self.go_on(ctx, step);
+            self.go_on(step);
         }
     }
 
     /// Keeps the window open while something would be lost by closing it.
-    pub(super) fn guard_closing(&mut self, ctx: &egui::Context) {
-        let is_requested = !self.ending.is_closing && ctx.input(|i| i.viewport().close_requested());
+    pub(super) fn guard_closing(&mut self) {
+        let is_requested =
+            !self.ending.is_closing && self.ctx.input(|i| i.viewport().close_requested());
         if is_requested {
             // A restart before was given up at a question.
             self.ending.restarts = false;
@@ -189,28 +185,28 @@ impl App {
             self.close_overlay();
         }
         if is_requested && self.keeps_open() {
-            ctx.send_viewport_cmd(ViewportCommand::CancelClose);
+            self.ctx.send_viewport_cmd(ViewportCommand::CancelClose);
         }
     }
 
     /// Closes the window, unless something has to be asked or awaited first.
-    pub(super) fn close(&mut self, ctx: &egui::Context) {
+    pub(super) fn close(&mut self) {
         if !self.keeps_open() {
-            self.close_now(ctx);
+            self.close_now();
         }
     }
 
     /// Closes the window without a question; [`App::end`] writes what is to be written.
-    pub(super) fn close_without_question(&mut self, ctx: &egui::Context) {
+    pub(super) fn close_without_question(&mut self) {
         self.ending.restarts = false;
         self.stop_batch();
         self.end_recording();
-        self.close_now(ctx);
+        self.close_now();
     }
 
-    fn close_now(&mut self, ctx: &egui::Context) {
+    fn close_now(&mut self) {
         self.ending.is_closing = true;
-        ctx.send_viewport_cmd(ViewportCommand::Close);
+        self.ctx.send_viewport_cmd(ViewportCommand::Close);
     }
 
     /// Asks about, or waits for, what closing would lose; `false` when nothing would be lost.
@@ -268,10 +264,10 @@ impl App {
     }
 
     /// A recording was written to its end.
-    pub(super) fn recording_ended(&mut self, ctx: &egui::Context) {
+    pub(super) fn recording_ended(&mut self) {
         self.ending.recordings = self.ending.recordings.saturating_sub(1);
         if self.ending.recordings == 0 && std::mem::take(&mut self.ending.when_recorded) {
-            self.close(ctx);
+            self.close();
         }
     }
 
@@ -318,7 +314,7 @@ impl App {
     }
 
     /// Goes on with a path that was typed, as with one from a dialog. No file is replaced without a question.
-    pub(super) fn take_path(&mut self, ctx: &egui::Context, purpose: Purpose, text: &str) {
+    pub(super) fn take_path(&mut self, purpose: Purpose, text: &str) {
         let typed = &path_in(pasted(text.trim()));
         let home = std::env::home_dir().filter(|home| home.is_absolute());
         let path = match (typed.strip_prefix("~"), home) {
@@ -344,7 +340,7 @@ impl App {
             Purpose::Export => free_path(path),
             _ => path,
         };
-        self.handle_dialog(ctx, purpose, Ok(Some(path)));
+        self.handle_dialog(purpose, Ok(Some(path)));
     }
 
     /// Shows a question, in place of the overlay before.

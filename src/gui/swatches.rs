@@ -8,8 +8,6 @@
 
 use std::sync::Arc;
 
-use eframe::egui;
-
 use super::{
     app::{App, Swatch},
     gallery::{PaintedPicture, Subject},
@@ -58,7 +56,7 @@ impl App {
             self.tasks.spawn(
                 // Painting in a style that cannot be read shows the reason; a panic is shown here.
                 move || named(&what, || Ok(read().ok())),
-                |app: &mut Self, _, read| app.handle_swatch_read(id, read),
+                |app: &mut Self, read| app.handle_swatch_read(id, read),
             );
         }
     }
@@ -96,7 +94,6 @@ impl App {
     /// Shows a picture that was painted; `false` when it was not one of these.
     pub(super) fn handle_swatch(
         &mut self,
-        ctx: &egui::Context,
         number: TrialNumber,
         result: &Result<Arc<Painting>, EngineError>,
     ) -> bool {
@@ -109,7 +106,8 @@ impl App {
             (Ok(painting), Some((_, photo))) => {
                 let look = self.workspace.choice.look;
                 let pictures = (photo, painting.clone());
-                let picture = PaintedPicture::new(ctx, &made.style, made.subject, pictures, look);
+                let picture =
+                    PaintedPicture::new(&self.ctx, &made.style, made.subject, pictures, look);
                 self.gallery.set_swatch(made.style, picture);
             }
             (result, _) => {

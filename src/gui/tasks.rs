@@ -10,7 +10,6 @@ use std::{
 };
 
 use crossbeam_channel::{Receiver, Sender, bounded, unbounded};
-use eframe::egui::Context;
 
 use crate::engine::{WakeUp, panic_message};
 
@@ -21,7 +20,7 @@ const MAX_WAITING: usize = 64;
 
 /// Completes a task on the state `S` of the window. Without a window it only returns a failure that the user must
 /// hear of.
-pub type Completion<S> = Box<dyn FnOnce(Option<(&mut S, &Context)>) -> Option<String> + Send>;
+pub type Completion<S> = Box<dyn FnOnce(Option<&mut S>) -> Option<String> + Send>;
 
 /// Work with its completion. It is given an error if the work cannot run.
 type Work<S> = Box<dyn FnOnce(Result<(), String>) -> Completion<S> + Send>;
@@ -78,7 +77,7 @@ impl<S: 'static> Tasks<S> {
     pub fn spawn<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, String> + Send + 'static,
-        done: impl FnOnce(&mut S, &Context, Result<T, String>) + Send + 'static,
+        done: impl FnOnce(&mut S, Result<T, String>) + Send + 'static,
     ) {
         self.send(&self.tasks, boxed(work, |_| None, done), None);
     }
@@ -87,7 +86,7 @@ impl<S: 'static> Tasks<S> {
     pub fn spawn_writing<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, String> + Send + 'static,
-        done: impl FnOnce(&mut S, &Context, Result<T, String>) + Send + 'static,
+        done: impl FnOnce(&mut S, Result<T, String>) + Send + 'static,
     ) {
         self.spawn_writing_or(work, Result::err, done);
     }
@@ -98,7 +97,7 @@ impl<S: 'static> Tasks<S> {
         &self,
         work: impl FnOnce() -> Result<T, String> + Send + 'static,
         close: impl FnOnce(Result<T, String>) -> Option<String> + Send + 'static,
-        done: impl FnOnce(&mut S, &Context, Result<T, String>) + Send + 'static,
+        done: impl FnOnce(&mut S, Result<T, String>) + Send + 'static,
     ) {
         self.send(&self.tasks, boxed(work, close, done), self.writes.clone());
     }
@@ -107,7 +106,7 @@ impl<S: 'static> Tasks<S> {
     pub fn spawn_dialog<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> Result<T, String> + Send + 'static,
-        done: impl FnOnce(&mut S, &Context, Result<T, String>) + Send + 'static,
+        done: impl FnOnce(&mut S, Result<T, String>) + Send + 'static,
     ) {
         self.send(&self.dialogs, boxed(work, |_| None, done), None);
     }
@@ -137,7 +136,7 @@ impl<S: 'static> Tasks<S> {
 fn boxed<S: 'static, T: Send + 'static>(
     work: impl FnOnce() -> Result<T, String> + Send + 'static,
     close: impl FnOnce(Result<T, String>) -> Option<String> + Send + 'static,
-    done: impl FnOnce(&mut S, &Context, Result<T, String>) + Send + 'static,
+    done: impl FnOnce(&mut S, Result<T, String>) + Send + 'static,
 ) -> Work<S> {
     Box::new(move |may_run| {
         let result = may_run.and_then(|()| {
@@ -146,8 +145,8 @@ fn boxed<S: 'static, T: Send + 'static>(
             })
         });
         Box::new(move |window| match window {
-            Some((state, ctx)) => {
-                done(state, ctx, result);
+            Some(state) => {
+                done(state, result);
                 None
             }
             None => close(result),

@@ -24,7 +24,7 @@ use crate::{mode::ModelSize, settings::ThemeChoice};
 
 impl App {
     /// Turns a key press into an intent, or changes the view.
-    pub(super) fn press(&mut self, ctx: &egui::Context, press: Press) {
+    pub(super) fn press(&mut self, press: Press) {
         let mut choice = self.workspace.choice.clone();
         match press {
             Press::App(intent) => {
@@ -117,7 +117,7 @@ impl App {
             }
             Press::Theme => {
                 // Every press changes the theme that is seen, also from the desktop's own.
-                let next = match ctx.theme() {
+                let next = match self.ctx.theme() {
                     egui::Theme::Dark => ThemeChoice::Light,
                     egui::Theme::Light => ThemeChoice::Dark,
                 };
@@ -125,7 +125,7 @@ impl App {
                 return;
             }
             Press::Escape => {
-                self.escape(ctx);
+                self.escape();
                 return;
             }
             Press::Detail(by) if self.live.is_some() => {
@@ -175,17 +175,17 @@ impl App {
     }
 
     /// Shows the original as long as its key is held.
-    pub(super) fn follow_original(&mut self, ctx: &egui::Context) {
+    pub(super) fn follow_original(&mut self) {
         let before = self.stage.shows_original;
-        let shows = shortcuts::holds_original(ctx, before, self.has_dialog());
+        let shows = shortcuts::holds_original(&self.ctx, before, self.has_dialog());
         self.stage.shows_original = shows;
         if let Some(live) = &mut self.live {
-            live.show_original(ctx, shows);
+            live.show_original(&self.ctx, shows);
         }
     }
 
     /// Closes what is open, else stops painting, else takes a message away.
-    fn escape(&mut self, ctx: &egui::Context) {
+    fn escape(&mut self) {
         if self.overlays.is_open() {
             self.close_overlay();
         } else if self.has_dialog() {
@@ -196,14 +196,14 @@ impl App {
             self.intents.push(Intent::Live(LiveIntent::ToggleMeasuring));
         } else if let Some(intent) = self.live.as_ref().and_then(LiveView::to_close) {
             self.intents.push(Intent::Live(intent));
-        } else if self.live.is_none() && self.close_painting(ctx) {
+        } else if self.live.is_none() && self.close_painting() {
             // The photo is there again.
         } else if self.live.is_none() && self.cropping.take().is_some() {
             // The photo stays as it was.
-        } else if self.controls_narrow_styles(ctx) {
+        } else if self.controls_narrow_styles() {
             self.controls_open = false;
         } else if self.painting.request.is_some() {
-            self.stop_painting(ctx);
+            self.stop_painting();
         } else if self.sheets.is_running() {
             self.stop_contact_sheet();
         } else if let Some(batch) = &self.batch {
@@ -217,18 +217,18 @@ impl App {
     }
 
     /// Performs all intents.
-    pub(super) fn perform_all(&mut self, ctx: &egui::Context) {
+    pub(super) fn perform_all(&mut self) {
         // Intents that arise while others are performed wait for the next frame, so that this loop ends.
         for intent in std::mem::take(&mut self.intents) {
-            self.perform(ctx, intent);
+            self.perform(intent);
         }
         if !self.intents.is_empty() {
-            ctx.request_repaint();
+            self.ctx.request_repaint();
         }
     }
 
-    fn perform(&mut self, ctx: &egui::Context, intent: Intent) {
-        if self.meet_viewed(ctx, &intent) {
+    fn perform(&mut self, intent: Intent) {
+        if self.meet_viewed(&intent) {
             return;
         }
         match intent {
@@ -248,11 +248,11 @@ impl App {
             Intent::OpenFiles(files) => self.sort(files, PictureUse::OneByOne),
             Intent::OpenRecent(path) => self.open_recent(path),
             Intent::SeeRecents => self.make_small_picture(FileList::Recent),
-            Intent::ClearRecents => self.clear_files(ctx, FileList::Recent),
+            Intent::ClearRecents => self.clear_files(FileList::Recent),
             Intent::OpenSample => self.open(Origin::Sample),
             Intent::Paste => self.paste(),
-            Intent::UseAs(picture_use) => self.use_arrived(ctx, picture_use),
-            Intent::PreferStyle(path) => self.prefer_style(ctx, path),
+            Intent::UseAs(picture_use) => self.use_arrived(picture_use),
+            Intent::PreferStyle(path) => self.prefer_style(path),
             Intent::ForgetBefore => self.forget_before(),
             Intent::PickStyle(id) => {
                 let mut choice = self.workspace.choice.clone();
@@ -268,8 +268,8 @@ impl App {
             Intent::DropMix => self.drop_mix(),
             Intent::AskName(id) => self.ask_name(&id),
             Intent::TakeName(name_for, name) => self.take_name(name_for, name),
-            Intent::RemoveStyle(id) => self.remove_style(ctx, &id),
-            Intent::BringBack(id) => self.bring_back(ctx, &id),
+            Intent::RemoveStyle(id) => self.remove_style(&id),
+            Intent::BringBack(id) => self.bring_back(&id),
             Intent::ShowFile(id) => self.show_file(&id),
             Intent::ShowInFolder(path) => self.show_in_folder(path),
             Intent::Play(path) => {
@@ -279,12 +279,12 @@ impl App {
             Intent::CopyFile(path) => self.copy_file(path),
             Intent::ShowPainting(path) => self.show_painting(path),
             Intent::ClosePainting => {
-                self.close_painting(ctx);
+                self.close_painting();
             }
-            Intent::ForgetPainting(path) => self.forget_painting(ctx, &path),
-            Intent::ClearPaintings => self.clear_paintings(ctx),
-            Intent::FoldPaintings(folds) => self.fold_paintings(ctx, folds),
-            Intent::MoveStyle(id, to) => self.move_style(ctx, &id, &to),
+            Intent::ForgetPainting(path) => self.forget_painting(&path),
+            Intent::ClearPaintings => self.clear_paintings(),
+            Intent::FoldPaintings(folds) => self.fold_paintings(folds),
+            Intent::MoveStyle(id, to) => self.move_style(&id, &to),
             Intent::StepStyle(by) => {
                 // A mix stands in front of all styles.
                 let is_mix = !self.mixed_parts().is_empty();
@@ -292,7 +292,7 @@ impl App {
                 let chosen = chosen.filter(|_| !is_mix);
                 if let Some(card) = self.gallery.neighbour(chosen, by) {
                     let id = card.id.clone();
-                    self.perform(ctx, Intent::PickStyle(id));
+                    self.perform(Intent::PickStyle(id));
                 }
             }
             Intent::Edit(choice) => {
@@ -312,56 +312,56 @@ impl App {
                 }
             }
             Intent::Undo => {
-                self.end_change(ctx);
+                self.end_change();
                 // That a style was removed or moved is a step as any other.
-                if !self.undo_list_step(ctx) && self.workspace.undo() {
-                    self.went_through_history(ctx);
+                if !self.undo_list_step() && self.workspace.undo() {
+                    self.went_through_history();
                 }
             }
             Intent::Redo => {
-                self.end_change(ctx);
+                self.end_change();
                 if !self.redo_move() && self.workspace.redo() {
-                    self.went_through_history(ctx);
+                    self.went_through_history();
                 }
             }
             Intent::Look(compare) => match &mut self.live {
                 Some(live) => live.look(compare),
                 None => self.stage.compare = compare,
             },
-            Intent::Cancel => self.stop_painting(ctx),
+            Intent::Cancel => self.stop_painting(),
             // What is on screen is saved, not a painting that live pictures hide.
-            Intent::Save if self.live.is_some() => self.perform_live(ctx, LiveIntent::Snapshot),
+            Intent::Save if self.live.is_some() => self.perform_live(LiveIntent::Snapshot),
             Intent::Save => self.ask_target(),
-            Intent::ToggleCrop => self.toggle_crop(ctx),
+            Intent::ToggleCrop => self.toggle_crop(),
             Intent::ApplyCrop => self.apply_crop(),
             Intent::CancelCrop => self.cropping = None,
             Intent::AskContactSheet => self.ask_contact_sheet(),
             Intent::StopContactSheet => self.stop_contact_sheet(),
             Intent::Copy => self.copy_painting(),
-            Intent::FillScreen(fills) => self.fill_screen(ctx, fills),
+            Intent::FillScreen(fills) => self.fill_screen(fills),
             Intent::SetTheme(choice) => {
                 self.settings.choices.theme = choice;
-                theme::apply(ctx, choice);
-                self.settings_changed(ctx);
+                theme::apply(&self.ctx, choice);
+                self.settings_changed();
                 // This frame was begun in the colours before.
-                ctx.request_repaint();
+                self.ctx.request_repaint();
             }
             Intent::SetFormat(format) => {
                 self.settings.choices.format = Some(format);
-                self.settings_changed(ctx);
+                self.settings_changed();
             }
             Intent::SetJpegQuality(quality) => {
                 self.settings.choices.jpeg_quality = quality.clamp(1, 100);
-                self.settings_changed(ctx);
+                self.settings_changed();
             }
             Intent::SetAskBeforeLosing(asks) => {
                 self.settings.choices.ask_before_losing = asks;
-                self.settings_changed(ctx);
+                self.settings_changed();
             }
             Intent::SetStylesShowPhoto(shows) => {
                 self.settings.choices.styles_show_photo = shows;
                 self.gallery.forget_swatches();
-                self.settings_changed(ctx);
+                self.settings_changed();
             }
             Intent::ToggleControls => self.controls_open = !self.controls_open,
             Intent::ToggleShortcuts => self.toggle(Overlay::Shortcuts(String::new())),
@@ -372,7 +372,7 @@ impl App {
             Intent::TakeOffer(number) => {
                 let offered = self.messages.take_offer(number);
                 if let Some(intent) = offered {
-                    self.perform(ctx, intent);
+                    self.perform(intent);
                 }
             }
             Intent::ReplaceFile => self.replace_file(),
@@ -385,7 +385,7 @@ impl App {
                 self.save.after_save = self.save.after_question.take();
                 self.ask_target();
             }
-            Intent::LoseResult => self.lose_result(ctx),
+            Intent::LoseResult => self.lose_result(),
             Intent::KeepResult => self.close_overlay(),
             Intent::SetBatchReplace(replace) => {
                 if let Some(batch) = &mut self.batch {
@@ -397,30 +397,30 @@ impl App {
                     batch.several = several;
                 }
             }
-            Intent::StartBatch => self.confirm_batch(ctx),
+            Intent::StartBatch => self.confirm_batch(),
             Intent::StopBatch => self.stop_batch(),
             Intent::StopBatchAndClose => {
                 self.overlays.close();
                 self.stop_batch();
-                self.close(ctx);
+                self.close();
             }
             Intent::StopRecordingAndClose => {
                 self.overlays.close();
                 self.end_recording();
-                self.close(ctx);
+                self.close();
             }
             Intent::TakeReading(format) => self.take_reading(format),
-            Intent::TakePath(purpose, text) => self.take_path(ctx, purpose, &text),
-            Intent::ReplaceSkipped => self.replace_skipped(ctx),
+            Intent::TakePath(purpose, text) => self.take_path(purpose, &text),
+            Intent::ReplaceSkipped => self.replace_skipped(),
             Intent::CloseBatch => {
                 self.batch = None;
                 self.batch_waits = false;
             }
-            Intent::Live(intent) => self.perform_live(ctx, intent),
-            Intent::Quit => ctx.send_viewport_cmd(ViewportCommand::Close),
+            Intent::Live(intent) => self.perform_live(intent),
+            Intent::Quit => self.ctx.send_viewport_cmd(ViewportCommand::Close),
             Intent::Restart => {
                 self.ending.restarts = true;
-                self.close(ctx);
+                self.close();
             }
         }
     }
@@ -447,9 +447,9 @@ impl App {
         let platform = self.platform.clone();
         self.tasks.spawn_dialog(
             move || platform.ask(&dialog, folder.as_deref()),
-            move |app: &mut Self, ctx, path| {
+            move |app: &mut Self, path| {
                 app.dialog_open = false;
-                app.handle_dialog(ctx, purpose, path);
+                app.handle_dialog(purpose, path);
             },
         );
         true
@@ -473,9 +473,9 @@ impl App {
         self.painting.before_change.get_or_insert(before);
     }
 
-    fn went_through_history(&mut self, ctx: &egui::Context) {
-        self.bring_back_chosen(ctx);
-        self.remember_choice(ctx);
+    fn went_through_history(&mut self) {
+        self.bring_back_chosen();
+        self.remember_choice();
         self.follow_choice();
     }
 }

@@ -36,8 +36,8 @@ fn smallest_size(screen: Vec2) -> Vec2 {
 
 impl App {
     /// Sets the smallest size of the window when the screen is known, is another one, or has another scale.
-    pub(super) fn follow_monitor(&mut self, ctx: &egui::Context) {
-        let (screen, scale) = ctx.input(|i| {
+    pub(super) fn follow_monitor(&mut self) {
+        let (screen, scale) = self.ctx.input(|i| {
             let viewport = i.viewport();
             // The frame that the desktop draws around the window has to fit, too.
             let frame = (viewport.outer_rect.zip(viewport.inner_rect))
@@ -51,13 +51,13 @@ impl App {
         let now = (smallest_size(screen), scale);
         if self.smallest_size != Some(now) {
             self.smallest_size = Some(now);
-            ctx.send_viewport_cmd(egui::ViewportCommand::MinInnerSize(now.0));
+            self.ctx.send_viewport_cmd(egui::ViewportCommand::MinInnerSize(now.0));
         }
     }
 
     /// Whether the controls take room of the styles, and stand above the buttons below the picture.
-    pub(super) fn controls_narrow_styles(&self, ctx: &egui::Context) -> bool {
-        self.controls_open && ctx.content_rect().width() < BOTH_FROM
+    pub(super) fn controls_narrow_styles(&self) -> bool {
+        self.controls_open && self.ctx.content_rect().width() < BOTH_FROM
     }
 
     /// The picture with everything around it. Tab goes through the parts in the order in which they are drawn.
@@ -84,7 +84,7 @@ impl App {
             };
             bars::top(ui, &view, intents);
         });
-        let is_narrow = self.controls_narrow_styles(ui.ctx());
+        let is_narrow = self.controls_narrow_styles();
         let left = ui.available_width() - theme::CONTROLS_WIDTH - LEAST_PICTURE;
         let styles_width = match is_narrow {
             true => left.clamp(LEAST_STYLES, theme::GALLERY_WIDTH),
@@ -112,7 +112,7 @@ impl App {
         }
         egui::CentralPanel::no_frame().show(ui, |ui| {
             let actions = LowerPanel::room(ui, "action bar", side(ui, 12, 8), true);
-            let strip = self.has_strip(ui.ctx());
+            let strip = self.has_strip();
             let strip = strip.then(|| LowerPanel::room(ui, "paintings", side(ui, 12, 6), true));
             let lab = self.lab_room(ui, side(ui, 12, 6));
             // A part of the canvas, not a bar of its own.

@@ -276,7 +276,7 @@ impl Window {
                     shown.app = Some(App::start(ui.ctx(), launch).expect("threads"));
                 }
                 let app = shown.app.as_mut().expect("started");
-                app.logic(&ui.ctx().clone());
+                app.logic();
                 app.ui(ui);
             },
             shown,

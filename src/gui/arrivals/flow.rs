@@ -27,8 +27,8 @@ const PASTED: &str = "Pasted picture";
 
 impl App {
     /// Notes files that hover over the window, and those that were dropped.
-    pub(in crate::gui) fn note_arrivals(&mut self, ctx: &egui::Context) {
-        let (hovers, dropped, now) = ctx.input(|i| {
+    pub(in crate::gui) fn note_arrivals(&mut self) {
+        let (hovers, dropped, now) = self.ctx.input(|i| {
             let dropped = i.raw.dropped_files.iter();
             let mut dropped: Vec<PathBuf> = dropped.map(|f| f.path().to_owned()).collect();
             dropped.dedup();
@@ -52,20 +52,20 @@ impl App {
                 let platform = self.platform.clone();
                 self.tasks.spawn(
                     move || Ok(platform.pointer()),
-                    |app: &mut Self, ctx, place| app.handle_pointer(ctx, place.ok().flatten()),
+                    |app: &mut Self, place| app.handle_pointer(place.ok().flatten()),
                 );
             }
         }
         if hovers {
-            ctx.request_repaint_after_secs(ASK_EVERY_SECONDS as f32);
+            self.ctx.request_repaint_after_secs(ASK_EVERY_SECONDS as f32);
         }
     }
 
     /// Decides about what was dropped, from where the pointer is on the screen, if that is known.
-    fn handle_pointer(&mut self, ctx: &egui::Context, place: Option<(i32, i32)>) {
+    fn handle_pointer(&mut self, place: Option<(i32, i32)>) {
         self.arrivals.is_asking = false;
-        let told = place.and_then(|place| in_window(ctx, place));
-        let pointer = told.or_else(|| ctx.input(|i| i.pointer.latest_pos()));
+        let told = place.and_then(|place| in_window(&self.ctx, place));
+        let pointer = told.or_else(|| self.ctx.input(|i| i.pointer.latest_pos()));
         self.arrivals.pointer = pointer;
         for (files, over) in std::mem::take(&mut self.arrivals.dropped) {
             let picture_use = over.zip(pointer).and_then(|(area, at)| {
@@ -74,13 +74,12 @@ impl App {
             });
             self.sort(files, picture_use.unwrap_or(PictureUse::Unsaid));
         }
-        ctx.request_repaint();
+        self.ctx.request_repaint();
     }
 
     /// Goes on with files that were sorted by their kind.
     pub(in crate::gui) fn handle_sorted(
         &mut self,
-        ctx: &egui::Context,
         ticket: u64,
         picture_use: PictureUse,
         sorted: Sorted,
@@ -98,7 +97,7 @@ impl App {
                 self.put_question(Question::PictureUse(Arrived::Files(photos)));
             }
             PictureUse::Style if !sorted.has_folder => self.make_styles(photos),
-            PictureUse::OneByOne if !sorted.has_folder => self.open_one_by_one(ctx, ticket, photos),
+            PictureUse::OneByOne if !sorted.has_folder => self.open_one_by_one(ticket, photos),
             _ if photos.len() > 1 || sorted.has_folder => self.offer_batch(photos, sorted.notes),
             _ => {
                 for path in photos {
@@ -111,14 +110,14 @@ impl App {
     }
 
     /// Opens the first of these photos; the others wait in the list of recent photos, in their order.
-    fn open_one_by_one(&mut self, ctx: &egui::Context, ticket: u64, photos: Vec<PathBuf>) {
+    fn open_one_by_one(&mut self, ticket: u64, photos: Vec<PathBuf>) {
         let mut photos = photos.into_iter();
         let Some(first) = photos.next() else {
             return;
         };
         let others: Vec<PathBuf> = photos.take(MOST_RECENT - 1).collect();
         for other in others.iter().rev() {
-            self.note_file(ctx, FileList::Recent, other);
+            self.note_file(FileList::Recent, other);
         }
         match others.len() {
             0 => {}
@@ -166,7 +165,7 @@ impl App {
                 Clip::Nothing => None,
             })
         };
-        self.tasks.spawn(paste, move |app: &mut Self, _, pasted| {
+        self.tasks.spawn(paste, move |app: &mut Self, pasted| {
             let is_newest = app.opening.end(ticket);
             match pasted {
                 Ok(Some(Arrived::Files(files))) => app.sort(files, PictureUse::Asked),
@@ -182,7 +181,7 @@ impl App {
     }
 
     /// Uses the pictures that the open question is about.
-    pub(in crate::gui) fn use_arrived(&mut self, ctx: &egui::Context, picture_use: PictureUse) {
+    pub(in crate::gui) fn use_arrived(&mut self, picture_use: PictureUse) {
         let arrived = match self.overlays.take() {
             Overlay::Question(Question::PictureUse(arrived)) => arrived,
             other => return self.overlays.show(other),
@@ -194,11 +193,11 @@ impl App {
                     styles.import_picture(&frame, PASTED)
                 });
             }
-            (Arrived::Picture(picture), _) => self.go_on_or_ask(ctx, NextStep::Put(picture)),
+            (Arrived::Picture(picture), _) => self.go_on_or_ask(NextStep::Put(picture)),
             (Arrived::Files(files), _) => {
                 let ticket = self.ticket();
                 let photos = Sorted { photos: files, ..Sorted::default() };
-                self.handle_sorted(ctx, ticket, picture_use, photos);
+                self.handle_sorted(ticket, picture_use, photos);
             }
         }
     }
@@ -247,16 +246,16 @@ impl App {
     }
 
     /// Makes a style of a photo that was opened, and shows what was there before.
-    pub(in crate::gui) fn prefer_style(&mut self, ctx: &egui::Context, path: PathBuf) {
+    pub(in crate::gui) fn prefer_style(&mut self, path: PathBuf) {
         self.import(path);
         let Some(Before { photo, was_live }) = self.arrivals.before.take() else {
             return;
         };
         if let Some(photo) = photo {
-            self.put(ctx, photo);
+            self.put(photo);
         }
         if was_live {
-            self.enter_live(ctx);
+            self.enter_live();
         }
     }
 

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use eframe::egui;
-
 use super::{Batch, BatchPhotos, BatchStyle, Phase, PhotoInStyle};
 use crate::{
     engine::{
@@ -16,7 +14,7 @@ use crate::{
 
 impl App {
     /// Paints what the card says, as soon as the networks are here.
-    pub(in crate::gui) fn confirm_batch(&mut self, ctx: &egui::Context) {
+    pub(in crate::gui) fn confirm_batch(&mut self) {
         let several = self.batch.as_ref().and_then(|batch| batch.several.clone());
         let styles = match several {
             None => self.chosen_batch_style().into_iter().collect(),
@@ -25,7 +23,7 @@ impl App {
         if let Some(batch) = &mut self.batch {
             batch.confirm(styles);
             self.batch_waits = !batch.items.is_empty();
-            self.start_batch(ctx);
+            self.start_batch();
         }
     }
 
@@ -112,10 +110,10 @@ impl App {
     }
 
     /// Paints the photos too that the batch skipped, in the styles of then.
-    pub(in crate::gui) fn replace_skipped(&mut self, ctx: &egui::Context) {
+    pub(in crate::gui) fn replace_skipped(&mut self) {
         self.batch = self.batch.as_ref().map(Batch::of_skipped);
         self.batch_waits = self.batch.is_some();
-        self.start_batch(ctx);
+        self.start_batch();
     }
 
     pub(in crate::gui) fn stop_batch(&mut self) {
@@ -127,20 +125,16 @@ impl App {
 
     /// The batch that was confirmed goes on without a style whose network cannot be loaded; without any it waits to
     /// be confirmed again.
-    pub(in crate::gui) fn leave_out_of_batch(
-        &mut self,
-        ctx: &egui::Context,
-        is_left_out: impl Fn(&BatchStyle) -> bool,
-    ) {
+    pub(in crate::gui) fn leave_out_of_batch(&mut self, is_left_out: impl Fn(&BatchStyle) -> bool) {
         if let (Some(batch), true) = (&mut self.batch, self.batch_waits) {
             batch.items.retain(|(_, style)| !is_left_out(style));
             self.batch_waits = !batch.items.is_empty();
-            self.start_batch(ctx);
+            self.start_batch();
         }
     }
 
     /// Starts the batch that was confirmed, when its networks are here.
-    pub(in crate::gui) fn start_batch(&mut self, ctx: &egui::Context) {
+    pub(in crate::gui) fn start_batch(&mut self) {
         let (Some(batch), true) = (&self.batch, self.batch_waits) else {
             return;
         };
@@ -185,7 +179,7 @@ impl App {
             },
         });
         if started {
-            batch.start(ctx.input(|i| i.time));
+            batch.start(self.ctx.input(|i| i.time));
         }
     }
 }

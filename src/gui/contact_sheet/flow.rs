@@ -2,8 +2,6 @@
 
 use std::{path::PathBuf, sync::Arc};
 
-use eframe::egui;
-
 use super::{ContactSheet, SheetFile};
 use crate::{
     disk::free_path,
@@ -95,8 +93,7 @@ impl App {
                 let network = styles.load(&id, model)?.network;
                 Ok((network, smaller(&photo, long_side_px)))
             };
-            self.tasks
-                .spawn(read, move |app: &mut Self, _, read| app.handle_sheet_read(number, read));
+            self.tasks.spawn(read, move |app: &mut Self, read| app.handle_sheet_read(number, read));
         } else if sheet.file.cells.is_empty() {
             let why = sheet.failures.join(" ");
             self.sheets.running = None;
@@ -106,7 +103,7 @@ impl App {
                 SheetFile { cells: std::mem::take(&mut sheet.file.cells), ..sheet.file.clone() };
             self.tasks.spawn_writing(
                 move || write_sheet(&photo, file),
-                move |app: &mut Self, ctx, path| app.handle_sheet_written(ctx, number, path),
+                move |app: &mut Self, path| app.handle_sheet_written(number, path),
             );
         }
     }
@@ -153,7 +150,7 @@ impl App {
                 let (number, repainted) = (sheet.number, repainted.clone());
                 self.tasks.spawn(
                     move || Ok(cell_of(&repainted.picture)),
-                    move |app: &mut Self, _, cell| app.handle_sheet_cell(number, cell),
+                    move |app: &mut Self, cell| app.handle_sheet_cell(number, cell),
                 );
             }
             Err(error) => {
@@ -191,12 +188,7 @@ impl App {
     }
 
     /// The sheet was written, or not.
-    fn handle_sheet_written(
-        &mut self,
-        ctx: &egui::Context,
-        number: u64,
-        result: Result<PathBuf, String>,
-    ) {
+    fn handle_sheet_written(&mut self, number: u64, result: Result<PathBuf, String>) {
         let ended = self.sheets.running.take_if(|sheet| sheet.number == number);
         let failures = ended.map_or_else(Vec::new, |sheet| sheet.failures);
         if !failures.is_empty() {
@@ -208,7 +200,7 @@ impl App {
         match result {
             Ok(path) => {
                 self.tell_of_saved(&path);
-                self.note_painting(ctx, &path);
+                self.note_painting(&path);
             }
             Err(error) => self.messages.error(error),
         }

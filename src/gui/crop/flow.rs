@@ -1,18 +1,16 @@
 //! Begins and ends cropping.
 
-use eframe::egui;
-
 use super::Cropping;
 use crate::gui::{app::App, intent::Intent};
 
 impl App {
     /// Shows the rectangle over the photo, or takes it away.
-    pub(in crate::gui) fn toggle_crop(&mut self, ctx: &egui::Context) {
+    pub(in crate::gui) fn toggle_crop(&mut self) {
         if self.cropping.take().is_none()
             && let Some(photo) = self.workspace.photo()
         {
             let framing = self.workspace.choice.framing;
-            self.cropping = Some(Cropping::new(ctx, &photo.whole, framing));
+            self.cropping = Some(Cropping::new(&self.ctx, &photo.whole, framing));
         }
     }
 

@@ -24,8 +24,8 @@ const BAR_MARGIN: f32 = 16.0;
 
 impl App {
     /// Begins or ends to show the picture alone.
-    pub(super) fn toggle_full_screen(&mut self, ctx: &egui::Context) {
-        let (is_full, now) = ctx.input(|i| (i.viewport().fullscreen == Some(true), i.time));
+    pub(super) fn toggle_full_screen(&mut self) {
+        let (is_full, now) = self.ctx.input(|i| (i.viewport().fullscreen == Some(true), i.time));
         let is_on = !(is_full || self.full_screen.is_on());
         let style = self.chosen_name();
         self.full_screen.set(is_on, now, style.as_deref());
@@ -35,13 +35,13 @@ impl App {
             (true, true) => Framing::Fill,
         };
         self.frame_pictures(framing);
-        ctx.send_viewport_cmd(egui::ViewportCommand::Fullscreen(is_on));
+        self.ctx.send_viewport_cmd(egui::ViewportCommand::Fullscreen(is_on));
     }
 
     /// Fits the picture to the screen, or fills the screen with it.
-    pub(super) fn fill_screen(&mut self, ctx: &egui::Context, fills: bool) {
+    pub(super) fn fill_screen(&mut self, fills: bool) {
         self.settings.choices.full_screen_fills = fills;
-        self.settings_changed(ctx);
+        self.settings_changed();
         if self.full_screen.is_on() {
             self.frame_pictures(match fills {
                 true => Framing::Fill,

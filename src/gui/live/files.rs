@@ -104,21 +104,15 @@ impl App {
         let folder = self.picture_folder();
         self.tasks.spawn_writing(
             move || snapshot(&folder, snapped),
-            |app: &mut Self, ctx, saved| match saved {
-                Ok((path, picture)) => app.show_snapshot(ctx, &path, &picture, seen),
+            |app: &mut Self, saved| match saved {
+                Ok((path, picture)) => app.show_snapshot(&path, &picture, seen),
                 Err(error) => app.messages.error(error),
             },
         );
     }
 
     /// Shows a snapshot and where it is.
-    fn show_snapshot(
-        &mut self,
-        ctx: &egui::Context,
-        path: &Path,
-        (size, thumbnail): &Thumbnail,
-        seen: Option<Snapped>,
-    ) {
+    fn show_snapshot(&mut self, path: &Path, (size, thumbnail): &Thumbnail, seen: Option<Snapped>) {
         let mut actions = vec![
             ("Show in folder", Intent::ShowInFolder(path.to_owned())),
             ("Copy", Intent::CopyFile(path.to_owned())),
@@ -130,10 +124,10 @@ impl App {
         }
         let image = image_of(thumbnail);
         let picture = SavedPicture {
-            thumbnail: ctx.load_texture("snapshot", image, egui::TextureOptions::LINEAR),
+            thumbnail: self.ctx.load_texture("snapshot", image, egui::TextureOptions::LINEAR),
             actions,
         };
-        self.note_painting(ctx, path);
+        self.note_painting(path);
         let text = format!("Saved at {} × {} px as {}", size.0, size.1, path_label(path));
         self.messages.about(Topic::Saving).saved(text, picture);
     }
@@ -144,7 +138,7 @@ impl App {
             let saved = encode::save_bytes(&path, &bytes, Existing::Replace);
             saved.map(|()| path).map_err(|e| e.to_string())
         };
-        self.tasks.spawn_writing(write, |app: &mut Self, _, saved| match saved {
+        self.tasks.spawn_writing(write, |app: &mut Self, saved| match saved {
             Ok(path) => app.tell_of_saved(&path),
             Err(error) => app.messages.error(error),
         });
@@ -203,13 +197,12 @@ impl App {
         self.tasks.spawn_writing_or(
             start,
             |started| started.map_or_else(Some, |(r, _)| r.finish_or_discard().failure_in_words()),
-            move |app: &mut Self, ctx, started| app.handle_recording(ctx, &taken, started),
+            move |app: &mut Self, started| app.handle_recording(&taken, started),
         );
     }
 
     fn handle_recording(
         &mut self,
-        ctx: &egui::Context,
         taken: &TakenFrames,
         started: Result<(Recorder, Option<String>), String>,
     ) {
@@ -235,7 +228,7 @@ impl App {
             }
             (Err(error), _) => {
                 if has_end {
-                    self.recording_ended(ctx);
+                    self.recording_ended();
                 }
                 self.messages.error(error);
             }
@@ -263,19 +256,19 @@ impl App {
         self.tasks.spawn_writing_or(
             move || Ok(recorder.finish_or_discard()),
             |recorded| recorded.map_or_else(Some, |recorded| recorded.failure_in_words()),
-            |app: &mut Self, ctx, recorded| {
-                app.recording_ended(ctx);
+            |app: &mut Self, recorded| {
+                app.recording_ended();
                 match recorded {
-                    Ok(recorded) => app.show_recorded(ctx, &recorded),
+                    Ok(recorded) => app.show_recorded(&recorded),
                     Err(error) => app.messages.error(error),
                 }
             },
         );
     }
 
-    fn show_recorded(&mut self, ctx: &egui::Context, recorded: &Recorded) {
+    fn show_recorded(&mut self, recorded: &Recorded) {
         if recorded.is_video && recorded.frames > 0 {
-            self.note_painting(ctx, &recorded.path);
+            self.note_painting(&recorded.path);
         }
         if let Some(failure) = recorded.failure_in_words() {
             self.messages.error(failure);

@@ -1,7 +1,7 @@
 //! What the very first start offers over the demo scene: the ways to begin, small, until one is taken or a key is
 //! pressed.
 
-use eframe::egui::{self, Align2, Button, Context, Event, Key, Rect, vec2};
+use eframe::egui::{self, Align2, Button, Event, Key, Rect, vec2};
 
 use super::LiveIntent;
 use crate::gui::{
@@ -29,10 +29,10 @@ impl App {
 
     /// Ends it with the first key, but for those that lead to the cards and press them. The first Tab leads to the
     /// cards, before all else.
-    pub(in crate::gui) fn follow_first_keys(&mut self, ctx: &Context) {
+    pub(in crate::gui) fn follow_first_keys(&mut self) {
         let is_first_start = self.is_first_start();
-        let has_focus = ctx.memory(|memory| memory.focused().is_some());
-        let pressed: Vec<Key> = ctx.input(|input| {
+        let has_focus = self.ctx.memory(|memory| memory.focused().is_some());
+        let pressed: Vec<Key> = self.ctx.input(|input| {
             let keys = input.events.iter().filter_map(|event| match event {
                 Event::Key { key, pressed: true, .. } => Some(*key),
                 _ => None,
@@ -50,7 +50,7 @@ impl App {
         }
         if is_first_start && !pressed.iter().all(may_stay) {
             self.settings.state.has_seen_hint = true;
-            self.settings_changed(ctx);
+            self.settings_changed();
         }
     }
 

@@ -5,8 +5,6 @@
 
 use std::{sync::Arc, time::Instant};
 
-use eframe::egui;
-
 use super::{
     LiveIntent,
     repaints::{Finer, Held, Snapped, Waiting, Wanted},
@@ -191,7 +189,6 @@ impl App {
     /// A frame was painted once more, or could not be.
     pub(in crate::gui) fn handle_repainted(
         &mut self,
-        ctx: &egui::Context,
         number: RepaintNumber,
         result: Result<Arc<Repainted>, EngineError>,
     ) {
@@ -216,7 +213,7 @@ impl App {
                 for note in &repainted.notes {
                     self.messages.notice(note.clone());
                 }
-                live.show_finer(ctx, repainted);
+                live.show_finer(&self.ctx, repainted);
                 let shown = live.shown_finer().cloned();
                 self.record_what_is_seen(shown);
             }

@@ -35,7 +35,7 @@ const WARM_UP_FRAMES: u32 = 10;
 
 impl App {
     /// Takes the newest picture and snapshot, and sends the engine settings that changed.
-    pub(in crate::gui) fn live_logic(&mut self, ctx: &egui::Context) {
+    pub(in crate::gui) fn live_logic(&mut self) {
         let Some(live) = &mut self.live else {
             return;
         };
@@ -49,11 +49,11 @@ impl App {
             self.start_source();
             return;
         }
-        if live.take_picture(ctx) && live.trial.deliver() {
+        if live.take_picture(&self.ctx) && live.trial.deliver() {
             let source = live.source.clone();
             if self.settings.live.source != source {
                 self.settings.live.source = source;
-                self.settings_changed(ctx);
+                self.settings_changed();
             }
         }
         let Some(live) = &mut self.live else {
@@ -63,7 +63,7 @@ impl App {
             LiveSize::Auto { target_fps } => Some(target_fps),
             LiveSize::LongSide(_) => None,
         });
-        live.previews.take_pictures(ctx);
+        live.previews.take_pictures(&self.ctx);
         let is_flipped = self.settings.live.shows_flipped(&live.source);
         live.stage.is_flipped = is_flipped;
         live.previews.is_flipped = is_flipped;
@@ -72,15 +72,15 @@ impl App {
         } else if let Some(length) = live.recorded_length(Instant::now()) {
             // The clock goes on while no picture comes.
             let left = 1.0 - f64::from(length.subsec_micros()) / 1e6;
-            ctx.request_repaint_after_secs(left as f32 + 0.01);
+            self.ctx.request_repaint_after_secs(left as f32 + 0.01);
         }
         self.sync_live();
         self.sync_previews();
-        self.hint_at_detail(ctx);
+        self.hint_at_detail();
     }
 
     /// Says once that a style that was made of a picture can be seen better than as small as a processor paints.
-    fn hint_at_detail(&mut self, ctx: &egui::Context) {
+    fn hint_at_detail(&mut self) {
         let style = self.workspace.choice.style.as_deref();
         let card = style.and_then(|id| self.gallery.card(id));
         let facts = self.live.as_ref().and_then(|live| live.facts.as_ref());
@@ -93,7 +93,7 @@ impl App {
         let is_coarse = is_cpu && px < READABLE_PX && card.is_some_and(Card::is_picture);
         if is_coarse && !self.settings.state.has_seen_detail_hint {
             self.settings.state.has_seen_detail_hint = true;
-            self.settings_changed(ctx);
+            self.settings_changed();
             self.messages.notice(
                 "At so small a size this style leaves little of the scene; a larger Detail shows more of it.",
             );
@@ -132,22 +132,21 @@ impl App {
     /// A measurement has ended.
     pub(in crate::gui) fn handle_measured(
         &mut self,
-        ctx: &egui::Context,
         result: Result<Arc<MeasureReport>, MeasureError>,
     ) {
         match (result, &mut self.live) {
             (Ok(report), Some(live)) => {
                 live.show_report(report.clone());
-                let (colors, drawn) = (chart_colors(ctx.theme()), report.clone());
+                let (colors, drawn) = (chart_colors(self.ctx.theme()), report.clone());
                 let draw = move || {
                     let frame = chart::draw(&drawn, &colors).map_err(|e| e.to_string())?;
                     Ok((frame, chart::png(&drawn).map_err(|e| e.to_string())?))
                 };
-                self.tasks.spawn(draw, move |app: &mut Self, ctx, chart| {
+                self.tasks.spawn(draw, move |app: &mut Self, chart| {
                     if let Some(live) = &mut app.live {
-                        live.set_chart(ctx, &report, chart.as_ref().ok());
+                        live.set_chart(&app.ctx, &report, chart.as_ref().ok());
                     }
-                    app.report_failure(ctx, chart);
+                    app.report_failure(chart);
                 });
             }
             (Ok(_), None) | (Err(MeasureError::Backend(BackendError::Cancelled)), _) => {}
@@ -156,17 +155,17 @@ impl App {
     }
 
     /// Performs an intent about live pictures.
-    pub(in crate::gui) fn perform_live(&mut self, ctx: &egui::Context, intent: LiveIntent) {
+    pub(in crate::gui) fn perform_live(&mut self, intent: LiveIntent) {
         match intent {
-            LiveIntent::Enter => self.enter_live(ctx),
-            LiveIntent::Leave => self.leave_live(ctx),
-            LiveIntent::Use(source) => self.use_source(ctx, source),
+            LiveIntent::Enter => self.enter_live(),
+            LiveIntent::Leave => self.leave_live(),
+            LiveIntent::Use(source) => self.use_source(source),
             LiveIntent::UseCamera => {
-                self.use_source(ctx, Source::Camera(CameraId::first()));
+                self.use_source(Source::Camera(CameraId::first()));
             }
             LiveIntent::ReleaseCamera => {
                 if self.live.as_ref().is_some_and(LiveView::uses_camera) {
-                    self.use_source(ctx, Source::Demo);
+                    self.use_source(Source::Demo);
                     self.messages.notice("The camera is off.");
                 }
             }
@@ -185,18 +184,18 @@ impl App {
                     || before.camera_fps != now.camera_fps
                     || before.camera_format != now.camera_format;
                 let live = self.live.as_mut().filter(|_| !now.repaint_kept);
-                let shown = live.and_then(|live| live.forget_finer(ctx));
+                let shown = live.and_then(|live| live.forget_finer(&self.ctx));
                 self.record_what_is_seen(shown);
-                self.settings_changed(ctx);
+                self.settings_changed();
                 if recaptured {
                     self.start_source();
                 }
             }
             LiveIntent::HideHint => {
                 self.settings.state.has_seen_hint = true;
-                self.settings_changed(ctx);
+                self.settings_changed();
             }
-            LiveIntent::ToggleFullScreen => self.toggle_full_screen(ctx),
+            LiveIntent::ToggleFullScreen => self.toggle_full_screen(),
             LiveIntent::Export { file_name, bytes } => {
                 let dialog = Dialog::Export { file_name: file_name.clone() };
                 if self.ask(Purpose::Export, dialog) {
@@ -212,7 +211,7 @@ impl App {
             }
             LiveIntent::LeaveAsSeen(stays) => {
                 let live = self.live.as_mut().filter(|live| live.frozen);
-                let shown = live.and_then(|live| live.leave_as_seen(ctx, stays));
+                let shown = live.and_then(|live| live.leave_as_seen(&self.ctx, stays));
                 self.record_what_is_seen(shown);
             }
             LiveIntent::Snapshot => self.snapshot(),
@@ -305,20 +304,20 @@ impl App {
     }
 
     /// Shows live pictures of the source that is remembered.
-    pub(in crate::gui) fn enter_live(&mut self, ctx: &egui::Context) {
+    pub(in crate::gui) fn enter_live(&mut self) {
         let source = self.settings.live.source.clone();
-        self.enter_live_with(ctx, source, false);
+        self.enter_live_with(source, false);
     }
 
     /// Shows live pictures of a source, which a person has just chosen or not.
-    fn enter_live_with(&mut self, ctx: &egui::Context, source: Source, is_chosen: bool) {
+    fn enter_live_with(&mut self, source: Source, is_chosen: bool) {
         if self.live.is_some() {
             return;
         }
         // The photo keeps its choice and its paintings; nothing is painted for it meanwhile.
         self.engine.cancel();
         self.painting.request = None;
-        self.end_change(ctx);
+        self.end_change();
         let had_photo = self.workspace.photo().is_some();
         self.workspace.go_live();
         if had_photo {
@@ -335,15 +334,15 @@ impl App {
         live.cameras.clone_from(&self.cameras);
         self.paintings.close_view();
         self.live = Some(live);
-        name_window(ctx, None);
+        name_window(&self.ctx, None);
         self.settings.state.shows_photos = false;
-        self.settings_changed(ctx);
-        self.choose_first_style(ctx);
+        self.settings_changed();
+        self.choose_first_style();
         self.start_source();
         self.list_cameras(false);
     }
 
-    fn leave_live(&mut self, ctx: &egui::Context) {
+    fn leave_live(&mut self) {
         if self.live.is_none() {
             return;
         }
@@ -352,20 +351,20 @@ impl App {
         self.stop_measuring();
         self.engine.stop_live();
         self.live = None;
-        self.end_change(ctx);
+        self.end_change();
         self.workspace.leave_live();
         self.forget_absent();
         let photo = self.workspace.photo().map(|photo| photo.opened.title());
-        name_window(ctx, photo.as_deref());
+        name_window(&self.ctx, photo.as_deref());
         self.settings.state.shows_photos = true;
         self.settings.state.has_seen_hint = true;
-        self.settings_changed(ctx);
+        self.settings_changed();
         self.follow_choice();
     }
 
     /// A live picture is painted from the start, in the first style where none was chosen, and at the very first start
     /// on a processor in one that looks well as small as that paints; this one is remembered.
-    pub(in crate::gui) fn choose_first_style(&mut self, ctx: &egui::Context) {
+    pub(in crate::gui) fn choose_first_style(&mut self) {
         if self.live.is_none() || self.workspace.choice.style.is_some() {
             return;
         }
@@ -386,13 +385,13 @@ impl App {
         }
         self.workspace.choice.style = first;
         if is_chosen_for_good {
-            self.remember_choice(ctx);
+            self.remember_choice();
         }
     }
 
     /// Lists the cameras anew when the window gets the focus while it offers to use one.
-    pub(in crate::gui) fn follow_cameras(&mut self, ctx: &egui::Context) {
-        let comes_back = ctx.input(|i| i.events.contains(&egui::Event::WindowFocused(true)));
+    pub(in crate::gui) fn follow_cameras(&mut self) {
+        let comes_back = self.ctx.input(|i| i.events.contains(&egui::Event::WindowFocused(true)));
         if comes_back && self.live.is_none() && self.workspace.photo().is_none() {
             self.list_cameras(false);
         }
@@ -403,7 +402,7 @@ impl App {
         let platform = self.platform.clone();
         self.tasks.spawn(
             move || platform.cameras(),
-            move |app: &mut Self, _, cameras| {
+            move |app: &mut Self, cameras| {
                 if let Some(live) = &mut app.live {
                     live.set_cameras(cameras.clone());
                 }
@@ -417,7 +416,7 @@ impl App {
         );
     }
 
-    fn use_source(&mut self, ctx: &egui::Context, source: Source) {
+    fn use_source(&mut self, source: Source) {
         match &mut self.live {
             Some(live) => {
                 live.trial.begin(&live.source);
@@ -428,7 +427,7 @@ impl App {
                 live.stage.clear();
                 self.start_source();
             }
-            None => self.enter_live_with(ctx, source, true),
+            None => self.enter_live_with(source, true),
         }
     }
 

@@ -1,7 +1,5 @@
 //! From weights to a network that paints, and to a style of its own.
 
-use eframe::egui;
-
 use super::{Mix, Parts, UnkeptMix, in_words};
 use crate::{
     gui::{
@@ -48,7 +46,7 @@ impl App {
             let (styles, mix, parts) = (self.style_source.clone(), parts.clone(), parts.clone());
             self.tasks.spawn(
                 move || named("The styles could not be mixed", || styles.mix(&mix)),
-                |app: &mut Self, ctx, mixed| app.handle_mixed(ctx, parts, mixed),
+                |app: &mut Self, mixed| app.handle_mixed(parts, mixed),
             );
         }
         None
@@ -75,7 +73,7 @@ impl App {
     }
 
     /// The network of a mix is here, or cannot be made.
-    fn handle_mixed(&mut self, ctx: &egui::Context, parts: Parts, result: Result<Loaded, String>) {
+    fn handle_mixed(&mut self, parts: Parts, result: Result<Loaded, String>) {
         let mixed = &mut self.networks.mixed;
         mixed.running = None;
         let wanted = self.painting.request.as_ref().map(|r| &r.recipe.mix);
@@ -87,14 +85,14 @@ impl App {
                 if waits {
                     self.paint_requested();
                 }
-                self.start_batch(ctx);
+                self.start_batch();
             }
             Err(error) => {
                 mixed.failed = Some(parts.clone());
                 self.messages.error(error);
-                self.leave_out_of_batch(ctx, |style| style.parts == parts);
+                self.leave_out_of_batch(|style| style.parts == parts);
                 if is_requested {
-                    self.revert_choice(ctx);
+                    self.revert_choice();
                 } else if waits {
                     self.paint_requested();
                 }
@@ -170,7 +168,7 @@ impl App {
         let (styles, mix, style) = (self.style_source.clone(), parts.clone(), name.clone());
         self.tasks.spawn_writing(
             move || styles.keep_mix(&mix, &style, &words),
-            |app: &mut Self, _, kept| app.handle_kept(parts, name, kept),
+            |app: &mut Self, kept| app.handle_kept(parts, name, kept),
         );
     }
 

@@ -30,16 +30,16 @@ pub fn is_low(ctx: &egui::Context) -> bool {
 
 impl App {
     /// Notes that a painting was written into this file.
-    pub(in crate::gui) fn note_painting(&mut self, ctx: &egui::Context, path: &Path) {
-        self.note_file(ctx, FileList::Paintings, path);
+    pub(in crate::gui) fn note_painting(&mut self, path: &Path) {
+        self.note_file(FileList::Paintings, path);
         self.paintings.note_written(path);
     }
 
     /// Whether the strip stands below the photo. It does before the first painting is saved where there is room: the
     /// photo does not move then.
-    pub(in crate::gui) fn has_strip(&self, ctx: &egui::Context) -> bool {
+    pub(in crate::gui) fn has_strip(&self) -> bool {
         let has_paintings = !self.settings.state.paintings.is_empty();
-        let has_place = match is_low(ctx) {
+        let has_place = match is_low(&self.ctx) {
             true => has_paintings && self.paintings.is_open_low,
             false => has_paintings || self.workspace.photo().is_some(),
         };
@@ -47,8 +47,8 @@ impl App {
     }
 
     /// Whether only the strip's button is seen, or in a low window nothing of it.
-    fn folds_strip(&self, ctx: &egui::Context) -> bool {
-        match is_low(ctx) {
+    fn folds_strip(&self) -> bool {
+        match is_low(&self.ctx) {
             true => !self.paintings.is_open_low,
             false => self.settings.state.folds_paintings,
         }
@@ -57,24 +57,24 @@ impl App {
     /// The button that shows the strip in a low window, and hides it, where there is something in it.
     pub(in crate::gui) fn strip_button(&self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
         if is_low(ui.ctx()) && !self.settings.state.paintings.is_empty() {
-            let folds = self.folds_strip(ui.ctx());
+            let folds = self.folds_strip();
             strip::button(ui, folds, false, intents);
         }
     }
 
     /// Has the small pictures made that the strip lacks, and files looked at again when the window gets the focus.
-    pub(in crate::gui) fn serve_paintings(&mut self, ctx: &egui::Context) {
-        if !self.has_strip(ctx) || self.folds_strip(ctx) {
+    pub(in crate::gui) fn serve_paintings(&mut self) {
+        if !self.has_strip() || self.folds_strip() {
             return;
         }
-        if ctx.input(|i| i.events.contains(&Event::WindowFocused(true))) {
+        if self.ctx.input(|i| i.events.contains(&Event::WindowFocused(true))) {
             let stamps = self.paintings.stamps();
             let look = move || {
                 let is_other = |(path, stamp): &(PathBuf, Option<Stamp>)| Stamp::of(path) != *stamp;
                 let others = stamps.into_iter().filter(is_other).map(|(path, _)| path);
                 Ok(others.collect::<Vec<_>>())
             };
-            self.tasks.spawn(look, |app: &mut Self, _, changed| {
+            self.tasks.spawn(look, |app: &mut Self, changed| {
                 app.paintings.outdated.extend(changed.into_iter().flatten());
             });
         }
@@ -97,7 +97,7 @@ impl App {
         let file = path.clone();
         self.tasks.spawn(
             move || open_painting(file),
-            |app: &mut Self, ctx, opened| app.handle_painting_opened(ctx, path, opened),
+            |app: &mut Self, opened| app.handle_painting_opened(path, opened),
         );
     }
 
@@ -116,7 +116,6 @@ impl App {
     /// A painting was opened to be seen; not when its file is gone.
     fn handle_painting_opened(
         &mut self,
-        ctx: &egui::Context,
         path: PathBuf,
         result: Result<Option<Box<Opened>>, String>,
     ) {
@@ -128,14 +127,14 @@ impl App {
             Ok(Some(opened)) => {
                 let framing = self.stage.framing;
                 let before = self.seen_pictures();
-                let mut viewed = Viewed::new(ctx, path, &opened, framing);
-                viewed.stage.appear_over(ctx, before);
+                let mut viewed = Viewed::new(&self.ctx, path, &opened, framing);
+                viewed.stage.appear_over(&self.ctx, before);
                 self.paintings.scrolls_to_viewed = true;
                 self.paintings.viewed = Some(viewed);
             }
             Ok(None) => {
-                self.forget_gone(ctx, FileList::Paintings, &path);
-                self.close_forgotten(ctx);
+                self.forget_gone(FileList::Paintings, &path);
+                self.close_forgotten();
             }
             // Its player may know more of it.
             Err(error) if is_video(&path) => {
@@ -155,52 +154,52 @@ impl App {
     }
 
     /// Takes a painting off the list; its file stays.
-    pub(in crate::gui) fn forget_painting(&mut self, ctx: &egui::Context, path: &Path) {
-        self.forget_file(ctx, FileList::Paintings, path);
-        self.close_forgotten(ctx);
+    pub(in crate::gui) fn forget_painting(&mut self, path: &Path) {
+        self.forget_file(FileList::Paintings, path);
+        self.close_forgotten();
     }
 
     /// Takes all paintings off the list; their files stay.
-    pub(in crate::gui) fn clear_paintings(&mut self, ctx: &egui::Context) {
-        self.clear_files(ctx, FileList::Paintings);
-        self.close_forgotten(ctx);
+    pub(in crate::gui) fn clear_paintings(&mut self) {
+        self.clear_files(FileList::Paintings);
+        self.close_forgotten();
     }
 
     /// Shows the photo again where the painting that is seen large is in the list no more.
-    fn close_forgotten(&mut self, ctx: &egui::Context) {
+    fn close_forgotten(&mut self) {
         let listed = &self.settings.state.paintings;
         let viewed = self.paintings.viewed();
         if viewed.is_some_and(|viewed| !listed.contains(&viewed.path)) {
             // One that is on its way is shown nevertheless.
             let opening = self.paintings.opening.take();
-            self.close_painting(ctx);
+            self.close_painting();
             self.paintings.opening = opening;
         }
     }
 
     /// Lets the photo appear again over the painting that was seen large; `false` when none was seen or opened.
-    pub(in crate::gui) fn close_painting(&mut self, ctx: &egui::Context) -> bool {
+    pub(in crate::gui) fn close_painting(&mut self) -> bool {
         let viewed = self.paintings.viewed();
         if let Some(viewed) = viewed.filter(|_| self.workspace.photo().is_some()) {
-            self.stage.appear_over(ctx, viewed.stage.seen_pictures());
+            self.stage.appear_over(&self.ctx, viewed.stage.seen_pictures());
         }
         self.paintings.close_view()
     }
 
     /// Folds the strip away, or unfolds it.
-    pub(in crate::gui) fn fold_paintings(&mut self, ctx: &egui::Context, folds: bool) {
-        match is_low(ctx) {
+    pub(in crate::gui) fn fold_paintings(&mut self, folds: bool) {
+        match is_low(&self.ctx) {
             true => self.paintings.is_open_low = !folds,
             false => {
                 self.settings.state.folds_paintings = folds;
-                self.settings_changed(ctx);
+                self.settings_changed();
             }
         }
     }
 
     /// Lets what is meant for the painting that is seen large reach it, and shows the photo again before it changes;
     /// `true` when nothing is left to do.
-    pub(in crate::gui) fn meet_viewed(&mut self, ctx: &egui::Context, intent: &Intent) -> bool {
+    pub(in crate::gui) fn meet_viewed(&mut self, intent: &Intent) -> bool {
         match (self.paintings.viewed(), intent) {
             (Some(viewed), Intent::Copy) if is_video(&viewed.path) => self
                 .messages
@@ -221,7 +220,7 @@ impl App {
                 | Intent::ToggleCrop
                 | Intent::Live(LiveIntent::Enter),
             ) => {
-                self.close_painting(ctx);
+                self.close_painting();
                 return false;
             }
             _ => return false,

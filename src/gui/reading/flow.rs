@@ -8,7 +8,7 @@ use std::{
     sync::Arc,
 };
 
-use eframe::egui::{self, TextureFilter, TextureOptions};
+use eframe::egui::{TextureFilter, TextureOptions};
 
 use super::{Reading, Trial, Unclear};
 use crate::{
@@ -57,7 +57,7 @@ impl App {
                 )),
                 other => other.err(),
             },
-            move |app: &mut Self, _, imported| app.handle_imported(path, imported),
+            move |app: &mut Self, imported| app.handle_imported(path, imported),
         );
     }
 
@@ -106,7 +106,7 @@ impl App {
                 let photo = for_trials(photo)?;
                 Ok(TrialJob { network: styles.network_as(&path, format)?, photo })
             };
-            self.tasks.spawn(read, move |app: &mut Self, _, read| {
+            self.tasks.spawn(read, move |app: &mut Self, read| {
                 app.handle_read((number, format), read);
             });
         }
@@ -132,7 +132,6 @@ impl App {
     /// Shows a picture that was painted for the open question, or why there is none.
     pub(in crate::gui) fn handle_tried(
         &mut self,
-        ctx: &egui::Context,
         number: TrialNumber,
         result: Result<Arc<Painting>, EngineError>,
     ) {
@@ -144,7 +143,7 @@ impl App {
         };
         reading.end(match result {
             Ok(painting) => Trial::Painted {
-                texture: ctx.load_texture("reading", image_of(&painting.painted), PICTURE),
+                texture: self.ctx.load_texture("reading", image_of(&painting.painted), PICTURE),
                 one_color: OneColor::of(&painting.painted),
             },
             Err(error) => Trial::Failed(remark(&error.to_string())),
