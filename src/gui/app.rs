@@ -30,7 +30,7 @@ use super::{
     full_screen::state::FullScreen,
     gallery::Gallery,
     intent::Intent,
-    live::{LiveIntent, LiveView, Repaints},
+    live::{LiveView, Repaints},
     messages::{Corner, Messages},
     opened::Origin,
     overlays::Overlays,
@@ -156,7 +156,7 @@ impl App {
         if !launch.files.is_empty() {
             intents.push(Intent::OpenFiles(launch.files));
         } else if launch.live {
-            intents.push(Intent::Live(LiveIntent::Enter));
+            intents.push(Intent::EnterLive);
         }
         let app = Self {
             ctx: ctx.clone(),
@@ -257,37 +257,35 @@ impl App {
 
     /// Draws the window and performs the intents that arise.
     pub fn ui(&mut self, ui: &mut egui::Ui) {
-        let mut intents = std::mem::take(&mut self.intents);
         // What lies behind a dialog sees no pointer: a tooltip would stay, over the dialog, while that rests.
         let take = |input: &mut egui::InputState| std::mem::take(&mut input.pointer);
         let has_dialog = self.has_dialog();
         self.messages.note_dialog(has_dialog);
-        let pointer = has_dialog.then(|| ui.ctx().input_mut(take));
+        let pointer = has_dialog.then(|| ui.input_mut(take));
         if self.full_screen.is_on() {
-            self.full_screen_ui(ui, &mut intents);
+            self.full_screen_ui(ui);
         } else {
-            self.window_ui(ui, &mut intents);
+            self.window_ui(ui);
         }
         if let Some(pointer) = pointer {
-            ui.ctx().input_mut(|input| input.pointer = pointer);
-            let (window, corner) = (ui.ctx().content_rect(), (Corner::Top, 0.0));
-            self.messages.ui(ui, window, corner, false, &mut intents);
+            ui.input_mut(|input| input.pointer = pointer);
+            let (window, corner) = (ui.content_rect(), (Corner::Top, 0.0));
+            self.messages.ui(ui, window, corner, false);
         }
         if let Some(live) = &mut self.live {
-            live.report_ui(ui.ctx(), &mut intents);
+            live.report_ui(ui);
         }
         self.overlays.ui(
-            ui.ctx(),
+            ui,
             &self.shortcuts,
             self.gallery.cards(),
             self.settings.choices.ask_before_losing,
-            &mut intents,
         );
-        self.focus_frame.ui(ui.ctx());
+        self.focus_frame.ui(ui);
         if self.has_no_tooltips {
-            tooltips::put_away(ui.ctx());
+            tooltips::put_away(ui);
         }
-        self.intents.append(&mut intents);
+        self.intents.append(&mut Intent::take_sent(ui));
         self.intents.append(&mut self.messages.take_follows());
         self.perform_all();
         self.copy_texts();

@@ -7,7 +7,7 @@ use super::{
     fonts::icons,
     intent::Intent,
     key_chips,
-    live::{LiveIntent, LiveView},
+    live::LiveView,
     recents::{self, Recent},
     stage::{Compare, Stage, ViewStep},
     theme,
@@ -40,7 +40,7 @@ const ALL_WORDS: f32 = 230.0;
 const ADJUST: &str = "Adjust";
 
 /// Draws the upper bar into `ui`.
-pub fn top(ui: &mut egui::Ui, view: &TopView<'_>, intents: &mut Vec<Intent>) {
+pub fn top(ui: &mut egui::Ui, view: &TopView<'_>) {
     let parts = view.live.map_or(0, |live| 1 + usize::from(live.uses_camera()));
     let has_words = ui.available_width() >= WORDS_WIDTH[parts];
     let has_all = ui.available_width() >= WORDS_WIDTH[parts] + ALL_WORDS;
@@ -53,18 +53,18 @@ pub fn top(ui: &mut egui::Ui, view: &TopView<'_>, intents: &mut Vec<Intent>) {
                 "Live",
                 is_live,
                 "Paint a camera or the demo scene, with a style and settings of its own.",
-                LiveIntent::Enter,
+                Intent::EnterLive,
             ),
             (
                 "Photo",
                 !is_live,
                 "Paint a photo, with a style and settings of its own.",
-                LiveIntent::Leave,
+                Intent::LeaveLive,
             ),
         ] {
             let button = egui::Button::selectable(is_on, name).frame_when_inactive(true);
             if key_chips::hint(ui.add(button), hint, "L").clicked() {
-                intents.push(Intent::Live(intent));
+                intent.send(ui);
             }
         }
         ui.separator();
@@ -101,7 +101,7 @@ pub fn top(ui: &mut egui::Ui, view: &TopView<'_>, intents: &mut Vec<Intent>) {
             ),
         ] {
             match name {
-                "Paste" => recents::button(ui, view.recent, has_all, intents),
+                "Paste" => recents::button(ui, view.recent, has_all),
                 "Undo" => {
                     ui.separator();
                 }
@@ -112,26 +112,21 @@ pub fn top(ui: &mut egui::Ui, view: &TopView<'_>, intents: &mut Vec<Intent>) {
                 .accessible_name(name)
                 .clicked()
             {
-                intents.push(intent);
+                intent.send(ui);
             }
         }
         if let Some(live) = view.live {
             ui.separator();
-            live.source_bar(ui, intents);
+            live.source_bar(ui);
         }
         theme::at_the_right(ui, "window buttons", |ui| {
-            window_buttons(ui, view, has_all, intents);
+            window_buttons(ui, view, has_all);
         });
     });
 }
 
 /// The buttons for the window itself.
-fn window_buttons(
-    ui: &mut egui::Ui,
-    view: &TopView<'_>,
-    has_words: bool,
-    intents: &mut Vec<Intent>,
-) {
+fn window_buttons(ui: &mut egui::Ui, view: &TopView<'_>, has_words: bool) {
     if let Some(is_on) = view.controls {
         // Strength and Detail are looked for, so it has its word however narrow the bar is.
         let words = theme::icon_text(icons::SLIDERS, ADJUST, true);
@@ -142,7 +137,7 @@ fn window_buttons(
             .accessible_name(ADJUST)
             .clicked()
         {
-            intents.push(Intent::ToggleControls);
+            Intent::ToggleControls.send(ui);
         }
     }
     let button = |icon, name| theme::icon_button(icon, name, has_words).frame_when_inactive(false);
@@ -160,13 +155,13 @@ fn window_buttons(
                 ThemeChoice::Light => "Light",
             };
             if ui.radio(view.settings.theme == choice, name).clicked() {
-                intents.push(Intent::SetTheme(choice));
+                Intent::SetTheme(choice).send(ui);
             }
         }
         ui.separator();
         let mut asks = view.settings.ask_before_losing;
         if ui.checkbox(&mut asks, "Ask before an unsaved painting is lost").clicked() {
-            intents.push(Intent::SetAskBeforeLosing(asks));
+            Intent::SetAskBeforeLosing(asks).send(ui);
         }
         let mut shows = view.settings.styles_show_photo;
         if ui
@@ -174,7 +169,7 @@ fn window_buttons(
             .on_hover_text("The list on the left paints it small, one style after the other.")
             .clicked()
         {
-            intents.push(Intent::SetStylesShowPhoto(shows));
+            Intent::SetStylesShowPhoto(shows).send(ui);
         }
     });
     let shortcuts = ui.add(button(icons::KEYBOARD, "Shortcuts"));
@@ -182,7 +177,7 @@ fn window_buttons(
         .accessible_name("Shortcuts")
         .clicked()
     {
-        intents.push(Intent::ToggleShortcuts);
+        Intent::ToggleShortcuts.send(ui);
     }
     if ui
         .add(button(icons::INFO, "About"))
@@ -190,7 +185,7 @@ fn window_buttons(
         .accessible_name("About")
         .clicked()
     {
-        intents.push(Intent::ToggleAbout);
+        Intent::ToggleAbout.send(ui);
     }
 }
 
@@ -292,7 +287,7 @@ impl LowerPanel {
         if height != self.height {
             let id = egui::Id::unique(self.name);
             self.ui.data_mut(|d| d.insert_temp(id, height));
-            self.ui.ctx().request_discard("another height of a panel");
+            self.ui.request_discard("another height of a panel");
         }
     }
 }
@@ -316,7 +311,7 @@ const ZOOMS: [([&str; 4], ViewStep); 4] = [
 
 /// Draws the row at the picture's lower edge, or two where it is narrow: which picture is seen, and zoom. They do
 /// nothing while the picture is not what `is_seen`.
-pub fn view(ui: &mut egui::Ui, stage: &mut Stage, is_seen: bool, intents: &mut Vec<Intent>) {
+pub fn view(ui: &mut egui::Ui, stage: &mut Stage, is_seen: bool) {
     ui.spacing_mut().item_spacing = egui::Vec2::splat(VIEW_GAP);
     ui.spacing_mut().button_padding.x = VIEW_PADDING;
     let mut offered = Vec::new();
@@ -336,23 +331,17 @@ pub fn view(ui: &mut egui::Ui, stage: &mut Stage, is_seen: bool, intents: &mut V
     let can_look = is_seen && !stage.is_alone();
     if whole <= ui.available_width() {
         ui.horizontal(|ui| {
-            looks(ui, &offered, stage.compare, can_look, intents);
+            looks(ui, &offered, stage.compare, can_look);
             theme::at_the_right(ui, "zoom", |ui| zooms(ui, stage, is_seen));
         });
     } else {
-        ui.horizontal_wrapped(|ui| looks(ui, &offered, stage.compare, can_look, intents));
+        ui.horizontal_wrapped(|ui| looks(ui, &offered, stage.compare, can_look));
         ui.horizontal(|ui| zooms(ui, stage, is_seen));
     }
 }
 
 /// The ways to look at the picture, and the one in use.
-fn looks(
-    ui: &mut egui::Ui,
-    offered: &[(Compare, String)],
-    current: Compare,
-    can: bool,
-    intents: &mut Vec<Intent>,
-) {
+fn looks(ui: &mut egui::Ui, offered: &[(Compare, String)], current: Compare, can: bool) {
     for (compare, name) in offered {
         let (hint, keys) = match compare {
             Compare::Photo => ("See it alone; C shows it while it is held.", "V or C"),
@@ -366,7 +355,7 @@ fn looks(
             .accessible_name(format!("Show {}", name.to_lowercase()))
             .clicked()
         {
-            intents.push(Intent::Look(*compare));
+            Intent::Look(*compare).send(ui);
         }
     }
 }
@@ -379,7 +368,7 @@ fn zooms(ui: &mut egui::Ui, stage: &mut Stage, is_seen: bool) {
         if response.accessible_name(spoken).clicked() {
             stage.step(by);
             // It was drawn before.
-            ui.ctx().request_repaint();
+            ui.request_repaint();
         }
         if by == ViewStep::ZoomOut {
             let percent = format!("{:.0} %", stage.zoom_percent());

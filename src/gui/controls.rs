@@ -55,7 +55,7 @@ pub struct View<'a> {
 }
 
 /// Draws the controls into `ui`.
-pub fn ui(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
+pub fn ui(ui: &mut egui::Ui, view: &View<'_>) {
     ScrollArea::vertical()
         .auto_shrink([false, false])
         .show(ui, |ui| {
@@ -69,7 +69,7 @@ pub fn ui(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
             }
             if let Some(whole) = view.whole_size {
                 theme::group_title(ui, "Photo");
-                framing(ui, whole, view.is_cropping, &mut choice, intents);
+                framing(ui, whole, view.is_cropping, &mut choice);
                 ui.add_space(theme::GROUP_GAP);
             }
 
@@ -78,12 +78,12 @@ pub fn ui(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
             brush(ui, view, &mut choice);
             ui.checkbox(&mut choice.look.keep_colors, "Keep the photo's colours")
                 .hint_beside("Brushwork of the style, colours of the photo.");
-            mix::ui(ui, view.cards, &mut choice, intents);
+            mix::ui(ui, view.cards, &mut choice);
             ui.add_space(theme::GROUP_GAP);
 
             theme::group_title(ui, "Result");
             output(ui, view, &mut choice);
-            format(ui, view, intents);
+            format(ui, view);
             ui.add_space(theme::GROUP_GAP);
 
             theme::advanced(ui, |ui| {
@@ -91,19 +91,13 @@ pub fn ui(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
                 engine(ui, &mut choice.mode, view.offers);
             });
             if choice != *view.choice {
-                intents.push(Intent::Edit(choice));
+                Intent::Edit(choice).send(ui);
             }
         });
 }
 
 /// Rotates, mirrors and crops the photo, of which all is `whole` columns and rows.
-fn framing(
-    ui: &mut egui::Ui,
-    whole: (usize, usize),
-    is_cropping: bool,
-    choice: &mut Choice,
-    intents: &mut Vec<Intent>,
-) {
+fn framing(ui: &mut egui::Ui, whole: (usize, usize), is_cropping: bool, choice: &mut Choice) {
     let framing = choice.framing;
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = 4.0;
@@ -134,7 +128,7 @@ fn framing(
         }
         let hint = "Paint only a part of the photo";
         if offer(icons::CROP, "Crop", "Crop the photo", hint, is_cropping) {
-            intents.push(Intent::ToggleCrop);
+            Intent::ToggleCrop.send(ui);
         }
     });
     if let Some(crop) = choice.framing.crop {
@@ -294,7 +288,7 @@ fn output(ui: &mut egui::Ui, view: &View<'_>, choice: &mut Choice) {
     }
 }
 
-fn format(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
+fn format(ui: &mut egui::Ui, view: &View<'_>) {
     let mut format = view.format;
     theme::row(ui, "Format", |ui, label| {
         let button = ComboBox::from_id_salt("format").selected_text(format_title(format));
@@ -306,7 +300,7 @@ fn format(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
         .labelled_by(label);
     });
     if format != view.format {
-        intents.push(Intent::SetFormat(format));
+        Intent::SetFormat(format).send(ui);
     }
     if view.format == Format::Jpeg {
         let mut quality = view.settings.jpeg_quality;
@@ -315,7 +309,7 @@ fn format(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
         theme::slider(ui, "JPEG quality", &mut quality, 1..=100, usual, &number)
             .hint_beside("Higher is finer and larger.");
         if quality != view.settings.jpeg_quality {
-            intents.push(Intent::SetJpegQuality(quality));
+            Intent::SetJpegQuality(quality).send(ui);
         }
     }
 }
@@ -324,13 +318,7 @@ fn format(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
 const SAVE_WORDS_WIDTH: f32 = 430.0;
 
 /// The buttons that keep the painting, one beside the other.
-pub fn save_buttons(
-    ui: &mut egui::Ui,
-    has_result: bool,
-    is_saving: bool,
-    may_begin_sheet: bool,
-    intents: &mut Vec<Intent>,
-) {
+pub fn save_buttons(ui: &mut egui::Ui, has_result: bool, is_saving: bool, may_begin_sheet: bool) {
     let why_not = if is_saving { "Being saved…" } else { "There is no finished painting yet." };
     let has_words = ui.available_width() >= SAVE_WORDS_WIDTH;
     let save = theme::icon_text(icons::SAVE, "Save as…", has_words);
@@ -366,7 +354,7 @@ pub fn save_buttons(
             .accessible_name(name)
             .clicked()
         {
-            intents.push(intent);
+            intent.send(ui);
         }
     }
 }

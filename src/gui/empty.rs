@@ -15,7 +15,7 @@ pub fn hint(ui: &egui::Ui, area: Rect, text: &str) {
 }
 
 /// The name of the running painting, its progress, and a button that cancels it.
-pub fn progress(ui: &egui::Ui, area: Rect, text: &str, share: f32, intents: &mut Vec<Intent>) {
+pub fn progress(ui: &egui::Ui, area: Rect, text: &str, share: f32) {
     chip(ui, area, Id::unique("progress"), |ui| {
         ui.horizontal(|ui| {
             ui.label(text);
@@ -23,7 +23,7 @@ pub fn progress(ui: &egui::Ui, area: Rect, text: &str, share: f32, intents: &mut
             let percent = format!("{:.0} %", share * 100.0);
             ui.add_sized([40.0, 20.0], egui::Label::new(percent));
             if key_chips::hint(ui.button("Cancel"), "Stop painting.", "Esc").clicked() {
-                intents.push(Intent::Cancel);
+                Intent::Cancel.send(ui);
             }
         });
     });
@@ -36,7 +36,7 @@ fn chip(ui: &egui::Ui, area: Rect, id: Id, contents: impl FnOnce(&mut egui::Ui))
         .pivot(Align2::CENTER_BOTTOM)
         .fixed_pos(area.center_bottom() - vec2(0.0, 16.0))
         .constrain_to(area)
-        .show(ui.ctx(), |ui| {
+        .show(ui, |ui| {
             Frame::new()
                 .fill(colors.card)
                 .stroke(Stroke::new(1.0, colors.outline))

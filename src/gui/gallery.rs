@@ -295,12 +295,11 @@ impl Gallery {
         (chosen, mix): (Option<&str>, Option<&UnkeptMix>),
         painting: Option<(&str, f32)>,
         moving: Option<&PreviewGrid>,
-        intents: &mut Vec<Intent>,
     ) {
         ui.horizontal(|ui| {
             theme::group_title(ui, "Styles");
         });
-        let add = |ui: &mut egui::Ui, intents: &mut Vec<Intent>| {
+        let add = |ui: &mut egui::Ui| {
             let has_words = ui.available_width() >= WORDS_WIDTH;
             let button = theme::icon_button(icons::PLUS, "Add a style…", has_words)
                 .min_size(vec2(ui.available_width(), 0.0));
@@ -308,7 +307,7 @@ impl Gallery {
                         (.safetensors, .pth or .onnx), also when it is dropped onto the window.";
             let response = ui.add(button).hint_beside(hint);
             if response.accessible_name("Add a style…").clicked() {
-                intents.push(Intent::AskStyle);
+                Intent::AskStyle.send(ui);
             }
         };
         let list_height = ui.available_height() - 28.0 - theme::GAP * 2.0;
@@ -337,7 +336,7 @@ impl Gallery {
             if let Some(mix) = mix {
                 let share = painting.map(|(_, share)| share);
                 let picture = |id: &str| self.thumbnails.get(id);
-                let response = mix.ui(ui, picture, share, intents);
+                let response = mix.ui(ui, picture, share);
                 show(ui, UnkeptMix::ID, response.rect);
             }
             let mut drag = Drag::default();
@@ -361,51 +360,46 @@ impl Gallery {
                 };
                 let response = card_ui(ui, &tile);
                 let is_end = [0, self.cards.len() - 1].map(|end| end == place);
-                menu(&response, card, is_end, intents);
+                menu(&response, card, is_end);
                 drag.note(&response, card);
                 if response.has_focus() {
-                    focused_keys(ui, card, intents);
+                    focused_keys(ui, card);
                 }
                 if is_chosen {
                     show(ui, &card.id, response.rect);
                 }
                 if response.clicked() {
-                    intents.push(Intent::PickStyle(card.id.clone()));
+                    Intent::PickStyle(card.id.clone()).send(ui);
                 }
             }
             if chosen.is_none() {
                 self.seen = None;
             }
-            drag.ui(ui, intents);
+            drag.ui(ui);
         });
         ui.add_space(2.0);
-        add(ui, intents);
+        add(ui);
     }
 }
 
 /// Keys belong to the card that has the focus; without one, to the chosen style.
-fn focused_keys(ui: &egui::Ui, card: &Card, intents: &mut Vec<Intent>) {
+fn focused_keys(ui: &egui::Ui, card: &Card) {
     let pressed = |key| ui.input_mut(|i| i.consume_key(egui::Modifiers::NONE, key));
     if pressed(egui::Key::F2) {
-        intents.push(Intent::AskName(card.id.clone()));
+        Intent::AskName(card.id.clone()).send(ui);
     }
     if pressed(egui::Key::Delete) {
-        intents.push(Intent::RemoveStyle(card.id.clone()));
+        Intent::RemoveStyle(card.id.clone()).send(ui);
     }
     for (key, to) in [(egui::Key::ArrowUp, Move::Up), (egui::Key::ArrowDown, Move::Down)] {
         if ui.input_mut(|i| i.consume_key(egui::Modifiers::ALT, key)) {
-            intents.push(Intent::MoveStyle(card.id.clone(), to));
+            Intent::MoveStyle(card.id.clone(), to).send(ui);
         }
     }
 }
 
 /// What can be done with a style, which stands at an end of the list or not, and with its file.
-fn menu(
-    response: &Response,
-    card: &Card,
-    [is_first, is_last]: [bool; 2],
-    intents: &mut Vec<Intent>,
-) {
+fn menu(response: &Response, card: &Card, [is_first, is_last]: [bool; 2]) {
     response.context_menu(|ui| {
         ui.set_min_width(MENU_WIDTH);
         let is_own = card.own.is_some();
@@ -426,7 +420,7 @@ fn menu(
             };
             let response = ui.add_enabled(can, button).accessible_name(name);
             if response.clicked() {
-                intents.push(intent);
+                intent.send(ui);
                 ui.close();
             }
         }

@@ -3,11 +3,18 @@
 
 use std::path::PathBuf;
 
+use eframe::egui::{Context, Id};
+
 use super::{
-    arrivals::PictureUse, choice::Choice, live::LiveIntent, mix::Parts, platform::Purpose,
-    stage::Compare, style_order::Move,
+    arrivals::PictureUse, choice::Choice, mix::Parts, platform::Purpose, stage::Compare,
+    style_order::Move,
 };
-use crate::{media::encode::Format, settings::ThemeChoice, weights::PixelFormat};
+use crate::{
+    capture::Source,
+    media::encode::Format,
+    settings::{LiveChoices, ThemeChoice},
+    weights::PixelFormat,
+};
 
 /// What a name is for.
 #[derive(Clone, Debug, PartialEq)]
@@ -165,10 +172,71 @@ pub enum Intent {
     ReplaceSkipped,
     /// Put the batch away.
     CloseBatch,
-    /// Something about live pictures.
-    Live(LiveIntent),
+    /// Show live pictures.
+    EnterLive,
+    /// Show photos.
+    LeaveLive,
+    /// Show this source.
+    UseSource(Source),
+    /// Use the first camera, from wherever one is.
+    UseCamera,
+    /// Look for a camera once more and show it, or say that there is none.
+    LookForCamera,
+    /// Let go of the camera at once and show the demo scene.
+    ReleaseCamera,
+    /// Look which cameras there are.
+    ListCameras,
+    /// Change what is remembered of live pictures.
+    SetLive(Box<LiveChoices>),
+    /// Hold the picture, or let it go on.
+    ToggleFreeze,
+    /// Show the held picture as it was seen, or painted once more.
+    LeaveAsSeen(bool),
+    /// Save the picture as it is now.
+    Snapshot,
+    /// Save the picture of this snapshot too as it was seen.
+    SaveAsSeen(u64),
+    /// Begin or end a recording.
+    ToggleRecording,
+    /// Compare two modes, or stop it.
+    ToggleCompare,
+    /// Show where the two modes differ, or stop it.
+    ToggleDifference,
+    /// Measure the two modes by the fixed protocol, or stop measuring.
+    ToggleMeasuring,
+    /// Put the report of a measurement away.
+    CloseReport,
+    /// Save bytes in a file that a dialog names.
+    Export {
+        /// The name to start with.
+        file_name: String,
+        /// What to write, or why there is nothing.
+        bytes: Result<Vec<u8>, String>,
+    },
+    /// Every style at once, or one.
+    TogglePreviews,
+    /// Show or hide the Lab.
+    ToggleLab,
+    /// Over the whole screen, or not.
+    ToggleFullScreen,
+    /// Put the first-run hint away.
+    HideHint,
     /// Close the window.
     Quit,
     /// Close the window and start the program again.
     Restart,
+}
+
+impl Intent {
+    /// Has the app perform this once the frame is drawn.
+    pub fn send(self, ctx: &Context) {
+        ctx.data_mut(|data| {
+            data.get_temp_mut_or_default::<Vec<Self>>(Id::NULL).push(self);
+        });
+    }
+
+    /// The intents that were sent since the last call.
+    pub fn take_sent(ctx: &Context) -> Vec<Self> {
+        ctx.data_mut(|data| data.remove_temp(Id::NULL)).unwrap_or_default()
+    }
 }

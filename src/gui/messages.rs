@@ -315,7 +315,6 @@ impl Messages {
         area: egui::Rect,
         (corner, further_in): (Corner, f32),
         is_alone: bool,
-        intents: &mut Vec<Intent>,
     ) {
         let now = ui.input(|i| i.time);
         let is_busy = ui.input(|i| i.pointer.is_moving() || !i.events.is_empty());
@@ -345,7 +344,7 @@ impl Messages {
         let notices = self.list.iter().filter(|m| m.kind == Kind::Notice);
         let next_to_leave = notices.filter_map(|m| m.left(now));
         if let Some(seconds) = next_to_leave.min_by(f64::total_cmp) {
-            ui.ctx().request_repaint_after_secs(seconds as f32 + 0.01);
+            ui.request_repaint_after_secs(seconds as f32 + 0.01);
         }
         if shown.is_empty() {
             return;
@@ -366,32 +365,27 @@ impl Messages {
             .pivot(pivot)
             .fixed_pos(at)
             .constrain_to(area)
-            .show(ui.ctx(), |ui| {
+            .show(ui, |ui| {
                 ui.set_max_width(widest);
                 ui.spacing_mut().item_spacing.y = BETWEEN;
                 for message in self.list.iter_mut().filter(|m| shown.contains(&m.number)) {
                     let is_low = message.is_low(most);
                     let width = if is_low { widest } else { WIDTH.min(widest) };
-                    let height = show(ui, message, (width, is_low), intents);
+                    let height = show(ui, message, (width, is_low));
                     message.height = if is_low { message.height } else { Some(height) };
                 }
                 let seen_here = &mut self.seen[usize::from(corner == Corner::Top)];
                 if *seen_here != shown {
                     *seen_here = shown;
                     // Else they would stand for a frame where the height before left them.
-                    ui.ctx().request_discard("other messages are up");
+                    ui.request_discard("other messages are up");
                 }
             });
     }
 }
 
 /// Draws a message of this width, as a single line where it `is_low`; its height, in points.
-fn show(
-    ui: &mut egui::Ui,
-    message: &Message,
-    (width, is_low): (f32, bool),
-    intents: &mut Vec<Intent>,
-) -> f32 {
+fn show(ui: &mut egui::Ui, message: &Message, (width, is_low): (f32, bool)) -> f32 {
     let p = theme::palette(ui.visuals());
     let mark = match message.kind {
         Kind::Error => p.error,
@@ -423,7 +417,7 @@ fn show(
                     ui.set_min_height(height);
                     let size = vec2(words.min((room - buttons).max(0.0)), height);
                     ui.allocate_ui(size, |ui| ui.add(egui::Label::new(&message.text).truncate()));
-                    buttons_ui(ui, message, intents);
+                    buttons_ui(ui, message);
                 });
             } else {
                 let widest = message.buttons(ui).fold(message.words(ui, room), f32::max);
@@ -433,14 +427,14 @@ fn show(
                     ui.add_space(4.0);
                     ui.add(egui::Label::new(&message.text).wrap());
                     if buttons > 0.0 {
-                        ui.horizontal_wrapped(|ui| buttons_ui(ui, message, intents));
+                        ui.horizontal_wrapped(|ui| buttons_ui(ui, message));
                     }
                 });
             }
             let close = egui::Button::new(icons::CLOSE).frame_when_inactive(false);
             let response = ui.add(close).on_hover_text("Dismiss").accessible_name("Dismiss");
             if response.clicked() {
-                intents.push(Intent::Dismiss(message.number));
+                Intent::Dismiss(message.number).send(ui);
             }
         });
     });
@@ -455,16 +449,16 @@ fn show(
 }
 
 /// The buttons for what can be done with a picture, and for what a message offers.
-fn buttons_ui(ui: &mut egui::Ui, message: &Message, intents: &mut Vec<Intent>) {
+fn buttons_ui(ui: &mut egui::Ui, message: &Message) {
     for (name, intent) in message.picture.iter().flat_map(|picture| &picture.actions) {
         if ui.button(*name).clicked() {
-            intents.push(intent.clone());
+            intent.clone().send(ui);
         }
     }
     if let Some(offer) = &message.offer
         && ui.button(offer.label).clicked()
     {
-        intents.push(Intent::TakeOffer(message.number));
+        Intent::TakeOffer(message.number).send(ui);
     }
 }
 

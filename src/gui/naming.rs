@@ -30,7 +30,7 @@ impl Naming {
 }
 
 /// Draws the question into `ui`.
-pub fn ui(ui: &mut egui::Ui, naming: &mut Naming, is_fresh: bool, intents: &mut Vec<Intent>) {
+pub fn ui(ui: &mut egui::Ui, naming: &mut Naming, is_fresh: bool) {
     let (heading, button) = match &naming.name_for {
         NameFor::Style(_) => (format!("Rename {}", naming.before), "Rename"),
         NameFor::Mix(_) => ("Keep this mix as".to_owned(), "Keep"),
@@ -41,7 +41,7 @@ pub fn ui(ui: &mut egui::Ui, naming: &mut Naming, is_fresh: bool, intents: &mut 
     let field = ui.add(field).labelled_by(heading.id);
     if is_fresh {
         field.request_focus();
-        mark_name(ui.ctx(), field.id, "", &naming.text);
+        mark_name(ui, field.id, "", &naming.text);
     }
     let is_entered = field.lost_focus() && ui.input(|i| i.key_pressed(egui::Key::Enter));
     if let Some(problem) = &naming.problem {
@@ -54,10 +54,10 @@ pub fn ui(ui: &mut egui::Ui, naming: &mut Naming, is_fresh: bool, intents: &mut 
         let take = theme::main_button(ui, button, has_text);
         if (ui.add_enabled(has_text, take).clicked() || is_entered) && has_text {
             let name = naming.text.trim().to_owned();
-            intents.push(Intent::TakeName(naming.name_for.clone(), name));
+            Intent::TakeName(naming.name_for.clone(), name).send(ui);
         }
         if ui.button("Cancel").clicked() {
-            intents.push(Intent::CloseOverlay);
+            Intent::CloseOverlay.send(ui);
         }
     });
 }

@@ -9,7 +9,6 @@ use super::{
     events::name_window,
     file_list::FileList,
     intent::Intent,
-    live::LiveIntent,
     messages::Offer,
     opened::{Opened, Origin, opened, sorted},
     recents::Recent,
@@ -123,7 +122,7 @@ impl App {
     pub(super) fn put(&mut self, opened: Opened) {
         let was_live = self.live.is_some();
         // A person who opens a photo wants to see it.
-        self.perform_live(LiveIntent::Leave);
+        self.perform_live(Intent::LeaveLive);
         for note in &opened.photo.notes {
             self.messages.notice(note.clone());
         }

@@ -160,7 +160,6 @@ impl Overlays {
         shortcuts: &[Group],
         cards: &[Card],
         asks_before_losing: bool,
-        intents: &mut Vec<Intent>,
     ) {
         let is_fresh = std::mem::take(&mut self.is_fresh);
         let (id, width) = match &self.open {
@@ -179,32 +178,32 @@ impl Overlays {
         let closes = dialog_at(ctx, (id, hangs), width, |ui| match &mut self.open {
             Overlay::None => {}
             Overlay::Question(Question::TypePath(path)) => {
-                path_ui(ui, path, is_fresh, intents);
+                path_ui(ui, path, is_fresh);
             }
             Overlay::Question(Question::Reading(question)) => {
-                reading::ui(ui, question, is_fresh, intents);
+                reading::ui(ui, question, is_fresh);
             }
             Overlay::Question(Question::PictureUse(arrived)) => {
-                arrivals::question_ui(ui, arrived, is_fresh, intents);
+                arrivals::question_ui(ui, arrived, is_fresh);
             }
             Overlay::Question(Question::Name(naming)) => {
-                naming::ui(ui, naming, is_fresh, intents);
+                naming::ui(ui, naming, is_fresh);
             }
             Overlay::Question(question) => {
-                question_ui(ui, question, is_fresh, asks_before_losing, intents);
+                question_ui(ui, question, is_fresh, asks_before_losing);
             }
             Overlay::Shortcuts(wanted) => {
                 shortcuts_list::ui(ui, shortcuts, wanted, is_fresh);
-                close_button(ui, false, intents);
+                close_button(ui, false);
             }
-            Overlay::About => about_ui(ui, cards, is_fresh, intents),
+            Overlay::About => about_ui(ui, cards, is_fresh),
             Overlay::Licences(licences) => {
                 licences.ui(ui);
-                close_button(ui, is_fresh, intents);
+                close_button(ui, is_fresh);
             }
         });
         if closes && !is_fresh {
-            intents.push(Intent::CloseOverlay);
+            Intent::CloseOverlay.send(ctx);
         }
     }
 }
@@ -242,14 +241,8 @@ fn dialog_at(
     response.should_close()
 }
 
-fn question_ui(
-    ui: &mut egui::Ui,
-    question: &Question,
-    is_fresh: bool,
-    asks: bool,
-    intents: &mut Vec<Intent>,
-) {
-    let mut offer = |ui: &mut egui::Ui, choices: &[(&str, Intent)]| {
+fn question_ui(ui: &mut egui::Ui, question: &Question, is_fresh: bool, asks: bool) {
+    let offer = |ui: &mut egui::Ui, choices: &[(&str, Intent)]| {
         ui.add_space(theme::GAP);
         ui.horizontal(|ui| {
             for (place, (name, intent)) in choices.iter().enumerate() {
@@ -263,7 +256,7 @@ fn question_ui(
                     response.request_focus();
                 }
                 if response.clicked() {
-                    intents.push(intent.clone());
+                    intent.clone().send(ui);
                 }
             }
         });
@@ -292,7 +285,7 @@ fn question_ui(
                 .on_hover_text("The settings turn the question on again.")
                 .clicked()
             {
-                intents.push(Intent::SetAskBeforeLosing(!always));
+                Intent::SetAskBeforeLosing(!always).send(ui);
             }
         }
         Question::ReplaceFile(save) => {
@@ -371,7 +364,7 @@ fn take_whole_paths(ctx: &egui::Context, field: &mut String) {
 }
 
 /// A field for a path in place of a file dialog.
-fn path_ui(ui: &mut egui::Ui, path: &mut TypedPath, is_fresh: bool, intents: &mut Vec<Intent>) {
+fn path_ui(ui: &mut egui::Ui, path: &mut TypedPath, is_fresh: bool) {
     let (heading, button) = match path.purpose {
         Purpose::Open => ("Open which photo or style?", "Open"),
         Purpose::Style => ("Add which file as a style?", "Add"),
@@ -383,8 +376,8 @@ fn path_ui(ui: &mut egui::Ui, path: &mut TypedPath, is_fresh: bool, intents: &mu
     };
     let heading = ui.heading(heading);
     ui.add_space(4.0);
-    if ui.ctx().text_edit_focused() {
-        take_whole_paths(ui.ctx(), &mut path.text);
+    if ui.text_edit_focused() {
+        take_whole_paths(ui, &mut path.text);
     }
     let field = ui
         .add(egui::TextEdit::singleline(&mut path.text).desired_width(f32::INFINITY))
@@ -393,10 +386,10 @@ fn path_ui(ui: &mut egui::Ui, path: &mut TypedPath, is_fresh: bool, intents: &mu
         field.request_focus();
         match path.purpose {
             Purpose::Save | Purpose::ContactSheet | Purpose::Export => {
-                mark_file_name(ui.ctx(), field.id, &path.text);
+                mark_file_name(ui, field.id, &path.text);
             }
             // A path that is pasted takes the place of the folder.
-            _ => mark_name(ui.ctx(), field.id, "", &path.text),
+            _ => mark_name(ui, field.id, "", &path.text),
         }
     }
     let is_entered = field.lost_focus() && ui.input(|i| i.key_pressed(egui::Key::Enter));
@@ -416,22 +409,22 @@ fn path_ui(ui: &mut egui::Ui, path: &mut TypedPath, is_fresh: bool, intents: &mu
         let has_text = !path.text.trim().is_empty();
         let take = theme::main_button(ui, button, has_text);
         if (ui.add_enabled(has_text, take).clicked() || is_entered) && has_text {
-            intents.push(Intent::TakePath(path.purpose, path.text.clone()));
+            Intent::TakePath(path.purpose, path.text.clone()).send(ui);
         }
         if ui.button("Cancel").clicked() {
-            intents.push(Intent::CloseOverlay);
+            Intent::CloseOverlay.send(ui);
         }
     });
 }
 
-fn close_button(ui: &mut egui::Ui, is_fresh: bool, intents: &mut Vec<Intent>) {
+fn close_button(ui: &mut egui::Ui, is_fresh: bool) {
     ui.add_space(theme::GAP);
     let response = ui.button("Close");
     if is_fresh {
         response.request_focus();
     }
     if response.clicked() {
-        intents.push(Intent::CloseOverlay);
+        Intent::CloseOverlay.send(ui);
     }
 }
 
@@ -457,7 +450,7 @@ fn credit(card: &Card) -> String {
     format!("{what}{when}: {}", path_label(path))
 }
 
-fn about_ui(ui: &mut egui::Ui, cards: &[Card], is_fresh: bool, intents: &mut Vec<Intent>) {
+fn about_ui(ui: &mut egui::Ui, cards: &[Card], is_fresh: bool) {
     ui.heading(format!("StyleForge {}", env!("CARGO_PKG_VERSION")));
     theme::caption(
         ui,
@@ -483,12 +476,12 @@ fn about_ui(ui: &mut egui::Ui, cards: &[Card], is_fresh: bool, intents: &mut Vec
                  the icons Phosphor (MIT).",
         );
         if ui.button("Licences of the parts…").clicked() {
-            intents.push(Intent::ShowLicences);
+            Intent::ShowLicences.send(ui);
         }
         ui.label(
             "The sample photo is free to use; its source stands in assets/CREDITS.md of the \
                  program's sources.",
         );
     });
-    close_button(ui, is_fresh, intents);
+    close_button(ui, is_fresh);
 }

@@ -32,7 +32,7 @@ pub struct Recent<'a> {
 }
 
 /// The button that opens the list.
-pub fn button(ui: &mut egui::Ui, recent: Recent<'_>, has_word: bool, intents: &mut Vec<Intent>) {
+pub fn button(ui: &mut egui::Ui, recent: Recent<'_>, has_word: bool) {
     let button = theme::icon_button(icons::RECENT, "Recent", has_word).frame_when_inactive(false);
     let response = ui
         .add_enabled(!recent.files.is_empty(), button)
@@ -41,13 +41,13 @@ pub fn button(ui: &mut egui::Ui, recent: Recent<'_>, has_word: bool, intents: &m
         .accessible_name("Recent photos");
     Popup::menu(&response).show(|ui| {
         ui.set_min_width(220.0);
-        intents.push(Intent::SeeRecents);
+        Intent::SeeRecents.send(ui);
         for path in recent.files {
-            entry(ui, path, recent.paintings, intents);
+            entry(ui, path, recent.paintings);
         }
         ui.separator();
         if ui.button("Clear recent photos").clicked() {
-            intents.push(Intent::ClearRecents);
+            Intent::ClearRecents.send(ui);
         }
     });
 }
@@ -61,11 +61,11 @@ pub fn height(recent: &[PathBuf]) -> f32 {
 }
 
 /// The newest ones on the first page.
-pub fn on_first_page(ui: &mut egui::Ui, recent: Recent<'_>, intents: &mut Vec<Intent>) {
+pub fn on_first_page(ui: &mut egui::Ui, recent: Recent<'_>) {
     if recent.files.is_empty() {
         return;
     }
-    intents.push(Intent::SeeRecents);
+    Intent::SeeRecents.send(ui);
     ui.add_space(theme::GAP);
     ui.spacing_mut().item_spacing.y = 0.0;
     ui.spacing_mut().interact_size.y = LINE_HEIGHT;
@@ -89,12 +89,12 @@ pub fn on_first_page(ui: &mut egui::Ui, recent: Recent<'_>, intents: &mut Vec<In
             theme::caption(ui, "Opened before");
         });
         for path in shown {
-            entry(ui, path, recent.paintings, intents);
+            entry(ui, path, recent.paintings);
         }
     });
 }
 
-fn entry(ui: &mut egui::Ui, path: &Path, paintings: &Paintings, intents: &mut Vec<Intent>) {
+fn entry(ui: &mut egui::Ui, path: &Path, paintings: &Paintings) {
     let room = egui::Atom::custom(egui::IdSalt::new("small"), SIZE);
     let button = egui::Button::new((room, name_label(path))).frame_when_inactive(false).truncate();
     let response = ui.add(button).on_hover_text(path_label(path));
@@ -107,6 +107,6 @@ fn entry(ui: &mut egui::Ui, path: &Path, paintings: &Paintings, intents: &mut Ve
             .paint_at(ui, place);
     }
     if response.clicked() {
-        intents.push(Intent::OpenRecent(path.to_owned()));
+        Intent::OpenRecent(path.to_owned()).send(ui);
     }
 }

@@ -6,7 +6,7 @@
 
 use eframe::egui::{self, Key, Modifiers};
 
-use super::{intent::Intent, live::LiveIntent, stage::ViewStep, style_order::Move};
+use super::{intent::Intent, stage::ViewStep, style_order::Move};
 
 /// Shows the original while it is held.
 const ORIGINAL_KEY: Key = Key::C;
@@ -43,7 +43,7 @@ pub enum Press {
     /// The original, as long as the key is down; [`holds_original`] tells.
     Original,
     /// Something about live pictures.
-    Live(LiveIntent),
+    Live(Intent),
     /// Live pictures to photos, or back.
     LiveOrPhoto,
     /// Close what is open, else stop painting, else dismiss a message.
@@ -210,7 +210,7 @@ pub fn groups() -> Vec<Group> {
                 line(
                     "F",
                     "Full screen",
-                    vec![(NONE, Key::F, Press::Live(LiveIntent::ToggleFullScreen))],
+                    vec![(NONE, Key::F, Press::Live(Intent::ToggleFullScreen))],
                 ),
                 line(
                     "Shift+F",
@@ -251,23 +251,13 @@ pub fn groups() -> Vec<Group> {
             title: "Live",
             lines: [
                 ("L", "Live pictures or photos", Key::L, Press::LiveOrPhoto),
-                ("B", "Compare two modes", Key::B, Press::Live(LiveIntent::ToggleCompare)),
-                (
-                    "D",
-                    "Where the two modes differ",
-                    Key::D,
-                    Press::Live(LiveIntent::ToggleDifference),
-                ),
-                ("G", "Every style at once", Key::G, Press::Live(LiveIntent::TogglePreviews)),
-                ("P", "Lab: rates, latencies, steps", Key::P, Press::Live(LiveIntent::TogglePanel)),
-                ("S", "Save a snapshot", Key::S, Press::Live(LiveIntent::Snapshot)),
-                ("R", "Begin or end a recording", Key::R, Press::Live(LiveIntent::ToggleRecording)),
-                (
-                    "X",
-                    "Turn the camera off at once",
-                    Key::X,
-                    Press::Live(LiveIntent::ReleaseCamera),
-                ),
+                ("B", "Compare two modes", Key::B, Press::Live(Intent::ToggleCompare)),
+                ("D", "Where the two modes differ", Key::D, Press::Live(Intent::ToggleDifference)),
+                ("G", "Every style at once", Key::G, Press::Live(Intent::TogglePreviews)),
+                ("P", "Lab: rates, latencies, steps", Key::P, Press::Live(Intent::ToggleLab)),
+                ("S", "Save a snapshot", Key::S, Press::Live(Intent::Snapshot)),
+                ("R", "Begin or end a recording", Key::R, Press::Live(Intent::ToggleRecording)),
+                ("X", "Turn the camera off at once", Key::X, Press::Live(Intent::ReleaseCamera)),
             ]
             .into_iter()
             .map(|(keys, does, key, press)| line(keys, does, vec![(NONE, key, press)]))

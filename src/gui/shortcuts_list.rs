@@ -33,7 +33,7 @@ const ALSO: [(&str, &str); 8] = [
 /// Draws the list into `ui`: the lines that hold the words in `wanted`, all of them while it is empty.
 pub fn ui(ui: &mut egui::Ui, groups: &[Group], wanted: &mut String, is_fresh: bool) {
     // As wide whatever is found.
-    ui.set_min_width((ui.ctx().content_rect().width() - WINDOW_MARGIN).min(WIDTH));
+    ui.set_min_width((ui.content_rect().width() - WINDOW_MARGIN).min(WIDTH));
     ui.heading("Shortcuts");
     ui.add_space(4.0);
     let field = TextEdit::singleline(wanted)
@@ -46,7 +46,7 @@ pub fn ui(ui: &mut egui::Ui, groups: &[Group], wanted: &mut String, is_fresh: bo
     }
     if field.changed() {
         // Else "Search" would stand there for a frame, and not what was typed.
-        ui.ctx().request_discard("another text is searched");
+        ui.request_discard("another text is searched");
     }
     ui.add_space(4.0);
     let found = found(groups, wanted);

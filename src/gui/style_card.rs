@@ -67,7 +67,7 @@ pub fn card_ui(ui: &mut egui::Ui, tile: &Tile<'_>) -> Response {
     let looks = Looks {
         is_chosen: tile.is_chosen,
         is_hovered: response.hovered(),
-        fade: (ui.ctx()).animate_bool_with_time(fade, tile.painted.is_some(), FADE_SECONDS),
+        fade: (ui).animate_bool_with_time(fade, tile.painted.is_some(), FADE_SECONDS),
     };
     let color = match tile.is_chosen {
         true => ui.visuals().strong_text_color(),
@@ -84,7 +84,7 @@ pub fn card_ui(ui: &mut egui::Ui, tile: &Tile<'_>) -> Response {
         // Seen through: the place where it would go lies below it.
         let layer = LayerId::new(Order::Tooltip, response.id.with("ghost"));
         let mut ghost = ui.new_child(UiBuilder::new().layer_id(layer));
-        ghost.set_clip_rect(ui.ctx().content_rect());
+        ghost.set_clip_rect(ui.content_rect());
         ghost.set_opacity(GHOST_OPACITY);
         let place = Rect::from_center_size(at, rect.size());
         paint(&ghost, place, (tile, &letters), looks);

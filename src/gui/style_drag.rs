@@ -24,8 +24,8 @@ impl Drag {
     }
 
     /// Shows where the dragged style would go, and puts it there once it is let go over the list.
-    pub fn ui(&self, ui: &egui::Ui, intents: &mut Vec<Intent>) {
-        let dragged = DragAndDrop::payload::<Dragged>(ui.ctx());
+    pub fn ui(&self, ui: &egui::Ui) {
+        let dragged = DragAndDrop::payload::<Dragged>(ui);
         let pointer = ui.input(|i| i.pointer.interact_pos());
         let seen = ui.clip_rect();
         let (Some(dragged), Some(pointer), Some((_, last))) =
@@ -43,12 +43,12 @@ impl Drag {
             (seen.top() + EDGE - pointer.y).max(0.0) - (pointer.y - seen.bottom() + EDGE).max(0.0);
         if beyond != 0.0 {
             ui.scroll_with_delta(vec2(0.0, 0.2 * beyond));
-            ui.ctx().request_repaint();
+            ui.request_repaint();
         }
         if ui.input(|i| i.pointer.any_released()) {
-            DragAndDrop::clear_payload(ui.ctx());
+            DragAndDrop::clear_payload(ui);
             let before = next.map(|(id, _)| id.clone());
-            intents.push(Intent::MoveStyle(dragged.0.clone(), Move::Before(before)));
+            Intent::MoveStyle(dragged.0.clone(), Move::Before(before)).send(ui);
         }
     }
 }

@@ -176,12 +176,12 @@ impl Picture {
         if let Some(texture) = &self.live {
             draw_part(ui, texture, (rect, clip), is_flipped, Color32::WHITE);
             if let Some((finer, since)) = &self.finer {
-                let tint = Color32::WHITE.gamma_multiply(faded(ui.ctx(), *since));
+                let tint = Color32::WHITE.gamma_multiply(faded(ui, *since));
                 draw_part(ui, finer, (rect, clip), is_flipped, tint);
             }
             return;
         }
-        let share = (self.earlier.as_ref()).map_or(1.0, |(_, since)| faded(ui.ctx(), *since));
+        let share = (self.earlier.as_ref()).map_or(1.0, |(_, since)| faded(ui, *since));
         self.earlier.take_if(|_| share >= 1.0);
         if let Some((earlier, _)) = &self.earlier {
             draw_part(ui, earlier, (rect, clip), false, Color32::WHITE);
@@ -210,12 +210,12 @@ impl Picture {
                 }
                 if !self.tiles.contains_key(&(tx, ty)) {
                     if handed_over == TILES_A_FRAME {
-                        ui.ctx().request_repaint();
+                        ui.request_repaint();
                         continue;
                     }
                     handed_over += 1;
                     let part = full.crop(x, y, TILE_PX, TILE_PX);
-                    let texture = ui.ctx().load_texture("tile", image_of(&part), TILE);
+                    let texture = ui.load_texture("tile", image_of(&part), TILE);
                     self.tiles.insert((tx, ty), (texture, self.frames_drawn));
                 }
                 if let Some((texture, used)) = self.tiles.get_mut(&(tx, ty)) {

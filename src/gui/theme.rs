@@ -227,7 +227,7 @@ pub fn at_the_right(ui: &mut egui::Ui, name: &str, contents: impl FnOnce(&mut eg
     let width = ui.scope(contents).response.rect.width();
     if before != Some(width) {
         ui.data_mut(|d| d.insert_temp(id, width));
-        ui.ctx().request_discard("the width of what stands at the right");
+        ui.request_discard("the width of what stands at the right");
     }
 }
 
@@ -319,7 +319,7 @@ pub fn floating(
         .pivot(pivot)
         .fixed_pos(at)
         .constrain_to(area)
-        .show(ui.ctx(), |ui| {
+        .show(ui, |ui| {
             Frame::new()
                 .fill(colors.card.gamma_multiply(0.94))
                 .stroke(Stroke::new(1.0, colors.outline))

@@ -1,4 +1,4 @@
-//! Keys become a person's intents, and intents change the window's state and start work.
+//! Keys become a person's and intents change the window's state and start work.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use super::{
     file_list::FileList,
     intent::Intent,
     licences::Licences,
-    live::{LiveIntent, LiveView},
+    live::LiveView,
     mix::Mix,
     opened::Origin,
     overlays::Overlay,
@@ -45,7 +45,7 @@ impl App {
             }
             Press::Space => {
                 if self.live.is_some() {
-                    self.intents.push(Intent::Live(LiveIntent::ToggleFreeze));
+                    self.intents.push(Intent::ToggleFreeze);
                 } else {
                     self.stage.step(ViewStep::NextCompare);
                 }
@@ -58,10 +58,8 @@ impl App {
             }
             // Nothing happens once: the picture follows the key.
             Press::Original => return,
-            Press::Live(intent)
-                if self.live.is_some() || intent == LiveIntent::ToggleFullScreen =>
-            {
-                self.intents.push(Intent::Live(intent));
+            Press::Live(intent) if self.live.is_some() || intent == Intent::ToggleFullScreen => {
+                self.intents.push(intent);
                 return;
             }
             Press::Live(_) => {
@@ -73,10 +71,10 @@ impl App {
                 return;
             }
             Press::LiveOrPhoto => {
-                self.intents.push(Intent::Live(match self.live {
-                    Some(_) => LiveIntent::Leave,
-                    None => LiveIntent::Enter,
-                }));
+                self.intents.push(match self.live {
+                    Some(_) => Intent::LeaveLive,
+                    None => Intent::EnterLive,
+                });
                 return;
             }
             Press::Style(key) => {
@@ -160,8 +158,8 @@ impl App {
                     return;
                 }
                 choices.model = Some(other);
-                let intent = LiveIntent::Set(Box::new(choices));
-                self.intents.push(Intent::Live(intent));
+                let intent = Intent::SetLive(Box::new(choices));
+                self.intents.push(intent);
                 return;
             }
             Press::Model => {
@@ -189,13 +187,13 @@ impl App {
         if self.overlays.is_open() {
             self.close_overlay();
         } else if self.has_dialog() {
-            self.intents.push(Intent::Live(LiveIntent::CloseReport));
+            self.intents.push(Intent::CloseReport);
         } else if self.full_screen.is_on() {
-            self.intents.push(Intent::Live(LiveIntent::ToggleFullScreen));
+            self.intents.push(Intent::ToggleFullScreen);
         } else if self.live.is_some() && self.engine.measuring_progress().is_some() {
-            self.intents.push(Intent::Live(LiveIntent::ToggleMeasuring));
+            self.intents.push(Intent::ToggleMeasuring);
         } else if let Some(intent) = self.live.as_ref().and_then(LiveView::to_close) {
-            self.intents.push(Intent::Live(intent));
+            self.intents.push(intent);
         } else if self.live.is_none() && self.close_painting() {
             // The photo is there again.
         } else if self.live.is_none() && self.cropping.take().is_some() {
@@ -330,7 +328,7 @@ impl App {
             },
             Intent::Cancel => self.stop_painting(),
             // What is on screen is saved, not a painting that live pictures hide.
-            Intent::Save if self.live.is_some() => self.perform_live(LiveIntent::Snapshot),
+            Intent::Save if self.live.is_some() => self.perform_live(Intent::Snapshot),
             Intent::Save => self.ask_target(),
             Intent::ToggleCrop => self.toggle_crop(),
             Intent::ApplyCrop => self.apply_crop(),
@@ -416,12 +414,12 @@ impl App {
                 self.batch = None;
                 self.batch_waits = false;
             }
-            Intent::Live(intent) => self.perform_live(intent),
             Intent::Quit => self.ctx.send_viewport_cmd(ViewportCommand::Close),
             Intent::Restart => {
                 self.ending.restarts = true;
                 self.close();
             }
+            intent => self.perform_live(intent),
         }
     }
 

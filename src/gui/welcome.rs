@@ -11,7 +11,6 @@ use super::{
     intent::Intent,
     key_chips::{chips, hint},
     label::remark,
-    live::LiveIntent,
     recents::{self, Recent},
     theme,
 };
@@ -47,12 +46,12 @@ pub struct Way {
 
 /// What the card of the camera says, and what it does.
 fn camera(cameras: Cameras<'_>) -> (String, Intent) {
-    let uses = Intent::Live(LiveIntent::UseCamera);
+    let uses = Intent::UseCamera;
     match cameras {
         None => ("Looking for cameras…".to_owned(), uses),
         Some(Ok(found)) if found.is_empty() => (
             "No camera was found. Connect one and click here to look again.".to_owned(),
-            Intent::Live(LiveIntent::LookForCamera),
+            Intent::LookForCamera,
         ),
         Some(Ok(found)) if found.iter().all(|camera| camera.problem.is_some()) => {
             let problem = found.iter().find_map(|camera| camera.problem.as_ref());
@@ -90,7 +89,7 @@ pub fn ways(cameras: Cameras<'_>) -> [Way; 3] {
             does: "A moving scene, painted live: no camera and no photo needed.".to_owned(),
             keys: "L",
             is_main: false,
-            intent: Intent::Live(LiveIntent::Use(Source::Demo)),
+            intent: Intent::UseSource(Source::Demo),
         },
     ]
 }
@@ -98,13 +97,7 @@ pub fn ways(cameras: Cameras<'_>) -> [Way; 3] {
 /// Draws the ways to begin into `ui`, or that a photo is being opened.
 ///
 /// Below them stand the photos that were opened before.
-pub fn ui(
-    ui: &mut egui::Ui,
-    opening: bool,
-    cameras: Cameras<'_>,
-    recent: Recent<'_>,
-    intents: &mut Vec<Intent>,
-) {
+pub fn ui(ui: &mut egui::Ui, opening: bool, cameras: Cameras<'_>, recent: Recent<'_>) {
     let rect = ui.available_rect_before_wrap();
     ui.allocate_rect(rect, Sense::hover());
     let colors = theme::palette(ui.visuals());
@@ -119,7 +112,7 @@ pub fn ui(
     let card = (CARD.y + inner.height() - most.y).clamp(LEAST_CARD, CARD.y);
     ScrollArea::vertical().show(ui, |ui| {
         ui.set_width(inside.width());
-        contents(ui, opening, card, (cameras, recent), intents);
+        contents(ui, opening, card, (cameras, recent));
     });
 }
 
@@ -129,7 +122,6 @@ fn contents(
     opening: bool,
     card_height: f32,
     (cameras, recent): (Cameras<'_>, Recent<'_>),
-    intents: &mut Vec<Intent>,
 ) {
     let inside = ui.max_rect();
     let colors = theme::palette(ui.visuals());
@@ -148,13 +140,13 @@ fn contents(
         let x = left + place as f32 * (width + BETWEEN);
         let at = Rect::from_min_size(egui::pos2(x, top), vec2(width, card_height));
         if card(ui, at, &way).clicked() {
-            intents.push(way.intent);
+            way.intent.send(ui);
         }
     }
     ui.add_space(card_height + theme::GROUP_GAP);
     let sample = egui::Button::new("Try the sample photo").frame_when_inactive(false);
     if hint(ui.add(sample), "Try it with the built-in photo.", "Ctrl+E").clicked() {
-        intents.push(Intent::OpenSample);
+        Intent::OpenSample.send(ui);
     }
     let line = vec2(280.0, 18.0);
     ui.allocate_ui(line, |ui| {
@@ -166,7 +158,7 @@ fn contents(
             }
         });
     });
-    recents::on_first_page(ui, recent, intents);
+    recents::on_first_page(ui, recent);
 }
 
 /// A card that does one thing when it is clicked, or chosen by Tab and Enter.
@@ -218,11 +210,11 @@ mod tests {
     fn what_is_unavailable_is_said_and_looked_for_again() {
         let (does, intent) = camera(Some(&Ok(Vec::new())));
         assert!(does.starts_with("No camera was found"), "{does}");
-        assert_eq!(intent, Intent::Live(LiveIntent::LookForCamera));
+        assert_eq!(intent, Intent::LookForCamera);
         let refused = Err("cameras cannot be listed here".to_owned());
         let (does, intent) = camera(Some(&refused));
         assert!(does.contains("cannot be listed"), "{does}");
-        assert_eq!(intent, Intent::Live(LiveIntent::UseCamera));
+        assert_eq!(intent, Intent::UseCamera);
         assert_eq!(camera(None).0, "Looking for cameras…");
     }
 

@@ -7,7 +7,6 @@ use super::{
     bars::{self, LowerPanel},
     batch::{Painting as BatchPainting, below_card, beside_card},
     controls, crop, empty,
-    intent::Intent,
     label::{label, remark},
     live::{self, LiveView},
     messages::Corner,
@@ -61,7 +60,7 @@ impl App {
     }
 
     /// The picture with everything around it. Tab goes through the parts in the order in which they are drawn.
-    pub(super) fn window_ui(&mut self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
+    pub(super) fn window_ui(&mut self, ui: &mut egui::Ui) {
         let side = |ui: &egui::Ui, x: i8, y: i8| {
             Frame::new().fill(ui.visuals().panel_fill).inner_margin(Margin::symmetric(x, y))
         };
@@ -82,7 +81,7 @@ impl App {
                 live: self.live.as_ref(),
                 controls: may_fold.then_some(self.controls_open),
             };
-            bars::top(ui, &view, intents);
+            bars::top(ui, &view);
         });
         let is_narrow = self.controls_narrow_styles();
         let left = ui.available_width() - theme::CONTROLS_WIDTH - LEAST_PICTURE;
@@ -102,13 +101,13 @@ impl App {
             let mix = self.unkept_mix();
             let chosen = (self.workspace.choice.style.as_deref(), mix.as_ref());
             let moving = self.live.as_ref().map(LiveView::previews);
-            self.gallery.ui(ui, chosen, painting, moving, intents);
+            self.gallery.ui(ui, chosen, painting, moving);
         });
         let controls = Panel::right("controls").resizable(false);
         let controls = controls.exact_size(theme::CONTROLS_WIDTH);
         let mut controls = Some(controls.frame(side(ui, 12, 8))).filter(|_| has_controls);
         if let Some(controls) = controls.take_if(|_| !is_narrow) {
-            controls.show(ui, |ui| self.controls(ui, intents));
+            controls.show(ui, |ui| self.controls(ui));
         }
         egui::CentralPanel::no_frame().show(ui, |ui| {
             let actions = LowerPanel::room(ui, "action bar", side(ui, 12, 8), true);
@@ -118,10 +117,10 @@ impl App {
             // A part of the canvas, not a bar of its own.
             let canvas = side(ui, 12, 4).fill(theme::palette(ui.visuals()).stage);
             // In a low window the Lab takes its place; keys do the same.
-            let view = self.has_view() && !(lab.is_some() && paintings::is_low(ui.ctx()));
+            let view = self.has_view() && !(lab.is_some() && paintings::is_low(ui));
             let view = view.then(|| LowerPanel::room(ui, "view", canvas, false));
             if let Some(controls) = controls {
-                controls.show(ui, |ui| self.controls(ui, intents));
+                controls.show(ui, |ui| self.controls(ui));
             }
             let area = egui::CentralPanel::no_frame()
                 .show(ui, |ui| {
@@ -131,46 +130,46 @@ impl App {
                         let is_mix = !choice.parts().is_empty();
                         let chosen = choice.style.as_deref().filter(|_| !is_mix);
                         live.stage.names_one = true;
-                        live.stage_ui(ui, self.gallery.cards(), chosen, intents);
+                        live.stage_ui(ui, self.gallery.cards(), chosen);
                     } else {
                         self.stage.names_one = true;
-                        self.photo_stage(ui, intents);
+                        self.photo_stage(ui);
                     }
                     ui.min_rect()
                 })
                 .inner;
             if let Some(view) = view {
-                view.draw(|ui| self.view_row(ui, intents));
+                view.draw(|ui| self.view_row(ui));
             }
             if let Some(mut lab) = lab {
-                self.lab_ui(&mut lab, intents);
+                self.lab_ui(&mut lab);
             }
             if let Some(strip) = strip {
-                strip.draw(|ui| self.strip_ui(ui, intents));
+                strip.draw(|ui| self.strip_ui(ui));
             }
-            actions.draw(|ui| self.action_bar(ui, intents));
+            actions.draw(|ui| self.action_bar(ui));
             if let Some(live) = &mut self.live {
-                let clear = below_card(ui.ctx(), area, self.batch.is_some());
-                live.over_stage(ui, (area, clear), false, intents);
+                let clear = below_card(ui, area, self.batch.is_some());
+                live.over_stage(ui, (area, clear), false);
             }
-            self.over_stage(ui, area, intents);
+            self.over_stage(ui, area);
         });
     }
 
     /// The buttons for the picture, and a line of words below them.
-    fn action_bar(&self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
+    fn action_bar(&self, ui: &mut egui::Ui) {
         ui.spacing_mut().item_spacing.y = 4.0;
         match &self.live {
-            Some(live) => live.tool_bar(ui, intents),
-            None if self.viewed_buttons(ui, intents) => {}
-            None if self.cropping.is_some() => crop::buttons(ui, intents),
+            Some(live) => live.tool_bar(ui),
+            None if self.viewed_buttons(ui) => {}
+            None if self.cropping.is_some() => crop::buttons(ui),
             None => {
                 let has_words = ui.available_width() >= live::WORDS_WIDTH;
                 ui.horizontal(|ui| {
-                    self.save_buttons(ui, intents);
+                    self.save_buttons(ui);
                     theme::at_the_right(ui, "views of the photo", |ui| {
-                        self.strip_button(ui, intents);
-                        live::full_screen_button(ui, has_words, intents);
+                        self.strip_button(ui);
+                        live::full_screen_button(ui, has_words);
                     });
                 });
             }
@@ -179,13 +178,12 @@ impl App {
     }
 
     /// The buttons that keep the painting.
-    pub(super) fn save_buttons(&self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
+    pub(super) fn save_buttons(&self, ui: &mut egui::Ui) {
         controls::save_buttons(
             ui,
             self.workspace.finished().is_some(),
             self.save.is_running,
             self.workspace.photo().is_some() && !self.sheets.is_running(),
-            intents,
         );
     }
 
@@ -195,7 +193,7 @@ impl App {
     }
 
     /// Which picture is seen, and zoom.
-    fn view_row(&mut self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
+    fn view_row(&mut self, ui: &mut egui::Ui) {
         let is_grid = self.live.as_ref().is_some_and(LiveView::shows_previews);
         let is_live = self.live.is_some();
         let viewed = self.paintings.viewed_mut().map(|viewed| &mut viewed.stage);
@@ -210,18 +208,18 @@ impl App {
         };
         match cropping {
             Some(cropping) => cropping.ratio_row(ui),
-            None => bars::view(ui, stage, !is_grid, intents),
+            None => bars::view(ui, stage, !is_grid),
         }
     }
 
     /// The photo, or the way to one.
-    pub(super) fn photo_stage(&mut self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
+    pub(super) fn photo_stage(&mut self, ui: &mut egui::Ui) {
         if let Some(viewed) = self.paintings.viewed_mut() {
             viewed.stage.ui(ui);
             return;
         }
         if self.workspace.photo().is_none() {
-            welcome::ui(ui, self.opening.is_running, self.cameras.as_ref(), self.recent(), intents);
+            welcome::ui(ui, self.opening.is_running, self.cameras.as_ref(), self.recent());
             return;
         }
         if let Some(cropping) = &mut self.cropping {
@@ -234,7 +232,7 @@ impl App {
         }
     }
 
-    fn controls(&mut self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
+    fn controls(&mut self, ui: &mut egui::Ui) {
         let style = self.workspace.choice.style.as_deref();
         let card = style.and_then(|id| self.gallery.card(id));
         let models = card.map_or(&[][..], |card| card.models.as_slice());
@@ -251,7 +249,7 @@ impl App {
                 cards,
                 device: self.device.info.as_ref(),
             };
-            live::controls::ui(ui, &view, intents);
+            live::controls::ui(ui, &view);
             return;
         }
         let view = controls::View {
@@ -268,7 +266,7 @@ impl App {
             cards,
             offers: Offers::of(self.device.info.as_ref(), self.has_attention()),
         };
-        controls::ui(ui, &view, intents);
+        controls::ui(ui, &view);
     }
 
     /// Whether the network that paints the photo is known to have attention.
@@ -279,12 +277,7 @@ impl App {
     }
 
     /// Everything that floats over the stage.
-    pub(super) fn over_stage(
-        &mut self,
-        ui: &egui::Ui,
-        area: egui::Rect,
-        intents: &mut Vec<Intent>,
-    ) {
+    pub(super) fn over_stage(&mut self, ui: &egui::Ui, area: egui::Rect) {
         // Whether something stands at the middle of the lower edge.
         let mut has_chip = false;
         if let Some(request) = &self.painting.request {
@@ -294,7 +287,7 @@ impl App {
                 true => ("Painting in", self.engine.progress().unwrap_or(0.0)),
                 false => ("Loading", 0.0),
             };
-            empty::progress(ui, area, &format!("{does} {name}…"), share, intents);
+            empty::progress(ui, area, &format!("{does} {name}…"), share);
         } else if self.opening.is_running && self.workspace.photo().is_some() {
             has_chip = true;
             empty::hint(ui, area, "Opening…");
@@ -313,7 +306,7 @@ impl App {
         if let Some(batch) = &self.batch {
             let progress = self.engine.batch_progress().unwrap_or(0.0);
             let style_in_words = self.batch_style_in_words();
-            let may_fold = ui.ctx().content_rect().width() < CONTROLS_FROM;
+            let may_fold = ui.content_rect().width() < CONTROLS_FROM;
             let seen = !self.full_screen.is_on() && (!may_fold || self.controls_open);
             let painting = BatchPainting {
                 style: self.workspace.photo_choice().style.as_deref(),
@@ -321,17 +314,17 @@ impl App {
                 cards: self.gallery.cards(),
                 settings: &self.batch_settings_in_words(seen),
             };
-            batch.ui(ui, area, &painting, progress, intents);
+            batch.ui(ui, area, &painting, progress);
         }
         let mut above = if has_chip { CHIP_HEIGHT } else { 0.0 };
-        above += self.first_start_ui(ui, area, above, intents);
+        above += self.first_start_ui(ui, area, above);
         let is_alone = self.full_screen.shows_only_pictures(ui.input(|i| i.time));
         let room = match &self.batch {
-            Some(_) => beside_card(ui.ctx(), area, above),
+            Some(_) => beside_card(ui, area, above),
             None => area,
         };
-        self.messages.ui(ui, room, (Corner::Bottom, above), is_alone, intents);
-        self.sheets.ui(ui, area, intents);
+        self.messages.ui(ui, room, (Corner::Bottom, above), is_alone);
+        self.sheets.ui(ui, area);
         self.arrivals.ui(ui, area, self.live.is_some());
     }
 

@@ -14,10 +14,7 @@ use serde_json::Value;
 use styleforge::{
     backend::DeviceInfo,
     engine::live::{Facts, LiveSample, Stages},
-    gui::{
-        fonts,
-        panel::{Panel, PanelIntent},
-    },
+    gui::{fonts, intent::Intent, panel::Panel},
     mode::{DeviceChoice, Mode, Precision, Variant},
     plan::ConvProvider,
     timing::{Ceiling, StepTiming, TimingMethod},
@@ -28,7 +25,7 @@ struct Shown {
     panel: Panel,
     device: DeviceInfo,
     now: Instant,
-    intents: Vec<PanelIntent>,
+    intents: Vec<Intent>,
     has_fonts: bool,
 }
 
@@ -143,7 +140,8 @@ impl Window {
                     return;
                 }
                 let (device, now) = (&shown.device, shown.now);
-                shown.panel.ui(ui, device, now, &mut shown.intents);
+                shown.panel.ui(ui, device, now);
+                shown.intents.extend(Intent::take_sent(ui.ctx()));
             },
             shown,
         );
@@ -200,7 +198,7 @@ impl Window {
     fn export(&mut self) -> Value {
         self.click("Export");
         match self.harness.state_mut().intents.pop() {
-            Some(PanelIntent::Export { bytes, file_name }) => {
+            Some(Intent::Export { bytes: Ok(bytes), file_name }) => {
                 assert_eq!(file_name, "styleforge-performance.json");
                 serde_json::from_slice(&bytes).expect("JSON")
             }

@@ -6,12 +6,7 @@ use super::{Arrived, PictureUse};
 use crate::gui::{intent::Intent, label::name_label, theme};
 
 /// Draws the question into `ui`.
-pub fn question_ui(
-    ui: &mut egui::Ui,
-    arrived: &Arrived,
-    is_fresh: bool,
-    intents: &mut Vec<Intent>,
-) {
+pub fn question_ui(ui: &mut egui::Ui, arrived: &Arrived, is_fresh: bool) {
     let count = match arrived {
         Arrived::Picture(_) => 1,
         Arrived::Files(files) => files.len(),
@@ -52,11 +47,11 @@ pub fn question_ui(
             }
             let is_pressed = ui.input_mut(|i| i.consume_key(Modifiers::NONE, key));
             if response.clicked() || is_pressed {
-                intents.push(Intent::UseAs(picture_use));
+                Intent::UseAs(picture_use).send(ui);
             }
         }
         if ui.button("Cancel").clicked() {
-            intents.push(Intent::CloseOverlay);
+            Intent::CloseOverlay.send(ui);
         }
     });
     ui.add_space(4.0);

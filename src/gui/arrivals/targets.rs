@@ -48,7 +48,7 @@ pub fn ui(ui: &egui::Ui, area: Rect, pointer: Option<Pos2>, is_live: bool) -> bo
         return false;
     }
     let layer = egui::LayerId::new(Order::Foreground, Id::unique("drop"));
-    let painter = ui.ctx().layer_painter(layer);
+    let painter = ui.layer_painter(layer);
     painter.rect_filled(area, 0.0, Color32::from_black_alpha(170));
     let colors = theme::palette(ui.visuals());
     if files == checkpoints {

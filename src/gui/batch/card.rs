@@ -42,14 +42,7 @@ pub struct Painting<'a> {
 impl Batch {
     /// Draws the batch's card: in the middle of `area` while it asks, into its upper right when it paints, and always
     /// where `area` is low; `progress` is the painted share of the present photo.
-    pub fn ui(
-        &self,
-        ui: &egui::Ui,
-        area: egui::Rect,
-        painting: &Painting<'_>,
-        progress: f32,
-        intents: &mut Vec<Intent>,
-    ) {
+    pub fn ui(&self, ui: &egui::Ui, area: egui::Rect, painting: &Painting<'_>, progress: f32) {
         let width = WIDTH.min(area.width() - 32.0);
         let (pivot, at) = match self.phase {
             // It grows downwards: what is below the pointer stays there.
@@ -66,28 +59,22 @@ impl Batch {
             .pivot(pivot)
             .fixed_pos(at)
             .constrain_to(area)
-            .show(ui.ctx(), |ui| {
+            .show(ui, |ui| {
                 egui::Frame::window(ui.style()).inner_margin(16).show(ui, |ui| {
                     ui.set_width(width - 34.0);
                     match self.phase {
-                        Phase::Ready => self.ready_ui(ui, painting, list_height, intents),
-                        Phase::Running => self.running_ui(ui, progress, intents),
-                        Phase::Ended { cancelled } => self.ended_ui(ui, cancelled, intents),
+                        Phase::Ready => self.ready_ui(ui, painting, list_height),
+                        Phase::Running => self.running_ui(ui, progress),
+                        Phase::Ended { cancelled } => self.ended_ui(ui, cancelled),
                     }
                 });
             });
     }
 
-    fn ready_ui(
-        &self,
-        ui: &mut egui::Ui,
-        painting: &Painting<'_>,
-        list_height: f32,
-        intents: &mut Vec<Intent>,
-    ) {
+    fn ready_ui(&self, ui: &mut egui::Ui, painting: &Painting<'_>, list_height: f32) {
         let count = counted(self.photos.len(), "photo");
         ui.label(RichText::new(format!("Paint {count}")).strong().size(16.0));
-        let is_ready = self.styles_ui(ui, painting, list_height, intents);
+        let is_ready = self.styles_ui(ui, painting, list_height);
         theme::caption(ui, painting.settings);
         for note in &self.left_out {
             ui.label(note);
@@ -95,11 +82,11 @@ impl Batch {
         ui.label("The paintings go to");
         theme::caption(ui, path_label(&self.target));
         if ui.button("Another folder…").clicked() {
-            intents.push(Intent::AskTargetFolder);
+            Intent::AskTargetFolder.send(ui);
         }
         let mut replace = self.replace;
         if ui.checkbox(&mut replace, "Replace files that exist").clicked() {
-            intents.push(Intent::SetBatchReplace(replace));
+            Intent::SetBatchReplace(replace).send(ui);
         }
         ui.horizontal(|ui| {
             let start = theme::main_button(ui, "Start", is_ready);
@@ -109,10 +96,10 @@ impl Batch {
             let enters = ui.memory(|m| m.focused().is_none())
                 && ui.input(|i| i.key_pressed(egui::Key::Enter));
             if start.clicked() || (enters && is_ready) {
-                intents.push(Intent::StartBatch);
+                Intent::StartBatch.send(ui);
             }
             if ui.button("Cancel").clicked() {
-                intents.push(Intent::CloseBatch);
+                Intent::CloseBatch.send(ui);
             }
         });
     }
@@ -123,7 +110,6 @@ impl Batch {
         ui: &mut egui::Ui,
         &Painting { style, style_in_words, cards, .. }: &Painting<'_>,
         list_height: f32,
-        intents: &mut Vec<Intent>,
     ) -> bool {
         let is_ticked = |card: &&Card| {
             let several = self.several.as_ref();
@@ -142,11 +128,12 @@ impl Batch {
         };
         let mut has_list = self.several.is_some();
         if ui.checkbox(&mut has_list, "Several styles").clicked() {
-            intents.push(Intent::SetBatchStyles(has_list.then(|| {
+            Intent::SetBatchStyles(has_list.then(|| {
                 // Begins with the style that is chosen.
                 let chosen = cards.iter().filter(|card| style == Some(&card.id));
                 chosen.map(|card| card.id.clone()).collect()
-            })));
+            }))
+            .send(ui);
         }
         if self.several.is_none() {
             return style.is_some();
@@ -182,12 +169,12 @@ impl Batch {
                 });
         });
         if chosen.len() != before {
-            intents.push(Intent::SetBatchStyles(Some(chosen)));
+            Intent::SetBatchStyles(Some(chosen)).send(ui);
         }
         before > 0
     }
 
-    fn running_ui(&self, ui: &mut egui::Ui, progress: f32, intents: &mut Vec<Intent>) {
+    fn running_ui(&self, ui: &mut egui::Ui, progress: f32) {
         let total = self.items.len();
         let share = (self.done as f32 + progress) / total.max(1) as f32;
         let title = format!("Painting {} of {total}", (self.done + 1).min(total));
@@ -208,12 +195,12 @@ impl Batch {
         theme::caption(ui, time_left::in_words(elapsed, share));
         let stop = egui::Button::new("Cancel folder");
         if ui.add_enabled(!self.is_stopping, stop).clicked() {
-            intents.push(Intent::StopBatch);
+            Intent::StopBatch.send(ui);
         }
         self.remarks_ui(ui);
     }
 
-    fn ended_ui(&self, ui: &mut egui::Ui, cancelled: bool, intents: &mut Vec<Intent>) {
+    fn ended_ui(&self, ui: &mut egui::Ui, cancelled: bool) {
         let title = match (cancelled, self.saved) {
             (true, _) => "Cancelled",
             (false, 0) if self.failures.is_empty() => "Everything was there already",
@@ -228,7 +215,7 @@ impl Batch {
         self.remarks_ui(ui);
         ui.horizontal(|ui| {
             if ui.button("Close").clicked() {
-                intents.push(Intent::CloseBatch);
+                Intent::CloseBatch.send(ui);
             }
             if self.saved > 0
                 && ui
@@ -236,7 +223,7 @@ impl Batch {
                     .on_hover_text("Open the folder of the paintings.")
                     .clicked()
             {
-                intents.push(Intent::ShowInFolder(self.target.clone()));
+                Intent::ShowInFolder(self.target.clone()).send(ui);
             }
             if !self.skipped.is_empty()
                 && ui
@@ -244,7 +231,7 @@ impl Batch {
                     .on_hover_text("Paint the skipped photos too, and replace their files.")
                     .clicked()
             {
-                intents.push(Intent::ReplaceSkipped);
+                Intent::ReplaceSkipped.send(ui);
             }
         });
     }

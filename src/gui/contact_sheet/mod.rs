@@ -74,7 +74,7 @@ impl ContactSheets {
     }
 
     /// Draws the card over the stage.
-    pub fn ui(&self, ui: &egui::Ui, area: egui::Rect, intents: &mut Vec<Intent>) {
+    pub fn ui(&self, ui: &egui::Ui, area: egui::Rect) {
         let Some(sheet) = &self.running else {
             return;
         };
@@ -84,7 +84,7 @@ impl ContactSheets {
             .pivot(Align2::LEFT_TOP)
             .fixed_pos(area.left_top() + vec2(16.0, 16.0))
             .constrain_to(area)
-            .show(ui.ctx(), |ui| {
+            .show(ui, |ui| {
                 egui::Frame::window(ui.style()).inner_margin(16).show(ui, |ui| {
                     ui.set_width(WIDTH.min(area.width() - 64.0));
                     let what = match sheet.styles.get(sheet.next) {
@@ -100,7 +100,7 @@ impl ContactSheets {
                     let share = sheet.next as f32 / total.max(1) as f32;
                     ui.add(ProgressBar::new(share).desired_height(8.0));
                     if ui.button("Cancel contact sheet").clicked() {
-                        intents.push(Intent::StopContactSheet);
+                        Intent::StopContactSheet.send(ui);
                     }
                 });
             });

@@ -268,7 +268,7 @@ impl Cropping {
                 self.note_step((from, self.ratio));
             }
             if response.hovered() || response.dragged() {
-                ui.ctx().set_cursor_icon(match (handle.x, handle.y) {
+                ui.set_cursor_icon(match (handle.x, handle.y) {
                     (0, 0) if self.is_whole() => CursorIcon::Crosshair,
                     (0, 0) => CursorIcon::Move,
                     (0, _) => CursorIcon::ResizeVertical,
@@ -308,7 +308,7 @@ fn marks(painter: &egui::Painter, crop: Rect, longer: f32, stroke: Stroke) {
 }
 
 /// The buttons that end cropping.
-pub fn buttons(ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
+pub fn buttons(ui: &mut egui::Ui) {
     ui.horizontal(|ui| {
         let apply = theme::main_button(ui, "Apply the crop", true);
         for (button, hint, intent) in [
@@ -317,13 +317,13 @@ pub fn buttons(ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
         ] {
             let button = button.min_size(vec2(0.0, 32.0));
             if ui.add(button).on_hover_text(hint).clicked() {
-                intents.push(intent);
+                intent.send(ui);
             }
         }
     });
     // What has the focus takes the key itself.
     let is_free = ui.memory(|memory| memory.focused().is_none());
     if is_free && ui.input_mut(|i| i.consume_key(egui::Modifiers::NONE, egui::Key::Enter)) {
-        intents.push(Intent::ApplyCrop);
+        Intent::ApplyCrop.send(ui);
     }
 }

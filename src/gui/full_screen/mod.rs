@@ -10,7 +10,6 @@ use super::{
     batch::below_card,
     intent::Intent,
     key_chips,
-    live::LiveIntent,
     stage::Framing,
     theme::{self, floating},
 };
@@ -61,9 +60,9 @@ impl App {
     }
 
     /// Only the picture, and what has to be known at once: problems, that a camera films, open questions.
-    pub(super) fn full_screen_ui(&mut self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
+    pub(super) fn full_screen_ui(&mut self, ui: &mut egui::Ui) {
         let now = ui.input(|i| i.time);
-        let is_used = is_used(ui.ctx(), self.full_screen.shows_controls(now));
+        let is_used = is_used(ui, self.full_screen.shows_controls(now));
         let style = self.chosen_name();
         self.full_screen.note(now, is_used, style.as_deref());
         egui::CentralPanel::no_frame().show(ui, |ui| {
@@ -75,36 +74,36 @@ impl App {
             match &mut self.live {
                 Some(live) => {
                     live.stage.names_one = false;
-                    live.stage_ui(ui, self.gallery.cards(), None, intents);
-                    let clear = below_card(ui.ctx(), area, self.batch.is_some());
-                    live.over_stage(ui, (area, clear), true, intents);
+                    live.stage_ui(ui, self.gallery.cards(), None);
+                    let clear = below_card(ui, area, self.batch.is_some());
+                    live.over_stage(ui, (area, clear), true);
                     live.capture_badge(ui, area);
                 }
                 None => {
                     self.stage.names_one = false;
-                    self.photo_stage(ui, intents);
+                    self.photo_stage(ui);
                 }
             }
-            self.over_stage(ui, area, intents);
+            self.over_stage(ui, area);
             if self.full_screen.shows_hint(now) {
                 leaving_hint(ui, area);
             }
             self.name_style(ui, area, now);
-            self.full_screen_bar(ui, shows_controls, intents);
+            self.full_screen_bar(ui, shows_controls);
             let has_photo = self.live.is_some() || self.workspace.photo().is_some();
             if !shows_controls && has_photo && !self.overlays.is_open() {
-                ui.ctx().set_cursor_icon(CursorIcon::None);
+                ui.set_cursor_icon(CursorIcon::None);
             }
         });
         if let Some(left) = self.full_screen.next_change(now) {
-            ui.ctx().request_repaint_after_secs(left as f32 + 0.01);
+            ui.request_repaint_after_secs(left as f32 + 0.01);
         }
     }
 
     /// The name of another style, as soon as it was chosen.
     fn name_style(&self, ui: &egui::Ui, area: Rect, now: f64) {
         let shows = self.full_screen.shows_name(now);
-        let share = fade(ui.ctx(), "style's name", shows);
+        let share = fade(ui, "style's name", shows);
         if let (true, Some(name)) = (share > 0.0, &self.full_screen.style) {
             let at = area.left_top() + vec2(24.0, 24.0);
             floating(ui, "style's name", Align2::LEFT_TOP, at, area, |ui| {
@@ -115,8 +114,8 @@ impl App {
     }
 
     /// The controls, over the lower edge of the screen.
-    fn full_screen_bar(&mut self, ui: &egui::Ui, shows: bool, intents: &mut Vec<Intent>) {
-        let share = fade(ui.ctx(), "full screen controls", shows);
+    fn full_screen_bar(&mut self, ui: &egui::Ui, shows: bool) {
+        let share = fade(ui, "full screen controls", shows);
         if share <= 0.0 {
             return;
         }
@@ -128,7 +127,7 @@ impl App {
             .pivot(Align2::CENTER_BOTTOM)
             .fixed_pos(screen.center_bottom() - vec2(0.0, BAR_MARGIN))
             .constrain_to(screen)
-            .show(ui.ctx(), |ui| {
+            .show(ui, |ui| {
                 ui.multiply_opacity(share);
                 Frame::new()
                     .fill(colors.card.gamma_multiply(0.94))
@@ -137,16 +136,16 @@ impl App {
                     .inner_margin(Margin::symmetric(12, 8))
                     .show(ui, |ui| {
                         ui.set_width(width - 26.0);
-                        ui.horizontal(|ui| self.bar_contents(ui, intents));
+                        ui.horizontal(|ui| self.bar_contents(ui));
                     });
             });
         self.full_screen.bar_height = shown.response.rect.height() + BAR_MARGIN;
     }
 
-    fn bar_contents(&self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
+    fn bar_contents(&self, ui: &mut egui::Ui) {
         match &self.live {
-            Some(live) => live.take_buttons(ui, [false, true, true], intents),
-            None => self.save_buttons(ui, intents),
+            Some(live) => live.take_buttons(ui, [false, true, true]),
+            None => self.save_buttons(ui),
         }
         theme::at_the_right(ui, "full screen views", |ui| {
             ui.spacing_mut().item_spacing.x = 4.0;
@@ -156,7 +155,7 @@ impl App {
                 let button = Button::new(icon).frame_when_inactive(false);
                 let response = key_chips::hint(ui.add(button), name, key);
                 if response.accessible_name(name).clicked() {
-                    intents.push(Intent::StepStyle(by));
+                    Intent::StepStyle(by).send(ui);
                 }
             }
             ui.separator();
@@ -169,14 +168,14 @@ impl App {
                 let response = key_chips::hint(ui.add(button), hint, "Shift+F");
                 let response = response.accessible_name(format!("{name} the screen"));
                 if response.clicked() {
-                    intents.push(Intent::FillScreen(is_fill));
+                    Intent::FillScreen(is_fill).send(ui);
                 }
             }
             ui.separator();
             let leave = Button::new("Leave").frame_when_inactive(false);
             let response = key_chips::hint(ui.add(leave), "Back to the window.", "Esc");
             if response.accessible_name("Leave the full screen").clicked() {
-                intents.push(Intent::Live(LiveIntent::ToggleFullScreen));
+                Intent::ToggleFullScreen.send(ui);
             }
         });
     }

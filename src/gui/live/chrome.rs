@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use eframe::egui::{self, Align2, Button, Color32, Popup, Rect, Stroke, vec2};
 
-use super::{LiveIntent, LiveView, comparison::DIFFERENCE_GAIN};
+use super::{LiveView, comparison::DIFFERENCE_GAIN};
 use crate::{
     capture::Source,
     engine::live::SourceState,
@@ -51,11 +51,7 @@ impl ToolButton<'_> {
 }
 
 /// The button that shows the picture alone.
-pub(in crate::gui) fn full_screen_button(
-    ui: &mut egui::Ui,
-    has_words: bool,
-    intents: &mut Vec<Intent>,
-) {
+pub(in crate::gui) fn full_screen_button(ui: &mut egui::Ui, has_words: bool) {
     let name = "Full screen";
     let button = ToolButton {
         icon: icons::FULL_SCREEN,
@@ -67,7 +63,7 @@ pub(in crate::gui) fn full_screen_button(
         width: None,
     };
     if button.ui(ui, has_words) {
-        intents.push(Intent::Live(LiveIntent::ToggleFullScreen));
+        Intent::ToggleFullScreen.send(ui);
     }
 }
 
@@ -113,7 +109,7 @@ fn red_dot(ui: &mut egui::Ui, words: &str) {
 
 impl LiveView {
     /// Whether a camera films, with the button to it or away from it.
-    pub(in crate::gui) fn source_bar(&self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
+    pub(in crate::gui) fn source_bar(&self, ui: &mut egui::Ui) {
         if self.uses_camera() {
             if self.films() {
                 red_dot(ui, "Camera on");
@@ -122,7 +118,7 @@ impl LiveView {
             }
             let button = ui.button("Turn off");
             if key_chips::hint(button, "Lets go of the camera at once.", "X").clicked() {
-                intents.push(Intent::Live(LiveIntent::ReleaseCamera));
+                Intent::ReleaseCamera.send(ui);
             }
             return;
         }
@@ -133,66 +129,66 @@ impl LiveView {
             .accessible_name("Use camera")
             .clicked()
         {
-            intents.push(Intent::Live(LiveIntent::UseCamera));
+            Intent::UseCamera.send(ui);
         }
     }
 
     /// The buttons for the picture: what takes it, and at the right, or in a menu where there is no room, what shows it
     /// otherwise.
-    pub(in crate::gui) fn tool_bar(&self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
+    pub(in crate::gui) fn tool_bar(&self, ui: &mut egui::Ui) {
         let width = ui.available_width();
         let has_words = width >= WORDS_WIDTH;
         ui.horizontal(|ui| {
             ui.spacing_mut().item_spacing.x = 4.0;
             ui.spacing_mut().button_padding.x = 8.0;
             let has_room = width >= BUTTONS_WIDTH;
-            self.take_buttons(ui, [has_words, has_words, has_room], intents);
+            self.take_buttons(ui, [has_words, has_words, has_room]);
             if has_room {
                 theme::at_the_right(ui, "views of live pictures", |ui| {
-                    self.view_buttons(ui, has_words, intents);
+                    self.view_buttons(ui, has_words);
                 });
                 return;
             }
             let more = Button::new("…").min_size(vec2(0.0, 32.0));
             let more = ui.add(more).on_hover_text("More").accessible_name("More");
             Popup::menu(&more).show(|ui| {
-                self.as_seen_button(ui, intents);
-                self.view_buttons(ui, true, intents);
+                self.as_seen_button(ui);
+                self.view_buttons(ui, true);
             });
         });
     }
 
     /// The buttons that show the picture otherwise.
-    fn view_buttons(&self, ui: &mut egui::Ui, has_words: bool, intents: &mut Vec<Intent>) {
+    fn view_buttons(&self, ui: &mut egui::Ui, has_words: bool) {
         for (icon, name, [hint, key], is_on, intent) in [
             (
                 icons::GRID,
                 "Gallery",
                 ["Every style paints at once; a double click shows one alone.", "G"],
                 self.shows_previews,
-                LiveIntent::TogglePreviews,
+                Intent::TogglePreviews,
             ),
             (
                 icons::SPLIT,
                 "Compare",
                 ["Two modes paint the same frames.", "B"],
                 self.comparing,
-                LiveIntent::ToggleCompare,
+                Intent::ToggleCompare,
             ),
             (
                 icons::FLASK,
                 "Lab",
                 ["Comparison, rates, latencies and the time of every step.", "P"],
                 self.panel_open,
-                LiveIntent::TogglePanel,
+                Intent::ToggleLab,
             ),
         ] {
             let button = ToolButton { icon, name, spoken: name, hint, key, is_on, width: None };
             if button.ui(ui, has_words) {
-                intents.push(Intent::Live(intent));
+                intent.send(ui);
             }
         }
-        full_screen_button(ui, has_words, intents);
+        full_screen_button(ui, has_words);
     }
 
     /// Whether the button for a benchmark is seen, and can be clicked.
@@ -206,7 +202,6 @@ impl LiveView {
         &self,
         ui: &mut egui::Ui,
         [has_words, records_in_words, has_as_seen]: [bool; 3],
-        intents: &mut Vec<Intent>,
     ) {
         ui.set_min_height(SHUTTER);
         let (icon, name) = match self.frozen {
@@ -229,33 +224,33 @@ impl LiveView {
         let has_picture = self.picture().is_some();
         ui.add_enabled_ui(has_picture || self.frozen, |ui| {
             if freeze.ui(ui, has_words) {
-                intents.push(Intent::Live(LiveIntent::ToggleFreeze));
+                Intent::ToggleFreeze.send(ui);
             }
         });
         ui.add_enabled_ui(has_picture, |ui| {
             let is_finer = self.may_repaint && !self.stays_as_seen;
             if shutter(ui, is_finer, !self.offers_benchmark()).clicked() {
-                intents.push(Intent::Live(LiveIntent::Snapshot));
+                Intent::Snapshot.send(ui);
             }
         });
         if has_as_seen {
             // Before the one that grows while it records, which would move it.
-            self.as_seen_button(ui, intents);
+            self.as_seen_button(ui);
         }
         ui.add_enabled_ui(has_picture || self.is_recording(), |ui| {
-            self.record_button(ui, records_in_words, intents);
+            self.record_button(ui, records_in_words);
         });
     }
 
     /// The button that leaves the held picture as it was, while there is something to leave.
-    fn as_seen_button(&self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
+    fn as_seen_button(&self, ui: &mut egui::Ui) {
         if self.frozen && self.may_repaint {
             let button =
                 Button::selectable(self.stays_as_seen, "As seen").min_size(vec2(0.0, 32.0));
             let hint = "The held picture as it was seen, with its broader strokes, and not painted once more.";
             if ui.add(button).on_hover_text(hint).clicked() {
                 let stays = !self.stays_as_seen;
-                intents.push(Intent::Live(LiveIntent::LeaveAsSeen(stays)));
+                Intent::LeaveAsSeen(stays).send(ui);
             }
         }
     }
@@ -280,10 +275,9 @@ impl LiveView {
         ui: &egui::Ui,
         (area, clear): (Rect, Rect),
         is_alone: bool,
-        intents: &mut Vec<Intent>,
     ) {
         if self.has_trouble() {
-            self.problem(ui, clear, intents);
+            self.problem(ui, clear);
         } else {
             self.repainting(ui, clear, is_alone);
             self.difference_words(ui, clear);
@@ -326,7 +320,7 @@ impl LiveView {
             _ if self.is_repainting => "Painting it more finely…".to_owned(),
             Some(finer) if seen_for < REPAINTED_SECONDS => {
                 let left = (REPAINTED_SECONDS - seen_for) as f32;
-                ui.ctx().request_repaint_after_secs(left + 0.01);
+                ui.request_repaint_after_secs(left + 0.01);
                 let (width, height) = finer.working;
                 format!("Repainted at {width} × {height} px, with finer strokes")
             }
@@ -366,7 +360,7 @@ impl LiveView {
     }
 
     /// Why there is no picture, and what to do.
-    fn problem(&self, ui: &egui::Ui, area: Rect, intents: &mut Vec<Intent>) {
+    fn problem(&self, ui: &egui::Ui, area: Rect) {
         floating(ui, "live problem", Align2::CENTER_CENTER, area.center(), area, |ui| {
             ui.set_max_width(420.0);
             match &self.snapshot.source {
@@ -388,7 +382,7 @@ impl LiveView {
                 && matches!(self.snapshot.source, SourceState::Waiting(_) | SourceState::Ended(_))
                 && ui.add(way_out).clicked()
             {
-                intents.push(Intent::Live(LiveIntent::Use(Source::Demo)));
+                Intent::UseSource(Source::Demo).send(ui);
             }
         });
     }

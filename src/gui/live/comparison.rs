@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use eframe::egui::{self, Color32, ColorImage, RichText};
 
-use super::{LiveIntent, LiveView, pair_times::LEAST_PAIRS};
+use super::{LiveView, pair_times::LEAST_PAIRS};
 use crate::{
     backend::DeviceInfo,
     engine::live::meter::Spread,
@@ -57,12 +57,12 @@ impl LiveView {
     }
 
     /// Draws the comparison's own lines.
-    pub(super) fn comparison_ui(&self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
+    pub(super) fn comparison_ui(&self, ui: &mut egui::Ui) {
         let comparison = self.comparison();
         if !self.comparing {
             ui.horizontal_wrapped(|ui| {
                 if ui.button("Start comparing").clicked() {
-                    intents.push(Intent::Live(LiveIntent::ToggleCompare));
+                    Intent::ToggleCompare.send(ui);
                 }
                 ui.label(quiet(ui, "Both modes paint the same frames, side by side.".to_owned()));
             });
@@ -73,7 +73,7 @@ impl LiveView {
             let difference = ui.checkbox(&mut shows, "Difference");
             let hint = "Grey is equal; differences are enlarged sixteen times.";
             if key_chips::hint(difference, hint, "D").clicked() {
-                intents.push(Intent::Live(LiveIntent::ToggleDifference));
+                Intent::ToggleDifference.send(ui);
             }
             if let Some(comparison) = &comparison {
                 verdict(ui, comparison);
@@ -89,19 +89,14 @@ impl LiveView {
     }
 
     /// Draws the benchmark's own lines; `measuring` says how far one is.
-    pub(super) fn benchmark_ui(
-        &self,
-        ui: &mut egui::Ui,
-        measuring: Option<f32>,
-        intents: &mut Vec<Intent>,
-    ) {
-        let toggle = Intent::Live(LiveIntent::ToggleMeasuring);
+    pub(super) fn benchmark_ui(&self, ui: &mut egui::Ui, measuring: Option<f32>) {
+        let toggle = Intent::ToggleMeasuring;
         let Some(share) = measuring else {
             let can = self.facts.is_some_and(|facts| facts.mode.is_some());
             let button = theme::main_button(ui, "Start benchmark", can);
             let button = ui.add_enabled(can, button);
             if button.on_disabled_hover_text("Nothing is painted yet.").clicked() {
-                intents.push(toggle);
+                toggle.send(ui);
             }
             let what = "200 frames of each in turn after a warm-up, and a report to copy or save.";
             ui.label(quiet(ui, what.to_owned()));
@@ -109,7 +104,7 @@ impl LiveView {
         };
         ui.horizontal_wrapped(|ui| {
             if ui.button("Cancel benchmark").clicked() {
-                intents.push(toggle);
+                toggle.send(ui);
             }
             ui.add(egui::ProgressBar::new(share).desired_width(160.0).desired_height(8.0));
             let elapsed = ui.input(|i| i.time) - self.measuring_since.unwrap_or_default();
@@ -118,7 +113,7 @@ impl LiveView {
         });
         let what = "200 frames of each, in turn; the picture is held meanwhile";
         ui.label(quiet(ui, what.to_owned()));
-        ui.ctx().request_repaint_after(Duration::from_millis(100));
+        ui.request_repaint_after(Duration::from_millis(100));
     }
 
     /// Draws the two modes, to be changed in place where one `may_choose`, with their times unless for a benchmark.

@@ -2,7 +2,7 @@
 
 use eframe::egui::{self, ComboBox, ScrollArea};
 
-use super::{LiveIntent, LiveView};
+use super::LiveView;
 use crate::{
     backend::DeviceInfo,
     capture::{PixelFormat, Rotation, Source},
@@ -44,14 +44,14 @@ pub struct View<'a> {
 }
 
 /// Draws the controls into `ui`.
-pub fn ui(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
+pub fn ui(ui: &mut egui::Ui, view: &View<'_>) {
     ScrollArea::vertical()
         .auto_shrink([false, false])
         .show(ui, |ui| {
             let mut choice = view.choice.clone();
             let mut choices = view.choices.clone();
             theme::group_title(ui, "Source");
-            source(ui, view, &mut choices, intents);
+            source(ui, view, &mut choices);
             ui.add_space(theme::GROUP_GAP);
 
             theme::painting_title(ui, "live", view.photo_has_own);
@@ -60,7 +60,7 @@ pub fn ui(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
             size(ui, view, &mut choices);
             ui.checkbox(&mut choice.look.keep_colors, "Keep the source's colours")
                 .hint_beside("Brushwork of the style, colours of the source.");
-            mix::ui(ui, view.cards, &mut choice, intents);
+            mix::ui(ui, view.cards, &mut choice);
             ui.add_space(theme::GROUP_GAP);
 
             record_as(ui, &mut choices);
@@ -83,10 +83,10 @@ pub fn ui(ui: &mut egui::Ui, view: &View<'_>, intents: &mut Vec<Intent>) {
             ui.add_space(theme::GROUP_GAP);
 
             if choice != *view.choice {
-                intents.push(Intent::Edit(choice));
+                Intent::Edit(choice).send(ui);
             }
             if choices != *view.choices {
-                intents.push(Intent::Live(LiveIntent::Set(Box::new(choices))));
+                Intent::SetLive(Box::new(choices)).send(ui);
             }
         });
 }
@@ -109,12 +109,7 @@ pub fn source_name(live: &LiveView, source: &Source) -> String {
     }
 }
 
-fn source(
-    ui: &mut egui::Ui,
-    view: &View<'_>,
-    choices: &mut LiveChoices,
-    intents: &mut Vec<Intent>,
-) {
+fn source(ui: &mut egui::Ui, view: &View<'_>, choices: &mut LiveChoices) {
     let live = view.live;
     let mut chosen = None;
     let button = ComboBox::from_id_salt("source").selected_text(source_name(live, &live.source));
@@ -148,10 +143,10 @@ fn source(
     });
     response.clone().hint_beside("Where live pictures come from.");
     if response.clicked() {
-        intents.push(Intent::Live(LiveIntent::ListCameras));
+        Intent::ListCameras.send(ui);
     }
     if let Some(source) = chosen {
-        intents.push(Intent::Live(LiveIntent::Use(source)));
+        Intent::UseSource(source).send(ui);
     }
     let is_camera = matches!(live.source, Source::Camera(_));
     ui.horizontal(|ui| {

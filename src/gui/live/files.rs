@@ -9,7 +9,7 @@ use std::{
 
 use eframe::egui;
 
-use super::{LiveIntent, repaints::Snapped};
+use super::repaints::Snapped;
 use crate::{
     capture::Rotation,
     disk::{self, WriteError},
@@ -119,7 +119,7 @@ impl App {
         ];
         if let Some(seen) = seen {
             let number = self.repaints.keep_seen(seen);
-            let save = Intent::Live(LiveIntent::SaveAsSeen(number));
+            let save = Intent::SaveAsSeen(number);
             actions.push(("Save as seen", save));
         }
         let image = image_of(thumbnail);

@@ -3,7 +3,6 @@
 
 use eframe::egui::{self, Align2, Button, Event, Key, Rect, vec2};
 
-use super::LiveIntent;
 use crate::gui::{
     app::App,
     intent::Intent,
@@ -55,13 +54,7 @@ impl App {
     }
 
     /// Draws it so far `above` the lower edge of the picture; gives the height that it takes.
-    pub(in crate::gui) fn first_start_ui(
-        &self,
-        ui: &egui::Ui,
-        area: Rect,
-        above: f32,
-        intents: &mut Vec<Intent>,
-    ) -> f32 {
+    pub(in crate::gui) fn first_start_ui(&self, ui: &egui::Ui, area: Rect, above: f32) -> f32 {
         let Some(live) = self.live.as_ref().filter(|_| self.is_first_start()) else {
             return 0.0;
         };
@@ -79,10 +72,12 @@ impl App {
                     // The upper bar has a button of the same name.
                     let spoken = format!("Begin: {}", way.title);
                     if card.accessible_name(spoken).clicked() {
-                        intents.push(Intent::Live(LiveIntent::HideHint));
+                        Intent::HideHint.send(ui);
                         // What is shown already does not begin anew.
-                        let shown = Intent::Live(LiveIntent::Use(live.source.clone()));
-                        intents.extend(Some(way.intent).filter(|intent| *intent != shown));
+                        let shown = Intent::UseSource(live.source.clone());
+                        if way.intent != shown {
+                            way.intent.send(ui);
+                        }
                     }
                 }
             });

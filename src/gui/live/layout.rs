@@ -2,7 +2,6 @@
 
 use eframe::egui::{self, Frame, Panel, Rect, vec2};
 
-use super::LiveIntent;
 use crate::gui::{app::App, intent::Intent, theme};
 
 /// Height of the Lab until it is changed, in points, where there is as much.
@@ -34,15 +33,15 @@ impl App {
     }
 
     /// Draws the Lab.
-    pub(in crate::gui) fn lab_ui(&mut self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
+    pub(in crate::gui) fn lab_ui(&mut self, ui: &mut egui::Ui) {
         let (Some(live), Some(device)) = (&mut self.live, &self.device.info) else {
             return;
         };
         let progress = self.engine.measuring_progress();
         let mut choices = self.settings.live.clone();
-        live.lab_ui(ui, &mut choices, device, progress, intents);
+        live.lab_ui(ui, &mut choices, device, progress);
         if choices != self.settings.live {
-            intents.push(Intent::Live(LiveIntent::Set(Box::new(choices))));
+            Intent::SetLive(Box::new(choices)).send(ui);
         }
     }
 }

@@ -13,7 +13,6 @@ pub(super) mod controls;
 mod engine_sync;
 mod files;
 mod first_start;
-mod intent;
 mod layout;
 mod pair_times;
 mod preview_grid;
@@ -27,7 +26,6 @@ mod update;
 
 pub(super) use chrome::{WORDS_WIDTH, full_screen_button};
 pub(super) use files::own_folder;
-pub use intent::LiveIntent;
 pub use preview_grid::PreviewGrid;
 pub use repaints::{Repaints, Snapped};
 pub(super) use source_trial::NO_CAMERA;
@@ -46,7 +44,7 @@ use self::{
 use super::{
     intent::Intent,
     label::{capital, label},
-    panel::{Panel, PanelIntent},
+    panel::Panel,
     stage::{Compare, Stage, ViewStep},
     style_source::Card,
     texture::opaque_image_of,
@@ -184,11 +182,11 @@ impl LiveView {
     }
 
     /// The intent that closes the part that Esc closes first, if any.
-    pub fn to_close(&self) -> Option<LiveIntent> {
+    pub fn to_close(&self) -> Option<Intent> {
         let open = [
-            (self.shows_difference, LiveIntent::ToggleDifference),
-            (self.shows_previews, LiveIntent::TogglePreviews),
-            (self.comparing, LiveIntent::ToggleCompare),
+            (self.shows_difference, Intent::ToggleDifference),
+            (self.shows_previews, Intent::TogglePreviews),
+            (self.comparing, Intent::ToggleCompare),
         ];
         open.into_iter().find(|(is, _)| *is).map(|(_, intent)| intent)
     }
@@ -262,16 +260,10 @@ impl LiveView {
     }
 
     /// Draws the picture, or every style's, into what is left of `ui`.
-    pub(super) fn stage_ui(
-        &mut self,
-        ui: &mut egui::Ui,
-        cards: &[Card],
-        chosen: Option<&str>,
-        intents: &mut Vec<Intent>,
-    ) {
+    pub(super) fn stage_ui(&mut self, ui: &mut egui::Ui, cards: &[Card], chosen: Option<&str>) {
         if self.shows_previews && !self.shows_original {
             let around = self.stage.framing.around(ui.visuals());
-            self.previews.ui(ui, around, cards, chosen, intents);
+            self.previews.ui(ui, around, cards, chosen);
         } else {
             self.stage.ui(ui);
         }
@@ -284,13 +276,11 @@ impl LiveView {
         choices: &mut LiveChoices,
         device: &DeviceInfo,
         measuring: Option<f32>,
-        intents: &mut Vec<Intent>,
     ) {
-        let mut chosen = Vec::new();
         let now = ui.input(|i| i.time);
         self.measuring_since = measuring.map(|_| self.measuring_since.unwrap_or(now));
         self.panel.compares = self.comparing;
-        self.panel.ui(ui, device, Instant::now(), &mut chosen);
+        self.panel.ui(ui, device, Instant::now());
         let is_benchmark = self.panel.shows_benchmark();
         if is_benchmark || self.panel.shows_comparison() {
             ScrollArea::vertical()
@@ -299,20 +289,13 @@ impl LiveView {
                 .show(ui, |ui| {
                     ui.spacing_mut().item_spacing.y = 4.0;
                     match is_benchmark {
-                        true => self.benchmark_ui(ui, measuring, intents),
-                        false => self.comparison_ui(ui, intents),
+                        true => self.benchmark_ui(ui, measuring),
+                        false => self.comparison_ui(ui),
                     }
                     let may_choose = measuring.is_none();
                     self.candidates_ui(ui, choices, device, (may_choose, is_benchmark));
                 });
         }
-        intents.extend(chosen.into_iter().map(|chosen| {
-            Intent::Live(match chosen {
-                PanelIntent::Export { bytes, file_name } => LiveIntent::Export { file_name, bytes },
-                PanelIntent::Failed(why) => LiveIntent::ExportFailed(why),
-                PanelIntent::StopComparing => LiveIntent::ToggleCompare,
-            })
-        }));
     }
 
     /// The source, and the pace of its pictures, perhaps with the mode that paints them.

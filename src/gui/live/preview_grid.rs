@@ -11,7 +11,6 @@ use crate::{
     engine::live::{Preview, PreviewPicture},
     gui::{
         intent::Intent,
-        live::LiveIntent,
         style_source::Card,
         texture::{mirrored, opaque_image_of},
         theme,
@@ -92,14 +91,7 @@ impl PreviewGrid {
     }
 
     /// Draws every style into what is left of `ui`, on what is `around` it; a click chooses one.
-    pub fn ui(
-        &self,
-        ui: &mut egui::Ui,
-        around: Color32,
-        cards: &[Card],
-        chosen: Option<&str>,
-        intents: &mut Vec<Intent>,
-    ) {
+    pub fn ui(&self, ui: &mut egui::Ui, around: Color32, cards: &[Card], chosen: Option<&str>) {
         let area = ui.available_rect_before_wrap();
         ui.allocate_rect(area, Sense::hover());
         let colors = theme::palette(ui.visuals());
@@ -150,10 +142,10 @@ impl PreviewGrid {
             };
             ui.painter().rect_stroke(rect, radius, outline, StrokeKind::Outside);
             if response.clicked() {
-                intents.push(Intent::PickStyle(card.id.clone()));
+                Intent::PickStyle(card.id.clone()).send(ui);
             }
             if response.double_clicked() {
-                intents.push(Intent::Live(LiveIntent::TogglePreviews));
+                Intent::TogglePreviews.send(ui);
             }
         }
     }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use eframe::egui::{self, Button, Stroke};
 
-use super::{LiveIntent, LiveView};
+use super::LiveView;
 use crate::{
     gui::{fonts::icons, intent::Intent, key_chips, theme},
     media::record::{Recorder, length_in_words, pictures, size_in_words},
@@ -28,12 +28,7 @@ fn progress(recorder: &Recorder, length: Duration) -> String {
 
 impl LiveView {
     /// Starts a recording or ends it, and says how far it is.
-    pub(super) fn record_button(
-        &self,
-        ui: &mut egui::Ui,
-        has_words: bool,
-        intents: &mut Vec<Intent>,
-    ) {
+    pub(super) fn record_button(&self, ui: &mut egui::Ui, has_words: bool) {
         let colors = theme::palette(ui.visuals());
         let recorded = self.recorded_length(Instant::now());
         let is_recording = recorded.is_some();
@@ -71,7 +66,7 @@ impl LiveView {
             false => "Save every picture, as a video or into a folder.",
         };
         if key_chips::hint(ui.add(button), does, "R").accessible_name(spoken).clicked() {
-            intents.push(Intent::Live(LiveIntent::ToggleRecording));
+            Intent::ToggleRecording.send(ui);
         }
     }
 }

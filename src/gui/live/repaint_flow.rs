@@ -5,10 +5,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::{
-    LiveIntent,
-    repaints::{Finer, Held, Snapped, Waiting, Wanted},
-};
+use super::repaints::{Finer, Held, Snapped, Waiting, Wanted};
 use crate::{
     engine::{
         error::EngineError,
@@ -164,7 +161,7 @@ impl App {
 
     /// Saves the picture of the snapshot with this number too as it was seen.
     pub(super) fn save_seen(&mut self, number: u64) {
-        let done = Intent::Live(LiveIntent::SaveAsSeen(number));
+        let done = Intent::SaveAsSeen(number);
         self.messages.forget_action(&done);
         if let Some(seen) = self.repaints.take_seen(number) {
             self.save_snapped(seen, None);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use eframe::egui::{self, ScrollArea, TextureHandle, TextureOptions, Theme, vec2};
 
-use super::{LiveIntent, LiveView};
+use super::LiveView;
 use crate::{
     frame::Frame,
     gui::{intent::Intent, overlays::dialog, texture::image_of, theme},
@@ -98,20 +98,20 @@ impl LiveView {
     }
 
     /// Draws the report over the window, while there is one.
-    pub(in crate::gui) fn report_ui(&mut self, ctx: &egui::Context, intents: &mut Vec<Intent>) {
+    pub(in crate::gui) fn report_ui(&mut self, ctx: &egui::Context) {
         let Some(view) = &mut self.report else {
             return;
         };
         let is_fresh = std::mem::take(&mut view.is_fresh);
-        let closes = dialog(ctx, "report", WIDTH, |ui| view.ui(ui, is_fresh, intents));
+        let closes = dialog(ctx, "report", WIDTH, |ui| view.ui(ui, is_fresh));
         if closes && !is_fresh {
-            intents.push(Intent::Live(LiveIntent::CloseReport));
+            Intent::CloseReport.send(ctx);
         }
     }
 }
 
 impl ReportView {
-    fn ui(&self, ui: &mut egui::Ui, is_fresh: bool, intents: &mut Vec<Intent>) {
+    fn ui(&self, ui: &mut egui::Ui, is_fresh: bool) {
         ui.heading("Measured");
         ui.add_space(4.0);
         let (columns, rows) = chart::SIZE_PX;
@@ -134,23 +134,21 @@ impl ReportView {
             ui.monospace(self.text.trim_end());
         });
         ui.add_space(theme::GAP);
-        ui.horizontal_wrapped(|ui| self.buttons(ui, is_fresh, intents));
+        ui.horizontal_wrapped(|ui| self.buttons(ui, is_fresh));
     }
 
-    fn buttons(&self, ui: &mut egui::Ui, is_fresh: bool, intents: &mut Vec<Intent>) {
+    fn buttons(&self, ui: &mut egui::Ui, is_fresh: bool) {
         let copy = ui.button("Copy").on_hover_text("The words, to the clipboard.");
         if copy.clicked() {
-            ui.ctx().copy_text(self.text.clone());
+            ui.copy_text(self.text.clone());
         }
         ui.separator();
         ui.label("Save as");
         for (name, ending, write) in WRITERS {
             if ui.button(name).clicked() {
                 let file_name = format!("styleforge-comparison.{ending}");
-                intents.push(Intent::Live(match write(&self.report) {
-                    Ok(bytes) => LiveIntent::Export { file_name, bytes },
-                    Err(error) => LiveIntent::ExportFailed(error.to_string()),
-                }));
+                let bytes = write(&self.report).map_err(|e| e.to_string());
+                Intent::Export { file_name, bytes }.send(ui);
             }
         }
         let png = match &self.chart {
@@ -161,10 +159,11 @@ impl ReportView {
             .add_enabled(png.is_some(), egui::Button::new("Chart…"))
             .on_disabled_hover_text("The chart is not drawn yet.");
         if let Some(png) = png.filter(|_| button.clicked()) {
-            intents.push(Intent::Live(LiveIntent::Export {
+            Intent::Export {
                 file_name: "styleforge-comparison.png".to_owned(),
-                bytes: png.clone(),
-            }));
+                bytes: Ok(png.clone()),
+            }
+            .send(ui);
         }
         ui.separator();
         let close = ui.button("Close");
@@ -172,7 +171,7 @@ impl ReportView {
             close.request_focus();
         }
         if close.clicked() {
-            intents.push(Intent::Live(LiveIntent::CloseReport));
+            Intent::CloseReport.send(ui);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Instant};
 
 use eframe::egui;
 
-use super::{LiveIntent, LiveView, NO_CAMERA, report::chart_colors};
+use super::{LiveView, NO_CAMERA, report::chart_colors};
 use crate::{
     backend::BackendError,
     capture::{CameraId, CaptureEvent, CaptureSettings, Source},
@@ -155,25 +155,25 @@ impl App {
     }
 
     /// Performs an intent about live pictures.
-    pub(in crate::gui) fn perform_live(&mut self, intent: LiveIntent) {
+    pub(in crate::gui) fn perform_live(&mut self, intent: Intent) {
         match intent {
-            LiveIntent::Enter => self.enter_live(),
-            LiveIntent::Leave => self.leave_live(),
-            LiveIntent::Use(source) => self.use_source(source),
-            LiveIntent::UseCamera => {
+            Intent::EnterLive => self.enter_live(),
+            Intent::LeaveLive => self.leave_live(),
+            Intent::UseSource(source) => self.use_source(source),
+            Intent::UseCamera => {
                 self.use_source(Source::Camera(CameraId::first()));
             }
-            LiveIntent::ReleaseCamera => {
+            Intent::ReleaseCamera => {
                 if self.live.as_ref().is_some_and(LiveView::uses_camera) {
                     self.use_source(Source::Demo);
                     self.messages.notice("The camera is off.");
                 }
             }
-            LiveIntent::ListCameras | LiveIntent::LookForCamera => {
+            Intent::ListCameras | Intent::LookForCamera => {
                 self.cameras = None;
-                self.list_cameras(intent == LiveIntent::LookForCamera);
+                self.list_cameras(intent == Intent::LookForCamera);
             }
-            LiveIntent::Set(choices) => {
+            Intent::SetLive(choices) => {
                 let before = std::mem::replace(&mut self.settings.live, *choices);
                 let now = &self.settings.live;
                 let live = self.live.as_ref();
@@ -191,32 +191,32 @@ impl App {
                     self.start_source();
                 }
             }
-            LiveIntent::HideHint => {
+            Intent::HideHint => {
                 self.settings.state.has_seen_hint = true;
                 self.settings_changed();
             }
-            LiveIntent::ToggleFullScreen => self.toggle_full_screen(),
-            LiveIntent::Export { file_name, bytes } => {
+            Intent::ToggleFullScreen => self.toggle_full_screen(),
+            Intent::Export { bytes: Err(why), .. } => self.messages.error(why),
+            Intent::Export { file_name, bytes: Ok(bytes) } => {
                 let dialog = Dialog::Export { file_name: file_name.clone() };
                 if self.ask(Purpose::Export, dialog) {
                     self.export = Some((file_name, bytes));
                 }
             }
-            LiveIntent::ExportFailed(why) => self.messages.error(why),
-            LiveIntent::ToggleMeasuring => self.toggle_measuring(),
-            LiveIntent::ToggleCompare | LiveIntent::TogglePanel => {
+            Intent::ToggleMeasuring => self.toggle_measuring(),
+            Intent::ToggleCompare | Intent::ToggleLab => {
                 // Nobody would see how far it is, or stop it.
                 self.stop_measuring();
                 self.change_view(intent);
             }
-            LiveIntent::LeaveAsSeen(stays) => {
+            Intent::LeaveAsSeen(stays) => {
                 let live = self.live.as_mut().filter(|live| live.frozen);
                 let shown = live.and_then(|live| live.leave_as_seen(&self.ctx, stays));
                 self.record_what_is_seen(shown);
             }
-            LiveIntent::Snapshot => self.snapshot(),
-            LiveIntent::SaveAsSeen(number) => self.save_seen(number),
-            LiveIntent::ToggleRecording => self.toggle_recording(),
+            Intent::Snapshot => self.snapshot(),
+            Intent::SaveAsSeen(number) => self.save_seen(number),
+            Intent::ToggleRecording => self.toggle_recording(),
             other => self.change_view(other),
         }
     }
@@ -257,8 +257,8 @@ impl App {
         match next {
             Ok(px) => {
                 choices.size = LiveSize::LongSide(px);
-                let intent = LiveIntent::Set(Box::new(choices));
-                self.intents.push(Intent::Live(intent));
+                let intent = Intent::SetLive(Box::new(choices));
+                self.intents.push(intent);
             }
             Err(why) => self.messages.notice(why),
         }
@@ -277,28 +277,28 @@ impl App {
     }
 
     /// Performs an intent that only changes how live pictures are shown.
-    fn change_view(&mut self, intent: LiveIntent) {
+    fn change_view(&mut self, intent: Intent) {
         let Some(live) = &mut self.live else {
             return;
         };
         match intent {
-            LiveIntent::ToggleFreeze => {
+            Intent::ToggleFreeze => {
                 live.frozen = !live.frozen;
                 live.stays_as_seen = false;
                 live.panel.set_held(live.frozen, Instant::now());
             }
-            LiveIntent::ToggleCompare => match live.comparing {
+            Intent::ToggleCompare => match live.comparing {
                 true => live.end_comparison(),
                 false => live.begin_comparison(),
             },
-            LiveIntent::ToggleDifference if !live.comparing => {
+            Intent::ToggleDifference if !live.comparing => {
                 self.messages
                     .notice("Only a comparison shows where two modes differ; B begins one.");
             }
-            LiveIntent::ToggleDifference => live.shows_difference = !live.shows_difference,
-            LiveIntent::CloseReport => live.report = None,
-            LiveIntent::TogglePreviews => live.shows_previews = !live.shows_previews,
-            LiveIntent::TogglePanel => live.panel_open = !live.panel_open,
+            Intent::ToggleDifference => live.shows_difference = !live.shows_difference,
+            Intent::CloseReport => live.report = None,
+            Intent::TogglePreviews => live.shows_previews = !live.shows_previews,
+            Intent::ToggleLab => live.panel_open = !live.panel_open,
             _ => {}
         }
     }
@@ -409,7 +409,7 @@ impl App {
                 if uses_first && cameras.as_ref().is_ok_and(Vec::is_empty) {
                     app.messages.notice(NO_CAMERA);
                 } else if uses_first {
-                    app.intents.push(Intent::Live(LiveIntent::UseCamera));
+                    app.intents.push(Intent::UseCamera);
                 }
                 app.cameras = Some(cameras);
             },

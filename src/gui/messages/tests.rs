@@ -31,7 +31,7 @@ fn the_time_of_a_message_begins_when_it_is_seen() {
     let area = egui::Rect::from_min_size(egui::Pos2::ZERO, vec2(800.0, 600.0));
     let place = (Corner::Bottom, 0.0);
     let mut seen = |is_alone| {
-        egui::__run_test_ui(|ui| messages.ui(ui, area, place, is_alone, &mut Vec::new()));
+        egui::__run_test_ui(|ui| messages.ui(ui, area, place, is_alone));
         messages.list.first().and_then(|message| message.since)
     };
     assert!(seen(true).is_none(), "the picture stands alone");

@@ -16,7 +16,7 @@ use crate::gui::{
 const CROSS: egui::Vec2 = egui::Vec2::splat(22.0);
 
 /// Draws the mix below its heading where the chosen style was made of a picture.
-pub fn ui(ui: &mut egui::Ui, cards: &[Card], choice: &mut Choice, intents: &mut Vec<Intent>) {
+pub fn ui(ui: &mut egui::Ui, cards: &[Card], choice: &mut Choice) {
     let card = |id: &str| cards.iter().find(|card| card.id == id);
     let chosen = choice.style.as_deref().and_then(card);
     let Some(chosen) = chosen.filter(|card| card.is_picture()) else {
@@ -44,7 +44,7 @@ pub fn ui(ui: &mut egui::Ui, cards: &[Card], choice: &mut Choice, intents: &mut 
                 let keep = egui::Button::new("Keep this mix…");
                 let hint = "The mix becomes a style of its own.";
                 if ui.add(keep).hint_beside(hint).clicked() {
-                    intents.push(Intent::AskMixName);
+                    Intent::AskMixName.send(ui);
                 }
             }
         });

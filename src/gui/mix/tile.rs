@@ -34,7 +34,6 @@ impl UnkeptMix {
         ui: &mut egui::Ui,
         picture: impl Fn(&str) -> Option<&'a TextureHandle>,
         share: Option<f32>,
-        intents: &mut Vec<Intent>,
     ) -> Response {
         let parts = self.parts.iter();
         let own: Vec<_> =
@@ -56,7 +55,7 @@ impl UnkeptMix {
         if response.has_focus() {
             for (.., key, intent) in [&keep, &drop] {
                 if ui.input_mut(|i| i.consume_key(Modifiers::NONE, *key)) {
-                    intents.push(intent.clone());
+                    intent.clone().send(ui);
                 }
             }
         }
@@ -64,7 +63,7 @@ impl UnkeptMix {
             for (name, keys, _, intent) in [keep, drop] {
                 let button = egui::Button::new(name).shortcut_text(keys);
                 if ui.add(button).accessible_name(name).clicked() {
-                    intents.push(intent);
+                    intent.send(ui);
                     ui.close();
                 }
             }

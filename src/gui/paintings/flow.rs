@@ -14,7 +14,6 @@ use crate::gui::{
     file_list::FileList,
     intent::Intent,
     label::{name_label, path_label},
-    live::LiveIntent,
     messages::Offer,
     opened::Opened,
     stage::Seen,
@@ -55,10 +54,10 @@ impl App {
     }
 
     /// The button that shows the strip in a low window, and hides it, where there is something in it.
-    pub(in crate::gui) fn strip_button(&self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
-        if is_low(ui.ctx()) && !self.settings.state.paintings.is_empty() {
+    pub(in crate::gui) fn strip_button(&self, ui: &mut egui::Ui) {
+        if is_low(ui) && !self.settings.state.paintings.is_empty() {
             let folds = self.folds_strip();
-            strip::button(ui, folds, false, intents);
+            strip::button(ui, folds, false);
         }
     }
 
@@ -82,13 +81,13 @@ impl App {
     }
 
     /// Draws the strip, where there is one.
-    pub(in crate::gui) fn strip_ui(&mut self, ui: &mut egui::Ui, intents: &mut Vec<Intent>) {
-        let folds = match is_low(ui.ctx()) {
+    pub(in crate::gui) fn strip_ui(&mut self, ui: &mut egui::Ui) {
+        let folds = match is_low(ui) {
             true => None,
             false => Some(self.settings.state.folds_paintings),
         };
         let listed = &self.settings.state.paintings;
-        self.paintings.strip(ui, listed, folds, intents);
+        self.paintings.strip(ui, listed, folds);
     }
 
     /// Opens a painting of the list, to be seen.
@@ -218,7 +217,7 @@ impl App {
                 | Intent::Undo
                 | Intent::Redo
                 | Intent::ToggleCrop
-                | Intent::Live(LiveIntent::Enter),
+                | Intent::EnterLive,
             ) => {
                 self.close_painting();
                 return false;
@@ -234,14 +233,10 @@ impl App {
     }
 
     /// Draws the buttons for the painting that is seen large; `false` when none is.
-    pub(in crate::gui) fn viewed_buttons(
-        &self,
-        ui: &mut egui::Ui,
-        intents: &mut Vec<Intent>,
-    ) -> bool {
+    pub(in crate::gui) fn viewed_buttons(&self, ui: &mut egui::Ui) -> bool {
         let viewed = self.paintings.viewed().filter(|_| self.live.is_none());
         if let Some(viewed) = viewed {
-            view::buttons(ui, &viewed.path, intents);
+            view::buttons(ui, &viewed.path);
         }
         viewed.is_some()
     }

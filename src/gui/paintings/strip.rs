@@ -25,15 +25,9 @@ const MENU_WIDTH: f32 = 160.0;
 impl Paintings {
     /// Draws the strip of the `listed` files into `ui`, or only the button that unfolds it; without that where it
     /// stands elsewhere.
-    pub fn strip(
-        &mut self,
-        ui: &mut egui::Ui,
-        listed: &[PathBuf],
-        folds: Option<bool>,
-        intents: &mut Vec<Intent>,
-    ) {
+    pub fn strip(&mut self, ui: &mut egui::Ui, listed: &[PathBuf], folds: Option<bool>) {
         let Some(is_folded) = folds else {
-            self.pictures(ui, listed, intents);
+            self.pictures(ui, listed);
             return;
         };
         // At the lower edge, which stays: folding does not take the button from under the pointer.
@@ -45,20 +39,20 @@ impl Paintings {
                 if !is_folded {
                     ui.add_space(height - button_height);
                 }
-                button(ui, is_folded, true, intents);
+                button(ui, is_folded, true);
             });
             if !is_folded {
-                let pictures = ui.vertical(|ui| self.pictures(ui, listed, intents));
+                let pictures = ui.vertical(|ui| self.pictures(ui, listed));
                 let now = pictures.response.rect.height();
                 if now != height {
                     ui.data_mut(|d| d.insert_temp(id, now));
-                    ui.ctx().request_discard("the height of the pictures");
+                    ui.request_discard("the height of the pictures");
                 }
             }
         });
     }
 
-    fn pictures(&mut self, ui: &mut egui::Ui, listed: &[PathBuf], intents: &mut Vec<Intent>) {
+    fn pictures(&mut self, ui: &mut egui::Ui, listed: &[PathBuf]) {
         // The wheel moves the strip: there is no other way to go.
         ui.style_mut().always_scroll_the_only_direction = true;
         // As high with a bar as without: what lies above does not move when one comes.
@@ -97,11 +91,11 @@ impl Paintings {
                     let deletes =
                         |i: &mut egui::InputState| i.consume_key(Modifiers::NONE, Key::Delete);
                     if response.has_focus() && ui.input_mut(deletes) {
-                        intents.push(Intent::ForgetPainting(path.clone()));
+                        Intent::ForgetPainting(path.clone()).send(ui);
                     }
-                    menu(&response, path, intents);
+                    menu(&response, path);
                     if response.clicked() {
-                        intents.push(Intent::ShowPainting(path.clone()));
+                        Intent::ShowPainting(path.clone()).send(ui);
                     }
                 }
             });
@@ -110,7 +104,7 @@ impl Paintings {
 }
 
 /// The button that folds the strip, or unfolds it.
-pub fn button(ui: &mut egui::Ui, is_folded: bool, has_icon: bool, intents: &mut Vec<Intent>) {
+pub fn button(ui: &mut egui::Ui, is_folded: bool, has_icon: bool) {
     let words = match has_icon {
         true => theme::icon_text(icons::SAVE, "Saved", true),
         false => "Saved".to_owned(),
@@ -122,7 +116,7 @@ pub fn button(ui: &mut egui::Ui, is_folded: bool, has_icon: bool, intents: &mut 
     let response = ui.add(egui::Button::selectable(!is_folded, words));
     let response = response.on_hover_text("The paintings that were saved last");
     if response.accessible_name(name).clicked() {
-        intents.push(Intent::FoldPaintings(!is_folded));
+        Intent::FoldPaintings(!is_folded).send(ui);
     }
 }
 
@@ -203,7 +197,7 @@ fn words(ui: &egui::Ui, rect: egui::Rect, text: String, color: Color32) {
     ui.painter().galley(at.min, galley, color);
 }
 
-fn menu(response: &Response, path: &Path, intents: &mut Vec<Intent>) {
+fn menu(response: &Response, path: &Path) {
     response.context_menu(|ui| {
         ui.set_min_width(MENU_WIDTH);
         let last = [("Clear the list", Intent::ClearPaintings)];
@@ -220,7 +214,7 @@ fn menu(response: &Response, path: &Path, intents: &mut Vec<Intent>) {
                 ui.separator();
             }
             if ui.add(button).accessible_name(name).clicked() {
-                intents.push(intent);
+                intent.send(ui);
                 ui.close();
             }
         }

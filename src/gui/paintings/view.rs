@@ -52,12 +52,12 @@ pub fn actions(path: &Path) -> Vec<(&'static str, Intent)> {
 }
 
 /// The buttons below a painting that is seen large.
-pub fn buttons(ui: &mut egui::Ui, path: &Path, intents: &mut Vec<Intent>) {
+pub fn buttons(ui: &mut egui::Ui, path: &Path) {
     ui.horizontal_wrapped(|ui| {
         let size = egui::vec2(0.0, 32.0);
         let back = theme::main_button(ui, "Back", true).min_size(size);
         if key_chips::hint(ui.add(back), "Show the photo again.", "Esc").clicked() {
-            intents.push(Intent::ClosePainting);
+            Intent::ClosePainting.send(ui);
         }
         for (name, intent) in actions(path) {
             let mut response = ui.add(egui::Button::new(name).min_size(size));
@@ -65,7 +65,7 @@ pub fn buttons(ui: &mut egui::Ui, path: &Path, intents: &mut Vec<Intent>) {
                 response = response.on_hover_text("The file stays.");
             }
             if response.clicked() {
-                intents.push(intent);
+                intent.send(ui);
             }
         }
     });

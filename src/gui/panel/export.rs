@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{
-    PanelIntent,
+    super::intent::Intent,
     meters::{Meters, Point, STAGES},
     steps::Steps,
 };
@@ -17,13 +17,11 @@ use crate::{
 };
 
 /// The intent to save the panel's figures in a file.
-pub fn exported(meters: &Meters, steps: &Steps, device: &DeviceInfo, now: Instant) -> PanelIntent {
-    match report(meters, steps, device, now) {
-        Ok(text) => PanelIntent::Export {
-            bytes: text.into_bytes(),
-            file_name: "styleforge-performance.json".to_owned(),
-        },
-        Err(error) => PanelIntent::Failed(error.to_string()),
+pub fn exported(meters: &Meters, steps: &Steps, device: &DeviceInfo, now: Instant) -> Intent {
+    let report = report(meters, steps, device, now);
+    Intent::Export {
+        file_name: "styleforge-performance.json".to_owned(),
+        bytes: report.map(String::into_bytes).map_err(|e| e.to_string()),
     }
 }
 

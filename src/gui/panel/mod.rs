@@ -25,7 +25,7 @@ use self::{
     meters::{Meters, Rates},
     steps::{Sorting, Steps},
 };
-use super::{fonts::icons, theme};
+use super::{fonts::icons, intent::Intent, theme};
 use crate::{
     backend::DeviceInfo,
     engine::live::{Facts, LiveSample, meter::Spread},
@@ -38,22 +38,6 @@ const FALLING_EVERY: Duration = Duration::from_millis(500);
 const WORDS_WIDTH: f32 = 560.0;
 /// How long.
 const FALLS_FOR: Duration = Duration::from_secs(5);
-
-/// An action that a person chose in the panel.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum PanelIntent {
-    /// Save these bytes in a file.
-    Export {
-        /// What to write.
-        bytes: Vec<u8>,
-        /// A name for the file, with its ending.
-        file_name: String,
-    },
-    /// Something could not be exported, in words.
-    Failed(String),
-    /// Paint in one mode again.
-    StopComparing,
-}
 
 /// What the panel shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -185,15 +169,9 @@ impl Panel {
         }
     }
 
-    /// Draws the panel into `ui` at the time `now` and adds what a person chose to `out`. Where comparison or
+    /// Draws the panel into `ui` at the time `now`. Where comparison or
     /// benchmark are to be seen, that is only the head, and who compares draws them below.
-    pub fn ui(
-        &mut self,
-        ui: &mut Ui,
-        device: &DeviceInfo,
-        now: Instant,
-        out: &mut Vec<PanelIntent>,
-    ) {
+    pub fn ui(&mut self, ui: &mut Ui, device: &DeviceInfo, now: Instant) {
         let no_roof = self.steps.why_no_roof(device);
         let is_held = self.held_since.is_some();
         let now = self.time_of_numbers(now);
@@ -201,7 +179,7 @@ impl Panel {
             self.meters.tick(now);
             let newest = self.meters.newest();
             if newest.is_some_and(|n| now.saturating_duration_since(n.shown_at) < FALLS_FOR) {
-                ui.ctx().request_repaint_after(FALLING_EVERY);
+                ui.request_repaint_after(FALLING_EVERY);
             }
         }
         let has_words = ui.available_width() >= WORDS_WIDTH;
@@ -228,7 +206,7 @@ impl Panel {
             }
             // No tab.
             ui.separator();
-            self.export_button(ui, (device, has_words), now, out);
+            self.export_button(ui, (device, has_words), now);
         });
         ui.add_space(2.0);
         match self.tab {
@@ -241,12 +219,12 @@ impl Panel {
                     },
                 );
             }
-            Tab::Steps | Tab::Timeline | Tab::Roofline => self.steps_ui(ui, no_roof, out),
+            Tab::Steps | Tab::Timeline | Tab::Roofline => self.steps_ui(ui, no_roof),
         }
     }
 
     /// Draws the steps; `no_roof` says why there is no roofline of them.
-    fn steps_ui(&mut self, ui: &mut Ui, no_roof: Option<&str>, out: &mut Vec<PanelIntent>) {
+    fn steps_ui(&mut self, ui: &mut Ui, no_roof: Option<&str>) {
         if let (Tab::Roofline, Some(why)) = (self.tab, no_roof) {
             ui.add_space(theme::GROUP_GAP);
             ui.vertical_centered(|ui| ui.label(why));
@@ -257,7 +235,7 @@ impl Panel {
             ui.vertical_centered(|ui| {
                 ui.label(self.why_no_steps());
                 if self.compares && ui.button("Stop comparing").clicked() {
-                    out.push(PanelIntent::StopComparing);
+                    Intent::ToggleCompare.send(ui);
                 }
             });
             return;
@@ -279,20 +257,14 @@ impl Panel {
         }
     }
 
-    fn export_button(
-        &self,
-        ui: &mut Ui,
-        (device, has_words): (&DeviceInfo, bool),
-        now: Instant,
-        out: &mut Vec<PanelIntent>,
-    ) {
+    fn export_button(&self, ui: &mut Ui, (device, has_words): (&DeviceInfo, bool), now: Instant) {
         let text = theme::icon_text(icons::SAVE, "Export…", has_words);
         let button = ui
             .add(egui::Button::new(RichText::new(text).size(13.0)))
             .on_hover_text("Save steps, counters and history as JSON, for other programs.")
             .accessible_name("Export");
         if button.clicked() {
-            out.push(export::exported(&self.meters, &self.steps, device, now));
+            export::exported(&self.meters, &self.steps, device, now).send(ui);
         }
     }
 }

@@ -26,7 +26,7 @@ const OTHER_HEIGHT: f32 = 300.0;
 const LIST_WIDTH: f32 = 130.0;
 
 /// Draws the question into `ui`; a click gives [`Intent::TakeReading`].
-pub fn ui(ui: &mut egui::Ui, reading: &mut Reading, is_fresh: bool, intents: &mut Vec<Intent>) {
+pub fn ui(ui: &mut egui::Ui, reading: &mut Reading, is_fresh: bool) {
     ui.heading("Which looks right?");
     ui.add_space(4.0);
     ui.label(explanation(&reading.file));
@@ -43,7 +43,7 @@ pub fn ui(ui: &mut egui::Ui, reading: &mut Reading, is_fresh: bool, intents: &mu
                 response.request_focus();
             }
             if response.clicked() {
-                intents.push(Intent::TakeReading(format));
+                Intent::TakeReading(format).send(ui);
             }
             cards.push(response);
         }
@@ -54,7 +54,7 @@ pub fn ui(ui: &mut egui::Ui, reading: &mut Reading, is_fresh: bool, intents: &mu
         ui.horizontal_top(|ui| {
             let drawn = ui.push_id("by hand", |ui| card(ui, size, reading, format, "Set by hand"));
             if drawn.inner.clicked() {
-                intents.push(Intent::TakeReading(format));
+                Intent::TakeReading(format).send(ui);
             }
             ui.add_space(theme::GAP);
             let opens = std::mem::take(&mut reading.opens_lists);
@@ -73,7 +73,7 @@ pub fn ui(ui: &mut egui::Ui, reading: &mut Reading, is_fresh: bool, intents: &mu
             reading.open_by_hand();
         }
         if ui.button("Cancel").clicked() {
-            intents.push(Intent::CloseOverlay);
+            Intent::CloseOverlay.send(ui);
         }
     });
 }
@@ -97,7 +97,7 @@ fn steer(ui: &egui::Ui, cards: &[Response]) {
 fn card_size(ui: &egui::Ui, rows: usize) -> Vec2 {
     let gaps = theme::GAP * (COLUMNS - 1) as f32;
     let width = (ui.available_width() - gaps) / COLUMNS as f32;
-    let room = (ui.ctx().content_rect().height() - OTHER_HEIGHT) / rows as f32 - WORDS_HEIGHT;
+    let room = (ui.content_rect().height() - OTHER_HEIGHT) / rows as f32 - WORDS_HEIGHT;
     vec2(width, room.clamp(LEAST_HEIGHT, width * 0.75) + WORDS_HEIGHT)
 }
 

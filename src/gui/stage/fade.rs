@@ -30,7 +30,7 @@ impl Stage {
     /// Draws what was seen before, as far as it still is, and lets what `ui` draws from now on be seen as far as that is
     /// not.
     pub(super) fn fade_ui(&mut self, ui: &mut Ui) {
-        let share = (self.fade.as_ref()).map_or(1.0, |fade| faded(ui.ctx(), fade.since));
+        let share = (self.fade.as_ref()).map_or(1.0, |fade| faded(ui, fade.since));
         self.fade.take_if(|_| share >= 1.0);
         let Some(fade) = &self.fade else {
             return;

@@ -40,7 +40,7 @@ impl Stage {
         }
         if steps != 0.0 {
             self.wipe = (self.wipe + 0.05 * steps).clamp(0.0, 1.0);
-            ui.ctx().request_repaint();
+            ui.request_repaint();
         }
         let wipe = f64::from(self.wipe * 100.0).round();
         let [left, right] = self.names.each_ref().map(|name| name.to_lowercase());

@@ -470,9 +470,9 @@ impl Stage {
             }
             let dragging = response.dragged();
             if (dragging && self.drags_divider) || (!dragging && near(p)) {
-                ui.ctx().set_cursor_icon(CursorIcon::ResizeHorizontal);
+                ui.set_cursor_icon(CursorIcon::ResizeHorizontal);
             } else if dragging {
-                ui.ctx().set_cursor_icon(CursorIcon::Grabbing);
+                ui.set_cursor_icon(CursorIcon::Grabbing);
             }
         }
     }
