@@ -236,10 +236,8 @@ impl App {
         self.text_keys();
         self.follow_original();
         let presses = shortcuts::pressed(&self.ctx, &self.shortcuts, self.has_dialog());
-        for press in presses {
-            self.press(press);
-            // One after the other: the next press builds on what this one changed.
-            self.perform_all();
+        for intent in presses {
+            self.press(intent);
         }
         self.note_arrivals();
         self.perform_all();

@@ -1,12 +1,16 @@
-//! Intents: what a person does with the window. Widgets and shortcuts only give intents; the app performs them
-//! in one place.
+//! Intents: what the user does with the window. Widgets and keys only send intents; the app performs them in one
+//! place.
 
 use std::path::PathBuf;
 
 use eframe::egui::{Context, Id};
 
 use super::{
-    arrivals::PictureUse, choice::Choice, mix::Parts, platform::Purpose, stage::Compare,
+    arrivals::PictureUse,
+    choice::Choice,
+    mix::Parts,
+    platform::Purpose,
+    stage::{Compare, ViewStep},
     style_order::Move,
 };
 use crate::{
@@ -221,6 +225,36 @@ pub enum Intent {
     ToggleFullScreen,
     /// Put the first-run hint away.
     HideHint,
+    /// Paint in the style that has this number key, counted from 0.
+    PickKey(usize),
+    /// Ask for another name of the chosen style, or for one of the mix.
+    RenameChosen,
+    /// Take the chosen style out of the gallery, go on without the mix, or take the painting off the list.
+    RemoveChosen,
+    /// Put the chosen style elsewhere in the list.
+    MoveChosen(Move),
+    /// More detail (1) or less (-1).
+    StepDetail(isize),
+    /// More or less strength, in percent.
+    StepStrength(i16),
+    /// Keep the photo's colours, or not.
+    ToggleColors,
+    /// The other model size.
+    ToggleModel,
+    /// Dark to light, or back.
+    ToggleTheme,
+    /// Change how the picture is seen.
+    StepView(ViewStep),
+    /// Hold the live picture; for a photo, the next way to look.
+    HoldOrCompare,
+    /// The whole picture on the full screen, or all of the screen filled.
+    ToggleFill,
+    /// Show the original as long as the key is down; `holds_original` tells.
+    ShowOriginal,
+    /// Live pictures to photos, or back.
+    TurnPage,
+    /// Close what is open, else stop painting, else dismiss a message.
+    Escape,
     /// Close the window.
     Quit,
     /// Close the window and start the program again.

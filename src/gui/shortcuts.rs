@@ -1,54 +1,15 @@
-//! The keyboard: which key gives which intent, and the list of them.
+//! The keyboard: which keys do what, and the list of them.
 //!
 //! One table holds every shortcut, so that the list shown on F1 cannot differ from what works.
 //! Keys do nothing while a letter or number is typed into a field, and arrow keys belong to a
 //! control that has the focus.
 
-use eframe::egui::{self, Key, Modifiers};
+use eframe::egui::{self, Key, KeyboardShortcut, Modifiers};
 
 use super::{intent::Intent, stage::ViewStep, style_order::Move};
 
 /// Shows the original while it is held.
 const ORIGINAL_KEY: Key = Key::C;
-
-/// What a key does.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Press {
-    /// Something for the app.
-    App(Intent),
-    /// Something for the view.
-    View(ViewStep),
-    /// Paint in style number so-and-so of the gallery, counted from 0.
-    Style(usize),
-    /// Another name for a style of one's own.
-    RenameStyle,
-    /// A style of one's own goes.
-    RemoveStyle,
-    /// The chosen style elsewhere in the list.
-    MoveStyle(Move),
-    /// More detail (1) or less (-1).
-    Detail(isize),
-    /// More or less strength, in percent.
-    Strength(i16),
-    /// The photo's colours, kept or not.
-    KeepColors,
-    /// The other model size.
-    Model,
-    /// Dark to light, or back.
-    Theme,
-    /// Hold the live picture; for a photo, the next way to look.
-    Space,
-    /// The whole picture on the full screen, or all of the screen filled.
-    Fill,
-    /// The original, as long as the key is down; [`holds_original`] tells.
-    Original,
-    /// Something about live pictures.
-    Live(Intent),
-    /// Live pictures to photos, or back.
-    LiveOrPhoto,
-    /// Close what is open, else stop painting, else dismiss a message.
-    Escape,
-}
 
 /// One line of the list.
 pub struct Line {
@@ -56,7 +17,7 @@ pub struct Line {
     pub keys: &'static str,
     /// What they do.
     pub does: &'static str,
-    bindings: Vec<(Modifiers, Key, Press)>,
+    bindings: Vec<(KeyboardShortcut, Intent)>,
 }
 
 /// A heading and its lines.
@@ -81,237 +42,159 @@ fn belongs_to_focus(key: Key) -> bool {
     )
 }
 
+/// Keys that do the same as others.
+const ALIASES: [(&str, &str); 8] = [
+    ("Paste", "Ctrl+V"),
+    ("Copy", "Ctrl+C"),
+    ("Ctrl+Y", "Ctrl+Shift+Z"),
+    ("=", "+"),
+    ("Ctrl++", "+"),
+    ("Ctrl+=", "+"),
+    ("Ctrl+−", "−"),
+    ("Shift+/", "?"),
+];
+
+/// Keys that are pressed together, as the list names them.
+fn parsed(mut keys: &str) -> Option<KeyboardShortcut> {
+    let mut modifiers = Modifiers::NONE;
+    for (name, modifier) in
+        [("Ctrl+", Modifiers::COMMAND), ("Shift+", Modifiers::SHIFT), ("Alt+", Modifiers::ALT)]
+    {
+        if let Some(rest) = keys.strip_prefix(name) {
+            (modifiers, keys) = (modifiers | modifier, rest);
+        }
+    }
+    Some(KeyboardShortcut::new(modifiers, Key::from_name(&keys.replace(' ', ""))?))
+}
+
+/// A line of the list. Its keys do one intent after the other, or all of them the same.
+fn line<const N: usize>(keys: &'static str, does: &'static str, intents: [Intent; N]) -> Line {
+    let single: Vec<String> = match keys {
+        "1 to 9" => (1..=9).map(|n| n.to_string()).collect(),
+        "Shift+arrows" => ["Left", "Right", "Up", "Down"].map(|key| format!("Shift+{key}")).into(),
+        _ => keys
+            .split(", ")
+            .flat_map(|keys| keys.split(" and "))
+            .flat_map(|keys| keys.split(" or "))
+            .map(str::to_owned)
+            .collect(),
+    };
+    let mut bindings = Vec::new();
+    for (keys, intent) in single.iter().zip(intents.iter().cycle()) {
+        let aliases = ALIASES.iter().filter(|(_, same)| same == keys).map(|(alias, _)| *alias);
+        let all = aliases.chain([keys.as_str()]).filter_map(parsed);
+        bindings.extend(all.map(|keys| (keys, intent.clone())));
+    }
+    Line { keys, does, bindings }
+}
+
 /// Every shortcut.
 pub fn groups() -> Vec<Group> {
-    use Press::{App, View};
-    const CTRL: Modifiers = Modifiers::COMMAND;
-    const NONE: Modifiers = Modifiers::NONE;
-    let ctrl_shift = CTRL | Modifiers::SHIFT;
-    let line = |keys, does, bindings| Line { keys, does, bindings };
-    let styles = [
-        Key::Num1,
-        Key::Num2,
-        Key::Num3,
-        Key::Num4,
-        Key::Num5,
-        Key::Num6,
-        Key::Num7,
-        Key::Num8,
-        Key::Num9,
-    ];
+    use Intent::*;
+    use ViewStep::{ActualSize, Fit, NextCompare, Pan, Wipe, ZoomIn, ZoomOut};
+    let group = |title, lines| Group { title, lines };
     vec![
-        Group {
-            title: "Photo",
-            lines: vec![
-                line("Ctrl+O", "Open a photo", vec![(CTRL, Key::O, App(Intent::AskOpen))]),
-                line(
-                    "Ctrl+V",
-                    "Paste a picture or a copied file",
-                    vec![
-                        (CTRL, Key::V, App(Intent::Paste)),
-                        (NONE, Key::Paste, App(Intent::Paste)),
-                    ],
-                ),
-                line("Ctrl+E", "Open the sample", vec![(CTRL, Key::E, App(Intent::OpenSample))]),
-                line("Ctrl+B", "Paint a folder", vec![(CTRL, Key::B, App(Intent::AskFolder))]),
+        group(
+            "Photo",
+            vec![
+                line("Ctrl+O", "Open a photo", [AskOpen]),
+                line("Ctrl+V", "Paste a picture or a copied file", [Paste]),
+                line("Ctrl+E", "Open the sample", [OpenSample]),
+                line("Ctrl+B", "Paint a folder", [AskFolder]),
             ],
-        },
-        Group {
-            title: "Style",
-            lines: vec![
-                line(
-                    "1 to 9",
-                    "Paint in that style",
-                    styles
-                        .into_iter()
-                        .enumerate()
-                        .map(|(i, key)| (NONE, key, Press::Style(i)))
-                        .collect(),
-                ),
-                line(
-                    "Up, Down",
-                    "Previous or next style",
-                    vec![
-                        (NONE, Key::ArrowUp, App(Intent::StepStyle(-1))),
-                        (NONE, Key::ArrowDown, App(Intent::StepStyle(1))),
-                    ],
-                ),
+        ),
+        group(
+            "Style",
+            vec![
+                line("1 to 9", "Paint in that style", [0, 1, 2, 3, 4, 5, 6, 7, 8].map(PickKey)),
+                line("Up, Down", "Previous or next style", [-1, 1].map(StepStyle)),
                 line(
                     "Alt+Up, Alt+Down",
                     "Move the style in the list",
-                    vec![
-                        (Modifiers::ALT, Key::ArrowUp, Press::MoveStyle(Move::Up)),
-                        (Modifiers::ALT, Key::ArrowDown, Press::MoveStyle(Move::Down)),
-                    ],
+                    [Move::Up, Move::Down].map(MoveChosen),
                 ),
-                line("Ctrl+I", "Add a style", vec![(CTRL, Key::I, App(Intent::AskStyle))]),
-                line("F2", "Rename a style of your own", vec![(NONE, Key::F2, Press::RenameStyle)]),
-                line(
-                    "Delete",
-                    "Remove a style of your own",
-                    vec![(NONE, Key::Delete, Press::RemoveStyle)],
-                ),
+                line("Ctrl+I", "Add a style", [AskStyle]),
+                line("F2", "Rename a style of your own", [RenameChosen]),
+                line("Delete", "Remove a style of your own", [RemoveChosen]),
             ],
-        },
-        Group {
-            title: "Painting",
-            lines: vec![
-                line(
-                    "[ and ]",
-                    "Less or more detail",
-                    vec![
-                        (NONE, Key::OpenBracket, Press::Detail(-1)),
-                        (NONE, Key::CloseBracket, Press::Detail(1)),
-                    ],
-                ),
-                line(
-                    "Page Up, Page Down",
-                    "More or less strength",
-                    vec![
-                        (NONE, Key::PageUp, Press::Strength(5)),
-                        (NONE, Key::PageDown, Press::Strength(-5)),
-                    ],
-                ),
-                line("K", "Keep the photo's colours", vec![(NONE, Key::K, Press::KeepColors)]),
-                line("M", "Full or lite model", vec![(NONE, Key::M, Press::Model)]),
-                line(
-                    "Esc",
-                    "Cancel painting, close, dismiss",
-                    vec![(NONE, Key::Escape, Press::Escape)],
-                ),
+        ),
+        group(
+            "Painting",
+            vec![
+                line("[ and ]", "Less or more detail", [-1, 1].map(StepDetail)),
+                line("Page Up, Page Down", "More or less strength", [5, -5].map(StepStrength)),
+                line("K", "Keep the photo's colours", [ToggleColors]),
+                line("M", "Full or lite model", [ToggleModel]),
+                line("Esc", "Cancel painting, close, dismiss", [Escape]),
             ],
-        },
-        Group {
-            title: "View",
-            lines: vec![
+        ),
+        group(
+            "View",
+            vec![
                 line(
                     "Left, Right",
                     "Move the divider; next saved painting",
-                    vec![
-                        (NONE, Key::ArrowLeft, View(ViewStep::Wipe(-0.05))),
-                        (NONE, Key::ArrowRight, View(ViewStep::Wipe(0.05))),
-                    ],
+                    [-0.05, 0.05].map(Wipe).map(StepView),
                 ),
-                line(
-                    "Space",
-                    "Hold the live picture; photo, painting, or both",
-                    vec![(NONE, Key::Space, Press::Space)],
-                ),
-                line(
-                    "V",
-                    "Next way to look: both, painting, photo",
-                    vec![(NONE, Key::V, View(ViewStep::NextCompare))],
-                ),
-                line(
-                    "C",
-                    "Show the original while held",
-                    vec![(NONE, ORIGINAL_KEY, Press::Original)],
-                ),
-                line(
-                    "F",
-                    "Full screen",
-                    vec![(NONE, Key::F, Press::Live(Intent::ToggleFullScreen))],
-                ),
-                line(
-                    "Shift+F",
-                    "Fit the full screen or fill it",
-                    vec![(Modifiers::SHIFT, Key::F, Press::Fill)],
-                ),
-                line("Alt", "Colours of the pixel below the pointer", Vec::new()),
-                line(
-                    "+ and −",
-                    "Zoom in or out",
-                    vec![
-                        (NONE, Key::Plus, View(ViewStep::ZoomIn)),
-                        (NONE, Key::Equals, View(ViewStep::ZoomIn)),
-                        (CTRL, Key::Plus, View(ViewStep::ZoomIn)),
-                        (CTRL, Key::Equals, View(ViewStep::ZoomIn)),
-                        (NONE, Key::Minus, View(ViewStep::ZoomOut)),
-                        (CTRL, Key::Minus, View(ViewStep::ZoomOut)),
-                    ],
-                ),
-                line("Ctrl+0", "Fit the window", vec![(CTRL, Key::Num0, View(ViewStep::Fit))]),
-                line("Ctrl+1", "Actual size", vec![(CTRL, Key::Num1, View(ViewStep::ActualSize))]),
+                line("Space", "Hold the live picture; photo, painting, or both", [HoldOrCompare]),
+                line("V", "Next way to look: both, painting, photo", [StepView(NextCompare)]),
+                line("C", "Show the original while held", [ShowOriginal]),
+                line("F", "Full screen", [ToggleFullScreen]),
+                line("Shift+F", "Fit the full screen or fill it", [ToggleFill]),
+                line("Alt", "Colours of the pixel below the pointer", []),
+                line("+ and −", "Zoom in or out", [ZoomIn, ZoomOut].map(StepView)),
+                line("Ctrl+0", "Fit the window", [StepView(Fit)]),
+                line("Ctrl+1", "Actual size", [StepView(ActualSize)]),
                 line(
                     "Shift+arrows",
                     "Move the picture",
-                    [
-                        (Key::ArrowLeft, 1.0, 0.0),
-                        (Key::ArrowRight, -1.0, 0.0),
-                        (Key::ArrowUp, 0.0, 1.0),
-                        (Key::ArrowDown, 0.0, -1.0),
-                    ]
-                    .into_iter()
-                    .map(|(key, x, y)| (Modifiers::SHIFT, key, View(ViewStep::Pan(x, y))))
-                    .collect(),
+                    [Pan(1.0, 0.0), Pan(-1.0, 0.0), Pan(0.0, 1.0), Pan(0.0, -1.0)].map(StepView),
                 ),
             ],
-        },
-        Group {
-            title: "Live",
-            lines: [
-                ("L", "Live pictures or photos", Key::L, Press::LiveOrPhoto),
-                ("B", "Compare two modes", Key::B, Press::Live(Intent::ToggleCompare)),
-                ("D", "Where the two modes differ", Key::D, Press::Live(Intent::ToggleDifference)),
-                ("G", "Every style at once", Key::G, Press::Live(Intent::TogglePreviews)),
-                ("P", "Lab: rates, latencies, steps", Key::P, Press::Live(Intent::ToggleLab)),
-                ("S", "Save a snapshot", Key::S, Press::Live(Intent::Snapshot)),
-                ("R", "Begin or end a recording", Key::R, Press::Live(Intent::ToggleRecording)),
-                ("X", "Turn the camera off at once", Key::X, Press::Live(Intent::ReleaseCamera)),
-            ]
-            .into_iter()
-            .map(|(keys, does, key, press)| line(keys, does, vec![(NONE, key, press)]))
-            .collect(),
-        },
-        Group {
-            title: "Result",
-            lines: vec![
-                line("Ctrl+S", "Save the painting", vec![(CTRL, Key::S, App(Intent::Save))]),
-                line(
-                    "Ctrl+C",
-                    "Copy the painting",
-                    vec![(CTRL, Key::C, App(Intent::Copy)), (NONE, Key::Copy, App(Intent::Copy))],
-                ),
-                line("Ctrl+Z", "Undo the last choice", vec![(CTRL, Key::Z, App(Intent::Undo))]),
-                line(
-                    "Ctrl+Shift+Z",
-                    "Redo",
-                    vec![
-                        (ctrl_shift, Key::Z, App(Intent::Redo)),
-                        (CTRL, Key::Y, App(Intent::Redo)),
-                    ],
-                ),
+        ),
+        group(
+            "Live",
+            vec![
+                line("L", "Live pictures or photos", [TurnPage]),
+                line("B", "Compare two modes", [ToggleCompare]),
+                line("D", "Where the two modes differ", [ToggleDifference]),
+                line("G", "Every style at once", [TogglePreviews]),
+                line("P", "Lab: rates, latencies, steps", [ToggleLab]),
+                line("S", "Save a snapshot", [Snapshot]),
+                line("R", "Begin or end a recording", [ToggleRecording]),
+                line("X", "Turn the camera off at once", [ReleaseCamera]),
             ],
-        },
-        Group {
-            title: "Window",
-            lines: vec![
-                line("T", "Dark or light", vec![(NONE, Key::T, Press::Theme)]),
-                line(
-                    "F1 or ?",
-                    "This list",
-                    vec![
-                        (NONE, Key::F1, App(Intent::ToggleShortcuts)),
-                        (NONE, Key::Questionmark, App(Intent::ToggleShortcuts)),
-                        (Modifiers::SHIFT, Key::Slash, App(Intent::ToggleShortcuts)),
-                    ],
-                ),
-                line("Ctrl+Q", "Quit", vec![(CTRL, Key::Q, App(Intent::Quit))]),
+        ),
+        group(
+            "Result",
+            vec![
+                line("Ctrl+S", "Save the painting", [Save]),
+                line("Ctrl+C", "Copy the painting", [Copy]),
+                line("Ctrl+Z", "Undo the last choice", [Undo]),
+                line("Ctrl+Shift+Z", "Redo", [Redo]),
             ],
-        },
+        ),
+        group(
+            "Window",
+            vec![
+                line("T", "Dark or light", [ToggleTheme]),
+                line("F1 or ?", "This list", [ToggleShortcuts]),
+                line("Ctrl+Q", "Quit", [Quit]),
+            ],
+        ),
     ]
 }
 
-/// What this press does, in words.
-pub fn does(table: &[Group], press: &Press) -> Option<&'static str> {
-    let mut lines = table.iter().flat_map(|group| &group.lines);
-    let found = lines.find(|line| line.bindings.iter().any(|(.., bound)| bound == press));
-    found.map(|line| line.does)
+impl Line {
+    /// Whether its keys do this.
+    pub fn binds(&self, intent: &Intent) -> bool {
+        self.bindings.iter().any(|(_, bound)| bound == intent)
+    }
 }
 
 /// The shortcuts that were pressed since the last frame. With `covered`, something lies over the window and
 /// only the keys that close it count.
-pub fn pressed(ctx: &egui::Context, table: &[Group], covered: bool) -> Vec<Press> {
+pub fn pressed(ctx: &egui::Context, table: &[Group], covered: bool) -> Vec<Intent> {
     let types = ctx.text_edit_focused();
     let has_focus = ctx.memory(|m| m.focused().is_some());
     let has_menu = egui::Popup::is_any_open(ctx);
@@ -325,21 +208,20 @@ pub fn pressed(ctx: &egui::Context, table: &[Group], covered: bool) -> Vec<Press
             if types && *key != Key::F1 {
                 return true;
             }
-            let press = table
-                .iter()
-                .flat_map(|group| &group.lines)
-                .flat_map(|line| &line.bindings)
-                .find(|(required, k, _)| k == key && are_down(*modifiers, *required, *key))
-                .map(|(.., press)| press);
-            let Some(press) = press else {
+            let press =
+                table.iter().flat_map(|group| &group.lines).flat_map(|line| &line.bindings).find(
+                    |(keys, _)| {
+                        keys.logical_key == *key && are_down(*modifiers, keys.modifiers, *key)
+                    },
+                );
+            let Some((_, press)) = press else {
                 return true;
             };
             // A list that hangs open closes by itself, and first.
-            if has_menu && *press == Press::Escape {
+            if has_menu && *press == Intent::Escape {
                 return true;
             }
-            let closes =
-                matches!(press, Press::Escape | Press::App(Intent::ToggleShortcuts | Intent::Quit));
+            let closes = matches!(press, Intent::Escape | Intent::ToggleShortcuts | Intent::Quit);
             if covered && !closes {
                 return true;
             }
@@ -403,14 +285,16 @@ mod tests {
     #[test]
     fn no_two_lines_share_a_key() {
         let groups = groups();
-        let all: Vec<(Modifiers, Key)> = groups
-            .iter()
-            .flat_map(|g| &g.lines)
-            .flat_map(|l| &l.bindings)
-            .map(|(m, k, _)| (*m, *k))
-            .collect();
+        let lines = || groups.iter().flat_map(|g| &g.lines);
+        let all: Vec<_> = lines().flat_map(|l| &l.bindings).map(|(keys, _)| *keys).collect();
         for (i, binding) in all.iter().enumerate() {
             assert!(!all[..i].contains(binding), "{binding:?} is bound twice");
         }
+        for line in lines().filter(|line| line.keys != "Alt") {
+            assert!(!line.bindings.is_empty(), "{} does nothing", line.keys);
+        }
+        let aliases = ALIASES.map(|(alias, _)| parsed(alias).expect(alias));
+        assert!(aliases.iter().all(|alias| all.contains(alias)));
+        assert_eq!(all.len(), 66);
     }
 }

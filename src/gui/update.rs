@@ -16,121 +16,88 @@ use super::{
     opened::Origin,
     overlays::Overlay,
     platform::{Dialog, Purpose},
-    shortcuts::{self, Press},
+    shortcuts,
     stage::ViewStep,
     theme,
 };
 use crate::{mode::ModelSize, settings::ThemeChoice};
 
 impl App {
-    /// Turns a key press into an intent, or changes the view.
-    pub(super) fn press(&mut self, press: Press) {
+    /// Performs what a key does.
+    pub(super) fn press(&mut self, intent: Intent) {
+        let is_live_only = matches!(
+            intent,
+            Intent::ToggleCompare
+                | Intent::ToggleDifference
+                | Intent::TogglePreviews
+                | Intent::ToggleLab
+                | Intent::Snapshot
+                | Intent::ToggleRecording
+                | Intent::ReleaseCamera
+        );
+        if is_live_only && self.live.is_none() {
+            // It does nothing to a photo, and says why.
+            let mut lines = self.shortcuts.iter().flat_map(|group| &group.lines);
+            if let Some(line) = lines.find(|line| line.binds(&intent)) {
+                let text = format!("“{}” is for live pictures; L leads to them.", line.does);
+                self.messages.notice(text);
+            }
+            return;
+        }
+        self.perform(intent);
+        // One after the other: the next press builds on what this one changed.
+        self.perform_all();
+    }
+
+    /// Performs an intent that depends on what is shown or chosen.
+    fn perform_on_chosen(&mut self, intent: Intent) {
+        let is_mix = !self.mixed_parts().is_empty();
+        let chosen = self.workspace.choice.style.clone();
         let mut choice = self.workspace.choice.clone();
-        match press {
-            Press::App(intent) => {
-                self.intents.push(intent);
-                return;
+        let performed = match intent {
+            Intent::StepView(ViewStep::Wipe(by)) if self.shows_painting() => {
+                return self.step_painting(if by < 0.0 { -1 } else { 1 });
             }
-            Press::View(ViewStep::Wipe(by)) if self.shows_painting() => {
-                self.step_painting(if by < 0.0 { -1 } else { 1 });
-                return;
-            }
-            Press::View(step) => {
-                match (&mut self.live, self.paintings.viewed_mut()) {
+            Intent::StepView(step) => {
+                return match (&mut self.live, self.paintings.viewed_mut()) {
                     (Some(live), _) => live.step(step),
                     (None, Some(viewed)) => viewed.stage.step(step),
                     (None, None) => self.stage.step(step),
-                }
-                return;
+                };
             }
-            Press::Space => {
-                if self.live.is_some() {
-                    self.intents.push(Intent::ToggleFreeze);
-                } else {
-                    self.stage.step(ViewStep::NextCompare);
-                }
-                return;
+            Intent::HoldOrCompare if self.live.is_some() => Some(Intent::ToggleFreeze),
+            Intent::HoldOrCompare => return self.stage.step(ViewStep::NextCompare),
+            Intent::ToggleFill => {
+                Some(Intent::FillScreen(!self.settings.choices.full_screen_fills))
             }
-            Press::Fill => {
-                let fills = self.settings.choices.full_screen_fills;
-                self.intents.push(Intent::FillScreen(!fills));
-                return;
+            Intent::TurnPage if self.live.is_some() => Some(Intent::LeaveLive),
+            Intent::TurnPage => Some(Intent::EnterLive),
+            Intent::PickKey(key) => {
+                let mut cards = self.gallery.cards().iter();
+                cards.find(|c| c.key == Some(key)).map(|card| Intent::PickStyle(card.id.clone()))
             }
-            // Nothing happens once: the picture follows the key.
-            Press::Original => return,
-            Press::Live(intent) if self.live.is_some() || intent == Intent::ToggleFullScreen => {
-                self.intents.push(intent);
-                return;
-            }
-            Press::Live(_) => {
-                // It does nothing to a photo, and says why.
-                if let Some(does) = shortcuts::does(&self.shortcuts, &press) {
-                    let text = format!("“{does}” is for live pictures; L leads to them.");
-                    self.messages.notice(text);
-                }
-                return;
-            }
-            Press::LiveOrPhoto => {
-                self.intents.push(match self.live {
-                    Some(_) => Intent::LeaveLive,
-                    None => Intent::EnterLive,
-                });
-                return;
-            }
-            Press::Style(key) => {
-                if let Some(card) = self.gallery.cards().iter().find(|c| c.key == Some(key)) {
-                    self.intents.push(Intent::PickStyle(card.id.clone()));
-                }
-                return;
-            }
-            Press::RemoveStyle if self.shows_painting() => {
-                // What is seen is meant, not the style beside it.
-                let viewed = self.paintings.viewed().map(|v| v.path.clone());
-                self.intents.extend(viewed.map(Intent::ForgetPainting));
-                return;
+            // What is seen is meant, not the style beside it.
+            Intent::RemoveChosen if self.shows_painting() => {
+                self.paintings.viewed().map(|v| Intent::ForgetPainting(v.path.clone()))
             }
             // What paints is the mix and no style of the list.
-            Press::RenameStyle if !self.mixed_parts().is_empty() => {
-                self.intents.push(Intent::AskMixName);
-                return;
+            Intent::RenameChosen if is_mix => Some(Intent::AskMixName),
+            Intent::RemoveChosen if is_mix => Some(Intent::DropMix),
+            Intent::MoveChosen(_) if is_mix => {
+                return self
+                    .messages
+                    .notice("A mix that is not kept stays first; once it is kept, it is moved.");
             }
-            Press::RemoveStyle if !self.mixed_parts().is_empty() => {
-                self.intents.push(Intent::DropMix);
-                return;
-            }
-            Press::MoveStyle(_) if !self.mixed_parts().is_empty() => {
-                let why = "A mix that is not kept stays first; once it is kept, it is moved.";
-                self.messages.notice(why);
-                return;
-            }
-            Press::RenameStyle | Press::RemoveStyle | Press::MoveStyle(_) => {
-                let intent = |id| match press {
-                    Press::RenameStyle => Intent::AskName(id),
-                    Press::MoveStyle(to) => Intent::MoveStyle(id, to),
-                    _ => Intent::RemoveStyle(id),
-                };
-                let chosen = self.workspace.choice.style.clone();
-                self.intents.extend(chosen.map(intent));
-                return;
-            }
-            Press::Theme => {
-                // Every press changes the theme that is seen, also from the desktop's own.
-                let next = match self.ctx.theme() {
-                    egui::Theme::Dark => ThemeChoice::Light,
-                    egui::Theme::Light => ThemeChoice::Dark,
-                };
-                self.intents.push(Intent::SetTheme(next));
-                return;
-            }
-            Press::Escape => {
-                self.escape();
-                return;
-            }
-            Press::Detail(by) if self.live.is_some() => {
-                self.step_live_detail(by);
-                return;
-            }
-            Press::Detail(by) => {
+            Intent::RenameChosen => chosen.map(Intent::AskName),
+            Intent::RemoveChosen => chosen.map(Intent::RemoveStyle),
+            Intent::MoveChosen(to) => chosen.map(|id| Intent::MoveStyle(id, to)),
+            // Every press changes the theme that is seen, also from the desktop's own.
+            Intent::ToggleTheme => Some(Intent::SetTheme(match self.ctx.theme() {
+                egui::Theme::Dark => ThemeChoice::Light,
+                egui::Theme::Light => ThemeChoice::Dark,
+            })),
+            Intent::StepDetail(by) if self.live.is_some() => return self.step_live_detail(by),
+            Intent::StepDetail(by) => {
                 let finest = self.workspace.photo_size().map_or(0, |(w, h)| finest_brush(w.max(h)));
                 let last = BRUSHES_PX.len() - 1;
                 let place = choice.brush.clamp(finest, last);
@@ -139,37 +106,37 @@ impl App {
                 if next != place {
                     choice.brush = next;
                 }
+                Some(Intent::Edit(choice))
             }
-            Press::Strength(by) => {
+            Intent::StepStrength(by) => {
                 let strength = &mut choice.look.strength_percent;
                 *strength = (i16::from(*strength) + by).clamp(0, 100) as u8;
+                Some(Intent::Edit(choice))
             }
-            Press::KeepColors => choice.look.keep_colors = !choice.look.keep_colors,
-            Press::Model if self.live.is_some() => {
+            Intent::ToggleColors => {
+                choice.look.keep_colors = !choice.look.keep_colors;
+                Some(Intent::Edit(choice))
+            }
+            Intent::ToggleModel if self.live.is_some() => {
                 // Photos have a choice of their own.
                 let mut choices = self.settings.live.clone();
-                let other = match self.live_model() {
-                    ModelSize::Full => ModelSize::Lite,
-                    ModelSize::Lite => ModelSize::Full,
-                };
+                let other = other(self.live_model());
                 if self.model_of_style(other) != other {
                     let why = format!("This style's {other} model is not installed.");
-                    self.messages.notice(why);
-                    return;
+                    return self.messages.notice(why);
                 }
                 choices.model = Some(other);
-                let intent = Intent::SetLive(Box::new(choices));
-                self.intents.push(intent);
-                return;
+                Some(Intent::SetLive(Box::new(choices)))
             }
-            Press::Model => {
-                choice.model = match self.model() {
-                    ModelSize::Full => ModelSize::Lite,
-                    ModelSize::Lite => ModelSize::Full,
-                };
+            Intent::ToggleModel => {
+                choice.model = other(self.model());
+                Some(Intent::Edit(choice))
             }
+            intent => return self.perform_live(intent),
+        };
+        if let Some(intent) = performed {
+            self.perform(intent);
         }
-        self.intents.push(Intent::Edit(choice));
     }
 
     /// Shows the original as long as its key is held.
@@ -187,13 +154,13 @@ impl App {
         if self.overlays.is_open() {
             self.close_overlay();
         } else if self.has_dialog() {
-            self.intents.push(Intent::CloseReport);
+            self.perform(Intent::CloseReport);
         } else if self.full_screen.is_on() {
-            self.intents.push(Intent::ToggleFullScreen);
+            self.perform(Intent::ToggleFullScreen);
         } else if self.live.is_some() && self.engine.measuring_progress().is_some() {
-            self.intents.push(Intent::ToggleMeasuring);
+            self.perform(Intent::ToggleMeasuring);
         } else if let Some(intent) = self.live.as_ref().and_then(LiveView::to_close) {
-            self.intents.push(intent);
+            self.perform(intent);
         } else if self.live.is_none() && self.close_painting() {
             // The photo is there again.
         } else if self.live.is_none() && self.cropping.take().is_some() {
@@ -205,7 +172,7 @@ impl App {
         } else if self.sheets.is_running() {
             self.stop_contact_sheet();
         } else if let Some(batch) = &self.batch {
-            self.intents.push(match batch.is_running() {
+            self.perform(match batch.is_running() {
                 true => Intent::StopBatch,
                 false => Intent::CloseBatch,
             });
@@ -225,7 +192,7 @@ impl App {
         }
     }
 
-    fn perform(&mut self, intent: Intent) {
+    pub(super) fn perform(&mut self, intent: Intent) {
         if self.meet_viewed(&intent) {
             return;
         }
@@ -414,12 +381,15 @@ impl App {
                 self.batch = None;
                 self.batch_waits = false;
             }
+            Intent::Escape => self.escape(),
+            // Nothing happens once: the picture follows the key.
+            Intent::ShowOriginal => {}
             Intent::Quit => self.ctx.send_viewport_cmd(ViewportCommand::Close),
             Intent::Restart => {
                 self.ending.restarts = true;
                 self.close();
             }
-            intent => self.perform_live(intent),
+            intent => self.perform_on_chosen(intent),
         }
     }
 
@@ -475,5 +445,12 @@ impl App {
         self.bring_back_chosen();
         self.remember_choice();
         self.follow_choice();
+    }
+}
+
+fn other(model: ModelSize) -> ModelSize {
+    match model {
+        ModelSize::Full => ModelSize::Lite,
+        ModelSize::Lite => ModelSize::Full,
     }
 }
