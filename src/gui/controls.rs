@@ -3,6 +3,7 @@
 use eframe::egui::{self, ComboBox, ScrollArea, vec2};
 
 use super::{
+    app::App,
     choice::{BRUSHES_PX, Choice, DEFAULT_BRUSH, finest_brush, working_size_of},
     fonts::icons,
     intent::Intent,
@@ -11,7 +12,6 @@ use super::{
     mix,
     mode_choice::{Offers, engine},
     platform::format_title,
-    style_source::Card,
     theme::{self, HintBeside},
 };
 use crate::{
@@ -26,74 +26,279 @@ const USUAL_LONG_SIDE_PX: usize = 2048;
 /// The most that is offered without a photo, in pixels.
 const MOST_LONG_SIDE_PX: usize = 8192;
 
-/// The state that the controls show.
-pub struct View<'a> {
-    /// The choice as it is.
-    pub choice: &'a Choice,
-    /// The remembered choices: format and quality.
-    pub settings: &'a Choices,
-    /// The format to save in.
-    pub format: Format,
-    /// Columns and rows of the photo, in pixels.
-    pub photo_size: Option<(usize, usize)>,
-    /// Whether a crop is being chosen.
-    pub is_cropping: bool,
-    /// Whether something else is seen in the photo's place.
-    pub is_hidden: bool,
-    /// Columns and rows of all of the photo, before it is turned and cropped, in pixels.
-    pub whole_size: Option<(usize, usize)>,
-    /// The model sizes of the chosen style; empty without one.
-    pub models: &'a [ModelSize],
-    /// The model size in use.
-    pub model: ModelSize,
-    /// Whether live pictures are painted with settings of their own.
-    pub live_has_own: bool,
-    /// Every style, for a mix.
-    pub cards: &'a [Card],
-    /// Which choices there are of what paints.
-    pub offers: Offers,
-}
-
-/// Draws the controls into `ui`.
-pub fn ui(ui: &mut egui::Ui, view: &View<'_>) {
-    ScrollArea::vertical()
+impl App {
+    /// Draws the controls into `ui`.
+    pub(super) fn photo_controls(&self, ui: &mut egui::Ui) {
+        ScrollArea::vertical()
         .auto_shrink([false, false])
         .show(ui, |ui| {
-            let mut choice = view.choice.clone();
-            if view.is_hidden {
+            let mut choice = self.workspace.choice.clone();
+            if self.shows_painting() {
                 theme::caption(
                     ui,
                     "You are looking at what was saved. These settings are those of the photo; changing one shows the photo again.",
                 );
                 ui.add_space(theme::GAP);
             }
-            if let Some(whole) = view.whole_size {
+            if let Some(whole) = self.workspace.photo().map(|photo| photo.whole.size()) {
                 theme::group_title(ui, "Photo");
-                framing(ui, whole, view.is_cropping, &mut choice);
+                framing(ui, whole, self.cropping.is_some(), &mut choice);
                 ui.add_space(theme::GROUP_GAP);
             }
 
-            theme::painting_title(ui, "photos", view.live_has_own);
+            theme::painting_title(ui, "photos", self.workspace.has_two_choices());
             strength(ui, "0 % is the photo, 100 % the painting.", &mut choice);
-            brush(ui, view, &mut choice);
+            self.brush_control(ui, &mut choice);
             ui.checkbox(&mut choice.look.keep_colors, "Keep the photo's colours")
                 .hint_beside("Brushwork of the style, colours of the photo.");
-            mix::ui(ui, view.cards, &mut choice);
+            mix::ui(ui, self.gallery.cards(), &mut choice);
             ui.add_space(theme::GROUP_GAP);
 
             theme::group_title(ui, "Result");
-            output(ui, view, &mut choice);
-            format(ui, view);
+            self.output_control(ui, &mut choice);
+            self.format_control(ui);
             ui.add_space(theme::GROUP_GAP);
 
             theme::advanced(ui, |ui| {
-                model(ui, view, &mut choice);
-                engine(ui, &mut choice.mode, view.offers);
+                self.model_control(ui, &mut choice);
+                engine(ui, &mut choice.mode, Offers::of(self.device.info.as_ref(), self.has_attention()));
             });
-            if choice != *view.choice {
+            if choice != self.workspace.choice {
                 Intent::Edit(choice).send(ui);
             }
         });
+    }
+
+    fn brush_control(&self, ui: &mut egui::Ui, choice: &mut Choice) {
+        let finest = self.workspace.photo_size().map_or(0, |(w, h)| finest_brush(w.max(h)));
+        let last = BRUSHES_PX.len() - 1;
+        let usual = DEFAULT_BRUSH.clamp(finest, last);
+        let mut place = choice.brush.clamp(finest, last);
+        // Finer to the right, in pixels of the long side.
+        let mut detail = last - place;
+        let px_of = |place: usize| match self.workspace.photo_size() {
+            Some((width, height)) => {
+                let (w, h) = working_size_of(place).resolve(width, height);
+                w.max(h)
+            }
+            None => BRUSHES_PX[place],
+        };
+        let words = |v: f64| format!("{} px", px_of(last - (v as usize).min(last)));
+        let parsed = |text: &str| {
+            let typed = text.split_whitespace().next()?.parse::<usize>().ok()?;
+            let nearest = (finest..=last).min_by_key(|&i| px_of(i).abs_diff(typed))?;
+            Some((last - nearest) as f64)
+        };
+        let number = theme::Number { suffix: "", words: Some((&words, &parsed)) };
+        let response = ui
+            .add_enabled_ui(finest < last, |ui| {
+                let range = 0..=last - finest;
+                theme::slider(ui, "Detail", &mut detail, range, last - usual, &number)
+            })
+            .inner;
+        place = last - detail;
+        let response = response.hint_beside(
+        "The long side in pixels at which the photo is painted: broad strokes on the left, fine ones on the right. \
+         Stays for later photos until it is the default again, as after a double click.",
+    );
+        if response.changed() {
+            // The usual one stays the usual one for photos of another size.
+            choice.brush = match place == usual {
+                true => DEFAULT_BRUSH,
+                false => place,
+            };
+        }
+        let words = match self.workspace.photo_size() {
+            Some((width, height)) => {
+                let (w, h) = choice.working_size().resolve(width, height);
+                format!("Strokes as at {w} × {h} px")
+            }
+            None => "Broad strokes left, fine ones right".to_owned(),
+        };
+        // One that was chosen stays: it is seen that it was, and how to take it back.
+        let is_chosen = choice.brush.clamp(finest, last) != usual;
+        let hint = "Paint with the default detail again.";
+        if theme::caption_with_way_back(ui, &words, is_chosen, ["Reset", "Reset detail", hint]) {
+            choice.brush = DEFAULT_BRUSH;
+        }
+    }
+
+    fn model_control(&self, ui: &mut egui::Ui, choice: &mut Choice) {
+        let has = |size| self.models().is_empty() || self.models().contains(&size);
+        theme::row(ui, "Model", |ui, _| {
+            let width = (ui.available_width() - theme::GAP) / 2.0;
+            for (size, name, hint) in [
+                (ModelSize::Full, "Full", "The finest picture."),
+                (ModelSize::Lite, "Lite", "About four times as fast, a little coarser."),
+            ] {
+                let chosen = if self.models().is_empty() {
+                    choice.model == size
+                } else {
+                    self.model() == size
+                };
+                let button = egui::Button::selectable(chosen, name)
+                    .frame_when_inactive(true)
+                    .min_size(vec2(width, 28.0));
+                let response = ui
+                    .add_enabled(has(size), button)
+                    .keys_beside(hint, "M")
+                    .on_disabled_hover_text(match size {
+                        ModelSize::Full => {
+                            "This style's full model is not installed: its file belongs in the \
+                         folder styles beside the program."
+                        }
+                        ModelSize::Lite => "This style has no lite model.",
+                    });
+                if response.clicked() {
+                    choice.model = size;
+                }
+            }
+        });
+    }
+
+    fn output_control(&self, ui: &mut egui::Ui, choice: &mut Choice) {
+        let long_side = self.workspace.photo_size().map_or(MOST_LONG_SIDE_PX, |(w, h)| w.max(h));
+        let most = self.workspace.photo_size().map_or(MOST_LONG_SIDE_PX, most_long_side_px);
+        let chosen = match choice.output {
+            OutputSize::LongSide(px) => px,
+            OutputSize::Original | OutputSize::Working => USUAL_LONG_SIDE_PX.min(long_side),
+        };
+        let working = choice.working_size();
+        let size = |output: OutputSize| {
+            let (w, h) = self.workspace.photo_size()?;
+            Some(output.resolve((w, h), working.resolve(w, h)))
+        };
+        let outputs = [
+            (OutputSize::Original, "As the photo"),
+            (OutputSize::Working, "As painted"),
+            (OutputSize::LongSide(chosen), "By the long side"),
+        ];
+        let current = outputs.iter().find(|(output, _)| *output == choice.output);
+        let current = current.map_or("", |(_, title)| title);
+        let mut output = choice.output;
+        theme::row(ui, "Size", |ui, label| {
+            let button = ComboBox::from_id_salt("output size").selected_text(current);
+            let button = button.width(ui.available_width()).truncate();
+            list(ui, button, |ui, entries| {
+                // A list is as narrow as its button, which would cut the sizes.
+                ui.style_mut().wrap_mode = Some(egui::TextWrapMode::Extend);
+                for (entry, title) in outputs {
+                    let name = match size(entry) {
+                        Some((w, h)) => format!("{title}, {w} × {h}"),
+                        None => title.to_owned(),
+                    };
+                    entries.offer(ui, &mut output, entry, name);
+                }
+            })
+            .labelled_by(label);
+        });
+        if let OutputSize::LongSide(px) = &mut output {
+            let least = MIN_WORKING_PX.min(long_side);
+            let usual = USUAL_LONG_SIDE_PX.min(long_side);
+            // A smaller photo between larger ones changes nothing for these.
+            let mut shown = (*px).min(most);
+            let number = theme::Number::with(" px");
+            let response = theme::slider(ui, "Long side", &mut shown, least..=most, usual, &number);
+            let response = response.hint_beside(
+            "The long side of the saved picture in pixels, at most four times the photo's. Stays for later photos.",
+        );
+            if response.changed() {
+                *px = shown;
+            }
+        }
+        choice.output = output;
+        if let Some((w, h)) = size(output) {
+            let enlarged = match w.max(h) > long_side {
+                true => format!(", enlarged {:.1} times", w.max(h) as f32 / long_side as f32),
+                false => String::new(),
+            };
+            theme::caption(ui, format!("Saved at {w} × {h} px{enlarged}"));
+        }
+    }
+
+    fn format_control(&self, ui: &mut egui::Ui) {
+        let mut format = self.format();
+        theme::row(ui, "Format", |ui, label| {
+            let button = ComboBox::from_id_salt("format").selected_text(format_title(format));
+            list(ui, button.width(ui.available_width()), |ui, entries| {
+                for &f in Format::ALL {
+                    entries.offer(ui, &mut format, f, format_title(f));
+                }
+            })
+            .labelled_by(label);
+        });
+        if format != self.format() {
+            Intent::SetFormat(format).send(ui);
+        }
+        if self.format() == Format::Jpeg {
+            let mut quality = self.settings.choices.jpeg_quality;
+            let usual = Choices::default().jpeg_quality;
+            let number = theme::Number::with("");
+            theme::slider(ui, "JPEG quality", &mut quality, 1..=100, usual, &number)
+                .hint_beside("Higher is finer and larger.");
+            if quality != self.settings.choices.jpeg_quality {
+                Intent::SetJpegQuality(quality).send(ui);
+            }
+        }
+    }
+
+    /// The model sizes of the chosen style; empty without one.
+    pub(super) fn models(&self) -> &[ModelSize] {
+        let style = self.workspace.choice.style.as_deref();
+        let card = style.and_then(|id| self.gallery.card(id));
+        card.map_or(&[], |card| &card.models)
+    }
+
+    /// The buttons that keep the painting, one beside the other.
+    pub(super) fn save_buttons(&self, ui: &mut egui::Ui) {
+        let (has_result, is_saving) = (self.workspace.finished().is_some(), self.save.is_running);
+        let may_begin_sheet = self.workspace.photo().is_some() && !self.sheets.is_running();
+        let why_not =
+            if is_saving { "Being saved…" } else { "There is no finished painting yet." };
+        let has_words = ui.available_width() >= SAVE_WORDS_WIDTH;
+        let save = theme::icon_text(icons::SAVE, "Save as…", has_words);
+        let save = theme::main_button(ui, &save, has_result && !is_saving);
+        let copy = theme::icon_button(icons::COPY, "Copy", has_words);
+        let sheet = theme::icon_button(icons::GRID, "Contact sheet…", has_words);
+        for (button, name, [hint, keys], can, intent) in [
+            (
+                save,
+                "Save as…",
+                ["Save the painting as a file.", "Ctrl+S"],
+                has_result && !is_saving,
+                Intent::Save,
+            ),
+            (
+                copy,
+                "Copy",
+                ["Put the painting on the clipboard.", "Ctrl+C"],
+                has_result,
+                Intent::Copy,
+            ),
+            (
+                sheet,
+                "Contact sheet…",
+                ["Save the photo in every style as one picture.", ""],
+                may_begin_sheet,
+                Intent::AskContactSheet,
+            ),
+        ] {
+            let why_not = match intent {
+                Intent::AskContactSheet => {
+                    "Open a photo first, or wait for the sheet that is being painted."
+                }
+                _ => why_not,
+            };
+            let button = ui.add_enabled(can, button.min_size(vec2(0.0, 32.0)));
+            if key_chips::hint(button, hint, keys)
+                .on_disabled_hover_text(why_not)
+                .accessible_name(name)
+                .clicked()
+            {
+                intent.send(ui);
+            }
+        }
+    }
 }
 
 /// Rotates, mirrors and crops the photo, of which all is `whole` columns and rows.
@@ -137,60 +342,6 @@ fn framing(ui: &mut egui::Ui, whole: (usize, usize), is_cropping: bool, choice: 
     }
 }
 
-fn brush(ui: &mut egui::Ui, view: &View<'_>, choice: &mut Choice) {
-    let finest = view.photo_size.map_or(0, |(w, h)| finest_brush(w.max(h)));
-    let last = BRUSHES_PX.len() - 1;
-    let usual = DEFAULT_BRUSH.clamp(finest, last);
-    let mut place = choice.brush.clamp(finest, last);
-    // Finer to the right, in pixels of the long side.
-    let mut detail = last - place;
-    let px_of = |place: usize| match view.photo_size {
-        Some((width, height)) => {
-            let (w, h) = working_size_of(place).resolve(width, height);
-            w.max(h)
-        }
-        None => BRUSHES_PX[place],
-    };
-    let words = |v: f64| format!("{} px", px_of(last - (v as usize).min(last)));
-    let parsed = |text: &str| {
-        let typed = text.split_whitespace().next()?.parse::<usize>().ok()?;
-        let nearest = (finest..=last).min_by_key(|&i| px_of(i).abs_diff(typed))?;
-        Some((last - nearest) as f64)
-    };
-    let number = theme::Number { suffix: "", words: Some((&words, &parsed)) };
-    let response = ui
-        .add_enabled_ui(finest < last, |ui| {
-            let range = 0..=last - finest;
-            theme::slider(ui, "Detail", &mut detail, range, last - usual, &number)
-        })
-        .inner;
-    place = last - detail;
-    let response = response.hint_beside(
-        "The long side in pixels at which the photo is painted: broad strokes on the left, fine ones on the right. \
-         Stays for later photos until it is the default again, as after a double click.",
-    );
-    if response.changed() {
-        // The usual one stays the usual one for photos of another size.
-        choice.brush = match place == usual {
-            true => DEFAULT_BRUSH,
-            false => place,
-        };
-    }
-    let words = match view.photo_size {
-        Some((width, height)) => {
-            let (w, h) = choice.working_size().resolve(width, height);
-            format!("Strokes as at {w} × {h} px")
-        }
-        None => "Broad strokes left, fine ones right".to_owned(),
-    };
-    // One that was chosen stays: it is seen that it was, and how to take it back.
-    let is_chosen = choice.brush.clamp(finest, last) != usual;
-    let hint = "Paint with the default detail again.";
-    if theme::caption_with_way_back(ui, &words, is_chosen, ["Reset", "Reset detail", hint]) {
-        choice.brush = DEFAULT_BRUSH;
-    }
-}
-
 /// How much of the painting is seen.
 pub(super) fn strength(ui: &mut egui::Ui, hint: &str, choice: &mut Choice) {
     let strength = &mut choice.look.strength_percent;
@@ -198,163 +349,5 @@ pub(super) fn strength(ui: &mut egui::Ui, hint: &str, choice: &mut Choice) {
     theme::slider(ui, "Strength", strength, 0..=100, 100, &percent).hint_beside(hint);
 }
 
-fn model(ui: &mut egui::Ui, view: &View<'_>, choice: &mut Choice) {
-    let has = |size| view.models.is_empty() || view.models.contains(&size);
-    theme::row(ui, "Model", |ui, _| {
-        let width = (ui.available_width() - theme::GAP) / 2.0;
-        for (size, name, hint) in [
-            (ModelSize::Full, "Full", "The finest picture."),
-            (ModelSize::Lite, "Lite", "About four times as fast, a little coarser."),
-        ] {
-            let chosen =
-                if view.models.is_empty() { choice.model == size } else { view.model == size };
-            let button = egui::Button::selectable(chosen, name)
-                .frame_when_inactive(true)
-                .min_size(vec2(width, 28.0));
-            let response = ui
-                .add_enabled(has(size), button)
-                .keys_beside(hint, "M")
-                .on_disabled_hover_text(match size {
-                    ModelSize::Full => {
-                        "This style's full model is not installed: its file belongs in the \
-                         folder styles beside the program."
-                    }
-                    ModelSize::Lite => "This style has no lite model.",
-                });
-            if response.clicked() {
-                choice.model = size;
-            }
-        }
-    });
-}
-
-fn output(ui: &mut egui::Ui, view: &View<'_>, choice: &mut Choice) {
-    let long_side = view.photo_size.map_or(MOST_LONG_SIDE_PX, |(w, h)| w.max(h));
-    let most = view.photo_size.map_or(MOST_LONG_SIDE_PX, most_long_side_px);
-    let chosen = match choice.output {
-        OutputSize::LongSide(px) => px,
-        OutputSize::Original | OutputSize::Working => USUAL_LONG_SIDE_PX.min(long_side),
-    };
-    let working = choice.working_size();
-    let size = |output: OutputSize| {
-        let (w, h) = view.photo_size?;
-        Some(output.resolve((w, h), working.resolve(w, h)))
-    };
-    let outputs = [
-        (OutputSize::Original, "As the photo"),
-        (OutputSize::Working, "As painted"),
-        (OutputSize::LongSide(chosen), "By the long side"),
-    ];
-    let current = outputs.iter().find(|(output, _)| *output == choice.output);
-    let current = current.map_or("", |(_, title)| title);
-    let mut output = choice.output;
-    theme::row(ui, "Size", |ui, label| {
-        let button = ComboBox::from_id_salt("output size").selected_text(current);
-        let button = button.width(ui.available_width()).truncate();
-        list(ui, button, |ui, entries| {
-            // A list is as narrow as its button, which would cut the sizes.
-            ui.style_mut().wrap_mode = Some(egui::TextWrapMode::Extend);
-            for (entry, title) in outputs {
-                let name = match size(entry) {
-                    Some((w, h)) => format!("{title}, {w} × {h}"),
-                    None => title.to_owned(),
-                };
-                entries.offer(ui, &mut output, entry, name);
-            }
-        })
-        .labelled_by(label);
-    });
-    if let OutputSize::LongSide(px) = &mut output {
-        let least = MIN_WORKING_PX.min(long_side);
-        let usual = USUAL_LONG_SIDE_PX.min(long_side);
-        // A smaller photo between larger ones changes nothing for these.
-        let mut shown = (*px).min(most);
-        let number = theme::Number::with(" px");
-        let response = theme::slider(ui, "Long side", &mut shown, least..=most, usual, &number);
-        let response = response.hint_beside(
-            "The long side of the saved picture in pixels, at most four times the photo's. Stays for later photos.",
-        );
-        if response.changed() {
-            *px = shown;
-        }
-    }
-    choice.output = output;
-    if let Some((w, h)) = size(output) {
-        let enlarged = match w.max(h) > long_side {
-            true => format!(", enlarged {:.1} times", w.max(h) as f32 / long_side as f32),
-            false => String::new(),
-        };
-        theme::caption(ui, format!("Saved at {w} × {h} px{enlarged}"));
-    }
-}
-
-fn format(ui: &mut egui::Ui, view: &View<'_>) {
-    let mut format = view.format;
-    theme::row(ui, "Format", |ui, label| {
-        let button = ComboBox::from_id_salt("format").selected_text(format_title(format));
-        list(ui, button.width(ui.available_width()), |ui, entries| {
-            for &f in Format::ALL {
-                entries.offer(ui, &mut format, f, format_title(f));
-            }
-        })
-        .labelled_by(label);
-    });
-    if format != view.format {
-        Intent::SetFormat(format).send(ui);
-    }
-    if view.format == Format::Jpeg {
-        let mut quality = view.settings.jpeg_quality;
-        let usual = Choices::default().jpeg_quality;
-        let number = theme::Number::with("");
-        theme::slider(ui, "JPEG quality", &mut quality, 1..=100, usual, &number)
-            .hint_beside("Higher is finer and larger.");
-        if quality != view.settings.jpeg_quality {
-            Intent::SetJpegQuality(quality).send(ui);
-        }
-    }
-}
-
 /// Least width at which the buttons that keep the painting have words beside their icons, in points.
 const SAVE_WORDS_WIDTH: f32 = 430.0;
-
-/// The buttons that keep the painting, one beside the other.
-pub fn save_buttons(ui: &mut egui::Ui, has_result: bool, is_saving: bool, may_begin_sheet: bool) {
-    let why_not = if is_saving { "Being saved…" } else { "There is no finished painting yet." };
-    let has_words = ui.available_width() >= SAVE_WORDS_WIDTH;
-    let save = theme::icon_text(icons::SAVE, "Save as…", has_words);
-    let save = theme::main_button(ui, &save, has_result && !is_saving);
-    let copy = theme::icon_button(icons::COPY, "Copy", has_words);
-    let sheet = theme::icon_button(icons::GRID, "Contact sheet…", has_words);
-    for (button, name, [hint, keys], can, intent) in [
-        (
-            save,
-            "Save as…",
-            ["Save the painting as a file.", "Ctrl+S"],
-            has_result && !is_saving,
-            Intent::Save,
-        ),
-        (copy, "Copy", ["Put the painting on the clipboard.", "Ctrl+C"], has_result, Intent::Copy),
-        (
-            sheet,
-            "Contact sheet…",
-            ["Save the photo in every style as one picture.", ""],
-            may_begin_sheet,
-            Intent::AskContactSheet,
-        ),
-    ] {
-        let why_not = match intent {
-            Intent::AskContactSheet => {
-                "Open a photo first, or wait for the sheet that is being painted."
-            }
-            _ => why_not,
-        };
-        let button = ui.add_enabled(can, button.min_size(vec2(0.0, 32.0)));
-        if key_chips::hint(button, hint, keys)
-            .on_disabled_hover_text(why_not)
-            .accessible_name(name)
-            .clicked()
-        {
-            intent.send(ui);
-        }
-    }
-}

@@ -60,32 +60,38 @@ pub struct Palette {
     pub notice: Color32,
 }
 
+/// The colour of `0xrr_gg_bb`.
+const fn rgb(hex: u32) -> Color32 {
+    let [_, r, g, b] = hex.to_be_bytes();
+    Color32::from_rgb(r, g, b)
+}
+
 const DARK: Palette = Palette {
-    stage: Color32::from_rgb(20, 21, 23),
-    accent: Color32::from_rgb(224, 152, 74),
-    on_accent: Color32::from_rgb(32, 22, 10),
-    card: Color32::from_rgb(43, 45, 49),
-    outline: Color32::from_rgb(62, 65, 70),
-    selected: Color32::from_rgb(84, 87, 94),
-    ring: Color32::from_rgb(222, 224, 228),
-    quiet: Color32::from_rgb(176, 180, 187),
-    recording: Color32::from_rgb(244, 104, 98),
-    error: Color32::from_rgb(243, 126, 116),
-    notice: Color32::from_rgb(109, 168, 222),
+    stage: rgb(0x14_15_17),
+    accent: rgb(0xe0_98_4a),
+    on_accent: rgb(0x20_16_0a),
+    card: rgb(0x2b_2d_31),
+    outline: rgb(0x3e_41_46),
+    selected: rgb(0x54_57_5e),
+    ring: rgb(0xde_e0_e4),
+    quiet: rgb(0xb0_b4_bb),
+    recording: rgb(0xf4_68_62),
+    error: rgb(0xf3_7e_74),
+    notice: rgb(0x6d_a8_de),
 };
 
 const LIGHT: Palette = Palette {
-    stage: Color32::from_rgb(222, 219, 213),
-    accent: Color32::from_rgb(150, 74, 20),
-    on_accent: Color32::from_rgb(255, 250, 244),
-    card: Color32::from_rgb(255, 254, 251),
-    outline: Color32::from_rgb(208, 203, 194),
-    selected: Color32::from_rgb(201, 196, 187),
-    ring: Color32::from_rgb(52, 50, 46),
-    quiet: Color32::from_rgb(92, 89, 84),
-    recording: Color32::from_rgb(186, 36, 30),
-    error: Color32::from_rgb(172, 38, 32),
-    notice: Color32::from_rgb(38, 98, 158),
+    stage: rgb(0xde_db_d5),
+    accent: rgb(0x96_4a_14),
+    on_accent: rgb(0xff_fa_f4),
+    card: rgb(0xff_fe_fb),
+    outline: rgb(0xd0_cb_c2),
+    selected: rgb(0xc9_c4_bb),
+    ring: rgb(0x34_32_2e),
+    quiet: rgb(0x5c_59_54),
+    recording: rgb(0xba_24_1e),
+    error: rgb(0xac_26_20),
+    notice: rgb(0x26_62_9e),
 };
 
 /// The colours of the theme in use.
@@ -143,20 +149,20 @@ pub fn visuals(theme: Theme) -> Visuals {
     };
     let (panel, text, strong, button, hovered, well) = match theme {
         Theme::Dark => (
-            Color32::from_rgb(31, 32, 35),
-            Color32::from_rgb(214, 216, 220),
-            Color32::from_rgb(245, 246, 248),
-            Color32::from_rgb(52, 54, 59),
-            Color32::from_rgb(66, 69, 75),
-            Color32::from_rgb(74, 77, 84),
+            rgb(0x1f_20_23),
+            rgb(0xd6_d8_dc),
+            rgb(0xf5_f6_f8),
+            rgb(0x34_36_3b),
+            rgb(0x42_45_4b),
+            rgb(0x4a_4d_54),
         ),
         Theme::Light => (
-            Color32::from_rgb(246, 244, 240),
-            Color32::from_rgb(52, 50, 46),
-            Color32::from_rgb(20, 19, 17),
-            Color32::from_rgb(231, 227, 220),
-            Color32::from_rgb(219, 214, 205),
-            Color32::from_rgb(205, 199, 189),
+            rgb(0xf6_f4_f0),
+            rgb(0x34_32_2e),
+            rgb(0x14_13_11),
+            rgb(0xe7_e3_dc),
+            rgb(0xdb_d6_cd),
+            rgb(0xcd_c7_bd),
         ),
     };
     v.panel_fill = panel;

@@ -6,11 +6,10 @@ use super::{
     app::App,
     bars::{self, LowerPanel},
     batch::{Painting as BatchPainting, below_card, beside_card},
-    controls, crop, empty,
+    crop, empty,
     label::{label, remark},
     live::{self, LiveView},
     messages::Corner,
-    mode_choice::Offers,
     paintings, theme, welcome,
 };
 use crate::{engine::paint::Painting, mode::DeviceChoice};
@@ -177,16 +176,6 @@ impl App {
         bars::status(ui, &self.status());
     }
 
-    /// The buttons that keep the painting.
-    pub(super) fn save_buttons(&self, ui: &mut egui::Ui) {
-        controls::save_buttons(
-            ui,
-            self.workspace.finished().is_some(),
-            self.save.is_running,
-            self.workspace.photo().is_some() && !self.sheets.is_running(),
-        );
-    }
-
     /// Whether there is a picture to be looked at.
     fn has_view(&self) -> bool {
         self.live.is_some() || self.paintings.viewed().is_some() || self.workspace.photo().is_some()
@@ -232,45 +221,15 @@ impl App {
         }
     }
 
-    fn controls(&mut self, ui: &mut egui::Ui) {
-        let style = self.workspace.choice.style.as_deref();
-        let card = style.and_then(|id| self.gallery.card(id));
-        let models = card.map_or(&[][..], |card| card.models.as_slice());
-        let cards = self.gallery.cards();
-        let has_own = self.workspace.has_two_choices();
-        if let Some(live) = &self.live {
-            let view = live::controls::View {
-                live,
-                choices: &self.settings.live,
-                choice: &self.workspace.choice,
-                model: self.live_model(),
-                models,
-                photo_has_own: has_own,
-                cards,
-                device: self.device.info.as_ref(),
-            };
-            live::controls::ui(ui, &view);
-            return;
+    fn controls(&self, ui: &mut egui::Ui) {
+        match &self.live {
+            Some(live) => self.live_controls(ui, live),
+            None => self.photo_controls(ui),
         }
-        let view = controls::View {
-            choice: &self.workspace.choice,
-            settings: &self.settings.choices,
-            format: self.format(),
-            photo_size: self.workspace.photo_size(),
-            is_cropping: self.cropping.is_some(),
-            is_hidden: self.shows_painting(),
-            whole_size: self.workspace.photo().map(|photo| photo.whole.size()),
-            models,
-            model: self.model(),
-            live_has_own: has_own,
-            cards,
-            offers: Offers::of(self.device.info.as_ref(), self.has_attention()),
-        };
-        controls::ui(ui, &view);
     }
 
     /// Whether the network that paints the photo is known to have attention.
-    fn has_attention(&self) -> bool {
+    pub(super) fn has_attention(&self) -> bool {
         let style = self.workspace.choice.style.clone();
         let loaded = style.and_then(|style| self.networks.loaded.get(&(style, self.model())));
         loaded.is_some_and(|loaded| loaded.network.graph().has_attention())

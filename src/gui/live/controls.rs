@@ -4,63 +4,42 @@ use eframe::egui::{self, ComboBox, ScrollArea};
 
 use super::LiveView;
 use crate::{
-    backend::DeviceInfo,
     capture::{PixelFormat, Rotation, Source},
     engine::live::{DEFAULT_TARGET_FPS, LiveSize, rate_control::STEPS_PX},
     gui::{
-        choice::Choice,
+        app::App,
         controls::strength,
         fonts::icons,
         intent::Intent,
-        label::{label, name_label, remark},
+        label::{label, remark},
         list::list,
         mix,
         mode_choice::{Offers, engine},
-        style_source::Card,
         theme::{self, HintBeside},
     },
     mode::ModelSize,
     settings::{LiveChoices, RecordAs},
 };
 
-/// The state that the controls show.
-pub struct View<'a> {
-    /// Live pictures.
-    pub live: &'a LiveView,
-    /// The remembered settings of live pictures.
-    pub choices: &'a LiveChoices,
-    /// Style, strength, colours.
-    pub choice: &'a Choice,
-    /// The model size in use.
-    pub model: ModelSize,
-    /// The model sizes of the chosen style; empty without one.
-    pub models: &'a [ModelSize],
-    /// Whether photos are painted with settings of their own.
-    pub photo_has_own: bool,
-    /// Every style, for a mix.
-    pub cards: &'a [Card],
-    /// The device that paints.
-    pub device: Option<&'a DeviceInfo>,
-}
-
-/// Draws the controls into `ui`.
-pub fn ui(ui: &mut egui::Ui, view: &View<'_>) {
-    ScrollArea::vertical()
+impl App {
+    /// Draws the controls into `ui`.
+    pub(in crate::gui) fn live_controls(&self, ui: &mut egui::Ui, live: &LiveView) {
+        ScrollArea::vertical()
         .auto_shrink([false, false])
         .show(ui, |ui| {
-            let mut choice = view.choice.clone();
-            let mut choices = view.choices.clone();
+            let mut choice = self.workspace.choice.clone();
+            let mut choices = self.settings.live.clone();
             theme::group_title(ui, "Source");
-            source(ui, view, &mut choices);
+            self.live_source(ui, live, &mut choices);
             ui.add_space(theme::GROUP_GAP);
 
-            theme::painting_title(ui, "live", view.photo_has_own);
+            theme::painting_title(ui, "live", self.workspace.has_two_choices());
             let hint = "0 % is the source, 100 % the painting.";
             strength(ui, hint, &mut choice);
-            size(ui, view, &mut choices);
+            self.live_size(ui, live, &mut choices);
             ui.checkbox(&mut choice.look.keep_colors, "Keep the source's colours")
                 .hint_beside("Brushwork of the style, colours of the source.");
-            mix::ui(ui, view.cards, &mut choice);
+            mix::ui(ui, self.gallery.cards(), &mut choice);
             ui.add_space(theme::GROUP_GAP);
 
             record_as(ui, &mut choices);
@@ -70,9 +49,9 @@ pub fn ui(ui: &mut egui::Ui, view: &View<'_>) {
                 ui.checkbox(&mut choices.repaint_kept, "Repaint what is kept, finely")
                     .hint_beside("A held picture and snapshots are painted once more, as finely as photos, with finer strokes; else they stay as they are seen.");
                 target_rate(ui, &mut choices);
-                model(ui, view, &mut choices);
-                if !view.live.comparing {
-                    let offers = Offers::of(view.device, view.live.has_attention());
+                self.model_list(ui, &mut choices);
+                if !live.comparing {
+                    let offers = Offers::of(self.device.info.as_ref(), live.has_attention());
                     engine(ui, &mut choices.mode, offers);
                 }
                 ui.checkbox(&mut choices.upscale, "Sharpen to the source's size")
@@ -82,100 +61,175 @@ pub fn ui(ui: &mut egui::Ui, view: &View<'_>) {
             });
             ui.add_space(theme::GROUP_GAP);
 
-            if choice != *view.choice {
+            if choice != self.workspace.choice {
                 Intent::Edit(choice).send(ui);
             }
-            if choices != *view.choices {
+            if choices != self.settings.live {
                 Intent::SetLive(Box::new(choices)).send(ui);
             }
         });
-}
-
-/// The source in a few words.
-pub fn source_name(live: &LiveView, source: &Source) -> String {
-    match source {
-        Source::Demo => "Demo scene".to_owned(),
-        Source::Camera(id) => {
-            let known = live.cameras.iter().flatten().flatten();
-            let found = known.clone().find(|camera| camera.id == *id);
-            let first = || known.clone().next().filter(|_| id.as_str().is_empty());
-            match found.or_else(first) {
-                Some(camera) => label(&camera.name),
-                None if id.as_str().is_empty() => "Camera".to_owned(),
-                None => label(id.as_str()),
-            }
-        }
-        Source::Photo(path) | Source::Folder(path) => name_label(path),
     }
-}
 
-fn source(ui: &mut egui::Ui, view: &View<'_>, choices: &mut LiveChoices) {
-    let live = view.live;
-    let mut chosen = None;
-    let button = ComboBox::from_id_salt("source").selected_text(source_name(live, &live.source));
-    let response = list(ui, button.width(ui.available_width()), |ui, entries| {
-        let mut offer = |ui: &mut egui::Ui, source: Source, name: &str| {
-            let is_in_use = live.source == source;
-            let entry = ui.selectable_label(is_in_use, name);
-            entries.note(&entry, is_in_use);
-            if entry.clicked() {
-                chosen = Some(source);
-            }
-        };
-        offer(ui, Source::Demo, "Demo scene");
-        match &live.cameras {
-            None => {
-                theme::caption(ui, "Looking for cameras…");
-            }
-            Some(Err(error)) => {
-                theme::caption(ui, remark(error));
-            }
-            Some(Ok(cameras)) if cameras.is_empty() => {
-                theme::caption(ui, "No camera is connected");
-            }
-            Some(Ok(cameras)) => {
-                for camera in cameras {
-                    let name = label(&camera.name);
-                    offer(ui, Source::Camera(camera.id.clone()), &name);
+    fn live_source(&self, ui: &mut egui::Ui, live: &LiveView, choices: &mut LiveChoices) {
+        let mut chosen = None;
+        let button = ComboBox::from_id_salt("source").selected_text(live.source_name());
+        let response = list(ui, button.width(ui.available_width()), |ui, entries| {
+            let mut offer = |ui: &mut egui::Ui, source: Source, name: &str| {
+                let is_in_use = live.source == source;
+                let entry = ui.selectable_label(is_in_use, name);
+                entries.note(&entry, is_in_use);
+                if entry.clicked() {
+                    chosen = Some(source);
+                }
+            };
+            offer(ui, Source::Demo, "Demo scene");
+            match &live.cameras {
+                None => {
+                    theme::caption(ui, "Looking for cameras…");
+                }
+                Some(Err(error)) => {
+                    theme::caption(ui, remark(error));
+                }
+                Some(Ok(cameras)) if cameras.is_empty() => {
+                    theme::caption(ui, "No camera is connected");
+                }
+                Some(Ok(cameras)) => {
+                    for camera in cameras {
+                        let name = label(&camera.name);
+                        offer(ui, Source::Camera(camera.id.clone()), &name);
+                    }
                 }
             }
+        });
+        response.clone().hint_beside("Where live pictures come from.");
+        if response.clicked() {
+            Intent::ListCameras.send(ui);
         }
-    });
-    response.clone().hint_beside("Where live pictures come from.");
-    if response.clicked() {
-        Intent::ListCameras.send(ui);
+        if let Some(source) = chosen {
+            Intent::UseSource(source).send(ui);
+        }
+        let is_camera = matches!(live.source, Source::Camera(_));
+        ui.horizontal(|ui| {
+            let (mirror, hint) = match is_camera {
+                true => (
+                    &mut choices.mirror_preview,
+                    "Show yourself as in a mirror. What is saved is not mirrored by this.",
+                ),
+                false => (&mut choices.mirror, "Swap left and right."),
+            };
+            ui.checkbox(mirror, format!("{} Mirror", icons::MIRROR))
+                .hint_beside(hint)
+                .accessible_name("Mirror");
+            let label = ui.label("Rotate");
+            let button = ComboBox::from_id_salt("rotate")
+                .selected_text(format!("{}°", choices.rotate))
+                .width(64.0);
+            list(ui, button, |ui, entries| {
+                for rotation in Rotation::ALL {
+                    let name = format!("{rotation}°");
+                    entries.offer(ui, &mut choices.rotate, rotation, name);
+                }
+            })
+            .labelled_by(label.id);
+        });
+        if is_camera {
+            ui.checkbox(&mut choices.mirror_saved, "Mirror what is saved")
+                .hint_beside("Snapshots and recordings, too, are as in a mirror.");
+            camera_format(ui, choices);
+        }
     }
-    if let Some(source) = chosen {
-        Intent::UseSource(source).send(ui);
-    }
-    let is_camera = matches!(live.source, Source::Camera(_));
-    ui.horizontal(|ui| {
-        let (mirror, hint) = match is_camera {
-            true => (
-                &mut choices.mirror_preview,
-                "Show yourself as in a mirror. What is saved is not mirrored by this.",
-            ),
-            false => (&mut choices.mirror, "Swap left and right."),
+
+    fn live_size(&self, ui: &mut egui::Ui, live: &LiveView, choices: &mut LiveChoices) {
+        let name = |size: LiveSize| match size {
+            LiveSize::Auto { .. } => "Automatic".to_owned(),
+            LiveSize::LongSide(px) => format!("{px} px"),
         };
-        ui.checkbox(mirror, format!("{} Mirror", icons::MIRROR))
-            .hint_beside(hint)
-            .accessible_name("Mirror");
-        let label = ui.label("Rotate");
-        let button = ComboBox::from_id_salt("rotate")
-            .selected_text(format!("{}°", choices.rotate))
-            .width(64.0);
-        list(ui, button, |ui, entries| {
-            for rotation in Rotation::ALL {
-                let name = format!("{rotation}°");
-                entries.offer(ui, &mut choices.rotate, rotation, name);
-            }
+        let target_fps = match choices.size {
+            LiveSize::Auto { target_fps } => target_fps,
+            LiveSize::LongSide(_) => DEFAULT_TARGET_FPS,
+        };
+        let offered = std::iter::once(LiveSize::Auto { target_fps })
+            .chain(STEPS_PX.into_iter().map(LiveSize::LongSide));
+        pick(ui, "Detail", &mut choices.size, offered, name);
+        // Always one line: what stands below it does not jump.
+        let painted = live.painted_at().map_or_else(
+            || "Not painted yet".to_owned(),
+            |(width, height)| format!("Painted at {width} × {height} px"),
+        );
+        let is_chosen = matches!(choices.size, LiveSize::LongSide(_));
+        let hint = "Let the program choose the detail that holds the frame rate.";
+        if theme::caption_with_way_back(
+            ui,
+            &painted,
+            is_chosen,
+            ["Automatic", "Automatic detail", hint],
+        ) {
+            choices.size = LiveSize::Auto { target_fps };
+        }
+        if let LiveSize::Auto { target_fps } = choices.size {
+            let lost = live.pace().filter(|_| live.rate_warning.is_lost());
+            let caption = match lost {
+                _ if live.frozen => "The picture is held".to_owned(),
+                // Nobody asked for the usual rate.
+                Some((fps, _)) if (target_fps - DEFAULT_TARGET_FPS).abs() < 0.5 => {
+                    format!("Paints {fps:.0} frames a second here")
+                }
+                Some((fps, _)) => {
+                    format!("Paints {fps:.0} fps here; {target_fps:.0} were asked for")
+                }
+                None => format!("Aims at {target_fps:.0} frames a second"),
+            };
+            theme::caption(ui, caption);
+        }
+    }
+
+    fn model_list(&self, ui: &mut egui::Ui, choices: &mut LiveChoices) {
+        // The automatic choice says which one it uses.
+        let automatic = match choices.model {
+            None => format!("Automatic: {}", self.live_model()),
+            Some(_) => "Automatic".to_owned(),
+        };
+        theme::row(ui, "Model", |ui, label| {
+            let button = ComboBox::from_id_salt("model")
+                .selected_text(match choices.model {
+                    None => automatic.clone(),
+                    Some(size) if size == self.live_model() => model_name(size).to_owned(),
+                    Some(size) => format!("{}: no {size} here", model_name(self.live_model())),
+                })
+                .width(ui.available_width());
+            list(ui, button, |ui, entries| {
+                for (size, name, hint, key) in [
+                    (
+                        None,
+                        automatic.as_str(),
+                        "Full, but on a processor that holds a rate lite, which is about four times as fast.",
+                        "",
+                    ),
+                    (
+                        Some(ModelSize::Full),
+                        model_name(ModelSize::Full),
+                        "The finest picture.",
+                        "M",
+                    ),
+                    (
+                        Some(ModelSize::Lite),
+                        model_name(ModelSize::Lite),
+                        "About four times as fast, a little coarser.",
+                        "M",
+                    ),
+                ] {
+                    let has =
+                        size.is_none_or(|s| self.models().is_empty() || self.models().contains(&s));
+                    ui.add_enabled_ui(has, |ui| {
+                        entries
+                            .offer(ui, &mut choices.model, size, name)
+                            .keys_beside(hint, key)
+                            .on_disabled_hover_text("This style has no such model here.");
+                    });
+                }
         })
-        .labelled_by(label.id);
-    });
-    if is_camera {
-        ui.checkbox(&mut choices.mirror_saved, "Mirror what is saved")
-            .hint_beside("Snapshots and recordings, too, are as in a mirror.");
-        camera_format(ui, choices);
+        .labelled_by(label);
+        });
     }
 }
 
@@ -266,48 +320,6 @@ fn pick<T: Copy + PartialEq>(
     });
 }
 
-fn size(ui: &mut egui::Ui, view: &View<'_>, choices: &mut LiveChoices) {
-    let name = |size: LiveSize| match size {
-        LiveSize::Auto { .. } => "Automatic".to_owned(),
-        LiveSize::LongSide(px) => format!("{px} px"),
-    };
-    let target_fps = match choices.size {
-        LiveSize::Auto { target_fps } => target_fps,
-        LiveSize::LongSide(_) => DEFAULT_TARGET_FPS,
-    };
-    let offered = std::iter::once(LiveSize::Auto { target_fps })
-        .chain(STEPS_PX.into_iter().map(LiveSize::LongSide));
-    pick(ui, "Detail", &mut choices.size, offered, name);
-    // Always one line: what stands below it does not jump.
-    let painted = view.live.painted_at().map_or_else(
-        || "Not painted yet".to_owned(),
-        |(width, height)| format!("Painted at {width} × {height} px"),
-    );
-    let is_chosen = matches!(choices.size, LiveSize::LongSide(_));
-    let hint = "Let the program choose the detail that holds the frame rate.";
-    if theme::caption_with_way_back(
-        ui,
-        &painted,
-        is_chosen,
-        ["Automatic", "Automatic detail", hint],
-    ) {
-        choices.size = LiveSize::Auto { target_fps };
-    }
-    if let LiveSize::Auto { target_fps } = choices.size {
-        let lost = view.live.pace().filter(|_| view.live.rate_warning.is_lost());
-        let caption = match lost {
-            _ if view.live.frozen => "The picture is held".to_owned(),
-            // Nobody asked for the usual rate.
-            Some((fps, _)) if (target_fps - DEFAULT_TARGET_FPS).abs() < 0.5 => {
-                format!("Paints {fps:.0} frames a second here")
-            }
-            Some((fps, _)) => format!("Paints {fps:.0} fps here; {target_fps:.0} were asked for"),
-            None => format!("Aims at {target_fps:.0} frames a second"),
-        };
-        theme::caption(ui, caption);
-    }
-}
-
 /// The rate that the automatic size holds.
 fn target_rate(ui: &mut egui::Ui, choices: &mut LiveChoices) {
     let LiveSize::Auto { target_fps } = &mut choices.size else {
@@ -318,55 +330,6 @@ fn target_rate(ui: &mut egui::Ui, choices: &mut LiveChoices) {
     theme::slider(ui, "Target frame rate", &mut fps, 5..=60, usual, &number)
         .hint_beside("The automatic detail holds so many frames a second.");
     *target_fps = f64::from(fps);
-}
-
-fn model(ui: &mut egui::Ui, view: &View<'_>, choices: &mut LiveChoices) {
-    // The automatic choice says which one it uses.
-    let automatic = match choices.model {
-        None => format!("Automatic: {}", view.model),
-        Some(_) => "Automatic".to_owned(),
-    };
-    theme::row(ui, "Model", |ui, label| {
-        let button = ComboBox::from_id_salt("model")
-            .selected_text(match choices.model {
-                None => automatic.clone(),
-                Some(size) if size == view.model => model_name(size).to_owned(),
-                Some(size) => format!("{}: no {size} here", model_name(view.model)),
-            })
-            .width(ui.available_width());
-        list(ui, button, |ui, entries| {
-                for (size, name, hint, key) in [
-                    (
-                        None,
-                        automatic.as_str(),
-                        "Full, but on a processor that holds a rate lite, which is about four times as fast.",
-                        "",
-                    ),
-                    (
-                        Some(ModelSize::Full),
-                        model_name(ModelSize::Full),
-                        "The finest picture.",
-                        "M",
-                    ),
-                    (
-                        Some(ModelSize::Lite),
-                        model_name(ModelSize::Lite),
-                        "About four times as fast, a little coarser.",
-                        "M",
-                    ),
-                ] {
-                    let has =
-                        size.is_none_or(|s| view.models.is_empty() || view.models.contains(&s));
-                    ui.add_enabled_ui(has, |ui| {
-                        entries
-                            .offer(ui, &mut choices.model, size, name)
-                            .keys_beside(hint, key)
-                            .on_disabled_hover_text("This style has no such model here.");
-                    });
-                }
-        })
-        .labelled_by(label);
-    });
 }
 
 fn model_name(size: ModelSize) -> &'static str {

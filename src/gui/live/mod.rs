@@ -9,7 +9,7 @@
 
 mod chrome;
 mod comparison;
-pub(super) mod controls;
+mod controls;
 mod engine_sync;
 mod files;
 mod first_start;
@@ -43,7 +43,7 @@ use self::{
 };
 use super::{
     intent::Intent,
-    label::{capital, label},
+    label::{capital, label, name_label},
     panel::Panel,
     stage::{Compare, Stage, ViewStep},
     style_source::Card,
@@ -307,9 +307,7 @@ impl LiveView {
             },
             SourceState::Starting => "Starting…".to_owned(),
             // The reason for missing pictures is shown on the stage.
-            SourceState::Waiting(_) | SourceState::Ended(_) => {
-                controls::source_name(self, &self.source)
-            }
+            SourceState::Waiting(_) | SourceState::Ended(_) => self.source_name(),
         };
         let pace = self.pace().zip(self.facts).map(|((fps, delay_ms), facts)| {
             let (w, h) = self.painted_at().unwrap_or(facts.working);
@@ -324,6 +322,24 @@ impl LiveView {
             }
         });
         (source, pace)
+    }
+
+    /// The source in a few words.
+    fn source_name(&self) -> String {
+        match &self.source {
+            Source::Demo => "Demo scene".to_owned(),
+            Source::Camera(id) => {
+                let known = self.cameras.iter().flatten().flatten();
+                let found = known.clone().find(|camera| camera.id == *id);
+                let first = || known.clone().next().filter(|_| id.as_str().is_empty());
+                match found.or_else(first) {
+                    Some(camera) => label(&camera.name),
+                    None if id.as_str().is_empty() => "Camera".to_owned(),
+                    None => label(id.as_str()),
+                }
+            }
+            Source::Photo(path) | Source::Folder(path) => name_label(path),
+        }
     }
 
     /// The facts of the picture on the stage.
