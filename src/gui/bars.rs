@@ -4,31 +4,14 @@
 use eframe::egui::{self, Align, Layout, Popup};
 
 use super::{
+    app::App,
     fonts::icons,
     intent::Intent,
-    key_chips,
-    live::LiveView,
-    recents::{self, Recent},
+    key_chips, recents,
     stage::{Compare, Stage, ViewStep},
     theme,
 };
-use crate::settings::{Choices, ThemeChoice};
-
-/// The state that the upper bar shows.
-pub struct TopView<'a> {
-    /// The remembered choices.
-    pub settings: &'a Choices,
-    /// The photos that were opened last.
-    pub recent: Recent<'a>,
-    /// Whether there is a choice to go back to.
-    pub can_undo: bool,
-    /// Whether there is an undo to take back.
-    pub can_redo: bool,
-    /// Live pictures, while they are shown and not photos.
-    pub live: Option<&'a LiveView>,
-    /// Whether the controls are seen, where they can be put away.
-    pub controls: Option<bool>,
-}
+use crate::settings::ThemeChoice;
 
 /// Least width at which buttons of the upper bar have words beside their icons, in points: for photos, for live
 /// pictures, and while a camera is in use.
@@ -39,166 +22,164 @@ const ALL_WORDS: f32 = 230.0;
 /// The button that shows the controls where they are put away.
 const ADJUST: &str = "Adjust";
 
-/// Draws the upper bar into `ui`.
-pub fn top(ui: &mut egui::Ui, view: &TopView<'_>) {
-    let parts = view.live.map_or(0, |live| 1 + usize::from(live.uses_camera()));
-    let has_words = ui.available_width() >= WORDS_WIDTH[parts];
-    let has_all = ui.available_width() >= WORDS_WIDTH[parts] + ALL_WORDS;
-    ui.horizontal(|ui| {
-        ui.spacing_mut().item_spacing.x = 4.0;
-        ui.spacing_mut().button_padding.x = 8.0;
-        let is_live = view.live.is_some();
-        for (name, is_on, hint, intent) in [
-            (
-                "Live",
-                is_live,
-                "Paint a camera or the demo scene, with a style and settings of its own.",
-                Intent::EnterLive,
-            ),
-            (
-                "Photo",
-                !is_live,
-                "Paint a photo, with a style and settings of its own.",
-                Intent::LeaveLive,
-            ),
-        ] {
-            let button = egui::Button::selectable(is_on, name).frame_when_inactive(true);
-            if key_chips::hint(ui.add(button), hint, "L").clicked() {
-                intent.send(ui);
-            }
-        }
-        ui.separator();
-        for (icon, name, [hint, keys], can, intent) in [
-            (icons::IMAGE, "Open…", ["Open a photo.", "Ctrl+O"], true, Intent::AskOpen),
-            (
-                icons::CLIPBOARD,
-                "Paste",
-                ["Open the picture or file on the clipboard.", "Ctrl+V"],
-                true,
-                Intent::Paste,
-            ),
-            (
-                icons::SPARKLE,
-                "Sample",
-                ["Try it with the built-in photo.", "Ctrl+E"],
-                true,
-                Intent::OpenSample,
-            ),
-            (
-                icons::FOLDER,
-                "Folder…",
-                ["Paint every photo of a folder.", "Ctrl+B"],
-                true,
-                Intent::AskFolder,
-            ),
-            (icons::UNDO, "Undo", ["Go one choice back.", "Ctrl+Z"], view.can_undo, Intent::Undo),
-            (
-                icons::REDO,
-                "Redo",
-                ["Take the last undo back.", "Ctrl+Shift+Z"],
-                view.can_redo,
-                Intent::Redo,
-            ),
-        ] {
-            match name {
-                "Paste" => recents::button(ui, view.recent, has_all),
-                "Undo" => {
-                    ui.separator();
+impl App {
+    /// Draws the upper bar into `ui`.
+    pub(super) fn top_bar(&self, ui: &mut egui::Ui, may_fold: bool) {
+        let [can_undo, can_redo] = match self.seen_crop() {
+            Some(cropping) => cropping.can_step(),
+            None => [
+                self.workspace.can_undo() || !self.list_steps.is_empty(),
+                self.workspace.can_redo() || !self.undone_moves.is_empty(),
+            ],
+        };
+        let parts = self.live.as_ref().map_or(0, |live| 1 + usize::from(live.uses_camera()));
+        let has_words = ui.available_width() >= WORDS_WIDTH[parts];
+        let has_all = ui.available_width() >= WORDS_WIDTH[parts] + ALL_WORDS;
+        ui.horizontal(|ui| {
+            ui.spacing_mut().item_spacing.x = 4.0;
+            ui.spacing_mut().button_padding.x = 8.0;
+            let is_live = self.live.is_some();
+            for (name, is_on, hint, intent) in [
+                (
+                    "Live",
+                    is_live,
+                    "Paint a camera or the demo scene, with a style and settings of its own.",
+                    Intent::EnterLive,
+                ),
+                (
+                    "Photo",
+                    !is_live,
+                    "Paint a photo, with a style and settings of its own.",
+                    Intent::LeaveLive,
+                ),
+            ] {
+                let button = egui::Button::selectable(is_on, name).frame_when_inactive(true);
+                if key_chips::hint(ui.add(button), hint, "L").clicked() {
+                    intent.send(ui);
                 }
-                _ => {}
             }
-            let button = theme::icon_button(icon, name, has_words).frame_when_inactive(false);
-            if key_chips::hint(ui.add_enabled(can, button), hint, keys)
-                .accessible_name(name)
+            ui.separator();
+            for (icon, name, [hint, keys], can, intent) in [
+                (icons::IMAGE, "Open…", ["Open a photo.", "Ctrl+O"], true, Intent::AskOpen),
+                (
+                    icons::CLIPBOARD,
+                    "Paste",
+                    ["Open the picture or file on the clipboard.", "Ctrl+V"],
+                    true,
+                    Intent::Paste,
+                ),
+                (
+                    icons::SPARKLE,
+                    "Sample",
+                    ["Try it with the built-in photo.", "Ctrl+E"],
+                    true,
+                    Intent::OpenSample,
+                ),
+                (
+                    icons::FOLDER,
+                    "Folder…",
+                    ["Paint every photo of a folder.", "Ctrl+B"],
+                    true,
+                    Intent::AskFolder,
+                ),
+                (icons::UNDO, "Undo", ["Go one choice back.", "Ctrl+Z"], can_undo, Intent::Undo),
+                (
+                    icons::REDO,
+                    "Redo",
+                    ["Take the last undo back.", "Ctrl+Shift+Z"],
+                    can_redo,
+                    Intent::Redo,
+                ),
+            ] {
+                match name {
+                    "Paste" => recents::button(ui, self.recent(), has_all),
+                    "Undo" => {
+                        ui.separator();
+                    }
+                    _ => {}
+                }
+                let button = theme::icon_button(icon, name, has_words).frame_when_inactive(false);
+                if key_chips::hint(ui.add_enabled(can, button), hint, keys)
+                    .accessible_name(name)
+                    .clicked()
+                {
+                    intent.send(ui);
+                }
+            }
+            if let Some(live) = &self.live {
+                ui.separator();
+                live.source_bar(ui);
+            }
+            theme::at_the_right(ui, "window buttons", |ui| {
+                self.window_buttons(ui, may_fold, has_all);
+            });
+        });
+    }
+
+    /// The buttons for the window itself.
+    fn window_buttons(&self, ui: &mut egui::Ui, may_fold: bool, has_words: bool) {
+        if may_fold {
+            // Strength and Detail are looked for, so it has its word however narrow the bar is.
+            let words = theme::icon_text(icons::SLIDERS, ADJUST, true);
+            let button = egui::Button::selectable(self.controls_open, words);
+            if ui
+                .add(button)
+                .on_hover_text("How to paint: strength, detail and more")
+                .accessible_name(ADJUST)
                 .clicked()
             {
-                intent.send(ui);
+                Intent::ToggleControls.send(ui);
             }
         }
-        if let Some(live) = view.live {
+        let button =
+            |icon, name| theme::icon_button(icon, name, has_words).frame_when_inactive(false);
+        let settings = ui
+            .add(button(icons::GEAR, "Settings"))
+            .on_hover_text("Settings")
+            .accessible_name("Settings");
+        Popup::menu(&settings).show(|ui| {
+            ui.set_min_width(220.0);
+            theme::caption(ui, "Appearance");
+            for choice in ThemeChoice::ALL {
+                let name = match choice {
+                    ThemeChoice::System => "Match system",
+                    ThemeChoice::Dark => "Dark",
+                    ThemeChoice::Light => "Light",
+                };
+                if ui.radio(self.settings.choices.theme == choice, name).clicked() {
+                    Intent::SetTheme(choice).send(ui);
+                }
+            }
             ui.separator();
-            live.source_bar(ui);
-        }
-        theme::at_the_right(ui, "window buttons", |ui| {
-            window_buttons(ui, view, has_all);
-        });
-    });
-}
-
-/// The buttons for the window itself.
-fn window_buttons(ui: &mut egui::Ui, view: &TopView<'_>, has_words: bool) {
-    if let Some(is_on) = view.controls {
-        // Strength and Detail are looked for, so it has its word however narrow the bar is.
-        let words = theme::icon_text(icons::SLIDERS, ADJUST, true);
-        let button = egui::Button::selectable(is_on, words);
-        if ui
-            .add(button)
-            .on_hover_text("How to paint: strength, detail and more")
-            .accessible_name(ADJUST)
-            .clicked()
-        {
-            Intent::ToggleControls.send(ui);
-        }
-    }
-    let button = |icon, name| theme::icon_button(icon, name, has_words).frame_when_inactive(false);
-    let settings = ui
-        .add(button(icons::GEAR, "Settings"))
-        .on_hover_text("Settings")
-        .accessible_name("Settings");
-    Popup::menu(&settings).show(|ui| {
-        ui.set_min_width(220.0);
-        theme::caption(ui, "Appearance");
-        for choice in ThemeChoice::ALL {
-            let name = match choice {
-                ThemeChoice::System => "Match system",
-                ThemeChoice::Dark => "Dark",
-                ThemeChoice::Light => "Light",
-            };
-            if ui.radio(view.settings.theme == choice, name).clicked() {
-                Intent::SetTheme(choice).send(ui);
+            let mut asks = self.settings.choices.ask_before_losing;
+            if ui.checkbox(&mut asks, "Ask before an unsaved painting is lost").clicked() {
+                Intent::SetAskBeforeLosing(asks).send(ui);
             }
-        }
-        ui.separator();
-        let mut asks = view.settings.ask_before_losing;
-        if ui.checkbox(&mut asks, "Ask before an unsaved painting is lost").clicked() {
-            Intent::SetAskBeforeLosing(asks).send(ui);
-        }
-        let mut shows = view.settings.styles_show_photo;
-        if ui
-            .checkbox(&mut shows, "Show the open photo in every style")
-            .on_hover_text("The list on the left paints it small, one style after the other.")
+            let mut shows = self.settings.choices.styles_show_photo;
+            if ui
+                .checkbox(&mut shows, "Show the open photo in every style")
+                .on_hover_text("The list on the left paints it small, one style after the other.")
+                .clicked()
+            {
+                Intent::SetStylesShowPhoto(shows).send(ui);
+            }
+        });
+        let shortcuts = ui.add(button(icons::KEYBOARD, "Shortcuts"));
+        if key_chips::hint(shortcuts, "What the keys do.", "F1 or ?")
+            .accessible_name("Shortcuts")
             .clicked()
         {
-            Intent::SetStylesShowPhoto(shows).send(ui);
+            Intent::ToggleShortcuts.send(ui);
         }
-    });
-    let shortcuts = ui.add(button(icons::KEYBOARD, "Shortcuts"));
-    if key_chips::hint(shortcuts, "What the keys do.", "F1 or ?")
-        .accessible_name("Shortcuts")
-        .clicked()
-    {
-        Intent::ToggleShortcuts.send(ui);
+        if ui
+            .add(button(icons::INFO, "About"))
+            .on_hover_text("About StyleForge")
+            .accessible_name("About")
+            .clicked()
+        {
+            Intent::ToggleAbout.send(ui);
+        }
     }
-    if ui
-        .add(button(icons::INFO, "About"))
-        .on_hover_text("About StyleForge")
-        .accessible_name("About")
-        .clicked()
-    {
-        Intent::ToggleAbout.send(ui);
-    }
-}
-
-/// The texts of the lower line.
-pub struct StatusView {
-    /// The device in words.
-    pub device: String,
-    /// A notice about the device: a fallback, or that there is none.
-    pub device_notice: Option<String>,
-    /// Name and size of the photo.
-    pub photo: Option<String>,
-    /// Size and time of the last run.
-    pub last_run: Option<String>,
 }
 
 /// Space between two parts of the lower line, in points.
@@ -207,35 +188,29 @@ const PART_GAP: f32 = 16.0;
 const LEAST_DEVICE_SHARE: f32 = 0.2;
 
 /// Draws the line of words into `ui`. Text that does not fit is cut; its tooltip has all of it.
-pub fn status(ui: &mut egui::Ui, view: &StatusView) {
+pub fn status(ui: &mut egui::Ui, parts: &[String]) {
     ui.scope(|ui| {
         ui.spacing_mut().interact_size.y = 0.0;
-        ui.horizontal(|ui| words(ui, view));
+        ui.horizontal(|ui| words(ui, parts));
     });
 }
 
 /// The words of the lower line, in what is left of it.
-fn words(ui: &mut egui::Ui, view: &StatusView) {
+fn words(ui: &mut egui::Ui, parts: &[String]) {
     ui.spacing_mut().item_spacing.x = PART_GAP;
-    let device = match &view.device_notice {
-        Some(notice) => format!("{} ({notice})", view.device),
-        None => view.device.clone(),
-    };
     let color = theme::palette(ui.visuals()).quiet;
-    let parts = [Some(&device), view.photo.as_ref(), view.last_run.as_ref()];
-    let parts: Vec<&String> = parts.into_iter().flatten().collect();
     let font = egui::TextStyle::Small.resolve(ui.style());
     let width = |text: &String| {
         let letters = ui.painter().layout_no_wrap(text.clone(), font.clone(), color);
         // Rounded up: a hair too little would cut the last letter.
         letters.size().x.ceil() + 1.0
     };
-    let mut widths: Vec<f32> = parts.iter().copied().map(width).collect();
+    let mut widths: Vec<f32> = parts.iter().map(width).collect();
     let room = ui.available_width() - PART_GAP * parts.len() as f32;
     // The device is cut first: its beginning says enough, and its tooltip all.
     let figures: f32 = widths[1..].iter().sum();
     widths[0] = widths[0].min((room - figures).max(room * LEAST_DEVICE_SHARE));
-    for (text, width) in parts.into_iter().zip(shares(&widths, room)) {
+    for (text, width) in parts.iter().zip(shares(&widths, room)) {
         let letters = egui::RichText::new(text.as_str()).small().color(color);
         let size = egui::vec2(width, font.size + 4.0);
         ui.allocate_ui_with_layout(size, Layout::left_to_right(Align::Center), |ui| {

@@ -272,7 +272,7 @@ impl App {
             }
             // A crop that is being chosen has steps of its own; those of the photo wait until it ends.
             Intent::Undo | Intent::Redo if self.seen_crop().is_some() => {
-                if let Some(cropping) = self.seen_crop() {
+                if let Some(cropping) = &mut self.cropping {
                     cropping.step(intent == Intent::Undo);
                 }
             }

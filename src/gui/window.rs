@@ -65,23 +65,7 @@ impl App {
         };
         let may_fold = ui.available_width() < CONTROLS_FROM;
         let has_controls = !may_fold || self.controls_open;
-        let of_photo = [
-            self.workspace.can_undo() || !self.list_steps.is_empty(),
-            self.workspace.can_redo() || !self.undone_moves.is_empty(),
-        ];
-        let of_crop = self.seen_crop().map(|cropping| cropping.can_step());
-        let [can_undo, can_redo] = of_crop.unwrap_or(of_photo);
-        Panel::top("top bar").frame(side(ui, 12, 8)).show(ui, |ui| {
-            let view = bars::TopView {
-                settings: &self.settings.choices,
-                recent: self.recent(),
-                can_undo,
-                can_redo,
-                live: self.live.as_ref(),
-                controls: may_fold.then_some(self.controls_open),
-            };
-            bars::top(ui, &view);
-        });
+        Panel::top("top bar").frame(side(ui, 12, 8)).show(ui, |ui| self.top_bar(ui, may_fold));
         let is_narrow = self.controls_narrow_styles();
         let left = ui.available_width() - theme::CONTROLS_WIDTH - LEAST_PICTURE;
         let styles_width = match is_narrow {
@@ -288,7 +272,7 @@ impl App {
     }
 
     /// The lower line; modes, and what a device can do, only beside the Lab.
-    fn status(&self) -> bars::StatusView {
+    fn status(&self) -> Vec<String> {
         let shows_details = self.live.as_ref().is_some_and(|live| live.panel_open);
         let device = match &self.device.info {
             Some(info) if shows_details => {
@@ -318,12 +302,11 @@ impl App {
                 (words, shown.map(|shown| run_in_words(&shown.painting)))
             }
         };
-        bars::StatusView {
-            device,
-            device_notice: self.device.notice.as_deref().map(remark),
-            photo,
-            last_run,
-        }
+        let device = match self.device.notice.as_deref().map(remark) {
+            Some(notice) => format!("{device} ({notice})"),
+            None => device,
+        };
+        [Some(device), photo, last_run].into_iter().flatten().collect()
     }
 }
 

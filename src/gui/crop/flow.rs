@@ -15,9 +15,9 @@ impl App {
     }
 
     /// The crop that is being chosen, while it is seen.
-    pub(in crate::gui) fn seen_crop(&mut self) -> Option<&mut Cropping> {
+    pub(in crate::gui) fn seen_crop(&self) -> Option<&Cropping> {
         let is_hidden = self.live.is_some() || self.paintings.viewed().is_some();
-        self.cropping.as_mut().filter(|_| !is_hidden)
+        self.cropping.as_ref().filter(|_| !is_hidden)
     }
 
     /// Takes the part that was chosen.
