@@ -9,7 +9,7 @@ mod state;
 
 pub(super) use state::{
     DeviceInUse, Ending, ListChange, ListStep, Networks, NextStep, PaintRequest, PhotoOpening,
-    PhotoPainting, SaveFlow, Swatch, Swatches,
+    PhotoPainting, SaveFlow, StylePicture, StylePictures,
 };
 
 use std::{
@@ -21,7 +21,6 @@ use std::{
 use eframe::egui;
 
 use super::{
-    arrivals::Arrivals,
     batch::Batch,
     choice::{Choice, DEFAULT_BRUSH},
     contact_sheet::ContactSheets,
@@ -29,6 +28,7 @@ use super::{
     focus::FocusFrame,
     full_screen::state::FullScreen,
     gallery::Gallery,
+    incoming::Incoming,
     intent::Intent,
     live::{LiveView, Repaints},
     messages::{Corner, Messages},
@@ -113,15 +113,15 @@ pub struct App {
     /// A report that waits for its file name, and the name that the dialog starts with.
     pub(super) export: Option<(String, Vec<u8>)>,
     /// A style that was added and is chosen when the gallery shows it.
-    pub(super) arriving: Option<String>,
+    pub(super) added_style: Option<String>,
     /// Files of which the window asks how they are to be read.
-    pub(super) arrivals: Arrivals,
+    pub(super) incoming: Incoming,
     pub(super) list_steps: Vec<ListStep>,
     /// Moves of styles that were undone and can be redone.
     pub(super) undone_moves: Vec<ListStep>,
     /// The smallest size that the window may have, as it was set last, and the scale of the screen then.
     pub(super) smallest_size: Option<(egui::Vec2, f32)>,
-    pub(super) swatches: Swatches,
+    pub(super) style_pictures: StylePictures,
     pub(super) readings: Readings,
     pub(super) sheets: ContactSheets,
     pub(super) paintings: Paintings,
@@ -188,12 +188,12 @@ impl App {
             batch_waits: false,
             networks: Networks::default(),
             export: None,
-            arriving: None,
-            arrivals: Arrivals::default(),
+            added_style: None,
+            incoming: Incoming::default(),
             list_steps: Vec::new(),
             undone_moves: Vec::new(),
             smallest_size: None,
-            swatches: Swatches::default(),
+            style_pictures: StylePictures::default(),
             readings: Readings::default(),
             sheets: ContactSheets::default(),
             paintings: Paintings::default(),
@@ -239,13 +239,13 @@ impl App {
         for intent in presses {
             self.press(intent);
         }
-        self.note_arrivals();
+        self.note_incoming();
         self.perform_all();
         self.live_logic();
         self.follow_repaints();
         self.guard_closing();
         self.serve_readings();
-        self.serve_swatches();
+        self.serve_style_pictures();
         self.serve_paintings();
         self.finish_changes();
         if self.painting.request.is_some() || self.batch.as_ref().is_some_and(Batch::is_running) {

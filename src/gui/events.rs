@@ -4,8 +4,8 @@ use eframe::egui;
 
 use super::{
     app::{App, PaintRequest},
-    arrivals::PictureUse,
     batch::Phase,
+    incoming::PictureUse,
     intent::Intent,
     messages::{Offer, Topic},
     platform::{Purpose, from_the_root},
@@ -107,7 +107,7 @@ impl App {
                 }
             }
             Event::Tried { number, result } => {
-                if !self.handle_swatch(number, &result) {
+                if !self.handle_style_picture(number, &result) {
                     self.handle_tried(number, result);
                 }
             }

@@ -87,7 +87,7 @@ pub struct Gallery {
     order_changed: bool,
     thumbnails: HashMap<String, TextureHandle>,
     /// Painted pictures of the styles.
-    swatches: HashMap<String, PaintedPicture>,
+    painted: HashMap<String, PaintedPicture>,
     listed: bool,
     problems: Vec<String>,
     /// The chosen style as it was drawn last, and the height of the list then.
@@ -139,7 +139,7 @@ impl Gallery {
             before.iter().filter(|old| !is_same(old)).map(|old| old.id.clone()).collect();
         for id in &changed {
             self.thumbnails.remove(id);
-            self.swatches.remove(id);
+            self.painted.remove(id);
         }
         let ids: Vec<String> = cards.iter().map(|card| card.id.clone()).collect();
         self.order.take_in(ids.iter().map(String::as_str));
@@ -214,7 +214,7 @@ impl Gallery {
         self.removed.remove(id);
         self.hidden.retain(|card| card.id != id);
         self.thumbnails.remove(id);
-        self.swatches.remove(id);
+        self.painted.remove(id);
     }
 
     /// Notes that a style has another id; its place and pictures stay.
@@ -222,42 +222,42 @@ impl Gallery {
         self.order.rename(old, new);
         self.order_changed = true;
         rename_key(&mut self.thumbnails, old, new);
-        rename_key(&mut self.swatches, old, new);
+        rename_key(&mut self.painted, old, new);
         for card in self.cards.iter_mut().filter(|card| card.id == old) {
             new.clone_into(&mut card.id);
         }
     }
 
     /// A style that is wanted and has no painted picture of this yet.
-    pub fn without_swatch(
+    pub fn without_picture(
         &self,
         subject: Subject,
         is_wanted: impl Fn(&Card) -> bool,
     ) -> Option<&str> {
         let lacks = |card: &&Card| {
-            let swatch = self.swatches.get(&card.id);
-            swatch.is_none_or(|swatch| swatch.subject != subject) && is_wanted(card)
+            let picture = self.painted.get(&card.id);
+            picture.is_none_or(|picture| picture.subject != subject) && is_wanted(card)
         };
         self.cards.iter().find(lacks).map(|card| card.id.as_str())
     }
 
     /// Shows a style's painted picture.
-    pub fn set_swatch(&mut self, id: String, picture: PaintedPicture) {
-        self.swatches.insert(id, picture);
+    pub fn set_picture(&mut self, id: String, picture: PaintedPicture) {
+        self.painted.insert(id, picture);
     }
 
     /// Shows the painted pictures in this strength and these colours.
     pub fn follow_look(&mut self, look: Look) {
-        for swatch in self.swatches.values_mut().filter(|s| s.look != look) {
-            let image = image_in(look, &swatch.photo, &swatch.painting);
-            swatch.texture.set(image, MIPMAPPED);
-            swatch.look = look;
+        for picture in self.painted.values_mut().filter(|s| s.look != look) {
+            let image = image_in(look, &picture.photo, &picture.painting);
+            picture.texture.set(image, MIPMAPPED);
+            picture.look = look;
         }
     }
 
     /// Forgets the painted pictures: the styles are shown otherwise from now on.
-    pub fn forget_swatches(&mut self) {
-        self.swatches.clear();
+    pub fn forget_pictures(&mut self) {
+        self.painted.clear();
     }
 
     /// Every style, in the order in which they are shown.
@@ -346,8 +346,8 @@ impl Gallery {
                 let share = share.map(|(_, share)| share);
                 let moves = moving.and_then(|grid| grid.texture(&card.id));
                 let is_flipped = moves.is_some() && moving.is_some_and(|grid| grid.is_flipped);
-                let swatch = self.swatches.get(&card.id).map(|swatch| &swatch.texture);
-                let painted = moves.or(swatch);
+                let picture = self.painted.get(&card.id).map(|picture| &picture.texture);
+                let painted = moves.or(picture);
                 let own = self.thumbnails.get(&card.id).map(|own| (own, 1));
                 let tile = Tile {
                     card,

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 use eframe::egui::{Context, Id};
 
 use super::{
-    arrivals::PictureUse,
     choice::Choice,
+    incoming::PictureUse,
     mix::Parts,
     platform::Purpose,
     stage::{Compare, ViewStep},

@@ -4,7 +4,7 @@
 //!
 //! | module | what it holds |
 //! |---|---|
-//! | [`app`] | the window's state and its frame; `events` reads what threads report, `update` turns keys into intents and performs them, `painting` paints the photo, `window` is what is shown, `save_flow` saves and asks before something is lost, `remembering` writes the settings |
+//! | [`app`] | the window's state and its frame; `events` reads what threads report, `update` turns keys into intents and performs them, `painting` paints the photo, `window` is what is shown, `save_flow` saves and asks before something is lost, `settings_changes` writes the settings |
 //! | [`workspace`] | photo, choice, paintings, undo, what is saved: rules without egui |
 //! | [`stage`], `texture` | the picture in the middle: zoom, divider, pixels on the graphics card |
 //! | [`live`] | live pictures: source, comparison, moving gallery, recording |
@@ -18,8 +18,8 @@
 //! | `file_list` | what the lists of these and of saved paintings have in common |
 //! | `paintings` | the strip of the paintings that were saved last, and one of them large |
 //! | `reading` | the question how a network is to be read whose file does not tell, and its small pictures |
-//! | `arrivals` | pictures that are dropped or pasted: to be painted, or to be a style |
-//! | `own_styles`, `naming`, `swatches` | a person's own styles: named, removed, and painted small |
+//! | `incoming` | pictures that are dropped or pasted: to be painted, or to be a style |
+//! | `own_styles`, `naming`, `style_pictures` | a person's own styles: named, removed, and painted small |
 //! | `mix` | mixes of picture styles by weights |
 //! | `mode_choice` | lists from which a mode is chosen, for photos, live pictures and comparisons |
 //! | `overlays`, `licences`, `batch`, `messages` | questions, lists, a folder's progress, what went wrong |
@@ -36,7 +36,6 @@
 //! of mouse or keyboard, no frame is drawn.
 
 pub mod app;
-mod arrivals;
 mod bars;
 pub mod batch;
 pub mod choice;
@@ -55,6 +54,7 @@ mod gallery;
 mod hint_beside;
 mod history;
 mod icon;
+mod incoming;
 pub mod intent;
 mod key_chips;
 mod label;
@@ -76,8 +76,8 @@ pub mod platform;
 mod pointer;
 mod reading;
 mod recents;
-mod remembering;
 mod save_flow;
+mod settings_changes;
 mod settings_file;
 pub mod shortcuts;
 mod shortcuts_list;
@@ -85,9 +85,9 @@ pub mod stage;
 mod style_card;
 mod style_drag;
 mod style_order;
+mod style_pictures;
 mod style_refusal;
 pub mod style_source;
-mod swatches;
 pub mod tasks;
 mod texture;
 mod theme;

@@ -4,10 +4,10 @@ use std::{fs, io::ErrorKind, path::PathBuf};
 
 use super::{
     app::{App, NextStep},
-    arrivals::PictureUse,
     choice::{DEFAULT_BRUSH, working_size_of},
     events::name_window,
     file_list::FileList,
+    incoming::PictureUse,
     intent::Intent,
     messages::Offer,
     opened::{Opened, Origin, opened, sorted},

@@ -8,8 +8,8 @@ use std::{
 use eframe::egui::{self, Align2, Id, Modal, RichText, ScrollArea, vec2};
 
 use super::{
-    arrivals::{self, Arrived},
     finished::Save,
+    incoming::{self, IncomingPictures},
     intent::Intent,
     label::{name_label, path_label},
     licences::Licences,
@@ -61,7 +61,7 @@ pub enum Question {
     /// How the network of a file is to be read.
     Reading(Box<Reading>),
     /// What pictures are for.
-    PictureUse(Arrived),
+    PictureUse(IncomingPictures),
     /// What something is to be called.
     Name(Naming),
 }
@@ -183,8 +183,8 @@ impl Overlays {
             Overlay::Question(Question::Reading(question)) => {
                 reading::ui(ui, question, is_fresh);
             }
-            Overlay::Question(Question::PictureUse(arrived)) => {
-                arrivals::question_ui(ui, arrived, is_fresh);
+            Overlay::Question(Question::PictureUse(pictures)) => {
+                incoming::question_ui(ui, pictures, is_fresh);
             }
             Overlay::Question(Question::Name(naming)) => {
                 naming::ui(ui, naming, is_fresh);

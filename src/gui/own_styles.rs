@@ -340,7 +340,7 @@ impl App {
         self.forget_absent();
         self.networks.failed.clear();
         self.choose_first_style();
-        let arrived = self.arriving.take();
+        let arrived = self.added_style.take();
         match arrived.filter(|id| self.gallery.card(id).is_some()) {
             Some(id) => {
                 let offer = Offer {

@@ -6,9 +6,9 @@ use eframe::egui::{self, ViewportCommand};
 
 use super::{
     app::App,
-    arrivals::PictureUse,
     choice::{BRUSHES_PX, Choice, DEFAULT_BRUSH, finest_brush},
     file_list::FileList,
+    incoming::PictureUse,
     intent::Intent,
     licences::Licences,
     live::LiveView,
@@ -216,7 +216,7 @@ impl App {
             Intent::ClearRecents => self.clear_files(FileList::Recent),
             Intent::OpenSample => self.open(Origin::Sample),
             Intent::Paste => self.paste(),
-            Intent::UseAs(picture_use) => self.use_arrived(picture_use),
+            Intent::UseAs(picture_use) => self.use_incoming(picture_use),
             Intent::PreferStyle(path) => self.prefer_style(path),
             Intent::ForgetBefore => self.forget_before(),
             Intent::PickStyle(id) => {
@@ -325,7 +325,7 @@ impl App {
             }
             Intent::SetStylesShowPhoto(shows) => {
                 self.settings.choices.styles_show_photo = shows;
-                self.gallery.forget_swatches();
+                self.gallery.forget_pictures();
                 self.settings_changed();
             }
             Intent::ToggleControls => self.controls_open = !self.controls_open,

@@ -234,7 +234,7 @@ impl App {
         } else if self.opening.is_running && self.workspace.photo().is_some() {
             has_chip = true;
             empty::hint(ui, area, "Opening…");
-        } else if self.arrivals.importing > 0 || self.arriving.is_some() {
+        } else if self.incoming.importing > 0 || self.added_style.is_some() {
             has_chip = true;
             empty::hint(ui, area, "Adding the style…");
         } else if self.live.is_none()
@@ -268,7 +268,7 @@ impl App {
         };
         self.messages.ui(ui, room, (Corner::Bottom, above), is_alone);
         self.sheets.ui(ui, area);
-        self.arrivals.ui(ui, area, self.live.is_some());
+        self.incoming.ui(ui, area, self.live.is_some());
     }
 
     /// The lower line; modes, and what a device can do, only beside the Lab.

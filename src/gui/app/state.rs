@@ -143,7 +143,7 @@ pub(in crate::gui) struct ListStep {
 }
 
 /// A small painted picture that is being made.
-pub(in crate::gui) struct Swatch {
+pub(in crate::gui) struct StylePicture {
     /// Id of the style.
     pub style: String,
     pub subject: Subject,
@@ -153,8 +153,8 @@ pub(in crate::gui) struct Swatch {
 
 /// The small painted picture that is being made, and those that could not be.
 #[derive(Default)]
-pub(in crate::gui) struct Swatches {
-    pub running: Option<Swatch>,
+pub(in crate::gui) struct StylePictures {
+    pub running: Option<StylePicture>,
     /// Styles that could not be painted.
     pub failed: HashSet<String>,
 }

@@ -9,7 +9,7 @@ use std::{
 
 use eframe::egui;
 
-use super::repaints::Snapped;
+use super::repaints::SnapshotPicture;
 use crate::{
     capture::Rotation,
     disk::{self, WriteError},
@@ -89,21 +89,21 @@ impl App {
             (Some(style), true) => style.clone(),
             (Some(_), false) => mix::label(&parts),
         };
-        let shown = Snapped { style, picture, texts };
+        let shown = SnapshotPicture { style, picture, texts };
         match (is_finer, finer) {
             (Some(repainted), Some(finer)) => {
                 let repainted = shown.clone().repainted(&repainted, finer.model());
-                self.save_snapped(repainted, Some(shown));
+                self.save_snapshot(repainted, Some(shown));
             }
             (_, finer) => self.keep(frame, finer, shown),
         }
     }
 
     /// Saves a snapshot under a name of its own; `seen` is the same as it was seen, if that is another picture.
-    pub(super) fn save_snapped(&self, snapped: Snapped, seen: Option<Snapped>) {
+    pub(super) fn save_snapshot(&self, picture: SnapshotPicture, seen: Option<SnapshotPicture>) {
         let folder = self.picture_folder();
         self.tasks.spawn_writing(
-            move || snapshot(&folder, snapped),
+            move || snapshot(&folder, picture),
             |app: &mut Self, saved| match saved {
                 Ok((path, picture)) => app.show_snapshot(&path, &picture, seen),
                 Err(error) => app.messages.error(error),
@@ -112,7 +112,12 @@ impl App {
     }
 
     /// Shows a snapshot and where it is.
-    fn show_snapshot(&mut self, path: &Path, (size, thumbnail): &Thumbnail, seen: Option<Snapped>) {
+    fn show_snapshot(
+        &mut self,
+        path: &Path,
+        (size, thumbnail): &Thumbnail,
+        seen: Option<SnapshotPicture>,
+    ) {
         let mut actions = vec![
             ("Show in folder", Intent::ShowInFolder(path.to_owned())),
             ("Copy", Intent::CopyFile(path.to_owned())),
@@ -355,7 +360,7 @@ type Thumbnail = ((usize, usize), Frame);
 /// Writes a snapshot below `folder`; returns its path.
 fn snapshot(
     folder: &Path,
-    Snapped { style, picture, texts }: Snapped,
+    SnapshotPicture { style, picture, texts }: SnapshotPicture,
 ) -> Result<(PathBuf, Thumbnail), String> {
     let bytes = encode::png_with_texts("the snapshot", &picture, &texts);
     let bytes = bytes.map_err(|e| e.to_string())?;

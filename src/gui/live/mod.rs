@@ -27,7 +27,7 @@ mod update;
 pub(super) use chrome::{WORDS_WIDTH, full_screen_button};
 pub(super) use files::own_folder;
 pub use preview_grid::PreviewGrid;
-pub use repaints::{Repaints, Snapped};
+pub use repaints::Repaints;
 pub(super) use source_trial::NO_CAMERA;
 
 use std::{path::Path, sync::Arc, time::Instant};

@@ -5,7 +5,7 @@
 
 use std::{sync::Arc, time::Instant};
 
-use super::repaints::{Finer, Held, Snapped, Waiting, Wanted};
+use super::repaints::{Finer, Held, SnapshotPicture, Waiting, Wanted};
 use crate::{
     engine::{
         error::EngineError,
@@ -142,9 +142,9 @@ impl App {
     }
 
     /// Saves a snapshot once its finer picture is there; what is `shown` where that cannot be had.
-    pub(super) fn keep(&mut self, frame: Arc<Frame>, finer: Option<Finer>, shown: Snapped) {
+    pub(super) fn keep(&mut self, frame: Arc<Frame>, finer: Option<Finer>, shown: SnapshotPicture) {
         let Some(finer) = finer else {
-            self.save_snapped(shown, None);
+            self.save_snapshot(shown, None);
             return;
         };
         if self.repaints.waiting.len() >= MOST_WAITING {
@@ -164,7 +164,7 @@ impl App {
         let done = Intent::SaveAsSeen(number);
         self.messages.forget_action(&done);
         if let Some(seen) = self.repaints.take_seen(number) {
-            self.save_snapped(seen, None);
+            self.save_snapshot(seen, None);
         }
     }
 
@@ -176,11 +176,11 @@ impl App {
         }
     }
 
-    fn save_as_seen(&mut self, shown: Snapped, why: &str) {
+    fn save_as_seen(&mut self, shown: SnapshotPicture, why: &str) {
         self.messages.notice(format!(
             "The snapshot is the picture that was seen: it could not be painted more finely ({why})"
         ));
-        self.save_snapped(shown, None);
+        self.save_snapshot(shown, None);
     }
 
     /// A frame was painted once more, or could not be.
@@ -196,7 +196,7 @@ impl App {
             match &result {
                 Ok(repainted) => {
                     let (seen, model) = (snapshot.shown, snapshot.finer.model());
-                    self.save_snapped(seen.clone().repainted(repainted, model), Some(seen));
+                    self.save_snapshot(seen.clone().repainted(repainted, model), Some(seen));
                 }
                 Err(error) => self.save_as_seen(snapshot.shown, &error.to_string()),
             }
@@ -222,7 +222,7 @@ impl App {
     /// Saves what waits as it was seen, because the window closes.
     pub(in crate::gui) fn end_repaints(&mut self) {
         for waiting in std::mem::take(&mut self.repaints.waiting) {
-            self.save_snapped(waiting.shown, None);
+            self.save_snapshot(waiting.shown, None);
         }
     }
 }

@@ -68,7 +68,7 @@ pub(super) struct Waiting {
     pub(super) frame: Arc<Frame>,
     pub(super) finer: Finer,
     /// What is saved where the finer picture cannot be had.
-    pub(super) shown: Snapped,
+    pub(super) shown: SnapshotPicture,
 }
 
 /// The frames that are painted once more.
@@ -79,7 +79,7 @@ pub struct Repaints {
     pub(super) waiting: Vec<Waiting>,
     /// Snapshots that were painted once more and saved, as they were seen, while a message offers to save that; the
     /// newest last.
-    seen: Vec<(u64, Snapped)>,
+    seen: Vec<(u64, SnapshotPicture)>,
     newest_seen: u64,
 }
 
@@ -93,7 +93,7 @@ impl Repaints {
     }
 
     /// Keeps a snapshot as it was seen; gives its number.
-    pub fn keep_seen(&mut self, seen: Snapped) -> u64 {
+    pub fn keep_seen(&mut self, seen: SnapshotPicture) -> u64 {
         self.newest_seen += 1;
         self.seen.push((self.newest_seen, seen));
         if self.seen.len() > MOST_SEEN {
@@ -103,7 +103,7 @@ impl Repaints {
     }
 
     /// Gives that up again which has this number.
-    pub(super) fn take_seen(&mut self, number: u64) -> Option<Snapped> {
+    pub(super) fn take_seen(&mut self, number: u64) -> Option<SnapshotPicture> {
         let at = self.seen.iter().position(|(n, _)| *n == number)?;
         Some(self.seen.remove(at).1)
     }
@@ -115,7 +115,7 @@ impl Repaints {
 
 /// A picture to be saved as a snapshot.
 #[derive(Clone)]
-pub struct Snapped {
+pub struct SnapshotPicture {
     /// Its style, for the file's name.
     pub(super) style: String,
     pub(super) picture: Frame,
@@ -123,7 +123,7 @@ pub struct Snapped {
     pub(super) texts: Vec<(&'static str, String)>,
 }
 
-impl Snapped {
+impl SnapshotPicture {
     /// The same frame, painted once more with this size of the style's network.
     pub fn repainted(mut self, repainted: &Repainted, model: Option<ModelSize>) -> Self {
         let (width, height) = repainted.working;

@@ -164,7 +164,7 @@ impl App {
     /// Keeps a mix as a style of its own.
     pub(in crate::gui) fn keep_mix(&mut self, parts: Parts, name: String) {
         let words = format!("mix of {}", in_words(&parts, |style| self.title_of(style)));
-        self.arrivals.importing += 1;
+        self.incoming.importing += 1;
         let (styles, mix, style) = (self.style_source.clone(), parts.clone(), name.clone());
         self.tasks.spawn_writing(
             move || styles.keep_mix(&mix, &style, &words),
@@ -174,11 +174,11 @@ impl App {
 
     /// A mix was kept as a style, or not: then the question stands again, with the reason.
     fn handle_kept(&mut self, parts: Parts, name: String, result: Result<String, String>) {
-        self.arrivals.importing = self.arrivals.importing.saturating_sub(1);
+        self.incoming.importing = self.incoming.importing.saturating_sub(1);
         match result {
             Ok(id) => {
                 self.workspace.note_kept_mix(&parts, &id);
-                self.arriving = Some(id);
+                self.added_style = Some(id);
                 self.list_styles();
             }
             Err(error) => {

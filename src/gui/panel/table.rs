@@ -30,73 +30,65 @@ struct Shown {
     align: Align,
 }
 
+impl Shown {
+    const fn new(
+        column: Column,
+        title: &'static str,
+        spoken: &'static str,
+        (width, align): (f32, Align),
+        hint: &'static str,
+    ) -> Self {
+        Self { column, title, spoken, hint, width, align }
+    }
+}
+
 const COLUMNS: [Shown; 8] = [
-    Shown {
-        column: Column::Order,
-        title: "#",
-        spoken: "network order",
-        hint: "The network's own order.",
-        width: 22.0,
-        align: Align::Max,
-    },
-    Shown {
-        column: Column::Layer,
-        title: "Layer",
-        spoken: "layer",
-        hint: "The layer that the step belongs to.",
-        width: 78.0,
-        align: Align::Min,
-    },
-    Shown {
-        column: Column::Kernel,
-        title: "Kernel",
-        spoken: "kernel",
-        hint: "What runs.",
-        width: 92.0,
-        align: Align::Min,
-    },
-    Shown {
-        column: Column::Time,
-        title: "Time, ms",
-        spoken: "time",
-        hint: "Mean of the last samples, without the fastest and the slowest, in milliseconds.",
-        width: 62.0,
-        align: Align::Max,
-    },
-    Shown {
-        column: Column::Share,
-        title: "Share",
-        spoken: "share",
-        hint: "Part of the sum of all steps; the longest bar is the longest step.",
-        width: 96.0,
-        align: Align::Min,
-    },
-    Shown {
-        column: Column::Bandwidth,
-        title: "GB/s",
-        spoken: "bandwidth",
-        hint: "Bytes that the step has to read and write at least, per second.",
-        width: 48.0,
-        align: Align::Max,
-    },
-    Shown {
-        column: Column::Arithmetic,
-        title: "TFLOP/s",
-        spoken: "arithmetic",
-        hint: "Operations of the layer in direct form, per second, in 1e12; none for steps that only \
+    Shown::new(Column::Order, "#", "network order", (22.0, Align::Max), "The network's own order."),
+    Shown::new(
+        Column::Layer,
+        "Layer",
+        "layer",
+        (78.0, Align::Min),
+        "The layer that the step belongs to.",
+    ),
+    Shown::new(Column::Kernel, "Kernel", "kernel", (92.0, Align::Min), "What runs."),
+    Shown::new(
+        Column::Time,
+        "Time, ms",
+        "time",
+        (62.0, Align::Max),
+        "Mean of the last samples, without the fastest and the slowest, in milliseconds.",
+    ),
+    Shown::new(
+        Column::Share,
+        "Share",
+        "share",
+        (96.0, Align::Min),
+        "Part of the sum of all steps; the longest bar is the longest step.",
+    ),
+    Shown::new(
+        Column::Bandwidth,
+        "GB/s",
+        "bandwidth",
+        (48.0, Align::Max),
+        "Bytes that the step has to read and write at least, per second.",
+    ),
+    Shown::new(
+        Column::Arithmetic,
+        "TFLOP/s",
+        "arithmetic",
+        (58.0, Align::Max),
+        "Operations of the layer in direct form, per second, in 1e12; none for steps that only \
                move or normalise.",
-        width: 58.0,
-        align: Align::Max,
-    },
-    Shown {
-        column: Column::Ceiling,
-        title: "Of limit",
-        spoken: "share of the limit",
-        hint: "The least time that the device could take, over the time that it took. A layer that is \
+    ),
+    Shown::new(
+        Column::Ceiling,
+        "Of limit",
+        "share of the limit",
+        (56.0, Align::Max),
+        "The least time that the device could take, over the time that it took. A layer that is \
                computed with fewer operations than its direct form has can exceed 100 %.",
-        width: 56.0,
-        align: Align::Max,
-    },
+    ),
 ];
 
 /// The columns; without a limit that is known, there is no share of it.

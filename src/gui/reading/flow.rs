@@ -47,7 +47,7 @@ impl App {
         path: PathBuf,
         import: impl FnOnce(&dyn StyleSource, &Path) -> Result<Import, String> + Send + 'static,
     ) {
-        self.arrivals.importing += 1;
+        self.incoming.importing += 1;
         let (styles, file, name) = (self.style_source.clone(), path.clone(), name_label(&path));
         self.tasks.spawn_writing_or(
             move || import(&*styles, &file),
@@ -62,14 +62,14 @@ impl App {
     }
 
     fn handle_imported(&mut self, path: PathBuf, result: Result<Import, String>) {
-        self.arrivals.importing = self.arrivals.importing.saturating_sub(1);
+        self.incoming.importing = self.incoming.importing.saturating_sub(1);
         match result {
             Ok(Import::Added { id, warning }) => {
                 if decode::has_picture_name(&path) {
                     // It paints as soon as it is listed.
                     self.load((id.clone(), ModelSize::Full));
                 }
-                self.arriving = Some(id);
+                self.added_style = Some(id);
                 self.list_styles();
                 if let Some(warning) = warning {
                     self.messages.notice(warning);
@@ -122,7 +122,7 @@ impl App {
         match result {
             Ok(job) => {
                 reading.photo = Some(job.photo.clone());
-                self.postpone_swatch();
+                self.postpone_style_picture();
                 self.readings.trial = Some(self.engine.try_out(job));
             }
             Err(error) => reading.end(Trial::Failed(remark(&error))),

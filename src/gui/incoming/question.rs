@@ -2,14 +2,14 @@
 
 use eframe::egui::{self, Key, Modifiers};
 
-use super::{Arrived, PictureUse};
+use super::{IncomingPictures, PictureUse};
 use crate::gui::{intent::Intent, label::name_label, theme};
 
 /// Draws the question into `ui`.
-pub fn question_ui(ui: &mut egui::Ui, arrived: &Arrived, is_fresh: bool) {
-    let count = match arrived {
-        Arrived::Picture(_) => 1,
-        Arrived::Files(files) => files.len(),
+pub fn question_ui(ui: &mut egui::Ui, pictures: &IncomingPictures, is_fresh: bool) {
+    let count = match pictures {
+        IncomingPictures::Picture(_) => 1,
+        IncomingPictures::Files(files) => files.len(),
     };
     let (heading, choices) = match count {
         1 => {
@@ -22,13 +22,13 @@ pub fn question_ui(ui: &mut egui::Ui, arrived: &Arrived, is_fresh: bool) {
     };
     ui.heading(heading);
     ui.add_space(4.0);
-    ui.label(match arrived {
-        Arrived::Picture(picture) => {
+    ui.label(match pictures {
+        IncomingPictures::Picture(picture) => {
             let frame = &picture.photo.frame;
             let (w, h) = (frame.width(), frame.height());
             format!("{}, {w} × {h} px", picture.title())
         }
-        Arrived::Files(files) => match files.as_slice() {
+        IncomingPictures::Files(files) => match files.as_slice() {
             [one] => name_label(one),
             many => format!("{} pictures", many.len()),
         },

@@ -20,7 +20,7 @@ pub use question::question_ui;
 use super::opened::Opened;
 
 /// Pictures that a question is about.
-pub enum Arrived {
+pub enum IncomingPictures {
     /// One of the clipboard.
     Picture(Box<Opened>),
     /// Files.
@@ -37,7 +37,7 @@ pub struct Before {
 
 /// Files that hover, files that were dropped, and what was shown before.
 #[derive(Default)]
-pub struct Arrivals {
+pub struct Incoming {
     /// Where the pointer was when it was known last.
     pub pointer: Option<Pos2>,
     /// When the pointer was asked for last, by egui's clock.
@@ -56,7 +56,7 @@ pub struct Arrivals {
     pub importing: usize,
 }
 
-impl Arrivals {
+impl Incoming {
     /// Draws the targets over the stage while files hover.
     pub fn ui(&mut self, ui: &egui::Ui, area: Rect, is_live: bool) {
         let shown = targets::ui(ui, area, self.pointer, is_live);

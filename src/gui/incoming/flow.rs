@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use eframe::egui::{self, Pos2};
 
-use super::{Arrived, Before, PictureUse, targets};
+use super::{Before, IncomingPictures, PictureUse, targets};
 use crate::compose::Look;
 use crate::gui::{
     app::{App, NextStep},
@@ -27,28 +27,28 @@ const PASTED: &str = "Pasted picture";
 
 impl App {
     /// Notes files that hover over the window, and those that were dropped.
-    pub(in crate::gui) fn note_arrivals(&mut self) {
+    pub(in crate::gui) fn note_incoming(&mut self) {
         let (hovers, dropped, now) = self.ctx.input(|i| {
             let dropped = i.raw.dropped_files.iter();
             let mut dropped: Vec<PathBuf> = dropped.map(|f| f.path().to_owned()).collect();
             dropped.dedup();
             (!i.raw.hovered_files.is_empty(), dropped, i.time)
         });
-        let arrivals = &mut self.arrivals;
+        let incoming = &mut self.incoming;
         let is_drop = !dropped.is_empty();
         if is_drop {
-            let over = arrivals.targets_over;
-            arrivals.dropped.push((dropped, over));
+            let over = incoming.targets_over;
+            incoming.dropped.push((dropped, over));
         }
-        if !hovers && arrivals.dropped.is_empty() {
-            arrivals.pointer = None;
-            arrivals.asked_at = None;
+        if !hovers && incoming.dropped.is_empty() {
+            incoming.pointer = None;
+            incoming.asked_at = None;
             return;
         }
         let is_time = |at: f64| now - at >= ASK_EVERY_SECONDS;
-        if is_drop || (hovers && arrivals.asked_at.is_none_or(is_time)) {
-            arrivals.asked_at = Some(now);
-            if !std::mem::replace(&mut arrivals.is_asking, true) {
+        if is_drop || (hovers && incoming.asked_at.is_none_or(is_time)) {
+            incoming.asked_at = Some(now);
+            if !std::mem::replace(&mut incoming.is_asking, true) {
                 let platform = self.platform.clone();
                 self.tasks.spawn(
                     move || Ok(platform.pointer()),
@@ -63,11 +63,11 @@ impl App {
 
     /// Decides about what was dropped, from where the pointer is on the screen, if that is known.
     fn handle_pointer(&mut self, place: Option<(i32, i32)>) {
-        self.arrivals.is_asking = false;
+        self.incoming.is_asking = false;
         let told = place.and_then(|place| in_window(&self.ctx, place));
         let pointer = told.or_else(|| self.ctx.input(|i| i.pointer.latest_pos()));
-        self.arrivals.pointer = pointer;
-        for (files, over) in std::mem::take(&mut self.arrivals.dropped) {
+        self.incoming.pointer = pointer;
+        for (files, over) in std::mem::take(&mut self.incoming.dropped) {
             let picture_use = over.zip(pointer).and_then(|(area, at)| {
                 let at = targets::at(area, at)?;
                 Some(targets::USES[at])
@@ -94,7 +94,7 @@ impl App {
         match picture_use {
             _ if photos.is_empty() => {}
             PictureUse::Asked if !sorted.has_folder => {
-                self.put_question(Question::PictureUse(Arrived::Files(photos)));
+                self.put_question(Question::PictureUse(IncomingPictures::Files(photos)));
             }
             PictureUse::Style if !sorted.has_folder => self.make_styles(photos),
             PictureUse::OneByOne if !sorted.has_folder => self.open_one_by_one(ticket, photos),
@@ -102,7 +102,7 @@ impl App {
             _ => {
                 for path in photos {
                     let is_unsaid = picture_use == PictureUse::Unsaid;
-                    self.arrivals.unsaid = is_unsaid.then(|| path.clone());
+                    self.incoming.unsaid = is_unsaid.then(|| path.clone());
                     self.open_file(ticket, path);
                 }
             }
@@ -160,15 +160,17 @@ impl App {
         let platform = self.platform.clone();
         let paste = move || {
             Ok(match platform.paste()? {
-                Clip::Picture(frame) => Some(Arrived::Picture(Box::new(from_clipboard(frame)))),
-                Clip::Files(files) => Some(Arrived::Files(files)),
+                Clip::Picture(frame) => {
+                    Some(IncomingPictures::Picture(Box::new(from_clipboard(frame))))
+                }
+                Clip::Files(files) => Some(IncomingPictures::Files(files)),
                 Clip::Nothing => None,
             })
         };
         self.tasks.spawn(paste, move |app: &mut Self, pasted| {
             let is_newest = app.opening.end(ticket);
             match pasted {
-                Ok(Some(Arrived::Files(files))) => app.sort(files, PictureUse::Asked),
+                Ok(Some(IncomingPictures::Files(files))) => app.sort(files, PictureUse::Asked),
                 Ok(None) => app.messages.notice(
                     "The clipboard holds no picture. Copy one, or a picture file, and paste again.",
                 ),
@@ -181,20 +183,20 @@ impl App {
     }
 
     /// Uses the pictures that the open question is about.
-    pub(in crate::gui) fn use_arrived(&mut self, picture_use: PictureUse) {
-        let arrived = match self.overlays.take() {
-            Overlay::Question(Question::PictureUse(arrived)) => arrived,
+    pub(in crate::gui) fn use_incoming(&mut self, picture_use: PictureUse) {
+        let pictures = match self.overlays.take() {
+            Overlay::Question(Question::PictureUse(pictures)) => pictures,
             other => return self.overlays.show(other),
         };
-        match (arrived, picture_use) {
-            (Arrived::Picture(picture), PictureUse::Style) => {
+        match (pictures, picture_use) {
+            (IncomingPictures::Picture(picture), PictureUse::Style) => {
                 let frame = picture.photo.frame;
                 self.import_with(PASTED.into(), move |styles, _| {
                     styles.import_picture(&frame, PASTED)
                 });
             }
-            (Arrived::Picture(picture), _) => self.go_on_or_ask(NextStep::Put(picture)),
-            (Arrived::Files(files), _) => {
+            (IncomingPictures::Picture(picture), _) => self.go_on_or_ask(NextStep::Put(picture)),
+            (IncomingPictures::Files(files), _) => {
                 let ticket = self.ticket();
                 let photos = Sorted { photos: files, ..Sorted::default() };
                 self.handle_sorted(ticket, picture_use, photos);
@@ -205,17 +207,17 @@ impl App {
     /// Puts a photo on the table; where nobody said that it is one, a message offers to make a style of it.
     pub(in crate::gui) fn note_put(&mut self, opened: Opened, was_live: bool) {
         self.messages.withdraw(|intent| matches!(intent, Intent::PreferStyle(_)));
-        let unsaid = self.arrivals.unsaid.take();
+        let unsaid = self.incoming.unsaid.take();
         let unsaid = unsaid.filter(|path| opened.origin == Origin::File(path.clone()));
         let photo = self.workspace.put_photo(opened);
         if was_live && photo.is_none() && !self.workspace.has_two_choices() {
             self.tell_of_inherited_look();
         }
-        self.arrivals.before = None;
+        self.incoming.before = None;
         let Some(path) = unsaid else {
             return;
         };
-        self.arrivals.before = Some(Before { photo, was_live });
+        self.incoming.before = Some(Before { photo, was_live });
         let text = match self.workspace.choice.style {
             Some(_) => "Painted as a photo.",
             None => "Opened as a photo.",
@@ -248,7 +250,7 @@ impl App {
     /// Makes a style of a photo that was opened, and shows what was there before.
     pub(in crate::gui) fn prefer_style(&mut self, path: PathBuf) {
         self.import(path);
-        let Some(Before { photo, was_live }) = self.arrivals.before.take() else {
+        let Some(Before { photo, was_live }) = self.incoming.before.take() else {
             return;
         };
         if let Some(photo) = photo {
@@ -261,7 +263,7 @@ impl App {
 
     /// Nobody will go back to what was shown before.
     pub(in crate::gui) fn forget_before(&mut self) {
-        self.arrivals.before = None;
+        self.incoming.before = None;
     }
 }
 

@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use super::{
-    app::{App, Swatch},
+    app::{App, StylePicture},
     gallery::{PaintedPicture, Subject},
     opened::for_trials,
     tasks::{mistake, named},
@@ -25,9 +25,9 @@ use crate::{
 
 impl App {
     /// Begins with the next picture when there is time for it.
-    pub(super) fn serve_swatches(&mut self) {
+    pub(super) fn serve_style_pictures(&mut self) {
         self.gallery.follow_look(self.workspace.choice.look);
-        let has_other_work = self.swatches.running.is_some()
+        let has_other_work = self.style_pictures.running.is_some()
             || self.live.is_some()
             || self.painting.request.is_some()
             || self.overlays.reading().is_some()
@@ -37,9 +37,9 @@ impl App {
         if has_other_work {
             return;
         }
-        let (failed, subject) = (&self.swatches.failed, self.subject());
+        let (failed, subject) = (&self.style_pictures.failed, self.subject());
         let of_all = self.settings.choices.styles_show_photo;
-        let lacks = self.gallery.without_swatch(subject, |card| {
+        let lacks = self.gallery.without_picture(subject, |card| {
             (of_all || card.is_picture()) && !failed.contains(&card.id)
         });
         if let Some(id) = lacks.map(str::to_owned) {
@@ -52,11 +52,12 @@ impl App {
                 let network = styles.load(&style, ModelSize::Lite)?.network;
                 Ok::<_, String>(TrialJob { network, photo })
             };
-            self.swatches.running = Some(Swatch { style: id.clone(), subject, trial: None });
+            self.style_pictures.running =
+                Some(StylePicture { style: id.clone(), subject, trial: None });
             self.tasks.spawn(
                 // Painting in a style that cannot be read shows the reason; a panic is shown here.
                 move || named(&what, || Ok(read().ok())),
-                |app: &mut Self, read| app.handle_swatch_read(id, read),
+                |app: &mut Self, read| app.handle_style_read(id, read),
             );
         }
     }
@@ -68,9 +69,10 @@ impl App {
         photo.map(|photo| (photo.number, photo.framing))
     }
 
-    fn handle_swatch_read(&mut self, id: String, result: Result<Option<TrialJob>, String>) {
-        let is_awaited = |running: &mut Swatch| running.style == id && running.trial.is_none();
-        let Some(awaited) = self.swatches.running.take_if(is_awaited) else {
+    fn handle_style_read(&mut self, id: String, result: Result<Option<TrialJob>, String>) {
+        let is_awaited =
+            |running: &mut StylePicture| running.style == id && running.trial.is_none();
+        let Some(awaited) = self.style_pictures.running.take_if(is_awaited) else {
             return;
         };
         match result {
@@ -78,28 +80,30 @@ impl App {
             Ok(Some(_)) if self.overlays.reading().is_some() => {}
             Ok(Some(job)) => {
                 let photo = job.photo.clone();
-                self.swatches.running =
-                    Some(Swatch { trial: Some((self.engine.try_out(job), photo)), ..awaited });
+                self.style_pictures.running = Some(StylePicture {
+                    trial: Some((self.engine.try_out(job), photo)),
+                    ..awaited
+                });
             }
             Ok(None) => {
-                self.swatches.failed.insert(id);
+                self.style_pictures.failed.insert(id);
             }
             Err(why) => {
                 self.messages.error(why);
-                self.swatches.failed.insert(id);
+                self.style_pictures.failed.insert(id);
             }
         }
     }
 
     /// Shows a picture that was painted; `false` when it was not one of these.
-    pub(super) fn handle_swatch(
+    pub(super) fn handle_style_picture(
         &mut self,
         number: TrialNumber,
         result: &Result<Arc<Painting>, EngineError>,
     ) -> bool {
         let is_it =
-            |running: &mut Swatch| running.trial.as_ref().is_some_and(|(n, _)| *n == number);
-        let Some(made) = self.swatches.running.take_if(is_it) else {
+            |running: &mut StylePicture| running.trial.as_ref().is_some_and(|(n, _)| *n == number);
+        let Some(made) = self.style_pictures.running.take_if(is_it) else {
             return false;
         };
         match (result, made.trial) {
@@ -108,7 +112,7 @@ impl App {
                 let pictures = (photo, painting.clone());
                 let picture =
                     PaintedPicture::new(&self.ctx, &made.style, made.subject, pictures, look);
-                self.gallery.set_swatch(made.style, picture);
+                self.gallery.set_picture(made.style, picture);
             }
             (result, _) => {
                 if let Err(EngineError::Panicked(panic)) = result {
@@ -116,14 +120,14 @@ impl App {
                     let why = format!("“{title}” cannot be shown: {}", mistake(panic));
                     self.messages.error(why);
                 }
-                self.swatches.failed.insert(made.style);
+                self.style_pictures.failed.insert(made.style);
             }
         }
         true
     }
 
     /// Another trial took the place of the picture's.
-    pub(super) fn postpone_swatch(&mut self) {
-        self.swatches.running = None;
+    pub(super) fn postpone_style_picture(&mut self) {
+        self.style_pictures.running = None;
     }
 }
