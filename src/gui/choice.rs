@@ -40,10 +40,7 @@ pub struct Recipe {
 impl Recipe {
     /// What the style is called in file names.
     pub fn label(&self) -> String {
-        match self.mix.is_empty() {
-            true => self.style.clone(),
-            false => mix::label(&self.mix),
-        }
+        if self.mix.is_empty() { self.style.clone() } else { mix::label(&self.mix) }
     }
 
     /// Whether another one mixes the same style otherwise, and has all else in common.

@@ -41,7 +41,7 @@ impl App {
         if pastes {
             let platform = self.platform.clone();
             let paste = move || Ok(platform.paste_text());
-            self.tasks.spawn(paste, |app: &mut Self, text| match text {
+            self.tasks.spawn(paste, |app, text| match text {
                 Ok(text) if app.ctx.text_edit_focused() && !text.is_empty() => {
                     let text = text.replace("\r\n", "\n");
                     app.ctx.input_mut(|input| input.events.push(Event::Paste(text)));

@@ -103,10 +103,7 @@ impl App {
     );
         if response.changed() {
             // The usual one stays the usual one for photos of another size.
-            choice.brush = match place == usual {
-                true => DEFAULT_BRUSH,
-                false => place,
-            };
+            choice.brush = if place == usual { DEFAULT_BRUSH } else { place };
         }
         let words = match self.workspace.photo_size() {
             Some((width, height)) => {
@@ -208,9 +205,10 @@ impl App {
         }
         choice.output = output;
         if let Some((w, h)) = size(output) {
-            let enlarged = match w.max(h) > long_side {
-                true => format!(", enlarged {:.1} times", w.max(h) as f32 / long_side as f32),
-                false => String::new(),
+            let enlarged = if w.max(h) > long_side {
+                format!(", enlarged {:.1} times", w.max(h) as f32 / long_side as f32)
+            } else {
+                String::new()
             };
             theme::caption(ui, format!("Saved at {w} × {h} px{enlarged}"));
         }

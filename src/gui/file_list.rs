@@ -91,7 +91,7 @@ impl App {
             let file = path.clone();
             self.tasks.spawn(
                 move || Ok(SmallPicture::of(&file)),
-                |app: &mut Self, small| {
+                |app, small| {
                     app.paintings.take_in(&app.ctx, path, small);
                     app.paintings.keep_only(&app.settings.state);
                 },

@@ -23,9 +23,10 @@ impl HintBeside for egui::Response {
 
     fn keys_beside(self, text: &str, keys: &str) -> Self {
         let screen = self.ctx.content_rect();
-        let (align, edge) = match self.rect.center().x > screen.center().x {
-            true => (RectAlign::LEFT_START, screen.right() - CONTROLS_WIDTH),
-            false => (RectAlign::RIGHT_START, screen.left() + GALLERY_WIDTH),
+        let (align, edge) = if self.rect.center().x > screen.center().x {
+            (RectAlign::LEFT_START, screen.right() - CONTROLS_WIDTH)
+        } else {
+            (RectAlign::RIGHT_START, screen.left() + GALLERY_WIDTH)
         };
         let mut column = self.rect;
         column.extend_with_x(edge);

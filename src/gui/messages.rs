@@ -329,10 +329,7 @@ impl Messages {
             if shown.len() == MOST_SHOWN || (is_alone && !message.is_for_all()) {
                 continue;
             }
-            let height = match message.is_low(most) {
-                true => line,
-                false => message.height.unwrap_or(0.0),
-            };
+            let height = if message.is_low(most) { line } else { message.height.unwrap_or(0.0) };
             if !shown.is_empty() && height > room {
                 break;
             }

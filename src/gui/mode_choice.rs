@@ -175,8 +175,5 @@ fn list<T: Copy + PartialEq>(
 
 /// A value as the window calls it: words begin with a capital letter, names of formats are as everywhere.
 fn in_words(name: &str) -> String {
-    match name.contains(|c: char| c.is_ascii_digit()) {
-        true => name.to_owned(),
-        false => capital(name),
-    }
+    if name.contains(|c: char| c.is_ascii_digit()) { name.to_owned() } else { capital(name) }
 }

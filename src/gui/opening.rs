@@ -41,10 +41,8 @@ impl App {
     /// Opens a photo for the request with this number, which is the newest.
     fn open_as(&mut self, ticket: u64, origin: Origin) {
         self.opening.begin(ticket);
-        self.tasks.spawn(
-            move || opened(origin),
-            move |app: &mut Self, opened| app.handle_opened(ticket, opened),
-        );
+        self.tasks
+            .spawn(move || opened(origin), move |app, opened| app.handle_opened(ticket, opened));
     }
 
     /// Puts a photo on the table, unless one was requested later.
@@ -62,7 +60,7 @@ impl App {
         let ticket = self.ticket();
         self.tasks.spawn(
             move || Ok(sorted(files)),
-            move |app: &mut Self, sorted| match sorted {
+            move |app, sorted| match sorted {
                 Ok(sorted) => app.handle_sorted(ticket, picture_use, sorted),
                 Err(error) => app.messages.error(error),
             },
@@ -85,7 +83,7 @@ impl App {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             _ => opened(Origin::File(file)).map(Some),
         };
-        self.tasks.spawn(open, move |app: &mut Self, opened| match opened.transpose() {
+        self.tasks.spawn(open, move |app, opened| match opened.transpose() {
             Some(opened) => app.handle_opened(ticket, opened),
             None => {
                 app.opening.end(ticket);

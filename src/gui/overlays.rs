@@ -443,10 +443,7 @@ fn credit(card: &Card) -> String {
         Some(1) => ", saved a day ago".to_owned(),
         Some(days) => format!(", saved {days} days ago"),
     };
-    let what = match card.is_picture() {
-        true => "Made of a picture of yours",
-        false => "Added by you",
-    };
+    let what = if card.is_picture() { "Made of a picture of yours" } else { "Added by you" };
     format!("{what}{when}: {}", path_label(path))
 }
 

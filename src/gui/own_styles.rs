@@ -35,7 +35,7 @@ impl App {
         let styles = self.style_source.clone();
         self.tasks.spawn(
             move || Ok(styles.cards()),
-            |app: &mut Self, listed| match listed {
+            |app, listed| match listed {
                 Ok((cards, problems)) => app.handle_styles(cards, &problems),
                 Err(error) => app.messages.error(error),
             },
@@ -71,7 +71,7 @@ impl App {
                 let (styles, old, new) = (self.style_source.clone(), id.clone(), name.clone());
                 self.tasks.spawn_writing(
                     move || styles.rename(&old, &new),
-                    |app: &mut Self, renamed| app.handle_renamed(id, name, renamed),
+                    |app, renamed| app.handle_renamed(id, name, renamed),
                 );
             }
             NameFor::Mix(parts) => self.keep_mix(parts, name),
@@ -122,9 +122,10 @@ impl App {
     /// Why a style cannot have this name, in words: the style that has it may be one that nobody sees any more.
     pub(super) fn why_not_named(&self, name: &str, error: &str) -> String {
         let why = remark(error);
-        match self.gallery.has_hidden(name) {
-            true => format!("{why}; it was removed, and Undo still brings it back"),
-            false => why,
+        if self.gallery.has_hidden(name) {
+            format!("{why}; it was removed, and Undo still brings it back")
+        } else {
+            why
         }
     }
 
@@ -282,9 +283,10 @@ impl App {
                 let remove = move || {
                     // Not another one that has its id by now.
                     let is_it = |card: &Card| card.id == step.id && card.changed == changed;
-                    match styles.cards().0.iter().any(is_it) {
-                        true => styles.remove(&step.id),
-                        false => Ok(()),
+                    if styles.cards().0.iter().any(is_it) {
+                        styles.remove(&step.id)
+                    } else {
+                        Ok(())
                     }
                 };
                 self.tasks.spawn_writing(remove, Self::report_failure);

@@ -104,7 +104,7 @@ impl App {
             let (number, whole) = (photo.number, photo.whole.clone());
             self.tasks.spawn(
                 move || framed(whole, framing),
-                move |app: &mut Self, framed| app.handle_framed((number, framing), framed),
+                move |app, framed| app.handle_framed((number, framing), framed),
             );
         }
         self.engine.cancel();
@@ -181,7 +181,7 @@ impl App {
                 let what = format!("The style {id} could not be loaded");
                 named(&what, || styles.load(&id, model))
             };
-            self.tasks.spawn(load, |app: &mut Self, loaded| app.handle_loaded(key, loaded));
+            self.tasks.spawn(load, |app, loaded| app.handle_loaded(key, loaded));
         }
     }
 

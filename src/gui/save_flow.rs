@@ -92,7 +92,7 @@ impl App {
         self.tasks.spawn_writing_or(
             write,
             |saved| saved.and_then(|(_, result)| result.map_err(|e| e.to_string())).err(),
-            |app: &mut Self, saved| match saved {
+            |app, saved| match saved {
                 Ok((save, result)) => app.handle_saved(save, result),
                 Err(error) => app.save_failed(error),
             },
@@ -381,10 +381,7 @@ fn pasted(text: &str) -> &str {
     let second = &text[at + 1..];
     let is_there = |path: &str| Path::new(path).exists();
     let has_folder = Path::new(text).parent().is_some_and(Path::is_dir);
-    match is_there(text) || (has_folder && !is_there(second)) {
-        true => text,
-        false => second,
-    }
+    if is_there(text) || (has_folder && !is_there(second)) { text } else { second }
 }
 
 /// Why a typed path cannot be what it is for, in a sentence.

@@ -51,10 +51,7 @@ pub fn card_ui(ui: &mut egui::Ui, tile: &Tile<'_>) -> Response {
     let size = vec2(ui.available_width() - 4.0, THUMBNAIL_HEIGHT + NAME_HEIGHT);
     // Where fingers drag, they scroll.
     let is_fixed = tile.note.is_some() || ui.input(egui::InputState::has_touch_screen);
-    let sense = match is_fixed {
-        true => Sense::click(),
-        false => Sense::click_and_drag(),
-    };
+    let sense = if is_fixed { Sense::click() } else { Sense::click_and_drag() };
     let (_, rect) = ui.allocate_space(size);
     // The focus stays on the style, wherever that goes in the list.
     let response = ui.interact(rect, egui::Id::unique(("style", &card.id)), sense);
@@ -69,10 +66,8 @@ pub fn card_ui(ui: &mut egui::Ui, tile: &Tile<'_>) -> Response {
         is_hovered: response.hovered(),
         fade: (ui).animate_bool_with_time(fade, tile.painted.is_some(), FADE_SECONDS),
     };
-    let color = match tile.is_chosen {
-        true => ui.visuals().strong_text_color(),
-        false => ui.visuals().text_color(),
-    };
+    let color =
+        if tile.is_chosen { ui.visuals().strong_text_color() } else { ui.visuals().text_color() };
     let font = FontId::proportional(13.0);
     let mut job = egui::text::LayoutJob::simple_singleline(card.title.clone(), font, color);
     job.wrap = egui::text::TextWrapping::truncate_at_width(rect.width() - 40.0);
@@ -95,9 +90,10 @@ pub fn card_ui(ui: &mut egui::Ui, tile: &Tile<'_>) -> Response {
     let credit = Some(card.credit.as_str()).filter(|credit| !credit.is_empty());
     let whole = letters.elided.then_some(card.title.as_str());
     let hint: Vec<&str> = whole.into_iter().chain(credit).collect();
-    match hint.is_empty() && key.is_empty() {
-        true => response,
-        false => response.keys_beside(&hint.join("\n"), &key),
+    if hint.is_empty() && key.is_empty() {
+        response
+    } else {
+        response.keys_beside(&hint.join("\n"), &key)
     }
 }
 

@@ -57,7 +57,7 @@ impl App {
             self.tasks.spawn(
                 // Painting in a style that cannot be read shows the reason; a panic is shown here.
                 move || named(&what, || Ok(read().ok())),
-                |app: &mut Self, read| app.handle_style_read(id, read),
+                |app, read| app.handle_style_read(id, read),
             );
         }
     }

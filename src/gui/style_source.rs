@@ -70,9 +70,10 @@ impl Card {
 
     /// This size where it is at hand, else the one that is.
     pub fn model(&self, requested: ModelSize) -> ModelSize {
-        match self.models.contains(&requested) {
-            true => requested,
-            false => self.models.first().copied().unwrap_or(requested),
+        if self.models.contains(&requested) {
+            requested
+        } else {
+            self.models.first().copied().unwrap_or(requested)
         }
     }
 
@@ -341,10 +342,7 @@ impl StyleSource for Library {
 /// A name for the style of a picture: that of its file, with a word before one of digits alone.
 fn picture_name(path: &Path) -> Cow<'_, str> {
     let stem = stem(path);
-    match stem.contains(char::is_alphabetic) {
-        true => stem,
-        false => format!("Style {stem}").into(),
-    }
+    if stem.contains(char::is_alphabetic) { stem } else { format!("Style {stem}").into() }
 }
 
 /// A style that was kept; called `stem`, or with a number behind that, where its own name is taken or one that no

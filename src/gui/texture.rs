@@ -280,9 +280,10 @@ fn share_of(part: Rect, whole: Rect) -> Rect {
 /// The part of a texture that is drawn, from left to right, where a mirror shows the part `uv`; `uv` itself where the
 /// picture is not flipped.
 pub fn mirrored(uv: Rect, is_flipped: bool) -> Rect {
-    match is_flipped {
-        true => Rect::from_min_max(pos2(1.0 - uv.min.x, uv.min.y), pos2(1.0 - uv.max.x, uv.max.y)),
-        false => uv,
+    if is_flipped {
+        Rect::from_min_max(pos2(1.0 - uv.min.x, uv.min.y), pos2(1.0 - uv.max.x, uv.max.y))
+    } else {
+        uv
     }
 }
 

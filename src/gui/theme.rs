@@ -203,9 +203,10 @@ pub fn visuals(theme: Theme) -> Visuals {
 pub fn main_button(ui: &egui::Ui, text: &str, can: bool) -> egui::Button<'static> {
     let p = palette(ui.visuals());
     let letters = egui::RichText::new(text).family(fonts::semibold());
-    match can {
-        true => egui::Button::new(letters.color(p.on_accent)).fill(p.accent),
-        false => egui::Button::new(letters),
+    if can {
+        egui::Button::new(letters.color(p.on_accent)).fill(p.accent)
+    } else {
+        egui::Button::new(letters)
     }
 }
 
@@ -216,10 +217,7 @@ pub fn icon_button(icon: &str, name: &str, has_words: bool) -> egui::Button<'sta
 
 /// An icon, and a name beside it where there is room.
 pub fn icon_text(icon: &str, name: &str, has_words: bool) -> String {
-    match has_words {
-        true => format!("{icon} {name}"),
-        false => icon.to_owned(),
-    }
+    if has_words { format!("{icon} {name}") } else { icon.to_owned() }
 }
 
 /// Draws `contents` at the right end of a line, from left to right, so that Tab goes through it as it is read.

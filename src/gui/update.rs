@@ -172,10 +172,7 @@ impl App {
         } else if self.sheets.is_running() {
             self.stop_contact_sheet();
         } else if let Some(batch) = &self.batch {
-            self.perform(match batch.is_running() {
-                true => Intent::StopBatch,
-                false => Intent::CloseBatch,
-            });
+            self.perform(if batch.is_running() { Intent::StopBatch } else { Intent::CloseBatch });
         } else {
             self.messages.dismiss_newest();
         }
@@ -415,7 +412,7 @@ impl App {
         let platform = self.platform.clone();
         self.tasks.spawn_dialog(
             move || platform.ask(&dialog, folder.as_deref()),
-            move |app: &mut Self, path| {
+            move |app, path| {
                 app.dialog_open = false;
                 app.handle_dialog(purpose, path);
             },

@@ -166,16 +166,18 @@ fn card(ui: &mut egui::Ui, rect: Rect, way: &Way) -> Response {
     let response = ui.interact(rect, Id::unique(("way to begin", way.title)), Sense::click());
     response.widget_info(|| WidgetInfo::labeled(Role::Button, true, way.title));
     let colors = theme::palette(ui.visuals());
-    let (fill, edge) = match response.hovered() {
-        true => (ui.visuals().widgets.hovered.weak_bg_fill, colors.quiet),
-        false => (colors.card, colors.outline),
+    let (fill, edge) = if response.hovered() {
+        (ui.visuals().widgets.hovered.weak_bg_fill, colors.quiet)
+    } else {
+        (colors.card, colors.outline)
     };
     let radius = 10.0;
     ui.painter().rect(rect, radius, fill, Stroke::new(1.0, edge), StrokeKind::Inside);
     // The accent is for the way that most people take.
-    let (disc, letters) = match way.is_main {
-        true => (colors.accent, colors.on_accent),
-        false => (colors.selected, ui.visuals().strong_text_color()),
+    let (disc, letters) = if way.is_main {
+        (colors.accent, colors.on_accent)
+    } else {
+        (colors.selected, ui.visuals().strong_text_color())
     };
     let center = rect.center_top() + vec2(0.0, 36.0);
     ui.painter().circle_filled(center, 21.0, disc);

@@ -68,9 +68,10 @@ impl App {
         Panel::top("top bar").frame(side(ui, 12, 8)).show(ui, |ui| self.top_bar(ui, may_fold));
         let is_narrow = self.controls_narrow_styles();
         let left = ui.available_width() - theme::CONTROLS_WIDTH - LEAST_PICTURE;
-        let styles_width = match is_narrow {
-            true => left.clamp(LEAST_STYLES, theme::GALLERY_WIDTH),
-            false => theme::GALLERY_WIDTH,
+        let styles_width = if is_narrow {
+            left.clamp(LEAST_STYLES, theme::GALLERY_WIDTH)
+        } else {
+            theme::GALLERY_WIDTH
         };
         let gallery = Panel::left("gallery").resizable(false);
         let gallery = gallery.exact_size(styles_width).frame(side(ui, 12, 8));
@@ -226,9 +227,10 @@ impl App {
         if let Some(request) = &self.painting.request {
             has_chip = true;
             let name = self.name_of(&request.recipe.style, &request.recipe.mix);
-            let (does, share) = match self.networks.loading.is_empty() {
-                true => ("Painting in", self.engine.progress().unwrap_or(0.0)),
-                false => ("Loading", 0.0),
+            let (does, share) = if self.networks.loading.is_empty() {
+                ("Painting in", self.engine.progress().unwrap_or(0.0))
+            } else {
+                ("Loading", 0.0)
             };
             empty::progress(ui, area, &format!("{does} {name}…"), share);
         } else if self.opening.is_running && self.workspace.photo().is_some() {

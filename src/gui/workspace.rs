@@ -133,9 +133,10 @@ impl Workspace {
 
     /// The choice of a page, seen or not; `None` for live pictures as long as there is one choice for both.
     pub fn choice_of(&self, page: Page) -> Option<&Choice> {
-        match page == self.page {
-            true => Some(&self.choice),
-            false => self.aside.as_ref().map(|(choice, _)| choice),
+        if page == self.page {
+            Some(&self.choice)
+        } else {
+            self.aside.as_ref().map(|(choice, _)| choice)
         }
     }
 

@@ -160,9 +160,10 @@ impl Batch {
                     for card in cards {
                         let mut is_on = chosen.contains(&card.id);
                         if ui.checkbox(&mut is_on, &card.title).clicked() {
-                            match is_on {
-                                true => chosen.push(card.id.clone()),
-                                false => chosen.retain(|id| *id != card.id),
+                            if is_on {
+                                chosen.push(card.id.clone())
+                            } else {
+                                chosen.retain(|id| *id != card.id)
                             }
                         }
                     }
@@ -183,9 +184,10 @@ impl Batch {
             let photo = name_label(photo);
             theme::caption(
                 ui,
-                match self.has_several_styles() {
-                    true => format!("{photo} in {}", style.title),
-                    false => photo,
+                if self.has_several_styles() {
+                    format!("{photo} in {}", style.title)
+                } else {
+                    photo
                 },
             );
         }
@@ -238,10 +240,7 @@ impl Batch {
 
     /// What is counted.
     fn unit(&self) -> &'static str {
-        match self.has_several_styles() {
-            true => "picture",
-            false => "photo",
-        }
+        if self.has_several_styles() { "picture" } else { "photo" }
     }
 
     /// Failures and notes, photo by photo.
@@ -298,9 +297,10 @@ pub fn beside_card(ctx: &egui::Context, area: egui::Rect, taken: f32) -> egui::R
         return left;
     }
     let below = area.with_min_y(card.bottom());
-    match below.height() - taken >= LEAST_BELOW {
-        true => below,
-        false => below.with_max_y(ctx.content_rect().bottom()),
+    if below.height() - taken >= LEAST_BELOW {
+        below
+    } else {
+        below.with_max_y(ctx.content_rect().bottom())
     }
 }
 

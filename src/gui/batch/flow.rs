@@ -42,9 +42,10 @@ impl App {
                 format!("In a mix: {mix}")
             }
         };
-        match is_aside {
-            true => format!("{words}, as chosen under “Photo”."),
-            false => format!("{words}."),
+        if is_aside {
+            format!("{words}, as chosen under “Photo”.")
+        } else {
+            format!("{words}.")
         }
     }
 
@@ -57,9 +58,10 @@ impl App {
             choice.look.strength_percent,
             choice.brush_px()
         );
-        words.push_str(match choice.look.keep_colors {
-            true => "the photo's colours, ",
-            false => "the style's colours, ",
+        words.push_str(if choice.look.keep_colors {
+            "the photo's colours, "
+        } else {
+            "the style's colours, "
         });
         words.push_str(&match choice.output {
             OutputSize::Original => "as large as the photo".to_owned(),

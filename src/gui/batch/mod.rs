@@ -54,10 +54,7 @@ pub struct BatchStyle {
 impl BatchStyle {
     /// Its name in the names of files.
     fn label(&self) -> String {
-        match self.parts.is_empty() {
-            true => self.id.clone(),
-            false => mix::label(&self.parts),
-        }
+        if self.parts.is_empty() { self.id.clone() } else { mix::label(&self.parts) }
     }
 }
 

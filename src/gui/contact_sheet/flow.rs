@@ -93,7 +93,7 @@ impl App {
                 let network = styles.load(&id, model)?.network;
                 Ok((network, smaller(&photo, long_side_px)))
             };
-            self.tasks.spawn(read, move |app: &mut Self, read| app.handle_sheet_read(number, read));
+            self.tasks.spawn(read, move |app, read| app.handle_sheet_read(number, read));
         } else if sheet.file.cells.is_empty() {
             let why = sheet.failures.join(" ");
             self.sheets.running = None;
@@ -103,7 +103,7 @@ impl App {
                 SheetFile { cells: std::mem::take(&mut sheet.file.cells), ..sheet.file.clone() };
             self.tasks.spawn_writing(
                 move || write_sheet(&photo, file),
-                move |app: &mut Self, path| app.handle_sheet_written(number, path),
+                move |app, path| app.handle_sheet_written(number, path),
             );
         }
     }
@@ -150,7 +150,7 @@ impl App {
                 let (number, repainted) = (sheet.number, repainted.clone());
                 self.tasks.spawn(
                     move || Ok(cell_of(&repainted.picture)),
-                    move |app: &mut Self, cell| app.handle_sheet_cell(number, cell),
+                    move |app, cell| app.handle_sheet_cell(number, cell),
                 );
             }
             Err(error) => {

@@ -68,10 +68,7 @@ impl Cropping {
 
     /// Goes to the rectangle before this one, or forth again; nothing where there is none.
     pub fn step(&mut self, is_back: bool) {
-        let [from, to] = match is_back {
-            true => [0, 1],
-            false => [1, 0],
-        };
+        let [from, to] = if is_back { [0, 1] } else { [1, 0] };
         if let Some(next) = self.steps[from].pop() {
             self.steps[to].push((self.rect, self.ratio));
             (self.rect, self.ratio) = next;
@@ -137,9 +134,10 @@ impl Cropping {
                     Ratio::Photo => ("As the photo".to_owned(), ratio),
                     Ratio::Sides(a, b) => (format!("{a}:{b}"), Ratio::Sides(b, a)),
                 };
-                let hint = match is_on && turned != ratio {
-                    true => "Width by height of the crop. Another click turns it.",
-                    false => "Width by height of the crop",
+                let hint = if is_on && turned != ratio {
+                    "Width by height of the crop. Another click turns it."
+                } else {
+                    "Width by height of the crop"
                 };
                 let button = egui::Button::selectable(is_on, &name);
                 let button = ui.push_id(place, |ui| ui.add(button)).inner;

@@ -42,10 +42,7 @@ impl App {
         self.settings.choices.full_screen_fills = fills;
         self.settings_changed();
         if self.full_screen.is_on() {
-            self.frame_pictures(match fills {
-                true => Framing::Fill,
-                false => Framing::Fit,
-            });
+            self.frame_pictures(if fills { Framing::Fill } else { Framing::Fit });
         }
     }
 

@@ -52,7 +52,7 @@ impl App {
                 let platform = self.platform.clone();
                 self.tasks.spawn(
                     move || Ok(platform.pointer()),
-                    |app: &mut Self, place| app.handle_pointer(place.ok().flatten()),
+                    |app, place| app.handle_pointer(place.ok().flatten()),
                 );
             }
         }
@@ -167,7 +167,7 @@ impl App {
                 Clip::Nothing => None,
             })
         };
-        self.tasks.spawn(paste, move |app: &mut Self, pasted| {
+        self.tasks.spawn(paste, move |app, pasted| {
             let is_newest = app.opening.end(ticket);
             match pasted {
                 Ok(Some(IncomingPictures::Files(files))) => app.sort(files, PictureUse::Asked),

@@ -74,9 +74,10 @@ pub fn ui(ui: &egui::Ui, area: Rect, pointer: Option<Pos2>, is_live: bool) -> bo
         1 => ["Paint this photo", "Use as style"],
         _ => ["Paint these photos", "Use as styles"],
     };
-    let explained = match is_live {
-        true => ["The live picture pauses", "The live picture is painted like it"],
-        false => ["In the style that is chosen", "Photos are painted like it"],
+    let explained = if is_live {
+        ["The live picture pauses", "The live picture is painted like it"]
+    } else {
+        ["In the style that is chosen", "Photos are painted like it"]
     };
     for (place, target) in places(area).into_iter().enumerate() {
         let is_lit = lit == Some(place);
@@ -100,9 +101,10 @@ fn draw(
     [name, explained]: [&str; 2],
     colors: &theme::Palette,
 ) {
-    let (fill, letters, quiet, line) = match is_lit {
-        true => (colors.accent, colors.on_accent, colors.on_accent, colors.on_accent),
-        false => (colors.card, colors.accent, colors.quiet, colors.outline),
+    let (fill, letters, quiet, line) = if is_lit {
+        (colors.accent, colors.on_accent, colors.on_accent, colors.on_accent)
+    } else {
+        (colors.card, colors.accent, colors.quiet, colors.outline)
     };
     let radius = CornerRadius::same(RADIUS);
     painter.rect_filled(target, radius, fill.gamma_multiply(if is_lit { 0.96 } else { 0.88 }));

@@ -91,9 +91,10 @@ fn shutter(ui: &mut egui::Ui, is_finer: bool, is_main: bool) -> egui::Response {
     painter.circle(center, radius - 6.0, fill, rim);
     key_chips::hint(
         response,
-        match is_finer {
-            true => "Snapshot: save this picture, painted finely.",
-            false => "Snapshot: save this picture as it is seen.",
+        if is_finer {
+            "Snapshot: save this picture, painted finely."
+        } else {
+            "Snapshot: save this picture as it is seen."
         },
         "S",
     )
@@ -204,17 +205,16 @@ impl LiveView {
         [has_words, records_in_words, has_as_seen]: [bool; 3],
     ) {
         ui.set_min_height(SHUTTER);
-        let (icon, name) = match self.frozen {
-            true => (icons::PLAY, "Resume"),
-            false => (icons::PAUSE, "Freeze"),
-        };
+        let (icon, name) =
+            if self.frozen { (icons::PLAY, "Resume") } else { (icons::PAUSE, "Freeze") };
         let freeze = ToolButton {
             icon,
             name,
             spoken: "Freeze",
-            hint: match self.may_repaint {
-                true => "Hold the picture and paint it finely; styles can still be changed.",
-                false => "Hold the picture; styles can still be changed.",
+            hint: if self.may_repaint {
+                "Hold the picture and paint it finely; styles can still be changed."
+            } else {
+                "Hold the picture; styles can still be changed."
             },
             key: "Space",
             is_on: self.frozen,

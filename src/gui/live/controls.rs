@@ -110,12 +110,13 @@ impl App {
         }
         let is_camera = matches!(live.source, Source::Camera(_));
         ui.horizontal(|ui| {
-            let (mirror, hint) = match is_camera {
-                true => (
+            let (mirror, hint) = if is_camera {
+                (
                     &mut choices.mirror_preview,
                     "Show yourself as in a mirror. What is saved is not mirrored by this.",
-                ),
-                false => (&mut choices.mirror, "Swap left and right."),
+                )
+            } else {
+                (&mut choices.mirror, "Swap left and right.")
             };
             ui.checkbox(mirror, format!("{} Mirror", icons::MIRROR))
                 .hint_beside(hint)

@@ -17,10 +17,7 @@ impl App {
     /// it. Left to the program, a processor takes the lite one and a GPU the full one, as on the command line.
     pub(in crate::gui) fn live_model(&self) -> ModelSize {
         let is_cpu = self.device.info.as_ref().is_none_or(|d| d.kind == DeviceChoice::Cpu);
-        let automatic = match is_cpu {
-            true => ModelSize::Lite,
-            false => ModelSize::Full,
-        };
+        let automatic = if is_cpu { ModelSize::Lite } else { ModelSize::Full };
         self.model_of_style(self.settings.live.model.unwrap_or(automatic))
     }
 

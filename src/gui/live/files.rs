@@ -104,7 +104,7 @@ impl App {
         let folder = self.picture_folder();
         self.tasks.spawn_writing(
             move || snapshot(&folder, picture),
-            |app: &mut Self, saved| match saved {
+            |app, saved| match saved {
                 Ok((path, picture)) => app.show_snapshot(&path, &picture, seen),
                 Err(error) => app.messages.error(error),
             },
@@ -143,7 +143,7 @@ impl App {
             let saved = encode::save_bytes(&path, &bytes, Existing::Replace);
             saved.map(|()| path).map_err(|e| e.to_string())
         };
-        self.tasks.spawn_writing(write, |app: &mut Self, saved| match saved {
+        self.tasks.spawn_writing(write, |app, saved| match saved {
             Ok(path) => app.tell_of_saved(&path),
             Err(error) => app.messages.error(error),
         });
@@ -202,7 +202,7 @@ impl App {
         self.tasks.spawn_writing_or(
             start,
             |started| started.map_or_else(Some, |(r, _)| r.finish_or_discard().failure_in_words()),
-            move |app: &mut Self, started| app.handle_recording(&taken, started),
+            move |app, started| app.handle_recording(&taken, started),
         );
     }
 
@@ -261,7 +261,7 @@ impl App {
         self.tasks.spawn_writing_or(
             move || Ok(recorder.finish_or_discard()),
             |recorded| recorded.map_or_else(Some, |recorded| recorded.failure_in_words()),
-            |app: &mut Self, recorded| {
+            |app, recorded| {
                 app.recording_ended();
                 match recorded {
                     Ok(recorded) => app.show_recorded(&recorded),

@@ -288,9 +288,10 @@ impl LiveView {
                 .auto_shrink([false, false])
                 .show(ui, |ui| {
                     ui.spacing_mut().item_spacing.y = 4.0;
-                    match is_benchmark {
-                        true => self.benchmark_ui(ui, measuring),
-                        false => self.comparison_ui(ui),
+                    if is_benchmark {
+                        self.benchmark_ui(ui, measuring)
+                    } else {
+                        self.comparison_ui(ui)
                     }
                     let may_choose = measuring.is_none();
                     self.candidates_ui(ui, choices, device, (may_choose, is_benchmark));
@@ -316,9 +317,10 @@ impl LiveView {
                 Some(mode) if with_mode => format!(", {mode}"),
                 Some(_) => String::new(),
             };
-            match self.frozen {
-                true => format!("Held · {w} × {h} px{mode}"),
-                false => format!("{fps:.0} fps at {w} × {h} px, {delay_ms:.0} ms latency{mode}"),
+            if self.frozen {
+                format!("Held · {w} × {h} px{mode}")
+            } else {
+                format!("{fps:.0} fps at {w} × {h} px, {delay_ms:.0} ms latency{mode}")
             }
         });
         (source, pace)

@@ -129,10 +129,7 @@ impl PreviewGrid {
                 }
             }
             let is_cut = name_tag(ui, rect, card.key, &card.title);
-            let response = match is_cut {
-                true => response.on_hover_text(&card.title),
-                false => response,
-            };
+            let response = if is_cut { response.on_hover_text(&card.title) } else { response };
             let outline = if is_chosen {
                 Stroke::new(3.0, colors.quiet)
             } else if response.hovered() {

@@ -39,10 +39,7 @@ impl LiveView {
                 Some(recording) => progress(recording, length),
                 None => length_in_words(length),
             };
-            name = match has_words {
-                true => format!("Stop  {progress}"),
-                false => length_in_words(length),
-            };
+            name = if has_words { format!("Stop  {progress}") } else { length_in_words(length) };
             spoken = format!("Stop recording, {progress}");
         } else if !has_words {
             name.clear();
@@ -61,9 +58,10 @@ impl LiveView {
             let fill = colors.recording.gamma_multiply(theme::RECORDING_FILL);
             button = button.fill(fill).stroke(Stroke::new(1.0, colors.recording));
         }
-        let does = match is_recording {
-            true => "End the recording.",
-            false => "Save every picture, as a video or into a folder.",
+        let does = if is_recording {
+            "End the recording."
+        } else {
+            "Save every picture, as a video or into a folder."
         };
         if key_chips::hint(ui.add(button), does, "R").accessible_name(spoken).clicked() {
             Intent::ToggleRecording.send(ui);

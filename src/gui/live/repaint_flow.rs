@@ -31,12 +31,11 @@ impl App {
         let live = self.live.as_ref().filter(|live| !live.comparing)?;
         let sent = live.sent.as_ref()?;
         let (mode, look) = (sent.mode, sent.look);
-        let network = match parts.is_empty() {
-            true => {
-                let style = self.workspace.choice.style.clone()?;
-                Wanted::Style(style, self.model_of_style(ModelSize::Full))
-            }
-            false => Wanted::Mix(sent.network.clone()?),
+        let network = if parts.is_empty() {
+            let style = self.workspace.choice.style.clone()?;
+            Wanted::Style(style, self.model_of_style(ModelSize::Full))
+        } else {
+            Wanted::Mix(sent.network.clone()?)
         };
         Some(Finer { network, mode, look })
     }
@@ -59,10 +58,7 @@ impl App {
         };
         let is_gpu = (self.device.info.as_ref()).is_some_and(|d| d.kind == DeviceChoice::Cuda);
         // A processor takes seconds for more than a photo's usual size; the rest is brought up to the frame's.
-        let working_size = match is_gpu {
-            true => WorkingSize::Original,
-            false => WorkingSize::Auto,
-        };
+        let working_size = if is_gpu { WorkingSize::Original } else { WorkingSize::Auto };
         Ok(Some(self.engine.repaint(RepaintJob {
             frame: frame.clone(),
             network,

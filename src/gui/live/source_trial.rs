@@ -45,10 +45,13 @@ impl SourceTrial {
         }
         let text = match problem {
             CaptureProblem::NoCamera => NO_CAMERA.to_owned(),
-            CaptureProblem::Unknown { known, .. } if !self.is_chosen => match known.is_empty() {
-                true => NO_CAMERA.to_owned(),
-                false => problem.to_string(),
-            },
+            CaptureProblem::Unknown { known, .. } if !self.is_chosen => {
+                if known.is_empty() {
+                    NO_CAMERA.to_owned()
+                } else {
+                    problem.to_string()
+                }
+            }
             _ => return None,
         };
         self.is_chosen = false;

@@ -142,7 +142,7 @@ impl App {
                     let frame = chart::draw(&drawn, &colors).map_err(|e| e.to_string())?;
                     Ok((frame, chart::png(&drawn).map_err(|e| e.to_string())?))
                 };
-                self.tasks.spawn(draw, move |app: &mut Self, chart| {
+                self.tasks.spawn(draw, move |app, chart| {
                     if let Some(live) = &mut app.live {
                         live.set_chart(&app.ctx, &report, chart.as_ref().ok());
                     }
@@ -287,10 +287,13 @@ impl App {
                 live.stays_as_seen = false;
                 live.panel.set_held(live.frozen, Instant::now());
             }
-            Intent::ToggleCompare => match live.comparing {
-                true => live.end_comparison(),
-                false => live.begin_comparison(),
-            },
+            Intent::ToggleCompare => {
+                if live.comparing {
+                    live.end_comparison()
+                } else {
+                    live.begin_comparison()
+                }
+            }
             Intent::ToggleDifference if !live.comparing => {
                 self.messages
                     .notice("Only a comparison shows where two modes differ; B begins one.");
@@ -402,7 +405,7 @@ impl App {
         let platform = self.platform.clone();
         self.tasks.spawn(
             move || platform.cameras(),
-            move |app: &mut Self, cameras| {
+            move |app, cameras| {
                 if let Some(live) = &mut app.live {
                     live.set_cameras(cameras.clone());
                 }

@@ -107,9 +107,10 @@ pub fn why_not_mixed(made_by: &MadeBy, wanted: &MadeBy) -> Option<String> {
     if made_by.is_same_network(wanted) {
         return None;
     }
-    Some(match made_by.network == wanted.network {
-        true => format!("its picture was seen by another version of {wanted}"),
-        false => format!("its picture was seen by {made_by}, the other by {wanted}"),
+    Some(if made_by.network == wanted.network {
+        format!("its picture was seen by another version of {wanted}")
+    } else {
+        format!("its picture was seen by {made_by}, the other by {wanted}")
     })
 }
 

@@ -96,10 +96,7 @@ fn sliders(ui: &mut egui::Ui, cards: &[Card], chosen: &Card, choice: &mut Choice
         );
         is_dragged |= response.dragged();
         if response.changed() {
-            let from = match response.dragged() && before.len() == now.len() {
-                true => &before,
-                false => &now,
-            };
+            let from = if response.dragged() && before.len() == now.len() { &before } else { &now };
             choice.mix.set_shares(&with_share(from, place, share));
         }
     }

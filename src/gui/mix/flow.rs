@@ -46,7 +46,7 @@ impl App {
             let (styles, mix, parts) = (self.style_source.clone(), parts.clone(), parts.clone());
             self.tasks.spawn(
                 move || named("The styles could not be mixed", || styles.mix(&mix)),
-                |app: &mut Self, mixed| app.handle_mixed(parts, mixed),
+                |app, mixed| app.handle_mixed(parts, mixed),
             );
         }
         None
@@ -149,9 +149,10 @@ impl App {
 
     /// What a style is called, or the mix of it.
     pub(in crate::gui) fn name_of(&self, style: &str, parts: &Parts) -> String {
-        match parts.is_empty() {
-            true => self.title_of(style).to_owned(),
-            false => format!("Mix of {}", self.titles(parts)),
+        if parts.is_empty() {
+            self.title_of(style).to_owned()
+        } else {
+            format!("Mix of {}", self.titles(parts))
         }
     }
 
@@ -168,7 +169,7 @@ impl App {
         let (styles, mix, style) = (self.style_source.clone(), parts.clone(), name.clone());
         self.tasks.spawn_writing(
             move || styles.keep_mix(&mix, &style, &words),
-            |app: &mut Self, kept| app.handle_kept(parts, name, kept),
+            |app, kept| app.handle_kept(parts, name, kept),
         );
     }
 

@@ -85,9 +85,10 @@ impl Mix {
     /// Takes the other style at this place out; the rest keep their ratio.
     pub fn remove(&mut self, place: usize) {
         self.others.remove(place);
-        match self.others.is_empty() {
-            true => self.own = USUAL_WEIGHT,
-            false => self.set_shares(&self.shares()),
+        if self.others.is_empty() {
+            self.own = USUAL_WEIGHT
+        } else {
+            self.set_shares(&self.shares())
         }
     }
 
@@ -139,10 +140,8 @@ pub fn with_share(shares: &[u8], place: usize, share: u8) -> Vec<u8> {
         rest.fill(1);
     }
     let mut others = parts_of(100 - u32::from(share), &rest).into_iter();
-    let shared = (0..shares.len()).map(|at| match at == place {
-        true => share,
-        false => others.next().unwrap_or_default() as u8,
-    });
+    let shared = (0..shares.len())
+        .map(|at| if at == place { share } else { others.next().unwrap_or_default() as u8 });
     shared.collect()
 }
 

@@ -38,18 +38,20 @@ impl App {
     /// photo does not move then.
     pub(in crate::gui) fn has_strip(&self) -> bool {
         let has_paintings = !self.settings.state.paintings.is_empty();
-        let has_place = match is_low(&self.ctx) {
-            true => has_paintings && self.paintings.is_open_low,
-            false => has_paintings || self.workspace.photo().is_some(),
+        let has_place = if is_low(&self.ctx) {
+            has_paintings && self.paintings.is_open_low
+        } else {
+            has_paintings || self.workspace.photo().is_some()
         };
         self.live.is_none() && !self.full_screen.is_on() && has_place
     }
 
     /// Whether only the strip's button is seen, or in a low window nothing of it.
     fn folds_strip(&self) -> bool {
-        match is_low(&self.ctx) {
-            true => !self.paintings.is_open_low,
-            false => self.settings.state.folds_paintings,
+        if is_low(&self.ctx) {
+            !self.paintings.is_open_low
+        } else {
+            self.settings.state.folds_paintings
         }
     }
 
@@ -73,7 +75,7 @@ impl App {
                 let others = stamps.into_iter().filter(is_other).map(|(path, _)| path);
                 Ok(others.collect::<Vec<_>>())
             };
-            self.tasks.spawn(look, |app: &mut Self, changed| {
+            self.tasks.spawn(look, |app, changed| {
                 app.paintings.outdated.extend(changed.into_iter().flatten());
             });
         }
@@ -82,10 +84,7 @@ impl App {
 
     /// Draws the strip, where there is one.
     pub(in crate::gui) fn strip_ui(&mut self, ui: &mut egui::Ui) {
-        let folds = match is_low(ui) {
-            true => None,
-            false => Some(self.settings.state.folds_paintings),
-        };
+        let folds = if is_low(ui) { None } else { Some(self.settings.state.folds_paintings) };
         let listed = &self.settings.state.paintings;
         self.paintings.strip(ui, listed, folds);
     }
@@ -96,7 +95,7 @@ impl App {
         let file = path.clone();
         self.tasks.spawn(
             move || open_painting(file),
-            |app: &mut Self, opened| app.handle_painting_opened(path, opened),
+            |app, opened| app.handle_painting_opened(path, opened),
         );
     }
 
@@ -187,12 +186,11 @@ impl App {
 
     /// Folds the strip away, or unfolds it.
     pub(in crate::gui) fn fold_paintings(&mut self, folds: bool) {
-        match is_low(&self.ctx) {
-            true => self.paintings.is_open_low = !folds,
-            false => {
-                self.settings.state.folds_paintings = folds;
-                self.settings_changed();
-            }
+        if is_low(&self.ctx) {
+            self.paintings.is_open_low = !folds
+        } else {
+            self.settings.state.folds_paintings = folds;
+            self.settings_changed();
         }
     }
 

@@ -35,10 +35,7 @@ fn is_video(path: &Path) -> bool {
 
 /// What a file of the list is called.
 fn kind(path: &Path) -> &'static str {
-    match is_video(path) {
-        true => "video",
-        false => "painting",
-    }
+    if is_video(path) { "video" } else { "painting" }
 }
 
 /// A painting's small picture, or why there is none.

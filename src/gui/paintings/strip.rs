@@ -105,14 +105,9 @@ impl Paintings {
 
 /// The button that folds the strip, or unfolds it.
 pub fn button(ui: &mut egui::Ui, is_folded: bool, has_icon: bool) {
-    let words = match has_icon {
-        true => theme::icon_text(icons::SAVE, "Saved", true),
-        false => "Saved".to_owned(),
-    };
-    let name = match is_folded {
-        true => "Show saved paintings",
-        false => "Hide saved paintings",
-    };
+    let words =
+        if has_icon { theme::icon_text(icons::SAVE, "Saved", true) } else { "Saved".to_owned() };
+    let name = if is_folded { "Show saved paintings" } else { "Hide saved paintings" };
     let response = ui.add(egui::Button::selectable(!is_folded, words));
     let response = response.on_hover_text("The paintings that were saved last");
     if response.accessible_name(name).clicked() {

@@ -251,9 +251,10 @@ impl Panel {
 
     /// Why no step has a time yet.
     fn why_no_steps(&self) -> &'static str {
-        match self.compares {
-            true => "Steps are timed while one mode paints, not two that are compared.",
-            false => "The steps are being timed…",
+        if self.compares {
+            "Steps are timed while one mode paints, not two that are compared."
+        } else {
+            "The steps are being timed…"
         }
     }
 

@@ -101,9 +101,12 @@ fn bounds(places: &[Place], ceiling: Option<&Ceiling>) -> ([f64; 2], [f64; 2]) {
     let x = ends(&mut places.iter().map(|p| p.intensity).chain(ridge));
     let top = ceiling.and_then(|c| c.peak_tflops).map(f64::log10);
     let y = ends(&mut places.iter().map(|p| p.tflops).chain(top));
-    let whole = |[least, most]: [f64; 2]| match least.is_finite() && most.is_finite() {
-        true => [least.floor(), most.ceil().max(least.floor() + 1.0)],
-        false => [0.0, 1.0],
+    let whole = |[least, most]: [f64; 2]| {
+        if least.is_finite() && most.is_finite() {
+            [least.floor(), most.ceil().max(least.floor() + 1.0)]
+        } else {
+            [0.0, 1.0]
+        }
     };
     (whole(x), whole(y))
 }

@@ -170,9 +170,10 @@ impl Sorting {
     pub fn click(&mut self, column: Column) {
         *self = Self {
             column,
-            is_reversed: match self.column == column {
-                true => !self.is_reversed,
-                false => column.is_largest_first(),
+            is_reversed: if self.column == column {
+                !self.is_reversed
+            } else {
+                column.is_largest_first()
             },
         };
     }
@@ -188,10 +189,8 @@ impl Sorting {
                 (a, b) => b.is_some().cmp(&a.is_some()),
             }
         };
-        let turned = |ordering: Ordering| match self.is_reversed {
-            true => ordering.reverse(),
-            false => ordering,
-        };
+        let turned =
+            |ordering: Ordering| if self.is_reversed { ordering.reverse() } else { ordering };
         order.sort_by(|&i, &j| {
             let (a, b) = (&rows[i], &rows[j]);
             match self.column {

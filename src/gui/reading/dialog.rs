@@ -189,9 +189,10 @@ fn card(
         let text = RichText::new(format!("all {color}")).small().strong();
         inner.label(text.color(colors.error));
     }
-    let outline = match response.hovered() {
-        true => Stroke::new(1.0, colors.quiet),
-        false => Stroke::new(1.0, colors.outline),
+    let outline = if response.hovered() {
+        Stroke::new(1.0, colors.quiet)
+    } else {
+        Stroke::new(1.0, colors.outline)
     };
     ui.painter().rect_stroke(rect, radius, outline, StrokeKind::Inside);
     let response = response.on_hover_cursor(egui::CursorIcon::PointingHand);

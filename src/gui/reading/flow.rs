@@ -57,7 +57,7 @@ impl App {
                 )),
                 other => other.err(),
             },
-            move |app: &mut Self, imported| app.handle_imported(path, imported),
+            move |app, imported| app.handle_imported(path, imported),
         );
     }
 
@@ -106,7 +106,7 @@ impl App {
                 let photo = for_trials(photo)?;
                 Ok(TrialJob { network: styles.network_as(&path, format)?, photo })
             };
-            self.tasks.spawn(read, move |app: &mut Self, read| {
+            self.tasks.spawn(read, move |app, read| {
                 app.handle_read((number, format), read);
             });
         }

@@ -24,23 +24,26 @@ pub fn explanation(file: &Unclear) -> String {
 /// The name of a reading, in the words of the command line.
 pub fn title(file: &Unclear, format: PixelFormat) -> String {
     let PixelFormat { input, output, order } = format;
-    let ranges = match input == output {
-        true => format!("{input} in and out"),
-        false => format!("{input} in, {output} out"),
+    let ranges = if input == output {
+        format!("{input} in and out")
+    } else {
+        format!("{input} in, {output} out")
     };
     // The usual order needs no word where it is not the question.
-    match order == ChannelOrder::default() && file.known.missing().is_some() {
-        true => ranges,
-        false => format!("{ranges}, {order}"),
+    if order == ChannelOrder::default() && file.known.missing().is_some() {
+        ranges
+    } else {
+        format!("{ranges}, {order}")
     }
 }
 
 /// What a reading means, in a sentence or two.
 pub fn meaning(file: &Unclear, format: PixelFormat) -> String {
     let (reads, makes) = (values(format.input), values(format.output));
-    let values = match reads == makes {
-        true => format!("Reads and makes {reads}."),
-        false => format!("Reads {reads}, makes {makes}."),
+    let values = if reads == makes {
+        format!("Reads and makes {reads}.")
+    } else {
+        format!("Reads {reads}, makes {makes}.")
     };
     match format.order {
         ChannelOrder::Bgr => format!("{values} Blue comes first."),

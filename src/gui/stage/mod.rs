@@ -122,12 +122,11 @@ impl Stage {
     ) {
         self.set_size(size);
         let name = "painting";
-        match appears {
-            true => {
-                let photo = self.photo.preview();
-                self.painting.set_fading(ctx, name, (preview, full), photo);
-            }
-            false => self.painting.set(ctx, name, preview, full),
+        if appears {
+            let photo = self.photo.preview();
+            self.painting.set_fading(ctx, name, (preview, full), photo);
+        } else {
+            self.painting.set(ctx, name, preview, full)
         }
     }
 
@@ -325,10 +324,7 @@ impl Stage {
 
     /// The pictures that are seen at the moment.
     fn seen(&self) -> Compare {
-        match self.has_painting() && !self.shows_original {
-            true => self.compare,
-            false => Compare::Photo,
-        }
+        if self.has_painting() && !self.shows_original { self.compare } else { Compare::Photo }
     }
 
     fn described(&self) -> String {
@@ -417,10 +413,8 @@ impl Stage {
         let room = self.panes()[0].size() * self.ppp;
         for axis in 0..2 {
             let half = 0.5 * room[axis] / size[axis].max(1.0);
-            self.center[axis] = match half >= 0.5 {
-                true => 0.5,
-                false => self.center[axis].clamp(half, 1.0 - half),
-            };
+            self.center[axis] =
+                if half >= 0.5 { 0.5 } else { self.center[axis].clamp(half, 1.0 - half) };
         }
     }
 

@@ -9,10 +9,7 @@ const LEAST: f32 = 4.5;
 fn luminance(color: Color32) -> f32 {
     let [r, g, b] = [color.r(), color.g(), color.b()].map(|level| {
         let share = f32::from(level) / 255.0;
-        match share <= 0.04045 {
-            true => share / 12.92,
-            false => ((share + 0.055) / 1.055).powf(2.4),
-        }
+        if share <= 0.04045 { share / 12.92 } else { ((share + 0.055) / 1.055).powf(2.4) }
     });
     0.2126 * r + 0.7152 * g + 0.0722 * b
 }
