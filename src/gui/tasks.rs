@@ -173,3 +173,74 @@ pub fn named<T>(what: &str, work: impl FnOnce() -> Result<T, String>) -> Result<
 pub fn mistake(panic: &str) -> String {
     format!("a mistake in StyleForge stopped it ({panic}). Please report it.")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    type Results = Vec<Result<u32, String>>;
+
+    fn tasks() -> Tasks<Results> {
+        Tasks::start(Arc::new(|| {})).expect("threads")
+    }
+
+    fn note(results: &mut Results, result: Result<u32, String>) {
+        results.push(result);
+    }
+
+    fn completed(tasks: &Tasks<Results>, count: usize) -> Results {
+        let mut results = Results::new();
+        while results.len() < count {
+            tasks.completions.recv().expect("a completion")(Some(&mut results));
+        }
+        results
+    }
+
+    #[test]
+    fn a_panic_completes_its_own_task_and_the_thread_serves_the_next() {
+        let tasks = tasks();
+        for _ in 0..=THREADS {
+            tasks.spawn(|| panic!("scripted"), note);
+        }
+        for result in completed(&tasks, THREADS + 1) {
+            let why = result.expect_err("a panic");
+            assert!(why.contains("mistake in StyleForge stopped this (scripted)"), "{why}");
+        }
+        tasks.spawn(|| Ok(3), note);
+        assert_eq!(completed(&tasks, 1), [Ok(3)]);
+    }
+
+    #[test]
+    fn a_task_without_room_is_completed_and_dialogs_have_a_lane_of_their_own() {
+        let tasks = tasks();
+        let (release, held) = bounded::<()>(0);
+        for _ in 0..THREADS + MAX_WAITING + 1 {
+            let held = held.clone();
+            tasks.spawn(move || Ok(u32::from(held.recv().is_ok())), note);
+        }
+        tasks.spawn_dialog(|| Ok(7), note);
+        let mut results = Results::new();
+        let has_both =
+            |results: &Results| results.contains(&Ok(7)) && results.iter().any(Result::is_err);
+        while !has_both(&results) {
+            results.extend(completed(&tasks, 1));
+        }
+        let refused = results.into_iter().find_map(Result::err).expect("one without room");
+        assert!(refused.contains("too many things at once"), "{refused}");
+        drop(release);
+    }
+
+    #[test]
+    fn failures_of_writing_tasks_are_returned_at_the_end() {
+        let mut tasks = tasks();
+        tasks.spawn(|| Err("not written".to_owned()), note);
+        tasks.spawn_writing(|| Ok(1), note);
+        tasks.spawn_writing(|| Err("disk full".to_owned()), note);
+        tasks.spawn_writing_or(|| Ok(2), |two| two.ok().map(|n| format!("{n} left")), note);
+        let mut failures = tasks.finish_writing();
+        failures.sort();
+        assert_eq!(failures, ["2 left", "disk full"]);
+    }
+}
