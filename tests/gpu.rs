@@ -1,5 +1,5 @@
-//! Everything that needs an NVIDIA GPU. Without one every test is listed as ignored, with the reason;
-//! with `STYLEFORGE_REQUIRE_GPU=1` that is a failure. The built test runs on a machine without Rust.
+//! All tests that need an NVIDIA GPU. Without one every test is listed as ignored, with the reason; with
+//! `STYLEFORGE_REQUIRE_GPU=1` that is a failure. The built test runs on a machine without Rust.
 #![allow(clippy::expect_used)]
 
 #[path = "gpu/composing.rs"]
@@ -37,7 +37,7 @@ use std::{process::ExitCode, sync::Arc};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use styleforge::{
-    backend::{Backend, RunControl, SessionSpec, cuda},
+    backend::{Backend, Input, Job, RunControl, SessionSpec, cuda},
     frame::Frame,
     mode::{Mode, ModelSize, Precision, Variant},
     models::{
@@ -54,7 +54,7 @@ fn main() -> ExitCode {
         return lost_context::run();
     }
     let mut arguments = Arguments::from_args();
-    // One after the other: they measure memory and times, and record graphs, which nobody may disturb.
+    // Tests run one after the other: they measure memory and times and record graphs, which other tests would disturb.
     arguments.test_threads = Some(1);
     let backend = cuda::open(None);
     let required = std::env::var_os("STYLEFORGE_REQUIRE_GPU").is_some();
@@ -174,7 +174,7 @@ fn every_mode_paints_the_oracles_picture(backend: &dyn Backend) -> Result<(), Fa
     }
 }
 
-/// Each kernel by itself, on what the network makes of noise and on random values around 0 and 1000.
+/// Each kernel alone, on the network's maps for noise and on random values around 0 and 1000.
 fn every_kernel_computes_what_it_should(backend: &dyn Backend) -> Result<(), Failed> {
     let (mut wrong, mut count, mut worst) = (Vec::new(), 0, 0.0f64);
     for subject in verify::kernel_subjects()? {
@@ -204,8 +204,8 @@ fn every_kernel_computes_what_it_should(backend: &dyn Backend) -> Result<(), Fai
     Ok(())
 }
 
-/// What the driver makes of the kernels for Ampere paints as they should, in plans for its shared memory, for that of
-/// consumers' cards and for so little as Turing has beside its smaller ring: a layer's chunk is one step there.
+/// Kernels that the driver compiles for Ampere paint correctly, in plans for its shared memory, for that of consumer
+/// cards, and for Turing's small shared memory with its smaller ring, where a layer's chunk is one step.
 fn older_gpus_kernels_are_right_too(_: &dyn Backend) -> Result<(), Failed> {
     let older = [((8, 0), usize::MAX), ((8, 6), usize::MAX), ((8, 0), 80 << 10)]
         .map(|(older, shared_bytes)| cuda::open_as(None, older, shared_bytes));
@@ -216,8 +216,8 @@ fn older_gpus_kernels_are_right_too(_: &dyn Backend) -> Result<(), Failed> {
     }
 }
 
-/// Where a multiprocessor has several tiles, which the whole device has only of pictures too large for the oracle,
-/// other kernels run.
+/// Other kernels run if a multiprocessor has several tiles. On the whole device that only happens for pictures too
+/// large for the oracle.
 fn tiles_that_take_turns_are_right_too(backend: &dyn Backend) -> Result<(), Failed> {
     let narrow = [1, 2].map(|multiprocessors| cuda::open_narrow(None, multiprocessors));
     let kernels = kernels_of_right_ones(narrow, &network(), (75, 70), &|_| true)?;
@@ -228,17 +228,19 @@ fn tiles_that_take_turns_are_right_too(backend: &dyn Backend) -> Result<(), Fail
     Ok(())
 }
 
-/// How large the tiles are that stay in shared memory from layer to layer, or how many pieces, depends on the number of multiprocessors.
+/// The size of the tiles that stay in shared memory from layer to layer, and the number of pieces, depend on the number
+/// of multiprocessors.
 fn tiles_of_all_sizes_are_right(backend: &dyn Backend) -> Result<(), Failed> {
     let is_hopper = backend.device().instructions.contains("sm_90");
     let precisions = [Precision::Fp16, Precision::Bf16, Precision::Int8];
-    // Behind the tile and a picture's size: channels and kernel of a second network, of fewer channels than a tile has, or with wider kernels, whose
-    // values reach further into the tiles around.
+    // The last entry, after the tile and a picture's size, is the channels and the kernel of a second network. It has
+    // fewer channels than a tile, or wider kernels, whose values reach further into the neighbouring tiles.
     for (multiprocessors, tile, size, other) in [
         (3, "192x128", (75, 70), Some((80, 3))),
         (6, "128x128", (75, 70), Some((128, 5))),
         (9, "64x128", (75, 70), Some((96, 3))),
-        // 14 to 16 and 13 pieces: the last CTA has fewer, of six none that are multiplied behind the others. The map ends in pieces.
+        // 14 to 16 and 13 pieces: the last CTA has fewer; with six pieces none is multiplied after the others. The map
+        // ends in pieces.
         (5, "3x64x128", (62, 218), None),
         (4, "4x64x128", (67, 130), Some((96, 3))),
         (3, "5x64x128", (62, 218), None),
@@ -270,7 +272,8 @@ fn tiles_of_all_sizes_are_right(backend: &dyn Backend) -> Result<(), Failed> {
     Ok(())
 }
 
-/// The kernels that `fused` runs on some devices in some modes, where they and its pictures are right.
+/// The kernels that `fused` runs on some devices in some modes, after a check that the kernels and the pictures are
+/// correct.
 fn kernels_of_right_ones<E: std::error::Error>(
     opened: impl IntoIterator<Item = Result<Arc<dyn Backend>, E>>,
     network: &Arc<Network>,
@@ -347,8 +350,8 @@ fn memory_stays(backend: &dyn Backend) -> Result<(), Failed> {
     Ok(())
 }
 
-/// A recorded graph and the same launches one by one, and two runs of each, give the same bits; so do the
-/// steps one by one where the graph has several in one launch.
+/// A recorded graph and the same launches one by one produce the same bits, and so do two runs of each. The same holds
+/// for the steps one by one if the graph has several in one launch.
 fn graph_and_launches_agree(backend: &dyn Backend) -> Result<(), Failed> {
     let network = network();
     let control = RunControl::default();
@@ -362,7 +365,7 @@ fn graph_and_launches_agree(backend: &dyn Backend) -> Result<(), Failed> {
         let mut paintings = Vec::new();
         for _ in 0..2 {
             let mut painted = photo.clone();
-            session.paint(&photo, &mut painted, &control)?;
+            session.run(Job::frame(&photo, &mut painted), &control, None)?;
             paintings.push(painted.clone());
             session.profile(&photo, &mut painted, &control)?;
             paintings.push(painted);
@@ -382,8 +385,8 @@ fn graph_and_launches_agree(backend: &dyn Backend) -> Result<(), Failed> {
     Ok(())
 }
 
-/// Several frames at once are painted as each by itself, in their order: to the bit by our own kernels;
-/// a library may choose another algorithm for a batch, so there the rule for the precision decides.
+/// Several frames at once are painted like each frame alone, in order. With our own kernels the bits are equal. A
+/// library may choose another algorithm for a batch, so there the limit for the precision applies.
 fn batches_are_painted_as_single_frames(backend: &dyn Backend) -> Result<(), Failed> {
     let frames: Vec<Frame> = (0..5)
         .map(|i| {
@@ -396,7 +399,8 @@ fn batches_are_painted_as_single_frames(backend: &dyn Backend) -> Result<(), Fai
         .try_for_each(|mode| paints_a_batch_as_single_frames(backend, mode, &frames, 3))
 }
 
-/// Frames of one size are painted, so many at once, as each by itself: to the bit, a library's convolutions by the rule.
+/// Paints frames of one size, `batch` at once, and compares them with each frame alone: bit by bit, or by the limit for
+/// a library's convolutions.
 fn paints_a_batch_as_single_frames(
     backend: &dyn Backend,
     mode: Mode,
@@ -413,7 +417,7 @@ fn paints_a_batch_as_single_frames(
     }
     let mut session = backend.open(&network, &SessionSpec { batch, ..single })?;
     let mut painted = frames.to_vec();
-    session.run(frames, &mut painted, &control, None)?;
+    session.paint_all(frames, &mut painted, &control)?;
     let by_library = session.summary().conv_provider.is_some_and(|c| c.reason.is_none());
     let same = |(a, b)| Equality::between(a, b, [mode.precision; 2]).passed();
     if painted == expected || (by_library && painted.iter().zip(&expected).all(same)) {
@@ -422,12 +426,13 @@ fn paints_a_batch_as_single_frames(
     Err(format!("{mode} at {width}x{height}: a batch of {batch} paints other pictures").into())
 }
 
-/// Where a batch's chains do not fit the device, some frames go through them at a time, or layers are launched one by one: with the same bits.
+/// If a batch's chains do not fit the device, they run for a few frames at a time, or layers are launched one by one:
+/// with the same bits.
 fn batches_larger_than_a_chain_are_painted_as_single_frames(
     backend: &dyn Backend,
 ) -> Result<(), Failed> {
-    // On a GPU with 132 multiprocessors, the chains of single frames have 32 CTAs, one for each group of statistics, 36, 64, 80, 128, 100,
-    // 106 of five pieces and 132 of seven.
+    // On a GPU with 132 multiprocessors, the chains of single frames have 32 CTAs, one for each group of statistics,
+    // 36, 64, 80, 128, 100, 106 of five pieces and 132 of seven.
     let sizes = [
         (128, 256, 5),
         (192, 192, 4),
@@ -455,8 +460,8 @@ fn batches_larger_than_a_chain_are_painted_as_single_frames(
     Ok(())
 }
 
-/// A frame that was sent to one session is painted by another, in another mode or size of the network, as if it had been sent there,
-/// to the bit, again and again, alone and as a batch; a library's convolutions by the rule.
+/// A frame that was sent to one session is painted by another one, in another mode or size of the network, as if it had
+/// been sent there: bit by bit, repeatedly, alone and as a batch. The limit applies to a library's convolutions.
 fn styles_that_share_a_frame_paint_as_by_themselves(backend: &dyn Backend) -> Result<(), Failed> {
     let lite = Arc::new(models::random(ModelSize::Lite, 2)?);
     let control = RunControl::default();
@@ -470,16 +475,17 @@ fn styles_that_share_a_frame_paint_as_by_themselves(backend: &dyn Backend) -> Re
         let first = Mode::new(Variant::Fused, Precision::Fp16);
         let mut sender = backend.open(&lite, &spec(first))?;
         let mut painted = frames.to_vec();
-        sender.run(frames, &mut painted, &control, None)?;
+        sender.paint_all(frames, &mut painted, &control)?;
         let sent = sender.sent().ok_or("a frame that was sent is there")?;
         for mode in backend.modes() {
             let mut session = backend.open(&network(), &spec(mode))?;
             for round in 0..2 {
-                let run = session.run_sent(&sent, &mut painted, &control)?;
-                run.ok_or("frames of equal size are taken")?;
+                let input = Input::Sent(&sent);
+                let job = Job { input, paintings: &mut painted, composition: None };
+                session.run(job, &control, None)?;
                 let mut expected = frames.to_vec();
                 let mut alone = backend.open(&network(), &spec(mode))?;
-                alone.run(frames, &mut expected, &control, None)?;
+                alone.paint_all(frames, &mut expected, &control)?;
                 let mut pairs = painted.iter().zip(&expected);
                 let same = |(a, b)| Equality::between(a, b, [mode.precision; 2]).passed();
                 let is_right = match session.summary().conv_provider {
@@ -499,8 +505,8 @@ fn styles_that_share_a_frame_paint_as_by_themselves(backend: &dyn Backend) -> Re
     Ok(())
 }
 
-/// Frames whose transfers overlap with the painting of others are painted as each by itself, to the
-/// bit, in any mode, and so is what comes after them.
+/// Frames whose transfers overlap with the painting of others are painted like each frame alone, bit by bit, in any
+/// mode, and so are the frames after them.
 fn frames_in_a_row_are_painted_as_single_frames(backend: &dyn Backend) -> Result<(), Failed> {
     let network = network();
     let control = RunControl::default();
@@ -521,7 +527,7 @@ fn frames_in_a_row_are_painted_as_single_frames(backend: &dyn Backend) -> Result
         }
         for count in [9, 2, 8] {
             let mut painted = vec![Frame::from_fn(width, height, |_, _| [7; 4]); count];
-            session.run(&frames[..count], &mut painted, &control, None)?;
+            session.paint_all(&frames[..count], &mut painted, &control)?;
             if painted != expected[..count] {
                 return Err(format!("{mode}: {count} frames in a row are other pictures").into());
             }
@@ -535,8 +541,8 @@ fn frames_in_a_row_are_painted_as_single_frames(backend: &dyn Backend) -> Result
     Ok(())
 }
 
-/// Where cuDNN is installed, the modes that leave convolutions to a library name it, launch none of our
-/// own convolutions, and paint what our own kernels paint; elsewhere they say why not.
+/// If cuDNN is installed, the modes that leave convolutions to a library name it, launch none of our own convolutions,
+/// and paint the same as our own kernels. Otherwise they report why they do not use it.
 fn cudnn_computes_convolutions(backend: &dyn Backend) -> Result<(), Failed> {
     let network = network();
     let control = RunControl::default();

@@ -1,5 +1,5 @@
-//! A GPU made of host memory that computes nothing, counts what is taken and given back, and fails where a test
-//! says so.
+//! A GPU made of host memory. It computes nothing, counts what is allocated and freed, and fails where a test requests
+//! it.
 
 mod driver;
 
@@ -24,10 +24,10 @@ use styleforge::{
 
 use driver::FakeDriver;
 
-/// What the GPU is called.
+/// The name of the GPU.
 pub const NAME: &str = "Fake GPU";
 
-/// The library of convolutions, where a test installs it.
+/// The convolution library, if a test installs it.
 pub const LIBRARY: &str = "cuDNN 9.99";
 
 /// `CUDA_ERROR_OUT_OF_MEMORY`.
@@ -42,18 +42,18 @@ pub const OUT_OF_RESOURCES: u32 = 701;
 pub const NOT_SUPPORTED: u32 = 801;
 /// `CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED`.
 pub const NOT_RECORDED: u32 = 900;
-/// `CUDA_ERROR_LAUNCH_FAILED`, what a kernel that traps leaves behind.
+/// `CUDA_ERROR_LAUNCH_FAILED`, the result of a kernel that traps.
 pub const LAUNCH_FAILED: u32 = 719;
 
-/// Some launches, by their shape.
+/// Selects launches by their shape.
 pub type LaunchFilter = fn(LaunchShape) -> bool;
 
-/// A failure that is to come.
+/// A failure that is still to come.
 #[derive(Clone, Copy)]
 struct Fault {
-    /// The call that fails; any when `None`.
+    /// The call that fails; any call if `None`.
     call: Option<&'static str>,
-    /// Calls that still succeed before.
+    /// Number of calls that still succeed before it.
     after: usize,
     code: u32,
 }
@@ -68,17 +68,17 @@ struct FakeAlgorithm {
 #[derive(Default)]
 struct State {
     fault: Option<Fault>,
-    /// Whether nothing that was queued is ever done.
+    /// Whether nothing that was queued is ever completed.
     hangs: bool,
-    /// The start of the clock, which only goes while the GPU hangs.
+    /// The start of the clock, which only advances while the GPU hangs.
     began: Option<Instant>,
-    /// How far the clock went.
+    /// How far the clock advanced.
     waited: Duration,
-    /// Calls that could have failed.
+    /// Number of calls that could have failed.
     calls: usize,
     compute_capability: (i32, i32),
     total_bytes: usize,
-    /// What other programs hold.
+    /// Memory that other programs use.
     taken_bytes: usize,
     next: usize,
     memory: HashMap<u64, Vec<u8>>,
@@ -86,20 +86,19 @@ struct State {
     modules: HashSet<usize>,
     /// Module and entry of every function.
     functions: HashMap<usize, (usize, String)>,
-    /// Functions of every graph.
+    /// The functions of every graph.
     graphs: HashMap<usize, Vec<usize>>,
     events: HashSet<usize>,
     contexts: usize,
     opened: usize,
     /// Entries that ran, in order.
     launched: Vec<String>,
-    /// CTAs of any kernel that the GPU holds at once.
+    /// CTAs of any kernel that the GPU runs at once.
     resident_ctas: usize,
-    /// Which launches fail with which code, always.
+    /// The launches that always fail, and with which code.
     refuses_launches: Option<(LaunchFilter, u32)>,
-    /// Whether a library of convolutions is installed.
+    /// Whether a convolution library is installed.
     has_library: bool,
-    /// The library's prepared algorithms.
     algorithms: HashMap<usize, FakeAlgorithm>,
     /// How often the library prepared an algorithm.
     preparations: usize,
@@ -107,9 +106,8 @@ struct State {
     cancels: Option<(usize, Arc<RunControl>)>,
     /// What was replayed last took so long, in milliseconds.
     last_ms: f32,
-    /// The call that failed.
     failed_call: Option<&'static str>,
-    /// What no driver forgives.
+    /// Uses that no driver accepts.
     misuse: Vec<String>,
 }
 
@@ -137,7 +135,7 @@ impl State {
         self.total_bytes.saturating_sub(self.taken_bytes + held)
     }
 
-    /// The bytes at an address and behind it.
+    /// The bytes from an address on.
     fn at(&mut self, place: DevicePtr) -> Option<&mut [u8]> {
         let (start, bytes) = (self.memory.iter_mut())
             .find(|(start, bytes)| (**start..**start + bytes.len() as u64).contains(&place.0))?;
@@ -150,12 +148,12 @@ impl State {
 pub struct FakeGpu(Arc<Mutex<State>>);
 
 impl FakeGpu {
-    /// With 1 GB of memory and no failure to come.
+    /// A GPU with 1 GB of memory and no pending failure.
     pub fn new() -> Self {
         Self::of((9, 0))
     }
 
-    /// The same, of another compute capability.
+    /// The same with another compute capability.
     pub fn of(compute_capability: (i32, i32)) -> Self {
         Self(Arc::new(Mutex::new(State {
             compute_capability,
@@ -171,46 +169,46 @@ impl FakeGpu {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets the call of this name fail, once `after` others of it succeeded. A code that means a
-    /// loss makes everything on this context fail from then on.
+    /// Makes the named call fail after `after` other calls of it succeeded. A code that means a lost context makes
+    /// everything on this context fail from then on.
     pub fn fail(&self, call: &'static str, after: usize, code: u32) {
         let call = Some(call);
         self.state().fault = Some(Fault { call, after, code });
     }
 
-    /// Lets the call fail that comes `after` others, whichever it is.
+    /// Makes the call after `after` other calls fail, whichever it is.
     pub fn fail_any(&self, after: usize, code: u32) {
         let call = None;
         self.state().fault = Some(Fault { call, after, code });
     }
 
-    /// From now on so many CTAs of a kernel run at once.
+    /// From now on the GPU runs this many CTAs of a kernel at once.
     pub fn hold_at_once(&self, ctas: usize) {
         self.state().resident_ctas = ctas;
     }
 
-    /// From now on such launches fail with this code.
+    /// From now on these launches fail with this code.
     pub fn refuse_launches(&self, which: LaunchFilter, code: u32) {
         self.state().refuses_launches = Some((which, code));
     }
 
-    /// Lets the GPU hang from the call of this name on, once `after` others of it were made: nothing that is queued is
-    /// ever done.
+    /// Makes the GPU hang from a call of this name on, after `after` others of it were made: nothing that is queued is
+    /// ever completed.
     pub fn hang(&self, call: &'static str, after: usize) {
         self.fail(call, after, DriverFailure::NO_ANSWER);
     }
 
-    /// How long a GPU that hangs was waited for.
+    /// How long callers waited for a GPU that hangs.
     pub fn waited(&self) -> Duration {
         self.state().waited
     }
 
-    /// Whether a failure is still to come.
+    /// Whether a failure is still pending.
     pub fn is_armed(&self) -> bool {
         self.state().fault.is_some()
     }
 
-    /// From now on there is a library of convolutions.
+    /// Installs the convolution library.
     pub fn install_library(&self) {
         self.state().has_library = true;
     }
@@ -220,7 +218,7 @@ impl FakeGpu {
         self.state().cancels = Some((preparation, control.clone()));
     }
 
-    /// Algorithms that the library holds ready.
+    /// Number of algorithms that the library keeps prepared.
     pub fn algorithms(&self) -> usize {
         self.state().algorithms.len()
     }
@@ -235,30 +233,29 @@ impl FakeGpu {
         self.state().failed_call
     }
 
-    /// Calls so far that could have failed.
+    /// Number of calls so far that could have failed.
     pub fn calls(&self) -> usize {
         self.state().calls
     }
 
-    /// Other programs take memory until so much is left.
+    /// Other programs allocate memory until `bytes` are left.
     pub fn leave_free(&self, bytes: usize) {
         let mut state = self.state();
         state.taken_bytes = 0;
         state.taken_bytes = state.free_bytes().saturating_sub(bytes);
     }
 
-    /// Contexts that were opened so far.
+    /// Number of contexts that were opened so far.
     pub fn opened(&self) -> usize {
         self.state().opened
     }
 
-    /// The kernels that ran since this was last asked, in order.
+    /// The kernels that ran since the last call of this, in order.
     pub fn launched(&self) -> Vec<String> {
         std::mem::take(&mut self.state().launched)
     }
 
-    /// What is still taken, and what was done that a driver does not forgive; empty when all is
-    /// well.
+    /// What is still allocated, and uses that a driver does not accept; empty if all is well.
     pub fn left_behind(&self) -> Vec<String> {
         let state = self.state();
         let mut left = state.misuse.clone();
@@ -276,7 +273,7 @@ impl FakeGpu {
         left
     }
 
-    /// A backend with a context of its own.
+    /// A backend with its own context.
     pub fn backend(&self) -> Result<CudaBackend, BackendError> {
         let mut state = self.state();
         if state.contexts > 0 {
@@ -297,7 +294,7 @@ impl FakeGpu {
         Ok(CudaBackend::with_driver(Arc::new(driver), limits, NAME))
     }
 
-    /// What `backend::opener` would give on a computer with this GPU.
+    /// The function that `backend::opener` would return on a computer with this GPU.
     pub fn opener(&self) -> OpenDevice {
         let gpu = self.clone();
         Arc::new(move |choice| {

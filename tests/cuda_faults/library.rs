@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// What a session of the baseline says of its convolutions, and what it launches for a photo.
+/// A baseline session's summary of its convolutions, and its launches for a photo.
 fn baseline_of(gpu: &FakeGpu, backend: &dyn Backend) -> (PlanSummary, Vec<String>) {
     let photo = photo();
     let mut painted = photo.clone();
@@ -27,7 +27,7 @@ fn the_baseline_leaves_its_convolutions_to_the_library() {
     let convolutions = convolutions();
     assert_eq!(ours(&launched), convolutions);
 
-    // Whether there is a library is found out once.
+    // The library is looked for only once.
     drop(backend);
     gpu.install_library();
     let backend = gpu.backend().expect("a GPU");
@@ -37,7 +37,7 @@ fn the_baseline_leaves_its_convolutions_to_the_library() {
     assert_eq!(ours(&launched), 0);
     let by_library = launched.iter().filter(|name| *name == LIBRARY);
     assert_eq!(by_library.count(), convolutions, "{launched:?}");
-    // A convolution, and its bias beside it.
+    // A convolution and its separate bias.
     assert_eq!(launched.len(), summary.steps.len());
     assert_eq!(summary.steps.len(), own.steps.len() + convolutions);
     let named = summary.steps.iter().filter(|(_, kernel)| kernel.starts_with(LIBRARY));

@@ -1,4 +1,4 @@
-//! When the GPU goes wrong: every failure of NVIDIA's driver, produced on a fake one, and what a person reads.
+//! Failures of the GPU: every failure of NVIDIA's driver, produced on a fake one, and the messages that the user reads.
 //! Needs no GPU.
 #![allow(
     clippy::expect_used,
@@ -14,6 +14,7 @@ mod sent;
 mod too_large;
 
 use std::{
+    slice::{from_mut, from_ref},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -25,8 +26,9 @@ use fake::{
 use real_time::PATIENCE;
 use styleforge::{
     backend::{
-        Backend, BackendError, Composition, Inspect, RawRun, RunControl, SentFrames, Session,
+        Backend, BackendError, Composition, Input, Inspect, Job, RunControl, SentFrames, Session,
         SessionSpec, audit::Fill, cpu::CpuBackend, cuda::driver::DriverFailure, opener,
+        unless_declined,
     },
     compose::Look,
     engine::{
@@ -44,7 +46,7 @@ use styleforge::{
     rotation::Rotation,
 };
 
-/// Convolutions of the network.
+/// Number of convolutions in the network.
 fn convolutions() -> usize {
     let network = network();
     let nodes = network.graph().nodes().iter();
@@ -60,7 +62,7 @@ fn photo() -> Frame {
     Frame::from_fn(40, 28, |x, y| [(x * 6) as u8, (y * 9) as u8, 77, 255])
 }
 
-/// What a session of `mode` for the photo becomes.
+/// The painting of the photo by a session in `mode`, or the error.
 fn opened(backend: &dyn Backend, mode: Mode) -> Result<Frame, BackendError> {
     let photo = photo();
     let mut painted = photo.clone();
@@ -70,8 +72,8 @@ fn opened(backend: &dyn Backend, mode: Mode) -> Result<Frame, BackendError> {
     Ok(painted)
 }
 
-/// Everything that a session does: one photo, a batch with a rest, step by step, timed and untimed, map
-/// by map, kernel by kernel.
+/// Uses every function of a session: one photo, a batch with a remainder, step by step, timed and untimed, map by map,
+/// kernel by kernel.
 fn exercised(backend: &dyn Backend, mode: Mode) -> Result<(), BackendError> {
     let photos = [photo(), photo(), photo()];
     let mut painted = photos.clone();
@@ -82,7 +84,7 @@ fn exercised(backend: &dyn Backend, mode: Mode) -> Result<(), BackendError> {
     };
     let mut session = backend.open(&network(), &spec)?;
     session.paint(&photos[0], &mut painted[0], &control)?;
-    session.run(&photos, &mut painted, &control, None)?;
+    session.paint_all(&photos, &mut painted, &control)?;
     let session = session.inspect().expect("a look into it");
     session.profile(&photos[0], &mut painted[0], &control)?;
     session.paint_step_by_step(&photos[0], &mut painted[0], &control)?;
@@ -94,7 +96,7 @@ fn exercised(backend: &dyn Backend, mode: Mode) -> Result<(), BackendError> {
 
 const FUSED: Mode = Mode::new(Variant::Fused, Precision::Fp16);
 
-/// What a photo in a network of the published widths launches, where so many CTAs run at once.
+/// The launches for a photo in a network of the published widths on a GPU that runs `ctas` CTAs at once.
 fn launched_where_fit(gpu: &FakeGpu, ctas: usize) -> Vec<String> {
     gpu.hold_at_once(ctas);
     let backend = gpu.backend().expect("a GPU");
@@ -141,7 +143,7 @@ fn a_driver_that_refuses_special_launches_gets_plain_ones() {
     assert!(matches!(error, BackendError::Kernel { .. }), "{error}");
 }
 
-/// The error of the first painting after `call` was set to fail; everything is given back by then.
+/// The error of the first painting after `call` was set to fail; by then everything is freed.
 fn error_of(call: &'static str, after: usize, code: u32) -> BackendError {
     let gpu = FakeGpu::new();
     gpu.fail(call, after, code);
@@ -190,7 +192,7 @@ fn too_little_memory_is_reported_with_the_needed_and_the_free_bytes() {
     else {
         panic!("more memory than there is");
     };
-    // The weights alone take more.
+    // The weights alone need more memory.
     assert_eq!(fits, None);
     let spec = SessionSpec::single(40, 28, FUSED);
     let predicted = backend.predicted_bytes(network().graph(), &spec);
@@ -199,7 +201,7 @@ fn too_little_memory_is_reported_with_the_needed_and_the_free_bytes() {
     assert!(extra < 64_000, "the prediction is {extra} bytes short");
     drop(backend);
     assert_eq!(gpu.left_behind(), [""; 0]);
-    // The computer's own memory is another matter than the GPU's.
+    // The computer's own memory is reported differently from the GPU's.
     let pinned = error_of("cuMemHostAlloc", 0, OUT_OF_MEMORY);
     assert!(matches!(pinned, BackendError::OutOfMemory { width: 40, .. }), "{pinned:?}");
 }
@@ -279,7 +281,7 @@ fn whatever_fails_everything_is_given_back() {
     }
 }
 
-/// The same where a library computes the convolutions.
+/// The same if a library computes the convolutions.
 #[test]
 fn whatever_fails_with_a_library_everything_is_given_back() {
     let mode = Mode::new(Variant::Baseline, Precision::Fp16);
@@ -293,7 +295,7 @@ fn whatever_fails_with_a_library_everything_is_given_back() {
 fn everything_is_given_back(mode: Mode, new_gpu: impl Fn() -> FakeGpu) {
     let gpu = new_gpu();
     exercised(&gpu.backend().expect("a GPU"), mode).expect("paintings");
-    // The last is the wait before everything is given back; nobody is left to hear of it.
+    // The last call is the wait before everything is freed; its error is not reported to anyone.
     let last = gpu.calls() - 1;
     assert!(last > 50, "{mode}: only {last} calls");
     for (failing, code) in
@@ -308,7 +310,7 @@ fn everything_is_given_back(mode: Mode, new_gpu: impl Fn() -> FakeGpu) {
         assert!(left.is_empty(), "{mode}, call {failing}: {left:?}");
         assert!(!gpu.is_armed(), "{mode}: fewer than {failing} calls");
         match done {
-            // The library can be done without; `a_library_that_fails_*` see that it is said.
+            // The library is optional; `a_library_that_fails_*` check its message.
             Ok(()) if gpu.failed_call().is_some_and(|c| c.starts_with("cudnn")) => {}
             Ok(()) => assert_eq!(failing, last, "{mode}: nobody was told"),
             Err(error) => {
@@ -333,7 +335,7 @@ fn everything_is_given_back(mode: Mode, new_gpu: impl Fn() -> FakeGpu) {
 
 const BASELINE: Mode = Mode::new(Variant::Baseline, Precision::Fp16);
 
-/// In fused a norm is part of the convolution that reads it.
+/// In the fused variant a norm is part of the convolution that reads it.
 #[test]
 fn reference_shapes_are_small_sessions_that_are_timed_step_by_step() {
     let gpu = FakeGpu::of((9, 0));
@@ -354,7 +356,7 @@ fn reference_shapes_are_small_sessions_that_are_timed_step_by_step() {
     assert_eq!(gpu.left_behind(), [""; 0]);
 }
 
-/// Composes pictures of three sizes; gives how many.
+/// Composes pictures of three sizes and returns their number.
 fn composed(gpu: &FakeGpu) -> Result<usize, BackendError> {
     let (backend, photo) = (gpu.backend().expect("a GPU"), photo());
     let spec = SessionSpec::single(photo.width(), photo.height(), FUSED);
@@ -363,20 +365,22 @@ fn composed(gpu: &FakeGpu) -> Result<usize, BackendError> {
     for (width, height) in [(80, 56), (100, 70), (60, 42)] {
         let source = Frame::from_fn(width, height, |x, _| [x as u8; 4]);
         let (mut to, mut painting) = (source.clone(), photo.clone());
-        let composition = Composition {
-            source: &source,
-            look: Default::default(),
-            to: &mut to,
-            painting: (width > 60).then_some(&mut painting),
+        let job = Job {
+            input: Input::Frames(from_ref(&photo)),
+            paintings: if width > 60 { from_mut(&mut painting) } else { &mut [] },
+            composition: Some(Composition {
+                source: Some(&source),
+                blend: Look::default().into(),
+                to: &mut to,
+            }),
         };
-        let control = RunControl::default();
-        let run = session.run_composed(&photo, composition, &control, None)?;
+        let run = unless_declined(session.run(job, &RunControl::default(), None))?;
         count += usize::from(run.is_some());
     }
     Ok(count)
 }
 
-/// Paints camera's frames of the session's size and of others, composed and not; gives how many.
+/// Paints camera frames of the session's size and of others, composed and not, and returns their number.
 fn decoded(gpu: &FakeGpu) -> Result<usize, BackendError> {
     let (backend, photo) = (gpu.backend().expect("a GPU"), photo());
     let spec = SessionSpec::single(photo.width(), photo.height(), FUSED);
@@ -399,16 +403,28 @@ fn decoded(gpu: &FakeGpu) -> Result<usize, BackendError> {
         if look.is_some() {
             painting.resize(width, height);
         }
-        let run = RawRun { raw: &raw, look, upright: &mut upright, painting: &mut painting };
-        let run = session.run_raw(run, &RunControl::default(), None)?;
+        let input = Input::Raw { frame: &raw, upright: &mut upright };
+        let job = match look {
+            None => Job { input, paintings: from_mut(&mut painting), composition: None },
+            Some(look) => Job {
+                input,
+                paintings: &mut [],
+                composition: Some(Composition {
+                    source: None,
+                    blend: look.into(),
+                    to: &mut painting,
+                }),
+            },
+        };
+        let run = unless_declined(session.run(job, &RunControl::default(), None))?;
         count += usize::from(run.is_some());
     }
     Ok(count)
 }
 
-/// Every call of `paint`, which gives how many of `all` pictures it painted on the device, fails once: everything is given
-/// back, and everybody told, but for memory for one picture, without which the caller decodes or composes it. Gives how
-/// often that was so.
+/// Makes every call of `paint` fail once. `paint` returns how many of `all` pictures it painted on the device. Checks
+/// that everything is freed and that the error is returned, except for missing memory for one picture, which the caller
+/// then decodes or composes itself. Returns the number of these exceptions.
 fn fails_everywhere(all: usize, paint: impl Fn(&FakeGpu) -> Result<usize, BackendError>) -> usize {
     let gpu = FakeGpu::new();
     assert_eq!(paint(&gpu), Ok(all));
@@ -476,8 +492,8 @@ fn a_session_outlives_the_backend_that_opened_it() {
     assert_eq!(gpu.left_behind(), [""; 0]);
 }
 
-/// A session is made ready in queues of its own: what others launch meanwhile does not get into its
-/// recording, and nothing of it into what they paint.
+/// A session is prepared in its own streams: launches of other sessions do not enter its recording, and its launches do
+/// not enter their paintings.
 #[test]
 fn sessions_are_opened_while_others_paint() {
     let gpu = FakeGpu::new();
@@ -503,7 +519,7 @@ fn sessions_are_opened_while_others_paint() {
         let mut step_by_step = photo.clone();
         let painting = painting.inspect().expect("a look into it");
         while !opening.is_finished() {
-            // Launch by launch, which a recording in the same queue would swallow.
+            // Launch by launch; a recording in the same stream would capture these launches.
             (painting.paint_step_by_step(&photo, &mut step_by_step, &control)).expect("a painting");
         }
         opening.join().expect("no panic")

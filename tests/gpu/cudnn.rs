@@ -70,7 +70,7 @@ impl<'a> Buffers<'a> {
             offset
         });
         let memory = driver.allocate(total)?;
-        // From here on `drop` gives it back.
+        // From here on `drop` frees it.
         let buffers = Self {
             driver,
             library,

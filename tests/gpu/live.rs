@@ -1,8 +1,8 @@
-//! Live painting on the GPU as the window uses it: switches, the wall of styles, samples of the steps.
+//! Live painting on the GPU as the window uses it: switches, previews of all styles, timing samples of the steps.
 //!
-//! Times are judged where real time is (`tools/real_time.sh`). A switch is judged by the time from the settings to its first picture, whatever it is from and to; and by the
-//! longest time without a new picture around it, less what a picture takes in the slower mode of both: the
-//! old one paints until the new one is there.
+//! Times are checked in real-time runs (`tools/real_time.sh`). A switch has two limits, whatever it changes. The first
+//! is the time from the settings to its first picture. The second is the longest time without a new picture around it,
+//! minus the time of a picture in the slower of both modes, because the old session paints until the new one is ready.
 
 use std::{
     collections::HashSet,
@@ -35,29 +35,29 @@ use styleforge::{
 
 use crate::{dropped, real_time, shipped::STYLES, styles::root};
 
-/// Rate of the source: more than any screen shows.
+/// Frame rate of the source: higher than any screen shows.
 const SOURCE_FPS: u32 = 200;
-/// How long a switch may take, and how long there may be no new picture.
+/// Maximum time of a switch, and maximum time without a new picture.
 const SWITCH_MS: f64 = 50.0;
-/// Seconds for which steps are sampled, and for which the wall is painted.
+/// Seconds for which steps are sampled, and for which the previews are painted.
 const SAMPLED_S: f64 = 3.0;
 const WALL_S: f64 = 3.0;
-/// What a person gets who chooses nothing.
+/// The default mode.
 const FUSED: ModeChoice = ModeChoice::new(Variant::Fused, PrecisionChoice::Auto);
 /// Pictures of a new session that belong to the switch.
 const FIRST_PICTURES: usize = 10;
 
-/// What a switch took, in milliseconds.
+/// The times of a switch, in milliseconds.
 struct Switch {
-    /// From what to what.
+    /// The settings before and after.
     what: String,
     /// From the settings to its first picture.
     took_ms: f64,
     /// The longest time without a new picture, until a few of the new session were painted.
     gap_ms: f64,
-    /// What the network took for a picture before.
+    /// The network's time per picture before.
     before_ms: f64,
-    /// What the network takes for a picture now, in the first of them.
+    /// The network's time per picture now, in the first pictures.
     now_ms: f64,
     /// Whether the library's algorithms were prepared for the first time.
     is_first: bool,
@@ -117,7 +117,7 @@ pub struct Studio {
     sample_ms: Vec<f64>,
     /// When the newest picture was ready.
     ready_at: Option<Instant>,
-    /// The longest time between two pictures since this was last emptied, in milliseconds.
+    /// The longest time between two pictures since this was last reset, in milliseconds.
     gap_ms: f64,
     /// For which the library's algorithms were prepared.
     prepared: HashSet<(Precision, (usize, usize))>,
@@ -125,7 +125,7 @@ pub struct Studio {
 }
 
 impl Studio {
-    /// Takes pictures until `done`; panics are the caller's timeouts.
+    /// Takes pictures until `done`; the caller's timeouts end it with a panic.
     pub fn until(
         &mut self,
         what: &str,
@@ -161,7 +161,7 @@ impl Studio {
         }
     }
 
-    /// Changes the settings and waits until some pictures are painted by them.
+    /// Changes the settings and waits until several pictures are painted with them.
     fn switch(
         &mut self,
         what: impl Into<String>,
@@ -220,7 +220,7 @@ impl Studio {
         facts.and_then(|f| f.mode).map_or_else(String::new, |mode| mode.to_string())
     }
 
-    /// Pictures a second over so many seconds.
+    /// Pictures per second over `seconds`.
     fn rate(&mut self, seconds: f64) -> Result<f64, Failed> {
         let painted = |s: &Self| s.pictures.value.facts.map_or(0, |f| f.painted);
         let (before, began) = (painted(self), Instant::now());
@@ -230,8 +230,8 @@ impl Studio {
     }
 }
 
-/// Style, variant, precision and size, there and back, from every kind of mode, each when the one before has
-/// settled; and several wishes at once.
+/// Changes style, variant, precision and size, there and back, from every kind of mode, each after the previous change
+/// has settled; then several changes at once.
 fn switch_everything(studio: &mut Studio, full: &[Arc<Network>]) -> Result<(), Failed> {
     // Two style pictures, and a mix of them.
     let [first, second, mix] = &dropped::networks()?;
@@ -255,7 +255,7 @@ fn switch_everything(studio: &mut Studio, full: &[Arc<Network>]) -> Result<(), F
             studio.switch_mode(&format!("{variant} {precision}"))?;
         }
     }
-    // From the slowest.
+    // From the slowest mode.
     studio.switch_mode("baseline fp32")?;
     for network in [&full[1], &full[2], &full[1]] {
         studio.switch_style(network)?;
@@ -364,7 +364,7 @@ fn run(stop: &Arc<AtomicBool>) -> Result<(), Failed> {
 
     let slowest_switch_ms = (studio.switches.iter().filter(|s| !s.is_first))
         .fold(0.0, |most: f64, s| most.max(s.took_ms));
-    // A slow mode alone takes a part of what is allowed.
+    // A slow mode alone uses a part of the limit.
     let gaps_ms = studio.switches.iter().map(|s| s.gap_ms - s.before_ms.max(s.now_ms));
     let gap_ms = gaps_ms.fold(wall_gap_ms, f64::max);
     println!(

@@ -1,4 +1,4 @@
-//! What the fake GPU's driver and its library of convolutions answer, call by call.
+//! The responses of the fake GPU's driver and of its convolution library, call by call.
 
 use std::{
     ffi::c_void,
@@ -16,10 +16,9 @@ use styleforge::{
 
 use super::{FakeAlgorithm, FakeGpu, LIBRARY, OUT_OF_MEMORY, State};
 
-/// One context on the GPU.
 struct Context {
     gpu: FakeGpu,
-    /// The code with which it was lost.
+    /// The code with which the context was lost.
     lost: Mutex<Option<u32>>,
 }
 
@@ -29,7 +28,7 @@ impl Drop for Context {
     }
 }
 
-/// Queues in a context.
+/// Streams in a context.
 pub(super) struct FakeDriver {
     context: Arc<Context>,
     gpu: FakeGpu,
@@ -38,7 +37,7 @@ pub(super) struct FakeDriver {
 }
 
 impl FakeDriver {
-    /// Queues in a context that is opened for them.
+    /// Streams in a new context.
     pub(super) fn in_new_context(gpu: FakeGpu) -> Self {
         Self::of(Arc::new(Context { gpu, lost: Mutex::default() }))
     }
@@ -51,7 +50,7 @@ impl FakeDriver {
         (self.recording.lock()).unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Begins a call: fails when it is time to, or when the context is lost.
+    /// Starts a call. Fails if a failure is due or the context is lost.
     fn begin(&self, call: &'static str) -> Result<MutexGuard<'_, State>, DriverFailure> {
         let failure = |code| DriverFailure { call, code, words: "as the test wished".to_owned() };
         let mut lost = (self.context.lost.lock()).unwrap_or_else(PoisonError::into_inner);
@@ -111,7 +110,7 @@ impl Driver for FakeDriver {
                 words: "out of memory".to_owned(),
             });
         }
-        // Far apart, so that an address behind one allocation is in none.
+        // Far apart, so that an address after one allocation is in no other one.
         let start = (state.handle() as u64) << 40;
         state.memory.insert(start, vec![0xcd; bytes]);
         Ok(DevicePtr(start))
@@ -159,7 +158,7 @@ impl Driver for FakeDriver {
         bytes: usize,
         _: Queue,
     ) -> Result<(), DriverFailure> {
-        // SAFETY: the caller promises that many bytes, which stay as they are.
+        // SAFETY: the caller promises this many bytes, which do not change meanwhile.
         let from = unsafe { std::slice::from_raw_parts(from.0 as *const u8, bytes) };
         drop(self.begin("cuMemcpyHtoDAsync")?);
         self.upload(to, from)
@@ -172,7 +171,7 @@ impl Driver for FakeDriver {
         bytes: usize,
         _: Queue,
     ) -> Result<(), DriverFailure> {
-        // SAFETY: the caller promises that many bytes, which nobody else touches.
+        // SAFETY: the caller promises this many bytes, which nothing else accesses.
         let to = unsafe { std::slice::from_raw_parts_mut(to.0 as *mut u8, bytes) };
         drop(self.begin("cuMemcpyDtoHAsync")?);
         self.download(to, from)
@@ -264,7 +263,7 @@ impl Driver for FakeDriver {
     }
 
     fn end_recording(&self) -> Result<Graph, DriverFailure> {
-        // The recording is over whether or not it can be used.
+        // The recording ends whether or not it can be used.
         let recorded = self.recording().take();
         let mut state = self.begin("cuStreamEndCapture")?;
         if recorded.is_none() {
