@@ -33,7 +33,7 @@ pub enum BackendError {
     },
     /// Memory could not be had.
     #[error(
-        "{needed_bytes} bytes of memory are needed for {width} x {height} pixels and could not be had; choose a smaller working size"
+        "{needed_bytes} bytes of memory for {width} x {height} pixels could not be allocated; choose a smaller working size"
     )]
     OutOfMemory {
         /// Bytes of the allocation that failed.
@@ -58,7 +58,7 @@ pub enum BackendError {
         height: usize,
     },
     /// Other maps than the network reads, or a photo for a network that reads maps.
-    #[error("this session runs on {needed}, and gets {got}")]
+    #[error("this session needs {needed} and got {got}")]
     WrongInputs {
         /// What the network reads, in words.
         needed: String,
@@ -106,7 +106,7 @@ pub enum BackendError {
     },
     /// The device's own memory could not be had.
     #[error(
-        "{width} x {height} pixels need {needed_mb} MB of the GPU's memory, {free_mb} MB are free; choose a smaller working size{} or close other programs that use the GPU",
+        "{width} x {height} pixels need {needed_mb} MB of GPU memory, and {free_mb} MB are free; choose a smaller working size{} or close other programs that use the GPU",
         at_most(*fits, " (at most ", ")"),
         needed_mb = needed_bytes.div_ceil(1_000_000),
         free_mb = free_bytes / 1_000_000

@@ -54,7 +54,7 @@ impl FromStr for OlderDevice {
         let processors = cpu::OLDER_INSTRUCTIONS.map(Self::Processor);
         let mut all = gpus.into_iter().chain(processors);
         all.find(|older| older.to_string().eq_ignore_ascii_case(text))
-            .ok_or_else(|| "give 8.0, 8.6 or 8.9 of a GPU, avx2 or sse2 of a processor".to_owned())
+            .ok_or_else(|| "use 8.0, 8.6 or 8.9 for a GPU, avx2 or sse2 for a CPU".to_owned())
     }
 }
 
@@ -107,7 +107,7 @@ pub fn select(choice: DeviceChoice, options: &DeviceOptions) -> Result<Selected,
         Err(BackendError::Unavailable { device, reason }) => Err(BackendError::Unavailable {
             device,
             reason: match options.gpu {
-                Some(_) => format!("{reason}; leave out --gpu for what there is"),
+                Some(_) => format!("{reason}; leave out --gpu to use any GPU"),
                 None => format!("{reason}; choose --device cpu or auto"),
             },
         }),

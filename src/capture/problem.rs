@@ -24,7 +24,7 @@ pub enum CaptureEvent {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CaptureProblem {
     /// The system knows no camera.
-    #[error("no camera is connected; plug one in and it is used at once")]
+    #[error("no camera found; it is used as soon as you connect one")]
     NoCamera,
     /// The system knows cameras, but not this one.
     #[error("there is no camera {name}{}", instead(known))]
@@ -35,7 +35,7 @@ pub enum CaptureProblem {
         known: Vec<String>,
     },
     /// The name fits several cameras.
-    #[error("several cameras are called {name}; choose one of: {}", known.join(", "))]
+    #[error("several cameras are named {name}; choose one of: {}", known.join(", "))]
     Ambiguous {
         /// The name that was looked for.
         name: String,
@@ -43,7 +43,7 @@ pub enum CaptureProblem {
         known: Vec<String>,
     },
     /// Another program has the camera.
-    #[error("another program uses the camera; close it there and it is used at once")]
+    #[error("another program is using the camera; close it there to continue")]
     Busy,
     /// The person may not open the device.
     #[error("the camera may not be opened: {hint}")]
@@ -52,22 +52,22 @@ pub enum CaptureProblem {
         hint: String,
     },
     /// The camera went away while it was used.
-    #[error("the camera was unplugged; plug it in again and it goes on at once")]
+    #[error("the camera was disconnected; connect it again to continue")]
     Unplugged,
     /// The camera is there and sends nothing.
     #[error(
-        "the camera has sent nothing for {ms} ms and is opened again; if that does not help, unplug it and plug it in again"
+        "the camera has sent nothing for {ms} ms and is reopened; if that does not help, disconnect and reconnect it"
     )]
     Stalled {
         /// Milliseconds without a frame.
         ms: u64,
     },
     /// The camera sends in another format than agreed.
-    #[error("the camera changed its format and is opened again")]
+    #[error("the camera changed its format and is reopened")]
     FormatChanged,
     /// The camera sends in no format that is understood.
     #[error(
-        "the camera sends in no format that can be read (MJPEG, YUYV, NV12, RGB or grey), only in: {offered}; use another camera"
+        "the camera sends no supported format (MJPEG, YUYV, NV12, RGB or grey), only: {offered}; use another camera"
     )]
     NoFormat {
         /// What it offers instead.
@@ -75,7 +75,7 @@ pub enum CaptureProblem {
     },
     /// The camera claims a size that no frame has.
     #[error(
-        "the camera says that its frames have {width} x {height} pixels, which is not taken; choose another size, or use another camera"
+        "the camera reports frames of {width} x {height} pixels, which is not supported; choose another size or camera"
     )]
     FrameSize {
         /// Columns, in pixels.
@@ -85,11 +85,11 @@ pub enum CaptureProblem {
     },
     /// Frames come, but none of them can be read.
     #[error(
-        "all frames of the camera arrive damaged; choose a smaller size or another format, or try another cable or socket"
+        "all frames of the camera arrive damaged; choose a smaller size or another format, or try another cable or port"
     )]
     Damaged,
     /// The system refuses for a reason of its own.
-    #[error("the camera does not work: {0}; unplug it and plug it in again")]
+    #[error("the camera does not work: {0}; disconnect and reconnect it")]
     Device(String),
     /// A photo or folder cannot be used.
     #[error("{0}")]
@@ -99,7 +99,7 @@ pub enum CaptureProblem {
 /// The advice when a camera is not among the known ones.
 fn instead(known: &[String]) -> String {
     match known {
-        [] => ", nor any other; plug it in and it is used at once".to_owned(),
+        [] => ", or any other; it is used as soon as you connect it".to_owned(),
         known => format!("; plug it in, or choose one of: {}", known.join(", ")),
     }
 }
@@ -139,7 +139,7 @@ mod tests {
         };
         assert_eq!(
             unknown(&[]),
-            "there is no camera Front, nor any other; plug it in and it is used at once"
+            "there is no camera Front, or any other; it is used as soon as you connect it"
         );
         assert_eq!(
             unknown(&["Back", "Top"]),

@@ -59,7 +59,7 @@ impl Display for CameraId {
 
 /// A text that names no source.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("name a source: demo, camera, camera:NAME, a photo or a folder of photos")]
+#[error("use demo, camera, camera:NAME, a photo or a folder of photos")]
 pub struct SourceError;
 
 impl FromStr for Source {

@@ -84,7 +84,7 @@ impl FrameSource for FolderSource {
             }
             if is_empty {
                 return feed.ended(CaptureProblem::Photo(format!(
-                    "{} holds no picture that can be read; choose another folder",
+                    "{} contains no readable image; choose another folder",
                     path.display()
                 )));
             }

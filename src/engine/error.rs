@@ -18,7 +18,7 @@ pub enum EngineError {
     #[error("no device to paint on: {0}")]
     NoDevice(BackendError),
     /// A mistake of this program; the engine continues.
-    #[error("painting stopped because of a mistake in StyleForge ({0}); please report it")]
+    #[error("painting stopped because of a bug in StyleForge ({0}); please report it")]
     Panicked(String),
 }
 

@@ -99,7 +99,7 @@ fn paint(request: &Request) -> Result<Repainted, PaintError> {
     let open: OpenDevice = Arc::new(move |_: DeviceChoice| {
         Err(BackendError::Unavailable {
             device: lost.clone(),
-            reason: "it was lost while a frame was painted once more".to_owned(),
+            reason: "it was lost while a frame was repainted".to_owned(),
         })
     });
     let mut painter = Painter::new(backend.clone(), open);

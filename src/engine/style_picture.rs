@@ -100,13 +100,12 @@ pub fn caution(name: &str, picture: &Frame) -> Option<String> {
     let what = if OneColor::of(picture).is_some() {
         "has only one colour".to_owned()
     } else if width.min(height) < LEAST_SIDE_PX {
-        format!("is only {width} x {height} pixels large")
+        format!("is only {width} x {height} pixels")
     } else {
         return dark_or_flat(&small(picture)).map(|what| format!("{name} {what}"));
     };
     Some(format!(
-        "{name} {what}: there are no strokes in it to paint with, so expect flat colours; a larger \
-         picture of a painting makes a better style"
+        "{name} {what}: it has no strokes, so expect flat colours; a larger image of a painting makes a better style"
     ))
 }
 

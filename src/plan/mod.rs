@@ -34,15 +34,14 @@ pub enum PlanError {
     #[error(transparent)]
     Grouping(#[from] Violation),
     /// A group that no kernel computes.
-    #[error("no kernel computes {node} with what is fused around it")]
+    #[error("no kernel computes {node} with the operations fused around it")]
     NoKernel {
         /// The group's operation.
         node: String,
     },
     /// A network whose maps have no range that is known in advance.
     #[error(
-        "int8 needs a norm, and nothing but ReLU and sums, in front of every convolution, as TransformerNet has them; \
-         choose fp32"
+        "int8 needs a norm, followed only by ReLU and sums, before every convolution, as in TransformerNet; choose fp32"
     )]
     NoInt8,
 }
@@ -179,7 +178,7 @@ impl PlanSummary {
         };
         (!others.is_empty()).then(|| {
             let others = others.join(" and ");
-            format!("{others} attention in the place of {chosen}, which takes {needs}")
+            format!("{others} attention instead of {chosen}, which needs {needs}")
         })
     }
 }

@@ -152,7 +152,7 @@ fn stalled_and_back() {
     until("closed", || fake.get(Switch::Closed) == fake.get(Switch::Opened));
     // The camera is still stalled when it is opened again: nothing new is reported, and the device is retried.
     let opened = fake.get(Switch::Opened);
-    until("opened again", || fake.get(Switch::Opened) > opened);
+    until("is reopened", || fake.get(Switch::Opened) > opened);
     stage.stays_quiet(Duration::from_millis(300));
     fake.set(Switch::Stalled, 0);
     let (_, after) = stage.started();

@@ -83,7 +83,7 @@ fn live(begin: impl Fn(&Fake), words: &str, end: impl Fn(&Fake)) -> Value {
 }
 
 fn live_pictures_survive_unplugging() {
-    let report = live(Fake::unplug, "was unplugged", Fake::plug_in);
+    let report = live(Fake::unplug, "was disconnected", Fake::plug_in);
     let problems = report["problems"].as_array().expect("a list");
     assert_eq!(problems.len(), 1, "{problems:?}");
     assert!(problems[0].as_str().expect("text").contains("unplugged"));
@@ -109,7 +109,7 @@ fn live_pictures_need_a_camera() {
     Fake::here().unplug();
     let ended = live_from("camera");
     assert_eq!(ended.status.code(), Some(2), "{}", text(&ended));
-    assert!(text(&ended).contains("no camera is connected"), "{}", text(&ended));
+    assert!(text(&ended).contains("no camera found"), "{}", text(&ended));
 }
 
 fn an_unknown_camera_is_named_once_beside_the_others() {

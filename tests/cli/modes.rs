@@ -9,8 +9,8 @@ fn what_the_processor_does_not_have_is_refused_with_advice() {
     let s = Sandbox::new();
     let stylize = ["stylize", "photo.png", "--style", "./tiny.safetensors", "-o", "out.png"];
     let norm =
-        "in fused-norm fp32: it has the variants baseline and fused only; choose one of these";
-    let bits = "it computes in fp32 and int8 only; choose the precision fp32, int8 or auto";
+        "in fused-norm fp32: it only has the variants baseline and fused; choose one of them";
+    let bits = "it only computes in fp32 and int8; choose the precision fp32, int8 or auto";
     for (command, words) in [
         (&[&stylize[..], &["--variant", "fused-norm"]].concat()[..], norm),
         (&[&stylize[..], &["--precision", "bf16"]].concat(), bits),
@@ -94,7 +94,7 @@ fn a_gpu_that_is_chosen_paints_or_is_refused() {
     s.styleforge(&["check", "--device", "cuda", "--kernels-of", "avx2"])
         .ends(2)
         .says("leave out --kernels-of avx2, or choose --device cpu");
-    s.styleforge(&["check", "--kernels-of", "9.0"]).ends(2).says("give 8.0, 8.6 or 8.9 of a GPU");
+    s.styleforge(&["check", "--kernels-of", "9.0"]).ends(2).says("use 8.0, 8.6 or 8.9 for a GPU");
 }
 
 /// Every CPU of this architecture has these instructions.

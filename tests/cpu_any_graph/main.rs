@@ -251,7 +251,7 @@ fn a_session_refuses_what_its_network_does_not_read() {
     let session = session.inspect().expect("a look into it");
     let error = session.run_maps(&maps[..1]).expect_err("one is missing");
     let text =
-        "this session runs on maps of 5 x 12 x 18 and 2 x 12 x 18, and gets a map of 5 x 12 x 18";
+        "this session needs maps of 5 x 12 x 18 and 2 x 12 x 18 and got a map of 5 x 12 x 18";
     assert_eq!(error.to_string(), text);
     let photo = photo(FIXED);
     let refused = |error: BackendError| matches!(error, BackendError::WrongInputs { .. });

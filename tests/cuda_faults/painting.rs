@@ -217,7 +217,7 @@ fn what_fits_in_no_size_says_what_is_missing() {
     assert!(said.starts_with("400 x 300 pixels need "), "{said}");
     assert!(
         said.ends_with(
-            "MB of the GPU's memory, 0 MB are free; choose a smaller working size or close other \
+            "MB of GPU memory, and 0 MB are free; choose a smaller working size or close other \
              programs that use the GPU"
         ),
         "{said}"

@@ -75,7 +75,7 @@ fn a_trial_that_fails_says_why_and_photos_go_on() {
     let mut engine = engine(&script);
     skip_device(&mut engine);
     for (behaviour, reason) in
-        [(Behaviour::Fail, "of memory are needed"), (Behaviour::Panic, "scripted panic")]
+        [(Behaviour::Fail, "could not be allocated"), (Behaviour::Panic, "scripted panic")]
     {
         script.behave(behaviour);
         engine.try_out(trial(9, 7));

@@ -361,7 +361,7 @@ fn failures_are_shown_and_the_window_lives() {
     w.press(Key::Num2);
     w.until("pictures again", |w| w.has_containing(" fps at "));
     w.script.behave(Behaviour::Panic);
-    w.until_contains("mistake in StyleForge");
+    w.until_contains("bug in StyleForge");
     w.script.behave(Behaviour::Invert);
     // Live painting ended with the mistake; choosing the source again begins anew.
     w.click("Photo");

@@ -205,7 +205,7 @@ fn an_error_stands_in_place_of_a_picture_and_the_reading_can_be_chosen() {
     w.drop_file(&unclear(&w, "mosaic.onnx"));
     w.until("four errors", |w| {
         let texts = w.texts();
-        let errors = texts.iter().filter(|t| t.contains("bytes of memory are needed"));
+        let errors = texts.iter().filter(|t| t.contains("could not be allocated"));
         errors.count() == 4
     });
     assert_eq!(pictures(&w), 0);

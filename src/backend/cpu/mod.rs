@@ -82,7 +82,7 @@ impl CpuBackend {
         let kernels = available.find(|kernels| kernels.name == name).ok_or_else(|| {
             BackendError::Unavailable {
                 device: processor_name(),
-                reason: format!("it has no {name}; leave out --kernels-of"),
+                reason: format!("it does not support {name}; leave out --kernels-of"),
             }
         })?;
         Self::with_kernels(threads, kernels)
@@ -211,12 +211,12 @@ fn supported(mode: Mode) -> Result<CpuVariant, BackendError> {
     CpuVariant::of(mode).ok_or_else(|| {
         let reason = match mode {
             Mode { variant: Variant::FusedNorm, .. } => {
-                "it has the variants baseline and fused only; choose one of these"
+                "it only has the variants baseline and fused; choose one of them"
             }
             Mode { precision: Precision::Int8, .. } => {
-                "it computes int8 in one way only; choose the variant fused, or fp32"
+                "int8 needs the variant fused here; choose it, or fp32"
             }
-            _ => "it computes in fp32 and int8 only; choose the precision fp32, int8 or auto",
+            _ => "it only computes in fp32 and int8; choose the precision fp32, int8 or auto",
         };
         BackendError::Unsupported {
             mode: mode.to_string(),

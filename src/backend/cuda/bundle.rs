@@ -25,10 +25,10 @@ const MAX_ENTRIES_BYTES: u64 = 256 << 20;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum BundleError {
     /// It is no bundle, or one of another format.
-    #[error("the kernels inside the program have an unknown format; build the program again")]
+    #[error("the built-in kernels have an unknown format; build the program again")]
     Format,
     /// It ends too early or contradicts itself.
-    #[error("the kernels inside the program are damaged ({what}); build the program again")]
+    #[error("the built-in kernels are damaged ({what}); build the program again")]
     Damaged {
         /// Where reading stopped.
         what: String,

@@ -291,7 +291,7 @@ impl DeviceNetwork {
             mode: self.plan.mode.to_string(),
             device: self.device_name.clone(),
             reason: format!(
-                "this network makes values beyond {largest:.5}, the largest that {format} holds; choose fp32"
+                "this network makes values above {largest:.5}, the maximum of {format}; choose fp32"
             ),
         }
     }

@@ -19,7 +19,7 @@ use crate::plan::cuda::{
 /// # Panics
 /// For a larger number, with which a kernel would leave its maps.
 pub(super) fn int(value: usize) -> i32 {
-    assert!(value <= i32::MAX as usize, "a number of more than 31 bits for a kernel");
+    assert!(value <= i32::MAX as usize, "a kernel parameter of more than 31 bits");
     value as i32
 }
 

@@ -85,13 +85,12 @@ impl CudaProbe {
         match self {
             Self::NoDriver => "no NVIDIA driver found".to_owned(),
             Self::DriverTooOld { cuda_version: (major, minor) } => format!(
-                "the NVIDIA driver is too old (it knows CUDA {major}.{minor}); install driver 525 \
-                 or newer"
+                "the NVIDIA driver is too old (it supports CUDA {major}.{minor}); install driver 525 or newer"
             ),
             Self::DriverError(error) => {
-                format!("the NVIDIA driver answers with an error ({error})")
+                format!("the NVIDIA driver returned an error ({error})")
             }
-            Self::NoDevice => "the NVIDIA driver sees no GPU".to_owned(),
+            Self::NoDevice => "the NVIDIA driver found no GPU".to_owned(),
             Self::Devices(_) => "the processor was chosen".to_owned(),
         }
     }
@@ -145,7 +144,7 @@ pub fn open_as(
         return Err(BackendError::Unavailable {
             device: device.name.clone(),
             reason: format!(
-                "its compute capability is {major}.{minor}, and kernels are taken of older GPUs only"
+                "its compute capability is {major}.{minor}; --kernels-of needs an older one"
             ),
         });
     }
@@ -168,13 +167,13 @@ fn usable(probe: &CudaProbe, gpu: Option<usize>) -> Result<(usize, &CudaDevice),
     let number = gpu.unwrap_or(0);
     let Some(device) = devices.get(number) else {
         return Err(unavailable(format!(
-            "there is no GPU {number}; styleforge doctor lists those there are"
+            "there is no GPU {number}; styleforge doctor lists the GPUs"
         )));
     };
     let (major, minor) = device.compute_capability;
     if (major, minor) < LEAST_COMPUTE_CAPABILITY {
         return Err(unavailable(format!(
-            "{} has compute capability {major}.{minor}, 7.5 (Turing, 2018) is needed",
+            "{} has compute capability {major}.{minor}; 7.5 (Turing, 2018) or later is needed",
             device.name
         )));
     }
@@ -272,13 +271,13 @@ mod tests {
             (CudaProbe::NoDriver, "no NVIDIA driver found"),
             (
                 too_old,
-                "the NVIDIA driver is too old (it knows CUDA 11.4); install driver 525 or newer",
+                "the NVIDIA driver is too old (it supports CUDA 11.4); install driver 525 or newer",
             ),
-            (broken, "the NVIDIA driver answers with an error (system not yet initialized)"),
-            (CudaProbe::NoDevice, "the NVIDIA driver sees no GPU"),
+            (broken, "the NVIDIA driver returned an error (system not yet initialized)"),
+            (CudaProbe::NoDevice, "the NVIDIA driver found no GPU"),
             (
                 CudaProbe::Devices(vec![gpu("Tesla V100", (7, 0))]),
-                "Tesla V100 has compute capability 7.0, 7.5 (Turing, 2018) is needed",
+                "Tesla V100 has compute capability 7.0; 7.5 (Turing, 2018) or later is needed",
             ),
         ];
         for (probe, reason) in said {
@@ -293,7 +292,7 @@ mod tests {
         assert_eq!(taken, Ok((1, "new")));
         assert_eq!(
             refusal(two, Some(2)),
-            "CUDA is not available: there is no GPU 2; styleforge doctor lists those there are"
+            "CUDA is not available: there is no GPU 2; styleforge doctor lists the GPUs"
         );
     }
 }

@@ -147,7 +147,7 @@ impl Session {
         // program.
         let ended = catch_unwind(AssertUnwindSafe(|| self.live()));
         let ended = ended.unwrap_or_else(|_| {
-            Err(CaptureProblem::Device("its driver answered nonsense".to_owned()))
+            Err(CaptureProblem::Device("the camera driver returned invalid data".to_owned()))
         });
         let _ = self.reports.send(Report::Ended(ended.err()));
     }

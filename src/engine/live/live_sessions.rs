@@ -376,8 +376,7 @@ impl LiveSessions {
             painter.pool_mut().close_unleased();
         }
         (context.send)(LiveEvent::Notice(format!(
-            "There is not memory enough for what paints and for what was chosen ({} MB more), so the one \
-             was closed before the other was opened, and the picture stood still meanwhile.",
+            "Not enough memory for both networks ({} MB more is needed), so the old one was closed before the new one was opened. The picture paused meanwhile.",
             shortage.needed_bytes.div_ceil(1_000_000)
         )));
         true

@@ -18,15 +18,14 @@ pub enum CudaPlanError {
         minor: i32,
     },
     /// Only fused multiplies bytes.
-    #[error("int8 is computed by fused alone; choose fp16")]
+    #[error("int8 needs the variant fused; choose fp16")]
     NoInt8,
     /// The plain kernels multiply no bytes.
-    #[error("int8 has kernels for networks like TransformerNet only; choose fp16")]
+    #[error("int8 only supports networks like TransformerNet; choose fp16")]
     NetworkInInt8,
     /// There are no kernels for sums of two halves.
     #[error(
-        "fp16x2 is computed by fused alone, on GPUs of compute capability 9.0 (this one has {major}.{minor}); \
-         choose fp32 or tf32"
+        "fp16x2 needs the variant fused and compute capability 9.0 (this GPU has {major}.{minor}); choose fp32 or tf32"
     )]
     NoFp16x2 {
         /// The device's compute capability, major.
@@ -47,8 +46,8 @@ pub enum CudaPlanError {
     Graph(#[from] PlanError),
     /// More scores of attention than a plan keeps.
     #[error(
-        "{node} would keep {gigabytes} GB of scores of {queries} tokens for {keys}; choose a smaller picture, or \
-         fused without --attention naive, which keeps none where heads have 32, 64 or 128 channels"
+        "{node} would store {gigabytes} GB of scores of {queries} tokens for {keys}; choose a smaller picture, or \
+         fused without --attention naive, which stores none for heads of 32, 64 or 128 channels"
     )]
     Scores {
         /// The attention.
@@ -61,7 +60,7 @@ pub enum CudaPlanError {
         gigabytes: usize,
     },
     /// A kernel side that no kernel here computes.
-    #[error("{layer} has a {kernel}x{kernel} kernel; on the GPU it may be at most {most}x{most}")]
+    #[error("{layer} has a {kernel}x{kernel} kernel; the maximum on a GPU is {most}x{most}")]
     Kernel {
         layer: String,
         kernel: usize,
@@ -69,7 +68,7 @@ pub enum CudaPlanError {
         most: usize,
     },
     /// A map that is neither the photo nor made of it.
-    #[error("{node} is a map that only the processor takes in; choose --device cpu")]
+    #[error("{node} is an input that only the CPU supports; choose --device cpu")]
     Source {
         /// Its node.
         node: String,

@@ -44,9 +44,7 @@ fn named(version: usize) -> Result<String, String> {
     match (version / 10_000, version / 100 % 100) {
         (9, minor) => Ok(format!("cuDNN 9.{minor}")),
         // Version 8 counted in thousands.
-        _ => {
-            Err(format!("{FILE} is of another version than 9 (it says {version}); install cuDNN 9"))
-        }
+        _ => Err(format!("{FILE} is cuDNN {version}; install cuDNN 9")),
     }
 }
 

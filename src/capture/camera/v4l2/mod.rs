@@ -138,7 +138,7 @@ pub fn problem(error: &io::Error) -> CaptureProblem {
         Some(libc::EBUSY) => return CaptureProblem::Busy,
         Some(libc::ENOSPC) => {
             return CaptureProblem::Device(
-                "its USB socket has too little bandwidth left, use another one".to_owned(),
+                "its USB port has too little bandwidth left; use another one".to_owned(),
             );
         }
         _ => {}

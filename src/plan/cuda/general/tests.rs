@@ -108,7 +108,7 @@ fn maps_beside_the_photo_are_left_to_the_processor() {
     for (graph, node) in [(on_map, "n0"), (with_constant, "n1")] {
         for mode in Mode::all().filter(|mode| PRECISIONS.contains(&mode.precision)) {
             let error = CudaPlan::new(&graph, (9, 9), 1, mode, &DEVICES[4]).expect_err("a map");
-            let text = "is a map that only the processor takes in; choose --device cpu";
+            let text = "is an input that only the CPU supports; choose --device cpu";
             assert_eq!(error.to_string(), format!("{node} {text}"), "{mode}");
         }
     }
@@ -231,8 +231,7 @@ fn every_way_of_attention_can_be_chosen() {
         assert!(entry.contains(runs.name()), "{runs}");
         let as_run = format!("fused fp32, {runs} attention");
         assert_eq!((summary.mode, summary.label()), (mode, as_run));
-        let note =
-            "naive attention in the place of online, which takes heads of 32, 64 or 128 channels";
+        let note = "naive attention instead of online, which needs heads of 32, 64 or 128 channels";
         let note = (runs != way).then(|| note.to_owned());
         assert_eq!(summary.attention_note(), note);
     }
@@ -257,7 +256,7 @@ fn scores_in_memory_are_counted() {
     assert!(planned(Variant::Fused, large).is_ok());
     let error = planned(Variant::Baseline, large).expect_err("205 GB of scores");
     let text = "n8 would keep 204 GB of scores of 160000 tokens for 160000; choose a smaller picture, or \
-                fused without --attention naive, which keeps none where heads have 32, 64 or 128 channels";
+                fused without --attention naive, which stores none for heads of 32, 64 or 128 channels";
     assert_eq!(error.to_string(), text);
     // The largest square below: 304 x 304 tokens have 4 * 2 * 92416 * 92417 bytes of scores of the 2^36 that are kept.
     let fits = largest_size(large, |size| planned(Variant::Baseline, size).is_ok());
